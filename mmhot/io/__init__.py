@@ -1,0 +1,1 @@
+"""Keypoint files in, lifted poses out. NumPy only."""
