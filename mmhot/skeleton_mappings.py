@@ -1,0 +1,141 @@
+"""How joints of one skeleton are made from another's: tables only.
+
+Joints are named by their meaning, which is the same in all skeletons. A recipe
+gives the weight of each part; a pair of weights is for the picture's x and y axis.
+Recipes of a joint are tried in order, the first one whose parts all exist is used.
+The numbers are discussed, and their errors measured, in ``docs/skeletons.md``.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+Recipe = Mapping[str, float | tuple[float, float]]
+
+# Joints whose name in a skeleton says something else, or is another's word for the
+# same point. `head` is a name of three different points.
+MEANINGS: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        ('h36m-17', 'root'): 'pelvis',
+        ('mpi-inf-3dhp-17', 'root'): 'pelvis',
+        ('halpe-26', 'hip'): 'pelvis',
+        ('h36m-17', 'left_foot'): 'left_ankle',
+        ('h36m-17', 'right_foot'): 'right_ankle',
+        ('h36m-17', 'head'): 'head_top',
+        ('halpe-26', 'head'): 'head_top',
+        ('mpi-inf-3dhp-17', 'head'): 'head_centre',
+        ('mpi-inf-3dhp-17', 'neck'): 'neck_3dhp',
+        ('mpi-inf-3dhp-17', 'spine'): 'spine_3dhp',
+        ('mediapipe-33', 'left_thumb'): 'left_thumb2',
+        ('mediapipe-33', 'right_thumb'): 'right_thumb2',
+    }
+)
+
+_MID_SHOULDERS = {'left_shoulder': 0.5, 'right_shoulder': 0.5}
+_MID_HIPS = {'left_hip': 0.5, 'right_hip': 0.5}
+_MID_EYES = {'left_eye': 0.5, 'right_eye': 0.5}
+_MID_EARS = {'left_ear': 0.5, 'right_ear': 0.5}
+_NOSE = {'nose': 1.0}
+
+
+def _mix(*terms: tuple[float | tuple[float, float], Recipe]) -> Recipe:
+    """Return the weighted sum of recipes, per axis where a weight is a pair."""
+    total = {}
+    for weight, recipe in terms:
+        x, y = weight if isinstance(weight, tuple) else (weight, weight)
+        for part, share in recipe.items():
+            share_x, share_y = share if isinstance(share, tuple) else (share, share)
+            old_x, old_y = total.get(part, (0.0, 0.0))
+            total[part] = (old_x + x * share_x, old_y + y * share_y)
+    return MappingProxyType(total)
+
+
+# What every mapping does about joints that no published mapping speaks of.
+_GENERAL = {
+    'pelvis': [_MID_HIPS],
+    'neck': [{'thorax': 1.0}, {'neck_3dhp': 1.0}, _MID_SHOULDERS],
+    'thorax': [{'neck_3dhp': 1.0}, _MID_SHOULDERS],
+    'neck_3dhp': [{'thorax': 1.0}, _MID_SHOULDERS],
+    'spine': [
+        {'spine_3dhp': 1.0},
+        _mix((0.5, _MID_SHOULDERS), (0.5, _MID_HIPS)),
+    ],
+    'spine_3dhp': [
+        {'spine': 1.0},
+        _mix((0.5, _MID_SHOULDERS), (0.5, _MID_HIPS)),
+    ],
+    'neck_base': [{'head_centre': 1.0}],
+    'head_centre': [{'neck_base': 1.0}],
+    **{
+        f'{side}_{joint}': [{part.format(side=side): 1.0}]
+        for side in ('left', 'right')
+        for joint, part in (
+            ('index', '{side}_forefinger1'),
+            ('forefinger1', '{side}_index'),
+            ('pinky', '{side}_pinky_finger1'),
+            ('pinky_finger1', '{side}_pinky'),
+            ('hand_root', '{side}_wrist'),
+            ('foot_index', '{side}_big_toe'),
+            ('big_toe', '{side}_foot_index'),
+        )
+    },
+    **{
+        joint: [{part: 1.0}]
+        for joint, point in (
+            ('left_eye_inner', 'face-42'),
+            ('left_eye_outer', 'face-45'),
+            ('right_eye_inner', 'face-39'),
+            ('right_eye_outer', 'face-36'),
+            ('mouth_left', 'face-54'),
+            ('mouth_right', 'face-48'),
+        )
+        for joint, part in ((joint, point), (point, joint))
+    },
+}
+
+
+def _with_head(nose: Recipe, top: Recipe) -> dict[str, list[Recipe]]:
+    """Return the general table with recipes for the two joints of the head."""
+    return _GENERAL | {
+        'neck_base': [{'head_centre': 1.0}, nose],
+        'head_centre': [{'neck_base': 1.0}, nose],
+        'head_top': [top],
+    }
+
+
+# mmpose.apis.convert_keypoint_definition.
+_MMPOSE = _with_head(nose=_NOSE, top=_MID_EYES)
+
+# The conversion of the HoT family's demos, written as one linear map an axis.
+_HOT = _with_head(
+    nose=_mix((3 / 4, _NOSE), (1 / 4, _MID_SHOULDERS)),
+    top=_mix(
+        ((1 / 2, 2.0), _MID_EYES), ((1 / 2, 0.0), _MID_EARS), ((0.0, -1.0), _NOSE)
+    ),
+) | {
+    'thorax': [
+        {'neck_3dhp': 1.0},
+        _mix(
+            (2 / 3, _MID_SHOULDERS),
+            ((1 / 3, 1.0), _NOSE),
+            ((0.0, -2 / 3), _MID_EYES),
+        ),
+    ],
+    'spine': [
+        {'spine_3dhp': 1.0},
+        _mix(
+            ((5 / 6, 1 / 2), _MID_SHOULDERS),
+            (1 / 2, _MID_HIPS),
+            ((-1 / 3, 0.0), _NOSE),
+        ),
+    ],
+}
+
+# What the weights shipped with this package are trained for; fitted, see the docs.
+_TRAINED = _with_head(
+    nose=_mix((0.5, _NOSE), (0.5, _MID_EARS)),
+    top=_mix((2.0, _MID_EARS), (-1.0, _MID_SHOULDERS)),
+)
+
+MAPPINGS: Mapping[str, Mapping[str, list[Recipe]]] = MappingProxyType(
+    {'mmpose': _MMPOSE, 'hot': _HOT, 'trained': _TRAINED}
+)
