@@ -1,0 +1,4 @@
+_base_ = ['mmpose::_base_/default_runtime.py']
+
+default_scope = 'mmpose'
+custom_imports = dict(imports=['mmhot.plugin'], allow_failed_imports=False)
