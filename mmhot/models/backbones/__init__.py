@@ -1,0 +1,5 @@
+"""Backbones."""
+
+from .nanohtnet import NanoHTNet
+
+__all__ = ['NanoHTNet']

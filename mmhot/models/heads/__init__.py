@@ -1,0 +1,5 @@
+"""Heads."""
+
+from .pose_lifting_head import PoseLiftingHead
+
+__all__ = ['PoseLiftingHead']

@@ -1,0 +1,120 @@
+"""Head that turns features of pose sequences into 3D poses."""
+
+import numpy as np
+import torch
+from mmengine.structures import InstanceData
+from mmpose.models.heads.base_head import BaseHead
+from mmpose.registry import KEYPOINT_CODECS, MODELS
+from mmpose.utils.tensor_utils import to_numpy
+from mmpose.utils.typing import ConfigType, InstanceList, SampleList
+from torch import Tensor, nn
+
+from ..layers import mirror_poses
+
+
+@MODELS.register_module()
+class PoseLiftingHead(BaseHead):
+    """Linear regression of each keypoint's position in each output frame.
+
+    Args:
+        in_channels (int): Channels ``C`` of the features.
+        out_channels (int): Coordinates of a keypoint. Defaults to 3.
+        loss (dict): Loss between predicted and true poses, (B, T', K, 3); it is
+            given weights (B, T', K, 1) as third argument, which MMPose's losses
+            heed if built with ``use_target_weight=True``. Defaults to
+            ``dict(type='MPJPELoss')``.
+        decoder (dict, optional): Codec that turns an output into a pose in camera
+            axes; :meth:`predict` needs one. Defaults to None.
+        init_cfg (dict, optional): Initialisation. Defaults to None.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int = 3,
+        loss: ConfigType = {'type': 'MPJPELoss'},  # noqa: B006 (MMPose's way)
+        decoder: ConfigType | None = None,
+        init_cfg: ConfigType | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.fc = nn.Linear(in_channels, out_channels)
+        self.loss_module = MODELS.build(loss)
+        self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
+
+    def forward(self, feats: Tensor) -> Tensor:
+        """Map features ``(B, T', K, C)`` to poses ``(B, T', K, 3)``."""
+        return self.fc(feats)
+
+    def predict(
+        self,
+        feats: Tensor | list[Tensor],
+        batch_data_samples: SampleList,
+        test_cfg: ConfigType = {},  # noqa: B006 (MMPose's signature)
+    ) -> InstanceList:
+        """Predict and decode poses.
+
+        Args:
+            feats (Tensor | list[Tensor]): Features, (B, T', K, C); with the flip
+                test those of the windows and those of their mirror images.
+            batch_data_samples (list[PoseDataSample]): B samples.
+            test_cfg (dict): ``flip_test`` (bool, defaults to False) averages both
+                images; ``target`` ('centre' or 'all', defaults to 'centre') says
+                which output frames are kept.
+
+        Returns:
+            list[InstanceData]: ``keypoints`` (T, K, 3) and ``keypoint_scores``
+            (T, K) of each sample.
+        """
+        if test_cfg.get('flip_test', False):
+            flip_indices = batch_data_samples[0].metainfo['flip_indices']
+            coords, mirrored = (self.forward(feat) for feat in feats)
+            coords = (coords + mirror_poses(mirrored, flip_indices)) / 2
+        else:
+            coords = self.forward(feats)
+        coords = to_numpy(self.select_frames(coords, test_cfg.get('target', 'centre')))
+        return [
+            self.decode(*pair) for pair in zip(coords, batch_data_samples, strict=True)
+        ]
+
+    @staticmethod
+    def select_frames(coords: Tensor, target: str) -> Tensor:
+        """Keep the centre frame of ``(B, T', K, 3)``, or all."""
+        if target not in ('centre', 'all'):
+            raise ValueError(f"target must be 'centre' or 'all', got {target!r}")
+        centre = coords.shape[1] // 2
+        return coords if target == 'all' else coords[:, centre : centre + 1]
+
+    def decode(self, coords: np.ndarray, data_sample) -> InstanceData:
+        """Decode one sample's output ``(T', K, 3)`` with what its metainfo tells."""
+        if self.decoder is None:
+            raise RuntimeError(
+                'PoseLiftingHead needs a decoder for predictions: set head.decoder '
+                'in the config to a codec'
+            )
+        metainfo = data_sample.metainfo
+        keys = getattr(self.decoder, 'auxiliary_decode_keys', ())
+        known = {key: metainfo[key] for key in keys if key in metainfo}
+        keypoints, scores = self.decoder.decode(coords, **known)
+        return InstanceData(keypoints=keypoints, keypoint_scores=scores)
+
+    def loss(
+        self,
+        feats: Tensor,
+        batch_data_samples: SampleList,
+        train_cfg: ConfigType = {},  # noqa: B006 (MMPose's signature)
+    ) -> dict[str, Tensor]:
+        """Compare with ``lifting_target_label`` and ``lifting_target_weight``.
+
+        Returns:
+            dict: ``loss_pose3d`` and, for the log, ``mpjpe`` in millimetres over
+            the keypoints of positive weight.
+        """
+        labels = [sample.gt_instance_labels for sample in batch_data_samples]
+        target = torch.stack([label.lifting_target_label for label in labels])
+        weight = torch.stack([label.lifting_target_weight for label in labels])
+        coords = self.forward(feats)
+        loss = self.loss_module(coords, target, weight.unsqueeze(-1))
+        valid = weight > 0
+        error = (coords.detach() - target).norm(dim=-1) * valid
+        mpjpe = 1000 * error.sum() / valid.sum().clamp(min=1)
+        return {'loss_pose3d': loss, 'mpjpe': mpjpe}

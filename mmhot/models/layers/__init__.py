@@ -1,0 +1,17 @@
+"""Layers that several models share; they know PyTorch and nothing else."""
+
+from .attention import Attention
+from .drop_path import DropPath
+from .graph_conv import ModulatedGraphConv
+from .mirror import mirror_poses
+from .mlp import MLP
+from .position import PositionTable
+
+__all__ = [
+    'MLP',
+    'Attention',
+    'DropPath',
+    'ModulatedGraphConv',
+    'PositionTable',
+    'mirror_poses',
+]

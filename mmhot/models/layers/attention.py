@@ -1,0 +1,51 @@
+"""Multi-head self-attention."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over the second-last axis.
+
+    Any axes may lead, so that attention over keypoints and over frames are the
+    same module: ``attention(x)`` and ``attention(x.transpose(1, 2))``.
+
+    Args:
+        embed_dims (int): Channels ``C``.
+        num_heads (int): Heads ``H``; must divide ``embed_dims``. Defaults to 8.
+        qkv_bias (bool): Whether queries, keys and values have a bias. Defaults
+            to True.
+        scale (float, optional): What the logits are multiplied by. Defaults to
+            ``(C / H) ** -0.5``.
+        proj_drop (float): Dropout rate after the output projection. Defaults to 0.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int = 8,
+        qkv_bias: bool = True,
+        scale: float | None = None,
+        proj_drop: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if embed_dims % num_heads:
+            raise ValueError(
+                f'embed_dims ({embed_dims}) must be divisible by num_heads '
+                f'({num_heads})'
+            )
+        self.num_heads = num_heads
+        self.scale = scale
+        self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=qkv_bias)
+        self.proj = nn.Linear(embed_dims, embed_dims)
+        self.proj_drop = nn.Dropout(proj_drop)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend within ``(..., N, C)``; the shape is kept."""
+        lead = x.shape[:-2]
+        x = x.reshape(-1, *x.shape[-2:])  # fused kernels want 4-D
+        qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
+        q, k, v = qkv.transpose(1, 3).unbind(2)  # 3 x (B', H, N, D)
+        x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
+        x = self.proj_drop(self.proj(x.transpose(1, 2).flatten(2)))
+        return x.reshape(*lead, *x.shape[-2:])

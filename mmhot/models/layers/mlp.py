@@ -1,0 +1,27 @@
+"""Two-layer perceptron."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MLP(nn.Module):
+    """Linear, GELU, dropout, linear, dropout, on the last axis.
+
+    Args:
+        embed_dims (int): Input and output channels ``C``.
+        hidden_dims (int): Channels between the two linear layers.
+        drop_rate (float): Dropout rate after each linear layer. Defaults to 0.
+    """
+
+    def __init__(
+        self, embed_dims: int, hidden_dims: int, drop_rate: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(embed_dims, hidden_dims)
+        self.fc2 = nn.Linear(hidden_dims, embed_dims)
+        self.drop = nn.Dropout(drop_rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., C)`` to ``(..., C)``."""
+        x = self.drop(F.gelu(self.fc1(x)))
+        return self.drop(self.fc2(x))
