@@ -132,8 +132,8 @@ _HOT = _with_head(
 
 # What the weights shipped with this package are trained for; fitted, see the docs.
 _TRAINED = _with_head(
-    nose=_mix((0.5, _NOSE), (0.5, _MID_EARS)),
-    top=_mix((2.0, _MID_EARS), (-1.0, _MID_SHOULDERS)),
+    nose=_mix((0.5, _NOSE), (0.4, _MID_EARS), (0.1, _MID_SHOULDERS)),
+    top=_mix((4 / 3, _MID_EARS), (-1 / 3, _MID_SHOULDERS)),
 )
 
 MAPPINGS: Mapping[str, Mapping[str, list[Recipe]]] = MappingProxyType(
