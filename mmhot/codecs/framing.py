@@ -1,0 +1,115 @@
+"""Canonical framing: a virtual camera turned and zoomed onto one person.
+
+Where a person stands in the picture, how large they are and how wide the lens is
+say nothing about their pose, but a lifter that is fed picture coordinates has to
+learn all of it. One virtual camera per window removes the three: its optical axis
+goes through the person (yaw, then pitch, no roll, so what is upright stays upright),
+and its zoom gives every person the same size. The rotation is undone afterwards.
+
+NumPy only; every function lets any axes lead, so that all windows of a clip are
+framed at once.
+"""
+
+import numpy as np
+
+# Human3.6M's focal length over its picture width (1145 / 1000 pixels): what is
+# assumed, over the picture's longer side, where nobody knows the lens.
+DEFAULT_FOCAL_RATIO = 1.145
+
+
+def camera_intrinsics(
+    camera_param: dict, focal_ratio: float = DEFAULT_FOCAL_RATIO
+) -> tuple[np.ndarray, np.ndarray]:
+    """Focal lengths and principal point, assumed where they are not known.
+
+    Args:
+        camera_param (dict): ``w`` and ``h`` in pixels and, where known, ``f`` and
+            ``c`` (two numbers each, pixels), as in mmpose's camera files.
+        focal_ratio (float): Focal length over the longer picture side to assume
+            where there is no ``f``.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: ``f`` and ``c`` in pixels, (2,) each.
+    """
+    size = np.array([camera_param['w'], camera_param['h']], np.float32)
+    focal = camera_param.get('f')
+    centre = camera_param.get('c')
+    focal = np.full(2, focal_ratio * size.max()) if focal is None else focal
+    centre = size / 2 if centre is None else centre
+    return (
+        np.asarray(focal, np.float32).reshape(2),
+        np.asarray(centre, np.float32).reshape(2),
+    )
+
+
+def look_at_rotation(direction: np.ndarray) -> np.ndarray:
+    """Rotation of a camera that is turned towards a direction without rolling.
+
+    Args:
+        direction (np.ndarray): Directions in camera axes (x right, y down, z away),
+            (..., 3), of any length.
+
+    Returns:
+        np.ndarray: (..., 3, 3); the columns are the turned camera's axes, so that
+        ``p_camera = rotation @ p_turned``.
+    """
+    x, y, z = np.moveaxis(direction, -1, 0)
+    level = np.hypot(x, z)
+    length = np.hypot(level, y)
+    sin_yaw, cos_yaw = x / level, z / level
+    sin_pitch, cos_pitch = y / length, level / length
+    zero = np.zeros_like(x)
+    axes = [
+        np.stack([cos_yaw, zero, -sin_yaw], -1),
+        np.stack([-sin_yaw * sin_pitch, cos_pitch, -cos_yaw * sin_pitch], -1),
+        np.stack([sin_yaw * cos_pitch, sin_pitch, cos_yaw * cos_pitch], -1),
+    ]
+    return np.stack(axes, -1)
+
+
+def frame_person(
+    keypoints: np.ndarray,
+    focal: np.ndarray,
+    centre: np.ndarray,
+    size: float = 0.5,
+    num_centre_frames: int = 9,
+) -> tuple[np.ndarray, np.ndarray]:
+    """See windows of keypoints through virtual cameras on their persons.
+
+    The camera points at the mean joint of the window's middle frames. The mean
+    distance of the joints from their frame's mean, over the whole window, becomes
+    ``size``; what a person does within the window, also walking and coming nearer,
+    is kept.
+
+    Args:
+        keypoints (np.ndarray): Finite pixel coordinates, (..., T, K, 2).
+        focal (np.ndarray): Focal lengths in pixels, (2,).
+        centre (np.ndarray): Principal point in pixels, (2,).
+        size (float): Mean distance of joints from their frame's mean afterwards.
+        num_centre_frames (int): Frames around the middle that decide where the
+            camera points; more of them are less noisy.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]:
+        - keypoints in the virtual image, (..., T, K, 2), without unit
+        - rotations (..., 3, 3), ``p_camera = rotation @ p_virtual``
+    """
+    num_frames = keypoints.shape[-3]
+    first = max((num_frames - num_centre_frames) // 2, 0)
+    middle = keypoints[..., first : num_frames - first, :, :]
+
+    rays = (keypoints - centre) / focal
+    target = (middle.mean(axis=(-3, -2)) - centre) / focal
+    target = np.concatenate([target, np.ones_like(target[..., :1])], -1)
+    rotation = look_at_rotation(target)
+
+    # rays @ rotation, without storing the third, constant coordinate of the rays
+    framed = rays @ rotation[..., None, :2, :] + rotation[..., None, None, 2, :]
+    # a joint more than 84 degrees off the axis is not in any real picture
+    framed = framed[..., :2] / np.maximum(framed[..., 2:], 0.1)
+
+    offsets = framed - framed.mean(axis=-2, keepdims=True)
+    spread = np.sqrt((offsets**2).sum(-1)).mean(axis=(-2, -1))
+    zoom = size / np.maximum(spread, 1e-6)
+    framed = framed * zoom[..., None, None, None]
+    return framed.astype(np.float32), rotation.astype(np.float32)

@@ -1,0 +1,218 @@
+"""Windows of clips: the base of every lifting dataset."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from mmengine.dataset import BaseDataset, force_full_init
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+
+
+@dataclass
+class Clip:
+    """One recording of one person.
+
+    Attributes:
+        name (str): Unique name, ``subject/take``.
+        subject (str): Who is seen; samplers balance over it.
+        action (str): What is done; metrics average over it.
+        fps (float): Frames per second.
+        arrays (dict[str, np.ndarray]): Arrays of (T, ...), cut into windows.
+        constants (dict): What is the same in every window, such as the camera.
+    """
+
+    name: str
+    subject: str
+    action: str
+    fps: float
+    arrays: dict[str, np.ndarray]
+    constants: dict = field(default_factory=dict)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames ``T``."""
+        return len(next(iter(self.arrays.values())))
+
+
+def window_starts(num_frames: int, num_targets: int, stride: int) -> np.ndarray:
+    """First target frames of the windows that cover a clip.
+
+    Every frame is a target of some window if ``stride <= num_targets``; the overhang
+    is split between both ends.
+
+    Args:
+        num_frames (int): Frames of the clip.
+        num_targets (int): Target frames of a window.
+        stride (int): Frames from one window to the next.
+
+    Returns:
+        np.ndarray: int64, may start below zero.
+    """
+    count = max(-(-(num_frames - num_targets) // stride), 0) + 1
+    span = (count - 1) * stride + num_targets
+    return np.arange(count) * stride - max(span - num_frames, 0) // 2
+
+
+def window_frames(
+    starts: np.ndarray, seq_len: int, num_targets: int, causal: bool = False
+) -> np.ndarray:
+    """Frame numbers of windows around their targets.
+
+    Args:
+        starts (np.ndarray): First target frames, (S,).
+        seq_len (int): Frames of a window.
+        num_targets (int): Target frames, in the window's middle.
+        causal (bool): Whether the targets are the window's last frames instead.
+
+    Returns:
+        np.ndarray: (S, seq_len), not yet limited to the clip.
+    """
+    before = seq_len - num_targets
+    before = before if causal else before // 2
+    return np.asarray(starts)[:, None] - before + np.arange(seq_len)
+
+
+class ClipDataset(BaseDataset):
+    """Clips cut into windows; what a clip holds is the subclass's business.
+
+    A sample holds, besides a clip's constants, ``seq_len`` frames of each of its
+    arrays (the first or last frame is repeated outside of the clip),
+    ``target_frames`` (slice within the window), ``lifting_target_visible``
+    (num_targets, K; zero outside of the clip), ``subject``, ``action``, ``clip`` and
+    ``frame`` (of the middle target).
+
+    Args:
+        ann_file (str): The clips' file.
+        seq_len (int): Frames ``T`` of a window.
+        num_targets (int): Target frames: 1 for the centre frame, ``seq_len`` for all.
+        stride (int): Frames from one window to the next.
+        causal (bool): Whether targets are the last frames instead of the middle.
+        metainfo (dict, optional): mmpose's dataset description; by default
+            Human3.6M's 17 joints.
+        data_root (str): Folder of relative paths.
+        indices (int or Sequence[int], optional): Use only these windows, or that many
+            of the first.
+        pipeline (list): Transforms.
+        test_mode (bool): Whether a failing sample is an error.
+        lazy_init (bool): Whether to put off reading the clips.
+        max_refetch (int): Tries for a valid sample in training.
+
+    Raises:
+        ValueError: If lengths do not fit each other.
+    """
+
+    METAINFO: dict = dict(from_file='configs/_base_/datasets/h36m.py')
+
+    def __init__(
+        self,
+        ann_file: str = '',
+        seq_len: int = 27,
+        num_targets: int = 1,
+        stride: int = 1,
+        causal: bool = False,
+        metainfo: dict | None = None,
+        data_root: str = '',
+        indices: int | Sequence[int] | None = None,
+        pipeline: Sequence[dict | Callable] = (),
+        test_mode: bool = False,
+        lazy_init: bool = False,
+        max_refetch: int = 1000,
+    ) -> None:
+        if not 0 < num_targets <= seq_len:
+            raise ValueError(
+                f'num_targets ({num_targets}) must be from 1 to seq_len ({seq_len})'
+            )
+        if (seq_len - num_targets) % 2 and not causal:
+            raise ValueError(
+                f'seq_len ({seq_len}) and num_targets ({num_targets}) must both be odd '
+                'or both be even, so that the targets are in the middle'
+            )
+        if stride < 1:
+            raise ValueError(f'stride ({stride}) must be at least 1')
+        self.seq_len = seq_len
+        self.num_targets = num_targets
+        self.stride = stride
+        self.causal = causal
+        super().__init__(
+            ann_file=ann_file,
+            metainfo=metainfo,
+            data_root=data_root,
+            data_prefix=dict(),
+            indices=indices,
+            serialize_data=False,
+            pipeline=list(pipeline),
+            test_mode=test_mode,
+            lazy_init=lazy_init,
+            max_refetch=max_refetch,
+        )
+
+    @abstractmethod
+    def load_clips(self) -> list[Clip]:
+        """Read the clips (all cameras of a recording are separate clips)."""
+
+    @classmethod
+    def _load_metainfo(cls, metainfo: dict | None = None) -> dict:
+        return parse_pose_metainfo(metainfo or dict(cls.METAINFO))
+
+    def full_init(self) -> None:
+        """Read the clips and number their windows, once."""
+        if self._fully_initialized:
+            return
+        self.clips = self.load_clips()
+        starts = [
+            window_starts(clip.num_frames, self.num_targets, self.stride)
+            for clip in self.clips
+        ]
+        self.clip_of_window = np.repeat(
+            np.arange(len(starts)), [len(of_clip) for of_clip in starts]
+        )
+        self.start_of_window = np.concatenate(starts)
+        if self._indices is not None:
+            chosen = self._indices
+            chosen = slice(chosen) if isinstance(chosen, int) else np.asarray(chosen)
+            self.clip_of_window = self.clip_of_window[chosen]
+            self.start_of_window = self.start_of_window[chosen]
+        self._fully_initialized = True
+
+    @force_full_init
+    def __len__(self) -> int:
+        """Number of windows."""
+        return len(self.clip_of_window)
+
+    @property
+    @force_full_init
+    def subject_of_window(self) -> np.ndarray:
+        """Each window's subject, (S,) of str."""
+        subjects = np.array([clip.subject for clip in self.clips])
+        return subjects[self.clip_of_window]
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """One window, before the pipeline; see the class."""
+        clip = self.clips[self.clip_of_window[idx]]
+        start = self.start_of_window[idx]
+        frames = window_frames([start], self.seq_len, self.num_targets, self.causal)[0]
+        inside = frames.clip(0, clip.num_frames - 1)
+        first = start - frames[0]
+        targets = slice(first, first + self.num_targets)
+        frame = int(inside[first + self.num_targets // 2])
+
+        visible = (inside == frames)[targets].astype(np.float32)
+        num_keypoints = self._metainfo['num_keypoints']
+        info = {key: array[inside] for key, array in clip.arrays.items()}
+        info.update(clip.constants)
+        info.update(
+            id=int(idx),
+            img_id=int(idx),
+            category_id=1,
+            clip=clip.name,
+            subject=clip.subject,
+            action=clip.action,
+            fps=clip.fps,
+            frame=frame,
+            target_frames=targets,
+            lifting_target_visible=np.repeat(visible[:, None], num_keypoints, 1),
+            flip_indices=self._metainfo['flip_indices'],
+        )
+        return info

@@ -1,0 +1,155 @@
+"""Motion capture seen through virtual cameras."""
+
+import json
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from mmpose.registry import DATASETS
+
+from .clip_dataset import Clip, ClipDataset
+
+
+@DATASETS.register_module()
+class MocapDataset(ClipDataset):
+    """Clips of 17 joints in metres, z up; 2D comes from cameras in the pipeline.
+
+    Reads ``.npz`` files with one float array (T, 17, 3) a clip, keyed
+    ``subject/take``, a JSON file of named splits (lists of such keys) and a JSON file
+    of cameras. Samples hold ``joints_world`` (T, 17, 3) and, with cameras,
+    ``camera_param``: a transform of :mod:`mmhot.datasets.transforms` projects.
+
+    Args:
+        ann_file (str or list[str]): The clips' file or files.
+        split_file (str, optional): JSON of splits; without it all clips are used.
+        split (str or list[str], optional): Names of splits within ``split_file``.
+            Clips that no split of that file names belong to ``'unlisted'``.
+        camera_file (str, optional): JSON of cameras; with it, every clip is seen by
+            every camera in turn (evaluation). Without it, a random camera is the
+            pipeline's to make (training).
+        skip_subjects (list[str]): Subjects to leave out.
+        fps (float): Frames per second of the files.
+        **kwargs: See :class:`ClipDataset`.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file is not what it should be, or the split is empty.
+    """
+
+    def __init__(
+        self,
+        ann_file: str | list[str],
+        split_file: str | None = None,
+        split: str | list[str] | None = None,
+        camera_file: str | None = None,
+        skip_subjects: list[str] | tuple[str, ...] = (),
+        fps: float = 50.0,
+        **kwargs,
+    ) -> None:
+        self.clip_files = [ann_file] if isinstance(ann_file, str) else list(ann_file)
+        self.split_file = split_file
+        self.split = [split] if isinstance(split, str) else split
+        self.camera_file = camera_file
+        self.skip_subjects = set(skip_subjects)
+        self.fps = fps
+        super().__init__(ann_file='', **kwargs)
+
+    def load_clips(self) -> list[Clip]:
+        """All chosen clips, once for each camera."""
+        arrays = {}
+        for name in self.clip_files:
+            arrays.update(_read_clips(self._path(name)))
+        keys = [
+            key
+            for key in self._chosen(list(arrays))
+            if key.split('/')[0] not in self.skip_subjects
+        ]
+        if not keys:
+            raise ValueError(
+                f'no clip is left of {self.clip_files} with split={self.split} and '
+                f'skip_subjects={sorted(self.skip_subjects)}'
+            )
+        cameras = [None]
+        if self.camera_file is not None:
+            cameras = _read_cameras(self._path(self.camera_file))
+        return [
+            self._clip(key, arrays[key], camera) for camera in cameras for key in keys
+        ]
+
+    def _path(self, name: str) -> Path:
+        path = Path(self.data_root or '', name)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'{path} does not exist; README.md, "Data", says how to fill '
+                'data/cmu_mocap'
+            )
+        return path
+
+    def _chosen(self, keys: list[str]) -> list[str]:
+        if self.split_file is None:
+            return keys
+        with open(self._path(self.split_file), encoding='utf-8') as file:
+            splits = json.load(file)
+        listed = {key for names in splits.values() for key in names}
+        splits['unlisted'] = [key for key in keys if key not in listed]
+        unknown = set(self.split or []) - set(splits)
+        if unknown or not self.split:
+            raise ValueError(
+                f'split={self.split} of {self.split_file} must name some of '
+                f'{sorted(splits)}'
+            )
+        wanted = {key for name in self.split for key in splits[name]}
+        return [key for key in keys if key in wanted]
+
+    def _clip(self, key: str, joints: np.ndarray, camera: dict | None) -> Clip:
+        subject, _, take = key.rpartition('/')
+        constants = {} if camera is None else dict(camera_param=camera)
+        view = '' if camera is None else f'.{camera["name"]}'
+        return Clip(
+            name=f'{key}{view}',
+            subject=subject,
+            action=take,
+            fps=self.fps,
+            arrays=dict(joints_world=joints),
+            constants=constants,
+        )
+
+
+def _read_clips(path: Path) -> dict[str, np.ndarray]:
+    """Arrays (T, 17, 3) by key."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            clips = {key: archive[key].astype(np.float32) for key in archive.files}
+    except (ValueError, BadZipFile, EOFError, OSError) as error:
+        raise ValueError(f'{path} is no readable .npz of clips: {error}') from error
+    for key, joints in clips.items():
+        if joints.ndim != 3 or joints.shape[1:] != (17, 3) or not len(joints):
+            raise ValueError(
+                f'{path}: clip {key} must be (T, 17, 3), got {joints.shape}'
+            )
+        if not np.isfinite(joints).all():
+            raise ValueError(f'{path}: clip {key} has values that are not finite')
+    return clips
+
+
+def _read_cameras(path: Path) -> list[dict]:
+    """Cameras with float32 arrays ``R`` (3, 3), ``T`` (3,), ``f`` (2,), ``c`` (2,)."""
+    with open(path, encoding='utf-8') as file:
+        content = json.load(file)
+    try:
+        return [
+            dict(
+                name=camera['name'],
+                R=np.array(camera['R'], np.float32).reshape(3, 3),
+                T=np.array(camera['T'], np.float32).reshape(3),
+                f=np.array(camera['f'], np.float32).reshape(2),
+                c=np.array(camera['c'], np.float32).reshape(2),
+                w=int(camera['w']),
+                h=int(camera['h']),
+            )
+            for camera in content['cameras']
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f'{path} must hold "cameras", each with name, R, T, f, c, w, h: {error!r}'
+        ) from error

@@ -1,0 +1,81 @@
+"""Which windows an epoch sees."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from mmengine.dist import get_dist_info, sync_random_seed
+from mmpose.registry import DATA_SAMPLERS
+from torch.utils.data import Sampler
+
+
+@DATA_SAMPLERS.register_module()
+class SubjectBalancedSampler(Sampler):
+    """Draws windows evenly over subjects, without replacement where it can.
+
+    Motion capture has tens of minutes of one person and seconds of another. Each
+    subject gets an equal share of an epoch, but for subjects with fewer than
+    ``full_share`` windows: their share shrinks in proportion, so that a few seconds
+    are not repeated hundreds of times.
+
+    The order is a function of (seed, epoch) alone and is split over the ranks.
+
+    Args:
+        dataset (ClipDataset): Has ``subject_of_window``.
+        num_samples (int): Windows an epoch, over all ranks.
+        full_share (int): Windows from which on a subject gets its full share.
+        seed (int, optional): By default a number that all ranks agree on.
+
+    Raises:
+        ValueError: If a number is not positive.
+    """
+
+    def __init__(
+        self,
+        dataset,
+        num_samples: int,
+        full_share: int = 2000,
+        seed: int | None = None,
+    ) -> None:
+        if num_samples < 1 or full_share < 1:
+            raise ValueError(
+                f'num_samples ({num_samples}) and full_share ({full_share}) must be '
+                'positive'
+            )
+        self.rank, self.world_size = get_dist_info()
+        self.seed = sync_random_seed() if seed is None else seed
+        self.epoch = 0
+        # all ranks draw the same number, as gradients are averaged over ranks
+        self.num_samples = -(-num_samples // self.world_size)
+        _, subjects = np.unique(dataset.subject_of_window, return_inverse=True)
+        order = np.argsort(subjects, kind='stable')
+        sizes = np.bincount(subjects)
+        self.windows = np.split(order, np.cumsum(sizes)[:-1])
+        share = np.minimum(sizes, full_share)
+        self.share = share / share.sum()
+
+    def __iter__(self) -> Iterator[int]:
+        """Indices of this rank's windows."""
+        rng = np.random.default_rng([self.seed, self.epoch])
+        total = self.num_samples * self.world_size
+        counts = rng.multinomial(total, self.share)
+        chosen = [
+            _draw(rng, windows, count)
+            for windows, count in zip(self.windows, counts, strict=True)
+        ]
+        order = rng.permutation(np.concatenate(chosen))
+        return iter(order[self.rank :: self.world_size].tolist())
+
+    def __len__(self) -> int:
+        """Windows that this rank draws an epoch."""
+        return self.num_samples
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called before each epoch by MMEngine's DistSamplerSeedHook."""
+        self.epoch = epoch
+
+
+def _draw(rng: np.random.Generator, items: np.ndarray, count: int) -> np.ndarray:
+    """Draw ``count`` items; none twice before all were drawn."""
+    rounds = -(-count // len(items))
+    drawn = [rng.permutation(items) for _ in range(rounds)]
+    return np.concatenate(drawn)[:count] if drawn else items[:0]

@@ -1,0 +1,17 @@
+"""Transforms of pose windows."""
+
+from .body import ApproximateJoints, RandomBoneLengths
+from .detector_noise import DetectorNoise
+from .epoch_seed import EpochSeed
+from .frame_rate import RandomFrameRate
+from .virtual_camera import RandomVirtualCamera, VirtualCamera
+
+__all__ = [
+    'ApproximateJoints',
+    'DetectorNoise',
+    'EpochSeed',
+    'RandomBoneLengths',
+    'RandomFrameRate',
+    'RandomVirtualCamera',
+    'VirtualCamera',
+]

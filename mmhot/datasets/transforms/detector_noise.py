@@ -1,0 +1,186 @@
+"""What a 2D detector does to keypoints."""
+
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmpose.registry import TRANSFORMS
+
+from mmhot.skeletons import get_skeleton
+
+_H36M = get_skeleton('h36m-17')
+
+# Noise of real detections on Human3.6M as fitted by MotionBERT (Apache-2.0,
+# params/synthetic_noise.pth), pixels at a person of 370 pixels: standard deviation of
+# the Gaussian in x and y, mean in y, and the share of samples that are uniform within
+# 15 pixels instead.
+_FITTED = {
+    'root': (1.8, 1.8, 0.0, 0.00),
+    'hip': (3.5, 2.6, 0.0, 0.03),
+    'knee': (3.3, 2.5, 0.0, 0.12),
+    'foot': (4.6, 2.7, 0.0, 0.14),
+    'spine': (3.3, 2.5, 0.0, 0.04),
+    'thorax': (2.8, 2.7, -3.3, 0.08),
+    'neck_base': (2.7, 2.4, 0.0, 0.03),
+    'head': (1.7, 1.8, 0.0, 0.02),
+    'shoulder': (4.0, 3.5, -2.0, 0.11),
+    'elbow': (2.8, 2.6, 0.0, 0.19),
+    'wrist': (2.6, 2.7, 0.0, 0.28),
+}
+_TABLE = np.array(
+    [_FITTED[joint.split('_', 1)[-1] if joint != 'neck_base' else joint]
+     for joint in _H36M.joints],
+    np.float32,
+)  # fmt: skip
+_PERSON = 370.0
+_UNIFORM = 15.0
+_KEY_INTERVAL = 9  # 27 key times per 243 frames
+_RUN = (1, 8)  # frames of an outlier
+_SWAP = (3, 12)  # frames of a left/right swap
+
+
+@TRANSFORMS.register_module()
+class DetectorNoise(BaseTransform):
+    """Add a 2D detector's errors to a window of pixels.
+
+    Slow errors (drawn at key times, linear in between) with the per-joint statistics
+    of real detections, white jitter, outliers of a few frames, left/right swaps of a
+    whole limb, and dropped joints that hold their last value. Everything scales with
+    the person's height in the picture, as top-down detectors see crops. Modified
+    keys: ``keypoints`` (T, 17, 2); ``keypoints_visible`` (T, 17) becomes the
+    detector's confidence.
+
+    Args:
+        strength (tuple[float, float]): Factor on slow errors and jitter, drawn
+            uniformly for each window.
+        jitter (float): Standard deviation of the white jitter, pixels.
+        outlier (float): Share of joint-frames that are outliers.
+        outlier_ends (float): The same for wrists and ankles.
+        outlier_std (float): Standard deviation of outliers, pixels.
+        swap_legs (float): Probability per frame that a swap of the legs starts.
+        swap_arms (float): The same for the arms.
+        drop (float): Share of joint-frames that are dropped.
+        prob (float): Probability that a window gets any noise.
+        seed (int, optional): Makes a window's noise a function of this number and its
+            ``id``, for evaluation.
+    """
+
+    def __init__(
+        self,
+        strength: tuple[float, float] = (1.0, 1.0),
+        jitter: float = 1.0,
+        outlier: float = 0.01,
+        outlier_ends: float = 0.03,
+        outlier_std: float = 25.0,
+        swap_legs: float = 0.002,
+        swap_arms: float = 0.001,
+        drop: float = 0.02,
+        prob: float = 1.0,
+        seed: int | None = None,
+    ) -> None:
+        self.strength = strength
+        self.jitter = jitter
+        self.outlier_std = outlier_std
+        mean_run = sum(_RUN) / 2
+        self.outlier_start = np.full(_H36M.num_keypoints, outlier / mean_run)
+        ends = ['left_wrist', 'right_wrist', 'left_foot', 'right_foot']
+        self.outlier_start[_H36M.indices(ends)] = outlier_ends / mean_run
+        self.swaps = {
+            'leg': (swap_legs, _limb_pairs(['hip', 'knee', 'foot'])),
+            'arm': (swap_arms, _limb_pairs(['shoulder', 'elbow', 'wrist'])),
+        }
+        self.drop = drop
+        self.prob = prob
+        self.seed = seed
+
+    def transform(self, results: dict) -> dict:
+        """Add noise; see the class."""
+        rng = np.random
+        if self.seed is not None:
+            rng = np.random.RandomState([self.seed, results['id']])
+        if rng.rand() >= self.prob:
+            return results
+        clean = results['keypoints']
+        unit = person_height(clean) / _PERSON
+
+        noise = slow_noise(rng, len(clean))
+        noise += rng.standard_normal(clean.shape).astype(np.float32) * self.jitter
+        noise *= rng.uniform(*self.strength)
+        noise += self.outliers(rng, len(clean))
+        noisy = clean + noise * unit
+        self.swap(rng, noisy)
+        # confidence follows the error, so it is taken before values are held
+        scores = confidence(rng, np.linalg.norm(noisy - clean, axis=-1) / unit)
+        self.drop_joints(rng, noisy, scores)
+
+        results['keypoints'] = noisy.astype(np.float32)
+        results['keypoints_visible'] = scores
+        return results
+
+    def outliers(self, rng, num_frames: int) -> np.ndarray:
+        """Offsets of outliers in pixels, (T, K, 2), zero elsewhere."""
+        offsets = np.zeros((num_frames, _H36M.num_keypoints, 2), np.float32)
+        starts = rng.random_sample(offsets.shape[:2]) < self.outlier_start
+        for frame, joint in np.argwhere(starts):
+            end = frame + rng.randint(_RUN[0], _RUN[1] + 1)
+            offsets[frame:end, joint] = rng.normal(0, self.outlier_std, 2)
+        return offsets
+
+    def swap(self, rng, keypoints: np.ndarray) -> None:
+        """Exchange left and right limbs of (T, K, 2) for some frames, in place."""
+        for prob, (left, right) in self.swaps.values():
+            for frame in np.flatnonzero(rng.random_sample(len(keypoints)) < prob):
+                frames = slice(frame, frame + rng.randint(_SWAP[0], _SWAP[1] + 1))
+                swapped = keypoints[frames, left].copy()
+                keypoints[frames, left] = keypoints[frames, right]
+                keypoints[frames, right] = swapped
+
+    def drop_joints(self, rng, keypoints: np.ndarray, scores: np.ndarray) -> None:
+        """Hold the last value of some joints (T, K, 2), in place; score zero."""
+        dropped = rng.random_sample(scores.shape) < self.drop
+        dropped[0] = False  # there is nothing to hold yet
+        frames = np.where(dropped, 0, np.arange(len(keypoints))[:, None])
+        last = np.maximum.accumulate(frames, axis=0)
+        keypoints[:] = np.take_along_axis(keypoints, last[..., None], axis=0)
+        scores[dropped] = 0
+
+
+def person_height(keypoints: np.ndarray) -> float:
+    """Median over frames of a person's extent, the longer side, pixels.
+
+    Args:
+        keypoints (np.ndarray): (T, K, 2).
+    """
+    extent = np.ptp(keypoints, axis=1).max(axis=-1)
+    return float(np.median(extent))
+
+
+def slow_noise(rng, num_frames: int) -> np.ndarray:
+    """The fitted noise, drawn at key times and linear in between, (T, 17, 2)."""
+    num_keys = -(-num_frames // _KEY_INTERVAL) + 1
+    shape = (num_keys, len(_TABLE), 2)
+    keys = rng.standard_normal(shape).astype(np.float32) * _TABLE[:, :2]
+    keys[..., 1] += _TABLE[:, 2]
+    uniform = rng.random_sample(shape[:2]) < _TABLE[:, 3]
+    keys[uniform] = rng.uniform(-_UNIFORM, _UNIFORM, (uniform.sum(), 2))
+
+    times = np.arange(num_frames) / _KEY_INTERVAL + rng.random_sample()
+    before = np.minimum(times.astype(int), num_keys - 2)
+    weight = np.minimum(times - before, 1).astype(np.float32)[:, None, None]
+    return keys[before] * (1 - weight) + keys[before + 1] * weight
+
+
+def confidence(rng, error: np.ndarray) -> np.ndarray:
+    """A detector's confidence, given its error in pixels at 370 pixels' height.
+
+    MotionBERT's fit: a / (d + a) + b d + N(m, s) with d in units of half the width
+    of a 1000 pixel picture.
+    """
+    distance = error / 500
+    score = 0.028 / (distance + 0.028) + 1.1 * distance
+    score = score + rng.normal(-0.005, 0.143, error.shape)
+    return score.clip(0.01, 1).astype(np.float32)
+
+
+def _limb_pairs(parts: list[str]) -> tuple[list[int], list[int]]:
+    left = _H36M.indices([f'left_{part}' for part in parts])
+    return left, _H36M.indices([f'right_{part}' for part in parts])

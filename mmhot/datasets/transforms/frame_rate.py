@@ -1,0 +1,59 @@
+"""Other frame rates."""
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmpose.registry import TRANSFORMS
+
+
+def resample(values: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Values at fractional frame numbers, linear in between, held outside.
+
+    Args:
+        values (np.ndarray): (T, ...).
+        times (np.ndarray): Frame numbers, (S,).
+
+    Returns:
+        np.ndarray: (S, ...).
+    """
+    times = np.clip(times, 0, len(values) - 1)
+    before = np.minimum(times.astype(int), max(len(values) - 2, 0))
+    after = np.minimum(before + 1, len(values) - 1)
+    weight = (times - before).astype(values.dtype)
+    weight = weight.reshape(-1, *[1] * (values.ndim - 1))
+    return values[before] * (1 - weight) + values[after] * weight
+
+
+@TRANSFORMS.register_module()
+class RandomFrameRate(BaseTransform):
+    """See the 2D of a window as if it were filmed at another rate.
+
+    People film at 24 to 60 frames per second; a lifter gets that resampled linearly
+    to its own rate. This does both steps, with a random phase: what is lost is what
+    will be lost. Rates above the window's own change nothing. Required: ``fps``;
+    modified: ``keypoints`` (T, K, 2), ``keypoints_visible`` (T, K).
+
+    Args:
+        fps (tuple[float, float]): Rates, uniform.
+        prob (float): Probability.
+    """
+
+    def __init__(
+        self, fps: tuple[float, float] = (24.0, 60.0), prob: float = 1.0
+    ) -> None:
+        self.fps = fps
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        """Resample; see the class."""
+        if np.random.rand() >= self.prob:
+            return results
+        step = results['fps'] / np.random.uniform(*self.fps)
+        phase = np.random.rand() * step
+        if step <= 1:
+            return results
+        num_frames = len(results['keypoints'])
+        filmed = np.arange(phase - step, num_frames - 1 + step, step)
+        back = (np.arange(num_frames) - filmed[0]) / step
+        for key in ('keypoints', 'keypoints_visible'):
+            results[key] = resample(resample(results[key], filmed), back)
+        return results

@@ -1,0 +1,180 @@
+"""Virtual cameras: from motion capture to pixels and camera-axes targets."""
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmpose.registry import TRANSFORMS
+
+from mmhot.skeletons import get_skeleton
+
+_MIN_DEPTH = 1.0
+_ANKLES = get_skeleton('h36m-17').indices(['right_foot', 'left_foot'])
+
+
+def place_on_floor(joints: np.ndarray) -> np.ndarray:
+    """Offset that stands a window on the floor, its middle root above the origin.
+
+    Args:
+        joints (np.ndarray): Metres, z up, (T, 17, 3).
+
+    Returns:
+        np.ndarray: What to add to the joints, (3,).
+    """
+    root = joints[len(joints) // 2, 0]
+    # an ankle joint is about 8 cm above the floor
+    floor = np.quantile(joints[:, _ANKLES, 2], 0.02) - 0.08
+    return np.array([-root[0], -root[1], -floor], np.float32)
+
+
+def project(joints: np.ndarray, camera: dict) -> tuple[np.ndarray, np.ndarray]:
+    """See joints with a pinhole camera.
+
+    Args:
+        joints (np.ndarray): Metres, z up, (..., 3).
+        camera (dict): ``R`` (3, 3) camera-to-world, ``T`` (3,) its place, ``f`` (2,),
+            ``c`` (2,), mmpose's convention.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Pixels (..., 2), camera-axes metres (..., 3).
+    """
+    in_camera = (joints - camera['T']) @ camera['R']
+    depth = np.maximum(in_camera[..., 2:], 1e-3)
+    pixels = in_camera[..., :2] / depth * camera['f'] + camera['c']
+    return pixels, in_camera
+
+
+def look_at_camera(place: np.ndarray, target: np.ndarray, roll: float) -> np.ndarray:
+    """Camera-to-world rotation of a camera that looks at a point.
+
+    Args:
+        place (np.ndarray): The camera's place, metres, z up, (3,).
+        target (np.ndarray): What is in the picture's middle, (3,).
+        roll (float): Turn about the optical axis, radians.
+
+    Returns:
+        np.ndarray: (3, 3); columns are the camera's x right, y down, z away.
+    """
+    away = (target - place) / np.linalg.norm(target - place)
+    right = np.cross(away, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    down = np.cross(away, right)
+    cos, sin = np.cos(roll), np.sin(roll)
+    axes = [cos * right + sin * down, cos * down - sin * right, away]
+    return np.stack(axes, -1).astype(np.float32)
+
+
+@TRANSFORMS.register_module()
+class VirtualCamera(BaseTransform):
+    """Project a motion capture window with the sample's own camera.
+
+    The window is moved so that its middle root is above the origin and its feet on
+    the floor. Required keys: ``joints_world``, ``camera_param``, ``target_frames``;
+    ``observed_world`` (what a detector would see), where a transform made it. Added
+    keys: ``keypoints`` (T, K, 2), ``keypoints_visible`` (T, K), ``lifting_target``
+    (T', K, 3) metres in camera axes, ``target_img_path`` (mmpose's metrics read the
+    action from it).
+
+    Args:
+        known_intrinsics (bool): Whether to leave ``f`` and ``c`` in ``camera_param``
+            for the codec. Without, it has the picture size only, as with a video of
+            unknown origin.
+    """
+
+    def __init__(self, known_intrinsics: bool = True) -> None:
+        self.known_intrinsics = known_intrinsics
+
+    def transform(self, results: dict) -> dict:
+        """Project; see the class."""
+        joints = results['joints_world']
+        offset = place_on_floor(joints)
+        camera = self.choose_camera(results, joints + offset)
+
+        observed = results.get('observed_world', joints) + offset
+        keypoints, _ = project(observed, camera)
+        targets = joints[results['target_frames']] + offset
+        _, lifting_target = project(targets, camera)
+
+        names = ('w', 'h', 'f', 'c') if self.known_intrinsics else ('w', 'h')
+        results['camera_param'] = {name: camera[name] for name in names}
+        results['keypoints'] = keypoints.astype(np.float32)
+        results['keypoints_visible'] = np.ones(keypoints.shape[:-1], np.float32)
+        results['lifting_target'] = lifting_target.astype(np.float32)
+        action = results['action'].replace('_', '-')
+        results['target_img_path'] = [f'{results["subject"]}_{action}.jpg']
+        return results
+
+    def choose_camera(self, results: dict, joints: np.ndarray) -> dict:
+        """The sample's own camera."""
+        return results['camera_param']
+
+
+@TRANSFORMS.register_module()
+class RandomVirtualCamera(VirtualCamera):
+    """Project a motion capture window with a random camera around the person.
+
+    Keys as :class:`VirtualCamera`, but no ``camera_param`` is needed.
+
+    Args:
+        radius (tuple[float, float]): Distance on the floor, metres, log-uniform.
+        height (tuple[float, float]): The camera's height, metres, uniform.
+        focal (tuple[float, float]): Focal length over picture width, log-uniform.
+        image_size (tuple[int, int]): Picture ``(w, h)`` in pixels.
+        aim (float): Standard deviation of where the camera points, metres around the
+            root of the middle frame: a person need not be in the picture's middle.
+        pitch (float): Standard deviation of an additional pitch, degrees.
+        roll (float): Standard deviation of the roll, degrees.
+        known_intrinsics (bool): As in :class:`VirtualCamera`.
+    """
+
+    def __init__(
+        self,
+        radius: tuple[float, float] = (3.7, 6.5),
+        height: tuple[float, float] = (1.0, 2.0),
+        focal: tuple[float, float] = (1.03, 1.26),
+        image_size: tuple[int, int] = (1000, 1000),
+        aim: float = 0.0,
+        pitch: float = 0.0,
+        roll: float = 0.0,
+        known_intrinsics: bool = True,
+    ) -> None:
+        super().__init__(known_intrinsics)
+        for name, pair in dict(radius=radius, height=height, focal=focal).items():
+            if len(pair) != 2 or pair[0] > pair[1]:
+                raise ValueError(f'{name} must be (low, high), got {pair}')
+        self.radius = radius
+        self.height = height
+        self.focal = focal
+        self.image_size = image_size
+        self.aim = aim
+        self.pitch = np.deg2rad(pitch)
+        self.roll = np.deg2rad(roll)
+
+    def choose_camera(self, results: dict, joints: np.ndarray) -> dict:
+        """A random camera in front of which all of the window happens."""
+        root = joints[len(joints) // 2, 0]
+        azimuth = np.random.uniform(-np.pi, np.pi)
+        radius = _log_uniform(*self.radius)
+        height = np.random.uniform(*self.height)
+        direction = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
+        target = root + np.random.normal(0, self.aim + 1e-9, 3)
+        target[2] += radius * np.tan(np.random.normal(0, self.pitch + 1e-9))
+        roll = np.random.normal(0, self.roll + 1e-9)
+
+        # whoever runs past the camera would be behind it: step back
+        towards = ((joints[..., :2] - root[:2]) @ direction[:2]).max()
+        radius = max(radius, towards + _MIN_DEPTH)
+        place = root + radius * direction
+        place[2] = height
+        w, h = self.image_size
+        focal = _log_uniform(*self.focal) * w
+        return dict(
+            R=look_at_camera(place, target, roll),
+            T=place.astype(np.float32),
+            f=np.array([focal, focal], np.float32),
+            c=np.array([w / 2, h / 2], np.float32),
+            w=w,
+            h=h,
+        )
+
+
+def _log_uniform(low: float, high: float) -> float:
+    return float(np.exp(np.random.uniform(np.log(low), np.log(high))))

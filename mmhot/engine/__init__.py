@@ -1,0 +1,5 @@
+"""Hooks for MMEngine's Runner."""
+
+from .hooks import EpochSeedHook
+
+__all__ = ['EpochSeedHook']
