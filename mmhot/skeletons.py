@@ -13,7 +13,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from .skeleton_mappings import MAPPINGS, MEANINGS
+from mmhot import skeleton_trees as trees
+from mmhot.skeleton_mappings import MAPPINGS, MEANINGS
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,82 +246,9 @@ def _build(
 
 def _mirror(joint: str) -> str | None:
     """Return the right partner of a left joint, None for all others."""
-    return _FACE_PAIRS.get(joint) or (
+    return trees.FACE_PAIRS.get(joint) or (
         joint.replace('left', 'right') if 'left' in joint else None
     )
-
-
-def _chain(*joints: str) -> str:
-    """Write joints as words, each the child of the one before; the first is known."""
-    return ' '.join(f'{child}<{parent}' for parent, child in zip(joints, joints[1:]))
-
-
-def _hand(side: str) -> str:
-    root = f'{side}_hand_root'
-    fingers = ('thumb', 'forefinger', 'middle_finger', 'ring_finger', 'pinky_finger')
-    return ' '.join(
-        [
-            f'{root}<{side}_wrist',
-            *(_chain(root, *(f'{side}_{f}{n}' for n in range(1, 5))) for f in fingers),
-        ]
-    )
-
-
-def _face() -> str:
-    """Return the 68 face points as words, as a tree that is its own mirror image."""
-    chains = (
-        ('nose', 27, 28, 29, 30, 33, 51, 57),  # nose ridge, below the nose, lips
-        ('nose', 8, 7, 6, 5, 4, 3, 2, 1, 0),  # chin to the right ear
-        (8, 9, 10, 11, 12, 13, 14, 15, 16),
-        (27, 21, 20, 19, 18, 17),  # brows
-        (27, 22, 23, 24, 25, 26),
-        (33, 32, 31),  # nostrils
-        (33, 34, 35),
-        *(('right_eye', point) for point in range(36, 42)),
-        *(('left_eye', point) for point in range(42, 48)),
-        (51, 50, 49, 48),  # outer lips, from the middle to the corners
-        (51, 52, 53, 54),
-        (57, 58, 59),
-        (57, 56, 55),
-        (51, 62, 61, 60),  # inner lips
-        (62, 63, 64),
-        (57, 66, 67),
-        (66, 65),
-    )
-    parents = {
-        child: parent if isinstance(parent, str) else f'face-{parent}'
-        for chain in chains
-        for parent, child in zip(chain, chain[1:])
-    }
-    return ' '.join(f'face-{point}<{parents[point]}' for point in range(68))
-
-
-_FACE_PAIRS = {
-    f'face-{left}': f'face-{right}'
-    for left, right in (
-        *((16 - point, point) for point in range(8)),
-        *((43 - point, point) for point in range(17, 22)),
-        *((35, 31), (34, 32)),
-        *((45, 36), (44, 37), (43, 38), (42, 39), (47, 40), (46, 41)),
-        *((54, 48), (53, 49), (52, 50), (55, 59), (56, 58)),
-        *((64, 60), (63, 61), (65, 67)),
-    )
-}
-
-_COCO_BODY = (
-    'nose left_eye<nose right_eye<nose left_ear<left_eye right_ear<right_eye '
-    'left_shoulder<left_ear right_shoulder<right_ear left_elbow<left_shoulder '
-    'right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow '
-    'left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip '
-    'right_knee<right_hip left_ankle<left_knee right_ankle<right_knee'
-)
-_COCO_FEET = ' '.join(
-    f'{side}_{part}<{side}_ankle'
-    for side in ('left', 'right')
-    for part in ('big_toe', 'small_toe', 'heel')
-)
-_COCO_HEAD = 'nose left_eye right_eye left_ear right_ear'
-_CORNERS = 'left_shoulder right_shoulder left_hip right_hip'
 
 
 def _names(tree: str) -> list[str]:
@@ -329,72 +257,51 @@ def _names(tree: str) -> list[str]:
 
 def _sides(*parts: str) -> dict[str, list[str]]:
     """Return the two groups of foot joints."""
-    return {f'{side}_foot': [f'{side}_{p}' for p in parts] for side in ('left', 'right')}
+    return {
+        f'{side}_foot': [f'{side}_{part}' for part in parts]
+        for side in ('left', 'right')
+    }
 
+
+_HEAD = 'nose left_eye right_eye left_ear right_ear'
+_CORNERS = 'left_shoulder right_shoulder left_hip right_hip'
 
 _ALL = (
-    _build('coco-17', _COCO_BODY, _COCO_HEAD, _CORNERS),
+    _build('coco-17', trees.COCO_BODY, _HEAD, _CORNERS),
     _build(
         'coco-wholebody-133',
-        ' '.join([_COCO_BODY, _COCO_FEET, _face(), _hand('left'), _hand('right')]),
-        _COCO_HEAD,
+        trees.COCO_WHOLEBODY,
+        _HEAD,
         _CORNERS,
-        body=_names(_COCO_BODY),
-        feet=_names(_COCO_FEET),
+        body=_names(trees.COCO_BODY),
+        feet=_names(trees.COCO_FEET),
         **_sides('big_toe', 'small_toe', 'heel'),
-        face=_names(_face()),
-        left_hand=_names(_hand('left')),
-        right_hand=_names(_hand('right')),
+        face=_names(trees.FACE),
+        left_hand=_names(trees.LEFT_HAND),
+        right_hand=_names(trees.RIGHT_HAND),
     ),
     _build(
         'h36m-17',
-        'root right_hip<root right_knee<right_hip right_foot<right_knee '
-        'left_hip<root left_knee<left_hip left_foot<left_knee '
-        'spine<root thorax<spine neck_base<thorax head<neck_base '
-        'left_shoulder<thorax left_elbow<left_shoulder left_wrist<left_elbow '
-        'right_shoulder<thorax right_elbow<right_shoulder right_wrist<right_elbow',
+        trees.H36M,
         'neck_base head',
         'root spine thorax',
     ),
     _build(
         'mpi-inf-3dhp-17',
-        'head_top<head neck<spine right_shoulder<neck right_elbow<right_shoulder '
-        'right_wrist<right_elbow left_shoulder<neck left_elbow<left_shoulder '
-        'left_wrist<left_elbow right_hip<root right_knee<right_hip '
-        'right_ankle<right_knee left_hip<root left_knee<left_hip '
-        'left_ankle<left_knee root spine<root head<neck',
+        trees.MPI_INF_3DHP,
         'head head_top',
         'root spine neck',
     ),
     _build(
         'halpe-26',
-        'nose<neck left_eye<nose right_eye<nose left_ear<left_eye '
-        'right_ear<right_eye left_shoulder<neck right_shoulder<neck '
-        'left_elbow<left_shoulder right_elbow<right_shoulder '
-        'left_wrist<left_elbow right_wrist<right_elbow left_hip<hip right_hip<hip '
-        'left_knee<left_hip right_knee<right_hip left_ankle<left_knee '
-        'right_ankle<right_knee head<neck neck<hip hip '
-        'left_big_toe<left_ankle right_big_toe<right_ankle '
-        'left_small_toe<left_ankle right_small_toe<right_ankle '
-        'left_heel<left_ankle right_heel<right_ankle',
-        f'{_COCO_HEAD} head',
+        trees.HALPE,
+        f'{_HEAD} head',
         'hip neck',
         **_sides('big_toe', 'small_toe', 'heel'),
     ),
     _build(
         'mediapipe-33',
-        'nose left_eye_inner<nose left_eye<left_eye_inner left_eye_outer<left_eye '
-        'right_eye_inner<nose right_eye<right_eye_inner right_eye_outer<right_eye '
-        'left_ear<left_eye_outer right_ear<right_eye_outer mouth_left<nose '
-        'mouth_right<nose left_shoulder<left_ear right_shoulder<right_ear '
-        'left_elbow<left_shoulder right_elbow<right_shoulder '
-        'left_wrist<left_elbow right_wrist<right_elbow left_pinky<left_wrist '
-        'right_pinky<right_wrist left_index<left_wrist right_index<right_wrist '
-        'left_thumb<left_wrist right_thumb<right_wrist left_hip<left_shoulder '
-        'right_hip<right_shoulder left_knee<left_hip right_knee<right_hip '
-        'left_ankle<left_knee right_ankle<right_knee left_heel<left_ankle '
-        'right_heel<right_ankle left_foot_index<left_ankle '
-        'right_foot_index<right_ankle',
+        trees.MEDIAPIPE,
         'nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye '
         'right_eye_outer left_ear right_ear mouth_left mouth_right',
         _CORNERS,
