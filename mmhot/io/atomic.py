@@ -11,9 +11,9 @@ from pathlib import Path
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Write to a temporary neighbour that becomes ``path`` only on success.
 
-    The temporary name lies in the same folder and keeps the suffix, for writers
+    The temporary file lies in the same folder and keeps the suffix, for writers
     that choose the format by it. Whatever ends the block early, Ctrl-C included,
-    removes the temporary file and leaves an existing ``path`` as it was.
+    removes it and leaves an existing ``path`` as it was.
 
     Args:
         path (str | os.PathLike): The file to create or replace.
@@ -26,15 +26,12 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             that names ``path``.
     """
     path = Path(path)
-    temporary = path.with_name(
-        f'.{path.stem[:80]}.{secrets.token_hex(4)}{path.suffix[:16]}'
-    )
+    temporary = path.with_name(f'.mmhot-{secrets.token_hex(4)}{path.suffix}')
     try:
-        if path.is_dir():
-            raise IsADirectoryError('it is a folder')
-        # 'x' gives the permissions of an ordinary new file, unlike mkstemp.
-        with temporary.open('xb'):
-            pass
+        if path.exists() and not path.is_file():
+            raise OSError(f'cannot write {path}: not an ordinary file')
+        # Unlike mkstemp this gives the permissions of any new file.
+        temporary.touch(exist_ok=False)
         yield temporary
         with temporary.open('rb+') as file:
             os.fsync(file.fileno())
@@ -42,7 +39,14 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
-        if isinstance(error, OSError):
+        if _is_about(temporary, error):
             reason = ' '.join(str(error.strerror or error).split())
-            raise type(error)(f'cannot write {path}: {reason}') from error
+            raise OSError(f'cannot write {path}: {reason}') from error
         raise
+
+
+def _is_about(temporary: Path, error: BaseException) -> bool:
+    """Tell a failed write (the system names no file, or ours) from other errors."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return False
+    return error.filename is None or Path(str(error.filename)) == temporary

@@ -1,8 +1,16 @@
 """Lifted 3D poses of a clip."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+
+from .atomic import replacing
+from .json_file import as_numbers, load_json
+from .npz import load_arrays
+
+_AXES = ('camera', 'z-up')
 
 
 @dataclass
@@ -45,3 +53,167 @@ class Clip3D:
     axes: str = 'camera'
     unit: str = 'm'
     model: str = ''
+
+    def __len__(self) -> int:
+        """Return the number of rows ``N``."""
+        return len(self.frame)
+
+
+# Array: letters of its shape, type in memory.
+_ARRAYS = {
+    'frame': ('N', np.int64),
+    'track': ('N', np.int64),
+    'keypoints_3d': ('NK3', np.float32),
+    'keypoint_scores_3d': ('NK', np.float32),
+    'keypoints_2d': ('NK2', np.float32),
+    'scores': ('NK', np.float32),
+}
+_HEADER = (
+    *('name', 'width', 'height', 'fps', 'joint_names', 'parents'),
+    *('axes', 'unit', 'model'),
+)
+# Array: its name within an instance of the JSON, where MMPose has the first three.
+_INSTANCE_KEYS = {
+    'track': 'track_id',
+    'keypoints_3d': 'keypoints',
+    'keypoint_scores_3d': 'keypoint_scores',
+    'keypoints_2d': 'keypoints_2d',
+    'scores': 'scores',
+}
+
+
+def write_npz(clip: Clip3D, path: str | Path) -> None:
+    """Write a clip as ``.npz``, one array a field, no pickles.
+
+    Args:
+        clip (Clip3D): Lifted poses.
+        path (str | Path): The file to create or replace.
+    """
+    arrays = {
+        name: np.asarray(getattr(clip, name), t) for name, (_, t) in _ARRAYS.items()
+    }
+    header = {name: np.asarray(getattr(clip, name)) for name in _HEADER}
+    with replacing(path) as temporary, temporary.open('wb') as file:
+        np.savez_compressed(file, **arrays, **header)
+
+
+def write_json(clip: Clip3D, path: str | Path) -> None:
+    """Write a clip as JSON in the form of MMPose's 3D demo; NaN becomes null.
+
+    Args:
+        clip (Clip3D): Lifted poses.
+        path (str | Path): The file to create or replace.
+    """
+    header = {name: getattr(clip, name) for name in _HEADER}
+    columns = {key: _exact_list(getattr(clip, n)) for n, key in _INSTANCE_KEYS.items()}
+    rows = [
+        dict(zip(columns, values, strict=True))
+        for values in zip(*columns.values(), strict=True)
+    ]
+    frames = [
+        {'frame_id': int(frame), 'instances': rows[start:stop]}
+        for frame, start, stop in zip(
+            *np.unique(clip.frame, return_index=True),
+            np.r_[np.flatnonzero(np.diff(clip.frame)) + 1, len(rows)],
+            strict=True,
+        )
+    ]
+    with replacing(path) as temporary, temporary.open('w', encoding='utf-8') as file:
+        file.write(f'{{"meta_info": {_dumps(header)},\n"instance_info": [\n')
+        file.write(',\n'.join(map(_dumps, frames)))
+        file.write('\n]}\n')
+
+
+def read_lifted(path: str | Path) -> Clip3D:
+    """Read what `write_npz` or `write_json` wrote, bit for bit.
+
+    Args:
+        path (str | Path): The file; its content decides which format it is.
+
+    Returns:
+        Clip3D: As it was written.
+    """
+    path = Path(path)
+    try:
+        with path.open('rb') as file:
+            is_zip = file.read(2) == b'PK'
+        return _checked(_fields_of_npz(path) if is_zip else _fields_of_json(path))
+    except ValueError as error:
+        raise ValueError(f'{path}: {" ".join(str(error).split())}') from error
+
+
+def to_axes(clip: Clip3D, axes: str) -> Clip3D:
+    """Turn a clip to other axes.
+
+    Args:
+        clip (Clip3D): In either axes.
+        axes (str): ``'camera'`` (x right, y down, z away) or ``'z-up'`` (x right, y
+            away, z up; a level camera's x, z and -y).
+
+    Returns:
+        Clip3D: A new clip that shares all arrays but the positions.
+    """
+    if axes not in _AXES:
+        raise ValueError(f'axes must be {" or ".join(_AXES)}, got {axes!r}')
+    x, y, z = np.moveaxis(clip.keypoints_3d, -1, 0)
+    if axes == clip.axes:
+        turned = clip.keypoints_3d.copy()
+    else:
+        turned = np.stack([x, z, -y] if axes == 'z-up' else [x, -z, y], axis=-1)
+    return replace(clip, keypoints_3d=turned, axes=axes)
+
+
+def _exact_list(array: np.ndarray) -> list:
+    """Return nested lists with the fewest digits that read back as the same float32."""
+    if array.dtype.kind in 'iu':
+        return array.tolist()
+    array = np.asarray(array, np.float32)
+    exact = array.astype(np.float64)
+    short = array.astype('U32').astype(np.float64)
+    short = np.where(short.astype(np.float32) == array, short, exact).astype(object)
+    short[np.isnan(array)] = None
+    return short.tolist()
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+
+
+def _fields_of_npz(path: Path) -> dict[str, object]:
+    fields = load_arrays(path, (*_ARRAYS, *_HEADER))
+    for name in set(_HEADER) & set(fields):
+        fields[name] = fields[name].tolist()
+    return fields
+
+
+def _fields_of_json(path: Path) -> dict[str, object]:
+    document = load_json(path)
+    try:
+        fields = {k: document['meta_info'][k] for k in _HEADER}
+        frames = document['instance_info']
+        rows = [row for frame in frames for row in frame['instances']]
+        counts = [len(frame['instances']) for frame in frames]
+        fields['frame'] = np.repeat([frame['frame_id'] for frame in frames], counts)
+        for name, key in _INSTANCE_KEYS.items():
+            fields[name] = as_numbers([row[key] for row in rows], key)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f'is no lifted clip: {error}') from error
+    return fields
+
+
+def _checked(fields: dict[str, object]) -> Clip3D:
+    absent = [name for name in (*_ARRAYS, *_HEADER) if name not in fields]
+    if absent:
+        raise ValueError(f'is no lifted clip: it lacks {", ".join(absent)}')
+    fields['joint_names'] = tuple(fields['joint_names'])
+    fields['parents'] = tuple(fields['parents'])
+    sizes = {'N': len(fields['frame']), 'K': len(fields['joint_names']), '2': 2, '3': 3}
+    for name, (letters, dtype) in _ARRAYS.items():
+        expected = tuple(sizes[letter] for letter in letters)
+        array = np.asarray(fields[name])
+        if array.dtype.kind not in 'iuf' or array.shape != expected:
+            raise ValueError(
+                f"'{name}' is {array.dtype} {array.shape}: numbers {expected} are expected"
+            )
+        fields[name] = array.astype(dtype)
+    return Clip3D(**fields)
