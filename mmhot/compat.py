@@ -1,36 +1,95 @@
 """The only place that touches other packages: what they need to work together today.
 
-Two parts run on ``import mmhot`` and cost nothing: MMEngine learns that ``mmhot::path``
-names one of our configs, and ``pkg_resources`` gets a stand-in where setuptools no
-longer brings it. The rest is in :data:`SHIMS`, which :func:`apply` puts in place (as
-``mmhot.plugin`` does) and :func:`revert` takes away again. A shim whose trouble is
-absent does nothing. Nothing heavy is imported before it is needed.
+Each :class:`Shim` says what it is for, does nothing where its trouble is absent, and
+can be taken back. The two light ones are in place after ``import mmhot`` and cost
+nothing; the others follow with :func:`apply`, which ``mmhot.plugin`` calls.
 """
 
 import importlib.abc
 import importlib.machinery
 import importlib.metadata
 import importlib.util
+import json
+import re
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+Undo = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Shim:
+    """One thing that is done to another package.
+
+    Args:
+        name (str): What ``mmhot doctor`` calls it.
+        reason (str): The trouble, in one line.
+        install (Callable): Does it and returns what takes it back, or returns None
+            where it is not needed.
+        light (bool): Whether it imports nothing, so that ``import mmhot`` can do it.
+    """
+
+    name: str
+    reason: str
+    install: Callable[[], Undo | None]
+    light: bool = False
+
+
+_undo: dict[str, Undo] = {}
+
+
+def apply() -> tuple[str, ...]:
+    """Put every shim in place that is needed, and name those that are."""
+    return _apply(SHIMS)
+
+
+def apply_light() -> tuple[str, ...]:
+    """Put those in place that must be there right after ``import mmhot``."""
+    return _apply(shim for shim in SHIMS if shim.light)
+
+
+def revert() -> None:
+    """Take back every shim, the last one first."""
+    while _undo:
+        _undo.popitem()[1]()
+
+
+def applied() -> tuple[str, ...]:
+    """Name the shims that are in place."""
+    return tuple(_undo)
+
+
+@contextmanager
+def shims() -> Iterator[tuple[str, ...]]:
+    """Apply the shims for a block, and take those back that were not there before."""
+    before = applied()
+    try:
+        yield apply()
+    finally:
+        for name in reversed(applied()):
+            if name not in before:
+                _undo.pop(name)()
+
+
+def _apply(wanted) -> tuple[str, ...]:
+    for shim in wanted:
+        if shim.name not in _undo:
+            undo = shim.install()
+            if undo is not None:
+                _undo[shim.name] = undo
+    return applied()
+
 
 # MMEngine asks for the installed path of the distribution named here and gets a wrong
 # one for editable installs (pkg_resources says site-packages). For the name of a module
 # it falls back on importlib, which is right for every kind of installation.
 _CONFIG_SCHEME = ('mmhot', 'mmhot.plugin')
-
-
-def apply_light() -> None:
-    """Put in place what must be there right after ``import mmhot``."""
-    utils = sys.modules.get('mmengine.config.utils')
-    if utils is not None and hasattr(utils, 'MODULE2PACKAGE'):
-        _add_config_scheme(utils)
-    elif not any(isinstance(finder, _ConfigSchemeFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _ConfigSchemeFinder())
-
-
-def _add_config_scheme(utils: ModuleType) -> None:
-    utils.MODULE2PACKAGE.setdefault(*_CONFIG_SCHEME)
 
 
 class _ConfigSchemeFinder(importlib.abc.MetaPathFinder):
@@ -39,18 +98,240 @@ class _ConfigSchemeFinder(importlib.abc.MetaPathFinder):
     Importing MMEngine just for that would take longer than all of ``mmhot --help``.
     """
 
-    def find_spec(self, name, path=None, target=None):  # noqa: D102
+    def find_spec(self, name, path=None, target=None):
         if name != 'mmengine.config.utils':
             return None
         sys.meta_path.remove(self)
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        spec = importlib.util.find_spec(name)
         if spec is None or spec.loader is None:
             return None
         load = spec.loader.exec_module
 
-        def load_and_add(module):
+        def load_and_add(module: ModuleType) -> None:
             load(module)
-            _add_config_scheme(module)
+            module.MODULE2PACKAGE.setdefault(*_CONFIG_SCHEME)
 
         spec.loader.exec_module = load_and_add
         return spec
+
+
+def _install_config_scheme() -> Undo:
+    finder = _ConfigSchemeFinder()
+    utils = sys.modules.get('mmengine.config.utils')
+    if utils is not None:
+        utils.MODULE2PACKAGE.setdefault(*_CONFIG_SCHEME)
+    else:
+        sys.meta_path.insert(0, finder)
+
+    def undo() -> None:
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
+        loaded = sys.modules.get('mmengine.config.utils')
+        if loaded is not None:
+            loaded.MODULE2PACKAGE.pop(_CONFIG_SCHEME[0], None)
+
+    return undo
+
+
+class _DistributionNotFoundError(Exception):
+    """What the stand-in for ``pkg_resources`` raises for a package that is absent."""
+
+
+class _Distribution:
+    """As much of ``pkg_resources.Distribution`` as the OpenMMLab packages use."""
+
+    def __init__(self, found: importlib.metadata.Distribution) -> None:
+        self._found = found
+        self.project_name = found.metadata['Name']
+        self.version = found.version
+
+    @property
+    def location(self) -> str:
+        """Folder that holds the package; the checkout for an editable install."""
+        origin = json.loads(self._found.read_text('direct_url.json') or '{}')
+        if origin.get('dir_info', {}).get('editable'):
+            return unquote(urlsplit(origin['url']).path)
+        return str(self._found.locate_file(''))
+
+    def has_metadata(self, name: str) -> bool:
+        return self._found.read_text(name) is not None
+
+    def get_metadata(self, name: str) -> str:
+        return self._found.read_text(name) or ''
+
+
+def _get_distribution(name: str) -> _Distribution:
+    try:
+        return _Distribution(importlib.metadata.distribution(name))
+    except importlib.metadata.PackageNotFoundError:
+        raise _DistributionNotFoundError(f'{name} is not installed') from None
+
+
+class _PkgResourcesFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Provides a small ``pkg_resources`` made of ``importlib.metadata``."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != 'pkg_resources':
+            return None
+        return importlib.machinery.ModuleSpec(name, self)
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.DistributionNotFound = _DistributionNotFoundError
+        module.get_distribution = _get_distribution
+
+
+def _install_pkg_resources() -> Undo | None:
+    if importlib.util.find_spec('pkg_resources') is not None:
+        return None
+    finder = _PkgResourcesFinder()
+    sys.meta_path.append(finder)
+
+    def undo() -> None:
+        sys.meta_path.remove(finder)
+        module = sys.modules.get('pkg_resources')
+        if module is not None and module.__spec__.loader is finder:
+            del sys.modules['pkg_resources']
+
+    return undo
+
+
+_DTYPES = ('Bool', 'Str', 'Bytes') + tuple(
+    f'{kind}{bits}' for kind in ('Int', 'UInt') for bits in (8, 16, 32, 64)
+)
+_DTYPES += ('Float16', 'Float32', 'Float64', 'Complex64', 'Complex128')
+
+
+def _statistic_of_history(owner: Any, name: str) -> Callable:
+    """Stand in for ``getattr``, by which a HistoryBuffer names its own methods."""
+    from mmengine.logging import HistoryBuffer
+
+    if owner is HistoryBuffer and name in ('min', 'max', 'mean', 'current'):
+        return getattr(owner, name)
+    from pickle import UnpicklingError
+
+    raise UnpicklingError(f'Unsupported global: GLOBAL getattr of {name!r}')
+
+
+def _checkpoint_globals() -> list:
+    """List what an OpenMMLab checkpoint holds besides tensors and plain containers."""
+    import numpy as np
+    from mmengine.config import ConfigDict
+    from mmengine.logging import HistoryBuffer
+
+    scalar = np.float64(0).__reduce__()[0]
+    reconstruct = np.zeros(0).__reduce__()[0]
+    allowed = [HistoryBuffer, ConfigDict, np.ndarray, np.dtype]
+    allowed += [getattr(np.dtypes, f'{name}DType') for name in _DTYPES]
+    allowed.append((_statistic_of_history, 'builtins.getattr'))
+    # NumPy 2 calls the first one the second: files of both are around.
+    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
+        allowed += [(scalar, f'{module}.scalar')]
+        allowed += [(reconstruct, f'{module}._reconstruct')]
+    return allowed
+
+
+def _install_checkpoint_globals() -> Undo | None:
+    import torch
+
+    if torch.__version__ < (2, 6):
+        return None
+    there = torch.serialization.get_safe_globals()
+    ours = [entry for entry in _checkpoint_globals() if entry not in there]
+    torch.serialization.add_safe_globals(ours)
+
+    def undo() -> None:
+        now = torch.serialization.get_safe_globals()
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals([x for x in now if x not in ours])
+
+    return undo
+
+
+_DAMAGED = 'not a checkpoint, or a damaged one: torch.load cannot read it'
+
+
+def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
+    """Read a checkpoint that may hold what OpenMMLab's hold, and no other pickles.
+
+    Args:
+        path (str | Path): File made by ``torch.save``.
+        map_location: Same as in ``torch.load``.
+
+    Returns:
+        Any: What was saved, mostly a dict.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no checkpoint, is damaged or holds foreign objects.
+    """
+    from pickle import UnpicklingError
+
+    import torch
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such checkpoint file')
+    with shims():
+        try:
+            return torch.load(path, map_location=map_location, weights_only=True)
+        except UnpicklingError as error:
+            raise ValueError(f'{path}: {explain_refusal(error)}') from error
+        except (RuntimeError, EOFError, KeyError, AttributeError, TypeError) as error:
+            raise ValueError(f'{path}: {_DAMAGED}') from error
+
+
+def explain_refusal(error: Exception) -> str:
+    """Say in one line why ``torch.load`` refused a file."""
+    found = re.search(r'GLOBAL (\S+)', str(error))
+    if found:
+        return (
+            f'refused: it holds {found[1]}, and only tensors, NumPy arrays and plain '
+            'containers are loaded, because other pickled objects can run any code'
+        )
+    return _DAMAGED
+
+
+def _tostring_rgb(canvas: Any) -> bytes:
+    """Return the canvas as RGB bytes, as Matplotlib did up to 3.9."""
+    import numpy as np
+
+    return np.asarray(canvas.buffer_rgba())[..., :3].tobytes()
+
+
+def _install_tostring_rgb() -> Undo | None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    if hasattr(FigureCanvasAgg, 'tostring_rgb'):
+        return None
+    FigureCanvasAgg.tostring_rgb = _tostring_rgb
+
+    def undo() -> None:
+        del FigureCanvasAgg.tostring_rgb
+
+    return undo
+
+
+SHIMS = (
+    Shim(
+        'config scheme',
+        "MMEngine resolves '_base_ = mmhot::...' only for packages that it lists",
+        _install_config_scheme,
+        light=True,
+    ),
+    Shim(
+        'pkg_resources',
+        'setuptools >= 82 no longer brings it, and MMEngine looks up packages with it',
+        _install_pkg_resources,
+        light=True,
+    ),
+    Shim(
+        'checkpoint globals',
+        'torch >= 2.6 refuses the NumPy arrays and HistoryBuffers in checkpoints',
+        _install_checkpoint_globals,
+    ),
+    Shim(
+        'tostring_rgb',
+        "Matplotlib >= 3.10 dropped what MMPose's 3D visualiser draws with",
+        _install_tostring_rgb,
+    ),
+)
