@@ -2,6 +2,7 @@
 
 from .attention import Attention
 from .drop_path import DropPath
+from .dropout import Dropout
 from .graph_conv import ModulatedGraphConv
 from .mirror import mirror_poses
 from .mlp import MLP
@@ -11,6 +12,7 @@ __all__ = [
     'MLP',
     'Attention',
     'DropPath',
+    'Dropout',
     'ModulatedGraphConv',
     'PositionTable',
     'mirror_poses',

@@ -31,7 +31,8 @@ class ModulatedGraphConv(nn.Module):
         self.modulation = nn.Parameter(torch.empty(num_nodes, out_dims))
         self.adjacency_offset = nn.Parameter(torch.empty(num_nodes, num_nodes))
         self.bias = nn.Parameter(torch.empty(out_dims))
-        self.register_buffer('adjacency', adjacency.clone(), persistent=False)
+        symmetric = (adjacency + adjacency.T) / 2
+        self.register_buffer('adjacency', symmetric, persistent=False)
         self.register_buffer('others', 1 - torch.eye(num_nodes), persistent=False)
         self.reset_parameters()
 
@@ -45,9 +46,9 @@ class ModulatedGraphConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, N, in_dims)`` to ``(B, N, out_dims)``."""
-        graph = self.adjacency + self.adjacency_offset
-        graph = (graph + graph.T) / 2
-        own, other = (x @ self.weight.transpose(0, 1).flatten(1)).chunk(2, dim=-1)
+        offset = self.adjacency_offset
+        graph = self.adjacency + (offset + offset.T) / 2
         own_scale = graph.diagonal().unsqueeze(-1) * self.modulation
-        x = torch.addcmul(self.bias, own_scale, own)
-        return x + (graph * self.others) @ (self.modulation * other)
+        own = torch.addcmul(self.bias, own_scale, x @ self.weight[0])
+        graph = (graph * self.others).expand(len(x), -1, -1)
+        return torch.baddbmm(own, graph, self.modulation * (x @ self.weight[1]))
