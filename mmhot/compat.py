@@ -7,7 +7,6 @@ nothing; the others follow with :func:`apply`, which ``mmhot.plugin`` calls.
 
 import importlib.abc
 import importlib.machinery
-import importlib.metadata
 import importlib.util
 import json
 import re
@@ -140,7 +139,7 @@ class _DistributionNotFoundError(Exception):
 class _Distribution:
     """As much of ``pkg_resources.Distribution`` as the OpenMMLab packages use."""
 
-    def __init__(self, found: importlib.metadata.Distribution) -> None:
+    def __init__(self, found: Any) -> None:
         self._found = found
         self.project_name = found.metadata['Name']
         self.version = found.version
@@ -161,9 +160,11 @@ class _Distribution:
 
 
 def _get_distribution(name: str) -> _Distribution:
+    from importlib.metadata import PackageNotFoundError, distribution
+
     try:
-        return _Distribution(importlib.metadata.distribution(name))
-    except importlib.metadata.PackageNotFoundError:
+        return _Distribution(distribution(name))
+    except PackageNotFoundError:
         raise _DistributionNotFoundError(f'{name} is not installed') from None
 
 

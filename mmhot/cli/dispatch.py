@@ -1,0 +1,83 @@
+"""The ``mmhot`` command: finds the command, its options and its exit code."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
+
+import mmhot
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
+
+COMMANDS = ('doctor',)
+"""Names of the commands, in the order of ``mmhot --help``.
+
+Each is a module of this package (``-`` in a name is ``_`` in its module's).
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``mmhot`` with the given arguments and return its exit code.
+
+    Args:
+        argv (Sequence[str], optional): Arguments; those of the process if None.
+    """
+    parser, commands = build_parser()
+    args, extras = parser.parse_known_args(argv)
+    if args.command is None:
+        if extras:
+            parser.refuse(extras)
+        parser.print_help(sys.stderr)
+        return 2
+    command = commands[args.command]
+    if extras:
+        command.refuse(extras)
+    args.say = _say_nothing if args.quiet else print_line
+    return run_safely(command.prog, partial(args.run, args))
+
+
+def build_parser() -> tuple[OneLineParser, dict[str, OneLineParser]]:
+    """Build the parser of ``mmhot`` and, by name, those of its commands."""
+    parser = OneLineParser(prog='mmhot', description=mmhot.__doc__.splitlines()[0])
+    parser.add_argument(
+        '--version', action='version', version=f'mmhot {mmhot.__version__}'
+    )
+    _add_global_options(parser, device=None, quiet=False)
+    subparsers = parser.add_subparsers(
+        dest='command', metavar='COMMAND', title='commands'
+    )
+    commands = {}
+    for name in COMMANDS:
+        module = import_module(f'mmhot.cli.{name.replace("-", "_")}')
+        summary = module.__doc__.splitlines()[0]
+        command = subparsers.add_parser(
+            name,
+            help=summary.rstrip('.'),
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        # Given after the command they count as well; not given they change nothing.
+        _add_global_options(command, argparse.SUPPRESS, argparse.SUPPRESS)
+        command.set_defaults(run=module.run)
+        commands[name] = command
+    return parser, commands
+
+
+def _add_global_options(parser: OneLineParser, device, quiet) -> None:
+    parser.add_argument(
+        '--device',
+        default=device,
+        metavar='NAME',
+        help='cpu, cuda or cuda:N; by default the GPU if there is one',
+    )
+    parser.add_argument(
+        '--quiet',
+        action='store_true',
+        default=quiet,
+        help='print errors only, no progress and no summary',
+    )
+
+
+def _say_nothing(text: str) -> None:
+    """Stand in for ``print_line`` with ``--quiet``."""
