@@ -48,9 +48,10 @@ def _check_number(name: str, value: float, option: str = '') -> float | int:
     low, high, kind = _LIMITS[name]
     # Written so that NaN fails.
     if not low <= value <= high or kind(value) != value:
+        prefix = f'{option}: ' if option else ''
+        whole = 'whole ' if kind is int else ''
         raise ValueError(
-            f'{option}{": " if option else ""}{name} must be a {"whole " * (kind is int)}number within '
-            f'{low}..{high}, got {value}'
+            f'{prefix}{name} must be a {whole}number within {low}..{high}, got {value}'
         )
     return kind(value)
 

@@ -11,7 +11,8 @@ from .coco_json import is_coco, read_coco
 from .header import check_options, settle_header, settle_skeleton
 from .json_file import load_json
 from .mmpose_json import read_mmpose, read_mmpose_folder
-from .npz import read_npz
+from .naming import naming
+from .npz import SIGNATURES, read_npz
 from .rows import Rows, check_extent, checked, largest_person, take
 
 _LOGGER = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ def read_keypoints(
     """
     check_options(skeleton, image_size, fps, single)
     path = Path(path)
-    try:
+    with naming(path):
         rows = checked(_read_rows(path))
         width, height, fps = settle_header(path, rows, image_size, fps)
         check_extent(rows.keypoints, width, height)
@@ -117,12 +118,6 @@ def read_keypoints(
             fps=fps,
             source=path,
         )
-    except ValueError as error:
-        raise ValueError(f'{path}: {" ".join(str(error).split())}') from error
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f'{path}: no such file or folder') from error
-    except OSError as error:
-        raise OSError(f'{path}: cannot be read ({error.strerror or error})') from error
 
 
 def _read_rows(path: Path) -> Rows:
@@ -132,7 +127,7 @@ def _read_rows(path: Path) -> Rows:
     with path.open('rb') as file:
         start = file.read(64)
     text = start.lstrip(b'\xef\xbb\xbf\xff\xfe\0 \t\r\n')
-    if start.startswith(b'PK'):
+    if start.startswith(SIGNATURES):
         return read_npz(path)
     if not text:
         raise ValueError('is empty')

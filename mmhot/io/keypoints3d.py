@@ -8,7 +8,9 @@ import numpy as np
 
 from .atomic import replacing
 from .json_file import as_numbers, load_json
-from .npz import load_arrays
+from .naming import naming
+from .npz import SIGNATURES, load_arrays
+from .rows import whole_numbers
 
 _AXES = ('camera', 'z-up')
 
@@ -68,10 +70,19 @@ _ARRAYS = {
     'keypoints_2d': ('NK2', np.float32),
     'scores': ('NK', np.float32),
 }
-_HEADER = (
-    *('name', 'width', 'height', 'fps', 'joint_names', 'parents'),
-    *('axes', 'unit', 'model'),
-)
+# Field: its type, or that of its items.
+_HEADER = {
+    'name': str,
+    'width': int,
+    'height': int,
+    'fps': int | float,
+    'joint_names': str,
+    'parents': int,
+    'axes': str,
+    'unit': str,
+    'model': str,
+}
+_PER_JOINT = ('joint_names', 'parents')
 # Array: its name within an instance of the JSON, where MMPose has the first three.
 _INSTANCE_KEYS = {
     'track': 'track_id',
@@ -104,7 +115,7 @@ def write_json(clip: Clip3D, path: str | Path) -> None:
         clip (Clip3D): Lifted poses.
         path (str | Path): The file to create or replace.
     """
-    header = {name: getattr(clip, name) for name in _HEADER}
+    header = {name: np.asarray(getattr(clip, name)).tolist() for name in _HEADER}
     columns = {key: _exact_list(getattr(clip, n)) for n, key in _INSTANCE_KEYS.items()}
     rows = [
         dict(zip(columns, values, strict=True))
@@ -134,12 +145,10 @@ def read_lifted(path: str | Path) -> Clip3D:
         Clip3D: As it was written.
     """
     path = Path(path)
-    try:
+    with naming(path):
         with path.open('rb') as file:
-            is_zip = file.read(2) == b'PK'
+            is_zip = file.read(4) in SIGNATURES
         return _checked(_fields_of_npz(path) if is_zip else _fields_of_json(path))
-    except ValueError as error:
-        raise ValueError(f'{path}: {" ".join(str(error).split())}') from error
 
 
 def to_axes(clip: Clip3D, axes: str) -> Clip3D:
@@ -193,7 +202,8 @@ def _fields_of_json(path: Path) -> dict[str, object]:
         frames = document['instance_info']
         rows = [row for frame in frames for row in frame['instances']]
         counts = [len(frame['instances']) for frame in frames]
-        fields['frame'] = np.repeat([frame['frame_id'] for frame in frames], counts)
+        ids = as_numbers([frame['frame_id'] for frame in frames], 'frame_id')
+        fields['frame'] = np.repeat(ids, counts, axis=0)
         for name, key in _INSTANCE_KEYS.items():
             fields[name] = as_numbers([row[key] for row in rows], key)
     except (KeyError, TypeError) as error:
@@ -205,15 +215,23 @@ def _checked(fields: dict[str, object]) -> Clip3D:
     absent = [name for name in (*_ARRAYS, *_HEADER) if name not in fields]
     if absent:
         raise ValueError(f'is no lifted clip: it lacks {", ".join(absent)}')
-    fields['joint_names'] = tuple(fields['joint_names'])
-    fields['parents'] = tuple(fields['parents'])
-    sizes = {'N': len(fields['frame']), 'K': len(fields['joint_names']), '2': 2, '3': 3}
+    for name, kind in _HEADER.items():
+        value = fields[name]
+        items = value if name in _PER_JOINT else [value]
+        if not isinstance(items, list) or not all(isinstance(i, kind) for i in items):
+            raise ValueError(f"'{name}' cannot be {str(value)[:60]}")
+    for name in _PER_JOINT:
+        fields[name] = tuple(fields[name])
+    sizes = {
+        **{'N': np.size(fields['frame']), 'K': len(fields['joint_names'])},
+        **{'2': 2, '3': 3},
+    }
     for name, (letters, dtype) in _ARRAYS.items():
         expected = tuple(sizes[letter] for letter in letters)
         array = np.asarray(fields[name])
         if array.dtype.kind not in 'iuf' or array.shape != expected:
-            raise ValueError(
-                f"'{name}' is {array.dtype} {array.shape}: numbers {expected} are expected"
-            )
+            raise ValueError(f"'{name}' is {array.shape}: numbers {expected} expected")
+        if dtype is np.int64:
+            array = whole_numbers(name, array)
         fields[name] = array.astype(dtype)
     return Clip3D(**fields)

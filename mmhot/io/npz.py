@@ -17,6 +17,8 @@ _ROW_ARRAYS = {
 }
 _SCALARS = ('width', 'height', 'fps')
 _TEXTS = ('skeleton', 'joint_names')
+# How the file starts, with arrays or without.
+SIGNATURES = (b'PK\x03\x04', b'PK\x05\x06')
 
 
 class _DamagedError(ValueError):
@@ -97,12 +99,14 @@ def read_npz(path: Path) -> Rows:
 def _decoding(what: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, _DamagedError):
+    except _DamagedError:
         raise
     # NumPy parses an array's header as Python source and unpacks what it promises:
-    # damage shows up as nearly any kind of error.
+    # damage shows up as nearly any kind of error, even as one of the system's.
     except Exception as error:
-        if 'allow_pickle' in str(error):
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
+        if 'Object arrays' in str(error):
             raise _DamagedError(
                 f'{what} holds pickled Python objects, which are never loaded: plain '
                 'numbers are expected'
