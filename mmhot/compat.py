@@ -221,7 +221,8 @@ def _checkpoint_globals() -> list:
 
     scalar = np.float64(0).__reduce__()[0]
     reconstruct = np.zeros(0).__reduce__()[0]
-    allowed = [HistoryBuffer, ConfigDict, np.ndarray, np.dtype]
+    # Empty arrays are saved as bytes().
+    allowed = [HistoryBuffer, ConfigDict, np.ndarray, np.dtype, bytes]
     allowed += [getattr(np.dtypes, f'{name}DType') for name in _DTYPES]
     allowed.append((_statistic_of_history, 'builtins.getattr'))
     # NumPy 2 calls the first one the second: files of both are around.

@@ -11,7 +11,7 @@ from mmengine.registry import Registry
 from mmpose import registry as mmpose_registry
 
 _SCOPES = [
-    Registry(host.name, parent=host, scope='mmhot')
+    Registry(host.name, parent=host, scope='mmhot', locations=['mmhot.plugin'])
     for host in vars(mmpose_registry).values()
     if isinstance(host, Registry)
 ]

@@ -134,6 +134,7 @@ def test_training_resumes_from_a_checkpoint(checkpoint, tmp_path):
         np.array(['a', 'bc']),
         np.arange(6, dtype=np.uint8).reshape(2, 3),
         np.ones((2, 2), np.float16, order='F'),
+        np.zeros((0, 3)),
     ],
     ids=repr,
 )

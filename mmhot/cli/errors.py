@@ -95,6 +95,13 @@ class OneLineParser(argparse.ArgumentParser):
             message += did_you_mean(choice[2], known)
         self.exit(2, f'{self.prog}: error: {message}\n')
 
+    def parse_args(self, args=None, namespace=None):
+        """Parse all arguments; name the nearest for those that nobody knows."""
+        namespace, extras = self.parse_known_args(args, namespace)
+        if extras:
+            self.refuse(extras)
+        return namespace
+
     def refuse(self, extras: list[str]) -> NoReturn:
         """Name the arguments that nobody knows."""
         known = [*self._option_string_actions]

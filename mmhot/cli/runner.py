@@ -1,0 +1,117 @@
+"""What ``tools/train.py`` and ``tools/test.py`` share: arguments, config, Runner."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict, DictAction
+
+from mmhot import compat
+
+
+def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that MMPose's train and test tools have in common."""
+    parser.add_argument('--work-dir', help='folder for logs, checkpoints and results')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change settings of the config, for example '
+        'train_dataloader.batch_size=64 model.backbone.depth=3; lists as key="[a,b]"',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how the processes of a distributed job are started',
+    )
+    parser.add_argument('--show-dir', help='folder for pictures of the predictions')
+    parser.add_argument(
+        '--show', action='store_true', help='show the predictions in a window'
+    )
+    parser.add_argument(
+        '--interval', type=int, default=1, help='show every n-th sample only'
+    )
+    parser.add_argument(
+        '--wait-time', type=float, default=1, help='seconds a window stays open'
+    )
+    # torch.distributed.launch passes it; MMEngine reads the variable.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read the config that the arguments name and work them into it.
+
+    Args:
+        args (Namespace): Arguments of :func:`add_runner_arguments`, and ``config``.
+
+    Raises:
+        FileNotFoundError: If the config or one of its bases does not exist.
+        ValueError: If it is no config, or lacks what an argument needs.
+    """
+    compat.apply()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    config = _read(args.config)
+    config.launcher = args.launcher
+    if args.work_dir is not None:
+        config.work_dir = args.work_dir
+    elif config.get('work_dir') is None:
+        config.work_dir = str(Path('work_dirs', Path(args.config).stem))
+    if args.show or args.show_dir is not None:
+        _show(config, args)
+    return config
+
+
+def merge_options(config: Config, options: dict[str, Any] | None) -> None:
+    """Work ``--cfg-options`` into a config; they win over all else."""
+    try:
+        config.merge_from_dict(options or {})
+    except (AssertionError, KeyError, TypeError) as error:
+        raise ValueError(f'--cfg-options: {error}') from error
+
+
+def build_runner(config: Config) -> Any:
+    """Build MMEngine's Runner, or the one the config names."""
+    from mmengine.registry import RUNNERS
+    from mmengine.runner import Runner
+
+    if 'preprocess_cfg' in config:
+        config.model.setdefault('data_preprocessor', config.preprocess_cfg)
+    if 'runner_type' in config:
+        return RUNNERS.build(config)
+    return Runner.from_cfg(config)
+
+
+def setting(config: Config, name: str, option: str) -> ConfigDict:
+    """Return a setting that an option is about, or say that the config lacks it."""
+    value: Any = config
+    for part in name.split('.'):
+        value = value.get(part)
+        if value is None:
+            raise ValueError(f"{option}: {config.filename} has no '{name}'")
+    return value
+
+
+def _read(path: str) -> Config:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path}: no such config file')
+    try:
+        return Config.fromfile(path)
+    except OSError as error:
+        raise type(error)(f'{path}: {error}') from error
+    except Exception as error:
+        # A config is a program: whatever it raises is a mistake in the config.
+        reason = f'{type(error).__name__}: {error}'
+        raise ValueError(f'{path}: not a usable config: {reason}') from error
+
+
+def _show(config: Config, args: argparse.Namespace) -> None:
+    hook = setting(config, 'default_hooks.visualization', '--show')
+    hook.enable = True
+    hook.show = args.show and not getattr(args, 'badcase', False)
+    hook.out_dir = args.show_dir
+    hook.interval = args.interval
+    if args.show:
+        hook.wait_time = args.wait_time

@@ -1,0 +1,88 @@
+"""Measure a checkpoint with the metrics of a config, with MMPose's arguments.
+
+Example::
+
+    python tools/test.py configs/body_3d_keypoint/nanohtnet/CONFIG.py CHECKPOINT.pth
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmhot.cli.errors import OneLineParser, run_safely
+from mmhot.cli.runner import (
+    add_runner_arguments,
+    build_runner,
+    load_config,
+    merge_options,
+    setting,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(description='Measure a checkpoint')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file, URL or mmhot://NAME')
+    parser.add_argument('--out', help='file (.json, .yaml, .pkl) for the metrics')
+    parser.add_argument('--dump', help='file (.pkl) for all predictions')
+    parser.add_argument(
+        '--badcase', action='store_true', help='collect the worst predictions'
+    )
+    add_runner_arguments(parser)
+    args = parser.parse_args()
+    if args.dump and not args.dump.endswith(('.pkl', '.pickle')):
+        parser.error(f'--dump: got {args.dump}, wanted a .pkl file')
+    if args.out and not args.out.endswith(('.json', '.yaml', '.yml', '.pkl')):
+        parser.error(f'--out: got {args.out}, wanted a .json, .yaml or .pkl file')
+    return args
+
+
+def test(args: argparse.Namespace) -> None:
+    """Test as the arguments say."""
+    config = load_config(args)
+    if '://' not in args.checkpoint and not Path(args.checkpoint).is_file():
+        raise FileNotFoundError(f'{args.checkpoint}: no such checkpoint file')
+    config.load_from = args.checkpoint
+    if args.badcase:
+        collect_bad_cases(config, args)
+    if args.dump:
+        evaluator = setting(config, 'test_evaluator', '--dump')
+        metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
+        dump = dict(type='DumpResults', out_file_path=args.dump)
+        config.test_evaluator = [*metrics, dump]
+    merge_options(config, args.cfg_options)
+    metrics = build_runner(config).test()
+    if args.out:
+        from mmengine.fileio import dump
+
+        dump(metrics, args.out)
+
+
+def collect_bad_cases(config, args: argparse.Namespace) -> None:
+    """Enable MMPose's hook for the worst predictions."""
+    hook = setting(config, 'default_hooks.badcase', '--badcase')
+    hook.enable = True
+    hook.show = args.show
+    hook.interval = args.interval
+    if args.show:
+        hook.wait_time = args.wait_time
+    kind = hook.get('metric_type', 'loss')
+    if kind not in ('loss', 'accuracy'):
+        raise ValueError(
+            f'default_hooks.badcase.metric_type: got {kind!r}, wanted '
+            "'loss' or 'accuracy'"
+        )
+    if not hook.get('metric'):
+        name = 'model.head.loss' if kind == 'loss' else 'test_evaluator'
+        hook.metric = setting(config, name, '--badcase')
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('test.py', lambda: test(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
