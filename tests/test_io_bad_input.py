@@ -163,6 +163,7 @@ def test_bad_json_gives_one_line(tmp_path, case):
 BAD_BYTES = {
     'empty': (b'', 'is empty'),
     'blank': (b' \n\t ', 'is empty'),
+    'long blank': (b' ' * 100, 'is not valid JSON'),
     'words': (b'frame,track', 'is neither .npz nor JSON'),
     'pickle': (pickle.dumps({'a': 1}), 'is a pickle, which is never loaded'),
     'video': (b'\0\0\0\x20ftypisom', 'is a video'),

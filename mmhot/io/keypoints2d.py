@@ -17,6 +17,8 @@ from .rows import Rows, check_extent, checked, largest_person, take
 
 _LOGGER = logging.getLogger(__name__)
 
+# Bytes that tell the format.
+_SNIFFED = 64
 _EXPECTED = '2D keypoints as .npz, MMPose JSON or COCO JSON are expected'
 _FOREIGN = (
     ('a video', 4, b'ftyp'),
@@ -125,13 +127,13 @@ def _read_rows(path: Path) -> Rows:
     if path.is_dir():
         return read_mmpose_folder(path)
     with path.open('rb') as file:
-        start = file.read(64)
+        start = file.read(_SNIFFED)
     text = start.lstrip(b'\xef\xbb\xbf\xff\xfe\0 \t\r\n')
     if start.startswith(SIGNATURES):
         return read_npz(path)
-    if not text:
+    if not text and len(start) < _SNIFFED:
         raise ValueError('is empty')
-    if not text.startswith((b'[', b'{')):
+    if text and not text.startswith((b'[', b'{')):
         raise ValueError(_foreign(start))
     document = load_json(path)
     return read_coco(document) if is_coco(document) else read_mmpose(document)

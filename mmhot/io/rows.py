@@ -142,10 +142,10 @@ def largest_person(rows: Rows) -> Rows:
     if boxes is None or np.isnan(boxes).any():
         low = np.where(np.isnan(rows.keypoints), np.inf, rows.keypoints).min(1)
         high = np.where(np.isnan(rows.keypoints), -np.inf, rows.keypoints).max(1)
-        # A row without any keypoint has the extent -inf and loses to all others.
         side = np.where(np.isfinite(low), high - low, 0)
     else:
         side = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    # A row without any keypoint loses to all others.
     found = np.isfinite(rows.keypoints).any((1, 2))
     area = np.where(found, side.prod(-1), -1)
     order = np.lexsort((-area, rows.frame))
