@@ -3,8 +3,8 @@
 Configs name it once, in ``configs/_base_/default_runtime.py``.
 """
 
-from . import codecs, compat, datasets, engine, evaluation, models
+from . import checkpoints, codecs, compat, datasets, engine, evaluation, models
 
-__all__ = ['codecs', 'datasets', 'engine', 'evaluation', 'models']
+__all__ = ['checkpoints', 'codecs', 'datasets', 'engine', 'evaluation', 'models']
 
 compat.apply()

@@ -65,16 +65,25 @@ class PoseLiftingHead(BaseHead):
             list[InstanceData]: ``keypoints`` (T, K, 3) and ``keypoint_scores``
             (T, K) of each sample.
         """
-        if test_cfg.get('flip_test', False):
-            flip_indices = batch_data_samples[0].metainfo['flip_indices']
-            coords, mirrored = (self.forward(feat) for feat in feats)
-            coords = (coords + mirror_poses(mirrored, flip_indices)) / 2
-        else:
-            coords = self.forward(feats)
+        coords = self.regress(feats, batch_data_samples, test_cfg)
         coords = to_numpy(self.select_frames(coords, test_cfg.get('target', 'centre')))
         return [
-            self.decode(*pair) for pair in zip(coords, batch_data_samples, strict=True)
+            self.decode(coord, sample)
+            for coord, sample in zip(coords, batch_data_samples, strict=True)
         ]
+
+    def regress(
+        self,
+        feats: Tensor | list[Tensor],
+        batch_data_samples: SampleList,
+        test_cfg: ConfigType,
+    ) -> Tensor:
+        """Regress poses (B, T', K, 3), averaged with the mirror image's."""
+        if not test_cfg.get('flip_test', False):
+            return self.forward(feats)
+        flip_indices = batch_data_samples[0].metainfo['flip_indices']
+        coords, mirrored = (self.forward(feat) for feat in feats)
+        return (coords + mirror_poses(mirrored, flip_indices)) / 2
 
     @staticmethod
     def select_frames(coords: Tensor, target: str) -> Tensor:

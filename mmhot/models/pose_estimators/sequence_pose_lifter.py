@@ -3,7 +3,7 @@
 import torch
 from mmpose.models.pose_estimators import PoseLifter
 from mmpose.registry import MODELS
-from mmpose.utils.typing import SampleList
+from mmpose.utils.typing import ForwardResults, OptSampleList, SampleList
 from torch import Tensor
 
 from ..layers import mirror_poses
@@ -23,6 +23,15 @@ class SequencePoseLifter(PoseLifter):
     wants to know. The other arguments are those of ``PoseLifter``; trajectory
     models, which it has besides, are not supported.
     """
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: OptSampleList = None,
+        mode: str = 'tensor',
+    ) -> ForwardResults:
+        """Run MMPose's ``forward``; mode 'tensor' needs no samples."""
+        return super().forward(inputs, data_samples, mode)
 
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
         """Predict poses.

@@ -1,0 +1,12 @@
+"""The papers' own checkpoints, one module a model.
+
+To add a model, write a module with a :class:`PublishedModel` and list it here;
+:func:`mmhot.checkpoints.convert_published` finds it by the checkpoint's keys.
+"""
+
+from .nanohtnet import NANOHTNET
+from .published_model import PublishedModel
+
+PUBLISHED_MODELS: tuple[PublishedModel, ...] = (NANOHTNET,)
+
+__all__ = ['PUBLISHED_MODELS', 'PublishedModel']
