@@ -1,0 +1,1 @@
+"""Pictures and videos of lifted clips; needs OpenCV and PyAV, no PyTorch."""

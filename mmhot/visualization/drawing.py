@@ -1,0 +1,221 @@
+"""Skeletons, floors and words on pictures, anti-aliased, with OpenCV.
+
+Pictures are (H, W, 3) uint8 in OpenCV's channel order: blue, green, red.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .stage import Viewpoint
+
+# MMPose's convention: left is green, right is orange, the middle is blue.
+LEFT = (112, 214, 66)
+RIGHT = (48, 140, 255)
+MIDDLE = (255, 170, 82)
+BACKGROUND = (34, 27, 23)
+PANEL = (46, 37, 31)
+TEXT = (232, 226, 222)
+FAINT_TEXT = (160, 148, 140)
+_FLOOR = (62, 51, 43)
+_FLOOR_LINE = (92, 78, 67)
+_SHADOW = (38, 31, 26)
+_OUTLINE = (24, 18, 15)
+_LIMB_METRES = 0.05
+_SHIFT = 4  # OpenCV's fixed-point bits: positions to 1/16 pixel
+
+
+@dataclass(frozen=True)
+class Rig:
+    """How a skeleton is drawn: bones (B, 2) of joint indices, and their colours."""
+
+    bones: np.ndarray
+    colours: np.ndarray
+
+
+def make_rig(joint_names: tuple[str, ...], parents: tuple[int, ...]) -> Rig:
+    """Colour every bone by the side of its outer joint."""
+    bones = [(parent, child) for child, parent in enumerate(parents) if parent >= 0]
+    colours = [side_colour(joint_names[child]) for _, child in bones]
+    return Rig(np.array(bones).reshape(-1, 2), np.array(colours).reshape(-1, 3))
+
+
+def side_colour(joint: str) -> tuple[int, int, int]:
+    """Return the colour of a joint's side of the body."""
+    if 'left' in joint:
+        return LEFT
+    return RIGHT if 'right' in joint else MIDDLE
+
+
+def draw_people(
+    image: np.ndarray,
+    rig: Rig,
+    pixels: np.ndarray,
+    pixels_per_metre: np.ndarray,
+    certain: np.ndarray,
+    depths: np.ndarray | None = None,
+) -> None:
+    """Draw the people of one frame, far limbs first.
+
+    Args:
+        image (np.ndarray): Drawn on.
+        rig (Rig): Bones and colours.
+        pixels (np.ndarray): Joint positions, (P, K, 2); NaN joints are left out.
+        pixels_per_metre (np.ndarray): How large each joint appears, (P, K).
+        certain (np.ndarray): False where a joint was interpolated: drawn dim, (P, K).
+        depths (np.ndarray, optional): Distances of the joints, (P, K). Without them
+            limbs are drawn in the rig's order.
+    """
+    ends = pixels[:, rig.bones]  # (P, B, 2 ends, 2)
+    order = _drawing_order(rig, ends, depths)
+    people, bones = np.divmod(order, max(len(rig.bones), 1))
+    ends = _fixed_point(ends[people, bones], image)
+    sizes = _LIMB_METRES * pixels_per_metre[people[:, None], rig.bones[bones]].mean(1)
+    widths = np.clip(np.rint(sizes), 1, 24).astype(int)
+    dim = ~certain[people[:, None], rig.bones[bones]].all(1)
+    colours = np.where(
+        dim[:, None], 0.45 * rig.colours[bones] + 20, rig.colours[bones]
+    ).tolist()
+    for (start, end), width, colour in zip(
+        ends.tolist(), widths.tolist(), colours, strict=True
+    ):
+        outline = width + 2 * max(1, width // 5)
+        cv2.line(image, start, end, _OUTLINE, outline, cv2.LINE_AA, _SHIFT)
+        cv2.line(image, start, end, colour, width, cv2.LINE_AA, _SHIFT)
+        radius = int((0.62 * width + 0.4) * 2**_SHIFT)
+        for joint in (start, end):
+            cv2.circle(image, joint, radius, colour, -1, cv2.LINE_AA, _SHIFT)
+
+
+def draw_names(
+    image: np.ndarray, names: list[str], pixels: np.ndarray, size: int
+) -> None:
+    """Write a name above each person's highest joint, from positions (P, K, 2)."""
+    for name, joints in zip(names, pixels, strict=True):
+        joints = joints[np.isfinite(joints).all(axis=1)]
+        if len(joints):
+            x, y = joints[joints[:, 1].argmin()]
+            draw_text(image, name, (x, y - 1.2 * size), size, FAINT_TEXT, 'centre')
+
+
+def draw_shadows(image: np.ndarray, rig: Rig, pixels: np.ndarray, width: int) -> None:
+    """Darken the floor below people, from their joints' positions on it (P, K, 2)."""
+    ends = pixels[:, rig.bones].reshape(-1, 2, 2)
+    ends = ends[np.isfinite(ends).all((1, 2))]
+    lines = _fixed_point(ends, image)
+    cv2.polylines(image, list(lines), False, _SHADOW, width, cv2.LINE_AA, _SHIFT)
+
+
+def draw_floor(
+    image: np.ndarray, viewpoint: Viewpoint, extent: np.ndarray, cell: float
+) -> None:
+    """Draw a floor with a grid.
+
+    Args:
+        image (np.ndarray): Square picture, drawn on.
+        viewpoint (Viewpoint): The virtual camera.
+        extent (np.ndarray): Corners (x, y) low and high in metres, (2, 2).
+        cell (float): Distance between grid lines in metres.
+    """
+    (left, near), (right, far) = extent
+    corners = [(left, near), (right, near), (right, far), (left, far)]
+    xs = np.arange(left, right + cell / 2, cell)
+    ys = np.arange(near, far + cell / 2, cell)
+    lines = [((x, near), (x, far)) for x in xs] + [((left, y), (right, y)) for y in ys]
+    size = image.shape[0]
+
+    def on_picture(points: list) -> np.ndarray:
+        flat = np.asarray(points, dtype=np.float64)
+        world = np.concatenate([flat, np.zeros_like(flat[..., :1])], axis=-1)
+        return _fixed_point(viewpoint.project(world)[0] * size, image)
+
+    cv2.fillPoly(image, [on_picture(corners)], _FLOOR, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(
+        image, list(on_picture(lines)), False, _FLOOR_LINE, 1, cv2.LINE_AA, _SHIFT
+    )
+
+
+def draw_text(
+    image: np.ndarray,
+    text: str,
+    position: tuple[float, float],
+    size: int,
+    colour: tuple[int, int, int] = TEXT,
+    anchor: str = 'left',
+    bold: bool = False,
+) -> int:
+    """Write one line; return its width in pixels.
+
+    Args:
+        image (np.ndarray): Drawn on.
+        text (str): What to write.
+        position (tuple[float]): The line's vertical middle, at its anchor.
+        size (int): Font size in pixels.
+        colour (tuple[int]): Colour of the letters.
+        anchor (str): ``'left'``, ``'centre'`` or ``'right'``: what ``position`` means.
+        bold (bool): Whether to use the bold font.
+    """
+    coverage = _letters(text, size, bold)
+    height, width = coverage.shape
+    shift = {'left': 0.0, 'centre': 0.5, 'right': 1.0}[anchor] * width
+    left, top = int(position[0] - shift), int(position[1] - height / 2)
+    x, y = max(left, 0), max(top, 0)
+    target = image[y : top + height, x : left + width]
+    coverage = coverage[y - top :, x - left :][: target.shape[0], : target.shape[1]]
+    if target.size:
+        blended = target + coverage[..., None] * (np.array(colour) - target)
+        target[:] = np.rint(blended).astype(np.uint8)
+    return width
+
+
+def draw_legend(image: np.ndarray, position: tuple[float, float], size: int) -> None:
+    """Explain the colours of left and right; ``position`` is the right end."""
+    x, y = position
+    for word, colour in (('right', RIGHT), ('left', LEFT)):
+        x -= draw_text(image, word, (x, y), size, FAINT_TEXT, 'right') + 0.65 * size
+        centre = [round(value * 2**_SHIFT) for value in (x, y)]
+        radius = int(0.32 * size * 2**_SHIFT)
+        cv2.circle(image, centre, radius, colour, -1, cv2.LINE_AA, _SHIFT)
+        x -= size
+
+
+def _drawing_order(rig: Rig, ends: np.ndarray, depths: np.ndarray | None) -> np.ndarray:
+    """Return flat indices of the limbs that can be drawn, farthest first."""
+    drawable = np.isfinite(ends).all((2, 3)).ravel()
+    if depths is None:
+        return np.flatnonzero(drawable)
+    order = np.argsort(-depths[:, rig.bones].mean(-1).ravel(), kind='stable')
+    return order[drawable[order]]
+
+
+def _fixed_point(points: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Return OpenCV's fixed-point coordinates of finite points, kept near the image."""
+    limit = 4 * max(image.shape[:2])
+    return np.rint(np.clip(points, -limit, limit) * 2**_SHIFT).astype(np.int32)
+
+
+@lru_cache(maxsize=512)
+def _letters(text: str, size: int, bold: bool) -> np.ndarray:
+    """Return how much of each pixel a line of text covers, (H, W) from 0 to 1."""
+    from PIL import Image, ImageDraw
+
+    font = _font(size, bold)
+    ascent, descent = font.getmetrics()
+    width = int(np.ceil(font.getlength(text))) + 1
+    picture = Image.new('L', (max(width, 1), ascent + descent))
+    ImageDraw.Draw(picture).text((0, 0), text, fill=255, font=font)
+    return np.asarray(picture, dtype=np.float32) / 255
+
+
+@lru_cache(maxsize=32)
+def _font(size: int, bold: bool):
+    """Return DejaVu Sans, which Matplotlib brings along."""
+    import matplotlib
+    from PIL import ImageFont
+
+    folder = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf'
+    name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
+    return ImageFont.truetype(str(folder / name), size)

@@ -1,0 +1,167 @@
+"""Where lifted people stand, and a virtual camera that looks at them.
+
+World axes are x right, y away from the video's camera, z up; the floor is z = 0.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmhot.io.keypoints3d import Clip3D
+
+# Assumed focal length over the picture's longer side, to guess people's distances.
+_FOCAL_LENGTH = 1.1
+_FLOOR_SECONDS = 0.2
+_PLACE_SECONDS = 0.7
+
+
+@dataclass
+class Stage:
+    """People of a clip on a common floor.
+
+    Attributes:
+        points (np.ndarray): World positions in metres, (N, K, 3).
+        pixels_per_metre (np.ndarray): Size of each person in the video, (N,).
+    """
+
+    points: np.ndarray
+    pixels_per_metre: np.ndarray
+
+
+@dataclass
+class Viewpoint:
+    """A pinhole camera that circles a target; image coordinates run from 0 to 1.
+
+    Attributes:
+        target (np.ndarray): World position in the picture's centre, (3,).
+        distance (float): From camera to target in metres.
+        azimuth (float): Degrees; 0 looks as the video's camera does, positive
+            values look from further right.
+        elevation (float): Degrees above the horizon.
+    """
+
+    target: np.ndarray
+    distance: float
+    azimuth: float
+    elevation: float
+
+    focal_length = 1.55  # 36 degrees from edge to edge
+
+    def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Project world points (..., 3) to positions (..., 2) and depths (...)."""
+        seen = (points - self.target) @ _view_axes(self.azimuth, self.elevation).T
+        depth = np.maximum(seen[..., 2] + self.distance, 0.1)
+        flat = seen[..., :2] * (self.focal_length / depth[..., None])
+        return 0.5 + flat * (1, -1), depth
+
+
+def set_stage(clip: Clip3D) -> Stage:
+    """Put everybody's feet on the floor, and several people beside each other.
+
+    A root-relative pose says nothing about where a person is. Its lowest joint,
+    smoothed a little, is taken to touch the floor. A lone person stays in the middle;
+    several are placed by their position and size in the picture.
+    """
+    points = clip.keypoints_3d.astype(np.float64)
+    if clip.axes == 'camera':
+        points = points[..., [0, 2, 1]] * (1, 1, -1)
+    pixels_per_metre, places = _place_in_picture(clip, points)
+    tracks = np.unique(clip.track)
+    for track in tracks:
+        rows = clip.track == track
+        ground = _smooth(_lowest(points[rows]), _FLOOR_SECONDS * clip.fps)
+        points[rows, :, 2] -= ground[:, None]
+        if len(tracks) > 1:
+            place = _smooth(places[rows], _PLACE_SECONDS * clip.fps)
+            points[rows, :, :2] += place[:, None]
+    return Stage(points, pixels_per_metre)
+
+
+def fit_viewpoint(
+    points: np.ndarray, azimuths: np.ndarray, elevation: float, margin: float = 0.84
+) -> Viewpoint:
+    """Return a viewpoint from which all people fit into a square picture.
+
+    Args:
+        points (np.ndarray): World positions, (..., 3).
+        azimuths (np.ndarray): Degrees, all that the viewpoint will be turned to; it
+            starts at the first.
+        elevation (float): Degrees above the horizon.
+        margin (float): Share of the picture that the people may fill.
+    """
+    points = points[np.isfinite(points).all(-1)]
+    points = points[:: max(1, len(points) // 20_000)]
+    low, high = np.percentile(points, (1, 99), axis=0)
+    target = (low + high) / 2
+    target[2] = 0.48 * np.percentile(points[:, 2], 99.5)
+    limit = margin * 0.5 / Viewpoint.focal_length
+    distance = 2.5
+    for azimuth in azimuths:
+        seen = (points - target) @ _view_axes(azimuth, elevation).T
+        needed = np.abs(seen[:, :2]).max(axis=1) / limit - seen[:, 2]
+        distance = max(distance, np.percentile(needed, 99.5))
+    return Viewpoint(target, distance, float(azimuths[0]), elevation)
+
+
+def floor_extent(points: np.ndarray, cell: float = 0.5) -> tuple[np.ndarray, float]:
+    """Return the floor's corners ((x, y) low, (x, y) high) and the grid's cell size."""
+    points = points[np.isfinite(points).all(-1)][:, :2]
+    low, high = np.percentile(points, (0.5, 99.5), axis=0)
+    middle, half = (low + high) / 2, np.maximum((high - low) / 2 + 0.5, 1.25)
+    while half.max() / cell > 16:
+        cell *= 2
+    return np.stack(
+        [np.floor((middle - half) / cell), np.ceil((middle + half) / cell)]
+    ) * cell, cell
+
+
+def _view_axes(azimuth: float, elevation: float) -> np.ndarray:
+    """Return the camera's axes right, up, forward as rows, (3, 3)."""
+    turn, rise = np.radians(azimuth), np.radians(elevation)
+    right = np.array([np.cos(turn), np.sin(turn), 0.0])
+    forward = np.array(
+        [-np.sin(turn) * np.cos(rise), np.cos(turn) * np.cos(rise), -np.sin(rise)]
+    )
+    return np.stack([right, np.cross(right, forward), forward])
+
+
+def _place_in_picture(
+    clip: Clip3D, points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return pixels per metre (N,) and root positions (x, y) in the world, (N, 2)."""
+    pixels = clip.keypoints_2d.astype(np.float64)
+    flat = points[..., [0, 2]] * (1, -1)
+    known = np.isfinite(pixels).all(-1, keepdims=True)
+    known &= np.isfinite(flat).all(-1, keepdims=True)
+    pixels, flat = np.where(known, pixels, 0.0), np.where(known, flat, 0.0)
+    count = np.maximum(known.sum(1), 1)
+    pixel_centre, flat_centre = pixels.sum(1) / count, flat.sum(1) / count
+    pixels = np.where(known, pixels - pixel_centre[:, None], 0.0)
+    flat = np.where(known, flat - flat_centre[:, None], 0.0)
+    scale = (pixels * flat).sum((1, 2)) / np.maximum((flat**2).sum((1, 2)), 1e-9)
+    # Poses that the picture contradicts get the size of a person as tall as it.
+    fallback = clip.height / 2.5
+    scale = np.where(scale > 1e-3 * clip.height, scale, fallback)
+    for track in np.unique(clip.track):
+        rows = clip.track == track
+        scale[rows] = np.exp(_smooth(np.log(scale[rows]), 2 * clip.fps))
+    right = (pixel_centre[:, 0] - clip.width / 2) / scale - flat_centre[:, 0]
+    away = _FOCAL_LENGTH * max(clip.width, clip.height) / scale
+    return scale, np.stack([right, away - np.median(away)], axis=1)
+
+
+def _lowest(points: np.ndarray) -> np.ndarray:
+    """Return the height of each pose's lowest joint, (T,)."""
+    heights = np.where(np.isfinite(points[..., 2]), points[..., 2], np.inf).min(axis=1)
+    return np.where(np.isfinite(heights), heights, 0.0)
+
+
+def _smooth(values: np.ndarray, frames: float) -> np.ndarray:
+    """Return the moving average over about so many frames, along the first axis."""
+    reach = min(int(frames / 2), len(values) - 1)
+    padded = np.concatenate(
+        [np.repeat(values[:1], reach, 0), values, np.repeat(values[-1:], reach, 0)]
+    )
+    sums = np.concatenate([np.zeros_like(padded[:1]), padded.cumsum(axis=0)])
+    window = 2 * reach + 1
+    return (sums[window:] - sums[:-window]) / window

@@ -1,0 +1,309 @@
+"""Pictures and videos of lifted clips, read back and measured."""
+
+import resource
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from mmhot.io.keypoints3d import Clip3D
+from mmhot.skeletons import get_skeleton
+from mmhot.visualization import drawing
+from mmhot.visualization.scene import Scene
+from mmhot.visualization.sheet import render_sheet
+from mmhot.visualization.stage import fit_viewpoint, set_stage
+from mmhot.visualization.video import render_video
+
+DATA = Path(__file__).parent / 'data'
+H36M = get_skeleton('h36m-17')
+
+
+def make_clip(keypoints_3d, keypoints_2d, size=(1280, 720), **fields):
+    """Return a clip of one person; ``fields`` replace its own."""
+    num_frames = len(keypoints_3d)
+    ones = np.ones((num_frames, 17), np.float32)
+    clip = Clip3D(
+        name='test',
+        frame=np.arange(num_frames),
+        track=np.zeros(num_frames, np.int64),
+        keypoints_3d=np.asarray(keypoints_3d, np.float32),
+        keypoint_scores_3d=ones,
+        keypoints_2d=np.asarray(keypoints_2d, np.float32),
+        scores=ones,
+        width=size[0],
+        height=size[1],
+        fps=25.0,
+        joint_names=H36M.joints,
+        parents=H36M.parents,
+    )
+    return replace(clip, **fields)
+
+
+def rendered(name, **fields):
+    """Return the true poses of a rendered clip as if they had been lifted."""
+    with np.load(DATA / f'rendered_{name}.npz') as data:
+        poses, pixels = data['h36m_cam3d'], data['h36m_2d']
+    return make_clip(poses - poses[:, :1], pixels, **fields)
+
+
+@pytest.fixture
+def frontal():
+    """Return a person who faces the camera with both arms stretched sideways."""
+    pose = np.zeros((17, 3))
+    for joint, x, y in (
+        ('root', 0, 0),
+        ('hip', 0.12, 0),
+        ('knee', 0.14, -0.45),
+        ('foot', 0.15, -0.9),
+        ('spine', 0, 0.25),
+        ('thorax', 0, 0.5),
+        ('neck_base', 0, 0.6),
+        ('head', 0, 0.72),
+        ('shoulder', 0.16, 0.45),
+        ('elbow', 0.42, 0.45),
+        ('wrist', 0.68, 0.45),
+    ):
+        if joint in H36M.joints:
+            pose[H36M.index(joint)] = (x, -y, 0)
+        else:
+            # Who faces the camera has the left side at the picture's right.
+            pose[H36M.index(f'left_{joint}')] = (x, -y, 0)
+            pose[H36M.index(f'right_{joint}')] = (-x, -y, 0)
+    pixels = 300 * pose[:, :2] + (640, 340)
+    return make_clip(np.repeat(pose[None], 3, 0), np.repeat(pixels[None], 3, 0))
+
+
+def where(image, colour):
+    """Return the pixels (x, y) that have about a colour, (N, 2)."""
+    near = np.abs(image.astype(int) - colour).max(axis=-1) < 40
+    rows, columns = np.nonzero(near)
+    assert len(rows) > 50, 'nothing is drawn in this colour'
+    return np.stack([columns, rows], axis=1)
+
+
+def decode(path):
+    """Return a video's stream facts and its frames."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        facts = (stream.codec_context.name, stream.pix_fmt, stream.average_rate)
+        frames = [
+            frame.to_ndarray(format='bgr24') for frame in container.decode(stream)
+        ]
+    return facts, frames
+
+
+@pytest.mark.parametrize(
+    ('size', 'fps', 'width'),
+    [((1280, 720), 25.0, 284 + 160), ((720, 1280), 30000 / 1001, 90 + 160),
+     ((3000, 500), 10, 320 + 160)],
+)  # fmt: skip
+def test_video_has_the_clips_frames_rate_and_shape(tmp_path, size, fps, width):
+    clip = rendered('walk', width=size[0], height=size[1], fps=fps)
+    seen = []
+    count = render_video(
+        clip, tmp_path / 'a.mp4', height=160, progress=lambda *done: seen.append(done)
+    )
+    (codec, pixels, rate), frames = decode(tmp_path / 'a.mp4')
+    assert (codec, pixels) == ('h264', 'yuv420p')
+    assert float(rate) == pytest.approx(fps, rel=1e-4)
+    assert len(frames) == count == 136
+    assert frames[0].shape == (160, width, 3)
+    assert seen == [(done, 136) for done in range(1, 137)]
+    assert list(tmp_path.iterdir()) == [tmp_path / 'a.mp4']
+
+
+def test_frontal_person_is_upright_and_not_mirrored_in_both_views(tmp_path, frontal):
+    render_video(frontal, tmp_path / 'a.mp4', height=320, azimuth=0)
+    image = decode(tmp_path / 'a.mp4')[1][1]
+    captions = 30  # the legend has the same colours
+    for panel in (image[captions:, :568], image[captions:, 568:]):
+        left, right = where(panel, drawing.LEFT), where(panel, drawing.RIGHT)
+        middle = where(panel, drawing.MIDDLE)
+        centre = middle[:, 0].mean()
+        # Limbs reach the middle with half their width, and stretch far to their side.
+        assert left[:, 0].min() > centre - 10
+        assert left[:, 0].max() > centre + 60
+        assert right[:, 0].max() < centre + 10
+        assert right[:, 0].min() < centre - 60
+        # The head is on top, the feet are below everything.
+        assert middle[:, 1].min() < left[:, 1].min() - 10
+        assert middle[:, 1].max() < left[:, 1].max() - 30
+        assert left[:, 1].max() == pytest.approx(right[:, 1].max(), abs=2)
+
+
+def test_2d_view_is_where_the_keypoints_are(frontal):
+    image = np.zeros((720, 1280, 3), np.uint8)
+    Scene(frontal).draw_2d(image, 0, 1.0)
+    for joint, colour in (
+        ('left_wrist', drawing.LEFT),
+        ('right_foot', drawing.RIGHT),
+        ('head', drawing.MIDDLE),
+    ):
+        x, y = frontal.keypoints_2d[0, H36M.index(joint)].round().astype(int)
+        np.testing.assert_array_equal(image[y, x], colour)
+
+
+def test_3d_view_agrees_with_the_video_when_seen_from_its_camera():
+    clip = rendered('dance')
+    stage = set_stage(clip)
+    seen, _ = fit_viewpoint(stage.points, np.zeros(1), 0.0).project(stage.points)
+    video = clip.keypoints_2d - clip.keypoints_2d[:, :1]
+    view = seen - seen[:, :1]
+    for frame in range(0, len(video), 20):
+        likeness = np.corrcoef(video[frame].ravel(), view[frame].ravel())[0, 1]
+        assert likeness > 0.99
+
+
+def test_view_from_the_right_shows_the_right_side_nearer(frontal):
+    points = set_stage(frontal).points
+    _, depths = fit_viewpoint(points, np.array([40.0]), 10.0).project(points)
+    # The camera moves to the picture's right, where a frontal person's left hand is.
+    assert depths[0, H36M.index('left_wrist')] < depths[0, H36M.index('right_wrist')]
+
+
+@pytest.mark.parametrize('name', ['walk', 'dance'])
+def test_feet_touch_the_floor_and_everybody_fits(name):
+    scene = Scene(rendered(name))
+    lowest = scene.stage.points[..., 2].min(axis=1)
+    assert np.abs(lowest).max() < 0.03
+    positions, _ = scene.viewpoint.project(scene.stage.points)
+    assert positions.min() > 0.02
+    assert positions.max() < 0.98
+    low, high = scene.floor
+    assert (scene.stage.points[..., :2] > low).all()
+    assert (scene.stage.points[..., :2] < high).all()
+
+
+def test_both_axes_give_the_same_stage(frontal):
+    x, y, z = np.moveaxis(frontal.keypoints_3d, -1, 0)
+    turned = replace(frontal, keypoints_3d=np.stack([x, z, -y], -1), axes='z-up')
+    np.testing.assert_array_equal(set_stage(turned).points, set_stage(frontal).points)
+
+
+def two_people():
+    """Return the dancer twice; the second is further right and half as large."""
+    one = rendered('dance')
+    twice = np.repeat(np.arange(len(one.frame)), 2)
+    pixels = one.keypoints_2d[twice].copy()
+    pixels[1::2] = (pixels[1::2] - (640, 360)) / 2 + (1000, 360)
+    return replace(
+        one,
+        frame=one.frame[twice],
+        track=np.tile([3, 8], len(one.frame)),
+        keypoints_3d=one.keypoints_3d[twice],
+        keypoint_scores_3d=one.keypoint_scores_3d[twice],
+        keypoints_2d=pixels,
+        scores=one.scores[twice],
+    )
+
+
+def test_several_people_stand_as_in_the_picture(tmp_path):
+    clip = two_people()
+    roots = set_stage(clip).points[:, 0]
+    first, second = roots[::2], roots[1::2]
+    assert (second[:, 0] > first[:, 0] + 1).all()
+    assert (second[:, 1] > first[:, 1] + 1).all()
+    assert render_video(clip, tmp_path / 'a.mp4', height=160, orbit=30) == 188
+    assert len(decode(tmp_path / 'a.mp4')[1]) == 188
+
+
+def test_long_gaps_become_one_second(tmp_path, frontal):
+    clip = replace(frontal, frame=np.array([7, 10, 500_000]), fps=5.0)
+    # 7 to 10, then five frames with nobody, then the last.
+    assert render_video(clip, tmp_path / 'a.mp4', height=160) == 4 + 5 + 1
+    frames = decode(tmp_path / 'a.mp4')[1]
+    with pytest.raises(AssertionError, match='nothing is drawn'):
+        where(frames[1][30:], drawing.LEFT)
+    assert len(where(frames[3][30:], drawing.LEFT))
+
+
+def test_interpolated_joints_are_dim_and_missing_ones_left_out(frontal):
+    scores = frontal.scores.copy()
+    scores[:, H36M.indices('left_leg')] = 0
+    pixels = frontal.keypoints_2d.copy()
+    pixels[:, H36M.index('right_wrist')] = np.nan
+    image = np.zeros((720, 1280, 3), np.uint8)
+    Scene(replace(frontal, scores=scores, keypoints_2d=pixels)).draw_2d(image, 0, 1.0)
+    x, y = pixels[0, H36M.index('left_foot')].round().astype(int)
+    assert 0 < image[y, x].sum() < 0.8 * sum(drawing.LEFT)
+    x, y = frontal.keypoints_2d[0, H36M.index('right_wrist')].round().astype(int)
+    assert not image[y, x].any()
+
+
+def test_sheet_shows_evenly_spaced_frames(tmp_path):
+    path = tmp_path / 'sheet.png'
+    render_sheet(rendered('walk'), path, num_frames=4, cell=120)
+    image = cv2.imread(str(path))
+    columns = [image[20:, round(column * 122.5) :][:, :122] for column in range(4)]
+    for column in columns:
+        top, bottom = column[:130], column[130:]
+        for view in (top, bottom):
+            left, right = where(view, drawing.LEFT), where(view, drawing.RIGHT)
+            assert left[:, 0].mean() > right[:, 0].mean()  # walks towards the camera
+    # The walker comes closer: larger in the picture, as large as before in 3D.
+    heights = [np.ptp(where(column[:130], drawing.RIGHT)[:, 1]) for column in columns]
+    assert heights[0] < 0.8 * heights[-1]
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda c: {name: getattr(c, name)[:0] for name in (
+            'frame', 'track', 'keypoints_3d', 'keypoint_scores_3d', 'keypoints_2d',
+            'scores')}, 'clip test has no poses to draw'),
+        (lambda c: {'keypoints_3d': c.keypoints_3d * np.nan}, 'no finite 3D joint'),
+        (lambda c: {'fps': 0.0}, 'fps must be above 0'),
+        (lambda c: {'fps': float('nan')}, 'fps must be above 0'),
+        (lambda c: {'width': 0}, 'picture size must be positive, got 0x720'),
+        (lambda c: {'axes': 'y-up'}, "got 'y-up'"),
+        (lambda c: {'keypoints_2d': c.keypoints_2d[:, :16]}, 'keypoints_2d must be'),
+    ],
+)  # fmt: skip
+def test_clips_that_cannot_be_drawn_are_refused(tmp_path, frontal, change, message):
+    clip = replace(frontal, **change(frontal))
+    for render, name in ((render_video, 'a.mp4'), (render_sheet, 'a.png')):
+        with pytest.raises(ValueError, match=message):
+            render(clip, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_interrupted_video_leaves_the_old_file(tmp_path, frontal):
+    path = tmp_path / 'a.mp4'
+    path.write_bytes(b'old')
+
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        render_video(frontal, path, height=160, progress=interrupt)
+    assert path.read_bytes() == b'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_full_disk_is_an_os_error_and_leaves_nothing(tmp_path):
+    path = tmp_path / 'a.mp4'
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=f'cannot write {path}'):
+            render_video(rendered('walk'), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not list(tmp_path.iterdir())
+
+
+def test_drawing_needs_neither_pytorch_nor_mmpose():
+    code = (
+        'import sys, mmhot.visualization.video, mmhot.visualization.sheet\n'
+        'heavy = {"torch", "mmengine", "mmpose", "matplotlib"} & set(sys.modules)\n'
+        'assert not heavy, heavy'
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)
