@@ -13,10 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
+from . import __version__
 from .compat import safe_load
+from .io.atomic import replacing
 from .published import PUBLISHED_MODELS, PublishedModel
 
 WEIGHTS_FOLDER = Path(__file__).parent / 'weights'
@@ -59,6 +62,33 @@ def convert_published(
     config, converted = _recognise(tensors).convert(tensors, settings)
     _check_fit(config, converted)
     return config, converted
+
+
+def convert_file(
+    source: Path, target: Path, weights: str = 'ema', **settings: Any
+) -> dict:
+    """Convert a published checkpoint file to one that MMPose loads.
+
+    Args:
+        source (Path): File made by the paper's own code.
+        target (Path): File to write: ``state_dict`` and, in ``meta``, the config
+            as text and the version of this package.
+        weights (str): See :func:`convert_published`.
+        **settings: See :func:`convert_published`.
+
+    Returns:
+        dict: The model's config.
+    """
+    try:
+        config, state_dict = convert_published(safe_load(source), weights, **settings)
+    except ValueError as error:
+        about = '' if str(source) in str(error) else f'{source}: '
+        raise ValueError(f'{about}{error}') from error
+    text = Config({'model': config}).pretty_text
+    meta = {'cfg': text, 'mmhot_version': __version__}
+    with replacing(target) as temporary:
+        torch.save({'meta': meta, 'state_dict': state_dict}, temporary)
+    return config
 
 
 def _unwrap(checkpoint: Mapping[str, Any], weights: str) -> Mapping[str, Any]:

@@ -61,7 +61,7 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
             # a strided convolution is a linear layer on all that its kernel sees
             state[key] = tensor.transpose(1, 2).flatten(1)
     sizes = merge_settings(settings, _sizes(state, depth), {'heads': 8}, _NAME)
-    return _config(sizes, state), state
+    return _config(sizes), state
 
 
 def _key_names(depth: int) -> dict[str, str]:
@@ -113,9 +113,8 @@ def _sizes(state: Tensors, depth: int) -> dict[str, int]:
     }
 
 
-def _config(sizes: dict[str, int], state: Tensors) -> dict:
+def _config(sizes: dict[str, int]) -> dict:
     """Config of a lifter of these sizes."""
-    out_channels, in_channels = state['head.fc.weight'].shape
     return {
         'type': 'SequencePoseLifter',
         'backbone': {
@@ -131,8 +130,7 @@ def _config(sizes: dict[str, int], state: Tensors) -> dict:
         },
         'head': {
             'type': 'PoseLiftingHead',
-            'in_channels': in_channels,
-            'out_channels': out_channels,
+            'in_channels': 2 * sizes['hid'],
             'decoder': {'type': 'CameraPoseLifting'},
         },
         'test_cfg': {'flip_test': True, 'target': 'centre'},

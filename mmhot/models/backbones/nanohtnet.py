@@ -248,6 +248,8 @@ class NanoHTNet(BaseModule):
                 f'embed_dims ({embed_dims}) must be divisible by {6 * num_heads} '
                 f'(six times num_heads): thirds and halves of it are split into heads'
             )
+        if depth < 1:
+            raise ValueError(f'depth must be at least 1, got {depth}')
         skeleton = get_skeleton(skeleton)
         num_keypoints = skeleton.num_keypoints
         self.num_frames, self.num_keep_frames = num_frames, num_keep_frames

@@ -1,0 +1,27 @@
+"""Fixtures of published models: their weights by rule, inputs and outputs."""
+
+from pathlib import Path
+
+import official_weights
+import torch
+from mmpose.registry import MODELS
+
+from mmhot.checkpoints import convert_published
+
+FIXTURES = Path(__file__).parent / 'data' / 'fixtures'
+
+
+def load_fixture(name):
+    """Return the meta data and the arrays, as tensors, of a fixture."""
+    meta, arrays = official_weights.load(FIXTURES / f'{name}.npz')
+    return meta, {key: torch.from_numpy(array) for key, array in arrays.items()}
+
+
+def build_published(meta, **test_cfg):
+    """Build the published model of a fixture, through the converter."""
+    state_dict = official_weights.state_dict(meta)
+    config, state_dict = convert_published(state_dict, **meta['config'])
+    config['test_cfg'] |= test_cfg
+    model = MODELS.build(config)
+    model.load_state_dict(state_dict, strict=True)
+    return model.eval()

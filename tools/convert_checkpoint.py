@@ -1,0 +1,72 @@
+"""Convert a checkpoint of a paper's own code to one that MMPose loads.
+
+Example::
+
+    python tools/convert_checkpoint.py published.pth nanohtnet.pth --settings heads=8
+"""
+
+import argparse
+import ast
+import sys
+from pathlib import Path
+
+from mmhot.checkpoints import convert_file
+from mmhot.cli.errors import OneLineParser, run_safely
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(
+        description="Convert a checkpoint of a paper's own code to one of MMPose"
+    )
+    parser.add_argument('source', type=Path, help='published checkpoint')
+    parser.add_argument('target', type=Path, help='checkpoint to write')
+    parser.add_argument(
+        '--weights',
+        choices=('ema', 'model'),
+        default='ema',
+        help='which copy to take if the file has two: the moving average (default) '
+        'or what the optimiser trained',
+    )
+    parser.add_argument(
+        '--settings',
+        nargs='+',
+        default=[],
+        type=parse_setting,
+        metavar='NAME=VALUE',
+        help="what shapes cannot tell, by the paper's own names",
+    )
+    return parser.parse_args()
+
+
+def parse_setting(text: str) -> tuple[str, object]:
+    """Read one ``NAME=VALUE``; values are Python literals or words."""
+    name, equals, value = text.partition('=')
+    if not equals or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f'must be NAME=VALUE, got {text!r}')
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def convert(args: argparse.Namespace) -> None:
+    """Convert and say what it was."""
+    config = convert_file(args.source, args.target, args.weights, **dict(args.settings))
+    sizes = ', '.join(
+        f'{name} {value}'
+        for name, value in config['backbone'].items()
+        if name != 'type'
+    )
+    print(f'{config["backbone"]["type"]}: {sizes}')
+    print(f'written to {args.target}')
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('convert_checkpoint.py', lambda: convert(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
