@@ -1,0 +1,45 @@
+# Everything sets up .venv by itself; see tools/setup_env.py.
+
+PYTHON ?= $(shell for python in python3.11 python3 python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+BIN := .venv/bin
+# One thread a process: small tensors gain nothing from more, and tests run side by side.
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+.PHONY: help demo test test-all lint clean setup
+
+help:
+	@echo 'make demo      lift the bundled skater to 3D, into outputs/demo'
+	@echo 'make test      run the tests, without the slow ones'
+	@echo 'make test-all  run all tests'
+	@echo 'make lint      check style and look for pasted code'
+	@echo 'make clean     remove .venv and all else that make made'
+
+demo: setup
+	$(BIN)/mmhot lift demo/skating_2d_coco17.npz --out-dir outputs/demo \
+		--formats npz,json,mp4,png
+
+test: setup
+	$(TEST) -m 'not slow'
+
+test-all: setup
+	$(TEST)
+
+lint: setup
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m pylint --disable=all --enable=duplicate-code \
+		--min-similarity-lines=8 mmhot
+
+setup:
+ifeq ($(strip $(PYTHON)),)
+	@echo 'setup: error: Python 3.11 is needed: install it, or name it with' \
+		'make PYTHON=/path/to/python3.11' >&2; exit 1
+else
+	@$(PYTHON) tools/setup_env.py
+endif
+
+clean:
+	rm -rf .venv build dist *.egg-info outputs/demo .pytest_cache .ruff_cache
+	find mmhot tests tools configs -name __pycache__ -prune -exec rm -rf {} +
