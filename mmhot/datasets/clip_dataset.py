@@ -90,6 +90,8 @@ class ClipDataset(BaseDataset):
         causal (bool): Whether targets are the last frames instead of the middle.
         metainfo (dict, optional): mmpose's dataset description; by default
             Human3.6M's 17 joints.
+        dataset_name (str, optional): What metrics call this dataset, where there are
+            several; by default the metainfo's name.
         data_root (str): Folder of relative paths.
         indices (int or Sequence[int], optional): Use only these windows, or that many
             of the first.
@@ -112,6 +114,7 @@ class ClipDataset(BaseDataset):
         stride: int = 1,
         causal: bool = False,
         metainfo: dict | None = None,
+        dataset_name: str | None = None,
         data_root: str = '',
         indices: int | Sequence[int] | None = None,
         pipeline: Sequence[dict | Callable] = (),
@@ -143,9 +146,12 @@ class ClipDataset(BaseDataset):
             serialize_data=False,
             pipeline=list(pipeline),
             test_mode=test_mode,
-            lazy_init=lazy_init,
+            lazy_init=True,
             max_refetch=max_refetch,
         )
+        self.dataset_name = dataset_name or self._metainfo['dataset_name']
+        if not lazy_init:
+            self.full_init()
 
     @abstractmethod
     def load_clips(self) -> list[Clip]:
@@ -201,7 +207,6 @@ class ClipDataset(BaseDataset):
         visible = (inside == frames)[targets].astype(np.float32)
         num_keypoints = self._metainfo['num_keypoints']
         info = {key: array[inside] for key, array in clip.arrays.items()}
-        info.update(clip.constants)
         info.update(
             id=int(idx),
             img_id=int(idx),
@@ -211,8 +216,10 @@ class ClipDataset(BaseDataset):
             action=clip.action,
             fps=clip.fps,
             frame=frame,
+            dataset_name=self.dataset_name,
             target_frames=targets,
             lifting_target_visible=np.repeat(visible[:, None], num_keypoints, 1),
             flip_indices=self._metainfo['flip_indices'],
         )
+        info.update(clip.constants)
         return info

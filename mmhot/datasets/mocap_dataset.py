@@ -27,6 +27,9 @@ class MocapDataset(ClipDataset):
         camera_file (str, optional): JSON of cameras; with it, every clip is seen by
             every camera in turn (evaluation). Without it, a random camera is the
             pipeline's to make (training).
+        sources (list[str]): Names of 2D sources, such as 'gt' and 'noisy': every clip
+            is listed once for each, which is then the sample's ``dataset_name``.
+            Transforms act on it, and metrics count sources apart.
         skip_subjects (list[str]): Subjects to leave out.
         fps (float): Frames per second of the files.
         **kwargs: See :class:`ClipDataset`.
@@ -42,6 +45,7 @@ class MocapDataset(ClipDataset):
         split_file: str | None = None,
         split: str | list[str] | None = None,
         camera_file: str | None = None,
+        sources: list[str] | tuple[str, ...] = (),
         skip_subjects: list[str] | tuple[str, ...] = (),
         fps: float = 50.0,
         **kwargs,
@@ -50,6 +54,7 @@ class MocapDataset(ClipDataset):
         self.split_file = split_file
         self.split = [split] if isinstance(split, str) else split
         self.camera_file = camera_file
+        self.sources = list(sources)
         self.skip_subjects = set(skip_subjects)
         self.fps = fps
         super().__init__(ann_file='', **kwargs)
@@ -72,8 +77,12 @@ class MocapDataset(ClipDataset):
         cameras = [None]
         if self.camera_file is not None:
             cameras = _read_cameras(self._path(self.camera_file))
+        sources = self.sources or [self.dataset_name]
         return [
-            self._clip(key, arrays[key], camera) for camera in cameras for key in keys
+            self._clip(key, arrays[key], camera, source)
+            for source in sources
+            for camera in cameras
+            for key in keys
         ]
 
     def _path(self, name: str) -> Path:
@@ -101,9 +110,13 @@ class MocapDataset(ClipDataset):
         wanted = {key for name in self.split for key in splits[name]}
         return [key for key in keys if key in wanted]
 
-    def _clip(self, key: str, joints: np.ndarray, camera: dict | None) -> Clip:
+    def _clip(
+        self, key: str, joints: np.ndarray, camera: dict | None, source: str
+    ) -> Clip:
         subject, _, take = key.rpartition('/')
-        constants = {} if camera is None else dict(camera_param=camera)
+        constants = dict(dataset_name=source)
+        if camera is not None:
+            constants.update(camera_param=camera)
         view = '' if camera is None else f'.{camera["name"]}'
         return Clip(
             name=f'{key}{view}',

@@ -1,0 +1,84 @@
+# CMU motion capture in the published lifters' units: cameras like Human3.6M's with
+# the person in the middle, pictures divided by their width. README.md, "Data", says
+# how to fill data/cmu_mocap.
+data_root = 'data/cmu_mocap/'
+codec = dict(type='CameraPoseLifting')
+no_centre = dict(center_mode='static', center_x=0.0)
+# of the labels, which have zero in the middle
+flip = dict(
+    type='RandomFlipAroundRoot',
+    flip_label=True,
+    keypoints_flip_cfg=no_centre,
+    target_flip_cfg=no_centre,
+)
+meta_keys = (
+    'id',
+    'dataset_name',
+    'subject',
+    'action',
+    'clip',
+    'frame',
+    'camera_param',
+    'flip_indices',
+    'target_img_path',
+    'framing',
+    'target_root',
+)
+pack = dict(type='PackPoseInputs', meta_keys=meta_keys)
+
+train_pipeline = [
+    dict(type='EpochSeed'),
+    dict(type='RandomVirtualCamera'),
+    dict(type='DetectorNoise', prob=0.5),
+    dict(type='GenerateTarget', encoder=codec),
+    flip,
+    pack,
+]
+val_pipeline = [
+    dict(type='VirtualCamera'),
+    dict(type='DetectorNoise', source='noisy', seed=0),
+    dict(type='GenerateTarget', encoder=codec),
+    pack,
+]
+
+train_dataloader = dict(
+    batch_size=256,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='SubjectBalancedSampler', num_samples=102400),
+    dataset=dict(
+        type='MocapDataset',
+        data_root=data_root,
+        ann_file=['cmu_h36m17.npz', 'cmu_h36m17_more.npz'],
+        split_file='cmu_split.json',
+        split=['train', 'unlisted'],
+        # a third party's rig, whose spine and neck have other joints
+        skip_subjects=['S85'],
+        seq_len=243,
+        num_targets=9,
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=256,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='MocapDataset',
+        data_root=data_root,
+        ann_file='cmu_h36m17.npz',
+        split_file='cmu_split.json',
+        split='val',
+        camera_file='virtual_cameras.json',
+        sources=['gt', 'noisy'],
+        seq_len=243,
+        num_targets=1,
+        stride=5,
+        pipeline=val_pipeline,
+        test_mode=True,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='LiftingError')
+test_evaluator = val_evaluator

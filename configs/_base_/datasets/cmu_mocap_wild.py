@@ -1,0 +1,32 @@
+# CMU motion capture as people film: any place in the picture, lens, distance, frame
+# rate, body and detector, seen in the canonical framing.
+_base_ = ['./cmu_mocap.py']
+
+codec = dict(type='PersonCentredPoseLifting')
+train_pipeline = [
+    dict(type='EpochSeed'),
+    dict(type='RandomBoneLengths'),
+    dict(type='ApproximateJoints', prob=0.5),
+    dict(
+        type='RandomVirtualCamera',
+        radius=(2.5, 8.0),
+        height=(0.6, 2.4),
+        aim=0.3,
+        roll=4.0,
+    ),
+    dict(type='DetectorNoise', strength=(0.2, 1.4), prob=0.8),
+    dict(type='RandomFrameRate', prob=0.5),
+    dict(type='GenerateTarget', encoder=codec),
+    {{_base_.flip}},
+    {{_base_.pack}},
+]
+val_pipeline = [
+    # nobody tells a lifter the lens of a video
+    dict(type='VirtualCamera', known_intrinsics=False),
+    dict(type='DetectorNoise', source='noisy', seed=0),
+    dict(type='GenerateTarget', encoder=codec),
+    {{_base_.pack}},
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+test_dataloader = val_dataloader

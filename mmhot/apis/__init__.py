@@ -1,0 +1,5 @@
+"""What Python users import."""
+
+from .lifter import Lifter
+
+__all__ = ['Lifter']

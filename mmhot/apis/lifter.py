@@ -1,0 +1,187 @@
+"""2D keypoints of whole clips to 3D poses."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import mmhot.plugin  # noqa: F401 registers what configs name
+from mmhot.datasets.transforms.frame_rate import resample
+from mmhot.io.keypoints2d import Clip2D
+from mmhot.io.keypoints3d import Clip3D
+from mmhot.lifting.gaps import Segment, split_segments
+from mmhot.lifting.windows import lift_windows
+from mmhot.models.layers import mirror_poses
+from mmhot.skeletons import convert_keypoints, get_skeleton
+
+from .load_model import load_lifter
+
+_H36M = get_skeleton('h36m-17')
+
+
+class Lifter:
+    """Lifts clips with one model.
+
+    Args:
+        model (str or Path, optional): Name of shipped weights or a config file. By
+            default the weights that this package ships first, or, given a checkpoint,
+            the config within it.
+        checkpoint (str or Path, optional): Weights for a config file, where not the
+            shipped ones.
+        device (str): PyTorch device.
+        flip_test (bool): Whether to average with the mirror image's prediction.
+        batch_size (int): Windows at once.
+        stride (int, optional): Frames from one window to the next; windows overlap
+            and are averaged. By default what the config says.
+
+    Raises:
+        ValueError: If a name is unknown or weights and model do not fit.
+        FileNotFoundError: If a file is missing.
+
+    Example::
+
+        import mmhot
+        lifter = mmhot.Lifter()
+        clip = lifter(mmhot.read_keypoints('demo/skating_2d_coco17.npz'))
+        clip.keypoints_3d  # (N, 17, 3), metres, root-relative, camera axes
+    """
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        checkpoint: str | Path | None = None,
+        device: str = 'cpu',
+        flip_test: bool = True,
+        batch_size: int = 64,
+        stride: int | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        self.name, config, self.model = load_lifter(model, checkpoint, device)
+        self.device = device
+        self.flip_test = flip_test
+        self.batch_size = batch_size
+        settings = config.get('lifting', {})
+        self.fps = settings.get('fps', 50.0)
+        self.mapping = settings.get('mapping', 'trained')
+        self.stride = stride or settings.get('stride', 1)
+        self.seq_len = self.model.backbone.num_frames
+        self.num_targets = self.model.backbone.num_keep_frames
+        self.codec = self.model.head.decoder
+
+    def __call__(
+        self,
+        clip: Clip2D,
+        mapping: str | None = None,
+        max_gap: float = 1.0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Clip3D:
+        """Lift every person in every frame of a clip.
+
+        Missing joints are filled in (their score is zero in the result), windows are
+        of the model's frame rate, and all people go through the model together.
+
+        Args:
+            clip (Clip2D): 2D keypoints.
+            mapping (str, optional): How joints that the clip's skeleton lacks are
+                approximated, see :func:`mmhot.convert_keypoints`; by default as the
+                model was trained.
+            max_gap (float): Seconds without any keypoint that are still filled in; a
+                longer interruption splits a track.
+            progress (Callable, optional): Told frames done and frames in total.
+
+        Returns:
+            Clip3D: Rows sorted by frame and track.
+
+        Raises:
+            ValueError: If the skeleton cannot be converted to Human3.6M's.
+        """
+        segments = self.prepare(clip, mapping or self.mapping, max_gap)
+        inputs = [self.to_model_rate(s.keypoints, clip.fps) for s in segments]
+        camera = dict(w=clip.width, h=clip.height)
+        total = sum(len(keypoints) for keypoints in inputs)
+        report = None if progress is None else lambda done: progress(done, total)
+        with torch.inference_mode():
+            lifted = lift_windows(
+                lambda windows: self.predict(windows, camera),
+                inputs,
+                self.seq_len,
+                self.num_targets,
+                self.stride,
+                self.batch_size,
+                progress=report,
+            )
+        poses = [
+            self.from_model_rate(pose, len(segment.frames), clip.fps)
+            for pose, segment in zip(lifted, segments, strict=True)
+        ]
+        return self.assemble(clip, segments, poses)
+
+    def prepare(self, clip: Clip2D, mapping: str, max_gap: float) -> list[Segment]:
+        """Human3.6M-17 pixels of every person, gaps filled."""
+        segments = []
+        for track in clip.tracks:
+            keypoints, scores, _ = convert_keypoints(
+                track.keypoints, track.scores, clip.skeleton, _H36M.name, mapping
+            )
+            segments += split_segments(
+                track.track, track.frames, keypoints, scores, int(max_gap * clip.fps)
+            )
+        if not segments:
+            raise ValueError(
+                f'{clip.name}: no joint of {clip.skeleton} that Human3.6M knows has a '
+                'keypoint'
+            )
+        return segments
+
+    def to_model_rate(self, keypoints: np.ndarray, fps: float) -> np.ndarray:
+        """Frames (T, ...) of a clip, at the rate the model was trained for."""
+        count = round((len(keypoints) - 1) * self.fps / fps) + 1
+        return resample(keypoints, np.arange(count) * (fps / self.fps))
+
+    def from_model_rate(
+        self, poses: np.ndarray, num_frames: int, fps: float
+    ) -> np.ndarray:
+        """Poses (T, ...) at the clip's own frames again."""
+        return resample(poses, np.arange(num_frames) * (self.fps / fps))
+
+    def predict(self, windows: np.ndarray, camera: dict) -> np.ndarray:
+        """Poses in camera axes (B, T', 17, 3) of pixels (B, T, 17, 2)."""
+        encoded = self.codec.encode(windows, camera_param=camera)
+        inputs = torch.from_numpy(encoded['keypoint_labels']).to(self.device)
+        coords = self.model(inputs, mode='tensor')
+        if self.flip_test:
+            flip_indices = _H36M.flip_indices
+            mirrored = self.model(mirror_poses(inputs, flip_indices), mode='tensor')
+            coords = (coords + mirror_poses(mirrored, flip_indices)) / 2
+        keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
+        known = {key: encoded[key] for key in keys}
+        return self.codec.decode(coords.cpu().numpy(), **known)[0]
+
+    def assemble(
+        self, clip: Clip2D, segments: list[Segment], poses: list[np.ndarray]
+    ) -> Clip3D:
+        """One row a person and frame, sorted."""
+        frame = np.concatenate([segment.frames for segment in segments])
+        track = np.repeat(
+            [segment.track for segment in segments], [len(pose) for pose in poses]
+        )
+        order = np.lexsort((track, frame))
+        keypoints = np.concatenate([segment.keypoints for segment in segments])
+        scores = np.concatenate([segment.scores for segment in segments])[order]
+        return Clip3D(
+            name=clip.name,
+            frame=frame[order],
+            track=track[order],
+            keypoints_3d=np.concatenate(poses)[order],
+            keypoint_scores_3d=scores,
+            keypoints_2d=keypoints[order],
+            scores=scores,
+            width=clip.width,
+            height=clip.height,
+            fps=clip.fps,
+            joint_names=_H36M.joints,
+            parents=_H36M.parents,
+            model=self.name,
+        )

@@ -1,0 +1,218 @@
+"""Lift the 2D keypoints of whole clips to 3D.
+
+Example:
+  mmhot lift demo/skating_2d_coco17.npz --out-dir outputs --formats npz,mp4
+
+Inputs are .npz files, MMPose's JSON (a file, or a folder of one file per image) and
+COCO's JSON; docs/output-formats.md describes them and what is written.
+"""
+
+import argparse
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+FORMATS = ('npz', 'json', 'mp4', 'png')
+MAPPINGS = ('trained', 'mmpose', 'hot')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        'inputs', nargs='+', type=Path, metavar='INPUT', help='2D keypoints of a clip'
+    )
+    parser.add_argument(
+        '--out-dir', type=Path, required=True, help='folder for the results'
+    )
+    parser.add_argument(
+        '--model',
+        metavar='NAME_OR_CONFIG',
+        help='shipped weights by name, or a config file (default: the shipped lifter)',
+    )
+    parser.add_argument(
+        '--checkpoint', type=Path, metavar='FILE', help='weights for a config file'
+    )
+    parser.add_argument(
+        '--skeleton',
+        metavar='NAME',
+        help='joint order of the inputs, such as coco-17 or h36m-17 (default: what '
+        'the file says, or else what has as many joints)',
+    )
+    parser.add_argument(
+        '--mapping',
+        choices=MAPPINGS,
+        help='how Human3.6M joints that the inputs lack are approximated (default: as '
+        'the model was trained)',
+    )
+    parser.add_argument(
+        '--image-size',
+        type=_image_size,
+        metavar='WxH',
+        help='picture size in pixels, where the inputs do not say',
+    )
+    parser.add_argument(
+        '--fps', type=float, help='frames per second, where the inputs do not say'
+    )
+    parser.add_argument(
+        '--formats',
+        type=_formats,
+        default=('npz',),
+        metavar='LIST',
+        help=f'what to write, of {",".join(FORMATS)} (default: npz)',
+    )
+    parser.add_argument(
+        '--axes',
+        choices=('camera', 'z-up'),
+        default='camera',
+        help='camera: x right, y down, z away; z-up: x right, y away, z up (default: '
+        'camera)',
+    )
+    parser.add_argument(
+        '--single',
+        choices=('largest',),
+        help='take only the largest person of each frame, as one track',
+    )
+    parser.add_argument(
+        '--no-flip',
+        action='store_true',
+        help='do not average with the mirror image: twice as fast, less accurate',
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=int,
+        default=64,
+        metavar='N',
+        help='windows at once (default: 64)',
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Lift all inputs; nothing is written if any of them is bad."""
+    if args.batch_size < 1:
+        raise ValueError(f'--batch-size must be at least 1, got {args.batch_size}')
+
+    from mmhot.cli.device import choose_device
+    from mmhot.io.keypoints2d import read_keypoints
+
+    device = choose_device(args.device)
+    clips = [
+        read_keypoints(
+            path,
+            skeleton=args.skeleton,
+            image_size=args.image_size,
+            fps=args.fps,
+            single=args.single,
+        )
+        for path in args.inputs
+    ]
+    _check_names(args.inputs, [clip.name for clip in clips])
+    _check_folder(args.out_dir)
+
+    from mmhot.apis import Lifter
+
+    lifter = Lifter(
+        args.model,
+        args.checkpoint,
+        device=device,
+        flip_test=not args.no_flip,
+        batch_size=args.batch_size,
+    )
+    for clip in clips:
+        _lift_one(lifter, clip, args)
+
+
+def _lift_one(lifter, clip, args: argparse.Namespace) -> None:
+    from mmhot.io.keypoints3d import to_axes
+
+    begin = time.perf_counter()
+    with _progress(f'{clip.name}: lifting', args.quiet) as progress:
+        lifted = lifter(clip, mapping=args.mapping, progress=progress)
+    seconds = time.perf_counter() - begin
+    args.out_dir.mkdir(parents=True, exist_ok=True)
+    turned = to_axes(lifted, args.axes)
+    for name in args.formats:
+        path = args.out_dir / f'{clip.name}.{name}'
+        with _progress(f'{clip.name}: {name}', args.quiet) as progress:
+            _write(turned, path, progress)
+        args.say(f'{path}')
+    frames = len(set(lifted.frame.tolist()))
+    people = len(set(lifted.track.tolist()))
+    args.say(
+        f'{clip.name}: {frames} frames, {people} {"person" if people == 1 else "people"}'
+        f', lifted in {seconds:.1f} s ({frames / seconds:.0f} frames per second)'
+    )
+
+
+def _write(clip, path: Path, progress: Callable[[int, int], None]) -> None:
+    """Write a clip in the format that the file's ending names."""
+    from mmhot.io.keypoints3d import write_json, write_npz
+
+    if path.suffix == '.npz':
+        write_npz(clip, path)
+    elif path.suffix == '.json':
+        write_json(clip, path)
+    elif path.suffix == '.mp4':
+        from mmhot.visualization.video import render_video
+
+        render_video(clip, path, progress=progress)
+    else:
+        from mmhot.visualization.sheet import render_sheet
+
+        render_sheet(clip, path)
+
+
+@contextmanager
+def _progress(title: str, quiet: bool):
+    """Yield a function of (done, total) that draws a bar on stderr."""
+    from tqdm import tqdm
+
+    with tqdm(desc=title, unit='frame', disable=quiet, leave=False) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
+
+
+def _image_size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r'(\d+)[xX](\d+)', text)
+    if not match:
+        raise argparse.ArgumentTypeError(f'{text!r} is not WxH, such as 1920x1080')
+    return int(match[1]), int(match[2])
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(',')))
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f'{unknown[0]!r} is none of {",".join(FORMATS)}'
+        )
+    return names
+
+
+def _check_names(paths: list[Path], names: list[str]) -> None:
+    """Refuse inputs whose results would overwrite each other."""
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        same = [str(path) for path, own in zip(paths, names, strict=True) if own == name]
+        raise ValueError(
+            f'{" and ".join(same)} would both be written as {name}: lift them one by '
+            'one into different folders'
+        )
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be written to, before anything is computed."""
+    existing = folder
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir():
+        raise NotADirectoryError(f'--out-dir: {existing} is a file, not a folder')
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(f'--out-dir: {existing} is not writable')

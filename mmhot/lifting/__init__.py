@@ -1,0 +1,1 @@
+"""Whole clips through a lifter."""

@@ -1,0 +1,152 @@
+"""Every person, every frame: what a detector missed is filled in and marked."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmhot.skeletons import get_skeleton
+
+_H36M = get_skeleton('h36m-17')
+_TORSO = _H36M.indices(['left_hip', 'right_hip', 'left_shoulder', 'right_shoulder'])
+
+# Where joints are that were never seen: a person who stands and faces the camera,
+# x to the picture's right and y down, in heights of the torso (pelvis to thorax).
+_STANDING = {
+    'root': (0.0, 0.0),
+    'hip': (0.2, 0.0),
+    'knee': (0.22, 0.85),
+    'foot': (0.22, 1.65),
+    'spine': (0.0, -0.5),
+    'thorax': (0.0, -1.0),
+    'neck_base': (0.0, -1.25),
+    'head': (0.0, -1.45),
+    'shoulder': (0.35, -0.97),
+    'elbow': (0.42, -0.4),
+    'wrist': (0.45, 0.1),
+}
+
+
+@dataclass
+class Segment:
+    """One person without a long interruption, every frame of it.
+
+    Attributes:
+        track (int): The person's number.
+        frames (np.ndarray): Consecutive frame numbers, (T,).
+        keypoints (np.ndarray): Finite pixels, (T, 17, 2).
+        scores (np.ndarray): Confidence; zero where the joint was filled in, (T, 17).
+    """
+
+    track: int
+    frames: np.ndarray
+    keypoints: np.ndarray
+    scores: np.ndarray
+
+
+def split_segments(
+    track: int,
+    frames: np.ndarray,
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    max_gap: int,
+) -> list[Segment]:
+    """Cut a track where it is interrupted for long; fill everything else.
+
+    Args:
+        track (int): The person's number.
+        frames (np.ndarray): Sorted frame numbers, (T,).
+        keypoints (np.ndarray): Human3.6M-17 pixels, NaN where missing, (T, 17, 2).
+        scores (np.ndarray): Confidence, (T, 17).
+        max_gap (int): Missing frames in a row that are still filled.
+
+    Returns:
+        list[Segment]: In order of time; stretches in which nothing was seen at all
+        are left out.
+    """
+    seen = np.isfinite(keypoints).all(-1).any(-1)
+    known = np.flatnonzero(seen)
+    long_gaps = np.flatnonzero(np.diff(frames[known]) > max_gap + 1)
+    # rows without any joint belong to the stretch that they follow
+    bounds = [0, *(known[long_gaps] + 1), len(frames)]
+    segments = []
+    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+        rows = slice(first, last)
+        if not seen[rows].any():
+            continue
+        segment = _every_frame(track, frames[rows], keypoints[rows], scores[rows])
+        segment.keypoints = fill_joints(segment.keypoints)
+        segments.append(segment)
+    return segments
+
+
+def _every_frame(
+    track: int, frames: np.ndarray, keypoints: np.ndarray, scores: np.ndarray
+) -> Segment:
+    """Add the frames that have no row, with nothing seen in them."""
+    every = np.arange(frames[0], frames[-1] + 1)
+    rows = frames - frames[0]
+    full = np.full((len(every), *keypoints.shape[1:]), np.nan, np.float32)
+    full[rows] = keypoints
+    confidence = np.zeros(full.shape[:2], np.float32)
+    confidence[rows] = np.where(np.isfinite(keypoints).all(-1), scores, 0)
+    return Segment(track, every, full, confidence)
+
+
+def fill_joints(keypoints: np.ndarray) -> np.ndarray:
+    """Fill in missing joints, linear in time and moving with the torso.
+
+    Joints that are missing all the time are placed as in a person who stands.
+
+    Args:
+        keypoints (np.ndarray): Pixels, NaN where missing, (T, 17, 2); at least one
+            joint in one frame is not.
+
+    Returns:
+        np.ndarray: Finite pixels, (T, 17, 2), float32.
+    """
+    if np.isfinite(keypoints).all():
+        return keypoints.astype(np.float32)
+    never = ~np.isfinite(keypoints).all(-1).any(0)
+    known = _interpolate(keypoints[:, ~never])
+    filled = np.empty(keypoints.shape, np.float32)
+    filled[:, ~never] = known
+    if never.any():
+        filled[:, never] = _place_standing(known, ~never)
+    # a hidden hand moves with its owner: interpolate once more around the torso
+    torso = filled[:, _TORSO].mean(1, keepdims=True)
+    filled[:, ~never] = _interpolate(keypoints[:, ~never] - torso) + torso
+    return filled
+
+
+def _interpolate(keypoints: np.ndarray) -> np.ndarray:
+    """Linear in time for each joint, held at the ends; (T, K, 2), some in each K."""
+    filled = keypoints.astype(np.float32)
+    times = np.arange(len(keypoints))
+    missing = ~np.isfinite(keypoints).all(-1)
+    for joint in np.flatnonzero(missing.any(0)):
+        gap = missing[:, joint]
+        for axis in range(2):
+            column = filled[:, joint, axis]
+            column[gap] = np.interp(times[gap], times[~gap], column[~gap])
+    return filled
+
+
+def _place_standing(known: np.ndarray, is_known: np.ndarray) -> np.ndarray:
+    """Joints that nobody saw, of the known ones (T, K', 2): the standing person's
+    joints, moved and scaled (never turned) to fit the known ones.
+    """  # noqa: D205
+    standing = np.array(
+        [
+            _STANDING[joint.removeprefix('left_').removeprefix('right_')]
+            for joint in _H36M.joints
+        ],
+        np.float32,
+    )
+    standing[_H36M.right, 0] *= -1
+    model = standing[is_known]
+    centre, model_centre = known.mean(1, keepdims=True), model.mean(0)
+    spread = np.sqrt(((known - centre) ** 2).sum((1, 2)).mean())
+    model_spread = np.sqrt(((model - model_centre) ** 2).sum())
+    # one joint alone tells no size; then the person collapses onto it
+    scale = spread / model_spread if model_spread > 0 else 0.0
+    return centre + scale * (standing[~is_known] - model_centre)
