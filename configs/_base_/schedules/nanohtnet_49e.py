@@ -1,6 +1,5 @@
 # The released training: no warm-up, no weight decay; the rate halves after every fifth
 # epoch. Its epochs show each window and its mirror image; here flips are random.
-train_cfg = dict(by_epoch=True, max_epochs=49, val_interval=1)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=5e-4, amsgrad=True))
 param_scheduler = [dict(type='StepLR', step_size=5, gamma=0.5, by_epoch=True)]
 auto_scale_lr = dict(base_batch_size=256)
