@@ -1,4 +1,0 @@
-_base_ = './nanohtnet_243frm-9kept_1xb256-49e_cmu.py'
-
-model = dict(backbone=dict(num_keep_frames=27))
-train_dataloader = dict(dataset=dict(num_targets=27))

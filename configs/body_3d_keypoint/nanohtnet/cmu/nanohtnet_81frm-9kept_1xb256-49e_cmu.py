@@ -1,6 +1,0 @@
-_base_ = './nanohtnet_243frm-9kept_1xb256-49e_cmu.py'
-
-model = dict(backbone=dict(num_frames=81))
-train_dataloader = dict(dataset=dict(seq_len=81))
-val_dataloader = dict(dataset=dict(seq_len=81))
-test_dataloader = val_dataloader
