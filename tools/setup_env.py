@@ -62,6 +62,7 @@ STEPS = (
         'packages',
         ('requirements/build.txt', 'requirements/run.txt', 'requirements/dev.txt'),
         (
+            '--no-warn-conflicts',  # MMEngine asks for opencv-python, see mm.txt
             *('-r', 'requirements/build.txt', '-r', 'requirements/run.txt'),
             *('-r', 'requirements/dev.txt'),
         ),

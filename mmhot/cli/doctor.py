@@ -12,7 +12,7 @@ _PACKAGES = (
     'mmdet',
     'mmpose',
     'matplotlib',
-    'opencv-python',
+    'opencv-python-headless',
     'av',
     'setuptools',
 )
@@ -51,7 +51,10 @@ def run(args: argparse.Namespace) -> int:
 def _version(package: str) -> str | None:
     from importlib.metadata import PackageNotFoundError, version
 
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    # OpenCV with and without windows are two distributions of one package.
+    for name in (package, package.removesuffix('-headless')):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return None
