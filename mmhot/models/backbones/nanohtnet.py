@@ -4,8 +4,8 @@
 <https://arxiv.org/abs/2501.15763>`_ (IEEE TIP 2025).
 
 The numbers are those of the published network. What differs is how they are
-computed: the limb convolutions are linear layers over a limb's joints, overwritten
-rows are never computed, and there is no batch of tiny matrix products.
+computed: the strided convolutions over limbs are linear layers over a limb's joints,
+and rows are added where the published code overwrites them.
 """
 
 import math
@@ -18,7 +18,15 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from ...skeletons import Skeleton, get_skeleton
-from ..layers import MLP, Attention, DropPath, ModulatedGraphConv, PositionTable
+from ..layers import (
+    MLP,
+    Attention,
+    DropPath,
+    ModulatedGraphConv,
+    PositionTable,
+    chain_adjacency,
+    tree_adjacency,
+)
 
 LIMBS = ('right_leg', 'left_leg', 'left_arm', 'right_arm')
 
@@ -259,7 +267,7 @@ class NanoHTNet(BaseModule):
 
         self.spatial_embed = nn.Linear(in_channels * num_frames, embed_dims)
         self.spatial_position = PositionTable(num_keypoints, embed_dims)
-        graph = (skeleton, bone_adjacency(skeleton))
+        graph = (skeleton, tree_adjacency(skeleton.parents))
         rates = (spatial_drop_rate, proj_drop_rate)
         self.spatial_blocks = nn.Sequential(
             *(SpatialBlock(*sizes, *graph, *rates, rate) for rate in drop_paths)
@@ -309,21 +317,6 @@ class NanoHTNet(BaseModule):
         x = self.temporal_blocks(self.temporal_position(x))
         x = self.temporal_proj(self.temporal_norm(x))
         return x.unflatten(-1, (self.num_keypoints, -1))
-
-
-def bone_adjacency(skeleton: Skeleton) -> Tensor:
-    """Row-normalised neighbours of each joint, with ones on the diagonal, (K, K)."""
-    adjacency = torch.zeros(skeleton.num_keypoints, skeleton.num_keypoints)
-    for parent, child in skeleton.bones:
-        adjacency[parent, child] = adjacency[child, parent] = 1
-    adjacency = adjacency / adjacency.sum(1, keepdim=True)
-    return adjacency.fill_diagonal_(1)
-
-
-def chain_adjacency(num_nodes: int) -> Tensor:
-    """Ones for a node and its two neighbours in a chain, (N, N)."""
-    nodes = torch.arange(num_nodes)
-    return ((nodes[:, None] - nodes).abs() <= 1).float()
 
 
 def cosine_transform(num_frames: int, num_coefficients: int) -> Tensor:

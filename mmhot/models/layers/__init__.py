@@ -3,7 +3,7 @@
 from .attention import Attention
 from .drop_path import DropPath
 from .dropout import Dropout
-from .graph_conv import ModulatedGraphConv
+from .graph_conv import ModulatedGraphConv, chain_adjacency, tree_adjacency
 from .mirror import mirror_poses
 from .mlp import MLP
 from .position import PositionTable
@@ -15,5 +15,7 @@ __all__ = [
     'Dropout',
     'ModulatedGraphConv',
     'PositionTable',
+    'chain_adjacency',
     'mirror_poses',
+    'tree_adjacency',
 ]

@@ -1,6 +1,7 @@
-"""Graph convolution."""
+"""Graph convolution, and the graphs that it runs on."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -52,3 +53,26 @@ class ModulatedGraphConv(nn.Module):
         own = torch.addcmul(self.bias, own_scale, x @ self.weight[0])
         graph = (graph * self.others).expand(len(x), -1, -1)
         return torch.baddbmm(own, graph, self.modulation * (x @ self.weight[1]))
+
+
+def tree_adjacency(parents: Sequence[int]) -> Tensor:
+    """Return the mean over a node's neighbours in a tree, plus the node itself.
+
+    Args:
+        parents (Sequence[int]): Index of each node's parent, -1 for the root.
+
+    Returns:
+        Tensor: Rows that sum to one, but for the ones on the diagonal, (N, N).
+    """
+    adjacency = torch.zeros(len(parents), len(parents))
+    for child, parent in enumerate(parents):
+        if parent >= 0:
+            adjacency[parent, child] = adjacency[child, parent] = 1
+    adjacency = adjacency / adjacency.sum(1, keepdim=True)
+    return adjacency.fill_diagonal_(1)
+
+
+def chain_adjacency(num_nodes: int) -> Tensor:
+    """Return ones for a node and its two neighbours in a chain, (N, N)."""
+    nodes = torch.arange(num_nodes)
+    return ((nodes[:, None] - nodes).abs() <= 1).float()
