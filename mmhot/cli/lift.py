@@ -140,10 +140,11 @@ def _lift_one(lifter, clip, args: argparse.Namespace) -> None:
             _write(turned, path, progress)
         args.say(f'{path}')
     frames = len(set(lifted.frame.tolist()))
-    people = len(set(lifted.track.tolist()))
+    count = len(set(lifted.track.tolist()))
+    people = f'{count} {"person" if count == 1 else "people"}'
     args.say(
-        f'{clip.name}: {frames} frames, {people} {"person" if people == 1 else "people"}'
-        f', lifted in {seconds:.1f} s ({frames / seconds:.0f} frames per second)'
+        f'{clip.name}: {frames} frames, {people}, lifted in {seconds:.1f} s '
+        f'({frames / seconds:.0f} frames per second)'
     )
 
 
@@ -200,7 +201,9 @@ def _check_names(paths: list[Path], names: list[str]) -> None:
     """Refuse inputs whose results would overwrite each other."""
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
-        same = [str(path) for path, own in zip(paths, names, strict=True) if own == name]
+        same = [
+            str(path) for path, own in zip(paths, names, strict=True) if own == name
+        ]
         raise ValueError(
             f'{" and ".join(same)} would both be written as {name}: lift them one by '
             'one into different folders'
