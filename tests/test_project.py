@@ -1,0 +1,160 @@
+"""The package as a whole: light, without collisions, with configs that work."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mmhot
+
+ROOT = Path(__file__).parents[1]
+
+
+def run_python(code):
+    """Run code in a fresh interpreter; return the words it printed."""
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, '-c', code], env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_import_is_light():
+    code = """
+import sys, mmhot
+mmhot.__version__, dir(mmhot)
+heavy = {'torch', 'numpy', 'mmengine', 'mmcv', 'mmpose', 'cv2', 'matplotlib', 'av'}
+print(*(heavy & set(sys.modules)))
+"""
+    assert run_python(code) == []
+
+
+@pytest.mark.parametrize('name', sorted(mmhot._LAZY))
+def test_lazy_name_exists(name):
+    assert getattr(mmhot, name).__name__ == name
+    assert name in dir(mmhot)
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'Liftre'"):
+        mmhot.Liftre  # noqa: B018
+
+
+def test_no_name_of_ours_exists_in_mmpose():
+    """Registering raises on a collision in one registry; this looks across scopes."""
+    code = """
+from mmengine.registry import Registry
+import mmdet.registry, mmpose.registry
+from mmdet.utils import register_all_modules
+from mmpose.utils import register_all_modules as register_mmpose
+register_all_modules(False)
+register_mmpose(False)
+def registries():
+    for package in (mmdet.registry, mmpose.registry):
+        for registry in vars(package).values():
+            if isinstance(registry, Registry):
+                yield from [registry] + ([registry.parent] if registry.parent else [])
+def names():
+    return {(r.name, name): entry for r in registries()
+            for name, entry in r.module_dict.items()}
+theirs = names()
+import mmhot.plugin
+for key, entry in names().items():
+    if key not in theirs:
+        print('new', key[1], entry.__module__)
+    elif theirs[key] is not entry:
+        print('replaced', key[1], entry.__module__)
+for (_, name), entry in theirs.items():
+    print('their', name, entry.__module__)
+"""
+    words = run_python(code)
+    rows = list(zip(words[::3], words[1::3], words[2::3], strict=True))
+    ours = {name for kind, name, _ in rows if kind == 'new'}
+    theirs = {name for kind, name, _ in rows if kind == 'their'}
+    assert 'NanoHTNet' in ours
+    assert not [row for row in rows if row[0] == 'replaced']
+    assert all(module.startswith('mmhot.') for kind, _, module in rows if kind == 'new')
+    assert not ours & theirs
+
+
+def test_empty_scope_holds_nothing():
+    code = """
+import mmhot.registry
+for registry in mmhot.registry._SCOPES:
+    print(*registry.module_dict)
+"""
+    assert run_python(code) == []
+
+
+def configs():
+    return sorted(
+        str(path.relative_to(ROOT / 'configs'))
+        for path in (ROOT / 'configs').rglob('*.py')
+    )
+
+
+@pytest.mark.parametrize('name', configs())
+def test_config_builds_and_runs_forward(name):
+    import torch
+    from mmengine.config import Config
+    from mmpose.registry import MODELS
+
+    config = Config.fromfile(ROOT / 'configs' / name)
+    if '_base_' in Path(name).parts:
+        return
+    assert config.default_scope == 'mmpose'
+    assert 'mmhot.plugin' in config.custom_imports.imports
+    torch.manual_seed(0)
+    model = MODELS.build(config.model).eval()
+    backbone = config.model.backbone
+    num_keypoints = backbone.get('num_keypoints', 17)
+    frames = next(backbone[key] for key in ('num_frames', 'seq_len') if key in backbone)
+    poses = torch.rand(2, frames, num_keypoints, 2)
+    with torch.no_grad():
+        lifted = model(poses, None, mode='tensor')
+    assert lifted.shape[0] == 2
+    assert lifted.shape[-2:] == (num_keypoints, 3)
+    assert lifted.isfinite().all()
+
+
+def test_leaf_configs_inherit_the_runtime_through_the_scheme(tmp_path):
+    leaves = [name for name in configs() if '_base_' not in Path(name).parts]
+    (tmp_path / 'c.py').write_text(f"_base_ = 'mmhot::{leaves[0]}'")
+    code = f"""
+import mmhot
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+config = Config.fromfile({str(tmp_path / 'c.py')!r})
+DefaultScope.get_instance('test', scope_name=config.default_scope)
+print(config.model['_scope_'], type(MODELS.build(config.model)).__name__)
+"""
+    scope, built = run_python(code)
+    assert scope == 'mmhot'
+    assert built.endswith('PoseLifter')
+
+
+def test_metafiles_of_the_index_name_existing_configs():
+    import yaml
+
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    listed = {ROOT / path for path in index['Import']}
+    assert listed == set((ROOT / 'configs').rglob('metafile.yml'))
+    for path in listed:
+        for model in yaml.safe_load(path.read_text())['Models']:
+            assert (ROOT / model['Config']).is_file(), model['Config']
+
+
+def test_mmengine_finds_a_config_by_name():
+    from mmengine.hub import get_config
+
+    leaf = next(name for name in configs() if '_base_' not in Path(name).parts)
+    assert get_config(f'mmhot::{leaf}').model.type.endswith('PoseLifter')
+
+
+def test_package_holds_links_to_the_configs():
+    mim = ROOT / 'mmhot' / '.mim'
+    assert (mim / 'configs' / '_base_' / 'default_runtime.py').is_file()
+    assert (mim / 'model-index.yml').is_file()
