@@ -53,18 +53,20 @@ def look_at_rotation(direction: np.ndarray) -> np.ndarray:
         np.ndarray: (..., 3, 3); the columns are the turned camera's axes, so that
         ``p_camera = rotation @ p_turned``.
     """
-    x, y, z = np.moveaxis(direction, -1, 0)
+    x, y, z = direction[..., 0], direction[..., 1], direction[..., 2]
     level = np.hypot(x, z)
     length = np.hypot(level, y)
     sin_yaw, cos_yaw = x / level, z / level
     sin_pitch, cos_pitch = y / length, level / length
     zero = np.zeros_like(x)
-    axes = [
-        np.stack([cos_yaw, zero, -sin_yaw], -1),
-        np.stack([-sin_yaw * sin_pitch, cos_pitch, -cos_yaw * sin_pitch], -1),
-        np.stack([sin_yaw * cos_pitch, sin_pitch, cos_yaw * cos_pitch], -1),
-    ]
-    return np.stack(axes, -1)
+    axes = np.array(
+        [
+            [cos_yaw, zero, -sin_yaw],
+            [-sin_yaw * sin_pitch, cos_pitch, -cos_yaw * sin_pitch],
+            [sin_yaw * cos_pitch, sin_pitch, cos_yaw * cos_pitch],
+        ]
+    )
+    return np.moveaxis(axes, (1, 0), (-2, -1))
 
 
 def frame_person(
@@ -96,20 +98,27 @@ def frame_person(
     """
     num_frames = keypoints.shape[-3]
     first = max((num_frames - num_centre_frames) // 2, 0)
-    middle = keypoints[..., first : num_frames - first, :, :]
+    middle = slice(first, num_frames - first)
 
-    rays = (keypoints - centre) / focal
-    target = (middle.mean(axis=(-3, -2)) - centre) / focal
-    target = np.concatenate([target, np.ones_like(target[..., :1])], -1)
+    # each coordinate on its own: NumPy is slow at axes of two or three numbers
+    x, y = ((keypoints[..., axis] - centre[axis]) / focal[axis] for axis in range(2))
+    target = [rays[..., middle, :].mean(axis=(-2, -1)) for rays in (x, y)]
+    target = np.stack([*target, np.ones_like(target[0])], -1)
     rotation = look_at_rotation(target)
 
-    # rays @ rotation, without storing the third, constant coordinate of the rays
-    framed = rays @ rotation[..., None, :2, :] + rotation[..., None, None, 2, :]
+    turned = [
+        x * weight[..., 0, None, None]
+        + y * weight[..., 1, None, None]
+        + weight[..., 2, None, None]
+        for weight in (rotation[..., axis] for axis in range(3))
+    ]
     # a joint more than 84 degrees off the axis is not in any real picture
-    framed = framed[..., :2] / np.maximum(framed[..., 2:], 0.1)
+    depth = np.maximum(turned[2], 0.1)
+    x, y = turned[0] / depth, turned[1] / depth
 
-    offsets = framed - framed.mean(axis=-2, keepdims=True)
-    spread = np.sqrt((offsets**2).sum(-1)).mean(axis=(-2, -1))
-    zoom = size / np.maximum(spread, 1e-6)
-    framed = framed * zoom[..., None, None, None]
+    away = np.hypot(
+        x - x.mean(axis=-1, keepdims=True), y - y.mean(axis=-1, keepdims=True)
+    )
+    zoom = size / np.maximum(away.mean(axis=(-2, -1)), 1e-6)[..., None, None]
+    framed = np.stack([x * zoom, y * zoom], -1)
     return framed.astype(np.float32), rotation.astype(np.float32)

@@ -1,5 +1,7 @@
 """Virtual cameras: from motion capture to pixels and camera-axes targets."""
 
+import math
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
@@ -21,8 +23,23 @@ def place_on_floor(joints: np.ndarray) -> np.ndarray:
     """
     root = joints[len(joints) // 2, 0]
     # an ankle joint is about 8 cm above the floor
-    floor = np.quantile(joints[:, _ANKLES, 2], 0.02) - 0.08
+    floor = _low_quantile(joints[:, _ANKLES, 2].ravel()) - 0.08
     return np.array([-root[0], -root[1], -floor], np.float32)
+
+
+def _low_quantile(values: np.ndarray, share: float = 0.02) -> float:
+    """np.quantile of (N,), in a tenth of its time."""
+    place = share * (len(values) - 1)
+    below = int(place)
+    low, high = np.sort(values)[[below, min(below + 1, len(values) - 1)]]
+    return low + (high - low) * (place - below)
+
+
+def to_camera(joints: np.ndarray, camera: dict) -> np.ndarray:
+    """Turn joints (..., 3) from the world's axes, z up, to a camera's, metres."""
+    # one product of two matrices is faster than one for each leading axis
+    turned = (joints - camera['T']).reshape(-1, 3) @ camera['R']
+    return turned.reshape(joints.shape)
 
 
 def project(joints: np.ndarray, camera: dict) -> tuple[np.ndarray, np.ndarray]:
@@ -36,10 +53,14 @@ def project(joints: np.ndarray, camera: dict) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         tuple[np.ndarray, np.ndarray]: Pixels (..., 2), camera-axes metres (..., 3).
     """
-    in_camera = (joints - camera['T']) @ camera['R']
-    depth = np.maximum(in_camera[..., 2:], 1e-3)
-    pixels = in_camera[..., :2] / depth * camera['f'] + camera['c']
-    return pixels, in_camera
+    in_camera = to_camera(joints, camera)
+    depth = np.maximum(in_camera[..., 2], 1e-3)
+    # each coordinate on its own: NumPy is slow at axes of two or three numbers
+    pixels = [
+        in_camera[..., axis] / depth * camera['f'][axis] + camera['c'][axis]
+        for axis in range(2)
+    ]
+    return np.stack(pixels, -1), in_camera
 
 
 def look_at_camera(place: np.ndarray, target: np.ndarray, roll: float) -> np.ndarray:
@@ -53,13 +74,16 @@ def look_at_camera(place: np.ndarray, target: np.ndarray, roll: float) -> np.nda
     Returns:
         np.ndarray: (3, 3); columns are the camera's x right, y down, z away.
     """
-    away = (target - place) / np.linalg.norm(target - place)
-    right = np.cross(away, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right)
-    down = np.cross(away, right)
-    cos, sin = np.cos(roll), np.sin(roll)
+    x, y, z = (target - place).tolist()
+    level = math.hypot(x, y)
+    length = math.hypot(level, z)
+    # away x up and away x right, written out
+    away = np.array([x, y, z]) / length
+    right = np.array([y, -x, 0]) / level
+    down = np.array([x * z, y * z, -level * level]) / (level * length)
+    cos, sin = math.cos(roll), math.sin(roll)
     axes = [cos * right + sin * down, cos * down - sin * right, away]
-    return np.stack(axes, -1).astype(np.float32)
+    return np.array(axes, np.float32).T
 
 
 @TRANSFORMS.register_module()
@@ -91,7 +115,7 @@ class VirtualCamera(BaseTransform):
         observed = results.get('observed_world', joints) + offset
         keypoints, _ = project(observed, camera)
         targets = joints[results['target_frames']] + offset
-        _, lifting_target = project(targets, camera)
+        lifting_target = to_camera(targets, camera)
 
         names = ('w', 'h', 'f', 'c') if self.known_intrinsics else ('w', 'h')
         results['camera_param'] = {name: camera[name] for name in names}
@@ -154,13 +178,13 @@ class RandomVirtualCamera(VirtualCamera):
         azimuth = np.random.uniform(-np.pi, np.pi)
         radius = _log_uniform(*self.radius)
         height = np.random.uniform(*self.height)
-        direction = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
+        direction = np.array([np.cos(azimuth), np.sin(azimuth), 0], np.float32)
         target = root + np.random.normal(0, self.aim + 1e-9, 3)
         target[2] += radius * np.tan(np.random.normal(0, self.pitch + 1e-9))
         roll = np.random.normal(0, self.roll + 1e-9)
 
         # whoever runs past the camera would be behind it: step back
-        towards = ((joints[..., :2] - root[:2]) @ direction[:2]).max()
+        towards = (joints.reshape(-1, 3) @ direction).max() - root @ direction
         radius = max(radius, towards + _MIN_DEPTH)
         place = root + radius * direction
         place[2] = height
