@@ -27,6 +27,12 @@ val_pipeline = [
     dict(type='GenerateTarget', encoder=codec),
     {{_base_.pack}},
 ]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+# a sample takes less time than sending it from a worker's process
+train_dataloader = dict(
+    num_workers=0,
+    persistent_workers=False,
+    sampler=dict(num_samples=32000),
+    dataset=dict(pipeline=train_pipeline),
+)
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = val_dataloader
