@@ -10,13 +10,23 @@ from mmengine.config import Config, ConfigDict, DictAction
 from mmhot import compat
 
 
+class _KeyValueAction(DictAction):
+    """MMEngine's action, with a clear message for what is no KEY=VALUE."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        for value in values:
+            if '=' not in value:
+                parser.error(f'{option_string}: got {value!r}, wanted KEY=VALUE')
+        super().__call__(parser, namespace, values, option_string)
+
+
 def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments that MMPose's train and test tools have in common."""
     parser.add_argument('--work-dir', help='folder for logs, checkpoints and results')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=_KeyValueAction,
         metavar='KEY=VALUE',
         help='change settings of the config, for example '
         'train_dataloader.batch_size=64 model.backbone.depth=3; lists as key="[a,b]"',
@@ -77,11 +87,17 @@ def build_runner(config: Config) -> Any:
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
 
+    if 'model' not in config:
+        raise ValueError(f'{config.filename}: this config has no model')
     if 'preprocess_cfg' in config:
         config.model.setdefault('data_preprocessor', config.preprocess_cfg)
-    if 'runner_type' in config:
-        return RUNNERS.build(config)
-    return Runner.from_cfg(config)
+    try:
+        if 'runner_type' in config:
+            return RUNNERS.build(config)
+        return Runner.from_cfg(config)
+    except (AttributeError, ImportError, KeyError, TypeError) as error:
+        # Names and arguments come from the config: MMEngine says which is wrong.
+        raise ValueError(f'{config.filename}: {error}') from error
 
 
 def setting(config: Config, name: str, option: str) -> ConfigDict:
