@@ -112,8 +112,9 @@ class IntraPartConstraint(nn.Module):
         """Map ``(B, K, C)`` to ``(B, K, C)``."""
         joints3, joints2 = self.norm3(x), self.norm2(x)
         limbs = torch.cat([self.pool3(joints3), self.pool2(joints2)], dim=1)
-        x = x + joints3 * self.keep3 + joints2 * self.keep2
-        return x + self.spread @ limbs
+        x = torch.addcmul(x, joints3, self.keep3)
+        x = torch.addcmul(x, joints2, self.keep2)
+        return torch.baddbmm(x, self.spread.expand(len(x), -1, -1), limbs)
 
 
 class GlobalBodyInteraction(nn.Module):

@@ -15,8 +15,10 @@ class Dropout(nn.Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop elements of ``x``, of any shape, while training."""
+        if not self.training:
+            return x
         dropped = round(self.p * 2**16)
-        if not self.training or x.device.type != 'cpu' or not 0 < dropped < 2**16:
+        if x.device.type != 'cpu' or not 0 < dropped < 2**16:
             return super().forward(x)
         draws = x.new_empty(-(-x.numel() // 4), dtype=torch.int64)
         draws = draws.random_(-(2**63), None).view(torch.int16)[: x.numel()]

@@ -48,7 +48,7 @@ class ModulatedGraphConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, N, in_dims)`` to ``(B, N, out_dims)``."""
         offset = self.adjacency_offset
-        graph = self.adjacency + (offset + offset.T) / 2
+        graph = torch.add(self.adjacency, offset + offset.T, alpha=0.5)
         own_scale = graph.diagonal().unsqueeze(-1) * self.modulation
         own = torch.addcmul(self.bias, own_scale, x @ self.weight[0])
         graph = (graph * self.others).expand(len(x), -1, -1)
