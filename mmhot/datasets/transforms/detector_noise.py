@@ -101,16 +101,18 @@ class DetectorNoise(BaseTransform):
         """Add noise; see the class."""
         if self.source not in (None, results.get('dataset_name')):
             return results
-        rng = np.random
-        if self.seed is not None:
-            rng = np.random.RandomState([self.seed, results['id']])
-        if rng.rand() >= self.prob:
+        if self.seed is None:
+            # a generator is several times faster than NumPy's global one
+            rng = np.random.default_rng(np.random.randint(2**31))
+        else:
+            rng = np.random.default_rng([self.seed, results['id']])
+        if rng.random() >= self.prob:
             return results
         clean = results['keypoints']
         unit = person_height(clean) / _PERSON
 
         noise = slow_noise(rng, len(clean))
-        noise += rng.standard_normal(clean.shape).astype(np.float32) * self.jitter
+        noise += rng.standard_normal(clean.shape, np.float32) * self.jitter
         noise *= rng.uniform(*self.strength)
         noise += self.outliers(rng, len(clean))
         noisy = clean + noise * unit
@@ -128,28 +130,28 @@ class DetectorNoise(BaseTransform):
     def outliers(self, rng, num_frames: int) -> np.ndarray:
         """Offsets of outliers in pixels, (T, K, 2), zero elsewhere."""
         offsets = np.zeros((num_frames, _H36M.num_keypoints, 2), np.float32)
-        starts = rng.random_sample(offsets.shape[:2]) < self.outlier_start
+        starts = rng.random(offsets.shape[:2], np.float32) < self.outlier_start
         for frame, joint in np.argwhere(starts):
-            end = frame + rng.randint(_RUN[0], _RUN[1] + 1)
+            end = frame + rng.integers(_RUN[0], _RUN[1] + 1)
             offsets[frame:end, joint] = rng.normal(0, self.outlier_std, 2)
         return offsets
 
     def swap(self, rng, keypoints: np.ndarray) -> None:
         """Exchange left and right limbs of (T, K, 2) for some frames, in place."""
         for prob, (left, right) in self.swaps.values():
-            for frame in np.flatnonzero(rng.random_sample(len(keypoints)) < prob):
-                frames = slice(frame, frame + rng.randint(_SWAP[0], _SWAP[1] + 1))
+            for frame in np.flatnonzero(rng.random(len(keypoints)) < prob):
+                frames = slice(frame, frame + rng.integers(_SWAP[0], _SWAP[1] + 1))
                 swapped = keypoints[frames, left].copy()
                 keypoints[frames, left] = keypoints[frames, right]
                 keypoints[frames, right] = swapped
 
     def drop_joints(self, rng, keypoints: np.ndarray, scores: np.ndarray) -> None:
         """Hold the last value of some joints (T, K, 2), in place; score zero."""
-        dropped = rng.random_sample(scores.shape) < self.drop
+        dropped = rng.random(scores.shape, np.float32) < self.drop
         dropped[0] = False  # there is nothing to hold yet
-        frames = np.where(dropped, 0, np.arange(len(keypoints))[:, None])
-        last = np.maximum.accumulate(frames, axis=0)
-        keypoints[:] = keypoints[last, np.arange(last.shape[1])]
+        kept = np.where(dropped, 0, np.arange(len(dropped))[:, None])
+        last = np.maximum.accumulate(kept)[dropped]
+        keypoints[dropped] = keypoints[last, np.nonzero(dropped)[1]]
         scores[dropped] = 0
 
 
@@ -168,16 +170,17 @@ def person_height(keypoints: np.ndarray) -> float:
 
 def slow_noise(rng, num_frames: int) -> np.ndarray:
     """The fitted noise, drawn at key times and linear in between, (T, 17, 2)."""
-    num_keys = -(-num_frames // _KEY_INTERVAL) + 1
+    # from up to one interval before the window to at least its end
+    num_keys = (num_frames - 1) // _KEY_INTERVAL + 3
     shape = (num_keys, len(_TABLE), 2)
-    keys = rng.standard_normal(shape).astype(np.float32) * _TABLE[:, :2]
+    keys = rng.standard_normal(shape, np.float32) * _TABLE[:, :2]
     keys[..., 1] += _TABLE[:, 2]
-    uniform = rng.random_sample(shape[:2]) < _TABLE[:, 3]
+    uniform = rng.random(shape[:2], np.float32) < _TABLE[:, 3]
     keys[uniform] = rng.uniform(-_UNIFORM, _UNIFORM, (uniform.sum(), 2))
 
-    times = np.arange(num_frames) / _KEY_INTERVAL + rng.random_sample()
-    before = np.minimum(times.astype(int), num_keys - 2)
-    weight = np.minimum(times - before, 1).astype(np.float32)[:, None, None]
+    times = np.arange(num_frames) / _KEY_INTERVAL + rng.random()
+    before = times.astype(int)
+    weight = (times - before).astype(np.float32)[:, None, None]
     return keys[before] * (1 - weight) + keys[before + 1] * weight
 
 
@@ -189,8 +192,8 @@ def confidence(rng, error: np.ndarray) -> np.ndarray:
     """
     distance = error / 500
     score = 0.028 / (distance + 0.028) + 1.1 * distance
-    score = score + rng.normal(-0.005, 0.143, error.shape)
-    return score.clip(0.01, 1).astype(np.float32)
+    score += 0.143 * rng.standard_normal(error.shape, np.float32) - 0.005
+    return score.clip(0.01, 1)
 
 
 def _limb_pairs(parts: list[str]) -> tuple[list[int], list[int]]:
