@@ -39,7 +39,7 @@ def window_starts(num_frames: int, num_targets: int, stride: int) -> np.ndarray:
     """First target frames of the windows that cover a clip.
 
     Every frame is a target of some window if ``stride <= num_targets``; the overhang
-    is split between both ends.
+    is split between both ends. With longer strides, what is left over is.
 
     Args:
         num_frames (int): Frames of the clip.
@@ -49,9 +49,12 @@ def window_starts(num_frames: int, num_targets: int, stride: int) -> np.ndarray:
     Returns:
         np.ndarray: int64, may start below zero.
     """
-    count = max(-(-(num_frames - num_targets) // stride), 0) + 1
+    beyond_first = max(num_frames - num_targets, 0)
+    if stride <= num_targets:
+        beyond_first += stride - 1  # rounds up: no dropped tail
+    count = beyond_first // stride + 1
     span = (count - 1) * stride + num_targets
-    return np.arange(count) * stride - max(span - num_frames, 0) // 2
+    return np.arange(count) * stride - (span - num_frames) // 2
 
 
 def window_frames(

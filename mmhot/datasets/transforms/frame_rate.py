@@ -52,8 +52,10 @@ class RandomFrameRate(BaseTransform):
         if step <= 1:
             return results
         num_frames = len(results['keypoints'])
+        # the window's ends are filmed too, as nothing is known beyond them
         filmed = np.arange(phase - step, num_frames - 1 + step, step)
-        back = (np.arange(num_frames) - filmed[0]) / step
+        filmed = np.clip(filmed, 0, num_frames - 1)
+        back = np.interp(np.arange(num_frames), filmed, np.arange(len(filmed)))
         for key in ('keypoints', 'keypoints_visible'):
             results[key] = resample(resample(results[key], filmed), back)
         return results
