@@ -5,7 +5,7 @@ _base_ = [
     '../../../_base_/schedules/wild.py',
 ]
 model = dict(
-    # 40 epochs of 32000 windows are too few to overfit
+    # 30 epochs of 32000 windows are too few to overfit
     backbone=dict(
         num_frames=81,
         spatial_drop_rate=0.0,
@@ -22,7 +22,7 @@ test_dataloader = val_dataloader
 # and what stands in for joints that COCO lacks
 lifting = dict(fps=50.0, stride=3, mapping='trained')
 
-train_cfg = dict(by_epoch=True, max_epochs=40, val_interval=5)
+train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=5)
 custom_hooks = [
     dict(type='EpochSeedHook'),
     dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=1e-3),
