@@ -1,11 +1,31 @@
 """Builders and rules shared by all tests."""
 
 import os
+import sys
+
+import pytest
 
 # One thread a process: the tests are small, and machines are shared.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 _left_out = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol():
+    """Forget the scope that a test's Runner left: every later build would use it."""
+    before = dict(_default_scopes())
+    try:
+        return (yield)
+    finally:
+        scopes = _default_scopes()
+        scopes.clear()
+        scopes.update(before)
+
+
+def _default_scopes():
+    module = sys.modules.get('mmengine.registry.default_scope')
+    return {} if module is None else module.DefaultScope._instance_dict
 
 
 def pytest_deselected(items):
