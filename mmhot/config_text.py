@@ -1,0 +1,68 @@
+"""Configs within checkpoints, read without running them.
+
+MMEngine stores a training's config as Python text in ``meta['cfg']``. Running that
+text would let a downloaded checkpoint do anything, however safely its tensors are
+loaded. What MMEngine writes are assignments of literals and ``dict(...)`` only, so that
+is what is read here.
+"""
+
+import ast
+from typing import Any
+
+from mmengine.config import Config
+
+
+def parse_config_text(text: str) -> Config:
+    """Read a config of literals.
+
+    Args:
+        text (str): Assignments as in ``Config.pretty_text``.
+
+    Returns:
+        Config: The same settings. ``custom_imports`` are not imported.
+
+    Raises:
+        ValueError: If the text is anything but assignments of literals.
+    """
+    try:
+        statements = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise ValueError(f'the config within is no Python: {error}') from error
+    settings = {}
+    for statement in statements:
+        if not isinstance(statement, ast.Assign) or not all(
+            isinstance(target, ast.Name) for target in statement.targets
+        ):
+            raise _refused(statement)
+        value = _literal(statement.value)
+        settings.update({target.id: value for target in statement.targets})
+    return Config(settings)
+
+
+def _literal(node: ast.expr) -> Any:
+    """Value of literals, containers of them, and ``dict(key=...)``."""
+    match node:
+        case ast.Call(func=ast.Name(id='dict'), args=[], keywords=keywords):
+            if all(keyword.arg for keyword in keywords):
+                return {keyword.arg: _literal(keyword.value) for keyword in keywords}
+        case ast.Dict(keys=keys, values=values):
+            if all(keys):
+                pairs = zip(keys, values, strict=True)
+                return {_literal(key): _literal(value) for key, value in pairs}
+        case ast.List(elts=items):
+            return [_literal(item) for item in items]
+        case ast.Tuple(elts=items):
+            return tuple(_literal(item) for item in items)
+        case ast.Constant() | ast.UnaryOp() | ast.BinOp() | ast.Set():
+            try:
+                return ast.literal_eval(node)
+            except (ValueError, TypeError) as error:
+                raise _refused(node) from error
+    raise _refused(node)
+
+
+def _refused(node: ast.AST) -> ValueError:
+    line = getattr(node, 'lineno', 0)
+    return ValueError(
+        f'the config within holds more than settings in its line {line}, and is not run'
+    )

@@ -1,0 +1,62 @@
+"""Make a small file to ship of a training's checkpoint.
+
+Keeps the evaluated weights (the moving average, where there is one), in half precision
+if that is asked for, and what of the config says how to use them, so that ``mmhot lift
+--checkpoint FILE`` needs nothing else. Example::
+
+    python tools/publish_model.py work_dirs/NAME/epoch_30.pth mmhot/weights/NAME.pth --half
+"""
+
+import argparse
+from pathlib import Path
+
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
+
+# not where it was trained, by whom, from which files
+SETTINGS = ('default_scope', 'custom_imports', 'codec', 'model', 'lifting')
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser.add_argument('source', type=Path, help='checkpoint of a training')
+    parser.add_argument('target', type=Path, help='file to write')
+    parser.add_argument('--half', action='store_true', help='store half precision')
+    return parser.parse_args()
+
+
+def publish(args: argparse.Namespace) -> None:
+    """Write the small file and say how large it is."""
+    import torch
+    from mmengine.config import Config
+
+    from mmhot import __version__
+    from mmhot.compat import safe_load
+    from mmhot.config_text import parse_config_text
+    from mmhot.io.atomic import replacing
+
+    checkpoint = safe_load(args.source)
+    try:
+        state, meta = checkpoint['state_dict'], checkpoint['meta']
+        kept = {key: meta[key] for key in ('dataset_meta', 'epoch', 'iter')}
+        config = parse_config_text(meta['cfg'])
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f'{args.source} is no checkpoint of an MMEngine training: it lacks {error}'
+        ) from error
+    if args.half:
+        state = {
+            key: value.half() if value.is_floating_point() else value
+            for key, value in state.items()
+        }
+    settings = {key: config[key] for key in SETTINGS if key in config}
+    kept.update(cfg=Config(settings).pretty_text, mmhot_version=__version__)
+    with replacing(args.target) as temporary:
+        torch.save(dict(meta=kept, state_dict=state), temporary)
+    size = args.target.stat().st_size / 1e6
+    print_line(f'{args.target}: {len(state)} tensors, {size:.2f} MB')
+
+
+if __name__ == '__main__':
+    arguments = parse_args()
+    raise SystemExit(run_safely('publish_model.py', lambda: publish(arguments)))
