@@ -42,9 +42,11 @@ def parse_config_text(text: str) -> Config:
 def _literal(node: ast.expr) -> Any:
     """Value of literals, containers of them, and ``dict(key=...)``."""
     match node:
-        case ast.Call(func=ast.Name(id='dict'), args=[], keywords=keywords):
-            if all(keyword.arg for keyword in keywords):
-                return {keyword.arg: _literal(keyword.value) for keyword in keywords}
+        case ast.Call(func=ast.Name(id='dict'), args=args, keywords=keywords):
+            # dict({...}) where a key is no name
+            if len(args) <= 1 and all(keyword.arg for keyword in keywords):
+                named = {keyword.arg: _literal(keyword.value) for keyword in keywords}
+                return dict(*map(_literal, args)) | named
         case ast.Dict(keys=keys, values=values):
             if all(keys):
                 pairs = zip(keys, values, strict=True)

@@ -4,7 +4,7 @@ Keeps the evaluated weights (the moving average, where there is one), in half pr
 if that is asked for, and what of the config says how to use them, so that ``mmhot lift
 --checkpoint FILE`` needs nothing else. Example::
 
-    python tools/publish_model.py work_dirs/NAME/epoch_30.pth mmhot/weights/NAME.pth --half
+    python tools/publish_model.py work_dirs/NAME/epoch_30.pth NAME.pth --half
 """
 
 import argparse
