@@ -193,6 +193,20 @@ def test_truncated_checkpoint_gives_one_line(checkpoint, tmp_path):
         compat.safe_load(tmp_path / 'cut.pth')
 
 
+def test_any_damage_gives_one_line(checkpoint, tmp_path):
+    rng = np.random.default_rng(0)
+    whole = np.frombuffer(checkpoint.read_bytes(), np.uint8)
+    for _ in range(100):
+        damaged = whole.copy()
+        damaged[rng.integers(0, len(whole), 20)] = rng.integers(0, 256, 20)
+        (tmp_path / 'bad.pth').write_bytes(damaged.tobytes())
+        try:
+            compat.safe_load(tmp_path / 'bad.pth')
+        except ValueError as error:
+            assert str(error).startswith(f'{tmp_path}/bad.pth: ')  # noqa: PT017
+            assert '\n' not in str(error)  # noqa: PT017
+
+
 def test_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='no such checkpoint'):
         compat.safe_load(tmp_path / 'none.pth')

@@ -181,8 +181,8 @@ class Environment:
             jobs = setup_machine.compile_jobs()
             minutes = max(1, round(MMCV_CPU_MINUTES / jobs))
             self._say(
-                f'It compiles MMCV, which takes about {minutes} minutes with {jobs} '
-                'processes (nothing if pip has it in its cache).'
+                f'It compiles MMCV, which takes about {minutes} minutes on {jobs} '
+                f'core{"s"[: jobs > 1]} (nothing if pip has it in its cache).'
             )
 
     def _compiles(self, todo: list[Step]) -> bool:
