@@ -3,10 +3,14 @@
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import mmpose
 import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
+
+_MMPOSE_DATASETS = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'
 
 
 @dataclass
@@ -107,7 +111,8 @@ class ClipDataset(BaseDataset):
         ValueError: If lengths do not fit each other.
     """
 
-    METAINFO: dict = dict(from_file='configs/_base_/datasets/h36m.py')
+    # found by its whole path without a warning, wherever the user is
+    METAINFO: dict = dict(from_file=str(_MMPOSE_DATASETS / 'h36m.py'))
 
     def __init__(
         self,

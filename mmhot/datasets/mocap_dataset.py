@@ -97,8 +97,12 @@ class MocapDataset(ClipDataset):
     def _chosen(self, keys: list[str]) -> list[str]:
         if self.split_file is None:
             return keys
-        with open(self._path(self.split_file), encoding='utf-8') as file:
-            splits = json.load(file)
+        path = self._path(self.split_file)
+        splits = _read_json(path)
+        if not isinstance(splits, dict) or not all(
+            isinstance(names, list) for names in splits.values()
+        ):
+            raise ValueError(f'{path} must hold lists of clips by split')
         listed = {key for names in splits.values() for key in names}
         splits['unlisted'] = [key for key in keys if key not in listed]
         unknown = set(self.split or []) - set(splits)
@@ -145,10 +149,16 @@ def _read_clips(path: Path) -> dict[str, np.ndarray]:
     return clips
 
 
+def _read_json(path: Path):
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{path} is no readable JSON: {error}') from error
+
+
 def _read_cameras(path: Path) -> list[dict]:
     """Cameras with float32 arrays ``R`` (3, 3), ``T`` (3,), ``f`` (2,), ``c`` (2,)."""
-    with open(path, encoding='utf-8') as file:
-        content = json.load(file)
+    content = _read_json(path)
     try:
         return [
             dict(
