@@ -1,0 +1,163 @@
+"""Random numbers of an epoch, and a whole training on two real clips."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import mocap
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+
+from mmhot.datasets.transforms import EpochSeed
+from mmhot.engine import EpochSeedHook
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+WILD = CONFIGS / '_base_/datasets/cmu_mocap_wild.py'
+(SHIPPED,) = CONFIGS.glob('body_3d_keypoint/nanohtnet/cmu_mocap/*_cmu-wild.py')
+
+
+def loader(num_workers, persistent):
+    """Training windows as the shipped lifter sees them."""
+    init_default_scope('mmpose')
+    settings = Config.fromfile(WILD).train_dataloader
+    settings.batch_size, settings.num_workers = 4, num_workers
+    settings.persistent_workers = persistent
+    settings.sampler.num_samples = 24
+    settings.dataset = dict(
+        type='MocapDataset',
+        seq_len=27,
+        num_targets=3,
+        pipeline=settings.dataset.pipeline,
+        **mocap.FILES,
+    )
+    return Runner.build_dataloader(settings, seed=0)
+
+
+def epochs(numbers, num_workers=0, persistent=False, seed=0):
+    """Inputs of the given epochs, each (24, T, K, 2)."""
+    data, hook, inputs = loader(num_workers, persistent), EpochSeedHook(), []
+    for epoch in numbers:
+        runner = SimpleNamespace(seed=seed, epoch=epoch, train_dataloader=data)
+        hook.before_train_epoch(runner)
+        data.sampler.set_epoch(epoch)
+        inputs.append(torch.cat([mocap.inputs_of(batch) for batch in data]))
+    return inputs
+
+
+@pytest.mark.parametrize(
+    ('num_workers', 'persistent'), [(0, False), (2, False), (2, True)]
+)
+def test_resumed_epochs_see_what_uninterrupted_ones_do(num_workers, persistent):
+    whole = epochs([0, 1, 2], num_workers, persistent)
+    resumed = epochs([2], num_workers, persistent)
+    assert torch.equal(whole[2], resumed[0])
+    assert not torch.equal(whole[0], whole[1])
+
+
+class SeededDraw:
+    """A random number from a worker that is seeded like a pipeline."""
+
+    def __init__(self):
+        self.seed = EpochSeed()
+
+    def __call__(self, _):
+        self.seed.transform({})
+        return np.random.rand()  # noqa: NPY002
+
+
+def test_other_seeds_make_other_windows():
+    (first,), (second,) = epochs([0], seed=1), epochs([0], seed=2)
+    assert not torch.equal(first, second)
+
+
+def test_workers_draw_different_numbers():
+    data = torch.utils.data.DataLoader(
+        [0] * 12, num_workers=2, collate_fn=SeededDraw(), batch_size=1
+    )
+    data.collate_fn.seed.announce(3, 0, 0)
+    draws = list(data)
+    assert len(set(draws)) == 12
+    assert draws == list(data)
+
+
+def drawn_by_main(seed, epoch, rank, monkeypatch):
+    monkeypatch.setattr('mmhot.engine.hooks.epoch_seed_hook.get_rank', lambda: rank)
+    transforms = [EpochSeed()]
+    pipeline = SimpleNamespace(transforms=transforms)
+    data = SimpleNamespace(dataset=SimpleNamespace(pipeline=pipeline))
+    runner = SimpleNamespace(seed=seed, epoch=epoch, train_dataloader=data)
+    EpochSeedHook().before_train_epoch(runner)
+    announced = transforms[0].announced.tolist()
+    assert announced == [seed, epoch + 1, rank]
+    return np.random.rand(), torch.rand(1).item()  # noqa: NPY002
+
+
+def test_seed_epoch_and_rank_all_matter(monkeypatch):
+    keys = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    drawn = [drawn_by_main(*key, monkeypatch) for key in keys]
+    assert len(set(drawn)) == len(keys)
+    assert drawn_by_main(*keys[2], monkeypatch) == drawn[2]
+
+
+def test_nothing_is_seeded_without_the_hook():
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    EpochSeed().transform({})
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """The shipped lifter's config, small, on the two clips of the tests."""
+    config = Config.fromfile(SHIPPED)
+    files = dict(
+        data_root=str(mocap.FOLDER), ann_file='cmu_h36m17.npz', skip_subjects=()
+    )
+    small = dict(num_workers=0, persistent_workers=False, batch_size=8)
+    config.merge_from_dict(
+        dict(
+            model=dict(backbone=dict(embed_dims=48, depth=1)),
+            train_dataloader=dict(
+                **small, sampler=dict(num_samples=16), dataset=dict(**files)
+            ),
+            val_dataloader=dict(**small, dataset=dict(**files, stride=50)),
+            test_dataloader=dict(**small, dataset=dict(**files, stride=50)),
+            train_cfg=dict(max_epochs=1, val_interval=1),
+            work_dir=str(tmp_path),
+            log_level='ERROR',
+        )
+    )
+    return config
+
+
+def test_shipped_lifter_trains_and_validates(tiny):
+    runner = Runner.from_cfg(tiny)
+    before = [parameter.clone() for parameter in runner.model.parameters()]
+    runner.train()
+    assert runner.iter == 2
+    after = list(runner.model.parameters())
+    moved = [
+        not torch.equal(one, other) for one, other in zip(before, after, strict=True)
+    ]
+    assert np.mean(moved) > 0.9
+    metrics = runner.val()
+    assert set(metrics) == {
+        f'{source}/{name}'
+        for source in ('gt', 'noisy')
+        for name in ('MPJPE', 'P-MPJPE')
+    }
+    # an untrained lifter says about nothing, and poses are half a metre in size
+    assert 100 < metrics['gt/MPJPE'] < 2000
+    assert metrics['gt/P-MPJPE'] < metrics['gt/MPJPE']
+
+
+def test_validation_is_the_same_every_time(tiny):
+    tiny.train_dataloader = tiny.train_cfg = tiny.optim_wrapper = None
+    tiny.param_scheduler = None
+    tiny.custom_hooks = []
+    runner = Runner.from_cfg(tiny)
+    first = runner.val()
+    np.random.seed(5)  # noqa: NPY002
+    assert runner.val() == first
