@@ -1,5 +1,7 @@
 """2D keypoints of whole clips to 3D poses."""
 
+import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from mmhot.skeletons import convert_keypoints, get_skeleton
 
 from .load_model import load_lifter
 
+_LOGGER = logging.getLogger(__name__)
 _H36M = get_skeleton('h36m-17')
 
 
@@ -27,13 +30,14 @@ class Lifter:
         model (str or Path, optional): Name of shipped weights or a config file. By
             default the weights that this package ships first, or, given a checkpoint,
             the config within it.
-        checkpoint (str or Path, optional): Weights for a config file, where not the
-            shipped ones.
+        checkpoint (str or Path, optional): Weights, where not the shipped ones: a
+            file or a name.
         device (str): PyTorch device.
         flip_test (bool): Whether to average with the mirror image's prediction.
         batch_size (int): Windows at once.
         stride (int, optional): Frames from one window to the next; windows overlap
-            and are averaged. By default what the config says.
+            and are averaged. By default what the config says, or else a third of the
+            frames that a window predicts.
 
     Raises:
         ValueError: If a name is unknown or weights and model do not fit.
@@ -62,13 +66,16 @@ class Lifter:
         self.device = device
         self.flip_test = flip_test
         self.batch_size = batch_size
-        settings = config.get('lifting', {})
-        self.fps = settings.get('fps', 50.0)
-        self.mapping = settings.get('mapping', 'trained')
-        self.stride = stride or settings.get('stride', 1)
         self.seq_len = self.model.backbone.num_frames
         self.num_targets = self.model.backbone.num_keep_frames
         self.codec = self.model.head.decoder
+        settings = config.get('lifting', {})
+        self.fps = settings.get('fps', 50.0)
+        self.mapping = settings.get('mapping', 'trained')
+        self.causal = settings.get('causal', False)
+        if stride is None:
+            stride = settings.get('stride', max(1, self.num_targets // 3))
+        self.stride = stride
 
     def __call__(
         self,
@@ -87,21 +94,60 @@ class Lifter:
             mapping (str, optional): How joints that the clip's skeleton lacks are
                 approximated, see :func:`mmhot.convert_keypoints`; by default as the
                 model was trained.
-            max_gap (float): Seconds without any keypoint that are still filled in; a
-                longer interruption splits a track.
-            progress (Callable, optional): Told frames done and frames in total.
+            max_gap (float): Seconds for which a person may have no row and is still
+                filled in. Where nothing was seen for longer, rows there repeat the
+                nearest pose.
+            progress (Callable, optional): Told frames done and frames in total, of
+                all people.
 
         Returns:
             Clip3D: Rows sorted by frame and track.
 
         Raises:
-            ValueError: If the skeleton cannot be converted to Human3.6M's.
+            ValueError: If no keypoint can be converted to Human3.6M's, or an argument
+                is wrong.
         """
-        segments = self.prepare(clip, mapping or self.mapping, max_gap)
+        return self.lift(clip, self.prepare(clip, mapping, max_gap), progress)
+
+    def prepare(
+        self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
+    ) -> list[Segment]:
+        """Human3.6M-17 pixels of every person, gaps filled; see :meth:`__call__`."""
+        if not max_gap >= 0:
+            raise ValueError(f'max_gap must be at least 0 seconds, got {max_gap}')
+        segments = []
+        for track in clip.tracks:
+            keypoints, scores, _ = convert_keypoints(
+                *(track.keypoints, track.scores, clip.skeleton, _H36M.name),
+                mapping or self.mapping,
+            )
+            own = split_segments(
+                track.track, track.frames, keypoints, scores, int(max_gap * clip.fps)
+            )
+            if not own:
+                _LOGGER.warning(
+                    '%s: track %s has no joint of Human3.6M; left out',
+                    *(clip.name, track.track),
+                )
+            segments += own
+        if not segments:
+            raise ValueError(
+                f'{clip.source}: no keypoint can be converted from {clip.skeleton} to '
+                'Human3.6M'
+            )
+        return segments
+
+    def lift(
+        self,
+        clip: Clip2D,
+        segments: list[Segment],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Clip3D:
+        """Lift what :meth:`prepare` made of a clip."""
         inputs = [self.to_model_rate(s.keypoints, clip.fps) for s in segments]
         camera = dict(w=clip.width, h=clip.height)
-        total = sum(len(keypoints) for keypoints in inputs)
-        report = None if progress is None else lambda done: progress(done, total)
+        total = sum(len(segment.frames) for segment in segments)
+        ratio = total / sum(len(keypoints) for keypoints in inputs)
         with torch.inference_mode():
             lifted = lift_windows(
                 lambda windows: self.predict(windows, camera),
@@ -110,7 +156,8 @@ class Lifter:
                 self.num_targets,
                 self.stride,
                 self.batch_size,
-                progress=report,
+                self.causal,
+                progress and (lambda done: progress(round(done * ratio), total)),
             )
         poses = [
             self.from_model_rate(pose, len(segment.frames), clip.fps)
@@ -118,33 +165,23 @@ class Lifter:
         ]
         return self.assemble(clip, segments, poses)
 
-    def prepare(self, clip: Clip2D, mapping: str, max_gap: float) -> list[Segment]:
-        """Human3.6M-17 pixels of every person, gaps filled."""
-        segments = []
-        for track in clip.tracks:
-            keypoints, scores, _ = convert_keypoints(
-                track.keypoints, track.scores, clip.skeleton, _H36M.name, mapping
-            )
-            segments += split_segments(
-                track.track, track.frames, keypoints, scores, int(max_gap * clip.fps)
-            )
-        if not segments:
-            raise ValueError(
-                f'{clip.name}: no joint of {clip.skeleton} that Human3.6M knows has a '
-                'keypoint'
-            )
-        return segments
-
     def to_model_rate(self, keypoints: np.ndarray, fps: float) -> np.ndarray:
         """Frames (T, ...) of a clip, at the rate the model was trained for."""
-        count = round((len(keypoints) - 1) * self.fps / fps) + 1
-        return resample(keypoints, np.arange(count) * (fps / self.fps))
+        return resample(keypoints, self._sampled(len(keypoints), fps))
 
     def from_model_rate(
         self, poses: np.ndarray, num_frames: int, fps: float
     ) -> np.ndarray:
         """Poses (T, ...) at the clip's own frames again."""
-        return resample(poses, np.arange(num_frames) * (self.fps / fps))
+        sampled = self._sampled(num_frames, fps)
+        return resample(
+            poses, np.interp(np.arange(num_frames), sampled, np.arange(len(sampled)))
+        )
+
+    def _sampled(self, num_frames: int, fps: float) -> np.ndarray:
+        """Fractional frame numbers that the model sees, the last frame included."""
+        count = math.ceil((num_frames - 1) * self.fps / fps) + 1
+        return np.minimum(np.arange(count) * (fps / self.fps), num_frames - 1)
 
     def predict(self, windows: np.ndarray, camera: dict) -> np.ndarray:
         """Poses in camera axes (B, T', 17, 3) of pixels (B, T, 17, 2)."""

@@ -1,15 +1,20 @@
 """Lifters by name, config or checkpoint."""
 
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from mmpose.registry import MODELS
+from mmpose.registry import KEYPOINT_CODECS, MODELS
 from torch import nn
 
-from mmhot.checkpoints import shipped_weights
+from mmhot.checkpoints import SCHEME, shipped_weights
+from mmhot.codecs import CameraPoseLifting
 from mmhot.compat import safe_load
+from mmhot.config_text import parse_config_text
 
 DEFAULT_LIFTER = 'nanohtnet_81frm-9k_cmu-wild'
 
@@ -20,8 +25,11 @@ def load_lifter(
     """Build a lifter in evaluation mode and load its weights.
 
     Args:
-        model (str or Path, optional): Name of shipped weights or a config file.
-        checkpoint (str or Path, optional): Weights file.
+        model (str or Path, optional): Name of shipped weights or a config file. By
+            default the weights that this package ships first, or, given a checkpoint,
+            the config within it.
+        checkpoint (str or Path, optional): Weights: a file, or the name of shipped
+            ones.
         device (str): PyTorch device.
 
     Returns:
@@ -32,68 +40,143 @@ def load_lifter(
         FileNotFoundError: If a file is missing.
     """
     if model is None and checkpoint is None:
-        model = DEFAULT_LIFTER
-    config = None
-    shipped = shipped_weights()
-    if model is not None and str(model) in shipped:
-        name = str(model)
-        checkpoint = checkpoint or shipped[name]
-    elif model is not None:
-        name, config = Path(model).stem, _read_config(Path(model), shipped)
-        if checkpoint is None:
-            raise ValueError(
-                f'{model}: a config alone has no weights: give a checkpoint too, or '
-                f'the name of shipped weights: {", ".join(shipped)}'
-            )
+        model = SCHEME + DEFAULT_LIFTER
+    shipped = None if model is None else _shipped(model)
+    weights = shipped
+    if checkpoint is not None:
+        weights = _shipped(checkpoint) or _existing(Path(checkpoint))
+    if model is None or shipped is not None:
+        named = shipped or weights
+        config = _config_within(named)
     else:
-        name = Path(checkpoint).stem
-
-    content = safe_load(checkpoint)
-    config = config or _config_within(checkpoint, content)
-    _check_lifter(config, name)
-    with DefaultScope.overwrite_default_scope('mmpose'):
-        built = MODELS.build(config.model)
-    _load_strictly(built, checkpoint, content)
+        named = Path(model)
+        config = _read_config(named)
+    if weights is None:
+        raise ValueError(
+            f'{model}: a config alone has no weights: give a checkpoint too, or the '
+            f'name of shipped weights: {_listed(shipped_weights())}'
+        )
+    name = named.stem if weights == named else f'{named.stem} ({weights.name})'
+    built = _build(config, named)
+    _load_strictly(built, weights)
     return name, config, built.to(device).eval()
 
 
-def _read_config(path: Path, shipped: dict) -> Config:
+def _shipped(name: str | Path) -> Path | None:
+    """File of shipped weights, by ``NAME`` or ``mmhot://NAME``."""
+    name, shipped = str(name), shipped_weights()
+    if name.startswith(SCHEME) and name.removeprefix(SCHEME) not in shipped:
+        raise ValueError(f'unknown weights: {name}; {_nearest(name, shipped)}')
+    return shipped.get(name.removeprefix(SCHEME))
+
+
+def _nearest(name: str, shipped: dict[str, Path]) -> str:
+    near = get_close_matches(name.removeprefix(SCHEME), shipped, n=1, cutoff=0.3)
+    return f'did you mean {near[0]}?' if near else f'shipped: {_listed(shipped)}'
+
+
+def _listed(shipped: dict[str, Path]) -> str:
+    return ', '.join(shipped) or 'none'
+
+
+def _existing(checkpoint: Path) -> Path:
+    if checkpoint.is_dir():
+        raise IsADirectoryError(f'{checkpoint} is a folder, not a checkpoint')
+    return checkpoint
+
+
+def _read_config(path: Path) -> Config:
+    """Read a config file, or say what else was given."""
+    if path.suffix in ('.pth', '.pt'):
+        raise ValueError(f'{path} is no config: give weights as checkpoint')
     if not path.is_file():
         if path.suffix == '.py':
             raise FileNotFoundError(f'{path}: no such config file')
-        near = get_close_matches(str(path), shipped, n=1, cutoff=0.3)
-        hint = f'did you mean {near[0]}?' if near else 'none are shipped'
-        raise ValueError(f'{path} is neither a config file nor a shipped model; {hint}')
+        raise ValueError(
+            f'{path} is neither a config file nor a shipped model; '
+            f'{_nearest(str(path), shipped_weights())}'
+        )
     try:
         return Config.fromfile(path)
-    except FileNotFoundError:
-        raise
     except Exception as error:
         # a config is a program: whatever it raises, the file is at fault
-        raise ValueError(f'{path} is no readable config: {error}') from error
+        reason = f'{type(error).__name__}: {error}'
+        raise ValueError(f'{path} is no readable config: {reason}') from error
 
 
-def _config_within(checkpoint: str | Path, content: dict) -> Config:
-    text = content.get('meta', {}).get('cfg') if isinstance(content, dict) else None
+def _config_within(checkpoint: Path) -> Config:
+    """Read the config that a checkpoint carries; nothing in it is run."""
+    content = safe_load(checkpoint)
+    meta = content.get('meta') if isinstance(content, dict) else None
+    text = meta.get('cfg') if isinstance(meta, dict) else None
     if not isinstance(text, str):
         raise ValueError(
-            f'{checkpoint} does not say what model it is for: give its config too'
+            f'{checkpoint} does not say what model it is for: give its config too; '
+            "papers' own checkpoints are converted with tools/convert_checkpoint.py"
         )
-    return Config.fromstring(text, '.py')
+    try:
+        config = parse_config_text(text)
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        raise ValueError(f'{checkpoint}: {error}') from error
+    # MMEngine takes 'os.system' for a type as well
+    known = {
+        *KEYPOINT_CODECS.module_dict,
+        *MODELS.module_dict,
+        *MODELS.parent.module_dict,
+    }
+    for kind in _types(config.get('model')):
+        if str(kind).removeprefix('mmpose.') not in known:
+            raise ValueError(
+                f'{checkpoint}: the config within names {kind!r}, which is nothing '
+                'that MMPose or mmhot registers'
+            )
+    return config
 
 
-def _check_lifter(config: Config, name: str) -> None:
-    backbone = config.get('model', {}).get('backbone', {})
-    decoder = config.get('model', {}).get('head', {}).get('decoder')
-    if not backbone or not decoder:
+def _types(config: Any) -> Iterator[Any]:
+    """Every ``type`` in nested settings."""
+    if isinstance(config, dict):
+        if 'type' in config:
+            yield config['type']
+        config = config.values()
+    elif not isinstance(config, list | tuple):
+        return
+    for value in config:
+        yield from _types(value)
+
+
+def _build(config: Config, source: Path) -> nn.Module:
+    """Build a config's model, if it is one that clips can be lifted with."""
+    model = config.get('model')
+    head = model.get('head') if isinstance(model, dict) else None
+    if not isinstance(head, dict) or not head.get('decoder') or 'backbone' not in model:
         raise ValueError(
-            f'{name} is no config of a lifter: it needs a model with a backbone and a '
-            'head that has a decoder'
+            f'{source} is no config of a lifter: it needs a model with a backbone and '
+            'a head that has a decoder'
         )
+    try:
+        with DefaultScope.overwrite_default_scope('mmpose'):
+            built = MODELS.build(model)
+    except Exception as error:
+        # names and numbers come from the config: whatever fails, it is at fault
+        raise ValueError(f'{source}: the model cannot be built: {error}') from error
+    backbone, decoder = built.backbone, built.head.decoder
+    if not hasattr(backbone, 'num_frames') or not hasattr(backbone, 'num_keep_frames'):
+        raise ValueError(
+            f'{source}: mmhot lifts clips with backbones that have num_frames and '
+            f'num_keep_frames, and {type(backbone).__name__} has not'
+        )
+    if not isinstance(decoder, CameraPoseLifting) or decoder.num_keypoints != 17:
+        raise ValueError(
+            f'{source}: mmhot lifts clips with the codecs CameraPoseLifting and '
+            f'PersonCentredPoseLifting of 17 keypoints, not {type(decoder).__name__}'
+        )
+    return built
 
 
-def _load_strictly(model: nn.Module, checkpoint: str | Path, content: dict) -> None:
+def _load_strictly(model: nn.Module, checkpoint: Path) -> None:
     """Load weights; a difference is the user's mix-up, in one line."""
+    content = safe_load(checkpoint)
     state = content.get('state_dict', content) if isinstance(content, dict) else None
     expected = model.state_dict()
     if not isinstance(state, dict) or not set(state) & set(expected):
@@ -101,13 +184,21 @@ def _load_strictly(model: nn.Module, checkpoint: str | Path, content: dict) -> N
     wrong = [f'{key} is missing' for key in expected if key not in state]
     wrong += [f'{key} is not known' for key in state if key not in expected]
     wrong += [
-        f'{key} is {tuple(state[key].shape)} instead of {tuple(value.shape)}'
+        f'{key} is {_shape(state[key])} instead of {tuple(value.shape)}'
         for key, value in expected.items()
-        if key in state and state[key].shape != value.shape
+        if key in state and _shape(state[key]) != tuple(value.shape)
     ]
     if wrong:
         more = f' and {len(wrong) - 1} more differences' if len(wrong) > 1 else ''
         raise ValueError(
             f'{checkpoint} is a checkpoint of another model: {wrong[0]}{more}'
         )
+    broken = [key for key, value in state.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise ValueError(f'{checkpoint} is damaged: {broken[0]} is not finite')
     model.load_state_dict(state)
+
+
+def _shape(value: Any) -> tuple[int, ...] | str:
+    is_tensor = isinstance(value, torch.Tensor)
+    return tuple(value.shape) if is_tensor else type(value).__name__

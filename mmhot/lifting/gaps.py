@@ -24,11 +24,14 @@ _STANDING = {
     'elbow': (0.42, -0.4),
     'wrist': (0.45, 0.1),
 }
+# Pixels of a torso where one joint alone tells no size; any will do for a lifter
+# that frames the person.
+_UNKNOWN_TORSO = 100.0
 
 
 @dataclass
 class Segment:
-    """One person without a long interruption, every frame of it.
+    """One person for a while, every frame of it.
 
     Attributes:
         track (int): The person's number.
@@ -52,6 +55,11 @@ def split_segments(
 ) -> list[Segment]:
     """Cut a track where it is interrupted for long; fill everything else.
 
+    Every row comes back. Frames between rows are added where at most ``max_gap`` of
+    them are missing in a row. Where nothing is seen for longer than that, rows look
+    like the nearest frame in which something is, and the track is cut halfway, so
+    that what is far away in time does not mix.
+
     Args:
         track (int): The person's number.
         frames (np.ndarray): Sorted frame numbers, (T,).
@@ -60,36 +68,42 @@ def split_segments(
         max_gap (int): Missing frames in a row that are still filled.
 
     Returns:
-        list[Segment]: In order of time; stretches in which nothing was seen at all
-        are left out.
+        list[Segment]: In order of time; none if no joint is ever seen.
     """
-    seen = np.isfinite(keypoints).all(-1).any(-1)
-    known = np.flatnonzero(seen)
-    long_gaps = np.flatnonzero(np.diff(frames[known]) > max_gap + 1)
-    # rows without any joint belong to the stretch that they follow
-    bounds = [0, *(known[long_gaps] + 1), len(frames)]
-    segments = []
-    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
-        rows = slice(first, last)
-        if not seen[rows].any():
-            continue
-        segment = _every_frame(track, frames[rows], keypoints[rows], scores[rows])
-        segment.keypoints = fill_joints(segment.keypoints)
-        segments.append(segment)
-    return segments
+    frames, keypoints, scores = _add_frames(frames, keypoints, scores, max_gap)
+    known = np.flatnonzero(np.isfinite(keypoints).all(-1).any(-1))
+    if len(known) == 0:
+        return []
+    seen = frames[known]
+    stretch_of_seen = np.r_[0, np.cumsum(np.diff(seen) > max_gap + 1)]
+    stretch = stretch_of_seen[np.searchsorted((seen[:-1] + seen[1:]) / 2, frames)]
+
+    filled = np.empty(keypoints.shape, np.float32)
+    for number in range(stretch[-1] + 1):
+        rows = slice(*np.searchsorted(stretch, [number, number + 1]))
+        filled[rows] = fill_joints(keypoints[rows])
+    cuts = np.flatnonzero((np.diff(stretch) > 0) | (np.diff(frames) > 1)) + 1
+    bounds = zip([0, *cuts], [*cuts, len(frames)], strict=True)
+    return [
+        Segment(track, frames[rows], filled[rows], scores[rows])
+        for rows in (slice(*bound) for bound in bounds)
+    ]
 
 
-def _every_frame(
-    track: int, frames: np.ndarray, keypoints: np.ndarray, scores: np.ndarray
-) -> Segment:
-    """Add the frames that have no row, with nothing seen in them."""
-    every = np.arange(frames[0], frames[-1] + 1)
-    rows = frames - frames[0]
-    full = np.full((len(every), *keypoints.shape[1:]), np.nan, np.float32)
+def _add_frames(
+    frames: np.ndarray, keypoints: np.ndarray, scores: np.ndarray, max_gap: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Add rows in which nothing is seen for up to ``max_gap`` missing frames."""
+    steps = np.diff(frames, append=frames[-1] + 1)
+    lengths = np.where(steps <= max_gap + 1, steps, 1)  # of a row and what follows
+    rows = np.cumsum(lengths) - lengths
+    count = lengths.sum()
+    every = np.repeat(frames - rows, lengths) + np.arange(count)
+    full = np.full((count, *keypoints.shape[1:]), np.nan, np.float32)
     full[rows] = keypoints
     confidence = np.zeros(full.shape[:2], np.float32)
     confidence[rows] = np.where(np.isfinite(keypoints).all(-1), scores, 0)
-    return Segment(track, every, full, confidence)
+    return every, full, confidence
 
 
 def fill_joints(keypoints: np.ndarray) -> np.ndarray:
@@ -147,6 +161,5 @@ def _place_standing(known: np.ndarray, is_known: np.ndarray) -> np.ndarray:
     centre, model_centre = known.mean(1, keepdims=True), model.mean(0)
     spread = np.sqrt(((known - centre) ** 2).sum((1, 2)).mean())
     model_spread = np.sqrt(((model - model_centre) ** 2).sum())
-    # one joint alone tells no size; then the person collapses onto it
-    scale = spread / model_spread if model_spread > 0 else 0.0
+    scale = spread / model_spread if spread > 1 else _UNKNOWN_TORSO
     return centre + scale * (standing[~is_known] - model_centre)
