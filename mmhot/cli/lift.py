@@ -8,13 +8,13 @@ COCO's JSON; docs/output-formats.md describes them and what is written.
 """
 
 import argparse
-import os
 import re
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 FORMATS = ('npz', 'json', 'mp4', 'png')
 MAPPINGS = ('trained', 'mmpose', 'hot')
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='shipped weights by name, or a config file (default: the shipped lifter)',
     )
     parser.add_argument(
-        '--checkpoint', type=Path, metavar='FILE', help='weights for a config file'
+        '--checkpoint', metavar='FILE', help='weights, where not the shipped ones'
     )
     parser.add_argument(
         '--skeleton',
@@ -92,13 +92,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Lift all inputs; nothing is written if any of them is bad."""
-    if args.batch_size < 1:
-        raise ValueError(f'--batch-size must be at least 1, got {args.batch_size}')
-
     from mmhot.cli.device import choose_device
     from mmhot.io.keypoints2d import read_keypoints
 
-    device = choose_device(args.device)
+    if args.batch_size < 1:
+        raise ValueError(f'--batch-size must be at least 1, got {args.batch_size}')
     clips = [
         read_keypoints(
             path,
@@ -110,29 +108,33 @@ def run(args: argparse.Namespace) -> None:
         for path in args.inputs
     ]
     _check_names(args.inputs, [clip.name for clip in clips])
-    _check_folder(args.out_dir)
+    with _folder(args.out_dir):
+        for clip in clips:
+            for name in args.formats:
+                _check_target(args.out_dir / f'{clip.name}.{name}', args.inputs)
+        device = choose_device(args.device)
 
-    from mmhot.apis import Lifter
+        from mmhot.apis import Lifter
 
-    lifter = Lifter(
-        args.model,
-        args.checkpoint,
-        device=device,
-        flip_test=not args.no_flip,
-        batch_size=args.batch_size,
-    )
-    for clip in clips:
-        _lift_one(lifter, clip, args)
+        lifter = Lifter(
+            args.model,
+            args.checkpoint,
+            device=device,
+            flip_test=not args.no_flip,
+            batch_size=args.batch_size,
+        )
+        prepared = [lifter.prepare(clip, args.mapping) for clip in clips]
+        for clip, segments in zip(clips, prepared, strict=True):
+            _lift_one(lifter, clip, segments, args)
 
 
-def _lift_one(lifter, clip, args: argparse.Namespace) -> None:
+def _lift_one(lifter, clip, segments, args: argparse.Namespace) -> None:
     from mmhot.io.keypoints3d import to_axes
 
     begin = time.perf_counter()
     with _progress(f'{clip.name}: lifting', args.quiet) as progress:
-        lifted = lifter(clip, mapping=args.mapping, progress=progress)
+        lifted = lifter.lift(clip, segments, progress)
     seconds = time.perf_counter() - begin
-    args.out_dir.mkdir(parents=True, exist_ok=True)
     turned = to_axes(lifted, args.axes)
     for name in args.formats:
         path = args.out_dir / f'{clip.name}.{name}'
@@ -141,9 +143,9 @@ def _lift_one(lifter, clip, args: argparse.Namespace) -> None:
         args.say(f'{path}')
     frames = len(set(lifted.frame.tolist()))
     count = len(set(lifted.track.tolist()))
-    people = f'{count} {"person" if count == 1 else "people"}'
     args.say(
-        f'{clip.name}: {frames} frames, {people}, lifted in {seconds:.1f} s '
+        f'{clip.name}: {frames} frame{"s"[: frames != 1]}, '
+        f'{count} {"person" if count == 1 else "people"}, lifted in {seconds:.1f} s '
         f'({frames / seconds:.0f} frames per second)'
     )
 
@@ -168,10 +170,10 @@ def _write(clip, path: Path, progress: Callable[[int, int], None]) -> None:
 
 @contextmanager
 def _progress(title: str, quiet: bool):
-    """Yield a function of (done, total) that draws a bar on stderr."""
+    """Yield a function of (done, total) that draws a bar on stderr, if a terminal."""
     from tqdm import tqdm
 
-    with tqdm(desc=title, unit='frame', disable=quiet, leave=False) as bar:
+    with tqdm(desc=title, unit='frame', disable=quiet or None, leave=False) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total
@@ -210,12 +212,36 @@ def _check_names(paths: list[Path], names: list[str]) -> None:
         )
 
 
-def _check_folder(folder: Path) -> None:
-    """Refuse a folder that cannot be written to, before anything is computed."""
-    existing = folder
-    while not existing.exists():
-        existing = existing.parent
-    if not existing.is_dir():
-        raise NotADirectoryError(f'--out-dir: {existing} is a file, not a folder')
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise PermissionError(f'--out-dir: {existing} is not writable')
+@contextmanager
+def _folder(folder: Path):
+    """Make a folder that can be written to; if all fails, leave no trace of it."""
+    missing = []
+    try:
+        try:
+            missing += [path for path in (folder, *folder.parents) if not path.exists()]
+            folder.mkdir(parents=True, exist_ok=True)
+            # permissions alone do not tell, least of all to an administrator
+            with NamedTemporaryFile(dir=folder, prefix='.mmhot-'):
+                pass
+        except OSError as error:
+            reason = error.strerror
+            if isinstance(error, FileExistsError | NotADirectoryError):
+                reason = 'a file is in the way'
+            raise OSError(f'--out-dir: cannot write to {folder}: {reason}') from error
+        yield
+    except BaseException:
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()  # if empty
+        raise
+
+
+def _check_target(path: Path, inputs: list[Path]) -> None:
+    """Refuse to replace a folder or what is being read."""
+    if path.is_dir():
+        raise IsADirectoryError(f'--out-dir: {path} is a folder in the way')
+    for source in inputs:
+        if path.exists() and path.samefile(source):
+            raise ValueError(
+                f'{source} would be overwritten by its result: give another --out-dir'
+            )
