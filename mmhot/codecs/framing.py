@@ -96,29 +96,24 @@ def frame_person(
         - keypoints in the virtual image, (..., T, K, 2), without unit
         - rotations (..., 3, 3), ``p_camera = rotation @ p_virtual``
     """
-    num_frames = keypoints.shape[-3]
+    *lead, num_frames, num_keypoints, _ = keypoints.shape
     first = max((num_frames - num_centre_frames) // 2, 0)
-    middle = slice(first, num_frames - first)
+    middle = slice(first * num_keypoints, (num_frames - first) * num_keypoints)
 
-    # each coordinate on its own: NumPy is slow at axes of two or three numbers
-    x, y = ((keypoints[..., axis] - centre[axis]) / focal[axis] for axis in range(2))
-    target = [rays[..., middle, :].mean(axis=(-2, -1)) for rays in (x, y)]
-    target = np.stack([*target, np.ones_like(target[0])], -1)
-    rotation = look_at_rotation(target)
+    # coordinates first: NumPy is slow at last axes of two or three numbers
+    rays = np.ones((*lead, 3, num_frames * num_keypoints), np.float32)
+    for axis in range(2):
+        along = (keypoints[..., axis] - centre[axis]) / focal[axis]
+        rays[..., axis, :] = along.reshape(*lead, -1)
+    rotation = look_at_rotation(rays[..., middle].mean(-1))
 
-    turned = [
-        x * weight[..., 0, None, None]
-        + y * weight[..., 1, None, None]
-        + weight[..., 2, None, None]
-        for weight in (rotation[..., axis] for axis in range(3))
-    ]
+    turned = np.swapaxes(rotation, -1, -2) @ rays
     # a joint more than 84 degrees off the axis is not in any real picture
-    depth = np.maximum(turned[2], 0.1)
-    x, y = turned[0] / depth, turned[1] / depth
+    framed = turned[..., :2, :] / np.maximum(turned[..., 2:, :], 0.1)
+    framed = framed.reshape(*lead, 2, num_frames, num_keypoints)
 
-    away = np.hypot(
-        x - x.mean(axis=-1, keepdims=True), y - y.mean(axis=-1, keepdims=True)
-    )
-    zoom = size / np.maximum(away.mean(axis=(-2, -1)), 1e-6)[..., None, None]
-    framed = np.stack([x * zoom, y * zoom], -1)
-    return framed.astype(np.float32), rotation.astype(np.float32)
+    offsets = framed - framed.mean(-1, keepdims=True)
+    away = np.hypot(offsets[..., 0, :, :], offsets[..., 1, :, :]).mean((-2, -1))
+    zoom = size / np.maximum(away, 1e-6)
+    framed = np.moveaxis(framed * zoom[..., None, None, None], -3, -1)
+    return np.ascontiguousarray(framed, np.float32), rotation.astype(np.float32)

@@ -78,7 +78,7 @@ class RandomBoneLengths(BaseTransform):
         # one product for all frames is faster than one a frame
         by_joint = joints.swapaxes(0, 1)
         stretched = stretch @ by_joint.reshape(len(stretch), -1)
-        stretched = stretched.reshape(by_joint.shape).swapaxes(0, 1)
+        stretched = stretched.reshape(by_joint.shape).swapaxes(0, 1).copy()
         if np.random.rand() < self.drop_prob:
             self.move_arms(stretched)
         results['joints_world'] = stretched

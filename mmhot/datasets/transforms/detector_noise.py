@@ -118,7 +118,8 @@ class DetectorNoise(BaseTransform):
         noisy = clean + noise * unit
         self.swap(rng, noisy)
         # confidence follows the error, so it is taken before values are held
-        scores = confidence(rng, np.hypot(*(noisy - clean).T).T / unit)
+        error = noisy - clean
+        scores = confidence(rng, np.hypot(error[..., 0], error[..., 1]) / unit)
         self.drop_joints(rng, noisy, scores)
         if 'observed_world' in results:
             fill_midpoints(noisy)
@@ -131,9 +132,11 @@ class DetectorNoise(BaseTransform):
         """Offsets of outliers in pixels, (T, K, 2), zero elsewhere."""
         offsets = np.zeros((num_frames, _H36M.num_keypoints, 2), np.float32)
         starts = rng.random(offsets.shape[:2], np.float32) < self.outlier_start
-        for frame, joint in np.argwhere(starts):
-            end = frame + rng.integers(_RUN[0], _RUN[1] + 1)
-            offsets[frame:end, joint] = rng.normal(0, self.outlier_std, 2)
+        frames, joints = np.nonzero(starts)
+        ends = frames + rng.integers(_RUN[0], _RUN[1] + 1, len(frames))
+        far = rng.normal(0, self.outlier_std, (len(frames), 2))
+        for frame, end, joint, offset in zip(frames, ends, joints, far, strict=True):
+            offsets[frame:end, joint] = offset
         return offsets
 
     def swap(self, rng, keypoints: np.ndarray) -> None:
