@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -104,8 +105,11 @@ def write_npz(clip: Clip3D, path: str | Path) -> None:
         name: np.asarray(getattr(clip, name), t) for name, (_, t) in _ARRAYS.items()
     }
     header = {name: np.asarray(getattr(clip, name)) for name in _HEADER}
-    with replacing(path) as temporary, temporary.open('wb') as file:
-        np.savez_compressed(file, **arrays, **header)
+    # in memory first: an archive whose file cannot take it complains when deleted
+    archive = BytesIO()
+    np.savez_compressed(archive, **arrays, **header)
+    with replacing(path) as temporary:
+        temporary.write_bytes(archive.getbuffer())
 
 
 def write_json(clip: Clip3D, path: str | Path) -> None:
