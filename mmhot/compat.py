@@ -278,9 +278,9 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
             return torch.load(path, map_location=map_location, weights_only=True)
         except UnpicklingError as error:
             raise ValueError(f'{path}: {explain_refusal(error)}') from error
-        except OSError:
-            raise
         except Exception as error:
+            if isinstance(error, OSError) and error.filename is not None:
+                raise
             # A damaged file can make the unpickler raise anything.
             raise ValueError(f'{path}: {_DAMAGED}') from error
 
