@@ -25,6 +25,10 @@ from .published import PUBLISHED_MODELS, PublishedModel
 WEIGHTS_FOLDER = Path(__file__).parent / 'weights'
 SCHEME = 'mmhot://'
 
+# Published lifters are trained on Human3.6M: 50 frames per second, and joints that their
+# demos approximate like this.
+_LIFTING = {'fps': 50.0, 'mapping': 'hot'}
+
 # Names under which training scripts save a state dict, the wanted one first.
 _WRAPPERS = {
     'ema': ('ema_state_dict', 'model_ema', 'best_state_dict'),
@@ -84,7 +88,7 @@ def convert_file(
     except ValueError as error:
         about = '' if str(source) in str(error) else f'{source}: '
         raise ValueError(f'{about}{error}') from error
-    text = Config({'model': config}).pretty_text
+    text = Config({'model': config, 'lifting': _LIFTING}).pretty_text
     meta = {'cfg': text, 'mmhot_version': __version__}
     with replacing(target) as temporary:
         torch.save({'meta': meta, 'state_dict': state_dict}, temporary)

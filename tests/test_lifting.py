@@ -6,6 +6,7 @@ from pathlib import Path
 
 import mmpose
 import numpy as np
+import official_weights
 import pytest
 import torch
 from lifters import lifter_config, random_state, save_lifter
@@ -14,9 +15,11 @@ from mmengine.registry import DefaultScope
 from mmpose.registry import KEYPOINT_CODECS
 from mmpose.structures import PoseDataSample
 from mocap import dataset
+from published import load_fixture
 
 from mmhot import checkpoints
 from mmhot.apis import Lifter, load_model
+from mmhot.checkpoints import convert_file
 from mmhot.io.keypoints2d import Clip2D, Track2D
 from mmhot.lifting.gaps import fill_joints, split_segments
 from mmhot.lifting.windows import blend_weights, lift_windows
@@ -611,6 +614,16 @@ def test_bare_state_dicts_load_into_a_config(tmp_path):
     (tmp_path / 'tiny.py').write_text(lifter_config().pretty_text)
     torch.save(random_state(lifter_config()), tmp_path / 'bare.pth')
     assert Lifter(tmp_path / 'tiny.py', tmp_path / 'bare.pth').seq_len == 9
+
+
+def test_converted_published_checkpoints_lift_clips(tmp_path):
+    meta, _ = load_fixture('nanohtnet_81f_9k')
+    torch.save(official_weights.state_dict(meta), tmp_path / 'published.pth')
+    convert_file(tmp_path / 'published.pth', tmp_path / 'ours.pth', **meta['config'])
+    lifter = Lifter(checkpoint=tmp_path / 'ours.pth')
+    settings = (lifter.fps, lifter.mapping, lifter.seq_len, lifter.stride)
+    assert settings == (50.0, 'hot', 81, 3)
+    assert len(lifter(clip_of(track(range(5))))) == 5
 
 
 def test_half_precision_weights_are_computed_in_single(tmp_path):
