@@ -25,8 +25,8 @@ from .published import PUBLISHED_MODELS, PublishedModel
 WEIGHTS_FOLDER = Path(__file__).parent / 'weights'
 SCHEME = 'mmhot://'
 
-# Published lifters are trained on Human3.6M: 50 frames per second, and joints that their
-# demos approximate like this.
+# Published lifters are trained on Human3.6M: 50 frames per second, and joints that
+# their demos approximate like this.
 _LIFTING = {'fps': 50.0, 'mapping': 'hot'}
 
 # Names under which training scripts save a state dict, the wanted one first.
