@@ -129,7 +129,8 @@ def fill_joints(keypoints: np.ndarray) -> np.ndarray:
     # a hidden hand moves with its owner: interpolate once more around the torso
     torso = filled[:, _TORSO].mean(1, keepdims=True)
     filled[:, ~never] = _interpolate(keypoints[:, ~never] - torso) + torso
-    return filled
+    seen = np.isfinite(keypoints).all(-1, keepdims=True)
+    return np.where(seen, keypoints, filled).astype(np.float32)
 
 
 def _interpolate(keypoints: np.ndarray) -> np.ndarray:
