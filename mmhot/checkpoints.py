@@ -63,8 +63,15 @@ def convert_published(
         raise ValueError(f"weights must be 'ema' or 'model', got {weights!r}")
     tensors = _as_tensors(_unwrap(state_dict, weights))
     tensors = _choose_copy(tensors, weights)
-    config, converted = _recognise(tensors).convert(tensors, settings)
-    _check_fit(config, converted)
+    model = _recognise(tensors)
+    try:
+        config, converted = model.convert(tensors, settings)
+        _check_fit(config, converted)
+    except (IndexError, TypeError, ZeroDivisionError) as error:
+        # sizes are read off the shapes before these have been compared
+        raise ValueError(
+            f'shapes do not fit together to a {model.name}: {error}'
+        ) from error
     return config, converted
 
 

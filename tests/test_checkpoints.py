@@ -193,12 +193,24 @@ def test_shapes_that_do_not_fit_are_named(tiny, key):
     assert '\n' not in str(error.value)
 
 
+@pytest.mark.parametrize('key', ['fcn_tem.weight', 'pos_embed', 'tem_pos_embed'])
+@pytest.mark.parametrize('shape', [(), (1,), (0,)])
+def test_shapes_that_tell_no_size_are_refused(tiny, key, shape):
+    state_dict = tiny | {key: torch.zeros(shape)}
+    with pytest.raises(ValueError, match='shapes do not fit together'):
+        convert_published(state_dict)
+
+
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [
         ({'frames': 81}, 'frames=81 contradicts the tensors, which say 9'),
         ({'head': 8}, 'unknown setting of NanoHTNet: head; known: .*heads'),
         ({'heads': 3}, r'embed_dims \(48\) must be divisible by 18'),
+        ({'heads': 0}, 'num_heads must be at least 1, got 0'),
+        ({'heads': 'x'}, "heads must be int, as in heads=8, got 'x'"),
+        ({'heads': True}, 'heads must be int, as in heads=8, got True'),
+        ({'layers': '2'}, "layers='2' contradicts the tensors, which say 2"),
         ({'weights': 'best'}, "'ema' or 'model', got 'best'"),
     ],
 )

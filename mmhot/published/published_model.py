@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 from torch import Tensor
@@ -72,7 +73,8 @@ def merge_settings(
         model (str): Name of the model, for the errors.
 
     Raises:
-        ValueError: If a setting is unknown or contradicts the tensors.
+        ValueError: If a setting is unknown, of another kind than its default, or
+            contradicts the tensors.
     """
     known = {**found, **defaults}
     for name, value in settings.items():
@@ -82,10 +84,23 @@ def merge_settings(
             )
         if name in found and value != found[name]:
             raise ValueError(
-                f'setting {name}={value} contradicts the tensors, '
-                f'which say {found[name]}'
+                f'setting {name}={value!r} contradicts the tensors, '
+                f'which say {found[name]!r}'
+            )
+        if name in defaults and not _is_like(value, defaults[name]):
+            raise ValueError(
+                f'setting {name} must be {type(defaults[name]).__name__}, as in '
+                f'{name}={defaults[name]!r}, got {value!r}'
             )
     return known | dict(settings)
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    """Whether a setting is of its default's kind; whole numbers are real ones too."""
+    for kind in (bool, Integral, Real):
+        if isinstance(default, kind):
+            return isinstance(value, kind) and (kind is bool) == isinstance(value, bool)
+    return isinstance(value, type(default))
 
 
 def count_blocks(keys: Iterable[str], *stacks: str) -> int:

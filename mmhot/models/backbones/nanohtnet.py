@@ -252,6 +252,8 @@ class NanoHTNet(BaseModule):
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         _check_frames(num_frames, num_keep_frames)
+        if num_heads < 1:
+            raise ValueError(f'num_heads must be at least 1, got {num_heads}')
         if embed_dims % (6 * num_heads):
             raise ValueError(
                 f'embed_dims ({embed_dims}) must be divisible by {6 * num_heads} '
