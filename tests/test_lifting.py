@@ -629,6 +629,16 @@ def test_converted_published_checkpoints_lift_clips(tmp_path):
     assert len(lifter(clip_of(track(range(5))))) == 5
 
 
+def test_models_behind_mmposes_own_estimator_are_lifted_alike(lifter, checkpoint):
+    config = lifter_config()
+    config.model.type = 'PoseLifter'
+    path = checkpoint.with_suffix('.py')
+    path.write_text(config.pretty_text)
+    clip = clip_of(track(range(12)))
+    other = Lifter(path, checkpoint)(clip)
+    np.testing.assert_array_equal(other.keypoints_3d, lifter(clip).keypoints_3d)
+
+
 def test_half_precision_weights_are_computed_in_single(tmp_path):
     path = save_lifter(tmp_path / 'a.pth')
     content = torch.load(path)

@@ -187,10 +187,11 @@ class Lifter:
         """Poses in camera axes (B, T', 17, 3) of pixels (B, T, 17, 2)."""
         encoded = self.codec.encode(windows, camera_param=camera)
         inputs = torch.from_numpy(encoded['keypoint_labels']).to(self.device)
-        coords = self.model(inputs, mode='tensor')
+        coords = self.model(inputs, None, mode='tensor')
         if self.flip_test:
             flip_indices = _H36M.flip_indices
-            mirrored = self.model(mirror_poses(inputs, flip_indices), mode='tensor')
+            mirrored = mirror_poses(inputs, flip_indices)
+            mirrored = self.model(mirrored, None, mode='tensor')
             coords = (coords + mirror_poses(mirrored, flip_indices)) / 2
         keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
         known = {key: encoded[key] for key in keys}
