@@ -1,4 +1,4 @@
-"""MPJPE and P-MPJPE against MMPose's, and what the metric counts."""
+"""MPJPE and P-MPJPE against MMPose's, what the metric counts, and plausibility."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ from mmpose.evaluation.functional import keypoint_mpjpe
 from mmpose.registry import METRICS
 
 from mmhot.evaluation import LiftingError, mpjpe, p_mpjpe, procrustes_align
+from mmhot.evaluation.plausibility import bone_length_variation, jitter
 
 EVERY = np.ones((40, 17), bool)
 
@@ -124,3 +125,27 @@ def test_metric_averages_over_frames_not_windows():
 
 def test_metric_is_registered_under_its_name():
     assert METRICS.get('LiftingError') is LiftingError
+
+
+def test_bone_length_variation_is_the_deviation_over_the_mean():
+    moving = np.zeros((2, 3, 3))
+    moving[:, 1, 0] = 1, 3
+    moving[:, 2, 0] = 2, 4  # as far from its parent in both
+    np.testing.assert_allclose(bone_length_variation(moving, [-1, 0, 1]), [0.5, 0])
+
+
+def test_jitter_is_the_acceleration():
+    seconds = np.arange(10) / 25
+    falling = np.zeros((10, 17, 3))
+    falling[..., 1] = 9.81 / 2 * seconds[:, None] ** 2
+    assert jitter(falling, np.arange(10), 25.0) == pytest.approx(9.81)
+
+
+def test_jitter_does_not_count_across_gaps():
+    moving = np.zeros((8, 17, 3))
+    moving[4:] = 1.0
+    frames = np.array([0, 1, 2, 3, 90, 91, 92, 93])
+    assert jitter(moving, frames, 25.0) == 0
+    assert jitter(moving, np.arange(8), 25.0) > 0
+    with pytest.raises(ValueError, match='3 consecutive frames'):
+        jitter(moving, 2 * np.arange(8), 25.0)

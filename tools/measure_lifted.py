@@ -41,9 +41,12 @@ def measure(args: argparse.Namespace) -> None:
             poses = clip.keypoints_3d[rows].astype(np.float64)
             variation = bone_length_variation(poses, clip.parents)
             worst = f'{ends[variation.argmax()]} {variation.max():.1%}'
-            shake = 'needs 3 frames'
-            if len(poses) > 2:
-                shake = f'{jitter(poses, clip.fps):.1f} {clip.unit}/s^2'
+            try:
+                shake = jitter(poses, clip.frame[rows], clip.fps)
+            except ValueError:
+                shake = 'needs 3 frames'
+            else:
+                shake = f'{shake:.1f} {clip.unit}/s^2'
             print_line(
                 f'{clip.name[:27]:<28}{track:>6}{len(poses):>8}'
                 f'{variation.mean():>12.1%} {worst:>27} {shake:>15}'

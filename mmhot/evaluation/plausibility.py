@@ -21,17 +21,20 @@ def bone_length_variation(poses: np.ndarray, parents: Sequence[int]) -> np.ndarr
     return lengths.std(0) / lengths.mean(0)
 
 
-def jitter(poses: np.ndarray, fps: float) -> float:
+def jitter(poses: np.ndarray, frames: np.ndarray, fps: float) -> float:
     """Mean acceleration of the joints, in units of the poses per second squared.
 
     Args:
-        poses (np.ndarray): One person's poses in consecutive frames, (T, K, 3).
+        poses (np.ndarray): One person's poses over time, (T, K, 3).
+        frames (np.ndarray): Their frame numbers, rising, (T,). Where some are left
+            out, nothing is counted across the gap.
         fps (float): Frames per second.
 
     Raises:
-        ValueError: If there are fewer than three frames.
+        ValueError: If no three frames follow each other.
     """
-    if len(poses) < 3:
-        raise ValueError(f'jitter needs at least 3 frames, got {len(poses)}')
-    change = np.diff(poses, n=2, axis=0)
+    in_a_row = np.asarray(frames)[2:] - np.asarray(frames)[:-2] == 2
+    if not in_a_row.any():
+        raise ValueError('jitter needs at least 3 consecutive frames')
+    change = np.diff(poses, n=2, axis=0)[in_a_row]
     return float(np.linalg.norm(change, axis=-1).mean()) * fps**2
