@@ -6,7 +6,6 @@ MMEngine takes a checkpoint: ``mmhot://NAME``.
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from torch import Tensor
 from . import __version__
 from .compat import safe_load
 from .io.atomic import replacing
+from .nearest_name import hint_at_names
 from .published import PUBLISHED_MODELS, PublishedModel
 
 WEIGHTS_FOLDER = Path(__file__).parent / 'weights'
@@ -189,7 +189,6 @@ def load_from_mmhot(filename: str, map_location: Any = None) -> dict:
     name = filename.removeprefix(SCHEME)
     shipped = shipped_weights()
     if name not in shipped:
-        near = get_close_matches(name, shipped, n=1)
-        hint = f'did you mean {near[0]}?' if near else f'known: {", ".join(shipped)}'
+        hint = hint_at_names(name, shipped, 'shipped')
         raise ValueError(f'unknown weights: {filename}; {hint}')
     return safe_load(shipped[name], map_location or 'cpu')

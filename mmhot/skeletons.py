@@ -14,6 +14,7 @@ from types import MappingProxyType
 import numpy as np
 
 from mmhot import skeleton_trees as trees
+from mmhot.nearest_name import hint_at_names
 from mmhot.skeleton_mappings import MAPPINGS, MEANINGS
 
 
@@ -207,12 +208,7 @@ def _meaning(skeleton: Skeleton, joint: str) -> str:
 
 
 def _unknown(kind: str, got: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches  # only needed to word an error
-
-    known = list(known)
-    near = get_close_matches(str(got), known, n=1)
-    hint = f'did you mean {near[0]!r}?' if near else f'known: {", ".join(known[:12])}'
-    return f'unknown {kind}: {got!r}; {hint}'
+    return f'unknown {kind}: {got!r}; {hint_at_names(got, known)}'
 
 
 def _build(

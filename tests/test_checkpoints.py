@@ -257,7 +257,7 @@ def test_unknown_weights_suggest_the_nearest(shipped):
         ValueError, match='mmhot://tiny-lifte; did you mean tiny-lifter'
     ):
         CheckpointLoader.load_checkpoint('mmhot://tiny-lifte')
-    with pytest.raises(ValueError, match='known: tiny-lifter'):
+    with pytest.raises(ValueError, match='shipped: tiny-lifter'):
         CheckpointLoader.load_checkpoint('mmhot://../../etc/passwd')
 
 

@@ -92,7 +92,7 @@ BAD_ARRAYS = {
         'has 18 keypoints a person; known are 17',
     ),
     'other skeleton': ({'skeleton': 'halpe-26'}, 'but halpe-26 has 26'),
-    'unknown skeleton': ({'skeleton': 'coco-71'}, "did you mean 'coco-17'"),
+    'unknown skeleton': ({'skeleton': 'coco-71'}, 'did you mean coco-17'),
     'number as skeleton': ({'skeleton': 17}, "'skeleton' holds int64"),
     'no skeleton': ({'skeleton': np.array([], str)}, "'skeleton' is (0,)"),
     'other names': ({'joint_names': np.array(list('abcdefghijklmnopq'))}, '--skeleton'),
@@ -201,7 +201,7 @@ def test_missing_file_and_bad_folders_give_one_line(tmp_path):
         ({'fps': -1}, '--fps: fps must be a number within 1..1000, got -1'),
         ({'image_size': (0, 5)}, '--image-size: width must be a whole number'),
         ({'image_size': (5,)}, '--image-size must be width and height: (5,)'),
-        ({'skeleton': 'cocoo-17'}, "did you mean 'coco-17'"),
+        ({'skeleton': 'cocoo-17'}, 'did you mean coco-17'),
         ({'single': 'tallest'}, "--single must be 'largest', got 'tallest'"),
     ],
 )

@@ -1,7 +1,6 @@
 """Lifters by name, config or checkpoint."""
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from mmhot.checkpoints import SCHEME, shipped_weights
 from mmhot.codecs import CameraPoseLifting
 from mmhot.compat import safe_load
 from mmhot.config_text import parse_config_text
+from mmhot.nearest_name import hint_at_names
 
 DEFAULT_LIFTER = 'nanohtnet_81frm-9k_cmu-wild'
 
@@ -54,7 +54,7 @@ def load_lifter(
     if weights is None:
         raise ValueError(
             f'{model}: a config alone has no weights: give a checkpoint too, or the '
-            f'name of shipped weights: {_listed(shipped_weights())}'
+            f'name of shipped weights: {", ".join(shipped_weights()) or "none"}'
         )
     name = named.stem if weights == named else f'{named.stem} ({weights.name})'
     built = _build(config, named)
@@ -66,17 +66,9 @@ def _shipped(name: str | Path) -> Path | None:
     """File of shipped weights, by ``NAME`` or ``mmhot://NAME``."""
     name, shipped = str(name), shipped_weights()
     if name.startswith(SCHEME) and name.removeprefix(SCHEME) not in shipped:
-        raise ValueError(f'unknown weights: {name}; {_nearest(name, shipped)}')
+        hint = hint_at_names(name.removeprefix(SCHEME), shipped, 'shipped')
+        raise ValueError(f'unknown weights: {name}; {hint}')
     return shipped.get(name.removeprefix(SCHEME))
-
-
-def _nearest(name: str, shipped: dict[str, Path]) -> str:
-    near = get_close_matches(name.removeprefix(SCHEME), shipped, n=1, cutoff=0.3)
-    return f'did you mean {near[0]}?' if near else f'shipped: {_listed(shipped)}'
-
-
-def _listed(shipped: dict[str, Path]) -> str:
-    return ', '.join(shipped) or 'none'
 
 
 def _existing(checkpoint: Path) -> Path:
@@ -94,7 +86,7 @@ def _read_config(path: Path) -> Config:
             raise FileNotFoundError(f'{path}: no such config file')
         raise ValueError(
             f'{path} is neither a config file nor a shipped model; '
-            f'{_nearest(str(path), shipped_weights())}'
+            f'{hint_at_names(str(path), shipped_weights(), "shipped")}'
         )
     try:
         return Config.fromfile(path)

@@ -1,13 +1,14 @@
 """What goes wrong because of input becomes one line that says so."""
 
 import argparse
-import difflib
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable
 from pickle import UnpicklingError
 from typing import Any, NoReturn
+
+from mmhot.nearest_name import nearest_name
 
 USER_ERRORS = (ValueError, OSError, UnpicklingError)
 """Exceptions that mean a mistake in the input, not in the program."""
@@ -69,8 +70,8 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """Return a hint at the nearest known name, or an empty string."""
-    near = difflib.get_close_matches(given, list(known), n=1)
-    return f' (did you mean {near[0]}?)' if near else ''
+    near = nearest_name(given, known)
+    return '' if near is None else f' (did you mean {near}?)'
 
 
 def print_line(text: str, stream: Any = None) -> None:
