@@ -10,6 +10,7 @@ Example::
 """
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -206,6 +207,11 @@ def print_table(table: dict[str, dict[str, float]]) -> None:
         print_line(f'{name:<28}{values}{row["noisy MPJPE"] / reference:>11.2f}x')
 
 
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('measure_framings.py', lambda: measure(args))
+
+
 if __name__ == '__main__':
-    arguments = parse_args()
-    raise SystemExit(run_safely('measure_framings.py', lambda: measure(arguments)))
+    sys.exit(main())

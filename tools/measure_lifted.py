@@ -6,6 +6,7 @@ Example::
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,11 @@ def measure(args: argparse.Namespace) -> None:
             )
 
 
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('measure_lifted.py', lambda: measure(args))
+
+
 if __name__ == '__main__':
-    arguments = parse_args()
-    raise SystemExit(run_safely('measure_lifted.py', lambda: measure(arguments)))
+    sys.exit(main())

@@ -8,6 +8,7 @@ if that is asked for, and what of the config says how to use them, so that ``mmh
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
@@ -57,6 +58,11 @@ def publish(args: argparse.Namespace) -> None:
     print_line(f'{args.target}: {len(state)} tensors, {size:.2f} MB')
 
 
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('publish_model.py', lambda: publish(args))
+
+
 if __name__ == '__main__':
-    arguments = parse_args()
-    raise SystemExit(run_safely('publish_model.py', lambda: publish(arguments)))
+    sys.exit(main())
