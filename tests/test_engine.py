@@ -73,6 +73,21 @@ def test_other_seeds_make_other_windows():
     assert not torch.equal(first, second)
 
 
+def test_datasets_within_others_are_reached():
+    def dataset():
+        pipeline = SimpleNamespace(transforms=[EpochSeed()])
+        return SimpleNamespace(pipeline=pipeline)
+
+    parts = [dataset() for _ in range(3)]
+    joined = SimpleNamespace(datasets=[parts[0], SimpleNamespace(dataset=parts[1])])
+    joined.pipeline = parts[2].pipeline
+    data = SimpleNamespace(dataset=joined)
+    runner = SimpleNamespace(seed=7, epoch=4, train_dataloader=data)
+    EpochSeedHook().before_train_epoch(runner)
+    for part in parts:
+        assert part.pipeline.transforms[0].announced.tolist() == [7, 5, 0]
+
+
 def test_workers_draw_different_numbers():
     data = torch.utils.data.DataLoader(
         [0] * 12, num_workers=2, collate_fn=SeededDraw(), batch_size=1
