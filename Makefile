@@ -4,7 +4,7 @@ PYTHON ?= $(shell for python in python3.11 python3 python; do \
 	$$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null \
 	&& echo $$python && break; done)
 BIN := .venv/bin
-# One thread a process: small tensors gain nothing from more, and tests run side by side.
+# One thread: small tensors gain nothing from more, and machines are shared.
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .PHONY: help demo test test-all lint clean setup

@@ -18,6 +18,7 @@ _FITTED = {
     'root': (1.8, 1.8, 0.0, 0.00),
     'hip': (3.5, 2.6, 0.0, 0.03),
     'knee': (3.3, 2.5, 0.0, 0.12),
+    'left_knee': (3.3, 2.5, -2.6, 0.12),
     'foot': (4.6, 2.7, 0.0, 0.14),
     'spine': (3.3, 2.5, 0.0, 0.04),
     'thorax': (2.8, 2.7, -3.3, 0.08),
@@ -28,10 +29,12 @@ _FITTED = {
     'wrist': (2.6, 2.7, 0.0, 0.28),
 }
 _TABLE = np.array(
-    [_FITTED[joint.split('_', 1)[-1] if joint != 'neck_base' else joint]
-     for joint in _H36M.joints],
+    [
+        _FITTED.get(joint) or _FITTED[joint.split('_', 1)[1]]  # both sides alike
+        for joint in _H36M.joints
+    ],
     np.float32,
-)  # fmt: skip
+)
 _PERSON = 370.0
 _UNIFORM = 15.0
 _KEY_INTERVAL = 9  # 27 key times per 243 frames
