@@ -36,8 +36,8 @@ class Lifter:
         flip_test (bool): Whether to average with the mirror image's prediction.
         batch_size (int): Windows at once.
         stride (int, optional): Frames from one window to the next; windows overlap
-            and are averaged. By default what the config says, or else a third of the
-            frames that a window predicts.
+            and are averaged. By default what the config says, or else as many as let
+            nine windows see each frame: fewer show their seams as jitter.
 
     Raises:
         ValueError: If a name is unknown or weights and model do not fit.
@@ -74,7 +74,7 @@ class Lifter:
         self.mapping = settings.get('mapping', 'trained')
         self.causal = settings.get('causal', False)
         if stride is None:
-            stride = settings.get('stride', max(1, self.num_targets // 3))
+            stride = settings.get('stride', max(1, self.num_targets // 9))
         self.stride = stride
 
     def __call__(

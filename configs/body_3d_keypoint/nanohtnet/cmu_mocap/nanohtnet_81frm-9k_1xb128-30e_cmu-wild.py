@@ -20,7 +20,7 @@ val_dataloader = dict(dataset=dict(seq_len=81))
 test_dataloader = val_dataloader
 # how whole clips are lifted: the training data's frame rate, frames between windows,
 # and what stands in for joints that COCO lacks
-lifting = dict(fps=50.0, stride=3, mapping='trained')
+lifting = dict(fps=50.0, stride=1, mapping='trained')
 
 train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=5)
 custom_hooks = [
