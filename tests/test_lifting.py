@@ -455,10 +455,10 @@ def test_clips_are_lifted_as_dataset_and_model_do(codec, tmp_path):
 # loading
 
 
-def test_strides_come_from_the_config_or_are_a_third_of_the_targets(tmp_path):
+def test_strides_come_from_the_config_or_let_nine_windows_see_each_frame(tmp_path):
     checkpoint = save_lifter(tmp_path / 'a.pth', num_keep_frames=9)
-    assert Lifter(checkpoint=checkpoint).stride == 3
-    assert Lifter(checkpoint=checkpoint, stride=1).stride == 1
+    assert Lifter(checkpoint=checkpoint).stride == 1
+    assert Lifter(checkpoint=checkpoint, stride=3).stride == 3
     checkpoint = save_lifter(tmp_path / 'b.pth', stride=2, fps=25.0, mapping='hot')
     lifter = Lifter(checkpoint=checkpoint)
     assert (lifter.stride, lifter.fps, lifter.mapping) == (2, 25.0, 'hot')
@@ -625,7 +625,7 @@ def test_converted_published_checkpoints_lift_clips(tmp_path):
     convert_file(tmp_path / 'published.pth', tmp_path / 'ours.pth', **meta['config'])
     lifter = Lifter(checkpoint=tmp_path / 'ours.pth')
     settings = (lifter.fps, lifter.mapping, lifter.seq_len, lifter.stride)
-    assert settings == (50.0, 'hot', 81, 3)
+    assert settings == (50.0, 'hot', 81, 1)
     assert len(lifter(clip_of(track(range(5))))) == 5
 
 
