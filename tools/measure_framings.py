@@ -22,6 +22,7 @@ _BATCH = 256
 _OFF_CENTRE = 1 / 3  # of the picture's width
 _SMALL = 0.25  # of the picture's height
 _PERSON = 1.75  # metres, a standing person
+_ROOM = 1.5  # metres around the middle in which people act when they walk freely
 _PHONE_FOCAL = 0.75  # over the longer side of the picture
 
 
@@ -176,8 +177,9 @@ def see(dataset, index: int, change, fps: float, free: bool, model_fps: float, n
     joints = info['joints_world']
     offset = place_on_floor(joints)
     if free:
-        whole = dataset.clips[dataset.clip_of_window[index]].arrays['joints_world']
-        offset[:2] = -whole[:, 0, :2].mean(0)
+        number = dataset.clip_of_window[index]
+        whole = dataset.clips[number].arrays['joints_world']
+        offset[:2] = somewhere(number) - whole[:, 0, :2].mean(0)
     pixels, in_camera = project(joints + offset, camera)
     size = (camera['w'], camera['h'])
     inside = ((pixels >= 0) & (pixels <= size)).all(-1).mean()
@@ -194,6 +196,13 @@ def see(dataset, index: int, change, fps: float, free: bool, model_fps: float, n
         seen = resample(resample(seen, filmed), back)
     centre = in_camera[len(in_camera) // 2]
     return size, np.moveaxis(seen, 1, 0), centre - centre[:1]
+
+
+def somewhere(number: int) -> np.ndarray:
+    """A place on the floor for clip ``number``, up to 1.5 m from the middle, (2,)."""
+    rng = np.random.default_rng(number)
+    angle, radius = rng.uniform(-np.pi, np.pi), _ROOM * np.sqrt(rng.uniform())
+    return radius * np.array([np.cos(angle), np.sin(angle)])
 
 
 def print_table(table: dict[str, dict[str, float]]) -> None:

@@ -1,0 +1,109 @@
+"""The weights that come with the package."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.runner.checkpoint import CheckpointLoader
+from mocap import CAMERAS, JUMP, KICK, joints_of
+
+from mmhot.apis import Lifter
+from mmhot.apis.load_model import DEFAULT_LIFTER
+from mmhot.checkpoints import shipped_weights
+from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
+from mmhot.evaluation import mpjpe, p_mpjpe
+from mmhot.io.keypoints2d import Clip2D, Track2D, read_keypoints
+from mmhot.skeletons import get_skeleton
+
+ROOT = Path(__file__).parents[1]
+H36M = get_skeleton('h36m-17')
+
+
+@pytest.fixture(scope='module')
+def lifter():
+    return Lifter()
+
+
+def seen_by(camera, joints):
+    """A clip of one person as a camera sees it, and the truth in camera axes."""
+    pixels, in_camera = project(joints + place_on_floor(joints), camera)
+    count = len(joints)
+    track = Track2D(0, np.arange(count), pixels, np.ones((count, 17), np.float32))
+    clip = Clip2D(
+        'clip', H36M.name, [track], camera['w'], camera['h'], 50.0, Path('clip.npz')
+    )
+    return clip, in_camera - in_camera[:, :1]
+
+
+def test_weights_are_small_and_load_by_name():
+    path = shipped_weights()[DEFAULT_LIFTER]
+    assert path.stat().st_size <= 6_000_000
+    state = CheckpointLoader.load_checkpoint(f'mmhot://{DEFAULT_LIFTER}')['state_dict']
+    assert sum(value.numel() for value in state.values()) <= 3_000_000
+    assert all(value.isfinite().all() for value in state.values())
+
+
+def test_model_card_lies_beside_the_weights():
+    card = shipped_weights()[DEFAULT_LIFTER].with_suffix('.md').read_text()
+    for needed in ('mocap.cs.cmu.edu', 'NSF EIA-0196217', 'MPJPE', 'tools/train.py'):
+        assert needed in card
+
+
+@pytest.mark.parametrize(
+    ('key', 'expected', 'aligned'), [(JUMP, 43.68, 30.37), (KICK, 42.18, 35.46)]
+)
+def test_error_on_real_clips_stays_what_it_was(lifter, key, expected, aligned):
+    errors = []
+    for camera in CAMERAS:
+        clip, truth = seen_by(camera, joints_of(key, 150))
+        lifted = lifter(clip).keypoints_3d
+        errors.append([mpjpe(lifted, truth).mean(), p_mpjpe(lifted, truth).mean()])
+    measured = 1000 * np.mean(errors, axis=0)
+    # half a millimetre is far more than other processors' rounding
+    np.testing.assert_allclose(measured, [expected, aligned], atol=0.5)
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected', 'aligned'), [('walk', 43.82, 36.19), ('dance', 55.58, 47.02)]
+)
+def test_error_on_rendered_people_stays_what_it_was(lifter, name, expected, aligned):
+    """From COCO-17 keypoints; training saw these movements, not bodies or cameras."""
+    with np.load(ROOT / 'tests' / 'data' / f'rendered_{name}.npz') as person:
+        seen, truth = person['keypoints_2d'], person['h36m_cam3d']
+    scores = np.ones(seen.shape[:2], np.float32)
+    track = Track2D(0, np.arange(len(seen)), seen.astype(np.float32), scores)
+    clip = Clip2D(name, 'coco-17', [track], 1280, 720, 25.0, Path('clip.npz'))
+    lifted = lifter(clip).keypoints_3d
+    measured = [1000 * mpjpe(lifted, truth).mean(), 1000 * p_mpjpe(lifted, truth).mean()]
+    np.testing.assert_allclose(measured, [expected, aligned], atol=0.5)
+
+
+def test_skater_stands_on_her_feet_with_her_sides_as_in_the_picture(lifter):
+    clip = read_keypoints(ROOT / 'demo' / 'skating_2d_coco17.npz')
+    lifted = lifter(clip)
+    poses = lifted.keypoints_3d
+    assert len(lifted) == 185
+    # camera axes: y points down
+    head, feet = H36M.index('head'), H36M.indices(['left_foot', 'right_foot'])
+    assert (poses[:, head, 1] < poses[:, feet, 1].mean(1)).all()
+    # what is left in the picture is left in 3D, where the shoulders are seen broad
+    left, right = H36M.indices(['left_shoulder', 'right_shoulder'])
+    seen = lifted.keypoints_2d[:, left, 0] - lifted.keypoints_2d[:, right, 0]
+    made = poses[:, left, 0] - poses[:, right, 0]
+    broad = np.abs(seen) > 0.6 * np.abs(seen).max()
+    assert broad.sum() > 20
+    assert (np.sign(seen) == np.sign(made))[broad].mean() > 0.95
+
+
+def test_result_is_the_same_alone_and_in_company(lifter):
+    clip, _ = seen_by(CAMERAS[0], joints_of(JUMP, 60))
+    other, _ = seen_by(CAMERAS[1], joints_of(KICK, 90))
+    other.tracks[0].track = 1
+    both = Clip2D(**{**vars(clip), 'tracks': [*clip.tracks, *other.tracks]})
+    lifted = lifter(both)
+    np.testing.assert_allclose(
+        lifted.keypoints_3d[lifted.track == 0],
+        lifter(clip).keypoints_3d,
+        atol=1e-5,
+        rtol=0,
+    )
