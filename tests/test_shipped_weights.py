@@ -74,7 +74,8 @@ def test_error_on_rendered_people_stays_what_it_was(lifter, name, expected, alig
     track = Track2D(0, np.arange(len(seen)), seen.astype(np.float32), scores)
     clip = Clip2D(name, 'coco-17', [track], 1280, 720, 25.0, Path('clip.npz'))
     lifted = lifter(clip).keypoints_3d
-    measured = [1000 * mpjpe(lifted, truth).mean(), 1000 * p_mpjpe(lifted, truth).mean()]
+    errors = [mpjpe(lifted, truth).mean(), p_mpjpe(lifted, truth).mean()]
+    measured = 1000 * np.array(errors)
     np.testing.assert_allclose(measured, [expected, aligned], atol=0.5)
 
 
