@@ -1,17 +1,20 @@
 """The weights that come with the package."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmengine.runner.checkpoint import CheckpointLoader
-from mocap import CAMERAS, JUMP, KICK, joints_of
+from mocap import CAMERAS, JUMP, KICK, dataset, joints_of
 
 from mmhot.apis import Lifter
 from mmhot.apis.load_model import DEFAULT_LIFTER
 from mmhot.checkpoints import shipped_weights
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
 from mmhot.evaluation import mpjpe, p_mpjpe
+from mmhot.evaluation.framings import FRAMINGS, measure_framing
 from mmhot.io.keypoints2d import Clip2D, Track2D, read_keypoints
 from mmhot.skeletons import get_skeleton
 
@@ -61,6 +64,29 @@ def test_error_on_real_clips_stays_what_it_was(lifter, key, expected, aligned):
     measured = 1000 * np.mean(errors, axis=0)
     # half a millimetre is far more than other processors' rounding
     np.testing.assert_allclose(measured, [expected, aligned], atol=0.5)
+
+
+@pytest.fixture(scope='module')
+def in_framing(lifter):
+    """Errors of two real clips in a framing, measured once."""
+    data = dataset(
+        camera_file='virtual_cameras.json', seq_len=81, num_targets=1, stride=10
+    )
+
+    @cache
+    def measured(name):
+        with torch.inference_mode():
+            return measure_framing(lifter.predict, data, FRAMINGS[name])
+
+    return measured
+
+
+@pytest.mark.parametrize('name', FRAMINGS)
+def test_framing_costs_less_than_a_fifth(in_framing, name):
+    centred, measured = in_framing('centred'), in_framing(name)
+    assert measured['windows'] > 0.9 * centred['windows']
+    for error in ('MPJPE', 'noisy MPJPE'):
+        assert measured[error] < 1.2 * centred[error]
 
 
 @pytest.mark.parametrize(
