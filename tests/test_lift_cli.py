@@ -268,11 +268,11 @@ def test_models_go_by_name(lift_it, shipped, out):
         ('none.py', 'none.py: no such config file'),
         ('tiny.pth', 'tiny.pth is no config: give weights as checkpoint'),
         ('config.py', 'a config alone has no weights.* tiny-lifter'),
-        ('syntax.py', 'syntax.py is no readable config: SyntaxError'),
-        ('base.py', 'base.py is no readable config: .*none.py'),
+        ('syntax.py', 'syntax.py is no usable config: SyntaxError'),
+        ('base.py', 'base.py is no usable config: .*none.py'),
         ('empty.py', 'empty.py is no config of a lifter'),
-        ('wrong.py', 'wrong.py is no readable config: NameError'),
-        (str(SKATER), 'is no readable config'),
+        ('wrong.py', 'wrong.py is no usable config: NameError'),
+        (str(SKATER), 'is no usable config'),
     ],
 )
 def test_wrong_models_are_refused(model, said, refused, shipped, tmp_path):

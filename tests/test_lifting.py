@@ -542,7 +542,7 @@ def test_unknown_lifters_get_a_hint(name, hint, shipped):
     [
         ('import os', 'is not run'),
         ('model = dict(type="SequencePoseLifter", **x)', 'is not run'),
-        ('model = {[1]: 2}', 'unhashable'),
+        ('model = {[1]: 2}', 'and is not run'),
         ('filename = 1', 'filename is reserved'),
         ('model = [1]', 'is no config of a lifter'),
         ('optim = 3', 'is no config of a lifter'),

@@ -104,7 +104,7 @@ def baseless_config(tmp_path):
     [
         (['none.py'], 'train.py: error: none.py: no such config file'),
         (['{root}/configs'], 'no such config file'),
-        (['{root}/README.md'], 'README.md: '),
+        (['{root}/README.md'], 'README.md is no usable config: '),
         (['{config}', '--resum'], '(did you mean --resume?)'),
         (['{config}', '--launcher', 'slrm'], '(did you mean slurm?)'),
         (['{config}', '--cfg-options', 'log'], "got 'log', wanted KEY=VALUE"),
@@ -116,7 +116,7 @@ def baseless_config(tmp_path):
         (['{runtime}'], '{runtime}: this config has no model'),
         (['{runtime}', '--amp'], "--amp: {runtime} has no 'optim_wrapper'"),
         (['{runtime}', '--auto-scale-lr'], "has no 'auto_scale_lr'"),
-        (broken_config, 'broken.py: not a usable config: SyntaxError'),
+        (broken_config, 'broken.py is no usable config: SyntaxError'),
         (baseless_config, 'no/such.py'),
     ],
 )

@@ -33,7 +33,7 @@ def publish(args: argparse.Namespace) -> None:
 
     from mmhot import __version__
     from mmhot.compat import safe_load
-    from mmhot.config_text import parse_config_text
+    from mmhot.config_reading import parse_config_text
     from mmhot.io.atomic import replacing
 
     checkpoint = safe_load(args.source)

@@ -13,7 +13,7 @@ from torch import nn
 from mmhot.checkpoints import SCHEME, shipped_weights
 from mmhot.codecs import CameraPoseLifting
 from mmhot.compat import safe_load
-from mmhot.config_text import parse_config_text
+from mmhot.config_reading import parse_config_text, read_config_file
 from mmhot.nearest_name import hint_at_names
 
 DEFAULT_LIFTER = 'nanohtnet_81frm-9k_cmu-wild'
@@ -81,19 +81,12 @@ def _read_config(path: Path) -> Config:
     """Read a config file, or say what else was given."""
     if path.suffix in ('.pth', '.pt'):
         raise ValueError(f'{path} is no config: give weights as checkpoint')
-    if not path.is_file():
-        if path.suffix == '.py':
-            raise FileNotFoundError(f'{path}: no such config file')
+    if not path.is_file() and path.suffix != '.py':
         raise ValueError(
             f'{path} is neither a config file nor a shipped model; '
             f'{hint_at_names(str(path), shipped_weights(), "shipped")}'
         )
-    try:
-        return Config.fromfile(path)
-    except Exception as error:
-        # a config is a program: whatever it raises, the file is at fault
-        reason = f'{type(error).__name__}: {error}'
-        raise ValueError(f'{path} is no readable config: {reason}') from error
+    return read_config_file(path)
 
 
 def _config_within(checkpoint: Path) -> Config:

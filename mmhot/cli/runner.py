@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict, DictAction
 
 from mmhot import compat
+from mmhot.config_reading import read_config_file
 
 
 class _KeyValueAction(DictAction):
@@ -58,12 +59,12 @@ def load_config(args: argparse.Namespace) -> Config:
         args (Namespace): Arguments of :func:`add_runner_arguments`, and ``config``.
 
     Raises:
-        FileNotFoundError: If the config or one of its bases does not exist.
+        FileNotFoundError: If there is no such file.
         ValueError: If it is no config, or lacks what an argument needs.
     """
     compat.apply()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    config = _read(args.config)
+    config = read_config_file(args.config)
     config.launcher = args.launcher
     if args.work_dir is not None:
         config.work_dir = args.work_dir
@@ -108,19 +109,6 @@ def setting(config: Config, name: str, option: str) -> ConfigDict:
         if value is None:
             raise ValueError(f"{option}: {config.filename} has no '{name}'")
     return value
-
-
-def _read(path: str) -> Config:
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'{path}: no such config file')
-    try:
-        return Config.fromfile(path)
-    except OSError as error:
-        raise type(error)(f'{path}: {error}') from error
-    except Exception as error:
-        # A config is a program: whatever it raises is a mistake in the config.
-        reason = f'{type(error).__name__}: {error}'
-        raise ValueError(f'{path}: not a usable config: {reason}') from error
 
 
 def _show(config: Config, args: argparse.Namespace) -> None:

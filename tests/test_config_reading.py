@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 
-from mmhot.config_text import parse_config_text
+from mmhot.config_reading import parse_config_text
 
 
 def test_what_mmengine_writes_reads_back():
@@ -39,3 +39,8 @@ def test_code_is_refused(text):
 def test_text_that_is_no_python_is_named():
     with pytest.raises(ValueError, match='is no Python'):
         parse_config_text('a = (')
+
+
+def test_keys_that_cannot_be_keys_are_refused():
+    with pytest.raises(ValueError, match='line 1, and is not run'):
+        parse_config_text('a = {[1]: 2}')

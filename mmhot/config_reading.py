@@ -1,4 +1,4 @@
-"""Configs within checkpoints, read without running them.
+"""Configs from files, which run, and from within checkpoints, which must not.
 
 MMEngine stores a training's config as Python text in ``meta['cfg']``. Running that
 text would let a downloaded checkpoint do anything, however safely its tensors are
@@ -7,9 +7,33 @@ is what is read here.
 """
 
 import ast
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+
+
+def read_config_file(path: str | Path) -> Config:
+    """Read a config file and its bases.
+
+    Args:
+        path (str | Path): The file.
+
+    Returns:
+        Config: Its settings.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no config; says what went wrong within.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path}: no such config file')
+    try:
+        return Config.fromfile(path)
+    except Exception as error:
+        # a config is a program: whatever it raises, the file is at fault
+        reason = f'{type(error).__name__}: {error}'
+        raise ValueError(f'{path} is no usable config: {reason}') from error
 
 
 def parse_config_text(text: str) -> Config:
@@ -34,7 +58,10 @@ def parse_config_text(text: str) -> Config:
             isinstance(target, ast.Name) for target in statement.targets
         ):
             raise _refused(statement)
-        value = _literal(statement.value)
+        try:
+            value = _literal(statement.value)
+        except TypeError as error:  # a list as a key
+            raise _refused(statement) from error
         settings.update({target.id: value for target in statement.targets})
     return Config(settings)
 
