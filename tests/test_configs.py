@@ -19,13 +19,12 @@ def config(request):
 @torch.no_grad()
 def test_config_builds_a_lifter_that_runs(config):
     model = MODELS.build(config.model).eval()
-    backbone = config.model.backbone
-    poses = model(torch.zeros(1, backbone.num_frames, 17, 2))
-    assert poses.shape == (1, backbone.num_keep_frames, 17, 3)
+    poses = model(torch.zeros(1, model.backbone.num_frames, 17, 2))
+    assert poses.shape == (1, model.backbone.num_keep_frames, 17, 3)
 
 
 def test_data_have_the_frames_that_the_model_wants(config):
-    backbone = config.model.backbone
+    backbone = MODELS.build(config.model).backbone
     for split in ('train', 'val', 'test'):
         dataset = config[f'{split}_dataloader'].dataset
         assert dataset.seq_len == backbone.num_frames

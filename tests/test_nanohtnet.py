@@ -12,12 +12,9 @@ from torch import nn
 from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
-from mmhot.models.backbones.nanohtnet import (
-    LIMBS,
-    IntraPartConstraint,
-    NanoHTNet,
-)
+from mmhot.models.backbones.nanohtnet import NanoHTNet
 from mmhot.models.layers import chain_adjacency, tree_adjacency
+from mmhot.models.layers.human_topology import LIMBS, IntraPartConstraint
 from mmhot.skeletons import get_skeleton
 
 FIXTURES = ('nanohtnet_243f_9k', 'nanohtnet_81f_9k')

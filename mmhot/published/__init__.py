@@ -4,9 +4,10 @@ To add a model, write a module with a :class:`PublishedModel` and list it here;
 :func:`mmhot.checkpoints.convert_published` finds it by the checkpoint's keys.
 """
 
+from .htnet import HTNET
 from .nanohtnet import NANOHTNET
 from .published_model import PublishedModel
 
-PUBLISHED_MODELS: tuple[PublishedModel, ...] = (NANOHTNET,)
+PUBLISHED_MODELS: tuple[PublishedModel, ...] = (HTNET, NANOHTNET)
 
 __all__ = ['PUBLISHED_MODELS', 'PublishedModel']

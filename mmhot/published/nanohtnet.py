@@ -1,8 +1,8 @@
 """Published checkpoints of NanoHTNet."""
 
-from itertools import product
 from typing import Any
 
+from .human_topology import reshape_tensors, spatial_names, temporal_names
 from .published_model import (
     PublishedModel,
     Tensors,
@@ -22,78 +22,25 @@ _OUTER = {
     'fcn_tem': 'backbone.temporal_proj',
     'fc': 'head.fc',
 }
-# In a block, both sides name the level that they belong to first.
-_LEVELS = {
-    'Transformer': {'lgc': 'joint', 'gbi': 'body'},
-    'tem_Transformer': {'lgc': 'local', 'gbi': 'whole'},
-}
-_LOCAL = {'norm_gcn1': 'norm_in', 'norm_gcn2': 'norm_out'}
-_GLOBAL = {'norm_attn': 'norm', 'attn.qkv': 'attn.qkv', 'attn.proj': 'attn.proj'}
-_PART = {
-    'norm_conv1': 'norm3',
-    'conv1': 'pool3.proj',
-    'norm_conv1_mlp': 'pool3.norm',
-    'mlp_down_1.fc1': 'pool3.mlp.fc1',
-    'mlp_down_1.fc2': 'pool3.mlp.fc2',
-    'norm_conv2': 'norm2',
-    'conv2': 'pool2.proj',
-    'norm_conv2_mlp': 'pool2.norm',
-    'mlp_down_2.fc1': 'pool2.mlp.fc1',
-    'mlp_down_2.fc2': 'pool2.mlp.fc2',
-}
-_END = {'norm_mlp': 'norm', 'mlp.fc1': 'mlp.fc1', 'mlp.fc2': 'mlp.fc2'}
-_GRAPH = {
-    'W': 'weight',
-    'M': 'modulation',
-    'adj2': 'adjacency_offset',
-    'bias': 'bias',
-}
 
 
 def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     """Return the config and our state dict of a published NanoHTNet."""
     depth = count_blocks(tensors, 'Transformer.blocks', 'tem_Transformer.blocks')
-    state = rename_keys(tensors, _key_names(depth), _NAME)
-    for key, tensor in state.items():
-        if key.endswith('position.table'):
-            state[key] = tensor.flatten(0, -2)
-        elif key.endswith(('pool3.proj.weight', 'pool2.proj.weight')):
-            # a strided convolution is a linear layer on all that its kernel sees
-            state[key] = tensor.transpose(1, 2).flatten(1)
+    state = reshape_tensors(rename_keys(tensors, _key_names(depth), _NAME))
     sizes = merge_settings(settings, _sizes(state, depth), {'heads': 8}, _NAME)
     return _config(sizes), state
 
 
 def _key_names(depth: int) -> dict[str, str]:
     """Map published keys to ours."""
-    names = {
+    return {
         'pos_embed': 'backbone.spatial_position.table',
         'tem_pos_embed': 'backbone.temporal_position.table',
         **with_leaves(_OUTER),
+        **spatial_names('Transformer.blocks', 'backbone.spatial_blocks', depth),
+        **temporal_names('tem_Transformer.blocks', 'backbone.temporal_blocks', depth),
     }
-    stacks = {'Transformer': 'spatial', 'tem_Transformer': 'temporal'}
-    for (stack, branch), index in product(stacks.items(), range(depth)):
-        published, ours = f'{stack}.blocks.{index}', f'backbone.{branch}_blocks.{index}'
-        names |= {
-            f'{published}.{key}': f'{ours}.{name}'
-            for key, name in _block_names(stack).items()
-        }
-    return names
-
-
-def _block_names(stack: str) -> dict[str, str]:
-    """Map published keys within a block of one stack to ours."""
-    local, whole = _LEVELS[stack]['lgc'], _LEVELS[stack]['gbi']
-    modules = {f'lgc.{key}': f'{local}.{name}' for key, name in _LOCAL.items()}
-    modules |= {f'gbi.{key}': f'{whole}.{name}' for key, name in _GLOBAL.items()}
-    if stack == 'Transformer':
-        modules |= {f'ipc.{key}': f'part.{name}' for key, name in _PART.items()}
-    graphs = {
-        f'lgc.gcn{conv}.{key}': f'{local}.conv{conv}.{name}'
-        for conv in (1, 2)
-        for key, name in _GRAPH.items()
-    }
-    return with_leaves(modules | _END) | graphs
 
 
 def _sizes(state: Tensors, depth: int) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Backbones."""
 
+from .htnet import HTNet
 from .nanohtnet import NanoHTNet
 
-__all__ = ['NanoHTNet']
+__all__ = ['HTNet', 'NanoHTNet']

@@ -1,0 +1,66 @@
+"""Published checkpoints of HTNet."""
+
+from typing import Any
+
+from .human_topology import reshape_tensors, spatial_names
+from .published_model import (
+    PublishedModel,
+    Tensors,
+    count_blocks,
+    merge_settings,
+    rename_keys,
+    with_leaves,
+)
+
+_NAME = 'HTNet'
+_OUTER = {
+    'patch_embed': 'backbone.embed',
+    'Hiremixer.Temporal_norm': 'backbone.norm',
+    'fcn': 'head.fc',
+}
+
+
+def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
+    """Return the config and our state dict of a published HTNet."""
+    depth = count_blocks(tensors, 'Hiremixer.blocks')
+    names = {
+        'pos_embed': 'backbone.position.table',
+        **with_leaves(_OUTER),
+        **spatial_names('Hiremixer.blocks', 'backbone.blocks', depth),
+    }
+    state = reshape_tensors(rename_keys(tensors, names, _NAME))
+    joints, channel = state['backbone.position.table'].shape
+    found = {
+        'channel': channel,
+        'layers': depth,
+        'd_hid': len(state['backbone.blocks.0.mlp.fc1.weight']),
+        'gcn_hidden': len(state['backbone.blocks.0.joint.conv1.bias']),
+        'joints': joints,
+    }
+    # frames are independent: their number is for the data to know
+    sizes = merge_settings(settings, found, {'heads': 8, 'frames': 1}, _NAME)
+    return _config(sizes), state
+
+
+def _config(sizes: dict[str, int]) -> dict:
+    """Config of a lifter of these sizes."""
+    return {
+        'type': 'SequencePoseLifter',
+        'backbone': {
+            'type': 'HTNet',
+            'embed_dims': sizes['channel'],
+            'depth': sizes['layers'],
+            'num_heads': sizes['heads'],
+            'mlp_dims': sizes['d_hid'],
+            'graph_dims': sizes['gcn_hidden'],
+        },
+        'head': {
+            'type': 'PoseLiftingHead',
+            'in_channels': sizes['channel'],
+            'decoder': {'type': 'CameraPoseLifting'},
+        },
+        'test_cfg': {'flip_test': True, 'target': 'centre'},
+    }
+
+
+HTNET = PublishedModel(_NAME, marks=('Hiremixer.blocks.',), convert=convert)
