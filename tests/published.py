@@ -4,10 +4,14 @@ from pathlib import Path
 
 import official_weights
 import torch
+from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
+from mmpose.structures import PoseDataSample
 
 from mmhot.checkpoints import convert_published
+from mmhot.skeletons import get_skeleton
 
+H36M = get_skeleton('h36m-17')
 FIXTURES = Path(__file__).parent / 'data' / 'fixtures'
 
 
@@ -25,3 +29,15 @@ def build_published(meta, **test_cfg):
     model = MODELS.build(config)
     model.load_state_dict(state_dict, strict=True)
     return model.eval()
+
+
+def samples(count, **labels):
+    """Samples as MMPose's pipelines pack them, with one tensor a label each."""
+    batch = []
+    for index in range(count):
+        sample = PoseDataSample(metainfo={'flip_indices': H36M.flip_indices})
+        sample.gt_instance_labels = InstanceData()
+        for name, values in labels.items():
+            sample.gt_instance_labels.set_field(values[index], name)
+        batch.append(sample)
+    return batch
