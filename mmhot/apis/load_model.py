@@ -45,9 +45,11 @@ def load_lifter(
     weights = shipped
     if checkpoint is not None:
         weights = _shipped(checkpoint) or _existing(Path(checkpoint))
+    content = None
     if model is None or shipped is not None:
         named = shipped or weights
-        config = _config_within(named)
+        content = safe_load(named)
+        config = _config_within(named, content)
     else:
         named = Path(model)
         config = _read_config(named)
@@ -58,7 +60,7 @@ def load_lifter(
         )
     name = named.stem if weights == named else f'{named.stem} ({weights.name})'
     built = _build(config, named)
-    _load_strictly(built, weights)
+    _load_strictly(built, weights, content if weights == named else safe_load(weights))
     return name, config, built.to(device).eval()
 
 
@@ -89,9 +91,8 @@ def _read_config(path: Path) -> Config:
     return read_config_file(path)
 
 
-def _config_within(checkpoint: Path) -> Config:
+def _config_within(checkpoint: Path, content: Any) -> Config:
     """Read the config that a checkpoint carries; nothing in it is run."""
-    content = safe_load(checkpoint)
     meta = content.get('meta') if isinstance(content, dict) else None
     text = meta.get('cfg') if isinstance(meta, dict) else None
     if not isinstance(text, str):
@@ -159,9 +160,8 @@ def _build(config: Config, source: Path) -> nn.Module:
     return built
 
 
-def _load_strictly(model: nn.Module, checkpoint: Path) -> None:
+def _load_strictly(model: nn.Module, checkpoint: Path, content: Any) -> None:
     """Load weights; a difference is the user's mix-up, in one line."""
-    content = safe_load(checkpoint)
     state = content.get('state_dict', content) if isinstance(content, dict) else None
     expected = model.state_dict()
     if not isinstance(state, dict) or not set(state) & set(expected):
