@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from .human_topology import reshape_tensors, spatial_names
+from .human_topology import backbone_sizes, reshape_tensors, spatial_names
 from .published_model import (
     PublishedModel,
     Tensors,
     count_blocks,
+    lifter_config,
     merge_settings,
     rename_keys,
     with_leaves,
@@ -39,28 +40,8 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     }
     # frames are independent: their number is for the data to know
     sizes = merge_settings(settings, found, {'heads': 8, 'frames': 1}, _NAME)
-    return _config(sizes), state
-
-
-def _config(sizes: dict[str, int]) -> dict:
-    """Config of a lifter of these sizes."""
-    return {
-        'type': 'SequencePoseLifter',
-        'backbone': {
-            'type': 'HTNet',
-            'embed_dims': sizes['channel'],
-            'depth': sizes['layers'],
-            'num_heads': sizes['heads'],
-            'mlp_dims': sizes['d_hid'],
-            'graph_dims': sizes['gcn_hidden'],
-        },
-        'head': {
-            'type': 'PoseLiftingHead',
-            'in_channels': sizes['channel'],
-            'decoder': {'type': 'CameraPoseLifting'},
-        },
-        'test_cfg': {'flip_test': True, 'target': 'centre'},
-    }
+    backbone = {'type': _NAME, **backbone_sizes(sizes)}
+    return lifter_config(backbone, in_channels=sizes['channel']), state
 
 
 HTNET = PublishedModel(_NAME, marks=('Hiremixer.blocks.',), convert=convert)

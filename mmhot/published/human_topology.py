@@ -50,6 +50,17 @@ def reshape_tensors(state: Tensors) -> Tensors:
     return shaped
 
 
+def backbone_sizes(sizes: dict[str, int]) -> dict[str, int]:
+    """Give published sizes, which both models have, our names."""
+    return {
+        'embed_dims': sizes['channel'],
+        'depth': sizes['layers'],
+        'num_heads': sizes['heads'],
+        'mlp_dims': sizes['d_hid'],
+        'graph_dims': sizes['gcn_hidden'],
+    }
+
+
 def _stack_names(
     published: str, ours: str, depth: int, local: str, whole: str, part: dict[str, str]
 ) -> dict[str, str]:

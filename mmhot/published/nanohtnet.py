@@ -2,11 +2,17 @@
 
 from typing import Any
 
-from .human_topology import reshape_tensors, spatial_names, temporal_names
+from .human_topology import (
+    backbone_sizes,
+    reshape_tensors,
+    spatial_names,
+    temporal_names,
+)
 from .published_model import (
     PublishedModel,
     Tensors,
     count_blocks,
+    lifter_config,
     merge_settings,
     rename_keys,
     with_leaves,
@@ -29,7 +35,14 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     depth = count_blocks(tensors, 'Transformer.blocks', 'tem_Transformer.blocks')
     state = reshape_tensors(rename_keys(tensors, _key_names(depth), _NAME))
     sizes = merge_settings(settings, _sizes(state, depth), {'heads': 8}, _NAME)
-    return _config(sizes), state
+    backbone = {
+        'type': _NAME,
+        'num_frames': sizes['frames'],
+        'num_keep_frames': sizes['keep_frames'],
+        **backbone_sizes(sizes),
+        'branch_dims': sizes['hid'],
+    }
+    return lifter_config(backbone, in_channels=2 * sizes['hid']), state
 
 
 def _key_names(depth: int) -> dict[str, str]:
@@ -57,30 +70,6 @@ def _sizes(state: Tensors, depth: int) -> dict[str, int]:
         'hid': len(state['backbone.temporal_proj.weight']) // joints,
         'gcn_hidden': len(state[f'{block}joint.conv1.bias']),
         'joints': joints,
-    }
-
-
-def _config(sizes: dict[str, int]) -> dict:
-    """Config of a lifter of these sizes."""
-    return {
-        'type': 'SequencePoseLifter',
-        'backbone': {
-            'type': 'NanoHTNet',
-            'num_frames': sizes['frames'],
-            'num_keep_frames': sizes['keep_frames'],
-            'embed_dims': sizes['channel'],
-            'depth': sizes['layers'],
-            'num_heads': sizes['heads'],
-            'mlp_dims': sizes['d_hid'],
-            'graph_dims': sizes['gcn_hidden'],
-            'branch_dims': sizes['hid'],
-        },
-        'head': {
-            'type': 'PoseLiftingHead',
-            'in_channels': 2 * sizes['hid'],
-            'decoder': {'type': 'CameraPoseLifting'},
-        },
-        'test_cfg': {'flip_test': True, 'target': 'centre'},
     }
 
 

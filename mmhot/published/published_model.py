@@ -35,6 +35,25 @@ class PublishedModel:
         return all(any(key.startswith(mark) for key in keys) for mark in self.marks)
 
 
+def lifter_config(backbone: dict[str, Any], in_channels: int) -> dict:
+    """Config of a lifter that is evaluated as the papers do.
+
+    Args:
+        backbone (dict): Config of the backbone.
+        in_channels (int): Channels of its features.
+    """
+    return {
+        'type': 'SequencePoseLifter',
+        'backbone': backbone,
+        'head': {
+            'type': 'PoseLiftingHead',
+            'in_channels': in_channels,
+            'decoder': {'type': 'CameraPoseLifting'},
+        },
+        'test_cfg': {'flip_test': True, 'target': 'centre'},
+    }
+
+
 def rename_keys(tensors: Tensors, names: Mapping[str, str], model: str) -> Tensors:
     """Give tensors our names.
 
