@@ -16,8 +16,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from mmhot.skeleton_mappings import MAPPINGS
+
 FORMATS = ('npz', 'json', 'mp4', 'png')
-MAPPINGS = ('trained', 'mmpose', 'hot')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--mapping',
-        choices=MAPPINGS,
+        choices=tuple(MAPPINGS),
         help='how Human3.6M joints that the inputs lack are approximated (default: as '
         'the model was trained)',
     )

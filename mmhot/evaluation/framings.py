@@ -26,6 +26,7 @@ _OFF_CENTRE = 1 / 3  # of the picture's width
 _SMALL = 0.25  # of the picture's height
 _PERSON = 1.75  # metres, a standing person
 _ROOM = 1.5  # metres around the middle in which people act when they walk freely
+_NOISE = DetectorNoise(seed=0)
 _PHONE_FOCAL = 0.75  # over the longer side of the picture
 
 
@@ -157,8 +158,7 @@ def see(dataset: MocapDataset, index: int, framing: Framing) -> Window | None:
     inside = ((pixels >= 0) & (pixels <= size)).all(-1).mean()
     if framing.free and (in_camera[..., 2].min() < 2 or inside < 0.95):
         return None
-    noise = DetectorNoise(seed=0)
-    noisy = noise.transform(dict(keypoints=pixels, id=info['id']))['keypoints']
+    noisy = _NOISE.transform(dict(keypoints=pixels, id=info['id']))['keypoints']
     seen = np.stack([pixels, noisy], 1).astype(np.float32)
     seen = _filmed(seen, info['fps'] / framing.fps)
     pose = in_camera[len(in_camera) // 2]

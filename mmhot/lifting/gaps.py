@@ -147,9 +147,7 @@ def _interpolate(keypoints: np.ndarray) -> np.ndarray:
 
 
 def _place_standing(known: np.ndarray, is_known: np.ndarray) -> np.ndarray:
-    """Joints that nobody saw, of the known ones (T, K', 2): the standing person's
-    joints, moved and scaled (never turned) to fit the known ones.
-    """  # noqa: D205
+    """Move and scale, but never turn, a standing person onto joints (T, K', 2)."""
     standing = np.array(
         [
             _STANDING[joint.removeprefix('left_').removeprefix('right_')]
