@@ -19,6 +19,9 @@ class PoseLiftingHead(BaseHead):
     Args:
         in_channels (int): Channels ``C`` of the features.
         out_channels (int): Coordinates of a keypoint. Defaults to 3.
+        num_keypoints (int, optional): Keypoints ``K`` if a feature is that of a
+            whole pose, (B, T', C), and one linear layer gives all of them.
+            Defaults to None: a feature for each keypoint.
         loss (dict): Loss between predicted and true poses, (B, T', K, 3); it is
             given weights (B, T', K, 1) as third argument, which MMPose's losses
             heed if built with ``use_target_weight=True``. Defaults to
@@ -32,18 +35,23 @@ class PoseLiftingHead(BaseHead):
         self,
         in_channels: int,
         out_channels: int = 3,
+        num_keypoints: int | None = None,
         loss: ConfigType = {'type': 'MPJPELoss'},  # noqa: B006 (MMPose's way)
         decoder: ConfigType | None = None,
         init_cfg: ConfigType | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.fc = nn.Linear(in_channels, out_channels)
+        self.out_channels, self.num_keypoints = out_channels, num_keypoints
+        self.fc = nn.Linear(in_channels, out_channels * (num_keypoints or 1))
         self.loss_module = MODELS.build(loss)
         self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
 
     def forward(self, feats: Tensor) -> Tensor:
-        """Map features ``(B, T', K, C)`` to poses ``(B, T', K, 3)``."""
-        return self.fc(feats)
+        """Map features ``(B, T', [K,] C)`` to poses ``(B, T', K, 3)``."""
+        coords = self.fc(feats)
+        if self.num_keypoints is None:
+            return coords
+        return coords.unflatten(-1, (self.num_keypoints, self.out_channels))
 
     def predict(
         self,
