@@ -1,0 +1,6 @@
+_base_ = './nanohtnet_81frm-9k_1xb128-30e_cmu-wild.py'
+
+# a third of the training of the shipped weights, to compare lifters by
+train_cfg = dict(max_epochs=10)
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].T_max = 10
