@@ -1,6 +1,7 @@
-"""Codecs: from pixels to what a lifter reads, and from its output to metres."""
+"""Codecs: from pixels to what a model reads or learns, and back from its output."""
 
 from .camera_pose_lifting import CameraPoseLifting
+from .gtpt_label import GTPTLabel
 from .person_centred_pose_lifting import PersonCentredPoseLifting
 
-__all__ = ['CameraPoseLifting', 'PersonCentredPoseLifting']
+__all__ = ['CameraPoseLifting', 'GTPTLabel', 'PersonCentredPoseLifting']

@@ -2,6 +2,7 @@
 
 from .backbones import NanoHTNet
 from .heads import PoseLiftingHead
+from .losses import GTPTLoss
 from .pose_estimators import SequencePoseLifter
 
-__all__ = ['NanoHTNet', 'PoseLiftingHead', 'SequencePoseLifter']
+__all__ = ['GTPTLoss', 'NanoHTNet', 'PoseLiftingHead', 'SequencePoseLifter']

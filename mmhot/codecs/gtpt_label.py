@@ -1,0 +1,83 @@
+"""SimCC labels of GTPT.
+
+Group-based Token Pruning Transformer for Efficient Human Pose Estimation, ECCV 2024
+(https://arxiv.org/abs/2407.10756).
+"""
+
+import math
+
+import numpy as np
+from mmpose.codecs import SimCCLabel
+from mmpose.registry import KEYPOINT_CODECS
+
+
+@KEYPOINT_CODECS.register_module()
+class GTPTLabel(SimCCLabel):
+    """MMPose's SimCC labels with means between bins and a margin in pixels.
+
+    A label's mean is where the joint is, not rounded to a whole bin, and a joint may
+    lie ``margin`` pixels outside of the crop. Labels are densities: those near the
+    border sum to less than one. Decoding takes the bin with the highest probability,
+    and the lower of the two axes' probabilities as the score.
+
+    Args:
+        input_size (tuple[int, int]): Width and height of the crop.
+        sigma (float): Standard deviation of the labels, in bins.
+        simcc_split_ratio (float): Bins per pixel.
+        margin (float, optional): How many pixels outside of the crop a joint still
+            counts. Three times ``sigma``, a number of bins, if not given: the
+            released code reads it as one of pixels.
+    """
+
+    def __init__(
+        self,
+        input_size: tuple[int, int],
+        sigma: float = 4.0,
+        simcc_split_ratio: float = 2.0,
+        margin: float | None = None,
+    ) -> None:
+        super().__init__(
+            tuple(input_size), sigma=sigma, simcc_split_ratio=simcc_split_ratio
+        )
+        if np.ndim(sigma) or sigma <= 0:
+            raise ValueError(f'sigma must be one positive number, got {sigma!r}')
+        self.margin = 3 * sigma if margin is None else margin
+
+    @property
+    def peak(self) -> float:
+        """Largest value of a label: the published score of a perfect prediction."""
+        return 1 / (float(self.sigma[0]) * math.sqrt(2 * math.pi))
+
+    @property
+    def num_bins(self) -> tuple[int, int]:
+        """Number of bins of the axes x and y."""
+        width, height = self.input_size
+        ratio = self.simcc_split_ratio
+        return round(width * ratio), round(height * ratio)
+
+    def _generate_gaussian(
+        self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Make labels (N, K, Wx) and (N, K, Wy), and weights (N, K)."""
+        near = self._is_near(keypoints)
+        weights = np.where(near, keypoints_visible, 0).astype(np.float32)
+        used = (weights >= 0.5)[..., None]
+        labels = [
+            np.where(used, self._density(keypoints[..., axis], bins), 0)
+            for axis, bins in enumerate(self.num_bins)
+        ]
+        return *labels, weights
+
+    def _is_near(self, keypoints: np.ndarray) -> np.ndarray:
+        """Tell which joints (N, K, 2) are in the crop or its margin, (N, K)."""
+        # whole pixels, cut towards zero as in the released code
+        low = np.trunc(keypoints - self.margin)
+        high = np.trunc(keypoints + self.margin + 1)
+        return ((low < self.input_size) & (high >= 0)).all(axis=-1)
+
+    def _density(self, positions: np.ndarray, bins: int) -> np.ndarray:
+        """Normal density (..., bins) around positions (...) in pixels."""
+        means = positions[..., None] * self.simcc_split_ratio
+        distance = np.arange(bins, dtype=np.float32) - means
+        exponent = distance**2 * (-0.5 / self.sigma[0] ** 2)
+        return np.exp(exponent.astype(np.float32)) * np.float32(self.peak)
