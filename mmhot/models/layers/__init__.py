@@ -1,6 +1,6 @@
 """Layers that several models share; they know PyTorch and nothing else."""
 
-from .attention import Attention, CrossAttention
+from .attention import Attention
 from .drop_path import DropPath
 from .dropout import Dropout
 from .graph_conv import ModulatedGraphConv, chain_adjacency, tree_adjacency
@@ -12,7 +12,6 @@ from .transformer_block import TransformerBlock
 __all__ = [
     'MLP',
     'Attention',
-    'CrossAttention',
     'DropPath',
     'Dropout',
     'ModulatedGraphConv',

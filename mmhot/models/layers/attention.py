@@ -1,4 +1,4 @@
-"""Multi-head attention, among the tokens of one sequence or between sequences."""
+"""Multi-head self-attention."""
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +35,11 @@ class Attention(nn.Module):
         proj_drop: float = 0.0,
     ) -> None:
         super().__init__()
-        _check_heads(embed_dims, num_heads)
+        if embed_dims % num_heads:
+            raise ValueError(
+                f'embed_dims ({embed_dims}) must be divisible by num_heads '
+                f'({num_heads})'
+            )
         self.num_heads = num_heads
         self.scale = scale
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=qkv_bias)
@@ -51,62 +55,6 @@ class Attention(nn.Module):
         x = _attend(q, k, v, self.scale)
         x = self.proj_drop(self.proj(x.transpose(1, 2).flatten(2)))
         return x.reshape(*lead, *x.shape[-2:])
-
-
-class CrossAttention(nn.Module):
-    """Multi-head attention between sequences, over the second-last axis.
-
-    Args:
-        embed_dims (int): Channels ``C``.
-        num_heads (int): Heads ``H``; must divide ``embed_dims``. Defaults to 8.
-        qkv_bias (bool): Whether queries, keys and values have a bias. Defaults
-            to True.
-        proj_drop (float): Dropout rate after the output projection. Defaults to 0.
-    """
-
-    def __init__(
-        self,
-        embed_dims: int,
-        num_heads: int = 8,
-        qkv_bias: bool = True,
-        proj_drop: float = 0.0,
-    ) -> None:
-        super().__init__()
-        _check_heads(embed_dims, num_heads)
-        self.num_heads = num_heads
-        self.q = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
-        self.k = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
-        self.v = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
-        self.proj = nn.Linear(embed_dims, embed_dims)
-        self.proj_drop = Dropout(proj_drop)
-
-    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Gather from values; the query's shape is kept.
-
-        Args:
-            query (Tensor): What asks, (..., N, C).
-            key (Tensor): What is asked, (..., M, C).
-            value (Tensor): What is gathered, (..., M, C).
-
-        Returns:
-            Tensor: Gathered values, (..., N, C).
-        """
-        roles = ((self.q, query), (self.k, key), (self.v, value))
-        q, k, v = (self._split_heads(linear(x)) for linear, x in roles)
-        x = _attend(q, k, v, None).transpose(1, 2).flatten(2)
-        return self.proj_drop(self.proj(x)).reshape(query.shape)
-
-    def _split_heads(self, x: Tensor) -> Tensor:
-        """Map (..., N, C) to (B', H, N, D)."""
-        x = x.reshape(-1, x.shape[-2], self.num_heads, x.shape[-1] // self.num_heads)
-        return x.transpose(1, 2)
-
-
-def _check_heads(embed_dims: int, num_heads: int) -> None:
-    if embed_dims % num_heads:
-        raise ValueError(
-            f'embed_dims ({embed_dims}) must be divisible by num_heads ({num_heads})'
-        )
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, scale: float | None) -> Tensor:

@@ -8,8 +8,10 @@ axis between frames and channels, so that whatever gathers frames keeps them tog
 import torch
 from torch import Tensor, nn
 
-from .attention import Attention, CrossAttention
+from .attention import Attention
+from .cross_attention import CrossAttention
 from .drop_path import DropPath
+from .dropout import Dropout
 from .mlp import MLP
 
 NUM_HYPOTHESES = 3
@@ -97,9 +99,9 @@ class CrossHypothesisInteraction(nn.Module):
             for step in self._STEPS
         )
         self.attns = nn.ModuleList(
-            CrossAttention(embed_dims, num_heads, proj_drop=drop_rate)
-            for _ in self._STEPS
+            CrossAttention(embed_dims, num_heads) for _ in self._STEPS
         )
+        self.drop = Dropout(drop_rate)
         self.drop_path = DropPath(drop_path)
         self.mix = HypothesisMLP(embed_dims, mlp_dims, drop_rate, drop_path)
 
@@ -108,6 +110,6 @@ class CrossHypothesisInteraction(nn.Module):
         hypotheses = list(x.unbind(2))
         for step, norms, attn in zip(self._STEPS, self.norms, self.attns, strict=True):
             roles = [norm(hypotheses[i]) for i, norm in zip(step, norms, strict=True)]
-            own = step[-1]
-            hypotheses[own] = self.drop_path.add(hypotheses[own], attn(*roles))
+            own, update = step[-1], self.drop(attn(*roles))
+            hypotheses[own] = self.drop_path.add(hypotheses[own], update)
         return self.mix(torch.stack(hypotheses, dim=2))
