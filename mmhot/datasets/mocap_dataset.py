@@ -17,7 +17,8 @@ class MocapDataset(ClipDataset):
     Reads ``.npz`` files with one float array (T, 17, 3) a clip, keyed
     ``subject/take``, a JSON file of named splits (lists of such keys) and a JSON file
     of cameras. Samples hold ``joints_world`` (T, 17, 3) and, with cameras,
-    ``camera_param``: a transform of :mod:`mmhot.datasets.transforms` projects.
+    ``camera_param``: a transform of :mod:`mmhot.datasets.transforms` projects. For
+    transforms that mix motions, ``draw_window()`` returns another's joints.
 
     Args:
         ann_file (str or list[str]): The clips' file or files.
@@ -84,6 +85,16 @@ class MocapDataset(ClipDataset):
             for camera in cameras
             for key in keys
         ]
+
+    def get_data_info(self, idx: int) -> dict:
+        """One window, before the pipeline; see the class."""
+        return super().get_data_info(idx) | {'draw_window': self._draw_window}
+
+    def _draw_window(self) -> np.ndarray:
+        """Joints (T, 17, 3) of a window drawn by NumPy's global generator."""
+        # EpochSeed has seeded it by the time that a transform calls
+        idx = np.random.randint(len(self))  # noqa: NPY002
+        return super().get_data_info(idx)['joints_world']
 
     def _path(self, name: str) -> Path:
         path = Path(self.data_root or '', name)

@@ -4,6 +4,7 @@ from .body import ApproximateJoints, RandomBoneLengths
 from .detector_noise import DetectorNoise
 from .epoch_seed import EpochSeed
 from .frame_rate import RandomFrameRate
+from .motion_mix import RecombineBodies, ReverseTime
 from .virtual_camera import RandomVirtualCamera, VirtualCamera
 
 __all__ = [
@@ -13,5 +14,7 @@ __all__ = [
     'RandomBoneLengths',
     'RandomFrameRate',
     'RandomVirtualCamera',
+    'RecombineBodies',
+    'ReverseTime',
     'VirtualCamera',
 ]

@@ -1,0 +1,88 @@
+"""Motions that nobody recorded, made of recorded ones."""
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmpose.registry import TRANSFORMS
+
+from mmhot.skeletons import get_skeleton
+
+_H36M = get_skeleton('h36m-17')
+_HIPS = _H36M.indices(['left_hip', 'right_hip'])
+_THORAX = _H36M.index('thorax')
+_LEGS = ('root', 'hip', 'knee', 'foot')
+_UPPER = [index for index, name in enumerate(_H36M.joints) if not name.endswith(_LEGS)]
+
+
+@TRANSFORMS.register_module()
+class RecombineBodies(BaseTransform):
+    """Put another window's trunk, head and arms onto this window's legs.
+
+    In each frame the upper body is turned about the vertical until both pelves face
+    the same way. Motion capture holds few motions, but legs and arms are nearly free
+    of each other. Windows in which somebody is not upright stay as they are. Required
+    keys: ``joints_world`` (T, 17, 3), metres, z up, and ``draw_window``, a function
+    that returns another window's ``joints_world``; ``joints_world`` is modified.
+
+    Args:
+        prob (float): Probability.
+        upright (float): Least cosine between trunk and vertical in every frame.
+    """
+
+    def __init__(self, prob: float = 0.3, upright: float = 0.5) -> None:
+        self.prob = prob
+        self.upright = upright
+
+    def transform(self, results: dict) -> dict:
+        """Recombine; see the class."""
+        if np.random.rand() >= self.prob:
+            return results
+        legs, other = results['joints_world'], results['draw_window']()
+        if min(_uprightness(legs), _uprightness(other)) < self.upright:
+            return results
+        turned = _turn(other - other[:, :1], _heading(legs) - _heading(other))
+        joints = legs.copy()
+        joints[:, _UPPER] = turned[:, _UPPER] + legs[:, :1]
+        results['joints_world'] = joints
+        return results
+
+
+@TRANSFORMS.register_module()
+class ReverseTime(BaseTransform):
+    """Play a window backwards.
+
+    Modified key: ``joints_world`` (T, 17, 3); ``lifting_target_visible`` (T', K)
+    follows it, whose frames must be in the window's middle.
+
+    Args:
+        prob (float): Probability.
+    """
+
+    def __init__(self, prob: float = 0.3) -> None:
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        """Reverse; see the class."""
+        if np.random.rand() < self.prob:
+            for key in ('joints_world', 'lifting_target_visible'):
+                results[key] = np.ascontiguousarray(results[key][::-1])
+        return results
+
+
+def _uprightness(joints: np.ndarray) -> float:
+    """Least cosine between the trunk of (T, 17, 3) and the vertical."""
+    trunk = joints[:, _THORAX] - joints[:, 0]
+    return float((trunk[:, 2] / np.linalg.norm(trunk, axis=-1).clip(1e-6)).min())
+
+
+def _heading(joints: np.ndarray) -> np.ndarray:
+    """Angle of the pelvis about the vertical, radians, (T,)."""
+    left, right = _HIPS
+    across = joints[:, left] - joints[:, right]
+    return np.arctan2(across[:, 1], across[:, 0])
+
+
+def _turn(joints: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Turn (T, 17, 3) about the vertical by angles (T,)."""
+    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    x, y = joints[..., 0], joints[..., 1]
+    return np.stack([cos * x - sin * y, sin * x + cos * y, joints[..., 2]], -1)
