@@ -1,5 +1,19 @@
-"""Token pruning, of image patches and of frames: score, keep, gather."""
+"""Token pruning, of image patches and of frames: score, keep, gather, recover."""
 
+from .hourglass import Hourglass, PrunedFeatures
+from .pruners import AttentionPruner, ClusterPruner, MotionPruner, UniformPruner
+from .recoverers import AttentionRecoverer, InterpolationRecoverer
 from .selection import gather_tokens, keep_highest
 
-__all__ = ['gather_tokens', 'keep_highest']
+__all__ = [
+    'AttentionPruner',
+    'AttentionRecoverer',
+    'ClusterPruner',
+    'Hourglass',
+    'InterpolationRecoverer',
+    'MotionPruner',
+    'PrunedFeatures',
+    'UniformPruner',
+    'gather_tokens',
+    'keep_highest',
+]

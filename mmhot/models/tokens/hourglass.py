@@ -1,0 +1,330 @@
+"""Hourglass: prune frames within a host's layers, recover them after.
+
+`Hourglass Tokenizer <https://arxiv.org/abs/2311.12028>`_ (HoT, CVPR 2024), and with
+several prune depths the pyramids of `H2OT <https://arxiv.org/abs/2509.06956>`_ (TPAMI
+2025). It knows nothing about keypoints, hypotheses or hosts.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from .pruners import Frames
+from .selection import gather_tokens
+
+Keep = int | Sequence[int]
+Kept = Tensor | Sequence[Tensor]
+
+
+class PrunedFeatures(NamedTuple):
+    """What a host with a pruner returns.
+
+    Args:
+        feats (Tensor): Features of all frames, or of those kept, (B, T', K, C).
+        stages (tuple[Tensor]): Frames kept by each pruner, sorted, (B, t) each.
+        num_frames (int): Frames ``T`` of the input.
+        recoverer (nn.Module | None): What turns poses of kept frames into poses of
+            all, if that is still to be done.
+    """
+
+    feats: Tensor
+    stages: tuple[Tensor, ...]
+    num_frames: int
+    recoverer: nn.Module | None
+
+    @property
+    def kept(self) -> Tensor:
+        """Frames that went through all layers, (B, t)."""
+        return self.stages[-1]
+
+    @property
+    def frames(self) -> Tensor | None:
+        """Frames that poses are of in the end, (B, t); None if all."""
+        is_whole = self.feats.shape[1] == self.num_frames
+        return None if is_whole or self.recoverer is not None else self.kept
+
+    def recover(self, poses: Tensor) -> Tensor:
+        """Turn the head's output into poses of all frames, where that is due."""
+        if self.recoverer is None:
+            return poses
+        return self.recoverer(poses, self.kept, self.num_frames)
+
+    def chunk(self, count: int) -> list['PrunedFeatures']:
+        """Split the batch into equal parts."""
+        stages = zip(*(stage.chunk(count) for stage in self.stages), strict=True)
+        return [
+            self._replace(feats=feats, stages=kept)
+            for feats, kept in zip(self.feats.chunk(count), stages, strict=True)
+        ]
+
+
+class Hourglass(nn.Module):
+    """Runs a host's layers, prunes before some, and recovers in the end.
+
+    Without a pruner it has no parameters and does nothing but run the layers. With a
+    recoverer of tokens it adds a learned embedding to the tokens that are kept, by
+    their order, not their frame.
+
+    Args:
+        num_frames (int): Frames ``T`` that the host is built for.
+        num_layers (int): The host's layers.
+        embed_dims (int): Channels ``C``.
+        pruner (dict or list[dict], optional): Config of a pruner, or of several from
+            shallow to deep. Without a recoverer ``keep_centre`` is True unless given.
+        recoverer (dict, optional): Config of a recoverer.
+        num_heads (int): Heads of a recoverer with attention. Defaults to 8.
+        qkv_bias (bool): Whether its queries, keys and values have a bias. Defaults
+            to True.
+        first_depth (int): The first layer before which the host can be pruned.
+            Defaults to 0.
+        fixed_lengths (bool): Whether the host's layers only take the number of frames
+            that they were built for. Defaults to False.
+    """
+
+    def __init__(
+        self,
+        num_frames: int,
+        num_layers: int,
+        embed_dims: int,
+        pruner: dict | Sequence[dict] | None = None,
+        recoverer: dict | None = None,
+        num_heads: int = 8,
+        qkv_bias: bool = True,
+        first_depth: int = 0,
+        fixed_lengths: bool = False,
+    ) -> None:
+        super().__init__()
+        if recoverer is not None and not pruner:
+            raise ValueError('a recoverer needs a pruner: set pruner too')
+        pruner = [pruner] if isinstance(pruner, dict) else pruner or []
+        defaults = {'keep_centre': recoverer is None}
+        self.pruners = nn.ModuleList(MODELS.build({**defaults, **p}) for p in pruner)
+        self.num_frames, self.num_layers = num_frames, num_layers
+        self.fixed_lengths = fixed_lengths
+        self._check(first_depth)
+        self.recoverer = None
+        if recoverer is not None:
+            sizes = dict(num_frames=num_frames, embed_dims=embed_dims)
+            sizes |= dict(num_heads=num_heads, qkv_bias=qkv_bias)
+            on_tokens = MODELS.get(recoverer['type']).on_tokens
+            sizes = sizes if on_tokens else {}
+            self.recoverer = MODELS.build({**sizes, **recoverer})
+        self.slot_embeddings = nn.ParameterList(
+            nn.Parameter(torch.zeros(p.num_keep, embed_dims))
+            for p in self.pruners
+            if self.recovers_tokens
+        )
+
+    @property
+    def recovers_tokens(self) -> bool:
+        """Whether all frames are recovered before the head."""
+        return self.recoverer is not None and self.recoverer.on_tokens
+
+    @property
+    def num_outputs(self) -> int:
+        """Frames whose poses can be relied on: all, or only the centre one."""
+        is_whole = not self.pruners or self.recoverer is not None
+        return self.num_frames if is_whole else 1
+
+    @property
+    def lengths(self) -> list[int]:
+        """Frames that each layer sees."""
+        lengths = [self.num_frames] * self.num_layers
+        for pruner in self.pruners:
+            deeper = self.num_layers - pruner.depth
+            lengths[pruner.depth :] = [pruner.num_keep] * deeper
+        return lengths
+
+    def forward(
+        self,
+        x: Tensor,
+        layers: Sequence[Callable],
+        frame_features: Callable[[Tensor], Tensor],
+        poses: Tensor,
+        kept: Kept | None = None,
+        keep: Keep | None = None,
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run the layers.
+
+        Args:
+            x (Tensor): Tokens, (B, T, ..., C).
+            layers (Sequence[Callable]): Each maps (B, T, ..., C) to the same shape.
+                For a pruner that reads attention, the layer before it needs a method
+                ``watch`` that returns its output and the attention that each frame
+                receives, (B, T).
+            frame_features (Callable): Maps tokens to features of frames, (B, T, F).
+            poses (Tensor): The host's input, (B, T, K, C).
+            kept (Tensor or Sequence[Tensor], optional): Frames to keep, (B, t) for
+                each pruner, instead of what it would choose.
+            keep (int or Sequence[int], optional): How many frames to keep, for each
+                pruner, instead of what it was built for.
+
+        Returns:
+            tuple[Tensor, tuple[Tensor]]: Tokens after the last layer, (B, t, ..., C),
+            and the frames kept by each pruner, (B, t) each; no pruner, no frames.
+        """
+        given = self._given(kept, len(x), x.shape[1])
+        keeps = self._keeps(keep, x.shape[1])
+        index = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
+        stages, received = [], None
+        for depth, layer in enumerate(layers):
+            stage = len(stages)
+            if stage < len(self.pruners) and self.pruners[stage].depth == depth:
+                slots = _slots_of(given[stage], index)
+                if slots is None:
+                    frames = self._frames(x, index, frame_features, poses, received)
+                    slots = self.pruners[stage](frames, keeps[stage])
+                index = index.gather(1, slots)
+                x = self._embed_slots(gather_tokens(x, slots), stage)
+                stages.append(index)
+            if self._is_watched(depth, len(stages)):
+                x, received = layer.watch(x)
+            else:
+                x = layer(x)
+        return x, tuple(stages)
+
+    def recover(
+        self, x: Tensor, stages: tuple[Tensor, ...], num_frames: int
+    ) -> Tensor | PrunedFeatures:
+        """Recover the tokens, or see to it that poses will be.
+
+        Args:
+            x (Tensor): Tokens after the last layer and what the host has there.
+            stages (tuple[Tensor]): What :meth:`forward` returned with them.
+            num_frames (int): Frames ``T`` of the input.
+
+        Returns:
+            Tensor | PrunedFeatures: Without a pruner ``x`` as it is.
+        """
+        if not self.pruners:
+            return x
+        if not self.recovers_tokens:
+            return PrunedFeatures(x, stages, num_frames, self.recoverer)
+        x = self.recoverer(x, stages[-1], num_frames)
+        return PrunedFeatures(x, stages, num_frames, None)
+
+    def _frames(
+        self,
+        x: Tensor,
+        index: Tensor,
+        frame_features: Callable,
+        poses: Tensor,
+        received: Tensor | None,
+    ) -> Frames:
+        """What a pruner sees of the frames that are still there."""
+        centre = (poses.shape[1] - 1) // 2
+        centre = (index == centre).int().argmax(1)
+        if index.shape[1] < poses.shape[1]:
+            poses = gather_tokens(poses, index)
+        return Frames(frame_features(x).detach(), poses, received, centre)
+
+    def _is_watched(self, depth: int, stage: int) -> bool:
+        """Whether the next pruner reads the attention of this layer."""
+        if stage == len(self.pruners) or not self.pruners[stage].reads_attention:
+            return False
+        return self.pruners[stage].depth == depth + 1
+
+    def _embed_slots(self, x: Tensor, stage: int) -> Tensor:
+        """Add the embedding of kept slots to (B, t, ..., C)."""
+        if not len(self.slot_embeddings):
+            return x
+        table = self.slot_embeddings[stage]
+        if len(table) != x.shape[1]:
+            # slots are places in time, roughly: stretch the table
+            table = nn.functional.interpolate(
+                table.T[None], x.shape[1], mode='linear', align_corners=True
+            )[0].T
+        return x + table.reshape(len(table), *[1] * (x.ndim - 3), -1)
+
+    def _keeps(self, keep: Keep | None, num_frames: int) -> list[int]:
+        """Frames that each pruner keeps, checked."""
+        built = [pruner.num_keep for pruner in self.pruners]
+        if keep is None:
+            keeps = built
+        elif not built:
+            raise ValueError(f'keep={keep} needs a pruner, and this model has none')
+        else:
+            keeps = [keep] if isinstance(keep, int) else list(keep)
+        if len(keeps) != len(built):
+            raise ValueError(
+                f'keep must be a number for each of {len(built)} pruners, got {keep}'
+            )
+        if self.fixed_lengths and keeps != built:
+            raise ValueError(
+                f'keep={keep} cannot be changed: layers of this model are built for '
+                f'{", ".join(map(str, built))} frames'
+            )
+        _check_keeps(keeps, num_frames, 'keep' if keep else 'num_keep')
+        return keeps
+
+    def _given(
+        self, kept: Kept | None, batch: int, num_frames: int
+    ) -> Sequence[Tensor | None]:
+        """Frames that each pruner has to keep, checked."""
+        if kept is None:
+            return [None] * len(self.pruners)
+        given = [kept] if isinstance(kept, Tensor) else list(kept)
+        if len(given) != len(self.pruners):
+            raise ValueError(
+                f'kept must be frames for each of {len(self.pruners)} pruners, got '
+                f'{len(given)}'
+            )
+        for index in given:
+            is_sorted = index.ndim == 2 and bool((index.diff(dim=1) > 0).all())
+            inside = is_sorted and index.min() >= 0 and index.max() < num_frames
+            if not inside or len(index) != batch:
+                raise ValueError(
+                    f'kept must be sorted frames from 0 to {num_frames - 1}, '
+                    f'({batch}, t), got {tuple(index.shape)}: {index.tolist()}'
+                )
+        return given
+
+    def _check(self, first_depth: int) -> None:
+        """Refuse pruners that do not fit each other or the host."""
+        depths = [pruner.depth for pruner in self.pruners]
+        deepest = self.num_layers - 1
+        for pruner in self.pruners:
+            first = max(first_depth, int(pruner.reads_attention))
+            if not first <= pruner.depth <= deepest:
+                raise ValueError(
+                    f'{type(pruner).__name__} prunes before layers {first} to '
+                    f'{deepest} of this model, got depth={pruner.depth}'
+                )
+        if any(first >= second for first, second in pairwise(depths)):
+            raise ValueError(f'depth of pruners must rise, got {depths}')
+        keeps = [pruner.num_keep for pruner in self.pruners]
+        _check_keeps(keeps, self.num_frames, 'num_keep')
+
+
+def _check_keeps(keeps: Sequence[Any], num_frames: int, name: str) -> None:
+    """Refuse keep counts that do not fall from ``T`` to one or more."""
+    before = num_frames
+    for stage, keep in enumerate(keeps):
+        most = before if stage == 0 else before - 1
+        if not isinstance(keep, int) or not 1 <= keep <= most:
+            raise ValueError(f'{name} must be from 1 to {most}, got {keep}')
+        before = keep
+
+
+def _slots_of(kept: Tensor | None, index: Tensor) -> Tensor | None:
+    """Where frames (B, t) are among those still there (B, T)."""
+    if kept is None:
+        return None
+    slots = torch.searchsorted(index.contiguous(), kept.contiguous())
+    found = index.gather(1, slots.clamp(max=index.shape[1] - 1))
+    if not torch.equal(found, kept):
+        raise ValueError('kept holds frames that an earlier pruner does not keep')
+    return slots
+
+
+def map_features(
+    function: Callable[[Tensor], Tensor], feats: Tensor | PrunedFeatures
+) -> Tensor | PrunedFeatures:
+    """Apply a function to the features of a host, pruned or not."""
+    if isinstance(feats, PrunedFeatures):
+        return feats._replace(feats=function(feats.feats))
+    return function(feats)

@@ -1,0 +1,95 @@
+"""Recoverers: from the frames that were kept back to all.
+
+A recoverer says where it works: on tokens, before the head (``on_tokens``), or on
+the poses that the head gives.
+"""
+
+import torch
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from ..layers.cross_attention import CrossAttention
+from .selection import gather_tokens
+
+
+@MODELS.register_module()
+class AttentionRecoverer(nn.Module):
+    """Token recovering attention (TRA): a learned query for every frame.
+
+    The queries do not depend on the input, so they are projected once a pass, for
+    all keypoints and samples. Where kept frames were is not told.
+
+    Args:
+        num_frames (int): Frames ``T``. The host fills it in.
+        embed_dims (int): Channels ``C``. The host fills it in.
+        num_heads (int): Heads; by default the host's.
+        qkv_bias (bool): Whether queries, keys and values have a bias; by default as
+            in the host.
+    """
+
+    on_tokens = True
+
+    def __init__(
+        self,
+        num_frames: int,
+        embed_dims: int,
+        num_heads: int = 8,
+        qkv_bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.zeros(num_frames, embed_dims))
+        self.attention = CrossAttention(embed_dims, num_heads, qkv_bias)
+
+    def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
+        """Recover tokens (B, T, ..., C) of all frames.
+
+        Args:
+            x (Tensor): Tokens of the frames kept, (B, t, ..., C).
+            kept (Tensor): Which frames those are; not used.
+            num_frames (int): Frames ``T``, at most those it was built for.
+        """
+        queries = self.queries[:num_frames]
+        x = x.movedim(1, -2)  # (B, ..., t, C)
+        return (queries + self.attention(queries, x, x)).movedim(-2, 1)
+
+
+@MODELS.register_module()
+class InterpolationRecoverer(nn.Module):
+    """Token recovering interpolation (TRI): poses between those of kept frames.
+
+    It has no parameters. Before the first and after the last kept frame, poses are
+    theirs.
+
+    Args:
+        mode (str): 'linear' or 'nearest'; of two equally near frames the earlier.
+            Defaults to 'linear'.
+    """
+
+    on_tokens = False
+
+    def __init__(self, mode: str = 'linear') -> None:
+        super().__init__()
+        if mode not in ('linear', 'nearest'):
+            raise ValueError(f"mode must be 'linear' or 'nearest', got {mode!r}")
+        self.mode = mode
+
+    def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
+        """Recover poses (B, T, ..., C) of all frames.
+
+        Args:
+            x (Tensor): Poses of the frames kept, (B, t, ..., C).
+            kept (Tensor): Which frames those are, sorted, (B, t).
+            num_frames (int): Frames ``T``.
+        """
+        frames = torch.arange(num_frames, device=kept.device)
+        frames = frames.expand(len(kept), -1).contiguous()  # (B, T)
+        after = torch.searchsorted(kept.contiguous(), frames)
+        after = after.clamp(max=kept.shape[1] - 1)
+        before = (after - 1).clamp(min=0)
+        start, end = kept.gather(1, before), kept.gather(1, after)
+        weight = (frames - start) / (end - start).clamp(min=1)
+        weight = weight.clamp(0, 1).to(x.dtype)
+        if self.mode == 'nearest':
+            weight = (weight > 0.5).to(x.dtype)
+        weight = weight.reshape(*weight.shape, *[1] * (x.ndim - 2))
+        return gather_tokens(x, before).lerp(gather_tokens(x, after), weight)
