@@ -1,5 +1,6 @@
-"""Hooks for MMEngine's Runner."""
+"""What MMEngine's Runner uses: hooks and averages of models."""
 
+from .cosine_ema import CosineMomentumEMA
 from .hooks import EpochSeedHook
 
-__all__ = ['EpochSeedHook']
+__all__ = ['CosineMomentumEMA', 'EpochSeedHook']

@@ -1,18 +1,22 @@
-"""Transforms of pose windows."""
+"""Transforms of pose windows and of crops around people."""
 
 from .body import ApproximateJoints, RandomBoneLengths
 from .detector_noise import DetectorNoise
 from .epoch_seed import EpochSeed
 from .frame_rate import RandomFrameRate
 from .motion_mix import RecombineBodies, ReverseTime
+from .person_crop import InclusiveBox, RandomHalfPerson, RandomScaleRotation
 from .virtual_camera import RandomVirtualCamera, VirtualCamera
 
 __all__ = [
     'ApproximateJoints',
     'DetectorNoise',
     'EpochSeed',
+    'InclusiveBox',
     'RandomBoneLengths',
     'RandomFrameRate',
+    'RandomHalfPerson',
+    'RandomScaleRotation',
     'RandomVirtualCamera',
     'RecombineBodies',
     'ReverseTime',

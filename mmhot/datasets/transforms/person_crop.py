@@ -1,0 +1,157 @@
+"""Crops around a person as GTPT's released training draws them.
+
+Group-based Token Pruning Transformer for Efficient Human Pose Estimation, ECCV 2024
+(https://arxiv.org/abs/2407.10756). The order is half body, scale and rotation, flip.
+"""
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+from mmpose.datasets.transforms import RandomBBoxTransform, RandomHalfBody
+from mmpose.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class InclusiveBox(BaseTransform):
+    """Let an annotated box run from its first to its last pixel, within the picture.
+
+    MMPose takes it from the first pixel to the one after the last. Needs
+    ``raw_ann_info``, so COCO's format, and ``img_shape``. Modified key: ``bbox``
+    (1, 4).
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Replace the box; see the class."""
+        x, y, width, height = results['raw_ann_info']['bbox']
+        rows, columns = results['img_shape'][:2]
+        left, top = max(0, x), max(0, y)
+        right = min(columns - 1, left + max(0, width - 1))
+        bottom = min(rows - 1, top + max(0, height - 1))
+        results['bbox'] = np.array([[left, top, right, bottom]], np.float32)
+        return results
+
+
+@TRANSFORMS.register_module()
+class RandomHalfPerson(RandomHalfBody):
+    """Keep the upper or the lower half of a person, now and then.
+
+    It differs from MMPose's transform in three ways. Joints that a dataset puts into
+    neither half, COCO-WholeBody's faces and hands, are upper ones. The half that is
+    drawn is taken if more than ``min_half_keypoints`` of its joints are visible;
+    otherwise the lower half if that has so many, and else the upper one. A half of
+    fewer than two joints, or without extent, leaves the box as it is.
+
+    Args:
+        min_total_keypoints (int): Fewest visible joints of a person to be halved.
+        min_half_keypoints (int): The drawn half must have more visible joints.
+        padding (float): Factor on the extent of the half's joints.
+        prob (float): Probability.
+        upper_prioritized_prob (float): Probability that the upper half is drawn. The
+            released code asks whether a standard normal number is below 0.5.
+    """
+
+    def __init__(
+        self,
+        min_total_keypoints: int = 9,
+        min_half_keypoints: int = 2,
+        padding: float = 1.5,
+        prob: float = 0.3,
+        upper_prioritized_prob: float = 0.6915,
+    ) -> None:
+        super().__init__(
+            min_total_keypoints=min_total_keypoints,
+            min_upper_keypoints=min_half_keypoints + 1,
+            min_lower_keypoints=min_half_keypoints + 1,
+            padding=padding,
+            prob=prob,
+            upper_prioritized_prob=upper_prioritized_prob,
+        )
+
+    def transform(self, results: dict) -> dict:
+        """Halve; see the class."""
+        lower = results['lower_body_ids']
+        num_keypoints = results['keypoints'].shape[1]
+        # the dataset's own list stays as it is
+        upper = [joint for joint in range(num_keypoints) if joint not in lower]
+        halved = super().transform({**results, 'upper_body_ids': upper})
+        flat = halved['bbox_scale'].max(axis=1) <= 0
+        for key in ('bbox_center', 'bbox_scale'):
+            results[key] = np.where(flat[:, None], results[key], halved[key])
+        return results
+
+    @cache_randomness
+    def _random_select_half_body(
+        self,
+        keypoints_visible: np.ndarray,
+        upper_body_ids: list[int],
+        lower_body_ids: list[int],
+    ) -> list[list[int] | None]:
+        """Return every person's joints to keep, None for all."""
+        if keypoints_visible.ndim == 3:
+            keypoints_visible = keypoints_visible[..., 0]
+        return [
+            self._select(person > 0, upper_body_ids, lower_body_ids)
+            for person in keypoints_visible
+        ]
+
+    def _select(
+        self, visible: np.ndarray, upper: list[int], lower: list[int]
+    ) -> list[int] | None:
+        """Draw whether and how to halve one person."""
+        if visible.sum() < self.min_total_keypoints or np.random.rand() >= self.prob:
+            return None
+        upper = [joint for joint in upper if visible[joint]]
+        lower = [joint for joint in lower if visible[joint]]
+        prefer_upper = np.random.rand() < self.upper_prioritized_prob
+        if prefer_upper and len(upper) >= self.min_upper_keypoints:
+            half = upper
+        elif len(lower) >= self.min_lower_keypoints:
+            half = lower
+        else:
+            half = upper
+        return half if len(half) >= 2 else None
+
+
+@TRANSFORMS.register_module()
+class RandomScaleRotation(RandomBBoxTransform):
+    """Scale and rotate boxes by clipped normal factors, and never shift them.
+
+    MMPose's transform cuts the normal distribution off at one standard deviation
+    instead, and shifts.
+
+    Args:
+        scale_std (float): Standard deviation of the scale around one.
+        scale_limit (float, optional): Largest distance of the scale from one;
+            ``scale_std`` if not given.
+        rotate_std (float): Standard deviation of the angle, degrees.
+        rotate_limit (float, optional): Largest angle; twice ``rotate_std`` if not
+            given.
+        rotate_prob (float): Probability of rotating at all.
+    """
+
+    def __init__(
+        self,
+        scale_std: float = 0.35,
+        scale_limit: float | None = None,
+        rotate_std: float = 45.0,
+        rotate_limit: float | None = None,
+        rotate_prob: float = 0.6,
+    ) -> None:
+        super().__init__(
+            shift_prob=0.0, rotate_factor=rotate_std, rotate_prob=rotate_prob
+        )
+        self.scale_std = scale_std
+        self.scale_limit = scale_std if scale_limit is None else scale_limit
+        self.rotate_limit = 2 * rotate_std if rotate_limit is None else rotate_limit
+        if not 0 <= self.scale_limit < 1:
+            raise ValueError(f'scale_limit must be in [0, 1), got {self.scale_limit}')
+
+    @cache_randomness
+    def _get_transform_params(self, num_bboxes: int) -> tuple:
+        """Return offsets (N, 2), scales (N, 1) and angles in degrees (N,)."""
+        deviation = self.scale_std * np.random.randn(num_bboxes, 1)
+        scale = 1 + deviation.clip(-self.scale_limit, self.scale_limit)
+        angle = self.rotate_factor * np.random.randn(num_bboxes)
+        angle = angle.clip(-self.rotate_limit, self.rotate_limit)
+        rotated = np.random.rand(num_bboxes) < self.rotate_prob
+        return np.zeros((num_bboxes, 2)), scale, np.where(rotated, angle, 0.0)

@@ -1,0 +1,204 @@
+"""GTPT's training recipe: crops, averaged weights, and what configs make of them."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import MessageHub
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+
+from mmhot.datasets.transforms import (
+    InclusiveBox,
+    RandomHalfPerson,
+    RandomScaleRotation,
+)
+from mmhot.datasets.transforms.epoch_seed import seed_everything
+from mmhot.engine import CosineMomentumEMA
+from mmhot.skeletons import get_skeleton
+
+META = {
+    name: parse_pose_metainfo(dict(from_file=f'configs/_base_/datasets/{name}.py'))
+    for name in ('coco', 'coco_wholebody')
+}
+WHOLE = get_skeleton('coco-wholebody-133')
+
+
+def person(dataset='coco', visible=None):
+    """A person whose joints lie on a diagonal, ten pixels apart."""
+    meta = META[dataset]
+    count = meta['num_keypoints']
+    along = np.arange(count, dtype=np.float32)
+    return dict(
+        keypoints=np.stack([along, 2 * along], -1)[None] * 10,
+        keypoints_visible=np.isin(along, visible)[None].astype(np.float32)
+        if visible is not None
+        else np.ones((1, count), np.float32),
+        upper_body_ids=meta['upper_body_ids'],
+        lower_body_ids=meta['lower_body_ids'],
+        bbox_center=np.zeros((1, 2), np.float32),
+        bbox_scale=np.ones((1, 2), np.float32),
+    )
+
+
+def half_of(results, seed=0, **settings):
+    """The joints that a half-body box encloses, None for an unchanged box."""
+    seed_everything(seed)
+    before = results['keypoints'][0]
+    changed = RandomHalfPerson(**{'prob': 1.0, **settings}).transform(dict(results))
+    if (changed['bbox_scale'] == results['bbox_scale']).all():
+        return None
+    scale = changed['bbox_scale'][0] / 1.5
+    for ids in (range(11), range(11, 17), [*range(11), *range(23, 133)], range(11, 23)):
+        joints = [x for x in ids if x < len(before) and results_visible(results, x)]
+        if joints and np.allclose(np.ptp(before[joints], axis=0), scale):
+            np.testing.assert_allclose(
+                changed['bbox_center'][0], before[joints].mean(0), rtol=1e-6
+            )
+            return joints
+    raise AssertionError(f'no half has the extent {scale}')
+
+
+def results_visible(results, joint):
+    return results['keypoints_visible'][0, joint] > 0
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'upper', 'lower'),
+    [
+        ('coco', [*range(11)], [*range(11, 17)]),
+        ('coco_wholebody', [*range(11), *range(23, 133)], [*range(11, 23)]),
+    ],
+)
+def test_halves_are_the_published_ones(dataset, upper, lower):
+    assert half_of(person(dataset), upper_prioritized_prob=1.0) == upper
+    assert half_of(person(dataset), upper_prioritized_prob=0.0) == lower
+
+
+def test_wholebody_halves_by_name():
+    lower = META['coco_wholebody']['lower_body_ids']
+    assert sorted(lower) == sorted(
+        {*WHOLE.indices('left_leg'), *WHOLE.indices('right_leg')}
+        | {*WHOLE.indices('feet')}
+    )
+
+
+@pytest.mark.parametrize(
+    ('visible', 'prefer_upper', 'expected'),
+    [
+        ([*range(8)], 1.0, None),  # nine joints are needed
+        ([*range(9)], 1.0, [*range(9)]),
+        ([*range(9), 11, 12], 0.0, [*range(9)]),  # two lower ones are too few
+        ([*range(9), 11, 12, 13], 0.0, [11, 12, 13]),
+        ([0, 5, *range(11, 17)], 1.0, None),  # eight joints
+        ([0, 5, 6, *range(11, 17)], 1.0, [0, 5, 6]),
+    ],
+)
+def test_half_needs_enough_joints(visible, prefer_upper, expected):
+    results = person(visible=visible)
+    assert half_of(results, upper_prioritized_prob=prefer_upper) == expected
+
+
+def test_upper_half_of_two_joints_is_taken_for_want_of_a_lower_one():
+    results = person('coco_wholebody', visible=[0, 5, 11, 12, *range(17, 23)])
+    assert half_of(results, upper_prioritized_prob=1.0) == [11, 12, *range(17, 23)]
+    transform = RandomHalfPerson(prob=1.0)
+    visible = np.zeros(17, bool)
+    visible[[0, 5, 11]] = True
+    transform.min_total_keypoints = 3
+    assert transform._select(visible, [0, 5], [11]) == [0, 5]
+    assert transform._select(visible, [0], [11]) is None
+
+
+def test_half_without_extent_changes_nothing():
+    results = person()
+    results['keypoints'][:] = 5
+    assert half_of(results) is None
+
+
+def test_half_body_frequencies():
+    seed_everything(0)
+    transform = RandomHalfPerson()
+    visible = np.ones(17, bool)
+    halves = [
+        transform._select(visible, [*range(11)], [*range(11, 17)]) for _ in range(4000)
+    ]
+    chosen = [half for half in halves if half]
+    # three standard deviations
+    assert len(chosen) / 4000 == pytest.approx(0.3, abs=0.022)
+    upper = sum(half[0] == 0 for half in chosen) / len(chosen)
+    assert upper == pytest.approx(0.6915, abs=0.04)
+
+
+def test_datasets_lists_of_halves_stay_as_they_are():
+    results = person('coco_wholebody')
+    before = list(results['upper_body_ids'])
+    assert RandomHalfPerson(prob=1.0).transform(results)['upper_body_ids'] == before
+
+
+def test_scale_and_rotation_are_clipped_normal_and_nothing_shifts():
+    seed_everything(0)
+    boxes = dict(bbox_center=np.ones((20000, 2)), bbox_scale=np.ones((20000, 2)))
+    changed = RandomScaleRotation().transform(boxes)
+    scale, angle = changed['bbox_scale'][:, 0], changed['bbox_rotation']
+    assert (changed['bbox_center'] == 1).all()
+    assert (changed['bbox_scale'][:, 1] == scale).all()
+    tail = 1 - math.erf(1 / math.sqrt(2))  # beyond one standard deviation
+    for value in (0.65, 1.35):
+        assert (scale == value).mean() == pytest.approx(tail / 2, abs=0.01)
+    assert scale.min() == 0.65
+    assert scale.max() == 1.35
+    assert (angle == 0).mean() == pytest.approx(0.4, abs=0.011)
+    assert (np.abs(angle) == 90).mean() == pytest.approx(0.6 * 0.0455, abs=0.004)
+    inner = np.abs(angle[(angle != 0)]) < 45
+    assert inner.mean() == pytest.approx(1 - tail, abs=0.012)
+
+
+def test_scale_must_stay_positive():
+    with pytest.raises(ValueError, match=r'scale_limit must be in \[0, 1\)'):
+        RandomScaleRotation(scale_limit=1.0)
+
+
+@pytest.mark.parametrize(
+    ('bbox', 'expected'),
+    [
+        ([10, 20, 30, 40], [10, 20, 39, 59]),
+        ([-5, -6, 30, 40], [0, 0, 29, 39]),  # cut, not shortened
+        ([90, 40, 30, 40], [90, 40, 99, 59]),
+    ],
+)
+def test_box_ends_at_its_last_pixel(bbox, expected):
+    results = dict(raw_ann_info=dict(bbox=bbox), img_shape=(60, 100))
+    assert InclusiveBox().transform(results)['bbox'].tolist() == [expected]
+
+
+def constant(value):
+    layer = torch.nn.BatchNorm1d(1)
+    for tensor in (*layer.parameters(), layer.running_mean, layer.running_var):
+        tensor.data.fill_(value)
+    return layer
+
+
+def test_average_follows_the_published_schedule():
+    average = CosineMomentumEMA(constant(0.0), total_steps=300 * 586)
+    for step, kept in ((0, 0.996), (87900, 0.998), (175799, 1 - 3.2e-13)):
+        assert 1 - average.momentum_at(step) == pytest.approx(kept, abs=1e-14)
+    assert average.momentum_at(300 * 586) == average.momentum_at(10**9) == 0
+
+
+def test_average_includes_statistics_and_starts_from_the_initial_weights():
+    average = CosineMomentumEMA(constant(0.0), total_steps=2)
+    average.update_parameters(constant(1.0))
+    average.update_parameters(constant(2.0))
+    # 0.004 of the first step; the second weighs half of that
+    expected = torch.tensor([0.004 * 0.998 + 0.002 * 2])
+    for name in ('weight', 'bias', 'running_mean', 'running_var'):
+        torch.testing.assert_close(getattr(average.module, name).data, expected)
+
+
+def test_average_takes_its_length_from_the_running_training():
+    hub = MessageHub.get_current_instance()
+    hub.update_info('max_iters', 100)
+    average = CosineMomentumEMA(constant(0.0))
+    assert average.momentum_at(50) == pytest.approx(0.002)
+    hub.pop_info('max_iters')
