@@ -107,6 +107,22 @@ HALPE = (
     'left_heel<left_ankle right_heel<right_ankle'
 )
 
+MPII = (
+    'right_ankle<right_knee right_knee<right_hip right_hip<pelvis left_hip<pelvis '
+    'left_knee<left_hip left_ankle<left_knee pelvis thorax<pelvis '
+    'upper_neck<thorax head_top<upper_neck right_wrist<right_elbow '
+    'right_elbow<right_shoulder right_shoulder<thorax left_shoulder<thorax '
+    'left_elbow<left_shoulder left_wrist<left_elbow'
+)
+
+CROWDPOSE = (
+    'left_shoulder<neck right_shoulder<neck left_elbow<left_shoulder '
+    'right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow '
+    'left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip '
+    'right_knee<right_hip left_ankle<left_knee right_ankle<right_knee '
+    'top_head<neck neck'
+)
+
 MEDIAPIPE = (
     'nose left_eye_inner<nose left_eye<left_eye_inner left_eye_outer<left_eye '
     'right_eye_inner<nose right_eye<right_eye_inner right_eye_outer<right_eye '

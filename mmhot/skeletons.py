@@ -29,7 +29,8 @@ class Skeleton:
         flip_pairs (tuple[tuple[int, int]]): Pairs (left, right), by left index.
         groups (Mapping[str, tuple[str]]): Joint names of each body part. Limbs run
             from the trunk outwards. ``torso`` holds the joints on the trunk's
-            midline or, where there are none, the shoulders and hips.
+            midline or, where there are none, the shoulders and hips. Where they
+            exist, ``head``, ``upper_body`` and ``lower_body`` share no joint.
     """
 
     name: str
@@ -251,6 +252,11 @@ def _names(tree: str) -> list[str]:
     return [word.partition('<')[0] for word in tree.split()]
 
 
+def _pairs(*parts: str) -> list[str]:
+    """Return left and right joint of each part."""
+    return [f'{side}_{part}' for part in parts for side in ('left', 'right')]
+
+
 def _sides(*parts: str) -> dict[str, list[str]]:
     """Return the two groups of foot joints."""
     return {
@@ -261,14 +267,19 @@ def _sides(*parts: str) -> dict[str, list[str]]:
 
 _HEAD = 'nose left_eye right_eye left_ear right_ear'
 _CORNERS = 'left_shoulder right_shoulder left_hip right_hip'
+_HALVES = {
+    'upper_body': _pairs('shoulder', 'elbow', 'wrist'),
+    'lower_body': _pairs('hip', 'knee', 'ankle'),
+}
 
 _ALL = (
-    _build('coco-17', trees.COCO_BODY, _HEAD, _CORNERS),
+    _build('coco-17', trees.COCO_BODY, _HEAD, _CORNERS, **_HALVES),
     _build(
         'coco-wholebody-133',
         trees.COCO_WHOLEBODY,
         _HEAD,
         _CORNERS,
+        **_HALVES,
         body=_names(trees.COCO_BODY),
         feet=_names(trees.COCO_FEET),
         **_sides('big_toe', 'small_toe', 'heel'),
@@ -293,8 +304,19 @@ _ALL = (
         trees.HALPE,
         f'{_HEAD} head',
         'hip neck',
+        upper_body=['neck', *_HALVES['upper_body']],
+        lower_body=['hip', *_HALVES['lower_body']],
         **_sides('big_toe', 'small_toe', 'heel'),
     ),
+    _build(
+        'mpii-16',
+        trees.MPII,
+        'upper_neck head_top',
+        'pelvis thorax',
+        upper_body=['thorax', *_HALVES['upper_body']],
+        lower_body=['pelvis', *_HALVES['lower_body']],
+    ),
+    _build('crowdpose-14', trees.CROWDPOSE, 'top_head neck', _CORNERS, **_HALVES),
     _build(
         'mediapipe-33',
         trees.MEDIAPIPE,
@@ -316,5 +338,7 @@ _DATASET_NAMES = MappingProxyType(
         'h36m': 'h36m-17',
         'mpi_inf_3dhp': 'mpi-inf-3dhp-17',
         'halpe26': 'halpe-26',
+        'mpii': 'mpii-16',
+        'crowdpose': 'crowdpose-14',
     }
 )
