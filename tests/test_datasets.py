@@ -59,7 +59,7 @@ def test_windows_hold_their_frames_and_repeat_the_edges(tmp_path):
     assert first['joints_world'][:, 0, 0].tolist() == [0, 0, 0, 1, 2]
     assert last['joints_world'][:, 0, 0].tolist() == [3, 4, 5, 5, 5]
     assert (first['clip'], last['clip']) == ('a/x', 'b/y')
-    assert (first['subject'], first['action']) == ('a', 'x')
+    assert (first['subject'], first['action']) == ('a', '')
     assert (first['frame'], last['frame']) == (0, 5)
     for sample in (first, last):
         assert sample['target_frames'] == slice(2, 3)

@@ -32,6 +32,8 @@ class MocapDataset(ClipDataset):
             is listed once for each, which is then the sample's ``dataset_name``.
             Transforms act on it, and metrics count sources apart.
         skip_subjects (list[str]): Subjects to leave out.
+        actions (dict[str, str], optional): What is done in a clip, by its key; the
+            files do not say.
         fps (float): Frames per second of the files.
         **kwargs: See :class:`ClipDataset`.
 
@@ -48,6 +50,7 @@ class MocapDataset(ClipDataset):
         camera_file: str | None = None,
         sources: list[str] | tuple[str, ...] = (),
         skip_subjects: list[str] | tuple[str, ...] = (),
+        actions: dict[str, str] | None = None,
         fps: float = 50.0,
         **kwargs,
     ) -> None:
@@ -57,6 +60,7 @@ class MocapDataset(ClipDataset):
         self.camera_file = camera_file
         self.sources = list(sources)
         self.skip_subjects = set(skip_subjects)
+        self.actions = actions or {}
         self.fps = fps
         super().__init__(ann_file='', **kwargs)
 
@@ -128,15 +132,14 @@ class MocapDataset(ClipDataset):
     def _clip(
         self, key: str, joints: np.ndarray, camera: dict | None, source: str
     ) -> Clip:
-        subject, _, take = key.rpartition('/')
         constants = dict(dataset_name=source)
         if camera is not None:
             constants.update(camera_param=camera)
         view = '' if camera is None else f'.{camera["name"]}'
         return Clip(
             name=f'{key}{view}',
-            subject=subject,
-            action=take,
+            subject=key.rpartition('/')[0],
+            action=self.actions.get(key, ''),
             fps=self.fps,
             arrays=dict(joints_world=joints),
             constants=constants,

@@ -122,7 +122,8 @@ class VirtualCamera(BaseTransform):
         results['keypoints'] = keypoints.astype(np.float32)
         results['keypoints_visible'] = np.ones(keypoints.shape[:-1], np.float32)
         results['lifting_target'] = lifting_target.astype(np.float32)
-        action = results['action'].replace('_', '-')
+        action = results['action'] or results['clip'].split('/')[-1].split('.')[0]
+        action = action.replace('_', '-')
         results['target_img_path'] = [f'{results["subject"]}_{action}.jpg']
         return results
 
