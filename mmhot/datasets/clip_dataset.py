@@ -10,7 +10,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
-_MMPOSE_DATASETS = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'
+MMPOSE_DATASETS = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Clip:
     Attributes:
         name (str): Unique name, ``subject/take``.
         subject (str): Who is seen; samplers balance over it.
-        action (str): What is done; metrics average over it.
+        action (str): What is done, '' if nobody says; metrics average over it.
         fps (float): Frames per second.
         arrays (dict[str, np.ndarray]): Arrays of (T, ...), cut into windows.
         constants (dict): What is the same in every window, such as the camera.
@@ -85,9 +85,10 @@ class ClipDataset(BaseDataset):
 
     A sample holds, besides a clip's constants, ``seq_len`` frames of each of its
     arrays (the first or last frame is repeated outside of the clip),
-    ``target_frames`` (slice within the window), ``lifting_target_visible``
-    (num_targets, K; zero outside of the clip), ``subject``, ``action``, ``clip`` and
-    ``frame`` (of the middle target).
+    ``target_frames`` (slice within the window), ``target_frame_numbers`` (within the
+    clip, (num_targets,); some may be outside of it), ``lifting_target_visible``
+    (num_targets, K; zero outside of the clip), ``subject``, ``action``, ``clip``,
+    ``fps`` and ``frame`` (of the middle target).
 
     Args:
         ann_file (str): The clips' file.
@@ -112,7 +113,7 @@ class ClipDataset(BaseDataset):
     """
 
     # found by its whole path without a warning, wherever the user is
-    METAINFO: dict = dict(from_file=str(_MMPOSE_DATASETS / 'h36m.py'))
+    METAINFO: dict = dict(from_file=str(MMPOSE_DATASETS / 'h36m.py'))
 
     def __init__(
         self,
@@ -226,6 +227,7 @@ class ClipDataset(BaseDataset):
             frame=frame,
             dataset_name=self.dataset_name,
             target_frames=targets,
+            target_frame_numbers=frames[targets],
             lifting_target_visible=np.repeat(visible[:, None], num_keypoints, 1),
             flip_indices=self._metainfo['flip_indices'],
         )
