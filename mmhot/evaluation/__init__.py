@@ -1,13 +1,33 @@
-"""Errors of 3D and 2D poses, as papers report them."""
+"""Errors of 3D poses, as papers report them."""
 
+from .error_report import ErrorReport
+from .joint_groups import error_groups, pck_joints
 from .lifting_error import LiftingError
-from .pose_errors import mpjpe, p_mpjpe, procrustes_align
-from .wholebody_parts import CocoWholeBodyPartsMetric
+from .pose_errors import (
+    auc,
+    mpjae,
+    mpjpe,
+    mpjve,
+    n_mpjpe,
+    p_mpjpe,
+    pck,
+    procrustes_align,
+)
+from .tracks import Track, join_tracks
 
 __all__ = [
-    'CocoWholeBodyPartsMetric',
+    'ErrorReport',
     'LiftingError',
+    'Track',
+    'auc',
+    'error_groups',
+    'join_tracks',
+    'mpjae',
     'mpjpe',
+    'mpjve',
+    'n_mpjpe',
     'p_mpjpe',
+    'pck',
+    'pck_joints',
     'procrustes_align',
 ]

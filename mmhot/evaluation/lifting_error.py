@@ -1,44 +1,109 @@
-"""MPJPE and P-MPJPE in millimetres."""
+"""The errors that papers on lifting report, as a metric of MMEngine's evaluators."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 
-import numpy as np
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
 from mmpose.registry import METRICS
 
-from .pose_errors import mpjpe, p_mpjpe
+from mmhot.skeletons import Skeleton, get_skeleton
+
+from .error_report import ErrorReport
+from .joint_groups import error_groups, pck_joints
+from .measures import DEFAULT_MEASURES, get_measures
+from .tracks import Track, join_tracks, read_sample
 
 
 @METRICS.register_module()
 class LiftingError(BaseMetric):
-    """MPJPE and P-MPJPE of root-relative poses, mean over frames, in millimetres.
+    """Errors of root-relative poses, as ``docs/metrics.md`` defines them.
 
     Samples of several datasets (``dataset_name`` in their metainfo: true or noisy 2D,
-    say) are counted apart: the metrics are then ``NAME/MPJPE`` and ``NAME/P-MPJPE``.
-    Frames outside of a clip (``lifting_target_visible`` zero) do not count.
+    say) are counted apart: a metric is then ``NAME/MPJPE``. Windows may come in any
+    order; a frame that several of them predict counts once, with the mean of its
+    predictions. After an evaluation ``report`` has the tables, on the main process.
+
+    Args:
+        metrics (Sequence[str]): Some of 'MPJPE', 'P-MPJPE', 'N-MPJPE' (mm), 'MPJVE'
+            (mm/frame), 'MPJAE' (mm/frame^2), 'MPJVE-s' (mm/s), 'MPJAE-s' (m/s^2),
+            'PCK@150' and 'AUC' (percent); by default all but those per second. Those
+            that need consecutive frames are left out where there are none.
+        average (str): 'actions' averages over frames, then over actions, where each
+            sample has an action (Human3.6M's protocol), else over frames; 'frames'
+            always averages over frames.
+        count_padding (bool): Whether frames outside of a clip, which repeat its first
+            or last, count as well. MixSTE's and HoT's published numbers count them.
+        root_index (int): The joint that poses are made relative to.
+        skip_list (Sequence[str]): Recordings to leave out, without their camera, as
+            in MMPose's metric: 'S9_Greeting'.
+        collect_device (str): 'cpu' or 'gpu', where results of processes are gathered.
+        prefix (str, optional): Prefix of the names.
+        collect_dir (str, optional): Folder for gathering on the CPU.
     """
 
-    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Keep predictions and targets of (T', K, 3)."""
-        for sample in data_samples:
-            target = sample['gt_instances']['lifting_target']
-            visible = sample['gt_instances']['lifting_target_visible']
-            inside = np.reshape(visible, target.shape[:2]).all(-1)
-            pred = np.asarray(sample['pred_instances']['keypoints'])
-            self.results.append(
-                (sample.get('dataset_name', ''), pred[inside], target[inside])
-            )
+    # none, without MMEngine's warning
+    default_prefix = ''
 
-    def compute_metrics(self, results: list) -> dict[str, float]:
+    def __init__(
+        self,
+        metrics: Sequence[str] = DEFAULT_MEASURES,
+        average: str = 'actions',
+        count_padding: bool = False,
+        root_index: int = 0,
+        skip_list: Sequence[str] = (),
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        if average not in ('actions', 'frames'):
+            raise ValueError(f"average must be 'actions' or 'frames', got {average!r}")
+        super().__init__(collect_device, prefix, collect_dir)
+        self.metrics = [measure.name for measure in get_measures(metrics)]
+        self.average = average
+        self.count_padding = count_padding
+        self.root_index = root_index
+        self.skip_list = set(skip_list)
+        self.report: ErrorReport | None = None
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Keep predictions and targets of (T', K, 3), one result a sample."""
+        self.results += [
+            read_sample(sample, self.count_padding) for sample in data_samples
+        ]
+
+    def compute_metrics(self, results: list[Track]) -> dict[str, float]:
         """Average each dataset's errors."""
-        poses = defaultdict(list)
-        for name, pred, target in results:
-            poses[name].append((pred, target))
-        metrics = {}
-        for name, pairs in sorted(poses.items()):
-            pred, target = (np.concatenate(each) for each in zip(*pairs, strict=True))
-            prefix = f'{name}/' if len(poses) > 1 else ''
-            metrics[f'{prefix}MPJPE'] = 1000 * float(mpjpe(pred, target).mean())
-            metrics[f'{prefix}P-MPJPE'] = 1000 * float(p_mpjpe(pred, target).mean())
-        return metrics
+        parts = [part for part in results if part.recording not in self.skip_list]
+        if not sum(len(part.pred) for part in parts):
+            raise ValueError('LiftingError got no frame that counts')
+        num_keypoints = parts[0].pred.shape[1]
+        skeleton = self._skeleton(num_keypoints)
+        names = [f'joint {joint}' for joint in range(num_keypoints)]
+        self.report = ErrorReport(
+            join_tracks(parts),
+            metrics=self.metrics,
+            joint_names=names if skeleton is None else skeleton.joints,
+            groups=None if skeleton is None else error_groups(skeleton),
+            average=self.average,
+            root_index=self.root_index,
+            pck_joints=None if skeleton is None else pck_joints(skeleton),
+        )
+        if self.report.left_out:
+            MMLogger.get_current_instance().warning(
+                f'LiftingError: no {", ".join(self.report.left_out)}, as no frames are '
+                'consecutive: set dataset.stride to at most num_targets'
+            )
+        several = len(self.report.datasets) > 1
+        return {
+            f'{dataset}/{name}' if several else name: value
+            for dataset in self.report.datasets
+            for name, value in self.report.overall(dataset).items()
+        }
+
+    def _skeleton(self, num_keypoints: int) -> Skeleton | None:
+        """The dataset's skeleton, if it is one that we know."""
+        try:
+            skeleton = get_skeleton((self.dataset_meta or {}).get('dataset_name', ''))
+        except ValueError:
+            return None
+        return skeleton if skeleton.num_keypoints == num_keypoints else None

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .pose_errors import frame_changes
+
 
 def bone_length_variation(poses: np.ndarray, parents: Sequence[int]) -> np.ndarray:
     """How much each bone changes its length: standard deviation over mean.
@@ -33,8 +35,7 @@ def jitter(poses: np.ndarray, frames: np.ndarray, fps: float) -> float:
     Raises:
         ValueError: If no three frames follow each other.
     """
-    in_a_row = np.asarray(frames)[2:] - np.asarray(frames)[:-2] == 2
-    if not in_a_row.any():
+    change = frame_changes(poses, 2, frames)
+    if not len(change):
         raise ValueError('jitter needs at least 3 consecutive frames')
-    change = np.diff(poses, n=2, axis=0)[in_a_row]
     return float(np.linalg.norm(change, axis=-1).mean()) * fps**2
