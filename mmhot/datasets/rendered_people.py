@@ -1,0 +1,180 @@
+"""Rendered people, or any others that were packed into shards."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.dataset import force_full_init
+from mmengine.logging import MessageHub
+from mmpose.datasets.datasets.base import BaseCocoStyleDataset
+from mmpose.registry import DATASETS
+
+from mmhot.io.packed_people import PackedPeople, read_packed_people
+from mmhot.skeletons import get_skeleton
+
+from .clip_dataset import MMPOSE_DATASETS
+
+_METAINFOS = {'coco-17': 'coco.py', 'coco-wholebody-133': 'coco_wholebody.py'}
+# Where COCO-WholeBody's JSON keeps the keypoints of each part.
+_PARTS = {
+    'keypoints': 'body',
+    'foot_kpts': 'feet',
+    'face_kpts': 'face',
+    'lefthand_kpts': 'left_hand',
+    'righthand_kpts': 'right_hand',
+}
+
+
+@DATASETS.register_module()
+class RenderedPeople(BaseCocoStyleDataset):
+    """Crops of people for top-down training, with MMPose's usual keys.
+
+    Reads shards of :mod:`mmhot.io.packed_people` with the 133 keypoints of
+    COCO-WholeBody, of which COCO's 17 are the first. Images stay encoded in memory
+    until they are asked for. The sample's ``img`` is what ``LoadImage`` would load.
+
+    Args:
+        ann_file (str or list[str]): Shards.
+        skeleton (str): Keypoints wanted, 'coco-17' or 'coco-wholebody-133'. Defaults
+            to 'coco-17'.
+        visible_only (Sequence[str]): Groups of the skeleton whose hidden keypoints do
+            not count. COCO's annotators do not label what they cannot see of faces
+            and hands, renderers do. Defaults to none.
+        min_keypoints (int): People with fewer labelled keypoints are left out.
+            Defaults to 1.
+        **kwargs: Those of MMPose's datasets.
+
+    Raises:
+        FileNotFoundError: If a shard is missing.
+        ValueError: If a shard is damaged or has too few keypoints; or the skeleton is
+            another.
+    """
+
+    def __init__(
+        self,
+        ann_file: str | Sequence[str],
+        skeleton: str = 'coco-17',
+        visible_only: Sequence[str] = (),
+        min_keypoints: int = 1,
+        metainfo: dict | None = None,
+        data_root: str = '',
+        **kwargs,
+    ) -> None:
+        if skeleton not in _METAINFOS:
+            raise ValueError(
+                f'skeleton must be one of {", ".join(_METAINFOS)}, got {skeleton!r}'
+            )
+        self.skeleton = get_skeleton(skeleton)
+        self.visible_only = [
+            index for group in visible_only for index in self.skeleton.indices(group)
+        ]
+        self.min_keypoints = min_keypoints
+        names = [ann_file] if isinstance(ann_file, str) else list(ann_file)
+        self.shard_files = [Path(data_root or '', name) for name in names]
+        metainfo = metainfo or dict(
+            from_file=str(MMPOSE_DATASETS / _METAINFOS[skeleton])
+        )
+        super().__init__(metainfo=metainfo, data_root=data_root, **kwargs)
+        self._metainfo['CLASSES'] = [dict(id=1, name='person')]
+        # MMPose's metric would read this file; there is none
+        hub = MessageHub.get_current_instance()
+        hub.update_info(f'{self.metainfo["dataset_name"]}_ann_file', None)
+
+    def load_data_list(self) -> list[dict]:
+        """Read the shards; the list holds labels, not images."""
+        self.shards = [read_packed_people(path) for path in self.shard_files]
+        infos = []
+        for number, shard in enumerate(self.shards):
+            if shard.keypoints.shape[1] < self.skeleton.num_keypoints:
+                raise ValueError(
+                    f'{self.shard_files[number]} has {shard.keypoints.shape[1]} '
+                    f'keypoints, {self.skeleton.name} needs '
+                    f'{self.skeleton.num_keypoints}'
+                )
+            infos += self._infos(number, shard, first=len(infos))
+        if not infos:
+            raise ValueError(
+                f'nobody is left of {", ".join(map(str, self.shard_files))}'
+            )
+        return infos
+
+    def _infos(self, number: int, shard: PackedPeople, first: int) -> list[dict]:
+        """Labels of the people in one shard."""
+        keypoints = shard.keypoints[:, : self.skeleton.num_keypoints]
+        visibility = shard.visibility[:, : self.skeleton.num_keypoints].copy()
+        hidden = visibility[:, self.visible_only] < 2
+        visibility[:, self.visible_only] *= ~hidden
+        enough = np.flatnonzero((visibility > 0).sum(1) >= self.min_keypoints)
+        return [
+            self._info(
+                number,
+                row,
+                first + i,
+                keypoints[row],
+                visibility[row],
+                shard.bboxes[row],
+            )
+            for i, row in enumerate(enough)
+        ]
+
+    def _info(
+        self,
+        shard: int,
+        row: int,
+        number: int,
+        keypoints: np.ndarray,
+        visibility: np.ndarray,
+        bbox: np.ndarray,
+    ) -> dict:
+        width, height = bbox[2:] - bbox[:2]
+        # what COCO counts as the area of a person is about half of the box
+        area = max(float(width * height) * 0.53, 1.0)
+        return {
+            'img_id': number,
+            'id': number,
+            'shard': shard,
+            'row': int(row),
+            'img_path': f'{self.shard_files[shard]}#{row}',
+            'category_id': np.array(1),
+            'iscrowd': 0,
+            'segmentation': None,
+            'area': np.array(area, np.float32),
+            'bbox': bbox[None],
+            'bbox_score': np.ones(1, np.float32),
+            'num_keypoints': int((visibility > 0).sum()),
+            'keypoints': keypoints[None],
+            'visibility': visibility,
+            'keypoints_visible': (visibility[None] > 0).astype(np.float32),
+        }
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """One person: labels and decoded ``img``, BGR uint8 (H, W, 3)."""
+        info = super().get_data_info(idx)
+        info['img'] = self.shards[info['shard']].decode(info['row'])
+        info['raw_ann_info'] = self._raw_annotation(info)
+        return info
+
+    def _raw_annotation(self, info: dict) -> dict:
+        """The person as COCO's JSON would hold it: CocoMetric makes its truth of it."""
+        flags = info.pop('visibility')
+        x1, y1, x2, y2 = map(float, info['bbox'][0])
+        triples = np.concatenate([info['keypoints'][0], flags[:, None]], -1)
+        return {
+            'id': info['id'],
+            'image_id': info['img_id'],
+            'category_id': 1,
+            'iscrowd': 0,
+            'area': float(info['area']),
+            'bbox': [x1, y1, x2 - x1, y2 - y1],
+            'num_keypoints': info['num_keypoints'],
+            **self._by_part(triples),
+        }
+
+    def _by_part(self, triples: np.ndarray) -> dict[str, list[float]]:
+        if self.skeleton.name == 'coco-17':
+            return {'keypoints': triples.ravel().tolist()}
+        return {
+            key: triples[self.skeleton.indices(group)].ravel().tolist()
+            for key, group in _PARTS.items()
+        }

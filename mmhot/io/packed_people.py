@@ -1,0 +1,169 @@
+"""Crops of people with their keypoints, thousands in one file.
+
+A ``.npz`` of encoded images one after another, with the labels of all: it is read in
+one go and shuffled without seeking, and travels as one file. ``docs/data.md`` says
+what each array is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .atomic import replacing
+from .npz import load_arrays
+
+# Keypoints are stored as whole numbers of this part of a pixel.
+_STEPS = 64
+_LARGEST = np.iinfo(np.uint16).max / _STEPS
+
+
+@dataclass
+class PackedPeople:
+    """People, each in an image of its own.
+
+    Attributes:
+        images (np.ndarray): The encoded images, uint8, one after another.
+        offsets (np.ndarray): Where each image begins, and the end, int64 (N + 1,).
+        keypoints (np.ndarray): Pixels of the image, float32 (N, K, 2).
+        visibility (np.ndarray): uint8 (N, K): 0 not labelled, 1 hidden, 2 visible.
+        bboxes (np.ndarray): x1, y1, x2, y2 in pixels, float32 (N, 4).
+        extras (dict[str, np.ndarray]): Other arrays (N, ...), such as ``cam3d``.
+    """
+
+    images: np.ndarray
+    offsets: np.ndarray
+    keypoints: np.ndarray
+    visibility: np.ndarray
+    bboxes: np.ndarray
+    extras: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Number of people."""
+        return len(self.bboxes)
+
+    def encoded(self, index: int) -> np.ndarray:
+        """Bytes of one image, as its file would hold them, uint8."""
+        return self.images[self.offsets[index] : self.offsets[index + 1]]
+
+    def decode(self, index: int) -> np.ndarray:
+        """Decode one image.
+
+        Returns:
+            np.ndarray: BGR, uint8 (H, W, 3).
+
+        Raises:
+            ValueError: If it is damaged.
+        """
+        image = cv2.imdecode(self.encoded(index), cv2.IMREAD_COLOR)
+        if image is None:
+            raise ValueError(f'image {index} is damaged')
+        return image
+
+
+def join_images(images: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """Put encoded images one after another: ``images`` and ``offsets``."""
+    lengths = [len(image) for image in images]
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    return np.frombuffer(b''.join(images), np.uint8), offsets.astype(np.int64)
+
+
+def read_packed_people(path: str | Path) -> PackedPeople:
+    """Read a file of people.
+
+    Args:
+        path (str | Path): The ``.npz`` file.
+
+    Returns:
+        PackedPeople: Its people; arrays besides the known ones in ``extras``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not what it should be; one line that says what.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} does not exist')
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = archive.files
+        arrays = load_arrays(path, names)
+        return _checked(arrays)
+    except (ValueError, EOFError, OSError, TypeError) as error:
+        reason = ' '.join(str(error).split())
+        raise ValueError(f'{path} is no file of packed people: {reason}') from error
+
+
+def write_packed_people(people: PackedPeople, path: str | Path) -> None:
+    """Write a file of people, whole or not at all.
+
+    Args:
+        people (PackedPeople): Keypoints that are labelled must lie within
+            0 ... 1023 pixels; they are rounded to 1/64 pixel.
+        path (str | Path): The ``.npz`` file to write.
+
+    Raises:
+        ValueError: If a labelled keypoint cannot be stored.
+    """
+    labelled = people.visibility > 0
+    keypoints = np.where(labelled[..., None], people.keypoints, 0)
+    if not np.isfinite(keypoints).all() or (
+        len(people) and (keypoints.min() < 0 or keypoints.max() > _LARGEST)
+    ):
+        raise ValueError(
+            f'labelled keypoints must lie within 0 ... {_LARGEST:.0f} pixels to be '
+            'packed: crop the images first'
+        )
+    with replacing(path) as temporary, temporary.open('wb') as file:
+        np.savez(
+            file,
+            images=people.images,
+            offsets=people.offsets,
+            kpts_q=np.round(keypoints * _STEPS).astype(np.uint16),
+            vis=people.visibility.astype(np.uint8),
+            bbox=people.bboxes.astype(np.float32),
+            **people.extras,
+        )
+
+
+def _checked(arrays: dict[str, np.ndarray]) -> PackedPeople:
+    """Check the shapes of a file's arrays."""
+    shapes = {
+        'images': (None,),
+        'offsets': (None,),
+        'kpts_q': (None, None, 2),
+        'vis': (None, None),
+        'bbox': (None, 4),
+    }
+    for name, wanted in shapes.items():
+        if name not in arrays:
+            raise ValueError(f"has no array '{name}'")
+        shape = arrays[name].shape
+        if len(shape) != len(wanted) or any(
+            want not in (None, have) for want, have in zip(wanted, shape, strict=True)
+        ):
+            raise ValueError(f"'{name}' is {shape}")
+    known = {name: arrays.pop(name) for name in shapes}
+    offsets, num_people = known['offsets'], len(known['bbox'])
+    if (
+        known['kpts_q'].shape[:2] != known['vis'].shape
+        or len({num_people, len(offsets) - 1, len(known['vis'])}) > 1
+        or any(len(extra) != num_people for extra in arrays.values())
+    ):
+        raise ValueError('the arrays do not have the same number of people')
+    if (
+        offsets[0]
+        or offsets[-1] != len(known['images'])
+        or (np.diff(offsets) < 0).any()
+    ):
+        raise ValueError("'offsets' do not fit 'images'")
+    return PackedPeople(
+        images=known['images'],
+        offsets=offsets,
+        keypoints=known['kpts_q'].astype(np.float32) / _STEPS,
+        visibility=known['vis'],
+        bboxes=known['bbox'].astype(np.float32),
+        extras=arrays,
+    )

@@ -1,0 +1,192 @@
+"""Packed people: files, COCO folders, and the dataset."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from packed import drawn_people
+
+import mmhot.plugin  # noqa: F401 registers
+from mmhot.datasets import RenderedPeople
+from mmhot.io.coco_people import pack_coco, unpack_coco
+from mmhot.io.packed_people import read_packed_people, write_packed_people
+from mmhot.skeletons import get_skeleton
+
+TOOL = Path(__file__).parents[1] / 'tools/dataset_converters/pack.py'
+WHOLEBODY = get_skeleton('coco-wholebody-133')
+
+
+@pytest.fixture
+def shard(tmp_path):
+    path = tmp_path / 'people.npz'
+    write_packed_people(drawn_people(), path)
+    return path
+
+
+def assert_same(people, wanted):
+    for name in ('images', 'offsets', 'keypoints', 'visibility', 'bboxes'):
+        assert_array_equal(getattr(people, name), getattr(wanted, name), err_msg=name)
+    assert people.extras.keys() == wanted.extras.keys()
+    for name, extra in people.extras.items():
+        assert extra.dtype == wanted.extras[name].dtype
+        assert_array_equal(extra, wanted.extras[name])
+
+
+def test_files_give_back_what_was_written(shard):
+    assert_same(read_packed_people(shard), drawn_people())
+
+
+@pytest.mark.parametrize('num_keypoints', [17, 133])
+def test_folders_give_back_what_was_packed(tmp_path, num_keypoints):
+    people = drawn_people(num_keypoints=num_keypoints)
+    path = unpack_coco(people, tmp_path)
+    assert_same(pack_coco(path, tmp_path / 'images', size=None), people)
+
+
+def test_tool_packs_what_it_unpacked(tmp_path, shard):
+    run = [sys.executable, str(TOOL)]
+    subprocess.run([*run, 'unpack', shard, tmp_path / 'out'], check=True)
+    again = tmp_path / 'again.npz'
+    arguments = [tmp_path / 'out/annotations.json', tmp_path / 'out/images', again]
+    subprocess.run([*run, 'pack', '--whole', *arguments], check=True)
+    assert_same(read_packed_people(again), drawn_people())
+
+
+def test_crops_hold_the_person_where_the_labels_say(tmp_path):
+    path = unpack_coco(drawn_people(), tmp_path)
+    people = pack_coco(path, tmp_path / 'images', size=(96, 128), quality=100)
+    image = people.decode(0).astype(int)
+    assert image.shape == (128, 96, 3)
+    x, y = np.round(people.keypoints[0, people.visibility[0] > 0]).astype(int).T
+    # red dots on grey
+    assert (image[y, x, 2] - image[y, x, 0]).mean() > 60
+    # as high as wide, so it fills the width, less the padding
+    assert_allclose(np.diff(people.bboxes[0, ::2]), 96 / 1.35 * 170 / 175, atol=3)
+
+
+def test_keypoints_outside_of_a_crop_are_not_labelled(tmp_path):
+    people = drawn_people()
+    people.bboxes[:] = [90, 90, 110, 110]
+    path = unpack_coco(people, tmp_path)
+    packed = pack_coco(path, tmp_path / 'images', padding=1.0)
+    inside = packed.visibility > 0
+    assert 0 < inside.sum() < inside.size / 4
+    assert (packed.keypoints[inside] >= 0).all()
+    assert (packed.keypoints[inside] <= (191, 255)).all()
+
+
+def test_far_keypoints_cannot_be_packed(tmp_path):
+    people = drawn_people()
+    people.keypoints[0, 0, 0] = 2000
+    with pytest.raises(ValueError, match='crop the images first'):
+        write_packed_people(people, tmp_path / 'people.npz')
+    assert not list(tmp_path.iterdir())
+
+
+def damage(path, **arrays):
+    """Rewrite a file with other arrays; None takes one away."""
+    with np.load(path) as archive:
+        arrays = dict(archive) | arrays
+    np.savez(path, **{name: x for name, x in arrays.items() if x is not None})
+
+
+@pytest.mark.parametrize(
+    ('arrays', 'message'),
+    [
+        ({'vis': None}, "has no array 'vis'"),
+        ({'bbox': np.zeros((3, 4))}, 'same number of people'),
+        ({'kpts_q': np.zeros((4, 133), np.uint16)}, r"'kpts_q' is \(4, 133\)"),
+        ({'offsets': np.arange(5)}, "'offsets' do not fit"),
+    ],
+)
+def test_damaged_files_are_refused(shard, arrays, message):
+    damage(shard, **arrays)
+    with pytest.raises(ValueError, match=f'people.npz is no file .*{message}'):
+        read_packed_people(shard)
+
+
+def test_missing_and_foreign_files_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match='none.npz does not exist'):
+        read_packed_people(tmp_path / 'none.npz')
+    (tmp_path / 'text.npz').write_text('no archive')
+    with pytest.raises(ValueError, match='text.npz is no file of packed people'):
+        read_packed_people(tmp_path / 'text.npz')
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ({'images': []}, "lacks 'annotations'"),
+        ({'images': [], 'annotations': []}, 'has nobody with keypoints'),
+        ([], 'must be a COCO file'),
+    ],
+)
+def test_foreign_annotations_are_refused(tmp_path, content, message):
+    path = tmp_path / 'ann.json'
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=message):
+        pack_coco(path, tmp_path)
+
+
+@pytest.mark.parametrize('skeleton', ['coco-17', 'coco-wholebody-133'])
+def test_samples_have_mmposes_keys(shard, skeleton):
+    people = drawn_people()
+    sample = RenderedPeople(ann_file=str(shard), skeleton=skeleton)[2]
+    count = get_skeleton(skeleton).num_keypoints
+    assert sample['img'].shape == (256, 192, 3)
+    assert_array_equal(sample['img'], people.decode(2))
+    assert_array_equal(sample['keypoints'][0], people.keypoints[2, :count])
+    assert_array_equal(sample['keypoints_visible'], np.ones((1, count)))
+    assert_array_equal(sample['bbox'], people.bboxes[2:3])
+    assert len(sample['flip_indices']) == count
+
+
+def test_hidden_points_count_except_where_told(shard):
+    settings = dict(ann_file=str(shard), skeleton='coco-wholebody-133')
+    sample = RenderedPeople(visible_only=['face'], **settings)[1]
+    face = WHOLEBODY.indices('face')
+    wanted = np.ones(133)
+    wanted[face] = drawn_people().visibility[1, face] == 2
+    assert_array_equal(sample['keypoints_visible'][0], wanted)
+
+
+@pytest.mark.parametrize('skeleton', ['mpii-16', 3])
+def test_other_skeletons_are_refused(shard, skeleton):
+    with pytest.raises(ValueError, match='skeleton must be one of coco-17'):
+        RenderedPeople(ann_file=str(shard), skeleton=skeleton)
+
+
+def test_body_shards_lack_the_whole_body(tmp_path):
+    path = tmp_path / 'body.npz'
+    write_packed_people(drawn_people(num_keypoints=17), path)
+    with pytest.raises(ValueError, match=r'body.npz has 17 keypoints, .* needs 133'):
+        RenderedPeople(ann_file=str(path), skeleton='coco-wholebody-133')
+
+
+@pytest.mark.parametrize(
+    ('skeleton', 'metric'),
+    [('coco-17', 'CocoMetric'), ('coco-wholebody-133', 'CocoWholeBodyMetric')],
+)
+def test_true_keypoints_are_worth_full_precision(shard, skeleton, metric, tmp_path):
+    from mmpose.registry import METRICS
+
+    people = RenderedPeople(ann_file=str(shard), skeleton=skeleton, test_mode=True)
+    metric = METRICS.build(dict(type=metric, outfile_prefix=str(tmp_path / 'eval')))
+    metric.dataset_meta = people.metainfo
+    for info in people:
+        info['ori_shape'] = info['img'].shape[:2]
+        instances = dict(
+            keypoints=info['keypoints'],
+            keypoint_scores=np.ones_like(info['keypoints_visible']),
+            bbox_scores=np.ones(1),
+            bboxes=info['bbox'],
+        )
+        gt = dict(bbox_scales=np.ones((1, 2)), bbox_scores=np.ones(1))
+        metric.process({}, [info | dict(pred_instances=instances, gt_instances=gt)])
+    scores = metric.evaluate(len(people))
+    precisions = {name: value for name, value in scores.items() if name.endswith('AP')}
+    assert set(precisions.values()) == {1.0}
