@@ -7,10 +7,13 @@ is what is read here.
 """
 
 import ast
+import importlib.util
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+
+from .nearest_name import hint_at_names
 
 
 def read_config_file(path: str | Path) -> Config:
@@ -34,6 +37,33 @@ def read_config_file(path: str | Path) -> Config:
         # a config is a program: whatever it raises, the file is at fault
         reason = f'{type(error).__name__}: {error}'
         raise ValueError(f'{path} is no usable config: {reason}') from error
+
+
+def find_config(name: str | Path) -> Path:
+    """Find a config by the name that ``_base_`` and MMEngine's hub take, too.
+
+    Args:
+        name (str | Path): A file, or ``PACKAGE::PATH`` of a config that comes with
+            an installed package, for example ``mmpose::body_2d_keypoint/...``.
+
+    Returns:
+        Path: The file; it need not exist if it was named as one.
+
+    Raises:
+        FileNotFoundError: If there is no such package, or no such config in it.
+    """
+    package, separator, inner = str(name).partition('::')
+    if not separator:
+        return Path(name)
+    found = importlib.util.find_spec(package) if package.isidentifier() else None
+    if found is None or not found.submodule_search_locations:
+        raise FileNotFoundError(f'{name}: no package {package!r} is installed')
+    configs = Path(found.submodule_search_locations[0], '.mim', 'configs')
+    if not (configs / inner).is_file():
+        known = (str(path.relative_to(configs)) for path in configs.rglob('*.py'))
+        hint = hint_at_names(inner, known, 'for example')
+        raise FileNotFoundError(f'{package} has no config {inner}; {hint}')
+    return configs / inner
 
 
 def parse_config_text(text: str) -> Config:

@@ -1,0 +1,275 @@
+"""Compare models: cost, time in turns, and memory."""
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from mmhot.evaluation.cost import Cost, count_cost
+
+from .memory import peak_memory
+from .rows import Built, Row, build_row
+from .timing import Ratio, compare, time_in_turns
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to measure.
+
+    Attributes:
+        batch_sizes (tuple[int, ...]): Each is measured.
+        rounds (int): Turns of each model and batch size.
+        seconds (float): What a turn lasts at least.
+        threads (int): Of PyTorch, on a CPU.
+        device (str): PyTorch device.
+        amp (bool): Whether in automatic mixed precision: bfloat16 on a CPU, float16
+            on a GPU.
+        memory (bool): Whether to measure memory, in a process of its own.
+    """
+
+    batch_sizes: tuple[int, ...] = (1,)
+    rounds: int = 15
+    seconds: float = 0.2
+    threads: int = 1
+    device: str = 'cpu'
+    amp: bool = False
+    memory: bool = True
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured of one model at one batch size.
+
+    Attributes:
+        batch_size (int): Samples at once.
+        times (list[float]): Seconds of a call, by round.
+        ratio (Ratio): To the reference at the same batch size.
+        peak_memory (int, optional): Bytes: inputs, weights, and what a call needs.
+    """
+
+    batch_size: int
+    times: list[float]
+    ratio: Ratio
+    peak_memory: int | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was measured of one model.
+
+    Attributes:
+        row (Row): The model.
+        input_shape (tuple[int, ...]): Of one input, without the batch.
+        output_frames (int, optional): Frames that come out of one input; only of
+            lifters.
+        cost (Cost): Of one input.
+        measurements (list[Measurement]): By batch size.
+    """
+
+    row: Row
+    input_shape: tuple[int, ...]
+    output_frames: int | None
+    cost: Cost
+    measurements: list[Measurement]
+
+
+def compare_models(
+    rows: Sequence[Row],
+    reference: Row,
+    settings: Settings,
+    progress: Callable[[], None] | None = None,
+) -> list[Result]:
+    """Measure models under the same conditions.
+
+    Args:
+        rows (Sequence[Row]): The models, the reference among them.
+        reference (Row): What to compare with.
+        settings (Settings): How to measure.
+        progress (Callable, optional): Called after every turn.
+
+    Returns:
+        list[Result]: One a row.
+
+    Raises:
+        FileNotFoundError: If a config is missing.
+        ValueError: If a model cannot be built or run.
+    """
+    with _threads(settings.threads):
+        built = {row: build_row(row, settings.device) for row in rows}
+        described = {row: _describe(row, model) for row, model in built.items()}
+        memory = {row: _memory(row, settings) for row in rows}
+        calls = {
+            (row, size): _call(model, size, settings)
+            for row, model in built.items()
+            for size in settings.batch_sizes
+        }
+        times = time_in_turns(
+            calls, settings.rounds, settings.seconds, progress=progress
+        )
+    results = []
+    for row in rows:
+        measurements = [
+            Measurement(
+                size,
+                times[row, size],
+                compare(times[row, size], times[reference, size]),
+                peak,
+            )
+            for size, peak in zip(settings.batch_sizes, memory[row], strict=True)
+        ]
+        results.append(Result(row, *described[row], measurements))
+    return results
+
+
+def describe_machine(settings: Settings) -> dict[str, Any]:
+    """Say what the times depend on."""
+    machine = {
+        'processor': _processor(),
+        'cores': os.cpu_count(),
+        'threads': settings.threads,
+        'load': os.getloadavg()[0],
+        'system': platform.platform(),
+        'python': platform.python_version(),
+        'torch': torch.__version__,
+    }
+    if settings.device != 'cpu':
+        machine['gpu'] = torch.cuda.get_device_name(settings.device)
+    return machine
+
+
+def as_record(results: Sequence[Result], reference: Row, settings: Settings) -> dict:
+    """Return all that was measured, for a JSON file."""
+    models = []
+    for result in results:
+        model = asdict(result)
+        model['cost']['macs'] = result.cost.macs
+        models.append(model)
+    return {
+        'machine': describe_machine(settings),
+        'settings': asdict(settings),
+        'reference': reference.name,
+        'models': models,
+    }
+
+
+def as_table(results: Sequence[Result]) -> list[list[str]]:
+    """Return a table's lines, the first of which is its header."""
+    lifts = any(result.output_frames for result in results)
+    header = ['model', 'batch', 'ms', 'ratio', 'quartiles', 'best', 'params M']
+    header += ['MACs M', 'products M', 'memory MB', *['us/frame'] * lifts]
+    lines = [header]
+    for index in range(len(results[0].measurements)):
+        for result in results:
+            lines.append(_line(result, result.measurements[index], lifts))
+    return lines
+
+
+def _line(result: Result, measured: Measurement, lifts: bool) -> list[str]:
+    ratio, cost, seconds = measured.ratio, result.cost, median(measured.times)
+    line = [
+        result.row.name,
+        str(measured.batch_size),
+        f'{1e3 * seconds:.2f}',
+        f'{ratio.median:.3f}',
+        f'{ratio.low:.3f}-{ratio.high:.3f}',
+        f'{ratio.best:.3f}',
+        f'{cost.parameters / 1e6:.2f}',
+        f'{cost.macs / 1e6:.1f}',
+        f'{cost.product_macs / 1e6:.1f}',
+        '-' if measured.peak_memory is None else f'{measured.peak_memory / 1e6:.0f}',
+    ]
+    if lifts:
+        frames = measured.batch_size * (result.output_frames or 0)
+        line.append(f'{1e6 * seconds / frames:.0f}' if frames else '-')
+    return line
+
+
+def _describe(row: Row, built: Built) -> tuple[tuple[int, ...], int | None, Cost]:
+    """Shape of the input, frames that come out, and cost."""
+    # Operations are those of the plain model: folded ones may hide them in others.
+    plain = build_row(Row(row.name, row.source, row.settings, row.shape))
+    x = plain.inputs(1)
+    try:
+        cost = count_cost(plain.model, x, None, mode='tensor')
+        with torch.inference_mode():
+            output = plain(x)
+    except (AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f'{row.name}: does not run on an input of shape {built.shape}: {error}'
+        ) from error
+    return built.shape, _output_frames(output, built.shape), cost
+
+
+def _output_frames(output: Any, input_shape: tuple[int, ...]) -> int | None:
+    """Frames of poses (B, T', K, 3) or (B, K, 3); None of what is no lifter's."""
+    if not isinstance(output, torch.Tensor) or output.shape[-1] != 3:
+        return None
+    return output.shape[1] if output.ndim == 4 else 1
+
+
+def _call(built: Built, batch_size: int, settings: Settings) -> Callable[[], object]:
+    return partial(_run, built, built.inputs(batch_size), settings)
+
+
+@torch.inference_mode()
+def _run(built: Built, x: torch.Tensor, settings: Settings) -> None:
+    kind = torch.device(settings.device).type
+    with torch.autocast(kind, enabled=settings.amp):
+        built(x)
+    if kind == 'cuda':
+        torch.cuda.synchronize(settings.device)
+
+
+def _memory(row: Row, settings: Settings) -> list[int | None]:
+    """Peak memory by batch size, each in a process of its own."""
+    if not settings.memory:
+        return [None] * len(settings.batch_sizes)
+    context = get_context('forkserver')
+    context.set_forkserver_preload(['mmhot.plugin'])
+    try:
+        with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
+            measure = partial(_measure_memory, row, settings)
+            return list(pool.map(measure, settings.batch_sizes))
+    except BrokenProcessPool as error:
+        raise ValueError(
+            f'{row.name}: was killed while measuring memory; there may be too little '
+            'for this batch size'
+        ) from error
+
+
+def _measure_memory(row: Row, settings: Settings, batch_size: int) -> int | None:
+    with _threads(settings.threads):
+        built = build_row(row, settings.device)
+        peak = peak_memory(
+            lambda: _call(built, batch_size, settings)(), settings.device
+        )
+    tensors = [*built.model.parameters(), *built.model.buffers()]
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    return None if peak is None else peak + weights
+
+
+@contextmanager
+def _threads(number: int):
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _processor() -> str:
+    path = Path('/proc/cpuinfo')
+    lines = path.read_text().splitlines() if path.is_file() else []
+    names = [line.partition(':')[2].strip() for line in lines if 'model name' in line]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,100 @@
+"""Timing several things under the same conditions, in turns.
+
+Machines become warm and busy: timed one after the other, the first thing may seem a
+tenth faster than the last. Here all take a turn in every round, in random order, and
+what is compared are turns of the same round.
+"""
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+Key = TypeVar('Key', bound=Hashable)
+_WARM_UP = 2
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as long something takes as its reference.
+
+    Attributes:
+        median (float): Over the rounds.
+        low (float): First quartile.
+        high (float): Third quartile.
+        best (float): Shortest turn over shortest turn, whatever the rounds.
+    """
+
+    median: float
+    low: float
+    high: float
+    best: float
+
+
+def time_in_turns(
+    calls: Mapping[Key, Callable[[], object]],
+    rounds: int,
+    seconds: float = 0.2,
+    seed: int = 0,
+    clock: Callable[[], float] = time.perf_counter,
+    progress: Callable[[], None] | None = None,
+) -> dict[Key, list[float]]:
+    """Time calls in interleaved rounds.
+
+    Args:
+        calls (Mapping): What to call, by name.
+        rounds (int): Turns of each.
+        seconds (float): What a turn lasts at least, unless one call takes longer:
+            that is how many calls it has. Defaults to 0.2.
+        seed (int): Of the order within rounds. Defaults to 0.
+        clock (Callable): Tells seconds.
+        progress (Callable, optional): Called after every turn.
+
+    Returns:
+        dict[Key, list[float]]: For each name and round, the median of the turn's
+        calls in seconds.
+    """
+    counts = {key: _calls_in(seconds, call, clock) for key, call in calls.items()}
+    order, shuffle = list(calls), random.Random(seed).shuffle
+    times = {key: [] for key in calls}
+    for _ in range(rounds):
+        shuffle(order)
+        for key in order:
+            turn = [_time(calls[key], clock) for _ in range(counts[key])]
+            times[key].append(statistics.median(turn))
+            if progress is not None:
+                progress()
+    return times
+
+
+def compare(times: Sequence[float], reference: Sequence[float]) -> Ratio:
+    """Compare turns of the same rounds, at least one.
+
+    Args:
+        times (Sequence[float]): Seconds, by round.
+        reference (Sequence[float]): Seconds of what to compare with.
+
+    Returns:
+        Ratio: Below one if faster than the reference.
+    """
+    ratios = [own / other for own, other in zip(times, reference, strict=True)]
+    if len(ratios) == 1:
+        ratios *= 2  # quantiles want two
+    low, median, high = statistics.quantiles(ratios, n=4, method='inclusive')
+    return Ratio(median, low, high, best=min(times) / min(reference))
+
+
+def _calls_in(
+    seconds: float, call: Callable[[], object], clock: Callable[[], float]
+) -> int:
+    for _ in range(_WARM_UP):
+        call()
+    return max(1, round(seconds / max(_time(call, clock), 1e-6)))
+
+
+def _time(call: Callable[[], object], clock: Callable[[], float]) -> float:
+    start = clock()
+    call()
+    return clock() - start

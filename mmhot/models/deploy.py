@@ -1,0 +1,38 @@
+"""Models rewritten for inference: the same numbers with fewer operations."""
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+
+def switch_to_deploy(model: nn.Module) -> nn.Module:
+    """Rewrite a model for inference, in place.
+
+    Batch normalisations become part of the convolutions before them, and modules that
+    have a method ``switch_to_deploy`` of their own, as MMPose's have it, are told.
+    What was a parameter may be gone afterwards: such a model can neither be trained
+    nor saved. Doing it twice does no harm.
+
+    Args:
+        model (nn.Module): A model with its final weights, on any device.
+
+    Returns:
+        nn.Module: The model, in evaluation mode.
+    """
+    model.eval()
+    for module in list(model.modules()):
+        _fold_batch_norms(module)
+    for module in list(model.modules()):
+        if hasattr(module, 'switch_to_deploy'):
+            module.switch_to_deploy()
+    return model
+
+
+def _fold_batch_norms(module: nn.Module) -> None:
+    """Fold batch normalisations into the convolutions registered just before them."""
+    last, last_name = None, ''
+    for name, child in module.named_children():
+        if isinstance(child, _BatchNorm) and isinstance(last, nn.Conv1d | nn.Conv2d):
+            setattr(module, last_name, fuse_conv_bn_eval(last, child))
+            setattr(module, name, nn.Identity())
+        last, last_name = child, name
