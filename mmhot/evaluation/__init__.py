@@ -1,4 +1,4 @@
-"""Errors of 3D poses, as papers report them."""
+"""Errors of 3D and 2D poses, as papers report them."""
 
 from .error_report import ErrorReport
 from .joint_groups import error_groups, pck_joints
@@ -14,8 +14,10 @@ from .pose_errors import (
     procrustes_align,
 )
 from .tracks import Track, join_tracks
+from .wholebody_parts import CocoWholeBodyPartsMetric
 
 __all__ = [
+    'CocoWholeBodyPartsMetric',
     'ErrorReport',
     'LiftingError',
     'Track',
