@@ -1,15 +1,19 @@
-"""Measure a checkpoint with the metrics of a config, with MMPose's arguments.
+r"""Measure a checkpoint with the metrics of a config, with MMPose's arguments.
 
 Example::
 
-    python tools/test.py configs/body_3d_keypoint/nanohtnet/CONFIG.py CHECKPOINT.pth
+    python tools/test.py configs/body_3d_keypoint/nanohtnet/CONFIG.py CHECKPOINT.pth \
+        --table joints groups --out errors.json
+
+docs/metrics.md says what the numbers are.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from mmhot.cli.errors import OneLineParser, run_safely
+from mmhot.cli.error_tables import format_errors
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.runner import (
     add_runner_arguments,
     build_runner,
@@ -17,6 +21,7 @@ from mmhot.cli.runner import (
     merge_options,
     setting,
 )
+from mmhot.io.atomic import replacing
 
 
 def parse_args() -> argparse.Namespace:
@@ -24,6 +29,13 @@ def parse_args() -> argparse.Namespace:
     parser = OneLineParser(description='Measure a checkpoint')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file, URL or mmhot://NAME')
+    parser.add_argument(
+        '--table',
+        nargs='+',
+        default=[],
+        choices=['joints', 'groups', 'actions', 'subjects', 'clips'],
+        help='print, and write to --out, the errors of these, too',
+    )
     parser.add_argument('--out', help='file (.json, .yaml, .pkl) for the metrics')
     parser.add_argument('--dump', help='file (.pkl) for all predictions')
     parser.add_argument(
@@ -52,11 +64,41 @@ def test(args: argparse.Namespace) -> None:
         dump = dict(type='DumpResults', out_file_path=args.dump)
         config.test_evaluator = [*metrics, dump]
     merge_options(config, args.cfg_options)
-    metrics = build_runner(config).test()
     if args.out:
-        from mmengine.fileio import dump
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    runner = build_runner(config)
+    metric = find_lifting_error(runner, args)
+    results = dict(runner.test())
+    report_results(results, metric, args)
 
-        dump(metrics, args.out)
+
+def find_lifting_error(runner, args: argparse.Namespace):
+    """Return the evaluator's metric that has tables, None if there is none."""
+    from mmhot.evaluation import LiftingError
+
+    metrics = runner.test_loop.evaluator.metrics
+    found = [metric for metric in metrics if isinstance(metric, LiftingError)]
+    if args.table and not found:
+        raise ValueError(
+            f'--table: {args.config} has no LiftingError in test_evaluator'
+        )
+    return found[0] if found else None
+
+
+def report_results(results: dict, metric, args: argparse.Namespace) -> None:
+    """Print the tables and write the file, once."""
+    from mmengine.dist import is_main_process
+    from mmengine.fileio import dump
+
+    if not is_main_process():
+        return
+    if metric is not None:
+        print_line(format_errors(metric.report, args.table))
+        results['errors'] = metric.report.as_dict(args.table)
+    if args.out:
+        options = dict(indent=2) if args.out.endswith('.json') else {}
+        with replacing(args.out) as temporary:
+            dump(results, temporary, **options)
 
 
 def collect_bad_cases(config, args: argparse.Namespace) -> None:

@@ -86,9 +86,9 @@ _ALL = (
     Measure('P-MPJPE', 'mm', _aligned),
     Measure('N-MPJPE', 'mm', _scaled),
     Measure('MPJVE', 'mm/frame', _velocity, 2),
-    Measure('MPJAE', 'mm/frame2', _acceleration, 3),
+    Measure('MPJAE', 'mm/frame^2', _acceleration, 3),
     Measure('MPJVE-s', 'mm/s', _velocity_per_second, 2, per_second=True),
-    Measure('MPJAE-s', 'm/s2', _acceleration_per_second, 3, per_second=True),
+    Measure('MPJAE-s', 'm/s^2', _acceleration_per_second, 3, per_second=True),
     Measure('PCK@150', '%', _found, hits=True),
     Measure('AUC', '%', _area, hits=True),
 )
