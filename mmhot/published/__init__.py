@@ -5,9 +5,16 @@ To add a model, write a module with a :class:`PublishedModel` and list it here;
 """
 
 from .htnet import HTNET
+from .mixste import MIXSTE
+from .motionbert import MOTIONBERT
 from .nanohtnet import NANOHTNET
 from .published_model import PublishedModel
 
-PUBLISHED_MODELS: tuple[PublishedModel, ...] = (HTNET, NANOHTNET)
+PUBLISHED_MODELS: tuple[PublishedModel, ...] = (
+    HTNET,
+    MIXSTE,
+    MOTIONBERT,
+    NANOHTNET,
+)
 
 __all__ = ['PUBLISHED_MODELS', 'PublishedModel']

@@ -1,7 +1,19 @@
 """Backbones."""
 
 from .htnet import HTNet
+from .mhformer import MHFormer
+from .mixste import MixSTE
+from .motionagformer import MotionAGFormer
+from .motionbert import MotionBERT
 from .nanohtnet import NanoHTNet
 from .whole_pose_backbone import WholePoseBackbone
 
-__all__ = ['HTNet', 'NanoHTNet', 'WholePoseBackbone']
+__all__ = [
+    'HTNet',
+    'MHFormer',
+    'MixSTE',
+    'MotionAGFormer',
+    'MotionBERT',
+    'NanoHTNet',
+    'WholePoseBackbone',
+]

@@ -1,5 +1,6 @@
 """Heads."""
 
 from .pose_lifting_head import PoseLiftingHead
+from .representation_head import RepresentationHead
 
-__all__ = ['PoseLiftingHead']
+__all__ = ['PoseLiftingHead', 'RepresentationHead']

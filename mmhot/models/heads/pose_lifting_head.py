@@ -10,6 +10,9 @@ from mmpose.utils.typing import ConfigType, InstanceList, SampleList
 from torch import Tensor, nn
 
 from ..layers import mirror_poses
+from ..tokens import PrunedFeatures, gather_tokens
+
+Features = Tensor | PrunedFeatures
 
 
 @MODELS.register_module()
@@ -46,7 +49,16 @@ class PoseLiftingHead(BaseHead):
         self.loss_module = MODELS.build(loss)
         self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
 
-    def forward(self, feats: Tensor) -> Tensor:
+    def forward(self, feats: Features) -> Tensor:
+        """Map features ``(B, T', [K,] C)`` to poses ``(B, T', K, 3)``.
+
+        Poses of frames that a pruner dropped are interpolated if its host says so.
+        """
+        if isinstance(feats, PrunedFeatures):
+            return feats.recover(self.coordinates(feats.feats))
+        return self.coordinates(feats)
+
+    def coordinates(self, feats: Tensor) -> Tensor:
         """Map features ``(B, T', [K,] C)`` to poses ``(B, T', K, 3)``."""
         coords = self.fc(feats)
         if self.num_keypoints is None:
@@ -55,15 +67,15 @@ class PoseLiftingHead(BaseHead):
 
     def predict(
         self,
-        feats: Tensor | list[Tensor],
+        feats: Features | list[Features],
         batch_data_samples: SampleList,
         test_cfg: ConfigType = {},  # noqa: B006 (MMPose's signature)
     ) -> InstanceList:
         """Predict and decode poses.
 
         Args:
-            feats (Tensor | list[Tensor]): Features, (B, T', K, C); with the flip
-                test those of the windows and those of their mirror images.
+            feats (Tensor | PrunedFeatures | list): Features, (B, T', K, C); with the
+                flip test those of the windows and those of their mirror images.
             batch_data_samples (list[PoseDataSample]): B samples.
             test_cfg (dict): ``flip_test`` (bool, defaults to False) averages both
                 images; ``target`` ('centre' or 'all', defaults to 'centre') says
@@ -73,8 +85,7 @@ class PoseLiftingHead(BaseHead):
             list[InstanceData]: ``keypoints`` (T, K, 3) and ``keypoint_scores``
             (T, K) of each sample.
         """
-        coords = self.regress(feats, batch_data_samples, test_cfg)
-        coords = to_numpy(self.select_frames(coords, test_cfg.get('target', 'centre')))
+        coords = to_numpy(self.regress(feats, batch_data_samples, test_cfg))
         return [
             self.decode(coord, sample)
             for coord, sample in zip(coords, batch_data_samples, strict=True)
@@ -82,24 +93,36 @@ class PoseLiftingHead(BaseHead):
 
     def regress(
         self,
-        feats: Tensor | list[Tensor],
+        feats: Features | list[Features],
         batch_data_samples: SampleList,
         test_cfg: ConfigType,
     ) -> Tensor:
-        """Regress poses (B, T', K, 3), averaged with the mirror image's."""
+        """Regress wanted poses (B, T', K, 3), averaged with the mirror image's."""
+        target = test_cfg.get('target', 'centre')
         if not test_cfg.get('flip_test', False):
-            return self.forward(feats)
+            return self.wanted(feats, target)
+        _check_same_frames(*feats, target)
         flip_indices = batch_data_samples[0].metainfo['flip_indices']
-        coords, mirrored = (self.forward(feat) for feat in feats)
+        coords, mirrored = (self.wanted(feat, target) for feat in feats)
         return (coords + mirror_poses(mirrored, flip_indices)) / 2
 
-    @staticmethod
-    def select_frames(coords: Tensor, target: str) -> Tensor:
-        """Keep the centre frame of ``(B, T', K, 3)``, or all."""
+    def wanted(self, feats: Features, target: str) -> Tensor:
+        """Poses of the centre frame, (B, 1, K, 3), or of all that there are."""
+        coords, frames = self.forward(feats), _frames(feats)
         if target not in ('centre', 'all'):
             raise ValueError(f"target must be 'centre' or 'all', got {target!r}")
-        centre = coords.shape[1] // 2
-        return coords if target == 'all' else coords[:, centre : centre + 1]
+        if target == 'all':
+            return coords
+        if frames is None:
+            centre = coords.shape[1] // 2
+            return coords[:, centre : centre + 1]
+        is_centre = frames == (feats.num_frames - 1) // 2
+        if not is_centre.any(1).all():
+            raise ValueError(
+                "target='centre' needs a pruner with keep_centre=True: this one has "
+                'dropped the centre frame'
+            )
+        return gather_tokens(coords, is_centre.int().argmax(1, keepdim=True))
 
     def decode(self, coords: np.ndarray, data_sample) -> InstanceData:
         """Decode one sample's output ``(T', K, 3)`` with what its metainfo tells."""
@@ -116,11 +139,13 @@ class PoseLiftingHead(BaseHead):
 
     def loss(
         self,
-        feats: Tensor,
+        feats: Features,
         batch_data_samples: SampleList,
         train_cfg: ConfigType = {},  # noqa: B006 (MMPose's signature)
     ) -> dict[str, Tensor]:
         """Compare with ``lifting_target_label`` and ``lifting_target_weight``.
+
+        Where a pruner has dropped frames for good, the others count.
 
         Returns:
             dict: ``loss_pose3d`` and, for the log, ``mpjpe`` in millimetres over
@@ -129,9 +154,30 @@ class PoseLiftingHead(BaseHead):
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
         target = torch.stack([label.lifting_target_label for label in labels])
         weight = torch.stack([label.lifting_target_weight for label in labels])
-        coords = self.forward(feats)
+        coords, frames = self.forward(feats), _frames(feats)
+        if frames is not None:
+            target, weight = (
+                gather_tokens(target, frames),
+                gather_tokens(weight, frames),
+            )
         loss = self.loss_module(coords, target, weight.unsqueeze(-1))
         valid = weight > 0
         error = (coords.detach() - target).norm(dim=-1) * valid
         mpjpe = 1000 * error.sum() / valid.sum().clamp(min=1)
         return {'loss_pose3d': loss, 'mpjpe': mpjpe}
+
+
+def _frames(feats: Features) -> Tensor | None:
+    """Frames (B, T') whose poses a head gives; None if all."""
+    return feats.frames if isinstance(feats, PrunedFeatures) else None
+
+
+def _check_same_frames(feats: Features, mirrored: Features, target: str) -> None:
+    """Refuse to average poses of different frames."""
+    frames = _frames(feats)
+    if target != 'all' or frames is None or torch.equal(frames, _frames(mirrored)):
+        return
+    raise ValueError(
+        "target='all' needs flip_kept='plain' in test_cfg: a window and its mirror "
+        'image have kept different frames'
+    )

@@ -1,17 +1,25 @@
 """Estimator for lifters of pose sequences."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from mmpose.models.pose_estimators import PoseLifter
 from mmpose.registry import MODELS
+from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ForwardResults, OptSampleList, SampleList
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..layers import mirror_poses
+from ..tokens import PrunedFeatures
+from ..tokens.hourglass import Kept
+
+Features = Tensor | PrunedFeatures
 
 
 @MODELS.register_module()
 class SequencePoseLifter(PoseLifter):
-    """MMPose's :class:`PoseLifter` with another flip test.
+    """MMPose's :class:`PoseLifter` with another flip test, and for pruned backbones.
 
     ``PoseLifter`` mirrors its input in place, so that whoever keeps the tensor
     finds it mirrored, and computes ``-x`` as ``(1 - x) - 1``, which costs the
@@ -19,19 +27,78 @@ class SequencePoseLifter(PoseLifter):
     and a window and its mirror image go through the network as one batch, which
     at small batch sizes takes little longer than the window alone.
 
-    ``test_cfg`` takes ``flip_test`` (bool, defaults to False) and what the head
-    wants to know. The other arguments are those of ``PoseLifter``; trajectory
-    models, which it has besides, are not supported.
+    ``test_cfg`` takes what the head wants to know and
+
+    * ``flip_test`` (bool, defaults to False): average with the mirror image;
+    * ``keep`` (int or list[int], optional): frames to keep instead of the numbers
+      that the backbone's pruners were built with;
+    * ``flip_kept`` ('plain' or 'own', defaults to 'plain'): whether the mirror image
+      re-uses the frames that were kept of the window, as published, or chooses its
+      own. It matters only where dropped frames are not recovered; where they are,
+      each image always chooses its own.
+
+    The other arguments are those of ``PoseLifter``; trajectory models, which it has
+    besides, are not supported.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        flip_kept = self.test_cfg.get('flip_kept', 'plain')
+        if flip_kept not in ('plain', 'own'):
+            raise ValueError(f"flip_kept must be 'plain' or 'own', got {flip_kept!r}")
+        if self.test_cfg.get('keep') is not None and not self.pruners:
+            raise ValueError('test_cfg.keep needs a backbone with a pruner')
+
+    @property
+    def pruners(self) -> nn.ModuleList:
+        """The backbone's pruners; empty if it has none."""
+        hourglass = getattr(self.backbone, 'hourglass', None)
+        return nn.ModuleList() if hourglass is None else hourglass.pruners
 
     def forward(
         self,
         inputs: Tensor,
         data_samples: OptSampleList = None,
         mode: str = 'tensor',
-    ) -> ForwardResults:
-        """Run MMPose's ``forward``; mode 'tensor' needs no samples."""
-        return super().forward(inputs, data_samples, mode)
+        kept: Kept | None = None,
+    ) -> ForwardResults | tuple[Tensor, Tensor]:
+        """Run MMPose's ``forward``; mode 'tensor' needs no samples.
+
+        Args:
+            inputs (Tensor): Normalised 2D poses, (B, T, K, C).
+            data_samples (list[PoseDataSample], optional): B samples.
+            mode (str): 'tensor', 'predict' or 'loss'.
+            kept (Tensor or Sequence[Tensor], optional): In mode 'tensor' frames to
+                keep, (B, t) for each pruner, instead of what these would choose.
+
+        Returns:
+            Tensor | tuple[Tensor, Tensor] | list | dict: In mode 'tensor' poses
+            (B, T', K, 3), and if they are not of all frames also which, (B, T').
+        """
+        if mode != 'tensor':
+            return super().forward(inputs, data_samples, mode)
+        feats = self.extract_feat(inputs, kept)
+        poses = self.head(feats)
+        frames = feats.frames if isinstance(feats, PrunedFeatures) else None
+        return poses if frames is None else (poses, frames)
+
+    def extract_feat(self, inputs: Tensor, kept: Kept | None = None) -> Features:
+        """Run the backbone, pruned as given or as ``test_cfg`` says."""
+        keep = None if self.training else self.test_cfg.get('keep')
+        if kept is None and keep is None:
+            return self.backbone(inputs)
+        if not self.pruners:
+            raise ValueError('kept needs a backbone with a pruner')
+        return self.backbone(inputs, kept=kept, keep=keep)
+
+    def extract_both(self, inputs: Tensor, flip_indices: Sequence[int]) -> list:
+        """Features of windows and of their mirror images."""
+        mirrored = mirror_poses(inputs, flip_indices)
+        own = self.test_cfg.get('flip_kept', 'plain') == 'own'
+        if own or not self.pruners or self.backbone.hourglass.recoverer is not None:
+            return list(self.extract_feat(torch.cat([inputs, mirrored])).chunk(2))
+        feats = self.extract_feat(inputs)
+        return [feats, self.extract_feat(mirrored, feats.stages)]
 
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
         """Predict poses.
@@ -42,14 +109,17 @@ class SequencePoseLifter(PoseLifter):
                 their metainfo needs ``flip_indices``.
 
         Returns:
-            list[PoseDataSample]: The samples, each with ``pred_instances``.
+            list[PoseDataSample]: The samples, each with ``pred_instances`` and, if
+            the backbone prunes, ``kept_frames`` in its metainfo.
         """
-        if not self.test_cfg.get('flip_test', False):
-            return super().predict(inputs, data_samples)
-        flip_indices = data_samples[0].metainfo['flip_indices']
-        mirrored = mirror_poses(inputs, flip_indices)
-        feats = self.extract_feat(torch.cat([inputs, mirrored]))
-        preds = self.head.predict(
-            list(feats.chunk(2)), data_samples, test_cfg=self.test_cfg
-        )
+        if self.test_cfg.get('flip_test', False):
+            flip_indices = data_samples[0].metainfo['flip_indices']
+            feats = self.extract_both(inputs, flip_indices)
+        else:
+            feats = self.extract_feat(inputs)
+        preds = self.head.predict(feats, data_samples, test_cfg=self.test_cfg)
+        plain = feats[0] if isinstance(feats, list) else feats
+        if isinstance(plain, PrunedFeatures):
+            for sample, kept in zip(data_samples, to_numpy(plain.kept), strict=True):
+                sample.set_metainfo({'kept_frames': kept})
         return self.add_pred_to_datasample(preds, None, None, None, data_samples)

@@ -1,0 +1,99 @@
+"""Published checkpoints of MixSTE, plain and as host of HoT.
+
+Those pruned without recovery have the keys of plain ones: ``token_num`` tells.
+"""
+
+from typing import Any
+
+from .hourglass import (
+    is_recovered,
+    pruning_config,
+    pruning_defaults,
+    recovery_names,
+    recovery_sizes,
+)
+from .published_model import (
+    PublishedModel,
+    Tensors,
+    count_blocks,
+    lifter_config,
+    merge_settings,
+    rename_keys,
+    with_leaves,
+)
+
+_NAME = 'MixSTE'
+_BLOCK = ('norm1', 'attn.qkv', 'attn.proj', 'norm2', 'mlp.fc1', 'mlp.fc2')
+_STACKS = {'STEblocks': 'spatial_blocks', 'TTEblocks': 'temporal_blocks'}
+_OUTER = {
+    'Spatial_patch_to_embedding': 'backbone.embed',
+    'Spatial_norm': 'backbone.spatial_norm',
+    'Temporal_norm': 'backbone.temporal_norm',
+    'head.0': 'backbone.norm',
+    'head.1': 'head.fc',
+}
+_POSITIONS = {
+    'Spatial_pos_embed': 'backbone.spatial_position.table',
+    'Temporal_pos_embed': 'backbone.temporal_position.table',
+}
+
+
+def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
+    """Return the config and our state dict of a published MixSTE."""
+    depth, recovered = count_blocks(tensors, *_STACKS), is_recovered(tensors)
+    names = {**_POSITIONS, **with_leaves({**_OUTER, **_block_names(depth)})}
+    if recovered:
+        names |= recovery_names()
+    state = rename_keys(tensors, names, _NAME)
+    state = {
+        key: tensor.flatten(0, 1) if tensor.ndim == 3 else tensor
+        for key, tensor in state.items()
+    }
+    found = _sizes(state, depth)
+    pruning = pruning_defaults(
+        3 if recovered else depth - 1, found['frames'], recovered
+    )
+    sizes = merge_settings(settings, found, {'num_heads': 8, **pruning}, _NAME)
+    backbone = {
+        'type': _NAME,
+        'num_frames': sizes['frames'],
+        'in_channels': sizes['in_channels'],
+        'embed_dims': sizes['channel'],
+        'depth': depth,
+        'num_heads': sizes['num_heads'],
+        'mlp_dims': sizes['d_hid'],
+        'num_keypoints': sizes['n_joints'],
+        **pruning_config(sizes, recovered),
+    }
+    config = lifter_config(backbone, in_channels=sizes['channel'])
+    is_whole = recovered or 'pruner' not in backbone
+    config['test_cfg']['target'] = 'all' if is_whole else 'centre'
+    return config, state
+
+
+def _block_names(depth: int) -> dict[str, str]:
+    """Map modules of the blocks to ours."""
+    return {
+        f'{published}.{index}.{key}': f'backbone.{ours}.{index}.{key}'
+        for published, ours in _STACKS.items()
+        for index in range(depth)
+        for key in _BLOCK
+    }
+
+
+def _sizes(state: Tensors, depth: int) -> dict[str, int]:
+    """Read the published settings off the shapes."""
+    joints, channel = state['backbone.spatial_position.table'].shape
+    return {
+        'frames': len(state['backbone.temporal_position.table']),
+        'channel': channel,
+        'depth': depth,
+        'd_hid': len(state['backbone.spatial_blocks.0.mlp.fc1.bias']),
+        'n_joints': joints,
+        'out_joints': joints,
+        'in_channels': state['backbone.embed.weight'].shape[1],
+        **recovery_sizes(state),
+    }
+
+
+MIXSTE = PublishedModel(_NAME, marks=('STEblocks.', 'TTEblocks.'), convert=convert)
