@@ -29,7 +29,7 @@ class ErrorReport:
 
     Args:
         tracks (Sequence[Track]): Of any datasets.
-        metrics (Sequence[str]): Names of measures. Those that need consecutive frames
+        measures (Sequence[str]): Their names. Those that need consecutive frames
             are left out where there are none.
         joint_names (Sequence[str]): Names of the joints, K.
         groups (Mapping[str, Sequence[int]]): Joints of the groups in tables.
@@ -42,14 +42,14 @@ class ErrorReport:
     def __init__(
         self,
         tracks: Sequence[Track],
-        metrics: Sequence[str] = DEFAULT_MEASURES,
+        measures: Sequence[str] = DEFAULT_MEASURES,
         joint_names: Sequence[str] = (),
         groups: Mapping[str, Sequence[int]] | None = None,
         average: str = 'actions',
         root_index: int = 0,
         pck_joints: Sequence[int] | None = None,
     ) -> None:
-        wanted = get_measures(metrics)
+        wanted = get_measures(measures)
         self.joint_names = list(joint_names)
         self.groups = groups or {}
         self.pck_joints = pck_joints

@@ -24,10 +24,11 @@ class LiftingError(BaseMetric):
     predictions. After an evaluation ``report`` has the tables, on the main process.
 
     Args:
-        metrics (Sequence[str]): Some of 'MPJPE', 'P-MPJPE', 'N-MPJPE' (mm), 'MPJVE'
+        measures (Sequence[str]): Some of 'MPJPE', 'P-MPJPE', 'N-MPJPE' (mm), 'MPJVE'
             (mm/frame), 'MPJAE' (mm/frame^2), 'MPJVE-s' (mm/s), 'MPJAE-s' (m/s^2),
             'PCK@150' and 'AUC' (percent); by default all but those per second. Those
-            that need consecutive frames are left out where there are none.
+            that need consecutive frames are left out where there are none. (MMEngine
+            takes an evaluator with ``metrics`` for a list of metrics.)
         average (str): 'actions' averages over frames, then over actions, where each
             sample has an action (Human3.6M's protocol), else over frames; 'frames'
             always averages over frames.
@@ -46,7 +47,7 @@ class LiftingError(BaseMetric):
 
     def __init__(
         self,
-        metrics: Sequence[str] = DEFAULT_MEASURES,
+        measures: Sequence[str] = DEFAULT_MEASURES,
         average: str = 'actions',
         count_padding: bool = False,
         root_index: int = 0,
@@ -58,7 +59,7 @@ class LiftingError(BaseMetric):
         if average not in ('actions', 'frames'):
             raise ValueError(f"average must be 'actions' or 'frames', got {average!r}")
         super().__init__(collect_device, prefix, collect_dir)
-        self.metrics = [measure.name for measure in get_measures(metrics)]
+        self.measures = [measure.name for measure in get_measures(measures)]
         self.average = average
         self.count_padding = count_padding
         self.root_index = root_index
@@ -81,7 +82,7 @@ class LiftingError(BaseMetric):
         names = [f'joint {joint}' for joint in range(num_keypoints)]
         self.report = ErrorReport(
             join_tracks(parts),
-            metrics=self.metrics,
+            measures=self.measures,
             joint_names=names if skeleton is None else skeleton.joints,
             groups=None if skeleton is None else error_groups(skeleton),
             average=self.average,

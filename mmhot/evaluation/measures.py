@@ -108,6 +108,6 @@ def get_measures(names: Sequence[str]) -> list[Measure]:
     for name in names:
         if name not in MEASURES:
             raise ValueError(
-                f'unknown metric: {name!r}; {hint_at_names(name, MEASURES)}'
+                f'unknown measure: {name!r}; {hint_at_names(name, MEASURES)}'
             )
     return [MEASURES[name] for name in names]

@@ -97,4 +97,4 @@ test_dataloader = val_dataloader
 # a few actions of one subject are no benchmark's: its mean over frames
 test_evaluator = dict(type='LiftingError', average='frames')
 # in a list, as MMEngine takes a dict with 'metrics' for one of several metrics
-val_evaluator = [dict(metrics=['MPJPE', 'P-MPJPE'], **test_evaluator)]
+val_evaluator = [dict(measures=['MPJPE', 'P-MPJPE'], **test_evaluator)]
