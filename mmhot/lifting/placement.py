@@ -1,0 +1,86 @@
+"""Where people are: the root's place before the camera, from 2D and 3D together.
+
+A lifter says how the joints lie around the root. The pixels that they came from say
+where that must be, for a known lens: the place from which the pose projects onto them.
+"""
+
+import numpy as np
+from scipy.sparse import bsr_array, diags_array, identity, kron
+from scipy.sparse.linalg import spsolve
+
+# How far joints miss their pixels' rays, in metres, and how people's hips accelerate,
+# in m/s^2: how much to trust the picture and how much the motion.
+_MISS = 0.025
+_ACCELERATION = 4.0
+_ROUNDS = 4
+
+
+def place_roots(
+    poses: np.ndarray,
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    focal: np.ndarray,
+    centre: np.ndarray,
+    fps: float,
+) -> np.ndarray:
+    """Place a person's root before the camera.
+
+    The path is the one of least squares between the distances from projected joints to
+    their pixels, outliers counting less, and its own accelerations.
+
+    Args:
+        poses (np.ndarray): Joints relative to the root, camera axes (x right, y down,
+            z away), metres, (T, K, 3), of consecutive frames.
+        keypoints (np.ndarray): Their pixels, (T, K, 2); NaN where there is none.
+        scores (np.ndarray): Their confidences, weights of the joints, (T, K).
+        focal (np.ndarray): Focal lengths in pixels, (2,).
+        centre (np.ndarray): Principal point in pixels, (2,).
+        fps (float): Frames per second.
+
+    Returns:
+        np.ndarray: The root's positions in camera axes, metres, (T, 3). NaN if no
+        frame has two joints to go by.
+    """
+    rays = (np.asarray(keypoints, np.float64) - centre) / focal
+    poses = np.asarray(poses, np.float64)
+    known = np.isfinite(rays).all(-1) & np.isfinite(poses).all(-1)
+    weights = np.where(known, np.clip(scores, 0, 1), 0.0)
+    weights[(weights > 0).sum(1) < 2] = 0
+    if not weights.any():
+        return np.full((len(poses), 3), np.nan)
+    rays, poses = (np.where(known[..., None], x, 0.0) for x in (rays, poses))
+    trust = weights
+    for _ in range(_ROUNDS):
+        root = _solve(rays, poses, trust / _MISS**2, fps)
+        # joints that miss by far count as those of a heavy-tailed error
+        trust = weights / (1 + (_misses(root, rays, poses) / (3 * _MISS)) ** 2)
+    return root
+
+
+def _misses(root: np.ndarray, rays: np.ndarray, poses: np.ndarray) -> np.ndarray:
+    """Metres by which each joint misses its ray, (T, K)."""
+    joints = poses + root[:, None]
+    return np.linalg.norm(joints[..., :2] - rays * joints[..., 2:], axis=-1)
+
+
+def _solve(
+    rays: np.ndarray, poses: np.ndarray, trust: np.ndarray, fps: float
+) -> np.ndarray:
+    """Path (T, 3) of least squares: x - ray * z = ray * pose_z - pose_x, and so on."""
+    num_frames = len(poses)
+    targets = rays * poses[..., 2:] - poses[..., :2]
+    rows = np.zeros((*rays.shape, 3))  # (T, K, 2, 3)
+    rows[..., 0, 0] = rows[..., 1, 1] = 1
+    rows[..., 2] = -rays
+    normal = np.einsum('tkai,tk,tkaj->tij', rows, trust, rows)
+    right = np.einsum('tkai,tk,tka->ti', rows, trust, targets)
+    frames = np.arange(num_frames + 1)
+    system = bsr_array((normal, frames[:-1], frames))
+    if num_frames > 2:
+        bend = diags_array(
+            [1.0, -2.0, 1.0], offsets=[0, 1, 2], shape=(num_frames - 2, num_frames)
+        )
+        bend = bend * (fps**2 / _ACCELERATION)
+        system = system + kron(bend.T @ bend, identity(3))
+    system = system + 1e-9 * identity(3 * num_frames)
+    return spsolve(system.tocsc(), right.ravel()).reshape(num_frames, 3)

@@ -1,0 +1,68 @@
+"""Where a person is before the camera."""
+
+import numpy as np
+import pytest
+from mocap import CAMERAS, KICK, joints_of
+from numpy.testing import assert_allclose
+
+from mmhot.lifting.placement import place_roots
+
+CAMERA = CAMERAS[0]
+
+
+def scene(num_frames=120):
+    """Poses relative to the root, pixels, and the root's path, in camera axes."""
+    joints = joints_of(KICK, num_frames).astype(np.float64)
+    joints = joints - joints[:, :1].mean(0) + [0, 0, 0.9]
+    joints = (joints - CAMERA['T']) @ CAMERA['R']
+    pixels = CAMERA['f'] * joints[..., :2] / joints[..., 2:] + CAMERA['c']
+    return joints - joints[:, :1], pixels, joints[:, 0]
+
+
+def place(poses, pixels, scores=None, fps=50.0):
+    scores = np.ones(pixels.shape[:2]) if scores is None else scores
+    return place_roots(poses, pixels, scores, CAMERA['f'], CAMERA['c'], fps)
+
+
+def test_exact_poses_are_placed_within_centimetres():
+    poses, pixels, root = scene()
+    errors = np.abs(place(poses, pixels) - root)
+    assert errors.max(0)[:2].max() < 0.01
+    assert errors[:, 2].max() < 0.08  # of more than four metres
+
+
+@pytest.mark.parametrize('num_frames', [1, 2])
+def test_single_frames_are_placed_exactly(num_frames):
+    poses, pixels, root = scene(num_frames)
+    assert_allclose(place(poses, pixels), root, atol=1e-4)
+
+
+def test_noisy_pixels_make_no_jumps():
+    poses, pixels, root = scene()
+    noise = np.random.default_rng(0).normal(0, 5, pixels.shape)
+    placed = place(poses, pixels + noise)
+    assert np.linalg.norm(placed - root, axis=-1).mean() < 0.06
+    bends = np.linalg.norm(np.diff(placed, 2, axis=0), axis=-1) * 50**2
+    assert bends.mean() < 5
+
+
+def test_missing_and_wrong_joints_hardly_matter():
+    poses, pixels, root = scene()
+    pixels[::3, 5] = np.nan
+    pixels[:, 13] += 200
+    scores = np.ones(pixels.shape[:2])
+    scores[::5] = 0
+    assert np.linalg.norm(place(poses, pixels, scores) - root, axis=-1).mean() < 0.1
+
+
+def test_nothing_seen_is_placed_nowhere():
+    poses, pixels, _ = scene(4)
+    assert np.isnan(place(poses, pixels, np.zeros((4, 17)))).all()
+
+
+def test_twice_the_focal_length_is_twice_the_distance():
+    poses, pixels, root = scene(1)
+    settings = (np.ones((1, 17)), 2 * CAMERA['f'], CAMERA['c'], 50.0)
+    assert_allclose(
+        place_roots(poses, pixels, *settings)[:, 2], 2 * root[:, 2], rtol=0.05
+    )
