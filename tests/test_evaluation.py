@@ -1,12 +1,23 @@
-"""MPJPE and P-MPJPE against MMPose's, what the metric counts, and plausibility."""
+"""Errors of poses against MMPose's and against loops, and plausibility."""
 
 import numpy as np
 import pytest
 from mmpose.evaluation.functional import keypoint_mpjpe
-from mmpose.registry import METRICS
 
-from mmhot.evaluation import LiftingError, mpjpe, p_mpjpe, procrustes_align
+from mmhot.evaluation import (
+    auc,
+    error_groups,
+    mpjae,
+    mpjpe,
+    mpjve,
+    n_mpjpe,
+    p_mpjpe,
+    pck,
+    pck_joints,
+    procrustes_align,
+)
 from mmhot.evaluation.plausibility import bone_length_variation, jitter
+from mmhot.skeletons import SKELETONS, get_skeleton
 
 EVERY = np.ones((40, 17), bool)
 
@@ -38,6 +49,8 @@ def test_errors_are_mmposes():
     np.testing.assert_allclose(mpjpe(pred, target).mean(), expected)
     expected = keypoint_mpjpe(pred, target, EVERY, 'procrustes')
     np.testing.assert_allclose(p_mpjpe(pred, target).mean(), expected, rtol=1e-9)
+    expected = keypoint_mpjpe(pred, target, EVERY, 'scale')
+    np.testing.assert_allclose(n_mpjpe(pred, target, root=None).mean(), expected)
 
 
 def test_alignment_undoes_place_turn_and_size_but_no_reflection():
@@ -58,7 +71,7 @@ def test_alignment_never_makes_it_worse():
 
 def test_leading_axes_do_not_matter():
     pred, target = poses()
-    for error in (mpjpe, p_mpjpe):
+    for error in (mpjpe, p_mpjpe, n_mpjpe, pck, auc):
         together = error(pred.reshape(5, 8, 17, 3), target.reshape(5, 8, 17, 3))
         alone = [error(one, other) for one, other in zip(pred, target, strict=True)]
         np.testing.assert_allclose(together.ravel(), alone)
@@ -66,65 +79,142 @@ def test_leading_axes_do_not_matter():
 
 def test_collapsed_predictions_have_finite_errors():
     _, target = poses()
-    assert np.isfinite(p_mpjpe(np.zeros_like(target), target)).all()
+    zero = np.zeros_like(target)  # NaN by MMPose's functions
+    np.testing.assert_allclose(n_mpjpe(zero, target), mpjpe(zero, target))
+    centred = target - target.mean(1, keepdims=True)
+    expected = mpjpe(zero, centred, root=None)
+    np.testing.assert_allclose(p_mpjpe(zero, target), expected)
 
 
-def sample(pred, target, name='gt', visible=None):
-    """What an evaluator gets of one window."""
-    visible = np.ones(target.shape[:2], np.float32) if visible is None else visible
-    instances = dict(lifting_target=target, lifting_target_visible=visible)
-    return dict(
-        dataset_name=name, gt_instances=instances, pred_instances=dict(keypoints=pred)
-    )
+def walk(seed=0):
+    """Poses over time: targets (50, 17, 3) and predictions."""
+    rng = np.random.default_rng(seed)
+    target = rng.normal(0, 0.02, (50, 17, 3)).cumsum(0) + rng.normal(0, 0.3, (17, 3))
+    return target + rng.normal(0, 0.05, target.shape), target
 
 
-def evaluate(samples):
-    metric = METRICS.build(dict(type='LiftingError'))
-    for first in range(0, len(samples), 3):
-        metric.process({}, samples[first : first + 3])
-    return metric.evaluate(len(samples))
-
-
-def test_metric_gives_millimetres_relative_to_the_root():
-    _, target = poses()
-    pred = target + [0.5, 0, 0]  # elsewhere: no error
-    pred[:, 3] += [0, 0.017, 0]
-    metrics = evaluate([sample(pred[i : i + 4], target[i : i + 4]) for i in (0, 4, 8)])
-    assert metrics['MPJPE'] == pytest.approx(1)  # 17 mm at one of 17 joints
-    assert 0 < metrics['P-MPJPE'] < 3  # of the same size, spread over the joints
-
-
-def test_metric_counts_datasets_apart():
+def test_scaled_error_is_the_best_scale():
     pred, target = poses()
-    samples = [
-        sample(pred[i : i + 1], target[i : i + 1], 'noisy' if i % 2 else 'gt')
-        for i in range(40)
+    pred, target = pred - pred[:, :1], target - target[:, :1]
+    for one, other, error in zip(pred, target, n_mpjpe(pred, target), strict=True):
+        scale = (one * other).sum() / (one * one).sum()
+        squares = [((s * one - other) ** 2).sum() for s in (scale, scale + 0.01)]
+        assert squares[0] < squares[1]
+        expected = np.mean([np.linalg.norm(s) for s in scale * one - other])
+        assert error == pytest.approx(expected)
+
+
+def test_velocity_and_acceleration_errors_are_those_of_a_loop():
+    pred, target = walk()
+    steps, turns = [], []
+    for frame in range(1, 50):
+        moved = [p[frame] - p[frame - 1] for p in (pred, target)]
+        moved = [move - move[0] for move in moved]  # relative to the root's
+        steps.append(np.mean([np.linalg.norm(v) for v in moved[0] - moved[1]]))
+    for frame in range(1, 49):
+        bent = [p[frame - 1] - 2 * p[frame] + p[frame + 1] for p in (pred, target)]
+        bent = [bend - bend[0] for bend in bent]
+        turns.append(np.mean([np.linalg.norm(a) for a in bent[0] - bent[1]]))
+    np.testing.assert_allclose(mpjve(pred, target), steps)
+    np.testing.assert_allclose(mpjae(pred, target), turns)
+    batch = np.stack([pred, pred]), np.stack([target, target])
+    np.testing.assert_allclose(mpjve(*batch), [steps, steps])
+
+
+def test_nothing_moves_across_a_gap():
+    pred, target = walk()
+    frames = np.r_[0:20, 25:55]
+    assert len(mpjve(pred, target, frames)) == 48
+    expected = np.r_[mpjve(pred[:20], target[:20]), mpjve(pred[20:], target[20:])]
+    np.testing.assert_array_equal(mpjve(pred, target, frames), expected)
+    expected = np.r_[mpjae(pred[:20], target[:20]), mpjae(pred[20:], target[20:])]
+    np.testing.assert_array_equal(mpjae(pred, target, frames), expected)
+    assert mpjve(pred, target, 5 * np.arange(50)).size == 0
+
+
+def test_constant_errors_have_no_velocity_and_steady_ones_no_acceleration():
+    _, target = walk()
+    pred = target.copy()
+    pred[:, 5] += [0.1, 0, 0]
+    np.testing.assert_allclose(mpjve(pred, target), 0, atol=1e-12)
+    pred[:, 5] += np.arange(50)[:, None] * [0, 0.017, 0]
+    np.testing.assert_allclose(mpjve(pred, target), 0.001)
+    np.testing.assert_allclose(mpjae(pred, target), 0, atol=1e-12)
+
+
+def test_pck_and_auc_are_those_of_a_loop():
+    pred, target = poses()
+    distances = [
+        1000 * np.linalg.norm((one - one[0]) - (other - other[0]), axis=-1)
+        for one, other in zip(0.2 * pred, 0.2 * target, strict=True)
     ]
-    metrics = evaluate(samples)
-    assert list(metrics) == ['gt/MPJPE', 'gt/P-MPJPE', 'noisy/MPJPE', 'noisy/P-MPJPE']
-    expected = 1000 * mpjpe(pred[1::2], target[1::2]).mean()
-    assert metrics['noisy/MPJPE'] == pytest.approx(expected)
+    for joints in (None, pck_joints(get_skeleton('h36m-17'))):
+        found = [[] for _ in range(31)]
+        for pose in distances:
+            for joint in range(17) if joints is None else joints:
+                for place, threshold in enumerate(range(0, 151, 5)):
+                    found[place].append(pose[joint] < threshold)
+        shares = [100 * np.mean(of_threshold) for of_threshold in found]
+        got = pck(0.2 * pred, 0.2 * target, joints=joints).mean()
+        assert got == pytest.approx(shares[30])
+        assert 30 < got < 99
+        got = auc(0.2 * pred, 0.2 * target, joints=joints).mean()
+        assert got == pytest.approx(np.mean(shares))
+    millimetres = pck(200 * pred, 200 * target, threshold=150).mean()
+    assert millimetres == pytest.approx(pck(0.2 * pred, 0.2 * target).mean())
 
 
-def test_frames_outside_of_a_clip_do_not_count():
+def test_perfect_predictions_fail_at_no_distance_only():
+    _, target = poses()
+    assert pck(target, target).tolist() == [100] * 40
+    np.testing.assert_allclose(auc(target, target), 100 * 30 / 31)
+
+
+def test_a_broken_pose_does_not_break_the_others():
     pred, target = poses()
-    visible = np.ones((40, 17), np.float32)
-    visible[20:] = 0
-    pred[20:] = np.nan
-    metrics = evaluate([sample(pred, target, visible=visible)])
-    assert metrics['MPJPE'] == pytest.approx(
-        1000 * mpjpe(pred[:20], target[:20]).mean()
-    )
+    whole = p_mpjpe(pred, target)
+    pred[3, 5] = np.nan
+    pred[4, 5] = np.inf
+    with np.errstate(invalid='ignore'):
+        errors = p_mpjpe(pred, target)
+    assert np.flatnonzero(~np.isfinite(errors)).tolist() == [3, 4]
+    np.testing.assert_array_equal(np.delete(errors, [3, 4]), np.delete(whole, [3, 4]))
 
 
-def test_metric_averages_over_frames_not_windows():
-    pred, target = poses()
-    metrics = evaluate([sample(pred[:30], target[:30]), sample(pred[30:], target[30:])])
-    assert metrics['MPJPE'] == pytest.approx(1000 * mpjpe(pred, target).mean())
+def names(skeleton, joints):
+    return {get_skeleton(skeleton).joints[joint] for joint in joints}
 
 
-def test_metric_is_registered_under_its_name():
-    assert METRICS.get('LiftingError') is LiftingError
+def test_pck_counts_limbs_neck_and_the_top_of_the_head():
+    limbs = {
+        f'{side}_{joint}'
+        for side in ('left', 'right')
+        for joint in ('shoulder', 'elbow', 'wrist', 'hip', 'knee')
+    }
+    for skeleton, others in {
+        'h36m-17': {'head', 'thorax', 'left_foot', 'right_foot'},
+        'mpi-inf-3dhp-17': {'head_top', 'neck', 'left_ankle', 'right_ankle'},
+    }.items():
+        joints = pck_joints(get_skeleton(skeleton))
+        assert len(joints) == 14
+        assert names(skeleton, joints) == limbs | others
+
+
+@pytest.mark.parametrize('skeleton', sorted(SKELETONS))
+def test_groups_are_parts_of_every_skeleton(skeleton):
+    groups = error_groups(get_skeleton(skeleton))
+    for place in ('hips, shoulders', 'knees, elbows'):
+        assert len(groups[place]) == 4
+    ends = names(skeleton, groups['ends'])
+    assert {'left_wrist', 'right_wrist'} <= ends
+    assert len(groups['arms']) == len(groups['legs']) == 6
+    assert not set(groups['left']) & set(groups['right'])
+
+
+def test_ends_of_humans_are_wrists_feet_and_head():
+    ends = error_groups(get_skeleton('h36m-17'))['ends']
+    expected = 'left_wrist right_wrist left_foot right_foot head'
+    assert names('h36m-17', ends) == set(expected.split())
 
 
 def test_bone_length_variation_is_the_deviation_over_the_mean():

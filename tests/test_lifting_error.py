@@ -1,0 +1,405 @@
+"""LiftingError: what counts, what is averaged over what, and the tables."""
+
+import logging
+import pickle
+
+import mocap
+import numpy as np
+import pytest
+from mmengine.runner import Runner
+from mmpose.codecs import MotionBERTLabel
+from mmpose.evaluation.metrics import MPJPE
+from mmpose.registry import METRICS
+
+from mmhot.cli.error_tables import format_errors
+from mmhot.evaluation import LiftingError, mpjae, mpjpe, mpjve, p_mpjpe
+
+H36M = dict(dataset_name='h36m')
+
+
+def poses(num_frames=40, seed=0):
+    """Predictions and targets (F, 17, 3) in metres, the root at the origin."""
+    rng = np.random.default_rng(seed)
+    target = rng.normal(0, 0.02, (num_frames, 17, 3)).cumsum(0)
+    target += rng.normal(0, 0.3, (17, 3))
+    pred = target + rng.normal(0, 0.06, target.shape)
+    return pred - pred[:, :1], target - target[:, :1]
+
+
+def sample(pred, target, visible=None, **metainfo):
+    """What an evaluator gets of one window."""
+    visible = np.ones(target.shape[:2], np.float32) if visible is None else visible
+    instances = dict(lifting_target=target, lifting_target_visible=visible)
+    metainfo = dict(dataset_name='gt') | metainfo
+    return dict(gt_instances=instances, pred_instances=dict(keypoints=pred), **metainfo)
+
+
+def measure(samples, **settings):
+    """The metric after an evaluation, and what it gave."""
+    metric = METRICS.build(dict(type='LiftingError', **settings))
+    metric.dataset_meta = H36M
+    for first in range(0, len(samples), 3):
+        metric.process({}, samples[first : first + 3])
+    return metric, metric.evaluate(len(samples))
+
+
+def evaluate(samples, **settings):
+    return measure(samples, **settings)[1]
+
+
+def h36m_names(action, frames):
+    """Pictures as in MMPose's files of Human3.6M."""
+    return [f'images/S9/S9_{action}.54138969_{frame + 1:06d}.jpg' for frame in frames]
+
+
+def windows(length, num_targets, stride, noise, clip='a/x', action=''):
+    """Samples of a clip's windows, and its predictions and targets."""
+    pred, target = poses(length)
+    first = -((stride - 1) // 2) if length > num_targets else 0
+    samples = []
+    for start in range(first, length, stride):
+        frames = np.arange(start, start + num_targets)
+        inside = frames.clip(0, length - 1)
+        visible = np.repeat((inside == frames)[:, None], 17, 1).astype(np.float32)
+        rng = np.random.default_rng(start + 1000)
+        offset = rng.normal(0, noise, (num_targets, 17, 3))
+        made = sample(
+            pred[inside] + offset,
+            target[inside],
+            visible,
+            clip=clip,
+            subject=clip.split('/')[0],
+            action=action,
+            fps=50.0,
+            target_frame_numbers=frames,
+        )
+        samples.append(made)
+    return samples, pred, target
+
+
+def test_millimetres_relative_to_the_root():
+    _, target = poses()
+    pred = target + [0.5, 0, 0]  # elsewhere: no error
+    pred[:, 3] += [0, 0.017, 0]
+    metrics = evaluate([sample(pred[i : i + 4], target[i : i + 4]) for i in (0, 4, 8)])
+    assert metrics['MPJPE'] == pytest.approx(1)  # 17 mm at one of 17 joints
+    assert 0 < metrics['P-MPJPE'] < 3  # of the same size, spread over the joints
+    assert metrics['PCK@150'] == 100
+
+
+def test_datasets_count_apart():
+    pred, target = poses()
+    samples = [
+        sample(pred[[i]], target[[i]], dataset_name='noisy' if i % 2 else 'gt')
+        for i in range(40)
+    ]
+    metrics = evaluate(samples, measures=['MPJPE', 'P-MPJPE'])
+    assert list(metrics) == ['gt/MPJPE', 'gt/P-MPJPE', 'noisy/MPJPE', 'noisy/P-MPJPE']
+    expected = 1000 * mpjpe(pred[1::2], target[1::2]).mean()
+    assert metrics['noisy/MPJPE'] == pytest.approx(expected)
+
+
+def test_frames_outside_of_a_clip_do_not_count():
+    pred, target = poses()
+    visible = np.ones((40, 17), np.float32)
+    visible[20:] = 0
+    pred[20:] = np.nan
+    metrics = evaluate([sample(pred, target, visible)])
+    expected = 1000 * mpjpe(pred[:20], target[:20]).mean()
+    assert metrics['MPJPE'] == pytest.approx(expected)
+
+
+def test_mean_is_over_frames_not_windows():
+    pred, target = poses()
+    metrics = evaluate([sample(pred[:30], target[:30]), sample(pred[30:], target[30:])])
+    assert metrics['MPJPE'] == pytest.approx(1000 * mpjpe(pred, target).mean())
+
+
+@pytest.mark.parametrize('num_targets', [1, 9])
+def test_windows_in_any_order_are_a_clip(num_targets):
+    samples, pred, target = windows(40, num_targets, num_targets, noise=0)
+    order = np.random.default_rng(0).permutation(len(samples))
+    measures = ['MPJPE', 'P-MPJPE', 'MPJVE', 'MPJAE', 'MPJVE-s', 'MPJAE-s']
+    for chosen in (range(len(samples)), order):
+        metrics = evaluate([samples[index] for index in chosen], measures=measures)
+        assert metrics == pytest.approx(
+            {
+                'MPJPE': 1000 * mpjpe(pred, target).mean(),
+                'P-MPJPE': 1000 * p_mpjpe(pred, target).mean(),
+                'MPJVE': 1000 * mpjve(pred, target).mean(),
+                'MPJAE': 1000 * mpjae(pred, target).mean(),
+                'MPJVE-s': 1000 * 50 * mpjve(pred, target).mean(),
+                'MPJAE-s': 50**2 * mpjae(pred, target).mean(),
+            }
+        )
+
+
+def test_a_frame_of_several_windows_counts_once_as_their_mean():
+    samples, _, target = windows(40, 9, 3, noise=0.1)
+    predictions = [[] for _ in range(40)]
+    for window in samples:
+        poses_of = window['pred_instances']['keypoints']
+        for frame, pose in zip(window['target_frame_numbers'], poses_of, strict=True):
+            if 0 <= frame < 40:
+                predictions[frame].append(pose)
+    assert {len(of_frame) for of_frame in predictions} > {2, 3}
+    pred = np.stack([np.mean(of_frame, 0) for of_frame in predictions])
+    metrics = evaluate(samples)
+    assert metrics['MPJPE'] == pytest.approx(1000 * mpjpe(pred, target).mean())
+    assert metrics['MPJVE'] == pytest.approx(1000 * mpjve(pred, target).mean())
+
+
+def test_padding_counts_where_the_published_evaluation_counts_it():
+    lengths = {('walk', 'a/1'): 40, ('walk', 'a/2'): 30, ('sit', 'a/3'): 55}
+    samples, by_action = [], {'walk': [], 'sit': []}
+    for (action, clip), length in lengths.items():
+        made, *_ = windows(length, 27, 27, noise=0.02, clip=clip, action=action)
+        samples += made
+        for window in made:
+            outputs = window['pred_instances']['keypoints']
+            truth = window['gt_instances']['lifting_target']
+            by_action[action] += list(mpjpe(outputs, truth))
+    expected = 1000 * np.mean([np.mean(errors) for errors in by_action.values()])
+    metric, metrics = measure(samples, count_padding=True)
+    assert metrics['MPJPE'] == pytest.approx(expected)
+    assert metric.report.num_frames('gt') == 27 * len(samples) > sum(lengths.values())
+    metric, metrics = measure(samples)
+    assert metrics['MPJPE'] != pytest.approx(expected, rel=1e-3)
+    assert metric.report.num_frames('gt') == sum(lengths.values())
+
+
+def test_errors_jump_at_seams_but_not_between_clips():
+    samples, pred, target = windows(40, 40, 40, noise=0)
+    other = [dict(window, clip='a/y') for window in samples]
+    metrics = evaluate(samples + other)
+    assert metrics['MPJVE'] == pytest.approx(1000 * mpjve(pred, target).mean())
+    halves = [
+        sample(
+            pred[part] + offset,
+            target[part],
+            clip='a/x',
+            target_frame_numbers=np.arange(40)[part],
+        )
+        for part, offset in ((slice(20), 0), (slice(20, 40), np.eye(17, 3)))
+    ]
+    assert evaluate(halves)['MPJVE'] > metrics['MPJVE']
+
+
+def h36m_samples():
+    """Three actions of unequal lengths, named as MMPose names pictures."""
+    samples = []
+    parts = {'Directions_1': 20, 'Directions': 30, 'WalkDog_1': 70}
+    for seed, (action, length) in enumerate(parts.items()):
+        pred, target = poses(length, seed)
+        pred = target + (seed + 1) * (pred - target)
+        paths = np.array(h36m_names(action, range(length)))
+        half = length // 2
+        for part in (slice(half), slice(half, length)):
+            samples.append(
+                sample(pred[part], target[part], target_img_path=paths[part])
+            )
+    return samples
+
+
+def test_actions_are_mmposes_and_their_mean_is_the_result():
+    samples = h36m_samples()
+    metric, metrics = measure(samples)
+    for mode, name in (
+        ('mpjpe', 'MPJPE'),
+        ('p-mpjpe', 'P-MPJPE'),
+        ('n-mpjpe', 'N-MPJPE'),
+    ):
+        theirs = MPJPE(mode)
+        theirs.process({}, samples)
+        theirs = theirs.evaluate(len(samples))
+        actions = metric.report.table('gt', 'actions')
+        assert list(actions) == ['Directions', 'WalkDog']
+        for action, row in actions.items():
+            assert row[name] == pytest.approx(1000 * theirs[f'{name}_{action}'])
+        mean = np.mean([row[name] for row in actions.values()])
+        assert metrics[name] == pytest.approx(mean)
+        # MMPose's own headline is the mean over frames
+        over_frames = evaluate(samples, average='frames')[name]
+        assert over_frames == pytest.approx(1000 * theirs[name])
+        assert over_frames != pytest.approx(mean, rel=0.01)
+    assert metric.report.actions('gt') == ['Directions', 'WalkDog']
+
+
+def test_names_of_pictures_tell_clips_and_frames():
+    metric, metrics = measure(h36m_samples())
+    clips = metric.report.table('gt', 'clips')
+    assert list(clips) == [
+        'S9_Directions.54138969',
+        'S9_Directions_1.54138969',
+        'S9_WalkDog_1.54138969',
+    ]
+    pred, target = poses(30, 1)
+    expected = 1000 * mpjve(target + 2 * (pred - target), target).mean()
+    assert clips['S9_Directions.54138969']['MPJVE'] == pytest.approx(expected)
+    assert list(metric.report.table('gt', 'subjects')) == ['S9']
+    assert metrics['MPJVE'] > 0
+
+
+def test_recordings_can_be_left_out():
+    metric, _ = measure(h36m_samples(), skip_list=['S9_Directions_1'])
+    clips = metric.report.table('gt', 'clips')
+    assert list(clips) == ['S9_Directions.54138969', 'S9_WalkDog_1.54138969']
+
+
+def test_without_an_action_for_each_the_mean_is_over_frames():
+    walk, *_ = windows(30, 1, 1, noise=0, clip='a/x', action='walk')
+    other, *_ = windows(40, 1, 1, noise=0.1, clip='b/y')
+    metric, metrics = measure(walk + other)
+    assert metric.report.actions('gt') == []
+    alone = [evaluate(part)['MPJPE'] for part in (walk, other)]
+    assert metrics['MPJPE'] == pytest.approx(np.average(alone, weights=[30, 40]))
+    assert list(metric.report.table('gt', 'actions')) == ['walk']
+    assert list(metric.report.table('gt', 'subjects')) == ['a', 'b']
+
+
+def test_tables_add_up():
+    metric, metrics = measure(h36m_samples())
+    joints = metric.report.table('gt', 'joints')
+    assert list(joints) == list(mocap.H36M.joints)
+    assert joints['root']['MPJPE'] == 0
+    for name in ('MPJPE', 'P-MPJPE', 'N-MPJPE', 'MPJVE', 'MPJAE'):
+        mean = np.mean([row[name] for row in joints.values()])
+        assert metrics[name] == pytest.approx(mean)
+    counted = [joint for joint in joints if joint not in ('root', 'spine', 'neck_base')]
+    assert len(counted) == 14
+    for name in ('PCK@150', 'AUC'):
+        mean = np.mean([joints[joint][name] for joint in counted])
+        assert metrics[name] == pytest.approx(mean)
+    groups = metric.report.table('gt', 'groups')
+    ends = ['left_wrist', 'right_wrist', 'left_foot', 'right_foot', 'head']
+    mean = np.mean([joints[joint]['MPJPE'] for joint in ends])
+    assert groups['ends']['MPJPE'] == pytest.approx(mean)
+
+
+def test_results_of_two_processes_are_those_of_one():
+    samples, *_ = windows(43, 3, 3, noise=0.02)
+    assert len(samples) % 2
+    alone = evaluate(samples)
+    parts = []
+    for rank in (0, 1):
+        part = LiftingError()
+        # a sampler gives the last process the first sample again
+        part.process({}, [*samples, samples[0]][rank::2])
+        parts.append(pickle.loads(pickle.dumps(part.results)))
+    whole = LiftingError()
+    whole.dataset_meta = H36M
+    whole.results = [result for pair in zip(*parts, strict=True) for result in pair]
+    assert len(whole.results) == len(samples) + 1
+    assert whole.evaluate(len(samples)) == pytest.approx(alone)
+
+
+def test_samples_of_our_datasets_tell_what_is_needed():
+    data = mocap.dataset(
+        seq_len=27,
+        num_targets=27,
+        stride=27,
+        camera_file='virtual_cameras.json',
+        actions={mocap.JUMP: 'jump', mocap.KICK: 'kick'},
+    )
+    samples = []
+    for index in range(len(data)):
+        info = data.get_data_info(index)
+        target = info['joints_world'][info['target_frames']]
+        seen = info.pop('lifting_target_visible')
+        samples.append(sample(target * 1.1, target, seen, **info))
+    metric, metrics = measure(samples)
+    report = metric.report
+    assert report.num_frames('h36m') == 2 * 4 * 150
+    assert report.actions('h36m') == ['jump', 'kick']
+    assert len(report.table('h36m', 'clips')) == 8
+    assert metrics['N-MPJPE'] == pytest.approx(0, abs=1e-3)
+    expected = []
+    for key in (mocap.JUMP, mocap.KICK):
+        joints = mocap.joints_of(key, 150).astype(np.float64)
+        expected.append(1000 * mpjve(1.1 * joints, joints).mean())
+    assert metrics['MPJVE'] == pytest.approx(np.mean(expected), rel=1e-4)
+
+
+def test_velocities_are_left_out_where_no_frames_are_consecutive(caplog):
+    samples, *_ = windows(40, 1, 5, noise=0)
+    with caplog.at_level(logging.WARNING, 'mmengine'):
+        metrics = evaluate(samples)
+    assert list(metrics) == ['MPJPE', 'P-MPJPE', 'N-MPJPE', 'PCK@150', 'AUC']
+    samples = [sample(*poses())]  # of who knows which frames
+    assert 'MPJVE' not in evaluate(samples)
+
+
+def test_motionberts_codec_gives_what_the_metric_takes():
+    joints = (mocap.joints_of(num_frames=27) + [0, 0, 5]).astype(np.float32)
+    camera = mocap.CAMERAS[0]
+    camera = dict(camera, f=camera['f'][:, None], c=camera['c'][:, None])
+    pixels = (joints[..., :2] / joints[..., 2:] * 1145 + 500).astype(np.float32)
+    seen = np.ones((27, 17), np.float32)
+
+    def encode(mode):
+        codec = MotionBERTLabel(17, concat_vis=True, rootrel=True, mode=mode)
+        return codec, codec.encode(pixels, seen, joints.copy(), seen, camera)
+
+    _, trained = encode('train')
+    codec, tested = encode('test')
+    size = np.full(27, 1000.0)
+    pred, _ = codec.decode(
+        trained['lifting_target_label'], size, size, tested['factor']
+    )
+    paths = h36m_names('Walking', range(27))
+    perfect = sample(pred[None], tested['lifting_target'], target_img_path=paths)
+    metrics = evaluate([perfect])
+    assert metrics['MPJPE'] == pytest.approx(0, abs=1e-3)
+    assert metrics['MPJVE'] == pytest.approx(0, abs=1e-3)
+
+
+def test_evaluators_build_it_without_a_warning(capfd):
+    settings = dict(type='mmpose.LiftingError', measures=['MPJPE'])
+    evaluator = Runner.build_evaluator(None, settings)
+    assert isinstance(evaluator.metrics[0], LiftingError)
+    assert 'prefix' not in ''.join(capfd.readouterr())
+    assert METRICS.get('LiftingError') is LiftingError
+    pred, target = poses()
+    metric = LiftingError(measures='MPJPE', prefix='cmu')
+    metric.process({}, [sample(pred, target)])
+    assert list(metric.evaluate(1)) == ['cmu/MPJPE']
+
+
+@pytest.mark.parametrize(
+    ('settings', 'said'),
+    [
+        (dict(measures=['MPJPEE']), r"unknown measure: 'MPJPEE'; did you mean"),
+        (dict(average='action'), r"average must be 'actions' or 'frames'"),
+        (dict(measures=['MPJVE-s']), "MPJVE-s needs the frame rate: add 'fps' to"),
+        (dict(skip_list=['S9_Sitting']), 'no frame that counts'),
+    ],
+)
+def test_mistakes_are_named(settings, said):
+    pred, target = poses()
+    one = sample(pred, target, target_img_path=h36m_names('Sitting', range(40)))
+    with pytest.raises(ValueError, match=said):
+        evaluate([one], **settings)
+
+
+def test_outputs_that_do_not_fit_are_named():
+    pred, target = poses()
+    with pytest.raises(ValueError, match=r'\(1, 17, 3\) do not fit .*\(40, 17, 3\)'):
+        evaluate([sample(pred[:1], target)])
+
+
+def test_text_has_a_row_for_each_dataset_and_the_tables_of_each():
+    noisy = [dict(window, dataset_name='noisy') for window in h36m_samples()]
+    metric, metrics = measure(h36m_samples() + noisy)
+    text = format_errors(metric.report, ['groups', 'subjects'])
+    head, *tables = text.split('\n\n')
+    lines = head.splitlines()
+    assert lines[0].split() == [measure.name for measure in metric.report.measures]
+    assert lines[1].split()[:4] == ['mm', 'mm', 'mm', 'mm/frame']
+    assert lines[2].startswith('gt: mean over 2 actions (120 frames)  ')
+    assert f' {metrics["gt/MPJPE"]:.2f} ' in lines[2]
+    assert len({len(line) for line in lines[2:]}) == 1
+    starts = [table.split('  ')[0] for table in tables]
+    assert starts == ['gt groups', 'gt subjects', 'noisy groups', 'noisy subjects']
+    found = metric.report.as_dict(['subjects'])['datasets']['gt']
+    assert found['average'] == ['Directions', 'WalkDog']
+    assert found['overall']['MPJPE'] == found['subjects']['S9']['MPJPE']
