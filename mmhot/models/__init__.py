@@ -1,8 +1,15 @@
 """Registered model components; importing this room registers them."""
 
-from .backbones import NanoHTNet
-from .heads import PoseLiftingHead
+from .backbones import GTPTStem, NanoHTNet
+from .heads import GTPTHead, PoseLiftingHead
 from .losses import GTPTLoss
 from .pose_estimators import SequencePoseLifter
 
-__all__ = ['GTPTLoss', 'NanoHTNet', 'PoseLiftingHead', 'SequencePoseLifter']
+__all__ = [
+    'GTPTHead',
+    'GTPTLoss',
+    'GTPTStem',
+    'NanoHTNet',
+    'PoseLiftingHead',
+    'SequencePoseLifter',
+]

@@ -4,6 +4,7 @@ To add a model, write a module with a :class:`PublishedModel` and list it here;
 :func:`mmhot.checkpoints.convert_published` finds it by the checkpoint's keys.
 """
 
+from .gtpt import GTPT
 from .htnet import HTNET
 from .mixste import MIXSTE
 from .motionbert import MOTIONBERT
@@ -11,6 +12,7 @@ from .nanohtnet import NANOHTNET
 from .published_model import PublishedModel
 
 PUBLISHED_MODELS: tuple[PublishedModel, ...] = (
+    GTPT,
     HTNET,
     MIXSTE,
     MOTIONBERT,

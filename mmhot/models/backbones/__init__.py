@@ -1,5 +1,6 @@
 """Backbones."""
 
+from .gtpt_stem import GTPTStem
 from .htnet import HTNet
 from .mhformer import MHFormer
 from .mixste import MixSTE
@@ -9,6 +10,7 @@ from .nanohtnet import NanoHTNet
 from .whole_pose_backbone import WholePoseBackbone
 
 __all__ = [
+    'GTPTStem',
     'HTNet',
     'MHFormer',
     'MixSTE',

@@ -1,0 +1,7 @@
+# GTPT-S for COCO-WholeBody: wider.
+_base_ = ['gtpt_t_wholebody.py']
+
+model = dict(
+    backbone=dict(stage_channels=(256,)),
+    head=dict(in_channels=256, embed_dims=192),
+)

@@ -1,0 +1,125 @@
+"""GTPT's coarse encoder: one human token, then all keypoints, with all patches."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..layers.group_block import GroupBlock
+from ..tokens import gather_tokens, keep_highest
+from ..tokens.patch_scores import patch_logits, pool_logits
+
+
+class CoarseTokens(NamedTuple):
+    """What the coarse encoder leaves.
+
+    Args:
+        queries (Tensor): Keypoint tokens, (B, J, C).
+        patches (Tensor): Patch tokens, (B, N, C).
+        rows (Tensor): Row of each patch in the table of positions, (B, N).
+        logits (Tensor): Last layer's logits between them, (B, J, H, N).
+        kept (tuple[Tensor]): Rows of the patches that left each layer, (B, N).
+    """
+
+    queries: Tensor
+    patches: Tensor
+    rows: Tensor
+    logits: Tensor
+    kept: tuple[Tensor, ...]
+
+
+class CoarseEncoder(nn.Module):
+    """Self-attention layers in which a human token becomes keypoint tokens.
+
+    Args:
+        embed_dims (int): Channels ``C``.
+        num_heads (int): Heads of the attention.
+        depth (int): Layers.
+        mlp_dims (int): Hidden channels of the perceptrons.
+        num_queries (int): Keypoint tokens ``J``.
+        keypoint_layer (int): Layer between whose attention and perceptron the human
+            token becomes keypoints.
+        scale (float): What logits of the attention are multiplied by.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        depth: int,
+        mlp_dims: int,
+        num_queries: int,
+        keypoint_layer: int,
+        scale: float,
+    ) -> None:
+        super().__init__()
+        if not 0 <= keypoint_layer < depth:
+            raise ValueError(
+                f'keypoint_layer must be a coarse layer, from 0 to {depth - 1}, '
+                f'got {keypoint_layer}'
+            )
+        self.keypoint_layer = keypoint_layer
+        self.human_token = nn.Parameter(torch.empty(1, embed_dims))
+        self.query_tokens = nn.Parameter(torch.empty(num_queries, embed_dims))
+        for tokens in (self.human_token, self.query_tokens):
+            nn.init.trunc_normal_(tokens, std=0.02)
+        self.blocks = nn.ModuleList(
+            GroupBlock(embed_dims, num_heads, mlp_dims, scale) for _ in range(depth)
+        )
+
+    def forward(
+        self, patches: Tensor, table: Tensor, counts: tuple[int, ...]
+    ) -> CoarseTokens:
+        """Encode.
+
+        Args:
+            patches (Tensor): Patch tokens, (B, N, C).
+            table (Tensor): Row 0 of zeros for tokens without a position, then one of
+                each patch, (N + 1, C).
+            counts (tuple[int]): Patches that each layer keeps.
+        """
+        human = self.human_token.expand(len(patches), -1, -1)
+        x = torch.cat([human, patches + table[1:]], dim=1).unsqueeze(1)
+        rows = torch.arange(1, len(table), device=x.device).expand(len(x), -1)
+        positions, num_queries, kept = table, 1, []
+        for layer, (block, count) in enumerate(zip(self.blocks, counts, strict=True)):
+            x = x + positions if layer else x
+            x, queries, keys = block.attend(x)
+            queries, keys = queries[:, 0, :num_queries], keys[:, 0, num_queries:]
+            if count != rows.shape[1]:
+                scores = pool_logits(patch_logits(queries, keys, block.attn.scale))
+                index = keep_highest(scores, count)
+                keys, rows = gather_tokens(keys, index), gather_tokens(rows, index)
+                x = keep_patches(x, index.unsqueeze(1), num_queries)
+                positions = _positions(table, rows, num_queries)
+            if layer == self.keypoint_layer:
+                x = self._introduce_keypoints(x)
+                num_queries = len(self.query_tokens)
+                positions = _positions(table, rows, num_queries)
+            x = block.feed_forward(x)
+            kept.append(rows)
+        logits = patch_logits(queries, keys, block.attn.scale)
+        queries, patches = x[:, 0, :num_queries], x[:, 0, num_queries:]
+        return CoarseTokens(queries, patches, rows, logits, tuple(kept))
+
+    def _introduce_keypoints(self, x: Tensor) -> Tensor:
+        """Make keypoint tokens of the human token, the first of (B, 1, N, C)."""
+        return torch.cat([x[:, :, :1] + self.query_tokens, x[:, :, 1:]], dim=2)
+
+
+def keep_patches(x: Tensor, index: Tensor, num_others: int) -> Tensor:
+    """Keep the first tokens, and those of the others that an index names.
+
+    Args:
+        x (Tensor): Tokens, (B, G, N, C).
+        index (Tensor): Tokens to keep, counted from ``num_others`` on, (B, G, n).
+        num_others (int): Tokens in front that stay.
+    """
+    others = torch.arange(num_others, device=x.device)
+    others = others.expand(*index.shape[:-1], -1)
+    return gather_tokens(x, torch.cat([others, index + num_others], dim=-1))
+
+
+def _positions(table: Tensor, rows: Tensor, num_queries: int) -> Tensor:
+    """Look up positions of all tokens, none of the first, (B, 1, N, C)."""
+    return table[nn.functional.pad(rows, (num_queries, 0))].unsqueeze(1)

@@ -1,0 +1,320 @@
+"""Head of GTPT: keypoints from coarse to fine, in groups, with pruned patches.
+
+`Group-based Token Pruning Transformer for Efficient Human Pose Estimation
+<https://arxiv.org/abs/2407.10756>`_ (ECCV 2024). It takes the feature map of any
+backbone. The slot that the published code adds to fill the first group is not seen by
+anything here, not even masked.
+"""
+
+import numpy as np
+import torch
+from mmengine.structures import PixelData
+from mmpose.evaluation.functional import simcc_pck_accuracy
+from mmpose.models.heads.base_head import BaseHead
+from mmpose.registry import KEYPOINT_CODECS, MODELS
+from mmpose.utils.tensor_utils import to_numpy
+from mmpose.utils.typing import ConfigType, InstanceList, SampleList
+from torch import Tensor, nn
+
+from ..layers.patch_embed import PatchEmbed
+from ..layers.sine_position import sine_positions
+from ..tokens.keep_rates import KeepRates, count_patches
+from ..tokens.keypoint_groups import KeypointGroups
+from .coarse_encoder import CoarseEncoder
+from .fine_encoder import CoarseToFine, FineEncoder
+
+Features = tuple[Tensor, ...]
+SimCC = tuple[Tensor, Tensor]
+
+
+@MODELS.register_module()
+class GTPTHead(BaseHead):
+    """GTPT without its stem.
+
+    Args:
+        in_channels (int): Channels of the feature map, the last one given.
+        out_channels (int): Keypoints ``K``, those of ``skeleton``.
+        input_size (tuple[int, int]): Width and height of the image.
+        in_featuremap_size (tuple[int, int]): Width and height of the feature map.
+        simcc_split_ratio (float): Bins per pixel. Defaults to 2.
+        patch_size (tuple[int, int]): Width and height of a patch on the feature map;
+            must divide it. Defaults to (3, 4).
+        embed_dims (int): Channels of a token. Defaults to 128.
+        num_heads (int): Heads of the attention. Defaults to 8.
+        coarse_depth (int): Layers before keypoints are grouped. Defaults to 6.
+        fine_depth (int): Layers after. Defaults to 6.
+        keypoint_layer (int): Coarse layer in which the human token becomes
+            keypoints. Defaults to 3.
+        mlp_ratio (float): Hidden channels of the perceptrons, as a multiple of
+            ``embed_dims``. Defaults to 3.
+        keep_rates (Sequence[float], optional): Share of the patches kept, each for
+            an equal number of layers; see :attr:`keep_rates`. Defaults to None: all.
+        skeleton (str): Name of the skeleton, see :func:`mmhot.skeletons.get_skeleton`.
+            Defaults to 'coco-17'.
+        groups (Sequence[Sequence[str]]): Names of groups of the skeleton's keypoints,
+            for each group; see :class:`KeypointGroups`. Defaults to head, upper and
+            lower body.
+        scale_by_head (bool): Whether attention is scaled by the channels of a head,
+            as usual, and not by ``embed_dims``, as published. Defaults to False.
+        loss (dict): Loss that takes both passes, the labels and weights. Defaults to
+            ``dict(type='GTPTLoss')``.
+        decoder (dict, optional): Codec that turns probabilities into keypoints;
+            :meth:`predict` needs one. Defaults to None.
+        init_cfg (dict, optional): Initialisation. Defaults to None.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        input_size: tuple[int, int],
+        in_featuremap_size: tuple[int, int],
+        simcc_split_ratio: float = 2.0,
+        patch_size: tuple[int, int] = (3, 4),
+        embed_dims: int = 128,
+        num_heads: int = 8,
+        coarse_depth: int = 6,
+        fine_depth: int = 6,
+        keypoint_layer: int = 3,
+        mlp_ratio: float = 3.0,
+        keep_rates: KeepRates = None,
+        skeleton: str = 'coco-17',
+        groups: tuple[tuple[str, ...], ...] = (
+            ('head',),
+            ('upper_body',),
+            ('lower_body',),
+        ),
+        scale_by_head: bool = False,
+        loss: ConfigType = {'type': 'GTPTLoss'},  # noqa: B006 (MMPose's way)
+        decoder: ConfigType | None = None,
+        init_cfg: ConfigType | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.in_featuremap_size = tuple(in_featuremap_size)
+        self.simcc_split_ratio = simcc_split_ratio
+        self.groups = KeypointGroups(skeleton, groups)
+        if out_channels != self.groups.num_keypoints:
+            raise ValueError(
+                f'out_channels must be the {self.groups.num_keypoints} keypoints of '
+                f'{self.groups.skeleton}, got {out_channels}'
+            )
+        self.depths = (coarse_depth, fine_depth)
+        columns, rows = _grid(self.in_featuremap_size, patch_size)
+        self.num_patches = rows * columns
+        self.keep_rates = keep_rates
+
+        scale = (embed_dims // num_heads if scale_by_head else embed_dims) ** -0.5
+        sizes = dict(
+            embed_dims=embed_dims,
+            num_heads=num_heads,
+            mlp_dims=round(mlp_ratio * embed_dims),
+            scale=scale,
+        )
+        self.patch_embed = PatchEmbed(in_channels, embed_dims, patch_size)
+        table = sine_positions(rows, columns, embed_dims)
+        table = nn.functional.pad(table, (0, 0, 1, 0))
+        self.register_buffer('positions', table, persistent=False)
+        self.coarse_encoder = CoarseEncoder(
+            depth=coarse_depth,
+            num_queries=self.groups.num_parts + self.groups.num_sparse,
+            keypoint_layer=keypoint_layer,
+            **sizes,
+        )
+        self.coarse_to_fine = CoarseToFine(self.groups, embed_dims)
+        self.fine_encoder = FineEncoder(self.groups, depth=fine_depth, **sizes)
+        self.classify_x, self.classify_y = (
+            nn.Sequential(
+                nn.LayerNorm(embed_dims),
+                nn.Linear(embed_dims, round(length * simcc_split_ratio)),
+            )
+            for length in input_size
+        )
+        self.loss_module = MODELS.build(loss)
+        self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
+
+    @property
+    def keep_rates(self) -> KeepRates:
+        """Share of the patches kept, each for an equal number of layers.
+
+        May be set at any time, to numbers that do not grow, or None to keep all.
+        Each layer must be left with a patch beside its dense keypoints.
+        """
+        return self._keep_rates
+
+    @keep_rates.setter
+    def keep_rates(self, keep_rates: KeepRates) -> None:
+        self._count(keep_rates)
+        self._keep_rates = keep_rates
+
+    def forward(self, feats: Features) -> SimCC:
+        """Map feature maps to logits of x (B, K, Wx) and y (B, K, Hy)."""
+        tokens, _ = self.encode(self.embed(feats), self.keep_rates)
+        return self.classify(tokens)
+
+    def embed(self, feats: Features) -> Tensor:
+        """Make patch tokens (B, N, C) of the last feature map (B, C', H, W)."""
+        size = tuple(feats[-1].shape[:1:-1])
+        if size != self.in_featuremap_size:
+            raise ValueError(
+                f'feature map must be {self.in_featuremap_size} (width, height), as '
+                f'in_featuremap_size says, got {size}'
+            )
+        return self.patch_embed(feats[-1])
+
+    def encode(
+        self, patches: Tensor, keep_rates: KeepRates
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Encode patches.
+
+        Args:
+            patches (Tensor): Patch tokens, (B, N, C).
+            keep_rates (Sequence[float], optional): See :attr:`keep_rates`.
+
+        Returns:
+            tuple: Keypoint tokens (B, K, C), and the patches that left each layer,
+            by index and in ascending order: (B, N) in coarse layers, then (B, G, N),
+            where dense keypoints are -1.
+        """
+        counts = self._count(keep_rates)
+        coarse_depth, _ = self.depths
+        first_fine = counts[coarse_depth]
+        coarse = self.coarse_encoder(patches, self.positions, counts[:coarse_depth])
+        grouped = self.coarse_to_fine(coarse, self.positions, first_fine)
+        tokens, kept = self.fine_encoder(grouped, counts[coarse_depth:])
+        return tokens, tuple(rows - 1 for rows in coarse.kept + kept)
+
+    def classify(self, tokens: Tensor) -> SimCC:
+        """Map keypoint tokens (B, K, C) to logits."""
+        return self.classify_x(tokens), self.classify_y(tokens)
+
+    def loss(
+        self,
+        feats: Features,
+        batch_data_samples: SampleList,
+        train_cfg: ConfigType = {},  # noqa: B006 (MMPose's signature)
+    ) -> dict[str, Tensor]:
+        """Compare a pass with pruning and one without with the labels.
+
+        Returns:
+            dict: What the loss module returns and, for the log, ``acc_pose``.
+        """
+        patches = self.embed(feats)
+        pruned, entire = (
+            self.classify(self.encode(patches, keep_rates)[0])
+            for keep_rates in (self.keep_rates, None)
+        )
+        labels = [sample.gt_instance_labels for sample in batch_data_samples]
+        targets = tuple(
+            torch.cat([label[f'keypoint_{axis}_labels'] for label in labels])
+            for axis in 'xy'
+        )
+        weights = torch.cat([label.keypoint_weights for label in labels])
+        losses = self.loss_module(
+            pruned=pruned, entire=entire, targets=targets, weights=weights
+        )
+        _, accuracy, _ = simcc_pck_accuracy(
+            to_numpy(pruned),
+            to_numpy(targets),
+            self.simcc_split_ratio,
+            to_numpy(weights) > 0,
+        )
+        return {**losses, 'acc_pose': weights.new_tensor(accuracy)}
+
+    def predict(
+        self,
+        feats: Features | list[Features],
+        batch_data_samples: SampleList,
+        test_cfg: ConfigType = {},  # noqa: B006 (MMPose's signature)
+    ) -> InstanceList | tuple[InstanceList, list[PixelData]]:
+        """Predict and decode keypoints.
+
+        Args:
+            feats (tuple | list[tuple]): Feature maps; with the flip test those of the
+                images and those of their mirror images.
+            batch_data_samples (list[PoseDataSample]): B samples.
+            test_cfg (dict): ``flip_test`` (bool, defaults to False) averages both
+                images; ``keep_rates`` replaces :attr:`keep_rates`; ``raw_scores``
+                (bool, defaults to False) leaves scores as published, probabilities
+                of one bin that are at most about 0.1, and does not divide by the
+                largest value of a label; ``output_heatmaps`` (bool, defaults to
+                False) adds probabilities of all positions.
+
+        Returns:
+            list[InstanceData]: ``keypoints`` (1, K, 2) in crop pixels and
+            ``keypoint_scores`` (1, K) of each sample; then a list of
+            :class:`PixelData` if heatmaps are wanted.
+        """
+        probabilities = self.estimate(feats, batch_data_samples, test_cfg)
+        predictions = self.decode(probabilities)
+        if not test_cfg.get('raw_scores', False):
+            for prediction in predictions:
+                scores = prediction.keypoint_scores / self.decoder.peak
+                prediction.keypoint_scores = np.minimum(scores, 1)
+        if not test_cfg.get('output_heatmaps', False):
+            return predictions
+        x, y = (each / self.decoder.peak for each in probabilities)
+        heatmaps = y.unsqueeze(-1) * x.unsqueeze(-2)
+        return predictions, [PixelData(heatmaps=heatmap) for heatmap in heatmaps]
+
+    def estimate(
+        self,
+        feats: Features | list[Features],
+        batch_data_samples: SampleList,
+        test_cfg: ConfigType,
+    ) -> SimCC:
+        """Return probabilities of x (B, K, Wx) and y (B, K, Hy)."""
+        keep_rates = test_cfg.get('keep_rates', self.keep_rates)
+        if not test_cfg.get('flip_test', False):
+            tokens, _ = self.encode(self.embed(feats), keep_rates)
+            return tuple(logits.softmax(dim=-1) for logits in self.classify(tokens))
+        both = [torch.cat([image[-1], mirrored[-1]]) for image, mirrored in [feats]]
+        tokens, _ = self.encode(self.embed(both), keep_rates)
+        tokens, mirrored = tokens.chunk(2)
+        flip_indices = batch_data_samples[0].metainfo['flip_indices']
+        mirrored_x, mirrored_y = self.classify(mirrored[:, flip_indices])
+        x, y = self.classify(tokens)
+        shift = round(self.simcc_split_ratio) - 1
+        x = (x + _mirror_bins(mirrored_x, shift)) / 2
+        return x.softmax(dim=-1), ((y + mirrored_y) / 2).softmax(dim=-1)
+
+    def _count(self, keep_rates: KeepRates) -> tuple[int, ...]:
+        """Return the private tokens of each layer; raise if there are too few."""
+        coarse_depth, fine_depth = self.depths
+        return count_patches(
+            keep_rates,
+            self.num_patches,
+            depth=coarse_depth + fine_depth,
+            first_grouped=coarse_depth,
+            num_dense=max(self.groups.dense_counts),
+        )
+
+
+def _grid(
+    featuremap_size: tuple[int, int], patch_size: tuple[int, int]
+) -> tuple[int, int]:
+    """Return how many patches fit beside and below each other."""
+    for name, length, step in zip(
+        ('width', 'height'), featuremap_size, patch_size, strict=True
+    ):
+        if step < 1 or length % step:
+            fitting = ', '.join(
+                str(size) for size in range(1, length + 1) if length % size == 0
+            )
+            raise ValueError(
+                f"patch_size: {name} must divide the feature map's, {length}, got "
+                f'{step}; {fitting} do'
+            )
+    return tuple(
+        length // step for length, step in zip(featuremap_size, patch_size, strict=True)
+    )
+
+
+def _mirror_bins(logits: Tensor, shift: int) -> Tensor:
+    """Mirror bins of x as pixels are: pixel x of W becomes W - 1 - x.
+
+    Reversing bins is off by one less than there are bins in a pixel. The last ones
+    have no partner and keep their value.
+    """
+    mirrored = logits.flip(-1)
+    end = mirrored.shape[-1] - shift
+    return torch.cat([mirrored[..., shift:], mirrored[..., end:]], dim=-1)
