@@ -94,6 +94,14 @@ def test_targets_are_the_frames_that_are_named(tmp_path, causal):
         assert len(frames) == 3
         assert np.all(np.diff(frames[visible]) == 1)
         assert frames[1] == sample['frame']
+        numbers = sample['target_frame_numbers']
+        assert (numbers[visible] == frames[visible]).all()
+        assert np.all(np.diff(numbers) == 1)
+        inside = (numbers >= 0) & (numbers < sample['clip_length'])
+        np.testing.assert_array_equal(inside, visible)
+        np.testing.assert_array_equal(
+            sample['frame_numbers'], sample['joints_world'][:, 0, 0]
+        )
 
 
 def test_some_windows_only(tmp_path):

@@ -8,6 +8,7 @@ from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
 
 from mmhot.datasets.transforms import (
     ApproximateJoints,
+    ClipDetectorNoise,
     DetectorNoise,
     RandomBoneLengths,
     RandomFrameRate,
@@ -511,6 +512,63 @@ def test_noise_leaves_the_input():
     before = clean['keypoints'].copy()
     DetectorNoise().transform(dict(clean))
     np.testing.assert_array_equal(clean['keypoints'], before)
+
+
+def of_clip(frames, clip='a/x.front', **settings):
+    """Window of a standing person in a long clip, with the clip's noise."""
+    transform = ClipDetectorNoise(**settings)
+    sample = mocap.pixels(len(frames)) | dict(
+        clip=clip, clip_length=4000, frame_numbers=np.array(frames)
+    )
+    return transform.transform(sample)
+
+
+def test_a_frame_has_the_clips_noise_in_every_window():
+    every = of_clip(range(4000), drop=0)['keypoints']
+    for frames in (
+        [0, 0, 0, *range(24)],
+        range(1500, 1527),
+        [*range(3990, 4000), 3999],
+    ):
+        few = of_clip(frames, drop=0)['keypoints']
+        np.testing.assert_array_equal(few, every[frames])
+    assert np.abs(of_clip(range(4000), seed=1)['keypoints'] - every).max() > 1
+    other = of_clip(range(4000), clip='a/x.back')['keypoints']
+    assert np.abs(other - every).max() > 1
+
+
+def test_noise_of_clips_is_as_large_as_that_of_windows():
+    clean = mocap.pixels(4000)['keypoints']
+    settings = dict(swap_legs=0.0, swap_arms=0.0)  # too rare to compare
+    by_window, _ = noisy(50, **settings)
+    seen = [of_clip(range(4000), seed=seed, **settings) for seed in range(3)]
+    by_clip = np.concatenate([sample['keypoints'] - clean for sample in seen])
+    for share in (0.25, 0.5, 0.75, 0.95):
+        expected = np.quantile(np.abs(by_window), share)
+        assert np.quantile(np.abs(by_clip), share) == pytest.approx(expected, rel=0.05)
+    deviation = by_window.std((0, 1)).mean(-1)
+    np.testing.assert_allclose(by_clip.std(0).mean(-1), deviation, rtol=0.15)
+
+
+def test_clips_hold_dropped_joints_from_a_windows_start_on():
+    settings = only(drop=0.3)
+    whole = of_clip(range(4000), **settings)
+    dropped = whole['keypoints_visible'] == 0
+    np.testing.assert_allclose(dropped[1:].mean(), 0.3, atol=0.01)
+    part = of_clip(range(1000, 1081), **settings)
+    np.testing.assert_array_equal(
+        part['keypoints_visible'][1:] == 0, dropped[1001:1081]
+    )
+    assert not (part['keypoints_visible'][0] == 0).any()
+    moving = mocap.pixels(81)
+    moving['keypoints'] += np.arange(81, dtype=np.float32)[:, None, None]
+    moving.update(
+        clip='a/x.front', clip_length=4000, frame_numbers=np.arange(1000, 1081)
+    )
+    seen = ClipDetectorNoise(**settings).transform(dict(moving))
+    for frame, joint in np.argwhere(seen['keypoints_visible'] == 0):
+        before = seen['keypoints'][frame - 1, joint]
+        np.testing.assert_array_equal(seen['keypoints'][frame, joint], before)
 
 
 # --- frame rates -----------------------------------------------------------------

@@ -84,11 +84,12 @@ class ClipDataset(BaseDataset):
     """Clips cut into windows; what a clip holds is the subclass's business.
 
     A sample holds, besides a clip's constants, ``seq_len`` frames of each of its
-    arrays (the first or last frame is repeated outside of the clip),
-    ``target_frames`` (slice within the window), ``target_frame_numbers`` (within the
-    clip, (num_targets,); some may be outside of it), ``lifting_target_visible``
-    (num_targets, K; zero outside of the clip), ``subject``, ``action``, ``clip``,
-    ``fps`` and ``frame`` (of the middle target).
+    arrays (the first or last frame is repeated outside of the clip) and, in
+    ``frame_numbers``, which these are; ``target_frames`` (slice within the window),
+    ``target_frame_numbers`` (within the clip, (num_targets,); some may be outside of
+    it), ``lifting_target_visible`` (num_targets, K; zero outside of the clip),
+    ``subject``, ``action``, ``clip``, ``clip_length``, ``fps`` and ``frame`` (of the
+    middle target).
 
     Args:
         ann_file (str): The clips' file.
@@ -227,7 +228,9 @@ class ClipDataset(BaseDataset):
             frame=frame,
             dataset_name=self.dataset_name,
             target_frames=targets,
+            frame_numbers=inside,
             target_frame_numbers=frames[targets],
+            clip_length=clip.num_frames,
             lifting_target_visible=np.repeat(visible[:, None], num_keypoints, 1),
             flip_indices=self._metainfo['flip_indices'],
         )

@@ -1,6 +1,7 @@
 """Transforms of pose windows and of crops around people."""
 
 from .body import ApproximateJoints, RandomBoneLengths
+from .clip_noise import ClipDetectorNoise
 from .detector_noise import DetectorNoise
 from .epoch_seed import EpochSeed
 from .frame_rate import RandomFrameRate
@@ -10,6 +11,7 @@ from .virtual_camera import RandomVirtualCamera, VirtualCamera
 
 __all__ = [
     'ApproximateJoints',
+    'ClipDetectorNoise',
     'DetectorNoise',
     'EpochSeed',
     'InclusiveBox',

@@ -35,7 +35,8 @@ _TABLE = np.array(
     ],
     np.float32,
 )
-_PERSON = 370.0
+NORMAL_HEIGHT = 370.0
+"""Height in pixels of a person whose noise is as in the table."""
 _UNIFORM = 15.0
 _KEY_INTERVAL = 9  # 27 key times per 243 frames
 _RUN = (1, 8)  # frames of an outlier
@@ -112,13 +113,9 @@ class DetectorNoise(BaseTransform):
         if rng.random() >= self.prob:
             return results
         clean = results['keypoints']
-        unit = person_height(clean) / _PERSON
+        unit = person_height(clean) / NORMAL_HEIGHT
 
-        noise = slow_noise(rng, len(clean))
-        noise += rng.standard_normal(clean.shape, np.float32) * self.jitter
-        noise *= rng.uniform(*self.strength)
-        noise += self.outliers(rng, len(clean))
-        noisy = clean + noise * unit
+        noisy = clean + self.offsets(rng, len(clean)) * unit
         self.swap(rng, noisy)
         # confidence follows the error, so it is taken before values are held
         error = noisy - clean
@@ -130,6 +127,13 @@ class DetectorNoise(BaseTransform):
         results['keypoints'] = noisy.astype(np.float32)
         results['keypoints_visible'] = scores
         return results
+
+    def offsets(self, rng, num_frames: int) -> np.ndarray:
+        """All that is added to joints, in pixels of a person of normal height."""
+        noise = slow_noise(rng, num_frames)
+        noise += rng.standard_normal(noise.shape, np.float32) * self.jitter
+        noise *= rng.uniform(*self.strength)
+        return noise + self.outliers(rng, num_frames)
 
     def outliers(self, rng, num_frames: int) -> np.ndarray:
         """Offsets of outliers in pixels, (T, K, 2), zero elsewhere."""
