@@ -32,12 +32,15 @@ class Shim:
         install (Callable): Does it and returns what takes it back, or returns None
             where it is not needed.
         light (bool): Whether it imports nothing, so that ``import mmhot`` can do it.
+        since (tuple, optional): Package and its first version (two numbers) with the
+            trouble, for those who want to know without importing it.
     """
 
     name: str
     reason: str
     install: Callable[[], Undo | None]
     light: bool = False
+    since: tuple[str, tuple[int, int]] | None = None
 
 
 _undo: dict[str, Undo] = {}
@@ -62,6 +65,26 @@ def revert() -> None:
 def applied() -> tuple[str, ...]:
     """Name the shims that are in place."""
     return tuple(_undo)
+
+
+def states() -> dict[str, str]:
+    """Say of every shim, by name: 'in place', 'with mmhot.plugin' or 'not needed'."""
+    return {shim.name: _state(shim) for shim in SHIMS}
+
+
+def _state(shim: Shim) -> str:
+    if shim.name in _undo:
+        return 'in place'
+    if shim.light or shim.since is None:
+        return 'not needed'
+    from importlib.metadata import PackageNotFoundError, version
+
+    package, first = shim.since
+    try:
+        found = tuple(map(int, re.findall(r'\d+', version(package))[:2]))
+    except PackageNotFoundError:
+        return 'not needed'
+    return 'with mmhot.plugin' if found >= first else 'not needed'
 
 
 @contextmanager
@@ -333,10 +356,12 @@ SHIMS = (
         'checkpoint globals',
         'torch >= 2.6 refuses the NumPy arrays and HistoryBuffers in checkpoints',
         _install_checkpoint_globals,
+        since=('torch', (2, 6)),
     ),
     Shim(
         'tostring_rgb',
         "Matplotlib >= 3.10 dropped what MMPose's 3D visualiser draws with",
         _install_tostring_rgb,
+        since=('matplotlib', (3, 10)),
     ),
 )

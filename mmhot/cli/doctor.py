@@ -1,60 +1,116 @@
-"""Say which versions are installed here and which shims they need."""
+"""Say what is installed here, whether it works, and what mends it.
+
+The versions that the tests ran with are those of requirements/. Every package that is
+needed is also imported, in processes of their own, as far as that goes in two seconds:
+`--full` waits for the last. The exit code is 1 if something that mmhot needs is
+missing or broken.
+
+Example:
+  mmhot doctor --json --out doctor.json
+"""
 
 import argparse
-import platform
+import json
+from pathlib import Path
 
-_PACKAGES = (
-    'torch',
-    'torchvision',
-    'numpy',
-    'mmengine',
-    'mmcv',
-    'mmdet',
-    'mmpose',
-    'matplotlib',
-    'opencv-python-headless',
-    'av',
-    'setuptools',
-)
+_QUICK = 2.4
+_FULL = 120.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options: there are none."""
+    """Declare the options."""
+    parser.add_argument(
+        '--full', action='store_true', help='wait until every package was imported'
+    )
+    parser.add_argument('--json', action='store_true', help='print JSON, no tables')
+    parser.add_argument(
+        '--out', type=Path, metavar='FILE', help='write the JSON to this file'
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the tables; the exit code is 1 if a package is missing."""
-    import mmhot
-    from mmhot import compat
-    from mmhot.cli.device import choose_device
+    """Print what was found; the exit code is 1 if something needed does not work."""
     from mmhot.cli.errors import print_line
+    from mmhot.installation import examine, mending_commands
 
-    versions = {name: _version(name) for name in _PACKAGES}
-    rows = [
-        ('mmhot', mmhot.__version__),
-        ('python', platform.python_version()),
-        *((name, found or 'missing') for name, found in versions.items()),
-    ]
-    if versions['torch']:
-        rows.append(('device', choose_device(args.device)))
-    if None not in versions.values():
-        in_place = compat.apply()
-        for shim in compat.SHIMS:
-            state = 'in place' if shim.name in in_place else 'not needed'
-            rows.append((f'shim: {shim.name}', f'{state} ({shim.reason})'))
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        print_line(f'{name:<{width}}  {value}')
-    return int(None in versions.values())
+    findings, devices = examine(_FULL if args.full else _QUICK)
+    if args.device is not None:
+        _check_device(args.device, devices)
+    commands = mending_commands(findings)
+    if args.json or args.out is not None:
+        text = json.dumps(_as_json(findings, devices, commands), indent=1)
+        if args.json:
+            print_line(text)
+        if args.out is not None:
+            _write(args.out, text)
+    if not args.json:
+        for line in _tables(findings, devices, commands, args.quiet):
+            print_line(line)
+    return int(any(finding.fails for finding in findings))
 
 
-def _version(package: str) -> str | None:
-    from importlib.metadata import PackageNotFoundError, version
+def _check_device(name: str, devices: list[str]) -> None:
+    known = [device.partition(' ')[0] for device in devices]
+    if name not in known and not (name == 'cuda' and len(known) > 1):
+        raise ValueError(
+            f'--device: there is no device {name!r} here, only {", ".join(known)}'
+        )
 
-    # OpenCV with and without windows are two distributions of one package.
-    for name in (package, package.removesuffix('-headless')):
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
-    return None
+
+def _tables(findings, devices: list[str], commands: list[str], quiet: bool):
+    """Yield what people read; only what is wrong if they want it quiet."""
+    from mmhot import compat
+    from mmhot.cli.table import align
+
+    shown = [x for x in findings if x.fails or not quiet]
+    if shown:
+        rows = [(x.name, x.found or '-', x.tested, x.verdict, x.note) for x in shown]
+        yield align([('package', 'found', 'tested', 'verdict', ''), *rows], left=5)
+    if not quiet:
+        states = compat.states()
+        rows = [(x.name, states[x.name], x.reason) for x in compat.SHIMS]
+        yield '\n' + align([('shim', 'state', ''), *rows], left=3)
+        yield f'\ndevice: {devices[-1]}'
+        waiting = [x.name for x in findings if x.is_unproven]
+        if waiting:
+            yield f'not imported for lack of time: {", ".join(waiting)} (see --full)'
+    if commands:
+        yield '\nTo mend it, in this order, and then look again with `mmhot doctor`:'
+        yield from (f'  {command}' for command in commands)
+
+
+def _as_json(findings, devices: list[str], commands: list[str]) -> dict:
+    """What programs read."""
+    from mmhot import compat
+    from mmhot.installation.mending import mending_command
+
+    states = compat.states()
+    return {
+        'ok': not any(finding.fails for finding in findings),
+        'packages': [
+            {
+                'name': x.name,
+                'found': x.found or None,
+                'tested': x.tested,
+                'verdict': x.verdict,
+                'needed': x.needed,
+                'imported': x.imported,
+                'note': x.note,
+                'command': mending_command(x) or None,
+            }
+            for x in findings
+        ],
+        'shims': [
+            {'name': x.name, 'state': states[x.name], 'reason': x.reason}
+            for x in compat.SHIMS
+        ],
+        'devices': devices,
+        'commands': commands,
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    from mmhot.io.atomic import replacing
+
+    with replacing(path) as temporary:
+        temporary.write_text(text + '\n', encoding='utf-8')
