@@ -1,12 +1,16 @@
 """Builders and rules shared by all tests."""
 
+import importlib.util
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
 # One thread a process: the tests are small, and machines are shared.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+ROOT = Path(__file__).parents[1]
 
 _left_out = []
 
@@ -26,6 +30,35 @@ def pytest_runtest_protocol():
 def _default_scopes():
     module = sys.modules.get('mmengine.registry.default_scope')
     return {} if module is None else module.DefaultScope._instance_dict
+
+
+@pytest.fixture
+def run_tool(monkeypatch, capfd):
+    """Run a tool as a user would, but in this process."""
+
+    def run(name, *args):
+        path = ROOT / 'tools' / f'{name}.py'
+        spec = importlib.util.spec_from_file_location(f'tool_{name}', path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, args)])
+        monkeypatch.setenv('LOCAL_RANK', '0')
+        _forget_earlier_runs()
+        capfd.readouterr()
+        try:
+            code = module.main()
+        except SystemExit as stop:
+            code = stop.code
+        return code, capfd.readouterr().err
+
+    return run
+
+
+def _forget_earlier_runs():
+    """Drop the visualizers, which go on writing to an earlier run's files."""
+    visualization = sys.modules.get('mmpose.visualization')
+    if visualization is not None:
+        visualization.PoseLocalVisualizer._instance_dict.clear()
 
 
 def pytest_deselected(items):

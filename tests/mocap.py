@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.config import Config
 
 import mmhot.plugin  # noqa: F401 registers
 from mmhot.datasets import MocapDataset
 from mmhot.skeletons import get_skeleton
 
 FOLDER = Path(__file__).parent / 'data' / 'cmu_mocap'
+CONFIGS = Path(__file__).parents[1] / 'configs'
 JUMP, KICK = 'S02/02_04', 'S11/11_01'
 H36M = get_skeleton('h36m-17')
 FILES = dict(ann_file='cmu_h36m17.npz', data_root=str(FOLDER))
@@ -60,6 +62,32 @@ def dataset(**settings):
     """Windows of both clips."""
     settings = dict(seq_len=27, num_targets=3, **FILES) | settings
     return MocapDataset(**settings)
+
+
+def tiny_config(name, model, num_samples=16):
+    """A training as in a config, of a smaller model on the two clips, 8 windows a step.
+
+    Args:
+        name (str): Pattern of the config's name.
+        model (dict): What is smaller about the model.
+        num_samples (int): Windows an epoch.
+    """
+    (path,) = CONFIGS.glob(f'body_3d_keypoint/*/cmu_mocap/{name}.py')
+    config = Config.fromfile(path)
+    dataset = dict(data_root=str(FOLDER), ann_file=FILES['ann_file'], skip_subjects=())
+    small = dict(num_workers=0, persistent_workers=False, batch_size=8)
+    settings = dict(
+        model=model,
+        train_dataloader=dict(
+            **small, sampler=dict(num_samples=num_samples), dataset=dict(**dataset)
+        ),
+        val_dataloader=dict(**small, dataset=dict(**dataset, stride=50)),
+        test_dataloader=dict(**small, dataset=dict(**dataset, stride=50)),
+        train_cfg=dict(max_epochs=1, val_interval=1),
+        log_level='ERROR',
+    )
+    config.merge_from_dict(settings)
+    return config
 
 
 def inputs_of(batch):

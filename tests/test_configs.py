@@ -36,6 +36,11 @@ def test_config_names_our_plugin(config):
     assert config.default_scope == 'mmpose'
 
 
+def test_config_can_be_resumed_and_trained_by_several_processes(config):
+    hooks = [hook['type'] for hook in config.custom_hooks]
+    assert {'EpochSeedHook', 'SyncBuffersHook'} <= set(hooks)
+
+
 @pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
 def test_config_is_listed_in_the_metafile(path):
     metafile = (path.parents[1] / 'metafile.yml').read_text()

@@ -1,6 +1,5 @@
 """Random numbers of an epoch, and a whole training on two real clips."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import mocap
@@ -14,9 +13,8 @@ from mmengine.runner import Runner
 from mmhot.datasets.transforms import EpochSeed
 from mmhot.engine import EpochSeedHook
 
-CONFIGS = Path(__file__).parents[1] / 'configs'
-WILD = CONFIGS / '_base_/datasets/cmu_mocap_wild.py'
-(SHIPPED,) = CONFIGS.glob('body_3d_keypoint/nanohtnet/cmu_mocap/*_cmu-wild.py')
+WILD = mocap.CONFIGS / '_base_/datasets/cmu_mocap_wild.py'
+SHIPPED = 'nanohtnet_81frm-9k_1xb128-30e_cmu-wild'
 
 
 def loader(num_workers, persistent):
@@ -126,24 +124,8 @@ def test_nothing_is_seeded_without_the_hook():
 @pytest.fixture
 def tiny(tmp_path):
     """The shipped lifter's config, small, on the two clips of the tests."""
-    config = Config.fromfile(SHIPPED)
-    files = dict(
-        data_root=str(mocap.FOLDER), ann_file='cmu_h36m17.npz', skip_subjects=()
-    )
-    small = dict(num_workers=0, persistent_workers=False, batch_size=8)
-    config.merge_from_dict(
-        dict(
-            model=dict(backbone=dict(embed_dims=48, depth=1)),
-            train_dataloader=dict(
-                **small, sampler=dict(num_samples=16), dataset=dict(**files)
-            ),
-            val_dataloader=dict(**small, dataset=dict(**files, stride=50)),
-            test_dataloader=dict(**small, dataset=dict(**files, stride=50)),
-            train_cfg=dict(max_epochs=1, val_interval=1),
-            work_dir=str(tmp_path),
-            log_level='ERROR',
-        )
-    )
+    config = mocap.tiny_config(SHIPPED, dict(backbone=dict(embed_dims=48, depth=1)))
+    config.work_dir = str(tmp_path)
     return config
 
 

@@ -1,6 +1,5 @@
 """tools/train.py and tools/test.py: a whole training, and what users mistype."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -11,26 +10,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LEAF = 'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_27frm-3k_1xb256-49e_cmu.py'
-
-
-@pytest.fixture
-def run_tool(monkeypatch, capfd):
-    """Run a tool as a user would, but in this process."""
-
-    def run(name, *args):
-        spec = importlib.util.spec_from_file_location(f'tool_{name}', tool(name))
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, args)])
-        monkeypatch.setenv('LOCAL_RANK', '0')
-        capfd.readouterr()
-        try:
-            code = module.main()
-        except SystemExit as stop:
-            code = stop.code
-        return code, capfd.readouterr().err
-
-    return run
 
 
 def tool(name):
@@ -75,12 +54,37 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
     code, err = run_tool(*train, '--resume', '--cfg-options', 'train_cfg.max_epochs=2')
     assert code == 0, err
     checkpoint = work_dir / 'epoch_2.pth'
-    files = ['--out', tmp_path / 'm.json', '--dump', tmp_path / 'p.pkl']
+    files = ['--out', tmp_path / 'new/m.json', '--dump', tmp_path / 'p.pkl']
+    files += ['--table', 'joints', 'subjects']
     code, err = run_tool('test', config, checkpoint, '--work-dir', work_dir, *files)
     assert code == 0, err
-    metrics = json.loads((tmp_path / 'm.json').read_text())
+    metrics = json.loads((tmp_path / 'new/m.json').read_text())
     assert np.isfinite(metrics['noisy/MPJPE'])
+    noisy = metrics['errors']['datasets']['noisy']
+    assert noisy['overall']['MPJPE'] == metrics['noisy/MPJPE']
+    joints = [row['MPJPE'] for row in noisy['joints'].values()]
+    assert np.mean(joints) == pytest.approx(metrics['noisy/MPJPE'])
+    assert list(noisy['subjects']) == ['a', 'b']
+    assert not list(tmp_path.glob('new/.mmhot-*'))
     assert (tmp_path / 'p.pkl').stat().st_size
+
+
+def test_tables_need_the_metric_that_has_them(config, tmp_path, run_tool):
+    import torch
+
+    from mmhot.evaluation.error_report import TABLES
+
+    torch.save({'state_dict': {}}, tmp_path / 'empty.pth')
+    other = tmp_path / 'other.py'
+    metric = "dict(_delete_=True, type='SimpleMPJPE')"
+    other.write_text(f'_base_ = {str(config)!r}\ntest_evaluator = {metric}\n')
+    args = ['--work-dir', tmp_path, '--table', *TABLES]
+    code, err = run_tool('test', other, tmp_path / 'empty.pth', *args)
+    assert code == 2
+    assert f'--table: {other} has no LiftingError in test_evaluator' in err
+    code, err = run_tool('test', config, 'x.pth', '--table', 'joint')
+    assert code == 2
+    assert '(did you mean joints?)' in err
 
 
 def test_training_without_validation(config, tmp_path, run_tool):
@@ -168,7 +172,7 @@ def test_help_lists_mmposes_arguments(name):
     )
     assert done.returncode == 0, done.stderr
     options = {'train': '--resume --amp --no-validate --auto-scale-lr'}
-    options['test'] = '--out --dump --badcase'
+    options['test'] = '--table --out --dump --badcase'
     common = '--work-dir --cfg-options --launcher --show-dir --show --interval'
     for option in f'{options[name]} {common} --wait-time --local-rank'.split():
         assert option in done.stdout

@@ -92,6 +92,8 @@ def build_runner(config: Config) -> Any:
         raise ValueError(f'{config.filename}: this config has no model')
     if 'preprocess_cfg' in config:
         config.model.setdefault('data_preprocessor', config.preprocess_cfg)
+    if config.get('launcher', 'none') != 'none':
+        _join_processes(config)
     try:
         if 'runner_type' in config:
             return RUNNERS.build(config)
@@ -99,6 +101,31 @@ def build_runner(config: Config) -> Any:
     except (AttributeError, ImportError, KeyError, TypeError) as error:
         # Names and arguments come from the config: MMEngine says which is wrong.
         raise ValueError(f'{config.filename}: {error}') from error
+
+
+def _join_processes(config: Config) -> None:
+    """Get ready for several processes; MMEngine itself needs a GPU for each."""
+    import torch
+
+    if config.launcher == 'pytorch' and 'RANK' not in os.environ:
+        raise ValueError(
+            '--launcher pytorch: start the tool with torchrun, as in '
+            'torchrun --nproc-per-node 2 tools/train.py CONFIG --launcher pytorch'
+        )
+    if torch.cuda.is_available():
+        return
+    if config.launcher != 'pytorch':
+        raise ValueError(
+            f'--launcher {config.launcher}: needs GPUs, and there are none here; '
+            'torchrun and --launcher pytorch do without'
+        )
+    torch.distributed.init_process_group('gloo')
+    config.model_wrapper_cfg = dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=config.get('find_unused_parameters', False),
+    )
 
 
 def setting(config: Config, name: str, option: str) -> ConfigDict:

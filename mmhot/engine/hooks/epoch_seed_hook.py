@@ -1,12 +1,13 @@
 """Epochs whose randomness does not depend on what ran before."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 
 from mmhot.datasets.transforms.epoch_seed import EpochSeed, seed_everything
 
@@ -17,7 +18,8 @@ class EpochSeedHook(Hook):
 
     Training that is resumed at an epoch's boundary then sees the same samples and
     draws the same dropout masks as one that was never interrupted. The workers need
-    :class:`mmhot.datasets.transforms.EpochSeed` in the pipeline.
+    :class:`mmhot.datasets.transforms.EpochSeed` in the pipeline. Checkpoints keep the
+    sampler's seed: where a config sets none, it is a random one.
     """
 
     priority = 'VERY_HIGH'
@@ -29,6 +31,32 @@ class EpochSeedHook(Hook):
         for transform in _transforms(runner.train_dataloader.dataset):
             if isinstance(transform, EpochSeed):
                 transform.announce(runner.seed, runner.epoch, rank)
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Seed the main process again where starting its workers drew a number."""
+        if batch_idx == 0 and runner.train_dataloader.num_workers:
+            seed_everything(runner.seed, runner.epoch + 1, get_rank(), 0)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Keep what the order of samples follows from."""
+        for sampler in _seeded_samplers(runner):
+            checkpoint['meta']['sampler_seed'] = sampler.seed
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Go on with the same order of samples."""
+        seed = checkpoint['meta'].get('sampler_seed')
+        if runner._resume and seed is not None:
+            for sampler in _seeded_samplers(runner):
+                sampler.seed = seed
+
+
+def _seeded_samplers(runner: Runner) -> Iterator[Sampler]:
+    """Samplers of the training data that have a seed."""
+    for holder in (runner.train_dataloader, runner.train_dataloader.batch_sampler):
+        if hasattr(getattr(holder, 'sampler', None), 'seed'):
+            yield holder.sampler
 
 
 def _transforms(dataset: Dataset) -> Iterator:

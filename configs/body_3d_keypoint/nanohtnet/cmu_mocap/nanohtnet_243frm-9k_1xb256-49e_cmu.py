@@ -5,4 +5,3 @@ _base_ = [
     '../../../_base_/schedules/nanohtnet_49e.py',
 ]
 train_cfg = dict(by_epoch=True, max_epochs=49, val_interval=1)
-custom_hooks = [dict(type='EpochSeedHook')]

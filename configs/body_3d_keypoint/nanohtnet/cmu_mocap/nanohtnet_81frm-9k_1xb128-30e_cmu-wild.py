@@ -24,7 +24,7 @@ lifting = dict(fps=50.0, stride=1, mapping='trained')
 
 train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=5)
 custom_hooks = [
-    dict(type='EpochSeedHook'),
+    *_base_.custom_hooks,
     dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=1e-3),
 ]
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))

@@ -14,7 +14,7 @@ train_cfg = dict(by_epoch=True, max_epochs=10, val_interval=5)
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].T_max = 10
 custom_hooks = [
-    dict(type='EpochSeedHook'),
+    *_base_.custom_hooks,
     dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=1e-3),
 ]
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))
