@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from mmpose.registry import KEYPOINT_CODECS
 
-from mmhot.codecs.framing import camera_intrinsics, frame_person, look_at_rotation
+from mmhot.codecs.framing import frame_person, look_at_rotation
+from mmhot.lens import camera_intrinsics
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
 
 CODECS = ('CameraPoseLifting', 'PersonCentredPoseLifting')

@@ -113,6 +113,30 @@ def test_axes_turn_the_result(lift_it, out):
     assert results['z-up'].axes == 'z-up'
 
 
+def test_world_axes_stand_on_the_floor(lift_it, out):
+    assert lift_it(SKATER, axes='world', fov=60) == 0
+    world = read_lifted(out / f'{SKATER.stem}.npz')
+    heights = (world.keypoints_3d + world.root_3d[:, None])[..., 2].min(1)
+    assert (world.axes, world.focal_assumed) == ('world', False)
+    assert world.focal_length == pytest.approx(640 / np.tan(np.radians(30)))
+    assert np.abs(heights - 0.08).max() < 0.3
+
+
+def test_size_of_a_person_can_be_told(lift_it, out):
+    sizes = []
+    for height in (1.0, 2.0):
+        assert lift_it(SKATER, height=height) == 0
+        sizes.append(read_lifted(out / f'{SKATER.stem}.npz').keypoints_3d)
+    np.testing.assert_allclose(sizes[1], 2 * sizes[0], rtol=1e-5, atol=1e-6)
+
+
+def test_people_are_written_for_animators(lift_it, out, capfd):
+    assert lift_it(SKATER, formats='bvh,trc,csv', static_camera=True) == 0
+    files = {path.suffix for path in out.iterdir()}
+    assert files == {'.bvh', '.trc', '.csv'}
+    assert 'bones of constant length' in capfd.readouterr().out
+
+
 def test_options_reach_the_lifter(lift_it, out, checkpoint):
     lifted = {}
     for option in ({}, {'no_flip': True}, {'mapping': 'hot'}, {'batch_size': 3}):
@@ -216,11 +240,16 @@ def test_inputs_with_one_name_are_refused(refused, tmp_path):
 @pytest.mark.parametrize(
     ('options', 'said'),
     [
-        ({'formats': 'npz,avi'}, "--formats: 'avi' is none of npz,json,mp4,png"),
+        (
+            {'formats': 'npz,avi'},
+            "--formats: 'avi' is none of npz,json,csv,bvh,trc,mp4,png",
+        ),
         ({'formats': ''}, "--formats: '' is none of"),
         ({'image_size': '1280'}, "--image-size: '1280' is not WxH"),
         ({'image_size': '0x720'}, '--image-size: width must be a whole number within'),
         ({'mapping': 'hots'}, r"invalid choice: 'hots'.*\(did you mean hot\?\)"),
+        ({'fov': 200}, r'--fov must be from 1 to 170 degrees, got 200'),
+        ({'height': 180}, r'--height must be from 0.3 to 3 metres, got 180'),
         ({'axes': 'zup'}, r'did you mean z-up\?'),
         ({'single': 'smallest'}, "invalid choice: 'smallest'"),
         ({'batch_size': 0}, '--batch-size must be at least 1, got 0'),

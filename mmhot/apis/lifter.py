@@ -14,6 +14,7 @@ from mmhot.io.keypoints2d import Clip2D
 from mmhot.io.keypoints3d import Clip3D
 from mmhot.lifting.gaps import Segment, split_segments
 from mmhot.lifting.windows import lift_windows
+from mmhot.lifting.world import place_people
 from mmhot.models.layers import mirror_poses
 from mmhot.skeletons import convert_keypoints, get_skeleton
 
@@ -49,6 +50,7 @@ class Lifter:
         lifter = mmhot.Lifter()
         clip = lifter(mmhot.read_keypoints('demo/skating_2d_coco17.npz'))
         clip.keypoints_3d  # (N, 17, 3), metres, root-relative, camera axes
+        clip.root_3d  # (N, 3), where the root is before the camera
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Lifter:
         mapping: str | None = None,
         max_gap: float = 1.0,
         progress: Callable[[int, int], None] | None = None,
+        focal_length: float | None = None,
     ) -> Clip3D:
         """Lift every person in every frame of a clip.
 
@@ -99,6 +102,8 @@ class Lifter:
                 nearest pose.
             progress (Callable, optional): Told frames done and frames in total, of
                 all people.
+            focal_length (float, optional): Of the lens, in pixels. By default a usual
+                one is assumed.
 
         Returns:
             Clip3D: Rows sorted by frame and track.
@@ -107,7 +112,8 @@ class Lifter:
             ValueError: If no keypoint can be converted to Human3.6M's, or an argument
                 is wrong.
         """
-        return self.lift(clip, self.prepare(clip, mapping, max_gap), progress)
+        segments = self.prepare(clip, mapping, max_gap)
+        return self.lift(clip, segments, progress, focal_length)
 
     def prepare(
         self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
@@ -142,10 +148,13 @@ class Lifter:
         clip: Clip2D,
         segments: list[Segment],
         progress: Callable[[int, int], None] | None = None,
+        focal_length: float | None = None,
     ) -> Clip3D:
         """Lift what :meth:`prepare` made of a clip."""
         inputs = [self.to_model_rate(s.keypoints, clip.fps) for s in segments]
         camera = dict(w=clip.width, h=clip.height)
+        if focal_length is not None:
+            camera['f'] = (focal_length, focal_length)
         total = sum(len(segment.frames) for segment in segments)
         ratio = total / sum(len(keypoints) for keypoints in inputs)
         with torch.inference_mode():
@@ -163,7 +172,7 @@ class Lifter:
             self.from_model_rate(pose, len(segment.frames), clip.fps)
             for pose, segment in zip(lifted, segments, strict=True)
         ]
-        return self.assemble(clip, segments, poses)
+        return place_people(self.assemble(clip, segments, poses), focal_length)
 
     def to_model_rate(self, keypoints: np.ndarray, fps: float) -> np.ndarray:
         """Frames (T, ...) of a clip, at the rate the model was trained for."""

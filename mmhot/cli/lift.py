@@ -18,7 +18,9 @@ from tempfile import NamedTemporaryFile
 
 from mmhot.skeleton_mappings import MAPPINGS
 
-FORMATS = ('npz', 'json', 'mp4', 'png')
+FORMATS = ('npz', 'json', 'csv', 'bvh', 'trc', 'mp4', 'png')
+# One person a file, on a floor.
+_PERSON_FORMATS = ('bvh', 'trc')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,10 +69,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--axes',
-        choices=('camera', 'z-up'),
+        choices=('camera', 'z-up', 'world'),
         default='camera',
-        help='camera: x right, y down, z away; z-up: x right, y away, z up (default: '
-        'camera)',
+        help='camera: x right, y down, z away; z-up: x right, y away, z up; world: z '
+        'up from the floor (default: camera)',
+    )
+    parser.add_argument(
+        '--fov',
+        type=float,
+        metavar='DEGREES',
+        help="the lens's angle from the left to the right edge of the picture "
+        '(default: assume 47, of a picture that is wider than high)',
+    )
+    parser.add_argument(
+        '--height',
+        type=float,
+        metavar='METRES',
+        help='how tall the person is, which sets the scale',
+    )
+    parser.add_argument(
+        '--static-camera',
+        action='store_true',
+        help='the camera stood still: find its tilt and the floor (world, bvh, trc)',
     )
     parser.add_argument(
         '--single',
@@ -96,8 +116,7 @@ def run(args: argparse.Namespace) -> None:
     from mmhot.cli.device import choose_device
     from mmhot.io.keypoints2d import read_keypoints
 
-    if args.batch_size < 1:
-        raise ValueError(f'--batch-size must be at least 1, got {args.batch_size}')
+    _check_options(args)
     clips = [
         read_keypoints(
             path,
@@ -111,8 +130,8 @@ def run(args: argparse.Namespace) -> None:
     _check_names(args.inputs, [clip.name for clip in clips])
     with _folder(args.out_dir):
         for clip in clips:
-            for name in args.formats:
-                _check_target(args.out_dir / f'{clip.name}.{name}', args.inputs)
+            for path in _targets(clip, args):
+                _check_target(path, args.inputs)
         device = choose_device(args.device)
 
         from mmhot.apis import Lifter
@@ -129,16 +148,51 @@ def run(args: argparse.Namespace) -> None:
             _lift_one(lifter, clip, segments, args)
 
 
-def _lift_one(lifter, clip, segments, args: argparse.Namespace) -> None:
-    from mmhot.io.keypoints3d import to_axes
+def _check_options(args: argparse.Namespace) -> None:
+    """Refuse values before anything is read."""
+    if args.batch_size < 1:
+        raise ValueError(f'--batch-size must be at least 1, got {args.batch_size}')
+    if args.fov is not None and not 1 <= args.fov <= 170:
+        raise ValueError(f'--fov must be from 1 to 170 degrees, got {args.fov:g}')
+    if args.height is not None and not 0.3 <= args.height <= 3:
+        raise ValueError(f'--height must be from 0.3 to 3 metres, got {args.height:g}')
 
-    begin = time.perf_counter()
-    with _progress(f'{clip.name}: lifting', args.quiet) as progress:
-        lifted = lifter.lift(clip, segments, progress)
-    seconds = time.perf_counter() - begin
-    turned = to_axes(lifted, args.axes)
+
+def _targets(clip, args: argparse.Namespace) -> list[Path]:
+    """Files to be written for a clip."""
+    from mmhot.io.person_files import person_paths
+
+    tracks = [track.track for track in clip.tracks]
+    paths = []
     for name in args.formats:
         path = args.out_dir / f'{clip.name}.{name}'
+        several = name in _PERSON_FORMATS
+        paths += person_paths(path, tracks).values() if several else [path]
+    return paths
+
+
+def _lift_one(lifter, clip, segments, args: argparse.Namespace) -> None:
+    from mmhot.io.keypoints3d import to_axes
+    from mmhot.io.person_files import write_people
+    from mmhot.lens import focal_of_view
+    from mmhot.lifting.world import scale_people, to_world
+
+    focal = None if args.fov is None else focal_of_view(args.fov, clip.width)
+    begin = time.perf_counter()
+    with _progress(f'{clip.name}: lifting', args.quiet) as progress:
+        lifted = lifter.lift(clip, segments, progress, focal)
+    seconds = time.perf_counter() - begin
+    if args.height is not None:
+        lifted = scale_people(lifted, args.height)
+    world = to_world(lifted, args.static_camera)
+    turned = world if args.axes == 'world' else to_axes(lifted, args.axes)
+    for name in args.formats:
+        path = args.out_dir / f'{clip.name}.{name}'
+        if name in _PERSON_FORMATS:
+            for file, distance in write_people(world, path).items():
+                fit = f' (bones of constant length: {1000 * distance:.0f} mm off)'
+                args.say(f'{file}{fit if name == "bvh" else ""}')
+            continue
         with _progress(f'{clip.name}: {name}', args.quiet) as progress:
             _write(turned, path, progress)
         args.say(f'{path}')
@@ -153,12 +207,12 @@ def _lift_one(lifter, clip, segments, args: argparse.Namespace) -> None:
 
 def _write(clip, path: Path, progress: Callable[[int, int], None]) -> None:
     """Write a clip in the format that the file's ending names."""
+    from mmhot.io.csv_table import write_csv
     from mmhot.io.keypoints3d import write_json, write_npz
 
-    if path.suffix == '.npz':
-        write_npz(clip, path)
-    elif path.suffix == '.json':
-        write_json(clip, path)
+    writers = {'.npz': write_npz, '.json': write_json, '.csv': write_csv}
+    if path.suffix in writers:
+        writers[path.suffix](clip, path)
     elif path.suffix == '.mp4':
         from mmhot.visualization.video import render_video
 

@@ -3,8 +3,10 @@
 import numpy as np
 from mmpose.registry import KEYPOINT_CODECS
 
+from mmhot.lens import DEFAULT_FOCAL_RATIO, camera_intrinsics
+
 from .camera_pose_lifting import CameraPoseLifting
-from .framing import DEFAULT_FOCAL_RATIO, camera_intrinsics, frame_person
+from .framing import frame_person
 
 
 @KEYPOINT_CODECS.register_module()

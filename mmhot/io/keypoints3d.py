@@ -14,6 +14,7 @@ from .npz import SIGNATURES, load_arrays
 from .rows import whole_numbers
 
 _AXES = ('camera', 'z-up')
+_FLOOR_AXES = 'world'
 
 
 @dataclass
@@ -36,9 +37,16 @@ class Clip3D:
         fps (float): Frames per second.
         joint_names (tuple[str]): Names of the ``K`` joints.
         parents (tuple[int]): Parent of each joint, -1 for the root.
-        axes (str): ``'camera'`` (x right, y down, z away) or ``'z-up'``.
+        axes (str): ``'camera'`` (x right, y down, z away), ``'z-up'``, or ``'world'``
+            (z up from a floor, see :func:`mmhot.lifting.world.to_world`).
         unit (str): Unit of ``keypoints_3d``.
         model (str): What lifted them.
+        root_3d (np.ndarray): Where the root is, seen from the camera or, in
+            ``'world'``, from the point of the floor below it, (N, 3) float32; NaN
+            where that is unknown.
+        focal_length (float): Of the lens that this is true for, in pixels; 0 if
+            unknown.
+        focal_assumed (bool): Whether that was a guess.
     """
 
     name: str
@@ -56,6 +64,14 @@ class Clip3D:
     axes: str = 'camera'
     unit: str = 'm'
     model: str = ''
+    root_3d: np.ndarray | None = None
+    focal_length: float = 0.0
+    focal_assumed: bool = True
+
+    def __post_init__(self) -> None:
+        """Places are unknown until somebody tells them."""
+        if self.root_3d is None:
+            self.root_3d = np.full((len(self.frame), 3), np.nan, np.float32)
 
     def __len__(self) -> int:
         """Return the number of rows ``N``."""
@@ -70,6 +86,7 @@ _ARRAYS = {
     'keypoint_scores_3d': ('NK', np.float32),
     'keypoints_2d': ('NK2', np.float32),
     'scores': ('NK', np.float32),
+    'root_3d': ('N3', np.float32),
 }
 # Field: its type, or that of its items.
 _HEADER = {
@@ -82,7 +99,11 @@ _HEADER = {
     'axes': str,
     'unit': str,
     'model': str,
+    'focal_length': int | float,
+    'focal_assumed': bool,
 }
+# What files of mmhot before 0.2 lack.
+_OPTIONAL = ('root_3d', 'focal_length', 'focal_assumed')
 _PER_JOINT = ('joint_names', 'parents')
 # Array: its name within an instance of the JSON, where MMPose has the first three.
 _INSTANCE_KEYS = {
@@ -91,6 +112,7 @@ _INSTANCE_KEYS = {
     'keypoint_scores_3d': 'keypoint_scores',
     'keypoints_2d': 'keypoints_2d',
     'scores': 'scores',
+    'root_3d': 'root',
 }
 
 
@@ -168,12 +190,17 @@ def to_axes(clip: Clip3D, axes: str) -> Clip3D:
     """
     if axes not in _AXES:
         raise ValueError(f'axes must be {" or ".join(_AXES)}, got {axes!r}')
-    x, y, z = np.moveaxis(clip.keypoints_3d, -1, 0)
-    if axes == clip.axes:
-        turned = clip.keypoints_3d.copy()
-    else:
-        turned = np.stack([x, z, -y] if axes == 'z-up' else [x, -z, y], axis=-1)
-    return replace(clip, keypoints_3d=turned, axes=axes)
+    if clip.axes == _FLOOR_AXES:
+        raise ValueError(f"a clip in 'world' axes cannot be turned to {axes!r} again")
+    turned = {}
+    for name in ('keypoints_3d', 'root_3d'):
+        points = getattr(clip, name)
+        x, y, z = np.moveaxis(points, -1, 0)
+        if axes == clip.axes:
+            turned[name] = points.copy()
+        else:
+            turned[name] = np.stack([x, z, -y] if axes == 'z-up' else [x, -z, y], -1)
+    return replace(clip, axes=axes, **turned)
 
 
 def _exact_list(array: np.ndarray) -> list:
@@ -202,24 +229,29 @@ def _fields_of_npz(path: Path) -> dict[str, object]:
 def _fields_of_json(path: Path) -> dict[str, object]:
     document = load_json(path)
     try:
-        fields = {k: document['meta_info'][k] for k in _HEADER}
+        header = document['meta_info']
+        fields = {k: header[k] for k in _HEADER if k in header or k not in _OPTIONAL}
         frames = document['instance_info']
         rows = [row for frame in frames for row in frame['instances']]
         counts = [len(frame['instances']) for frame in frames]
         ids = as_numbers([frame['frame_id'] for frame in frames], 'frame_id')
         fields['frame'] = np.repeat(ids, counts, axis=0)
         for name, key in _INSTANCE_KEYS.items():
-            fields[name] = as_numbers([row[key] for row in rows], key)
+            if name not in _OPTIONAL or any(key in row for row in rows):
+                fields[name] = as_numbers([row[key] for row in rows], key)
     except (KeyError, TypeError) as error:
         raise ValueError(f'is no lifted clip: {error}') from error
     return fields
 
 
 def _checked(fields: dict[str, object]) -> Clip3D:
-    absent = [name for name in (*_ARRAYS, *_HEADER) if name not in fields]
-    if absent:
-        raise ValueError(f'is no lifted clip: it lacks {", ".join(absent)}')
+    absent = {name for name in (*_ARRAYS, *_HEADER) if name not in fields}
+    if absent - set(_OPTIONAL):
+        lacking = [n for n in (*_ARRAYS, *_HEADER) if n in absent - set(_OPTIONAL)]
+        raise ValueError(f'is no lifted clip: it lacks {", ".join(lacking)}')
     for name, kind in _HEADER.items():
+        if name in absent:
+            continue
         value = fields[name]
         items = value if name in _PER_JOINT else [value]
         if not isinstance(items, list) or not all(isinstance(i, kind) for i in items):
@@ -231,6 +263,8 @@ def _checked(fields: dict[str, object]) -> Clip3D:
         **{'2': 2, '3': 3},
     }
     for name, (letters, dtype) in _ARRAYS.items():
+        if name in absent:
+            continue
         expected = tuple(sizes[letter] for letter in letters)
         array = np.asarray(fields[name])
         if array.dtype.kind not in 'iuf' or array.shape != expected:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmhot.io.keypoints3d import Clip3D
+from mmhot.io.keypoints3d import Clip3D, to_axes
+from mmhot.lens import DEFAULT_FOCAL_RATIO
+from mmhot.lifting.ground import ANKLE_HEIGHT
+from mmhot.lifting.world import place_people, to_world
 
-# Assumed focal length over the picture's longer side, to guess people's distances.
-_FOCAL_LENGTH = 1.1
-_FLOOR_SECONDS = 0.2
 _PLACE_SECONDS = 0.7
 
 
@@ -58,23 +58,27 @@ class Viewpoint:
 def set_stage(clip: Clip3D) -> Stage:
     """Put everybody's feet on the floor, and several people beside each other.
 
-    A root-relative pose says nothing about where a person is. Its lowest joint,
-    smoothed a little, is taken to touch the floor. A lone person stays in the middle;
-    several are placed by their position and size in the picture.
+    A lone person stays in the middle; several stand where the picture says.
     """
-    points = clip.keypoints_3d.astype(np.float64)
-    if clip.axes == 'camera':
-        points = points[..., [0, 2, 1]] * (1, 1, -1)
-    pixels_per_metre, places = _place_in_picture(clip, points)
+    if clip.axes != 'world':
+        clip = to_axes(clip, 'camera')
+        if np.isnan(clip.root_3d).all():
+            clip = place_people(clip)
+        clip = to_world(clip)
+    root = clip.root_3d.astype(np.float64)
+    depth = np.where(root[:, 1] > 0.1, root[:, 1], np.inf)
+    focal = clip.focal_length or DEFAULT_FOCAL_RATIO * max(clip.width, clip.height)
+    root[:, 1] -= np.nanmedian(root[:, 1]) if np.isfinite(root[:, 1]).any() else 0
     tracks = np.unique(clip.track)
+    if len(tracks) == 1:
+        root[:, :2] = 0
     for track in tracks:
         rows = clip.track == track
-        ground = _smooth(_lowest(points[rows]), _FLOOR_SECONDS * clip.fps)
-        points[rows, :, 2] -= ground[:, None]
-        if len(tracks) > 1:
-            place = _smooth(places[rows], _PLACE_SECONDS * clip.fps)
-            points[rows, :, :2] += place[:, None]
-    return Stage(points, pixels_per_metre)
+        root[rows, :2] = _smooth(root[rows, :2], _PLACE_SECONDS * clip.fps)
+    # drawn bodies have no soles: their ankles touch the floor
+    root[:, 2] -= ANKLE_HEIGHT
+    points = clip.keypoints_3d + np.nan_to_num(root)[:, None]
+    return Stage(points, focal / depth)
 
 
 def fit_viewpoint(
@@ -123,37 +127,6 @@ def _view_axes(azimuth: float, elevation: float) -> np.ndarray:
         [-np.sin(turn) * np.cos(rise), np.cos(turn) * np.cos(rise), -np.sin(rise)]
     )
     return np.stack([right, np.cross(right, forward), forward])
-
-
-def _place_in_picture(
-    clip: Clip3D, points: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return pixels per metre (N,) and root positions (x, y) in the world, (N, 2)."""
-    pixels = clip.keypoints_2d.astype(np.float64)
-    flat = points[..., [0, 2]] * (1, -1)
-    known = np.isfinite(pixels).all(-1, keepdims=True)
-    known &= np.isfinite(flat).all(-1, keepdims=True)
-    pixels, flat = np.where(known, pixels, 0.0), np.where(known, flat, 0.0)
-    count = np.maximum(known.sum(1), 1)
-    pixel_centre, flat_centre = pixels.sum(1) / count, flat.sum(1) / count
-    pixels = np.where(known, pixels - pixel_centre[:, None], 0.0)
-    flat = np.where(known, flat - flat_centre[:, None], 0.0)
-    scale = (pixels * flat).sum((1, 2)) / np.maximum((flat**2).sum((1, 2)), 1e-9)
-    # Poses that the picture contradicts get the size of a person as tall as it.
-    fallback = clip.height / 2.5
-    scale = np.where(scale > 1e-3 * clip.height, scale, fallback)
-    for track in np.unique(clip.track):
-        rows = clip.track == track
-        scale[rows] = np.exp(_smooth(np.log(scale[rows]), 2 * clip.fps))
-    right = (pixel_centre[:, 0] - clip.width / 2) / scale - flat_centre[:, 0]
-    away = _FOCAL_LENGTH * max(clip.width, clip.height) / scale
-    return scale, np.stack([right, away - np.median(away)], axis=1)
-
-
-def _lowest(points: np.ndarray) -> np.ndarray:
-    """Return the height of each pose's lowest joint, (T,)."""
-    heights = np.where(np.isfinite(points[..., 2]), points[..., 2], np.inf).min(axis=1)
-    return np.where(np.isfinite(heights), heights, 0.0)
 
 
 def _smooth(values: np.ndarray, frames: float) -> np.ndarray:

@@ -1,0 +1,69 @@
+"""Formats that hold one person a file: ``.bvh`` and ``.trc``."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.lifting.rigid_skeleton import fit_rigid_skeleton
+from mmhot.skeletons import get_skeleton
+
+from .bvh import write_bvh
+from .keypoints3d import Clip3D
+from .trc import write_trc
+
+
+def person_paths(clip_path: Path, tracks: list[int]) -> dict[int, Path]:
+    """Name a file for each person: the clip's own if there is just one."""
+    if len(tracks) == 1:
+        return {tracks[0]: clip_path}
+    return {
+        track: clip_path.with_stem(f'{clip_path.stem}_person{track}')
+        for track in tracks
+    }
+
+
+def write_people(clip: Clip3D, path: Path) -> dict[Path, float]:
+    """Write each person of a clip as ``.bvh`` or ``.trc``.
+
+    Frames in which somebody was not seen repeat the nearest pose, as neither format
+    knows gaps.
+
+    Args:
+        clip (Clip3D): In ``'world'`` axes, Human3.6M's joints.
+        path (Path): The clip's file; several people get files of their own beside it.
+
+    Returns:
+        dict[Path, float]: The files, and how far the joints written are from those of
+        the clip, metres, mean: a ``.bvh`` has bones of constant length.
+    """
+    write = {'.bvh': _write_bvh, '.trc': _write_trc}[path.suffix]
+    tracks = np.unique(clip.track).tolist()
+    return {
+        target: _write(clip, track, target, write)
+        for track, target in person_paths(path, tracks).items()
+    }
+
+
+def _write(clip: Clip3D, track: int, path: Path, write: Callable) -> float:
+    rows = np.flatnonzero(clip.track == track)
+    seen = clip.frame[rows]
+    frames = np.arange(seen[0], seen[-1] + 1)
+    nearest = np.abs(np.searchsorted(seen, frames, side='right') - 1)
+    positions = clip.keypoints_3d[rows] + np.nan_to_num(clip.root_3d[rows])[:, None]
+    return write(clip, frames, positions[nearest].astype(np.float64), path)
+
+
+def _write_bvh(
+    clip: Clip3D, frames: np.ndarray, positions: np.ndarray, path: Path
+) -> float:
+    motion = fit_rigid_skeleton(positions, get_skeleton('h36m-17'))
+    write_bvh(motion, clip.joint_names, clip.fps, path)
+    return float(np.linalg.norm(motion.positions() - positions, axis=-1).mean())
+
+
+def _write_trc(
+    clip: Clip3D, frames: np.ndarray, positions: np.ndarray, path: Path
+) -> float:
+    write_trc(positions, frames, clip.joint_names, clip.fps, path)
+    return 0.0
