@@ -12,7 +12,15 @@ from mmpose.evaluation.metrics import MPJPE
 from mmpose.registry import METRICS
 
 from mmhot.cli.error_tables import format_errors
-from mmhot.evaluation import LiftingError, mpjae, mpjpe, mpjve, p_mpjpe
+from mmhot.evaluation import (
+    ErrorReport,
+    LiftingError,
+    Track,
+    mpjae,
+    mpjpe,
+    mpjve,
+    p_mpjpe,
+)
 
 H36M = dict(dataset_name='h36m')
 
@@ -274,6 +282,25 @@ def test_tables_add_up():
     ends = ['left_wrist', 'right_wrist', 'left_foot', 'right_foot', 'head']
     mean = np.mean([joints[joint]['MPJPE'] for joint in ends])
     assert groups['ends']['MPJPE'] == pytest.approx(mean)
+
+
+def test_arrays_alone_make_a_report():
+    pred, target = poses()
+    tracks = [
+        Track(pred, target, clip=name, subject=name[0]) for name in ('a/x', 'b/y')
+    ]
+    report = ErrorReport(tracks)
+    expected = 1000 * mpjpe(pred, target).mean()
+    assert report.overall('')['MPJPE'] == pytest.approx(expected)
+    assert report.left_out == ['MPJVE', 'MPJAE']
+    assert list(report.table('', 'clips')) == ['a/x', 'b/y']
+    assert list(report.table('', 'joints'))[16] == 'joint 16'
+    assert report.table('', 'groups') == {}
+    numbered = Track(pred, target, frames=np.arange(40))
+    report = ErrorReport([numbered], ['MPJVE'], skeleton=mocap.H36M)
+    expected = 1000 * mpjve(pred, target).mean()
+    assert report.overall('') == {'MPJVE': pytest.approx(expected)}
+    assert 'ends' in report.table('', 'groups')
 
 
 def test_results_of_two_processes_are_those_of_one():

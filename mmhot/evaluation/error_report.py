@@ -1,11 +1,14 @@
 """Errors of many tracks, averaged as papers do, and split up in tables."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from mmhot.skeletons import Skeleton
+
+from .joint_groups import error_groups, pck_joints
 from .measures import DEFAULT_MEASURES, Measure, get_measures
 from .tracks import Track
 
@@ -31,28 +34,23 @@ class ErrorReport:
         tracks (Sequence[Track]): Of any datasets.
         measures (Sequence[str]): Their names. Those that need consecutive frames
             are left out where there are none.
-        joint_names (Sequence[str]): Names of the joints, K.
-        groups (Mapping[str, Sequence[int]]): Joints of the groups in tables.
+        skeleton (Skeleton, optional): Names joints and groups in tables, and says
+            which joints PCK and AUC count; without it these are all.
         average (str): 'actions' for the above, or 'frames' for the mean over all
             frames, whatever is done in them.
         root_index (int): The joint that poses are made relative to.
-        pck_joints (Sequence[int], optional): What PCK and AUC count, by default all.
     """
 
     def __init__(
         self,
         tracks: Sequence[Track],
         measures: Sequence[str] = DEFAULT_MEASURES,
-        joint_names: Sequence[str] = (),
-        groups: Mapping[str, Sequence[int]] | None = None,
+        skeleton: Skeleton | None = None,
         average: str = 'actions',
         root_index: int = 0,
-        pck_joints: Sequence[int] | None = None,
     ) -> None:
         wanted = get_measures(measures)
-        self.joint_names = list(joint_names)
-        self.groups = groups or {}
-        self.pck_joints = pck_joints
+        self.skeleton = skeleton
         self._average = average
         self._sums = defaultdict(list)
         for track in tracks:
@@ -95,9 +93,7 @@ class ErrorReport:
         tracks = self._sums[dataset]
         over_actions = bool(self.actions(dataset))
         if kind in ('joints', 'groups'):
-            rows = self.groups
-            if kind == 'joints':
-                rows = {name: [joint] for joint, name in enumerate(self.joint_names)}
+            rows = self._joints() if kind == 'joints' else self._groups()
             return {
                 name: self._row(tracks, over_actions, joints)
                 for name, joints in rows.items()
@@ -138,6 +134,17 @@ class ErrorReport:
             for sums in tracks
         )
 
+    def _joints(self) -> dict[str, list[int]]:
+        if self.skeleton is None:
+            num_keypoints = next(iter(self._sums.values()))[0].track.pred.shape[1]
+            names = [f'joint {joint}' for joint in range(num_keypoints)]
+        else:
+            names = self.skeleton.joints
+        return {name: [joint] for joint, name in enumerate(names)}
+
+    def _groups(self) -> dict[str, list[int]]:
+        return {} if self.skeleton is None else error_groups(self.skeleton)
+
     def _row(
         self,
         tracks: Sequence[_Sums],
@@ -155,8 +162,8 @@ class ErrorReport:
             if not means:
                 continue
             chosen = joints
-            if joints is None and measure.hits:
-                chosen = self.pck_joints
+            if joints is None and measure.hits and self.skeleton is not None:
+                chosen = pck_joints(self.skeleton)
             mean = np.mean(means, axis=0)
             row[measure.name] = float((mean if chosen is None else mean[chosen]).mean())
         return row

@@ -9,7 +9,6 @@ from mmpose.registry import METRICS
 from mmhot.skeletons import Skeleton, get_skeleton
 
 from .error_report import ErrorReport
-from .joint_groups import error_groups, pck_joints
 from .measures import DEFAULT_MEASURES, get_measures
 from .tracks import Track, join_tracks, read_sample
 
@@ -77,17 +76,12 @@ class LiftingError(BaseMetric):
         parts = [part for part in results if part.recording not in self.skip_list]
         if not sum(len(part.pred) for part in parts):
             raise ValueError('LiftingError got no frame that counts')
-        num_keypoints = parts[0].pred.shape[1]
-        skeleton = self._skeleton(num_keypoints)
-        names = [f'joint {joint}' for joint in range(num_keypoints)]
         self.report = ErrorReport(
             join_tracks(parts),
             measures=self.measures,
-            joint_names=names if skeleton is None else skeleton.joints,
-            groups=None if skeleton is None else error_groups(skeleton),
+            skeleton=self._skeleton(parts[0].pred.shape[1]),
             average=self.average,
             root_index=self.root_index,
-            pck_joints=None if skeleton is None else pck_joints(skeleton),
         )
         if self.report.left_out:
             MMLogger.get_current_instance().warning(

@@ -17,24 +17,24 @@ class Track:
     """Poses of one clip, or of frames of which nobody knows the clip.
 
     Attributes:
+        pred (np.ndarray): Metres, (F, K, 3).
+        target (np.ndarray): Metres, (F, K, 3).
+        frames (np.ndarray, optional): Frame numbers within the clip, (F,).
+        fps (float, optional): Frames per second.
         dataset (str): Dataset or source of the 2D poses.
         subject (str): Who is seen; '' if unknown.
         action (str): What is done; '' if unknown.
-        clip (str): Name of the clip, '' if unknown.
-        fps (float, optional): Frames per second.
-        frames (np.ndarray, optional): Frame numbers within the clip, (F,).
-        pred (np.ndarray): Metres, (F, K, 3).
-        target (np.ndarray): Metres, (F, K, 3).
+        clip (str): Name of the clip, as ``RECORDING.CAMERA``; '' if unknown.
     """
 
-    dataset: str
-    subject: str
-    action: str
-    clip: str
-    fps: float | None
-    frames: np.ndarray | None
     pred: np.ndarray
     target: np.ndarray
+    frames: np.ndarray | None = None
+    fps: float | None = None
+    dataset: str = ''
+    subject: str = ''
+    action: str = ''
+    clip: str = ''
 
     @property
     def recording(self) -> str:
@@ -69,11 +69,11 @@ def read_sample(sample: dict, count_padding: bool = False) -> Track:
     inside = np.full(num_targets, True) if count_padding else inside.all(-1)
     labels, frames = _identify(sample, num_targets)
     return Track(
-        dataset=sample.get('dataset_name', ''),
-        fps=sample.get('fps'),
+        pred.reshape(target.shape)[inside],
+        target[inside],
         frames=None if frames is None else frames[inside],
-        pred=pred.reshape(target.shape)[inside],
-        target=target[inside],
+        fps=sample.get('fps'),
+        dataset=sample.get('dataset_name', ''),
         **labels,
     )
 
@@ -126,7 +126,9 @@ def join_tracks(parts: Iterable[Track]) -> list[Track]:
     return [_join(of_clip[labels], *labels) for labels in sorted(of_clip)]
 
 
-def _join(parts: list[Track], dataset, subject, action, clip) -> Track:
+def _join(
+    parts: list[Track], dataset: str, subject: str, action: str, clip: str
+) -> Track:
     pred = np.concatenate([part.pred for part in parts])
     target = np.concatenate([part.target for part in parts])
     frames = None
@@ -137,5 +139,4 @@ def _join(parts: list[Track], dataset, subject, action, clip) -> Track:
         np.add.at(total, place, pred)
         pred = total / np.bincount(place)[:, None, None]
         target = target[first]
-    fps = parts[0].fps
-    return Track(dataset, subject, action, clip, fps, frames, pred, target)
+    return Track(pred, target, frames, parts[0].fps, dataset, subject, action, clip)
