@@ -7,18 +7,19 @@ BIN := .venv/bin
 # One thread: small tensors gain nothing from more, and machines are shared.
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help demo test test-all lint clean setup
+.PHONY: help demo test test-all lint viewer clean setup
 
 help:
 	@echo 'make demo      lift the bundled skater to 3D, into outputs/demo'
 	@echo 'make test      run the tests, without the slow ones'
 	@echo 'make test-all  run all tests'
 	@echo 'make lint      check style and look for pasted code'
+	@echo 'make viewer    bundle the page that plays lifted clips (needs npm)'
 	@echo 'make clean     remove .venv and all else that make made'
 
 demo: setup
 	$(BIN)/mmhot lift demo/skating_2d_coco17.npz --out-dir outputs/demo \
-		--formats npz,json,mp4,png
+		--formats npz,json,bvh,html,mp4,png
 
 test: setup
 	$(TEST) -m 'not slow'
@@ -39,6 +40,9 @@ ifeq ($(strip $(PYTHON)),)
 else
 	@$(PYTHON) tools/setup_env.py
 endif
+
+viewer:
+	cd mmhot/visualization/viewer && npm ci && npm run build && rm -rf node_modules
 
 clean:
 	rm -rf .venv build dist *.egg-info outputs/demo .pytest_cache .ruff_cache

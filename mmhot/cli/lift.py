@@ -18,7 +18,7 @@ from tempfile import NamedTemporaryFile
 
 from mmhot.skeleton_mappings import MAPPINGS
 
-FORMATS = ('npz', 'json', 'csv', 'bvh', 'trc', 'mp4', 'png')
+FORMATS = ('npz', 'json', 'csv', 'bvh', 'trc', 'html', 'mp4', 'png')
 # One person a file, on a floor.
 _PERSON_FORMATS = ('bvh', 'trc')
 
@@ -194,7 +194,7 @@ def _lift_one(lifter, clip, segments, args: argparse.Namespace) -> None:
                 args.say(f'{file}{fit if name == "bvh" else ""}')
             continue
         with _progress(f'{clip.name}: {name}', args.quiet) as progress:
-            _write(turned, path, progress)
+            _write(world if name == 'html' else turned, path, progress)
         args.say(f'{path}')
     frames = len(set(lifted.frame.tolist()))
     count = len(set(lifted.track.tolist()))
@@ -213,6 +213,10 @@ def _write(clip, path: Path, progress: Callable[[int, int], None]) -> None:
     writers = {'.npz': write_npz, '.json': write_json, '.csv': write_csv}
     if path.suffix in writers:
         writers[path.suffix](clip, path)
+    elif path.suffix == '.html':
+        from mmhot.visualization.html import write_html
+
+        write_html(clip, path)
     elif path.suffix == '.mp4':
         from mmhot.visualization.video import render_video
 

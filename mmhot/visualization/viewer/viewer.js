@@ -1,0 +1,327 @@
+// Plays a lifted clip; bundled into one file by `make viewer`.
+import {
+  BufferGeometry, Color, CylinderGeometry, DirectionalLight, Float32BufferAttribute,
+  HemisphereLight, InstancedMesh, LineBasicMaterial, LineSegments, Matrix4,
+  MeshLambertMaterial, PerspectiveCamera, Quaternion, Scene, SphereGeometry, Vector3,
+  WebGLRenderer,
+} from 'three';
+import { OrbitControls } from 'three/addons/controls/OrbitControls.js';
+
+const MILLIMETRES = 1000;
+const BONE_RADIUS = 0.022;
+const UP = new Vector3(0, 1, 0);
+// middle, left, right: told apart by brightness as well as by hue
+const SIDES = { light: ['#5b6573', '#2f6fde', '#d9622b'], dark: ['#aab4c2', '#7aa7ff', '#ff9a62'] };
+const GRID = { light: '#d3d8df', dark: '#2c333e' };
+
+const clip = JSON.parse(document.getElementById('clip').textContent);
+const element = (id) => document.getElementById(id);
+
+function decode(text, Type) {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return new Type(bytes.buffer);
+}
+
+// People: positions in metres, y up, by row; which row a frame has.
+const people = clip.people.map((person) => {
+  const frames = decode(person.frames, Int32Array);
+  return {
+    track: person.track,
+    rows: new Map(Array.from(frames, (frame, row) => [frame, row])),
+    positions: decode(person.positions, Int16Array),
+    origin: person.origin,
+    pixels: decode(person.pixels, Int16Array),
+    certain: decode(person.certain, Uint8Array),
+    visible: true,
+  };
+});
+const joints = clip.joints.length;
+const bones = clip.parents.flatMap((parent, child) => (parent < 0 ? [] : [[parent, child]]));
+
+function jointAt(person, row, joint, target = new Vector3()) {
+  const at = 3 * (row * joints + joint);
+  const [x, y, z] = [0, 1, 2].map((axis) => person.positions[at + axis] / MILLIMETRES + person.origin[axis]);
+  return target.set(x, z, -y);
+}
+
+const renderer = new WebGLRenderer({ canvas: element('scene'), antialias: true, alpha: true });
+const scene = new Scene();
+const camera = new PerspectiveCamera(40, 1, 0.05, 500);
+const controls = new OrbitControls(camera, renderer.domElement);
+controls.enableDamping = true;
+controls.maxPolarAngle = Math.PI * 0.52;
+scene.add(new HemisphereLight('#ffffff', '#8890a0', 2.2));
+const sun = new DirectionalLight('#ffffff', 1.6);
+sun.position.set(2, 5, 3);
+scene.add(sun);
+
+const ball = new SphereGeometry(1, 14, 10);
+const rod = new CylinderGeometry(1, 1, 1, 12, 1, true);
+const material = new MeshLambertMaterial();
+for (const person of people) {
+  person.balls = new InstancedMesh(ball, material, joints);
+  person.rods = new InstancedMesh(rod, material, bones.length);
+  for (const mesh of [person.balls, person.rods]) {
+    mesh.frustumCulled = false;
+    scene.add(mesh);
+  }
+}
+
+const everywhere = extent();
+const floor = new LineSegments(grid(everywhere), new LineBasicMaterial());
+scene.add(floor);
+
+function extent() {
+  const low = new Vector3(Infinity, 0, Infinity);
+  const high = new Vector3(-Infinity, 1, -Infinity);
+  const joint = new Vector3();
+  for (const person of people) {
+    for (const row of person.rows.values()) {
+      jointAt(person, row, 0, joint);
+      low.min(joint);
+      high.max(joint);
+    }
+  }
+  return { low, high, centre: low.clone().add(high).multiplyScalar(0.5).setY(0.9) };
+}
+
+function grid({ low, high }) {
+  const [left, right] = [Math.floor(low.x - 1), Math.ceil(high.x + 1)];
+  const [far, near] = [Math.floor(low.z - 1), Math.ceil(high.z + 1)];
+  const step = Math.max(1, Math.ceil(Math.max(right - left, near - far) / 60)) / 2;
+  const lines = [];
+  for (let x = left; x <= right + 1e-6; x += step) lines.push(x, 0, far, x, 0, near);
+  for (let z = far; z <= near + 1e-6; z += step) lines.push(left, 0, z, right, 0, z);
+  return new BufferGeometry().setAttribute('position', new Float32BufferAttribute(lines, 3));
+}
+
+const state = { frame: clip.first, playing: false, speed: 1, follow: false, flat: true };
+const last = clip.first + clip.count - 1;
+
+function show(frame) {
+  state.frame = Math.min(Math.max(frame, clip.first), last);
+  const whole = Math.round(state.frame);
+  for (const person of people) pose(person, whole);
+  drawFlat(whole);
+  element('timeline').value = whole;
+  element('clock').value = `${((whole - clip.first) / clip.fps).toFixed(2)} s · frame ${whole}`;
+}
+
+const scratch = { a: new Vector3(), b: new Vector3(), turn: new Quaternion(), size: new Vector3(), matrix: new Matrix4() };
+
+function pose(person, frame) {
+  const row = person.rows.get(frame);
+  const shown = person.visible && row !== undefined;
+  person.balls.visible = person.rods.visible = shown;
+  if (!shown) return;
+  const { a, b, turn, size, matrix } = scratch;
+  for (let joint = 0; joint < joints; joint += 1) {
+    jointAt(person, row, joint, a);
+    matrix.compose(a, turn.identity(), size.setScalar(1.35 * BONE_RADIUS));
+    person.balls.setMatrixAt(joint, matrix);
+  }
+  bones.forEach(([parent, child], bone) => {
+    jointAt(person, row, parent, a);
+    jointAt(person, row, child, b);
+    const length = Math.max(a.distanceTo(b), 1e-6);
+    turn.setFromUnitVectors(UP, scratch.size.subVectors(b, a).divideScalar(length));
+    matrix.compose(a.add(b).multiplyScalar(0.5), turn, size.set(BONE_RADIUS, length, BONE_RADIUS));
+    person.rods.setMatrixAt(bone, matrix);
+  });
+  person.balls.instanceMatrix.needsUpdate = person.rods.instanceMatrix.needsUpdate = true;
+}
+
+function paint() {
+  const theme = document.documentElement.dataset.theme;
+  const colours = SIDES[theme].map((colour) => new Color(colour));
+  for (const person of people) {
+    for (let joint = 0; joint < joints; joint += 1) person.balls.setColorAt(joint, colours[clip.sides[joint]]);
+    bones.forEach(([, child], bone) => person.rods.setColorAt(bone, colours[clip.sides[child]]));
+    person.balls.instanceColor.needsUpdate = person.rods.instanceColor.needsUpdate = true;
+  }
+  floor.material.color.set(GRID[theme]);
+}
+
+// The picture with its 2D keypoints; joints that were filled in are hollow.
+function drawFlat(frame) {
+  const canvas = element('ghost');
+  canvas.hidden = canvas.style.display = state.flat ? '' : 'none';
+  if (!state.flat) return;
+  canvas.width = 640;
+  canvas.height = Math.round((640 * clip.height) / clip.width);
+  const brush = canvas.getContext('2d');
+  const scale = 640 / clip.width / clip.pixelSteps;
+  const theme = document.documentElement.dataset.theme;
+  brush.lineWidth = 3;
+  brush.lineCap = 'round';
+  for (const person of people) {
+    const row = person.rows.get(frame);
+    if (!person.visible || row === undefined) continue;
+    const at = (joint) => [0, 1].map((axis) => person.pixels[2 * (row * joints + joint) + axis] * scale);
+    for (const [parent, child] of bones) {
+      brush.strokeStyle = SIDES[theme][clip.sides[child]];
+      brush.globalAlpha = person.certain[row * joints + child] ? 1 : 0.35;
+      brush.beginPath();
+      brush.moveTo(...at(parent));
+      brush.lineTo(...at(child));
+      brush.stroke();
+    }
+  }
+}
+
+function middle(frame) {
+  const sum = new Vector3();
+  let count = 0;
+  for (const person of people) {
+    const row = person.rows.get(frame);
+    if (person.visible && row !== undefined) {
+      sum.add(jointAt(person, row, 0));
+      count += 1;
+    }
+  }
+  return count ? sum.divideScalar(count) : null;
+}
+
+function view(name) {
+  const target = (state.follow && middle(Math.round(state.frame))) || everywhere.centre;
+  const reach = Math.max(everywhere.high.x - everywhere.low.x, everywhere.high.z - everywhere.low.z, 1) / 2;
+  const distance = state.follow ? 4.2 : (reach + 1.6) / Math.tan((camera.fov * Math.PI) / 360) / Math.min(camera.aspect, 1.4);
+  const directions = { front: [0, 0.18, 1], side: [1, 0.18, 0], top: [0, 1, 0.001] };
+  controls.target.copy(target);
+  camera.position.copy(target).add(new Vector3(...directions[name]).setLength(distance));
+  controls.update();
+}
+
+function resize() {
+  renderer.setPixelRatio(Math.min(window.devicePixelRatio, 2));
+  renderer.setSize(window.innerWidth, window.innerHeight, false);
+  camera.aspect = window.innerWidth / window.innerHeight;
+  camera.updateProjectionMatrix();
+}
+
+function setPlaying(playing) {
+  state.playing = playing;
+  if (playing && Math.round(state.frame) >= last) show(clip.first);
+  element('play').textContent = playing ? '❚❚' : '▶';
+  element('play').ariaLabel = playing ? 'Pause' : 'Play';
+}
+
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  paint();
+  show(state.frame);
+}
+
+function toggle(name, change) {
+  const button = element(name);
+  const pressed = button.ariaPressed !== 'true';
+  button.ariaPressed = String(pressed);
+  change(pressed);
+}
+
+const toggles = {
+  follow: (pressed) => { state.follow = pressed; if (pressed) view('front'); },
+  flat: (pressed) => { state.flat = pressed; show(state.frame); },
+  info: (pressed) => { element('facts').hidden = !pressed; },
+};
+const themes = () => setTheme(document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark');
+
+people.forEach((person, index) => {
+  const label = document.createElement('label');
+  const box = document.createElement('input');
+  box.type = 'checkbox';
+  box.checked = true;
+  box.addEventListener('change', () => { person.visible = box.checked; show(state.frame); });
+  label.append(box, ` Person ${person.track}`);
+  label.title = index < 9 ? `Shift+${index + 1}` : '';
+  element('people').append(label);
+  person.box = box;
+});
+element('people').hidden = people.length < 2;
+
+const facts = document.createElement('dl');
+for (const [name, value] of Object.entries(clip.facts)) {
+  const [term, description] = ['dt', 'dd'].map((tag) => document.createElement(tag));
+  term.textContent = name;
+  description.textContent = value;
+  facts.append(term, description);
+}
+element('facts').append(facts);
+
+element('play').addEventListener('click', () => setPlaying(!state.playing));
+element('timeline').min = clip.first;
+element('timeline').max = last;
+element('timeline').addEventListener('input', (event) => { setPlaying(false); show(Number(event.target.value)); });
+element('speed').addEventListener('change', (event) => { state.speed = Number(event.target.value); });
+element('theme').addEventListener('click', themes);
+for (const [name, change] of Object.entries(toggles)) element(name).addEventListener('click', () => toggle(name, change));
+document.querySelectorAll('[data-view]').forEach((button) => button.addEventListener('click', () => view(button.dataset.view)));
+window.addEventListener('resize', resize);
+
+function step(frames) {
+  setPlaying(false);
+  show(Math.round(state.frame) + frames);
+}
+
+function changeSpeed(by) {
+  const select = element('speed');
+  select.selectedIndex = Math.min(Math.max(select.selectedIndex + by, 0), select.options.length - 1);
+  state.speed = Number(select.value);
+}
+
+const keys = {
+  ' ': () => setPlaying(!state.playing),
+  ArrowRight: (shift) => step(shift ? 10 : 1),
+  ArrowLeft: (shift) => step(shift ? -10 : -1),
+  Home: () => step(-Infinity),
+  End: () => step(Infinity),
+  '+': () => changeSpeed(1),
+  '-': () => changeSpeed(-1),
+  f: () => view('front'),
+  s: () => view('side'),
+  t: () => view('top'),
+  v: () => toggle('follow', toggles.follow),
+  2: () => toggle('flat', toggles.flat),
+  i: () => toggle('info', toggles.info),
+  d: themes,
+};
+window.addEventListener('keydown', (event) => {
+  const number = event.shiftKey && /^Digit[1-9]$/.test(event.code) ? Number(event.code[5]) : 0;
+  if (event.ctrlKey || event.altKey || event.metaKey || event.target.tagName === 'SELECT') return;
+  if (number && people[number - 1]) people[number - 1].box.click();
+  else if (keys[event.key]) keys[event.key](event.shiftKey);
+  else return;
+  event.preventDefault();
+});
+
+let before = null;
+function tick(now) {
+  if (state.playing && before !== null) {
+    const next = state.frame + ((now - before) / 1000) * clip.fps * state.speed;
+    show(next > last + 0.5 ? clip.first : next);
+  }
+  before = now;
+  if (state.follow) {
+    const goal = middle(Math.round(state.frame));
+    if (goal) {
+      goal.setY(0.9);
+      const move = goal.sub(controls.target).multiplyScalar(0.1);
+      controls.target.add(move);
+      camera.position.add(move);
+    }
+  }
+  controls.update();
+  renderer.render(scene, camera);
+  requestAnimationFrame(tick);
+}
+
+resize();
+setTheme(window.matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');
+view('front');
+requestAnimationFrame(tick);
+
+// For tests and scripts.
+window.mmhot = {
+  clip, state, show,
+  joint: (person, joint) => jointAt(people[person], people[person].rows.get(Math.round(state.frame)), joint).toArray(),
+};
