@@ -6,7 +6,9 @@ To add a model, write a module with a :class:`PublishedModel` and list it here;
 
 from .gtpt import GTPT
 from .htnet import HTNET
+from .mhformer import MHFORMER
 from .mixste import MIXSTE
+from .motionagformer import MOTIONAGFORMER
 from .motionbert import MOTIONBERT
 from .nanohtnet import NANOHTNET
 from .published_model import PublishedModel
@@ -14,7 +16,9 @@ from .published_model import PublishedModel
 PUBLISHED_MODELS: tuple[PublishedModel, ...] = (
     GTPT,
     HTNET,
+    MHFORMER,
     MIXSTE,
+    MOTIONAGFORMER,
     MOTIONBERT,
     NANOHTNET,
 )

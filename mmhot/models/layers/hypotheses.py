@@ -13,6 +13,7 @@ from .cross_attention import CrossAttention
 from .drop_path import DropPath
 from .dropout import Dropout
 from .mlp import MLP
+from .received_attention import received_attention
 
 NUM_HYPOTHESES = 3
 
@@ -71,6 +72,12 @@ class SelfHypothesisRefinement(nn.Module):
         steps = zip(x.unbind(2), self.norms, self.attns, strict=True)
         refined = [self.drop_path.add(h, attn(norm(h))) for h, norm, attn in steps]
         return self.mix(torch.stack(refined, dim=2))
+
+    def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Also return the attention that each frame receives, (B, T)."""
+        steps = zip(x.unbind(2), self.norms, self.attns, strict=True)
+        received = [received_attention(attn, norm(h)) for h, norm, attn in steps]
+        return self(x), torch.stack(received).mean(0)
 
 
 class CrossHypothesisInteraction(nn.Module):
