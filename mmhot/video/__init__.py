@@ -1,0 +1,1 @@
+"""Video to 2D keypoints of people: reading, detecting, tracking, smoothing."""

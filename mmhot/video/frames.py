@@ -1,0 +1,268 @@
+"""Frames of videos and pictures, with their true times."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+from typing import Protocol
+
+import av
+import cv2
+import numpy as np
+
+_IMAGES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
+# What a folder of pictures is taken to have been filmed at.
+_PICTURES_PER_SECOND = 25.0
+
+
+@dataclass
+class Frame:
+    """One picture of a clip.
+
+    Attributes:
+        index (int): Number, from 0.
+        time (float): Seconds since the first.
+        image (np.ndarray): BGR, uint8 (H, W, 3), as a player shows it.
+    """
+
+    index: int
+    time: float
+    image: np.ndarray
+
+
+class FrameSource(Protocol):
+    """A clip that can be read once, in order.
+
+    Attributes:
+        name (str): For the results' files.
+        path (Path): Where it comes from.
+        fps (float): Mean frames per second.
+        num_frames (int | None): How many there should be, if known.
+        ended (str | None): Once it was read: why that ended early, one line.
+        num_damaged (int): Frames so far that were decoded from damaged data.
+    """
+
+    name: str
+    path: Path
+    fps: float
+    num_frames: int | None
+    ended: str | None
+    num_damaged: int
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+
+class VideoFile:
+    """Frames of a video file, turned upright.
+
+    Whatever can be decoded before a break in the file is given; ``ended`` then says
+    where and why it stopped.
+
+    Args:
+        path (str | Path): The file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no video.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.name = self.path.stem
+        self.ended: str | None = None
+        self.num_damaged = 0
+        if not self.path.is_file():
+            raise FileNotFoundError(f'{self.path} does not exist')
+        with self._open() as container:
+            stream = container.streams.video[0]
+            rate = stream.average_rate or stream.guessed_rate or 0
+            self.num_frames = stream.frames or None
+        # files without a rate, such as raw streams, are played like this
+        self.fps = float(rate) or _PICTURES_PER_SECOND
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Decode from the start."""
+        self.ended, self.num_damaged = None, 0
+        index, first = 0, None
+        with self._open() as container:
+            stream = container.streams.video[0]
+            stream.thread_type = 'AUTO'
+            frames = container.decode(stream)
+            while True:
+                try:
+                    frame = next(frames)
+                except StopIteration:
+                    break
+                except (av.error.FFmpegError, OSError, ValueError) as error:
+                    self.ended = self._report(index, error)
+                    return
+                time = index / self.fps if frame.time is None else frame.time
+                first = time if first is None else first
+                self.num_damaged += bool(frame.is_corrupt)
+                yield Frame(index, time - first, _upright(frame))
+                index += 1
+        if self.num_frames and index < self.num_frames - 1:
+            self.ended = f'{self.path} ends after {index} of {self.num_frames} frames'
+
+    def _open(self):
+        try:
+            container = av.open(str(self.path))
+        except (av.error.FFmpegError, OSError) as error:
+            raise ValueError(
+                f'{self.path} is no readable video: {_reason(error)}'
+            ) from (error)
+        if not container.streams.video:
+            container.close()
+            raise ValueError(f'{self.path} has no video in it')
+        return container
+
+    def _report(self, index: int, error: Exception) -> str:
+        total = f' of {self.num_frames}' if self.num_frames else ''
+        return f'{self.path} is damaged after {index}{total} frames: {_reason(error)}'
+
+
+class Pictures:
+    """Picture files as the frames of a clip.
+
+    Args:
+        paths (list[Path]): The files, in order.
+        name (str): Of the clip.
+        fps (float, optional): Frames per second that they are taken to have.
+    """
+
+    def __init__(
+        self, paths: list[Path], name: str, fps: float = _PICTURES_PER_SECOND
+    ) -> None:
+        self.paths = paths
+        self.path = paths[0] if len(paths) == 1 else paths[0].parent
+        self.name = name
+        self.fps = fps
+        self.num_frames: int | None = len(paths)
+        self.ended: str | None = None
+        self.num_damaged = 0
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Decode one after the other."""
+        self.ended, shape = None, None
+        for index, path in enumerate(self.paths):
+            try:
+                image = read_image(path)
+            except (ValueError, OSError) as error:
+                self.ended = f'stopped before picture {index}: {error}'
+                return
+            if shape not in (None, image.shape):
+                self.ended = (
+                    f'stopped before {path}: it is {image.shape[1]}x{image.shape[0]} '
+                    f'pixels, those before {shape[1]}x{shape[0]}'
+                )
+                return
+            shape = image.shape
+            yield Frame(index, index / self.fps, image)
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read a picture, turned as its file says.
+
+    Args:
+        path (str | Path): The file.
+
+    Returns:
+        np.ndarray: BGR, uint8 (H, W, 3).
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no picture.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} does not exist')
+    # imread takes no names that the system's encoding lacks
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if image is None:
+        raise ValueError(f'{path} is no readable picture')
+    return image
+
+
+def open_inputs(
+    texts: list[str], fps: float | None = None
+) -> list[VideoFile | Pictures]:
+    """Open what a user named.
+
+    Args:
+        texts (list[str]): Video files, pictures (a clip of one frame each), folders of
+            pictures (one clip) or of videos (one each), and globs.
+        fps (float, optional): Frames per second of folders of pictures.
+
+    Returns:
+        list[VideoFile | Pictures]: In the order named, files by natural order.
+
+    Raises:
+        FileNotFoundError: If something does not exist, or a glob or folder is empty.
+        ValueError: If a file is neither.
+    """
+    sources = []
+    for text in texts:
+        path = Path(text)
+        if path.is_dir():
+            sources += _open_folder(path, fps)
+        elif has_magic(text) and not path.exists():
+            found = sorted(map(Path, glob(text, recursive=True)), key=_natural)
+            if not found:
+                raise FileNotFoundError(f'no file is named like {text}')
+            sources += [_open_file(file, fps) for file in found if file.is_file()]
+        else:
+            sources.append(_open_file(path, fps))
+    return sources
+
+
+def _open_file(path: Path, fps: float | None) -> VideoFile | Pictures:
+    if path.suffix.lower() in _IMAGES:
+        if not path.is_file():
+            raise FileNotFoundError(f'{path} does not exist')
+        return Pictures([path], path.stem, fps or _PICTURES_PER_SECOND)
+    return VideoFile(path)
+
+
+def _open_folder(folder: Path, fps: float | None) -> list[VideoFile | Pictures]:
+    files = sorted((file for file in folder.iterdir() if file.is_file()), key=_natural)
+    files = [file for file in files if not file.name.startswith('.')]
+    pictures = [file for file in files if file.suffix.lower() in _IMAGES]
+    sources: list[VideoFile | Pictures] = []
+    if pictures:
+        rate = fps or _PICTURES_PER_SECOND
+        sources.append(Pictures(pictures, folder.resolve().name, rate))
+    for file in files:
+        if file not in pictures and _is_video(file):
+            sources.append(VideoFile(file))
+    if not sources:
+        raise FileNotFoundError(f'{folder} has neither pictures nor videos')
+    return sources
+
+
+def _is_video(path: Path) -> bool:
+    try:
+        VideoFile(path)
+    except ValueError:
+        return False
+    return True
+
+
+def _natural(path: Path) -> list:
+    """Sort frame10 after frame9."""
+    parts = re.split(r'(\d+)', str(path))
+    return [int(part) if part.isdecimal() else part for part in parts]
+
+
+def _upright(frame: av.VideoFrame) -> np.ndarray:
+    """Pixels of a decoded frame, turned by what the file says."""
+    image = frame.to_ndarray(format='bgr24')
+    quarters = round(-frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, -quarters)) if quarters else image
+
+
+def _reason(error: Exception) -> str:
+    """First words of FFmpeg's message."""
+    text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+    return ' '.join(str(text).split())

@@ -1,0 +1,209 @@
+"""Frames of videos and pictures."""
+
+import av
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from video_files import TURNS, picture, turn_video, write_video
+
+from mmhot.video.frames import Pictures, VideoFile, open_inputs, read_image
+
+
+@pytest.fixture
+def video(tmp_path):
+    return write_video(tmp_path / 'clip.mp4')
+
+
+def corners(image):
+    """Whether each corner is white: top left, top right, bottom left, bottom right."""
+    return [bool(image[y, x, 0] > 200) for y in (4, -4) for x in (4, -4)]
+
+
+def test_frames_come_in_order_with_their_times(video):
+    source = VideoFile(video)
+    frames = list(source)
+    assert [frame.index for frame in frames] == list(range(10))
+    assert_allclose([frame.time for frame in frames], np.arange(10) / 25, atol=1e-6)
+    greys = [frame.image[-4, -4].mean() for frame in frames]
+    assert_allclose(greys, 40 + 4 * np.arange(10), atol=5)
+    assert (source.name, source.fps, source.num_frames) == ('clip', 25, 10)
+    assert (source.ended, source.num_damaged) == (None, 0)
+    assert len(list(source)) == 10  # again
+
+
+def test_variable_frame_rate_keeps_its_times(tmp_path):
+    times = [0, 40, 80, 200, 240, 400, 410, 500, 900, 1000]
+    video = write_video(tmp_path / 'a.mp4', times=times)
+    read = [frame.time for frame in VideoFile(video)]
+    assert_allclose(read, np.array(times) / 1000, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ('degrees', 'white'), zip(TURNS, ([0], [1], [3], [2]), strict=True)
+)
+def test_frames_are_turned_as_players_do(tmp_path, degrees, white):
+    video = turn_video(write_video(tmp_path / 'a.mp4'), degrees)
+    image = next(iter(VideoFile(video))).image
+    assert image.shape[:2] == ((48, 64) if degrees % 180 == 0 else (64, 48))
+    assert np.flatnonzero(corners(image)).tolist() == white
+
+
+@pytest.mark.parametrize('pix_fmt', ['yuv420p10le', 'gray', 'yuv444p'])
+def test_other_pixels_become_bgr(tmp_path, pix_fmt):
+    video = write_video(tmp_path / 'a.mp4', pix_fmt=pix_fmt)
+    image = next(iter(VideoFile(video))).image
+    assert image.dtype == np.uint8
+    assert_allclose(image.astype(int), picture(), atol=16)
+
+
+def test_odd_sizes_stay(tmp_path):
+    images = [picture(n, size=(37, 23)) for n in range(3)]
+    video = write_video(tmp_path / 'a.mkv', images, codec='ffv1', pix_fmt='bgr0')
+    frames = list(VideoFile(video))
+    assert [frame.image.shape for frame in frames] == [(23, 37, 3)] * 3
+    assert_array_equal(frames[2].image, images[2])
+
+
+def test_truncated_video_gives_what_it_has(tmp_path):
+    images = [
+        np.random.default_rng(n).integers(0, 255, (48, 64, 3), np.uint8)
+        for n in range(20)
+    ]
+    video = write_video(tmp_path / 'a.mkv', images)
+    data = video.read_bytes()
+    video.write_bytes(data[: len(data) * 2 // 3])
+    source = VideoFile(video)
+    count = len(list(source))
+    assert 5 < count < 20
+
+
+def test_frames_that_are_promised_and_missing_are_told(video):
+    source = VideoFile(video)
+    source.num_frames = 12
+    list(source)
+    assert source.ended == f'{video} ends after 10 of 12 frames'
+
+
+def test_decoder_that_fails_ends_the_clip(video, monkeypatch):
+    source = VideoFile(video)
+    container = source._open()
+
+    class Breaking:
+        streams = container.streams
+
+        def decode(self, stream):
+            for number, frame in enumerate(container.decode(stream)):
+                if number == 3:
+                    raise av.error.InvalidDataError(1, 'Invalid data found')
+                yield frame
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            container.close()
+
+    monkeypatch.setattr(source, '_open', Breaking)
+    assert len(list(source)) == 3
+    assert (
+        source.ended == f'{video} is damaged after 3 of 10 frames: Invalid data found'
+    )
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [(b'', 'no readable video'), (b'no video at all', 'no readable video')],
+)
+def test_other_files_are_refused(tmp_path, content, message):
+    path = tmp_path / 'a.mp4'
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf'a\.mp4 is {message}') as caught:
+        VideoFile(path)
+    assert '\n' not in str(caught.value)
+
+
+def test_sound_alone_is_no_video(tmp_path):
+    path = tmp_path / 'a.wav'
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('pcm_s16le', rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout='mono')
+        sound.rate = 8000
+        container.mux(stream.encode(sound))
+    with pytest.raises(ValueError, match='a.wav has no video in it'):
+        VideoFile(path)
+
+
+def test_missing_files_are_named(tmp_path):
+    for text in ('none.mp4', 'none.jpg', 'none*.mp4'):
+        with pytest.raises(FileNotFoundError, match=text[:4]):
+            open_inputs([str(tmp_path / text)])
+    with pytest.raises(FileNotFoundError, match='neither pictures nor videos'):
+        open_inputs([str(tmp_path)])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / 'Ordner mit ä'
+    folder.mkdir()
+    for number in (10, 9, 2):
+        data = cv2.imencode('.png', picture(number))[1]
+        (folder / f'frame{number}.png').write_bytes(data)
+    (folder / 'notes.txt').write_text('nothing to see')
+    (folder / '.hidden.png').write_bytes(b'')
+    return folder
+
+
+def test_folder_of_pictures_is_one_clip_in_natural_order(folder):
+    (source,) = open_inputs([str(folder)], fps=10)
+    assert [path.name for path in source.paths] == [f'frame{n}.png' for n in (2, 9, 10)]
+    frames = list(source)
+    assert_array_equal(frames[1].image, picture(9))
+    assert_allclose([frame.time for frame in frames], [0, 0.1, 0.2])
+    assert (source.name, source.num_frames) == (folder.name, 3)
+
+
+def test_globs_and_single_pictures_are_clips_of_one_frame(folder):
+    sources = open_inputs([str(folder / '*.png'), str(folder / 'frame9.png')])
+    assert [source.name for source in sources] == [
+        'frame2',
+        'frame9',
+        'frame10',
+        'frame9',
+    ]
+    assert all(isinstance(s, Pictures) and s.num_frames == 1 for s in sources)
+
+
+def test_folder_of_videos_is_a_clip_each(folder):
+    write_video(folder / 'b.mp4')
+    write_video(folder / 'a.mp4')
+    assert [s.name for s in open_inputs([str(folder)])] == [folder.name, 'a', 'b']
+
+
+@pytest.mark.parametrize(
+    ('content', 'said'),
+    [
+        (b'no picture', 'is no readable picture'),
+        (
+            cv2.imencode('.png', picture(size=(20, 10)))[1].tobytes(),
+            'it is 20x10 pixels',
+        ),
+    ],
+)
+def test_bad_picture_ends_the_clip(folder, content, said):
+    (folder / 'frame9.png').write_bytes(content)
+    (source,) = open_inputs([str(folder)])
+    assert len(list(source)) == 1
+    assert said in source.ended
+
+
+def test_pictures_are_turned_as_their_file_says(tmp_path):
+    from PIL import Image
+
+    image = Image.fromarray(picture()[..., ::-1])
+    exif = image.getexif()
+    exif[0x0112] = 6  # to be turned clockwise by 90 degrees
+    image.save(tmp_path / 'a.png', exif=exif)
+    read = read_image(tmp_path / 'a.png')
+    assert read.shape == (64, 48, 3)
+    assert corners(read) == [False, True, False, False]
