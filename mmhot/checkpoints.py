@@ -47,7 +47,8 @@ def convert_published(
         state_dict (Mapping): Tensors or arrays by published key, or what a training
             script saved around them. A prefix ``module.`` is ignored.
         weights (str): Which copy to take if there are two: ``'ema'``, the moving
-            average, or ``'model'``, what the optimiser trained. Defaults to 'ema'.
+            average, or ``'model'``, also called ``'online'``, what the optimiser
+            trained. Defaults to 'ema'.
         **settings: What shapes cannot tell, under its published name: ``heads`` of
             NanoHTNet. Settings that shapes do tell may be given; they must agree.
 
@@ -59,6 +60,7 @@ def convert_published(
         ValueError: If the model is unknown, keys are missing or unknown, shapes do
             not fit together, or a setting is unknown or wrong; names them.
     """
+    weights = 'model' if weights == 'online' else weights
     if weights not in _WRAPPERS:
         raise ValueError(f"weights must be 'ema' or 'model', got {weights!r}")
     tensors = _as_tensors(_unwrap(state_dict, weights))
@@ -95,7 +97,8 @@ def convert_file(
     except ValueError as error:
         about = '' if str(source) in str(error) else f'{source}: '
         raise ValueError(f'{about}{error}') from error
-    text = Config({'model': config, 'lifting': _LIFTING}).pretty_text
+    lifting = {'lifting': _LIFTING} if config['type'] == 'SequencePoseLifter' else {}
+    text = Config({'model': config, **lifting}).pretty_text
     meta = {'cfg': text, 'mmhot_version': __version__}
     with replacing(target) as temporary:
         torch.save({'meta': meta, 'state_dict': state_dict}, temporary)

@@ -21,10 +21,10 @@ def load_fixture(name):
     return meta, {key: torch.from_numpy(array) for key, array in arrays.items()}
 
 
-def build_published(meta, **test_cfg):
+def build_published(meta, weights='ema', **test_cfg):
     """Build the published model of a fixture, through the converter."""
     state_dict = official_weights.state_dict(meta)
-    config, state_dict = convert_published(state_dict, **meta['config'])
+    config, state_dict = convert_published(state_dict, weights, **meta['config'])
     config['test_cfg'] |= test_cfg
     model = MODELS.build(config)
     model.load_state_dict(state_dict, strict=True)

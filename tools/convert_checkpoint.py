@@ -23,10 +23,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('target', type=Path, help='checkpoint to write')
     parser.add_argument(
         '--weights',
-        choices=('ema', 'model'),
+        choices=('ema', 'model', 'online'),
         default='ema',
         help='which copy to take if the file has two: the moving average (default) '
-        'or what the optimiser trained',
+        'or what the optimiser trained (model, or online)',
     )
     parser.add_argument(
         '--settings',

@@ -1,5 +1,6 @@
 """Published checkpoints of GTPT."""
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -39,6 +40,7 @@ _OUTER = {
     'mlp_head_y.0': 'head.classify_y.0',
     'mlp_head_y.1': 'head.classify_y.1',
 }
+_DENSE_TOKENS = 'features.fine_keypoint_token'
 _QUERIES = 'head.coarse_encoder.query_tokens'
 _DENSE = 'head.coarse_to_fine.dense_tokens'
 
@@ -77,10 +79,8 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     for key in masks:
         del tensors[key]
     table = tensors.pop('features.pos_embedding', None)
-    dataset = 'coco'
-    if 'features.fine_keypoint_token' in tensors:
-        dataset = 'wholebody'
-    state = rename_keys(tensors, _key_names(tensors, dataset), _NAME)
+    dataset = 'wholebody' if _DENSE_TOKENS in tensors else 'coco'
+    state = rename_keys(tensors, _key_names(tensors), _NAME)
     parts = state.pop('parts', None)
     state = {
         key: value.flatten(0, 1) if key.endswith('_token') or 'tokens' in key else value
@@ -94,20 +94,17 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     return config, state
 
 
-def _key_names(tensors: Tensors, dataset: str) -> dict[str, str]:
-    """Map published keys to ours."""
-    names = with_leaves(_OUTER) | _stem_names(tensors)
+def _key_names(keys: Collection[str]) -> dict[str, str]:
+    """Map published keys to ours, for as many blocks as there are."""
+    names = with_leaves(_OUTER) | _stem_names(keys)
     names['features.human_token'] = 'head.coarse_encoder.human_token'
     names['features.keypoint_token'] = _QUERIES
-    if dataset == 'wholebody':
-        names |= {
-            'features.extra_token': 'parts',
-            'features.fine_keypoint_token': _DENSE,
-        }
+    if _DENSE_TOKENS in keys:
+        names |= {'features.extra_token': 'parts', _DENSE_TOKENS: _DENSE}
     names |= with_leaves({'features.patch2emb_norm': 'head.patch_embed.norm'}, *_NORM)
     stacks = {'layers': 'coarse_encoder', 'group_layers': 'fine_encoder'}
     for published, ours in stacks.items():
-        for index in range(count_blocks(tensors, f'{_FORMER}.{published}')):
+        for index in range(count_blocks(keys, f'{_FORMER}.{published}')):
             old, new = f'{_FORMER}.{published}.{index}', f'head.{ours}.blocks.{index}'
             layer = {f'{old}.{key}': f'{new}.{name}' for key, name in _LAYER.items()}
             names |= with_leaves(layer)
@@ -115,21 +112,21 @@ def _key_names(tensors: Tensors, dataset: str) -> dict[str, str]:
     return names
 
 
-def _stem_names(tensors: Tensors) -> dict[str, str]:
+def _stem_names(keys: Collection[str]) -> dict[str, str]:
     """Map published keys of the stem to ours."""
     convs = {f'{_STEM}.conv1.0': 'backbone.conv'}
-    for stage, published in enumerate(_stage_keys(tensors)):
-        for block in range(count_blocks(tensors, published)):
+    for stage, published in enumerate(_stage_keys(keys)):
+        for block in range(count_blocks(keys, published)):
             convs |= _block_names(
                 f'{published}.{block}',
                 f'backbone.stages.{stage}.{block}',
                 _RIGHT if block else _LEFT | _RIGHT,
             )
     names = {}
-    for merge in range(len(_stage_keys(tensors)) - 1):
+    for merge in range(len(_stage_keys(keys)) - 1):
         published, ours = f'{_STEM}.up_layer{merge + 1}', f'backbone.merges.{merge}'
         convs[f'{published}.0.0'] = f'{ours}.reduce'
-        for block in range(1, count_blocks(tensors, published)):
+        for block in range(1, count_blocks(keys, published)):
             convs |= _block_names(
                 f'{published}.{block}', f'{ours}.blocks.{block - 1}', _RIGHT
             )
@@ -143,10 +140,10 @@ def _stem_names(tensors: Tensors) -> dict[str, str]:
     return names
 
 
-def _stage_keys(tensors: Tensors) -> list[str]:
+def _stage_keys(keys: Collection[str]) -> list[str]:
     """Return the published names of the stem's stages."""
     count = count_blocks(
-        [key.replace('down_layer', 'down_layer.') for key in tensors],
+        [key.replace('down_layer', 'down_layer.') for key in keys],
         f'{_STEM}.down_layer',
     )
     return [f'{_STEM}.down_layer{stage}' for stage in range(1, count)] or [
@@ -201,7 +198,7 @@ def _sizes(
         ],
         'num_groups': len(state['head.coarse_to_fine.gate.2.bias']) // dim,
         'dense_per_group': [
-            sum(len(skeleton.groups[name]) for name in names[1:]) for names in groups
+            sum(len(skeleton.indices(name)) for name in names[1:]) for names in groups
         ],
     }
 
@@ -263,13 +260,13 @@ def _check_positions(table: Tensor | None, head: dict[str, Any]) -> None:
         )
     )
     expected = sine_positions(rows, columns, head['embed_dims'])
-    if table.shape[1:] != expected.shape:
+    if table.shape[1:] != expected.shape or not torch.allclose(
+        table[0].float(), expected, atol=1e-3
+    ):
         raise ValueError(
-            f'features.pos_embedding has {table.shape[1]} patches, but patch_size_wh='
-            f'{list(head["patch_size"])} makes {len(expected)}'
+            f'features.pos_embedding is not the published table for {columns} x {rows} '
+            f'patches, which patch_size_wh={list(head["patch_size"])} makes'
         )
-    if not torch.allclose(table[0].float(), expected, atol=1e-3):
-        raise ValueError('features.pos_embedding is not the published table of sines')
 
 
 GTPT = PublishedModel(
