@@ -1,0 +1,106 @@
+"""Smoothing over time: what it takes away, what it leaves, when."""
+
+import numpy as np
+import pytest
+from mocap import KICK, joints_of
+from numpy.testing import assert_allclose
+
+from mmhot.video.smoothing import SMOOTHERS, OneEuro, smooth_clip
+
+FPS = 50.0
+FILES = ('butterworth', 'savgol')
+
+
+def wave(frequency, seconds=4.0):
+    return np.sin(2 * np.pi * frequency * np.arange(seconds * FPS) / FPS)[:, None]
+
+
+def jitter(points):
+    return np.linalg.norm(np.diff(points, 2, axis=0), axis=-1).mean()
+
+
+@pytest.mark.parametrize('method', SMOOTHERS)
+def test_jitter_falls_and_motion_stays(method):
+    true = joints_of(KICK, 200) * 200  # as pixels
+    noisy = true + np.random.default_rng(0).normal(0, 2, true.shape)
+    smooth = smooth_clip(noisy, FPS, method)
+    assert jitter(smooth) < 0.45 * jitter(noisy)
+    error = np.linalg.norm(smooth - true, axis=-1).mean()
+    assert error < (0.75 if method in FILES else 1.0) * (
+        np.linalg.norm(noisy - true, axis=-1).mean()
+    )
+
+
+@pytest.mark.parametrize('method', FILES)
+def test_files_are_smoothed_without_delay(method):
+    slow = wave(1.0)
+    smooth = smooth_clip(slow, FPS, method)
+    assert_allclose(smooth[20:-20], slow[20:-20], atol=0.02)
+    lags = [
+        (slow[50:-50, 0] * np.roll(smooth, lag)[50:-50, 0]).sum() for lag in (-1, 0, 1)
+    ]
+    assert np.argmax(lags) == 1
+
+
+def test_butterworth_halves_the_power_at_its_cutoff():
+    smooth = smooth_clip(wave(6.0), FPS, 'butterworth')[50:-50]
+    assert_allclose(smooth.std(), wave(6.0)[50:-50].std() / np.sqrt(2), rtol=0.05)
+    assert smooth_clip(wave(15.0), FPS, 'butterworth')[50:-50].std() < 0.05
+
+
+def test_parabolas_are_kept_by_savitzky_golay():
+    time = np.linspace(0, 2, 100)[:, None]
+    fall = 3 + 4 * time - 4.9 * time**2
+    assert_allclose(smooth_clip(fall, FPS, 'savgol'), fall, atol=1e-9)
+
+
+def test_stream_follows_a_step_within_a_fraction_of_a_second():
+    step = np.repeat([0.0, 100.0], 50)[:, None] * [1.0, 1.0]
+    smooth = smooth_clip(step, FPS, 'one-euro')
+    assert abs(smooth[49]).max() < 1e-9
+    assert smooth[60].min() > 80
+    assert (np.diff(smooth, axis=0) >= -1e-9).all()
+
+
+def test_stream_does_not_know_the_future():
+    points = joints_of(KICK, 80)
+    whole = smooth_clip(points, FPS, 'one-euro')
+    assert_allclose(smooth_clip(points[:40], FPS, 'one-euro'), whole[:40])
+
+
+def test_stream_starts_anew_after_a_gap():
+    smooth = OneEuro()
+    smooth(np.array([[10.0, 10.0]]), 0.0)
+    assert np.isnan(smooth(np.full((1, 2), np.nan), 0.1)).all()
+    assert_allclose(smooth(np.array([[500.0, 0.0]]), 0.2), [[500.0, 0.0]])
+
+
+@pytest.mark.parametrize('method', SMOOTHERS)
+@pytest.mark.parametrize('num_frames', [1, 2, 3, 5])
+def test_short_clips_survive(method, num_frames):
+    points = joints_of(KICK, num_frames)
+    smooth = smooth_clip(points, FPS, method)
+    assert smooth.shape == points.shape
+    assert smooth.dtype == points.dtype
+    assert np.isfinite(smooth).all()
+
+
+def test_slow_clips_are_not_filtered():
+    points = joints_of(KICK, 30)
+    assert_allclose(smooth_clip(points, 10.0, 'butterworth'), points)
+
+
+def test_none_is_none():
+    points = joints_of(KICK, 5)
+    assert smooth_clip(points, FPS, 'none') is points
+
+
+def test_wrong_settings_are_refused():
+    with pytest.raises(ValueError, match="unknown smoothing 'savgl'.*savgol"):
+        smooth_clip(np.zeros((3, 2)), FPS, 'savgl')
+    with pytest.raises(ValueError, match='must be above 0'):
+        OneEuro(min_cutoff=0)
+    smooth = OneEuro()
+    smooth(np.zeros((1, 2)), 1.0)
+    with pytest.raises(ValueError, match=r'time must go on from 1.0 s, got 1.0 s'):
+        smooth(np.zeros((1, 2)), 1.0)
