@@ -58,7 +58,13 @@ def count_cost(
     owner = owner if isinstance(owner, nn.Module) else nn.Module()
     counter = FlopCounterMode(display=False)
     plain_attention = sdpa_kernel(SDPBackend.MATH)
-    with evaluation_mode(owner), torch.no_grad(), plain_attention, counter:
+    with (
+        evaluation_mode(owner),
+        _frozen(owner),
+        torch.no_grad(),
+        plain_attention,
+        counter,
+    ):
         model(*inputs, **kwargs)
     weight_macs = product_macs = 0
     for operator, flops in counter.get_flop_counts().get('Global', {}).items():
@@ -80,3 +86,16 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    """Let no parameter want gradients: PyTorch's counter fails at slices of them."""
+    trained = [each for each in model.parameters() if each.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)

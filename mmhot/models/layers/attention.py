@@ -49,7 +49,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Attend within ``(..., N, C)``; the shape is kept."""
         lead = x.shape[:-2]
-        x = x.reshape(-1, *x.shape[-2:])  # fused kernels want 4-D
+        # fused kernels want 4-D, and what is not contiguous would not be one product
+        x = x.reshape(-1, *x.shape[-2:]).contiguous()
         qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
         q, k, v = qkv.transpose(1, 3).unbind(2)  # 3 x (B', H, N, D)
         x = _attend(q, k, v, self.scale)

@@ -49,8 +49,10 @@ class AttentionRecoverer(nn.Module):
             num_frames (int): Frames ``T``, at most those it was built for.
         """
         queries = self.queries[:num_frames]
-        x = x.movedim(1, -2)  # (B, ..., t, C)
-        return (queries + self.attention(queries, x, x)).movedim(-2, 1)
+        # what is not contiguous would not be one product
+        x = x.movedim(1, -2).contiguous()  # (B, ..., t, C)
+        recovered = queries + self.attention(queries, x, x)
+        return recovered.movedim(-2, 1).contiguous()
 
 
 @MODELS.register_module()
