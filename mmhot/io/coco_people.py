@@ -11,6 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmhot.crops import crop_matrix, map_points
+
 from .atomic import replacing
 from .json_file import load_json
 from .packed_people import PackedPeople, join_images
@@ -160,19 +162,15 @@ def _crop(
     image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError(f'{path} is no readable image')
-    wanted = np.array(size, np.float32)
-    centre, extent = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).clip(1)
-    # widen the narrower side, then keep some room around the person
-    zoom = (wanted / (extent * padding)).min()
-    matrix = np.array([[zoom, 0, 0], [0, zoom, 0]], np.float32)
-    matrix[:, 2] = wanted / 2 - zoom * centre
-    interpolation = cv2.INTER_AREA if zoom < 0.5 else cv2.INTER_LINEAR
+    matrix = crop_matrix(box, size, padding)
+    interpolation = cv2.INTER_AREA if matrix[0, 0] < 0.5 else cv2.INTER_LINEAR
     crop = cv2.warpAffine(image, matrix, size, flags=interpolation)
+    last = np.array(size, np.float32) - 1
     triples = triples.copy()
-    triples[:, :2] = triples[:, :2] * zoom + matrix[:, 2]
-    outside = (triples[:, :2] < 0) | (triples[:, :2] > wanted - 1)
+    triples[:, :2] = map_points(matrix, triples[:, :2])
+    outside = (triples[:, :2] < 0) | (triples[:, :2] > last)
     triples[outside.any(1), 2] = 0
-    box = (box.reshape(2, 2) * zoom + matrix[:, 2]).clip(0, wanted - 1)
+    box = map_points(matrix, box.reshape(2, 2)).clip(0, last)
     _, crop = cv2.imencode('.webp', crop, [cv2.IMWRITE_WEBP_QUALITY, quality])
     return crop.tobytes(), triples, box.reshape(4)
 

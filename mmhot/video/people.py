@@ -1,0 +1,68 @@
+"""What a 2D source finds in a frame."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass
+class People:
+    """The people of one frame.
+
+    Attributes:
+        bboxes (np.ndarray): x1, y1, x2, y2 in pixels, (P, 4) float32.
+        bbox_scores (np.ndarray): (P,) float32.
+        keypoints (np.ndarray): Pixels, (P, K, 2) float32.
+        scores (np.ndarray): Their confidences, (P, K) float32.
+    """
+
+    bboxes: np.ndarray
+    bbox_scores: np.ndarray
+    keypoints: np.ndarray
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        """Return how many."""
+        return len(self.bboxes)
+
+    def take(self, rows: np.ndarray) -> 'People':
+        """Return some of them, by index or mask."""
+        return People(
+            self.bboxes[rows],
+            self.bbox_scores[rows],
+            self.keypoints[rows],
+            self.scores[rows],
+        )
+
+
+class Detector(Protocol):
+    """Finds people's boxes.
+
+    Attributes:
+        name (str): For people to read, and part of what cached results belong to.
+    """
+
+    name: str
+
+    def __call__(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Boxes (P, 4), xyxy pixels, and scores (P,) of each BGR image."""
+        ...
+
+
+class PoseEstimator(Protocol):
+    """Finds the keypoints of people whose boxes are known.
+
+    Attributes:
+        name (str): For people to read, and part of what cached results belong to.
+        skeleton (str): Of its keypoints, see :func:`mmhot.skeletons.get_skeleton`.
+    """
+
+    name: str
+    skeleton: str
+
+    def __call__(
+        self, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Keypoints (P, K, 2) and scores (P, K) for the boxes (P, 4) of each image."""
+        ...

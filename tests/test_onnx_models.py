@@ -1,0 +1,150 @@
+"""ONNX detectors and pose models, behind a stand-in for ONNX Runtime."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from video_files import picture
+
+from mmhot.crops import crop_matrix, map_points, unmap_points
+from mmhot.video.sources import onnx_models
+from mmhot.video.sources.onnx_models import OnnxDetector, OnnxPoseEstimator
+
+BOX = np.array([[10.0, 5.0, 40.0, 45.0]], np.float32)
+
+
+class Session:
+    """What ONNX Runtime gives for a file."""
+
+    def __init__(self, shape, outputs, answer, kind='tensor(float)'):
+        self.entry = SimpleNamespace(name='in', shape=shape, type=kind)
+        self.outputs = outputs
+        self.answer = answer
+        self.batches = []
+
+    def get_inputs(self):
+        return [self.entry]
+
+    def get_outputs(self):
+        return [SimpleNamespace(name=n, shape=s) for n, s in self.outputs.items()]
+
+    def run(self, names, inputs):
+        self.batches.append(inputs['in'])
+        return self.answer(inputs['in'])
+
+
+@pytest.fixture
+def use(monkeypatch):
+    def replace(session):
+        monkeypatch.setattr(onnx_models, 'open_session', lambda path, device: session)
+        return session
+
+    return replace
+
+
+DETECTIONS = {'dets': ['b', 'n', 5], 'labels': ['b', 'n']}
+
+
+def test_boxes_come_back_in_the_pictures_pixels(use):
+    dets = np.float32([[[10, 20, 330, 60, 0.9], [0, 0, 9, 9, 0.2], [1, 1, 2, 2, 0.8]]])
+    answer = lambda _: [dets, np.array([[0, 0, 5]])]  # noqa: E731
+    session = use(Session(['b', 3, 'h', 'w'], DETECTIONS, answer))
+    boxes, scores = OnnxDetector('a.onnx')([picture(size=(640, 480))])[0]
+    # of 320 pixels, so twice as large; clipped to the picture; sure people only
+    assert_allclose(boxes, [[20, 40, 640, 120]])
+    assert_allclose(scores, [0.9])
+    (batch,) = session.batches
+    assert batch.shape == (1, 3, 320, 320)
+    white = (250 - onnx_models._MEAN[::-1]) / onnx_models._STD[::-1]
+    assert_allclose(batch[0, :, 5, 5], white, rtol=1e-5)
+    grey = (114 - onnx_models._MEAN[::-1]) / onnx_models._STD[::-1]
+    assert_allclose(batch[0, :, -5, 5], grey, rtol=1e-5)
+
+
+def point_in_crop(point, size):
+    """Where a point of the picture is in the crop of :data:`BOX`."""
+    return map_points(crop_matrix(BOX[0], size), np.array(point))
+
+
+def movenet(crops):
+    x, y = point_in_crop((20.0, 30.0), (256, 256)) / 256
+    return [np.tile(np.float32([y, x, 0.7]), (1, 1, 17, 1))]
+
+
+def simcc(crops):
+    x, y = point_in_crop((20.0, 30.0), (192, 256))
+    vectors = [np.zeros((len(crops), 17, bins), np.float32) for bins in (384, 512)]
+    vectors[0][:, :, round(2 * x)] = 0.8
+    vectors[1][:, :, round(2 * y)] = 0.6
+    return vectors
+
+
+def heatmaps(crops):
+    x, y = point_in_crop((20.0, 30.0), (192, 256)) / 4
+    maps = np.zeros((len(crops), 133, 64, 48), np.float32)
+    maps[:, :, int(y), int(x)] = 0.9
+    return [maps]
+
+
+KINDS = {
+    'MoveNet': ([1, 256, 256, 3], {'o': [1, 1, 17, 3]}, movenet, 0.7, 0.01),
+    'SimCC': (
+        ['b', 3, 256, 192],
+        {'x': ['b', 17, 384], 'y': ['b', 17, 512]},
+        simcc,
+        0.6,
+        0.1,
+    ),
+    'heatmaps': (['b', 3, 256, 192], {'o': ['b', 133, 64, 48]}, heatmaps, 0.9, 0.9),
+}
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_keypoints_come_back_in_the_pictures_pixels(use, kind):
+    shape, outputs, answer, score, tolerance = KINDS[kind]
+    session = use(Session(shape, outputs, answer, 'tensor(int32)'))
+    model = OnnxPoseEstimator('a.onnx', batch_size=2)
+    boxes = [BOX, np.zeros((0, 4), np.float32), np.concatenate([BOX, BOX])]
+    found = model([picture()] * 3, boxes)
+    assert [len(keypoints) for keypoints, _ in found] == [1, 0, 2]
+    for keypoints, scores in found:
+        wanted = np.tile([20.0, 30.0], (*keypoints.shape[:2], 1))
+        assert_allclose(keypoints, wanted, atol=tolerance)
+        assert_allclose(scores, score, rtol=1e-6)
+    lengths = [len(batch) for batch in session.batches]
+    assert lengths == ([1, 1, 1] if kind == 'MoveNet' else [2, 1])
+
+
+def test_points_survive_the_way_into_a_crop_and_back():
+    matrix = crop_matrix(np.array([10, 20, 50, 120]), (192, 256), 1.3)
+    points = np.random.default_rng(0).uniform(0, 100, (5, 2))
+    assert_allclose(unmap_points(matrix, map_points(matrix, points)), points)
+    assert_allclose(map_points(matrix, np.array([30.0, 70.0])), [96, 128])
+    high = map_points(matrix, np.array([[30.0, 20.0], [30.0, 120.0]]))[:, 1]
+    assert_allclose(np.diff(high), 256 / 1.3)
+
+
+@pytest.mark.parametrize(
+    ('make', 'shape', 'outputs', 'message'),
+    [
+        (OnnxDetector, [1, 3, 64, 64], {'boxes': [1]}, 'gives boxes, not dets and'),
+        (OnnxPoseEstimator, [1, 3, 'h', 'w'], {'o': [1, 17, 8, 8]}, 'is no pose model'),
+        (OnnxPoseEstimator, [1, 3, 64, 64], {'o': [1, 5, 8, 8]}, 'has 5 keypoints'),
+        (OnnxPoseEstimator, [1, 3, 64, 64], {'o': [1, 17]}, 'is no pose model'),
+    ],
+)
+def test_other_models_are_refused(use, make, shape, outputs, message):
+    use(Session(shape, outputs, None))
+    with pytest.raises(ValueError, match=message):
+        make('a.onnx')
+
+
+def test_missing_and_damaged_files_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'none\.onnx does not exist'):
+        onnx_models.open_session(tmp_path / 'none.onnx')
+    (tmp_path / 'a.onnx').write_bytes(b'no model')
+    with pytest.raises(
+        ValueError, match=r'a\.onnx (needs ONNX Runtime|is no readable)'
+    ):
+        onnx_models.open_session(tmp_path / 'a.onnx')
