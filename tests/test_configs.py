@@ -5,10 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from mmpose.registry import MODELS
+from mmengine.registry import DefaultScope
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from mmpose.registry import DATASETS, KEYPOINT_CODECS, MODELS
+
+from mmhot.skeletons import get_skeleton
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(CONFIGS.glob('[!_]*/*/*/*.py'))
+LIFTERS = [path for path in LEAVES if path.is_relative_to(CONFIGS / 'body_3d_keypoint')]
+TOPDOWN = [path for path in LEAVES if path not in LIFTERS]
 
 
 @pytest.fixture(params=LEAVES, ids=lambda path: path.stem)
@@ -16,14 +22,61 @@ def config(request):
     return Config.fromfile(request.param)
 
 
+@pytest.fixture(params=LIFTERS, ids=lambda path: path.stem)
+def lifter_config(request):
+    return Config.fromfile(request.param)
+
+
+@pytest.fixture(params=TOPDOWN, ids=lambda path: path.stem)
+def topdown_config(request):
+    return Config.fromfile(request.param)
+
+
 @torch.no_grad()
-def test_config_builds_a_lifter_that_runs(config):
+def test_config_builds_a_lifter_that_runs(lifter_config):
+    config = lifter_config
     model = MODELS.build(config.model).eval()
     poses = model(torch.zeros(1, model.backbone.num_frames, 17, 2))
     assert poses.shape == (1, model.backbone.num_keep_frames, 17, 3)
 
 
-def test_data_have_the_frames_that_the_model_wants(config):
+@torch.no_grad()
+def test_config_builds_an_estimator_that_runs(topdown_config):
+    head = topdown_config.model.head
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        model = MODELS.build(topdown_config.model).eval()
+    width, height = head.input_size
+    x, y = model(torch.zeros(1, 3, height, width), None)
+    assert x.shape == (1, head.out_channels, 2 * width)
+    assert y.shape == (1, head.out_channels, 2 * height)
+
+
+def test_labels_are_those_that_the_estimator_decodes(topdown_config):
+    config = topdown_config
+    decoder = KEYPOINT_CODECS.build(config.model.head.decoder)
+    for split in ('train', 'val', 'test'):
+        pipeline = config[f'{split}_dataloader'].dataset.pipeline
+        steps = {step['type']: step for step in pipeline}
+        assert tuple(steps['TopdownAffine'].input_size) == decoder.input_size
+        if split == 'train':
+            encoder = KEYPOINT_CODECS.build(steps['GenerateTarget'].encoder)
+            assert encoder.num_bins == decoder.num_bins
+            assert encoder.peak == decoder.peak
+            assert encoder.margin == decoder.margin == 12
+
+
+def test_data_have_the_keypoints_that_the_estimator_wants(topdown_config):
+    config = topdown_config
+    dataset = DATASETS.get(config.train_dataloader.dataset.type)
+    meta = parse_pose_metainfo(dataset.METAINFO)
+    skeleton = get_skeleton(config.model.head.skeleton)
+    assert skeleton.num_keypoints == meta['num_keypoints']
+    assert skeleton.flip_indices == meta['flip_indices']
+    assert get_skeleton(meta['dataset_name']) is skeleton
+
+
+def test_data_have_the_frames_that_the_model_wants(lifter_config):
+    config = lifter_config
     backbone = MODELS.build(config.model).backbone
     for split in ('train', 'val', 'test'):
         dataset = config[f'{split}_dataloader'].dataset

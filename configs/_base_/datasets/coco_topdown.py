@@ -67,4 +67,3 @@ val_evaluator = dict(
     nms_thr=0.9,
 )
 test_evaluator = val_evaluator
-default_hooks = dict(checkpoint=dict(save_best='coco/AP', rule='greater'))

@@ -21,4 +21,3 @@ val_evaluator = dict(
     ann_file=data_root + 'annotations/coco_wholebody_val_v1.0.json',
 )
 test_evaluator = val_evaluator
-default_hooks = dict(checkpoint=dict(save_best='coco-wholebody/AP'))

@@ -28,4 +28,3 @@ val_evaluator = dict(
     prefix='crowdpose',
 )
 test_evaluator = val_evaluator
-default_hooks = dict(checkpoint=dict(save_best='crowdpose/AP'))

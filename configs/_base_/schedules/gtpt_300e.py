@@ -1,6 +1,8 @@
 # The released training: no warm-up, no weight decay (its config lists 1e-4 and does not
 # use it), and a rate that falls one epoch before the 200 and 260 that it lists. What is
 # evaluated and kept is the moving average.
+_base_ = ['../default_runtime.py']
+
 train_cfg = dict(by_epoch=True, max_epochs=300, val_interval=5)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3))
 param_scheduler = [
@@ -12,5 +14,5 @@ custom_hooks = [
     dict(type='SyncBuffersHook'),
     dict(type='EMAHook', ema_type='CosineMomentumEMA', momentum=0.004),
 ]
-default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=2))
+default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=2, rule='greater'))
 randomness = dict(seed=42)
