@@ -273,7 +273,12 @@ class Hourglass(nn.Module):
                 f'kept must be frames for each of {len(self.pruners)} pruners, got '
                 f'{len(given)}'
             )
-        for index in given:
+        for index, pruner in zip(given, self.pruners, strict=True):
+            if self.fixed_lengths and index.shape[-1] != pruner.num_keep:
+                raise ValueError(
+                    f'kept must have {pruner.num_keep} frames, for which this model '
+                    f'is built, got {index.shape[-1]}'
+                )
             is_sorted = index.ndim == 2 and bool((index.diff(dim=1) > 0).all())
             inside = is_sorted and index.min() >= 0 and index.max() < num_frames
             if not inside or len(index) != batch:

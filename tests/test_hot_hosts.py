@@ -1,0 +1,277 @@
+"""Hosts of HoT: pruned anywhere, by anything, and their lifters."""
+
+import pytest
+import torch
+from mmpose.registry import MODELS
+from published import H36M, load_fixture, samples
+from torch import nn
+from torch.testing import assert_close
+
+import mmhot.plugin  # noqa: F401 (registers what configs name)
+from mmhot.checkpoints import convert_published
+from mmhot.evaluation.cost import count_cost
+from mmhot.models.layers import mirror_poses
+
+NUM_FRAMES = 9
+HOSTS = {
+    'MixSTE': dict(
+        num_frames=NUM_FRAMES, embed_dims=16, depth=3, num_heads=2, mlp_dims=32
+    ),
+    'MotionBERT': dict(
+        seq_len=NUM_FRAMES, in_channels=2, feat_size=16, depth=3, num_heads=2
+    ),
+    'MHFormer': dict(
+        num_frames=NUM_FRAMES, embed_dims=16, mlp_dims=32, num_heads=2, drop_rate=0.0
+    ),
+    'MotionAGFormer': dict(
+        num_frames=NUM_FRAMES, in_channels=2, embed_dims=16, depth=3, num_heads=2
+    ),
+}
+HEADS = {
+    'MixSTE': dict(type='PoseLiftingHead', in_channels=16),
+    'MotionBERT': dict(type='RepresentationHead', in_channels=16, rep_dims=24),
+    'MHFormer': dict(type='PoseLiftingHead', in_channels=48, num_keypoints=17),
+    'MotionAGFormer': dict(type='RepresentationHead', in_channels=16, rep_dims=24),
+}
+PRUNERS = ['ClusterPruner', 'AttentionPruner', 'MotionPruner', 'UniformPruner']
+TRA, TRI = dict(type='AttentionRecoverer'), dict(type='InterpolationRecoverer')
+
+
+def build(host, pruner=None, recoverer=None, test_cfg=None, **options):
+    torch.manual_seed(0)
+    if isinstance(pruner, str):
+        pruner = dict(type=pruner, num_keep=4, depth=2)
+    config = dict(
+        type='SequencePoseLifter',
+        backbone=dict(
+            type=host, **HOSTS[host], pruner=pruner, recoverer=recoverer, **options
+        ),
+        head=dict(**HEADS[host], decoder=dict(type='CameraPoseLifting')),
+        test_cfg=test_cfg or {},
+    )
+    model = MODELS.build(config).eval()
+    for parameter in model.parameters():
+        if parameter.abs().max() == 0:  # positions and tokens
+            nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+def windows(batch=2):
+    return torch.randn(batch, NUM_FRAMES, 17, 2, generator=torch.manual_seed(1))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('host', HOSTS)
+def test_keeping_all_frames_is_the_plain_host(host):
+    plain = build(host)
+    everything = build(host, dict(type='ClusterPruner', num_keep=NUM_FRAMES, depth=1))
+    everything.load_state_dict(plain.state_dict(), strict=True)
+    assert_close(everything(windows()), plain(windows()))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('recoverer', [None, TRA, TRI], ids=['none', 'TRA', 'TRI'])
+@pytest.mark.parametrize('pruner', PRUNERS)
+@pytest.mark.parametrize('host', HOSTS)
+def test_samples_are_pruned_and_recovered_alone_as_in_a_batch(host, pruner, recoverer):
+    model = build(host, pruner, recoverer)
+    together = model(windows())
+    alone = [model(window[None]) for window in windows()]
+    if recoverer is None:
+        poses, kept = together
+        assert (kept == NUM_FRAMES // 2).any(1).all()
+        assert_close(kept, torch.cat([each[1] for each in alone]))
+        alone = [each[0] for each in alone]
+    else:
+        poses = together
+        assert poses.shape == (2, NUM_FRAMES, 17, 3)
+    assert_close(poses, torch.cat(alone))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('host', HOSTS)
+def test_attention_pruner_keeps_what_the_last_temporal_block_looks_at(host):
+    model = build(host, 'AttentionPruner', TRA)
+    seen = []
+    model.backbone.hourglass.pruners[0].register_forward_hook(
+        lambda _, args, kept: seen.append((args[0].received, kept))
+    )
+    model(windows())
+    ((received, kept),) = seen
+    assert_close(received.sum(1), torch.ones(2))
+    assert_close(received.topk(4).indices.sort().values, kept)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('host', HOSTS)
+def test_given_frames_give_what_chosen_ones_did(host):
+    model = build(host, 'ClusterPruner')
+    poses, kept = model(windows())
+    assert_close(model(windows(), kept=kept), (poses, kept))
+
+
+@pytest.mark.parametrize('host', HOSTS)
+def test_gradients_reach_every_parameter_through_pruning(host):
+    model = build(host, 'ClusterPruner', TRA).train()
+    target = torch.randn(2, NUM_FRAMES, 17, 3)
+    batch = samples(
+        *[2],
+        lifting_target_label=target,
+        lifting_target_weight=torch.ones(target.shape[:-1]),
+    )
+    model(windows(), batch, mode='loss')['loss_pose3d'].backward()
+    without = [name for name, each in model.named_parameters() if each.grad is None]
+    assert not without
+
+
+def test_loss_is_of_the_kept_frames():
+    model = build('MixSTE', 'ClusterPruner')
+    poses, kept = model(windows())
+    target = torch.randn(2, NUM_FRAMES, 17, 3)
+    weight = torch.ones(2, NUM_FRAMES, 17)
+    batch = samples(2, lifting_target_label=target, lifting_target_weight=weight)
+    losses = model(windows(), batch, mode='loss')
+    wanted = torch.stack(
+        [each[index] for each, index in zip(target, kept, strict=True)]
+    )
+    assert_close(losses['loss_pose3d'], (poses - wanted).norm(dim=-1).mean())
+
+
+def predict(model, inputs):
+    batch = model.predict(inputs, samples(len(inputs)))
+    keypoints = [torch.from_numpy(each.pred_instances.keypoints) for each in batch]
+    return torch.stack(keypoints), batch
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('recoverer', [TRA, TRI], ids=['TRA', 'TRI'])
+def test_flip_test_lets_each_pass_choose_where_all_frames_come_back(recoverer):
+    test_cfg = dict(flip_test=True, target='all')
+    model = build('MixSTE', 'ClusterPruner', recoverer, test_cfg)
+    predicted, batch = predict(model, windows())
+    mirrored = model(mirror_poses(windows(), H36M.flip_indices))
+    expected = (model(windows()) + mirror_poses(mirrored, H36M.flip_indices)) / 2
+    expected[:, :, 0] = 0
+    assert_close(predicted, expected)
+    assert batch[0].kept_frames.shape == (4,)
+
+
+@torch.no_grad()
+def test_flip_test_may_choose_again_for_the_centre_frame():
+    test_cfg = dict(flip_test=True, flip_kept='own')
+    model = build('MixSTE', 'ClusterPruner', test_cfg=test_cfg)
+    predicted, _ = predict(model, windows())
+    centres = []
+    for inputs in (windows(), mirror_poses(windows(), H36M.flip_indices)):
+        poses, kept = model(inputs)
+        assert poses.shape == (2, 4, 17, 3)
+        centres.append(poses[kept == NUM_FRAMES // 2])
+    expected = (centres[0] + mirror_poses(centres[1], H36M.flip_indices)) / 2
+    expected[:, 0] = 0
+    assert_close(predicted[:, 0], expected)
+
+
+@torch.no_grad()
+def test_frames_of_different_passes_are_not_averaged():
+    test_cfg = dict(flip_test=True, flip_kept='own', target='all')
+    model = build('MixSTE', 'ClusterPruner', test_cfg=test_cfg)
+    # of one window both passes may choose the same by chance
+    with pytest.raises(ValueError, match="needs flip_kept='plain'"):
+        predict(model, windows(30))
+
+
+@torch.no_grad()
+def test_keep_count_of_the_config_holds_in_evaluation_only():
+    model = build('MixSTE', 'ClusterPruner', test_cfg=dict(keep=3))
+    assert model(windows())[1].shape == (2, 3)
+    assert model.train()(windows())[1].shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ('test_cfg', 'message'),
+    [
+        (dict(keep=3), 'keep needs a backbone with a pruner'),
+        (dict(flip_kept='other'), "flip_kept must be 'plain' or 'own', got 'other'"),
+    ],
+)
+def test_odd_test_settings_are_refused(test_cfg, message):
+    with pytest.raises(ValueError, match=message):
+        build('MixSTE', test_cfg=test_cfg)
+
+
+def test_centre_frame_must_have_been_kept():
+    pruner = dict(type='MotionPruner', num_keep=1, depth=1, keep_centre=False)
+    model = build('MixSTE', pruner)
+    with torch.no_grad(), pytest.raises(ValueError, match='has dropped the centre'):
+        predict(model, windows(8))
+
+
+@pytest.mark.parametrize('host', HOSTS)
+def test_windows_of_other_sizes_are_refused(host):
+    with pytest.raises(ValueError, match=f'{host} wants .B, .*9, 17, 2. poses, got'):
+        build(host)(torch.zeros(1, 10, 17, 2))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('frames', [NUM_FRAMES, 5])
+def test_mmposes_motionbert_loads_unchanged(frames):
+    sizes = dict(feat_size=16, depth=2, num_heads=4, mlp_ratio=2, seq_len=NUM_FRAMES)
+    theirs = MODELS.build(
+        dict(
+            type='PoseLifter',
+            backbone=dict(type='DSTFormer', in_channels=3, **sizes),
+            head=dict(type='MotionRegressionHead', in_channels=16, embedding_size=24),
+        )
+    ).eval()
+    ours = MODELS.build(
+        dict(
+            type='SequencePoseLifter',
+            backbone=dict(type='MotionBERT', in_channels=3, **sizes),
+            head=dict(type='RepresentationHead', in_channels=16, rep_dims=24),
+        )
+    ).eval()
+    for parameter in theirs.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    x = torch.randn(2, frames, 17, 3)
+    assert_close(ours(x), theirs(x, None, mode='tensor'), rtol=0, atol=1e-5)
+
+
+def test_motionbert_starts_with_an_even_mean_of_its_streams():
+    backbone = build('MotionBERT').backbone
+    backbone.init_weights()
+    for fusion in backbone.attn_regress:
+        assert fusion.weight.abs().max() == 0
+        assert (fusion.bias == 0.5).all()
+
+
+def _saved(embed_dims):
+    """Billions of operations of recovery queries projected for each keypoint anew."""
+    return 16 * 243 * embed_dims**2 / 1e9
+
+
+def _distances(embed_dims):
+    """Billions of operations of the distances between frames."""
+    return 243**2 * embed_dims / 1e9
+
+
+# Millions of parameters, billions of operations of linear layers and of products: the
+# published networks' at batch 1.
+COSTS = {
+    'mixste': (33.784, 138.624, 8.799),
+    'hot_mixste': (35.000, 83.756 - _saved(512), 4.333 + _distances(512)),
+    'tpc_mixste': (33.784, 125.642, 7.782 + _distances(512)),
+    'motionbert': (16.002, 65.547, 5.499),
+    'hot_motionbert': (16.348, 31.604 - _saved(256), 1.824 + _distances(256)),
+}
+
+
+@pytest.mark.parametrize('name', COSTS)
+def test_cost_is_that_of_the_published_network(name):
+    meta, arrays = load_fixture(name)
+    state = {key: torch.zeros(shape) for key, (shape, _) in meta['state'].items()}
+    config, _ = convert_published(state, **meta['config'])
+    x = torch.empty(1, *arrays['input__x'].shape[1:], device='meta')
+    cost = count_cost(MODELS.build(config).to('meta'), x)
+    found = (cost.parameters / 1e6, cost.weight_macs / 1e9, cost.product_macs / 1e9)
+    assert_close(found, COSTS[name], rtol=0, atol=1.1e-3)
