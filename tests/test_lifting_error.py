@@ -6,6 +6,16 @@ import pickle
 import mocap
 import numpy as np
 import pytest
+from lifting_samples import (
+    H36M,
+    evaluate,
+    h36m_names,
+    h36m_samples,
+    measure,
+    poses,
+    sample,
+    windows,
+)
 from mmengine.runner import Runner
 from mmpose.codecs import MotionBERTLabel
 from mmpose.evaluation.metrics import MPJPE
@@ -21,68 +31,6 @@ from mmhot.evaluation import (
     mpjve,
     p_mpjpe,
 )
-
-H36M = dict(dataset_name='h36m')
-
-
-def poses(num_frames=40, seed=0):
-    """Predictions and targets (F, 17, 3) in metres, the root at the origin."""
-    rng = np.random.default_rng(seed)
-    target = rng.normal(0, 0.02, (num_frames, 17, 3)).cumsum(0)
-    target += rng.normal(0, 0.3, (17, 3))
-    pred = target + rng.normal(0, 0.06, target.shape)
-    return pred - pred[:, :1], target - target[:, :1]
-
-
-def sample(pred, target, visible=None, **metainfo):
-    """What an evaluator gets of one window."""
-    visible = np.ones(target.shape[:2], np.float32) if visible is None else visible
-    instances = dict(lifting_target=target, lifting_target_visible=visible)
-    metainfo = dict(dataset_name='gt') | metainfo
-    return dict(gt_instances=instances, pred_instances=dict(keypoints=pred), **metainfo)
-
-
-def measure(samples, **settings):
-    """The metric after an evaluation, and what it gave."""
-    metric = METRICS.build(dict(type='LiftingError', **settings))
-    metric.dataset_meta = H36M
-    for first in range(0, len(samples), 3):
-        metric.process({}, samples[first : first + 3])
-    return metric, metric.evaluate(len(samples))
-
-
-def evaluate(samples, **settings):
-    return measure(samples, **settings)[1]
-
-
-def h36m_names(action, frames):
-    """Pictures as in MMPose's files of Human3.6M."""
-    return [f'images/S9/S9_{action}.54138969_{frame + 1:06d}.jpg' for frame in frames]
-
-
-def windows(length, num_targets, stride, noise, clip='a/x', action=''):
-    """Samples of a clip's windows, and its predictions and targets."""
-    pred, target = poses(length)
-    first = -((stride - 1) // 2) if length > num_targets else 0
-    samples = []
-    for start in range(first, length, stride):
-        frames = np.arange(start, start + num_targets)
-        inside = frames.clip(0, length - 1)
-        visible = np.repeat((inside == frames)[:, None], 17, 1).astype(np.float32)
-        rng = np.random.default_rng(start + 1000)
-        offset = rng.normal(0, noise, (num_targets, 17, 3))
-        made = sample(
-            pred[inside] + offset,
-            target[inside],
-            visible,
-            clip=clip,
-            subject=clip.split('/')[0],
-            action=action,
-            fps=50.0,
-            target_frame_numbers=frames,
-        )
-        samples.append(made)
-    return samples, pred, target
 
 
 def test_millimetres_relative_to_the_root():
@@ -191,22 +139,6 @@ def test_errors_jump_at_seams_but_not_between_clips():
         for part, offset in ((slice(20), 0), (slice(20, 40), np.eye(17, 3)))
     ]
     assert evaluate(halves)['MPJVE'] > metrics['MPJVE']
-
-
-def h36m_samples():
-    """Three actions of unequal lengths, named as MMPose names pictures."""
-    samples = []
-    parts = {'Directions_1': 20, 'Directions': 30, 'WalkDog_1': 70}
-    for seed, (action, length) in enumerate(parts.items()):
-        pred, target = poses(length, seed)
-        pred = target + (seed + 1) * (pred - target)
-        paths = np.array(h36m_names(action, range(length)))
-        half = length // 2
-        for part in (slice(half), slice(half, length)):
-            samples.append(
-                sample(pred[part], target[part], target_img_path=paths[part])
-            )
-    return samples
 
 
 def test_actions_are_mmposes_and_their_mean_is_the_result():
