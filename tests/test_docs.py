@@ -1,0 +1,133 @@
+"""What the documentation says exists, exists: links, configs, commands, options."""
+
+import argparse
+import importlib.util
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mmhot.cli.dispatch import build_parser
+
+ROOT = Path(__file__).parents[1]
+PLACES = ('*.md', 'docs/*.md', 'configs/*/*/*.md', 'mmhot/weights/*.md')
+PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
+METAFILES = sorted(ROOT.glob('configs/*/*/metafile.yml'))
+# of commands that are MMPose's or PyTorch's
+OTHERS = {'pip', 'cd', 'sha256sum', 'torchrun', 'make', 'git'}
+
+
+@pytest.fixture(params=PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def page(request):
+    return request.param
+
+
+def headings(page):
+    """Anchors as GitHub makes them."""
+    lines = re.findall(r'^#+ (.*)$', page.read_text(), re.MULTILINE)
+    return {re.sub(r'[^\w\- ]', '', line).lower().replace(' ', '-') for line in lines}
+
+
+def test_links_lead_somewhere(page):
+    links = re.findall(r'\]\(([^)\s]+)\)', page.read_text())
+    for link in links:
+        path, _, anchor = link.partition('#')
+        if '://' in link:
+            continue
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in headings(target), link
+
+
+def commands(page):
+    """Command lines of a page's shell blocks and of its `inline code`."""
+    text = page.read_text()
+    blocks = re.findall(r'```(?:shell|bash)\n(.*?)```', text, re.DOTALL)
+    lines = '\n'.join(blocks).replace('\\\n', ' ').splitlines()
+    prose = re.sub(r'```.*?```', '', text, flags=re.DOTALL)
+    inline = [code.replace('\n', ' ') for code in re.findall(r'`([^`]+)`', prose)]
+    for line in lines + inline:
+        words = shlex.split(line, comments=True) if "'" not in line else line.split()
+        named = [i for i, word in enumerate(words) if is_command(words[i:])]
+        if named:
+            yield words[named[0] :]
+
+
+def is_command(words):
+    of_mmhot = words[0] == 'mmhot' and len(words) > 1
+    return of_mmhot or bool(re.fullmatch(r'tools/\w+\.py', words[0]))
+
+
+class Stop(Exception):  # noqa: N818
+    """Raised with the parser that a tool has built."""
+
+
+def options_of(command, monkeypatch):
+    """Options that a command knows, by asking its own parser."""
+    if command[0] == 'mmhot':
+        parser, parsers = build_parser()
+        if command[1].startswith('-'):
+            return parser._option_string_actions
+        assert command[1] in parsers, command
+        return parsers[command[1]]._option_string_actions
+    path = ROOT / command[0]
+    assert path.is_file(), command
+
+    def stop(self, *_):
+        raise Stop(self)
+
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    with monkeypatch.context() as patched:
+        patched.syspath_prepend(path.parent)
+        patched.setattr(argparse.ArgumentParser, 'parse_known_args', stop)
+        patched.setattr(sys, 'argv', [path.name])
+        spec.loader.exec_module(module)
+        if not hasattr(module, 'parse_args'):
+            return ()
+        with pytest.raises(Stop) as stopped:
+            module.parse_args()
+    return stopped.value.args[0]._option_string_actions
+
+
+def test_commands_and_their_options_exist(page, monkeypatch):
+    for command in commands(page):
+        known = options_of(command, monkeypatch)
+        options = {word.partition('=')[0] for word in command if word[:2] == '--'}
+        assert options <= set(known), command
+
+
+def test_configs_that_are_named_exist(page):
+    for path in re.findall(r'(?<![\w/.])configs/[\w/.-]+\.py', page.read_text()):
+        assert path.endswith('/CONFIG.py') or (ROOT / path).is_file(), path
+    for path in re.findall(r'mmhot::([\w/.-]+\.py)', page.read_text()):
+        assert (ROOT / 'configs' / path).is_file(), path
+
+
+def test_paths_that_are_named_exist(page):
+    named = re.findall(r'`((?:mmhot|tools|docs|tests)/[^`\s]*)`', page.read_text())
+    for path in named:
+        assert list(ROOT.glob(path.rstrip('/'))) or 'NAME' in path, path
+
+
+def test_make_targets_that_are_named_exist(page):
+    known = re.findall(r'^([\w-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE)
+    for target in re.findall(r'(?:`|^)make ([a-z-]+)', page.read_text(), re.MULTILINE):
+        assert target in known
+
+
+@pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.parent.name)
+def test_readme_names_every_config_and_metafile_its_readme(path):
+    metafile = yaml.safe_load(path.read_text())
+    assert all(
+        (ROOT / part['README']).is_file() for part in metafile.get('Collections', ())
+    )
+    # of both tasks, where an algorithm has two
+    pages = ROOT.glob(f'configs/*/{path.parent.name}/README.md')
+    text = ''.join(page.read_text() for page in pages)
+    for model in metafile['Models']:
+        assert Path(model['Config']).name in text, model['Config']
