@@ -13,7 +13,7 @@ import argparse
 import json
 from pathlib import Path
 
-_QUICK = 2.4
+_QUICK = 2.2
 _FULL = 120.0
 
 

@@ -3,7 +3,7 @@
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +19,11 @@ from .installed import (
 )
 from .requirements import PYTHON, Requirement, read_requirements
 
-# Slow ones in an order in which each has what it imports, the rest beside them.
+# What takes long, in an order in which each has what it imports; all else is fast.
 _SLOW = ('torch', 'mmcv', 'mmpose', 'mmcv.ops', 'torchvision', 'mmdet')
 _SLOWEST = ('mmpose.apis',)
-_EXTRA_MODULES = {'xtcocotools': 'xtcocotools.mask', 'pycocotools': 'pycocotools.mask'}
+_FIRST_STEPS = ('torchvision', 'mmcv', 'mmdet', 'mmpose')
+_COMPILED = {'xtcocotools': 'xtcocotools.mask', 'pycocotools': 'pycocotools.mask'}
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Finding:
             time to try.
         requirement (Requirement, optional): What would be right.
         blocked_by (str): Other module that its import fails for.
+        hidden_by (str): File that is imported in place of what is installed.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Finding:
     imported: bool | None = None
     requirement: Requirement | None = None
     blocked_by: str = ''
+    hidden_by: str = ''
 
     @property
     def fails(self) -> bool:
@@ -70,7 +73,8 @@ class Finding:
 
 
 def examine(
-    seconds: float = 2.4, probe: Callable[[Sequence[str]], ImportProbe] = ImportProbe
+    seconds: float = 2.4,
+    probe: Callable[[Sequence[str], int], ImportProbe] = ImportProbe,
 ) -> tuple[list[Finding], list[str]]:
     """Look at all packages and try to import them.
 
@@ -89,22 +93,25 @@ def examine(
         stack = _stack()
     except OSError:
         return findings, find_devices()
-    needed = [item for item in stack if item.file != 'optional']
-    modules = [_EXTRA_MODULES.get(item.module, item.module) for item in needed]
     slow = [*_SLOW, *(_SLOWEST if seconds > 10 else ())]
-    probes = [probe(slow), probe([module for module in modules if module not in slow])]
-
+    needed = [item.module for item in stack if item.file != 'optional']
+    fast = [_COMPILED.get(name, name) for name in needed if name not in slow]
+    # what tells most goes first, if the processor is busy
+    probes = [
+        probe([*(f'start {module}' for module in _FIRST_STEPS), 'link mmcv._ext'], 0),
+        probe([f'import {module}' for module in fast], 5),
+        probe([f'import {module}' for module in slow], 10),
+    ]
     installed = {item.name: find_installed(item.name, item.module) for item in stack}
     outcomes, devices = {}, []
     for running in probes:
         results, seen = running.results(deadline)
         outcomes.update(results)
         devices += seen
-    known = {item.module for item in needed}
-    findings += [
-        _judge(item, installed[item.name], _outcome(item, outcomes, known))
-        for item in stack
-    ]
+    planned = [f'import {module}' for module in (*slow, *fast)]
+    for item in stack:
+        outcome = _outcome(item, planned, outcomes, set(needed))
+        findings.append(_judge(item, installed[item.name], outcome))
     return findings, devices or find_devices()
 
 
@@ -137,7 +144,14 @@ def _examine_mmhot() -> Finding:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """Of the imports of one package: whether they worked, and what failed."""
+    """Of the attempts to import one package.
+
+    Args:
+        imported (bool, optional): Whether it was imported; None if it was not tried.
+        failure (Failure, optional): The first one.
+        module (str): What failed.
+        blocked_by (str): Other module at fault.
+    """
 
     imported: bool | None = None
     failure: Failure | None = None
@@ -145,16 +159,21 @@ class _Outcome:
     blocked_by: str = ''
 
 
-def _outcome(item: Requirement, outcomes: dict, known: Iterable[str]) -> _Outcome:
-    own = [name for name in outcomes if name.partition('.')[0] == item.module]
-    for module in own:
-        failure = outcomes[module]
-        if failure is not None:
+def _outcome(
+    item: Requirement,
+    planned: Sequence[str],
+    outcomes: Mapping[str, Failure | None],
+    known: Collection[str],
+) -> _Outcome:
+    for attempt, failure in outcomes.items():
+        module = attempt.split()[1]
+        if failure is not None and module.partition('.')[0] == item.module:
             other = failure.culprit if failure.culprit != item.module else ''
             if other not in known and not failure.reason.startswith('ModuleNotFound'):
                 other = ''
             return _Outcome(False, failure, module, other)
-    return _Outcome(True if own else None)
+    own = [x for x in planned if x.split()[1].partition('.')[0] == item.module]
+    return _Outcome(True if own and all(x in outcomes for x in own) else None)
 
 
 def _judge(item: Requirement, found: Installed | None, outcome: _Outcome) -> Finding:
@@ -177,6 +196,7 @@ def _judge(item: Requirement, found: Installed | None, outcome: _Outcome) -> Fin
         outcome.imported,
         item,
         '' if found.damage else outcome.blocked_by,
+        found.hidden_by,
     )
 
 
@@ -190,6 +210,8 @@ def _what_breaks(item: Requirement, found: Installed, outcome: _Outcome) -> str:
         return known
     what = f'{outcome.module}: ' if '.' in outcome.module else ''
     cause = f'needs {outcome.blocked_by}: ' if outcome.blocked_by else ''
+    if found.hidden_by:
+        cause = f'Python imports {found.hidden_by} instead: '
     return f'{cause}{what}{outcome.failure.reason}'
 
 

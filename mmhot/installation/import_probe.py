@@ -1,11 +1,18 @@
 """Imports packages in processes of their own, for as long as there is time.
 
-A package can be complete and still crash when it is imported: compiled for another
-PyTorch, without a system library, with another NumPy. Only importing tells, and that
-takes seconds. It happens in other processes, which may crash or hang.
+A package can be complete and still fail when it is imported: compiled for another
+PyTorch, without a system library, with another NumPy. Only trying tells, and importing
+PyTorch and all that needs it takes longer than people wait. So there are three kinds of
+attempts, written as ``'KIND MODULE'``:
+
+* ``import``: all of it
+* ``start``: until it wants PyTorch, which takes no time
+* ``link``: load the compiled operators as the system's loader does, without Python
 """
 
+import ctypes
 import importlib
+import importlib.util
 import json
 import os
 import signal
@@ -13,23 +20,25 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 _CODE = (
-    'import json, sys; sys.path[:] = json.loads(sys.argv[1]); '
-    'from mmhot.installation.import_probe import import_all; import_all(sys.argv[2:])'
+    'import json, os, sys; sys.path[:] = json.loads(sys.argv[1]); '
+    'os.nice(int(sys.argv[2])); '
+    'from mmhot.installation.import_probe import try_all; try_all(sys.argv[3:])'
 )
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a module cannot be imported.
+    """Why an attempt failed.
 
     Args:
         reason (str): The error, in one line.
-        culprit (str): Top-level module in which it happened; itself or another.
+        culprit (str): Top-level module in which it happened; its own or another.
     """
 
     reason: str
@@ -37,16 +46,17 @@ class Failure:
 
 
 class ImportProbe:
-    """One process that imports modules in order.
+    """One process that makes attempts in order.
 
     Args:
-        modules (Sequence[str]): What to import.
+        attempts (Sequence[str]): See the module.
+        niceness (int): How far it stands back where the processor is busy.
     """
 
-    def __init__(self, modules: Sequence[str]) -> None:
-        self.modules = list(modules)
+    def __init__(self, attempts: Sequence[str], niceness: int = 0) -> None:
+        arguments = [json.dumps(sys.path), str(niceness), *attempts]
         self._process = subprocess.Popen(
-            [sys.executable, '-c', _CODE, json.dumps(sys.path), *self.modules],
+            [sys.executable, '-c', _CODE, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -54,14 +64,14 @@ class ImportProbe:
         )
 
     def results(self, deadline: float) -> tuple[dict[str, Failure | None], list[str]]:
-        """Wait for the imports.
+        """Wait for the process.
 
         Args:
-            deadline (float): When to stop, by ``time.monotonic()``.
+            deadline (float): When to stop it, by ``time.monotonic()``.
 
         Returns:
-            tuple: What was imported, each with its failure or None, and a description
-            of every device that PyTorch found (empty if it was not imported).
+            tuple: By attempt that was made its failure, or None if it went well; and
+            the devices of PyTorch, if that was imported.
         """
         try:
             out, _ = self._process.communicate(
@@ -84,15 +94,15 @@ class ImportProbe:
                 else:
                     devices = values
         if code is not None and begun is not None and begun not in done:
-            done[begun] = Failure(f'crashes ({_exit(code)})', begun.partition('.')[0])
+            done[begun] = Failure(f'crashes ({_exit(code)})', _package(begun))
         return done, devices
 
 
-def import_all(modules: Sequence[str]) -> None:
-    """Import modules and write a line of JSON before and after each.
+def try_all(attempts: Sequence[str]) -> None:
+    """Make attempts and write a line of JSON before and after each.
 
     Args:
-        modules (Sequence[str]): What to import, in order.
+        attempts (Sequence[str]): See the module.
     """
     out = os.fdopen(os.dup(1), 'w')
     os.dup2(2, 1)  # what packages print is not for the parent
@@ -101,17 +111,70 @@ def import_all(modules: Sequence[str]) -> None:
         out.write(json.dumps(words) + '\n')
         out.flush()
 
-    for module in modules:
-        tell('begin', module)
+    for attempt in attempts:
+        kind, module = attempt.split()
+        tell('begin', attempt)
         try:
-            importlib.import_module(module)
+            _KINDS[kind](module)
         except BaseException as error:
             tell('end', _one_line(error), _culprit(error, module))
         else:
             tell('end')
-        if module == 'torch' and 'torch' in sys.modules:
+        if attempt == 'import torch' and 'torch' in sys.modules:
             with suppress(Exception):
                 tell('devices', *_devices())
+
+
+class _TorchWanted(BaseException):
+    """Raised in place of importing PyTorch; no ``except ImportError`` catches it."""
+
+
+class _TorchBarrier:
+    """Finder that stops at PyTorch."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name == 'torch':
+            raise _TorchWanted
+        return None
+
+
+def _start(module: str) -> None:
+    with _barrier(), suppress(_TorchWanted):
+        importlib.import_module(module)
+
+
+@contextmanager
+def _barrier() -> Iterator[None]:
+    finder = _TorchBarrier()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+def _link(module: str) -> None:
+    """Load an extension module's library, which is linked with PyTorch's."""
+    package, _, name = module.partition('.')
+    files = list(_folder(package).glob(f'{name}*.so'))
+    if not files:
+        raise ImportError(f'{package} has no compiled operators ({module})')
+    torch = _folder('torch') / 'lib' / 'libtorch_python.so'
+    try:
+        ctypes.CDLL(str(torch), ctypes.RTLD_GLOBAL)
+    except OSError:
+        return  # PyTorch's own import knows more places to look for libraries
+    ctypes.CDLL(str(files[0]))
+
+
+def _folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f'No module named {package!r}', name=package)
+    return Path(spec.submodule_search_locations[0])
+
+
+_KINDS = {'import': importlib.import_module, 'start': _start, 'link': _link}
 
 
 def _devices() -> list[str]:
@@ -136,9 +199,13 @@ def _culprit(error: BaseException, module: str) -> str:
         return error.name.partition('.')[0]
     for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
         name = frame.f_globals.get('__name__', '').partition('.')[0]
-        if name not in ('', 'importlib', 'mmhot', '_frozen_importlib', 'ctypes'):
+        if name and name not in sys.stdlib_module_names and name != 'mmhot':
             return name
     return module.partition('.')[0]
+
+
+def _package(attempt: str) -> str:
+    return attempt.split()[1].partition('.')[0]
 
 
 def _exit(code: int) -> str:

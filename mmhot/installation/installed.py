@@ -118,5 +118,5 @@ def _belongs(origin: str, found: importlib.metadata.Distribution) -> bool:
     direct = json.loads(found.read_text('direct_url.json') or '{}')
     if direct.get('dir_info', {}).get('editable'):
         return True
-    folder = Path(found.locate_file('')).resolve()
-    return folder in Path(origin).resolve().parents
+    folder, place = Path(found.locate_file('')), Path(origin)
+    return folder in place.parents or folder.resolve() in place.resolve().parents

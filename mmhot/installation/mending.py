@@ -32,7 +32,7 @@ def mending_commands(findings: Iterable[Finding]) -> list[str]:
         version = '.'.join(map(str, PYTHON))
         return [f'python{version} -m venv .venv  # then install mmhot there']
     commands = []
-    if any(finding.name == 'mmcv' for finding in failing):
+    if any(x.name == 'mmcv' and not x.hidden_by for x in failing):
         commands.append(_pip('', *map(str, read_requirements('build'))))
     for file in (None, 'build', 'run', 'mm'):
         own = [x for x in failing if _file(x) == file]
@@ -63,6 +63,10 @@ def _installs(findings: list[Finding]) -> list[str]:
     if not findings:
         return []
     first = findings[0]
+    hidden = [x for x in findings if x.hidden_by]
+    if hidden:
+        others = [x for x in findings if not x.hidden_by]
+        return [*map(_uncover, hidden), *_installs(others)]
     if first.requirement is None:
         return [_pip('--force-reinstall --no-deps', _source(first.name))]
     names = [finding.name for finding in findings]
@@ -78,6 +82,10 @@ def _installs(findings: list[Finding]) -> list[str]:
         variables = _FOR_MMCV if 'mmcv' in names else ''
     pins = [str(finding.requirement) for finding in findings]
     return [*commands, variables + _pip(options, *pins)]
+
+
+def _uncover(finding: Finding) -> str:
+    return f'# remove {finding.hidden_by}, which hides the installed {finding.name}'
 
 
 def _source(name: str) -> str:
