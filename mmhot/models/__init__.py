@@ -2,6 +2,7 @@
 
 from .backbones import GTPTStem, NanoHTNet
 from .heads import GTPTHead, PoseLiftingHead
+from .lifting_losses import PoseSequenceLoss
 from .losses import GTPTLoss
 from .pose_estimators import SequencePoseLifter
 
@@ -11,5 +12,6 @@ __all__ = [
     'GTPTStem',
     'NanoHTNet',
     'PoseLiftingHead',
+    'PoseSequenceLoss',
     'SequencePoseLifter',
 ]

@@ -1,0 +1,90 @@
+"""Losses on sequences of 3D poses."""
+
+from collections.abc import Sequence
+
+import torch
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class PoseSequenceLoss(nn.Module):
+    """Position, scale-free position, velocity and smoothness, weighted.
+
+    ``L = MPJPE_w + scale * N-MPJPE + velocity * MPJVE + smooth * TCL_w``: mean distance
+    of joints, the same after each frame's best scale, mean distance of joints'
+    velocities, and mean square of predicted velocities. ``_w`` means weighted by joint.
+    It is MixSTE's loss with joint weights, velocity 2 and smoothness 0.5, and
+    MotionBERT's and MotionAGFormer's with scale 0.5 and velocity 20.
+
+    Args:
+        joint_weights (Sequence[float], optional): Weight of each joint, (K,). Defaults
+            to None: ones.
+        scale_weight (float): Weight of N-MPJPE. Defaults to 0.
+        velocity_weight (float): Weight of the velocity error. Defaults to 0.
+        smooth_weight (float): Weight of the temporal consistency loss. Defaults to 0.
+        loss_weight (float): Weight of the sum. Defaults to 1.
+    """
+
+    def __init__(
+        self,
+        joint_weights: Sequence[float] | None = None,
+        scale_weight: float = 0.0,
+        velocity_weight: float = 0.0,
+        smooth_weight: float = 0.0,
+        loss_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        weights = None if joint_weights is None else torch.tensor(joint_weights)
+        self.register_buffer('joint_weights', weights, persistent=False)
+        self.scale_weight, self.velocity_weight = scale_weight, velocity_weight
+        self.smooth_weight, self.loss_weight = smooth_weight, loss_weight
+
+    def forward(
+        self, output: Tensor, target: Tensor, target_weight: Tensor | None = None
+    ) -> Tensor:
+        """Compare poses.
+
+        Args:
+            output (Tensor): Predicted poses, (B, T, K, 3).
+            target (Tensor): True poses, (B, T, K, 3).
+            target_weight (Tensor, optional): Zero where a pose is not known,
+                (B, T, K, 1); steps to or from such a pose do not count either.
+
+        Returns:
+            Tensor: The loss, a scalar.
+        """
+        valid = torch.ones_like(output[..., 0])
+        if target_weight is not None:
+            valid = target_weight.squeeze(-1)
+        weights = 1.0 if self.joint_weights is None else self.joint_weights
+        num_keypoints = output.shape[-2]
+        if self.joint_weights is not None and len(weights) != num_keypoints:
+            raise ValueError(
+                f'joint_weights must be of {num_keypoints} joints, got {len(weights)}'
+            )
+        error = (output - target).norm(dim=-1)
+        loss = _mean(weights * error, valid)
+        if self.scale_weight:
+            scaled = scale_to(output, target)
+            error = (scaled - target).norm(dim=-1)
+            loss = loss + self.scale_weight * _mean(error, valid)
+        if output.shape[1] < 2 or not (self.velocity_weight or self.smooth_weight):
+            return self.loss_weight * loss
+        both, step = valid[:, 1:] * valid[:, :-1], output.diff(dim=1)
+        error = (step - target.diff(dim=1)).norm(dim=-1)
+        loss = loss + self.velocity_weight * _mean(error, both)
+        steps = weights * step.square().mean(-1)
+        return self.loss_weight * (loss + self.smooth_weight * _mean(steps, both))
+
+
+def scale_to(output: Tensor, target: Tensor) -> Tensor:
+    """Scale each pose of (..., K, 3) to fit the true one best."""
+    fit = (output * target).sum((-2, -1), keepdim=True)
+    size = output.square().sum((-2, -1), keepdim=True)
+    return output * (fit / size.clamp(min=torch.finfo(output.dtype).tiny))
+
+
+def _mean(values: Tensor, valid: Tensor) -> Tensor:
+    """Mean of (B, T, K) over what is valid."""
+    return (values * valid).sum() / valid.sum().clamp(min=1)
