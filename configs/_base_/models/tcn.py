@@ -3,6 +3,7 @@ model = dict(
     type='SequencePoseLifter',
     backbone=dict(
         type='WholePoseBackbone',
+        num_frames=243,
         net=dict(
             type='TCN',
             in_channels=34,

@@ -18,15 +18,29 @@ class WholePoseBackbone(BaseModule):
     Args:
         net (dict): Config of a backbone that maps ``(B, K * C, T)`` to features
             ``(B, C', T')``, or to a tuple that ends with them.
+        num_frames (int): Input frames ``T``.
+        num_keep_frames (int): Output frames ``T'``, in their middle. Defaults to 1.
         init_cfg (dict, optional): Initialisation. Defaults to None.
     """
 
-    def __init__(self, net: ConfigType, init_cfg: ConfigType | None = None) -> None:
+    def __init__(
+        self,
+        net: ConfigType,
+        num_frames: int,
+        num_keep_frames: int = 1,
+        init_cfg: ConfigType | None = None,
+    ) -> None:
         super().__init__(init_cfg=init_cfg)
+        self.num_frames, self.num_keep_frames = num_frames, num_keep_frames
         self.net = MODELS.build(net)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map poses ``(B, T, K, C)`` to features ``(B, T', C')`` of whole poses."""
+        if x.ndim != 4 or x.shape[1] != self.num_frames:
+            raise ValueError(
+                f'WholePoseBackbone wants (B, {self.num_frames}, K, C) poses, '
+                f'got {tuple(x.shape)}'
+            )
         feats = self.net(x.flatten(2).transpose(1, 2))
         feats = feats[-1] if isinstance(feats, tuple) else feats
         return feats.transpose(1, 2)

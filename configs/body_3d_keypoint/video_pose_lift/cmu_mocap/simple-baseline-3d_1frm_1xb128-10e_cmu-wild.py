@@ -1,7 +1,8 @@
 _base_ = './video-pose-lift_tcn-243frm_1xb128-10e_cmu-wild.py'
 
 # MMPose's SimpleBaseline3D is a TCN of one frame
-model = dict(backbone=dict(net=dict(num_blocks=2, kernel_sizes=(1, 1, 1), dropout=0.5)))
+net = dict(num_blocks=2, kernel_sizes=(1, 1, 1), dropout=0.5)
+model = dict(backbone=dict(num_frames=1, net=net))
 train_dataloader = dict(dataset=dict(seq_len=1))
 val_dataloader = dict(dataset=dict(seq_len=1))
 test_dataloader = val_dataloader
