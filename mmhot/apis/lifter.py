@@ -151,7 +151,11 @@ class Lifter:
         focal_length: float | None = None,
     ) -> Clip3D:
         """Lift what :meth:`prepare` made of a clip."""
-        inputs = [self.to_model_rate(s.keypoints, clip.fps) for s in segments]
+        times = [clip.times_of(segment.frames) for segment in segments]
+        inputs = [
+            self.to_model_rate(segment.keypoints, own)
+            for segment, own in zip(segments, times, strict=True)
+        ]
         camera = dict(w=clip.width, h=clip.height)
         if focal_length is not None:
             camera['f'] = (focal_length, focal_length)
@@ -169,28 +173,27 @@ class Lifter:
                 progress and (lambda done: progress(round(done * ratio), total)),
             )
         poses = [
-            self.from_model_rate(pose, len(segment.frames), clip.fps)
-            for pose, segment in zip(lifted, segments, strict=True)
+            self.from_model_rate(pose, own)
+            for pose, own in zip(lifted, times, strict=True)
         ]
         return place_people(self.assemble(clip, segments, poses), focal_length)
 
-    def to_model_rate(self, keypoints: np.ndarray, fps: float) -> np.ndarray:
-        """Frames (T, ...) of a clip, at the rate the model was trained for."""
-        return resample(keypoints, self._sampled(len(keypoints), fps))
+    def to_model_rate(self, keypoints: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Frames (T, ...) of certain times (T,), at the rate the model knows."""
+        return resample(keypoints, self._sampled(times))
 
-    def from_model_rate(
-        self, poses: np.ndarray, num_frames: int, fps: float
-    ) -> np.ndarray:
-        """Poses (T, ...) at the clip's own frames again."""
-        sampled = self._sampled(num_frames, fps)
-        return resample(
-            poses, np.interp(np.arange(num_frames), sampled, np.arange(len(sampled)))
-        )
+    def from_model_rate(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Poses (T', ...) at a clip's own times (T,) again."""
+        sampled = self._sampled(times)
+        own = np.interp(np.arange(len(times)), sampled, np.arange(len(sampled)))
+        return resample(poses, own)
 
-    def _sampled(self, num_frames: int, fps: float) -> np.ndarray:
+    def _sampled(self, times: np.ndarray) -> np.ndarray:
         """Fractional frame numbers that the model sees, the last frame included."""
-        count = math.ceil((num_frames - 1) * self.fps / fps) + 1
-        return np.minimum(np.arange(count) * (fps / self.fps), num_frames - 1)
+        count = math.ceil(round((times[-1] - times[0]) * self.fps, 6)) + 1
+        wanted = times[0] + np.arange(count) / self.fps
+        # digits that are only rounding would mix neighbouring frames
+        return np.interp(wanted, times, np.arange(len(times))).round(6)
 
     def predict(self, windows: np.ndarray, camera: dict) -> np.ndarray:
         """Poses in camera axes (B, T', 17, 3) of pixels (B, T, 17, 2)."""

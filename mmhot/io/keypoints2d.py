@@ -62,6 +62,8 @@ class Clip2D:
         height (int): Picture height in pixels.
         fps (float): Frames per second.
         source (Path): The file or folder it was read from.
+        times (np.ndarray | None): Seconds at which each frame was taken, by frame
+            number, where the rate varies.
     """
 
     name: str
@@ -71,6 +73,11 @@ class Clip2D:
     height: int
     fps: float
     source: Path
+    times: np.ndarray | None = None
+
+    def times_of(self, frames: np.ndarray) -> np.ndarray:
+        """Seconds at which frames (T,) were taken, (T,)."""
+        return frames / self.fps if self.times is None else self.times[frames]
 
 
 def read_keypoints(
