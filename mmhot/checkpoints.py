@@ -19,11 +19,9 @@ from torch import Tensor
 from . import __version__
 from .compat import safe_load
 from .io.atomic import replacing
+from .model_index import SCHEME, shipped_weights
 from .nearest_name import hint_at_names
 from .published import PUBLISHED_MODELS, PublishedModel
-
-WEIGHTS_FOLDER = Path(__file__).parent / 'weights'
-SCHEME = 'mmhot://'
 
 # Published lifters are trained on Human3.6M: 50 frames per second, and joints that
 # their demos approximate like this.
@@ -175,11 +173,6 @@ def _check_fit(config: dict, state_dict: dict[str, Tensor]) -> None:
     ]
     if wrong:
         raise ValueError(f'shapes do not fit together: {"; ".join(wrong)}')
-
-
-def shipped_weights() -> dict[str, Path]:
-    """Return the weights that come with this package, by name."""
-    return {path.stem: path for path in sorted(WEIGHTS_FOLDER.glob('*.pth'))}
 
 
 @CheckpointLoader.register_scheme(prefixes=SCHEME)

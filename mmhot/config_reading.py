@@ -20,7 +20,7 @@ def read_config_file(path: str | Path) -> Config:
     """Read a config file and its bases.
 
     Args:
-        path (str | Path): The file.
+        path (str | Path): The file, or ``PACKAGE::PATH`` as in :func:`find_config`.
 
     Returns:
         Config: Its settings.
@@ -29,6 +29,7 @@ def read_config_file(path: str | Path) -> Config:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no config; says what went wrong within.
     """
+    path = find_config(path)
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such config file')
     try:

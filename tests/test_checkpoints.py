@@ -15,7 +15,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmpose.registry import MODELS
 from published import load_fixture
 
-from mmhot import checkpoints
+from mmhot import model_index
 from mmhot.checkpoints import convert_file, convert_published
 from mmhot.published.nanohtnet import _key_names
 
@@ -237,7 +237,7 @@ def test_other_things_are_refused(checkpoint, message):
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
     """Ship a tiny model in half precision, as ``mmhot://tiny-lifter``."""
-    monkeypatch.setattr(checkpoints, 'WEIGHTS_FOLDER', tmp_path)
+    monkeypatch.setattr(model_index, 'WEIGHTS_FOLDER', tmp_path)
     _, ours = published_tiny()
     half = {key: value.half() for key, value in ours.items()}
     torch.save({'state_dict': half, 'meta': {}}, tmp_path / 'tiny-lifter.pth')
@@ -262,7 +262,7 @@ def test_unknown_weights_suggest_the_nearest(shipped):
 
 
 def test_every_shipped_checkpoint_loads():
-    for name in checkpoints.shipped_weights():
+    for name in model_index.shipped_weights():
         checkpoint = CheckpointLoader.load_checkpoint(f'mmhot://{name}')
         assert 'state_dict' in checkpoint, name
 

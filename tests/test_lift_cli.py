@@ -14,7 +14,7 @@ import torch
 from clip_files import DATA, SKATER, save, walk
 from lifters import lifter_config, save_lifter
 
-from mmhot import checkpoints
+from mmhot import model_index
 from mmhot.apis import Lifter
 from mmhot.cli import lift, main
 from mmhot.io.keypoints3d import read_lifted
@@ -278,7 +278,7 @@ def shipped(tmp_path, checkpoint, monkeypatch):
     folder = tmp_path / 'weights'
     folder.mkdir()
     shutil.copy(checkpoint, folder / 'tiny-lifter.pth')
-    monkeypatch.setattr(checkpoints, 'WEIGHTS_FOLDER', folder)
+    monkeypatch.setattr(model_index, 'WEIGHTS_FOLDER', folder)
 
 
 def test_models_go_by_name(lift_it, shipped, out):

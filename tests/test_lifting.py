@@ -2,6 +2,7 @@
 
 import logging
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import mmpose
@@ -17,7 +18,7 @@ from mmpose.structures import PoseDataSample
 from mocap import dataset
 from published import load_fixture
 
-from mmhot import checkpoints
+from mmhot import model_index
 from mmhot.apis import Lifter, load_model
 from mmhot.checkpoints import convert_file
 from mmhot.io.keypoints2d import Clip2D, Track2D
@@ -276,23 +277,33 @@ def test_every_frame_of_every_rate_is_lifted(lifter, fps, num_frames):
 @pytest.mark.parametrize('num_frames', [1, 2, 3, 40])
 def test_rates_there_and_back_keep_even_movement(lifter, fps, num_frames):
     given = standing(num_frames, 3.0)
-    windows = lifter.to_model_rate(given, fps)
+    windows = lifter.to_model_rate(given, np.arange(len(given)) / fps)
     seconds = (num_frames - 1) / fps
     assert abs((len(windows) - 1) / 50 - seconds) < 1 / 50
-    back = lifter.from_model_rate(windows, num_frames, fps)
+    back = lifter.from_model_rate(windows, np.arange(num_frames) / fps)
     np.testing.assert_allclose(back, given, rtol=1e-6)
 
 
 def test_the_models_own_rate_is_not_touched(lifter):
-    given = wiggling(33)
-    windows = lifter.to_model_rate(given, 50.0)
+    given, times = wiggling(33), np.arange(7, 40) / 50
+    windows = lifter.to_model_rate(given, times)
     np.testing.assert_array_equal(windows, given)
-    np.testing.assert_array_equal(lifter.from_model_rate(given, 33, 50.0), given)
+    np.testing.assert_array_equal(lifter.from_model_rate(given, times), given)
+
+
+def test_frames_of_a_varying_rate_are_lifted_at_their_times(lifter):
+    even = standing(41, 3.0)
+    kept = np.unique(np.r_[0, np.random.default_rng(0).choice(40, 20), 40])
+    clip = clip_of(track(range(len(kept)), even[kept]), fps=25.0)
+    lifted = lifter(replace(clip, times=kept / 25)).keypoints_3d
+    whole = lifter(clip_of(track(range(41), even), fps=25.0)).keypoints_3d
+    np.testing.assert_allclose(lifted, whole[kept], atol=1e-5)
+    assert np.abs(lifter(clip).keypoints_3d - whole[kept]).max() > 1e-4
 
 
 def test_model_sees_windows_of_its_own_rate(lifter):
     filmed = wiggling(31)
-    at_50 = lifter.to_model_rate(filmed, 25.0)
+    at_50 = lifter.to_model_rate(filmed, np.arange(len(filmed)) / 25)
     lifted = lifter(clip_of(track(range(31), filmed), fps=25.0)).keypoints_3d
     expected = lifter(clip_of(track(range(61), at_50), fps=50.0)).keypoints_3d[::2]
     np.testing.assert_allclose(lifted, expected, atol=1e-6)
@@ -503,7 +514,7 @@ def shipped(tmp_path, monkeypatch):
     """Two lifters in the place of what is shipped."""
     folder = tmp_path / 'weights'
     folder.mkdir()
-    monkeypatch.setattr(checkpoints, 'WEIGHTS_FOLDER', folder)
+    monkeypatch.setattr(model_index, 'WEIGHTS_FOLDER', folder)
     save_lifter(folder / 'tiny-a.pth')
     save_lifter(folder / 'tiny-b.pth', num_frames=27)
     monkeypatch.setattr(load_model, 'DEFAULT_LIFTER', 'tiny-b')

@@ -11,11 +11,11 @@ from mocap import CAMERAS, JUMP, KICK, dataset, joints_of
 
 from mmhot.apis import Lifter
 from mmhot.apis.load_model import DEFAULT_LIFTER
-from mmhot.checkpoints import shipped_weights
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
 from mmhot.evaluation import mpjpe, p_mpjpe
 from mmhot.evaluation.framings import FRAMINGS, measure_framing
 from mmhot.io.keypoints2d import Clip2D, Track2D, read_keypoints
+from mmhot.model_index import shipped_weights
 from mmhot.skeletons import get_skeleton
 
 ROOT = Path(__file__).parents[1]

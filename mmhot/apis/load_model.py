@@ -10,10 +10,10 @@ from mmengine.registry import DefaultScope
 from mmpose.registry import KEYPOINT_CODECS, MODELS
 from torch import nn
 
-from mmhot.checkpoints import SCHEME, shipped_weights
 from mmhot.codecs import CameraPoseLifting
 from mmhot.compat import safe_load
-from mmhot.config_reading import parse_config_text, read_config_file
+from mmhot.config_reading import find_config, parse_config_text, read_config_file
+from mmhot.model_index import SCHEME, read_models, shipped_weights
 from mmhot.nearest_name import hint_at_names
 
 DEFAULT_LIFTER = 'nanohtnet_81frm-9k_cmu-wild'
@@ -25,7 +25,8 @@ def load_lifter(
     """Build a lifter in evaluation mode and load its weights.
 
     Args:
-        model (str or Path, optional): Name of shipped weights or a config file. By
+        model (str or Path, optional): Name of shipped weights, name or alias of a
+            model of ``mmhot list``, or a config: a file, or ``mmhot::PATH``. By
             default the weights that this package ships first, or, given a checkpoint,
             the config within it.
         checkpoint (str or Path, optional): Weights: a file, or the name of shipped
@@ -41,6 +42,8 @@ def load_lifter(
     """
     if model is None and checkpoint is None:
         model = SCHEME + DEFAULT_LIFTER
+    if model is not None:
+        model = _look_up(model, with_weights=checkpoint is None)
     shipped = None if model is None else _shipped(model)
     weights = shipped
     if checkpoint is not None:
@@ -62,6 +65,18 @@ def load_lifter(
     built = _build(config, named)
     _load_strictly(built, weights, content if weights == named else safe_load(weights))
     return name, config, built.to(device).eval()
+
+
+def _look_up(name: str | Path, with_weights: bool) -> str | Path:
+    """Shipped weights or config of a name of ``mmhot list``; or just the name."""
+    if '::' in str(name):
+        return find_config(name)
+    if Path(name).is_file():
+        return name
+    for model in read_models():
+        if model.is_called(str(name)):
+            return model.weights if model.weights and with_weights else model.config
+    return name
 
 
 def _shipped(name: str | Path) -> Path | None:

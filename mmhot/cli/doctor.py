@@ -10,8 +10,8 @@ Example:
 """
 
 import argparse
-import json
-from pathlib import Path
+
+from mmhot.cli.report import add_report_arguments, report
 
 _QUICK = 2.2
 _FULL = 120.0
@@ -22,30 +22,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--full', action='store_true', help='wait until every package was imported'
     )
-    parser.add_argument('--json', action='store_true', help='print JSON, no tables')
-    parser.add_argument(
-        '--out', type=Path, metavar='FILE', help='write the JSON to this file'
-    )
+    add_report_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what was found; the exit code is 1 if something needed does not work."""
-    from mmhot.cli.errors import print_line
     from mmhot.installation import examine, mending_commands
 
     findings, devices = examine(_FULL if args.full else _QUICK)
     if args.device is not None:
         _check_device(args.device, devices)
     commands = mending_commands(findings)
-    if args.json or args.out is not None:
-        text = json.dumps(_as_json(findings, devices, commands), indent=1)
-        if args.json:
-            print_line(text)
-        if args.out is not None:
-            _write(args.out, text)
-    if not args.json:
-        for line in _tables(findings, devices, commands, args.quiet):
-            print_line(line)
+    content = _as_json(findings, devices, commands)
+    report(args, content, lambda: _tables(findings, devices, commands, args.quiet))
     return int(any(finding.fails for finding in findings))
 
 
@@ -107,10 +96,3 @@ def _as_json(findings, devices: list[str], commands: list[str]) -> dict:
         'devices': devices,
         'commands': commands,
     }
-
-
-def _write(path: Path, text: str) -> None:
-    from mmhot.io.atomic import replacing
-
-    with replacing(path) as temporary:
-        temporary.write_text(text + '\n', encoding='utf-8')

@@ -1,0 +1,112 @@
+"""List the models and the weights that come with mmhot.
+
+Example:
+  mmhot list nanohtnet
+
+A model's config is named mmhot::TASK/ALGORITHM/DATASET/NAME.py in `_base_`, in tools
+and in `mmhot lift --model`; `--json` has all of it.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmhot.cli.report import add_report_arguments, report
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        'pattern',
+        nargs='?',
+        default='',
+        help='only models whose name, algorithm or task contains this',
+    )
+    add_report_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the tables or the JSON."""
+    from mmhot.cli.errors import did_you_mean
+    from mmhot.model_index import read_models, shipped_weights
+
+    models = read_models()
+    wanted = args.pattern.lower()
+    chosen = [model for model in models if wanted in _searched(model)]
+    if not chosen:
+        names = [x for m in models for x in (m.name, *m.aliases, m.algorithm.lower())]
+        raise ValueError(
+            f'no model is called {args.pattern}{did_you_mean(wanted, names)}'
+        )
+    shipped = {
+        name: path
+        for name, path in shipped_weights().items()
+        if not wanted or any(model.weights.endswith(name) for model in chosen)
+    }
+    content = {
+        'models': [_model_as_json(model) for model in chosen],
+        'weights': [_weights_as_json(*item, models) for item in shipped.items()],
+    }
+    report(args, content, lambda: _tables(content))
+
+
+def _searched(model) -> str:
+    words = (model.name, *model.aliases, model.algorithm, model.task)
+    return ' '.join(words).lower()
+
+
+def _model_as_json(model) -> dict:
+    return {
+        'name': model.name,
+        'aliases': list(model.aliases),
+        'algorithm': model.algorithm,
+        'task': model.task,
+        'config': model.config_name,
+        'file': str(model.config),
+        'parameters': model.parameters,
+        'macs': model.macs,
+        'training_data': model.training_data,
+        'weights': model.weights or None,
+        'results': model.results,
+    }
+
+
+def _weights_as_json(name: str, path: Path, models) -> dict:
+    card = path.with_suffix('.md')
+    return {
+        'name': f'mmhot://{name}',
+        'models': [model.name for model in models if model.weights.endswith(name)],
+        'file': str(path),
+        'bytes': path.stat().st_size,
+        'card': str(card) if card.is_file() else None,
+    }
+
+
+def _tables(content: dict) -> Iterator[str]:
+    """Yield what people read."""
+    from mmhot.cli.table import align
+
+    head = ('model', 'alias', 'algorithm', 'task', 'parameters', 'MACs', 'weights')
+    rows = [
+        (
+            model['name'],
+            ' '.join(model['aliases']) or '-',
+            model['algorithm'],
+            model['task'],
+            _millions(model['parameters']),
+            _millions(model['macs']),
+            'shipped' if model['weights'] else '-',
+        )
+        for model in content['models']
+    ]
+    yield align([head, *rows], left=4)
+    for weights in content['weights']:
+        yield ''
+        yield f'{weights["name"]}  {weights["bytes"] / 1e6:.1f} MB'
+        yield f'  of    {", ".join(weights["models"]) or "-"}'
+        yield f'  file  {weights["file"]}'
+        yield f'  card  {weights["card"] or "-"}'
+
+
+def _millions(number: int | None) -> str:
+    return '-' if number is None else f'{number / 1e6:.2f} M'

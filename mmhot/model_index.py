@@ -1,0 +1,98 @@
+"""The models that come with this package, from its metafiles.
+
+Reads them without PyTorch, MMEngine or MMPose.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / '.mim'
+WEIGHTS_FOLDER = Path(__file__).parent / 'weights'
+SCHEME = 'mmhot://'
+
+
+@dataclass(frozen=True)
+class IndexedModel:
+    """One model of a metafile.
+
+    Args:
+        name (str): Its name, which is its config's.
+        aliases (tuple[str]): Shorter names.
+        algorithm (str): Whose it is.
+        config (Path): Config file.
+        parameters (int, optional): Number of parameters.
+        macs (int, optional): Multiply-adds of one input: a picture or a window.
+        training_data (str): What it is trained on.
+        weights (str): ``mmhot://NAME``, or nothing if none are shipped.
+        results (list[dict]): ``Results`` of the metafile.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    algorithm: str
+    config: Path
+    parameters: int | None
+    macs: int | None
+    training_data: str
+    weights: str
+    results: list[dict[str, Any]]
+
+    @property
+    def task(self) -> str:
+        """Folder of the config: ``'body_3d_keypoint'`` and so on."""
+        return self.config.relative_to(FOLDER / 'configs').parts[0]
+
+    @property
+    def config_name(self) -> str:
+        """What ``_base_``, tools and commands take."""
+        return f'mmhot::{self.config.relative_to(FOLDER / "configs").as_posix()}'
+
+    def is_called(self, name: str) -> bool:
+        """Whether a name is this model's, in full or short."""
+        return name == self.name or name in self.aliases
+
+
+def read_models() -> list[IndexedModel]:
+    """List the models of all metafiles, in the index's order.
+
+    Raises:
+        ValueError: If PyYAML is missing.
+        FileNotFoundError: If the package was installed without its data.
+    """
+    return [
+        model
+        for metafile in _read_yaml(FOLDER / 'model-index.yml')['Import']
+        for model in _models_of(FOLDER / metafile)
+    ]
+
+
+def shipped_weights() -> dict[str, Path]:
+    """Return the weights that come with this package, by name."""
+    return {path.stem: path for path in sorted(WEIGHTS_FOLDER.glob('*.pth'))}
+
+
+def _models_of(metafile: Path) -> Iterator[IndexedModel]:
+    for entry in _read_yaml(metafile)['Models']:
+        metadata = entry.get('Metadata', {})
+        aliases = entry.get('Alias', [])
+        yield IndexedModel(
+            name=entry['Name'],
+            aliases=tuple([aliases] if isinstance(aliases, str) else aliases),
+            algorithm=entry['In Collection'],
+            config=FOLDER / entry['Config'],
+            parameters=metadata.get('Parameters'),
+            macs=metadata.get('MACs'),
+            training_data=metadata.get('Training Data', ''),
+            weights=entry.get('Weights', ''),
+            results=entry.get('Results', []),
+        )
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        import yaml
+    except ImportError as error:
+        raise ValueError('PyYAML is needed: pip install pyyaml') from error
+    return yaml.safe_load(path.read_text(encoding='utf-8'))
