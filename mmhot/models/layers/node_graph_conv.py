@@ -84,64 +84,57 @@ class SimilarFrameGraphConv(NodeGraphConv):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, K, C)`` to ``(B, T, K, C)``."""
-        tracks, values = x.transpose(1, 2), self.neighbour(x)
+        update = self._from_neighbours(x, self.neighbour(x)) + self.own(x)
+        return (x + self.norm(update.flatten(2)).view_as(x)).relu()
+
+    def _from_neighbours(self, x: Tensor, values: Tensor) -> Tensor:
+        """Multiply the adjacency with values ``(B, T, K, C)``."""
         with torch.no_grad():
+            tracks = x.transpose(1, 2)
             products = tracks @ tracks.transpose(-2, -1)  # (B, K, T, T)
-        update = self._gather(products, values)
-        if update is None:
-            adjacency = similar_frames(products, self.num_neighbours)
-            update = (adjacency @ values.transpose(1, 2)).transpose(1, 2)
-        update = self.norm((update + self.own(x)).flatten(2))
-        return (x + update.view_as(x)).relu()
-
-    def _gather(self, products: Tensor, values: Tensor) -> Tensor | None:
-        """Mean of the neighbours' values (B, T, K, C), if every frame has just n.
-
-        That is as the adjacency would have it, without a product of its size. With
-        gradients, and on other devices, that product is the faster way.
-        """
-        if torch.is_grad_enabled() or products.device.type != 'cpu':
-            return None
-        index, is_exact = largest(products.clone(), self.num_neighbours)
-        if not is_exact:
-            return None
-        batch, frames, keypoints, channels = values.shape
-        # rows of (B * T * K, C) instead of frames
-        first = torch.arange(batch)[:, None] * frames * keypoints
-        first = (first + torch.arange(keypoints))[:, None, :, None]
-        rows = index.transpose(1, 2) * keypoints + first
-        return F.embedding_bag(
-            rows.flatten(0, 2), values.flatten(0, 2), mode='mean'
-        ).view_as(values)
+            index, least, is_exact = largest(products, self.num_neighbours)
+        if is_exact and not values.requires_grad and values.device.type == 'cpu':
+            return mean_of_frames(values, index.transpose(1, 2))
+        # with gradients, and on other devices, this is faster than gathering
+        adjacency = scale_by_degrees((products >= least).to(x.dtype))
+        return (adjacency @ values.transpose(1, 2)).transpose(1, 2)
 
 
-@torch.no_grad()
-def similar_frames(products: Tensor, num_neighbours: int) -> Tensor:
-    """Adjacency, scaled, of those with the largest products (..., T, T)."""
-    least = products.topk(num_neighbours, dim=-1).values[..., -1:]
-    adjacency = (products >= least).to(products.dtype)
-    scale = adjacency.sum(-1).rsqrt()
-    return adjacency * scale[..., :, None] * scale[..., None, :]
-
-
-def largest(x: Tensor, count: int) -> tuple[Tensor, bool]:
-    """Indices (..., count) of the largest along the last axis, which are taken out.
-
-    Faster than ``topk`` for a few of hundreds.
+def mean_of_frames(x: Tensor, index: Tensor) -> Tensor:
+    """Mean over some frames for each keypoint.
 
     Args:
-        x (Tensor): Values; changed in place, (..., N).
-        count (int): How many.
+        x (Tensor): Features, (B, T, K, C).
+        index (Tensor): Frames for each keypoint in each frame, (B, T, K, n).
 
     Returns:
-        tuple[Tensor, bool]: The indices, and whether no other value equals the least.
+        Tensor: Their means, (B, T, K, C).
     """
-    taken = []
+    batch, num_frames, num_keypoints, _ = x.shape
+    first = torch.arange(batch) * num_frames * num_keypoints
+    first = first[:, None] + torch.arange(num_keypoints)
+    rows = first[:, None, :, None] + num_keypoints * index
+    mean = F.embedding_bag(rows.flatten(0, 2), x.flatten(0, 2), mode='mean')
+    return mean.view_as(x)
+
+
+def largest(x: Tensor, count: int) -> tuple[Tensor, Tensor, bool]:
+    """Find the largest values along the last axis, faster than by ``topk``.
+
+    Args:
+        x (Tensor): Values, (..., N).
+        count (int): How many are wanted.
+
+    Returns:
+        tuple[Tensor, Tensor, bool]: Their indices (..., count), the least of them
+        (..., 1), and whether it is greater than all others.
+    """
+    indices, rest = [], x.clone()
     for _ in range(count):
-        least, index = x.max(-1, keepdim=True)
-        x.scatter_(-1, index, -torch.inf)
-        taken.append(index)
-    return torch.cat(taken, dim=-1), not (x == least).any()
+        least, index = rest.max(-1, keepdim=True)
+        rest.scatter_(-1, index, -torch.inf)
+        indices.append(index)
+    return torch.cat(indices, dim=-1), least, not (rest == least).any()
 
 
 def bone_adjacency(skeleton: Skeleton) -> Tensor:
@@ -151,5 +144,10 @@ def bone_adjacency(skeleton: Skeleton) -> Tensor:
         adjacency[child, parent] = 1
         bone = (skeleton.joints[parent], skeleton.joints[child])
         adjacency[parent, child] = bone not in _ONE_WAY
+    return scale_by_degrees(adjacency)
+
+
+def scale_by_degrees(adjacency: Tensor) -> Tensor:
+    """Divide by the roots of both nodes' row sums, (..., N, N)."""
     scale = adjacency.sum(-1).rsqrt()
-    return adjacency * scale[:, None] * scale
+    return adjacency * scale[..., :, None] * scale[..., None, :]
