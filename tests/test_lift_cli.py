@@ -242,7 +242,7 @@ def test_inputs_with_one_name_are_refused(refused, tmp_path):
     [
         (
             {'formats': 'npz,avi'},
-            "--formats: 'avi' is none of npz,json,csv,bvh,trc,mp4,png",
+            "'avi' is none of npz,json,csv,bvh,trc,html,mp4,png",
         ),
         ({'formats': ''}, "--formats: '' is none of"),
         ({'image_size': '1280'}, "--image-size: '1280' is not WxH"),
