@@ -5,8 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmhot.io.atomic import replacing
 from mmhot.io.keypoints3d import Clip3D
+from mmhot.io.png import write_png
 
 from . import drawing
 from .scene import Scene
@@ -41,10 +41,7 @@ def render_sheet(
     image = _sheet(Scene(clip, azimuth, elevation), num_frames, cell * _OVERSAMPLING)
     size = (image.shape[1] // _OVERSAMPLING, image.shape[0] // _OVERSAMPLING)
     image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    with replacing(path) as temporary:
-        encoded, data = cv2.imencode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
-        assert encoded
-        temporary.write_bytes(data.tobytes())
+    write_png(path, image)
 
 
 def _sheet(scene: Scene, num_frames: int, cell: int) -> np.ndarray:

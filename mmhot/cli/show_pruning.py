@@ -1,0 +1,93 @@
+"""Show which patches of a picture a GTPT keeps, layer by layer and group by group.
+
+Example:
+  mmhot show-pruning person.jpg gtpt.py gtpt.pth --bbox 40,10,200,380 --out kept.png
+
+Each column is a stretch of layers; the groups of keypoints keep patches of their own.
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument('image', type=Path, help='picture of a person')
+    parser.add_argument('config', type=Path, help='config of a GTPT')
+    parser.add_argument('checkpoint', help='its weights')
+    parser.add_argument(
+        '--out', type=Path, required=True, metavar='FILE', help='.png to write'
+    )
+    parser.add_argument(
+        '--bbox',
+        type=_numbers,
+        metavar='X1,Y1,X2,Y2',
+        help="the person's box in pixels (default: the whole picture)",
+    )
+    parser.add_argument(
+        '--keep-rates',
+        type=_numbers,
+        metavar='LIST',
+        help="share of patches kept, such as 1,0.7,0.3,0.1 (default: the config's)",
+    )
+    parser.add_argument(
+        '--zoom',
+        type=float,
+        default=1.5,
+        help='picture pixels for each pixel of the crop (default: 1.5)',
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw and write the picture."""
+    if args.out.suffix != '.png':
+        raise ValueError(f'--out: got {args.out}, wanted a .png file')
+    if args.bbox and (len(args.bbox) != 4 or not _has_area(args.bbox)):
+        raise ValueError(
+            '--bbox must be left,top,right,bottom in pixels, got '
+            f'{",".join(f"{x:g}" for x in args.bbox)}'
+        )
+    if not 0.5 <= args.zoom <= 8:
+        raise ValueError(f'--zoom must be from 0.5 to 8, got {args.zoom:g}')
+    image = _read(args.image)
+
+    from mmpose.apis import init_model
+
+    from mmhot.apis.pruning import trace_pruning
+    from mmhot.cli.device import choose_device
+    from mmhot.config_reading import read_config_file
+    from mmhot.io.png import write_png
+    from mmhot.visualization.pruning import draw_pruning
+
+    if not Path(args.checkpoint).is_file():
+        raise FileNotFoundError(f'{args.checkpoint}: no such checkpoint file')
+    config = read_config_file(args.config)
+    model = init_model(config, args.checkpoint, device=choose_device(args.device))
+    trace = trace_pruning(model, image, args.bbox, args.keep_rates)
+    write_png(args.out, draw_pruning(trace, args.zoom))
+    args.say(f'{args.out}: {len(trace.stages)} stages of {len(trace.groups)} groups')
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(',')]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f'got {text!r}, wanted numbers with commas between them'
+        ) from None
+
+
+def _has_area(bbox: list[float]) -> bool:
+    left, top, right, bottom = bbox
+    return right > left and bottom > top
+
+
+def _read(path: Path):
+    import cv2
+
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such picture')
+    image = cv2.imread(str(path))
+    if image is None:
+        raise ValueError(f'{path} is no picture that OpenCV can read')
+    return image

@@ -1,0 +1,148 @@
+"""Pictures of which patches a GTPT keeps, layer by layer and group by group."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from . import drawing
+
+# Head, upper and lower body; further groups begin again.
+_GROUPS = ((255, 170, 82), (112, 214, 66), (48, 140, 255), (214, 96, 190))
+_COARSE = (226, 222, 218)
+
+
+@dataclass(frozen=True)
+class PruningStage:
+    """Layers in a row that keep the same patches.
+
+    Args:
+        first (int): First layer.
+        last (int): Last layer.
+        kept (np.ndarray): Patches, row by row from zero, (N,) before keypoints are
+            grouped and (G, N) after; -1 where there is none.
+    """
+
+    first: int
+    last: int
+    kept: np.ndarray
+
+
+@dataclass(frozen=True)
+class PruningTrace:
+    """What a GTPT did with one crop.
+
+    Args:
+        crop (np.ndarray): The picture it saw, (H, W, 3), blue, green, red.
+        grid (tuple[int, int]): Columns and rows of patches.
+        stages (tuple[PruningStage]): All layers.
+        groups (tuple[str]): Names of the groups.
+        keypoints (np.ndarray): Predicted keypoints in crop pixels, (K, 2).
+        group_of (np.ndarray): Group of each keypoint, (K,).
+    """
+
+    crop: np.ndarray
+    grid: tuple[int, int]
+    stages: tuple[PruningStage, ...]
+    groups: tuple[str, ...]
+    keypoints: np.ndarray
+    group_of: np.ndarray
+
+
+def draw_pruning(trace: PruningTrace, zoom: float = 1.5) -> np.ndarray:
+    """Draw one column for each stage and one row for each group.
+
+    Patches that are gone are dark; the rest is outlined. Keypoints are those that
+    come out at the end.
+
+    Args:
+        trace (PruningTrace): What to show.
+        zoom (float): Picture pixels for each crop pixel.
+
+    Returns:
+        np.ndarray: The picture, (H, W, 3) uint8.
+    """
+    size = [round(length * zoom) for length in trace.crop.shape[1::-1]]
+    crop = cv2.resize(trace.crop, size, interpolation=cv2.INTER_CUBIC)
+    width, height = size
+    gap, font = max(3, height // 40), max(9, height // 22)
+    header, rows = round(3.4 * font), len(trace.groups)
+    shape = (header + rows * (height + gap), gap + len(trace.stages) * (width + gap), 3)
+    image = np.full(shape, drawing.BACKGROUND, np.uint8)
+    for column, stage in enumerate(trace.stages):
+        x = gap + column * (width + gap)
+        _write_header(image, trace, stage, (x, font), font)
+        grouped = stage.kept.ndim == 2
+        for row, kept in enumerate(stage.kept if grouped else stage.kept[None]):
+            y = header + row * (height + gap)
+            if not grouped:
+                y += (rows - 1) * (height + gap) // 2
+            group = row if grouped else None
+            panel = _draw_panel(crop, trace, kept, group, zoom)
+            if grouped:
+                _write_group(panel, trace.groups[row], font)
+            image[y : y + height, x : x + width] = panel
+    return image
+
+
+def _write_header(
+    image: np.ndarray,
+    trace: PruningTrace,
+    stage: PruningStage,
+    corner: tuple[int, int],
+    font: int,
+) -> None:
+    """Write a column's layers and counts."""
+    x, y = corner
+    layers = f'layers {stage.first + 1} to {stage.last + 1}'
+    if stage.first == stage.last:
+        layers = f'layer {stage.first + 1}'
+    drawing.draw_text(image, layers, (x, y), font, bold=True)
+    counts = (np.atleast_2d(stage.kept) >= 0).sum(-1).tolist()
+    counts = counts[:1] if len(set(counts)) == 1 else counts
+    text = f'{", ".join(map(str, counts))} of {trace.grid[0] * trace.grid[1]} patches'
+    if stage.kept.ndim == 2 and len(counts) == 1:
+        text += ' each'
+    small = round(0.8 * font)
+    drawing.draw_text(image, text, (x, y + 1.3 * font), small, drawing.FAINT_TEXT)
+
+
+def _write_group(panel: np.ndarray, name: str, font: int) -> None:
+    band = panel[: round(1.6 * font)]
+    band[:] = band // 3
+    drawing.draw_text(panel, name, (0.5 * font, 0.8 * font), round(0.85 * font))
+
+
+def _draw_panel(
+    crop: np.ndarray,
+    trace: PruningTrace,
+    kept: np.ndarray,
+    group: int | None,
+    zoom: float,
+) -> np.ndarray:
+    """Draw one crop with patches (N,) kept and the keypoints of a group or all."""
+    columns, rows = trace.grid
+    alive = np.zeros(columns * rows, np.uint8)
+    alive[kept[kept >= 0]] = 1
+    alive = alive.reshape(rows, columns)
+    mask = cv2.resize(alive, crop.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    grey = crop.mean(-1, keepdims=True)
+    panel = np.where(mask[..., None] > 0, crop, 0.22 * grey + 0.03 * crop)
+    panel = panel.astype(np.uint8)
+    colour = _COARSE if group is None else _GROUPS[group % len(_GROUPS)]
+    if not alive.all():
+        edges, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(panel, edges, -1, colour, 1)
+    if group is not None:
+        _draw_points(panel, trace.keypoints[trace.group_of == group] * zoom, colour)
+    return panel
+
+
+def _draw_points(panel: np.ndarray, points: np.ndarray, colour: tuple) -> None:
+    """Draw keypoints (K, 2), smaller ones where they are many."""
+    radius = max(1.2, panel.shape[0] / (110 if len(points) < 30 else 220))
+    for point in np.rint(points[np.isfinite(points).all(-1)] * 16).astype(int):
+        for grow, fill in ((1.5, (24, 18, 15)), (1.0, colour)):
+            cv2.circle(
+                panel, point, round(grow * radius * 16), fill, -1, cv2.LINE_AA, 4
+            )
