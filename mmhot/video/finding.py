@@ -1,0 +1,174 @@
+"""People in all frames of a clip: boxes, then keypoints, in batches of frames."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.skeletons import get_skeleton
+
+from .cache import FoundPeople, load_found, save_found
+from .frames import Frame, FrameSource
+from .people import Detector, People, PoseEstimator
+
+# Between detections, a person is looked for around the keypoints of the frame before.
+_ROOM = 0.15
+_LEAST_SCORE = 0.2
+# Seconds after which what was found is kept, in case of an interruption.
+_KEEP_EVERY = 20.0
+
+
+@dataclass
+class Finder:
+    """Finds the keypoints of all people in clips.
+
+    Args:
+        detector (Detector): Finds boxes.
+        estimator (PoseEstimator): Finds keypoints in boxes.
+        det_every (int): The detector sees every so many frames; in those between,
+            people are looked for where they were. Defaults to 1.
+        batch_size (int): Frames at once. Defaults to 8.
+
+    Raises:
+        ValueError: If a number is below 1.
+    """
+
+    detector: Detector
+    estimator: PoseEstimator
+    det_every: int = 1
+    batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ('det_every', 'batch_size'):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f'{name} must be at least 1, got {getattr(self, name)}'
+                )
+
+    @property
+    def facts(self) -> dict:
+        """What its results depend on, besides the input."""
+        return {
+            'detector': self.detector.name,
+            'estimator': self.estimator.name,
+            'det_every': self.det_every,
+        }
+
+    def __call__(
+        self,
+        source: FrameSource,
+        cache: Path | None = None,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> FoundPeople:
+        """Find the people of a clip, or what of them was not found before.
+
+        Args:
+            source (FrameSource): The clip.
+            cache (Path, optional): Where results are kept, every few seconds as well.
+            progress (Callable): Told the number of frames done.
+
+        Returns:
+            FoundPeople: Of every frame that could be read.
+
+        Raises:
+            ValueError: If not a single frame can be read.
+        """
+        num_keypoints = get_skeleton(self.estimator.skeleton).num_keypoints
+        found = (cache and load_found(cache, num_keypoints)) or FoundPeople()
+        if found.complete:
+            progress(len(found.people))
+            source.ended = found.ended or None
+            return found
+        self._look(source, found, cache, progress)
+        found.complete, found.ended = True, source.ended or ''
+        if not found.people:
+            raise ValueError(source.ended or f'{source.path} has no frames')
+        if cache:
+            save_found(found, cache)
+        return found
+
+    def _look(
+        self,
+        source: FrameSource,
+        found: FoundPeople,
+        cache: Path | None,
+        progress: Callable[[int], None],
+    ) -> None:
+        kept, batch = time.monotonic(), []
+        try:
+            for frame in source:
+                if frame.index < len(found.people):
+                    continue  # found before an interruption
+                found.size = frame.image.shape[1::-1]
+                batch.append(frame)
+                if len(batch) < self.batch_size:
+                    continue
+                self._add(batch, found)
+                batch = []
+                progress(len(found.people))
+                if cache and time.monotonic() - kept > _KEEP_EVERY:
+                    save_found(found, cache)
+                    kept = time.monotonic()
+            self._add(batch, found)
+        except KeyboardInterrupt:
+            if cache and found.people:
+                save_found(found, cache)
+            raise
+        progress(len(found.people))
+
+    def _add(self, frames: list[Frame], found: FoundPeople) -> None:
+        """Find the people of consecutive frames."""
+        if self.det_every == 1:
+            people = self._in_detections([frame.image for frame in frames])
+            found.people += people
+        else:
+            for frame in frames:
+                before = found.people[-1] if found.people else None
+                found.people += self._next(frame, before)
+        found.times += [frame.time for frame in frames]
+
+    def _next(self, frame: Frame, before: People | None) -> list[People]:
+        if before is None or frame.index % self.det_every == 0:
+            return self._in_detections([frame.image])
+        boxes = boxes_around(before)
+        sure = before.scores.mean(1) >= _LEAST_SCORE
+        return self._in_boxes([frame.image], [(boxes[sure], before.bbox_scores[sure])])
+
+    def _in_detections(self, images: list[np.ndarray]) -> list[People]:
+        return self._in_boxes(images, self.detector(images)) if images else []
+
+    def _in_boxes(
+        self, images: list[np.ndarray], boxes: list[tuple[np.ndarray, np.ndarray]]
+    ) -> list[People]:
+        good = [_sensible(*each) for each in boxes]
+        poses = self.estimator(images, [own for own, _ in good])
+        return [
+            People(own, scores, *pose)
+            for (own, scores), pose in zip(good, poses, strict=True)
+        ]
+
+
+def boxes_around(people: People) -> np.ndarray:
+    """Boxes (P, 4) around people's sure keypoints, with some room for motion."""
+    boxes = np.empty((len(people), 4), np.float32)
+    for row, (points, scores) in enumerate(
+        zip(people.keypoints, people.scores, strict=True)
+    ):
+        sure = scores >= min(_LEAST_SCORE, scores.max())
+        low, high = points[sure].min(0), points[sure].max(0)
+        room = _ROOM * (high - low).max()
+        boxes[row] = [*(low - room), *(high + room)]
+    return boxes
+
+
+def _sensible(boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Leave out boxes without an extent or with values that are no numbers."""
+    boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+    scores = np.asarray(scores, np.float32).reshape(-1)
+    with np.errstate(invalid='ignore'):
+        extent = (boxes[:, 2:] - boxes[:, :2]).min(1, initial=np.inf)
+    good = np.isfinite(boxes).all(1) & np.isfinite(scores) & (extent > 1)
+    return boxes[good], scores[good]
