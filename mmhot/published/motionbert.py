@@ -61,7 +61,15 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
         **pruning_config(sizes, recovered),
     }
     config = lifter_config(backbone, in_channels=sizes['dim_feat'])
-    config['head'] |= {'type': 'RepresentationHead', 'rep_dims': sizes['dim_rep']}
+    decoder = {
+        'type': 'ImageSpacePoseLifting',
+        'with_scores': sizes['in_channels'] == 3,
+    }
+    config['head'] |= {
+        'type': 'RepresentationHead',
+        'rep_dims': sizes['dim_rep'],
+        'decoder': decoder,
+    }
     is_whole = recovered or 'pruner' not in backbone
     config['test_cfg']['target'] = 'all' if is_whole else 'centre'
     return config, state

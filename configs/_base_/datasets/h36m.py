@@ -1,0 +1,68 @@
+# Human3.6M as MMPose prepares it (its docs, "Prepare Datasets", say how), with the 2D
+# poses that a fine-tuned CPN detects, in windows of 243 frames that are all predicted.
+# A video's end that fills no window is left out.
+data_root = 'data/h36m/'
+codec = dict(type='CameraPoseLifting')
+no_centre = dict(center_mode='static', center_x=0.0)
+# of the labels, which have zero in the middle
+flip = dict(
+    type='RandomFlipAroundRoot',
+    flip_label=True,
+    keypoints_flip_cfg=no_centre,
+    target_flip_cfg=no_centre,
+)
+meta_keys = (
+    'id',
+    'camera_param',
+    'flip_indices',
+    'target_img_path',
+    'target_root',
+)
+pack = dict(type='PackPoseInputs', meta_keys=meta_keys)
+train_pipeline = [
+    dict(type='EpochSeed'),
+    dict(type='GenerateTarget', encoder=codec),
+    flip,
+    pack,
+]
+val_pipeline = [dict(type='GenerateTarget', encoder=codec), pack]
+
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='Human36mDataset',
+        data_root=data_root,
+        data_prefix=dict(img='images/'),
+        ann_file='annotation_body3d/fps50/h36m_train.npz',
+        keypoint_2d_src='detection',
+        keypoint_2d_det_file='joint_2d_det_files/cpn_ft_h36m_dbb_train.npy',
+        camera_param_file='annotation_body3d/cameras.pkl',
+        multiple_target=243,
+        multiple_target_step=243,
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(
+        type='Human36mDataset',
+        data_root=data_root,
+        data_prefix=dict(img='images/'),
+        ann_file='annotation_body3d/fps50/h36m_test.npz',
+        keypoint_2d_src='detection',
+        keypoint_2d_det_file='joint_2d_det_files/cpn_ft_h36m_dbb_test.npy',
+        camera_param_file='annotation_body3d/cameras.pkl',
+        multiple_target=243,
+        pipeline=val_pipeline,
+        test_mode=True,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='LiftingError')
+test_evaluator = val_evaluator

@@ -1,0 +1,21 @@
+# MotionBERT as released: up to 243 frames in and out, keypoints with their scores.
+model = dict(
+    type='SequencePoseLifter',
+    backbone=dict(
+        type='MotionBERT',
+        in_channels=3,
+        feat_size=512,
+        depth=5,
+        num_heads=8,
+        mlp_ratio=2,
+        seq_len=243,
+    ),
+    head=dict(
+        type='RepresentationHead',
+        in_channels=512,
+        rep_dims=512,
+        loss=dict(type='PoseSequenceLoss', scale_weight=0.5, velocity_weight=20.0),
+        decoder=dict(type='ImageSpacePoseLifting'),
+    ),
+    test_cfg=dict(flip_test=True, target='all'),
+)

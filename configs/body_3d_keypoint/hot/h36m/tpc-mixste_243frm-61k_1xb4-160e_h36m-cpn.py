@@ -1,0 +1,10 @@
+_base_ = '../../mixste/h36m/mixste_243frm_1xb4-160e_h36m-cpn.py'
+
+model = dict(
+    backbone=dict(pruner=dict(type='ClusterPruner', num_keep=61, depth=7)),
+    test_cfg=dict(target='centre'),
+)
+# the centre frame of the window around each frame is evaluated
+centred = dict(seq_len=243, multiple_target=0, causal=False, pad_video_seq=True)
+val_dataloader = dict(dataset=centred)
+test_dataloader = val_dataloader

@@ -1,0 +1,13 @@
+_base_ = [
+    '../../../_base_/lifting_runtime.py',
+    '../../../_base_/datasets/cmu_mocap.py',
+    '../../../_base_/models/mixste.py',
+    '../../../_base_/schedules/mixste_160e.py',
+]
+# an epoch has about as many windows as Human3.6M's
+train_dataloader = dict(
+    batch_size=4, sampler=dict(num_samples=12800), dataset=dict(num_targets=243)
+)
+val_dataloader = dict(batch_size=32, dataset=dict(num_targets=243, stride=243))
+test_dataloader = val_dataloader
+train_cfg = dict(by_epoch=True, max_epochs=160, val_interval=1)
