@@ -1,6 +1,6 @@
 _base_ = [
     '../../../_base_/lifting_runtime.py',
-    '../../../_base_/datasets/h36m.py',
+    '../../../_base_/datasets/human36m.py',
     '../../../_base_/models/mixste.py',
     '../../../_base_/schedules/mixste_160e.py',
 ]
