@@ -77,6 +77,15 @@ class Clip3D:
         """Return the number of rows ``N``."""
         return len(self.frame)
 
+    def stretches(self) -> list[np.ndarray]:
+        """Rows of each person, without breaks: indices (T,), in time's order."""
+        stretches = []
+        for track in np.unique(self.track):
+            rows = np.flatnonzero(self.track == track)
+            breaks = np.flatnonzero(np.diff(self.frame[rows]) > 1) + 1
+            stretches += np.split(rows, breaks)
+        return stretches
+
 
 # Array: letters of its shape, type in memory.
 _ARRAYS = {

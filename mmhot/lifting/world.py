@@ -38,7 +38,7 @@ def place_people(clip: Clip3D, focal_length: float | None = None) -> Clip3D:
         raise ValueError(f'focal_length must be above 0 pixels, got {focal_length}')
     focal = focal_length or DEFAULT_FOCAL_RATIO * max(clip.width, clip.height)
     root = np.full((len(clip), 3), np.nan, np.float32)
-    for rows in _stretches(clip):
+    for rows in clip.stretches():
         root[rows] = place_roots(
             clip.keypoints_3d[rows],
             clip.keypoints_2d[rows],
@@ -116,7 +116,7 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         root = root @ rotation.T - [0, 0, height]
         poses = poses @ rotation.T
     else:
-        for rows in _stretches(clip):
+        for rows in clip.stretches():
             lowest = poses[rows][..., 2].min(1)
             size = max(round(_FLOOR_SECONDS * clip.fps), 1)
             root[rows, 2] = ANKLE_HEIGHT - uniform_filter1d(
@@ -128,13 +128,3 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         root_3d=root.astype(np.float32),
         keypoints_3d=poses.astype(np.float32),
     )
-
-
-def _stretches(clip: Clip3D) -> list[np.ndarray]:
-    """Rows of each person, without breaks."""
-    stretches = []
-    for track in np.unique(clip.track):
-        rows = np.flatnonzero(clip.track == track)
-        breaks = np.flatnonzero(np.diff(clip.frame[rows]) > 1) + 1
-        stretches += np.split(rows, breaks)
-    return stretches
