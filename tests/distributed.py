@@ -13,6 +13,7 @@ import os
 import socket
 from pathlib import Path
 
+import mmpose.visualization  # noqa: F401 slow; here once for all processes
 import pytest
 import torch
 from mmengine.config import Config
@@ -113,6 +114,7 @@ def train(config: Config, num_processes: int, folder: Path) -> list[dict]:
     if torch.cuda.is_available():
         pytest.skip('forked processes cannot use a GPU')
     config = copy.deepcopy(config)
+    config._format_python_code = False  # takes longer than the training
     config.work_dir = str(folder / f'work_{num_processes}')
     config.train_dataloader.batch_size //= num_processes
     config.optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.05))
@@ -146,5 +148,6 @@ def assert_two_processes_equal_one(
     for part in two:
         assert len(part['samples']) == len(one['samples'])
         assert_close(part['weights'], one['weights'], **exact)
-        assert part.get('metrics') == pytest.approx(one.get('metrics'), rel=1e-4)
+        if 'metrics' in one:
+            assert part['metrics'] == pytest.approx(one['metrics'], rel=1e-4)
     return one

@@ -1,7 +1,13 @@
 """Two processes train as one does."""
 
+import subprocess
+import sys
+
 import distributed
 import mocap
+import pytest
+from drawn_data import on_drawn_people
+from mmengine.config import Config
 
 
 def test_two_processes_train_a_lifter_as_one_does(tmp_path):
@@ -15,3 +21,38 @@ def test_two_processes_train_mmposes_lifters_as_one_does(tmp_path):
     model = dict(backbone=dict(net=dict(stem_channels=16)), head=dict(in_channels=16))
     config = mocap.tiny_config('video-pose-lift_tcn-27frm*', model)
     distributed.assert_two_processes_equal_one(config, tmp_path)
+
+
+def test_two_processes_train_gtpt_as_one_does(tmp_path):
+    (path,) = mocap.CONFIGS.glob('body_2d_keypoint/gtpt/coco/gtpt_t_*.py')
+    config = on_drawn_people(Config.fromfile(path))
+    config.train_dataloader.update(batch_size=2)
+    config.train_dataloader.dataset.indices = 4
+    config.train_cfg.max_epochs = 1
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    config.log_level = 'ERROR'
+    distributed.assert_two_processes_equal_one(config, tmp_path)
+
+
+@pytest.mark.slow(reason='starts four processes anew')
+def test_tools_work_under_torchrun(tmp_path):
+    model = dict(backbone=dict(embed_dims=48, depth=1))
+    mocap.tiny_config('nanohtnet*-30e_cmu-wild', model).dump(tmp_path / 'tiny.py')
+    tools = mocap.CONFIGS.parent / 'tools'
+    torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
+    common = [tmp_path / 'tiny.py', '--launcher', 'pytorch', '--work-dir', tmp_path]
+    for tool in (['train.py'], ['test.py', tmp_path / 'epoch_1.pth']):
+        command = [*torchrun, '--nproc-per-node', '2', tools / tool[0], *common]
+        command += tool[1:]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    # one process prints the table
+    assert done.stdout.count('P-MPJPE') == 1
+
+
+def test_several_processes_need_a_launcher(run_tool, monkeypatch):
+    monkeypatch.delenv('RANK', raising=False)
+    (path,) = mocap.CONFIGS.glob('body_3d_keypoint/nanohtnet/cmu_mocap/*-30e_*.py')
+    code, err = run_tool('train', path, '--launcher', 'pytorch')
+    assert code == 2
+    assert 'start the tool with torchrun' in err
