@@ -62,7 +62,11 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     if recovered:
         backbone |= pruning_config(sizes, recovered)
     config = lifter_config(backbone, in_channels=sizes['dim_feat'])
-    config['head'] |= {'type': 'RepresentationHead', 'rep_dims': sizes['dim_rep']}
+    config['head'] |= {
+        'type': 'RepresentationHead',
+        'rep_dims': sizes['dim_rep'],
+        'decoder': {'type': 'ImageSpacePoseLifting'},
+    }
     config['test_cfg']['target'] = 'all'
     return config, state
 

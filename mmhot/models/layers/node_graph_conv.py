@@ -92,8 +92,9 @@ class SimilarFrameGraphConv(NodeGraphConv):
         with torch.no_grad():
             tracks = x.transpose(1, 2)
             products = tracks @ tracks.transpose(-2, -1)  # (B, K, T, T)
-            index, least, is_exact = largest(products, self.num_neighbours)
-        if is_exact and not values.requires_grad and values.device.type == 'cpu':
+            index, least, has_ties = largest(products, self.num_neighbours)
+        is_fast = values.device.type == 'cpu' and not values.requires_grad
+        if is_fast and not has_ties:
             return mean_of_frames(values, index.transpose(1, 2))
         # with gradients, and on other devices, this is faster than gathering
         adjacency = scale_by_degrees((products >= least).to(x.dtype))
@@ -118,7 +119,7 @@ def mean_of_frames(x: Tensor, index: Tensor) -> Tensor:
     return mean.view_as(x)
 
 
-def largest(x: Tensor, count: int) -> tuple[Tensor, Tensor, bool]:
+def largest(x: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """Find the largest values along the last axis, faster than by ``topk``.
 
     Args:
@@ -126,15 +127,15 @@ def largest(x: Tensor, count: int) -> tuple[Tensor, Tensor, bool]:
         count (int): How many are wanted.
 
     Returns:
-        tuple[Tensor, Tensor, bool]: Their indices (..., count), the least of them
-        (..., 1), and whether it is greater than all others.
+        tuple[Tensor, Tensor, Tensor]: Their indices (..., count), the least of them
+        (..., 1), and whether any other equals it, a scalar.
     """
     indices, rest = [], x.clone()
     for _ in range(count):
         least, index = rest.max(-1, keepdim=True)
         rest.scatter_(-1, index, -torch.inf)
         indices.append(index)
-    return torch.cat(indices, dim=-1), least, not (rest == least).any()
+    return torch.cat(indices, dim=-1), least, (rest == least).any()
 
 
 def bone_adjacency(skeleton: Skeleton) -> Tensor:
