@@ -30,7 +30,9 @@ def publish(args: argparse.Namespace) -> None:
     """Write the small file and say how large it is."""
     import torch
     from mmengine.config import Config
+    from mmpose.apis.inference import dataset_meta_from_config
 
+    import mmhot.plugin  # noqa: F401 registers the dataset that the config names
     from mmhot import __version__
     from mmhot.compat import safe_load
     from mmhot.config_reading import parse_config_text
@@ -45,6 +47,8 @@ def publish(args: argparse.Namespace) -> None:
         raise ValueError(
             f'{args.source} is no checkpoint of an MMEngine training: it lacks {error}'
         ) from error
+    # as the dataset is described today, not when training began
+    kept['dataset_meta'] = dataset_meta_from_config(config) or kept['dataset_meta']
     if args.half:
         state = {
             key: value.half() if value.is_floating_point() else value

@@ -10,6 +10,9 @@ import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
+from .h36m_metainfo import h36m_metainfo
+
+# found by its whole path without a warning, wherever the user is
 MMPOSE_DATASETS = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'
 
 
@@ -113,8 +116,7 @@ class ClipDataset(BaseDataset):
         ValueError: If lengths do not fit each other.
     """
 
-    # found by its whole path without a warning, wherever the user is
-    METAINFO: dict = dict(from_file=str(MMPOSE_DATASETS / 'h36m.py'))
+    METAINFO: dict = h36m_metainfo()
 
     def __init__(
         self,

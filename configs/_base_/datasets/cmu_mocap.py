@@ -1,6 +1,8 @@
 # CMU motion capture in the published lifters' units: cameras like Human3.6M's with
 # the person in the middle, pictures divided by their width. README.md, "Data", says
 # how to fill data/cmu_mocap.
+dataset_type = 'MocapDataset'
+data_mode = 'topdown'
 data_root = 'data/cmu_mocap/'
 codec = dict(type='CameraPoseLifting')
 no_centre = dict(center_mode='static', center_x=0.0)
@@ -49,7 +51,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='SubjectBalancedSampler', num_samples=102400),
     dataset=dict(
-        type='MocapDataset',
+        type=dataset_type,
         data_root=data_root,
         ann_file=['cmu_h36m17.npz', 'cmu_h36m17_more.npz'],
         split_file='cmu_split.json',
@@ -67,7 +69,7 @@ val_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='MocapDataset',
+        type=dataset_type,
         data_root=data_root,
         ann_file='cmu_h36m17.npz',
         split_file='cmu_split.json',

@@ -8,6 +8,8 @@ from mmpose.registry import TRANSFORMS
 
 from mmhot.skeletons import get_skeleton
 
+from .inferencer_input import adopt_inferencer_input
+
 _MIN_DEPTH = 1.0
 _ANKLES = get_skeleton('h36m-17').indices(['right_foot', 'left_foot'])
 
@@ -97,6 +99,9 @@ class VirtualCamera(BaseTransform):
     (T', K, 3) metres in camera axes, ``target_img_path`` (mmpose's metrics read the
     action from it).
 
+    Samples without ``joints_world``, which MMPose's 3D inferencers make, have
+    keypoints already; see :mod:`.inferencer_input` for what is done to them.
+
     Args:
         known_intrinsics (bool): Whether to leave ``f`` and ``c`` in ``camera_param``
             for the codec. Without, it has the picture size only, as with a video of
@@ -108,6 +113,8 @@ class VirtualCamera(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Project; see the class."""
+        if 'joints_world' not in results:
+            return adopt_inferencer_input(results)
         joints = results['joints_world']
         offset = place_on_floor(joints)
         camera = self.choose_camera(results, joints + offset)

@@ -1,5 +1,5 @@
 _base_ = [
-    '../../../_base_/default_runtime.py',
+    '../../../_base_/lifting_runtime.py',
     '../../../_base_/datasets/cmu_mocap.py',
     '../../../_base_/models/htnet.py',
     '../../../_base_/schedules/htnet.py',

@@ -1,5 +1,5 @@
 _base_ = [
-    '../../../_base_/default_runtime.py',
+    '../../../_base_/lifting_runtime.py',
     '../../../_base_/datasets/cmu_mocap_wild.py',
     '../../../_base_/models/tcn.py',
     '../../../_base_/schedules/wild.py',
