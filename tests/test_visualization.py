@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from rendered import H36M, make_clip, rendered
 
+from mmhot.video.frames import VideoFile
 from mmhot.visualization import drawing
 from mmhot.visualization.scene import Scene
 from mmhot.visualization.sheet import render_sheet
@@ -274,3 +275,40 @@ def test_drawing_needs_neither_pytorch_nor_mmpose():
         'assert not heavy, heavy'
     )
     subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def film(path, num_frames=30, sound=True):
+    """Write a red film of the rendered clips' size and rate, with a tone."""
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('libx264', rate=25)
+        stream.width, stream.height, stream.pix_fmt = 1280, 720, 'yuv420p'
+        tone = container.add_stream('aac', rate=16000) if sound else None
+        for _ in range(num_frames):
+            image = np.full((720, 1280, 3), (0, 0, 200), np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, format='bgr24')
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if tone is not None:
+            samples = np.zeros((1, 640 * num_frames), np.float32)
+            frame = av.AudioFrame.from_ndarray(samples, format='fltp', layout='mono')
+            frame.rate = 16000
+            container.mux(tone.encode(frame))
+            container.mux(tone.encode())
+    return VideoFile(path)
+
+
+@pytest.mark.parametrize('sound', [True, False])
+def test_film_is_shown_behind_the_keypoints_with_its_sound(tmp_path, sound):
+    clip = rendered('walk')
+    footage = film(tmp_path / 'film.mp4', sound=sound)
+    written = tmp_path / 'a.mp4'
+    assert render_video(clip, written, height=240, footage=footage) == 30
+    _, images = decode(written)
+    assert len(images) == 30
+    # a dark red corner, where the film is
+    corner = images[10][60:80, 10:30].mean((0, 1))
+    assert corner.argmax() != corner.argmin()
+    assert corner.max() > 100 > corner.min() + 50
+    with av.open(str(written)) as container:
+        seconds = [float(s.duration * s.time_base) for s in container.streams.audio]
+    np.testing.assert_allclose(seconds, [1.2] * sound, atol=0.1)
