@@ -122,7 +122,7 @@ def test_clips_that_share_batches_do_not_mix():
 
 
 def test_seams_of_chunks_fade():
-    clips = [np.zeros(90, np.float32)]
+    clips = [np.zeros(81, np.float32)]
     count = 0
 
     def alternating(windows):
@@ -467,7 +467,7 @@ def test_clips_are_lifted_as_dataset_and_model_do(codec, tmp_path):
 
 
 def test_strides_come_from_the_config_or_let_nine_windows_see_each_frame(tmp_path):
-    checkpoint = save_lifter(tmp_path / 'a.pth', num_keep_frames=9)
+    checkpoint = save_lifter(tmp_path / 'a.pth', num_frames=27, num_keep_frames=9)
     assert Lifter(checkpoint=checkpoint).stride == 1
     assert Lifter(checkpoint=checkpoint, stride=3).stride == 3
     checkpoint = save_lifter(tmp_path / 'b.pth', stride=2, fps=25.0, mapping='hot')

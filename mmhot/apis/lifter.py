@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 import mmhot.plugin  # noqa: F401 registers what configs name
 from mmhot.datasets.transforms.frame_rate import resample
@@ -16,6 +17,7 @@ from mmhot.lifting.gaps import Segment, split_segments
 from mmhot.lifting.windows import lift_windows
 from mmhot.lifting.world import place_people
 from mmhot.models.layers import mirror_poses
+from mmhot.models.pose_estimators import SequencePoseLifter
 from mmhot.skeletons import convert_keypoints, get_skeleton
 
 from .load_model import load_lifter
@@ -38,7 +40,9 @@ class Lifter:
         batch_size (int): Windows at once.
         stride (int, optional): Frames from one window to the next; windows overlap
             and are averaged. By default what the config says, or else as many as let
-            nine windows see each frame: fewer show their seams as jitter.
+            nine windows see each frame: fewer show their seams as jitter. Models that
+            give all frames of their window get chunks that overlap by a sixth, where
+            one fades into the next.
 
     Raises:
         ValueError: If a name is unknown or weights and model do not fit.
@@ -76,8 +80,14 @@ class Lifter:
         self.mapping = settings.get('mapping', 'trained')
         self.causal = settings.get('causal', False)
         if stride is None:
-            stride = settings.get('stride', max(1, self.num_targets // 9))
+            stride = settings.get('stride', self._usual_stride())
         self.stride = stride
+
+    def _usual_stride(self) -> int:
+        """Frames between windows that show no seams."""
+        if self.num_targets == self.seq_len > 1:
+            return self.seq_len - self.seq_len // 6
+        return max(1, self.num_targets // 9)
 
     def __call__(
         self,
@@ -199,15 +209,22 @@ class Lifter:
         """Poses in camera axes (B, T', 17, 3) of pixels (B, T, 17, 2)."""
         encoded = self.codec.encode(windows, camera_param=camera)
         inputs = torch.from_numpy(encoded['keypoint_labels']).to(self.device)
-        coords = self.model(inputs, None, mode='tensor')
-        if self.flip_test:
-            flip_indices = _H36M.flip_indices
-            mirrored = mirror_poses(inputs, flip_indices)
-            mirrored = self.model(mirrored, None, mode='tensor')
-            coords = (coords + mirror_poses(mirrored, flip_indices)) / 2
+        coords = self.regress(inputs)
         keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
         known = {key: encoded[key] for key in keys}
         return self.codec.decode(coords.cpu().numpy(), **known)[0]
+
+    def regress(self, inputs: Tensor) -> Tensor:
+        """What the model makes (B, T', 17, 3) of its inputs (B, T, 17, C)."""
+        flip_indices = _H36M.flip_indices if self.flip_test else None
+        if isinstance(self.model, SequencePoseLifter):
+            return self.model.lift(inputs, flip_indices)
+        coords = self.model(inputs, None, mode='tensor')
+        if not self.flip_test:
+            return coords
+        mirrored = mirror_poses(inputs, flip_indices)
+        mirrored = self.model(mirrored, None, mode='tensor')
+        return (coords + mirror_poses(mirrored, flip_indices)) / 2
 
     def assemble(
         self, clip: Clip2D, segments: list[Segment], poses: list[np.ndarray]

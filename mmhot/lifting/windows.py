@@ -17,6 +17,27 @@ def blend_weights(num_targets: int) -> np.ndarray:
     return np.minimum(ramp, ramp[::-1]).astype(np.float32)
 
 
+def chunk_starts(num_frames: int, seq_len: int, stride: int) -> np.ndarray:
+    """First frames of chunks that cover a clip, spread evenly.
+
+    No chunk leaves a clip that is long enough, so that none sees repeated frames.
+
+    Args:
+        num_frames (int): Frames of the clip.
+        seq_len (int): Frames of a chunk.
+        stride (int): Most frames from one chunk to the next.
+
+    Returns:
+        np.ndarray: int64; of a clip shorter than a chunk one start, below zero, that
+        puts the clip into the chunk's middle.
+    """
+    span = num_frames - seq_len
+    if span <= 0:
+        return np.array([span // 2])
+    count = -(-span // stride) + 1
+    return np.linspace(0, span, count).round().astype(np.int64)
+
+
 def lift_windows(
     predict: Callable[[np.ndarray], np.ndarray],
     clips: Sequence[np.ndarray],
@@ -29,10 +50,11 @@ def lift_windows(
 ) -> list[np.ndarray]:
     """Predict every frame of several clips with batches of windows.
 
-    Seq2frame models (one target), models with a few target frames, and seq2seq models
-    (all frames are targets) differ in numbers only: windows start ``stride`` frames
-    apart, and where their targets overlap, predictions are averaged with
-    :func:`blend_weights`. Batches mix the windows of all clips.
+    Windows of seq2frame models (one target) and of models with a few target frames
+    start ``stride`` frames apart; those of seq2seq models (all frames are targets) are
+    chunks, see :func:`chunk_starts`. Where targets overlap, predictions are averaged
+    with :func:`blend_weights`: between two chunks one fades into the other. Batches mix
+    the windows of all clips.
 
     Args:
         predict (Callable): Maps windows (B, seq_len, ...) to (B, num_targets, ...).
@@ -59,7 +81,9 @@ def lift_windows(
         )
     weights = blend_weights(num_targets)
     lengths = [len(clip) for clip in clips]
-    starts = [window_starts(length, num_targets, stride) for length in lengths]
+    is_whole = num_targets == seq_len > 1
+    spread = chunk_starts if is_whole else window_starts
+    starts = [spread(length, num_targets, stride) for length in lengths]
     clip_of = np.repeat(np.arange(len(clips)), [len(of_clip) for of_clip in starts])
     start_of = np.concatenate(starts)
     total, weight_sum = None, [np.zeros(length, np.float32) for length in lengths]

@@ -1,5 +1,7 @@
 """Head that turns features of pose sequences into 3D poses."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from mmengine.structures import InstanceData
@@ -101,8 +103,23 @@ class PoseLiftingHead(BaseHead):
         target = test_cfg.get('target', 'centre')
         if not test_cfg.get('flip_test', False):
             return self.wanted(feats, target)
-        _check_same_frames(*feats, target)
         flip_indices = batch_data_samples[0].metainfo['flip_indices']
+        return self.average(feats, flip_indices, target)
+
+    def average(
+        self, feats: Sequence[Features], flip_indices: Sequence[int], target: str
+    ) -> Tensor:
+        """Wanted poses of windows, averaged with those of their mirror images.
+
+        Args:
+            feats (Sequence[Tensor | PrunedFeatures]): Of windows and mirror images.
+            flip_indices (Sequence[int]): Each keypoint's partner on the other side.
+            target (str): 'centre' or 'all'.
+
+        Returns:
+            Tensor: (B, T', K, 3).
+        """
+        _check_same_frames(*feats, target)
         coords, mirrored = (self.wanted(feat, target) for feat in feats)
         return (coords + mirror_poses(mirrored, flip_indices)) / 2
 

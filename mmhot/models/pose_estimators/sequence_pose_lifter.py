@@ -55,6 +55,11 @@ class SequencePoseLifter(PoseLifter):
         hourglass = getattr(self.backbone, 'hourglass', None)
         return nn.ModuleList() if hourglass is None else hourglass.pruners
 
+    @property
+    def leaves_frames_out(self) -> bool:
+        """Whether frames that a pruner drops never come back."""
+        return bool(self.pruners) and self.backbone.hourglass.recoverer is None
+
     def forward(
         self,
         inputs: Tensor,
@@ -95,10 +100,27 @@ class SequencePoseLifter(PoseLifter):
         """Features of windows and of their mirror images."""
         mirrored = mirror_poses(inputs, flip_indices)
         own = self.test_cfg.get('flip_kept', 'plain') == 'own'
-        if own or not self.pruners or self.backbone.hourglass.recoverer is not None:
+        if own or not self.leaves_frames_out:
             return list(self.extract_feat(torch.cat([inputs, mirrored])).chunk(2))
         feats = self.extract_feat(inputs)
         return [feats, self.extract_feat(mirrored, feats.stages)]
+
+    def lift(self, inputs: Tensor, flip_indices: Sequence[int] | None = None) -> Tensor:
+        """Poses of all frames that the network gives, as it gives them.
+
+        Args:
+            inputs (Tensor): Normalised 2D poses, (B, T, K, C).
+            flip_indices (Sequence[int], optional): Each keypoint's partner on the
+                other side, to average with the mirror image.
+
+        Returns:
+            Tensor: (B, T', K, 3); of the centre frame if others have been left out.
+        """
+        target = 'centre' if self.leaves_frames_out else 'all'
+        if flip_indices is None:
+            return self.head.wanted(self.extract_feat(inputs), target)
+        feats = self.extract_both(inputs, flip_indices)
+        return self.head.average(feats, flip_indices, target)
 
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
         """Predict poses.

@@ -1,0 +1,137 @@
+"""Whole clips through models that give all frames of their window: chunks."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmpose.registry import MODELS
+
+from mmhot import Lifter
+from mmhot.io.keypoints2d import Clip2D, Track2D
+from mmhot.lifting.windows import chunk_starts, lift_windows
+
+SEQ_LEN = 81
+OVERLAP = 13  # a sixth, what Lifter takes
+
+
+@pytest.mark.parametrize('num_frames', [81, 82, 149, 150, 500, 1237])
+@pytest.mark.parametrize('stride', [20, 68, 81])
+def test_chunks_cover_a_clip_from_within(num_frames, stride):
+    starts = chunk_starts(num_frames, SEQ_LEN, stride)
+    assert starts[0] == 0
+    assert starts[-1] + SEQ_LEN == num_frames
+    steps = np.diff(starts)
+    assert (steps <= stride).all()
+    # spread evenly
+    assert len(steps) == 0 or np.ptp(steps) <= 1
+    # no more chunks than that takes
+    assert len(starts) == -(-(num_frames - SEQ_LEN) // stride) + 1
+
+
+def test_a_short_clip_is_in_the_middle_of_one_chunk():
+    assert chunk_starts(20, 81, 68).tolist() == [-31]
+    assert chunk_starts(21, 81, 68).tolist() == [-30]
+
+
+def smooth(windows):
+    """Mean of neighbours, of which a chunk has half at its ends: errors are there."""
+    padded = np.pad(windows, ((0, 0), (15, 15), (0, 0)), 'edge')
+    frames = np.lib.stride_tricks.sliding_window_view(padded, 31, axis=1)
+    return frames.mean(-1).astype(np.float32)
+
+
+def random_walk(num_frames=1000):
+    steps = np.random.default_rng(0).normal(size=(num_frames, 3))
+    return steps.cumsum(0).astype(np.float32)
+
+
+def test_each_frame_is_computed_once_plus_overlap():
+    computed = 0
+
+    def count(windows):
+        nonlocal computed
+        computed += windows.shape[0] * windows.shape[1]
+        return windows
+
+    clip = random_walk()
+    (lifted,) = lift_windows(count, [clip], SEQ_LEN, SEQ_LEN, SEQ_LEN - OVERLAP)
+    np.testing.assert_allclose(lifted, clip, rtol=1e-5, atol=1e-5)
+    assert computed <= len(clip) * SEQ_LEN / (SEQ_LEN - OVERLAP) + SEQ_LEN
+
+
+def test_seams_jump_no_more_than_other_frames():
+    clip, stride = random_walk(), SEQ_LEN - OVERLAP
+    (lifted,) = lift_windows(smooth, [clip], SEQ_LEN, SEQ_LEN, stride)
+    jumps = np.linalg.norm(np.diff(lifted, axis=0), axis=1)
+    starts = chunk_starts(len(clip), SEQ_LEN, stride)[1:]
+    is_seam = np.zeros(len(jumps), bool)
+    for start in starts:
+        is_seam[start - 1 : start + OVERLAP] = True
+    assert jumps[is_seam].mean() < 1.5 * jumps[~is_seam].mean()
+    assert jumps[is_seam].max() <= 1.5 * jumps[~is_seam].max()
+    # hard seams jump much more
+    (hard,) = lift_windows(smooth, [clip[:972]], SEQ_LEN, SEQ_LEN, SEQ_LEN)
+    jumps = np.linalg.norm(np.diff(hard, axis=0), axis=1)
+    assert jumps[80::81].mean() > 3 * jumps.mean()
+
+
+def test_results_hardly_depend_on_where_chunks_begin():
+    clip, stride = random_walk(), SEQ_LEN - OVERLAP
+    (whole,) = lift_windows(smooth, [clip], SEQ_LEN, SEQ_LEN, stride)
+    best = smooth(clip[None])[0]
+    error = np.linalg.norm(whole - best, axis=1).mean()
+    for cut in (7, 23, 40):
+        (part,) = lift_windows(smooth, [clip[cut:]], SEQ_LEN, SEQ_LEN, stride)
+        moved = np.linalg.norm(part[40:] - whole[cut:][40:], axis=1)
+        # nor more than two errors of chunks make
+        assert moved.mean() < 2 * error
+        assert np.median(moved) < 1e-5
+
+
+def checkpoint_of(path, recoverer):
+    backbone = dict(
+        type='MixSTE',
+        num_frames=27,
+        embed_dims=16,
+        depth=2,
+        num_heads=2,
+        mlp_dims=32,
+        pruner=dict(type='ClusterPruner', num_keep=9, depth=1),
+        recoverer=recoverer,
+    )
+    decoder = dict(type='CameraPoseLifting')
+    model = dict(
+        type='SequencePoseLifter',
+        backbone=backbone,
+        head=dict(type='PoseLiftingHead', in_channels=16, decoder=decoder),
+        test_cfg=dict(flip_test=True),
+    )
+    config = Config(dict(model=model))
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        state = MODELS.build(config.model).state_dict()
+    torch.save(dict(meta=dict(cfg=config.pretty_text), state_dict=state), path)
+    return path
+
+
+def clip_of(num_frames):
+    rng = np.random.default_rng(1)
+    keypoints = rng.uniform(100, 900, (num_frames, 17, 2)).astype(np.float32)
+    scores = np.ones((num_frames, 17), np.float32)
+    track = Track2D(0, np.arange(num_frames), keypoints, scores)
+    return Clip2D('walk', 'h36m-17', [track], 1000, 1000, 50.0, Path('walk.npz'))
+
+
+@pytest.mark.parametrize('flip_test', [True, False])
+@pytest.mark.parametrize('recoverer', [dict(type='AttentionRecoverer'), None])
+def test_hourglasses_lift_clips(tmp_path, recoverer, flip_test):
+    checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer)
+    lifter = Lifter(checkpoint=checkpoint, flip_test=flip_test)
+    assert lifter.num_targets == (27 if recoverer else 1)
+    assert lifter.stride == (23 if recoverer else 1)
+    lifted = lifter(clip_of(60)).keypoints_3d
+    assert lifted.shape == (60, 17, 3)
+    assert np.isfinite(lifted).all()
