@@ -117,7 +117,7 @@ def train(config: Config, num_processes: int, folder: Path) -> list[dict]:
     config._format_python_code = False  # takes longer than the training
     config.work_dir = str(folder / f'work_{num_processes}')
     config.train_dataloader.batch_size //= num_processes
-    config.optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.05))
+    config.optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
