@@ -46,8 +46,10 @@ class EpochSeedHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Go on with the same order of samples."""
+        if not runner._resume:
+            return
         seed = checkpoint['meta'].get('sampler_seed')
-        if runner._resume and seed is not None:
+        if seed is not None:
             for sampler in _seeded_samplers(runner):
                 sampler.seed = seed
 
