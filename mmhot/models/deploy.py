@@ -8,10 +8,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 def switch_to_deploy(model: nn.Module) -> nn.Module:
     """Rewrite a model for inference, in place.
 
-    Batch normalisations become part of the convolutions before them, and modules that
-    have a method ``switch_to_deploy`` of their own, as MMPose's have it, are told.
-    What was a parameter may be gone afterwards: such a model can neither be trained
-    nor saved. Doing it twice does no harm.
+    Modules that have a method ``switch_to_deploy(test_cfg)``, as MMPose's have it, are
+    told, and batch normalisations become part of the convolutions before them. What
+    was a parameter may be gone afterwards: such a model can neither be trained nor
+    saved. Doing it twice does no harm.
 
     Args:
         model (nn.Module): A model with its final weights, on any device.
@@ -20,11 +20,11 @@ def switch_to_deploy(model: nn.Module) -> nn.Module:
         nn.Module: The model, in evaluation mode.
     """
     model.eval()
+    for module in list(model.modules())[1:]:
+        if hasattr(module, 'switch_to_deploy'):
+            module.switch_to_deploy(getattr(model, 'test_cfg', None))
     for module in list(model.modules()):
         _fold_batch_norms(module)
-    for module in list(model.modules()):
-        if hasattr(module, 'switch_to_deploy'):
-            module.switch_to_deploy()
     return model
 
 

@@ -6,8 +6,10 @@ from torch import Tensor, nn
 
 from .dropout import Dropout
 
-# Fewer tokens than this are trained faster without the fused kernel, on a CPU.
-_FEW_TOKENS = 64
+# Numbers of tokens for which plain products are faster than the fused kernel, on a CPU:
+# in training, which needs the logits again, and in inference.
+_PLAIN_IN_TRAINING = range(64)
+_PLAIN_IN_INFERENCE = range(16, 65)
 
 
 class Attention(nn.Module):
@@ -60,8 +62,8 @@ class Attention(nn.Module):
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, scale: float | None) -> Tensor:
     """Attend, within (B, H, N, D), by whatever is fastest."""
-    trains_on_cpu = torch.is_grad_enabled() and q.device.type == 'cpu'
-    if trains_on_cpu and q.shape[-2] < _FEW_TOKENS:
+    plain = _PLAIN_IN_TRAINING if torch.is_grad_enabled() else _PLAIN_IN_INFERENCE
+    if q.device.type == 'cpu' and q.shape[-2] in plain:
         scale = q.shape[-1] ** -0.5 if scale is None else scale
         return (q * scale @ k.transpose(-2, -1)).softmax(-1) @ v
     return F.scaled_dot_product_attention(q, k, v, scale=scale)
