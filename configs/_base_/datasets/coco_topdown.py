@@ -1,5 +1,6 @@
 # Crops around the people of COCO, with GTPT's labels and released augmentation.
 dataset_type = 'CocoDataset'
+data_mode = 'topdown'  # MMPose's inferencer asks for it
 data_root = 'data/coco/'
 codec = dict(type='GTPTLabel', input_size=(192, 256), sigma=4.0, simcc_split_ratio=2.0)
 
@@ -31,7 +32,7 @@ train_dataloader = dict(
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        data_mode='topdown',
+        data_mode=data_mode,
         ann_file='annotations/person_keypoints_train2017.json',
         data_prefix=dict(img='train2017/'),
         pipeline=train_pipeline,
@@ -46,7 +47,7 @@ val_dataloader = dict(
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        data_mode='topdown',
+        data_mode=data_mode,
         ann_file='annotations/person_keypoints_val2017.json',
         # None for the annotated boxes
         bbox_file=data_root + 'person_detection_results/'

@@ -1,0 +1,183 @@
+"""GTPT trains, resumes, is tested and predicts, through configs and tools."""
+
+import copy
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import cv2
+import mmpose
+import numpy as np
+import pytest
+import torch
+from drawn_data import first_people, overfit, small_training
+from drawn_people import FOLDER
+from mmpose.apis import MMPoseInferencer, inference_topdown, init_model
+from test_resume import curve
+from torch.testing import assert_close
+
+COCO = 'body_2d_keypoint/gtpt/coco/gtpt_t_*'
+WHOLEBODY = 'wholebody_2d_keypoint/gtpt/coco-wholebody/gtpt_t_*'
+PICTURE = FOLDER / '000001.png'
+TINY = dict(
+    backbone=dict(stage_channels=(16,), stage_depth=1),
+    head=dict(in_channels=16, embed_dims=32, num_heads=4),
+)
+# patches of a small crop that leave room beside a face's 68 keypoints
+MANY_PATCHES = dict(head=dict(patch_size=(2, 2), keep_rates=(1.0, 0.7, 0.5, 0.4)))
+
+
+def truth():
+    """The people of the first picture: boxes (2, 4) and COCO's joints (2, 17, 2)."""
+    content = json.loads((FOLDER / 'annotations.json').read_text())
+    people = [x for x in content['annotations'] if x['image_id'] == 1]
+    boxes = np.array([person['bbox'] for person in people])
+    boxes[:, 2:] += boxes[:, :2]
+    joints = np.array([person['keypoints'] for person in people])
+    return boxes, joints.reshape(2, 17, 3)[..., :2]
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A tiny GTPT's training of three epochs, with all augmentation and averaging."""
+    config = small_training(COCO, TINY)
+    config.train_dataloader.batch_size = 4
+    config.train_cfg.max_epochs = 3
+    config.train_cfg.val_interval = 1
+    config.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=3)
+    config.default_hooks.logger.interval = config.log_processor.window_size = 1
+    return config
+
+
+def test_resumed_training_is_the_uninterrupted_one(tiny, tmp_path, run_tool):
+    config, whole, resumed = (tmp_path / name for name in ('c.py', 'whole', 'resumed'))
+    tiny.dump(config)
+    code, err = run_tool('train', config, '--work-dir', whole)
+    assert code == 0, err
+    go_on = ['--resume', whole / 'epoch_1.pth']
+    code, err = run_tool('train', config, '--work-dir', resumed, *go_on)
+    assert code == 0, err
+    log = curve(whole)
+    assert len(log) == 9  # two steps and a validation each epoch
+    assert curve(resumed) == log[3:]
+    one, other = (
+        torch.load(folder / 'epoch_3.pth', weights_only=False)
+        for folder in (whole, resumed)
+    )
+    exact = dict(rtol=0, atol=0)
+    assert_close(other['state_dict'], one['state_dict'], **exact)
+    assert_close(other['ema_state_dict'], one['ema_state_dict'], **exact)
+    averaged, last = one['state_dict'], one['ema_state_dict']
+    assert last['steps'] == 6
+    # the average is what gets published: it has hardly moved
+    mean = 'backbone.conv.norm.running_mean'
+    assert averaged[mean].abs().max() < 0.1 * last[f'module.{mean}'].abs().max()
+    assert (whole / 'best_coco_AP_epoch_1.pth').is_file()
+
+
+def test_tools_and_inferencers_run(tiny, tmp_path, run_tool):
+    tiny.dump(tmp_path / 'c.py')
+    model = init_model(copy.deepcopy(tiny), device='cpu')
+    checkpoint = tmp_path / 'c.pth'
+    torch.save(dict(state_dict=model.state_dict()), checkpoint)
+    out = tmp_path / 'metrics.json'
+    code, err = run_tool('test', tmp_path / 'c.py', checkpoint, '--out', out)
+    assert code == 0, err
+    assert 0 <= json.loads(out.read_text())['coco/AP'] <= 1
+    boxes, _ = truth()
+    people = inference_topdown(model, str(PICTURE), boxes)
+    assert [len(person.pred_instances) for person in people] == [1, 1]
+    inferencer = MMPoseInferencer(
+        pose2d=str(tmp_path / 'c.py'),
+        pose2d_weights=str(checkpoint),
+        det_model='whole_image',
+        device='cpu',
+    )
+    (result,) = inferencer(str(PICTURE), out_dir=str(tmp_path / 'out'))
+    (person,) = result['predictions'][0]
+    assert np.array(person['keypoints']).shape == (17, 2)
+    assert (tmp_path / 'out' / 'visualizations' / PICTURE.name).is_file()
+
+
+@pytest.fixture(scope='module')
+def by_heart(tmp_path_factory):
+    """GTPT-T that knows the drawn people: its config and checkpoint."""
+    folder = tmp_path_factory.mktemp('by_heart')
+    return train_by_heart(small_training(COCO), 200, folder)
+
+
+def train_by_heart(config, epochs, folder):
+    from mmhot.cli.runner import build_runner
+
+    config = overfit(config, epochs)
+    config.work_dir = str(folder)
+    config.dump(folder / 'config.py')
+    build_runner(config).train()
+    return folder / 'config.py', folder / f'epoch_{epochs}.pth'
+
+
+@pytest.mark.slow(reason='learns eight people by heart, some minutes')
+def test_body_is_learned_by_heart(by_heart, tmp_path, run_tool):
+    out = tmp_path / 'metrics.json'
+    code, err = run_tool('test', *by_heart, '--out', out)
+    assert code == 0, err
+    metrics = json.loads(out.read_text())
+    assert metrics['coco/AP'] > 0.9
+    assert metrics['coco/AR'] > 0.9
+
+
+@pytest.mark.slow(reason='learns eight people by heart, some minutes')
+def test_pruning_can_be_changed_after_learning(by_heart, tmp_path, run_tool):
+    rates = 'model.test_cfg.keep_rates=[1,1,1,1]'
+    out = tmp_path / 'metrics.json'
+    code, err = run_tool('test', *by_heart, '--out', out, '--cfg-options', rates)
+    assert code == 0, err
+    assert json.loads(out.read_text())['coco/AP'] > 0.9
+
+
+@pytest.mark.slow(reason='learns eight people by heart, some minutes')
+def test_detected_boxes_do_nearly_as_well(by_heart, tmp_path, run_tool):
+    boxes = f'test_dataloader.dataset.bbox_file={FOLDER / "detections.json"}'
+    out = tmp_path / 'metrics.json'
+    code, err = run_tool('test', *by_heart, '--out', out, '--cfg-options', boxes)
+    assert code == 0, err
+    assert json.loads(out.read_text())['coco/AP'] > 0.4
+
+
+@pytest.mark.slow(reason='learns eight people by heart, some minutes')
+def test_predictions_are_where_the_joints_are(by_heart):
+    config, checkpoint = map(str, by_heart)
+    boxes, joints = truth()
+    model = init_model(config, checkpoint, device='cpu')
+    for person, expected in zip(
+        inference_topdown(model, str(PICTURE), boxes), joints, strict=True
+    ):
+        found = person.pred_instances
+        error = np.linalg.norm(found.keypoints[0] - expected, axis=-1)
+        assert error.mean() < 3
+        assert found.keypoint_scores.min() > 0.3
+        assert found.keypoint_scores.max() <= 1
+
+
+@pytest.mark.slow(reason='learns eight people by heart, some minutes')
+def test_mmposes_image_demo_runs(by_heart, tmp_path, monkeypatch):
+    demo = Path(mmpose.__file__).parent / '.mim' / 'demo' / 'image_demo.py'
+    drawn = tmp_path / 'drawn.png'
+    arguments = [str(PICTURE), *map(str, by_heart), '--out-file', str(drawn)]
+    monkeypatch.setattr(sys, 'argv', [str(demo), *arguments, '--device', 'cpu'])
+    runpy.run_path(str(demo), run_name='__main__')
+    assert cv2.imread(str(drawn)).shape == cv2.imread(str(PICTURE)).shape
+
+
+@pytest.mark.slow(reason='learns four people by heart, some minutes')
+def test_whole_body_is_learned_by_heart(tmp_path, run_tool):
+    annotations = first_people(tmp_path, 4)
+    config = small_training(WHOLEBODY, MANY_PATCHES, annotations=annotations)
+    files = train_by_heart(config, 200, tmp_path)
+    out = tmp_path / 'metrics.json'
+    code, err = run_tool('test', *files, '--out', out)
+    assert code == 0, err
+    metrics = json.loads(out.read_text())
+    assert metrics['coco-wholebody/AP'] > 0.9
+    assert metrics['coco-wholebody/body/AP'] > 0.9
