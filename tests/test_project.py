@@ -10,6 +10,7 @@ import pytest
 import mmhot
 
 ROOT = Path(__file__).parents[1]
+WILD = 'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_81frm-9k_1xb128-30e_cmu-wild.py'
 
 
 def run_python(code):
@@ -19,6 +20,7 @@ def run_python(code):
         [sys.executable, '-c', code], env=env, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+    assert 'WARNING' not in done.stdout + done.stderr
     return done.stdout.split()
 
 
@@ -103,20 +105,46 @@ def test_base_config_is_readable(name):
     assert len(Config.fromfile(ROOT / 'configs' / name))
 
 
-def test_leaf_configs_inherit_the_runtime_through_the_scheme(tmp_path):
-    leaves = [name for name in configs() if name.startswith('body_3d')]
-    (tmp_path / 'c.py').write_text(f"_base_ = 'mmhot::{leaves[0]}'")
+def test_inherited_config_builds_all_of_a_training_without_a_warning(tmp_path):
+    """Everything has the scope mmhot then, which only leads on to MMPose's."""
+    (tmp_path / 'c.py').write_text(f"""
+_base_ = 'mmhot::{WILD}'
+data_root = {str(ROOT / 'tests/data/cmu_mocap')!r}
+files = dict(ann_file='cmu_h36m17.npz', data_root=data_root)
+train_dataloader = dict(batch_size=2, dataset=dict(split='val', **files))
+val_dataloader = dict(batch_size=2, dataset=files)
+test_dataloader = val_dataloader
+work_dir = {str(tmp_path)!r}
+log_level = 'WARNING'
+""")
     code = f"""
 import mmhot
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.runner import Runner
 config = Config.fromfile({str(tmp_path / 'c.py')!r})
-DefaultScope.get_instance('test', scope_name=config.default_scope)
-print(config.model['_scope_'], type(MODELS.build(config.model)).__name__)
+runner = Runner.from_cfg(config)
+batch = next(iter(runner.build_dataloader(config.train_dataloader)))
+runner.build_optim_wrapper(config.optim_wrapper)
+runner.build_val_loop(config.val_cfg)
+print(config.model['_scope_'], type(runner.model).__name__, len(batch['inputs']))
 """
-    scope, built = run_python(code)
-    assert scope == 'mmhot'
-    assert built.endswith('PoseLifter')
+    said = run_python(code)
+    assert said == ['mmhot', 'SequencePoseLifter', '2']
+
+
+def test_mmpose_takes_our_models_by_name_in_our_scope():
+    code = """
+import mmhot
+from mmengine.registry import FUNCTIONS, init_default_scope
+from mmpose.apis.inferencers import Pose3DInferencer
+inferencer = Pose3DInferencer.__new__(Pose3DInferencer)
+inferencer.scope = 'mmhot'
+config, weights = inferencer._load_model_from_metafile('nanohtnet')
+init_default_scope('mmhot')
+with FUNCTIONS.switch_scope_and_registry('mmhot') as registry:
+    print(config.model.type, weights.partition('://')[0], registry.scope)
+"""
+    assert run_python(code) == ['SequencePoseLifter', 'mmhot', 'mmhot']
 
 
 def test_metafiles_of_the_index_name_existing_configs():

@@ -32,9 +32,11 @@ def mending_commands(findings: Iterable[Finding]) -> list[str]:
         version = '.'.join(map(str, PYTHON))
         return [f'python{version} -m venv .venv  # then install mmhot there']
     commands = []
+    files = [None, 'build', 'run', 'mm']
     if any(x.name == 'mmcv' and not x.hidden_by for x in failing):
         commands.append(_pip('', *map(str, read_requirements('build'))))
-    for file in (None, 'build', 'run', 'mm'):
+        files.remove('build')
+    for file in files:
         own = [x for x in failing if _file(x) == file]
         for verdict in ('missing', 'broken'):
             same = [x for x in own if x.verdict == verdict and not x.blocked_by]

@@ -1,0 +1,199 @@
+"""The package as people install it: from a wheel, outside of the checkout."""
+
+import email
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from mmhot.io.keypoints3d import read_lifted
+
+ROOT = Path(__file__).parents[1]
+DEMO = ROOT / 'demo' / 'skating_2d_coco17.npz'
+WILD = (
+    'mmhot::body_3d_keypoint/nanohtnet/cmu_mocap/'
+    'nanohtnet_81frm-9k_1xb128-30e_cmu-wild.py'
+)
+
+pytestmark = pytest.mark.slow(reason='builds the wheel and installs it elsewhere')
+
+
+def call(*command, cwd, code=0):
+    """Run a program away from the checkout; return what it printed."""
+    variables = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=variables,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def pip(*arguments, cwd):
+    call(sys.executable, '-m', 'pip', '--no-input', *arguments, cwd=cwd)
+
+
+@pytest.fixture(scope='module')
+def sources(tmp_path_factory):
+    """What a clone would hold."""
+    folder = tmp_path_factory.mktemp('sources') / 'mmhot'
+    names = ['mmhot', 'configs', 'tools', 'requirements']
+    for name in names:
+        ignored = shutil.ignore_patterns('__pycache__')
+        shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=ignored)
+    for name in ('pyproject.toml', 'setup.py', 'MANIFEST.in', 'model-index.yml'):
+        shutil.copy(ROOT / name, folder)
+    for name in ('README.md', 'LICENSE'):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def wheel(sources, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('wheel')
+    options = ('--no-deps', '--no-build-isolation', '-w', folder)
+    pip('wheel', *options, sources, cwd=folder)
+    (file,) = folder.glob('*.whl')
+    return file
+
+
+def environment(folder, wheel, borrow):
+    """A second environment with the wheel and, if wanted, the first one's packages."""
+    venv.create(folder, with_pip=False, symlinks=True)
+    (site,) = folder.glob('lib/python*/site-packages')
+    if borrow:
+        (site / 'first.pth').write_text(sysconfig.get_paths()['purelib'] + '\n')
+    python = folder / 'bin' / 'python'
+    options = ('--no-deps', '--no-index', '--ignore-installed', wheel)
+    pip('--python', python, 'install', *options, cwd=folder)
+    return folder / 'bin'
+
+
+@pytest.fixture(scope='module')
+def second(wheel, tmp_path_factory):
+    return environment(tmp_path_factory.mktemp('second') / 'env', wheel, borrow=True)
+
+
+def test_wheel_carries_configs_metafiles_weights_and_requirements(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        (metadata,) = (name for name in names if name.endswith('/METADATA'))
+        metadata = email.message_from_bytes(archive.read(metadata))
+    for folder, pattern in (('configs', '*.py'), ('configs', '*.yml')):
+        for path in (ROOT / folder).rglob(pattern):
+            assert f'mmhot/.mim/{path.relative_to(ROOT)}' in names
+    for path in (ROOT / 'requirements').glob('*.txt'):
+        assert f'mmhot/.mim/requirements/{path.name}' in names
+    for path in (ROOT / 'mmhot/weights').iterdir():
+        assert f'mmhot/weights/{path.name}' in names
+    assert 'mmhot/.mim/model-index.yml' in names
+    assert not [
+        name for name in names if name.startswith(('tests', 'configs', 'tools'))
+    ]
+    needed = {
+        line.partition(';')[0]
+        for line in metadata.get_all('Requires-Dist')
+        if 'extra ==' not in line
+    }
+    assert 'numpy<2' in needed
+    assert not {
+        x for x in needed if x.startswith(('torch', 'mm', 'opencv')) or '==' in x
+    }
+
+
+def test_source_distribution_builds_the_same_wheel(sources, wheel, tmp_path):
+    code = "import setuptools.build_meta as b; b.build_sdist('dist')"
+    call(sys.executable, '-c', code, cwd=sources)
+    (archive,) = sources.glob('dist/*.tar.gz')
+    options = ('--no-deps', '--no-build-isolation', '-w', tmp_path)
+    pip('wheel', *options, archive, cwd=tmp_path)
+    (again,) = tmp_path.glob('*.whl')
+    names = [set(zipfile.ZipFile(file).namelist()) for file in (wheel, again)]
+    assert names[0] == names[1]
+
+
+def test_demo_runs_outside_of_the_checkout(second, tmp_path):
+    clip = shutil.copy(DEMO, tmp_path / 'clip.npz')
+    formats = ('npz', 'json', 'mp4', 'png')
+    options = ('--out-dir', 'out', '--formats', ','.join(formats))
+    said = call(second / 'mmhot', 'lift', clip, *options, cwd=tmp_path)
+    assert 'lifted in' in said
+    for name in formats:
+        assert (tmp_path / f'out/clip.{name}').stat().st_size > 10_000
+    lifted = read_lifted(tmp_path / 'out/clip.npz')
+    assert lifted.keypoints_3d.shape[1:] == (17, 3)
+    assert len(lifted.frame) == len(read_lifted(tmp_path / 'out/clip.json').frame)
+
+
+def test_doctor_and_list_know_their_own_installation(second, tmp_path):
+    content = json.loads(call(second / 'mmhot', 'doctor', '--json', cwd=tmp_path))
+    packages = {package['name']: package for package in content['packages']}
+    assert packages['mmhot']['note'].startswith(str(second.parent))
+    assert packages['mmcv']['verdict'] == 'ok'
+    assert content['ok']
+    content = json.loads(call(second / 'mmhot', 'list', '--json', cwd=tmp_path))
+    files = [x['file'] for x in (*content['models'], *content['weights'])]
+    for file in files:
+        assert file.startswith(str(second.parent))
+        assert Path(file).is_file()
+
+
+def test_every_package_can_be_imported_given_time(second, tmp_path):
+    said = call(second / 'mmhot', 'doctor', '--full', '--json', cwd=tmp_path)
+    packages = json.loads(said)['packages']
+    for package in packages[2:]:
+        assert package['imported'] or not package['needed'], package
+
+
+def test_configs_go_by_name_after_import(second, tmp_path):
+    (tmp_path / 'mine.py').write_text(f"_base_ = '{WILD}'\nwork_dir = 'work'\n")
+    code = f"""
+import mmhot
+from mmengine.config import Config
+from mmengine.hub import get_config
+from mmengine.runner import load_checkpoint
+from mmpose.apis import init_model
+assert {str(second.parent)!r} in mmhot.__file__
+config = Config.fromfile('mine.py')
+model = init_model(config, 'mmhot://nanohtnet_81frm-9k_cmu-wild', device='cpu')
+assert get_config({WILD!r}).model.type == config.model.type
+print('built', type(model).__name__)
+"""
+    said = call(second / 'python', '-c', code, cwd=tmp_path)
+    assert 'built SequencePoseLifter' in said
+    assert 'scope' not in said
+    assert 'WARNING' not in said
+
+
+@pytest.mark.parametrize('model', [WILD, 'nanohtnet', 'mine.py'])
+def test_lift_takes_configs_by_name(model, second, tmp_path):
+    (tmp_path / 'mine.py').write_text(f"_base_ = '{WILD}'\n")
+    clip = shutil.copy(DEMO, tmp_path / 'clip.npz')
+    options = ['--model', model, '--out-dir', 'out', '--no-flip']
+    if model != 'nanohtnet':
+        options += ['--checkpoint', 'nanohtnet_81frm-9k_cmu-wild']
+    said = call(second / 'mmhot', 'lift', clip, *options, cwd=tmp_path)
+    assert (tmp_path / 'out/clip.npz').is_file()
+    assert 'scope' not in said
+
+
+def test_doctor_runs_where_nothing_else_is_installed(wheel, tmp_path):
+    bare = environment(tmp_path / 'bare', wheel, borrow=False)
+    said = call(bare / 'mmhot', 'doctor', '--json', cwd=tmp_path, code=1)
+    content = json.loads(said)
+    missing = {x['name'] for x in content['packages'] if x['verdict'] == 'missing'}
+    assert {'torch', 'mmcv', 'mmpose', 'numpy', 'pyyaml'} <= missing
+    last = [command.split()[-1] for command in content['commands']]
+    assert last == ["'packaging>=24'", 'munkres==3.0.0', 'xtcocotools==1.14.3']
+    said = call(bare / 'mmhot', 'list', cwd=tmp_path, code=2)
+    assert said == 'mmhot list: error: PyYAML is needed: pip install pyyaml\n'
