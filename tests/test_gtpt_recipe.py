@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import cv2
 import drawn_people
@@ -21,7 +22,7 @@ from mmhot.datasets.transforms import (
     RandomScaleRotation,
 )
 from mmhot.datasets.transforms.epoch_seed import seed_everything
-from mmhot.engine import CosineMomentumEMA
+from mmhot.engine import CosineMomentumEMA, KeepRateHook
 from mmhot.skeletons import get_skeleton
 
 META = {
@@ -305,3 +306,34 @@ def test_drawn_people_are_as_their_generator_draws_them():
         difference = cv2.imread(str(FOLDER / name)).astype(int) - image
         # OpenCV's anti-aliasing differs a little between versions
         assert np.abs(difference).mean() < 0.5
+
+
+def runner_at(epoch, keep_rates=(1.0, 0.7, 0.3, 0.1)):
+    head = SimpleNamespace(keep_rates=keep_rates)
+    return SimpleNamespace(epoch=epoch, model=SimpleNamespace(head=head))
+
+
+@pytest.mark.parametrize(
+    ('epoch', 'rates'),
+    [
+        (0, (1, 1, 1, 1)),
+        (10, (1, 1, 1, 1)),
+        (15, (1, 0.85, 0.65, 0.55)),
+        (20, (1, 0.7, 0.3, 0.1)),
+        (99, (1, 0.7, 0.3, 0.1)),
+    ],
+)
+def test_keep_rates_can_fall_while_learning(epoch, rates):
+    hook, runner = KeepRateHook(begin=10, end=20), runner_at(epoch)
+    hook.before_train(runner)
+    hook.before_train_epoch(runner)
+    assert runner.model.head.keep_rates == pytest.approx(rates)
+    hook.after_train_epoch(runner)
+    assert runner.model.head.keep_rates == (1.0, 0.7, 0.3, 0.1)
+
+
+def test_keep_rates_that_fall_need_an_aim():
+    with pytest.raises(ValueError, match='begin must be before end, got 5 and 5'):
+        KeepRateHook(begin=5, end=5)
+    with pytest.raises(ValueError, match="the head's keep_rates must be set"):
+        KeepRateHook(end=5).before_train(runner_at(0, keep_rates=None))

@@ -1,6 +1,6 @@
 """What MMEngine's Runner uses: hooks and averages of models."""
 
 from .cosine_ema import CosineMomentumEMA
-from .hooks import EpochSeedHook
+from .hooks import EpochSeedHook, KeepRateHook
 
-__all__ = ['CosineMomentumEMA', 'EpochSeedHook']
+__all__ = ['CosineMomentumEMA', 'EpochSeedHook', 'KeepRateHook']

@@ -1,5 +1,6 @@
 """Hooks for MMEngine's Runner."""
 
 from .epoch_seed_hook import EpochSeedHook
+from .keep_rate_hook import KeepRateHook
 
-__all__ = ['EpochSeedHook']
+__all__ = ['EpochSeedHook', 'KeepRateHook']
