@@ -175,6 +175,18 @@ print('built', type(model).__name__)
     assert 'WARNING' not in said
 
 
+def test_stock_functions_need_no_import_of_ours(second, tmp_path):
+    (site,) = second.parent.glob('lib/python*/site-packages')
+    config = site / 'mmhot/.mim/configs' / WILD.partition('::')[2]
+    code = f"""
+from mmpose.apis import init_model
+model = init_model({str(config)!r}, 'mmhot://nanohtnet_81frm-9k_cmu-wild', 'cpu')
+print('built', type(model).__name__)
+"""
+    said = call(second / 'python', '-c', code, cwd=tmp_path)
+    assert 'built SequencePoseLifter' in said
+
+
 @pytest.mark.parametrize('model', [WILD, 'nanohtnet', 'mine.py'])
 def test_lift_takes_configs_by_name(model, second, tmp_path):
     (tmp_path / 'mine.py').write_text(f"_base_ = '{WILD}'\n")
