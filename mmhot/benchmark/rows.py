@@ -32,6 +32,17 @@ from mmhot.nearest_name import hint_at_names
 _2D = 'mmpose::body_2d_keypoint'
 _VIDEO = 'mmpose::body_3d_keypoint/video_pose_lift/h36m/video-pose-lift'
 _MOTIONBERT = 'mmpose::body_3d_keypoint/motionbert/h36m/motionbert'
+_3D = 'mmhot::body_3d_keypoint'
+_HOSTS = {
+    'mixste-243': f'{_3D}/mixste/h36m/mixste_243frm_1xb4-160e_h36m-cpn.py',
+    'hot-mixste-243': f'{_3D}/hot/h36m/hot-mixste_243frm-81k_1xb4-160e_h36m-cpn.py',
+    'tpc-mixste-243': f'{_3D}/hot/h36m/tpc-mixste_243frm-61k_1xb4-160e_h36m-cpn.py',
+    'motionbert-243': f'{_3D}/motionbert/h36m/motionbert_243frm_1xb32-120e_h36m.py',
+    'motionbert-lite-243': f'{_3D}/motionbert/h36m/'
+    'motionbert-lite_243frm_1xb32-60e_h36m.py',
+    'hot-motionbert-lite-243': f'{_3D}/hot/h36m/'
+    'hot-motionbert-lite_243frm-81k_1xb32-60e_h36m.py',
+}
 _NANOHTNET = 'mmhot::body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet'
 ROWS = {
     'rtmpose-t': f'{_2D}/rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py',
@@ -50,6 +61,7 @@ ROWS = {
     'nanohtnet-243-9': f'{_NANOHTNET}_243frm-9k_1xb256-49e_cmu.py',
     'nanohtnet-243-27': f'{_NANOHTNET}_243frm-27k_1xb256-49e_cmu.py',
     'nanohtnet-81-9': f'{_NANOHTNET}_81frm-9k_1xb256-49e_cmu.py',
+    **_HOSTS,
 }
 """Short names, and what they stand for: a row, which may have options."""
 
