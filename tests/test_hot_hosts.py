@@ -275,3 +275,11 @@ def test_cost_is_that_of_the_published_network(name):
     cost = count_cost(MODELS.build(config).to('meta'), x)
     found = (cost.parameters / 1e6, cost.weight_macs / 1e9, cost.product_macs / 1e9)
     assert_close(found, COSTS[name], rtol=0, atol=1.1e-3)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('recoverer', [TRA, TRI, None], ids=['TRA', 'TRI', 'none'])
+def test_exported_hourglass_gives_the_same(recoverer):
+    model = build('MotionBERT', 'ClusterPruner', recoverer)
+    exported = torch.export.export(model, (torch.zeros_like(windows()),)).module()
+    assert_close(exported(windows()), model(windows()))

@@ -135,6 +135,14 @@ def test_settings_tell_what_shapes_do_not():
     assert config['test_cfg']['target'] == 'all'
 
 
+def test_pruned_mixste_has_its_own_hidden_channels_whatever_its_option_says():
+    meta, _ = load_fixture('hot_mixste')
+    config, _ = convert_published(_renamed(meta), d_hid=7)
+    assert config['backbone']['mlp_dims'] == 1024
+    with pytest.raises(ValueError, match='d_hid=7 contradicts the tensors'):
+        convert_published(_renamed(load_fixture('mixste')[0]), d_hid=7)
+
+
 def test_a_plain_motionbert_has_no_tokens_to_prune_by():
     meta, _ = load_fixture('hot_motionbert')
     state = _renamed(meta)

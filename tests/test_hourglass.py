@@ -263,6 +263,12 @@ def test_pruners_that_do_not_fit_are_refused(pruners, message):
         build(*pruners)
 
 
+@pytest.mark.parametrize('sizes', [(0, 4), (27, 0)])
+def test_nothing_cannot_be_pruned(sizes):
+    with pytest.raises(ValueError, match='must be at least 1, got 0'):
+        Hourglass(*sizes, 8)
+
+
 def test_recoverer_alone_is_refused():
     with pytest.raises(ValueError, match='a recoverer needs a pruner'):
         build(recoverer=dict(type='InterpolationRecoverer'))

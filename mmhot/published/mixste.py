@@ -50,6 +50,9 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
         for key, tensor in state.items()
     }
     found = _sizes(state, depth)
+    if recovered or 'token_num' in settings:
+        # the released code of pruned models has this option, and ignores it
+        settings = {key: settings[key] for key in settings if key != 'd_hid'}
     pruning = pruning_defaults(
         3 if recovered else depth - 1, found['frames'], recovered
     )

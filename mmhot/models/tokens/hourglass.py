@@ -98,6 +98,9 @@ class Hourglass(nn.Module):
         fixed_lengths: bool = False,
     ) -> None:
         super().__init__()
+        for name, count in (('num_frames', num_frames), ('num_layers', num_layers)):
+            if count < 1:
+                raise ValueError(f'{name} must be at least 1, got {count}')
         if recoverer is not None and not pruner:
             raise ValueError('a recoverer needs a pruner: set pruner too')
         pruner = [pruner] if isinstance(pruner, dict) else pruner or []
