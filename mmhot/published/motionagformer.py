@@ -25,7 +25,7 @@ _BLOCK = ('norm1', 'norm2', 'mlp.fc1', 'mlp.fc2')
 # What no shape tells. HoT's copy of the host differs from the host itself.
 _DEFAULTS = {
     False: {'num_heads': 8, 'neighbour_num': 2},
-    True: {'num_heads': 4, 'neighbour_num': 4, 'k': 2},
+    True: {'num_heads': 4, 'neighbour_num': 4, 'layer_index': 7, 'k': 2},
 }
 _OUTER = {
     'joints_embed': 'backbone.embed',
@@ -48,7 +48,12 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
         key: tensor.flatten(0, 1) if tensor.ndim == 3 else tensor
         for key, tensor in state.items()
     }
-    sizes = merge_settings(settings, _sizes(state, depth), _DEFAULTS[recovered], _NAME)
+    found = _sizes(state, depth)
+    # shapes tell the layer too, unless all frames are kept
+    defaults = {
+        name: value for name, value in _DEFAULTS[recovered].items() if name not in found
+    }
+    sizes = merge_settings(settings, found, defaults, _NAME)
     backbone = {
         'type': _NAME,
         'num_frames': sizes['frames'],
@@ -109,8 +114,9 @@ def _sizes(state: Tensors, depth: int) -> dict[str, int]:
         'in_channels': state['backbone.embed.weight'].shape[1],
     }
     if recovery := recovery_sizes(state):
-        # pruned layers are those that are built for the frames kept
-        sizes |= {**recovery, 'layer_index': lengths.index(lengths[-1])}
+        sizes |= recovery
+        if lengths[0] != lengths[-1]:
+            sizes['layer_index'] = lengths.index(lengths[-1])
     return sizes
 
 

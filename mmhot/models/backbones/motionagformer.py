@@ -63,6 +63,8 @@ class MotionAGFormer(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        if depth < 1:
+            raise ValueError(f'depth must be at least 1, got {depth}')
         skeleton = get_skeleton(skeleton)
         self.hourglass = Hourglass(
             num_frames,
