@@ -62,7 +62,9 @@ def _tables(findings, devices: list[str], commands: list[str], quiet: bool):
         yield f'\ndevice: {devices[-1]}'
         waiting = [x.name for x in findings if x.is_unproven]
         if waiting:
-            yield f'not imported for lack of time: {", ".join(waiting)} (see --full)'
+            more = f' and {len(waiting) - 6} more' if len(waiting) > 6 else ''
+            names = ', '.join(waiting[:6]) + more
+            yield f'not imported for lack of time: {names} (see --full)'
     if commands:
         yield '\nTo mend it, in this order, and then look again with `mmhot doctor`:'
         yield from (f'  {command}' for command in commands)

@@ -1,0 +1,61 @@
+"""``tools/publish_model.py``: a small file of a training's checkpoint."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from lifters import lifter_config, random_state
+
+from mmhot.apis import Lifter
+from mmhot.compat import safe_load
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def publish(monkeypatch, capsys):
+    """Run the tool; returns its exit code and what it said is wrong."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, 'argv', ['publish_model.py', *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            runpy.run_path(str(ROOT / 'tools/publish_model.py'), run_name='__main__')
+        return caught.value.code, capsys.readouterr().err
+
+    return run
+
+
+def test_small_file_keeps_what_is_needed_and_describes_the_dataset_anew(
+    publish, tmp_path
+):
+    config = lifter_config(fps=25.0)
+    config.train_dataloader = dict(dataset=dict(type='MocapDataset'))
+    meta = dict(
+        cfg=config.pretty_text,
+        dataset_meta=dict(stats_info=dict(bbox_scale=400.0)),
+        epoch=3,
+        iter=30,
+        time='today',
+    )
+    source, target = tmp_path / 'epoch_3.pth', tmp_path / 'small.pth'
+    torch.save(dict(meta=meta, state_dict=random_state(config)), source)
+    assert publish(source, target, '--half') == (0, '')
+    published = safe_load(target)
+    assert {x.dtype for x in published['state_dict'].values()} == {torch.float16}
+    assert published['meta'].keys() == {
+        *('dataset_meta', 'epoch', 'iter', 'cfg', 'mmhot_version')
+    }
+    assert published['meta']['dataset_meta']['stats_info']['bbox_scale'] == 1
+    assert 'train_dataloader' not in published['meta']['cfg']
+    assert Lifter(checkpoint=target).fps == 25.0
+
+
+@pytest.mark.parametrize('content', [dict(state_dict={}), dict(a=1)])
+def test_what_is_no_training_is_refused(content, publish, tmp_path):
+    torch.save(content, tmp_path / 'x.pth')
+    code, said = publish(tmp_path / 'x.pth', tmp_path / 'y.pth')
+    assert code == 2
+    assert 'is no checkpoint of an MMEngine training: it lacks' in said
+    assert said.count('\n') == 1
