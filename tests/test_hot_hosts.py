@@ -124,6 +124,21 @@ def test_gradients_reach_every_parameter_through_pruning(host):
     assert not without
 
 
+@pytest.mark.parametrize('recoverer', [None, TRA, TRI], ids=['none', 'TRA', 'TRI'])
+@pytest.mark.parametrize('host', HOSTS)
+def test_mixed_precision_trains(host, recoverer):
+    model = build(host, 'AttentionPruner', recoverer).train()
+    batch = samples(
+        2,
+        lifting_target_label=torch.zeros(2, NUM_FRAMES, 17, 3),
+        lifting_target_weight=torch.ones(2, NUM_FRAMES, 17),
+    )
+    with torch.autocast('cpu', torch.bfloat16):
+        loss = model(windows(), batch, mode='loss')['loss_pose3d']
+    loss.backward()
+    assert all(each.grad.isfinite().all() for each in model.parameters())
+
+
 def test_loss_is_of_the_kept_frames():
     model = build('MixSTE', 'ClusterPruner')
     poses, kept = model(windows())

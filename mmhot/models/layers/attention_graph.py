@@ -12,6 +12,7 @@ from .attention import Attention
 from .mlp import MLP
 from .node_graph_conv import KeypointGraphConv, SimilarFrameGraphConv
 from .received_attention import received_attention
+from .stream_fusion import fuse_streams
 
 
 class FrameAttention(Attention):
@@ -87,9 +88,7 @@ class AttentionGraphLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, K, C)`` to ``(B, T, K, C)``."""
-        attended, convolved = self.attention(x), self.graph(x)
-        weights = self.fusion(torch.cat([attended, convolved], -1)).softmax(-1)
-        return torch.lerp(convolved, attended, weights[..., :1])
+        return fuse_streams(self.fusion, self.attention(x), self.graph(x))
 
     def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Also return the attention that each frame receives, (B, T)."""

@@ -7,13 +7,13 @@
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from .attention import Attention
 from .drop_path import DropPath
 from .dropout import Dropout
 from .received_attention import received_attention
+from .stream_fusion import fuse_streams
 
 
 class SpaceTimeBlock(nn.Module):
@@ -105,8 +105,7 @@ class DualStream(NamedTuple):
     def _fuse(self, first: Tensor, second: Tensor) -> Tensor:
         if self.fusion is None:
             return (first + second) / 2
-        weights = self.fusion(torch.cat([first, second], -1)).softmax(-1)
-        return torch.lerp(second, first, weights[..., :1])
+        return fuse_streams(self.fusion, first, second)
 
 
 def _mlp(embed_dims: int, hidden_dims: int, drop_rate: float) -> nn.Sequential:
