@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS, KEYPOINT_CODECS, MODELS
 
+from mmhot.evaluation.cost import count_cost
 from mmhot.skeletons import get_skeleton
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
@@ -30,6 +32,15 @@ def config(request):
 @pytest.fixture(params=TOPDOWN, ids=lambda path: path.stem)
 def topdown_config(request):
     return deepcopy(read(request.param))
+
+
+@cache
+def _entries():
+    entries = {}
+    for path in CONFIGS.glob('*/*/metafile.yml'):
+        for entry in yaml.safe_load(path.read_text())['Models']:
+            entries[CONFIGS.parent / entry['Config']] = entry
+    return entries
 
 
 @cache
@@ -120,5 +131,15 @@ def test_config_can_be_resumed_and_trained_by_several_processes(config):
 
 @pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
 def test_config_is_listed_in_the_metafile(path):
-    metafile = (path.parents[1] / 'metafile.yml').read_text()
-    assert f'Config: {path.relative_to(CONFIGS.parent)}' in metafile
+    assert _entries()[path]['Name'] == path.stem
+
+
+@pytest.mark.parametrize('path', LIFTERS, ids=lambda path: path.stem)
+def test_metafile_says_what_a_lifter_costs(path):
+    backbone = _build_lifter(path).backbone
+    shape = (1, backbone.num_frames, 17, getattr(backbone, 'in_channels', 2))
+    cost = count_cost(_build_lifter(path), torch.zeros(shape, device='meta'))
+    said = _entries()[path]['Metadata']
+    assert said['Parameters'] == cost.parameters
+    # other ways to compute the same count a little less or more
+    assert said['MACs'] == pytest.approx(cost.macs, rel=0.02)
