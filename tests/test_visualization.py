@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from rendered import H36M, make_clip, rendered
 
+from mmhot.lifting.world import place_people, to_world
 from mmhot.video.frames import VideoFile
 from mmhot.visualization import drawing
 from mmhot.visualization.scene import Scene
@@ -152,6 +153,14 @@ def test_both_axes_give_the_same_stage(frontal):
     x, y, z = np.moveaxis(frontal.keypoints_3d, -1, 0)
     turned = replace(frontal, keypoints_3d=np.stack([x, z, -y], -1), axes='z-up')
     np.testing.assert_array_equal(set_stage(turned).points, set_stage(frontal).points)
+
+
+def test_a_clip_that_is_in_the_world_already_is_drawn_there(frontal):
+    placed = to_world(place_people(frontal))
+    Scene(placed)
+    np.testing.assert_allclose(
+        set_stage(placed).points, set_stage(frontal).points, atol=1e-6
+    )
 
 
 def two_people():

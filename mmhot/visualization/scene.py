@@ -127,7 +127,8 @@ def check(clip: Clip3D) -> None:
         raise ValueError(
             f'clip {clip.name}: fps must be above 0 and below 1000, got {clip.fps}'
         )
-    if clip.axes not in ('camera', 'z-up'):
+    known = ('camera', 'z-up', 'world')
+    if clip.axes not in known:
         raise ValueError(
-            f"clip {clip.name}: axes must be 'camera' or 'z-up', got {clip.axes!r}"
+            f'clip {clip.name}: axes must be one of {known}, got {clip.axes!r}'
         )
