@@ -1,0 +1,55 @@
+"""Which frames of a clip a hourglass lifter keeps."""
+
+import numpy as np
+import torch
+
+from mmhot.io.keypoints2d import Clip2D
+from mmhot.models.tokens import MotionPruner, PrunedFeatures, UniformPruner
+from mmhot.models.tokens.pruners import Frames
+
+from .lifter import Lifter
+
+
+@torch.no_grad()
+def trace_frames(
+    lifter: Lifter, clip: Clip2D, start: int = 0
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Run a lifter with a pruner on one window of a clip's first person.
+
+    Args:
+        lifter (Lifter): One whose model has a pruner.
+        clip (Clip2D): 2D keypoints.
+        start (int): First frame of the window, at the model's frame rate. Frames
+            after the last one repeat it.
+
+    Returns:
+        tuple[np.ndarray, dict[str, np.ndarray]]: The window's 2D poses, pixels,
+        (T, 17, 2), and the frames kept, from 0 to T - 1: by the 'model', and as many
+        by 'uniform' sampling and by 'motion'.
+
+    Raises:
+        ValueError: If the model keeps all frames, or the clip has fewer than
+            ``start``.
+    """
+    segment = lifter.prepare(clip)[0]
+    times = clip.times_of(segment.frames)
+    keypoints = lifter.to_model_rate(segment.keypoints, times)
+    if not 0 <= start < len(keypoints):
+        raise ValueError(f'start must be from 0 to {len(keypoints) - 1}, got {start}')
+    frames = np.arange(start, start + lifter.seq_len).clip(max=len(keypoints) - 1)
+    window = keypoints[frames]
+    camera = dict(w=clip.width, h=clip.height)
+    encoded = lifter.codec.encode(window[None], camera_param=camera)
+    inputs = torch.from_numpy(encoded['keypoint_labels']).to(lifter.device)
+    feats = lifter.model.extract_feat(inputs)
+    if not isinstance(feats, PrunedFeatures):
+        raise ValueError(f'{lifter.name} has no pruner: it keeps all frames')
+    num_keep = feats.kept.shape[1]
+    centre = torch.tensor([(lifter.seq_len - 1) // 2], device=inputs.device)
+    seen = Frames(inputs.flatten(2), inputs, None, centre)
+    kept = {
+        'model': feats.kept,
+        'uniform': UniformPruner(num_keep, 0)(seen),
+        'motion': MotionPruner(num_keep, 0)(seen),
+    }
+    return window, {name: index[0].cpu().numpy() for name, index in kept.items()}
