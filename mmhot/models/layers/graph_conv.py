@@ -6,8 +6,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from .foldable import Foldable
 
-class ModulatedGraphConv(nn.Module):
+
+class ModulatedGraphConv(Foldable):
     r"""Graph convolution with modulated weights and a learned adjacency.
 
     With the symmetric :math:`Q = (P + P^\top) / 2`, :math:`P` being the given
@@ -47,12 +49,12 @@ class ModulatedGraphConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, N, in_dims)`` to ``(B, N, out_dims)``."""
-        kernel, scale, shift, graph = self.combine()
+        kernel, scale, shift, graph = self.folded()
         x = torch.addcmul(shift, scale, x @ kernel)  # (B, N, 2 * out_dims)
         own, others = x.chunk(2, dim=-1)
         return torch.baddbmm(own, graph.expand(len(x), -1, -1), others)
 
-    def combine(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def fold(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Combine the parameters so that few operations are left.
 
         Returns:
@@ -60,8 +62,6 @@ class ModulatedGraphConv(nn.Module):
             (in_dims, 2 * out_dims), what to multiply with and to add, both
             (N, 2 * out_dims), and the graph without its diagonal, (N, N).
         """
-        if self.weight is None:  # deployed
-            return self.kernel, self.scale, self.shift, self.graph
         offset = self.adjacency_offset
         graph = torch.add(self.adjacency, offset + offset.T, alpha=0.5)
         own_scale = graph.diagonal().unsqueeze(-1) * self.modulation
@@ -69,14 +69,6 @@ class ModulatedGraphConv(nn.Module):
         bias = self.bias.expand_as(own_scale)
         shift = torch.cat([bias, torch.zeros_like(bias)], dim=-1)
         return torch.cat([*self.weight], dim=-1), scale, shift, graph * self.others
-
-    @torch.no_grad()
-    def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
-        """Combine the parameters once and for all."""
-        names = ('kernel', 'scale', 'shift', 'graph')
-        for name, constant in zip(names, self.combine(), strict=True):
-            self.register_buffer(name, constant, persistent=False)
-        self.weight = self.modulation = self.adjacency_offset = self.bias = None
 
 
 def tree_adjacency(parents: Sequence[int]) -> Tensor:

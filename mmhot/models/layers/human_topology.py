@@ -7,8 +7,6 @@ over limbs are linear layers over a limb's joints, and rows are added where the
 published code overwrites them.
 """
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,6 +14,8 @@ from torch import Tensor, nn
 from ...skeletons import Skeleton
 from .attention import Attention
 from .drop_path import DropPath
+from .dropout import Dropout
+from .foldable import Foldable, fold_norm
 from .graph_conv import ModulatedGraphConv
 from .mlp import MLP
 
@@ -42,37 +42,21 @@ class LocalJointConnection(nn.Module):
 
 
 class LimbPool(nn.Module):
-    """One vector per limb, from all or the outermost joints of each."""
+    """Layers that make one vector of all or the outermost joints of a limb."""
 
-    def __init__(
-        self,
-        embed_dims: int,
-        mlp_dims: int,
-        limbs: Sequence[Sequence[int]],
-        drop_rate: float,
-        drop_path: float,
-    ) -> None:
+    def __init__(self, embed_dims: int, mlp_dims: int, num_joints: int) -> None:
         super().__init__()
-        joints = torch.tensor(limbs)
-        self.num_limbs, num_joints = joints.shape
-        self.register_buffer('joints', joints.flatten(), persistent=False)
         self.proj = nn.Linear(num_joints * embed_dims, embed_dims)
         self.norm = nn.LayerNorm(embed_dims)
-        self.mlp = MLP(embed_dims, mlp_dims, drop_rate)
-        self.drop_path = DropPath(drop_path)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Pool ``(B, K, C)`` to ``(B, limbs, C)``."""
-        x = x.index_select(1, self.joints).unflatten(1, (self.num_limbs, -1))
-        x = self.drop_path(F.gelu(self.proj(x.flatten(2))))
-        return self.drop_path.add(x, self.mlp(self.norm(x)))
+        self.mlp = MLP(embed_dims, mlp_dims)
 
 
-class IntraPartConstraint(nn.Module):
+class IntraPartConstraint(Foldable):
     """Intra-part constraint (IPC): a limb's joints move as one.
 
     The vector of a whole limb replaces the normalised features of its middle and
-    end joint, that of middle and end replaces a second copy of the end joint's.
+    end joint, that of middle and end replaces a second copy of the end joint's. Both
+    pools are computed at once.
     """
 
     def __init__(
@@ -85,27 +69,65 @@ class IntraPartConstraint(nn.Module):
     ) -> None:
         super().__init__()
         limbs = [skeleton.indices(limb) for limb in LIMBS]
-        rates = (drop_rate, drop_path)
         self.norm3 = nn.LayerNorm(embed_dims)
-        self.pool3 = LimbPool(embed_dims, mlp_dims, limbs, *rates)
+        self.pool3 = LimbPool(embed_dims, mlp_dims, num_joints=3)
         self.norm2 = nn.LayerNorm(embed_dims)
-        self.pool2 = LimbPool(embed_dims, mlp_dims, [x[1:] for x in limbs], *rates)
-        spread3 = torch.zeros(skeleton.num_keypoints, len(limbs))
-        spread2 = torch.zeros_like(spread3)
+        self.pool2 = LimbPool(embed_dims, mlp_dims, num_joints=2)
+        self.drop = Dropout(drop_rate)
+        self.drop_path = DropPath(drop_path)
+        spread = torch.zeros(skeleton.num_keypoints, 2, len(limbs))
         for limb, (_, middle, end) in enumerate(limbs):
-            spread3[[middle, end], limb] = 1
-            spread2[end, limb] = 1
-        self.register_buffer('spread', torch.cat([spread3, spread2], 1), False)
-        self.register_buffer('keep3', 1 - spread3.sum(1, keepdim=True), False)
-        self.register_buffer('keep2', 1 - spread2.sum(1, keepdim=True), False)
+            spread[[middle, end], 0, limb] = 1
+            spread[end, 1, limb] = 1
+        self.register_buffer('joints', torch.tensor(limbs).flatten(), persistent=False)
+        self.register_buffer('spread', spread.flatten(1), persistent=False)
+        self.register_buffer('keep', 1 - spread.sum(-1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, K, C)`` to ``(B, K, C)``."""
-        joints3, joints2 = self.norm3(x), self.norm2(x)
-        limbs = torch.cat([self.pool3(joints3), self.pool2(joints2)], dim=1)
-        x = torch.addcmul(x, joints3, self.keep3)
-        x = torch.addcmul(x, joints2, self.keep2)
+        scale, shift, *layers = self.folded()
+        normed = F.layer_norm(x, x.shape[-1:])
+        limbs = self.pool(normed.index_select(1, self.joints), *layers)
+        x = torch.addcmul(x + shift, normed, scale)
         return torch.baddbmm(x, self.spread.expand(len(x), -1, -1), limbs)
+
+    def pool(self, x: Tensor, proj: Tensor, bias: Tensor, *mlp: Tensor) -> Tensor:
+        """Make both vectors of the joints of all limbs, (B, pools * limbs, C)."""
+        batch_size, _, dims = x.shape
+        x = F.gelu(F.linear(x.reshape(batch_size, -1, 3 * dims), proj, bias))
+        x = x.unflatten(-1, (2, dims)).movedim(2, 0)  # (pools, B, limbs, C)
+        x = self.drop_path(x.flatten(0, 1))
+        fc1, bias1, fc2, bias2 = mlp
+        hidden = F.layer_norm(x, x.shape[-1:]).reshape(2, -1, dims)
+        hidden = self.drop(F.gelu(torch.baddbmm(bias1, hidden, fc1)))
+        hidden = self.drop(torch.baddbmm(bias2, hidden, fc2))
+        x = self.drop_path.add(x, hidden.view_as(x))
+        return x.unflatten(0, (2, -1)).transpose(0, 1).flatten(1, 2)
+
+    def fold(self) -> tuple[Tensor, ...]:
+        """Combine the parameters of both pools.
+
+        Returns:
+            tuple[Tensor, ...]: What the normalised input is multiplied with and what
+            is added, for the joints that keep it, both (K, C); weight and bias of the
+            projection of three joints to both vectors; weights (pools, C, mlp_dims)
+            and (pools, mlp_dims, C) of the perceptron, each followed by its biases.
+        """
+        norms, pools = (self.norm3, self.norm2), (self.pool3, self.pool2)
+        scale = self.keep @ torch.stack([norm.weight for norm in norms])
+        shift = self.keep @ torch.stack([norm.bias for norm in norms])
+        proj3, bias3 = fold_norm(self.norm3, self.pool3.proj)
+        proj2, bias2 = fold_norm(self.norm2, self.pool2.proj)
+        # the smaller pool leaves out the first joint
+        proj2 = F.pad(proj2, (len(proj3[0]) - len(proj2[0]), 0))
+        proj = torch.cat([proj3, proj2]), torch.cat([bias3, bias2])
+        fc1 = [fold_norm(pool.norm, pool.mlp.fc1) for pool in pools]
+        fc2 = [(pool.mlp.fc2.weight, pool.mlp.fc2.bias) for pool in pools]
+        mlp = []
+        for layers in (fc1, fc2):
+            weights, biases = zip(*layers, strict=True)
+            mlp += [torch.stack(weights).mT, torch.stack(biases).unsqueeze(1)]
+        return scale, shift, *proj, *mlp
 
 
 class GlobalBodyInteraction(nn.Module):
