@@ -20,7 +20,8 @@ from mmhot.datasets.transforms.inferencer_input import adopt_inferencer_input
 
 MMPOSE = Path(mmpose.__file__).parent / '.mim/configs'
 RTMPOSE = MMPOSE / 'body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py'
-LIFTERS = Path(__file__).parents[1] / 'configs/body_3d_keypoint/nanohtnet/cmu_mocap'
+CONFIGS = Path(__file__).parents[1] / 'configs/body_3d_keypoint'
+LIFTERS = CONFIGS / 'nanohtnet/cmu_mocap'
 WILD = LIFTERS / 'nanohtnet_81frm-9k_1xb128-30e_cmu-wild.py'
 PUBLISHED = LIFTERS / 'nanohtnet_27frm-3k_1xb256-49e_cmu.py'
 SIZE = (1280, 720)
@@ -121,6 +122,29 @@ def test_normalised_person_is_lifted_as_if_the_camera_looked_there(lifter, monke
     np.testing.assert_allclose(
         moved.pred_instances.keypoints, looked_at.pred_instances.keypoints, atol=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'mixste/cmu_mocap/mixste-xs_81frm_1xb32-10e_cmu-wild.py',
+        'motionagformer/cmu_mocap/hot-motionagformer-xs_27frm-9k_1xb16-60e_cmu.py',
+        'video_pose_lift/cmu_mocap/video-pose-lift_tcn-27frm_1xb128-10e_cmu-wild.py',
+    ],
+    ids=lambda name: name.partition('/')[0],
+)
+@pytest.mark.parametrize('norm', [True, False])
+def test_models_of_many_output_frames_give_the_centre_one(name, norm):
+    torch.manual_seed(0)
+    model = init_model(str(CONFIGS / name), device='cpu')
+    keypoints = walk(model.cfg.test_dataloader.dataset.seq_len)
+    found = samples(keypoints, (600.0, 100.0, 1000.0, 500.0))
+    (sample,) = inference_pose_lifter_model(
+        model, found, image_size=SIZE, norm_pose_2d=norm
+    )
+    assert sample.pred_instances.keypoints.shape == (1, 17, 3)
+    assert sample.pred_instances.keypoint_scores.shape == (1, 17)
+    assert 0.05 < np.abs(sample.pred_instances.keypoints).max() < 10
 
 
 def test_pixels_are_left_as_they_are():

@@ -64,7 +64,8 @@ class ImageSpacePoseLifting(CameraPoseLifting):
             scores = np.asarray(encoded['keypoint_labels_visible'], np.float32)
             parts = encoded['keypoint_labels'], scores[..., None]
             encoded['keypoint_labels'] = np.concatenate(parts, -1)
-        if lifting_target is None:
+        # MMPose's inferencers make up a target of zeros, which is in no picture
+        if lifting_target is None or not np.any(lifting_target):
             return encoded
         label, unit_size = self._project(lifting_target, camera_param)
         encoded.update(

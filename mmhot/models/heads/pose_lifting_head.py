@@ -81,7 +81,8 @@ class PoseLiftingHead(BaseHead):
             batch_data_samples (list[PoseDataSample]): B samples.
             test_cfg (dict): ``flip_test`` (bool, defaults to False) averages both
                 images; ``target`` ('centre' or 'all', defaults to 'centre') says
-                which output frames are kept.
+                which output frames are kept. A sample with one target frame, as
+                MMPose's inferencers make, gets the centre one anyway.
 
         Returns:
             list[InstanceData]: ``keypoints`` (T, K, 3) and ``keypoint_scores``
@@ -89,7 +90,7 @@ class PoseLiftingHead(BaseHead):
         """
         coords = to_numpy(self.regress(feats, batch_data_samples, test_cfg))
         return [
-            self.decode(coord, sample)
+            self.decode(_as_asked(coord, sample), sample)
             for coord, sample in zip(coords, batch_data_samples, strict=True)
         ]
 
@@ -198,3 +199,12 @@ def _check_same_frames(feats: Features, mirrored: Features, target: str) -> None
         "target='all' needs flip_kept='plain' in test_cfg: a window and its mirror "
         'image have kept different frames'
     )
+
+
+def _as_asked(coords: np.ndarray, data_sample) -> np.ndarray:
+    """The centre one of poses (T', K, 3) if a sample's target is one frame."""
+    target = data_sample.get('gt_instances', {}).get('lifting_target')
+    if target is None or len(target) > 1:
+        return coords
+    centre = len(coords) // 2
+    return coords[centre : centre + 1]
