@@ -61,11 +61,24 @@ def read_models() -> list[IndexedModel]:
         ValueError: If PyYAML is missing.
         FileNotFoundError: If the package was installed without its data.
     """
-    return [
-        model
-        for metafile in _read_yaml(FOLDER / 'model-index.yml')['Import']
-        for model in _models_of(FOLDER / metafile)
-    ]
+    return [_model(entry) for entry in read_index(FOLDER)]
+
+
+def read_index(folder: Path) -> Iterator[dict[str, Any]]:
+    """Read the entries of all metafiles of an OpenMMLab package, in order.
+
+    Args:
+        folder (Path): The package's ``.mim``.
+
+    Yields:
+        dict: Of each model, as in the metafile.
+
+    Raises:
+        ValueError: If PyYAML is missing.
+        FileNotFoundError: If the package was installed without its data.
+    """
+    for metafile in _read_yaml(folder / 'model-index.yml')['Import']:
+        yield from _read_yaml(folder / metafile).get('Models', [])
 
 
 def shipped_weights() -> dict[str, Path]:
@@ -73,21 +86,20 @@ def shipped_weights() -> dict[str, Path]:
     return {path.stem: path for path in sorted(WEIGHTS_FOLDER.glob('*.pth'))}
 
 
-def _models_of(metafile: Path) -> Iterator[IndexedModel]:
-    for entry in _read_yaml(metafile)['Models']:
-        metadata = entry.get('Metadata', {})
-        aliases = entry.get('Alias', [])
-        yield IndexedModel(
-            name=entry['Name'],
-            aliases=tuple([aliases] if isinstance(aliases, str) else aliases),
-            algorithm=entry['In Collection'],
-            config=FOLDER / entry['Config'],
-            parameters=metadata.get('Parameters'),
-            macs=metadata.get('MACs'),
-            training_data=metadata.get('Training Data', ''),
-            weights=entry.get('Weights', ''),
-            results=entry.get('Results', []),
-        )
+def _model(entry: dict[str, Any]) -> IndexedModel:
+    metadata = entry.get('Metadata', {})
+    aliases = entry.get('Alias', [])
+    return IndexedModel(
+        name=entry['Name'],
+        aliases=tuple([aliases] if isinstance(aliases, str) else aliases),
+        algorithm=entry['In Collection'],
+        config=FOLDER / entry['Config'],
+        parameters=metadata.get('Parameters'),
+        macs=metadata.get('MACs'),
+        training_data=metadata.get('Training Data', ''),
+        weights=entry.get('Weights', ''),
+        results=entry.get('Results', []),
+    )
 
 
 def _read_yaml(path: Path) -> Any:
@@ -95,4 +107,6 @@ def _read_yaml(path: Path) -> Any:
         import yaml
     except ImportError as error:
         raise ValueError('PyYAML is needed: pip install pyyaml') from error
-    return yaml.safe_load(path.read_text(encoding='utf-8'))
+    # the one in C is ten times as fast, and MMPose has hundreds of models
+    loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+    return yaml.load(path.read_text(encoding='utf-8'), Loader=loader)

@@ -40,10 +40,12 @@ class Detector(Protocol):
     """Finds people's boxes.
 
     Attributes:
-        name (str): For people to read, and part of what cached results belong to.
+        name (str): For people to read.
+        identity (dict): What results depend on: plain values, of its file and options.
     """
 
     name: str
+    identity: dict
 
     def __call__(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Boxes (P, 4), xyxy pixels, and scores (P,) of each BGR image."""
@@ -54,11 +56,13 @@ class PoseEstimator(Protocol):
     """Finds the keypoints of people whose boxes are known.
 
     Attributes:
-        name (str): For people to read, and part of what cached results belong to.
+        name (str): For people to read.
+        identity (dict): What results depend on: plain values, of its file and options.
         skeleton (str): Of its keypoints, see :func:`mmhot.skeletons.get_skeleton`.
     """
 
     name: str
+    identity: dict
     skeleton: str
 
     def __call__(

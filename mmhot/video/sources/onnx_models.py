@@ -12,6 +12,8 @@ import numpy as np
 
 from mmhot.crops import crop_matrix, unmap_points
 
+from .identity import identify
+
 # Of the pixels that OpenMMLab's models were trained on, RGB.
 _MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 _STD = np.array([58.395, 57.12, 57.375], np.float32)
@@ -76,6 +78,7 @@ class OnnxDetector:
         self, path: str | Path, device: str = 'cpu', min_score: float = 0.3
     ) -> None:
         self.name = Path(path).stem
+        self.identity = identify(self.name, path, min_score=min_score)
         self.min_score = min_score
         self._session = open_session(path, device)
         outputs = [output.name for output in self._session.get_outputs()]
@@ -134,6 +137,7 @@ class OnnxPoseEstimator:
         self, path: str | Path, device: str = 'cpu', batch_size: int = 32
     ) -> None:
         self.name = Path(path).stem
+        self.identity = identify(self.name, path)
         self._session = open_session(path, device)
         (entry,) = self._session.get_inputs()
         self._input, shape = entry.name, entry.shape

@@ -1,0 +1,256 @@
+"""Detectors of MMDetection and top-down 2D models of MMPose, ours among them."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import DefaultScope
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import nn
+
+import mmhot.plugin  # noqa: F401 registers what our configs name
+from mmhot.compat import safe_load
+from mmhot.config_reading import read_config_file
+from mmhot.skeletons import get_skeleton
+
+from .identity import identify
+from .model_names import NamedModel, find_detector, find_pose_model
+
+_PERSON = 'person'
+
+
+class MMPoseDetector:
+    """A detector of MMDetection.
+
+    Args:
+        model (str | Path): Config file, or name or alias in MMDetection's index, or
+            'human' for what MMPose's inferencer takes.
+        weights (str | Path, optional): Checkpoint; by default that of the index.
+        device (str): PyTorch device. Defaults to 'cpu'.
+        min_score (float): Boxes below are left out. Defaults to 0.3.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If the model is unknown, or weights and model do not fit.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        weights: str | Path | None = None,
+        device: str = 'cpu',
+        min_score: float = 0.3,
+    ) -> None:
+        named = find_detector(str(model))
+        weights = _weights_of(named, weights, model, '--det-weights')
+        from mmdet.apis import init_detector
+
+        config = read_config_file(named.config)
+        with DefaultScope.overwrite_default_scope('mmdet'):
+            self._model = _build(
+                named.config, lambda: init_detector(config, device='cpu')
+            )
+            meta = _load(self._model, weights, '--det-weights')
+            pipeline = [*config.test_dataloader.dataset.pipeline]
+            pipeline[0] = dict(type='mmdet.LoadImageFromNDArray')
+            self._pipeline = Compose(pipeline)
+        classes = meta.get('classes') or meta.get('CLASSES') or (_PERSON,)
+        classes = [classes] if isinstance(classes, str) else list(classes)
+        if _PERSON not in classes:
+            raise ValueError(f'{weights} detects {", ".join(classes)}, not people')
+        self._label = classes.index(_PERSON)
+        self._model.to(device)
+        self.min_score = min_score
+        self.name = named.config.stem
+        self.identity = identify(self.name, weights, min_score=min_score)
+
+    @torch.no_grad()
+    def __call__(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Boxes (P, 4), xyxy pixels, and scores (P,) of each BGR image."""
+        if not images:
+            return []
+        with DefaultScope.overwrite_default_scope('mmdet'):
+            samples = [
+                self._pipeline(dict(img=image, img_id=index))
+                for index, image in enumerate(images)
+            ]
+            results = self._model.test_step(pseudo_collate(samples))
+        return [
+            self._people(result.pred_instances, image.shape)
+            for image, result in zip(images, results, strict=True)
+        ]
+
+    def _people(
+        self, found: Any, shape: tuple[int, ...]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        wanted = (found.labels == self._label) & (found.scores >= self.min_score)
+        boxes = found.bboxes[wanted].cpu().numpy().reshape(-1, 2, 2)
+        boxes = boxes.clip(0, shape[1::-1]).reshape(-1, 4)
+        scores = found.scores[wanted].cpu().numpy()
+        return boxes.astype(np.float32), scores.astype(np.float32)
+
+
+class MMPoseEstimator:
+    """A top-down 2D model of MMPose, or one of ours.
+
+    Args:
+        model (str | Path): Config file, or name or alias in our or MMPose's index.
+        weights (str | Path, optional): Checkpoint; by default that of the index.
+        device (str): PyTorch device. Defaults to 'cpu'.
+        batch_size (int): People at once, from as many images as it takes. Defaults
+            to 32.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If the model is unknown, is not top-down or has keypoints that
+            mmhot does not know, or if weights and model do not fit.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        weights: str | Path | None = None,
+        device: str = 'cpu',
+        batch_size: int = 32,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        named = find_pose_model(str(model))
+        weights = _weights_of(named, weights, model, '--pose2d-weights')
+        from mmpose.apis import init_model
+        from mmpose.models.pose_estimators import TopdownPoseEstimator
+
+        config = read_config_file(named.config)
+        with DefaultScope.overwrite_default_scope('mmpose'):
+            self._model = _build(named.config, lambda: init_model(config, device='cpu'))
+            if not isinstance(self._model, TopdownPoseEstimator):
+                raise ValueError(
+                    f'{model} is no top-down 2D model, but a '
+                    f'{type(self._model).__name__}'
+                )
+            meta = _load(self._model, weights, '--pose2d-weights')
+            self._meta = meta if 'flip_indices' in meta else self._model.dataset_meta
+            self._pipeline = Compose(config.test_dataloader.dataset.pipeline)
+        self._model.to(device)
+        self.batch_size = batch_size
+        self.name = named.config.stem
+        self.skeleton, self.num_keypoints = _skeleton(self._meta, model)
+        self.identity = identify(self.name, weights)
+
+    @torch.no_grad()
+    def __call__(
+        self, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Keypoints (P, K, 2) and scores (P, K) for the boxes (P, 4) of each image."""
+        wanted = [
+            (image, box)
+            for image, of_image in zip(images, boxes, strict=True)
+            for box in of_image
+        ]
+        keypoints = np.empty((len(wanted), self.num_keypoints, 2), np.float32)
+        scores = np.empty(keypoints.shape[:2], np.float32)
+        for start in range(0, len(wanted), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            keypoints[part], scores[part] = self._run(wanted[part])
+        ends = np.cumsum([len(of_image) for of_image in boxes])[:-1]
+        return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
+
+    def _run(
+        self, people: list[tuple[np.ndarray, np.ndarray]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """One forward; keypoints (B, K, 2) in pixels of their images, scores (B, K)."""
+        with DefaultScope.overwrite_default_scope('mmpose'):
+            samples = [
+                self._pipeline(
+                    dict(
+                        img=image,
+                        bbox=np.asarray(box, np.float32)[None],
+                        bbox_score=np.ones(1, np.float32),
+                        **self._meta,
+                    )
+                )
+                for image, box in people
+            ]
+            results = self._model.test_step(pseudo_collate(samples))
+        found = [result.pred_instances for result in results]
+        keypoints = np.concatenate([person.keypoints for person in found])
+        scores = np.concatenate([person.keypoint_scores for person in found])
+        return keypoints[..., :2], scores
+
+
+def _weights_of(
+    named: NamedModel, weights: str | Path | None, model: str | Path, option: str
+) -> str:
+    chosen = str(weights or named.weights)
+    if not chosen:
+        raise ValueError(f'{model} has no published weights: give some with {option}')
+    return chosen
+
+
+def _build(config: Path, make: Any) -> nn.Module:
+    """Build a model without weights, for the time being in silence about that."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            return make()
+    except Exception as error:
+        # names and numbers come from the config: whatever fails, it is at fault
+        reason = ' '.join(str(error).split())
+        raise ValueError(f'{config}: the model cannot be built: {reason}') from error
+
+
+def _load(model: nn.Module, weights: str, option: str) -> dict:
+    """Load weights and return what their file says about the data they are for."""
+    content = _read(weights, option)
+    state = content.get('state_dict', content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not set(state) & set(model.state_dict()):
+        raise ValueError(f'{weights} is a checkpoint of another model')
+    try:
+        missing, _ = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ValueError(
+            f'{weights} is a checkpoint of another model: {reason}'
+        ) from error
+    if missing:
+        raise ValueError(
+            f'{weights} is a checkpoint of another model: {missing[0]} is missing'
+        )
+    model.eval()
+    meta = content.get('meta')
+    meta = meta if isinstance(meta, dict) else {}
+    # files of older versions hold a part of it, one level higher
+    return meta.get('dataset_meta') or {
+        key: meta[key] for key in meta if key == 'CLASSES'
+    }
+
+
+def _read(weights: str, option: str) -> Any:
+    """Read a checkpoint from a file, or from where it is published."""
+    if '://' not in weights:
+        return safe_load(weights)
+    try:
+        return CheckpointLoader.load_checkpoint(weights, map_location='cpu')
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = ' '.join(str(error).split())
+        raise ValueError(
+            f'{weights} cannot be had ({reason:.80}): give a file with {option}'
+        ) from error
+
+
+def _skeleton(meta: dict, model: str | Path) -> tuple[str, int]:
+    """Name of the skeleton of MMPose's description, and its number of keypoints."""
+    dataset, count = meta.get('dataset_name'), meta.get('num_keypoints')
+    try:
+        skeleton = get_skeleton(dataset)
+    except (TypeError, ValueError):
+        skeleton = None
+    if skeleton is None or skeleton.num_keypoints != count:
+        raise ValueError(
+            f'{model} has {count} keypoints of {dataset!r}, which is no skeleton of a '
+            'whole body that mmhot knows'
+        )
+    return skeleton.name, count

@@ -1,0 +1,137 @@
+"""Configs and weights of 2D models and detectors by the names that users know.
+
+Those of mmhot, MMPose and MMDetection are listed in metafiles that come with the
+packages; reading these needs none of the packages themselves.
+"""
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmhot.config_reading import find_config
+from mmhot.model_index import read_index, read_models, shipped_weights
+from mmhot.nearest_name import hint_at_names
+
+# What MMPose's inferencer detects people with, and the names that it has for it.
+_PEOPLE = ('human', 'body', 'wholebody')
+_PEOPLE_CONFIG = 'demo/mmdetection_cfg/rtmdet_m_640-8xb32_coco-person.py'
+_PEOPLE_WEIGHTS = (
+    'https://download.openmmlab.com/mmpose/v1/projects/rtmposev1/'
+    'rtmdet_m_8xb32-100e_coco-obj365-person-235e8209.pth'
+)
+_TASKS_2D = ('body_2d_keypoint', 'wholebody_2d_keypoint')
+
+
+@dataclass(frozen=True)
+class NamedModel:
+    """A model that somebody named.
+
+    Args:
+        config (Path): Its config file.
+        weights (str): The file or address of its weights; nothing if unknown.
+    """
+
+    config: Path
+    weights: str = ''
+
+
+def find_pose_model(name: str) -> NamedModel:
+    """Find a 2D pose model by config file, name or alias; ours go first.
+
+    Args:
+        name (str): A file, ``PACKAGE::PATH``, or a name of mmhot's or MMPose's index.
+
+    Returns:
+        NamedModel: With the weights that the index names.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If the name is unknown.
+    """
+    found = _find_file(name)
+    if found is not None:
+        return found
+    ours = {model.name: model for model in read_models() if model.task in _TASKS_2D}
+    for model in ours.values():
+        if model.is_called(name):
+            return NamedModel(model.config, model.weights)
+    found, known = _look_up('mmpose', name)
+    if found is None:
+        hint = hint_at_names(name, [*ours, *known], 'for example')
+        raise ValueError(
+            f'{name!r} is neither a file nor a 2D model of mmhot or MMPose; {hint}'
+        )
+    return found
+
+
+def find_detector(name: str) -> NamedModel:
+    """Find a detector by config file, name or alias of MMDetection's.
+
+    Args:
+        name (str): A file, ``PACKAGE::PATH``, a name of MMDetection's index, or
+            'human' as in MMPose.
+
+    Returns:
+        NamedModel: With the weights that the index names.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If the name is unknown.
+    """
+    found = _find_file(name)
+    if found is not None:
+        return found
+    if name in _PEOPLE:
+        return NamedModel(_folder('mmpose') / _PEOPLE_CONFIG, _PEOPLE_WEIGHTS)
+    found, known = _look_up('mmdet', name)
+    if found is None:
+        hint = hint_at_names(name, known, 'for example')
+        raise ValueError(
+            f'{name!r} is neither a file nor a detector of MMDetection; {hint}'
+        )
+    return found
+
+
+def shipped_pose_model() -> str | None:
+    """Name of the first 2D model whose weights come with this package, if any do."""
+    shipped = shipped_weights()
+    for model in read_models():
+        if model.task in _TASKS_2D and model.weights.partition('://')[2] in shipped:
+            return model.name
+    return None
+
+
+def _find_file(name: str) -> NamedModel | None:
+    if '::' in name:
+        return NamedModel(find_config(name))
+    path = Path(name)
+    if path.is_file():
+        if path.suffix != '.py':
+            raise ValueError(
+                f'{path} is no config (.py) and no .onnx: weights go with '
+                '--pose2d-weights or --det-weights'
+            )
+        return NamedModel(path)
+    if path.suffix == '.py':
+        raise FileNotFoundError(f'{path} does not exist')
+    return None
+
+
+def _look_up(package: str, name: str) -> tuple[NamedModel | None, list[str]]:
+    """The model of a package's index, and the names that the index has."""
+    folder, known = _folder(package), []
+    for entry in read_index(folder):
+        aliases = entry.get('Alias') or []
+        aliases = [aliases] if isinstance(aliases, str) else aliases
+        if name in (entry['Name'], *aliases):
+            return NamedModel(folder / entry['Config'], entry.get('Weights') or ''), []
+        known += aliases or [entry['Name']]
+    return None, known
+
+
+def _folder(package: str) -> Path:
+    """Where an OpenMMLab package keeps its configs."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ValueError(f'{package} is needed and not installed: see mmhot doctor')
+    return Path(spec.submodule_search_locations[0], '.mim')
