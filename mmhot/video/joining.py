@@ -1,0 +1,84 @@
+"""Joins pieces of tracks of people who were out of sight for a while."""
+
+import numpy as np
+
+from mmhot.io.keypoints2d import Track2D
+
+# Seconds at an end by which the way that it goes is judged, and of which there must be
+# so many to judge.
+_SPAN, _LEAST = 0.5, 0.2
+# How far apart two ways may be, in sizes of the person: at once, and more per second
+# out of sight, in which people turn and stop.
+_MISS, _MISS_PER_SECOND = 0.3, 0.4
+# How much larger one may be than the other.
+_GROWTH = 1.5
+
+
+def join_pieces(pieces: list[Track2D], fps: float, max_gap: float) -> list[Track2D]:
+    """Join pieces of which one goes on where the other ended, the best fit first.
+
+    Args:
+        pieces (list[Track2D]): With boxes.
+        fps (float): Frames per second.
+        max_gap (float): Seconds that may lie between them.
+
+    Returns:
+        list[Track2D]: Those joined have the number of their first piece.
+    """
+    pieces = list(pieces)
+    while True:
+        fits = [
+            (misfit, first, second)
+            for first, before in enumerate(pieces)
+            for second, after in enumerate(pieces)
+            if 0 < after.frames[0] - before.frames[-1] <= max_gap * fps
+            and min(len(before.frames), len(after.frames)) >= _LEAST * fps
+            and (misfit := _misfit(before, after, fps)) < 1
+        ]
+        if not fits:
+            return pieces
+        _, first, second = min(fits)
+        pieces[first] = _concatenate(pieces[first], pieces[second])
+        del pieces[second]
+
+
+def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
+    """How badly two pieces fit together; 1 and more is too badly."""
+    ends = slice(None, None, -1), slice(None)
+    (frame, centre, speed, size), (back_frame, back_centre, back_speed, back_size) = (
+        _way(track, end, fps) for track, end in zip((before, after), ends, strict=True)
+    )
+    if max(size, back_size) > _GROWTH * min(size, back_size):
+        return np.inf
+    gap = back_frame - frame
+    # on halfway, from either side
+    ahead = centre + gap / 2 * speed
+    back = back_centre - gap / 2 * back_speed
+    allowed = (_MISS + _MISS_PER_SECOND * gap / fps) * (size + back_size) / 2
+    return float(np.linalg.norm(ahead - back) / allowed)
+
+
+def _way(
+    track: Track2D, from_end: slice, fps: float
+) -> tuple[int, np.ndarray, np.ndarray, float]:
+    """Frame, centre (2,), pixels per frame (2,) and size at an end of a track."""
+    frames, boxes = track.frames[from_end], track.bboxes[from_end]
+    near = abs(frames - frames[0]) <= max(1, _SPAN * fps)
+    frames, boxes = frames[near], boxes[near].astype(np.float64)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    size = float(np.sqrt((boxes[:, 2:] - boxes[:, :2]).clip(1).prod(1)).mean())
+    if len(frames) < 3:
+        return int(frames[0]), centres[0], np.zeros(2), size
+    speed, _ = np.polyfit(frames - frames[0], centres, 1)
+    return int(frames[0]), centres[0], speed, size
+
+
+def _concatenate(before: Track2D, after: Track2D) -> Track2D:
+    names = ('frames', 'keypoints', 'scores', 'bboxes')
+    return Track2D(
+        before.track,
+        *(
+            np.concatenate([getattr(x, name) for x in (before, after)])
+            for name in names
+        ),
+    )

@@ -1,0 +1,317 @@
+"""Who is who from frame to frame: frame by frame for streams, or a clip at once.
+
+`Norfair <https://github.com/tryolabs/norfair>`_ does the work: it predicts everybody's
+keypoints and box, matches them with what was found, and decides who is new or gone.
+Ours is what makes two people alike (box overlap and keypoint similarity), how people
+move while nobody sees them, and what only a whole clip allows. ``docs/video.md`` says
+how Norfair was chosen, and how often ids are wrong.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mmhot.io.keypoints2d import Track2D
+
+from .joining import join_pieces
+from .people import People
+
+# Keypoints less sure than this say nothing about who it is.
+_MIN_SCORE = 0.3
+# Faces and hands, which skeletons list last, add nothing but time.
+_MOST_POINTS = 33
+# Tolerance of keypoint similarity, like COCO's sigmas: parts of a person's size.
+_SIGMA = 0.1
+# What still can be the same person: the mean of the boxes' intersection over union and
+# of the keypoint similarity is at least 1 - this.
+_MOST_DISTANCE = 0.9
+# Error of a keypoint, and change of its speed in a second, in sizes of the person.
+_ERROR = 0.05
+_AGILITY = 2.0
+# Speed that a new person may have, sizes per second.
+_SPEED = 1.5
+# A new person is confirmed after being found for so many seconds.
+_CONFIRMED = 0.1
+# Found for less of a clip, it is taken for a false alarm.
+_SHORTEST = 0.25
+
+
+class Tracker:
+    """Gives the people of a stream their ids, frame by frame.
+
+    Args:
+        fps (float): Frames per second of the indices.
+        max_gap (float): Seconds for which somebody may be hidden and still be known;
+            those who were seen for less than that are forgotten sooner. Defaults to 2.
+
+    Raises:
+        ValueError: If ``fps`` or ``max_gap`` is not above 0, or Norfair is missing.
+    """
+
+    def __init__(self, fps: float, max_gap: float = 2.0) -> None:
+        if not (fps > 0 and math.isfinite(fps)):
+            raise ValueError(f'fps must be above 0, got {fps}')
+        if not max_gap > 0:
+            raise ValueError(f'max_gap must be above 0 seconds, got {max_gap}')
+        self._delay = max(1, round(_CONFIRMED * fps))
+        self._memory = max(self._delay + 1, round(max_gap * fps))
+        self._tracker = _make_tracker(fps, self._delay, self._memory)
+        self._index: int | None = None
+
+    def update(self, people: People, index: int) -> np.ndarray:
+        """Recognise the people of the next frame.
+
+        Args:
+            people (People): Of the frame.
+            index (int): The frame's number; frames may be left out.
+
+        Returns:
+            np.ndarray: Ids from 0, and -1 for those who are not confirmed yet, (P,).
+
+        Raises:
+            ValueError: If frames come in another order.
+        """
+        ids = np.full(len(people), -1)
+        for row, person in self._match(people, index):
+            ids[row] = -1 if person.id is None else person.id - 1
+        return ids
+
+    def predict(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Guess where those who were found in the last frame are in a later one.
+
+        Args:
+            index (int): The later frame's number.
+
+        Returns:
+            tuple[np.ndarray, np.ndarray]: Boxes (P, 4), and ids (P,) as above.
+        """
+        steps = 0 if self._index is None else index - self._index
+        found = [
+            person
+            for person in self._tracker.tracked_objects
+            if person.last_detection.data[0] == self._index
+        ]
+        boxes = [_box(x.estimate + steps * x.estimate_velocity) for x in found]
+        ids = [-1 if person.id is None else person.id - 1 for person in found]
+        return np.array(boxes, np.float32).reshape(-1, 4), np.array(ids, int)
+
+    def _match(self, people: People, index: int) -> list[tuple[int, Any]]:
+        """Pairs of a row of the frame and whom Norfair takes it for."""
+        if self._index is not None and index <= self._index:
+            raise ValueError(f'frame {index} must come after frame {self._index}')
+        steps = 1 if self._index is None else index - self._index
+        self._index = index
+        # who was not seen for longer than that is forgotten anyhow
+        for _ in range(min(steps, self._memory + 1) - 1):
+            self._tracker.update()
+        detections = _as_detections(people, index)
+        # norfair takes a frame's detections for as many as could have been
+        self._tracker.update(detections, period=min(steps, self._memory))
+        return [
+            (row, person)
+            for person in self._tracker.tracked_objects
+            for found, row in [person.last_detection.data]
+            if found == index
+        ]
+
+
+def track_clip(
+    people: Sequence[People],
+    fps: float,
+    max_gap: float = 2.0,
+    indices: Sequence[int] | None = None,
+) -> list[Track2D]:
+    """Recognise the people of a clip.
+
+    Knows more than a :class:`Tracker`: who was found too briefly is left out, what was
+    found before somebody was confirmed is theirs, and people who come out where others
+    went out of sight are joined if their ways fit together.
+
+    Args:
+        people (Sequence[People]): Of each frame.
+        fps (float): Frames per second.
+        max_gap (float): Seconds for which somebody may be hidden. Defaults to 2.
+        indices (Sequence[int], optional): The frames' numbers, if not 0, 1, 2, ...
+
+    Returns:
+        list[Track2D]: By first frame, numbered from 0. Frames in which a person was
+        not found are missing from their track.
+
+    Raises:
+        ValueError: If an argument is wrong.
+    """
+    indices = range(len(people)) if indices is None else indices
+    tracker = Tracker(fps, max_gap)
+    rows: dict[int, list[tuple[int, People, int]]] = {}
+    for index, of_frame in zip(indices, people, strict=True):
+        for row, person in tracker._match(of_frame, index):
+            rows.setdefault(person.initializing_id, []).append((index, of_frame, row))
+    pieces = [_as_track(found) for found in rows.values()]
+    tracks = join_pieces(pieces, fps, max_gap)
+    needed = max(1, min(math.ceil(_SHORTEST * fps), len(people) // 2))
+    kept = [track for track in tracks if len(track.frames) >= needed]
+    kept.sort(key=lambda track: (track.frames[0], track.track))
+    for number, track in enumerate(kept):
+        track.track = number
+    return kept
+
+
+def boxes_of_poses(
+    keypoints: np.ndarray, scores: np.ndarray, boxes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes of people who were followed without a detector.
+
+    Args:
+        keypoints (np.ndarray): Pixels, (P, K, 2).
+        scores (np.ndarray): Confidences, (P, K).
+        boxes (np.ndarray): In which they were looked for, (P, 4).
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Boxes around the sure keypoints (P, 4), with as
+        much room as boxes of detectors leave, and their mean score (P,). Where there
+        are few, the box is what it was and the score 0: nobody is there any more.
+    """
+    sure = (scores >= _MIN_SCORE) & np.isfinite(keypoints).all(-1)
+    inner = np.where(sure[..., None], keypoints, np.inf).min(1)
+    outer = np.where(sure[..., None], keypoints, -np.inf).max(1)
+    enough = sure.sum(1) >= max(3, keypoints.shape[1] // 5)
+    with np.errstate(invalid='ignore'):
+        room = 0.1 * (outer - inner)
+        around = np.concatenate([inner - room, outer + room], 1)
+        mean = np.where(sure, scores, 0).sum(1) / sure.sum(1).clip(1)
+    found = np.where(enough[:, None], around, boxes)
+    return found.astype(np.float32), np.where(enough, mean, 0).astype(np.float32)
+
+
+def _make_tracker(fps: float, delay: int, memory: int) -> Any:
+    """Norfair's tracker with our distance and motion."""
+    try:
+        # takes a second or two, and only those who track need it
+        from norfair import Tracker as NorfairTracker
+        from norfair.filter import FilterFactory, OptimizedKalmanFilter
+    except ImportError as error:
+        raise ValueError(
+            "tracking needs Norfair: pip install 'norfair==2.3.0'"
+        ) from error
+
+    class PersonFilter(OptimizedKalmanFilter):
+        """Kalman filter that moves whom nobody sees as one, not limb by limb."""
+
+        unseen = 0
+
+        def predict(self) -> None:
+            speed = self.x[self.dim_z :].reshape(-1, 2)
+            if self.unseen:
+                speed[:] = np.median(speed, 0)
+            self.unseen += 1
+            super().predict()
+
+        def update(self, *args, **kwargs) -> None:
+            self.unseen = 0
+            super().update(*args, **kwargs)
+
+    class PersonFilters(FilterFactory):
+        """Filters whose noise goes with the person's size in the picture."""
+
+        def create_filter(self, initial_detection: np.ndarray) -> PersonFilter:
+            size = _size(_box(initial_detection))
+            made = PersonFilter(
+                2 * initial_detection.size,
+                initial_detection.size,
+                pos_variance=(_ERROR * size) ** 2,
+                vel_variance=(_SPEED * size / fps) ** 2,
+                q=(_AGILITY * size) ** 2 / fps**3,
+                r=(_ERROR * size) ** 2,
+            )
+            made.x[: made.dim_z] = initial_detection.reshape(-1, 1)
+            return made
+
+    tracker = NorfairTracker(
+        # replaced below: only by name it takes a distance of all pairs at once
+        distance_function='euclidean',
+        distance_threshold=_MOST_DISTANCE,
+        hit_counter_max=memory,
+        initialization_delay=delay,
+        pointwise_hit_counter_max=memory,
+        detection_threshold=_MIN_SCORE,
+        filter_factory=PersonFilters(),
+        past_detections_length=0,
+    )
+    tracker.distance_function = _Distance()
+    return tracker
+
+
+class _Distance:
+    """How far detections are from where people are expected; Norfair's interface."""
+
+    def get_distances(self, objects: Sequence, candidates: Sequence) -> np.ndarray:
+        """Of each candidate (rows) and object (columns)."""
+        if not objects or not candidates:
+            return np.zeros((len(candidates), len(objects)))
+        found = np.stack([candidate.points for candidate in candidates])[:, None]
+        scores = np.stack([candidate.scores for candidate in candidates])[:, None]
+        expected = np.stack([person.estimate for person in objects])[None]
+        known = np.stack([x.detected_at_least_once_points for x in objects])[None]
+        overlap = _overlap(_box(found), _box(expected))
+        size = np.maximum(_size(_box(found)), _size(_box(expected)))[..., None]
+        apart = ((found - expected)[..., :-2, :] ** 2).sum(-1)
+        alike = np.exp(-apart / (2 * (2 * _SIGMA * size) ** 2))
+        counts = ((scores > _MIN_SCORE) & known)[..., :-2]
+        similar = (alike * counts).sum(-1) / counts.sum(-1).clip(1)
+        # too few keypoints to go by
+        similar = np.where(counts.sum(-1) < 3, overlap, similar)
+        return 1 - (overlap + similar) / 2
+
+
+def _as_detections(people: People, index: int) -> list:
+    """What Norfair is given: keypoints and the box's two corners."""
+    from norfair import Detection
+
+    keypoints = people.keypoints[:, :_MOST_POINTS].astype(np.float64)
+    scores = np.nan_to_num(people.scores[:, :_MOST_POINTS].astype(np.float64))
+    scores = np.where(np.isfinite(keypoints).all(-1), scores, 0)
+    corners = people.bboxes.reshape(-1, 2, 2).astype(np.float64)
+    middle = corners.mean(1, keepdims=True)
+    keypoints = np.where(np.isfinite(keypoints), keypoints, middle)
+    points = np.concatenate([keypoints, corners], 1)
+    scores = np.concatenate([scores, np.ones((len(scores), 2))], 1)
+    return [
+        Detection(points[row], scores=scores[row], data=(index, row))
+        for row in np.flatnonzero(np.isfinite(corners).all((1, 2)))
+    ]
+
+
+def _box(points: np.ndarray) -> np.ndarray:
+    """The box (..., 4) among points (..., K + 2, 2)."""
+    return points[..., -2:, :].reshape(*points.shape[:-2], 4)
+
+
+def _size(boxes: np.ndarray) -> np.ndarray:
+    """Side of squares as large as boxes (..., 4)."""
+    sides = (boxes[..., 2:] - boxes[..., :2]).clip(1)
+    return np.sqrt(sides.prod(-1))
+
+
+def _overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes (..., 4)."""
+    start = np.maximum(boxes[..., :2], others[..., :2])
+    end = np.minimum(boxes[..., 2:], others[..., 2:])
+    both = (end - start).clip(0).prod(-1)
+    return both / (_size(boxes) ** 2 + _size(others) ** 2 - both)
+
+
+def _as_track(found: list[tuple[int, People, int]]) -> Track2D:
+    """A person's rows as a track, whose number is that of its first frame."""
+    keypoints = np.stack([people.keypoints[row] for _, people, row in found])
+    scores = np.stack([people.scores[row] for _, people, row in found])
+    missing = ~np.isfinite(keypoints).all(-1)
+    keypoints[missing], scores[missing] = np.nan, 0
+    return Track2D(
+        track=found[0][2],
+        frames=np.array([index for index, _, _ in found], np.int64),
+        keypoints=keypoints.astype(np.float32),
+        scores=np.nan_to_num(scores).astype(np.float32),
+        bboxes=np.stack([x.bboxes[row] for _, x, row in found]).astype(np.float32),
+    )
