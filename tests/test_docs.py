@@ -131,3 +131,15 @@ def test_readme_names_every_config_and_metafile_its_readme(path):
     text = ''.join(page.read_text() for page in pages)
     for model in metafile['Models']:
         assert Path(model['Config']).name in text, model['Config']
+
+
+def test_readme_links_every_algorithm():
+    text = (ROOT / 'README.md').read_text()
+    for path in METAFILES:
+        assert re.search(rf'\(configs/\w+/{path.parent.name}\)', text), path
+
+
+def test_contributing_says_what_every_package_is():
+    text = (ROOT / 'CONTRIBUTING.md').read_text()
+    for path in (ROOT / 'mmhot').glob('[!_.]*'):
+        assert path.name in text, path
