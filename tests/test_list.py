@@ -33,7 +33,7 @@ Models:
   In Collection: TinyNet
   Metadata:
     Parameters: 1234567
-    MACs: 7654321
+    MACs: 7654321000
     Training Data: CMU motion capture
   Weights: mmhot://tiny-wild
   Results:
@@ -60,7 +60,7 @@ def test_tables_name_models_sizes_and_weights(index, capsys):
     ]
     assert tiny.split() == [
         *('tiny_27frm', 'tiny', 'TinyNet', 'body_3d_keypoint'),
-        *('1.23', 'M', '7.65', 'M', 'shipped'),
+        *('1.23', 'M', '7.65', 'G', 'shipped'),
     ]
     assert plain.split() == ['plain', '-', 'Plain', 'body_3d_keypoint', *'---']
     assert weights == [
@@ -106,7 +106,7 @@ def test_json_says_it_all(index, capsys, tmp_path):
         'config': 'mmhot::body_3d_keypoint/tiny/cmu/tiny_27frm.py',
         'file': f'{index}/.mim/configs/body_3d_keypoint/tiny/cmu/tiny_27frm.py',
         'parameters': 1234567,
-        'macs': 7654321,
+        'macs': 7654321000,
         'training_data': 'CMU motion capture',
         'weights': 'mmhot://tiny-wild',
         'results': [{'Metrics': {'MPJPE': 50.4}}],
@@ -143,3 +143,28 @@ def test_weights_of_the_index_are_shipped_and_have_a_card():
     assert named == set(shipped_weights())
     for path in shipped_weights().values():
         assert path.with_suffix('.md').is_file(), path
+
+
+@pytest.mark.parametrize(
+    ('name', 'with_weights', 'found'),
+    [
+        ('tiny', True, 'mmhot://tiny-wild'),
+        ('tiny_27frm', True, 'mmhot://tiny-wild'),
+        ('tiny', False, 'cmu/tiny_27frm.py'),
+        ('plain', True, 'cmu/plain.py'),
+        ('other.py', True, 'other.py'),
+    ],
+)
+def test_lifters_go_by_listed_names(name, with_weights, found, index):
+    from mmhot.apis.load_model import _look_up
+
+    assert str(_look_up(name, with_weights)).endswith(found)
+
+
+def test_lifters_go_by_config_paths_of_packages():
+    from mmhot.apis.load_model import _look_up
+
+    model = read_models()[0]
+    assert _look_up(model.config_name, True) == model.config
+    with pytest.raises(FileNotFoundError, match='mmhot has no config body/x.py'):
+        _look_up('mmhot::body/x.py', True)

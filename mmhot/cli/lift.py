@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--model',
         metavar='NAME_OR_CONFIG',
-        help='shipped weights by name, or a config file (default: the shipped lifter)',
+        help='a model of `mmhot list` by name or alias, or a config: a file or '
+        'mmhot::PATH (default: the shipped lifter)',
     )
     parser.add_argument(
         '--checkpoint', metavar='FILE', help='weights, where not the shipped ones'

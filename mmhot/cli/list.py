@@ -93,8 +93,8 @@ def _tables(content: dict) -> Iterator[str]:
             ' '.join(model['aliases']) or '-',
             model['algorithm'],
             model['task'],
-            _millions(model['parameters']),
-            _millions(model['macs']),
+            _readable(model['parameters']),
+            _readable(model['macs']),
             'shipped' if model['weights'] else '-',
         )
         for model in content['models']
@@ -108,5 +108,7 @@ def _tables(content: dict) -> Iterator[str]:
         yield f'  card  {weights["card"] or "-"}'
 
 
-def _millions(number: int | None) -> str:
-    return '-' if number is None else f'{number / 1e6:.2f} M'
+def _readable(number: int | None) -> str:
+    if number is None:
+        return '-'
+    return f'{number / 1e9:.2f} G' if number >= 1e9 else f'{number / 1e6:.2f} M'
