@@ -101,6 +101,14 @@ def test_commands_and_their_options_exist(page, monkeypatch):
         assert options <= set(known), command
 
 
+@pytest.mark.parametrize('name', ['train', 'test'])
+def test_every_option_is_documented(name, monkeypatch):
+    text = (ROOT / 'docs' / 'training.md').read_text()
+    for option in options_of([f'tools/{name}.py'], monkeypatch):
+        short = option in ('-h', '--help', '--local_rank', '--local-rank')
+        assert short or re.search(rf'`{option}\b', text), option
+
+
 def test_configs_that_are_named_exist(page):
     for path in re.findall(r'(?<![\w/.])configs/[\w/.-]+\.py', page.read_text()):
         assert path.endswith('/CONFIG.py') or (ROOT / path).is_file(), path
