@@ -1,5 +1,6 @@
 """Two-layer perceptron."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -25,5 +26,7 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., C)`` to ``(..., C)``."""
-        x = self.drop(F.gelu(self.fc1(x)))
-        return self.drop(self.fc2(x))
+        x = self.fc1(x)
+        # the largest tensor of a block: without gradients nobody needs it twice
+        x = F.gelu(x) if torch.is_grad_enabled() else torch.ops.aten.gelu_(x)
+        return self.drop(self.fc2(self.drop(x)))
