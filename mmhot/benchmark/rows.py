@@ -37,6 +37,13 @@ _HOSTS = {
     'mixste-243': f'{_3D}/mixste/h36m/mixste_243frm_1xb4-160e_h36m-cpn.py',
     'hot-mixste-243': f'{_3D}/hot/h36m/hot-mixste_243frm-81k_1xb4-160e_h36m-cpn.py',
     'tpc-mixste-243': f'{_3D}/hot/h36m/tpc-mixste_243frm-61k_1xb4-160e_h36m-cpn.py',
+    'mhformer-351': f'{_3D}/mhformer/h36m/mhformer_351frm_1xb128-20e_h36m-cpn.py',
+    'tpc-mhformer-351': f'{_3D}/mhformer/h36m/'
+    'tpc-mhformer_351frm-117k_1xb210-20e_h36m-cpn.py',
+    'motionagformer-b-243': f'{_3D}/motionagformer/h36m/'
+    'motionagformer-b_243frm_1xb16-60e_h36m.py',
+    'hot-motionagformer-b-243': f'{_3D}/motionagformer/h36m/'
+    'hot-motionagformer-b_243frm-81k_1xb16-60e_h36m.py',
     'motionbert-243': f'{_3D}/motionbert/h36m/motionbert_243frm_1xb32-120e_h36m.py',
     'motionbert-lite-243': f'{_3D}/motionbert/h36m/'
     'motionbert-lite_243frm_1xb32-60e_h36m.py',
