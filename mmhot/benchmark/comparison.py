@@ -113,6 +113,7 @@ def compare_models(
             for row, model in built.items()
             for size in settings.batch_sizes
         }
+        _settle_allocator()
         times = time_in_turns(
             calls, settings.rounds, settings.seconds, progress=progress
         )
@@ -228,6 +229,16 @@ def _run(built: Built, x: torch.Tensor, settings: Settings) -> None:
         built(x)
     if kind == 'cuda':
         torch.cuda.synchronize(settings.device)
+
+
+def _settle_allocator() -> None:
+    """Keep page faults out of the times.
+
+    The C library keeps the more freed memory, the larger the largest block was that
+    has been freed (up to 32 MiB). Without this, times would depend on the models
+    built before.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
 def _memory(row: Row, settings: Settings) -> list[int | None]:

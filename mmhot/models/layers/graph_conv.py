@@ -49,26 +49,23 @@ class ModulatedGraphConv(Foldable):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, N, in_dims)`` to ``(B, N, out_dims)``."""
-        kernel, scale, shift, graph = self.folded()
-        x = torch.addcmul(shift, scale, x @ kernel)  # (B, N, 2 * out_dims)
-        own, others = x.chunk(2, dim=-1)
-        return torch.baddbmm(own, graph.expand(len(x), -1, -1), others)
+        kernel, scale, bias, graph = self.folded()
+        own, others = (x @ kernel).mul_(scale).chunk(2, dim=-1)  # (B, N, out_dims)
+        return (own + bias).baddbmm_(graph.expand(len(x), -1, -1), others)
 
     def fold(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Combine the parameters so that few operations are left.
 
         Returns:
             tuple[Tensor, Tensor, Tensor, Tensor]: Both weights side by side,
-            (in_dims, 2 * out_dims), what to multiply with and to add, both
-            (N, 2 * out_dims), and the graph without its diagonal, (N, N).
+            (in_dims, 2 * out_dims), what their results are multiplied with,
+            (N, 2 * out_dims), the bias, and the graph without its diagonal, (N, N).
         """
         offset = self.adjacency_offset
         graph = torch.add(self.adjacency, offset + offset.T, alpha=0.5)
         own_scale = graph.diagonal().unsqueeze(-1) * self.modulation
         scale = torch.cat([own_scale, self.modulation], dim=-1)
-        bias = self.bias.expand_as(own_scale)
-        shift = torch.cat([bias, torch.zeros_like(bias)], dim=-1)
-        return torch.cat([*self.weight], dim=-1), scale, shift, graph * self.others
+        return torch.cat([*self.weight], dim=-1), scale, self.bias, graph * self.others
 
 
 def tree_adjacency(parents: Sequence[int]) -> Tensor:
