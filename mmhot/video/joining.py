@@ -4,6 +4,8 @@ import numpy as np
 
 from mmhot.io.keypoints2d import Track2D
 
+from .similarity import box_size
+
 # Seconds at an end by which the way that it goes is judged, and of which there must be
 # so many to judge.
 _SPAN, _LEAST = 0.5, 0.2
@@ -66,7 +68,7 @@ def _way(
     near = abs(frames - frames[0]) <= max(1, _SPAN * fps)
     frames, boxes = frames[near], boxes[near].astype(np.float64)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    size = float(np.sqrt((boxes[:, 2:] - boxes[:, :2]).clip(1).prod(1)).mean())
+    size = float(box_size(boxes).mean())
     if len(frames) < 3:
         return int(frames[0]), centres[0], np.zeros(2), size
     speed, _ = np.polyfit(frames - frames[0], centres, 1)

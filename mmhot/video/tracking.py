@@ -17,16 +17,18 @@ from mmhot.io.keypoints2d import Track2D
 
 from .joining import join_pieces
 from .people import People
+from .similarity import box_of, box_size, compare_people
 
 # Keypoints less sure than this say nothing about who it is.
 _MIN_SCORE = 0.3
 # Faces and hands, which skeletons list last, add nothing but time.
 _MOST_POINTS = 33
-# Tolerance of keypoint similarity, like COCO's sigmas: parts of a person's size.
-_SIGMA = 0.1
 # What still can be the same person: the mean of the boxes' intersection over union and
 # of the keypoint similarity is at least 1 - this.
 _MOST_DISTANCE = 0.9
+# Who is as similar as that to somebody of a surer box that overlaps so much is the same
+# person, found twice.
+_TWICE, _TWICE_OVERLAP = 0.9, 0.5
 # Error of a keypoint, and change of its speed in a second, in sizes of the person.
 _ERROR = 0.05
 _AGILITY = 2.0
@@ -88,12 +90,8 @@ class Tracker:
             tuple[np.ndarray, np.ndarray]: Boxes (P, 4), and ids (P,) as above.
         """
         steps = 0 if self._index is None else index - self._index
-        found = [
-            person
-            for person in self._tracker.tracked_objects
-            if person.last_detection.data[0] == self._index
-        ]
-        boxes = [_box(x.estimate + steps * x.estimate_velocity) for x in found]
+        found = self._found()
+        boxes = [box_of(x.estimate + steps * x.estimate_velocity) for x in found]
         ids = [-1 if person.id is None else person.id - 1 for person in found]
         return np.array(boxes, np.float32).reshape(-1, 4), np.array(ids, int)
 
@@ -102,18 +100,24 @@ class Tracker:
         if self._index is not None and index <= self._index:
             raise ValueError(f'frame {index} must come after frame {self._index}')
         steps = 1 if self._index is None else index - self._index
-        self._index = index
-        # who was not seen for longer than that is forgotten anyhow
-        for _ in range(min(steps, self._memory + 1) - 1):
+        if steps >= self._memory:
+            self._tracker.tracked_objects, steps = [], 1
+        # norfair forgets new people at once: give them until the next detection
+        for person in self._found():
+            person.hit_counter = max(person.hit_counter, steps)
+        self._tracker.initialization_delay = max(self._delay, steps)
+        for _ in range(steps - 1):
             self._tracker.update()
-        detections = _as_detections(people, index)
-        # norfair takes a frame's detections for as many as could have been
-        self._tracker.update(detections, period=min(steps, self._memory))
+        self._tracker.update(_as_detections(people, index), period=steps)
+        self._index = index
+        return [(person.last_detection.data[1], person) for person in self._found()]
+
+    def _found(self) -> list[Any]:
+        """Those of the last frame."""
         return [
-            (row, person)
+            person
             for person in self._tracker.tracked_objects
-            for found, row in [person.last_detection.data]
-            if found == index
+            if person.last_detection.data[0] == self._index
         ]
 
 
@@ -158,33 +162,6 @@ def track_clip(
     return kept
 
 
-def boxes_of_poses(
-    keypoints: np.ndarray, scores: np.ndarray, boxes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes of people who were followed without a detector.
-
-    Args:
-        keypoints (np.ndarray): Pixels, (P, K, 2).
-        scores (np.ndarray): Confidences, (P, K).
-        boxes (np.ndarray): In which they were looked for, (P, 4).
-
-    Returns:
-        tuple[np.ndarray, np.ndarray]: Boxes around the sure keypoints (P, 4), with as
-        much room as boxes of detectors leave, and their mean score (P,). Where there
-        are few, the box is what it was and the score 0: nobody is there any more.
-    """
-    sure = (scores >= _MIN_SCORE) & np.isfinite(keypoints).all(-1)
-    inner = np.where(sure[..., None], keypoints, np.inf).min(1)
-    outer = np.where(sure[..., None], keypoints, -np.inf).max(1)
-    enough = sure.sum(1) >= max(3, keypoints.shape[1] // 5)
-    with np.errstate(invalid='ignore'):
-        room = 0.1 * (outer - inner)
-        around = np.concatenate([inner - room, outer + room], 1)
-        mean = np.where(sure, scores, 0).sum(1) / sure.sum(1).clip(1)
-    found = np.where(enough[:, None], around, boxes)
-    return found.astype(np.float32), np.where(enough, mean, 0).astype(np.float32)
-
-
 def _make_tracker(fps: float, delay: int, memory: int) -> Any:
     """Norfair's tracker with our distance and motion."""
     try:
@@ -216,7 +193,7 @@ def _make_tracker(fps: float, delay: int, memory: int) -> Any:
         """Filters whose noise goes with the person's size in the picture."""
 
         def create_filter(self, initial_detection: np.ndarray) -> PersonFilter:
-            size = _size(_box(initial_detection))
+            size = box_size(box_of(initial_detection))
             made = PersonFilter(
                 2 * initial_detection.size,
                 initial_detection.size,
@@ -254,14 +231,8 @@ class _Distance:
         scores = np.stack([candidate.scores for candidate in candidates])[:, None]
         expected = np.stack([person.estimate for person in objects])[None]
         known = np.stack([x.detected_at_least_once_points for x in objects])[None]
-        overlap = _overlap(_box(found), _box(expected))
-        size = np.maximum(_size(_box(found)), _size(_box(expected)))[..., None]
-        apart = ((found - expected)[..., :-2, :] ** 2).sum(-1)
-        alike = np.exp(-apart / (2 * (2 * _SIGMA * size) ** 2))
-        counts = ((scores > _MIN_SCORE) & known)[..., :-2]
-        similar = (alike * counts).sum(-1) / counts.sum(-1).clip(1)
-        # too few keypoints to go by
-        similar = np.where(counts.sum(-1) < 3, overlap, similar)
+        both = (scores > _MIN_SCORE) & known
+        overlap, similar = compare_people(found, expected, both)
         return 1 - (overlap + similar) / 2
 
 
@@ -276,30 +247,23 @@ def _as_detections(people: People, index: int) -> list:
     middle = corners.mean(1, keepdims=True)
     keypoints = np.where(np.isfinite(keypoints), keypoints, middle)
     points = np.concatenate([keypoints, corners], 1)
+    good = np.isfinite(corners).all((1, 2)) & (scores > 0).any(1)
     scores = np.concatenate([scores, np.ones((len(scores), 2))], 1)
-    return [
-        Detection(points[row], scores=scores[row], data=(index, row))
-        for row in np.flatnonzero(np.isfinite(corners).all((1, 2)))
-    ]
+    rows = _without_doubles(np.flatnonzero(good), points, scores, people.bbox_scores)
+    return [Detection(points[row], scores[row], data=(index, row)) for row in rows]
 
 
-def _box(points: np.ndarray) -> np.ndarray:
-    """The box (..., 4) among points (..., K + 2, 2)."""
-    return points[..., -2:, :].reshape(*points.shape[:-2], 4)
-
-
-def _size(boxes: np.ndarray) -> np.ndarray:
-    """Side of squares as large as boxes (..., 4)."""
-    sides = (boxes[..., 2:] - boxes[..., :2]).clip(1)
-    return np.sqrt(sides.prod(-1))
-
-
-def _overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes (..., 4)."""
-    start = np.maximum(boxes[..., :2], others[..., :2])
-    end = np.minimum(boxes[..., 2:], others[..., 2:])
-    both = (end - start).clip(0).prod(-1)
-    return both / (_size(boxes) ** 2 + _size(others) ** 2 - both)
+def _without_doubles(
+    rows: np.ndarray, points: np.ndarray, scores: np.ndarray, sureness: np.ndarray
+) -> list[int]:
+    """Leave out the less sure one of two boxes around the same person."""
+    kept: list[int] = []
+    for row in rows[np.argsort(-sureness[rows], kind='stable')]:
+        both = (scores[kept] > _MIN_SCORE) & (scores[row] > _MIN_SCORE)
+        overlap, similar = compare_people(points[kept], points[row], both)
+        if not ((similar >= _TWICE) & (overlap >= _TWICE_OVERLAP)).any():
+            kept.append(row)
+    return sorted(kept)
 
 
 def _as_track(found: list[tuple[int, People, int]]) -> Track2D:
