@@ -102,11 +102,15 @@ def checkpoint_of(path, recoverer):
         pruner=dict(type='ClusterPruner', num_keep=9, depth=1),
         recoverer=recoverer,
     )
-    decoder = dict(type='CameraPoseLifting')
+    return save_lifter(path, backbone, 'PoseLiftingHead', 'CameraPoseLifting')
+
+
+def save_lifter(path, backbone, head, codec):
+    """Write a checkpoint with its config."""
     model = dict(
         type='SequencePoseLifter',
         backbone=backbone,
-        head=dict(type='PoseLiftingHead', in_channels=16, decoder=decoder),
+        head=dict(type=head, in_channels=16, decoder=dict(type=codec)),
         test_cfg=dict(flip_test=True),
     )
     config = Config(dict(model=model))
@@ -135,3 +139,15 @@ def test_hourglasses_lift_clips(tmp_path, recoverer, flip_test):
     lifted = lifter(clip_of(60)).keypoints_3d
     assert lifted.shape == (60, 17, 3)
     assert np.isfinite(lifted).all()
+
+
+def test_motionbert_is_told_the_scores(tmp_path):
+    sizes = dict(seq_len=27, feat_size=16, depth=1, num_heads=2)
+    backbone = dict(type='MotionBERT', **sizes)
+    path = tmp_path / 'a.pth'
+    save_lifter(path, backbone, 'RepresentationHead', 'ImageSpacePoseLifting')
+    lifter, clip = Lifter(checkpoint=path), clip_of(30)
+    certain = lifter(clip).keypoints_3d
+    assert certain.shape == (30, 17, 3)
+    clip.tracks[0].scores[:, 5] = 0.3
+    assert np.abs(lifter(clip).keypoints_3d - certain).max() > 1e-4

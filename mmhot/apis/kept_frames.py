@@ -33,14 +33,13 @@ def trace_frames(
     """
     segment = lifter.prepare(clip)[0]
     times = clip.times_of(segment.frames)
-    keypoints = lifter.to_model_rate(segment.keypoints, times)
+    keypoints = lifter.to_model_rate(lifter.seen(segment), times)
     if not 0 <= start < len(keypoints):
         raise ValueError(f'start must be from 0 to {len(keypoints) - 1}, got {start}')
     frames = np.arange(start, start + lifter.seq_len).clip(max=len(keypoints) - 1)
     window = keypoints[frames]
     camera = dict(w=clip.width, h=clip.height)
-    encoded = lifter.codec.encode(window[None], camera_param=camera)
-    inputs = torch.from_numpy(encoded['keypoint_labels']).to(lifter.device)
+    inputs, _ = lifter.encode(window[None], camera)
     feats = lifter.model.extract_feat(inputs)
     if not isinstance(feats, PrunedFeatures):
         raise ValueError(f'{lifter.name} has no pruner: it keeps all frames')
@@ -52,4 +51,5 @@ def trace_frames(
         'uniform': UniformPruner(num_keep, 0)(seen),
         'motion': MotionPruner(num_keep, 0)(seen),
     }
-    return window, {name: index[0].cpu().numpy() for name, index in kept.items()}
+    kept = {name: index[0].cpu().numpy() for name, index in kept.items()}
+    return window[..., :2], kept

@@ -75,6 +75,7 @@ class Lifter:
         self.seq_len = self.model.backbone.num_frames
         self.num_targets = self.model.backbone.num_keep_frames
         self.codec = self.model.head.decoder
+        self.reads_scores = getattr(self.codec, 'with_scores', False)
         settings = config.get('lifting', {})
         self.fps = settings.get('fps', 50.0)
         self.mapping = settings.get('mapping', 'trained')
@@ -163,7 +164,7 @@ class Lifter:
         """Lift what :meth:`prepare` made of a clip."""
         times = [clip.times_of(segment.frames) for segment in segments]
         inputs = [
-            self.to_model_rate(segment.keypoints, own)
+            self.to_model_rate(self.seen(segment), own)
             for segment, own in zip(segments, times, strict=True)
         ]
         camera = dict(w=clip.width, h=clip.height)
@@ -188,6 +189,12 @@ class Lifter:
         ]
         return place_people(self.assemble(clip, segments, poses), focal_length)
 
+    def seen(self, segment: Segment) -> np.ndarray:
+        """What the model is told, (T, 17, 2), or 3 if it reads scores too."""
+        if not self.reads_scores:
+            return segment.keypoints
+        return np.concatenate([segment.keypoints, segment.scores[..., None]], -1)
+
     def to_model_rate(self, keypoints: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Frames (T, ...) of certain times (T,), at the rate the model knows."""
         return resample(keypoints, self._sampled(times))
@@ -206,13 +213,18 @@ class Lifter:
         return np.interp(wanted, times, np.arange(len(times))).round(6)
 
     def predict(self, windows: np.ndarray, camera: dict) -> np.ndarray:
-        """Poses in camera axes (B, T', 17, 3) of pixels (B, T, 17, 2)."""
-        encoded = self.codec.encode(windows, camera_param=camera)
-        inputs = torch.from_numpy(encoded['keypoint_labels']).to(self.device)
+        """Poses in camera axes (B, T', 17, 3) of what is :meth:`seen`, (B, T, ...)."""
+        inputs, known = self.encode(windows, camera)
         coords = self.regress(inputs)
-        keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
-        known = {key: encoded[key] for key in keys}
         return self.codec.decode(coords.cpu().numpy(), **known)[0]
+
+    def encode(self, windows: np.ndarray, camera: dict) -> tuple[Tensor, dict]:
+        """Inputs (B, T, 17, C) of the model, and what decoding needs to know."""
+        scores = windows[..., 2] if self.reads_scores else None
+        encoded = self.codec.encode(windows[..., :2], scores, camera_param=camera)
+        keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
+        inputs = torch.from_numpy(encoded['keypoint_labels']).to(self.device)
+        return inputs, {key: encoded[key] for key in keys}
 
     def regress(self, inputs: Tensor) -> Tensor:
         """What the model makes (B, T', 17, 3) of its inputs (B, T, 17, C)."""
