@@ -31,3 +31,10 @@ def labelled_samples(joints, visible, skeleton='coco-17', input_size=(192, 256))
         )
         batch.append(sample)
     return batch
+
+
+def random_people(count, size=(192, 256), num_keypoints=17):
+    """Keypoints (B, K, 2) in an image, and that they are visible, (B, K)."""
+    rng = np.random.default_rng(0)
+    joints = rng.uniform(size=(count, num_keypoints, 2)) * size
+    return joints.astype(np.float32), np.ones((count, num_keypoints), np.float32)

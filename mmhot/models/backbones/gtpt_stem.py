@@ -7,12 +7,16 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from ..layers.conv_norm import ConvNorm
+from ..layers.chunks import map_chunks
+from ..layers.conv_norm import ConvNorm, map_pixels
 from ..layers.shuffle_block import ShuffleBlock
+
+_CHUNK = 2  # images whose largest map, of the first convolution, is in the cache
 
 
 class _UpSample(nn.Module):
@@ -23,10 +27,25 @@ class _UpSample(nn.Module):
         self.conv = nn.Conv2d(in_channels, 4 * out_channels, 1)
         self.spread = nn.PixelShuffle(2)
         self.norm = nn.BatchNorm2d(out_channels)
+        self.linear = False
         nn.init.normal_(self.conv.weight, std=0.001)
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.relu(self.norm(self.spread(self.conv(x))), inplace=True)
+        x = map_pixels(x, self.conv) if self.linear else self.conv(x)
+        return F.relu(self.norm(self.spread(x)), inplace=True)
+
+    @torch.no_grad()
+    def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
+        """Make the normalisation part of the convolution."""
+        if self.linear:
+            return
+        # channels become pixels in blocks of four
+        scale = self.norm.weight * (self.norm.running_var + self.norm.eps).rsqrt()
+        shift = self.norm.bias - scale * self.norm.running_mean
+        scale, shift = (each.repeat_interleave(4) for each in (scale, shift))
+        self.conv.weight *= scale[:, None, None, None]
+        self.conv.bias.copy_(self.conv.bias * scale + shift)
+        self.norm, self.linear = nn.Identity(), True
 
 
 class _Merge(nn.Module):
@@ -90,6 +109,10 @@ class GTPTStem(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         """Map images ``(B, 3, H, W)`` to features ``((B, C, H / 4, W / 4), )``."""
+        return (map_chunks(self.extract, x, _CHUNK, self.training),)
+
+    def extract(self, x: Tensor) -> Tensor:
+        """Map images ``(B, 3, H, W)`` to features ``(B, C, H / 4, W / 4)``."""
         x = self.conv(x.contiguous(memory_format=torch.channels_last))
         maps = []
         for stage in self.stages:
@@ -97,4 +120,4 @@ class GTPTStem(BaseModule):
             maps.append(x)
         for merge, skip in zip(self.merges, maps[-2::-1], strict=True):
             x = merge(skip, x)
-        return (x,)
+        return x

@@ -53,10 +53,10 @@ class CoarseEncoder(nn.Module):
         scale: float,
     ) -> None:
         super().__init__()
-        if not 0 <= keypoint_layer < depth:
+        if not 0 <= keypoint_layer < depth - 1:
             raise ValueError(
-                f'keypoint_layer must be a coarse layer, from 0 to {depth - 1}, '
-                f'got {keypoint_layer}'
+                'keypoint_layer must be a coarse layer but the last, from 0 to '
+                f'{depth - 2}, got {keypoint_layer}'
             )
         self.keypoint_layer = keypoint_layer
         self.human_token = nn.Parameter(torch.empty(1, embed_dims))
@@ -79,47 +79,42 @@ class CoarseEncoder(nn.Module):
             counts (tuple[int]): Patches that each layer keeps.
         """
         human = self.human_token.expand(len(patches), -1, -1)
-        x = torch.cat([human, patches + table[1:]], dim=1).unsqueeze(1)
+        x = torch.cat([human, patches + table[1:]], dim=1)
         rows = torch.arange(1, len(table), device=x.device).expand(len(x), -1)
         positions, num_queries, kept = table, 1, []
         for layer, (block, count) in enumerate(zip(self.blocks, counts, strict=True)):
             x = x + positions if layer else x
-            x, queries, keys = block.attend(x)
-            queries, keys = queries[:, 0, :num_queries], keys[:, 0, num_queries:]
+            x, qkv = block.attend(x)
+            queries, keys = qkv[:, :num_queries, 0], qkv[:, num_queries:, 1]
             if count != rows.shape[1]:
                 scores = pool_logits(patch_logits(queries, keys, block.attn.scale))
                 index = keep_highest(scores, count)
                 keys, rows = gather_tokens(keys, index), gather_tokens(rows, index)
-                x = keep_patches(x, index.unsqueeze(1), num_queries)
-                positions = _positions(table, rows, num_queries)
+                x = keep_patches(x, index, num_queries)
+                positions = table[_pad(rows, num_queries)]
             if layer == self.keypoint_layer:
-                x = self._introduce_keypoints(x)
+                x = torch.cat([x[:, :1] + self.query_tokens, x[:, 1:]], dim=1)
                 num_queries = len(self.query_tokens)
-                positions = _positions(table, rows, num_queries)
+                positions = table[_pad(rows, num_queries)]
             x = block.feed_forward(x)
             kept.append(rows)
         logits = patch_logits(queries, keys, block.attn.scale)
-        queries, patches = x[:, 0, :num_queries], x[:, 0, num_queries:]
+        queries, patches = x[:, :num_queries], x[:, num_queries:]
         return CoarseTokens(queries, patches, rows, logits, tuple(kept))
-
-    def _introduce_keypoints(self, x: Tensor) -> Tensor:
-        """Make keypoint tokens of the human token, the first of (B, 1, N, C)."""
-        return torch.cat([x[:, :, :1] + self.query_tokens, x[:, :, 1:]], dim=2)
 
 
 def keep_patches(x: Tensor, index: Tensor, num_others: int) -> Tensor:
     """Keep the first tokens, and those of the others that an index names.
 
     Args:
-        x (Tensor): Tokens, (B, G, N, C).
-        index (Tensor): Tokens to keep, counted from ``num_others`` on, (B, G, n).
+        x (Tensor): Tokens, (B, N, C).
+        index (Tensor): Tokens to keep, counted from ``num_others`` on, (B, n).
         num_others (int): Tokens in front that stay.
     """
-    others = torch.arange(num_others, device=x.device)
-    others = others.expand(*index.shape[:-1], -1)
-    return gather_tokens(x, torch.cat([others, index + num_others], dim=-1))
+    others = torch.arange(num_others, device=x.device).expand(len(index), -1)
+    return gather_tokens(x, torch.cat([others, index + num_others], dim=1))
 
 
-def _positions(table: Tensor, rows: Tensor, num_queries: int) -> Tensor:
-    """Look up positions of all tokens, none of the first, (B, 1, N, C)."""
-    return table[nn.functional.pad(rows, (num_queries, 0))].unsqueeze(1)
+def _pad(rows: Tensor, num_queries: int) -> Tensor:
+    """Put row 0, of no position, before those of patches."""
+    return nn.functional.pad(rows, (num_queries, 0))

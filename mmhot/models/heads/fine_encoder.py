@@ -16,10 +16,10 @@ class GroupTokens(NamedTuple):
     """Tokens of each group: slots, then private ones, dense keypoints first.
 
     Args:
-        x (Tensor): Tokens, (B, G, S + N, C).
-        positions (Tensor): What is added to them in each layer, (B, G, S + N, C).
+        x (Tensor): Tokens, (B * G, S + N, C).
+        positions (Tensor): What is added to them in each layer, (B * G, S + N, C).
         rows (Tensor): Row of each private token in the table of positions, 0 for
-            dense keypoints, (B, G, N).
+            dense keypoints, (B * G, N).
     """
 
     x: Tensor
@@ -63,7 +63,8 @@ class CoarseToFine(nn.Module):
         rows = nn.functional.pad(coarse.rows, (self.groups.num_dense, 0))
         x, rows = _gather_shared(pool, index), _gather_shared(rows, index)
         positions = nn.functional.pad(table[rows] * gates, (0, 0, slots.shape[2], 0))
-        return GroupTokens(torch.cat([slots, x * gates], dim=2), positions, rows)
+        tokens = torch.cat([slots, x * gates], dim=2), positions, rows
+        return GroupTokens(*(each.flatten(0, 1) for each in tokens))
 
     def choose(self, logits: Tensor, num_private: int) -> Tensor:
         """Choose dense keypoints, all of a group's own, and the best patches."""
@@ -135,38 +136,45 @@ class FineEncoder(nn.Module):
         """
         groups, kept = self.groups, []
         for block, count in zip(self.blocks, counts, strict=True):
-            x = tokens.x + tokens.positions
-            x, queries, keys = block.attend(x, groups.num_slots, groups.shared)
+            x, qkv = block.attend(
+                tokens.x + tokens.positions,
+                groups.num_groups,
+                groups.num_slots,
+                groups.shared,
+            )
             tokens = tokens._replace(x=x)
-            if count != tokens.rows.shape[-1]:
-                tokens = self.prune(tokens, queries, keys, block.attn.scale, count)
+            if count != tokens.rows.shape[1]:
+                index = self.choose(qkv, block.attn.scale, count)
+                tokens = GroupTokens(
+                    keep_patches(tokens.x, index, groups.num_slots),
+                    keep_patches(tokens.positions, index, groups.num_slots),
+                    gather_tokens(tokens.rows, index),
+                )
             tokens = tokens._replace(x=block.feed_forward(tokens.x))
-            kept.append(tokens.rows)
-        return groups.take_keypoints(tokens.x), tuple(kept)
+            kept.append(tokens.rows.unflatten(0, (-1, groups.num_groups)))
+        x = tokens.x.unflatten(0, (-1, groups.num_groups))
+        return groups.take_keypoints(x), tuple(kept)
 
-    def prune(
-        self,
-        tokens: GroupTokens,
-        queries: Tensor,
-        keys: Tensor,
-        scale: float,
-        count: int,
-    ) -> GroupTokens:
-        """Keep dense keypoints, and the patches that a group's keypoints score best."""
+    def choose(self, qkv: Tensor, scale: float, num_private: int) -> Tensor:
+        """Choose dense keypoints, and the patches that a group's keypoints want.
+
+        Args:
+            qkv (Tensor): Queries, keys and values, (B * G, S + N, 3, H, D).
+            scale (float): Scale of the attention.
+            num_private (int): Tokens to keep.
+
+        Returns:
+            Tensor: Indices of private tokens, (B * G, num_private).
+        """
         groups, num_slots = self.groups, self.groups.num_slots
         valid = groups.fine_judges_valid
-        logits = patch_logits(
-            queries[:, :, : valid.shape[1]], keys[:, :, num_slots:], scale
-        )
-        scores = pool_logits(logits, valid)
-        dense = nn.functional.pad(valid, (0, scores.shape[-1]))[:, num_slots:]
-        scores = scores.masked_fill(dense[:, : scores.shape[-1]], torch.inf)
-        index = keep_highest(scores, count)
-        return GroupTokens(
-            keep_patches(tokens.x, index, num_slots),
-            keep_patches(tokens.positions, index, num_slots),
-            gather_tokens(tokens.rows, index),
-        )
+        queries, keys = qkv[:, : valid.shape[1], 0], qkv[:, num_slots:, 1]
+        logits = patch_logits(queries, keys, scale)
+        scores = pool_logits(logits.unflatten(0, (-1, groups.num_groups)), valid)
+        dense = valid[:, num_slots:]
+        dense = nn.functional.pad(dense, (0, scores.shape[-1] - dense.shape[1]))
+        scores = scores.masked_fill(dense, torch.inf).flatten(0, 1)
+        return keep_highest(scores, num_private)
 
 
 def _gather_shared(x: Tensor, index: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ConfigType, InstanceList, SampleList
 from torch import Tensor, nn
 
+from ..layers.chunks import map_chunks
 from ..layers.patch_embed import PatchEmbed
 from ..layers.sine_position import sine_positions
 from ..tokens.keep_rates import KeepRates, count_patches
@@ -25,6 +26,8 @@ from .fine_encoder import CoarseToFine, FineEncoder
 
 Features = tuple[Tensor, ...]
 SimCC = tuple[Tensor, Tensor]
+
+_CHUNK = 4  # images whose tokens are in the cache
 
 
 @MODELS.register_module()
@@ -148,8 +151,16 @@ class GTPTHead(BaseHead):
 
     def forward(self, feats: Features) -> SimCC:
         """Map feature maps to logits of x (B, K, Wx) and y (B, K, Hy)."""
-        tokens, _ = self.encode(self.embed(feats), self.keep_rates)
-        return self.classify(tokens)
+        return self.classify(self.find_keypoints(feats, self.keep_rates))
+
+    def find_keypoints(self, feats: Features, keep_rates: KeepRates) -> Tensor:
+        """Make keypoint tokens (B, K, C) of feature maps."""
+        return map_chunks(
+            lambda x: self.encode(self.embed([x]), keep_rates)[0],
+            feats[-1],
+            _CHUNK,
+            self.training,
+        )
 
     def embed(self, feats: Features) -> Tensor:
         """Make patch tokens (B, N, C) of the last feature map (B, C', H, W)."""
@@ -265,11 +276,10 @@ class GTPTHead(BaseHead):
         """Return probabilities of x (B, K, Wx) and y (B, K, Hy)."""
         keep_rates = test_cfg.get('keep_rates', self.keep_rates)
         if not test_cfg.get('flip_test', False):
-            tokens, _ = self.encode(self.embed(feats), keep_rates)
+            tokens = self.find_keypoints(feats, keep_rates)
             return tuple(logits.softmax(dim=-1) for logits in self.classify(tokens))
         both = [torch.cat([image[-1], mirrored[-1]]) for image, mirrored in [feats]]
-        tokens, _ = self.encode(self.embed(both), keep_rates)
-        tokens, mirrored = tokens.chunk(2)
+        tokens, mirrored = self.find_keypoints(both, keep_rates).chunk(2)
         flip_indices = batch_data_samples[0].metainfo['flip_indices']
         mirrored_x, mirrored_y = self.classify(mirrored[:, flip_indices])
         x, y = self.classify(tokens)

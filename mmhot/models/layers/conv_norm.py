@@ -2,6 +2,7 @@
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class ConvNorm(nn.Module):
@@ -39,9 +40,34 @@ class ConvNorm(nn.Module):
         )
         self.norm = nn.BatchNorm2d(out_channels)
         self.activate = activate
+        self.linear = False
         nn.init.normal_(self.conv.weight, std=0.001)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, C, H, W)`` to ``(B, C', H', W')``."""
-        x = self.norm(self.conv(x))
+        x = map_pixels(x, self.conv) if self.linear else self.norm(self.conv(x))
         return F.relu(x, inplace=True) if self.activate else x
+
+    def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
+        """Fold the normalisation, and make a convolution of single pixels linear."""
+        if isinstance(self.norm, nn.BatchNorm2d):
+            self.conv = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval())
+            self.norm = nn.Identity()
+        self.linear = self.conv.kernel_size == (1, 1) and self.conv.groups == 1
+
+
+def map_pixels(x: Tensor, conv: nn.Conv2d) -> Tensor:
+    """Apply a convolution with a kernel of one pixel, as a linear layer.
+
+    Args:
+        x (Tensor): Map, (B, C, H, W). In ``channels_last`` format, or a slice of the
+            channels of such a map, it is read where it is.
+        conv (nn.Conv2d): The convolution.
+
+    Returns:
+        Tensor: Map in ``channels_last`` format, (B, C', H, W).
+    """
+    batch, _, height, width = x.shape
+    pixels = x.permute(0, 2, 3, 1).flatten(0, 2)
+    pixels = F.linear(pixels, conv.weight.flatten(1), conv.bias)
+    return pixels.view(batch, height, width, -1).permute(0, 3, 1, 2)

@@ -28,36 +28,38 @@ class GroupAttention(Attention):
         super().__init__(embed_dims, num_heads, qkv_bias=False, scale=scale)
 
     def forward(
-        self, x: Tensor, num_slots: int = 0, shared: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self,
+        x: Tensor,
+        num_groups: int = 1,
+        num_slots: int = 0,
+        shared: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Attend.
 
         Args:
-            x (Tensor): Tokens of each group, slots first, (B, G, N, C).
+            x (Tensor): Tokens of each group, slots first, (B * G, N, C).
+            num_groups (int): Groups ``G``. Defaults to 1.
             num_slots (int): Slots ``S`` of a group. Defaults to 0.
             shared (Tensor, optional): Which of all ``G * S`` slots are seen, (M, ).
                 Defaults to None: every token sees its own group, slots and all.
 
         Returns:
-            tuple[Tensor, Tensor, Tensor]: The result, (B, G, N, C), and the queries,
-            not yet scaled, and keys of all tokens, (B, G, N, H, D).
+            tuple[Tensor, Tensor]: The result, (B * G, N, C), and queries, keys and
+            values of all tokens, (B * G, N, 3, H, D).
         """
-        qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
-        q, k, v = qkv.unbind(-3)  # (B, G, N, H, D)
-        key, value = k, v
+        qkv = self.qkv(x).view(*x.shape[:2], 3, self.num_heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B * G, H, N, D)
         if shared is not None:
-            pairs = _share(qkv[..., 1:, :, :], num_slots, shared)
-            key, value = pairs.unbind(-3)
-        x = F.scaled_dot_product_attention(
-            *(token.flatten(0, 1).transpose(1, 2) for token in (q, key, value)),
-            scale=self.scale,
-        )
-        x = self.proj(x.transpose(1, 2).flatten(2))
-        return x.unflatten(0, q.shape[:2]), q, k
+            pairs = _share(qkv[:, :, 1:], num_groups, num_slots, shared)
+            k, v = pairs.permute(2, 0, 3, 1, 4).unbind(0)
+        x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
+        return self.proj(x.transpose(1, 2).flatten(2)), qkv
 
 
-def _share(pairs: Tensor, num_slots: int, shared: Tensor) -> Tensor:
-    """Put all groups' slots before the private tokens of each, (B, G, M + P, ...)."""
-    slots = pairs[:, :, :num_slots].flatten(1, 2).index_select(1, shared)
-    slots = slots.unsqueeze(1).expand(-1, pairs.shape[1], *[-1] * (slots.ndim - 1))
-    return torch.cat([slots, pairs[:, :, num_slots:]], dim=2)
+def _share(pairs: Tensor, num_groups: int, num_slots: int, shared: Tensor) -> Tensor:
+    """Put all groups' slots before the private tokens of each, in (B * G, N, ...)."""
+    rest = pairs.shape[2:]
+    slots = pairs[:, :num_slots].reshape(-1, num_groups * num_slots, *rest)
+    slots = slots.index_select(1, shared).unsqueeze(1)
+    slots = slots.expand(-1, num_groups, *slots.shape[2:]).flatten(0, 1)
+    return torch.cat([slots, pairs[:, num_slots:]], dim=1)

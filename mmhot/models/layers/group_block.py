@@ -33,12 +33,16 @@ class GroupBlock(nn.Module):
         self.mlp = MLP(embed_dims, mlp_dims)
 
     def attend(
-        self, x: Tensor, num_slots: int = 0, shared: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """First step: new tokens, queries and keys; see :class:`GroupAttention`."""
-        attended, queries, keys = self.attn(self.norm1(x), num_slots, shared)
-        return x + attended, queries, keys
+        self,
+        x: Tensor,
+        num_groups: int = 1,
+        num_slots: int = 0,
+        shared: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """First step: new tokens, and the attention's queries, keys and values."""
+        attended, qkv = self.attn(self.norm1(x), num_groups, num_slots, shared)
+        return x + attended, qkv
 
     def feed_forward(self, x: Tensor) -> Tensor:
-        """Second step, on each of the tokens ``(B, G, N, C)``."""
+        """Second step, on each of the tokens ``(B * G, N, C)``."""
         return x + self.mlp(self.norm2(x))

@@ -1,7 +1,6 @@
 """Tokens from the patches of a feature map."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -26,11 +25,9 @@ class PatchEmbed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, C, H, W)`` to tokens ``(B, N, D)``, row by row."""
         width, height = self.patch_size
-        # the linear layer sees rows, columns, channels, in this order
-        kernel = self.proj.weight.unflatten(-1, (height, width, -1))
-        kernel = kernel.permute(0, 3, 1, 2)
-        x = F.conv2d(self.norm(x), kernel, self.proj.bias, stride=(height, width))
-        return x.flatten(2).transpose(1, 2)
+        x = self.norm(x).permute(0, 2, 3, 1)  # (B, H, W, C)
+        x = x.unflatten(2, (-1, width)).unflatten(1, (-1, height)).transpose(2, 3)
+        return self.proj(x.flatten(1, 2).flatten(2))
 
     @torch.no_grad()
     def switch_to_deploy(self, test_cfg: dict | None = None) -> None:

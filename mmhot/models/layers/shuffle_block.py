@@ -52,5 +52,10 @@ class ShuffleBlock(nn.Module):
 def interleave(left: Tensor, right: Tensor) -> Tensor:
     """Take channels of two maps ``(B, C, H, W)`` in turn, (B, 2 * C, H, W)."""
     # as (B, H, W, C), for the result to be in channels_last format
-    pair = (x.permute(0, 2, 3, 1) for x in (left, right))
-    return torch.stack(tuple(pair), dim=-1).flatten(-2).permute(0, 3, 1, 2)
+    left, right = left.permute(0, 2, 3, 1), right.permute(0, 2, 3, 1)
+    if left.device.type == 'cpu' and left.dtype == torch.float32:
+        # twice as fast as stacking: complex numbers are such pairs
+        pairs = torch.view_as_real(torch.complex(left, right))
+    else:
+        pairs = torch.stack([left, right], dim=-1)
+    return pairs.flatten(-2).permute(0, 3, 1, 2)
