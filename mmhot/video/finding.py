@@ -52,8 +52,8 @@ class Finder:
     def facts(self) -> dict:
         """What its results depend on, besides the input."""
         return {
-            'detector': self.detector.name,
-            'estimator': self.estimator.name,
+            'detector': self.detector.identity,
+            'estimator': self.estimator.identity,
             'det_every': self.det_every,
         }
 
