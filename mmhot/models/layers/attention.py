@@ -10,6 +10,9 @@ from .dropout import Dropout
 # in training, which needs the logits again, and in inference.
 _PLAIN_IN_TRAINING = range(64)
 _PLAIN_IN_INFERENCE = range(16, 65)
+# Softmax is slow over rows of at most so many numbers, which it takes one by one, but not
+# over columns, which it takes side by side.
+_SHORT_ROWS = 20
 
 
 class Attention(nn.Module):
@@ -64,6 +67,8 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, scale: float | None) -> Tensor:
     """Attend, within (B, H, N, D), by whatever is fastest."""
     plain = _PLAIN_IN_TRAINING if torch.is_grad_enabled() else _PLAIN_IN_INFERENCE
     if q.device.type == 'cpu' and q.shape[-2] in plain:
-        scale = q.shape[-1] ** -0.5 if scale is None else scale
-        return (q * scale @ k.transpose(-2, -1)).softmax(-1) @ v
+        q = q * (q.shape[-1] ** -0.5 if scale is None else scale)
+        if k.shape[-2] > _SHORT_ROWS:
+            return (q @ k.mT).softmax(-1) @ v
+        return (k @ q.mT).softmax(-2).mT @ v
     return F.scaled_dot_product_attention(q, k, v, scale=scale)
