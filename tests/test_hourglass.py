@@ -269,6 +269,15 @@ def test_nothing_cannot_be_pruned(sizes):
         Hourglass(*sizes, 8)
 
 
+def test_a_centre_frame_that_may_be_gone_cannot_be_kept():
+    pruners = [
+        dict(type='UniformPruner', num_keep=9, depth=1, keep_centre=False),
+        dict(type='UniformPruner', num_keep=3, depth=2),
+    ]
+    with pytest.raises(ValueError, match='needs keep_centre of those before it'):
+        Hourglass(27, 4, 8, pruners)
+
+
 def test_recoverer_alone_is_refused():
     with pytest.raises(ValueError, match='a recoverer needs a pruner'):
         build(recoverer=dict(type='InterpolationRecoverer'))

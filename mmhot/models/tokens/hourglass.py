@@ -304,6 +304,13 @@ class Hourglass(nn.Module):
                 )
         if any(first >= second for first, second in pairwise(depths)):
             raise ValueError(f'depth of pruners must rise, got {depths}')
+        kept_before = True
+        for pruner in self.pruners:
+            if pruner.keep_centre and not kept_before:
+                raise ValueError(
+                    'keep_centre of a pruner needs keep_centre of those before it'
+                )
+            kept_before = pruner.keep_centre
         keeps = [pruner.num_keep for pruner in self.pruners]
         _check_keeps(keeps, self.num_frames, 'num_keep')
 
