@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mmhot import compat
 from mmhot.cli import main
 from mmhot.compat import SHIMS, Shim, _state
 from mmhot.installation import examine, findings, mending_commands
@@ -316,7 +317,8 @@ def test_every_pin_and_its_reason_are_read():
     assert len(STACK) > 30
 
 
-def test_state_of_shims_is_known_without_importing(site):
+def test_state_of_shims_is_known_without_importing(site, monkeypatch):
+    monkeypatch.setattr(compat, '_undo', {})
     site.replace('torch', '2.5.1')
     states = {shim.name: _state(shim) for shim in SHIMS if shim.since}
     assert states == {
