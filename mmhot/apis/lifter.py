@@ -16,6 +16,7 @@ from mmhot.io.keypoints3d import Clip3D
 from mmhot.lifting.gaps import Segment, split_segments
 from mmhot.lifting.windows import lift_windows
 from mmhot.lifting.world import place_people
+from mmhot.models.deploy import switch_to_deploy
 from mmhot.models.layers import mirror_poses
 from mmhot.models.pose_estimators import SequencePoseLifter
 from mmhot.skeletons import convert_keypoints, get_skeleton
@@ -68,7 +69,8 @@ class Lifter:
     ) -> None:
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        self.name, config, self.model = load_lifter(model, checkpoint, device)
+        self.name, config, model = load_lifter(model, checkpoint, device)
+        self.model = switch_to_deploy(model)
         self.device = device
         self.flip_test = flip_test
         self.batch_size = batch_size

@@ -4,6 +4,7 @@ PyTorch's counter counts nothing for fused attention on a CPU, so attention is
 computed in its plain form while counting.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,19 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-_PRODUCTS = ('bmm', 'baddbmm')
+_PRODUCTS = ('bmm', 'baddbmm', 'baddbmm_')
+
+
+def _product_flops(added: Any, one: Any, other: Any, **_: Any) -> int:
+    """Operations of a sum in place with a product, by shapes."""
+    return 2 * math.prod(one) * other[-1]
+
+
+# What PyTorch's counter leaves out.
+_IN_PLACE = {
+    torch.ops.aten.addmm_: _product_flops,
+    torch.ops.aten.baddbmm_: _product_flops,
+}
 
 
 @dataclass(frozen=True)
@@ -24,8 +37,8 @@ class Cost:
     Attributes:
         parameters (int): Numbers that are trained.
         weight_macs (int): Multiply-accumulates of linear layers and convolutions.
-        product_macs (int): Those of products of features, batch by batch: attention
-            and graphs.
+        product_macs (int): Those of batches of products: attention, graphs, and
+            layers that compute several linear layers at once.
     """
 
     parameters: int
@@ -56,7 +69,7 @@ def count_cost(
     """
     owner = model if isinstance(model, nn.Module) else getattr(model, '__self__', None)
     owner = owner if isinstance(owner, nn.Module) else nn.Module()
-    counter = FlopCounterMode(display=False)
+    counter = FlopCounterMode(display=False, custom_mapping=_IN_PLACE)
     plain_attention = sdpa_kernel(SDPBackend.MATH)
     with (
         evaluation_mode(owner),

@@ -29,10 +29,13 @@ def switch_to_deploy(model: nn.Module) -> nn.Module:
 
 
 def _fold_batch_norms(module: nn.Module) -> None:
-    """Fold batch normalisations into the convolutions registered just before them."""
-    last, last_name = None, ''
+    """Fold batch normalisations into the convolutions registered just before them.
+
+    MMCV's own function knows two-dimensional convolutions only.
+    """
+    conv, conv_name = None, ''
     for name, child in module.named_children():
-        if isinstance(child, _BatchNorm) and isinstance(last, nn.Conv1d | nn.Conv2d):
-            setattr(module, last_name, fuse_conv_bn_eval(last, child))
+        if isinstance(child, _BatchNorm) and isinstance(conv, nn.Conv1d | nn.Conv2d):
+            setattr(module, conv_name, fuse_conv_bn_eval(conv, child))
             setattr(module, name, nn.Identity())
-        last, last_name = child, name
+        conv, conv_name = child, name

@@ -1,0 +1,112 @@
+"""Models for inference: the same numbers, and nothing that could go stale."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from mmhot.benchmark.rows import build_row, parse_row
+from mmhot.models.deploy import switch_to_deploy
+from mmhot.models.layers import ModulatedGraphConv
+from mmhot.models.layers.foldable import fold_norm
+from mmhot.models.layers.human_topology import IntraPartConstraint
+from mmhot.skeletons import get_skeleton
+
+# Sums in another order, of outputs whose size is about 1.
+CLOSE = {'rtol': 1e-4, 'atol': 1e-4}
+NANOHTNET = (
+    'nanohtnet-81-9:model.backbone.embed_dims=48:model.backbone.depth=1'
+    ':model.backbone.mlp_dims=16:model.backbone.graph_dims=12'
+)
+
+
+def built(text):
+    """Model of a benchmark's row, as if trained, and an input."""
+    row = build_row(parse_row(text))
+    for module in row.model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.running_mean.normal_(std=0.2)
+            module.running_var.uniform_(0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.2)
+        if isinstance(module, ModulatedGraphConv | nn.LayerNorm):
+            for parameter in module.parameters():
+                nn.init.normal_(parameter, mean=0.3, std=0.2)
+    return row, row.inputs(2)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('text', [NANOHTNET, 'tcn-27', 'rtmpose-t'])
+def test_a_deployed_model_gives_the_same_numbers(text):
+    row, x = built(text)
+    expected = row(x)
+    assert switch_to_deploy(row.model) is row.model
+    assert_close(row(x), expected, **CLOSE)
+    switch_to_deploy(row.model)
+    assert_close(row(x), expected, **CLOSE)
+
+
+def test_batch_normalisations_are_gone():
+    model = switch_to_deploy(built('rtmpose-t')[0].model.train())
+    assert not model.training
+    left = [
+        module for module in model.modules() if 'BatchNorm' in type(module).__name__
+    ]
+    assert not left
+
+
+def test_a_normalisation_that_follows_no_convolution_stays():
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.Conv1d(3, 3, 1), nn.ReLU())
+    model.append(nn.BatchNorm1d(3))
+    switch_to_deploy(model)
+    assert [type(layer).__name__ for layer in model] == [
+        *('BatchNorm1d', 'Conv1d', 'ReLU', 'BatchNorm1d')
+    ]
+
+
+@torch.no_grad()
+def test_mmposes_own_switch_reaches_our_layers():
+    row, x = built(NANOHTNET)
+    expected = row(x)
+    row.model.switch_to_deploy()
+    assert not [key for key in row.model.state_dict() if 'modulation' in key]
+    assert_close(row(x), expected, **CLOSE)
+
+
+@torch.no_grad()
+def test_folded_layers_keep_no_parameters_but_follow_the_device():
+    conv = ModulatedGraphConv(4, 6, torch.eye(5))
+    part = IntraPartConstraint(6, 8, get_skeleton('h36m-17'), 0.1, 0.1)
+    for layer in (conv, part):
+        layer.switch_to_deploy()
+        assert not list(layer.parameters())
+        assert not layer.state_dict()
+        assert all(
+            tensor.is_meta for tensor in copy.deepcopy(layer).to('meta').folded()
+        )
+
+
+@torch.no_grad()
+def test_a_copy_of_a_deployed_layer_is_one_of_its_own():
+    conv = ModulatedGraphConv(4, 6, torch.rand(5, 5)).eval()
+    conv.switch_to_deploy()
+    twin = copy.deepcopy(conv)
+    x = torch.randn(2, 5, 4)
+    assert torch.equal(conv(x), twin(x))
+    twin.folded()[0].zero_()
+    assert not torch.equal(conv(x), twin(x))
+
+
+@pytest.mark.parametrize('repeats', [1, 3])
+def test_a_folded_normalisation_is_part_of_the_linear_layer(repeats):
+    torch.manual_seed(0)
+    norm, linear = nn.LayerNorm(4), nn.Linear(4 * repeats, 5)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    x = torch.randn(2, repeats, 4)
+    weight, bias = fold_norm(norm, linear)
+    plain = nn.functional.layer_norm(x, (4,)).flatten(1)
+    expected = linear(norm(x).flatten(1))
+    assert_close(nn.functional.linear(plain, weight, bias), expected)
