@@ -4,6 +4,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from .fused_linear import fused_linear
+
 
 class ConvNorm(nn.Module):
     """Convolution with a bias, batch normalisation and, if asked for, ReLU.
@@ -45,7 +47,9 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, C, H, W)`` to ``(B, C', H', W')``."""
-        x = map_pixels(x, self.conv) if self.linear else self.norm(self.conv(x))
+        if self.linear:
+            return map_pixels(x, self.conv, self.activate)
+        x = self.norm(self.conv(x))
         return F.relu(x, inplace=True) if self.activate else x
 
     def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
@@ -56,18 +60,19 @@ class ConvNorm(nn.Module):
         self.linear = self.conv.kernel_size == (1, 1) and self.conv.groups == 1
 
 
-def map_pixels(x: Tensor, conv: nn.Conv2d) -> Tensor:
+def map_pixels(x: Tensor, conv: nn.Conv2d, relu: bool = False) -> Tensor:
     """Apply a convolution with a kernel of one pixel, as a linear layer.
 
     Args:
         x (Tensor): Map, (B, C, H, W). In ``channels_last`` format, or a slice of the
             channels of such a map, it is read where it is.
         conv (nn.Conv2d): The convolution.
+        relu (bool): Whether ReLU follows. Defaults to False.
 
     Returns:
         Tensor: Map in ``channels_last`` format, (B, C', H, W).
     """
     batch, _, height, width = x.shape
     pixels = x.permute(0, 2, 3, 1).flatten(0, 2)
-    pixels = F.linear(pixels, conv.weight.flatten(1), conv.bias)
+    pixels = fused_linear(pixels, conv.weight.flatten(1), conv.bias, relu)
     return pixels.view(batch, height, width, -1).permute(0, 3, 1, 2)

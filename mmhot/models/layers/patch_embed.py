@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from .fused_linear import FusedLinear
+
 
 class PatchEmbed(nn.Module):
     """Batch normalisation, patches, and a linear layer on each.
@@ -40,4 +42,4 @@ class PatchEmbed(nn.Module):
         shift = norm.bias - scale * norm.running_mean
         proj.bias += proj.weight @ shift.repeat(height * width)
         proj.weight *= scale.repeat(height * width)
-        self.norm = nn.Identity()
+        self.norm, self.proj = nn.Identity(), FusedLinear(proj)
