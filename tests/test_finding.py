@@ -5,53 +5,13 @@ import os
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from pose_sources import BOX, Detector, Estimator
 from video_files import picture, write_video
 
 from mmhot.video.cache import cache_path, load_found, save_found
 from mmhot.video.finding import Finder, boxes_around
 from mmhot.video.frames import VideoFile
 from mmhot.video.people import People
-
-BOX = np.array([[10.0, 8.0, 30.0, 44.0]], np.float32)
-
-
-class Detector:
-    """One person, who moves a pixel a frame; nobody in every fourth frame."""
-
-    name = 'stand-in detector'
-    identity = {'name': name}
-
-    def __init__(self):
-        self.calls = []
-
-    def __call__(self, images):
-        found = []
-        for image in images:
-            number = round((image[-4, -4].mean() - 40) / 4)
-            self.calls.append(number)
-            boxes = BOX + [number, 0, number, 0]
-            found.append((boxes, np.array([0.9])) if number % 4 != 3 else ([], []))
-        return found
-
-
-class Estimator:
-    """Keypoints in a box's middle, a pixel beside each other."""
-
-    name = 'stand-in estimator'
-    identity = {'name': name}
-    skeleton = 'coco-17'
-
-    def __init__(self):
-        self.boxes = []
-
-    def __call__(self, images, boxes):
-        self.boxes += boxes
-        centres = [(own[:, :2] + own[:, 2:]) / 2 for own in boxes]
-        shift = np.arange(17)[:, None] * np.float32([1, 2]) - [8, 16]
-        return [
-            (centre[:, None] + shift, np.full((len(centre), 17), 0.8, np.float32))
-            for centre in centres
-        ]
 
 
 @pytest.fixture

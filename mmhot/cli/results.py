@@ -79,12 +79,13 @@ def check_targets(
             _check_target(target, inputs)
 
 
-def export(lifted, args: argparse.Namespace) -> None:
+def export(lifted, args: argparse.Namespace, footage=None) -> None:
     """Write a lifted clip in all formats wanted.
 
     Args:
         lifted (Clip3D): In camera axes.
         args (argparse.Namespace): With :func:`add_result_options`'s options.
+        footage (FrameSource, optional): The film, for videos.
     """
     from mmhot.io.keypoints3d import to_axes
     from mmhot.io.person_files import write_people
@@ -102,11 +103,13 @@ def export(lifted, args: argparse.Namespace) -> None:
                 args.say(f'{file}{fit if name == "bvh" else ""}')
             continue
         with show_progress(f'{lifted.name}: {name}', args.quiet) as progress:
-            _write(world if name == 'html' else turned, path, progress)
+            _write(world if name == 'html' else turned, path, progress, footage)
         args.say(f'{path}')
 
 
-def _write(clip, path: Path, progress: Callable[[int, int], None]) -> None:
+def _write(
+    clip, path: Path, progress: Callable[[int, int], None], footage=None
+) -> None:
     """Write a clip in the format that the file's ending names."""
     from mmhot.io.csv_table import write_csv
     from mmhot.io.keypoints3d import write_json, write_npz
@@ -121,7 +124,7 @@ def _write(clip, path: Path, progress: Callable[[int, int], None]) -> None:
     elif path.suffix == '.mp4':
         from mmhot.visualization.video import render_video
 
-        render_video(clip, path, progress=progress)
+        render_video(clip, path, footage=footage, progress=progress)
     else:
         from mmhot.visualization.sheet import render_sheet
 

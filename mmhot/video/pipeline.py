@@ -1,0 +1,166 @@
+"""From the frames of a clip to 3D poses of all its people."""
+
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.apis import Lifter
+from mmhot.io.keypoints2d import Clip2D, Track2D
+from mmhot.io.keypoints3d import Clip3D
+from mmhot.lens import focal_of_view
+
+from .cache import FoundPeople, cache_path
+from .finding import Finder
+from .frames import FrameSource
+from .smoothing import smooth_clip
+from .tracking import track_clip
+
+# Times that differ from an even rate by less than this part of a frame are even.
+_UNEVEN = 0.2
+
+
+@dataclass
+class StageTimes:
+    """Seconds that the stages of one clip took, and frames that they went through."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    num_frames: int = 0
+
+    @contextmanager
+    def measure(self, stage: str):
+        """Add the time that a block takes."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - begin
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
+
+
+@dataclass
+class VideoLifter:
+    """Lifts people straight from videos.
+
+    Args:
+        finder (Finder): Finds 2D keypoints.
+        lifter (Lifter): Lifts them.
+        kpt_thr (float): Keypoints of less confidence count as not seen. Defaults to
+            0.2.
+        smooth_2d (str): Smoothing of the keypoints, see
+            :func:`mmhot.video.smoothing.smooth_clip`. Defaults to 'none'.
+        smooth_3d (str): Smoothing of the poses. Defaults to 'none'.
+        mapping (str, optional): See :class:`mmhot.apis.Lifter`.
+        fov (float, optional): Degrees from the left to the right of the picture.
+        cache (Path, optional): Folder of the results, beside which 2D keypoints are
+            kept.
+    """
+
+    finder: Finder
+    lifter: Lifter
+    kpt_thr: float = 0.2
+    smooth_2d: str = 'none'
+    smooth_3d: str = 'none'
+    mapping: str | None = None
+    fov: float | None = None
+    cache: Path | None = None
+
+    def __call__(
+        self,
+        source: FrameSource,
+        progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    ) -> tuple[Clip3D | None, StageTimes]:
+        """Lift the people of a clip.
+
+        Args:
+            source (FrameSource): The clip.
+            progress (Callable): Told the stage, frames done and all frames (0 if
+                that is not known).
+
+        Returns:
+            tuple[Clip3D | None, StageTimes]: The poses in camera axes, None if nobody
+            was found, and how long it took.
+
+        Raises:
+            ValueError: If no frame can be read.
+        """
+        times = StageTimes()
+        total = source.num_frames or 0
+        with times.measure('2D'):
+            found = self.find(source, lambda done: progress('2D', done, total))
+        times.num_frames = len(found.people)
+        with times.measure('track'):
+            tracks = track_clip(found.people, source.fps)
+        if not tracks:
+            return None, times
+        clip = self.assemble(source, found, tracks)
+        with times.measure('3D'):
+            lifted = self.lift(clip, lambda done, all_: progress('3D', done, all_))
+        return lifted, times
+
+    def find(
+        self, source: FrameSource, progress: Callable[[int], None] = lambda done: None
+    ) -> FoundPeople:
+        """2D keypoints of all frames, from the cache if they are there."""
+        path = self.cache and cache_path(self.cache, source.path, self.finder.facts)
+        return self.finder(source, path, progress)
+
+    def assemble(
+        self, source: FrameSource, found: FoundPeople, tracks: list[Track2D]
+    ) -> Clip2D:
+        """People through time, without keypoints that nobody is sure of."""
+        sure = [_without_unsure(track, self.kpt_thr) for track in tracks]
+        width, height = found.size
+        times = np.array(found.times)
+        even = np.abs(times * source.fps - np.arange(len(times))).max() < _UNEVEN
+        return Clip2D(
+            name=source.name,
+            skeleton=self.finder.estimator.skeleton,
+            tracks=sure,
+            width=width,
+            height=height,
+            fps=source.fps,
+            source=source.path,
+            times=None if even else times,
+        )
+
+    def lift(
+        self,
+        clip: Clip2D,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Clip3D:
+        """Lift tracked people, smoothing before and after as wanted."""
+        segments = [
+            replace(
+                segment,
+                keypoints=smooth_clip(segment.keypoints, clip.fps, self.smooth_2d),
+            )
+            for segment in self.lifter.prepare(clip, self.mapping)
+        ]
+        focal = None if self.fov is None else focal_of_view(self.fov, clip.width)
+        lifted = self.lifter.lift(clip, segments, progress, focal)
+        return _smooth_poses(lifted, self.smooth_3d)
+
+
+def _without_unsure(track: Track2D, threshold: float) -> Track2D:
+    """Mark keypoints below a confidence as missing."""
+    unsure = ~(track.scores >= threshold)
+    return replace(
+        track,
+        keypoints=np.where(unsure[..., None], np.nan, track.keypoints),
+        scores=np.where(unsure, 0, track.scores),
+    )
+
+
+def _smooth_poses(clip: Clip3D, method: str) -> Clip3D:
+    """Smooth poses and places of every person, between breaks."""
+    if method == 'none':
+        return clip
+    poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
+    for rows in clip.stretches():
+        poses[rows] = smooth_clip(poses[rows], clip.fps, method)
+        root[rows] = smooth_clip(root[rows], clip.fps, method)
+    return replace(clip, keypoints_3d=poses, root_3d=root)
