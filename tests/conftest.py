@@ -56,9 +56,11 @@ def run_tool(monkeypatch, capfd):
 
 def _forget_earlier_runs():
     """Drop the visualizers, which go on writing to an earlier run's files."""
-    visualization = sys.modules.get('mmpose.visualization')
-    if visualization is not None:
-        visualization.PoseLocalVisualizer._instance_dict.clear()
+    mmengine = sys.modules.get('mmengine.visualization')
+    kinds = [] if mmengine is None else [mmengine.Visualizer]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        kind._instance_dict.clear()
 
 
 def pytest_deselected(items):
