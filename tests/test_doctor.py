@@ -228,6 +228,13 @@ def test_broken_optional_package_is_no_failure(site):
     assert mending_commands(found.values()) == []
 
 
+def test_mediapipe_comes_without_the_opencv_it_asks_for(site):
+    command = mending_command(look()['mediapipe'])
+    alone, needs = command.split(' && ')
+    assert alone == f'{PIP}install --no-deps mediapipe==0.10.21'
+    assert needs.startswith(f'{PIP}install absl-py attrs flatbuffers')
+
+
 def test_what_is_not_imported_in_time_is_judged_by_its_files(site):
     found = look(skipped=('import mmdet',))
     assert (found['mmdet'].verdict, found['mmdet'].imported) == ('ok', None)

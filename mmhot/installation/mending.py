@@ -15,6 +15,10 @@ _PIP = (sys.executable, '-m', 'pip')
 # needs no CUDA toolkit and is all that mmhot uses.
 _FOR_MMCV = 'CUDA_VISIBLE_DEVICES= MMCV_WITH_OPS=1 '
 
+# Of packages that ask for what breaks others, what they do need. The OpenCV that
+# MediaPipe asks for overwrites the one that is there.
+NEEDS = {'mediapipe': ('absl-py', 'attrs', 'flatbuffers', 'protobuf>=4.25.3,<5')}
+
 
 def mending_commands(findings: Iterable[Finding]) -> list[str]:
     """Say what to type to get a working stack.
@@ -71,6 +75,9 @@ def _installs(findings: list[Finding]) -> list[str]:
         return [*map(_uncover, hidden), *_installs(others)]
     if first.requirement is None:
         return [_pip('--force-reinstall --no-deps', _source(first.name))]
+    if first.name in NEEDS:
+        pin = _pip('--no-deps', str(first.requirement))
+        return [pin, _pip('', *NEEDS[first.name])]
     names = [finding.name for finding in findings]
     options = '--force-reinstall --no-deps' if first.verdict == 'broken' else ''
     commands, variables = [], ''

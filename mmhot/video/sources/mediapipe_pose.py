@@ -5,9 +5,12 @@ there: :data:`INSTALL` leaves that out.
 """
 
 import importlib.util
+import shlex
 
 import cv2
 import numpy as np
+
+from mmhot.installation.mending import NEEDS
 
 from .identity import identify
 
@@ -15,7 +18,7 @@ VERSION = '0.10.21'
 # Without its dependencies, and then those of them that the pose solution imports.
 INSTALL = (
     f'pip install --no-deps mediapipe=={VERSION} && '
-    "pip install absl-py attrs flatbuffers 'protobuf>=4.25.3,<5'"
+    f'pip install {shlex.join(NEEDS["mediapipe"])}'
 )
 _NUM_KEYPOINTS = 33
 # Of boxes, so that nothing of a person is cut off.
