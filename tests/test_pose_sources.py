@@ -1,8 +1,10 @@
 """Detectors and 2D models from what users write."""
 
+import json
 import sys
 from types import ModuleType, SimpleNamespace
 
+import drawn_people
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from mmhot.model_index import FOLDER
+from mmhot.skeletons import convert_keypoints
+from mmhot.video.frames import read_image
 from mmhot.video.sources import choose, mediapipe_pose, mmpose_models, open_pose_source
 from mmhot.video.sources.mediapipe_pose import MediapipeEstimator
 from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
@@ -371,9 +375,19 @@ def test_mmposes_detector_runs_with_any_weights(tmp_path):
 
 
 @pytest.mark.slow(reason='needs MediaPipe')
-def test_real_mediapipe_finds_nobody_where_nobody_is():
+def test_real_mediapipe_finds_drawn_people_and_nobody_else():
     pytest.importorskip('mediapipe')
-    blank = np.zeros((64, 64, 3), np.uint8)
-    keypoints, scores = MediapipeEstimator()([blank], [np.float32([[0, 0, 64, 64]])])[0]
-    assert np.isnan(keypoints).all()
-    assert not scores.any()
+    drawn = json.loads((drawn_people.FOLDER / 'annotations.json').read_text())
+    first = drawn['images'][0]
+    image = read_image(drawn_people.FOLDER / first['file_name'])
+    people = [x for x in drawn['annotations'] if x['image_id'] == first['id']]
+    left, top, width, height = np.transpose([x['bbox'] for x in people])
+    boxes = np.stack([left, top, left + width, top + height], -1)
+    found = MediapipeEstimator()([image, 0 * image], [boxes, boxes])
+    truth = np.reshape([x['keypoints'] for x in people], (len(people), 17, 3))
+    keypoints, _, _ = convert_keypoints(*found[0], 'mediapipe-33', 'coco-17')
+    apart = np.linalg.norm(keypoints - truth[..., :2], axis=-1)
+    assert (apart.max(1) < 0.05 * height).all()
+    assert found[0][1].mean() > 0.9
+    assert np.isnan(found[1][0]).all()
+    assert not found[1][1].any()
