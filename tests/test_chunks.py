@@ -141,6 +141,22 @@ def test_hourglasses_lift_clips(tmp_path, recoverer, flip_test):
     assert np.isfinite(lifted).all()
 
 
+def test_keep_counts_change_after_training_and_results_say_so(tmp_path):
+    recoverer = dict(type='AttentionRecoverer')
+    checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer)
+    lifter = Lifter(checkpoint=checkpoint)
+    assert lifter.batch_size == 37  # windows of 27 frames
+    nine = lifter(clip_of(30))
+    assert nine.model == 'a (9 of 27 frames)'
+    five = Lifter(checkpoint=checkpoint, keep=5)(clip_of(30))
+    assert five.model == 'a (5 of 27 frames)'
+    assert np.abs(five.keypoints_3d - nine.keypoints_3d).max() > 1e-5
+    with pytest.raises(ValueError, match='keep must be from 1 to 27, got 28'):
+        Lifter(checkpoint=checkpoint, keep=28)
+    with pytest.raises(ValueError, match='keep=5 needs a model with a pruner'):
+        Lifter(keep=5)
+
+
 def test_motionbert_is_told_the_scores(tmp_path):
     sizes = dict(seq_len=27, feat_size=16, depth=1, num_heads=2)
     backbone = dict(type='MotionBERT', **sizes)

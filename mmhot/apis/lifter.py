@@ -19,6 +19,7 @@ from mmhot.lifting.world import place_people
 from mmhot.models.deploy import switch_to_deploy
 from mmhot.models.layers import mirror_poses
 from mmhot.models.pose_estimators import SequencePoseLifter
+from mmhot.models.tokens.hourglass import Keep
 from mmhot.skeletons import convert_keypoints, get_skeleton
 
 from .load_model import load_lifter
@@ -38,12 +39,15 @@ class Lifter:
             file or a name.
         device (str): PyTorch device.
         flip_test (bool): Whether to average with the mirror image's prediction.
-        batch_size (int): Windows at once.
+        batch_size (int, optional): Windows at once. By default 64; of models with a
+            token for every keypoint, whose windows are large, about 1000 frames.
         stride (int, optional): Frames from one window to the next; windows overlap
             and are averaged. By default what the config says, or else as many as let
             nine windows see each frame: fewer show their seams as jitter. Models that
             give all frames of their window get chunks that overlap by a sixth, where
             one fades into the next.
+        keep (int or list[int], optional): Frames that each pruner of the model keeps,
+            if not as many as it was trained with.
 
     Raises:
         ValueError: If a name is unknown or weights and model do not fit.
@@ -64,16 +68,16 @@ class Lifter:
         checkpoint: str | Path | None = None,
         device: str = 'cpu',
         flip_test: bool = True,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         stride: int | None = None,
+        keep: Keep | None = None,
     ) -> None:
-        if batch_size < 1:
+        if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         self.name, config, model = load_lifter(model, checkpoint, device)
         self.model = switch_to_deploy(model)
         self.device = device
         self.flip_test = flip_test
-        self.batch_size = batch_size
         self.seq_len = self.model.backbone.num_frames
         self.num_targets = self.model.backbone.num_keep_frames
         self.codec = self.model.head.decoder
@@ -85,6 +89,23 @@ class Lifter:
         if stride is None:
             stride = settings.get('stride', self._usual_stride())
         self.stride = stride
+        self._set_keep(keep)
+        hosts = hasattr(self.model.backbone, 'hourglass')
+        self.batch_size = batch_size or (max(1, 1000 // self.seq_len) if hosts else 64)
+
+    def _set_keep(self, keep: Keep | None) -> None:
+        """Set how many frames go on, and have the model's name say so."""
+        hourglass = getattr(self.model.backbone, 'hourglass', None)
+        if hourglass is None or not hourglass.pruners:
+            if keep is not None:
+                raise ValueError(
+                    f'keep={keep} needs a model with a pruner: {self.name} has none'
+                )
+            return
+        counts = hourglass.keep_counts(keep, self.seq_len)
+        self.model.test_cfg['keep'] = counts
+        counts = ', then '.join(map(str, counts))
+        self.name += f' ({counts} of {self.seq_len} frames)'
 
     def _usual_stride(self) -> int:
         """Frames between windows that show no seams."""

@@ -74,9 +74,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--batch-size',
         type=int,
-        default=64,
         metavar='N',
-        help='windows at once (default: 64)',
+        help='windows at once (default: 64, or fewer if the model is large)',
+    )
+    parser.add_argument(
+        '--keep',
+        type=int,
+        nargs='+',
+        metavar='N',
+        help='frames that each pruner of a hourglass model keeps of a window '
+        '(default: as trained)',
     )
 
 
@@ -85,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
     from mmhot.cli.device import choose_device
     from mmhot.io.keypoints2d import read_keypoints
 
-    if args.batch_size < 1:
+    if args.batch_size is not None and args.batch_size < 1:
         raise ValueError(f'--batch-size must be at least 1, got {args.batch_size}')
     check_result_options(args)
     clips = [
@@ -113,6 +120,7 @@ def run(args: argparse.Namespace) -> None:
             device=device,
             flip_test=not args.no_flip,
             batch_size=args.batch_size,
+            keep=args.keep,
         )
         prepared = [lifter.prepare(clip, args.mapping) for clip in clips]
         for clip, segments in zip(clips, prepared, strict=True):

@@ -171,7 +171,7 @@ class Hourglass(nn.Module):
             and the frames kept by each pruner, (B, t) each; no pruner, no frames.
         """
         given = self._given(kept, len(x), x.shape[1])
-        keeps = self._keeps(keep, x.shape[1])
+        keeps = self.keep_counts(keep, x.shape[1])
         index = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
         stages, received = [], None
         for depth, layer in enumerate(layers):
@@ -210,6 +210,36 @@ class Hourglass(nn.Module):
         x = self.recoverer(x, stages[-1], num_frames)
         return PrunedFeatures(x, stages, num_frames, None)
 
+    def keep_counts(self, keep: Keep | None, num_frames: int) -> list[int]:
+        """How many frames each pruner keeps of a window.
+
+        Args:
+            keep (int or Sequence[int], optional): What is wanted, if not what the
+                pruners were built for.
+            num_frames (int): Frames ``T`` of the window.
+
+        Raises:
+            ValueError: If that is impossible.
+        """
+        built = [pruner.num_keep for pruner in self.pruners]
+        if keep is None:
+            keeps = built
+        elif not built:
+            raise ValueError(f'keep={keep} needs a pruner, and this model has none')
+        else:
+            keeps = [keep] if isinstance(keep, int) else list(keep)
+        if len(keeps) != len(built):
+            raise ValueError(
+                f'keep must be a number for each of {len(built)} pruners, got {keep}'
+            )
+        if self.fixed_lengths and keeps != built:
+            raise ValueError(
+                f'keep={keep} cannot be changed: layers of this model are built for '
+                f'{", ".join(map(str, built))} frames'
+            )
+        _check_keeps(keeps, num_frames, 'keep' if keep else 'num_keep')
+        return keeps
+
     def _frames(
         self,
         x: Tensor,
@@ -242,27 +272,6 @@ class Hourglass(nn.Module):
                 table.T[None], x.shape[1], mode='linear', align_corners=True
             )[0].T
         return x + table.reshape(len(table), *[1] * (x.ndim - 3), -1)
-
-    def _keeps(self, keep: Keep | None, num_frames: int) -> list[int]:
-        """Frames that each pruner keeps, checked."""
-        built = [pruner.num_keep for pruner in self.pruners]
-        if keep is None:
-            keeps = built
-        elif not built:
-            raise ValueError(f'keep={keep} needs a pruner, and this model has none')
-        else:
-            keeps = [keep] if isinstance(keep, int) else list(keep)
-        if len(keeps) != len(built):
-            raise ValueError(
-                f'keep must be a number for each of {len(built)} pruners, got {keep}'
-            )
-        if self.fixed_lengths and keeps != built:
-            raise ValueError(
-                f'keep={keep} cannot be changed: layers of this model are built for '
-                f'{", ".join(map(str, built))} frames'
-            )
-        _check_keeps(keeps, num_frames, 'keep' if keep else 'num_keep')
-        return keeps
 
     def _given(
         self, kept: Kept | None, batch: int, num_frames: int
