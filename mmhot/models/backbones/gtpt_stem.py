@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..layers.chunks import map_chunks
 from ..layers.conv_norm import ConvNorm, map_pixels
-from ..layers.shuffle_block import ShuffleBlock
+from ..layers.shuffle_block import ShuffleBlock, ShuffleStage
 
 _CHUNK = 2  # images whose largest map, of the first convolution, is in the cache
 
@@ -55,7 +55,7 @@ class _Merge(nn.Module):
         super().__init__()
         self.upsample = _UpSample(low_channels, out_channels)
         self.reduce = ConvNorm(2 * out_channels, out_channels)
-        self.blocks = nn.Sequential(
+        self.blocks = ShuffleStage(
             *(ShuffleBlock(out_channels, out_channels) for _ in range(depth))
         )
 
@@ -94,7 +94,7 @@ class GTPTStem(BaseModule):
         self.conv = ConvNorm(in_channels, stem_channels, kernel_size=3, stride=2)
         inputs = (stem_channels, *stage_channels[:-1])
         self.stages = nn.ModuleList(
-            nn.Sequential(
+            ShuffleStage(
                 ShuffleBlock(before, channels, stride=2),
                 *(ShuffleBlock(channels, channels) for _ in range(stage_depth - 1)),
             )

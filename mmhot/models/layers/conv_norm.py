@@ -1,5 +1,6 @@
 """Convolution, batch normalisation, activation."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -58,6 +59,16 @@ class ConvNorm(nn.Module):
             self.conv = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval())
             self.norm = nn.Identity()
         self.linear = self.conv.kernel_size == (1, 1) and self.conv.groups == 1
+
+    @torch.no_grad()
+    def reorder(self, order: Tensor) -> None:
+        """Put output channels in another order, (C', )."""
+        tensors = [self.conv.weight, self.conv.bias]
+        if isinstance(self.norm, nn.BatchNorm2d):
+            norm = self.norm
+            tensors += [norm.weight, norm.bias, norm.running_mean, norm.running_var]
+        for tensor in tensors:
+            tensor.copy_(tensor[order])
 
 
 def map_pixels(x: Tensor, conv: nn.Conv2d, relu: bool = False) -> Tensor:

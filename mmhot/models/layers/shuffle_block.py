@@ -1,4 +1,4 @@
-"""Block of ShuffleNet v2."""
+"""Blocks of ShuffleNet v2."""
 
 import torch
 from torch import Tensor, nn
@@ -42,11 +42,60 @@ class ShuffleBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, C, H, W)`` to ``(B, C', H', W')``."""
-        if self.left is None:
-            left, right = x.chunk(2, dim=1)
-        else:
-            left, right = self.left(x), x
+        left, right = self.split(x)
         return interleave(left, self.right(right))
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the half that is complete, and what the other is made from."""
+        if self.left is None:
+            return x.chunk(2, dim=1)
+        return self.left(x), x
+
+
+class ShuffleStage(nn.Sequential):
+    """Blocks in a row, of which only the first may have another number of channels.
+
+    For inference the blocks do not shuffle. A channel stays where it is, and the next
+    block looks for its half where shuffling would have taken it from: with channels
+    in the order (before, which half, after), every block adds its half's axis to
+    those before. What all the shuffles come to is one at the end, of 2 to the number
+    of blocks groups.
+
+    Args:
+        *blocks (ShuffleBlock): The blocks.
+    """
+
+    def __init__(self, *blocks: ShuffleBlock) -> None:
+        super().__init__(*blocks)
+        self.deferred = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` to ``(B, C', H', W')``."""
+        if not self.deferred:
+            return super().forward(x)
+        first, *others = self
+        left, right = first.split(x)
+        x = torch.cat([left, first.right(right)], dim=1).permute(0, 2, 3, 1)
+        for place, block in enumerate(others, start=1):
+            half = x.unflatten(-1, (2**place, 2, -1))[..., 1, :]  # a view
+            right = block.right(half.flatten(-2).permute(0, 3, 1, 2))
+            half.copy_(right.permute(0, 2, 3, 1).unflatten(-1, (2**place, -1)))
+        x = x.unflatten(-1, (2 ** len(self), -1)).transpose(-2, -1)
+        return x.flatten(-2).permute(0, 3, 1, 2)
+
+    @torch.no_grad()
+    def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
+        """Order the weights of blocks as channels will be, if these divide evenly."""
+        half = self[0].right[-1].conv.out_channels
+        if self.deferred or 2 * half % 2 ** len(self):
+            return
+        for place, block in enumerate(self):
+            if place:
+                order = torch.arange(half).view(-1, 2**place).t().flatten()
+                conv_in, conv_out = block.right[0].conv, block.right[-1]
+                conv_in.weight.copy_(conv_in.weight[:, order])
+                conv_out.reorder(order)
+        self.deferred = True
 
 
 def interleave(left: Tensor, right: Tensor) -> Tensor:
