@@ -9,17 +9,41 @@ Its blocks are in :mod:`mmhot.models.layers.human_topology`.
 import math
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from ...skeletons import get_skeleton
 from ..layers import MLP, DropPath, PositionTable, chain_adjacency, tree_adjacency
+from ..layers.foldable import Foldable
 from ..layers.human_topology import (
     GlobalBodyInteraction,
     LocalJointConnection,
     SpatialBlock,
 )
+
+
+class TrajectoryEmbed(Foldable, nn.Linear):
+    """Linear layer on the trajectory of each keypoint, ``T`` times ``C`` numbers.
+
+    They are put in the order in which they can be copied fast.
+    """
+
+    def __init__(self, num_frames: int, in_channels: int, embed_dims: int) -> None:
+        super().__init__(num_frames * in_channels, embed_dims)
+        self.num_frames = num_frames
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, T, K, C)`` to ``(B, K, embed_dims)``."""
+        weight, bias = self.folded()
+        x = x.flatten(2).mT.reshape(len(x), -1, weight.shape[1])  # (B, K, C * T)
+        return F.linear(x, weight, bias)
+
+    def fold(self) -> tuple[Tensor, Tensor]:
+        """Order the weights as the numbers are: by channel, then by frame."""
+        weight = self.weight.unflatten(1, (self.num_frames, -1))
+        return weight.transpose(1, 2).flatten(1), self.bias
 
 
 class TemporalBlock(nn.Module):
@@ -123,7 +147,7 @@ class NanoHTNet(BaseModule):
         drop_paths = torch.linspace(*drop_path_rates, depth).tolist()
         sizes = (embed_dims, num_heads, mlp_dims, graph_dims)
 
-        self.spatial_embed = nn.Linear(in_channels * num_frames, embed_dims)
+        self.spatial_embed = TrajectoryEmbed(num_frames, in_channels, embed_dims)
         self.spatial_position = PositionTable(num_keypoints, embed_dims)
         graph = (skeleton, tree_adjacency(skeleton.parents))
         rates = (spatial_drop_rate, proj_drop_rate)
@@ -164,7 +188,7 @@ class NanoHTNet(BaseModule):
 
     def spatial(self, x: Tensor) -> Tensor:
         """Turn the joints' trajectories into features, (B, T', K, branch_dims)."""
-        x = self.spatial_embed(x.transpose(1, 2).flatten(2))  # (B, K, C)
+        x = self.spatial_embed(x)  # (B, K, C)
         x = self.spatial_blocks(self.spatial_position(x))
         x = self.spatial_proj(self.spatial_norm(x))
         return x.unflatten(-1, (self.num_keep_frames, -1)).transpose(1, 2)
