@@ -5,12 +5,15 @@ import importlib.util
 import re
 import shlex
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 
 from mmhot.cli.dispatch import build_parser
+from mmhot.cli.results import FORMATS
+from mmhot.io.keypoints3d import Clip3D
 
 ROOT = Path(__file__).parents[1]
 PLACES = ('*.md', 'docs/*.md', 'configs/*/*/*.md', 'mmhot/weights/*.md')
@@ -139,6 +142,23 @@ def test_readme_names_every_config_and_metafile_its_readme(path):
     text = ''.join(page.read_text() for page in pages)
     for model in metafile['Models']:
         assert Path(model['Config']).name in text, model['Config']
+
+
+def test_every_page_can_be_found_from_readme():
+    found = [ROOT / 'README.md']
+    for page in found:
+        links = re.findall(r'\]\(([^)#\s]+\.md)', page.read_text())
+        paths = {(page.parent / link).resolve() for link in links if '://' not in link}
+        found += sorted(paths - set(found))
+    assert {page for page in PAGES if page.parent == ROOT / 'docs'} <= set(found)
+
+
+def test_all_that_is_written_is_described():
+    text = (ROOT / 'docs' / 'output-formats.md').read_text()
+    for field in fields(Clip3D):
+        assert f'`{field.name}`' in text, field.name
+    for name in FORMATS:
+        assert name == 'json' or f'`.{name}`' in text, name
 
 
 def test_readme_links_every_algorithm():
