@@ -1,5 +1,6 @@
 """GTPT's training recipe: crops, averaged weights, and what configs make of them."""
 
+import copy
 import json
 import math
 from types import SimpleNamespace
@@ -12,10 +13,14 @@ import torch
 from drawn_data import build_dataset, dataset_config
 from drawn_people import FOLDER
 from mmengine.logging import MessageHub
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import METRICS
+from torch.testing import assert_close
 
 from mmhot.codecs import GTPTLabel
+from mmhot.datasets import stack_people
 from mmhot.datasets.transforms import (
     InclusiveBox,
     RandomHalfPerson,
@@ -337,3 +342,40 @@ def test_keep_rates_that_fall_need_an_aim():
         KeepRateHook(begin=5, end=5)
     with pytest.raises(ValueError, match="the head's keep_rates must be set"):
         KeepRateHook(end=5).before_train(runner_at(0, keep_rates=None))
+
+
+@pytest.mark.parametrize('num_workers', [0, 1])
+def test_batches_arrive_as_they_were_made(num_workers):
+    config = dataset_config('coco').train_dataloader
+    config.update(batch_size=3, num_workers=num_workers)
+    config.sampler.shuffle = False
+    config.dataset.pipeline = [
+        step for step in config.dataset.pipeline if not step.type.startswith('Random')
+    ]
+    init_default_scope('mmpose')
+    loader = Runner.build_dataloader(config, seed=0)
+    batches = list(loader)
+    assert [len(batch['data_samples']) for batch in batches] == [3, 3, 2]
+    expected = [build_dataset(config.dataset)[index] for index in range(8)]
+    inputs = torch.cat([batch['inputs'] for batch in batches])
+    samples = [sample for batch in batches for sample in batch['data_samples']]
+    for image, sample, wanted in zip(inputs, samples, expected, strict=True):
+        assert_close(image, wanted['inputs'], rtol=0, atol=0)
+        wanted = wanted['data_samples']
+        assert sample.metainfo.keys() == wanted.metainfo.keys()
+        assert sample.img_path == wanted.img_path
+        assert (sample.gt_instances.bboxes == wanted.gt_instances.bboxes).all()
+        labels = dict(sample.gt_instance_labels.items())
+        wanted = dict(wanted.gt_instance_labels.items())
+        assert_close(labels, wanted, rtol=0, atol=0)
+
+
+def test_copies_of_a_batch_leave_it_as_it_is():
+    dataset = build_dataset(dataset_config('coco').train_dataloader.dataset)
+    batch = stack_people([dataset[0], dataset[1]])
+    again = copy.deepcopy(batch)
+    for sample, copied in zip(
+        batch['data_samples'], again['data_samples'], strict=True
+    ):
+        one, other = sample.gt_instance_labels, copied.gt_instance_labels
+        assert_close(dict(one.items()), dict(other.items()), rtol=0, atol=0)

@@ -1,6 +1,7 @@
-"""Datasets of clips, their samplers and transforms."""
+"""Datasets of clips and people, their samplers, transforms and batches."""
 
 from .clip_dataset import Clip, ClipDataset
+from .collate import stack_people
 from .mocap_dataset import MocapDataset
 from .rendered_people import RenderedPeople
 from .samplers import SubjectBalancedSampler
@@ -12,4 +13,5 @@ __all__ = [
     'MocapDataset',
     'RenderedPeople',
     'SubjectBalancedSampler',
+    'stack_people',
 ]
