@@ -44,7 +44,7 @@ class Lifter:
         stride (int, optional): Frames from one window to the next; windows overlap
             and are averaged. By default what the config says, or else as many as let
             nine windows see each frame: fewer show their seams as jitter. Models that
-            give all frames of their window get chunks that overlap by a sixth, where
+            give all frames of their window get chunks that overlap by a third, where
             one fades into the next.
         keep (int or list[int], optional): Frames that each pruner of the model keeps,
             if not as many as it was trained with.
@@ -110,7 +110,7 @@ class Lifter:
     def _usual_stride(self) -> int:
         """Frames between windows that show no seams."""
         if self.num_targets == self.seq_len > 1:
-            return self.seq_len - self.seq_len // 6
+            return self.seq_len - self.seq_len // 3
         return max(1, self.num_targets // 9)
 
     def __call__(
