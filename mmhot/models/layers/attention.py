@@ -10,8 +10,8 @@ from .dropout import Dropout
 # in training, which needs the logits again, and in inference.
 _PLAIN_IN_TRAINING = range(64)
 _PLAIN_IN_INFERENCE = range(16, 65)
-# Softmax is slow over rows of at most so many numbers, which it takes one by one, but not
-# over columns, which it takes side by side.
+# Softmax is slow over rows of at most so many numbers, which it takes one by one, and
+# fast over columns, which it takes side by side.
 _SHORT_ROWS = 20
 
 
