@@ -23,15 +23,16 @@ from .similarity import box_of, box_size, compare_people
 _MIN_SCORE = 0.3
 # Faces and hands, which skeletons list last, add nothing but time.
 _MOST_POINTS = 33
-# What still can be the same person: the mean of the boxes' intersection over union and
-# of the keypoint similarity is at least 1 - this.
-_MOST_DISTANCE = 0.9
+# Likeness of two people: so much of it is the boxes' intersection over union, the rest
+# keypoint similarity. What still can be the same person is at least 1 - distance.
+_BOX_SHARE = 0.3
+_MOST_DISTANCE = 0.7
 # Who is as similar as that to somebody of a surer box that overlaps so much is the same
 # person, found twice.
 _TWICE, _TWICE_OVERLAP = 0.9, 0.5
 # Error of a keypoint, and change of its speed in a second, in sizes of the person.
 _ERROR = 0.05
-_AGILITY = 2.0
+_AGILITY = 1.0
 # Speed that a new person may have, sizes per second.
 _SPEED = 1.5
 # A new person is confirmed after being found for so many seconds.
@@ -233,7 +234,7 @@ class _Distance:
         known = np.stack([x.detected_at_least_once_points for x in objects])[None]
         both = (scores > _MIN_SCORE) & known
         overlap, similar = compare_people(found, expected, both)
-        return 1 - (overlap + similar) / 2
+        return 1 - _BOX_SHARE * overlap - (1 - _BOX_SHARE) * similar
 
 
 def _as_detections(people: People, index: int) -> list:
