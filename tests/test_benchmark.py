@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from mmhot.benchmark.comparison import Settings, as_table, compare_models
 from mmhot.benchmark.memory import peak_memory
 from mmhot.benchmark.rows import ROWS, Row, build_row, parse_row
-from mmhot.benchmark.timing import compare, time_in_turns
+from mmhot.benchmark.timing import Times, compare, time_in_turns
 from mmhot.cli.table import align
 from mmhot.config_reading import find_config
 from mmhot.evaluation.cost import Cost, count_cost
@@ -132,7 +132,7 @@ def test_every_turn_is_the_median_of_as_many_calls_as_it_takes():
         clock=clock,
         progress=lambda: done.append(clock.now),
     )
-    assert times == {'quick': [1, 1, 8], 'slow': [4, 6, 8]}
+    assert times == {'quick': Times([1, 1, 8], best=1), 'slow': Times([4, 6, 8], 4)}
     assert len(done) == 6
 
 
@@ -149,12 +149,13 @@ def test_rounds_interleave_all_in_changing_order():
 
 def test_ratios_compare_turns_of_the_same_round():
     # both become twice as slow; only the third round differs
-    ratio = compare([1, 1, 4, 2, 2], [2, 2, 4, 4, 4])
+    ratio = compare(Times([1, 1, 4, 2, 2], 0.9), Times([2, 2, 4, 4, 4], 1))
     assert (ratio.median, ratio.low, ratio.high) == (0.5, 0.5, 0.5)
-    assert ratio.best == 0.5
-    ratio = compare([1, 2, 3, 4, 5], [1, 1, 1, 1, 1])
+    assert ratio.best == 0.9
+    ratio = compare(Times([1, 2, 3, 4, 5], 1), Times([1, 1, 1, 1, 1], 1))
     assert (ratio.low, ratio.median, ratio.high, ratio.best) == (2, 3, 4, 1)
-    assert compare([3], [2]).low == compare([3], [2]).median == 1.5
+    ratio = compare(Times([3], 3), Times([2], 2))
+    assert ratio.low == ratio.median == ratio.high == 1.5
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='the system does not tell')
@@ -256,7 +257,9 @@ def test_comparison_has_a_line_for_each_model_and_batch_size():
     assert [result.row for result in results] == rows
     assert [result.output_frames for result in results] == [1, 9]
     assert results[0].measurements[1].ratio.median == 1
-    assert all(len(x.times) == 2 for result in results for x in result.measurements)
+    assert all(
+        len(x.times.turns) == 2 for result in results for x in result.measurements
+    )
     header, *lines = as_table(results)
     assert [line[:2] for line in lines] == [
         [row.name, size] for size in ('1', '2') for row in rows
@@ -297,7 +300,7 @@ def test_tool_writes_what_it_prints(monkeypatch, capsys, tmp_path):
     assert record['machine']['threads'] == record['settings']['threads'] == 1
     for model, line in zip(record['models'], lines, strict=True):
         measured = model['measurements'][0]
-        assert f'{1e3 * measured["times"][0]:.2f}' == line.split()[2]
+        assert f'{1e3 * measured["times"]["turns"][0]:.2f}' == line.split()[2]
         assert f'{measured["ratio"]["median"]:.3f}' == line.split()[3]
         cost = model['cost']
         assert cost['macs'] == cost['weight_macs'] + cost['product_macs']

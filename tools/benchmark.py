@@ -13,9 +13,10 @@ format, ``MODEL:KEY=VALUE`` changes a setting of its config, and
 
 All models are timed in turns, in random order, in every round. The ratio is that of
 turns in the same round: its median and quartiles, and, as best, that of the shortest
-turns. Times are of the network alone, in evaluation mode, without a flip test.
-Operations are multiply-accumulates of one input; products (attention and graphs) are
-among them. Memory is the peak: weights, inputs and what a pass needs.
+calls, which other programs on the machine disturb least. Times are of the network
+alone, in evaluation mode, without a flip test. Operations are multiply-accumulates of
+one input; products (attention and graphs) are among them. Memory is the peak: weights,
+inputs and what a pass needs.
 """
 
 import argparse
@@ -86,7 +87,7 @@ def benchmark(args: argparse.Namespace) -> None:
     from mmhot.cli.device import choose_device
 
     if args.list:
-        print(align([*ROWS.items()]))
+        print(align([*ROWS.items()], left=2))
         return
     rows = list(dict.fromkeys(parse_row(text) for text in args.models))
     reference = rows[0]

@@ -19,7 +19,7 @@ from mmhot.evaluation.cost import Cost, count_cost
 
 from .memory import peak_memory
 from .rows import Built, Row, build_row
-from .timing import Ratio, compare, time_in_turns
+from .timing import Ratio, Times, compare, time_in_turns
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class Measurement:
 
     Attributes:
         batch_size (int): Samples at once.
-        times (list[float]): Seconds of a call, by round.
+        times (Times): Seconds of a call.
         ratio (Ratio): To the reference at the same batch size.
         peak_memory (int, optional): Bytes: inputs, weights, and what a call needs.
     """
 
     batch_size: int
-    times: list[float]
+    times: Times
     ratio: Ratio
     peak_memory: int | None
 
@@ -176,7 +176,7 @@ def as_table(results: Sequence[Result]) -> list[list[str]]:
 
 
 def _line(result: Result, measured: Measurement, lifts: bool) -> list[str]:
-    ratio, cost, seconds = measured.ratio, result.cost, median(measured.times)
+    ratio, cost, seconds = measured.ratio, result.cost, median(measured.times.turns)
     line = [
         result.row.name,
         str(measured.batch_size),

@@ -5,15 +5,29 @@ tenth faster than the last. Here all take a turn in every round, in random order
 what is compared are turns of the same round.
 """
 
+import math
 import random
 import statistics
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 Key = TypeVar('Key', bound=Hashable)
 _WARM_UP = 2
+
+
+@dataclass
+class Times:
+    """How long calls took, in seconds.
+
+    Attributes:
+        turns (list[float]): For each round, the median of the turn's calls.
+        best (float): The shortest of all calls.
+    """
+
+    turns: list[float] = field(default_factory=list)
+    best: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -24,7 +38,7 @@ class Ratio:
         median (float): Over the rounds.
         low (float): First quartile.
         high (float): Third quartile.
-        best (float): Shortest turn over shortest turn, whatever the rounds.
+        best (float): Shortest call over shortest call, whatever the rounds.
     """
 
     median: float
@@ -40,7 +54,7 @@ def time_in_turns(
     seed: int = 0,
     clock: Callable[[], float] = time.perf_counter,
     progress: Callable[[], None] | None = None,
-) -> dict[Key, list[float]]:
+) -> dict[Key, Times]:
     """Time calls in interleaved rounds.
 
     Args:
@@ -53,37 +67,38 @@ def time_in_turns(
         progress (Callable, optional): Called after every turn.
 
     Returns:
-        dict[Key, list[float]]: For each name and round, the median of the turn's
-        calls in seconds.
+        dict[Key, Times]: By name.
     """
     counts = {key: _calls_in(seconds, call, clock) for key, call in calls.items()}
     order, shuffle = list(calls), random.Random(seed).shuffle
-    times = {key: [] for key in calls}
+    times = {key: Times() for key in calls}
     for _ in range(rounds):
         shuffle(order)
         for key in order:
             turn = [_time(calls[key], clock) for _ in range(counts[key])]
-            times[key].append(statistics.median(turn))
+            times[key].turns.append(statistics.median(turn))
+            times[key].best = min(times[key].best, *turn)
             if progress is not None:
                 progress()
     return times
 
 
-def compare(times: Sequence[float], reference: Sequence[float]) -> Ratio:
+def compare(times: Times, reference: Times) -> Ratio:
     """Compare turns of the same rounds, at least one.
 
     Args:
-        times (Sequence[float]): Seconds, by round.
-        reference (Sequence[float]): Seconds of what to compare with.
+        times (Times): Of something.
+        reference (Times): Of what to compare with.
 
     Returns:
         Ratio: Below one if faster than the reference.
     """
-    ratios = [own / other for own, other in zip(times, reference, strict=True)]
+    pairs = zip(times.turns, reference.turns, strict=True)
+    ratios = [own / other for own, other in pairs]
     if len(ratios) == 1:
         ratios *= 2  # quantiles want two
     low, median, high = statistics.quantiles(ratios, n=4, method='inclusive')
-    return Ratio(median, low, high, best=min(times) / min(reference))
+    return Ratio(median, low, high, times.best / reference.best)
 
 
 def _calls_in(
