@@ -9,6 +9,7 @@ from mmpose.models.backbones.utils import channel_shuffle
 from mmpose.registry import MODELS
 from torch.testing import assert_close
 
+from mmhot.evaluation.cost import count_cost
 from mmhot.models.backbones import GTPTStem
 from mmhot.models.deploy import switch_to_deploy
 from mmhot.models.layers.chunks import map_chunks
@@ -324,12 +325,13 @@ def test_deployed_model_gives_the_same_numbers(switch):
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight)
     images = torch.randn(3, 3, 128, 96)
-    expected = model.eval()(images, None)
+    expected, cost = model.eval()(images, None), count_cost(model, images, None)
     for _ in range(2):
         model.switch_to_deploy() if switch == 'mmpose' else switch(model)
         for ours, theirs in zip(model(images, None), expected, strict=True):
             assert_close(ours, theirs, atol=1e-4, rtol=0)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules())
+    assert count_cost(model, images, None).macs == cost.macs
 
 
 @torch.no_grad()

@@ -15,6 +15,8 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from mmhot.models.layers.fused_linear import FLOP_FORMULAS
+
 _PRODUCTS = ('bmm', 'baddbmm', 'baddbmm_')
 
 
@@ -24,7 +26,8 @@ def _product_flops(added: Any, one: Any, other: Any, **_: Any) -> int:
 
 
 # What PyTorch's counter leaves out.
-_IN_PLACE = {
+_FORMULAS = {
+    **FLOP_FORMULAS,
     torch.ops.aten.addmm_: _product_flops,
     torch.ops.aten.baddbmm_: _product_flops,
 }
@@ -69,7 +72,7 @@ def count_cost(
     """
     owner = model if isinstance(model, nn.Module) else getattr(model, '__self__', None)
     owner = owner if isinstance(owner, nn.Module) else nn.Module()
-    counter = FlopCounterMode(display=False, custom_mapping=_IN_PLACE)
+    counter = FlopCounterMode(display=False, custom_mapping=_FORMULAS)
     plain_attention = sdpa_kernel(SDPBackend.MATH)
     with (
         evaluation_mode(owner),
