@@ -66,15 +66,23 @@ def test_config_builds_a_lifter_that_runs(path):
     assert kept.shape == poses.shape[:2]
 
 
-@torch.no_grad()
-def test_config_builds_an_estimator_that_runs(topdown_config):
-    head = topdown_config.model.head
+@cache
+def _build_estimator(path):
+    """Without numbers, too; and the height and width of its images."""
+    config = read(path).model
     with DefaultScope.overwrite_default_scope('mmpose'):
-        model = MODELS.build(topdown_config.model).eval()
-    width, height = head.input_size
-    x, y = model(torch.zeros(1, 3, height, width), None)
-    assert x.shape == (1, head.out_channels, 2 * width)
-    assert y.shape == (1, head.out_channels, 2 * height)
+        model = MODELS.build(config).eval().to('meta')
+    return model, config.head.input_size[::-1]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('path', TOPDOWN, ids=lambda path: path.stem)
+def test_config_builds_an_estimator_that_runs(path):
+    model, (height, width) = _build_estimator(path)
+    x, y = model(torch.zeros(1, 3, height, width, device='meta'), None)
+    num_keypoints = read(path).model.head.out_channels
+    assert x.shape == (1, num_keypoints, 2 * width)
+    assert y.shape == (1, num_keypoints, 2 * height)
 
 
 def test_labels_are_those_that_the_estimator_decodes(topdown_config):
@@ -142,4 +150,17 @@ def test_metafile_says_what_a_lifter_costs(path):
     said = _entries()[path]['Metadata']
     assert said['Parameters'] == cost.parameters
     # other ways to compute the same count a little less or more
+    assert said['MACs'] == pytest.approx(cost.macs, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    'path',
+    [path for path in TOPDOWN if path.name.startswith(('gtpt_t_', 'gtpt_b_'))],
+    ids=lambda path: path.stem,
+)
+def test_metafile_says_what_an_estimator_costs(path):
+    model, size = _build_estimator(path)
+    cost = count_cost(model, torch.zeros(1, 3, *size, device='meta'), None)
+    said = _entries()[path]['Metadata']
+    assert said['Parameters'] == cost.parameters
     assert said['MACs'] == pytest.approx(cost.macs, rel=0.02)
