@@ -16,7 +16,12 @@ LENGTHS = {'S9_Directions_1': 21, 'S9_Phoning': 12}
 SMALL = {
     'MixSTE': dict(num_frames=NUM_FRAMES, embed_dims=16, depth=4, num_heads=2),
     'MotionBERT': dict(seq_len=NUM_FRAMES, feat_size=16, depth=2, num_heads=2),
+    'MHFormer': dict(num_frames=NUM_FRAMES, embed_dims=16, mlp_dims=24, num_heads=2),
+    'MotionAGFormer': dict(
+        num_frames=NUM_FRAMES, embed_dims=16, depth=2, num_heads=2, num_neighbours=2
+    ),
 }
+IN_CHANNELS = {'MHFormer': 48}
 
 
 def write_files(folder):
@@ -59,6 +64,8 @@ def write_files(folder):
         'hot/h36m/hot-mixste_243frm-81k_1xb4-160e_h36m-cpn.py',
         'hot/h36m/tpc-mixste_243frm-61k_1xb4-160e_h36m-cpn.py',
         'hot/h36m/hot-motionbert-lite_243frm-81k_1xb32-60e_h36m.py',
+        'mhformer/h36m/tpc-mhformer_351frm-117k_1xb210-20e_h36m-cpn.py',
+        'motionagformer/h36m/hot-motionagformer-b_243frm-81k_1xb16-60e_h36m.py',
     ],
     ids=lambda name: name.split('/')[-1].split('_')[0],
 )
@@ -68,11 +75,13 @@ def config(request, tmp_path, pytestconfig):
     config = Config.fromfile(path)
     backbone = config.model.backbone
     backbone.update(SMALL[backbone.type])
-    config.model.head.in_channels = 16
+    config.model.head.in_channels = IN_CHANNELS.get(backbone.type, 16)
     if 'pruner' in backbone:
         backbone.pruner.update(num_keep=3, depth=1)
     for split in ('train', 'val'):
-        dataset = config[f'{split}_dataloader'].dataset
+        loader = config[f'{split}_dataloader']
+        # each window once
+        dataset = loader.dataset = loader.dataset.get('dataset', loader.dataset)
         dataset.data_root = str(tmp_path)
         if dataset.get('multiple_target'):
             dataset.update(multiple_target=NUM_FRAMES, multiple_target_step=NUM_FRAMES)
