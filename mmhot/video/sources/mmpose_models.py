@@ -20,6 +20,9 @@ from .identity import identify
 from .model_names import NamedModel, find_detector, find_pose_model
 
 _PERSON = 'person'
+_OTHER_DETECTOR = (
+    '--det-weights, or another --det-model, such as an .onnx file or whole_image'
+)
 
 
 class MMPoseDetector:
@@ -53,7 +56,7 @@ class MMPoseDetector:
             self._model = _build(
                 named.config, lambda: init_detector(config, device='cpu')
             )
-            meta = _load(self._model, weights, '--det-weights')
+            meta = _load(self._model, weights, _OTHER_DETECTOR)
             pipeline = [*config.test_dataloader.dataset.pipeline]
             pipeline[0] = dict(type='mmdet.LoadImageFromNDArray')
             self._pipeline = Compose(pipeline)
@@ -233,7 +236,9 @@ def _read(weights: str, option: str) -> Any:
     if '://' not in weights:
         return safe_load(weights)
     try:
-        return CheckpointLoader.load_checkpoint(weights, map_location='cpu')
+        return CheckpointLoader.load_checkpoint(
+            weights, map_location='cpu', logger='silent'
+        )
     except (OSError, RuntimeError, ValueError) as error:
         reason = ' '.join(str(error).split())
         raise ValueError(
