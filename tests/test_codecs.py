@@ -6,8 +6,8 @@ import pytest
 from mmpose.registry import KEYPOINT_CODECS
 
 from mmhot.codecs.framing import frame_person, look_at_rotation
-from mmhot.lens import camera_intrinsics
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
+from mmhot.lens import camera_intrinsics
 
 CODECS = ('CameraPoseLifting', 'PersonCentredPoseLifting')
 SIZE = dict(w=1000, h=1000)
