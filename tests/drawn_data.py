@@ -73,7 +73,7 @@ def small_training(pattern, model=None, **data):
     return config
 
 
-def overfit(config, epochs, lr=1.5e-3):
+def overfit(config, epochs, lr=1e-3):
     """Make a training learn its few people by heart, and keep what it learned last."""
     augmentation = ('RandomHalfPerson', 'RandomScaleRotation', 'RandomFlip')
     dataset = config.train_dataloader.dataset
