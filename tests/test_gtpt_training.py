@@ -174,7 +174,7 @@ def test_mmposes_image_demo_runs(by_heart, tmp_path, monkeypatch):
 def test_whole_body_is_learned_by_heart(tmp_path, run_tool):
     annotations = first_people(tmp_path, 4)
     config = small_training(WHOLEBODY, MANY_PATCHES, annotations=annotations)
-    files = train_by_heart(config, 320, tmp_path)
+    files = train_by_heart(config, 400, tmp_path)
     out = tmp_path / 'metrics.json'
     code, err = run_tool('test', *files, '--out', out)
     assert code == 0, err
