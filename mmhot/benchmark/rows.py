@@ -50,6 +50,19 @@ _HOSTS = {
     'hot-motionbert-lite-243': f'{_3D}/hot/h36m/'
     'hot-motionbert-lite_243frm-81k_1xb32-60e_h36m.py',
 }
+_GTPT = {
+    f'gtpt-{size}{name}': f'mmhot::{task}/gtpt/{data}/gtpt_{size}_{file}-256x192.py'
+    for name, task, data, file in (
+        ('', 'body_2d_keypoint', 'coco', '4xb64-300e_coco'),
+        (
+            '-wholebody',
+            'wholebody_2d_keypoint',
+            'coco-wholebody',
+            '4xb64-300e_coco-wholebody',
+        ),
+    )
+    for size in 'tsb'
+}
 _NANOHTNET = 'mmhot::body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet'
 ROWS = {
     'rtmpose-t': f'{_2D}/rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py',
@@ -69,6 +82,7 @@ ROWS = {
     'nanohtnet-243-27': f'{_NANOHTNET}_243frm-27k_1xb256-49e_cmu.py',
     'nanohtnet-81-9': f'{_NANOHTNET}_81frm-9k_1xb256-49e_cmu.py',
     **_HOSTS,
+    **_GTPT,
 }
 """Short names, and what they stand for: a row, which may have options."""
 
