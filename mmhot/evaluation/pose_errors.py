@@ -149,8 +149,7 @@ def velocity_errors(
     root: int | None = 0,
 ) -> np.ndarray:
     """Error of each joint's velocity, (..., T - 1, K); see :func:`mpjve`."""
-    error = relative(pred, root) - relative(target, root)
-    return np.linalg.norm(frame_changes(error, 1, frames), axis=-1)
+    return _change_errors(pred, target, 1, frames, root)
 
 
 def acceleration_errors(
@@ -160,8 +159,19 @@ def acceleration_errors(
     root: int | None = 0,
 ) -> np.ndarray:
     """Error of each joint's acceleration, (..., T - 2, K); see :func:`mpjae`."""
+    return _change_errors(pred, target, 2, frames, root)
+
+
+def _change_errors(
+    pred: np.ndarray,
+    target: np.ndarray,
+    order: int,
+    frames: np.ndarray | None,
+    root: int | None,
+) -> np.ndarray:
+    """Error of each joint's change of an order in time, (..., T - order, K)."""
     error = relative(pred, root) - relative(target, root)
-    return np.linalg.norm(frame_changes(error, 2, frames), axis=-1)
+    return np.linalg.norm(frame_changes(error, order, frames), axis=-1)
 
 
 def hit_rates(errors: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
