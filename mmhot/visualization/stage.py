@@ -6,6 +6,7 @@ World axes are x right, y away from the video's camera, z up; the floor is z = 0
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from mmhot.io.keypoints3d import Clip3D, to_axes
 from mmhot.lens import DEFAULT_FOCAL_RATIO
@@ -132,9 +133,4 @@ def _view_axes(azimuth: float, elevation: float) -> np.ndarray:
 def _smooth(values: np.ndarray, frames: float) -> np.ndarray:
     """Return the moving average over about so many frames, along the first axis."""
     reach = min(int(frames / 2), len(values) - 1)
-    padded = np.concatenate(
-        [np.repeat(values[:1], reach, 0), values, np.repeat(values[-1:], reach, 0)]
-    )
-    sums = np.concatenate([np.zeros_like(padded[:1]), padded.cumsum(axis=0)])
-    window = 2 * reach + 1
-    return (sums[window:] - sums[:-window]) / window
+    return uniform_filter1d(values, 2 * reach + 1, axis=0, mode='nearest')
