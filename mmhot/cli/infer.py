@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
 
     _check_options(args)
     sources = _open(args)
-    check_names([source.path for source in sources], [s.name for s in sources])
+    check_names([_path(source) for source in sources], [s.name for s in sources])
     with results_folder(args.out_dir):
         pipeline = _build(args, sources, choose_device(args.device))
         failed, rows = 0, []
@@ -144,12 +144,17 @@ def _open(args: argparse.Namespace) -> list:
     sources = []
     for text in args.inputs:
         if text.lower().endswith(_KEYPOINT_FILES):
-            clip = read_keypoints(Path(text), fps=args.fps)
-            clip.path = clip.source
-            sources.append(clip)
+            sources.append(read_keypoints(Path(text), fps=args.fps))
         else:
             sources += open_inputs([text], args.fps)
     return sources
+
+
+def _path(source) -> Path:
+    """File or folder of an input, of pictures or of keypoints."""
+    from mmhot.io.keypoints2d import Clip2D
+
+    return source.source if isinstance(source, Clip2D) else source.path
 
 
 def _build(args: argparse.Namespace, sources: list, device: str):
