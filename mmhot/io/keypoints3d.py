@@ -254,9 +254,9 @@ def _fields_of_json(path: Path) -> dict[str, object]:
 
 
 def _checked(fields: dict[str, object]) -> Clip3D:
-    absent = {name for name in (*_ARRAYS, *_HEADER) if name not in fields}
-    if absent - set(_OPTIONAL):
-        lacking = [n for n in (*_ARRAYS, *_HEADER) if n in absent - set(_OPTIONAL)]
+    absent = [name for name in (*_ARRAYS, *_HEADER) if name not in fields]
+    lacking = [name for name in absent if name not in _OPTIONAL]
+    if lacking:
         raise ValueError(f'is no lifted clip: it lacks {", ".join(lacking)}')
     for name, kind in _HEADER.items():
         if name in absent:
