@@ -30,7 +30,9 @@ def parse_args() -> argparse.Namespace:
         help='go on from this checkpoint, or from the latest one in the work directory',
     )
     parser.add_argument(
-        '--amp', action='store_true', help='train in automatic mixed precision'
+        '--amp',
+        action='store_true',
+        help='train in automatic mixed precision, without a GPU in bfloat16',
     )
     parser.add_argument(
         '--no-validate', action='store_true', help='do not validate while training'
@@ -68,7 +70,8 @@ def use_mixed_precision(optim_wrapper: dict) -> None:
     from mmengine.device import get_device
 
     if get_device() == 'cpu':
-        raise ValueError('--amp: needs a GPU, and there is none here')
+        optim_wrapper['type'] = 'BFloat16OptimWrapper'
+        return
     optim_wrapper['type'] = 'AmpOptimWrapper'
     optim_wrapper.setdefault('loss_scale', 'dynamic')
 

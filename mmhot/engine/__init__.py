@@ -1,6 +1,12 @@
-"""What MMEngine's Runner uses: hooks and averages of models."""
+"""What MMEngine's Runner uses: hooks, averages of models, precision."""
 
+from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 from .cosine_ema import CosineMomentumEMA
 from .hooks import EpochSeedHook, KeepRateHook
 
-__all__ = ['CosineMomentumEMA', 'EpochSeedHook', 'KeepRateHook']
+__all__ = [
+    'BFloat16OptimWrapper',
+    'CosineMomentumEMA',
+    'EpochSeedHook',
+    'KeepRateHook',
+]

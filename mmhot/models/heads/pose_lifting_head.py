@@ -62,7 +62,9 @@ class PoseLiftingHead(BaseHead):
 
     def coordinates(self, feats: Tensor) -> Tensor:
         """Map features ``(B, T', [K,] C)`` to poses ``(B, T', K, 3)``."""
-        coords = self.fc(feats)
+        # half precision rounds a metre to millimetres
+        with torch.autocast(feats.device.type, enabled=False):
+            coords = self.fc(feats.to(self.fc.weight.dtype))
         if self.num_keypoints is None:
             return coords
         return coords.unflatten(-1, (self.num_keypoints, self.out_channels))

@@ -186,7 +186,8 @@ def pairwise_distances(features: Tensor) -> Tensor:
     features = features.double()
     # distances do not depend on the mean, but their digits do
     features = features - features.mean(1, keepdim=True)
-    products = features @ features.transpose(1, 2)
+    with torch.autocast(features.device.type, enabled=False):
+        products = features @ features.transpose(1, 2)
     products = (products + products.transpose(1, 2)) / 2
     squares = products.diagonal(dim1=1, dim2=2)
     squared = squares[:, :, None] + squares[:, None, :] - 2 * products
