@@ -1,32 +1,20 @@
 """Videos of lifted clips: 2D keypoints beside 3D poses."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
-from fractions import Fraction
 from itertools import count, repeat
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
 
-from mmhot.io.atomic import replacing
 from mmhot.io.keypoints3d import Clip3D
 from mmhot.video.frames import FrameSource
 
 from . import drawing
 from .scene import Scene
+from .video_file import open_video
 
 _WIDEST = 2.0  # of the 2D panel, as width over height
-# Kinds of sound that are copied as they are.
-_SOUNDS = {'aac', 'mp3', 'mp3float', 'ac3', 'opus', 'libopus'}
-# Flat colours need no thorough search; this halves the time at 1.3 times the size.
-_ENCODER = {
-    'preset': 'veryfast',
-    'crf': '20',
-    'x264-params': 'ref=1:bframes=0:me=dia:subme=1:trellis=0:weightp=0',
-}
 
 
 def render_video(
@@ -66,17 +54,15 @@ def render_video(
         raise ValueError(f'height must be even and at least 64, got {height}')
     scene = Scene(clip, azimuth, elevation, orbit)
     frames = _timeline(scene.frames, clip.fps)
-    total, sound = len(frames), None
+    total, film = len(frames), None
     if footage is not None:
-        frames, total = count(), footage.num_frames or 0
-        sound = _sound(footage.path)
-    with replacing(path) as temporary:
-        try:
-            pictures = _pictures(scene, frames, height, footage)
-            return _encode(pictures, temporary, clip.fps, progress, total, sound)
-        except av.FFmpegError as error:
-            # Neither a user's nor a programmer's mistake: disk full, above all.
-            raise OSError(error.errno, error.strerror) from error
+        frames, total, film = count(), footage.num_frames or 0, footage.path
+    with open_video(path, clip.fps, film) as video:
+        for picture in _pictures(scene, frames, height, footage):
+            video.write(picture)
+            if progress is not None:
+                progress(video.num_frames, max(total, video.num_frames))
+        return video.num_frames
 
 
 def _timeline(frames: np.ndarray, fps: float) -> list[int]:
@@ -143,57 +129,3 @@ def _write_captions(image: np.ndarray, left: int, font: int, scene: Scene) -> No
     corner = (width - margin, height - margin)
     text = '   '.join(notes)
     drawing.draw_text(image, text, corner, font, drawing.FAINT_TEXT, 'right')
-
-
-def _encode(
-    pictures: Iterator[np.ndarray],
-    path: Path,
-    fps: float,
-    progress: Callable[[int, int], None] | None,
-    total: int,
-    sound: Path | None,
-) -> int:
-    """Write pictures as H.264 that every player shows; returns how many."""
-    done = 0
-    with ExitStack() as opened:
-        options = {'movflags': 'faststart'}
-        container = opened.enter_context(av.open(str(path), 'w', options=options))
-        stream = None
-        for done, picture in enumerate(pictures, start=1):
-            if stream is None:
-                rate = Fraction(float(fps)).limit_denominator(1001)
-                stream = container.add_stream('libx264', rate=rate)
-                stream.height, stream.width = picture.shape[:2]
-                stream.pix_fmt = 'yuv420p'
-                stream.options = dict(_ENCODER)
-                # What OpenCV converts to; players would guess from the size.
-                stream.codec_context.colorspace = Colorspace.SMPTE170M
-                stream.codec_context.color_range = ColorRange.MPEG
-                audio = sound and opened.enter_context(av.open(str(sound)))
-                track = audio and container.add_stream_from_template(
-                    audio.streams.audio[0]
-                )
-            # OpenCV converts several times faster than PyAV would.
-            planes = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420)
-            frame = av.VideoFrame.from_ndarray(planes, format='yuv420p')
-            container.mux(stream.encode(frame))
-            if progress is not None:
-                progress(done, max(total, done))
-        if stream is None:
-            return 0
-        container.mux(stream.encode())
-        for packet in audio.demux(audio=0) if audio else ():
-            if packet.dts is not None and packet.pts * packet.time_base < done / fps:
-                packet.stream = track
-                container.mux(packet)
-    return done
-
-
-def _sound(path: Path) -> Path | None:
-    """The film itself if it has sound that fits into an ``.mp4``."""
-    try:
-        with av.open(str(path)) as container:
-            streams = container.streams.audio
-            return path if streams and streams[0].codec.name in _SOUNDS else None
-    except (av.FFmpegError, OSError):
-        return None
