@@ -1,11 +1,13 @@
-"""Reading ``.npz`` files without trusting them."""
+"""``.npz`` files: read without trusting them, written whole or not at all."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
+from .atomic import replacing
 from .rows import Rows
 
 # Array: its shape, in the letters of `keypoints`' own shape.
@@ -45,6 +47,23 @@ def load_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
         if not isinstance(array, np.ndarray):
             raise ValueError(f"'{name}' is not an array")
     return arrays
+
+
+def save_arrays(
+    path: str | Path, arrays: Mapping[str, np.ndarray], compressed: bool = False
+) -> None:
+    """Write a file of arrays.
+
+    Args:
+        path (str | Path): The file to create or replace.
+        arrays (Mapping[str, np.ndarray]): By name.
+        compressed (bool): Whether to spend time to save space. Defaults to False.
+    """
+    # in memory first: an archive whose file cannot take it complains when deleted
+    archive = BytesIO()
+    (np.savez_compressed if compressed else np.savez)(archive, **arrays)
+    with replacing(path) as temporary:
+        temporary.write_bytes(archive.getbuffer())
 
 
 def read_npz(path: Path) -> Rows:
