@@ -122,22 +122,23 @@ class Finder:
     def _add(self, frames: list[Frame], found: FoundPeople) -> None:
         """Find the people of consecutive frames."""
         if self.det_every == 1:
-            people = self._in_detections([frame.image for frame in frames])
+            people = self.find([frame.image for frame in frames])
             found.people += people
         else:
             for frame in frames:
                 before = found.people[-1] if found.people else None
-                found.people += self._next(frame, before)
+                found.people.append(self.follow(frame, before))
         found.times += [frame.time for frame in frames]
 
     def _next(self, frame: Frame, before: People | None) -> list[People]:
         if before is None or frame.index % self.det_every == 0:
-            return self._in_detections([frame.image])
+            return self.find([frame.image])
         boxes = boxes_around(before)
         sure = before.scores.mean(1) >= _LEAST_SCORE
         return self._in_boxes([frame.image], [(boxes[sure], before.bbox_scores[sure])])
 
-    def _in_detections(self, images: list[np.ndarray]) -> list[People]:
+    def find(self, images: list[np.ndarray]) -> list[People]:
+        """People of BGR images (H, W, 3), none of whom is known from before."""
         return self._in_boxes(images, self.detector(images)) if images else []
 
     def _in_boxes(
