@@ -1,22 +1,28 @@
-"""2D keypoints that were found before, kept beside the results."""
+"""2D keypoints and tracks that were found before, kept beside the results."""
 
 import hashlib
 import json
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from mmhot.io.atomic import replacing
-from mmhot.io.npz import load_arrays
+from mmhot.io.keypoints2d import Track2D
+from mmhot.io.npz import load_arrays, save_arrays
 
 from .people import People
 
 FOLDER = '.mmhot-cache'
-_ARRAYS = ('counts', 'times', 'bboxes', 'bbox_scores', 'keypoints', 'scores')
 _STATE = ('size', 'complete', 'ended')
+_OF_PEOPLE = ('bboxes', 'bbox_scores', 'keypoints', 'scores')
+_OF_TRACKS = ('frames', 'keypoints', 'scores', 'bboxes')
 # Bytes at either end of a file that tell it from others of the same size and date.
 _SAMPLE = 1 << 16
+# Seconds after which what was found is kept, in case of an interruption; longer where
+# keeping would take more than a fiftieth of the time.
+_KEEP_EVERY, _MOST_SHARE = 20.0, 0.02
 
 
 @dataclass
@@ -29,6 +35,7 @@ class FoundPeople:
         size (tuple[int, int]): Width and height of the picture in pixels.
         complete (bool): Whether all frames were looked at.
         ended (str): Why reading ended early; empty if it did not.
+        unkept (str): Why the last of it could not be kept; empty if it could.
     """
 
     people: list[People] = field(default_factory=list)
@@ -36,6 +43,39 @@ class FoundPeople:
     size: tuple[int, int] = (0, 0)
     complete: bool = False
     ended: str = ''
+    unkept: str = ''
+
+
+class Keeper:
+    """Keeps what is found while the search goes on; a full disk does not stop it.
+
+    Args:
+        found (FoundPeople): What is kept; told why if that fails.
+        path (Path, optional): The file; without, nothing is kept.
+    """
+
+    def __init__(self, found: FoundPeople, path: Path | None) -> None:
+        self._found, self._path = found, path
+        self._due = time.monotonic() + _KEEP_EVERY
+
+    def keep_if_due(self) -> None:
+        """Keep it if that is some time ago."""
+        if time.monotonic() >= self._due:
+            self.keep()
+
+    def keep(self) -> None:
+        """Keep all of it, unless there is nothing."""
+        if self._path is None or not self._found.times:
+            return
+        begin = time.monotonic()
+        try:
+            save_found(self._found, self._path)
+        except OSError as error:
+            self._found.unkept = str(error)
+        else:
+            self._found.unkept = ''
+        now = time.monotonic()
+        self._due = now + max(_KEEP_EVERY, (now - begin) / _MOST_SHARE)
 
 
 def cache_path(folder: Path, source: Path, facts: dict) -> Path:
@@ -43,45 +83,67 @@ def cache_path(folder: Path, source: Path, facts: dict) -> Path:
 
     Args:
         folder (Path): Of the results.
-        source (Path): The input: a file, or a folder of pictures.
+        source (Path): The input: a file, a folder of pictures, or an address.
         facts (dict): Everything else that the keypoints depend on; plain values.
+            Boxes depend on all of it but ``'estimator'``.
 
     Returns:
-        Path: Another for other bytes, another date or other facts.
+        Path: Another for other bytes, another date or other facts; its name begins
+        alike where only the estimator is another.
+    """
+    boxes = {name: fact for name, fact in facts.items() if name != 'estimator'}
+    parts = digest(describe(source), boxes), digest(facts.get('estimator'))
+    return folder / FOLDER / f'{source.resolve().stem}-{"-".join(parts)}.npz'
+
+
+def tracks_path(found: Path) -> Path:
+    """Name the file that keeps the tracks of what another file keeps."""
+    return found.with_suffix('.tracks.npz')
+
+
+def describe(source: Path) -> list:
+    """Tell an input from all others, and from itself after it was changed.
+
+    Args:
+        source (Path): A file, a folder of files, or what is no path at all.
+
+    Returns:
+        list: Plain values.
     """
     files = sorted(source.iterdir()) if source.is_dir() else [source]
-    described = [_describe(file) for file in files if file.is_file()]
-    text = json.dumps([described, facts], sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return folder / FOLDER / f'{source.resolve().stem}-{digest}.npz'
+    found = [_describe_file(file) for file in files if file.is_file()]
+    return found or [str(source)]
 
 
-def _describe(file: Path) -> list:
+def digest(*values: object) -> str:
+    """Shorten plain values to a text that is another for other values."""
+    text = json.dumps(values, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _describe_file(file: Path) -> list:
     status = file.stat()
     with file.open('rb') as opened:
         sample = opened.read(_SAMPLE)
         opened.seek(max(status.st_size - _SAMPLE, 0))
         sample += opened.read(_SAMPLE)
-    digest = hashlib.sha256(sample).hexdigest()
-    return [str(file.resolve()), status.st_size, status.st_mtime_ns, digest]
+    shortened = hashlib.sha256(sample).hexdigest()
+    return [str(file.resolve()), status.st_size, status.st_mtime_ns, shortened]
 
 
 def save_found(found: FoundPeople, path: Path) -> None:
     """Keep what was found so far, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    people = found.people
+    # an interruption may have come between a frame's people and its time
+    count = min(len(found.people), len(found.times))
+    people = found.people[:count]
     arrays = {
         'counts': np.array([len(each) for each in people], np.int64),
-        'times': np.array(found.times, np.float64),
-        'size': np.array(found.size, np.int64),
-        'complete': np.array(found.complete),
-        'ended': np.array(found.ended),
+        'times': np.array(found.times[:count], np.float64),
+        **{name: np.array(getattr(found, name)) for name in _STATE},
+        **_joined([each for each in people if len(each)], _OF_PEOPLE),
     }
-    for name in ('bboxes', 'bbox_scores', 'keypoints', 'scores'):
-        values = [getattr(each, name) for each in people if len(each)]
-        arrays[name] = np.concatenate(values) if values else np.zeros(0, np.float32)
-    with replacing(path) as temporary, temporary.open('wb') as file:
-        np.savez(file, **arrays)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_arrays(path, arrays)
 
 
 def load_found(path: Path, num_keypoints: int) -> FoundPeople | None:
@@ -94,25 +156,10 @@ def load_found(path: Path, num_keypoints: int) -> FoundPeople | None:
     Returns:
         FoundPeople | None: None if nothing was kept or it cannot be read.
     """
-    if not path.is_file():
-        return None
     try:
-        arrays = load_arrays(path, (*_ARRAYS, *_STATE))
-        counts = arrays['counts']
-        shapes = {
-            'bboxes': (-1, 4),
-            'bbox_scores': (-1,),
-            'keypoints': (-1, num_keypoints, 2),
-            'scores': (-1, num_keypoints),
-        }
-        split = {
-            name: np.split(arrays[name].reshape(shape), counts.cumsum()[:-1])
-            for name, shape in shapes.items()
-        }
-        people = [
-            People(*(split[name][frame] for name in shapes))
-            for frame in range(len(counts))
-        ]
+        arrays = load_arrays(path, ('counts', 'times', *_STATE, *_OF_PEOPLE))
+        shapes = ((-1, 4), (-1,), (-1, num_keypoints, 2), (-1, num_keypoints))
+        people = [People(*each) for each in _split(arrays, _OF_PEOPLE, shapes)]
         width, height = arrays['size'].tolist()
         return FoundPeople(
             people,
@@ -123,3 +170,71 @@ def load_found(path: Path, num_keypoints: int) -> FoundPeople | None:
         )
     except (KeyError, ValueError, OSError):
         return None  # it is only a cache
+
+
+def load_boxes(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Boxes that were kept together with the keypoints of any other 2D model.
+
+    Args:
+        path (Path): Where this 2D model's results are kept, see :func:`cache_path`.
+
+    Returns:
+        list[tuple[np.ndarray, np.ndarray]]: Boxes (P, 4) and scores (P,) of each frame
+        from the first; as many as are known.
+    """
+    alike = path.name.rpartition('-')[0] + '-'
+    best: list[tuple[np.ndarray, np.ndarray]] = []
+    for other in sorted(path.parent.iterdir()) if path.parent.is_dir() else []:
+        if not other.name.startswith(alike) or other.name.endswith('.tracks.npz'):
+            continue
+        names = ('bboxes', 'bbox_scores')
+        try:
+            arrays = load_arrays(other, ('counts', *names))
+            boxes = _split(arrays, names, ((-1, 4), (-1,)))
+        except (KeyError, ValueError, OSError):
+            continue
+        best = max(best, boxes, key=len)
+    return best
+
+
+def save_tracks(tracks: list[Track2D], path: Path) -> None:
+    """Keep the tracks of a clip, which have boxes, whole or not at all."""
+    arrays = {
+        'counts': np.array([len(track.frames) for track in tracks], np.int64),
+        'track': np.array([track.track for track in tracks], np.int64),
+        **_joined(tracks, _OF_TRACKS),
+    }
+    save_arrays(path, arrays)
+
+
+def load_tracks(path: Path, num_keypoints: int) -> list[Track2D] | None:
+    """Load what :func:`save_tracks` kept; None if there is nothing to be read."""
+    try:
+        arrays = load_arrays(path, ('counts', 'track', *_OF_TRACKS))
+        shapes = ((-1,), (-1, num_keypoints, 2), (-1, num_keypoints), (-1, 4))
+        split = _split(arrays, _OF_TRACKS, shapes)
+        numbers = arrays['track'].tolist()
+        return [Track2D(n, *own) for n, own in zip(numbers, split, strict=True)]
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+def _joined(parts: Sequence, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Arrays of objects, one after the other."""
+    values = {name: [getattr(part, name) for part in parts] for name in names}
+    empty = np.zeros(0, np.float32)
+    return {
+        name: np.concatenate(own) if own else empty for name, own in values.items()
+    }
+
+
+def _split(
+    arrays: dict[str, np.ndarray], names: Sequence[str], shapes: Sequence[tuple]
+) -> list[tuple[np.ndarray, ...]]:
+    """The reverse: ``counts`` rows of each array for each object."""
+    ends = arrays['counts'].cumsum()[:-1]
+    columns = [
+        np.split(arrays[name].reshape(shape), ends)[: len(arrays['counts'])]
+        for name, shape in zip(names, shapes, strict=True)
+    ]
+    return list(zip(*columns, strict=True))

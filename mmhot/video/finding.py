@@ -1,6 +1,5 @@
 """People in all frames of a clip: boxes, then keypoints, in batches of frames."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +8,13 @@ import numpy as np
 
 from mmhot.skeletons import get_skeleton
 
-from .cache import FoundPeople, load_found, save_found
+from .cache import FoundPeople, Keeper, load_boxes, load_found
 from .frames import Frame, FrameSource
 from .people import Detector, People, PoseEstimator
 
 # Between detections, a person is looked for around the keypoints of the frame before.
 _ROOM = 0.15
 _LEAST_SCORE = 0.2
-# Seconds after which what was found is kept, in case of an interruption.
-_KEEP_EVERY = 20.0
 
 
 @dataclass
@@ -78,16 +75,19 @@ class Finder:
         """
         num_keypoints = get_skeleton(self.estimator.skeleton).num_keypoints
         found = (cache and load_found(cache, num_keypoints)) or FoundPeople()
+        progress(len(found.people))
         if found.complete:
-            progress(len(found.people))
             source.ended = found.ended or None
             return found
-        self._look(source, found, cache, progress)
-        found.complete, found.ended = True, source.ended or ''
+        keeper = Keeper(found, cache)
+        try:
+            self._look(source, found, cache, progress, keeper)
+            found.complete, found.ended = True, source.ended or ''
+        finally:
+            # after Ctrl-C and errors as well
+            keeper.keep()
         if not found.people:
             raise ValueError(source.ended or f'{source.path} has no frames')
-        if cache:
-            save_found(found, cache)
         return found
 
     def _look(
@@ -96,38 +96,39 @@ class Finder:
         found: FoundPeople,
         cache: Path | None,
         progress: Callable[[int], None],
+        keeper: Keeper,
     ) -> None:
-        kept, batch = time.monotonic(), []
-        try:
-            for frame in source:
-                if frame.index < len(found.people):
-                    continue  # found before an interruption
-                found.size = frame.image.shape[1::-1]
-                batch.append(frame)
-                if len(batch) < self.batch_size:
-                    continue
-                self._add(batch, found)
-                batch = []
-                progress(len(found.people))
-                if cache and time.monotonic() - kept > _KEEP_EVERY:
-                    save_found(found, cache)
-                    kept = time.monotonic()
-            self._add(batch, found)
-        except KeyboardInterrupt:
-            if cache and found.people:
-                save_found(found, cache)
-            raise
+        """Go through all frames that were not looked at before an interruption."""
+        known = load_boxes(cache) if cache and self.det_every == 1 else []
+        batch = []
+        for frame in source:
+            if frame.index < len(found.people):
+                continue
+            found.size = frame.image.shape[1::-1]
+            batch.append(frame)
+            if len(batch) < self.batch_size:
+                continue
+            self._add(batch, found, known)
+            batch = []
+            progress(len(found.people))
+            keeper.keep_if_due()
+        self._add(batch, found, known)
         progress(len(found.people))
 
-    def _add(self, frames: list[Frame], found: FoundPeople) -> None:
-        """Find the people of consecutive frames."""
-        if self.det_every == 1:
-            people = self.find([frame.image for frame in frames])
-            found.people += people
-        else:
+    def _add(self, frames: list[Frame], found: FoundPeople, known: list) -> None:
+        """Find the people of consecutive frames, in boxes if these are known."""
+        if not frames:
+            return
+        images = [frame.image for frame in frames]
+        if self.det_every > 1:
             for frame in frames:
                 before = found.people[-1] if found.people else None
-                found.people.append(self.follow(frame, before))
+                found.people += self._next(frame, before)
+        elif frames[-1].index < len(known):
+            boxes = known[frames[0].index : frames[-1].index + 1]
+            found.people += self._in_boxes(images, boxes)
+        else:
+            found.people += self.find(images)
         found.times += [frame.time for frame in frames]
 
     def _next(self, frame: Frame, before: People | None) -> list[People]:
@@ -153,12 +154,18 @@ class Finder:
 
 
 def boxes_around(people: People) -> np.ndarray:
-    """Boxes (P, 4) around people's sure keypoints, with some room for motion."""
-    boxes = np.empty((len(people), 4), np.float32)
+    """Boxes (P, 4) around people's sure keypoints, with some room for motion.
+
+    Of whom no keypoint is anywhere, the box is the one that they had.
+    """
+    boxes = np.array(people.bboxes, np.float32)
     for row, (points, scores) in enumerate(
         zip(people.keypoints, people.scores, strict=True)
     ):
-        sure = scores >= min(_LEAST_SCORE, scores.max())
+        real = np.isfinite(points).all(-1) & np.isfinite(scores)
+        if not real.any():
+            continue
+        sure = real & (scores >= min(_LEAST_SCORE, scores[real].max()))
         low, high = points[sure].min(0), points[sure].max(0)
         room = _ROOM * (high - low).max()
         boxes[row] = [*(low - room), *(high + room)]
