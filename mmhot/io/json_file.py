@@ -1,4 +1,4 @@
-"""Reading JSON files without trusting them."""
+"""Numbers in JSON files: what is written, and what is read without trusting it."""
 
 import json
 from pathlib import Path
@@ -68,3 +68,22 @@ def as_identity(value: object, what: str) -> int:
     if abs(number) >= 2**63:
         raise ValueError(f'{what} is too large: {str(number)[:60]}')
     return number
+
+
+def exact_list(array: np.ndarray) -> list:
+    """Return nested lists with the fewest digits that read back as the same float32.
+
+    Args:
+        array (np.ndarray): Numbers, any shape.
+
+    Returns:
+        list: For JSON; NaN becomes None.
+    """
+    if array.dtype.kind in 'iu':
+        return array.tolist()
+    array = np.asarray(array, np.float32)
+    exact = array.astype(np.float64)
+    short = array.astype('U32').astype(np.float64)
+    short = np.where(short.astype(np.float32) == array, short, exact).astype(object)
+    short[np.isnan(array)] = None
+    return short.tolist()

@@ -2,15 +2,14 @@
 
 import json
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
 from .atomic import replacing
-from .json_file import as_numbers, load_json
+from .json_file import as_numbers, exact_list, load_json
 from .naming import naming
-from .npz import SIGNATURES, load_arrays
+from .npz import SIGNATURES, load_arrays, save_arrays
 from .rows import whole_numbers
 
 _AXES = ('camera', 'z-up')
@@ -77,6 +76,10 @@ class Clip3D:
         """Return the number of rows ``N``."""
         return len(self.frame)
 
+    def take(self, rows: np.ndarray) -> 'Clip3D':
+        """Return some of the rows, by index or mask."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in _ARRAYS})
+
     def stretches(self) -> list[np.ndarray]:
         """Rows of each person, without breaks: indices (T,), in time's order."""
         stretches = []
@@ -136,11 +139,7 @@ def write_npz(clip: Clip3D, path: str | Path) -> None:
         name: np.asarray(getattr(clip, name), t) for name, (_, t) in _ARRAYS.items()
     }
     header = {name: np.asarray(getattr(clip, name)) for name in _HEADER}
-    # in memory first: an archive whose file cannot take it complains when deleted
-    archive = BytesIO()
-    np.savez_compressed(archive, **arrays, **header)
-    with replacing(path) as temporary:
-        temporary.write_bytes(archive.getbuffer())
+    save_arrays(path, {**arrays, **header}, compressed=True)
 
 
 def write_json(clip: Clip3D, path: str | Path) -> None:
@@ -151,7 +150,7 @@ def write_json(clip: Clip3D, path: str | Path) -> None:
         path (str | Path): The file to create or replace.
     """
     header = {name: np.asarray(getattr(clip, name)).tolist() for name in _HEADER}
-    columns = {key: _exact_list(getattr(clip, n)) for n, key in _INSTANCE_KEYS.items()}
+    columns = {key: exact_list(getattr(clip, n)) for n, key in _INSTANCE_KEYS.items()}
     rows = [
         dict(zip(columns, values, strict=True))
         for values in zip(*columns.values(), strict=True)
@@ -210,18 +209,6 @@ def to_axes(clip: Clip3D, axes: str) -> Clip3D:
         else:
             turned[name] = np.stack([x, z, -y] if axes == 'z-up' else [x, -z, y], -1)
     return replace(clip, axes=axes, **turned)
-
-
-def _exact_list(array: np.ndarray) -> list:
-    """Return nested lists with the fewest digits that read back as the same float32."""
-    if array.dtype.kind in 'iu':
-        return array.tolist()
-    array = np.asarray(array, np.float32)
-    exact = array.astype(np.float64)
-    short = array.astype('U32').astype(np.float64)
-    short = np.where(short.astype(np.float32) == array, short, exact).astype(object)
-    short[np.isnan(array)] = None
-    return short.tolist()
 
 
 def _dumps(value: object) -> str:

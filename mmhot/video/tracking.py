@@ -81,6 +81,23 @@ class Tracker:
             ids[row] = -1 if person.id is None else person.id - 1
         return ids
 
+    def recognise(self, people: People, index: int) -> np.ndarray:
+        """Recognise the people of the next frame, new ones included.
+
+        Args:
+            people (People): Of the frame.
+            index (int): The frame's number; frames may be left out.
+
+        Returns:
+            np.ndarray: Ids from 0, others than those of :meth:`update`, (P,). False
+            alarms have some too; -1 is for those only who were found twice, or of
+            whom nothing was seen.
+        """
+        ids = np.full(len(people), -1)
+        for row, person in self._match(people, index):
+            ids[row] = person.initializing_id - 1
+        return ids
+
     def predict(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Guess where those who were found in the last frame are in a later one.
 

@@ -64,6 +64,7 @@ def open_pose_source(
     det_model: str | None = None,
     det_weights: str | None = None,
     device: str = 'cpu',
+    min_score: float = 0.3,
 ) -> PoseSource:
     """Open a 2D model and the detector that it needs.
 
@@ -79,6 +80,7 @@ def open_pose_source(
             otherwise.
         det_weights (str, optional): Its checkpoint.
         device (str): PyTorch device. Defaults to 'cpu'.
+        min_score (float): Boxes below are left out. Defaults to 0.3.
 
     Returns:
         PoseSource: Detector and estimator.
@@ -92,7 +94,8 @@ def open_pose_source(
     if det_model is None:
         det_model = WHOLE_IMAGE if pose2d == MEDIAPIPE else _DEFAULT_DETECTOR
     estimator = _open_estimator(pose2d, pose2d_weights, device)
-    return PoseSource(_open_detector(det_model, det_weights, device), estimator)
+    detector = _open_detector(det_model, det_weights, device, min_score)
+    return PoseSource(detector, estimator)
 
 
 def _default_pose_model() -> str:
@@ -121,7 +124,9 @@ def _open_estimator(model: str, weights: str | None, device: str) -> PoseEstimat
     return MMPoseEstimator(model, weights, device)
 
 
-def _open_detector(model: str, weights: str | None, device: str) -> Detector:
+def _open_detector(
+    model: str, weights: str | None, device: str, min_score: float
+) -> Detector:
     if model == WHOLE_IMAGE:
         _refuse_weights(model, weights, '--det-weights')
         return WholeImage()
@@ -129,10 +134,10 @@ def _open_detector(model: str, weights: str | None, device: str) -> Detector:
         _refuse_weights(model, weights, '--det-weights')
         from .onnx_models import OnnxDetector
 
-        return OnnxDetector(model, device)
+        return OnnxDetector(model, device, min_score)
     from .mmpose_models import MMPoseDetector
 
-    return MMPoseDetector(model, weights, device)
+    return MMPoseDetector(model, weights, device, min_score)
 
 
 def _is_onnx(model: str) -> bool:
