@@ -79,13 +79,16 @@ def check_targets(
             _check_target(target, inputs)
 
 
-def export(lifted, args: argparse.Namespace, footage=None) -> None:
+def export(lifted, args: argparse.Namespace, footage=None) -> list[Path]:
     """Write a lifted clip in all formats wanted.
 
     Args:
         lifted (Clip3D): In camera axes.
         args (argparse.Namespace): With :func:`add_result_options`'s options.
         footage (FrameSource, optional): The film, for videos.
+
+    Returns:
+        list[Path]: The files written.
     """
     from mmhot.io.keypoints3d import to_axes
     from mmhot.io.person_files import write_people
@@ -95,16 +98,20 @@ def export(lifted, args: argparse.Namespace, footage=None) -> None:
         lifted = scale_people(lifted, args.height)
     world = to_world(lifted, args.static_camera)
     turned = world if args.axes == 'world' else to_axes(lifted, args.axes)
+    written = []
     for name in args.formats:
         path = args.out_dir / f'{lifted.name}.{name}'
         if name in _PERSON_FORMATS:
             for file, distance in write_people(world, path).items():
                 fit = f' (bones of constant length: {1000 * distance:.0f} mm off)'
                 args.say(f'{file}{fit if name == "bvh" else ""}')
+                written.append(file)
             continue
         with show_progress(f'{lifted.name}: {name}', args.quiet) as progress:
             _write(world if name == 'html' else turned, path, progress, footage)
         args.say(f'{path}')
+        written.append(path)
+    return written
 
 
 def _write(
