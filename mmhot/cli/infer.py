@@ -16,6 +16,7 @@ from pathlib import Path
 from mmhot.skeleton_mappings import MAPPINGS
 
 from .errors import explain, is_user_error, print_line
+from .live import add_live_arguments, run_live, wants_live
 from .results import (
     add_result_options,
     check_names,
@@ -99,6 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help='frames at once in 2D (default: 8)',
     )
+    add_live_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -106,6 +108,8 @@ def run(args: argparse.Namespace) -> int:
     from mmhot.cli.device import choose_device
 
     _check_options(args)
+    if wants_live(args):
+        return run_live(args, lambda: _build(args, [None], choose_device(args.device)))
     sources = _open(args)
     check_names([_path(source) for source in sources], [s.name for s in sources])
     with results_folder(args.out_dir):

@@ -11,9 +11,13 @@ import av
 import cv2
 import numpy as np
 
+from .addresses import is_url, is_webcam, name_of_url, public_url
+
 _IMAGES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
 # What a folder of pictures is taken to have been filmed at.
 _PICTURES_PER_SECOND = 25.0
+# Seconds that a server may take to answer, and between two frames.
+_NETWORK_TIMEOUT = (10.0, 30.0)
 
 
 @dataclass
@@ -69,17 +73,20 @@ class VideoFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self.label = str(path)
         self.name = self.path.stem
-        self.ended: str | None = None
-        self.num_damaged = 0
         if not self.path.is_file():
             raise FileNotFoundError(f'{self.path} does not exist')
+        self._look()
+
+    def _look(self) -> None:
+        """Open it once, for what it says about itself."""
+        self.ended: str | None = None
+        self.num_damaged = 0
         with self._open() as container:
             stream = container.streams.video[0]
-            rate = stream.average_rate or stream.guessed_rate or 0
             self.num_frames = stream.frames or None
-        # files without a rate, such as raw streams, are played like this
-        self.fps = float(rate) or _PICTURES_PER_SECOND
+            self.fps = rate_of(stream)
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the start."""
@@ -100,26 +107,57 @@ class VideoFile:
                 time = index / self.fps if frame.time is None else frame.time
                 first = time if first is None else first
                 self.num_damaged += bool(frame.is_corrupt)
-                yield Frame(index, time - first, _upright(frame))
+                yield Frame(index, time - first, upright(frame))
                 index += 1
         if self.num_frames and index < self.num_frames - 1:
-            self.ended = f'{self.path} ends after {index} of {self.num_frames} frames'
+            self.ended = f'{self.label} ends after {index} of {self.num_frames} frames'
 
     def _open(self):
         try:
-            container = av.open(str(self.path))
+            container = self._container()
         except (av.error.FFmpegError, OSError) as error:
             raise ValueError(
-                f'{self.path} is no readable video: {_reason(error)}'
-            ) from (error)
+                f'{self.label} is no readable video: {reason(error)}'
+            ) from error
         if not container.streams.video:
             container.close()
-            raise ValueError(f'{self.path} has no video in it')
+            raise ValueError(f'{self.label} has no video in it')
         return container
+
+    def _container(self):
+        return av.open(str(self.path))
 
     def _report(self, index: int, error: Exception) -> str:
         total = f' of {self.num_frames}' if self.num_frames else ''
-        return f'{self.path} is damaged after {index}{total} frames: {_reason(error)}'
+        return f'{self.label} is damaged after {index}{total} frames: {reason(error)}'
+
+
+class RemoteVideo(VideoFile):
+    """A film with an end that is read over the network.
+
+    Args:
+        url (str): Its address.
+
+    Raises:
+        ValueError: If it cannot be reached, is no video, or has no end.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.label = public_url(url)
+        self.path = Path(self.label)  # of no file
+        self.name = name_of_url(url)
+        self._look()
+
+    def _container(self):
+        container = av.open(self.url, timeout=_NETWORK_TIMEOUT)
+        if container.duration is None:
+            container.close()
+            raise ValueError(
+                f'{self.label} is a stream without an end: add --live, which '
+                'goes on until --duration or Ctrl-C'
+            )
+        return container
 
 
 class Pictures:
@@ -178,11 +216,32 @@ def read_image(path: str | Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f'{path} does not exist')
     # imread takes no names that the system's encoding lacks
-    data = np.frombuffer(path.read_bytes(), np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    return decode_image(path.read_bytes(), str(path))
+
+
+def decode_image(data: bytes, name: str) -> np.ndarray:
+    """Decode a picture file's content, turned as it says.
+
+    Args:
+        data (bytes): The content.
+        name (str): What errors call it.
+
+    Returns:
+        np.ndarray: BGR, uint8 (H, W, 3).
+
+    Raises:
+        ValueError: If it is no picture.
+    """
+    values = np.frombuffer(data, np.uint8)
+    image = cv2.imdecode(values, cv2.IMREAD_COLOR) if len(values) else None
     if image is None:
-        raise ValueError(f'{path} is no readable picture')
+        raise ValueError(f'{name} is no readable picture')
     return image
+
+
+def is_image(name: str | Path) -> bool:
+    """Whether a file's name is a picture's."""
+    return Path(name).suffix.lower() in _IMAGES
 
 
 def open_inputs(
@@ -192,7 +251,7 @@ def open_inputs(
 
     Args:
         texts (list[str]): Video files, pictures (a clip of one frame each), folders of
-            pictures (one clip) or of videos (one each), and globs.
+            pictures (one clip) or of videos (one each), globs, and addresses of videos.
         fps (float, optional): Frames per second of folders of pictures.
 
     Returns:
@@ -200,12 +259,19 @@ def open_inputs(
 
     Raises:
         FileNotFoundError: If something does not exist, or a glob or folder is empty.
-        ValueError: If a file is neither.
+        ValueError: If a file is neither, or it is a stream, which has no end.
     """
     sources = []
     for text in texts:
         path = Path(text)
-        if path.is_dir():
+        if is_url(text):
+            sources.append(RemoteVideo(text))
+        elif is_webcam(text):
+            raise ValueError(
+                f'{text} is a webcam: add --live, which goes on until --duration or '
+                'Ctrl-C'
+            )
+        elif path.is_dir():
             sources += _open_folder(path, fps)
         elif has_magic(text) and not path.exists():
             found = sorted(map(Path, glob(text, recursive=True)), key=_natural)
@@ -255,14 +321,20 @@ def _natural(path: Path) -> list:
     return [int(part) if part.isdecimal() else part for part in parts]
 
 
-def _upright(frame: av.VideoFrame) -> np.ndarray:
-    """Pixels of a decoded frame, turned by what the file says."""
+def rate_of(stream: av.VideoStream) -> float:
+    """Frames per second; a usual number for what does not say, such as raw streams."""
+    rate = float(stream.average_rate or stream.guessed_rate or 0)
+    return rate or _PICTURES_PER_SECOND
+
+
+def upright(frame: av.VideoFrame) -> np.ndarray:
+    """Pixels of a decoded frame, BGR (H, W, 3), turned by what the file says."""
     image = frame.to_ndarray(format='bgr24')
     quarters = round(-frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, -quarters)) if quarters else image
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """First words of FFmpeg's message."""
     text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
     return ' '.join(str(text).split())
