@@ -123,7 +123,7 @@ class Finder:
         if self.det_every > 1:
             for frame in frames:
                 before = found.people[-1] if found.people else None
-                found.people += self._next(frame, before)
+                found.people.append(self.follow(frame, before))
         elif frames[-1].index < len(known):
             boxes = known[frames[0].index : frames[-1].index + 1]
             found.people += self._in_boxes(images, boxes)
@@ -131,12 +131,22 @@ class Finder:
             found.people += self.find(images)
         found.times += [frame.time for frame in frames]
 
-    def _next(self, frame: Frame, before: People | None) -> list[People]:
+    def follow(self, frame: Frame, before: People | None) -> People:
+        """Find the people of a frame by itself.
+
+        Args:
+            frame (Frame): Its index says whether the detector's turn has come.
+            before (People, optional): Of the frame before.
+
+        Returns:
+            People: As :meth:`__call__` finds them.
+        """
         if before is None or frame.index % self.det_every == 0:
-            return self.find([frame.image])
+            return self.find([frame.image])[0]
         boxes = boxes_around(before)
         sure = before.scores.mean(1) >= _LEAST_SCORE
-        return self._in_boxes([frame.image], [(boxes[sure], before.bbox_scores[sure])])
+        found = [(boxes[sure], before.bbox_scores[sure])]
+        return self._in_boxes([frame.image], found)[0]
 
     def find(self, images: list[np.ndarray]) -> list[People]:
         """People of BGR images (H, W, 3), none of whom is known from before."""
