@@ -3,37 +3,39 @@
 Example:
   mmhot infer walk.mp4 --out-dir outputs --formats npz,html,mp4
 
-Inputs are video files, pictures, folders and globs of either, and files of 2D keypoints
-(see `mmhot lift --help`). What was found in the pictures is kept beside the results:
-another run with another lifter starts from it, an interrupted one goes on.
+Inputs are video files, pictures, folders and globs of either, files of 2D keypoints
+(see `mmhot lift --help`), and lists (.txt) with one of these in each line. What was
+found in the pictures is kept beside the results: another run with another lifter starts
+from it, an interrupted one goes on.
 """
 
 import argparse
+import secrets
 import sys
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 from mmhot.skeleton_mappings import MAPPINGS
 
-from .errors import explain, is_user_error, print_line
+from .errors import print_line
 from .live import add_live_arguments, run_live, wants_live
+from .ray_runner import add_runner_options, check_runner_options, run_with_ray
 from .results import (
     add_result_options,
     check_names,
     check_result_options,
-    export,
     results_folder,
-    show_progress,
 )
 
 _SMOOTHERS = ('none', 'butterworth', 'savgol', 'one-euro')
-_KEYPOINT_FILES = ('.npz', '.json')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        'inputs', nargs='+', metavar='INPUT', help='videos, pictures, folders, globs'
+        'inputs',
+        nargs='+',
+        metavar='INPUT',
+        help='videos, pictures, folders, globs, keypoint files, lists of these',
     )
     add_result_options(parser)
     parser.add_argument(
@@ -94,6 +96,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='look for people again, and keep nothing of it',
     )
     parser.add_argument(
+        '--resume',
+        action='store_true',
+        help='leave out inputs that were finished with the same models and options',
+    )
+    parser.add_argument(
         '--batch-size',
         type=int,
         default=8,
@@ -101,31 +108,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='frames at once in 2D (default: 8)',
     )
     add_live_arguments(parser)
+    add_runner_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Lift all inputs; one that fails does not stop the others."""
-    from mmhot.cli.device import choose_device
+    from mmhot.video.inputs import find_inputs
 
     _check_options(args)
     if wants_live(args):
-        return run_live(args, lambda: _build(args, [None], choose_device(args.device)))
-    sources = _open(args)
-    check_names([_path(source) for source in sources], [s.name for s in sources])
-    with results_folder(args.out_dir):
-        pipeline = _build(args, sources, choose_device(args.device))
-        failed, rows = 0, []
-        for source in sources:
-            try:
-                rows.append(_infer(pipeline, source, args))
-            except Exception as error:
-                if not is_user_error(error):
-                    raise
-                failed += 1
-                _complain(f'{source.name}: {explain(error)}')
-    if rows:
-        args.say(_table(rows))
-    return int(failed > 0)
+        return run_live(args, lambda: _worker(args).prepare(with_2d=True))
+    inputs = find_inputs(args.inputs, args.fps)
+    check_names([item.path for item in inputs], [item.name for item in inputs])
+    outcomes, interrupted = [], False
+    try:
+        with results_folder(args.out_dir):
+            work = run_with_ray if args.runner == 'ray' else _one_by_one
+            for outcome in work(args, inputs, _complain, secrets.token_hex(8)):
+                outcomes.append(outcome)
+                if outcome.error:
+                    _complain(f'{outcome.name}: {outcome.error}')
+    except KeyboardInterrupt:
+        interrupted = True
+    return _conclude(args, len(inputs), outcomes, interrupted)
+
+
+def _conclude(
+    args: argparse.Namespace, total: int, outcomes: list, interrupted: bool
+) -> int:
+    """Say how it went; returns the exit code."""
+    from .stage_table import stage_table
+
+    if outcomes:
+        args.say(stage_table(outcomes))
+    failed = sum(bool(outcome.error) for outcome in outcomes)
+    if not interrupted:
+        return int(failed > 0)
+    text = f'interrupted: {len(outcomes) - failed} of {total} inputs are finished'
+    if not args.no_cache:
+        text += '; the same command with --resume goes on from here'
+    _complain(text)
+    return 130
+
+
+def _one_by_one(
+    args: argparse.Namespace,
+    inputs: list,
+    complain: Callable[[str], None],
+    run_name: str,
+) -> Iterator:
+    """Outcomes of the inputs, worked on in this process."""
+    worker = _worker(args, complain, run_name)
+    # what is wrong with a model is wrong for all inputs
+    worker.prepare(not all(item.has_keypoints for item in inputs))
+    yield from map(worker, inputs)
+
+
+def _worker(
+    args: argparse.Namespace, complain: Callable = print_line, run_name: str = ''
+):
+    from .clip_worker import ClipWorker
+
+    return ClipWorker(args, args.say, complain, run_name)
 
 
 def _check_options(args: argparse.Namespace) -> None:
@@ -138,130 +182,10 @@ def _check_options(args: argparse.Namespace) -> None:
         raise ValueError(f'--kpt-thr must be from 0 to 1, got {args.kpt_thr:g}')
     if args.fps is not None and not 0 < args.fps <= 1000:
         raise ValueError(f'--fps must be above 0, up to 1000, got {args.fps:g}')
-
-
-def _open(args: argparse.Namespace) -> list:
-    """Open all inputs before any is worked on."""
-    from mmhot.io.keypoints2d import read_keypoints
-    from mmhot.video.frames import open_inputs
-
-    sources = []
-    for text in args.inputs:
-        if text.lower().endswith(_KEYPOINT_FILES):
-            sources.append(read_keypoints(Path(text), fps=args.fps))
-        else:
-            sources += open_inputs([text], args.fps)
-    return sources
-
-
-def _path(source) -> Path:
-    """File or folder of an input, of pictures or of keypoints."""
-    from mmhot.io.keypoints2d import Clip2D
-
-    return source.source if isinstance(source, Clip2D) else source.path
-
-
-def _build(args: argparse.Namespace, sources: list, device: str):
-    """Load the models, none that no input needs."""
-    from mmhot.apis import Lifter
-    from mmhot.io.keypoints2d import Clip2D
-    from mmhot.video.finding import Finder
-    from mmhot.video.pipeline import VideoLifter
-
-    lifter = Lifter(args.pose3d, args.pose3d_weights, device=device)
-    finder = None
-    if not all(isinstance(source, Clip2D) for source in sources):
-        from mmhot.video.sources import open_pose_source
-
-        detector, estimator = open_pose_source(
-            args.pose2d,
-            args.pose2d_weights,
-            args.det_model,
-            args.det_weights,
-            device,
-        )
-        args.say(f'boxes: {detector.name}, 2D keypoints: {estimator.name}')
-        finder = Finder(detector, estimator, args.det_every, args.batch_size)
-    args.say(f'lifter: {lifter.name}')
-    return VideoLifter(
-        finder,
-        lifter,
-        kpt_thr=args.kpt_thr,
-        smooth_2d=args.smooth_2d,
-        smooth_3d=args.smooth_3d,
-        mapping=args.mapping,
-        fov=args.fov,
-        cache=None if args.no_cache else args.out_dir,
-    )
-
-
-def _infer(pipeline, source, args: argparse.Namespace):
-    """Lift one input and write it; returns a row of the table."""
-    from mmhot.io.keypoints2d import Clip2D
-    from mmhot.video.pipeline import StageTimes
-
-    footage, times = None, StageTimes()
-    if isinstance(source, Clip2D):
-        with times.measure('3D'), show_progress(source.name, args.quiet) as progress:
-            lifted = pipeline.lift(source, progress)
-        times.num_frames = len(set(lifted.frame.tolist()))
-    else:
-        footage = source
-        with _bars(source.name, args.quiet) as bars:
-            lifted, times = pipeline(source, bars)
-        _warn(source)
-    if lifted is None:
-        args.say(f'{source.name}: nobody was found in {times.num_frames} frames')
-        return source.name, times, 0
-    with times.measure('write'):
-        export(lifted, args, footage)
-    return source.name, times, len(set(lifted.track.tolist()))
-
-
-def _warn(source) -> None:
-    """Say what was wrong with a film that could be used all the same."""
-    if source.ended:
-        _complain(source.ended)
-    if source.num_damaged:
-        _complain(f'{source.path}: {source.num_damaged} frames are damaged')
+    if args.resume and args.no_cache:
+        raise ValueError('--resume does not go with --no-cache, which keeps nothing')
+    check_runner_options(args)
 
 
 def _complain(text: str) -> None:
     print_line(f'mmhot infer: {text}', sys.stderr)
-
-
-@contextmanager
-def _bars(name: str, quiet: bool):
-    """Yield a function of (stage, done, total) that draws a bar for each stage."""
-    with ExitStack() as opened:
-        shown = {}
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in shown:
-                title = f'{name}: {stage}'
-                shown[stage] = opened.enter_context(show_progress(title, quiet))
-            shown[stage](done, total)
-
-        yield show
-
-
-def _table(rows: list) -> str:
-    """Times of the stages, and which of them takes longest."""
-    from mmhot.cli.table import align
-
-    stages = list(dict.fromkeys(s for _, times, _ in rows for s in times.seconds))
-    lines = [['clip', 'frames', 'people', *(f'{s}, s' for s in stages), 'frames/s', '']]
-    for name, times, people in rows:
-        spent = [times.seconds.get(stage, 0.0) for stage in stages]
-        slowest = max(times.seconds, key=times.seconds.get)
-        lines.append(
-            [
-                name,
-                str(times.num_frames),
-                str(people),
-                *(f'{seconds:.1f}' for seconds in spent),
-                f'{times.num_frames / max(sum(spent), 1e-6):.1f}',
-                f'slowest: {slowest}',
-            ]
-        )
-    return align(lines)

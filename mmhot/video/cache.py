@@ -2,19 +2,22 @@
 
 import hashlib
 import json
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from mmhot import __version__
 from mmhot.io.keypoints2d import Track2D
 from mmhot.io.npz import load_arrays, save_arrays
 
 from .people import People
 
 FOLDER = '.mmhot-cache'
+_LOGGER = logging.getLogger(__name__)
 _STATE = ('size', 'complete', 'ended')
 _OF_PEOPLE = ('bboxes', 'bbox_scores', 'keypoints', 'scores')
 _OF_TRACKS = ('frames', 'keypoints', 'scores', 'bboxes')
@@ -35,7 +38,6 @@ class FoundPeople:
         size (tuple[int, int]): Width and height of the picture in pixels.
         complete (bool): Whether all frames were looked at.
         ended (str): Why reading ended early; empty if it did not.
-        unkept (str): Why the last of it could not be kept; empty if it could.
     """
 
     people: list[People] = field(default_factory=list)
@@ -43,20 +45,20 @@ class FoundPeople:
     size: tuple[int, int] = (0, 0)
     complete: bool = False
     ended: str = ''
-    unkept: str = ''
 
 
 class Keeper:
     """Keeps what is found while the search goes on; a full disk does not stop it.
 
     Args:
-        found (FoundPeople): What is kept; told why if that fails.
+        found (FoundPeople): What is kept.
         path (Path, optional): The file; without, nothing is kept.
     """
 
     def __init__(self, found: FoundPeople, path: Path | None) -> None:
         self._found, self._path = found, path
         self._due = time.monotonic() + _KEEP_EVERY
+        self._warned = False
 
     def keep_if_due(self) -> None:
         """Keep it if that is some time ago."""
@@ -68,14 +70,31 @@ class Keeper:
         if self._path is None or not self._found.times:
             return
         begin = time.monotonic()
-        try:
-            save_found(self._found, self._path)
-        except OSError as error:
-            self._found.unkept = str(error)
-        else:
-            self._found.unkept = ''
+        kept = keep_if_possible(
+            lambda: save_found(self._found, self._path), self._warned
+        )
+        self._warned |= not kept
         now = time.monotonic()
         self._due = now + max(_KEEP_EVERY, (now - begin) / _MOST_SHARE)
+
+
+def keep_if_possible(save: Callable[[], None], quiet: bool = False) -> bool:
+    """Save something that can be found again; warn if that fails, and go on.
+
+    Args:
+        save (Callable): Raises OSError if the disk is full, for example.
+        quiet (bool): Whether not to warn, as that was said before.
+
+    Returns:
+        bool: Whether it was saved.
+    """
+    try:
+        save()
+    except OSError as error:
+        if not quiet:
+            _LOGGER.warning('2D keypoints and tracks are not kept: %s', error)
+        return False
+    return True
 
 
 def cache_path(folder: Path, source: Path, facts: dict) -> Path:
@@ -202,15 +221,18 @@ def save_tracks(tracks: list[Track2D], path: Path) -> None:
     arrays = {
         'counts': np.array([len(track.frames) for track in tracks], np.int64),
         'track': np.array([track.track for track in tracks], np.int64),
+        'version': np.array(__version__),
         **_joined(tracks, _OF_TRACKS),
     }
     save_arrays(path, arrays)
 
 
 def load_tracks(path: Path, num_keypoints: int) -> list[Track2D] | None:
-    """Load what :func:`save_tracks` kept; None if there is nothing to be read."""
+    """Load what :func:`save_tracks` kept; None if another mmhot did, or nothing."""
     try:
-        arrays = load_arrays(path, ('counts', 'track', *_OF_TRACKS))
+        arrays = load_arrays(path, ('counts', 'track', 'version', *_OF_TRACKS))
+        if str(arrays['version']) != __version__:
+            return None
         shapes = ((-1,), (-1, num_keypoints, 2), (-1, num_keypoints), (-1, 4))
         split = _split(arrays, _OF_TRACKS, shapes)
         numbers = arrays['track'].tolist()
@@ -223,9 +245,7 @@ def _joined(parts: Sequence, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Arrays of objects, one after the other."""
     values = {name: [getattr(part, name) for part in parts] for name in names}
     empty = np.zeros(0, np.float32)
-    return {
-        name: np.concatenate(own) if own else empty for name, own in values.items()
-    }
+    return {name: np.concatenate(own) if own else empty for name, own in values.items()}
 
 
 def _split(

@@ -1,4 +1,4 @@
-"""What users name as inputs: films, pictures, keypoint files, and lists of all these."""
+"""What users name as inputs: films, pictures, keypoint files, and lists of these."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -12,8 +12,16 @@ from mmhot.apis import Lifter
 from mmhot.io.keypoints2d import Clip2D, Track2D
 from mmhot.io.keypoints3d import Clip3D
 from mmhot.lens import focal_of_view
+from mmhot.skeletons import get_skeleton
 
-from .cache import FoundPeople, cache_path
+from .cache import (
+    FoundPeople,
+    cache_path,
+    keep_if_possible,
+    load_tracks,
+    save_tracks,
+    tracks_path,
+)
 from .finding import Finder
 from .frames import FrameSource
 from .smoothing import smooth_clip
@@ -72,6 +80,7 @@ class VideoLifter:
         self,
         source: FrameSource,
         progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+        times: StageTimes | None = None,
     ) -> tuple[Clip3D | None, StageTimes]:
         """Lift the people of a clip.
 
@@ -79,21 +88,27 @@ class VideoLifter:
             source (FrameSource): The clip.
             progress (Callable): Told the stage, frames done and all frames (0 if
                 that is not known).
+            times (StageTimes, optional): Where to note how long it takes, even if it
+                fails.
 
         Returns:
             tuple[Clip3D | None, StageTimes]: The poses in camera axes, None if nobody
             was found, and how long it took.
 
         Raises:
-            ValueError: If no frame can be read.
+            ValueError: If no frame can be read, or nobody's keypoints are sure.
         """
-        times = StageTimes()
+        times = StageTimes() if times is None else times
         total = source.num_frames or 0
+
+        def count(done: int) -> None:
+            times.num_frames = done
+            progress('2D', done, max(done, total))
+
         with times.measure('2D'):
-            found = self.find(source, lambda done: progress('2D', done, total))
-        times.num_frames = len(found.people)
+            found = self.find(source, count)
         with times.measure('track'):
-            tracks = track_clip(found.people, source.fps)
+            tracks = self.track(source, found)
         if not tracks:
             return None, times
         clip = self.assemble(source, found, tracks)
@@ -105,14 +120,33 @@ class VideoLifter:
         self, source: FrameSource, progress: Callable[[int], None] = lambda done: None
     ) -> FoundPeople:
         """2D keypoints of all frames, from the cache if they are there."""
-        path = self.cache and cache_path(self.cache, source.path, self.finder.facts)
-        return self.finder(source, path, progress)
+        return self.finder(source, self._cache_path(source), progress)
+
+    def track(self, source: FrameSource, found: FoundPeople) -> list[Track2D]:
+        """Who is who through the clip, from the cache if that is there."""
+        skeleton = get_skeleton(self.finder.estimator.skeleton)
+        kept = self._cache_path(source)
+        path = kept and tracks_path(kept)
+        tracks = path and load_tracks(path, skeleton.num_keypoints)
+        if tracks is None:
+            tracks = track_clip(found.people, source.fps)
+            if path:
+                keep_if_possible(lambda: save_tracks(tracks, path))
+        return tracks
+
+    def _cache_path(self, source: FrameSource) -> Path | None:
+        facts = {**self.finder.facts, 'fps': source.fps, 'frames': source.num_frames}
+        return self.cache and cache_path(self.cache, source.path, facts)
 
     def assemble(
         self, source: FrameSource, found: FoundPeople, tracks: list[Track2D]
     ) -> Clip2D:
         """People through time, without keypoints that nobody is sure of."""
         sure = [_without_unsure(track, self.kpt_thr) for track in tracks]
+        if not any(np.isfinite(track.keypoints).any() for track in sure):
+            raise ValueError(
+                f'no keypoint has a confidence of {self.kpt_thr:g} or more'
+            )
         width, height = found.size
         times = np.array(found.times)
         even = np.abs(times * source.fps - np.arange(len(times))).max() < _UNEVEN
