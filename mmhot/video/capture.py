@@ -99,6 +99,7 @@ class Capture:
         self._stop = threading.Event()
         self._done = False
         self._lost: str | None = None
+        self._why = ''
         self._failure: Exception | None = None
         self._clock = _Clock()
         self._thread = threading.Thread(target=self._read_on, daemon=True)
@@ -136,7 +137,7 @@ class Capture:
             now = time.monotonic()
             if frame is not None:
                 if frame.connection != connection and not told:
-                    yield Interruption('connected again')
+                    yield Interruption(self._why)
                 last, told, connection = now, False, frame.connection
                 yield frame
             elif done:
@@ -175,12 +176,12 @@ class Capture:
 
     def _read(self) -> str | None:
         """Read until the stream ends (None), breaks (why), or is not wanted."""
-        began, first = time.monotonic(), None
+        start = None
         try:
             for stamp, image in self.stream.frames():
                 if self.stream.finite and stamp is not None:
-                    first = stamp if first is None else first
-                    self._stop.wait(max(0, began + stamp - first - time.monotonic()))
+                    start = time.monotonic() - stamp if start is None else start
+                    self._stop.wait(max(0, start + stamp - time.monotonic()))
                 if self._stop.is_set():
                     return None
                 self._put(stamp, image)
@@ -194,7 +195,7 @@ class Capture:
         with self._changed:
             if self._lost is not None:
                 self.reconnects += 1
-                self._lost = None
+                self._why, self._lost = self._lost, None
                 self._clock.forget()
             self.dropped += len(self._waiting) == self._waiting.maxlen
             moment = self._clock.tell(stamp, arrived)

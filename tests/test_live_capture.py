@@ -1,0 +1,231 @@
+"""Reading streams: newest frames only, through stalls and lost connections."""
+
+import threading
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from streams import ScriptedStream
+from video_files import picture, write_video
+
+from mmhot.video import capture as capture_module
+from mmhot.video.capture import Capture, Interruption, _Clock
+from mmhot.video.frames import Frame, open_inputs
+from mmhot.video.streams import open_stream
+
+SECONDS = 10  # after which a test that hangs fails
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(capture_module, '_FIRST_WAIT', 0.01)
+    monkeypatch.setattr(capture_module, '_LONGEST_WAIT', 0.02)
+
+
+def number_of(item):
+    return round((item.image[-4, -4].mean() - 40) / 4)
+
+
+def told(items):
+    """Numbers of pictures, and reasons."""
+    return [x.reason if isinstance(x, Interruption) else number_of(x) for x in items]
+
+
+def test_of_frames_that_wait_the_newest_are_kept():
+    all_there, stop = threading.Event(), threading.Event()
+    script = [*range(10), all_there.set, partial(stop.wait, SECONDS)]
+    with Capture(ScriptedStream([script]), keep=3) as capture:
+        assert all_there.wait(SECONDS)
+        items = iter(capture)
+        got = [next(items) for _ in range(3)]
+        assert told(got) == [7, 8, 9]
+        assert [frame.index for frame in got] == [7, 8, 9]
+        assert (capture.seen, capture.dropped) == (10, 7)
+        stop.set()
+
+
+def test_a_lost_stream_is_connected_again():
+    connections = [[0, ConnectionError('torn')], OSError('no'), [1], OSError('no'), [2]]
+    stream = ScriptedStream(connections)
+    with Capture(stream, reconnect=0.5) as capture:
+        assert told(capture) == [0, 'torn', 1, 'it ended', 2, 'it ended']
+    assert capture.reconnects == 2
+    assert capture.ended == 'camera: lost for 0.5 s, given up: gone'
+    assert stream.closed.is_set()
+
+
+def test_without_reconnecting_the_end_is_the_end():
+    stream = ScriptedStream([[0], [1]])
+    with Capture(stream, reconnect=0) as capture:
+        assert told(capture) == [0]
+    assert capture.ended == 'camera: lost for 0 s, given up: it ended'
+    assert stream.opened == 1
+
+
+def test_connections_without_a_frame_do_not_go_on_for_ever():
+    stream = ScriptedStream([[0], *[[]] * 10_000])
+    with Capture(stream, reconnect=0.2) as capture:
+        assert told(capture) == [0, 'it ended']
+    assert capture.reconnects == 0
+    assert stream.opened < 30
+
+
+def test_a_stall_is_told_once_and_the_stream_goes_on():
+    stalled = threading.Event()
+    script = [0, partial(stalled.wait, SECONDS), 1]
+    with Capture(ScriptedStream([script], finite=True), stall=0.02) as capture:
+        seen = []
+        for item in capture:
+            seen += told([item])
+            if isinstance(item, Interruption):
+                threading.Timer(0.3, stalled.set).start()  # several times a stall
+    assert seen == [0, 'no frame for 0.02 s', 1]
+    assert capture.ended is None
+
+
+def test_what_is_wrong_in_the_thread_is_raised_where_it_is_read():
+    with (
+        Capture(ScriptedStream([[0, ZeroDivisionError('bug')]])) as capture,
+        pytest.raises(ZeroDivisionError, match='bug'),
+    ):
+        list(capture)
+
+
+def test_a_duration_ends_a_stream_that_has_no_end():
+    script = [0, partial(threading.Event().wait, SECONDS)]
+    with Capture(ScriptedStream([script]), duration=0.1) as capture:
+        assert told(capture) == [0]
+    assert capture.ended is None
+
+
+def test_times_are_the_streams_own_until_its_clock_is_set():
+    clock = _Clock()
+    stamps = [100.0, 100.1, 100.2, 3.0, 3.1, 90.0, None, None]
+    arrived = [5.0, 5.5, 5.5, 5.7, 5.8, 6.0, 6.1, 6.3]
+    times = [clock.tell(*each) for each in zip(stamps, arrived, strict=True)]
+    assert times == pytest.approx([0, 0.1, 0.2, 0.4, 0.5, 0.7, 0.8, 1.0])
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [('reconnect', -1), ('stall', 0), ('keep', 0), ('duration', 0)],
+)
+def test_numbers_are_checked(name, value):
+    with pytest.raises(ValueError, match=f'{name} must be'):
+        Capture(ScriptedStream([]), **{name: value})
+
+
+def test_files_are_played_at_their_own_pace(tmp_path):
+    video = write_video(tmp_path / 'a.mkv', codec='ffv1', pix_fmt='bgr0', rate=100)
+    stream = open_stream(str(video))
+    with Capture(stream, keep=10) as capture:
+        frames = list(capture)
+    assert (stream.name, stream.fps, stream.finite) == ('a', 100, True)
+    assert told(frames) == list(range(10))
+    assert [frame.time for frame in frames] == pytest.approx(
+        [n / 100 for n in range(10)]
+    )
+    assert frames[-1].arrived - frames[0].arrived >= 0.09
+
+
+class Camera(BaseHTTPRequestHandler):
+    """Pictures without an end, as webcams in the network give them."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header('Content-Type', 'multipart/x-mixed-replace; boundary=next')
+        self.end_headers()
+        first = 10 * self.server.connections
+        self.server.connections += 1
+        for number in range(first, first + 10):
+            data = cv2.imencode('.jpg', picture(number))[1].tobytes()
+            self.wfile.write(b'--next\r\nContent-Type: image/jpeg\r\n')
+            self.wfile.write(b'Content-Length: %d\r\n\r\n' % len(data) + data + b'\r\n')
+
+    def log_message(self, *args):
+        pass
+
+
+class Files(Camera):
+    """A file, without seeking."""
+
+    def do_GET(self):
+        data = Path(self.server.folder, self.path.lstrip('/')).read_bytes()
+        self.send_response(200)
+        self.send_header('Content-Length', str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(handler, **settings):
+        server = HTTPServer(('127.0.0.1', 0), handler)
+        vars(server).update(settings)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        return f'http://user:secret@127.0.0.1:{server.server_port}'
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_camera_in_the_network_is_read_and_connected_again(serve):
+    stream = open_stream(f'{serve(Camera, connections=0)}/cam.mjpg?key=1')
+    assert stream.name == 'cam'
+    assert 'secret' not in stream.label
+    assert 'key' not in stream.label
+    with Capture(stream, keep=100) as capture:
+        items = []
+        for item in capture:
+            items.append(item)
+            if isinstance(item, Frame) and number_of(item) > 10:
+                break
+    assert abs(number_of(items[0])) <= 1
+    assert sum(isinstance(item, Interruption) for item in items) == 1
+    assert not stream.finite
+
+
+def test_films_in_the_network_are_read_like_files(serve, tmp_path):
+    write_video(tmp_path / 'film.mp4')
+    (tmp_path / 'none.mp4').touch()
+    url = serve(Files, folder=tmp_path)
+    (film,) = open_inputs([f'{url}/film.mp4'])
+    assert (film.name, film.fps) == ('film', 25)
+    assert np.abs(np.subtract(told(film), range(10))).max() <= 1
+    assert film.ended is None
+    with pytest.raises(ValueError, match=r'^http://127.0.0.1:\d+/none.mp4 is no read'):
+        open_inputs([f'{url}/none.mp4'])
+
+
+def test_streams_without_an_end_are_no_files(serve):
+    url = serve(Camera, connections=0)
+    with pytest.raises(ValueError, match='without an end: add --live') as caught:
+        open_inputs([f'{url}/cam.mjpg'])
+    assert 'secret' not in str(caught.value)
+    with pytest.raises(ValueError, match='^0 is a webcam: add --live'):
+        open_inputs(['0'])
+
+
+def test_what_is_not_there_is_told_in_one_line(tmp_path):
+    with pytest.raises(FileNotFoundError, match='there is no webcam 97: /dev/video97'):
+        open_stream('97')
+    with pytest.raises(
+        FileNotFoundError, match='none.mp4 does not exist: --live takes'
+    ):
+        open_stream('none.mp4')
+    broken = tmp_path / 'broken.mp4'
+    broken.write_bytes(b'no video')
+    with pytest.raises(ValueError, match=r'broken.mp4 cannot be opened: \w+'):
+        open_stream(str(broken)).open()
+    address = 'rtsp://user:secret@127.0.0.1:9/live'
+    with pytest.raises(ValueError, match='rtsp://127.0.0.1:9/live cannot') as caught:
+        open_stream(address).open()
+    assert 'secret' not in str(caught.value)
