@@ -85,6 +85,11 @@ class VideoFile:
         self.num_damaged = 0
         with self._open() as container:
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise ValueError(
+                    f'{self.label} is in a codec that cannot be decoded here: convert '
+                    'it, to H.264 for example'
+                )
             self.num_frames = stream.frames or None
             self.fps = rate_of(stream)
 
