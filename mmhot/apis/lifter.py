@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import mmhot.plugin  # noqa: F401 registers what configs name
 from mmhot.datasets.transforms.frame_rate import resample
 from mmhot.io.keypoints2d import Clip2D
 from mmhot.io.keypoints3d import Clip3D
+from mmhot.lens import Lens, ideal_camera
 from mmhot.lifting.gaps import Segment, split_segments
 from mmhot.lifting.windows import lift_windows
 from mmhot.lifting.world import place_people
@@ -119,7 +121,7 @@ class Lifter:
         mapping: str | None = None,
         max_gap: float = 1.0,
         progress: Callable[[int, int], None] | None = None,
-        focal_length: float | None = None,
+        lens: Lens | None = None,
     ) -> Clip3D:
         """Lift every person in every frame of a clip.
 
@@ -136,8 +138,8 @@ class Lifter:
                 nearest pose.
             progress (Callable, optional): Told frames done and frames in total, of
                 all people.
-            focal_length (float, optional): Of the lens, in pixels. By default a usual
-                one is assumed.
+            lens (Lens, optional): Of the camera; its distortion is undone, and its
+                principal point counts. By default a usual one is assumed.
 
         Returns:
             Clip3D: Rows sorted by frame and track.
@@ -147,7 +149,7 @@ class Lifter:
                 is wrong.
         """
         segments = self.prepare(clip, mapping, max_gap)
-        return self.lift(clip, segments, progress, focal_length)
+        return self.lift(clip, segments, progress, lens)
 
     def prepare(
         self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
@@ -182,17 +184,22 @@ class Lifter:
         clip: Clip2D,
         segments: list[Segment],
         progress: Callable[[int, int], None] | None = None,
-        focal_length: float | None = None,
+        lens: Lens | None = None,
     ) -> Clip3D:
         """Lift what :meth:`prepare` made of a clip."""
+        straight = segments
+        if lens is not None:
+            lens = lens.fitted(clip.width, clip.height)
+            straight = [
+                replace(segment, keypoints=lens.straighten(segment.keypoints))
+                for segment in segments
+            ]
+        camera = ideal_camera(clip.width, clip.height, lens)
         times = [clip.times_of(segment.frames) for segment in segments]
         inputs = [
             self.to_model_rate(self.seen(segment), own)
-            for segment, own in zip(segments, times, strict=True)
+            for segment, own in zip(straight, times, strict=True)
         ]
-        camera = dict(w=clip.width, h=clip.height)
-        if focal_length is not None:
-            camera['f'] = (focal_length, focal_length)
         total = sum(len(segment.frames) for segment in segments)
         ratio = total / sum(len(keypoints) for keypoints in inputs)
         with torch.inference_mode():
@@ -210,7 +217,7 @@ class Lifter:
             self.from_model_rate(pose, own)
             for pose, own in zip(lifted, times, strict=True)
         ]
-        return place_people(self.assemble(clip, segments, poses), focal_length)
+        return place_people(self.assemble(clip, segments, poses), lens)
 
     def seen(self, segment: Segment) -> np.ndarray:
         """What the model is told, (T, 17, 2), or 3 if it reads scores too."""

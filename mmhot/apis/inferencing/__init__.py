@@ -1,0 +1,1 @@
+"""The parts of :class:`mmhot.apis.Inferencer`."""
