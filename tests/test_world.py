@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from rendered import DATA, H36M, rendered
 
 from mmhot.io.keypoints3d import to_axes
-from mmhot.lens import focal_of_view
+from mmhot.lens import Lens, focal_of_view
 from mmhot.lifting.ground import ANKLE_HEIGHT, find_floor
 from mmhot.lifting.world import place_people, scale_people, to_world
 
@@ -21,15 +21,17 @@ CAMERA_HEIGHT = 1.55
 def truth(name):
     """The clip, the root's true places, and the lens."""
     with np.load(DATA / f'rendered_{name}.npz') as data:
-        return rendered(name), data['h36m_cam3d'][:, 0], data['K'][0, 0]
+        focal = float(data['K'][0, 0])
+        return rendered(name), data['h36m_cam3d'][:, 0], Lens((focal,) * 2, (640, 360))
 
 
 @pytest.mark.parametrize('name', TILT)
 def test_true_poses_are_placed_within_centimetres(name):
-    clip, root, focal = truth(name)
-    placed = place_people(clip, focal)
+    clip, root, lens = truth(name)
+    placed = place_people(clip, lens)
     assert np.linalg.norm(placed.root_3d - root, axis=-1).mean() < 0.015
-    assert (placed.focal_length, placed.focal_assumed) == (pytest.approx(focal), False)
+    assert (placed.focal_length, placed.focal_assumed) == (lens.focal[0], False)
+    assert placed.intrinsics == lens.parameters
 
 
 def test_assumed_lens_is_told():
@@ -38,35 +40,35 @@ def test_assumed_lens_is_told():
 
 
 def test_people_are_placed_apart_and_breaks_are_not_bridged():
-    clip, root, focal = truth('dance')
+    clip, root, lens = truth('dance')
     half = len(clip) // 2
     moved = np.where(np.arange(len(clip)) < half, 0, 100)
-    apart = place_people(replace(clip, frame=clip.frame + moved), focal)
-    alone = place_people(replace(clip, track=np.where(moved, 1, 0)), focal)
+    apart = place_people(replace(clip, frame=clip.frame + moved), lens)
+    alone = place_people(replace(clip, track=np.where(moved, 1, 0)), lens)
     assert_allclose(apart.root_3d, alone.root_3d, atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ('change', 'focal', 'message'),
+    ('change', 'lens', 'message'),
     [
         (lambda clip: to_axes(clip, 'z-up'), None, "not in 'z-up'"),
-        (lambda clip: clip, 0.0, 'above 0 pixels, got 0.0'),
+        (lambda clip: clip, Lens((500, 500), (100, 900)), 'another resolution'),
     ],
 )
-def test_other_axes_and_lenses_are_refused(change, focal, message):
+def test_other_axes_and_lenses_are_refused(change, lens, message):
     with pytest.raises(ValueError, match=message):
-        place_people(change(rendered('walk')), focal)
+        place_people(change(rendered('walk')), lens)
 
 
 @pytest.mark.parametrize('name', TILT)
 def test_tilt_and_height_of_a_static_camera_are_found(name):
-    clip, _, focal = truth(name)
-    world = to_world(place_people(clip, focal), static_camera=True)
+    clip, _, lens = truth(name)
+    world = to_world(place_people(clip, lens), static_camera=True)
     # where the camera's vertical went
     level = to_axes(clip, 'z-up').keypoints_3d.reshape(-1, 3)
     turn = np.linalg.lstsq(level, world.keypoints_3d.reshape(-1, 3), rcond=None)[0]
     assert abs(np.degrees(np.arccos(turn[2, 2])) - TILT[name]) < 3
-    camera = to_axes(place_people(clip, focal), 'z-up').root_3d @ turn
+    camera = to_axes(place_people(clip, lens), 'z-up').root_3d @ turn
     assert abs((world.root_3d - camera)[:, 2].mean() - CAMERA_HEIGHT) < 0.2
     ankles = (world.keypoints_3d + world.root_3d[:, None])[:, ANKLES, 2]
     assert abs(np.percentile(ankles, 5) - ANKLE_HEIGHT) < 0.03

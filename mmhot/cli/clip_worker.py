@@ -127,6 +127,7 @@ class ClipWorker:
             smooth_3d=args.smooth_3d,
             mapping=args.mapping,
             fov=args.fov,
+            intrinsics=args.intrinsics,
             cache=None if args.no_cache else args.out_dir,
         )
 

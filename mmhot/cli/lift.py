@@ -128,12 +128,12 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _lift_one(lifter, clip, segments, args: argparse.Namespace) -> None:
-    from mmhot.lens import focal_of_view
+    from mmhot.lens import settle_lens
 
-    focal = None if args.fov is None else focal_of_view(args.fov, clip.width)
+    lens = settle_lens(clip.width, clip.height, args.fov, args.intrinsics)
     begin = time.perf_counter()
     with show_progress(f'{clip.name}: lifting', args.quiet) as progress:
-        lifted = lifter.lift(clip, segments, progress, focal)
+        lifted = lifter.lift(clip, segments, progress, lens)
     seconds = time.perf_counter() - begin
     export(lifted, args)
     frames = len(set(lifted.frame.tolist()))

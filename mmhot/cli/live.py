@@ -136,6 +136,7 @@ class _Session:
             smooth_3d=args.smooth_3d,
             mapping=args.mapping,
             fov=args.fov,
+            intrinsics=args.intrinsics,
             keep_images=args.show,
         )
         self.lines = opened.enter_context(

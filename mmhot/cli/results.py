@@ -39,6 +39,13 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
         '(default: assume 47, of a picture that is wider than high)',
     )
     parser.add_argument(
+        '--intrinsics',
+        type=_lens,
+        metavar='FILE',
+        help='calibration of the lens, .json, .yml or .npz: camera matrix and '
+        'distortion, in place of --fov (see docs/output-formats.md)',
+    )
+    parser.add_argument(
         '--height',
         type=float,
         metavar='METRES',
@@ -55,6 +62,8 @@ def check_result_options(args: argparse.Namespace) -> None:
     """Refuse values before anything is read."""
     if args.fov is not None and not 1 <= args.fov <= 170:
         raise ValueError(f'--fov must be from 1 to 170 degrees, got {args.fov:g}')
+    if args.fov is not None and args.intrinsics is not None:
+        raise ValueError('--fov and --intrinsics both tell of the lens: give one')
     if args.height is not None and not 0.3 <= args.height <= 3:
         raise ValueError(f'--height must be from 0.3 to 3 metres, got {args.height:g}')
 
@@ -160,6 +169,15 @@ def _formats(text: str) -> tuple[str, ...]:
             f'{unknown[0]!r} is none of {",".join(FORMATS)}'
         )
     return names
+
+
+def _lens(text: str):
+    from mmhot.io.lens_file import read_lens
+
+    try:
+        return read_lens(text)
+    except (ValueError, OSError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def check_names(paths: list[Path], names: list[str]) -> None:

@@ -46,6 +46,8 @@ class Clip3D:
         focal_length (float): Of the lens that this is true for, in pixels; 0 if
             unknown.
         focal_assumed (bool): Whether that was a guess.
+        intrinsics (tuple[float]): What was known of the lens, in OpenCV's order: fx,
+            fy, cx, cy, distortion; empty if nothing was.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Clip3D:
     root_3d: np.ndarray | None = None
     focal_length: float = 0.0
     focal_assumed: bool = True
+    intrinsics: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Places are unknown until somebody tells them."""
@@ -113,10 +116,11 @@ _HEADER = {
     'model': str,
     'focal_length': int | float,
     'focal_assumed': bool,
+    'intrinsics': int | float,
 }
 # What files of mmhot before 0.2 lack.
-_OPTIONAL = ('root_3d', 'focal_length', 'focal_assumed')
-_PER_JOINT = ('joint_names', 'parents')
+_OPTIONAL = ('root_3d', 'focal_length', 'focal_assumed', 'intrinsics')
+_LISTS = ('joint_names', 'parents', 'intrinsics')
 # Array: its name within an instance of the JSON, where MMPose has the first three.
 _INSTANCE_KEYS = {
     'track': 'track_id',
@@ -249,10 +253,10 @@ def _checked(fields: dict[str, object]) -> Clip3D:
         if name in absent:
             continue
         value = fields[name]
-        items = value if name in _PER_JOINT else [value]
+        items = value if name in _LISTS else [value]
         if not isinstance(items, list) or not all(isinstance(i, kind) for i in items):
             raise ValueError(f"'{name}' cannot be {str(value)[:60]}")
-    for name in _PER_JOINT:
+    for name in set(_LISTS) & set(fields):
         fields[name] = tuple(fields[name])
     sizes = {
         **{'N': np.size(fields['frame']), 'K': len(fields['joint_names'])},

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from mmhot.io.keypoints3d import Clip3D, to_axes
-from mmhot.lens import DEFAULT_FOCAL_RATIO
+from mmhot.lens import DEFAULT_FOCAL_RATIO, Lens
 
 from .ground import ANKLE_HEIGHT, find_floor
 from .placement import place_roots
@@ -17,31 +17,34 @@ _FLOOR_SECONDS = 0.2
 _SIDES = ('left', 'right')
 
 
-def place_people(clip: Clip3D, focal_length: float | None = None) -> Clip3D:
+def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
     """Say where everybody is, by the pixels that were lifted.
 
     Args:
         clip (Clip3D): In camera axes.
-        focal_length (float, optional): In pixels. By default it is assumed to be
-            ``mmhot.lens.DEFAULT_FOCAL_RATIO`` of the picture's longer side.
+        lens (Lens, optional): By default one without distortion is assumed, whose
+            focal length is ``mmhot.lens.DEFAULT_FOCAL_RATIO`` of the picture's longer
+            side.
 
     Returns:
         Clip3D: A new clip with ``root_3d``; distances are as wrong as the focal length
         and the body's size.
 
     Raises:
-        ValueError: If the axes are others or the focal length is not positive.
+        ValueError: If the axes are others or the lens is for other pictures.
     """
     if clip.axes != 'camera':
         raise ValueError(f"places are found in 'camera' axes, not in {clip.axes!r}")
-    if focal_length is not None and not focal_length > 0:
-        raise ValueError(f'focal_length must be above 0 pixels, got {focal_length}')
-    focal = focal_length or DEFAULT_FOCAL_RATIO * max(clip.width, clip.height)
+    keypoints = clip.keypoints_2d
+    focal = DEFAULT_FOCAL_RATIO * max(clip.width, clip.height)
+    if lens is not None:
+        lens = lens.fitted(clip.width, clip.height)
+        keypoints, focal = lens.straighten(keypoints), lens.focal[0]
     root = np.full((len(clip), 3), np.nan, np.float32)
     for rows in clip.stretches():
         root[rows] = place_roots(
             clip.keypoints_3d[rows],
-            clip.keypoints_2d[rows],
+            keypoints[rows],
             np.maximum(clip.scores[rows], 0.05),
             np.full(2, focal),
             np.array([clip.width, clip.height]) / 2,
@@ -51,7 +54,8 @@ def place_people(clip: Clip3D, focal_length: float | None = None) -> Clip3D:
         clip,
         root_3d=root,
         focal_length=float(focal),
-        focal_assumed=focal_length is None,
+        focal_assumed=lens is None,
+        intrinsics=() if lens is None else lens.parameters,
     )
 
 

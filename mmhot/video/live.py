@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from mmhot.apis import Lifter
-from mmhot.lens import camera_intrinsics, focal_of_view
+from mmhot.lens import Lens, camera_intrinsics, ideal_camera, settle_lens
 from mmhot.skeletons import convert_keypoints, get_skeleton
 
 from .capture import Interruption
@@ -85,6 +85,7 @@ class LiveLifter:
         smooth_3d (str): 'one-euro' or 'none', the default.
         mapping (str, optional): See :class:`mmhot.apis.Lifter`.
         fov (float, optional): Degrees from the left to the right of the picture.
+        intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
         max_gap (float): Seconds for which somebody may be out of sight and is filled
             in once they are back. Defaults to 1.
         keep_images (bool): Whether results have their frame's image. Defaults to
@@ -120,6 +121,7 @@ class LiveLifter:
         smooth_3d: str = 'none',
         mapping: str | None = None,
         fov: float | None = None,
+        intrinsics: Lens | None = None,
         max_gap: float = 1.0,
         keep_images: bool = False,
     ) -> None:
@@ -142,6 +144,7 @@ class LiveLifter:
         self.smooth_3d = smooth_3d == 'one-euro'
         self.mapping = mapping or lifter.mapping
         self.fov = fov
+        self.intrinsics = intrinsics
         self.max_gap = max_gap
         self.keep_images = keep_images
         self._target = _target_position(lifter, round(self.latency * lifter.fps))
@@ -216,7 +219,8 @@ class LiveLifter:
 
     def facts(self, size: tuple[int, int]) -> dict:
         """What results depend on, as plain values, for pictures of this size."""
-        focal, _ = camera_intrinsics(self._camera(size))
+        lens = settle_lens(*size, self.fov, self.intrinsics)
+        focal, _ = camera_intrinsics(ideal_camera(*size, lens))
         return {
             'model': self.lifter.name,
             'pose2d': self.finder.estimator.name,
@@ -224,16 +228,11 @@ class LiveLifter:
             'joint_names': list(_H36M.joints),
             'parents': list(_H36M.parents),
             'focal_length': float(focal[0]),
-            'focal_assumed': self.fov is None,
+            'focal_assumed': lens is None,
+            'intrinsics': [] if lens is None else list(lens.parameters),
             'smooth_2d': 'one-euro' if self.smooth_2d else 'none',
             'smooth_3d': 'one-euro' if self.smooth_3d else 'none',
         }
-
-    def _camera(self, size: tuple[int, int]) -> dict:
-        camera = dict(w=size[0], h=size[1])
-        if self.fov is not None:
-            camera['f'] = (focal_of_view(self.fov, size[0]),) * 2
-        return camera
 
     def _find(self, frame: Frame) -> None:
         """Find the people of a frame, and remember what they look like."""
@@ -269,23 +268,23 @@ class LiveLifter:
         windows = np.stack(
             [sample(each, frame.time + self._offsets) for each in sights.values()]
         )
-        camera = self._camera(self._size)
-        seen = windows if self.lifter.reads_scores else windows[..., :2]
+        lens = settle_lens(*self._size, self.fov, self.intrinsics)
+        camera, straight = ideal_camera(*self._size, lens), windows.copy()
+        if lens is not None:
+            straight[..., :2] = lens.straighten(windows[..., :2])
+        seen = straight if self.lifter.reads_scores else straight[..., :2]
         with torch.inference_mode():
             poses = self.lifter.predict(seen, camera)
         poses = poses[:, self._target - _first_target(self.lifter)]
-        lens = camera_intrinsics(camera)
+        ideal = camera_intrinsics(camera)
         people = []
-        for track, pose, seen in zip(
-            sights, poses, windows[:, self._target], strict=True
-        ):
+        for row, (track, pose) in enumerate(zip(sights, poses, strict=True)):
+            pixels = windows[row, self._target, :, :2]
             piece = sights[track][0].piece
             scores = _scores_at(sights[track], frame.time)
-            sight = Sight(frame.time, seen[:, :2], scores, piece)
-            pose, root, broken = self._trails[track].place(sight, pose, *lens)
-            people.append(
-                LivePerson(int(track), pose, root, sight.keypoints, scores, broken)
-            )
+            sight = Sight(frame.time, straight[row, self._target, :, :2], scores, piece)
+            pose, root, broken = self._trails[track].place(sight, pose, *ideal)
+            people.append(LivePerson(int(track), pose, root, pixels, scores, broken))
         return LivePoses(frame, people)
 
     def _forget(self, now: float) -> None:

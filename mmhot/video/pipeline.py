@@ -1,5 +1,6 @@
 """From the frames of a clip to 3D poses of all its people."""
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import numpy as np
 from mmhot.apis import Lifter
 from mmhot.io.keypoints2d import Clip2D, Track2D
 from mmhot.io.keypoints3d import Clip3D
-from mmhot.lens import focal_of_view
+from mmhot.lens import Lens, settle_lens
 from mmhot.skeletons import get_skeleton
 
 from .cache import (
@@ -27,8 +28,12 @@ from .frames import FrameSource
 from .smoothing import smooth_clip
 from .tracking import track_clip
 
+_LOGGER = logging.getLogger(__name__)
+
 # Times that differ from an even rate by less than this part of a frame are even.
 _UNEVEN = 0.2
+# A film whose rate is meant to be even has at least so many even steps.
+_EVEN_SHARE = 0.9
 
 
 @dataclass
@@ -63,6 +68,7 @@ class VideoLifter:
         smooth_3d (str): Smoothing of the poses. Defaults to 'none'.
         mapping (str, optional): See :class:`mmhot.apis.Lifter`.
         fov (float, optional): Degrees from the left to the right of the picture.
+        intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
         cache (Path, optional): Folder of the results, beside which 2D keypoints are
             kept.
     """
@@ -74,6 +80,7 @@ class VideoLifter:
     smooth_3d: str = 'none'
     mapping: str | None = None
     fov: float | None = None
+    intrinsics: Lens | None = None
     cache: Path | None = None
 
     def __call__(
@@ -107,6 +114,7 @@ class VideoLifter:
 
         with times.measure('2D'):
             found = self.find(source, count)
+        _warn_of_missing_frames(source.path, np.array(found.times))
         with times.measure('track'):
             tracks = self.track(source, found)
         if not tracks:
@@ -174,9 +182,28 @@ class VideoLifter:
             )
             for segment in self.lifter.prepare(clip, self.mapping)
         ]
-        focal = None if self.fov is None else focal_of_view(self.fov, clip.width)
-        lifted = self.lifter.lift(clip, segments, progress, focal)
+        lens = settle_lens(clip.width, clip.height, self.fov, self.intrinsics)
+        lifted = self.lifter.lift(clip, segments, progress, lens)
         return _smooth_poses(lifted, self.smooth_3d)
+
+
+def _warn_of_missing_frames(path: Path, times: np.ndarray) -> None:
+    """Say so if a film of an even rate jumps, as damaged ones do.
+
+    Args:
+        path (Path): The film.
+        times (np.ndarray): Seconds of its frames, (T,).
+    """
+    steps = np.diff(times)
+    usual = np.median(steps) if len(steps) else 0.0
+    if not usual > 0 or (abs(steps / usual - 1) < _UNEVEN).mean() < _EVEN_SHARE:
+        return
+    missing = np.round(steps / usual - 1).astype(int).clip(0)
+    if missing.any():
+        _LOGGER.warning(
+            '%s: about %d frames are missing, the first after %.2f s',
+            *(path, missing.sum(), times[missing.argmax()]),
+        )
 
 
 def _without_unsure(track: Track2D, threshold: float) -> Track2D:
