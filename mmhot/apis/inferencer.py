@@ -46,7 +46,7 @@ class Inferencer:
         pose2d_weights (str, optional): Its checkpoint.
         pose3d (str, optional): Lifter: as of :class:`mmhot.Lifter`. Without one,
             results are 2D.
-        pose3d_weights (str, optional): Its checkpoint.
+        pose3d_weights (str, optional): Its checkpoint; alone if that holds a config.
         device (str, optional): PyTorch device; by default the GPU if there is one.
         scope (str): 'mmpose' or 'mmhot'; names are looked up in both, mmhot's first.
         det_model (str, optional): Detector, as of ``open_pose_source``.
@@ -81,7 +81,8 @@ class Inferencer:
         det_cat_ids: int | Iterable[int] | None = None,
         show_progress: bool = False,
     ) -> None:
-        if pose2d is None and pose3d is None:
+        lifts = pose3d is not None or pose3d_weights is not None
+        if pose2d is None and not lifts:
             raise ValueError('pose2d or pose3d must be given, or both')
         if scope not in _SCOPES:
             raise ValueError(f'scope must be one of {_SCOPES}, got {scope!r}')
@@ -93,7 +94,7 @@ class Inferencer:
                 )
         device = _choose_device(device)
         self.lifter = None
-        if pose3d is not None:
+        if lifts:
             self.lifter = _open_lifter(pose3d, pose3d_weights, device)
         # boxes of any score: every call has its own threshold
         self.detector, self.estimator = open_pose_source(
@@ -289,7 +290,7 @@ def _choose_device(device: str | None) -> str:
     return str(device)
 
 
-def _open_lifter(model: str, weights: str | None, device: str) -> Lifter:
+def _open_lifter(model: str | None, weights: str | None, device: str) -> Lifter:
     """Open a lifter of ours, and say what to do with one of MMPose's."""
     try:
         return Lifter(model, weights, device=device)

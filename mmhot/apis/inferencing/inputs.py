@@ -51,7 +51,9 @@ class PictureFilm:
     def __init__(self, pictures: list[Picture], fps: float) -> None:
         self._pictures = pictures
         first = pictures[0]
-        self.path = first.path.parent if first.path else Path(first.name)
+        self.path = first.path or Path(first.name)
+        if len(pictures) > 1 and first.path:
+            self.path = first.path.resolve().parent
         self.name = self.path.stem
         self.fps = fps
         self.num_frames: int | None = len(pictures)
