@@ -1,17 +1,18 @@
 """``mmhot infer``: videos in, 3D out; what fails does not stop the rest."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 from clip_files import SKATER
+from infer_runs import infer, use_stand_ins
 from lifters import save_lifter
 from pose_sources import Detector, Estimator
 from video_files import write_video
 
-from mmhot.cli import infer, main
+from mmhot.cli.infer import _SMOOTHERS
 from mmhot.io.keypoints3d import read_lifted
-from mmhot.video import sources
 from mmhot.video.smoothing import SMOOTHERS
 
 
@@ -24,14 +25,7 @@ def checkpoint(tmp_path_factory):
 def models(monkeypatch):
     """Stand-ins for the 2D models, which see only people on every frame."""
     pair = Detector(every=1), Estimator()
-    opened = []
-
-    def open_pose_source(*options):
-        opened.append(options)
-        return sources.PoseSource(*pair)
-
-    monkeypatch.setattr(sources, 'open_pose_source', open_pose_source)
-    return pair, opened
+    return pair, use_stand_ins(monkeypatch, *pair)
 
 
 @pytest.fixture
@@ -43,18 +37,7 @@ def out(tmp_path):
 def infer_it(checkpoint, out, models, monkeypatch):
     monkeypatch.delenv('MMHOT_DEBUG', raising=False)
 
-    def run(*inputs, **options):
-        options = {'pose3d_weights': checkpoint, 'out_dir': out} | options
-        argv = ['infer', *map(str, inputs)]
-        for name, value in options.items():
-            flag = f'--{name.replace("_", "-")}'
-            argv += [flag] if value is True else [flag, str(value)]
-        try:
-            return main(argv)
-        except SystemExit as left:
-            return left.code
-
-    return run
+    return partial(infer, pose3d_weights=checkpoint, out_dir=out)
 
 
 @pytest.fixture
@@ -178,4 +161,4 @@ def test_two_clips_of_one_name_are_refused(infer_it, video, tmp_path, capfd):
 
 
 def test_smoothers_offered_are_those_there_are():
-    assert set(infer._SMOOTHERS) == {'none', *SMOOTHERS}
+    assert set(_SMOOTHERS) == {'none', *SMOOTHERS}

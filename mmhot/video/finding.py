@@ -158,7 +158,7 @@ class Finder:
         good = [_sensible(*each) for each in boxes]
         poses = self.estimator(images, [own for own, _ in good])
         return [
-            People(own, scores, *pose)
+            People(own, scores, *_told(*pose))
             for (own, scores), pose in zip(good, poses, strict=True)
         ]
 
@@ -172,7 +172,7 @@ def boxes_around(people: People) -> np.ndarray:
     for row, (points, scores) in enumerate(
         zip(people.keypoints, people.scores, strict=True)
     ):
-        real = np.isfinite(points).all(-1) & np.isfinite(scores)
+        real = np.isfinite(points).all(-1)
         if not real.any():
             continue
         sure = real & (scores >= min(_LEAST_SCORE, scores[real].max()))
@@ -180,6 +180,12 @@ def boxes_around(people: People) -> np.ndarray:
         room = _ROOM * (high - low).max()
         boxes[row] = [*(low - room), *(high + room)]
     return boxes
+
+
+def _told(keypoints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints (P, K, 2) as they are; without a place, their scores (P, K) are 0."""
+    real = np.isfinite(keypoints).all(-1) & np.isfinite(scores)
+    return keypoints, np.where(real, scores, np.float32(0))
 
 
 def _sensible(boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
