@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-FORMATS = ('npz', 'json', 'csv', 'bvh', 'trc', 'html', 'mp4', 'png')
+FORMATS = ('npz', 'json', 'csv', 'bvh', 'trc', 'html', 'mp4', 'png', 'rrd')
 # One person a file, on a floor.
 _PERSON_FORMATS = ('bvh', 'trc')
 
@@ -66,6 +66,10 @@ def check_result_options(args: argparse.Namespace) -> None:
         raise ValueError('--fov and --intrinsics both tell of the lens: give one')
     if args.height is not None and not 0.3 <= args.height <= 3:
         raise ValueError(f'--height must be from 0.3 to 3 metres, got {args.height:g}')
+    if 'rrd' in args.formats:
+        from mmhot.visualization.rerun_recording import import_rerun
+
+        import_rerun()
 
 
 def check_targets(
@@ -141,6 +145,10 @@ def _write(
         from mmhot.visualization.video import render_video
 
         render_video(clip, path, footage=footage, progress=progress)
+    elif path.suffix == '.rrd':
+        from mmhot.visualization.rerun_recording import write_recording
+
+        write_recording(clip, path, footage=footage, progress=progress)
     else:
         from mmhot.visualization.sheet import render_sheet
 
