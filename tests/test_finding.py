@@ -94,6 +94,21 @@ def test_interrupted_search_goes_on(video, finder, tmp_path):
     assert_allclose(found.times, np.arange(10) / 25, atol=1e-6)
 
 
+def test_another_2d_model_gets_the_boxes_that_are_known(video, finder, tmp_path):
+    facts = {'detector': 'a', 'estimator': 'b'}
+    one, other = (
+        cache_path(tmp_path, video, {**facts, 'estimator': name}) for name in 'bc'
+    )
+    first = finder(VideoFile(video), one)
+    finder.detector.calls.clear()
+    again = finder(VideoFile(video), other)
+    assert finder.detector.calls == []
+    for mine, theirs in zip(first.people, again.people, strict=True):
+        assert_array_equal(mine.bboxes, theirs.bboxes)
+    finder(VideoFile(video), cache_path(tmp_path, video, {**facts, 'detector': 'd'}))
+    assert finder.detector.calls == list(range(10))
+
+
 def test_end_of_a_damaged_video_is_kept(video, finder, tmp_path):
     cache = tmp_path / 'cache.npz'
     source = VideoFile(video)
