@@ -13,6 +13,8 @@ from scipy.sparse.linalg import spsolve
 _MISS = 0.025
 _ACCELERATION = 4.0
 _ROUNDS = 4
+# Frames up to which a full matrix is faster than a sparse one.
+_FEW = 40
 
 
 def place_roots(
@@ -74,6 +76,8 @@ def _solve(
     rows[..., 2] = -rays
     normal = np.einsum('tkai,tk,tkaj->tij', rows, trust, rows)
     right = np.einsum('tkai,tk,tka->ti', rows, trust, targets)
+    if num_frames <= _FEW:
+        return _solve_few(normal, right, fps)
     frames = np.arange(num_frames + 1)
     system = bsr_array((normal, frames[:-1], frames))
     if num_frames > 2:
@@ -84,3 +88,13 @@ def _solve(
         system = system + kron(bend.T @ bend, identity(3))
     system = system + 1e-9 * identity(3 * num_frames)
     return spsolve(system.tocsc(), right.ravel()).reshape(num_frames, 3)
+
+
+def _solve_few(normal: np.ndarray, right: np.ndarray, fps: float) -> np.ndarray:
+    """Solve the same system with a full matrix."""
+    num_frames = len(normal)
+    bend = np.diff(np.eye(num_frames), 2, axis=0) * (fps**2 / _ACCELERATION)
+    system = np.kron(bend.T @ bend, np.eye(3)) + 1e-9 * np.eye(3 * num_frames)
+    frames = np.arange(num_frames)
+    system.reshape(num_frames, 3, num_frames, 3)[frames, :, frames] += normal
+    return np.linalg.solve(system, right.ravel()).reshape(num_frames, 3)
