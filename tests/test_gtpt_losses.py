@@ -110,3 +110,12 @@ def test_a_batch_of_one_is_no_exception():
 def test_temperature_must_be_positive():
     with pytest.raises(ValueError, match='temperature must be positive'):
         GTPTLoss(temperature=0)
+
+
+def test_pass_that_does_not_count_is_not_needed():
+    loss = GTPTLoss(entire_weight=0, distill_weight=0)
+    assert not loss.needs_entire
+    targets = random_simcc(2, normalise=True)
+    losses = loss(random_simcc(0), None, targets, torch.ones(3, 5))
+    assert list(losses) == ['loss_pruned']
+    assert losses['loss_pruned'] == terms()['loss_pruned']

@@ -44,25 +44,35 @@ class GTPTLoss(nn.Module):
             beta=sharpness, label_softmax=True, label_beta=sharpness
         )
 
+    @property
+    def needs_entire(self) -> bool:
+        """Whether the pass with all tokens counts."""
+        return bool(self.entire_weight or self.distill_weight)
+
     def forward(
-        self, pruned: SimCC, entire: SimCC, targets: SimCC, weights: Tensor
+        self, pruned: SimCC, entire: SimCC | None, targets: SimCC, weights: Tensor
     ) -> dict[str, Tensor]:
         """Compare both passes with the labels and with each other.
 
         Args:
             pruned (tuple[Tensor, Tensor]): Logits of the pass with pruning,
                 (B, K, Wx) and (B, K, Wy).
-            entire (tuple[Tensor, Tensor]): The same of the pass with all tokens.
+            entire (tuple[Tensor, Tensor], optional): The same of the pass with all
+                tokens; None unless :attr:`needs_entire`.
             targets (tuple[Tensor, Tensor]): The same of the labels, as densities.
             weights (Tensor): Weights of the keypoints, (B, K).
 
         Returns:
-            dict[str, Tensor]: ``loss_pruned``, ``loss_entire``, ``loss_distill``.
+            dict[str, Tensor]: ``loss_pruned``; of an entire pass ``loss_entire`` and
+            ``loss_distill`` too.
         """
-        teacher = tuple(logits.detach() for logits in entire)
         terms = {
-            'pruned': self.pruned_weight * self.to_labels(pruned, targets, weights),
-            'entire': self.entire_weight * self.to_labels(entire, targets, weights),
-            'distill': self.distill_weight * self.to_teacher(pruned, teacher, weights),
+            'pruned': self.pruned_weight * self.to_labels(pruned, targets, weights)
         }
+        if self.needs_entire:
+            teacher = tuple(logits.detach() for logits in entire)
+            own = self.to_labels(entire, targets, weights)
+            lesson = self.to_teacher(pruned, teacher, weights)
+            terms['entire'] = self.entire_weight * own
+            terms['distill'] = self.distill_weight * lesson
         return {f'loss_{name}': term / len(weights) for name, term in terms.items()}

@@ -6,7 +6,9 @@ from .detector_noise import DetectorNoise
 from .epoch_seed import EpochSeed
 from .frame_rate import RandomFrameRate
 from .motion_mix import RecombineBodies, ReverseTime
+from .occluders import PasteOccluders
 from .person_crop import InclusiveBox, RandomHalfPerson, RandomScaleRotation
+from .photograph import SeededAlbumentation
 from .virtual_camera import RandomVirtualCamera, VirtualCamera
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     'DetectorNoise',
     'EpochSeed',
     'InclusiveBox',
+    'PasteOccluders',
     'RandomBoneLengths',
     'RandomFrameRate',
     'RandomHalfPerson',
@@ -22,5 +25,6 @@ __all__ = [
     'RandomVirtualCamera',
     'RecombineBodies',
     'ReverseTime',
+    'SeededAlbumentation',
     'VirtualCamera',
 ]

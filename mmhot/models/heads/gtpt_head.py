@@ -23,6 +23,7 @@ from ..tokens.keep_rates import KeepRates, count_patches
 from ..tokens.keypoint_groups import KeypointGroups
 from .coarse_encoder import CoarseEncoder
 from .fine_encoder import CoarseToFine, FineEncoder
+from .warm_start import fit_weights
 
 Features = tuple[Tensor, ...]
 SimCC = tuple[Tensor, Tensor]
@@ -33,6 +34,9 @@ _CHUNK = 4  # images whose tokens are in the cache
 @MODELS.register_module()
 class GTPTHead(BaseHead):
     """GTPT without its stem.
+
+    Takes weights of one for pictures of another size, or without dense keypoints, as a
+    start for training; see :func:`mmhot.models.heads.warm_start.fit_weights`.
 
     Args:
         in_channels (int): Channels of the feature map, the last one given.
@@ -134,6 +138,7 @@ class GTPTHead(BaseHead):
         )
         self.loss_module = MODELS.build(loss)
         self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
+        self.register_load_state_dict_pre_hook(fit_weights)
 
     @property
     def keep_rates(self) -> KeepRates:
@@ -204,16 +209,16 @@ class GTPTHead(BaseHead):
         batch_data_samples: SampleList,
         train_cfg: ConfigType = {},  # noqa: B006 (MMPose's signature)
     ) -> dict[str, Tensor]:
-        """Compare a pass with pruning and one without with the labels.
+        """Compare a pass with pruning and, if it counts, one without with the labels.
 
         Returns:
             dict: What the loss module returns and, for the log, ``acc_pose``.
         """
         patches = self.embed(feats)
-        pruned, entire = (
-            self.classify(self.encode(patches, keep_rates)[0])
-            for keep_rates in (self.keep_rates, None)
-        )
+        pruned = self.classify(self.encode(patches, self.keep_rates)[0])
+        entire = None
+        if self.loss_module.needs_entire:
+            entire = self.classify(self.encode(patches, None)[0])
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
         targets = tuple(
             torch.cat([label[f'keypoint_{axis}_labels'] for label in labels])

@@ -1,0 +1,108 @@
+# Rendered people in shards, with GTPT's labels; the augmentation is ours, for models that
+# are to work on photographs.
+dataset_type = 'RenderedPeople'
+data_mode = 'topdown'  # MMPose's inferencer asks for it
+data_root = 'data/rendered_people/'
+codec = dict(type='GTPTLabel', input_size=(192, 256), sigma=4.0, simcc_split_ratio=2.0)
+
+# what cameras, and those who send pictures, do to them
+photograph = dict(
+    type='SeededAlbumentation',
+    transforms=[
+        dict(type='PlanckianJitter', p=0.2),
+        dict(
+            type='ColorJitter',
+            brightness=(0.6, 1.4),
+            contrast=(0.6, 1.4),
+            saturation=(0.3, 1.6),
+            hue=(-0.05, 0.05),
+            p=0.7,
+        ),
+        dict(type='RandomToneCurve', scale=0.2, p=0.2),
+        dict(type='ToGray', p=0.05),
+        dict(
+            type='OneOf',
+            transforms=[
+                dict(type='MotionBlur', blur_limit=(3, 7)),
+                dict(type='GaussianBlur', sigma_limit=(0.5, 2.0)),
+                dict(type='Downscale', scale_range=(0.3, 0.8)),
+                dict(type='Sharpen', alpha=(0.2, 0.6)),
+            ],
+            p=0.4,
+        ),
+        dict(type='GaussNoise', std_range=(0.01, 0.08), p=0.3),
+        dict(type='ImageCompression', quality_range=(20, 90), p=0.4),
+        dict(
+            type='CoarseDropout',
+            num_holes_range=(1, 3),
+            hole_height_range=(0.08, 0.25),
+            hole_width_range=(0.08, 0.25),
+            fill='random_uniform',
+            p=0.3,
+        ),
+    ],
+)
+train_pipeline = [
+    dict(type='EpochSeed'),
+    dict(type='LoadImage'),
+    dict(type='PasteOccluders'),
+    dict(type='GetBBoxCenterScale', padding=1.25),
+    dict(type='RandomHalfPerson', prob=0.2),
+    # wider crops would show where the shards' pictures end
+    dict(
+        type='RandomScaleRotation',
+        scale_std=0.2,
+        rotate_std=25.0,
+        rotate_limit=60.0,
+        rotate_prob=0.5,
+    ),
+    dict(type='RandomFlip', direction='horizontal'),
+    dict(type='TopdownAffine', input_size=codec['input_size']),
+    photograph,
+    dict(type='GenerateTarget', encoder=codec),
+    # the others would only be sent between processes
+    dict(type='PackPoseInputs', meta_keys=('id', 'img_id', 'img_path', 'flip_indices')),
+]
+val_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='GetBBoxCenterScale', padding=1.25),
+    dict(type='TopdownAffine', input_size=codec['input_size']),
+    dict(type='PackPoseInputs'),
+]
+# 03 ... 08 see people from the front more often, as photographs do
+shards = [f'train/train_{number:02d}.npz' for number in range(9)]
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='stack_people'),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        data_mode=data_mode,
+        ann_file=shards,
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=64,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        data_mode=data_mode,
+        ann_file='train/val_00.npz',
+        test_mode=True,
+        pipeline=val_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = [
+    dict(type='CocoMetric', keypoint_score_thr=0.1, nms_mode='none'),
+    dict(type='PCKAccuracy', thr=0.1),
+]
+test_evaluator = val_evaluator

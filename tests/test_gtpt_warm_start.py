@@ -1,0 +1,72 @@
+"""A GTPT that starts with the weights of another one."""
+
+import copy
+
+import pytest
+import torch
+from mmpose.registry import MODELS
+from torch.nn.functional import interpolate
+
+import mmhot.plugin  # noqa: F401 (registers what is built)
+
+WHOLEBODY = dict(
+    out_channels=133,
+    skeleton='coco-wholebody-133',
+    groups=(
+        ('head', 'face'),
+        ('upper_body', 'left_hand', 'right_hand'),
+        ('lower_body', 'left_foot', 'right_foot'),
+    ),
+)
+
+
+def head(size, **others):
+    torch.manual_seed(size[0])
+    sizes = dict(
+        type='GTPTHead',
+        in_channels=8,
+        out_channels=17,
+        input_size=size,
+        in_featuremap_size=(size[0] // 4, size[1] // 4),
+        patch_size=(1, 1),
+        embed_dims=16,
+        num_heads=2,
+    )
+    return MODELS.build({**sizes, **others}).eval()
+
+
+def test_bins_are_interpolated_for_larger_pictures():
+    small, large = head((32, 48)), head((64, 96))
+    large.load_state_dict(small.state_dict())
+    tokens = torch.randn(2, 17, 16)
+    for ours, theirs in zip(
+        large.classify(tokens), small.classify(tokens), strict=True
+    ):
+        wanted = interpolate(theirs, ours.shape[-1], mode='linear')
+        torch.testing.assert_close(ours, wanted, rtol=0, atol=1e-6)
+
+
+def test_same_sizes_load_as_they_are():
+    one, other = head((32, 48)), head((32, 48))
+    with torch.no_grad():
+        one.classify_x[1].weight.normal_()
+    other.load_state_dict(copy.deepcopy(one).state_dict())
+    assert torch.equal(one.classify_x[1].weight, other.classify_x[1].weight)
+
+
+def test_new_keypoints_keep_their_initial_values():
+    body, whole = head((32, 48)), head((64, 96), **WHOLEBODY)
+    parts = whole.coarse_encoder.query_tokens[:5].clone()
+    dense = whole.coarse_to_fine.dense_tokens.clone()
+    left = whole.load_state_dict(body.state_dict(), strict=False)
+    assert left.missing_keys == ['coarse_to_fine.dense_tokens']
+    assert left.unexpected_keys == []
+    tokens = whole.coarse_encoder.query_tokens
+    assert torch.equal(tokens[:5], parts)
+    assert torch.equal(tokens[5:], body.coarse_encoder.query_tokens)
+    assert torch.equal(whole.coarse_to_fine.dense_tokens, dense)
+
+
+def test_other_widths_are_refused():
+    with pytest.raises(RuntimeError, match='size mismatch'):
+        head((32, 48), embed_dims=32).load_state_dict(head((32, 48)).state_dict())
