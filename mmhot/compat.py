@@ -2,7 +2,8 @@
 
 Each :class:`Shim` says what it is for, does nothing where its trouble is absent, and
 can be taken back. The two light ones are in place after ``import mmhot`` and cost
-nothing; the others follow with :func:`apply`, which ``mmhot.plugin`` calls.
+nothing; the others follow with :func:`apply`, which ``mmhot.plugin`` calls. One is for
+those who ask for it: :func:`repair_inferencer`.
 """
 
 import importlib.abc
@@ -12,7 +13,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +35,7 @@ class Shim:
         light (bool): Whether it imports nothing, so that ``import mmhot`` can do it.
         since (tuple, optional): Package and its first version (two numbers) with the
             trouble, for those who want to know without importing it.
+        on_request (bool): Whether it is for those only who ask for it.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Shim:
     install: Callable[[], Undo | None]
     light: bool = False
     since: tuple[str, tuple[int, int]] | None = None
+    on_request: bool = False
 
 
 _undo: dict[str, Undo] = {}
@@ -48,7 +51,7 @@ _undo: dict[str, Undo] = {}
 
 def apply() -> tuple[str, ...]:
     """Put every shim in place that is needed, and name those that are."""
-    return _apply(SHIMS)
+    return _apply(shim for shim in SHIMS if not shim.on_request)
 
 
 def apply_light() -> tuple[str, ...]:
@@ -68,13 +71,15 @@ def applied() -> tuple[str, ...]:
 
 
 def states() -> dict[str, str]:
-    """Say of every shim, by name: 'in place', 'with mmhot.plugin' or 'not needed'."""
+    """Say of every shim, by name, whether it is in place, or when it will be."""
     return {shim.name: _state(shim) for shim in SHIMS}
 
 
 def _state(shim: Shim) -> str:
     if shim.name in _undo:
         return 'in place'
+    if shim.on_request:
+        return 'on request'
     if shim.light or shim.since is None:
         return 'not needed'
     from importlib.metadata import PackageNotFoundError, version
@@ -339,6 +344,29 @@ def _install_tostring_rgb() -> Undo | None:
     return undo
 
 
+def repair_inferencer() -> ExitStack:
+    """Make MMPose's 3D inferencer track people and lift true windows.
+
+    Returns:
+        ExitStack: Takes it back by ``close()`` or after ``with``; inferencers that
+        were built in between stay repaired. Within a repair it does nothing.
+
+    Raises:
+        ValueError: If this is another version of MMPose than the one it was made for.
+    """
+    undo = ExitStack()
+    if _INFERENCER.name not in _undo:
+        _apply([_INFERENCER])
+        undo.callback(lambda: _undo.pop(_INFERENCER.name, lambda: None)())
+    return undo
+
+
+_INFERENCER = Shim(
+    'inferencer',
+    "MMPose's 3D inferencer tracks nobody and lifts windows of one repeated frame",
+    lambda: importlib.import_module('mmhot.inferencer_repair').install(),
+    on_request=True,
+)
 SHIMS = (
     Shim(
         'config scheme',
@@ -364,4 +392,5 @@ SHIMS = (
         _install_tostring_rgb,
         since=('matplotlib', (3, 10)),
     ),
+    _INFERENCER,
 )
