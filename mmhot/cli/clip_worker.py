@@ -25,7 +25,7 @@ from mmhot.video.pipeline import StageTimes, VideoLifter
 
 from .device import choose_device
 from .errors import explain, is_user_error
-from .results import check_targets, export, show_progress
+from .results import Bars, check_targets, export, show_progress
 
 # Options that change no result, or whose models are described by what is in them.
 _IRRELEVANT = {
@@ -63,6 +63,7 @@ class ClipWorker:
         say (Callable): Told what people may want to know, a line at a time.
         complain (Callable): Told what is wrong with inputs that can be used.
         run (str): Names the run; what was finished in it is not done again.
+        bars (Bars): What shows progress; bars in the terminal by default.
     """
 
     def __init__(
@@ -71,10 +72,12 @@ class ClipWorker:
         say: Callable[[str], None],
         complain: Callable[[str], None],
         run: str = '',
+        bars: Bars = show_progress,
     ) -> None:
         self._args = argparse.Namespace(**{**vars(args), 'say': say})
         self._complain = complain
         self._run = run
+        self._show_progress = bars
         self._pipeline: VideoLifter | None = None
         self._lifter_digest = ''
 
@@ -150,7 +153,7 @@ class ClipWorker:
         else:
             with times.measure('write'):
                 footage = None if isinstance(source, Clip2D) else source
-                files = export(lifted, args, footage)
+                files = export(lifted, args, footage, self._show_progress)
             outcome.people = len(set(lifted.track.tolist()))
         if not args.no_cache:
             counts = times.num_frames, outcome.people
@@ -166,7 +169,7 @@ class ClipWorker:
         return None if again else before
 
     def _lift(self, source: FrameSource | Clip2D, times: StageTimes) -> Clip3D | None:
-        with _bars(source.name, self._args.quiet) as show:
+        with self._bars(source.name) as show:
             if isinstance(source, Clip2D):
                 with times.measure('3D'):
                     lifted = self._pipeline.lift(
@@ -204,17 +207,16 @@ class ClipWorker:
         finally:
             logger.removeHandler(handler)
 
+    @contextmanager
+    def _bars(self, name: str) -> Iterator[Callable[[str, int, int], None]]:
+        """Yield a function of (stage, done, total) that draws a bar for each stage."""
+        with ExitStack() as opened:
+            shown = {}
 
-@contextmanager
-def _bars(name: str, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a function of (stage, done, total) that draws a bar for each stage."""
-    with ExitStack() as opened:
-        shown = {}
+            def show(stage: str, done: int, total: int) -> None:
+                if stage not in shown:
+                    bar = self._show_progress(f'{name}: {stage}', self._args.quiet)
+                    shown[stage] = opened.enter_context(bar)
+                shown[stage](done, total)
 
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in shown:
-                title = f'{name}: {stage}'
-                shown[stage] = opened.enter_context(show_progress(title, quiet))
-            shown[stage](done, total)
-
-        yield show
+            yield show

@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     """Lift all inputs; one that fails does not stop the others."""
     from mmhot.video.inputs import find_inputs
 
-    _check_options(args)
+    check_options(args)
     if wants_live(args):
         return run_live(args, lambda: _worker(args).prepare(with_2d=True))
     inputs = find_inputs(args.inputs, args.fps)
@@ -172,7 +172,8 @@ def _worker(
     return ClipWorker(args, args.say, complain, run_name)
 
 
-def _check_options(args: argparse.Namespace) -> None:
+def check_options(args: argparse.Namespace) -> None:
+    """Refuse values before anything is read."""
     check_result_options(args)
     for name in ('batch_size', 'det_every'):
         if getattr(args, name) < 1:

@@ -3,11 +3,14 @@
 import argparse
 from collections import Counter
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 FORMATS = ('npz', 'json', 'csv', 'bvh', 'trc', 'html', 'mp4', 'png', 'rrd')
+Bars = Callable[[str, bool], AbstractContextManager[Callable[[int, int], None]]]
+"""Given a title and whether to be quiet, what shows progress, as `show_progress`."""
+
 # One person a file, on a floor.
 _PERSON_FORMATS = ('bvh', 'trc')
 
@@ -92,13 +95,16 @@ def check_targets(
             _check_target(target, inputs)
 
 
-def export(lifted, args: argparse.Namespace, footage=None) -> list[Path]:
+def export(
+    lifted, args: argparse.Namespace, footage=None, bars: Bars | None = None
+) -> list[Path]:
     """Write a lifted clip in all formats wanted.
 
     Args:
         lifted (Clip3D): In camera axes.
         args (argparse.Namespace): With :func:`add_result_options`'s options.
         footage (FrameSource, optional): The film, for videos.
+        bars (Bars, optional): By default :func:`show_progress`.
 
     Returns:
         list[Path]: The files written.
@@ -120,7 +126,8 @@ def export(lifted, args: argparse.Namespace, footage=None) -> list[Path]:
                 args.say(f'{file}{fit if name == "bvh" else ""}')
                 written.append(file)
             continue
-        with show_progress(f'{lifted.name}: {name}', args.quiet) as progress:
+        title = f'{lifted.name}: {name}'
+        with (bars or show_progress)(title, args.quiet) as progress:
             _write(world if name == 'html' else turned, path, progress, footage)
         args.say(f'{path}')
         written.append(path)
