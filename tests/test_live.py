@@ -1,5 +1,7 @@
 """3D poses of a stream: as those of a clip, a fixed time later, in bounded memory."""
 
+import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +13,7 @@ from mmhot.io.keypoints2d import Clip2D, Track2D
 from mmhot.skeletons import get_skeleton
 from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
-from mmhot.video.live import LiveLifter, _target_position
+from mmhot.video.live import LiveLifter, target_position
 from mmhot.video.people import People
 from mmhot.video.smoothing import one_euro
 
@@ -236,14 +238,14 @@ def test_what_is_kept_does_not_grow(lifter):
 
 def test_frames_are_put_where_models_know_them_best():
     few = SimpleNamespace(seq_len=81, num_targets=9, causal=False)
-    assert _target_position(few, 4) == 40
+    assert target_position(few, 4) == 40
     whole = SimpleNamespace(seq_len=243, num_targets=243, causal=False)
-    assert _target_position(whole, 8) == 234
-    assert _target_position(whole, 200) == 121
+    assert target_position(whole, 8) == 234
+    assert target_position(whole, 200) == 121
     past = SimpleNamespace(seq_len=27, num_targets=1, causal=True)
-    assert _target_position(past, 0) == 26
+    assert target_position(past, 0) == 26
     single = SimpleNamespace(seq_len=1, num_targets=1, causal=False)
-    assert _target_position(single, 0) == 0
+    assert target_position(single, 0) == 0
 
 
 def test_wrong_options_are_refused(lifter):
@@ -256,3 +258,28 @@ def test_wrong_options_are_refused(lifter):
         make(smooth_3d='savgol')
     with pytest.raises(ValueError, match='max_gap must be above 0 seconds'):
         make(max_gap=0)
+
+
+def resident():
+    """Megabytes of memory that this process has."""
+    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
+
+
+@pytest.mark.slow(reason='lifts an hour of a stream, nine minutes of a free CPU')
+def test_an_hour_takes_no_more_memory_than_its_first_minutes(lifter):
+    # somebody leaves for three of every ten seconds, and comes back as somebody new
+    finder = Walkers(away=lambda time: time % 10 > 7)
+    live = LiveLifter(finder, lifter, 25.0)
+    measured, tracks, count = [], set(), 0
+    for index in range(90_000):
+        image = np.zeros((48, 64, 3), np.uint8)
+        for poses in live.update(Frame(index, index / 25, image)):
+            count += len(poses.people)
+            tracks |= {person.track for person in poses.people}
+        if index % 4500 == 4499:
+            measured.append(resident())
+            print(f'{(index + 1) / 1500:.0f} min: {measured[-1]:.1f} MB')
+    assert count > 55_000
+    assert len(tracks) == 360
+    assert max(measured) - measured[0] < 8

@@ -147,7 +147,7 @@ class LiveLifter:
         self.intrinsics = intrinsics
         self.max_gap = max_gap
         self.keep_images = keep_images
-        self._target = _target_position(lifter, round(self.latency * lifter.fps))
+        self._target = target_position(lifter, round(self.latency * lifter.fps))
         steps = np.arange(lifter.seq_len) - self._target
         self._offsets = steps / lifter.fps
         self._trails: dict[int, Trail] = {}
@@ -275,7 +275,7 @@ class LiveLifter:
         seen = straight if self.lifter.reads_scores else straight[..., :2]
         with torch.inference_mode():
             poses = self.lifter.predict(seen, camera)
-        poses = poses[:, self._target - _first_target(self.lifter)]
+        poses = poses[:, self._target - first_target(self.lifter)]
         ideal = camera_intrinsics(camera)
         people = []
         for row, (track, pose) in enumerate(zip(sights, poses, strict=True)):
@@ -311,8 +311,8 @@ def _settle_lookahead(lifter: Lifter, fps: float, wanted: int | None) -> int:
     return wanted
 
 
-def _first_target(lifter: Lifter) -> int:
-    """Where in its window the first frame is that a lifter gives."""
+def first_target(lifter: Lifter) -> int:
+    """Where in its window the first of the frames is that a lifter gives."""
     before = lifter.seq_len - lifter.num_targets
     return before if lifter.causal else before // 2
 
@@ -321,15 +321,19 @@ def _middle(lifter: Lifter) -> int:
     """Where the middle of these frames is."""
     if lifter.causal:
         return lifter.seq_len - 1
-    return _first_target(lifter) + lifter.num_targets // 2
+    return first_target(lifter) + lifter.num_targets // 2
 
 
-def _target_position(lifter: Lifter, frames_after: int) -> int:
+def target_position(lifter: Lifter, frames_after: int) -> int:
     """Where in the window the frame is put that is lifted.
 
     Models that give a few frames know the middle one best, by measurement even where
     all after it repeats the newest frame. Those that give all frames of their window
     have learnt to do without what comes later, and see more of the past instead.
+
+    Args:
+        lifter (Lifter): The model.
+        frames_after (int): Frames known after it, at the model's rate.
     """
     if lifter.num_targets < lifter.seq_len or lifter.seq_len == 1:
         return _middle(lifter)
