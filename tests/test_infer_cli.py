@@ -11,7 +11,7 @@ from lifters import save_lifter
 from pose_sources import Detector, Estimator
 from video_files import write_video
 
-from mmhot.cli.infer import _SMOOTHERS
+from mmhot.cli.infer import SMOOTHING
 from mmhot.io.keypoints3d import read_lifted
 from mmhot.video.smoothing import SMOOTHERS
 
@@ -161,4 +161,4 @@ def test_two_clips_of_one_name_are_refused(infer_it, video, tmp_path, capfd):
 
 
 def test_smoothers_offered_are_those_there_are():
-    assert set(_SMOOTHERS) == {'none', *SMOOTHERS}
+    assert set(SMOOTHING) == {'none', *SMOOTHERS}

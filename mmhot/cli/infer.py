@@ -26,7 +26,7 @@ from .results import (
     results_folder,
 )
 
-_SMOOTHERS = ('none', 'butterworth', 'savgol', 'one-euro')
+SMOOTHING = ('none', 'butterworth', 'savgol', 'one-euro')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for stage, what in (('2d', '2D keypoints'), ('3d', '3D poses')):
         parser.add_argument(
             f'--smooth-{stage}',
-            choices=_SMOOTHERS,
+            choices=SMOOTHING,
             default='none',
             help=f'smooth {what} over time (default: none)',
         )
