@@ -334,6 +334,7 @@ SKELETONS: Mapping[str, Skeleton] = MappingProxyType({s.name: s for s in _ALL})
 _DATASET_NAMES = MappingProxyType(
     {
         'coco': 'coco-17',
+        'ochuman': 'coco-17',
         'coco_wholebody': 'coco-wholebody-133',
         'h36m': 'h36m-17',
         'mpi_inf_3dhp': 'mpi-inf-3dhp-17',

@@ -25,6 +25,15 @@ _PARTS = {
 }
 
 
+def metainfo_file(skeleton: str) -> str:
+    """Return MMPose's file on a skeleton of COCO's."""
+    if skeleton not in _METAINFOS:
+        raise ValueError(
+            f'skeleton must be one of {", ".join(_METAINFOS)}, got {skeleton!r}'
+        )
+    return str(MMPOSE_DATASETS / _METAINFOS[skeleton])
+
+
 @DATASETS.register_module()
 class RenderedPeople(BaseCocoStyleDataset):
     """Crops of people for top-down training, with MMPose's usual keys.
@@ -60,10 +69,7 @@ class RenderedPeople(BaseCocoStyleDataset):
         data_root: str = '',
         **kwargs,
     ) -> None:
-        if skeleton not in _METAINFOS:
-            raise ValueError(
-                f'skeleton must be one of {", ".join(_METAINFOS)}, got {skeleton!r}'
-            )
+        metainfo = metainfo or dict(from_file=metainfo_file(skeleton))
         self.skeleton = get_skeleton(skeleton)
         self.visible_only = [
             index for group in visible_only for index in self.skeleton.indices(group)
@@ -71,9 +77,6 @@ class RenderedPeople(BaseCocoStyleDataset):
         self.min_keypoints = min_keypoints
         names = [ann_file] if isinstance(ann_file, str) else list(ann_file)
         self.shard_files = [Path(data_root or '', name) for name in names]
-        metainfo = metainfo or dict(
-            from_file=str(MMPOSE_DATASETS / _METAINFOS[skeleton])
-        )
         super().__init__(metainfo=metainfo, data_root=data_root, **kwargs)
         self._metainfo['CLASSES'] = [dict(id=1, name='person')]
         # MMPose's metric would read this file; there is none

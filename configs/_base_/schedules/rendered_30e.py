@@ -1,0 +1,22 @@
+# Training on rendered people, in stages of growing pictures; see the README of GTPT.
+_base_ = ['../default_runtime.py']
+
+train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=5)
+optim_wrapper = dict(
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
+    paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0, bypass_duplicate=True),
+    clip_grad=dict(max_norm=35),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=300),
+    dict(type='CosineAnnealingLR', T_max=30, eta_min=1e-5, convert_to_iter_based=True),
+]
+auto_scale_lr = dict(base_batch_size=64)
+custom_hooks = [
+    dict(type='EpochSeedHook'),
+    dict(type='SyncBuffersHook'),
+    # the average of few steps at first
+    dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=5e-4, gamma=500),
+]
+default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2, rule='greater'))
+randomness = dict(seed=42)

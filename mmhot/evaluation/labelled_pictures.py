@@ -1,0 +1,139 @@
+"""2D models on labelled pictures, in the annotated boxes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from mmpose.registry import DATASETS
+
+from mmhot.datasets.rendered_people import metainfo_file
+from mmhot.skeletons import convert_keypoints, get_skeleton
+from mmhot.video.people import PoseEstimator
+
+from .keypoint_errors import LabelledPeople
+
+# Joints that all datasets name alike; torso lengths go from one to the other.
+_TORSO = (('left_shoulder', 'right_hip'), ('right_shoulder', 'left_hip'))
+
+
+@dataclass
+class LabelledPictures:
+    """People of a dataset.
+
+    Attributes:
+        samples (list[dict]): MMPose's data infos of one person each, with ``img`` if
+            there is no file.
+        keypoints (np.ndarray): Pixels, (N, K, 2), 0 where not labelled.
+        labelled (np.ndarray): bool (N, K).
+        skeleton (str): Of the keypoints.
+    """
+
+    samples: list[dict]
+    keypoints: np.ndarray
+    labelled: np.ndarray
+    skeleton: str
+
+
+def read_labelled(
+    kind: str,
+    annotations: str,
+    images: str,
+    skeleton: str = 'coco-17',
+    limit: int | None = None,
+) -> LabelledPictures:
+    """Read a dataset.
+
+    Args:
+        kind (str): Type of a top-down dataset, MMPose's or ours.
+        annotations (str): Its ``ann_file``.
+        images (str): Folder of the pictures.
+        skeleton (str): Keypoints to compare, found by their names. Defaults to
+            'coco-17'.
+        limit (int, optional): Only so many people, evenly over the dataset.
+
+    Returns:
+        LabelledPictures: People with at least one label.
+
+    Raises:
+        FileNotFoundError: If there are no such annotations.
+        ValueError: If there is no such kind, or nobody in it.
+    """
+    if DATASETS.get(kind) is None:
+        raise ValueError(f'--dataset: {kind} is no dataset of MMPose or mmhot')
+    config = dict(type=kind, ann_file=annotations, data_prefix=dict(img=images))
+    dataset = DATASETS.build(config | dict(test_mode=True, pipeline=[]))
+    rows = np.arange(len(dataset))
+    if limit is not None and limit < len(rows):
+        rows = rows[np.linspace(0, len(rows) - 1, limit).round().astype(int)]
+    samples = [dataset.get_data_info(int(row)) for row in rows]
+    if not samples:
+        raise ValueError(f'{annotations} has nobody with labelled keypoints')
+    visible = np.stack([each['keypoints_visible'][0] > 0 for each in samples])
+    keypoints = np.stack([each['keypoints'][0] for each in samples])
+    keypoints, visible, measured = convert_keypoints(
+        keypoints, visible, dataset.metainfo['dataset_name'], skeleton
+    )
+    labelled = visible & measured
+    keypoints = np.where(labelled[..., None], keypoints, 0)
+    return LabelledPictures(samples, keypoints, labelled, skeleton)
+
+
+def predict(
+    estimator: PoseEstimator, pictures: LabelledPictures, batch_size: int = 32
+) -> tuple[LabelledPeople, np.ndarray]:
+    """Find the keypoints of labelled people in their annotated boxes.
+
+    Args:
+        estimator (PoseEstimator): The model.
+        pictures (LabelledPictures): The people.
+        batch_size (int): People at once. Defaults to 32.
+
+    Returns:
+        tuple[LabelledPeople, np.ndarray]: Keypoints that the model has, and
+        confidences, (N, K).
+    """
+    found = []
+    for first in range(0, len(pictures.samples), batch_size):
+        samples = pictures.samples[first : first + batch_size]
+        images = [load_image(sample) for sample in samples]
+        found += estimator(images, [sample['bbox'] for sample in samples])
+    keypoints, scores = (np.concatenate(each) for each in zip(*found, strict=True))
+    keypoints, scores, measured = convert_keypoints(
+        keypoints, scores, estimator.skeleton, pictures.skeleton
+    )
+    skeleton = get_skeleton(pictures.skeleton)
+    people = LabelledPeople(
+        predicted=np.where(measured[:, None], keypoints, 0),
+        truth=pictures.keypoints,
+        labelled=pictures.labelled & measured,
+        bboxes=np.concatenate([each['bbox'] for each in pictures.samples]),
+        partners=np.array(skeleton.flip_indices),
+        torso=tuple(tuple(skeleton.indices(pair)) for pair in _TORSO),
+        sigmas=_sigmas(pictures.skeleton),
+    )
+    return people, scores
+
+
+def join(parts: Sequence[LabelledPeople]) -> LabelledPeople:
+    """Put people with the same keypoints together."""
+    along = ('predicted', 'truth', 'labelled', 'bboxes')
+    arrays = {name: np.concatenate([getattr(p, name) for p in parts]) for name in along}
+    return replace(parts[0], **arrays)
+
+
+def load_image(sample: dict) -> np.ndarray:
+    """Return the picture of a sample, BGR uint8 (H, W, 3)."""
+    if 'img' in sample:
+        return sample['img']
+    image = cv2.imread(str(sample['img_path']))
+    if image is None:
+        raise FileNotFoundError(f'{sample["img_path"]} is no picture')
+    return image
+
+
+def _sigmas(skeleton: str) -> np.ndarray:
+    """COCO's tolerances of keypoints, (K,)."""
+    metainfo = parse_pose_metainfo(dict(from_file=metainfo_file(skeleton)))
+    return metainfo['sigmas']

@@ -1,0 +1,82 @@
+"""Errors of 2D keypoints, by hand."""
+
+import numpy as np
+import pytest
+
+from mmhot.evaluation.keypoint_errors import (
+    LabelledPeople,
+    calibration_error,
+    reliability,
+    summarize,
+)
+
+# shoulders left and right, hips left and right, of a person with a torso of 50 pixels
+TRUTH = np.array([[[40, 10], [10, 10], [40, 50], [10, 50]]], float)
+PARTNERS = np.array([1, 0, 3, 2])
+
+
+def people(predicted, labelled=True, truth=TRUTH):
+    count = len(predicted)
+    return LabelledPeople(
+        predicted=np.asarray(predicted, float),
+        truth=np.repeat(truth, count, 0),
+        labelled=np.broadcast_to(labelled, (count, 4)),
+        bboxes=np.tile([0.0, 0, 50, 80], (count, 1)),
+        partners=PARTNERS,
+        torso=((0, 3), (1, 2)),
+        sigmas=np.full(4, 0.1),
+    )
+
+
+def test_perfect_keypoints():
+    row = summarize(people(TRUTH))
+    assert row.pop('people') == 1
+    assert row.pop('swapped') == 0
+    assert set(row.values()) == {1.0}
+
+
+def test_torso_is_a_diagonal_and_decides_what_is_close():
+    shifted = TRUTH + [[[9.9, 0], [0, 10.1], [0, 0], [-6, 8]]]
+    found = people(shifted)
+    np.testing.assert_allclose(found.torso_lengths(), [50])
+    # 10 pixels are a fifth of 50; the fourth is exactly that far off
+    assert found.within(0.2).tolist() == [[True, False, True, True]]
+    assert found.within(0.1, 'bbox').tolist() == [[False, False, True, False]]
+
+
+def test_swapped_sides_are_told_from_bad_places():
+    mirrored = TRUTH[:, PARTNERS]
+    mirrored[0, 3] = [200, 200]
+    row = summarize(people(mirrored))
+    assert (row['PCK@0.2 torso'], row['swapped'], row['PCK, any side']) == (
+        0,
+        0.75,
+        0.75,
+    )
+
+
+def test_partners_without_labels_do_not_count_as_swapped():
+    found = people(TRUTH[:, PARTNERS], labelled=[True, False, True, True])
+    assert found.swapped().tolist() == [[False, False, True, True]]
+
+
+def test_similarity_is_cocos():
+    found = people(TRUTH + [3, 4], labelled=[True, True, False, False])
+    area = 50 * 80 * 0.53
+    np.testing.assert_allclose(found.oks(), np.exp(-25 / (2 * area * 0.2**2)))
+
+
+def test_people_without_torso_are_left_out_of_what_needs_one():
+    found = people(TRUTH, labelled=[True, True, False, False])
+    row = summarize(found)
+    assert np.isnan(row['PCK@0.2 torso'])
+    assert row['PCK@0.1 bbox'] == 1
+
+
+def test_reliability_compares_confidence_and_truth():
+    scores = np.array([0.05, 0.15, 0.15, 0.95, 1.0])
+    table = reliability(scores, np.array([False, True, False, True, True]))
+    assert [count for *_, count in table] == [1, 2, 2]
+    np.testing.assert_allclose([share for _, share, _ in table], [0, 0.5, 1])
+    wanted = (0.05 * 1 + 0.35 * 2 + 0.025 * 2) / 5
+    assert calibration_error(table) == pytest.approx(wanted)
