@@ -9,6 +9,7 @@ import pytest
 from lifters import save_lifter
 
 from mmhot.apis import Lifter
+from mmhot.cli.errors import print_line
 from mmhot.io.keypoints2d import Clip2D, Track2D
 from mmhot.skeletons import get_skeleton
 from mmhot.video.capture import Interruption
@@ -266,10 +267,10 @@ def resident():
     return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
 
 
-@pytest.mark.slow(reason='lifts an hour of a stream, nine minutes of a free CPU')
+@pytest.mark.slow(reason='lifts an hour of a stream, several minutes of a free CPU')
 def test_an_hour_takes_no_more_memory_than_its_first_minutes(lifter):
-    # somebody leaves for three of every ten seconds, and comes back as somebody new
-    finder = Walkers(away=lambda time: time % 10 > 7)
+    # somebody is there for two of every ten seconds, and comes back as somebody new
+    finder = Walkers(away=lambda time: time % 10 > 2)
     live = LiveLifter(finder, lifter, 25.0)
     measured, tracks, count = [], set(), 0
     for index in range(90_000):
@@ -279,7 +280,7 @@ def test_an_hour_takes_no_more_memory_than_its_first_minutes(lifter):
             tracks |= {person.track for person in poses.people}
         if index % 4500 == 4499:
             measured.append(resident())
-            print(f'{(index + 1) / 1500:.0f} min: {measured[-1]:.1f} MB')
-    assert count > 55_000
+            print_line(f'{(index + 1) / 1500:.0f} min: {measured[-1]:.1f} MB')
+    assert count > 16_000
     assert len(tracks) == 360
     assert max(measured) - measured[0] < 8

@@ -5,6 +5,7 @@ import pytest
 from mocap import CAMERAS, KICK, joints_of
 from numpy.testing import assert_allclose
 
+from mmhot.lifting import placement
 from mmhot.lifting.placement import place_roots
 
 CAMERA = CAMERAS[0]
@@ -66,3 +67,10 @@ def test_twice_the_focal_length_is_twice_the_distance():
     assert_allclose(
         place_roots(poses, pixels, *settings)[:, 2], 2 * root[:, 2], rtol=0.05
     )
+
+
+def test_short_and_long_stretches_are_solved_alike(monkeypatch):
+    poses, pixels, _ = scene(40)
+    placed = place(poses, pixels)
+    monkeypatch.setattr(placement, '_FEW', 0)
+    assert_allclose(place(poses, pixels), placed, atol=1e-9)
