@@ -1,5 +1,5 @@
-# Rendered people in shards, with GTPT's labels; the augmentation is ours, for models that
-# are to work on photographs.
+# Rendered people in shards, with GTPT's labels. The augmentation is ours, for models
+# that are to work on photographs.
 dataset_type = 'RenderedPeople'
 data_mode = 'topdown'  # MMPose's inferencer asks for it
 data_root = 'data/rendered_people/'

@@ -16,7 +16,7 @@ class SeededAlbumentation(Albumentation):
 
     Albumentations 2 draws from generators of its own, which no seed of a training
     reaches: here they are seeded for each picture by a number that NumPy's global
-    generator draws. Needs the extra ``augment``. Modified key: ``img``.
+    generator draws. Modified key: ``img``.
 
     Args:
         transforms (list[dict]): Pixel-level transforms, ``type`` their name.
@@ -33,7 +33,7 @@ class SeededAlbumentation(Albumentation):
         except ImportError as error:
             raise ImportError(
                 'SeededAlbumentation needs albumentations: '
-                "pip install 'albumentations>=2,<3'"
+                'pip install albumentations==2.0.8'
             ) from error
         self.library = albumentations
         super().__init__(transforms, keymap)
