@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from mmhot.io.keypoints2d import Clip2D, read_keypoints
 
+from .addresses import is_url
 from .frames import FrameSource, open_inputs
 
 _KEYPOINT_FILES = {'.npz', '.json'}
@@ -85,7 +86,7 @@ def _find(text: str, fps: float | None) -> list[ClipInput]:
     path = Path(text)
     if path.is_file() or path.suffix.lower() in _KEYPOINT_FILES:
         return [_of_file(path, fps)]
-    if has_magic(text) and not path.exists():
+    if has_magic(text) and not path.exists() and not is_url(text):
         files = [Path(name) for name in sorted(glob(text, recursive=True))]
         if not files:
             raise FileNotFoundError(f'no file is named like {text}')

@@ -143,8 +143,10 @@ class VideoLifter:
         return tracks
 
     def _cache_path(self, source: FrameSource) -> Path | None:
+        if self.cache is None or not source.path.exists():
+            return None  # of addresses nobody knows whether they still show the same
         facts = {**self.finder.facts, 'fps': source.fps, 'frames': source.num_frames}
-        return self.cache and cache_path(self.cache, source.path, facts)
+        return cache_path(self.cache, source.path, facts)
 
     def assemble(
         self, source: FrameSource, found: FoundPeople, tracks: list[Track2D]
