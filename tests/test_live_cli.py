@@ -136,6 +136,7 @@ def test_another_session_goes_on_in_the_same_file(infer_it, out, tmp_path):
         ('0', {'show': True}, '--show goes with --live only'),
         ('0 1', {'live': True}, '--live takes one stream, got 0 1'),
         ('0', {'live': True, 'formats': 'bvh'}, '--formats does not go with --live'),
+        ('0', {'live': True, 'resume': True}, '--resume and --runner do not go with'),
         ('0', {'live': True, 'axes': 'world'}, 'need a whole clip'),
         ('0', {'live': True, 'height': 1.8}, 'need a whole clip'),
         ('0', {'live': True, 'reconnect': -1}, '--reconnect must be at least 0'),

@@ -74,6 +74,8 @@ def wants_live(args: argparse.Namespace) -> bool:
         raise ValueError(f'--live takes one stream, got {" ".join(args.inputs)}')
     if args.formats != ('npz',):
         raise ValueError('--formats does not go with --live, which writes .jsonl')
+    if args.resume or args.runner != 'local':
+        raise ValueError('--resume and --runner do not go with --live')
     if args.axes == 'world' or args.height is not None or args.static_camera:
         raise ValueError(
             '--height, --static-camera and --axes world need a whole clip: they do not '
