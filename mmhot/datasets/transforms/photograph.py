@@ -6,6 +6,8 @@ import numpy as np
 from mmpose.datasets.transforms import Albumentation
 from mmpose.registry import TRANSFORMS
 
+from mmhot.installation.extras import import_extra
+
 # albumentations would ask the network for its latest version when imported
 os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
 
@@ -23,19 +25,13 @@ class SeededAlbumentation(Albumentation):
         keymap (dict, optional): MMPose's. Defaults to None: the picture alone.
 
     Raises:
-        ImportError: If albumentations is not installed.
-        ValueError: If it has no such transform.
+        ValueError: If albumentations is not installed, or has no such transform.
     """
 
     def __init__(self, transforms: list[dict], keymap: dict | None = None) -> None:
-        try:
-            import albumentations
-        except ImportError as error:
-            raise ImportError(
-                'SeededAlbumentation needs albumentations: '
-                'pip install albumentations==2.0.8'
-            ) from error
-        self.library = albumentations
+        self.library = import_extra(
+            'albumentations', 'SeededAlbumentation', 'albumentations'
+        )
         super().__init__(transforms, keymap)
 
     def albu_builder(self, cfg: dict) -> object:
