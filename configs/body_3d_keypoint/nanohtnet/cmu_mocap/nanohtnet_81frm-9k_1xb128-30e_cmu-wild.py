@@ -25,6 +25,7 @@ lifting = dict(fps=50.0, stride=1, mapping='trained')
 train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=5)
 custom_hooks = [
     *_base_.custom_hooks,
-    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=1e-3),
+    # without the initial weights, which a plain average holds on to for long
+    dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=1e-3, gamma=500),
 ]
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))

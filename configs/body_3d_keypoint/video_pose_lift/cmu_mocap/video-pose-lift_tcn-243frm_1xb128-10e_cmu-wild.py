@@ -15,6 +15,7 @@ param_scheduler = _base_.param_scheduler
 param_scheduler[1].T_max = 10
 custom_hooks = [
     *_base_.custom_hooks,
-    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=1e-3),
+    # without the initial weights, which a plain average holds on to for long
+    dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=1e-3, gamma=500),
 ]
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))
