@@ -54,7 +54,7 @@ class Overlay:
             for box in people.bboxes:
                 left, top, right, bottom = np.rint(box).astype(int).tolist()
                 corners = (left, top), (right, bottom)
-                cv2.rectangle(image, *corners, _BOX, self.thickness, cv2.LINE_AA)
+                cv2.rectangle(image, *corners, _BOX, self.thickness)
         sure = people.scores >= self.kpt_thr
         keypoints = np.where(sure[..., None], people.keypoints, np.nan)
         for own in keypoints:
