@@ -8,6 +8,7 @@ Example::
 import argparse
 import sys
 
+from mmhot.cli.allocator import keep_freed_memory
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.runner import (
     add_runner_arguments,
@@ -48,6 +49,7 @@ def parse_args() -> argparse.Namespace:
 
 def train(args: argparse.Namespace) -> None:
     """Train as the arguments say."""
+    keep_freed_memory()
     config = load_config(args)
     if args.no_validate:
         config.val_cfg = config.val_dataloader = config.val_evaluator = None

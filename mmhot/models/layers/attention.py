@@ -10,6 +10,8 @@ from .dropout import Dropout
 # in training, which needs the logits again, and in inference.
 _PLAIN_IN_TRAINING = range(64)
 _PLAIN_IN_INFERENCE = range(16, 65)
+# The fused kernel's gradient is slow in half precision, which is for training.
+_PLAIN_IN_HALF_PRECISION = range(512)
 # Softmax is slow over rows of at most so many numbers, which it takes one by one, and
 # fast over columns, which it takes side by side.
 _SHORT_ROWS = 20
@@ -57,7 +59,8 @@ class Attention(nn.Module):
         # fused kernels want 4-D, and what is not contiguous would not be one product
         x = x.reshape(-1, *x.shape[-2:]).contiguous()
         qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
-        q, k, v = qkv.transpose(1, 3).unbind(2)  # 3 x (B', H, N, D)
+        # transposed last: so gradients are joined where the linear layer wants them
+        q, k, v = (each.transpose(1, 2) for each in qkv.unbind(2))  # (B', H, N, D)
         x = _attend(q, k, v, self.scale)
         x = self.proj_drop(self.proj(x.transpose(1, 2).flatten(2)))
         return x.reshape(*lead, *x.shape[-2:])
@@ -65,10 +68,16 @@ class Attention(nn.Module):
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, scale: float | None) -> Tensor:
     """Attend, within (B, H, N, D), by whatever is fastest."""
-    plain = _PLAIN_IN_TRAINING if torch.is_grad_enabled() else _PLAIN_IN_INFERENCE
-    if q.device.type == 'cpu' and q.shape[-2] in plain:
+    if q.device.type == 'cpu' and q.shape[-2] in _plain_lengths(q.dtype):
         q = q * (q.shape[-1] ** -0.5 if scale is None else scale)
         if k.shape[-2] > _SHORT_ROWS:
             return (q @ k.mT).softmax(-1) @ v
         return (k @ q.mT).softmax(-2).mT @ v
     return F.scaled_dot_product_attention(q, k, v, scale=scale)
+
+
+def _plain_lengths(dtype: torch.dtype) -> range:
+    if not torch.is_grad_enabled():
+        return _PLAIN_IN_INFERENCE
+    is_half = dtype in (torch.bfloat16, torch.float16)
+    return _PLAIN_IN_HALF_PRECISION if is_half else _PLAIN_IN_TRAINING
