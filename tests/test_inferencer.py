@@ -14,6 +14,7 @@ from pose_sources import BOX, Detector, Estimator
 from video_files import picture, write_video
 
 from mmhot.apis import Inferencer, Lifter, inferencer
+from mmhot.apis.inferencing import inputs
 from mmhot.apis.inferencing.options import (
     _FIXED,
     _WITHOUT_EFFECT,
@@ -26,6 +27,7 @@ from mmhot.video.frames import VideoFile
 from mmhot.video.pipeline import VideoLifter
 from mmhot.video.sources import PoseSource
 from mmhot.video.sources.box_filter import BoxFilter
+from mmhot.video.streams import open_stream
 
 
 @pytest.fixture(scope='module')
@@ -242,17 +244,27 @@ def test_arrays_lists_and_generators_are_inputs(flat, video):
 
 
 @pytest.mark.parametrize(
-    ('inputs', 'said'),
+    ('given', 'said'),
     [
         ('none.mp4', 'none.mp4 does not exist'),
-        ('webcam:1', 'mmhot infer --live'),
+        ('webcam:99', 'there is no webcam 99'),
         (3, 'got int'),
         ([3], 'input 0 must be a path, an address or an array, got int'),
     ],
 )
-def test_wrong_inputs_are_refused_at_once(flat, inputs, said):
+def test_wrong_inputs_are_refused_at_once(flat, given, said):
     with pytest.raises((ValueError, FileNotFoundError), match=said):
-        flat(inputs)
+        flat(given)
+
+
+def test_webcams_are_streams_in_2d(flat, lifting, video, monkeypatch):
+    # a film, played at its own pace, stands in for one
+    monkeypatch.setattr(inputs, 'open_stream', lambda number: open_stream(video))
+    results = list(flat('webcam'))
+    assert 1 <= len(results) <= 10
+    assert {people(result)[0]['track_id'] for result in results} == {0}
+    with pytest.raises(ValueError, match='mmhot infer --live'):
+        next(lifting('webcam:0'))
 
 
 def test_arrays_that_are_no_pictures_are_refused(flat):

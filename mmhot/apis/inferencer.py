@@ -121,7 +121,7 @@ class Inferencer:
         Args:
             inputs (str | Path | np.ndarray | Iterable): A picture, a video, a folder
                 or glob of these, an address, a BGR array (H, W, 3) uint8, or several
-                of these.
+                of these; in 2D a webcam, too (``'webcam'``, ``'webcam:1'``).
             return_datasamples (bool): Whether predictions are MMPose's data samples
                 and not lists of dicts. Defaults to False.
             batch_size (int): Pictures that go through the 2D models together. Defaults

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.video.addresses import is_url
+from mmhot.video.capture import Capture
 from mmhot.video.frames import (
     Frame,
     FrameSource,
@@ -18,6 +19,7 @@ from mmhot.video.frames import (
     open_inputs,
     read_image,
 )
+from mmhot.video.streams import open_stream
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,30 @@ class PictureFilm:
             yield Frame(index, index / self.fps, image)
 
 
+class Webcam:
+    """A webcam as a film without an end; a :class:`FrameSource`.
+
+    Frames that nobody has time for are left out.
+
+    Args:
+        number (str): Of the webcam, or its device.
+    """
+
+    def __init__(self, number: str) -> None:
+        self._stream = open_stream(number)
+        self.name = self._stream.name
+        self.path = Path(self._stream.address)
+        self.fps = self._stream.fps
+        self.num_frames: int | None = None
+        self.ended: str | None = None
+        self.num_damaged = 0
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Read until nobody wants more."""
+        with Capture(self._stream) as capture:
+            yield from (item for item in capture if isinstance(item, Frame))
+
+
 Input = Picture | FrameSource
 
 
@@ -80,7 +106,8 @@ def open_all(inputs: Any, fps: float | None = None) -> Iterable[Input]:
 
     Args:
         inputs (str | Path | np.ndarray | Iterable): A picture, a video, a folder or
-            glob of these, an address, a BGR array (H, W, 3), or several of all these.
+            glob of these, an address, a webcam (``'webcam'``, ``'webcam:1'``), a BGR
+            array (H, W, 3), or several of all these.
         fps (float, optional): Makes all pictures one film of that rate.
 
     Returns:
@@ -119,10 +146,7 @@ def _open(item: Any, index: int) -> list[Input]:
         )
     text = str(item)
     if text.lower().startswith('webcam'):
-        raise ValueError(
-            f'{text}: webcams have no end, so that no whole clip can be lifted; run '
-            'mmhot infer --live'
-        )
+        return [Webcam(text.partition(':')[2] or '0')]
     if is_url(text) and is_image(text.partition('?')[0]):
         name = Path(text.partition('?')[0]).name
         return [Picture(name, partial(_download, text))]

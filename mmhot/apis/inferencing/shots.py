@@ -17,7 +17,7 @@ from mmhot.video.people import People
 from mmhot.video.pipeline import VideoLifter
 from mmhot.video.tracking import Tracker, track_clip
 
-from .inputs import Picture, PictureFilm
+from .inputs import Picture, PictureFilm, Webcam
 from .options import CallOptions
 from .predictions import Poses, describe_people
 
@@ -107,7 +107,16 @@ class Finder3D:
             yield Shot(0, size, image, people, None, instances, poses)
 
     def of_film(self, film: FrameSource, progress: Progress) -> Iterator[Shot]:
-        """Lift a film; where pictures are needed, it is read once more."""
+        """Lift a film; where pictures are needed, it is read once more.
+
+        Raises:
+            ValueError: If it is a webcam, or no frame can be read.
+        """
+        if isinstance(film, Webcam):
+            raise ValueError(
+                f'{film.path} is a webcam, of which no whole clip can be lifted: use '
+                'mmhot infer --live, or mmhot.video.live.LiveLifter'
+            )
         total = film.num_frames or 0
         found = self._pipeline.find(film, lambda done: progress('2D', done, total))
         read = len(found.people)
