@@ -14,7 +14,8 @@ from mmhot.io.keypoints2d import Clip2D, Track2D
 from mmhot.skeletons import get_skeleton
 from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
-from mmhot.video.live import LiveLifter, target_position
+from mmhot.video.live import LiveLifter
+from mmhot.video.lookahead import target_position
 from mmhot.video.people import People
 from mmhot.video.smoothing import one_euro
 
@@ -259,6 +260,10 @@ def test_wrong_options_are_refused(lifter):
         make(smooth_3d='savgol')
     with pytest.raises(ValueError, match='max_gap must be above 0 seconds'):
         make(max_gap=0)
+    live = make()
+    live.update(*frames([3]))
+    with pytest.raises(ValueError, match='time must go on from 0.06 s, got 0.06 s'):
+        live.update(*frames([3]))
 
 
 def resident():

@@ -14,6 +14,7 @@ from video_files import picture, write_video
 from mmhot.video import capture as capture_module
 from mmhot.video.capture import Capture, Interruption, _Clock
 from mmhot.video.frames import Frame, open_inputs
+from mmhot.video.inputs import find_inputs
 from mmhot.video.streams import open_stream
 
 SECONDS = 10  # after which a test that hangs fails
@@ -153,7 +154,7 @@ class Files(Camera):
     """A file, without seeking."""
 
     def do_GET(self):
-        data = Path(self.server.folder, self.path.lstrip('/')).read_bytes()
+        data = Path(self.server.folder, self.path[1:].partition('?')[0]).read_bytes()
         self.send_response(200)
         self.send_header('Content-Length', str(len(data)))
         self.end_headers()
@@ -197,7 +198,8 @@ def test_films_in_the_network_are_read_like_files(serve, tmp_path):
     write_video(tmp_path / 'film.mp4')
     (tmp_path / 'none.mp4').touch()
     url = serve(Files, folder=tmp_path)
-    (film,) = open_inputs([f'{url}/film.mp4'])
+    (found,) = find_inputs([f'{url}/film.mp4?key=1'])
+    film = found.open()
     assert (film.name, film.fps) == ('film', 25)
     assert np.abs(np.subtract(told(film), range(10))).max() <= 1
     assert film.ended is None

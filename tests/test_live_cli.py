@@ -12,10 +12,10 @@ from streams import ScriptedStream
 from video_files import picture, write_video
 
 from mmhot.cli import main
-from mmhot.cli.live import Latencies
 from mmhot.io.json_lines import JsonLines
 from mmhot.video import capture, sources, streams
 from mmhot.video.frames import Frame
+from mmhot.video.latencies import Latencies
 from mmhot.video.live import LivePerson, LivePoses
 
 

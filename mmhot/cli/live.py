@@ -23,8 +23,6 @@ _ONLY_LIVE = {
     'show': False,
 }
 _RECONNECT = 60.0
-# Latencies are counted in steps of a millisecond, up to so many.
-_MOST_MS = 20_000
 
 
 def add_live_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,6 +117,7 @@ class _Session:
     def __init__(self, args, stream, pipeline, opened: ExitStack) -> None:
         from mmhot.io.json_lines import JsonLines
         from mmhot.video.capture import Capture
+        from mmhot.video.latencies import Latencies
         from mmhot.video.live import LiveLifter
 
         self.args = args
@@ -268,35 +267,6 @@ def _as_instance(person, axes: str) -> dict:
         'scores': person.scores.astype(float).round(3).tolist(),
         'broken': person.broken,
     }
-
-
-class Latencies:
-    """Mean and quantiles of any number of times, in milliseconds."""
-
-    def __init__(self) -> None:
-        self._counts = [0] * (_MOST_MS + 1)
-        self._count = 0
-        self._sum = 0.0
-
-    def add(self, milliseconds: float) -> None:
-        """Count one."""
-        self._counts[min(max(round(milliseconds), 0), _MOST_MS)] += 1
-        self._count += 1
-        self._sum += milliseconds
-
-    @property
-    def mean(self) -> float:
-        """Mean, 0 of none."""
-        return round(self._sum / max(self._count, 1), 1)
-
-    def quantile(self, part: float) -> int:
-        """Least number of milliseconds within which this part of them is."""
-        below = 0
-        for milliseconds, count in enumerate(self._counts):
-            below += count
-            if below >= part * self._count:
-                return milliseconds
-        return _MOST_MS
 
 
 @contextmanager

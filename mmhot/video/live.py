@@ -19,6 +19,7 @@ from mmhot.skeletons import convert_keypoints, get_skeleton
 from .capture import Interruption
 from .finding import Finder
 from .frames import Frame
+from .lookahead import first_target, settle_lookahead, target_position
 from .people import People
 from .tracking import Tracker
 from .trails import Sight, Trail, sample
@@ -137,7 +138,7 @@ class LiveLifter:
         self.lifter = lifter
         self.fps = fps
         self.tracker = Tracker(fps, _MEMORY)
-        self.lookahead = _settle_lookahead(lifter, fps, lookahead)
+        self.lookahead = settle_lookahead(lifter, fps, lookahead)
         self.latency = self.lookahead / fps
         self.kpt_thr = kpt_thr
         self.smooth_2d = smooth_2d == 'one-euro'
@@ -156,6 +157,7 @@ class LiveLifter:
         self._count = 0
         self._index = -1
         self._size: tuple[int, int] | None = None
+        self._now: float | None = None
 
     def __call__(self, items: Iterable[Frame | Interruption]) -> Iterator[LivePoses]:
         """Lift a whole stream.
@@ -183,7 +185,13 @@ class LiveLifter:
         Returns:
             list[LivePoses]: Of earlier frames, whose time has come: one as a rule;
             none at first, more after frames were missing.
+
+        Raises:
+            ValueError: If time does not go on.
         """
+        if self._now is not None and not frame.time > self._now:
+            raise ValueError(f'time must go on from {self._now} s, got {frame.time} s')
+        self._now = frame.time
         size = frame.image.shape[1::-1]
         done = self.interrupt() if self._size not in (None, size) else []
         self._size = size
@@ -295,49 +303,6 @@ class LiveLifter:
             trail.forget(oldest - span)
             if oldest - trail.last_seen > span + _MEMORY:
                 del self._trails[track]
-
-
-def _settle_lookahead(lifter: Lifter, fps: float, wanted: int | None) -> int:
-    """Check how many frames of a stream to wait for."""
-    after = lifter.seq_len - 1 - _middle(lifter)
-    most = int(np.ceil(after / lifter.fps * fps))
-    if wanted is None:
-        return min(4, most)
-    if not 0 <= wanted <= most:
-        raise ValueError(
-            f'lookahead must be from 0 to the {most} frames that {lifter.name} makes '
-            f'use of at {fps:g} frames per second, got {wanted}'
-        )
-    return wanted
-
-
-def first_target(lifter: Lifter) -> int:
-    """Where in its window the first of the frames is that a lifter gives."""
-    before = lifter.seq_len - lifter.num_targets
-    return before if lifter.causal else before // 2
-
-
-def _middle(lifter: Lifter) -> int:
-    """Where the middle of these frames is."""
-    if lifter.causal:
-        return lifter.seq_len - 1
-    return first_target(lifter) + lifter.num_targets // 2
-
-
-def target_position(lifter: Lifter, frames_after: int) -> int:
-    """Where in the window the frame is put that is lifted.
-
-    Models that give a few frames know the middle one best, by measurement even where
-    all after it repeats the newest frame. Those that give all frames of their window
-    have learnt to do without what comes later, and see more of the past instead.
-
-    Args:
-        lifter (Lifter): The model.
-        frames_after (int): Frames known after it, at the model's rate.
-    """
-    if lifter.num_targets < lifter.seq_len or lifter.seq_len == 1:
-        return _middle(lifter)
-    return max(_middle(lifter), lifter.seq_len - 1 - frames_after)
 
 
 def _scores_at(sights: list[Sight], time: float) -> np.ndarray:
