@@ -28,6 +28,25 @@ class CoarseTokens(NamedTuple):
     kept: tuple[Tensor, ...]
 
 
+class CoarseState(NamedTuple):
+    """Tokens between two layers of the coarse encoder.
+
+    Args:
+        x (Tensor): Query tokens, then patches, (B, J + N, C).
+        positions (Tensor): What the next layer adds, (J + N, C) or (B, J + N, C).
+        rows (Tensor): Row of each patch in the table of positions, (B, N).
+        pairs (tuple[Tensor, Tensor] | None): Last layer's queries (B, J, H, D) and
+            the keys of patches (B, N, H, D).
+        kept (tuple[Tensor]): Rows of the patches that left each layer, (B, N).
+    """
+
+    x: Tensor
+    positions: Tensor
+    rows: Tensor
+    pairs: tuple[Tensor, Tensor] | None = None
+    kept: tuple[Tensor, ...] = ()
+
+
 class CoarseEncoder(nn.Module):
     """Self-attention layers in which a human token becomes keypoint tokens.
 
@@ -68,39 +87,55 @@ class CoarseEncoder(nn.Module):
         )
 
     def forward(
-        self, patches: Tensor, table: Tensor, counts: tuple[int, ...]
+        self, state: CoarseState, table: Tensor, counts: tuple[int, ...]
     ) -> CoarseTokens:
-        """Encode.
+        """Run all layers that are left.
 
         Args:
-            patches (Tensor): Patch tokens, (B, N, C).
+            state (CoarseState): What :meth:`begin` or :meth:`advance` returned.
             table (Tensor): Row 0 of zeros for tokens without a position, then one of
                 each patch, (N + 1, C).
-            counts (tuple[int]): Patches that each layer keeps.
+            counts (tuple[int]): Patches that each of these layers keeps.
         """
+        state = self.advance(state, table, counts)
+        logits = patch_logits(*state.pairs, self.blocks[-1].attn.scale)
+        queries, patches = state.x.tensor_split([logits.shape[1]], dim=1)
+        return CoarseTokens(queries, patches, state.rows, logits, state.kept)
+
+    def begin(self, patches: Tensor, table: Tensor) -> CoarseState:
+        """Put the human token before patches (B, N, C)."""
         human = self.human_token.expand(len(patches), -1, -1)
         x = torch.cat([human, patches + table[1:]], dim=1)
         rows = torch.arange(1, len(table), device=x.device).expand(len(x), -1)
-        positions, num_queries, kept = table, 1, []
-        for layer, (block, count) in enumerate(zip(self.blocks, counts, strict=True)):
-            x = x + positions if layer else x
-            x, qkv = block.attend(x)
-            queries, keys = qkv[:, :num_queries, 0], qkv[:, num_queries:, 1]
-            if count != rows.shape[1]:
-                scores = pool_logits(patch_logits(queries, keys, block.attn.scale))
-                index = keep_highest(scores, count)
-                keys, rows = gather_tokens(keys, index), gather_tokens(rows, index)
-                x = keep_patches(x, index, num_queries)
-                positions = table[_pad(rows, num_queries)]
-            if layer == self.keypoint_layer:
-                x = torch.cat([x[:, :1] + self.query_tokens, x[:, 1:]], dim=1)
-                num_queries = len(self.query_tokens)
-                positions = table[_pad(rows, num_queries)]
-            x = block.feed_forward(x)
-            kept.append(rows)
-        logits = patch_logits(queries, keys, block.attn.scale)
-        queries, patches = x[:, :num_queries], x[:, num_queries:]
-        return CoarseTokens(queries, patches, rows, logits, tuple(kept))
+        return CoarseState(x, table, rows)
+
+    def advance(
+        self, state: CoarseState, table: Tensor, counts: tuple[int, ...]
+    ) -> CoarseState:
+        """Run the next layers, of which each keeps so many patches."""
+        for count in counts:
+            state = self._run_layer(len(state.kept), state, table, count)
+        return state
+
+    def _run_layer(
+        self, layer: int, state: CoarseState, table: Tensor, count: int
+    ) -> CoarseState:
+        block, (x, positions, rows, _, kept) = self.blocks[layer], state
+        num_queries = 1 if layer <= self.keypoint_layer else len(self.query_tokens)
+        # the first layer's input has them already
+        x, qkv = block.attend(x + positions if layer else x)
+        queries, keys = qkv[:, :num_queries, 0], qkv[:, num_queries:, 1]
+        if count != rows.shape[1]:
+            scores = pool_logits(patch_logits(queries, keys, block.attn.scale))
+            index = keep_highest(scores, count)
+            keys, rows = gather_tokens(keys, index), gather_tokens(rows, index)
+            x = keep_patches(x, index, num_queries)
+            positions = table[_pad(rows, num_queries)]
+        if layer == self.keypoint_layer:
+            x = torch.cat([x[:, :1] + self.query_tokens, x[:, 1:]], dim=1)
+            positions = table[_pad(rows, len(self.query_tokens))]
+        x = block.feed_forward(x)
+        return CoarseState(x, positions, rows, (queries, keys), (*kept, rows))
 
 
 def keep_patches(x: Tensor, index: Tensor, num_others: int) -> Tensor:

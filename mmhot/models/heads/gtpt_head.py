@@ -6,6 +6,8 @@ backbone. The slot that the published code adds to fill the first group is not s
 anything here, not even masked.
 """
 
+from itertools import takewhile
+
 import numpy as np
 import torch
 from mmengine.structures import PixelData
@@ -191,13 +193,31 @@ class GTPTHead(BaseHead):
             by index and in ascending order: (B, N) in coarse layers, then (B, G, N),
             where dense keypoints are -1.
         """
-        counts = self._count(keep_rates)
-        coarse_depth, _ = self.depths
-        first_fine = counts[coarse_depth]
-        coarse = self.coarse_encoder(patches, self.positions, counts[:coarse_depth])
-        grouped = self.coarse_to_fine(coarse, self.positions, first_fine)
-        tokens, kept = self.fine_encoder(grouped, counts[coarse_depth:])
-        return tokens, tuple(rows - 1 for rows in coarse.kept + kept)
+        return self.encode_passes(patches, keep_rates)[0]
+
+    def encode_passes(
+        self, patches: Tensor, *keep_rates: KeepRates
+    ) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
+        """Encode the same patches with several keep rates, see :meth:`encode`.
+
+        Coarse layers before these make a difference run once.
+        """
+        counts, (coarse_depth, _) = [*map(self._count, keep_rates)], self.depths
+        alike = takewhile(
+            lambda layer: len(set(layer)) == 1,
+            zip(*(each[:coarse_depth] for each in counts), strict=True),
+        )
+        shared = tuple(first for first, *_ in alike)
+        encoder, table = self.coarse_encoder, self.positions
+        state = encoder.advance(encoder.begin(patches, table), table, shared)
+        passes = []
+        for each in counts:
+            rest, fine = each[len(shared) : coarse_depth], each[coarse_depth:]
+            coarse = encoder(state, table, rest)
+            grouped = self.coarse_to_fine(coarse, table, fine[0])
+            tokens, kept = self.fine_encoder(grouped, fine)
+            passes.append((tokens, tuple(rows - 1 for rows in coarse.kept + kept)))
+        return passes
 
     def classify(self, tokens: Tensor) -> SimCC:
         """Map keypoint tokens (B, K, C) to logits."""
@@ -214,11 +234,10 @@ class GTPTHead(BaseHead):
         Returns:
             dict: What the loss module returns and, for the log, ``acc_pose``.
         """
-        patches = self.embed(feats)
-        pruned = self.classify(self.encode(patches, self.keep_rates)[0])
-        entire = None
-        if self.loss_module.needs_entire:
-            entire = self.classify(self.encode(patches, None)[0])
+        rates = [self.keep_rates] + [None] * self.loss_module.needs_entire
+        passes = self.encode_passes(self.embed(feats), *rates)
+        logits = [self.classify(tokens) for tokens, _ in passes]
+        pruned, entire = (*logits, None)[:2]
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
         targets = tuple(
             torch.cat([label[f'keypoint_{axis}_labels'] for label in labels])

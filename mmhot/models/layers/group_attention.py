@@ -48,10 +48,12 @@ class GroupAttention(Attention):
             values of all tokens, (B * G, N, 3, H, D).
         """
         qkv = self.qkv(x).view(*x.shape[:2], 3, self.num_heads, -1)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B * G, H, N, D)
+        q, k, v = qkv.unbind(2)  # (B * G, N, H, D)
         if shared is not None:
             pairs = _share(qkv[:, :, 1:], num_groups, num_slots, shared)
-            k, v = pairs.permute(2, 0, 3, 1, 4).unbind(0)
+            k, v = pairs.unbind(2)
+        # transposed last, as in plain attention
+        q, k, v = (each.transpose(1, 2) for each in (q, k, v))
         x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
         return self.proj(x.transpose(1, 2).flatten(2)), qkv
 
