@@ -12,6 +12,7 @@ from mmpose.utils.typing import ConfigType, InstanceList, SampleList
 from torch import Tensor, nn
 
 from ..layers import mirror_poses
+from ..layers.precision import full_precision
 from ..tokens import PrunedFeatures, gather_tokens
 
 Features = Tensor | PrunedFeatures
@@ -63,7 +64,7 @@ class PoseLiftingHead(BaseHead):
     def coordinates(self, feats: Tensor) -> Tensor:
         """Map features ``(B, T', [K,] C)`` to poses ``(B, T', K, 3)``."""
         # half precision rounds a metre to millimetres
-        with torch.autocast(feats.device.type, enabled=False):
+        with full_precision(feats):
             coords = self.fc(feats.to(self.fc.weight.dtype))
         if self.num_keypoints is None:
             return coords

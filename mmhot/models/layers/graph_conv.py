@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .foldable import Foldable
+from .precision import in_autocast
 
 
 class ModulatedGraphConv(Foldable):
@@ -51,7 +52,7 @@ class ModulatedGraphConv(Foldable):
         """Map ``(B, N, in_dims)`` to ``(B, N, out_dims)``."""
         kernel, scale, bias, graph = self.folded()
         own, others = (x @ kernel).mul_(scale).chunk(2, dim=-1)  # (B, N, out_dims)
-        if torch.is_autocast_enabled(x.device.type):  # it refuses work in place
+        if in_autocast(x):  # it refuses work in place
             return torch.baddbmm(own + bias, graph.expand(len(x), -1, -1), others)
         return (own + bias).baddbmm_(graph.expand(len(x), -1, -1), others)
 

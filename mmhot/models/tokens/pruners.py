@@ -13,6 +13,7 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from ..layers.precision import full_precision
 from .selection import keep_highest
 
 
@@ -186,7 +187,7 @@ def pairwise_distances(features: Tensor) -> Tensor:
     features = features.double()
     # distances do not depend on the mean, but their digits do
     features = features - features.mean(1, keepdim=True)
-    with torch.autocast(features.device.type, enabled=False):
+    with full_precision(features):
         products = features @ features.transpose(1, 2)
     products = (products + products.transpose(1, 2)) / 2
     squares = products.diagonal(dim1=1, dim2=2)

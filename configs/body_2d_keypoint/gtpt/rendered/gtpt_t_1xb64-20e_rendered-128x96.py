@@ -17,6 +17,6 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = val_dataloader
 
-train_cfg = dict(max_epochs=60)
+train_cfg = dict(max_epochs=20)
 param_scheduler = _base_.param_scheduler
-param_scheduler[1].T_max = 60
+param_scheduler[1].T_max = 20
