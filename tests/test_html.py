@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import open_tab
 from numpy.testing import assert_allclose, assert_array_equal
 from rendered import rendered
 
@@ -86,28 +87,10 @@ def test_bundle_is_made_of_the_source(tmp_path):
     assert filecmp.cmp(tmp_path / 'bundle.js', VIEWER / 'bundle.js', shallow=False)
 
 
-_CHROMIUM = [
-    '--no-sandbox',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-quic',
-    '--disable-sync',
-    '--no-first-run',
-    '--enable-unsafe-swiftshader',
-]
-
-
 @pytest.mark.slow(reason='needs playwright and Chromium')
 @pytest.mark.parametrize('width', [1280, 390])
 def test_page_plays_in_a_browser(page, clip, width):
-    api = pytest.importorskip('playwright.sync_api')
-    chromium = shutil.which('chromium') or pytest.skip('Chromium is not installed')
-    problems = []
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=_CHROMIUM)
-        tab = browser.new_page(viewport={'width': width, 'height': 800})
-        tab.on('console', lambda m: m.type == 'error' and problems.append(m.text))
-        tab.on('pageerror', lambda error: problems.append(str(error)))
+    with open_tab(width) as (tab, problems):
         tab.goto(page.as_uri())
         tab.wait_for_function('window.mmhot !== undefined')
 
@@ -131,5 +114,4 @@ def test_page_plays_in_a_browser(page, clip, width):
         assert tab.evaluate('document.documentElement.dataset.theme') != theme
         inside = 'document.documentElement.scrollWidth <= window.innerWidth'
         assert tab.evaluate(inside)
-        browser.close()
     assert problems == []

@@ -9,7 +9,7 @@ from importlib import import_module
 import mmhot
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 
-COMMANDS = ('infer', 'lift', 'show-pruning', 'list', 'doctor')
+COMMANDS = ('infer', 'lift', 'ui', 'show-pruning', 'list', 'doctor')
 """Names of the commands, in the order of ``mmhot --help``.
 
 Each is a module of this package (``-`` in a name is ``_`` in its module's).

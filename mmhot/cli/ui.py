@@ -1,0 +1,106 @@
+"""Open a page in which videos are dropped and seen in 3D.
+
+Example:
+  mmhot ui
+
+It does what `mmhot infer` does, on this machine and without a network. Results are in a
+temporary folder until the page is closed: download what is to be kept. Needs Gradio.
+"""
+
+import argparse
+import os
+import signal
+import tempfile
+import threading
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        '--host',
+        default='127.0.0.1',
+        metavar='ADDRESS',
+        help='where to listen (default: 127.0.0.1, for this machine only; 0.0.0.0: for '
+        'everybody who can reach it)',
+    )
+    parser.add_argument(
+        '--port', type=int, help='port to listen at (default: the first free from 7860)'
+    )
+    for option, what in (
+        ('--pose2d', '2D model'),
+        ('--det-model', 'detector'),
+        ('--pose3d', 'lifter'),
+    ):
+        parser.add_argument(
+            option,
+            action='append',
+            default=[],
+            metavar='MODEL',
+            help=f'{what} to offer besides those that are here, as for `mmhot infer`; '
+            'can be given several times',
+        )
+    parser.add_argument('--open', action='store_true', help='open it in the browser')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Serve until interrupted."""
+    from mmhot.installation.extras import import_extra
+
+    if args.port is not None and not 1 <= args.port <= 65535:
+        raise ValueError(f'--port must be from 1 to 65535, got {args.port}')
+    if args.device is not None:
+        from mmhot.cli.device import choose_device
+
+        choose_device(args.device)
+    with tempfile.TemporaryDirectory(prefix='mmhot-ui-') as folder:
+        # read when Gradio is imported
+        os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
+        os.environ['GRADIO_TEMP_DIR'] = str(Path(folder, 'files'))
+        import_extra('gradio', 'mmhot ui', 'gradio')
+        _serve(args, Path(folder))
+
+
+def _serve(args: argparse.Namespace, folder: Path) -> None:
+    import gradio
+
+    from mmhot.ui.offers import find_offers
+    from mmhot.ui.page import STYLE, Page
+
+    offers = find_offers(args.pose2d, args.det_model, args.pose3d)
+    page = Page(offers, folder, args.device)
+    # fonts that the system has: others would be fetched
+    fonts = dict(
+        font=['system-ui', 'sans-serif'], font_mono=['ui-monospace', 'monospace']
+    )
+    stopped = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: stopped.set())
+    try:
+        _, address, _ = page.blocks.launch(
+            server_name=args.host,
+            server_port=args.port,
+            inbrowser=args.open,
+            prevent_thread_lock=True,
+            quiet=True,
+            share=False,
+            ssr_mode=False,
+            footer_links=[],
+            theme=gradio.themes.Soft(**fonts),
+            css=STYLE,
+        )
+        threading.Thread(target=_load_packages, daemon=True).start()
+        if offers.note:
+            args.say(offers.note)
+        args.say(f'{address} until Ctrl-C; results are deleted then')
+        stopped.wait()
+    finally:
+        page.blocks.close(verbose=False)
+        signal.signal(signal.SIGTERM, before)
+
+
+def _load_packages() -> None:
+    """Import what the first run would wait for."""
+    with suppress(ImportError):  # told by the run
+        import_module('mmhot.cli.clip_worker')

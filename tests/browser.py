@@ -1,0 +1,31 @@
+"""Debian's Chromium by playwright, without a word to the outside."""
+
+import shutil
+from contextlib import contextmanager
+
+import pytest
+
+_OPTIONS = [
+    '--no-sandbox',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-quic',
+    '--disable-sync',
+    '--no-first-run',
+    '--enable-unsafe-swiftshader',
+]
+
+
+@contextmanager
+def open_tab(width):
+    """Yield a tab and a list to which it adds what went wrong in it."""
+    api = pytest.importorskip('playwright.sync_api')
+    chromium = shutil.which('chromium') or pytest.skip('Chromium is not installed')
+    problems = []
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=_OPTIONS)
+        tab = browser.new_page(viewport={'width': width, 'height': 800})
+        tab.on('console', lambda m: m.type == 'error' and problems.append(m.text))
+        tab.on('pageerror', lambda error: problems.append(str(error)))
+        yield tab, problems
+        browser.close()
