@@ -155,18 +155,22 @@ class ClipWorker:
                 footage = None if isinstance(source, Clip2D) else source
                 files = export(lifted, args, footage, self._show_progress)
             outcome.people = len(set(lifted.track.tolist()))
-        if not args.no_cache:
+        if self._is_kept(item):
             counts = times.num_frames, outcome.people
             finished = Finished.of(files, facts, self._run, *counts)
             keep_if_possible(lambda: finished.save(args.out_dir, item.name))
 
     def _finished(self, item: ClipInput, facts: dict) -> Finished | None:
         """What is known of an input that must not be done again."""
-        if self._args.no_cache:
+        if not self._is_kept(item):
             return None
         before = load_finished(self._args.out_dir, item.name, facts)
         again = before and not self._args.resume and before.run != self._run
         return None if again else before
+
+    def _is_kept(self, item: ClipInput) -> bool:
+        # of addresses nobody knows whether they still show the same
+        return not self._args.no_cache and item.path.exists()
 
     def _lift(self, source: FrameSource | Clip2D, times: StageTimes) -> Clip3D | None:
         with self._bars(source.name) as show:

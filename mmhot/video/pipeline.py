@@ -116,7 +116,9 @@ class VideoLifter:
             found = self.find(source, count)
         _warn_of_missing_frames(source.path, np.array(found.times))
         with times.measure('track'):
-            tracks = self.track(source, found)
+            tracks = self.track(
+                source, found, lambda done: progress('track', done, len(found.people))
+            )
         if not tracks:
             return None, times
         clip = self.assemble(source, found, tracks)
@@ -130,14 +132,19 @@ class VideoLifter:
         """2D keypoints of all frames, from the cache if they are there."""
         return self.finder(source, self._cache_path(source), progress)
 
-    def track(self, source: FrameSource, found: FoundPeople) -> list[Track2D]:
+    def track(
+        self,
+        source: FrameSource,
+        found: FoundPeople,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> list[Track2D]:
         """Who is who through the clip, from the cache if that is there."""
         skeleton = get_skeleton(self.finder.estimator.skeleton)
         kept = self._cache_path(source)
         path = kept and tracks_path(kept)
         tracks = path and load_tracks(path, skeleton.num_keypoints)
         if tracks is None:
-            tracks = track_clip(found.people, source.fps)
+            tracks = track_clip(found.people, source.fps, progress=progress)
             if path:
                 keep_if_possible(lambda: save_tracks(tracks, path))
         return tracks
@@ -152,7 +159,7 @@ class VideoLifter:
         self, source: FrameSource, found: FoundPeople, tracks: list[Track2D]
     ) -> Clip2D:
         """People through time, without keypoints that nobody is sure of."""
-        sure = [_without_unsure(track, self.kpt_thr) for track in tracks]
+        sure = [without_unsure(track, self.kpt_thr) for track in tracks]
         if not any(np.isfinite(track.keypoints).any() for track in sure):
             raise ValueError(
                 f'no keypoint has a confidence of {self.kpt_thr:g} or more'
@@ -208,7 +215,7 @@ def _warn_of_missing_frames(path: Path, times: np.ndarray) -> None:
         )
 
 
-def _without_unsure(track: Track2D, threshold: float) -> Track2D:
+def without_unsure(track: Track2D, threshold: float) -> Track2D:
     """Mark keypoints below a confidence as missing."""
     unsure = ~(track.scores >= threshold)
     return replace(

@@ -8,7 +8,7 @@ how Norfair was chosen, and how often ids are wrong.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -144,6 +144,7 @@ def track_clip(
     fps: float,
     max_gap: float = 2.0,
     indices: Sequence[int] | None = None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> list[Track2D]:
     """Recognise the people of a clip.
 
@@ -156,6 +157,7 @@ def track_clip(
         fps (float): Frames per second.
         max_gap (float): Seconds for which somebody may be hidden. Defaults to 2.
         indices (Sequence[int], optional): The frames' numbers, if not 0, 1, 2, ...
+        progress (Callable): Told the number of frames done.
 
     Returns:
         list[Track2D]: By first frame, numbered from 0. Frames in which a person was
@@ -167,9 +169,10 @@ def track_clip(
     indices = range(len(people)) if indices is None else indices
     tracker = Tracker(fps, max_gap)
     rows: dict[int, list[tuple[int, People, int]]] = {}
-    for index, of_frame in zip(indices, people, strict=True):
+    for done, (index, of_frame) in enumerate(zip(indices, people, strict=True), 1):
         for row, person in tracker._match(of_frame, index):
             rows.setdefault(person.initializing_id, []).append((index, of_frame, row))
+        progress(done)
     pieces = [_as_track(found) for found in rows.values()]
     tracks = join_pieces(pieces, fps, max_gap)
     needed = max(1, min(math.ceil(_SHORTEST * fps), len(people) // 2))

@@ -5,6 +5,7 @@ exports them (boxes with scores and labels), and pose models that give SimCC vec
 heatmaps, or points as Google's MoveNet does.
 """
 
+import os
 from pathlib import Path
 
 import cv2
@@ -53,6 +54,9 @@ def open_session(path: str | Path, device: str = 'cpu'):
         )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # as PyTorch does; 0 is its own choice, all cores
+    threads = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
+    options.intra_op_num_threads = int(threads or 0)
     providers = [wanted, 'CPUExecutionProvider'] if wanted else ['CPUExecutionProvider']
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
