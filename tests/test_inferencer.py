@@ -363,6 +363,14 @@ def test_results_overwrite_neither_inputs_nor_each_other(flat, pictures, video):
         flat([video, video], pred_out_dir='out')
 
 
+def test_results_of_before_are_replaced(flat, tmp_path):
+    images = [picture(0), picture(1)]
+    for count in (2, 1):
+        list(flat(images[:count], fps=5, out_dir=str(tmp_path)))
+        document = json.loads((tmp_path / 'predictions/000000.json').read_text())
+        assert len(document) == count
+
+
 def test_windows_that_cannot_be_opened_are_told(flat, monkeypatch):
     def fail(*_):
         raise cv2.error('no GUI')

@@ -46,9 +46,8 @@ def check_outputs(inputs: Iterable[Input], options: CallOptions) -> None:
                     'for one after the other, with different folders'
                 )
             taken[target] = each
-            source = each.path
-            if source and target.exists() and target.samefile(source):
-                raise ValueError(f'{source} would be overwritten by its result')
+            if _is_same(target, each.path):
+                raise ValueError(f'{each.path} would be overwritten by its result')
 
 
 @contextmanager
@@ -155,6 +154,12 @@ def _picture_path(each: Input, options: CallOptions) -> Path | None:
         return chosen if options.vis_out_dir else None
     name = each.name if isinstance(each, Picture) else f'{each.name}.mp4'
     return chosen / name
+
+
+def _is_same(target: Path, source: Path | None) -> bool:
+    """Whether a result would replace an input; those in the network are no files."""
+    there = source is not None and source.exists() and target.exists()
+    return there and target.samefile(source)
 
 
 def _stem(each: Input) -> str:
