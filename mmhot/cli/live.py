@@ -144,8 +144,7 @@ class _Session:
             JsonLines(args.out_dir / f'{stream.name}.jsonl')
         )
         reconnect = _RECONNECT if args.reconnect is None else args.reconnect
-        capture = Capture(stream, reconnect=reconnect, duration=args.duration)
-        self.capture = opened.enter_context(capture)
+        self.capture = Capture(stream, reconnect=reconnect, duration=args.duration)
         self.prints = not args.quiet and args.live_format != 'none'
         self.size: tuple[int, int] | None = None
         self.lifted = 0
@@ -169,6 +168,7 @@ def _run(session: _Session) -> int:
     title = f'{capture.stream.name}: live'
     with (
         _stop_by_signals(capture.stop),
+        capture,
         show_progress(title, session.args.quiet) as progress,
     ):
         for poses in live(_told(session)):

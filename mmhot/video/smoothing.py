@@ -1,6 +1,7 @@
 """Smoothing of keypoints over time: for files, and frame by frame for streams."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from scipy.signal import butter, savgol_filter, sosfiltfilt
@@ -11,6 +12,11 @@ from mmhot.nearest_name import hint_at_names
 _CUTOFF = 6.0
 # Seconds that a parabola is fitted to.
 _SPAN = 0.3
+# One-euro's speed coefficient for pixels of people some hundred pixels tall.
+_BETA = 0.03
+METRES_BETA = 6.0
+"""The same for metres: poses of mocap lose two thirds of their jitter by it, and hardly
+any accuracy (``docs/streaming.md``)."""
 
 
 def butterworth(
@@ -68,12 +74,13 @@ class OneEuro:
     Args:
         min_cutoff (float): Cutoff in Hz of what stands still. Defaults to 1.5.
         beta (float): How much the cutoff rises per unit of speed, Hz seconds a unit.
-            Defaults to 0.03, for pixels of people some hundred pixels tall.
+            Defaults to 0.03, for pixels of people some hundred pixels tall;
+            ``METRES_BETA`` is for metres.
         speed_cutoff (float): Cutoff in Hz of the speed itself. Defaults to 1.
     """
 
     def __init__(
-        self, min_cutoff: float = 1.5, beta: float = 0.03, speed_cutoff: float = 1.0
+        self, min_cutoff: float = 1.5, beta: float = _BETA, speed_cutoff: float = 1.0
     ) -> None:
         if min(min_cutoff, speed_cutoff) <= 0 or beta < 0:
             raise ValueError(
@@ -125,9 +132,9 @@ def _share(cutoff: np.ndarray | float, step: float) -> np.ndarray | float:
     return turn / (turn + 1)
 
 
-def one_euro(points: np.ndarray, fps: float) -> np.ndarray:
+def one_euro(points: np.ndarray, fps: float, beta: float = _BETA) -> np.ndarray:
     """Smooth a clip as a stream would be: each frame knows only those before it."""
-    smooth = OneEuro()
+    smooth = OneEuro(beta=beta)
     return np.stack([smooth(frame, time / fps) for time, frame in enumerate(points)])
 
 
@@ -138,13 +145,16 @@ SMOOTHERS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
 }
 
 
-def smooth_clip(points: np.ndarray, fps: float, method: str) -> np.ndarray:
+def smooth_clip(
+    points: np.ndarray, fps: float, method: str, in_metres: bool = False
+) -> np.ndarray:
     """Smooth a person's points over time.
 
     Args:
         points (np.ndarray): (T, ...); gaps (NaN) must have been filled.
         fps (float): Frames per second.
         method (str): One of :data:`SMOOTHERS`, or 'none'.
+        in_metres (bool): Whether points are in metres, not pixels.
 
     Returns:
         np.ndarray: (T, ...), of the same type.
@@ -159,4 +169,7 @@ def smooth_clip(points: np.ndarray, fps: float, method: str) -> np.ndarray:
         raise ValueError(
             f'unknown smoothing {method!r}: {hint_at_names(method, names)}'
         )
-    return SMOOTHERS[method](points, fps).astype(points.dtype)
+    smooth = SMOOTHERS[method]
+    if in_metres and smooth is one_euro:
+        smooth = partial(one_euro, beta=METRES_BETA)
+    return smooth(points, fps).astype(points.dtype)

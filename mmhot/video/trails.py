@@ -9,12 +9,10 @@ from mmhot.datasets.transforms.frame_rate import resample
 from mmhot.lifting.gaps import fill_joints
 from mmhot.lifting.placement import place_roots
 
-from .smoothing import OneEuro
+from .smoothing import METRES_BETA, OneEuro
 
 # Seconds of somebody's poses that settle where the last of them is.
 _PLACED_BY = 0.5
-# One-euro's speed coefficient for metres: that of pixels, of somebody 340 of them tall.
-_BETA_METRES = 6.0
 
 
 @dataclass
@@ -134,7 +132,7 @@ class Path3D:
     def __init__(self, piece: int, smooth: bool) -> None:
         self.piece = piece
         self._recent: deque[tuple[Sight, np.ndarray]] = deque()
-        self._smoother = OneEuro(beta=_BETA_METRES) if smooth else None
+        self._smoother = OneEuro(beta=METRES_BETA) if smooth else None
 
     def add(
         self, sight: Sight, pose: np.ndarray, focal: np.ndarray, centre: np.ndarray
