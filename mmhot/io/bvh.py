@@ -14,7 +14,7 @@ _Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 _CENTIMETRES = 100.0
 _ORDER = 'ZXY'
 # What animation programs call the bone that starts at a joint.
-_BONES = {
+BONES = {
     'root': 'Hips',
     'spine': 'Spine',
     'thorax': 'Chest',
@@ -82,7 +82,7 @@ def _describe(
     places = '' if depth else 'Xposition Yposition Zposition '
     rotations = ' '.join(f'{axis}rotation' for axis in _ORDER)
     lines += [
-        f'{indent}{kind} {_BONES.get(names[joint], names[joint])}',
+        f'{indent}{kind} {BONES.get(names[joint], names[joint])}',
         f'{indent}{{',
         f'{indent}  OFFSET {_vector(motion.offsets[joint])}',
         f'{indent}  CHANNELS {3 if depth else 6} {places}{rotations}',
