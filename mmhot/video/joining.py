@@ -1,5 +1,7 @@
 """Joins pieces of tracks of people who were out of sight for a while."""
 
+import heapq
+
 import numpy as np
 
 from mmhot.io.keypoints2d import Track2D
@@ -27,21 +29,64 @@ def join_pieces(pieces: list[Track2D], fps: float, max_gap: float) -> list[Track
     Returns:
         list[Track2D]: Those joined have the number of their first piece.
     """
-    pieces = list(pieces)
-    while True:
-        fits = [
-            (misfit, first, second)
-            for first, before in enumerate(pieces)
-            for second, after in enumerate(pieces)
-            if 0 < after.frames[0] - before.frames[-1] <= max_gap * fps
-            and min(len(before.frames), len(after.frames)) >= _LEAST * fps
-            and (misfit := _misfit(before, after, fps)) < 1
-        ]
-        if not fits:
-            return pieces
-        _, first, second = min(fits)
-        pieces[first] = _concatenate(pieces[first], pieces[second])
-        del pieces[second]
+    joined = _Pieces(list(pieces), fps, max_gap)
+    for piece in range(len(pieces)):
+        joined.compare_with_later(piece)
+    joined.join()
+    return joined.left()
+
+
+class _Pieces:
+    """Pieces, and how well those fit that may be joined: few of all pairs."""
+
+    def __init__(self, pieces: list[Track2D], fps: float, max_gap: float) -> None:
+        self._pieces, self._fps = pieces, fps
+        self._longest = max_gap * fps
+        # of pieces that were joined to others: after and before all time
+        self._starts = np.array([x.frames[0] for x in pieces], np.float64)
+        self._ends = np.array([x.frames[-1] for x in pieces], np.float64)
+        self._changes = [0] * len(pieces)
+        self._fits: list[tuple[float, int, int, list[int]]] = []
+
+    def join(self) -> None:
+        """Join what fits best as long as anything fits."""
+        while self._fits:
+            _, first, second, known = heapq.heappop(self._fits)
+            if known != [self._changes[first], self._changes[second]]:
+                continue  # one of them is another by now, or gone
+            self._append(first, second)
+            self.compare_with_later(first)
+            for earlier in self._within_reach(self._starts[first] - self._ends):
+                self._compare(earlier, first)
+
+    def compare_with_later(self, piece: int) -> None:
+        """Note how well a piece fits to those that begin when it ends."""
+        for later in self._within_reach(self._starts - self._ends[piece]):
+            self._compare(piece, later)
+
+    def left(self) -> list[Track2D]:
+        """Those that were not joined to another one."""
+        return [self._pieces[n] for n in np.flatnonzero(np.isfinite(self._ends))]
+
+    def _within_reach(self, gaps: np.ndarray) -> list[int]:
+        return np.flatnonzero((gaps > 0) & (gaps <= self._longest)).tolist()
+
+    def _compare(self, first: int, second: int) -> None:
+        before, after = self._pieces[first], self._pieces[second]
+        if min(len(before.frames), len(after.frames)) < _LEAST * self._fps:
+            return
+        misfit = _misfit(before, after, self._fps)
+        if misfit < 1:
+            known = [self._changes[first], self._changes[second]]
+            heapq.heappush(self._fits, (misfit, first, second, known))
+
+    def _append(self, first: int, second: int) -> None:
+        pair = self._pieces[first], self._pieces[second]
+        self._pieces[first] = _concatenate(*pair)
+        self._changes[first] += 1
+        self._changes[second] += 1
+        self._ends[first] = self._ends[second]
+        self._starts[second], self._ends[second] = np.inf, -np.inf
 
 
 def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
