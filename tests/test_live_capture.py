@@ -167,6 +167,7 @@ def serve():
 
     def start(handler, **settings):
         server = HTTPServer(('127.0.0.1', 0), handler)
+        server.handle_error = lambda *about: None  # readers leave when they like
         vars(server).update(settings)
         servers.append(server)
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()

@@ -111,8 +111,12 @@ def test_gaps_are_told_and_a_stream_lost_for_good_fails(infer_it, out, capfd):
     found = lines(out / 'camera.jsonl')
     assert [gap['reason'] for gap in found['gap']] == ['torn', 'it ended']
     (summary,) = found['summary']
+    assert [gap['time'] for gap in found['gap']] == sorted(
+        gap['time'] for gap in found['gap']
+    )
     assert summary['reconnects'] == 1
     assert summary['frames_seen'] == 16
+    assert summary['frames_lifted'] + summary['frames_dropped'] == 16
     said = capfd.readouterr()
     assert said.out == ''
     assert said.err == 'mmhot infer: camera: lost for 0.3 s, given up: gone\n'

@@ -199,18 +199,20 @@ def _told(session: _Session) -> Iterator:
     """Pass a stream's items on, and tell what happens to it."""
     from mmhot.video.capture import Interruption
 
-    stopped_at = None
+    last, stopped = None, False
     for item in session.capture:
         if isinstance(item, Interruption):
-            stopped_at = time.monotonic()
+            stopped = True
             session.say(f'{session.capture.stream.label}: {item.reason}; waiting')
-            session.write('gap', reason=item.reason)
+            since = None if last is None else round(last.time, 4)
+            session.write('gap', time=since, reason=item.reason)
         else:
-            if stopped_at is not None:
-                seconds, stopped_at = time.monotonic() - stopped_at, None
+            if stopped and last is not None:
+                seconds = item.arrived - last.arrived
                 session.say(
                     f'{session.capture.stream.label}: goes on after {seconds:.1f} s'
                 )
+            last, stopped = item, False
             _introduce(session, item.image.shape[1::-1])
         yield item
 

@@ -118,6 +118,9 @@ class Capture:
         """Stop reading; a thread that waits for the network ends by itself."""
         self.stop()
         self._thread.join(timeout=1.0)
+        with self._changed:
+            self.dropped += len(self._waiting)
+            self._waiting.clear()
         if not self._thread.is_alive():
             self.stream.close()
 
