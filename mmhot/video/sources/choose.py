@@ -10,9 +10,11 @@ from mmhot.video.people import Detector, PoseEstimator
 from . import mediapipe_pose
 from .identity import identify
 from .model_names import shipped_pose_model
+from .scanning import ScanningDetector
 
 WHOLE_IMAGE = 'whole_image'
 MEDIAPIPE = 'mediapipe'
+SCAN = 'scan'
 _DEFAULT_DETECTOR = 'human'
 
 
@@ -75,9 +77,9 @@ def open_pose_source(
         pose2d_weights (str, optional): Checkpoint of a config or name; by default
             what the model's index names.
         det_model (str, optional): An .onnx file, a config file, a name or alias of
-            MMDetection's, 'human' for what MMPose's inferencer detects with, or
-            'whole_image'. By default 'whole_image' with MediaPipe, and 'human'
-            otherwise.
+            MMDetection's, 'human' for what MMPose's inferencer detects with, 'scan'
+            for the 2D model itself, or 'whole_image'. By default 'whole_image' with
+            MediaPipe, and 'human' otherwise.
         det_weights (str, optional): Its checkpoint.
         device (str): PyTorch device. Defaults to 'cpu'.
         min_score (float): Boxes below are left out. Defaults to 0.3.
@@ -94,6 +96,9 @@ def open_pose_source(
     if det_model is None:
         det_model = WHOLE_IMAGE if pose2d == MEDIAPIPE else _DEFAULT_DETECTOR
     estimator = _open_estimator(pose2d, pose2d_weights, device)
+    if det_model == SCAN:
+        _refuse_weights(det_model, det_weights, '--det-weights')
+        return PoseSource(ScanningDetector(estimator, min_score), estimator)
     detector = _open_detector(det_model, det_weights, device, min_score)
     return PoseSource(detector, estimator)
 
