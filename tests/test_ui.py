@@ -187,7 +187,7 @@ def test_page_lifts_what_is_dropped(server, tmp_path, width):
         assert '185 / 185' in tab.locator('#progress').inner_text()
         assert '--height 1.7' in tab.locator('#progress code').inner_text()
         with tab.expect_download() as download:
-            tab.locator(f'a[download="{SKATER.stem}.npz"]').click()
+            tab.locator(f'#results a[download="{SKATER.stem}.npz"]').click()
         download.value.save_as(tmp_path / 'a.npz')
         inside = 'document.documentElement.scrollWidth <= window.innerWidth'
         assert tab.evaluate(inside)

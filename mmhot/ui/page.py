@@ -77,6 +77,7 @@ class Page:
                     self._viewer = gr.HTML(_EMPTY, elem_id='viewer')
                     self._files = gr.File(
                         label='Results',
+                        elem_id='results',
                         file_count='multiple',
                         interactive=False,
                         visible=False,
@@ -158,8 +159,8 @@ class Page:
 def _ask_camera() -> dict[str, gr.components.Component]:
     with gr.Accordion('Camera and scale', open=False):
         return {
-            'fov': gr.Number(
-                None,
+            # not gr.Number, in which nothing becomes 0
+            'fov': gr.Textbox(
                 label="Lens's angle of view, degrees",
                 info='From the left to the right edge; empty: assume 47.',
             ),
@@ -168,8 +169,8 @@ def _ask_camera() -> dict[str, gr.components.Component]:
                 file_types=['.json', '.yml', '.yaml', '.npz'],
                 height=110,
             ),
-            'height': gr.Number(
-                None, label="People's height, metres", info="Empty: the model's guess."
+            'height': gr.Textbox(
+                label="People's height, metres", info="Empty: the model's guess."
             ),
             'static_camera': gr.Checkbox(
                 False, label='The camera stood still: find the floor'
