@@ -113,7 +113,7 @@ def test_only_what_can_run_is_offered(monkeypatch):
     assert 'nanohtnet_81frm-9k_cmu-wild' in offers.pose3d
     offers = find_offers(['a.onnx'], ['b.onnx'])
     assert (offers.pose2d, offers.note) == (('a.onnx',), '')
-    assert offers.det_model == (AUTOMATIC, 'b.onnx', 'whole_image')
+    assert offers.det_model == (AUTOMATIC, 'b.onnx', 'whole_image', 'scan')
 
 
 def test_what_users_say_is_no_markup():

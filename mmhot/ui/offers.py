@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from mmhot.model_index import read_models, shipped_weights
 from mmhot.video.sources import mediapipe_pose
-from mmhot.video.sources.choose import MEDIAPIPE, WHOLE_IMAGE
+from mmhot.video.sources.choose import MEDIAPIPE, SCAN, WHOLE_IMAGE
 from mmhot.video.sources.model_names import shipped_pose_model
 
 AUTOMATIC = 'automatic'
@@ -43,7 +43,8 @@ def find_offers(
     Args:
         pose2d (Iterable[str]): 2D models to offer besides shipped ones and MediaPipe,
             as ``mmhot infer --pose2d`` takes them.
-        det_model (Iterable[str]): Detectors to offer besides the whole picture.
+        det_model (Iterable[str]): Detectors to offer besides the whole picture
+            and the 2D model itself.
         pose3d (Iterable[str]): Lifters to offer besides the shipped ones.
 
     Returns:
@@ -64,7 +65,7 @@ def find_offers(
     lifters = [*pose3d, *(name for name in shipped_weights() if name in of_3d)]
     return Offers(
         tuple(dict.fromkeys(poses or [AUTOMATIC])),
-        tuple(dict.fromkeys([AUTOMATIC, *det_model, WHOLE_IMAGE])),
+        tuple(dict.fromkeys([AUTOMATIC, *det_model, WHOLE_IMAGE, SCAN])),
         tuple(dict.fromkeys(lifters)),
         note,
     )
