@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry, shape_wrapper
 
 from mmhot.models.layers.fused_linear import FLOP_FORMULAS
 
@@ -25,11 +26,15 @@ def _product_flops(added: Any, one: Any, other: Any, **_: Any) -> int:
     return 2 * math.prod(one) * other[-1]
 
 
-# What PyTorch's counter leaves out.
-_FORMULAS = {
+# What PyTorch leaves out.
+_OTHERS = {
     **FLOP_FORMULAS,
     torch.ops.aten.addmm_: _product_flops,
     torch.ops.aten.baddbmm_: _product_flops,
+}
+_FORMULAS = {
+    **flop_registry,
+    **{operator: shape_wrapper(formula) for operator, formula in _OTHERS.items()},
 }
 
 
@@ -72,24 +77,36 @@ def count_cost(
     """
     owner = model if isinstance(model, nn.Module) else getattr(model, '__self__', None)
     owner = owner if isinstance(owner, nn.Module) else nn.Module()
-    counter = FlopCounterMode(display=False, custom_mapping=_FORMULAS)
-    plain_attention = sdpa_kernel(SDPBackend.MATH)
-    with (
-        evaluation_mode(owner),
-        _frozen(owner),
-        torch.no_grad(),
-        plain_attention,
-        counter,
-    ):
+    counter, plain_attention = _Counter(), sdpa_kernel(SDPBackend.MATH)
+    with evaluation_mode(owner), torch.no_grad(), plain_attention, counter:
         model(*inputs, **kwargs)
-    weight_macs = product_macs = 0
-    for operator, flops in counter.get_flop_counts().get('Global', {}).items():
-        if operator.__name__.split('.')[0] in _PRODUCTS:
-            product_macs += flops // 2
-        else:
-            weight_macs += flops // 2
     parameters = sum(parameter.numel() for parameter in owner.parameters())
-    return Cost(parameters, weight_macs, product_macs)
+    return Cost(parameters, counter.weight_flops // 2, counter.product_flops // 2)
+
+
+class _Counter(TorchDispatchMode):
+    """Counts operations by PyTorch's formulas.
+
+    PyTorch's own counter also tells modules apart, which takes longer than the count
+    and fails at slices of parameters.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight_flops = self.product_flops = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        output = func(*args, **(kwargs or {}))
+        formula = _FORMULAS.get(func.overloadpacket)
+        if formula is not None:
+            flops = formula(*args, **(kwargs or {}), out_val=output)
+            if func.overloadpacket.__name__ in _PRODUCTS:
+                self.product_flops += flops
+            else:
+                self.weight_flops += flops
+        return output
 
 
 @contextmanager
@@ -102,16 +119,3 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes:
             module.training = mode
-
-
-@contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
-    """Let no parameter want gradients: PyTorch's counter fails at slices of them."""
-    trained = [each for each in model.parameters() if each.requires_grad]
-    for parameter in trained:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)
