@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ..layers.chunks import map_chunks
 from ..layers.patch_embed import PatchEmbed
+from ..layers.precision import full_precision
 from ..layers.sine_position import sine_positions
 from ..tokens.keep_rates import KeepRates, count_patches
 from ..tokens.keypoint_groups import KeypointGroups
@@ -220,8 +221,10 @@ class GTPTHead(BaseHead):
         return passes
 
     def classify(self, tokens: Tensor) -> SimCC:
-        """Map keypoint tokens (B, K, C) to logits."""
-        return self.classify_x(tokens), self.classify_y(tokens)
+        """Map keypoint tokens (B, K, C) to logits, in full precision."""
+        with full_precision(tokens):
+            tokens = tokens.to(self.classify_x[-1].weight.dtype)
+            return self.classify_x(tokens), self.classify_y(tokens)
 
     def loss(
         self,
