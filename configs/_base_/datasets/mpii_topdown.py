@@ -1,0 +1,34 @@
+# The same of MPII's 16 keypoints, in square crops: so are its boxes.
+_base_ = ['./coco_topdown.py']
+
+data_root = 'data/mpii/'
+size = (256, 256)
+codec = dict(input_size=size)
+train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
+del train_pipeline[2]  # boxes as COCO has them
+train_pipeline[6].input_size = train_pipeline[7].encoder.input_size = size
+val_pipeline[2].input_size = size
+train_dataloader = dict(
+    dataset=dict(
+        type='MpiiDataset',
+        data_root=data_root,
+        ann_file='annotations/mpii_train.json',
+        data_prefix=dict(img='images/'),
+        pipeline=train_pipeline,
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        type='MpiiDataset',
+        data_root=data_root,
+        ann_file='annotations/mpii_val.json',
+        bbox_file=None,
+        headbox_file=data_root + 'annotations/mpii_gt_val.mat',
+        data_prefix=dict(img='images/'),
+        pipeline=val_pipeline,
+    )
+)
+test_dataloader = val_dataloader
+
+val_evaluator = dict(_delete_=True, type='MpiiPCKAccuracy')
+test_evaluator = val_evaluator
