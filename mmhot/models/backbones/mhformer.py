@@ -111,6 +111,8 @@ class MHFormer(BaseModule):
         init_cfg (dict, optional): Initialisation. Defaults to None.
     """
 
+    gives_centre = True  # alone, if asked to
+
     def __init__(
         self,
         num_frames: int = 351,
@@ -182,7 +184,11 @@ class MHFormer(BaseModule):
         self.batch_norm = nn.BatchNorm1d(dims)
 
     def forward(
-        self, x: Tensor, kept: Kept | None = None, keep: Keep | None = None
+        self,
+        x: Tensor,
+        kept: Kept | None = None,
+        keep: Keep | None = None,
+        centre: bool = False,
     ) -> Tensor | PrunedFeatures:
         """Map 2D poses to features of whole poses.
 
@@ -190,6 +196,7 @@ class MHFormer(BaseModule):
             x (Tensor): Normalised 2D poses, (B, T, K, 2).
             kept (Tensor or Sequence[Tensor], optional): Frames to keep, (B, t).
             keep (int or Sequence[int], optional): How many frames to keep.
+            centre (bool): Whether only the centre frame is wanted. Defaults to False.
 
         Returns:
             Tensor | PrunedFeatures: Features, (B, T, 3 * C), or, with a pruner, those
@@ -199,7 +206,7 @@ class MHFormer(BaseModule):
             x, 'MHFormer', self.num_frames, self.num_keypoints, self.in_channels
         )
         tokens, stages = self.hourglass(
-            self.embed(x), self.layers, self.frame_features, x, kept, keep
+            *(self.embed(x), self.layers, self.frame_features, x, kept, keep, centre)
         )
         feats = self.hourglass.recover(tokens, stages, x.shape[1])
         return map_features(self.normalise, feats)

@@ -35,6 +35,13 @@ class _Pair(NamedTuple):
         """Map ``(B, T, K, C)`` to the same shape."""
         return self._over_frames(self._over_keypoints(x), len(x))
 
+    def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
+        """Result of one frame alone, (B, 1, K, C), by its place (B,)."""
+        tracks = self._over_keypoints(x)
+        places = frame.repeat_interleave(x.shape[2])
+        tracks = self.temporal_norm(self.temporal.at(tracks, places))
+        return tracks.unflatten(0, (len(x), -1)).transpose(1, 2)
+
     def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return also the attention that frames receive, (B, T)."""
         tracks, block = self._over_keypoints(x), self.temporal
@@ -76,6 +83,8 @@ class MixSTE(BaseModule):
         init_cfg (dict, optional): Initialisation. Defaults to None.
     """
 
+    gives_centre = True  # alone, if asked to
+
     def __init__(
         self,
         num_frames: int = 243,
@@ -114,7 +123,11 @@ class MixSTE(BaseModule):
         self.norm = nn.LayerNorm(embed_dims)
 
     def forward(
-        self, x: Tensor, kept: Kept | None = None, keep: Keep | None = None
+        self,
+        x: Tensor,
+        kept: Kept | None = None,
+        keep: Keep | None = None,
+        centre: bool = False,
     ) -> Tensor | PrunedFeatures:
         """Map 2D poses to features.
 
@@ -122,6 +135,7 @@ class MixSTE(BaseModule):
             x (Tensor): Normalised 2D poses, (B, T, K, 2).
             kept (Tensor, optional): See :class:`~mmhot.models.tokens.Hourglass`.
             keep (int, optional): See :class:`~mmhot.models.tokens.Hourglass`.
+            centre (bool): Whether only the centre frame is wanted. Defaults to False.
 
         Returns:
             Tensor | PrunedFeatures: Features, (B, T, K, C); of kept frames, if nothing
@@ -131,7 +145,7 @@ class MixSTE(BaseModule):
         check_windows(x, 'MixSTE', *sizes)
         tokens = self.spatial_position(self.embed(x))
         tokens, stages = self.hourglass(
-            tokens, self.pairs(), self.frame_features, x, kept, keep
+            tokens, self.pairs(), self.frame_features, x, kept, keep, centre
         )
         feats = self.hourglass.recover(tokens, stages, x.shape[1])
         return map_features(self.norm, feats)

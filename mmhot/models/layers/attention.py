@@ -65,6 +65,30 @@ class Attention(nn.Module):
         x = self.proj_drop(self.proj(x.transpose(1, 2).flatten(2)))
         return x.reshape(*lead, *x.shape[-2:])
 
+    def at(self, x: Tensor, place: Tensor) -> Tensor:
+        """Attend for one token of each sequence alone.
+
+        Args:
+            x (Tensor): Tokens, (B, N, C).
+            place (Tensor): Which token, (B,).
+
+        Returns:
+            Tensor: What :meth:`forward` gives for it, (B, 1, C).
+        """
+        dims, weight, bias = x.shape[-1], self.qkv.weight, self.qkv.bias
+        own, pairs = (None, None) if bias is None else bias.tensor_split([dims])
+        q = F.linear(take_token(x, place), weight[:dims], own)
+        pairs = F.linear(x, weight[dims:], pairs).unflatten(-1, (2, self.num_heads, -1))
+        q = q.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        k, v = (each.transpose(1, 2) for each in pairs.unbind(2))
+        x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
+        return self.proj_drop(self.proj(x.transpose(1, 2).flatten(2)))
+
+
+def take_token(x: Tensor, place: Tensor) -> Tensor:
+    """Take one token (B, 1, ...) of each sequence (B, N, ...), by its place (B,)."""
+    return x[torch.arange(len(x), device=x.device), place].unsqueeze(1)
+
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, scale: float | None) -> Tensor:
     """Attend, within (B, H, N, D), by whatever is fastest."""

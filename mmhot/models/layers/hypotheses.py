@@ -8,7 +8,7 @@ axis between frames and channels, so that whatever gathers frames keeps them tog
 import torch
 from torch import Tensor, nn
 
-from .attention import Attention
+from .attention import Attention, take_token
 from .cross_attention import CrossAttention
 from .drop_path import DropPath
 from .dropout import Dropout
@@ -115,8 +115,26 @@ class CrossHypothesisInteraction(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, 3, C)`` to ``(B, T, 3, C)``."""
         hypotheses = list(x.unbind(2))
-        for step, norms, attn in zip(self._STEPS, self.norms, self.attns, strict=True):
-            roles = [norm(hypotheses[i]) for i, norm in zip(step, norms, strict=True)]
-            own, update = step[-1], self.drop(attn(*roles))
-            hypotheses[own] = self.drop_path.add(hypotheses[own], update)
+        for step in range(len(self._STEPS)):
+            self._ask(step, hypotheses, hypotheses)
         return self.mix(torch.stack(hypotheses, dim=2))
+
+    def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
+        """Result of one frame alone, (B, 1, 3, C), by its place (B,)."""
+        hypotheses = list(x.unbind(2))
+        *others, last = range(len(self._STEPS))
+        for step in others:
+            self._ask(step, hypotheses, hypotheses)
+        wanted = [take_token(hypothesis, frame) for hypothesis in hypotheses]
+        self._ask(last, wanted, hypotheses)
+        return self.mix(torch.stack(wanted, dim=2))
+
+    def _ask(self, step: int, asking: list[Tensor], asked: list[Tensor]) -> None:
+        """Update one of the hypotheses that ask, in the list."""
+        query, key, own = self._STEPS[step]
+        roles = asking[query], asked[key], asked[own]
+        norms = self.norms[step]
+        update = self.attns[step](
+            *(norm(x) for norm, x in zip(norms, roles, strict=True))
+        )
+        asking[own] = self.drop_path.add(asking[own], self.drop(update))

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from .attention import Attention
+from .attention import Attention, take_token
 from .drop_path import DropPath
 from .mlp import MLP
 
@@ -36,5 +36,12 @@ class TransformerBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., N, C)`` to ``(..., N, C)``."""
-        x = self.drop_path.add(x, self.attn(self.norm1(x)))
+        return self._feed(self.drop_path.add(x, self.attn(self.norm1(x))))
+
+    def at(self, x: Tensor, place: Tensor) -> Tensor:
+        """Result of one token alone, (B, 1, C), of (B, N, C) and its place (B,)."""
+        attended = self.attn.at(self.norm1(x), place)
+        return self._feed(self.drop_path.add(take_token(x, place), attended))
+
+    def _feed(self, x: Tensor) -> Tensor:
         return self.drop_path.add(x, self.mlp(self.norm2(x)))

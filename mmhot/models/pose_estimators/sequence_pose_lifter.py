@@ -87,23 +87,37 @@ class SequencePoseLifter(PoseLifter):
         frames = feats.frames if isinstance(feats, PrunedFeatures) else None
         return poses if frames is None else (poses, frames)
 
-    def extract_feat(self, inputs: Tensor, kept: Kept | None = None) -> Features:
-        """Run the backbone, pruned as given or as ``test_cfg`` says."""
-        keep = None if self.training else self.test_cfg.get('keep')
-        if kept is None and keep is None:
-            return self.backbone(inputs)
-        if not self.pruners:
-            raise ValueError('kept needs a backbone with a pruner')
-        return self.backbone(inputs, kept=kept, keep=keep)
+    def extract_feat(
+        self, inputs: Tensor, kept: Kept | None = None, target: str = 'all'
+    ) -> Features:
+        """Run the backbone, pruned as given or as ``test_cfg`` says.
 
-    def extract_both(self, inputs: Tensor, flip_indices: Sequence[int]) -> list:
+        Args:
+            inputs (Tensor): Normalised 2D poses, (B, T, K, C).
+            kept (Tensor or Sequence[Tensor], optional): See :meth:`forward`.
+            target (str): 'centre' if other frames are not wanted, which is faster with
+                some backbones. Defaults to 'all'.
+        """
+        keep = None if self.training else self.test_cfg.get('keep')
+        options = {'kept': kept, 'keep': keep}
+        options = {key: value for key, value in options.items() if value is not None}
+        if options and not self.pruners:
+            raise ValueError('kept needs a backbone with a pruner')
+        if target == 'centre' and getattr(self.backbone, 'gives_centre', False):
+            options['centre'] = True
+        return self.backbone(inputs, **options)
+
+    def extract_both(
+        self, inputs: Tensor, flip_indices: Sequence[int], target: str = 'all'
+    ) -> list:
         """Features of windows and of their mirror images."""
         mirrored = mirror_poses(inputs, flip_indices)
         own = self.test_cfg.get('flip_kept', 'plain') == 'own'
         if own or not self.leaves_frames_out:
-            return list(self.extract_feat(torch.cat([inputs, mirrored])).chunk(2))
-        feats = self.extract_feat(inputs)
-        return [feats, self.extract_feat(mirrored, feats.stages)]
+            both = torch.cat([inputs, mirrored])
+            return list(self.extract_feat(both, target=target).chunk(2))
+        feats = self.extract_feat(inputs, target=target)
+        return [feats, self.extract_feat(mirrored, feats.stages, target)]
 
     def lift(self, inputs: Tensor, flip_indices: Sequence[int] | None = None) -> Tensor:
         """Poses of all frames that the network gives, as it gives them.
@@ -118,8 +132,9 @@ class SequencePoseLifter(PoseLifter):
         """
         target = 'centre' if self.leaves_frames_out else 'all'
         if flip_indices is None:
-            return self.head.wanted(self.extract_feat(inputs), target)
-        feats = self.extract_both(inputs, flip_indices)
+            feats = self.extract_feat(inputs, target=target)
+            return self.head.wanted(feats, target)
+        feats = self.extract_both(inputs, flip_indices, target)
         return self.head.average(feats, flip_indices, target)
 
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
@@ -134,11 +149,12 @@ class SequencePoseLifter(PoseLifter):
             list[PoseDataSample]: The samples, each with ``pred_instances`` and, if
             the backbone prunes, ``kept_frames`` in its metainfo.
         """
+        target = self.test_cfg.get('target', 'centre')
         if self.test_cfg.get('flip_test', False):
             flip_indices = data_samples[0].metainfo['flip_indices']
-            feats = self.extract_both(inputs, flip_indices)
+            feats = self.extract_both(inputs, flip_indices, target)
         else:
-            feats = self.extract_feat(inputs)
+            feats = self.extract_feat(inputs, target=target)
         preds = self.head.predict(feats, data_samples, test_cfg=self.test_cfg)
         plain = feats[0] if isinstance(feats, list) else feats
         if isinstance(plain, PrunedFeatures):

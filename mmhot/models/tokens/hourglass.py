@@ -44,8 +44,13 @@ class PrunedFeatures(NamedTuple):
     @property
     def frames(self) -> Tensor | None:
         """Frames that poses are of in the end, (B, t); None if all."""
-        is_whole = self.feats.shape[1] == self.num_frames
-        return None if is_whole or self.recoverer is not None else self.kept
+        num_feats = self.feats.shape[1]
+        if num_feats == self.num_frames or self.recoverer is not None:
+            return None
+        if num_feats == self.kept.shape[1]:
+            return self.kept
+        # a host was asked for the centre frame alone
+        return self.kept.new_full((len(self.kept), 1), (self.num_frames - 1) // 2)
 
     def recover(self, poses: Tensor) -> Tensor:
         """Turn the head's output into poses of all frames, where that is due."""
@@ -150,6 +155,7 @@ class Hourglass(nn.Module):
         poses: Tensor,
         kept: Kept | None = None,
         keep: Keep | None = None,
+        centre: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run the layers.
 
@@ -165,6 +171,10 @@ class Hourglass(nn.Module):
                 each pruner, instead of what it would choose.
             keep (int or Sequence[int], optional): How many frames to keep, for each
                 pruner, instead of what it was built for.
+            centre (bool): Whether only the centre frame is wanted. That saves time if
+                pruners keep it, nothing is recovered and the last layer has a method
+                ``at_frame`` that takes the frame's place, (B,), too; else all frames
+                come. Defaults to False.
 
         Returns:
             tuple[Tensor, tuple[Tensor]]: Tokens after the last layer, (B, t, ..., C),
@@ -184,7 +194,9 @@ class Hourglass(nn.Module):
                 index = index.gather(1, slots)
                 x = self._embed_slots(gather_tokens(x, slots), stage)
                 stages.append(index)
-            if self._is_watched(depth, len(stages)):
+            if centre and depth == self.num_layers - 1 and self._gives_centre(layer):
+                x = layer.at_frame(x, _centre(index, poses.shape[1]))
+            elif self._is_watched(depth, len(stages)):
                 x, received = layer.watch(x)
             else:
                 x = layer(x)
@@ -249,8 +261,7 @@ class Hourglass(nn.Module):
         received: Tensor | None,
     ) -> Frames:
         """What a pruner sees of the frames that are still there."""
-        centre = (poses.shape[1] - 1) // 2
-        centre = (index == centre).int().argmax(1)
+        centre = _centre(index, poses.shape[1])
         if index.shape[1] < poses.shape[1]:
             poses = gather_tokens(poses, index)
         return Frames(frame_features(x).detach(), poses, received, centre)
@@ -260,6 +271,11 @@ class Hourglass(nn.Module):
         if stage == len(self.pruners) or not self.pruners[stage].reads_attention:
             return False
         return self.pruners[stage].depth == depth + 1
+
+    def _gives_centre(self, layer: Callable) -> bool:
+        """Whether the last layer can give the centre frame, and that is enough."""
+        is_there = all(pruner.keep_centre for pruner in self.pruners)
+        return is_there and self.recoverer is None and hasattr(layer, 'at_frame')
 
     def _embed_slots(self, x: Tensor, stage: int) -> Tensor:
         """Add the embedding of kept slots to (B, t, ..., C)."""
@@ -332,6 +348,11 @@ def _check_keeps(keeps: Sequence[Any], num_frames: int, name: str) -> None:
         if not isinstance(keep, int) or not 1 <= keep <= most:
             raise ValueError(f'{name} must be from 1 to {most}, got {keep}')
         before = keep
+
+
+def _centre(index: Tensor, num_frames: int) -> Tensor:
+    """Where the centre frame is among those that are still there, (B,)."""
+    return (index == (num_frames - 1) // 2).int().argmax(1)
 
 
 def _slots_of(kept: Tensor | None, index: Tensor) -> Tensor | None:

@@ -188,11 +188,24 @@ def pairwise_distances(features: Tensor) -> Tensor:
     # distances do not depend on the mean, but their digits do
     features = features - features.mean(1, keepdim=True)
     with full_precision(features):
-        products = features @ features.transpose(1, 2)
-    products = (products + products.transpose(1, 2)) / 2
+        products = _upper_products(features)
     squares = products.diagonal(dim1=1, dim2=2)
     squared = squares[:, :, None] + squares[:, None, :] - 2 * products
-    return (squared.clamp(min=0) / features.shape[-1]).sqrt().float()
+    distance = (squared.clamp(min=0) / features.shape[-1]).sqrt().float().triu(1)
+    return distance + distance.mT
+
+
+def _upper_products(x: Tensor) -> Tensor:
+    """Products of tokens (B, T, F) with themselves and later ones, (B, T, T).
+
+    What is below the diagonal is of no use. Most of it has not been computed.
+    """
+    step = max(64, -(-x.shape[1] // 4))
+    rows = [
+        nn.functional.pad(x[:, first : first + step] @ x[:, first:].mT, (first, 0))
+        for first in range(0, x.shape[1], step)
+    ]
+    return torch.cat(rows, dim=1)
 
 
 def spread_frames(num_frames: int, num_keep: int) -> Tensor:
