@@ -48,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--det-model',
         metavar='MODEL',
-        help="people's boxes: an .onnx file, a config or alias of MMDetection's, or "
-        'whole_image',
+        help="people's boxes: an .onnx file, a config or alias of MMDetection's, scan "
+        '(the 2D model looks everywhere) or whole_image',
     )
     parser.add_argument('--det-weights', metavar='FILE', help='its checkpoint')
     parser.add_argument(
