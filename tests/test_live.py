@@ -272,7 +272,7 @@ def resident():
     return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
 
 
-@pytest.mark.slow(reason='lifts an hour of a stream, several minutes of a free CPU')
+@pytest.mark.slow(reason='lifts an hour of a stream, two minutes of a free CPU')
 def test_an_hour_takes_no_more_memory_than_its_first_minutes(lifter):
     # somebody is there for two of every ten seconds, and comes back as somebody new
     finder = Walkers(away=lambda time: time % 10 > 2)
