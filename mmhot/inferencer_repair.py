@@ -2,7 +2,7 @@
 
 In MMPose 1.3.2 ``Pose3DInferencer`` never keeps the people of the last frame, so that
 everybody gets a new id in every frame; windows are gathered by id, so that all of a
-window repeats its one frame; and a second video starts from the frames of the first.
+window repeats its one frame; and a second video is lifted with frames of the first.
 """
 
 from collections.abc import Callable, Iterator
@@ -119,9 +119,8 @@ class ClipPose3DInferencer(Pose3DInferencer):
                 person.set_field(known if known >= 0 else next_id, 'track_id')
                 next_id += known < 0
         self._frames = [self._converted(of_frame) for of_frame in self._people]
-        self._filled = [list(of_frame) for of_frame in self._frames]
-        for track in tracks:
-            self._fill_gaps(track)
+        self._numbers = list(range(len(self._frames)))
+        self._tracks = {track.track: self._filled(track) for track in tracks}
 
     def _converted(self, people: list[PoseDataSample]) -> list[PoseDataSample]:
         """People with the joints that the lifter knows."""
@@ -131,35 +130,58 @@ class ClipPose3DInferencer(Pose3DInferencer):
             instances.keypoints = self._keypoint_converter(instances.keypoints)
         return converted
 
-    def _fill_gaps(self, track: Track2D) -> None:
-        """Interpolate a person where nobody found them, for windows of other frames."""
-        seen = track.frames
-        missing = np.setdiff1d(np.arange(seen[0], seen[-1] + 1), seen)
-        places = np.interp(missing, seen, np.arange(len(seen)))
+    def _filled(self, track: Track2D) -> tuple[int, list[PoseDataSample]]:
+        """First frame of a person, and what they are in all frames from there on.
+
+        Where nobody found them they are interpolated.
+        """
+        frames = np.arange(track.frames[0], track.frames[-1] + 1)
+        places = np.interp(frames, track.frames, np.arange(len(track.frames)))
         keypoints = resample(self._keypoint_converter(track.keypoints), places)
         boxes = resample(track.bboxes, places)
-        for frame, own, box in zip(missing.tolist(), keypoints, boxes, strict=True):
-            person = PoseDataSample()
-            person.gt_instances = InstanceData()
-            person.pred_instances = InstanceData(keypoints=own[None], bboxes=box[None])
-            person.set_field(track.track, 'track_id')
-            self._filled[frame].append(person)
+        people = []
+        for frame, own, box in zip(frames.tolist(), keypoints, boxes, strict=True):
+            here = [x for x in self._frames[frame] if x.track_id == track.track]
+            people += here or [_interpolated(track.track, own, box)]
+        return int(frames[0]), people
+
+    def _window(
+        self, numbers: list[int], people: list[PoseDataSample]
+    ) -> list[list[PoseDataSample]]:
+        """The people of one frame in all frames of a window, held where they end.
+
+        MMPose gathers a window by id, and leaves zeros where one is not found.
+        """
+        window = [[] for _ in numbers]
+        for person in people:
+            first, known = self._tracks.get(person.track_id, (0, [person]))
+            for number, of_frame in zip(numbers, window, strict=True):
+                of_frame.append(known[min(max(number - first, 0), len(known) - 1)])
+        return window
 
     @contextmanager
     def _knowing(self, index: int) -> Iterator[None]:
         """For a block, have the 2D model and the windows tell what is known."""
         model, extract = self.pose2d_model, self._pose_seq_extractor
-        filled = self._filled[index]
         found = [{'predictions': self._people[index]}]
+        window = self._window(
+            extract(self._numbers, frame_idx=index), self._frames[index]
+        )
         self.pose2d_model = lambda *_, **__: iter(found)
-        self._pose_seq_extractor = lambda _, **place: extract(self._filled, **place)
-        # in this very frame those only who were found are lifted
-        self._filled[index] = self._frames[index]
+        self._pose_seq_extractor = lambda *_, **__: window
         try:
             yield
         finally:
             self.pose2d_model, self._pose_seq_extractor = model, extract
-            self._filled[index] = filled
+
+
+def _interpolated(track: int, keypoints: np.ndarray, box: np.ndarray) -> PoseDataSample:
+    """A person with keypoints (K, 2) in a box (4,)."""
+    person = PoseDataSample()
+    person.gt_instances = InstanceData()
+    person.pred_instances = InstanceData(keypoints=keypoints[None], bboxes=box[None])
+    person.set_field(track, 'track_id')
+    return person
 
 
 def _as_people(results: list[PoseDataSample], detects: bool) -> People:

@@ -28,8 +28,7 @@ NUM_FRAMES = 12
 @pytest.fixture(autouse=True)
 def _leave_mmpose_as_found():
     yield
-    for name in ('inferencer',):
-        compat._undo.pop(name, lambda: None)()
+    compat._undo.pop('inferencer', lambda: None)()
 
 
 def walks(num_people=1, num_frames=NUM_FRAMES):
@@ -133,21 +132,21 @@ def lift_all(lifter, poses, steps):
 
 
 def test_stock_lifts_repeated_frames_and_repaired_true_windows(build, video, lifter):
-    poses = walks()
+    poses = walks(num_frames=2 * NUM_FRAMES)
+    films = poses[:NUM_FRAMES, 0], poses[NUM_FRAMES:, 0]
     around = np.arange(-40, 41)
-    true = lift_all(lifter, poses[:, 0], around)
-    repeated = lift_all(lifter, poses[:, 0], 0 * around)
-    assert np.linalg.norm(true - repeated, axis=-1).mean() > 0.01  # metres
+    true = [lift_all(lifter, film, around) for film in films]
+    repeated = lift_all(lifter, films[0], 0 * around)
+    assert np.linalg.norm(true[0] - repeated, axis=-1).mean() > 0.01  # metres
 
     before = run(build(Pose2D(poses)), video)
     assert_allclose([one['keypoints'] for (one,) in before], repeated, atol=1e-5)
     assert 'track_id' not in before[0][0]
     with compat.repair_inferencer():
         repaired = build(Pose2D(poses))
-    # twice: the second film knows nothing of the first
-    for _ in range(2):
+    for expected in true:  # the second film knows nothing of the first
         after = run(repaired, video)
-        assert_allclose([one['keypoints'] for (one,) in after], true, atol=1e-5)
+        assert_allclose([one['keypoints'] for (one,) in after], expected, atol=1e-5)
     assert mmpose_inferencer.Pose3DInferencer is pose3d_inferencer.Pose3DInferencer
 
 
@@ -176,6 +175,14 @@ def test_windows_go_on_where_nobody_was_found(build, video, lifter):
     true = lift_all(lifter, poses[:, 0], np.arange(-40, 41))
     for frame in (4, 6, 11):
         assert_allclose(found[frame][0]['keypoints'], true[frame], atol=1e-5)
+
+
+def test_windows_hold_still_where_somebody_leaves(build, video, lifter):
+    poses = walks()
+    with compat.repair_inferencer():
+        found = run(build(Pose2D(poses, hidden=[9, 10, 11])), video)
+    true = lift_all(lifter, poses[:9, 0], np.arange(-40, 41))
+    assert_allclose([one['keypoints'] for (one,) in found[:9]], true, atol=1e-5)
 
 
 def test_pictures_are_lifted_as_before(build, lifter):
