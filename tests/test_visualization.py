@@ -129,6 +129,28 @@ def test_3d_view_agrees_with_the_video_when_seen_from_its_camera():
         assert likeness > 0.99
 
 
+def test_people_fill_the_picture_as_far_as_they_may():
+    draw = np.random.default_rng(0).uniform
+    points = np.stack([draw(-6, 1, 900), draw(0, 9, 900), draw(0, 1.8, 900)], -1)
+    seen, _ = fit_viewpoint(points, np.array([30.0]), 14.0, 0.8).project(points)
+    low, high = np.percentile(seen, (0.5, 99.5), axis=0)
+    np.testing.assert_allclose((high - low).max(), 0.8, atol=0.01)
+    np.testing.assert_allclose((low + high) / 2, 0.5, atol=0.06)
+
+
+def test_somebody_far_behind_does_not_make_the_others_small():
+    clip = place_people(rendered('walk'))
+    both = clip.take(np.repeat(np.arange(len(clip)), 2))
+    both.track = np.tile([0, 1], len(clip))
+    heights = []
+    for step in ([1, 0, 0], [5, 0, 50]):  # metres between the two
+        root = both.root_3d + both.track[:, None] * np.float32(step)
+        scene = Scene(replace(both, root_3d=root))
+        seen, _ = scene.viewpoint.project(scene.stage.points[both.track == 0])
+        heights.append(np.median(np.ptp(seen[..., 1], axis=1)))
+    assert heights[1] > 0.9 * heights[0] > 0.3
+
+
 def test_view_from_the_right_shows_the_right_side_nearer(frontal):
     points = set_stage(frontal).points
     _, depths = fit_viewpoint(points, np.array([40.0]), 10.0).project(points)

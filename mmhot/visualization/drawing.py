@@ -5,6 +5,7 @@ Pictures are (H, W, 3) uint8 in OpenCV's channel order: blue, green, red.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -25,6 +26,10 @@ _FLOOR_LINE = (92, 78, 67)
 _SHADOW = (38, 31, 26)
 _OUTLINE = (24, 18, 15)
 _LIMB_METRES = 0.05
+# Of the floor, what is nearer to the camera than this (metres) is not drawn; lines are
+# cut there at one of so many points.
+_BEFORE_CAMERA = 0.3
+_STEPS = 50
 _SHIFT = 4  # OpenCV's fixed-point bits: positions to 1/16 pixel
 
 
@@ -127,15 +132,17 @@ def draw_floor(
     lines = [((x, near), (x, far)) for x in xs] + [((left, y), (right, y)) for y in ys]
     size = image.shape[0]
 
-    def on_picture(points: list) -> np.ndarray:
-        flat = np.asarray(points, dtype=np.float64)
-        world = np.concatenate([flat, np.zeros_like(flat[..., :1])], axis=-1)
-        return _fixed_point(viewpoint.project(world)[0] * size, image)
+    def on_picture(*path: tuple[float, float]) -> np.ndarray:
+        flat = np.concatenate([np.linspace(*ends, _STEPS) for ends in pairwise(path)])
+        world = np.concatenate([flat, np.zeros_like(flat[:, :1])], axis=-1)
+        places, depths = viewpoint.project(world)
+        return _fixed_point(places[depths > _BEFORE_CAMERA] * size, image)
 
-    cv2.fillPoly(image, [on_picture(corners)], _FLOOR, cv2.LINE_AA, _SHIFT)
-    cv2.polylines(
-        image, list(on_picture(lines)), False, _FLOOR_LINE, 1, cv2.LINE_AA, _SHIFT
-    )
+    outline = on_picture(*corners, corners[0])
+    if len(outline):
+        cv2.fillPoly(image, [outline], _FLOOR, cv2.LINE_AA, _SHIFT)
+    drawn = [line for line in (on_picture(*ends) for ends in lines) if len(line)]
+    cv2.polylines(image, drawn, False, _FLOOR_LINE, 1, cv2.LINE_AA, _SHIFT)
 
 
 def draw_text(

@@ -5,7 +5,7 @@ import numpy as np
 from mmhot.io.keypoints3d import Clip3D
 
 from . import drawing
-from .stage import fit_viewpoint, floor_extent, set_stage
+from .stage import Viewpoint, fit_viewpoint, floor_extent, prominent, set_stage
 
 
 class Scene:
@@ -33,7 +33,8 @@ class Scene:
         self.rig = drawing.make_rig(clip.joint_names, clip.parents)
         self.stage = set_stage(clip)
         azimuths = np.arange(0, 360, 15) if orbit else np.zeros(1)
-        points = self.stage.points.reshape(-1, 3)
+        self._prominent = prominent(self.stage)
+        points = self.stage.points[self._prominent]
         self.viewpoint = fit_viewpoint(points, azimuth + azimuths, elevation)
         self.floor, self.cell = floor_extent(points)
         self._several = len(np.unique(clip.track)) > 1
@@ -49,6 +50,14 @@ class Scene:
     def rows(self, frame: int) -> slice:
         """Return the rows of a frame; an empty slice where nobody is."""
         return self._rows.get(frame, slice(0, 0))
+
+    def viewpoint_of(self, frame: int) -> Viewpoint:
+        """Return the nearest viewpoint for a frame that somebody is in."""
+        rows = self.rows(frame)
+        points, chosen = self.stage.points[rows], self._prominent[rows]
+        points = points[chosen] if chosen.any() else points
+        view = self.viewpoint
+        return fit_viewpoint(points, np.array([view.azimuth]), view.elevation)
 
     def draw_2d(
         self, image: np.ndarray, frame: int, scale: float, origin=(0.0, 0.0)

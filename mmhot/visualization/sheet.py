@@ -1,5 +1,6 @@
 """Contact sheets of lifted clips: a few frames, 2D above 3D."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -54,6 +55,8 @@ def _sheet(scene: Scene, num_frames: int, cell: int) -> np.ndarray:
     image = np.full(shape, drawing.BACKGROUND, np.uint8)
     _write_header(image, scene.clip, header / 2, font, gap)
     centres, side = _crops(scene, frames)
+    views = [scene.viewpoint_of(frame) for frame in frames]
+    distance = max(view.distance for view in views)
     for column, frame in enumerate(frames):
         x = gap + column * (cell + gap)
         flat = image[header : header + cell, x : x + cell]
@@ -61,6 +64,8 @@ def _sheet(scene: Scene, num_frames: int, cell: int) -> np.ndarray:
         scene.draw_2d(flat, frame, cell / side, centres[column] - side / 2)
         space = image[header + cell + gap :, x : x + cell][:cell]
         space[:] = drawing.PANEL
+        # as in 2D: in the middle of each frame's people, of one size throughout
+        scene.viewpoint = replace(views[column], distance=distance)
         scene.draw_floor(space)
         scene.draw_3d(space, frame)
         seconds = (frame - scene.frames[0]) / scene.clip.fps

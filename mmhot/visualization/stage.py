@@ -14,6 +14,10 @@ from mmhot.lifting.ground import ANKLE_HEIGHT
 from mmhot.lifting.world import place_people, to_world
 
 _PLACE_SECONDS = 0.7
+# Metres from the camera to what it looks at, at least.
+_NEAREST = 2.5
+# People who are smaller than this, of the large ones' size, are background.
+_PROMINENT = 0.35
 
 
 @dataclass
@@ -85,7 +89,7 @@ def set_stage(clip: Clip3D) -> Stage:
 def fit_viewpoint(
     points: np.ndarray, azimuths: np.ndarray, elevation: float, margin: float = 0.84
 ) -> Viewpoint:
-    """Return a viewpoint from which all people fit into a square picture.
+    """Return the nearest viewpoint from which all people fit into a square picture.
 
     Args:
         points (np.ndarray): World positions, (..., 3).
@@ -96,16 +100,49 @@ def fit_viewpoint(
     """
     points = points[np.isfinite(points).all(-1)]
     points = points[:: max(1, len(points) // 20_000)]
+    limit = margin * 0.5 / Viewpoint.focal_length
+    if len(azimuths) == 1:
+        return _fit_still(points, float(azimuths[0]), elevation, limit)
     low, high = np.percentile(points, (1, 99), axis=0)
     target = (low + high) / 2
     target[2] = 0.48 * np.percentile(points[:, 2], 99.5)
-    limit = margin * 0.5 / Viewpoint.focal_length
-    distance = 2.5
+    distance = _NEAREST
     for azimuth in azimuths:
         seen = (points - target) @ _view_axes(azimuth, elevation).T
         needed = np.abs(seen[:, :2]).max(axis=1) / limit - seen[:, 2]
         distance = max(distance, np.percentile(needed, 99.5))
     return Viewpoint(target, distance, float(azimuths[0]), elevation)
+
+
+def _fit_still(
+    points: np.ndarray, azimuth: float, elevation: float, limit: float
+) -> Viewpoint:
+    """The nearest viewpoint that sees points (N, 3) below a tangent of ``limit``."""
+    axes = _view_axes(azimuth, elevation)
+    seen = points @ axes.T
+    depth = seen[:, 2:]
+    # how far back each edge of the picture wants the camera, which stands at 0
+    back = [
+        np.percentile(sign * seen[:, :2] / limit - depth, 99.5, axis=0)
+        for sign in (1, -1)
+    ]
+    middle = np.median(depth)
+    target = np.append(limit * (back[0] - back[1]) / 2, middle)
+    distance = max((back[0] + back[1]).max() / 2 + middle, _NEAREST)
+    return Viewpoint(target @ axes, distance, azimuth, elevation)
+
+
+def prominent(stage: Stage) -> np.ndarray:
+    """Who matters for a viewpoint: not those far behind the others in the video.
+
+    Args:
+        stage (Stage): Of a clip.
+
+    Returns:
+        np.ndarray: Of each row, bool (N,); some are true.
+    """
+    size = stage.pixels_per_metre
+    return size >= _PROMINENT * np.percentile(size, 90)
 
 
 def floor_extent(points: np.ndarray, cell: float = 0.5) -> tuple[np.ndarray, float]:
