@@ -101,9 +101,17 @@ RAY = SimpleNamespace(exceptions=SimpleNamespace(RayError=FakeRayError))
 @pytest.mark.parametrize(
     ('retries', 'errors'),
     [
-        (0, {'a': '', 'b': 'bad', 'c': 'bad', 'd': 'whatever process worked on it'}),
-        (1, {'a': '', 'b': '', 'c': 'bad', 'd': 'whatever process worked on it'}),
-        (2, {'a': '', 'b': '', 'c': '', 'd': 'whatever process worked on it'}),
+        (
+            0,
+            {
+                'a': '',
+                'b': 'bad',
+                'c': 'bad',
+                'd': 'its worker failed: the worker died',
+            },
+        ),
+        (1, {'a': '', 'b': '', 'c': 'bad', 'd': 'its worker failed: the worker died'}),
+        (2, {'a': '', 'b': '', 'c': '', 'd': 'its worker failed: the worker died'}),
     ],
 )
 def test_what_fails_is_tried_again(retries, errors):

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from .errors import explain
+
 _INSTALL = "pip install 'mmhot[ray]'"
 _OF_RAY = ('address', 'num_workers', 'gpus_per_worker')
 
@@ -240,7 +242,7 @@ def _outcomes(
         try:
             outcome, said, complaints = pool.get_next_unordered()
         except ray.exceptions.RayError as error:
-            reason = ' '.join(str(error).split())
+            reason = explain(getattr(error, 'cause', None) or error)
             continue
         for line in said:
             args.say(line)
@@ -254,4 +256,4 @@ def _outcomes(
         del waiting[outcome.name]
         yield outcome
     for name in waiting:
-        yield Outcome(name, error=f'whatever process worked on it died: {reason:.300}')
+        yield Outcome(name, error=f'its worker failed: {reason:.300}')
