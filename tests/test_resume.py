@@ -24,6 +24,7 @@ def config(tmp_path):
     config.train_cfg.max_epochs = 3
     config.default_hooks.logger.interval = config.log_processor.window_size = 1
     config.default_hooks.checkpoint.max_keep_ckpts = 3
+    config.val_dataloader.dataset.stride = 200  # few windows will do
     config.dump(tmp_path / 'tiny.py')
     return tmp_path / 'tiny.py'
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 # Of GNU's malloc.h.
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-_MOST = 2**31 - 1
+_NEVER = -1
 
 
 def keep_freed_memory() -> bool:
@@ -20,5 +20,5 @@ def keep_freed_memory() -> bool:
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL('libc.so.6').mallopt
-        return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, _MOST))
+        return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, _NEVER))
     return False

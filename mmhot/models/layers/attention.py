@@ -61,7 +61,7 @@ class Attention(nn.Module):
         qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
         # transposed last: so gradients are joined where the linear layer wants them
         q, k, v = (each.transpose(1, 2) for each in qkv.unbind(2))  # (B', H, N, D)
-        x = _attend(q, k, v, self.scale)
+        x = attend(q, k, v, self.scale)
         x = self.proj_drop(self.proj(x.transpose(1, 2).flatten(2)))
         return x.reshape(*lead, *x.shape[-2:])
 
@@ -90,7 +90,7 @@ def take_token(x: Tensor, place: Tensor) -> Tensor:
     return x[torch.arange(len(x), device=x.device), place].unsqueeze(1)
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, scale: float | None) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, scale: float | None) -> Tensor:
     """Attend, within (B, H, N, D), by whatever is fastest."""
     if q.device.type == 'cpu' and q.shape[-2] in _plain_lengths(q.dtype):
         q = q * (q.shape[-1] ** -0.5 if scale is None else scale)

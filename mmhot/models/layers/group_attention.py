@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .attention import Attention
+from .attention import Attention, attend
 
 
 class GroupAttention(Attention):
@@ -54,7 +54,10 @@ class GroupAttention(Attention):
             k, v = pairs.unbind(2)
         # transposed last, as in plain attention
         q, k, v = (each.transpose(1, 2) for each in (q, k, v))
-        x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
+        if torch.is_grad_enabled():
+            x = attend(q, k, v, self.scale)
+        else:  # with these few tokens, all heads and groups at once
+            x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
         return self.proj(x.transpose(1, 2).flatten(2)), qkv
 
 
