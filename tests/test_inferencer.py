@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import weakref
 from dataclasses import fields
 
 import cv2
@@ -186,6 +187,20 @@ def test_people_are_lifted_where_they_were_not_found(lifting, models, video):
     assert [row for row, person in enumerate(found) if 'bbox' not in person] == [3, 7]
     assert not np.any(found[3]['keypoint_scores'])
     assert np.isfinite(found[3]['keypoints']).all()
+
+
+def test_frames_are_not_kept(flat, lifting, video, monkeypatch):
+    def watch(self, images):
+        seen.extend(weakref.ref(image) for image in images)
+        return detect(self, images)
+
+    seen, detect = [], Detector.__call__
+    monkeypatch.setattr(Detector, '__call__', watch)
+    for run in (flat, lifting):
+        for _ in run(video, batch_size=2):
+            assert sum(image() is not None for image in seen) <= 2
+        assert len(seen) == 10
+        seen.clear()
 
 
 def test_axes_are_mmposes_unless_others_are_wanted(lifting, video):
