@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from rendered import make_clip
 
 from mmhot.apis import Lifter
+from mmhot.cli.dispatch import main
 from mmhot.io.keypoints2d import Clip2D, Track2D
 from mmhot.io.keypoints3d import read_lifted, write_json, write_npz
 from mmhot.io.lens_file import read_lens
@@ -173,6 +174,13 @@ def test_pictures_of_another_shape_are_refused():
         ValueError, match='1280x720, which are no scaled version of 640'
     ):
         LENS.fitted(640, 480)
+
+
+def test_two_ways_to_tell_of_the_lens_are_refused(tmp_path, capfd):
+    path = write(tmp_path / 'a.json', NAMED)
+    out = ['--out-dir', str(tmp_path / 'out'), '--fov', '60', '--intrinsics', str(path)]
+    assert main(['lift', 'none.npz', *out]) == 2
+    assert '--fov and --intrinsics both tell of the lens' in capfd.readouterr().err
 
 
 def clip_of(keypoints):
