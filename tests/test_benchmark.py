@@ -256,6 +256,8 @@ def test_comparison_has_a_line_for_each_model_and_batch_size():
     results = compare_models(rows, rows[0], settings)
     assert [result.row for result in results] == rows
     assert [result.output_frames for result in results] == [1, 9]
+    # windows of which each frame is seen by nine
+    assert [result.clip_frames for result in results] == [1, 1]
     assert results[0].measurements[1].ratio.median == 1
     assert all(
         len(x.times.turns) == 2 for result in results for x in result.measurements
@@ -267,6 +269,26 @@ def test_comparison_has_a_line_for_each_model_and_batch_size():
     cells = dict(zip(header, lines[1], strict=True))
     assert cells['params M'] == f'{results[1].cost.parameters / 1e6:.2f}'
     assert cells['memory MB'] == '-'
+    assert cells['x stride 1'] == '1'
+    frame, clip = int(cells['us/frame']), int(cells['us/clip frame'])
+    assert clip == pytest.approx(9 * frame, abs=5)
+
+
+def test_frames_of_an_input_are_those_that_a_clip_gets_of_it():
+    sizes = dict(num_frames=27, embed_dims=8, mlp_dims=8, depth=2)
+    tiny = [f'model.backbone.{key}={value}' for key, value in sizes.items()]
+    tiny.append('model.head.in_channels=8')
+    pruned = [f'model.backbone.pruner.{each}' for each in ('depth=1', 'num_keep=9')]
+    rows = [
+        parse_row(':'.join(['mixste-243', *tiny])),
+        parse_row(':'.join(['hot-mixste-243', *tiny, *pruned])),
+        parse_row(':'.join(['tpc-mixste-243', *tiny, *pruned])),
+    ]
+    settings = Settings(rounds=1, seconds=0, memory=False)
+    results = compare_models(rows, rows[0], settings)
+    assert [result.output_frames for result in results] == [27, 27, 1]
+    # chunks overlap by a third
+    assert [result.clip_frames for result in results] == [18, 18, 1]
 
 
 def test_tables_align_numbers_to_the_right():

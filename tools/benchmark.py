@@ -17,6 +17,10 @@ calls, which other programs on the machine disturb least. Times are of the netwo
 alone, in evaluation mode, without a flip test. Operations are multiply-accumulates of
 one input; products (attention and graphs) are among them. Memory is the peak: weights,
 inputs and what a pass needs.
+
+Of lifters there is also the time for each frame that comes out of a window; for each
+frame of a clip, where windows overlap as ``mmhot lift`` has them; and how many times as
+long windows one frame apart would take. A model that leaves frames out gives one.
 """
 
 import argparse

@@ -16,7 +16,7 @@ from mmhot.io.keypoints2d import Clip2D
 from mmhot.io.keypoints3d import Clip3D
 from mmhot.lens import Lens, ideal_camera
 from mmhot.lifting.gaps import Segment, split_segments
-from mmhot.lifting.windows import lift_windows
+from mmhot.lifting.windows import lift_windows, usual_stride
 from mmhot.lifting.world import place_people
 from mmhot.models.deploy import switch_to_deploy
 from mmhot.models.layers import mirror_poses
@@ -89,7 +89,9 @@ class Lifter:
         self.mapping = settings.get('mapping', 'trained')
         self.causal = settings.get('causal', False)
         if stride is None:
-            stride = settings.get('stride', self._usual_stride())
+            stride = settings.get(
+                'stride', usual_stride(self.seq_len, self.num_targets)
+            )
         self.stride = stride
         self._set_keep(keep)
         hosts = hasattr(self.model.backbone, 'hourglass')
@@ -108,12 +110,6 @@ class Lifter:
         self.model.test_cfg['keep'] = counts
         counts = ', then '.join(map(str, counts))
         self.name += f' ({counts} of {self.seq_len} frames)'
-
-    def _usual_stride(self) -> int:
-        """Frames between windows that show no seams."""
-        if self.num_targets == self.seq_len > 1:
-            return self.seq_len - self.seq_len // 3
-        return max(1, self.num_targets // 9)
 
     def __call__(
         self,

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from mmhot.evaluation.cost import Cost, count_cost
+from mmhot.lifting.windows import usual_stride
 
 from .memory import peak_memory
 from .rows import Built, Row, build_row
@@ -70,8 +71,11 @@ class Result:
     Attributes:
         row (Row): The model.
         input_shape (tuple[int, ...]): Of one input, without the batch.
-        output_frames (int, optional): Frames that come out of one input; only of
-            lifters.
+        output_frames (int, optional): Frames whose poses come out of one input; only
+            of lifters.
+        clip_frames (int, optional): Frames of a clip that an input is worth where clips
+            are lifted: from one window to the next. With windows one frame apart, the
+            same takes so many times as long.
         cost (Cost): Of one input.
         measurements (list[Measurement]): By batch size.
     """
@@ -79,6 +83,7 @@ class Result:
     row: Row
     input_shape: tuple[int, ...]
     output_frames: int | None
+    clip_frames: int | None
     cost: Cost
     measurements: list[Measurement]
 
@@ -167,7 +172,12 @@ def as_table(results: Sequence[Result]) -> list[list[str]]:
     """Return a table's lines, the first of which is its header."""
     lifts = any(result.output_frames for result in results)
     header = ['model', 'batch', 'ms', 'ratio', 'quartiles', 'best', 'params M']
-    header += ['MACs M', 'products M', 'memory MB', *['us/frame'] * lifts]
+    header += [
+        'MACs M',
+        'products M',
+        'memory MB',
+        *['us/frame', 'us/clip frame', 'x stride 1'] * lifts,
+    ]
     lines = [header]
     for index in range(len(results[0].measurements)):
         for result in results:
@@ -190,13 +200,17 @@ def _line(result: Result, measured: Measurement, lifts: bool) -> list[str]:
         '-' if measured.peak_memory is None else f'{measured.peak_memory / 1e6:.0f}',
     ]
     if lifts:
-        frames = measured.batch_size * (result.output_frames or 0)
-        line.append(f'{1e6 * seconds / frames:.0f}' if frames else '-')
+        for frames in (result.output_frames, result.clip_frames):
+            each = 1e6 * seconds / measured.batch_size / (frames or 1)
+            line.append(f'{each:.0f}' if frames else '-')
+        line.append(str(result.clip_frames or '-'))
     return line
 
 
-def _describe(row: Row, built: Built) -> tuple[tuple[int, ...], int | None, Cost]:
-    """Shape of the input, frames that come out, and cost."""
+def _describe(
+    row: Row, built: Built
+) -> tuple[tuple[int, ...], int | None, int | None, Cost]:
+    """Shape of the input, frames that come out, those of a clip, and cost."""
     # Operations are those of the plain model: folded ones may hide them in others.
     plain = build_row(Row(row.name, row.source, row.settings, row.shape))
     x = plain.inputs(1)
@@ -208,14 +222,24 @@ def _describe(row: Row, built: Built) -> tuple[tuple[int, ...], int | None, Cost
         raise ValueError(
             f'{row.name}: does not run on an input of shape {built.shape}: {error}'
         ) from error
-    return built.shape, _output_frames(output, built.shape), cost
+    frames = _output_frames(output)
+    if frames is None:
+        return built.shape, None, None, cost
+    # whole poses, channels first, have their frames last
+    seq_len = built.shape[0] if len(built.shape) == 3 else built.shape[-1]
+    return built.shape, frames, usual_stride(seq_len, frames), cost
 
 
-def _output_frames(output: Any, input_shape: tuple[int, ...]) -> int | None:
-    """Frames of poses (B, T', K, 3) or (B, K, 3); None of what is no lifter's."""
-    if not isinstance(output, torch.Tensor) or output.shape[-1] != 3:
+def _output_frames(output: Any) -> int | None:
+    """Frames of poses (B, T', K, 3) or (B, K, 3); None of what is no lifter's.
+
+    If frames have been left out, only the centre one can be relied on.
+    """
+    is_pruned = isinstance(output, tuple)
+    poses = output[0] if is_pruned else output
+    if not isinstance(poses, torch.Tensor) or poses.shape[-1] != 3:
         return None
-    return output.shape[1] if output.ndim == 4 else 1
+    return poses.shape[1] if poses.ndim == 4 and not is_pruned else 1
 
 
 def _call(built: Built, batch_size: int, settings: Settings) -> Callable[[], object]:

@@ -38,6 +38,17 @@ def chunk_starts(num_frames: int, seq_len: int, stride: int) -> np.ndarray:
     return np.linspace(0, span, count).round().astype(np.int64)
 
 
+def usual_stride(seq_len: int, num_targets: int) -> int:
+    """Frames from one window to the next at which a clip shows no seams.
+
+    Nine windows see each frame; chunks, where all frames of a window are targets,
+    overlap by a third.
+    """
+    if num_targets == seq_len > 1:
+        return seq_len - seq_len // 3
+    return max(1, num_targets // 9)
+
+
 def lift_windows(
     predict: Callable[[np.ndarray], np.ndarray],
     clips: Sequence[np.ndarray],
