@@ -129,6 +129,13 @@ def test_3d_view_agrees_with_the_video_when_seen_from_its_camera():
         assert likeness > 0.99
 
 
+@pytest.mark.parametrize('place', [(-90, 40), (40, -90), (190, 40), (40, 190), (0, 0)])
+def test_words_may_be_outside_the_picture(place):
+    image = np.zeros((100, 100, 3), np.uint8)
+    drawing.draw_text(image, 'somebody', place, 12, anchor='centre')
+    assert bool(image.any()) == (place == (0, 0))
+
+
 def test_people_fill_the_picture_as_far_as_they_may():
     draw = np.random.default_rng(0).uniform
     points = np.stack([draw(-6, 1, 900), draw(0, 9, 900), draw(0, 1.8, 900)], -1)

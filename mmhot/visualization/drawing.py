@@ -170,7 +170,7 @@ def draw_text(
     shift = {'left': 0.0, 'centre': 0.5, 'right': 1.0}[anchor] * width
     left, top = int(position[0] - shift), int(position[1] - height / 2)
     x, y = max(left, 0), max(top, 0)
-    target = image[y : top + height, x : left + width]
+    target = image[y : max(top + height, 0), x : max(left + width, 0)]
     coverage = coverage[y - top :, x - left :][: target.shape[0], : target.shape[1]]
     if target.size:
         blended = target + coverage[..., None] * (np.array(colour) - target)

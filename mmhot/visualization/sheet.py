@@ -56,7 +56,7 @@ def _sheet(scene: Scene, num_frames: int, cell: int) -> np.ndarray:
     _write_header(image, scene.clip, header / 2, font, gap)
     centres, side = _crops(scene, frames)
     views = [scene.viewpoint_of(frame) for frame in frames]
-    distance = max(view.distance for view in views)
+    usual = np.median([view.distance for view in views])
     for column, frame in enumerate(frames):
         x = gap + column * (cell + gap)
         flat = image[header : header + cell, x : x + cell]
@@ -64,7 +64,8 @@ def _sheet(scene: Scene, num_frames: int, cell: int) -> np.ndarray:
         scene.draw_2d(flat, frame, cell / side, centres[column] - side / 2)
         space = image[header + cell + gap :, x : x + cell][:cell]
         space[:] = drawing.PANEL
-        # as in 2D: in the middle of each frame's people, of one size throughout
+        # in the middle of each frame's people, of one size wherever that shows all
+        distance = max(usual, views[column].distance)
         scene.viewpoint = replace(views[column], distance=distance)
         scene.draw_floor(space)
         scene.draw_3d(space, frame)

@@ -17,7 +17,7 @@ _PLACE_SECONDS = 0.7
 # Metres from the camera to what it looks at, at least.
 _NEAREST = 2.5
 # People who are smaller than this, of the large ones' size, are background.
-_PROMINENT = 0.35
+_PROMINENT = 0.5
 
 
 @dataclass
