@@ -401,3 +401,11 @@ def test_device_that_is_not_there_is_refused(found_bad, capsys):
 def test_requirements_come_with_the_package():
     folder = Path(findings.mmhot.__file__).parent / '.mim/requirements'
     assert {'run.txt', 'mm.txt', 'build.txt'} <= {x.name for x in folder.iterdir()}
+
+
+@pytest.mark.parametrize('extra', ['ray', 'rerun', 'ui'])
+def test_extras_are_the_versions_that_doctor_knows(extra):
+    known = {str(item) for item in read_requirements('optional')}
+    wanted = {str(item) for item in read_requirements(extra)}
+    assert wanted
+    assert wanted <= known
