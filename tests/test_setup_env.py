@@ -135,6 +135,7 @@ def test_second_call_changes_nothing(checkout):
     ('changed', 'steps'),
     [
         ('requirements/dev.txt', ['dev.txt']),
+        ('requirements/augment.txt', ['dev.txt']),
         ('requirements/mm.txt', ['mm.txt']),
         ('requirements/run.txt', ['dev.txt', 'mm.txt']),
         ('pyproject.toml', ['-e .']),

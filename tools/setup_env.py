@@ -60,7 +60,9 @@ class Step:
 STEPS = (
     Step(
         'packages',
-        ('requirements/build.txt', 'requirements/run.txt', 'requirements/dev.txt'),
+        tuple(
+            f'requirements/{name}.txt' for name in ('build', 'run', 'dev', 'augment')
+        ),
         (
             '--no-warn-conflicts',  # MMEngine asks for opencv-python, see mm.txt
             *('-r', 'requirements/build.txt', '-r', 'requirements/run.txt'),

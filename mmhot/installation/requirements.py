@@ -2,7 +2,7 @@
 
 import operator
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / '.mim' / 'requirements'
@@ -78,18 +78,20 @@ class Requirement:
 
 
 def read_requirements(file: str) -> list[Requirement]:
-    """Read one of the requirement files, in its order.
+    """Read one of the requirement files, and those that it names, in their order.
 
     Args:
-        file (str): Stem, such as ``'run'``.
+        file (str): Stem, such as ``'run'``; it becomes every requirement's ``file``.
 
     Raises:
         FileNotFoundError: If the package was installed without its data.
     """
     found = []
     for line in (FOLDER / f'{file}.txt').read_text(encoding='utf-8').splitlines():
-        match = _LINE.match(line)
-        if match:
+        if line.startswith('-r '):
+            named = read_requirements(Path(line[3:].strip()).stem)
+            found += [replace(item, file=file) for item in named]
+        elif match := _LINE.match(line):
             found.append(
                 Requirement(match['name'], match['spec'], match['reason'] or '', file)
             )
