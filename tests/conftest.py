@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import sys
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,10 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 ROOT = Path(__file__).parents[1]
 
 _left_out = []
+
+
+# Shells start background jobs deaf to Ctrl-C, and so are processes that these start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
