@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
 from mmhot.datasets.rendered_people import metainfo_file
 from mmhot.skeletons import convert_keypoints, get_skeleton
+from mmhot.video.frames import read_image
 from mmhot.video.people import PoseEstimator
 
 from .keypoint_errors import LabelledPeople
@@ -127,10 +127,7 @@ def load_image(sample: dict) -> np.ndarray:
     """Return the picture of a sample, BGR uint8 (H, W, 3)."""
     if 'img' in sample:
         return sample['img']
-    image = cv2.imread(str(sample['img_path']))
-    if image is None:
-        raise FileNotFoundError(f'{sample["img_path"]} is no picture')
-    return image
+    return read_image(sample['img_path'])
 
 
 def _sigmas(skeleton: str) -> np.ndarray:

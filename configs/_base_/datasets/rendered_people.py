@@ -1,9 +1,9 @@
 # Rendered people in shards, with GTPT's labels. The augmentation is ours, for models
 # that are to work on photographs.
+_base_ = ['./coco_topdown.py']
+
 dataset_type = 'RenderedPeople'
-data_mode = 'topdown'  # MMPose's inferencer asks for it
 data_root = 'data/rendered_people/'
-codec = dict(type='GTPTLabel', input_size=(192, 256), sigma=4.0, simcc_split_ratio=2.0)
 
 # what cameras, and those who send pictures, do to them
 photograph = dict(
@@ -57,47 +57,34 @@ train_pipeline = [
         rotate_prob=0.5,
     ),
     dict(type='RandomFlip', direction='horizontal'),
-    dict(type='TopdownAffine', input_size=codec['input_size']),
+    dict(type='TopdownAffine', input_size=_base_.codec.input_size),
     photograph,
-    dict(type='GenerateTarget', encoder=codec),
-    # the others would only be sent between processes
-    dict(type='PackPoseInputs', meta_keys=('id', 'img_id', 'img_path', 'flip_indices')),
-]
-val_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='GetBBoxCenterScale', padding=1.25),
-    dict(type='TopdownAffine', input_size=codec['input_size']),
-    dict(type='PackPoseInputs'),
+    dict(type='GenerateTarget', encoder=_base_.codec),
+    _base_.train_pipeline[-1],
 ]
 # 03 ... 08 see people from the front more often, as photographs do
 shards = [f'train/train_{number:02d}.npz' for number in range(9)]
 train_dataloader = dict(
-    batch_size=64,
     num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='stack_people'),
     dataset=dict(
+        _delete_=True,
         type=dataset_type,
         data_root=data_root,
-        data_mode=data_mode,
+        data_mode='topdown',
         ann_file=shards,
         pipeline=train_pipeline,
     ),
 )
 val_dataloader = dict(
-    batch_size=64,
     num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
+        _delete_=True,
         type=dataset_type,
         data_root=data_root,
-        data_mode=data_mode,
+        data_mode='topdown',
         ann_file='train/val_00.npz',
         test_mode=True,
-        pipeline=val_pipeline,
+        pipeline=_base_.val_pipeline,
     ),
 )
 test_dataloader = val_dataloader

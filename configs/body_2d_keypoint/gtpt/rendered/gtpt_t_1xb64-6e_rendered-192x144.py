@@ -1,13 +1,9 @@
-_base_ = './gtpt_t_1xb64-30e_rendered-256x192.py'
+_base_ = './gtpt_t_1xb64-20e_rendered-128x96.py'
 
-# small pictures first: cheap steps, of the pass with pruning alone
 size = (144, 192)
 model = dict(
     head=dict(
-        input_size=size,
-        in_featuremap_size=(36, 48),
-        loss=dict(entire_weight=0.0, distill_weight=0.0),
-        decoder=dict(input_size=size),
+        input_size=size, in_featuremap_size=(36, 48), decoder=dict(input_size=size)
     )
 )
 train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
