@@ -14,7 +14,7 @@ from mmhot.datasets.transforms import EpochSeed
 from mmhot.engine import EpochSeedHook
 
 WILD = mocap.CONFIGS / '_base_/datasets/cmu_mocap_wild.py'
-SHIPPED = 'nanohtnet_81frm-9k_1xb128-30e_cmu-wild'
+SHIPPED = 'nanohtnet_81frm-9k_1xb32-30e_cmu-wild'
 
 
 def loader(num_workers, persistent):

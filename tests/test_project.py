@@ -10,7 +10,7 @@ import pytest
 import mmhot
 
 ROOT = Path(__file__).parents[1]
-WILD = 'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_81frm-9k_1xb128-30e_cmu-wild.py'
+WILD = 'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_81frm-9k_1xb32-30e_cmu-wild.py'
 
 
 def run_python(code):

@@ -20,7 +20,7 @@ from mmhot.apis import Lifter
 from mmhot.apis.load_model import DEFAULT_LIFTER
 
 CONFIGS = Path(__file__).parents[1] / 'configs/body_3d_keypoint'
-WILD = CONFIGS / 'nanohtnet/cmu_mocap/nanohtnet_81frm-9k_1xb128-30e_cmu-wild.py'
+WILD = CONFIGS / 'nanohtnet/cmu_mocap/nanohtnet_81frm-9k_1xb32-30e_cmu-wild.py'
 SIZE = (64, 48)
 NUM_FRAMES = 12
 

@@ -22,7 +22,7 @@ MMPOSE = Path(mmpose.__file__).parent / '.mim/configs'
 RTMPOSE = MMPOSE / 'body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py'
 CONFIGS = Path(__file__).parents[1] / 'configs/body_3d_keypoint'
 LIFTERS = CONFIGS / 'nanohtnet/cmu_mocap'
-WILD = LIFTERS / 'nanohtnet_81frm-9k_1xb128-30e_cmu-wild.py'
+WILD = LIFTERS / 'nanohtnet_81frm-9k_1xb32-30e_cmu-wild.py'
 PUBLISHED = LIFTERS / 'nanohtnet_27frm-3k_1xb256-49e_cmu.py'
 SIZE = (1280, 720)
 
@@ -129,7 +129,7 @@ def test_normalised_person_is_lifted_as_if_the_camera_looked_there(lifter, monke
     [
         'mixste/cmu_mocap/mixste-xs_81frm_1xb32-10e_cmu-wild.py',
         'motionagformer/cmu_mocap/hot-motionagformer-xs_27frm-9k_1xb16-60e_cmu.py',
-        'video_pose_lift/cmu_mocap/video-pose-lift_tcn-27frm_1xb128-10e_cmu-wild.py',
+        'video_pose_lift/cmu_mocap/video-pose-lift_tcn-27frm_1xb32-10e_cmu-wild.py',
     ],
     ids=lambda name: name.partition('/')[0],
 )

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 DEMO = ROOT / 'demo' / 'skating_2d_coco17.npz'
 WILD = (
     'mmhot::body_3d_keypoint/nanohtnet/cmu_mocap/'
-    'nanohtnet_81frm-9k_1xb128-30e_cmu-wild.py'
+    'nanohtnet_81frm-9k_1xb32-30e_cmu-wild.py'
 )
 
 pytestmark = pytest.mark.slow(reason='builds the wheel and installs it elsewhere')

@@ -5,6 +5,8 @@ _base_ = ['./cmu_mocap.py']
 codec = dict(type='PersonCentredPoseLifting')
 train_pipeline = [
     dict(type='EpochSeed'),
+    dict(type='RecombineBodies', prob=0.4),
+    dict(type='ReverseTime', prob=0.3),
     dict(type='RandomBoneLengths'),
     dict(type='ApproximateJoints', prob=0.5),
     dict(

@@ -1,4 +1,4 @@
-_base_ = './video-pose-lift_tcn-243frm_1xb128-10e_cmu-wild.py'
+_base_ = './video-pose-lift_tcn-243frm_1xb32-10e_cmu-wild.py'
 
 # MMPose's SimpleBaseline3D is a TCN of one frame
 net = dict(num_blocks=2, kernel_sizes=(1, 1, 1), dropout=0.5)

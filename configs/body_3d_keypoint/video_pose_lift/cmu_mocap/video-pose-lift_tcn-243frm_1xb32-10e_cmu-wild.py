@@ -5,7 +5,7 @@ _base_ = [
     '../../../_base_/schedules/wild.py',
 ]
 model = dict(head=dict(decoder={{_base_.codec}}))
-train_dataloader = dict(batch_size=128, dataset=dict(seq_len=243, num_targets=1))
+train_dataloader = dict(batch_size=32, dataset=dict(seq_len=243, num_targets=1))
 val_dataloader = dict(dataset=dict(seq_len=243))
 test_dataloader = val_dataloader
 

@@ -1,4 +1,4 @@
-_base_ = './video-pose-lift_tcn-243frm_1xb128-10e_cmu-wild.py'
+_base_ = './video-pose-lift_tcn-243frm_1xb32-10e_cmu-wild.py'
 
 model = dict(
     backbone=dict(num_frames=27, net=dict(num_blocks=2, kernel_sizes=(3, 3, 3)))
