@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 from infer_runs import infer, use_stand_ins
 from lifters import save_lifter
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator
 from video_files import picture, turn_video, write_video
 
 from mmhot.cli import results
 from mmhot.io import atomic
 from mmhot.io.keypoints3d import read_lifted
+from mmhot.video.frames import VideoFile
 
 ALL = 'npz,json,csv,bvh,trc,html,mp4,png'
 
@@ -147,10 +148,15 @@ def test_portrait_videos_stand_upright(infer_it, find, out, tmp_path):
 
 def test_variable_rates_are_lifted_at_their_times(infer_it, out, tmp_path, capfd):
     times = [0, 40, 80, 200, 240, 400, 410, 500, 900, 1000]
-    assert infer_it(write_video(tmp_path / 'a.mp4', times=times)) == 0
+    video = write_video(tmp_path / 'a.mp4', times=times)
+    assert infer_it(video, formats='npz,json,mp4') == 0
     clip = read_lifted(out / 'a.npz')
     assert_array_equal(clip.frame, np.arange(10))
+    assert_allclose(clip.time, np.array(times) / 1000, atol=1e-6)
     assert np.isfinite(clip.keypoints_3d).all()
+    assert_array_equal(read_lifted(out / 'a.json').time, clip.time)
+    shown = [frame.time for frame in VideoFile(out / 'a.mp4')]
+    assert_allclose(shown, clip.time, atol=1e-4)
     assert complaints(capfd) == []
 
 

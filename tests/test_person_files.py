@@ -1,6 +1,7 @@
 """``.bvh``, ``.trc`` and ``.csv``: read back, they say what was lifted."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,7 +86,9 @@ def read_trc(path):
 def test_trc_holds_the_markers(tmp_path):
     positions = joints_of(KICK, 10).astype(np.float64)
     positions[3, 5] = np.nan
-    write_trc(positions, np.arange(4, 14), H36M.joints, 50.0, tmp_path / 'a.trc')
+    frames = np.arange(4, 14)
+    seconds = frames / 50
+    write_trc(positions, frames, H36M.joints, seconds, 50.0, tmp_path / 'a.trc')
     header, names, frames, times, markers = read_trc(tmp_path / 'a.trc')
     assert (header['NumFrames'], header['NumMarkers'], header['Units']) == (
         '10',
@@ -132,3 +135,29 @@ def test_several_people_get_files_of_their_own(tmp_path, suffix):
     places = read(tmp_path / f'a_person4.{suffix}')[1 if suffix == 'bvh' else 4]
     assert len(places) == 100
     assert_allclose(places[50:55], places[49:50].repeat(5, 0), atol=1e-6)
+
+
+@pytest.fixture
+def uneven():
+    """A clip whose later half was filmed at half the rate."""
+    clip = to_world(place_people(rendered('walk')))
+    late = np.maximum(np.arange(len(clip)) - 68, 0)
+    return replace(clip, time=(clip.frame + late) / clip.fps)
+
+
+def test_trc_has_the_times_of_a_varying_rate(uneven, tmp_path):
+    write_people(uneven, tmp_path / 'a.trc')
+    times = read_trc(tmp_path / 'a.trc')[3]
+    assert_allclose(times, uneven.time, atol=1e-6)
+
+
+def test_bvh_of_a_varying_rate_keeps_its_pace(uneven, tmp_path):
+    even = replace(uneven, time=None)
+    write_people(even, tmp_path / 'even.bvh')
+    write_people(uneven, tmp_path / 'uneven.bvh')
+    _, wanted, _ = read_bvh(tmp_path / 'even.bvh')
+    _, places, seconds = read_bvh(tmp_path / 'uneven.bvh')
+    assert seconds == pytest.approx(1 / uneven.fps)
+    assert len(places) == round(uneven.time[-1] * uneven.fps) + 1 == 136 + 67
+    assert_allclose(places[:68], wanted[:68], atol=0.3)  # centimetres
+    assert_allclose(places[68::2], wanted[68:], atol=0.3)

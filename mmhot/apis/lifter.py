@@ -286,6 +286,7 @@ class Lifter:
             width=clip.width,
             height=clip.height,
             fps=clip.fps,
+            time=None if clip.times is None else clip.times[frame[order]],
             joint_names=_H36M.joints,
             parents=_H36M.parents,
             model=self.name,

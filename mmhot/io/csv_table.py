@@ -47,7 +47,7 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
 def _joints(clip: Clip3D, row: int) -> list[list]:
     """Lines of one person in one frame."""
     frame = int(clip.frame[row])
-    head = [frame, f'{frame / clip.fps:.6f}', int(clip.track[row])]
+    head = [frame, f'{clip.seconds(frame):.6f}', int(clip.track[row])]
     root = [_number(value) for value in clip.root_3d[row]]
     return [
         [

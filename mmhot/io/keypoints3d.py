@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,8 @@ class Clip3D:
         root_3d (np.ndarray): Where the root is, seen from the camera or, in
             ``'world'``, from the point of the floor below it, (N, 3) float32; NaN
             where that is unknown.
+        time (np.ndarray | None): Seconds at which each row's frame was taken, (N,)
+            float64, where the rate varies.
         focal_length (float): Of the lens that this is true for, in pixels; 0 if
             unknown.
         focal_assumed (bool): Whether that was a guess.
@@ -66,6 +69,7 @@ class Clip3D:
     unit: str = 'm'
     model: str = ''
     root_3d: np.ndarray | None = None
+    time: np.ndarray | None = None
     focal_length: float = 0.0
     focal_assumed: bool = True
     intrinsics: tuple[float, ...] = ()
@@ -81,7 +85,28 @@ class Clip3D:
 
     def take(self, rows: np.ndarray) -> 'Clip3D':
         """Return some of the rows, by index or mask."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in _ARRAYS})
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        arrays = {k: None if v is None else v[rows] for k, v in arrays.items()}
+        return replace(self, **arrays)
+
+    def seconds(self, frames: np.ndarray) -> np.ndarray:
+        """When frames were taken, also those that nobody is in.
+
+        Args:
+            frames (np.ndarray): Frame numbers, (T,).
+
+        Returns:
+            np.ndarray: (T,), linear between frames that somebody is in and, beyond
+            them, as ``fps`` says.
+        """
+        even = frames / self.fps
+        return even if self.time is None else even + np.interp(frames, *self._lags)
+
+    @cached_property
+    def _lags(self) -> tuple[np.ndarray, np.ndarray]:
+        """Frames that somebody is in, and how much later than at an even rate."""
+        known, first = np.unique(self.frame, return_index=True)
+        return known, self.time[first] - known / self.fps
 
     def stretches(self) -> list[np.ndarray]:
         """Rows of each person, without breaks: indices (T,), in time's order."""
@@ -102,6 +127,7 @@ _ARRAYS = {
     'keypoints_2d': ('NK2', np.float32),
     'scores': ('NK', np.float32),
     'root_3d': ('N3', np.float32),
+    'time': ('N', np.float64),
 }
 # Field: its type, or that of its items.
 _HEADER = {
@@ -119,7 +145,7 @@ _HEADER = {
     'intrinsics': int | float,
 }
 # What files of mmhot before 0.2 lack.
-_OPTIONAL = ('root_3d', 'focal_length', 'focal_assumed', 'intrinsics')
+_OPTIONAL = ('root_3d', 'time', 'focal_length', 'focal_assumed', 'intrinsics')
 _LISTS = ('joint_names', 'parents', 'intrinsics')
 # Array: its name within an instance of the JSON, where MMPose has the first three.
 _INSTANCE_KEYS = {
@@ -139,8 +165,9 @@ def write_npz(clip: Clip3D, path: str | Path) -> None:
         clip (Clip3D): Lifted poses.
         path (str | Path): The file to create or replace.
     """
+    timed = replace(clip, time=clip.seconds(clip.frame))
     arrays = {
-        name: np.asarray(getattr(clip, name), t) for name, (_, t) in _ARRAYS.items()
+        name: np.asarray(getattr(timed, name), t) for name, (_, t) in _ARRAYS.items()
     }
     header = {name: np.asarray(getattr(clip, name)) for name in _HEADER}
     save_arrays(path, {**arrays, **header}, compressed=True)
@@ -160,7 +187,11 @@ def write_json(clip: Clip3D, path: str | Path) -> None:
         for values in zip(*columns.values(), strict=True)
     ]
     frames = [
-        {'frame_id': int(frame), 'instances': rows[start:stop]}
+        {
+            'frame_id': int(frame),
+            'time': float(clip.seconds(frame)),
+            'instances': rows[start:stop],
+        }
         for frame, start, stop in zip(
             *np.unique(clip.frame, return_index=True),
             np.r_[np.flatnonzero(np.diff(clip.frame)) + 1, len(rows)],
@@ -236,6 +267,9 @@ def _fields_of_json(path: Path) -> dict[str, object]:
         counts = [len(frame['instances']) for frame in frames]
         ids = as_numbers([frame['frame_id'] for frame in frames], 'frame_id')
         fields['frame'] = np.repeat(ids, counts, axis=0)
+        if any('time' in frame for frame in frames):
+            times = as_numbers([frame['time'] for frame in frames], 'time')
+            fields['time'] = np.repeat(times, counts, axis=0)
         for name, key in _INSTANCE_KEYS.items():
             if name not in _OPTIONAL or any(key in row for row in rows):
                 fields[name] = as_numbers([row[key] for row in rows], key)
@@ -272,4 +306,6 @@ def _checked(fields: dict[str, object]) -> Clip3D:
         if dtype is np.int64:
             array = whole_numbers(name, array)
         fields[name] = array.astype(dtype)
-    return Clip3D(**fields)
+    clip = Clip3D(**fields)
+    even = clip.frame / clip.fps
+    return replace(clip, time=None) if np.array_equal(clip.time, even) else clip

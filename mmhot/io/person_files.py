@@ -57,6 +57,8 @@ def _write(clip: Clip3D, track: int, path: Path, write: Callable) -> float:
 def _write_bvh(
     clip: Clip3D, frames: np.ndarray, positions: np.ndarray, path: Path
 ) -> float:
+    if clip.time is not None:  # a .bvh has one duration for all frames
+        positions = _evenly(positions, clip.seconds(frames), clip.fps)
     motion = fit_rigid_skeleton(positions, get_skeleton('h36m-17'))
     write_bvh(motion, clip.joint_names, clip.fps, path)
     return float(np.linalg.norm(motion.positions() - positions, axis=-1).mean())
@@ -65,5 +67,18 @@ def _write_bvh(
 def _write_trc(
     clip: Clip3D, frames: np.ndarray, positions: np.ndarray, path: Path
 ) -> float:
-    write_trc(positions, frames, clip.joint_names, clip.fps, path)
+    seconds = clip.seconds(frames)
+    write_trc(positions, frames, clip.joint_names, seconds, clip.fps, path)
     return 0.0
+
+
+def _evenly(positions: np.ndarray, seconds: np.ndarray, fps: float) -> np.ndarray:
+    """Positions at even times, linear between those (T, K, 3) of a varying rate."""
+    count = round((seconds[-1] - seconds[0]) * fps) + 1
+    wanted = np.minimum(seconds[0] + np.arange(count) / fps, seconds[-1])
+    after = np.searchsorted(seconds[1:-1], wanted) + 1
+    after = after.clip(max=len(seconds) - 1)
+    before = np.maximum(after - 1, 0)
+    span = np.maximum(seconds[after] - seconds[before], 1e-9)
+    weight = ((wanted - seconds[before]) / span)[:, None, None]
+    return positions[before] * (1 - weight) + positions[after] * weight

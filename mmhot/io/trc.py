@@ -11,6 +11,7 @@ def write_trc(
     positions: np.ndarray,
     frames: np.ndarray,
     joint_names: tuple[str, ...],
+    seconds: np.ndarray,
     fps: float,
     path: str | Path,
 ) -> None:
@@ -19,8 +20,9 @@ def write_trc(
     Args:
         positions (np.ndarray): In a world that is z up, metres, (T, K, 3). NaN is
             left empty, as OpenSim wants it.
-        frames (np.ndarray): Frame numbers, (T,); time runs from frame 0.
+        frames (np.ndarray): Frame numbers, (T,).
         joint_names (tuple[str]): Names of the K joints.
+        seconds (np.ndarray): When they were taken, (T,).
         fps (float): Frames per second.
         path (str | Path): The file to create or replace.
     """
@@ -47,8 +49,9 @@ def write_trc(
         '\t'.join(['', '', *axes]),
         '',
     ]
-    for frame, row in zip(frames, markers.reshape(num_frames, -1), strict=True):
+    rows = markers.reshape(num_frames, -1)
+    for frame, second, row in zip(frames, seconds, rows, strict=True):
         values = ['' if np.isnan(value) else f'{value:.6f}' for value in row]
-        lines.append('\t'.join([str(frame + 1), f'{frame / fps:.6f}', *values]))
+        lines.append('\t'.join([str(frame + 1), f'{second:.6f}', *values]))
     with replacing(path) as temporary:
         temporary.write_text('\n'.join(lines) + '\n', encoding='utf-8')

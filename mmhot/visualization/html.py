@@ -55,6 +55,8 @@ def _content(clip: Clip3D) -> dict:
     """What the page's script reads."""
     first = int(clip.frame.min())
     return {
+        # seconds from the first frame on, where the rate varies
+        'times': None if clip.time is None else _times(clip, first),
         'fps': clip.fps,
         'width': int(clip.width),
         'height': int(clip.height),
@@ -67,6 +69,11 @@ def _content(clip: Clip3D) -> dict:
         'people': [_person(clip, track) for track in np.unique(clip.track).tolist()],
         'facts': _facts(clip),
     }
+
+
+def _times(clip: Clip3D, first: int) -> str:
+    seconds = clip.seconds(np.arange(first, clip.frame.max() + 1))
+    return _encode(seconds - seconds[0], np.float32)
 
 
 def _side(joint: str) -> int:

@@ -18,7 +18,7 @@ WORLD, PICTURE = 'world', 'picture'
 """Where a recording has poses (metres) and keypoints (pixels), by person below."""
 
 FRAME, SECONDS = 'frame', 'seconds'
-"""Timelines: the clip's frame numbers, and these over its rate."""
+"""Timelines: the clip's frame numbers, and when they were taken."""
 
 _JPEG_QUALITY = 80
 _JOINT_METRES, _JOINT_PIXELS = 0.02, 3.0
@@ -58,7 +58,7 @@ def write_recording(
             for track in np.unique(clip.track).tolist():
                 _send_person(rr, stream, clip, track)
             if footage is not None:
-                _send_film(rr, stream, footage, clip.fps, progress)
+                _send_film(rr, stream, footage, progress)
             stream.flush(blocking=True)
         finally:
             stream.disconnect()
@@ -97,7 +97,7 @@ def _send_person(rr: ModuleType, stream: object, clip: Clip3D, track: int) -> No
     rows = np.flatnonzero(clip.track == track)
     poses = clip.keypoints_3d[rows] + np.nan_to_num(clip.root_3d[rows])[:, None]
     scores = clip.scores[rows].ravel()
-    send = _Sender(rr, stream, clip.frame[rows], clip.fps)
+    send = _Sender(rr, stream, clip, clip.frame[rows])
     colours = [side_colour(name)[::-1] for name in clip.joint_names]
     bones = [
         (parent, joint) for joint, parent in enumerate(clip.parents) if parent >= 0
@@ -135,12 +135,12 @@ class _Sender:
     Args:
         rr (ModuleType): rerun-sdk.
         stream (rr.RecordingStream): Where to.
+        clip (Clip3D): Tells when frames were taken.
         frames (np.ndarray): In which a person is there, sorted, (T,).
-        fps (float): Frames per second.
     """
 
     def __init__(
-        self, rr: ModuleType, stream: object, frames: np.ndarray, fps: float
+        self, rr: ModuleType, stream: object, clip: Clip3D, frames: np.ndarray
     ) -> None:
         self._rr, self._stream = rr, stream
         gone = np.setdiff1d(frames + 1, frames)
@@ -148,7 +148,7 @@ class _Sender:
         self._there = np.isin(every, frames).astype(int)
         self._times = [
             rr.TimeColumn(FRAME, sequence=every),
-            rr.TimeColumn(SECONDS, duration=every / fps),
+            rr.TimeColumn(SECONDS, duration=clip.seconds(every)),
         ]
 
     def __call__(
@@ -172,22 +172,21 @@ def _send_film(
     rr: ModuleType,
     stream: object,
     footage: FrameSource,
-    fps: float,
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Send the film's pictures one by one."""
-    for index, picture in enumerate(_compressed(footage)):
+    for index, (seconds, picture) in enumerate(_compressed(footage)):
         stream.set_time(FRAME, sequence=index)
-        stream.set_time(SECONDS, duration=index / fps)
+        stream.set_time(SECONDS, duration=seconds)
         image = rr.EncodedImage(contents=picture, media_type='image/jpeg')
         stream.log(PICTURE, image, strict=True)
         if progress is not None:
             progress(index + 1, max(footage.num_frames or 0, index + 1))
 
 
-def _compressed(footage: FrameSource) -> Iterator[bytes]:
-    """Frames as JPEG files."""
+def _compressed(footage: FrameSource) -> Iterator[tuple[float, bytes]]:
+    """Times of frames, and these as JPEG files."""
     for frame in footage:
         quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
         _, data = cv2.imencode('.jpg', frame.image, quality)
-        yield data.tobytes()
+        yield frame.time, data.tobytes()

@@ -51,6 +51,11 @@ class Scene:
         """Return the rows of a frame; an empty slice where nobody is."""
         return self._rows.get(frame, slice(0, 0))
 
+    def seconds(self, frame: int) -> float:
+        """Return the time from the first frame with people to another."""
+        start, now = self.clip.seconds(np.array([self.frames[0], frame]))
+        return float(now - start)
+
     def viewpoint_of(self, frame: int) -> Viewpoint:
         """Return the nearest viewpoint for a frame that somebody is in."""
         rows = self.rows(frame)

@@ -69,7 +69,7 @@ def _sheet(scene: Scene, num_frames: int, cell: int) -> np.ndarray:
         scene.viewpoint = replace(views[column], distance=distance)
         scene.draw_floor(space)
         scene.draw_3d(space, frame)
-        seconds = (frame - scene.frames[0]) / scene.clip.fps
+        seconds = scene.seconds(frame)
         corner = (cell - 0.8 * font, cell - 1.1 * font)
         text = f'{seconds:.1f} s'
         drawing.draw_text(space, text, corner, font, drawing.FAINT_TEXT, 'right')

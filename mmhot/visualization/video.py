@@ -1,7 +1,7 @@
 """Videos of lifted clips: 2D keypoints beside 3D poses."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import count, repeat
+from itertools import repeat
 from pathlib import Path
 
 import cv2
@@ -53,13 +53,16 @@ def render_video(
     if height < 64 or height % 2:
         raise ValueError(f'height must be even and at least 64, got {height}')
     scene = Scene(clip, azimuth, elevation, orbit)
-    frames = _timeline(scene.frames, clip.fps)
-    total, film = len(frames), None
-    if footage is not None:
-        frames, total, film = count(), footage.num_frames or 0, footage.path
+    if footage is None:
+        frames, film = _timeline(scene.frames, clip.fps), None
+        moments = zip(frames, _shown_at(clip, frames), repeat(None))
+        total = len(frames)
+    else:
+        moments = ((film.index, film.time, film.image) for film in footage)
+        total, film = footage.num_frames or 0, footage.path
     with open_video(path, clip.fps, film) as video:
-        for picture in _pictures(scene, frames, height, footage):
-            video.write(picture)
+        for picture, seconds in _pictures(scene, moments, height):
+            video.write(picture, seconds)
             if progress is not None:
                 progress(video.num_frames, max(total, video.num_frames))
         return video.num_frames
@@ -74,10 +77,29 @@ def _timeline(frames: np.ndarray, fps: float) -> list[int]:
     return shown
 
 
+def _shown_at(clip: Clip3D, frames: list[int]) -> np.ndarray:
+    """Seconds into the video at which frames are shown, (T,)."""
+    steps = np.diff(clip.seconds(np.array(frames)))
+    steps[np.diff(frames) > 1] = 1 / clip.fps
+    return np.r_[0, np.cumsum(steps)]
+
+
 def _pictures(
-    scene: Scene, frames: Iterable[int], height: int, footage: FrameSource | None
-) -> Iterator[np.ndarray]:
-    """Draw one picture after another, (H, W, 3); each is overwritten by the next."""
+    scene: Scene,
+    moments: Iterable[tuple[int, float, np.ndarray | None]],
+    height: int,
+) -> Iterator[tuple[np.ndarray, float]]:
+    """Draw one picture after another, each overwritten by the next.
+
+    Args:
+        scene (Scene): What is drawn.
+        moments (Iterable): Frame number, seconds into the video, and the film's
+            picture if there is one.
+        height (int): Of the pictures.
+
+    Yields:
+        tuple[np.ndarray, float]: The picture, (H, W, 3), and when it is shown.
+    """
     clip = scene.clip
     scale = min(height / clip.height, _WIDEST * height / clip.width)
     left = 2 * max(1, round(scale * clip.width / 2))
@@ -91,23 +113,21 @@ def _pictures(
         scene.draw_floor(backdrop[:, left:])
     _write_captions(backdrop, left, font, scene)
     image = np.empty_like(backdrop)
-    films = repeat(None) if footage is None else footage
-    # the film first: when it ends, there is no next frame
-    for film, frame in zip(films, frames, strict=False):
+    for frame, shown_at, film in moments:
         np.copyto(image, backdrop)
         if film is not None:
-            _show_film(image[top:bottom, :left], film.image)
+            _show_film(image[top:bottom, :left], film)
             _write_captions(image, left, font, scene)
-        seconds = (frame - scene.frames[0]) / clip.fps
+        seconds = scene.seconds(frame)
         scene.draw_2d(image[top:bottom, :left], frame, scale)
         if scene.orbit:
             scene.draw_floor(image[:, left:], seconds)
             _write_captions(image, left, font, scene)
         scene.draw_3d(image[:, left:], frame, seconds)
-        text = f'frame {frame}   {frame / clip.fps:.2f} s'
+        text = f'frame {frame}   {clip.seconds(frame):.2f} s'
         where = (margin, height - margin)
         drawing.draw_text(image, text, where, font, drawing.FAINT_TEXT)
-        yield image
+        yield image, shown_at
 
 
 def _show_film(image: np.ndarray, film: np.ndarray) -> None:

@@ -95,8 +95,29 @@ function grid({ low, high }) {
   return new BufferGeometry().setAttribute('position', new Float32BufferAttribute(lines, 3));
 }
 
+const times = clip.times && decode(clip.times, Float32Array);
 const state = { frame: clip.first, playing: false, speed: 1, follow: false, flat: true };
 const last = clip.first + clip.count - 1;
+
+// Seconds from the first frame on. Frame numbers may have fractions, and times may be uneven.
+function secondsAt(frame) {
+  const position = frame - clip.first;
+  if (!times) return position / clip.fps;
+  const index = Math.min(Math.floor(position), times.length - 1);
+  return times[index] + (position - index) * duration(index);
+}
+
+function frameAfter(frame, seconds) {
+  if (!times) return frame + seconds * clip.fps;
+  const goal = secondsAt(frame) + seconds;
+  let index = Math.floor(frame - clip.first);
+  while (index + 1 < times.length && times[index + 1] <= goal) index += 1;
+  return clip.first + index + (goal - times[index]) / duration(index);
+}
+
+function duration(index) {
+  return index + 1 < times.length ? times[index + 1] - times[index] : 1 / clip.fps;
+}
 
 function show(frame) {
   state.frame = Math.min(Math.max(frame, clip.first), last);
@@ -104,7 +125,7 @@ function show(frame) {
   for (const person of people) pose(person, whole);
   drawFlat(whole);
   element('timeline').value = whole;
-  element('clock').value = `${((whole - clip.first) / clip.fps).toFixed(2)} s · frame ${whole}`;
+  element('clock').value = `${secondsAt(whole).toFixed(2)} s · frame ${whole}`;
 }
 
 const scratch = { a: new Vector3(), b: new Vector3(), turn: new Quaternion(), size: new Vector3(), matrix: new Matrix4() };
@@ -297,7 +318,7 @@ window.addEventListener('keydown', (event) => {
 let before = null;
 function tick(now) {
   if (state.playing && before !== null) {
-    const next = state.frame + ((now - before) / 1000) * clip.fps * state.speed;
+    const next = frameAfter(state.frame, ((now - before) / 1000) * state.speed);
     show(next > last + 0.5 ? clip.first : next);
   }
   before = now;
