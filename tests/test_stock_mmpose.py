@@ -127,7 +127,7 @@ def test_normalised_person_is_lifted_as_if_the_camera_looked_there(lifter, monke
 @pytest.mark.parametrize(
     'name',
     [
-        'mixste/cmu_mocap/mixste-xs_81frm_1xb32-10e_cmu-wild.py',
+        'mixste/cmu_mocap/mixste-xs_81frm_1xb8-10e_cmu-wild.py',
         'motionagformer/cmu_mocap/hot-motionagformer-xs_27frm-9k_1xb16-60e_cmu.py',
         'video_pose_lift/cmu_mocap/video-pose-lift_tcn-27frm_1xb32-10e_cmu-wild.py',
     ],

@@ -1,9 +1,18 @@
-# Short training on few cores, of epochs that are a part of the windows, so that little
-# is lost when it is interrupted.
+# Training on few cores, of epochs that are a part of the windows, so that little is
+# lost when it is interrupted.
+_base_ = ['../lifting_runtime.py']
+
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=500),
     dict(type='CosineAnnealingLR', T_max=30, eta_min=1e-6, convert_to_iter_based=True),
 ]
+train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=5)
+custom_hooks = [
+    *_base_.custom_hooks,
+    # without the initial weights, which a plain average holds on to for long
+    dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=1e-3, gamma=500),
+]
+default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))
 auto_scale_lr = dict(base_batch_size=32)
 randomness = dict(seed=0)

@@ -1,7 +1,8 @@
 """Attention whose queries, keys and values are different tokens."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .attention import attend
 
 
 class CrossAttention(nn.Module):
@@ -45,7 +46,7 @@ class CrossAttention(nn.Module):
         q = self._split(self.query(query))
         k, v = self._split(self.key(key)), self._split(self.value(value))
         q = q.expand(len(k), -1, -1, -1)
-        x = F.scaled_dot_product_attention(q, k, v)  # (B', H, N, D)
+        x = attend(q, k, v, None)  # (B', H, N, D)
         x = self.proj(x.transpose(1, 2).flatten(2))
         return x.reshape(*lead, *x.shape[-2:])
 

@@ -1,5 +1,4 @@
 _base_ = [
-    '../../../_base_/lifting_runtime.py',
     '../../../_base_/datasets/cmu_mocap_wild.py',
     '../../../_base_/models/nanohtnet.py',
     '../../../_base_/schedules/wild.py',
@@ -24,10 +23,3 @@ lifting = dict(fps=50.0, stride=1, mapping='trained')
 
 # more steps, and larger ones, were worth more than anything else (docs/metrics.md)
 optim_wrapper = dict(optimizer=dict(lr=4e-3))
-train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=5)
-custom_hooks = [
-    *_base_.custom_hooks,
-    # without the initial weights, which a plain average holds on to for long
-    dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=1e-3, gamma=500),
-]
-default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))

@@ -1,4 +1,4 @@
-_base_ = '../../mixste/cmu_mocap/mixste-xs_81frm_1xb32-10e_cmu-wild.py'
+_base_ = '../../mixste/cmu_mocap/mixste-xs_81frm_1xb8-10e_cmu-wild.py'
 
 model = dict(
     backbone=dict(

@@ -1,0 +1,14 @@
+_base_ = [
+    '../../../_base_/datasets/cmu_mocap_wild_seq2seq.py',
+    '../../../_base_/models/motionbert.py',
+    '../../../_base_/schedules/wild_10e.py',
+]
+model = dict(
+    # the noise of the 2D comes without scores
+    backbone=dict(in_channels=2, feat_size=64, num_heads=4, seq_len=81),
+    head=dict(
+        in_channels=64,
+        decoder=dict(_delete_=True, **_base_.codec),
+    ),
+)
+auto_scale_lr = dict(base_batch_size=8)
