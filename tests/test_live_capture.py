@@ -4,6 +4,7 @@ import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import cv2
 import numpy as np
@@ -232,3 +233,38 @@ def test_what_is_not_there_is_told_in_one_line(tmp_path):
     with pytest.raises(ValueError, match='rtsp://127.0.0.1:9/live cannot') as caught:
         open_stream(address).open()
     assert 'secret' not in str(caught.value)
+
+
+class _WithoutTcp(StreamRequestHandler):
+    """An RTSP server that, as some cameras, sends pictures over UDP only."""
+
+    SDP = 'v=0\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\na=control:trackID=0\r\n'
+
+    def handle(self):
+        while request := self.rfile.readline().decode().split():
+            fields = {}
+            while line := self.rfile.readline().decode().strip():
+                fields.update([line.split(': ', 1)])
+            self.server.wanted.append((request[0], fields.get('Transport', '')))
+            body, code = '', '200 OK'
+            if request[0] == 'DESCRIBE':
+                body = self.SDP
+            elif request[0] == 'SETUP':
+                code = '461 Unsupported transport'
+            self.wfile.write(
+                f'RTSP/1.0 {code}\r\nCSeq: {fields["CSeq"]}\r\nContent-Length: '
+                f'{len(body)}\r\nContent-Type: application/sdp\r\n\r\n{body}'.encode()
+            )
+
+
+def test_cameras_without_tcp_are_asked_for_udp():
+    with ThreadingTCPServer(('127.0.0.1', 0), _WithoutTcp) as server:
+        server.wanted, server.daemon_threads = [], True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f'rtsp://127.0.0.1:{server.server_address[1]}/live'
+        with pytest.raises(ValueError, match='cannot be opened'):
+            open_stream(address).open()
+        server.shutdown()
+    asked = [transport for method, transport in server.wanted if method == 'SETUP']
+    assert asked[0].startswith('RTP/AVP/TCP')
+    assert asked[1].startswith('RTP/AVP/UDP')

@@ -158,7 +158,8 @@ def open_stream(text: str) -> VideoStream:
     if is_url(text):
         options = dict(_LOW_DELAY)
         if text.lower().startswith('rtsp'):
-            options['rtsp_transport'] = 'tcp'  # lost packets would smear pictures
+            # lost packets smear pictures, but not every server has TCP
+            options['rtsp_flags'] = 'prefer_tcp'
         return VideoStream(text, name_of_url(text), public_url(text), None, options)
     if is_webcam(text):
         return _webcam(text)

@@ -21,6 +21,7 @@ FRAME, SECONDS = 'frame', 'seconds'
 """Timelines: the clip's frame numbers, and when they were taken."""
 
 _JPEG_QUALITY = 80
+_EDGE = (128, 128, 128)
 _JOINT_METRES, _JOINT_PIXELS = 0.02, 3.0
 
 
@@ -81,6 +82,13 @@ def _describe(rr: ModuleType, stream: object, clip: Clip3D) -> None:
     axes = rr.ViewCoordinates
     axes = axes.RDF if clip.axes == 'camera' else axes.RFU
     stream.log(WORLD, axes, static=True, strict=True)
+    # the viewer looks at what is always there: all of the picture, and all places
+    places = _places(clip).reshape(-1, 3)
+    ends = np.stack([np.nanmin(places, 0), np.nanmax(places, 0)])
+    stream.log(f'{WORLD}/ends', rr.Points3D(ends, radii=0.0), static=True, strict=True)
+    edge = np.array([0, 0, clip.width, clip.height], np.float32)
+    edge = rr.Boxes2D(array=edge, array_format=rr.Box2DFormat.XYWH, colors=_EDGE)
+    stream.log(f'{PICTURE}/edge', edge, static=True, strict=True)
     facts = rr.AnyValues(
         model=clip.model,
         axes=clip.axes,
@@ -92,10 +100,15 @@ def _describe(rr: ModuleType, stream: object, clip: Clip3D) -> None:
     stream.send_property('clip', facts)
 
 
+def _places(clip: Clip3D) -> np.ndarray:
+    """Joints where they are, (N, K, 3)."""
+    return clip.keypoints_3d + np.nan_to_num(clip.root_3d)[:, None]
+
+
 def _send_person(rr: ModuleType, stream: object, clip: Clip3D, track: int) -> None:
     """Send a person's poses, keypoints and name."""
     rows = np.flatnonzero(clip.track == track)
-    poses = clip.keypoints_3d[rows] + np.nan_to_num(clip.root_3d[rows])[:, None]
+    poses = _places(clip)[rows]
     scores = clip.scores[rows].ravel()
     send = _Sender(rr, stream, clip, clip.frame[rows])
     colours = [side_colour(name)[::-1] for name in clip.joint_names]
