@@ -65,6 +65,7 @@ train_pipeline = [
 # 03 ... 08 see people from the front more often, as photographs do
 shards = [f'train/train_{number:02d}.npz' for number in range(9)]
 train_dataloader = dict(
+    batch_size=32,
     num_workers=2,
     dataset=dict(
         _delete_=True,

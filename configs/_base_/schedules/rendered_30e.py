@@ -8,10 +8,10 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=35),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=300),
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=500),
     dict(type='CosineAnnealingLR', T_max=30, eta_min=1e-5, convert_to_iter_based=True),
 ]
-auto_scale_lr = dict(base_batch_size=64)
+auto_scale_lr = dict(base_batch_size=32)
 custom_hooks = [
     dict(type='EpochSeedHook'),
     dict(type='SyncBuffersHook'),

@@ -1,9 +1,13 @@
-_base_ = './gtpt_t_1xb64-20e_rendered-128x96.py'
+_base_ = './gtpt_t_1xb32-30e_rendered-256x192.py'
 
-size = (144, 192)
+# small pictures first: cheap steps, of the pass with pruning alone
+size = (96, 128)
 model = dict(
     head=dict(
-        input_size=size, in_featuremap_size=(36, 48), decoder=dict(input_size=size)
+        input_size=size,
+        in_featuremap_size=(24, 32),
+        loss=dict(entire_weight=0.0, distill_weight=0.0),
+        decoder=dict(input_size=size),
     )
 )
 train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
@@ -13,6 +17,6 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = val_dataloader
 
-train_cfg = dict(max_epochs=6)
+train_cfg = dict(max_epochs=20)
 param_scheduler = _base_.param_scheduler
-param_scheduler[1].T_max = 6
+param_scheduler[1].T_max = 20
