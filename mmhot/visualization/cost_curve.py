@@ -1,0 +1,123 @@
+"""Error against cost: what pruning saves, and what it loses."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.io.atomic import replacing
+
+_KEYS = ('group', 'method', 'macs', 'errors')
+# in the order in which methods come; told apart by marker as well as by colour
+_STYLES = (
+    ('#2f6fde', 'o'),
+    ('#d9622b', 's'),
+    ('#2c9c69', '^'),
+    ('#8a5bd1', 'D'),
+    ('#b0892b', 'v'),
+    ('#5b6573', 'P'),
+)
+
+
+def check_points(document: object) -> list[dict]:
+    """Check what a JSON file says about measured models.
+
+    Args:
+        document (object): ``{'unit', 'error', 'points'}``. A point has a ``group``,
+            whose points are drawn together, a ``method`` or ``'none'`` for the model
+            without any, its ``macs`` and its ``errors``, one for each seed;
+            optionally a ``label``.
+
+    Returns:
+        list[dict]: The points.
+
+    Raises:
+        ValueError: What is lacking.
+    """
+    if not isinstance(document, dict) or not document.get('points'):
+        raise ValueError("holds no 'points'")
+    for number, point in enumerate(document['points']):
+        lacking = [key for key in _KEYS if key not in point]
+        if lacking:
+            raise ValueError(f'point {number} lacks {", ".join(lacking)}')
+        if not point['errors']:
+            raise ValueError(f'point {number} has no errors')
+    groups = {point['group'] for point in document['points']}
+    for group in groups:
+        if not _hosts(document['points'], group):
+            raise ValueError(f"group {group} has no point of method 'none'")
+    return document['points']
+
+
+def relative(points: Sequence[dict], group: str) -> dict[str, np.ndarray]:
+    """Cost and error of a group's methods as shares of those without a method.
+
+    Args:
+        points (Sequence[dict]): See :func:`check_points`.
+        group (str): Whose.
+
+    Returns:
+        dict[str, np.ndarray]: For each method, by cost: share of the operations, mean
+        change of the error in per cent, and its smallest and largest among seeds,
+        (P, 4).
+    """
+    (host,) = _hosts(points, group)
+    usual = np.mean(host['errors'])
+    rows = {}
+    for point in points:
+        if point['group'] == group:
+            change = 100 * (np.array(point['errors']) / usual - 1)
+            row = [point['macs'] / host['macs'], change.mean(), *_ends(change)]
+            rows.setdefault(point['method'], []).append(row)
+    return {method: np.array(sorted(found)) for method, found in rows.items()}
+
+
+def draw_cost_curve(document: dict, path: str | Path) -> None:
+    """Draw how errors grow as operations are saved, a panel for each group.
+
+    Args:
+        document (dict): See :func:`check_points`.
+        path (str | Path): The ``.png`` to create or replace.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    points = check_points(document)
+    groups = list(dict.fromkeys(point['group'] for point in points))
+    methods = dict.fromkeys(point['method'] for point in points)
+    methods = [method for method in methods if method != 'none']
+    styles = {method: _STYLES[i % len(_STYLES)] for i, method in enumerate(methods)}
+    styles['none'] = ('#20252b', '*')
+    figure = Figure(figsize=(4.6 * len(groups), 3.8), layout='constrained')
+    canvas = FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(groups), squeeze=False)[0]
+    for panel, group in zip(panels, groups, strict=True):
+        for method, rows in relative(points, group).items():
+            colour, marker = styles[method]
+            name = 'all frames' if method == 'none' else method
+            spread = np.abs(rows[:, 2:] - rows[:, 1:2]).T
+            panel.errorbar(
+                *(100 * rows[:, 0], rows[:, 1], spread),
+                color=colour,
+                marker=marker,
+                markersize=11 if method == 'none' else 6,
+                linewidth=1.2,
+                capsize=2,
+                label=name,
+            )
+        panel.axhline(1, color='#9aa3ad', linewidth=0.8, linestyle=':')
+        panel.set_title(group, fontsize=10)
+        panel.set_xlabel('multiply-adds, % of those of all frames')
+        panel.grid(alpha=0.25, linewidth=0.6)
+        panel.legend(fontsize=8)
+    panels[0].set_ylabel(f'change of {document["error"]}, %')
+    with replacing(path) as temporary, temporary.open('wb') as file:
+        canvas.print_png(file, metadata={'Software': None})
+
+
+def _hosts(points: Sequence[dict], group: str) -> list[dict]:
+    return [p for p in points if (p['group'], p['method']) == (group, 'none')]
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    return values.min(), values.max()
