@@ -1,7 +1,10 @@
 """Whole clips against single frames: what is measured of the chain."""
 
 import json
+import shutil
+from contextlib import redirect_stdout
 from dataclasses import replace
+from io import StringIO
 
 import numpy as np
 import pytest
@@ -22,6 +25,7 @@ from mmhot.benchmark.chain import (
     measure_untold,
     see_motion,
 )
+from mmhot.io.keypoints3d import to_axes, write_npz
 from mmhot.video.pipeline import VideoLifter
 
 
@@ -43,6 +47,7 @@ def test_truth_has_no_error_but_jitter(truth):
     assert_allclose([found[key] for key in ('MPJPE', 'P-MPJPE', 'MPJVE')], 0, atol=1e-3)
     assert_allclose(found['jitter'], jitter_of(truth, 25.0), rtol=1e-5)
     assert truth.lens.size == (1280, 720)
+    assert (found['pixels'], found['PCK@0.2']) == (0, 100)
 
 
 def test_who_is_elsewhere_or_missing_is_counted(truth):
@@ -55,9 +60,31 @@ def test_who_is_elsewhere_or_missing_is_counted(truth):
     found = measure(kept, truth)
     expected = {'missing': 26, 'filled': 1, 'switches': 1}
     assert {key: found[key] for key in expected} == expected
+    moved = clip.keypoints_2d + np.float32([3, 4])
+    assert_allclose(measure(replace(clip, keypoints_2d=moved), truth)['pixels'], 5)
+    moved[:, 16] += 200  # one of twelve joints of limbs
+    hits = measure(replace(clip, keypoints_2d=moved), truth)['PCK@0.2']
+    assert_allclose(hits, 100 * 11 / 12)
+    with pytest.raises(ValueError, match="errors need 'camera' axes, got 'z-up'"):
+        measure(to_axes(clip, 'z-up'), truth)
     moved = clip.keypoints_2d + np.float32([900, 0])
     with pytest.raises(ValueError, match='nobody is where the person'):
         measure(replace(clip, keypoints_2d=moved), truth)
+
+
+def test_tool_prints_errors_beside_the_truth(run_tool, tmp_path):
+    clip = rendered('walk')
+    shutil.copy(DATA / 'rendered_walk.npz', tmp_path / f'{clip.name}.npz')
+    write_npz(clip, tmp_path / 'lifted.npz')
+    lifted = tmp_path / 'lifted.npz'
+    with redirect_stdout(StringIO()) as printed:
+        assert run_tool('measure_lifted', lifted, '--truth', tmp_path) == (0, '')
+    row = printed.getvalue().splitlines()[-1]
+    assert row.split() == f'{clip.name} 0 of 136 0.0 px 100.0 % 0.0 mm 0.0 mm'.split()
+    code, errors = run_tool('measure_lifted', lifted, '--truth', tmp_path / 'none')
+    assert code == 2
+    assert f'{clip.name}.npz' in errors
+    assert len(errors.splitlines()) == 1
 
 
 def test_frames_alone_know_nothing_of_each_other(pipeline):

@@ -22,6 +22,8 @@ _COLUMNS = {
     'missing': '{:.0f}',
     'filled': '{:.0f}',
     'switches': '{:.0f}',
+    'pixels': '{:.1f}',
+    'PCK@0.2': '{:.1f}',
     'MPJPE': '{:.1f}',
     'P-MPJPE': '{:.1f}',
     'MPJVE': '{:.0f}',

@@ -1,8 +1,9 @@
-"""Measure how plausible lifted clips are: steady bones, little jitter.
+"""Measure lifted clips: how plausible they are, and how far from the truth.
 
-Example::
+Plausible people have steady bones and shake little. Where the truth about a clip's one
+person is known, as of the rendered clips in ``demo/``, there are errors, too. Example::
 
-    python tools/measure_lifted.py outputs/demo/skating_2d_coco17.npz
+    python tools/measure_lifted.py outputs/demo/walk.npz --truth demo
 """
 
 import argparse
@@ -18,20 +19,55 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__.splitlines()[0])
     parser.add_argument('clips', nargs='+', type=Path, help='what mmhot lift wrote')
+    parser.add_argument(
+        '--truth',
+        type=Path,
+        metavar='FOLDER',
+        help='where the truth of each clip lies under its name, NAME.npz',
+    )
     return parser.parse_args()
 
 
 def measure(args: argparse.Namespace) -> None:
-    """Print one row a person."""
-    from mmhot.evaluation.plausibility import bone_length_variation, jitter
+    """Print one row a person, and one of errors a clip."""
     from mmhot.io.keypoints3d import read_lifted
+
+    clips = [read_lifted(path) for path in args.clips]
+    print_plausibility(clips)
+    if args.truth:
+        print_errors(clips, args.truth)
+
+
+def print_errors(clips: list, folder: Path) -> None:
+    """Print how far clips are from their truth."""
+    from mmhot.benchmark.chain import Truth, measure
+    from mmhot.cli.table import align
+
+    lines = [['clip', 'without a pose', '2D error', 'PCK@0.2', 'MPJPE', 'P-MPJPE']]
+    for clip in clips:
+        row = measure(clip, Truth.read(folder / f'{clip.name}.npz'))
+        lines.append(
+            [
+                clip.name,
+                f'{row["missing"]} of {row["frames"]}',
+                f'{row["pixels"]:.1f} px',
+                f'{row["PCK@0.2"]:.1f} %',
+                f'{row["MPJPE"]:.1f} mm',
+                f'{row["P-MPJPE"]:.1f} mm',
+            ]
+        )
+    print_line('\n' + align(lines, left=1))
+
+
+def print_plausibility(clips: list) -> None:
+    """Print how people's bones vary and how they shake."""
+    from mmhot.evaluation.plausibility import bone_length_variation, jitter
 
     print_line(
         f'{"clip":<28}{"track":>6}{"frames":>8}{"bone length":>13}{"worst bone":>28}'
         f'{"jitter":>16}'
     )
-    for path in args.clips:
-        clip = read_lifted(path)
+    for clip in clips:
         ends = [
             name
             for name, parent in zip(clip.joint_names, clip.parents, strict=True)

@@ -21,6 +21,7 @@ from mmhot.video.pipeline import VideoLifter, without_unsure
 # mean of the joints, is somebody else or nobody.
 _ELSEWHERE = 0.5
 _MOCAP_FPS = 50.0
+_LIMBS = ('_shoulder', '_elbow', '_wrist', '_hip', '_knee', '_foot')
 
 
 @dataclass(frozen=True)
@@ -100,15 +101,20 @@ def measure(lifted: Clip3D, truth: Truth) -> dict[str, float]:
     """Compare a clip with the truth about its one person.
 
     Args:
-        lifted (Clip3D): In camera axes.
+        lifted (Clip3D): In ``'camera'`` axes.
         truth (Truth): Of all its frames.
 
     Returns:
         dict[str, float]: ``frames`` there are, those ``missing`` without a pose where
         the person is, those ``filled`` in which nobody was found, ``switches`` of the
-        person's id; ``MPJPE`` and ``P-MPJPE`` in mm, ``MPJVE`` in mm/s, and ``jitter``
-        in m/s^2 of those that are there.
+        person's id; ``pixels`` and ``PCK@0.2`` (per cent) of shoulders, elbows,
+        wrists, hips, knees and ankles in the picture; ``MPJPE`` and ``P-MPJPE`` in mm,
+        ``MPJVE`` in mm/s, and ``jitter`` in m/s^2 of those that are there.
     """
+    if lifted.axes != 'camera':
+        raise ValueError(
+            f"{lifted.name}: errors need 'camera' axes, got {lifted.axes!r}"
+        )
     rows = _rows_of_person(lifted, truth.pixels)
     frames = lifted.frame[rows]
     poses, target = lifted.keypoints_3d[rows], truth.poses[frames]
@@ -118,11 +124,26 @@ def measure(lifted: Clip3D, truth: Truth) -> dict[str, float]:
         'missing': len(truth.poses) - len(rows),
         'filled': int(filled.sum()),
         'switches': int((np.diff(lifted.track[rows]) != 0).sum()),
+        **_in_picture(lifted, truth, rows),
         'MPJPE': 1000 * float(mpjpe(poses, target).mean()),
         'P-MPJPE': 1000 * float(p_mpjpe(poses, target).mean()),
         'MPJVE': 1000 * lifted.fps * float(mpjve(poses, target, frames).mean()),
         'jitter': jitter(poses, frames, lifted.fps),
     }
+
+
+def _in_picture(lifted: Clip3D, truth: Truth, rows: np.ndarray) -> dict[str, float]:
+    """2D errors: pixels, and hits within a fifth of the torso, per cent."""
+    limbs = [i for i, name in enumerate(lifted.joint_names) if name.endswith(_LIMBS)]
+    true = truth.pixels[lifted.frame[rows]]
+    errors = np.linalg.norm(lifted.keypoints_2d[rows] - true, axis=-1)[:, limbs]
+    joint = {name: true[:, i] for i, name in enumerate(lifted.joint_names)}
+    diagonals = [
+        np.linalg.norm(joint[f'{one}_shoulder'] - joint[f'{other}_hip'], axis=-1)
+        for one, other in (('left', 'right'), ('right', 'left'))
+    ]
+    hits = errors <= 0.2 * np.maximum(*diagonals)[:, None]
+    return {'pixels': float(errors.mean()), 'PCK@0.2': 100 * float(hits.mean())}
 
 
 def measure_untold(lifted: Clip3D) -> dict[str, float]:
