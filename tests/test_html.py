@@ -123,3 +123,21 @@ def test_page_plays_in_a_browser(page, clip, width):
         inside = 'document.documentElement.scrollWidth <= window.innerWidth'
         assert tab.evaluate(inside)
     assert problems == []
+
+
+@pytest.mark.slow(reason='needs playwright and Chromium')
+def test_page_plays_a_varying_rate_at_its_pace(clip, tmp_path):
+    times = np.where(clip.frame < 5, clip.frame / 25, 60 + clip.frame)
+    write_html(replace(clip, time=times), tmp_path / 'uneven.html')
+    with open_tab(1280) as (tab, problems):
+        tab.goto((tmp_path / 'uneven.html').as_uri())
+        tab.wait_for_function('window.mmhot !== undefined')
+        tab.keyboard.press('End')
+        assert tab.locator('#clock').inner_text() == '195.00 s · frame 135'
+        tab.keyboard.press('Home')
+        tab.locator('#play').click()
+        tab.wait_for_function('mmhot.state.frame > 4.001')
+        # the fifth frame lasts for more than a minute
+        tab.wait_for_timeout(1000)
+        assert 4 < tab.evaluate('mmhot.state.frame') < 4.2
+    assert problems == []
