@@ -29,7 +29,7 @@ _COLUMNS = {
     'MPJVE': '{:.0f}',
     'jitter': '{:.1f}',
 }
-# Motions are cut to that many frames, so that long ones do not outweigh the others.
+# To which motions are cut.
 _MOST_FRAMES = 400
 
 
@@ -149,27 +149,11 @@ def sure_part(clip, threshold: float):
 
 def evaluate_motions(pipeline, args: argparse.Namespace) -> dict:
     """Rows of motion capture."""
-    import numpy as np
     from tqdm import tqdm
 
-    from mmhot.benchmark.chain import measure_motions
-    from mmhot.datasets import MocapDataset
+    from mmhot.benchmark.chain import measure_motions, pick_motions
 
-    dataset = MocapDataset(
-        ann_file='cmu_h36m17.npz',
-        split_file='cmu_split.json',
-        split='val',
-        camera_file='virtual_cameras.json',
-        data_root=str(args.data_root),
-        fps=50.0,
-        test_mode=True,
-    )
-    spread = np.linspace(0, len(dataset.clips) - 1, args.motions)
-    clips = [dataset.clips[number] for number in spread.round().astype(int)]
-    motions = [
-        (clip.arrays['joints_world'][:_MOST_FRAMES], clip.constants['camera_param'])
-        for clip in clips
-    ]
+    motions = pick_motions(args.data_root, args.motions, _MOST_FRAMES)
     with tqdm(total=len(motions), unit='motion', leave=False, disable=None) as bar:
         return measure_motions(pipeline, motions, bar.update)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.datasets import MocapDataset
 from mmhot.datasets.transforms.detector_noise import DetectorNoise
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
 from mmhot.evaluation import mpjpe, mpjve, p_mpjpe
@@ -164,6 +165,37 @@ def measure_untold(lifted: Clip3D) -> dict[str, float]:
 def jitter_of(truth: Truth, fps: float) -> float:
     """What a perfect result has, m/s^2."""
     return jitter(truth.poses, np.arange(len(truth.poses)), fps)
+
+
+def pick_motions(
+    data_root: str | Path, count: int, most_frames: int
+) -> list[tuple[np.ndarray, dict]]:
+    """Choose motions of the validation split, evenly, each seen by a camera.
+
+    Args:
+        data_root (str | Path): Where the motion capture is, see docs/data.md.
+        count (int): How many.
+        most_frames (int): To which they are cut, so that long ones do not outweigh
+            the others.
+
+    Returns:
+        list[tuple[np.ndarray, dict]]: What :func:`see_motion` takes.
+    """
+    dataset = MocapDataset(
+        ann_file='cmu_h36m17.npz',
+        split_file='cmu_split.json',
+        split='val',
+        camera_file='virtual_cameras.json',
+        data_root=str(data_root),
+        fps=_MOCAP_FPS,
+        test_mode=True,
+    )
+    spread = np.linspace(0, len(dataset.clips) - 1, count)
+    clips = [dataset.clips[number] for number in spread.round().astype(int)]
+    return [
+        (clip.arrays['joints_world'][:most_frames], clip.constants['camera_param'])
+        for clip in clips
+    ]
 
 
 def see_motion(joints: np.ndarray, camera: dict, number: int) -> tuple[Clip2D, Truth]:
