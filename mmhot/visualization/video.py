@@ -108,22 +108,20 @@ def _pictures(
     backdrop = np.full((height, left + height, 3), drawing.BACKGROUND, np.uint8)
     backdrop[top:bottom, :left] = drawing.PANEL
     font = max(9, round(height / 40))
-    margin = 1.2 * font
+    margin, notes = 1.2 * font, _notes(scene)
     if not scene.orbit:
         scene.draw_floor(backdrop[:, left:])
-    _write_captions(backdrop, left, font, scene)
     image = np.empty_like(backdrop)
     for frame, shown_at, film in moments:
         np.copyto(image, backdrop)
         if film is not None:
             _show_film(image[top:bottom, :left], film)
-            _write_captions(image, left, font, scene)
         seconds = scene.seconds(frame)
         scene.draw_2d(image[top:bottom, :left], frame, scale)
         if scene.orbit:
             scene.draw_floor(image[:, left:], seconds)
-            _write_captions(image, left, font, scene)
         scene.draw_3d(image[:, left:], frame, seconds)
+        _write_captions(image, left, font, notes)
         text = f'frame {frame}   {clip.seconds(frame):.2f} s'
         where = (margin, height - margin)
         drawing.draw_text(image, text, where, font, drawing.FAINT_TEXT)
@@ -137,15 +135,17 @@ def _show_film(image: np.ndarray, film: np.ndarray) -> None:
     np.multiply(small, 0.8, out=image, casting='unsafe')
 
 
-def _write_captions(image: np.ndarray, left: int, font: int, scene: Scene) -> None:
+def _write_captions(image: np.ndarray, left: int, font: int, notes: str) -> None:
     margin = 1.2 * font
     height, width = image.shape[:2]
     drawing.draw_text(image, '2D keypoints', (margin, margin), font)
     drawing.draw_text(image, '3D pose', (left + margin, margin), font)
     drawing.draw_legend(image, (width - margin, margin), font)
-    notes = [f'grid {scene.cell:g} m']
-    if not (scene.clip.keypoint_scores_3d > 0).all():
-        notes.insert(0, 'dim: interpolated')
     corner = (width - margin, height - margin)
-    text = '   '.join(notes)
-    drawing.draw_text(image, text, corner, font, drawing.FAINT_TEXT, 'right')
+    drawing.draw_text(image, notes, corner, font, drawing.FAINT_TEXT, 'right')
+
+
+def _notes(scene: Scene) -> str:
+    grid = f'grid {scene.cell:g} m'
+    certain = (scene.clip.keypoint_scores_3d > 0).all()
+    return grid if certain else f'dim: interpolated   {grid}'
