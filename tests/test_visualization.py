@@ -19,6 +19,7 @@ from mmhot.visualization.scene import Scene
 from mmhot.visualization.sheet import render_sheet
 from mmhot.visualization.stage import fit_viewpoint, set_stage
 from mmhot.visualization.video import render_video
+from mmhot.visualization.video_file import open_video
 
 
 @pytest.fixture
@@ -350,3 +351,15 @@ def test_film_is_shown_behind_the_keypoints_with_its_sound(tmp_path, sound):
     with av.open(str(written)) as container:
         seconds = [float(s.duration * s.time_base) for s in container.streams.audio]
     np.testing.assert_allclose(seconds, [1.2] * sound, atol=0.1)
+
+
+def test_pictures_without_a_later_time_are_kept(tmp_path):
+    with open_video(tmp_path / 'a.mp4', 25.0) as video:
+        for number, seconds in enumerate([0.0, 0.5, 0.5, 0.4, None, 2.0]):
+            video.write(np.full((64, 64, 3), 40 * number, np.uint8), seconds)
+    frames = list(VideoFile(tmp_path / 'a.mp4'))
+    shown = [frame.image.mean() for frame in frames]
+    np.testing.assert_allclose(shown, 40 * np.arange(6), atol=3)
+    times = np.array([frame.time for frame in frames])
+    np.testing.assert_allclose(times[[0, 1, 5]], [0, 0.5, 2])
+    assert (np.diff(times) > 0).all()

@@ -69,7 +69,7 @@ class VideoWriter:
         self._audio = sound and opened.enter_context(av.open(str(sound)))
         self._fps = fps
         self._stream = self._track = None
-        self._end = 0.0
+        self._last, self._end = -1, 0.0
         self.num_frames = 0
 
     def write(self, picture: np.ndarray, seconds: float | None = None) -> None:
@@ -79,8 +79,8 @@ class VideoWriter:
 
         Args:
             picture (np.ndarray): (H, W, 3) uint8 BGR.
-            seconds (float, optional): When it is shown, later than the one before;
-                by default one frame later.
+            seconds (float, optional): When it is shown; by default one frame after
+                the picture before.
         """
         height, width = picture.shape[:2]
         if height % 2 or width % 2:
@@ -92,7 +92,9 @@ class VideoWriter:
         planes = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420)
         frame = av.VideoFrame.from_ndarray(planes, format='yuv420p')
         seconds = self._end if seconds is None else seconds
-        frame.pts, frame.time_base = round(seconds / _TICK), _TICK
+        # films whose times stand still or go back are shown frame by frame all the same
+        self._last = max(round(seconds / _TICK), self._last + 1)
+        frame.pts, frame.time_base = self._last, _TICK
         self._container.mux(self._stream.encode(frame))
         self._end = seconds + 1 / self._fps
         self.num_frames += 1
