@@ -29,8 +29,6 @@ _COLUMNS = {
     'MPJVE': '{:.0f}',
     'jitter': '{:.1f}',
 }
-# To which motions are cut.
-_MOST_FRAMES = 400
 
 
 def parse_args() -> argparse.Namespace:
@@ -153,7 +151,7 @@ def evaluate_motions(pipeline, args: argparse.Namespace) -> dict:
 
     from mmhot.benchmark.chain import measure_motions, pick_motions
 
-    motions = pick_motions(args.data_root, args.motions, _MOST_FRAMES)
+    motions = pick_motions(args.data_root, args.motions)
     with tqdm(total=len(motions), unit='motion', leave=False, disable=None) as bar:
         return measure_motions(pipeline, motions, bar.update)
 

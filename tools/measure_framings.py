@@ -10,17 +10,14 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmhot.benchmark.motions import add_lifter_arguments, open_motions
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--model', help='shipped weights by name, or a config file')
-    parser.add_argument('--checkpoint', type=Path, help='weights for a config file')
-    parser.add_argument(
-        '--data-root', type=Path, default='data/cmu_mocap', help='motion capture'
-    )
+    add_lifter_arguments(parser)
     parser.add_argument('--split', default='val', help='motions to use')
     parser.add_argument(
         '--stride', type=int, default=10, help='frames from one window to the next'
@@ -38,21 +35,16 @@ def measure(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from mmhot.apis import Lifter
-    from mmhot.datasets import MocapDataset
     from mmhot.evaluation.framings import FRAMINGS, measure_framing
     from mmhot.io.atomic import replacing
 
     lifter = Lifter(args.model, args.checkpoint)
-    dataset = MocapDataset(
-        ann_file='cmu_h36m17.npz',
-        split_file='cmu_split.json',
-        split=args.split,
-        camera_file='virtual_cameras.json',
-        data_root=str(args.data_root),
+    dataset = open_motions(
+        args.data_root,
+        args.split,
         fps=lifter.fps,
         seq_len=lifter.seq_len,
         stride=args.stride,
-        test_mode=True,
     )
     table = {}
     total = len(FRAMINGS) * len(dataset)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from mmhot.benchmark.motions import add_lifter_arguments, open_motions
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 
 _COLUMNS = ('MPJPE', 'P-MPJPE', 'jitter')
@@ -20,17 +21,13 @@ _BATCH = 64
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--model', help='shipped weights by name, or a config file')
-    parser.add_argument('--checkpoint', type=Path, help='weights for a config file')
+    add_lifter_arguments(parser)
     parser.add_argument(
         '--frames',
         type=int,
         nargs='+',
         default=[40, 8, 4, 0],
         help="look-aheads, in frames at the model's rate (default: 40 8 4 0)",
-    )
-    parser.add_argument(
-        '--data-root', type=Path, default='data/cmu_mocap', help='motion capture'
     )
     parser.add_argument('--split', default='val', help='motions to use')
     parser.add_argument(
@@ -57,7 +54,13 @@ def measure(args: argparse.Namespace) -> None:
 
     lifter = Lifter(args.model, args.checkpoint)
     # room for windows that lie wholly before or after their frame, and for neighbours
-    dataset = open_dataset(args, lifter.fps, 2 * lifter.seq_len + 1)
+    dataset = open_motions(
+        args.data_root,
+        args.split,
+        fps=lifter.fps,
+        seq_len=2 * lifter.seq_len + 1,
+        stride=args.stride,
+    )
     sums = {frames: np.zeros((2, len(_COLUMNS))) for frames in args.frames}
     count = 0
     with tqdm(total=len(dataset), unit='window', leave=False, disable=None) as bar:
@@ -79,23 +82,6 @@ def measure(args: argparse.Namespace) -> None:
     if args.out:
         with replacing(args.out) as temporary:
             dump(dict(model=lifter.name, windows=count, mm=table), temporary)
-
-
-def open_dataset(args: argparse.Namespace, fps: float, seq_len: int):
-    """Windows of motions, seen by each camera."""
-    from mmhot.datasets import MocapDataset
-
-    return MocapDataset(
-        ann_file='cmu_h36m17.npz',
-        split_file='cmu_split.json',
-        split=args.split,
-        camera_file='virtual_cameras.json',
-        data_root=str(args.data_root),
-        fps=fps,
-        seq_len=seq_len,
-        stride=args.stride,
-        test_mode=True,
-    )
 
 
 def batches(dataset) -> Iterator[list]:

@@ -12,17 +12,14 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from mmhot.benchmark.motions import add_lifter_arguments, open_motions
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--model', help='shipped weights by name, or a config file')
-    parser.add_argument('--checkpoint', type=Path, help='weights for a config file')
-    parser.add_argument(
-        '--data-root', type=Path, default='data/cmu_mocap', help='motion capture'
-    )
+    add_lifter_arguments(parser)
     parser.add_argument('--split', default='val', help='motions to use')
     parser.add_argument(
         '--stride',
@@ -42,7 +39,6 @@ def measure(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from mmhot.apis import Lifter
-    from mmhot.datasets import MocapDataset
     from mmhot.evaluation.seams import chunk_lifter, measure_seams
     from mmhot.io.atomic import replacing
 
@@ -51,16 +47,7 @@ def measure(args: argparse.Namespace) -> None:
     strides = args.stride or [length - length // 2, length - length // 3, length]
     if not all(1 <= stride <= length for stride in strides):
         raise ValueError(f'--stride must be from 1 to {length}, got {strides}')
-    dataset = MocapDataset(
-        ann_file='cmu_h36m17.npz',
-        split_file='cmu_split.json',
-        split=args.split,
-        camera_file='virtual_cameras.json',
-        data_root=str(args.data_root),
-        fps=lifter.fps,
-        seq_len=length,
-        test_mode=True,
-    )
+    dataset = open_motions(args.data_root, args.split, fps=lifter.fps, seq_len=length)
     total, rows = len(strides) * len(dataset.clips), []
     with (
         tqdm(total=total, unit='clip', leave=False, disable=None) as bar,

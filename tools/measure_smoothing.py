@@ -8,21 +8,15 @@ from that; prints errors, jitter and delay before and after. Example::
 
 import argparse
 import sys
-from pathlib import Path
 
+from mmhot.benchmark.motions import add_lifter_arguments
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-
-_MOST_FRAMES = 400
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--model', help='shipped weights by name, or a config file')
-    parser.add_argument('--checkpoint', type=Path, help='weights for a config file')
-    parser.add_argument(
-        '--data-root', type=Path, default='data/cmu_mocap', help='motion capture'
-    )
+    add_lifter_arguments(parser)
     parser.add_argument(
         '--motions', type=int, default=12, help='how many are smoothed (default: 12)'
     )
@@ -41,7 +35,7 @@ def measure(args: argparse.Namespace) -> None:
 
     lifter = Lifter(args.model, args.checkpoint)
     pipeline, pixels, poses, fps = VideoLifter(None, lifter), [], [], 0.0
-    motions = pick_motions(args.data_root, args.motions, _MOST_FRAMES)
+    motions = pick_motions(args.data_root, args.motions)
     for number, (joints, camera) in enumerate(motions):
         clip, truth = see_motion(joints, camera, number)
         pixels.append((clip.tracks[0].keypoints, truth.pixels))

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.datasets import MocapDataset
 from mmhot.datasets.transforms.detector_noise import DetectorNoise
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
 from mmhot.evaluation import mpjpe, mpjve, p_mpjpe
@@ -18,10 +17,14 @@ from mmhot.lens import Lens, settle_lens
 from mmhot.lifting.gaps import Segment
 from mmhot.video.pipeline import VideoLifter, without_unsure
 
+from .motions import open_motions
+
 # What is farther than this part of a person's height from where the person is, in the
 # mean of the joints, is somebody else or nobody.
 _ELSEWHERE = 0.5
 _MOCAP_FPS = 50.0
+# Motions are cut to that many frames, so that long ones do not outweigh the others.
+_MOST_FRAMES = 400
 _LIMBS = ('_shoulder', '_elbow', '_wrist', '_hip', '_knee', '_foot')
 
 
@@ -167,33 +170,21 @@ def jitter_of(truth: Truth, fps: float) -> float:
     return jitter(truth.poses, np.arange(len(truth.poses)), fps)
 
 
-def pick_motions(
-    data_root: str | Path, count: int, most_frames: int
-) -> list[tuple[np.ndarray, dict]]:
+def pick_motions(data_root: str | Path, count: int) -> list[tuple[np.ndarray, dict]]:
     """Choose motions of the validation split, evenly, each seen by a camera.
 
     Args:
         data_root (str | Path): Where the motion capture is, see docs/data.md.
         count (int): How many.
-        most_frames (int): To which they are cut, so that long ones do not outweigh
-            the others.
 
     Returns:
         list[tuple[np.ndarray, dict]]: What :func:`see_motion` takes.
     """
-    dataset = MocapDataset(
-        ann_file='cmu_h36m17.npz',
-        split_file='cmu_split.json',
-        split='val',
-        camera_file='virtual_cameras.json',
-        data_root=str(data_root),
-        fps=_MOCAP_FPS,
-        test_mode=True,
-    )
+    dataset = open_motions(data_root, fps=_MOCAP_FPS)
     spread = np.linspace(0, len(dataset.clips) - 1, count)
     clips = [dataset.clips[number] for number in spread.round().astype(int)]
     return [
-        (clip.arrays['joints_world'][:most_frames], clip.constants['camera_param'])
+        (clip.arrays['joints_world'][:_MOST_FRAMES], clip.constants['camera_param'])
         for clip in clips
     ]
 

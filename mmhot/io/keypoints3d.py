@@ -108,6 +108,10 @@ class Clip3D:
         known, first = np.unique(self.frame, return_index=True)
         return known, self.time[first] - known / self.fps
 
+    def places(self) -> np.ndarray:
+        """Joints where they are, (N, K, 3); around the root where that is unknown."""
+        return self.keypoints_3d + np.nan_to_num(self.root_3d)[:, None]
+
     def stretches(self) -> list[np.ndarray]:
         """Rows of each person, without breaks: indices (T,), in time's order."""
         stretches = []

@@ -46,12 +46,12 @@ def write_people(clip: Clip3D, path: Path) -> dict[Path, float]:
 
 
 def _write(clip: Clip3D, track: int, path: Path, write: Callable) -> float:
-    rows = np.flatnonzero(clip.track == track)
-    seen = clip.frame[rows]
+    person = clip.take(clip.track == track)
+    seen = person.frame
     frames = np.arange(seen[0], seen[-1] + 1)
     nearest = np.abs(np.searchsorted(seen, frames, side='right') - 1)
-    positions = clip.keypoints_3d[rows] + np.nan_to_num(clip.root_3d[rows])[:, None]
-    return write(clip, frames, positions[nearest].astype(np.float64), path)
+    positions = person.places()[nearest]
+    return write(clip, frames, positions.astype(np.float64), path)
 
 
 def _write_bvh(

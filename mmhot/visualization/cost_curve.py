@@ -23,10 +23,9 @@ def check_points(document: object) -> list[dict]:
     """Check what a JSON file says about measured models.
 
     Args:
-        document (object): ``{'unit', 'error', 'points'}``. A point has a ``group``,
+        document (object): ``{'error', 'points'}``. A point has a ``group``,
             whose points are drawn together, a ``method`` or ``'none'`` for the model
-            without any, its ``macs`` and its ``errors``, one for each seed;
-            optionally a ``label``.
+            without any, its ``macs`` and its ``errors``, one for each seed.
 
     Returns:
         list[dict]: The points.

@@ -83,7 +83,7 @@ def _describe(rr: ModuleType, stream: object, clip: Clip3D) -> None:
     axes = axes.RDF if clip.axes == 'camera' else axes.RFU
     stream.log(WORLD, axes, static=True, strict=True)
     # the viewer looks at what is always there: all of the picture, and all places
-    places = _places(clip).reshape(-1, 3)
+    places = clip.places().reshape(-1, 3)
     ends = np.stack([np.nanmin(places, 0), np.nanmax(places, 0)])
     stream.log(f'{WORLD}/ends', rr.Points3D(ends, radii=0.0), static=True, strict=True)
     edge = np.array([0, 0, clip.width, clip.height], np.float32)
@@ -100,15 +100,10 @@ def _describe(rr: ModuleType, stream: object, clip: Clip3D) -> None:
     stream.send_property('clip', facts)
 
 
-def _places(clip: Clip3D) -> np.ndarray:
-    """Joints where they are, (N, K, 3)."""
-    return clip.keypoints_3d + np.nan_to_num(clip.root_3d)[:, None]
-
-
 def _send_person(rr: ModuleType, stream: object, clip: Clip3D, track: int) -> None:
     """Send a person's poses, keypoints and name."""
     rows = np.flatnonzero(clip.track == track)
-    poses = _places(clip)[rows]
+    poses = clip.take(rows).places()
     scores = clip.scores[rows].ravel()
     send = _Sender(rr, stream, clip, clip.frame[rows])
     colours = [side_colour(name)[::-1] for name in clip.joint_names]
