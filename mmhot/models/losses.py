@@ -1,10 +1,12 @@
-"""Losses."""
+"""Losses of GTPT."""
 
 from mmpose.models.losses import KLDiscretLoss
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 SimCC = tuple[Tensor, Tensor]
+# of a label's mass: less means that its keypoint is in patches that were pruned
+_LEAST_FOUND = 0.1
 
 
 @MODELS.register_module()
@@ -76,3 +78,56 @@ class GTPTLoss(nn.Module):
             terms['entire'] = self.entire_weight * own
             terms['distill'] = self.distill_weight * lesson
         return {f'loss_{name}': term / len(weights) for name, term in terms.items()}
+
+
+@MODELS.register_module()
+class PatchGuidance(nn.Module):
+    """Keypoint tokens should attend to the patch that their keypoint is in.
+
+    Not of the paper: with few epochs it saves keypoint tokens the search for what in
+    the picture is theirs, and shows the pruning what to keep. The logits of all heads
+    add up to one product of query and key; a softmax over the patches left is compared
+    with where the labels are, by cross-entropy.
+
+    Args:
+        weight (float): Weight of the loss. Defaults to 1.
+    """
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def forward(
+        self,
+        logits: Tensor,
+        kept: Tensor,
+        targets: SimCC,
+        weights: Tensor,
+        grid: tuple[int, int],
+    ) -> Tensor:
+        """Compare attention with labels.
+
+        Args:
+            logits (Tensor): Logits of keypoint tokens and patches, (B, J, H, n).
+            kept (Tensor): Which patches these are, row by row, (B, n).
+            targets (tuple[Tensor, Tensor]): Densities of x (B, J, Wx) and y (B, J, Wy).
+            weights (Tensor): Weights of the keypoints, (B, J).
+            grid (tuple[int, int]): Columns and rows of patches.
+
+        Returns:
+            Tensor: The loss, a mean over the keypoints that count and that a patch is
+            left of.
+        """
+        x, y = (
+            target.unflatten(-1, (length, -1)).sum(-1)
+            for target, length in zip(targets, grid, strict=True)
+        )
+        places = (y.unsqueeze(-1) * x.unsqueeze(-2)).flatten(
+            2
+        )  # (B, J, rows * columns)
+        places = places.gather(2, kept.unsqueeze(1).expand(-1, places.shape[1], -1))
+        found = places.sum(-1)
+        counts = weights * (found > _LEAST_FOUND)
+        places = places / found.clamp(min=_LEAST_FOUND).unsqueeze(-1)
+        entropy = -(places * logits.float().sum(2).log_softmax(-1)).sum(-1)
+        return self.weight * (counts * entropy).sum() / counts.sum().clamp(min=1)

@@ -126,8 +126,9 @@ class CoarseEncoder(nn.Module):
         x, qkv = block.attend(x + positions if layer else x)
         queries, keys = qkv[:, :num_queries, 0], qkv[:, num_queries:, 1]
         if count != rows.shape[1]:
-            scores = pool_logits(patch_logits(queries, keys, block.attn.scale))
-            index = keep_highest(scores, count)
+            with torch.no_grad():
+                logits = patch_logits(queries, keys, block.attn.scale)
+                index = keep_highest(pool_logits(logits), count)
             keys, rows = gather_tokens(keys, index), gather_tokens(rows, index)
             x = keep_patches(x, index, num_queries)
             positions = table[_pad(rows, num_queries)]

@@ -66,6 +66,7 @@ class CoarseToFine(nn.Module):
         tokens = torch.cat([slots, x * gates], dim=2), positions, rows
         return GroupTokens(*(each.flatten(0, 1) for each in tokens))
 
+    @torch.no_grad()
     def choose(self, logits: Tensor, num_private: int) -> Tensor:
         """Choose dense keypoints, all of a group's own, and the best patches."""
         groups = self.groups
@@ -155,6 +156,7 @@ class FineEncoder(nn.Module):
         x = tokens.x.unflatten(0, (-1, groups.num_groups))
         return groups.take_keypoints(x), tuple(kept)
 
+    @torch.no_grad()
     def choose(self, qkv: Tensor, scale: float, num_private: int) -> Tensor:
         """Choose dense keypoints, and the patches that a group's keypoints want.
 

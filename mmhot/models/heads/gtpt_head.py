@@ -68,6 +68,8 @@ class GTPTHead(BaseHead):
             as usual, and not by ``embed_dims``, as published. Defaults to False.
         loss (dict): Loss that takes both passes, the labels and weights. Defaults to
             ``dict(type='GTPTLoss')``.
+        guidance (dict, optional): Loss on what keypoint tokens attend to, see
+            :class:`PatchGuidance`. Defaults to None.
         decoder (dict, optional): Codec that turns probabilities into keypoints;
             :meth:`predict` needs one. Defaults to None.
         init_cfg (dict, optional): Initialisation. Defaults to None.
@@ -96,6 +98,7 @@ class GTPTHead(BaseHead):
         ),
         scale_by_head: bool = False,
         loss: ConfigType = {'type': 'GTPTLoss'},  # noqa: B006 (MMPose's way)
+        guidance: ConfigType | None = None,
         decoder: ConfigType | None = None,
         init_cfg: ConfigType | None = None,
     ) -> None:
@@ -110,6 +113,7 @@ class GTPTHead(BaseHead):
             )
         self.depths = (coarse_depth, fine_depth)
         columns, rows = _grid(self.in_featuremap_size, patch_size)
+        self.grid = (columns, rows)
         self.num_patches = rows * columns
         self.keep_rates = keep_rates
 
@@ -140,6 +144,7 @@ class GTPTHead(BaseHead):
             for length in input_size
         )
         self.loss_module = MODELS.build(loss)
+        self.guidance = None if guidance is None else MODELS.build(guidance)
         self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
         self.register_load_state_dict_pre_hook(fit_weights)
 
@@ -194,14 +199,18 @@ class GTPTHead(BaseHead):
             by index and in ascending order: (B, N) in coarse layers, then (B, G, N),
             where dense keypoints are -1.
         """
-        return self.encode_passes(patches, keep_rates)[0]
+        return self.encode_passes(patches, keep_rates)[0][:2]
 
     def encode_passes(
         self, patches: Tensor, *keep_rates: KeepRates
-    ) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
-        """Encode the same patches with several keep rates, see :meth:`encode`.
+    ) -> list[tuple[Tensor, tuple[Tensor, ...], Tensor]]:
+        """Encode the same patches with several keep rates.
 
         Coarse layers before these make a difference run once.
+
+        Returns:
+            list[tuple]: Of each what :meth:`encode` returns, and the last coarse
+            layer's logits between keypoint tokens and patches, (B, J, H, N).
         """
         counts, (coarse_depth, _) = [*map(self._count, keep_rates)], self.depths
         alike = takewhile(
@@ -217,7 +226,8 @@ class GTPTHead(BaseHead):
             coarse = encoder(state, table, rest)
             grouped = self.coarse_to_fine(coarse, table, fine[0])
             tokens, kept = self.fine_encoder(grouped, fine)
-            passes.append((tokens, tuple(rows - 1 for rows in coarse.kept + kept)))
+            kept = tuple(rows - 1 for rows in coarse.kept + kept)
+            passes.append((tokens, kept, coarse.logits))
         return passes
 
     def classify(self, tokens: Tensor) -> SimCC:
@@ -239,7 +249,7 @@ class GTPTHead(BaseHead):
         """
         rates = [self.keep_rates] + [None] * self.loss_module.needs_entire
         passes = self.encode_passes(self.embed(feats), *rates)
-        logits = [self.classify(tokens) for tokens, _ in passes]
+        logits = [self.classify(tokens) for tokens, *_ in passes]
         pruned, entire = (*logits, None)[:2]
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
         targets = tuple(
@@ -250,6 +260,8 @@ class GTPTHead(BaseHead):
         losses = self.loss_module(
             pruned=pruned, entire=entire, targets=targets, weights=weights
         )
+        if self.guidance is not None:
+            losses = {**losses, **self._guide(passes, targets, weights)}
         _, accuracy, _ = simcc_pck_accuracy(
             to_numpy(pruned),
             to_numpy(targets),
@@ -257,6 +269,16 @@ class GTPTHead(BaseHead):
             to_numpy(weights) > 0,
         )
         return {**losses, 'acc_pose': weights.new_tensor(accuracy)}
+
+    def _guide(self, passes: list, targets: SimCC, weights: Tensor) -> dict:
+        """Compare what sparse keypoints attend to with the labels, in all passes."""
+        sparse, last = self.groups.sparse, self.depths[0] - 1
+        own = tuple(target[:, sparse] for target in targets), weights[:, sparse]
+        terms = [
+            self.guidance(logits[:, -len(sparse) :], kept[last], *own, self.grid)
+            for _, kept, logits in passes
+        ]
+        return {'loss_guidance': sum(terms) / len(terms)}
 
     def predict(
         self,

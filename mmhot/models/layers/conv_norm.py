@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .fused_linear import fused_linear
+from .precision import full_precision, in_autocast
 
 
 class ConvNorm(nn.Module):
@@ -50,8 +51,17 @@ class ConvNorm(nn.Module):
         """Map ``(B, C, H, W)`` to ``(B, C', H', W')``."""
         if self.linear:
             return map_pixels(x, self.conv, self.activate)
-        x = self.norm(self.conv(x))
+        x = self.norm(self._convolve(x))
         return F.relu(x, inplace=True) if self.activate else x
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        conv = self.conv
+        strided = conv.groups > 1 and conv.stride != (1, 1)
+        if not (strided and x.device.type == 'cpu' and in_autocast(x)):
+            return conv(x)
+        # in bfloat16 its gradient takes seven times as long
+        with full_precision(x):
+            return conv(x.float()).to(x.dtype)
 
     def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
         """Fold the normalisation, and make a convolution of single pixels linear."""

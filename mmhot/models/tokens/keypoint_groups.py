@@ -51,6 +51,8 @@ class KeypointGroups(nn.Module):
             index += [start] * empty + list(range(start, start + len(group)))
             filled += [False] * empty + [True] * len(group)
         filled = torch.tensor(filled)
+        sparse = [joint for group in slots for joint in group]
+        self._keep('sparse', torch.tensor(sparse))  # (J, ), in the skeleton
         self._keep('slots', torch.tensor(index))  # (G * S, )
         self._keep('shared', filled.nonzero().squeeze(1))  # (M, )
         self._keep('filled', filled.view(self.num_groups, -1))  # (G, S)

@@ -13,10 +13,10 @@ def patch_logits(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
         scale (float): What the logits are multiplied by in the attention.
 
     Returns:
-        Tensor: Logits without gradient, (..., R, H, N).
+        Tensor: Logits, (..., R, H, N).
     """
-    queries = queries.detach().transpose(-3, -2) * scale
-    logits = queries @ keys.detach().movedim(-3, -1)  # (..., H, R, N)
+    queries = queries.transpose(-3, -2) * scale
+    logits = queries @ keys.movedim(-3, -1)  # (..., H, R, N)
     return logits.transpose(-3, -2)
 
 
