@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from gtpt_models import labelled_samples, random_people
@@ -88,6 +89,32 @@ def test_any_skeleton_trains_a_step_and_predicts(settings):
         assert (
             (prediction.keypoint_scores > 0) & (prediction.keypoint_scores <= 1)
         ).all()
+
+
+@pytest.mark.parametrize('name', ['coco', 'wholebody'])
+def test_guidance_tells_each_sparse_keypoint_its_own_place(name):
+    head = build_head(**{**SKELETONS[name], 'keep_rates': None}).train()
+    skeleton, groups = get_skeleton(head.groups.skeleton), head.groups
+    seen = []
+    head.guidance = lambda *given: seen.append(given) or given[0].mean()
+    loss = head.loss(random_maps(), people(2, groups.skeleton))['loss_guidance']
+    (gradient,) = torch.autograd.grad(loss, head.coarse_encoder.query_tokens)
+    assert gradient[groups.num_parts :].any(-1).all()
+
+    wanted = [
+        skeleton.joints.index(joint)
+        for names in groups.groups
+        for joint in skeleton.groups[names[0]]
+    ]
+    points, _ = random_people(2, SIZE, len(skeleton.joints))
+    assert len(seen) == 2  # the pass with pruning, and the entire one
+    for logits, kept, targets, weights, grid in seen:
+        assert logits.shape == (2, len(wanted), 2, 256)
+        assert kept.shape == (2, 256)
+        assert weights.all()
+        assert grid == (16, 16)
+        bins = torch.stack([target.argmax(-1) for target in targets], -1)
+        np.testing.assert_allclose(bins / 2, points[:, wanted], atol=0.5)
 
 
 @torch.no_grad()
