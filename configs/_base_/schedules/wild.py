@@ -2,7 +2,9 @@
 # lost when it is interrupted.
 _base_ = ['../lifting_runtime.py']
 
-optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01, fused=True))
+optim_wrapper = dict(
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01, fused=True)
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=500),
     dict(type='CosineAnnealingLR', T_max=30, eta_min=1e-6, convert_to_iter_based=True),
