@@ -223,3 +223,16 @@ def test_config_says_what_inferencers_ask(config):
     assert settings.test_dataloader.dataset.seq_len == frames
     assert settings.visualizer.type == 'Pose3dLocalVisualizer'
     assert settings.model.test_cfg.target == 'centre'
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'gtpt/rendered/gtpt_t_1xb32-20e_rendered-128x96.py',
+        'rtmpose/rendered/rtmpose-t_1xb32-20e_rendered-128x96.py',
+    ],
+)
+def test_models_for_rendered_people_are_told_their_keypoints(name):
+    config = CONFIGS.parent / 'body_2d_keypoint' / name
+    model = init_model(str(config), device='cpu')
+    assert model.dataset_meta['num_keypoints'] == 17

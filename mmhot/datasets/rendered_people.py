@@ -59,6 +59,9 @@ class RenderedPeople(BaseCocoStyleDataset):
             another.
     """
 
+    # MMPose's ``init_model`` asks the class, unless the config has ``metainfo``
+    METAINFO: dict = dict(from_file=metainfo_file('coco-17'))
+
     def __init__(
         self,
         ann_file: str | Sequence[str],
