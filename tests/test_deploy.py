@@ -8,6 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from mmhot.benchmark.rows import build_row, parse_row
+from mmhot.evaluation.cost import count_cost
 from mmhot.models.deploy import switch_to_deploy
 from mmhot.models.layers import ModulatedGraphConv
 from mmhot.models.layers.foldable import fold_norm
@@ -110,3 +111,58 @@ def test_a_folded_normalisation_is_part_of_the_linear_layer(repeats):
     plain = nn.functional.layer_norm(x, (4,)).flatten(1)
     expected = linear(norm(x).flatten(1))
     assert_close(nn.functional.linear(plain, weight, bias), expected)
+
+
+HTNET = (
+    'htnet:model.backbone.embed_dims=24:model.head.in_channels=24'
+    ':model.backbone.depth=1'
+)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('text', [NANOHTNET, HTNET])
+def test_few_samples_are_run_from_a_recording_of_their_shape(text):
+    row, _ = built(text)
+    batches = [row.inputs(count) for count in (1, 2, 1, 5)]
+    plain = [row(x) for x in batches]
+    switch_to_deploy(row.model)
+    extract, ran = row.model.backbone.extract, []
+    row.model.backbone.extract = lambda x: ran.append(len(x)) or extract(x)
+    for _ in range(3):  # the second and third are optimised by PyTorch
+        for x, expected in zip(batches, plain, strict=True):
+            assert_close(row(x), expected, **CLOSE)
+    assert ran == [1, 2, 5, 5, 5]
+
+
+def test_recordings_are_for_inference_in_full_precision_alone():
+    row, x = built(NANOHTNET)
+    switch_to_deploy(row.model)
+    recordings = row.model.backbone.recordings
+    assert row(x.requires_grad_()).requires_grad
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        row(x)
+    assert recordings.programs == {}
+
+
+@torch.no_grad()
+def test_a_copy_does_not_repeat_the_originals_recordings():
+    row, x = built(NANOHTNET)
+    expected = row(x)
+    switch_to_deploy(row.model)
+    row(x)
+    twin = copy.deepcopy(row.model)
+    twin.backbone.temporal_norm.bias += 1
+    assert (twin(x, None, mode='tensor') - expected).abs().max() > 0.01
+    assert_close(row(x), expected, **CLOSE)
+
+
+@torch.no_grad()
+def test_operations_are_counted_as_without_recordings():
+    row, _ = built(NANOHTNET)
+    x = row.inputs(1)
+    switch_to_deploy(row.model)
+    fresh = count_cost(row.model, x, None, mode='tensor')
+    assert fresh.macs > 0
+    row(x)
+    assert row.model.backbone.recordings.programs
+    assert count_cost(row.model, x, None, mode='tensor') == fresh

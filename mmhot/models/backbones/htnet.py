@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ...skeletons import get_skeleton
 from ..layers import PositionTable, tree_adjacency
 from ..layers.human_topology import SpatialBlock
+from ..layers.recordings import Recordings
 
 
 @MODELS.register_module()
@@ -64,6 +65,7 @@ class HTNet(BaseModule):
             raise ValueError(f'depth must be at least 1, got {depth}')
         skeleton = get_skeleton(skeleton)
         self.num_keypoints, self.in_channels = skeleton.num_keypoints, in_channels
+        self.recordings = Recordings()
         self.embed = nn.Linear(in_channels, embed_dims)
         self.position = PositionTable(skeleton.num_keypoints, embed_dims)
         sizes = (embed_dims, num_heads, mlp_dims, graph_dims)
@@ -91,5 +93,9 @@ class HTNet(BaseModule):
                 f'HTNet wants (B, T, {", ".join(map(str, expected))}) poses, got '
                 f'{tuple(x.shape)}'
             )
-        frames = self.position(self.embed(x.flatten(0, 1)))  # (B T, K, C)
-        return self.norm(self.blocks(frames)).unflatten(0, x.shape[:2])
+        frames = self.recordings(self, x.flatten(0, 1))  # (B T, K, C)
+        return frames.unflatten(0, x.shape[:2])
+
+    def extract(self, x: Tensor) -> Tensor:
+        """Map frames ``(N, K, 2)`` to features ``(N, K, C)``."""
+        return self.norm(self.blocks(self.position(self.embed(x))))

@@ -22,6 +22,7 @@ from ..layers.human_topology import (
     LocalJointConnection,
     SpatialBlock,
 )
+from ..layers.recordings import Recordings
 
 
 class TrajectoryEmbed(Foldable, nn.Linear):
@@ -147,6 +148,7 @@ class NanoHTNet(BaseModule):
         drop_paths = torch.linspace(*drop_path_rates, depth).tolist()
         sizes = (embed_dims, num_heads, mlp_dims, graph_dims)
 
+        self.recordings = Recordings()
         self.spatial_embed = TrajectoryEmbed(num_frames, in_channels, embed_dims)
         self.spatial_position = PositionTable(num_keypoints, embed_dims)
         graph = (skeleton, tree_adjacency(skeleton.parents))
@@ -184,6 +186,10 @@ class NanoHTNet(BaseModule):
                 f'NanoHTNet wants (B, {", ".join(map(str, expected))}) poses, '
                 f'got {tuple(x.shape)}'
             )
+        return self.recordings(self, x)
+
+    def extract(self, x: Tensor) -> Tensor:
+        """Do what :meth:`forward` says."""
         return torch.cat([self.spatial(x), self.temporal(x)], dim=-1)
 
     def spatial(self, x: Tensor) -> Tensor:

@@ -1,0 +1,80 @@
+"""Networks of many small operations, called without Python in between."""
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
+
+from .precision import in_autocast
+
+_MOST_SAMPLES = 4
+_MOST_SHAPES = 8
+
+
+class Recordings(nn.Module):
+    """Runs a module's ``extract``, for inference on a CPU from a recording.
+
+    With one window the time of a small network is mostly that of Python calling its
+    operations. Once ``switch_to_deploy`` was called, what ``extract`` does is recorded
+    for each shape of few samples (``torch.jit.trace``), and repeated. Everything else
+    runs as it is written: training, large batches, mixed precision, other devices, and
+    whatever looks at single operations.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.programs: dict | None = None
+
+    def forward(self, module: nn.Module, x: Tensor) -> Tensor:
+        """Return ``module.extract(x)``.
+
+        Args:
+            module (nn.Module): Must do the same to all inputs of a shape.
+            x (Tensor): Samples, (B, ...).
+        """
+        if not self._can_record(x):
+            return module.extract(x)
+        key = (x.shape, x.dtype)
+        if key not in self.programs:
+            self.programs[key] = _record(module, x)
+        return self.programs[key](x)
+
+    def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
+        """From now on weights stay as they are."""
+        if self.programs is None:
+            self.programs = {}
+
+    def _can_record(self, x: Tensor) -> bool:
+        if self.programs is None or len(x) > _MOST_SAMPLES or x.device.type != 'cpu':
+            return False
+        if torch.is_grad_enabled() or in_autocast(x):
+            return False
+        if torch.jit.is_tracing() or torch.compiler.is_compiling():
+            return False
+        if is_in_torch_dispatch_mode():  # what counts operations; fails in recordings
+            return False
+        return len(self.programs) < _MOST_SHAPES or (x.shape, x.dtype) in self.programs
+
+    def __getstate__(self) -> dict:
+        """Leave recordings out of copies, which may get other weights."""
+        state = self.__dict__.copy()
+        state['programs'] = None if self.programs is None else {}
+        return state
+
+
+class _Extract(nn.Module):
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.module.extract(x)
+
+
+def _record(module: nn.Module, x: Tensor) -> torch.jit.ScriptModule:
+    with warnings.catch_warnings():
+        # numbers become constants, as they should
+        warnings.simplefilter('ignore')
+        program = torch.jit.trace(_Extract(module).eval(), x, check_trace=False)
+        return torch.jit.optimize_for_inference(program)
