@@ -49,7 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--det-model',
         metavar='MODEL',
         help="people's boxes: an .onnx file, a config or alias of MMDetection's, scan "
-        '(the 2D model looks everywhere) or whole_image',
+        '(the 2D model looks everywhere) or whole_image (default: scan with the '
+        'shipped 2D model, whole_image with mediapipe, else human)',
     )
     parser.add_argument('--det-weights', metavar='FILE', help='its checkpoint')
     parser.add_argument(
@@ -61,9 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--det-every',
         type=int,
-        default=1,
         metavar='N',
-        help='detect in every Nth frame and follow people in between (default: 1)',
+        help='detect in every Nth frame and follow people in between (default: 1, '
+        'with scan 10)',
     )
     parser.add_argument(
         '--kpt-thr',
@@ -176,7 +177,7 @@ def check_options(args: argparse.Namespace) -> None:
     """Refuse values before anything is read."""
     check_result_options(args)
     for name in ('batch_size', 'det_every'):
-        if getattr(args, name) < 1:
+        if getattr(args, name) is not None and getattr(args, name) < 1:
             option = f'--{name.replace("_", "-")}'
             raise ValueError(f'{option} must be at least 1, got {getattr(args, name)}')
     if not 0 <= args.kpt_thr <= 1:

@@ -185,7 +185,10 @@ def _ask_results() -> dict[str, gr.components.Component]:
                 0, 1, 0.2, step=0.05, label='Least confidence of keypoints'
             ),
             'det_every': gr.Number(
-                1, label='Look for people in every Nth frame', precision=0, minimum=1
+                None,
+                label='Look for people in every Nth frame (empty: as usual)',
+                precision=0,
+                minimum=1,
             ),
             'smooth_2d': gr.Dropdown(SMOOTHING, value='none', label='Smooth keypoints'),
             'smooth_3d': gr.Dropdown(SMOOTHING, value='none', label='Smooth poses'),

@@ -25,7 +25,8 @@ class Finder:
         detector (Detector): Finds boxes.
         estimator (PoseEstimator): Finds keypoints in boxes.
         det_every (int): The detector sees every so many frames; in those between,
-            people are looked for where they were. Defaults to 1.
+            people are looked for where they were. Defaults to the detector's
+            ``interval``, or 1 if it has none.
         batch_size (int): Frames at once. Defaults to 8.
 
     Raises:
@@ -34,11 +35,13 @@ class Finder:
 
     detector: Detector
     estimator: PoseEstimator
-    det_every: int = 1
+    det_every: int | None = None
     batch_size: int = 8
 
     def __post_init__(self) -> None:
         """Check the numbers."""
+        if self.det_every is None:
+            self.det_every = getattr(self.detector, 'interval', 1)
         for name in ('det_every', 'batch_size'):
             if getattr(self, name) < 1:
                 raise ValueError(

@@ -2,8 +2,8 @@
 
 For those who have no detector: the model looks into boxes of several sizes all over the
 picture, and again into boxes around what it was sure of. It takes some hundred boxes a
-picture, so it is meant for every tenth frame or so (``det_every``), in between which
-people are followed.
+picture, so it is used on every tenth frame unless told otherwise (``det_every``), and
+people are followed in between.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,8 @@ _HEIGHTS = (1.0, 0.7, 0.5, 0.35)
 _PROPORTIONS = 0.75
 # Boxes beside and above each other overlap by all but this part.
 _STEP = 1 / 3
+# Below, nearly everything is somebody.
+_LEAST_SCORE = 0.1
 # Who is kept to be looked at again; people are a bit less unsure than nobody is.
 _MAYBE = 0.6
 _ROUNDS = 2
@@ -36,11 +38,18 @@ class ScanningDetector:
 
     Args:
         estimator (PoseEstimator): The model.
-        min_score (float): Mean confidence of the keypoints of people. Defaults to 0.3.
+        min_score (float): Mean confidence of the keypoints of people, at least 0.1.
+            Defaults to 0.3.
     """
 
     estimator: PoseEstimator
     min_score: float = 0.3
+
+    def __post_init__(self) -> None:
+        """Keep within reason."""
+        self.min_score = max(self.min_score, _LEAST_SCORE)
+
+    interval = 10
 
     @property
     def name(self) -> str:

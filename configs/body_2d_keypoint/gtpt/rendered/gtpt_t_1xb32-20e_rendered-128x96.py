@@ -20,3 +20,4 @@ test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=20)
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].T_max = 20
+optim_wrapper = dict(optimizer=dict(lr=2e-3))

@@ -21,5 +21,5 @@ test_dataloader = val_dataloader
 # and what stands in for joints that COCO lacks
 lifting = dict(fps=50.0, stride=1, mapping='trained')
 
-# more steps, and larger ones, were worth more than anything else (docs/metrics.md)
+# more steps, and larger ones, were worth more than anything else (docs/training.md)
 optim_wrapper = dict(optimizer=dict(lr=4e-3))
