@@ -158,7 +158,7 @@ def test_operators_for_another_pytorch_are_compiled_again(site):
 
 def test_version_out_of_bounds_is_broken_and_another_untested(site):
     site.replace('numpy', '2.1.0')
-    site.replace('scipy', '1.2.0')
+    site.replace('scipy', '1.20.0')
     found = look()
     assert verdicts(found) == {'numpy': 'broken', 'scipy': 'untested'}
     assert found['numpy'].note.startswith('needs <2: MMPose')

@@ -295,6 +295,23 @@ def test_scores_are_shares_of_a_perfect_labels_unless_raw():
 
 
 @torch.no_grad()
+def test_curve_turns_scores_into_confidences():
+    head = build_head()
+    plain, mapped, raw = (
+        head.predict(random_maps(), people(2), test_cfg)[0].keypoint_scores
+        for test_cfg in (
+            {},
+            {'score_curve': ((0, 0.01, 1), (0, 0.4, 1))},
+            {'score_curve': ((0, 0.01, 1), (0, 0.4, 1)), 'raw_scores': True},
+        )
+    )
+    assert plain.max() > 0.01
+    wanted = np.where(plain < 0.01, 40 * plain, 0.4 + (plain - 0.01) * 0.6 / 0.99)
+    np.testing.assert_allclose(mapped, wanted, rtol=1e-4)
+    np.testing.assert_allclose(raw / head.decoder.peak, plain, rtol=1e-5)
+
+
+@torch.no_grad()
 def test_heatmaps_peak_at_the_keypoints():
     head, samples = build_head(), people(1)
     maps = random_maps(1)

@@ -6,6 +6,7 @@ import pytest
 from mmhot.evaluation.keypoint_errors import (
     LabelledPeople,
     calibration_error,
+    fit_confidence,
     reliability,
     summarize,
 )
@@ -80,3 +81,24 @@ def test_reliability_compares_confidence_and_truth():
     np.testing.assert_allclose([share for _, share, _ in table], [0, 0.5, 1])
     wanted = (0.05 * 1 + 0.35 * 2 + 0.025 * 2) / 5
     assert calibration_error(table) == pytest.approx(wanted)
+
+
+def test_fitted_confidences_rise_and_are_right():
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(0, 0.5, 20_000)
+    right = rng.uniform(size=20_000) < np.sqrt(2 * scores)  # an unsure model
+    curve = fit_confidence(scores, right)
+    assert curve[0][::9] == (0, 1)
+    assert all(np.diff(row).min() >= 0 for row in curve)
+    np.testing.assert_allclose(
+        np.interp([0.1, 0.2, 0.4], *curve), np.sqrt([0.2, 0.4, 0.8]), atol=0.03
+    )
+    before = calibration_error(reliability(scores, right))
+    after = calibration_error(reliability(np.interp(scores, *curve), right))
+    assert before > 0.3
+    assert after < 0.02
+
+
+def test_few_keypoints_fit_no_curve():
+    with pytest.raises(ValueError, match='5 keypoints are too few for 8 knots'):
+        fit_confidence(np.zeros(5), np.zeros(5, bool))

@@ -42,6 +42,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--worst', type=Path, metavar='PNG', help='draw the 60 worst people, too'
     )
+    parser.add_argument(
+        '--fit-confidence',
+        action='store_true',
+        help="print GTPT's test_cfg.score_curve that makes these scores confidences",
+    )
     return parser.parse_args()
 
 
@@ -51,6 +56,7 @@ def measure(args: argparse.Namespace) -> None:
 
     from mmhot.evaluation.keypoint_errors import (
         calibration_error,
+        fit_confidence,
         reliability,
         summarize,
     )
@@ -74,12 +80,15 @@ def measure(args: argparse.Namespace) -> None:
     print_line(f'{estimator.name}\n{format_rows(rows)}')
     labelled = everybody.labelled
     right = everybody.within(0.1, 'bbox')[labelled]
-    table = reliability(np.concatenate(scores)[labelled], right)
+    confidences = np.concatenate(scores)[labelled]
+    table = reliability(confidences, right)
     print_line(
         'confidence, share right, keypoints: '
         + '; '.join(f'{s:.2f} {r:.2f} {n}' for s, r, n in table)
         + f' (calibration error {calibration_error(table):.3f})'
     )
+    if args.fit_confidence:
+        print_line(f'score_curve={fit_confidence(confidences, right)}')
     if args.out:
         from mmhot.io.atomic import replacing
 

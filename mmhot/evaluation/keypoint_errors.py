@@ -6,6 +6,7 @@ NumPy only: what is compared may come from any model.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 
 # COCO's: box areas are about twice those of people.
 _PERSON_OF_BOX = 0.53
@@ -137,3 +138,35 @@ def calibration_error(table: list[tuple[float, float, int]]) -> float:
     """Mean distance of score and share of right keypoints, weighted by their number."""
     total = sum(count for *_, count in table)
     return sum(abs(score - right) * count for score, right, count in table) / total
+
+
+def fit_confidence(
+    scores: np.ndarray, right: np.ndarray, num_knots: int = 8
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Fit the rising curve from a model's scores to how often they are right.
+
+    Isotonic regression, of which ``num_knots`` means of equally many keypoints are
+    kept, and the ends.
+
+    Args:
+        scores (np.ndarray): Scores from 0 to 1, (M,).
+        right (np.ndarray): Whether each keypoint is close to its label, (M,).
+        num_knots (int): Knots between the ends. Defaults to 8.
+
+    Returns:
+        tuple: Scores and confidences at the knots, for ``test_cfg.score_curve``.
+
+    Raises:
+        ValueError: If there are fewer keypoints than knots.
+    """
+    if len(scores) < num_knots:
+        raise ValueError(f'{len(scores)} keypoints are too few for {num_knots} knots')
+    order = np.argsort(scores, kind='stable')
+    fitted = isotonic_regression(np.asarray(right, float)[order]).x
+    parts = zip(
+        *(np.array_split(each, num_knots) for each in (scores[order], fitted)),
+        strict=True,
+    )
+    knots = [(score.mean(), share.mean()) for score, share in parts]
+    x, y = zip((0.0, 0.0), *knots, (1.0, max(knots[-1][1], 0.99)), strict=True)
+    return tuple(np.round(x, 3).tolist()), tuple(np.round(y, 3).tolist())

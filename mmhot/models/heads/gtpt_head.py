@@ -296,7 +296,10 @@ class GTPTHead(BaseHead):
                 images; ``keep_rates`` replaces :attr:`keep_rates`; ``raw_scores``
                 (bool, defaults to False) leaves scores as published, probabilities
                 of one bin that are at most about 0.1, and does not divide by the
-                largest value of a label; ``output_heatmaps`` (bool, defaults to
+                largest value of a label; ``score_curve`` (two rising sequences, from
+                0 to 1) maps scores so divided to confidences, by interpolation, see
+                :func:`mmhot.evaluation.keypoint_errors.fit_confidence`;
+                ``output_heatmaps`` (bool, defaults to
                 False) adds probabilities of all positions.
 
         Returns:
@@ -307,9 +310,10 @@ class GTPTHead(BaseHead):
         probabilities = self.estimate(feats, batch_data_samples, test_cfg)
         predictions = self.decode(probabilities)
         if not test_cfg.get('raw_scores', False):
+            curve = test_cfg.get('score_curve') or ((0, 1), (0, 1))
             for prediction in predictions:
                 scores = prediction.keypoint_scores / self.decoder.peak
-                prediction.keypoint_scores = np.minimum(scores, 1)
+                prediction.keypoint_scores = np.interp(scores, *curve).astype('f4')
         if not test_cfg.get('output_heatmaps', False):
             return predictions
         x, y = (each / self.decoder.peak for each in probabilities)

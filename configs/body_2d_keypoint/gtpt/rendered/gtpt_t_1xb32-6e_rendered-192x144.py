@@ -16,3 +16,4 @@ test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=6)
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].T_max = 6
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
