@@ -10,7 +10,7 @@ TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 .PHONY: help demo test test-all lint viewer clean setup
 
 help:
-	@echo 'make demo      lift the bundled skater to 3D, into outputs/demo'
+	@echo 'make demo      two films and a real skater to 3D, into outputs/demo'
 	@echo 'make test      run the tests, without the slow ones'
 	@echo 'make test-all  run all tests'
 	@echo 'make lint      check style and look for pasted code'
@@ -18,6 +18,10 @@ help:
 	@echo 'make clean     remove .venv and all else that make made'
 
 demo: setup
+	$(BIN)/mmhot infer demo/walk.mp4 demo/dance.mp4 --out-dir outputs/demo \
+		--pose2d gtpt-t --det-model scan --formats npz,json,bvh,html,mp4,png
+	$(BIN)/python tools/measure_lifted.py outputs/demo/walk.npz \
+		outputs/demo/dance.npz --truth demo
 	$(BIN)/mmhot lift demo/skating_2d_coco17.npz --out-dir outputs/demo \
 		--formats npz,json,bvh,html,mp4,png
 

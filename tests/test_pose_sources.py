@@ -228,7 +228,8 @@ def test_mediapipe_sees_each_person_in_a_crop_with_room(mediapipe):
     assert model._pose.settings['static_image_mode']
 
 
-def test_mediapipe_is_the_default_where_it_is_installed(mediapipe):
+def test_mediapipe_is_the_default_where_nothing_is_shipped(mediapipe, monkeypatch):
+    monkeypatch.setattr(choose, 'shipped_pose_model', lambda: None)
     source = open_pose_source()
     assert source.name == 'mediapipe 0.10.21 in boxes of whole_image'
     detector, estimator = source
@@ -249,6 +250,7 @@ def test_mediapipe_of_another_version_is_explained(mediapipe):
 
 def test_without_a_2d_model_the_command_is_given(monkeypatch):
     monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: False)
+    monkeypatch.setattr(choose, 'shipped_pose_model', lambda: None)
     with pytest.raises(ValueError, match='--pose2d, or install MediaPipe: pip install'):
         open_pose_source()
     with pytest.raises(ValueError, match='mediapipe is not installed: pip install'):

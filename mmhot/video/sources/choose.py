@@ -83,7 +83,8 @@ def open_pose_source(
             this package, and 'human' otherwise.
         det_weights (str, optional): Its checkpoint.
         device (str): PyTorch device. Defaults to 'cpu'.
-        min_score (float): Boxes below are left out. Defaults to 0.3.
+        min_score (float): Boxes below are left out, but of 'scan', which has its own.
+            Defaults to 0.3.
 
     Returns:
         PoseSource: Detector and estimator.
@@ -100,7 +101,7 @@ def open_pose_source(
     estimator = _open_estimator(pose2d, pose2d_weights, device)
     if det_model == SCAN:
         _refuse_weights(det_model, det_weights, '--det-weights')
-        return PoseSource(ScanningDetector(estimator, min_score), estimator)
+        return PoseSource(ScanningDetector(estimator), estimator)
     detector = _open_detector(det_model, det_weights, device, min_score)
     return PoseSource(detector, estimator)
 

@@ -19,6 +19,8 @@ _PEOPLE_WEIGHTS = (
     'https://download.openmmlab.com/mmpose/v1/projects/rtmposev1/'
     'rtmdet_m_8xb32-100e_coco-obj365-person-235e8209.pth'
 )
+# Weights that are shipped, but see people everywhere in real films: see their card.
+_NOBODYS_DEFAULT = ('gtpt-t_coco17_synth',)
 _TASKS_2D = ('body_2d_keypoint', 'wholebody_2d_keypoint')
 
 
@@ -93,8 +95,8 @@ def find_detector(name: str) -> NamedModel:
 
 
 def shipped_pose_model() -> str | None:
-    """Name of the first 2D model whose weights come with this package, if any do."""
-    shipped = shipped_weights()
+    """Name of the first 2D model with shipped weights that do for a default, if any."""
+    shipped = shipped_weights().keys() - _NOBODYS_DEFAULT
     for model in read_models():
         if model.task in _TASKS_2D and model.weights.partition('://')[2] in shipped:
             return model.name

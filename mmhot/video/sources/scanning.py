@@ -19,8 +19,6 @@ _HEIGHTS = (1.0, 0.7, 0.5, 0.35)
 _PROPORTIONS = 0.75
 # Boxes beside and above each other overlap by all but this part.
 _STEP = 1 / 3
-# Below, nearly everything is somebody.
-_LEAST_SCORE = 0.1
 # Who is kept to be looked at again; people are a bit less unsure than nobody is.
 _MAYBE = 0.6
 _ROUNDS = 2
@@ -38,16 +36,11 @@ class ScanningDetector:
 
     Args:
         estimator (PoseEstimator): The model.
-        min_score (float): Mean confidence of the keypoints of people, at least 0.1.
-            Defaults to 0.3.
+        min_score (float): Mean confidence of the keypoints of people. Defaults to 0.4.
     """
 
     estimator: PoseEstimator
-    min_score: float = 0.3
-
-    def __post_init__(self) -> None:
-        """Keep within reason."""
-        self.min_score = max(self.min_score, _LEAST_SCORE)
+    min_score: float = 0.4
 
     interval = 10
 

@@ -8,7 +8,14 @@ model = dict(
         in_featuremap_size=(24, 32),
         loss=dict(entire_weight=0.0, distill_weight=0.0),
         decoder=dict(input_size=size),
-    )
+    ),
+    # fitted on val_00 by tools/evaluate_2d.py --fit-confidence
+    test_cfg=dict(
+        score_curve=(
+            (0.0, 0.149, 0.227, 0.294, 0.359, 0.422, 0.49, 0.559, 0.662, 1.0),
+            (0.0, 0.272, 0.489, 0.64, 0.785, 0.86, 0.932, 0.968, 0.986, 0.99),
+        )
+    ),
 )
 train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
 train_pipeline[7].input_size = train_pipeline[9].encoder.input_size = size
