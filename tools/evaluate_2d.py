@@ -45,7 +45,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--fit-confidence',
         action='store_true',
-        help="print GTPT's test_cfg.score_curve that makes these scores confidences",
+        help="print GTPT's test_cfg.score_curve that makes these scores confidences; "
+        'the config must not have one',
     )
     return parser.parse_args()
 

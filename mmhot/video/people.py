@@ -42,6 +42,8 @@ class Detector(Protocol):
     Attributes:
         name (str): For people to read.
         identity (dict): What results depend on: plain values, of its file and options.
+
+    One that takes long may have ``interval``, for use in every so many frames only.
     """
 
     name: str
