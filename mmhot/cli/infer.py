@@ -49,8 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--det-model',
         metavar='MODEL',
         help="people's boxes: an .onnx file, a config or alias of MMDetection's, scan "
-        '(the 2D model looks everywhere) or whole_image (default: scan with the '
-        'shipped 2D model, whole_image with mediapipe, else human)',
+        '(the 2D model looks everywhere) or whole_image (default: whole_image '
+        'with mediapipe, else human)',
     )
     parser.add_argument('--det-weights', metavar='FILE', help='its checkpoint')
     parser.add_argument(

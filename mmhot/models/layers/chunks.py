@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .tracing import being_traced
+
 
 def map_chunks(
     function: Callable[[Tensor], Tensor], x: Tensor, size: int, training: bool
@@ -23,7 +25,6 @@ def map_chunks(
             batch normalisation looks at the whole batch.
     """
     whole = training or torch.is_grad_enabled() or x.device.type != 'cpu'
-    traced = torch.jit.is_tracing() or torch.compiler.is_compiling()
-    if whole or traced or len(x) <= size:
+    if whole or being_traced() or len(x) <= size:
         return function(x)
     return torch.cat([function(chunk) for chunk in x.split(size)])

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .tracing import being_traced
+
 # PyTorch's own compiler uses oneDNN through this operator. With many rows that is up to
 # a fifth faster than what nn.Linear calls, and to the same digits.
 _OPERATOR = getattr(torch.ops.mkldnn, '_linear_pointwise', None)
@@ -46,10 +48,7 @@ def _has_operator(x: Tensor) -> bool:
     fits = x.device.type == 'cpu' and x.dtype == torch.float32
     fits = fits and x.numel() >= _MANY_ROWS * x.shape[-1]
     special = (
-        torch.is_grad_enabled()
-        or torch.is_autocast_enabled('cpu')
-        or torch.jit.is_tracing()
-        or torch.compiler.is_compiling()
+        torch.is_grad_enabled() or torch.is_autocast_enabled('cpu') or being_traced()
     )
     has_onednn = _OPERATOR is not None and torch.backends.mkldnn.enabled
     return fits and not special and has_onednn and torch.backends.mkldnn.is_available()

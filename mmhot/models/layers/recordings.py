@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from .precision import in_autocast
+from .tracing import being_traced
 
 _MOST_SAMPLES = 4
 _MOST_SHAPES = 8
@@ -33,10 +34,12 @@ class Recordings(nn.Module):
             module (nn.Module): Must do the same to all inputs of a shape.
             x (Tensor): Samples, (B, ...).
         """
-        if not self._can_record(x):
+        if self.programs is None or not _can_record(x):
             return module.extract(x)
         key = (x.shape, x.dtype)
         if key not in self.programs:
+            if len(self.programs) == _MOST_SHAPES:
+                return module.extract(x)
             self.programs[key] = _record(module, x)
         return self.programs[key](x)
 
@@ -45,22 +48,22 @@ class Recordings(nn.Module):
         if self.programs is None:
             self.programs = {}
 
-    def _can_record(self, x: Tensor) -> bool:
-        if self.programs is None or len(x) > _MOST_SAMPLES or x.device.type != 'cpu':
-            return False
-        if torch.is_grad_enabled() or in_autocast(x):
-            return False
-        if torch.jit.is_tracing() or torch.compiler.is_compiling():
-            return False
-        if is_in_torch_dispatch_mode():  # what counts operations; fails in recordings
-            return False
-        return len(self.programs) < _MOST_SHAPES or (x.shape, x.dtype) in self.programs
-
     def __getstate__(self) -> dict:
         """Leave recordings out of copies, which may get other weights."""
         state = self.__dict__.copy()
         state['programs'] = None if self.programs is None else {}
         return state
+
+
+def _can_record(x: Tensor) -> bool:
+    fits = len(x) <= _MOST_SAMPLES and x.device.type == 'cpu'
+    special = (
+        torch.is_grad_enabled()
+        or in_autocast(x)
+        or being_traced()
+        or is_in_torch_dispatch_mode()  # what counts operations; fails in recordings
+    )
+    return fits and not special
 
 
 class _Extract(nn.Module):

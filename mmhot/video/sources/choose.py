@@ -79,8 +79,7 @@ def open_pose_source(
         det_model (str, optional): An .onnx file, a config file, a name or alias of
             MMDetection's, 'human' for what MMPose's inferencer detects with, 'scan'
             for the 2D model itself, or 'whole_image'. By default 'whole_image' with
-            MediaPipe, 'scan' if the 2D model was not chosen either and comes with
-            this package, and 'human' otherwise.
+            MediaPipe, and 'human' otherwise.
         det_weights (str, optional): Its checkpoint.
         device (str): PyTorch device. Defaults to 'cpu'.
         min_score (float): Boxes below are left out, but of 'scan', which has its own.
@@ -94,10 +93,9 @@ def open_pose_source(
         ValueError: If a name is unknown, something is not installed, or options do
             not go together.
     """
-    usual_detector = _DEFAULT_DETECTOR if pose2d else SCAN
     pose2d = pose2d or _default_pose_model()
     if det_model is None:
-        det_model = WHOLE_IMAGE if pose2d == MEDIAPIPE else usual_detector
+        det_model = WHOLE_IMAGE if pose2d == MEDIAPIPE else _DEFAULT_DETECTOR
     estimator = _open_estimator(pose2d, pose2d_weights, device)
     if det_model == SCAN:
         _refuse_weights(det_model, det_weights, '--det-weights')

@@ -4,7 +4,8 @@ size = (144, 192)
 model = dict(
     head=dict(
         input_size=size, in_featuremap_size=(36, 48), decoder=dict(input_size=size)
-    )
+    ),
+    test_cfg=dict(score_curve=None),  # that of other weights
 )
 train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
 train_pipeline[7].input_size = train_pipeline[9].encoder.input_size = size
