@@ -59,6 +59,13 @@ def test_a_lost_stream_is_connected_again():
     assert stream.closed.is_set()
 
 
+def test_losses_are_told_to_those_who_come_late():
+    stream = ScriptedStream([[0, ConnectionError('torn')], [1]])
+    with Capture(stream, reconnect=0.1) as capture:
+        capture._thread.join(SECONDS)
+        assert told(capture) == [0, 'torn', 1, 'it ended']
+
+
 def test_without_reconnecting_the_end_is_the_end():
     stream = ScriptedStream([[0], [1]])
     with Capture(stream, reconnect=0) as capture:

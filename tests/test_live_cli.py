@@ -109,7 +109,7 @@ def test_ctrl_c_leaves_a_whole_file(infer_it, out, capfd):
 def test_gaps_are_told_and_a_stream_lost_for_good_fails(infer_it, out, capfd):
     first, second = ([(n / 50, n) for n in range(8)] for _ in range(2))
     stream = ScriptedStream([[], [*first, OSError('torn')], second])
-    assert infer_it('0', stream=stream, live=True, reconnect=0.3, quiet=True) == 1
+    assert infer_it('0', stream=stream, live=True, reconnect=2, quiet=True) == 1
     found = lines(out / 'camera.jsonl')
     assert [gap['reason'] for gap in found['gap']] == ['torn', 'it ended']
     (summary,) = found['summary']
@@ -121,7 +121,7 @@ def test_gaps_are_told_and_a_stream_lost_for_good_fails(infer_it, out, capfd):
     assert summary['frames_lifted'] + summary['frames_dropped'] == 16
     said = capfd.readouterr()
     assert said.out == ''
-    assert said.err == 'mmhot infer: camera: lost for 0.3 s, given up: gone\n'
+    assert said.err == 'mmhot infer: camera: lost for 2 s, given up: gone\n'
 
 
 def test_another_session_goes_on_in_the_same_file(infer_it, out, tmp_path):

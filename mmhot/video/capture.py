@@ -143,11 +143,11 @@ class Capture:
                     yield Interruption(self._why)
                 last, told, connection = now, False, frame.connection
                 yield frame
-            elif done:
-                break
-            elif not told and (lost or now - last > self.stall):
+            elif not told and (lost or (not done and now - last > self.stall)):
                 told = True
                 yield Interruption(lost or f'no frame for {self.stall:g} s')
+            elif done:
+                break
             if self.duration is not None and now - began >= self.duration:
                 break
         self.stop()
@@ -166,7 +166,9 @@ class Capture:
                     return
                 if self.seen > seen or lost_at is None:
                     lost_at, wait = time.monotonic(), _FIRST_WAIT
-                self._lost = reason = reason or 'it ended'
+                reason = reason or 'it ended'
+                if self.reconnect:
+                    self._lost = reason
                 wait = self._connect_again(lost_at, wait, reason)
                 if wait is None:
                     return
