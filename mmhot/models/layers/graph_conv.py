@@ -51,9 +51,12 @@ class ModulatedGraphConv(Foldable):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, N, in_dims)`` to ``(B, N, out_dims)``."""
         kernel, scale, bias, graph = self.folded()
-        own, others = (x @ kernel).mul_(scale).chunk(2, dim=-1)  # (B, N, out_dims)
-        if in_autocast(x):  # it refuses work in place
+        both = x @ kernel  # (B, N, 2 * out_dims)
+        # types that differ are slow to multiply, and autocast refuses work in place
+        if in_autocast(x):
+            own, others = (both * scale.to(both.dtype)).chunk(2, dim=-1)
             return torch.baddbmm(own + bias, graph.expand(len(x), -1, -1), others)
+        own, others = both.mul_(scale).chunk(2, dim=-1)
         return (own + bias).baddbmm_(graph.expand(len(x), -1, -1), others)
 
     def fold(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
