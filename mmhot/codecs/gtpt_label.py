@@ -27,6 +27,10 @@ class GTPTLabel(SimCCLabel):
         margin (float, optional): How many pixels outside of the crop a joint still
             counts. Three times ``sigma``, a number of bins, if not given: the
             released code reads it as one of pixels.
+        absent_weight (float): Weight of the flat labels of keypoints that are not in
+            the crop: of those the model is to be unsure, where otherwise nobody tells
+            it anything. For data without a label only where there is no keypoint, as
+            rendered data are. Defaults to 0, as published: they do not count.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class GTPTLabel(SimCCLabel):
         sigma: float = 4.0,
         simcc_split_ratio: float = 2.0,
         margin: float | None = None,
+        absent_weight: float = 0.0,
     ) -> None:
         super().__init__(
             tuple(input_size), sigma=sigma, simcc_split_ratio=simcc_split_ratio
@@ -42,6 +47,9 @@ class GTPTLabel(SimCCLabel):
         if np.ndim(sigma) or sigma <= 0:
             raise ValueError(f'sigma must be one positive number, got {sigma!r}')
         self.margin = 3 * sigma if margin is None else margin
+        if absent_weight < 0:
+            raise ValueError(f'absent_weight must not be negative, got {absent_weight}')
+        self.absent_weight = absent_weight
 
     @property
     def peak(self) -> float:
@@ -62,10 +70,12 @@ class GTPTLabel(SimCCLabel):
         near = self._is_near(keypoints)
         weights = np.where(near, keypoints_visible, 0).astype(np.float32)
         used = (weights >= 0.5)[..., None]
+        flat = self.absent_weight > 0  # densities of one part a bin
         labels = [
-            np.where(used, self._density(keypoints[..., axis], bins), 0)
+            np.where(used, self._density(keypoints[..., axis], bins), flat / bins)
             for axis, bins in enumerate(self.num_bins)
         ]
+        weights[weights == 0] = self.absent_weight
         return *labels, weights
 
     def _is_near(self, keypoints: np.ndarray) -> np.ndarray:

@@ -3,7 +3,9 @@
 _base_ = ['./coco_topdown.py']
 
 dataset_type = 'RenderedPeople'
-data_root = 'data/rendered_people/'
+data_root = 'data/'
+# A keypoint without a label is not in the picture: the model is to be unsure of it.
+_base_.codec.absent_weight = 0.3
 
 # what cameras, and those who send pictures, do to them
 photograph = dict(
@@ -62,8 +64,10 @@ train_pipeline = [
     dict(type='GenerateTarget', encoder=_base_.codec),
     _base_.train_pipeline[-1],
 ]
-# 03 ... 08 see people from the front more often, as photographs do
-shards = [f'train/train_{number:02d}.npz' for number in range(9)]
+# 03 ... 08 see people from the front more often, as photographs do; in the last there
+# is nobody
+shards = [f'rendered_people/train/train_{number:02d}.npz' for number in range(9)]
+shards += ['scenery/train.npz']
 train_dataloader = dict(
     batch_size=32,
     num_workers=2,
@@ -73,6 +77,7 @@ train_dataloader = dict(
         data_root=data_root,
         data_mode='topdown',
         ann_file=shards,
+        min_keypoints=0,
         pipeline=train_pipeline,
     ),
 )
@@ -83,7 +88,7 @@ val_dataloader = dict(
         type=dataset_type,
         data_root=data_root,
         data_mode='topdown',
-        ann_file='train/val_00.npz',
+        ann_file='rendered_people/train/val_00.npz',
         test_mode=True,
         pipeline=_base_.val_pipeline,
     ),
