@@ -8,7 +8,12 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
+from mmpose.datasets.datasets import Human36mDataset as MMPoseHuman36m
 from mmpose.registry import DATASETS, METRICS, MODELS
+from numpy.testing import assert_array_equal, assert_equal
+
+from mmhot.datasets import Human36mClips
+from mmhot.io.h36m_names import parse_h36m_name
 
 CAMERA = '54138969'
 NUM_FRAMES = 9
@@ -79,14 +84,10 @@ def config(request, tmp_path, pytestconfig):
     if 'pruner' in backbone:
         backbone.pruner.update(num_keep=3, depth=1)
     for split in ('train', 'val'):
-        loader = config[f'{split}_dataloader']
-        # each window once
-        dataset = loader.dataset = loader.dataset.get('dataset', loader.dataset)
-        dataset.data_root = str(tmp_path)
-        if dataset.get('multiple_target'):
-            dataset.update(multiple_target=NUM_FRAMES, multiple_target_step=NUM_FRAMES)
-        else:
-            dataset.seq_len = NUM_FRAMES
+        dataset = config[f'{split}_dataloader'].dataset
+        dataset.update(data_root=str(tmp_path), seq_len=NUM_FRAMES)
+        if dataset.num_targets > 1:
+            dataset.update(num_targets=NUM_FRAMES, stride=NUM_FRAMES)
     with DefaultScope.overwrite_default_scope('mmpose'):
         yield config
 
@@ -97,10 +98,15 @@ def batch_of(config, split, model):
     return dataset, model.data_preprocessor(samples, training=split == 'train')
 
 
+def _keeps_rest(config):
+    # the images' space is MotionBERT's, whose protocol leaves out what fills no window
+    return config.codec.type == 'CameraPoseLifting'
+
+
 def test_a_batch_is_learned_from(config):
     model = MODELS.build(config.model).train()
     dataset, batch = batch_of(config, 'train', model)
-    assert len(dataset) == 3  # two windows fit into the longer video
+    assert len(dataset) == (2 * 5 if _keeps_rest(config) else 3)
     losses = model(**batch, mode='loss')
     assert 0 < losses['loss_pose3d'].item() < 100
     losses['loss_pose3d'].backward()
@@ -112,7 +118,8 @@ def test_errors_of_predictions_are_measured(config):
     model = MODELS.build(config.model).eval()
     dataset, batch = batch_of(config, 'val', model)
     is_centred = config.model.test_cfg.target == 'centre'
-    assert len(dataset) == (sum(LENGTHS.values()) if is_centred else 3)
+    whole = 5 if _keeps_rest(config) else 3  # two windows fit into the longer video
+    assert len(dataset) == (sum(LENGTHS.values()) if is_centred else whole)
     metric = METRICS.build(config.val_evaluator)
     metric.dataset_meta = dataset.metainfo
     samples = model(**batch, mode='predict')
@@ -120,3 +127,95 @@ def test_errors_of_predictions_are_measured(config):
     errors = metric.evaluate(len(dataset))
     # an untrained model's poses are small, those of the file 0.5 m in size
     assert 200 < errors['MPJPE'] < 1500
+
+
+def mmposes(folder, **settings):
+    """MMPose's dataset of the same files."""
+    return MMPoseHuman36m(
+        data_root=str(folder),
+        ann_file='annotation_body3d/fps50/h36m_test.npz',
+        keypoint_2d_src='detection',
+        keypoint_2d_det_file='joint_2d_det_files/cpn_ft_h36m_dbb_test.npy',
+        camera_param_file='annotation_body3d/cameras.pkl',
+        test_mode=True,
+        **settings,
+    )
+
+
+def ours(folder, **settings):
+    files = dict(
+        ann_file='annotation_body3d/fps50/h36m_test.npz',
+        keypoint_2d_det_file='joint_2d_det_files/cpn_ft_h36m_dbb_test.npy',
+        camera_param_file='annotation_body3d/cameras.pkl',
+    )
+    return Human36mClips(data_root=str(folder), **(files | settings))
+
+
+@pytest.mark.parametrize(
+    ('windows', 'theirs'),
+    [
+        (dict(seq_len=9), dict(seq_len=9, causal=False, pad_video_seq=True)),
+        (
+            dict(seq_len=9, num_targets=9, stride=4, keep_rest=False),
+            dict(multiple_target=9, multiple_target_step=4),
+        ),
+    ],
+)
+def test_windows_are_those_of_mmpose(tmp_path, windows, theirs):
+    write_files(tmp_path)
+    found, wanted = ours(tmp_path, **windows), mmposes(tmp_path, **theirs)
+    assert len(found) == len(wanted) > 4
+    for mine, other in zip(found, wanted, strict=True):
+        for key in ('keypoints', 'keypoints_visible', 'lifting_target'):
+            assert_array_equal(mine[key], other[key])
+        assert_equal(mine['camera_param'], other['camera_param'])
+        assert mine['flip_indices'] == other['flip_indices']
+        name = parse_h36m_name(other['target_img_path'][0])
+        assert (mine['clip'], mine['subject'], mine['action']) == (
+            name.clip,
+            name.subject,
+            name.action,
+        )
+        assert mine['target_frame_numbers'][0] == name.frame - 1
+
+
+def test_windows_are_the_published_ones_beyond_the_ends(tmp_path):
+    write_files(tmp_path)
+    window = ours(tmp_path, seq_len=9, num_targets=9, stride=9)[0]
+    assert window['target_frame_numbers'].tolist() == list(range(-3, 6))
+    assert window['frame_numbers'].tolist() == [0, 0, 0, 0, 1, 2, 3, 4, 5]
+    assert window['lifting_target_visible'][:, 0].tolist() == [0] * 3 + [1] * 6
+
+
+def damage(folder, name):
+    path = folder / 'annotation_body3d/fps50/h36m_test.npz'
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    del arrays[name]
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(ann_file='nothing.npz'), 'nothing.npz does not exist; MMPose'),
+        (dict(ann_file='annotation_body3d/cameras.pkl'), 'cameras.pkl: the file is'),
+        (dict(keypoint_2d_det_file='short.npy'), r'keypoints must be \(33, 17, 3\)'),
+        (dict(keypoint_2d_det_file='text.npy'), 'text.npy is no readable .npy'),
+        (dict(camera_param_file='none.pkl'), f'none.pkl lacks camera {CAMERA} of S9'),
+    ],
+)
+def test_files_that_do_not_fit_are_refused(tmp_path, settings, message):
+    write_files(tmp_path)
+    np.save(tmp_path / 'short.npy', np.zeros((5, 17, 3)))
+    (tmp_path / 'text.npy').write_text('text')
+    (tmp_path / 'none.pkl').write_bytes(pickle.dumps({}))
+    with pytest.raises((ValueError, OSError), match=message):
+        ours(tmp_path, **settings)
+
+
+def test_annotations_that_lack_something_are_refused(tmp_path):
+    write_files(tmp_path)
+    damage(tmp_path, 'S')
+    with pytest.raises(ValueError, match='h36m_test.npz has no S'):
+        ours(tmp_path)

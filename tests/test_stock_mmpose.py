@@ -129,9 +129,11 @@ def test_normalised_person_is_lifted_as_if_the_camera_looked_there(lifter, monke
     [
         'mixste/cmu_mocap/mixste-xs_81frm_1xb8-10e_cmu-wild.py',
         'motionagformer/cmu_mocap/hot-motionagformer-xs_27frm-9k_1xb16-60e_cmu.py',
+        'motionagformer/h36m/motionagformer-xs_27frm_1xb16-60e_h36m.py',
+        'mhformer/h36m/mhformer_27frm_1xb128-20e_h36m-cpn.py',
         'video_pose_lift/cmu_mocap/video-pose-lift_tcn-27frm_1xb32-10e_cmu-wild.py',
     ],
-    ids=lambda name: name.partition('/')[0],
+    ids=lambda name: '-'.join(name.split('/')[:2]),
 )
 @pytest.mark.parametrize('norm', [True, False])
 def test_models_of_many_output_frames_give_the_centre_one(name, norm):
@@ -214,15 +216,20 @@ def test_inferencer_lifts_a_video(inferencer, person, tmp_path):
     assert (tmp_path / 'clip.json').is_file()
 
 
-@pytest.mark.parametrize('config', sorted(LIFTERS.glob('*.py')), ids=lambda x: x.stem)
+@pytest.mark.parametrize(
+    'config', sorted(CONFIGS.glob('*/*/*.py')), ids=lambda x: x.stem
+)
 def test_config_says_what_inferencers_ask(config):
     settings = Config.fromfile(config)
-    assert settings.dataset_type == settings.test_dataloader.dataset.type
+    dataset, backbone = settings.test_dataloader.dataset, settings.model.backbone
+    assert settings.dataset_type == dataset.type
     assert settings.data_mode == 'topdown'
-    frames = settings.model.backbone.get('num_frames', 243)
-    assert settings.test_dataloader.dataset.seq_len == frames
+    # MMPose's own networks do not say how many frames they take
+    frames = backbone.get('num_frames') or backbone.get('seq_len')
+    assert dataset.seq_len == (frames or settings.train_dataloader.dataset.seq_len)
     assert settings.visualizer.type == 'Pose3dLocalVisualizer'
-    assert settings.model.test_cfg.target == 'centre'
+    targets = 1 if settings.model.test_cfg.target == 'centre' else dataset.seq_len
+    assert dataset.num_targets == targets
 
 
 @pytest.mark.parametrize(

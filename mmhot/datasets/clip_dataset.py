@@ -42,7 +42,9 @@ class Clip:
         return len(next(iter(self.arrays.values())))
 
 
-def window_starts(num_frames: int, num_targets: int, stride: int) -> np.ndarray:
+def window_starts(
+    num_frames: int, num_targets: int, stride: int, keep_rest: bool = True
+) -> np.ndarray:
     """First target frames of the windows that cover a clip.
 
     Every frame is a target of some window if ``stride <= num_targets``; the overhang
@@ -52,10 +54,15 @@ def window_starts(num_frames: int, num_targets: int, stride: int) -> np.ndarray:
         num_frames (int): Frames of the clip.
         num_targets (int): Target frames of a window.
         stride (int): Frames from one window to the next.
+        keep_rest (bool): Whether frames at the end that fill no window are targets of
+            some; otherwise windows begin at the first frame, and only a clip that is
+            too short for one has targets outside of it.
 
     Returns:
         np.ndarray: int64, may start below zero.
     """
+    if not keep_rest and num_frames >= num_targets:
+        return np.arange(0, num_frames - num_targets + 1, stride)
     beyond_first = max(num_frames - num_targets, 0)
     if stride <= num_targets:
         beyond_first += stride - 1  # rounds up: no dropped tail
@@ -99,6 +106,9 @@ class ClipDataset(BaseDataset):
         seq_len (int): Frames ``T`` of a window.
         num_targets (int): Target frames: 1 for the centre frame, ``seq_len`` for all.
         stride (int): Frames from one window to the next.
+        keep_rest (bool): Whether windows overhang so that no frame is left out, see
+            :func:`window_starts`.
+        times (int): How often each window comes in an epoch.
         causal (bool): Whether targets are the last frames instead of the middle.
         metainfo (dict, optional): mmpose's dataset description; by default
             Human3.6M's 17 joints.
@@ -124,6 +134,8 @@ class ClipDataset(BaseDataset):
         seq_len: int = 27,
         num_targets: int = 1,
         stride: int = 1,
+        keep_rest: bool = True,
+        times: int = 1,
         causal: bool = False,
         metainfo: dict | None = None,
         dataset_name: str | None = None,
@@ -143,11 +155,14 @@ class ClipDataset(BaseDataset):
                 f'seq_len ({seq_len}) and num_targets ({num_targets}) must both be odd '
                 'or both be even, so that the targets are in the middle'
             )
-        if stride < 1:
-            raise ValueError(f'stride ({stride}) must be at least 1')
+        for name, number in (('stride', stride), ('times', times)):
+            if number < 1:
+                raise ValueError(f'{name} ({number}) must be at least 1')
         self.seq_len = seq_len
         self.num_targets = num_targets
         self.stride = stride
+        self.keep_rest = keep_rest
+        self.times = times
         self.causal = causal
         super().__init__(
             ann_file=ann_file,
@@ -179,13 +194,14 @@ class ClipDataset(BaseDataset):
             return
         self.clips = self.load_clips()
         starts = [
-            window_starts(clip.num_frames, self.num_targets, self.stride)
+            window_starts(
+                clip.num_frames, self.num_targets, self.stride, self.keep_rest
+            )
             for clip in self.clips
         ]
-        self.clip_of_window = np.repeat(
-            np.arange(len(starts)), [len(of_clip) for of_clip in starts]
-        )
-        self.start_of_window = np.concatenate(starts)
+        clips = np.repeat(np.arange(len(starts)), [len(of_clip) for of_clip in starts])
+        self.clip_of_window = np.tile(clips, self.times)
+        self.start_of_window = np.tile(np.concatenate(starts), self.times)
         if self._indices is not None:
             chosen = self._indices
             chosen = slice(chosen) if isinstance(chosen, int) else np.asarray(chosen)

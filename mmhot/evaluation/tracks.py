@@ -1,6 +1,5 @@
 """Whole clips of predictions, put together from the windows that a model was given."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,8 +7,7 @@ from os.path import basename
 
 import numpy as np
 
-# MMPose's Human3.6M files: S1_Directions_1.54138969_000001.jpg
-_H36M_NAME = re.compile(r'(?P<recording>[^_]+_[^.]+)\.(?P<camera>[^_]+)_(?P<frame>\d+)')
+from mmhot.io.h36m_names import parse_h36m_name
 
 
 @dataclass
@@ -97,14 +95,19 @@ def _parse_names(paths: Iterable[str], num_targets: int) -> tuple:
     paths = [paths] if isinstance(paths, str) else list(paths)
     names = [basename(path) for path in paths]
     labels = dict(subject='', action='', clip='')
-    if names:
+    try:
+        parsed = [parse_h36m_name(name) for name in names]
+    except ValueError:
+        parsed = []
+    if parsed:
+        first = parsed[0]
+        labels = dict(subject=first.subject, action=first.action, clip=first.clip)
+    elif names:
         labels['subject'], _, rest = names[0].partition('_')
         labels['action'] = rest.split('.')[0].split('_')[0]
-    parsed = [_H36M_NAME.match(name) for name in names]
-    if len(parsed) != num_targets or not all(parsed):
-        return labels, None
-    labels['clip'] = '{recording}.{camera}'.format(**parsed[0].groupdict())
-    return labels, np.array([int(name['frame']) for name in parsed])
+    if len(parsed) != num_targets:
+        return labels | {'clip': ''}, None
+    return labels, np.array([name.frame for name in parsed])
 
 
 def join_tracks(parts: Iterable[Track]) -> list[Track]:

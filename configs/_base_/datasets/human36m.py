@@ -1,6 +1,8 @@
 # Human3.6M as MMPose prepares it (its docs, "Prepare Datasets", say how), with the 2D
 # poses that a fine-tuned CPN detects, in windows of 243 frames that are all predicted.
-# A video's end that fills no window is left out.
+# What a video lacks at its ends repeats its first and last frame, and counts.
+dataset_type = 'Human36mClips'
+data_mode = 'topdown'
 data_root = 'data/h36m/'
 codec = dict(type='CameraPoseLifting')
 no_centre = dict(center_mode='static', center_x=0.0)
@@ -13,6 +15,12 @@ flip = dict(
 )
 meta_keys = (
     'id',
+    'subject',
+    'action',
+    'clip',
+    'frame',
+    'target_frame_numbers',
+    'fps',
     'camera_param',
     'flip_indices',
     'target_img_path',
@@ -33,15 +41,16 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='Human36mDataset',
+        type=dataset_type,
         data_root=data_root,
-        data_prefix=dict(img='images/'),
         ann_file='annotation_body3d/fps50/h36m_train.npz',
-        keypoint_2d_src='detection',
         keypoint_2d_det_file='joint_2d_det_files/cpn_ft_h36m_dbb_train.npy',
         camera_param_file='annotation_body3d/cameras.pkl',
-        multiple_target=243,
-        multiple_target_step=243,
+        seq_len=243,
+        num_targets=243,
+        stride=243,
+        # an epoch of the released trainings shows each window and its mirror image
+        times=2,
         pipeline=train_pipeline,
     ),
 )
@@ -51,18 +60,18 @@ val_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='Human36mDataset',
+        type=dataset_type,
         data_root=data_root,
-        data_prefix=dict(img='images/'),
         ann_file='annotation_body3d/fps50/h36m_test.npz',
-        keypoint_2d_src='detection',
         keypoint_2d_det_file='joint_2d_det_files/cpn_ft_h36m_dbb_test.npy',
         camera_param_file='annotation_body3d/cameras.pkl',
-        multiple_target=243,
+        seq_len=243,
+        num_targets=243,
+        stride=243,
         pipeline=val_pipeline,
         test_mode=True,
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='LiftingError')
+val_evaluator = dict(type='LiftingError', count_padding=True)
 test_evaluator = val_evaluator

@@ -1,7 +1,7 @@
 # Human3.6M in MotionBERT's units: scores as third input, targets as they look in the
 # picture. 2D poses are the annotations', as in MMPose's MotionBERT; the papers have
 # a stacked hourglass's detections, which MMPose does not come with. Training windows
-# overlap by two thirds.
+# overlap by two thirds; what fills no window at a video's end is left out.
 _base_ = ['./human36m.py']
 
 codec = dict(type='ImageSpacePoseLifting')
@@ -14,12 +14,11 @@ train_pipeline = [
     pack,
 ]
 val_pipeline = [dict(type='GenerateTarget', encoder=codec), pack]
+windows = dict(keypoint_2d_det_file=None, keep_rest=False)
 train_dataloader = dict(
-    dataset=dict(
-        keypoint_2d_src='gt', multiple_target_step=81, pipeline=train_pipeline
-    ),
+    dataset=dict(**windows, stride=81, times=1, pipeline=train_pipeline),
 )
-val_dataloader = dict(dataset=dict(keypoint_2d_src='gt', pipeline=val_pipeline))
+val_dataloader = dict(dataset=dict(**windows, pipeline=val_pipeline))
 test_dataloader = val_dataloader
 # recordings with wrong annotations, as in MMPose
 wrong = ['S9_Greet', 'S9_SittingDown', 'S9_Wait_1', 'S9_Greeting', 'S9_Waiting_1']

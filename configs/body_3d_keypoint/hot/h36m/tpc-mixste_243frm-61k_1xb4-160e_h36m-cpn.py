@@ -5,6 +5,5 @@ model = dict(
     test_cfg=dict(target='centre'),
 )
 # the centre frame of the window around each frame is evaluated
-centred = dict(seq_len=243, multiple_target=0, causal=False, pad_video_seq=True)
-val_dataloader = dict(dataset=centred)
+val_dataloader = dict(dataset=dict(num_targets=1, stride=1))
 test_dataloader = val_dataloader

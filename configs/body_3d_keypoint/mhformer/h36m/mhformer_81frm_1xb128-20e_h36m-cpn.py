@@ -1,6 +1,6 @@
 _base_ = './mhformer_351frm_1xb128-20e_h36m-cpn.py'
 
 model = dict(backbone=dict(num_frames=81))
-train_dataloader = dict(dataset=dict(dataset=dict(multiple_target=81)))
+train_dataloader = dict(dataset=dict(seq_len=81, num_targets=81))
 val_dataloader = dict(dataset=dict(seq_len=81))
 test_dataloader = val_dataloader
