@@ -18,9 +18,11 @@ def picture(meta):
     return torch.from_numpy(values * np.float32(of['gain']))
 
 
-def labelled_samples(joints, visible, skeleton='coco-17', input_size=(192, 256)):
+def labelled_samples(
+    joints, visible, skeleton='coco-17', input_size=(192, 256), **settings
+):
     """Samples as MMPose's pipelines pack them, with labels of one person each."""
-    codec = GTPTLabel(input_size=input_size)
+    codec = GTPTLabel(input_size=input_size, **settings)
     flip_indices = get_skeleton(skeleton).flip_indices
     batch = []
     for points, seen in zip(np.asarray(joints), np.asarray(visible), strict=True):

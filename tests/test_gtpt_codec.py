@@ -68,13 +68,15 @@ def test_labels_sum_to_one_but_at_the_border():
     assert border.sum() == pytest.approx(0.5 + build().peak / 2, abs=1e-5)
 
 
-@pytest.mark.parametrize(('x', 'visible'), [(60.0, 0.0), (400.0, 1.0)])
+@pytest.mark.parametrize(('x', 'visible'), [(60.0, -1.0), (400.0, 1.0), (400.0, -1.0)])
 def test_of_absent_keypoints_a_model_may_be_told_to_be_unsure(x, visible):
     label_x, label_y, weight = encode_one(x, 90.0, visible, absent_weight=0.25)
     assert weight == 0.25
     np.testing.assert_allclose(label_x, 1 / 384, rtol=1e-6)
     np.testing.assert_allclose(label_y, 1 / 512, rtol=1e-6)
     assert label_x.dtype == label_y.dtype == np.float32
+    # what nobody knows does not count
+    assert encode_one(60.0, 90.0, 0.0, absent_weight=0.25)[2] == 0
     there = encode_one(60.0, 90.0, absent_weight=0.25)
     for ours, usual in zip(there, encode_one(60.0, 90.0), strict=True):
         np.testing.assert_array_equal(ours, usual)

@@ -1,5 +1,6 @@
 """The six published GTPTs, converted, give the published numbers."""
 
+import numpy as np
 import pytest
 import torch
 from gtpt_models import labelled_samples, picture
@@ -100,6 +101,20 @@ def test_losses_are_the_published_ones(trained):
         ours = losses[f'loss_{name}'].item()
         assert ours == pytest.approx(value.item(), rel=1e-5, abs=1e-8)
     assert 0 <= losses['acc_pose'] <= 1
+
+
+@torch.no_grad()
+def test_accuracy_is_of_keypoints_that_are_in_the_picture(trained):
+    meta, arrays, model, _ = trained
+    visible = np.array(arrays['input__visible'])
+    visible[:, ::2] = 0
+    unknown = labelled_samples(arrays['input__joints'], visible)
+    absent = labelled_samples(
+        arrays['input__joints'], np.where(visible > 0, visible, -1), absent_weight=0.5
+    )
+    one, other = (model(picture(meta), each, mode='loss') for each in (unknown, absent))
+    assert other['loss_pruned'] > one['loss_pruned']
+    assert other['acc_pose'] == one['acc_pose']
 
 
 def test_gradients_are_the_published_ones(trained):

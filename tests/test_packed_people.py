@@ -132,6 +132,25 @@ def test_foreign_annotations_are_refused(tmp_path, content, message):
         pack_coco(path, tmp_path)
 
 
+def test_complete_labels_tell_what_is_absent_from_what_is_unknown(tmp_path):
+    people = drawn_people()
+    people.visibility[:, :40] = 0
+    people.visibility[:, 40:91] = 1  # hidden, the face among them
+    path = tmp_path / 'people.npz'
+    write_packed_people(people, path)
+    settings = dict(ann_file=str(path), skeleton=WHOLEBODY.name, visible_only=('face',))
+    for complete, absent in ((False, 0), (True, -1)):
+        dataset = RenderedPeople(complete=complete, **settings)
+        sample = dataset.get_data_info(0)
+        visible = sample['keypoints_visible'][0]
+        assert visible.dtype == np.float32
+        assert set(visible[:40]) == {absent}
+        assert set(visible[40:91]) == {0}
+        assert set(visible[91:]) == {1}
+        # what metrics read
+        assert sample['raw_ann_info']['keypoints'][2::3] == [0] * 17
+
+
 @pytest.mark.parametrize('skeleton', ['coco-17', 'coco-wholebody-133'])
 def test_samples_have_mmposes_keys(shard, skeleton):
     people = drawn_people()

@@ -228,8 +228,7 @@ def test_mediapipe_sees_each_person_in_a_crop_with_room(mediapipe):
     assert model._pose.settings['static_image_mode']
 
 
-def test_mediapipe_is_the_default_where_nothing_is_shipped(mediapipe, monkeypatch):
-    monkeypatch.setattr(choose, 'shipped_pose_model', lambda: None)
+def test_mediapipe_is_the_default_where_it_is_installed(mediapipe):
     source = open_pose_source()
     assert source.name == 'mediapipe 0.10.21 in boxes of whole_image'
     detector, estimator = source
@@ -257,10 +256,15 @@ def test_without_a_2d_model_the_command_is_given(monkeypatch):
         open_pose_source('mediapipe')
 
 
-def test_shipped_weights_go_before_mediapipe(mediapipe, monkeypatch):
-    monkeypatch.setattr(choose, 'shipped_pose_model', lambda: GTPT)
-    with pytest.raises(ValueError, match=f'{GTPT} has no published weights'):
-        open_pose_source(det_model='whole_image')
+def test_shipped_weights_need_no_detector_and_nothing_installed(monkeypatch):
+    monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: False)
+    by_itself, named = open_pose_source(), open_pose_source('gtpt-t')
+    assert by_itself.identity == named.identity
+    name = 'gtpt_t_1xb32-20e_rendered-128x96'
+    assert by_itself.name == f'{name} in boxes of scan by {name}'
+    assert open_pose_source('gtpt-t', det_model='whole_image').detector.name == (
+        'whole_image'
+    )
 
 
 def test_choices_come_from_what_is_written(tmp_path):

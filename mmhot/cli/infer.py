@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--pose2d',
         metavar='MODEL',
         help="2D keypoints: an .onnx file, a config or alias of MMPose's, or mediapipe "
-        '(default: what is there, in this order: shipped weights, mediapipe)',
+        '(default: mediapipe if it is installed, else gtpt-t, whose weights are here)',
     )
     parser.add_argument('--pose2d-weights', metavar='FILE', help='its checkpoint')
     parser.add_argument(
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='MODEL',
         help="people's boxes: an .onnx file, a config or alias of MMDetection's, scan "
         '(the 2D model looks everywhere) or whole_image (default: whole_image '
-        'with mediapipe, else human)',
+        'with mediapipe, scan with gtpt-t, else human)',
     )
     parser.add_argument('--det-weights', metavar='FILE', help='its checkpoint')
     parser.add_argument(

@@ -28,9 +28,9 @@ class GTPTLabel(SimCCLabel):
             counts. Three times ``sigma``, a number of bins, if not given: the
             released code reads it as one of pixels.
         absent_weight (float): Weight of the flat labels of keypoints that are not in
-            the crop: of those the model is to be unsure, where otherwise nobody tells
-            it anything. For data without a label only where there is no keypoint, as
-            rendered data are. Defaults to 0, as published: they do not count.
+            the crop: those that lie beyond the margin, and those of visibility -1,
+            which are not in the picture (0 is unknown). Of these the model is to be
+            unsure. Defaults to 0, as published: they do not count.
     """
 
     def __init__(
@@ -75,7 +75,8 @@ class GTPTLabel(SimCCLabel):
             np.where(used, self._density(keypoints[..., axis], bins), flat / bins)
             for axis, bins in enumerate(self.num_bins)
         ]
-        weights[weights == 0] = self.absent_weight
+        absent = (keypoints_visible < 0) | (~near & (keypoints_visible > 0))
+        weights[absent] = self.absent_weight
         return *labels, weights
 
     def _is_near(self, keypoints: np.ndarray) -> np.ndarray:

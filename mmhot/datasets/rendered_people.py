@@ -51,6 +51,9 @@ class RenderedPeople(BaseCocoStyleDataset):
             and hands, renderers do. Defaults to none.
         min_keypoints (int): People with fewer labelled keypoints are left out.
             Defaults to 1.
+        complete (bool): Whether keypoints without a label are known to be outside of
+            the picture, as renderers know it, and get visibility -1, see
+            :class:`GTPTLabel`; for training. Defaults to False.
         **kwargs: Those of MMPose's datasets.
 
     Raises:
@@ -68,6 +71,7 @@ class RenderedPeople(BaseCocoStyleDataset):
         skeleton: str = 'coco-17',
         visible_only: Sequence[str] = (),
         min_keypoints: int = 1,
+        complete: bool = False,
         metainfo: dict | None = None,
         data_root: str = '',
         **kwargs,
@@ -78,6 +82,7 @@ class RenderedPeople(BaseCocoStyleDataset):
             index for group in visible_only for index in self.skeleton.indices(group)
         ]
         self.min_keypoints = min_keypoints
+        self.complete = complete
         names = [ann_file] if isinstance(ann_file, str) else list(ann_file)
         self.shard_files = [Path(data_root or '', name) for name in names]
         super().__init__(metainfo=metainfo, data_root=data_root, **kwargs)
@@ -108,6 +113,7 @@ class RenderedPeople(BaseCocoStyleDataset):
         """Labels of the people in one shard."""
         keypoints = shard.keypoints[:, : self.skeleton.num_keypoints]
         visibility = shard.visibility[:, : self.skeleton.num_keypoints].copy()
+        absent = (visibility == 0) & self.complete
         hidden = visibility[:, self.visible_only] < 2
         visibility[:, self.visible_only] *= ~hidden
         enough = np.flatnonzero((visibility > 0).sum(1) >= self.min_keypoints)
@@ -118,6 +124,7 @@ class RenderedPeople(BaseCocoStyleDataset):
                 first + i,
                 keypoints[row],
                 visibility[row],
+                absent[row],
                 shard.bboxes[row],
             )
             for i, row in enumerate(enough)
@@ -130,6 +137,7 @@ class RenderedPeople(BaseCocoStyleDataset):
         number: int,
         keypoints: np.ndarray,
         visibility: np.ndarray,
+        absent: np.ndarray,
         bbox: np.ndarray,
     ) -> dict:
         width, height = bbox[2:] - bbox[:2]
@@ -150,7 +158,7 @@ class RenderedPeople(BaseCocoStyleDataset):
             'num_keypoints': int((visibility > 0).sum()),
             'keypoints': keypoints[None],
             'visibility': visibility,
-            'keypoints_visible': (visibility[None] > 0).astype(np.float32),
+            'keypoints_visible': np.subtract(visibility > 0, absent, dtype='f4')[None],
         }
 
     @force_full_init

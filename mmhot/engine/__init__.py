@@ -2,11 +2,12 @@
 
 from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 from .cosine_ema import CosineMomentumEMA
-from .hooks import EpochSeedHook, KeepRateHook
+from .hooks import EpochSeedHook, GuidanceHook, KeepRateHook
 
 __all__ = [
     'BFloat16OptimWrapper',
     'CosineMomentumEMA',
     'EpochSeedHook',
+    'GuidanceHook',
     'KeepRateHook',
 ]

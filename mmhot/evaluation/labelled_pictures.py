@@ -16,6 +16,10 @@ from .keypoint_errors import LabelledPeople
 
 # Joints that all datasets name alike; torso lengths go from one to the other.
 _TORSO = (('left_shoulder', 'right_hip'), ('right_shoulder', 'left_hip'))
+# Datasets whose boxes are squares three to five times as large as who is in them, and
+# the margin around the joints instead, as a part of their larger extent.
+_LOOSE = ('MpiiDataset',)
+_MARGIN = 0.1
 
 
 @dataclass
@@ -45,6 +49,8 @@ def read_labelled(
 ) -> LabelledPictures:
     """Read a dataset.
 
+    Boxes are the dataset's; MPII's squares become boxes around the labelled joints.
+
     Args:
         kind (str): Type of a top-down dataset, MMPose's or ours.
         annotations (str): Its ``ann_file``.
@@ -63,6 +69,8 @@ def read_labelled(
     if DATASETS.get(kind) is None:
         raise ValueError(f'--dataset: {kind} is no dataset of MMPose or mmhot')
     config = dict(type=kind, ann_file=annotations, data_prefix=dict(img=images))
+    if kind == 'RenderedPeople':
+        config['skeleton'] = skeleton
     dataset = DATASETS.build(config | dict(test_mode=True, pipeline=[]))
     rows = np.arange(len(dataset))
     if limit is not None and limit < len(rows):
@@ -72,6 +80,9 @@ def read_labelled(
         raise ValueError(f'{annotations} has nobody with labelled keypoints')
     visible = np.stack([each['keypoints_visible'][0] > 0 for each in samples])
     keypoints = np.stack([each['keypoints'][0] for each in samples])
+    if kind in _LOOSE:
+        for sample, joints, seen in zip(samples, keypoints, visible, strict=True):
+            sample['bbox'] = _around(joints[seen])
     keypoints, visible, measured = convert_keypoints(
         keypoints, visible, dataset.metainfo['dataset_name'], skeleton
     )
@@ -128,6 +139,13 @@ def load_image(sample: dict) -> np.ndarray:
     if 'img' in sample:
         return sample['img']
     return read_image(sample['img_path'])
+
+
+def _around(joints: np.ndarray) -> np.ndarray:
+    """Box (1, 4) around joints (J, 2)."""
+    low, high = joints.min(0), joints.max(0)
+    margin = _MARGIN * (high - low).max()
+    return np.concatenate([low - margin, high + margin])[None].astype(np.float32)
 
 
 def _sigmas(skeleton: str) -> np.ndarray:

@@ -41,7 +41,7 @@ def find_offers(
     """Find the models that can run here.
 
     Args:
-        pose2d (Iterable[str]): 2D models to offer besides shipped ones and MediaPipe,
+        pose2d (Iterable[str]): 2D models to offer besides MediaPipe and shipped ones,
             as ``mmhot infer --pose2d`` takes them.
         det_model (Iterable[str]): Detectors to offer besides the whole picture
             and the 2D model itself.
@@ -51,9 +51,9 @@ def find_offers(
         Offers: The ones that were named go first.
     """
     poses = list(pose2d)
+    poses += [MEDIAPIPE] if mediapipe_pose.is_installed() else []
     shipped = shipped_pose_model()
     poses += [shipped] if shipped else []
-    poses += [MEDIAPIPE] if mediapipe_pose.is_installed() else []
     note = ''
     if not poses:
         note = (

@@ -22,10 +22,13 @@ from mmhot.io.panoramas import read_panoramas, view
 _SIZE = (192, 256)
 _KEYPOINTS = 133
 _PADDING = 1.35  # of a box, as in shards of people
-_FOV = np.radians((12, 90))
+_FOV = np.radians((50, 110))  # less would be more blurred than people are
 _PITCH = np.radians(15)
 _EXPOSURE = 0.5  # standard deviation of its logarithm
 _QUALITY = 80
+# Of a view's brightness: so much contrast at least, and so much white at most.
+_CONTRAST, _BURNT = 8, 0.3
+_TRIES = 20
 
 
 def parse_args() -> argparse.Namespace:
@@ -84,15 +87,19 @@ def run(args: argparse.Namespace) -> None:
 
 
 def draw_view(panorama: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw a direction, angle, exposure and side, and look there."""
-    picture = view(
-        panorama,
-        _SIZE,
-        fov=np.exp(rng.uniform(*np.log(_FOV))),
-        yaw=rng.uniform(-np.pi, np.pi),
-        pitch=rng.normal(0, _PITCH),
-        exposure=np.exp(rng.normal(0, _EXPOSURE)),
-    )
+    """Look into a random direction, with a random lens; again if nothing is there."""
+    for _ in range(_TRIES):
+        picture = view(
+            panorama,
+            _SIZE,
+            fov=np.exp(rng.uniform(*np.log(_FOV))),
+            yaw=rng.uniform(-np.pi, np.pi),
+            pitch=rng.normal(0, _PITCH),
+            exposure=np.exp(rng.normal(0, _EXPOSURE)),
+        )
+        grey = picture.mean(-1)
+        if grey.std() > _CONTRAST and (grey > 250).mean() < _BURNT:
+            break
     return picture[:, ::-1] if rng.random() < 0.5 else picture
 
 

@@ -4,7 +4,7 @@ _base_ = ['./coco_topdown.py']
 
 dataset_type = 'RenderedPeople'
 data_root = 'data/'
-# A keypoint without a label is not in the picture: the model is to be unsure of it.
+# of keypoints that are not in the picture the model is to be unsure
 _base_.codec.absent_weight = 0.3
 
 # what cameras, and those who send pictures, do to them
@@ -50,13 +50,16 @@ train_pipeline = [
     dict(type='PasteOccluders'),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='RandomHalfPerson', prob=0.2),
-    # wider crops would show where the shards' pictures end
+    # wider or turned crops show where the shards' pictures end; boxes are shifted as
+    # detectors shift them
     dict(
         type='RandomScaleRotation',
-        scale_std=0.2,
-        rotate_std=25.0,
-        rotate_limit=60.0,
-        rotate_prob=0.5,
+        scale_std=0.15,
+        scale_limit=0.25,
+        rotate_std=20.0,
+        rotate_limit=45.0,
+        rotate_prob=0.4,
+        shift_std=0.05,
     ),
     dict(type='RandomFlip', direction='horizontal'),
     dict(type='TopdownAffine', input_size=_base_.codec.input_size),
@@ -78,6 +81,7 @@ train_dataloader = dict(
         data_mode='topdown',
         ann_file=shards,
         min_keypoints=0,
+        complete=True,
         pipeline=train_pipeline,
     ),
 )

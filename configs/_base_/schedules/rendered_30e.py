@@ -4,8 +4,16 @@ _base_ = ['../default_runtime.py']
 train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=5)
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05, fused=True),
-    paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0, bypass_duplicate=True),
-    clip_grad=dict(max_norm=35),
+    paramwise_cfg=dict(
+        norm_decay_mult=0,
+        bias_decay_mult=0,
+        bypass_duplicate=True,
+        custom_keys={
+            'human_token': dict(decay_mult=0),
+            'query_tokens': dict(decay_mult=0),
+        },
+    ),
+    clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=500),
@@ -15,9 +23,16 @@ auto_scale_lr = dict(base_batch_size=32)
 custom_hooks = [
     dict(type='EpochSeedHook'),
     dict(type='SyncBuffersHook'),
-    # of few steps: statistics of batch normalisations are the last step's, and do not
-    # fit an average of weights that have moved far (with 5e-4 AP fell to zero)
-    dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=4e-3, gamma=500),
+    # with the statistics of batch normalisations, which do not fit without it
+    dict(
+        type='EMAHook',
+        ema_type='ExpMomentumEMA',
+        momentum=4e-3,
+        gamma=500,
+        update_buffers=True,
+    ),
 ]
-default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2, rule='greater'))
+default_hooks = dict(
+    checkpoint=dict(interval=1, max_keep_ckpts=2, save_best='PCK', rule='greater')
+)
 randomness = dict(seed=42)

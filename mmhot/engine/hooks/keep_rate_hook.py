@@ -27,7 +27,7 @@ class KeepRateHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Remember the model's own rates."""
-        self.rates = _head(runner).keep_rates
+        self.rates = head_of(runner).keep_rates
         if self.rates is None:
             raise ValueError("KeepRateHook: the head's keep_rates must be set")
 
@@ -35,13 +35,16 @@ class KeepRateHook(Hook):
         """Set this epoch's rates."""
         share = (runner.epoch - self.begin) / (self.end - self.begin)
         share = min(max(share, 0), 1)
-        _head(runner).keep_rates = tuple(1 - share * (1 - rate) for rate in self.rates)
+        head_of(runner).keep_rates = tuple(
+            1 - share * (1 - rate) for rate in self.rates
+        )
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Set the model's own rates again."""
-        _head(runner).keep_rates = self.rates
+        head_of(runner).keep_rates = self.rates
 
 
-def _head(runner: Runner):
+def head_of(runner: Runner):
+    """Return the head of the model in training."""
     model = runner.model
     return (model.module if is_model_wrapper(model) else model).head

@@ -266,7 +266,7 @@ class GTPTHead(BaseHead):
             to_numpy(pruned),
             to_numpy(targets),
             self.simcc_split_ratio,
-            to_numpy(weights) > 0,
+            to_numpy(_are_placed(targets[0]) & (weights > 0)),
         )
         return {**losses, 'acc_pose': weights.new_tensor(accuracy)}
 
@@ -370,6 +370,11 @@ def _grid(
     return tuple(
         length // step for length, step in zip(featuremap_size, patch_size, strict=True)
     )
+
+
+def _are_placed(labels: Tensor) -> Tensor:
+    """Tell which labels (B, K, bins) are of a place, and not flat, (B, K)."""
+    return labels.amax(-1) > labels.amin(-1)
 
 
 def _mirror_bins(logits: Tensor, shift: int) -> Tensor:

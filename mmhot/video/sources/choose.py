@@ -72,14 +72,14 @@ def open_pose_source(
 
     Args:
         pose2d (str, optional): An .onnx file, a config file, a name or alias of
-            mmhot's or MMPose's models, or 'mediapipe'. By default the first of: 2D
-            weights that come with this package, MediaPipe if it is installed.
+            mmhot's or MMPose's models, or 'mediapipe'. By default MediaPipe if it is
+            installed, else the 2D weights that come with this package.
         pose2d_weights (str, optional): Checkpoint of a config or name; by default
             what the model's index names.
         det_model (str, optional): An .onnx file, a config file, a name or alias of
             MMDetection's, 'human' for what MMPose's inferencer detects with, 'scan'
             for the 2D model itself, or 'whole_image'. By default 'whole_image' with
-            MediaPipe, and 'human' otherwise.
+            MediaPipe, 'scan' with 2D weights of this package, and 'human' otherwise.
         det_weights (str, optional): Its checkpoint.
         device (str): PyTorch device. Defaults to 'cpu'.
         min_score (float): Boxes below are left out, but of 'scan', which has its own.
@@ -95,7 +95,7 @@ def open_pose_source(
     """
     pose2d = pose2d or _default_pose_model()
     if det_model is None:
-        det_model = WHOLE_IMAGE if pose2d == MEDIAPIPE else _DEFAULT_DETECTOR
+        det_model = _default_detector(pose2d, pose2d_weights)
     estimator = _open_estimator(pose2d, pose2d_weights, device)
     if det_model == SCAN:
         _refuse_weights(det_model, det_weights, '--det-weights')
@@ -105,15 +105,24 @@ def open_pose_source(
 
 
 def _default_pose_model() -> str:
+    if mediapipe_pose.is_installed():
+        return MEDIAPIPE
     shipped = shipped_pose_model()
     if shipped is not None:
         return shipped
-    if mediapipe_pose.is_installed():
-        return MEDIAPIPE
     raise ValueError(
         'no 2D model is here: name one with --pose2d, or install MediaPipe: '
         f'{mediapipe_pose.INSTALL}'
     )
+
+
+def _default_detector(pose2d: str, weights: str | None) -> str:
+    if pose2d == MEDIAPIPE:
+        return WHOLE_IMAGE
+    # what is had without a download goes with what is had without a download
+    if weights is None and shipped_pose_model(pose2d) is not None:
+        return SCAN
+    return _DEFAULT_DETECTOR
 
 
 def _open_estimator(model: str, weights: str | None, device: str) -> PoseEstimator:

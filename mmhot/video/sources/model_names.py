@@ -19,8 +19,6 @@ _PEOPLE_WEIGHTS = (
     'https://download.openmmlab.com/mmpose/v1/projects/rtmposev1/'
     'rtmdet_m_8xb32-100e_coco-obj365-person-235e8209.pth'
 )
-# Weights that are shipped, but see people everywhere in real films: see their card.
-_NOBODYS_DEFAULT = ('gtpt-t_coco17_synth',)
 _TASKS_2D = ('body_2d_keypoint', 'wholebody_2d_keypoint')
 
 
@@ -94,11 +92,21 @@ def find_detector(name: str) -> NamedModel:
     return found
 
 
-def shipped_pose_model() -> str | None:
-    """Name of the first 2D model with shipped weights that do for a default, if any."""
-    shipped = shipped_weights().keys() - _NOBODYS_DEFAULT
+def shipped_pose_model(name: str | None = None) -> str | None:
+    """Name of a 2D model whose weights come with this package.
+
+    Args:
+        name (str, optional): Name or alias of the one in question; by default the
+            first.
+
+    Returns:
+        str | None: None if there is none.
+    """
+    shipped = shipped_weights()
     for model in read_models():
-        if model.task in _TASKS_2D and model.weights.partition('://')[2] in shipped:
+        is_meant = name is None or model.is_called(name)
+        is_shipped = model.weights.partition('://')[2] in shipped
+        if model.task in _TASKS_2D and is_meant and is_shipped:
             return model.name
     return None
 

@@ -13,7 +13,7 @@ model = dict(
         in_featuremap_size=(36, 48),
         keep_rates=(1.0, 0.7, 0.6, 0.5),
         loss=dict(entire_weight=0.0, distill_weight=0.0),
-        guidance=dict(type='PatchGuidance', weight=0.1),
+        guidance=dict(type='PatchGuidance', weight=0.01),
         decoder=dict(input_size=size),
     ),
 )
@@ -34,6 +34,7 @@ val_evaluator = [
     dict(type='PCKAccuracy', thr=0.1),
 ]
 test_evaluator = val_evaluator
+custom_hooks = [*_base_.custom_hooks, dict(type='GuidanceHook', factor=10.0, end=3)]
 
 train_cfg = dict(max_epochs=10)
 param_scheduler = _base_.param_scheduler
