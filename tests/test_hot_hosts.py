@@ -323,8 +323,31 @@ def test_cost_is_that_of_the_published_network(name):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize('recoverer', [TRA, TRI, None], ids=['TRA', 'TRI', 'none'])
-def test_exported_hourglass_gives_the_same(recoverer):
-    model = build('MotionBERT', 'ClusterPruner', recoverer)
+@pytest.mark.parametrize(
+    ('host', 'recoverer'),
+    [*((host, TRA) for host in HOSTS), ('MotionBERT', TRI), ('MotionBERT', None)],
+    ids=lambda value: value if isinstance(value, str) else (value or {}).get('type'),
+)
+def test_exported_hourglass_gives_the_same(host, recoverer):
+    model = build(host, 'ClusterPruner', recoverer)
     exported = torch.export.export(model, (torch.zeros_like(windows()),)).module()
     assert_close(exported(windows()), model(windows()))
+
+
+@torch.no_grad()
+@pytest.mark.filterwarnings('ignore::torch.jit.TracerWarning')
+def test_recorded_graph_of_frames_knows_frames_that_are_equal():
+    model = build('MotionAGFormer', 'ClusterPruner', TRA)
+    for name, parameter in model.named_parameters():
+        if 'scale' in name:
+            nn.init.constant_(parameter, 0.5)
+    recorded = torch.jit.trace(model, windows(), check_trace=False)
+    frames = torch.arange(NUM_FRAMES).clamp(min=NUM_FRAMES // 2)  # as before a clip
+    padded = windows()[:, frames].contiguous()
+    assert_close(recorded(padded), model(padded))
+
+
+def test_attention_that_no_layer_tells_is_asked_for_in_vain():
+    pruner = dict(type='AttentionPruner', num_keep=4, depth=3)
+    with pytest.raises(ValueError, match='of the layer before it, a CrossHypothesis'):
+        build('MHFormer', pruner, TRA, interaction_depth=2)

@@ -5,6 +5,8 @@ One pass of one sample each: these are the published sizes.
 
 import pytest
 import torch
+from mmengine.config import Config
+from mmpose.registry import MODELS
 from published import H36M, build_published, load_fixture, samples
 from torch.testing import assert_close
 
@@ -148,3 +150,18 @@ def test_a_plain_motionbert_has_no_tokens_to_prune_by():
     del state['x_token']
     with pytest.raises(ValueError, match='unknown: pos_embed_token, cross_attention'):
         convert_published(state)
+
+
+MOTIONBERT = (
+    'configs/body_3d_keypoint/motionbert/h36m/motionbert_243frm_1xb32-120e_h36m.py'
+)
+
+
+def test_motionbert_begins_as_published():
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(MOTIONBERT).model)
+    model.init_weights()
+    for layer in (model.head.fc, model.head.pre_logits.fc):
+        # a normal distribution cut off a hundred deviations away
+        assert layer.weight.std().item() == pytest.approx(0.02, rel=0.05)
+        assert not layer.bias.any()

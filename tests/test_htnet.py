@@ -60,6 +60,17 @@ def test_wrong_input_is_refused_with_the_shape_wanted():
         HTNet(**TINY)(torch.zeros(1, 17, 2))
 
 
+def test_the_other_name_of_the_head_is_known(published):
+    state = official_weights.state_dict(published[0])
+    _, wanted = convert_published(dict(state))
+    for part in ('weight', 'bias'):
+        state[f'fc.{part}'] = state.pop(f'fcn.{part}')
+    _, found = convert_published(state)
+    assert found.keys() == wanted.keys()
+    for key, tensor in wanted.items():
+        assert (found[key] == tensor).all()
+
+
 def test_missing_and_unknown_keys_are_named(published):
     state = official_weights.state_dict(published[0])
     state['fcn.wait'] = state.pop('fcn.weight')

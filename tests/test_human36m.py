@@ -12,6 +12,7 @@ from mmpose.datasets.datasets import Human36mDataset as MMPoseHuman36m
 from mmpose.registry import DATASETS, METRICS, MODELS
 from numpy.testing import assert_array_equal, assert_equal
 
+from mmhot.cli.error_tables import format_errors
 from mmhot.datasets import Human36mClips
 from mmhot.io.h36m_names import parse_h36m_name
 
@@ -127,6 +128,12 @@ def test_errors_of_predictions_are_measured(config):
     errors = metric.evaluate(len(dataset))
     # an untrained model's poses are small, those of the file 0.5 m in size
     assert 200 < errors['MPJPE'] < 1500
+    kept = (3, NUM_FRAMES) if 'pruner' in config.model.backbone else None
+    (name,) = metric.report.datasets
+    assert metric.report.kept(name) == kept
+    assert metric.report.as_dict()['datasets'][name]['kept'] == kept
+    said = format_errors(metric.report).splitlines()[2]
+    assert (', 3 of 9 kept of each window' in said) == (kept is not None)
 
 
 def mmposes(folder, **settings):

@@ -324,3 +324,28 @@ def test_cost_is_that_of_the_published_network():
     product = 8.069 - diagonal / 1e9 + distances / 1e9
     expected = [11.828, 30.261 - saved / 1e9, product]
     assert_close((hourglass / scale).tolist(), expected, rtol=0, atol=1e-3)
+
+
+def test_weights_of_the_host_start_its_hourglass():
+    sizes = dict(num_frames=9, in_channels=2, embed_dims=16, depth=3, num_heads=2)
+    host = MotionAGFormer(**sizes)
+    state = host.state_dict()
+    for key, tensor in state.items():
+        if key.endswith('running_mean'):
+            tensor.copy_(torch.arange(len(tensor)))
+    pruner = dict(type='ClusterPruner', num_keep=3, depth=1)
+    hourglass = MotionAGFormer(
+        **sizes, pruner=pruner, recoverer=dict(type='AttentionRecoverer')
+    )
+    missing, unknown = hourglass.load_state_dict(state, strict=False)
+    assert not unknown
+    assert all(key.startswith('hourglass') for key in missing)
+    means = [
+        tensor.tolist()
+        for key, tensor in hourglass.state_dict().items()
+        if key.endswith('running_mean') and len(tensor) != 17
+    ]
+    # before the pruner all frames, behind it the first, middle and last
+    assert means == [list(range(9)), [0, 4, 8], [0, 4, 8]]
+    with pytest.raises(RuntimeError, match='size mismatch'):
+        MotionAGFormer(**(sizes | {'num_frames': 5})).load_state_dict(state)

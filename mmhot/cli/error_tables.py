@@ -39,6 +39,9 @@ def _title(report: 'ErrorReport', dataset: str) -> str:
     actions = report.actions(dataset)
     if actions:
         over = f'{len(actions)} actions ({over})'
+    kept = report.kept(dataset)
+    if kept:
+        over += f', {kept[0]} of {kept[1]} kept of each window'
     return f'{dataset}: mean over {over}'.removeprefix(': ')
 
 

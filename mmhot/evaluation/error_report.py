@@ -67,6 +67,10 @@ class ErrorReport:
         """Poses of a dataset that count."""
         return sum(len(sums.track.pred) for sums in self._sums[dataset])
 
+    def kept(self, dataset: str) -> tuple[int, int] | None:
+        """How many frames of how many a pruner has kept of each window, if it has."""
+        return self._sums[dataset][0].track.kept
+
     def actions(self, dataset: str) -> list[str]:
         """Actions that a dataset's errors are averaged over; none: over frames."""
         return _actions(self._sums[dataset]) if self._average == 'actions' else []
@@ -112,13 +116,15 @@ class ErrorReport:
 
         Returns:
             dict: ``units`` by measure, and ``datasets``, each with ``frames``,
-            ``average`` ('frames', or the actions' names), ``overall`` and the tables.
+            ``kept`` (see :meth:`kept`), ``average`` ('frames', or the actions' names),
+            ``overall`` and the tables.
         """
         return dict(
             units={measure.name: measure.unit for measure in self.measures},
             datasets={
                 name: dict(
                     frames=self.num_frames(name),
+                    kept=self.kept(name),
                     average=self.actions(name) or 'frames',
                     overall=self.overall(name),
                     **{kind: self.table(name, kind) for kind in tables},

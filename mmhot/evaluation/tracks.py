@@ -23,6 +23,8 @@ class Track:
         subject (str): Who is seen; '' if unknown.
         action (str): What is done; '' if unknown.
         clip (str): Name of the clip, as ``RECORDING.CAMERA``; '' if unknown.
+        kept (tuple[int, int], optional): How many frames of how many a pruner has
+            kept of each window.
     """
 
     pred: np.ndarray
@@ -33,6 +35,7 @@ class Track:
     subject: str = ''
     action: str = ''
     clip: str = ''
+    kept: tuple[int, int] | None = None
 
     @property
     def recording(self) -> str:
@@ -72,8 +75,15 @@ def read_sample(sample: dict, count_padding: bool = False) -> Track:
         frames=None if frames is None else frames[inside],
         fps=sample.get('fps'),
         dataset=sample.get('dataset_name', ''),
+        kept=_count_kept(sample),
         **labels,
     )
+
+
+def _count_kept(sample: dict) -> tuple[int, int] | None:
+    if 'kept_frames' not in sample:
+        return None
+    return len(sample['kept_frames']), sample['num_frames']
 
 
 def _identify(sample: dict, num_targets: int) -> tuple[dict, np.ndarray | None]:
@@ -137,9 +147,12 @@ def _join(
     frames = None
     if clip:
         frames = np.concatenate([part.frames for part in parts])
-        frames, first, place = np.unique(frames, return_index=True, return_inverse=True)
+        frames, where, place = np.unique(frames, return_index=True, return_inverse=True)
         total = np.zeros((len(frames), *pred.shape[1:]))
         np.add.at(total, place, pred)
         pred = total / np.bincount(place)[:, None, None]
-        target = target[first]
-    return Track(pred, target, frames, parts[0].fps, dataset, subject, action, clip)
+        target = target[where]
+    first = parts[0]
+    return Track(
+        pred, target, frames, first.fps, dataset, subject, action, clip, first.kept
+    )

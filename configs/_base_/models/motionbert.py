@@ -16,6 +16,7 @@ model = dict(
         rep_dims=512,
         loss=dict(type='PoseSequenceLoss', scale_weight=0.5, velocity_weight=20.0),
         decoder=dict(type='ImageSpacePoseLifting'),
+        init_cfg=dict(type='TruncNormal', layer='Linear', std=0.02, bias=0.0),
     ),
     test_cfg=dict(flip_test=True, target='all'),
 )

@@ -179,6 +179,7 @@ class MHFormer(BaseModule):
             block(embed_dims, num_heads, mlp_dims, drop_rate, drop_path)
             for block, drop_path in zip(blocks, drop_paths, strict=True)
         )
+        self.hourglass.check_layers(self.layers)
         dims = NUM_HYPOTHESES * embed_dims
         self.norm = nn.LayerNorm(dims, eps=1e-6)
         self.batch_norm = nn.BatchNorm1d(dims)

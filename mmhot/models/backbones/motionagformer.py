@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from ...skeletons import get_skeleton
 from ..layers import PositionTable
 from ..layers.attention_graph import AttentionGraphLayer
+from ..layers.node_graph_conv import SimilarFrameGraphConv
 from ..layers.window_check import check_windows
 from ..tokens.hourglass import Hourglass, Keep, Kept, PrunedFeatures
+from ..tokens.pruners import spread_frames
 
 
 @MODELS.register_module()
@@ -95,6 +97,7 @@ class MotionAGFormer(BaseModule):
             for length in self.hourglass.lengths
         )
         self.norm = nn.LayerNorm(embed_dims)
+        self.register_load_state_dict_pre_hook(_fit_norms)
 
     def forward(
         self, x: Tensor, kept: Kept | None = None, keep: Keep | None = None
@@ -124,3 +127,22 @@ class MotionAGFormer(BaseModule):
     def frame_features(x: Tensor) -> Tensor:
         """Describe each frame of ``(B, T, K, C)`` by its mean keypoint, (B, T, C)."""
         return x.mean(2)
+
+
+def _fit_norms(
+    backbone: MotionAGFormer, state_dict: dict[str, Tensor], prefix: str, *_: object
+) -> None:
+    """Let weights of a plain host start its hourglass.
+
+    Norms over the graph of frames have a channel a frame. Behind a pruner, where fewer
+    are left, these get those of frames spread evenly.
+    """
+    for name, module in backbone.named_modules():
+        if not isinstance(module, SimilarFrameGraphConv):
+            continue
+        length = module.norm.num_features
+        for part in ('weight', 'bias', 'running_mean', 'running_var'):
+            key = f'{prefix}{name}.norm.{part}'
+            given = state_dict.get(key)
+            if given is not None and len(given) == backbone.num_frames > length:
+                state_dict[key] = given[spread_frames(len(given), length)]

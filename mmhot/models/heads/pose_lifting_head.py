@@ -135,7 +135,7 @@ class PoseLiftingHead(BaseHead):
         if target == 'all':
             return coords
         if frames is None:
-            centre = coords.shape[1] // 2
+            centre = (coords.shape[1] - 1) // 2
             return coords[:, centre : centre + 1]
         is_centre = frames == (feats.num_frames - 1) // 2
         if not is_centre.any(1).all():
@@ -209,5 +209,5 @@ def _as_asked(coords: np.ndarray, data_sample) -> np.ndarray:
     target = data_sample.get('gt_instances', {}).get('lifting_target')
     if target is None or len(target) > 1:
         return coords
-    centre = len(coords) // 2
+    centre = (len(coords) - 1) // 2
     return coords[centre : centre + 1]

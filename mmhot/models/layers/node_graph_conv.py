@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...skeletons import Skeleton
+from .tracing import being_traced
 
 # The published graph has these edges only from the second joint to the first.
 _ONE_WAY = (
@@ -94,7 +95,8 @@ class SimilarFrameGraphConv(NodeGraphConv):
             products = tracks @ tracks.transpose(-2, -1)  # (B, K, T, T)
             index, least, has_ties = largest(products, self.num_neighbours)
         is_fast = values.device.type == 'cpu' and not values.requires_grad
-        if is_fast and not has_ties:
+        # a recording would be of this clip's branch
+        if is_fast and not being_traced() and not has_ties:
             return mean_of_frames(values, index.transpose(1, 2))
         # with gradients, and on other devices, this is faster than gathering
         adjacency = scale_by_degrees((products >= least).to(x.dtype))

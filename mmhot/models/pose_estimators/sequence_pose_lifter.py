@@ -147,7 +147,7 @@ class SequencePoseLifter(PoseLifter):
 
         Returns:
             list[PoseDataSample]: The samples, each with ``pred_instances`` and, if
-            the backbone prunes, ``kept_frames`` in its metainfo.
+            the backbone prunes, ``kept_frames`` of ``num_frames`` in its metainfo.
         """
         target = self.test_cfg.get('target', 'centre')
         if self.test_cfg.get('flip_test', False):
@@ -159,5 +159,6 @@ class SequencePoseLifter(PoseLifter):
         plain = feats[0] if isinstance(feats, list) else feats
         if isinstance(plain, PrunedFeatures):
             for sample, kept in zip(data_samples, to_numpy(plain.kept), strict=True):
-                sample.set_metainfo({'kept_frames': kept})
+                told = {'kept_frames': kept, 'num_frames': plain.num_frames}
+                sample.set_metainfo(told)
         return self.add_pred_to_datasample(preds, None, None, None, data_samples)

@@ -127,6 +127,21 @@ class Hourglass(nn.Module):
             if self.recovers_tokens
         )
 
+    def check_layers(self, layers: Sequence[Callable]) -> None:
+        """See to it that pruners that read attention come after layers that tell it.
+
+        Raises:
+            ValueError: If one does not.
+        """
+        for depth, layer in enumerate(layers):
+            for stage in range(len(self.pruners)):
+                if self._is_watched(depth, stage) and not hasattr(layer, 'watch'):
+                    name, pruner = type(layer).__name__, type(self.pruners[stage])
+                    raise ValueError(
+                        f'{pruner.__name__} at depth {depth + 1} reads the attention '
+                        f'of the layer before it, a {name}, which does not tell it'
+                    )
+
     @property
     def recovers_tokens(self) -> bool:
         """Whether all frames are recovered before the head."""
