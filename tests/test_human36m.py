@@ -194,6 +194,16 @@ def test_windows_are_the_published_ones_beyond_the_ends(tmp_path):
     assert window['lifting_target_visible'][:, 0].tolist() == [0] * 3 + [1] * 6
 
 
+def test_windows_can_be_the_chunks_that_lifting_takes(tmp_path):
+    write_files(tmp_path)
+    chunks = ours(tmp_path, seq_len=9, num_targets=9, overlap=3)
+    starts = [window['target_frame_numbers'][0] for window in chunks]
+    assert starts == [0, 6, 12, 0, 3]  # of 21 and 12 frames
+    for settings in (dict(num_targets=1), dict(num_targets=9, overlap=9)):
+        with pytest.raises(ValueError, match=r'overlap \(\d\) must be from 0'):
+            ours(tmp_path, **(dict(seq_len=9, overlap=3) | settings))
+
+
 def damage(folder, name):
     path = folder / 'annotation_body3d/fps50/h36m_test.npz'
     with np.load(path) as archive:

@@ -22,6 +22,7 @@ from mmpose.evaluation.metrics import MPJPE
 from mmpose.registry import METRICS
 
 from mmhot.cli.error_tables import format_errors
+from mmhot.datasets.clip_dataset import chunk_starts
 from mmhot.evaluation import (
     ErrorReport,
     LiftingError,
@@ -31,6 +32,7 @@ from mmhot.evaluation import (
     mpjve,
     p_mpjpe,
 )
+from mmhot.lifting.windows import lift_windows
 
 
 def test_millimetres_relative_to_the_root():
@@ -90,16 +92,24 @@ def test_windows_in_any_order_are_a_clip(num_targets):
         )
 
 
-def test_a_frame_of_several_windows_counts_once_as_their_mean():
+def test_a_frame_of_several_windows_counts_once_as_they_fade():
     samples, _, target = windows(40, 9, 3, noise=0.1)
-    predictions = [[] for _ in range(40)]
+    ramp = [1, 2, 3, 4, 5, 4, 3, 2, 1]
+    predictions, weights = ([[] for _ in range(40)] for _ in range(2))
     for window in samples:
         poses_of = window['pred_instances']['keypoints']
-        for frame, pose in zip(window['target_frame_numbers'], poses_of, strict=True):
+        numbers = window['target_frame_numbers']
+        for frame, pose, weight in zip(numbers, poses_of, ramp, strict=True):
             if 0 <= frame < 40:
                 predictions[frame].append(pose)
+                weights[frame].append(weight)
     assert {len(of_frame) for of_frame in predictions} > {2, 3}
-    pred = np.stack([np.mean(of_frame, 0) for of_frame in predictions])
+    pred = np.stack(
+        [
+            np.average(poses_of, 0, of_frame)
+            for poses_of, of_frame in zip(predictions, weights, strict=True)
+        ]
+    )
     metrics = evaluate(samples)
     assert metrics['MPJPE'] == pytest.approx(1000 * mpjpe(pred, target).mean())
     assert metrics['MPJVE'] == pytest.approx(1000 * mpjve(pred, target).mean())
@@ -362,3 +372,32 @@ def test_text_has_a_row_for_each_dataset_and_the_tables_of_each():
     found = metric.report.as_dict(['subjects'])['datasets']['gt']
     assert found['average'] == ['Directions', 'WalkDog']
     assert found['overall']['MPJPE'] == found['subjects']['S9']['MPJPE']
+
+
+@pytest.mark.parametrize('length', [7, 9, 40])
+def test_chunks_are_measured_as_clips_are_lifted(length):
+    target = poses(length)[1]
+
+    def predict(inputs):
+        """Predictions (B, 9, 17, 3) that depend on the window."""
+        drift = np.random.default_rng(0).normal(0, 0.05, (9, 17, 3))
+        return inputs + drift * (1 + inputs.mean((1, 2, 3))[:, None, None, None])
+
+    starts = chunk_starts(length, 9, 6)
+    samples = []
+    for start in starts:
+        frames = np.arange(start, start + 9)
+        inside = frames.clip(0, length - 1)
+        samples.append(
+            sample(
+                predict(target[inside][None])[0],
+                target[inside],
+                np.repeat((inside == frames)[:, None], 17, 1).astype(np.float32),
+                clip='a/x',
+                subject='a',
+                target_frame_numbers=frames,
+            )
+        )
+    (lifted,) = lift_windows(predict, [target], 9, 9, stride=6)
+    expected = 1000 * mpjpe(lifted, target).mean()
+    assert evaluate(samples)['MPJPE'] == pytest.approx(expected, rel=1e-5)

@@ -71,6 +71,37 @@ def window_starts(
     return np.arange(count) * stride - (span - num_frames) // 2
 
 
+def chunk_starts(num_frames: int, seq_len: int, stride: int) -> np.ndarray:
+    """First frames of chunks that cover a clip, spread evenly.
+
+    No chunk leaves a clip that is long enough, so that none sees repeated frames.
+
+    Args:
+        num_frames (int): Frames of the clip.
+        seq_len (int): Frames of a chunk.
+        stride (int): Most frames from one chunk to the next.
+
+    Returns:
+        np.ndarray: int64; of a clip shorter than a chunk one start, below zero, that
+        puts the clip into the chunk's middle.
+    """
+    span = num_frames - seq_len
+    if span <= 0:
+        return np.array([span // 2])
+    count = -(-span // stride) + 1
+    return np.linspace(0, span, count).round().astype(np.int64)
+
+
+def blend_weights(num_targets: int) -> np.ndarray:
+    """How much each output frame of a window counts where windows overlap, (T',).
+
+    A triangle: frames in the middle have seen as much of the past as of the future,
+    and a seam fades instead of jumping.
+    """
+    ramp = np.arange(num_targets) + 1
+    return np.minimum(ramp, ramp[::-1]).astype(np.float32)
+
+
 def window_frames(
     starts: np.ndarray, seq_len: int, num_targets: int, causal: bool = False
 ) -> np.ndarray:
@@ -108,6 +139,9 @@ class ClipDataset(BaseDataset):
         stride (int): Frames from one window to the next.
         keep_rest (bool): Whether windows overhang so that no frame is left out, see
             :func:`window_starts`.
+        overlap (int, optional): Instead of ``stride``, how many frames neighbouring
+            windows share at least, placed as ``mmhot lift`` places chunks, see
+            :func:`chunk_starts`; all frames of a window must be targets.
         times (int): How often each window comes in an epoch.
         causal (bool): Whether targets are the last frames instead of the middle.
         metainfo (dict, optional): mmpose's dataset description; by default
@@ -135,6 +169,7 @@ class ClipDataset(BaseDataset):
         num_targets: int = 1,
         stride: int = 1,
         keep_rest: bool = True,
+        overlap: int | None = None,
         times: int = 1,
         causal: bool = False,
         metainfo: dict | None = None,
@@ -158,10 +193,16 @@ class ClipDataset(BaseDataset):
         for name, number in (('stride', stride), ('times', times)):
             if number < 1:
                 raise ValueError(f'{name} ({number}) must be at least 1')
+        if overlap is not None and not 0 <= overlap < seq_len == num_targets:
+            raise ValueError(
+                f'overlap ({overlap}) must be from 0 to below seq_len ({seq_len}), and '
+                f'num_targets ({num_targets}) be seq_len'
+            )
         self.seq_len = seq_len
         self.num_targets = num_targets
         self.stride = stride
         self.keep_rest = keep_rest
+        self.overlap = overlap
         self.times = times
         self.causal = causal
         super().__init__(
@@ -193,12 +234,7 @@ class ClipDataset(BaseDataset):
         if self._fully_initialized:
             return
         self.clips = self.load_clips()
-        starts = [
-            window_starts(
-                clip.num_frames, self.num_targets, self.stride, self.keep_rest
-            )
-            for clip in self.clips
-        ]
+        starts = [self._starts(clip.num_frames) for clip in self.clips]
         clips = np.repeat(np.arange(len(starts)), [len(of_clip) for of_clip in starts])
         self.clip_of_window = np.tile(clips, self.times)
         self.start_of_window = np.tile(np.concatenate(starts), self.times)
@@ -208,6 +244,11 @@ class ClipDataset(BaseDataset):
             self.clip_of_window = self.clip_of_window[chosen]
             self.start_of_window = self.start_of_window[chosen]
         self._fully_initialized = True
+
+    def _starts(self, num_frames: int) -> np.ndarray:
+        if self.overlap is not None:
+            return chunk_starts(num_frames, self.seq_len, self.seq_len - self.overlap)
+        return window_starts(num_frames, self.num_targets, self.stride, self.keep_rest)
 
     @force_full_init
     def __len__(self) -> int:

@@ -20,7 +20,8 @@ class LiftingError(BaseMetric):
     Samples of several datasets (``dataset_name`` in their metainfo: true or noisy 2D,
     say) are counted apart: a metric is then ``NAME/MPJPE``. Windows may come in any
     order; a frame that several of them predict counts once, with the mean of its
-    predictions. After an evaluation ``report`` has the tables, on the main process.
+    predictions, weighted as in lifting. After an evaluation ``report`` has the tables,
+    on the main process.
 
     Args:
         measures (Sequence[str]): Some of 'MPJPE', 'P-MPJPE', 'N-MPJPE' (mm), 'MPJVE'

@@ -7,6 +7,7 @@ from os.path import basename
 
 import numpy as np
 
+from mmhot.datasets.clip_dataset import blend_weights
 from mmhot.io.h36m_names import parse_h36m_name
 
 
@@ -25,6 +26,8 @@ class Track:
         clip (str): Name of the clip, as ``RECORDING.CAMERA``; '' if unknown.
         kept (tuple[int, int], optional): How many frames of how many a pruner has
             kept of each window.
+        weights (np.ndarray, optional): How much poses count where windows overlap,
+            (F,).
     """
 
     pred: np.ndarray
@@ -36,6 +39,7 @@ class Track:
     action: str = ''
     clip: str = ''
     kept: tuple[int, int] | None = None
+    weights: np.ndarray | None = None
 
     @property
     def recording(self) -> str:
@@ -76,6 +80,7 @@ def read_sample(sample: dict, count_padding: bool = False) -> Track:
         fps=sample.get('fps'),
         dataset=sample.get('dataset_name', ''),
         kept=_count_kept(sample),
+        weights=blend_weights(num_targets)[inside],
         **labels,
     )
 
@@ -124,7 +129,8 @@ def join_tracks(parts: Iterable[Track]) -> list[Track]:
     """Put the parts of clips together, in whatever order they come.
 
     A frame that several windows predicted counts once, with the mean of its
-    predictions. Frames of unknown clips are all taken to be different ones.
+    predictions, weighted by :func:`blend_weights` as in lifting. Frames of unknown
+    clips are all taken to be different ones.
 
     Args:
         parts (Iterable[Track]): Of windows.
@@ -148,9 +154,10 @@ def _join(
     if clip:
         frames = np.concatenate([part.frames for part in parts])
         frames, where, place = np.unique(frames, return_index=True, return_inverse=True)
+        weights = np.concatenate([part.weights for part in parts])
         total = np.zeros((len(frames), *pred.shape[1:]))
-        np.add.at(total, place, pred)
-        pred = total / np.bincount(place)[:, None, None]
+        np.add.at(total, place, pred * weights[:, None, None])
+        pred = total / np.bincount(place, weights)[:, None, None]
         target = target[where]
     first = parts[0]
     return Track(

@@ -4,38 +4,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mmhot.datasets.clip_dataset import window_frames, window_starts
-
-
-def blend_weights(num_targets: int) -> np.ndarray:
-    """How much each output frame of a window counts where windows overlap, (T',).
-
-    A triangle: frames in the middle have seen as much of the past as of the future,
-    and a seam fades instead of jumping.
-    """
-    ramp = np.arange(num_targets) + 1
-    return np.minimum(ramp, ramp[::-1]).astype(np.float32)
-
-
-def chunk_starts(num_frames: int, seq_len: int, stride: int) -> np.ndarray:
-    """First frames of chunks that cover a clip, spread evenly.
-
-    No chunk leaves a clip that is long enough, so that none sees repeated frames.
-
-    Args:
-        num_frames (int): Frames of the clip.
-        seq_len (int): Frames of a chunk.
-        stride (int): Most frames from one chunk to the next.
-
-    Returns:
-        np.ndarray: int64; of a clip shorter than a chunk one start, below zero, that
-        puts the clip into the chunk's middle.
-    """
-    span = num_frames - seq_len
-    if span <= 0:
-        return np.array([span // 2])
-    count = -(-span // stride) + 1
-    return np.linspace(0, span, count).round().astype(np.int64)
+from mmhot.datasets.clip_dataset import (
+    blend_weights,
+    chunk_starts,
+    window_frames,
+    window_starts,
+)
 
 
 def usual_stride(seq_len: int, num_targets: int) -> int:
