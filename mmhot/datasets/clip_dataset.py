@@ -161,6 +161,8 @@ class ClipDataset(BaseDataset):
     """
 
     METAINFO: dict = h36m_metainfo()
+    # How its files are had, for those who lack one.
+    how_to_get = ''
 
     def __init__(
         self,
@@ -224,6 +226,17 @@ class ClipDataset(BaseDataset):
     @abstractmethod
     def load_clips(self) -> list[Clip]:
         """Read the clips (all cameras of a recording are separate clips)."""
+
+    def find_file(self, name: str) -> Path:
+        """Path of a file within ``data_root``.
+
+        Raises:
+            FileNotFoundError: If there is none; says how it is had.
+        """
+        path = Path(self.data_root or '', name)
+        if not path.is_file():
+            raise FileNotFoundError(f'{path} does not exist; {self.how_to_get}')
+        return path
 
     @classmethod
     def _load_metainfo(cls, metainfo: dict | None = None) -> dict:

@@ -35,6 +35,8 @@ class Human36mClips(ClipDataset):
         ValueError: If files do not fit each other or are not what they should be.
     """
 
+    how_to_get = 'MMPose\'s docs, "Prepare Datasets", say how it is made'
+
     def __init__(
         self,
         ann_file: str,
@@ -51,10 +53,10 @@ class Human36mClips(ClipDataset):
 
     def load_clips(self) -> list[Clip]:
         """All recordings, sorted as MMPose sorts them."""
-        path = self._path(self.annotation_file)
+        path = self.find_file(self.annotation_file)
         names, joints, keypoints = _load_annotations(path)
         if self.keypoint_2d_det_file is not None:
-            keypoints = _load_detections(self._path(self.keypoint_2d_det_file))
+            keypoints = _load_detections(self.find_file(self.keypoint_2d_det_file))
         wanted = (len(names), 17)
         for what, array in (('3D joints', joints), ('keypoints', keypoints)):
             if array.shape[:2] != wanted or array.shape[2:] < (3,):
@@ -62,7 +64,7 @@ class Human36mClips(ClipDataset):
                     f'{path} has {len(names)} pictures, whose {what} must be '
                     f'{(*wanted, 3)}, got {array.shape}'
                 )
-        cameras = load(str(self._path(self.camera_param_file)))
+        cameras = load(str(self.find_file(self.camera_param_file)))
         recordings = {}
         for row, name in enumerate(map(parse_h36m_name, names.tolist())):
             of_recording = recordings.setdefault(name.clip, (name, []))
@@ -77,15 +79,6 @@ class Human36mClips(ClipDataset):
         info = super().get_data_info(idx)
         info['lifting_target'] = info['lifting_target'][info['target_frames']]
         return info
-
-    def _path(self, name: str) -> Path:
-        path = Path(self.data_root or '', name)
-        if not path.is_file():
-            raise FileNotFoundError(
-                f'{path} does not exist; MMPose\'s docs, "Prepare Datasets", say how '
-                'it is made'
-            )
-        return path
 
     def _clip(
         self,

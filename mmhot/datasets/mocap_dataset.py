@@ -42,6 +42,8 @@ class MocapDataset(ClipDataset):
         ValueError: If a file is not what it should be, or the split is empty.
     """
 
+    how_to_get = 'README.md, "Data", says how to fill data/cmu_mocap'
+
     def __init__(
         self,
         ann_file: str | list[str],
@@ -68,7 +70,7 @@ class MocapDataset(ClipDataset):
         """All chosen clips, once for each camera."""
         arrays = {}
         for name in self.clip_files:
-            arrays.update(_read_clips(self._path(name)))
+            arrays.update(_read_clips(self.find_file(name)))
         keys = [
             key
             for key in self._chosen(list(arrays))
@@ -81,7 +83,7 @@ class MocapDataset(ClipDataset):
             )
         cameras = [None]
         if self.camera_file is not None:
-            cameras = _read_cameras(self._path(self.camera_file))
+            cameras = _read_cameras(self.find_file(self.camera_file))
         sources = self.sources or [self.dataset_name]
         return [
             self._clip(key, arrays[key], camera, source)
@@ -100,19 +102,10 @@ class MocapDataset(ClipDataset):
         idx = np.random.randint(len(self))  # noqa: NPY002
         return super().get_data_info(idx)['joints_world']
 
-    def _path(self, name: str) -> Path:
-        path = Path(self.data_root or '', name)
-        if not path.is_file():
-            raise FileNotFoundError(
-                f'{path} does not exist; README.md, "Data", says how to fill '
-                'data/cmu_mocap'
-            )
-        return path
-
     def _chosen(self, keys: list[str]) -> list[str]:
         if self.split_file is None:
             return keys
-        path = self._path(self.split_file)
+        path = self.find_file(self.split_file)
         splits = _read_json(path)
         if not isinstance(splits, dict) or not all(
             isinstance(names, list) for names in splits.values()

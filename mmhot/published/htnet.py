@@ -17,22 +17,17 @@ _NAME = 'HTNet'
 _OUTER = {
     'patch_embed': 'backbone.embed',
     'Hiremixer.Temporal_norm': 'backbone.norm',
-    'fcn': 'head.fc',
 }
-# the copy of HTNet in NanoHTNet's repository calls it so
-_OTHER_HEAD = {'fc': 'fcn'}
 
 
 def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     """Return the config and our state dict of a published HTNet."""
     depth = count_blocks(tensors, 'Hiremixer.blocks')
-    tensors = {
-        '.'.join([_OTHER_HEAD.get(head, head), *rest]): tensor
-        for (head, *rest), tensor in ((k.split('.'), t) for k, t in tensors.items())
-    }
+    # the copy of HTNet in NanoHTNet's repository has the shorter name
+    head = 'fc' if 'fc.weight' in tensors else 'fcn'
     names = {
         'pos_embed': 'backbone.position.table',
-        **with_leaves(_OUTER),
+        **with_leaves({**_OUTER, head: 'head.fc'}),
         **spatial_names('Hiremixer.blocks', 'backbone.blocks', depth),
     }
     state = reshape_tensors(rename_keys(tensors, names, _NAME))

@@ -133,14 +133,14 @@ class Hourglass(nn.Module):
         Raises:
             ValueError: If one does not.
         """
-        for depth, layer in enumerate(layers):
-            for stage in range(len(self.pruners)):
-                if self._is_watched(depth, stage) and not hasattr(layer, 'watch'):
-                    name, pruner = type(layer).__name__, type(self.pruners[stage])
-                    raise ValueError(
-                        f'{pruner.__name__} at depth {depth + 1} reads the attention '
-                        f'of the layer before it, a {name}, which does not tell it'
-                    )
+        for pruner in self.pruners:
+            before = layers[pruner.depth - 1]
+            if pruner.reads_attention and not hasattr(before, 'watch'):
+                raise ValueError(
+                    f'{type(pruner).__name__} at depth {pruner.depth} reads the '
+                    f'attention of the layer before it, a {type(before).__name__}, '
+                    'which does not tell it'
+                )
 
     @property
     def recovers_tokens(self) -> bool:
