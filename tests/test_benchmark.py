@@ -10,10 +10,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mmhot.benchmark.comparison import Settings, as_table, compare_models
+from mmhot.benchmark import whole_clips
+from mmhot.benchmark.comparison import (
+    Settings,
+    as_table,
+    compare_clips,
+    compare_models,
+)
 from mmhot.benchmark.memory import peak_memory
 from mmhot.benchmark.rows import ROWS, Row, build_row, parse_row
 from mmhot.benchmark.timing import Times, compare, time_in_turns
+from mmhot.benchmark.whole_clips import as_clip_table
 from mmhot.cli.table import align
 from mmhot.config_reading import find_config
 from mmhot.evaluation.cost import Cost, count_cost
@@ -269,7 +276,6 @@ def test_comparison_has_a_line_for_each_model_and_batch_size():
     cells = dict(zip(header, lines[1], strict=True))
     assert cells['params M'] == f'{results[1].cost.parameters / 1e6:.2f}'
     assert cells['memory MB'] == '-'
-    assert cells['x stride 1'] == '1'
     frame, clip = int(cells['us/frame']), int(cells['us/clip frame'])
     assert clip == pytest.approx(9 * frame, abs=5)
 
@@ -289,6 +295,36 @@ def test_frames_of_an_input_are_those_that_a_clip_gets_of_it():
     assert [result.output_frames for result in results] == [27, 27, 1]
     # chunks overlap by a third
     assert [result.clip_frames for result in results] == [18, 18, 1]
+
+
+def test_clips_are_lifted_at_both_strides(monkeypatch):
+    sizes = dict(num_frames=9, embed_dims=8, mlp_dims=8, depth=1)
+    tiny = [f'model.backbone.{key}={value}' for key, value in sizes.items()]
+    row = parse_row(':'.join(['mixste-243', *tiny, 'model.head.in_channels=8']))
+    settings = Settings((4,), rounds=2, clip=21)
+    lifted = []
+    lift_windows = whole_clips.lift_windows
+
+    def lift_and_tell(*args):
+        lifted.append([args[4], len(lift_windows(*args)[0])])
+
+    monkeypatch.setattr(whole_clips, 'lift_windows', lift_and_tell)
+    (result,) = compare_clips([row], settings)
+    # once a turn, both strides, all frames
+    assert sorted(lifted) == [[1, 21], [1, 21], [6, 21], [6, 21]]
+    assert (result.stride, result.frames, result.batch_size) == (6, 21, 4)
+    expected = [
+        a / b for a, b in zip(result.dense.turns, result.times.turns, strict=True)
+    ]
+    assert result.ratio.median == pytest.approx(sum(expected) / 2)
+    line = dict(zip(*as_clip_table([result]), strict=True))
+    assert line['frames/s'] == f'{21 / result.times.best:.1f}'
+    assert line['ratio'] == f'{result.ratio.median:.1f}'
+
+
+def test_clips_are_of_sequence_lifters():
+    with pytest.raises(ValueError, match='tcn-27: clips are measured of sequence'):
+        compare_clips([parse_row('tcn-27')], Settings(clip=9))
 
 
 def test_tables_align_numbers_to_the_right():

@@ -216,7 +216,7 @@ def test_odd_test_settings_are_refused(test_cfg, message):
 
 @torch.no_grad()
 @pytest.mark.parametrize('pruner', [None, 'ClusterPruner'])
-@pytest.mark.parametrize('host', ['MixSTE', 'MHFormer'])
+@pytest.mark.parametrize('host', ['MixSTE', 'MHFormer', 'MotionBERT'])
 def test_the_centre_frame_alone_costs_less_and_is_the_same(host, pruner):
     model = build(host, pruner)
     feats = model.extract_feat(windows(), target='centre')
@@ -234,9 +234,9 @@ def test_the_centre_frame_alone_costs_less_and_is_the_same(host, pruner):
 
 
 @torch.no_grad()
-def test_other_hosts_and_those_that_recover_give_all_frames():
-    for host in ('MotionBERT', 'MotionAGFormer'):
-        assert build(host).extract_feat(windows(), target='centre').shape[1] > 1
+def test_another_host_and_those_that_recover_give_all_frames():
+    other = build('MotionAGFormer')
+    assert other.extract_feat(windows(), target='centre').shape[1] == NUM_FRAMES
     recovered = build('MixSTE', 'ClusterPruner', TRA)
     feats = recovered.extract_feat(windows(), target='centre')
     assert feats.feats.shape[1] == NUM_FRAMES

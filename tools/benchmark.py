@@ -18,9 +18,10 @@ alone, in evaluation mode, without a flip test. Operations are multiply-accumula
 one input; products (attention and graphs) are among them. Memory is the peak: weights,
 inputs and what a pass needs.
 
-Of lifters there is also the time for each frame that comes out of a window; for each
-frame of a clip, where windows overlap as ``mmhot lift`` has them; and how many times as
-long windows one frame apart would take. A model that leaves frames out gives one.
+Of lifters there is also the time for each frame that comes out of a window, and for
+each frame of a clip, where windows overlap as ``mmhot lift`` has them. A model that
+leaves frames out gives one. ``--clip FRAMES`` lifts a clip with each, in such windows
+and in windows one frame apart, and says how much longer these take.
 """
 
 import argparse
@@ -69,6 +70,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--no-memory', action='store_true', help='do not measure memory'
     )
+    parser.add_argument(
+        '--clip', type=_positive, metavar='FRAMES', help='lift so long a clip, too'
+    )
     parser.add_argument('--out', type=Path, metavar='FILE', help='results as JSON')
     parser.add_argument('--list', action='store_true', help='print the short names')
     args = parser.parse_args()
@@ -85,9 +89,11 @@ def benchmark(args: argparse.Namespace) -> None:
         Settings,
         as_record,
         as_table,
+        compare_clips,
         compare_models,
     )
     from mmhot.benchmark.rows import ROWS, parse_row
+    from mmhot.benchmark.whole_clips import as_clip_table
     from mmhot.cli.device import choose_device
 
     if args.list:
@@ -106,13 +112,21 @@ def benchmark(args: argparse.Namespace) -> None:
         choose_device(args.device),
         args.amp,
         not args.no_memory,
+        args.clip,
     )
     turns = len(rows) * len(settings.batch_sizes) * settings.rounds
+    turns *= 3 if args.clip else 1
+    clips = []
     with tqdm(total=turns, unit='turn', leave=False, disable=None) as bar:
         results = compare_models(rows, reference, settings, bar.update)
+        if args.clip:
+            clips = compare_clips(rows, settings, bar.update)
     print(align(as_table(results)))
+    if clips:
+        print(f'\nA clip of {args.clip} frames')
+        print(align(as_clip_table(clips)))
     if args.out is not None:
-        record = {'command': sys.argv, **as_record(results, reference, settings)}
+        record = {'command': sys.argv, **as_record(results, clips, reference, settings)}
         with replacing(args.out) as temporary:
             temporary.write_text(json.dumps(record, indent=1) + '\n')
 

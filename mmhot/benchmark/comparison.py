@@ -21,6 +21,7 @@ from mmhot.lifting.windows import usual_stride
 from .memory import peak_memory
 from .rows import Built, Row, build_row
 from .timing import Ratio, Times, compare, time_in_turns
+from .whole_clips import ClipResult, time_clips
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Settings:
         amp (bool): Whether in automatic mixed precision: bfloat16 on a CPU, float16
             on a GPU.
         memory (bool): Whether to measure memory, in a process of its own.
+        clip (int, optional): Frames of a clip to lift, too.
     """
 
     batch_sizes: tuple[int, ...] = (1,)
@@ -45,6 +47,7 @@ class Settings:
     device: str = 'cpu'
     amp: bool = False
     memory: bool = True
+    clip: int | None = None
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,7 @@ class Result:
         output_frames (int, optional): Frames whose poses come out of one input; only
             of lifters.
         clip_frames (int, optional): Frames of a clip that an input is worth where clips
-            are lifted: from one window to the next. With windows one frame apart, the
-            same takes so many times as long.
+            are lifted: from one window to the next.
         cost (Cost): Of one input.
         measurements (list[Measurement]): By batch size.
     """
@@ -137,6 +139,25 @@ def compare_models(
     return results
 
 
+def compare_clips(
+    rows: Sequence[Row],
+    settings: Settings,
+    progress: Callable[[], None] | None = None,
+) -> list[ClipResult]:
+    """Lift a clip with each model, see :func:`time_clips`.
+
+    Raises:
+        FileNotFoundError: If a config is missing.
+        ValueError: If a model cannot be built or lifts no clips.
+    """
+    kind = torch.device(settings.device).type
+    with _threads(settings.threads), torch.autocast(kind, enabled=settings.amp):
+        built = {row: build_row(row, settings.device) for row in rows}
+        _settle_allocator()
+        sizes = (settings.clip, settings.batch_sizes, settings.rounds)
+        return time_clips(built, *sizes, progress)
+
+
 def describe_machine(settings: Settings) -> dict[str, Any]:
     """Say what the times depend on."""
     machine = {
@@ -153,7 +174,12 @@ def describe_machine(settings: Settings) -> dict[str, Any]:
     return machine
 
 
-def as_record(results: Sequence[Result], reference: Row, settings: Settings) -> dict:
+def as_record(
+    results: Sequence[Result],
+    clips: Sequence[ClipResult],
+    reference: Row,
+    settings: Settings,
+) -> dict:
     """Return all that was measured, for a JSON file."""
     models = []
     for result in results:
@@ -165,6 +191,7 @@ def as_record(results: Sequence[Result], reference: Row, settings: Settings) -> 
         'settings': asdict(settings),
         'reference': reference.name,
         'models': models,
+        'clips': [asdict(clip) for clip in clips],
     }
 
 
@@ -176,7 +203,7 @@ def as_table(results: Sequence[Result]) -> list[list[str]]:
         'MACs M',
         'products M',
         'memory MB',
-        *['us/frame', 'us/clip frame', 'x stride 1'] * lifts,
+        *['us/frame', 'us/clip frame'] * lifts,
     ]
     lines = [header]
     for index in range(len(results[0].measurements)):
@@ -203,7 +230,6 @@ def _line(result: Result, measured: Measurement, lifts: bool) -> list[str]:
         for frames in (result.output_frames, result.clip_frames):
             each = 1e6 * seconds / measured.batch_size / (frames or 1)
             line.append(f'{each:.0f}' if frames else '-')
-        line.append(str(result.clip_frames or '-'))
     return line
 
 

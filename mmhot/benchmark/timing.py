@@ -61,7 +61,8 @@ def time_in_turns(
         calls (Mapping): What to call, by name.
         rounds (int): Turns of each.
         seconds (float): What a turn lasts at least, unless one call takes longer:
-            that is how many calls it has. Defaults to 0.2.
+            that is how many calls it has. With 0 it is one, and nothing is called
+            before the first turn. Defaults to 0.2.
         seed (int): Of the order within rounds. Defaults to 0.
         clock (Callable): Tells seconds.
         progress (Callable, optional): Called after every turn.
@@ -104,6 +105,8 @@ def compare(times: Times, reference: Times) -> Ratio:
 def _calls_in(
     seconds: float, call: Callable[[], object], clock: Callable[[], float]
 ) -> int:
+    if not seconds:
+        return 1
     for _ in range(_WARM_UP):
         call()
     return max(1, round(seconds / max(_time(call, clock), 1e-6)))

@@ -49,6 +49,8 @@ class MotionBERT(DSTFormer):
         init_cfg (dict, optional): Initialisation. Defaults to None.
     """
 
+    gives_centre = True  # alone, if asked to
+
     def __init__(
         self,
         in_channels: int = 3,
@@ -99,7 +101,11 @@ class MotionBERT(DSTFormer):
             self._start_even()
 
     def forward(
-        self, x: Tensor, kept: Kept | None = None, keep: Keep | None = None
+        self,
+        x: Tensor,
+        kept: Kept | None = None,
+        keep: Keep | None = None,
+        centre: bool = False,
     ) -> Tensor | PrunedFeatures:
         """Map 2D poses to features.
 
@@ -108,6 +114,7 @@ class MotionBERT(DSTFormer):
                 ``seq_len`` frames.
             kept (Tensor, optional): See :class:`~mmhot.models.tokens.Hourglass`.
             keep (int, optional): See :class:`~mmhot.models.tokens.Hourglass`.
+            centre (bool): Whether only the centre frame is wanted. Defaults to False.
 
         Returns:
             Tensor | PrunedFeatures: Features, (B, T, K, C); of kept frames, if nothing
@@ -118,7 +125,7 @@ class MotionBERT(DSTFormer):
         tokens = self.joints_embed(x) + self.spat_embed
         tokens = self.pos_drop(tokens + self.temp_embed[:, : x.shape[1]])
         tokens, stages = self.hourglass(
-            tokens, self.layers(), self.frame_features, x, kept, keep
+            tokens, self.layers(), self.frame_features, x, kept, keep, centre
         )
         return self.hourglass.recover(self.norm(tokens), stages, x.shape[1])
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from .attention import Attention
+from .attention import Attention, take_token
 from .drop_path import DropPath
 from .dropout import Dropout
 from .received_attention import received_attention
@@ -62,13 +62,28 @@ class SpaceTimeBlock(nn.Module):
     def over_frames(self, x: Tensor) -> Tensor:
         """Temporal half."""
         tracks = self.norm1_t(x).transpose(1, 2)
-        x = self._add(x, self.attn_t(tracks).transpose(1, 2))
-        return self._add(x, self.mlp_t(self.norm2_t(x)))
+        return self._feed(self._add(x, self.attn_t(tracks).transpose(1, 2)))
+
+    def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
+        """Result of one frame alone, (B, 1, K, C), by its place (B,)."""
+        return self._over_frames_at(self.over_keypoints(x), frame)
 
     def received(self, x: Tensor) -> Tensor:
         """Attention that frames receive in the temporal half, (B, T)."""
         tracks = self.norm1_t(x).transpose(1, 2)
         return received_attention(self.attn_t, tracks).mean(1)
+
+    def _over_frames_at(self, x: Tensor, frame: Tensor) -> Tensor:
+        """Temporal half of one frame, (B, 1, K, C)."""
+        tracks = self.norm1_t(x).transpose(1, 2)
+        places = frame.repeat_interleave(tracks.shape[1])
+        attended = self.attn_t.at(tracks.flatten(0, 1), places)
+        attended = attended.unflatten(0, tracks.shape[:2]).transpose(1, 2)
+        return self._feed(self._add(take_token(x, frame), attended))
+
+    def _feed(self, x: Tensor) -> Tensor:
+        """Perceptron of the temporal half."""
+        return self._add(x, self.mlp_t(self.norm2_t(x)))
 
     def _add(self, x: Tensor, branch: Tensor) -> Tensor:
         """Residual sum, with a draw of stochastic depth for each frame."""
@@ -83,6 +98,10 @@ class TimeSpaceBlock(SpaceTimeBlock):
         """Map ``(B, T, K, C)`` to the same shape."""
         return self.over_keypoints(self.over_frames(x))
 
+    def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
+        """Result of one frame alone, (B, 1, K, C), by its place (B,)."""
+        return self.over_keypoints(self._over_frames_at(x, frame))
+
 
 class DualStream(NamedTuple):
     """Both blocks on the same tokens, averaged with weights of each token."""
@@ -94,6 +113,11 @@ class DualStream(NamedTuple):
     def __call__(self, x: Tensor) -> Tensor:
         """Map ``(B, T, K, C)`` to the same shape."""
         return self._fuse(self.space_time(x), self.time_space(x))
+
+    def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
+        """Result of one frame alone, (B, 1, K, C), by its place (B,)."""
+        streams = (self.space_time, self.time_space)
+        return self._fuse(*(stream.at_frame(x, frame) for stream in streams))
 
     def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return also the attention that frames receive in the first stream, (B, T)."""
