@@ -13,7 +13,7 @@ import pytest
 from rendered import H36M, make_clip, rendered
 
 from mmhot.lifting.world import place_people, to_world
-from mmhot.video.frames import VideoFile
+from mmhot.video.frames import Frame, VideoFile
 from mmhot.visualization import drawing
 from mmhot.visualization.scene import Scene
 from mmhot.visualization.sheet import render_sheet
@@ -256,6 +256,35 @@ def test_sheet_shows_evenly_spaced_frames(tmp_path):
     # The walker comes closer: larger in the picture, as large as before in 3D.
     heights = [np.ptp(where(column[:130], drawing.RIGHT)[:, 1]) for column in columns]
     assert heights[0] < 0.8 * heights[-1]
+
+
+def test_sheet_has_the_film_behind_the_keypoints(tmp_path):
+    clip = rendered('walk')
+    head = H36M.index('head')
+    # above each head, where no bone is drawn, a patch of blue on a red film
+    films = []
+    for number, pose in enumerate(clip.keypoints_2d):
+        image = np.full((clip.height, clip.width, 3), (0, 0, 200), np.uint8)
+        x, y = pose[head].round().astype(int)
+        image[y - 30 : y - 10, x - 8 : x + 9] = (250, 0, 0)
+        films.append(Frame(number, number / clip.fps, image))
+    path = tmp_path / 'sheet.png'
+    render_sheet(clip, path, num_frames=4, cell=240, footage=films)
+    image = cv2.imread(str(path)).astype(int)
+    header = image.shape[0] - 2 * 244
+    for column in range(4):
+        flat, space = (
+            image[header + row * 244 :, 5 + column * 244 :][:230, 40:238]
+            for row in range(2)
+        )
+        red = (flat[..., 2] > 120) & (flat[..., :2].max(-1) < 30)
+        assert red.mean() > 0.5
+        assert not ((space[..., 2] > 120) & (space[..., :2].max(-1) < 30)).any()
+        blue = np.argwhere((flat[..., 0] > 150) & (flat[..., 1:].max(-1) < 60))
+        bones = np.argwhere((flat[..., 1] > 100) & (flat[..., 0] > 200))
+        top = bones[bones[:, 0].argmin()]
+        assert abs(blue[:, 1].mean() - top[1]) < 4
+        assert 0 < top[0] - blue[:, 0].max() < 16
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def export(
     Args:
         lifted (Clip3D): In camera axes.
         args (argparse.Namespace): With :func:`add_result_options`'s options.
-        footage (FrameSource, optional): The film, for videos.
+        footage (FrameSource, optional): The film, for pictures and videos.
         bars (Bars, optional): By default :func:`show_progress`.
 
     Returns:
@@ -159,7 +159,7 @@ def _write(
     else:
         from mmhot.visualization.sheet import render_sheet
 
-        render_sheet(clip, path)
+        render_sheet(clip, path, footage=footage)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import numpy as np
 
 from mmhot.io.keypoints3d import Clip3D
 from mmhot.io.png import write_png
+from mmhot.video.frames import FrameSource
 
 from . import drawing
 from .scene import Scene
@@ -23,6 +24,7 @@ def render_sheet(
     cell: int = 300,
     azimuth: float = 20.0,
     elevation: float = 14.0,
+    footage: FrameSource | None = None,
 ) -> None:
     """Write a picture of evenly spaced frames, 2D keypoints above 3D poses.
 
@@ -34,20 +36,26 @@ def render_sheet(
         azimuth (float): Virtual viewpoint in degrees; 0 looks as the video's camera
             does, positive values look from further right.
         elevation (float): Its height in degrees above the horizon.
+        footage (FrameSource, optional): The film that the keypoints are from, shown
+            behind them.
     """
     if num_frames < 1 or cell < 32:
         raise ValueError(
             f'a sheet needs num_frames >= 1 and cell >= 32, got {num_frames}, {cell}'
         )
-    image = _sheet(Scene(clip, azimuth, elevation), num_frames, cell * _OVERSAMPLING)
+    scene = Scene(clip, azimuth, elevation)
+    image = _sheet(scene, num_frames, cell * _OVERSAMPLING, footage)
     size = (image.shape[1] // _OVERSAMPLING, image.shape[0] // _OVERSAMPLING)
     image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     write_png(path, image)
 
 
-def _sheet(scene: Scene, num_frames: int, cell: int) -> np.ndarray:
+def _sheet(
+    scene: Scene, num_frames: int, cell: int, footage: FrameSource | None
+) -> np.ndarray:
     """Draw the sheet at a cell size."""
     frames = _evenly(scene.frames, num_frames)
+    films = {} if footage is None else _pictures(footage, frames)
     gap, font = max(2, cell // 50), max(9, cell // 18)
     header = round(2.6 * font)
     width = len(frames) * (cell + gap) + gap
@@ -61,7 +69,10 @@ def _sheet(scene: Scene, num_frames: int, cell: int) -> np.ndarray:
         x = gap + column * (cell + gap)
         flat = image[header : header + cell, x : x + cell]
         flat[:] = drawing.PANEL
-        scene.draw_2d(flat, frame, cell / side, centres[column] - side / 2)
+        corner = centres[column] - side / 2
+        if frame in films:
+            _show_film(flat, films[frame], cell / side, corner)
+        scene.draw_2d(flat, frame, cell / side, corner)
         space = image[header + cell + gap :, x : x + cell][:cell]
         space[:] = drawing.PANEL
         # in the middle of each frame's people, of one size wherever that shows all
@@ -77,6 +88,27 @@ def _sheet(scene: Scene, num_frames: int, cell: int) -> np.ndarray:
             drawing.draw_text(flat, '2D', (0.8 * font, 1.1 * font), font, bold=True)
             drawing.draw_text(space, '3D', (0.8 * font, 1.1 * font), font, bold=True)
     return image
+
+
+def _pictures(footage: FrameSource, frames: list[int]) -> dict[int, np.ndarray]:
+    """Pictures of some frames of a film, as far as it goes."""
+    pictures = {}
+    for film in footage:
+        if film.index in frames:
+            pictures[film.index] = film.image
+        if film.index >= frames[-1]:
+            break
+    return pictures
+
+
+def _show_film(
+    image: np.ndarray, film: np.ndarray, scale: float, origin: np.ndarray
+) -> None:
+    """Fill a square picture with a part of a film's, where that is."""
+    moved = np.c_[scale * np.eye(2), -scale * origin]
+    size, panel = image.shape[1::-1], drawing.darken(film)
+    border = dict(borderMode=cv2.BORDER_CONSTANT, borderValue=drawing.PANEL)
+    image[:] = cv2.warpAffine(panel, moved, size, **border)
 
 
 def _write_header(

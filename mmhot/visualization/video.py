@@ -129,10 +129,10 @@ def _pictures(
 
 
 def _show_film(image: np.ndarray, film: np.ndarray) -> None:
-    """Fill a picture with a frame of the film, a little darker than it was."""
+    """Fill a picture with a frame of the film."""
     size = image.shape[1::-1]
     small = cv2.resize(film, size, interpolation=cv2.INTER_AREA)
-    np.multiply(small, 0.8, out=image, casting='unsafe')
+    drawing.darken(small, out=image)
 
 
 def _write_captions(image: np.ndarray, left: int, font: int, notes: str) -> None:

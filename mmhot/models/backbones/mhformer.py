@@ -193,6 +193,9 @@ class MHFormer(BaseModule):
     ) -> Tensor | PrunedFeatures:
         """Map 2D poses to features of whole poses.
 
+        Nobody has published a recovery for this host: one of tokens works before the
+        last normalisations, as in MixSTE, so that these see all frames.
+
         Args:
             x (Tensor): Normalised 2D poses, (B, T, K, 2).
             kept (Tensor or Sequence[Tensor], optional): Frames to keep, (B, t).
