@@ -225,6 +225,24 @@ def test_keep_count_changes_after_building():
     assert_close(stretched, hourglass.slot_embeddings[0][::2])
 
 
+def test_weights_of_another_keep_count_start_a_training():
+    trained, fewer = (
+        build(('ClusterPruner', keep, 1), recoverer=dict(type='AttentionRecoverer'))
+        for keep in (9, 5)
+    )
+    nn.init.normal_(trained.slot_embeddings[0])
+    weights = trained.state_dict()
+    fewer.load_state_dict(weights)
+    assert_close(fewer.slot_embeddings[0], trained.slot_embeddings[0][::2])
+    x = torch.randn(2, 27, 4, 8)
+    assert_close(run(fewer, x).feats, run(trained, x, keep=5).feats)
+    # the checkpoint itself stays as it is
+    assert len(weights['slot_embeddings.0']) == 9
+    weights['slot_embeddings.0'] = torch.zeros(9, 4)
+    with pytest.raises(RuntimeError, match='size mismatch for slot_embeddings.0'):
+        fewer.load_state_dict(weights)
+
+
 @pytest.mark.parametrize(
     ('keep', 'message'),
     [

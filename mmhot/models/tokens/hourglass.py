@@ -126,6 +126,7 @@ class Hourglass(nn.Module):
             for p in self.pruners
             if self.recovers_tokens
         )
+        self.register_load_state_dict_pre_hook(_fit_slots)
 
     def check_layers(self, layers: Sequence[Callable]) -> None:
         """See to it that pruners that read attention come after layers that tell it.
@@ -296,12 +297,7 @@ class Hourglass(nn.Module):
         """Add the embedding of kept slots to (B, t, ..., C)."""
         if not len(self.slot_embeddings):
             return x
-        table = self.slot_embeddings[stage]
-        if len(table) != x.shape[1]:
-            # slots are places in time, roughly: stretch the table
-            table = nn.functional.interpolate(
-                table.T[None], x.shape[1], mode='linear', align_corners=True
-            )[0].T
+        table = _stretch(self.slot_embeddings[stage], x.shape[1])
         return x + table.reshape(len(table), *[1] * (x.ndim - 3), -1)
 
     def _given(
@@ -368,6 +364,25 @@ def _check_keeps(keeps: Sequence[Any], num_frames: int, name: str) -> None:
 def _centre(index: Tensor, num_frames: int) -> Tensor:
     """Where the centre frame is among those that are still there, (B,)."""
     return (index == (num_frames - 1) // 2).int().argmax(1)
+
+
+def _stretch(table: Tensor, count: int) -> Tensor:
+    """Embedding (t, C) for another number of slots, which are places in time."""
+    if len(table) == count:
+        return table
+    return nn.functional.interpolate(
+        table.T[None], count, mode='linear', align_corners=True
+    )[0].T
+
+
+def _fit_slots(
+    hourglass: Hourglass, state_dict: dict[str, Tensor], prefix: str, *_: object
+) -> None:
+    """Let weights trained with other numbers of kept frames start this one."""
+    for stage, table in enumerate(hourglass.slot_embeddings):
+        key = f'{prefix}slot_embeddings.{stage}'
+        if key in state_dict and state_dict[key].shape[1:] == table.shape[1:]:
+            state_dict[key] = _stretch(state_dict[key], len(table))
 
 
 def _slots_of(kept: Tensor | None, index: Tensor) -> Tensor | None:
