@@ -225,6 +225,34 @@ def test_keep_count_changes_after_building():
     assert_close(stretched, hourglass.slot_embeddings[0][::2])
 
 
+@torch.no_grad()
+@pytest.mark.parametrize('keep', [27, 9])
+def test_sines_let_each_frame_look_at_kept_ones_near_it(keep):
+    torch.manual_seed(0)
+    recoverer = dict(type='AttentionRecoverer', sine_start=True)
+    pruner = dict(type='UniformPruner', num_keep=keep, depth=1)
+    hourglass = Hourglass(27, 4, 64, pruner, recoverer)
+    attention = hourglass.recoverer.attention
+    q = attention.query(hourglass.recoverer.queries)
+    k = attention.key(hourglass.slot_embeddings[0])
+    (kept,) = run(hourglass, torch.zeros(1, 27, 4, 64)).kept
+    nearest = (torch.arange(27)[:, None] - kept).abs()
+    chosen = (q @ k.T).argmax(1)
+    distance = nearest.gather(1, chosen[:, None])[:, 0] - nearest.min(1).values
+    # half a slot is as near as the next
+    assert distance.max() <= 27 / keep / 2
+    assert (distance == 0).float().mean() > 0.6
+
+
+def test_published_start_is_with_zeros():
+    hourglass = build(
+        ('UniformPruner', 9, 1), recoverer=dict(type='AttentionRecoverer')
+    )
+    tables = [hourglass.recoverer.queries, hourglass.slot_embeddings[0]]
+    assert [len(table) for table in tables] == [27, 9]
+    assert not any(table.any() for table in tables)
+
+
 def test_weights_of_another_keep_count_start_a_training():
     trained, fewer = (
         build(('ClusterPruner', keep, 1), recoverer=dict(type='AttentionRecoverer'))

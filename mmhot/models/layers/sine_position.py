@@ -1,4 +1,4 @@
-"""Fixed sine table of positions in a grid."""
+"""Sine tables of positions in a grid, and of moments."""
 
 import math
 
@@ -27,6 +27,22 @@ def sine_positions(num_rows: int, num_columns: int, embed_dims: int) -> Tensor:
     shape = (num_rows, num_columns, embed_dims // 2)
     table = torch.cat([rows.expand(shape), columns.expand(shape)], dim=-1)
     return table.flatten(0, 1)
+
+
+def sine_moments(moments: Tensor, duration: float, embed_dims: int) -> Tensor:
+    """Encode moments by sines and cosines of a tenth to 2.5 times a duration.
+
+    Args:
+        moments (Tensor): When, (N,).
+        duration (float): Of what they are in.
+        embed_dims (int): Channels ``C``.
+
+    Returns:
+        Tensor: (N, C), each within one of zero.
+    """
+    periods = duration * torch.logspace(-1, 0.4, (embed_dims + 1) // 2)
+    angles = 2 * math.pi * moments[:, None] / periods
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)[:, :embed_dims]
 
 
 def _encode(length: int, channels: int) -> Tensor:

@@ -122,7 +122,7 @@ class Hourglass(nn.Module):
             sizes = sizes if on_tokens else {}
             self.recoverer = MODELS.build({**sizes, **recoverer})
         self.slot_embeddings = nn.ParameterList(
-            nn.Parameter(torch.zeros(p.num_keep, embed_dims))
+            nn.Parameter(self.recoverer.start_slots(p.num_keep))
             for p in self.pruners
             if self.recovers_tokens
         )

@@ -9,6 +9,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from ..layers.cross_attention import CrossAttention
+from ..layers.sine_position import sine_moments
 from .selection import gather_tokens
 
 
@@ -25,6 +26,10 @@ class AttentionRecoverer(nn.Module):
         num_heads (int): Heads; by default the host's.
         qkv_bias (bool): Whether queries, keys and values have a bias; by default as
             in the host.
+        sine_start (bool): Whether queries and the embedding of kept slots begin as
+            sines of their time, and keys are projected as queries, so that each frame
+            looks at those near it first. As published, all begin with zeros, and a
+            training has to find out what comes when. Defaults to False.
     """
 
     on_tokens = True
@@ -35,10 +40,23 @@ class AttentionRecoverer(nn.Module):
         embed_dims: int,
         num_heads: int = 8,
         qkv_bias: bool = True,
+        sine_start: bool = False,
     ) -> None:
         super().__init__()
+        self.sine_start = sine_start
         self.queries = nn.Parameter(torch.zeros(num_frames, embed_dims))
         self.attention = CrossAttention(embed_dims, num_heads, qkv_bias)
+        if sine_start:
+            self.queries.data = self.start_slots(num_frames)
+            self.attention.key.load_state_dict(self.attention.query.state_dict())
+
+    def start_slots(self, count: int) -> Tensor:
+        """What the embedding of so many kept slots begins with, (count, C)."""
+        num_frames, embed_dims = self.queries.shape
+        if not self.sine_start:
+            return torch.zeros(count, embed_dims)
+        middles = (torch.arange(count) + 0.5) * num_frames / count
+        return sine_moments(middles, num_frames, embed_dims)
 
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
         """Recover tokens (B, T, ..., C) of all frames.
