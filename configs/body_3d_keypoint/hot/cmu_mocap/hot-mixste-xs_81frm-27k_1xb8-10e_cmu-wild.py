@@ -3,6 +3,6 @@ _base_ = '../../mixste/cmu_mocap/mixste-xs_81frm_1xb8-10e_cmu-wild.py'
 model = dict(
     backbone=dict(
         pruner=dict(type='ClusterPruner', num_keep=27, depth=3),
-        recoverer=dict(type='AttentionRecoverer'),
+        recoverer=dict(type='AttentionRecoverer', sine_start=True),
     ),
 )
