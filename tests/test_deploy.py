@@ -12,6 +12,7 @@ from mmhot.evaluation.cost import count_cost
 from mmhot.models.deploy import switch_to_deploy
 from mmhot.models.layers import ModulatedGraphConv
 from mmhot.models.layers.foldable import fold_norm
+from mmhot.models.layers.fused_linear import FusedLinear
 from mmhot.models.layers.human_topology import IntraPartConstraint
 from mmhot.skeletons import get_skeleton
 
@@ -166,3 +167,17 @@ def test_operations_are_counted_as_without_recordings():
     row(x)
     assert row.model.backbone.recordings.programs
     assert count_cost(row.model, x, None, mode='tensor') == fresh
+
+
+def test_linear_layers_are_those_for_inference():
+    model = nn.Sequential(nn.Linear(4, 3), nn.MultiheadAttention(4, 2))
+    weight, attention = model[0].weight, model[1].out_proj
+    x = torch.randn(600, 4)
+    with torch.inference_mode():
+        before = model[0](x)
+        switch_to_deploy(model)
+        assert_close(model[0](x), before)
+    assert type(model[0]) is FusedLinear
+    assert model[0].weight is weight
+    # a subclass, which its module looks into
+    assert model[1].out_proj is attention

@@ -4,14 +4,16 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from .layers.fused_linear import FusedLinear
+
 
 def switch_to_deploy(model: nn.Module) -> nn.Module:
     """Rewrite a model for inference, in place.
 
     Modules that have a method ``switch_to_deploy(test_cfg)``, as MMPose's have it, are
-    told, and batch normalisations become part of the convolutions before them. What
-    was a parameter may be gone afterwards: such a model can neither be trained nor
-    saved. Doing it twice does no harm.
+    told, batch normalisations become part of the convolutions before them, and linear
+    layers are those for inference. What was a parameter may be gone afterwards: such a
+    model can neither be trained nor saved. Doing it twice does no harm.
 
     Args:
         model (nn.Module): A model with its final weights, on any device.
@@ -25,7 +27,15 @@ def switch_to_deploy(model: nn.Module) -> nn.Module:
             module.switch_to_deploy(getattr(model, 'test_cfg', None))
     for module in list(model.modules()):
         _fold_batch_norms(module)
+        _fuse_linears(module)
     return model
+
+
+def _fuse_linears(module: nn.Module) -> None:
+    """Replace linear layers; subclasses may be more than their weights."""
+    for name, child in module.named_children():
+        if type(child) is nn.Linear:
+            setattr(module, name, FusedLinear(child))
 
 
 def _fold_batch_norms(module: nn.Module) -> None:
