@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from .fused_linear import FusedLinear
 from .group_attention import GroupAttention
 from .mlp import MLP
 
@@ -46,3 +47,15 @@ class GroupBlock(nn.Module):
     def feed_forward(self, x: Tensor) -> Tensor:
         """Second step, on each of the tokens ``(B * G, N, C)``."""
         return x + self.mlp(self.norm2(x))
+
+    def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
+        """Use linear layers for inference; MMPose tells modules, and no more."""
+        for parent, name in (
+            (self.attn, 'qkv'),
+            (self.attn, 'proj'),
+            (self.mlp, 'fc1'),
+            (self.mlp, 'fc2'),
+        ):
+            layer = getattr(parent, name)
+            if isinstance(layer, nn.Linear):
+                setattr(parent, name, FusedLinear(layer))
