@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .layers.fused_linear import FusedLinear
+from .layers.fused_linear import fuse_linears
 
 
 def switch_to_deploy(model: nn.Module) -> nn.Module:
@@ -27,15 +27,8 @@ def switch_to_deploy(model: nn.Module) -> nn.Module:
             module.switch_to_deploy(getattr(model, 'test_cfg', None))
     for module in list(model.modules()):
         _fold_batch_norms(module)
-        _fuse_linears(module)
+    fuse_linears(model)
     return model
-
-
-def _fuse_linears(module: nn.Module) -> None:
-    """Replace linear layers; subclasses may be more than their weights."""
-    for name, child in module.named_children():
-        if type(child) is nn.Linear:
-            setattr(module, name, FusedLinear(child))
 
 
 def _fold_batch_norms(module: nn.Module) -> None:

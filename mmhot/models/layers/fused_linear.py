@@ -69,3 +69,14 @@ class FusedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., C)`` to ``(..., C')``."""
         return fused_linear(x, self.weight, self.bias)
+
+
+def fuse_linears(module: nn.Module) -> None:
+    """Replace a module's linear layers by those for inference, however deep.
+
+    Subclasses stay: they may be more than their weights.
+    """
+    for parent in list(module.modules()):
+        for name, child in parent.named_children():
+            if type(child) is nn.Linear:
+                setattr(parent, name, FusedLinear(child))

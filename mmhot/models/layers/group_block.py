@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from .fused_linear import FusedLinear
+from .fused_linear import fuse_linears
 from .group_attention import GroupAttention
 from .mlp import MLP
 
@@ -50,12 +50,4 @@ class GroupBlock(nn.Module):
 
     def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
         """Use linear layers for inference; MMPose tells modules, and no more."""
-        for parent, name in (
-            (self.attn, 'qkv'),
-            (self.attn, 'proj'),
-            (self.mlp, 'fc1'),
-            (self.mlp, 'fc2'),
-        ):
-            layer = getattr(parent, name)
-            if isinstance(layer, nn.Linear):
-                setattr(parent, name, FusedLinear(layer))
+        fuse_linears(self)
