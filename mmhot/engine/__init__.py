@@ -1,8 +1,9 @@
-"""What MMEngine's Runner uses: hooks, averages of models, precision."""
+"""What MMEngine's Runner uses: hooks, averages of models, precision, optimizers."""
 
 from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 from .cosine_ema import CosineMomentumEMA
 from .hooks import EpochSeedHook, GuidanceHook, KeepRateHook
+from .muon_adamw import MuonAdamW
 
 __all__ = [
     'BFloat16OptimWrapper',
@@ -10,4 +11,5 @@ __all__ = [
     'EpochSeedHook',
     'GuidanceHook',
     'KeepRateHook',
+    'MuonAdamW',
 ]

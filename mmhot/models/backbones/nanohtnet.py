@@ -9,7 +9,6 @@ Its blocks are in :mod:`mmhot.models.layers.human_topology`.
 import math
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from ...skeletons import get_skeleton
 from ..layers import MLP, DropPath, PositionTable, chain_adjacency, tree_adjacency
 from ..layers.foldable import Foldable
+from ..layers.fused_linear import fused_linear
 from ..layers.human_topology import (
     GlobalBodyInteraction,
     LocalJointConnection,
@@ -39,7 +39,7 @@ class TrajectoryEmbed(Foldable, nn.Linear):
         """Map ``(B, T, K, C)`` to ``(B, K, embed_dims)``."""
         weight, bias = self.folded()
         x = x.flatten(2).mT.reshape(len(x), -1, weight.shape[1])  # (B, K, C * T)
-        return F.linear(x, weight, bias)
+        return fused_linear(x, weight, bias)
 
     def fold(self) -> tuple[Tensor, Tensor]:
         """Order the weights as the numbers are: by channel, then by frame."""

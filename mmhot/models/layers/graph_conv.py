@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .foldable import Foldable
+from .fused_linear import fused_linear
 from .precision import in_autocast
 
 
@@ -51,7 +52,7 @@ class ModulatedGraphConv(Foldable):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, N, in_dims)`` to ``(B, N, out_dims)``."""
         kernel, scale, bias, graph = self.folded()
-        both = x @ kernel  # (B, N, 2 * out_dims)
+        both = fused_linear(x, kernel)  # (B, N, 2 * out_dims)
         # types that differ are slow to multiply, and autocast refuses work in place
         if in_autocast(x):
             own, others = (both * scale.to(both.dtype)).chunk(2, dim=-1)
@@ -63,15 +64,20 @@ class ModulatedGraphConv(Foldable):
         """Combine the parameters so that few operations are left.
 
         Returns:
-            tuple[Tensor, Tensor, Tensor, Tensor]: Both weights side by side,
-            (in_dims, 2 * out_dims), what their results are multiplied with,
+            tuple[Tensor, Tensor, Tensor, Tensor]: Both weights as those of one linear
+            layer, (2 * out_dims, in_dims), what their results are multiplied with,
             (N, 2 * out_dims), the bias, and the graph without its diagonal, (N, N).
         """
         offset = self.adjacency_offset
         graph = torch.add(self.adjacency, offset + offset.T, alpha=0.5)
         own_scale = graph.diagonal().unsqueeze(-1) * self.modulation
         scale = torch.cat([own_scale, self.modulation], dim=-1)
-        return torch.cat([*self.weight], dim=-1), scale, self.bias, graph * self.others
+        return (
+            torch.cat([*self.weight], dim=-1).mT,
+            scale,
+            self.bias,
+            graph * self.others,
+        )
 
 
 def tree_adjacency(parents: Sequence[int]) -> Tensor:

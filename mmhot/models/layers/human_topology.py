@@ -16,6 +16,7 @@ from .attention import Attention
 from .drop_path import DropPath
 from .dropout import Dropout
 from .foldable import Foldable, fold_norm
+from .fused_linear import fused_linear
 from .graph_conv import ModulatedGraphConv
 from .mlp import MLP
 
@@ -94,7 +95,7 @@ class IntraPartConstraint(Foldable):
     def pool(self, x: Tensor, proj: Tensor, bias: Tensor, *mlp: Tensor) -> Tensor:
         """Make both vectors of the joints of all limbs, (B, pools * limbs, C)."""
         batch_size, _, dims = x.shape
-        x = F.gelu(F.linear(x.reshape(batch_size, -1, 3 * dims), proj, bias))
+        x = F.gelu(fused_linear(x.reshape(batch_size, -1, 3 * dims), proj, bias))
         x = x.unflatten(-1, (2, dims)).movedim(2, 0)  # (pools, B, limbs, C)
         x = self.drop_path(x.flatten(0, 1))
         fc1, bias1, fc2, bias2 = mlp

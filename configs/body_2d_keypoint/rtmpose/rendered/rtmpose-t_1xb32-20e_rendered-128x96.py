@@ -31,3 +31,7 @@ test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=20)
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].T_max = 20
+not_matrices = ('gau.gamma', 'gau.beta', 'cls_x.weight', 'cls_y.weight')
+optim_wrapper = dict(
+    paramwise_cfg=dict(custom_keys={name: dict(muon=False) for name in not_matrices})
+)
