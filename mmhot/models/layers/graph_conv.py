@@ -72,12 +72,8 @@ class ModulatedGraphConv(Foldable):
         graph = torch.add(self.adjacency, offset + offset.T, alpha=0.5)
         own_scale = graph.diagonal().unsqueeze(-1) * self.modulation
         scale = torch.cat([own_scale, self.modulation], dim=-1)
-        return (
-            torch.cat([*self.weight], dim=-1).mT,
-            scale,
-            self.bias,
-            graph * self.others,
-        )
+        kernel = torch.cat([*self.weight], dim=-1).mT
+        return kernel, scale, self.bias, graph * self.others
 
 
 def tree_adjacency(parents: Sequence[int]) -> Tensor:

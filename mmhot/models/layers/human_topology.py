@@ -18,7 +18,7 @@ from .dropout import Dropout
 from .foldable import Foldable, fold_norm
 from .fused_linear import fused_linear
 from .graph_conv import ModulatedGraphConv
-from .mlp import MLP
+from .mlp import MLP, gelu
 
 LIMBS = ('right_leg', 'left_leg', 'left_arm', 'right_arm')
 
@@ -38,7 +38,7 @@ class LocalJointConnection(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, N, C)`` to ``(B, N, C)``."""
-        branch = F.gelu(self.conv1(self.norm_in(x)))
+        branch = gelu(self.conv1(self.norm_in(x)))
         return self.drop_path.add(x, self.norm_out(self.conv2(branch)))
 
 
@@ -95,12 +95,12 @@ class IntraPartConstraint(Foldable):
     def pool(self, x: Tensor, proj: Tensor, bias: Tensor, *mlp: Tensor) -> Tensor:
         """Make both vectors of the joints of all limbs, (B, pools * limbs, C)."""
         batch_size, _, dims = x.shape
-        x = F.gelu(fused_linear(x.reshape(batch_size, -1, 3 * dims), proj, bias))
+        x = gelu(fused_linear(x.reshape(batch_size, -1, 3 * dims), proj, bias))
         x = x.unflatten(-1, (2, dims)).movedim(2, 0)  # (pools, B, limbs, C)
         x = self.drop_path(x.flatten(0, 1))
         fc1, bias1, fc2, bias2 = mlp
         hidden = F.layer_norm(x, x.shape[-1:]).reshape(2, -1, dims)
-        hidden = self.drop(F.gelu(torch.baddbmm(bias1, hidden, fc1)))
+        hidden = self.drop(gelu(torch.baddbmm(bias1, hidden, fc1)))
         hidden = self.drop(torch.baddbmm(bias2, hidden, fc2))
         x = self.drop_path.add(x, hidden.view_as(x))
         return x.unflatten(0, (2, -1)).transpose(0, 1).flatten(1, 2)

@@ -26,7 +26,9 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., C)`` to ``(..., C)``."""
-        x = self.fc1(x)
-        # the largest tensor of a block: without gradients nobody needs it twice
-        x = F.gelu(x) if torch.is_grad_enabled() else torch.ops.aten.gelu_(x)
-        return self.drop(self.fc2(self.drop(x)))
+        return self.drop(self.fc2(self.drop(gelu(self.fc1(x)))))
+
+
+def gelu(x: Tensor) -> Tensor:
+    """Apply GELU, where there are no gradients in place: nobody needs ``x`` twice."""
+    return F.gelu(x) if torch.is_grad_enabled() else torch.ops.aten.gelu_(x)
