@@ -87,6 +87,12 @@ def test_another_optimizers_state_is_refused():
         MuonAdamW(model.parameters()).load_state_dict(state)
 
 
+def test_older_pytorch_is_told_apart(monkeypatch):
+    monkeypatch.delattr(torch.optim, 'Muon')
+    with pytest.raises(ImportError, match=r'^Muon came with PyTorch 2.9, this is 2\.'):
+        MuonAdamW(network().parameters())
+
+
 @pytest.mark.parametrize(
     ('path', 'others'),
     [

@@ -2,7 +2,7 @@
 
 import torch
 from mmpose.registry import OPTIMIZERS
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import AdamW, Optimizer
 
 
 @OPTIMIZERS.register_module()
@@ -23,6 +23,9 @@ class MuonAdamW(Optimizer):
         weight_decay (float): Decoupled weight decay. Defaults to 0.01.
         momentum (float): Muon's, Nesterov's kind. Defaults to 0.95.
         betas (tuple[float, float]): AdamW's. Defaults to (0.9, 0.999).
+
+    Raises:
+        ImportError: If this PyTorch is older than 2.9 and has no Muon.
     """
 
     def __init__(
@@ -39,7 +42,7 @@ class MuonAdamW(Optimizer):
         self.parts: list[Optimizer] = []
         if matrices:
             muon = dict(momentum=momentum, adjust_lr_fn='match_rms_adamw')
-            self.parts.append(Muon(matrices, **defaults, **muon))
+            self.parts.append(_find_muon()(matrices, **defaults, **muon))
         if others:
             self.parts.append(AdamW(others, **defaults, betas=betas, fused=True))
         self._share_groups()
@@ -89,3 +92,10 @@ class MuonAdamW(Optimizer):
         for part, state in zip(self.parts, states, strict=True):
             part.load_state_dict(state)
         self._share_groups()
+
+
+def _find_muon() -> type[Optimizer]:
+    muon = getattr(torch.optim, 'Muon', None)
+    if muon is None:
+        raise ImportError(f'Muon came with PyTorch 2.9, this is {torch.__version__}')
+    return muon
