@@ -176,3 +176,32 @@ def test_help_lists_mmposes_arguments(name):
     common = '--work-dir --cfg-options --launcher --show-dir --show --interval'
     for option in f'{options[name]} {common} --wait-time --local-rank'.split():
         assert option in done.stdout
+
+
+def test_loading_is_measured_for_each_number_of_workers(config, run_tool):
+    code, err = run_tool('measure_loading', config, '--workers', 0, 1, '--batches', 3)
+    assert code == 0, err
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--batches', 0], '--batches must be at least 1, got 0'),
+        (['--workers', -1], '--workers must be at least 0, got -1'),
+        (
+            [
+                '--cfg-options',
+                'train_dataloader.batch_size=16',
+                'train_dataloader.drop_last=True',
+            ],
+            'CONFIG: there are fewer samples than a batch wants',
+        ),
+    ],
+)
+def test_loading_that_cannot_be_measured_gets_one_line(
+    config, run_tool, arguments, message
+):
+    assert run_tool('measure_loading', config, *arguments) == (
+        2,
+        f'measure_loading.py: error: {message}\n',
+    )

@@ -24,14 +24,7 @@ class _KeyValueAction(DictAction):
 def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments that MMPose's train and test tools have in common."""
     parser.add_argument('--work-dir', help='folder for logs, checkpoints and results')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=_KeyValueAction,
-        metavar='KEY=VALUE',
-        help='change settings of the config, for example '
-        'train_dataloader.batch_size=64 model.backbone.depth=3; lists as key="[a,b]"',
-    )
+    add_config_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -50,6 +43,18 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     )
     # torch.distributed.launch passes it; MMEngine reads the variable.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--cfg-options``, for :func:`merge_options`."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=_KeyValueAction,
+        metavar='KEY=VALUE',
+        help='change settings of the config, for example '
+        'train_dataloader.batch_size=64 model.backbone.depth=3; lists as key="[a,b]"',
+    )
 
 
 def load_config(args: argparse.Namespace) -> Config:
