@@ -1,7 +1,7 @@
 _base_ = [
     '../../../_base_/datasets/cmu_mocap_wild_seq2seq.py',
     '../../../_base_/models/motionbert.py',
-    '../../../_base_/schedules/wild_10e.py',
+    '../../../_base_/schedules/wild_10e_muon.py',
 ]
 model = dict(
     # the noise of the 2D comes without scores
