@@ -121,6 +121,10 @@ def test_labels_are_those_that_the_estimator_decodes(topdown_config):
             of_labels = {'absent_weight': 0}
             assert_equal(vars(encoder) | of_labels, vars(decoder) | of_labels)
             assert getattr(encoder, 'margin', 12) == 12
+            # others would take the mark of what is absent for a negative weight
+            people = config.train_dataloader.dataset
+            knows_of_absence = hasattr(encoder, 'absent_weight')
+            assert knows_of_absence or not people.get('complete', False)
 
 
 def test_data_have_the_keypoints_that_the_estimator_wants(topdown_config):

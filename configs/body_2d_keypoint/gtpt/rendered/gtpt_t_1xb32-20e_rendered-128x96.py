@@ -9,13 +9,6 @@ model = dict(
         loss=dict(entire_weight=0.0, distill_weight=0.0),
         decoder=dict(input_size=size),
     ),
-    # fitted on val_00 by tools/evaluate_2d.py --fit-confidence
-    test_cfg=dict(
-        score_curve=(
-            (0.0, 0.15, 0.25, 0.338, 0.423, 0.506, 0.589, 0.672, 0.773, 1.0),
-            (0.0, 0.342, 0.576, 0.755, 0.842, 0.914, 0.969, 0.986, 0.997, 0.997),
-        )
-    ),
 )
 train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
 train_pipeline[7].input_size = train_pipeline[9].encoder.input_size = size

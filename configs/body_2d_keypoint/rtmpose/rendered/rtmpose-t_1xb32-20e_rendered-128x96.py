@@ -23,7 +23,7 @@ train_pipeline[7].input_size = size
 train_pipeline[9] = dict(type='GenerateTarget', encoder=label)
 val_pipeline[2].input_size = size
 # its labels do not know that somebody may not be there
-people = dict(ann_file=_base_.shards[:-1], min_keypoints=1)
+people = dict(ann_file=_base_.shards[:-1], min_keypoints=1, complete=False)
 train_dataloader = dict(dataset=dict(**people, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = val_dataloader
