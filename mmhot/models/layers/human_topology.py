@@ -38,7 +38,7 @@ class LocalJointConnection(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, N, C)`` to ``(B, N, C)``."""
-        branch = gelu(self.conv1(self.norm_in(x)))
+        branch = F.gelu(self.conv1(self.norm_in(x)))
         return self.drop_path.add(x, self.norm_out(self.conv2(branch)))
 
 

@@ -36,11 +36,11 @@ class ScanningDetector:
 
     Args:
         estimator (PoseEstimator): The model.
-        min_score (float): Mean confidence of the keypoints of people. Defaults to 0.4.
+        min_score (float): Mean confidence of the keypoints of people. Defaults to 0.5.
     """
 
     estimator: PoseEstimator
-    min_score: float = 0.4
+    min_score: float = 0.5
 
     interval = 10
 
