@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from mmhot.benchmark.rows import build_row, parse_row
 from mmhot.evaluation.cost import count_cost
 from mmhot.models.deploy import switch_to_deploy
-from mmhot.models.layers import ModulatedGraphConv
+from mmhot.models.layers import ModulatedGraphConv, fused_linear
 from mmhot.models.layers.foldable import fold_norm
 from mmhot.models.layers.fused_linear import FusedLinear
 from mmhot.models.layers.human_topology import IntraPartConstraint
@@ -181,3 +181,31 @@ def test_linear_layers_are_those_for_inference():
     assert model[0].weight is weight
     # a subclass, which its module looks into
     assert model[1].out_proj is attention
+
+
+@torch.no_grad()
+def test_weights_are_reordered_once_and_again_when_they_change(monkeypatch):
+    reordered = []
+    reorder = fused_linear._REORDER
+
+    def count(weight, rows):
+        reordered.append(weight)
+        return reorder(weight, rows)
+
+    monkeypatch.setattr(fused_linear, '_REORDER', count)
+    linear = nn.Linear(40, 24)
+    layer, other = FusedLinear(linear), nn.Linear(40, 24)
+    for rows in (512, 700, 4000, 3):  # the last is too few for oneDNN
+        x = torch.randn(rows, 40)
+        assert_close(layer(x), nn.functional.linear(x, linear.weight, linear.bias))
+    assert len(reordered) == 1
+    x = torch.randn(512, 40)
+    layer.load_state_dict(other.state_dict())
+    assert_close(layer(x), other(x))
+    assert_close(copy.deepcopy(layer)(x), other(x))
+
+
+@torch.no_grad()
+def test_operations_of_reordered_weights_are_counted():
+    layer, x = FusedLinear(nn.Linear(40, 24)), torch.randn(512, 40)
+    assert count_cost(layer, x).macs == count_cost(layer, x).macs == 512 * 40 * 24
