@@ -40,6 +40,27 @@ def curve(work_dir):
     return [{k: v for k, v in line.items() if k not in ignored} for line in lines]
 
 
+def the_same_training(whole, resumed):
+    """Compare trainings of three epochs, one gone on with after the first.
+
+    Returns their averaged and their last state.
+    """
+    log = curve(whole)
+    assert len(log) == 9  # two steps and a validation each epoch
+    assert curve(resumed) == log[3:]
+    one, other = (
+        torch.load(folder / 'epoch_3.pth', weights_only=False)
+        for folder in (whole, resumed)
+    )
+    exact = dict(rtol=0, atol=0)
+    assert_close(other['state_dict'], one['state_dict'], **exact)
+    assert_close(other['ema_state_dict'], one['ema_state_dict'], **exact)
+    assert_close(other['optimizer']['state'], one['optimizer']['state'], **exact)
+    assert other['param_schedulers'] == one['param_schedulers']
+    assert one['ema_state_dict']['steps'] == 6
+    return one['state_dict'], one['ema_state_dict']
+
+
 @pytest.mark.parametrize('num_workers', [0, 2])
 def test_resumed_training_is_the_uninterrupted_one(
     num_workers, config, tmp_path, run_tool
@@ -56,20 +77,7 @@ def test_resumed_training_is_the_uninterrupted_one(
     code, err = run_tool('train', config, '--work-dir', resumed, *go_on, *options)
     assert code == 0, err
 
-    log = curve(whole)
-    assert len(log) == 9  # two steps and a validation each epoch
-    assert curve(resumed) == log[3:]
-    one, other = (
-        torch.load(folder / 'epoch_3.pth', weights_only=False)
-        for folder in (whole, resumed)
-    )
-    exact = dict(rtol=0, atol=0)
-    assert_close(other['state_dict'], one['state_dict'], **exact)
-    assert_close(other['ema_state_dict'], one['ema_state_dict'], **exact)
-    assert_close(other['optimizer']['state'], one['optimizer']['state'], **exact)
-    assert other['param_schedulers'] == one['param_schedulers']
-    averaged, last = one['state_dict'], one['ema_state_dict']
-    assert one['ema_state_dict']['steps'] == 6
+    averaged, last = the_same_training(whole, resumed)
     assert not torch.equal(averaged['head.fc.bias'], last['module.head.fc.bias'])
 
 

@@ -18,8 +18,10 @@ def is_recovered(tensors: Mapping[str, Any]) -> bool:
     return 'x_token' in tensors
 
 
-def recovery_names(qkv_bias: bool = True) -> dict[str, str]:
+def recovery_names(tensors: Tensors, qkv_bias: bool = True) -> dict[str, str]:
     """Map published keys of slot embedding and recovering attention to ours."""
+    if not is_recovered(tensors):
+        return {}
     ours = f'{_OURS}.recoverer.attention'
     projections = {
         f'cross_attention.{key}': f'{ours}.{name}' for key, name in _PROJECTIONS.items()
@@ -56,3 +58,8 @@ def pruning_config(sizes: Mapping[str, Any], recovered: bool) -> dict[str, dict]
     }
     recoverer = {'recoverer': {'type': 'AttentionRecoverer'}} if recovered else {}
     return {'pruner': pruner, **recoverer}
+
+
+def evaluated_frames(pruning: Mapping[str, dict]) -> str:
+    """Frames that a host with this pruning is evaluated at, 'all' or the 'centre'."""
+    return 'centre' if 'pruner' in pruning and 'recoverer' not in pruning else 'all'

@@ -6,6 +6,7 @@ Those pruned without recovery have the keys of plain ones: ``token_num`` tells.
 from typing import Any
 
 from .hourglass import (
+    evaluated_frames,
     is_recovered,
     pruning_config,
     pruning_defaults,
@@ -42,9 +43,7 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     """Return the config and our state dict of a published MixSTE."""
     depth, recovered = count_blocks(tensors, *_STACKS), is_recovered(tensors)
     names = {**_POSITIONS, **with_leaves({**_OUTER, **_block_names(depth)})}
-    if recovered:
-        names |= recovery_names()
-    state = rename_keys(tensors, names, _NAME)
+    state = rename_keys(tensors, {**names, **recovery_names(tensors)}, _NAME)
     state = {
         key: tensor.flatten(0, 1) if tensor.ndim == 3 else tensor
         for key, tensor in state.items()
@@ -53,10 +52,10 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     if recovered or 'token_num' in settings:
         # the released code of pruned models has this option, and ignores it
         settings = {key: settings[key] for key in settings if key != 'd_hid'}
-    pruning = pruning_defaults(
-        3 if recovered else depth - 1, found['frames'], recovered
-    )
-    sizes = merge_settings(settings, found, {'num_heads': 8, **pruning}, _NAME)
+    layer = 3 if recovered else depth - 1
+    defaults = pruning_defaults(layer, found['frames'], recovered)
+    sizes = merge_settings(settings, found, {'num_heads': 8, **defaults}, _NAME)
+    pruning = pruning_config(sizes, recovered)
     backbone = {
         'type': _NAME,
         'num_frames': sizes['frames'],
@@ -66,11 +65,9 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
         'num_heads': sizes['num_heads'],
         'mlp_dims': sizes['d_hid'],
         'num_keypoints': sizes['n_joints'],
-        **pruning_config(sizes, recovered),
+        **pruning,
     }
-    config = lifter_config(backbone, in_channels=sizes['channel'])
-    is_whole = recovered or 'pruner' not in backbone
-    config['test_cfg']['target'] = 'all' if is_whole else 'centre'
+    config = lifter_config(backbone, sizes['channel'], evaluated_frames(pruning))
     return config, state
 
 

@@ -41,8 +41,7 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     names = {'pos_embed': 'backbone.position.table', **with_leaves(_OUTER)}
     for layer in range(depth):
         names |= _layer_names(f'layers.{layer}', f'backbone.layers.{layer}')
-    if recovered:
-        names |= recovery_names(qkv_bias=False)
+    names |= recovery_names(tensors, qkv_bias=False)
     state = rename_keys(tensors, names, _NAME)
     state = {
         key: tensor.flatten(0, 1) if tensor.ndim == 3 else tensor
@@ -66,13 +65,12 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     }
     if recovered:
         backbone |= pruning_config(sizes, recovered)
-    config = lifter_config(backbone, in_channels=sizes['dim_feat'])
+    config = lifter_config(backbone, sizes['dim_feat'], 'all')
     config['head'] |= {
         'type': 'RepresentationHead',
         'rep_dims': sizes['dim_rep'],
         'decoder': {'type': 'ImageSpacePoseLifting'},
     }
-    config['test_cfg']['target'] = 'all'
     return config, state
 
 

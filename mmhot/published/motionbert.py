@@ -3,6 +3,7 @@
 from typing import Any
 
 from .hourglass import (
+    evaluated_frames,
     is_recovered,
     pruning_config,
     pruning_defaults,
@@ -37,9 +38,7 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     """Return the config and our state dict of a published MotionBERT."""
     depth, recovered = count_blocks(tensors, *_STACKS), is_recovered(tensors)
     names = {**_POSITIONS, **with_leaves({**_OUTER, **_block_names(depth)})}
-    if recovered:
-        names |= recovery_names()
-    state = rename_keys(tensors, names, _NAME)
+    state = rename_keys(tensors, {**names, **recovery_names(tensors)}, _NAME)
     state = {
         key: tensor.flatten(0, 1)
         if key.startswith('backbone.hourglass') and tensor.ndim == 3
@@ -47,8 +46,9 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
         for key, tensor in state.items()
     }
     found = _sizes(state, depth)
-    pruning = pruning_defaults(1, found['frames'], recovered)
-    sizes = merge_settings(settings, found, {'num_heads': 8, **pruning}, _NAME)
+    defaults = pruning_defaults(1, found['frames'], recovered)
+    sizes = merge_settings(settings, found, {'num_heads': 8, **defaults}, _NAME)
+    pruning = pruning_config(sizes, recovered)
     backbone = {
         'type': _NAME,
         'in_channels': sizes['in_channels'],
@@ -58,9 +58,9 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
         'mlp_ratio': sizes['mlp_ratio'],
         'num_keypoints': sizes['n_joints'],
         'seq_len': sizes['frames'],
-        **pruning_config(sizes, recovered),
+        **pruning,
     }
-    config = lifter_config(backbone, in_channels=sizes['dim_feat'])
+    config = lifter_config(backbone, sizes['dim_feat'], evaluated_frames(pruning))
     decoder = {
         'type': 'ImageSpacePoseLifting',
         'with_scores': sizes['in_channels'] == 3,
@@ -70,8 +70,6 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
         'rep_dims': sizes['dim_rep'],
         'decoder': decoder,
     }
-    is_whole = recovered or 'pruner' not in backbone
-    config['test_cfg']['target'] = 'all' if is_whole else 'centre'
     return config, state
 
 

@@ -35,12 +35,15 @@ class PublishedModel:
         return all(any(key.startswith(mark) for key in keys) for mark in self.marks)
 
 
-def lifter_config(backbone: dict[str, Any], in_channels: int) -> dict:
+def lifter_config(
+    backbone: dict[str, Any], in_channels: int, target: str = 'centre'
+) -> dict:
     """Config of a lifter that is evaluated as the papers do.
 
     Args:
         backbone (dict): Config of the backbone.
         in_channels (int): Channels of its features.
+        target (str): Frames that are evaluated, 'centre' or 'all'.
     """
     return {
         'type': 'SequencePoseLifter',
@@ -50,7 +53,7 @@ def lifter_config(backbone: dict[str, Any], in_channels: int) -> dict:
             'in_channels': in_channels,
             'decoder': {'type': 'CameraPoseLifting'},
         },
-        'test_cfg': {'flip_test': True, 'target': 'centre'},
+        'test_cfg': {'flip_test': True, 'target': target},
     }
 
 

@@ -1,47 +1,25 @@
 # CMU motion capture in the published lifters' units: cameras like Human3.6M's with
 # the person in the middle, pictures divided by their width. README.md, "Data", says
 # how to fill data/cmu_mocap.
+_base_ = ['./lifting_clips.py']
+
 dataset_type = 'MocapDataset'
-data_mode = 'topdown'
 data_root = 'data/cmu_mocap/'
-codec = dict(type='CameraPoseLifting')
-no_centre = dict(center_mode='static', center_x=0.0)
-# of the labels, which have zero in the middle
-flip = dict(
-    type='RandomFlipAroundRoot',
-    flip_label=True,
-    keypoints_flip_cfg=no_centre,
-    target_flip_cfg=no_centre,
-)
-meta_keys = (
-    'id',
-    'dataset_name',
-    'subject',
-    'action',
-    'clip',
-    'frame',
-    'target_frame_numbers',
-    'fps',
-    'camera_param',
-    'flip_indices',
-    'target_img_path',
-    'framing',
-    'target_root',
-)
+meta_keys = (*_base_.meta_keys, 'dataset_name', 'framing')
 pack = dict(type='PackPoseInputs', meta_keys=meta_keys)
 
 train_pipeline = [
     dict(type='EpochSeed'),
     dict(type='RandomVirtualCamera'),
     dict(type='DetectorNoise', prob=0.5),
-    dict(type='GenerateTarget', encoder=codec),
-    flip,
+    dict(type='GenerateTarget', encoder=_base_.codec),
+    _base_.flip,
     pack,
 ]
 val_pipeline = [
     dict(type='VirtualCamera'),
     dict(type='DetectorNoise', source='noisy', seed=0),
-    dict(type='GenerateTarget', encoder=codec),
+    dict(type='GenerateTarget', encoder=_base_.codec),
     pack,
 ]
 

@@ -1,39 +1,18 @@
 # Human3.6M as MMPose prepares it (its docs, "Prepare Datasets", say how), with the 2D
 # poses that a fine-tuned CPN detects, in windows of 243 frames that are all predicted.
 # What a video lacks at its ends repeats its first and last frame, and counts.
+_base_ = ['./lifting_clips.py']
+
 dataset_type = 'Human36mClips'
-data_mode = 'topdown'
 data_root = 'data/h36m/'
-codec = dict(type='CameraPoseLifting')
-no_centre = dict(center_mode='static', center_x=0.0)
-# of the labels, which have zero in the middle
-flip = dict(
-    type='RandomFlipAroundRoot',
-    flip_label=True,
-    keypoints_flip_cfg=no_centre,
-    target_flip_cfg=no_centre,
-)
-meta_keys = (
-    'id',
-    'subject',
-    'action',
-    'clip',
-    'frame',
-    'target_frame_numbers',
-    'fps',
-    'camera_param',
-    'flip_indices',
-    'target_img_path',
-    'target_root',
-)
-pack = dict(type='PackPoseInputs', meta_keys=meta_keys)
+pack = dict(type='PackPoseInputs', meta_keys=_base_.meta_keys)
 train_pipeline = [
     dict(type='EpochSeed'),
-    dict(type='GenerateTarget', encoder=codec),
-    flip,
+    dict(type='GenerateTarget', encoder=_base_.codec),
+    _base_.flip,
     pack,
 ]
-val_pipeline = [dict(type='GenerateTarget', encoder=codec), pack]
+val_pipeline = [dict(type='GenerateTarget', encoder=_base_.codec), pack]
 
 train_dataloader = dict(
     batch_size=32,

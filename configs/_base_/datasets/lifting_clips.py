@@ -1,0 +1,25 @@
+# What datasets of clips share: labels in camera axes, their mirror image, and what a
+# sample tells about itself.
+data_mode = 'topdown'
+codec = dict(type='CameraPoseLifting')
+no_centre = dict(center_mode='static', center_x=0.0)
+# of the labels, which have zero in the middle
+flip = dict(
+    type='RandomFlipAroundRoot',
+    flip_label=True,
+    keypoints_flip_cfg=no_centre,
+    target_flip_cfg=no_centre,
+)
+meta_keys = (
+    'id',
+    'subject',
+    'action',
+    'clip',
+    'frame',
+    'target_frame_numbers',
+    'fps',
+    'camera_param',
+    'flip_indices',
+    'target_img_path',
+    'target_root',
+)
