@@ -6,6 +6,7 @@ picture, so it is used on every tenth frame unless told otherwise (``det_every``
 people are followed in between.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,8 +62,10 @@ class ScanningDetector:
     def _search(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         boxes = boxes_everywhere(*image.shape[1::-1])
         threshold = _MAYBE * self.min_score
-        for _ in range(_ROUNDS):
-            boxes, scores = self._look(image, boxes)
+        hurry = getattr(self.estimator, 'without_flip_test', nullcontext)
+        for context in (hurry, *[nullcontext] * (_ROUNDS - 1)):
+            with context():
+                boxes, scores = self._look(image, boxes)
             kept = scores > threshold
             boxes, scores = _distinct(boxes[kept], scores[kept])
         boxes, scores = self._look(image, boxes)
