@@ -26,6 +26,7 @@ MEANINGS: Mapping[tuple[str, str], str] = MappingProxyType(
         ('mpi-inf-3dhp-17', 'neck'): 'neck_3dhp',
         ('mpi-inf-3dhp-17', 'spine'): 'spine_3dhp',
         ('crowdpose-14', 'top_head'): 'head_top',
+        ('posetrack18-17', 'head_bottom'): 'upper_neck',
         ('mediapipe-33', 'left_thumb'): 'left_thumb2',
         ('mediapipe-33', 'right_thumb'): 'right_thumb2',
     }

@@ -123,6 +123,14 @@ CROWDPOSE = (
     'top_head<neck neck'
 )
 
+POSETRACK18 = (
+    'nose head_bottom<nose head_top<nose left_ear<nose right_ear<nose '
+    'left_shoulder<head_bottom right_shoulder<head_bottom left_elbow<left_shoulder '
+    'right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow '
+    'left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip '
+    'right_knee<right_hip left_ankle<left_knee right_ankle<right_knee'
+)
+
 MEDIAPIPE = (
     'nose left_eye_inner<nose left_eye<left_eye_inner left_eye_outer<left_eye '
     'right_eye_inner<nose right_eye<right_eye_inner right_eye_outer<right_eye '

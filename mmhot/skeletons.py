@@ -318,6 +318,13 @@ _ALL = (
     ),
     _build('crowdpose-14', trees.CROWDPOSE, 'top_head neck', _CORNERS, **_HALVES),
     _build(
+        'posetrack18-17',
+        trees.POSETRACK18,
+        'nose head_bottom head_top left_ear right_ear',
+        _CORNERS,
+        **_HALVES,
+    ),
+    _build(
         'mediapipe-33',
         trees.MEDIAPIPE,
         'nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye '
@@ -341,5 +348,6 @@ _DATASET_NAMES = MappingProxyType(
         'halpe26': 'halpe-26',
         'mpii': 'mpii-16',
         'crowdpose': 'crowdpose-14',
+        'posetrack18': 'posetrack18-17',
     }
 )

@@ -21,6 +21,7 @@ DATASETS = {
     'halpe-26': 'halpe26',
     'mpii-16': 'mpii',
     'crowdpose-14': 'crowdpose',
+    'posetrack18-17': 'posetrack18',
 }
 
 
