@@ -1,6 +1,5 @@
 """Detectors and 2D models from what users write."""
 
-import copy
 import json
 import sys
 from types import ModuleType, SimpleNamespace
@@ -62,23 +61,6 @@ def test_mmpose_models_see_colours_and_places_right(tmp_path):
     assert found[0][1].min() > 0.5
     alone = model(images[:1], [np.float32(boxes[0][1:])])
     assert_allclose(alone[0][0][0], found[0][0][1], atol=1e-4)
-
-
-def test_the_flip_test_can_be_left_out_for_a_while(tmp_path):
-    pose = copy.deepcopy(POSE)
-    pose['model']['test_cfg'] = dict(flip_test=True, flip_mode='heatmap')
-    model = MMPoseEstimator(*write(tmp_path, pose, red_finder()))
-    passes = []
-    model._model.backbone.register_forward_hook(lambda *_: passes.append(1))
-    people = [spotted((40, 30, RED))], [np.float32([[20, 10, 70, 80]])]
-    [(whole, _)] = model(*people)
-    assert len(passes) == 2
-    with model.without_flip_test():
-        [(hurried, _)] = model(*people)
-    assert len(passes) == 3
-    assert_allclose(hurried, whole, atol=4)
-    model(*people)
-    assert len(passes) == 5
 
 
 def test_models_are_told_apart_by_their_files(tmp_path):

@@ -1,7 +1,5 @@
 """A 2D model that looks for people by itself."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 
@@ -94,28 +92,6 @@ def test_boxes_go_through_the_model_in_batches(monkeypatch):
     ScanningDetector(Counting((60, 80, 100, 170)))([PICTURE])
     assert max(sizes) == 50
     assert sum(sizes) >= len(boxes_everywhere(WIDTH, HEIGHT))
-
-
-def test_only_the_first_look_leaves_out_the_flip_test():
-    looks = []
-
-    class Flipping(Estimator):
-        hurried = False
-
-        @contextmanager
-        def without_flip_test(self):
-            self.hurried = True
-            yield
-            self.hurried = False
-
-        def __call__(self, images, boxes):
-            looks.append((len(boxes[0]), self.hurried))
-            return super().__call__(images, boxes)
-
-    ScanningDetector(Flipping((60, 80, 100, 170)))([PICTURE])
-    everywhere = len(boxes_everywhere(WIDTH, HEIGHT))
-    assert sum(count for count, hurried in looks if hurried) == everywhere
-    assert [count for count, hurried in looks if not hurried] == [1, 1]
 
 
 def test_scan_is_chosen_by_name(tmp_path, monkeypatch):

@@ -1,8 +1,6 @@
 """Detectors of MMDetection and top-down 2D models of MMPose, ours among them."""
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -162,16 +160,6 @@ class MMPoseEstimator:
             keypoints[part], scores[part] = self._run(wanted[part])
         ends = np.cumsum([len(of_image) for of_image in boxes])[:-1]
         return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
-
-    @contextmanager
-    def without_flip_test(self) -> Iterator[None]:
-        """Take half of the time and be a bit less accurate, as long as it is open."""
-        settings = self._model.test_cfg
-        self._model.test_cfg = {**(settings or {}), 'flip_test': False}
-        try:
-            yield
-        finally:
-            self._model.test_cfg = settings
 
     def _run(
         self, people: list[tuple[np.ndarray, np.ndarray]]

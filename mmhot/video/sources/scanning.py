@@ -6,7 +6,6 @@ picture, so it is used on every tenth frame unless told otherwise (``det_every``
 people are followed in between.
 """
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,10 +61,8 @@ class ScanningDetector:
     def _search(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         boxes = boxes_everywhere(*image.shape[1::-1])
         threshold = _MAYBE * self.min_score
-        hurry = getattr(self.estimator, 'without_flip_test', nullcontext)
-        for context in (hurry, *[nullcontext] * (_ROUNDS - 1)):
-            with context():
-                boxes, scores = self._look(image, boxes)
+        for _ in range(_ROUNDS):
+            boxes, scores = self._look(image, boxes)
             kept = scores > threshold
             boxes, scores = _distinct(boxes[kept], scores[kept])
         boxes, scores = self._look(image, boxes)
