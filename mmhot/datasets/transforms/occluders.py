@@ -13,8 +13,27 @@ _TRUNK = _BODY.indices(('left_shoulder', 'right_shoulder', 'right_hip', 'left_hi
 _THICK, _HEAD = 0.14, 0.11
 
 
+class _Paste(BaseTransform):
+    """Base of what pastes others into whole pictures, now and then."""
+
+    def __init__(self, prob: float, size: tuple[float, float]) -> None:
+        if not 0 < size[0] <= size[1]:
+            raise ValueError(f'size must be two rising positive numbers, got {size}')
+        self.prob, self.size = prob, size
+
+    def transform(self, results: dict) -> dict:
+        """Paste, or not; see the class."""
+        if np.random.random() < self.prob:
+            results['img'] = self.paste(results)
+        return results
+
+    def paste(self, results: dict) -> np.ndarray:
+        """Return a picture of its own with others in it."""
+        raise NotImplementedError
+
+
 @TRANSFORMS.register_module()
-class PasteOccluders(BaseTransform):
+class PasteOccluders(_Paste):
     """Paste pieces of other pictures of the dataset before a person.
 
     A piece is an ellipse or polygon cut from the box of somebody else, so that limbs
@@ -35,25 +54,21 @@ class PasteOccluders(BaseTransform):
         max_occluders: int = 2,
         size: tuple[float, float] = (0.15, 0.5),
     ) -> None:
-        if not 0 < size[0] <= size[1]:
-            raise ValueError(f'size must be two rising positive numbers, got {size}')
-        self.prob, self.max_occluders, self.size = prob, max_occluders, size
+        super().__init__(prob, size)
+        self.max_occluders = max_occluders
 
-    def transform(self, results: dict) -> dict:
-        """Paste, or not; see the class."""
-        if np.random.random() >= self.prob:
-            return results
-        image, box = results['img'].copy(), np.asarray(results['bbox'][0])
+    def paste(self, results: dict) -> np.ndarray:
+        """Paste pieces; see the class."""
+        image = results['img'].copy()
         for _ in range(np.random.randint(1, self.max_occluders + 1)):
-            self._paste(image, box, results['dataset'])
-        results['img'] = image
-        return results
+            self._add_piece(image, results)
+        return image
 
-    def _paste(self, image: np.ndarray, box: np.ndarray, dataset) -> None:
+    def _add_piece(self, image: np.ndarray, results: dict) -> None:
         """Paste one piece into a picture, in place."""
+        box, dataset = np.asarray(results['bbox'][0]), results['dataset']
         other = dataset.get_data_info(np.random.randint(len(dataset)))
-        extent = np.sqrt(np.prod(np.maximum(box[2:] - box[:2], 1)))
-        size = np.random.uniform(*self.size, 2) * extent
+        size = np.random.uniform(*self.size, 2) * _extent(results)
         size = np.clip(size.astype(int), 4, image.shape[1::-1])
         piece = _cut(other['img'], other['bbox'][0], size)
         mask = _shape(size)
@@ -70,7 +85,7 @@ class PasteOccluders(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class PasteNeighbours(BaseTransform):
+class PasteNeighbours(_Paste):
     """Paste other people of the dataset beside, behind or before a person.
 
     They are cut out along their limbs, so that there are limbs, as sharp and as large
@@ -94,15 +109,11 @@ class PasteNeighbours(BaseTransform):
         before: float = 0.3,
         size: tuple[float, float] = (0.6, 1.3),
     ) -> None:
-        if not 0 < size[0] <= size[1]:
-            raise ValueError(f'size must be two rising positive numbers, got {size}')
-        self.prob, self.max_people, self.before = prob, max_people, before
-        self.size = size
+        super().__init__(prob, size)
+        self.max_people, self.before = max_people, before
 
-    def transform(self, results: dict) -> dict:
-        """Paste, or not; see the class."""
-        if np.random.random() >= self.prob:
-            return results
+    def paste(self, results: dict) -> np.ndarray:
+        """Paste people; see the class."""
         image = results['img']
         own = _silhouette(results)
         for _ in range(np.random.randint(1, self.max_people + 1)):
@@ -110,8 +121,7 @@ class PasteNeighbours(BaseTransform):
             if np.random.random() >= self.before:
                 alpha = alpha * (1 - own)
             image = cv2.blendLinear(image, other, 1 - alpha, alpha)
-        results['img'] = image
-        return results
+        return image
 
     def _place(self, results: dict) -> tuple[np.ndarray, np.ndarray]:
         """Picture with somebody near the person, and its opacity, (H, W)."""

@@ -79,14 +79,20 @@ class FusedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., C)`` to ``(..., C')``."""
-        weight = self.weight
+        if not _has_operator(x):
+            return F.linear(x, self.weight, self.bias)
         many = x.numel() >= _TOO_MANY_TO_REORDER * x.shape[-1]
-        # what inference mode made has no version
-        if many or weight.is_inference() or not _has_operator(x):
-            return fused_linear(x, weight, self.bias)
+        weight = self.weight if many else self._in_order()
+        return _OPERATOR(x, weight, self.bias, 'none', [], '')
+
+    def _in_order(self) -> Tensor:
+        """Return the weights, in oneDNN's order if that can be kept."""
+        weight = self.weight
+        if weight.is_inference():  # what inference mode made has no version
+            return weight
         if self._reordered is None or self._reordered[0] != weight._version:
             self._reordered = weight._version, _REORDER(weight, _REORDER_FOR_ROWS)
-        return _OPERATOR(x, self._reordered[1], self.bias, 'none', [], '')
+        return self._reordered[1]
 
     def __getstate__(self) -> dict:
         """Leave out what cannot be copied."""
