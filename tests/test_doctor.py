@@ -403,7 +403,7 @@ def test_requirements_come_with_the_package():
     assert {'run.txt', 'mm.txt', 'build.txt'} <= {x.name for x in folder.iterdir()}
 
 
-@pytest.mark.parametrize('extra', ['augment', 'ray', 'rerun', 'ui'])
+@pytest.mark.parametrize('extra', ['augment', 'ray', 'render', 'rerun', 'ui'])
 def test_extras_are_the_versions_that_doctor_knows(extra):
     known = {str(item) for item in read_requirements('optional')}
     wanted = {str(item) for item in read_requirements(extra)}

@@ -1,0 +1,165 @@
+"""The renderer of people: arguments; bodies, poses and labels where its extra is."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import mmhot.plugin  # noqa: F401 registers
+from mmhot.datasets import RenderedPeople
+from mmhot.io.packed_people import read_packed_people
+from mmhot.skeletons import get_skeleton
+
+ROOT = Path(__file__).parents[1]
+TOOL = ROOT / 'tools/render_people'
+MOTIONS = ROOT / 'tests/data/cmu_mocap/cmu_h36m17.npz'
+COCO = get_skeleton('coco-wholebody-133')
+
+
+def render(target, *args, motions=MOTIONS):
+    command = [sys.executable, TOOL, target, '--motions', motions, *args]
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True)
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    """The tool's own modules."""
+    pytest.importorskip('anny')
+    monkeypatch.syspath_prepend(str(TOOL))
+    import bodies
+    import poses
+
+    return bodies, poses
+
+
+@pytest.fixture(scope='module')
+def shard(tmp_path_factory):
+    """Eight people, and the same again."""
+    pytest.importorskip('anny')
+    shards = []
+    for _ in range(2):
+        folder = tmp_path_factory.mktemp('people')
+        done = render(folder, '--people', 8, '--bodies', 4, '--seed', 3)
+        assert done.returncode == 0, done.stderr
+        shards.append(folder / 'people_seed3_00.npz')
+    return shards
+
+
+@pytest.mark.parametrize(
+    ('args', 'message'),
+    [
+        (['--people', '0'], '--people must be at least 1, got 0'),
+        (['--shards', '-2'], '--shards must be at least 1, got -2'),
+        (['--without', 'S', 'mix'], 'no clip is left of --without'),
+        (['--panoramas', 'nowhere.tgz'], 'nowhere.tgz does not exist'),
+    ],
+)
+def test_bad_arguments_are_one_line(tmp_path, args, message):
+    done = render(tmp_path / 'out', *args)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert 'Traceback' not in done.stderr
+    assert not (tmp_path / 'out').exists()
+
+
+def test_missing_and_other_motions_are_one_line(tmp_path):
+    done = render(tmp_path / 'out', motions=tmp_path / 'none.npz')
+    assert done.returncode == 2
+    assert 'none.npz does not exist' in done.stderr
+    np.savez(tmp_path / 'flat.npz', walk=np.zeros((9, 17, 2)))
+    done = render(tmp_path / 'out', motions=tmp_path / 'flat.npz')
+    assert done.returncode == 2
+    assert 'walk must be (T, 17, 3), got (9, 17, 2)' in done.stderr
+
+
+@pytest.mark.slow
+def test_limbs_of_a_posed_body_point_where_the_pose_says(parts):
+    bodies, poses = parts
+    anny = bodies.build_anny()
+    model = bodies.read_body_model(anny)
+    shapes = bodies.draw_bodies(anny, 2, seed=1)
+    sampler = poses.PoseSampler(dict(np.load(MOTIONS)))
+    rng = np.random.default_rng(0)
+    joints = {
+        'shoulder': 'upperarm01',
+        'elbow': 'lowerarm01',
+        'wrist': 'wrist',
+        'hip': 'upperleg01',
+        'knee': 'lowerleg01',
+        'foot': 'foot',
+    }
+    for _ in range(50):
+        pose = sampler(rng)
+        posed = poses.pose_body(model, shapes, 1, pose, rng)
+        for name, ends in poses.LIMBS.items():
+            start, end = (
+                posed.heads[model.bones[f'{joints[part]}.{side[0].upper()}']]
+                for side, part in (joint.split('_') for joint in ends)
+            )
+            found = (end - start) / np.linalg.norm(end - start)
+            # the rig's limbs have a bone in the middle, a little beside the line
+            assert_allclose(found, pose.limbs[name], atol=5e-2, err_msg=name)
+        turned = posed.rotations @ posed.rotations.transpose(0, 2, 1)
+        assert_allclose(turned, np.broadcast_to(np.eye(3), turned.shape), atol=1e-9)
+
+
+@pytest.mark.slow
+def test_keypoints_of_a_body_at_rest_are_where_they_belong(parts):
+    bodies, _ = parts
+    model = bodies.read_body_model(bodies.build_anny())
+    points = dict(zip(COCO.joints, model.regressor @ model.template, strict=True))
+    for left, right in COCO.flip_pairs:
+        # somebody who faces -y has the left side at +x, and is about symmetric
+        a, b = points[COCO.joints[left]], points[COCO.joints[right]]
+        assert a[0] > b[0], COCO.joints[left]
+        assert_allclose(a, b * (-1, 1, 1), atol=0.012, err_msg=COCO.joints[left])
+    assert points['nose'][1] < points['left_ear'][1]
+    assert points['nose'][2] > points['left_shoulder'][2] > points['left_hip'][2]
+
+
+@pytest.mark.slow
+def test_labels_are_those_of_the_picture(shard):
+    people = read_packed_people(shard[0])
+    assert people.keypoints.shape == (8, 133, 2)
+    labelled = people.visibility > 0
+    assert (people.keypoints[labelled] >= 0).all()
+    assert (people.keypoints[labelled] < (192, 256)).all()
+    x, y, z = np.moveaxis(people.extras['cam3d'].astype(float), -1, 0)
+    fx, fy, cx, cy = people.extras['K'].T[..., None]
+    projected = np.stack([fx * x / z + cx, fy * y / z + cy], -1) - 0.5
+    body = labelled[:, :23] & (people.keypoints[:, :23] > 0).all(-1)
+    # half precision of the 3D costs up to a pixel in close-ups
+    assert_allclose(projected[body], people.keypoints[:, :23][body], atol=1.5)
+    assert 0.2 < (people.visibility[:, :17] == 2).mean() < 0.95
+    for index in range(8):
+        seen = people.keypoints[index][people.visibility[index] == 2]
+        x1, y1, x2, y2 = people.bboxes[index]
+        margin = 6  # joints lie in the body, and faces may be seen past hair
+        inside = (seen >= (x1 - margin, y1 - margin)).all(1)
+        assert (inside & (seen <= (x2 + margin, y2 + margin)).all(1)).mean() > 0.9
+        assert people.decode(index).shape == (256, 192, 3)
+        assert people.decode(index).std() > 10
+    for skeleton, number in (('coco-17', 17), ('coco-wholebody-133', 133)):
+        dataset = RenderedPeople(str(shard[0]), skeleton=skeleton)
+        assert dataset[0]['keypoints'].shape == (1, number, 2)
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_people(shard):
+    first, second = map(read_packed_people, shard)
+    assert_array_equal(first.keypoints, second.keypoints)
+    assert_array_equal(first.visibility, second.visibility)
+    assert_array_equal(first.images, second.images)
+
+
+@pytest.mark.slow
+def test_shards_that_exist_are_left_alone(shard):
+    before = shard[0].stat().st_mtime_ns
+    args = '--people', 8, '--bodies', 4, '--seed', 3
+    done = render(shard[0].parent, *args)
+    assert done.returncode == 0
+    assert 'all 1 shards are in' in done.stdout
+    assert shard[0].stat().st_mtime_ns == before

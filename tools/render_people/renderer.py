@@ -1,0 +1,339 @@
+"""Draw scenes of triangles with OpenGL: one light with shadows, and what is seen where.
+
+ModernGL draws off screen, with Mesa's software renderer where there is no graphics
+card (Debian: libegl1 libgl1-mesa-dri).
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import moderngl
+import numpy as np
+
+_SHADERS = Path(__file__).parent / 'shaders'
+_SHADOW_SIZE = 512
+_NOISE = 32  # samples a side, as cut.glsl knows
+_NEAR, _FAR = 0.05, 200.0
+_FAR_AWAY = 1e6  # depth of the background
+NO_CUT = (-100.0, 100.0, 0.0, 1.0)
+NO_CUT_LIMB = (100.0, -1.0, 0.0, -100.0)
+
+
+@dataclass
+class Surface:
+    """Triangles of one material.
+
+    Attributes:
+        position (np.ndarray): Vertices in the world: metres, z up, (V, 3).
+        normal (np.ndarray): Their normals, (V, 3).
+        rest (np.ndarray): Where they are at rest, at which fabrics lie, (V, 3).
+        triangles (np.ndarray): (F, 3).
+        place (np.ndarray): Arm, height and hair coordinates that cuts compare, and an
+            unused one, (V, 4).
+        colour (np.ndarray): Linear RGB, (V, 3), of surfaces without fabric.
+        fabric (int): Index of the fabric, -1 for none.
+        tile (float): Metres that a tile of the fabric covers.
+        gloss (float): Strength of highlights.
+        folds (tuple): Depth and size (metres) of folds, and speckle.
+        owner (int): Who it belongs to, 0 for things.
+        cut_height (tuple): See ``shaders/cut.glsl``.
+        cut_limb (tuple): As above.
+        seed (tuple): Shift of fabric and folds.
+        only_shadow (bool): Whether it merely darkens what is behind it.
+    """
+
+    position: np.ndarray
+    normal: np.ndarray
+    rest: np.ndarray
+    triangles: np.ndarray
+    place: np.ndarray | None = None
+    colour: np.ndarray | None = None
+    fabric: int = -1
+    tile: float = 0.5
+    gloss: float = 0.0
+    folds: tuple[float, float, float] = (0.0, 0.1, 0.0)
+    owner: int = 0
+    cut_height: tuple[float, ...] = NO_CUT
+    cut_limb: tuple[float, ...] = NO_CUT_LIMB
+    seed: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    only_shadow: bool = False
+
+
+@dataclass
+class Light:
+    """One distant light, and light from all sides; linear RGB.
+
+    Attributes:
+        direction (np.ndarray): Unit vector towards it, (3,).
+        sun (np.ndarray): Its colour, (3,); zeros for none.
+        sky (np.ndarray): Light from above, (3,).
+        ground (np.ndarray): Light from below, (3,).
+    """
+
+    direction: np.ndarray
+    sun: np.ndarray
+    sky: np.ndarray
+    ground: np.ndarray
+
+
+@dataclass
+class Camera:
+    """A pinhole camera: ``x = K (R p + t)``, x right, y down, z forward.
+
+    Attributes:
+        intrinsics (np.ndarray): fx, fy, cx, cy in pixels.
+        rotation (np.ndarray): World to camera, (3, 3).
+        translation (np.ndarray): World to camera, metres, (3,).
+        size (tuple[int, int]): Width and height in pixels.
+    """
+
+    intrinsics: np.ndarray
+    rotation: np.ndarray
+    translation: np.ndarray
+    size: tuple[int, int]
+
+    def to_camera(self, points: np.ndarray) -> np.ndarray:
+        """Points (..., 3) in the frame of the camera."""
+        return points @ self.rotation.T + self.translation
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Pixels (..., 2) of points (..., 3) in front of the camera."""
+        x, y, z = np.moveaxis(self.to_camera(points), -1, 0)
+        fx, fy, cx, cy = self.intrinsics
+        z = np.maximum(z, _NEAR)
+        return np.stack([fx * x / z + cx, fy * y / z + cy], -1)
+
+
+@dataclass
+class Scene:
+    """What to draw.
+
+    Attributes:
+        surfaces (list[Surface]): In any order.
+        light (Light): The light.
+        backdrop (np.ndarray): Linear RGB behind everything, float32 (H, W, 3).
+    """
+
+    light: Light
+    backdrop: np.ndarray
+    surfaces: list[Surface] = field(default_factory=list)
+
+
+class Renderer:
+    """Draws scenes of one size.
+
+    Args:
+        size (tuple[int, int]): Width and height in pixels.
+        fabrics (np.ndarray): Linear RGB tiles, uint8 (N, H, W, 3), N at most 2048.
+
+    Raises:
+        RuntimeError: If OpenGL 3.3 is not to be had; the message says what to install.
+    """
+
+    def __init__(self, size: tuple[int, int], fabrics: np.ndarray) -> None:
+        try:
+            self.gl = moderngl.create_context(
+                standalone=True, backend='egl', require=330
+            )
+        except Exception as error:
+            raise RuntimeError(
+                f'OpenGL 3.3 is needed to render ({error}); on Debian: apt-get install '
+                'libegl1 libgl1-mesa-dri'
+            ) from error
+        self.size = size
+        number, height, width, _ = fabrics.shape
+        self.fabrics = self.gl.texture_array(
+            (width, height, number), 3, np.ascontiguousarray(fabrics).tobytes()
+        )
+        self.fabrics.build_mipmaps()
+        self.fabrics.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+        noise = np.random.default_rng(0).integers(0, 256, (_NOISE,) * 3, np.uint8)
+        self.noise = self.gl.texture3d((_NOISE,) * 3, 1, noise.tobytes())
+        vertex = _source('surface.vert')
+        self.program = self.gl.program(vertex, _source('surface.frag'))
+        self.outline = self.gl.program(vertex, _source('outline.frag'))
+        self.radiance = self.gl.texture(size, 4, dtype='f4')
+        self.seen = self.gl.texture(size, 2, dtype='f4')
+        self.target = self.gl.framebuffer(
+            [self.radiance, self.seen], self.gl.depth_renderbuffer(size)
+        )
+        self.shadow = self.gl.depth_texture((_SHADOW_SIZE, _SHADOW_SIZE))
+        self.shadow.compare_func = ''
+        self.shadow_target = self.gl.framebuffer(depth_attachment=self.shadow)
+
+    def __call__(
+        self, scene: Scene, camera: Camera, focus: np.ndarray, radius: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw a scene.
+
+        Args:
+            scene (Scene): What to draw.
+            camera (Camera): From where; of this renderer's size.
+            focus (np.ndarray): Around which shadows are drawn, (3,).
+            radius (float): As far as this from it, metres.
+
+        Returns:
+            tuple[np.ndarray, np.ndarray, np.ndarray]: Linear RGB, float32 (H, W, 3);
+            depth in metres, float32 (H, W); and whose surface it is, int (H, W).
+        """
+        to_light = _light_matrix(scene.light.direction, focus, radius)
+        buffers = [self._upload(surface) for surface in scene.surfaces]
+        self._draw_shadows(scene, buffers, to_light)
+        self._draw_surfaces(scene, camera, buffers, to_light)
+        for pair in buffers:
+            for buffer in pair:
+                buffer.release()
+        width, height = self.size
+        radiance = np.frombuffer(self.radiance.read(), np.float32)
+        seen = np.frombuffer(self.seen.read(), np.float32)
+        radiance = radiance.reshape(height, width, 4)[::-1]
+        seen = seen.reshape(height, width, 2)[::-1]
+        covered = radiance[..., 3:]
+        picture = radiance[..., :3] + (1 - covered) * scene.backdrop
+        depth = np.where(seen[..., 0] > 0, seen[..., 0], _FAR_AWAY)
+        return picture, depth, np.rint(seen[..., 1]).astype(int)
+
+    def _upload(self, surface: Surface) -> tuple[moderngl.Buffer, moderngl.Buffer]:
+        number = len(surface.position)
+        place = np.zeros((number, 4)) if surface.place is None else surface.place
+        colour = np.ones((number, 3)) if surface.colour is None else surface.colour
+        columns = (surface.position, surface.normal, surface.rest, place, colour)
+        vertices = np.concatenate(columns, 1, dtype=np.float32, casting='same_kind')
+        indices = np.ascontiguousarray(surface.triangles, np.int32)
+        return self.gl.buffer(vertices.tobytes()), self.gl.buffer(indices.tobytes())
+
+    def _draw_shadows(self, scene: Scene, buffers: list, to_light: np.ndarray) -> None:
+        self.shadow_target.use()
+        self.shadow_target.clear()
+        self.gl.enable_only(moderngl.DEPTH_TEST)
+        self.noise.use(2)
+        if not np.any(scene.light.sun):
+            return
+        program = self.outline
+        _set(program, view=np.eye(4), projection=to_light, random=2)
+        for surface, pair in zip(scene.surfaces, buffers, strict=True):
+            if not surface.only_shadow:
+                self._draw(program, surface, pair)
+
+    def _draw_surfaces(
+        self, scene: Scene, camera: Camera, buffers: list, to_light: np.ndarray
+    ) -> None:
+        self.target.use()
+        self.target.clear()
+        self.gl.enable_only(moderngl.DEPTH_TEST)
+        light = scene.light
+        view = np.eye(4)
+        view[:3, :3], view[:3, 3] = camera.rotation, camera.translation
+        self.fabrics.use(0)
+        self.shadow.use(1)
+        _set(
+            self.program,
+            view=view,
+            projection=_projection(camera),
+            to_light=to_light,
+            fabrics=0,
+            shadow=1,
+            random=2,
+            eye=-camera.rotation.T @ camera.translation,
+            sun_direction=light.direction,
+            sun=light.sun,
+            sky=light.sky,
+            ground=light.ground,
+        )
+        # depth first, so that each pixel is shaded once
+        self.gl.enable_only(moderngl.DEPTH_TEST)
+        self.noise.use(2)
+        _set(self.outline, view=view, projection=_projection(camera), random=2)
+        self.target.color_mask = ((False,) * 4,) * 2
+        for surface, pair in zip(scene.surfaces, buffers, strict=True):
+            self._draw(self.outline, surface, pair)
+        self.target.color_mask = ((True,) * 4,) * 2
+        self.target.depth_mask = False
+        self.gl.depth_func = '=='
+        for surface, pair in zip(scene.surfaces, buffers, strict=True):
+            _set(
+                self.program,
+                material=(surface.fabric, surface.tile, surface.gloss, surface.owner),
+                surface=(*surface.folds, float(surface.only_shadow)),
+                seed=surface.seed,
+            )
+            self._draw(self.program, surface, pair)
+        self.gl.depth_func = '<'
+        self.target.depth_mask = True
+
+    def _draw(
+        self,
+        program: moderngl.Program,
+        surface: Surface,
+        pair: tuple[moderngl.Buffer, moderngl.Buffer],
+    ) -> None:
+        _set(program, cut_height=surface.cut_height, cut_limb=surface.cut_limb)
+        layout = (('3f', 'position'), ('3f', 'normal'), ('3f', 'rest'))
+        layout += (('4f', 'place'), ('3f', 'colour'))
+        known = [
+            (size if name in program else _skip(size), name) for size, name in layout
+        ]
+        array = self.gl.vertex_array(
+            program,
+            [
+                (
+                    pair[0],
+                    ' '.join(size for size, _ in known),
+                    *(name for size, name in known if 'x' not in size),
+                )
+            ],
+            pair[1],
+        )
+        array.render()
+        array.release()
+
+
+def _skip(size: str) -> str:
+    """Bytes that a program does not read."""
+    return f'{int(size[0]) * 4}x'
+
+
+def _source(name: str) -> str:
+    text = (_SHADERS / name).read_text()
+    return text.replace('//#include cut.glsl', (_SHADERS / 'cut.glsl').read_text())
+
+
+def _set(program: moderngl.Program, **uniforms) -> None:
+    """Set those uniforms that a program has; matrices row by row."""
+    for name, value in uniforms.items():
+        if name not in program:
+            continue
+        value = np.asarray(value)
+        if value.ndim == 2:
+            program[name].write(np.ascontiguousarray(value.T, np.float32).tobytes())
+        else:
+            program[name].value = tuple(value) if value.ndim else value.item()
+
+
+def _projection(camera: Camera) -> np.ndarray:
+    """OpenGL's clip space of camera coordinates with y down, z forward."""
+    fx, fy, cx, cy = camera.intrinsics
+    width, height = camera.size
+    depth = _FAR - _NEAR
+    return np.array(
+        [
+            [2 * fx / width, 0, 2 * cx / width - 1, 0],
+            [0, -2 * fy / height, 1 - 2 * cy / height, 0],
+            [0, 0, (_FAR + _NEAR) / depth, -2 * _FAR * _NEAR / depth],
+            [0, 0, 1, 0],
+        ]
+    )
+
+
+def _light_matrix(
+    direction: np.ndarray, focus: np.ndarray, radius: float
+) -> np.ndarray:
+    """Orthographic view from the light, of a ball around the focus."""
+    aside = np.cross(
+        direction, (0.0, 0.0, 1.0) if abs(direction[2]) < 0.9 else (1, 0, 0)
+    )
+    aside = aside / np.linalg.norm(aside)
+    axes = np.stack([aside, np.cross(direction, aside), -direction]) / radius
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = axes, -axes @ focus
+    return matrix

@@ -1,0 +1,355 @@
+"""Scenes: a person to label, others, furniture, a place, light and a camera."""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from bodies import Bodies, BodyModel
+from poses import PosedBody, PoseSampler, pose_body
+from renderer import Camera, Light, Scene, Surface
+from scipy.spatial.transform import Rotation
+from things import draw_look, place_ball, place_box, place_post
+from wardrobe import Wardrobe
+
+from mmhot.io.panoramas import view
+
+_EYE = np.eye(3)
+_PADDING = 1.35  # of the box, as in the shards that there are
+_FOCAL = 1000.0
+# How many others there are, and how often.
+_OTHERS = ((0, 0.48), (1, 0.24), (2, 0.14), (3, 0.08), (5, 0.06))
+_FROM_FRONT, _FRONT_SPREAD = 0.5, np.radians(50)
+_TRUNCATED, _FROM_BELOW = 0.42, 0.6
+_OCCLUDED, _TABLE, _CLUTTERED, _WALLED, _FLOORED = 0.18, 0.14, 0.5, 0.4, 0.55
+_SUNNY = 0.7
+_PARTS = ('foot.L', 'foot.R', 'head', 'wrist.L', 'wrist.R')
+
+
+@dataclass
+class Actor:
+    """Somebody in a scene.
+
+    Attributes:
+        body (int): Which of the bodies.
+        posed (PosedBody): In the world, metres, z up.
+        front (np.ndarray): Where its chest points, unit vector on the ground, (3,).
+        seated (bool): Whether it sits.
+        owner (int): Its number; the one to label is 1.
+    """
+
+    body: int
+    posed: PosedBody
+    front: np.ndarray
+    seated: bool
+    owner: int
+
+
+@dataclass
+class Shot:
+    """A scene, and how it is looked at.
+
+    Attributes:
+        scene (Scene): What is there.
+        camera (Camera): Of the crop.
+        actor (Actor): Who is labelled.
+        frame (np.ndarray): The photograph's part of the crop, x1, y1, x2, y2 pixels.
+    """
+
+    scene: Scene
+    camera: Camera
+    actor: Actor
+    frame: np.ndarray
+
+
+class SceneSampler:
+    """Draws shots.
+
+    Args:
+        model (BodyModel): What bodies have in common.
+        bodies (Bodies): Their shapes.
+        poses (PoseSampler): Their poses.
+        panoramas (list[np.ndarray]): Places: linear BGR with a median of 1.
+        num_fabrics (int): Of the renderer.
+        size (tuple[int, int]): Of crops, width and height in pixels.
+    """
+
+    def __init__(
+        self,
+        model: BodyModel,
+        bodies: Bodies,
+        poses: PoseSampler,
+        panoramas: list[np.ndarray],
+        num_fabrics: int,
+        size: tuple[int, int],
+    ) -> None:
+        self.model, self.bodies, self.poses = model, bodies, poses
+        self.panoramas, self.num_fabrics, self.size = panoramas, num_fabrics, size
+        self.wardrobe = Wardrobe(model, num_fabrics)
+
+    def __call__(self, rng: np.random.Generator) -> Shot | None:
+        """Draw one; ``None`` if the person would hardly be in it."""
+        actor = self._actor(rng, 1, np.zeros(2))
+        rotation, translation = _look_at(actor, rng)
+        camera = Camera(
+            np.array((_FOCAL, _FOCAL, 0.0, 0.0)), rotation, translation, self.size
+        )
+        cropped = self._crop(camera, actor, rng)
+        if cropped is None:
+            return None
+        camera, frame = cropped
+        actors = [actor, *self._others(camera, rng)]
+        surfaces = [
+            surface
+            for somebody in actors
+            for surface in self.wardrobe(
+                self.bodies, somebody.body, somebody.posed, somebody.owner, rng
+            )
+        ]
+        for somebody in actors:
+            if somebody.seated:
+                surfaces += self._seat(somebody, rng)
+        surfaces += self._surroundings(camera, actor, rng)
+        backdrop, sky, ground = self._place(camera, rng)
+        scene = Scene(_light(sky, ground, rng), backdrop, surfaces)
+        return Shot(scene, camera, actor, frame)
+
+    def _actor(self, rng: np.random.Generator, owner: int, at: np.ndarray) -> Actor:
+        body = int(rng.integers(len(self.bodies.vertices)))
+        pose = self.poses(rng)
+        turn = Rotation.from_euler('z', rng.uniform(-np.pi, np.pi))
+        posed = pose_body(self.model, self.bodies, body, pose, rng)
+        front = (turn * pose.chest).apply((0, -1, 0)) * (1, 1, 0)
+        shift = np.append(at, -posed.vertices[:, 2].min())
+        root = posed.heads[0] * (1, 1, 0)
+        matrix = turn.as_matrix()
+        posed = PosedBody(
+            rotations=matrix @ posed.rotations,
+            heads=(posed.heads - root) @ matrix.T + shift,
+            vertices=((posed.vertices - root) @ matrix.T + shift).astype(np.float32),
+        )
+        front = front / max(np.linalg.norm(front), 1e-6)
+        return Actor(body, posed, front, pose.seated, owner)
+
+    def _others(self, camera: Camera, rng: np.random.Generator) -> list[Actor]:
+        numbers, shares = zip(*_OTHERS, strict=True)
+        aside, _, forward = camera.rotation
+        others = []
+        for owner in range(rng.choice(numbers, p=shares)):
+            sideways = rng.choice((-1, 1)) * rng.uniform(0.2, 1.3)
+            behind = (
+                rng.uniform(0.2, 2.5) if rng.random() < 0.75 else rng.uniform(-0.8, 0)
+            )
+            at = (sideways * aside + behind * forward)[:2]
+            others.append(self._actor(rng, owner + 2, at))
+        return others
+
+    def _crop(
+        self, camera: Camera, actor: Actor, rng: np.random.Generator
+    ) -> tuple[Camera, np.ndarray] | None:
+        """Aim the camera at what the photograph shows of a person."""
+        points = actor.posed.vertices[::7]
+        if (camera.to_camera(points)[:, 2] < 0.3).any():
+            return None
+        pixels = camera.project(points)
+        box = np.concatenate([pixels.min(0), pixels.max(0)])
+        seen, frame = _truncate(box, rng)
+        width, height = self.size
+        centre = (seen[:2] + seen[2:]) / 2
+        spans = (seen[2:] - seen[:2]) / (width, height)
+        scale = 1 / (spans.max() * _PADDING)
+        intrinsics = np.append(
+            np.full(2, _FOCAL * scale), np.array((width, height)) / 2 - centre * scale
+        )
+        frame = (frame - np.tile(centre, 2)) * scale + np.tile((width, height), 2) / 2
+        return replace(camera, intrinsics=intrinsics), frame
+
+    def _seat(self, actor: Actor, rng: np.random.Generator) -> list[Surface]:
+        """A box to sit on, perhaps with a back or wheels."""
+        posed, bones = actor.posed, self.model.bones
+        root = posed.heads[bones['root']]
+        top = root[2] - rng.uniform(0.09, 0.15)
+        turn = _facing(actor.front)
+        look = draw_look(self.num_fabrics, rng, 0.4)
+        kind = rng.random()
+        if kind < 0.12 or top < 0.1:
+            return []
+        deep = rng.uniform(0.16, 0.3)
+        wide = rng.uniform(0.2, 0.35) if kind < 0.7 else rng.uniform(0.5, 1.5)
+        solid = top / 2 if rng.random() < 0.5 else 0.03
+        floor = np.array((root[0], root[1], 0)) + turn @ (0, -deep + 0.16, 0)
+        things = [
+            place_box(floor + (0, 0, top - solid), turn, (wide, deep, solid), **look)
+        ]
+        if rng.random() < 0.55:
+            tall = rng.uniform(0.15, 0.4)
+            at = floor + turn @ (0, deep + 0.03, 0) + (0, 0, top + tall)
+            things.append(place_box(at, turn, (wide, 0.03, tall), **look))
+        if rng.random() < 0.2:
+            spin = turn @ Rotation.from_euler('y', 90, degrees=True).as_matrix()
+            dark = np.full(3, rng.uniform(0.01, 0.1))
+            for side in (-1, 1):
+                at = floor + turn @ (side * (wide + 0.04), 0.05, 0) + (0, 0, 0.3)
+                things.append(place_post(at, spin, (0.3, 0.3, 0.02), colour=dark))
+        return things
+
+    def _surroundings(
+        self, camera: Camera, actor: Actor, rng: np.random.Generator
+    ) -> list[Surface]:
+        things = [self._floor(rng)]
+        centre = actor.posed.heads[0]
+        aside, forward = camera.rotation[0], camera.rotation[2]
+        ahead = forward * (1, 1, 0) / max(np.linalg.norm(forward[:2]), 1e-6)
+        if rng.random() < _WALLED:
+            at = centre * (1, 1, 0) + ahead * rng.uniform(0.5, 5)
+            turn = _facing(ahead) @ _yaw(rng.normal(0, 0.4))
+            look = draw_look(self.num_fabrics, rng, 1.2)
+            things.append(place_box(at, turn, (20, 0.05, 4), **look))
+        if rng.random() < _CLUTTERED:
+            for _ in range(rng.integers(2, 13)):
+                away = ahead * rng.uniform(0.4, 5) + aside * rng.normal(0, 1.6)
+                things.append(self._thing(centre + away, 0.5, rng))
+        if rng.random() < _TABLE:
+            turn = _facing(actor.front)
+            top = rng.uniform(0.6, 1.1)
+            at = centre * (1, 1, 0) + actor.front * rng.uniform(0.45, 0.8)
+            half = np.array((rng.uniform(0.3, 1.2), rng.uniform(0.15, 0.4), 0.02))
+            if rng.random() < 0.4:
+                half[2] = top / 2
+            look = draw_look(self.num_fabrics, rng, 0.6)
+            things.append(place_box(at + (0, 0, top - half[2]), turn, half, **look))
+        if rng.random() < _OCCLUDED:
+            eye = -camera.rotation.T @ camera.translation
+            near = actor.posed.heads[self.model.bones[rng.choice(_PARTS)]]
+            at = near + (eye - near) * rng.uniform(0.15, 0.5)
+            things.append(self._thing(at, 0.12, rng, floating=True))
+        return things
+
+    def _floor(self, rng: np.random.Generator) -> Surface:
+        floor = np.array((0, 0, -0.02))
+        if rng.random() < _FLOORED:
+            look = draw_look(self.num_fabrics, rng, 1.0)
+            return place_box(floor, _EYE, (60, 60, 0.02), **look)
+        return place_box(floor, _EYE, (60, 60, 0.02), only_shadow=True)
+
+    def _thing(
+        self,
+        at: np.ndarray,
+        size: float,
+        rng: np.random.Generator,
+        floating: bool = False,
+    ) -> Surface:
+        half = size * np.exp(rng.normal(0, 0.6, 3))
+        place = (place_box, place_ball, place_post)[rng.integers(3)]
+        turn = _yaw(rng.uniform(0, np.pi))
+        if not floating:
+            at = np.array((at[0], at[1], half[2]))
+        elif rng.random() < 0.5:
+            turn = Rotation.random(random_state=rng).as_matrix()
+        return place(at, turn, half, **draw_look(self.num_fabrics, rng, 0.5))
+
+    def _place(
+        self, camera: Camera, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What is behind everything, and the light of the upper and lower half."""
+        width, height = self.size
+        if not self.panoramas or rng.random() < 0.15:
+            colours = rng.uniform(0.02, 1, (2, 3))
+            ramp = np.linspace(0, 1, height)[:, None, None]
+            backdrop = (1 - ramp) * colours[0] + ramp * colours[1]
+            backdrop = np.broadcast_to(backdrop, (height, width, 3))
+            return backdrop.astype(np.float32), colours[0], colours[1]
+        panorama = self.panoramas[rng.integers(len(self.panoramas))]
+        pitch = np.arcsin(np.clip(camera.rotation[2, 2], -1, 1))
+        spread = 2 * np.arctan(width / 2 / camera.intrinsics[0])
+        picture = view(
+            panorama,
+            (width // 2, height // 2),
+            fov=np.clip(spread * rng.uniform(1, 3), np.radians(25), np.radians(110)),
+            yaw=rng.uniform(-np.pi, np.pi),
+            pitch=pitch,
+            exposure=np.exp(rng.normal(0, 0.5)),
+        )
+        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)
+        backdrop = (picture[..., ::-1] / np.float32(255)) ** 2.2
+        half = len(panorama) // 2
+        above, below = (
+            np.minimum(part, 4).mean((0, 1))[::-1]
+            for part in (panorama[:half], panorama[half:])
+        )
+        return backdrop, 0.4 * above, 0.4 * below
+
+
+def _look_at(actor: Actor, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Rotation and translation of a camera that sees somebody."""
+    distance = np.exp(rng.uniform(np.log(1.6), np.log(11)))
+    elevation = rng.normal(np.radians(5), np.radians(11))
+    if rng.random() < 0.08:
+        elevation = rng.uniform(np.radians(25), np.radians(70))
+    azimuth = np.arctan2(actor.front[1], actor.front[0])
+    if rng.random() < _FROM_FRONT:
+        azimuth += rng.normal(0, _FRONT_SPREAD)
+    else:
+        azimuth += rng.uniform(-np.pi, np.pi)
+    spread = np.radians(4 if rng.random() < 0.93 else 30)
+    centre = actor.posed.vertices.mean(0)
+    towards = np.array(
+        (
+            np.cos(elevation) * np.cos(azimuth),
+            np.cos(elevation) * np.sin(azimuth),
+            np.sin(elevation),
+        )
+    )
+    forward = -towards
+    aside = np.cross(forward, (0, 0, 1.0))
+    aside = aside / np.linalg.norm(aside)
+    upright = np.stack([aside, np.cross(forward, aside), forward])
+    roll = Rotation.from_euler('z', rng.normal(0, spread)).as_matrix()
+    rotation = roll @ upright
+    return rotation, -rotation @ (centre + distance * towards)
+
+
+def _truncate(
+    box: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Let a photograph end within somebody: what is left of the box, and its edges."""
+    size = box[2:] - box[:2]
+    frame = np.concatenate(
+        [box[:2] - size * rng.uniform(0, 2, 2), box[2:] + size * rng.uniform(0, 2, 2)]
+    )
+    if rng.random() < _TRUNCATED:
+        if rng.random() < _FROM_BELOW:
+            frame[3] = box[1] + size[1] * rng.uniform(0.28, 0.95)
+        else:
+            side = rng.integers(4)
+            lost = size[side % 2] * rng.uniform(0.05, 0.5)
+            frame[side] = box[side] + (lost if side < 2 else -lost)
+    seen = np.concatenate(
+        [np.maximum(box[:2], frame[:2]), np.minimum(box[2:], frame[2:])]
+    )
+    return seen, frame
+
+
+def _light(sky: np.ndarray, ground: np.ndarray, rng: np.random.Generator) -> Light:
+    elevation = np.arcsin(rng.uniform(0.15, 1))
+    azimuth = rng.uniform(-np.pi, np.pi)
+    direction = np.array(
+        (
+            np.cos(elevation) * np.cos(azimuth),
+            np.cos(elevation) * np.sin(azimuth),
+            np.sin(elevation),
+        )
+    )
+    sun = np.zeros(3)
+    if rng.random() < _SUNNY:
+        warmth = rng.normal(0, 0.12)
+        sun = np.array((1 + warmth, 1.0, 1 - warmth)) * np.exp(rng.normal(0.2, 0.6))
+    return Light(direction, sun, np.maximum(sky, 0.05), np.maximum(ground, 0.03))
+
+
+def _facing(front: np.ndarray) -> np.ndarray:
+    """Rotation about the vertical that takes -y to a direction."""
+    return _yaw(np.arctan2(front[1], front[0]) + np.pi / 2)
+
+
+def _yaw(angle: float) -> np.ndarray:
+    return Rotation.from_euler('z', angle).as_matrix()

@@ -1,0 +1,416 @@
+"""What people wear: garments cut from MakeHuman's layers, hair, and belongings."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from bodies import EYES, LAYERS, Bodies, BodyModel
+from fabrics import draw_colour
+from poses import PosedBody
+from renderer import NO_CUT, NO_CUT_LIMB, Surface
+from scipy.sparse import csr_matrix
+from things import place_ball, place_box
+
+from mmhot.skeletons import get_skeleton
+
+_ARM_BONES = ('upperarm', 'lowerarm', 'wrist', 'finger', 'metacarpal')
+# Linear RGB of the darkest and of the lightest skin, and of lips.
+_DARK, _LIGHT = np.array((0.045, 0.022, 0.014)), np.array((0.72, 0.46, 0.36))
+_RED = np.array((0.45, 0.12, 0.11))
+_HAIR = np.array(
+    [(0.01, 0.008, 0.007), (0.03, 0.017, 0.01), (0.09, 0.045, 0.02)]
+    + [(0.3, 0.19, 0.08), (0.18, 0.05, 0.015), (0.4, 0.39, 0.38)]
+)
+# The skin draws back from where clothes cover it by so much more than their edges.
+_UNDER_CLOTHES, _SEAM = -0.012, 0.04
+_HAIR_SHARES = (0.38, 0.26, 0.13, 0.1, 0.04, 0.09)
+
+
+@dataclass
+class _Fit:
+    """Where a garment ends and how far from the skin it is.
+
+    Heights count 0 at the ankles, 1 at the hips and 2 at the neck; arms from 0 at the
+    shoulder to 1 at the wrist.
+    """
+
+    low: float
+    high: float
+    sleeve: float = 0.006  # none: less would cut at random where there is no arm
+    push: float = 0.01
+    hem: float = 0.0
+    neck: float = 0.0
+    neck_width: float = 0.08
+    opening: float = -1.0
+
+
+class Wardrobe:
+    """Dresses bodies.
+
+    Args:
+        model (BodyModel): What bodies have in common.
+        num_fabrics (int): Of the renderer.
+    """
+
+    def __init__(self, model: BodyModel, num_fabrics: int) -> None:
+        self.model = model
+        self.num_fabrics = num_fabrics
+        self.place = _coordinates(model)
+        self.layers = {
+            name: _Layer(model.triangles[name], self.place, model.template)
+            for name in (*LAYERS, *EYES)
+        }
+        body = model.triangles['body']
+        scalp = body[(self.place[body, 2] > -2).any(1)]
+        self.layers['scalp'] = _Layer(scalp, self.place, model.template)
+        self.beard = _beard(model)
+        self.brows = _brows(model)
+
+    def __call__(
+        self,
+        bodies: Bodies,
+        index: int,
+        posed: PosedBody,
+        owner: int,
+        rng: np.random.Generator,
+    ) -> list[Surface]:
+        """Draw an outfit and put it on.
+
+        Args:
+            bodies (Bodies): All bodies.
+            index (int): Which one it is.
+            posed (PosedBody): The same body in its pose.
+            owner (int): Number of the person in the scene, at least 1.
+            rng (np.random.Generator): Chance.
+
+        Returns:
+            list[Surface]: The body and all that it wears.
+        """
+        wearer = _Wearer(self, bodies.vertices[index], posed, owner, rng)
+        gender, age, tone = bodies.traits[index]
+        hair = _HAIR[rng.choice(len(_HAIR), p=_HAIR_SHARES)] * rng.uniform(0.6, 1.4)
+        style = _hair_style(rng, gender, age)
+        bearded = gender < 0.5 and age > 0.6 and rng.random() < 0.35
+        wearer.clothes(gender)
+        wearer.skin(tone, hair, style, bearded)
+        wearer.hair(hair, style)
+        wearer.belongings()
+        return wearer.surfaces
+
+
+class _Layer:
+    """Triangles of one layer, with its vertices numbered anew."""
+
+    def __init__(
+        self, triangles: np.ndarray, place: np.ndarray, template: np.ndarray
+    ) -> None:
+        self.vertices, local = np.unique(triangles, return_inverse=True)
+        self.triangles = local.reshape(-1, 3).astype(np.int32)
+        self.place = place[self.vertices]
+        faces = np.repeat(np.arange(len(triangles)), 3)
+        shape = (len(self.vertices), len(triangles))
+        ones = np.ones(len(faces), np.float32)
+        self.incidence = csr_matrix((ones, (self.triangles.ravel(), faces)), shape)
+        rest = template[self.vertices]
+        outwards = (rest - rest.mean(0)) * (1, 1, 0)
+        # MakeHuman's layers do not all wind the same way
+        self.sign = np.sign(np.sum(self.normals(rest, 1.0) * outwards))
+
+    def normals(self, position: np.ndarray, sign: float | None = None) -> np.ndarray:
+        corners = position[self.triangles]
+        edges = corners[:, 1:] - corners[:, :1]
+        normals = self.incidence @ np.cross(edges[:, 0], edges[:, 1])
+        length = np.linalg.norm(normals, axis=1, keepdims=True)
+        return (
+            normals / np.maximum(length, 1e-12) * (self.sign if sign is None else sign)
+        )
+
+
+class _Wearer:
+    """A person while it dresses."""
+
+    def __init__(
+        self,
+        wardrobe: Wardrobe,
+        rest: np.ndarray,
+        posed: PosedBody,
+        owner: int,
+        rng: np.random.Generator,
+    ) -> None:
+        self.wardrobe, self.rest, self.posed = wardrobe, rest, posed
+        self.owner, self.rng = owner, rng
+        self.surfaces: list[Surface] = []
+        self.covered = np.zeros(len(wardrobe.layers['body'].vertices), bool)
+
+    def skin(self, tone: float, hair: np.ndarray, style: str, bearded: bool) -> None:
+        """The body itself, and its eyes."""
+        rng, wardrobe = self.rng, self.wardrobe
+        masks = wardrobe.model.masks
+        skin = _DARK * (_LIGHT / _DARK) ** tone * rng.uniform(0.9, 1.1, 3)
+        colour = np.tile(skin, (len(self.rest), 1))
+        _blend(colour, masks['lips'] * rng.uniform(0.2, 0.9), skin * 0.4 + _RED * 0.3)
+        _blend(colour, masks['inside-mouth'], np.array((0.1, 0.03, 0.03)))
+        _blend(colour, masks['fingernails'] * 0.5, skin * 0.5 + 0.3)
+        _blend(colour, wardrobe.brows * rng.uniform(0.4, 1), hair)
+        if bearded:
+            _blend(colour, wardrobe.beard * rng.uniform(0.3, 0.9), hair)
+        if style != 'bald':
+            _blend(colour, np.clip(wardrobe.place[:, 2] * 8 + 0.5, 0, 1) * 0.8, hair)
+        body = wardrobe.layers['body']
+        self._add(
+            'body',
+            push=_UNDER_CLOTHES * self.covered,
+            triangles=body.triangles[~self.covered[body.triangles].all(1)],
+            colour=colour[body.vertices],
+            gloss=rng.uniform(0, 0.15),
+        )
+        white, iris = np.full(3, 0.6), _DARK * rng.uniform(0.5, 5)
+        for name in EYES:
+            eye = wardrobe.layers[name]
+            rest = self.rest[eye.vertices]
+            middle = (rest.max(0) + rest.min(0)) / 2
+            radius = np.linalg.norm((rest - middle)[:, [0, 2]], axis=1)
+            dark = (radius < 0.45 * radius.max()) & (rest[:, 1] < middle[1])
+            self._add(name, colour=np.where(dark[:, None], iris, white), gloss=0.6)
+
+    def hair(self, colour: np.ndarray, style: str) -> None:
+        """Hair, short or long, or what covers it."""
+        rng = self.rng
+        start = rng.uniform(-0.25, 0.15)
+        cap = {'short': (0.004, 0.03), 'long': (0.012, 0.03), 'hat': (0.01, 0.03)}
+        if style in cap:
+            look = self._fabric() if style == 'hat' else {}
+            self._add(
+                'scalp',
+                push=rng.uniform(*cap[style]),
+                colour=np.tile(
+                    colour, (len(self.wardrobe.layers['scalp'].vertices), 1)
+                ),
+                cut_limb=(*NO_CUT_LIMB[:2], 0.15, start),
+                folds=(rng.uniform(0.02, 0.25), 0.015, 0.5),
+                **look,
+            )
+        if style in ('long', 'scarf'):
+            look = self._fabric() if style == 'scarf' else {}
+            layer = self.wardrobe.layers['helper-hair']
+            self._add(
+                'helper-hair',
+                push=rng.uniform(0.005, 0.02),
+                colour=np.tile(colour, (len(layer.vertices), 1)),
+                cut_height=(rng.uniform(1.4, 2.15), *NO_CUT[1:]),
+                cut_limb=(NO_CUT_LIMB[0], rng.uniform(0.045, 0.075), 0.1, -100.0),
+                folds=(rng.uniform(0.1, 0.4), 0.02, 0.5),
+                **look,
+            )
+
+    def clothes(self, gender: float) -> None:
+        """Something below, something above, shoes."""
+        rng = self.rng
+        if rng.random() < 0.04:
+            self._swimwear(gender)
+            return
+        skirt = rng.random() < (0.28 if gender > 0.5 else 0.02)
+        dress = skirt and rng.random() < 0.5
+        waist = rng.uniform(1.12, 1.38)
+        look = self._fabric()
+        if skirt:
+            self._skirt(waist, look)
+        else:
+            self._trousers(waist, look)
+        self._top(waist, look if dress else self._fabric())
+        if rng.random() < 0.3:
+            self._jacket()
+        if rng.random() < 0.93:
+            shoe = _Fit(-1, rng.uniform(0.02, 0.35), push=rng.uniform(0.008, 0.016))
+            self._garment(shoe, self._fabric(), 'helper-tights')
+
+    def belongings(self) -> None:
+        """Things on the back, on the nose, on the head or in a hand."""
+        rng, bones = self.rng, self.wardrobe.model.bones
+        heads, turns = self.posed.heads, self.posed.rotations
+        if rng.random() < 0.12:
+            half = rng.uniform((0.1, 0.05, 0.14), (0.19, 0.12, 0.26))
+            back = heads[bones['spine02']] + turns[bones['spine02']] @ (0, 0.14, 0.02)
+            self._thing(place_box, back, turns[bones['spine02']], half)
+        if rng.random() < 0.12:
+            turn = turns[bones['head']]
+            for side in ('L', 'R'):
+                eye = heads[bones[f'eye.{side}']] + turn @ (0, -0.035, 0)
+                self._thing(place_ball, eye, turn, np.array((0.026, 0.004, 0.02)))
+        if rng.random() < 0.1:
+            turn = turns[bones['head']]
+            brow = heads[bones['head']] + turn @ (0, -0.13, 0.1)
+            size = rng.uniform((0.07, 0.06, 0.004), (0.16, 0.16, 0.012))
+            self._thing(place_ball, brow, turn, size)
+        for side in ('L', 'R'):
+            if rng.random() < 0.12:
+                bone = bones[f'finger3-1.{side}']
+                half = np.exp(rng.uniform(np.log(0.01), np.log(0.2), 3))
+                place = place_box if rng.random() < 0.6 else place_ball
+                at = heads[bone] + turns[bone] @ (0, 0, -half[2])
+                self._thing(place, at, turns[bone], half)
+
+    def _trousers(self, waist: float, look: dict) -> None:
+        rng = self.rng
+        short = rng.random() < 0.28
+        low = rng.uniform(0.4, 0.85) if short else rng.uniform(-0.02, 0.14)
+        wide = rng.choice((0.002, 0.012, 0.025, 0.045), p=(0.2, 0.4, 0.3, 0.1))
+        fit = _Fit(low, waist, push=0.006 + wide * 0.4, hem=wide)
+        self._garment(fit, look, 'helper-tights')
+
+    def _skirt(self, waist: float, look: dict) -> None:
+        low = self.rng.uniform(0.05, 0.75)
+        self._garment(_Fit(low, waist, 10, push=0.01), look, 'helper-skirt')
+        if self.rng.random() < 0.4:
+            fit = _Fit(-0.05, waist, push=0.003)
+            self._garment(fit, self._fabric(), 'helper-tights')
+
+    def _top(self, waist: float, look: dict) -> None:
+        rng = self.rng
+        tucked = rng.random() < 0.35
+        sleeve = rng.choice(
+            (0.08, 0.3, 0.42, 0.75, 1.02), p=(0.12, 0.2, 0.25, 0.08, 0.35)
+        )
+        fit = _Fit(
+            low=waist - (0.03 if tucked else rng.uniform(-0.08, 0.4)),
+            high=rng.uniform(1.9, 2.06),
+            sleeve=sleeve * rng.uniform(0.92, 1.06),
+            push=rng.choice((0.006, 0.014, 0.028), p=(0.25, 0.5, 0.25)),
+            hem=0.0 if tucked else rng.uniform(0, 0.03),
+            neck=rng.uniform(0, 0.2) if rng.random() < 0.6 else rng.uniform(0.1, 0.4),
+            neck_width=rng.uniform(0.05, 0.12),
+        )
+        self._garment(fit, look, 'helper-tights')
+
+    def _jacket(self) -> None:
+        rng = self.rng
+        fit = _Fit(
+            low=rng.uniform(0.45, 1.15),
+            high=rng.uniform(1.95, 2.06),
+            sleeve=rng.choice((0.1, 0.95, 1.03), p=(0.15, 0.25, 0.6)),
+            push=rng.uniform(0.03, 0.045),
+            hem=rng.uniform(0, 0.03),
+            neck=rng.uniform(0, 0.3),
+            opening=rng.uniform(0.01, 0.1) if rng.random() < 0.6 else -1.0,
+        )
+        self._garment(fit, self._fabric(), 'helper-tights')
+
+    def _swimwear(self, gender: float) -> None:
+        rng, look = self.rng, self._fabric()
+        low = rng.uniform(0.55, 0.97)
+        fit = _Fit(low, rng.uniform(1.1, 1.25), push=rng.uniform(0.004, 0.03))
+        self._garment(fit, look, 'helper-tights')
+        if gender > 0.5 or rng.random() < 0.3:
+            fit = _Fit(rng.uniform(1.1, 1.5), 1.85, 0.02, push=0.005, neck=0.15)
+            self._garment(fit, look, 'helper-tights')
+
+    def _garment(self, fit: _Fit, look: dict, layer: str) -> None:
+        place = self.wardrobe.layers[layer].place
+        # looser towards the hem
+        drop = np.clip((fit.high - place[:, 1]) / max(fit.high - fit.low, 0.1), 0, 1)
+        drop = np.maximum(drop, place[:, 0])
+        if layer == 'helper-tights' and fit.opening < 0:
+            arm, height = self.wardrobe.layers['body'].place[:, :2].T
+            self.covered |= (
+                (height > fit.low + _SEAM)
+                & (height < fit.high - fit.neck - _SEAM)
+                & (arm < max(fit.sleeve - _SEAM, 1e-6))
+            )
+        self._add(
+            layer,
+            push=fit.push + fit.hem * drop,
+            cut_height=(fit.low, fit.high, fit.neck, fit.neck_width),
+            cut_limb=(fit.sleeve, fit.opening, 0.01, -100.0),
+            folds=(self.rng.uniform(0.02, 0.35), self.rng.uniform(0.02, 0.12), 0.1),
+            **look,
+        )
+
+    def _fabric(self) -> dict:
+        rng = self.rng
+        return dict(
+            fabric=int(rng.integers(self.wardrobe.num_fabrics)),
+            tile=float(np.exp(rng.uniform(np.log(0.08), np.log(1.0)))),
+            gloss=rng.uniform(0, 0.3) if rng.random() < 0.15 else 0.0,
+            seed=tuple(rng.uniform(0, 9, 3)),
+        )
+
+    def _thing(self, place, at: np.ndarray, turn: np.ndarray, half: np.ndarray) -> None:
+        colour = draw_colour(self.rng) ** 2.2
+        thing = place(at, turn, half, colour=colour, owner=self.owner)
+        self.surfaces.append(thing)
+
+    def _add(self, name: str, push: np.ndarray | float = 0.0, **look) -> None:
+        layer = self.wardrobe.layers[name]
+        position = self.posed.vertices[layer.vertices]
+        normal = layer.normals(position)
+        push = np.broadcast_to(push, len(position))[:, None]
+        look = {
+            'triangles': layer.triangles,
+            'seed': tuple(self.rng.uniform(0, 9, 3)),
+            **look,
+        }
+        self.surfaces.append(
+            Surface(
+                position=position + push * normal,
+                normal=normal,
+                rest=self.rest[layer.vertices],
+                place=layer.place,
+                owner=self.owner,
+                **look,
+            )
+        )
+
+
+def _blend(colours: np.ndarray, share: np.ndarray, towards: np.ndarray) -> None:
+    """Mix a colour into those of vertices, in place."""
+    colours += share[:, None] * (towards - colours)
+
+
+def _hair_style(rng: np.random.Generator, gender: float, age: float) -> str:
+    shares = (
+        (0.1, 0.68, 0.06, 0.14, 0.02) if gender < 0.5 else (0.01, 0.28, 0.52, 0.1, 0.09)
+    )
+    style = rng.choice(('bald', 'short', 'long', 'hat', 'scarf'), p=shares)
+    return 'short' if style == 'bald' and age < 0.6 else str(style)
+
+
+def _coordinates(model: BodyModel) -> np.ndarray:
+    """Arm, height and hair coordinates of every vertex, and a zero, (V, 4)."""
+    template, heads, bones = model.template, model.template_heads, model.bones
+    levels = [heads[bones[name], 2] for name in ('foot.L', 'upperleg01.L', 'neck01')]
+    below = levels[0] - (levels[1] - levels[0])
+    above = levels[2] + (levels[2] - levels[1])
+    height = np.interp(template[:, 2], [below, *levels, above], [-1, 0, 1, 2, 3])
+    arm = np.zeros(len(template))
+    for side in ('L', 'R'):
+        parts = [
+            index
+            for name, index in bones.items()
+            if name.startswith(_ARM_BONES) and name.endswith(side)
+        ]
+        inside = np.asarray(model.skin[:, parts].sum(1))[:, 0] > 0.5
+        start, end = (
+            heads[bones[f'{name}.{side}']] for name in ('upperarm01', 'wrist')
+        )
+        along = (template - start) @ (end - start) / np.sum((end - start) ** 2)
+        arm[inside] = np.maximum(along[inside], 0.01)
+    y, z = template[:, 1], template[:, 2]
+    hairline = np.interp(y, (-0.13, -0.06, 0.04), (0.80, 0.765, 0.655))
+    hair = np.where(z > 0.6, (z - hairline) * 10, -10)
+    hair[model.masks['face'] > 0.5] -= 0.2
+    return np.stack([arm, height, hair, np.zeros_like(arm)], 1)
+
+
+def _beard(model: BodyModel) -> np.ndarray:
+    """How much of a beard grows at each vertex, (V,)."""
+    x, y, z = model.template.T
+    lips = model.masks['lips'] + model.masks['inside-mouth']
+    on_face = (z > 0.6) & (z < 0.683) & (y < -0.055) & (lips < 0.3)
+    return on_face * np.clip((0.085 - np.abs(x)) * 100, 0, 1)
+
+
+def _brows(model: BodyModel) -> np.ndarray:
+    """How much of an eyebrow is at each vertex, (V,)."""
+    face = get_skeleton('coco-wholebody-133').indices('face')
+    line = (model.regressor @ model.template)[face][17:27]
+    distance = np.linalg.norm(model.template[:, None] - line, axis=-1).min(1)
+    return np.clip((0.011 - distance) / 0.004, 0, 1)
