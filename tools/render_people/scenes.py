@@ -22,6 +22,7 @@ _FROM_FRONT, _FRONT_SPREAD = 0.5, np.radians(50)
 _TRUNCATED, _FROM_BELOW = 0.42, 0.6
 _OCCLUDED, _TABLE, _CLUTTERED, _WALLED, _FLOORED = 0.18, 0.14, 0.5, 0.4, 0.55
 _SUNNY = 0.7
+_FINE = 0.004  # metres; who has that in a pixel has hands and a face to be seen
 _PARTS = ('foot.L', 'foot.R', 'head', 'wrist.L', 'wrist.R')
 
 
@@ -102,7 +103,12 @@ class SceneSampler:
             surface
             for somebody in actors
             for surface in self.wardrobe(
-                self.bodies, somebody.body, somebody.posed, somebody.owner, rng
+                self.bodies,
+                somebody.body,
+                somebody.posed,
+                somebody.owner,
+                _is_large(somebody, camera),
+                rng,
             )
         ]
         for somebody in actors:
@@ -279,6 +285,11 @@ class SceneSampler:
         return backdrop, 0.4 * above, 0.4 * below
 
 
+def _is_large(actor: Actor, camera: Camera) -> bool:
+    away = camera.to_camera(actor.posed.heads[0])[2]
+    return camera.intrinsics[0] * _FINE > max(away, 0.1)
+
+
 def _look_at(actor: Actor, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Rotation and translation of a camera that sees somebody."""
     distance = np.exp(rng.uniform(np.log(1.6), np.log(11)))
@@ -313,9 +324,8 @@ def _truncate(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Let a photograph end within somebody: what is left of the box, and its edges."""
     size = box[2:] - box[:2]
-    frame = np.concatenate(
-        [box[:2] - size * rng.uniform(0, 2, 2), box[2:] + size * rng.uniform(0, 2, 2)]
-    )
+    room = size.max() * rng.uniform(0, 3, 4)
+    frame = np.concatenate([box[:2] - room[:2], box[2:] + room[2:]])
     if rng.random() < _TRUNCATED:
         if rng.random() < _FROM_BELOW:
             frame[3] = box[1] + size[1] * rng.uniform(0.28, 0.95)

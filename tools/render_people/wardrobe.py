@@ -22,6 +22,7 @@ _HAIR = np.array(
 )
 # The skin draws back from where clothes cover it by so much more than their edges.
 _UNDER_CLOTHES, _SEAM = -0.012, 0.04
+_CELL = 0.014  # metres between vertices of bodies that are small in the picture
 _HAIR_SHARES = (0.38, 0.26, 0.13, 0.1, 0.04, 0.09)
 
 
@@ -61,7 +62,9 @@ class Wardrobe:
         }
         body = model.triangles['body']
         scalp = body[(self.place[body, 2] > -2).any(1)]
+        coarse = _coarsen(body, model.template, _CELL)
         self.layers['scalp'] = _Layer(scalp, self.place, model.template)
+        self.layers['coarse body'] = _Layer(coarse, self.place, model.template)
         self.beard = _beard(model)
         self.brows = _brows(model)
 
@@ -71,6 +74,7 @@ class Wardrobe:
         index: int,
         posed: PosedBody,
         owner: int,
+        detailed: bool,
         rng: np.random.Generator,
     ) -> list[Surface]:
         """Draw an outfit and put it on.
@@ -80,12 +84,14 @@ class Wardrobe:
             index (int): Which one it is.
             posed (PosedBody): The same body in its pose.
             owner (int): Number of the person in the scene, at least 1.
+            detailed (bool): Whether hands and faces are seen closely.
             rng (np.random.Generator): Chance.
 
         Returns:
             list[Surface]: The body and all that it wears.
         """
-        wearer = _Wearer(self, bodies.vertices[index], posed, owner, rng)
+        body = 'body' if detailed else 'coarse body'
+        wearer = _Wearer(self, bodies.vertices[index], posed, owner, body, rng)
         gender, age, tone = bodies.traits[index]
         hair = _HAIR[rng.choice(len(_HAIR), p=_HAIR_SHARES)] * rng.uniform(0.6, 1.4)
         style = _hair_style(rng, gender, age)
@@ -134,12 +140,14 @@ class _Wearer:
         rest: np.ndarray,
         posed: PosedBody,
         owner: int,
+        body: str,
         rng: np.random.Generator,
     ) -> None:
         self.wardrobe, self.rest, self.posed = wardrobe, rest, posed
         self.owner, self.rng = owner, rng
         self.surfaces: list[Surface] = []
-        self.covered = np.zeros(len(wardrobe.layers['body'].vertices), bool)
+        self.body = body
+        self.covered = np.zeros(len(wardrobe.layers[body].vertices), bool)
 
     def skin(self, tone: float, hair: np.ndarray, style: str, bearded: bool) -> None:
         """The body itself, and its eyes."""
@@ -155,9 +163,9 @@ class _Wearer:
             _blend(colour, wardrobe.beard * rng.uniform(0.3, 0.9), hair)
         if style != 'bald':
             _blend(colour, np.clip(wardrobe.place[:, 2] * 8 + 0.5, 0, 1) * 0.8, hair)
-        body = wardrobe.layers['body']
+        body = wardrobe.layers[self.body]
         self._add(
-            'body',
+            self.body,
             push=_UNDER_CLOTHES * self.covered,
             triangles=body.triangles[~self.covered[body.triangles].all(1)],
             colour=colour[body.vertices],
@@ -309,7 +317,7 @@ class _Wearer:
         drop = np.clip((fit.high - place[:, 1]) / max(fit.high - fit.low, 0.1), 0, 1)
         drop = np.maximum(drop, place[:, 0])
         if layer == 'helper-tights' and fit.opening < 0:
-            arm, height = self.wardrobe.layers['body'].place[:, :2].T
+            arm, height = self.wardrobe.layers[self.body].place[:, :2].T
             self.covered |= (
                 (height > fit.low + _SEAM)
                 & (height < fit.high - fit.neck - _SEAM)
@@ -358,6 +366,19 @@ class _Wearer:
                 **look,
             )
         )
+
+
+def _coarsen(triangles: np.ndarray, points: np.ndarray, cell: float) -> np.ndarray:
+    """Triangles of fewer vertices: of those in one cell of a grid, one stays."""
+    used = np.unique(triangles)
+    cells = np.floor(points[used] / cell).astype(int)
+    _, first, group = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+    stays = np.arange(len(points))
+    stays[used] = used[first][group.ravel()]
+    moved = stays[triangles]
+    a, b, c = moved.T
+    kept = moved[(a != b) & (b != c) & (a != c)]
+    return np.unique(kept, axis=0)
 
 
 def _blend(colours: np.ndarray, share: np.ndarray, towards: np.ndarray) -> None:
