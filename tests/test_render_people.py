@@ -31,8 +31,9 @@ def parts(monkeypatch):
     monkeypatch.syspath_prepend(str(TOOL))
     import bodies
     import poses
+    import rigging
 
-    return bodies, poses
+    return bodies, poses, rigging
 
 
 @pytest.fixture(scope='module')
@@ -77,7 +78,7 @@ def test_missing_and_other_motions_are_one_line(tmp_path):
 
 @pytest.mark.slow
 def test_limbs_of_a_posed_body_point_where_the_pose_says(parts):
-    bodies, poses = parts
+    bodies, poses, rigging = parts
     anny = bodies.build_anny()
     model = bodies.read_body_model(anny)
     shapes = bodies.draw_bodies(anny, 2, seed=1)
@@ -93,7 +94,7 @@ def test_limbs_of_a_posed_body_point_where_the_pose_says(parts):
     }
     for _ in range(50):
         pose = sampler(rng)
-        posed = poses.pose_body(model, shapes, 1, pose, rng)
+        posed = rigging.pose_body(model, shapes, 1, pose, rng)
         for name, ends in poses.LIMBS.items():
             start, end = (
                 posed.heads[model.bones[f'{joints[part]}.{side[0].upper()}']]
@@ -108,7 +109,7 @@ def test_limbs_of_a_posed_body_point_where_the_pose_says(parts):
 
 @pytest.mark.slow
 def test_keypoints_of_a_body_at_rest_are_where_they_belong(parts):
-    bodies, _ = parts
+    bodies, _, _ = parts
     model = bodies.read_body_model(bodies.build_anny())
     points = dict(zip(COCO.joints, model.regressor @ model.template, strict=True))
     for left, right in COCO.flip_pairs:

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from bodies import Bodies, BodyModel
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 
 from mmhot.skeletons import get_skeleton
 
@@ -28,8 +27,7 @@ LIMBS = {
     )
 }
 _MIRROR = np.array((-1.0, 1.0, 1.0))
-_BENT = np.sin(np.radians((8, 28)))  # a hinge counts from here, and fully from there
-_LEFT, _BACK, _UP = np.eye(3)
+_LEFT, _UP = np.eye(3)[[0, 2]]
 # How often a pose is changed in which way.
 _OTHER_ARMS, _OTHER_LEGS, _FREE_ARM, _FREE_LEG = 0.3, 0.18, 0.18, 0.08
 _SEATED, _SQUATTING, _LEANING, _TUMBLING = 0.2, 0.06, 0.22, 0.06
@@ -53,21 +51,6 @@ class Pose:
     head: Rotation
     limbs: dict[str, np.ndarray]
     seated: bool = False
-
-
-@dataclass
-class PosedBody:
-    """A body in a pose.
-
-    Attributes:
-        rotations (np.ndarray): Of each bone from rest, (J, 3, 3).
-        heads (np.ndarray): Of each bone, metres, (J, 3).
-        vertices (np.ndarray): Metres, z up, float32 (V, 3).
-    """
-
-    rotations: np.ndarray
-    heads: np.ndarray
-    vertices: np.ndarray
 
 
 class PoseSampler:
@@ -142,25 +125,6 @@ class PoseSampler:
         return pose
 
 
-def pose_body(
-    model: BodyModel, bodies: Bodies, index: int, pose: Pose, rng: np.random.Generator
-) -> PosedBody:
-    """Put a body into a pose; hands and feet get one of their own."""
-    rest = bodies.heads[index].astype(float)
-    rotations = _bone_rotations(model, rest, pose, rng)
-    heads = rest.copy()
-    for bone, parent in enumerate(model.parents):
-        if parent >= 0:
-            heads[bone] = heads[parent] + rotations[parent] @ (
-                rest[bone] - rest[parent]
-            )
-    shift = heads - np.einsum('jab,jb->ja', rotations, rest)
-    affine = np.concatenate([rotations, shift[..., None]], -1).reshape(-1, 12)
-    blended = (model.skin @ affine.astype(np.float32)).reshape(-1, 3, 4)
-    vertices = np.einsum('vab,vb->va', blended[..., :3], bodies.vertices[index])
-    return PosedBody(rotations, heads, vertices + blended[..., 3])
-
-
 def _kind_of_motion(name: str) -> str:
     """Subjects do one kind of thing; 'mix' is named by activity."""
     subject, _, clip = name.partition('/')
@@ -183,15 +147,15 @@ def _trunk(joints: np.ndarray) -> tuple[Rotation, Rotation, Rotation]:
         return joints[_H36M.index(name)]
 
     shoulders = joint('left_shoulder') - joint('right_shoulder')
-    chest = _frame(joint('thorax') - joint('spine'), shoulders)
-    pelvis = _frame(
+    chest = frame_of(joint('thorax') - joint('spine'), shoulders)
+    pelvis = frame_of(
         joint('spine') - joint('root'), joint('left_hip') - joint('right_hip')
     )
-    head = _frame(joint('head') - joint('thorax'), shoulders)
+    head = frame_of(joint('head') - joint('thorax'), shoulders)
     return pelvis, chest, head
 
 
-def _frame(up: np.ndarray, left: np.ndarray) -> Rotation:
+def frame_of(up: np.ndarray, left: np.ndarray) -> Rotation:
     """Rotation that takes the z axis to ``up`` and the x axis near to ``left``."""
     up = up / np.linalg.norm(up)
     left = left - up * (left @ up)
@@ -207,7 +171,7 @@ def _from_joints(joints: np.ndarray, leaning: tuple[float, float]) -> Pose:
     chest = chest * Rotation.from_euler('x', of_pelvis / 2)
     head = head * Rotation.from_euler('x', of_pelvis / 2 - of_head)
     limbs = {
-        name: _unit(joints[_H36M.index(end)] - joints[_H36M.index(start)])
+        name: unit(joints[_H36M.index(end)] - joints[_H36M.index(start)])
         for name, (start, end) in LIMBS.items()
     }
     return Pose(pelvis, chest, head, limbs)
@@ -215,7 +179,7 @@ def _from_joints(joints: np.ndarray, leaning: tuple[float, float]) -> Pose:
 
 def _seat(pose: Pose, rng: np.random.Generator) -> Pose:
     """Sit: trunk about upright, thighs forward, shins down or crossed."""
-    yaw = _yaw(pose.pelvis)
+    yaw = heading(pose.pelvis)
     upright = yaw * Rotation.from_euler('x', rng.normal(np.radians(-5), np.radians(12)))
     pose = _onto(pose, upright)
     limbs = dict(pose.limbs)
@@ -228,7 +192,7 @@ def _seat(pose: Pose, rng: np.random.Generator) -> Pose:
 
 def _squat(pose: Pose, rng: np.random.Generator) -> Pose:
     """Crouch or kneel: both legs bent, the trunk leaning forward."""
-    yaw = _yaw(pose.pelvis)
+    yaw = heading(pose.pelvis)
     lean = np.radians(rng.uniform(5, 50))
     pose = _onto(pose, yaw * Rotation.from_euler('x', lean))
     limbs = dict(pose.limbs)
@@ -262,8 +226,8 @@ def _leg(
 def _free_arm(pose: Pose, side: str, rng: np.random.Generator) -> Pose:
     sign = 1 if side == 'left' else -1
     direction = rng.normal((sign * 0.5, -0.3, -0.1), 0.6)
-    upper = pose.chest.apply(_unit(direction))
-    axis = _unit(np.cross(upper, pose.chest.apply(rng.normal((0, -1, 0.4), 0.4))))
+    upper = pose.chest.apply(unit(direction))
+    axis = unit(np.cross(upper, pose.chest.apply(rng.normal((0, -1, 0.4), 0.4))))
     bend = Rotation.from_rotvec(axis * np.radians(rng.uniform(0, 145)))
     limbs = {f'{side}_upperarm': upper, f'{side}_forearm': bend.apply(upper)}
     return replace(pose, limbs=pose.limbs | limbs)
@@ -281,7 +245,7 @@ def _lean(rng: np.random.Generator) -> np.ndarray:
     return rng.normal(0, np.radians((14, 10, 0)))
 
 
-def _yaw(rotation: Rotation) -> Rotation:
+def heading(rotation: Rotation) -> Rotation:
     """The turn about the vertical alone."""
     left = rotation.apply(_LEFT)
     return Rotation.from_euler('z', np.arctan2(left[1], left[0]))
@@ -325,189 +289,6 @@ def _mirrored(pose: Pose) -> Pose:
     )
 
 
-def _unit(vector: np.ndarray) -> np.ndarray:
+def unit(vector: np.ndarray) -> np.ndarray:
+    """The vector's direction; zeros of zeros."""
     return vector / max(np.linalg.norm(vector), 1e-9)
-
-
-def _bone_rotations(
-    model: BodyModel, rest: np.ndarray, pose: Pose, rng: np.random.Generator
-) -> np.ndarray:
-    """Rotations of all bones from rest, (J, 3, 3)."""
-    given = _spine(pose)
-    for side, letter in (('left', 'L'), ('right', 'R')):
-        given |= _arm(model, rest, pose, side, letter, rng)
-        given |= _leg_bones(model, rest, pose, side, letter, rng)
-    rotations = np.empty((len(model.parents), 3, 3))
-    names = list(model.bones)
-    for bone, parent in enumerate(model.parents):
-        if names[bone] in given:
-            rotations[bone] = given[names[bone]].as_matrix()
-        else:
-            rotations[bone] = rotations[parent]
-    return rotations
-
-
-def _spine(pose: Pose) -> dict[str, Rotation]:
-    back = Slerp([0, 1], Rotation.concatenate([pose.pelvis, pose.chest]))
-    neck = Slerp([0, 1], Rotation.concatenate([pose.chest, pose.head]))
-    given = {'root': pose.pelvis}
-    for number, share in ((5, 0.1), (4, 0.35), (3, 0.6), (2, 0.85), (1, 1.0)):
-        given[f'spine0{number}'] = back(share)
-    for number, share in ((1, 0.25), (2, 0.5), (3, 0.75)):
-        given[f'neck0{number}'] = neck(share)
-    return given | {'head': pose.head}
-
-
-def _arm(
-    model: BodyModel,
-    rest: np.ndarray,
-    pose: Pose,
-    side: str,
-    letter: str,
-    rng: np.random.Generator,
-) -> dict[str, Rotation]:
-    shoulder, elbow, wrist = (
-        rest[model.bones[f'{bone}.{letter}']]
-        for bone in ('upperarm01', 'lowerarm01', 'wrist')
-    )
-    upper, lower = _unit(elbow - shoulder), _unit(wrist - elbow)
-    hinge = _unit(np.cross(upper, lower))
-    ends = pose.limbs[f'{side}_upperarm'], pose.limbs[f'{side}_forearm']
-    turned, below = _hinged(pose.chest, (upper, lower, hinge), ends)
-    swing = _swing(pose.chest, upper, ends[0])
-    # the collarbone goes up with the arm
-    raised = np.clip(pose.chest.inv().apply(ends[0])[2] + 0.3, 0, 1.3) * 0.3
-    sign = 1 if side == 'left' else -1
-    clavicle = pose.chest * Rotation.from_euler('y', -sign * raised)
-    axis = ends[1]
-    twist = Rotation.from_rotvec(axis * rng.normal(0, np.radians(35)))
-    half = Rotation.from_rotvec(twist.as_rotvec() / 2)
-    hand = twist * below * Rotation.from_euler('xyz', rng.normal(0, 0.22, 3))
-    given = {
-        f'clavicle.{letter}': clavicle,
-        f'upperarm01.{letter}': _between(swing, turned),
-        f'upperarm02.{letter}': turned,
-        f'lowerarm01.{letter}': below,
-        f'lowerarm02.{letter}': half * below,
-        f'wrist.{letter}': hand,
-    }
-    return given | _fingers(model, rest, hand, letter, rng)
-
-
-def _fingers(
-    model: BodyModel,
-    rest: np.ndarray,
-    hand: Rotation,
-    letter: str,
-    rng: np.random.Generator,
-) -> dict[str, Rotation]:
-    """Curl the fingers about the line of the knuckles."""
-
-    def head(bone: str) -> np.ndarray:
-        return rest[model.bones[f'{bone}.{letter}']]
-
-    knuckles = _unit(head('finger5-1') - head('finger2-1'))
-    towards = _unit(head('finger3-1') - head('wrist'))
-    palm = np.cross(knuckles, towards)
-    # Curling goes to the palm's side, on which the thumb is.
-    sign = np.sign(palm @ (head('finger1-3') - head('finger3-1')))
-    axis = np.cross(towards, sign * palm)
-    given = {}
-    curl = rng.uniform(-0.1, 0.9) if rng.random() < 0.8 else rng.uniform(0.9, 1.5)
-    for finger in range(1, 6):
-        own = (curl + rng.normal(0, 0.2)) * (0.4 if finger == 1 else 1)
-        for part in range(1, 4):
-            turn = Rotation.from_rotvec(axis * np.clip(own, -0.2, 1.5) * part * 0.8)
-            given[f'finger{finger}-{part}.{letter}'] = hand * turn
-    return given
-
-
-def _leg_bones(
-    model: BodyModel,
-    rest: np.ndarray,
-    pose: Pose,
-    side: str,
-    letter: str,
-    rng: np.random.Generator,
-) -> dict[str, Rotation]:
-    hip, knee, ankle = (
-        rest[model.bones[f'{bone}.{letter}']]
-        for bone in ('upperleg01', 'lowerleg01', 'foot')
-    )
-    upper, lower = _unit(knee - hip), _unit(ankle - knee)
-    hinge = _unit(np.cross(upper, _BACK))
-    ends = pose.limbs[f'{side}_thigh'], pose.limbs[f'{side}_shin']
-    turned, below = _hinged(pose.pelvis, (upper, lower, hinge), ends)
-    swing = _swing(pose.pelvis, upper, ends[0])
-    return {
-        f'upperleg01.{letter}': _between(swing, turned),
-        f'upperleg02.{letter}': turned,
-        f'lowerleg01.{letter}': below,
-        f'foot.{letter}': _foot(below, ends[1], rng),
-    }
-
-
-def _foot(shin: Rotation, direction: np.ndarray, rng: np.random.Generator) -> Rotation:
-    """Flat on the ground below an upright shin, else at a right angle to it."""
-    upright = np.clip((-direction[2] - 0.6) / 0.3, 0, 1)
-    flat = _yaw(shin)
-    bent = shin * Rotation.from_euler('x', abs(rng.normal(0, np.radians(25))))
-    return Slerp([0, 1], Rotation.concatenate([bent, flat]))(upright)
-
-
-def _hinged(
-    parent: Rotation,
-    rest: tuple[np.ndarray, np.ndarray, np.ndarray],
-    ends: tuple[np.ndarray, np.ndarray],
-) -> tuple[Rotation, Rotation]:
-    """Rotations of an upper and a lower limb.
-
-    The plane in which they bend tells their twist; the straighter they are, the more
-    the parent's rotation does.
-
-    Args:
-        parent (Rotation): Of the chest or the pelvis.
-        rest (tuple): Directions of both at rest and of the hinge between them.
-        ends (tuple): Directions of both in the pose.
-    """
-    upper, lower, hinge = rest
-    swing = _swing(parent, upper, ends[0])
-    cross = np.cross(*ends)
-    bent = np.clip((np.linalg.norm(cross) - _BENT[0]) / np.diff(_BENT)[0], 0, 1)
-    follow = _swing(swing, lower, ends[1])
-    if bent == 0:
-        return swing, follow
-    cross = _unit(cross)
-    above = _aligned(upper, hinge, ends[0], cross)
-    below = _aligned(lower, hinge, ends[1], cross)
-    if bent == 1:
-        return above, below
-    mix = [
-        Slerp([0, 1], Rotation.concatenate(pair))(bent)
-        for pair in ((swing, above), (follow, below))
-    ]
-    return (
-        _swing(mix[0], upper, ends[0]),
-        _swing(mix[1], lower, ends[1]),
-    )
-
-
-def _aligned(
-    rest: np.ndarray, rest_hinge: np.ndarray, direction: np.ndarray, hinge: np.ndarray
-) -> Rotation:
-    """Take a bone and the axis of its hinge at rest to those of the pose."""
-    return _frame(direction, hinge) * _frame(rest, rest_hinge).inv()
-
-
-def _swing(parent: Rotation, rest: np.ndarray, direction: np.ndarray) -> Rotation:
-    """Turn the parent's rotation as little as takes the bone to a direction."""
-    start = parent.apply(rest)
-    axis = np.cross(start, direction)
-    sine, cosine = np.linalg.norm(axis), start @ direction
-    if sine < 1e-6:
-        return parent
-    return Rotation.from_rotvec(axis / sine * np.arctan2(sine, cosine)) * parent
-
-
-def _between(first: Rotation, second: Rotation) -> Rotation:
-    return Slerp([0, 1], Rotation.concatenate([first, second]))(0.5)

@@ -28,8 +28,7 @@ class Surface:
         normal (np.ndarray): Their normals, (V, 3).
         rest (np.ndarray): Where they are at rest, at which fabrics lie, (V, 3).
         triangles (np.ndarray): (F, 3).
-        place (np.ndarray): Arm, height and hair coordinates that cuts compare, and an
-            unused one, (V, 4).
+        place (np.ndarray): Arm, height and hair coordinates that cuts compare, (V, 3).
         colour (np.ndarray): Linear RGB, (V, 3), of surfaces without fabric.
         fabric (int): Index of the fabric, -1 for none.
         tile (float): Metres that a tile of the fabric covers.
@@ -195,7 +194,7 @@ class Renderer:
 
     def _upload(self, surface: Surface) -> tuple[moderngl.Buffer, moderngl.Buffer]:
         number = len(surface.position)
-        place = np.zeros((number, 4)) if surface.place is None else surface.place
+        place = np.zeros((number, 3)) if surface.place is None else surface.place
         colour = np.ones((number, 3)) if surface.colour is None else surface.colour
         columns = (surface.position, surface.normal, surface.rest, place, colour)
         vertices = np.concatenate(columns, 1, dtype=np.float32, casting='same_kind')
@@ -269,7 +268,7 @@ class Renderer:
     ) -> None:
         _set(program, cut_height=surface.cut_height, cut_limb=surface.cut_limb)
         layout = (('3f', 'position'), ('3f', 'normal'), ('3f', 'rest'))
-        layout += (('4f', 'place'), ('3f', 'colour'))
+        layout += (('3f', 'place'), ('3f', 'colour'))
         known = [
             (size if name in program else _skip(size), name) for size, name in layout
         ]

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 from bodies import Bodies, BodyModel
-from poses import PosedBody, PoseSampler, pose_body
+from poses import PoseSampler
 from renderer import Camera, Light, Scene, Surface
+from rigging import PosedBody, pose_body
 from scipy.spatial.transform import Rotation
 from things import draw_look, place_ball, place_box, place_post
 from wardrobe import Wardrobe
@@ -303,13 +304,7 @@ def _look_at(actor: Actor, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
         azimuth += rng.uniform(-np.pi, np.pi)
     spread = np.radians(4 if rng.random() < 0.93 else 30)
     centre = actor.posed.vertices.mean(0)
-    towards = np.array(
-        (
-            np.cos(elevation) * np.cos(azimuth),
-            np.cos(elevation) * np.sin(azimuth),
-            np.sin(elevation),
-        )
-    )
+    towards = _direction(azimuth, elevation)
     forward = -towards
     aside = np.cross(forward, (0, 0, 1.0))
     aside = aside / np.linalg.norm(aside)
@@ -342,18 +337,19 @@ def _truncate(
 def _light(sky: np.ndarray, ground: np.ndarray, rng: np.random.Generator) -> Light:
     elevation = np.arcsin(rng.uniform(0.15, 1))
     azimuth = rng.uniform(-np.pi, np.pi)
-    direction = np.array(
-        (
-            np.cos(elevation) * np.cos(azimuth),
-            np.cos(elevation) * np.sin(azimuth),
-            np.sin(elevation),
-        )
-    )
+    direction = _direction(azimuth, elevation)
     sun = np.zeros(3)
     if rng.random() < _SUNNY:
         warmth = rng.normal(0, 0.12)
         sun = np.array((1 + warmth, 1.0, 1 - warmth)) * np.exp(rng.normal(0.2, 0.6))
     return Light(direction, sun, np.maximum(sky, 0.05), np.maximum(ground, 0.03))
+
+
+def _direction(azimuth: float, elevation: float) -> np.ndarray:
+    level = np.cos(elevation)
+    return np.array(
+        (level * np.cos(azimuth), level * np.sin(azimuth), np.sin(elevation))
+    )
 
 
 def _facing(front: np.ndarray) -> np.ndarray:

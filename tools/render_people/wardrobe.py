@@ -5,14 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from bodies import EYES, LAYERS, Bodies, BodyModel
 from fabrics import draw_colour
-from poses import PosedBody
+from layers import Layer, beard, brows, coarsen, garment_coordinates
 from renderer import NO_CUT, NO_CUT_LIMB, Surface
-from scipy.sparse import csr_matrix
+from rigging import PosedBody
 from things import place_ball, place_box
 
-from mmhot.skeletons import get_skeleton
-
-_ARM_BONES = ('upperarm', 'lowerarm', 'wrist', 'finger', 'metacarpal')
 # Linear RGB of the darkest and of the lightest skin, and of lips.
 _DARK, _LIGHT = np.array((0.045, 0.022, 0.014)), np.array((0.72, 0.46, 0.36))
 _RED = np.array((0.45, 0.12, 0.11))
@@ -55,18 +52,18 @@ class Wardrobe:
     def __init__(self, model: BodyModel, num_fabrics: int) -> None:
         self.model = model
         self.num_fabrics = num_fabrics
-        self.place = _coordinates(model)
+        self.place = garment_coordinates(model)
         self.layers = {
-            name: _Layer(model.triangles[name], self.place, model.template)
+            name: Layer(model.triangles[name], self.place, model.template)
             for name in (*LAYERS, *EYES)
         }
         body = model.triangles['body']
         scalp = body[(self.place[body, 2] > -2).any(1)]
-        coarse = _coarsen(body, model.template, _CELL)
-        self.layers['scalp'] = _Layer(scalp, self.place, model.template)
-        self.layers['coarse body'] = _Layer(coarse, self.place, model.template)
-        self.beard = _beard(model)
-        self.brows = _brows(model)
+        coarse = coarsen(body, model.template, _CELL)
+        self.layers['scalp'] = Layer(scalp, self.place, model.template)
+        self.layers['coarse body'] = Layer(coarse, self.place, model.template)
+        self.beard = beard(model)
+        self.brows = brows(model)
 
     def __call__(
         self,
@@ -101,34 +98,6 @@ class Wardrobe:
         wearer.hair(hair, style)
         wearer.belongings()
         return wearer.surfaces
-
-
-class _Layer:
-    """Triangles of one layer, with its vertices numbered anew."""
-
-    def __init__(
-        self, triangles: np.ndarray, place: np.ndarray, template: np.ndarray
-    ) -> None:
-        self.vertices, local = np.unique(triangles, return_inverse=True)
-        self.triangles = local.reshape(-1, 3).astype(np.int32)
-        self.place = place[self.vertices]
-        faces = np.repeat(np.arange(len(triangles)), 3)
-        shape = (len(self.vertices), len(triangles))
-        ones = np.ones(len(faces), np.float32)
-        self.incidence = csr_matrix((ones, (self.triangles.ravel(), faces)), shape)
-        rest = template[self.vertices]
-        outwards = (rest - rest.mean(0)) * (1, 1, 0)
-        # MakeHuman's layers do not all wind the same way
-        self.sign = np.sign(np.sum(self.normals(rest, 1.0) * outwards))
-
-    def normals(self, position: np.ndarray, sign: float | None = None) -> np.ndarray:
-        corners = position[self.triangles]
-        edges = corners[:, 1:] - corners[:, :1]
-        normals = self.incidence @ np.cross(edges[:, 0], edges[:, 1])
-        length = np.linalg.norm(normals, axis=1, keepdims=True)
-        return (
-            normals / np.maximum(length, 1e-12) * (self.sign if sign is None else sign)
-        )
 
 
 class _Wearer:
@@ -317,7 +286,7 @@ class _Wearer:
         drop = np.clip((fit.high - place[:, 1]) / max(fit.high - fit.low, 0.1), 0, 1)
         drop = np.maximum(drop, place[:, 0])
         if layer == 'helper-tights' and fit.opening < 0:
-            arm, height = self.wardrobe.layers[self.body].place[:, :2].T
+            arm, height, _ = self.wardrobe.layers[self.body].place.T
             self.covered |= (
                 (height > fit.low + _SEAM)
                 & (height < fit.high - fit.neck - _SEAM)
@@ -368,19 +337,6 @@ class _Wearer:
         )
 
 
-def _coarsen(triangles: np.ndarray, points: np.ndarray, cell: float) -> np.ndarray:
-    """Triangles of fewer vertices: of those in one cell of a grid, one stays."""
-    used = np.unique(triangles)
-    cells = np.floor(points[used] / cell).astype(int)
-    _, first, group = np.unique(cells, axis=0, return_index=True, return_inverse=True)
-    stays = np.arange(len(points))
-    stays[used] = used[first][group.ravel()]
-    moved = stays[triangles]
-    a, b, c = moved.T
-    kept = moved[(a != b) & (b != c) & (a != c)]
-    return np.unique(kept, axis=0)
-
-
 def _blend(colours: np.ndarray, share: np.ndarray, towards: np.ndarray) -> None:
     """Mix a colour into those of vertices, in place."""
     colours += share[:, None] * (towards - colours)
@@ -392,46 +348,3 @@ def _hair_style(rng: np.random.Generator, gender: float, age: float) -> str:
     )
     style = rng.choice(('bald', 'short', 'long', 'hat', 'scarf'), p=shares)
     return 'short' if style == 'bald' and age < 0.6 else str(style)
-
-
-def _coordinates(model: BodyModel) -> np.ndarray:
-    """Arm, height and hair coordinates of every vertex, and a zero, (V, 4)."""
-    template, heads, bones = model.template, model.template_heads, model.bones
-    levels = [heads[bones[name], 2] for name in ('foot.L', 'upperleg01.L', 'neck01')]
-    below = levels[0] - (levels[1] - levels[0])
-    above = levels[2] + (levels[2] - levels[1])
-    height = np.interp(template[:, 2], [below, *levels, above], [-1, 0, 1, 2, 3])
-    arm = np.zeros(len(template))
-    for side in ('L', 'R'):
-        parts = [
-            index
-            for name, index in bones.items()
-            if name.startswith(_ARM_BONES) and name.endswith(side)
-        ]
-        inside = np.asarray(model.skin[:, parts].sum(1))[:, 0] > 0.5
-        start, end = (
-            heads[bones[f'{name}.{side}']] for name in ('upperarm01', 'wrist')
-        )
-        along = (template - start) @ (end - start) / np.sum((end - start) ** 2)
-        arm[inside] = np.maximum(along[inside], 0.01)
-    y, z = template[:, 1], template[:, 2]
-    hairline = np.interp(y, (-0.13, -0.06, 0.04), (0.80, 0.765, 0.655))
-    hair = np.where(z > 0.6, (z - hairline) * 10, -10)
-    hair[model.masks['face'] > 0.5] -= 0.2
-    return np.stack([arm, height, hair, np.zeros_like(arm)], 1)
-
-
-def _beard(model: BodyModel) -> np.ndarray:
-    """How much of a beard grows at each vertex, (V,)."""
-    x, y, z = model.template.T
-    lips = model.masks['lips'] + model.masks['inside-mouth']
-    on_face = (z > 0.6) & (z < 0.683) & (y < -0.055) & (lips < 0.3)
-    return on_face * np.clip((0.085 - np.abs(x)) * 100, 0, 1)
-
-
-def _brows(model: BodyModel) -> np.ndarray:
-    """How much of an eyebrow is at each vertex, (V,)."""
-    face = get_skeleton('coco-wholebody-133').indices('face')
-    line = (model.regressor @ model.template)[face][17:27]
-    distance = np.linalg.norm(model.template[:, None] - line, axis=-1).min(1)
-    return np.clip((0.011 - distance) / 0.004, 0, 1)

@@ -8,7 +8,7 @@ float noise(vec3 x) {
     return texture(random, x / 32.0).r;
 }
 
-bool is_cut(vec4 place, vec3 rest) {
+bool is_cut(vec3 place, vec3 rest) {
     float rough = cut_limb.z * (noise(rest * 60.0) - 0.5);
     float arm = place.x, height = place.y + rough, hair = place.z + rough * 0.2;
     float front = step(rest.y, -0.02);

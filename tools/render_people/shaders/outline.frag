@@ -1,6 +1,6 @@
 #version 330
 //#include cut.glsl
-in vec4 at_place;
+in vec3 at_place;
 in vec3 at_rest;
 
 void main() {

@@ -13,7 +13,7 @@ uniform vec3 seed;
 in vec3 at_world;
 in vec3 at_normal;
 in vec3 at_rest;
-in vec4 at_place;
+in vec3 at_place;
 in vec3 at_colour;
 in vec4 at_light;
 in float depth;

@@ -5,13 +5,13 @@ uniform mat4 to_light;
 in vec3 position;
 in vec3 normal;
 in vec3 rest;
-in vec4 place;
+in vec3 place;
 in vec3 colour;
 invariant gl_Position;  // two programs must find the same depth
 out vec3 at_world;
 out vec3 at_normal;
 out vec3 at_rest;
-out vec4 at_place;
+out vec3 at_place;
 out vec3 at_colour;
 out vec4 at_light;
 out float depth;
