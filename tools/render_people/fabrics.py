@@ -7,10 +7,20 @@ _SIZE = 128
 _GAMMA = 2.2
 
 
+def to_light(shown: np.ndarray) -> np.ndarray:
+    """Light, linear, of what screens show, both in 0 ... 1."""
+    return shown**_GAMMA
+
+
+def to_screen(light: np.ndarray) -> np.ndarray:
+    """What screens show, uint8, of light in 0 ... 1; more is white."""
+    return np.rint(np.clip(light, 0, 1) ** (1 / _GAMMA) * 255).astype(np.uint8)
+
+
 def draw_fabrics(
     count: int, panoramas: list[np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw tiles that repeat.
+    """Draw tiles; most repeat without a seam.
 
     Args:
         count (int): How many, N.
@@ -27,7 +37,7 @@ def draw_fabrics(
         draw = kinds[kind]
         tile = draw(rng, panoramas) if draw is _print else draw(rng)
         tile = tile + rng.normal(0, rng.uniform(0, 0.05), (_SIZE, _SIZE, 1))
-        tiles.append((np.clip(tile, 0.01, 1) ** _GAMMA * 255).astype(np.uint8))
+        tiles.append((to_light(np.clip(tile, 0.01, 1)) * 255).astype(np.uint8))
     return np.stack(tiles)
 
 
@@ -52,7 +62,7 @@ def _denim(rng: np.random.Generator) -> np.ndarray:
 
 
 def _waves(rng: np.random.Generator) -> np.ndarray:
-    """Bands of one to four repeats and changing width, (128,) of 0 and 1."""
+    """Bands of one to eight repeats and changing width, (128,) of 0 and 1."""
     repeats = rng.choice((1, 2, 4, 8))
     phase = np.arange(_SIZE) * repeats / _SIZE % 1
     return (phase < rng.uniform(0.1, 0.7)).astype(float)

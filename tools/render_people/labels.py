@@ -27,7 +27,8 @@ _UNDER = {
 _ELSEWHERE = 0.03  # faces and hands
 _OF_OTHERS = 0.02
 _TALL = 1.75
-_BODY = 23
+_BODY = _SKELETON.indices('body')
+_WHOLE = [*_BODY, *_SKELETON.indices('feet')]
 
 
 @dataclass
@@ -90,7 +91,7 @@ def label_actor(
         (columns >= low[0]) & (columns < high[0]) & (rows >= low[1]) & (rows < high[1])
     )
     enough = 0.02 * width * height
-    if seen.sum() < enough or (visibility[: _BODY - 6] == 2).sum() < 3:
+    if seen.sum() < enough or (visibility[_BODY] == 2).sum() < 3:
         return None
     rows, columns = rows[seen], columns[seen]
     bbox = np.array(
@@ -100,12 +101,12 @@ def label_actor(
         keypoints=pixels.astype(np.float32),
         visibility=visibility.astype(np.uint8),
         bbox=bbox,
-        cam3d=in_camera[:_BODY].astype(np.float16),
+        cam3d=in_camera[_WHOLE].astype(np.float16),
     )
 
 
 def _tolerances() -> np.ndarray:
-    body = {_SKELETON.joints[index] for index in range(_BODY)}
+    body = {_SKELETON.joints[index] for index in _WHOLE}
     return np.array(
         [
             next((_UNDER[part] for part in _UNDER if part in name), _ELSEWHERE)

@@ -1,7 +1,7 @@
 """Layers: parts of MakeHuman's mesh, and where on a body their vertices are."""
 
 import numpy as np
-from bodies import BodyModel
+from bodies import BROWS, BodyModel
 from scipy.sparse import csr_matrix
 
 from mmhot.skeletons import get_skeleton
@@ -108,6 +108,6 @@ def beard(model: BodyModel) -> np.ndarray:
 def brows(model: BodyModel) -> np.ndarray:
     """How much of an eyebrow is at each vertex, (V,)."""
     face = get_skeleton('coco-wholebody-133').indices('face')
-    line = (model.regressor @ model.template)[face][17:27]
+    line = (model.regressor @ model.template)[face][BROWS]
     distance = np.linalg.norm(model.template[:, None] - line, axis=-1).min(1)
     return np.clip((0.011 - distance) / 0.004, 0, 1)

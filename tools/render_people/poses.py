@@ -27,7 +27,7 @@ LIMBS = {
     )
 }
 _MIRROR = np.array((-1.0, 1.0, 1.0))
-_LEFT, _UP = np.eye(3)[[0, 2]]
+_LEFT = np.array((1.0, 0.0, 0.0))
 # How often a pose is changed in which way.
 _OTHER_ARMS, _OTHER_LEGS, _FREE_ARM, _FREE_LEG = 0.3, 0.18, 0.18, 0.08
 _SEATED, _SQUATTING, _LEANING, _TUMBLING = 0.2, 0.06, 0.22, 0.06
@@ -54,7 +54,9 @@ class Pose:
 
 
 class PoseSampler:
-    """Draw poses from motion capture, each kind of motion about as often.
+    """Draw poses from motion capture.
+
+    A kind of motion comes as often as the square root of its length.
 
     Args:
         clips (Mapping[str, np.ndarray]): Of each name, such as 'S05/05_01', joints of
@@ -96,6 +98,7 @@ class PoseSampler:
             pose = _turned(pose, Rotation.from_rotvec(_lean(rng)), pose.seated)
         if rng.random() < _TUMBLING:
             pose = _turned(pose, Rotation.random(random_state=rng), False)
+            pose = replace(pose, seated=False)
         return _mirrored(pose) if rng.random() < _MIRRORED else pose
 
     def _frame(self, rng: np.random.Generator) -> Pose:
@@ -214,13 +217,15 @@ def _leg(
     twist: float,
 ) -> dict[str, np.ndarray]:
     """Directions of a leg; degrees: flexed forward, spread sideways, knee bent."""
-    turn = frame * Rotation.from_euler(
-        'ZYX', np.radians((sign * spread, sign * twist, -flexion))
+    ahead, aside, bend = np.radians((flexion, sign * spread, knee))
+    thigh = np.array(
+        (np.sin(aside), -np.sin(ahead) * np.cos(aside), -np.cos(ahead) * np.cos(aside))
     )
-    return {
-        f'{side}_thigh': turn.apply(-_UP),
-        f'{side}_shin': (turn * Rotation.from_euler('x', np.radians(knee))).apply(-_UP),
-    }
+    hinge = unit(_LEFT - thigh * thigh[0])
+    hinge = Rotation.from_rotvec(thigh * np.radians(sign * twist)).apply(hinge)
+    shin = Rotation.from_rotvec(hinge * bend).apply(thigh)
+    limbs = {f'{side}_thigh': thigh, f'{side}_shin': shin}
+    return {name: frame.apply(direction) for name, direction in limbs.items()}
 
 
 def _free_arm(pose: Pose, side: str, rng: np.random.Generator) -> Pose:

@@ -118,6 +118,23 @@ class Scene:
     surfaces: list[Surface] = field(default_factory=list)
 
 
+def open_gl() -> moderngl.Context:
+    """OpenGL without a window.
+
+    Raises:
+        ValueError: If it is not to be had; the message says what to install.
+    """
+    try:
+        return moderngl.create_context(standalone=True, backend='egl', require=330)
+    except (
+        Exception
+    ) as error:  # ModernGL's and the loader's are of no kind of their own
+        raise ValueError(
+            f'OpenGL 3.3 is needed to render ({error}); on Debian: apt-get install '
+            'libegl1 libgl1-mesa-dri'
+        ) from error
+
+
 class Renderer:
     """Draws scenes of one size.
 
@@ -126,19 +143,11 @@ class Renderer:
         fabrics (np.ndarray): Linear RGB tiles, uint8 (N, H, W, 3), N at most 2048.
 
     Raises:
-        RuntimeError: If OpenGL 3.3 is not to be had; the message says what to install.
+        ValueError: If OpenGL 3.3 is not to be had; the message says what to install.
     """
 
     def __init__(self, size: tuple[int, int], fabrics: np.ndarray) -> None:
-        try:
-            self.gl = moderngl.create_context(
-                standalone=True, backend='egl', require=330
-            )
-        except Exception as error:
-            raise RuntimeError(
-                f'OpenGL 3.3 is needed to render ({error}); on Debian: apt-get install '
-                'libegl1 libgl1-mesa-dri'
-            ) from error
+        self.gl = open_gl()
         self.size = size
         number, height, width, _ = fabrics.shape
         self.fabrics = self.gl.texture_array(
@@ -159,6 +168,13 @@ class Renderer:
         self.shadow = self.gl.depth_texture((_SHADOW_SIZE, _SHADOW_SIZE))
         self.shadow.compare_func = ''
         self.shadow_target = self.gl.framebuffer(depth_attachment=self.shadow)
+
+    def release(self) -> None:
+        """Give back the memory that OpenGL holds."""
+        held = (self.fabrics, self.noise, self.program, self.outline, self.radiance)
+        held += (self.seen, self.target, self.shadow, self.shadow_target, self.gl)
+        for part in held:
+            part.release()
 
     def __call__(
         self, scene: Scene, camera: Camera, focus: np.ndarray, radius: float
@@ -219,7 +235,6 @@ class Renderer:
     ) -> None:
         self.target.use()
         self.target.clear()
-        self.gl.enable_only(moderngl.DEPTH_TEST)
         light = scene.light
         view = np.eye(4)
         view[:3, :3], view[:3, 3] = camera.rotation, camera.translation

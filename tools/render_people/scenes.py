@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 from bodies import Bodies, BodyModel
+from fabrics import to_light
 from poses import PoseSampler
 from renderer import Camera, Light, Scene, Surface
 from rigging import PosedBody, pose_body
@@ -23,6 +24,7 @@ _FROM_FRONT, _FRONT_SPREAD = 0.5, np.radians(50)
 _TRUNCATED, _FROM_BELOW = 0.42, 0.6
 _OCCLUDED, _TABLE, _CLUTTERED, _WALLED, _FLOORED = 0.18, 0.14, 0.5, 0.4, 0.55
 _SUNNY = 0.7
+_LOWEST_EYE = 0.1  # metres above the floor
 _FINE = 0.004  # metres; who has that in a pixel has hands and a face to be seen
 _PARTS = ('foot.L', 'foot.R', 'head', 'wrist.L', 'wrist.R')
 
@@ -55,12 +57,14 @@ class Shot:
         camera (Camera): Of the crop.
         actor (Actor): Who is labelled.
         frame (np.ndarray): The photograph's part of the crop, x1, y1, x2, y2 pixels.
+        focus (np.ndarray): The middle of the actor, (3,).
     """
 
     scene: Scene
     camera: Camera
     actor: Actor
     frame: np.ndarray
+    focus: np.ndarray
 
 
 class SceneSampler:
@@ -91,7 +95,8 @@ class SceneSampler:
     def __call__(self, rng: np.random.Generator) -> Shot | None:
         """Draw one; ``None`` if the person would hardly be in it."""
         actor = self._actor(rng, 1, np.zeros(2))
-        rotation, translation = _look_at(actor, rng)
+        centre = actor.posed.vertices[self.model.skinned].mean(0)
+        rotation, translation = _look_at(actor, centre, rng)
         camera = Camera(
             np.array((_FOCAL, _FOCAL, 0.0, 0.0)), rotation, translation, self.size
         )
@@ -118,7 +123,7 @@ class SceneSampler:
         surfaces += self._surroundings(camera, actor, rng)
         backdrop, sky, ground = self._place(camera, rng)
         scene = Scene(_light(sky, ground, rng), backdrop, surfaces)
-        return Shot(scene, camera, actor, frame)
+        return Shot(scene, camera, actor, frame, centre)
 
     def _actor(self, rng: np.random.Generator, owner: int, at: np.ndarray) -> Actor:
         body = int(rng.integers(len(self.bodies.vertices)))
@@ -126,7 +131,8 @@ class SceneSampler:
         turn = Rotation.from_euler('z', rng.uniform(-np.pi, np.pi))
         posed = pose_body(self.model, self.bodies, body, pose, rng)
         front = (turn * pose.chest).apply((0, -1, 0)) * (1, 1, 0)
-        shift = np.append(at, -posed.vertices[:, 2].min())
+        # the mesh has vertices that nobody sees, some of them lower
+        shift = np.append(at, -posed.vertices[self.model.skinned, 2].min())
         root = posed.heads[0] * (1, 1, 0)
         matrix = turn.as_matrix()
         posed = PosedBody(
@@ -154,7 +160,7 @@ class SceneSampler:
         self, camera: Camera, actor: Actor, rng: np.random.Generator
     ) -> tuple[Camera, np.ndarray] | None:
         """Aim the camera at what the photograph shows of a person."""
-        points = actor.posed.vertices[::7]
+        points = actor.posed.vertices[self.model.skinned[::5]]
         if (camera.to_camera(points)[:, 2] < 0.3).any():
             return None
         pixels = camera.project(points)
@@ -277,7 +283,7 @@ class SceneSampler:
             exposure=np.exp(rng.normal(0, 0.5)),
         )
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)
-        backdrop = (picture[..., ::-1] / np.float32(255)) ** 2.2
+        backdrop = to_light(picture[..., ::-1] / np.float32(255))
         half = len(panorama) // 2
         above, below = (
             np.minimum(part, 4).mean((0, 1))[::-1]
@@ -291,24 +297,26 @@ def _is_large(actor: Actor, camera: Camera) -> bool:
     return camera.intrinsics[0] * _FINE > max(away, 0.1)
 
 
-def _look_at(actor: Actor, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Rotation and translation of a camera that sees somebody."""
+def _look_at(
+    actor: Actor, centre: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rotation and translation of a camera above the floor that sees somebody."""
     distance = np.exp(rng.uniform(np.log(1.6), np.log(11)))
     elevation = rng.normal(np.radians(5), np.radians(11))
     if rng.random() < 0.08:
         elevation = rng.uniform(np.radians(25), np.radians(70))
+    lowest = np.arcsin(np.clip((_LOWEST_EYE - centre[2]) / distance, -1, 1))
+    elevation = max(elevation, lowest)
     azimuth = np.arctan2(actor.front[1], actor.front[0])
     if rng.random() < _FROM_FRONT:
         azimuth += rng.normal(0, _FRONT_SPREAD)
     else:
         azimuth += rng.uniform(-np.pi, np.pi)
     spread = np.radians(4 if rng.random() < 0.93 else 30)
-    centre = actor.posed.vertices.mean(0)
     towards = _direction(azimuth, elevation)
-    forward = -towards
-    aside = np.cross(forward, (0, 0, 1.0))
+    aside = np.cross(-towards, (0, 0, 1.0))
     aside = aside / np.linalg.norm(aside)
-    upright = np.stack([aside, np.cross(forward, aside), forward])
+    upright = np.stack([aside, np.cross(-towards, aside), -towards])
     roll = Rotation.from_euler('z', rng.normal(0, spread)).as_matrix()
     rotation = roll @ upright
     return rotation, -rotation @ (centre + distance * towards)

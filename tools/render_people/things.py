@@ -2,10 +2,8 @@
 
 import numpy as np
 import trimesh
-from fabrics import draw_colour
+from fabrics import draw_colour, to_light
 from renderer import Surface
-
-_GAMMA = 2.2
 
 
 def _unit(mesh: trimesh.Trimesh, flat: bool) -> tuple[np.ndarray, ...]:
@@ -70,7 +68,7 @@ def place_post(
 def draw_look(num_fabrics: int, rng: np.random.Generator, tile: float) -> dict:
     """Draw what a thing is covered with: a fabric, or a colour."""
     if rng.random() < 0.3:
-        return dict(colour=draw_colour(rng) ** _GAMMA)
+        return dict(colour=to_light(draw_colour(rng)))
     return dict(
         fabric=int(rng.integers(num_fabrics)),
         tile=tile * np.exp(rng.normal(0, 0.6)),

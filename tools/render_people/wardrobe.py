@@ -1,10 +1,11 @@
 """What people wear: garments cut from MakeHuman's layers, hair, and belongings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from bodies import EYES, LAYERS, Bodies, BodyModel
-from fabrics import draw_colour
+from fabrics import draw_colour, to_light
 from layers import Layer, beard, brows, coarsen, garment_coordinates
 from renderer import NO_CUT, NO_CUT_LIMB, Surface
 from rigging import PosedBody
@@ -201,7 +202,10 @@ class _Wearer:
             self._garment(shoe, self._fabric(), 'helper-tights')
 
     def belongings(self) -> None:
-        """Things on the back, on the nose, on the head or in a hand."""
+        """Things on the nose, on the head, on the back or in a hand.
+
+        The last two hide what is behind them; labels see through glasses and brims.
+        """
         rng, bones = self.rng, self.wardrobe.model.bones
         heads, turns = self.posed.heads, self.posed.rotations
         if rng.random() < 0.12:
@@ -210,14 +214,15 @@ class _Wearer:
             self._thing(place_box, back, turns[bones['spine02']], half)
         if rng.random() < 0.12:
             turn = turns[bones['head']]
+            size = np.array((0.026, 0.004, 0.02))
             for side in ('L', 'R'):
                 eye = heads[bones[f'eye.{side}']] + turn @ (0, -0.035, 0)
-                self._thing(place_ball, eye, turn, np.array((0.026, 0.004, 0.02)))
+                self._thing(place_ball, eye, turn, size, owner=self.owner)
         if rng.random() < 0.1:
             turn = turns[bones['head']]
             brow = heads[bones['head']] + turn @ (0, -0.13, 0.1)
             size = rng.uniform((0.07, 0.06, 0.004), (0.16, 0.16, 0.012))
-            self._thing(place_ball, brow, turn, size)
+            self._thing(place_ball, brow, turn, size, owner=self.owner)
         for side in ('L', 'R'):
             if rng.random() < 0.12:
                 bone = bones[f'finger3-1.{side}']
@@ -310,10 +315,16 @@ class _Wearer:
             seed=tuple(rng.uniform(0, 9, 3)),
         )
 
-    def _thing(self, place, at: np.ndarray, turn: np.ndarray, half: np.ndarray) -> None:
-        colour = draw_colour(self.rng) ** 2.2
-        thing = place(at, turn, half, colour=colour, owner=self.owner)
-        self.surfaces.append(thing)
+    def _thing(
+        self,
+        place: Callable[..., Surface],
+        at: np.ndarray,
+        turn: np.ndarray,
+        half: np.ndarray,
+        owner: int = 0,
+    ) -> None:
+        colour = to_light(draw_colour(self.rng))
+        self.surfaces.append(place(at, turn, half, colour=colour, owner=owner))
 
     def _add(self, name: str, push: np.ndarray | float = 0.0, **look) -> None:
         layer = self.wardrobe.layers[name]
