@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 TOOL = ROOT / 'tools/render_people'
 MOTIONS = ROOT / 'tests/data/cmu_mocap/cmu_h36m17.npz'
 COCO = get_skeleton('coco-wholebody-133')
+slow = pytest.mark.slow(reason='renders with anny and OpenGL, the extra of render.txt')
 
 
 def render(target, *args, motions=MOTIONS):
@@ -67,7 +68,7 @@ def test_bad_arguments_are_one_line(tmp_path, args, message):
     assert not (tmp_path / 'out').exists()
 
 
-@pytest.mark.slow
+@slow
 @pytest.mark.parametrize(
     ('args', 'message'),
     [
@@ -86,7 +87,7 @@ def test_what_is_not_there_is_one_line(tmp_path, args, message):
     assert not (tmp_path / 'out').exists()
 
 
-@pytest.mark.slow
+@slow
 def test_missing_opengl_is_one_line(tmp_path, monkeypatch):
     pytest.importorskip('anny')
     monkeypatch.setenv('MESA_GL_VERSION_OVERRIDE', '2.1')
@@ -119,7 +120,7 @@ def test_clips_that_cannot_be_read_are_named(tmp_path, content, message):
         read_mocap_clips(tmp_path / 'none.npz')
 
 
-@pytest.mark.slow
+@slow
 def test_limbs_of_a_posed_body_point_where_the_pose_says(parts):
     bodies, poses, rigging = parts
     anny = bodies.build_anny()
@@ -151,7 +152,7 @@ def test_limbs_of_a_posed_body_point_where_the_pose_says(parts):
         assert_allclose(turned, np.broadcast_to(np.eye(3), turned.shape), atol=1e-9)
 
 
-@pytest.mark.slow
+@slow
 def test_keypoints_of_a_body_at_rest_are_where_they_belong(parts):
     bodies, _, _ = parts
     model = bodies.read_body_model(bodies.build_anny())
@@ -165,7 +166,7 @@ def test_keypoints_of_a_body_at_rest_are_where_they_belong(parts):
     assert points['nose'][2] > points['left_shoulder'][2] > points['left_hip'][2]
 
 
-@pytest.mark.slow
+@slow
 def test_labels_are_those_of_the_picture(shard):
     people = read_packed_people(shard[0])
     assert people.keypoints.shape == (8, 133, 2)
@@ -194,7 +195,7 @@ def test_labels_are_those_of_the_picture(shard):
         assert dataset[0]['keypoints'].shape == (1, number, 2)
 
 
-@pytest.mark.slow
+@slow
 def test_the_same_seed_gives_the_same_people(shard):
     first, second = map(read_packed_people, shard)
     assert_array_equal(first.keypoints, second.keypoints)
@@ -202,7 +203,7 @@ def test_the_same_seed_gives_the_same_people(shard):
     assert_array_equal(first.images, second.images)
 
 
-@pytest.mark.slow
+@slow
 def test_shards_that_exist_are_left_alone_and_others_not_added(shard):
     before = shard[0].stat().st_mtime_ns
     args = '--people', 8, '--bodies', 4, '--seed', 3
@@ -215,7 +216,7 @@ def test_shards_that_exist_are_left_alone_and_others_not_added(shard):
     assert 'has shards made with other without_clips (people_seed3.json)' in done.stderr
 
 
-@pytest.mark.slow
+@slow
 def test_shards_are_the_same_from_several_processes(shard, tmp_path):
     args = '--people', 8, '--bodies', 4, '--seed', 3, '--shards', 2, '--workers', 2
     done = render(tmp_path, *args)
@@ -228,7 +229,7 @@ def test_shards_are_the_same_from_several_processes(shard, tmp_path):
     assert not np.array_equal(first.keypoints, second.keypoints)
 
 
-@pytest.mark.slow
+@slow
 def test_people_stand_on_the_floor_and_are_seen_from_above_it(parts):
     bodies, poses, _ = parts
     import scenes

@@ -153,8 +153,14 @@ class SceneSampler:
                 rng.uniform(0.2, 2.5) if rng.random() < 0.75 else rng.uniform(-0.8, 0)
             )
             at = (sideways * aside + behind * forward)[:2]
-            others.append(self._actor(rng, owner + 2, at))
+            other = self._actor(rng, owner + 2, at)
+            if self._is_in_view(other, camera):
+                others.append(other)
         return others
+
+    def _is_in_view(self, actor: Actor, camera: Camera) -> bool:
+        pixels = camera.project(actor.posed.vertices[self.model.skinned[::50]])
+        return bool(((pixels > 0) & (pixels < camera.size)).all(1).any())
 
     def _crop(
         self, camera: Camera, actor: Actor, rng: np.random.Generator
