@@ -312,6 +312,15 @@ def test_curve_turns_scores_into_confidences():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize(
+    'curve', [((0, 0.5), (0, 0.5, 1)), ((0, 0, 1), (0, 0.5, 1)), ((0, 1), (1, 0)), 3]
+)
+def test_curves_that_do_not_rise_are_refused(curve):
+    with pytest.raises(ValueError, match='score_curve must be two rising sequences'):
+        build_head().predict(random_maps(), people(2), {'score_curve': curve})
+
+
+@torch.no_grad()
 def test_heatmaps_peak_at_the_keypoints():
     head, samples = build_head(), people(1)
     maps = random_maps(1)

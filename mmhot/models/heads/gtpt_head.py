@@ -6,6 +6,7 @@ backbone. The slot that the published code adds to fill the first group is not s
 anything here, not even masked.
 """
 
+from collections.abc import Sequence
 from itertools import takewhile
 
 import numpy as np
@@ -306,6 +307,9 @@ class GTPTHead(BaseHead):
             list[InstanceData]: ``keypoints`` (1, K, 2) in crop pixels and
             ``keypoint_scores`` (1, K) of each sample; then a list of
             :class:`PixelData` if heatmaps are wanted.
+
+        Raises:
+            ValueError: If ``score_curve`` is something else.
         """
         probabilities = self.estimate(feats, batch_data_samples, test_cfg)
         predictions = self.decode(probabilities)
@@ -313,7 +317,7 @@ class GTPTHead(BaseHead):
             curve = test_cfg.get('score_curve') or ((0, 1), (0, 1))
             for prediction in predictions:
                 scores = prediction.keypoint_scores / self.decoder.peak
-                prediction.keypoint_scores = np.interp(scores, *curve).astype('f4')
+                prediction.keypoint_scores = _confidences(scores, curve)
         if not test_cfg.get('output_heatmaps', False):
             return predictions
         x, y = (each / self.decoder.peak for each in probabilities)
@@ -375,6 +379,23 @@ def _grid(
 def _are_placed(labels: Tensor) -> Tensor:
     """Tell which labels (B, K, bins) are of a place, and not flat, (B, K)."""
     return labels.amax(-1) > labels.amin(-1)
+
+
+def _confidences(
+    scores: np.ndarray, curve: tuple[Sequence[float], Sequence[float]]
+) -> np.ndarray:
+    """Map scores by a curve of rising knots, float32."""
+    try:
+        known, wanted = (np.asarray(values, float) for values in curve)
+        rising = (np.diff(known) > 0).all() and (np.diff(wanted) >= 0).all()
+    except (TypeError, ValueError):
+        rising = False
+    if not rising or known.shape != wanted.shape:
+        raise ValueError(
+            'score_curve must be two rising sequences of the same length, scores and '
+            f'confidences, got {curve}'
+        )
+    return np.interp(scores, known, wanted).astype(np.float32)
 
 
 def _mirror_bins(logits: Tensor, shift: int) -> Tensor:
