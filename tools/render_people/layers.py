@@ -19,7 +19,8 @@ class Layer:
 
     Attributes:
         vertices (np.ndarray): Which of the whole mesh they are, (N,).
-        triangles (np.ndarray): Of these, int32 (F, 3).
+        triangles (np.ndarray): Of these, winding to the left seen from outside, int32
+            (F, 3).
         place (np.ndarray): Of these, (N, 3).
     """
 
@@ -33,11 +34,11 @@ class Layer:
         shape = (len(self.vertices), len(triangles))
         ones = np.ones(len(faces), np.float32)
         self._incidence = csr_matrix((ones, (self.triangles.ravel(), faces)), shape)
-        self._sign = 1.0
         rest = template[self.vertices]
         outwards = (rest - rest.mean(0)) * (1, 1, 0)
         # MakeHuman's layers do not all wind the same way
-        self._sign = np.sign(np.sum(self.normals(rest) * outwards))
+        if np.sum(self.normals(rest) * outwards) < 0:
+            self.triangles = np.ascontiguousarray(self.triangles[:, ::-1])
 
     def normals(self, position: np.ndarray) -> np.ndarray:
         """Outward normals of vertices at these positions, (N, 3)."""
@@ -45,7 +46,7 @@ class Layer:
         edges = corners[:, 1:] - corners[:, :1]
         normals = self._incidence @ np.cross(edges[:, 0], edges[:, 1])
         length = np.linalg.norm(normals, axis=1, keepdims=True)
-        return self._sign * normals / np.maximum(length, 1e-12)
+        return normals / np.maximum(length, 1e-12)
 
 
 def coarsen(triangles: np.ndarray, points: np.ndarray, cell: float) -> np.ndarray:

@@ -39,6 +39,8 @@ class Surface:
         cut_limb (tuple): As above.
         seed (tuple): Shift of fabric and folds.
         only_shadow (bool): Whether it merely darkens what is behind it.
+        closed (bool): Whether nobody sees it from inside; its triangles wind to the
+            left as seen from outside.
     """
 
     position: np.ndarray
@@ -56,6 +58,7 @@ class Surface:
     cut_limb: tuple[float, ...] = NO_CUT_LIMB
     seed: tuple[float, float, float] = (0.0, 0.0, 0.0)
     only_shadow: bool = False
+    closed: bool = False
 
 
 @dataclass
@@ -282,6 +285,7 @@ class Renderer:
         pair: tuple[moderngl.Buffer, moderngl.Buffer],
     ) -> None:
         _set(program, cut_height=surface.cut_height, cut_limb=surface.cut_limb)
+        (self.gl.enable if surface.closed else self.gl.disable)(moderngl.CULL_FACE)
         layout = (('3f', 'position'), ('3f', 'normal'), ('3f', 'rest'))
         layout += (('3f', 'place'), ('3f', 'colour'))
         known = [

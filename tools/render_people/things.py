@@ -34,7 +34,8 @@ def _place(
     normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)
     if colour is not None:
         look['colour'] = np.tile(colour, (len(rest), 1))
-    return Surface(rest @ turn.T + centre, normal @ turn.T, rest, triangles, **look)
+    position = rest @ turn.T + centre
+    return Surface(position, normal @ turn.T, rest, triangles, closed=True, **look)
 
 
 def place_box(

@@ -140,6 +140,7 @@ class _Wearer:
             triangles=body.triangles[~self.covered[body.triangles].all(1)],
             colour=colour[body.vertices],
             gloss=rng.uniform(0, 0.15),
+            closed=True,
         )
         white, iris = np.full(3, 0.6), _DARK * rng.uniform(0.5, 5)
         for name in EYES:
@@ -148,7 +149,8 @@ class _Wearer:
             middle = (rest.max(0) + rest.min(0)) / 2
             radius = np.linalg.norm((rest - middle)[:, [0, 2]], axis=1)
             dark = (radius < 0.45 * radius.max()) & (rest[:, 1] < middle[1])
-            self._add(name, colour=np.where(dark[:, None], iris, white), gloss=0.6)
+            look = np.where(dark[:, None], iris, white)
+            self._add(name, colour=look, gloss=0.6, closed=True)
 
     def hair(self, colour: np.ndarray, style: str) -> None:
         """Hair, short or long, or what covers it."""
@@ -159,6 +161,7 @@ class _Wearer:
             look = self._fabric() if style == 'hat' else {}
             self._add(
                 'scalp',
+                closed=True,
                 push=rng.uniform(*cap[style]),
                 colour=np.tile(
                     colour, (len(self.wardrobe.layers['scalp'].vertices), 1)
