@@ -25,8 +25,9 @@ def document(points):
 
 def test_shares_are_of_the_host_of_the_group():
     rows = relative(POINTS, 'A')
-    assert_allclose(rows['none'], [[1, 0, -100 / 51, 100 / 51]], atol=1e-9)
-    wanted = [[0.5, 2, 0, 4], [0.6, 1, 1, 1]]
+    assert_allclose(rows['none'], [[1, 0, 0, 0]], atol=1e-9)
+    # seeds are compared with the same seeds
+    wanted = [[0.5, 2, 2, 2], [0.6, 3.02, 3.02, 3.02]]
     assert_allclose(rows['TPC'], wanted, atol=1e-9)
 
 
@@ -37,6 +38,7 @@ def test_shares_are_of_the_host_of_the_group():
         ([dict(group='A', method='none', macs=1)], 'point 0 lacks errors'),
         ([dict(POINTS[0], errors=[])], 'point 0 has no errors'),
         (POINTS[1:], "group A has no point of method 'none'"),
+        ([dict(POINTS[0], errors=[50.0]), POINTS[2]], 'point 1 has more seeds than'),
     ],
 )
 def test_what_is_lacking_is_told(points, message):

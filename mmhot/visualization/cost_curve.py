@@ -25,7 +25,8 @@ def check_points(document: object) -> list[dict]:
     Args:
         document (object): ``{'error', 'points'}``. A point has a ``group``,
             whose points are drawn together, a ``method`` or ``'none'`` for the model
-            without any, its ``macs`` and its ``errors``, one for each seed.
+            without any, its ``macs`` and its ``errors``, one for each seed: the same
+            seeds in the same order everywhere, though later ones may be absent.
 
     Returns:
         list[dict]: The points.
@@ -41,11 +42,14 @@ def check_points(document: object) -> list[dict]:
             raise ValueError(f'point {number} lacks {", ".join(lacking)}')
         if not point['errors']:
             raise ValueError(f'point {number} has no errors')
-    groups = {point['group'] for point in document['points']}
-    for group in groups:
-        if not _hosts(document['points'], group):
-            raise ValueError(f"group {group} has no point of method 'none'")
-    return document['points']
+    points = document['points']
+    for number, point in enumerate(points):
+        hosts = _hosts(points, point['group'])
+        if not hosts:
+            raise ValueError(f"group {point['group']} has no point of method 'none'")
+        if len(point['errors']) > len(hosts[0]['errors']):
+            raise ValueError(f'point {number} has more seeds than the host has')
+    return points
 
 
 def relative(points: Sequence[dict], group: str) -> dict[str, np.ndarray]:
@@ -57,15 +61,16 @@ def relative(points: Sequence[dict], group: str) -> dict[str, np.ndarray]:
 
     Returns:
         dict[str, np.ndarray]: For each method, by cost: share of the operations, mean
-        change of the error in per cent, and its smallest and largest among seeds,
-        (P, 4).
+        change of the error in per cent, seed by seed, and the smallest and largest
+        change, (P, 4).
     """
     (host,) = _hosts(points, group)
-    usual = np.mean(host['errors'])
+    usual = np.array(host['errors'])
     rows = {}
     for point in points:
         if point['group'] == group:
-            change = 100 * (np.array(point['errors']) / usual - 1)
+            errors = np.array(point['errors'])
+            change = 100 * (errors / usual[: len(errors)] - 1)
             row = [point['macs'] / host['macs'], change.mean(), *_ends(change)]
             rows.setdefault(point['method'], []).append(row)
     return {method: np.array(sorted(found)) for method, found in rows.items()}
