@@ -16,10 +16,10 @@ import argparse
 import json
 import os
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, run_safely
+from mmhot.installation.extras import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.io.json_file import load_json
 
@@ -77,12 +77,8 @@ def run(args: argparse.Namespace) -> None:
             raise ValueError(f'--{name} must be at least 1, got {getattr(args, name)}')
     if args.seed < 0:
         raise ValueError(f'--seed must be at least 0, got {args.seed}')
-    missing = [name for name in _EXTRA if find_spec(name) is None]
-    if missing:
-        raise ValueError(
-            f'rendering needs {", ".join(missing)}: pip install -r '
-            'requirements/render.txt'
-        )
+    for name in _EXTRA:
+        import_extra(name, 'rendering people', *_EXTRA)
     # not before it is sure that they can be imported
     from renderer import open_gl
     from shards import Recipe, prepare, render_shards, shard_path

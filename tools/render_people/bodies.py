@@ -5,7 +5,7 @@ hidden layers around it that MakeHuman fits clothes with, and the rig.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import cv2
@@ -17,7 +17,7 @@ from anny.utils.obj_utils import load_obj_file
 from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
-from mmhot.io.npz import save_arrays
+from mmhot.io.npz import load_arrays, save_arrays
 from mmhot.skeletons import get_skeleton
 
 LAYERS = ('body', 'helper-tights', 'helper-skirt', 'helper-hair')
@@ -139,8 +139,7 @@ def write_bodies(bodies: Bodies, path: Path) -> None:
 
 def read_bodies(path: Path) -> Bodies:
     """Read bodies that were drawn before."""
-    with np.load(path, allow_pickle=False) as archive:
-        return Bodies(**{name: archive[name] for name in archive.files})
+    return Bodies(**load_arrays(path, [field.name for field in fields(Bodies)]))
 
 
 def _draw_phenotypes(

@@ -106,12 +106,9 @@ def label_actor(
 
 
 def _tolerances() -> np.ndarray:
-    body = {_SKELETON.joints[index] for index in _WHOLE}
     return np.array(
         [
-            next((_UNDER[part] for part in _UNDER if part in name), _ELSEWHERE)
-            if name in body
-            else _ELSEWHERE
+            next((under for part, under in _UNDER.items() if part in name), _ELSEWHERE)
             for name in _SKELETON.joints
         ]
     )

@@ -95,7 +95,8 @@ class PoseSampler:
             turn = rng.normal(0, np.radians((30, 15, 10)))
             pose = replace(pose, head=pose.head * Rotation.from_euler('ZXY', turn))
         if rng.random() < _LEANING:
-            pose = _turned(pose, Rotation.from_rotvec(_lean(rng)), pose.seated)
+            lean = rng.normal(0, np.radians((14, 10, 0)))
+            pose = _turned(pose, Rotation.from_rotvec(lean), pose.seated)
         if rng.random() < _TUMBLING:
             pose = _turned(pose, Rotation.random(random_state=rng), False)
             pose = replace(pose, seated=False)
@@ -110,21 +111,13 @@ class PoseSampler:
         if rng.random() < _OTHER_ARMS:
             other = self._frame(rng)
             turn = pose.chest * other.chest.inv()
-            arms = {
-                name: turn.apply(direction)
-                for name, direction in other.limbs.items()
-                if 'arm' in name
-            }
-            pose = replace(pose, head=turn * other.head, limbs=pose.limbs | arms)
+            limbs = pose.limbs | _turned_limbs(other, turn, arms=True)
+            pose = replace(pose, head=turn * other.head, limbs=limbs)
         if rng.random() < _OTHER_LEGS:
             other = self._frame(rng)
             turn = pose.pelvis * other.pelvis.inv()
-            legs = {
-                name: turn.apply(direction)
-                for name, direction in other.limbs.items()
-                if 'arm' not in name
-            }
-            pose = replace(pose, limbs=pose.limbs | legs)
+            limbs = pose.limbs | _turned_limbs(other, turn, arms=False)
+            pose = replace(pose, limbs=limbs)
         return pose
 
 
@@ -246,10 +239,6 @@ def _free_leg(pose: Pose, side: str, rng: np.random.Generator) -> Pose:
     return replace(pose, limbs=pose.limbs | leg)
 
 
-def _lean(rng: np.random.Generator) -> np.ndarray:
-    return rng.normal(0, np.radians((14, 10, 0)))
-
-
 def heading(rotation: Rotation) -> Rotation:
     """The turn about the vertical alone."""
     left = rotation.apply(_LEFT)
@@ -257,15 +246,14 @@ def heading(rotation: Rotation) -> Rotation:
 
 
 def _onto(pose: Pose, pelvis: Rotation) -> Pose:
-    """Turn the trunk and arms so that the pelvis has this rotation."""
+    """Turn all of it so that the pelvis has this rotation."""
     return _turned(pose, pelvis * pose.pelvis.inv(), keep_legs=False)
 
 
 def _turned(pose: Pose, turn: Rotation, keep_legs: bool) -> Pose:
-    limbs = {
-        name: direction if keep_legs and 'arm' not in name else turn.apply(direction)
-        for name, direction in pose.limbs.items()
-    }
+    limbs = pose.limbs | _turned_limbs(pose, turn, arms=True)
+    if not keep_legs:
+        limbs |= _turned_limbs(pose, turn, arms=False)
     return replace(
         pose,
         pelvis=pose.pelvis if keep_legs else turn * pose.pelvis,
@@ -273,6 +261,15 @@ def _turned(pose: Pose, turn: Rotation, keep_legs: bool) -> Pose:
         head=turn * pose.head,
         limbs=limbs,
     )
+
+
+def _turned_limbs(pose: Pose, turn: Rotation, arms: bool) -> dict[str, np.ndarray]:
+    """Its arms, or its legs, after a turn."""
+    return {
+        name: turn.apply(direction)
+        for name, direction in pose.limbs.items()
+        if ('arm' in name) == arms
+    }
 
 
 def _mirrored(pose: Pose) -> Pose:

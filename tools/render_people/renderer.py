@@ -15,6 +15,7 @@ _SHADOW_SIZE = 512
 _NOISE = 32  # samples a side, as cut.glsl knows
 _NEAR, _FAR = 0.05, 200.0
 _FAR_AWAY = 1e6  # depth of the background
+_COLUMNS = ('position', 'normal', 'rest', 'place', 'colour')  # of three each
 NO_CUT = (-100.0, 100.0, 0.0, 1.0)
 NO_CUT_LIMB = (100.0, -1.0, 0.0, -100.0)
 
@@ -29,7 +30,8 @@ class Surface:
         rest (np.ndarray): Where they are at rest, at which fabrics lie, (V, 3).
         triangles (np.ndarray): (F, 3).
         place (np.ndarray): Arm, height and hair coordinates that cuts compare, (V, 3).
-        colour (np.ndarray): Linear RGB, (V, 3), of surfaces without fabric.
+        colour (np.ndarray): Linear RGB of surfaces without fabric, (V, 3), or (3,) if
+            it is the same everywhere.
         fabric (int): Index of the fabric, -1 for none.
         tile (float): Metres that a tile of the fabric covers.
         gloss (float): Strength of highlights.
@@ -94,6 +96,11 @@ class Camera:
     translation: np.ndarray
     size: tuple[int, int]
 
+    @property
+    def eye(self) -> np.ndarray:
+        """Where it is in the world, metres, (3,)."""
+        return -self.rotation.T @ self.translation
+
     def to_camera(self, points: np.ndarray) -> np.ndarray:
         """Points (..., 3) in the frame of the camera."""
         return points @ self.rotation.T + self.translation
@@ -129,9 +136,7 @@ def open_gl() -> moderngl.Context:
     """
     try:
         return moderngl.create_context(standalone=True, backend='egl', require=330)
-    except (
-        Exception
-    ) as error:  # ModernGL's and the loader's are of no kind of their own
+    except Exception as error:  # of no kind of their own: ModernGL's and the loader's
         raise ValueError(
             f'OpenGL 3.3 is needed to render ({error}); on Debian: apt-get install '
             'libegl1 libgl1-mesa-dri'
@@ -163,6 +168,9 @@ class Renderer:
         vertex = _source('surface.vert')
         self.program = self.gl.program(vertex, _source('surface.frag'))
         self.outline = self.gl.program(vertex, _source('outline.frag'))
+        self.layouts = {
+            program: _layout(program) for program in (self.program, self.outline)
+        }
         self.radiance = self.gl.texture(size, 4, dtype='f4')
         self.seen = self.gl.texture(size, 2, dtype='f4')
         self.target = self.gl.framebuffer(
@@ -196,6 +204,8 @@ class Renderer:
         """
         to_light = _light_matrix(scene.light.direction, focus, radius)
         buffers = [self._upload(surface) for surface in scene.surfaces]
+        self.gl.enable_only(moderngl.DEPTH_TEST)
+        self.noise.use(2)
         self._draw_shadows(scene, buffers, to_light)
         self._draw_surfaces(scene, camera, buffers, to_light)
         for pair in buffers:
@@ -214,7 +224,8 @@ class Renderer:
     def _upload(self, surface: Surface) -> tuple[moderngl.Buffer, moderngl.Buffer]:
         number = len(surface.position)
         place = np.zeros((number, 3)) if surface.place is None else surface.place
-        colour = np.ones((number, 3)) if surface.colour is None else surface.colour
+        colour = 1.0 if surface.colour is None else surface.colour
+        colour = np.broadcast_to(colour, (number, 3))
         columns = (surface.position, surface.normal, surface.rest, place, colour)
         vertices = np.concatenate(columns, 1, dtype=np.float32, casting='same_kind')
         indices = np.ascontiguousarray(surface.triangles, np.int32)
@@ -223,8 +234,6 @@ class Renderer:
     def _draw_shadows(self, scene: Scene, buffers: list, to_light: np.ndarray) -> None:
         self.shadow_target.use()
         self.shadow_target.clear()
-        self.gl.enable_only(moderngl.DEPTH_TEST)
-        self.noise.use(2)
         if not np.any(scene.light.sun):
             return
         program = self.outline
@@ -241,26 +250,25 @@ class Renderer:
         light = scene.light
         view = np.eye(4)
         view[:3, :3], view[:3, 3] = camera.rotation, camera.translation
+        projection = _projection(camera)
         self.fabrics.use(0)
         self.shadow.use(1)
         _set(
             self.program,
             view=view,
-            projection=_projection(camera),
+            projection=projection,
             to_light=to_light,
             fabrics=0,
             shadow=1,
             random=2,
-            eye=-camera.rotation.T @ camera.translation,
+            eye=camera.eye,
             sun_direction=light.direction,
             sun=light.sun,
             sky=light.sky,
             ground=light.ground,
         )
         # depth first, so that each pixel is shaded once
-        self.gl.enable_only(moderngl.DEPTH_TEST)
-        self.noise.use(2)
-        _set(self.outline, view=view, projection=_projection(camera), random=2)
+        _set(self.outline, view=view, projection=projection, random=2)
         self.target.color_mask = ((False,) * 4,) * 2
         for surface, pair in zip(scene.surfaces, buffers, strict=True):
             self._draw(self.outline, surface, pair)
@@ -286,29 +294,19 @@ class Renderer:
     ) -> None:
         _set(program, cut_height=surface.cut_height, cut_limb=surface.cut_limb)
         (self.gl.enable if surface.closed else self.gl.disable)(moderngl.CULL_FACE)
-        layout = (('3f', 'position'), ('3f', 'normal'), ('3f', 'rest'))
-        layout += (('3f', 'place'), ('3f', 'colour'))
-        known = [
-            (size if name in program else _skip(size), name) for size, name in layout
-        ]
+        vertices, indices = pair
         array = self.gl.vertex_array(
-            program,
-            [
-                (
-                    pair[0],
-                    ' '.join(size for size, _ in known),
-                    *(name for size, name in known if 'x' not in size),
-                )
-            ],
-            pair[1],
+            program, [(vertices, *self.layouts[program])], indices
         )
         array.render()
         array.release()
 
 
-def _skip(size: str) -> str:
-    """Bytes that a program does not read."""
-    return f'{int(size[0]) * 4}x'
+def _layout(program: moderngl.Program) -> tuple[str, ...]:
+    """Format of the vertices, and those of their columns that a program reads."""
+    used = [name for name in _COLUMNS if name in program]
+    sizes = ['3f' if name in used else '12x' for name in _COLUMNS]
+    return ' '.join(sizes), *used
 
 
 def _source(name: str) -> str:

@@ -50,9 +50,9 @@ def _bone_rotations(
 ) -> np.ndarray:
     """Rotations of all bones from rest, (J, 3, 3)."""
     given = _spine(pose)
-    for side, letter in (('left', 'L'), ('right', 'R')):
-        given |= _arm(model, rest, pose, side, letter, rng)
-        given |= _leg_bones(model, rest, pose, side, letter, rng)
+    for side in ('left', 'right'):
+        given |= _arm(model, rest, pose, side, rng)
+        given |= _leg_bones(model, rest, pose, side, rng)
     rotations = np.empty((len(model.parents), 3, 3))
     names = list(model.bones)
     for bone, parent in enumerate(model.parents):
@@ -79,9 +79,9 @@ def _arm(
     rest: np.ndarray,
     pose: Pose,
     side: str,
-    letter: str,
     rng: np.random.Generator,
 ) -> dict[str, Rotation]:
+    letter = side[0].upper()
     ends = pose.limbs[f'{side}_upperarm'], pose.limbs[f'{side}_forearm']
     bones = [f'{bone}.{letter}' for bone in ('upperarm01', 'lowerarm01', 'wrist')]
     first, second, below = _limb(model, rest, pose.chest, bones, ends)
@@ -136,9 +136,9 @@ def _leg_bones(
     rest: np.ndarray,
     pose: Pose,
     side: str,
-    letter: str,
     rng: np.random.Generator,
 ) -> dict[str, Rotation]:
+    letter = side[0].upper()
     ends = pose.limbs[f'{side}_thigh'], pose.limbs[f'{side}_shin']
     bones = [f'{bone}.{letter}' for bone in ('upperleg01', 'lowerleg01', 'foot')]
     # legs are about straight at rest, so the axis of the knee is named

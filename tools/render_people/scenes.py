@@ -15,7 +15,6 @@ from wardrobe import Wardrobe
 
 from mmhot.io.panoramas import view
 
-_EYE = np.eye(3)
 _PADDING = 1.35  # of the box, as in the shards that there are
 _FOCAL = 1000.0
 # How many others there are, and how often.
@@ -89,7 +88,8 @@ class SceneSampler:
         size: tuple[int, int],
     ) -> None:
         self.model, self.bodies, self.poses = model, bodies, poses
-        self.panoramas, self.num_fabrics, self.size = panoramas, num_fabrics, size
+        self.num_fabrics, self.size = num_fabrics, size
+        self.places = [(panorama, *_ambient(panorama)) for panorama in panoramas]
         self.wardrobe = Wardrobe(model, num_fabrics)
 
     def __call__(self, rng: np.random.Generator) -> Shot | None:
@@ -237,18 +237,16 @@ class SceneSampler:
             look = draw_look(self.num_fabrics, rng, 0.6)
             things.append(place_box(at + (0, 0, top - half[2]), turn, half, **look))
         if rng.random() < _OCCLUDED:
-            eye = -camera.rotation.T @ camera.translation
             near = actor.posed.heads[self.model.bones[rng.choice(_PARTS)]]
-            at = near + (eye - near) * rng.uniform(0.15, 0.5)
+            at = near + (camera.eye - near) * rng.uniform(0.15, 0.5)
             things.append(self._thing(at, 0.12, rng, floating=True))
         return things
 
     def _floor(self, rng: np.random.Generator) -> Surface:
-        floor = np.array((0, 0, -0.02))
+        look = dict(only_shadow=True)
         if rng.random() < _FLOORED:
             look = draw_look(self.num_fabrics, rng, 1.0)
-            return place_box(floor, _EYE, (60, 60, 0.02), **look)
-        return place_box(floor, _EYE, (60, 60, 0.02), only_shadow=True)
+        return place_box(np.array((0, 0, -0.02)), np.eye(3), (60, 60, 0.02), **look)
 
     def _thing(
         self,
@@ -271,13 +269,13 @@ class SceneSampler:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What is behind everything, and the light of the upper and lower half."""
         width, height = self.size
-        if not self.panoramas or rng.random() < 0.15:
+        if not self.places or rng.random() < 0.15:
             colours = rng.uniform(0.02, 1, (2, 3))
             ramp = np.linspace(0, 1, height)[:, None, None]
             backdrop = (1 - ramp) * colours[0] + ramp * colours[1]
             backdrop = np.broadcast_to(backdrop, (height, width, 3))
             return backdrop.astype(np.float32), colours[0], colours[1]
-        panorama = self.panoramas[rng.integers(len(self.panoramas))]
+        panorama, above, below = self.places[rng.integers(len(self.places))]
         pitch = np.arcsin(np.clip(camera.rotation[2, 2], -1, 1))
         spread = 2 * np.arctan(width / 2 / camera.intrinsics[0])
         picture = view(
@@ -290,12 +288,16 @@ class SceneSampler:
         )
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)
         backdrop = to_light(picture[..., ::-1] / np.float32(255))
-        half = len(panorama) // 2
-        above, below = (
-            np.minimum(part, 4).mean((0, 1))[::-1]
-            for part in (panorama[:half], panorama[half:])
-        )
-        return backdrop, 0.4 * above, 0.4 * below
+        return backdrop, above, below
+
+
+def _ambient(panorama: np.ndarray) -> list[np.ndarray]:
+    """Light of a panorama's upper and lower half, RGB."""
+    half = len(panorama) // 2
+    return [
+        0.4 * np.minimum(part, 4).mean((0, 1))[::-1]
+        for part in (panorama[:half], panorama[half:])
+    ]
 
 
 def _is_large(actor: Actor, camera: Camera) -> bool:

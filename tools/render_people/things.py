@@ -25,15 +25,12 @@ def _place(
     centre: np.ndarray,
     turn: np.ndarray,
     half: np.ndarray,
-    colour: np.ndarray | None = None,
     **look,
 ) -> Surface:
     vertices, normals, triangles = unit
     rest = vertices * half
     normal = normals / half
     normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)
-    if colour is not None:
-        look['colour'] = np.tile(colour, (len(rest), 1))
     position = rest @ turn.T + centre
     return Surface(position, normal @ turn.T, rest, triangles, closed=True, **look)
 
@@ -47,7 +44,7 @@ def place_box(
         centre (np.ndarray): Metres, (3,).
         turn (np.ndarray): Rotation matrix, (3, 3).
         half (np.ndarray): Half of its three sides, (3,).
-        **look: Those of :class:`Surface`; ``colour`` is one for all, (3,).
+        **look: Those of :class:`Surface`.
     """
     return _place(_BOX, centre, turn, half, **look)
 

@@ -122,23 +122,26 @@ class _Wearer:
     def skin(self, tone: float, hair: np.ndarray, style: str, bearded: bool) -> None:
         """The body itself, and its eyes."""
         rng, wardrobe = self.rng, self.wardrobe
-        masks = wardrobe.model.masks
+        body = wardrobe.layers[self.body]
+        masks = {
+            name: mask[body.vertices] for name, mask in wardrobe.model.masks.items()
+        }
         skin = _DARK * (_LIGHT / _DARK) ** tone * rng.uniform(0.9, 1.1, 3)
-        colour = np.tile(skin, (len(self.rest), 1))
+        colour = np.tile(skin, (len(body.vertices), 1))
         _blend(colour, masks['lips'] * rng.uniform(0.2, 0.9), skin * 0.4 + _RED * 0.3)
         _blend(colour, masks['inside-mouth'], np.array((0.1, 0.03, 0.03)))
         _blend(colour, masks['fingernails'] * 0.5, skin * 0.5 + 0.3)
-        _blend(colour, wardrobe.brows * rng.uniform(0.4, 1), hair)
+        _blend(colour, wardrobe.brows[body.vertices] * rng.uniform(0.4, 1), hair)
         if bearded:
-            _blend(colour, wardrobe.beard * rng.uniform(0.3, 0.9), hair)
+            beard_here = wardrobe.beard[body.vertices]
+            _blend(colour, beard_here * rng.uniform(0.3, 0.9), hair)
         if style != 'bald':
-            _blend(colour, np.clip(wardrobe.place[:, 2] * 8 + 0.5, 0, 1) * 0.8, hair)
-        body = wardrobe.layers[self.body]
+            _blend(colour, np.clip(body.place[:, 2] * 8 + 0.5, 0, 1) * 0.8, hair)
         self._add(
             self.body,
             push=_UNDER_CLOTHES * self.covered,
             triangles=body.triangles[~self.covered[body.triangles].all(1)],
-            colour=colour[body.vertices],
+            colour=colour,
             gloss=rng.uniform(0, 0.15),
             closed=True,
         )
@@ -163,20 +166,17 @@ class _Wearer:
                 'scalp',
                 closed=True,
                 push=rng.uniform(*cap[style]),
-                colour=np.tile(
-                    colour, (len(self.wardrobe.layers['scalp'].vertices), 1)
-                ),
+                colour=colour,
                 cut_limb=(*NO_CUT_LIMB[:2], 0.15, start),
                 folds=(rng.uniform(0.02, 0.25), 0.015, 0.5),
                 **look,
             )
         if style in ('long', 'scarf'):
             look = self._fabric() if style == 'scarf' else {}
-            layer = self.wardrobe.layers['helper-hair']
             self._add(
                 'helper-hair',
                 push=rng.uniform(0.005, 0.02),
-                colour=np.tile(colour, (len(layer.vertices), 1)),
+                colour=colour,
                 cut_height=(rng.uniform(1.4, 2.15), *NO_CUT[1:]),
                 cut_limb=(NO_CUT_LIMB[0], rng.uniform(0.045, 0.075), 0.1, -100.0),
                 folds=(rng.uniform(0.1, 0.4), 0.02, 0.5),
