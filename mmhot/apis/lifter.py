@@ -106,6 +106,7 @@ class Lifter:
                     f'keep={keep} needs a model with a pruner: {self.name} has none'
                 )
             return
+        keep = self.model.test_cfg.get('keep') if keep is None else keep
         counts = hourglass.keep_counts(keep, self.seq_len)
         self.model.test_cfg['keep'] = counts
         counts = ', then '.join(map(str, counts))

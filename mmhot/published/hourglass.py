@@ -36,8 +36,10 @@ def recovery_names(tensors: Tensors, qkv_bias: bool = True) -> dict[str, str]:
 
 def recovery_sizes(state: Tensors) -> dict[str, int]:
     """Read the published settings off tensors under our keys."""
-    table = state.get(_TABLES['pos_embed_token'])
-    return {} if table is None else {'token_num': table.shape[-2]}
+    if _TABLES['x_token'] not in state:
+        return {}
+    slots, queries = (state[_TABLES[key]] for key in ('pos_embed_token', 'x_token'))
+    return {'token_num': slots.shape[-2], 'frames': queries.shape[-2]}
 
 
 def pruning_defaults(depth: int, num_frames: int, recovered: bool) -> dict[str, int]:

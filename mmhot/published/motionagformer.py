@@ -113,7 +113,7 @@ def _sizes(state: Tensors, depth: int) -> dict[str, int]:
     }
     if recovery := recovery_sizes(state):
         sizes |= recovery
-        if lengths[0] != lengths[-1]:
+        if sizes['frames'] != lengths[-1]:
             sizes['layer_index'] = lengths.index(lengths[-1])
     return sizes
 

@@ -33,21 +33,21 @@ class _Pair(NamedTuple):
 
     def __call__(self, x: Tensor) -> Tensor:
         """Map ``(B, T, K, C)`` to the same shape."""
-        return self._over_frames(self._over_keypoints(x), len(x))
+        return self._over_frames(self._over_keypoints(x), x.shape[0])
 
     def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
         """Result of one frame alone, (B, 1, K, C), by its place (B,)."""
         tracks = self._over_keypoints(x)
         places = frame.repeat_interleave(x.shape[2])
         tracks = self.temporal_norm(self.temporal.at(tracks, places))
-        return tracks.unflatten(0, (len(x), -1)).transpose(1, 2)
+        return tracks.unflatten(0, (x.shape[0], -1)).transpose(1, 2)
 
     def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return also the attention that frames receive, (B, T)."""
         tracks, block = self._over_keypoints(x), self.temporal
         received = received_attention(block.attn, block.norm1(tracks))
-        received = received.unflatten(0, (len(x), -1)).mean(1)
-        return self._over_frames(tracks, len(x)), received
+        received = received.unflatten(0, (x.shape[0], -1)).mean(1)
+        return self._over_frames(tracks, x.shape[0]), received
 
     def _over_keypoints(self, x: Tensor) -> Tensor:
         """Map ``(B, T, K, C)`` to ``(B * K, T, C)``."""

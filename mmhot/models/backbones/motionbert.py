@@ -97,8 +97,10 @@ class MotionBERT(DSTFormer):
     def init_weights(self) -> None:
         """Initialise as published; MMPose does not start with a plain mean."""
         super().init_weights()
-        if not (self.init_cfg and self.init_cfg['type'] == 'Pretrained'):
+        config = self.init_cfg
+        if not (isinstance(config, dict) and config['type'] == 'Pretrained'):
             self._start_even()
+            self.hourglass.restart()
 
     def forward(
         self,

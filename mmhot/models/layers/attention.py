@@ -87,7 +87,7 @@ class Attention(nn.Module):
 
 def take_token(x: Tensor, place: Tensor) -> Tensor:
     """Take one token (B, 1, ...) of each sequence (B, N, ...), by its place (B,)."""
-    return x[torch.arange(len(x), device=x.device), place].unsqueeze(1)
+    return x[torch.arange(x.shape[0], device=x.device), place].unsqueeze(1)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, scale: float | None) -> Tensor:

@@ -93,5 +93,7 @@ class AttentionGraphLayer(nn.Module):
     def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Also return the attention that each frame receives, (B, T)."""
         spatial, temporal = self.attention
-        tracks = temporal.norm1(spatial(x)).transpose(1, 2)
-        return self(x), received_attention(temporal.mixer, tracks).mean(1)
+        half = spatial(x)
+        fused = fuse_streams(self.fusion, temporal(half), self.graph(x))
+        tracks = temporal.norm1(half).transpose(1, 2)
+        return fused, received_attention(temporal.mixer, tracks).mean(1)

@@ -45,7 +45,7 @@ class CrossAttention(nn.Module):
         lead = key.shape[:-2]
         q = self._split(self.query(query))
         k, v = self._split(self.key(key)), self._split(self.value(value))
-        q = q.expand(len(k), -1, -1, -1)
+        q = q.expand(k.shape[0], -1, -1, -1)
         x = attend(q, k, v, None)  # (B', H, N, D)
         x = self.proj(x.transpose(1, 2).flatten(2))
         return x.reshape(*lead, *x.shape[-2:])

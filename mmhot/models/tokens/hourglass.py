@@ -7,12 +7,14 @@ several prune depths the pyramids of `H2OT <https://arxiv.org/abs/2509.06956>`_ 
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from ..layers.tracing import being_traced
 from .pruners import Frames
 from .selection import gather_tokens
 
@@ -29,12 +31,14 @@ class PrunedFeatures(NamedTuple):
         num_frames (int): Frames ``T`` of the input.
         recoverer (nn.Module | None): What turns poses of kept frames into poses of
             all, if that is still to be done.
+        recovered (bool): Whether features of all frames have been recovered.
     """
 
     feats: Tensor
     stages: tuple[Tensor, ...]
     num_frames: int
     recoverer: nn.Module | None
+    recovered: bool
 
     @property
     def kept(self) -> Tensor:
@@ -44,13 +48,13 @@ class PrunedFeatures(NamedTuple):
     @property
     def frames(self) -> Tensor | None:
         """Frames that poses are of in the end, (B, t); None if all."""
-        num_feats = self.feats.shape[1]
-        if num_feats == self.num_frames or self.recoverer is not None:
+        if self.recovered or self.recoverer is not None:
             return None
-        if num_feats == self.kept.shape[1]:
+        if self.feats.shape[1] == self.kept.shape[1]:
             return self.kept
         # a host was asked for the centre frame alone
-        return self.kept.new_full((len(self.kept), 1), (self.num_frames - 1) // 2)
+        centre = (self.num_frames - 1) // 2
+        return self.kept.new_full((self.kept.shape[0], 1), centre)
 
     def recover(self, poses: Tensor) -> Tensor:
         """Turn the head's output into poses of all frames, where that is due."""
@@ -118,8 +122,7 @@ class Hourglass(nn.Module):
         if recoverer is not None:
             sizes = dict(num_frames=num_frames, embed_dims=embed_dims)
             sizes |= dict(num_heads=num_heads, qkv_bias=qkv_bias)
-            on_tokens = MODELS.get(recoverer['type']).on_tokens
-            sizes = sizes if on_tokens else {}
+            sizes = sizes if _works_on_tokens(recoverer) else {}
             self.recoverer = MODELS.build({**sizes, **recoverer})
         self.slot_embeddings = nn.ParameterList(
             nn.Parameter(self.recoverer.start_slots(p.num_keep))
@@ -142,6 +145,11 @@ class Hourglass(nn.Module):
                     f'attention of the layer before it, a {type(before).__name__}, '
                     'which does not tell it'
                 )
+
+    def restart(self) -> None:
+        """Let the recoverer begin as it wants to, once a host has drawn its weights."""
+        if self.recovers_tokens:
+            self.recoverer.restart()
 
     @property
     def recovers_tokens(self) -> bool:
@@ -196,9 +204,11 @@ class Hourglass(nn.Module):
             tuple[Tensor, tuple[Tensor]]: Tokens after the last layer, (B, t, ..., C),
             and the frames kept by each pruner, (B, t) each; no pruner, no frames.
         """
-        given = self._given(kept, len(x), x.shape[1])
-        keeps = self.keep_counts(keep, x.shape[1])
-        index = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
+        batch, num_frames = x.shape[:2]
+        given = self._given(kept, batch, num_frames)
+        centre = centre and (kept is None or _have_centre(given, num_frames))
+        keeps = self.keep_counts(keep, num_frames)
+        index = torch.arange(num_frames, device=x.device).expand(batch, -1)
         stages, received = [], None
         for depth, layer in enumerate(layers):
             stage = len(stages)
@@ -211,7 +221,7 @@ class Hourglass(nn.Module):
                 x = self._embed_slots(gather_tokens(x, slots), stage)
                 stages.append(index)
             if centre and depth == self.num_layers - 1 and self._gives_centre(layer):
-                x = layer.at_frame(x, _centre(index, poses.shape[1]))
+                x = layer.at_frame(x, _centre(index, num_frames))
             elif self._is_watched(depth, len(stages)):
                 x, received = layer.watch(x)
             else:
@@ -234,9 +244,9 @@ class Hourglass(nn.Module):
         if not self.pruners:
             return x
         if not self.recovers_tokens:
-            return PrunedFeatures(x, stages, num_frames, self.recoverer)
+            return PrunedFeatures(x, stages, num_frames, self.recoverer, False)
         x = self.recoverer(x, stages[-1], num_frames)
-        return PrunedFeatures(x, stages, num_frames, None)
+        return PrunedFeatures(x, stages, num_frames, None, True)
 
     def keep_counts(self, keep: Keep | None, num_frames: int) -> list[int]:
         """How many frames each pruner keeps of a window.
@@ -255,18 +265,17 @@ class Hourglass(nn.Module):
         elif not built:
             raise ValueError(f'keep={keep} needs a pruner, and this model has none')
         else:
-            keeps = [keep] if isinstance(keep, int) else list(keep)
+            keeps = list(keep) if isinstance(keep, Sequence) else [keep]
         if len(keeps) != len(built):
             raise ValueError(
-                f'keep must be a number for each of {len(built)} pruners, got {keep}'
+                f'keep must be a number for each of {len(built)} pruners, got {keep!r}'
             )
         if self.fixed_lengths and keeps != built:
             raise ValueError(
                 f'keep={keep} cannot be changed: layers of this model are built for '
                 f'{", ".join(map(str, built))} frames'
             )
-        _check_keeps(keeps, num_frames, 'keep' if keep else 'num_keep')
-        return keeps
+        return _checked(keeps, num_frames, 'num_keep' if keep is None else 'keep')
 
     def _frames(
         self,
@@ -307,6 +316,9 @@ class Hourglass(nn.Module):
         if kept is None:
             return [None] * len(self.pruners)
         given = [kept] if isinstance(kept, Tensor) else list(kept)
+        if not all(isinstance(index, Tensor) for index in given):
+            kinds = ', '.join(sorted({type(index).__name__ for index in given}))
+            raise ValueError(f'kept must be tensors, one for each pruner, got {kinds}')
         if len(given) != len(self.pruners):
             raise ValueError(
                 f'kept must be frames for each of {len(self.pruners)} pruners, got '
@@ -318,13 +330,17 @@ class Hourglass(nn.Module):
                     f'kept must have {pruner.num_keep} frames, for which this model '
                     f'is built, got {index.shape[-1]}'
                 )
-            is_sorted = index.ndim == 2 and bool((index.diff(dim=1) > 0).all())
-            inside = is_sorted and index.min() >= 0 and index.max() < num_frames
-            if not inside or len(index) != batch:
+            has_shape = index.ndim == 2 and index.shape[0] == batch and index.shape[1]
+            is_whole = not index.is_floating_point() and index.dtype != torch.bool
+            # whoever exports a model vouches for the values
+            is_sorted = being_traced() or _are_frames(index, num_frames)
+            if not (has_shape and is_whole and is_sorted):
                 raise ValueError(
                     f'kept must be sorted frames from 0 to {num_frames - 1}, '
-                    f'({batch}, t), got {tuple(index.shape)}: {index.tolist()}'
+                    f'({batch}, t), got {index.dtype} {tuple(index.shape)}: '
+                    f'{index.tolist()}'
                 )
+        _checked([index.shape[1] for index in given], num_frames, 'the length of kept')
         return given
 
     def _check(self, first_depth: int) -> None:
@@ -348,17 +364,45 @@ class Hourglass(nn.Module):
                 )
             kept_before = pruner.keep_centre
         keeps = [pruner.num_keep for pruner in self.pruners]
-        _check_keeps(keeps, self.num_frames, 'num_keep')
+        _checked(keeps, self.num_frames, 'num_keep')
 
 
-def _check_keeps(keeps: Sequence[Any], num_frames: int, name: str) -> None:
+def _works_on_tokens(recoverer: dict) -> bool:
+    """Whether the recoverer of a config works before the head."""
+    kind = recoverer.get('type')
+    found = MODELS.get(kind) if isinstance(kind, str) else kind
+    if not hasattr(found, 'on_tokens'):
+        raise ValueError(
+            'recoverer needs a type, AttentionRecoverer, InterpolationRecoverer or '
+            f'another that says whether it works on_tokens, got {kind!r}'
+        )
+    return found.on_tokens
+
+
+def _checked(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]:
     """Refuse keep counts that do not fall from ``T`` to one or more."""
     before = num_frames
     for stage, keep in enumerate(keeps):
         most = before if stage == 0 else before - 1
-        if not isinstance(keep, int) or not 1 <= keep <= most:
-            raise ValueError(f'{name} must be from 1 to {most}, got {keep}')
+        is_count = isinstance(keep, Integral) and not isinstance(keep, bool)
+        if not is_count or not 1 <= keep <= most:
+            raise ValueError(f'{name} must be from 1 to {most}, got {keep!r}')
         before = keep
+    return [int(keep) for keep in keeps]
+
+
+def _are_frames(index: Tensor, num_frames: int) -> bool:
+    """Whether rows of indices rise from 0 at least to ``T - 1`` at most."""
+    rises = (index.diff(dim=-1) > 0).all()
+    return bool(rises & (index >= 0).all() & (index < num_frames).all())
+
+
+def _have_centre(given: Sequence[Tensor], num_frames: int) -> bool:
+    """Whether the centre frame is among those given at every stage."""
+    if being_traced():  # which knows no values
+        return False
+    centre = (num_frames - 1) // 2
+    return all(bool((index == centre).any(1).all()) for index in given)
 
 
 def _centre(index: Tensor, num_frames: int) -> Tensor:
@@ -391,7 +435,7 @@ def _slots_of(kept: Tensor | None, index: Tensor) -> Tensor | None:
         return None
     slots = torch.searchsorted(index.contiguous(), kept.contiguous())
     found = index.gather(1, slots.clamp(max=index.shape[1] - 1))
-    if not torch.equal(found, kept):
+    if not being_traced() and not torch.equal(found, kept):
         raise ValueError('kept holds frames that an earlier pruner does not keep')
     return slots
 

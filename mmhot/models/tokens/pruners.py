@@ -190,8 +190,11 @@ def pairwise_distances(features: Tensor) -> Tensor:
     with full_precision(features):
         products = _upper_products(features)
     squares = products.diagonal(dim1=1, dim2=2)
-    squared = squares[:, :, None] + squares[:, None, :] - 2 * products
-    distance = (squared.clamp(min=0) / features.shape[-1]).sqrt().float().triu(1)
+    squares = squares[:, :, None] + squares[:, None, :]
+    squared = squares - 2 * products
+    # of equal frames rounding would leave some distance, by the place in a product
+    squared = squared.where(squared > 1e-13 * squares, 0)
+    distance = (squared / features.shape[-1]).sqrt().float().triu(1)
     return distance + distance.mT
 
 

@@ -48,7 +48,20 @@ class AttentionRecoverer(nn.Module):
         self.attention = CrossAttention(embed_dims, num_heads, qkv_bias)
         if sine_start:
             self.queries.data = self.start_slots(num_frames)
-            self.attention.key.load_state_dict(self.attention.query.state_dict())
+            self._project_alike()
+
+    def restart(self) -> None:
+        """Begin with sines again, after a host has drawn all of its linear layers.
+
+        Nothing happens without ``sine_start``.
+        """
+        if self.sine_start:
+            # a host's small weights would leave all logits alike
+            self.attention.query.reset_parameters()
+            self._project_alike()
+
+    def _project_alike(self) -> None:
+        self.attention.key.load_state_dict(self.attention.query.state_dict())
 
     def start_slots(self, count: int) -> Tensor:
         """What the embedding of so many kept slots begins with, (count, C)."""
@@ -102,7 +115,7 @@ class InterpolationRecoverer(nn.Module):
             num_frames (int): Frames ``T``.
         """
         frames = torch.arange(num_frames, device=kept.device)
-        frames = frames.expand(len(kept), -1).contiguous()  # (B, T)
+        frames = frames.expand(kept.shape[0], -1).contiguous()  # (B, T)
         after = torch.searchsorted(kept.contiguous(), frames)
         after = after.clamp(max=kept.shape[1] - 1)
         before = (after - 1).clamp(min=0)

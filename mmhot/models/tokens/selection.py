@@ -38,7 +38,7 @@ def gather_tokens(x: Tensor, index: Tensor) -> Tensor:
     """
     num_tokens = x.shape[index.ndim - 1]
     first = torch.arange(index[..., 0].numel(), device=index.device) * num_tokens
-    rows = (index.reshape(len(first), -1) + first[:, None]).flatten()
+    rows = (index.reshape(first.shape[0], -1) + first[:, None]).flatten()
     # one row a token: faster than torch.gather, which looks up every element
     rest = x.shape[index.ndim :]
     return x.reshape(-1, *rest).index_select(0, rows).reshape(*index.shape, *rest)
