@@ -96,7 +96,7 @@ def test_results_hardly_depend_on_where_chunks_begin():
     assert max(moved[SEQ_LEN - OVERLAP]) < max(moved[SEQ_LEN]) / 2
 
 
-def checkpoint_of(path, recoverer):
+def checkpoint_of(path, recoverer, **test_cfg):
     backbone = dict(
         type='MixSTE',
         num_frames=27,
@@ -107,16 +107,18 @@ def checkpoint_of(path, recoverer):
         pruner=dict(type='ClusterPruner', num_keep=9, depth=1),
         recoverer=recoverer,
     )
-    return save_lifter(path, backbone, 'PoseLiftingHead', 'CameraPoseLifting')
+    return save_lifter(
+        path, backbone, 'PoseLiftingHead', 'CameraPoseLifting', **test_cfg
+    )
 
 
-def save_lifter(path, backbone, head, codec):
+def save_lifter(path, backbone, head, codec, **test_cfg):
     """Write a checkpoint with its config."""
     model = dict(
         type='SequencePoseLifter',
         backbone=backbone,
         head=dict(type=head, in_channels=16, decoder=dict(type=codec)),
-        test_cfg=dict(flip_test=True),
+        test_cfg=dict(flip_test=True, **test_cfg),
     )
     config = Config(dict(model=model))
     torch.manual_seed(0)
@@ -160,6 +162,16 @@ def test_keep_counts_change_after_training_and_results_say_so(tmp_path):
         Lifter(checkpoint=checkpoint, keep=28)
     with pytest.raises(ValueError, match='keep=5 needs a model with a pruner'):
         Lifter(keep=5)
+
+
+def test_keep_counts_of_a_config_hold(tmp_path):
+    recoverer = dict(type='AttentionRecoverer')
+    checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer, keep=5)
+    assert Lifter(checkpoint=checkpoint).name == 'a (5 of 27 frames)'
+    assert Lifter(checkpoint=checkpoint, keep=7).name == 'a (7 of 27 frames)'
+    checkpoint = checkpoint_of(tmp_path / 'b.pth', recoverer, keep=100)
+    with pytest.raises(ValueError, match='keep must be from 1 to 27, got 100'):
+        Lifter(checkpoint=checkpoint)
 
 
 def test_motionbert_is_told_the_scores(tmp_path):

@@ -33,6 +33,7 @@ HEADS = {
     'MHFormer': dict(type='PoseLiftingHead', in_channels=48, num_keypoints=17),
     'MotionAGFormer': dict(type='RepresentationHead', in_channels=16, rep_dims=24),
 }
+PRUNER = dict(type='ClusterPruner', num_keep=4, depth=1)
 PRUNERS = ['ClusterPruner', 'AttentionPruner', 'MotionPruner', 'UniformPruner']
 TRA, TRI = dict(type='AttentionRecoverer'), dict(type='InterpolationRecoverer')
 
@@ -66,7 +67,37 @@ def test_keeping_all_frames_is_the_plain_host(host):
     plain = build(host)
     everything = build(host, dict(type='ClusterPruner', num_keep=NUM_FRAMES, depth=1))
     everything.load_state_dict(plain.state_dict(), strict=True)
-    assert_close(everything(windows()), plain(windows()))
+    poses, kept = everything(windows())  # also then
+    assert_close(poses, plain(windows()))
+    assert_close(kept, torch.arange(NUM_FRAMES).expand(2, -1))
+
+
+@pytest.mark.parametrize('host', HOSTS)
+def test_sines_outlive_the_initialisation_of_a_host(host):
+    recoverer = dict(**TRA, sine_start=True)
+    model = MODELS.build(
+        dict(type=host, **HOSTS[host], pruner=PRUNER, recoverer=recoverer)
+    )
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    model.init_weights()
+    attention = model.hourglass.recoverer.attention
+    assert_close(attention.key.weight, attention.query.weight, rtol=0, atol=0)
+    assert_close(attention.key.bias, attention.query.bias, rtol=0, atol=0)
+    for key in ('recoverer.queries', 'slot_embeddings.0'):
+        assert_close(model.state_dict()[f'hourglass.{key}'], before[f'hourglass.{key}'])
+    # MMPose draws weights with a deviation of 0.02, by which all frames are alike
+    bound = attention.query.in_features**-0.5
+    assert 0.4 * bound < attention.query.weight.std() < 0.8 * bound
+
+
+def test_motionbert_takes_a_list_of_initialisations():
+    config = dict(type='MotionBERT', **HOSTS['MotionBERT'])
+    model = MODELS.build(dict(**config, init_cfg=[dict(type='Xavier', layer='Conv2d')]))
+    model.init_weights()
+    assert model.attn_regress[0].bias.tolist() == [0.5, 0.5]
+    MODELS.build(dict(**config, attn_drop_rate=0.0))
+    with pytest.raises(ValueError, match='attn_drop_rate must be 0, got 0.1'):
+        MODELS.build(dict(**config, attn_drop_rate=0.1))
 
 
 @torch.no_grad()
@@ -244,9 +275,21 @@ def test_another_host_and_those_that_recover_give_all_frames():
 
 def test_centre_frame_must_have_been_kept():
     pruner = dict(type='MotionPruner', num_keep=1, depth=1, keep_centre=False)
-    model = build('MixSTE', pruner)
+    with pytest.raises(ValueError, match="'centre' .* needs .* keep_centre=True"):
+        build('MixSTE', pruner)
+    model = build('MixSTE', pruner, test_cfg=dict(target='all'))
     with torch.no_grad(), pytest.raises(ValueError, match='has dropped the centre'):
-        predict(model, windows(8))
+        model.lift(windows(8))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('host', ['MixSTE', 'MotionBERT', 'MHFormer'])
+def test_given_frames_without_the_centre_are_not_taken_for_it(host):
+    backbone = build(host, 'ClusterPruner').backbone
+    kept = torch.tensor([[0, 3, 5], [0, 4, 5]])
+    feats = backbone(windows(), kept=kept, centre=True)
+    assert_close(feats.frames, kept)
+    assert_close(feats.feats, backbone(windows(), kept=kept).feats)
 
 
 @pytest.mark.parametrize('host', HOSTS)
@@ -332,6 +375,40 @@ def test_exported_hourglass_gives_the_same(host, recoverer):
     model = build(host, 'ClusterPruner', recoverer)
     exported = torch.export.export(model, (torch.zeros_like(windows()),)).module()
     assert_close(exported(windows()), model(windows()))
+
+
+class Given(nn.Module):
+    """A lifter that is told which frames to keep."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x, kept):
+        return self.model(x, kept=kept)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('host', HOSTS)
+def test_given_frames_are_exported_too(host):
+    model = build(host, 'ClusterPruner')
+    _, kept = model(windows())
+    exported = torch.export.export(Given(model), (windows(), kept)).module()
+    other = kept.roll(1, 0)
+    assert_close(exported(windows(), other), model(windows(), kept=other))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('recoverer', [None, TRA, TRI], ids=['none', 'TRA', 'TRI'])
+@pytest.mark.parametrize('host', HOSTS)
+def test_exported_model_takes_any_batch(host, recoverer):
+    model = build(host, 'ClusterPruner', recoverer)
+    batch = {0: torch.export.Dim('batch', min=1, max=64)}
+    exported = torch.export.export(
+        model, (windows(),), dynamic_shapes=(batch,)
+    ).module()
+    for size in (1, 5):
+        assert_close(exported(windows(size)), model(windows(size)))
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -212,6 +213,53 @@ def test_frames_out_of_order_or_range_are_refused(kept):
         run(hourglass, torch.randn(1, 27, 4, 8), kept=torch.tensor(kept))
 
 
+@pytest.mark.parametrize(
+    ('kept', 'message'),
+    [
+        (torch.zeros(1, 0, dtype=torch.long), r'\(1, t\), got torch.int64 \(1, 0\)'),
+        (torch.tensor([[0.0, 1.0]]), r'sorted frames .* got torch.float32'),
+        ([[0, 1]], 'kept must be tensors, one for each pruner, got list'),
+        (torch.tensor([[0, 1], [0, 1]]), r'\(1, t\), got torch.int64 \(2, 2\)'),
+    ],
+)
+def test_frames_of_another_kind_are_refused(kept, message):
+    hourglass = build(('ClusterPruner', 9, 1))
+    with pytest.raises(ValueError, match=message):
+        run(hourglass, torch.randn(1, 27, 4, 8), kept=kept)
+
+
+def test_given_stages_must_get_shorter():
+    hourglass = build(('ClusterPruner', 9, 1), ('UniformPruner', 3, 2))
+    kept = torch.tensor([[0, 5, 6]])
+    with pytest.raises(ValueError, match='the length of kept must be from 1 to 2'):
+        run(hourglass, torch.randn(1, 27, 4, 8), kept=(kept, kept))
+
+
+@pytest.mark.parametrize('keep', [9.0, '9', True, 0, 28, [5, 3]])
+def test_other_keep_counts_are_refused(keep):
+    hourglass = build(('ClusterPruner', 9, 1))
+    with pytest.raises(ValueError, match=r'^keep must be .*, got '):
+        run(hourglass, torch.randn(1, 27, 4, 8), keep=keep)
+
+
+def test_keep_count_may_be_numpys():
+    feats = run(
+        build(('ClusterPruner', 9, 1)), torch.randn(1, 27, 4, 8), keep=np.int64(5)
+    )
+    assert feats.kept.shape == (1, 5)
+
+
+@pytest.mark.parametrize('recoverer', [{'type': 'AttentionRecover'}, {'mode': 'x'}])
+def test_unknown_recoverers_are_named(recoverer):
+    with pytest.raises(ValueError, match='recoverer needs a type, AttentionRecoverer'):
+        build(('ClusterPruner', 9, 1), recoverer=recoverer)
+
+
+def test_recoverer_may_be_a_class():
+    hourglass = build(('ClusterPruner', 9, 1), recoverer=dict(type=AttentionRecoverer))
+    assert hourglass.recoverer.queries.shape == (27, 8)
+
+
 def test_keep_count_changes_after_building():
     hourglass = build(
         ('ClusterPruner', 9, 1), recoverer=dict(type='AttentionRecoverer')
@@ -390,6 +438,21 @@ def test_gradients_reach_every_parameter():
             assert parameter.grad.abs().max() > 0, name
     kept = x.grad.abs().sum((0, 2, 3)) > 0
     assert kept.sum() <= 10  # five frames a sample
+
+
+@pytest.mark.parametrize('num_frames', [27, 81, 243])
+@pytest.mark.parametrize('first', [0, 5])
+def test_equal_frames_have_no_distance(first, num_frames):
+    features = torch.randn(3, num_frames, 64, generator=torch.manual_seed(first))
+    features[:, first:] = features[:, first : first + 1]
+    distance = pairwise_distances(features)
+    assert not distance[:, first:, first:].any()
+    assert not first or distance[:, 0, 1:].min() > 1
+    kept = ClusterPruner(9, 1)(frames_of(features))
+    # the few windows of 27 frames suffice for the rule in Python
+    assert num_frames > 27 or kept.tolist() == [
+        slow_cluster_choice(sample, 9, 2) for sample in features
+    ]
 
 
 def test_exported_selection_is_the_same():

@@ -179,13 +179,14 @@ def test_other_sizes_are_the_published_networks_too(frames, dims, heads, neighbo
     # the adjacency between keypoints is float32
     assert_close(model(x.double()), expected, rtol=0, atol=1e-7)
 
-    state = published_state(frames, dims, 3, pruning=(4, 2))
-    model = build(state, layer_index=2, **settings)
-    feats = model.extract_feat(x.double())
-    assert feats.kept.shape == (2, 4)
-    reference = PublishedMotionAGFormer(state, heads, neighbours)
-    expected = reference.run(x, 3, feats.kept, 2)
-    assert_close(model.head(feats), expected, rtol=0, atol=1e-7)
+    for layer in (0, 2):
+        state = published_state(frames, dims, 3, pruning=(4, layer))
+        model = build(state, layer_index=layer, **settings)
+        feats = model.extract_feat(x.double())
+        assert feats.kept.shape == (2, 4)
+        reference = PublishedMotionAGFormer(state, heads, neighbours)
+        expected = reference.run(x, 3, feats.kept, layer)
+        assert_close(model.head(feats), expected, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize('with_gradients', [False, True])

@@ -31,7 +31,8 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
         **spatial_names('Hiremixer.blocks', 'backbone.blocks', depth),
     }
     state = reshape_tensors(rename_keys(tensors, names, _NAME))
-    joints, channel = state['backbone.position.table'].shape
+    table = state['backbone.position.table']
+    joints, channel = table.shape[-2], table.shape[-1]
     found = {
         'channel': channel,
         'layers': depth,

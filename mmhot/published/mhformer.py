@@ -135,7 +135,8 @@ def _reshape(state: Tensors) -> Tensors:
 
 def _sizes(state: Tensors) -> dict[str, int]:
     """Read the published settings off the shapes."""
-    frames, channels = state['backbone.position.table'].shape
+    table = state['backbone.position.table']
+    frames, channels = table.shape[-2], table.shape[-1]
     tokens = len(state['backbone.generate.encoders.0.0.table'])
     joints = len(state['head.fc.bias']) // 3
     return {

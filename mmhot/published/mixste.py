@@ -83,7 +83,8 @@ def _block_names(depth: int) -> dict[str, str]:
 
 def _sizes(state: Tensors, depth: int) -> dict[str, int]:
     """Read the published settings off the shapes."""
-    joints, channel = state['backbone.spatial_position.table'].shape
+    table = state['backbone.spatial_position.table']
+    joints, channel = table.shape[-2], table.shape[-1]
     return {
         'frames': len(state['backbone.temporal_position.table']),
         'channel': channel,

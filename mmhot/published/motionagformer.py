@@ -100,7 +100,8 @@ def _sizes(state: Tensors, depth: int) -> dict[str, int]:
         len(state[f'backbone.layers.{layer}.graph.1.mixer.norm.weight'])
         for layer in range(depth)
     ]
-    joints, channels = state['backbone.position.table'].shape
+    table = state['backbone.position.table']
+    joints, channels = table.shape[-2], table.shape[-1]
     hidden = len(state['backbone.layers.0.attention.0.mlp.fc1.bias'])
     sizes = {
         'n_layers': depth,

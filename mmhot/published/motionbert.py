@@ -91,7 +91,8 @@ def _block_names(depth: int) -> dict[str, str]:
 
 def _sizes(state: Tensors, depth: int) -> dict[str, Any]:
     """Read the published settings off the shapes."""
-    joints, channels = state['backbone.spat_embed'].shape[1:]
+    table = state['backbone.spat_embed']
+    joints, channels = table.shape[-2], table.shape[-1]
     hidden = len(state['backbone.blocks_st.0.mlp_s.0.bias'])
     return {
         'frames': state['backbone.temp_embed'].shape[1],

@@ -58,7 +58,8 @@ def _key_names(depth: int) -> dict[str, str]:
 
 def _sizes(state: Tensors, depth: int) -> dict[str, int]:
     """Read the published settings off the shapes."""
-    joints, channel = state['backbone.spatial_position.table'].shape
+    table = state['backbone.spatial_position.table']
+    joints, channel = table.shape[-2], table.shape[-1]
     coordinates = state['backbone.temporal_embed.weight'].shape[1] // joints
     block = 'backbone.spatial_blocks.0.'
     return {

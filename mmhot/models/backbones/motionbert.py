@@ -22,7 +22,7 @@ from ..tokens.hourglass import Keep, Kept
 class MotionBERT(DSTFormer):
     """MotionBERT without its head.
 
-    Arguments are MMPose's, except that the attention has no dropout of its own.
+    Arguments are MMPose's.
 
     Args:
         in_channels (int): Input coordinates of a keypoint; the third is the detector's
@@ -38,6 +38,7 @@ class MotionBERT(DSTFormer):
         qk_scale (float, optional): What attention logits are multiplied by, if not
             ``(C / H) ** -0.5``.
         drop_rate (float): Dropout rate. Defaults to 0.
+        attn_drop_rate (float): Of attention weights, which nobody uses; must be 0.
         drop_path_rate (float): Stochastic depth rate of the last layer; those before
             rise linearly from 0. Defaults to 0.
         att_fuse (bool): Whether the streams are averaged with learned weights.
@@ -63,12 +64,15 @@ class MotionBERT(DSTFormer):
         qkv_bias: bool = True,
         qk_scale: float | None = None,
         drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         att_fuse: bool = True,
         pruner: OptMultiConfig = None,
         recoverer: OptConfigType = None,
         init_cfg: OptConfigType = None,
     ) -> None:
+        if attn_drop_rate:
+            raise ValueError(f'attn_drop_rate must be 0, got {attn_drop_rate}')
         # no depth: the blocks are ours
         super().__init__(
             in_channels,

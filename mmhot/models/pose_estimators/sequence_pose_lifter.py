@@ -48,6 +48,17 @@ class SequencePoseLifter(PoseLifter):
             raise ValueError(f"flip_kept must be 'plain' or 'own', got {flip_kept!r}")
         if self.test_cfg.get('keep') is not None and not self.pruners:
             raise ValueError('test_cfg.keep needs a backbone with a pruner')
+        centred = all(pruner.keep_centre for pruner in self.pruners)
+        if self.target == 'centre' and self.leaves_frames_out and not centred:
+            raise ValueError(
+                "test_cfg.target='centre' without a recoverer needs pruners with "
+                'keep_centre=True'
+            )
+
+    @property
+    def target(self) -> str:
+        """Frames that predictions are of: 'centre' or 'all'."""
+        return self.test_cfg.get('target', 'centre')
 
     @property
     def pruners(self) -> nn.ModuleList:
@@ -149,7 +160,7 @@ class SequencePoseLifter(PoseLifter):
             list[PoseDataSample]: The samples, each with ``pred_instances`` and, if
             the backbone prunes, ``kept_frames`` of ``num_frames`` in its metainfo.
         """
-        target = self.test_cfg.get('target', 'centre')
+        target = self.target
         if self.test_cfg.get('flip_test', False):
             flip_indices = data_samples[0].metainfo['flip_indices']
             feats = self.extract_both(inputs, flip_indices, target)
