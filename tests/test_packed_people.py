@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -13,6 +14,7 @@ from packed import drawn_people
 import mmhot.plugin  # noqa: F401 registers
 from mmhot.datasets import RenderedPeople
 from mmhot.io.coco_people import pack_coco, unpack_coco
+from mmhot.io.json_file import load_json
 from mmhot.io.packed_people import read_packed_people, write_packed_people
 from mmhot.skeletons import get_skeleton
 
@@ -99,14 +101,37 @@ def damage(path, **arrays):
     [
         ({'vis': None}, "has no array 'vis'"),
         ({'bbox': np.zeros((3, 4))}, 'same number of people'),
-        ({'kpts_q': np.zeros((4, 133), np.uint16)}, r"'kpts_q' is \(4, 133\)"),
+        ({'kpts_q': np.zeros((4, 133), np.uint16)}, r"'kpts_q' is uint16 \(4, 133\)"),
+        ({'kpts_q': np.full((4, 133, 2), np.nan)}, "'kpts_q' is float64"),
         ({'offsets': np.arange(5)}, "'offsets' do not fit"),
+        ({'offsets': np.arange(5.0)}, "'offsets' is float64"),
+        ({'offsets': np.uint64([0, 9, 5, 7, 8])}, "'offsets' do not fit"),
+        ({'vis': np.full((4, 133), 3, np.uint8)}, "'vis' must be 0, 1 or 2"),
+        ({'bbox': np.full((4, 4), np.nan)}, "'bbox' must be .* finite"),
+        ({'bbox': np.tile([9, 9, 1, 1], (4, 1))}, "'bbox' must be .* in this order"),
+        ({'cam3d': np.float32(1)}, 'same number of people'),
     ],
 )
 def test_damaged_files_are_refused(shard, arrays, message):
     damage(shard, **arrays)
     with pytest.raises(ValueError, match=f'people.npz is no file .*{message}'):
         read_packed_people(shard)
+
+
+@pytest.mark.parametrize('share', [0, 0.5, 1])
+def test_files_that_were_cut_off_are_refused(shard, share):
+    content = shard.read_bytes()
+    shard.write_bytes(content[: int(share * (len(content) - 1))])
+    with pytest.raises(ValueError, match='people.npz is no file of packed people: .*'):
+        read_packed_people(shard)
+
+
+def test_damaged_pictures_are_named(shard):
+    with np.load(shard) as archive:
+        images = np.zeros_like(archive['images'])
+    damage(shard, images=images)
+    with pytest.raises(ValueError, match='people.npz: image 1 is no readable picture'):
+        RenderedPeople(ann_file=str(shard))[1]
 
 
 def test_missing_and_foreign_files_are_refused(tmp_path):
@@ -123,6 +148,9 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
         ({'images': []}, "lacks 'annotations'"),
         ({'images': [], 'annotations': []}, 'has nobody with keypoints'),
         ([], 'must be a COCO file'),
+        ({'images': [{'id': 1, 'file_name': None}]}, "'file_name' is None"),
+        ({'images': [], 'annotations': [{'image_id': 5}]}, 'it lacks 5'),
+        ({'images': [], 'annotations': [], 'extras': []}, 'must be a COCO file'),
     ],
 )
 def test_foreign_annotations_are_refused(tmp_path, content, message):
@@ -130,6 +158,75 @@ def test_foreign_annotations_are_refused(tmp_path, content, message):
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=message):
         pack_coco(path, tmp_path)
+
+
+def coco_folder(folder, *boxes, visible=2, **entries):
+    """A picture of 60 x 40 pixels with people of these boxes."""
+    image = cv2.imencode('.png', np.full((40, 60, 3), 90, np.uint8))[1].tobytes()
+    (folder / 'a b.png').write_bytes(entries.pop('picture', image))
+    person = dict(image_id=1, keypoints=[20, 10, visible] * 17, iscrowd=0, **entries)
+    people = [dict(person, id=number, bbox=box) for number, box in enumerate(boxes)]
+    content = dict(images=[dict(id=1, file_name='a b.png')], annotations=people)
+    path = folder / 'annotations.json'
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_boxes_are_cut_and_left_out_as_in_mmpose(tmp_path):
+    boxes = ([10, 10, 20, 20], [-30, -30, 60, 60], [70, 10, 9, 9], [5, 5, 0, 9])
+    boxes += ([20, 20, -9, -9], [50, 30, 100, 100])
+    path = coco_folder(tmp_path, *boxes)
+    people = pack_coco(path, tmp_path, size=None)
+    kept = [[10, 10, 30, 30], [0, 0, 30, 30], [50, 30, 59, 39]]
+    assert people.bboxes.tolist() == kept
+    assert len(pack_coco(path, tmp_path)) == 3
+    for boxes, visible in (([[70, 10, 9, 9]], 2), ([[10, 10, 20, 20]], 0)):
+        path = coco_folder(tmp_path, *boxes, visible=visible)
+        with pytest.raises(ValueError, match='has nobody with keypoints whose box is'):
+            pack_coco(path, tmp_path, size=None)
+
+
+@pytest.mark.parametrize('size', [None, (96, 128)])
+@pytest.mark.parametrize('picture', [b'', b'GIF89a', b'\xff\xd8\xff\xe0 cut off'])
+def test_unreadable_pictures_are_named(tmp_path, picture, size):
+    path = coco_folder(tmp_path, [10, 10, 20, 20], picture=picture)
+    with pytest.raises(ValueError, match='a b.png is no readable picture'):
+        pack_coco(path, tmp_path, size)
+
+
+@pytest.mark.parametrize('box', [None, [1, 2, 3], [1, 2, 3, float('nan')], 'abcd'])
+def test_boxes_that_are_none_are_refused(tmp_path, box):
+    with pytest.raises(ValueError, match=r'annotations.json must be a COCO file'):
+        pack_coco(coco_folder(tmp_path, box), tmp_path)
+
+
+def test_people_without_a_body_and_views_without_people_come_back(tmp_path):
+    people = drawn_people()
+    people.visibility[0, :17] = 0
+    people.visibility[1] = 0
+    people.bboxes[:] = np.random.default_rng(0).uniform(-9, 90, (4, 4))
+    people.bboxes[:, 2:] += 100
+    path = unpack_coco(people, tmp_path)
+    again = pack_coco(path, tmp_path / 'images', size=None)
+    assert_array_equal(again.visibility, people.visibility)
+    assert_array_equal(again.bboxes, people.bboxes)  # to the last bit
+
+
+def test_unpacked_people_are_those_of_the_dataset(tmp_path, shard):
+    settings = dict(skeleton='coco-wholebody-133')
+    packed = RenderedPeople(ann_file=str(shard), **settings)
+    path = unpack_coco(read_packed_people(shard), tmp_path)
+    for person, info in zip(load_json(path)['annotations'], packed, strict=True):
+        wanted = info['raw_ann_info']
+        assert person['area'] == wanted['area'] == pytest.approx(0.53 * 170 * 175)
+        assert person['num_keypoints'] == wanted['num_keypoints'] == 17
+
+
+def test_options_of_mmposes_datasets_hold_or_are_refused(shard):
+    assert len(RenderedPeople(ann_file=str(shard), sample_interval=3)) == 2
+    for option in (dict(bbox_file='a.json'), dict(data_mode='bottomup')):
+        with pytest.raises(ValueError, match=f'{next(iter(option))} of RenderedPeople'):
+            RenderedPeople(ann_file=str(shard), **option)
 
 
 def test_complete_labels_tell_what_is_absent_from_what_is_unknown(tmp_path):

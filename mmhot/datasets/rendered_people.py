@@ -54,12 +54,12 @@ class RenderedPeople(BaseCocoStyleDataset):
         complete (bool): Whether keypoints without a label are known to be outside of
             the picture, as renderers know it, and get visibility -1, see
             :class:`GTPTLabel`; for training. Defaults to False.
-        **kwargs: Those of MMPose's datasets.
+        **kwargs: Those of MMPose's top-down datasets, except ``bbox_file``.
 
     Raises:
         FileNotFoundError: If a shard is missing.
-        ValueError: If a shard is damaged or has too few keypoints; or the skeleton is
-            another.
+        ValueError: If a shard is damaged or has too few keypoints; the skeleton is
+            another; or an argument has no meaning here.
     """
 
     # MMPose's ``init_model`` asks the class, unless the config has ``metainfo``
@@ -83,6 +83,11 @@ class RenderedPeople(BaseCocoStyleDataset):
         ]
         self.min_keypoints = min_keypoints
         self.complete = complete
+        for name, wanted in (('data_mode', 'topdown'), ('bbox_file', None)):
+            if kwargs.get(name, wanted) != wanted:
+                raise ValueError(
+                    f'{name} of RenderedPeople must be {wanted!r}, got {kwargs[name]!r}'
+                )
         names = [ann_file] if isinstance(ann_file, str) else list(ann_file)
         self.shard_files = [Path(data_root or '', name) for name in names]
         super().__init__(metainfo=metainfo, data_root=data_root, **kwargs)
@@ -107,7 +112,7 @@ class RenderedPeople(BaseCocoStyleDataset):
             raise ValueError(
                 f'nobody is left of {", ".join(map(str, self.shard_files))}'
             )
-        return infos
+        return infos[:: self.sample_interval]
 
     def _infos(self, number: int, shard: PackedPeople, first: int) -> list[dict]:
         """Labels of the people in one shard."""
@@ -126,6 +131,7 @@ class RenderedPeople(BaseCocoStyleDataset):
                 visibility[row],
                 absent[row],
                 shard.bboxes[row],
+                shard.areas[row],
             )
             for i, row in enumerate(enough)
         ]
@@ -139,10 +145,8 @@ class RenderedPeople(BaseCocoStyleDataset):
         visibility: np.ndarray,
         absent: np.ndarray,
         bbox: np.ndarray,
+        area: np.float32,
     ) -> dict:
-        width, height = bbox[2:] - bbox[:2]
-        # what COCO counts as the area of a person is about half of the box
-        area = max(float(width * height) * 0.53, 1.0)
         return {
             'img_id': number,
             'id': number,
@@ -152,10 +156,11 @@ class RenderedPeople(BaseCocoStyleDataset):
             'category_id': np.array(1),
             'iscrowd': 0,
             'segmentation': None,
-            'area': np.array(area, np.float32),
+            'area': np.array(area),
             'bbox': bbox[None],
             'bbox_score': np.ones(1, np.float32),
-            'num_keypoints': int((visibility > 0).sum()),
+            # COCO-WholeBody counts the body's, too
+            'num_keypoints': int((visibility[:17] > 0).sum()),
             'keypoints': keypoints[None],
             'visibility': visibility,
             'keypoints_visible': np.subtract(visibility > 0, absent, dtype='f4')[None],
@@ -165,7 +170,10 @@ class RenderedPeople(BaseCocoStyleDataset):
     def get_data_info(self, idx: int) -> dict:
         """One person: labels and decoded ``img``, BGR uint8 (H, W, 3)."""
         info = super().get_data_info(idx)
-        info['img'] = self.shards[info['shard']].decode(info['row'])
+        try:
+            info['img'] = self.shards[info['shard']].decode(info['row'])
+        except ValueError as error:
+            raise ValueError(f'{self.shard_files[info["shard"]]}: {error}') from error
         info['raw_ann_info'] = self._raw_annotation(info)
         return info
 

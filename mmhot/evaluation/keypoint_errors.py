@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-# COCO's: box areas are about twice those of people.
-_PERSON_OF_BOX = 0.53
+from mmhot.io.packed_people import PERSON_OF_BOX
 
 
 @dataclass
@@ -73,7 +72,7 @@ class LabelledPeople:
     def oks(self) -> np.ndarray:
         """Object keypoint similarity of each person, (N,); NaN without labels."""
         sides = np.maximum(self.bboxes[:, 2:] - self.bboxes[:, :2], 1)
-        area = np.prod(sides, axis=1, keepdims=True) * _PERSON_OF_BOX
+        area = np.prod(sides, axis=1, keepdims=True) * PERSON_OF_BOX
         spread = 2 * area * (2 * self.sigmas) ** 2
         likeness = np.exp(-(self.distances() ** 2) / spread) * self.labelled
         count = self.labelled.sum(1)

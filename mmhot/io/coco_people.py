@@ -7,6 +7,7 @@ are COCO's or, with feet, face and hands beside them, COCO-WholeBody's.
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from mmhot.crops import crop_matrix, map_points
 from .atomic import replacing
 from .json_file import load_json
 from .packed_people import PackedPeople, join_images
+from .picture import decode_image
 
 # Where COCO-WholeBody keeps the keypoints besides the body's, in their order.
 _PARTS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')
@@ -34,8 +36,10 @@ def pack_coco(
     """Crop and pack the people of a COCO-style folder.
 
     Args:
-        annotations (Path): JSON with ``images`` and ``annotations``. Crowds and people
-            without a labelled body keypoint are left out.
+        annotations (Path): JSON with ``images`` and ``annotations``. Left out are, as
+            in MMPose, crowds, people without a label, and boxes outside of their
+            picture; boxes are cut at its border. What :func:`unpack_coco` has written
+            stays as it is.
         images (Path): Folder of the images.
         size (tuple[int, int], optional): Width and height of a crop, in pixels; None
             packs whole images, byte by byte. Defaults to (192, 256).
@@ -54,13 +58,15 @@ def pack_coco(
     _require(annotations)
     try:
         content = load_json(annotations)
-        files = {image['id']: image['file_name'] for image in content['images']}
+        files = {image['id']: _name(image) for image in content['images']}
+        is_ours = 'extras' in content
         people = [
-            (files[person['image_id']], _keypoints(person), person)
+            _Person(files[person['image_id']], *_labels(person), person)
             for person in content['annotations']
-            if not person.get('iscrowd', 0) and any(person.get('keypoints', ()))
+            if is_ours or not person.get('iscrowd', 0)
         ]
-        boxes = [np.array(person['bbox'], np.float32) for *_, person in people]
+        people = [p for p in people if is_ours or (p.triples[:, 2] > 0).any()]
+        extras = _extras(people, content.get('extras', {}))
     except KeyError as error:
         raise ValueError(
             f'{annotations} must be a COCO file of keypoints; it lacks {error}'
@@ -69,20 +75,27 @@ def pack_coco(
         raise ValueError(
             f'{annotations} must be a COCO file of keypoints: {error}'
         ) from error
-    if not people:
-        raise ValueError(f'{annotations} has nobody with keypoints')
+    if len({len(person.triples) for person in people}) > 1:
+        raise ValueError(f'{annotations} has people of 17 and of 133 keypoints')
     packed = []
-    for (name, triples, _), (x, y, width, height) in zip(
-        progress(people), boxes, strict=True
-    ):
-        path = images / name
-        box = np.array([x, y, x + width, y + height], np.float32)
+    for person in progress(people):
+        path = images / person.name
         encoded = _require(path).read_bytes()
+        image = decode_image(encoded, str(path))
+        box, triples = person.box, person.triples
+        if not is_ours:
+            # as MMPose reads them
+            last = np.array(image.shape[1::-1]) - 1
+            box = box.reshape(2, 2).clip(0, last).ravel()
+            if (box[2:] <= box[:2]).any():
+                continue
         if size is not None:
-            encoded, triples, box = _crop(
-                path, encoded, triples, box, size, padding, quality
-            )
+            encoded, triples, box = _crop(image, triples, box, size, padding, quality)
         packed.append((encoded, triples, box))
+    if not packed:
+        raise ValueError(
+            f'{annotations} has nobody with keypoints whose box is in the picture'
+        )
     joined, offsets = join_images([encoded for encoded, *_ in packed])
     triples = np.stack([triples for _, triples, _ in packed])
     return PackedPeople(
@@ -90,8 +103,8 @@ def pack_coco(
         offsets=offsets,
         keypoints=triples[..., :2],
         visibility=triples[..., 2].astype(np.uint8),
-        bboxes=np.stack([box for *_, box in packed]),
-        extras=_extras([person for *_, person in people], content.get('extras', {})),
+        bboxes=np.stack([box for *_, box in packed]).astype(np.float32),
+        extras=extras,
     )
 
 
@@ -131,16 +144,37 @@ def unpack_coco(people: PackedPeople, folder: Path) -> Path:
     return path
 
 
-def _keypoints(person: dict) -> np.ndarray:
-    """Keypoints and visibility of an annotation, (K, 3)."""
+class _Person(NamedTuple):
+    """One to pack: picture, keypoints (K, 3), box x1, y1, x2, y2, annotation."""
+
+    name: str
+    triples: np.ndarray
+    box: np.ndarray
+    annotation: dict
+
+
+def _name(image: dict) -> str:
+    if not isinstance(image['file_name'], str):
+        raise ValueError(f"'file_name' is {image['file_name']!r}")
+    return image['file_name']
+
+
+def _labels(person: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints with visibility (K, 3) and box (4,) of an annotation."""
     parts = [person[part] for part in _PARTS if part in person]
+    if not parts:
+        return np.zeros((17, 3), np.float32), np.zeros(4)
     triples = np.concatenate(
         [np.array(part, np.float32).reshape(-1, 3) for part in parts]
     )
     if _NUM_KEYPOINTS.get(len(triples)) != len(parts):
         raise ValueError(f'a person has {len(triples)} keypoints, not 17 or 133')
     triples[:, 2] = triples[:, 2].clip(0, 2)
-    return triples
+    x, y, width, height = np.array(person['bbox'], np.float64)
+    box = np.array([x, y, x + width, y + height])
+    if not (np.isfinite(triples).all() and np.isfinite(box).all()):
+        raise ValueError('keypoints and boxes must be finite')
+    return triples, box
 
 
 def _require(path: Path) -> Path:
@@ -150,8 +184,7 @@ def _require(path: Path) -> Path:
 
 
 def _crop(
-    path: Path,
-    encoded: bytes,
+    image: np.ndarray,
     triples: np.ndarray,
     box: np.ndarray,
     size: tuple[int, int],
@@ -159,9 +192,6 @@ def _crop(
     quality: int,
 ) -> tuple[bytes, np.ndarray, np.ndarray]:
     """Crop one person: image, keypoints (K, 3) and box in the crop's pixels."""
-    image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f'{path} is no readable image')
     matrix = crop_matrix(box, size, padding)
     interpolation = cv2.INTER_AREA if matrix[0, 0] < 0.5 else cv2.INTER_LINEAR
     crop = cv2.warpAffine(image, matrix, size, flags=interpolation)
@@ -175,10 +205,10 @@ def _crop(
     return crop.tobytes(), triples, box.reshape(4)
 
 
-def _extras(people: list[dict], kinds: dict[str, str]) -> dict[str, np.ndarray]:
+def _extras(people: list[_Person], kinds: dict[str, str]) -> dict[str, np.ndarray]:
     """Extra arrays that :func:`unpack_coco` has put into annotations."""
     return {
-        name: np.array([person['extras'][name] for person in people], kind)
+        name: np.array([person.annotation['extras'][name] for person in people], kind)
         for name, kind in kinds.items()
     }
 
@@ -197,8 +227,8 @@ def _annotation(people: PackedPeople, index: int) -> dict:
         'category_id': 1,
         'iscrowd': 0,
         'bbox': [x1, y1, x2 - x1, y2 - y1],
-        'area': (x2 - x1) * (y2 - y1),
-        'num_keypoints': int((triples[:, 2] > 0).sum()),
+        'area': float(people.areas[index]),
+        'num_keypoints': int((triples[:17, 2] > 0).sum()),
         **{name: part.ravel().tolist() for name, part in parts},
         'extras': {
             name: extra[index].tolist() for name, extra in people.extras.items()

@@ -27,19 +27,22 @@ class _DamagedError(ValueError):
     """Bytes that NumPy cannot turn into arrays of numbers."""
 
 
-def load_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+def load_arrays(
+    path: Path, names: Iterable[str] | None = None
+) -> dict[str, np.ndarray]:
     """Load some arrays of a file; those it does not have are left out.
 
     Args:
         path (Path): The ``.npz`` file.
-        names (Iterable[str]): Arrays to load. No other is decoded.
+        names (Iterable[str], optional): Arrays to load, no other is decoded; by
+            default all.
 
     Returns:
         dict[str, np.ndarray]: Numbers and text, never pickled objects.
     """
     arrays = {}
     with _decoding('the file'), np.load(path, allow_pickle=False) as archive:
-        for name in names:
+        for name in archive.files if names is None else names:
             if name in archive.files:
                 with _decoding(f"array '{name}'"):
                     arrays[name] = archive[name]

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 import av
-import cv2
 import numpy as np
+
+from mmhot.io.picture import decode_image
 
 from .addresses import is_url, is_webcam, name_of_url, public_url
 
@@ -222,26 +223,6 @@ def read_image(path: str | Path) -> np.ndarray:
         raise FileNotFoundError(f'{path} does not exist')
     # imread takes no names that the system's encoding lacks
     return decode_image(path.read_bytes(), str(path))
-
-
-def decode_image(data: bytes, name: str) -> np.ndarray:
-    """Decode a picture file's content, turned as it says.
-
-    Args:
-        data (bytes): The content.
-        name (str): What errors call it.
-
-    Returns:
-        np.ndarray: BGR, uint8 (H, W, 3).
-
-    Raises:
-        ValueError: If it is no picture.
-    """
-    values = np.frombuffer(data, np.uint8)
-    image = cv2.imdecode(values, cv2.IMREAD_COLOR) if len(values) else None
-    if image is None:
-        raise ValueError(f'{name} is no readable picture')
-    return image
 
 
 def is_image(name: str | Path) -> bool:

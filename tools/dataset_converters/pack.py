@@ -74,8 +74,8 @@ def run_pack(args: argparse.Namespace) -> None:
 def _check(args: argparse.Namespace) -> None:
     if min(args.size) < 1 or max(args.size) > 1023:
         raise ValueError(f'--size must be from 1 to 1023 pixels, got {args.size}')
-    if args.padding < 1:
-        raise ValueError(f'--padding must be at least 1, got {args.padding:g}')
+    if not 1 <= args.padding < 100:
+        raise ValueError(f'--padding must be from 1 to 100, got {args.padding:g}')
     if not 1 <= args.quality <= 100:
         raise ValueError(f'--quality must be from 1 to 100, got {args.quality}')
 

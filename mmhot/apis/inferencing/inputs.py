@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from mmhot.io.picture import decode_image
 from mmhot.video.addresses import is_url
 from mmhot.video.capture import Capture
 from mmhot.video.frames import (
     Frame,
     FrameSource,
     Pictures,
-    decode_image,
     is_image,
     open_inputs,
     read_image,
