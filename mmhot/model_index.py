@@ -50,8 +50,8 @@ class IndexedModel:
         return f'mmhot::{self.config.relative_to(FOLDER / "configs").as_posix()}'
 
     def is_called(self, name: str) -> bool:
-        """Whether a name is this model's, in full or short."""
-        return name == self.name or name in self.aliases
+        """Whether a name is this model's, in full or short, or its weights'."""
+        return name in (self.name, *self.aliases, self.weights or self.name)
 
 
 def read_models() -> list[IndexedModel]:

@@ -118,8 +118,12 @@ def test_keypoint_files_need_no_2d_model(infer_it, models, out):
     assert len(read_lifted(out / f'{SKATER.stem}.npz')) == 185
 
 
-def test_unsure_keypoints_count_as_missing(infer_it, out, video):
-    assert infer_it(video, kpt_thr=0.9, formats='json') == 1  # all of them
+def test_unsure_keypoints_count_as_missing(infer_it, out, video, capfd):
+    assert infer_it(video, kpt_thr=0.9, formats='json') == 0  # all of them
+    said = capfd.readouterr()
+    assert 'clip: nobody was found in 10 frames' in said.out
+    assert 'clip.mkv: no keypoint has a confidence of 0.9 or more' in said.err
+    assert not (out / 'clip.json').exists()
     assert infer_it(video, kpt_thr=0.5, formats='json') == 0
     document = json.loads((out / 'clip.json').read_text())
     scores = document['instance_info'][0]['instances'][0]['scores']

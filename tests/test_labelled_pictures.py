@@ -1,6 +1,10 @@
 """2D models on labelled pictures: which keypoints, in which boxes."""
 
 import json
+import re
+import runpy
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +80,50 @@ def test_boxes_of_mpii_are_made_of_joints(tmp_path):
     # MPII counts pixels from one
     assert_allclose(pictures.samples[0]['bbox'], wanted, atol=1.01)
     assert pictures.labelled.sum() == 11  # shoulders to ankles, without the one
+
+
+def test_people_without_labels_are_left_out(tmp_path):
+    joints = np.full((16, 2), 120.0).tolist()
+    person = dict(center=[190.0, 150.0], scale=2.0, image='0001.jpg', joints=joints)
+    people = [person | dict(joints_vis=[seen] * 16) for seen in (0, 1, 0)]
+    (tmp_path / 'mpii.json').write_text(json.dumps(people))
+    Image.new('RGB', (400, 300), 'grey').save(tmp_path / '0001.jpg')
+    pictures = read_labelled('MpiiDataset', f'{tmp_path}/mpii.json', f'{tmp_path}/')
+    assert len(pictures.samples) == 1
+    (tmp_path / 'mpii.json').write_text(json.dumps(people[:1]))
+    with pytest.raises(ValueError, match='mpii.json has nobody with labelled'):
+        read_labelled('MpiiDataset', f'{tmp_path}/mpii.json', f'{tmp_path}/')
+
+
+@pytest.mark.parametrize(
+    ('kind', 'content'),
+    [('CocoDataset', '[]'), ('MpiiDataset', '{"images": []}'), ('CocoDataset', '{}')],
+)
+def test_files_of_another_kind_are_named(tmp_path, kind, content):
+    path = tmp_path / 'a.json'
+    path.write_text(content)
+    with pytest.raises(ValueError, match=f'a.json is no file of people .* for {kind}'):
+        read_labelled(kind, str(path), '')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--batch-size', '0'], '--batch-size must be at least 1, got 0'),
+        (['--limit', '-1'], '--limit must be at least 1, got -1'),
+        (['--device', 'foo'], "there is no device 'foo' here"),
+        ([], 'nowhere.json does not exist'),
+        (['--fit-confidence'], '--fit-confidence: .* has a score_curve already'),
+    ],
+)
+def test_tool_refuses_before_it_measures(arguments, message, monkeypatch, capsys):
+    tool = Path(__file__).parents[1] / 'tools/evaluate_2d.py'
+    files = ['--dataset', 'CocoDataset', 'nowhere.json', '', '--pose2d', 'gtpt-t']
+    monkeypatch.setattr(sys, 'argv', [tool.name, *files, *arguments])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(str(tool), run_name='__main__')
+    assert caught.value.code == 2
+    assert re.search(message, capsys.readouterr().err)
 
 
 def test_mistakes_are_told(tmp_path):

@@ -52,6 +52,19 @@ def test_small_file_keeps_what_is_needed_and_describes_the_dataset_anew(
     assert Lifter(checkpoint=target).fps == 25.0
 
 
+def test_settings_may_be_those_of_another_config(publish, tmp_path):
+    config, other = lifter_config(fps=25.0), lifter_config(fps=30.0)
+    source, target = tmp_path / 'epoch_3.pth', tmp_path / 'small.pth'
+    meta = dict(cfg=config.pretty_text, dataset_meta=dict(), epoch=3, iter=30)
+    torch.save(dict(meta=meta, state_dict=random_state(config)), source)
+    other.dump(tmp_path / 'other.py')
+    assert publish(source, target, '--config', tmp_path / 'other.py') == (0, '')
+    assert Lifter(checkpoint=target).fps == 30.0
+    code, said = publish(source, target, '--config', tmp_path / 'gone.py')
+    assert code == 2
+    assert 'gone.py' in said
+
+
 @pytest.mark.parametrize('content', [dict(state_dict={}), dict(a=1)])
 def test_what_is_no_training_is_refused(content, publish, tmp_path):
     torch.save(content, tmp_path / 'x.pth')

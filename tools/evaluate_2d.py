@@ -14,6 +14,7 @@ import json
 import sys
 from pathlib import Path
 
+from mmhot.cli.device import choose_device
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 
 
@@ -45,8 +46,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--fit-confidence',
         action='store_true',
-        help="print GTPT's test_cfg.score_curve that makes these scores confidences; "
-        'the config must not have one',
+        help="print GTPT's test_cfg.score_curve that makes these scores confidences",
     )
     return parser.parse_args()
 
@@ -65,9 +65,15 @@ def measure(args: argparse.Namespace) -> None:
     from mmhot.skeletons import get_skeleton
     from mmhot.video.sources import open_pose_source
 
+    device = _check(args)
     _, estimator = open_pose_source(
-        args.pose2d, args.pose2d_weights, 'whole_image', device=args.device
+        args.pose2d, args.pose2d_weights, 'whole_image', device=device
     )
+    if args.fit_confidence and getattr(estimator, 'has_curve', False):
+        raise ValueError(
+            f'--fit-confidence: {estimator.name} has a score_curve already; give '
+            'the config without it, and --pose2d-weights'
+        )
     pictures = [
         read_labelled(*dataset, args.skeleton, args.limit) for dataset in args.dataset
     ]
@@ -101,6 +107,19 @@ def measure(args: argparse.Namespace) -> None:
 
         samples = [sample for each in pictures for sample in each.samples]
         draw_worst(samples, everybody, get_skeleton(args.skeleton), args.worst)
+
+
+def _check(args: argparse.Namespace) -> str:
+    """Refuse what would fail later; return the device."""
+    for name in ('batch_size', 'limit'):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            option = name.replace('_', '-')
+            raise ValueError(f'--{option} must be at least 1, got {value}')
+    for path in (args.out, args.worst):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+    return choose_device(args.device)
 
 
 def format_rows(rows: dict[str, dict[str, float]]) -> str:

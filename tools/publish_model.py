@@ -22,6 +22,12 @@ def parse_args() -> argparse.Namespace:
     parser = OneLineParser(description=__doc__.splitlines()[0])
     parser.add_argument('source', type=Path, help='checkpoint of a training')
     parser.add_argument('target', type=Path, help='file to write')
+    parser.add_argument(
+        '--config',
+        metavar='CONFIG',
+        help='store the settings of this config instead of those of the training, such '
+        'as one with a score_curve fitted to these weights',
+    )
     parser.add_argument('--half', action='store_true', help='store half precision')
     return parser.parse_args()
 
@@ -35,20 +41,21 @@ def publish(args: argparse.Namespace) -> None:
     import mmhot.plugin  # noqa: F401 registers the dataset that the config names
     from mmhot import __version__
     from mmhot.compat import safe_load
-    from mmhot.config_reading import parse_config_text
+    from mmhot.config_reading import find_config, parse_config_text, read_config_file
     from mmhot.io.atomic import replacing
 
     checkpoint = safe_load(args.source)
     try:
         state, meta = checkpoint['state_dict'], checkpoint['meta']
         kept = {key: meta[key] for key in ('dataset_meta', 'epoch', 'iter')}
-        config = parse_config_text(meta['cfg'])
+        trained = parse_config_text(meta['cfg'])
     except (KeyError, TypeError) as error:
         raise ValueError(
             f'{args.source} is no checkpoint of an MMEngine training: it lacks {error}'
         ) from error
+    config = read_config_file(find_config(args.config)) if args.config else trained
     # as the dataset is described today, not when training began
-    kept['dataset_meta'] = dataset_meta_from_config(config) or kept['dataset_meta']
+    kept['dataset_meta'] = dataset_meta_from_config(trained) or kept['dataset_meta']
     if args.half:
         state = {
             key: value.half() if value.is_floating_point() else value

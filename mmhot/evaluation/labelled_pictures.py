@@ -1,7 +1,9 @@
 """2D models on labelled pictures, in the annotated boxes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
@@ -20,6 +22,8 @@ _TORSO = (('left_shoulder', 'right_hip'), ('right_shoulder', 'left_hip'))
 # the margin around the joints instead, as a part of their larger extent.
 _LOOSE = ('MpiiDataset',)
 _MARGIN = 0.1
+# What MMPose's datasets raise when a file is not theirs.
+_STUMBLES = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass
@@ -64,18 +68,22 @@ def read_labelled(
 
     Raises:
         FileNotFoundError: If there are no such annotations.
-        ValueError: If there is no such kind, or nobody in it.
+        ValueError: If there is no such kind, the file is of another, or nobody in it.
     """
     if DATASETS.get(kind) is None:
         raise ValueError(f'--dataset: {kind} is no dataset of MMPose or mmhot')
+    if not Path(annotations).is_file():
+        raise FileNotFoundError(f'{annotations} does not exist')
     config = dict(type=kind, ann_file=annotations, data_prefix=dict(img=images))
     if kind == 'RenderedPeople':
         config['skeleton'] = skeleton
-    dataset = DATASETS.build(config | dict(test_mode=True, pipeline=[]))
-    rows = np.arange(len(dataset))
-    if limit is not None and limit < len(rows):
-        rows = rows[np.linspace(0, len(rows) - 1, limit).round().astype(int)]
-    samples = [dataset.get_data_info(int(row)) for row in rows]
+    with _reading(annotations, kind):
+        dataset = DATASETS.build(config | dict(test_mode=True, pipeline=[]))
+        rows = np.arange(len(dataset))
+        if limit is not None and limit < len(rows):
+            rows = rows[np.linspace(0, len(rows) - 1, limit).round().astype(int)]
+        samples = [dataset.get_data_info(int(row)) for row in rows]
+        samples = [each for each in samples if (each['keypoints_visible'] > 0).any()]
     if not samples:
         raise ValueError(f'{annotations} has nobody with labelled keypoints')
     visible = np.stack([each['keypoints_visible'][0] > 0 for each in samples])
@@ -139,6 +147,20 @@ def load_image(sample: dict) -> np.ndarray:
     if 'img' in sample:
         return sample['img']
     return read_image(sample['img_path'])
+
+
+@contextmanager
+def _reading(annotations: str, kind: str) -> Iterator[None]:
+    """Name the file where a dataset stumbles over what is in it."""
+    try:
+        yield
+    except _STUMBLES as error:
+        if annotations in str(error):
+            raise
+        reason = ' '.join(f'{type(error).__name__}: {error}'.split())
+        raise ValueError(
+            f'{annotations} is no file of people in pictures for {kind} ({reason})'
+        ) from error
 
 
 def _around(joints: np.ndarray) -> np.ndarray:

@@ -36,6 +36,10 @@ _UNEVEN = 0.2
 _EVEN_SHARE = 0.9
 
 
+class UnsureError(ValueError):
+    """All that was found is too unsure to be somebody."""
+
+
 @dataclass
 class StageTimes:
     """Seconds that the stages of one clip took, and frames that they went through."""
@@ -103,7 +107,7 @@ class VideoLifter:
             was found, and how long it took.
 
         Raises:
-            ValueError: If no frame can be read, or nobody's keypoints are sure.
+            ValueError: If no frame can be read.
         """
         times = StageTimes() if times is None else times
         total = source.num_frames or 0
@@ -121,7 +125,11 @@ class VideoLifter:
             )
         if not tracks:
             return None, times
-        clip = self.assemble(source, found, tracks)
+        try:
+            clip = self.assemble(source, found, tracks)
+        except UnsureError as error:
+            _LOGGER.warning('%s: %s', source.path, error)
+            return None, times
         with times.measure('3D'):
             lifted = self.lift(clip, lambda done, all_: progress('3D', done, all_))
         return lifted, times
@@ -161,7 +169,7 @@ class VideoLifter:
         """People through time, without keypoints that nobody is sure of."""
         sure = [without_unsure(track, self.kpt_thr) for track in tracks]
         if not any(np.isfinite(track.keypoints).any() for track in sure):
-            raise ValueError(
+            raise UnsureError(
                 f'no keypoint has a confidence of {self.kpt_thr:g} or more'
             )
         width, height = found.size

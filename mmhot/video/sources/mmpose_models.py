@@ -138,6 +138,7 @@ class MMPoseEstimator:
             self._meta = meta if 'flip_indices' in meta else self._model.dataset_meta
             self._pipeline = Compose(config.test_dataloader.dataset.pipeline)
         self._model.to(device)
+        self.has_curve = bool(self._model.test_cfg.get('score_curve'))
         self.batch_size = batch_size
         self.name = named.config.stem
         self.skeleton, self.num_keypoints = _skeleton(self._meta, model)

@@ -39,7 +39,8 @@ def find_pose_model(name: str) -> NamedModel:
     """Find a 2D pose model by config file, name or alias; ours go first.
 
     Args:
-        name (str): A file, ``PACKAGE::PATH``, or a name of mmhot's or MMPose's index.
+        name (str): A file, ``PACKAGE::PATH``, a name of mmhot's or MMPose's index, or
+            ``mmhot://NAME`` of shipped weights.
 
     Returns:
         NamedModel: With the weights that the index names.
@@ -51,13 +52,15 @@ def find_pose_model(name: str) -> NamedModel:
     found = _find_file(name)
     if found is not None:
         return found
-    ours = {model.name: model for model in read_models() if model.task in _TASKS_2D}
-    for model in ours.values():
+    ours = [model for model in read_models() if model.task in _TASKS_2D]
+    for model in ours:
         if model.is_called(name):
             return NamedModel(model.config, model.weights)
     found, known = _look_up('mmpose', name)
     if found is None:
-        hint = hint_at_names(name, [*ours, *known], 'for example')
+        names = [alias for model in ours for alias in model.aliases]
+        names += [*(model.name for model in ours), *known]
+        hint = hint_at_names(name, names, 'for example')
         raise ValueError(
             f'{name!r} is neither a file nor a 2D model of mmhot or MMPose; {hint}'
         )
