@@ -35,7 +35,8 @@ class ScanningDetector:
     """Finds people with a 2D model alone.
 
     Args:
-        estimator (PoseEstimator): The model.
+        estimator (PoseEstimator): The model; its method ``glance``, if it has one, is
+            a quicker look that is good enough before the last.
         min_score (float): Mean confidence of the keypoints of people. Defaults to 0.5.
     """
 
@@ -61,21 +62,23 @@ class ScanningDetector:
     def _search(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         boxes = boxes_everywhere(*image.shape[1::-1])
         threshold = _MAYBE * self.min_score
+        glance = getattr(self.estimator, 'glance', self.estimator)
         for _ in range(_ROUNDS):
-            boxes, scores = self._look(image, boxes)
+            boxes, scores = self._look(image, boxes, glance)
             kept = scores > threshold
             boxes, scores = _distinct(boxes[kept], scores[kept])
-        boxes, scores = self._look(image, boxes)
+        boxes, scores = self._look(image, boxes, self.estimator)
         sure = scores > self.min_score
         return _distinct(boxes[sure], scores[sure])
 
+    @staticmethod
     def _look(
-        self, image: np.ndarray, boxes: np.ndarray
+        image: np.ndarray, boxes: np.ndarray, estimator: PoseEstimator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Boxes (P, 4) around what is in boxes, and mean confidences (P,)."""
         around, scores = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
         for first in range(0, len(boxes), _BATCH):
-            [(points, sure)] = self.estimator([image], [boxes[first : first + _BATCH]])
+            [(points, sure)] = estimator([image], [boxes[first : first + _BATCH]])
             around.append(_around(points, sure, image.shape[1::-1]))
             scores.append(sure.mean(1))
         return np.concatenate(around), np.concatenate(scores)

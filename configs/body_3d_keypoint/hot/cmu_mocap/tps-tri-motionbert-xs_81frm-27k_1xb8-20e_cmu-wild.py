@@ -1,0 +1,12 @@
+_base_ = '../../motionbert/cmu_mocap/motionbert-xs_81frm_1xb8-10e_cmu-wild.py'
+
+model = dict(
+    backbone=dict(
+        pruner=dict(type='UniformPruner', num_keep=27, depth=1),
+        recoverer=dict(type='InterpolationRecoverer'),
+    ),
+)
+# of the host's weights after its ten epochs (load_from)
+train_cfg = dict(max_epochs=20)
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].T_max = 20
