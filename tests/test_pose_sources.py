@@ -260,7 +260,7 @@ def test_shipped_weights_need_no_detector_and_nothing_installed(monkeypatch):
     monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: False)
     by_itself, named = open_pose_source(), open_pose_source('gtpt-t')
     assert by_itself.identity == named.identity
-    name = 'gtpt_t_1xb32-6e_rendered-192x144'
+    name = 'gtpt-t_coco17_synth'
     assert by_itself.name == f'{name} in boxes of scan by {name}'
     assert open_pose_source('gtpt-t', det_model='whole_image').detector.name == (
         'whole_image'

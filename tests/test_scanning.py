@@ -46,7 +46,7 @@ def test_boxes_of_all_sizes_cover_the_picture():
     assert boxes[:, 3].max() == pytest.approx(HEIGHT)
     sides = boxes[:, 2:] - boxes[:, :2]
     np.testing.assert_allclose(sides[:, 0], 0.75 * sides[:, 1], rtol=1e-5)
-    for share in (1, 0.35):
+    for share in (1, 0.25):
         covered = np.zeros((HEIGHT, WIDTH), bool)
         for x1, y1, x2, y2 in boxes[np.isclose(sides[:, 1], share * HEIGHT)]:
             covered[int(y1) : int(y2 + 1), int(x1) : int(x2 + 1)] = True
@@ -92,6 +92,27 @@ def test_boxes_go_through_the_model_in_batches(monkeypatch):
     ScanningDetector(Counting((60, 80, 100, 170)))([PICTURE])
     assert max(sizes) == 50
     assert sum(sizes) >= len(boxes_everywhere(WIDTH, HEIGHT))
+
+
+def test_the_first_look_is_a_glance():
+    looks = []
+
+    class Glancing(Estimator):
+        def __call__(self, images, boxes):
+            looks.append(('look', len(boxes[0])))
+            return super().__call__(images, boxes)
+
+        def glance(self, images, boxes):
+            looks.append(('glance', len(boxes[0])))
+            return super().__call__(images, boxes)
+
+    [(boxes, _)] = ScanningDetector(Glancing((60, 80, 100, 170)))([PICTURE])
+    assert len(boxes) == 1
+    kinds = [kind for kind, _ in looks]
+    assert kinds == sorted(kinds)  # glances, then looks
+    everywhere = sum(count for kind, count in looks if kind == 'glance')
+    assert everywhere == len(boxes_everywhere(WIDTH, HEIGHT))
+    assert kinds.count('look') == 2
 
 
 def test_scan_is_chosen_by_name(tmp_path, monkeypatch):

@@ -92,16 +92,27 @@ def test_command_writes_the_picture(config, model, tmp_path, capsys):
     assert height > 3 * 256
 
 
+def test_weights_that_come_with_us_need_no_name(tmp_path, capsys):
+    options = ['--bbox', '2,24,195,205', '--out', str(tmp_path / 'kept.png')]
+    assert main(['show-pruning', str(PICTURE), *options]) == 0
+    assert '4 stages of 3 groups' in capsys.readouterr().out
+    config = 'mmhot::body_2d_keypoint/gtpt/coco/gtpt_t_4xb64-300e_coco-256x192.py'
+    assert main(['show-pruning', str(PICTURE), config, *options]) == 2
+    assert 'a config alone has no weights' in capsys.readouterr().err
+    assert main(['show-pruning', str(PICTURE), config, 'c.pth', *options]) == 2
+    assert 'c.pth: no such checkpoint file' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (['nowhere.png'], 'nowhere.png: no such picture'),
-        ([str(FOLDER / 'detections.json')], 'is no picture that OpenCV can read'),
+        (['nowhere.png'], 'nowhere.png does not exist'),
+        ([str(FOLDER / 'detections.json')], 'detections.json is no readable picture'),
         ([str(PICTURE), '--bbox', '1,2,3'], '--bbox must be left,top,right,bottom'),
         ([str(PICTURE), '--bbox', '9,2,3,4'], '--bbox must be left,top,right,bottom'),
         ([str(PICTURE), '--zoom', '99'], '--zoom must be from 0.5 to 8, got 99'),
         ([str(PICTURE), '--out', 'x.jpg'], '--out: got x.jpg, wanted a .png file'),
-        ([str(PICTURE)], 'c.pth: no such checkpoint file'),
+        ([str(PICTURE)], 'c.py does not exist'),
     ],
 )
 def test_mistakes_are_named(options, message, capsys):

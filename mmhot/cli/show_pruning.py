@@ -1,6 +1,7 @@
 """Show which patches of a picture a GTPT keeps, layer by layer and group by group.
 
 Example:
+  mmhot show-pruning person.jpg --bbox 40,10,200,380 --out kept.png
   mmhot show-pruning person.jpg gtpt.py gtpt.pth --bbox 40,10,200,380 --out kept.png
 
 Each column is a stretch of layers; the groups of keypoints keep patches of their own.
@@ -13,8 +14,15 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument('image', type=Path, help='picture of a person')
-    parser.add_argument('config', type=Path, help='config of a GTPT')
-    parser.add_argument('checkpoint', help='its weights')
+    parser.add_argument(
+        'config',
+        nargs='?',
+        default='gtpt-t',
+        help='config of a GTPT, or the name of one (default: gtpt-t)',
+    )
+    parser.add_argument(
+        'checkpoint', nargs='?', help='its weights (default: those that go with a name)'
+    )
     parser.add_argument(
         '--out', type=Path, required=True, metavar='FILE', help='.png to write'
     )
@@ -49,7 +57,16 @@ def run(args: argparse.Namespace) -> None:
         )
     if not 0.5 <= args.zoom <= 8:
         raise ValueError(f'--zoom must be from 0.5 to 8, got {args.zoom:g}')
-    image = _read(args.image)
+    from mmhot.video.frames import read_image
+    from mmhot.video.sources.model_names import find_pose_model
+
+    image = read_image(args.image)
+    named = find_pose_model(args.config)
+    weights = args.checkpoint or named.weights
+    if not weights:
+        raise ValueError(f'{args.config}: a config alone has no weights: give some')
+    if '://' not in weights and not Path(weights).is_file():
+        raise FileNotFoundError(f'{weights}: no such checkpoint file')
 
     from mmpose.apis import init_model
 
@@ -59,10 +76,8 @@ def run(args: argparse.Namespace) -> None:
     from mmhot.io.png import write_png
     from mmhot.visualization.pruning import draw_pruning
 
-    if not Path(args.checkpoint).is_file():
-        raise FileNotFoundError(f'{args.checkpoint}: no such checkpoint file')
-    config = read_config_file(args.config)
-    model = init_model(config, args.checkpoint, device=choose_device(args.device))
+    config = read_config_file(named.config)
+    model = init_model(config, weights, device=choose_device(args.device))
     trace = trace_pruning(model, image, args.bbox, args.keep_rates)
     write_png(args.out, draw_pruning(trace, args.zoom))
     args.say(f'{args.out}: {len(trace.stages)} stages of {len(trace.groups)} groups')
@@ -80,14 +95,3 @@ def _numbers(text: str) -> list[float]:
 def _has_area(bbox: list[float]) -> bool:
     left, top, right, bottom = bbox
     return right > left and bottom > top
-
-
-def _read(path: Path):
-    import cv2
-
-    if not path.is_file():
-        raise FileNotFoundError(f'{path}: no such picture')
-    image = cv2.imread(str(path))
-    if image is None:
-        raise ValueError(f'{path} is no picture that OpenCV can read')
-    return image

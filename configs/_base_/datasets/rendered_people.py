@@ -67,9 +67,10 @@ train_pipeline = [
     dict(type='GenerateTarget', encoder=_base_.codec),
     _base_.train_pipeline[-1],
 ]
-# 03 ... 08 see people from the front more often, as photographs do; in the last there
-# is nobody
+# 03 ... 08 see people from the front more often, as photographs do; people_seed0 are of
+# tools/render_people; in the last there is nobody
 shards = [f'rendered_people/train/train_{number:02d}.npz' for number in range(9)]
+shards += [f'people/people_seed0_{number:02d}.npz' for number in range(7)]
 shards += ['scenery/train.npz']
 train_dataloader = dict(
     batch_size=32,

@@ -15,13 +15,13 @@ from mmhot.video.people import PoseEstimator
 from .identity import identify
 
 # Heights of boxes as parts of the picture's shorter side, and their proportions.
-_HEIGHTS = (1.0, 0.7, 0.5, 0.35)
+_HEIGHTS = (1.0, 0.63, 0.4, 0.25)
 _PROPORTIONS = 0.75
 # Boxes beside and above each other overlap by all but this part.
-_STEP = 1 / 3
-# Who is kept to be looked at again; people are a bit less unsure than nobody is.
-_MAYBE = 0.6
-_ROUNDS = 2
+_STEP = 0.4
+# Confidence of who is looked at again, after a glance and after a look: people in bad
+# boxes are a bit less unsure than nobody is.
+_MAYBE = (0.2, 0.3)
 _BATCH = 32
 _ROOM = 0.2
 # Keypoints count whose confidence is this part of the surest one's.
@@ -36,12 +36,13 @@ class ScanningDetector:
 
     Args:
         estimator (PoseEstimator): The model; its method ``glance``, if it has one, is
-            a quicker look that is good enough before the last.
-        min_score (float): Mean confidence of the keypoints of people. Defaults to 0.5.
+            a quicker look that is good enough for the first time.
+        min_score (float): Mean confidence of the keypoints of people. Defaults to
+            0.65: of the weights that come with this package, things have up to that.
     """
 
     estimator: PoseEstimator
-    min_score: float = 0.5
+    min_score: float = 0.65
 
     interval = 10
 
@@ -61,15 +62,13 @@ class ScanningDetector:
 
     def _search(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         boxes = boxes_everywhere(*image.shape[1::-1])
-        threshold = _MAYBE * self.min_score
         glance = getattr(self.estimator, 'glance', self.estimator)
-        for _ in range(_ROUNDS):
-            boxes, scores = self._look(image, boxes, glance)
-            kept = scores > threshold
+        looks = (glance, self.estimator, self.estimator)
+        for look, least in zip(looks, (*_MAYBE, self.min_score), strict=True):
+            boxes, scores = self._look(image, boxes, look)
+            kept = scores > least
             boxes, scores = _distinct(boxes[kept], scores[kept])
-        boxes, scores = self._look(image, boxes, self.estimator)
-        sure = scores > self.min_score
-        return _distinct(boxes[sure], scores[sure])
+        return boxes, scores
 
     @staticmethod
     def _look(
