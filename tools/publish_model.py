@@ -10,7 +10,6 @@ if that is asked for, and what of the config says how to use them, so that ``mmh
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 
@@ -55,9 +54,9 @@ def publish(args: argparse.Namespace) -> None:
             f'{args.source} is no checkpoint of an MMEngine training: it lacks {error}'
         ) from error
     config = read_config_file(find_config(args.config)) if args.config else trained
-    # as the dataset is described today, not when training began
-    described = dataset_meta_from_config(trained) or kept['dataset_meta']
-    kept['dataset_meta'] = as_lists(described)
+    # as the dataset is described today, not when training began; NumPy's arrays stay,
+    # as MMPose's 3D visualiser wants its colours
+    kept['dataset_meta'] = dataset_meta_from_config(trained) or kept['dataset_meta']
     if args.half:
         state = {
             key: value.half() if value.is_floating_point() else value
@@ -69,13 +68,6 @@ def publish(args: argparse.Namespace) -> None:
         torch.save(dict(meta=kept, state_dict=state), temporary)
     size = args.target.stat().st_size / 1e6
     print_line(f'{args.target}: {len(state)} tensors, {size:.2f} MB')
-
-
-def as_lists(value: Any) -> Any:
-    """Turn NumPy's arrays into lists: PyTorch by itself does not load any others."""
-    if isinstance(value, dict):
-        return {key: as_lists(item) for key, item in value.items()}
-    return value.tolist() if hasattr(value, 'tolist') else value
 
 
 def main() -> int:
