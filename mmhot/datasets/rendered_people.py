@@ -122,6 +122,7 @@ class RenderedPeople(BaseCocoStyleDataset):
         hidden = visibility[:, self.visible_only] < 2
         visibility[:, self.visible_only] *= ~hidden
         enough = np.flatnonzero((visibility > 0).sum(1) >= self.min_keypoints)
+        areas = shard.areas
         return [
             self._info(
                 number,
@@ -131,7 +132,7 @@ class RenderedPeople(BaseCocoStyleDataset):
                 visibility[row],
                 absent[row],
                 shard.bboxes[row],
-                shard.areas[row],
+                areas[row],
             )
             for i, row in enumerate(enough)
         ]

@@ -121,7 +121,7 @@ def unpack_coco(people: PackedPeople, folder: Path) -> Path:
     """
     (folder / 'images').mkdir(parents=True, exist_ok=True)
     images, annotations = [], []
-    for index in range(len(people)):
+    for index, area in enumerate(people.areas.tolist()):
         encoded = people.encoded(index).tobytes()
         suffixes = [
             kind for head, kind in _SUFFIXES.items() if encoded[:4].startswith(head)
@@ -131,7 +131,7 @@ def unpack_coco(people: PackedPeople, folder: Path) -> Path:
             temporary.write_bytes(encoded)
         height, width = people.decode(index).shape[:2]
         images.append(dict(id=index, file_name=name, width=width, height=height))
-        annotations.append(_annotation(people, index))
+        annotations.append(_annotation(people, index, area))
     content = dict(
         images=images,
         annotations=annotations,
@@ -213,7 +213,7 @@ def _extras(people: list[_Person], kinds: dict[str, str]) -> dict[str, np.ndarra
     }
 
 
-def _annotation(people: PackedPeople, index: int) -> dict:
+def _annotation(people: PackedPeople, index: int, area: float) -> dict:
     """One person as COCO's JSON has it."""
     x1, y1, x2, y2 = map(float, people.bboxes[index])
     triples = np.concatenate(
@@ -227,7 +227,7 @@ def _annotation(people: PackedPeople, index: int) -> dict:
         'category_id': 1,
         'iscrowd': 0,
         'bbox': [x1, y1, x2 - x1, y2 - y1],
-        'area': float(people.areas[index]),
+        'area': area,
         'num_keypoints': int((triples[:17, 2] > 0).sum()),
         **{name: part.ravel().tolist() for name, part in parts},
         'extras': {
