@@ -94,3 +94,16 @@ def test_interrupted_epoch_begins_again(config, tmp_path, run_tool, monkeypatch)
     before, after = curve(tmp_path / 'work')[:4], curve(tmp_path / 'work')[4:]
     assert before[3] == after[0]
     assert [line['step'] for line in after] == [3, 4, 2, 5, 6, 3]
+
+
+def test_weights_to_start_from_are_not_gone_on_from(config, tmp_path, run_tool):
+    train = ['train', config, '--resume', '--cfg-options', 'train_cfg.max_epochs=1']
+    first, second = tmp_path / 'first', tmp_path / 'second'
+    assert run_tool(*train, '--work-dir', first)[0] == 0
+    train.append(f'load_from={first / "epoch_1.pth"}')
+    for epochs in (1, 2):
+        train[4] = f'train_cfg.max_epochs={epochs}'
+        assert run_tool(*train, '--work-dir', second)[0] == 0
+    log = curve(second)
+    assert [line['step'] for line in log] == [1, 2, 1, 3, 4, 2]
+    assert log[0]['loss'] != curve(first)[0]['loss']

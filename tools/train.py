@@ -8,6 +8,8 @@ Example::
 import argparse
 import sys
 
+from mmengine.config import Config
+
 from mmhot.cli.allocator import keep_freed_memory
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.runner import (
@@ -28,7 +30,8 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from this checkpoint, or from the latest one in the work directory',
+        help='go on from this checkpoint, or from the latest one in the work '
+        'directory, if there is one',
     )
     parser.add_argument(
         '--amp',
@@ -55,13 +58,27 @@ def train(args: argparse.Namespace) -> None:
         config.val_cfg = config.val_dataloader = config.val_evaluator = None
     if args.amp:
         use_mixed_precision(setting(config, 'optim_wrapper', '--amp'))
-    if args.resume is not None:
-        config.resume = True
-        config.load_from = None if args.resume == 'auto' else args.resume
     if args.auto_scale_lr:
         setting(config, 'auto_scale_lr', '--auto-scale-lr').enable = True
     merge_options(config, args.cfg_options)
+    if args.resume is not None:
+        go_on(config, args.resume)
     build_runner(config).train()
+
+
+def go_on(config: Config, checkpoint: str) -> None:
+    """Have a config go on from a checkpoint, or from the latest if it is 'auto'.
+
+    Without any in the work directory training begins, from ``load_from`` if the config
+    has it: the same command starts what it goes on with after an interruption.
+    """
+    from mmengine.runner import find_latest_checkpoint
+
+    if checkpoint == 'auto':
+        checkpoint = find_latest_checkpoint(config.work_dir)
+    if checkpoint is not None:
+        # MMEngine would take load_from for what to go on from
+        config.resume, config.load_from = True, checkpoint
 
 
 def use_mixed_precision(optim_wrapper: dict) -> None:
