@@ -11,6 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import mmhot.plugin  # noqa: F401 registers
 from mmhot.datasets import RenderedPeople
+from mmhot.io.coco_people import pack_coco
+from mmhot.io.json_file import load_json
 from mmhot.io.mocap_clips import read_mocap_clips
 from mmhot.io.packed_people import read_packed_people
 from mmhot.skeletons import get_skeleton
@@ -203,6 +205,47 @@ def test_the_same_seed_gives_the_same_people(shard):
 
 
 @slow
+def test_photographs_are_labelled_with_everybody_in_them(tmp_path):
+    pytest.importorskip('anny')
+    args = '--photographs', '--people', 12, '--bodies', 4, '--seed', 3
+    contents = []
+    for name in 'ab':
+        done = render(tmp_path / name, *args)
+        assert done.returncode == 0, done.stderr
+        path = tmp_path / name / 'photographs_seed3_00' / 'annotations.json'
+        contents.append(load_json(path))
+    assert contents[0] == contents[1]
+    images, people = contents[0]['images'], contents[0]['annotations']
+    sizes = {image['id']: (image['width'], image['height']) for image in images}
+    assert len(sizes) == 12 < len(people)
+    assert all(max(size) == 416 for size in sizes.values())
+    assert len(set(sizes.values())) > 2
+    inside = []
+    for person in people:
+        x, y, width, height = person['bbox']
+        assert 0 <= x < x + width <= sizes[person['image_id']][0] + 0.5
+        assert 0 <= y < y + height <= sizes[person['image_id']][1] + 0.5
+        assert 0 < person['area'] <= width * height + 1
+        assert person['iscrowd'] == (person['area'] < 60 or min(width, height) < 5)
+        points = np.array(person['keypoints']).reshape(17, 3)
+        seen = points[points[:, 2] == 2, :2]
+        margin = 0.1 * max(width, height) + 2
+        low, high = np.array((x, y)), np.array((x + width, y + height))
+        inside += [((seen > low - margin) & (seen < high + margin)).all(1)]
+    assert np.concatenate(inside).mean() > 0.95
+    packed = pack_coco(path, path.parent / 'images')
+    assert packed.keypoints.shape[1:] == (133, 2)
+    # as it is read back for detectors
+    from mmdet.datasets import CocoDataset
+
+    files = dict(ann_file=str(path), data_prefix=dict(img=str(path.parent / 'images')))
+    dataset = CocoDataset(**files, metainfo=dict(classes=('person',)))
+    assert len(dataset) == 12
+    boxes = sum(len(dataset.get_data_info(index)['instances']) for index in range(12))
+    assert boxes == len(people)
+
+
+@slow
 def test_shards_that_exist_are_left_alone_and_others_not_added(shard):
     before = shard[0].stat().st_mtime_ns
     args = '--people', 8, '--bodies', 4, '--seed', 3
@@ -239,10 +282,10 @@ def test_people_stand_on_the_floor_and_are_seen_from_above_it(parts):
     sampler = poses.PoseSampler(dict(np.load(MOTIONS)))
     shots = scenes.SceneSampler(model, shapes, sampler, [], 4, (96, 128))
     rng = np.random.default_rng(0)
-    for shot in [shots(rng) for _ in range(20)]:
+    for shot in [shots.crop(rng) for _ in range(20)]:
         if shot is None:
             continue
-        body = shot.actor.posed.vertices[model.skinned]
+        body = shot.actors[0].posed.vertices[model.skinned]
         assert_allclose(body[:, 2].min(), 0, atol=1e-5)
         assert shot.camera.eye[2] > 0.05
         # the crop is the box of what the photograph shows, and 1.35 as large

@@ -7,7 +7,7 @@ are COCO's or, with feet, face and hands beside them, COCO-WholeBody's.
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -119,29 +119,79 @@ def unpack_coco(people: PackedPeople, folder: Path) -> Path:
     Returns:
         Path: The JSON.
     """
+    pictures = (
+        (people.encoded(index).tobytes(), [_annotation(people, index, area)])
+        for index, area in enumerate(people.areas.tolist())
+    )
+    extras = {name: str(extra.dtype) for name, extra in people.extras.items()}
+    return write_coco(pictures, folder, extras=extras)
+
+
+def write_coco(
+    pictures: Iterable[tuple[bytes, list[dict]]], folder: Path, **more: Any
+) -> Path:
+    """Write a COCO-style folder.
+
+    Args:
+        pictures (Iterable): Each an encoded image and the annotations, of
+            :func:`coco_annotation`, of those in it.
+        folder (Path): Gets ``images/`` and ``annotations.json``, the latter last.
+        more (Any): Further entries of the JSON.
+
+    Returns:
+        Path: The JSON.
+    """
     (folder / 'images').mkdir(parents=True, exist_ok=True)
     images, annotations = [], []
-    for index, area in enumerate(people.areas.tolist()):
-        encoded = people.encoded(index).tobytes()
+    for index, (encoded, people) in enumerate(pictures):
         suffixes = [
             kind for head, kind in _SUFFIXES.items() if encoded[:4].startswith(head)
         ]
         name = f'{index:06d}{suffixes[0] if suffixes else ".img"}'
         with replacing(folder / 'images' / name) as temporary:
             temporary.write_bytes(encoded)
-        height, width = people.decode(index).shape[:2]
+        height, width = decode_image(encoded, name).shape[:2]
         images.append(dict(id=index, file_name=name, width=width, height=height))
-        annotations.append(_annotation(people, index, area))
+        for person in people:
+            annotations.append(dict(id=len(annotations), image_id=index, **person))
+    categories = [dict(id=1, name='person')]
     content = dict(
-        images=images,
-        annotations=annotations,
-        categories=[dict(id=1, name='person')],
-        extras={name: str(extra.dtype) for name, extra in people.extras.items()},
+        images=images, annotations=annotations, categories=categories, **more
     )
     path = folder / 'annotations.json'
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content), encoding='utf-8')
     return path
+
+
+def coco_annotation(
+    keypoints: np.ndarray,
+    visibility: np.ndarray,
+    bbox: np.ndarray,
+    area: float,
+    is_crowd: bool = False,
+) -> dict:
+    """One person as COCO's JSON has it, without the numbers of person and picture.
+
+    Args:
+        keypoints (np.ndarray): Pixels, (17, 2) or COCO-WholeBody's (133, 2).
+        visibility (np.ndarray): (K,): 0 not labelled, 1 hidden, 2 visible.
+        bbox (np.ndarray): x1, y1, x2, y2 in pixels, (4,).
+        area (float): Of the person, square pixels.
+        is_crowd (bool): Whether it is for detectors to pass over. Defaults to False.
+    """
+    x1, y1, x2, y2 = map(float, bbox)
+    triples = np.concatenate([keypoints, visibility[:, None]], axis=1)
+    cuts = [17, 23, 91, 112] if len(triples) == 133 else []
+    parts = zip(_PARTS, np.split(triples, cuts), strict=False)
+    return {
+        'category_id': 1,
+        'iscrowd': int(is_crowd),
+        'bbox': [x1, y1, x2 - x1, y2 - y1],
+        'area': area,
+        'num_keypoints': int((triples[:17, 2] > 0).sum()),
+        **{name: part.ravel().tolist() for name, part in parts},
+    }
 
 
 class _Person(NamedTuple):
@@ -214,23 +264,7 @@ def _extras(people: list[_Person], kinds: dict[str, str]) -> dict[str, np.ndarra
 
 
 def _annotation(people: PackedPeople, index: int, area: float) -> dict:
-    """One person as COCO's JSON has it."""
-    x1, y1, x2, y2 = map(float, people.bboxes[index])
-    triples = np.concatenate(
-        [people.keypoints[index], people.visibility[index][:, None]], axis=1
-    )
-    cuts = [17, 23, 91, 112] if len(triples) == 133 else []
-    parts = zip(_PARTS, np.split(triples, cuts), strict=False)
-    return {
-        'id': index,
-        'image_id': index,
-        'category_id': 1,
-        'iscrowd': 0,
-        'bbox': [x1, y1, x2 - x1, y2 - y1],
-        'area': area,
-        'num_keypoints': int((triples[:17, 2] > 0).sum()),
-        **{name: part.ravel().tolist() for name, part in parts},
-        'extras': {
-            name: extra[index].tolist() for name, extra in people.extras.items()
-        },
-    }
+    """A packed person as COCO's JSON has it, with its extra arrays."""
+    labels = people.keypoints[index], people.visibility[index], people.bboxes[index]
+    extras = {name: extra[index].tolist() for name, extra in people.extras.items()}
+    return coco_annotation(*labels, area) | {'extras': extras}

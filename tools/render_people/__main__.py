@@ -48,6 +48,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--people', type=int, default=2500, help='in a shard (default: 2500)'
     )
+    parser.add_argument(
+        '--photographs',
+        action='store_true',
+        help='whole photographs with everybody who is in them, as COCO-style folders, '
+        'instead of crops of a person; --people says how many in a folder',
+    )
     parser.add_argument('--seed', type=int, default=0, help='(default: 0)')
     parser.add_argument(
         '--bodies', type=int, default=320, help='shapes to draw from (default: 320)'
@@ -91,12 +97,13 @@ def run(args: argparse.Namespace) -> None:
         people=args.people,
         bodies=args.bodies,
         seed=args.seed,
+        photographs=args.photographs,
     )
     # whatever may be wrong, before anything takes minutes
     recipe.read_clips()
     recipe.read_panoramas()
     open_gl().release()
-    _check_recipe(recipe.as_json(), args.target / f'people_seed{args.seed}.json')
+    _check_recipe(recipe.as_json(), args.target / f'{recipe.name}.json')
     numbers = [
         number
         for number in range(args.shards)
@@ -110,8 +117,8 @@ def run(args: argparse.Namespace) -> None:
         # Mesa would otherwise use all cores for each
         os.environ.setdefault('LP_NUM_THREADS', '0')
     for path in render_shards(recipe, args.target, numbers, args.workers):
-        size = path.stat().st_size / 2**20
-        print(f'{path}: {args.people} people, {size:.1f} MiB', flush=True)
+        what = 'photographs' if args.photographs else 'people'
+        print(f'{path}: {args.people} {what}', flush=True)
 
 
 def _check_recipe(recipe: dict, path: Path) -> None:

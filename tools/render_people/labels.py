@@ -40,12 +40,19 @@ class Label:
         visibility (np.ndarray): uint8 (133,): 0 outside, 1 hidden, 2 visible.
         bbox (np.ndarray): Of what is seen, x1, y1, x2, y2 pixels, float32 (4,).
         cam3d (np.ndarray): Body and feet in the camera's frame, metres, (23, 3).
+        area (int): Pixels that show the person.
     """
 
     keypoints: np.ndarray
     visibility: np.ndarray
     bbox: np.ndarray
     cam3d: np.ndarray
+    area: int
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether something of the body is seen."""
+        return (self.visibility[_BODY] == 2).sum() >= 3
 
 
 def label_actor(
@@ -67,7 +74,7 @@ def label_actor(
         owners (np.ndarray): Whose surface each pixel shows, (H, W).
 
     Returns:
-        Label | None: ``None`` if hardly anything of the person is seen.
+        Label | None: ``None`` if nothing of the person is seen.
     """
     joints = model.regressor @ actor.posed.vertices
     pixels = camera.project(joints)
@@ -90,8 +97,7 @@ def label_actor(
     seen = (
         (columns >= low[0]) & (columns < high[0]) & (rows >= low[1]) & (rows < high[1])
     )
-    enough = 0.02 * width * height
-    if seen.sum() < enough or (visibility[_BODY] == 2).sum() < 3:
+    if not seen.any():
         return None
     rows, columns = rows[seen], columns[seen]
     bbox = np.array(
@@ -102,6 +108,7 @@ def label_actor(
         visibility=visibility.astype(np.uint8),
         bbox=bbox,
         cam3d=in_camera[_WHOLE].astype(np.float16),
+        area=int(seen.sum()),
     )
 
 

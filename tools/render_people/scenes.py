@@ -24,7 +24,19 @@ _TRUNCATED, _FROM_BELOW = 0.42, 0.6
 _OCCLUDED, _TABLE, _CLUTTERED, _WALLED, _FLOORED = 0.18, 0.14, 0.5, 0.4, 0.55
 _SUNNY = 0.7
 _LOWEST_EYE = 0.1  # metres above the floor
+_LENS = 0.3  # metres that nothing of a person comes nearer
+# How often the camera looks down, and by how many degrees.
+_FROM_ABOVE, _FROM_HIGH = (0.08, 25, 70), (0.3, 12, 55)
 _FINE = 0.004  # metres; who has that in a pixel has hands and a face to be seen
+_SHADOWS, _SHADOWS_WIDE = 3.0, 7.0  # metres around a person in which things cast them
+# Of whole photographs: their shapes, how wide they look, how much of their height the
+# first person takes, how many others there are, and how many show nobody.
+_SHAPES = ((16 / 9, 0.35), (4 / 3, 0.3), (1, 0.1), (3 / 4, 0.15), (9 / 16, 0.1))
+_FIELD = np.radians((35, 80))
+_PART = np.log((0.12, 1.3))
+_CROWD = ((0, 0.25), (1, 0.2), (2, 0.2), (4, 0.2), (7, 0.15))
+_GROUPED, _NOBODY = 0.4, 0.07
+_NEAREST = 1.2  # metres
 _PARTS = ('foot.L', 'foot.R', 'head', 'wrist.L', 'wrist.R')
 
 
@@ -54,16 +66,18 @@ class Shot:
     Attributes:
         scene (Scene): What is there.
         camera (Camera): Of the crop.
-        actor (Actor): Who is labelled.
+        actors (list[Actor]): Who is there; the first is the one that a crop is about.
         frame (np.ndarray): The photograph's part of the crop, x1, y1, x2, y2 pixels.
-        focus (np.ndarray): The middle of the actor, (3,).
+        focus (np.ndarray): The middle of the first, (3,).
+        shadows (float): Metres around it in which things cast them.
     """
 
     scene: Scene
     camera: Camera
-    actor: Actor
+    actors: list[Actor]
     frame: np.ndarray
     focus: np.ndarray
+    shadows: float
 
 
 class SceneSampler:
@@ -92,11 +106,12 @@ class SceneSampler:
         self.places = [(panorama, *_ambient(panorama)) for panorama in panoramas]
         self.wardrobe = Wardrobe(model, num_fabrics)
 
-    def __call__(self, rng: np.random.Generator) -> Shot | None:
-        """Draw one; ``None`` if the person would hardly be in it."""
+    def crop(self, rng: np.random.Generator) -> Shot | None:
+        """Draw a crop of a person; ``None`` if it would hardly be in it."""
         actor = self._actor(rng, 1, np.zeros(2))
-        centre = actor.posed.vertices[self.model.skinned].mean(0)
-        rotation, translation = _look_at(actor, centre, rng)
+        centre = self._centre(actor)
+        distance = np.exp(rng.uniform(np.log(1.6), np.log(11)))
+        rotation, translation = _look_at(actor, centre, distance, _FROM_ABOVE, rng)
         camera = Camera(
             np.array((_FOCAL, _FOCAL, 0.0, 0.0)), rotation, translation, self.size
         )
@@ -105,6 +120,43 @@ class SceneSampler:
             return None
         camera, frame = cropped
         actors = [actor, *self._others(camera, rng)]
+        scene = self._scene(actors, actor, camera, rng)
+        return Shot(scene, camera, actors, frame, centre, _SHADOWS)
+
+    def photograph(self, rng: np.random.Generator) -> Shot | None:
+        """Draw a photograph of people anywhere, or of nobody.
+
+        ``None`` if somebody would be in front of the lens.
+        """
+        frame = _photograph(self.size, rng)
+        extent = frame[2:] - frame[:2]
+        focal = extent.max() / 2 / np.tan(rng.uniform(*_FIELD) / 2)
+        actor = self._actor(rng, 1, np.zeros(2))
+        centre = self._centre(actor)
+        tall = np.ptp(actor.posed.vertices[self.model.skinned], axis=0).max()
+        distance = focal * tall / (extent[1] * np.exp(rng.uniform(*_PART)))
+        distance = max(distance, _NEAREST)
+        rotation, translation = _look_at(actor, centre, distance, _FROM_HIGH, rng)
+        at = frame[:2] + extent * rng.beta(2, 2, 2)
+        intrinsics = np.array((focal, focal, *at))
+        camera = Camera(intrinsics, rotation, translation, self.size)
+        actors = [actor, *self._crowd(camera, frame, distance, rng)]
+        actors = [somebody for somebody in actors if self._is_in_view(somebody, camera)]
+        if any(self._nearest(somebody, camera) < _LENS for somebody in actors):
+            return None
+        if rng.random() < _NOBODY:
+            actors = []
+        scene = self._scene(actors, actor, camera, rng)
+        return Shot(scene, camera, actors, frame, centre, _SHADOWS_WIDE)
+
+    def _scene(
+        self,
+        actors: list[Actor],
+        actor: Actor,
+        camera: Camera,
+        rng: np.random.Generator,
+    ) -> Scene:
+        """Dress people, and put things around one of them."""
         surfaces = [
             surface
             for somebody in actors
@@ -122,8 +174,14 @@ class SceneSampler:
                 surfaces += self._seat(somebody, rng)
         surfaces += self._surroundings(camera, actor, rng)
         backdrop, sky, ground = self._place(camera, rng)
-        scene = Scene(_light(sky, ground, rng), backdrop, surfaces)
-        return Shot(scene, camera, actor, frame, centre)
+        return Scene(_light(sky, ground, rng), backdrop, surfaces)
+
+    def _centre(self, actor: Actor) -> np.ndarray:
+        return actor.posed.vertices[self.model.skinned].mean(0)
+
+    def _nearest(self, actor: Actor, camera: Camera) -> float:
+        points = actor.posed.vertices[self.model.skinned[::5]]
+        return camera.to_camera(points)[:, 2].min()
 
     def _actor(self, rng: np.random.Generator, owner: int, at: np.ndarray) -> Actor:
         body = int(rng.integers(len(self.bodies.vertices)))
@@ -145,18 +203,31 @@ class SceneSampler:
 
     def _others(self, camera: Camera, rng: np.random.Generator) -> list[Actor]:
         numbers, shares = zip(*_OTHERS, strict=True)
-        aside, _, forward = camera.rotation
-        others = []
-        for owner in range(rng.choice(numbers, p=shares)):
-            sideways = rng.choice((-1, 1)) * rng.uniform(0.2, 1.3)
-            behind = (
-                rng.uniform(0.2, 2.5) if rng.random() < 0.75 else rng.uniform(-0.8, 0)
+        others = [
+            self._actor(rng, owner + 2, _beside(camera, rng))
+            for owner in range(rng.choice(numbers, p=shares))
+        ]
+        return [other for other in others if self._is_in_view(other, camera)]
+
+    def _crowd(
+        self,
+        camera: Camera,
+        frame: np.ndarray,
+        distance: float,
+        rng: np.random.Generator,
+    ) -> list[Actor]:
+        """Others in a photograph, beside the first person or anywhere."""
+        numbers, shares = zip(*_CROWD, strict=True)
+        return [
+            self._actor(
+                rng,
+                owner + 2,
+                _beside(camera, rng)
+                if rng.random() < _GROUPED
+                else _anywhere(camera, frame, distance, rng),
             )
-            at = (sideways * aside + behind * forward)[:2]
-            other = self._actor(rng, owner + 2, at)
-            if self._is_in_view(other, camera):
-                others.append(other)
-        return others
+            for owner in range(rng.choice(numbers, p=shares))
+        ]
 
     def _is_in_view(self, actor: Actor, camera: Camera) -> bool:
         pixels = camera.project(actor.posed.vertices[self.model.skinned[::50]])
@@ -166,10 +237,9 @@ class SceneSampler:
         self, camera: Camera, actor: Actor, rng: np.random.Generator
     ) -> tuple[Camera, np.ndarray] | None:
         """Aim the camera at what the photograph shows of a person."""
-        points = actor.posed.vertices[self.model.skinned[::5]]
-        if (camera.to_camera(points)[:, 2] < 0.3).any():
+        if self._nearest(actor, camera) < _LENS:
             return None
-        pixels = camera.project(points)
+        pixels = camera.project(actor.posed.vertices[self.model.skinned[::5]])
         box = np.concatenate([pixels.min(0), pixels.max(0)])
         seen, frame = _truncate(box, rng)
         width, height = self.size
@@ -305,14 +375,47 @@ def _is_large(actor: Actor, camera: Camera) -> bool:
     return camera.intrinsics[0] * _FINE > max(away, 0.1)
 
 
+def _beside(camera: Camera, rng: np.random.Generator) -> np.ndarray:
+    """A place on the ground close to the first person, who is at the origin, (2,)."""
+    aside, _, forward = camera.rotation
+    sideways = rng.choice((-1, 1)) * rng.uniform(0.2, 1.3)
+    behind = rng.uniform(0.2, 2.5) if rng.random() < 0.75 else rng.uniform(-0.8, 0)
+    return (sideways * aside + behind * forward)[:2]
+
+
+def _anywhere(
+    camera: Camera, frame: np.ndarray, distance: float, rng: np.random.Generator
+) -> np.ndarray:
+    """A place on the ground that a photograph shows, (2,)."""
+    away = max(distance * np.exp(rng.uniform(np.log(0.5), np.log(3))), _NEAREST)
+    column = rng.uniform(frame[0], frame[2])
+    sideways = (column - camera.intrinsics[2]) / camera.intrinsics[0] * away
+    aside, _, forward = camera.rotation
+    ahead = forward[:2] / max(np.linalg.norm(forward[:2]), 1e-6)
+    return camera.eye[:2] + sideways * aside[:2] + away * ahead
+
+
+def _photograph(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Edges of a photograph of a usual shape in the middle, x1, y1, x2, y2 pixels."""
+    shapes, shares = zip(*_SHAPES, strict=True)
+    shape = rng.choice(shapes, p=shares)
+    extent = np.array(size) * (min(shape, 1), min(1 / shape, 1))
+    middle = np.array(size) / 2
+    return np.rint(np.concatenate([middle - extent / 2, middle + extent / 2]))
+
+
 def _look_at(
-    actor: Actor, centre: np.ndarray, rng: np.random.Generator
+    actor: Actor,
+    centre: np.ndarray,
+    distance: float,
+    from_above: tuple[float, float, float],
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rotation and translation of a camera above the floor that sees somebody."""
-    distance = np.exp(rng.uniform(np.log(1.6), np.log(11)))
     elevation = rng.normal(np.radians(5), np.radians(11))
-    if rng.random() < 0.08:
-        elevation = rng.uniform(np.radians(25), np.radians(70))
+    share, *steep = from_above
+    if rng.random() < share:
+        elevation = rng.uniform(*np.radians(steep))
     lowest = np.arcsin(np.clip((_LOWEST_EYE - centre[2]) / distance, -1, 1))
     elevation = max(elevation, lowest)
     azimuth = np.arctan2(actor.front[1], actor.front[0])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,18 +21,21 @@ from fabrics import draw_fabrics, to_screen
 from labels import Label, label_actor
 from poses import PoseSampler
 from renderer import Renderer
-from scenes import SceneSampler
+from scenes import SceneSampler, Shot
 from tqdm import tqdm
 
+from mmhot.io.coco_people import coco_annotation, write_coco
 from mmhot.io.mocap_clips import read_mocap_clips
 from mmhot.io.packed_people import PackedPeople, join_images, write_packed_people
 from mmhot.io.panoramas import read_panoramas
 
-_SIZE = (192, 256)
-_SHARPER = 1.5  # pictures are drawn so much larger, then made smaller
-_SHADOWS = 3.0  # metres around a person in which things cast them
+# How large pictures are, and how much larger they are drawn.
+_PEOPLE, _PHOTOGRAPHS = ((192, 256), 1.5), ((416, 416), 1.25)
 _QUALITY = 85
 _FABRICS = 240
+_ENOUGH = 0.02  # of a crop, for the person that it is about
+# Whoever takes less of a photograph, pixels, is for detectors to pass over.
+_SMALLEST_AREA, _SMALLEST_SIDE = 60, 5
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,10 @@ class Recipe:
         panoramas (str, optional): Folder or archive of places.
         without_clips (tuple[str]): Beginnings of clips' names that are left out.
         without_panoramas (tuple[str]): Names of places that are left out.
-        people (int): In a shard.
+        people (int): In a shard; photographs, if it is of those.
         bodies (int): Shapes to draw from.
         seed (int): Of all chance.
+        photographs (bool): Whole ones with everybody in them, instead of crops.
     """
 
     motions: tuple[str, ...]
@@ -56,6 +60,12 @@ class Recipe:
     people: int
     bodies: int
     seed: int
+    photographs: bool = False
+
+    @property
+    def name(self) -> str:
+        """How names of its shards begin."""
+        return f'{"photographs" if self.photographs else "people"}_seed{self.seed}'
 
     def read_clips(self) -> dict[str, np.ndarray]:
         """Clips that are not left out."""
@@ -88,10 +98,11 @@ class Recipe:
         return left
 
     def as_json(self) -> dict:
-        """As it is kept beside the shards."""
+        """As it is kept beside the shards, whose names say the rest."""
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
+            if name != 'photographs'
         }
 
 
@@ -120,8 +131,11 @@ def render_shards(
 
 
 def shard_path(recipe: Recipe, folder: Path, number: int) -> Path:
-    """File of a shard."""
-    return folder / f'people_seed{recipe.seed}_{number:02d}.npz'
+    """File of a shard, written when it is complete."""
+    name = f'{recipe.name}_{number:02d}'
+    if recipe.photographs:
+        return folder / name / 'annotations.json'
+    return folder / f'{name}.npz'
 
 
 def prepare(recipe: Recipe, folder: Path) -> None:
@@ -132,58 +146,90 @@ def prepare(recipe: Recipe, folder: Path) -> None:
         write_bodies(bodies, path)
 
 
+@dataclass
+class _Drawn:
+    """A picture, who is in it, and fx, fy, cx, cy."""
+
+    encoded: bytes
+    labels: list[Label]
+    intrinsics: np.ndarray
+
+
 def _render_shard(recipe: Recipe, folder: Path, number: int) -> Path:
+    path = shard_path(recipe, folder, number)
     drawn = _render(recipe, folder, number)
-    people = [next(drawn) for _ in tqdm(range(recipe.people), desc=f'shard {number}')]
+    count = tqdm(range(recipe.people), desc=f'shard {number}')
+    pictures = (next(drawn) for _ in count)
+    if recipe.photographs:
+        annotated = ((p.encoded, list(map(_annotate, p.labels))) for p in pictures)
+        write_coco(annotated, path.parent)
+    else:
+        write_packed_people(_pack(list(pictures)), path)
     drawn.close()
-    pictures, labels, cameras = zip(*people, strict=True)
-    images, offsets = join_images(pictures)
-    scale = 1 / _SHARPER
-    # the middle of the first pixel is at 0 where keypoints are stored, at 0.5 in OpenGL
-    keypoints = np.stack([label.keypoints for label in labels]) * scale - 0.5
-    cameras = np.stack(cameras) * scale - (0, 0, 0.5, 0.5)
-    packed = PackedPeople(
+    return path
+
+
+def _pack(drawn: list[_Drawn]) -> PackedPeople:
+    """Crops of one person each."""
+    images, offsets = join_images([picture.encoded for picture in drawn])
+    labels = [picture.labels[0] for picture in drawn]
+    cameras = np.stack([picture.intrinsics for picture in drawn])
+    return PackedPeople(
         images,
         offsets,
-        keypoints=np.maximum(keypoints, 0),
+        keypoints=np.maximum(np.stack([label.keypoints for label in labels]), 0),
         visibility=np.stack([label.visibility for label in labels]),
-        bboxes=np.stack([label.bbox for label in labels]) * scale,
+        bboxes=np.stack([label.bbox for label in labels]),
         extras={
             'cam3d': np.stack([label.cam3d for label in labels]),
             'K': cameras.astype(np.float32),
         },
     )
-    path = shard_path(recipe, folder, number)
-    write_packed_people(packed, path)
-    return path
 
 
-def _render(
-    recipe: Recipe, folder: Path, number: int
-) -> Iterator[tuple[bytes, Label, np.ndarray]]:
-    """People without end: encoded pictures, labels, and fx, fy, cx, cy."""
+def _annotate(label: Label) -> dict:
+    """Somebody in a photograph as COCO has it."""
+    side = (label.bbox[2:] - label.bbox[:2]).min()
+    small = label.area < _SMALLEST_AREA or side < _SMALLEST_SIDE
+    outside = label.visibility[:, None] == 0
+    keypoints = np.where(outside, 0, label.keypoints)
+    return coco_annotation(keypoints, label.visibility, label.bbox, label.area, small)
+
+
+def _render(recipe: Recipe, folder: Path, number: int) -> Iterator[_Drawn]:
+    """Pictures without end."""
     model, clips, panoramas = _parts(recipe)
     bodies = read_bodies(_bodies_path(recipe, folder))
     rng = np.random.default_rng((recipe.seed, number))
     prints = [to_screen(panorama / 2) for panorama in panoramas]
-    size = tuple(int(side * _SHARPER) for side in _SIZE)
+    shown, sharper = _PHOTOGRAPHS if recipe.photographs else _PEOPLE
+    size = tuple(int(side * sharper) for side in shown)
     renderer = Renderer(size, draw_fabrics(_FABRICS, prints, rng))
     scenes = SceneSampler(model, bodies, clips, panoramas, _FABRICS, size)
+    draw = scenes.photograph if recipe.photographs else scenes.crop
     try:
         while True:
-            shot = scenes(rng)
+            shot = draw(rng)
             if shot is None:
                 continue
             picture, depth, owners = renderer(
-                shot.scene, shot.camera, shot.focus, _SHADOWS
+                shot.scene, shot.camera, shot.focus, shot.shadows
             )
-            label = label_actor(
-                model, shot.actor, shot.camera, shot.frame, depth, owners
-            )
-            if label is not None:
-                yield _develop(picture, shot.frame, rng), label, shot.camera.intrinsics
+            labels = [
+                label_actor(model, actor, shot.camera, shot.frame, depth, owners)
+                for actor in (shot.actors if recipe.photographs else shot.actors[:1])
+            ]
+            labels = [label for label in labels if label is not None]
+            if recipe.photographs:
+                yield _photograph(picture, shot, labels, sharper, rng)
+            elif labels and _is_enough(labels[0], size):
+                yield _crop(picture, shot, labels, sharper, rng)
     finally:
         renderer.release()
+
+
+def _is_enough(label: Label, size: tuple[int, int]) -> bool:
+    return label.is_telling and label.area >= _ENOUGH * size[0] * size[1]
 
 
 @lru_cache(maxsize=1)
@@ -197,15 +243,64 @@ def _bodies_path(recipe: Recipe, folder: Path) -> Path:
     return folder / f'bodies_seed{recipe.seed}_{recipe.bodies}.npz'
 
 
-def _develop(picture: np.ndarray, frame: np.ndarray, rng: np.random.Generator) -> bytes:
-    """Expose, cut to the photograph, make smaller, and encode."""
-    bright = np.percentile(picture.mean(-1), 90)
-    shown = to_screen(picture * rng.uniform(0.5, 1.15) / max(bright, 1e-3))
-    left, top, right, bottom = np.rint(frame).astype(int)
+def _crop(
+    picture: np.ndarray,
+    shot: Shot,
+    labels: list[Label],
+    sharper: float,
+    rng: np.random.Generator,
+) -> _Drawn:
+    """The whole picture, black where the photograph has ended."""
+    shown = _expose(picture, rng)
+    left, top, right, bottom = np.rint(shot.frame).astype(int)
     inside = np.zeros((*shown.shape[:2], 1), bool)
     inside[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
-    small = cv2.resize(shown * inside, _SIZE, interpolation=cv2.INTER_AREA)
+    return _develop(shown * inside, np.zeros(2), shot, labels, sharper)
+
+
+def _photograph(
+    picture: np.ndarray,
+    shot: Shot,
+    labels: list[Label],
+    sharper: float,
+    rng: np.random.Generator,
+) -> _Drawn:
+    """The part of the picture that is the photograph."""
+    left, top, right, bottom = shot.frame.astype(int)
+    shown = _expose(picture, rng)[top:bottom, left:right]
+    return _develop(shown, shot.frame[:2], shot, labels, sharper)
+
+
+def _expose(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    bright = np.percentile(picture.mean(-1), 90)
+    return to_screen(picture * rng.uniform(0.5, 1.15) / max(bright, 1e-3))
+
+
+def _develop(
+    shown: np.ndarray,
+    corner: np.ndarray,
+    shot: Shot,
+    labels: list[Label],
+    sharper: float,
+) -> _Drawn:
+    """Make a part of a picture smaller, with what is known of it, and encode it."""
+    height, width = shown.shape[:2]
+    size = round(width / sharper), round(height / sharper)
+    small = cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
     quality = [cv2.IMWRITE_WEBP_QUALITY, _QUALITY]
     done, encoded = cv2.imencode('.webp', small[..., ::-1], quality)
     assert done
-    return encoded.tobytes()
+    scale = np.array(size) / (width, height)
+    # the middle of the first pixel is at 0 where keypoints are stored, at 0.5 in OpenGL
+    moved = [
+        replace(
+            label,
+            keypoints=(label.keypoints - corner) * scale - 0.5,
+            bbox=(label.bbox - np.tile(corner, 2)) * np.tile(scale, 2),
+            area=round(label.area * scale.prod()),
+        )
+        for label in labels
+    ]
+    shift = np.append((0, 0), corner)
+    intrinsics = (shot.camera.intrinsics - shift) * np.tile(scale, 2)
+    return _Drawn(encoded.tobytes(), moved, intrinsics - (0, 0, 0.5, 0.5))
