@@ -20,7 +20,8 @@ from mmhot.skeletons import get_skeleton
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(CONFIGS.glob('[!_]*/*/*/*.py'))
 LIFTERS = [path for path in LEAVES if path.is_relative_to(CONFIGS / 'body_3d_keypoint')]
-TOPDOWN = [path for path in LEAVES if path not in LIFTERS]
+DETECTORS = [path for path in LEAVES if path.is_relative_to(CONFIGS / 'detection')]
+TOPDOWN = [path for path in LEAVES if path not in LIFTERS + DETECTORS]
 
 
 # Of a head: what a pass in mode 'tensor' does not see.
@@ -51,7 +52,7 @@ def _entries():
 @cache
 def _build(path):
     """Without numbers: some have millions of parameters and billions of operations."""
-    with DefaultScope.overwrite_default_scope('mmpose'):
+    with DefaultScope.overwrite_default_scope(read(path).default_scope):
         return MODELS.build(read(path).model).eval().to('meta')
 
 
@@ -61,7 +62,8 @@ _PASSES = {}
 def _run(path, shape, *args):
     """What comes out, and what it costs: once for all configs of the same network."""
     model = read(path).model
-    head = {key: model.head[key] for key in model.head if key not in _NO_LAYERS}
+    head = model.get('head') or model.bbox_head
+    head = {key: head[key] for key in head if key not in _NO_LAYERS}
     network = str(model.backbone), str(head), shape
     if network not in _PASSES:
         outputs = []
@@ -106,6 +108,21 @@ def test_config_builds_an_estimator_that_runs(path):
     num_keypoints = read(path).model.head.out_channels
     assert x.shape == (1, num_keypoints, 2 * width)
     assert y.shape == (1, num_keypoints, 2 * height)
+
+
+def _run_detector(path):
+    width, height = read(path).size
+    return _run(path, (1, 3, height, width))
+
+
+@pytest.mark.parametrize('path', DETECTORS, ids=lambda path: path.stem)
+def test_config_builds_a_detector_that_runs(path):
+    (scores, sides), _ = _run_detector(path)
+    width, height = read(path).size
+    for stride, score, side in zip((8, 16, 32), scores, sides, strict=True):
+        cells = height // stride, width // stride
+        assert score.shape == (1, 1, *cells)
+        assert side.shape == (1, 4, *cells)
 
 
 def test_labels_are_those_that_the_estimator_decodes(topdown_config):
@@ -162,11 +179,12 @@ def test_data_have_the_frames_that_the_model_wants(path):
 
 def test_config_names_our_plugin(config):
     assert config.custom_imports.imports == ['mmhot.plugin']
-    assert config.default_scope == 'mmpose'
+    is_detector = Path(config.filename) in DETECTORS
+    assert config.default_scope == ('mmdet' if is_detector else 'mmpose')
 
 
 def test_config_can_be_resumed_and_trained_by_several_processes(config):
-    hooks = [hook['type'] for hook in config.custom_hooks]
+    hooks = [hook['type'].removeprefix('mmpose.') for hook in config.custom_hooks]
     assert {'EpochSeedHook', 'SyncBuffersHook'} <= set(hooks)
 
 
@@ -183,9 +201,9 @@ def test_metafile_says_what_a_lifter_costs(path):
     assert said['MACs'] == pytest.approx(cost.macs, rel=1e-3)
 
 
-@pytest.mark.parametrize('path', TOPDOWN, ids=lambda path: path.stem)
-def test_metafile_says_what_an_estimator_costs(path):
-    _, cost = _run_estimator(path)
+@pytest.mark.parametrize('path', TOPDOWN + DETECTORS, ids=lambda path: path.stem)
+def test_metafile_says_what_a_model_for_pictures_costs(path):
+    _, cost = (_run_detector if path in DETECTORS else _run_estimator)(path)
     said = _entries()[path]['Metadata']
     assert said['Parameters'] == cost.parameters
     assert said['MACs'] == pytest.approx(cost.macs, rel=1e-3)

@@ -129,7 +129,7 @@ def test_training_tool_takes_bfloat16_without_a_gpu(monkeypatch):
     monkeypatch.setattr('mmengine.device.get_device', lambda: 'cpu')
     settings = dict(optimizer=dict(type='SGD', lr=0.1))
     tool.use_mixed_precision(settings)
-    assert settings['type'] == 'BFloat16OptimWrapper'
+    assert settings['type'] == 'mmpose.BFloat16OptimWrapper'
     model = torch.nn.Linear(8, 8)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     wrapper = OPTIM_WRAPPERS.get(settings['type'])(optimizer)

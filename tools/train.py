@@ -89,7 +89,7 @@ def use_mixed_precision(optim_wrapper: dict) -> None:
     from mmengine.device import get_device
 
     if get_device() == 'cpu':
-        optim_wrapper['type'] = 'BFloat16OptimWrapper'
+        optim_wrapper['type'] = 'mmpose.BFloat16OptimWrapper'
         return
     optim_wrapper['type'] = 'AmpOptimWrapper'
     optim_wrapper.setdefault('loss_scale', 'dynamic')

@@ -2,11 +2,12 @@
 
 from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 from .cosine_ema import CosineMomentumEMA
-from .hooks import EpochSeedHook, GuidanceHook, KeepRateHook
+from .hooks import ChannelsLastHook, EpochSeedHook, GuidanceHook, KeepRateHook
 from .muon_adamw import MuonAdamW
 
 __all__ = [
     'BFloat16OptimWrapper',
+    'ChannelsLastHook',
     'CosineMomentumEMA',
     'EpochSeedHook',
     'GuidanceHook',

@@ -1,49 +1,12 @@
 # Rendered people in shards, with GTPT's labels. The augmentation is ours, for models
 # that are to work on photographs.
-_base_ = ['./coco_topdown.py']
+_base_ = ['./coco_topdown.py', './photograph.py']
 
 dataset_type = 'RenderedPeople'
 data_root = 'data/'
 # of keypoints that are not in the picture the model is to be unsure
 _base_.codec.absent_weight = 0.3
 
-# what cameras, and those who send pictures, do to them
-photograph = dict(
-    type='SeededAlbumentation',
-    transforms=[
-        dict(type='PlanckianJitter', p=0.2),
-        dict(
-            type='ColorJitter',
-            brightness=(0.6, 1.4),
-            contrast=(0.6, 1.4),
-            saturation=(0.3, 1.6),
-            hue=(-0.05, 0.05),
-            p=0.7,
-        ),
-        dict(type='RandomToneCurve', scale=0.2, p=0.2),
-        dict(type='ToGray', p=0.05),
-        dict(
-            type='OneOf',
-            transforms=[
-                dict(type='MotionBlur', blur_limit=(3, 7)),
-                dict(type='GaussianBlur', sigma_limit=(0.5, 2.0)),
-                dict(type='Downscale', scale_range=(0.3, 0.8)),
-                dict(type='Sharpen', alpha=(0.2, 0.6)),
-            ],
-            p=0.4,
-        ),
-        dict(type='GaussNoise', std_range=(0.01, 0.08), p=0.3),
-        dict(type='ImageCompression', quality_range=(20, 90), p=0.4),
-        dict(
-            type='CoarseDropout',
-            num_holes_range=(1, 3),
-            hole_height_range=(0.08, 0.25),
-            hole_width_range=(0.08, 0.25),
-            fill='random_uniform',
-            p=0.3,
-        ),
-    ],
-)
 train_pipeline = [
     dict(type='EpochSeed'),
     dict(type='LoadImage'),
@@ -63,7 +26,7 @@ train_pipeline = [
     ),
     dict(type='RandomFlip', direction='horizontal'),
     dict(type='TopdownAffine', input_size=_base_.codec.input_size),
-    photograph,
+    _base_.photograph,
     dict(type='GenerateTarget', encoder=_base_.codec),
     _base_.train_pipeline[-1],
 ]

@@ -20,6 +20,7 @@ _PEOPLE_WEIGHTS = (
     'rtmdet_m_8xb32-100e_coco-obj365-person-235e8209.pth'
 )
 _TASKS_2D = ('body_2d_keypoint', 'wholebody_2d_keypoint')
+_DETECTION = ('detection',)
 
 
 @dataclass(frozen=True)
@@ -49,30 +50,15 @@ def find_pose_model(name: str) -> NamedModel:
         FileNotFoundError: If a file does not exist.
         ValueError: If the name is unknown.
     """
-    found = _find_file(name)
-    if found is not None:
-        return found
-    ours = [model for model in read_models() if model.task in _TASKS_2D]
-    for model in ours:
-        if model.is_called(name):
-            return NamedModel(model.config, model.weights)
-    found, known = _look_up('mmpose', name)
-    if found is None:
-        names = [alias for model in ours for alias in model.aliases]
-        names += [*(model.name for model in ours), *known]
-        hint = hint_at_names(name, names, 'for example')
-        raise ValueError(
-            f'{name!r} is neither a file nor a 2D model of mmhot or MMPose; {hint}'
-        )
-    return found
+    return _find(name, _TASKS_2D, 'mmpose', '2D model of mmhot or MMPose')
 
 
 def find_detector(name: str) -> NamedModel:
-    """Find a detector by config file, name or alias of MMDetection's.
+    """Find a detector by config file, name or alias; ours go first.
 
     Args:
-        name (str): A file, ``PACKAGE::PATH``, a name of MMDetection's index, or
-            'human' as in MMPose.
+        name (str): A file, ``PACKAGE::PATH``, a name of mmhot's or MMDetection's index,
+            ``mmhot://NAME`` of shipped weights, or 'human' as in MMPose.
 
     Returns:
         NamedModel: With the weights that the index names.
@@ -81,18 +67,9 @@ def find_detector(name: str) -> NamedModel:
         FileNotFoundError: If a file does not exist.
         ValueError: If the name is unknown.
     """
-    found = _find_file(name)
-    if found is not None:
-        return found
     if name in _PEOPLE:
         return NamedModel(_folder('mmpose') / _PEOPLE_CONFIG, _PEOPLE_WEIGHTS)
-    found, known = _look_up('mmdet', name)
-    if found is None:
-        hint = hint_at_names(name, known, 'for example')
-        raise ValueError(
-            f'{name!r} is neither a file nor a detector of MMDetection; {hint}'
-        )
-    return found
+    return _find(name, _DETECTION, 'mmdet', 'detector of mmhot or MMDetection')
 
 
 def shipped_pose_model(name: str | None = None) -> str | None:
@@ -105,13 +82,40 @@ def shipped_pose_model(name: str | None = None) -> str | None:
     Returns:
         str | None: None if there is none.
     """
+    return _shipped(_TASKS_2D, name)
+
+
+def shipped_detector() -> str | None:
+    """Name of the detector whose weights come with this package, if there is one."""
+    return _shipped(_DETECTION)
+
+
+def _shipped(tasks: tuple[str, ...], name: str | None = None) -> str | None:
     shipped = shipped_weights()
     for model in read_models():
         is_meant = name is None or model.is_called(name)
         is_shipped = model.weights.partition('://')[2] in shipped
-        if model.task in _TASKS_2D and is_meant and is_shipped:
+        if model.task in tasks and is_meant and is_shipped:
             return model.name
     return None
+
+
+def _find(name: str, tasks: tuple[str, ...], package: str, kind: str) -> NamedModel:
+    """A model by file or by its name in our index or that of a package."""
+    found = _find_file(name)
+    if found is not None:
+        return found
+    ours = [model for model in read_models() if model.task in tasks]
+    for model in ours:
+        if model.is_called(name):
+            return NamedModel(model.config, model.weights)
+    found, known = _look_up(package, name)
+    if found is None:
+        names = [alias for model in ours for alias in model.aliases]
+        names += [*(model.name for model in ours), *known]
+        hint = hint_at_names(name, names, 'for example')
+        raise ValueError(f'{name!r} is neither a file nor a {kind}; {hint}')
+    return found
 
 
 def _find_file(name: str) -> NamedModel | None:
