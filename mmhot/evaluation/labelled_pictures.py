@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
 from mmhot.datasets.rendered_people import metainfo_file
+from mmhot.io.existing import require_file
 from mmhot.skeletons import convert_keypoints, get_skeleton
 from mmhot.video.frames import read_image
 from mmhot.video.people import PoseEstimator
@@ -72,8 +72,7 @@ def read_labelled(
     """
     if DATASETS.get(kind) is None:
         raise ValueError(f'--dataset: {kind} is no dataset of MMPose or mmhot')
-    if not Path(annotations).is_file():
-        raise FileNotFoundError(f'{annotations} does not exist')
+    require_file(annotations)
     config = dict(type=kind, ann_file=annotations, data_prefix=dict(img=images))
     if kind == 'RenderedPeople':
         config['skeleton'] = skeleton

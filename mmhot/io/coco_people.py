@@ -15,6 +15,7 @@ import numpy as np
 from mmhot.crops import crop_matrix, map_points
 
 from .atomic import replacing
+from .existing import require_file
 from .json_file import load_json
 from .packed_people import PackedPeople, join_images
 from .picture import decode_image
@@ -55,7 +56,7 @@ def pack_coco(
         FileNotFoundError: If the JSON or an image is missing.
         ValueError: If they cannot be read, or nobody is left.
     """
-    _require(annotations)
+    require_file(annotations)
     try:
         content = load_json(annotations)
         files = {image['id']: _name(image) for image in content['images']}
@@ -80,7 +81,7 @@ def pack_coco(
     packed = []
     for person in progress(people):
         path = images / person.name
-        encoded = _require(path).read_bytes()
+        encoded = require_file(path).read_bytes()
         image = decode_image(encoded, str(path))
         box, triples = person.box, person.triples
         if not is_ours:
@@ -225,12 +226,6 @@ def _labels(person: dict) -> tuple[np.ndarray, np.ndarray]:
     if not (np.isfinite(triples).all() and np.isfinite(box).all()):
         raise ValueError('keypoints and boxes must be finite')
     return triples, box
-
-
-def _require(path: Path) -> Path:
-    if not path.is_file():
-        raise FileNotFoundError(f'{path} does not exist')
-    return path
 
 
 def _crop(

@@ -5,6 +5,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from .existing import require_file
+
 
 def read_mocap_clips(path: Path) -> dict[str, np.ndarray]:
     """Read clips.
@@ -20,8 +22,7 @@ def read_mocap_clips(path: Path) -> dict[str, np.ndarray]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is not what it should be; one line that says what.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f'{path} does not exist')
+    require_file(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
             clips = {key: archive[key].astype(np.float32) for key in archive.files}

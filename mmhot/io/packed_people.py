@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from .atomic import replacing
+from .existing import require_file
 from .npz import load_arrays
 from .picture import decode_image
 
@@ -96,9 +97,7 @@ def read_packed_people(path: str | Path) -> PackedPeople:
         FileNotFoundError: If there is no such file.
         ValueError: If it is not what it should be; one line that says what.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'{path} does not exist')
+    path = require_file(path)
     try:
         return _checked(load_arrays(path))
     except (ValueError, OSError) as error:

@@ -10,6 +10,7 @@ from typing import Protocol
 import av
 import numpy as np
 
+from mmhot.io.existing import require_file
 from mmhot.io.picture import decode_image
 
 from .addresses import is_url, is_webcam, name_of_url, public_url
@@ -76,8 +77,7 @@ class VideoFile:
         self.path = Path(path)
         self.label = str(path)
         self.name = self.path.stem
-        if not self.path.is_file():
-            raise FileNotFoundError(f'{self.path} does not exist')
+        require_file(path)
         self._look()
 
     def _look(self) -> None:
@@ -218,9 +218,7 @@ def read_image(path: str | Path) -> np.ndarray:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no picture.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'{path} does not exist')
+    path = require_file(path)
     # imread takes no names that the system's encoding lacks
     return decode_image(path.read_bytes(), str(path))
 
@@ -271,8 +269,7 @@ def open_inputs(
 
 def _open_file(path: Path, fps: float | None) -> VideoFile | Pictures:
     if path.suffix.lower() in _IMAGES:
-        if not path.is_file():
-            raise FileNotFoundError(f'{path} does not exist')
+        require_file(path)
         return Pictures([path], path.stem, fps or _PICTURES_PER_SECOND)
     return VideoFile(path)
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from mmhot.crops import crop_matrix, unmap_points
+from mmhot.io.existing import require_file
 
 from .identity import identify
 
@@ -36,9 +37,7 @@ def open_session(path: str | Path, device: str = 'cpu'):
         FileNotFoundError: If there is no such file.
         ValueError: If ONNX Runtime is not installed or cannot read the file.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'{path} does not exist')
+    path = require_file(path)
     try:
         import onnxruntime
     except ImportError as error:
