@@ -9,7 +9,7 @@ from mmhot.video.people import Detector, PoseEstimator
 
 from . import mediapipe_pose
 from .identity import identify
-from .model_names import shipped_pose_model
+from .model_names import shipped_detector, shipped_pose_model
 from .scanning import ScanningDetector
 
 WHOLE_IMAGE = 'whole_image'
@@ -121,7 +121,7 @@ def _default_detector(pose2d: str, weights: str | None) -> str:
         return WHOLE_IMAGE
     # what is had without a download goes with what is had without a download
     if weights is None and shipped_pose_model(pose2d) is not None:
-        return SCAN
+        return shipped_detector() or SCAN
     return _DEFAULT_DETECTOR
 
 
