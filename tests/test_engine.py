@@ -11,14 +11,14 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from mmhot.datasets.transforms import EpochSeed
-from mmhot.engine import EpochSeedHook
+from mmhot.engine import ChannelsLastHook, EpochSeedHook
 
 WILD = mocap.CONFIGS / '_base_/datasets/cmu_mocap_wild.py'
 SHIPPED = 'nanohtnet_81frm-9k_1xb32-30e_cmu-wild'
 
 
 def loader(num_workers, persistent):
-    """Training windows as the shipped lifter sees them."""
+    """Training windows as the shipped NanoHTNet sees them."""
     init_default_scope('mmpose')
     settings = Config.fromfile(WILD).train_dataloader
     settings.batch_size, settings.num_workers = 4, num_workers
@@ -121,9 +121,20 @@ def test_nothing_is_seeded_without_the_hook():
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
 
+def test_channels_last_changes_strides_and_no_results():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+    images = torch.randn(2, 3, 8, 8)
+    expected = model(images)
+    ChannelsLastHook().before_run(SimpleNamespace(model=model))
+    output = model(images)
+    assert output.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(output, expected, rtol=0, atol=1e-6)
+
+
 @pytest.fixture
 def tiny(tmp_path):
-    """The shipped lifter's config, small, on the two clips of the tests."""
+    """The shipped NanoHTNet's config, small, on the two clips of the tests."""
     config = mocap.tiny_config(SHIPPED, dict(backbone=dict(embed_dims=48, depth=1)))
     config.work_dir = str(tmp_path)
     return config

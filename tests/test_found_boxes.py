@@ -1,6 +1,7 @@
 """How many labelled people a detector finds."""
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,9 @@ from mmhot.evaluation.found_boxes import (
 )
 
 FILM = Path(__file__).parents[1] / 'demo' / 'walk.mp4'
+TRUTH = FILM.with_suffix('.npz')
+CAR, CAT = dict(id=3, name='car'), dict(id=4, name='cat')
+WRONG = dict(image_id=1, bbox=[0, 0, -1, 1])
 
 
 class Detector:
@@ -34,7 +38,7 @@ def picture(boxes, crowds=()):
     marks = np.zeros(len(boxes), bool)
     marks[list(crowds)] = True
     image = np.zeros((100, 100, 3), np.uint8)
-    return BoxedPicture(lambda: image, np.array(boxes, float).reshape(-1, 4), marks)
+    return BoxedPicture(image, np.array(boxes, float).reshape(-1, 4), marks)
 
 
 LEFT, RIGHT, BELOW = (0, 0, 20, 40), (50, 0, 70, 40), (0, 60, 100, 100)
@@ -82,65 +86,101 @@ def test_pictures_are_read_from_coco_style_folders(tmp_path):
     labels.write_text(json.dumps(content))
     empty, full = read_boxed_pictures(labels, tmp_path)
     assert len(empty.boxes) == 0
-    assert (empty.read() == 7).all()
+    assert (empty.image == 7).all()
     np.testing.assert_array_equal(full.boxes, [(1, 2, 4, 6), (0, 0, 12, 8)])
     assert full.crowds.tolist() == [False, True]
-    assert (full.read() == 9).all()
+    assert (full.image == 9).all()
     (tmp_path / 'a.png').unlink()
     with pytest.raises(FileNotFoundError, match=r'a\.png does not exist'):
         read_boxed_pictures(labels, tmp_path)
-    labels.write_text(json.dumps({'images': [], 'annotations': [{'image_id': 1}]}))
-    with pytest.raises(ValueError, match=r"labels\.json must be .* \(KeyError\('bbox"):
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ({'images': [], 'annotations': [{'image_id': 1}]}, "KeyError('bbox')"),
+        (
+            {'images': [{'id': 1, 'file_name': 'a'}], 'annotations': [WRONG]},
+            'boxes must be finite',
+        ),
+        (
+            {'images': [], 'annotations': [], 'categories': [CAR, CAT]},
+            'no category is called person',
+        ),
+    ],
+)
+def test_annotations_that_are_none_are_refused(content, message, tmp_path):
+    labels = tmp_path / 'labels.json'
+    labels.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
         read_boxed_pictures(labels, tmp_path)
+    assert 'labels.json must be a COCO file with boxes of people' in str(error.value)
 
 
-@pytest.fixture
-def keypoints(tmp_path):
-    """The truth of a film as a file of tracked 2D keypoints."""
-    with np.load(FILM.with_suffix('.npz')) as truth:
-        count = len(truth['bbox_xyxy'])
-        arrays = dict(
-            frame=np.arange(count),
-            track=np.zeros(count, int),
-            keypoints=truth['keypoints_2d'],
-            scores=np.ones((count, 17)),
-            bbox_xyxy=truth['bbox_xyxy'],
-            width=int(truth['width']),
-            height=int(truth['height']),
-            fps=float(truth['fps']),
-            n_frames=count,
-        )
-    np.savez(tmp_path / 'walk.npz', **arrays)
-    return tmp_path / 'walk.npz'
+def test_cars_are_no_people(tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((8, 12, 3), np.uint8))
+    content = dict(
+        images=[dict(id=1, file_name='a.png')],
+        annotations=[
+            dict(image_id=1, bbox=[1, 2, 3, 4], category_id=3),
+            dict(image_id=1, bbox=[0, 1, 3, 4], category_id=9),
+        ],
+        categories=[CAR, dict(id=9, name='person')],
+    )
+    (tmp_path / 'labels.json').write_text(json.dumps(content))
+    [picture] = read_boxed_pictures(tmp_path / 'labels.json', tmp_path)
+    np.testing.assert_array_equal(picture.boxes, [(0, 1, 3, 5)])
 
 
-def test_frames_of_films_are_read_with_their_boxes(keypoints):
-    pictures = read_boxed_film(FILM, keypoints, every=50)
-    with np.load(keypoints) as arrays:
+def test_frames_of_films_are_read_with_their_boxes(tmp_path):
+    with np.load(TRUTH) as arrays:
         boxes, size = arrays['bbox_xyxy'], (arrays['height'], arrays['width'], 3)
+    pictures = list(read_boxed_film(FILM, TRUTH, every=50))
     assert len(pictures) == 3
     for number, each in enumerate(pictures):
         np.testing.assert_allclose(each.boxes, boxes[50 * number][None])
-        assert each.read().shape == size
-    whole = count_found(
-        Detector(*[([boxes[50 * number]], [1.0]) for number in range(3)]), pictures
-    )
-    assert whole == dict(pictures=3, people=3, found=3, extra=0)
+        assert each.image.shape == size
+    found = Detector(*[([boxes[50 * number]], [1.0]) for number in range(3)])
+    assert count_found(found, pictures) == dict(pictures=3, people=3, found=3, extra=0)
+    # several in a frame, and none
+    np.savez(tmp_path / 'two.npz', bbox_xyxy=boxes[:2], frame=np.array([100, 100]))
+    pictures = read_boxed_film(FILM, tmp_path / 'two.npz', every=50)
+    assert [len(each.boxes) for each in pictures] == [0, 0, 2]
 
 
-def test_tool_counts_and_refuses_in_one_line(keypoints, tmp_path, run_tool):
+@pytest.mark.parametrize(
+    ('arrays', 'message'),
+    [
+        (dict(frame=np.arange(3)), 'has no array bbox_xyxy (N, 4)'),
+        (dict(bbox_xyxy=np.full((2, 4), np.nan)), 'boxes must be finite'),
+        (
+            dict(bbox_xyxy=np.ones((2, 4)), frame=np.arange(3)),
+            'has 2 boxes and 3 frames',
+        ),
+        (
+            dict(bbox_xyxy=np.ones((1, 4)), frame=np.array([136])),
+            f'has a box in frame 136, and {FILM} has 136 frames',
+        ),
+    ],
+)
+def test_boxes_that_are_not_of_the_film_are_refused(arrays, message, tmp_path):
+    np.savez(tmp_path / 'boxes.npz', **arrays)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        list(read_boxed_film(FILM, tmp_path / 'boxes.npz', every=50))
+
+
+def test_tool_counts_and_refuses_in_one_line(tmp_path, run_tool):
     out = tmp_path / 'new' / 'numbers.json'
-    args = ['--film', FILM, keypoints, '--every', 60, '--det-model', 'whole_image']
+    args = ['--film', FILM, TRUTH, '--every', 60, '--det-model', 'whole_image']
     code, err = run_tool('evaluate_detector', *args, '--pose2d', 'gtpt-t', '--out', out)
     assert code == 0, err
-    row = json.loads(out.read_text())['rows'][str(FILM)]
-    assert {**row, 'seconds': 0} == dict(
-        pictures=3, people=3, found=0, extra=3, seconds=0
-    )
+    [row] = json.loads(out.read_text())['rows']
+    del row['seconds']
+    assert row == dict(name=str(FILM), pictures=3, people=3, found=0, extra=3)
     for wrong, message in (
         ([], 'give labelled --pictures or a --film'),
         ([*args, '--every', 0], '--every must be at least 1, got 0'),
-        (['--film', 'none.mp4', keypoints], 'none.mp4 does not exist'),
+        (['--film', 'none.mp4', TRUTH], 'none.mp4 does not exist'),
         (['--pictures', 'none.json', tmp_path], 'none.json does not exist'),
     ):
         code, err = run_tool('evaluate_detector', *wrong)

@@ -13,6 +13,7 @@ from video_files import picture, write_video
 
 from mmhot.cli import main
 from mmhot.io.json_lines import JsonLines
+from mmhot.model_index import LIVE_LIFTER
 from mmhot.video import capture, sources, streams
 from mmhot.video.frames import Frame
 from mmhot.video.latencies import Latencies
@@ -43,11 +44,19 @@ def infer_it(checkpoint, out, monkeypatch):
         options = {'pose3d_weights': checkpoint, 'out_dir': out} | options
         argv = ['infer', *map(str, inputs)]
         for name, value in options.items():
+            if value is None:
+                continue
             flag = f'--{name.replace("_", "-")}'
             argv += [flag] if value is True else [flag, str(value)]
         return main(argv)
 
     return run
+
+
+def test_streams_get_the_lifter_for_streams(infer_it, tmp_path, capfd):
+    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0', rate=10)
+    assert infer_it(video, live=True, pose3d_weights=None) == 0
+    assert f'lifter: {LIVE_LIFTER}\n' in capfd.readouterr().err
 
 
 def lines(path):

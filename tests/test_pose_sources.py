@@ -149,6 +149,8 @@ def test_names_are_looked_up_in_our_index_and_mmposes():
     )
     assert find_detector('human').config.is_file()
     assert find_detector('rtmdet-m').weights.startswith('https://')
+    own = find_detector('rtmdet-nano_1xb32-12e_rendered-320x320')
+    assert own.config.is_relative_to(FOLDER)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +165,16 @@ def test_names_are_looked_up_in_our_index_and_mmposes():
 def test_unknown_names_get_a_hint(find, name, kind, message):
     with pytest.raises(kind, match=message):
         find(name)
+
+
+@pytest.mark.parametrize('shipped', ['our-detector', None])
+def test_shipped_2d_weights_go_with_the_shipped_detector(shipped, monkeypatch):
+    monkeypatch.setattr(choose, 'shipped_detector', lambda: shipped)
+    if shipped is None:
+        assert open_pose_source('gtpt-t').detector.name.startswith('scan by gtpt-t')
+        return
+    with pytest.raises(ValueError, match=f"'{shipped}' is neither a file nor a detect"):
+        open_pose_source('gtpt-t')
 
 
 def test_weights_in_place_of_a_config_are_noticed(tmp_path):

@@ -17,7 +17,7 @@ from video_files import write_video
 
 from mmhot import compat
 from mmhot.apis import Lifter
-from mmhot.apis.load_model import DEFAULT_LIFTER
+from mmhot.model_index import LIVE_LIFTER
 
 CONFIGS = Path(__file__).parents[1] / 'configs/body_3d_keypoint'
 WILD = CONFIGS / 'nanohtnet/cmu_mocap/nanohtnet_81frm-9k_1xb32-30e_cmu-wild.py'
@@ -96,7 +96,7 @@ def build(monkeypatch):
             pose3d_inferencer, 'Pose2DInferencer', lambda *_, **__: pose2d
         )
         return MMPoseInferencer(
-            pose3d=str(WILD), pose3d_weights=f'mmhot://{DEFAULT_LIFTER}', device='cpu'
+            pose3d=str(WILD), pose3d_weights=f'mmhot://{LIVE_LIFTER}', device='cpu'
         )
 
     return make
@@ -104,7 +104,7 @@ def build(monkeypatch):
 
 @pytest.fixture(scope='module')
 def lifter():
-    return Lifter()
+    return Lifter(LIVE_LIFTER)
 
 
 def run(inferencer, video, **options):

@@ -14,9 +14,9 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.structures import PoseDataSample
 
 from mmhot.apis import Lifter
-from mmhot.apis.load_model import DEFAULT_LIFTER
 from mmhot.datasets.h36m_metainfo import h36m_metainfo
 from mmhot.datasets.transforms.inferencer_input import adopt_inferencer_input
+from mmhot.model_index import LIVE_LIFTER
 
 MMPOSE = Path(mmpose.__file__).parent / '.mim/configs'
 RTMPOSE = MMPOSE / 'body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py'
@@ -29,7 +29,7 @@ SIZE = (1280, 720)
 
 @pytest.fixture(scope='module')
 def lifter():
-    return init_model(str(WILD), f'mmhot://{DEFAULT_LIFTER}', device='cpu')
+    return init_model(str(WILD), f'mmhot://{LIVE_LIFTER}', device='cpu')
 
 
 @pytest.fixture(scope='module')
@@ -84,7 +84,9 @@ def test_stock_inference_of_pixels_equals_the_lifters(lifter):
         lifter, samples(keypoints, (0, 0, 9, 9)), image_size=SIZE
     )
     with torch.inference_mode():
-        ours = Lifter().predict(keypoints[None], dict(w=SIZE[0], h=SIZE[1]))[0]
+        ours = Lifter(LIVE_LIFTER).predict(keypoints[None], dict(w=SIZE[0], h=SIZE[1]))[
+            0
+        ]
     assert sample.pred_instances.keypoints.shape == (1, 17, 3)
     np.testing.assert_allclose(
         sample.pred_instances.keypoints[0], ours[len(ours) // 2], atol=1e-5
@@ -174,7 +176,7 @@ def inferencer():
     return MMPoseInferencer(
         pose2d=str(RTMPOSE),
         pose3d=str(WILD),
-        pose3d_weights=f'mmhot://{DEFAULT_LIFTER}',
+        pose3d_weights=f'mmhot://{LIVE_LIFTER}',
         det_model='whole_image',
         device='cpu',
     )

@@ -14,6 +14,7 @@ from video_files import write_video
 
 from mmhot.cli.dispatch import main
 from mmhot.io.keypoints3d import read_lifted
+from mmhot.model_index import DEFAULT_LIFTER, LIVE_LIFTER
 from mmhot.ui.lifting_run import (
     LiftingRun,
     Progress,
@@ -110,7 +111,7 @@ def test_only_what_can_run_is_offered(monkeypatch):
     offers = find_offers()
     assert offers.pose2d == (AUTOMATIC,)
     assert 'no 2D model here' in offers.note
-    assert 'nanohtnet_81frm-9k_cmu-wild' in offers.pose3d
+    assert offers.pose3d == (DEFAULT_LIFTER, LIVE_LIFTER)
     offers = find_offers(['a.onnx'], ['b.onnx'])
     assert (offers.pose2d, offers.note) == (('a.onnx',), '')
     assert offers.det_model == (AUTOMATIC, 'b.onnx', 'whole_image', 'scan')

@@ -23,7 +23,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--det-weights', metavar='FILE', help='its checkpoint')
     parser.add_argument('--pose2d', metavar='MODEL', help='what scan looks with')
     parser.add_argument(
-        '--min-score', type=float, default=0.3, help='as in mmhot infer (default: 0.3)'
+        '--min-score',
+        type=float,
+        default=0.3,
+        help='leave out boxes below (default: 0.3); scan has its own',
     )
     parser.add_argument(
         '--pictures',
@@ -40,8 +43,8 @@ def parse_args() -> argparse.Namespace:
         action='append',
         default=[],
         type=Path,
-        metavar=('FILM', 'KEYPOINTS'),
-        help='film and file of its tracked 2D keypoints, with boxes; may be repeated',
+        metavar=('FILM', 'TRUTH'),
+        help='film and .npz of the boxes in it (bbox_xyxy, frame); may be repeated',
     )
     parser.add_argument(
         '--every', type=int, default=10, help='frames of films (default: every 10th)'
@@ -68,12 +71,6 @@ def measure(args: argparse.Namespace) -> None:
 
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
-    sets = {
-        str(labels): read_boxed_pictures(labels, folder)
-        for labels, folder in args.pictures
-    }
-    for film, keypoints in args.film:
-        sets[str(film)] = read_boxed_film(film, keypoints, args.every)
     detector, _ = open_pose_source(
         args.pose2d,
         None,
@@ -82,14 +79,21 @@ def measure(args: argparse.Namespace) -> None:
         choose_device(args.device),
         args.min_score,
     )
-    rows = {}
-    for name, pictures in sets.items():
+    sets = [
+        (labels, read_boxed_pictures(labels, folder))
+        for labels, folder in args.pictures
+    ]
+    sets += [
+        (film, read_boxed_film(film, truth, args.every)) for film, truth in args.film
+    ]
+    rows = []
+    for name, pictures in sets:
         start = time.perf_counter()
-        rows[name] = count_found(detector, pictures)
-        rows[name]['seconds'] = round(time.perf_counter() - start, 2)
-    columns = list(next(iter(rows.values())))
-    lines = [[name, *map(str, row.values())] for name, row in rows.items()]
-    print_line(f'{detector.name}\n{align([["", *columns], *lines])}')
+        counted = count_found(detector, pictures)
+        seconds = round(time.perf_counter() - start, 2)
+        rows.append(dict(name=str(name), **counted, seconds=seconds))
+    lines = [['', *list(rows[0])[1:]], *(map(str, row.values()) for row in rows)]
+    print_line(f'{detector.name}\n{align([list(line) for line in lines])}')
     if args.out:
         with replacing(args.out) as temporary:
             numbers = {'detector': detector.name, 'rows': rows}

@@ -52,7 +52,7 @@ def measure(args: argparse.Namespace) -> None:
         for name, framing in FRAMINGS.items():
             with torch.inference_mode():
                 table[name] = measure_framing(
-                    lifter.predict, dataset, framing, progress=bar.update
+                    lifter.predict, dataset, framing, lifter.batch_size, bar.update
                 )
     print_table(table)
     if args.out:

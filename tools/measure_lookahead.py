@@ -51,8 +51,10 @@ def measure(args: argparse.Namespace) -> None:
     from mmhot.apis import Lifter
     from mmhot.cli.table import align
     from mmhot.io.atomic import replacing
+    from mmhot.model_index import LIVE_LIFTER
 
-    lifter = Lifter(args.model, args.checkpoint)
+    model = args.model or (None if args.checkpoint else LIVE_LIFTER)
+    lifter = Lifter(model, args.checkpoint)
     # room for windows that lie wholly before or after their frame, and for neighbours
     dataset = open_motions(
         args.data_root,

@@ -35,8 +35,8 @@ class Lifter:
 
     Args:
         model (str or Path, optional): Name of shipped weights or a config file. By
-            default the weights that this package ships first, or, given a checkpoint,
-            the config within it.
+            default the shipped one for clips, or, given a checkpoint, the config within
+            it.
         checkpoint (str or Path, optional): Weights, where not the shipped ones: a
             file or a name.
         device (str): PyTorch device.

@@ -6,17 +6,15 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
+from mmengine.registry import WEIGHT_INITIALIZERS, DefaultScope
 from mmpose.registry import KEYPOINT_CODECS, MODELS
 from torch import nn
 
 from mmhot.codecs import CameraPoseLifting
 from mmhot.compat import safe_load
 from mmhot.config_reading import find_config, parse_config_text, read_config_file
-from mmhot.model_index import SCHEME, read_models, shipped_weights
+from mmhot.model_index import DEFAULT_LIFTER, SCHEME, read_models, shipped_weights
 from mmhot.nearest_name import hint_at_names
-
-DEFAULT_LIFTER = 'nanohtnet_81frm-9k_cmu-wild'
 
 
 def load_lifter(
@@ -27,8 +25,8 @@ def load_lifter(
     Args:
         model (str or Path, optional): Name of shipped weights, name or alias of a
             model of ``mmhot list``, or a config: a file, or ``mmhot::PATH``. By
-            default the weights that this package ships first, or, given a checkpoint,
-            the config within it.
+            default the shipped one for clips, or, given a checkpoint, the config within
+            it.
         checkpoint (str or Path, optional): Weights: a file, or the name of shipped
             ones.
         device (str): PyTorch device.
@@ -124,6 +122,7 @@ def _config_within(checkpoint: Path, content: Any) -> Config:
         *KEYPOINT_CODECS.module_dict,
         *MODELS.module_dict,
         *MODELS.parent.module_dict,
+        *WEIGHT_INITIALIZERS.module_dict,  # never run: weights follow
     }
     for kind in _types(config.get('model')):
         if str(kind).removeprefix('mmpose.') not in known:

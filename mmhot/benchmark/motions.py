@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 def add_lifter_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which lifter is measured, and on what."""
-    parser.add_argument('--model', help='shipped weights by name, or a config file')
+    parser.add_argument(
+        '--model',
+        help='shipped weights by name, or a config file (default: as mmhot has it)',
+    )
     parser.add_argument('--checkpoint', type=Path, help='weights for a config file')
     parser.add_argument(
         '--data-root', type=Path, default='data/cmu_mocap', help='motion capture'

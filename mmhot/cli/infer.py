@@ -14,6 +14,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 
+from mmhot.model_index import LIVE_LIFTER
 from mmhot.skeleton_mappings import MAPPINGS
 
 from .errors import print_line
@@ -56,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--pose3d',
         metavar='MODEL',
-        help='lifter: shipped weights by name, or a config (default: the shipped one)',
+        help='lifter: shipped weights by name, or a config (default: the shipped one '
+        f'for clips; with --live {LIVE_LIFTER})',
     )
     parser.add_argument('--pose3d-weights', metavar='FILE', help='its checkpoint')
     parser.add_argument(
@@ -118,6 +120,8 @@ def run(args: argparse.Namespace) -> int:
 
     check_options(args)
     if wants_live(args):
+        if not (args.pose3d or args.pose3d_weights):
+            args.pose3d = LIVE_LIFTER
         return run_live(args, lambda: _worker(args).prepare(with_2d=True))
     inputs = find_inputs(args.inputs, args.fps)
     check_names([item.path for item in inputs], [item.name for item in inputs])

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--model',
         metavar='NAME_OR_CONFIG',
         help='a model of `mmhot list` by name or alias, or a config: a file or '
-        'mmhot::PATH (default: the shipped lifter)',
+        'mmhot::PATH (default: the shipped one for clips)',
     )
     parser.add_argument(
         '--checkpoint', metavar='FILE', help='weights, where not the shipped ones'

@@ -81,7 +81,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def merge_options(config: Config, options: dict[str, Any] | None) -> None:
-    """Work ``--cfg-options`` into a config; they win over all else."""
+    """Work ``--cfg-options`` into a config; they win over what arguments have set."""
     try:
         config.merge_from_dict(options or {})
     except (AssertionError, KeyError, TypeError) as error:

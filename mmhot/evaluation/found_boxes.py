@@ -1,7 +1,7 @@
 """Detectors of people against labelled boxes."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,12 @@ from xtcocotools.cocoeval import COCOeval
 
 from mmhot.io.existing import require_file
 from mmhot.io.json_file import load_json
-from mmhot.io.keypoints2d import read_keypoints
+from mmhot.io.npz import load_arrays
 from mmhot.video.frames import VideoFile, read_image
 from mmhot.video.people import Detector
 
 _ENOUGH = 0.5  # intersection over union
+_PERSON = 'person'
 
 
 @dataclass
@@ -24,114 +25,146 @@ class BoxedPicture:
     """A picture in which people are labelled.
 
     Attributes:
-        read (Callable): Returns it, BGR, uint8 (H, W, 3).
+        image (np.ndarray): BGR, uint8 (H, W, 3).
         boxes (np.ndarray): Of people, x1, y1, x2, y2 in pixels, (P, 4).
         crowds (np.ndarray): bool (P,): whether it does not count who is found there.
     """
 
-    read: Callable[[], np.ndarray]
+    image: np.ndarray
     boxes: np.ndarray
     crowds: np.ndarray
 
 
-def read_boxed_pictures(annotations: Path, images: Path) -> list[BoxedPicture]:
-    """Read a COCO-style folder.
+def read_boxed_pictures(annotations: Path, images: Path) -> Iterator[BoxedPicture]:
+    """Read a COCO-style folder; its pictures one at a time.
 
     Args:
-        annotations (Path): JSON with ``images`` and ``annotations`` of people.
+        annotations (Path): JSON with ``images`` and ``annotations``. Of several
+            ``categories`` only the one called person counts.
         images (Path): Folder of the images.
 
     Raises:
         FileNotFoundError: If the JSON or an image is missing.
-        ValueError: If it is none of COCO's.
+        ValueError: If it is none of COCO's, or not about people.
     """
     content = load_json(require_file(annotations))
     try:
         people = {image['id']: [] for image in content['images']}
+        wanted = _categories(content)
         for person in content['annotations']:
+            if wanted is not None and person['category_id'] not in wanted:
+                continue
             x, y, width, height = map(float, person['bbox'])
             crowd = bool(person.get('iscrowd', 0))
             people[person['image_id']].append((x, y, x + width, y + height, crowd))
-        names = {image['id']: str(image['file_name']) for image in content['images']}
-    except (KeyError, TypeError, ValueError) as error:
+        paths = {
+            image['id']: images / image['file_name'] for image in content['images']
+        }
+        rows = {key: np.array(own, float).reshape(-1, 5) for key, own in people.items()}
+        for boxes in rows.values():
+            _check(boxes[:, :4])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f'{annotations} must be a COCO file with boxes ({error!r})'
+            f'{annotations} must be a COCO file with boxes of people ({error!r})'
         ) from error
-    return [
-        _boxed(require_file(images / names[key]), np.array(rows, float).reshape(-1, 5))
-        for key, rows in people.items()
-    ]
+    for path in paths.values():
+        require_file(path)
+    return (
+        BoxedPicture(read_image(paths[key]), own[:, :4], own[:, 4] > 0)
+        for key, own in rows.items()
+    )
 
 
-def read_boxed_film(film: Path, keypoints: Path, every: int) -> list[BoxedPicture]:
-    """Take frames of a film in which somebody's boxes are known.
+def read_boxed_film(film: Path, truth: Path, every: int) -> Iterator[BoxedPicture]:
+    """Take frames of a film in which people's boxes are known, one at a time.
 
     Args:
         film (Path): The film.
-        keypoints (Path): Tracked 2D keypoints with boxes, as ``mmhot infer`` writes
-            and reads them.
+        truth (Path): ``.npz`` of ``bbox_xyxy`` (N, 4) in pixels and the ``frame`` of
+            each (N,); without the latter one a frame.
         every (int): Take every so-manieth frame.
 
     Raises:
-        ValueError: If the keypoints come without boxes.
-        OSError: If a file cannot be read.
+        FileNotFoundError: If a file is missing.
+        ValueError: If the boxes cannot be read or are not of this film.
     """
-    boxes = {}
-    for track in read_keypoints(keypoints).tracks:
-        if track.bboxes is None:
-            raise ValueError(f'{keypoints} has no boxes')
-        for frame, box in zip(track.frames.tolist(), track.bboxes, strict=True):
-            boxes.setdefault(frame, []).append(box)
-    pictures = []
-    for frame in VideoFile(film):
-        if frame.index % every == 0:
-            found = np.array(boxes.get(frame.index, []), float).reshape(-1, 4)
-            crowds = np.zeros(len(found), bool)
-            pictures.append(
-                BoxedPicture(lambda image=frame.image: image, found, crowds)
+    video = VideoFile(film)
+    arrays = load_arrays(require_file(truth))
+    boxes = arrays.get('bbox_xyxy')
+    if boxes is None or boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f'{truth} has no array bbox_xyxy (N, 4)')
+    frames = arrays.get('frame', np.arange(len(boxes)))
+    try:
+        _check(boxes)
+    except ValueError as error:
+        raise ValueError(f'{truth}: {error}') from error
+    if frames.shape != boxes.shape[:1]:
+        raise ValueError(f'{truth} has {len(boxes)} boxes and {len(frames)} frames')
+
+    def pictures() -> Iterator[BoxedPicture]:
+        index = -1
+        for index, frame in enumerate(video):
+            if index % every == 0:
+                own = boxes[frames == index].astype(float)
+                yield BoxedPicture(frame.image, own, np.zeros(len(own), bool))
+        if len(frames) and frames.max() > index:
+            raise ValueError(
+                f'{truth} has a box in frame {frames.max()}, and {film} has '
+                f'{index + 1} frames'
             )
-    return pictures
+
+    return pictures()
 
 
-def count_found(detector: Detector, pictures: Sequence[BoxedPicture]) -> dict:
+def count_found(detector: Detector, pictures: Iterable[BoxedPicture]) -> dict:
     """Look for the people in pictures.
 
-    Somebody is found whose box and a found one, each used once, the surest first, share
-    half of what both cover, as COCO's AP50 has it. Boxes in crowds do not count.
+    Somebody is found whose box and a found one, each used once, the surest first, have
+    an intersection of half of their union, as COCO's AP50 has it. Boxes in crowds do
+    not count.
 
     Args:
         detector (Detector): What finds people.
-        pictures (Sequence[BoxedPicture]): Where.
+        pictures (Iterable[BoxedPicture]): Where.
 
     Returns:
         dict: Numbers of ``pictures`` and ``people``, how many of these were ``found``,
         and boxes of nobody who is labelled, ``extra``.
     """
-    labels, results = [], []
+    images, labels, results = [], [], []
     for number, picture in enumerate(pictures):
-        [(boxes, scores)] = detector([picture.read()])
+        images.append(dict(id=number))
+        [(boxes, scores)] = detector([picture.image])
         labels += [
-            _as_coco(number, box, id=0, iscrowd=int(crowd))
+            _as_coco(number, box, iscrowd=int(crowd))
             for box, crowd in zip(picture.boxes, picture.crowds, strict=True)
         ]
         results += [
             _as_coco(number, box, score=float(score))
             for box, score in zip(boxes, scores, strict=True)
         ]
-    for number, label in enumerate(labels, start=1):
-        label['id'] = number
-    images = [dict(id=number) for number in range(len(pictures))]
-    matched = _match(images, labels, results)
+    labels = [dict(label, id=number) for number, label in enumerate(labels, start=1)]
     return {
-        'pictures': len(pictures),
+        'pictures': len(images),
         'people': sum(not label['iscrowd'] for label in labels),
-        'found': matched['found'],
-        'extra': matched['extra'],
+        **_match(images, labels, results),
     }
 
 
-def _boxed(path: Path, rows: np.ndarray) -> BoxedPicture:
-    return BoxedPicture(lambda: read_image(path), rows[:, :4], rows[:, 4] > 0)
+def _categories(content: dict) -> set | None:
+    """Numbers of the categories that are people; None if all are."""
+    categories = content.get('categories', [])
+    if len(categories) < 2:
+        return None
+    people = {kind['id'] for kind in categories if kind['name'] == _PERSON}
+    if not people:
+        raise ValueError(f'no category is called {_PERSON}')
+    return people
+
+
+def _check(boxes: np.ndarray) -> None:
+    if not np.isfinite(boxes).all() or (boxes[:, 2:] < boxes[:, :2]).any():
+        raise ValueError('boxes must be finite and not negative in size')
 
 
 def _as_coco(number: int, box: np.ndarray, **more: object) -> dict:
@@ -147,7 +180,7 @@ def _match(images: list[dict], labels: list[dict], results: list[dict]) -> dict:
         return dict(found=0, extra=0)
     truth = COCO()
     truth.dataset = dict(
-        images=images, annotations=labels, categories=[dict(id=1, name='person')]
+        images=images, annotations=labels, categories=[dict(id=1, name=_PERSON)]
     )
     # it reports what it does
     with redirect_stdout(io.StringIO()):

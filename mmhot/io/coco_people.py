@@ -154,7 +154,9 @@ def write_coco(
         height, width = decode_image(encoded, name).shape[:2]
         images.append(dict(id=index, file_name=name, width=width, height=height))
         for person in people:
-            annotations.append(dict(id=len(annotations), image_id=index, **person))
+            # from 1: COCO's evaluation takes 0 for nobody
+            number = len(annotations) + 1
+            annotations.append(dict(id=number, image_id=index, **person))
     categories = [dict(id=1, name='person')]
     content = dict(
         images=images, annotations=annotations, categories=categories, **more
@@ -179,7 +181,7 @@ def coco_annotation(
         visibility (np.ndarray): (K,): 0 not labelled, 1 hidden, 2 visible.
         bbox (np.ndarray): x1, y1, x2, y2 in pixels, (4,).
         area (float): Of the person, square pixels.
-        is_crowd (bool): Whether it is for detectors to pass over. Defaults to False.
+        is_crowd (bool): Whether evaluations pass over it. Defaults to False.
     """
     x1, y1, x2, y2 = map(float, bbox)
     triples = np.concatenate([keypoints, visibility[:, None]], axis=1)

@@ -7,7 +7,7 @@ page are not always those who may run programs on its machine.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mmhot.model_index import read_models, shipped_weights
+from mmhot.model_index import DEFAULT_LIFTER, read_models, shipped_weights
 from mmhot.video.sources import mediapipe_pose
 from mmhot.video.sources.choose import MEDIAPIPE, SCAN, WHOLE_IMAGE
 from mmhot.video.sources.model_names import shipped_pose_model
@@ -62,10 +62,11 @@ def find_offers(
             'MODEL'
         )
     of_3d = {m.weights.partition('://')[2] for m in read_models() if '3d' in m.task}
-    lifters = [*pose3d, *(name for name in shipped_weights() if name in of_3d)]
+    lifters = [name for name in shipped_weights() if name in of_3d]
+    lifters.sort(key=lambda name: name != DEFAULT_LIFTER)
     return Offers(
         tuple(dict.fromkeys(poses or [AUTOMATIC])),
         tuple(dict.fromkeys([AUTOMATIC, *det_model, WHOLE_IMAGE, SCAN])),
-        tuple(dict.fromkeys(lifters)),
+        tuple(dict.fromkeys([*pose3d, *lifters])),
         note,
     )

@@ -7,6 +7,7 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import NoReturn
 
+from mmhot.io.existing import require_file
 from mmhot.io.keypoints2d import Clip2D, read_keypoints
 
 from .addresses import is_url
@@ -62,8 +63,7 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
 
 
 def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
-    if not path.is_file():
-        raise FileNotFoundError(f'{path} does not exist')
+    require_file(path)
     try:
         lines = [line.strip() for line in path.read_text('utf-8-sig').splitlines()]
     except UnicodeDecodeError as error:

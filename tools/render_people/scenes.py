@@ -65,9 +65,10 @@ class Shot:
 
     Attributes:
         scene (Scene): What is there.
-        camera (Camera): Of the crop.
+        camera (Camera): Of the picture.
         actors (list[Actor]): Who is there; the first is the one that a crop is about.
-        frame (np.ndarray): The photograph's part of the crop, x1, y1, x2, y2 pixels.
+        frame (np.ndarray): Where the photograph is in the picture, of which it may
+            reach beyond, x1, y1, x2, y2 pixels.
         focus (np.ndarray): The middle of the first, (3,).
         shadows (float): Metres around it in which things cast them.
     """
@@ -89,7 +90,7 @@ class SceneSampler:
         poses (PoseSampler): Their poses.
         panoramas (list[np.ndarray]): Places: linear BGR with a median of 1.
         num_fabrics (int): Of the renderer.
-        size (tuple[int, int]): Of crops, width and height in pixels.
+        size (tuple[int, int]): Of pictures, width and height in pixels.
     """
 
     def __init__(

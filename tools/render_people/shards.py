@@ -34,7 +34,7 @@ _PEOPLE, _PHOTOGRAPHS = ((192, 256), 1.5), ((416, 416), 1.25)
 _QUALITY = 85
 _FABRICS = 240
 _ENOUGH = 0.02  # of a crop, for the person that it is about
-# Whoever takes less of a photograph, pixels, is for detectors to pass over.
+# Evaluations pass over those who take less of a photograph, in pixels.
 _SMALLEST_AREA, _SMALLEST_SIDE = 60, 5
 
 
@@ -295,8 +295,10 @@ def _develop(
     moved = [
         replace(
             label,
-            keypoints=(label.keypoints - corner) * scale - 0.5,
-            bbox=(label.bbox - np.tile(corner, 2)) * np.tile(scale, 2),
+            keypoints=((label.keypoints - corner) * scale - 0.5).astype(np.float32),
+            bbox=((label.bbox - np.tile(corner, 2)) * np.tile(scale, 2)).astype(
+                np.float32
+            ),
             area=round(label.area * scale.prod()),
         )
         for label in labels

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmcv.cnn.utils import fuse_conv_bn
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -27,11 +26,11 @@ _OTHER_DETECTOR = (
 
 
 class MMPoseDetector:
-    """A detector of MMDetection.
+    """A detector of MMDetection, or one of ours.
 
     Args:
-        model (str | Path): Config file, or name or alias in MMDetection's index, or
-            'human' for what MMPose's inferencer takes.
+        model (str | Path): Config file, or name or alias in our or MMDetection's index,
+            or 'human' for what MMPose's inferencer takes.
         weights (str | Path, optional): Checkpoint; by default that of the index.
         device (str): PyTorch device. Defaults to 'cpu'.
         min_score (float): Boxes below are left out. Defaults to 0.3.
@@ -66,9 +65,9 @@ class MMPoseDetector:
         if _PERSON not in classes:
             raise ValueError(f'{weights} detects {", ".join(classes)}, not people')
         self._label = classes.index(_PERSON)
-        # a quarter less time on a CPU
-        fused = fuse_conv_bn(self._model).to(memory_format=torch.channels_last)
-        self._model = fused.to(device)
+        # a tenth less time on a CPU; batch normalisations stay, since heads may share a
+        # convolution among several
+        self._model.to(device, memory_format=torch.channels_last)
         self.min_score = min_score
         self.name = named.config.stem
         self.identity = identify(self.name, weights, min_score=min_score)
