@@ -26,7 +26,7 @@ demo: setup
 		--formats npz,json,bvh,html,mp4,png
 
 test: setup
-	$(TEST) -m 'not slow'
+	$(TEST) -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-all: setup
 	$(TEST)

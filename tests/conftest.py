@@ -14,7 +14,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 ROOT = Path(__file__).parents[1]
 
-_left_out = []
+_left_out = {}
 
 
 # Shells start background jobs deaf to Ctrl-C, and so are processes that these start.
@@ -96,15 +96,29 @@ def _forget_earlier_runs():
 
 
 def pytest_deselected(items):
-    """Remember which slow tests were left out."""
-    _left_out.extend(item for item in items if item.get_closest_marker('slow'))
+    """Remember which slow tests were left out, and the reasons they give."""
+    for item in items:
+        mark = item.get_closest_marker('slow')
+        if mark is not None:
+            _left_out[item.nodeid] = mark.kwargs.get('reason', 'takes long')
+
+
+def pytest_sessionfinish(session):
+    """Have a process of pytest-xdist tell the one that reports."""
+    if hasattr(session.config, 'workeroutput'):
+        session.config.workeroutput['left_out'] = _left_out
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Take over what such a process has told, unless it broke down."""
+    _left_out.update(getattr(node, 'workeroutput', {}).get('left_out', {}))
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Name the slow tests that were left out, with the reasons they give."""
+    """Name the slow tests that were left out."""
     if not _left_out:
         return
     terminalreporter.section(f'left out: {len(_left_out)} slow, see make test-all')
-    for item in _left_out:
-        reason = item.get_closest_marker('slow').kwargs.get('reason', 'takes long')
-        terminalreporter.write_line(f'{item.nodeid}: {reason}')
+    for name, reason in _left_out.items():
+        terminalreporter.write_line(f'{name}: {reason}')

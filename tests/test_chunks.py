@@ -12,6 +12,7 @@ from mmpose.registry import MODELS
 from mmhot import Lifter
 from mmhot.io.keypoints2d import Clip2D, Track2D
 from mmhot.lifting.windows import chunk_starts, lift_windows
+from mmhot.model_index import LIVE_LIFTER
 
 SEQ_LEN = 81
 OVERLAP = 27  # a third, what Lifter takes
@@ -161,7 +162,7 @@ def test_keep_counts_change_after_training_and_results_say_so(tmp_path):
     with pytest.raises(ValueError, match='keep must be from 1 to 27, got 28'):
         Lifter(checkpoint=checkpoint, keep=28)
     with pytest.raises(ValueError, match='keep=5 needs a model with a pruner'):
-        Lifter(keep=5)
+        Lifter(LIVE_LIFTER, keep=5)
 
 
 def test_keep_counts_of_a_config_hold(tmp_path):
