@@ -1,5 +1,6 @@
 """Scenes: a person to label, others, furniture, a place, light and a camera."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -120,7 +121,8 @@ class SceneSampler:
         if cropped is None:
             return None
         camera, frame = cropped
-        actors = [actor, *self._others(camera, rng)]
+        others = self._others(_OTHERS, lambda: _beside(camera, rng), rng)
+        actors = [actor, *(each for each in others if self._is_in_view(each, camera))]
         scene = self._scene(actors, actor, camera, rng)
         return Shot(scene, camera, actors, frame, centre, _SHADOWS)
 
@@ -141,7 +143,13 @@ class SceneSampler:
         at = frame[:2] + extent * rng.beta(2, 2, 2)
         intrinsics = np.array((focal, focal, *at))
         camera = Camera(intrinsics, rotation, translation, self.size)
-        actors = [actor, *self._crowd(camera, frame, distance, rng)]
+
+        def place() -> np.ndarray:
+            if rng.random() < _GROUPED:
+                return _beside(camera, rng)
+            return _anywhere(camera, frame, distance, rng)
+
+        actors = [actor, *self._others(_CROWD, place, rng)]
         actors = [somebody for somebody in actors if self._is_in_view(somebody, camera)]
         if any(self._nearest(somebody, camera) < _LENS for somebody in actors):
             return None
@@ -202,32 +210,17 @@ class SceneSampler:
         front = front / max(np.linalg.norm(front), 1e-6)
         return Actor(body, posed, front, pose.seated, owner)
 
-    def _others(self, camera: Camera, rng: np.random.Generator) -> list[Actor]:
-        numbers, shares = zip(*_OTHERS, strict=True)
-        others = [
-            self._actor(rng, owner + 2, _beside(camera, rng))
-            for owner in range(rng.choice(numbers, p=shares))
-        ]
-        return [other for other in others if self._is_in_view(other, camera)]
-
-    def _crowd(
+    def _others(
         self,
-        camera: Camera,
-        frame: np.ndarray,
-        distance: float,
+        numbers: tuple[tuple[int, float], ...],
+        place: Callable[[], np.ndarray],
         rng: np.random.Generator,
     ) -> list[Actor]:
-        """Others in a photograph, beside the first person or anywhere."""
-        numbers, shares = zip(*_CROWD, strict=True)
+        """As many others as come up, each at a place of its own."""
+        counts, shares = zip(*numbers, strict=True)
         return [
-            self._actor(
-                rng,
-                owner + 2,
-                _beside(camera, rng)
-                if rng.random() < _GROUPED
-                else _anywhere(camera, frame, distance, rng),
-            )
-            for owner in range(rng.choice(numbers, p=shares))
+            self._actor(rng, owner + 2, place())
+            for owner in range(rng.choice(counts, p=shares))
         ]
 
     def _is_in_view(self, actor: Actor, camera: Camera) -> bool:

@@ -206,7 +206,9 @@ def _render(recipe: Recipe, folder: Path, number: int) -> Iterator[_Drawn]:
     size = tuple(int(side * sharper) for side in shown)
     renderer = Renderer(size, draw_fabrics(_FABRICS, prints, rng))
     scenes = SceneSampler(model, bodies, clips, panoramas, _FABRICS, size)
-    draw = scenes.photograph if recipe.photographs else scenes.crop
+    draw, cut = scenes.crop, _crop
+    if recipe.photographs:
+        draw, cut = scenes.photograph, _photograph
     try:
         while True:
             shot = draw(rng)
@@ -220,10 +222,9 @@ def _render(recipe: Recipe, folder: Path, number: int) -> Iterator[_Drawn]:
                 for actor in (shot.actors if recipe.photographs else shot.actors[:1])
             ]
             labels = [label for label in labels if label is not None]
-            if recipe.photographs:
-                yield _photograph(picture, shot, labels, sharper, rng)
-            elif labels and _is_enough(labels[0], size):
-                yield _crop(picture, shot, labels, sharper, rng)
+            if recipe.photographs or any(_is_enough(label, size) for label in labels):
+                shown, corner = cut(_expose(picture, rng), shot.frame)
+                yield _develop(shown, corner, shot, labels, sharper)
     finally:
         renderer.release()
 
@@ -243,32 +244,18 @@ def _bodies_path(recipe: Recipe, folder: Path) -> Path:
     return folder / f'bodies_seed{recipe.seed}_{recipe.bodies}.npz'
 
 
-def _crop(
-    picture: np.ndarray,
-    shot: Shot,
-    labels: list[Label],
-    sharper: float,
-    rng: np.random.Generator,
-) -> _Drawn:
-    """The whole picture, black where the photograph has ended."""
-    shown = _expose(picture, rng)
-    left, top, right, bottom = np.rint(shot.frame).astype(int)
+def _crop(shown: np.ndarray, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The whole picture, black where the photograph has ended, and its corner."""
+    left, top, right, bottom = np.rint(frame).astype(int)
     inside = np.zeros((*shown.shape[:2], 1), bool)
     inside[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
-    return _develop(shown * inside, np.zeros(2), shot, labels, sharper)
+    return shown * inside, np.zeros(2)
 
 
-def _photograph(
-    picture: np.ndarray,
-    shot: Shot,
-    labels: list[Label],
-    sharper: float,
-    rng: np.random.Generator,
-) -> _Drawn:
-    """The part of the picture that is the photograph."""
-    left, top, right, bottom = shot.frame.astype(int)
-    shown = _expose(picture, rng)[top:bottom, left:right]
-    return _develop(shown, shot.frame[:2], shot, labels, sharper)
+def _photograph(shown: np.ndarray, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the picture that is the photograph, and its corner."""
+    left, top, right, bottom = frame.astype(int)
+    return shown[top:bottom, left:right], frame[:2]
 
 
 def _expose(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,5 +1,5 @@
 # Training on rendered people, in stages of growing pictures; see the README of GTPT.
-_base_ = ['../default_runtime.py']
+_base_ = ['../default_runtime.py', './averaging.py']
 
 train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=5)
 optim_wrapper = dict(
@@ -27,14 +27,7 @@ auto_scale_lr = dict(base_batch_size=32)
 custom_hooks = [
     dict(type='EpochSeedHook'),
     dict(type='SyncBuffersHook'),
-    # with the statistics of batch normalisations, which do not fit without it
-    dict(
-        type='EMAHook',
-        ema_type='ExpMomentumEMA',
-        momentum=4e-3,
-        gamma=500,
-        update_buffers=True,
-    ),
+    _base_.averaging,
 ]
 default_hooks = dict(
     checkpoint=dict(interval=1, max_keep_ckpts=2, save_best='PCK', rule='greater')

@@ -1,6 +1,7 @@
 _base_ = [
     'mmdet::rtmdet/rtmdet_l_8xb32-300e_coco.py',
     '../../../_base_/datasets/photograph.py',
+    '../../../_base_/schedules/averaging.py',
 ]
 custom_imports = dict(imports=['mmhot.plugin'], allow_failed_imports=False)
 
@@ -120,13 +121,7 @@ custom_hooks = [
     dict(type='mmpose.EpochSeedHook'),
     dict(type='mmpose.SyncBuffersHook'),
     dict(type='mmpose.ChannelsLastHook'),
-    dict(
-        type='EMAHook',
-        ema_type='ExpMomentumEMA',
-        momentum=4e-3,
-        gamma=500,
-        update_buffers=True,
-    ),
+    _base_.averaging,
 ]
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))
 randomness = dict(seed=42)

@@ -1,0 +1,9 @@
+# The moving average of a short training, with the statistics of batch normalisations,
+# which do not fit without it.
+averaging = dict(
+    type='EMAHook',
+    ema_type='ExpMomentumEMA',
+    momentum=4e-3,
+    gamma=500,
+    update_buffers=True,
+)
