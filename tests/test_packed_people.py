@@ -186,6 +186,14 @@ def test_boxes_are_cut_and_left_out_as_in_mmpose(tmp_path):
             pack_coco(path, tmp_path, size=None)
 
 
+def test_small_people_are_left_out(tmp_path):
+    path = coco_folder(tmp_path, [10, 10, 20, 20], [5, 5, 30, 19.9], [8, 5, 9, 30])
+    people = pack_coco(path, tmp_path, size=None, min_height=20)
+    assert people.bboxes.tolist() == [[10, 10, 30, 30], [8, 5, 17, 35]]
+    with pytest.raises(ValueError, match='at least 31 pixels high'):
+        pack_coco(path, tmp_path, size=None, min_height=31)
+
+
 @pytest.mark.parametrize('size', [None, (96, 128)])
 @pytest.mark.parametrize('picture', [b'', b'GIF89a', b'\xff\xd8\xff\xe0 cut off'])
 def test_unreadable_pictures_are_named(tmp_path, picture, size):

@@ -6,6 +6,7 @@ are COCO's or, with feet, face and hands beside them, COCO-WholeBody's.
 
 import json
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ def pack_coco(
     size: tuple[int, int] | None = (192, 256),
     padding: float = 1.35,
     quality: int = 80,
+    min_height: float = 0.0,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> PackedPeople:
     """Crop and pack the people of a COCO-style folder.
@@ -47,6 +49,8 @@ def pack_coco(
         padding (float): Factor on a box, which is first made as wide as a crop, for
             augmentation to move within. Defaults to 1.35.
         quality (int): WebP quality of crops. Defaults to 80.
+        min_height (float): People whose boxes are less high, in pixels, are left out.
+            Defaults to 0.
         progress (Callable): Wraps the list of people, to show progress.
 
     Returns:
@@ -66,7 +70,12 @@ def pack_coco(
             for person in content['annotations']
             if is_ours or not person.get('iscrowd', 0)
         ]
-        people = [p for p in people if is_ours or (p.triples[:, 2] > 0).any()]
+        people = [
+            person
+            for person in people
+            if (is_ours or (person.triples[:, 2] > 0).any())
+            and person.box[3] - person.box[1] >= min_height
+        ]
         extras = _extras(people, content.get('extras', {}))
     except KeyError as error:
         raise ValueError(
@@ -78,11 +87,15 @@ def pack_coco(
         ) from error
     if len({len(person.triples) for person in people}) > 1:
         raise ValueError(f'{annotations} has people of 17 and of 133 keypoints')
+
+    @lru_cache(maxsize=1)
+    def read(name: str) -> tuple[bytes, np.ndarray]:
+        encoded = require_file(images / name).read_bytes()
+        return encoded, decode_image(encoded, str(images / name))
+
     packed = []
     for person in progress(people):
-        path = images / person.name
-        encoded = require_file(path).read_bytes()
-        image = decode_image(encoded, str(path))
+        encoded, image = read(person.name)
         box, triples = person.box, person.triples
         if not is_ours:
             # as MMPose reads them
@@ -95,7 +108,8 @@ def pack_coco(
         packed.append((encoded, triples, box))
     if not packed:
         raise ValueError(
-            f'{annotations} has nobody with keypoints whose box is in the picture'
+            f'{annotations} has nobody with keypoints whose box is in the picture and '
+            f'at least {min_height:g} pixels high'
         )
     joined, offsets = join_images([encoded for encoded, *_ in packed])
     triples = np.stack([triples for _, triples, _ in packed])

@@ -46,6 +46,13 @@ def parse_args() -> argparse.Namespace:
         '--quality', type=int, default=80, help='WebP quality (default: 80)'
     )
     pack.add_argument(
+        '--min-height',
+        type=float,
+        default=0.0,
+        metavar='PIXELS',
+        help='leave out people whose boxes are less high (default: 0)',
+    )
+    pack.add_argument(
         '--whole', action='store_true', help='keep whole images, byte by byte'
     )
     pack.set_defaults(run=run_pack)
@@ -65,6 +72,7 @@ def run_pack(args: argparse.Namespace) -> None:
         None if args.whole else tuple(args.size),
         args.padding,
         args.quality,
+        args.min_height,
         lambda people: tqdm(people, unit='person', file=sys.stderr),
     )
     write_packed_people(people, args.target)
@@ -76,6 +84,8 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError(f'--size must be from 1 to 1023 pixels, got {args.size}')
     if not 1 <= args.padding < 100:
         raise ValueError(f'--padding must be from 1 to 100, got {args.padding:g}')
+    if not args.min_height >= 0:
+        raise ValueError(f'--min-height must be 0 or more, got {args.min_height:g}')
     if not 1 <= args.quality <= 100:
         raise ValueError(f'--quality must be from 1 to 100, got {args.quality}')
 
