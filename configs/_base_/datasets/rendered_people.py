@@ -31,9 +31,11 @@ train_pipeline = [
     _base_.train_pipeline[-1],
 ]
 # 03 ... 08 see people from the front more often, as photographs do; people_seed0 are of
-# tools/render_people; in the last there is nobody
+# tools/render_people, photographs_seed0 cut out of what it draws for detectors; in the
+# last there is nobody
 shards = [f'rendered_people/train/train_{number:02d}.npz' for number in range(9)]
 shards += [f'people/people_seed0_{number:02d}.npz' for number in range(7)]
+shards += [f'people/photographs_seed0_{number:02d}.npz' for number in range(4)]
 shards += ['scenery/train.npz']
 train_dataloader = dict(
     batch_size=32,
