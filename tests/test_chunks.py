@@ -170,9 +170,8 @@ def test_keep_counts_of_a_config_hold(tmp_path):
     checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer, keep=5)
     assert Lifter(checkpoint=checkpoint).name == 'a (5 of 27 frames)'
     assert Lifter(checkpoint=checkpoint, keep=7).name == 'a (7 of 27 frames)'
-    checkpoint = checkpoint_of(tmp_path / 'b.pth', recoverer, keep=100)
     with pytest.raises(ValueError, match='keep must be from 1 to 27, got 100'):
-        Lifter(checkpoint=checkpoint)
+        checkpoint_of(tmp_path / 'b.pth', recoverer, keep=100)
 
 
 def test_motionbert_is_told_the_scores(tmp_path):

@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
+from mmpose.structures import PoseDataSample
 from published import H36M, load_fixture, samples
 from torch import nn
 from torch.testing import assert_close
@@ -238,11 +240,52 @@ def test_keep_count_of_the_config_holds_in_evaluation_only():
     [
         (dict(keep=3), 'keep needs a backbone with a pruner'),
         (dict(flip_kept='other'), "flip_kept must be 'plain' or 'own', got 'other'"),
+        (dict(target='center'), "target must be 'centre' or 'all', got 'center'"),
     ],
 )
 def test_odd_test_settings_are_refused(test_cfg, message):
     with pytest.raises(ValueError, match=message):
         build('MixSTE', test_cfg=test_cfg)
+
+
+@pytest.mark.parametrize(
+    ('host', 'keep', 'message'),
+    [
+        ('MixSTE', 1000, f'keep must be from 1 to {NUM_FRAMES}, got 1000'),
+        ('MotionBERT', [3, 2], 'keep must be a number for each of 1 pruners'),
+        ('MotionAGFormer', 3, 'keep=3 cannot be changed'),
+    ],
+)
+def test_odd_keep_counts_are_refused_when_a_model_is_built(host, keep, message):
+    with pytest.raises(ValueError, match=message):
+        build(host, 'ClusterPruner', test_cfg=dict(keep=keep))
+
+
+@pytest.mark.parametrize('host', ['MixSTE', 'MHFormer', 'MotionBERT', 'MotionAGFormer'])
+def test_no_windows_are_refused(host):
+    with pytest.raises(ValueError, match=r'poses, got \(0, '):
+        build(host)(windows()[:0])
+
+
+@pytest.mark.parametrize(
+    ('pruner', 'recoverer'),
+    [
+        (None, None),
+        ('ClusterPruner', 'InterpolationRecoverer'),
+        ('ClusterPruner', None),
+    ],
+)
+def test_labels_of_other_frames_are_refused(pruner, recoverer):
+    recoverer = recoverer and dict(type=recoverer)
+    model = build('MixSTE', pruner, recoverer)
+    centre = PoseDataSample()
+    centre.gt_instance_labels = InstanceData(
+        lifting_target_label=torch.zeros(1, 17, 3),
+        lifting_target_weight=torch.ones(1, 17),
+    )
+    message = f'{NUM_FRAMES} frames, and samples have those of 1: set num_targets'
+    with pytest.raises(ValueError, match=message):
+        model(windows(), [centre, centre], mode='loss')
 
 
 @torch.no_grad()

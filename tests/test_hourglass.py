@@ -347,6 +347,7 @@ def test_layers_of_fixed_lengths_keep_what_they_were_built_for():
     [
         ([('ClusterPruner', 28, 1)], 'num_keep must be from 1 to 27, got 28'),
         ([('ClusterPruner', 9, 4)], 'before layers 0 to 3 of this model, got depth=4'),
+        ([('ClusterPruner', 9, 1.5)], 'before layers 0 to 3 of this model, got dep'),
         ([('AttentionPruner', 9, 0)], 'AttentionPruner prunes before layers 1 to 3'),
         ([('UniformPruner', 9, 2), ('UniformPruner', 5, 2)], 'depth of pruners must'),
         ([('UniformPruner', 9, 1), ('UniformPruner', 9, 2)], 'from 1 to 8, got 9'),

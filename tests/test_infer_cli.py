@@ -135,6 +135,7 @@ def test_unsure_keypoints_count_as_missing(infer_it, out, video, capfd):
     [
         ({'batch_size': 0}, '--batch-size must be at least 1, got 0'),
         ({'det_every': 0}, '--det-every must be at least 1, got 0'),
+        ({'keep': '13,x'}, "--keep: '13,x' is no number of frames such as 27"),
         ({'kpt_thr': 2}, '--kpt-thr must be from 0 to 1, got 2'),
         ({'fps': 0}, '--fps must be above 0'),
         ({'smooth_2d': 'savgl'}, 'did you mean savgol'),

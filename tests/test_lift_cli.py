@@ -254,6 +254,8 @@ def test_inputs_with_one_name_are_refused(refused, tmp_path):
         ({'single': 'smallest'}, "invalid choice: 'smallest'"),
         ({'batch_size': 0}, '--batch-size must be at least 1, got 0'),
         ({'batch_size': 'many'}, "--batch-size: invalid int value: 'many'"),
+        ({'keep': 'half'}, "--keep: 'half' is no number of frames such as 27"),
+        ({'keep': 9}, 'keep=9 needs a model with a pruner: tiny has none'),
         ({'fps': 0}, '--fps: fps must be a number within 1..1000, got 0'),
         ({'fps': 'nan'}, '--fps: fps must be a number within 1..1000, got nan'),
         ({'fps': 'fast'}, "--fps: invalid float value: 'fast'"),

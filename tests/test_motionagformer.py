@@ -6,13 +6,18 @@ import torch
 import torch.nn.functional as F
 from mmpose.registry import MODELS
 from published import build_published, load_fixture
+from torch import nn
 from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.checkpoints import convert_published
 from mmhot.evaluation.cost import count_cost
 from mmhot.models.backbones import MotionAGFormer
-from mmhot.models.layers.node_graph_conv import SimilarFrameGraphConv, largest
+from mmhot.models.layers.node_graph_conv import (
+    SimilarFrameGraphConv,
+    first_of_same,
+    largest,
+)
 
 PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
 HALF = {'rtol': 1e-2, 'atol': 1e-2}  # inner arrays are float16
@@ -214,6 +219,40 @@ def test_equal_frames_are_all_neighbours(neighbours, still, with_gradients):
             assert_close(found[sample, :, joint], expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize('num_frames', [5, 7, 9, 27])
+@pytest.mark.parametrize('neighbours', [1, 2, 4])
+def test_still_people_get_the_same_alone_and_in_a_batch(num_frames, neighbours):
+    mixer = SimilarFrameGraphConv(64, num_frames, neighbours).eval()
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(6, num_frames, 17, 64, generator=generator)
+    x[:, 1:4] = x[:, :1]
+    x[:3] = x[:3, :1]
+    # what equal frames are after a layer that rounds
+    x *= 1 + 1e-7 * torch.randn(x.shape, generator=generator)
+    with torch.no_grad():
+        together = mixer(x)
+        alone = torch.cat([mixer(window[None]) for window in x])
+    assert_close(together, alone, rtol=0, atol=2e-5)
+    assert_close(together[:3, -1], together[:3, 0], rtol=0, atol=2e-5)
+    with_gradients = mixer(x.requires_grad_()).detach()
+    assert_close(with_gradients, together, rtol=0, atol=2e-5)
+
+
+def test_same_frames_are_found_wherever_they_are():
+    x = torch.randn(2, 3, 8, 16, generator=torch.manual_seed(0))
+    x[1, 2, 5] = x[1, 2, 0]
+    x[1, 2, 7] = x[1, 2, 0] * (1 + 1e-7)
+    x[0, 1, 6] = x[0, 1, 2]
+    x[0, 0, 3] = x[0, 0, 4] * (1 + 1e-3)  # another
+    first = first_of_same(x)
+    wanted = torch.arange(8).repeat(2, 3, 1)
+    wanted[1, 2, [0, 5, 7]] = first[1, 2, 0]
+    wanted[0, 1, [2, 6]] = first[0, 1, 2]
+    assert first[1, 2, 0] in (0, 5, 7)
+    assert first[0, 1, 2] in (2, 6)
+    assert_close(first, wanted)
+
+
 @pytest.mark.parametrize('count', [1, 2, 5])
 def test_largest_are_those_of_topk(count):
     x = torch.randn(3, 4, 5, generator=torch.manual_seed(0))
@@ -233,6 +272,20 @@ def test_layers_are_built_for_the_frames_that_they_see():
     assert {layer.graph[0].mixer.norm.num_features for layer in model.layers} == {17}
 
 
+@pytest.mark.parametrize('before', [None, 5])
+def test_weights_of_more_frames_start_an_hourglass(before):
+    pruner = dict(HOT['pruner'], num_keep=before)
+    settings = HOT if before is None else {**HOT, 'pruner': pruner}
+    source = MotionAGFormer(**TINY, **({} if before is None else settings))
+    norm = source.layers[1].graph[1].mixer.norm
+    nn.init.normal_(norm.weight)
+    started = MotionAGFormer(**TINY, **HOT)
+    started.load_state_dict(source.state_dict(), strict=False)
+    own = started.layers[1].graph[1].mixer.norm
+    spread = [0, 2, 4] if before else [0, 4, 8]
+    assert_close(own.weight, norm.weight[spread])
+
+
 def test_kept_frames_cannot_be_changed_after_building():
     model = MotionAGFormer(**TINY, **HOT)
     with pytest.raises(ValueError, match='keep=4 cannot be changed: .* built for 3'):
@@ -244,9 +297,12 @@ def test_kept_frames_cannot_be_changed_after_building():
 @pytest.mark.parametrize(
     ('sizes', 'message'),
     [
-        ({'num_neighbours': 0}, r'from 1 to the number of frames \(9\), got 0'),
-        ({'num_neighbours': 10}, r'from 1 to the number of frames \(9\), got 10'),
-        ({'num_neighbours': 4, **HOT}, r'from 1 to the number of frames \(3\), got 4'),
+        (
+            {'num_neighbours': 0},
+            r'num_neighbours must be from 1 to .* num_keep: 9\), got 0',
+        ),
+        ({'num_neighbours': 10}, r'num_keep: 9\), got 10'),
+        ({'num_neighbours': 4, **HOT}, r'num_keep: 3\), got 4'),
         ({'num_heads': 3}, r'embed_dims \(16\) must be divisible by num_heads \(3\)'),
         ({'depth': 0}, 'depth must be at least 1, got 0'),
         ({'skeleton': 'h36m-71'}, 'h36m-17'),
@@ -276,7 +332,7 @@ def test_defaults_of_what_shapes_do_not_tell_are_those_of_either_source():
     [
         ({'layer_index': 2}, 'layer_index=2 contradicts the tensors, which say 1'),
         ({'num_heads': 5}, r'embed_dims \(16\) must be divisible by num_heads \(5\)'),
-        ({'neighbour_num': 5}, r'from 1 to the number of frames \(4\), got 5'),
+        ({'neighbour_num': 5}, r'num_keep: 4\), got 5'),
         ({'neighbours': 4}, 'unknown setting of MotionAGFormer: neighbours; known: '),
     ],
 )

@@ -116,7 +116,7 @@ class ClipWorker:
 
     def _load_lifter(self, device: str) -> VideoLifter:
         args = self._args
-        lifter = Lifter(args.pose3d, args.pose3d_weights, device=device)
+        lifter = Lifter(args.pose3d, args.pose3d_weights, device=device, keep=args.keep)
         args.say(f'lifter: {lifter.name}')
         content = hashlib.sha256(lifter.name.encode())
         for value in lifter.model.state_dict().values():

@@ -21,6 +21,7 @@ from .errors import print_line
 from .live import add_live_arguments, run_live, wants_live
 from .ray_runner import add_runner_options, check_runner_options, run_with_ray
 from .results import (
+    add_keep_option,
     add_result_options,
     check_names,
     check_result_options,
@@ -61,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f'for clips; with --live {LIVE_LIFTER})',
     )
     parser.add_argument('--pose3d-weights', metavar='FILE', help='its checkpoint')
+    add_keep_option(parser)
     parser.add_argument(
         '--det-every',
         type=int,

@@ -15,6 +15,7 @@ from pathlib import Path
 from mmhot.skeleton_mappings import MAPPINGS
 
 from .results import (
+    add_keep_option,
     add_result_options,
     check_names,
     check_result_options,
@@ -77,14 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help='windows at once (default: 64, or fewer if the model is large)',
     )
-    parser.add_argument(
-        '--keep',
-        type=int,
-        nargs='+',
-        metavar='N',
-        help='frames that each pruner of a hourglass model keeps of a window '
-        '(default: as trained)',
-    )
+    add_keep_option(parser)
 
 
 def run(args: argparse.Namespace) -> None:

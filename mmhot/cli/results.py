@@ -61,6 +61,17 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_keep_option(parser: argparse.ArgumentParser) -> None:
+    """Declare how many frames an hourglass keeps."""
+    parser.add_argument(
+        '--keep',
+        type=_counts,
+        metavar='N[,N]',
+        help='frames that an hourglass model keeps of a window, for each of its '
+        'pruners (default: as trained)',
+    )
+
+
 def check_result_options(args: argparse.Namespace) -> None:
     """Refuse values before anything is read."""
     if args.fov is not None and not 1 <= args.fov <= 170:
@@ -184,6 +195,16 @@ def _formats(text: str) -> tuple[str, ...]:
             f'{unknown[0]!r} is none of {",".join(FORMATS)}'
         )
     return names
+
+
+def _counts(text: str) -> int | list[int]:
+    try:
+        counts = [int(part) for part in text.split(',')]
+        return counts if len(counts) > 1 else counts[0]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is no number of frames such as 27, and no list such as 13,5'
+        ) from error
 
 
 def _lens(text: str):

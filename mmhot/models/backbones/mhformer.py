@@ -21,7 +21,9 @@ from ..layers.hypotheses import (
     SelfHypothesisRefinement,
 )
 from ..layers.window_check import check_windows
-from ..tokens.hourglass import Hourglass, Keep, Kept, PrunedFeatures, map_features
+from ..tokens import Hourglass, PrunedFeatures
+from ..tokens.hourglass import Keep, Kept
+from ..tokens.pruned_features import map_features
 
 
 class HypothesisGenerator(nn.Module):

@@ -13,10 +13,12 @@ from mmpose.utils.typing import OptConfigType, OptMultiConfig
 from torch import Tensor, nn
 
 from ..layers import PositionTable, TransformerBlock
+from ..layers.frame_features import mean_keypoint
 from ..layers.received_attention import received_attention
 from ..layers.window_check import check_windows
 from ..tokens import Hourglass, PrunedFeatures
-from ..tokens.hourglass import Keep, Kept, map_features
+from ..tokens.hourglass import Keep, Kept
+from ..tokens.pruned_features import map_features
 
 
 class _Pair(NamedTuple):
@@ -145,7 +147,7 @@ class MixSTE(BaseModule):
         check_windows(x, 'MixSTE', *sizes)
         tokens = self.spatial_position(self.embed(x))
         tokens, stages = self.hourglass(
-            tokens, self.pairs(), self.frame_features, x, kept, keep, centre
+            tokens, self.pairs(), mean_keypoint, x, kept, keep, centre
         )
         feats = self.hourglass.recover(tokens, stages, x.shape[1])
         return map_features(self.norm, feats)
@@ -160,8 +162,3 @@ class MixSTE(BaseModule):
                 self.spatial_blocks, places, self.temporal_blocks, strict=False
             )
         ]
-
-    @staticmethod
-    def frame_features(x: Tensor) -> Tensor:
-        """Mean keypoint of each frame, (B, T, C)."""
-        return x.mean(2)

@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from ...skeletons import get_skeleton
 from ..layers import PositionTable
 from ..layers.attention_graph import AttentionGraphLayer
+from ..layers.frame_features import mean_keypoint
 from ..layers.node_graph_conv import SimilarFrameGraphConv
 from ..layers.window_check import check_windows
-from ..tokens.hourglass import Hourglass, Keep, Kept, PrunedFeatures
+from ..tokens import Hourglass, PrunedFeatures
+from ..tokens.hourglass import Keep, Kept
 from ..tokens.pruners import spread_frames
 
 
@@ -119,20 +121,15 @@ class MotionAGFormer(BaseModule):
         )
         tokens = self.position(self.embed(x))
         tokens, stages = self.hourglass(
-            tokens, self.layers, self.frame_features, x, kept, keep
+            tokens, self.layers, mean_keypoint, x, kept, keep
         )
         return self.hourglass.recover(self.norm(tokens), stages, x.shape[1])
-
-    @staticmethod
-    def frame_features(x: Tensor) -> Tensor:
-        """Describe each frame of ``(B, T, K, C)`` by its mean keypoint, (B, T, C)."""
-        return x.mean(2)
 
 
 def _fit_norms(
     backbone: MotionAGFormer, state_dict: dict[str, Tensor], prefix: str, *_: object
 ) -> None:
-    """Let weights of a plain host start its hourglass.
+    """Let weights of a plain host, or of one that keeps more, start an hourglass.
 
     Norms over the graph of frames have a channel a frame. Behind a pruner, where fewer
     are left, these get those of frames spread evenly.
@@ -144,5 +141,5 @@ def _fit_norms(
         for part in ('weight', 'bias', 'running_mean', 'running_var'):
             key = f'{prefix}{name}.norm.{part}'
             given = state_dict.get(key)
-            if given is not None and len(given) == backbone.num_frames > length:
+            if given is not None and backbone.num_frames >= len(given) > length:
                 state_dict[key] = given[spread_frames(len(given), length)]

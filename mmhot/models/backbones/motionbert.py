@@ -13,6 +13,7 @@ from mmpose.utils.typing import OptConfigType, OptMultiConfig
 from torch import Tensor, nn
 
 from ..layers.dual_stream import DualStream, SpaceTimeBlock, TimeSpaceBlock
+from ..layers.frame_features import mean_keypoint
 from ..layers.window_check import check_windows
 from ..tokens import Hourglass, PrunedFeatures
 from ..tokens.hourglass import Keep, Kept
@@ -131,7 +132,7 @@ class MotionBERT(DSTFormer):
         tokens = self.joints_embed(x) + self.spat_embed
         tokens = self.pos_drop(tokens + self.temp_embed[:, : x.shape[1]])
         tokens, stages = self.hourglass(
-            tokens, self.layers(), self.frame_features, x, kept, keep, centre
+            tokens, self.layers(), mean_keypoint, x, kept, keep, centre
         )
         return self.hourglass.recover(self.norm(tokens), stages, x.shape[1])
 
@@ -140,11 +141,6 @@ class MotionBERT(DSTFormer):
         fusions = self.attn_regress if self.att_fuse else [None] * len(self.blocks_st)
         streams = zip(self.blocks_st, self.blocks_ts, fusions, strict=True)
         return [DualStream(*layer) for layer in streams]
-
-    @staticmethod
-    def frame_features(x: Tensor) -> Tensor:
-        """Mean keypoint of each frame, (B, T, C)."""
-        return x.mean(2)
 
     def _start_even(self) -> None:
         """Average the streams evenly at first."""

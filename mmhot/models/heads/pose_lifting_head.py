@@ -171,11 +171,21 @@ class PoseLiftingHead(BaseHead):
         Returns:
             dict: ``loss_pose3d`` and, for the log, ``mpjpe`` in millimetres over
             the keypoints of positive weight.
+
+        Raises:
+            ValueError: If labels and poses are of different numbers of frames.
         """
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
         target = torch.stack([label.lifting_target_label for label in labels])
         weight = torch.stack([label.lifting_target_weight for label in labels])
         coords, frames = self.forward(feats), _frames(feats)
+        num_frames = coords.shape[1] if frames is None else feats.num_frames
+        if target.shape[1] != num_frames:
+            raise ValueError(
+                f'the model is trained on poses of {num_frames} frames, and samples '
+                f'have those of {target.shape[1]}: set num_targets={num_frames} in '
+                'train_dataloader.dataset'
+            )
         if frames is not None:
             target, weight = (
                 gather_tokens(target, frames),

@@ -19,6 +19,10 @@ _ONE_WAY = (
     ('thorax', 'left_shoulder'),
     ('thorax', 'right_shoulder'),
 )
+# Frames are the same if sums over so many parts of their channels are, up to this part
+# of the largest.
+_NUM_SUMS = 8
+_ROUNDING = 1e-5
 
 
 class NodeGraphConv(nn.Module):
@@ -65,8 +69,9 @@ class SimilarFrameGraphConv(NodeGraphConv):
     """Graph convolution between each keypoint's most similar frames.
 
     Frame ``j`` is a neighbour of ``i`` if their product is at least the n-th largest
-    of ``i``'s products. Equal frames have equal products, so that a frame has more
-    than n neighbours where a clip stands still.
+    of ``i``'s products. Frames that are equal up to rounding have equal products, so
+    that a frame has more than n neighbours where a clip stands still, and the same
+    ones alone as in a batch.
 
     Args:
         embed_dims (int): Channels ``C``.
@@ -78,8 +83,8 @@ class SimilarFrameGraphConv(NodeGraphConv):
         super().__init__(embed_dims, num_frames)
         if not 1 <= num_neighbours <= num_frames:
             raise ValueError(
-                f'num_neighbours must be from 1 to the number of frames '
-                f'({num_frames}), got {num_neighbours}'
+                f'num_neighbours must be from 1 to the number of frames that a layer '
+                f'sees (num_frames or num_keep: {num_frames}), got {num_neighbours}'
             )
         self.num_neighbours = num_neighbours
 
@@ -93,6 +98,13 @@ class SimilarFrameGraphConv(NodeGraphConv):
         with torch.no_grad():
             tracks = x.transpose(1, 2)
             products = tracks @ tracks.transpose(-2, -1)  # (B, K, T, T)
+            # rounding depends on the place in a product
+            first = first_of_same(tracks)
+            # asking costs a pause on other devices, and a recording is of one answer
+            asks = x.device.type == 'cpu' and not being_traced()
+            if not asks or (first.diff(dim=-1) != 1).any():
+                products = products.gather(-2, first[..., None].expand_as(products))
+                products = products.gather(-1, first[..., None, :].expand_as(products))
             index, least, has_ties = largest(products, self.num_neighbours)
         is_fast = values.device.type == 'cpu' and not values.requires_grad
         # a recording would be of this clip's branch
@@ -119,6 +131,27 @@ def mean_of_frames(x: Tensor, index: Tensor) -> Tensor:
     rows = first[:, None, :, None] + num_keypoints * index
     mean = F.embedding_bag(rows.flatten(0, 2), x.flatten(0, 2), mode='mean')
     return mean.view_as(x)
+
+
+def first_of_same(tracks: Tensor) -> Tensor:
+    """Find which frames are the same, up to rounding.
+
+    Args:
+        tracks (Tensor): Features of frames, (..., T, C).
+
+    Returns:
+        Tensor: For each frame one that all of its kind share, (..., T); for a frame
+        that is like no other, itself.
+    """
+    sums = [part.sum(-1) for part in tracks.chunk(_NUM_SUMS, dim=-1)]
+    sums = torch.stack(sums, dim=-1)
+    order = sums[..., 0].argsort(dim=-1)
+    sums = sums.gather(-2, order[..., None].expand_as(sums))
+    differ = sums.diff(dim=-2).abs() > _ROUNDING * sums.abs().amax((-2, -1), True)
+    starts = F.pad(differ.any(-1), (1, 0), value=True)
+    place = torch.arange(starts.shape[-1], device=tracks.device)
+    start = torch.where(starts, place, 0).cummax(-1).values
+    return torch.empty_like(order).scatter(-1, order, order.gather(-1, start))
 
 
 def largest(x: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -11,7 +11,7 @@ def check_windows(
     in_channels: int,
     shorter: bool = False,
 ) -> None:
-    """Refuse what is not (B, T, K, C), with a message.
+    """Refuse what is not (B, T, K, C) of at least one window, with a message.
 
     Args:
         x (Tensor): Windows of poses.
@@ -25,6 +25,7 @@ def check_windows(
         ValueError: If the shape is another.
     """
     fits = x.ndim == 4 and x.shape[2:] == (num_keypoints, in_channels)
+    fits = fits and x.shape[0] > 0
     if fits and (x.shape[1] == num_frames or (shorter and x.shape[1] < num_frames)):
         return
     frames = f'up to {num_frames}' if shorter else num_frames

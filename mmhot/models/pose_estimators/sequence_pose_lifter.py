@@ -46,8 +46,15 @@ class SequencePoseLifter(PoseLifter):
         flip_kept = self.test_cfg.get('flip_kept', 'plain')
         if flip_kept not in ('plain', 'own'):
             raise ValueError(f"flip_kept must be 'plain' or 'own', got {flip_kept!r}")
-        if self.test_cfg.get('keep') is not None and not self.pruners:
+        if self.target not in ('centre', 'all'):
+            raise ValueError(
+                f"test_cfg.target must be 'centre' or 'all', got {self.target!r}"
+            )
+        keep = self.test_cfg.get('keep')
+        if keep is not None and not self.pruners:
             raise ValueError('test_cfg.keep needs a backbone with a pruner')
+        if keep is not None:
+            self.backbone.hourglass.keep_counts(keep, self.backbone.num_frames)
         centred = all(pruner.keep_centre for pruner in self.pruners)
         if self.target == 'centre' and self.leaves_frames_out and not centred:
             raise ValueError(

@@ -8,67 +8,19 @@ several prune depths the pyramids of `H2OT <https://arxiv.org/abs/2509.06956>`_ 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from ..layers.tracing import being_traced
+from .pruned_features import PrunedFeatures
 from .pruners import Frames
 from .selection import gather_tokens
 
 Keep = int | Sequence[int]
 Kept = Tensor | Sequence[Tensor]
-
-
-class PrunedFeatures(NamedTuple):
-    """What a host with a pruner returns.
-
-    Args:
-        feats (Tensor): Features of all frames, or of those kept, (B, T', K, C).
-        stages (tuple[Tensor]): Frames kept by each pruner, sorted, (B, t) each.
-        num_frames (int): Frames ``T`` of the input.
-        recoverer (nn.Module | None): What turns poses of kept frames into poses of
-            all, if that is still to be done.
-        recovered (bool): Whether features of all frames have been recovered.
-    """
-
-    feats: Tensor
-    stages: tuple[Tensor, ...]
-    num_frames: int
-    recoverer: nn.Module | None
-    recovered: bool
-
-    @property
-    def kept(self) -> Tensor:
-        """Frames that went through all layers, (B, t)."""
-        return self.stages[-1]
-
-    @property
-    def frames(self) -> Tensor | None:
-        """Frames that poses are of in the end, (B, t); None if all."""
-        if self.recovered or self.recoverer is not None:
-            return None
-        if self.feats.shape[1] == self.kept.shape[1]:
-            return self.kept
-        # a host was asked for the centre frame alone
-        centre = (self.num_frames - 1) // 2
-        return self.kept.new_full((self.kept.shape[0], 1), centre)
-
-    def recover(self, poses: Tensor) -> Tensor:
-        """Turn the head's output into poses of all frames, where that is due."""
-        if self.recoverer is None:
-            return poses
-        return self.recoverer(poses, self.kept, self.num_frames)
-
-    def chunk(self, count: int) -> list['PrunedFeatures']:
-        """Split the batch into equal parts."""
-        stages = zip(*(stage.chunk(count) for stage in self.stages), strict=True)
-        return [
-            self._replace(feats=feats, stages=kept)
-            for feats, kept in zip(self.feats.chunk(count), stages, strict=True)
-        ]
 
 
 class Hourglass(nn.Module):
@@ -349,7 +301,8 @@ class Hourglass(nn.Module):
         deepest = self.num_layers - 1
         for pruner in self.pruners:
             first = max(first_depth, int(pruner.reads_attention))
-            if not first <= pruner.depth <= deepest:
+            is_whole = isinstance(pruner.depth, Integral)
+            if not is_whole or not first <= pruner.depth <= deepest:
                 raise ValueError(
                     f'{type(pruner).__name__} prunes before layers {first} to '
                     f'{deepest} of this model, got depth={pruner.depth}'
@@ -386,7 +339,9 @@ def _checked(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]:
         most = before if stage == 0 else before - 1
         is_count = isinstance(keep, Integral) and not isinstance(keep, bool)
         if not is_count or not 1 <= keep <= most:
-            raise ValueError(f'{name} must be from 1 to {most}, got {keep!r}')
+            raise ValueError(
+                f'{name} must be from 1 to {most}, got {keep!r} for {num_frames} frames'
+            )
         before = keep
     return [int(keep) for keep in keeps]
 
@@ -438,12 +393,3 @@ def _slots_of(kept: Tensor | None, index: Tensor) -> Tensor | None:
     if not being_traced() and not torch.equal(found, kept):
         raise ValueError('kept holds frames that an earlier pruner does not keep')
     return slots
-
-
-def map_features(
-    function: Callable[[Tensor], Tensor], feats: Tensor | PrunedFeatures
-) -> Tensor | PrunedFeatures:
-    """Apply a function to the features of a host, pruned or not."""
-    if isinstance(feats, PrunedFeatures):
-        return feats._replace(feats=function(feats.feats))
-    return function(feats)
