@@ -1,7 +1,9 @@
 """The weights that come with the package."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -14,6 +16,7 @@ from mmhot.apis import Lifter
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
 from mmhot.evaluation import mpjpe, p_mpjpe
 from mmhot.evaluation.framings import FRAMINGS, measure_framing
+from mmhot.evaluation.seams import chunk_lifter, measure_seams
 from mmhot.io.keypoints2d import Clip2D, Track2D, read_keypoints
 from mmhot.model_index import DEFAULT_LIFTER, LIVE_LIFTER, shipped_weights
 from mmhot.skeletons import get_skeleton
@@ -190,3 +193,22 @@ def test_result_is_the_same_alone_and_in_company(lifter):
         atol=1e-5,
         rtol=0,
     )
+
+
+def test_clips_do_not_jump_where_chunks_meet():
+    """To the tolerance that docs/metrics.md states."""
+    lifter = Lifter()
+    data = dataset(camera_file='virtual_cameras.json', seq_len=81, num_targets=1)
+    clips = []
+    for clip in data.clips:
+        joints = clip.arrays['joints_world']
+        # there and back, so that several chunks see it
+        longer = np.concatenate([joints, joints[::-1], joints])
+        clips.append(replace(clip, arrays=dict(joints_world=longer)))
+    with torch.inference_mode():
+        seams = measure_seams(
+            chunk_lifter(lifter), SimpleNamespace(clips=clips), 81, lifter.stride
+        )
+    assert seams.at_seams < 1.25 * seams.elsewhere
+    assert seams.in_fades < 1.25 * seams.elsewhere
+    assert 1 < seams.moved < 10

@@ -57,12 +57,13 @@ def measure(args: argparse.Namespace) -> None:
             rows.append(measure_seams(lift, dataset, length, stride, bar.update))
     print_line(
         f'{"stride":>6}{"frames":>9}{"seams":>8}{"MPJPE":>9}{"at seams":>11}'
-        f'{"in fades":>11}{"elsewhere":>12}   (mm)'
+        f'{"in fades":>11}{"elsewhere":>12}{"moved":>9}   (mm)'
     )
     for row in rows:
         print_line(
             f'{row.stride:>6}{row.frames:>9}{row.seams:>8}{row.error:>9.2f}'
             f'{row.at_seams:>11.2f}{row.in_fades:>11.2f}{row.elsewhere:>12.2f}'
+            f'{row.moved:>9.2f}'
         )
     if args.out:
         with replacing(args.out) as temporary:

@@ -30,6 +30,9 @@ class Seams:
             millimetres.
         in_fades (float): The same of other steps that several chunks predict.
         elsewhere (float): The same of steps that one chunk predicts.
+        moved (float): Mean distance of joints from where they come if the clip begins
+            half a stride later, and chunks elsewhere, in frames that have lost nothing
+            of what a chunk sees before them, millimetres.
     """
 
     stride: int
@@ -39,6 +42,7 @@ class Seams:
     at_seams: float
     in_fades: float
     elsewhere: float
+    moved: float
 
 
 def count_chunks(num_frames: int, seq_len: int, stride: int) -> np.ndarray:
@@ -80,7 +84,7 @@ def measure_seams(
     Raises:
         ValueError: If no clip is left.
     """
-    errors, jumps, kinds = [], [], []
+    errors, jumps, kinds, moved = [], [], [], []
     for clip in dataset.clips:
         progress(1)
         if clip.num_frames < seq_len + stride:
@@ -90,6 +94,9 @@ def measure_seams(
         if target[..., 2].min() < 1:
             continue
         pred = lift(pixels.astype(np.float32), camera, stride)
+        later = stride // 2
+        again = lift(pixels[later:].astype(np.float32), camera, stride)
+        moved.append(1000 * mpjpe(pred[later:], again)[seq_len:])
         error = 1000 * (pred - pred[:, :1] - target + target[:, :1])
         errors.append(1000 * mpjpe(pred, target))
         jumps.append(np.linalg.norm(np.diff(error, axis=0), axis=-1).mean(-1))
@@ -100,12 +107,21 @@ def measure_seams(
         raise ValueError(
             f'no clip has {seq_len + stride} frames, and so a seam, before a camera'
         )
-    errors, jumps, kinds = map(np.concatenate, (errors, jumps, kinds))
+    errors, jumps, kinds, moved = map(np.concatenate, (errors, jumps, kinds, moved))
     means = [
         jumps[kinds == kind].mean() if (kinds == kind).any() else np.nan
         for kind in range(3)
     ]
-    return Seams(stride, len(errors), int((kinds == 0).sum()), errors.mean(), *means)
+    return Seams(
+        stride=stride,
+        frames=len(errors),
+        seams=int((kinds == 0).sum()),
+        error=errors.mean(),
+        at_seams=means[0],
+        in_fades=means[1],
+        elsewhere=means[2],
+        moved=moved.mean(),
+    )
 
 
 def chunk_lifter(lifter) -> Callable[[np.ndarray, dict, int], np.ndarray]:
