@@ -22,10 +22,11 @@ def test_traced_frames_are_those_of_the_window(lifter):
     window, kept = trace_frames(lifter, clip, start=5)
     np.testing.assert_array_equal(window, clip.tracks[0].keypoints[5:32])
     assert {name: len(frames) for name, frames in kept.items()} == {
-        'model': 9,
+        'clusters': 9,
         'uniform': 9,
         'motion': 9,
     }
+    np.testing.assert_array_equal(kept['uniform'], [0, 3, 7, 10, 13, 16, 20, 23, 26])
     # the codec keeps the proportions of what moves
     steps = np.abs(np.diff(window, axis=0)).sum((1, 2))
     assert set(kept['motion']) == set(np.argsort(-steps)[:9] + 1)

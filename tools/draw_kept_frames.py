@@ -1,10 +1,11 @@
-"""Draw which frames of a clip a hourglass lifter keeps.
+"""Draw which frames of a clip an hourglass lifter keeps.
 
-Uniform sampling and the frames that move most are drawn below, as many of them.
+Drawn are those that its pruner and others would keep: clusters of its features,
+uniform sampling, and the frames that move most.
 
 Example::
 
-    python tools/draw_kept_frames.py hot.pth demo/skating_2d_coco17.npz kept.png
+    python tools/draw_kept_frames.py demo/skating_2d_coco17.npz kept.png
 """
 
 import argparse
@@ -17,10 +18,12 @@ from mmhot.cli.errors import OneLineParser, print_line, run_safely
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__.splitlines()[0])
-    parser.add_argument('checkpoint', type=Path, help='a lifter with a pruner')
     parser.add_argument('clip', type=Path, help='2D keypoints')
     parser.add_argument('target', type=Path, help='the .png to write')
-    parser.add_argument('--model', help='its config, if not within the checkpoint')
+    parser.add_argument(
+        '--model', help='config or name of a lifter with a pruner (default: shipped)'
+    )
+    parser.add_argument('--checkpoint', type=Path, help='its weights')
     parser.add_argument(
         '--start', type=int, default=0, help='first frame of the window (default: 0)'
     )

@@ -4,10 +4,15 @@ import numpy as np
 import torch
 
 from mmhot.io.keypoints2d import Clip2D
-from mmhot.models.tokens import MotionPruner, PrunedFeatures, UniformPruner
-from mmhot.models.tokens.pruners import Frames
+from mmhot.models.tokens import ClusterPruner, MotionPruner, UniformPruner
 
 from .lifter import Lifter
+
+_PRUNERS = {
+    'clusters': ClusterPruner,
+    'uniform': UniformPruner,
+    'motion': MotionPruner,
+}
 
 
 @torch.no_grad()
@@ -24,8 +29,9 @@ def trace_frames(
 
     Returns:
         tuple[np.ndarray, dict[str, np.ndarray]]: The window's 2D poses, pixels,
-        (T, 17, 2), and the frames kept, from 0 to T - 1: by the 'model', and as many
-        by 'uniform' sampling and by 'motion'.
+        (T, 17, 2), and the frames, from 0 to T - 1, that the model's first pruner
+        keeps and that others would keep there: 'clusters' (TPC), 'uniform' (TPS),
+        'motion' (TPMo) and, if the model's is none of these, 'model'.
 
     Raises:
         ValueError: If the model keeps all frames, or the clip has fewer than
@@ -40,16 +46,19 @@ def trace_frames(
     window = keypoints[frames]
     camera = dict(w=clip.width, h=clip.height)
     inputs, _ = lifter.encode(window[None], camera)
-    feats = lifter.model.extract_feat(inputs)
-    if not isinstance(feats, PrunedFeatures):
+    if not lifter.model.pruners:
         raise ValueError(f'{lifter.name} has no pruner: it keeps all frames')
-    num_keep = feats.kept.shape[1]
-    centre = torch.tensor([(lifter.seq_len - 1) // 2], device=inputs.device)
-    seen = Frames(inputs.flatten(2), inputs, None, centre)
-    kept = {
-        'model': feats.kept,
-        'uniform': UniformPruner(num_keep, 0)(seen),
-        'motion': MotionPruner(num_keep, 0)(seen),
-    }
+    pruner, calls = lifter.model.pruners[0], []
+    hook = pruner.register_forward_hook(
+        lambda _, given, kept: calls.append([*given, kept])
+    )
+    try:
+        lifter.model.extract_feat(inputs)
+    finally:
+        hook.remove()
+    [(seen, num_keep, own)] = calls
+    kept = {name: kind(num_keep, 0)(seen) for name, kind in _PRUNERS.items()}
+    if type(pruner) not in _PRUNERS.values():
+        kept['model'] = own
     kept = {name: index[0].cpu().numpy() for name, index in kept.items()}
     return window[..., :2], kept

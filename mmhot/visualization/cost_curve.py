@@ -8,6 +8,9 @@ import numpy as np
 from mmhot.io.atomic import replacing
 
 _KEYS = ('group', 'method', 'macs', 'errors')
+# Changes beyond this many per cent are drawn at the upper edge and said in the legend,
+# so that those that matter can be told apart.
+_MOST = 12
 # in the order in which methods come; told apart by marker as well as by colour
 _STYLES = (
     ('#2f6fde', 'o'),
@@ -101,9 +104,12 @@ def draw_cost_curve(document: dict, path: str | Path) -> None:
         for method, rows in relative(points, group).items():
             colour, marker = styles[method]
             name = 'all frames' if method == 'none' else method
-            spread = np.abs(rows[:, 2:] - rows[:, 1:2]).T
+            shown = rows[:, 1].clip(max=_MOST)
+            beyond = [f'{change:+.0f} %' for change in rows[rows[:, 1] > _MOST, 1]]
+            name = ': '.join([name, ', '.join(beyond)]) if beyond else name
+            spread = np.abs(rows[:, 2:] - rows[:, 1:2]).T * (rows[:, 1] <= _MOST)
             panel.errorbar(
-                *(100 * rows[:, 0], rows[:, 1], spread),
+                *(100 * rows[:, 0], shown, spread),
                 color=colour,
                 marker=marker,
                 markersize=11 if method == 'none' else 6,

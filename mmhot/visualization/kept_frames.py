@@ -45,7 +45,7 @@ def draw_kept_frames(
 
     top = cell + 2 * font
     _draw_motion(image, keypoints, x_of, (top, top + 2 * row - font))
-    drawing.draw_text(image, 'motion', (left - font, top + row), font, anchor='right')
+    drawing.draw_text(image, 'speed', (left - font, top + row), font, anchor='right')
     top += 2 * row
     for name, frames in kept.items():
         middle = top + row // 2
