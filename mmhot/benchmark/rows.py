@@ -7,7 +7,8 @@ file, ``PACKAGE::CONFIG``, or ``mmhot://NAME`` of shipped weights. An option is
   ``model.backbone.depth=2``; lists as ``[1,2]``;
 * ``input=(T,K,C)``: the shape of one input, where the config does not tell;
 * ``folded``: rewritten for inference, see :func:`mmhot.models.deploy.switch_to_deploy`;
-* ``channels_last``: pictures and kernels in that memory format.
+* ``channels_last``: pictures and kernels in that memory format;
+* ``centre``: the centre frame of a window alone, as in its evaluation.
 """
 
 import ast
@@ -27,6 +28,7 @@ from mmhot.apis.load_model import load_lifter
 from mmhot.checkpoints import SCHEME
 from mmhot.config_reading import find_config, read_config_file
 from mmhot.models.deploy import switch_to_deploy
+from mmhot.models.pose_estimators import SequencePoseLifter
 from mmhot.nearest_name import hint_at_names
 
 _2D = 'mmpose::body_2d_keypoint'
@@ -86,6 +88,7 @@ ROWS = {
 }
 """Short names, and what they stand for: a row, which may have options."""
 
+_FLAGS = ('folded', 'channels_last', 'centre')
 # A colon that is no part of '::' or '://'.
 _SEPARATOR = re.compile(r'(?<!:):(?![:/])')
 
@@ -101,6 +104,7 @@ class Row:
         shape (tuple[int, ...], optional): Shape of one input, without the batch.
         folded (bool): Whether to rewrite the model for inference.
         channels_last (bool): Whether to use that memory format.
+        centre (bool): Whether to ask for the centre frame alone.
     """
 
     name: str
@@ -109,6 +113,7 @@ class Row:
     shape: tuple[int, ...] | None = None
     folded: bool = False
     channels_last: bool = False
+    centre: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,11 +124,13 @@ class Built:
         model (nn.Module): In evaluation mode.
         shape (tuple[int, ...]): Shape of one input, without the batch.
         memory_format (torch.memory_format): Of a batch of inputs.
+        centre (bool): Whether the centre frame is wanted alone.
     """
 
     model: nn.Module
     shape: tuple[int, ...]
     memory_format: torch.memory_format
+    centre: bool = False
 
     def inputs(self, batch_size: int) -> Tensor:
         """Draw a batch, on the model's device."""
@@ -133,6 +140,9 @@ class Built:
 
     def __call__(self, x: Tensor) -> Any:
         """Run the network: what MMPose calls the mode 'tensor'."""
+        if self.centre:
+            feats = self.model.extract_feat(x, target='centre')
+            return self.model.head.wanted(feats, 'centre')
         return self.model(x, None, mode='tensor')
 
 
@@ -153,7 +163,7 @@ def parse_row(text: str) -> Row:
     row = {'settings': ()}
     for option in options:
         key, separator, value = option.partition('=')
-        if key in ('folded', 'channels_last') and not separator:
+        if key in _FLAGS and not separator:
             row[key] = True
         elif key == 'input':
             row['shape'] = _read_shape(option, value)
@@ -162,7 +172,7 @@ def parse_row(text: str) -> Row:
         else:
             raise ValueError(
                 f'{text}: unknown option {option!r}; an option is KEY=VALUE of the '
-                'config, input=(SHAPE), folded or channels_last'
+                f'config, input=(SHAPE), {" or ".join(_FLAGS)}'
             )
     return Row(name, source, **row)
 
@@ -198,7 +208,9 @@ def build_row(row: Row, device: str = 'cpu') -> Built:
             raise ValueError(f'{row.name}: channels_last is for pictures')
         memory_format = torch.channels_last
         model.to(memory_format=memory_format)
-    return Built(model, shape, memory_format)
+    if row.centre and not isinstance(model, SequencePoseLifter):
+        raise ValueError(f'{row.name}: centre is for lifters of sequences')
+    return Built(model, shape, memory_format, row.centre)
 
 
 def _read_config(row: Row) -> Config:
