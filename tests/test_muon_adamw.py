@@ -60,57 +60,17 @@ def test_a_group_can_leave_its_matrices_to_adamw():
     torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
 
 
-def convolutions():
-    """Kernels of one and of nine places, and one of single channels."""
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Unflatten(1, (4, 1, 1)),
-        nn.Conv2d(4, 8, 1),
-        nn.Conv2d(8, 8, 3, padding=1, groups=8),
-        nn.Conv2d(8, 3, 3, padding=1),
-    )
-
-
-@pytest.mark.parametrize('memory_format', [torch.channels_last, torch.preserve_format])
-def test_kernels_are_matrices_if_wanted(memory_format):
-    ours = convolutions().to(memory_format=memory_format)
-    before = [layer.weight.detach().clone() for layer in ours[1:]]
-    optimizer = MuonAdamW(ours.parameters(), lr=RATE, weight_decay=0, kernels=True)
-    learn(ours, optimizer, 1)
-    for layer, was in zip(ours[1:], before, strict=True):
-        step = (layer.weight.detach() - was).flatten(1)
-        if layer.groups == 1:
-            longest = 0.2 * max(step.shape) ** 0.5 * RATE
-            length = torch.linalg.matrix_norm(step, 2).item()
-            assert length == pytest.approx(longest, rel=0.35)
-        else:  # AdamW's first step
-            moved = step.abs() > 0
-            torch.testing.assert_close(
-                step[moved].abs(), torch.full_like(step[moved], RATE)
-            )
-
-
-def test_memory_format_of_kernels_does_not_matter():
-    states = []
-    for memory_format in (torch.channels_last, torch.contiguous_format):
-        model = convolutions().to(memory_format=memory_format)
-        learn(model, MuonAdamW(model.parameters(), lr=RATE, kernels=True), 3)
-        states.append(model.state_dict())
-    torch.testing.assert_close(*states)
-
-
-@pytest.mark.parametrize('build', [network, convolutions])
-def test_training_goes_on_from_a_saved_state(build):
-    whole = build()
-    optimizer = MuonAdamW(whole.parameters(), lr=RATE, kernels=True)
+def test_training_goes_on_from_a_saved_state():
+    whole = network()
+    optimizer = MuonAdamW(whole.parameters(), lr=RATE)
     learn(whole, optimizer, 2)
     file = io.BytesIO()
     torch.save([whole.state_dict(), optimizer.state_dict()], file)
     file.seek(0)
     weights, state = torch.load(file, weights_only=True)
-    resumed = build()
+    resumed = network()
     resumed.load_state_dict(weights)
-    again = MuonAdamW(resumed.parameters(), lr=1, kernels=True)
+    again = MuonAdamW(resumed.parameters(), lr=1)
     again.load_state_dict(state)
     for model, each in ((whole, optimizer), (resumed, again)):
         for group in each.param_groups:
