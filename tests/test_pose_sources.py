@@ -167,16 +167,6 @@ def test_unknown_names_get_a_hint(find, name, kind, message):
         find(name)
 
 
-@pytest.mark.parametrize('shipped', ['our-detector', None])
-def test_shipped_2d_weights_go_with_the_shipped_detector(shipped, monkeypatch):
-    monkeypatch.setattr(choose, 'shipped_detector', lambda: shipped)
-    if shipped is None:
-        assert open_pose_source('gtpt-t').detector.name.startswith('scan by gtpt-t')
-        return
-    with pytest.raises(ValueError, match=f"'{shipped}' is neither a file nor a detect"):
-        open_pose_source('gtpt-t')
-
-
 def test_weights_in_place_of_a_config_are_noticed(tmp_path):
     (tmp_path / 'a.pth').write_bytes(b'')
     with pytest.raises(ValueError, match=r'a\.pth is no config .*--pose2d-weights'):
@@ -273,7 +263,9 @@ def test_shipped_weights_need_no_detector_and_nothing_installed(monkeypatch):
     by_itself, named = open_pose_source(), open_pose_source('gtpt-t')
     assert by_itself.identity == named.identity
     name = 'gtpt-t_coco17_synth'
-    assert by_itself.name == f'{name} in boxes of scan by {name}'
+    found = 'rtmdet-nano_1xb32-12e_rendered-320x320'
+    assert by_itself.name == f'{name} in boxes of {found}, checked by {name}'
+    assert by_itself.detector.detector.min_score == 0.1
     assert open_pose_source('gtpt-t', det_model='whole_image').detector.name == (
         'whole_image'
     )

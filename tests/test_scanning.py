@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmhot.video.sources import open_pose_source, scanning
-from mmhot.video.sources.scanning import ScanningDetector, boxes_everywhere
+from mmhot.video.sources.scanning import ScanningDetector
 
 WIDTH, HEIGHT = 320, 240
 PICTURE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -38,49 +38,65 @@ class Estimator:
         return np.tile((low + high) / 2, (17, 1)), np.full(17, 0.05)
 
 
-def test_boxes_of_all_sizes_cover_the_picture():
-    boxes = boxes_everywhere(WIDTH, HEIGHT)
-    assert 50 < len(boxes) < 400
-    assert boxes.min() == 0
-    assert boxes[:, 2].max() == pytest.approx(WIDTH)
-    assert boxes[:, 3].max() == pytest.approx(HEIGHT)
-    sides = boxes[:, 2:] - boxes[:, :2]
-    np.testing.assert_allclose(sides[:, 0], 0.75 * sides[:, 1], rtol=1e-5)
-    for share in (1, 0.25):
-        covered = np.zeros((HEIGHT, WIDTH), bool)
-        for x1, y1, x2, y2 in boxes[np.isclose(sides[:, 1], share * HEIGHT)]:
-            covered[int(y1) : int(y2 + 1), int(x1) : int(x2 + 1)] = True
-        assert covered.all()
+class Suspicious:
+    """Suspects the same boxes everywhere, with falling scores."""
+
+    name = 'suspicious'
+    identity = {'name': name}
+
+    def __init__(self, *boxes, least=0.5):
+        self.boxes = np.float32(boxes).reshape(-1, 4)
+        self.scores = np.linspace(0.9, least, len(boxes), dtype=np.float32)
+
+    def __call__(self, images):
+        return [(self.boxes, self.scores)] * len(images)
 
 
-def test_narrow_pictures_are_covered_too():
-    boxes = boxes_everywhere(90, 400)
-    assert (boxes[:, 2] <= 90.001).all()
-    assert boxes[:, 3].max() == pytest.approx(400)
+THINGS = [(0, 0, 50, 70), (150, 10, 310, 230), (100, 100, 140, 200)]
 
 
 @pytest.mark.parametrize(
     'people', [[(60, 80, 100, 170)], [(20, 60, 60, 160), (220, 30, 280, 200)]]
 )
 def test_people_are_found_once_each(people):
-    detector = ScanningDetector(Estimator(*people))
+    around = [np.add(box, [-m, -m, m, m]) for box in people for m in (5, 12, 30)]
+    detector = ScanningDetector(Estimator(*people), Suspicious(*THINGS, *around))
+    found = detector([PICTURE, PICTURE])
+    assert len(found) == 2
+    for boxes, scores in found:
+        boxes = boxes[np.argsort(boxes[:, 0])]
+        assert len(boxes) == len(people)
+        for box, person in zip(boxes, people, strict=True):
+            room = 0.1 * (person[3] - person[1])
+            wanted = np.add(person, [-room, -room, room, room]).clip(0)
+            np.testing.assert_allclose(box, wanted, atol=1)
+        assert (scores > 0.5).all()
+
+
+def test_scores_are_those_of_both():
+    person = (60, 80, 100, 170)
+    detector = ScanningDetector(Estimator(person), Suspicious((50, 70, 110, 180)))
     [(boxes, scores)] = detector([PICTURE])
-    boxes = boxes[np.argsort(boxes[:, 0])]
-    assert len(boxes) == len(people)
-    for box, person in zip(boxes, people, strict=True):
-        room = 0.2 * (person[3] - person[1])
-        wanted = np.add(person, [-room, -room, room, room]).clip(0)
-        np.testing.assert_allclose(box, wanted, atol=1)
-    assert (scores > 0.5).all()
+    # of 110 pixels first, and then of the person and a tenth of its height around
+    sure = [1.2 * 90 / 110, 1.2 * 90 / (1.2 * 90)]
+    expected = 0.9**0.25 * np.sqrt(np.prod(sure))
+    np.testing.assert_allclose(boxes, [[51, 71, 109, 179]], atol=1e-3)
+    np.testing.assert_allclose(scores, [expected], rtol=1e-5)
+    detector = ScanningDetector(
+        detector.estimator, detector.detector, min_score=expected + 1e-3
+    )
+    assert not len(detector([PICTURE])[0][0])
 
 
-def test_nobody_is_found_where_nobody_is():
-    [(boxes, scores)] = ScanningDetector(Estimator())([PICTURE])
+@pytest.mark.parametrize('suspects', [[], THINGS])
+def test_nobody_is_found_where_nobody_is(suspects):
+    detector = ScanningDetector(Estimator(), Suspicious(*suspects))
+    [(boxes, scores)] = detector([PICTURE])
     assert boxes.shape == (0, 4)
     assert scores.shape == (0,)
 
 
-def test_boxes_go_through_the_model_in_batches(monkeypatch):
+def test_the_likeliest_suspects_go_through_the_model_in_batches(monkeypatch):
     sizes = []
 
     class Counting(Estimator):
@@ -88,39 +104,48 @@ def test_boxes_go_through_the_model_in_batches(monkeypatch):
             sizes.append(len(boxes[0]))
             return super().__call__(images, boxes)
 
-    monkeypatch.setattr(scanning, '_BATCH', 50)
-    ScanningDetector(Counting((60, 80, 100, 170)))([PICTURE])
-    assert max(sizes) == 50
-    assert sum(sizes) >= len(boxes_everywhere(WIDTH, HEIGHT))
+    monkeypatch.setattr(scanning, '_BATCH', 7)
+    monkeypatch.setattr(scanning, '_MOST', 20)
+    things = [(x, 10, x + 30, 90) for x in range(30)]
+    person = (200, 80, 240, 170)
+    suspects = Suspicious(person, *things)
+    [(boxes, _)] = ScanningDetector(Counting(person), suspects)([PICTURE])
+    assert len(boxes) == 1
+    assert sizes == [7, 7, 6, 1]
+    # among the unlikely ones nobody looks
+    last = Suspicious(*things, person)
+    assert not len(ScanningDetector(Estimator(person), last)([PICTURE])[0][0])
 
 
-def test_the_first_look_is_a_glance():
+def test_both_looks_are_glances():
     looks = []
 
     class Glancing(Estimator):
         def __call__(self, images, boxes):
-            looks.append(('look', len(boxes[0])))
-            return super().__call__(images, boxes)
+            raise AssertionError('takes twice as long')
 
         def glance(self, images, boxes):
-            looks.append(('glance', len(boxes[0])))
-            return super().__call__(images, boxes)
+            looks.append(len(boxes[0]))
+            return Estimator.__call__(self, images, boxes)
 
-    [(boxes, _)] = ScanningDetector(Glancing((60, 80, 100, 170)))([PICTURE])
+    person = (60, 80, 100, 170)
+    suspects = Suspicious(person, *THINGS)
+    [(boxes, _)] = ScanningDetector(Glancing(person), suspects)([PICTURE])
     assert len(boxes) == 1
-    kinds = [kind for kind, _ in looks]
-    assert kinds == sorted(kinds)  # glances, then looks
-    everywhere = sum(count for kind, count in looks if kind == 'glance')
-    assert everywhere == len(boxes_everywhere(WIDTH, HEIGHT))
-    assert kinds.count('look') == 2
+    assert looks == [4, 1]
 
 
-def test_scan_is_chosen_by_name(tmp_path, monkeypatch):
+def test_scan_is_chosen_by_name(monkeypatch):
     monkeypatch.setattr(
         'mmhot.video.sources.choose._open_estimator', lambda *_: Estimator()
     )
     source = open_pose_source('a.onnx', det_model='scan')
     assert isinstance(source.detector, ScanningDetector)
-    assert source.detector.name == 'scan by stand-in'
+    assert source.detector.name == (
+        'rtmdet-nano_1xb32-12e_rendered-320x320, checked by stand-in'
+    )
     with pytest.raises(ValueError, match='--det-weights'):
         open_pose_source('a.onnx', det_model='scan', det_weights='x.pth')
+    monkeypatch.setattr('mmhot.video.sources.choose.shipped_detector', lambda: None)
+    with pytest.raises(ValueError, match='scan needs the detector that comes with'):
+        open_pose_source('a.onnx', det_model='scan')

@@ -15,6 +15,7 @@ from mocap import CAMERAS, JUMP, KICK, dataset, joints_of
 from mmhot.apis import Lifter
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
 from mmhot.evaluation import mpjpe, p_mpjpe
+from mmhot.evaluation.found_boxes import count_found, read_boxed_film
 from mmhot.evaluation.framings import FRAMINGS, measure_framing
 from mmhot.evaluation.seams import chunk_lifter, measure_seams
 from mmhot.io.keypoints2d import Clip2D, Track2D, read_keypoints
@@ -26,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 H36M = get_skeleton('h36m-17')
 GTPT = 'gtpt-t_coco17_synth'
 WHOLE_BODY = 'gtpt-t_wholebody133_synth'
+DETECTOR = 'rtmdet-nano_person_synth'
 
 
 LIFTERS = [DEFAULT_LIFTER, LIVE_LIFTER]
@@ -47,7 +49,7 @@ def seen_by(camera, joints):
     return clip, in_camera - in_camera[:, :1]
 
 
-@pytest.mark.parametrize('name', [*LIFTERS, GTPT, WHOLE_BODY])
+@pytest.mark.parametrize('name', [*LIFTERS, GTPT, WHOLE_BODY, DETECTOR])
 def test_weights_are_small_and_load_by_name(name):
     path = shipped_weights()[name]
     assert path.stat().st_size <= 6_000_000
@@ -63,12 +65,22 @@ def test_weights_are_small_and_load_by_name(name):
         (LIVE_LIFTER, 'MPJPE'),
         (GTPT, 'MoveNet Thunder'),
         (WHOLE_BODY, 'MoveNet Thunder'),
+        (DETECTOR, 'RTMDet-nano of COCO'),
     ],
 )
 def test_model_card_lies_beside_the_weights(name, numbers):
     card = shipped_weights()[name].with_suffix('.md').read_text()
     for needed in ('mocap.cs.cmu.edu', 'NSF EIA-0196217', numbers, 'tools/train.py'):
         assert needed in card
+
+
+@pytest.mark.parametrize('name', ['walk', 'dance'])
+def test_people_in_films_are_found_and_nobody_else(name):
+    film, truth = ROOT / 'demo' / f'{name}.mp4', ROOT / 'demo' / f'{name}.npz'
+    pictures = read_boxed_film(film, truth, 40)
+    counted = count_found(open_pose_source('gtpt-t').detector, pictures)
+    assert counted['found'] == counted['people'] >= 4
+    assert counted['extra'] == 0
 
 
 @pytest.mark.parametrize(

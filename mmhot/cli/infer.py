@@ -51,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--det-model',
         metavar='MODEL',
         help="people's boxes: an .onnx file, a config or alias of MMDetection's, scan "
-        '(the 2D model looks everywhere) or whole_image (default: whole_image '
-        'with mediapipe, scan with gtpt-t, else human)',
+        '(a small detector, checked by the 2D model) or whole_image (default: '
+        'whole_image with mediapipe, scan with gtpt-t, else human)',
     )
     parser.add_argument('--det-weights', metavar='FILE', help='its checkpoint')
     parser.add_argument(
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar='N',
         help='detect in every Nth frame and follow people in between (default: 1, '
-        'with scan 10)',
+        'with scan 5)',
     )
     parser.add_argument(
         '--kpt-thr',

@@ -10,7 +10,7 @@ from mmhot.video.people import Detector, PoseEstimator
 from . import mediapipe_pose
 from .identity import identify
 from .model_names import shipped_detector, shipped_pose_model
-from .scanning import ScanningDetector
+from .scanning import SUSPECTED, ScanningDetector
 
 WHOLE_IMAGE = 'whole_image'
 MEDIAPIPE = 'mediapipe'
@@ -77,9 +77,10 @@ def open_pose_source(
         pose2d_weights (str, optional): Checkpoint of a config or name; by default
             what the model's index names.
         det_model (str, optional): An .onnx file, a config file, a name or alias of
-            MMDetection's, 'human' for what MMPose's inferencer detects with, 'scan'
-            for the 2D model itself, or 'whole_image'. By default 'whole_image' with
-            MediaPipe, 'scan' with 2D weights of this package, and 'human' otherwise.
+            mmhot's or MMDetection's, 'human' for what MMPose's inferencer detects with,
+            'scan' for our small detector, whose boxes the 2D model checks, or
+            'whole_image'. By default 'whole_image' with MediaPipe, 'scan' with 2D
+            weights of this package, and 'human' otherwise.
         det_weights (str, optional): Its checkpoint.
         device (str): PyTorch device. Defaults to 'cpu'.
         min_score (float): Boxes below are left out, but of 'scan', which has its own.
@@ -99,7 +100,7 @@ def open_pose_source(
     estimator = _open_estimator(pose2d, pose2d_weights, device)
     if det_model == SCAN:
         _refuse_weights(det_model, det_weights, '--det-weights')
-        return PoseSource(ScanningDetector(estimator), estimator)
+        return PoseSource(_open_scanner(estimator, device), estimator)
     detector = _open_detector(det_model, det_weights, device, min_score)
     return PoseSource(detector, estimator)
 
@@ -121,7 +122,7 @@ def _default_detector(pose2d: str, weights: str | None) -> str:
         return WHOLE_IMAGE
     # what is had without a download goes with what is had without a download
     if weights is None and shipped_pose_model(pose2d) is not None:
-        return shipped_detector() or SCAN
+        return SCAN
     return _DEFAULT_DETECTOR
 
 
@@ -153,6 +154,16 @@ def _open_detector(
     from .mmpose_models import MMPoseDetector
 
     return MMPoseDetector(model, weights, device, min_score)
+
+
+def _open_scanner(estimator: PoseEstimator, device: str) -> ScanningDetector:
+    name = shipped_detector()
+    if name is None:
+        raise ValueError('scan needs the detector that comes with mmhot: install again')
+    from .mmpose_models import MMPoseDetector
+
+    suspects = MMPoseDetector(name, None, device, SUSPECTED)
+    return ScanningDetector(estimator, suspects)
 
 
 def _is_onnx(model: str) -> bool:

@@ -82,7 +82,10 @@ class MMPoseDetector:
                 self._pipeline(dict(img=image, img_id=index))
                 for index, image in enumerate(images)
             ]
-            results = self._model.test_step(pseudo_collate(samples))
+            # layers of MMDetection use what PyTorch calls outdated
+            with warnings.catch_warnings():
+                warnings.simplefilter('ignore')
+                results = self._model.test_step(pseudo_collate(samples))
         return [
             self._people(result.pred_instances, image.shape)
             for image, result in zip(images, results, strict=True)
@@ -217,8 +220,8 @@ def _weights_of(
 def _build(config: Path, make: Any) -> nn.Module:
     """Build a model without weights, for the time being in silence about that."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
+        # recorded, and so not shown: MMDetection sets filters of its own
+        with warnings.catch_warnings(record=True):
             return make()
     except Exception as error:
         # names and numbers come from the config: whatever fails, it is at fault
