@@ -206,9 +206,8 @@ def test_wrong_input_is_refused_with_the_shape_wanted():
 
 
 def test_head_refuses_an_unknown_target_and_a_missing_decoder():
-    model = tiny_model(target='center')
     with pytest.raises(ValueError, match="'centre' or 'all', got 'center'"):
-        model.predict(torch.zeros(1, 9, 17, 2), samples(1))
+        tiny_model(target='center')
     model = tiny_model()
     model.head.decoder = None
     with pytest.raises(RuntimeError, match='needs a decoder'):
