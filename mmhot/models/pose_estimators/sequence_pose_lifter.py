@@ -25,7 +25,7 @@ class SequencePoseLifter(PoseLifter):
     finds it mirrored, and computes ``-x`` as ``(1 - x) - 1``, which costs the
     digits of small coordinates. Here the input stays as it is, ``-x`` is exact,
     and a window and its mirror image go through the network as one batch, which
-    at small batch sizes takes little longer than the window alone.
+    of small networks takes little longer than the window alone.
 
     ``test_cfg`` takes what the head wants to know and
 
