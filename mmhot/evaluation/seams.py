@@ -93,9 +93,9 @@ def measure_seams(
         pixels, target = project(joints + place_on_floor(joints), camera)
         if target[..., 2].min() < 1:
             continue
-        pred = lift(pixels.astype(np.float32), camera, stride)
-        later = stride // 2
-        again = lift(pixels[later:].astype(np.float32), camera, stride)
+        pixels, later = pixels.astype(np.float32), stride // 2
+        pred = lift(pixels, camera, stride)
+        again = lift(pixels[later:], camera, stride)
         moved.append(1000 * mpjpe(pred[later:], again)[seq_len:])
         error = 1000 * (pred - pred[:, :1] - target + target[:, :1])
         errors.append(1000 * mpjpe(pred, target))

@@ -129,9 +129,8 @@ class PoseLiftingHead(BaseHead):
 
     def wanted(self, feats: Features, target: str) -> Tensor:
         """Poses of the centre frame, (B, 1, K, 3), or of all that there are."""
+        check_target(target, 'target')
         coords, frames = self.forward(feats), _frames(feats)
-        if target not in ('centre', 'all'):
-            raise ValueError(f"target must be 'centre' or 'all', got {target!r}")
         if target == 'all':
             return coords
         if frames is None:
@@ -196,6 +195,20 @@ class PoseLiftingHead(BaseHead):
         error = (coords.detach() - target).norm(dim=-1) * valid
         mpjpe = 1000 * error.sum() / valid.sum().clamp(min=1)
         return {'loss_pose3d': loss, 'mpjpe': mpjpe}
+
+
+def check_target(target: str, name: str) -> None:
+    """Refuse what says neither that the centre frame nor that all are wanted.
+
+    Args:
+        target (str): What is wanted.
+        name (str): Of the setting, for the error.
+
+    Raises:
+        ValueError: If it is neither 'centre' nor 'all'.
+    """
+    if target not in ('centre', 'all'):
+        raise ValueError(f"{name} must be 'centre' or 'all', got {target!r}")
 
 
 def _frames(feats: Features) -> Tensor | None:

@@ -10,6 +10,7 @@ from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ForwardResults, OptSampleList, SampleList
 from torch import Tensor, nn
 
+from ..heads.pose_lifting_head import check_target
 from ..layers import mirror_poses
 from ..tokens import PrunedFeatures
 from ..tokens.hourglass import Kept
@@ -46,14 +47,11 @@ class SequencePoseLifter(PoseLifter):
         flip_kept = self.test_cfg.get('flip_kept', 'plain')
         if flip_kept not in ('plain', 'own'):
             raise ValueError(f"flip_kept must be 'plain' or 'own', got {flip_kept!r}")
-        if self.target not in ('centre', 'all'):
-            raise ValueError(
-                f"test_cfg.target must be 'centre' or 'all', got {self.target!r}"
-            )
+        check_target(self.target, 'test_cfg.target')
         keep = self.test_cfg.get('keep')
-        if keep is not None and not self.pruners:
-            raise ValueError('test_cfg.keep needs a backbone with a pruner')
         if keep is not None:
+            if not self.pruners:
+                raise ValueError('test_cfg.keep needs a backbone with a pruner')
             self.backbone.hourglass.keep_counts(keep, self.backbone.num_frames)
         centred = all(pruner.keep_centre for pruner in self.pruners)
         if self.target == 'centre' and self.leaves_frames_out and not centred:

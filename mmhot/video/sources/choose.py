@@ -160,9 +160,7 @@ def _open_scanner(estimator: PoseEstimator, device: str) -> ScanningDetector:
     name = shipped_detector()
     if name is None:
         raise ValueError('scan needs the detector that comes with mmhot: install again')
-    from .mmpose_models import MMPoseDetector
-
-    suspects = MMPoseDetector(name, None, device, SUSPECTED)
+    suspects = _open_detector(name, None, device, SUSPECTED)
     return ScanningDetector(estimator, suspects)
 
 
