@@ -149,11 +149,20 @@ def test_hourglasses_lift_clips(tmp_path, recoverer, flip_test):
     assert np.isfinite(lifted).all()
 
 
+def test_as_many_windows_at_once_as_caches_hold(tmp_path):
+    checkpoint = checkpoint_of(tmp_path / 'a.pth', None)
+    a_window = 27 * 17 * 16
+    assert Lifter(checkpoint=checkpoint).batch_size == 10**6 // (2 * a_window)
+    alone = Lifter(checkpoint=checkpoint, flip_test=False)
+    assert alone.batch_size == 10**6 // a_window
+    assert Lifter().batch_size == 5  # the shipped one, 81 frames and 64 channels
+    assert Lifter(LIVE_LIFTER).batch_size == 64
+
+
 def test_keep_counts_change_after_training_and_results_say_so(tmp_path):
     recoverer = dict(type='AttentionRecoverer')
     checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer)
     lifter = Lifter(checkpoint=checkpoint)
-    assert lifter.batch_size == 37  # windows of 27 frames
     nine = lifter(clip_of(30))
     assert nine.model == 'a (9 of 27 frames)'
     five = Lifter(checkpoint=checkpoint, keep=5)(clip_of(30))

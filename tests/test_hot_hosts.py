@@ -65,6 +65,16 @@ def windows(batch=2):
 
 @torch.no_grad()
 @pytest.mark.parametrize('host', HOSTS)
+def test_hosts_say_how_large_a_frame_is(host):
+    backbone = build(host).backbone
+    seen = []
+    backbone.hourglass.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    backbone(windows(batch=3))
+    assert seen[0].numel() == 3 * NUM_FRAMES * backbone.values_per_frame
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('host', HOSTS)
 def test_keeping_all_frames_is_the_plain_host(host):
     plain = build(host)
     everything = build(host, dict(type='ClusterPruner', num_keep=NUM_FRAMES, depth=1))

@@ -157,6 +157,7 @@ class MHFormer(BaseModule):
             num_heads,
         )
         self.num_keep_frames = self.hourglass.num_outputs
+        self.values_per_frame = NUM_HYPOTHESES * embed_dims
         num_tokens = num_keypoints * in_channels
 
         self.generate = HypothesisGenerator(

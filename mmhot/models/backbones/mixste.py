@@ -121,6 +121,7 @@ class MixSTE(BaseModule):
             num_frames, depth, embed_dims, pruner, recoverer, num_heads, first_depth=1
         )
         self.num_keep_frames = self.hourglass.num_outputs
+        self.values_per_frame = num_keypoints * embed_dims
         # of the published head; unlike that of the other norms, its eps is PyTorch's
         self.norm = nn.LayerNorm(embed_dims)
 

@@ -83,6 +83,7 @@ class MotionAGFormer(BaseModule):
         self.num_frames, self.in_channels = num_frames, in_channels
         self.num_keypoints = skeleton.num_keypoints
         self.num_keep_frames = self.hourglass.num_outputs
+        self.values_per_frame = self.num_keypoints * embed_dims
 
         self.embed = nn.Linear(in_channels, embed_dims)
         self.position = PositionTable(self.num_keypoints, embed_dims)

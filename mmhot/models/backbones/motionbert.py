@@ -98,6 +98,7 @@ class MotionBERT(DSTFormer):
             seq_len, depth, feat_size, pruner, recoverer, num_heads, qkv_bias
         )
         self.num_keep_frames = self.hourglass.num_outputs
+        self.values_per_frame = num_keypoints * feat_size
 
     def init_weights(self) -> None:
         """Initialise as published; MMPose does not start with a plain mean."""
