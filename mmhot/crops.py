@@ -1,5 +1,6 @@
 """Pictures of single people, cut out of larger ones."""
 
+import cv2
 import numpy as np
 
 
@@ -32,3 +33,37 @@ def map_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 def unmap_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Map points (..., 2) of the crop back into the picture."""
     return (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+
+
+def warp_smoothly(
+    image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """Warp a picture by ``cv2.warpAffine`` without aliasing.
+
+    That looks at four pixels for one of the result, even of where the result is ten
+    times smaller. Here whole pixels are averaged first, as many as make one.
+
+    Args:
+        image (np.ndarray): (H, W, C) or (H, W).
+        matrix (np.ndarray): Affine matrix, (2, 3).
+        size (tuple[int, int]): Width and height of the result.
+
+    Returns:
+        np.ndarray: (height, width, C) or (height, width).
+    """
+    zoom = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    step = int(min(1 / max(zoom, 1e-6), *image.shape[:2]))
+    if step > 1:
+        # to whole steps: then pixels of the small picture are squares of large ones
+        height, width = (step * -(-length // step) for length in image.shape[:2])
+        missing = height - image.shape[0], width - image.shape[1]
+        image = cv2.copyMakeBorder(
+            image, 0, missing[0], 0, missing[1], cv2.BORDER_REPLICATE
+        )
+        image = cv2.resize(
+            image, (width // step, height // step), interpolation=cv2.INTER_AREA
+        )
+        middle = np.full(2, (step - 1) / 2)  # of a square
+        shift = matrix[:, :2] @ middle + matrix[:, 2]
+        matrix = np.column_stack([step * matrix[:, :2], shift])
+    return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)

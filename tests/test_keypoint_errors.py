@@ -67,6 +67,15 @@ def test_similarity_is_cocos():
     np.testing.assert_allclose(found.oks(), np.exp(-25 / (2 * area * 0.2**2)))
 
 
+def test_people_who_were_not_found_count():
+    found = people(np.concatenate([TRUTH, np.full_like(TRUTH, np.nan)]))
+    np.testing.assert_array_equal(found.oks(), [1, 0])
+    row = summarize(found)
+    assert row['OKS'] == row['OKS > .5'] == row['AP-like'] == 0.5
+    assert row['PCK@0.2 torso'] == row['PCK@0.1 bbox'] == 0.5
+    assert row['swapped'] == 0
+
+
 def test_people_without_torso_are_left_out_of_what_needs_one():
     found = people(TRUTH, labelled=[True, True, False, False])
     row = summarize(found)

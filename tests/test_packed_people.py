@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from packed import drawn_people
 
 import mmhot.plugin  # noqa: F401 registers
+from mmhot.crops import crop_matrix, unmap_points, warp_smoothly
 from mmhot.datasets import RenderedPeople
 from mmhot.io.coco_people import pack_coco, unpack_coco
 from mmhot.io.json_file import load_json
@@ -68,6 +69,30 @@ def test_crops_hold_the_person_where_the_labels_say(tmp_path):
     assert (image[y, x, 2] - image[y, x, 0]).mean() > 60
     # as high as wide, so it fills the width, less the padding
     assert_allclose(np.diff(people.bboxes[0, ::2]), 96 / 1.35 * 170 / 175, atol=3)
+
+
+def test_what_mmpose_takes_for_visible_stays_labelled(tmp_path):
+    path = unpack_coco(drawn_people(num_keypoints=133), tmp_path)
+    document = load_json(path)
+    hand = document['annotations'][0]['lefthand_kpts']
+    hand[2::3] = [0.1, 0, 0.4, 1, 1.3] + [2] * 16
+    path.write_text(json.dumps(document))
+    people = pack_coco(path, tmp_path / 'images', size=None)
+    left_hand = people.visibility[0, 91:112]
+    assert left_hand.tolist() == [1, 0, 1, 1, 2] + [2] * 16
+
+
+def test_large_people_become_small_without_aliasing(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 900, 3), np.uint8)
+    matrix = crop_matrix(np.array([0, 0, 900, 1200]), (96, 128), 1.0)
+    # a pixel of the crop is about 88 of the picture
+    assert warp_smoothly(noise, matrix, (96, 128)).std() < 1.3 * 73.9 / np.sqrt(88)
+    # and what is seen stays where it is: OpenCV rounds to 1/32 of nine pixels
+    y, x = np.mgrid[:1200, :900].astype(np.float32)
+    seen = warp_smoothly(np.stack([x, y], -1), matrix, (96, 128))
+    inner = np.stack(np.meshgrid(np.arange(4, 92), np.arange(4, 124)), -1)
+    wanted = unmap_points(matrix, inner.astype(float))
+    assert_allclose(seen[4:124, 4:92], wanted, atol=0.15)
 
 
 def test_keypoints_outside_of_a_crop_are_not_labelled(tmp_path):

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from drawn_people import FOLDER
+from mmengine.registry import DefaultScope
+from mmpose.datasets import CocoDataset
 from mmpose.registry import TRANSFORMS
 
 import mmhot.plugin  # noqa: F401 (registers what is built)
 from mmhot.datasets.transforms.epoch_seed import seed_everything
-from mmhot.skeletons import get_skeleton
 
 
 def picture(value=128, size=(64, 48)):
@@ -86,75 +88,25 @@ def test_nothing_is_pasted_at_probability_zero():
     assert (run(paste, 0, **sample()) == 128).all()
 
 
-def standing(box, shade, visible=True):
-    """Somebody upright who fills a box, in a picture of one shade."""
-    x1, y1, x2, y2 = box
-    across = dict(left=(2 * x2 + x1) / 3, right=(2 * x1 + x2) / 3)
-    heights = dict(ear=0.05, shoulder=0.2, elbow=0.35, wrist=0.5)
-    heights |= dict(hip=0.5, knee=0.75, ankle=1.0, eye=0.05, nose=0.05)
-    points = [
-        (
-            across.get(joint.split('_')[0], (x1 + x2) / 2),
-            y1 + heights[joint.split('_')[-1]] * (y2 - y1),
-        )
-        for joint in get_skeleton('coco-17').joints
+def test_pieces_come_from_datasets_that_leave_pictures_on_disk():
+    pipeline = [
+        dict(type='LoadImage'),
+        dict(type='PasteOccluders', prob=1.0, size=(0.5, 0.6)),
     ]
-    return dict(
-        img=np.full((64, 48, 3), shade, np.uint8),
-        bbox=np.float32([box]),
-        keypoints=np.float32([points]),
-        keypoints_visible=np.full((1, 17), visible, np.float32),
-    )
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        dataset = CocoDataset(
+            ann_file=str(FOLDER / 'annotations.json'),
+            data_prefix=dict(img=str(FOLDER)),
+            pipeline=pipeline,
+        )
+    seed_everything(0)
+    pasted = dataset[0]['img']
+    seed_everything(0)
+    dataset.pipeline.transforms[1].prob = 0.0
+    changed = (pasted != dataset[0]['img']).any(-1)
+    assert 0.001 < changed.mean() < 0.5
 
 
-class Neighbour:
-    """A dataset of one person."""
-
-    def __init__(self, **kwargs):
-        self.person = standing((16, 16, 32, 48), shade=255, **kwargs)
-
-    def __len__(self):
-        return 1
-
-    def get_data_info(self, index):
-        return self.person
-
-
-def paste_neighbours(seed, others=None, **kwargs):
-    settings = dict(type='PasteNeighbours', prob=1.0, max_people=1) | kwargs
-    paste = TRANSFORMS.build(settings)
-    before = standing((12, 12, 36, 52), shade=100)
-    image = run(paste, seed, **before, dataset=others or Neighbour())
-    assert (before['img'] == 100).all()
-    return image
-
-
-def test_neighbours_stand_before_or_behind():
-    trunk = np.s_[24:30, 22:27]
-    covered = {
-        before: [
-            (paste_neighbours(seed, before=before)[trunk] > 100).any()
-            for seed in range(20)
-        ]
-        for before in (0.0, 1.0)
-    }
-    assert not any(covered[0.0])
-    assert sum(covered[1.0]) > 5
-    np.testing.assert_array_equal(paste_neighbours(3), paste_neighbours(3))
-
-
-def test_neighbours_have_the_size_that_is_wanted():
-    for size in (0.5, 1.0):
-        areas = [
-            (paste_neighbours(seed, size=(size, size), before=1.0) > 178)[..., 0].sum()
-            for seed in range(30)
-        ]
-        # the box is 24 x 40; their silhouette fills the half of theirs, or more
-        assert 0.4 < max(areas) / (size**2 * 24 * 40) < 1.2
+def test_sizes_of_pieces_must_rise():
     with pytest.raises(ValueError, match='two rising positive numbers'):
-        paste_neighbours(0, size=(1.0, 0.5))
-
-
-def test_of_people_who_are_not_there_nothing_is_pasted():
-    assert (paste_neighbours(0, Neighbour(visible=False)) == 100).all()
-    assert (paste_neighbours(0, prob=0.0) == 100).all()
+        TRANSFORMS.build(dict(type='PasteOccluders', size=(1.0, 0.5)))

@@ -63,13 +63,32 @@ def test_mmpose_models_see_colours_and_places_right(tmp_path):
     assert_allclose(alone[0][0][0], found[0][0][1], atol=1e-4)
 
 
-def test_models_are_told_apart_by_their_files(tmp_path):
+def test_models_are_told_apart_by_what_is_in_them(tmp_path):
     path, weights = write(tmp_path, POSE, red_finder())
     facts = MMPoseEstimator(path, weights).identity
     assert facts['name'] == 'tiny'
-    assert facts['weights'] == str(weights)
     torch.save({'state_dict': red_finder(), 'more': 1}, weights)
+    assert MMPoseEstimator(path, weights).identity == facts
+    changed = red_finder()
+    changed[next(iter(changed))] += 0.01
+    torch.save({'state_dict': changed}, weights)
     assert MMPoseEstimator(path, weights).identity != facts
+    torch.save({'state_dict': red_finder()}, weights)
+    text = path.read_text()
+    path.write_text(f'{text}\nmodel["test_cfg"] = dict(flip_test=True)\n')
+    assert MMPoseEstimator(path, weights).identity != facts
+
+
+def test_shipped_weights_that_change_are_noticed(tmp_path, monkeypatch):
+    path, weights = write(tmp_path, POSE, red_finder())
+    monkeypatch.setattr(
+        'mmhot.checkpoints.shipped_weights', lambda: {'tiny_synth': weights}
+    )
+    facts = MMPoseEstimator(path, 'mmhot://tiny_synth').identity
+    changed = red_finder()
+    changed[next(iter(changed))] += 0.01
+    torch.save({'state_dict': changed}, weights)
+    assert MMPoseEstimator(path, 'mmhot://tiny_synth').identity != facts
 
 
 class FoundByMMDet(nn.Module):

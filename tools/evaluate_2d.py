@@ -99,9 +99,15 @@ def measure(args: argparse.Namespace) -> None:
     if args.out:
         from mmhot.io.atomic import replacing
 
-        numbers = {'model': estimator.name, 'rows': rows, 'reliability': table}
+        # JSON knows no NaN
+        known = {
+            name: {key: None if np.isnan(x) else x for key, x in row.items()}
+            for name, row in rows.items()
+        }
+        numbers = {'model': estimator.name, 'rows': known, 'reliability': table}
+        text = json.dumps(numbers, indent=1, default=float, allow_nan=False)
         with replacing(args.out) as temporary:
-            temporary.write_text(json.dumps(numbers, indent=1, default=float) + '\n')
+            temporary.write_text(f'{text}\n')
     if args.worst:
         from mmhot.visualization.contact_sheet import draw_worst
 

@@ -1,15 +1,12 @@
 """Lifts inputs one after the other with models that are loaded once."""
 
 import argparse
-import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 import mmhot
 from mmhot.apis import Lifter
@@ -22,6 +19,7 @@ from mmhot.video.finished import Finished, load_finished
 from mmhot.video.frames import FrameSource
 from mmhot.video.inputs import ClipInput
 from mmhot.video.pipeline import StageTimes, VideoLifter
+from mmhot.video.sources.identity import fingerprint
 
 from .device import choose_device
 from .errors import explain, is_user_error
@@ -118,10 +116,7 @@ class ClipWorker:
         args = self._args
         lifter = Lifter(args.pose3d, args.pose3d_weights, device=device, keep=args.keep)
         args.say(f'lifter: {lifter.name}')
-        content = hashlib.sha256(lifter.name.encode())
-        for value in lifter.model.state_dict().values():
-            content.update(np.ascontiguousarray(value.cpu().numpy()))
-        self._lifter_digest = content.hexdigest()
+        self._lifter_digest = fingerprint(lifter.model, lifter.name)
         return VideoLifter(
             None,
             lifter,

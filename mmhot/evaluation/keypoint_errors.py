@@ -36,9 +36,13 @@ class LabelledPeople:
     sigmas: np.ndarray
 
     def distances(self, truth: np.ndarray | None = None) -> np.ndarray:
-        """Distances to the labels, or to others, in pixels, (N, K)."""
+        """Distances to the labels, or to others, in pixels, (N, K).
+
+        Of keypoints that were not found they are infinite.
+        """
         truth = self.truth if truth is None else truth
-        return np.linalg.norm(self.predicted - truth, axis=-1)
+        distances = np.linalg.norm(self.predicted - truth, axis=-1)
+        return np.where(np.isnan(distances), np.inf, distances)
 
     def torso_lengths(self) -> np.ndarray:
         """Longest labelled diagonal of each torso, (N,); NaN where there is none."""

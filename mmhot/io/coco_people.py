@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from mmhot.crops import crop_matrix, map_points
+from mmhot.crops import crop_matrix, map_points, warp_smoothly
 
 from .atomic import replacing
 from .existing import require_file
@@ -236,7 +236,8 @@ def _labels(person: dict) -> tuple[np.ndarray, np.ndarray]:
     )
     if _NUM_KEYPOINTS.get(len(triples)) != len(parts):
         raise ValueError(f'a person has {len(triples)} keypoints, not 17 or 133')
-    triples[:, 2] = triples[:, 2].clip(0, 2)
+    # of hands COCO-WholeBody's are fractions, all of which MMPose takes for visible
+    triples[:, 2] = np.ceil(triples[:, 2].clip(0, 2))
     x, y, width, height = np.array(person['bbox'], np.float64)
     box = np.array([x, y, x + width, y + height])
     if not (np.isfinite(triples).all() and np.isfinite(box).all()):
@@ -254,8 +255,7 @@ def _crop(
 ) -> tuple[bytes, np.ndarray, np.ndarray]:
     """Crop one person: image, keypoints (K, 3) and box in the crop's pixels."""
     matrix = crop_matrix(box, size, padding)
-    interpolation = cv2.INTER_AREA if matrix[0, 0] < 0.5 else cv2.INTER_LINEAR
-    crop = cv2.warpAffine(image, matrix, size, flags=interpolation)
+    crop = warp_smoothly(image, matrix, size)
     last = np.array(size, np.float32) - 1
     triples = triples.copy()
     triples[:, :2] = map_points(matrix, triples[:, :2])

@@ -6,7 +6,7 @@ from .detector_noise import DetectorNoise
 from .epoch_seed import EpochSeed
 from .frame_rate import RandomFrameRate
 from .motion_mix import RecombineBodies, ReverseTime
-from .occluders import PasteNeighbours, PasteOccluders
+from .occluders import PasteOccluders
 from .person_crop import InclusiveBox, RandomHalfPerson, RandomScaleRotation
 from .photograph import SeededAlbumentation
 from .virtual_camera import RandomVirtualCamera, VirtualCamera
@@ -17,7 +17,6 @@ __all__ = [
     'DetectorNoise',
     'EpochSeed',
     'InclusiveBox',
-    'PasteNeighbours',
     'PasteOccluders',
     'RandomBoneLengths',
     'RandomFrameRate',

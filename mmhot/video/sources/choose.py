@@ -53,7 +53,7 @@ class PoseSource(NamedTuple):
 
     @property
     def identity(self) -> dict:
-        """What results depend on: names, files with size and date, options."""
+        """What results depend on: names, weights, options."""
         return {
             'detector': self.detector.identity,
             'estimator': self.estimator.identity,

@@ -1,7 +1,11 @@
-"""What tells one 2D model from another, for results that are kept."""
+"""What tells one model from another, for results that are kept."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from torch import nn
 
 
 def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
@@ -9,7 +13,7 @@ def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
 
     Args:
         name (str): Its name.
-        weights (str | Path): Its file, or an address.
+        weights (str | Path): Its file, or what else tells its weights.
         **options (Any): Everything else that changes what it finds.
 
     Returns:
@@ -22,3 +26,23 @@ def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
         facts['weights'] = str(path.resolve())
         facts['file'] = [status.st_size, status.st_mtime_ns]
     return facts
+
+
+def fingerprint(model: nn.Module, *settings: object) -> str:
+    """Tell a model's weights, and how it is set, from all others.
+
+    Weights that come with mmhot keep their name when they change, and downloaded ones
+    their address: only what is in them tells.
+
+    Args:
+        model (nn.Module): With its weights.
+        *settings (object): What else matters, such as parts of its config; written
+            alike if equal.
+
+    Returns:
+        str: A SHA-256 in hexadecimal.
+    """
+    content = hashlib.sha256(repr(settings).encode())
+    for value in model.state_dict().values():
+        content.update(np.ascontiguousarray(value.cpu().numpy()))
+    return content.hexdigest()

@@ -16,7 +16,7 @@ from mmhot.compat import safe_load
 from mmhot.config_reading import read_config_file
 from mmhot.skeletons import get_skeleton
 
-from .identity import identify
+from .identity import fingerprint, identify
 from .model_names import NamedModel, find_detector, find_pose_model
 
 _PERSON = 'person'
@@ -59,6 +59,7 @@ class MMPoseDetector:
             meta = _load(self._model, weights, _OTHER_DETECTOR)
             pipeline = [*config.test_dataloader.dataset.pipeline]
             pipeline[0] = dict(type='mmdet.LoadImageFromNDArray')
+            content = fingerprint(self._model, config.model, pipeline)
             self._pipeline = Compose(pipeline)
         classes = meta.get('classes') or meta.get('CLASSES') or (_PERSON,)
         classes = [classes] if isinstance(classes, str) else list(classes)
@@ -70,7 +71,7 @@ class MMPoseDetector:
         self._model.to(device, memory_format=torch.channels_last)
         self.min_score = min_score
         self.name = named.config.stem
-        self.identity = identify(self.name, weights, min_score=min_score)
+        self.identity = identify(self.name, content, min_score=min_score)
 
     @torch.no_grad()
     def __call__(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -144,7 +145,9 @@ class MMPoseEstimator:
                 )
             meta = _load(self._model, weights, '--pose2d-weights')
             self._meta = meta if 'flip_indices' in meta else self._model.dataset_meta
-            self._pipeline = Compose(config.test_dataloader.dataset.pipeline)
+            pipeline = config.test_dataloader.dataset.pipeline
+            content = fingerprint(self._model, config.model, pipeline)
+            self._pipeline = Compose(pipeline)
         self._model.to(device)
         if isinstance(self._model.head, GTPTHead):
             # others may have batch normalisations that do not belong to what is before
@@ -153,7 +156,7 @@ class MMPoseEstimator:
         self.batch_size = batch_size
         self.name = named.config.stem
         self.skeleton, self.num_keypoints = _skeleton(self._meta, model)
-        self.identity = identify(self.name, weights)
+        self.identity = identify(self.name, content)
 
     @torch.no_grad()
     def __call__(
