@@ -78,6 +78,20 @@ def test_truncated_video_gives_what_it_has(tmp_path):
     assert 5 < count < 20
 
 
+def test_videos_end_where_their_size_changes(tmp_path):
+    parts = [
+        write_video(tmp_path / f'{size[0]}.h264', [picture(n, size) for n in range(6)])
+        for size in ((64, 48), (48, 64))
+    ]
+    joined = tmp_path / 'call.h264'
+    joined.write_bytes(b''.join(part.read_bytes() for part in parts))
+    source = VideoFile(joined)
+    assert {frame.image.shape for frame in source} == {(48, 64, 3)}
+    assert source.ended == (
+        f'{joined} ends at frame 6: it is 48x64 pixels, those before 64x48'
+    )
+
+
 def test_frames_that_are_promised_and_missing_are_told(video):
     source = VideoFile(video)
     source.num_frames = 12

@@ -410,6 +410,28 @@ def test_boxes_are_left_out_as_in_mmpose():
     assert len(detector([None, None])[0][0]) == 3
 
 
+@pytest.mark.parametrize('dimensions', ['flat', 'lifting'])
+def test_slow_detectors_are_asked_as_seldom_as_they_want(dimensions, request, video):
+    find, asked = request.getfixturevalue(dimensions), []
+    find.detector = Seldom(find.detector, asked)
+    assert len(list(find(video, batch_size=3))) == 10
+    assert sum(asked) == 3
+
+
+class Seldom:
+    """A detector that wants to see every fourth frame."""
+
+    name, interval = 'seldom', 4
+    identity = {'name': name}
+
+    def __init__(self, detector, asked):
+        self.detector, self.asked = detector, asked
+
+    def __call__(self, images):
+        self.asked.append(len(images))
+        return self.detector(images)
+
+
 def test_progress_is_shown_if_wanted(models, video, capfd):
     for _ in Inferencer('some.onnx', show_progress=True, device='cpu')(video):
         pass

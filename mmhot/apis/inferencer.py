@@ -96,7 +96,7 @@ class Inferencer:
         self.lifter = None
         if lifts:
             self.lifter = _open_lifter(pose3d, pose3d_weights, device)
-        # boxes of any score: every call has its own threshold
+        # boxes of any score, but of 'scan': every call has its own threshold
         self.detector, self.estimator = open_pose_source(
             *(pose2d, pose2d_weights, det_model, det_weights, device), min_score=0.0
         )

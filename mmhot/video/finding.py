@@ -122,17 +122,32 @@ class Finder:
         """Find the people of consecutive frames, in boxes if these are known."""
         if not frames:
             return
-        images = [frame.image for frame in frames]
-        if self.det_every > 1:
-            for frame in frames:
-                before = found.people[-1] if found.people else None
-                found.people.append(self.follow(frame, before))
-        elif frames[-1].index < len(known):
+        if frames[-1].index < len(known):
             boxes = known[frames[0].index : frames[-1].index + 1]
-            found.people += self._in_boxes(images, boxes)
+            found.people += self._in_boxes([frame.image for frame in frames], boxes)
         else:
-            found.people += self.find(images)
+            before = found.people[-1] if found.people else None
+            found.people += self.look(frames, before)
         found.times += [frame.time for frame in frames]
+
+    def look(self, frames: list[Frame], before: People | None) -> list[People]:
+        """Find the people of consecutive frames.
+
+        Args:
+            frames (list[Frame]): They go through the models together, if the detector
+                sees each of them.
+            before (People, optional): Of the frame before the first.
+
+        Returns:
+            list[People]: Of each frame.
+        """
+        if self.det_every == 1:
+            return self.find([frame.image for frame in frames])
+        found = []
+        for frame in frames:
+            before = self.follow(frame, before)
+            found.append(before)
+        return found
 
     def follow(self, frame: Frame, before: People | None) -> People:
         """Find the people of a frame by itself.

@@ -97,7 +97,7 @@ class VideoFile:
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the start."""
         self.ended, self.num_damaged = None, 0
-        index, first = 0, None
+        index, first, shape = 0, None, None
         with self._open() as container:
             stream = container.streams.video[0]
             stream.thread_type = 'AUTO'
@@ -110,10 +110,16 @@ class VideoFile:
                 except (av.error.FFmpegError, OSError, ValueError) as error:
                     self.ended = self._report(index, error)
                     return
+                image = upright(frame)
+                shape = shape or image.shape
+                if image.shape != shape:
+                    self.ended = f'{self.label} ends at frame {index}: '
+                    self.ended += _compare(image.shape, shape)
+                    return
                 time = index / self.fps if frame.time is None else frame.time
                 first = time if first is None else first
                 self.num_damaged += bool(frame.is_corrupt)
-                yield Frame(index, time - first, upright(frame))
+                yield Frame(index, time - first, image)
                 index += 1
         if self.num_frames and index < self.num_frames - 1:
             self.ended = f'{self.label} ends after {index} of {self.num_frames} frames'
@@ -196,13 +202,16 @@ class Pictures:
                 self.ended = f'stopped before picture {index}: {error}'
                 return
             if shape not in (None, image.shape):
-                self.ended = (
-                    f'stopped before {path}: it is {image.shape[1]}x{image.shape[0]} '
-                    f'pixels, those before {shape[1]}x{shape[0]}'
-                )
+                self.ended = f'stopped before {path}: {_compare(image.shape, shape)}'
                 return
             shape = image.shape
             yield Frame(index, index / self.fps, image)
+
+
+def _compare(shape: tuple[int, ...], before: tuple[int, ...]) -> str:
+    """Say how large a picture is, and how large those before it."""
+    sizes = f'it is {shape[1]}x{shape[0]} pixels, those before'
+    return f'{sizes} {before[1]}x{before[0]}'
 
 
 def read_image(path: str | Path) -> np.ndarray:

@@ -68,9 +68,10 @@ class Finder2D:
     def of_film(self, film: FrameSource, progress: Progress) -> Iterator[Shot]:
         """Find and recognise the people of a film, frame by frame."""
         tracker, frames = Tracker(film.fps), iter(film)
-        read = 0
+        read, before = 0, None
         while batch := list(islice(frames, self._finder.batch_size)):
-            found = self._finder.find([frame.image for frame in batch])
+            found = self._finder.look(batch, before)
+            before = found[-1]
             for frame, people in zip(batch, found, strict=True):
                 ids = tracker.recognise(people, frame.index)
                 people, ids = people.take(ids >= 0), ids[ids >= 0]

@@ -28,6 +28,11 @@ class BoxFilter:
         return self.detector.name
 
     @property
+    def interval(self) -> int:
+        """Every so many frames it is asked, unless told otherwise."""
+        return getattr(self.detector, 'interval', 1)
+
+    @property
     def identity(self) -> dict:
         """What results depend on."""
         thresholds = {'bbox_thr': self.bbox_thr, 'nms_thr': self.nms_thr}

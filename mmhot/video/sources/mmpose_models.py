@@ -21,7 +21,8 @@ from .model_names import NamedModel, find_detector, find_pose_model
 
 _PERSON = 'person'
 _OTHER_DETECTOR = (
-    '--det-weights, or another --det-model, such as an .onnx file or whole_image'
+    '--det-weights, or another --det-model: scan, which comes with mmhot, an .onnx '
+    'file, or whole_image'
 )
 
 
