@@ -81,6 +81,8 @@ def test_bad_arguments_are_one_line(tmp_path, args, message):
     [
         (['--without-clips', 'S02/', 'S11/'], 'no clip is left of'),
         (['--without-clips', 'S99/'], "no clip begins with 'S99/', to be left out"),
+        (['--only-clips', 'S99/'], "no clip begins with 'S99/', to be taken"),
+        (['--only-clips', 'S02/', '--without-clips', 'S02/'], 'no clip is left of'),
         (['--panoramas', 'nowhere.tgz'], 'nowhere.tgz does not exist'),
         (['--without-panoramas', 'citty'], 'there is no panorama citty'),
     ],

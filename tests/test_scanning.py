@@ -73,6 +73,14 @@ def test_people_are_found_once_each(people):
         assert (scores > 0.5).all()
 
 
+def test_a_child_before_a_parent_is_somebody_else():
+    parent, child = (60, 10, 140, 220), (65, 120, 100, 205)
+    around = [np.add(box, [-5, -5, 5, 5]) for box in (parent, child)]
+    detector = ScanningDetector(Estimator(parent, child), Suspicious(*around))
+    [(boxes, _)] = detector([PICTURE])
+    assert sorted(boxes[:, 3].round()) == [214, 240]
+
+
 def test_scores_are_those_of_both():
     person = (60, 80, 100, 170)
     detector = ScanningDetector(Estimator(person), Suspicious((50, 70, 110, 180)))

@@ -66,6 +66,12 @@ def parse_args() -> argparse.Namespace:
         help='leave out clips whose names begin like this, such as S02/',
     )
     parser.add_argument(
+        '--only-clips',
+        nargs='+',
+        metavar='START',
+        help='take only clips whose names begin like this',
+    )
+    parser.add_argument(
         '--without-panoramas',
         nargs='+',
         default=[],
@@ -93,6 +99,7 @@ def run(args: argparse.Namespace) -> None:
         motions=tuple(map(str, args.motions)),
         panoramas=args.panoramas and str(args.panoramas),
         without_clips=tuple(args.without_clips),
+        only_clips=args.only_clips and tuple(args.only_clips),
         without_panoramas=tuple(args.without_panoramas),
         people=args.people,
         bodies=args.bodies,

@@ -51,6 +51,8 @@ class Recipe:
         bodies (int): Shapes to draw from.
         seed (int): Of all chance.
         photographs (bool): Whole ones with everybody in them, instead of crops.
+        only_clips (tuple[str], optional): Beginnings of clips' names that are taken;
+            by default all are.
     """
 
     motions: tuple[str, ...]
@@ -61,6 +63,7 @@ class Recipe:
     bodies: int
     seed: int
     photographs: bool = False
+    only_clips: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -68,17 +71,19 @@ class Recipe:
         return f'{"photographs" if self.photographs else "people"}_seed{self.seed}'
 
     def read_clips(self) -> dict[str, np.ndarray]:
-        """Clips that are not left out."""
+        """Clips that are taken and not left out."""
         clips = {}
         for path in self.motions:
             clips |= read_mocap_clips(Path(path))
-        for start in self.without_clips:
+        only = self.only_clips or ()
+        for start in (*self.without_clips, *only):
             if not any(name.startswith(start) for name in clips):
-                raise ValueError(f'no clip begins with {start!r}, to be left out')
+                what = 'taken' if start in only else 'left out'
+                raise ValueError(f'no clip begins with {start!r}, to be {what}')
         left = {
             name: clip
             for name, clip in clips.items()
-            if not name.startswith(self.without_clips)
+            if name.startswith(only or '') and not name.startswith(self.without_clips)
         }
         if not left:
             raise ValueError(f'no clip is left of {", ".join(self.motions)}')

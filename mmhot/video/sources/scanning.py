@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmhot.video.people import Detector, PoseEstimator
+from mmhot.video.similarity import compare_people
 
 from .identity import identify
 
@@ -26,8 +27,9 @@ _BATCH = 32
 _ROOM = 0.1
 # Keypoints count whose confidence is this part of the surest one's.
 _SURE = 0.4
-# Of two boxes of which one covers so much of the other, one is of the same person.
-_SAME = 0.6
+# Of two boxes of which one covers so much of the other, with keypoints so similar, one
+# is of the same person.
+_SAME, _ALIKE = 0.6, 0.2
 
 
 @dataclass
@@ -73,27 +75,34 @@ class ScanningDetector:
     ) -> tuple[np.ndarray, np.ndarray]:
         suspects = np.argsort(-scores, kind='stable')[:_MOST]
         boxes, scores = boxes[suspects], scores[suspects]
-        boxes, sure = self._look(image, boxes)
+        if not len(boxes):
+            return boxes, scores
+        boxes, sure, _ = self._look(image, boxes)
         own, look = _POWERS
         scores = scores**own * sure**look
         kept = scores * sure**look > _MAYBE
         boxes, scores = boxes[kept], scores[kept]
-        _, sure = self._look(image, boxes)
+        if not len(boxes):
+            return boxes, scores
+        _, sure, points = self._look(image, boxes)
         scores = scores * sure**look
-        kept = scores >= self.min_score
-        return _distinct(boxes[kept], scores[kept])
+        kept = np.flatnonzero(scores >= self.min_score)
+        kept = kept[_distinct(boxes[kept], scores[kept], points[kept])]
+        return boxes[kept], scores[kept]
 
     def _look(
         self, image: np.ndarray, boxes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes (P, 4) around what is in boxes, and mean confidences (P,)."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Boxes (P, 4) around who is in boxes, mean confidences (P,), keypoints."""
         look = getattr(self.estimator, 'glance', self.estimator)
-        around, scores = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
+        keypoints, scores = [], []
         for first in range(0, len(boxes), _BATCH):
             [(points, sure)] = look([image], [boxes[first : first + _BATCH]])
-            around.append(_around(points, sure, image.shape[1::-1]))
-            scores.append(sure.mean(1))
-        return np.concatenate(around), np.concatenate(scores)
+            keypoints.append(points)
+            scores.append(sure)
+        keypoints, scores = np.concatenate(keypoints), np.concatenate(scores)
+        around = _around(keypoints, scores, image.shape[1::-1])
+        return around, scores.mean(1), keypoints
 
 
 def _around(
@@ -108,16 +117,19 @@ def _around(
     return np.concatenate([low, high], 1).astype(np.float32)
 
 
-def _distinct(boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Leave out the less sure of those that cover each other, the surest first."""
-    order = np.argsort(-scores, kind='stable')
+def _distinct(boxes: np.ndarray, scores: np.ndarray, points: np.ndarray) -> list[int]:
+    """Who is left without the less sure of those who are the same, the surest first."""
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     shared = (high - low).clip(0).prod(-1)
     area = shared.diagonal()
     same = shared > _SAME * np.minimum(area[:, None], area)
-    kept = []
-    for person in order:
+    corners = boxes.reshape(-1, 2, 2)
+    seen = np.concatenate([points, corners], 1)
+    _, similar = compare_people(seen[:, None], seen, np.ones(seen.shape[:2], bool))
+    same &= similar >= _ALIKE
+    kept: list[int] = []
+    for person in np.argsort(-scores, kind='stable'):
         if not same[person, kept].any():
             kept.append(person)
-    return boxes[kept], scores[kept]
+    return kept
