@@ -3,9 +3,9 @@
 import official_weights
 import pytest
 import torch
-import torch.nn.functional as F
 from mmpose.registry import MODELS
 from published import build_published, load_fixture
+from published_networks import PublishedNetwork
 from torch import nn
 from torch.testing import assert_close
 
@@ -82,25 +82,14 @@ def published_state(frames, dims, layers, pruning=None):
     return official_weights.state_dict({'state': state, 'seed': 0})
 
 
-class PublishedMotionAGFormer:
+class PublishedMotionAGFormer(PublishedNetwork):
     """The published network as its specification tells it, slow and in float64."""
 
+    eps = 1e-5
+
     def __init__(self, state, heads, neighbours):
-        self.state = {key: torch.from_numpy(x).double() for key, x in state.items()}
+        super().__init__(state)
         self.heads, self.neighbours = heads, neighbours
-
-    def linear(self, key, x):
-        return F.linear(x, self.state[f'{key}.weight'], self.state.get(f'{key}.bias'))
-
-    def norm(self, key, x):
-        leaves = (self.state[f'{key}.{leaf}'] for leaf in ('weight', 'bias'))
-        return F.layer_norm(x, x.shape[-1:], *leaves)
-
-    def attend(self, key, q, k, v):
-        split = (x.unflatten(-1, (self.heads, -1)).transpose(-3, -2) for x in (q, k, v))
-        q, k, v = split
-        weights = (q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5).softmax(-1)
-        return self.linear(f'{key}.proj', (weights @ v).transpose(-3, -2).flatten(-2))
 
     def adjacency(self, x, is_temporal):
         if is_temporal:
@@ -127,13 +116,11 @@ class PublishedMotionAGFormer:
     def block(self, key, x):
         normed, is_temporal = self.norm(f'{key}.norm1', x), 'temporal' in key
         if 'att_' in key:
-            qkv = self.linear(f'{key}.mixer.qkv', normed).chunk(3, -1)
-            mixed = self.attend(f'{key}.mixer', *qkv)
+            mixed = self.attention(f'{key}.mixer', normed, self.heads)
         else:
             mixed = self.convolve(f'{key}.mixer', normed, is_temporal)
         x = x + self.state[f'{key}.layer_scale_1'] * mixed
-        hidden = F.gelu(self.linear(f'{key}.mlp.fc1', self.norm(f'{key}.norm2', x)))
-        hidden = self.linear(f'{key}.mlp.fc2', hidden)
+        hidden = self.mlp(f'{key}.mlp', self.norm(f'{key}.norm2', x))
         return x + self.state[f'{key}.layer_scale_2'] * hidden
 
     def layer(self, index, x):
@@ -153,13 +140,7 @@ class PublishedMotionAGFormer:
                 x = x[torch.arange(len(kept))[:, None], kept]
                 x = x + self.state['pos_embed_token'][:, :, None]
             x = self.layer(index, x)
-        x = self.norm('norm', x)
-        if kept is not None:
-            token, x = self.state['x_token'][:, None], x.transpose(1, 2)
-            qkv = (token.expand(*x.shape[:2], -1, -1), x, x)
-            roles = zip('qkv', qkv, strict=True)
-            qkv = [self.linear(f'cross_attention.linear_{n}', y) for n, y in roles]
-            x = (token + self.attend('cross_attention', *qkv)).transpose(1, 2)
+        x = self.recover(self.norm('norm', x), self.heads)
         return self.linear('head', self.linear('rep_logit.fc', x).tanh())
 
 
