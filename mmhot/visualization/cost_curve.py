@@ -11,6 +11,7 @@ _KEYS = ('group', 'method', 'macs', 'errors')
 # Changes beyond this many per cent are drawn at the upper edge and said in the legend,
 # so that those that matter can be told apart.
 _MOST = 12
+_COLUMNS = 3
 # in the order in which methods come; told apart by marker as well as by colour
 _STYLES = (
     ('#2f6fde', 'o'),
@@ -21,6 +22,8 @@ _STYLES = (
     ('#5b6573', 'P'),
     ('#c2418b', 'X'),
     ('#2aa6b8', 'p'),
+    ('#7a4b2a', '<'),
+    ('#4a6b1f', '>'),
 )
 
 
@@ -97,19 +100,23 @@ def draw_cost_curve(document: dict, path: str | Path) -> None:
     methods = [method for method in methods if method != 'none']
     styles = {method: _STYLES[i % len(_STYLES)] for i, method in enumerate(methods)}
     styles['none'] = ('#20252b', '*')
-    figure = Figure(figsize=(4.6 * len(groups), 3.8), layout='constrained')
+    columns = min(len(groups), _COLUMNS)
+    rows = -(-len(groups) // columns)
+    figure = Figure(figsize=(4.6 * columns, 3.8 * rows), layout='constrained')
     canvas = FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(groups), squeeze=False)[0]
-    for panel, group in zip(panels, groups, strict=True):
-        for method, rows in relative(points, group).items():
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for panel in panels.flat[len(groups) :]:
+        panel.remove()
+    for panel, group in zip(panels.flat, groups, strict=False):
+        for method, found in relative(points, group).items():
             colour, marker = styles[method]
             name = 'all frames' if method == 'none' else method
-            shown = rows[:, 1].clip(max=_MOST)
-            beyond = [f'{change:+.0f} %' for change in rows[rows[:, 1] > _MOST, 1]]
+            shown = found[:, 1].clip(max=_MOST)
+            beyond = [f'{change:+.0f} %' for change in found[found[:, 1] > _MOST, 1]]
             name = ': '.join([name, ', '.join(beyond)]) if beyond else name
-            spread = np.abs(rows[:, 2:] - rows[:, 1:2]).T * (rows[:, 1] <= _MOST)
+            spread = np.abs(found[:, 2:] - found[:, 1:2]).T * (found[:, 1] <= _MOST)
             panel.errorbar(
-                *(100 * rows[:, 0], shown, spread),
+                *(100 * found[:, 0], shown, spread),
                 color=colour,
                 marker=marker,
                 markersize=11 if method == 'none' else 6,
@@ -122,7 +129,8 @@ def draw_cost_curve(document: dict, path: str | Path) -> None:
         panel.set_xlabel('multiply-adds, % of those of all frames')
         panel.grid(alpha=0.25, linewidth=0.6)
         panel.legend(fontsize=8)
-    panels[0].set_ylabel(f'change of {document["error"]}, %')
+    for panel in panels[:, 0]:
+        panel.set_ylabel(f'change of {document["error"]}, %')
     with replacing(path) as temporary, temporary.open('wb') as file:
         canvas.print_png(file, metadata={'Software': None})
 
