@@ -76,6 +76,7 @@ def write_files(folder):
     ids=lambda name: name.split('/')[-1].split('_')[0],
 )
 def config(request, tmp_path, pytestconfig):
+    torch.manual_seed(0)
     write_files(tmp_path)
     path = pytestconfig.rootpath / 'configs/body_3d_keypoint' / request.param
     config = Config.fromfile(path)
