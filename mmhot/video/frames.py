@@ -111,11 +111,11 @@ class VideoFile:
                     self.ended = self._report(index, error)
                     return
                 image = upright(frame)
-                shape = shape or image.shape
-                if image.shape != shape:
-                    self.ended = f'{self.label} ends at frame {index}: '
-                    self.ended += _compare(image.shape, shape)
+                if shape not in (None, image.shape):
+                    change = _compare(image.shape, shape)
+                    self.ended = f'{self.label} ends at frame {index}: {change}'
                     return
+                shape = image.shape
                 time = index / self.fps if frame.time is None else frame.time
                 first = time if first is None else first
                 self.num_damaged += bool(frame.is_corrupt)
