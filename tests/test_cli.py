@@ -169,6 +169,28 @@ def test_commands_speak_unless_quiet(fake_command, capsys):
     assert capsys.readouterr().out == 'done\n'
 
 
+@pytest.mark.parametrize(
+    ('chosen', 'expected'),
+    [
+        ({}, '10000'),
+        ({'GOMP_SPINCOUNT': '5'}, '5'),
+        ({'OMP_WAIT_POLICY': 'active'}, None),
+    ],
+)
+def test_threads_sleep_sooner_unless_told_how_to_wait(
+    chosen, expected, fake_command, monkeypatch
+):
+    seen = []
+    fake_command.run = lambda args: seen.append(os.environ.get('GOMP_SPINCOUNT'))
+    for name in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY'):
+        monkeypatch.setenv(name, '')  # so that what the command sets is undone
+        monkeypatch.delenv(name)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    assert main(['try-it']) == 0
+    assert seen == [expected]
+
+
 def test_unknown_device_is_refused():
     with pytest.raises(ValueError, match=r"no device 'gpu' here, only cpu"):
         choose_device('gpu')

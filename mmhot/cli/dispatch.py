@@ -8,6 +8,7 @@ from importlib import import_module
 
 import mmhot
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.threads import wait_less_actively
 
 COMMANDS = ('infer', 'lift', 'ui', 'show-pruning', 'list', 'doctor')
 """Names of the commands, in the order of ``mmhot --help``.
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if extras:
         command.refuse(extras)
     args.say = _say_nothing if args.quiet else print_line
+    wait_less_actively()
     return run_safely(command.prog, partial(args.run, args))
 
 
