@@ -39,6 +39,10 @@ class Skeleton:
     flip_pairs: tuple[tuple[int, int], ...]
     groups: Mapping[str, tuple[str, ...]]
 
+    def __reduce__(self) -> tuple:
+        """Copy and pickle by name: there is one of each."""
+        return get_skeleton, (self.name,)
+
     @property
     def num_keypoints(self) -> int:
         """Number of joints K."""

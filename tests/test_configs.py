@@ -128,6 +128,7 @@ def test_config_builds_a_detector_that_runs(path):
 def test_labels_are_those_that_the_estimator_decodes(topdown_config):
     config = topdown_config
     decoder = KEYPOINT_CODECS.build(config.model.head.decoder)
+    assert tuple(config.codec.input_size) == decoder.input_size
     for split in ('train', 'val', 'test'):
         pipeline = config[f'{split}_dataloader'].dataset.pipeline
         steps = {step['type']: step for step in pipeline}

@@ -1,5 +1,6 @@
 """Random numbers of an epoch, and a whole training on two real clips."""
 
+from importlib import import_module
 from types import SimpleNamespace
 
 import mocap
@@ -9,6 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from torch import nn
 
 from mmhot.datasets.transforms import EpochSeed
 from mmhot.engine import ChannelsLastHook, EpochSeedHook
@@ -34,11 +36,18 @@ def loader(num_workers, persistent):
     return Runner.build_dataloader(settings, seed=0)
 
 
+def runner_at(seed, epoch, data, model=None):
+    """As much of a Runner as the hook asks for."""
+    return SimpleNamespace(
+        seed=seed, epoch=epoch, train_dataloader=data, model=model or nn.Module()
+    )
+
+
 def epochs(numbers, num_workers=0, persistent=False, seed=0):
     """Inputs of the given epochs, each (24, T, K, 2)."""
     data, hook, inputs = loader(num_workers, persistent), EpochSeedHook(), []
     for epoch in numbers:
-        runner = SimpleNamespace(seed=seed, epoch=epoch, train_dataloader=data)
+        runner = runner_at(seed, epoch, data)
         hook.before_train_epoch(runner)
         data.sampler.set_epoch(epoch)
         inputs.append(torch.cat([mocap.inputs_of(batch) for batch in data]))
@@ -80,7 +89,7 @@ def test_datasets_within_others_are_reached():
     joined = SimpleNamespace(datasets=[parts[0], SimpleNamespace(dataset=parts[1])])
     joined.pipeline = parts[2].pipeline
     data = SimpleNamespace(dataset=joined)
-    runner = SimpleNamespace(seed=7, epoch=4, train_dataloader=data)
+    runner = runner_at(7, 4, data)
     EpochSeedHook().before_train_epoch(runner)
     for part in parts:
         assert part.pipeline.transforms[0].announced.tolist() == [7, 5, 0]
@@ -96,12 +105,34 @@ def test_workers_draw_different_numbers():
     assert draws == list(data)
 
 
+def test_joined_pipelines_seed_a_worker_once():
+    parts = [SeededDraw() for _ in range(3)]
+    for part in parts:
+        part.seed.announce(3, 0, 0)
+    data = torch.utils.data.DataLoader(
+        [0, 1, 2, 0, 2, 1], num_workers=1, collate_fn=lambda batch: parts[batch[0]](0)
+    )
+    draws = list(data)
+    assert len(set(draws)) == 6
+    assert draws == list(data)
+
+
+@pytest.mark.parametrize('package', ['mmdet', 'mmpose'])
+def test_sizes_of_batches_are_forgotten(package):
+    resize = import_module(f'{package}.models.data_preprocessors').BatchSyncRandomResize
+    model = nn.Sequential(resize(random_size_range=(32, 64)))
+    model[0]._input_size = (32, 32)
+    data = SimpleNamespace(dataset=None)
+    EpochSeedHook().before_train_epoch(runner_at(0, 1, data, model))
+    assert model[0]._input_size is None
+
+
 def drawn_by_main(seed, epoch, rank, monkeypatch):
     monkeypatch.setattr('mmhot.engine.hooks.epoch_seed_hook.get_rank', lambda: rank)
     transforms = [EpochSeed()]
     pipeline = SimpleNamespace(transforms=transforms)
     data = SimpleNamespace(dataset=SimpleNamespace(pipeline=pipeline))
-    runner = SimpleNamespace(seed=seed, epoch=epoch, train_dataloader=data)
+    runner = runner_at(seed, epoch, data)
     EpochSeedHook().before_train_epoch(runner)
     announced = transforms[0].announced.tolist()
     assert announced == [seed, epoch + 1, rank]

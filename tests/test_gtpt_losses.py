@@ -142,6 +142,16 @@ def test_guidance_is_cross_entropy_of_all_heads_with_the_keypoints_patch():
     torch.testing.assert_close(guidance(logits, weights=weights), 0.5 * wanted[0])
 
 
+def test_guidance_of_who_is_not_there_is_towards_all_patches_alike():
+    flat = torch.full((1, 1, 12), 1 / 12), torch.full((1, 1, 16), 1 / 16)
+    logits = torch.zeros(1, 1, 3, 4, requires_grad=True)
+    kept, weights = torch.arange(4)[None], torch.full((1, 1), 0.3)
+    loss = PatchGuidance()(logits, kept, flat, weights, grid=(2, 2))
+    loss.backward()
+    torch.testing.assert_close(loss, 0.3 * torch.tensor(4.0).log())
+    assert logits.grad.abs().max() < 1e-7
+
+
 def test_guidance_leaves_out_keypoints_whose_patch_was_pruned():
     logits = torch.randn(1, 2, 3, 2, requires_grad=True)
     torch.testing.assert_close(

@@ -108,6 +108,25 @@ def test_fitted_confidences_rise_and_are_right():
     assert after < 0.02
 
 
+def test_surest_keypoints_are_no_surer_than_they_are_right():
+    rng = np.random.default_rng(0)
+    scores = np.minimum(rng.uniform(0, 1.6, 20_000), 1)  # many are clipped
+    right = rng.uniform(size=20_000) < 0.6 * scores
+    known, wanted = fit_confidence(scores, right)
+    assert known[0] == 0
+    assert known[-1] == 1
+    assert np.diff(known).min() > 0
+    np.testing.assert_allclose(
+        np.interp([0.5, 0.9, 1], known, wanted), [0.3, 0.54, 0.6], atol=0.03
+    )
+
+
+def test_keypoints_of_one_score_get_their_share():
+    right = np.arange(40) % 4 < 3
+    known, wanted = fit_confidence(np.full(40, 0.25), right)
+    assert (known, wanted) == ((0, 0.25, 1), (0, 0.75, 0.75))
+
+
 def test_few_keypoints_fit_no_curve():
     with pytest.raises(ValueError, match='5 keypoints are too few for 8 knots'):
         fit_confidence(np.zeros(5), np.zeros(5, bool))

@@ -5,6 +5,7 @@ import re
 import runpy
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -95,6 +96,23 @@ def test_people_without_labels_are_left_out(tmp_path):
         read_labelled('MpiiDataset', f'{tmp_path}/mpii.json', f'{tmp_path}/')
 
 
+def test_labels_that_the_model_lacks_are_told_before_it_runs(tmp_path):
+    labels = np.zeros((14, 3), int)
+    labels[12:] = 50, 50, 2  # the top of the head and the neck
+    box = dict(bbox=[20, 20, 60, 60], iscrowd=0, num_keypoints=2)
+    person = dict(id=1, image_id=1, category_id=1, area=9.0, **box)
+    content = dict(
+        images=[dict(id=1, file_name='0.jpg', width=99, height=99)],
+        annotations=[person | dict(keypoints=labels.ravel().tolist())],
+        categories=[dict(id=1, name='person')],
+    )
+    path = tmp_path / 'crowd.json'
+    path.write_text(json.dumps(content))
+    pictures = read_labelled('CrowdPoseDataset', str(path), f'{tmp_path}/')
+    with pytest.raises(ValueError, match=r'crowd\.json has no labels of keypoints'):
+        predict(SimpleNamespace(skeleton='coco-17'), pictures)
+
+
 @pytest.mark.parametrize(
     ('kind', 'content'),
     [('CocoDataset', '[]'), ('MpiiDataset', '{"images": []}'), ('CocoDataset', '{}')],
@@ -113,6 +131,7 @@ def test_files_of_another_kind_are_named(tmp_path, kind, content):
         (['--limit', '-1'], '--limit must be at least 1, got -1'),
         (['--device', 'foo'], "there is no device 'foo' here"),
         ([], 'nowhere.json does not exist'),
+        (['--out', '.'], r'--out: \. is no ordinary file'),
         (['--fit-confidence'], '--fit-confidence: .* has a score_curve already'),
     ],
 )

@@ -41,6 +41,12 @@ def test_steps_of_matrices_have_like_singular_values():
     torch.testing.assert_close(step, length, rtol=0.35, atol=0)
 
 
+def test_later_groups_are_refused():
+    optimizer = MuonAdamW(network().parameters(), lr=RATE)
+    with pytest.raises(ValueError, match='no groups after it was made'):
+        optimizer.add_param_group(dict(params=network().parameters()))
+
+
 def test_what_is_no_matrix_takes_adamws_steps():
     ours, theirs = network(), network()
     for model in (ours, theirs):

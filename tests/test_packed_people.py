@@ -1,8 +1,10 @@
 """Packed people: files, COCO folders, and the dataset."""
 
 import json
+import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -93,6 +95,18 @@ def test_large_people_become_small_without_aliasing(tmp_path):
     inner = np.stack(np.meshgrid(np.arange(4, 92), np.arange(4, 124)), -1)
     wanted = unmap_points(matrix, inner.astype(float))
     assert_allclose(seen[4:124, 4:92], wanted, atol=0.15)
+
+
+def test_cameras_project_into_crops(tmp_path):
+    people = drawn_people()
+    cameras = np.tile(np.float32([[300, 0, 90], [0, 310, 130], [0, 0, 1]]), (4, 1, 1))
+    rays = np.insert(people.keypoints, 2, 1, axis=-1) @ np.linalg.inv(cameras[0]).T
+    people = replace(people, extras={'rays': rays, 'K': cameras})
+    path = unpack_coco(people, tmp_path)
+    crops = pack_coco(path, tmp_path / 'images', size=(96, 128), min_height=100)
+    assert_array_equal(crops.extras['rays'], rays)
+    seen = np.einsum('nij,nkj->nki', crops.extras['K'], rays)
+    assert_allclose(seen[..., :2] / seen[..., 2:], crops.keypoints, atol=0.02)
 
 
 def test_keypoints_outside_of_a_crop_are_not_labelled(tmp_path):
@@ -212,7 +226,8 @@ def test_boxes_are_cut_and_left_out_as_in_mmpose(tmp_path):
 
 
 def test_small_people_are_left_out(tmp_path):
-    path = coco_folder(tmp_path, [10, 10, 20, 20], [5, 5, 30, 19.9], [8, 5, 9, 30])
+    boxes = [[10, 10, 20, 20], [5, 5, 30, 19.9], [8, 5, 9, 30], [9, -90, 9, 100]]
+    path = coco_folder(tmp_path, *boxes)
     people = pack_coco(path, tmp_path, size=None, min_height=20)
     assert people.bboxes.tolist() == [[10, 10, 30, 30], [8, 5, 17, 35]]
     with pytest.raises(ValueError, match='at least 31 pixels high'):
@@ -307,6 +322,20 @@ def test_hidden_points_count_except_where_told(shard):
 def test_other_skeletons_are_refused(shard, skeleton):
     with pytest.raises(ValueError, match='skeleton must be one of coco-17'):
         RenderedPeople(ann_file=str(shard), skeleton=skeleton)
+
+
+def test_descriptions_of_other_skeletons_are_refused(shard):
+    described = dict(from_file='configs/_base_/datasets/coco_wholebody.py')
+    with pytest.raises(ValueError, match="133 keypoints, skeleton 'coco-17' has 17"):
+        RenderedPeople(ann_file=str(shard), metainfo=described)
+
+
+def test_datasets_can_be_copied(shard):
+    dataset = RenderedPeople(ann_file=str(shard))
+    copy = pickle.loads(pickle.dumps(dataset))
+    assert copy.skeleton is dataset.skeleton
+    assert_array_equal(copy[1]['img'], dataset[1]['img'])
+    assert len(dataset.get_subset([0, 2])) == 2
 
 
 def test_body_shards_lack_the_whole_body(tmp_path):

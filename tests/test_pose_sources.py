@@ -135,7 +135,11 @@ def test_mmdet_detectors_find_people_only(tmp_path, monkeypatch):
         (lambda state: state.popitem(), r'another model: head\.final_layer\.bias is m'),
         (
             lambda state: state.update({'head.final_layer.bias': torch.zeros(5)}),
-            r'another model: size mismatch for head\.final_layer\.bias',
+            r'another model: head\.final_layer\.bias is \(5,\) instead of',
+        ),
+        (
+            lambda state: state['head.final_layer.bias'].fill_(np.inf),
+            r'tiny\.pth is damaged: head\.final_layer\.bias is not finite',
         ),
         (lambda state: state.clear(), r'tiny\.pth is a checkpoint of another model'),
     ],
@@ -146,6 +150,13 @@ def test_weights_of_other_models_are_refused(tmp_path, change, message):
     with pytest.raises(ValueError, match=message) as error:
         MMPoseEstimator(*write(tmp_path, POSE, state))
     assert '\n' not in str(error.value)
+
+
+def test_weights_for_pictures_of_another_size_are_refused():
+    small = FOLDER / 'configs/body_2d_keypoint/gtpt/rendered'
+    small /= 'gtpt_t_1xb32-20e_rendered-128x96.py'
+    with pytest.raises(ValueError, match='another model: head.*instead of'):
+        MMPoseEstimator(small, 'mmhot://gtpt-t_coco17_synth')
 
 
 def test_models_of_other_bodies_are_refused(tmp_path):

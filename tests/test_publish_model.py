@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from lifters import lifter_config, random_state
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
 
 from mmhot.apis import Lifter
 from mmhot.compat import safe_load
+from mmhot.config_reading import read_config_file
 
 ROOT = Path(__file__).parents[1]
 
@@ -63,6 +66,46 @@ def test_settings_may_be_those_of_another_config(publish, tmp_path):
     code, said = publish(source, target, '--config', tmp_path / 'gone.py')
     assert code == 2
     assert 'gone.py' in said
+
+
+def test_weights_and_settings_must_fit(publish, tmp_path):
+    config, other = lifter_config(), lifter_config()
+    other.model.backbone.depth += 1
+    meta = dict(cfg=config.pretty_text, dataset_meta=dict(), epoch=3, iter=30)
+    state = random_state(config)
+    source, target = tmp_path / 'epoch_3.pth', tmp_path / 'small.pth'
+    other.dump(tmp_path / 'other.py')
+    torch.save(dict(meta=meta, state_dict=state), source)
+    code, said = publish(source, target, '--config', tmp_path / 'other.py')
+    assert code == 2
+    assert 'epoch_3.pth is a checkpoint of another model' in said
+    next(iter(state.values())).fill_(1e6)
+    torch.save(dict(meta=meta, state_dict=state), source)
+    assert publish(source, target)[0] == 0
+    target.unlink()
+    code, said = publish(source, target, '--half')
+    assert code == 2
+    assert 'epoch_3.pth is damaged' in said
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    'path',
+    [
+        'body_2d_keypoint/gtpt/rendered/gtpt_t_1xb32-6e_rendered-192x144.py',
+        'detection/rtmdet/rendered/rtmdet-nano_1xb32-12e_rendered-320x320.py',
+    ],
+)
+def test_models_for_pictures_are_published_with_their_settings(path, publish, tmp_path):
+    config = read_config_file(ROOT / 'configs' / path)
+    with DefaultScope.overwrite_default_scope(config.default_scope):
+        model = MODELS.build(config.model)
+    meta = dict(cfg=config.pretty_text, dataset_meta=dict(), epoch=3, iter=30)
+    source, target = tmp_path / 'epoch_3.pth', tmp_path / 'small.pth'
+    torch.save(dict(meta=meta, state_dict=model.state_dict()), source)
+    assert publish(source, target, '--half') == (0, '')
+    settings = Config.fromstring(safe_load(target)['meta']['cfg'], '.py')
+    assert settings.model == config.model
 
 
 @pytest.mark.parametrize('content', [dict(state_dict={}), dict(a=1)])

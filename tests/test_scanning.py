@@ -1,5 +1,7 @@
 """A 2D model that looks for people by itself."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -157,3 +159,13 @@ def test_scan_is_chosen_by_name(monkeypatch):
     monkeypatch.setattr('mmhot.video.sources.choose.shipped_detector', lambda: None)
     with pytest.raises(ValueError, match='scan needs the detector that comes with'):
         open_pose_source('a.onnx', det_model='scan')
+
+
+def test_identity_depends_on_the_rules(monkeypatch, tmp_path):
+    detector = ScanningDetector(Estimator(), Suspicious())
+    before = detector.identity
+    assert detector.identity == before
+    changed = tmp_path / 'scanning.py'
+    changed.write_text(f'{Path(scanning.__file__).read_text()}# other rules')
+    monkeypatch.setattr(scanning, '__file__', str(changed))
+    assert detector.identity != before

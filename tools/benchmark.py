@@ -27,9 +27,9 @@ and in windows one frame apart, and says how much longer these take.
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, run_safely
+from mmhot.cli.output_file import output_file
 from mmhot.cli.table import align
 from mmhot.io.atomic import replacing
 
@@ -73,7 +73,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--clip', type=_positive, metavar='FRAMES', help='lift so long a clip, too'
     )
-    parser.add_argument('--out', type=Path, metavar='FILE', help='results as JSON')
+    parser.add_argument(
+        '--out', type=output_file, metavar='FILE', help='results as JSON'
+    )
     parser.add_argument('--list', action='store_true', help='print the short names')
     args = parser.parse_args()
     if not args.models and not args.list:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mmhot.checkpoints import convert_file
 from mmhot.cli.errors import OneLineParser, run_safely
+from mmhot.cli.output_file import output_file
 
 
 def parse_args() -> argparse.Namespace:
@@ -20,7 +21,7 @@ def parse_args() -> argparse.Namespace:
         description="Convert a checkpoint of a paper's own code to one of MMPose"
     )
     parser.add_argument('source', type=Path, help='published checkpoint')
-    parser.add_argument('target', type=Path, help='checkpoint to write')
+    parser.add_argument('target', type=output_file, help='checkpoint to write')
     parser.add_argument(
         '--weights',
         choices=('ema', 'model', 'online'),

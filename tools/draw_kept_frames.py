@@ -13,13 +13,14 @@ import sys
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.output_file import output_file
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__.splitlines()[0])
     parser.add_argument('clip', type=Path, help='2D keypoints')
-    parser.add_argument('target', type=Path, help='the .png to write')
+    parser.add_argument('target', type=output_file, help='the .png to write')
     parser.add_argument(
         '--model', help='config or name of a lifter with a pruner (default: shipped)'
     )

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mmhot.cli.device import choose_device
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.output_file import output_file
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,9 +40,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=32, help='people at once')
     parser.add_argument('--limit', type=int, help='only so many people of each dataset')
     parser.add_argument('--device', default='cpu', help='PyTorch device (default: cpu)')
-    parser.add_argument('--out', type=Path, help='write the numbers as JSON, too')
     parser.add_argument(
-        '--worst', type=Path, metavar='PNG', help='draw the 60 worst people, too'
+        '--out', type=output_file, help='write the numbers as JSON, too'
+    )
+    parser.add_argument(
+        '--worst', type=output_file, metavar='PNG', help='draw the 60 worst people, too'
     )
     parser.add_argument(
         '--fit-confidence',

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.output_file import output_file
 
 _COLUMNS = {
     'frames': '{:.0f}',
@@ -50,7 +51,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--motions', type=int, default=24, help='of the validation split; 0 for none'
     )
-    parser.add_argument('--out', type=Path, help='write the table as JSON, too')
+    parser.add_argument('--out', type=output_file, help='write the table as JSON, too')
     return parser.parse_args()
 
 

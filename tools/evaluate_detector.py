@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mmhot.cli.device import choose_device
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.output_file import output_file
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,6 +23,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--det-model', metavar='MODEL', help='as in mmhot infer')
     parser.add_argument('--det-weights', metavar='FILE', help='its checkpoint')
     parser.add_argument('--pose2d', metavar='MODEL', help='what scan looks with')
+    parser.add_argument('--pose2d-weights', metavar='FILE', help='its checkpoint')
     parser.add_argument(
         '--min-score',
         type=float,
@@ -50,7 +52,9 @@ def parse_args() -> argparse.Namespace:
         '--every', type=int, default=10, help='frames of films (default: every 10th)'
     )
     parser.add_argument('--device', default='cpu', help='PyTorch device (default: cpu)')
-    parser.add_argument('--out', type=Path, help='write the numbers as JSON, too')
+    parser.add_argument(
+        '--out', type=output_file, help='write the numbers as JSON, too'
+    )
     return parser.parse_args()
 
 
@@ -73,7 +77,7 @@ def measure(args: argparse.Namespace) -> None:
         args.out.parent.mkdir(parents=True, exist_ok=True)
     detector, _ = open_pose_source(
         args.pose2d,
-        None,
+        args.pose2d_weights,
         args.det_model,
         args.det_weights,
         choose_device(args.device),

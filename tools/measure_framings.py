@@ -8,10 +8,10 @@ framings of :mod:`mmhot.evaluation.framings`. Example::
 
 import argparse
 import sys
-from pathlib import Path
 
 from mmhot.benchmark.motions import add_lifter_arguments, open_motions
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.output_file import output_file
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,7 +22,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--stride', type=int, default=10, help='frames from one window to the next'
     )
-    parser.add_argument('--out', type=Path, help='write the table as JSON, too')
+    parser.add_argument('--out', type=output_file, help='write the table as JSON, too')
     return parser.parse_args()
 
 

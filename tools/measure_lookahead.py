@@ -9,10 +9,10 @@ and for noisy 2D keypoints, and how much poses jitter, on motion capture. Exampl
 import argparse
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from mmhot.benchmark.motions import add_lifter_arguments, open_motions
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.output_file import output_file
 
 _COLUMNS = ('MPJPE', 'P-MPJPE', 'jitter')
 _BATCH = 64
@@ -33,7 +33,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--stride', type=int, default=20, help='frames from one window to the next'
     )
-    parser.add_argument('--out', type=Path, help='write the table as JSON, too')
+    parser.add_argument('--out', type=output_file, help='write the table as JSON, too')
     return parser.parse_args()
 
 

@@ -10,10 +10,10 @@ next: where a chunk begins or ends, elsewhere in overlaps, and in the rest. Exam
 import argparse
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 from mmhot.benchmark.motions import add_lifter_arguments, open_motions
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.output_file import output_file
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
         help='frames from one chunk to the next (default: those of half a chunk, of '
         'two thirds, which is what mmhot lift does, and of all: no overlap)',
     )
-    parser.add_argument('--out', type=Path, help='write the table as JSON, too')
+    parser.add_argument('--out', type=output_file, help='write the table as JSON, too')
     return parser.parse_args()
 
 

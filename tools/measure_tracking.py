@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.output_file import output_file
 
 KINDS = {
     'crossing': dict(num_people=5),
@@ -34,7 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--fps', type=float, nargs='+', default=[25.0, 10.0], help='frames per second'
     )
-    parser.add_argument('--out', type=Path, help='write the table as JSON, too')
+    parser.add_argument('--out', type=output_file, help='write the table as JSON, too')
     return parser.parse_args()
 
 

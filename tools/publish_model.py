@@ -2,7 +2,8 @@
 
 Keeps the evaluated weights (the moving average, where there is one), in half precision
 if that is asked for, and what of the config says how to use them, so that ``mmhot lift
---checkpoint FILE`` needs nothing else. Example::
+--checkpoint FILE`` needs nothing else. Weights that do not fit these settings are
+refused. Example::
 
     python tools/publish_model.py work_dirs/NAME/epoch_30.pth NAME.pth --half
 """
@@ -12,6 +13,7 @@ import sys
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.output_file import output_file
 
 # not where it was trained, by whom, from which files
 SETTINGS = ('default_scope', 'custom_imports', 'codec', 'model', 'lifting')
@@ -21,7 +23,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__.splitlines()[0])
     parser.add_argument('source', type=Path, help='checkpoint of a training')
-    parser.add_argument('target', type=Path, help='file to write')
+    parser.add_argument('target', type=output_file, help='file to write')
     parser.add_argument(
         '--config',
         metavar='CONFIG',
@@ -36,6 +38,7 @@ def publish(args: argparse.Namespace) -> None:
     """Write the small file and say how large it is."""
     import torch
     from mmengine.config import Config
+    from mmengine.registry import MODELS, DefaultScope
     from mmpose.apis.inference import dataset_meta_from_config
 
     import mmhot.plugin  # noqa: F401 registers the dataset that the config names
@@ -43,6 +46,7 @@ def publish(args: argparse.Namespace) -> None:
     from mmhot.compat import safe_load
     from mmhot.config_reading import find_config, parse_config_text, read_config_file
     from mmhot.io.atomic import replacing
+    from mmhot.strict_loading import load_strictly
 
     checkpoint = safe_load(args.source)
     try:
@@ -63,6 +67,8 @@ def publish(args: argparse.Namespace) -> None:
             for key, value in state.items()
         }
     settings = {key: config[key] for key in SETTINGS if key in config}
+    with DefaultScope.overwrite_default_scope(settings.get('default_scope', 'mmpose')):
+        load_strictly(MODELS.build(config.model), args.source, state)
     kept.update(cfg=Config(settings).pretty_text, mmhot_version=__version__)
     with replacing(args.target) as temporary:
         torch.save(dict(meta=kept, state_dict=state), temporary)

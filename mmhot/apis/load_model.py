@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.registry import WEIGHT_INITIALIZERS, DefaultScope
 from mmpose.registry import KEYPOINT_CODECS, MODELS
@@ -15,6 +14,7 @@ from mmhot.compat import safe_load
 from mmhot.config_reading import find_config, parse_config_text, read_config_file
 from mmhot.model_index import DEFAULT_LIFTER, SCHEME, read_models, shipped_weights
 from mmhot.nearest_name import hint_at_names
+from mmhot.strict_loading import load_strictly
 
 
 def load_lifter(
@@ -61,7 +61,7 @@ def load_lifter(
         )
     name = named.stem if weights == named else f'{named.stem} ({weights.name})'
     built = _build(config, named)
-    _load_strictly(built, weights, content if weights == named else safe_load(weights))
+    load_strictly(built, weights, content if weights == named else safe_load(weights))
     return name, config, built.to(device).eval()
 
 
@@ -172,32 +172,3 @@ def _build(config: Config, source: Path) -> nn.Module:
             f'PersonCentredPoseLifting of 17 keypoints, not {type(decoder).__name__}'
         )
     return built
-
-
-def _load_strictly(model: nn.Module, checkpoint: Path, content: Any) -> None:
-    """Load weights; a difference is the user's mix-up, in one line."""
-    state = content.get('state_dict', content) if isinstance(content, dict) else None
-    expected = model.state_dict()
-    if not isinstance(state, dict) or not set(state) & set(expected):
-        raise ValueError(f'{checkpoint} is a checkpoint of another model')
-    wrong = [f'{key} is missing' for key in expected if key not in state]
-    wrong += [f'{key} is not known' for key in state if key not in expected]
-    wrong += [
-        f'{key} is {_shape(state[key])} instead of {tuple(value.shape)}'
-        for key, value in expected.items()
-        if key in state and _shape(state[key]) != tuple(value.shape)
-    ]
-    if wrong:
-        more = f' and {len(wrong) - 1} more differences' if len(wrong) > 1 else ''
-        raise ValueError(
-            f'{checkpoint} is a checkpoint of another model: {wrong[0]}{more}'
-        )
-    broken = [key for key, value in state.items() if not torch.isfinite(value).all()]
-    if broken:
-        raise ValueError(f'{checkpoint} is damaged: {broken[0]} is not finite')
-    model.load_state_dict(state)
-
-
-def _shape(value: Any) -> tuple[int, ...] | str:
-    is_tensor = isinstance(value, torch.Tensor)
-    return tuple(value.shape) if is_tensor else type(value).__name__

@@ -3,16 +3,16 @@
 import argparse
 import json
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from mmhot.cli.errors import print_line
+from mmhot.cli.output_file import output_file
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare ``--json`` and ``--out``."""
     parser.add_argument('--json', action='store_true', help='print JSON, no tables')
     parser.add_argument(
-        '--out', type=Path, metavar='FILE', help='write the JSON to this file'
+        '--out', type=output_file, metavar='FILE', help='write the JSON to this file'
     )
 
 

@@ -10,6 +10,8 @@ Each column is a stretch of layers; the groups of keypoints keep patches of thei
 import argparse
 from pathlib import Path
 
+from mmhot.cli.output_file import output_file
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -24,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'checkpoint', nargs='?', help='its weights (default: those that go with a name)'
     )
     parser.add_argument(
-        '--out', type=Path, required=True, metavar='FILE', help='.png to write'
+        '--out', type=output_file, required=True, metavar='FILE', help='.png to write'
     )
     parser.add_argument(
         '--bbox',

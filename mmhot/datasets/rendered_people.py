@@ -91,6 +91,12 @@ class RenderedPeople(BaseCocoStyleDataset):
         names = [ann_file] if isinstance(ann_file, str) else list(ann_file)
         self.shard_files = [Path(data_root or '', name) for name in names]
         super().__init__(metainfo=metainfo, data_root=data_root, **kwargs)
+        described = len(self._metainfo['flip_indices'])
+        if described != self.skeleton.num_keypoints:
+            raise ValueError(
+                f'metainfo has {described} keypoints, skeleton {skeleton!r} has '
+                f'{self.skeleton.num_keypoints}'
+            )
         self._metainfo['CLASSES'] = [dict(id=1, name='person')]
         # MMPose's metric would read this file; there is none
         hub = MessageHub.get_current_instance()

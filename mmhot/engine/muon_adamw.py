@@ -68,6 +68,12 @@ class MuonAdamW(Optimizer):
             group for part in self.parts for group in part.param_groups
         ]
 
+    def add_param_group(self, param_group: dict) -> None:
+        """Take a group of the constructor's; later ones neither part would train."""
+        if hasattr(self, 'parts'):
+            raise ValueError('MuonAdamW takes no groups after it was made')
+        super().add_param_group(param_group)
+
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
         """Take a step; there must be no closure."""

@@ -45,7 +45,7 @@ def read_boxed_pictures(annotations: Path, images: Path) -> Iterator[BoxedPictur
 
     Raises:
         FileNotFoundError: If the JSON or an image is missing.
-        ValueError: If it is none of COCO's, or not about people.
+        ValueError: If it is none of COCO's, names no images, or is not about people.
     """
     content = load_json(require_file(annotations))
     try:
@@ -67,6 +67,8 @@ def read_boxed_pictures(annotations: Path, images: Path) -> Iterator[BoxedPictur
         raise ValueError(
             f'{annotations} must be a COCO file with boxes of people ({error!r})'
         ) from error
+    if not paths:
+        raise ValueError(f'{annotations} names no images')
     for path in paths.values():
         require_file(path)
     return (

@@ -149,7 +149,8 @@ def fit_confidence(
     """Fit the rising curve from a model's scores to how often they are right.
 
     Isotonic regression, of which ``num_knots`` means of equally many keypoints are
-    kept, and the ends.
+    kept, and the ends; fewer where these have the same score. Beyond the surest
+    keypoints the curve stays level.
 
     Args:
         scores (np.ndarray): Scores from 0 to 1, (M,).
@@ -164,12 +165,16 @@ def fit_confidence(
     """
     if len(scores) < num_knots:
         raise ValueError(f'{len(scores)} keypoints are too few for {num_knots} knots')
-    order = np.argsort(scores, kind='stable')
-    fitted = isotonic_regression(np.asarray(right, float)[order]).x
-    parts = zip(
-        *(np.array_split(each, num_knots) for each in (scores[order], fitted)),
-        strict=True,
-    )
-    knots = [(score.mean(), share.mean()) for score, share in parts]
-    x, y = zip((0.0, 0.0), *knots, (1.0, max(knots[-1][1], 0.99)), strict=True)
-    return tuple(np.round(x, 3).tolist()), tuple(np.round(y, 3).tolist())
+    # keypoints of the same score are one, since they get one confidence
+    levels, level, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    shares = np.bincount(level, right) / counts
+    fitted = isotonic_regression(shares, weights=counts).x
+    ordered = np.sort(level)
+    parts = [
+        (levels[part].mean(), fitted[part].mean())
+        for part in np.array_split(ordered, num_knots)
+    ]
+    knots = np.round([(0.0, 0.0), *parts, (1.0, fitted[-1])], 3).tolist()
+    # of knots at the same score the last, which is the highest
+    x, y = zip(*dict(knots).items(), strict=True)
+    return x, y

@@ -36,12 +36,14 @@ class LabelledPictures:
         keypoints (np.ndarray): Pixels, (N, K, 2), 0 where not labelled.
         labelled (np.ndarray): bool (N, K).
         skeleton (str): Of the keypoints.
+        source (str): File of the annotations.
     """
 
     samples: list[dict]
     keypoints: np.ndarray
     labelled: np.ndarray
     skeleton: str
+    source: str
 
 
 def read_labelled(
@@ -95,7 +97,7 @@ def read_labelled(
     )
     labelled = visible & measured
     keypoints = np.where(labelled[..., None], keypoints, 0)
-    return LabelledPictures(samples, keypoints, labelled, skeleton)
+    return LabelledPictures(samples, keypoints, labelled, skeleton, annotations)
 
 
 def predict(
@@ -111,7 +113,11 @@ def predict(
     Returns:
         tuple[LabelledPeople, np.ndarray]: Keypoints that the model has, and
         confidences, (N, K).
+
+    Raises:
+        ValueError: If it has none of the keypoints that are labelled.
     """
+    _refuse_others(estimator.skeleton, pictures)
     found = []
     for first in range(0, len(pictures.samples), batch_size):
         samples = pictures.samples[first : first + batch_size]
@@ -132,6 +138,17 @@ def predict(
         sigmas=_sigmas(pictures.skeleton),
     )
     return people, scores
+
+
+def _refuse_others(skeleton: str, pictures: LabelledPictures) -> None:
+    """Refuse before the work is done what there is nothing to compare in."""
+    nowhere = np.zeros((get_skeleton(skeleton).num_keypoints, 2))
+    _, _, measured = convert_keypoints(nowhere, None, skeleton, pictures.skeleton)
+    if not (pictures.labelled & measured).any():
+        raise ValueError(
+            f'{pictures.source} has no labels of keypoints that {skeleton} and '
+            f'{pictures.skeleton} have'
+        )
 
 
 def join(parts: Sequence[LabelledPeople]) -> LabelledPeople:

@@ -24,6 +24,8 @@ from .picture import decode_image
 # Where COCO-WholeBody keeps the keypoints besides the body's, in their order.
 _PARTS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')
 _NUM_KEYPOINTS = {17: 1, 133: len(_PARTS)}
+# Extra array that projects to a picture's pixels, (N, 3, 3).
+_CAMERA = 'K'
 _SUFFIXES = {b'RIFF': '.webp', b'\xff\xd8\xff': '.jpg', b'\x89PNG': '.png'}
 
 
@@ -49,52 +51,27 @@ def pack_coco(
         padding (float): Factor on a box, which is first made as wide as a crop, for
             augmentation to move within. Defaults to 1.35.
         quality (int): WebP quality of crops. Defaults to 80.
-        min_height (float): People whose boxes are less high, in pixels, are left out.
-            Defaults to 0.
+        min_height (float): People of whose boxes less is in the picture, in pixels,
+            are left out. Defaults to 0.
         progress (Callable): Wraps the list of people, to show progress.
 
     Returns:
-        PackedPeople: Keypoints outside of a crop count as not labelled.
+        PackedPeople: Keypoints outside of a crop count as not labelled. An extra
+        array ``K``, of pinhole cameras, becomes that of the crops.
 
     Raises:
         FileNotFoundError: If the JSON or an image is missing.
         ValueError: If they cannot be read, or nobody is left.
     """
-    require_file(annotations)
-    try:
-        content = load_json(annotations)
-        files = {image['id']: _name(image) for image in content['images']}
-        is_ours = 'extras' in content
-        people = [
-            _Person(files[person['image_id']], *_labels(person), person)
-            for person in content['annotations']
-            if is_ours or not person.get('iscrowd', 0)
-        ]
-        people = [
-            person
-            for person in people
-            if (is_ours or (person.triples[:, 2] > 0).any())
-            and person.box[3] - person.box[1] >= min_height
-        ]
-        extras = _extras(people, content.get('extras', {}))
-    except KeyError as error:
-        raise ValueError(
-            f'{annotations} must be a COCO file of keypoints; it lacks {error}'
-        ) from error
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ValueError(
-            f'{annotations} must be a COCO file of keypoints: {error}'
-        ) from error
-    if len({len(person.triples) for person in people}) > 1:
-        raise ValueError(f'{annotations} has people of 17 and of 133 keypoints')
+    people, extras, is_ours = _read_people(annotations)
 
     @lru_cache(maxsize=1)
     def read(name: str) -> tuple[bytes, np.ndarray]:
         encoded = require_file(images / name).read_bytes()
         return encoded, decode_image(encoded, str(images / name))
 
-    packed = []
-    for person in progress(people):
+    packed, rows = [], []
+    for row, person in enumerate(progress(people)):
         encoded, image = read(person.name)
         box, triples = person.box, person.triples
         if not is_ours:
@@ -103,9 +80,15 @@ def pack_coco(
             box = box.reshape(2, 2).clip(0, last).ravel()
             if (box[2:] <= box[:2]).any():
                 continue
+        if box[3] - box[1] < min_height:
+            continue
         if size is not None:
-            encoded, triples, box = _crop(image, triples, box, size, padding, quality)
+            matrix = crop_matrix(box, size, padding)
+            encoded, triples, box = _crop(image, triples, box, matrix, size, quality)
+            if _CAMERA in extras:
+                extras[_CAMERA][row, :2] = matrix @ extras[_CAMERA][row]
         packed.append((encoded, triples, box))
+        rows.append(row)
     if not packed:
         raise ValueError(
             f'{annotations} has nobody with keypoints whose box is in the picture and '
@@ -119,7 +102,7 @@ def pack_coco(
         keypoints=triples[..., :2],
         visibility=triples[..., 2].astype(np.uint8),
         bboxes=np.stack([box for *_, box in packed]).astype(np.float32),
-        extras=extras,
+        extras={name: extra[rows] for name, extra in extras.items()},
     )
 
 
@@ -220,6 +203,37 @@ class _Person(NamedTuple):
     annotation: dict
 
 
+def _read_people(
+    annotations: Path,
+) -> tuple[list[_Person], dict[str, np.ndarray], bool]:
+    """People to pack, their extra arrays, and whether we have written them."""
+    require_file(annotations)
+    try:
+        content = load_json(annotations)
+        files = {image['id']: _name(image) for image in content['images']}
+        is_ours = 'extras' in content
+        people = [
+            _Person(files[person['image_id']], *_labels(person), person)
+            for person in content['annotations']
+            if is_ours or not person.get('iscrowd', 0)
+        ]
+        people = [
+            person for person in people if is_ours or (person.triples[:, 2] > 0).any()
+        ]
+        extras = _extras(people, content.get('extras', {}))
+    except KeyError as error:
+        raise ValueError(
+            f'{annotations} must be a COCO file of keypoints; it lacks {error}'
+        ) from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f'{annotations} must be a COCO file of keypoints: {error}'
+        ) from error
+    if len({len(person.triples) for person in people}) > 1:
+        raise ValueError(f'{annotations} has people of 17 and of 133 keypoints')
+    return people, extras, is_ours
+
+
 def _name(image: dict) -> str:
     if not isinstance(image['file_name'], str):
         raise ValueError(f"'file_name' is {image['file_name']!r}")
@@ -249,12 +263,11 @@ def _crop(
     image: np.ndarray,
     triples: np.ndarray,
     box: np.ndarray,
+    matrix: np.ndarray,
     size: tuple[int, int],
-    padding: float,
     quality: int,
 ) -> tuple[bytes, np.ndarray, np.ndarray]:
     """Crop one person: image, keypoints (K, 3) and box in the crop's pixels."""
-    matrix = crop_matrix(box, size, padding)
     crop = warp_smoothly(image, matrix, size)
     last = np.array(size, np.float32) - 1
     triples = triples.copy()

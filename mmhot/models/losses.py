@@ -87,7 +87,9 @@ class PatchGuidance(nn.Module):
     Not of the paper: with few epochs it saves keypoint tokens the search for what in
     the picture is theirs, and shows the pruning what to keep. The logits of all heads
     add up to one product of query and key; a softmax over the patches left is compared
-    with where the labels are, by cross-entropy.
+    with where the labels are, by cross-entropy. The flat label of a keypoint that is
+    not in the picture (``absent_weight`` of :class:`GTPTLabel`) has its token attend to
+    all patches alike.
 
     Args:
         weight (float): Weight of the loss. Defaults to 1.

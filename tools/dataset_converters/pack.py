@@ -14,6 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mmhot.cli.errors import OneLineParser, run_safely
+from mmhot.cli.output_file import output_file
 from mmhot.io.coco_people import pack_coco, unpack_coco
 from mmhot.io.packed_people import read_packed_people, write_packed_people
 
@@ -27,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     pack = commands.add_parser('pack', help='folder to file')
     pack.add_argument('annotations', type=Path, help='COCO or COCO-WholeBody JSON')
     pack.add_argument('images', type=Path, help='folder of its images')
-    pack.add_argument('target', type=Path, help='.npz file to write')
+    pack.add_argument('target', type=output_file, help='.npz file to write')
     pack.add_argument(
         '--size',
         type=int,
@@ -50,7 +51,7 @@ def parse_args() -> argparse.Namespace:
         type=float,
         default=0.0,
         metavar='PIXELS',
-        help='leave out people whose boxes are less high (default: 0)',
+        help='leave out people of whose boxes less is in the picture (default: 0)',
     )
     pack.add_argument(
         '--whole', action='store_true', help='keep whole images, byte by byte'

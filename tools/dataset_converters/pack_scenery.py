@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mmhot.cli.errors import OneLineParser, run_safely
+from mmhot.cli.output_file import output_file
 from mmhot.io.packed_people import PackedPeople, join_images, write_packed_people
 from mmhot.io.panoramas import read_panoramas, view
 
@@ -37,7 +38,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'source', type=Path, help="folder of panoramas, or npm's @pmndrs/assets (.tgz)"
     )
-    parser.add_argument('target', type=Path, help='.npz file to write')
+    parser.add_argument('target', type=output_file, help='.npz file to write')
     parser.add_argument(
         '--count', type=int, default=2500, help='of views (default: 2500)'
     )

@@ -1,6 +1,7 @@
 """Randomness that depends on the epoch, not on what ran before."""
 
 import random
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,16 +15,19 @@ class EpochSeed(BaseTransform):
     """Seed a worker's generators once an epoch; first of a pipeline.
 
     Python's, NumPy's and PyTorch's generators become a function of (seed, epoch,
-    rank, worker), so that a resumed training continues with the same samples.
+    rank, worker), so that a resumed training continues with the same samples. Where
+    joined datasets have pipelines of their own, the first that is asked seeds.
     :class:`mmhot.engine.EpochSeedHook` announces the epoch through shared memory,
     which reaches persistent workers too, and seeds the main process itself. Without
     the hook nothing is seeded.
     """
 
+    # of the worker's process, whichever pipeline seeded it
+    _seeded_epoch: ClassVar[int] = 0
+
     def __init__(self) -> None:
         # (seed, epoch + 1, rank); no epoch was announced while it is zero
         self.announced = torch.zeros(3, dtype=torch.int64).share_memory_()
-        self.seeded_epoch = 0
 
     def announce(self, seed: int, epoch: int, rank: int) -> None:
         """Tell all workers that an epoch begins."""
@@ -33,9 +37,9 @@ class EpochSeed(BaseTransform):
         """Leave the sample as it is."""
         worker = get_worker_info()
         seed, epoch, rank = self.announced.tolist()
-        if worker is not None and epoch != self.seeded_epoch:
+        if worker is not None and epoch != EpochSeed._seeded_epoch:
             seed_everything(seed, epoch, rank, worker.id + 1)
-            self.seeded_epoch = epoch
+            EpochSeed._seeded_epoch = epoch
         return results
 
 

@@ -7,6 +7,7 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
+from torch import nn
 from torch.utils.data import Dataset, Sampler
 
 from mmhot.datasets.transforms.epoch_seed import EpochSeed, seed_everything
@@ -28,6 +29,7 @@ class EpochSeedHook(Hook):
         """Seed with (the runner's seed, epoch, rank)."""
         rank = get_rank()
         seed_everything(runner.seed, runner.epoch + 1, rank, 0)
+        _forget_batch_sizes(runner.model)
         for transform in _transforms(runner.train_dataloader.dataset):
             if isinstance(transform, EpochSeed):
                 transform.announce(runner.seed, runner.epoch, rank)
@@ -52,6 +54,17 @@ class EpochSeedHook(Hook):
         if seed is not None:
             for sampler in _seeded_samplers(runner):
                 sampler.seed = seed
+
+
+def _forget_batch_sizes(model: nn.Module) -> None:
+    """Begin with the pictures' own size, not the one that was drawn for the next step.
+
+    MMDetection's and MMPose's random sizes of batches are drawn a step before, and no
+    checkpoint has them.
+    """
+    for module in model.modules():
+        if type(module).__name__ == 'BatchSyncRandomResize':
+            module._input_size = None
 
 
 def _seeded_samplers(runner: Runner) -> Iterator[Sampler]:

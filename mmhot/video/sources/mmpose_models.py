@@ -15,6 +15,7 @@ import mmhot.plugin  # noqa: F401 registers what our configs name
 from mmhot.compat import safe_load
 from mmhot.config_reading import read_config_file
 from mmhot.skeletons import get_skeleton
+from mmhot.strict_loading import find_state, refuse_broken, refuse_other_shapes
 
 from .identity import fingerprint, identify
 from .model_names import NamedModel, find_detector, find_pose_model
@@ -236,9 +237,9 @@ def _build(config: Path, make: Any) -> nn.Module:
 def _load(model: nn.Module, weights: str, option: str) -> dict:
     """Load weights and return what their file says about the data they are for."""
     content = _read(weights, option)
-    state = content.get('state_dict', content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not set(state) & set(model.state_dict()):
-        raise ValueError(f'{weights} is a checkpoint of another model')
+    state = find_state(model, weights, content)
+    refuse_other_shapes(model, weights, state)
+    refuse_broken(weights, state)
     try:
         missing, _ = model.load_state_dict(state, strict=False)
     except RuntimeError as error:

@@ -2,6 +2,7 @@ _base_ = './gtpt_t_1xb32-30e_rendered-256x192.py'
 
 # small pictures first: cheap steps, of the pass with pruning alone
 size = (96, 128)
+codec = dict(input_size=size)
 model = dict(
     head=dict(
         input_size=size,

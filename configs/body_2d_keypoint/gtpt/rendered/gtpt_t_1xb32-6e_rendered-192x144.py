@@ -1,6 +1,7 @@
 _base_ = './gtpt_t_1xb32-20e_rendered-128x96.py'
 
 size = (144, 192)
+codec = dict(input_size=size)
 model = dict(
     head=dict(
         input_size=size, in_featuremap_size=(36, 48), decoder=dict(input_size=size)

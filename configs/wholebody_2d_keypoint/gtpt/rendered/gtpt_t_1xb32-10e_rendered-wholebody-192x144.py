@@ -7,6 +7,7 @@ _base_ = [
 # Of these 144 patches 72 are left at the end: the 68 keypoints of the face take their
 # places in the first group. The pass with pruning alone, as in the first stages.
 size = (144, 192)
+codec = dict(input_size=size)
 model = dict(
     head=dict(
         input_size=size,
