@@ -95,16 +95,20 @@ def test_pictures_are_read_from_coco_style_folders(tmp_path):
         read_boxed_pictures(labels, tmp_path)
 
 
+IMAGE = {'id': 1, 'file_name': 'a'}
+
+
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ({'images': [], 'annotations': [{'image_id': 1}]}, "KeyError('bbox')"),
+        ({'images': [], 'annotations': []}, 'it names no images'),
+        ({'images': [IMAGE], 'annotations': [{'image_id': 1}]}, "KeyError('bbox')"),
         (
-            {'images': [{'id': 1, 'file_name': 'a'}], 'annotations': [WRONG]},
+            {'images': [IMAGE], 'annotations': [WRONG]},
             'boxes must be finite',
         ),
         (
-            {'images': [], 'annotations': [], 'categories': [CAR, CAT]},
+            {'images': [IMAGE], 'annotations': [], 'categories': [CAR, CAT]},
             'no category is called person',
         ),
     ],

@@ -50,6 +50,8 @@ def read_boxed_pictures(annotations: Path, images: Path) -> Iterator[BoxedPictur
     content = load_json(require_file(annotations))
     try:
         people = {image['id']: [] for image in content['images']}
+        if not people:
+            raise ValueError('it names no images')
         wanted = _categories(content)
         for person in content['annotations']:
             if wanted is not None and person['category_id'] not in wanted:
@@ -67,8 +69,6 @@ def read_boxed_pictures(annotations: Path, images: Path) -> Iterator[BoxedPictur
         raise ValueError(
             f'{annotations} must be a COCO file with boxes of people ({error!r})'
         ) from error
-    if not paths:
-        raise ValueError(f'{annotations} names no images')
     for path in paths.values():
         require_file(path)
     return (
