@@ -3,6 +3,8 @@
 from argparse import ArgumentTypeError
 from pathlib import Path
 
+from mmhot.io.atomic import is_in_the_way
+
 
 def output_file(text: str) -> Path:
     """Return the path of a file that can be made or replaced; a type for argparse.
@@ -10,6 +12,6 @@ def output_file(text: str) -> Path:
     What cannot be replaced is told before the work is done, not after it.
     """
     path = Path(text)
-    if path.exists() and not path.is_file():
+    if is_in_the_way(path):
         raise ArgumentTypeError(f'{path} is no ordinary file')
     return path

@@ -28,7 +28,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f'.mmhot-{secrets.token_hex(4)}{path.suffix}')
     try:
-        if path.exists() and not path.is_file():
+        if is_in_the_way(path):
             raise OSError(f'cannot write {path}: not an ordinary file')
         # Unlike mkstemp this gives the permissions of any new file.
         temporary.touch(exist_ok=False)
@@ -43,6 +43,11 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             reason = ' '.join(str(error.strerror or error).split())
             raise OSError(f'cannot write {path}: {reason}') from error
         raise
+
+
+def is_in_the_way(path: Path) -> bool:
+    """Tell whether something is there that :func:`replacing` refuses to replace."""
+    return path.exists() and not path.is_file()
 
 
 def _is_about(temporary: Path, error: BaseException) -> bool:
