@@ -66,6 +66,10 @@ def test_settings_may_be_those_of_another_config(publish, tmp_path):
     code, said = publish(source, target, '--config', tmp_path / 'gone.py')
     assert code == 2
     assert 'gone.py' in said
+    (tmp_path / 'data.py').write_text('lifting = dict(fps=30.0)')
+    code, said = publish(source, target, '--config', tmp_path / 'data.py')
+    assert code == 2
+    assert said.endswith("data.py has no 'model'\n")
 
 
 def test_weights_and_settings_must_fit(publish, tmp_path):

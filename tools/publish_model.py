@@ -43,6 +43,7 @@ def publish(args: argparse.Namespace) -> None:
 
     import mmhot.plugin  # noqa: F401 registers the dataset that the config names
     from mmhot import __version__
+    from mmhot.cli.runner import setting
     from mmhot.compat import safe_load
     from mmhot.config_reading import find_config, parse_config_text, read_config_file
     from mmhot.io.atomic import replacing
@@ -68,7 +69,8 @@ def publish(args: argparse.Namespace) -> None:
         }
     settings = {key: config[key] for key in SETTINGS if key in config}
     with DefaultScope.overwrite_default_scope(settings.get('default_scope', 'mmpose')):
-        load_strictly(MODELS.build(config.model), args.source, state)
+        built = MODELS.build(setting(config, 'model', '--config'))
+    load_strictly(built, args.source, state)
     kept.update(cfg=Config(settings).pretty_text, mmhot_version=__version__)
     with replacing(args.target) as temporary:
         torch.save(dict(meta=kept, state_dict=state), temporary)
