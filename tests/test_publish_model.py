@@ -70,6 +70,12 @@ def test_settings_may_be_those_of_another_config(publish, tmp_path):
     code, said = publish(source, target, '--config', tmp_path / 'data.py')
     assert code == 2
     assert said.endswith("data.py has no 'model'\n")
+    other.model.backbone.type = 'NanoHTNett'
+    other.dump(tmp_path / 'other.py')
+    code, said = publish(source, target, '--config', tmp_path / 'other.py')
+    assert code == 2
+    assert 'other.py: the model cannot be built: ' in said
+    assert said.count('\n') == 1
 
 
 def test_weights_and_settings_must_fit(publish, tmp_path):

@@ -156,6 +156,21 @@ def test_limbs_of_a_posed_body_point_where_the_pose_says(parts):
 
 
 @slow
+def test_a_share_of_people_lies_on_the_floor(parts):
+    _, poses, _ = parts
+    clips = dict(np.load(MOTIONS))
+
+    def upright(lying, seed):
+        pose = poses.PoseSampler(clips, lying)(np.random.default_rng(seed))
+        return pose.pelvis.apply((0, 0, 1))[2]
+
+    # most of those who stood, apart from a few who tumble all the same
+    lying = np.array([upright(1.0, seed) for seed in range(60)])
+    assert (np.abs(lying) < 0.6).mean() > 0.9
+    assert (np.array([upright(0.0, seed) for seed in range(60)]) > 0.6).mean() > 0.8
+
+
+@slow
 def test_keypoints_of_a_body_at_rest_are_where_they_belong(parts):
     bodies, _, _ = parts
     model = bodies.read_body_model(bodies.build_anny())

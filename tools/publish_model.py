@@ -38,7 +38,6 @@ def publish(args: argparse.Namespace) -> None:
     """Write the small file and say how large it is."""
     import torch
     from mmengine.config import Config
-    from mmengine.registry import MODELS, DefaultScope
     from mmpose.apis.inference import dataset_meta_from_config
 
     import mmhot.plugin  # noqa: F401 registers the dataset that the config names
@@ -47,6 +46,7 @@ def publish(args: argparse.Namespace) -> None:
     from mmhot.compat import safe_load
     from mmhot.config_reading import find_config, parse_config_text, read_config_file
     from mmhot.io.atomic import replacing
+    from mmhot.model_building import build_model
     from mmhot.strict_loading import load_strictly
 
     checkpoint = safe_load(args.source)
@@ -68,8 +68,11 @@ def publish(args: argparse.Namespace) -> None:
             for key, value in state.items()
         }
     settings = {key: config[key] for key in SETTINGS if key in config}
-    with DefaultScope.overwrite_default_scope(settings.get('default_scope', 'mmpose')):
-        built = MODELS.build(setting(config, 'model', '--config'))
+    built = build_model(
+        setting(config, 'model', '--config'),
+        args.config or args.source,
+        settings.get('default_scope', 'mmpose'),
+    )
     load_strictly(built, args.source, state)
     kept.update(cfg=Config(settings).pretty_text, mmhot_version=__version__)
     with replacing(args.target) as temporary:

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import WEIGHT_INITIALIZERS, DefaultScope
+from mmengine.registry import WEIGHT_INITIALIZERS
 from mmpose.registry import KEYPOINT_CODECS, MODELS
 from torch import nn
 
 from mmhot.codecs import CameraPoseLifting
 from mmhot.compat import safe_load
 from mmhot.config_reading import find_config, parse_config_text, read_config_file
+from mmhot.model_building import build_model
 from mmhot.model_index import DEFAULT_LIFTER, SCHEME, read_models, shipped_weights
 from mmhot.nearest_name import hint_at_names
 from mmhot.strict_loading import load_strictly
@@ -154,12 +155,7 @@ def _build(config: Config, source: Path) -> nn.Module:
             f'{source} is no config of a lifter: it needs a model with a backbone and '
             'a head that has a decoder'
         )
-    try:
-        with DefaultScope.overwrite_default_scope('mmpose'):
-            built = MODELS.build(model)
-    except Exception as error:
-        # names and numbers come from the config: whatever fails, it is at fault
-        raise ValueError(f'{source}: the model cannot be built: {error}') from error
+    built = build_model(model, source)
     backbone, decoder = built.backbone, built.head.decoder
     if not hasattr(backbone, 'num_frames') or not hasattr(backbone, 'num_keep_frames'):
         raise ValueError(

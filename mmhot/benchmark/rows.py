@@ -19,14 +19,13 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
-from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 import mmhot.plugin  # noqa: F401 registers what configs name
 from mmhot.apis.load_model import load_lifter
 from mmhot.checkpoints import SCHEME
 from mmhot.config_reading import find_config, read_config_file
+from mmhot.model_building import build_model
 from mmhot.models.deploy import switch_to_deploy
 from mmhot.models.pose_estimators import SequencePoseLifter
 from mmhot.nearest_name import hint_at_names
@@ -187,12 +186,7 @@ def build_row(row: Row, device: str = 'cpu') -> Built:
     """
     config = _read_config(row)
     torch.manual_seed(0)
-    try:
-        with DefaultScope.overwrite_default_scope('mmpose'):
-            model = MODELS.build(config.model)
-    except Exception as error:
-        # names and numbers come from the config: whatever fails, it is at fault
-        raise ValueError(f'{row.name}: cannot be built: {error}') from error
+    model = build_model(config.model, row.name)
     shape = row.shape or _input_shape(config, model)
     if shape is None:
         raise ValueError(

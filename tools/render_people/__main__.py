@@ -78,6 +78,13 @@ def parse_args() -> argparse.Namespace:
         metavar='NAME',
         help='leave out these panoramas',
     )
+    parser.add_argument(
+        '--lying',
+        type=float,
+        default=0.0,
+        metavar='SHARE',
+        help='so many people lie on the floor, from 0 to 1 (default: 0)',
+    )
     parser.add_argument('--workers', type=int, default=1, help='processes (default: 1)')
     return parser.parse_args()
 
@@ -89,6 +96,8 @@ def run(args: argparse.Namespace) -> None:
             raise ValueError(f'--{name} must be at least 1, got {getattr(args, name)}')
     if args.seed < 0:
         raise ValueError(f'--seed must be at least 0, got {args.seed}')
+    if not 0 <= args.lying <= 1:
+        raise ValueError(f'--lying must be from 0 to 1, got {args.lying}')
     for name in _EXTRA:
         import_extra(name, 'rendering people', *_EXTRA)
     # not before it is sure that they can be imported
@@ -105,6 +114,7 @@ def run(args: argparse.Namespace) -> None:
         bodies=args.bodies,
         seed=args.seed,
         photographs=args.photographs,
+        lying=args.lying,
     )
     # whatever may be wrong, before anything takes minutes
     recipe.read_clips()
@@ -132,7 +142,12 @@ def _check_recipe(recipe: dict, path: Path) -> None:
     """Keep what shards are made of; refuse to add others to them."""
     if path.exists():
         before = load_json(path)
-        changed = [name for name in recipe if before.get(name) != recipe[name]]
+        # a recipe from before there was an option has it off
+        changed = [
+            name
+            for name, value in recipe.items()
+            if (before.get(name) or None) != (value or None)
+        ]
         if changed:
             raise ValueError(
                 f'{path.parent} has shards made with other {", ".join(changed)} '

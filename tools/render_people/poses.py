@@ -27,11 +27,15 @@ LIMBS = {
     )
 }
 _MIRROR = np.array((-1.0, 1.0, 1.0))
-_LEFT = np.array((1.0, 0.0, 0.0))
+_LEFT, _FRONT = np.array((1.0, 0.0, 0.0)), np.array((0.0, -1.0, 0.0))
 # How often a pose is changed in which way.
 _OTHER_ARMS, _OTHER_LEGS, _FREE_ARM, _FREE_LEG = 0.3, 0.18, 0.18, 0.08
 _SEATED, _SQUATTING, _LEANING, _TUMBLING = 0.2, 0.06, 0.22, 0.06
 _TURNED_HEAD, _MIRRORED = 0.5, 0.5
+# Who lies: on the back, the belly, or a side, by how many degrees it is turned, and how
+# often; how often the legs are bent and the chest is raised.
+_LYING_ON = ((0, 0.45), (180, 0.2), (90, 0.175), (-90, 0.175))
+_BENT_LEGS, _RAISED_CHEST = 0.6, 0.4
 
 
 @dataclass
@@ -61,9 +65,11 @@ class PoseSampler:
     Args:
         clips (Mapping[str, np.ndarray]): Of each name, such as 'S05/05_01', joints of
             Human3.6M in metres, z up, (T, 17, 3).
+        lying (float): Share who lie on the floor; by default only those who tumbled do.
     """
 
-    def __init__(self, clips: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, clips: Mapping[str, np.ndarray], lying: float = 0.0) -> None:
+        self.lying = lying
         kinds = defaultdict(list)
         for name, clip in clips.items():
             kinds[_kind_of_motion(name)].append(clip)
@@ -82,7 +88,10 @@ class PoseSampler:
         """Draw one."""
         pose = self._frame(rng)
         pose = self._mixed(pose, rng)
-        if rng.random() < _SEATED:
+        # without a draw where nobody lies, so that a seed's people stay the same
+        if self.lying and rng.random() < self.lying:
+            pose = _lie(pose, rng)
+        elif rng.random() < _SEATED:
             pose = _seat(pose, rng)
         elif rng.random() < _SQUATTING:
             pose = _squat(pose, rng)
@@ -198,6 +207,25 @@ def _squat(pose: Pose, rng: np.random.Generator) -> Pose:
         knee = rng.uniform(80, 110) if kneeling else thigh + rng.uniform(-5, 30)
         limbs |= _leg(yaw, side, sign, thigh, rng.normal(18, 15), knee, 0)
     return replace(pose, limbs=limbs)
+
+
+def _lie(pose: Pose, rng: np.random.Generator) -> Pose:
+    """Lie on the back, the belly or a side, perhaps with bent legs, chest raised."""
+    turns, shares = zip(*_LYING_ON, strict=True)
+    roll = rng.choice(turns, p=shares) + rng.normal(0, 18)
+    down = Rotation.from_euler('XZ', (rng.normal(-90, 10), roll), degrees=True)
+    pose = _onto(pose, heading(pose.pelvis) * down)
+    for sign, side in ((1, 'left'), (-1, 'right')):
+        if rng.random() < _BENT_LEGS:
+            thigh, knee = rng.uniform(-10, 110), rng.uniform(0, 130)
+            leg = _leg(pose.pelvis, side, sign, thigh, rng.normal(10, 18), knee, 0)
+            pose = replace(pose, limbs=pose.limbs | leg)
+    if rng.random() < _RAISED_CHEST:
+        # away from the floor: a back bends forward more than backward
+        most = -35 if pose.pelvis.apply(_FRONT)[2] < -0.5 else 60
+        raised = pose.pelvis.apply(_LEFT) * np.radians(most * rng.random())
+        pose = _turned(pose, Rotation.from_rotvec(raised), keep_legs=True)
+    return pose
 
 
 def _leg(

@@ -53,6 +53,7 @@ class Recipe:
         photographs (bool): Whole ones with everybody in them, instead of crops.
         only_clips (tuple[str], optional): Beginnings of clips' names that are taken;
             by default all are.
+        lying (float): Share of people who lie on the floor, beside who tumbled.
     """
 
     motions: tuple[str, ...]
@@ -64,6 +65,7 @@ class Recipe:
     seed: int
     photographs: bool = False
     only_clips: tuple[str, ...] | None = None
+    lying: float = 0.0
 
     @property
     def name(self) -> str:
@@ -242,7 +244,8 @@ def _is_enough(label: Label, size: tuple[int, int]) -> bool:
 def _parts(recipe: Recipe) -> tuple[BodyModel, PoseSampler, list[np.ndarray]]:
     """What all shards of a process share."""
     model = read_body_model(build_anny())
-    return model, PoseSampler(recipe.read_clips()), recipe.read_panoramas()
+    poses = PoseSampler(recipe.read_clips(), recipe.lying)
+    return model, poses, recipe.read_panoramas()
 
 
 def _bodies_path(recipe: Recipe, folder: Path) -> Path:

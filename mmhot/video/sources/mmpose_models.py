@@ -1,6 +1,8 @@
 """Detectors of MMDetection and top-down 2D models of MMPose, ours among them."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from torch import nn
 import mmhot.plugin  # noqa: F401 registers what our configs name
 from mmhot.compat import safe_load
 from mmhot.config_reading import read_config_file
+from mmhot.model_building import naming_failures
 from mmhot.skeletons import get_skeleton
 from mmhot.strict_loading import find_state, refuse_broken, refuse_other_shapes
 
@@ -55,9 +58,8 @@ class MMPoseDetector:
 
         config = read_config_file(named.config)
         with DefaultScope.overwrite_default_scope('mmdet'):
-            self._model = _build(
-                named.config, lambda: init_detector(config, device='cpu')
-            )
+            with _building(named.config):
+                self._model = init_detector(config, device='cpu')
             meta = _load(self._model, weights, _OTHER_DETECTOR)
             pipeline = [*config.test_dataloader.dataset.pipeline]
             pipeline[0] = dict(type='mmdet.LoadImageFromNDArray')
@@ -139,7 +141,8 @@ class MMPoseEstimator:
 
         config = read_config_file(named.config)
         with DefaultScope.overwrite_default_scope('mmpose'):
-            self._model = _build(named.config, lambda: init_model(config, device='cpu'))
+            with _building(named.config):
+                self._model = init_model(config, device='cpu')
             if not isinstance(self._model, TopdownPoseEstimator):
                 raise ValueError(
                     f'{model} is no top-down 2D model, but a '
@@ -222,16 +225,12 @@ def _weights_of(
     return chosen
 
 
-def _build(config: Path, make: Any) -> nn.Module:
-    """Build a model without weights, for the time being in silence about that."""
-    try:
-        # recorded, and so not shown: MMDetection sets filters of its own
-        with warnings.catch_warnings(record=True):
-            return make()
-    except Exception as error:
-        # names and numbers come from the config: whatever fails, it is at fault
-        reason = ' '.join(str(error).split())
-        raise ValueError(f'{config}: the model cannot be built: {reason}') from error
+@contextmanager
+def _building(config: Path) -> Iterator[None]:
+    """Have no weights for the time being, and hear nothing about that."""
+    # recorded, and so not shown: MMDetection sets filters of its own
+    with naming_failures(config), warnings.catch_warnings(record=True):
+        yield
 
 
 def _load(model: nn.Module, weights: str, option: str) -> dict:

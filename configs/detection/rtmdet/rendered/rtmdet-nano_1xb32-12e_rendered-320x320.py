@@ -69,7 +69,11 @@ val_pipeline = [
 ]
 dataset_type = 'CocoDataset'
 metainfo = dict(classes=('person',))
-folders = [f'data/photographs/photographs_seed0_{number:02d}/' for number in range(4)]
+folders = [
+    f'data/photographs/photographs_seed{seed}_{number:02d}/'
+    for seed in (0, 2)
+    for number in range(4)
+]
 train_dataloader = dict(
     batch_size=32,
     num_workers=2,
