@@ -69,6 +69,7 @@ def shard(tmp_path_factory):
         (['--people', '0'], '--people must be at least 1, got 0'),
         (['--shards', '-2'], '--shards must be at least 1, got -2'),
         (['--seed', '-1'], '--seed must be at least 0, got -1'),
+        (['--lying', '2'], '--lying must be from 0 to 1, got 2.0'),
     ],
 )
 def test_bad_arguments_are_one_line(tmp_path, args, message):

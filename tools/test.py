@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mmhot.cli.error_tables import format_errors
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.output_file import output_file
 from mmhot.cli.runner import (
     add_runner_arguments,
     build_runner,
@@ -36,16 +37,20 @@ def parse_args() -> argparse.Namespace:
         choices=['joints', 'groups', 'actions', 'subjects', 'clips'],
         help='print, and write to --out, the errors of these, too',
     )
-    parser.add_argument('--out', help='file (.json, .yaml, .pkl) for the metrics')
-    parser.add_argument('--dump', help='file (.pkl) for all predictions')
+    parser.add_argument(
+        '--out', type=output_file, help='file (.json, .yaml, .pkl) for the metrics'
+    )
+    parser.add_argument(
+        '--dump', type=output_file, help='file (.pkl) for all predictions'
+    )
     parser.add_argument(
         '--badcase', action='store_true', help='collect the worst predictions'
     )
     add_runner_arguments(parser)
     args = parser.parse_args()
-    if args.dump and not args.dump.endswith(('.pkl', '.pickle')):
+    if args.dump and args.dump.suffix not in ('.pkl', '.pickle'):
         parser.error(f'--dump: got {args.dump}, wanted a .pkl file')
-    if args.out and not args.out.endswith(('.json', '.yaml', '.yml', '.pkl')):
+    if args.out and args.out.suffix not in ('.json', '.yaml', '.yml', '.pkl'):
         parser.error(f'--out: got {args.out}, wanted a .json, .yaml or .pkl file')
     return args
 
@@ -61,11 +66,11 @@ def test(args: argparse.Namespace) -> None:
     if args.dump:
         evaluator = setting(config, 'test_evaluator', '--dump')
         metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
-        dump = dict(type='DumpResults', out_file_path=args.dump)
+        dump = dict(type='DumpResults', out_file_path=str(args.dump))
         config.test_evaluator = [*metrics, dump]
     merge_options(config, args.cfg_options)
     if args.out:
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+        args.out.parent.mkdir(parents=True, exist_ok=True)
     runner = build_runner(config)
     metric = find_lifting_error(runner, args)
     results = dict(runner.test())
@@ -96,7 +101,7 @@ def report_results(results: dict, metric, args: argparse.Namespace) -> None:
         print_line(format_errors(metric.report, args.table))
         results['errors'] = metric.report.as_dict(args.table)
     if args.out:
-        options = dict(indent=2) if args.out.endswith('.json') else {}
+        options = dict(indent=2) if args.out.suffix == '.json' else {}
         with replacing(args.out) as temporary:
             dump(results, temporary, **options)
 
