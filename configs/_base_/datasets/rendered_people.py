@@ -19,9 +19,9 @@ train_pipeline = [
         type='RandomScaleRotation',
         scale_std=0.15,
         scale_limit=0.25,
-        rotate_std=30.0,
-        rotate_limit=90.0,
-        rotate_prob=0.5,
+        rotate_std=20.0,
+        rotate_limit=45.0,
+        rotate_prob=0.4,
         shift_std=0.05,
     ),
     dict(type='RandomFlip', direction='horizontal'),
@@ -31,13 +31,11 @@ train_pipeline = [
     _base_.train_pipeline[-1],
 ]
 # 03 ... 08 see people from the front more often, as photographs do; people_seed0 are of
-# tools/render_people, as people_seed3, two in five of whom lie; photographs are cut out
-# of what it draws for detectors; in the last there is nobody
+# tools/render_people, photographs_seed0 cut out of what it draws for detectors; in the
+# last there is nobody
 shards = [f'rendered_people/train/train_{number:02d}.npz' for number in range(9)]
 shards += [f'people/people_seed0_{number:02d}.npz' for number in range(7)]
 shards += [f'people/photographs_seed0_{number:02d}.npz' for number in range(4)]
-shards += [f'people/photographs_seed2_{number:02d}.npz' for number in range(4)]
-shards += [f'people/people_seed3_{number:02d}.npz' for number in range(2)]
 shards += ['scenery/train.npz']
 train_dataloader = dict(
     batch_size=32,

@@ -44,12 +44,12 @@ class ScanningDetector:
         detector (Detector): Suspects people.
         min_score (float): Least score of people, of the detector's ``s`` and the mean
             confidences ``c`` of two looks: ``s ** 0.25 * (c1 * c2) ** 0.5``. Defaults
-            to 0.35.
+            to 0.45.
     """
 
     estimator: PoseEstimator
     detector: Detector
-    min_score: float = 0.35
+    min_score: float = 0.45
 
     interval = 5
 
