@@ -19,7 +19,7 @@ from mmhot.video.similarity import compare_people
 from .identity import identify
 
 # Suspects are boxes that the detector gives at least this score, so many a picture.
-SUSPECTED = 0.1
+SUSPECTED = 0.15
 _MOST = 40
 # Of the detector's score and the two mean confidences the latter tell more.
 _POWERS = (0.25, 0.5)
