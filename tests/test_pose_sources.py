@@ -295,7 +295,7 @@ def test_shipped_weights_need_no_detector_and_nothing_installed(monkeypatch):
     name = 'gtpt-t_coco17_synth'
     found = 'rtmdet-nano_1xb32-12e_rendered-320x320'
     assert by_itself.name == f'{name} in boxes of {found}, checked by {name}'
-    assert by_itself.detector.detector.min_score == 0.1
+    assert by_itself.detector.detector.min_score == 0.15
     assert open_pose_source('gtpt-t', det_model='whole_image').detector.name == (
         'whole_image'
     )
