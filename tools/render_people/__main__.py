@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> None:
         bodies=args.bodies,
         seed=args.seed,
         photographs=args.photographs,
-        lying=args.lying,
+        lying=args.lying or None,
     )
     # whatever may be wrong, before anything takes minutes
     recipe.read_clips()
@@ -142,12 +142,7 @@ def _check_recipe(recipe: dict, path: Path) -> None:
     """Keep what shards are made of; refuse to add others to them."""
     if path.exists():
         before = load_json(path)
-        # a recipe from before there was an option has it off
-        changed = [
-            name
-            for name, value in recipe.items()
-            if (before.get(name) or None) != (value or None)
-        ]
+        changed = [name for name in recipe if before.get(name) != recipe[name]]
         if changed:
             raise ValueError(
                 f'{path.parent} has shards made with other {", ".join(changed)} '

@@ -53,7 +53,8 @@ class Recipe:
         photographs (bool): Whole ones with everybody in them, instead of crops.
         only_clips (tuple[str], optional): Beginnings of clips' names that are taken;
             by default all are.
-        lying (float): Share of people who lie on the floor, beside who tumbled.
+        lying (float, optional): Share of people who lie on the floor, beside who
+            tumbled; by default nobody does.
     """
 
     motions: tuple[str, ...]
@@ -65,7 +66,7 @@ class Recipe:
     seed: int
     photographs: bool = False
     only_clips: tuple[str, ...] | None = None
-    lying: float = 0.0
+    lying: float | None = None
 
     @property
     def name(self) -> str:
@@ -244,7 +245,7 @@ def _is_enough(label: Label, size: tuple[int, int]) -> bool:
 def _parts(recipe: Recipe) -> tuple[BodyModel, PoseSampler, list[np.ndarray]]:
     """What all shards of a process share."""
     model = read_body_model(build_anny())
-    poses = PoseSampler(recipe.read_clips(), recipe.lying)
+    poses = PoseSampler(recipe.read_clips(), recipe.lying or 0.0)
     return model, poses, recipe.read_panoramas()
 
 
