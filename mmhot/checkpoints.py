@@ -22,6 +22,7 @@ from .io.atomic import replacing
 from .model_index import SCHEME, shipped_weights
 from .nearest_name import hint_at_names
 from .published import PUBLISHED_MODELS, PublishedModel
+from .strict_loading import list_other_shapes
 
 # Published lifters are trained on Human3.6M: 50 frames per second, and joints that
 # their demos approximate like this.
@@ -165,12 +166,7 @@ def _check_fit(config: dict, state_dict: dict[str, Tensor]) -> None:
     import_module('mmhot.plugin')  # registers what the config names
     from mmpose.registry import MODELS
 
-    expected = MODELS.build(config).state_dict()
-    wrong = [
-        f'{key} {tuple(state_dict[key].shape)} instead of {tuple(tensor.shape)}'
-        for key, tensor in expected.items()
-        if state_dict[key].shape != tensor.shape
-    ]
+    wrong = list_other_shapes(MODELS.build(config).state_dict(), state_dict)
     if wrong:
         raise ValueError(f'shapes do not fit together: {"; ".join(wrong)}')
 

@@ -23,7 +23,7 @@ def load_strictly(model: nn.Module, source: str | Path, content: Any) -> None:
     expected = model.state_dict()
     wrong = [f'{key} is missing' for key in expected if key not in state]
     wrong += [f'{key} is not known' for key in state if key not in expected]
-    wrong += _other_shapes(expected, state)
+    wrong += list_other_shapes(expected, state)
     if wrong:
         raise ValueError(_describe(source, wrong))
     refuse_broken(source, state)
@@ -47,7 +47,7 @@ def find_state(model: nn.Module, source: str | Path, content: Any) -> dict[str, 
     return state
 
 
-def refuse_other_shapes(
+def refuselist_other_shapes(
     model: nn.Module, source: str | Path, state: Mapping[str, Tensor]
 ) -> None:
     """Raise a ValueError if a model has a tensor of that name and another shape.
@@ -55,7 +55,7 @@ def refuse_other_shapes(
     Loading may make such weights fit, as a start for training (bins of other
     pictures); what they find then is worse.
     """
-    wrong = _other_shapes(model.state_dict(), state)
+    wrong = list_other_shapes(model.state_dict(), state)
     if wrong:
         raise ValueError(_describe(source, wrong))
 
@@ -71,7 +71,10 @@ def refuse_broken(source: str | Path, state: Mapping[str, Tensor]) -> None:
         raise ValueError(f'{source} is damaged: {broken[0]} is not finite')
 
 
-def _other_shapes(expected: Mapping[str, Tensor], state: Mapping[str, Any]) -> list:
+def list_other_shapes(
+    expected: Mapping[str, Tensor], state: Mapping[str, Any]
+) -> list[str]:
+    """Say which tensors are of another shape than expected, one line for each."""
     return [
         f'{key} is {_shape(state[key])} instead of {tuple(value.shape)}'
         for key, value in expected.items()
