@@ -1,6 +1,7 @@
 """What happens to a picture in a camera and on its way."""
 
 import os
+import random
 
 import numpy as np
 from mmpose.datasets.transforms import Albumentation
@@ -17,8 +18,9 @@ class SeededAlbumentation(Albumentation):
     """MMPose's ``Albumentation``, for albumentations 2, and as random as NumPy is.
 
     Albumentations 2 draws from generators of its own, which no seed of a training
-    reaches: here they are seeded for each picture by a number that NumPy's global
-    generator draws. Modified key: ``img``.
+    reaches: here all share two, seeded for each picture by a number that NumPy's
+    global generator draws. It takes pictures for RGB; those of MMPose are BGR until
+    they are normalised, and are turned for it. Modified key: ``img``.
 
     Args:
         transforms (list[dict]): Pixel-level transforms, ``type`` their name.
@@ -57,5 +59,11 @@ class SeededAlbumentation(Albumentation):
 
     def transform(self, results: dict) -> dict:
         """Change the picture; see the class."""
-        self.aug.set_random_seed(np.random.randint(2**31))
-        return super().transform(results)
+        seed = np.random.randint(2**31)
+        # by ``set_random_seed`` every effect would draw the same numbers: those with
+        # a probability of 0.4 would all come together, in four pictures of ten
+        self.aug.set_random_state(np.random.default_rng(seed), random.Random(seed))
+        results['img'] = np.ascontiguousarray(results['img'][..., ::-1])
+        results = super().transform(results)
+        results['img'] = np.ascontiguousarray(results['img'][..., ::-1])
+        return results
