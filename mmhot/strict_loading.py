@@ -47,7 +47,7 @@ def find_state(model: nn.Module, source: str | Path, content: Any) -> dict[str, 
     return state
 
 
-def refuselist_other_shapes(
+def refuse_other_shapes(
     model: nn.Module, source: str | Path, state: Mapping[str, Tensor]
 ) -> None:
     """Raise a ValueError if a model has a tensor of that name and another shape.

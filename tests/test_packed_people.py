@@ -99,14 +99,62 @@ def test_large_people_become_small_without_aliasing(tmp_path):
 
 def test_cameras_project_into_crops(tmp_path):
     people = drawn_people()
-    cameras = np.tile(np.float32([[300, 0, 90], [0, 310, 130], [0, 0, 1]]), (4, 1, 1))
-    rays = np.insert(people.keypoints, 2, 1, axis=-1) @ np.linalg.inv(cameras[0]).T
+    people.bboxes[:, :2] += np.float32([[0, 0], [3, 9], [20, 5], [0, 11]])
+    # fx, fy, cx, cy, as in the shards of rendered people
+    cameras = np.tile(np.float32([300, 310, 90, 130]), (4, 1))
+    cameras[1] = [250, 240, 60, 90]
+    rays = (people.keypoints - cameras[:, None, 2:]) / cameras[:, None, :2]
     people = replace(people, extras={'rays': rays, 'K': cameras})
     path = unpack_coco(people, tmp_path)
     crops = pack_coco(path, tmp_path / 'images', size=(96, 128), min_height=100)
     assert_array_equal(crops.extras['rays'], rays)
-    seen = np.einsum('nij,nkj->nki', crops.extras['K'], rays)
-    assert_allclose(seen[..., :2] / seen[..., 2:], crops.keypoints, atol=0.02)
+    seen = rays * crops.extras['K'][:, None, :2] + crops.extras['K'][:, None, 2:]
+    assert_allclose(seen, crops.keypoints, atol=0.02)
+
+
+def test_other_cameras_are_refused(tmp_path):
+    people = replace(drawn_people(), extras={'K': np.zeros((4, 3, 3))})
+    path = unpack_coco(people, tmp_path)
+    with pytest.raises(ValueError, match=r'K must be fx, fy, cx, cy .* \(3, 3\)'):
+        pack_coco(path, tmp_path / 'images')
+
+
+def test_folders_are_not_written_over(tmp_path):
+    path = unpack_coco(drawn_people(), tmp_path)
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError, match='has an annotations.json already'):
+        unpack_coco(replace(drawn_people(), extras={}), tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_areas_are_those_of_the_annotations(tmp_path):
+    path = coco_folder(tmp_path, [10, 10, 20, 20], [5, 5, 16, 30], area=123.0)
+    document = load_json(path)
+    del document['annotations'][1]['area']
+    path.write_text(json.dumps(document))
+    wanted = [123, 0.53 * 16 * 30]
+    whole = pack_coco(path, tmp_path, size=None)
+    assert_allclose(whole.areas, wanted)
+    write_packed_people(whole, tmp_path / 'people.npz')
+    infos = RenderedPeople(ann_file=str(tmp_path / 'people.npz'))
+    areas = [info['raw_ann_info']['area'] for info in infos]
+    assert_allclose(areas, wanted)
+    # 20 and 30 pixels high in crops of 60 and 80 that are 1.25 times as large
+    crops = pack_coco(path, tmp_path, size=(60, 80), padding=1.25)
+    zoom = np.array([60 / 25, 80 / 37.5])
+    assert_allclose(crops.areas, wanted * zoom**2, rtol=1e-5)
+
+
+def test_people_of_a_picture_are_together(tmp_path):
+    path = coco_folder(tmp_path, *([n, 5, 9, 9] for n in range(5)))
+    document = load_json(path)
+    document['images'].append(dict(id=7, file_name='b.png'))
+    for person in document['annotations'][::2]:
+        person['image_id'] = 7
+    path.write_text(json.dumps(document))
+    (tmp_path / 'b.png').write_bytes((tmp_path / 'a b.png').read_bytes())
+    people = pack_coco(path, tmp_path, size=None)
+    assert people.bboxes[:, 0].tolist() == [1, 3, 0, 2, 4]
 
 
 def test_keypoints_outside_of_a_crop_are_not_labelled(tmp_path):
@@ -149,6 +197,7 @@ def damage(path, **arrays):
         ({'bbox': np.full((4, 4), np.nan)}, "'bbox' must be .* finite"),
         ({'bbox': np.tile([9, 9, 1, 1], (4, 1))}, "'bbox' must be .* in this order"),
         ({'cam3d': np.float32(1)}, 'same number of people'),
+        ({'area': np.array([1.0, 2, 3, -4])}, "'area' must be one positive number"),
     ],
 )
 def test_damaged_files_are_refused(shard, arrays, message):

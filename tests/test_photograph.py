@@ -1,14 +1,24 @@
 """What is done to rendered pictures so that models work on photographs."""
 
+from collections import Counter
+from pathlib import Path
+
 import numpy as np
 import pytest
 from drawn_people import FOLDER
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpose.datasets import CocoDataset
-from mmpose.registry import TRANSFORMS
+from mmpose.registry import DATASETS, TRANSFORMS
+from packed import drawn_people
 
 import mmhot.plugin  # noqa: F401 (registers what is built)
+from mmhot.codecs import GTPTLabel
+from mmhot.config_reading import read_config_file
 from mmhot.datasets.transforms.epoch_seed import seed_everything
+from mmhot.io.packed_people import write_packed_people
+
+CONFIGS = Path(__file__).parents[1] / 'configs/body_2d_keypoint/gtpt/rendered'
 
 
 def picture(value=128, size=(64, 48)):
@@ -50,6 +60,93 @@ def test_effects_within_others_are_built():
     red = picture(0)
     red[..., 2] = 200
     assert (np.ptp(run(effect, 0, img=red), axis=-1) == 0).all()
+
+
+def test_effects_come_independently_of_each_other():
+    halves = [dict(type='ToGray', p=0.5), dict(type='InvertImg', p=0.5)]
+    effect = TRANSFORMS.build(dict(type='SeededAlbumentation', transforms=halves))
+    red = picture(0, (2, 2))
+    red[..., 2] = 200
+    counts = Counter(tuple(run(effect, n, img=red)[0, 0]) for n in range(400))
+    # 60 is how bright red is, 23 would be blue: the picture is BGR, its grey is right
+    red, grey = (0, 0, 200), (60, 60, 60)
+    inverted = [tuple(255 - value for value in colour) for colour in (red, grey)]
+    assert set(counts) == {red, grey, *inverted}
+    # a hundred of each, and a spread of 8.7
+    assert min(counts.values()) > 60
+
+
+@pytest.fixture(scope='module')
+def config():
+    return read_config_file(CONFIGS / 'gtpt_t_1xb32-6e_rendered-192x144.py')
+
+
+@pytest.fixture
+def shard(tmp_path):
+    path = tmp_path / 'people.npz'
+    write_packed_people(drawn_people(), path)
+    return path
+
+
+def build_training(config, shard, last):
+    settings = config.train_dataloader.dataset
+    pipeline = [*settings.pipeline[:-1], last] if last else []
+    changed = dict(ann_file=str(shard), data_root='', pipeline=pipeline)
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        return DATASETS.build(Config(settings.to_dict() | changed))
+
+
+def test_training_on_rendered_people_hold_labels_where_the_joints_are(config, shard):
+    last = dict(type='PackPoseInputs', pack_transformed=True, meta_keys=('id',))
+    dataset = build_training(config, shard, last)
+    label = GTPTLabel((144, 192))
+    pictures = []
+    for seed in range(12):
+        seed_everything(seed)
+        packed = dataset[seed % 4]
+        assert packed['inputs'].shape == (3, 192, 144)
+        sample = packed['data_samples']
+        targets = sample.gt_instance_labels
+        joints = sample.gt_instances.transformed_keypoints[0]
+        inside = ((joints >= 0) & (joints < (143.5, 191.5))).all(-1)
+        decoded, _ = label.decode(
+            targets.keypoint_x_labels.numpy(), targets.keypoint_y_labels.numpy()
+        )
+        np.testing.assert_allclose(decoded[0][inside], joints[inside], atol=0.26)
+        assert (targets.keypoint_weights[0].numpy()[inside] > 0).all()
+        pictures.append(packed['inputs'].float().mean())
+    assert np.std(pictures) > 5  # each is exposed in its own way
+
+
+def test_a_wrist_stays_where_its_label_goes(config, shard):
+    """Half bodies, turned, scaled, shifted and mirrored."""
+    moves = ('LoadImage', 'GetBBoxCenterScale', 'RandomHalfPerson')
+    moves += ('RandomScaleRotation', 'RandomFlip', 'TopdownAffine')
+    steps = config.train_dataloader.dataset.pipeline
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        steps = [TRANSFORMS.build(step) for step in steps if step['type'] in moves]
+    assert len(steps) == len(moves)
+    dataset = build_training(config, shard, None)
+    wrist, y, x = 9, *np.mgrid[:256, :192]
+    mirrored = []
+    for seed in range(60):
+        seed_everything(seed)
+        results = dataset.get_data_info(seed % 4)
+        at = results['keypoints'][0, wrist]
+        blob = 255 * np.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / 18)
+        results['img'] = np.repeat(blob[..., None], 3, 2).astype(np.uint8)
+        for step in steps:
+            results = step(results)
+        label = results['transformed_keypoints'][0, wrist + results['flip']]
+        if (label < 8).any() or (label > (135, 183)).any():
+            continue
+        shown = results['img'][..., 0] * (results['img'][..., 0] > 30.0)
+        rows, columns = np.mgrid[:192, :144]
+        centre = np.array([(shown * columns).sum(), (shown * rows).sum()]) / shown.sum()
+        np.testing.assert_allclose(centre, label, atol=0.15)
+        mirrored.append(results['flip'])
+    assert sum(mirrored) > 10
+    assert len(mirrored) - sum(mirrored) > 10
 
 
 def test_unknown_effect_is_named():

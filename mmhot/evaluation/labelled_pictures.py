@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
+from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
@@ -22,6 +24,8 @@ _TORSO = (('left_shoulder', 'right_hip'), ('right_shoulder', 'left_hip'))
 # the margin around the joints instead, as a part of their larger extent.
 _LOOSE = ('MpiiDataset',)
 _MARGIN = 0.1
+# Key of what decodes a packed picture.
+_AGAIN = 'decode'
 # What MMPose's datasets raise when a file is not theirs.
 _STUMBLES = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -31,8 +35,8 @@ class LabelledPictures:
     """People of a dataset.
 
     Attributes:
-        samples (list[dict]): MMPose's data infos of one person each, with ``img`` if
-            there is no file.
+        samples (list[dict]): MMPose's data infos of one person each, without the
+            picture; see :func:`load_image`.
         keypoints (np.ndarray): Pixels, (N, K, 2), 0 where not labelled.
         labelled (np.ndarray): bool (N, K).
         skeleton (str): Of the keypoints.
@@ -83,7 +87,7 @@ def read_labelled(
         rows = np.arange(len(dataset))
         if limit is not None and limit < len(rows):
             rows = rows[np.linspace(0, len(rows) - 1, limit).round().astype(int)]
-        samples = [dataset.get_data_info(int(row)) for row in rows]
+        samples = [_without_picture(dataset, int(row)) for row in rows]
         samples = [each for each in samples if (each['keypoints_visible'] > 0).any()]
     if not samples:
         raise ValueError(f'{annotations} has nobody with labelled keypoints')
@@ -160,9 +164,20 @@ def join(parts: Sequence[LabelledPeople]) -> LabelledPeople:
 
 def load_image(sample: dict) -> np.ndarray:
     """Return the picture of a sample, BGR uint8 (H, W, 3)."""
-    if 'img' in sample:
-        return sample['img']
+    if _AGAIN in sample:
+        return sample[_AGAIN]()['img']
     return read_image(sample['img_path'])
+
+
+def _without_picture(dataset: BaseCocoStyleDataset, row: int) -> dict:
+    """Data info of a person; one with a picture tells how to get it again.
+
+    All pictures of a dataset at once may be more than there is memory.
+    """
+    sample = dataset.get_data_info(row)
+    if sample.pop('img', None) is not None:
+        sample[_AGAIN] = partial(dataset.get_data_info, row)
+    return sample
 
 
 @contextmanager

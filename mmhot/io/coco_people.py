@@ -5,7 +5,7 @@ are COCO's or, with feet, face and hands beside them, COCO-WholeBody's.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,14 +18,15 @@ from mmhot.crops import crop_matrix, map_points, warp_smoothly
 from .atomic import replacing
 from .existing import require_file
 from .json_file import load_json
-from .packed_people import PackedPeople, join_images
+from .packed_people import AREA, PERSON_OF_BOX, PackedPeople, join_images
 from .picture import decode_image
 
 # Where COCO-WholeBody keeps the keypoints besides the body's, in their order.
 _PARTS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')
 _NUM_KEYPOINTS = {17: 1, 133: len(_PARTS)}
-# Extra array that projects to a picture's pixels, (N, 3, 3).
+# Extra array of pinhole cameras that project to a picture's pixels: fx, fy, cx, cy.
 _CAMERA = 'K'
+_ANNOTATIONS = 'annotations.json'
 _SUFFIXES = {b'RIFF': '.webp', b'\xff\xd8\xff': '.jpg', b'\x89PNG': '.png'}
 
 
@@ -47,7 +48,8 @@ def pack_coco(
             stays as it is.
         images (Path): Folder of the images.
         size (tuple[int, int], optional): Width and height of a crop, in pixels; None
-            packs whole images, byte by byte. Defaults to (192, 256).
+            packs whole images, byte by byte, once for each person in them. Defaults
+            to (192, 256).
         padding (float): Factor on a box, which is first made as wide as a crop, for
             augmentation to move within. Defaults to 1.35.
         quality (int): WebP quality of crops. Defaults to 80.
@@ -56,52 +58,64 @@ def pack_coco(
         progress (Callable): Wraps the list of people, to show progress.
 
     Returns:
-        PackedPeople: Keypoints outside of a crop count as not labelled. An extra
-        array ``K``, of pinhole cameras, becomes that of the crops.
+        PackedPeople: In the order of the pictures. Keypoints outside of a crop count
+        as not labelled. Extra arrays ``area``, COCO's, and ``K``, of pinhole cameras,
+        become those of the crops.
 
     Raises:
         FileNotFoundError: If the JSON or an image is missing.
         ValueError: If they cannot be read, or nobody is left.
     """
     people, extras, is_ours = _read_people(annotations)
+    if _CAMERA in extras and extras[_CAMERA].shape[1:] != (4,):
+        raise ValueError(
+            f'{annotations}: {_CAMERA} must be fx, fy, cx, cy of each person, got '
+            f'numbers of shape {extras[_CAMERA].shape[1:]}'
+        )
 
     @lru_cache(maxsize=1)
     def read(name: str) -> tuple[bytes, np.ndarray]:
         encoded = require_file(images / name).read_bytes()
         return encoded, decode_image(encoded, str(images / name))
 
-    packed, rows = [], []
-    for row, person in enumerate(progress(people)):
-        encoded, image = read(person.name)
-        box, triples = person.box, person.triples
-        if not is_ours:
-            # as MMPose reads them
-            last = np.array(image.shape[1::-1]) - 1
-            box = box.reshape(2, 2).clip(0, last).ravel()
-            if (box[2:] <= box[:2]).any():
+    labels, rows = [], []
+
+    def crops() -> Iterator[bytes]:
+        """Pictures to pack; keeps the labels of each beside them."""
+        for row, person in enumerate(progress(people)):
+            encoded, image = read(person.name)
+            box, triples = person.box, person.triples
+            if not is_ours:
+                # as MMPose reads them
+                last = np.array(image.shape[1::-1]) - 1
+                box = box.reshape(2, 2).clip(0, last).ravel()
+                if (box[2:] <= box[:2]).any():
+                    continue
+            if box[3] - box[1] < min_height:
                 continue
-        if box[3] - box[1] < min_height:
-            continue
-        if size is not None:
-            matrix = crop_matrix(box, size, padding)
-            encoded, triples, box = _crop(image, triples, box, matrix, size, quality)
-            if _CAMERA in extras:
-                extras[_CAMERA][row, :2] = matrix @ extras[_CAMERA][row]
-        packed.append((encoded, triples, box))
-        rows.append(row)
-    if not packed:
+            if size is not None:
+                matrix = crop_matrix(box, size, padding)
+                encoded, triples, box = _crop(
+                    image, triples, box, matrix, size, quality
+                )
+                _move(extras, row, matrix)
+            labels.append((triples, box))
+            rows.append(row)
+            yield encoded
+
+    joined, offsets = join_images(crops())
+    if not rows:
         raise ValueError(
             f'{annotations} has nobody with keypoints whose box is in the picture and '
             f'at least {min_height:g} pixels high'
         )
-    joined, offsets = join_images([encoded for encoded, *_ in packed])
-    triples = np.stack([triples for _, triples, _ in packed])
+    triples, boxes = map(np.stack, zip(*labels, strict=True))
     return PackedPeople(
         images=joined,
         offsets=offsets,
         keypoints=triples[..., :2],
         visibility=triples[..., 2].astype(np.uint8),
-        bboxes=np.stack([box for *_, box in packed]).astype(np.float32),
+        bboxes=boxes.astype(np.float32),
         extras={name: extra[rows] for name, extra in extras.items()},
     )
 
@@ -116,7 +130,15 @@ def unpack_coco(people: PackedPeople, folder: Path) -> Path:
 
     Returns:
         Path: The JSON.
+
+    Raises:
+        FileExistsError: If there is an ``annotations.json`` already: it and its
+            pictures may be all that somebody has.
     """
+    if (folder / _ANNOTATIONS).exists():
+        raise FileExistsError(
+            f'{folder} has an {_ANNOTATIONS} already; choose another folder'
+        )
     pictures = (
         (people.encoded(index).tobytes(), [_annotation(people, index, area)])
         for index, area in enumerate(people.areas.tolist())
@@ -158,7 +180,7 @@ def write_coco(
     content = dict(
         images=images, annotations=annotations, categories=categories, **more
     )
-    path = folder / 'annotations.json'
+    path = folder / _ANNOTATIONS
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content), encoding='utf-8')
     return path
@@ -217,10 +239,14 @@ def _read_people(
             for person in content['annotations']
             if is_ours or not person.get('iscrowd', 0)
         ]
-        people = [
-            person for person in people if is_ours or (person.triples[:, 2] > 0).any()
-        ]
-        extras = _extras(people, content.get('extras', {}))
+        if is_ours:
+            extras = _extras(people, content['extras'])
+        else:
+            people = [each for each in people if (each.triples[:, 2] > 0).any()]
+            # so that each picture is read once
+            order = {name: number for number, name in enumerate(files.values())}
+            people.sort(key=lambda person: order[person.name])
+            extras = {AREA: np.array(list(map(_area, people)), np.float32)}
     except KeyError as error:
         raise ValueError(
             f'{annotations} must be a COCO file of keypoints; it lacks {error}'
@@ -257,6 +283,25 @@ def _labels(person: dict) -> tuple[np.ndarray, np.ndarray]:
     if not (np.isfinite(triples).all() and np.isfinite(box).all()):
         raise ValueError('keypoints and boxes must be finite')
     return triples, box
+
+
+def _area(person: _Person) -> float:
+    """As annotated, or what COCO would count of the box."""
+    area = float(person.annotation.get('area') or 0)
+    if area > 0:
+        return area
+    return PERSON_OF_BOX * float((person.box[2:] - person.box[:2]).prod())
+
+
+def _move(extras: dict[str, np.ndarray], row: int, matrix: np.ndarray) -> None:
+    """Turn a person's extra arrays into those of the crop."""
+    zoom = matrix[0, 0]
+    if AREA in extras:
+        extras[AREA][row] *= zoom**2
+    if _CAMERA in extras:
+        camera = extras[_CAMERA][row]
+        camera[:2] *= zoom
+        camera[2:] = map_points(matrix, camera[2:])
 
 
 def _crop(

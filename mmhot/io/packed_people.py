@@ -5,7 +5,7 @@ one go and shuffled without seeking, and travels as one file. ``docs/data.md`` s
 what each array is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,8 @@ _STEPS = 64
 _LARGEST = np.iinfo(np.uint16).max / _STEPS
 # COCO's: box areas are about twice those of people.
 PERSON_OF_BOX = 0.53
+# Extra array of people's areas, square pixels, where they are known.
+AREA = 'area'
 # Array: its shape, None for any, and the kinds of numbers that it may hold.
 _ARRAYS = {
     'images': ((None,), 'u'),
@@ -41,7 +43,8 @@ class PackedPeople:
         keypoints (np.ndarray): Pixels of the image, float32 (N, K, 2).
         visibility (np.ndarray): uint8 (N, K): 0 not labelled, 1 hidden, 2 visible.
         bboxes (np.ndarray): x1, y1, x2, y2 in pixels, float32 (N, 4).
-        extras (dict[str, np.ndarray]): Other arrays (N, ...), such as ``cam3d``.
+        extras (dict[str, np.ndarray]): Other arrays (N, ...), such as ``cam3d``, and
+            ``area``, people's areas where they are known, square pixels (N,).
     """
 
     images: np.ndarray
@@ -57,7 +60,9 @@ class PackedPeople:
 
     @property
     def areas(self) -> np.ndarray:
-        """What COCO would count as their areas, square pixels, float32 (N,)."""
+        """As given or, from the boxes, what COCO would count, square pixels, (N,)."""
+        if AREA in self.extras:
+            return self.extras[AREA]
         extents = self.bboxes[:, 2:] - self.bboxes[:, :2]
         return (PERSON_OF_BOX * extents.prod(1)).clip(1)
 
@@ -77,11 +82,13 @@ class PackedPeople:
         return decode_image(self.encoded(index), f'image {index}')
 
 
-def join_images(images: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+def join_images(images: Iterable[bytes]) -> tuple[np.ndarray, np.ndarray]:
     """Put encoded images one after another: ``images`` and ``offsets``."""
-    lengths = [len(image) for image in images]
-    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    return np.frombuffer(b''.join(images), np.uint8), offsets.astype(np.int64)
+    joined, offsets = bytearray(), [0]
+    for image in images:
+        joined += image
+        offsets.append(len(joined))
+    return np.frombuffer(joined, np.uint8), np.array(offsets, np.int64)
 
 
 def read_packed_people(path: str | Path) -> PackedPeople:
@@ -167,6 +174,9 @@ def _checked(arrays: dict[str, np.ndarray]) -> PackedPeople:
     bboxes = known['bbox'].astype(np.float32)
     if not np.isfinite(bboxes).all() or (bboxes[:, 2:] < bboxes[:, :2]).any():
         raise ValueError("'bbox' must be x1, y1, x2, y2, finite and in this order")
+    areas = arrays.get(AREA, np.ones(num_people))
+    if areas.ndim != 1 or areas.dtype.kind not in 'iuf' or not (areas > 0).all():
+        raise ValueError(f"'{AREA}' must be one positive number a person")
     if num_people and not 0 <= known['vis'].min() <= known['vis'].max() <= 2:
         raise ValueError("'vis' must be 0, 1 or 2")
     return PackedPeople(
