@@ -277,6 +277,15 @@ def test_shards_that_exist_are_left_alone_and_others_not_added(shard):
 
 
 @slow
+def test_a_recipe_without_shards_is_replaced(tmp_path):
+    pytest.importorskip('anny')
+    (tmp_path / 'people_seed3.json').write_text('{"people": 5000}')
+    done = render(tmp_path, '--people', 1, '--bodies', 1, '--seed', 3)
+    assert done.returncode == 0, done.stderr
+    assert load_json(tmp_path / 'people_seed3.json')['people'] == 1
+
+
+@slow
 def test_shards_are_the_same_from_several_processes(shard, tmp_path):
     args = '--people', 8, '--bodies', 4, '--seed', 3, '--shards', 2, '--workers', 2
     done = render(tmp_path, *args)

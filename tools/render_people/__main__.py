@@ -120,12 +120,13 @@ def run(args: argparse.Namespace) -> None:
     recipe.read_clips()
     recipe.read_panoramas()
     open_gl().release()
-    _check_recipe(recipe.as_json(), args.target / f'{recipe.name}.json')
-    numbers = [
-        number
-        for number in range(args.shards)
-        if not shard_path(recipe, args.target, number).exists()
-    ]
+    paths = [shard_path(recipe, args.target, n) for n in range(args.shards)]
+    kept = args.target / f'{recipe.name}.json'
+    if any(path.exists() for path in paths):
+        _check_recipe(recipe.as_json(), kept)
+    else:
+        _keep_recipe(recipe.as_json(), kept)
+    numbers = [n for n, path in enumerate(paths) if not path.exists()]
     if not numbers:
         print(f'all {args.shards} shards are in {args.target} already')
         return
@@ -139,16 +140,17 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_recipe(recipe: dict, path: Path) -> None:
-    """Keep what shards are made of; refuse to add others to them."""
-    if path.exists():
-        before = load_json(path)
-        changed = [name for name in recipe if before.get(name) != recipe[name]]
-        if changed:
-            raise ValueError(
-                f'{path.parent} has shards made with other {", ".join(changed)} '
-                f'({path.name}); choose another --seed or folder'
-            )
-        return
+    """Refuse to add others to shards."""
+    before = load_json(path) if path.exists() else {}
+    changed = [name for name in recipe if before.get(name) != recipe[name]]
+    if changed:
+        raise ValueError(
+            f'{path.parent} has shards made with other {", ".join(changed)} '
+            f'({path.name}); choose another --seed or folder'
+        )
+
+
+def _keep_recipe(recipe: dict, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(recipe, indent=1))

@@ -109,7 +109,7 @@ def read_body_model(anny: Anny) -> BodyModel:
     )
 
 
-def draw_bodies(anny: Anny, count: int, seed: int) -> Bodies:
+def draw_bodies(anny: Anny, count: int, seed: int | tuple[int, ...]) -> Bodies:
     """Draw shapes: two genders, some children, ages, builds and proportions."""
     rng = np.random.default_rng(seed)
     vertices, heads, traits = [], [], []

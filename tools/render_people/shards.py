@@ -1,5 +1,6 @@
 """Shards: files of rendered people, one process each."""
 
+import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
@@ -31,6 +32,7 @@ from mmhot.io.panoramas import read_panoramas
 
 # How large pictures are, and how much larger they are drawn.
 _PEOPLE, _PHOTOGRAPHS = ((192, 256), 1.5), ((416, 416), 1.25)
+_HERE = Path(__file__).parent
 _QUALITY = 85
 _FABRICS = 240
 _ENOUGH = 0.02  # of a crop, for the person that it is about
@@ -106,12 +108,30 @@ class Recipe:
         return left
 
     def as_json(self) -> dict:
-        """As it is kept beside the shards, whose names say the rest."""
+        """As it is kept beside the shards, whose names say the rest.
+
+        Files are told by what is in them, and so is this tool.
+        """
+        values = asdict(self) | {
+            'motions': [_fingerprint(path) for path in self.motions],
+            'panoramas': self.panoramas and _fingerprint(self.panoramas),
+            'sources': _fingerprint(*_HERE.glob('*.py'), _HERE / 'shaders'),
+        }
+        del values['photographs']
         return {
             name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
-            if name != 'photographs'
+            for name, value in values.items()
         }
+
+
+def _fingerprint(*paths: str | Path) -> str:
+    """What tells files and folders of other content apart."""
+    content = hashlib.sha256()
+    for path in sorted(map(Path, paths)):
+        for file in sorted(path.rglob('*')) if path.is_dir() else [path]:
+            if file.is_file():
+                content.update(file.name.encode() + file.read_bytes())
+    return content.hexdigest()[:16]
 
 
 def render_shards(
@@ -150,7 +170,9 @@ def prepare(recipe: Recipe, folder: Path) -> None:
     """Draw the bodies, if that has not been done."""
     path = _bodies_path(recipe, folder)
     if not path.exists():
-        bodies = draw_bodies(build_anny(), recipe.bodies, recipe.seed)
+        bodies = draw_bodies(
+            build_anny(), recipe.bodies, (recipe.seed, recipe.photographs)
+        )
         write_bodies(bodies, path)
 
 
@@ -208,7 +230,7 @@ def _render(recipe: Recipe, folder: Path, number: int) -> Iterator[_Drawn]:
     """Pictures without end."""
     model, clips, panoramas = _parts(recipe)
     bodies = read_bodies(_bodies_path(recipe, folder))
-    rng = np.random.default_rng((recipe.seed, number))
+    rng = np.random.default_rng((recipe.seed, number, recipe.photographs))
     prints = [to_screen(panorama / 2) for panorama in panoramas]
     shown, sharper = _PHOTOGRAPHS if recipe.photographs else _PEOPLE
     size = tuple(int(side * sharper) for side in shown)
@@ -250,7 +272,7 @@ def _parts(recipe: Recipe) -> tuple[BodyModel, PoseSampler, list[np.ndarray]]:
 
 
 def _bodies_path(recipe: Recipe, folder: Path) -> Path:
-    return folder / f'bodies_seed{recipe.seed}_{recipe.bodies}.npz'
+    return folder / f'bodies_{recipe.name}_{recipe.bodies}.npz'
 
 
 def _crop(shown: np.ndarray, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
