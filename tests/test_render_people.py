@@ -260,7 +260,9 @@ def test_photographs_are_labelled_with_everybody_in_them(tmp_path):
     dataset = CocoDataset(**files, metainfo=dict(classes=('person',)))
     assert len(dataset) == 12
     boxes = sum(len(dataset.get_data_info(index)['instances']) for index in range(12))
-    assert boxes == len(people)
+    # MMDetection leaves out who is less than a pixel wide
+    assert boxes == sum(min(person['bbox'][2:]) >= 1 for person in people)
+    assert boxes >= len(people) - 2
 
 
 @slow
