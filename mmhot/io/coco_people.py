@@ -18,15 +18,16 @@ from mmhot.crops import crop_matrix, map_points, warp_smoothly
 from .atomic import replacing
 from .existing import require_file
 from .json_file import load_json
-from .packed_people import AREA, PERSON_OF_BOX, PackedPeople, join_images
+from .packed_people import AREA, PackedPeople, estimate_areas, join_images
 from .picture import decode_image
 
+# Name of a folder's JSON.
+ANNOTATIONS = 'annotations.json'
 # Where COCO-WholeBody keeps the keypoints besides the body's, in their order.
 _PARTS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')
 _NUM_KEYPOINTS = {17: 1, 133: len(_PARTS)}
 # Extra array of pinhole cameras that project to a picture's pixels: fx, fy, cx, cy.
 _CAMERA = 'K'
-_ANNOTATIONS = 'annotations.json'
 _SUFFIXES = {b'RIFF': '.webp', b'\xff\xd8\xff': '.jpg', b'\x89PNG': '.png'}
 
 
@@ -135,9 +136,9 @@ def unpack_coco(people: PackedPeople, folder: Path) -> Path:
         FileExistsError: If there is an ``annotations.json`` already: it and its
             pictures may be all that somebody has.
     """
-    if (folder / _ANNOTATIONS).exists():
+    if (folder / ANNOTATIONS).exists():
         raise FileExistsError(
-            f'{folder} has an {_ANNOTATIONS} already; choose another folder'
+            f'{folder} has an {ANNOTATIONS} already; choose another folder'
         )
     pictures = (
         (people.encoded(index).tobytes(), [_annotation(people, index, area)])
@@ -180,7 +181,7 @@ def write_coco(
     content = dict(
         images=images, annotations=annotations, categories=categories, **more
     )
-    path = folder / _ANNOTATIONS
+    path = folder / ANNOTATIONS
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content), encoding='utf-8')
     return path
@@ -290,7 +291,7 @@ def _area(person: _Person) -> float:
     area = float(person.annotation.get('area') or 0)
     if area > 0:
         return area
-    return PERSON_OF_BOX * float((person.box[2:] - person.box[:2]).prod())
+    return float(estimate_areas(person.box))
 
 
 def _move(extras: dict[str, np.ndarray], row: int, matrix: np.ndarray) -> None:

@@ -63,8 +63,7 @@ class PackedPeople:
         """As given or, from the boxes, what COCO would count, square pixels, (N,)."""
         if AREA in self.extras:
             return self.extras[AREA]
-        extents = self.bboxes[:, 2:] - self.bboxes[:, :2]
-        return (PERSON_OF_BOX * extents.prod(1)).clip(1)
+        return estimate_areas(self.bboxes).clip(1)
 
     def encoded(self, index: int) -> np.ndarray:
         """Bytes of one image, as its file would hold them, uint8."""
@@ -80,6 +79,11 @@ class PackedPeople:
             ValueError: If it is damaged.
         """
         return decode_image(self.encoded(index), f'image {index}')
+
+
+def estimate_areas(bboxes: np.ndarray) -> np.ndarray:
+    """What COCO would count of people in boxes (..., 4), square pixels, (...)."""
+    return PERSON_OF_BOX * (bboxes[..., 2:] - bboxes[..., :2]).prod(-1)
 
 
 def join_images(images: Iterable[bytes]) -> tuple[np.ndarray, np.ndarray]:

@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> None:
         bodies=args.bodies,
         seed=args.seed,
         photographs=args.photographs,
-        lying=args.lying or None,
+        lying=args.lying,
     )
     # whatever may be wrong, before anything takes minutes
     recipe.read_clips()

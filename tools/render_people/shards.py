@@ -25,7 +25,7 @@ from renderer import Renderer
 from scenes import SceneSampler, Shot
 from tqdm import tqdm
 
-from mmhot.io.coco_people import coco_annotation, write_coco
+from mmhot.io.coco_people import ANNOTATIONS, coco_annotation, write_coco
 from mmhot.io.mocap_clips import read_mocap_clips
 from mmhot.io.packed_people import PackedPeople, join_images, write_packed_people
 from mmhot.io.panoramas import read_panoramas
@@ -55,8 +55,7 @@ class Recipe:
         photographs (bool): Whole ones with everybody in them, instead of crops.
         only_clips (tuple[str], optional): Beginnings of clips' names that are taken;
             by default all are.
-        lying (float, optional): Share of people who lie on the floor, beside who
-            tumbled; by default nobody does.
+        lying (float): Share of people who lie on the floor, beside who tumbled.
     """
 
     motions: tuple[str, ...]
@@ -68,7 +67,7 @@ class Recipe:
     seed: int
     photographs: bool = False
     only_clips: tuple[str, ...] | None = None
-    lying: float | None = None
+    lying: float = 0.0
 
     @property
     def name(self) -> str:
@@ -162,7 +161,7 @@ def shard_path(recipe: Recipe, folder: Path, number: int) -> Path:
     """File of a shard, written when it is complete."""
     name = f'{recipe.name}_{number:02d}'
     if recipe.photographs:
-        return folder / name / 'annotations.json'
+        return folder / name / ANNOTATIONS
     return folder / f'{name}.npz'
 
 
@@ -267,7 +266,7 @@ def _is_enough(label: Label, size: tuple[int, int]) -> bool:
 def _parts(recipe: Recipe) -> tuple[BodyModel, PoseSampler, list[np.ndarray]]:
     """What all shards of a process share."""
     model = read_body_model(build_anny())
-    poses = PoseSampler(recipe.read_clips(), recipe.lying or 0.0)
+    poses = PoseSampler(recipe.read_clips(), recipe.lying)
     return model, poses, recipe.read_panoramas()
 
 
