@@ -1,12 +1,23 @@
 """Frames of videos and pictures."""
 
+import logging
+from fractions import Fraction
+
 import av
 import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from video_files import TURNS, picture, turn_video, write_video
+from video_files import (
+    TURNS,
+    forget_rate,
+    picture,
+    trim_video,
+    turn_video,
+    write_video,
+)
 
+from mmhot.video.clock import Clock
 from mmhot.video.frames import Pictures, VideoFile, open_inputs, read_image
 
 
@@ -40,13 +51,77 @@ def test_variable_frame_rate_keeps_its_times(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('degrees', 'white'), zip(TURNS, ([0], [1], [3], [2]), strict=True)
+    ('turn', 'white'),
+    list(zip(TURNS, ([0], [1], [3], [2], [1], [2], [0]), strict=True)),
 )
-def test_frames_are_turned_as_players_do(tmp_path, degrees, white):
-    video = turn_video(write_video(tmp_path / 'a.mp4'), degrees)
+def test_frames_are_turned_and_mirrored_as_players_do(tmp_path, turn, white):
+    video = turn_video(write_video(tmp_path / 'a.mp4'), turn)
     image = next(iter(VideoFile(video))).image
-    assert image.shape[:2] == ((48, 64) if degrees % 180 == 0 else (64, 48))
+    upright = turn not in (90, 270, 'transposed')
+    assert image.shape[:2] == ((48, 64) if upright else (64, 48))
     assert np.flatnonzero(corners(image)).tolist() == white
+
+
+def test_pixels_that_are_not_square_become_so(tmp_path):
+    video = write_video(tmp_path / 'a.mp4', aspect=Fraction(4, 3))
+    image = next(iter(VideoFile(video))).image
+    assert image.shape == (48, 85, 3)
+    assert_array_equal(image[4, [4, 38, 48, -4], 0] > 150, [True, True, False, False])
+
+
+def jittered(count, seed=1):
+    """Milliseconds of frames that a browser takes about 30 times a second."""
+    times = 1000 / 30 * np.arange(count)
+    times += np.random.default_rng(seed).normal(0, 4, count)
+    return np.sort(np.round(times - times.min()).astype(int)).tolist()
+
+
+def test_rate_that_is_not_told_is_measured(tmp_path):
+    times = jittered(90)
+    images = [picture(number % 40) for number in range(90)]
+    video = write_video(
+        tmp_path / 'a.webm', images, codec='libvpx', times=times, rate=30
+    )
+    source = VideoFile(forget_rate(video))
+    with av.open(str(video)) as container:  # what FFmpeg makes of it
+        assert container.streams.video[0].guessed_rate == 1000
+    assert source.fps == pytest.approx(30, rel=0.01)
+    read = [frame.time for frame in source]
+    assert_allclose(read, np.array(times) / 1000, atol=2e-3)
+
+
+def test_rate_that_is_not_kept_is_measured(tmp_path):
+    times = [0, 50, 250, 300, 700, 900, 1000, 1400, 1500, 1800]
+    video = write_video(tmp_path / 'a.mkv', times=times, rate=60)
+    assert VideoFile(video).fps == pytest.approx(9 / 1.8, rel=0.15)
+
+
+def test_rate_that_is_told_stays_exact(tmp_path):
+    rate = Fraction(30000, 1001)
+    assert VideoFile(write_video(tmp_path / 'a.mkv', rate=rate)).fps == float(rate)
+
+
+def test_joined_films_go_on(tmp_path):
+    parts = [write_video(tmp_path / f'{n}.ts').read_bytes() for n in range(2)]
+    joined = tmp_path / 'both.ts'
+    joined.write_bytes(b''.join(parts))
+    times = [frame.time for frame in VideoFile(joined)]
+    assert_allclose(times, np.arange(20) / 25, atol=1e-3)
+
+
+def test_clock_goes_on():
+    clock = Clock(fps=10)
+    # begins anew, jumps by hours, and is too coarse for two frames
+    given = [5.0, 5.1, 0.0, 0.1, 9000.0, 9000.1, 9000.1, 9000.2, 9010.2]
+    passed = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.501, 0.601, 10.601]
+    assert_allclose([clock(time) for time in given], passed, atol=2e-3)
+
+
+def test_trimmed_films_are_not_taken_for_broken_ones(tmp_path):
+    source = VideoFile(trim_video(write_video(tmp_path / 'a.mp4'), 240))
+    assert source.num_frames == 6
+    assert len(list(source)) == 6
+    assert source.ended is None
 
 
 @pytest.mark.parametrize('pix_fmt', ['yuv420p10le', 'gray', 'yuv444p'])
@@ -221,3 +296,20 @@ def test_pictures_are_turned_as_their_file_says(tmp_path):
     read = read_image(tmp_path / 'a.png')
     assert read.shape == (64, 48, 3)
     assert corners(read) == [False, True, False, False]
+
+
+def test_pictures_in_tiles_are_refused(folder, caplog):
+    tiled = folder / 'IMG_0001.HEIC'
+    tiled.write_bytes(b'any')
+    with pytest.raises(ValueError, match=f'{tiled} is a HEIF picture: convert it'):
+        open_inputs([str(tiled)])
+    with caplog.at_level(logging.WARNING):
+        clips = open_inputs([str(folder)])
+    assert f'{tiled} is left out' in caplog.text
+    assert tiled not in clips[0].paths
+
+
+def test_glob_of_folders_alone_finds_nothing(tmp_path):
+    (tmp_path / 'some').mkdir()
+    with pytest.raises(FileNotFoundError, match=r'no file is named like .*s\*'):
+        open_inputs([str(tmp_path / 's*')])

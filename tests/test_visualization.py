@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 
 import av
 import cv2
@@ -345,21 +346,27 @@ def test_drawing_needs_neither_pytorch_nor_mmpose():
     subprocess.run([sys.executable, '-c', code], check=True)
 
 
-def film(path, num_frames=30, sound=True):
-    """Write a red film of the rendered clips' size and rate, with a tone."""
+def film(path, num_frames=30, sound=True, begin=0):
+    """Write a red film of the rendered clips' size and rate, with a tone.
+
+    Its times begin at so many seconds; the tone is heard from the tenth frame on.
+    """
     with av.open(str(path), 'w') as container:
         stream = container.add_stream('libx264', rate=25)
         stream.width, stream.height, stream.pix_fmt = 1280, 720, 'yuv420p'
         tone = container.add_stream('aac', rate=16000) if sound else None
-        for _ in range(num_frames):
+        for number in range(num_frames):
             image = np.full((720, 1280, 3), (0, 0, 200), np.uint8)
             frame = av.VideoFrame.from_ndarray(image, format='bgr24')
+            frame.pts, frame.time_base = number + 25 * begin, Fraction(1, 25)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if tone is not None:
             samples = np.zeros((1, 640 * num_frames), np.float32)
+            samples[:, 6400:] = np.sin(np.arange(640 * num_frames - 6400) / 5)
             frame = av.AudioFrame.from_ndarray(samples, format='fltp', layout='mono')
             frame.rate = 16000
+            frame.pts, frame.time_base = 16000 * begin, Fraction(1, 16000)
             container.mux(tone.encode(frame))
             container.mux(tone.encode())
     return VideoFile(path)
@@ -380,6 +387,22 @@ def test_film_is_shown_behind_the_keypoints_with_its_sound(tmp_path, sound):
     with av.open(str(written)) as container:
         seconds = [float(s.duration * s.time_base) for s in container.streams.audio]
     np.testing.assert_allclose(seconds, [1.2] * sound, atol=0.1)
+
+
+@pytest.mark.parametrize('begin', [0, 5])
+@pytest.mark.parametrize('container', ['mp4', 'mkv', 'ts'])
+def test_sound_stays_with_the_pictures(tmp_path, container, begin):
+    footage = film(tmp_path / f'film.{container}', begin=begin)
+    written = tmp_path / 'a.mp4'
+    render_video(rendered('walk'), written, height=120, footage=footage)
+    with av.open(str(written)) as result:
+        sounds = [
+            (s.time, np.abs(s.to_ndarray()).max()) for s in result.decode(audio=0)
+        ]
+    assert next(time for time, loud in sounds if loud > 0.3) == pytest.approx(
+        0.4, abs=0.07
+    )
+    assert sounds[-1][0] == pytest.approx(1.2, abs=0.1)
 
 
 def test_pictures_without_a_later_time_are_kept(tmp_path):

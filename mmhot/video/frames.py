@@ -1,23 +1,32 @@
 """Frames of videos and pictures, with their true times."""
 
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Protocol
 
 import av
+import cv2
 import numpy as np
+from av.sidedata.sidedata import Type
 
 from mmhot.io.existing import require_file
 from mmhot.io.picture import decode_image
 
 from .addresses import is_url, is_webcam, name_of_url, public_url
+from .clock import USUAL_RATE, Clock, mean_rate
+
+_LOGGER = logging.getLogger(__name__)
 
 _IMAGES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
-# What a folder of pictures is taken to have been filmed at.
-_PICTURES_PER_SECOND = 25.0
+# Phones' pictures, in tiles: FFmpeg takes them for videos and gives the first tile.
+_TILED = {'.heic', '.heif', '.hif'}
+# Pixels that are so nearly square are shown as they are.
+_SQUARE = 0.01
 # Seconds that a server may take to answer, and between two frames.
 _NETWORK_TIMEOUT = (10.0, 30.0)
 
@@ -91,13 +100,13 @@ class VideoFile:
                     f'{self.label} is in a codec that cannot be decoded here: convert '
                     'it, to H.264 for example'
                 )
-            self.num_frames = stream.frames or None
-            self.fps = rate_of(stream)
+            self.num_frames = _frames_shown(stream)
+            self.fps = mean_rate(container)
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the start."""
         self.ended, self.num_damaged = None, 0
-        index, first, shape = 0, None, None
+        index, shape, clock = 0, None, Clock(self.fps)
         with self._open() as container:
             stream = container.streams.video[0]
             stream.thread_type = 'AUTO'
@@ -110,16 +119,15 @@ class VideoFile:
                 except (av.error.FFmpegError, OSError, ValueError) as error:
                     self.ended = self._report(index, error)
                     return
-                image = upright(frame)
+                image = upright(frame, stream.sample_aspect_ratio)
                 if shape not in (None, image.shape):
                     change = _compare(image.shape, shape)
                     self.ended = f'{self.label} ends at frame {index}: {change}'
                     return
                 shape = image.shape
                 time = index / self.fps if frame.time is None else frame.time
-                first = time if first is None else first
                 self.num_damaged += bool(frame.is_corrupt)
-                yield Frame(index, time - first, image)
+                yield Frame(index, clock(time), image)
                 index += 1
         if self.num_frames and index < self.num_frames - 1:
             self.ended = f'{self.label} ends after {index} of {self.num_frames} frames'
@@ -181,9 +189,7 @@ class Pictures:
         fps (float, optional): Frames per second that they are taken to have.
     """
 
-    def __init__(
-        self, paths: list[Path], name: str, fps: float = _PICTURES_PER_SECOND
-    ) -> None:
+    def __init__(self, paths: list[Path], name: str, fps: float = USUAL_RATE) -> None:
         self.paths = paths
         self.path = paths[0] if len(paths) == 1 else paths[0].parent
         self.name = name
@@ -268,9 +274,10 @@ def open_inputs(
             sources += _open_folder(path, fps)
         elif has_magic(text) and not path.exists():
             found = sorted(map(Path, glob(text, recursive=True)), key=_natural)
+            found = [file for file in found if file.is_file()]
             if not found:
                 raise FileNotFoundError(f'no file is named like {text}')
-            sources += [_open_file(file, fps) for file in found if file.is_file()]
+            sources += [_open_file(file, fps) for file in found]
         else:
             sources.append(_open_file(path, fps))
     return sources
@@ -279,7 +286,10 @@ def open_inputs(
 def _open_file(path: Path, fps: float | None) -> VideoFile | Pictures:
     if path.suffix.lower() in _IMAGES:
         require_file(path)
-        return Pictures([path], path.stem, fps or _PICTURES_PER_SECOND)
+        return Pictures([path], path.stem, fps or USUAL_RATE)
+    if path.suffix.lower() in _TILED:
+        require_file(path)
+        raise ValueError(f'{path} is a HEIF picture: convert it to JPEG or PNG')
     return VideoFile(path)
 
 
@@ -289,10 +299,12 @@ def _open_folder(folder: Path, fps: float | None) -> list[VideoFile | Pictures]:
     pictures = [file for file in files if file.suffix.lower() in _IMAGES]
     sources: list[VideoFile | Pictures] = []
     if pictures:
-        rate = fps or _PICTURES_PER_SECOND
+        rate = fps or USUAL_RATE
         sources.append(Pictures(pictures, folder.resolve().name, rate))
     for file in files:
-        if file not in pictures and _is_video(file):
+        if file.suffix.lower() in _TILED:
+            _LOGGER.warning('%s is left out: convert it to JPEG or PNG', file)
+        elif file not in pictures and _is_video(file):
             sources.append(VideoFile(file))
     if not sources:
         raise FileNotFoundError(f'{folder} has neither pictures nor videos')
@@ -313,17 +325,41 @@ def _natural(path: Path) -> list:
     return [int(part) if part.isdecimal() else part for part in parts]
 
 
-def rate_of(stream: av.VideoStream) -> float:
-    """Frames per second; a usual number for what does not say, such as raw streams."""
-    rate = float(stream.average_rate or stream.guessed_rate or 0)
-    return rate or _PICTURES_PER_SECOND
+def _frames_shown(stream: av.VideoStream) -> int | None:
+    """How many frames there should be, if known, without those that were cut off."""
+    if not stream.frames:
+        return None
+    if not (stream.duration and stream.average_rate):
+        return stream.frames
+    shown = round(stream.duration * stream.time_base * stream.average_rate)
+    return min(stream.frames, max(shown, 1))
 
 
-def upright(frame: av.VideoFrame) -> np.ndarray:
-    """Pixels of a decoded frame, BGR (H, W, 3), turned by what the file says."""
+def upright(frame: av.VideoFrame, pixel_aspect: Fraction | None = None) -> np.ndarray:
+    """Pixels of a decoded frame as a player shows them.
+
+    Args:
+        frame (av.VideoFrame): As it was decoded.
+        pixel_aspect (Fraction, optional): Width of a pixel per its height.
+
+    Returns:
+        np.ndarray: BGR, uint8 (H, W, 3), turned and mirrored by what the file says.
+    """
     image = frame.to_ndarray(format='bgr24')
-    quarters = round(-frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, -quarters)) if quarters else image
+    if pixel_aspect and abs(pixel_aspect - 1) > _SQUARE:
+        size = (max(round(image.shape[1] * pixel_aspect), 1), image.shape[0])
+        image = cv2.resize(image, size)
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    if matrix is None:
+        return image
+    # a point (x, y) is shown at (a x + c y, b x + d y), all in whole quarter turns
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    turned = abs(b) > abs(a)
+    if turned:
+        image = image.transpose(1, 0, 2)
+    across, down = (c, b) if turned else (a, d)
+    image = image[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
+    return np.ascontiguousarray(image)
 
 
 def reason(error: Exception) -> str:

@@ -9,15 +9,13 @@ import av
 import numpy as np
 
 from .addresses import is_url, is_webcam, name_of_url, public_url
-from .frames import rate_of, reason, upright
+from .clock import FASTEST, USUAL_RATE, rate_of
+from .frames import reason, upright
 
 # Seconds that opening and the next frame may take before the connection counts as lost.
 _TIMEOUT = (10.0, 10.0)
 # Formats whose times are made up from a nominal rate: when frames arrive says more.
 _UNTIMED = {'mpjpeg', 'mjpeg', 'h264', 'hevc', 'image2pipe', 'rawvideo'}
-# Rates above are clock rates that a header gives for frame rates.
-_FASTEST = 240.0
-_USUAL_RATE = 25.0
 # Decode and give every frame at once.
 _LOW_DELAY = {'fflags': 'nobuffer', 'flags': 'low_delay'}
 
@@ -83,7 +81,7 @@ class VideoStream:
         self.format = format
         self.options = options or {}
         self.timeout = timeout
-        self.fps = _USUAL_RATE
+        self.fps = USUAL_RATE
         self.finite = False
         self._container = None
 
@@ -111,7 +109,7 @@ class VideoStream:
         self._container = container
         self.finite = container.duration is not None
         rate = rate_of(container.streams.video[0])
-        self.fps = rate if rate <= _FASTEST else _USUAL_RATE
+        self.fps = rate if rate <= FASTEST else USUAL_RATE
 
     def frames(self) -> Iterator[tuple[float | None, np.ndarray]]:
         """Decode until the stream ends or breaks.
@@ -128,9 +126,10 @@ class VideoStream:
         # threads that decode several frames at once would hold frames back
         stream.thread_type = 'AUTO' if self.finite else 'SLICE'
         timed = not set(container.format.name.split(',')) & _UNTIMED
+        aspect = stream.sample_aspect_ratio
         try:
             for frame in container.decode(stream):
-                yield (frame.time if timed else None), upright(frame)
+                yield (frame.time if timed else None), upright(frame, aspect)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise ConnectionError(reason(error)) from error
 

@@ -16,6 +16,8 @@ from mmhot.io.atomic import replacing
 _SOUNDS = {'aac', 'mp3', 'mp3float', 'ac3', 'opus', 'libopus'}
 # Of which all usual rates have a whole number.
 _TICK = Fraction(1, 90_000)
+# Seconds of sound before the first picture that are kept: decoders need some.
+_WARM_UP = 0.1
 # Flat colours need no thorough search; this halves the time at 1.3 times the size.
 _ENCODER = {
     'preset': 'veryfast',
@@ -119,10 +121,26 @@ class VideoWriter:
         if self._stream is None:
             return
         self._container.mux(self._stream.encode())
-        for packet in self._audio.demux(audio=0) if self._audio else ():
-            if packet.dts is not None and packet.pts * packet.time_base < self._end:
-                packet.stream = self._track
-                self._container.mux(packet)
+        if self._audio:
+            self._copy_sound(self._audio)
+
+    def _copy_sound(self, film: av.container.InputContainer) -> None:
+        """Copy what is heard while there are pictures, as far from the first as it was.
+
+        Args:
+            film (av.container.InputContainer): A film with pictures and sound.
+        """
+        pictures = film.streams.video[0]
+        begin = (pictures.start_time or 0) * pictures.time_base
+        for packet in film.demux(audio=0):
+            if packet.dts is None:
+                continue
+            if not -_WARM_UP < packet.pts * packet.time_base - begin < self._end:
+                continue
+            packet.pts -= round(begin / packet.time_base)
+            packet.dts -= round(begin / packet.time_base)
+            packet.stream = self._track
+            self._container.mux(packet)
 
 
 def _sound(film: Path | None) -> Path | None:

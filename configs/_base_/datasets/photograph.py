@@ -18,7 +18,12 @@ photograph = dict(
             transforms=[
                 dict(type='MotionBlur', blur_limit=(3, 7)),
                 dict(type='GaussianBlur', sigma_limit=(0.5, 2.0)),
-                dict(type='Downscale', scale_range=(0.3, 0.8)),
+                # as small pictures are: INTER_AREA, then INTER_LINEAR
+                dict(
+                    type='Downscale',
+                    scale_range=(0.3, 0.8),
+                    interpolation_pair=dict(downscale=3, upscale=1),
+                ),
                 dict(type='Sharpen', alpha=(0.2, 0.6)),
             ],
             p=0.4,
