@@ -52,6 +52,16 @@ def made_up(tmp_path, lengths, **settings):
     return mocap.dataset(ann_file='clips.npz', data_root=str(tmp_path), **settings)
 
 
+def test_every_frame_is_the_middle_of_a_centred_window(tmp_path):
+    settings = dict(seq_len=5, num_targets=5, centred=True)
+    data = made_up(tmp_path, {'a/x': 4, 'b/y': 6}, **settings)
+    windows = [data.get_data_info(i)['joints_world'][:, 0, 0] for i in range(len(data))]
+    assert [window[2] for window in windows] == [0, 1, 2, 3, 0, 1, 2, 3, 4, 5]
+    assert windows[0].tolist() == [0, 0, 0, 1, 2]
+    assert windows[9].tolist() == [3, 4, 5, 5, 5]
+    assert len(made_up(tmp_path, {'a/x': 4}, stride=3, **settings)) == 2
+
+
 def test_windows_hold_their_frames_and_repeat_the_edges(tmp_path):
     data = made_up(tmp_path, {'a/x': 4, 'b/y': 6}, seq_len=5, num_targets=1)
     assert len(data) == 10

@@ -71,6 +71,20 @@ def window_starts(
     return np.arange(count) * stride - (span - num_frames) // 2
 
 
+def centred_starts(num_frames: int, num_targets: int, stride: int) -> np.ndarray:
+    """First target frames of windows in the middle of which each frame comes once.
+
+    Args:
+        num_frames (int): Frames of the clip.
+        num_targets (int): Target frames of a window.
+        stride (int): Frames from one window to the next.
+
+    Returns:
+        np.ndarray: int64, may start below zero.
+    """
+    return np.arange(0, num_frames, stride) - (num_targets - 1) // 2
+
+
 def chunk_starts(num_frames: int, seq_len: int, stride: int) -> np.ndarray:
     """First frames of chunks that cover a clip, spread evenly.
 
@@ -139,6 +153,8 @@ class ClipDataset(BaseDataset):
         stride (int): Frames from one window to the next.
         keep_rest (bool): Whether windows overhang so that no frame is left out, see
             :func:`window_starts`.
+        centred (bool): Whether every ``stride``-th frame is in the middle of a window,
+            whose other targets may lie outside of the clip.
         overlap (int, optional): Instead of ``stride``, how many frames neighbouring
             windows share at least, placed as ``mmhot lift`` places chunks, see
             :func:`chunk_starts`; all frames of a window must be targets.
@@ -171,6 +187,7 @@ class ClipDataset(BaseDataset):
         num_targets: int = 1,
         stride: int = 1,
         keep_rest: bool = True,
+        centred: bool = False,
         overlap: int | None = None,
         times: int = 1,
         causal: bool = False,
@@ -204,6 +221,7 @@ class ClipDataset(BaseDataset):
         self.num_targets = num_targets
         self.stride = stride
         self.keep_rest = keep_rest
+        self.centred = centred
         self.overlap = overlap
         self.times = times
         self.causal = causal
@@ -261,6 +279,8 @@ class ClipDataset(BaseDataset):
     def _starts(self, num_frames: int) -> np.ndarray:
         if self.overlap is not None:
             return chunk_starts(num_frames, self.seq_len, self.seq_len - self.overlap)
+        if self.centred:
+            return centred_starts(num_frames, self.num_targets, self.stride)
         return window_starts(num_frames, self.num_targets, self.stride, self.keep_rest)
 
     @force_full_init

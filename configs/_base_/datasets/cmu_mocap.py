@@ -1,6 +1,6 @@
 # CMU motion capture in the published lifters' units: cameras like Human3.6M's with
-# the person in the middle, pictures divided by their width. README.md, "Data", says
-# how to fill data/cmu_mocap.
+# the person about in the middle, pictures divided by their width. README.md, "Data",
+# says how to fill data/cmu_mocap.
 _base_ = ['./lifting_clips.py']
 
 dataset_type = 'MocapDataset'
@@ -10,7 +10,7 @@ pack = dict(type='PackPoseInputs', meta_keys=meta_keys)
 
 train_pipeline = [
     dict(type='EpochSeed'),
-    dict(type='RandomVirtualCamera'),
+    dict(type='RandomVirtualCamera', aim=0.3),
     dict(type='DetectorNoise', prob=0.5),
     dict(type='GenerateTarget', encoder=_base_.codec),
     _base_.flip,

@@ -1,6 +1,7 @@
 # Human3.6M as MMPose prepares it (its docs, "Prepare Datasets", say how), with the 2D
 # poses that a fine-tuned CPN detects, in windows of 243 frames that are all predicted.
-# What a video lacks at its ends repeats its first and last frame, and counts.
+# What a video lacks at its ends repeats its first and last frame, which the errors
+# count and losses with weights do not.
 _base_ = ['./lifting_clips.py']
 
 dataset_type = 'Human36mClips'

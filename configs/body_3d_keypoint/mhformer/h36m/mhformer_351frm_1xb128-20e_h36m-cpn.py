@@ -6,7 +6,8 @@ _base_ = [
 ]
 # a window around each frame: all of its frames are trained, its centre is evaluated
 train_dataloader = dict(
-    batch_size=128, dataset=dict(seq_len=351, num_targets=351, stride=1)
+    batch_size=128,
+    dataset=dict(seq_len=351, num_targets=351, stride=1, centred=True),
 )
 val_dataloader = dict(
     batch_size=128, dataset=dict(seq_len=351, num_targets=1, stride=1)

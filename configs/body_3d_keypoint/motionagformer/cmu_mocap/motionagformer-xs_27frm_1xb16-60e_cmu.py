@@ -9,6 +9,6 @@ model = dict(
 )
 windows = dict(seq_len=27, num_targets=27)
 train_dataloader = dict(batch_size=16, dataset=windows)
-val_dataloader = dict(dataset=windows)
+val_dataloader = dict(dataset=dict(stride=27, **windows))
 test_dataloader = val_dataloader
 train_cfg = dict(by_epoch=True, max_epochs=60, val_interval=1)
