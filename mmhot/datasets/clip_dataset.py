@@ -71,20 +71,6 @@ def window_starts(
     return np.arange(count) * stride - (span - num_frames) // 2
 
 
-def centred_starts(num_frames: int, num_targets: int, stride: int) -> np.ndarray:
-    """First target frames of windows in the middle of which each frame comes once.
-
-    Args:
-        num_frames (int): Frames of the clip.
-        num_targets (int): Target frames of a window.
-        stride (int): Frames from one window to the next.
-
-    Returns:
-        np.ndarray: int64, may start below zero.
-    """
-    return np.arange(0, num_frames, stride) - (num_targets - 1) // 2
-
-
 def chunk_starts(num_frames: int, seq_len: int, stride: int) -> np.ndarray:
     """First frames of chunks that cover a clip, spread evenly.
 
@@ -280,7 +266,8 @@ class ClipDataset(BaseDataset):
         if self.overlap is not None:
             return chunk_starts(num_frames, self.seq_len, self.seq_len - self.overlap)
         if self.centred:
-            return centred_starts(num_frames, self.num_targets, self.stride)
+            middles = window_starts(num_frames, 1, self.stride)
+            return middles - (self.num_targets - 1) // 2
         return window_starts(num_frames, self.num_targets, self.stride, self.keep_rest)
 
     @force_full_init

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from glob import glob, has_magic
@@ -284,11 +285,10 @@ def open_inputs(
 
 
 def _open_file(path: Path, fps: float | None) -> VideoFile | Pictures:
-    if path.suffix.lower() in _IMAGES:
-        require_file(path)
+    require_file(path)
+    if is_image(path):
         return Pictures([path], path.stem, fps or USUAL_RATE)
     if path.suffix.lower() in _TILED:
-        require_file(path)
         raise ValueError(f'{path} is a HEIF picture: convert it to JPEG or PNG')
     return VideoFile(path)
 
@@ -296,7 +296,7 @@ def _open_file(path: Path, fps: float | None) -> VideoFile | Pictures:
 def _open_folder(folder: Path, fps: float | None) -> list[VideoFile | Pictures]:
     files = sorted((file for file in folder.iterdir() if file.is_file()), key=_natural)
     files = [file for file in files if not file.name.startswith('.')]
-    pictures = [file for file in files if file.suffix.lower() in _IMAGES]
+    pictures = [file for file in files if is_image(file)]
     sources: list[VideoFile | Pictures] = []
     if pictures:
         rate = fps or USUAL_RATE
@@ -304,19 +304,12 @@ def _open_folder(folder: Path, fps: float | None) -> list[VideoFile | Pictures]:
     for file in files:
         if file.suffix.lower() in _TILED:
             _LOGGER.warning('%s is left out: convert it to JPEG or PNG', file)
-        elif file not in pictures and _is_video(file):
-            sources.append(VideoFile(file))
+        elif not is_image(file):
+            with suppress(ValueError):  # what else lies there
+                sources.append(VideoFile(file))
     if not sources:
         raise FileNotFoundError(f'{folder} has neither pictures nor videos')
     return sources
-
-
-def _is_video(path: Path) -> bool:
-    try:
-        VideoFile(path)
-    except ValueError:
-        return False
-    return True
 
 
 def _natural(path: Path) -> list:

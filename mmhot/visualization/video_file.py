@@ -122,25 +122,20 @@ class VideoWriter:
             return
         self._container.mux(self._stream.encode())
         if self._audio:
-            self._copy_sound(self._audio)
+            self._copy_sound()
 
-    def _copy_sound(self, film: av.container.InputContainer) -> None:
-        """Copy what is heard while there are pictures, as far from the first as it was.
-
-        Args:
-            film (av.container.InputContainer): A film with pictures and sound.
-        """
-        pictures = film.streams.video[0]
+    def _copy_sound(self) -> None:
+        """Copy what is heard while there are pictures, as long after the first."""
+        pictures = self._audio.streams.video[0]
         begin = (pictures.start_time or 0) * pictures.time_base
-        for packet in film.demux(audio=0):
+        for packet in self._audio.demux(audio=0):
             if packet.dts is None:
                 continue
-            if not -_WARM_UP < packet.pts * packet.time_base - begin < self._end:
-                continue
-            packet.pts -= round(begin / packet.time_base)
-            packet.dts -= round(begin / packet.time_base)
-            packet.stream = self._track
-            self._container.mux(packet)
+            if -_WARM_UP < packet.pts * packet.time_base - begin < self._end:
+                shift = round(begin / packet.time_base)
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                packet.stream = self._track
+                self._container.mux(packet)
 
 
 def _sound(film: Path | None) -> Path | None:

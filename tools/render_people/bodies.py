@@ -225,20 +225,25 @@ def _keypoints(
             first, last = ranges[cube][0]
             rows[index, first : last + 1] = 1 / (last + 1 - first)
     face = np.array(skeleton.indices('face'))
-    body = template[: triangles['body'].max() + 1]
-    found = _face_vertices(template, triangles, lips)
     pairs = np.array(skeleton.flip_indices)[face] - face[0]
-    rows[face, _symmetric(body, found, pairs)] = 1
+    rows[face, _face_vertices(template, triangles, lips, pairs)] = 1
     return csr_matrix(rows)
 
 
 def _face_vertices(
-    template: np.ndarray, triangles: dict[str, np.ndarray], lips: np.ndarray
+    template: np.ndarray,
+    triangles: dict[str, np.ndarray],
+    lips: np.ndarray,
+    pairs: np.ndarray,
 ) -> np.ndarray:
-    """Find the vertices of the 68 face keypoints on the mean body."""
+    """Find the vertices of the 68 face keypoints on the mean body.
+
+    Those on the left mirror those on the right, which ``pairs`` names.
+    """
     body = template[: triangles['body'].max() + 1]
     front = np.flatnonzero((body[:, 2] > 0.6) & (body[:, 1] < -0.03))
-    left_eye = _eye_contour(template[triangles['helper-l-eye']], body, triangles)
+    corners = (template[triangles[name]] for name in ('helper-l-eye', 'body'))
+    left_eye = _eye_contour(*corners)
     right_eye = left_eye * (-1, 1)
     middle = left_eye[:, 1].mean()
     spine = front[np.abs(body[front, 0]) < 0.003]
@@ -254,43 +259,36 @@ def _face_vertices(
     flat = np.concatenate([right_brow, left_brow, bridge, base])
     # The subject's right eye begins outside, its left eye inside.
     eyes = np.concatenate([right_eye[[3, 2, 1, 0, 5, 4]], left_eye])
-    found = [
-        *_jaw(body, front, middle),
-        *_nearest(body, front, flat),
-        *_nearest(body, front, eyes),
-        *_mouth(body, np.flatnonzero(lips[: len(body)] > 0.5)),
-    ]
-    return np.array(found)
+    found = np.concatenate(
+        [
+            _jaw(body, front, middle),
+            _nearest(body, front, flat),
+            _nearest(body, front, eyes),
+            _mouth(body, np.flatnonzero(lips[: len(body)] > 0.5)),
+        ]
+    )
+    left = np.flatnonzero(body[found, 0] > 0)
+    mirrored = body[found[pairs[left]]] * (-1, 1, 1)
+    found[left] = np.linalg.norm(body - mirrored[:, None], axis=-1).argmin(1)
+    return found
 
 
-def _symmetric(body: np.ndarray, vertices: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Vertices (N,) of which those on the left mirror those on the right."""
-    left = np.flatnonzero(body[vertices, 0] > 0)
-    mirrored = body[vertices[pairs[left]]] * (-1, 1, 1)
-    vertices = vertices.copy()
-    vertices[left] = np.linalg.norm(body - mirrored[:, None], axis=-1).argmin(1)
-    return vertices
-
-
-def _eye_contour(
-    eye: np.ndarray, body: np.ndarray, triangles: dict[str, np.ndarray]
-) -> np.ndarray:
-    """Six points around what is seen of the left eye from the front.
+def _eye_contour(eye: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """Six points around what is seen of an eye from the front.
 
     Args:
         eye (np.ndarray): Corners of the ball's triangles, (T, 3, 3).
-        body (np.ndarray): Vertices (V, 3).
-        triangles (dict): The body's.
+        skin (np.ndarray): Those of the body's.
 
     Returns:
-        np.ndarray: x and z of the inner corner, two above, the outer corner, two below,
-        (6, 2).
+        np.ndarray: x and z of the corner of smaller x, two above, the other corner, two
+        below, (6, 2).
     """
     low, high = eye.min((0, 1)), eye.max((0, 1))
     x, z = (np.arange(low[axis], high[axis], _FINE) for axis in (0, 2))
     points = np.stack(np.meshgrid(x, z), -1).reshape(-1, 2)
-    skin = _depths(body[triangles['body']], points)
-    seen = (_depths(eye, points) < skin).reshape(len(z), len(x))
+    seen = _depths(eye, points) < _depths(skin, points)
+    seen = seen.reshape(len(z), len(x))
     columns = np.flatnonzero(seen.any(0))
 
     def point(share: float, choose: Callable) -> tuple[float, float]:
