@@ -263,10 +263,11 @@ def test_bad_splits_are_an_error(tmp_path, content):
 
 
 class Windows:
-    """A dataset that has nothing but subjects."""
+    """A dataset that has nothing but subjects, a window a frame."""
 
     def __init__(self, **sizes):
         self.subject_of_window = np.repeat(list(sizes), list(sizes.values()))
+        self.frames_of_subject = sizes
 
 
 def drawn(sampler):
@@ -283,6 +284,22 @@ def test_subjects_get_even_shares_and_small_ones_less():
     assert abs(counts['many'] - 2500) < 160
     assert abs(counts['some'] - 1000) < 120
     assert len(indices) == len(sampler) == 6000
+
+
+def test_subjects_of_short_clips_have_shares_of_their_frames(tmp_path):
+    """Ten clips of nine frames have 10 windows of 9, one of ninety has 82."""
+    clips = {'long/x': 90} | {f'short/{number}': 9 for number in range(10)}
+    data = made_up(tmp_path, clips, seq_len=9, num_targets=9)
+    assert Counter(data.subject_of_window) == dict(long=82, short=10)
+    assert data.frames_of_subject == dict(long=90, short=90)
+    sampler = SubjectBalancedSampler(data, 1000, seed=0)
+    counts = Counter(data.subject_of_window[drawn(sampler)])
+    assert abs(counts['short'] - 500) < 65
+
+
+def test_frames_without_a_window_do_not_count(tmp_path):
+    data = made_up(tmp_path, {'a/x': 7, 'a/y': 5, 'b/x': 4}, indices=8)
+    assert data.frames_of_subject == dict(a=12)
 
 
 def test_no_window_comes_twice_before_all_came():

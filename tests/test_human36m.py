@@ -203,6 +203,8 @@ def test_windows_can_be_the_chunks_that_lifting_takes(tmp_path):
     for settings in (dict(num_targets=1), dict(num_targets=9, overlap=9)):
         with pytest.raises(ValueError, match=r'overlap \(\d\) must be from 0'):
             ours(tmp_path, **(dict(seq_len=9, overlap=3) | settings))
+    with pytest.raises(ValueError, match='by overlap or by centred, not by both'):
+        ours(tmp_path, seq_len=9, num_targets=9, overlap=3, centred=True)
 
 
 def damage(folder, name):

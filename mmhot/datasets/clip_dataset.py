@@ -1,6 +1,7 @@
 """Windows of clips: the base of every lifting dataset."""
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -203,6 +204,8 @@ class ClipDataset(BaseDataset):
                 f'overlap ({overlap}) must be from 0 to below seq_len ({seq_len}), and '
                 f'num_targets ({num_targets}) be seq_len'
             )
+        if overlap is not None and centred:
+            raise ValueError('windows are placed by overlap or by centred, not by both')
         self.seq_len = seq_len
         self.num_targets = num_targets
         self.stride = stride
@@ -281,6 +284,16 @@ class ClipDataset(BaseDataset):
         """Each window's subject, (S,) of str."""
         subjects = np.array([clip.subject for clip in self.clips])
         return subjects[self.clip_of_window]
+
+    @property
+    @force_full_init
+    def frames_of_subject(self) -> Counter[str]:
+        """Frames of each subject's clips, of those that have a window."""
+        frames: Counter[str] = Counter()
+        for number in np.unique(self.clip_of_window):
+            clip = self.clips[number]
+            frames[clip.subject] += clip.num_frames
+        return frames
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict:

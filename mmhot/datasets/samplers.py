@@ -14,15 +14,16 @@ class SubjectBalancedSampler(Sampler):
 
     Motion capture has tens of minutes of one person and seconds of another. Each
     subject gets an equal share of an epoch, but for subjects with fewer than
-    ``full_share`` windows: their share shrinks in proportion, so that a few seconds
-    are not repeated hundreds of times.
+    ``full_share`` frames: their share shrinks in proportion, so that a few seconds
+    are not repeated hundreds of times. Frames count, as a clip hardly longer than a
+    window has few windows, however much it shows.
 
     The order is a function of (seed, epoch) alone and is split over the ranks.
 
     Args:
-        dataset (ClipDataset): Has ``subject_of_window``.
+        dataset (ClipDataset): Has ``subject_of_window`` and ``frames_of_subject``.
         num_samples (int): Windows an epoch, over all ranks.
-        full_share (int): Windows from which on a subject gets its full share.
+        full_share (int): Frames from which on a subject gets its full share.
         seed (int, optional): By default a number that all ranks agree on.
 
     Raises:
@@ -46,11 +47,11 @@ class SubjectBalancedSampler(Sampler):
         self.epoch = 0
         # all ranks draw the same number, as gradients are averaged over ranks
         self.num_samples = -(-num_samples // self.world_size)
-        _, subjects = np.unique(dataset.subject_of_window, return_inverse=True)
+        names, subjects = np.unique(dataset.subject_of_window, return_inverse=True)
         order = np.argsort(subjects, kind='stable')
-        sizes = np.bincount(subjects)
-        self.windows = np.split(order, np.cumsum(sizes)[:-1])
-        share = np.minimum(sizes, full_share)
+        self.windows = np.split(order, np.cumsum(np.bincount(subjects))[:-1])
+        frames = dataset.frames_of_subject
+        share = np.minimum([frames[name] for name in names], full_share)
         self.share = share / share.sum()
 
     def __iter__(self) -> Iterator[int]:
