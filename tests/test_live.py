@@ -80,7 +80,7 @@ def frames(numbers, fps=50.0):
 
 def lift_clip(lifter, finder, shown, fps):
     """The poses (T, 17, 3) that a clip of these frames gets."""
-    found = [finder.follow(frame, None) for frame in shown]
+    found = [finder.follow(frame, None, 1) for frame in shown]
     rows = [row for row, people in enumerate(found) if len(people)]
     track = Track2D(
         0,

@@ -127,6 +127,17 @@ def test_folders_are_not_written_over(tmp_path):
     assert path.read_bytes() == before
 
 
+def test_half_a_pixel_outside_is_on_the_border_of_whole_pictures(tmp_path):
+    path = coco_folder(tmp_path, [10, 10, 20, 20], [5, 5, 16, 30])
+    document = load_json(path)
+    document['annotations'][0]['keypoints'][:3] = [-0.4, 12.25, 2]
+    path.write_text(json.dumps(document))
+    whole = pack_coco(path, tmp_path, size=None)
+    assert whole.keypoints[0, 0].tolist() == [0, 12.25]
+    write_packed_people(whole, tmp_path / 'people.npz')
+    assert len(RenderedPeople(ann_file=str(tmp_path / 'people.npz'))) == 2
+
+
 def test_areas_are_those_of_the_annotations(tmp_path):
     path = coco_folder(tmp_path, [10, 10, 20, 20], [5, 5, 16, 30], area=123.0)
     document = load_json(path)
@@ -343,6 +354,31 @@ def test_complete_labels_tell_what_is_absent_from_what_is_unknown(tmp_path):
         assert set(visible[91:]) == {1}
         # what metrics read
         assert sample['raw_ann_info']['keypoints'][2::3] == [0] * 17
+
+
+def test_hidden_keypoints_can_count_less(shard):
+    people = read_packed_people(shard)
+    dataset = RenderedPeople(ann_file=str(shard), hidden_weight=0.5, complete=True)
+    for row in range(4):
+        weights = dataset.get_data_info(row)['keypoints_visible'][0]
+        wanted = np.array((-1, 0.5, 1))[people.visibility[row, :17]]
+        np.testing.assert_array_equal(weights, wanted)
+    for weight in (0.4, 1.1):
+        with pytest.raises(ValueError, match=r'hidden_weight must be in \[0.5, 1\]'):
+            RenderedPeople(ann_file=str(shard), hidden_weight=weight)
+
+
+def test_who_is_hardly_seen_can_be_left_out(tmp_path):
+    people = drawn_people()
+    people.visibility[:] = 1
+    people.visibility[0, :4] = people.visibility[1, :3] = 2
+    people.visibility[1, 17:] = 2  # feet, face and hands do not count
+    people.visibility[2] = 0  # nobody is there
+    path = tmp_path / 'people.npz'
+    write_packed_people(people, path)
+    settings = dict(ann_file=str(path), min_keypoints=0, min_visible=4)
+    rows = [info['row'] for info in RenderedPeople(**settings)]
+    assert rows == [0, 2]
 
 
 @pytest.mark.parametrize('skeleton', ['coco-17', 'coco-wholebody-133'])

@@ -207,3 +207,97 @@ def test_pieces_come_from_datasets_that_leave_pictures_on_disk():
 def test_sizes_of_pieces_must_rise():
     with pytest.raises(ValueError, match='two rising positive numbers'):
         TRANSFORMS.build(dict(type='PasteOccluders', size=(1.0, 0.5)))
+
+
+def crop_sample(image, box=(12, 16, 36, 48)):
+    return dict(
+        img=image,
+        img_shape=image.shape[:2],
+        bbox=np.array([box], np.float32),
+        keypoints=np.array([[[20, 30], [14, 17]]], np.float32),
+        dataset=Others(),
+    )
+
+
+def extend(**settings):
+    settings = dict(size=(48, 64), prob=1.0, cut=0.0, fill_black=1.0) | settings
+    return TRANSFORMS.build(dict(type='ExtendPicture', **settings))
+
+
+def textured():
+    image = np.random.default_rng(0).integers(50, 250, (64, 48, 3), np.uint8)
+    image[30, 20] = 7
+    return image
+
+
+@pytest.mark.parametrize('way', range(4))
+def test_crops_go_on_and_labels_with_them(way):
+    ways = np.eye(4)[way].tolist()
+    image = textured()
+    seed_everything(0)
+    results = extend(ways=ways, room=0.25)(crop_sample(image))
+    assert results['img'].shape == (64 + 2 * 16, 48 + 2 * 12, 3)
+    assert results['img_shape'] == results['img'].shape[:2]
+    np.testing.assert_array_equal(results['img'][16:-16, 12:-12], image)
+    assert results['bbox'].tolist() == [[24, 32, 48, 64]]
+    x, y = results['keypoints'][0, 0].astype(int)
+    assert (results['img'][y, x] == 7).all()
+    around = results['img'][:16]
+    if way == 0:
+        np.testing.assert_array_equal(around[:, 12:-12], image[16:0:-1])
+    elif way == 1:  # the same without detail
+        assert around.std() < 0.4 * image.std()
+        assert abs(around.mean() - image.mean()) < 10
+    elif way == 2:  # another picture of the dataset
+        assert (around == 255).all()
+    else:
+        assert (around == around[0, 0]).all()
+
+
+def test_whole_photographs_and_some_crops_end_where_they_end():
+    image = textured()
+    for settings in (dict(size=(192, 256)), dict(prob=0.0)):
+        results = extend(**settings)(crop_sample(image))
+        assert results['img'] is image
+        assert results['bbox'].tolist() == [[12, 16, 36, 48]]
+
+
+def test_black_margins_are_filled_as_well():
+    image = textured()
+    image[:, 40:] = 3
+    mirrored = dict(room=0.5, ways=(1.0, 0.0, 0.0, 0.0))
+    filled = extend(**mirrored)(crop_sample(image))['img']
+    # two columns beside the margin are left out, too
+    np.testing.assert_array_equal(filled[32:96, 24:62], image[:, :38])
+    assert filled.min() >= 7
+    left = extend(fill_black=0.0, **mirrored)(crop_sample(image))['img']
+    assert (left[32:96, 24 + 40 : 24 + 48] == 3).all()
+
+
+def test_the_border_is_not_always_as_far_from_the_person():
+    borders = set()
+    for seed in range(40):
+        seed_everything(seed)
+        ways = (0.0, 0.0, 0.0, 1.0)
+        results = extend(cut=0.4, room=0.0, ways=ways)(crop_sample(textured()))
+        image = results['img']
+        colour = (image == image[0, 0]).all(-1)
+        columns, rows = (np.flatnonzero(~colour.all(axis)) for axis in (0, 1))
+        borders.add(int(columns[0]))
+        # of the person nothing is lost
+        assert columns[0] <= 12 < 35 <= columns[-1]
+        assert rows[0] <= 16 < 47 <= rows[-1]
+    assert len(borders) > 8
+
+
+def test_black_pictures_go_on_black():
+    image = np.zeros((64, 48, 3), np.uint8)
+    results = extend(ways=(1.0, 0.0, 0.0, 0.0))(crop_sample(image))
+    assert results['img'].shape == (128, 96, 3)
+    assert not results['img'].any()
+
+
+@pytest.mark.parametrize('settings', [dict(room=-0.1), dict(cut=0.5)])
+def test_pictures_cannot_shrink_or_vanish(settings):
+    with pytest.raises(ValueError, match='must not be negative, cut'):
+        extend(**settings)

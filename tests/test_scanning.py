@@ -145,6 +145,33 @@ def test_both_looks_are_glances():
     assert looks == [4, 1]
 
 
+def test_who_was_followed_need_not_be_suspected_again():
+    person, other = (60, 80, 100, 170), (200, 30, 240, 120)
+    around = np.float32([np.add(other, [-4, -6, 4, 6]), THINGS[0]])
+    detector = ScanningDetector(
+        Estimator(person, other), Suspicious((50, 70, 110, 180))
+    )
+    assert len(detector([PICTURE])[0][0]) == 1
+    boxes, scores = detector.again(PICTURE, around)
+    # what was followed by mistake is gone
+    np.testing.assert_allclose(boxes[:, 0].round(), [191, 51])
+    # of 90 pixels in a box of 102, then of twice 90 in 110
+    np.testing.assert_allclose(scores[0], 1.0)
+    assert scores[1] < 1
+    boxes, _ = detector.again(PICTURE, np.zeros((0, 4), np.float32))
+    assert len(boxes) == 1
+
+
+def test_who_is_suspected_and_followed_is_found_once():
+    person = (60, 80, 100, 170)
+    detector = ScanningDetector(Estimator(person), Suspicious((50, 70, 110, 180)))
+    boxes, _ = detector.again(PICTURE, np.float32([[55, 75, 105, 175]]))
+    assert len(boxes) == 1
+    nobody = ScanningDetector(Estimator(person), Suspicious())
+    boxes, _ = nobody.again(PICTURE, np.float32([[55, 75, 105, 175]]))
+    np.testing.assert_allclose(boxes, [[51, 71, 109, 179]], atol=1e-3)
+
+
 def test_scan_is_chosen_by_name(monkeypatch):
     monkeypatch.setattr(
         'mmhot.video.sources.choose._open_estimator', lambda *_: Estimator()

@@ -49,6 +49,31 @@ def test_people_keep_their_ids_whatever_their_order():
     assert sorted(seen[2]) == [0, 1]
 
 
+def test_nobody_is_who_was_there_before_a_cut():
+    people = [frame(place) for place in walk(40)]
+    joined = track_clip(people, FPS)
+    assert len(joined) == 1
+    done = []
+    tracks = track_clip(people, FPS, cuts=[25], progress=done.append)
+    assert [track.track for track in tracks] == [0, 1]
+    assert tracks[0].frames.tolist() == list(range(25))
+    assert tracks[1].frames.tolist() == list(range(25, 40))
+    assert done == list(range(1, 41))
+    numbers = range(100, 140)
+    tracks = track_clip(people, FPS, indices=numbers, cuts=[110])
+    assert [track.frames[0] for track in tracks] == [100, 110]
+
+
+def test_trackers_can_forget():
+    tracker = Tracker(FPS)
+    ways = [frame(place) for place in walk(20)]
+    before = [tracker.recognise(ways[n], n)[0] for n in range(10)]
+    tracker.forget()
+    after = [tracker.recognise(ways[n], n)[0] for n in range(10, 20)]
+    assert len(set(before)) == len(set(after)) == 1
+    assert set(before) != set(after)
+
+
 def test_clips_give_early_frames_back():
     tracks = track_clip([frame(place) for place in walk(20)], FPS)
     (track,) = tracks

@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar='N',
         help='detect in every Nth frame and follow people in between (default: 1, '
-        'with scan 5)',
+        'with scan every 0.2 s)',
     )
     parser.add_argument(
         '--kpt-thr',

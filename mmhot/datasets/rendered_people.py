@@ -19,6 +19,8 @@ from .foot_order import feet_alternate, order_feet
 _LOGGER = logging.getLogger(__name__)
 
 _METAINFOS = {'coco-17': 'coco.py', 'coco-wholebody-133': 'coco_wholebody.py'}
+# Keypoints of the body, the first of either skeleton.
+_NUM_BODY = 17
 # Where COCO-WholeBody's JSON keeps the keypoints of each part.
 _PARTS = {
     'keypoints': 'body',
@@ -55,6 +57,11 @@ class RenderedPeople(BaseCocoStyleDataset):
             and hands, renderers do. Defaults to none.
         min_keypoints (int): People with fewer labelled keypoints are left out.
             Defaults to 1.
+        min_visible (int): So are people with labels of whose body fewer keypoints are
+            visible: what one sees there is somebody else. Defaults to 0.
+        hidden_weight (float): Weight of hidden keypoints beside visible ones, from
+            0.5, below which MMPose takes them for not labelled. Renderers label all
+            of them, annotators few. Defaults to 1.
         complete (bool): Whether keypoints without a label are known to be outside of
             the picture, as renderers know it, and get visibility -1, see
             :class:`GTPTLabel`; for training. Defaults to False.
@@ -78,6 +85,8 @@ class RenderedPeople(BaseCocoStyleDataset):
         skeleton: str = 'coco-17',
         visible_only: Sequence[str] = (),
         min_keypoints: int = 1,
+        min_visible: int = 0,
+        hidden_weight: float = 1.0,
         complete: bool = False,
         order_feet: bool = False,
         metainfo: dict | None = None,
@@ -89,7 +98,10 @@ class RenderedPeople(BaseCocoStyleDataset):
         self.visible_only = [
             index for group in visible_only for index in self.skeleton.indices(group)
         ]
-        self.min_keypoints = min_keypoints
+        if not 0.5 <= hidden_weight <= 1:
+            raise ValueError(f'hidden_weight must be in [0.5, 1], got {hidden_weight}')
+        self.min_keypoints, self.min_visible = min_keypoints, min_visible
+        self.hidden_weight = hidden_weight
         self.complete = complete
         self.order_feet = order_feet
         for name, wanted in (('data_mode', 'topdown'), ('bbox_file', None)):
@@ -147,10 +159,17 @@ class RenderedPeople(BaseCocoStyleDataset):
         """Labels of the people in one shard."""
         keypoints = shard.keypoints[:, : self.skeleton.num_keypoints]
         visibility = shard.visibility[:, : self.skeleton.num_keypoints].copy()
-        absent = (visibility == 0) & self.complete
-        hidden = visibility[:, self.visible_only] < 2
-        visibility[:, self.visible_only] *= ~hidden
-        enough = np.flatnonzero((visibility > 0).sum(1) >= self.min_keypoints)
+        hidden = visibility[:, self.visible_only] == 1
+        # of keypoints that are not labelled, hidden and visible
+        by_flag = (-float(self.complete), self.hidden_weight, 1)
+        weights = np.array(by_flag, np.float32)[visibility]
+        for array in (weights, visibility):
+            part = array[:, self.visible_only]
+            array[:, self.visible_only] = np.where(hidden, 0, part)
+        labelled = (visibility > 0).sum(1)
+        seen = (visibility[:, :_NUM_BODY] == 2).sum(1)
+        enough = (labelled == 0) | (seen >= self.min_visible)
+        enough = np.flatnonzero(enough & (labelled >= self.min_keypoints))
         areas = shard.areas
         return [
             self._info(
@@ -159,7 +178,7 @@ class RenderedPeople(BaseCocoStyleDataset):
                 first + i,
                 keypoints[row],
                 visibility[row],
-                absent[row],
+                weights[row],
                 shard.bboxes[row],
                 areas[row],
             )
@@ -173,7 +192,7 @@ class RenderedPeople(BaseCocoStyleDataset):
         number: int,
         keypoints: np.ndarray,
         visibility: np.ndarray,
-        absent: np.ndarray,
+        weights: np.ndarray,
         bbox: np.ndarray,
         area: np.float32,
     ) -> dict:
@@ -190,10 +209,10 @@ class RenderedPeople(BaseCocoStyleDataset):
             'bbox': bbox[None],
             'bbox_score': np.ones(1, np.float32),
             # COCO-WholeBody counts the body's, too
-            'num_keypoints': int((visibility[:17] > 0).sum()),
+            'num_keypoints': int((visibility[:_NUM_BODY] > 0).sum()),
             'keypoints': keypoints[None],
             'visibility': visibility,
-            'keypoints_visible': np.subtract(visibility > 0, absent, dtype='f4')[None],
+            'keypoints_visible': weights[None],
         }
 
     @force_full_init

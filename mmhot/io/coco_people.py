@@ -94,7 +94,11 @@ def pack_coco(
                     continue
             if box[3] - box[1] < min_height:
                 continue
-            if size is not None:
+            if size is None:
+                # the outer half of the first pixels is below 0, which packs lack
+                points = triples[:, :2]
+                points[(points < 0) & (points >= -0.5)] = 0
+            else:
                 matrix = crop_matrix(box, size, padding)
                 encoded, triples, box = _crop(
                     image, triples, box, matrix, size, quality

@@ -55,6 +55,8 @@ def view(
     yaw: float = 0.0,
     pitch: float = 0.0,
     exposure: float = 1.0,
+    roll: float = 0.0,
+    centre: tuple[float, float] | None = None,
 ) -> np.ndarray:
     """Look at a part of a panorama.
 
@@ -65,13 +67,20 @@ def view(
         yaw (float): How far to the right of the panorama's middle, radians.
         pitch (float): How far above the horizon, radians.
         exposure (float): Factor on the light.
+        roll (float): Angle about the line of sight by which the camera is turned, the
+            picture's right side up, radians.
+        centre (tuple[float, float], optional): Where the line of sight is in the
+            picture, pixels from its left and upper edge; by default in the middle.
 
     Returns:
         np.ndarray: BGR, uint8 (height, width, 3).
     """
     width, height = size
-    x = np.arange(width) - (width - 1) / 2
-    y = np.arange(height)[:, None] - (height - 1) / 2
+    column, row = (width / 2, height / 2) if centre is None else centre
+    right = np.arange(width) + 0.5 - column
+    below = np.arange(height)[:, None] + 0.5 - row
+    x = np.cos(roll) * right + np.sin(roll) * below
+    y = np.cos(roll) * below - np.sin(roll) * right
     z = width / 2 / np.tan(fov / 2)
     down = y * np.cos(pitch) - z * np.sin(pitch)
     ahead = y * np.sin(pitch) + z * np.cos(pitch)

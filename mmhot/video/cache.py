@@ -38,6 +38,7 @@ class FoundPeople:
         size (tuple[int, int]): Width and height of the picture in pixels.
         complete (bool): Whether all frames were looked at.
         ended (str): Why reading ended early; empty if it did not.
+        cuts (list[int]): Frames with which another shot begins.
     """
 
     people: list[People] = field(default_factory=list)
@@ -45,6 +46,7 @@ class FoundPeople:
     size: tuple[int, int] = (0, 0)
     complete: bool = False
     ended: str = ''
+    cuts: list[int] = field(default_factory=list)
 
 
 class Keeper:
@@ -158,6 +160,7 @@ def save_found(found: FoundPeople, path: Path) -> None:
     arrays = {
         'counts': np.array([len(each) for each in people], np.int64),
         'times': np.array(found.times[:count], np.float64),
+        'cuts': np.array([cut for cut in found.cuts if cut < count], np.int64),
         **{name: np.array(getattr(found, name)) for name in _STATE},
         **_joined([each for each in people if len(each)], _OF_PEOPLE),
     }
@@ -176,7 +179,7 @@ def load_found(path: Path, num_keypoints: int) -> FoundPeople | None:
         FoundPeople | None: None if nothing was kept or it cannot be read.
     """
     try:
-        arrays = load_arrays(path, ('counts', 'times', *_STATE, *_OF_PEOPLE))
+        arrays = load_arrays(path, ('counts', 'times', 'cuts', *_STATE, *_OF_PEOPLE))
         shapes = ((-1, 4), (-1,), (-1, num_keypoints, 2), (-1, num_keypoints))
         people = [People(*each) for each in _split(arrays, _OF_PEOPLE, shapes)]
         width, height = arrays['size'].tolist()
@@ -186,6 +189,7 @@ def load_found(path: Path, num_keypoints: int) -> FoundPeople | None:
             (width, height),
             bool(arrays['complete']),
             str(arrays['ended']),
+            arrays['cuts'].tolist(),
         )
     except (KeyError, ValueError, OSError):
         return None  # it is only a cache

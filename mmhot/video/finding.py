@@ -1,6 +1,6 @@
 """People in all frames of a clip: boxes, then keypoints, in batches of frames."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +9,17 @@ import numpy as np
 from mmhot.skeletons import get_skeleton
 
 from .cache import FoundPeople, Keeper, load_boxes, load_found
+from .cuts import CutDetector
 from .frames import Frame, FrameSource
 from .people import Detector, People, PoseEstimator
 
-# Between detections, a person is looked for around the keypoints of the frame before.
+# Between detections, a person is looked for around the keypoints of the frame before,
+# for so many frames at most: boxes that are made of each other drift.
+_MOST_FOLLOWED = 5
 _ROOM = 0.15
 _LEAST_SCORE = 0.2
+# Keypoints count whose confidence is this part of the surest one's.
+_SURE = 0.4
 
 
 @dataclass
@@ -24,9 +29,9 @@ class Finder:
     Args:
         detector (Detector): Finds boxes.
         estimator (PoseEstimator): Finds keypoints in boxes.
-        det_every (int): The detector sees every so many frames; in those between,
-            people are looked for where they were. Defaults to the detector's
-            ``interval``, or 1 if it has none.
+        det_every (int, optional): The detector sees every so many frames; in those
+            between, people are looked for where they were. By default as the
+            detector's ``interval`` and the film's rate say, see :meth:`every`.
         batch_size (int): Frames at once. Defaults to 8.
 
     Raises:
@@ -40,13 +45,25 @@ class Finder:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if self.det_every is None:
-            self.det_every = getattr(self.detector, 'interval', 1)
         for name in ('det_every', 'batch_size'):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f'{name} must be at least 1, got {getattr(self, name)}'
-                )
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise ValueError(f'{name} must be at least 1, got {number}')
+
+    def every(self, fps: float | None = None) -> int:
+        """How many frames there are from one that the detector sees to the next.
+
+        Args:
+            fps (float, optional): Frames per second of a film that can wait; streams
+                cannot, and rest as long as people can be followed.
+        """
+        if self.det_every is not None:
+            return self.det_every
+        interval = getattr(self.detector, 'interval', 0)
+        if not interval:
+            return 1
+        frames = _MOST_FOLLOWED if fps is None else round(interval * fps)
+        return min(max(frames, 1), _MOST_FOLLOWED)
 
     @property
     def facts(self) -> dict:
@@ -102,23 +119,30 @@ class Finder:
         keeper: Keeper,
     ) -> None:
         """Go through all frames that were not looked at before an interruption."""
-        known = load_boxes(cache) if cache and self.det_every == 1 else []
-        batch = []
+        every = self.every(source.fps)
+        known = load_boxes(cache) if cache and every == 1 else []
+        begins, batch = CutDetector(), []
         for frame in source:
             if frame.index < len(found.people):
+                if frame.index == len(found.people) - 1:
+                    begins(frame.image)  # what the next one is compared with
                 continue
+            if begins(frame.image):
+                found.cuts.append(frame.index)
             found.size = frame.image.shape[1::-1]
             batch.append(frame)
             if len(batch) < self.batch_size:
                 continue
-            self._add(batch, found, known)
+            self._add(batch, found, known, every)
             batch = []
             progress(len(found.people))
             keeper.keep_if_due()
-        self._add(batch, found, known)
+        self._add(batch, found, known, every)
         progress(len(found.people))
 
-    def _add(self, frames: list[Frame], found: FoundPeople, known: list) -> None:
+    def _add(
+        self, frames: list[Frame], found: FoundPeople, known: list, every: int
+    ) -> None:
         """Find the people of consecutive frames, in boxes if these are known."""
         if not frames:
             return
@@ -127,43 +151,59 @@ class Finder:
             found.people += self._in_boxes([frame.image for frame in frames], boxes)
         else:
             before = found.people[-1] if found.people else None
-            found.people += self.look(frames, before)
+            found.people += self.look(frames, before, every, found.cuts)
         found.times += [frame.time for frame in frames]
 
-    def look(self, frames: list[Frame], before: People | None) -> list[People]:
+    def look(
+        self,
+        frames: list[Frame],
+        before: People | None,
+        every: int,
+        cuts: Sequence[int] = (),
+    ) -> list[People]:
         """Find the people of consecutive frames.
 
         Args:
             frames (list[Frame]): They go through the models together, if the detector
                 sees each of them.
             before (People, optional): Of the frame before the first.
+            every (int): See :meth:`every`.
+            cuts (Sequence[int]): Frames with which a shot begins: nobody is followed
+                into them.
 
         Returns:
             list[People]: Of each frame.
         """
-        if self.det_every == 1:
+        if every == 1:
             return self.find([frame.image for frame in frames])
         found = []
         for frame in frames:
-            before = self.follow(frame, before)
+            followed = None if frame.index in cuts else before
+            before = self.follow(frame, followed, every)
             found.append(before)
         return found
 
-    def follow(self, frame: Frame, before: People | None) -> People:
+    def follow(self, frame: Frame, before: People | None, every: int) -> People:
         """Find the people of a frame by itself.
 
         Args:
             frame (Frame): Its index says whether the detector's turn has come.
             before (People, optional): Of the frame before.
+            every (int): See :meth:`every`.
 
         Returns:
             People: As :meth:`__call__` finds them.
         """
-        if before is None or frame.index % self.det_every == 0:
+        if before is None:
             return self.find([frame.image])[0]
-        boxes = boxes_around(before)
+        around = boxes_around(before, frame.image.shape[1::-1])
+        if frame.index % every == 0:
+            again = getattr(self.detector, 'again', None)
+            if again is None or not len(before):
+                return self.find([frame.image])[0]
+            return self._in_boxes([frame.image], [again(frame.image, around)])[0]
         sure = before.scores.mean(1) >= _LEAST_SCORE
-        found = [(boxes[sure], before.bbox_scores[sure])]
+        found = [(around[sure], before.bbox_scores[sure])]
         return self._in_boxes([frame.image], found)[0]
 
     def find(self, images: list[np.ndarray]) -> list[People]:
@@ -181,10 +221,14 @@ class Finder:
         ]
 
 
-def boxes_around(people: People) -> np.ndarray:
+def boxes_around(people: People, size: tuple[int, int]) -> np.ndarray:
     """Boxes (P, 4) around people's sure keypoints, with some room for motion.
 
     Of whom no keypoint is anywhere, the box is the one that they had.
+
+    Args:
+        people (People): Of one frame.
+        size (tuple[int, int]): Width and height of the picture, which boxes end at.
     """
     boxes = np.array(people.bboxes, np.float32)
     for row, (points, scores) in enumerate(
@@ -193,10 +237,11 @@ def boxes_around(people: People) -> np.ndarray:
         real = np.isfinite(points).all(-1)
         if not real.any():
             continue
-        sure = real & (scores >= min(_LEAST_SCORE, scores[real].max()))
+        most = scores[real].max()
+        sure = real & (scores >= min(max(_LEAST_SCORE, _SURE * most), most))
         low, high = points[sure].min(0), points[sure].max(0)
         room = _ROOM * (high - low).max()
-        boxes[row] = [*(low - room), *(high + room)]
+        boxes[row] = np.clip([low - room, high + room], 0, size).ravel()
     return boxes
 
 

@@ -244,7 +244,9 @@ class LiveLifter:
 
     def _find(self, frame: Frame) -> None:
         """Find the people of a frame, and remember what they look like."""
-        people = self.finder.follow(replace(frame, index=self._count), self._before)
+        people = self.finder.follow(
+            replace(frame, index=self._count), self._before, self.finder.every()
+        )
         self._before = people
         self._count += 1
         # the tracker's frames are as many a second, whatever was left out

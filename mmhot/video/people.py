@@ -43,7 +43,9 @@ class Detector(Protocol):
         name (str): For people to read.
         identity (dict): What results depend on: plain values, of its file and options.
 
-    One that takes long may have ``interval``, for use in every so many frames only.
+    One that takes long may have ``interval``, the seconds between those frames of a
+    film that it sees, and ``again``, which takes an image and the boxes (P, 4) of those
+    who were followed there, and returns one image's boxes and scores, theirs too.
     """
 
     name: str

@@ -152,7 +152,9 @@ class VideoLifter:
         path = kept and tracks_path(kept)
         tracks = path and load_tracks(path, skeleton.num_keypoints)
         if tracks is None:
-            tracks = track_clip(found.people, source.fps, progress=progress)
+            tracks = track_clip(
+                found.people, source.fps, progress=progress, cuts=found.cuts
+            )
             if path:
                 keep_if_possible(lambda: save_tracks(tracks, path))
         return tracks

@@ -9,6 +9,7 @@ how Norfair was chosen, and how often ids are wrong.
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,10 @@ class Tracker:
         ids = [-1 if person.id is None else person.id - 1 for person in found]
         return np.array(boxes, np.float32).reshape(-1, 4), np.array(ids, int)
 
+    def forget(self) -> None:
+        """Take everybody for somebody new from here on, as a film's shot has ended."""
+        self._tracker.tracked_objects = []
+
     def _match(self, people: People, index: int) -> list[tuple[int, Any]]:
         """Pairs of a row of the frame and whom Norfair takes it for."""
         if self._index is not None and index <= self._index:
@@ -145,6 +150,7 @@ def track_clip(
     max_gap: float = 2.0,
     indices: Sequence[int] | None = None,
     progress: Callable[[int], None] = lambda done: None,
+    cuts: Sequence[int] = (),
 ) -> list[Track2D]:
     """Recognise the people of a clip.
 
@@ -158,6 +164,8 @@ def track_clip(
         max_gap (float): Seconds for which somebody may be hidden. Defaults to 2.
         indices (Sequence[int], optional): The frames' numbers, if not 0, 1, 2, ...
         progress (Callable): Told the number of frames done.
+        cuts (Sequence[int]): Numbers of frames with which another shot begins, in
+            which nobody is who was somebody before.
 
     Returns:
         list[Track2D]: By first frame, numbered from 0. Frames in which a person was
@@ -167,6 +175,30 @@ def track_clip(
         ValueError: If an argument is wrong.
     """
     indices = range(len(people)) if indices is None else indices
+    if len(indices) != len(people):
+        raise ValueError(f'{len(people)} frames have {len(indices)} numbers')
+    starts = np.searchsorted(indices, sorted(cuts)).tolist()
+    tracks = []
+    for first, last in pairwise([0, *starts, len(people)]):
+        shot = slice(first, last)
+        tracks += _track_shot(
+            *(people[shot], fps, max_gap, indices[shot]),
+            lambda done, first=first: progress(first + done),
+        )
+    tracks.sort(key=lambda track: (track.frames[0], track.track))
+    for number, track in enumerate(tracks):
+        track.track = number
+    return tracks
+
+
+def _track_shot(
+    people: Sequence[People],
+    fps: float,
+    max_gap: float,
+    indices: Sequence[int],
+    progress: Callable[[int], None],
+) -> list[Track2D]:
+    """Recognise the people of one shot; their numbers are those of first sight."""
     tracker = Tracker(fps, max_gap)
     rows: dict[int, list[tuple[int, People, int]]] = {}
     for done, (index, of_frame) in enumerate(zip(indices, people, strict=True), 1):
@@ -176,11 +208,7 @@ def track_clip(
     pieces = [_as_track(found) for found in rows.values()]
     tracks = join_pieces(pieces, fps, max_gap)
     needed = max(1, min(math.ceil(_SHORTEST * fps), len(people) // 2))
-    kept = [track for track in tracks if len(track.frames) >= needed]
-    kept.sort(key=lambda track: (track.frames[0], track.track))
-    for number, track in enumerate(kept):
-        track.track = number
-    return kept
+    return [track for track in tracks if len(track.frames) >= needed]
 
 
 def _make_tracker(fps: float, delay: int, memory: int) -> Any:

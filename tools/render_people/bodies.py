@@ -161,7 +161,7 @@ def _draw_phenotypes(
     values |= dict(zip(('african', 'asian', 'caucasian'), ancestry.T, strict=True))
     values |= {'gender': gender, 'age': age}
     # tones of the skin follow ancestry, loosely
-    tone = ancestry @ (0.2, 0.65, 0.8) + rng.normal(0, 0.12, number)
+    tone = ancestry @ (0.35, 0.85, 1.0) + rng.normal(0, 0.12, number)
     traits = np.stack([gender, age, np.clip(tone, 0, 1)], 1).astype(np.float32)
     return {name: torch.from_numpy(value) for name, value in values.items()}, traits
 

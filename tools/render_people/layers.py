@@ -22,6 +22,7 @@ class Layer:
         triangles (np.ndarray): Of these, winding to the left seen from outside, int32
             (F, 3).
         place (np.ndarray): Of these, (N, 3).
+        lie (np.ndarray): Their normals on the mean body, (N, 3).
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Layer:
         # MakeHuman's layers do not all wind the same way
         if np.sum(self.normals(rest) * outwards) < 0:
             self.triangles = np.ascontiguousarray(self.triangles[:, ::-1])
+        self.lie = self.normals(rest)
 
     def normals(self, position: np.ndarray) -> np.ndarray:
         """Outward normals of vertices at these positions, (N, 3)."""

@@ -15,7 +15,7 @@ _SHADOW_SIZE = 512
 _NOISE = 32  # samples a side, as cut.glsl knows
 _NEAR, _FAR = 0.05, 200.0
 _FAR_AWAY = 1e6  # depth of the background
-_COLUMNS = ('position', 'normal', 'rest', 'place', 'colour')  # of three each
+_COLUMNS = ('position', 'normal', 'rest', 'lie', 'place', 'colour')  # of three each
 NO_CUT = (-100.0, 100.0, 0.0, 1.0)
 NO_CUT_LIMB = (100.0, -1.0, 0.0, -100.0)
 
@@ -28,6 +28,7 @@ class Surface:
         position (np.ndarray): Vertices in the world: metres, z up, (V, 3).
         normal (np.ndarray): Their normals, (V, 3).
         rest (np.ndarray): Where they are at rest, at which fabrics lie, (V, 3).
+        lie (np.ndarray): Normals at rest, which fabrics lie across, (V, 3).
         triangles (np.ndarray): (F, 3).
         place (np.ndarray): Arm, height and hair coordinates that cuts compare, (V, 3).
         colour (np.ndarray): Linear RGB of surfaces without fabric, (V, 3), or (3,) if
@@ -48,6 +49,7 @@ class Surface:
     position: np.ndarray
     normal: np.ndarray
     rest: np.ndarray
+    lie: np.ndarray
     triangles: np.ndarray
     place: np.ndarray | None = None
     colour: np.ndarray | None = None
@@ -226,7 +228,8 @@ class Renderer:
         place = np.zeros((number, 3)) if surface.place is None else surface.place
         colour = 1.0 if surface.colour is None else surface.colour
         colour = np.broadcast_to(colour, (number, 3))
-        columns = (surface.position, surface.normal, surface.rest, place, colour)
+        columns = (surface.position, surface.normal, surface.rest, surface.lie)
+        columns += (place, colour)
         vertices = np.concatenate(columns, 1, dtype=np.float32, casting='same_kind')
         indices = np.ascontiguousarray(surface.triangles, np.int32)
         return self.gl.buffer(vertices.tobytes()), self.gl.buffer(indices.tobytes())

@@ -26,15 +26,23 @@ _OCCLUDED, _TABLE, _CLUTTERED, _WALLED, _FLOORED = 0.18, 0.14, 0.5, 0.4, 0.55
 _SUNNY = 0.7
 _LOWEST_EYE = 0.1  # metres above the floor
 _LENS = 0.3  # metres that nothing of a person comes nearer
+# How often somebody who stands holds the camera, whose eyes are so high, metres.
+_HELD, _EYES = 0.6, (1.5, 0.35)
 # How often the camera looks down, and by how many degrees.
 _FROM_ABOVE, _FROM_HIGH = (0.08, 25, 70), (0.3, 12, 55)
+# Backdrops: wider views than the camera's, by up to this factor, of a focal length in
+# pictures' widths; how often they have details as fine as their pixels, how strong.
+_WIDER, _FOCALS = 3.0, (0.35, 2.2)
+_DETAILED, _STRENGTH, _FINEST = 0.75, 0.75, 6.0
+_BRIGHTEST = 3.0  # times the median
+_GREY = 0.7  # of the light of places that are colours
 _FINE = 0.004  # metres; who has that in a pixel has hands and a face to be seen
 _SHADOWS, _SHADOWS_WIDE = 3.0, 7.0  # metres around a person in which things cast them
 # Of whole photographs: their shapes, how wide they look, how much of their height the
 # first person takes, how many others there are, and how many show nobody.
 _SHAPES = ((16 / 9, 0.35), (4 / 3, 0.3), (1, 0.1), (3 / 4, 0.15), (9 / 16, 0.1))
 _FIELD = np.radians((35, 80))
-_PART = np.log((0.12, 1.3))
+_PART = np.log((0.16, 1.4))
 _CROWD = ((0, 0.25), (1, 0.2), (2, 0.2), (4, 0.2), (7, 0.15))
 _GROUPED, _NOBODY = 0.4, 0.07
 _NEAREST = 1.2  # metres
@@ -338,21 +346,60 @@ class SceneSampler:
             ramp = np.linspace(0, 1, height)[:, None, None]
             backdrop = (1 - ramp) * colours[0] + ramp * colours[1]
             backdrop = np.broadcast_to(backdrop, (height, width, 3))
-            return backdrop.astype(np.float32), colours[0], colours[1]
+            grey = colours.mean(1, keepdims=True)
+            above, below = _GREY * grey + (1 - _GREY) * colours
+            return self._detailed(backdrop, rng), above, below
         panorama, above, below = self.places[rng.integers(len(self.places))]
-        pitch = np.arcsin(np.clip(camera.rotation[2, 2], -1, 1))
-        spread = 2 * np.arctan(width / 2 / camera.intrinsics[0])
-        picture = view(
-            panorama,
-            (width // 2, height // 2),
-            fov=np.clip(spread * rng.uniform(1, 3), np.radians(25), np.radians(110)),
-            yaw=rng.uniform(-np.pi, np.pi),
-            pitch=pitch,
-            exposure=np.exp(rng.normal(0, 0.5)),
-        )
+        picture = _behind(camera, panorama, rng)
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)
         backdrop = to_light(picture[..., ::-1] / np.float32(255))
-        return backdrop, above, below
+        return self._detailed(backdrop, rng), above, below
+
+    def _detailed(self, backdrop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Give a backdrop details, which panoramas lack when they are enlarged.
+
+        They are those of a panorama at its own resolution, of another place: sharp
+        edges must not be what tells people from what is behind them.
+        """
+        backdrop = backdrop.astype(np.float32)
+        if not self.places or rng.random() >= _DETAILED:
+            return backdrop
+        height, width = backdrop.shape[:2]
+        panorama = self.places[rng.integers(len(self.places))][0]
+        shift = rng.integers(panorama.shape[1])
+        zoom = np.exp(rng.uniform(np.log(0.7), np.log(2.0)))
+        rows, columns = min(round(height / zoom), len(panorama)), round(width / zoom)
+        top = rng.integers(len(panorama) - rows + 1)
+        piece = np.roll(panorama[top : top + rows], shift, axis=1)[:, :columns]
+        # lamps and the sun would have dark rings
+        piece = np.minimum(piece, _BRIGHTEST)
+        piece = cv2.resize(piece, (width, height), interpolation=cv2.INTER_LINEAR)
+        smooth = cv2.GaussianBlur(piece, (0, 0), _FINEST * zoom)
+        ratio = (piece + 0.05) / (smooth + 0.05)
+        strength = rng.uniform(0, _STRENGTH)
+        return backdrop * ratio[..., ::-1].clip(0.4, 2.5) ** np.float32(strength)
+
+
+def _behind(
+    camera: Camera, panorama: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """View of a place at half the size, whose horizon is the camera's."""
+    size = np.array(camera.size)
+    focal, middle = camera.intrinsics[0], camera.intrinsics[2:]
+    wide = np.clip(focal / rng.uniform(1, _WIDER), *np.multiply(_FOCALS, size[0]))
+    forward = camera.rotation[2, 2]
+    steep = forward / np.sqrt(max(1 - forward**2, 1e-6))
+    return view(
+        panorama,
+        tuple(size // 2),
+        fov=2 * np.arctan(size[0] / 2 / wide),
+        yaw=rng.uniform(-np.pi, np.pi),
+        # the horizon is so many focal lengths below the line of sight
+        pitch=np.arctan(steep * focal / wide),
+        exposure=np.exp(rng.normal(0, 0.5)),
+        roll=np.arctan2(camera.rotation[0, 2], -camera.rotation[1, 2]),
+        centre=tuple(middle / 2),
+    )
 
 
 def _ambient(panorama: np.ndarray) -> list[np.ndarray]:
@@ -407,6 +454,9 @@ def _look_at(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rotation and translation of a camera above the floor that sees somebody."""
     elevation = rng.normal(np.radians(5), np.radians(11))
+    if rng.random() < _HELD:
+        height = rng.normal(*_EYES) - centre[2]
+        elevation = np.arcsin(np.clip(height / distance, -0.5, 0.5))
     share, *steep = from_above
     if rng.random() < share:
         elevation = rng.uniform(*np.radians(steep))

@@ -31,7 +31,9 @@ from mmhot.io.packed_people import PackedPeople, join_images, write_packed_peopl
 from mmhot.io.panoramas import read_panoramas
 
 # How large pictures are, and how much larger they are drawn.
-_PEOPLE, _PHOTOGRAPHS = ((192, 256), 1.5), ((416, 416), 1.25)
+_PEOPLE, _PHOTOGRAPHS = ((192, 256), 1.5), ((416, 416), 1.5)
+# How much farther what is behind an outline is, and how soft those are, pixels.
+_JUMP, _SOFT = 0.03, (0.4, 0.9)
 _HERE = Path(__file__).parent
 _QUALITY = 85
 _FABRICS = 240
@@ -252,7 +254,8 @@ def _render(recipe: Recipe, folder: Path, number: int) -> Iterator[_Drawn]:
             ]
             labels = [label for label in labels if label is not None]
             if recipe.photographs or any(_is_enough(label, size) for label in labels):
-                shown, corner = cut(_expose(picture, rng), shot.frame)
+                picture = _soften(_expose(picture, rng), depth, sharper, rng)
+                shown, corner = cut(picture, shot.frame)
                 yield _develop(shown, corner, shot, labels, sharper)
     finally:
         renderer.release()
@@ -290,7 +293,21 @@ def _photograph(shown: np.ndarray, frame: np.ndarray) -> tuple[np.ndarray, np.nd
 
 def _expose(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     bright = np.percentile(picture.mean(-1), 90)
-    return to_screen(picture * rng.uniform(0.5, 1.15) / max(bright, 1e-3))
+    return to_screen(picture * rng.uniform(0.5, 1.0) / max(bright, 1e-3))
+
+
+def _soften(
+    picture: np.ndarray, depth: np.ndarray, sharper: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Mix what meets at outlines, which no camera separates by the pixel."""
+    far = np.log(depth).astype(np.float32)
+    kernel = np.ones((3, 3), np.uint8)
+    jumps = cv2.dilate(far, kernel) - cv2.erode(far, kernel) > _JUMP
+    outlines = cv2.dilate(jumps.astype(np.float32), kernel)
+    outlines = cv2.GaussianBlur(outlines, (3, 3), 0)[..., None]
+    smooth = cv2.GaussianBlur(picture, (0, 0), sharper * rng.uniform(*_SOFT))
+    mixed = picture + outlines * (smooth.astype(np.float32) - picture)
+    return np.rint(mixed).astype(np.uint8)
 
 
 def _develop(

@@ -32,7 +32,8 @@ def _place(
     normal = normals / half
     normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)
     position = rest @ turn.T + centre
-    return Surface(position, normal @ turn.T, rest, triangles, closed=True, **look)
+    normals = normal @ turn.T
+    return Surface(position, normals, rest, normal, triangles, closed=True, **look)
 
 
 def place_box(

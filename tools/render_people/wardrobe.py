@@ -344,6 +344,7 @@ class _Wearer:
                 position=position + push * normal,
                 normal=normal,
                 rest=self.rest[layer.vertices],
+                lie=layer.lie,
                 place=layer.place,
                 owner=self.owner,
                 **look,

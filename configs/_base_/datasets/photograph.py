@@ -2,11 +2,11 @@
 photograph = dict(
     type='SeededAlbumentation',
     transforms=[
-        dict(type='PlanckianJitter', p=0.2),
+        dict(type='PlanckianJitter', mode='cied', p=0.2),
         dict(
             type='ColorJitter',
-            brightness=(0.6, 1.4),
-            contrast=(0.6, 1.4),
+            brightness=(0.6, 1.25),
+            contrast=(0.6, 1.3),
             saturation=(0.3, 1.6),
             hue=(-0.05, 0.05),
             p=0.7,
@@ -24,7 +24,7 @@ photograph = dict(
                     scale_range=(0.3, 0.8),
                     interpolation_pair=dict(downscale=3, upscale=1),
                 ),
-                dict(type='Sharpen', alpha=(0.2, 0.6)),
+                dict(type='Sharpen', alpha=(0.2, 0.6), p=1.0),
             ],
             p=0.4,
         ),

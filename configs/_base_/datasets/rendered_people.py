@@ -11,14 +11,15 @@ train_pipeline = [
     dict(type='EpochSeed'),
     dict(type='LoadImage'),
     dict(type='PasteOccluders'),
+    # pictures of this size are packed crops, which end a little outside of the box
+    dict(type='ExtendPicture', size=(192, 256)),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='RandomHalfPerson', prob=0.2),
-    # wider or turned crops show where the shards' pictures end; boxes are shifted as
-    # detectors shift them
+    # boxes are shifted, and too large, as those of detectors and other annotators
     dict(
         type='RandomScaleRotation',
-        scale_std=0.15,
-        scale_limit=0.25,
+        scale_std=0.2,
+        scale_limit=0.4,
         rotate_std=20.0,
         rotate_limit=45.0,
         rotate_prob=0.4,
@@ -31,8 +32,8 @@ train_pipeline = [
     _base_.train_pipeline[-1],
 ]
 # 03 ... 08 see people from the front more often, as photographs do; people_seed0 are of
-# tools/render_people, photographs_seed0 cut out of what it draws for detectors; in the
-# last there is nobody
+# tools/render_people, photographs_seed0 the whole ones that it draws for detectors; in
+# the last there is nobody
 shards = [f'rendered_people/train/train_{number:02d}.npz' for number in range(9)]
 shards += [f'people/people_seed0_{number:02d}.npz' for number in range(7)]
 shards += [f'people/photographs_seed0_{number:02d}.npz' for number in range(4)]
@@ -47,6 +48,9 @@ train_dataloader = dict(
         data_mode='topdown',
         ann_file=shards,
         min_keypoints=0,
+        # where less of somebody is seen, somebody else is
+        min_visible=4,
+        hidden_weight=0.5,
         complete=True,
         pipeline=train_pipeline,
     ),

@@ -4,6 +4,6 @@ averaging = dict(
     type='EMAHook',
     ema_type='ExpMomentumEMA',
     momentum=4e-3,
-    gamma=500,
+    gamma=100,
     update_buffers=True,
 )

@@ -11,6 +11,7 @@ import numpy as np
 from mmhot.io.keypoints2d import Track2D
 from mmhot.io.keypoints3d import Clip3D
 from mmhot.video.cache import FoundPeople
+from mmhot.video.cuts import CutDetector
 from mmhot.video.finding import Finder
 from mmhot.video.frames import FrameSource
 from mmhot.video.people import People
@@ -68,11 +69,15 @@ class Finder2D:
     def of_film(self, film: FrameSource, progress: Progress) -> Iterator[Shot]:
         """Find and recognise the people of a film, frame by frame."""
         tracker, frames = Tracker(film.fps), iter(film)
-        read, before = 0, None
+        read, before, every = 0, None, self._finder.every(film.fps)
+        begins = CutDetector()
         while batch := list(islice(frames, self._finder.batch_size)):
-            found = self._finder.look(batch, before)
+            cuts = [frame.index for frame in batch if begins(frame.image)]
+            found = self._finder.look(batch, before, every, cuts)
             before = found[-1]
             for frame, people in zip(batch, found, strict=True):
+                if frame.index in cuts:
+                    tracker.forget()
                 ids = tracker.recognise(people, frame.index)
                 people, ids = people.take(ids >= 0), ids[ids >= 0]
                 read = frame.index + 1

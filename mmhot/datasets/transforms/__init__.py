@@ -9,6 +9,7 @@ from .motion_mix import RecombineBodies, ReverseTime
 from .occluders import PasteOccluders
 from .person_crop import InclusiveBox, RandomHalfPerson, RandomScaleRotation
 from .photograph import SeededAlbumentation
+from .surroundings import ExtendPicture
 from .virtual_camera import RandomVirtualCamera, VirtualCamera
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     'ClipDetectorNoise',
     'DetectorNoise',
     'EpochSeed',
+    'ExtendPicture',
     'InclusiveBox',
     'PasteOccluders',
     'RandomBoneLengths',

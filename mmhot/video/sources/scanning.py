@@ -3,7 +3,7 @@
 The detector that comes with mmhot was trained for hours, not days: it suspects most
 people, and much that is none. The 2D model looks at each suspect, and at what it found
 there once more; how sure both are tells people from things. That is tens of boxes a
-picture, so it is done on every fifth frame unless told otherwise (``det_every``), and
+picture, so it is done five times a second unless told otherwise (``det_every``), and
 people are followed in between.
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.skeletons import get_skeleton
 from mmhot.video.people import Detector, PoseEstimator
 from mmhot.video.similarity import compare_people
 
@@ -45,13 +46,16 @@ class ScanningDetector:
         min_score (float): Least score of people, of the detector's ``s`` and the mean
             confidences ``c`` of two looks: ``s ** 0.25 * (c1 * c2) ** 0.5``. Defaults
             to 0.45.
+        min_known (float): Least mean confidence of people who were followed. Defaults
+            to 0.5.
     """
 
     estimator: PoseEstimator
     detector: Detector
     min_score: float = 0.45
+    min_known: float = 0.5
 
-    interval = 5
+    interval = 0.2
 
     @property
     def name(self) -> str:
@@ -64,40 +68,63 @@ class ScanningDetector:
         both = {'model': self.estimator.identity, 'detector': self.detector.identity}
         # the rules above, too, which change more often than versions
         rules = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-        return identify('scan', rules, **both, min=self.min_score)
+        least = {'min': self.min_score, 'known': self.min_known}
+        return identify('scan', rules, **both, **least)
 
     def __call__(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Boxes (P, 4), xyxy pixels, and scores (P,) of each BGR image."""
         suspects = self.detector(images)
-        return [
+        found = [
             self._check(image, *own)
             for image, own in zip(images, suspects, strict=True)
         ]
+        return [_without_doubles(*each) for each in found]
+
+    def again(
+        self, image: np.ndarray, known: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Look for people where some were followed.
+
+        Args:
+            image (np.ndarray): BGR, (H, W, 3).
+            known (np.ndarray): Boxes of those, (P, 4). They need not be suspected
+                again: the 2D model says whether they are still there.
+
+        Returns:
+            tuple[np.ndarray, np.ndarray]: Boxes (P', 4) and scores (P',) of everybody.
+        """
+        [suspects] = self.detector([image])
+        found = self._check(image, *suspects)
+        boxes, sure, points = self._look(image, known)
+        kept = sure >= self.min_known
+        followed = boxes[kept], sure[kept], points[kept]
+        joined = (np.concatenate(pair) for pair in zip(found, followed, strict=True))
+        return _without_doubles(*joined)
 
     def _check(
         self, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Boxes, scores and keypoints of those suspects who are people."""
         suspects = np.argsort(-scores, kind='stable')[:_MOST]
         boxes, scores = boxes[suspects], scores[suspects]
-        if not len(boxes):
-            return boxes, scores
-        boxes, sure, _ = self._look(image, boxes)
+        boxes, sure, points = self._look(image, boxes)
         own, look = _POWERS
         scores = scores**own * sure**look
         kept = scores * sure**look > _MAYBE
         boxes, scores = boxes[kept], scores[kept]
-        if not len(boxes):
-            return boxes, scores
         _, sure, points = self._look(image, boxes)
         scores = scores * sure**look
-        kept = np.flatnonzero(scores >= self.min_score)
-        kept = kept[_distinct(boxes[kept], scores[kept], points[kept])]
-        return boxes[kept], scores[kept]
+        kept = scores >= self.min_score
+        return boxes[kept], scores[kept], points[kept]
 
     def _look(
         self, image: np.ndarray, boxes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Boxes (P, 4) around who is in boxes, mean confidences (P,), keypoints."""
+        if not len(boxes):
+            joints = get_skeleton(self.estimator.skeleton).num_keypoints
+            none = np.zeros(0, np.float32)
+            return boxes, none, np.zeros((0, joints, 2), np.float32)
         look = getattr(self.estimator, 'glance', self.estimator)
         keypoints, scores = [], []
         for first in range(0, len(boxes), _BATCH):
@@ -119,6 +146,14 @@ def _around(
     room = _ROOM * (high - low).max(1, keepdims=True)
     low, high = np.maximum(low - room, 0), np.minimum(high + room, picture)
     return np.concatenate([low, high], 1).astype(np.float32)
+
+
+def _without_doubles(
+    boxes: np.ndarray, scores: np.ndarray, points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (P, 4) and scores (P,), each person once, the surest first."""
+    kept = _distinct(boxes, scores, points)
+    return boxes[kept], scores[kept]
 
 
 def _distinct(boxes: np.ndarray, scores: np.ndarray, points: np.ndarray) -> list[int]:

@@ -13,6 +13,7 @@ uniform vec3 seed;
 in vec3 at_world;
 in vec3 at_normal;
 in vec3 at_rest;
+in vec3 at_lie;
 in vec3 at_place;
 in vec3 at_colour;
 in vec4 at_light;
@@ -24,11 +25,18 @@ float fold(vec3 p) {
     return noise(p) + 0.5 * noise(p * 2.03 + 7.1);
 }
 
-vec3 fabric(vec3 n) {
-    vec3 a = abs(n);
-    vec2 at = a.y >= a.x && a.y >= a.z ? at_rest.xz
-            : a.x >= a.z ? at_rest.yz + vec2(0.37, 0.0) : at_rest.xy;
-    return texture(fabrics, vec3((at + seed.xy) / material.y, material.x)).rgb;
+// On the plane that faces most of the surface at rest, whichever way it is turned. The
+// grain is that of the surface: where planes meet, the coordinates jump.
+vec3 fabric() {
+    vec3 a = abs(at_lie), right = dFdx(at_rest), up = dFdy(at_rest);
+    vec2 at = at_rest.xy, along = right.xy, across = up.xy;
+    if (a.y >= a.x && a.y >= a.z) {
+        at = at_rest.xz; along = right.xz; across = up.xz;
+    } else if (a.x >= a.z) {
+        at = at_rest.yz + vec2(0.37, 0.0); along = right.yz; across = up.yz;
+    }
+    return textureGrad(fabrics, vec3((at + seed.xy) / material.y, material.x),
+                       along / material.y, across / material.y).rgb;
 }
 
 float lit() {
@@ -45,7 +53,7 @@ float lit() {
 void main() {
     vec3 n = normalize(at_normal);
     vec3 to_eye = normalize(eye - at_world);
-    vec3 colour = material.x < 0.0 ? at_colour : fabric(n);
+    vec3 colour = material.x < 0.0 ? at_colour : fabric();
     if (surface.x > 0.0) {
         vec3 p = (at_rest * vec3(1.0, 1.0, 0.6) + seed) / surface.y;
         float here = fold(p);

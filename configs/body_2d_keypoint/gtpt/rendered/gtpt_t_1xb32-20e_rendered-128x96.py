@@ -12,7 +12,7 @@ model = dict(
     ),
 )
 train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
-train_pipeline[7].input_size = train_pipeline[9].encoder.input_size = size
+train_pipeline[8].input_size = train_pipeline[10].encoder.input_size = size
 val_pipeline[2].input_size = size
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))

@@ -19,8 +19,8 @@ model = dict(
     head=dict(input_size=size, in_featuremap_size=(3, 4), decoder=label),
 )
 train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
-train_pipeline[7].input_size = size
-train_pipeline[9] = dict(type='GenerateTarget', encoder=label)
+train_pipeline[8].input_size = size
+train_pipeline[10] = dict(type='GenerateTarget', encoder=label)
 val_pipeline[2].input_size = size
 # its labels do not know that somebody may not be there
 people = dict(ann_file=_base_.shards[:-1], min_keypoints=1, complete=False)

@@ -19,7 +19,7 @@ model = dict(
     ),
 )
 train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
-train_pipeline[7].input_size = train_pipeline[9].encoder.input_size = size
+train_pipeline[8].input_size = train_pipeline[10].encoder.input_size = size
 val_pipeline[2].input_size = size
 # COCO-WholeBody's annotators leave out what they cannot see of faces and hands
 people = dict(
