@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.transform import Rotation
 
 import mmhot.plugin  # noqa: F401 registers
 from mmhot.datasets import RenderedPeople
@@ -348,3 +349,103 @@ def test_people_stand_on_the_floor_and_are_seen_from_above_it(parts):
         high = np.minimum(pixels.max(0), shot.frame[2:])
         assert_allclose((low + high) / 2, (48, 64), atol=1.5)
         assert_allclose(((high - low) / (96, 128)).max(), 1 / 1.35, atol=0.02)
+
+
+@slow
+def test_places_have_the_horizon_of_the_camera(parts):
+    import scenes
+
+    # white above the horizon, black below
+    panorama = np.ones((256, 512, 3), np.float32)
+    panorama[128:] = 0
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        pitch, roll = rng.uniform(-0.5, 0.3), rng.normal(0, 0.3)
+        forward = np.array([0, np.cos(pitch), np.sin(pitch)])
+        aside = np.array([1.0, 0, 0])
+        upright = np.stack([aside, np.cross(forward, aside), forward])
+        rotation = Rotation.from_euler('z', roll).as_matrix() @ upright
+        intrinsics = np.array([300, 300, *rng.uniform(0, 400, 2)])
+        camera = scenes.Camera(intrinsics, rotation, np.zeros(3), (400, 400))
+        sky = scenes._behind(camera, panorama, rng)[..., 0] > 0
+        # directions at the horizon, in front of the camera
+        azimuths = np.linspace(-0.4, 0.4, 9)
+        level = np.stack([np.sin(azimuths), np.cos(azimuths), 0 * azimuths], -1)
+        near = 0.04 * camera.rotation[:2] @ (0, 0, 1)
+        for point in camera.project(10 * level):
+            for side in (1, -1):
+                x, y = (point + side * 300 * near) / 2
+                if 0 <= x < 200 and 0 <= y < 200:
+                    assert sky[int(y), int(x)] == (side > 0)
+
+
+@slow
+def test_fabrics_turn_with_what_they_cover(parts):
+    import renderer
+    import things
+
+    stripes = np.zeros((1, 64, 64, 3), np.uint8)
+    stripes[:, :, ::8] = 255
+    draw = renderer.Renderer((64, 64), stripes)
+    up, dark, bright = np.array([0, 0, 1.0]), np.zeros(3), np.ones(3)
+    light = renderer.Light(up, dark, bright, bright)
+    pictures = []
+    for angle in (0, 37, 90):
+        turn = Rotation.from_euler('z', angle, degrees=True).as_matrix()
+        box = things.place_box(
+            np.zeros(3), turn, np.full(3, 0.5), fabric=0, tile=0.5, seed=(0.1, 0.2, 0)
+        )
+        looking = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]) @ turn.T
+        camera = renderer.Camera(
+            np.array([60, 60, 32.0, 32]), looking, np.array([0, 0, 2.0]), (64, 64)
+        )
+        backdrop = np.zeros((64, 64, 3), np.float32)
+        scene = renderer.Scene(light, backdrop, [box])
+        pictures.append(draw(scene, camera, np.zeros(3), 2.0)[0])
+    draw.release()
+    assert pictures[0].std() > 0.05
+    for picture in pictures[1:]:
+        assert np.abs(picture - pictures[0]).mean() < 0.01
+
+
+@slow
+def test_straight_knees_are_straight(parts):
+    _, poses, _ = parts
+    bent, turn = np.radians([20, 50, 90, 150]), np.radians(15)
+    clip = np.zeros((4, 17, 3))
+    h36m = get_skeleton('h36m-17')
+    for side, x in (('left', 0.1), ('right', -0.1)):
+        hip, knee = np.array([x, 0, 0.9]), np.array([x, 0, 0.5])
+        shin = np.stack([0 * bent, np.sin(bent), -np.cos(bent)], -1)
+        for joint, place in (('hip', hip), ('knee', knee), ('foot', knee + 0.4 * shin)):
+            clip[:, h36m.index(f'{side}_{joint}')] = place
+    # 24.5 degrees are the straightest twentieth of both, 5 of them people's own
+    assert np.degrees(poses._bending(clip)) == pytest.approx(15, abs=1)
+    assert np.degrees(poses._bending(clip[2:])) == pytest.approx(15)  # nobody stands
+    limbs = {'left_thigh': np.array([0, 0, -1.0]), 'left_shin': shin[0]}
+    for row, wanted in ((0, 5), (1, 35)):
+        limbs['left_shin'] = shin[row]
+        leg = poses._straightened(limbs, 'left', turn)
+        angle = np.degrees(np.arccos(leg['left_thigh'] @ leg['left_shin']))
+        assert angle == pytest.approx(wanted, abs=0.1)
+        # the foot stays in its direction from the hip
+        before, after = (
+            each['left_thigh'] + each['left_shin'] for each in (limbs, limbs | leg)
+        )
+        cosine = before @ after / np.linalg.norm(before) / np.linalg.norm(after)
+        assert cosine == pytest.approx(1)
+
+
+@slow
+def test_outlines_are_soft_and_the_rest_is_not(parts):
+    import shards
+
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 255, (40, 40, 3), np.uint8)
+    depth = np.full((40, 40), 3.0)
+    depth[:, 20:] = 1e6
+    soft = shards._soften(picture, depth, 1.5, rng)
+    np.testing.assert_array_equal(soft[:, :16], picture[:, :16])
+    np.testing.assert_array_equal(soft[:, 24:], picture[:, 24:])
+    assert soft[:, 18:22].std() < 0.7 * picture[:, 18:22].std()
+    assert abs(soft[:, 18:22].mean() - picture[:, 18:22].mean()) < 10

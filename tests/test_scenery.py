@@ -65,6 +65,22 @@ def test_a_view_is_that_of_a_pinhole_camera(monkeypatch, yaw, pitch):
         np.testing.assert_allclose(found[y, x], wanted, atol=2e-3)
 
 
+def test_a_camera_can_be_rolled_and_look_aside(monkeypatch):
+    """A camera's rotation, and where its line of sight is, give the same pixels."""
+    size, fov, pitch, roll, centre = (61, 41), 1.2, -0.3, 0.5, (12.0, 55.5)
+    found = look(monkeypatch, size, fov, 0, pitch, roll=roll, centre=centre)
+    # up, right, ahead; the picture's right side is up
+    ahead = np.array([np.sin(pitch), 0, np.cos(pitch)])
+    level, above = np.array([0, 1, 0]), np.array([np.cos(pitch), 0, -np.sin(pitch)])
+    right = np.cos(roll) * level + np.sin(roll) * above
+    below = np.sin(roll) * level - np.cos(roll) * above
+    focal = 61 / 2 / np.tan(fov / 2)
+    for x, y in ((30, 20), (0, 0), (60, 40), (60, 0)):
+        wanted = (x + 0.5 - 12) * right + (y + 0.5 - 55.5) * below + focal * ahead
+        wanted /= np.linalg.norm(wanted)
+        np.testing.assert_allclose(found[y, x], wanted, atol=2e-3)
+
+
 def test_light_becomes_pictures():
     grey = np.ones((8, 16, 3), np.float32)
     dark, middle, bright, sun = (
