@@ -9,7 +9,7 @@ from pose_sources import BOX, Detector, Estimator
 from video_files import picture, write_video
 
 from mmhot.video.cache import cache_path, load_found, save_found
-from mmhot.video.finding import Finder, boxes_around
+from mmhot.video.finding import Finder, followed_boxes
 from mmhot.video.frames import VideoFile
 from mmhot.video.people import People
 
@@ -41,22 +41,22 @@ def test_detector_rests_between_frames(video):
     assert finder.detector.calls == [0, 3, 6, 9]
     # frame 3 shows nobody, so that nobody is followed until 6
     assert [len(people) for people in found.people] == [1, 1, 1, 0, 0, 0, 1, 1, 1, 1]
-    around = boxes_around(found.people[0], (64, 48))
+    around = followed_boxes(found.people[0], (64, 48))
     assert_array_equal(finder.estimator.boxes[1], around)
 
 
 def test_boxes_leave_room_around_sure_keypoints():
     keypoints = np.float32([[[10, 10], [20, 50], [500, 500]]])
     people = People(BOX, np.ones(1), keypoints, np.float32([[0.9, 0.9, 0.1]]))
-    assert_allclose(boxes_around(people, (64, 58)), [[4, 4, 26, 56]])
+    assert_allclose(followed_boxes(people, (64, 58)), [[4, 4, 26, 56]])
     people = People(BOX, np.ones(1), keypoints, np.float32([[0.01, 0.02, 0.1]]))
-    assert np.isfinite(boxes_around(people, (64, 58))).all()
+    assert np.isfinite(followed_boxes(people, (64, 58))).all()
 
 
 def test_boxes_end_with_the_picture_and_leave_out_strays():
     keypoints = np.float32([[[2, 10], [20, 46], [60, 20]]])
     people = People(BOX, np.ones(1), keypoints, np.float32([[0.9, 0.9, 0.3]]))
-    assert_allclose(boxes_around(people, (64, 48)), [[0, 4.6, 25.4, 48]])
+    assert_allclose(followed_boxes(people, (64, 48)), [[0, 4.6, 25.4, 48]])
 
 
 class Resting(Detector):
@@ -83,7 +83,7 @@ def test_detector_rests_for_a_time(fps, every):
 def test_who_was_followed_is_not_lost_where_the_detector_looks(video):
     finder = Finder(Resting(), Estimator(), det_every=9)
     found = finder(VideoFile(video))
-    around = boxes_around(found.people[8], (64, 48))
+    around = followed_boxes(found.people[8], (64, 48))
     assert_array_equal(finder.detector.known, around)
     assert finder.detector.calls == [0, 9]
     assert [len(people) for people in found.people] == [1] * 9 + [2]
@@ -92,23 +92,23 @@ def test_who_was_followed_is_not_lost_where_the_detector_looks(video):
 
 def test_nobody_is_followed_into_another_shot(tmp_path):
     images = [picture(number) for number in range(10)]
-    for number in (4, 5, 6):
+    for number in (3, 4, 5, 6):
         images[number][:, :32] = (30, 200, 90)
     path = write_video(tmp_path / 'cut.mkv', images, codec='ffv1', pix_fmt='bgr0')
     finder = Finder(Detector(every=1), Estimator(), det_every=10)
     found = finder(VideoFile(path))
-    assert found.cuts == [4, 7]
-    assert finder.detector.calls == [0, 4, 7]
+    assert found.cuts == [3, 7]
+    assert finder.detector.calls == [0, 3, 7]
     # one who was kept is as one who was just found, whatever was interrupted
     cache = tmp_path / 'cache.npz'
     for complete in (True, False):
         found.complete = complete
         save_found(found, cache)
-        assert load_found(cache, 17).cuts == [4, 7]
+        assert load_found(cache, 17).cuts == [3, 7]
     half = load_found(cache, 17)
-    half.people, half.times, half.cuts = half.people[:7], half.times[:7], [4]
+    half.people, half.times, half.cuts = half.people[:5], half.times[:5], [3]
     save_found(half, cache)
-    assert finder(VideoFile(path), cache).cuts == [4, 7]
+    assert finder(VideoFile(path), cache).cuts == [3, 7]
 
 
 def test_boxes_that_are_none_are_left_out(video, finder):

@@ -4,6 +4,7 @@ import inspect
 import json
 import weakref
 from dataclasses import fields
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -419,9 +420,9 @@ def test_slow_detectors_are_asked_as_seldom_as_they_want(dimensions, request, vi
 
 
 class Seldom:
-    """A detector that wants to see every fourth frame."""
+    """A detector that wants to see every fourth of 25 frames a second."""
 
-    name, interval = 'seldom', 4
+    name, interval = 'seldom', 0.16
     identity = {'name': name}
 
     def __init__(self, detector, asked):
@@ -430,6 +431,32 @@ class Seldom:
     def __call__(self, images):
         self.asked.append(len(images))
         return self.detector(images)
+
+
+def test_filtered_detectors_see_every_frame_unless_they_say_otherwise():
+    bare = SimpleNamespace(name='bare', identity={})
+    filtered = BoxFilter(bare)
+    assert Finder(filtered, None).every(25) == 1
+    assert not hasattr(filtered, 'again')
+    boxes, scores = np.float32([[0, 0, 9, 9], [1, 0, 9, 9]]), np.float32([0.8, 0.6])
+    bare.again = lambda image, known: (boxes, scores)
+    # those who were followed go through the filter, too
+    assert filtered.again(None, boxes)[0].tolist() == [[0, 0, 9, 9]]
+
+
+@pytest.mark.parametrize('dimensions', ['flat', 'lifting'])
+def test_people_are_others_after_a_cut(dimensions, request, tmp_path):
+    find = request.getfixturevalue(dimensions)
+    images = [picture(number) for number in range(10)]
+    for number in range(5, 10):
+        images[number][:, :32] = (30, 200, 90)
+    path = write_video(tmp_path / 'cut.mkv', images, codec='ffv1', pix_fmt='bgr0')
+    ids = [
+        [person['track_id'] for person in shot['predictions'][0]] for shot in find(path)
+    ]
+    first, second = ({tuple(own) for own in half} for half in (ids[:5], ids[5:]))
+    assert len(first) == len(second) == 1
+    assert first != second
 
 
 def test_progress_is_shown_if_wanted(models, video, capfd):

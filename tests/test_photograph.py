@@ -297,6 +297,19 @@ def test_black_pictures_go_on_black():
     assert not results['img'].any()
 
 
+def test_dark_parts_of_a_person_stay():
+    image = textured()
+    image[:, :20] = 3
+    ways = (1.0, 0.0, 0.0, 0.0)
+    results = extend(ways=ways, room=0.5)(crop_sample(image))['img']
+    np.testing.assert_array_equal(results[32:96, 24 + 12 : 24 + 48], image[:, 12:])
+
+
+def test_ways_are_shares():
+    with pytest.raises(ValueError, match='four shares that sum to 1'):
+        extend(ways=(0.5, 0.5))
+
+
 @pytest.mark.parametrize('settings', [dict(room=-0.1), dict(cut=0.5)])
 def test_pictures_cannot_shrink_or_vanish(settings):
     with pytest.raises(ValueError, match='must not be negative, cut'):

@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar='N',
         help='detect in every Nth frame and follow people in between (default: 1, '
-        'with scan every 0.2 s)',
+        'with scan 0.2 s apart, at most 5)',
     )
     parser.add_argument(
         '--kpt-thr',

@@ -12,14 +12,15 @@ from .cache import FoundPeople, Keeper, load_boxes, load_found
 from .cuts import CutDetector
 from .frames import Frame, FrameSource
 from .people import Detector, People, PoseEstimator
+from .similarity import boxes_around
 
 # Between detections, a person is looked for around the keypoints of the frame before,
 # for so many frames at most: boxes that are made of each other drift.
 _MOST_FOLLOWED = 5
 _ROOM = 0.15
 _LEAST_SCORE = 0.2
-# Keypoints count whose confidence is this part of the surest one's.
-_SURE = 0.4
+# Told of results that are kept: rules for whom to follow change them, too.
+_RULES = 2
 
 
 @dataclass
@@ -72,6 +73,7 @@ class Finder:
             'detector': self.detector.identity,
             'estimator': self.estimator.identity,
             'det_every': self.det_every,
+            'rules': _RULES,
         }
 
     def __call__(
@@ -121,14 +123,12 @@ class Finder:
         """Go through all frames that were not looked at before an interruption."""
         every = self.every(source.fps)
         known = load_boxes(cache) if cache and every == 1 else []
-        begins, batch = CutDetector(), []
+        shots, batch = CutDetector(), []
+        found.cuts = shots.cuts
         for frame in source:
+            shots(frame.index, frame.image)
             if frame.index < len(found.people):
-                if frame.index == len(found.people) - 1:
-                    begins(frame.image)  # what the next one is compared with
                 continue
-            if begins(frame.image):
-                found.cuts.append(frame.index)
             found.size = frame.image.shape[1::-1]
             batch.append(frame)
             if len(batch) < self.batch_size:
@@ -174,7 +174,7 @@ class Finder:
         Returns:
             list[People]: Of each frame.
         """
-        if every == 1:
+        if every == 1 and not hasattr(self.detector, 'again'):
             return self.find([frame.image for frame in frames])
         found = []
         for frame in frames:
@@ -196,15 +196,15 @@ class Finder:
         """
         if before is None:
             return self.find([frame.image])[0]
-        around = boxes_around(before, frame.image.shape[1::-1])
+        sure = before.take(before.scores.mean(1) >= _LEAST_SCORE)
+        around = followed_boxes(sure, frame.image.shape[1::-1])
+        boxes = _sensible(around, sure.bbox_scores)
         if frame.index % every == 0:
             again = getattr(self.detector, 'again', None)
-            if again is None or not len(before):
+            if again is None:
                 return self.find([frame.image])[0]
-            return self._in_boxes([frame.image], [again(frame.image, around)])[0]
-        sure = before.scores.mean(1) >= _LEAST_SCORE
-        found = [(around[sure], before.bbox_scores[sure])]
-        return self._in_boxes([frame.image], found)[0]
+            boxes = again(frame.image, boxes[0])
+        return self._in_boxes([frame.image], [boxes])[0]
 
     def find(self, images: list[np.ndarray]) -> list[People]:
         """People of BGR images (H, W, 3), none of whom is known from before."""
@@ -221,8 +221,8 @@ class Finder:
         ]
 
 
-def boxes_around(people: People, size: tuple[int, int]) -> np.ndarray:
-    """Boxes (P, 4) around people's sure keypoints, with some room for motion.
+def followed_boxes(people: People, size: tuple[int, int]) -> np.ndarray:
+    """Boxes (P, 4) in which people are looked for in the next frame.
 
     Of whom no keypoint is anywhere, the box is the one that they had.
 
@@ -230,19 +230,8 @@ def boxes_around(people: People, size: tuple[int, int]) -> np.ndarray:
         people (People): Of one frame.
         size (tuple[int, int]): Width and height of the picture, which boxes end at.
     """
-    boxes = np.array(people.bboxes, np.float32)
-    for row, (points, scores) in enumerate(
-        zip(people.keypoints, people.scores, strict=True)
-    ):
-        real = np.isfinite(points).all(-1)
-        if not real.any():
-            continue
-        most = scores[real].max()
-        sure = real & (scores >= min(max(_LEAST_SCORE, _SURE * most), most))
-        low, high = points[sure].min(0), points[sure].max(0)
-        room = _ROOM * (high - low).max()
-        boxes[row] = np.clip([low - room, high + room], 0, size).ravel()
-    return boxes
+    boxes = boxes_around(people.keypoints, people.scores, _ROOM, size)
+    return np.where(np.isfinite(boxes), boxes, people.bboxes).astype(np.float32)
 
 
 def _told(keypoints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

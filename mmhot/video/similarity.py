@@ -9,6 +9,8 @@ import numpy as np
 _SIGMA = 0.1
 # Fewer keypoints than that are too few to go by.
 _FEWEST = 3
+# Keypoints say where somebody is whose confidence is this part of the surest one's.
+_SURE = 0.4
 
 
 def compare_people(
@@ -34,6 +36,34 @@ def compare_people(
     number = counts.sum(-1)
     similar = (alike * counts).sum(-1) / number.clip(1)
     return overlap, np.where(number < _FEWEST, overlap, similar)
+
+
+def boxes_around(
+    keypoints: np.ndarray, scores: np.ndarray, room: float, size: tuple[int, int]
+) -> np.ndarray:
+    """Boxes around people's surer keypoints, within the picture.
+
+    Args:
+        keypoints (np.ndarray): Pixels, those that are not finite do not count,
+            (P, K, 2).
+        scores (np.ndarray): Their confidences, (P, K).
+        room (float): Around them, as a part of their extent.
+        size (tuple[int, int]): Width and height of the picture.
+
+    Returns:
+        np.ndarray: x1, y1, x2, y2 in pixels, float32 (P, 4); NaN without a keypoint.
+    """
+    real = np.isfinite(keypoints).all(-1)
+    scores = np.where(real, scores, -np.inf)
+    sure = real & (scores >= _SURE * scores.max(axis=1, keepdims=True, initial=0))
+    low = np.where(sure[..., None], keypoints, np.inf).min(1)
+    high = np.where(sure[..., None], keypoints, -np.inf).max(1)
+    margin = room * (high - low).max(axis=1, keepdims=True)
+    with np.errstate(invalid='ignore'):
+        low, high = np.clip([low - margin, high + margin], 0, size)
+    boxes = np.concatenate([low, high], 1).astype(np.float32)
+    boxes[~real.any(1)] = np.nan
+    return boxes
 
 
 def box_of(points: np.ndarray) -> np.ndarray:

@@ -69,14 +69,17 @@ class Finder2D:
     def of_film(self, film: FrameSource, progress: Progress) -> Iterator[Shot]:
         """Find and recognise the people of a film, frame by frame."""
         tracker, frames = Tracker(film.fps), iter(film)
-        read, before, every = 0, None, self._finder.every(film.fps)
-        begins = CutDetector()
+        # a webcam shows one shot, and does not wait
+        is_stream = isinstance(film, Webcam)
+        every = self._finder.every(None if is_stream else film.fps)
+        shots, read, before = CutDetector(), 0, None
         while batch := list(islice(frames, self._finder.batch_size)):
-            cuts = [frame.index for frame in batch if begins(frame.image)]
-            found = self._finder.look(batch, before, every, cuts)
+            for frame in () if is_stream else batch:
+                shots(frame.index, frame.image)
+            found = self._finder.look(batch, before, every, shots.cuts)
             before = found[-1]
             for frame, people in zip(batch, found, strict=True):
-                if frame.index in cuts:
+                if frame.index in shots.cuts:
                     tracker.forget()
                 ids = tracker.recognise(people, frame.index)
                 people, ids = people.take(ids >= 0), ids[ids >= 0]
@@ -127,7 +130,7 @@ class Finder3D:
         found = self._pipeline.find(film, lambda done: progress('2D', done, total))
         read = len(found.people)
         _warn_of(film, read)
-        tracks = track_clip(found.people, film.fps)
+        tracks = track_clip(found.people, film.fps, cuts=found.cuts)
         lifted = self._lift(
             *(film, found, tracks), lambda done, total: progress('3D', done, total)
         )

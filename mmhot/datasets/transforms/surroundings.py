@@ -44,7 +44,8 @@ class ExtendPicture(BaseTransform):
             Defaults to (0.55, 0.15, 0.15, 0.15).
 
     Raises:
-        ValueError: If ``room`` is negative or ``cut`` does not leave anything.
+        ValueError: If ``room`` is negative, ``cut`` leaves nothing, or ``ways`` are not
+            four shares of 1.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class ExtendPicture(BaseTransform):
             raise ValueError(
                 f'room ({room}) must not be negative, cut ({cut}) be in [0, 0.5)'
             )
+        if len(ways) != 4 or min(ways) < 0 or not np.isclose(sum(ways), 1):
+            raise ValueError(f'ways must be four shares that sum to 1, got {ways}')
         self.size = tuple(size)
         self.prob, self.room, self.cut = prob, room, cut
         self.fill_black, self.ways = fill_black, ways
@@ -96,10 +99,10 @@ class ExtendPicture(BaseTransform):
         if np.random.random() < self.fill_black:
             first, last = _lit(image)
         cut = np.random.uniform(0, self.cut, (2, 2)) * (last - first)
+        # of the person nothing is lost, however dark
         low, high = np.asarray(results['bbox'][0]).reshape(2, 2)
-        # of the person nothing is lost
-        first = np.maximum(first, np.minimum(first + cut[0], low)).astype(int)
-        last = np.minimum(last, np.ceil(np.maximum(last - cut[1], high))).astype(int)
+        first = np.minimum(first + cut[0], low).clip(0).astype(int)
+        last = np.minimum(np.ceil(np.maximum(last - cut[1], high)), size).astype(int)
         return first, last
 
     def _mirrored(self, inner: np.ndarray, margins: tuple, _: dict) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Fewer boxes: those that are sure enough, and one of those that overlap."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,9 +29,15 @@ class BoxFilter:
         return self.detector.name
 
     @property
-    def interval(self) -> int:
-        """Every so many frames it is asked, unless told otherwise."""
-        return getattr(self.detector, 'interval', 1)
+    def interval(self) -> float:
+        """Seconds between the frames of a film that it sees, 0 for all of them."""
+        return getattr(self.detector, 'interval', 0)
+
+    def __getattr__(self, name: str) -> Callable:
+        # has it only if the detector has: who was followed goes through the filter, too
+        if name != 'again' or not hasattr(self.detector, name):
+            raise AttributeError(name)
+        return lambda image, known: self._filter(*self.detector.again(image, known))
 
     @property
     def identity(self) -> dict:

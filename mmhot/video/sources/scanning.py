@@ -3,8 +3,8 @@
 The detector that comes with mmhot was trained for hours, not days: it suspects most
 people, and much that is none. The 2D model looks at each suspect, and at what it found
 there once more; how sure both are tells people from things. That is tens of boxes a
-picture, so it is done five times a second unless told otherwise (``det_every``), and
-people are followed in between.
+picture, so it is done every 0.2 s, at least on every fifth frame, unless told otherwise
+(``det_every``), and people are followed in between.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import numpy as np
 
 from mmhot.skeletons import get_skeleton
 from mmhot.video.people import Detector, PoseEstimator
-from mmhot.video.similarity import compare_people
+from mmhot.video.similarity import boxes_around, compare_people
 
 from .identity import identify
 
@@ -28,8 +28,6 @@ _POWERS = (0.25, 0.5)
 _MAYBE = 0.2
 _BATCH = 32
 _ROOM = 0.1
-# Keypoints count whose confidence is this part of the surest one's.
-_SURE = 0.4
 # Of two boxes of which one covers so much of the other, with keypoints so similar, one
 # is of the same person.
 _SAME, _ALIKE = 0.6, 0.2
@@ -132,20 +130,8 @@ class ScanningDetector:
             keypoints.append(points)
             scores.append(sure)
         keypoints, scores = np.concatenate(keypoints), np.concatenate(scores)
-        around = _around(keypoints, scores, image.shape[1::-1])
+        around = boxes_around(keypoints, scores, _ROOM, image.shape[1::-1])
         return around, scores.mean(1), keypoints
-
-
-def _around(
-    points: np.ndarray, scores: np.ndarray, picture: tuple[int, int]
-) -> np.ndarray:
-    """Boxes (P, 4) around the surer keypoints, within the picture."""
-    sure = scores >= _SURE * scores.max(axis=1, keepdims=True)
-    places = np.where(sure[..., None], points, np.nan)
-    low, high = np.nanmin(places, 1), np.nanmax(places, 1)
-    room = _ROOM * (high - low).max(1, keepdims=True)
-    low, high = np.maximum(low - room, 0), np.minimum(high + room, picture)
-    return np.concatenate([low, high], 1).astype(np.float32)
 
 
 def _without_doubles(
