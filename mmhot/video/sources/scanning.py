@@ -28,6 +28,9 @@ _POWERS = (0.25, 0.5)
 _MAYBE = 0.2
 _BATCH = 32
 _ROOM = 0.1
+# Of the body's keypoints, the first of COCO's skeletons, so many count: people whom the
+# picture cuts off lack the others.
+_BODY, _SUREST = 17, 12
 # Of two boxes of which one covers so much of the other, with keypoints so similar, one
 # is of the same person.
 _SAME, _ALIKE = 0.6, 0.2
@@ -43,15 +46,15 @@ class ScanningDetector:
         detector (Detector): Suspects people.
         min_score (float): Least score of people, of the detector's ``s`` and the mean
             confidences ``c`` of two looks: ``s ** 0.25 * (c1 * c2) ** 0.5``. Defaults
-            to 0.45.
+            to 0.6.
         min_known (float): Least mean confidence of people who were followed. Defaults
-            to 0.5.
+            to 0.6.
     """
 
     estimator: PoseEstimator
     detector: Detector
-    min_score: float = 0.45
-    min_known: float = 0.5
+    min_score: float = 0.6
+    min_known: float = 0.6
 
     interval = 0.2
 
@@ -131,7 +134,12 @@ class ScanningDetector:
             scores.append(sure)
         keypoints, scores = np.concatenate(keypoints), np.concatenate(scores)
         around = boxes_around(keypoints, scores, _ROOM, image.shape[1::-1])
-        return around, scores.mean(1), keypoints
+        return around, _sureness(scores), keypoints
+
+
+def _sureness(scores: np.ndarray) -> np.ndarray:
+    """How sure keypoints (P, K) are that somebody is there, (P,)."""
+    return np.sort(scores[:, :_BODY], axis=1)[:, -_SUREST:].mean(1)
 
 
 def _without_doubles(
