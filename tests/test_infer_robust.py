@@ -78,8 +78,10 @@ def find(monkeypatch):
 
 
 def clean(path, number=10, **options):
-    """A video that is decoded as it was written."""
-    images = [picture(index % 50, **options) for index in range(number)]
+    """A video of one shot, brighter and darker, that is decoded as it was written."""
+    images = [
+        picture(abs((index + 50) % 100 - 50), **options) for index in range(number)
+    ]
     return write_video(path, images, codec='ffv1', pix_fmt='bgr0')
 
 
