@@ -352,6 +352,30 @@ def test_people_stand_on_the_floor_and_are_seen_from_above_it(parts):
 
 
 @slow
+def test_people_do_not_stand_in_each_other(parts):
+    bodies, poses, _ = parts
+    import scenes
+
+    anny = bodies.build_anny()
+    shapes = bodies.draw_bodies(anny, 2, seed=1)
+    sampler = poses.PoseSampler(dict(np.load(MOTIONS)))
+    model = bodies.read_body_model(anny)
+    shots = scenes.SceneSampler(model, shapes, sampler, [], 4, (96, 96))
+    rng = np.random.default_rng(0)
+    distances = []
+    for _ in range(30):
+        shot = shots.photograph(rng)
+        spots = [actor.posed.heads[0][:2] for actor in shot.actors] if shot else []
+        distances += [
+            np.linalg.norm(one - other)
+            for number, one in enumerate(spots)
+            for other in spots[:number]
+        ]
+    assert len(distances) > 30
+    assert (np.array(distances) > 0.35).mean() > 0.98
+
+
+@slow
 def test_places_have_the_horizon_of_the_camera(parts):
     import scenes
 

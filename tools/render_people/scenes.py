@@ -21,6 +21,8 @@ _FOCAL = 1000.0
 # How many others there are, and how often.
 _OTHERS = ((0, 0.48), (1, 0.24), (2, 0.14), (3, 0.08), (5, 0.06))
 _FROM_FRONT, _FRONT_SPREAD = 0.5, np.radians(50)
+# Metres between people's middles, and how often a place is drawn to have them.
+_APART, _TRIES = 0.35, 8
 _TRUNCATED, _FROM_BELOW = 0.42, 0.6
 _OCCLUDED, _TABLE, _CLUTTERED, _WALLED, _FLOORED = 0.18, 0.14, 0.5, 0.4, 0.55
 _SUNNY = 0.7
@@ -30,6 +32,8 @@ _LENS = 0.3  # metres that nothing of a person comes nearer
 _HELD, _EYES = 0.6, (1.5, 0.35)
 # How often the camera looks down, and by how many degrees.
 _FROM_ABOVE, _FROM_HIGH = (0.08, 25, 70), (0.3, 12, 55)
+# Who sits is seen by those who stand, and from behind as often as from anywhere.
+_SEATED_FROM_HIGH, _SEATED_FROM_FRONT = 0.45, 0.3
 # Backdrops: wider views than the camera's, by up to this factor, of a focal length in
 # pictures' widths; how often they have details as fine as their pixels, how strong.
 _WIDER, _FOCALS = 3.0, (0.35, 2.2)
@@ -226,9 +230,15 @@ class SceneSampler:
     ) -> list[Actor]:
         """As many others as come up, each at a place of its own."""
         counts, shares = zip(*numbers, strict=True)
+        spots = [np.zeros(2)]
+        for _ in range(rng.choice(counts, p=shares)):
+            for _ in range(_TRIES):
+                spot = place()
+                if np.linalg.norm(np.array(spots) - spot, axis=1).min() > _APART:
+                    break
+            spots.append(spot)
         return [
-            self._actor(rng, owner + 2, place())
-            for owner in range(rng.choice(counts, p=shares))
+            self._actor(rng, owner, spot) for owner, spot in enumerate(spots[1:], 2)
         ]
 
     def _is_in_view(self, actor: Actor, camera: Camera) -> bool:
@@ -275,7 +285,7 @@ class SceneSampler:
             tall = rng.uniform(0.15, 0.4)
             at = floor + turn @ (0, deep + 0.03, 0) + (0, 0, top + tall)
             things.append(place_box(at, turn, (wide, 0.03, tall), **look))
-        if rng.random() < 0.2:
+        if rng.random() < 0.3:
             spin = turn @ Rotation.from_euler('y', 90, degrees=True).as_matrix()
             dark = np.full(3, rng.uniform(0.01, 0.1))
             for side in (-1, 1):
@@ -458,12 +468,14 @@ def _look_at(
         height = rng.normal(*_EYES) - centre[2]
         elevation = np.arcsin(np.clip(height / distance, -0.5, 0.5))
     share, *steep = from_above
+    if actor.seated:
+        share = max(share, _SEATED_FROM_HIGH)
     if rng.random() < share:
         elevation = rng.uniform(*np.radians(steep))
     lowest = np.arcsin(np.clip((_LOWEST_EYE - centre[2]) / distance, -1, 1))
     elevation = max(elevation, lowest)
     azimuth = np.arctan2(actor.front[1], actor.front[0])
-    if rng.random() < _FROM_FRONT:
+    if rng.random() < (_SEATED_FROM_FRONT if actor.seated else _FROM_FRONT):
         azimuth += rng.normal(0, _FRONT_SPREAD)
     else:
         azimuth += rng.uniform(-np.pi, np.pi)
