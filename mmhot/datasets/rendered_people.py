@@ -161,11 +161,10 @@ class RenderedPeople(BaseCocoStyleDataset):
         visibility = shard.visibility[:, : self.skeleton.num_keypoints].copy()
         hidden = visibility[:, self.visible_only] == 1
         # of keypoints that are not labelled, hidden and visible
-        by_flag = (-float(self.complete), self.hidden_weight, 1)
+        by_flag = (-int(self.complete), self.hidden_weight, 1)
         weights = np.array(by_flag, np.float32)[visibility]
         for array in (weights, visibility):
-            part = array[:, self.visible_only]
-            array[:, self.visible_only] = np.where(hidden, 0, part)
+            array[:, self.visible_only] *= ~hidden
         labelled = (visibility > 0).sum(1)
         seen = (visibility[:, :_NUM_BODY] == 2).sum(1)
         enough = (labelled == 0) | (seen >= self.min_visible)

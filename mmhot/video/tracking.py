@@ -124,7 +124,8 @@ class Tracker:
             raise ValueError(f'frame {index} must come after frame {self._index}')
         steps = 1 if self._index is None else index - self._index
         if steps >= self._memory:
-            self._tracker.tracked_objects, steps = [], 1
+            self.forget()
+            steps = 1
         # norfair forgets new people at once: give them until the next detection
         for person in self._found():
             person.hit_counter = max(person.hit_counter, steps)

@@ -3,8 +3,9 @@
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
-from mmpose.datasets.transforms import LoadImage
 from mmpose.registry import TRANSFORMS
+
+from .others import draw_sample
 
 
 @TRANSFORMS.register_module()
@@ -32,7 +33,6 @@ class PasteOccluders(BaseTransform):
         if not 0 < size[0] <= size[1]:
             raise ValueError(f'size must be two rising positive numbers, got {size}')
         self.prob, self.max_occluders, self.size = prob, max_occluders, size
-        self._load = LoadImage()
 
     def transform(self, results: dict) -> dict:
         """Paste pieces, or none; see the class."""
@@ -44,9 +44,8 @@ class PasteOccluders(BaseTransform):
 
     def _add_piece(self, image: np.ndarray, results: dict) -> None:
         """Paste one piece into a picture, in place."""
-        box, dataset = np.asarray(results['bbox'][0]), results['dataset']
-        # most datasets leave it to a transform to load pictures
-        other = self._load(dataset.get_data_info(np.random.randint(len(dataset))))
+        box = np.asarray(results['bbox'][0])
+        other = draw_sample(results['dataset'])
         size = np.random.uniform(*self.size, 2) * _extent(results)
         size = np.clip(size.astype(int), 4, image.shape[1::-1])
         piece = _cut(other['img'], other['bbox'][0], size)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
-from mmpose.datasets.transforms import LoadImage
 from mmpose.registry import TRANSFORMS
+
+from .others import draw_sample
 
 # Levels up to which a line of pixels at the border is black, compressed as it is, and
 # how many lines beside it are mixed with it.
@@ -72,7 +73,6 @@ class ExtendPicture(BaseTransform):
             self._another,
             self._colour,
         )
-        self._load = LoadImage()
 
     def transform(self, results: dict) -> dict:
         """Let it go on, or not; see the class."""
@@ -108,17 +108,15 @@ class ExtendPicture(BaseTransform):
     def _mirrored(self, inner: np.ndarray, margins: tuple, _: dict) -> np.ndarray:
         return cv2.copyMakeBorder(inner, *margins, cv2.BORDER_REFLECT_101)
 
-    def _blurred(self, inner: np.ndarray, margins: tuple, _: dict) -> np.ndarray:
-        around = cv2.copyMakeBorder(inner, *margins, cv2.BORDER_REFLECT_101)
+    def _blurred(self, inner: np.ndarray, margins: tuple, results: dict) -> np.ndarray:
+        around = self._mirrored(inner, margins, results)
         width, height = around.shape[1::-1]
         coarse = max(width // _COARSE, 1), max(height // _COARSE, 1)
         coarse = cv2.resize(around, coarse, interpolation=cv2.INTER_AREA)
         return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
 
     def _another(self, inner: np.ndarray, margins: tuple, results: dict) -> np.ndarray:
-        dataset = results['dataset']
-        # most datasets leave it to a transform to load pictures
-        other = self._load(dataset.get_data_info(np.random.randint(len(dataset))))
+        other = draw_sample(results['dataset'])
         top, bottom, left, right = margins
         size = inner.shape[1] + left + right, inner.shape[0] + top + bottom
         return cv2.resize(other['img'], size, interpolation=cv2.INTER_LINEAR)

@@ -79,7 +79,7 @@ class ScanningDetector:
             self._check(image, *own)
             for image, own in zip(images, suspects, strict=True)
         ]
-        return [_without_doubles(*each) for each in found]
+        return [_distinct(*each) for each in found]
 
     def again(
         self, image: np.ndarray, known: np.ndarray
@@ -100,7 +100,7 @@ class ScanningDetector:
         kept = sure >= self.min_known
         followed = boxes[kept], sure[kept], points[kept]
         joined = (np.concatenate(pair) for pair in zip(found, followed, strict=True))
-        return _without_doubles(*joined)
+        return _distinct(*joined)
 
     def _check(
         self, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray
@@ -108,7 +108,7 @@ class ScanningDetector:
         """Boxes, scores and keypoints of those suspects who are people."""
         suspects = np.argsort(-scores, kind='stable')[:_MOST]
         boxes, scores = boxes[suspects], scores[suspects]
-        boxes, sure, points = self._look(image, boxes)
+        boxes, sure, _ = self._look(image, boxes)
         own, look = _POWERS
         scores = scores**own * sure**look
         kept = scores * sure**look > _MAYBE
@@ -121,7 +121,7 @@ class ScanningDetector:
     def _look(
         self, image: np.ndarray, boxes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Boxes (P, 4) around who is in boxes, mean confidences (P,), keypoints."""
+        """Boxes (P, 4) around who is in boxes, how sure that is (P,), keypoints."""
         if not len(boxes):
             joints = get_skeleton(self.estimator.skeleton).num_keypoints
             none = np.zeros(0, np.float32)
@@ -142,16 +142,13 @@ def _sureness(scores: np.ndarray) -> np.ndarray:
     return np.sort(scores[:, :_BODY], axis=1)[:, -_SUREST:].mean(1)
 
 
-def _without_doubles(
+def _distinct(
     boxes: np.ndarray, scores: np.ndarray, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (P, 4) and scores (P,), each person once, the surest first."""
-    kept = _distinct(boxes, scores, points)
-    return boxes[kept], scores[kept]
+    """Boxes (P, 4) and scores (P,) without the less sure of those who are the same.
 
-
-def _distinct(boxes: np.ndarray, scores: np.ndarray, points: np.ndarray) -> list[int]:
-    """Who is left without the less sure of those who are the same, the surest first."""
+    The surest come first.
+    """
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     shared = (high - low).clip(0).prod(-1)
@@ -165,4 +162,4 @@ def _distinct(boxes: np.ndarray, scores: np.ndarray, points: np.ndarray) -> list
     for person in np.argsort(-scores, kind='stable'):
         if not same[person, kept].any():
             kept.append(person)
-    return kept
+    return boxes[kept], scores[kept]
