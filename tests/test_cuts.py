@@ -1,12 +1,14 @@
 """Where a film goes on with another shot."""
 
 import sys
+from itertools import pairwise
 
 import cv2
 import numpy as np
 import pytest
 
 from mmhot.video.cuts import CutDetector
+from mmhot.video.frames import Frame
 
 
 def shot(seed, num_frames, size=(320, 240)):
@@ -24,9 +26,14 @@ def shot(seed, num_frames, size=(320, 240)):
 
 
 def cuts(frames):
-    detector = CutDetector()
-    for index, frame in enumerate(frames):
-        detector(index, frame)
+    detector, told = CutDetector(), []
+    film = (Frame(index, index / 25, image) for index, image in enumerate(frames))
+    for number, frame in enumerate(detector(film)):
+        assert frame.index == number
+        assert frame.image is frames[number]
+        told += [number] * (number in detector.cuts)
+    # known when the frames come out, and then kept
+    assert (told, number) == (detector.cuts, len(frames) - 1)
     return detector.cuts
 
 
@@ -51,6 +58,30 @@ def test_flashes_are_no_cuts():
     # a shot that is as short is none: nobody could be lifted in it
     assert cuts([*shot(0, 9), *shot(1, 3), *shot(0, 12)[9:]]) == []
     assert cuts([*shot(0, 9), *shot(1, 3), *shot(2, 9)]) == [9, 12]
+
+
+def test_pans_and_noise_are_no_cuts():
+    rng = np.random.default_rng(0)
+    width = 320
+    blocks = rng.integers(60, 190, (12, 90, 3), np.uint8)
+    wide = cv2.resize(blocks, (width * 5, 240), interpolation=cv2.INTER_NEAREST)
+    # from the tenth frame on an eighth of the width each
+    starts = np.cumsum([0] * 10 + [width // 8] * 24)
+    pan = [wide[:, start : start + width] for start in starts]
+    steps = [np.abs(np.subtract(a, b, dtype=float)).mean() for a, b in pairwise(pan)]
+    assert min(steps[10:]) > 30
+    assert cuts(pan) == []
+    assert cuts([*pan, *shot(1, 9)]) == [34]
+
+    def noisy(frame):
+        noise = rng.normal(0, 60, (60, 80)).repeat(4, 0).repeat(4, 1)[..., None]
+        return (frame * 0.1 + 60 + noise).clip(0, 255).astype(np.uint8)
+
+    dark = [noisy(frame) for frame in shot(2, 30)]
+    assert cuts(dark) == []
+    assert cuts([*dark[:20], *shot(1, 9)]) == [20]
+    # as slides are, too
+    assert cuts([shot(seed, 1)[0] for seed in range(9)]) == []
 
 
 def test_a_picture_of_another_size_is_another_shot():

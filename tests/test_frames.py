@@ -1,6 +1,7 @@
 """Frames of videos and pictures."""
 
 import logging
+import re
 from fractions import Fraction
 
 import av
@@ -143,14 +144,19 @@ def test_odd_sizes_stay(tmp_path):
 def test_truncated_video_gives_what_it_has(tmp_path):
     images = [
         np.random.default_rng(n).integers(0, 255, (48, 64, 3), np.uint8)
-        for n in range(20)
+        for n in range(50)
     ]
     video = write_video(tmp_path / 'a.mkv', images)
+    source = VideoFile(video)
+    assert (len(list(source)), source.ended) == (50, None)
     data = video.read_bytes()
     video.write_bytes(data[: len(data) * 2 // 3])
     source = VideoFile(video)
     count = len(list(source))
-    assert 5 < count < 20
+    assert 15 < count < 38
+    assert source.ended == (
+        f'{video} ends after {count / 25:.1f} of 2.0 seconds, {count} frames'
+    )
 
 
 def test_videos_end_where_their_size_changes(tmp_path):
@@ -179,7 +185,8 @@ def test_decoder_that_fails_ends_the_clip(video, monkeypatch):
     container = source._open()
 
     class Breaking:
-        streams = container.streams
+        streams, duration = container.streams, container.duration
+        start_time = container.start_time
 
         def decode(self, stream):
             for number, frame in enumerate(container.decode(stream)):
@@ -267,6 +274,30 @@ def test_folder_of_videos_is_a_clip_each(folder):
     write_video(folder / 'b.mp4')
     write_video(folder / 'a.mp4')
     assert [s.name for s in open_inputs([str(folder)])] == [folder.name, 'a', 'b']
+
+
+def test_films_of_a_folder_that_cannot_be_read_are_told(folder, caplog):
+    write_video(folder / 'good.mp4')
+    (folder / 'unfinished.mov').write_bytes(b'no index')
+    (folder / 'notes.doc').write_bytes(b'any')
+    with caplog.at_level(logging.WARNING):
+        clips = open_inputs([str(folder)])
+    assert [clip.name for clip in clips] == [folder.name, 'good']
+    [record] = caplog.records
+    assert re.fullmatch(
+        f'{folder}/unfinished.mov is no readable video: .* [(]perhaps the recording '
+        'was not finished, or the copy[)], and is left out',
+        record.getMessage(),
+    )
+
+
+def test_films_have_their_own_rate(video, folder, caplog):
+    with caplog.at_level(logging.WARNING):
+        pictures, film = open_inputs([str(folder), str(video)], fps=120)
+    assert (pictures.fps, film.fps) == (120, 25)
+    assert [record.getMessage() for record in caplog.records] == [
+        f'{video} has its own rate: fps is for folders of pictures'
+    ]
 
 
 @pytest.mark.parametrize(

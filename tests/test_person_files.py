@@ -135,6 +135,13 @@ def test_several_people_get_files_of_their_own(tmp_path, suffix):
     places = read(tmp_path / f'a_person4.{suffix}')[1 if suffix == 'bvh' else 4]
     assert len(places) == 100
     assert_allclose(places[50:55], places[49:50].repeat(5, 0), atol=1e-6)
+    assert_allclose(places[55:60], places[60:61].repeat(5, 0), atol=1e-6)
+    later = read(tmp_path / f'a_person7.{suffix}')[1 if suffix == 'bvh' else 4]
+    if suffix == 'trc':
+        assert len(later) == clip.frame[-1] + 1 - 100
+    else:  # which begins with the film
+        assert len(later) == clip.frame[-1] + 1
+        assert_allclose(later[:100], later[100:101].repeat(100, 0), atol=1e-6)
 
 
 @pytest.fixture

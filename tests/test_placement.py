@@ -20,9 +20,10 @@ def scene(num_frames=120):
     return joints - joints[:, :1], pixels, joints[:, 0]
 
 
-def place(poses, pixels, scores=None, fps=50.0):
+def place(poses, pixels, scores=None, seconds=None):
     scores = np.ones(pixels.shape[:2]) if scores is None else scores
-    return place_roots(poses, pixels, scores, CAMERA['f'], CAMERA['c'], fps)
+    seconds = np.arange(len(poses)) / 50 if seconds is None else seconds
+    return place_roots(poses, pixels, scores, CAMERA['f'], CAMERA['c'], seconds)
 
 
 def test_exact_poses_are_placed_within_centimetres():
@@ -63,7 +64,7 @@ def test_nothing_seen_is_placed_nowhere():
 
 def test_twice_the_focal_length_is_twice_the_distance():
     poses, pixels, root = scene(1)
-    settings = (np.ones((1, 17)), 2 * CAMERA['f'], CAMERA['c'], 50.0)
+    settings = (np.ones((1, 17)), 2 * CAMERA['f'], CAMERA['c'], [0.0])
     assert_allclose(
         place_roots(poses, pixels, *settings)[:, 2], 2 * root[:, 2], rtol=0.05
     )
@@ -74,3 +75,28 @@ def test_short_and_long_stretches_are_solved_alike(monkeypatch):
     placed = place(poses, pixels)
     monkeypatch.setattr(placement, '_FEW', 0)
     assert_allclose(place(poses, pixels), placed, atol=1e-9)
+
+
+@pytest.mark.parametrize('few', [0, 200])
+def test_frames_at_any_times_are_placed_by_their_speed(monkeypatch, few):
+    monkeypatch.setattr(placement, '_FEW', few)
+    poses, pixels, _ = scene()
+    # someone who glides by at an even speed, seen badly and not all the time
+    rng = np.random.default_rng(0)
+    kept = np.sort(rng.choice(120, 70, replace=False))
+    seconds = kept / 50
+    root = np.stack([seconds, 0 * seconds, 4 + 0 * seconds], -1)
+    joints = poses[:1].repeat(70, 0) + root[:, None]
+    pixels = CAMERA['f'] * joints[..., :2] / joints[..., 2:] + CAMERA['c']
+    pixels += rng.normal(0, 4, (70, 1, 2))
+
+    def speed(times):
+        placed = place(poses[:1].repeat(70, 0), pixels, seconds=times)
+        return np.diff(placed[:, 0]) / np.diff(seconds)
+
+    assert np.abs(speed(seconds) - 1).mean() < 0.1
+    assert np.abs(speed(np.linspace(0, seconds[-1], 70)) - 1).mean() > 0.3
+    # two frames at once are no reason to go astray
+    twice = seconds.copy()
+    twice[30] = twice[29]
+    assert np.isfinite(place(poses[:1].repeat(70, 0), pixels, seconds=twice)).all()

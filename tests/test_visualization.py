@@ -259,6 +259,21 @@ def test_sheet_shows_evenly_spaced_frames(tmp_path):
     assert heights[0] < 0.8 * heights[-1]
 
 
+def test_sheet_says_the_films_seconds(tmp_path, monkeypatch):
+    def draw(image, text, *args, **kwargs):
+        written.append(text)
+        return draw_text(image, text, *args, **kwargs)
+
+    written, draw_text = [], drawing.draw_text
+    monkeypatch.setattr(drawing, 'draw_text', draw)
+    clip = rendered('walk')
+    later = replace(clip, frame=clip.frame + 500)
+    render_sheet(later, tmp_path / 'sheet.png', num_frames=4, cell=120)
+    seconds = [float(text.split()[0]) for text in written if text.endswith(' s')]
+    assert len(seconds) == 4
+    assert 20 < seconds[0] < seconds[-1] < 20 + 136 / 25
+
+
 def test_sheet_has_the_film_behind_the_keypoints(tmp_path):
     clip = rendered('walk')
     head = H36M.index('head')

@@ -27,7 +27,7 @@ def write_people(clip: Clip3D, path: Path) -> dict[Path, float]:
     """Write each person of a clip as ``.bvh`` or ``.trc``.
 
     Frames in which somebody was not seen repeat the nearest pose, as neither format
-    knows gaps.
+    knows gaps. A ``.trc`` begins with the first pose, a ``.bvh`` with the film.
 
     Args:
         clip (Clip3D): In ``'world'`` axes, Human3.6M's joints.
@@ -48,9 +48,11 @@ def write_people(clip: Clip3D, path: Path) -> dict[Path, float]:
 def _write(clip: Clip3D, track: int, path: Path, write: Callable) -> float:
     person = clip.take(clip.track == track)
     seen = person.frame
-    frames = np.arange(seen[0], seen[-1] + 1)
-    nearest = np.abs(np.searchsorted(seen, frames, side='right') - 1)
-    positions = person.places()[nearest]
+    # a .bvh has no times: it begins with the film, so that people keep step
+    first = 0 if path.suffix == '.bvh' else seen[0]
+    frames = np.arange(first, seen[-1] + 1)
+    middles = (seen[1:] + seen[:-1]) / 2
+    positions = person.places()[np.searchsorted(middles, frames)]
     return write(clip, frames, positions.astype(np.float64), path)
 
 

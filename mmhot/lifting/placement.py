@@ -15,6 +15,9 @@ _ACCELERATION = 4.0
 _ROUNDS = 4
 # Frames up to which a full matrix is faster than a sparse one.
 _FEW = 40
+# Of the usual time from one frame to the next it takes at least so much: cameras do
+# not look twice at once, clocks may say so.
+_LEAST_STEP = 0.2
 
 
 def place_roots(
@@ -23,7 +26,7 @@ def place_roots(
     scores: np.ndarray,
     focal: np.ndarray,
     centre: np.ndarray,
-    fps: float,
+    seconds: np.ndarray,
 ) -> np.ndarray:
     """Place a person's root before the camera.
 
@@ -37,7 +40,7 @@ def place_roots(
         scores (np.ndarray): Their confidences, weights of the joints, (T, K).
         focal (np.ndarray): Focal lengths in pixels, (2,).
         centre (np.ndarray): Principal point in pixels, (2,).
-        fps (float): Frames per second.
+        seconds (np.ndarray): When the frames were taken, (T,).
 
     Returns:
         np.ndarray: The root's positions in camera axes, metres, (T, 3). NaN if no
@@ -51,12 +54,27 @@ def place_roots(
     if not weights.any():
         return np.full((len(poses), 3), np.nan)
     rays, poses = (np.where(known[..., None], x, 0.0) for x in (rays, poses))
-    trust = weights
+    trust, bends = weights, _bends(np.asarray(seconds, np.float64))
     for _ in range(_ROUNDS):
-        root = _solve(rays, poses, trust / _MISS**2, fps)
+        root = _solve(rays, poses, trust / _MISS**2, bends)
         # joints that miss by far count as those of a heavy-tailed error
         trust = weights / (1 + (_misses(root, rays, poses) / (3 * _MISS)) ** 2)
     return root
+
+
+def _bends(seconds: np.ndarray) -> np.ndarray:
+    """Factors (3, T - 2) of three frames' places in their acceleration.
+
+    Second differences, divided for steps of any length (Fornberg 1988), over how people
+    accelerate.
+    """
+    steps = np.diff(seconds)
+    if len(steps) < 2:
+        return np.zeros((3, 0))
+    steps = np.maximum(steps, _LEAST_STEP * np.median(steps))
+    before, after = steps[:-1], steps[1:]
+    outer = 2 / (np.stack([before, after]) * (before + after) * _ACCELERATION)
+    return np.stack([outer[0], -outer.sum(0), outer[1]])
 
 
 def _misses(root: np.ndarray, rays: np.ndarray, poses: np.ndarray) -> np.ndarray:
@@ -66,7 +84,7 @@ def _misses(root: np.ndarray, rays: np.ndarray, poses: np.ndarray) -> np.ndarray
 
 
 def _solve(
-    rays: np.ndarray, poses: np.ndarray, trust: np.ndarray, fps: float
+    rays: np.ndarray, poses: np.ndarray, trust: np.ndarray, bends: np.ndarray
 ) -> np.ndarray:
     """Path (T, 3) of least squares: x - ray * z = ray * pose_z - pose_x, and so on."""
     num_frames = len(poses)
@@ -77,23 +95,23 @@ def _solve(
     normal = np.einsum('tkai,tk,tkaj->tij', rows, trust, rows)
     right = np.einsum('tkai,tk,tka->ti', rows, trust, targets)
     if num_frames <= _FEW:
-        return _solve_few(normal, right, fps)
+        return _solve_few(normal, right, bends)
     frames = np.arange(num_frames + 1)
     system = bsr_array((normal, frames[:-1], frames))
-    if num_frames > 2:
-        bend = diags_array(
-            [1.0, -2.0, 1.0], offsets=[0, 1, 2], shape=(num_frames - 2, num_frames)
-        )
-        bend = bend * (fps**2 / _ACCELERATION)
-        system = system + kron(bend.T @ bend, identity(3))
+    bend = diags_array(
+        list(bends), offsets=[0, 1, 2], shape=(num_frames - 2, num_frames)
+    )
+    system = system + kron(bend.T @ bend, identity(3))
     system = system + 1e-9 * identity(3 * num_frames)
     return spsolve(system.tocsc(), right.ravel()).reshape(num_frames, 3)
 
 
-def _solve_few(normal: np.ndarray, right: np.ndarray, fps: float) -> np.ndarray:
+def _solve_few(normal: np.ndarray, right: np.ndarray, bends: np.ndarray) -> np.ndarray:
     """Solve the same system with a full matrix."""
     num_frames = len(normal)
-    bend = np.diff(np.eye(num_frames), 2, axis=0) * (fps**2 / _ACCELERATION)
+    bend = np.zeros((bends.shape[1], num_frames))
+    for offset, factors in enumerate(bends):
+        np.fill_diagonal(bend[:, offset:], factors)
     system = np.kron(bend.T @ bend, np.eye(3)) + 1e-9 * np.eye(3 * num_frames)
     frames = np.arange(num_frames)
     system.reshape(num_frames, 3, num_frames, 3)[frames, :, frames] += normal

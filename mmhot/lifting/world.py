@@ -48,7 +48,7 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
             np.maximum(clip.scores[rows], 0.05),
             np.full(2, focal),
             np.array([clip.width, clip.height]) / 2,
-            clip.fps,
+            clip.seconds(clip.frame[rows]),
         )
     return replace(
         clip,

@@ -3,12 +3,17 @@
 `PySceneDetect <https://www.scenedetect.com>`_ does the work; it is told small pictures.
 """
 
+from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from .frames import Frame
+
 if TYPE_CHECKING:
+    from scenedetect import StatsManager
     from scenedetect.detectors import ContentDetector
 
 # Longer side of the pictures that are compared.
@@ -17,16 +22,19 @@ _SIZE = 192
 _GREY = 6
 # A flash is over after so many frames.
 _FLASH = 3
+# Steps of a cut are at least so large, of 255, and so many times as large as the mean
+# of so many steps before and after.
+_LEAST, _RATIO, _NEAR = 27.0, 2.5, 2
 
 
 class CutDetector:
     """Finds the frames with which shots begin.
 
     Two frames belong to different shots if hue, saturation and brightness, or the
-    brightness of pictures without colours, differ by more than 27 of 255 on average:
-    PySceneDetect's own threshold, below which pans and flickering lights stay as a
-    rule. If the film is as before within three frames, that was a flash. Dissolves are
-    not noticed.
+    brightness of pictures without colours, differ by more than 27 of 255 on average,
+    PySceneDetect's own threshold, and 2.5 times as much as in the two steps before and
+    after: where cameras pan fast and pictures are noisy, all frames differ. If the film
+    is as before within three frames, that was a flash. Dissolves are not noticed.
 
     Attributes:
         cuts (list[int]): Frames with which shots begin, but the first.
@@ -34,29 +42,61 @@ class CutDetector:
 
     def __init__(self) -> None:
         self.cuts: list[int] = []
-        self._before: np.ndarray | None = None
-        self._old_shot: np.ndarray | None = None
+        self._pictures: deque[np.ndarray] = deque(maxlen=_FLASH + 2)
+        # into each frame from the one before
+        self._steps = [0.0]
 
-    def __call__(self, index: int, image: np.ndarray) -> None:
-        """Look at the next frame.
+    def __call__(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Pass frames on, each after those behind it were looked at.
 
         Args:
-            index (int): Its number.
-            image (np.ndarray): BGR, (H, W, 3).
+            frames (Iterable[Frame]): All of a film.
+
+        Yields:
+            Frame: The same. By then ``cuts`` is right up to it.
 
         Raises:
             ValueError: If PySceneDetect is missing.
         """
-        before, now = self._before, _reduced(image)
-        self._before = now
-        if before is None or not _differ(before, now):
+        held: deque[Frame] = deque()
+        last = 0
+        for frame in frames:
+            last = frame.index
+            self._look(last, frame.image)
+            self._judge(last - _NEAR)
+            held.append(frame)
+            if len(held) > _FLASH:
+                yield held.popleft()
+        for index in range(last - _NEAR + 1, last + 1):
+            self._judge(index)
+        while held:
+            yield held.popleft()
+
+    def _look(self, index: int, image: np.ndarray) -> None:
+        """Note whether a shot may begin with a frame."""
+        now = _reduced(image)
+        self._pictures.append(now)
+        if len(self._pictures) == 1:
             return
-        flashes = self.cuts and index - self.cuts[-1] <= _FLASH
-        if flashes and not _differ(self._old_shot, now):
-            self.cuts.pop()
+        self._steps.append(_difference(self._pictures[-2], now))
+        if self._steps[-1] < _LEAST:
             return
+        since = index - self.cuts[-1] if self.cuts else np.inf
+        if since <= _FLASH:
+            old_shot = self._pictures[-2 - since]
+            if _difference(old_shot, now) < _LEAST:
+                self.cuts.pop()
+                return
         self.cuts.append(index)
-        self._old_shot = before
+
+    def _judge(self, index: int) -> None:
+        """Forget a cut where other steps are about as large."""
+        if index not in self.cuts:
+            return
+        low = max(index - _NEAR, 1)
+        others = self._steps[low:index] + self._steps[index + 1 : index + _NEAR + 1]
+        if others and self._steps[index] < _RATIO * np.mean(others):
+            self.cuts.remove(index)
 
 
 def _reduced(image: np.ndarray) -> np.ndarray:
@@ -66,22 +106,27 @@ def _reduced(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def _differ(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two small pictures are of different shots."""
+def _difference(one: np.ndarray, other: np.ndarray) -> float:
+    """How much two small pictures differ, of 255 on average."""
     if one.shape != other.shape:
-        return True
+        return 255.0
     grey = all(np.ptp(image, axis=-1).mean() < _GREY for image in (one, other))
-    detector = _detector(grey)
-    detector.process_frame(0, one)
-    return bool(detector.process_frame(1, other))
+    detector, stats = _detector(grey)
+    for number, picture in enumerate((one, other)):
+        detector.process_frame(number, picture)
+    [score] = stats.get_metrics(1, [detector.FRAME_SCORE_KEY])
+    return float(score)
 
 
-def _detector(grey: bool) -> 'ContentDetector':
+def _detector(grey: bool) -> 'tuple[ContentDetector, StatsManager]':
     try:
         # takes a quarter of a second, and pictures do without
+        from scenedetect import StatsManager
         from scenedetect.detectors import ContentDetector
     except ImportError as error:
         raise ValueError(
             "films need PySceneDetect: pip install 'scenedetect==0.6.7.1'"
         ) from error
-    return ContentDetector(min_scene_len=1, luma_only=grey)
+    detector = ContentDetector(luma_only=grey)
+    detector.stats_manager = stats = StatsManager()
+    return detector, stats

@@ -125,8 +125,7 @@ class Finder:
         known = load_boxes(cache) if cache and every == 1 else []
         shots, batch = CutDetector(), []
         found.cuts = shots.cuts
-        for frame in source:
-            shots(frame.index, frame.image)
+        for frame in shots(source):
             if frame.index < len(found.people):
                 continue
             found.size = frame.image.shape[1::-1]

@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from glob import glob, has_magic
@@ -26,6 +25,11 @@ _LOGGER = logging.getLogger(__name__)
 _IMAGES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
 # Phones' pictures, in tiles: FFmpeg takes them for videos and gives the first tile.
 _TILED = {'.heic', '.heif', '.hif'}
+# Files of a folder that are meant to be films; others are tried as well.
+_FILMS = {'.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm', '.mpg', '.mpeg'}
+_FILMS |= {'.mts', '.m2ts', '.wmv', '.3gp', '.flv', '.ogv'}
+# How much earlier than promised a film may end, seconds and share: sound lasts longer.
+_EARLY, _EARLY_SHARE = 0.5, 0.02
 # Pixels that are so nearly square are shown as they are.
 _SQUARE = 0.01
 # Seconds that a server may take to answer, and between two frames.
@@ -107,8 +111,9 @@ class VideoFile:
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the start."""
         self.ended, self.num_damaged = None, 0
-        index, shape, clock = 0, None, Clock(self.fps)
+        index, shape, clock, end = 0, None, Clock(self.fps), 0.0
         with self._open() as container:
+            promised = _seconds_promised(container)
             stream = container.streams.video[0]
             stream.thread_type = 'AUTO'
             frames = container.decode(stream)
@@ -127,19 +132,26 @@ class VideoFile:
                     return
                 shape = image.shape
                 time = index / self.fps if frame.time is None else frame.time
+                end = time + 1 / self.fps
                 self.num_damaged += bool(frame.is_corrupt)
                 yield Frame(index, clock(time), image)
                 index += 1
         if self.num_frames and index < self.num_frames - 1:
             self.ended = f'{self.label} ends after {index} of {self.num_frames} frames'
+        elif promised - end > _EARLY + _EARLY_SHARE * promised:
+            self.ended = (
+                f'{self.label} ends after {end:.1f} of {promised:.1f} seconds, '
+                f'{index} frames'
+            )
 
     def _open(self):
         try:
             container = self._container()
         except (av.error.FFmpegError, OSError) as error:
-            raise ValueError(
-                f'{self.label} is no readable video: {reason(error)}'
-            ) from error
+            why = reason(error)
+            if self.path.suffix.lower() in _FILMS:
+                why += ' (perhaps the recording was not finished, or the copy)'
+            raise ValueError(f'{self.label} is no readable video: {why}') from error
         if not container.streams.video:
             container.close()
             raise ValueError(f'{self.label} has no video in it')
@@ -290,7 +302,10 @@ def _open_file(path: Path, fps: float | None) -> VideoFile | Pictures:
         return Pictures([path], path.stem, fps or USUAL_RATE)
     if path.suffix.lower() in _TILED:
         raise ValueError(f'{path} is a HEIF picture: convert it to JPEG or PNG')
-    return VideoFile(path)
+    film = VideoFile(path)
+    if fps is not None:
+        _LOGGER.warning('%s has its own rate: fps is for folders of pictures', path)
+    return film
 
 
 def _open_folder(folder: Path, fps: float | None) -> list[VideoFile | Pictures]:
@@ -305,8 +320,12 @@ def _open_folder(folder: Path, fps: float | None) -> list[VideoFile | Pictures]:
         if file.suffix.lower() in _TILED:
             _LOGGER.warning('%s is left out: convert it to JPEG or PNG', file)
         elif not is_image(file):
-            with suppress(ValueError):  # what else lies there
-                sources.append(VideoFile(file))
+            try:
+                sources.append(_open_file(file, fps))
+            except ValueError as error:
+                # whatever else lies there needs no word
+                if file.suffix.lower() in _FILMS:
+                    _LOGGER.warning('%s, and is left out', error)
     if not sources:
         raise FileNotFoundError(f'{folder} has neither pictures nor videos')
     return sources
@@ -316,6 +335,13 @@ def _natural(path: Path) -> list:
     """Sort frame10 after frame9."""
     parts = re.split(r'(\d+)', str(path))
     return [int(part) if part.isdecimal() else part for part in parts]
+
+
+def _seconds_promised(container: av.container.InputContainer) -> float:
+    """When a film should end, on its own clock; 0 if that is not known."""
+    if not container.duration:
+        return 0.0
+    return (container.duration + (container.start_time or 0)) / av.time_base
 
 
 def _frames_shown(stream: av.VideoStream) -> int | None:

@@ -142,7 +142,6 @@ class Path3D:
         while sight.time - self._recent[0][0].time > _PLACED_BY:
             self._recent.popleft()
         sights, poses = zip(*self._recent, strict=True)
-        span = sights[-1].time - sights[0].time
         root = place_roots(
             np.stack(poses),
             np.stack([each.keypoints for each in sights]),
@@ -150,7 +149,7 @@ class Path3D:
             np.maximum(np.stack([each.scores for each in sights]), 0.05),
             focal,
             centre,
-            (len(sights) - 1) / span if span else 1.0,
+            np.array([each.time for each in sights]),
         )[-1]
         if self._smoother is not None:
             pose, root = np.split(

@@ -55,7 +55,7 @@ def _content(clip: Clip3D) -> dict:
     """What the page's script reads."""
     first = int(clip.frame.min())
     return {
-        # seconds from the first frame on, where the rate varies
+        # seconds of all frames, where the rate varies
         'times': None if clip.time is None else _times(clip, first),
         'fps': clip.fps,
         'width': int(clip.width),
@@ -73,7 +73,7 @@ def _content(clip: Clip3D) -> dict:
 
 def _times(clip: Clip3D, first: int) -> str:
     seconds = clip.seconds(np.arange(first, clip.frame.max() + 1))
-    return _encode(seconds - seconds[0], np.float32)
+    return _encode(seconds, np.float32)
 
 
 def _side(joint: str) -> int:

@@ -68,14 +68,13 @@ class Finder2D:
 
     def of_film(self, film: FrameSource, progress: Progress) -> Iterator[Shot]:
         """Find and recognise the people of a film, frame by frame."""
-        tracker, frames = Tracker(film.fps), iter(film)
+        tracker, shots = Tracker(film.fps), CutDetector()
         # a webcam shows one shot, and does not wait
         is_stream = isinstance(film, Webcam)
+        frames = iter(film) if is_stream else shots(film)
         every = self._finder.every(None if is_stream else film.fps)
-        shots, read, before = CutDetector(), 0, None
+        read, before = 0, None
         while batch := list(islice(frames, self._finder.batch_size)):
-            for frame in () if is_stream else batch:
-                shots(frame.index, frame.image)
             found = self._finder.look(batch, before, every, shots.cuts)
             before = found[-1]
             for frame, people in zip(batch, found, strict=True):

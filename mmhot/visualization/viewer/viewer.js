@@ -99,10 +99,10 @@ const times = clip.times && decode(clip.times, Float32Array);
 const state = { frame: clip.first, playing: false, speed: 1, follow: false, flat: true };
 const last = clip.first + clip.count - 1;
 
-// Seconds from the first frame on. Frame numbers may have fractions, and times may be uneven.
+// Seconds of the film. Frame numbers may have fractions, and times may be uneven.
 function secondsAt(frame) {
+  if (!times) return frame / clip.fps;
   const position = frame - clip.first;
-  if (!times) return position / clip.fps;
   const index = Math.min(Math.floor(position), times.length - 1);
   return times[index] + (position - index) * duration(index);
 }
