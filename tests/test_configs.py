@@ -111,14 +111,14 @@ def test_config_builds_an_estimator_that_runs(path):
 
 
 def _run_detector(path):
-    width, height = read(path).size
+    width, height = read(path).test_size
     return _run(path, (1, 3, height, width))
 
 
 @pytest.mark.parametrize('path', DETECTORS, ids=lambda path: path.stem)
 def test_config_builds_a_detector_that_runs(path):
     (scores, sides), _ = _run_detector(path)
-    width, height = read(path).size
+    width, height = read(path).test_size
     for stride, score, side in zip((8, 16, 32), scores, sides, strict=True):
         cells = height // stride, width // stride
         assert score.shape == (1, 1, *cells)

@@ -46,14 +46,14 @@ class ScanningDetector:
         detector (Detector): Suspects people.
         min_score (float): Least score of people, of the detector's ``s`` and the mean
             confidences ``c`` of two looks: ``s ** 0.25 * (c1 * c2) ** 0.5``. Defaults
-            to 0.6.
+            to 0.62.
         min_known (float): Least mean confidence of people who were followed. Defaults
             to 0.6.
     """
 
     estimator: PoseEstimator
     detector: Detector
-    min_score: float = 0.6
+    min_score: float = 0.62
     min_known: float = 0.6
 
     interval = 0.2

@@ -7,6 +7,8 @@ custom_imports = dict(imports=['mmhot.plugin'], allow_failed_imports=False)
 
 # as MMPose's detector of people for small pictures, and its sizes
 size = (320, 320)
+# people are smaller in photographs and films than in the crops of the training
+test_size = (512, 512)
 model = dict(
     data_preprocessor=dict(
         batch_augments=[
@@ -41,7 +43,7 @@ model = dict(
         norm_cfg=dict(type='BN'),
     ),
     test_cfg=dict(
-        nms_pre=1000, score_thr=0.05, nms=dict(iou_threshold=0.6), max_per_img=100
+        nms_pre=1000, score_thr=0.05, nms=dict(iou_threshold=0.5), max_per_img=100
     ),
 )
 
@@ -53,14 +55,16 @@ train_pipeline = [
     dict(type='RandomResize', scale=size, ratio_range=(0.6, 2.0), keep_ratio=True),
     dict(type='RandomCrop', crop_size=size, allow_negative_crop=True),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='Pad', size=size, pad_val=fill),
     dict(type='mmpose.SeededAlbumentation', transforms=_base_.photograph.transforms),
+    # after the effects: where there is no picture it is as clean in tests
+    dict(type='Pad', size=size, pad_val=fill),
     dict(type='PackDetInputs'),
 ]
 val_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=size, keep_ratio=True),
-    dict(type='Pad', size=size, pad_val=fill),
+    # films are up to twelve times as large
+    dict(type='Resize', scale=test_size, keep_ratio=True, interpolation='area'),
+    dict(type='Pad', size_divisor=32, pad_val=fill),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(
         type='PackDetInputs',
