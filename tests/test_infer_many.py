@@ -196,7 +196,7 @@ def test_table_of_thousands_tells_failures_and_the_sum():
 
 
 def test_frames_are_not_held():
-    """Hours of film take no more memory than a batch."""
+    """Hours of film take no more memory than a batch, and three frames behind it."""
     seen, most = [], [0]
 
     class Film:
@@ -212,4 +212,4 @@ def test_frames_are_not_held():
 
     found = Finder(Detector(every=1), Estimator(), batch_size=4)(Film())
     assert len(found.people) == 100
-    assert most[0] <= 5
+    assert most[0] <= 5 + 3
