@@ -80,7 +80,7 @@ def _sheet(
         scene.viewpoint = replace(views[column], distance=distance)
         scene.draw_floor(space)
         scene.draw_3d(space, frame)
-        [seconds] = scene.clip.seconds(np.array([frame]))
+        seconds = scene.clip.seconds(frame)
         corner = (cell - 0.8 * font, cell - 1.1 * font)
         text = f'{seconds:.1f} s'
         drawing.draw_text(space, text, corner, font, drawing.FAINT_TEXT, 'right')
