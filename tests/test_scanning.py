@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmhot.video.sources import open_pose_source, scanning
+from mmhot.video.sources.box_filter import BoxFilter
 from mmhot.video.sources.scanning import ScanningDetector
 
 WIDTH, HEIGHT = 320, 240
@@ -81,6 +82,9 @@ def test_a_child_before_a_parent_is_somebody_else():
     detector = ScanningDetector(Estimator(parent, child), Suspicious(*around))
     [(boxes, _)] = detector([PICTURE])
     assert sorted(boxes[:, 3].round()) == [214, 240]
+    # their boxes overlap by 0.18
+    assert len(BoxFilter(detector)([PICTURE])[0][0]) == 2
+    assert len(BoxFilter(detector, nms_thr=0.15)([PICTURE])[0][0]) == 1
 
 
 def test_scores_are_those_of_both():

@@ -45,7 +45,9 @@ class Detector(Protocol):
 
     One that takes long may have ``interval``, the seconds between those frames of a
     film that it sees, and ``again``, which takes an image and the boxes (P, 4) of those
-    who were followed there, and returns one image's boxes and scores, theirs too.
+    who were followed there, and returns one image's boxes and scores, theirs too. One
+    whose boxes may overlap, as it tells people apart by more, has ``nms_thr``, the
+    intersection over union from which two of its boxes are one person's.
     """
 
     name: str

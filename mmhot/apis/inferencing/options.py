@@ -38,7 +38,8 @@ class CallOptions:
         thickness (int): Of bones, in pixels.
         kpt_thr (float): Keypoints of less confidence are not drawn.
         bbox_thr (float): Boxes of this score and less are left out.
-        nms_thr (float): Overlap from which one of two boxes is left out.
+        nms_thr (float, optional): Overlap from which one of two boxes is left out. By
+            default 0.3, or what the detector says that tells people apart by more.
         vis_out_dir (str): Folder, or one file, for pictures and videos.
         pred_out_dir (str): Folder for predictions.
         black_background (bool): Whether the picture is left out of the drawing.
@@ -59,7 +60,7 @@ class CallOptions:
     thickness: int = 1
     kpt_thr: float = 0.3
     bbox_thr: float = 0.3
-    nms_thr: float = 0.3
+    nms_thr: float | None = None
     vis_out_dir: str = ''
     pred_out_dir: str = ''
     black_background: bool = False
@@ -75,10 +76,11 @@ class CallOptions:
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f'{name} must be at least 1, got {value!r}')
         for name in ('kpt_thr', 'bbox_thr', 'nms_thr'):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(
-                    f'{name} must be from 0 to 1, got {getattr(self, name)}'
-                )
+            value = getattr(self, name)
+            if (name, value) == ('nms_thr', None):
+                continue
+            if not 0 <= value <= 1:
+                raise ValueError(f'{name} must be from 0 to 1, got {value}')
         if self.fps is not None and not 0 < self.fps <= 1000:
             raise ValueError(f'fps must be above 0, up to 1000, got {self.fps}')
         if self.axes not in AXES:

@@ -15,13 +15,19 @@ class BoxFilter:
     Args:
         detector (Detector): Finds boxes.
         bbox_thr (float): Boxes of this score and less are left out. Defaults to 0.3.
-        nms_thr (float): Of two boxes whose intersection over union is above this, the
-            less sure one is left out. Defaults to 0.3.
+        nms_thr (float, optional): Of two boxes whose intersection over union is above
+            this, the less sure one is left out. By default the detector's ``nms_thr``,
+            otherwise 0.3.
     """
 
     detector: Detector
     bbox_thr: float = 0.3
-    nms_thr: float = 0.3
+    nms_thr: float | None = None
+
+    def __post_init__(self) -> None:
+        """Ask the detector what was not given."""
+        if self.nms_thr is None:
+            self.nms_thr = getattr(self.detector, 'nms_thr', 0.3)
 
     @property
     def name(self) -> str:

@@ -57,6 +57,8 @@ class ScanningDetector:
     min_known: float = 0.6
 
     interval = 0.2
+    # those who are the same are told by their keypoints
+    nms_thr = 1.0
 
     @property
     def name(self) -> str:
