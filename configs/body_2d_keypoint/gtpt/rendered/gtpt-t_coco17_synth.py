@@ -5,8 +5,14 @@ _base_ = './gtpt_t_1xb32-30e_rendered-256x192.py'
 model = dict(
     test_cfg=dict(
         score_curve=(
-            (0.0, 0.14, 0.266, 0.374, 0.46, 0.527, 0.584, 0.645, 0.732, 1.0),
-            (0.0, 0.549, 0.85, 0.949, 0.976, 0.991, 0.995, 0.999, 1.0, 1.0),
+            (0.0, 0.129, 0.25, 0.353, 0.441, 0.51, 0.568, 0.63, 0.714, 1.0),
+            (0.0, 0.56, 0.845, 0.945, 0.98, 0.992, 0.996, 0.998, 1.0, 1.0),
         )
     ),
 )
+
+# Tighter than in training: on photographs it is surer of where people are.
+val_pipeline = _base_.val_pipeline
+val_pipeline[1].padding = 1.1
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+test_dataloader = val_dataloader
