@@ -77,9 +77,8 @@ class CallOptions:
                 raise ValueError(f'{name} must be at least 1, got {value!r}')
         for name in ('kpt_thr', 'bbox_thr', 'nms_thr'):
             value = getattr(self, name)
-            if (name, value) == ('nms_thr', None):
-                continue
-            if not 0 <= value <= 1:
+            given = name != 'nms_thr' or value is not None
+            if given and not 0 <= value <= 1:
                 raise ValueError(f'{name} must be from 0 to 1, got {value}')
         if self.fps is not None and not 0 < self.fps <= 1000:
             raise ValueError(f'fps must be above 0, up to 1000, got {self.fps}')
