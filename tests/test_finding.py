@@ -67,6 +67,7 @@ class Resting(Detector):
     def again(self, image, known):
         self.known = known
         [(boxes, scores)] = self([image])
+        boxes = np.reshape(boxes, (-1, 4))
         scores = np.concatenate([scores, np.full(len(known), 0.5)])
         return np.concatenate([boxes, known]), scores
 
@@ -88,6 +89,29 @@ def test_who_was_followed_is_not_lost_where_the_detector_looks(video):
     assert finder.detector.calls == [0, 9]
     assert [len(people) for people in found.people] == [1] * 9 + [2]
     assert_array_equal(found.people[9].bboxes[1:], around)
+
+
+def test_brief_films_are_looked_through(tmp_path):
+    finder = Finder(Resting(), Estimator())
+    finder(VideoFile(write_video(tmp_path / 'brief.mp4')))
+    assert len(finder.detector.calls) == 10
+
+
+class Fading(Estimator):
+    """Unsure of whom it looks for around the frame before."""
+
+    def __call__(self, images, boxes):
+        return [
+            (keypoints, np.where((own == BOX).all(), scores, scores / 10))
+            for own, (keypoints, scores) in zip(
+                boxes, super().__call__(images, boxes), strict=True
+            )
+        ]
+
+
+def test_who_is_not_seen_any_more_is_not_found(video):
+    found = Finder(Detector(every=1), Fading(), det_every=20)(VideoFile(video))
+    assert [len(people) for people in found.people] == [1] + [0] * 9
 
 
 def test_nobody_is_followed_into_another_shot(tmp_path):
@@ -164,7 +188,7 @@ def test_another_2d_model_gets_the_boxes_that_are_known(video, finder, tmp_path)
     for mine, theirs in zip(first.people, again.people, strict=True):
         assert_array_equal(mine.bboxes, theirs.bboxes)
     finder(VideoFile(video), cache_path(tmp_path, video, {**facts, 'detector': 'd'}))
-    assert finder.detector.calls == list(range(10))
+    assert len(finder.detector.calls) == 10
 
 
 def test_end_of_a_damaged_video_is_kept(video, finder, tmp_path):

@@ -3,6 +3,7 @@
 import logging
 import re
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -20,6 +21,7 @@ from video_files import (
 
 from mmhot.video.clock import Clock
 from mmhot.video.frames import Pictures, VideoFile, open_inputs, read_image
+from mmhot.video.inputs import find_inputs
 
 
 @pytest.fixture
@@ -312,9 +314,66 @@ def test_films_have_their_own_rate(video, folder, caplog):
 )
 def test_bad_picture_ends_the_clip(folder, content, said):
     (folder / 'frame9.png').write_bytes(content)
-    (source,) = open_inputs([str(folder)])
+    (source,) = open_inputs([str(folder)], fps=25)
     assert len(list(source)) == 1
     assert said in source.ended
+
+
+def folder_of(path, *names, size=(64, 48)):
+    path.mkdir()
+    for name in names:
+        data = cv2.imencode('.png', picture(size=size))[1]
+        (path / name).write_bytes(data)
+    return path
+
+
+def names_of(folder, fps=None):
+    return [source.name for source in open_inputs([str(folder)], fps)]
+
+
+@pytest.mark.parametrize(
+    'names',
+    [
+        ('a.png', 'b.png'),
+        ('day 1.png', 'night 2.png'),
+        ('000000000785.png', '000000040083.png'),
+        ('IMG_1.png', 'IMG_40.png', 'IMG_41.png'),
+        ('one.png',),
+    ],
+)
+def test_photographs_of_a_folder_are_clips_of_their_own(tmp_path, names):
+    folder = folder_of(tmp_path / 'photos', *names)
+    assert names_of(folder) == [Path(name).stem for name in names]
+    assert names_of(folder, fps=5) == ['photos']
+
+
+def test_numbered_pictures_are_a_film_unless_their_sizes_differ(tmp_path):
+    folder = folder_of(tmp_path / 'film', 'f_000.png', 'f_030.png', 'f_060.png')
+    assert names_of(folder) == ['film']
+    (folder / 'f_060.png').write_bytes(b'broken')
+    assert names_of(folder) == ['film']
+    data = cv2.imencode('.png', picture(size=(48, 64)))[1]
+    (folder / 'f_030.png').write_bytes(data)
+    assert names_of(folder) == ['f_000', 'f_030', 'f_060']
+
+
+def test_turned_pictures_are_as_large_as_they_are_shown(tmp_path):
+    from PIL import Image
+
+    folder = folder_of(tmp_path / 'film', '1.png', '2.png')
+    image = Image.fromarray(picture(size=(48, 64)))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(folder / '2.png', exif=exif)
+    assert names_of(folder) == ['film']
+
+
+def test_guess_that_pictures_are_a_film_is_told(folder, caplog):
+    find_inputs([str(folder)], fps=25)
+    assert not caplog.records
+    find_inputs([str(folder)])
+    [record] = caplog.records
+    assert re.search('its 3 numbered pictures are taken for a film', record.message)
 
 
 def test_pictures_are_turned_as_their_file_says(tmp_path):

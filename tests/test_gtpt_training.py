@@ -88,6 +88,26 @@ def test_tools_and_inferencers_run(tiny, tmp_path, run_tool):
     assert (tmp_path / 'out' / 'visualizations' / PICTURE.name).is_file()
 
 
+def test_weights_of_another_picture_size_are_not_tested(tiny, tmp_path, run_tool):
+    tiny.dump(tmp_path / 'c.py')
+    state = init_model(copy.deepcopy(tiny), device='cpu').state_dict()
+    name = 'head.classify_x.1.weight'
+    state[name] = state[name].repeat(2, 1)
+    torch.save(dict(state_dict=state), tmp_path / 'c.pth')
+    code, err = run_tool('test', tmp_path / 'c.py', tmp_path / 'c.pth')
+    assert code == 2
+    assert f'c.pth is a checkpoint of another model: {name} is (' in err
+
+
+def test_missing_annotations_are_one_line(tiny, tmp_path, run_tool):
+    tiny.train_dataloader.dataset.ann_file = 'none.json'
+    tiny.dump(tmp_path / 'c.py')
+    code, err = run_tool('train', tmp_path / 'c.py', '--work-dir', tmp_path / 'work')
+    assert code == 2
+    assert 'train.py: error: Annotation file ' in err
+    assert 'none.json`does not exist' in err
+
+
 @pytest.fixture(scope='module')
 def by_heart(tmp_path_factory):
     """GTPT-T that knows the drawn people: its config and checkpoint."""

@@ -67,6 +67,14 @@ def test_new_keypoints_keep_their_initial_values():
     assert torch.equal(whole.coarse_to_fine.dense_tokens, dense)
 
 
+def test_body_starts_with_the_whole_bodys_tokens():
+    body, whole = head((32, 48)), head((64, 96), **WHOLEBODY)
+    left = body.load_state_dict(whole.state_dict(), strict=False)
+    assert (left.missing_keys, left.unexpected_keys) == ([], [])
+    tokens = whole.coarse_encoder.query_tokens
+    assert torch.equal(body.coarse_encoder.query_tokens, tokens[5:])
+
+
 def test_other_widths_are_refused():
     with pytest.raises(RuntimeError, match='size mismatch'):
         head((32, 48), embed_dims=32).load_state_dict(head((32, 48)).state_dict())

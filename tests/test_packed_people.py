@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mmpose.datasets import CocoDataset, CocoWholeBodyDataset
 from numpy.testing import assert_allclose, assert_array_equal
 from packed import drawn_people
 
@@ -122,9 +123,25 @@ def test_other_cameras_are_refused(tmp_path):
 def test_folders_are_not_written_over(tmp_path):
     path = unpack_coco(drawn_people(), tmp_path)
     before = path.read_bytes()
-    with pytest.raises(FileExistsError, match='has an annotations.json already'):
+    with pytest.raises(FileExistsError, match='annotations.json is there already'):
         unpack_coco(replace(drawn_people(), extras={}), tmp_path)
     assert path.read_bytes() == before
+    path.unlink()
+    with pytest.raises(FileExistsError, match=r'images/00000\d.* is there already'):
+        unpack_coco(drawn_people(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('num_keypoints', 'dataset'), [(17, CocoDataset), (133, CocoWholeBodyDataset)]
+)
+def test_mmpose_reads_what_was_unpacked(tmp_path, num_keypoints, dataset):
+    people = drawn_people(num_keypoints=num_keypoints)
+    path = unpack_coco(people, tmp_path)
+    options = dict(data_prefix=dict(img='images/'), data_root=str(tmp_path))
+    found = dataset(ann_file=str(path), **options)
+    assert len(found) == len(people)
+    keypoints = [found.get_data_info(row)['keypoints'][0] for row in range(len(found))]
+    assert_allclose(keypoints, people.keypoints)
 
 
 def test_half_a_pixel_outside_is_on_the_border_of_whole_pictures(tmp_path):
@@ -177,6 +194,40 @@ def test_keypoints_outside_of_a_crop_are_not_labelled(tmp_path):
     assert 0 < inside.sum() < inside.size / 4
     assert (packed.keypoints[inside] >= 0).all()
     assert (packed.keypoints[inside] <= (191, 255)).all()
+
+
+def test_labels_outside_of_whole_pictures_do_not_count(tmp_path):
+    path = coco_folder(tmp_path, [10, 10, 20, 20])
+    document = load_json(path)
+    document['annotations'][0]['keypoints'][:6] = [-5, 12, 2, 59.5, 12, 2]
+    path.write_text(json.dumps(document))
+    whole = pack_coco(path, tmp_path, size=None)
+    assert whole.visibility[0].tolist() == [0, *[2] * 16]
+    write_packed_people(whole, tmp_path / 'people.npz')
+
+
+def test_pictures_that_are_too_large_to_be_packed_whole_are_named(tmp_path):
+    path = coco_folder(tmp_path, [10, 10, 20, 20])
+    document = load_json(path)
+    document['annotations'][0]['keypoints'][0] = 1300
+    path.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r'a b.png has a label at 1300 pixels'):
+        pack_coco(path, tmp_path / 'not looked at', size=None)
+
+
+def test_keypoints_of_other_names_are_refused(tmp_path):
+    path = coco_folder(tmp_path, [10, 10, 20, 20])
+    document = load_json(path)
+    document['annotations'][0]['category_id'] = 1
+    names = list(get_skeleton('coco-17').joints)
+    category = dict(id=1, name='person', keypoints=[names[0].title(), *names[1:]])
+    document['categories'] = [category]
+    path.write_text(json.dumps(document))
+    assert len(pack_coco(path, tmp_path)) == 1
+    category['keypoints'][1] = 'head_bottom'
+    path.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match="keypoint 1 is 'head_bottom', not 'left_eye'"):
+        pack_coco(path, tmp_path)
 
 
 def test_far_keypoints_cannot_be_packed(tmp_path):
@@ -246,9 +297,12 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
     [
         ({'images': []}, "lacks 'annotations'"),
         ({'images': [], 'annotations': []}, 'has nobody with keypoints'),
-        ([], 'must be a COCO file'),
+        ([], 'it has no images and annotations'),
         ({'images': [{'id': 1, 'file_name': None}]}, "'file_name' is None"),
-        ({'images': [], 'annotations': [{'image_id': 5}]}, 'it lacks 5'),
+        (
+            {'images': [], 'annotations': [{'image_id': 5, 'id': 3}]},
+            'annotation 3 is of picture 5, which it lacks',
+        ),
         ({'images': [], 'annotations': [], 'extras': []}, 'must be a COCO file'),
     ],
 )

@@ -55,6 +55,29 @@ def test_small_file_keeps_what_is_needed_and_describes_the_dataset_anew(
     assert Lifter(checkpoint=target).fps == 25.0
 
 
+def test_mean_of_two_checkpoints(publish, tmp_path):
+    config = lifter_config(fps=25.0)
+    meta = dict(cfg=config.pretty_text, dataset_meta=dict(), epoch=3, iter=30)
+    one, other = tmp_path / 'one.pth', tmp_path / 'other.pth'
+    target = tmp_path / 'mean.pth'
+    state = random_state(config)
+    zeros = {key: value * 0 for key, value in state.items()}
+    torch.save(dict(meta=meta, state_dict=state), one)
+    torch.save(dict(meta=meta, state_dict=zeros), other)
+    options = ('--mean-with', other, '--share', 0.25)
+    assert publish(one, target, *options) == (0, '')
+    mean = safe_load(target)['state_dict']
+    for key, value in state.items():
+        wanted = value / 4 if value.is_floating_point() else value
+        torch.testing.assert_close(mean[key], wanted)
+    assert publish(one, target, *options[:-1], 2)[0] == 2
+    zeros.popitem()
+    torch.save(dict(meta=meta, state_dict=zeros), other)
+    code, said = publish(one, target, *options)
+    assert code == 2
+    assert 'other.pth has other weights than' in said
+
+
 def test_settings_may_be_those_of_another_config(publish, tmp_path):
     config, other = lifter_config(fps=25.0), lifter_config(fps=30.0)
     source, target = tmp_path / 'epoch_3.pth', tmp_path / 'small.pth'

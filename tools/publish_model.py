@@ -3,9 +3,11 @@
 Keeps the evaluated weights (the moving average, where there is one), in half precision
 if that is asked for, and what of the config says how to use them, so that ``mmhot lift
 --checkpoint FILE`` needs nothing else. Weights that do not fit these settings are
-refused. Example::
+refused. Examples::
 
     python tools/publish_model.py work_dirs/NAME/epoch_30.pth NAME.pth --half
+    python tools/publish_model.py work_dirs/A/epoch_2.pth mean.pth \
+        --mean-with work_dirs/B/epoch_2.pth --share 0.7
 """
 
 import argparse
@@ -29,6 +31,18 @@ def parse_args() -> argparse.Namespace:
         metavar='CONFIG',
         help='store the settings of this config instead of those of the training, such '
         'as one with a score_curve fitted to these weights',
+    )
+    parser.add_argument(
+        '--mean-with',
+        type=Path,
+        metavar='CHECKPOINT',
+        help='store the mean of both weights',
+    )
+    parser.add_argument(
+        '--share',
+        type=float,
+        default=0.5,
+        help='of the first weights in the mean (default: 0.5)',
     )
     parser.add_argument('--half', action='store_true', help='store half precision')
     return parser.parse_args()
@@ -62,6 +76,8 @@ def publish(args: argparse.Namespace) -> None:
     # as the dataset is described today, not when training began; NumPy's arrays stay,
     # as MMPose's 3D visualiser wants its colours
     kept['dataset_meta'] = dataset_meta_from_config(trained) or kept['dataset_meta']
+    if args.mean_with:
+        state = average(state, args)
     if args.half:
         state = {
             key: value.half() if value.is_floating_point() else value
@@ -79,6 +95,26 @@ def publish(args: argparse.Namespace) -> None:
         torch.save(dict(meta=kept, state_dict=state), temporary)
     size = args.target.stat().st_size / 1e6
     print_line(f'{args.target}: {len(state)} tensors, {size:.2f} MB')
+
+
+def average(state: dict, args: argparse.Namespace) -> dict:
+    """Mean of the weights and another checkpoint's; counters are the former's."""
+    from mmhot.compat import safe_load
+
+    if not 0 <= args.share <= 1:
+        raise ValueError(f'--share must be from 0 to 1, got {args.share:g}')
+    content = safe_load(args.mean_with)
+    other = content.get('state_dict', content)
+    if {key: value.shape for key, value in state.items()} != {
+        key: getattr(value, 'shape', None) for key, value in other.items()
+    }:
+        raise ValueError(f'{args.mean_with} has other weights than {args.source}')
+    return {
+        key: value.lerp(other[key].to(value.dtype), 1 - args.share)
+        if value.is_floating_point()
+        else value
+        for key, value in state.items()
+    }
 
 
 def main() -> int:

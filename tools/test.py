@@ -72,9 +72,23 @@ def test(args: argparse.Namespace) -> None:
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
     runner = build_runner(config)
+    refuse_misfits(runner.model, args.checkpoint)
     metric = find_lifting_error(runner, args)
     results = dict(runner.test())
     report_results(results, metric, args)
+
+
+def refuse_misfits(model, checkpoint: str) -> None:
+    """Refuse weights that would be made to fit, as they are for a training."""
+    from mmengine.model import is_model_wrapper
+    from mmengine.runner import CheckpointLoader
+
+    from mmhot.strict_loading import refuse_other_shapes
+
+    content = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
+    state = content.get('state_dict', content)
+    model = model.module if is_model_wrapper(model) else model
+    refuse_other_shapes(model, checkpoint, state)
 
 
 def find_lifting_error(runner, args: argparse.Namespace):

@@ -43,7 +43,11 @@ def run_safely(prog: str, action: Callable[[], Any]) -> int:
 
 def is_user_error(error: Exception) -> bool:
     """Whether an error is for the user to mend."""
-    return isinstance(error, USER_ERRORS) or _is_out_of_memory(error)
+    return (
+        isinstance(error, USER_ERRORS)
+        or _is_out_of_memory(error)
+        or _is_missing_file(error)
+    )
 
 
 def explain(error: Exception) -> str:
@@ -66,6 +70,11 @@ def explain(error: Exception) -> str:
 def _is_out_of_memory(error: Exception) -> bool:
     # By name: importing PyTorch to know its class would cost every command seconds.
     return type(error).__name__ == 'OutOfMemoryError'
+
+
+def _is_missing_file(error: Exception) -> bool:
+    # MMPose's datasets assert that their files exist.
+    return isinstance(error, AssertionError) and 'does not exist' in str(error)
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

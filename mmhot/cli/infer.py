@@ -93,7 +93,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--fps',
         type=float,
-        help='frames per second of folders of pictures and of keypoint files',
+        help='frames per second of keypoint files and folders of pictures, which are '
+        'films then',
     )
     parser.add_argument(
         '--no-cache',

@@ -33,8 +33,9 @@ BONES = {
         )
     },
 }
-# A bone that ends a limb needs an end; it is as long as this part of its parent bone.
-_END = 0.3
+# A bone that ends a limb needs an end; it is as long as this part of its parent bone:
+# that of a foot, below the ankle, is to end above the floor.
+_END = 0.15
 
 
 def write_bvh(

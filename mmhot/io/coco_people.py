@@ -14,15 +14,18 @@ import cv2
 import numpy as np
 
 from mmhot.crops import crop_matrix, map_points, warp_smoothly
+from mmhot.skeletons import get_skeleton
 
 from .atomic import replacing
 from .existing import require_file
 from .json_file import load_json
-from .packed_people import AREA, PackedPeople, estimate_areas, join_images
+from .packed_people import AREA, LARGEST, PackedPeople, estimate_areas, join_images
 from .picture import decode_image
 
 # Name of a folder's JSON.
 ANNOTATIONS = 'annotations.json'
+# Of its pictures.
+IMAGES = 'images'
 # Where COCO-WholeBody keeps the keypoints besides the body's, in their order.
 _PARTS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')
 _NUM_KEYPOINTS = {17: 1, 133: len(_PARTS)}
@@ -49,8 +52,8 @@ def pack_coco(
             stays as it is.
         images (Path): Folder of the images.
         size (tuple[int, int], optional): Width and height of a crop, in pixels; None
-            packs whole images, byte by byte, once for each person in them. Defaults
-            to (192, 256).
+            packs whole images, byte by byte, once for each person in them, who must
+            be in their first 1023 pixels. Defaults to (192, 256).
         padding (float): Factor on a box, which is first made as wide as a crop, for
             augmentation to move within. Defaults to 1.35.
         quality (int): WebP quality of crops. Defaults to 80.
@@ -59,20 +62,18 @@ def pack_coco(
         progress (Callable): Wraps the list of people, to show progress.
 
     Returns:
-        PackedPeople: In the order of the pictures. Keypoints outside of a crop count
-        as not labelled. Extra arrays ``area``, COCO's, and ``K``, of pinhole cameras,
-        become those of the crops.
+        PackedPeople: In the order of the pictures. Keypoints outside of a crop or
+        picture count as not labelled. Extra arrays ``area``, COCO's, and ``K``, of
+        pinhole cameras, become those of the crops.
 
     Raises:
         FileNotFoundError: If the JSON or an image is missing.
         ValueError: If they cannot be read, or nobody is left.
     """
     people, extras, is_ours = _read_people(annotations)
-    if _CAMERA in extras and extras[_CAMERA].shape[1:] != (4,):
-        raise ValueError(
-            f'{annotations}: {_CAMERA} must be fx, fy, cx, cy of each person, got '
-            f'numbers of shape {extras[_CAMERA].shape[1:]}'
-        )
+    _check_cameras(extras, annotations)
+    if size is None:
+        _refuse_far(people, annotations)
 
     @lru_cache(maxsize=1)
     def read(name: str) -> tuple[bytes, np.ndarray]:
@@ -95,9 +96,7 @@ def pack_coco(
             if box[3] - box[1] < min_height:
                 continue
             if size is None:
-                # the outer half of the first pixels is below 0, which packs lack
-                points = triples[:, :2]
-                points[(points < 0) & (points >= -0.5)] = 0
+                _fit_into(triples, image.shape[1::-1], is_ours)
             else:
                 matrix = crop_matrix(box, size, padding)
                 encoded, triples, box = _crop(
@@ -137,13 +136,13 @@ def unpack_coco(people: PackedPeople, folder: Path) -> Path:
         Path: The JSON.
 
     Raises:
-        FileExistsError: If there is an ``annotations.json`` already: it and its
-            pictures may be all that somebody has.
+        FileExistsError: If there is an ``annotations.json`` already, or something in
+            ``images/``: they may be all that somebody has.
     """
-    if (folder / ANNOTATIONS).exists():
-        raise FileExistsError(
-            f'{folder} has an {ANNOTATIONS} already; choose another folder'
-        )
+    pictures = sorted((folder / IMAGES).glob('*'))
+    for path in (folder / ANNOTATIONS, *pictures[:1]):
+        if path.exists():
+            raise FileExistsError(f'{path} is there already; choose another folder')
     pictures = (
         (people.encoded(index).tobytes(), [_annotation(people, index, area)])
         for index, area in enumerate(people.areas.tolist())
@@ -166,14 +165,14 @@ def write_coco(
     Returns:
         Path: The JSON.
     """
-    (folder / 'images').mkdir(parents=True, exist_ok=True)
+    (folder / IMAGES).mkdir(parents=True, exist_ok=True)
     images, annotations = [], []
     for index, (encoded, people) in enumerate(pictures):
         suffixes = [
             kind for head, kind in _SUFFIXES.items() if encoded[:4].startswith(head)
         ]
         name = f'{index:06d}{suffixes[0] if suffixes else ".img"}'
-        with replacing(folder / 'images' / name) as temporary:
+        with replacing(folder / IMAGES / name) as temporary:
             temporary.write_bytes(encoded)
         height, width = decode_image(encoded, name).shape[:2]
         images.append(dict(id=index, file_name=name, width=width, height=height))
@@ -216,6 +215,8 @@ def coco_annotation(
         'iscrowd': int(is_crowd),
         'bbox': [x1, y1, x2 - x1, y2 - y1],
         'area': area,
+        # nobody outlined them; MMPose's CocoWholeBodyDataset wants to know
+        'segmentation': [],
         'num_keypoints': int((triples[:17, 2] > 0).sum()),
         **{name: part.ravel().tolist() for name, part in parts},
     }
@@ -237,10 +238,13 @@ def _read_people(
     require_file(annotations)
     try:
         content = load_json(annotations)
+        if not isinstance(content, dict):
+            raise ValueError('it has no images and annotations')
         files = {image['id']: _name(image) for image in content['images']}
+        _check_names(content)
         is_ours = 'extras' in content
         people = [
-            _Person(files[person['image_id']], *_labels(person), person)
+            _Person(_file_of(person, files), *_labels(person), person)
             for person in content['annotations']
             if is_ours or not person.get('iscrowd', 0)
         ]
@@ -265,6 +269,49 @@ def _read_people(
     return people, extras, is_ours
 
 
+def _check_cameras(extras: dict[str, np.ndarray], annotations: Path) -> None:
+    shape = extras[_CAMERA].shape[1:] if _CAMERA in extras else (4,)
+    if shape != (4,):
+        raise ValueError(
+            f'{annotations}: {_CAMERA} must be fx, fy, cx, cy of each person, got '
+            f'numbers of shape {shape}'
+        )
+
+
+def _check_names(content: dict) -> None:
+    """Refuse keypoints that the file calls otherwise than COCO does."""
+    wanted = get_skeleton('coco-17').joints
+    used = {person.get('category_id') for person in content['annotations']}
+    for category in content.get('categories', ()):
+        names = category.get('keypoints', ())
+        if category.get('id') not in used or len(names) not in _NUM_KEYPOINTS:
+            continue
+        for number, (have, want) in enumerate(zip(names, wanted, strict=False)):
+            if have.lower().replace(' ', '_') != want:
+                raise ValueError(f'its keypoint {number} is {have!r}, not {want!r}')
+
+
+def _file_of(person: dict, files: dict[Any, str]) -> str:
+    picture = person['image_id']
+    if picture not in files:
+        raise ValueError(
+            f'annotation {person.get("id")} is of picture {picture}, which it lacks'
+        )
+    return files[picture]
+
+
+def _refuse_far(people: list[_Person], annotations: Path) -> None:
+    """Refuse labels that cannot be stored, before pictures are read."""
+    for person in people:
+        points = person.triples[person.triples[:, 2] > 0, :2]
+        if points.max(initial=0) > LARGEST:
+            raise ValueError(
+                f'{annotations}: somebody in {person.name} has a label at '
+                f'{points.max():.0f} pixels; whole pictures are packed up to '
+                f'{LARGEST:.0f}, larger ones as crops'
+            )
+
+
 def _name(image: dict) -> str:
     if not isinstance(image['file_name'], str):
         raise ValueError(f"'file_name' is {image['file_name']!r}")
@@ -274,13 +321,15 @@ def _name(image: dict) -> str:
 def _labels(person: dict) -> tuple[np.ndarray, np.ndarray]:
     """Keypoints with visibility (K, 3) and box (4,) of an annotation."""
     parts = [person[part] for part in _PARTS if part in person]
-    if not parts:
+    if not any(parts):
         return np.zeros((17, 3), np.float32), np.zeros(4)
     triples = np.concatenate(
         [np.array(part, np.float32).reshape(-1, 3) for part in parts]
     )
     if _NUM_KEYPOINTS.get(len(triples)) != len(parts):
-        raise ValueError(f'a person has {len(triples)} keypoints, not 17 or 133')
+        raise ValueError(
+            f'annotation {person.get("id")} has {len(triples)} keypoints, not 17 or 133'
+        )
     # of hands COCO-WholeBody's are fractions, all of which MMPose takes for visible
     triples[:, 2] = np.ceil(triples[:, 2].clip(0, 2))
     x, y, width, height = np.array(person['bbox'], np.float64)
@@ -296,6 +345,16 @@ def _area(person: _Person) -> float:
     if area > 0:
         return area
     return float(estimate_areas(person.box))
+
+
+def _fit_into(triples: np.ndarray, size: tuple[int, int], is_ours: bool) -> None:
+    """Bring a person's keypoints (K, 3) into a picture, in place."""
+    points = triples[:, :2]
+    if not is_ours:
+        outside = (points < -0.5) | (points > np.array(size) - 0.5)
+        triples[outside.any(1), 2] = 0
+    # the outer half of the first pixels is below 0, which packs lack
+    points[(points < 0) & (points >= -0.5)] = 0
 
 
 def _move(extras: dict[str, np.ndarray], row: int, matrix: np.ndarray) -> None:

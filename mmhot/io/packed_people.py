@@ -16,9 +16,9 @@ from .existing import require_file
 from .npz import load_arrays
 from .picture import decode_image
 
-# Keypoints are stored as whole numbers of this part of a pixel.
+# Keypoints are stored as whole numbers of this part of a pixel, up to the largest.
 _STEPS = 64
-_LARGEST = np.iinfo(np.uint16).max / _STEPS
+LARGEST = np.iinfo(np.uint16).max / _STEPS
 # COCO's: box areas are about twice those of people.
 PERSON_OF_BOX = 0.53
 # Extra array of people's areas, square pixels, where they are known.
@@ -131,10 +131,10 @@ def write_packed_people(people: PackedPeople, path: str | Path) -> None:
     labelled = people.visibility > 0
     keypoints = np.where(labelled[..., None], people.keypoints, 0)
     if not np.isfinite(keypoints).all() or (
-        len(people) and (keypoints.min() < 0 or keypoints.max() > _LARGEST)
+        len(people) and (keypoints.min() < 0 or keypoints.max() > LARGEST)
     ):
         raise ValueError(
-            f'labelled keypoints must lie within 0 ... {_LARGEST:.0f} pixels to be '
+            f'labelled keypoints must lie within 0 ... {LARGEST:.0f} pixels to be '
             'packed: crop the images first'
         )
     Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -18,9 +18,11 @@ from .similarity import boxes_around
 # for so many frames at most: boxes that are made of each other drift.
 _MOST_FOLLOWED = 5
 _ROOM = 0.15
+# Films of fewer frames than this are soon looked through.
+_BRIEF = 3 * _MOST_FOLLOWED
 _LEAST_SCORE = 0.2
 # Told of results that are kept: rules for whom to follow change them, too.
-_RULES = 2
+_RULES = 3
 
 
 @dataclass
@@ -122,6 +124,8 @@ class Finder:
     ) -> None:
         """Go through all frames that were not looked at before an interruption."""
         every = self.every(source.fps)
+        if self.det_every is None and (source.num_frames or _BRIEF) < _BRIEF:
+            every = 1
         known = load_boxes(cache) if cache and every == 1 else []
         shots, batch = CutDetector(), []
         found.cuts = shots.cuts
@@ -203,7 +207,10 @@ class Finder:
             if again is None:
                 return self.find([frame.image])[0]
             boxes = again(frame.image, boxes[0])
-        return self._in_boxes([frame.image], [boxes])[0]
+            return self._in_boxes([frame.image], [boxes])[0]
+        people = self._in_boxes([frame.image], [boxes])[0]
+        # whom the detector would not find again are not seen any more
+        return people.take(people.scores.mean(1) >= _LEAST_SCORE)
 
     def find(self, images: list[np.ndarray]) -> list[People]:
         """People of BGR images (H, W, 3), none of whom is known from before."""

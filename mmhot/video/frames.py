@@ -30,6 +30,12 @@ _FILMS = {'.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm', '.mpg', '.mpeg'}
 _FILMS |= {'.mts', '.m2ts', '.wmv', '.3gp', '.flv', '.ogv'}
 # How much earlier than promised a film may end, seconds and share: sound lasts longer.
 _EARLY, _EARLY_SHARE = 0.5, 0.02
+# A name that ends with a number; how far apart numbers of a film's frames are, and how
+# many times that on average, where some are missing.
+_NUMBER = re.compile(r'(.*?)(\d+)')
+_LARGEST_STEP, _LARGEST_GAP = 100, 10
+# Tag by which pictures are turned; above 4 by a quarter.
+_ORIENTATION = 0x0112
 # Pixels that are so nearly square are shown as they are.
 _SQUARE = 0.01
 # Seconds that a server may take to answer, and between two frames.
@@ -263,7 +269,8 @@ def open_inputs(
 
     Args:
         texts (list[str]): Video files, pictures (a clip of one frame each), folders of
-            pictures (one clip) or of videos (one each), globs, and addresses of videos.
+            pictures (one clip if ``fps`` is given or they are numbered and of one size,
+            otherwise one each) or of videos (one each), globs, and addresses of videos.
         fps (float, optional): Frames per second of folders of pictures.
 
     Returns:
@@ -313,9 +320,11 @@ def _open_folder(folder: Path, fps: float | None) -> list[VideoFile | Pictures]:
     files = [file for file in files if not file.name.startswith('.')]
     pictures = [file for file in files if is_image(file)]
     sources: list[VideoFile | Pictures] = []
-    if pictures:
-        rate = fps or USUAL_RATE
-        sources.append(Pictures(pictures, folder.resolve().name, rate))
+    if pictures and (fps or _is_film(pictures)):
+        name = folder.resolve().name
+        sources.append(Pictures(pictures, name, fps or USUAL_RATE))
+    else:
+        sources += [_open_file(picture, fps) for picture in pictures]
     for file in files:
         if file.suffix.lower() in _TILED:
             _LOGGER.warning('%s is left out: convert it to JPEG or PNG', file)
@@ -329,6 +338,34 @@ def _open_folder(folder: Path, fps: float | None) -> list[VideoFile | Pictures]:
     if not sources:
         raise FileNotFoundError(f'{folder} has neither pictures nor videos')
     return sources
+
+
+def _is_film(pictures: list[Path]) -> bool:
+    """Whether pictures are numbered as frames are, with some left out, and alike."""
+    if len(pictures) == 1:
+        return False
+    names = [_NUMBER.fullmatch(path.stem) for path in pictures]
+    if not all(names) or len({name[1] for name in names}) > 1:
+        return False
+    steps = np.diff([int(name[2]) for name in names])
+    step = np.gcd.reduce(steps)
+    if not 1 <= step <= _LARGEST_STEP or steps.mean() > _LARGEST_GAP * step:
+        return False
+    sizes = {_size_of(path) for path in pictures}
+    return len(sizes - {None}) <= 1
+
+
+def _size_of(path: Path) -> tuple[int, int] | None:
+    """Width and height as it is shown, without decoding it; None if it is broken."""
+    # takes a tenth of a second, and only folders need it
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            turned = image.getexif().get(_ORIENTATION, 1) > 4
+            return image.size[::-1] if turned else image.size
+    except (OSError, ValueError, SyntaxError):
+        return None
 
 
 def _natural(path: Path) -> list:

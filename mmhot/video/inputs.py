@@ -1,5 +1,6 @@
 """What users name as inputs: films, pictures, keypoint files, and lists of these."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,9 @@ from mmhot.io.existing import require_file
 from mmhot.io.keypoints2d import Clip2D, read_keypoints
 
 from .addresses import is_url
-from .frames import FrameSource, open_inputs
+from .frames import FrameSource, Pictures, open_inputs
+
+_LOGGER = logging.getLogger(__name__)
 
 _KEYPOINT_FILES = {'.npz', '.json'}
 _LISTS = {'.txt'}
@@ -91,9 +94,17 @@ def _find(text: str, fps: float | None) -> list[ClipInput]:
         if not files:
             raise FileNotFoundError(f'no file is named like {text}')
         return [_of_file(file, fps) for file in files if file.is_file()]
+    sources = open_inputs([text], fps)
+    for source in sources:
+        if fps is None and isinstance(source, Pictures) and source.num_frames > 1:
+            _LOGGER.warning(
+                '%s: its %d numbered pictures are taken for a film of %g frames a '
+                "second; another rate is given by --fps, '%s/*' lifts each by itself",
+                *(text, source.num_frames, source.fps, text.rstrip('/')),
+            )
     return [
         ClipInput(source.path, source.name, partial(_same, source))
-        for source in open_inputs([text], fps)
+        for source in sources
     ]
 
 

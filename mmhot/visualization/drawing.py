@@ -151,6 +151,11 @@ def draw_floor(
     cv2.polylines(image, drawn, False, _FLOOR_LINE, 1, cv2.LINE_AA, _SHIFT)
 
 
+def text_width(text: str, size: int) -> int:
+    """Width in pixels of a line that is not bold."""
+    return _letters(text, size, False).shape[1]
+
+
 def draw_text(
     image: np.ndarray,
     text: str,
@@ -184,8 +189,8 @@ def draw_text(
     return width
 
 
-def draw_legend(image: np.ndarray, position: tuple[float, float], size: int) -> None:
-    """Explain the colours of left and right; ``position`` is the right end."""
+def draw_legend(image: np.ndarray, position: tuple[float, float], size: int) -> float:
+    """Explain left's and right's colour up to a right end; return where it begins."""
     x, y = position
     for word, colour in (('right', RIGHT), ('left', LEFT)):
         x -= draw_text(image, word, (x, y), size, FAINT_TEXT, 'right') + 0.65 * size
@@ -193,6 +198,7 @@ def draw_legend(image: np.ndarray, position: tuple[float, float], size: int) -> 
         radius = int(0.32 * size * 2**_SHIFT)
         cv2.circle(image, centre, radius, colour, -1, cv2.LINE_AA, _SHIFT)
         x -= size
+    return x
 
 
 def _drawing_order(rig: Rig, ends: np.ndarray, depths: np.ndarray | None) -> np.ndarray:

@@ -116,9 +116,9 @@ def _write_header(
 ) -> None:
     width = image.shape[1]
     x = 2 * gap + drawing.draw_text(image, clip.name, (2 * gap, y), font, bold=True)
-    drawing.draw_legend(image, (width - 2 * gap, y), font)
-    if clip.model and width > 36 * font:
-        x += font
+    end = drawing.draw_legend(image, (width - 2 * gap, y), font)
+    x += font
+    if clip.model and x + drawing.text_width(clip.model, font) <= end:
         drawing.draw_text(image, clip.model, (x, y), font, drawing.FAINT_TEXT)
 
 

@@ -54,7 +54,9 @@ def parse_args() -> argparse.Namespace:
         help='leave out people of whose boxes less is in the picture (default: 0)',
     )
     pack.add_argument(
-        '--whole', action='store_true', help='keep whole images, byte by byte'
+        '--whole',
+        action='store_true',
+        help='keep whole images, byte by byte; of up to 1024 pixels',
     )
     pack.set_defaults(run=run_pack)
     unpack = commands.add_parser('unpack', help='file to folder')

@@ -4,6 +4,8 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+_DENSE = 'coarse_to_fine.dense_tokens'
+
 
 def fit_weights(
     head: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: object
@@ -12,8 +14,8 @@ def fit_weights(
 
     Bins of x and y are interpolated where their number differs, so that training can
     go on with larger pictures. A head with dense keypoints takes over one without:
-    the tokens that are new keep their initial values. What else does not fit is left
-    for PyTorch to refuse.
+    the tokens that are new keep their initial values; one without leaves out those of
+    the other's parts. What else does not fit is left for PyTorch to refuse.
 
     Args:
         head (GTPTHead): The head that is to get them.
@@ -46,14 +48,20 @@ def _fit_queries(
 ) -> None:
     """Put the tokens of new parts before those of the keypoints, as the head does."""
     wanted, given = head.get_parameter(name), state_dict.get(prefix + name)
-    if given is None or given.shape != (head.groups.num_sparse, wanted.shape[1]):
+    if given is None or given.shape[1:] != wanted.shape[1:]:
         return
-    if head.groups.num_parts == 0:
+    num_sparse, num_parts = head.groups.num_sparse, head.groups.num_parts
+    if num_parts == 0 and f'{prefix}{_DENSE}' in state_dict:
+        state_dict[prefix + name] = given[-num_sparse:]
+        del state_dict[f'{prefix}{_DENSE}']
+        _tell(f'{prefix}{name}: {len(given) - num_sparse} tokens of parts left out')
+        return
+    if num_parts == 0 or len(given) != num_sparse:
         return
     tokens = wanted.detach().clone().to(given)
-    tokens[head.groups.num_parts :] = given
+    tokens[num_parts:] = given
     state_dict[prefix + name] = tokens
-    _tell(f'{prefix}{name}: {head.groups.num_parts} new tokens')
+    _tell(f'{prefix}{name}: {num_parts} new tokens')
 
 
 def _tell(text: str) -> None:
