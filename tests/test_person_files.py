@@ -1,6 +1,7 @@
 """``.bvh``, ``.trc`` and ``.csv``: read back, they say what was lifted."""
 
 import csv
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -60,6 +61,16 @@ def test_bvh_moves_as_the_body_that_was_written(tmp_path):
     assert len(set(names)) == 17
     wanted = motion.positions()[..., [0, 2, 1]] * (100, 100, -100)
     assert_allclose(places, wanted, atol=0.05)  # centimetres
+
+
+def test_bvh_feet_end_above_the_floor(tmp_path):
+    motion = fit_rigid_skeleton(joints_of(KICK, 60), H36M)
+    write_bvh(motion, H36M.joints, 50.0, tmp_path / 'a.bvh')
+    text = (tmp_path / 'a.bvh').read_text()
+    for foot in ('LeftFoot', 'RightFoot'):
+        end = re.search(r'End Site\s+{\s+OFFSET (.*)', text.split(f'JOINT {foot}')[1])
+        # ankles are about 8 cm above it
+        assert 4 < np.linalg.norm([float(x) for x in end[1].split()]) < 8
 
 
 def test_bvh_angles_do_not_jump(tmp_path):

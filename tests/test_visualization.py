@@ -259,6 +259,18 @@ def test_sheet_shows_evenly_spaced_frames(tmp_path):
     assert heights[0] < 0.8 * heights[-1]
 
 
+def test_sheet_names_the_model_where_there_is_room(tmp_path):
+    path, clip = tmp_path / 'sheet.png', rendered('walk')
+    headers = {}
+    for columns in (2, 6):
+        for model in ('', 'tps-tri-motionbert-xs_81frm-27k (27 of 81 frames)'):
+            named = replace(clip, model=model)
+            render_sheet(named, path, num_frames=columns, cell=300)
+            headers.setdefault(columns, []).append(cv2.imread(str(path))[:40])
+    np.testing.assert_array_equal(*headers[2])
+    assert (headers[6][0] != headers[6][1]).any()
+
+
 def test_sheet_says_the_films_seconds(tmp_path, monkeypatch):
     def draw(image, text, *args, **kwargs):
         written.append(text)
