@@ -20,10 +20,7 @@ def load_strictly(model: nn.Module, source: str | Path, content: Any) -> None:
         ValueError: If names or shapes differ, or a number is not finite.
     """
     state = find_state(model, source, content)
-    expected = model.state_dict()
-    wrong = [f'{key} is missing' for key in expected if key not in state]
-    wrong += [f'{key} is not known' for key in state if key not in expected]
-    wrong += list_other_shapes(expected, state)
+    wrong = list_differences(model.state_dict(), state)
     if wrong:
         raise ValueError(_describe(source, wrong))
     refuse_broken(source, state)
@@ -69,6 +66,15 @@ def refuse_broken(source: str | Path, state: Mapping[str, Tensor]) -> None:
     ]
     if broken:
         raise ValueError(f'{source} is damaged: {broken[0]} is not finite')
+
+
+def list_differences(
+    expected: Mapping[str, Tensor], state: Mapping[str, Any]
+) -> list[str]:
+    """Say which tensors are missing, not known or of another shape, one line each."""
+    wrong = [f'{key} is missing' for key in expected if key not in state]
+    wrong += [f'{key} is not known' for key in state if key not in expected]
+    return wrong + list_other_shapes(expected, state)
 
 
 def list_other_shapes(

@@ -100,15 +100,16 @@ def publish(args: argparse.Namespace) -> None:
 def average(state: dict, args: argparse.Namespace) -> dict:
     """Mean of the weights and another checkpoint's; counters are the former's."""
     from mmhot.compat import safe_load
+    from mmhot.strict_loading import list_differences
 
     if not 0 <= args.share <= 1:
         raise ValueError(f'--share must be from 0 to 1, got {args.share:g}')
     content = safe_load(args.mean_with)
     other = content.get('state_dict', content)
-    if {key: value.shape for key, value in state.items()} != {
-        key: getattr(value, 'shape', None) for key, value in other.items()
-    }:
-        raise ValueError(f'{args.mean_with} has other weights than {args.source}')
+    if wrong := list_differences(state, other):
+        raise ValueError(
+            f'{args.mean_with} has other weights than {args.source}: {wrong[0]}'
+        )
     return {
         key: value.lerp(other[key].to(value.dtype), 1 - args.share)
         if value.is_floating_point()

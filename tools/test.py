@@ -57,6 +57,8 @@ def parse_args() -> argparse.Namespace:
 
 def test(args: argparse.Namespace) -> None:
     """Test as the arguments say."""
+    from mmhot.engine.hooks import SameShapesHook
+
     config = load_config(args)
     if '://' not in args.checkpoint and not Path(args.checkpoint).is_file():
         raise FileNotFoundError(f'{args.checkpoint}: no such checkpoint file')
@@ -72,23 +74,10 @@ def test(args: argparse.Namespace) -> None:
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
     runner = build_runner(config)
-    refuse_misfits(runner.model, args.checkpoint)
+    runner.register_hook(SameShapesHook())
     metric = find_lifting_error(runner, args)
     results = dict(runner.test())
     report_results(results, metric, args)
-
-
-def refuse_misfits(model, checkpoint: str) -> None:
-    """Refuse weights that would be made to fit, as they are for a training."""
-    from mmengine.model import is_model_wrapper
-    from mmengine.runner import CheckpointLoader
-
-    from mmhot.strict_loading import refuse_other_shapes
-
-    content = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
-    state = content.get('state_dict', content)
-    model = model.module if is_model_wrapper(model) else model
-    refuse_other_shapes(model, checkpoint, state)
 
 
 def find_lifting_error(runner, args: argparse.Namespace):

@@ -139,10 +139,8 @@ def unpack_coco(people: PackedPeople, folder: Path) -> Path:
         FileExistsError: If there is an ``annotations.json`` already, or something in
             ``images/``: they may be all that somebody has.
     """
-    pictures = sorted((folder / IMAGES).glob('*'))
-    for path in (folder / ANNOTATIONS, *pictures[:1]):
-        if path.exists():
-            raise FileExistsError(f'{path} is there already; choose another folder')
+    if taken := [*folder.glob(ANNOTATIONS), *folder.glob(f'{IMAGES}/*')]:
+        raise FileExistsError(f'{min(taken)} is there already; choose another folder')
     pictures = (
         (people.encoded(index).tobytes(), [_annotation(people, index, area)])
         for index, area in enumerate(people.areas.tolist())

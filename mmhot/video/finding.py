@@ -53,17 +53,19 @@ class Finder:
             if number is not None and number < 1:
                 raise ValueError(f'{name} must be at least 1, got {number}')
 
-    def every(self, fps: float | None = None) -> int:
+    def every(self, fps: float | None = None, num_frames: int | None = None) -> int:
         """How many frames there are from one that the detector sees to the next.
 
         Args:
             fps (float, optional): Frames per second of a film that can wait; streams
                 cannot, and rest as long as people can be followed.
+            num_frames (int, optional): Of the film, if that is known: of brief ones
+                every frame is seen.
         """
         if self.det_every is not None:
             return self.det_every
         interval = getattr(self.detector, 'interval', 0)
-        if not interval:
+        if not interval or (num_frames or _BRIEF) < _BRIEF:
             return 1
         frames = _MOST_FOLLOWED if fps is None else round(interval * fps)
         return min(max(frames, 1), _MOST_FOLLOWED)
@@ -123,9 +125,7 @@ class Finder:
         keeper: Keeper,
     ) -> None:
         """Go through all frames that were not looked at before an interruption."""
-        every = self.every(source.fps)
-        if self.det_every is None and (source.num_frames or _BRIEF) < _BRIEF:
-            every = 1
+        every = self.every(source.fps, source.num_frames)
         known = load_boxes(cache) if cache and every == 1 else []
         shots, batch = CutDetector(), []
         found.cuts = shots.cuts
@@ -199,18 +199,18 @@ class Finder:
         """
         if before is None:
             return self.find([frame.image])[0]
-        sure = before.take(before.scores.mean(1) >= _LEAST_SCORE)
+        sure = _sure(before)
         around = followed_boxes(sure, frame.image.shape[1::-1])
         boxes = _sensible(around, sure.bbox_scores)
-        if frame.index % every == 0:
+        looks = frame.index % every == 0
+        if looks:
             again = getattr(self.detector, 'again', None)
             if again is None:
                 return self.find([frame.image])[0]
             boxes = again(frame.image, boxes[0])
-            return self._in_boxes([frame.image], [boxes])[0]
         people = self._in_boxes([frame.image], [boxes])[0]
-        # whom the detector would not find again are not seen any more
-        return people.take(people.scores.mean(1) >= _LEAST_SCORE)
+        # of whom the detector did not look for, those who cannot be seen have left
+        return people if looks else _sure(people)
 
     def find(self, images: list[np.ndarray]) -> list[People]:
         """People of BGR images (H, W, 3), none of whom is known from before."""
@@ -225,6 +225,11 @@ class Finder:
             People(own, scores, *_told(*pose))
             for (own, scores), pose in zip(good, poses, strict=True)
         ]
+
+
+def _sure(people: People) -> People:
+    """Those who can be followed."""
+    return people.take(people.scores.mean(1) >= _LEAST_SCORE)
 
 
 def followed_boxes(people: People, size: tuple[int, int]) -> np.ndarray:
