@@ -1,21 +1,35 @@
-# Everything sets up .venv by itself; see tools/setup_env.py.
+# Every target sets up its virtual environment by itself, with uv. Nothing is compiled.
 
-PYTHON ?= $(shell for python in python3.11 python3 python; do \
-	$$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null \
-	&& echo $$python && break; done)
-BIN := .venv/bin
+PYTHON ?= >=3.11,<3.14
+VENV ?= .venv
+# PyTorch's build on Linux: `cuda` is PyPI's, `cpu` a tenth as large, from PyTorch's own
+# index. Elsewhere PyPI's build is the one for the CPU.
+TORCH ?= $(if $(wildcard /proc/driver/nvidia/version),cuda,cpu)
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# The locked versions: `lock`, or `numpy1` for NumPy 1.26 and xtcocotools.
+LOCK ?= lock
+EXTRAS ?= mmpose,augment
+
+export UV_PYTHON_DOWNLOADS := never
+UV := $(or $(shell command -v uv),.uv/bin/uv)
+BIN := $(VENV)/bin
+PIP := $(UV) pip install --quiet --python $(BIN)/python
+SETTINGS := $(CURDIR) $(PYTHON) $(TORCH) $(LOCK) $(EXTRAS)
+STAMP := $(VENV)/mmhot-settings
 # One thread: small tensors gain nothing from more, and machines are shared.
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help demo test test-all lint viewer clean setup
+.PHONY: help demo test test-all lint lock viewer clean setup
 
 help:
-	@echo 'make demo      two films and a real skater to 3D, into outputs/demo'
+	@echo 'make demo      two videos and a real skater to 3D, into outputs/demo'
 	@echo 'make test      run the tests, without the slow ones'
 	@echo 'make test-all  run all tests'
 	@echo 'make lint      check style and look for pasted code'
+	@echo 'make lock      choose the versions of requirements/*.txt anew'
 	@echo 'make viewer    bundle the page that plays lifted clips (needs npm)'
 	@echo 'make clean     remove .venv and all else that make made'
+	@echo 'Settings: PYTHON=3.13, VENV=FOLDER, TORCH=cpu or cuda, LOCK=numpy1, EXTRAS=mmpose,ui'
 
 demo: setup
 	$(BIN)/mmhot infer demo/walk.mp4 demo/dance.mp4 --out-dir outputs/demo \
@@ -37,17 +51,43 @@ lint: setup
 	$(BIN)/python -m pylint --disable=all --enable=duplicate-code \
 		--min-similarity-lines=8 mmhot
 
-setup:
-ifeq ($(strip $(PYTHON)),)
-	@echo 'setup: error: Python 3.11 is needed: install it, or name it with' \
-		'make PYTHON=/path/to/python3.11' >&2; exit 1
-else
-	@$(PYTHON) tools/setup_env.py
+# The stamp holds the settings, so that other ones, or a moved checkout, start anew.
+ifneq ($(file <$(STAMP)),$(SETTINGS))
+.PHONY: $(STAMP)
 endif
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml requirements/$(LOCK).txt | $(UV)
+	@echo 'Setting up $(VENV): 0.5 GB to download and 1.8 GB of disk for the CPU build' \
+		'of PyTorch, 2.9 and 6.3 GB with CUDA (TORCH=$(TORCH)).'
+	@df -Pk . | awk 'NR == 2 && $$4 < $(if $(filter cpu,$(TORCH)),3e6,8e6) \
+		{print "setup: error: only " int($$4 / 1e6) " GB of disk are free"; exit 1}' >&2
+	@$(UV) venv --quiet --clear --python '$(PYTHON)' $(VENV)
+	@test '$(TORCH)' != cpu || UV_HTTP_RETRIES=1 $(PIP) --no-deps --index $(TORCH_INDEX) \
+		$$(grep -oE '^torch(vision)?==[0-9.]+' requirements/$(LOCK).txt) \
+		|| echo '$(TORCH_INDEX) cannot be reached: installing the build with CUDA, 2.9 GB.'
+	@$(PIP) --constraints requirements/$(LOCK).txt --editable '.[$(EXTRAS)]' \
+		--group test --group lint
+	@test '$(LOCK)' != numpy1 || $(PIP) --no-config --no-deps xtcocotools==1.14.3
+	@echo '$(SETTINGS)' >$(STAMP)
+	@echo '$(VENV) is ready.'
+
+.uv/bin/uv:
+	python3 -m venv .uv && .uv/bin/pip install --quiet uv
+
+lock: | $(UV)
+	rm -f requirements/lock.txt requirements/numpy1.txt
+	$(UV) pip compile $(COMPILE) pyproject.toml --output-file requirements/lock.txt
+	echo 'numpy<2' | $(UV) pip compile $(COMPILE) pyproject.toml --constraints - \
+		--output-file requirements/numpy1.txt
+
+COMPILE := --quiet --universal --generate-hashes --no-annotate --no-header \
+	--python-version 3.11 --all-extras --group test --group lint
 
 viewer:
 	cd mmhot/visualization/viewer && npm ci && npm run build && rm -rf node_modules
 
 clean:
-	rm -rf .venv build dist *.egg-info outputs/demo .pytest_cache .ruff_cache
+	rm -rf .venv .uv build dist *.egg-info outputs/demo .pytest_cache .ruff_cache
 	find mmhot tests tools configs -name __pycache__ -prune -exec rm -rf {} +
