@@ -19,12 +19,13 @@ STAMP := $(VENV)/mmhot-settings
 # One thread: small tensors gain nothing from more, and machines are shared.
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help demo test test-all lint lock viewer clean setup
+.PHONY: help demo test test-all test-compiled lint lock viewer clean setup
 
 help:
 	@echo 'make demo      two videos and a real skater to 3D, into outputs/demo'
 	@echo 'make test      run the tests, without the slow ones'
 	@echo 'make test-all  run all tests'
+	@echo 'make test-compiled  compile MMCV and compare its operators with ours'
 	@echo 'make lint      check style and look for pasted code'
 	@echo 'make lock      choose the versions of requirements/*.txt anew'
 	@echo 'make viewer    bundle the page that plays lifted clips (needs npm)'
@@ -44,6 +45,16 @@ test: setup
 
 test-all: setup
 	$(TEST)
+
+# Against compiled MMCV and xtcocotools: needs a C++ compiler and 12 to 20 CPU minutes.
+test-compiled: | $(UV)
+	$(MAKE) setup VENV=.venv-compiled LOCK=numpy1
+	$(UV) pip install --quiet --no-config --python .venv-compiled/bin/python \
+		torch==2.11.0 torchvision==0.26.0 'setuptools<80' wheel ninja psutil
+	$(UV) pip uninstall --quiet --python .venv-compiled/bin/python mmcv-lite
+	CUDA_VISIBLE_DEVICES= FORCE_CUDA=0 MMCV_WITH_OPS=1 $(UV) pip install --no-config \
+		--no-deps --no-build-isolation --python .venv-compiled/bin/python mmcv==2.1.0
+	.venv-compiled/bin/python -m pytest tests/compat tests/test_found_boxes.py
 
 lint: setup
 	$(BIN)/python -m ruff check .

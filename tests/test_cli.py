@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
@@ -57,8 +58,34 @@ print(*(heavy & set(sys.modules)))
     assert (done.returncode, done.stdout.strip()) == (0, b''), done.stderr
 
 
-def test_version_is_printed():
-    assert mmhot_command('--version').stdout == f'mmhot {mmhot.__version__}\n'
+def test_versions_are_printed_without_importing_anything_heavy():
+    code = """
+import sys
+from mmhot.cli import main
+try:
+    main(['--version'])
+finally:
+    print(*({'torch', 'numpy', 'mmengine', 'mmcv', 'mmpose'} & set(sys.modules)))
+"""
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    command = [sys.executable, '-c', code]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    said, heavy = done.stdout.splitlines()
+    found = f'mmhot {mmhot.__version__}, torch {version("torch")}, MMPose 1.3.2, mmcv'
+    assert said.startswith(found)
+    assert said.endswith('compiled operators)') or said.endswith('(compiled)')
+    assert heavy == ''
+
+
+def test_version_names_what_is_not_installed(monkeypatch, capsys):
+    def lost(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr('importlib.metadata.version', lost)
+    with pytest.raises(SystemExit, match='0'):
+        main(['--version'])
+    line = f'mmhot {mmhot.__version__}, no torch, no MMPose, no MMCV\n'
+    assert capsys.readouterr().out == line
 
 
 def test_no_command_shows_the_help(capsys):

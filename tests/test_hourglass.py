@@ -15,6 +15,7 @@ from mmhot.models.tokens import (
     InterpolationRecoverer,
     MotionPruner,
     UniformPruner,
+    hourglass,
 )
 from mmhot.models.tokens.pruners import Frames, pairwise_distances, spread_frames
 
@@ -121,15 +122,19 @@ def test_identical_frames_are_kept_from_the_first_on():
 
 
 def test_noise_is_drawn_from_torchs_generator_and_only_in_training():
-    # a still person: only noise tells the frames apart
-    frames = frames_of(torch.zeros(1, 50, 4))
+    # pairs of equally dense frames: noise decides which of a pair is a center
+    places = torch.arange(18) // 2 * 10 + torch.arange(18) % 2
+    frames = frames_of(places[None, :, None].float())
     pruner = ClusterPruner(9, 1, noise=1e-6).eval()
-    assert_close(pruner(frames), torch.arange(9)[None])
+    assert_close(pruner(frames), torch.arange(0, 18, 2)[None])
     pruner.train()
     torch.manual_seed(3)
-    first = pruner(frames_of(torch.randn(1, 50, 4)))
+    first = pruner(frames)
+    assert (first // 2).tolist() == [[*range(9)]]
+    assert (first % 2).any()
+    assert not torch.equal(pruner(frames), first)
     torch.manual_seed(3)
-    assert_close(pruner(frames_of(torch.randn(1, 50, 4))), first)
+    assert_close(pruner(frames), first)
 
 
 def test_uniform_pruner_keeps_both_ends_and_the_centre():
@@ -301,7 +306,9 @@ def test_published_start_is_with_zeros():
     assert not any(table.any() for table in tables)
 
 
-def test_weights_of_another_keep_count_start_a_training():
+def test_weights_of_another_keep_count_start_a_training(monkeypatch):
+    said = []
+    monkeypatch.setattr(hourglass, 'print_log', lambda text, _: said.append(text))
     trained, fewer = (
         build(('ClusterPruner', keep, 1), recoverer=dict(type='AttentionRecoverer'))
         for keep in (9, 5)
@@ -312,6 +319,7 @@ def test_weights_of_another_keep_count_start_a_training():
     assert_close(fewer.slot_embeddings[0], trained.slot_embeddings[0][::2])
     x = torch.randn(2, 27, 4, 8)
     assert_close(run(fewer, x).feats, run(trained, x, keep=5).feats)
+    assert said == ['slot_embeddings.0: 9 slots resampled to the 5 kept frames']
     # the checkpoint itself stays as it is
     assert len(weights['slot_embeddings.0']) == 9
     weights['slot_embeddings.0'] = torch.zeros(9, 4)

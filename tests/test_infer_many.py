@@ -12,6 +12,7 @@ from lifters import save_lifter
 from pose_sources import Detector, Estimator
 from video_files import picture, write_video
 
+from mmhot.cli import clip_worker
 from mmhot.cli.clip_worker import Outcome
 from mmhot.cli.stage_table import stage_table
 from mmhot.io.keypoints3d import read_lifted
@@ -112,10 +113,11 @@ def test_finished_inputs_are_left_out(infer_it, detector, out, films, capfd):
 
 
 @pytest.mark.parametrize(
-    'change', ['option', 'lifter', 'result gone', 'result changed', 'input', 'model']
+    'change',
+    ['option', 'lifter', 'result gone', 'result changed', 'input', 'model', 'rules'],
 )
 def test_what_is_not_the_same_is_done_again(
-    infer_it, detector, out, films, tmp_path, capfd, change
+    infer_it, detector, out, films, tmp_path, capfd, monkeypatch, change
 ):
     options, film = {}, films[0]
     assert infer_it(film) == 0
@@ -124,6 +126,8 @@ def test_what_is_not_the_same_is_done_again(
         options = {'smooth_3d': 'savgol'}
     elif change == 'lifter':
         options = {'pose3d_weights': save_lifter(tmp_path / 'b.pth', num_frames=27)}
+    elif change == 'rules':
+        monkeypatch.setattr(clip_worker, 'LIFTING_RULES', 0)
     elif change == 'result gone':
         (out / 'a.npz').unlink()
     elif change == 'result changed':
@@ -160,6 +164,26 @@ def test_tracks_are_kept(infer_it, out, films, monkeypatch):
     again = read_lifted(out / 'a.npz')
     np.testing.assert_array_equal(again.track, first.track)
     np.testing.assert_array_equal(again.scores, first.scores)
+
+
+def test_tracks_by_other_rules_are_made_again(infer_it, films, monkeypatch):
+    assert infer_it(films[0]) == 0
+    made, track_clip = [], pipeline.track_clip
+    monkeypatch.setattr(
+        pipeline, 'track_clip', lambda *x, **y: made.append(1) or track_clip(*x, **y)
+    )
+    monkeypatch.setattr(pipeline, 'TRACKING_RULES', 0)
+    assert infer_it(films[0], smooth_2d='savgol') == 0
+    assert made == [1]
+    assert infer_it(films[0], smooth_2d='none') == 0
+    assert made == [1]
+
+
+def test_globs_are_in_natural_order(films, tmp_path):
+    for number in (9, 10):
+        (tmp_path / f'clip{number}.mkv').write_bytes(films[0].read_bytes())
+    inputs = find_inputs([str(tmp_path / 'clip*.mkv')], fps=25)
+    assert [item.name for item in inputs] == ['clip9', 'clip10']
 
 
 def outcome(name, people=1, error='', skipped=False, **seconds):

@@ -121,6 +121,13 @@ def test_dropout_drops_at_its_rate_and_scales_the_rest(rate):
     assert_close(x.grad, y.detach())
 
 
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16, torch.float64])
+def test_dropout_keeps_the_dtype(dtype):
+    y = Dropout(0.5).train()(torch.ones(64, dtype=dtype))
+    assert y.dtype == dtype
+    assert set(y.tolist()) == {0.0, 2.0}
+
+
 def test_dropout_repeats_with_the_seed_and_draws_independently():
     drop = Dropout(0.5).train()
     x = torch.ones(64, 1024)

@@ -48,6 +48,7 @@ def test_unknown_name_is_an_attribute_error():
 def test_no_name_of_ours_exists_in_mmpose():
     """Registering raises on a collision in one registry; this looks across scopes."""
     code = """
+import mmhot  # stands in for MMCV's compiled operators
 from mmengine.registry import Registry
 import mmdet.registry, mmpose.registry
 from mmdet.utils import register_all_modules

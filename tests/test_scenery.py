@@ -34,7 +34,9 @@ def exr(folder, picture):
     path = folder / 'one.exr'
     rgb = np.ascontiguousarray(picture[..., ::-1]).astype(np.float16)
     OpenEXR.File({}, {'RGB': rgb}).write(str(path))
-    return path.read_bytes()
+    encoded = path.read_bytes()
+    path.unlink()
+    return encoded
 
 
 def package(path, **pictures):

@@ -47,6 +47,23 @@ def demo(run_tool, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.parametrize(('options', 'people'), [((), 2), (('--nms-thr', 0.3), 1)])
+def test_overlapping_boxes_are_left_to_the_detector(
+    demo, tmp_path, monkeypatch, options, people
+):
+    def find_two(self, images):
+        return [(np.float32([BOX, BOX]), np.float32([0.7, 0.6])) for _ in images]
+
+    monkeypatch.setattr(BoxDetector, '__call__', find_two)
+    monkeypatch.setattr(BoxDetector, 'nms_thr', 1.0, raising=False)
+    picture = tmp_path / 'one.png'
+    cv2.imwrite(str(picture), np.zeros((96, 96, 3), np.uint8))
+    code, _, out, _ = demo(picture, '--det-config', 'x', '--save-predictions', *options)
+    assert code == 0
+    (found,) = out.rglob('*.json')
+    assert len(json.loads(found.read_text())) == people
+
+
 @pytest.mark.parametrize('turned', [False, True])
 def test_places_and_colours_are_right_in_pictures_of_any_shape(demo, tmp_path, turned):
     image = spotted((*SPOT, RED), (60, 50, BLUE))

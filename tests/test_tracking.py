@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from mmhot.evaluation.identity_errors import count_identity_errors
 from mmhot.video.people import People
-from mmhot.video.tracking import Tracker, track_clip
+from mmhot.video.tracking import TRACKING_RULES, Tracker, track_clip
 
 FPS = 25.0
 # A person of 100 x 40 pixels around the middle of the hips.
@@ -216,6 +216,10 @@ def test_bad_arguments_are_named(monkeypatch):
         Tracker(FPS)
 
 
+# Frames of each track, and the rules by which they came out so.
+LENGTHS_AND_RULES = ([6, 12, 19, 23, 32, 55, 65, 76, 92, 93, 141], 1)
+
+
 def test_real_people_in_a_car_park():
     """Eight people of vtest_150.mp4, three of whom meet behind a sign."""
     with (
@@ -227,7 +231,10 @@ def test_real_people_in_a_car_park():
         people = [People(*(data[name][rows] for name in names)) for rows in frames]
         owners = [known['owner'][rows].astype(int) for rows in frames]
     ids = [np.full(len(of_frame), -1) for of_frame in people]
-    for track in track_clip(people, 10.0):
+    tracks = track_clip(people, 10.0)
+    made = sorted(len(track.frames) for track in tracks), TRACKING_RULES
+    assert made == LENGTHS_AND_RULES, 'tracks changed: raise TRACKING_RULES'
+    for track in tracks:
         for index, box in zip(track.frames, track.bboxes, strict=True):
             ids[index][(people[index].bboxes == box).all(1)] = track.track
     errors = count_identity_errors(owners, ids)

@@ -58,8 +58,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--nms-thr',
         type=float,
-        default=0.3,
-        help='of two boxes that overlap more, the less sure one goes (0.3)',
+        help="IoU above which the box with the lower score goes (the detector's own)",
     )
     parser.add_argument(
         '--kpt-thr', type=float, default=0.3, help='least score of what is drawn (0.3)'

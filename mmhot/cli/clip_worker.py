@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import mmhot
 from mmhot.apis import Lifter
+from mmhot.apis.lifter import LIFTING_RULES
 from mmhot.io.keypoints2d import Clip2D
 from mmhot.io.keypoints3d import Clip3D
 from mmhot.video import sources
@@ -20,6 +20,7 @@ from mmhot.video.frames import FrameSource
 from mmhot.video.inputs import ClipInput
 from mmhot.video.pipeline import StageTimes, VideoLifter
 from mmhot.video.sources.identity import fingerprint
+from mmhot.video.tracking import TRACKING_RULES
 
 from .device import choose_device
 from .errors import explain, is_user_error
@@ -187,7 +188,7 @@ class ClipWorker:
         """Everything that the results of an input depend on, plain values."""
         options = {k: v for k, v in vars(self._args).items() if k not in _IRRELEVANT}
         return {
-            'mmhot': mmhot.__version__,
+            'rules': [TRACKING_RULES, LIFTING_RULES],
             'input': describe(item.path),
             '2D': None if item.has_keypoints else self._pipeline.finder.facts,
             'lifter': self._lifter_digest,

@@ -81,7 +81,7 @@ def _tables(findings, content: dict, quiet: bool):
 
 def _as_json(findings, devices: list[str]) -> dict:
     from mmhot import compat
-    from mmhot.installation.findings import fix_commands
+    from mmhot.installation.findings import repair_commands
 
     states = compat.states()
     return {
@@ -96,7 +96,7 @@ def _as_json(findings, devices: list[str]) -> dict:
                 'needed': x.needed,
                 'imported': x.imported,
                 'note': x.note,
-                'command': ' && '.join(fix_commands([x])) or None,
+                'command': ' && '.join(repair_commands([x])) or None,
             }
             for x in findings
         ],
@@ -105,5 +105,5 @@ def _as_json(findings, devices: list[str]) -> dict:
             for x in compat.SHIMS
         ],
         'devices': devices,
-        'commands': fix_commands(x for x in findings if x.fails),
+        'commands': repair_commands(x for x in findings if x.fails),
     }

@@ -305,6 +305,27 @@ def _install_xtcocotools() -> Undo | None:
     return undo
 
 
+def mmcv_kind() -> str:
+    """Describe the installed MMCV by its files, for people; nothing is imported."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    for name in ('mmcv', 'mmcv-lite'):
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            continue
+        operators = 'compiled' if _has_compiled_operators() else 'no compiled operators'
+        return f'{name} {found} ({operators})'
+    return 'no MMCV'
+
+
+def _has_compiled_operators() -> bool:
+    """Whether MMCV's folder holds them, be they for this Python and PyTorch or not."""
+    spec = importlib.util.find_spec('mmcv')
+    folders = (spec and spec.submodule_search_locations) or ()
+    return any(any(Path(folder).glob('_ext.*')) for folder in folders)
+
+
 class _MmcvOperatorsFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Provides ``mmcv._ext``. It is the last finder: a compiled one is found first."""
 
@@ -315,24 +336,23 @@ class _MmcvOperatorsFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         operators = importlib.import_module('mmhot.compat.mmcv_operators')
-
-        def find(name: str) -> Callable:
-            if name.startswith('_'):
-                raise AttributeError(f'mmcv._ext has no attribute {name!r}')
-            return getattr(operators, name, None) or operators.missing(name)
-
-        module.__getattr__ = find
+        module.__getattr__ = operators.find_operator
 
 
 def _install_mmcv_operators() -> Undo | None:
+    # Compiled ones that fail to load keep their own error.
+    if importlib.util.find_spec('mmcv') is None or _has_compiled_operators():
+        return None
     finder = _MmcvOperatorsFinder()
     sys.meta_path.append(finder)
 
     def undo() -> None:
         sys.meta_path.remove(finder)
         module = sys.modules.get('mmcv._ext')
+        # Modules of mmcv.ops that are imported already keep what they took from it.
         if module is not None and module.__spec__.loader is finder:
             del sys.modules['mmcv._ext']
+            vars(sys.modules['mmcv']).pop('_ext', None)
 
     return undo
 

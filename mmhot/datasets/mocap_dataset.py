@@ -43,7 +43,7 @@ class MocapDataset(ClipDataset):
         ValueError: If a file is not what it should be, or the split is empty.
     """
 
-    how_to_get = 'README.md, "Data", says how to fill data/cmu_mocap'
+    how_to_get = 'docs/data.md, "CMU motion capture", says how to fill data/cmu_mocap'
 
     def __init__(
         self,

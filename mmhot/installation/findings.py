@@ -1,4 +1,4 @@
-"""Verdicts of ``mmhot doctor``: versions found, allowed and tested, imports, fixes.
+"""Verdicts of ``mmhot doctor``: versions found, allowed and tested, imports, repairs.
 
 What is needed are the requirements of mmhot and of its extra ``mmpose``, as their
 metadata state them; what was tested are the locked versions of ``requirements/``.
@@ -18,10 +18,12 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import mmhot
+from mmhot.compat import mmcv_kind
 
 from .imports import try_imports
 
 _LOCKS = ('lock.txt', 'numpy1.txt')
+_DATA = ('.mim/configs/_base_', '.mim/requirements', '.mim/model-index.yml')
 # Distributions whose module has another name, `-` being `_`.
 _MODULES = {
     'mmcv-lite': 'mmcv',
@@ -31,24 +33,25 @@ _MODULES = {
     'rerun-sdk': 'rerun',
 }
 # Distributions that bring the same module, and overwrite its files.
-_SAME = {
-    'mmcv-lite': ('mmcv',),
-    'opencv-python-headless': (
-        'opencv-python',
-        'opencv-contrib-python',
-        'opencv-contrib-python-headless',
-    ),
-}
+_OPENCV = ('opencv-python', 'opencv-contrib-python', 'opencv-contrib-python-headless')
+_SAME = {'mmcv-lite': ('mmcv',), 'opencv-python-headless': _OPENCV}
 _OPTIONAL = ('xtcocotools>=1.12', 'mediapipe==0.10.21', 'onnxruntime')
-# pip cannot build, or must not downgrade, what these ask for.
+# pip cannot build, or would downgrade NumPy for, what these ask for.
 _ALONE = ('mediapipe', 'mmpose', 'norfair', 'xtcocotools')
 # That is why the extra leaves two of them out on Python 3.12 and later.
 _PYTHON = {'python_version': '3.11', 'python_full_version': '3.11.0'}
 # The last ones to be imported, and what is imported in place of the package itself.
 _SLOW = ('torch', 'torchvision', 'mmdet', 'mmcv', 'norfair', 'mmpose', 'mmhot')
-_PROBES = {'mmhot': 'mmhot.plugin', 'mmpose': 'mmpose.apis', 'mmcv': 'mmcv.ops'}
-_PROBES['xtcocotools'] = 'xtcocotools._mask'  # which its stand-in does not have
+_PROBES = {
+    'mmcv': 'mmcv.ops',
+    'mmhot': 'mmhot.plugin',
+    'mmpose': 'mmpose.apis',
+    'pycocotools': 'pycocotools.mask',
+    'xtcocotools': 'xtcocotools._mask',  # which its stand-in does not have
+}
 _ANOTHER_NUMPY = ('numpy.dtype size changed', 'multiarray failed to import')
+_INSTALL, _INSTALL_ALONE = 'install', 'install --no-deps'
+_REINSTALL = 'install --upgrade --force-reinstall --no-deps'
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,10 @@ class Finding:
             (not installed and not needed).
         note (str): Reason.
         needed (bool): Whether mmhot or its extra ``mmpose`` requires it.
-        imported (bool, optional): Whether its import succeeded; None if not tried.
-        clashing (tuple[str, ...]): Distributions that overwrite each other's files.
-        hidden_by (str): File that Python imports in place of the distribution.
+        imported (bool, optional): Whether its import succeeded; None if it was not
+            tried, or is of a version that is not allowed.
+        repair (str): Action of pip that repairs it; empty if there is none.
+        clashing (tuple[str, ...]): Distributions to remove before.
     """
 
     name: str
@@ -78,8 +82,8 @@ class Finding:
     note: str = ''
     needed: bool = True
     imported: bool | None = None
+    repair: str = ''
     clashing: tuple[str, ...] = ()
-    hidden_by: str = ''
 
     @property
     def fails(self) -> bool:
@@ -97,26 +101,31 @@ def examine(seconds: float) -> tuple[list[Finding], list[str]]:
     Returns:
         tuple[list[Finding], list[str]]: Findings, and devices that models can run on.
     """
-    stack = _requirements()
-    modules = [_module(item.name) for item, needed in stack if needed]
-    modules = ['xtcocotools', *(x for x in modules if x not in _SLOW), *_SLOW]
-    probes = {module: _PROBES.get(module, module) for module in modules}
+    wanted = [Requirement(text) for text in metadata.requires('mmhot') or ()]
+    needed = [x for x in wanted if _applies(x, '') or _applies(x, 'mmpose')]
+    optional = [x for x in wanted if 'extra' in str(x.marker) and x not in needed]
+    optional += map(Requirement, _OPTIONAL)
+    needed = [x for x in needed if x.name != 'chumpy']  # MMPose does not import it
+    fast = ['xtcocotools', *(x for x in map(_module, needed) if x not in _SLOW)]
+    probes = {module: _PROBES.get(module, module) for module in (*fast, *_SLOW)}
     outcomes, devices = try_imports([*probes.values()], seconds)
     errors = {k: outcomes[probe] for k, probe in probes.items() if probe in outcomes}
     tested = _tested_versions()
     findings = [_judge_python(), _judge_mmhot(errors.get('mmhot'))]
-    findings += [
-        _judge(item, needed, tested.get(item.name, []), errors.get(_module(item.name)))
-        for item, needed in stack
-    ]
+    for item in (*needed, *optional):
+        finding = _judge(item, tested.get(item.name, []), errors.get(_module(item)))
+        if item in optional:
+            verdict = finding.verdict.replace('missing', 'optional')
+            finding = replace(finding, needed=False, verdict=verdict)
+        findings.append(finding)
     return findings, devices
 
 
-def fix_commands(findings: Iterable[Finding]) -> list[str]:
+def repair_commands(findings: Iterable[Finding]) -> list[str]:
     """Compose the commands that repair an installation.
 
-    Failed imports are often due to packages that are missing or of a wrong version, so
-    those are repaired first, and of failed imports the first one.
+    Imports often fail because of other packages, which are missing or of a wrong
+    version: those are repaired first, and of failed imports the first one.
 
     Args:
         findings (Iterable[Finding]): Those to repair.
@@ -124,50 +133,20 @@ def fix_commands(findings: Iterable[Finding]) -> list[str]:
     Returns:
         list[str]: Shell commands, in order.
     """
-    broken = [x for x in findings if x.verdict in ('missing', 'broken', 'optional')]
-    broken = [x for x in broken if x.name not in ('python', 'mmhot')]
-    hidden = [x for x in broken if x.hidden_by]
-    unfit = [x for x in broken if x.imported is not False or x.clashing]
-    failed = [x for x in broken if x not in (*hidden, *unfit)]
-    if unfit or hidden:
-        failed = []
-    lost = [x for x in failed[:1] if 'No module named' in x.note]
-    alone = [x for x in unfit if x.name in _ALONE]
-    return [
-        *(f'# remove {x.hidden_by}, which hides {x.name}' for x in hidden),
-        *_pip('uninstall', [name for x in unfit for name in x.clashing]),
-        *_pip('install', [_pin(x) for x in (*unfit, *lost) if x not in alone]),
-        *_pip('install --no-deps', map(_pin, alone)),
-        *_pip(
-            'install --upgrade --force-reinstall --no-deps',
-            [_pin(x) for x in failed[:1] if x not in lost],
-        ),
-    ]
-
-
-def _pin(finding: Finding) -> str:
-    return finding.name + finding.allowed
-
-
-def _pip(action: str, names: Iterable[str]) -> list[str]:
-    program = f'{shlex.quote(sys.executable)} -m pip {action}'
+    broken = [x for x in findings if x.repair]
+    broken = [x for x in broken if x.imported is None] or broken[:1]
+    steps = [('uninstall -y', [name for x in broken for name in x.clashing])]
+    for action in (_INSTALL, _INSTALL_ALONE, _REINSTALL):
+        same = [x.name + x.allowed for x in broken if x.repair == action]
+        steps.append((action, same))
+    program, options = f'{shlex.quote(sys.executable)} -m pip', ''
     if importlib.util.find_spec('pip') is None:  # uv made the environment
-        program = f'uv pip {action} --python {shlex.quote(sys.executable)}'
-    elif action == 'uninstall':
-        program += ' --yes'
-    names = shlex.join(names)
-    return [f'{program} {names}'] if names else []
-
-
-def _requirements() -> list[tuple[Requirement, bool]]:
-    """List requirements, and whether mmhot or its extra ``mmpose`` has them."""
-    wanted = [Requirement(text) for text in metadata.requires('mmhot') or ()]
-    needed = [x for x in wanted if _applies(x, '') or _applies(x, 'mmpose')]
-    optional = [x for x in wanted if 'extra' in str(x.marker) and x not in needed]
-    optional += map(Requirement, _OPTIONAL)
-    # MMPose asks for chumpy and never imports it.
-    found = [(x, True) for x in needed if x.name != 'chumpy']
-    return found + [(x, False) for x in optional]
+        program, options = 'uv pip', f' --python {shlex.quote(sys.executable)}'
+    return [
+        f'{program} {action}{options} {shlex.join(names)}'
+        for action, names in steps
+        if names
+    ]
 
 
 def _applies(item: Requirement, extra: str) -> bool:
@@ -189,92 +168,82 @@ def _tested_versions() -> dict[str, list[Version]]:
 
 
 def _judge_python() -> Finding:
-    tested = sys.version_info[:2] <= (3, 13)
-    found, verdict = platform.python_version(), 'ok' if tested else 'untested'
+    verdict = 'ok' if sys.version_info[:2] <= (3, 13) else 'untested'
+    found = platform.python_version()
     return Finding('python', found, '>=3.11', '3.11 to 3.13', verdict, sys.executable)
 
 
 def _judge_mmhot(error: str | None) -> Finding:
     folder = Path(mmhot.__file__).parent
-    data = ('.mim/configs/_base_', '.mim/requirements', '.mim/model-index.yml')
-    lost = [name for name in data if not (folder / name).exists()]
-    note = f'lacks {", ".join(lost)}: install it again' if lost else error
-    imported = None if error is None else not error
+    lost = [name for name in _DATA if not (folder / name).exists()]
+    note = f'{folder} lacks {", ".join(lost)}: install it again' if lost else error
     return Finding(
         'mmhot',
         mmhot.__version__,
         verdict='broken' if note else 'ok',
         note=note or str(folder),
-        imported=imported,
+        imported=None if error is None else not error,
     )
 
 
-def _judge(
-    item: Requirement, needed: bool, tested: list[Version], error: str | None
-) -> Finding:
+def _judge(item: Requirement, tested: list[Version], error: str | None) -> Finding:
     names = (item.name, *_SAME.get(item.name, ()))
     there = {name: version for name in names if (version := _version(name))}
+    found = next(iter(there.values()), '')
     series = dict.fromkeys('.'.join(map(str, x.release[:2])) + '.x' for x in tested)
-    finding = Finding(
-        item.name,
-        next(iter(there.values()), ''),
-        str(item.specifier),
-        ' or '.join(series),
-        needed=needed,
-    )
+    finding = Finding(item.name, found, str(item.specifier), ' or '.join(series))
+    install = _INSTALL_ALONE if item.name in _ALONE else _INSTALL
+    remark = _remark(item.name, there)
     if not there:
-        verdict = 'missing' if needed else 'optional'
-        return replace(finding, verdict=verdict, note=_remark(item.name, there))
-    hidden_by = _hiding_file(_module(item.name), next(iter(there)))
-    imported = None if error is None else not error
-    finding = replace(finding, hidden_by=hidden_by, imported=imported)
-    if note := _what_breaks(item, there, hidden_by, error):
-        clashing = tuple(there) if len(there) > 1 else ()
-        return replace(finding, verdict='broken', note=note, clashing=clashing)
-    doubt = f'Python imports {hidden_by} instead' if hidden_by else ''
-    if tested and Version(finding.found).release[:2] not in [
-        x.release[:2] for x in tested
-    ]:
-        doubt = doubt or f'the tests ran with {finding.tested}'
-    verdict = 'untested' if doubt else 'ok'
-    return replace(finding, verdict=verdict, note=doubt or _remark(item.name, there))
-
-
-def _what_breaks(
-    item: Requirement, there: dict[str, str], hidden_by: str, error: str | None
-) -> str:
-    """Describe why a distribution does not work; empty if it does."""
+        return replace(finding, verdict='missing', note=remark, repair=install)
     if len(set(there.values())) > 1:
         both = ' and '.join(f'{name} {version}' for name, version in there.items())
-        return f'{both} overwrite each other'
-    version = next(iter(there.values()))
-    if not item.specifier.contains(version, prereleases=True):
-        return f'mmhot needs {item.specifier}'
+        note, clashing = f'{both} overwrite each other', tuple(there)
+    elif not item.specifier.contains(found, prereleases=True):
+        note, clashing = f'mmhot needs {item.specifier}', ()
+    else:
+        return _judge_import(finding, tested, error, remark)
+    broken = replace(finding, verdict='broken', note=note)
+    return replace(broken, repair=install, clashing=clashing)
+
+
+def _judge_import(
+    finding: Finding, tested: list[Version], error: str | None, remark: str
+) -> Finding:
+    """Judge a distribution of an allowed version."""
+    finding = replace(finding, imported=None if error is None else not error)
+    hidden_by = _hiding_file(finding.name)
+    hint = f'Python imports {hidden_by} instead' if hidden_by else ''
     if not error:
-        return ''
-    if item.name == 'xtcocotools':
-        return f'does not import: {_remark(item.name, {})}'
-    if hidden_by:
-        return f'Python imports {hidden_by} instead: {error}'
-    if any(sign in error for sign in _ANOTHER_NUMPY):
-        return f'compiled for another NumPy than {_version("numpy")}: {error}'
-    return error
+        series = [x.release[:2] for x in tested]
+        if tested and Version(finding.found).release[:2] not in series:
+            hint = hint or f'the tests ran with {finding.tested}'
+        verdict = 'untested' if hint else 'ok'
+        return replace(finding, verdict=verdict, note=hint or remark)
+    repair = '' if hidden_by else _REINSTALL
+    if finding.name == 'xtcocotools':
+        hint, repair = 'pycocotools evaluates COCO results in its place', ''
+    elif any(sign in error for sign in _ANOTHER_NUMPY):
+        hint = f'compiled for another NumPy than {_version("numpy")}'
+    elif 'No module named' in error and not hidden_by:
+        repair = _INSTALL_ALONE if finding.name in _ALONE else _INSTALL
+    note = f'{hint}: {error}' if hint else error
+    return replace(finding, verdict='broken', note=note, repair=repair)
 
 
 def _remark(name: str, there: dict[str, str]) -> str:
+    """Add to a distribution what its version does not show."""
     if name == 'xtcocotools':
-        return f'{name if there else "pycocotools"} evaluates COCO results'
+        return f'{"it" if there else "pycocotools"} evaluates COCO results'
     if name == 'mmcv-lite' and there:
-        from mmhot.compat.mmcv_operators import mmcv_kind
-
-        return mmcv_kind()
-    if there and name not in there:
-        return f'it is {next(iter(there))}'
-    return ''
+        more = ': NMS, RoIAlign and deformable convolution are those of torchvision'
+        return mmcv_kind() + (more if 'no compiled' in mmcv_kind() else '')
+    others = ' and '.join(other for other in there if other != name)
+    return f'{others} is installed' if others else ''
 
 
-def _module(name: str) -> str:
-    return _MODULES.get(name, name.replace('-', '_'))
+def _module(item: Requirement) -> str:
+    return _MODULES.get(item.name, item.name.replace('-', '_'))
 
 
 def _version(name: str) -> str:
@@ -284,18 +253,14 @@ def _version(name: str) -> str:
         return ''
 
 
-def _hiding_file(module: str, name: str) -> str:
+def _hiding_file(name: str) -> str:
     """Name the file that is imported in place of a distribution; empty if none is."""
-    found = metadata.distribution(name)
+    names = (name, *_SAME.get(name, ()))
+    found = metadata.distribution(next(x for x in names if _version(x)))
     direct = json.loads(found.read_text('direct_url.json') or '{}')
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None or direct.get('dir_info', {}).get('editable'):
+    spec = importlib.util.find_spec(_module(Requirement(name)))
+    places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
+    place, folder = next(filter(None, places), ''), Path(found.locate_file(''))
+    if not place or direct.get('dir_info', {}).get('editable'):
         return ''
-    places = [spec.origin, *(spec.submodule_search_locations or ())]
-    place = Path(next(filter(None, places), found.locate_file('')))
-    folder = Path(found.locate_file(''))
-    is_own = folder in place.parents or folder.resolve() in place.resolve().parents
-    return '' if is_own or place == folder else str(place)
+    return '' if folder.resolve() in Path(place).resolve().parents else str(place)

@@ -148,7 +148,7 @@ _HEADER = {
     'focal_assumed': bool,
     'intrinsics': int | float,
 }
-# What files of mmhot before 0.2 lack.
+# What the files of other writers may lack.
 _OPTIONAL = ('root_3d', 'time', 'focal_length', 'focal_assumed', 'intrinsics')
 _LISTS = ('joint_names', 'parents', 'intrinsics')
 # Array: its name within an instance of the JSON, where MMPose has the first three.

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot import __version__
 from mmhot.io.keypoints2d import Track2D
 from mmhot.io.npz import load_arrays, save_arrays
 
@@ -220,22 +219,22 @@ def load_boxes(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
     return best
 
 
-def save_tracks(tracks: list[Track2D], path: Path) -> None:
-    """Keep the tracks of a clip, which have boxes, whole or not at all."""
+def save_tracks(tracks: list[Track2D], path: Path, rules: int) -> None:
+    """Save the tracks of a clip, which have boxes, with the rules that made them."""
     arrays = {
         'counts': np.array([len(track.frames) for track in tracks], np.int64),
         'track': np.array([track.track for track in tracks], np.int64),
-        'version': np.array(__version__),
+        'rules': np.array(rules),
         **_joined(tracks, _OF_TRACKS),
     }
     save_arrays(path, arrays)
 
 
-def load_tracks(path: Path, num_keypoints: int) -> list[Track2D] | None:
-    """Load what :func:`save_tracks` kept; None if another mmhot did, or nothing."""
+def load_tracks(path: Path, num_keypoints: int, rules: int) -> list[Track2D] | None:
+    """Load what :func:`save_tracks` saved; None if nothing, or by other rules."""
     try:
-        arrays = load_arrays(path, ('counts', 'track', 'version', *_OF_TRACKS))
-        if str(arrays['version']) != __version__:
+        arrays = load_arrays(path, ('counts', 'track', 'rules', *_OF_TRACKS))
+        if arrays['rules'] != rules:
             return None
         shapes = ((-1,), (-1, num_keypoints, 2), (-1, num_keypoints), (-1, 4))
         split = _split(arrays, _OF_TRACKS, shapes)

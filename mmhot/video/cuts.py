@@ -100,7 +100,7 @@ def _reduced(image: np.ndarray) -> np.ndarray:
 
 
 def _difference(one: np.ndarray, other: np.ndarray) -> float:
-    """Mean absolute difference of two images in HSV, or V if they are gray, 0 to 255."""
+    """Mean absolute difference of two images in HSV, or V if gray, 0 to 255."""
     if one.shape != other.shape:
         return 255.0
     gray = all(np.ptp(image, axis=-1).mean() < _GREY for image in (one, other))

@@ -293,7 +293,7 @@ def open_inputs(
         elif path.is_dir():
             sources += _open_folder(path, fps)
         elif has_magic(text) and not path.exists():
-            found = sorted(map(Path, glob(text, recursive=True)), key=_natural)
+            found = sorted(map(Path, glob(text, recursive=True)), key=natural_order)
             found = [file for file in found if file.is_file()]
             if not found:
                 raise FileNotFoundError(f'no file is named like {text}')
@@ -316,7 +316,9 @@ def _open_file(path: Path, fps: float | None) -> VideoFile | Pictures:
 
 
 def _open_folder(folder: Path, fps: float | None) -> list[VideoFile | Pictures]:
-    files = sorted((file for file in folder.iterdir() if file.is_file()), key=_natural)
+    files = sorted(
+        (file for file in folder.iterdir() if file.is_file()), key=natural_order
+    )
     files = [file for file in files if not file.name.startswith('.')]
     pictures = [file for file in files if is_image(file)]
     sources: list[VideoFile | Pictures] = []
@@ -368,7 +370,7 @@ def _size_of(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def _natural(path: Path) -> list:
+def natural_order(path: Path) -> list:
     """Sort frame10 after frame9."""
     parts = re.split(r'(\d+)', str(path))
     return [int(part) if part.isdecimal() else part for part in parts]

@@ -12,7 +12,7 @@ from mmhot.io.existing import require_file
 from mmhot.io.keypoints2d import Clip2D, read_keypoints
 
 from .addresses import is_url
-from .frames import FrameSource, Pictures, open_inputs
+from .frames import FrameSource, Pictures, natural_order, open_inputs
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def _find(text: str, fps: float | None) -> list[ClipInput]:
     if path.is_file() or path.suffix.lower() in _KEYPOINT_FILES:
         return [_of_file(path, fps)]
     if has_magic(text) and not path.exists() and not is_url(text):
-        files = [Path(name) for name in sorted(glob(text, recursive=True))]
+        files = sorted(map(Path, glob(text, recursive=True)), key=natural_order)
         if not files:
             raise FileNotFoundError(f'no file is named like {text}')
         return [_of_file(file, fps) for file in files if file.is_file()]

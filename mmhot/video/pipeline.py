@@ -26,7 +26,7 @@ from .cache import (
 from .finding import Finder
 from .frames import FrameSource
 from .smoothing import smooth_clip
-from .tracking import track_clip
+from .tracking import TRACKING_RULES, track_clip
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -150,13 +150,13 @@ class VideoLifter:
         skeleton = get_skeleton(self.finder.estimator.skeleton)
         kept = self._cache_path(source)
         path = kept and tracks_path(kept)
-        tracks = path and load_tracks(path, skeleton.num_keypoints)
+        tracks = path and load_tracks(path, skeleton.num_keypoints, TRACKING_RULES)
         if tracks is None:
             tracks = track_clip(
                 found.people, source.fps, progress=progress, cuts=found.cuts
             )
             if path:
-                keep_if_possible(lambda: save_tracks(tracks, path))
+                keep_if_possible(lambda: save_tracks(tracks, path, TRACKING_RULES))
         return tracks
 
     def _cache_path(self, source: FrameSource) -> Path | None:

@@ -20,6 +20,10 @@ from .joining import join_pieces
 from .people import People
 from .similarity import box_of, box_size, compare_people
 
+# To be raised when tracks change: tracks in caches are kept with it, and
+# tests/test_tracking.py says when that is.
+TRACKING_RULES = 1
+
 # Keypoints less sure than this say nothing about who it is.
 _MIN_SCORE = 0.3
 # Faces and hands, which skeletons list last, add nothing but time.

@@ -32,12 +32,15 @@ BATCHED_CASES = {
 }
 ROI_CASES = {
     f'roi-{aligned}-{ratio}': dict(
-        output_size=(3, 5), spatial_scale=0.5, sampling_ratio=ratio, aligned=aligned
+        output_size=(3, 5), spatial_scale=0.25, sampling_ratio=ratio, aligned=aligned
     )
     for aligned in (False, True)
     for ratio in (0, 2)
 }
+# Keys in the order of the operators' arguments. With offsets of 0, samples lie exactly
+# on pixels and on the padding's.
 CONV_CASES = {
+    'start': dict(stride=1, padding=1, dilation=1, groups=1, deform_groups=1),
     'plain': dict(stride=1, padding=1, dilation=1, groups=1, deform_groups=1),
     'groups': dict(stride=2, padding=1, dilation=1, groups=2, deform_groups=2),
     'dilated': dict(
@@ -46,30 +49,43 @@ CONV_CASES = {
 }
 
 
-def boxes_and_scores(num=40):
-    """Boxes (num, 4) of which many overlap, and scores with ties."""
-    generator = torch.Generator().manual_seed(0)
+def boxes_and_scores(num=40, tied=False, seed=0):
+    """Boxes (num, 4) of which many overlap, scores and classes.
+
+    Tied ones have coordinates in tens and scores in quarters.
+    """
+    generator = torch.Generator().manual_seed(seed)
     corner = torch.rand(num, 2, generator=generator) * 60
     size = torch.rand(num, 2, generator=generator) * 40 + 10
     scores = torch.rand(num, generator=generator)
-    scores[5], boxes = scores[9], torch.cat([corner, corner + size], -1)
+    boxes = torch.cat([corner, corner + size], -1)
+    if tied:
+        boxes, scores = (boxes / 10).round() * 10, (scores * 4).ceil() / 4
     return boxes, scores, torch.randint(0, 3, (num,), generator=generator)
 
 
-def conv_inputs(deform_groups=1, groups=1, stride=1, padding=0, dilation=1):
+def conv_inputs(stride, padding, dilation, groups, deform_groups):
     """Input, offsets, mask, weight and bias of one deformable convolution."""
     generator = torch.Generator().manual_seed(1)
 
     def draw(*shape):
         return torch.randn(*shape, generator=generator)
 
-    x, weight = draw(2, 8, 9, 11), draw(6, 8 // groups, 3, 3) * 0.3
+    x, weight = draw(2, 8, 7, 8), draw(6, 8 // groups, 3, 3) * 0.3
     size = torch.nn.functional.conv2d(
         x, weight, None, stride, padding, dilation, groups
     ).shape[2:]
     offset = draw(2, 2 * deform_groups * 9, *size)
     mask = draw(2, deform_groups * 9, *size).sigmoid()
     return x, offset, mask, weight, draw(6)
+
+
+def roi_inputs():
+    """Features (2, 2, 16, 20) and regions (8, 5) of them, some partly outside."""
+    generator = torch.Generator().manual_seed(2)
+    features = torch.randn(2, 2, 16, 20, generator=generator).requires_grad_()
+    boxes, *_ = boxes_and_scores(8)
+    return features, torch.cat([torch.arange(8.0)[:, None] % 2, boxes], -1)
 
 
 def gradients(output, inputs):
@@ -80,37 +96,37 @@ def gradients(output, inputs):
 
 def compute():
     """Run every case; arrays by name."""
-    boxes, scores, classes = boxes_and_scores()
     found = {}
-    for name, settings in NMS_CASES.items():
-        found[f'{name}.dets'], found[f'{name}.inds'] = ops.nms(boxes, scores, **settings)
-    for name, settings in SOFT_NMS_CASES.items():
-        dets, inds = ops.soft_nms(boxes, scores, **settings)
-        found[f'{name}.dets'], found[f'{name}.inds'] = dets, inds
-    for name, (config, agnostic) in BATCHED_CASES.items():
-        dets, inds = ops.batched_nms(boxes, scores, classes, dict(config), agnostic)
-        found[f'{name}.dets'], found[f'{name}.inds'] = dets, inds
+    # PyTorch sorts up to 16 equal scores in the same way on every machine.
+    suppressed = {'random': boxes_and_scores(), 'tied': boxes_and_scores(16, tied=True)}
+    for kind, (boxes, scores, classes) in suppressed.items():
+        for name, settings in NMS_CASES.items():
+            found[f'{name}-{kind}'] = ops.nms(boxes, scores, **settings)
+        for name, settings in SOFT_NMS_CASES.items():
+            found[f'{name}-{kind}'] = ops.soft_nms(boxes, scores, **settings)
+        for name, (config, agnostic) in BATCHED_CASES.items():
+            found[f'{name}-{kind}'] = ops.batched_nms(
+                boxes, scores, classes, dict(config), agnostic
+            )
     for name, settings in ROI_CASES.items():
-        features = torch.randn(
-            2, 3, 40, 50, generator=torch.Generator().manual_seed(2)
-        ).requires_grad_()
-        rois = torch.cat([torch.arange(8.0)[:, None] % 2, boxes[:8]], -1)
+        features, rois = roi_inputs()
         output = ops.RoIAlign(**settings)(features, rois)
-        found[f'{name}.output'] = output
-        found[f'{name}.gradient'] = gradients(output, [features])[0][:, :, ::4, ::4]
+        found[name] = (output, *gradients(output, [features]))
     for name, settings in CONV_CASES.items():
         x, offset, mask, weight, bias = conv_inputs(**settings)
+        if name == 'start':
+            offset = torch.zeros_like(offset)
         leaves = [t.requires_grad_() for t in (x, offset, weight)]
-        output = ops.deform_conv2d(*leaves, *settings.values())
-        found[f'deform-{name}.output'] = output
-        for kind, gradient in zip('xow', gradients(output, leaves), strict=True):
-            found[f'deform-{name}.{kind}'] = gradient
+        output = ops.deform_conv2d(*leaves, *settings.values(), False, 1)
+        found[f'deform-{name}'] = (output, *gradients(output, leaves))
         leaves = [t.requires_grad_() for t in (x, offset, mask, weight, bias)]
         output = ops.modulated_deform_conv2d(*leaves, *settings.values())
-        found[f'modulated-{name}.output'] = output
-        for kind, gradient in zip('xomwb', gradients(output, leaves), strict=True):
-            found[f'modulated-{name}.{kind}'] = gradient
-    return {name: value.detach().numpy() for name, value in found.items()}
+        found[f'modulated-{name}'] = (output, *gradients(output, leaves))
+    return {
+        f'{name}.{index}': value.detach().numpy()
+        for name, values in found.items()
+        for index, value in enumerate(values)
+    }
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ Its layers are in :mod:`mmhot.models.layers.attention_graph`.
 
 from collections.abc import Sequence
 
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -135,6 +136,7 @@ def _fit_norms(
     Norms over the graph of frames have a channel a frame. Behind a pruner, where fewer
     are left, these get those of frames spread evenly.
     """
+    fitted = set()
     for name, module in backbone.named_modules():
         if not isinstance(module, SimilarFrameGraphConv):
             continue
@@ -144,3 +146,9 @@ def _fit_norms(
             given = state_dict.get(key)
             if given is not None and backbone.num_frames >= len(given) > length:
                 state_dict[key] = given[spread_frames(len(given), length)]
+                fitted.add((name, len(given), length))
+    for name, before, length in sorted(fitted):
+        print_log(
+            f'{prefix}{name}.norm: {length} of {before} frames taken, spread evenly',
+            'current',
+        )

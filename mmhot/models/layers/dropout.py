@@ -23,4 +23,4 @@ class Dropout(nn.Dropout):
         draws = x.new_empty(-(-x.numel() // 4), dtype=torch.int64)
         draws = draws.random_(-(2**63), None).view(torch.int16)[: x.numel()]
         kept = draws.view(x.shape) >= dropped - 2**15
-        return x * (kept * (2**16 / (2**16 - dropped)))
+        return x * (kept.to(x.dtype) * (2**16 / (2**16 - dropped)))

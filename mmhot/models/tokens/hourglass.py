@@ -11,6 +11,7 @@ from numbers import Integral
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
@@ -380,8 +381,15 @@ def _fit_slots(
     """Let weights trained with other numbers of kept frames start this one."""
     for stage, table in enumerate(hourglass.slot_embeddings):
         key = f'{prefix}slot_embeddings.{stage}'
-        if key in state_dict and state_dict[key].shape[1:] == table.shape[1:]:
-            state_dict[key] = _stretch(state_dict[key], len(table))
+        given = state_dict.get(key)
+        if given is None or given.shape[1:] != table.shape[1:]:
+            continue
+        if len(given) != len(table):
+            print_log(
+                f'{key}: {len(given)} slots resampled to the {len(table)} kept frames',
+                'current',
+            )
+            state_dict[key] = _stretch(given, len(table))
 
 
 def _slots_of(kept: Tensor | None, index: Tensor) -> Tensor | None:
