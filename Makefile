@@ -77,13 +77,16 @@ $(STAMP): pyproject.toml requirements/$(LOCK).txt | $(UV)
 	python3 -m venv .uv && .uv/bin/pip install --quiet uv
 
 lock: | $(UV)
-	rm -f requirements/lock.txt requirements/numpy1.txt
+	rm -f requirements/*.txt
 	$(UV) pip compile $(COMPILE) pyproject.toml --output-file requirements/lock.txt
 	echo 'numpy<2' | $(UV) pip compile $(COMPILE) pyproject.toml --constraints - \
 		--output-file requirements/numpy1.txt
+	$(UV) pip compile $(filter-out --generate-hashes,$(FORMAT)) --extra mmpose \
+		--constraints requirements/lock.txt pyproject.toml --output-file requirements/pip.txt
 
-COMPILE := --quiet --universal --generate-hashes --no-annotate --no-header \
-	--python-version 3.11 --all-extras --group test --group lint
+FORMAT := --quiet --universal --generate-hashes --no-annotate --no-header \
+	--python-version 3.11
+COMPILE := $(FORMAT) --all-extras --group test --group lint
 
 viewer:
 	cd mmhot/visualization/viewer && npm ci && npm run build && rm -rf node_modules

@@ -126,8 +126,10 @@ class Lens:
 
         steps = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-9)
         identity, distortion = np.eye(3), np.array(self.distortion)
-        found = cv2.undistortPointsIter(
-            rays[:, None], identity, distortion, None, None, steps
+        # OpenCV 5 has one function where OpenCV 4 has two
+        undistort = getattr(cv2, 'undistortPointsIter', cv2.undistortPoints)
+        found = undistort(
+            rays[:, None], identity, distortion, R=None, P=None, criteria=steps
         )[:, 0]
         ends = np.concatenate([found, np.ones((len(found), 1))], -1)
         again, _ = cv2.projectPoints(

@@ -78,10 +78,16 @@ def read_index(folder: Path) -> Iterator[dict[str, Any]]:
         dict: Of each model, as in the metafile.
 
     Raises:
-        ValueError: If PyYAML is missing.
+        ValueError: If PyYAML is missing, or Git made no symbolic links.
         FileNotFoundError: If the package was installed without its data.
     """
-    for metafile in _read_yaml(folder / 'model-index.yml')['Import']:
+    index = _read_yaml(folder / 'model-index.yml')
+    if isinstance(index, str):
+        raise ValueError(
+            f'{folder} has text files in place of symbolic links: clone the repository '
+            'with `git clone -c core.symlinks=true`'
+        )
+    for metafile in index['Import']:
         yield from _read_yaml(folder / metafile).get('Models', [])
 
 

@@ -1,13 +1,12 @@
 """Where a film goes on with another shot."""
 
-import sys
 from itertools import pairwise
 
 import cv2
 import numpy as np
 import pytest
 
-from mmhot.video.cuts import CutDetector
+from mmhot.video.cuts import CutDetector, _difference
 from mmhot.video.frames import Frame
 
 
@@ -88,8 +87,11 @@ def test_a_picture_of_another_size_is_another_shot():
     assert cuts([*shot(0, 4), *shot(0, 4, (300, 240))]) == [4]
 
 
-def test_missing_package_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, 'scenedetect.detectors', None)
-    assert cuts(shot(0, 1)) == []  # single pictures do without
-    with pytest.raises(ValueError, match='films need PySceneDetect: pip install'):
-        cuts(shot(0, 2))
+def test_steps_are_measured_in_hue_saturation_and_brightness():
+    black = np.zeros((4, 4, 3), np.uint8)
+    red = np.full((4, 4, 3), (0, 0, 255), np.uint8)  # HSV (0, 255, 255)
+    blue = np.full((4, 4, 3), (255, 0, 0), np.uint8)  # HSV (120, 255, 255)
+    assert _difference(red, blue) == pytest.approx(120 / 3)
+    # of a gray image the brightness alone
+    assert _difference(black, red) == pytest.approx(510 / 3)
+    assert _difference(black, black + 100) == pytest.approx(100)

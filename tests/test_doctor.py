@@ -7,15 +7,15 @@ import time
 from pathlib import Path
 
 import pytest
+from mmhot.installation.import_probe import Failure, ImportProbe
+from mmhot.installation.installed import find_installed
+from mmhot.installation.mending import mending_command
+from mmhot.installation.requirements import Requirement, read_requirements, release
 
 from mmhot import compat
 from mmhot.cli import main
 from mmhot.compat import SHIMS, Shim, _state
 from mmhot.installation import examine, findings, mending_commands
-from mmhot.installation.import_probe import Failure, ImportProbe
-from mmhot.installation.installed import find_installed
-from mmhot.installation.mending import mending_command
-from mmhot.installation.requirements import Requirement, read_requirements, release
 from mmhot.io import atomic
 
 STACK = {

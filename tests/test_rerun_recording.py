@@ -92,6 +92,6 @@ def test_missing_package_is_one_line_before_any_work(tmp_path, monkeypatch, capf
     argv = ['lift', 'none.npz', '--out-dir', str(out), '--formats', 'npz,rrd']
     assert main(argv) == 2
     (line,) = capfd.readouterr().err.splitlines()
-    assert line.startswith('mmhot lift: error: the format rrd needs rerun-sdk (')
-    assert line.endswith('pip install rerun-sdk==0.23.1 pyarrow==25.0.1')
+    assert line.startswith('mmhot lift: error: the format rrd needs rerun (')
+    assert line.endswith("pip install 'mmhot[rerun]'")
     assert not out.exists()

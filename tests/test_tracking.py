@@ -210,7 +210,9 @@ def test_bad_arguments_are_named(monkeypatch):
     with pytest.raises(ValueError, match='frame 3 must come after frame 3'):
         tracker.update(frame(), 3)
     monkeypatch.setitem(sys.modules, 'norfair', None)
-    with pytest.raises(ValueError, match="needs Norfair: pip install 'norfair=="):
+    with pytest.raises(
+        ValueError, match='needs Norfair: pip install --no-deps norfair=='
+    ):
         Tracker(FPS)
 
 

@@ -130,7 +130,7 @@ def test_missing_gradio_is_one_line(monkeypatch, capfd):
     assert main(['ui']) == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith('mmhot ui: error: mmhot ui needs gradio (')
-    assert 'pip install gradio==' in line
+    assert line.endswith("pip install 'mmhot[ui]'")
 
 
 @pytest.fixture(scope='module')

@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -164,7 +164,7 @@ def describe_machine(settings: Settings) -> dict[str, Any]:
         'processor': _processor(),
         'cores': os.cpu_count(),
         'threads': settings.threads,
-        'load': os.getloadavg()[0],
+        'load': os.getloadavg()[0] if hasattr(os, 'getloadavg') else None,
         'system': platform.platform(),
         'python': platform.python_version(),
         'torch': torch.__version__,
@@ -295,8 +295,10 @@ def _memory(row: Row, settings: Settings) -> list[int | None]:
     """Peak memory by batch size, each in a process of its own."""
     if not settings.memory:
         return [None] * len(settings.batch_sizes)
-    context = get_context('forkserver')
-    context.set_forkserver_preload(['mmhot.plugin'])
+    method = 'forkserver' if 'forkserver' in get_all_start_methods() else 'spawn'
+    context = get_context(method)
+    if method == 'forkserver':
+        context.set_forkserver_preload(['mmhot.plugin'])
     try:
         with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
             measure = partial(_measure_memory, row, settings)
@@ -331,6 +333,6 @@ def _threads(number: int):
 
 def _processor() -> str:
     path = Path('/proc/cpuinfo')
-    lines = path.read_text().splitlines() if path.is_file() else []
+    lines = path.read_text(encoding='utf-8').splitlines() if path.is_file() else []
     names = [line.partition(':')[2].strip() for line in lines if 'model name' in line]
     return names[0] if names else platform.processor() or platform.machine()

@@ -22,7 +22,7 @@ def peak_memory(call: Callable[[], object], device: str) -> int | None:
         device (str): Where it runs.
 
     Returns:
-        int, optional: Bytes; None where the system does not tell.
+        int, optional: Bytes; None on a CPU of a system other than Linux.
     """
     if device != 'cpu':
         call()
@@ -48,7 +48,7 @@ def _give_back_what_is_free() -> None:
 
 
 def _status(name: str) -> int:
-    for line in (_PROCESS / 'status').read_text().splitlines():
+    for line in (_PROCESS / 'status').read_text(encoding='utf-8').splitlines():
         if line.startswith(f'{name}:'):
             return 1024 * int(line.split()[1])
     raise OSError(f'/proc/self/status has no {name}')

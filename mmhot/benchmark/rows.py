@@ -89,7 +89,7 @@ ROWS = {
 
 _FLAGS = ('folded', 'channels_last', 'centre')
 # A colon that is no part of '::' or '://'.
-_SEPARATOR = re.compile(r'(?<!:):(?![:/])')
+_SEPARATOR = re.compile(r'(?<!:):(?![:/\\])')
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,9 @@ def parse_row(text: str) -> Row:
         ValueError: If the model or an option is unknown.
     """
     source, *options = _SEPARATOR.split(text)
-    name = ':'.join([Path(source).stem if '/' in source else source, *options])
+    name = ':'.join(
+        [Path(source).stem if re.search(r'[/\\]', source) else source, *options]
+    )
     if source in ROWS:
         source, *meant = _SEPARATOR.split(ROWS[source])
         options = meant + options

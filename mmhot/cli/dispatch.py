@@ -17,6 +17,9 @@ Each is a module of this package (``-`` in a name is ``_`` in its module's).
 """
 
 
+_VERSIONS = 'print the versions of mmhot, PyTorch, MMPose and MMCV'
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``mmhot`` with the given arguments and return its exit code.
 
@@ -41,9 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> tuple[OneLineParser, dict[str, OneLineParser]]:
     """Build the parser of ``mmhot`` and, by name, those of its commands."""
     parser = OneLineParser(prog='mmhot', description=mmhot.__doc__.splitlines()[0])
-    parser.add_argument(
-        '--version', action='version', version=f'mmhot {mmhot.__version__}'
-    )
+    parser.add_argument('--version', nargs=0, action=_PrintVersions, help=_VERSIONS)
     _add_global_options(parser, device=None, quiet=False)
     subparsers = parser.add_subparsers(
         dest='command', metavar='COMMAND', title='commands'
@@ -79,6 +80,24 @@ def _add_global_options(parser: OneLineParser, device, quiet) -> None:
         default=quiet,
         help='print errors only, no progress and no summary',
     )
+
+
+class _PrintVersions(argparse.Action):
+    """Prints versions from metadata; nothing heavy is imported."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        from mmhot.compat.mmcv_operators import mmcv_kind
+
+        found = [f'mmhot {mmhot.__version__}']
+        for name, label in (('torch', 'torch'), ('mmpose', 'MMPose')):
+            try:
+                found.append(f'{label} {version(name)}')
+            except PackageNotFoundError:
+                found.append(f'no {label}')
+        print_line(', '.join([*found, mmcv_kind()]))
+        parser.exit()
 
 
 def _say_nothing(text: str) -> None:

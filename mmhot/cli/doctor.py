@@ -1,9 +1,9 @@
-"""Say what is installed here, whether it works, and what mends it.
+"""Check the installed packages: versions, imports, and how to repair them.
 
-The versions that the tests ran with are those of requirements/. Every package that is
-needed is also imported, in processes of their own, as far as that goes in two seconds:
-`--full` waits for the last. The exit code is 1 if something that mmhot needs is
-missing or broken.
+Needed are the packages of mmhot and its extra `mmpose`; the tested versions are those
+of requirements/lock.txt. Packages are imported in another process for two seconds,
+or until all are with `--full`. The exit code is 1 if a needed package is missing or
+broken.
 
 Example:
   mmhot doctor --json --out doctor.json
@@ -26,16 +26,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what was found; the exit code is 1 if something needed does not work."""
-    from mmhot.installation import examine, mending_commands
+    """Print the findings; the exit code is 1 if a needed package does not work."""
+    try:
+        from mmhot.installation import findings as installed
+    except ModuleNotFoundError as error:
+        raise ValueError(f'{error.name} is needed: pip install {error.name}') from error
 
-    findings, devices = examine(_FULL if args.full else _QUICK)
+    findings, devices = installed.examine(_FULL if args.full else _QUICK)
     if args.device is not None:
         _check_device(args.device, devices)
-    commands = mending_commands(findings)
-    content = _as_json(findings, devices, commands)
-    report(args, content, lambda: _tables(findings, devices, commands, args.quiet))
-    return int(any(finding.fails for finding in findings))
+    content = _as_json(findings, devices)
+    report(args, content, lambda: _tables(findings, content, args.quiet))
+    return int(not content['ok'])
 
 
 def _check_device(name: str, devices: list[str]) -> None:
@@ -46,34 +48,40 @@ def _check_device(name: str, devices: list[str]) -> None:
         )
 
 
-def _tables(findings, devices: list[str], commands: list[str], quiet: bool):
-    """Yield what people read; only what is wrong if they want it quiet."""
-    from mmhot import compat
+def _tables(findings, content: dict, quiet: bool):
+    """Yield tables for the terminal; with ``quiet`` only failures and commands."""
     from mmhot.cli.table import align
 
     shown = [x for x in findings if x.fails or not quiet]
     if shown:
-        rows = [(x.name, x.found or '-', x.tested, x.verdict, x.note) for x in shown]
-        yield align([('package', 'found', 'tested', 'verdict', ''), *rows], left=5)
+        head = ('package', 'found', 'allowed', 'tested', 'verdict', '')
+        rows = [
+            (
+                x.name,
+                x.found or '-',
+                x.allowed or 'any',
+                x.tested or 'any',
+                x.verdict,
+                x.note,
+            )
+            for x in shown
+        ]
+        yield align([head, *rows], left=6)
     if not quiet:
-        states = compat.states()
-        rows = [(x.name, states[x.name], x.reason) for x in compat.SHIMS]
+        rows = [tuple(shim.values()) for shim in content['shims']]
         yield '\n' + align([('shim', 'state', ''), *rows], left=3)
-        yield f'\ndevice: {devices[-1]}'
-        waiting = [x.name for x in findings if x.is_unproven]
-        if waiting:
-            more = f' and {len(waiting) - 6} more' if len(waiting) > 6 else ''
-            names = ', '.join(waiting[:6]) + more
-            yield f'not imported for lack of time: {names} (see --full)'
-    if commands:
-        yield '\nTo mend it, in this order, and then look again with `mmhot doctor`:'
-        yield from (f'  {command}' for command in commands)
+        yield f'\ndevice: {content["devices"][-1]}'
+        waiting = [x for x in findings if x.needed and x.found and x.imported is None]
+        if names := [x.name for x in waiting if x.name != 'python']:
+            yield f'not imported within {_QUICK:g} s: {", ".join(names)} (see --full)'
+    if content['commands']:
+        yield '\nTo repair it, run these in order, then `mmhot doctor` again:'
+        yield from (f'  {command}' for command in content['commands'])
 
 
-def _as_json(findings, devices: list[str], commands: list[str]) -> dict:
-    """What programs read."""
+def _as_json(findings, devices: list[str]) -> dict:
     from mmhot import compat
-    from mmhot.installation.mending import mending_command
+    from mmhot.installation.findings import fix_commands
 
     states = compat.states()
     return {
@@ -82,12 +90,13 @@ def _as_json(findings, devices: list[str], commands: list[str]) -> dict:
             {
                 'name': x.name,
                 'found': x.found or None,
-                'tested': x.tested,
+                'allowed': x.allowed or None,
+                'tested': x.tested or None,
                 'verdict': x.verdict,
                 'needed': x.needed,
                 'imported': x.imported,
                 'note': x.note,
-                'command': mending_command(x) or None,
+                'command': ' && '.join(fix_commands([x])) or None,
             }
             for x in findings
         ],
@@ -96,5 +105,5 @@ def _as_json(findings, devices: list[str], commands: list[str]) -> dict:
             for x in compat.SHIMS
         ],
         'devices': devices,
-        'commands': commands,
+        'commands': fix_commands(x for x in findings if x.fails),
     }

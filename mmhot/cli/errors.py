@@ -86,7 +86,11 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 def print_line(text: str, stream: Any = None) -> None:
     """Write a line, to stdout if nothing else is said."""
     stream = sys.stdout if stream is None else stream
-    stream.write(text + '\n')
+    try:
+        stream.write(text + '\n')
+    except UnicodeEncodeError:  # Windows' code pages lack characters of file names
+        encoding = stream.encoding
+        stream.write(text.encode(encoding, 'replace').decode(encoding) + '\n')
     stream.flush()
 
 

@@ -1,6 +1,7 @@
 """What commands that lift have in common: results, where and in which formats."""
 
 import argparse
+import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -218,6 +219,8 @@ def _lens(text: str):
 
 def check_names(paths: list[Path], names: list[str]) -> None:
     """Refuse inputs whose results would overwrite each other."""
+    if sys.platform in ('win32', 'darwin'):  # upper and lower case are one name there
+        names = [name.casefold() for name in names]
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         same = [

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Serve until interrupted."""
-    from mmhot.installation.extras import import_extra
+    from mmhot.installation.imports import import_extra
 
     if args.port is not None and not 1 <= args.port <= 65535:
         raise ValueError(f'--port must be from 1 to 65535, got {args.port}')
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
         # read when Gradio is imported
         os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
         os.environ['GRADIO_TEMP_DIR'] = str(Path(folder, 'files'))
-        import_extra('gradio', 'mmhot ui', 'gradio')
+        import_extra('gradio', 'mmhot ui', 'ui')
         _serve(args, Path(folder))
 
 

@@ -1,7 +1,7 @@
 """The only place that touches other packages: what they need to work together today.
 
 Each :class:`Shim` says what it is for, does nothing where its trouble is absent, and
-can be taken back. The two light ones are in place after ``import mmhot`` and cost
+can be taken back. The light ones are in place after ``import mmhot`` and cost
 nothing; the others follow with :func:`apply`, which ``mmhot.plugin`` calls. One is for
 those who ask for it: :func:`repair_inferencer`.
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 Undo = Callable[[], None]
 
@@ -175,9 +175,11 @@ class _Distribution:
     @property
     def location(self) -> str:
         """Folder that holds the package; the checkout for an editable install."""
+        from urllib.request import url2pathname  # only when asked for: it is slow
+
         origin = json.loads(self._found.read_text('direct_url.json') or '{}')
         if origin.get('dir_info', {}).get('editable'):
-            return unquote(urlsplit(origin['url']).path)
+            return url2pathname(urlsplit(origin['url']).path)
         return str(self._found.locate_file(''))
 
     def has_metadata(self, name: str) -> bool:
@@ -220,6 +222,117 @@ def _install_pkg_resources() -> Undo | None:
         module = sys.modules.get('pkg_resources')
         if module is not None and module.__spec__.loader is finder:
             del sys.modules['pkg_resources']
+
+    return undo
+
+
+# Modules of the stand-in for xtcocotools, and those whose names they provide.
+_XTCOCOTOOLS = {
+    'xtcocotools.coco': 'mmhot.compat.coco_evaluation',
+    'xtcocotools.cocoeval': 'mmhot.compat.coco_evaluation',
+    'xtcocotools.mask': 'pycocotools.mask',
+}
+
+
+class _XtcocotoolsFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Provides ``xtcocotools`` by pycocotools where the installed one is unusable.
+
+    Whether it was compiled for another NumPy shows only when it is imported. So its
+    modules are imported when the package is first asked for, and replaced if one fails.
+    """
+
+    def find_spec(self, name, path=None, target=None):
+        package = name.partition('.')[0]
+        if package != 'xtcocotools':
+            return None
+        if name == package:
+            return self._find_installed() or self._spec(package)
+        ours = name in _XTCOCOTOOLS and self.made(sys.modules.get(package))
+        return self._spec(name) if ours else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__name__ in _XTCOCOTOOLS:
+            content = vars(importlib.import_module(_XTCOCOTOOLS[module.__name__]))
+            vars(module).update({k: v for k, v in content.items() if k[:2] != '__'})
+
+    def made(self, module: ModuleType | None) -> bool:
+        """Whether a module is of the stand-in."""
+        return getattr(getattr(module, '__spec__', None), 'loader', None) is self
+
+    def _spec(self, name: str) -> importlib.machinery.ModuleSpec:
+        is_package = name not in _XTCOCOTOOLS
+        return importlib.machinery.ModuleSpec(name, self, is_package=is_package)
+
+    def _find_installed(self) -> importlib.machinery.ModuleSpec | None:
+        others = (finder for finder in sys.meta_path if finder is not self)
+        found = (finder.find_spec('xtcocotools', None) for finder in others)
+        spec = next(filter(None, found), None)
+        if spec is None or spec.loader is None:
+            return None
+        load = spec.loader.exec_module
+
+        def load_or_replace(module: ModuleType) -> None:
+            try:
+                load(module)
+                for name in _XTCOCOTOOLS:
+                    importlib.import_module(name)
+            except Exception:  # what fails to load raises nearly anything
+                _forget_xtcocotools()
+                replacement = importlib.util.module_from_spec(self._spec(spec.name))
+                # The import system hands out what it finds here after loading.
+                sys.modules[spec.name] = replacement
+
+        spec.loader.exec_module = load_or_replace
+        return spec
+
+
+def _forget_xtcocotools() -> None:
+    for name in [x for x in sys.modules if x.partition('.')[0] == 'xtcocotools']:
+        del sys.modules[name]
+
+
+def _install_xtcocotools() -> Undo | None:
+    if 'xtcocotools' in sys.modules or not importlib.util.find_spec('pycocotools'):
+        return None
+    finder = _XtcocotoolsFinder()
+    sys.meta_path.insert(0, finder)
+
+    def undo() -> None:
+        sys.meta_path.remove(finder)
+        if finder.made(sys.modules.get('xtcocotools')):
+            _forget_xtcocotools()
+
+    return undo
+
+
+class _MmcvOperatorsFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Provides ``mmcv._ext``. It is the last finder: a compiled one is found first."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != 'mmcv._ext':
+            return None
+        return importlib.machinery.ModuleSpec(name, self)
+
+    def exec_module(self, module: ModuleType) -> None:
+        operators = importlib.import_module('mmhot.compat.mmcv_operators')
+
+        def find(name: str) -> Callable:
+            if name.startswith('_'):
+                raise AttributeError(f'mmcv._ext has no attribute {name!r}')
+            return getattr(operators, name, None) or operators.missing(name)
+
+        module.__getattr__ = find
+
+
+def _install_mmcv_operators() -> Undo | None:
+    finder = _MmcvOperatorsFinder()
+    sys.meta_path.append(finder)
+
+    def undo() -> None:
+        sys.meta_path.remove(finder)
+        module = sys.modules.get('mmcv._ext')
+        if module is not None and module.__spec__.loader is finder:
+            del sys.modules['mmcv._ext']
 
     return undo
 
@@ -324,26 +437,6 @@ def explain_refusal(error: Exception) -> str:
     return _DAMAGED
 
 
-def _tostring_rgb(canvas: Any) -> bytes:
-    """Return the canvas as RGB bytes, as Matplotlib did up to 3.9."""
-    import numpy as np
-
-    return np.asarray(canvas.buffer_rgba())[..., :3].tobytes()
-
-
-def _install_tostring_rgb() -> Undo | None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    if hasattr(FigureCanvasAgg, 'tostring_rgb'):
-        return None
-    FigureCanvasAgg.tostring_rgb = _tostring_rgb
-
-    def undo() -> None:
-        del FigureCanvasAgg.tostring_rgb
-
-    return undo
-
-
 def repair_inferencer() -> ExitStack:
     """Make MMPose's 3D inferencer track people and lift true windows.
 
@@ -381,6 +474,18 @@ SHIMS = (
         light=True,
     ),
     Shim(
+        'xtcocotools',
+        'no wheels for NumPy 2 or Python >= 3.12: replaced where it does not import',
+        _install_xtcocotools,
+        light=True,
+    ),
+    Shim(
+        'mmcv._ext',
+        'mmcv-lite has no compiled operators; those of torchvision take their place',
+        _install_mmcv_operators,
+        light=True,
+    ),
+    Shim(
         'checkpoint globals',
         'torch >= 2.6 refuses the NumPy arrays and HistoryBuffers in checkpoints',
         _install_checkpoint_globals,
@@ -388,9 +493,17 @@ SHIMS = (
     ),
     Shim(
         'tostring_rgb',
-        "Matplotlib >= 3.10 dropped what MMPose's 3D visualiser draws with",
-        _install_tostring_rgb,
+        "Matplotlib >= 3.10 dropped what MMPose's 3D visualizer draws with",
+        lambda: importlib.import_module(
+            'mmhot.compat.visualizer'
+        ).restore_tostring_rgb(),
         since=('matplotlib', (3, 10)),
+    ),
+    Shim(
+        'circle radius',
+        "NumPy >= 2.4 does not convert the arrays that MMPose's visualizer passes",
+        lambda: importlib.import_module('mmhot.compat.visualizer').pass_scalar_radius(),
+        since=('numpy', (2, 4)),
     ),
     _INFERENCER,
 )

@@ -196,8 +196,8 @@ def _match(images: list[dict], labels: list[dict], results: list[dict]) -> dict:
     found = extra = 0
     for picture in filter(None, evaluation.evalImgs):
         counts = ~np.array(picture['gtIgnore'], bool)
-        # -1 is nobody's
-        found += int((picture['gtMatches'][0][counts] >= 0).sum())
-        alone = picture['dtMatches'][0] < 0
+        # 0 (pycocotools) or -1 (xtcocotools) is nobody's
+        found += int((picture['gtMatches'][0][counts] > 0).sum())
+        alone = picture['dtMatches'][0] <= 0
         extra += int((alone & ~picture['dtIgnore'][0].astype(bool)).sum())
     return dict(found=found, extra=extra)

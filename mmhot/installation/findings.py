@@ -1,59 +1,84 @@
-"""A verdict on every package of the stack."""
+"""Verdicts of ``mmhot doctor``: versions found, allowed and tested, imports, fixes.
 
+What is needed are the requirements of mmhot and of its extra ``mmpose``, as their
+metadata state them; what was tested are the locked versions of ``requirements/``.
+"""
+
+import importlib.util
+import json
 import platform
+import shlex
 import sys
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 import mmhot
 
-from .import_probe import Failure, ImportProbe
-from .installed import (
-    OPENCVS,
-    Installed,
-    find_devices,
-    find_installed,
-    find_opencvs,
-)
-from .requirements import PYTHON, Requirement, read_requirements
+from .imports import try_imports
 
-# What takes long, in an order in which each has what it imports; all else is fast.
-_SLOW = ('torch', 'mmcv', 'mmpose', 'mmcv.ops', 'torchvision', 'mmdet')
-_SLOWEST = ('mmpose.apis',)
-_FIRST_STEPS = ('torchvision', 'mmcv', 'mmdet', 'mmpose')
-_COMPILED = {'xtcocotools': 'xtcocotools.mask', 'pycocotools': 'pycocotools.mask'}
+_LOCKS = ('lock.txt', 'numpy1.txt')
+# Distributions whose module has another name, `-` being `_`.
+_MODULES = {
+    'mmcv-lite': 'mmcv',
+    'opencv-python-headless': 'cv2',
+    'pillow': 'PIL',
+    'pyyaml': 'yaml',
+    'rerun-sdk': 'rerun',
+}
+# Distributions that bring the same module, and overwrite its files.
+_SAME = {
+    'mmcv-lite': ('mmcv',),
+    'opencv-python-headless': (
+        'opencv-python',
+        'opencv-contrib-python',
+        'opencv-contrib-python-headless',
+    ),
+}
+_OPTIONAL = ('xtcocotools>=1.12', 'mediapipe==0.10.21', 'onnxruntime')
+# pip cannot build, or must not downgrade, what these ask for.
+_ALONE = ('mediapipe', 'mmpose', 'norfair', 'xtcocotools')
+# That is why the extra leaves two of them out on Python 3.12 and later.
+_PYTHON = {'python_version': '3.11', 'python_full_version': '3.11.0'}
+# The last ones to be imported, and what is imported in place of the package itself.
+_SLOW = ('torch', 'torchvision', 'mmdet', 'mmcv', 'norfair', 'mmpose', 'mmhot')
+_PROBES = {'mmhot': 'mmhot.plugin', 'mmpose': 'mmpose.apis', 'mmcv': 'mmcv.ops'}
+_PROBES['xtcocotools'] = 'xtcocotools._mask'  # which its stand-in does not have
+_ANOTHER_NUMPY = ('numpy.dtype size changed', 'multiarray failed to import')
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is known about one package.
+    """State of one distribution.
 
     Args:
-        name (str): Distribution, or ``python`` or ``mmhot``.
-        found (str): Installed version; nothing if it is not installed.
-        tested (str): Versions that the tests ran with.
-        verdict (str): ``ok``, ``untested``, ``broken``, ``missing`` or ``optional``
+        name (str): Distribution, or ``python``.
+        found (str): Installed version; empty if it is not installed.
+        allowed (str): Versions that mmhot accepts; empty for all.
+        tested (str): Release series that the tests ran with; empty for all.
+        verdict (str): ``ok``, ``untested`` (allowed, of another release series),
+            ``broken`` (not allowed, or its import fails), ``missing``, or ``optional``
             (not installed and not needed).
-        note (str): Why.
-        needed (bool): Whether mmhot does without.
-        imported (bool, optional): Whether it could be imported; None if there was no
-            time to try.
-        requirement (Requirement, optional): What would be right.
-        blocked_by (str): Other module that its import fails for.
-        hidden_by (str): File that is imported in place of what is installed.
+        note (str): Reason.
+        needed (bool): Whether mmhot or its extra ``mmpose`` requires it.
+        imported (bool, optional): Whether its import succeeded; None if not tried.
+        clashing (tuple[str, ...]): Distributions that overwrite each other's files.
+        hidden_by (str): File that Python imports in place of the distribution.
     """
 
     name: str
     found: str
-    tested: str
-    verdict: str
+    allowed: str = ''
+    tested: str = ''
+    verdict: str = 'ok'
     note: str = ''
     needed: bool = True
     imported: bool | None = None
-    requirement: Requirement | None = None
-    blocked_by: str = ''
+    clashing: tuple[str, ...] = ()
     hidden_by: str = ''
 
     @property
@@ -61,169 +86,216 @@ class Finding:
         """Whether something that mmhot needs does not work."""
         return self.needed and self.verdict in ('broken', 'missing')
 
-    @property
-    def is_unproven(self) -> bool:
-        """Whether it was judged by its files, for lack of time to import it."""
-        return (
-            self.needed
-            and self.imported is None
-            and self.requirement is not None
-            and self.verdict in ('ok', 'untested')
-        )
 
-
-def examine(
-    seconds: float = 2.4,
-    probe: Callable[[Sequence[str], int], ImportProbe] = ImportProbe,
-) -> tuple[list[Finding], list[str]]:
-    """Look at all packages and try to import them.
+def examine(seconds: float) -> tuple[list[Finding], list[str]]:
+    """Judge Python, mmhot and every distribution that it uses.
 
     Args:
-        seconds (float): Time for imports. Those of all packages take longer than that
-            on most machines; what is not reached is judged by its files.
-        probe (Callable): Makes what imports modules.
+        seconds (float): Time limit of the imports; packages that are not reached are
+            judged by their versions.
 
     Returns:
-        tuple[list[Finding], list[str]]: What was found, in the order in which it has
-        to be installed, and the devices that models can run on, the best last.
+        tuple[list[Finding], list[str]]: Findings, and devices that models can run on.
     """
-    deadline = time.monotonic() + seconds
-    findings = [_examine_python(), _examine_mmhot()]
-    try:
-        stack = _stack()
-    except OSError:
-        return findings, find_devices()
-    slow = [*_SLOW, *(_SLOWEST if seconds > 10 else ())]
-    needed = [item.module for item in stack if item.file != 'optional']
-    fast = [_COMPILED.get(name, name) for name in needed if name not in slow]
-    # what tells most goes first, if the processor is busy
-    probes = [
-        probe([*(f'start {module}' for module in _FIRST_STEPS), 'link mmcv._ext'], 0),
-        probe([f'import {module}' for module in fast], 5),
-        probe([f'import {module}' for module in slow], 10),
+    stack = _requirements()
+    modules = [_module(item.name) for item, needed in stack if needed]
+    modules = ['xtcocotools', *(x for x in modules if x not in _SLOW), *_SLOW]
+    probes = {module: _PROBES.get(module, module) for module in modules}
+    outcomes, devices = try_imports([*probes.values()], seconds)
+    errors = {k: outcomes[probe] for k, probe in probes.items() if probe in outcomes}
+    tested = _tested_versions()
+    findings = [_judge_python(), _judge_mmhot(errors.get('mmhot'))]
+    findings += [
+        _judge(item, needed, tested.get(item.name, []), errors.get(_module(item.name)))
+        for item, needed in stack
     ]
-    installed = {item.name: find_installed(item.name, item.module) for item in stack}
-    outcomes, devices = {}, []
-    for running in probes:
-        results, seen = running.results(deadline)
-        outcomes.update(results)
-        devices += seen
-    planned = [f'import {module}' for module in (*slow, *fast)]
-    for item in stack:
-        outcome = _outcome(item, planned, outcomes, set(needed))
-        findings.append(_judge(item, installed[item.name], outcome))
-    return findings, devices or find_devices()
+    return findings, devices
 
 
-def _stack() -> list[Requirement]:
-    build = [item for item in read_requirements('build') if item.name == 'setuptools']
-    files = ('run', 'mm', 'optional')
-    return build + [item for file in files for item in read_requirements(file)]
+def fix_commands(findings: Iterable[Finding]) -> list[str]:
+    """Compose the commands that repair an installation.
 
-
-def _examine_python() -> Finding:
-    wanted = '.'.join(map(str, PYTHON))
-    found = platform.python_version()
-    if sys.version_info[:2] == PYTHON:
-        return Finding('python', found, f'{wanted}.x', 'ok', sys.executable)
-    note = f'mmhot needs Python {wanted}: {sys.executable} is another'
-    return Finding('python', found, f'{wanted}.x', 'broken', note)
-
-
-def _examine_mmhot() -> Finding:
-    folder = Path(mmhot.__file__).parent
-    data = ['.mim/configs/_base_', '.mim/requirements', '.mim/model-index.yml']
-    missing = [name for name in data if not (folder / name).exists()]
-    if not list(folder.glob('weights/*.pth')):
-        missing.append('weights')
-    if not missing:
-        return Finding('mmhot', mmhot.__version__, 'any', 'ok', str(folder))
-    note = f'{folder} lacks {", ".join(missing)}: install it again'
-    return Finding('mmhot', mmhot.__version__, 'any', 'broken', note)
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """Of the attempts to import one package.
+    Failed imports are often due to packages that are missing or of a wrong version, so
+    those are repaired first, and of failed imports the first one.
 
     Args:
-        imported (bool, optional): Whether it was imported; None if it was not tried.
-        failure (Failure, optional): The first one.
-        module (str): What failed.
-        blocked_by (str): Other module at fault.
+        findings (Iterable[Finding]): Those to repair.
+
+    Returns:
+        list[str]: Shell commands, in order.
     """
-
-    imported: bool | None = None
-    failure: Failure | None = None
-    module: str = ''
-    blocked_by: str = ''
-
-
-def _outcome(
-    item: Requirement,
-    planned: Sequence[str],
-    outcomes: Mapping[str, Failure | None],
-    known: Collection[str],
-) -> _Outcome:
-    for attempt, failure in outcomes.items():
-        module = attempt.split()[1]
-        if failure is not None and module.partition('.')[0] == item.module:
-            other = failure.culprit if failure.culprit != item.module else ''
-            if other not in known and not failure.reason.startswith('ModuleNotFound'):
-                other = ''
-            return _Outcome(False, failure, module, other)
-    own = [x for x in planned if x.split()[1].partition('.')[0] == item.module]
-    return _Outcome(True if own and all(x in outcomes for x in own) else None)
+    broken = [x for x in findings if x.verdict in ('missing', 'broken', 'optional')]
+    broken = [x for x in broken if x.name not in ('python', 'mmhot')]
+    hidden = [x for x in broken if x.hidden_by]
+    unfit = [x for x in broken if x.imported is not False or x.clashing]
+    failed = [x for x in broken if x not in (*hidden, *unfit)]
+    if unfit or hidden:
+        failed = []
+    lost = [x for x in failed[:1] if 'No module named' in x.note]
+    alone = [x for x in unfit if x.name in _ALONE]
+    return [
+        *(f'# remove {x.hidden_by}, which hides {x.name}' for x in hidden),
+        *_pip('uninstall', [name for x in unfit for name in x.clashing]),
+        *_pip('install', [_pin(x) for x in (*unfit, *lost) if x not in alone]),
+        *_pip('install --no-deps', map(_pin, alone)),
+        *_pip(
+            'install --upgrade --force-reinstall --no-deps',
+            [_pin(x) for x in failed[:1] if x not in lost],
+        ),
+    ]
 
 
-def _judge(item: Requirement, found: Installed | None, outcome: _Outcome) -> Finding:
-    needed = item.file != 'optional'
-    if found is None:
-        verdict = 'missing' if needed else 'optional'
-        note = '' if needed else 'not installed'
-        return Finding(item.name, '', item.tested, verdict, note, needed, None, item)
-    broken = _what_breaks(item, found, outcome)
-    doubtful = _what_is_doubtful(item, found)
-    verdict = 'broken' if broken else 'untested' if doubtful else 'ok'
-    remark = f'it is {found.name}' if found.name != item.name else ''
+def _pin(finding: Finding) -> str:
+    return finding.name + finding.allowed
+
+
+def _pip(action: str, names: Iterable[str]) -> list[str]:
+    program = f'{shlex.quote(sys.executable)} -m pip {action}'
+    if importlib.util.find_spec('pip') is None:  # uv made the environment
+        program = f'uv pip {action} --python {shlex.quote(sys.executable)}'
+    elif action == 'uninstall':
+        program += ' --yes'
+    names = shlex.join(names)
+    return [f'{program} {names}'] if names else []
+
+
+def _requirements() -> list[tuple[Requirement, bool]]:
+    """List requirements, and whether mmhot or its extra ``mmpose`` has them."""
+    wanted = [Requirement(text) for text in metadata.requires('mmhot') or ()]
+    needed = [x for x in wanted if _applies(x, '') or _applies(x, 'mmpose')]
+    optional = [x for x in wanted if 'extra' in str(x.marker) and x not in needed]
+    optional += map(Requirement, _OPTIONAL)
+    # MMPose asks for chumpy and never imports it.
+    found = [(x, True) for x in needed if x.name != 'chumpy']
+    return found + [(x, False) for x in optional]
+
+
+def _applies(item: Requirement, extra: str) -> bool:
+    return item.marker is None or item.marker.evaluate({'extra': extra, **_PYTHON})
+
+
+def _tested_versions() -> dict[str, list[Version]]:
+    """Read the locked versions for this Python and system."""
+    versions = {}
+    folder = Path(mmhot.__file__).parent / '.mim' / 'requirements'
+    for path in filter(Path.exists, (folder / name for name in _LOCKS)):
+        lines = path.read_text(encoding='utf-8').splitlines()
+        for item in (Requirement(x.rstrip(' \\')) for x in lines if x[:1].isalnum()):
+            marker = item.marker
+            if marker is None or 'never' in str(marker) or marker.evaluate():
+                version = Version(str(item.specifier).removeprefix('=='))
+                versions.setdefault(item.name, []).append(version)
+    return versions
+
+
+def _judge_python() -> Finding:
+    tested = sys.version_info[:2] <= (3, 13)
+    found, verdict = platform.python_version(), 'ok' if tested else 'untested'
+    return Finding('python', found, '>=3.11', '3.11 to 3.13', verdict, sys.executable)
+
+
+def _judge_mmhot(error: str | None) -> Finding:
+    folder = Path(mmhot.__file__).parent
+    data = ('.mim/configs/_base_', '.mim/requirements', '.mim/model-index.yml')
+    lost = [name for name in data if not (folder / name).exists()]
+    note = f'lacks {", ".join(lost)}: install it again' if lost else error
+    imported = None if error is None else not error
     return Finding(
-        item.name,
-        found.version or 'unknown',
-        item.tested,
-        verdict,
-        broken or doubtful or remark,
-        needed,
-        outcome.imported,
-        item,
-        '' if found.damage else outcome.blocked_by,
-        found.hidden_by,
+        'mmhot',
+        mmhot.__version__,
+        verdict='broken' if note else 'ok',
+        note=note or str(folder),
+        imported=imported,
     )
 
 
-def _what_breaks(item: Requirement, found: Installed, outcome: _Outcome) -> str:
-    """Say why a package does not work; nothing if nobody knows that it does not."""
-    opencvs = find_opencvs() if item.name in OPENCVS else {}
-    if len(set(opencvs.values())) > 1:
-        return f'{" and ".join(opencvs)} of different versions overwrite each other'
-    known = found.damage or item.objection(found.version)
-    if known or outcome.failure is None:
-        return known
-    what = f'{outcome.module}: ' if '.' in outcome.module else ''
-    cause = f'needs {outcome.blocked_by}: ' if outcome.blocked_by else ''
-    if found.hidden_by:
-        cause = f'Python imports {found.hidden_by} instead: '
-    return f'{cause}{what}{outcome.failure.reason}'
+def _judge(
+    item: Requirement, needed: bool, tested: list[Version], error: str | None
+) -> Finding:
+    names = (item.name, *_SAME.get(item.name, ()))
+    there = {name: version for name in names if (version := _version(name))}
+    series = dict.fromkeys('.'.join(map(str, x.release[:2])) + '.x' for x in tested)
+    finding = Finding(
+        item.name,
+        next(iter(there.values()), ''),
+        str(item.specifier),
+        ' or '.join(series),
+        needed=needed,
+    )
+    if not there:
+        verdict = 'missing' if needed else 'optional'
+        return replace(finding, verdict=verdict, note=_remark(item.name, there))
+    hidden_by = _hiding_file(_module(item.name), next(iter(there)))
+    imported = None if error is None else not error
+    finding = replace(finding, hidden_by=hidden_by, imported=imported)
+    if note := _what_breaks(item, there, hidden_by, error):
+        clashing = tuple(there) if len(there) > 1 else ()
+        return replace(finding, verdict='broken', note=note, clashing=clashing)
+    doubt = f'Python imports {hidden_by} instead' if hidden_by else ''
+    if tested and Version(finding.found).release[:2] not in [
+        x.release[:2] for x in tested
+    ]:
+        doubt = doubt or f'the tests ran with {finding.tested}'
+    verdict = 'untested' if doubt else 'ok'
+    return replace(finding, verdict=verdict, note=doubt or _remark(item.name, there))
 
 
-def _what_is_doubtful(item: Requirement, found: Installed) -> str:
-    """Say why nobody knows whether a package works; nothing if it was tested."""
-    if found.hidden_by:
-        return f'Python imports {found.hidden_by} instead'
-    if not found.version:
-        return 'a module without a version'
-    if not item.is_tested(found.version):
-        return f'the tests ran with {item.tested}'
-    opencvs = find_opencvs() if item.name in OPENCVS else {}
-    if len(opencvs) > 1:
-        return f'{" and ".join(opencvs)} overwrite each other'
+def _what_breaks(
+    item: Requirement, there: dict[str, str], hidden_by: str, error: str | None
+) -> str:
+    """Describe why a distribution does not work; empty if it does."""
+    if len(set(there.values())) > 1:
+        both = ' and '.join(f'{name} {version}' for name, version in there.items())
+        return f'{both} overwrite each other'
+    version = next(iter(there.values()))
+    if not item.specifier.contains(version, prereleases=True):
+        return f'mmhot needs {item.specifier}'
+    if not error:
+        return ''
+    if item.name == 'xtcocotools':
+        return f'does not import: {_remark(item.name, {})}'
+    if hidden_by:
+        return f'Python imports {hidden_by} instead: {error}'
+    if any(sign in error for sign in _ANOTHER_NUMPY):
+        return f'compiled for another NumPy than {_version("numpy")}: {error}'
+    return error
+
+
+def _remark(name: str, there: dict[str, str]) -> str:
+    if name == 'xtcocotools':
+        return f'{name if there else "pycocotools"} evaluates COCO results'
+    if name == 'mmcv-lite' and there:
+        from mmhot.compat.mmcv_operators import mmcv_kind
+
+        return mmcv_kind()
+    if there and name not in there:
+        return f'it is {next(iter(there))}'
     return ''
+
+
+def _module(name: str) -> str:
+    return _MODULES.get(name, name.replace('-', '_'))
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name) or ''
+    except metadata.PackageNotFoundError:
+        return ''
+
+
+def _hiding_file(module: str, name: str) -> str:
+    """Name the file that is imported in place of a distribution; empty if none is."""
+    found = metadata.distribution(name)
+    direct = json.loads(found.read_text('direct_url.json') or '{}')
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or direct.get('dir_info', {}).get('editable'):
+        return ''
+    places = [spec.origin, *(spec.submodule_search_locations or ())]
+    place = Path(next(filter(None, places), found.locate_file('')))
+    folder = Path(found.locate_file(''))
+    is_own = folder in place.parents or folder.resolve() in place.resolve().parents
+    return '' if is_own or place == folder else str(place)

@@ -5,6 +5,9 @@ import os
 from pathlib import Path
 from types import TracebackType
 
+# Windows would write \r\n in place of \n.
+_BINARY = getattr(os, 'O_BINARY', 0)
+
 
 class JsonLines:
     """Appends lines to a file.
@@ -22,9 +25,10 @@ class JsonLines:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY
+            self._file = os.open(path, flags, 0o666)
             self._size = os.fstat(self._file).st_size
-            if self._size and os.pread(self._file, 1, self._size - 1) != b'\n':
+            if self._size and self._last_byte() != b'\n':
                 self._append(b'\n')  # the machine went down within a line
         except OSError as error:
             raise self._explain(error) from error
@@ -60,6 +64,10 @@ class JsonLines:
         except OSError as error:
             raise self._explain(error) from error
         return line
+
+    def _last_byte(self) -> bytes:
+        os.lseek(self._file, -1, os.SEEK_END)  # Windows has no pread
+        return os.read(self._file, 1)
 
     def _append(self, data: bytes) -> None:
         try:

@@ -1,18 +1,16 @@
 """Panoramas, and what a camera in their middle sees."""
 
 import base64
-import os
 import re
 import tarfile
+import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-# OpenCV asks for it before it reads this format
-os.environ.setdefault('OPENCV_IO_ENABLE_OPENEXR', '1')
-
 _PICTURES = ('.exr', '.hdr', '.jpg', '.jpeg', '.png', '.webp')
+_EXR = b'v/1\x01'  # the first bytes
 # npm's @pmndrs/assets keeps each picture as a script with a data URL
 _IN_PACKAGE = re.compile(r'hdri/(\w+)\.exr\.js$')
 _DATA_URL = re.compile(rb'base64,([A-Za-z0-9+/=]+)')
@@ -120,7 +118,10 @@ def _unpack(archive: Path) -> dict[str, bytes]:
 
 def _decode(source: Path, name: str, encoded: bytes) -> np.ndarray:
     """Decode a picture to light."""
-    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    if encoded.startswith(_EXR):
+        picture = _decode_exr(encoded)
+    else:
+        picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
     if picture is None or picture.ndim != 3:
         raise ValueError(f'{source}: {name} is damaged, or no picture in colours')
     if picture.dtype == np.uint8:
@@ -129,6 +130,25 @@ def _decode(source: Path, name: str, encoded: bytes) -> np.ndarray:
         light = np.nan_to_num(picture[..., :3], nan=_LARGEST, posinf=_LARGEST)
     light = light.clip(0, _LARGEST).astype(np.float32)
     return light / max(float(np.median(light.mean(-1))), 1e-6)
+
+
+def _decode_exr(encoded: bytes) -> np.ndarray | None:
+    """Decode OpenEXR, which OpenCV 5 does not, to BGR (H, W, 3); None if damaged."""
+    try:
+        import OpenEXR
+    except ImportError as error:
+        raise ValueError(
+            "EXR panoramas need OpenEXR: pip install 'mmhot[render]'"
+        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, 'panorama.exr')
+        path.write_bytes(encoded)
+        try:
+            channels = OpenEXR.File(str(path)).channels()
+        except Exception:  # its bindings raise bare RuntimeErrors and others
+            return None
+        color = channels.get('RGB') or channels.get('RGBA')
+        return None if color is None else color.pixels[..., 2::-1]
 
 
 def _develop(light: np.ndarray) -> np.ndarray:

@@ -220,7 +220,7 @@ def _make_tracker(fps: float, delay: int, memory: int) -> Any:
         from norfair.filter import FilterFactory, OptimizedKalmanFilter
     except ImportError as error:
         raise ValueError(
-            "tracking needs Norfair: pip install 'norfair==2.3.0'"
+            'tracking needs Norfair: pip install --no-deps norfair==2.3.0 filterpy'
         ) from error
 
     class PersonFilter(OptimizedKalmanFilter):

@@ -7,7 +7,7 @@ from types import ModuleType
 import cv2
 import numpy as np
 
-from mmhot.installation.extras import import_extra
+from mmhot.installation.imports import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.io.keypoints3d import Clip3D
 from mmhot.video.frames import FrameSource
@@ -27,7 +27,7 @@ _JOINT_METRES, _JOINT_PIXELS = 0.02, 3.0
 
 def import_rerun() -> ModuleType:
     """Import rerun-sdk, or say how to install it."""
-    return import_extra('rerun', 'the format rrd', 'rerun-sdk', 'pyarrow')
+    return import_extra('rerun', 'the format rrd', 'rerun')
 
 
 def write_recording(

@@ -6,7 +6,7 @@ was cut off.
 
 Example::
 
-    pip install -r requirements/render.txt
+    pip install 'mmhot[render]'
     npm pack @pmndrs/assets@1.7.0
     python tools/render_people data/people --motions data/cmu_mocap/cmu_h36m17.npz \
         --panoramas pmndrs-assets-1.7.0.tgz --shards 8 --workers 2
@@ -19,11 +19,11 @@ import sys
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, run_safely
-from mmhot.installation.extras import import_extra
+from mmhot.installation.imports import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.io.json_file import load_json
 
-_EXTRA = ('anny', 'moderngl', 'trimesh')
+_PACKAGES = ('anny', 'moderngl', 'trimesh')
 
 
 def parse_args() -> argparse.Namespace:
@@ -98,8 +98,8 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f'--seed must be at least 0, got {args.seed}')
     if not 0 <= args.lying <= 1:
         raise ValueError(f'--lying must be from 0 to 1, got {args.lying}')
-    for name in _EXTRA:
-        import_extra(name, 'rendering people', *_EXTRA)
+    for name in _PACKAGES:
+        import_extra(name, 'rendering people', 'render')
     # not before it is sure that they can be imported
     from renderer import open_gl
     from shards import Recipe, prepare, render_shards, shard_path

@@ -7,7 +7,7 @@ import numpy as np
 from mmpose.datasets.transforms import Albumentation
 from mmpose.registry import TRANSFORMS
 
-from mmhot.installation.extras import import_extra
+from mmhot.installation.imports import import_extra
 
 # albumentations would ask the network for its latest version when imported
 os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
@@ -31,9 +31,7 @@ class SeededAlbumentation(Albumentation):
     """
 
     def __init__(self, transforms: list[dict], keymap: dict | None = None) -> None:
-        self.library = import_extra(
-            'albumentations', 'SeededAlbumentation', 'albumentations'
-        )
+        self.library = import_extra('albumentations', 'SeededAlbumentation', 'augment')
         super().__init__(transforms, keymap)
 
     def albu_builder(self, cfg: dict) -> object:

@@ -1,24 +1,22 @@
 """MediaPipe's pose solution: 33 keypoints of one person, its models in the package.
 
-It asks for more packages than it needs here, and its OpenCV overwrites the one that is
-there: :data:`INSTALL` leaves that out.
+It requires more packages than the pose solution imports, and an OpenCV that would
+overwrite the installed one: :data:`INSTALL` leaves them out.
 """
 
 import importlib.util
-import shlex
 
 import cv2
 import numpy as np
 
-from mmhot.installation.mending import NEEDS
-
 from .identity import identify
 
 VERSION = '0.10.21'
-# Without its dependencies, and then those of them that the pose solution imports.
+# Without its requirements, and then those that the pose solution imports. It has wheels
+# for Python 3.12 and older, and works with NumPy 2.
 INSTALL = (
     f'pip install --no-deps mediapipe=={VERSION} && '
-    f'pip install {shlex.join(NEEDS["mediapipe"])}'
+    "pip install absl-py attrs flatbuffers 'protobuf>=4.25.3,<5'"
 )
 _NUM_KEYPOINTS = 33
 # Of boxes, so that nothing of a person is cut off.

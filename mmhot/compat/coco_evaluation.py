@@ -1,0 +1,206 @@
+# ruff: noqa: N802, N803 - names are those of xtcocotools
+"""COCO keypoint evaluation with the interface of xtcocotools, by pycocotools.
+
+pycocotools matches and counts; the classes here select what it evaluates: parts of the
+whole body, CrowdPose's levels of crowding, other sigmas, areas of bounding boxes. The
+numbers are those of xtcocotools 1.14.3.
+"""
+
+import io
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools import coco, cocoeval
+
+# Fields of an annotation that hold the keypoints of COCO-WholeBody's parts, in order.
+_PARTS = dict(
+    body='keypoints',
+    foot='foot_kpts',
+    face='face_kpts',
+    lefthand='lefthand_kpts',
+    righthand='righthand_kpts',
+)
+_FIELDS = {
+    'keypoints': ('keypoints',),
+    'keypoints_crowd': ('keypoints',),
+    **{f'keypoints_{part}': (field,) for part, field in _PARTS.items()},
+    'keypoints_wholebody': tuple(_PARTS.values()),
+}
+_REGIONS = ('bbox', 'segm')
+_SCORED_BY_PART = ('foot', 'face', 'lefthand', 'righthand', 'wholebody')
+
+_BODY_OF_BOX = 0.53  # mean area of a person as part of the area of its bounding box
+_CROWD_LEVELS = (0.2, 0.8)  # crowd index from which an image is medium, and hard
+
+
+class COCO(coco.COCO):
+    """Hold COCO annotations; ``iscrowd`` is 0 by default, and results may be empty."""
+
+    def createIndex(self) -> None:
+        """Index the annotations by ID, image and category."""
+        for ann in self.dataset.get('annotations', ()):
+            ann.setdefault('iscrowd', 0)
+        super().createIndex()
+
+    def loadRes(self, resFile: str | list[dict] | np.ndarray) -> coco.COCO:
+        """Return results as annotations of the same images.
+
+        Args:
+            resFile (str | list[dict] | np.ndarray): JSON file, its content, or boxes,
+                (N, 7).
+        """
+        content = resFile
+        if isinstance(resFile, str):
+            content = json.loads(Path(resFile).read_text(encoding='utf-8'))
+        if len(content):
+            return super().loadRes(content)
+        results = COCO()
+        results.dataset = dict(self.dataset, annotations=[])
+        results.createIndex()
+        return results
+
+
+class COCOeval(cocoeval.COCOeval):
+    """Evaluate keypoints of people, crowds or body parts; or boxes or masks.
+
+    Args:
+        cocoGt (COCO, optional): Ground truth.
+        cocoDt (COCO, optional): Results, as ``cocoGt.loadRes`` returns them.
+        iouType (str): ``'keypoints'``, ``'keypoints_crowd'`` (CrowdPose),
+            ``'keypoints_body'``, ``'_foot'``, ``'_face'``, ``'_lefthand'``,
+            ``'_righthand'`` or ``'_wholebody'`` (COCO-WholeBody), ``'bbox'`` or
+            ``'segm'``.
+        sigmas (Sequence[float], optional): Sigmas of the evaluated keypoints, (K,);
+            by default those of COCO's 17.
+        use_area (bool): Whether OKS uses the ``area`` of annotations, rather than 0.53
+            of the area of their bounding boxes.
+
+    Raises:
+        ValueError: If ``iouType`` is unknown. Also by ``evaluate``, if annotations lack
+            the area or the number of keypoints differs from that of ``sigmas``.
+    """
+
+    def __init__(
+        self,
+        cocoGt: coco.COCO | None = None,
+        cocoDt: coco.COCO | None = None,
+        iouType: str = 'keypoints',
+        sigmas: Sequence[float] | None = None,
+        use_area: bool = True,
+    ) -> None:
+        if iouType not in (*_FIELDS, *_REGIONS):
+            raise ValueError(
+                f'iouType must be one of {", ".join((*_FIELDS, *_REGIONS))}, '
+                f'got {iouType!r}'
+            )
+        self._fields = _FIELDS.get(iouType, ())
+        super().__init__(cocoGt, cocoDt, 'keypoints' if self._fields else iouType)
+        if self._fields and sigmas is not None:
+            self.params.kpt_oks_sigmas = np.asarray(sigmas)
+        self._is_crowd = iouType == 'keypoints_crowd'
+        part = iouType.removeprefix('keypoints_')
+        self._score = f'{part}_score' if part in _SCORED_BY_PART else 'score'
+        self.use_area = use_area
+
+    def summarize(self) -> None:
+        """Compute ``stats``.
+
+        Of keypoints: AP, AP at 0.5 and 0.75, of medium and of large people, and the
+        same of AR. Of ``'keypoints_crowd'``: AP, AP at 0.5 and 0.75, the same of AR,
+        and AP of easy, medium and hard images, by their ``crowdIndex``.
+        """
+        super().summarize()
+        if self._is_crowd:
+            levels = self._summarize_levels()
+            self.stats = np.concatenate([self.stats[[0, 1, 2, 5, 6, 7]], levels])
+
+    def _prepare(self) -> None:
+        """Collect what is evaluated, by image and category."""
+        if self._fields:
+            self._prepare_keypoints()
+        else:
+            super()._prepare()
+        # The parent reads an ID of 0 as "no match".
+        for groups in (self._gts, self._dts):
+            ids = count(1)
+            for key, group in groups.items():
+                groups[key] = [dict(ann, id=next(ids)) for ann in group]
+
+    def _prepare_keypoints(self) -> None:
+        """Copy annotations so that ``keypoints`` are those that are evaluated."""
+        self._gts, self._dts, self.eval = defaultdict(list), defaultdict(list), {}
+        for ann in self._select(self.cocoGt):
+            person = self._prepare_truth(ann)
+            self._gts[ann['image_id'], ann['category_id']].append(person)
+        for ann in self._select(self.cocoDt):
+            keypoints = self._join(ann)
+            if not _count_labeled(keypoints):
+                continue
+            self._check_number(len(keypoints) // 3)
+            score = ann.get(self._score, ann['score'])
+            person = dict(ann, keypoints=keypoints, score=score)
+            self._dts[ann['image_id'], ann['category_id']].append(person)
+
+    def _select(self, annotations: coco.COCO) -> list[dict]:
+        p = self.params
+        wanted = dict(imgIds=p.imgIds, catIds=p.catIds if p.useCats else [])
+        return annotations.loadAnns(annotations.getAnnIds(**wanted))
+
+    def _prepare_truth(self, ann: Mapping[str, Any]) -> dict[str, Any]:
+        keypoints = self._join(ann)
+        # CrowdPose's number leaves out occluded keypoints, which have labels too.
+        labeled = ann['num_keypoints'] if self._is_crowd else _count_labeled(keypoints)
+        if not self.use_area:
+            area = ann['bbox'][2] * ann['bbox'][3] * _BODY_OF_BOX
+        elif 'area' in ann:
+            area = ann['area']
+        else:
+            raise ValueError(
+                f"annotation {ann['id']} has no 'area', which use_area=True needs: set "
+                'use_area=False to take it from the bounding box'
+            )
+        ignore = bool(ann['iscrowd']) or labeled == 0
+        return dict(ann, keypoints=keypoints, area=area, ignore=ignore)
+
+    def _join(self, ann: Mapping[str, Any]) -> np.ndarray:
+        """Return x, y and visibility of the evaluated keypoints, (K * 3,)."""
+        return np.concatenate([ann[field] for field in self._fields])
+
+    def _check_number(self, found: int) -> None:
+        wanted = len(self.params.kpt_oks_sigmas)
+        if found != wanted:
+            raise ValueError(
+                f'sigmas must have one value per keypoint, got {wanted}; the results '
+                f'have {found} keypoints in {" + ".join(self._fields)}'
+            )
+
+    def _summarize_levels(self) -> list[float]:
+        """Return the AP of images by their crowd index."""
+        levels = [[], [], []]
+        for image in self.cocoGt.dataset['images']:
+            level = np.searchsorted(_CROWD_LEVELS, image['crowdIndex'], side='right')
+            levels[level].append(image['id'])
+        return [self._summarize_images(images) for images in levels]
+
+    def _summarize_images(self, images: list[int]) -> float:
+        sigmas = self.params.kpt_oks_sigmas
+        part = COCOeval(
+            self.cocoGt, self.cocoDt, 'keypoints_crowd', sigmas, self.use_area
+        )
+        part.params.imgIds = images
+        part.params.areaRng = part.params.areaRng[:1]
+        with redirect_stdout(io.StringIO()):
+            part.evaluate()
+            part.accumulate()
+        return round(float(part.eval['precision'].mean()), 4)
+
+
+def _count_labeled(keypoints: np.ndarray) -> int:
+    """Count the keypoints with a visibility or score above 0."""
+    return np.count_nonzero(keypoints[2::3] > 0)

@@ -1,0 +1,57 @@
+"""Shims for MMPose's visualizers on current Matplotlib and NumPy."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def restore_tostring_rgb() -> Callable[[], None] | None:
+    """Give Matplotlib's canvas the method that it had up to 3.9.
+
+    Returns:
+        Callable, optional: Reverts it; None if the method exists.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    if hasattr(FigureCanvasAgg, 'tostring_rgb'):
+        return None
+    FigureCanvasAgg.tostring_rgb = _tostring_rgb
+
+    def undo() -> None:
+        del FigureCanvasAgg.tostring_rgb
+
+    return undo
+
+
+def _tostring_rgb(canvas: Any) -> bytes:
+    return np.asarray(canvas.buffer_rgba())[..., :3].tobytes()
+
+
+def pass_scalar_radius() -> Callable[[], None] | None:
+    """Have MMPose's visualizer draw circles with a radius that is a number.
+
+    It passes an array of one element and converts it by ``int``, which NumPy refuses
+    from 2.4 on.
+
+    Returns:
+        Callable, optional: Reverts it; None if NumPy still converts.
+    """
+    if tuple(map(int, np.__version__.split('.')[:2])) < (2, 4):
+        return None
+    from mmpose.visualization import PoseLocalVisualizer
+
+    original = PoseLocalVisualizer.draw_circles
+
+    def draw_circles(self: Any, center: Any, radius: Any, *args: Any, **kwargs: Any):
+        if self.backend == 'opencv':
+            radius = np.asarray(radius).item()
+        return original(self, center, radius, *args, **kwargs)
+
+    # inherited from OpencvBackendVisualizer
+    PoseLocalVisualizer.draw_circles = draw_circles
+
+    def undo() -> None:
+        del PoseLocalVisualizer.draw_circles
+
+    return undo

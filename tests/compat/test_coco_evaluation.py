@@ -1,0 +1,431 @@
+"""The stand-in for xtcocotools gives its numbers and is used where it must be."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmhot.compat import coco_evaluation
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / 'tests' / 'data' / 'coco_evaluation'
+FIELDS = dict(
+    body='keypoints',
+    foot='foot_kpts',
+    face='face_kpts',
+    lefthand='lefthand_kpts',
+    righthand='righthand_kpts',
+)
+SIZES = dict(body=17, foot=6, face=68, lefthand=21, righthand=21)
+SCORES = ('score', 'wholebody_score', *(f'{part}_score' for part in list(SIZES)[1:]))
+# Differ from COCO's, so that the default cannot pass for them.
+SIGMAS = np.linspace(0.06, 0.12, 133)
+OF_PART = dict(
+    zip(SIZES, np.split(SIGMAS, np.cumsum(list(SIZES.values()))[:-1]), strict=True)
+)
+CROWD_INDICES = (0.1, 0.5, 0.9, 0.2, 0.8, 0.15, 0.3, 0.95)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Evaluated annotations and arguments of the evaluation."""
+
+    iou_type: str
+    use_area: bool = True
+    joints: int = 17
+    boxes: bool = False
+    part_scores: bool = False
+    empty: bool = False
+    levels: tuple = CROWD_INDICES
+    default_sigmas: bool = False
+
+    @property
+    def sigmas(self):
+        if self.default_sigmas or self.iou_type == 'bbox':
+            return None
+        part = self.iou_type.removeprefix('keypoints_')
+        whole = SIGMAS if part == 'wholebody' else SIGMAS[: self.joints]
+        return OF_PART.get(part, whole)
+
+
+PART_TYPES = [f'keypoints_{part}' for part in (*SIZES, 'wholebody')]
+CASES = {
+    'bbox': Case('bbox', boxes=True),
+    'keypoints': Case('keypoints'),
+    'keypoints, no area': Case('keypoints', use_area=False),
+    'keypoints, boxes': Case('keypoints', boxes=True),
+    'keypoints, no results': Case('keypoints', empty=True),
+    'keypoints, default sigmas': Case('keypoints', default_sigmas=True),
+    'keypoints_crowd': Case('keypoints_crowd', use_area=False, joints=14),
+    'keypoints_crowd, area': Case('keypoints_crowd', joints=14),
+    'keypoints_crowd, all easy': Case('keypoints_crowd', joints=14, levels=(0.0,) * 8),
+    **{kind: Case(kind) for kind in PART_TYPES},
+    **{f'{kind}, no area': Case(kind, use_area=False) for kind in PART_TYPES},
+    **{f'{kind}, own scores': Case(kind, part_scores=True) for kind in PART_TYPES},
+}
+
+
+@cache
+def arrays():
+    return dict(np.load(DATA / 'people.npz'))
+
+
+def as_fields(keypoints, joints):
+    """Return keypoints (133, 3) as an annotation has them."""
+    parts = np.split(keypoints, np.cumsum(list(SIZES.values()))[:-1])
+    parts[0] = parts[0][:joints]
+    return {
+        field: part.ravel().tolist()
+        for field, part in zip(FIELDS.values(), parts, strict=True)
+    }
+
+
+def truth(case):
+    """Return a COCO file; IDs start at 0, and few annotations have ``iscrowd``."""
+    people = arrays()
+    images = [
+        dict(id=image * 10, width=900, height=900, crowdIndex=level)
+        for image, level in enumerate(case.levels)
+    ]
+    annotations = []
+    for number, keypoints in enumerate(people['truth_keypoints']):
+        visible = int((keypoints[: case.joints, 2] == 2).sum())
+        ann = dict(
+            id=number,
+            image_id=int(people['truth_image'][number]) * 10,
+            category_id=1,
+            bbox=people['truth_box'][number].tolist(),
+            num_keypoints=visible,
+            **as_fields(keypoints, case.joints),
+        )
+        if case.use_area:
+            ann['area'] = int(people['truth_area'][number])
+        if people['truth_crowd'][number] or number % 2:
+            ann['iscrowd'] = int(people['truth_crowd'][number])
+        annotations.append(ann)
+    categories = [dict(id=1, name='person')]
+    return dict(images=images, annotations=annotations, categories=categories)
+
+
+def results(case):
+    """Return detections, the content of a COCO results file."""
+    found = arrays()
+    detections = []
+    for number, keypoints in enumerate(found['result_keypoints']):
+        scores = dict(zip(SCORES, found['result_score'][number] / 100, strict=True))
+        own = scores if case.part_scores else dict(score=scores['score'])
+        fields = as_fields(keypoints / [1, 1, 100], case.joints)
+        image = int(found['result_image'][number]) * 10
+        detections.append(dict(image_id=image, category_id=1, **own, **fields))
+        if case.boxes:
+            detections[-1]['bbox'] = found['result_box'][number].tolist()
+    return [] if case.empty else detections
+
+
+def write_truth(case, folder):
+    path = folder / 'truth.json'
+    path.write_text(json.dumps(truth(case)))
+    return str(path)
+
+
+def evaluate(case, coco_class, eval_class, folder):
+    """Return ``stats`` by one implementation."""
+    labeled = coco_class(write_truth(case, folder))
+    detected = labeled.loadRes(results(case))
+    evaluation = eval_class(
+        labeled, detected, case.iou_type, case.sigmas, use_area=case.use_area
+    )
+    evaluation.params.useSegm = None  # as MMPose does
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return evaluation.stats
+
+
+def evaluate_here(case, folder):
+    return evaluate(case, coco_evaluation.COCO, coco_evaluation.COCOeval, folder)
+
+
+@cache
+def reference():
+    return json.loads((DATA / 'reference.json').read_text())
+
+
+def test_reference_covers_the_cases_and_tells_them_apart():
+    values = reference()
+    assert values.keys() == CASES.keys()
+    # The body's part of COCO-WholeBody is COCO, and has no score of its own.
+    same = [values[name] for name in CASES if name.startswith('keypoints_body')]
+    assert same == [values['keypoints'], values['keypoints, no area'], same[0]]
+    assert len(set(map(tuple, values.values()))) == len(CASES) - 3
+    assert all(0.2 < values[kind][0] < 0.7 for kind in PART_TYPES)
+
+
+@pytest.mark.parametrize('name', CASES)
+def test_numbers_are_those_of_xtcocotools(name, tmp_path):
+    found = evaluate_here(CASES[name], tmp_path)
+    np.testing.assert_allclose(found, reference()[name], rtol=0, atol=1e-9)
+
+
+def test_numbers_are_those_of_the_installed_xtcocotools(tmp_path):
+    real = pytest.importorskip('xtcocotools.cocoeval')
+    if real.COCOeval is coco_evaluation.COCOeval:
+        pytest.skip('the stand-in is in place of xtcocotools')
+    from xtcocotools.coco import COCO
+
+    for name, case in CASES.items():
+        expected = evaluate(case, COCO, real.COCOeval, tmp_path)
+        found = evaluate_here(case, tmp_path)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9, err_msg=name)
+
+
+def test_image_ids_may_be_names(tmp_path):
+    case = CASES['keypoints']
+    content, detections = truth(case), results(case)
+    for item in content['images']:
+        item['id'] = f'{item["id"]:03d}'
+    for item in (*content['annotations'], *detections):
+        item['image_id'] = f'{item["image_id"]:03d}'
+    path = tmp_path / 'truth.json'
+    path.write_text(json.dumps(content))
+    labeled = coco_evaluation.COCO(str(path))
+    detected = labeled.loadRes(detections)
+    evaluation = coco_evaluation.COCOeval(labeled, detected, sigmas=case.sigmas)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    np.testing.assert_allclose(evaluation.stats, reference()['keypoints'], atol=1e-9)
+
+
+def test_annotations_stay_as_they_are(tmp_path):
+    labeled = coco_evaluation.COCO(write_truth(CASES['keypoints_foot'], tmp_path))
+    before = json.dumps(labeled.dataset)
+    detected = labeled.loadRes(results(CASES['keypoints_foot']))
+    coco_evaluation.COCOeval(
+        labeled, detected, 'keypoints_foot', OF_PART['foot']
+    ).evaluate()
+    assert json.dumps(labeled.dataset) == before
+
+
+def test_unknown_kinds_are_refused():
+    message = r"one of keypoints, .*wholebody, bbox, segm, got 'keypoints_knee'"
+    with pytest.raises(ValueError, match=message):
+        coco_evaluation.COCOeval(iouType='keypoints_knee')
+
+
+@pytest.mark.parametrize(
+    ('case', 'options', 'message'),
+    [
+        (Case('keypoints'), dict(sigmas=SIGMAS), r'got 133; .* 17 keypoints in keypoi'),
+        (Case('keypoints', use_area=False), dict(), r"0 has no 'area'.*use_area=False"),
+    ],
+)
+def test_unsuitable_annotations_are_refused(case, options, message, tmp_path):
+    labeled = coco_evaluation.COCO(write_truth(case, tmp_path))
+    detected = labeled.loadRes(results(case))
+    evaluation = coco_evaluation.COCOeval(labeled, detected, **options)
+    with pytest.raises(ValueError, match=message):
+        evaluation.evaluate()
+
+
+def detections_for_mmpose(case):
+    """Yield results one at a time, as a model hands them to a metric."""
+    for number, found in enumerate(results(case)):
+        joined = [found[field] for field in FIELDS.values()]
+        if not case.iou_type.endswith('wholebody'):
+            joined = joined[:1]
+        keypoints = np.concatenate(joined).reshape(1, -1, 3)
+        yield dict(
+            id=number,
+            img_id=found['image_id'],
+            gt_instances=dict(bbox_scores=np.array([found['score']])),
+            pred_instances=dict(
+                keypoints=keypoints[..., :2], keypoint_scores=keypoints[..., 2]
+            ),
+        )
+
+
+def evaluate_in_mmpose(metric_class, case, folder, **options):
+    metric = metric_class(
+        ann_file=write_truth(case, folder),
+        score_mode='bbox',
+        nms_mode='none',
+        use_area=case.use_area,
+        **options,
+    )
+    metric.dataset_meta = dict(
+        num_keypoints=len(case.sigmas), sigmas=case.sigmas, dataset_name='drawn'
+    )
+    samples = list(detections_for_mmpose(case))
+    metric.process({}, samples)
+    values = metric.evaluate(len(samples))
+    return {name.partition('/')[2]: value for name, value in values.items()}
+
+
+@pytest.mark.parametrize(
+    ('name', 'iou_type'),
+    [
+        ('keypoints', 'keypoints'),
+        ('keypoints, no area', 'keypoints'),
+        ('keypoints_crowd', 'keypoints_crowd'),
+    ],
+)
+def test_coco_metric_of_mmpose(name, iou_type, tmp_path):
+    from mmpose.evaluation import CocoMetric
+
+    case = CASES[name]
+    values = evaluate_in_mmpose(CocoMetric, case, tmp_path, iou_type=iou_type)
+    np.testing.assert_allclose(list(values.values()), reference()[name], atol=1e-9)
+    if iou_type == 'keypoints_crowd':
+        assert list(values)[-3:] == ['AP(E)', 'AP(M)', 'AP(H)']
+
+
+def test_wholebody_metrics_of_mmpose_and_mmhot(tmp_path):
+    from mmpose.evaluation import CocoWholeBodyMetric
+
+    from mmhot.evaluation.wholebody_parts import CocoWholeBodyPartsMetric
+
+    case = CASES['keypoints_wholebody']
+    values = evaluate_in_mmpose(CocoWholeBodyMetric, case, tmp_path)
+    expected = reference()
+    np.testing.assert_allclose(
+        list(values.values()), expected['keypoints_wholebody'], atol=1e-9
+    )
+    parts = evaluate_in_mmpose(CocoWholeBodyPartsMetric, case, tmp_path)
+    assert parts.items() >= values.items()
+    for part in SIZES:
+        wanted = [expected[f'keypoints_{part}'][index] for index in (0, 5)]
+        found = [parts[f'{part}/{name}'] for name in ('AP', 'AR')]
+        np.testing.assert_allclose(found, wanted, atol=1e-9)
+
+
+IMPORTS = """
+import sys
+from importlib.machinery import PathFinder
+{before}
+import mmhot
+from mmhot import compat
+assert not {{'numpy', 'pycocotools', 'xtcocotools', 'torch'}} & set(sys.modules)
+import xtcocotools.mask
+import xtcocotools
+from xtcocotools.coco import COCO
+from xtcocotools.cocoeval import COCOeval
+print(COCO.__module__, COCOeval.__module__, xtcocotools.mask.__name__)
+{after}
+"""
+HIDE = """
+class Without(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name == 'xtcocotools' else super().find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Without
+"""
+STAND_IN = ' '.join(['mmhot.compat.coco_evaluation'] * 2 + ['xtcocotools.mask'])
+REAL = 'xtcocotools.coco xtcocotools.cocoeval xtcocotools.mask'
+
+
+def write_package(folder, **modules):
+    """Write an ``xtcocotools`` that works but for the given contents of modules."""
+    package = folder / 'xtcocotools'
+    package.mkdir()
+    contents = dict(
+        __init__='',
+        coco='class COCO: pass',
+        cocoeval='class COCOeval: pass',
+        mask='from . import _mask',
+        _mask='',
+    )
+    for name, content in (contents | modules).items():
+        (package / f'{name}.py').write_text(content)
+
+
+def run_imports(folder, before='', after=''):
+    """Import everything in a fresh interpreter; return the lines it printed."""
+    done = subprocess.run(
+        [sys.executable, '-c', IMPORTS.format(before=before, after=after)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(folder), str(ROOT)])},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_absent_package_is_replaced_and_taken_back(tmp_path):
+    after = """
+from pycocotools import mask
+print(xtcocotools.mask.iou is mask.iou, mask.__name__)
+print('xtcocotools' in compat.applied())
+try:
+    import xtcocotools.version
+except ModuleNotFoundError as error:
+    print(error)
+compat.revert()
+try:
+    import xtcocotools
+except ModuleNotFoundError as error:
+    print(error)
+compat.apply_light()
+import xtcocotools.coco
+print(xtcocotools.coco.COCO is COCO)
+"""
+    assert run_imports(tmp_path, HIDE, after) == [
+        STAND_IN,
+        'True pycocotools.mask',
+        'True',
+        "No module named 'xtcocotools.version'",
+        "No module named 'xtcocotools'",
+        'True',
+    ]
+
+
+def test_working_package_is_preferred_and_stays(tmp_path):
+    write_package(tmp_path)
+    after = """
+print(xtcocotools.__file__ == sys.path[1] + '/xtcocotools/__init__.py')
+print('mmhot.compat.coco_evaluation' in sys.modules, 'xtcocotools._mask' in sys.modules)
+compat.revert()
+import xtcocotools as again
+print(again is xtcocotools)
+"""
+    assert run_imports(tmp_path, after=after) == [REAL, 'True', 'False True', 'True']
+
+
+@pytest.mark.parametrize(
+    'broken',
+    [
+        dict(_mask="raise ValueError('numpy.dtype size changed')"),
+        dict(_mask="raise ImportError('numpy.core.multiarray failed to import')"),
+        dict(cocoeval='import numpy\nnumpy.no_such_alias'),
+        dict(__init__='import xtcocotools.mask\nraise RuntimeError'),
+    ],
+    ids=['ValueError', 'ImportError', 'AttributeError', 'RuntimeError'],
+)
+def test_broken_package_is_replaced(broken, tmp_path):
+    write_package(tmp_path, **broken)
+    after = """
+print(xtcocotools.__path__, 'xtcocotools._mask' in sys.modules)
+compat.revert()
+print('xtcocotools' in sys.modules)
+"""
+    assert run_imports(tmp_path, after=after) == [STAND_IN, '[] False', 'False']
+
+
+def test_package_that_is_loaded_already_is_left_alone(tmp_path):
+    write_package(tmp_path)
+    before = 'import xtcocotools as first; del sys.modules["xtcocotools"]'
+    after = "print('xtcocotools' in compat.applied())"
+    assert run_imports(tmp_path, before, after) == [REAL, 'True']
+    code = "import xtcocotools, mmhot; print('xtcocotools' in mmhot.compat.applied())"
+    done = subprocess.check_output(
+        [sys.executable, '-c', code],
+        text=True,
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(tmp_path), str(ROOT)])},
+    )
+    assert done.strip() == 'False'

@@ -1,0 +1,146 @@
+"""What differs on Windows and macOS, with the system's own functions replaced."""
+
+import io
+import json
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+from torch import nn
+
+import mmhot.compat
+from mmhot.benchmark import comparison, memory, rows
+from mmhot.cli import allocator, errors
+from mmhot.cli.results import check_names
+from mmhot.installation.imports import try_imports
+from mmhot.io import json_lines
+from mmhot.io.json_lines import JsonLines
+from mmhot.model_index import read_index
+from mmhot.models.layers import fused_linear
+from mmhot.video.streams import open_stream
+
+
+def test_json_lines_need_no_pread_and_are_binary(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, 'pread')
+    opened = []
+    monkeypatch.setattr(json_lines, '_BINARY', os.O_SYNC)
+    monkeypatch.setattr(
+        json_lines.os, 'open', lambda *a, open=os.open: opened.append(a) or open(*a)
+    )
+    path = tmp_path / 'lines.jsonl'
+    path.write_bytes(b'{"cut": ')
+    with JsonLines(path) as lines:
+        lines.write({'x': 1})
+    assert path.read_bytes() == b'{"cut": \n{"x": 1}\n'
+    assert opened[0][1] & os.O_SYNC == os.O_SYNC
+
+
+def test_machine_without_load_average_is_described(monkeypatch):
+    monkeypatch.delattr(os, 'getloadavg')
+    monkeypatch.setattr(comparison, 'Path', lambda name: SimpleNamespace(is_file=bool))
+    settings = SimpleNamespace(device='cpu', threads=1)
+    machine = comparison.describe_machine(settings)
+    assert machine['load'] is None
+    assert machine['processor']
+
+
+def test_memory_is_measured_in_spawned_processes_without_forkserver(monkeypatch):
+    monkeypatch.setattr(comparison, 'get_all_start_methods', lambda: ['spawn'])
+    methods = []
+
+    class Pool:
+        def __init__(self, workers, context, max_tasks_per_child):
+            methods.append(context.get_start_method())
+
+        __enter__, __exit__ = lambda self: self, lambda self, *error: None
+
+        def map(self, function, sizes):
+            return [0 for _ in sizes]
+
+    monkeypatch.setattr(comparison, 'ProcessPoolExecutor', Pool)
+    settings = SimpleNamespace(memory=True, batch_sizes=(1, 2))
+    assert comparison._memory(None, settings) == [0, 0]
+    assert methods == ['spawn']
+
+
+def test_peak_memory_is_unknown_without_proc(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, '_PROCESS', tmp_path / 'none')
+    assert memory.peak_memory(lambda: None, 'cpu') is None
+
+
+@pytest.mark.parametrize('error', [OSError('no libc.so.6'), AttributeError('mallopt')])
+def test_other_c_libraries_keep_their_allocator(error, monkeypatch):
+    def load(name):
+        raise error
+
+    monkeypatch.setattr(allocator.ctypes, 'CDLL', load)
+    assert not allocator.keep_freed_memory()
+
+
+def test_linear_layers_are_plain_without_onednn(monkeypatch):
+    monkeypatch.setattr(fused_linear, '_OPERATOR', None)
+    layer = nn.Linear(64, 64)
+    assert not fused_linear.can_fuse(layer)
+
+
+def test_options_of_a_row_are_not_taken_from_a_drive():
+    split = rows._SEPARATOR.split
+    assert split(r'C:\configs\mine.py:keep=3') == [r'C:\configs\mine.py', 'keep=3']
+    assert split('mmhot::a/b.py:centre') == ['mmhot::a/b.py', 'centre']
+
+
+def test_name_that_the_terminal_cannot_show_is_printed():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding='cp1252', newline='')
+    errors.print_line('C:/Видео.mp4: naïve', stream)
+    assert stream.buffer.getvalue().decode('cp1252') == 'C:/?????.mp4: naïve\n'
+
+
+@pytest.mark.parametrize(
+    ('system', 'clash'), [('linux', False), ('win32', True), ('darwin', True)]
+)
+def test_results_differ_by_more_than_case(system, clash, monkeypatch):
+    monkeypatch.setattr(sys, 'platform', system)
+    paths, names = ['a/Clip.mp4', 'b/clip.mp4'], ['Clip', 'clip']
+    if clash:
+        with pytest.raises(ValueError, match=r'a/Clip.mp4 and b/clip.mp4 would both'):
+            check_names(paths, names)
+    else:
+        check_names(paths, names)
+
+
+def test_checkout_without_symbolic_links_is_explained(tmp_path):
+    (tmp_path / 'model-index.yml').write_text('../../model-index.yml')
+    with pytest.raises(ValueError, match=r'git clone -c core.symlinks=true'):
+        list(read_index(tmp_path))
+
+
+def test_editable_install_is_found_on_a_drive(monkeypatch):
+    url = {'url': 'file:///C:/my%20code/mmhot', 'dir_info': {'editable': True}}
+    found = SimpleNamespace(
+        metadata={'Name': 'mmhot'}, version='1', read_text=lambda name: json.dumps(url)
+    )
+    import nturl2path
+    import urllib.request
+
+    monkeypatch.setattr(urllib.request, 'url2pathname', nturl2path.url2pathname)
+    assert mmhot.compat._Distribution(found).location == r'C:\my code\mmhot'
+
+
+@pytest.mark.parametrize('system', ['win32', 'darwin'])
+def test_webcams_are_refused_elsewhere_than_on_linux(system, monkeypatch):
+    monkeypatch.setattr(sys, 'platform', system)
+    with pytest.raises(ValueError, match='webcams are read on Linux only'):
+        open_stream('0')
+
+
+def test_devices_are_known_without_nvidias_driver(monkeypatch):
+    import ctypes
+
+    def load(name):
+        assert name == 'nvcuda.dll'
+        raise FileNotFoundError(name)
+
+    monkeypatch.setattr(ctypes, 'CDLL', load)
+    monkeypatch.setattr(sys, 'platform', 'win32')
+    assert try_imports(['json'], 20.0) == ({'json': ''}, ['cpu'])
