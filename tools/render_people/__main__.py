@@ -106,19 +106,7 @@ def parse_args() -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Render the shards that are missing."""
-    for name in ('shards', 'people', 'bodies', 'workers'):
-        if getattr(args, name) < 1:
-            raise ValueError(f'--{name} must be at least 1, got {getattr(args, name)}')
-    if args.seed < 0:
-        raise ValueError(f'--seed must be at least 0, got {args.seed}')
-    for name in ('lying', *_SHARES):
-        if not 0 <= getattr(args, name) <= 1:
-            raise ValueError(f'--{name} must be from 0 to 1, got {getattr(args, name)}')
-    if args.tables + args.close + args.steep > 1:
-        raise ValueError(
-            '--tables, --close and --steep must not be more than 1 together, got '
-            f'{args.tables + args.close + args.steep:g}'
-        )
+    _check(args)
     for name in _PACKAGES:
         import_extra(name, 'rendering people', 'render')
     # not before it is sure that they can be imported
@@ -161,6 +149,23 @@ def run(args: argparse.Namespace) -> None:
     for path in render_shards(recipe, args.target, numbers, args.workers):
         what = 'photographs' if args.photographs else 'people'
         print(f'{path}: {args.people} {what}', flush=True)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what cannot be."""
+    for name in ('shards', 'people', 'bodies', 'workers'):
+        if getattr(args, name) < 1:
+            raise ValueError(f'--{name} must be at least 1, got {getattr(args, name)}')
+    if args.seed < 0:
+        raise ValueError(f'--seed must be at least 0, got {args.seed}')
+    for name in ('lying', *_SHARES):
+        if not 0 <= getattr(args, name) <= 1:
+            raise ValueError(f'--{name} must be from 0 to 1, got {getattr(args, name)}')
+    if args.tables + args.close + args.steep > 1:
+        raise ValueError(
+            '--tables, --close and --steep must not be more than 1 together, got '
+            f'{args.tables + args.close + args.steep:g}'
+        )
 
 
 def _check_recipe(recipe: dict, path: Path) -> None:

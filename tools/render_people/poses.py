@@ -121,13 +121,7 @@ class PoseSampler:
         if self.acrobatic and rng.random() < self.acrobatic:
             pose = _exercise(pose, rng)
             return _mirrored(pose) if rng.random() < _MIRRORED else pose
-        # without a draw where nobody lies, so that a seed's people stay the same
-        if self.lying and rng.random() < self.lying:
-            pose = _lie(pose, rng)
-        elif rng.random() < _SEATED:
-            pose = _seat(pose, rng)
-        elif rng.random() < _SQUATTING:
-            pose = _squat(pose, rng)
+        pose = self._resting(pose, rng)
         for side in ('left', 'right'):
             if rng.random() < _FREE_ARM:
                 pose = _free_arm(pose, side, rng)
@@ -143,6 +137,17 @@ class PoseSampler:
             pose = _turned(pose, Rotation.random(random_state=rng), False)
             pose = replace(pose, seated=False)
         return _mirrored(pose) if rng.random() < _MIRRORED else pose
+
+    def _resting(self, pose: Pose, rng: np.random.Generator) -> Pose:
+        """Lie, sit or squat, or not."""
+        # without a draw where nobody lies, so that a seed's people stay the same
+        if self.lying and rng.random() < self.lying:
+            return _lie(pose, rng)
+        if rng.random() < _SEATED:
+            return _seat(pose, rng)
+        if rng.random() < _SQUATTING:
+            return _squat(pose, rng)
+        return pose
 
     def _frame(self, rng: np.random.Generator) -> Pose:
         clip, constants = self.clips[rng.choice(len(self.clips), p=self.weights)]

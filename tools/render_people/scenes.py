@@ -51,8 +51,8 @@ _CROWD = ((0, 0.25), (1, 0.2), (2, 0.2), (4, 0.2), (7, 0.15))
 _GROUPED, _NOBODY = 0.4, 0.07
 _NEAREST = 1.2  # metres
 # Of other framings: metres from the camera, how often and by how many degrees it looks
-# down, fewest vertices of each five to be seen, how often close-ups are cut above and at
-# each side, how often there is a wheel.
+# down, fewest vertices to be seen of each fifth, how often close-ups are cut above and
+# at each side, how often there is a wheel.
 _NEAR_AND_FAR = {'table': (1.0, 5), 'close': (1.0, 5), 'steep': (0.9, 3)}
 _STEEP, _FEWEST = (0.6, 30, 85), 200
 _CUT_ABOVE, _CUT_ASIDE, _WHEEL = 0.25, 0.3, 0.15
@@ -145,7 +145,7 @@ class SceneSampler:
         panoramas: list[np.ndarray],
         num_fabrics: int,
         size: tuple[int, int],
-        framings: Framings = Framings(),  # noqa: B008 (frozen)
+        framings: Framings = Framings(),
     ) -> None:
         self.framings = framings
         self.model, self.bodies, self.poses = model, bodies, poses
@@ -355,7 +355,10 @@ class SceneSampler:
         for _ in range(rng.integers(0, 8)):
             size = np.exp(rng.normal(np.log((0.05, 0.05, 0.07)), 0.5))
             place = (place_box, place_ball, place_post)[rng.integers(3)]
-            spot = at + turn @ (*(rng.uniform(-0.8, 0.8, 2) * (min(wide, 0.6), deep)), 0)
+            spot = at + turn @ (
+                *(rng.uniform(-0.8, 0.8, 2) * (min(wide, 0.6), deep)),
+                0,
+            )
             spot = np.append(spot[:2], top + size[2])
             look = draw_look(self.num_fabrics, rng, 0.2)
             things.append(place(spot, turn @ _yaw(rng.uniform(0, 3)), size, **look))
@@ -367,7 +370,9 @@ class SceneSampler:
             spot = spot + (0, 0, top + radius * rng.uniform(0.3, 1))
             half = np.array((radius, radius, radius))
             colour = np.full(3, rng.uniform(0.01, 0.2))
-            things.append(place_ring(spot, turn @ tilt.as_matrix(), half, colour=colour))
+            things.append(
+                place_ring(spot, turn @ tilt.as_matrix(), half, colour=colour)
+            )
         edge = camera.project(at + (0, 0, top) - towards * deep)
         return things, float(edge[1])
 

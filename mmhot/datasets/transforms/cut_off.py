@@ -109,7 +109,7 @@ class RandomCutOff(BaseTransform):
         top = y1 + left + slope * (ends - (x1 + x2) / 2)
         # a front may end below somebody's feet, seldom before
         bottom = top + min(depth, y2 - y1 - left + np.random.uniform(0, 0.5) * height)
-        corners = np.array([*zip(ends, top), *zip(ends[::-1], bottom[::-1])])
+        corners = np.stack([[*ends, *ends[::-1]], [*top, *bottom[::-1]]], 1)
         mask = np.zeros((height, width), np.float32)
         cv2.fillPoly(mask, [np.rint(corners).astype(np.int32)], 1.0, cv2.LINE_AA)
         cover = self._cover(results, (width, height))

@@ -50,7 +50,9 @@ class QuarterTurns:
         Returns:
             list[tuple[np.ndarray, np.ndarray]]: As ``estimate`` does.
         """
-        poses = [(points.copy(), scores.copy()) for points, scores in estimate(images, boxes)]
+        poses = [
+            (points.copy(), scores.copy()) for points, scores in estimate(images, boxes)
+        ]
         unsure = [
             (image, person)
             for image, (_, scores) in enumerate(poses)
@@ -103,9 +105,7 @@ def _turn(
     return np.ascontiguousarray(patch), turned[None].astype(np.float32), first
 
 
-def _turn_back(
-    points: np.ndarray, shape: tuple[int, ...], turn: int
-) -> np.ndarray:
+def _turn_back(points: np.ndarray, shape: tuple[int, ...], turn: int) -> np.ndarray:
     """Points (K, 2) of a turned patch of a shape, in the patch before it was turned."""
     height, width = shape[:2]
     for _ in range(turn):
