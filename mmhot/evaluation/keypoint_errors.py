@@ -26,7 +26,7 @@ class LabelledPeople:
             and right hip, and of a right shoulder and left hip.
         sigmas (np.ndarray): COCO's tolerances, (K,).
         areas (np.ndarray, optional): As annotated, square pixels, (N,); estimated from
-            the boxes if None, which is kinder to people who are partly hidden.
+            the boxes if None.
     """
 
     predicted: np.ndarray
