@@ -473,3 +473,31 @@ def test_outlines_are_soft_and_the_rest_is_not(parts):
     np.testing.assert_array_equal(soft[:, 24:], picture[:, 24:])
     assert soft[:, 18:22].std() < 0.7 * picture[:, 18:22].std()
     assert abs(soft[:, 18:22].mean() - picture[:, 18:22].mean()) < 10
+
+
+@slow
+def test_other_framings_have_labels_where_people_are(tmp_path):
+    pytest.importorskip('anny')
+    shares = ('--acrobatic', 0.5, '--tables', 0.4, '--close', 0.3, '--steep', 0.3)
+    done = render(tmp_path, '--people', 16, '--bodies', 4, '--seed', 5, *shares)
+    assert done.returncode == 0, done.stderr
+    people = read_packed_people(tmp_path / 'people_seed5_00.npz')
+    body = people.extras['cam3d'].astype(float)[:, :17]
+    intrinsics = people.extras['K'].astype(float)[:, None]
+    pixels = body[..., :2] / body[..., 2:] * intrinsics[..., :2] + intrinsics[..., 2:]
+    visibility = people.visibility[:, :17]
+    off = np.linalg.norm(pixels - people.keypoints[:, :17], axis=-1)
+    assert np.percentile(off[visibility > 0], 95) < 0.2
+    low, high = people.bboxes[:, None, :2], people.bboxes[:, None, 2:]
+    inside = (people.keypoints > low - 4) & (people.keypoints < high + 4)
+    seen = visibility == 2
+    assert inside.all(-1)[:, :17][seen].mean() > 0.97
+    # somebody's photograph ends early, somebody is upside down
+    assert (visibility == 0).any(1).sum() >= 3
+    assert (body[:, 0, 1] > body[:, 11, 1]).any()
+
+
+def test_shares_beyond_one_are_one_line(tmp_path):
+    args = ('--tables', '0.6', '--close', '0.5')
+    message = '--tables, --close and --steep must not be more than 1 together, got 1.1'
+    assert_refused(tmp_path / 'out', args, message)

@@ -5,7 +5,7 @@ from .collate import stack_people
 from .human36m_clips import Human36mClips
 from .mocap_dataset import MocapDataset
 from .rendered_people import RenderedPeople
-from .samplers import SubjectBalancedSampler
+from .samplers import PartSampler, SubjectBalancedSampler
 from .transforms import *  # noqa: F403 registers; its __all__ names them
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     'ClipDataset',
     'Human36mClips',
     'MocapDataset',
+    'PartSampler',
     'RenderedPeople',
     'SubjectBalancedSampler',
     'stack_people',

@@ -80,3 +80,53 @@ def _draw(rng: np.random.Generator, items: np.ndarray, count: int) -> np.ndarray
     rounds = -(-count // len(items))
     drawn = [rng.permutation(items) for _ in range(rounds)]
     return np.concatenate(drawn)[:count] if drawn else items[:0]
+
+
+@DATA_SAMPLERS.register_module()
+class PartSampler(Sampler):
+    """Draws a part of a dataset each epoch, so that epochs and checkpoints are short.
+
+    Epoch by epoch the parts make up the whole dataset in random order, then again in
+    another. The order is a function of (seed, epoch) alone and is split over the ranks,
+    so that a training that is resumed goes on with what comes next.
+
+    Args:
+        dataset (Dataset): What to draw from.
+        num_samples (int): Samples an epoch, over all ranks.
+        seed (int, optional): By default a number that all ranks agree on.
+
+    Raises:
+        ValueError: If ``num_samples`` is not positive.
+    """
+
+    def __init__(self, dataset, num_samples: int, seed: int | None = None) -> None:
+        if num_samples < 1:
+            raise ValueError(f'num_samples must be positive, got {num_samples}')
+        self.rank, self.world_size = get_dist_info()
+        self.seed = sync_random_seed() if seed is None else seed
+        self.epoch = 0
+        self.num_total = len(dataset)
+        # all ranks draw the same number, as gradients are averaged over ranks
+        self.num_samples = -(-num_samples // self.world_size)
+
+    def __iter__(self) -> Iterator[int]:
+        """Indices of this rank's samples."""
+        part = self.num_samples * self.world_size
+        positions = np.arange(part) + self.epoch * part
+        rounds, places = np.divmod(positions, self.num_total)
+        order = np.empty(part, np.int64)
+        for number in np.unique(rounds):
+            shuffled = np.random.default_rng([self.seed, number]).permutation(
+                self.num_total
+            )
+            here = rounds == number
+            order[here] = shuffled[places[here]]
+        return iter(order[self.rank :: self.world_size].tolist())
+
+    def __len__(self) -> int:
+        """Samples that this rank draws an epoch."""
+        return self.num_samples
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called before each epoch by MMEngine's DistSamplerSeedHook."""
+        self.epoch = epoch

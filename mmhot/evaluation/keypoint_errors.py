@@ -25,6 +25,8 @@ class LabelledPeople:
         torso (tuple[tuple[int, int], tuple[int, int]]): Indices of a left shoulder
             and right hip, and of a right shoulder and left hip.
         sigmas (np.ndarray): COCO's tolerances, (K,).
+        areas (np.ndarray, optional): As annotated, square pixels, (N,); estimated from
+            the boxes if None.
     """
 
     predicted: np.ndarray
@@ -34,6 +36,7 @@ class LabelledPeople:
     partners: np.ndarray
     torso: tuple[tuple[int, int], tuple[int, int]]
     sigmas: np.ndarray
+    areas: np.ndarray | None = None
 
     def distances(self, truth: np.ndarray | None = None) -> np.ndarray:
         """Distances to the labels, or to others, in pixels, (N, K).
@@ -75,9 +78,11 @@ class LabelledPeople:
 
     def oks(self) -> np.ndarray:
         """Object keypoint similarity of each person, (N,); NaN without labels."""
-        sides = np.maximum(self.bboxes[:, 2:] - self.bboxes[:, :2], 1)
-        area = np.prod(sides, axis=1, keepdims=True) * PERSON_OF_BOX
-        spread = 2 * area * (2 * self.sigmas) ** 2
+        areas = self.areas
+        if areas is None:
+            sides = np.maximum(self.bboxes[:, 2:] - self.bboxes[:, :2], 1)
+            areas = np.prod(sides, axis=1) * PERSON_OF_BOX
+        spread = 2 * areas[:, None] * (2 * self.sigmas) ** 2
         likeness = np.exp(-(self.distances() ** 2) / spread) * self.labelled
         count = self.labelled.sum(1)
         return np.where(count > 0, likeness.sum(1) / np.maximum(count, 1), np.nan)

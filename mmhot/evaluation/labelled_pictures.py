@@ -12,6 +12,7 @@ from mmpose.registry import DATASETS
 
 from mmhot.datasets.rendered_people import metainfo_file
 from mmhot.io.existing import require_file
+from mmhot.io.packed_people import estimate_areas
 from mmhot.skeletons import convert_keypoints, get_skeleton
 from mmhot.video.frames import read_image
 from mmhot.video.people import PoseEstimator
@@ -140,6 +141,7 @@ def predict(
         partners=np.array(skeleton.flip_indices),
         torso=tuple(tuple(skeleton.indices(pair)) for pair in _TORSO),
         sigmas=_sigmas(pictures.skeleton),
+        areas=_areas(pictures.samples),
     )
     return people, scores
 
@@ -157,7 +159,7 @@ def _refuse_others(skeleton: str, pictures: LabelledPictures) -> None:
 
 def join(parts: Sequence[LabelledPeople]) -> LabelledPeople:
     """Put people with the same keypoints together."""
-    along = ('predicted', 'truth', 'labelled', 'bboxes')
+    along = ('predicted', 'truth', 'labelled', 'bboxes', 'areas')
     arrays = {name: np.concatenate([getattr(p, name) for p in parts]) for name in along}
     return replace(parts[0], **arrays)
 
@@ -192,6 +194,18 @@ def _reading(annotations: str, kind: str) -> Iterator[None]:
         raise ValueError(
             f'{annotations} is no file of people in pictures for {kind} ({reason})'
         ) from error
+
+
+def _areas(samples: list[dict]) -> np.ndarray:
+    """Areas as annotated, or from the boxes where they are not, square pixels, (N,)."""
+    boxes = np.concatenate([each['bbox'] for each in samples])
+    estimated = estimate_areas(boxes).clip(1)
+    return np.array(
+        [
+            max(float(each.get('area', area)), 1)
+            for each, area in zip(samples, estimated, strict=True)
+        ]
+    )
 
 
 def _around(joints: np.ndarray) -> np.ndarray:

@@ -25,6 +25,13 @@ from mmhot.io.json_file import load_json
 
 _PACKAGES = ('anny', 'moderngl', 'trimesh')
 
+_SHARES = {
+    'acrobatic': 'so many people do gymnastics, upside down and rolled up among them',
+    'tables': 'so many crops are of people behind tables, counters, wheels',
+    'close': 'so many crops are cut between the shoulders and the thighs',
+    'steep': 'so many crops are seen from near, from high above or the floor',
+}
+
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
@@ -85,23 +92,26 @@ def parse_args() -> argparse.Namespace:
         metavar='SHARE',
         help='so many people lie on the floor, from 0 to 1 (default: 0)',
     )
+    for name, what in _SHARES.items():
+        parser.add_argument(
+            f'--{name}',
+            type=float,
+            default=0.0,
+            metavar='SHARE',
+            help=f'{what}, from 0 to 1 (default: 0)',
+        )
     parser.add_argument('--workers', type=int, default=1, help='processes (default: 1)')
     return parser.parse_args()
 
 
 def run(args: argparse.Namespace) -> None:
     """Render the shards that are missing."""
-    for name in ('shards', 'people', 'bodies', 'workers'):
-        if getattr(args, name) < 1:
-            raise ValueError(f'--{name} must be at least 1, got {getattr(args, name)}')
-    if args.seed < 0:
-        raise ValueError(f'--seed must be at least 0, got {args.seed}')
-    if not 0 <= args.lying <= 1:
-        raise ValueError(f'--lying must be from 0 to 1, got {args.lying}')
+    _check(args)
     for name in _PACKAGES:
         import_extra(name, 'rendering people', 'render')
     # not before it is sure that they can be imported
     from renderer import open_gl
+    from scenes import Framings
     from shards import Recipe, prepare, render_shards, shard_path
 
     recipe = Recipe(
@@ -115,6 +125,8 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
         photographs=args.photographs,
         lying=args.lying,
+        acrobatic=args.acrobatic,
+        framings=Framings(args.tables, args.close, args.steep),
     )
     # whatever may be wrong, before anything takes minutes
     recipe.read_clips()
@@ -137,6 +149,23 @@ def run(args: argparse.Namespace) -> None:
     for path in render_shards(recipe, args.target, numbers, args.workers):
         what = 'photographs' if args.photographs else 'people'
         print(f'{path}: {args.people} {what}', flush=True)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what cannot be."""
+    for name in ('shards', 'people', 'bodies', 'workers'):
+        if getattr(args, name) < 1:
+            raise ValueError(f'--{name} must be at least 1, got {getattr(args, name)}')
+    if args.seed < 0:
+        raise ValueError(f'--seed must be at least 0, got {args.seed}')
+    for name in ('lying', *_SHARES):
+        if not 0 <= getattr(args, name) <= 1:
+            raise ValueError(f'--{name} must be from 0 to 1, got {getattr(args, name)}')
+    if args.tables + args.close + args.steep > 1:
+        raise ValueError(
+            '--tables, --close and --steep must not be more than 1 together, got '
+            f'{args.tables + args.close + args.steep:g}'
+        )
 
 
 def _check_recipe(recipe: dict, path: Path) -> None:

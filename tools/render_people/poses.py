@@ -36,6 +36,23 @@ _TURNED_HEAD, _MIRRORED = 0.5, 0.5
 # often; how often the legs are bent and the chest is raised.
 _LYING_ON = ((0, 0.45), (180, 0.2), (90, 0.175), (-90, 0.175))
 _BENT_LEGS, _RAISED_CHEST = 0.6, 0.4
+# Exercises and how often they are done; of each, degrees by which the back bends
+# forward, legs are flexed, knees bent, arms raised.
+_EXERCISES = (
+    ('as it is', 0.2),
+    ('handstand', 0.16),
+    ('cartwheel', 0.12),
+    ('rolled up', 0.2),
+    ('jump', 0.12),
+    ('free', 0.2),
+)
+_LIMITS = {
+    'handstand': ((-20, 15), (-40, 70), (0, 60), (150, 180)),
+    'cartwheel': ((-10, 15), (-20, 50), (0, 40), (100, 180)),
+    'rolled up': ((25, 75), (90, 140), (60, 145), (20, 110)),
+    'jump': ((-15, 30), (-40, 110), (0, 120), (0, 180)),
+    'free': ((-25, 60), (-35, 130), (0, 140), (0, 180)),
+}
 # Degrees by which the straightest knees of a clip are bent that shows people on their
 # legs: as they were, and more than that is the skeleton's, of which no more is taken
 # off than the last; clips in which nobody straightens a leg lose as much as is usual.
@@ -70,10 +87,17 @@ class PoseSampler:
         clips (Mapping[str, np.ndarray]): Of each name, such as 'S05/05_01', joints of
             Human3.6M in metres, z up, (T, 17, 3).
         lying (float): Share who lie on the floor; by default only those who tumbled do.
+        acrobatic (float): Share who do gymnastics: handstands, cartwheels, rolls, jumps
+            and limbs anywhere within their limits, the body turned any way.
     """
 
-    def __init__(self, clips: Mapping[str, np.ndarray], lying: float = 0.0) -> None:
-        self.lying = lying
+    def __init__(
+        self,
+        clips: Mapping[str, np.ndarray],
+        lying: float = 0.0,
+        acrobatic: float = 0.0,
+    ) -> None:
+        self.lying, self.acrobatic = lying, acrobatic
         kinds = defaultdict(list)
         for name, clip in clips.items():
             kinds[_kind_of_motion(name)].append(clip)
@@ -94,13 +118,10 @@ class PoseSampler:
         """Draw one."""
         pose = self._frame(rng)
         pose = self._mixed(pose, rng)
-        # without a draw where nobody lies, so that a seed's people stay the same
-        if self.lying and rng.random() < self.lying:
-            pose = _lie(pose, rng)
-        elif rng.random() < _SEATED:
-            pose = _seat(pose, rng)
-        elif rng.random() < _SQUATTING:
-            pose = _squat(pose, rng)
+        if self.acrobatic and rng.random() < self.acrobatic:
+            pose = _exercise(pose, rng)
+            return _mirrored(pose) if rng.random() < _MIRRORED else pose
+        pose = self._resting(pose, rng)
         for side in ('left', 'right'):
             if rng.random() < _FREE_ARM:
                 pose = _free_arm(pose, side, rng)
@@ -116,6 +137,17 @@ class PoseSampler:
             pose = _turned(pose, Rotation.random(random_state=rng), False)
             pose = replace(pose, seated=False)
         return _mirrored(pose) if rng.random() < _MIRRORED else pose
+
+    def _resting(self, pose: Pose, rng: np.random.Generator) -> Pose:
+        """Lie, sit or squat, or not."""
+        # without a draw where nobody lies, so that a seed's people stay the same
+        if self.lying and rng.random() < self.lying:
+            return _lie(pose, rng)
+        if rng.random() < _SEATED:
+            return _seat(pose, rng)
+        if rng.random() < _SQUATTING:
+            return _squat(pose, rng)
+        return pose
 
     def _frame(self, rng: np.random.Generator) -> Pose:
         clip, constants = self.clips[rng.choice(len(self.clips), p=self.weights)]
@@ -265,6 +297,78 @@ def _lie(pose: Pose, rng: np.random.Generator) -> Pose:
         raised = pose.pelvis.apply(_LEFT) * np.radians(most * rng.random())
         pose = _turned(pose, Rotation.from_rotvec(raised), keep_legs=True)
     return pose
+
+
+def _exercise(pose: Pose, rng: np.random.Generator) -> Pose:
+    """Do gymnastics; a sport decides limbs and trunk, and how the body is turned."""
+    kinds, shares = zip(*_EXERCISES, strict=True)
+    kind = rng.choice(kinds, p=shares)
+    if kind != 'as it is':
+        pose = _onto(pose, heading(pose.pelvis))
+        bend, legs, knees, arm = _LIMITS[kind]
+        forward = np.radians(rng.uniform(*bend))
+        chest = pose.pelvis * Rotation.from_euler('x', forward)
+        chest = chest * Rotation.from_euler('ZY', rng.normal(0, 0.2, 2))
+        head = chest * Rotation.from_euler('xyz', rng.normal(0, 0.3, 3))
+        pose = replace(pose, chest=chest, head=head)
+        flexion, knee = rng.uniform(*legs), rng.uniform(*knees)
+        apart = rng.random() < 0.5
+        for sign, side in ((1, 'left'), (-1, 'right')):
+            own = rng.uniform(*legs) if apart else flexion + rng.normal(0, 8)
+            bent = rng.uniform(*knees) if apart else knee + rng.normal(0, 8)
+            spread = rng.normal(12, 22)
+            limbs = _leg(pose.pelvis, side, sign, own, spread, max(bent, 0), 0)
+            limbs |= _arm(pose.chest, side, sign, rng.uniform(*arm), rng)
+            pose = replace(pose, limbs=pose.limbs | limbs)
+    return _turned(pose, _draw_turn(kind, rng), keep_legs=False)
+
+
+def _arm(
+    chest: Rotation, side: str, sign: int, raised: float, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Directions of an arm that is raised so far forward or sideways, degrees."""
+    lift, aside = np.radians(raised), rng.uniform(0, np.pi / 2)
+    upper = np.array(
+        (
+            sign * np.sin(lift) * np.sin(aside),
+            -np.sin(lift) * np.cos(aside),
+            -np.cos(lift),
+        )
+    )
+    hinge = unit(np.cross(upper, rng.normal((0, -1, 0.4), 0.4)))
+    most = 40 if raised > 140 else 140
+    bend = Rotation.from_rotvec(hinge * np.radians(rng.uniform(0, most)))
+    limbs = {f'{side}_upperarm': upper, f'{side}_forearm': bend.apply(upper)}
+    return {name: chest.apply(direction) for name, direction in limbs.items()}
+
+
+def _draw_turn(kind: str, rng: np.random.Generator) -> Rotation:
+    """Draw how a body is turned in an exercise."""
+    if kind == 'handstand':
+        over = Rotation.from_euler('x', np.pi + rng.normal(0, 0.4))
+        return Rotation.from_euler('z', rng.uniform(-np.pi, np.pi)) * over
+    if kind == 'cartwheel':
+        over = Rotation.from_euler('y', rng.uniform(0.3, 2 * np.pi - 0.3))
+        return over * Rotation.from_euler('x', rng.normal(0, 0.25))
+    if kind == 'jump':
+        return Rotation.from_rotvec(rng.normal(0, 0.35, 3))
+    return Rotation.random(random_state=rng)
+
+
+def at_table(pose: Pose, rng: np.random.Generator) -> Pose:
+    """Have arms forward, as on a table or a wheel, or a hand at the face."""
+    limbs = dict(pose.limbs)
+    for sign, side in ((1, 'left'), (-1, 'right')):
+        kind = rng.random()
+        if kind < 0.15:
+            continue
+        upper = rng.normal((sign * 0.25, -0.45, -0.8), 0.2)
+        # to the face, or onto the table
+        ends = (-sign * 0.25, -0.45, 0.85) if kind < 0.4 else (-sign * 0.2, -1, 0.0)
+        fore = rng.normal(ends, 0.22)
+        limbs[f'{side}_upperarm'] = pose.chest.apply(unit(upper))
+        limbs[f'{side}_forearm'] = pose.chest.apply(unit(fore))
+    return replace(pose, limbs=limbs)
 
 
 def _leg(

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 from bodies import Bodies, BodyModel
 from fabrics import to_light
-from poses import PoseSampler
+from poses import PoseSampler, at_table
 from renderer import Camera, Light, Scene, Surface
 from rigging import PosedBody, pose_body
 from scipy.spatial.transform import Rotation
-from things import draw_look, place_ball, place_box, place_post
+from things import draw_look, place_ball, place_box, place_post, place_ring
 from wardrobe import Wardrobe
 
 from mmhot.io.panoramas import view
@@ -50,6 +50,12 @@ _PART = np.log((0.16, 1.4))
 _CROWD = ((0, 0.25), (1, 0.2), (2, 0.2), (4, 0.2), (7, 0.15))
 _GROUPED, _NOBODY = 0.4, 0.07
 _NEAREST = 1.2  # metres
+# Of other framings: metres from the camera, how often and by how many degrees it looks
+# down, fewest vertices to be seen of each fifth, how often close-ups are cut above and
+# at each side, how often there is a wheel.
+_NEAR_AND_FAR = {'table': (1.0, 5), 'close': (1.0, 5), 'steep': (0.9, 3)}
+_STEEP, _FEWEST = (0.6, 30, 85), 200
+_CUT_ABOVE, _CUT_ASIDE, _WHEEL = 0.25, 0.3, 0.15
 _PARTS = ('foot.L', 'foot.R', 'head', 'wrist.L', 'wrist.R')
 
 
@@ -70,6 +76,30 @@ class Actor:
     front: np.ndarray
     seated: bool
     owner: int
+
+
+@dataclass(frozen=True)
+class Framings:
+    """Shares of crops that are framed in other ways than the whole body.
+
+    Attributes:
+        tables (float): Upper bodies behind a table, a counter or a wheel, with things
+            on it.
+        close (float): Cut by the photograph, between the shoulders and the thighs.
+        steep (float): From near, high above or close to the floor, as wide lenses see.
+    """
+
+    tables: float = 0.0
+    close: float = 0.0
+    steep: float = 0.0
+
+    def draw(self, rng: np.random.Generator) -> str:
+        """Draw one; without a draw where there are none."""
+        shares = np.cumsum((self.tables, self.close, self.steep))
+        if not shares[-1]:
+            return 'whole'
+        kinds = ('table', 'close', 'steep', 'whole')
+        return kinds[np.searchsorted(shares, rng.random(), 'right')]
 
 
 @dataclass
@@ -104,6 +134,7 @@ class SceneSampler:
         panoramas (list[np.ndarray]): Places: linear BGR with a median of 1.
         num_fabrics (int): Of the renderer.
         size (tuple[int, int]): Of pictures, width and height in pixels.
+        framings (Framings): How crops are framed.
     """
 
     def __init__(
@@ -114,7 +145,9 @@ class SceneSampler:
         panoramas: list[np.ndarray],
         num_fabrics: int,
         size: tuple[int, int],
+        framings: Framings = Framings(),
     ) -> None:
+        self.framings = framings
         self.model, self.bodies, self.poses = model, bodies, poses
         self.num_fabrics, self.size = num_fabrics, size
         self.places = [(panorama, *_ambient(panorama)) for panorama in panoramas]
@@ -122,20 +155,28 @@ class SceneSampler:
 
     def crop(self, rng: np.random.Generator) -> Shot | None:
         """Draw a crop of a person; ``None`` if it would hardly be in it."""
-        actor = self._actor(rng, 1, np.zeros(2))
+        framing = self.framings.draw(rng)
+        adapt = at_table if framing == 'table' else None
+        actor = self._actor(rng, 1, np.zeros(2), adapt)
         centre = self._centre(actor)
-        distance = np.exp(rng.uniform(np.log(1.6), np.log(11)))
-        rotation, translation = _look_at(actor, centre, distance, _FROM_ABOVE, rng)
+        near, far = _NEAR_AND_FAR.get(framing, (1.6, 11))
+        distance = np.exp(rng.uniform(np.log(near), np.log(far)))
+        above = _STEEP if framing == 'steep' else _FROM_ABOVE
+        rotation, translation = _look_at(actor, centre, distance, above, rng)
         camera = Camera(
             np.array((_FOCAL, _FOCAL, 0.0, 0.0)), rotation, translation, self.size
         )
-        cropped = self._crop(camera, actor, rng)
+        table, top = [], None
+        if framing == 'table':
+            table, top = self._table(camera, actor, rng)
+        cropped = self._crop(camera, actor, rng, framing == 'close', top)
         if cropped is None:
             return None
         camera, frame = cropped
         others = self._others(_OTHERS, lambda: _beside(camera, rng), rng)
         actors = [actor, *(each for each in others if self._is_in_view(each, camera))]
         scene = self._scene(actors, actor, camera, rng)
+        scene.surfaces += table
         return Shot(scene, camera, actors, frame, centre, _SHADOWS)
 
     def photograph(self, rng: np.random.Generator) -> Shot | None:
@@ -204,9 +245,17 @@ class SceneSampler:
         points = actor.posed.vertices[self.model.skinned[::5]]
         return camera.to_camera(points)[:, 2].min()
 
-    def _actor(self, rng: np.random.Generator, owner: int, at: np.ndarray) -> Actor:
+    def _actor(
+        self,
+        rng: np.random.Generator,
+        owner: int,
+        at: np.ndarray,
+        adapt: Callable | None = None,
+    ) -> Actor:
         body = int(rng.integers(len(self.bodies.vertices)))
         pose = self.poses(rng)
+        if adapt is not None:
+            pose = adapt(pose, rng)
         turn = Rotation.from_euler('z', rng.uniform(-np.pi, np.pi))
         posed = pose_body(self.model, self.bodies, body, pose, rng)
         front = (turn * pose.chest).apply((0, -1, 0)) * (1, 1, 0)
@@ -246,14 +295,35 @@ class SceneSampler:
         return bool(((pixels > 0) & (pixels < camera.size)).all(1).any())
 
     def _crop(
-        self, camera: Camera, actor: Actor, rng: np.random.Generator
+        self,
+        camera: Camera,
+        actor: Actor,
+        rng: np.random.Generator,
+        close: bool = False,
+        top: float | None = None,
     ) -> tuple[Camera, np.ndarray] | None:
-        """Aim the camera at what the photograph shows of a person."""
+        """Aim the camera at what the photograph shows of a person.
+
+        Args:
+            camera (Camera): That looks at the person.
+            actor (Actor): The person.
+            rng (np.random.Generator): Chance.
+            close (bool): Whether the photograph ends at the upper body.
+            top (float, optional): Row below which something hides the person.
+        """
         if self._nearest(actor, camera) < _LENS:
             return None
         pixels = camera.project(actor.posed.vertices[self.model.skinned[::5]])
         box = np.concatenate([pixels.min(0), pixels.max(0)])
-        seen, frame = _truncate(box, rng)
+        seen, frame = _come_close(box, rng) if close else _truncate(box, rng)
+        low, high = frame[:2], frame[2:].copy()
+        if top is not None:
+            high[1] = min(high[1], top)
+        if close or top is not None:
+            left = pixels[((pixels > low) & (pixels < high)).all(1)]
+            if len(left) < _FEWEST:
+                return None
+            seen = np.concatenate([left.min(0), left.max(0)])
         width, height = self.size
         centre = (seen[:2] + seen[2:]) / 2
         spans = (seen[2:] - seen[:2]) / (width, height)
@@ -263,6 +333,48 @@ class SceneSampler:
         )
         frame = (frame - np.tile(centre, 2)) * scale + np.tile((width, height), 2) / 2
         return replace(camera, intrinsics=intrinsics), frame
+
+    def _table(
+        self, camera: Camera, actor: Actor, rng: np.random.Generator
+    ) -> tuple[list[Surface], float]:
+        """A table before a person, things on it, and the row where it begins."""
+        heads, bones = actor.posed.heads, self.model.bones
+        root, neck = heads[bones['root']], heads[bones['neck01']]
+        towards = (camera.eye - root) * (1, 1, 0)
+        towards = towards / max(np.linalg.norm(towards), 1e-6)
+        turn = _facing(towards) @ _yaw(rng.normal(0, 0.2))
+        top = root[2] + rng.uniform(-0.1, 0.6) * (neck[2] - root[2])
+        top = max(top, 0.3)
+        wide, deep = rng.uniform(0.5, 1.6), rng.uniform(0.15, 0.4)
+        away = rng.uniform(0.2, 0.4) + deep
+        at = root * (1, 1, 0) + towards * away
+        thick = top / 2 if rng.random() < 0.6 else rng.uniform(0.01, 0.04)
+        half = np.array((wide, deep, thick))
+        look = draw_look(self.num_fabrics, rng, 0.6)
+        things = [place_box(at + (0, 0, top - thick), turn, half, **look)]
+        for _ in range(rng.integers(0, 8)):
+            size = np.exp(rng.normal(np.log((0.05, 0.05, 0.07)), 0.5))
+            place = (place_box, place_ball, place_post)[rng.integers(3)]
+            spot = at + turn @ (
+                *(rng.uniform(-0.8, 0.8, 2) * (min(wide, 0.6), deep)),
+                0,
+            )
+            spot = np.append(spot[:2], top + size[2])
+            look = draw_look(self.num_fabrics, rng, 0.2)
+            things.append(place(spot, turn @ _yaw(rng.uniform(0, 3)), size, **look))
+        if rng.random() < _WHEEL:
+            # of a car: upright, tilted towards the driver
+            tilt = Rotation.from_euler('x', rng.uniform(40, 80), degrees=True)
+            radius = rng.uniform(0.16, 0.24)
+            spot = root * (1, 1, 0) + towards * rng.uniform(0.3, 0.5)
+            spot = spot + (0, 0, top + radius * rng.uniform(0.3, 1))
+            half = np.array((radius, radius, radius))
+            colour = np.full(3, rng.uniform(0.01, 0.2))
+            things.append(
+                place_ring(spot, turn @ tilt.as_matrix(), half, colour=colour)
+            )
+        edge = camera.project(at + (0, 0, top) - towards * deep)
+        return things, float(edge[1])
 
     def _seat(self, actor: Actor, rng: np.random.Generator) -> list[Surface]:
         """A box to sit on, perhaps with a back or wheels."""
@@ -507,6 +619,22 @@ def _truncate(
         [np.maximum(box[:2], frame[:2]), np.minimum(box[2:], frame[2:])]
     )
     return seen, frame
+
+
+def _come_close(
+    box: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Let a photograph show the upper part of a box, as :func:`_truncate`."""
+    size = box[2:] - box[:2]
+    room = size.max() * rng.uniform(0, 0.4, 4)
+    frame = np.concatenate([box[:2] - room[:2], box[2:] + room[2:]])
+    frame[3] = box[1] + size[1] * rng.uniform(0.2, 0.55)
+    if rng.random() < _CUT_ABOVE:
+        frame[1] = box[1] + size[1] * rng.uniform(0, 0.08)
+    for side, sign in ((0, 1), (2, -1)):
+        if rng.random() < _CUT_ASIDE:
+            frame[side] = box[side] + sign * size[0] * rng.uniform(0.05, 0.4)
+    return box, frame
 
 
 def _light(sky: np.ndarray, ground: np.ndarray, rng: np.random.Generator) -> Light:

@@ -22,7 +22,7 @@ from fabrics import draw_fabrics, to_screen
 from labels import Label, label_actor
 from poses import PoseSampler
 from renderer import Renderer
-from scenes import SceneSampler, Shot
+from scenes import Framings, SceneSampler, Shot
 from tqdm import tqdm
 
 from mmhot.io.coco_people import ANNOTATIONS, coco_annotation, write_coco
@@ -58,6 +58,8 @@ class Recipe:
         only_clips (tuple[str], optional): Beginnings of clips' names that are taken;
             by default all are.
         lying (float): Share of people who lie on the floor, beside who tumbled.
+        acrobatic (float): Share of people who do gymnastics, see ``PoseSampler``.
+        framings (Framings): How crops are framed.
     """
 
     motions: tuple[str, ...]
@@ -70,6 +72,8 @@ class Recipe:
     photographs: bool = False
     only_clips: tuple[str, ...] | None = None
     lying: float = 0.0
+    acrobatic: float = 0.0
+    framings: Framings = Framings()
 
     @property
     def name(self) -> str:
@@ -236,7 +240,9 @@ def _render(recipe: Recipe, folder: Path, number: int) -> Iterator[_Drawn]:
     shown, sharper = _PHOTOGRAPHS if recipe.photographs else _PEOPLE
     size = tuple(int(side * sharper) for side in shown)
     renderer = Renderer(size, draw_fabrics(_FABRICS, prints, rng))
-    scenes = SceneSampler(model, bodies, clips, panoramas, _FABRICS, size)
+    scenes = SceneSampler(
+        model, bodies, clips, panoramas, _FABRICS, size, recipe.framings
+    )
     draw, cut = scenes.crop, _crop
     if recipe.photographs:
         draw, cut = scenes.photograph, _photograph
@@ -269,7 +275,7 @@ def _is_enough(label: Label, size: tuple[int, int]) -> bool:
 def _parts(recipe: Recipe) -> tuple[BodyModel, PoseSampler, list[np.ndarray]]:
     """What all shards of a process share."""
     model = read_body_model(build_anny())
-    poses = PoseSampler(recipe.read_clips(), recipe.lying)
+    poses = PoseSampler(recipe.read_clips(), recipe.lying, recipe.acrobatic)
     return model, poses, recipe.read_panoramas()
 
 

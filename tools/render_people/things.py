@@ -17,6 +17,7 @@ def _unit(mesh: trimesh.Trimesh, flat: bool) -> tuple[np.ndarray, ...]:
 
 _BOX = _unit(trimesh.creation.box(extents=(2, 2, 2)), flat=True)
 _BALL = _unit(trimesh.creation.icosphere(subdivisions=2), flat=False)
+_RING = _unit(trimesh.creation.torus(1, 0.07, 32, 8), flat=False)
 _POST = _unit(trimesh.creation.cylinder(radius=1, height=2, sections=20), flat=True)
 
 
@@ -62,6 +63,13 @@ def place_post(
 ) -> Surface:
     """Place an upright elliptic cylinder; arguments as those of :func:`place_box`."""
     return _place(_POST, centre, turn, half, **look)
+
+
+def place_ring(
+    centre: np.ndarray, turn: np.ndarray, half: np.ndarray, **look
+) -> Surface:
+    """Place a ring around the z axis; arguments as those of :func:`place_box`."""
+    return _place(_RING, centre, turn, half, **look)
 
 
 def draw_look(num_fabrics: int, rng: np.random.Generator, tile: float) -> dict:

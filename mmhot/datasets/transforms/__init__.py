@@ -2,6 +2,7 @@
 
 from .body import ApproximateJoints, RandomBoneLengths
 from .clip_noise import ClipDetectorNoise
+from .cut_off import RandomCutOff
 from .detector_noise import DetectorNoise
 from .epoch_seed import EpochSeed
 from .frame_rate import RandomFrameRate
@@ -21,6 +22,7 @@ __all__ = [
     'InclusiveBox',
     'PasteOccluders',
     'RandomBoneLengths',
+    'RandomCutOff',
     'RandomFrameRate',
     'RandomHalfPerson',
     'RandomScaleRotation',

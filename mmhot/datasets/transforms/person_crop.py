@@ -10,6 +10,9 @@ from mmcv.transforms.utils import cache_randomness
 from mmpose.datasets.transforms import RandomBBoxTransform, RandomHalfBody
 from mmpose.registry import TRANSFORMS
 
+# Of a padded box's longer side, what is beyond the keypoints.
+_BEYOND = 0.13
+
 
 @TRANSFORMS.register_module()
 class InclusiveBox(BaseTransform):
@@ -130,6 +133,10 @@ class RandomScaleRotation(RandomBBoxTransform):
         shift_std (float): Standard deviation of the place, as a part of the padded
             box; clipped at twice that. Boxes of detectors are not as those of
             annotators. Defaults to 0.
+        around_prob (float): Probability of any angle at all instead, for people who
+            lie or are upside down. Where it is not 0, boxes that are turned become
+            those of the turned person: somebody who is tall is wide then. Defaults
+            to 0.
     """
 
     def __init__(
@@ -140,6 +147,7 @@ class RandomScaleRotation(RandomBBoxTransform):
         rotate_limit: float | None = None,
         rotate_prob: float = 0.6,
         shift_std: float = 0.0,
+        around_prob: float = 0.0,
     ) -> None:
         super().__init__(
             shift_factor=shift_std, rotate_factor=rotate_std, rotate_prob=rotate_prob
@@ -149,6 +157,28 @@ class RandomScaleRotation(RandomBBoxTransform):
         self.rotate_limit = 2 * rotate_std if rotate_limit is None else rotate_limit
         if not 0 <= self.scale_limit < 1:
             raise ValueError(f'scale_limit must be in [0, 1), got {self.scale_limit}')
+        if not 0 <= around_prob <= 1:
+            raise ValueError(f'around_prob must be in [0, 1], got {around_prob}')
+        self.around_prob = around_prob
+
+    def transform(self, results: dict) -> dict:
+        """Scale, rotate and shift; see the class."""
+        size = results['bbox_scale']
+        shift, scale, angle = self._get_transform_params(len(size))
+        center = results['bbox_center']
+        if self.around_prob:
+            visible = results['keypoints_visible'] > 0
+            fitted = [
+                _turn_box(*person)
+                for person in zip(
+                    center, size, angle, results['keypoints'], visible, strict=True
+                )
+            ]
+            center, size = (np.stack(each) for each in zip(*fitted, strict=True))
+        results['bbox_center'] = (center + shift * size).astype(np.float32)
+        results['bbox_scale'] = (size * scale).astype(np.float32)
+        results['bbox_rotation'] = angle
+        return results
 
     @cache_randomness
     def _get_transform_params(self, num_bboxes: int) -> tuple:
@@ -159,7 +189,45 @@ class RandomScaleRotation(RandomBBoxTransform):
         angle = angle.clip(-self.rotate_limit, self.rotate_limit)
         rotated = np.random.rand(num_bboxes) < self.rotate_prob
         angle = np.where(rotated, angle, 0.0)
+        if self.around_prob:
+            around = np.random.rand(num_bboxes) < self.around_prob
+            anywhere = np.random.uniform(-180, 180, num_bboxes)
+            angle = np.where(around, anywhere, angle)
         if not self.shift_factor:
             return np.zeros((num_bboxes, 2)), scale, angle
         shift = self.shift_factor * np.random.randn(num_bboxes, 2).clip(-2, 2)
         return shift, scale, angle
+
+
+def _turn_box(
+    center: np.ndarray,
+    size: np.ndarray,
+    angle: float,
+    keypoints: np.ndarray,
+    visible: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit a padded box to a person in a crop that is turned.
+
+    Args:
+        center (np.ndarray): Of the upright box, (2,).
+        size (np.ndarray): Its width and height, (2,).
+        angle (float): Of the crop, degrees.
+        keypoints (np.ndarray): (K, 2).
+        visible (np.ndarray): Which of them count, bool (K,).
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Center, and width and height along the crop.
+    """
+    if not angle or not visible.any():
+        return center, size
+    cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    axes = np.array(((cosine, sine), (-sine, cosine)))
+    corners = np.abs(axes) @ size / 2
+    points = (keypoints[visible] - center) @ axes.T
+    # heads, hands and feet end beyond their keypoints, and boxes are padded
+    margin = _BEYOND * size.max()
+    low = np.maximum(points.min(0) - margin, -corners)
+    high = np.minimum(points.max(0) + margin, corners)
+    if (high <= low).any():
+        return center, size
+    return center + (low + high) / 2 @ axes, high - low

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from mmhot.strict_loading import find_state, refuse_broken, refuse_other_shapes
 
 from .identity import fingerprint, identify
 from .model_names import NamedModel, find_detector, find_pose_model
+from .turning import QuarterTurns
 
 _PERSON = 'person'
 _OTHER_DETECTOR = (
@@ -115,6 +117,9 @@ class MMPoseEstimator:
         device (str): PyTorch device. Defaults to 'cpu'.
         batch_size (int): People at once, from as many images as it takes. Defaults
             to 32.
+        turns (QuarterTurns, optional): How people of whom the model is unsure are
+            looked at again, turned; None for never. Only models whose scores are
+            confidences (``score_curve``) do. Defaults to ``QuarterTurns()``.
 
     Raises:
         FileNotFoundError: If a file does not exist.
@@ -128,6 +133,7 @@ class MMPoseEstimator:
         weights: str | Path | None = None,
         device: str = 'cpu',
         batch_size: int = 32,
+        turns: QuarterTurns | None = QuarterTurns(),  # noqa: B008 (frozen)
     ) -> None:
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
@@ -161,13 +167,23 @@ class MMPoseEstimator:
         self.batch_size = batch_size
         self.name = named.config.stem
         self.skeleton, self.num_keypoints = _skeleton(self._meta, model)
-        self.identity = identify(self.name, content)
+        self.turns = turns if self.has_curve else None
+        options = {} if self.turns is None else {'turns': asdict(self.turns)}
+        self.identity = identify(self.name, content, **options)
 
-    @torch.no_grad()
     def __call__(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Keypoints (P, K, 2) and scores (P, K) for the boxes (P, 4) of each image."""
+        if self.turns is None:
+            return self._estimate(images, boxes)
+        return self.turns(self._estimate, images, boxes)
+
+    @torch.no_grad()
+    def _estimate(
+        self, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Look once at each person, upright."""
         wanted = [
             (image, box)
             for image, of_image in zip(images, boxes, strict=True)
@@ -184,12 +200,12 @@ class MMPoseEstimator:
     def glance(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Keypoints and scores without the flip test, in half the time."""
+        """Keypoints and scores without flip test and turns, in half the time."""
         test_cfg = self._model.test_cfg
         before = test_cfg.get('flip_test', False)
         test_cfg['flip_test'] = False
         try:
-            return self(images, boxes)
+            return self._estimate(images, boxes)
         finally:
             test_cfg['flip_test'] = before
 
