@@ -1,4 +1,5 @@
-# What cameras do to pictures, in a wider range: night, black and white, old film, strong
+# Camera effects in a wide range: night, black and white, old film, strong compression,
+# blur, light of any color.
 # compression, blur, colours of any light. For people wherever they are.
 photograph_wide = dict(
     type='SeededAlbumentation',
