@@ -223,7 +223,7 @@ def test_broken_files_are_an_error(tmp_path):
 
 @pytest.mark.parametrize('key', ['ann_file', 'split_file', 'camera_file'])
 def test_missing_files_are_named(key):
-    with pytest.raises(FileNotFoundError, match='none.x does not exist; README.md'):
+    with pytest.raises(FileNotFoundError, match='none.x does not exist; docs/data.md'):
         mocap.dataset(**{key: 'none.x'}, split='val')
 
 

@@ -334,6 +334,14 @@ def test_command_writes_json(found_bad, capsys, tmp_path):
     assert [shim['name'] for shim in content['shims']] == [x.name for x in SHIMS]
 
 
+def test_checkout_that_is_not_installed_is_one_line(site, outcomes, capsys):
+    assert atomic  # is there before the path is taken away
+    site.remove('mmhot')
+    assert main(['doctor']) == 2
+    line = 'mmhot doctor: error: mmhot is needed: pip install .\n'
+    assert capsys.readouterr().err == line
+
+
 def test_device_that_is_not_there_is_refused(found_bad, capsys):
     assert main(['doctor', '--device', 'cuda:3']) == 2
     assert "no device 'cuda:3' here, only cpu" in capsys.readouterr().err

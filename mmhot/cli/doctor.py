@@ -28,11 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the findings; the exit code is 1 if a needed package does not work."""
     try:
-        from mmhot.installation import findings as installed
-    except ModuleNotFoundError as error:
-        raise ValueError(f'{error.name} is needed: pip install {error.name}') from error
+        from mmhot.installation.findings import examine
 
-    findings, devices = installed.examine(_FULL if args.full else _QUICK)
+        findings, devices = examine(_FULL if args.full else _QUICK)
+    except ModuleNotFoundError as error:  # packaging, or the metadata of mmhot
+        name = '.' if error.name == 'mmhot' else error.name
+        raise ValueError(f'{error.name} is needed: pip install {name}') from error
     if args.device is not None:
         _check_device(args.device, devices)
     content = _as_json(findings, devices)
