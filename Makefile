@@ -70,14 +70,14 @@ endif
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml requirements/$(LOCK).txt | $(UV)
-	@echo 'Setting up $(VENV): 0.5 GB to download and 1.8 GB of disk for the CPU build' \
-		'of PyTorch, 2.9 and 6.3 GB with CUDA (TORCH=$(TORCH)).'
+	@echo 'Setting up $(VENV): 0.5 GB to download and 1.4 GB of disk for the CPU build' \
+		'of PyTorch, 3.2 and 5.9 GB with CUDA (TORCH=$(TORCH)).'
 	@df -Pk . | awk 'NR == 2 && $$4 < $(if $(filter cpu,$(TORCH)),3e6,8e6) \
 		{print "setup: error: only " int($$4 / 1e6) " GB of disk are free"; exit 1}' >&2
 	@$(UV) venv --quiet --clear --python '$(PYTHON)' $(VENV)
 	@test '$(TORCH)' != cpu || UV_HTTP_RETRIES=1 $(PIP) --no-deps --index $(TORCH_INDEX) \
 		$$(grep -oE '^torch(vision)?==[0-9.]+' requirements/$(LOCK).txt) \
-		|| echo '$(TORCH_INDEX) cannot be reached: installing the build with CUDA, 2.9 GB.'
+		|| echo '$(TORCH_INDEX) cannot be reached: installing the build with CUDA, 3.2 GB.'
 	@$(PIP) --constraints requirements/$(LOCK).txt --editable '.[$(EXTRAS)]' \
 		--group test --group lint
 	@test '$(LOCK)' != numpy1 || $(PIP) --no-config --no-deps xtcocotools==1.14.3
