@@ -9,6 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmhot.installation.imports import import_extra
+
 _PICTURES = ('.exr', '.hdr', '.jpg', '.jpeg', '.png', '.webp')
 _EXR = b'v/1\x01'  # the first bytes
 # npm's @pmndrs/assets keeps each picture as a script with a data URL
@@ -134,17 +136,12 @@ def _decode(source: Path, name: str, encoded: bytes) -> np.ndarray:
 
 def _decode_exr(encoded: bytes) -> np.ndarray | None:
     """Decode OpenEXR, which OpenCV 5 does not, to BGR (H, W, 3); None if damaged."""
-    try:
-        import OpenEXR
-    except ImportError as error:
-        raise ValueError(
-            "EXR panoramas need OpenEXR: pip install 'mmhot[render]'"
-        ) from error
+    openexr = import_extra('OpenEXR', 'the format EXR', 'render')
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, 'panorama.exr')
         path.write_bytes(encoded)
         try:
-            channels = OpenEXR.File(str(path)).channels()
+            channels = openexr.File(str(path)).channels()
         except Exception:  # its bindings raise bare RuntimeErrors and others
             return None
         color = channels.get('RGB') or channels.get('RGBA')

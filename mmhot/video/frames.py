@@ -15,6 +15,7 @@ import numpy as np
 from av.sidedata.sidedata import Type
 
 from mmhot.io.existing import require_file
+from mmhot.io.mmpose_json import natural_key
 from mmhot.io.picture import decode_image
 
 from .addresses import is_url, is_webcam, name_of_url, public_url
@@ -293,7 +294,7 @@ def open_inputs(
         elif path.is_dir():
             sources += _open_folder(path, fps)
         elif has_magic(text) and not path.exists():
-            found = sorted(map(Path, glob(text, recursive=True)), key=natural_order)
+            found = map(Path, sorted(glob(text, recursive=True), key=natural_key))
             found = [file for file in found if file.is_file()]
             if not found:
                 raise FileNotFoundError(f'no file is named like {text}')
@@ -316,9 +317,8 @@ def _open_file(path: Path, fps: float | None) -> VideoFile | Pictures:
 
 
 def _open_folder(folder: Path, fps: float | None) -> list[VideoFile | Pictures]:
-    files = sorted(
-        (file for file in folder.iterdir() if file.is_file()), key=natural_order
-    )
+    files = [file for file in folder.iterdir() if file.is_file()]
+    files.sort(key=lambda file: natural_key(file.name))
     files = [file for file in files if not file.name.startswith('.')]
     pictures = [file for file in files if is_image(file)]
     sources: list[VideoFile | Pictures] = []
@@ -368,12 +368,6 @@ def _size_of(path: Path) -> tuple[int, int] | None:
             return image.size[::-1] if turned else image.size
     except (OSError, ValueError, SyntaxError):
         return None
-
-
-def natural_order(path: Path) -> list:
-    """Sort frame10 after frame9."""
-    parts = re.split(r'(\d+)', str(path))
-    return [int(part) if part.isdecimal() else part for part in parts]
 
 
 def _seconds_promised(container: av.container.InputContainer) -> float:

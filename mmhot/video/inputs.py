@@ -10,9 +10,10 @@ from typing import NoReturn
 
 from mmhot.io.existing import require_file
 from mmhot.io.keypoints2d import Clip2D, read_keypoints
+from mmhot.io.mmpose_json import natural_key
 
 from .addresses import is_url
-from .frames import FrameSource, Pictures, natural_order, open_inputs
+from .frames import FrameSource, Pictures, open_inputs
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ def _find(text: str, fps: float | None) -> list[ClipInput]:
     if path.is_file() or path.suffix.lower() in _KEYPOINT_FILES:
         return [_of_file(path, fps)]
     if has_magic(text) and not path.exists() and not is_url(text):
-        files = sorted(map(Path, glob(text, recursive=True)), key=natural_order)
+        files = [Path(x) for x in sorted(glob(text, recursive=True), key=natural_key)]
         if not files:
             raise FileNotFoundError(f'no file is named like {text}')
         return [_of_file(file, fps) for file in files if file.is_file()]
