@@ -13,12 +13,12 @@ from mmhot import compat
 __version__ = '0.1.0'
 
 _LAZY = {
-    'Clip2D': 'mmhot.io.keypoints2d',
-    'Clip3D': 'mmhot.io.keypoints3d',
-    'Lifter': 'mmhot.apis',
-    'convert_keypoints': 'mmhot.skeletons',
-    'get_skeleton': 'mmhot.skeletons',
-    'read_keypoints': 'mmhot.io.keypoints2d',
+    'Clip2D': 'mmhot.io.readers.keypoints',
+    'Clip3D': 'mmhot.io.lifted',
+    'Lifter': 'mmhot.lifting.lifter',
+    'convert_keypoints': 'mmhot.skeletons.joints',
+    'get_skeleton': 'mmhot.skeletons.joints',
+    'read_keypoints': 'mmhot.io.readers.keypoints',
 }
 
 __all__ = ['__version__', *sorted(_LAZY)]

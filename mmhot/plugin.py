@@ -3,7 +3,8 @@
 Configs name it once, in ``configs/_base_/default_runtime.py``.
 """
 
-from . import checkpoints, codecs, compat, datasets, engine, evaluation, models
+from mmhot import codecs, compat, datasets, engine, evaluation, models
+from mmhot.weights import checkpoints
 
 __all__ = ['checkpoints', 'codecs', 'datasets', 'engine', 'evaluation', 'models']
 

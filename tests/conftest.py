@@ -69,7 +69,7 @@ def run_tool(monkeypatch, capfd):
     """Run a tool as a user would, but in this process."""
 
     def run(name, *args):
-        path = ROOT / 'tools' / f'{name}.py'
+        path = next((ROOT / 'tools').rglob(f'{name}.py'))
         spec = importlib.util.spec_from_file_location(f'tool_{name}', path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)

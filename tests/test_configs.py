@@ -15,7 +15,7 @@ from numpy.testing import assert_equal
 
 from mmhot.datasets.rendered_people import metainfo_file
 from mmhot.evaluation.cost import count_cost
-from mmhot.skeletons import get_skeleton
+from mmhot.skeletons.joints import get_skeleton
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(CONFIGS.glob('[!_]*/*/*/*.py'))

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mmhot.apis.export import FORMATS
 from mmhot.cli.dispatch import build_parser
-from mmhot.cli.results import FORMATS
-from mmhot.io.keypoints3d import Clip3D
+from mmhot.clips import Clip3D
 
 ROOT = Path(__file__).parents[1]
 PLACES = ('*.md', 'docs/*.md', 'configs/*/*/*.md', 'mmhot/weights/*.md')

@@ -11,15 +11,15 @@ import torch
 from torch import nn
 
 import mmhot.compat
-from mmhot.benchmark import comparison, memory, rows
+from mmhot.apis.export import check_names
 from mmhot.cli import allocator, errors
-from mmhot.cli.results import check_names
+from mmhot.deploy import fused_linear
 from mmhot.installation.imports import try_imports
-from mmhot.io import json_lines
-from mmhot.io.json_lines import JsonLines
-from mmhot.model_index import read_index
-from mmhot.models.layers import fused_linear
+from mmhot.io.writers import json_lines
+from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video.streams import open_stream
+from mmhot.weights.index import read_index
+from tools.lab.benchmark import comparison, memory, rows
 
 
 def test_json_lines_need_no_pread_and_are_binary(tmp_path, monkeypatch):

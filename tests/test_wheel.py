@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from mmhot.benchmark.chain import Truth, measure
-from mmhot.io.keypoints3d import read_lifted
+from mmhot.io.lifted import read_lifted
+from tools.lab.benchmark.chain import Truth, measure
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / 'demo' / 'skating_2d_coco17.npz'

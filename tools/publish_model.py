@@ -58,10 +58,14 @@ def publish(args: argparse.Namespace) -> None:
     from mmhot import __version__
     from mmhot.cli.runner import setting
     from mmhot.compat import safe_load
-    from mmhot.config_reading import find_config, parse_config_text, read_config_file
     from mmhot.io.atomic import replacing
-    from mmhot.model_building import build_model
-    from mmhot.strict_loading import load_strictly
+    from mmhot.weights.building import build_model
+    from mmhot.weights.config_files import (
+        find_config,
+        parse_config_text,
+        read_config_file,
+    )
+    from mmhot.weights.strict_loading import load_strictly
 
     checkpoint = safe_load(args.source)
     try:
@@ -100,7 +104,7 @@ def publish(args: argparse.Namespace) -> None:
 def average(state: dict, args: argparse.Namespace) -> dict:
     """Mean of the weights and another checkpoint's; counters are the former's."""
     from mmhot.compat import safe_load
-    from mmhot.strict_loading import list_differences
+    from mmhot.weights.strict_loading import list_differences
 
     if not 0 <= args.share <= 1:
         raise ValueError(f'--share must be from 0 to 1, got {args.share:g}')

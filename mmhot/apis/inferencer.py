@@ -8,26 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.skeletons import get_skeleton
-from mmhot.video.finding import Finder
-from mmhot.video.frames import FrameSource
-from mmhot.video.pipeline import VideoLifter
-from mmhot.video.sources import open_pose_source
-from mmhot.video.sources.box_filter import BoxFilter
-from mmhot.video.sources.model_names import find_pose_model
-from mmhot.visualization.overlay import Overlay, draw_beside
-
-from .inferencing.inputs import Input, Picture, open_all
-from .inferencing.options import CallOptions, read_options
-from .inferencing.outputs import (
+from mmhot.apis.inferencing.inputs import Input, Picture, open_all
+from mmhot.apis.inferencing.options import CallOptions, read_options
+from mmhot.apis.inferencing.outputs import (
     check_outputs,
     film_outputs,
     show_picture,
     write_picture,
 )
-from .inferencing.predictions import as_datasample
-from .inferencing.shots import Finder2D, Finder3D, Shot
-from .lifter import Lifter
+from mmhot.apis.inferencing.predictions import as_datasample
+from mmhot.apis.inferencing.shots import Finder2D, Finder3D, Shot
+from mmhot.lifting.lifter import Lifter
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.video.frames import FrameSource
+from mmhot.video.pipeline import VideoLifter
+from mmhot.video.pose_estimation import Finder
+from mmhot.video.sources.box_filter import BoxFilter
+from mmhot.video.sources.model_names import find_pose_model
+from mmhot.video.sources.pose_source import open_pose_source
+from mmhot.visualization.overlay import Overlay, draw_beside
 
 _PERSON = 0
 _SCOPES = ('mmpose', 'mmhot')
@@ -42,7 +41,7 @@ class Inferencer:
     Args:
         pose2d (str, optional): 2D model: a name or alias of mmhot's or MMPose's index,
             a config file, an ``.onnx`` file, or 'mediapipe'. With ``pose3d`` alone the
-            one that :func:`mmhot.video.sources.open_pose_source` takes.
+            one that :func:`mmhot.video.sources.pose_source.open_pose_source` takes.
         pose2d_weights (str, optional): Its checkpoint.
         pose3d (str, optional): Lifter: as of :class:`mmhot.Lifter`. Without one,
             results are 2D.

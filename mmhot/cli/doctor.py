@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the findings; the exit code is 1 if a needed package does not work."""
     try:
-        from mmhot.installation.findings import examine
+        from mmhot.installation.checks import examine
 
         findings, devices = examine(_FULL if args.full else _QUICK)
     except ModuleNotFoundError as error:  # packaging, or the metadata of mmhot
@@ -82,7 +82,7 @@ def _tables(findings, content: dict, quiet: bool):
 
 def _as_json(findings, devices: list[str]) -> dict:
     from mmhot import compat
-    from mmhot.installation.findings import repair_commands
+    from mmhot.installation.checks import repair_commands
 
     states = compat.states()
     return {

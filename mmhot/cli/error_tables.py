@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .table import align
+from mmhot.cli.table import align
 
 if TYPE_CHECKING:  # importing it takes seconds
-    from mmhot.evaluation import ErrorReport
+    from mmhot.evaluation.error_report import ErrorReport
 
 
 def format_errors(report: 'ErrorReport', tables: Sequence[str] = ()) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pickle import UnpicklingError
 from typing import Any, NoReturn
 
-from mmhot.nearest_name import nearest_name
+from mmhot.errors import nearest_name
 
 USER_ERRORS = (ValueError, OSError, UnpicklingError)
 """Exceptions that mean a mistake in the input, not in the program."""

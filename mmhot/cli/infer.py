@@ -14,19 +14,18 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 
-from mmhot.model_index import LIVE_LIFTER
-from mmhot.skeleton_mappings import MAPPINGS
-
-from .errors import print_line
-from .live import add_live_arguments, run_live, wants_live
-from .ray_runner import add_runner_options, check_runner_options, run_with_ray
-from .results import (
+from mmhot.apis.export import (
     add_keep_option,
     add_result_options,
     check_names,
     check_result_options,
     results_folder,
 )
+from mmhot.cli.errors import print_line
+from mmhot.cli.live import add_live_arguments, run_live, wants_live
+from mmhot.cli.ray_runner import add_runner_options, check_runner_options, run_with_ray
+from mmhot.skeletons.mappings import MAPPINGS
+from mmhot.weights.index import LIVE_LIFTER
 
 SMOOTHING = ('none', 'butterworth', 'savgol', 'one-euro')
 
@@ -145,7 +144,7 @@ def _conclude(
     args: argparse.Namespace, total: int, outcomes: list, interrupted: bool
 ) -> int:
     """Say how it went; returns the exit code."""
-    from .stage_table import stage_table
+    from mmhot.cli.stage_table import stage_table
 
     if outcomes:
         args.say(stage_table(outcomes))
@@ -175,7 +174,7 @@ def _one_by_one(
 def _worker(
     args: argparse.Namespace, complain: Callable = print_line, run_name: str = ''
 ):
-    from .clip_worker import ClipWorker
+    from mmhot.apis.clip_worker import ClipWorker
 
     return ClipWorker(args, args.say, complain, run_name)
 

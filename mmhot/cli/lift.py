@@ -12,9 +12,7 @@ import re
 import time
 from pathlib import Path
 
-from mmhot.skeleton_mappings import MAPPINGS
-
-from .results import (
+from mmhot.apis.export import (
     add_keep_option,
     add_result_options,
     check_names,
@@ -24,6 +22,7 @@ from .results import (
     results_folder,
     show_progress,
 )
+from mmhot.skeletons.mappings import MAPPINGS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Lift all inputs; nothing is written if any of them is bad."""
     from mmhot.cli.device import choose_device
-    from mmhot.io.keypoints2d import read_keypoints
+    from mmhot.io.readers.keypoints import read_keypoints
 
     if args.batch_size is not None and args.batch_size < 1:
         raise ValueError(f'--batch-size must be at least 1, got {args.batch_size}')
@@ -106,7 +105,7 @@ def run(args: argparse.Namespace) -> None:
             check_targets(clip.name, tracks, args, args.inputs)
         device = choose_device(args.device)
 
-        from mmhot.apis import Lifter
+        from mmhot.lifting.lifter import Lifter
 
         lifter = Lifter(
             args.model,

@@ -10,9 +10,8 @@ from contextlib import ExitStack, contextmanager, redirect_stdout
 from datetime import UTC, datetime
 
 import mmhot
-
-from .errors import print_line
-from .results import results_folder, show_progress
+from mmhot.apis.export import results_folder, show_progress
+from mmhot.cli.errors import print_line
 
 _FORMATS = ('jsonl', 'none')
 _ONLY_LIVE = {
@@ -115,9 +114,9 @@ class _Session:
     """Everything that one run is about."""
 
     def __init__(self, args, stream, pipeline, opened: ExitStack) -> None:
-        from mmhot.io.json_lines import JsonLines
+        from mmhot.io.writers.json_lines import JsonLines
         from mmhot.video.capture import Capture
-        from mmhot.video.latencies import Latencies
+        from mmhot.video.latency import Latencies
         from mmhot.video.live import LiveLifter
 
         self.args = args

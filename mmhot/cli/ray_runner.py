@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from .errors import explain
+from mmhot.cli.errors import explain
 
 _INSTALL = "pip install 'mmhot[ray]'"
 _OF_RAY = ('address', 'num_workers', 'gpus_per_worker')
@@ -101,14 +101,14 @@ def run_with_ray(
         complain (Callable): Told what goes wrong on the way.
         run (str): Names the run; what was finished in it is not done again.
         worker (Callable, optional): Makes what works on an input; by default
-            :class:`mmhot.cli.clip_worker.ClipWorker`.
+            :class:`mmhot.apis.clip_worker.ClipWorker`.
 
     Yields:
         Outcome: Of each input, as they are finished.
     """
     from tqdm import tqdm
 
-    from .clip_worker import ClipWorker
+    from mmhot.apis.clip_worker import ClipWorker
 
     with _cluster(args) as ray:
         quiet = argparse.Namespace(**{**vars(args), 'quiet': True, 'run': None})
@@ -228,7 +228,7 @@ def _outcomes(
     complain: Callable[[str], None],
 ) -> Iterator:
     """Let the pool work on everything, and on what failed again."""
-    from .clip_worker import Outcome
+    from mmhot.apis.clip_worker import Outcome
 
     waiting = {item.name: item for item in inputs}
     failures, reason = Counter(), ''

@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict, DictAction
 
 from mmhot import compat
-from mmhot.config_reading import read_config_file
+from mmhot.weights.config_files import read_config_file
 
 
 class _KeyValueAction(DictAction):

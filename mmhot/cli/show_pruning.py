@@ -72,11 +72,11 @@ def run(args: argparse.Namespace) -> None:
 
     from mmpose.apis import init_model
 
-    from mmhot.apis.pruning import trace_pruning
+    from mmhot.apis.pruning_trace import trace_pruning
     from mmhot.cli.device import choose_device
-    from mmhot.config_reading import read_config_file
-    from mmhot.io.png import write_png
+    from mmhot.io.images import write_png
     from mmhot.visualization.pruning import draw_pruning
+    from mmhot.weights.config_files import read_config_file
 
     config = read_config_file(named.config)
     model = init_model(config, weights, device=choose_device(args.device))

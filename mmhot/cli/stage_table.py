@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .table import align
+from mmhot.cli.table import align
 
 # Of more clips than that, only those that failed have a line.
 _MOST_LINES = 40
@@ -12,7 +12,7 @@ def stage_table(outcomes: Sequence) -> str:
     """Times of the stages of every clip, and of all together.
 
     Args:
-        outcomes (Sequence[Outcome]): At least one; see :mod:`mmhot.cli.clip_worker`.
+        outcomes (Sequence[Outcome]): At least one; see :mod:`mmhot.apis.clip_worker`.
 
     Returns:
         str: Aligned lines.

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
 def _serve(args: argparse.Namespace, folder: Path) -> None:
     import gradio
 
-    from mmhot.ui.offers import find_offers
+    from mmhot.ui.model_choices import find_offers
     from mmhot.ui.page import STYLE, Page
 
     offers = find_offers(args.pose2d, args.det_model, args.pose3d)
@@ -103,4 +103,4 @@ def _serve(args: argparse.Namespace, folder: Path) -> None:
 def _load_packages() -> None:
     """Import what the first run would wait for."""
     with suppress(ImportError):  # told by the run
-        import_module('mmhot.cli.clip_worker')
+        import_module('mmhot.apis.clip_worker')

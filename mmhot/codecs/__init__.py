@@ -1,9 +1,9 @@
 """Codecs: from pixels to what a model reads or learns, and back from its output."""
 
-from .camera_pose_lifting import CameraPoseLifting
-from .gtpt_label import GTPTLabel
-from .image_space_pose_lifting import ImageSpacePoseLifting
-from .person_centred_pose_lifting import PersonCentredPoseLifting
+from mmhot.codecs.camera_pose_lifting import CameraPoseLifting
+from mmhot.codecs.gtpt_label import GTPTLabel
+from mmhot.codecs.image_space_pose_lifting import ImageSpacePoseLifting
+from mmhot.codecs.person_centred_pose_lifting import PersonCentredPoseLifting
 
 __all__ = [
     'CameraPoseLifting',

@@ -3,9 +3,8 @@
 import numpy as np
 from mmpose.registry import KEYPOINT_CODECS
 
+from mmhot.codecs.camera_pose_lifting import CameraPoseLifting
 from mmhot.lens import camera_intrinsics
-
-from .camera_pose_lifting import CameraPoseLifting
 
 
 @KEYPOINT_CODECS.register_module()

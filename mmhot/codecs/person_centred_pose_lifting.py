@@ -3,10 +3,9 @@
 import numpy as np
 from mmpose.registry import KEYPOINT_CODECS
 
+from mmhot.codecs.camera_pose_lifting import CameraPoseLifting
+from mmhot.codecs.framing import frame_person
 from mmhot.lens import DEFAULT_FOCAL_RATIO, camera_intrinsics
-
-from .camera_pose_lifting import CameraPoseLifting
-from .framing import frame_person
 
 
 @KEYPOINT_CODECS.register_module()

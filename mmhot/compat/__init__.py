@@ -477,7 +477,7 @@ def repair_inferencer() -> ExitStack:
 _INFERENCER = Shim(
     'inferencer',
     "MMPose's 3D inferencer tracks nobody and lifts windows of one repeated frame",
-    lambda: importlib.import_module('mmhot.inferencer_repair').install(),
+    lambda: importlib.import_module('mmhot.compat.inferencer').install(),
     on_request=True,
 )
 SHIMS = (

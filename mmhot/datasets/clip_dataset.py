@@ -11,7 +11,8 @@ import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
-from .h36m_metainfo import h36m_metainfo
+from mmhot.datasets.h36m_metainfo import h36m_metainfo
+from mmhot.windows import chunk_starts, window_frames, window_starts
 
 # found by its whole path without a warning, wherever the user is
 MMPOSE_DATASETS = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'
@@ -41,85 +42,6 @@ class Clip:
     def num_frames(self) -> int:
         """Frames ``T``."""
         return len(next(iter(self.arrays.values())))
-
-
-def window_starts(
-    num_frames: int, num_targets: int, stride: int, keep_rest: bool = True
-) -> np.ndarray:
-    """First target frames of the windows that cover a clip.
-
-    Every frame is a target of some window if ``stride <= num_targets``; the overhang
-    is split between both ends. With longer strides, what is left over is.
-
-    Args:
-        num_frames (int): Frames of the clip.
-        num_targets (int): Target frames of a window.
-        stride (int): Frames from one window to the next.
-        keep_rest (bool): Whether frames at the end that fill no window are targets of
-            some; otherwise windows begin at the first frame, and only a clip that is
-            too short for one has targets outside of it.
-
-    Returns:
-        np.ndarray: int64, may start below zero.
-    """
-    if not keep_rest and num_frames >= num_targets:
-        return np.arange(0, num_frames - num_targets + 1, stride)
-    beyond_first = max(num_frames - num_targets, 0)
-    if stride <= num_targets:
-        beyond_first += stride - 1  # rounds up: no dropped tail
-    count = beyond_first // stride + 1
-    span = (count - 1) * stride + num_targets
-    return np.arange(count) * stride - (span - num_frames) // 2
-
-
-def chunk_starts(num_frames: int, seq_len: int, stride: int) -> np.ndarray:
-    """First frames of chunks that cover a clip, spread evenly.
-
-    No chunk leaves a clip that is long enough, so that none sees repeated frames.
-
-    Args:
-        num_frames (int): Frames of the clip.
-        seq_len (int): Frames of a chunk.
-        stride (int): Most frames from one chunk to the next.
-
-    Returns:
-        np.ndarray: int64; of a clip shorter than a chunk one start, below zero, that
-        puts the clip into the chunk's middle.
-    """
-    span = num_frames - seq_len
-    if span <= 0:
-        return np.array([span // 2])
-    count = -(-span // stride) + 1
-    return np.linspace(0, span, count).round().astype(np.int64)
-
-
-def blend_weights(num_targets: int) -> np.ndarray:
-    """How much each output frame of a window counts where windows overlap, (T',).
-
-    A triangle: frames in the middle have seen as much of the past as of the future,
-    and a seam fades instead of jumping.
-    """
-    ramp = np.arange(num_targets) + 1
-    return np.minimum(ramp, ramp[::-1]).astype(np.float32)
-
-
-def window_frames(
-    starts: np.ndarray, seq_len: int, num_targets: int, causal: bool = False
-) -> np.ndarray:
-    """Frame numbers of windows around their targets.
-
-    Args:
-        starts (np.ndarray): First target frames, (S,).
-        seq_len (int): Frames of a window.
-        num_targets (int): Target frames, in the window's middle.
-        causal (bool): Whether the targets are the window's last frames instead.
-
-    Returns:
-        np.ndarray: (S, seq_len), not yet limited to the clip.
-    """
-    before = seq_len - num_targets
-    before = before if causal else before // 2
-    return np.asarray(starts)[:, None] - before + np.arange(seq_len)
 
 
 class ClipDataset(BaseDataset):

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmhot.io.packed_people import PackedPeople
-from mmhot.skeletons import get_skeleton
+from mmhot.datasets.packed_people import PackedPeople
+from mmhot.skeletons.joints import get_skeleton
 
 _WHOLE = get_skeleton('coco-wholebody-133')
 _FEET = np.array(_WHOLE.indices('feet'))

@@ -1,6 +1,6 @@
 """Human3.6M's 17 joints as MMPose describes datasets."""
 
-from mmhot.skeletons import get_skeleton
+from mmhot.skeletons.joints import get_skeleton
 
 _ORANGE, _GREEN, _BLUE = [255, 128, 0], [0, 255, 0], [51, 153, 255]
 

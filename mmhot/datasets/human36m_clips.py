@@ -6,10 +6,9 @@ import numpy as np
 from mmengine.fileio import load
 from mmpose.registry import DATASETS
 
-from mmhot.io.h36m_names import H36MName, parse_h36m_name
+from mmhot.datasets.clip_dataset import Clip, ClipDataset
+from mmhot.datasets.h36m_names import H36MName, parse_h36m_name
 from mmhot.io.npz import load_arrays
-
-from .clip_dataset import Clip, ClipDataset
 
 
 @DATASETS.register_module()

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 from mmpose.registry import DATASETS
 
-from mmhot.io.mocap_clips import read_mocap_clips
-
-from .clip_dataset import Clip, ClipDataset
+from mmhot.datasets.clip_dataset import Clip, ClipDataset
+from mmhot.datasets.mocap_clips import read_mocap_clips
 
 
 @DATASETS.register_module()

@@ -10,11 +10,10 @@ from mmengine.logging import MessageHub
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.registry import DATASETS
 
-from mmhot.io.packed_people import PackedPeople, read_packed_people
-from mmhot.skeletons import get_skeleton
-
-from .clip_dataset import MMPOSE_DATASETS
-from .foot_order import feet_alternate, order_feet
+from mmhot.datasets.clip_dataset import MMPOSE_DATASETS
+from mmhot.datasets.foot_order import feet_alternate, order_feet
+from mmhot.datasets.packed_people import PackedPeople, read_packed_people
+from mmhot.skeletons.joints import get_skeleton
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ def metainfo_file(skeleton: str) -> str:
 class RenderedPeople(BaseCocoStyleDataset):
     """Crops of people for top-down training, with MMPose's usual keys.
 
-    Reads shards of :mod:`mmhot.io.packed_people` with the 133 keypoints of
+    Reads shards of :mod:`mmhot.datasets.packed_people` with the 133 keypoints of
     COCO-WholeBody, of which COCO's 17 are the first. Images stay encoded in memory
     until they are asked for. The sample's ``img`` is what ``LoadImage`` would load.
 

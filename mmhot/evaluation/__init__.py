@@ -1,9 +1,9 @@
 """Errors of 3D and 2D poses, as papers report them."""
 
-from .error_report import ErrorReport
-from .joint_groups import error_groups, pck_joints
-from .lifting_error import LiftingError
-from .pose_errors import (
+from mmhot.evaluation.error_report import ErrorReport
+from mmhot.evaluation.joint_groups import error_groups, pck_joints
+from mmhot.evaluation.lifting_error import LiftingError
+from mmhot.evaluation.pose_errors import (
     auc,
     mpjae,
     mpjpe,
@@ -13,8 +13,8 @@ from .pose_errors import (
     pck,
     procrustes_align,
 )
-from .tracks import Track, join_tracks
-from .wholebody_parts import CocoWholeBodyPartsMetric
+from mmhot.evaluation.track_predictions import Track, join_tracks
+from mmhot.evaluation.wholebody_parts import CocoWholeBodyPartsMetric
 
 __all__ = [
     'CocoWholeBodyPartsMetric',

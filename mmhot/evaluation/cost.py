@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, shape_wrapper
 
-from mmhot.models.layers.fused_linear import FLOP_FORMULAS
+from mmhot.deploy.fused_linear import FLOP_FORMULAS
 
 _PRODUCTS = ('bmm', 'baddbmm', 'baddbmm_')
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmhot.skeletons import Skeleton
-
-from .joint_groups import error_groups, pck_joints
-from .measures import DEFAULT_MEASURES, Measure, get_measures
-from .tracks import Track
+from mmhot.evaluation.joint_groups import error_groups, pck_joints
+from mmhot.evaluation.measures import DEFAULT_MEASURES, Measure, get_measures
+from mmhot.evaluation.track_predictions import Track
+from mmhot.skeletons.joints import Skeleton
 
 TABLES = ('joints', 'groups', 'actions', 'subjects', 'clips')
 

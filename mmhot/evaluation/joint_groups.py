@@ -1,6 +1,6 @@
 """Which joints are averaged together."""
 
-from mmhot.skeletons import Skeleton
+from mmhot.skeletons.joints import Skeleton
 
 _LIMBS = ('right_leg', 'left_leg', 'right_arm', 'left_arm')
 

@@ -6,11 +6,10 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from mmpose.registry import METRICS
 
-from mmhot.skeletons import Skeleton, get_skeleton
-
-from .error_report import ErrorReport
-from .measures import DEFAULT_MEASURES, get_measures
-from .tracks import Track, join_tracks, read_sample
+from mmhot.evaluation.error_report import ErrorReport
+from mmhot.evaluation.measures import DEFAULT_MEASURES, get_measures
+from mmhot.evaluation.track_predictions import Track, join_tracks, read_sample
+from mmhot.skeletons.joints import Skeleton, get_skeleton
 
 
 @METRICS.register_module()

@@ -6,9 +6,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from mmhot.nearest_name import hint_at_names
-
-from .pose_errors import (
+from mmhot.errors import hint_at_names
+from mmhot.evaluation.pose_errors import (
     AUC_THRESHOLDS,
     PCK_THRESHOLD,
     acceleration_errors,
@@ -18,7 +17,7 @@ from .pose_errors import (
     scaled_errors,
     velocity_errors,
 )
-from .tracks import Track
+from mmhot.evaluation.track_predictions import Track
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Keypoint files in, lifted poses out. NumPy only."""
+"""Files: readers of 2D keypoints, writers of 3D poses, images."""

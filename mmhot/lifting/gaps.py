@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmhot.skeletons import get_skeleton
+from mmhot.skeletons.joints import get_skeleton
 
 _H36M = get_skeleton('h36m-17')
 _TORSO = _H36M.indices(['left_hip', 'right_hip', 'left_shoulder', 'right_shoulder'])

@@ -4,23 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mmhot.datasets.clip_dataset import (
-    blend_weights,
-    chunk_starts,
-    window_frames,
-    window_starts,
-)
-
-
-def usual_stride(seq_len: int, num_targets: int) -> int:
-    """Frames from one window to the next at which a clip shows no seams.
-
-    Nine windows see each frame; chunks, where all frames of a window are targets,
-    overlap by a third.
-    """
-    if num_targets == seq_len > 1:
-        return seq_len - seq_len // 3
-    return max(1, num_targets // 9)
+from mmhot.windows import blend_weights, chunk_starts, window_frames, window_starts
 
 
 def lift_windows(

@@ -6,11 +6,10 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from mmhot.io.keypoints3d import Clip3D, to_axes
+from mmhot.clips import Clip3D, to_axes
 from mmhot.lens import DEFAULT_FOCAL_RATIO, Lens
-
-from .ground import ANKLE_HEIGHT, find_floor
-from .placement import place_roots
+from mmhot.lifting.ground import ANKLE_HEIGHT, find_floor
+from mmhot.lifting.placement import place_roots
 
 # Over how long somebody's lowest joint is taken to be on the floor, seconds.
 _FLOOR_SECONDS = 0.2

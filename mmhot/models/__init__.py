@@ -1,17 +1,5 @@
-"""Registered model components; importing this room registers them."""
+"""Models, losses and their parts; importing this package registers them."""
 
-from .backbones import GTPTStem, NanoHTNet
-from .heads import GTPTHead, PoseLiftingHead
-from .lifting_losses import PoseSequenceLoss
-from .losses import GTPTLoss
-from .pose_estimators import SequencePoseLifter
+from . import gtpt, lifters, tokens
 
-__all__ = [
-    'GTPTHead',
-    'GTPTLoss',
-    'GTPTStem',
-    'NanoHTNet',
-    'PoseLiftingHead',
-    'PoseSequenceLoss',
-    'SequencePoseLifter',
-]
+__all__ = ['gtpt', 'lifters', 'tokens']

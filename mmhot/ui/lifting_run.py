@@ -164,7 +164,7 @@ class LiftingRun:
         """Returns what went wrong."""
         args = parse(command_line(str(self._source), self._options))
 
-        from mmhot.cli.clip_worker import ClipWorker
+        from mmhot.apis.clip_worker import ClipWorker
         from mmhot.video.inputs import find_inputs
 
         (item,) = find_inputs(args.inputs, args.fps)

@@ -11,12 +11,11 @@ from typing import Any
 
 import gradio as gr
 
+from mmhot.apis.export import FORMATS
 from mmhot.cli.infer import SMOOTHING
-from mmhot.cli.results import FORMATS
-
-from .lifting_run import LiftingRun, shown_command
-from .offers import AUTOMATIC, Offers
-from .progress_table import describe, describe_error
+from mmhot.ui.lifting_run import LiftingRun, shown_command
+from mmhot.ui.model_choices import AUTOMATIC, Offers
+from mmhot.ui.progress_table import describe, describe_error
 
 _FILES = ['video', 'image', '.npz', '.json']
 # Lists of inputs could name any file of the machine.

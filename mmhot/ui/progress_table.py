@@ -2,7 +2,7 @@
 
 from html import escape
 
-from .lifting_run import Progress
+from mmhot.ui.lifting_run import Progress
 
 _STAGES = {'2D': 'People in 2D', '3D': 'Poses in 3D'}
 

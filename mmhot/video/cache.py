@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.io.keypoints2d import Track2D
+from mmhot.clips import Track2D
 from mmhot.io.npz import load_arrays, save_arrays
-
-from .people import People
+from mmhot.video.people import People
 
 FOLDER = '.mmhot-cache'
 _LOGGER = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .frames import Frame
-from .streams import Stream
+from mmhot.video.frames import Frame
+from mmhot.video.streams import Stream
 
 # Seconds from one try to connect again to the next: the first, and at most.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0

@@ -14,12 +14,11 @@ import cv2
 import numpy as np
 from av.sidedata.sidedata import Type
 
-from mmhot.io.existing import require_file
-from mmhot.io.mmpose_json import natural_key
-from mmhot.io.picture import decode_image
-
-from .addresses import is_url, is_webcam, name_of_url, public_url
-from .clock import USUAL_RATE, Clock, mean_rate
+from mmhot.errors import require_file
+from mmhot.io.images import decode_image
+from mmhot.io.readers.mmpose import natural_key
+from mmhot.video.clock import USUAL_RATE, Clock, mean_rate
+from mmhot.video.urls import is_url, is_webcam, name_of_url, public_url
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import NoReturn
 
-from mmhot.io.existing import require_file
-from mmhot.io.keypoints2d import Clip2D, read_keypoints
-from mmhot.io.mmpose_json import natural_key
-
-from .addresses import is_url
-from .frames import FrameSource, Pictures, open_inputs
+from mmhot.clips import Clip2D
+from mmhot.errors import require_file
+from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.io.readers.mmpose import natural_key
+from mmhot.video.frames import FrameSource, Pictures, open_inputs
+from mmhot.video.urls import is_url
 
 _LOGGER = logging.getLogger(__name__)
 

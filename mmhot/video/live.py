@@ -12,17 +12,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from mmhot.apis import Lifter
 from mmhot.lens import Lens, camera_intrinsics, ideal_camera, settle_lens
-from mmhot.skeletons import convert_keypoints, get_skeleton
-
-from .capture import Interruption
-from .finding import Finder
-from .frames import Frame
-from .lookahead import first_target, settle_lookahead, target_position
-from .people import People
-from .tracking import Tracker
-from .trails import Sight, Trail, sample
+from mmhot.lifting.lifter import Lifter
+from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+from mmhot.video.capture import Interruption
+from mmhot.video.frames import Frame
+from mmhot.video.live_tracks import Sight, Trail, sample
+from mmhot.video.lookahead import first_target, settle_lookahead, target_position
+from mmhot.video.people import People
+from mmhot.video.pose_estimation import Finder
+from mmhot.video.tracking import Tracker
 
 _H36M = get_skeleton('h36m-17')
 # Seconds out of sight after which people are somebody new.
@@ -84,7 +83,7 @@ class LiveLifter:
             0.2.
         smooth_2d (str): 'one-euro' or 'none', the default.
         smooth_3d (str): 'one-euro' or 'none', the default.
-        mapping (str, optional): See :class:`mmhot.apis.Lifter`.
+        mapping (str, optional): See :class:`mmhot.lifting.lifter.Lifter`.
         fov (float, optional): Degrees from the left to the right of the picture.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
         max_gap (float): Seconds for which somebody may be out of sight and is filled

@@ -2,7 +2,7 @@
 
 import math
 
-from mmhot.apis import Lifter
+from mmhot.lifting.lifter import Lifter
 
 
 def settle_lookahead(lifter: Lifter, fps: float, wanted: int | None) -> int:

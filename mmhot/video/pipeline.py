@@ -9,13 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.apis import Lifter
-from mmhot.io.keypoints2d import Clip2D, Track2D
-from mmhot.io.keypoints3d import Clip3D
+from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.lens import Lens, settle_lens
-from mmhot.skeletons import get_skeleton
-
-from .cache import (
+from mmhot.lifting.lifter import Lifter
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.video.cache import (
     FoundPeople,
     cache_path,
     keep_if_possible,
@@ -23,10 +21,10 @@ from .cache import (
     save_tracks,
     tracks_path,
 )
-from .finding import Finder
-from .frames import FrameSource
-from .smoothing import smooth_clip
-from .tracking import TRACKING_RULES, track_clip
+from mmhot.video.frames import FrameSource
+from mmhot.video.pose_estimation import Finder
+from mmhot.video.smoothing import smooth_clip
+from mmhot.video.tracking import TRACKING_RULES, track_clip
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -70,7 +68,7 @@ class VideoLifter:
         smooth_2d (str): Smoothing of the keypoints, see
             :func:`mmhot.video.smoothing.smooth_clip`. Defaults to 'none'.
         smooth_3d (str): Smoothing of the poses. Defaults to 'none'.
-        mapping (str, optional): See :class:`mmhot.apis.Lifter`.
+        mapping (str, optional): See :class:`mmhot.lifting.lifter.Lifter`.
         fov (float, optional): Degrees from the left to the right of the picture.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
         cache (Path, optional): Folder of the results, beside which 2D keypoints are

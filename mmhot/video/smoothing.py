@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from scipy.signal import butter, savgol_filter, sosfiltfilt
 
-from mmhot.nearest_name import hint_at_names
+from mmhot.errors import hint_at_names
 
 # Movements of people are slower than this, Hz; what is faster is noise.
 _CUTOFF = 6.0

@@ -8,9 +8,9 @@ from typing import Protocol
 import av
 import numpy as np
 
-from .addresses import is_url, is_webcam, name_of_url, public_url
-from .clock import FASTEST, USUAL_RATE, rate_of
-from .frames import reason, upright
+from mmhot.video.clock import FASTEST, USUAL_RATE, rate_of
+from mmhot.video.frames import reason, upright
+from mmhot.video.urls import is_url, is_webcam, name_of_url, public_url
 
 # Seconds that opening and the next frame may take before the connection counts as lost.
 _TIMEOUT = (10.0, 10.0)

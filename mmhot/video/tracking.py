@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.io.keypoints2d import Track2D
-
-from .joining import join_pieces
-from .people import People
-from .similarity import box_of, box_size, compare_people
+from mmhot.clips import Track2D
+from mmhot.video.people import People
+from mmhot.video.pose_similarity import box_of, box_size, compare_people
+from mmhot.video.track_linking import join_pieces
 
 # To be raised when tracks change: tracks in caches are kept with it, and
 # tests/test_tracking.py says when that is.

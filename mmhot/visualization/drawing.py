@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .stage import Viewpoint
+from mmhot.visualization.viewpoint import Viewpoint
 
 # MMPose's convention: left is green, right is orange, the middle is blue.
 LEFT = (112, 214, 66)

@@ -9,8 +9,8 @@ from string import Template
 
 import numpy as np
 
+from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
-from mmhot.io.keypoints3d import Clip3D
 
 # Positions are whole millimetres from an origin of each person, pixels quarters.
 _MILLIMETRES = 1000

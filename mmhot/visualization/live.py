@@ -7,11 +7,10 @@ import sys
 import cv2
 import numpy as np
 
-from mmhot.skeletons import get_skeleton
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.live import LivePoses
-
-from . import drawing
-from .stage import Viewpoint
+from mmhot.visualization import drawing
+from mmhot.visualization.viewpoint import Viewpoint
 
 _H36M = get_skeleton('h36m-17')
 _RIG = drawing.make_rig(_H36M.joints, _H36M.parents)

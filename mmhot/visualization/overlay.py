@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mmhot.skeletons import Skeleton
+from mmhot.skeletons.joints import Skeleton
 from mmhot.video.people import People
-
-from . import drawing
-from .scene import Scene
+from mmhot.visualization import drawing
+from mmhot.visualization.scene_renderer import Scene
 
 _BOX = (224, 214, 88)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from . import drawing
+from mmhot.visualization import drawing
 
 # Head, upper and lower body; further groups begin again.
 _GROUPS = ((255, 170, 82), (112, 214, 66), (48, 140, 255), (214, 96, 190))

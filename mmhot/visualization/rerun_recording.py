@@ -7,12 +7,11 @@ from types import ModuleType
 import cv2
 import numpy as np
 
+from mmhot.clips import Clip3D
 from mmhot.installation.imports import import_extra
 from mmhot.io.atomic import replacing
-from mmhot.io.keypoints3d import Clip3D
 from mmhot.video.frames import FrameSource
-
-from .drawing import side_colour
+from mmhot.visualization.drawing import side_colour
 
 WORLD, PICTURE = 'world', 'picture'
 """Where a recording has poses (metres) and keypoints (pixels), by person below."""

@@ -7,12 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmhot.io.keypoints3d import Clip3D
+from mmhot.clips import Clip3D
 from mmhot.video.frames import FrameSource
-
-from . import drawing
-from .scene import Scene
-from .video_file import open_video
+from mmhot.visualization import drawing
+from mmhot.visualization.scene_renderer import Scene
+from mmhot.visualization.video_file import open_video
 
 _WIDEST = 2.0  # of the 2D panel, as width over height
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.io.picture import decode_image
-from mmhot.video.addresses import is_url
+from mmhot.io.images import decode_image
 from mmhot.video.capture import Capture
 from mmhot.video.frames import (
     Frame,
@@ -20,6 +19,7 @@ from mmhot.video.frames import (
     read_image,
 )
 from mmhot.video.streams import open_stream
+from mmhot.video.urls import is_url
 
 
 @dataclass(frozen=True)

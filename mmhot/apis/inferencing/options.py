@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from mmhot.nearest_name import hint_at_names
+from mmhot.errors import hint_at_names
 
 AXES = ('mmpose', 'z-up', 'camera')
 

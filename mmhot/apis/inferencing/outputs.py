@@ -9,12 +9,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mmhot.apis.inferencing.inputs import Input, Picture
+from mmhot.apis.inferencing.options import CallOptions
 from mmhot.io.atomic import replacing
 from mmhot.video.frames import FrameSource
 from mmhot.visualization.video_file import open_video
-
-from .inputs import Input, Picture
-from .options import CallOptions
 
 Write = Callable[[list[dict[str, Any]], np.ndarray | None], None]
 

@@ -4,12 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from mmhot.apis.inferencing.options import CallOptions
+from mmhot.clips import Clip3D, to_axes
 from mmhot.io.json_file import exact_list
-from mmhot.io.keypoints3d import Clip3D, to_axes
 from mmhot.video.people import People
-from mmhot.visualization.scene import Scene
-
-from .options import CallOptions
+from mmhot.visualization.scene_renderer import Scene
 
 # Field of an instance: that of all instances in a data sample.
 _PLURALS = {

@@ -8,19 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.io.keypoints2d import Track2D
-from mmhot.io.keypoints3d import Clip3D
+from mmhot.apis.inferencing.inputs import Picture, PictureFilm, Webcam
+from mmhot.apis.inferencing.options import CallOptions
+from mmhot.apis.inferencing.predictions import Poses, describe_people
+from mmhot.clips import Clip3D, Track2D
 from mmhot.video.cache import FoundPeople
-from mmhot.video.cuts import CutDetector
-from mmhot.video.finding import Finder
 from mmhot.video.frames import FrameSource
 from mmhot.video.people import People
 from mmhot.video.pipeline import VideoLifter
+from mmhot.video.pose_estimation import Finder
+from mmhot.video.shot_boundaries import CutDetector
 from mmhot.video.tracking import Tracker, track_clip
-
-from .inputs import Picture, PictureFilm, Webcam
-from .options import CallOptions
-from .predictions import Poses, describe_people
 
 _LOGGER = logging.getLogger(__name__)
 Progress = Callable[[str, int, int], None]

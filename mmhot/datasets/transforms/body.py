@@ -4,7 +4,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from mmhot.skeletons import get_skeleton
+from mmhot.skeletons.joints import get_skeleton
 
 _H36M = get_skeleton('h36m-17')
 _LEG = _H36M.indices(['left_knee', 'left_foot'])

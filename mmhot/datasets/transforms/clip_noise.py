@@ -6,8 +6,13 @@ from zlib import crc32
 import numpy as np
 from mmpose.registry import TRANSFORMS
 
-from .body import fill_midpoints
-from .detector_noise import NORMAL_HEIGHT, DetectorNoise, confidence, person_height
+from mmhot.datasets.transforms.body import fill_midpoints
+from mmhot.datasets.transforms.detector_noise import (
+    NORMAL_HEIGHT,
+    DetectorNoise,
+    confidence,
+    person_height,
+)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from .others import draw_sample
+from mmhot.datasets.transforms.others import draw_sample
 
 # Room around the keypoints that are left, of the box's longer side.
 _MARGIN = 0.1

@@ -4,9 +4,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from mmhot.skeletons import get_skeleton
-
-from .body import fill_midpoints
+from mmhot.datasets.transforms.body import fill_midpoints
+from mmhot.skeletons.joints import get_skeleton
 
 _H36M = get_skeleton('h36m-17')
 

@@ -4,23 +4,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-
-def resample(values: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Values at fractional frame numbers, linear in between, held outside.
-
-    Args:
-        values (np.ndarray): (T, ...).
-        times (np.ndarray): Frame numbers, (S,).
-
-    Returns:
-        np.ndarray: (S, ...).
-    """
-    times = np.clip(times, 0, len(values) - 1)
-    before = np.minimum(times.astype(int), max(len(values) - 2, 0))
-    after = np.minimum(before + 1, len(values) - 1)
-    weight = (times - before).astype(values.dtype)
-    weight = weight.reshape(-1, *[1] * (values.ndim - 1))
-    return values[before] * (1 - weight) + values[after] * weight
+from mmhot.windows import resample
 
 
 @TRANSFORMS.register_module()

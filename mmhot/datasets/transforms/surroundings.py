@@ -7,7 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from .others import draw_sample
+from mmhot.datasets.transforms.others import draw_sample
 
 # Levels up to which a line of pixels at the border is black, compressed as it is, and
 # how many lines beside it are mixed with it.

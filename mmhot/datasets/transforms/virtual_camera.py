@@ -6,9 +6,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from mmhot.skeletons import get_skeleton
-
-from .inferencer_input import adopt_inferencer_input
+from mmhot.datasets.transforms.inferencer_input import adopt_inferencer_input
+from mmhot.skeletons.joints import get_skeleton
 
 _MIN_DEPTH = 1.0
 _ANKLES = get_skeleton('h36m-17').indices(['right_foot', 'left_foot'])

@@ -1,10 +1,15 @@
 """Token pruning, of image patches and of frames: score, keep, gather, recover."""
 
-from .hourglass import Hourglass
-from .pruned_features import PrunedFeatures
-from .pruners import AttentionPruner, ClusterPruner, MotionPruner, UniformPruner
-from .recoverers import AttentionRecoverer, InterpolationRecoverer
-from .selection import gather_tokens, keep_highest
+from mmhot.models.tokens.hourglass import Hourglass
+from mmhot.models.tokens.pruned_features import PrunedFeatures
+from mmhot.models.tokens.pruners import (
+    AttentionPruner,
+    ClusterPruner,
+    MotionPruner,
+    UniformPruner,
+)
+from mmhot.models.tokens.recoverers import AttentionRecoverer, InterpolationRecoverer
+from mmhot.models.tokens.selection import gather_tokens, keep_highest
 
 __all__ = [
     'AttentionPruner',

@@ -15,10 +15,10 @@ from mmengine.logging import print_log
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from ..layers.tracing import being_traced
-from .pruned_features import PrunedFeatures
-from .pruners import Frames
-from .selection import gather_tokens
+from mmhot.deploy.tracing import being_traced
+from mmhot.models.tokens.pruned_features import PrunedFeatures
+from mmhot.models.tokens.pruners import Frames
+from mmhot.models.tokens.selection import gather_tokens
 
 Keep = int | Sequence[int]
 Kept = Tensor | Sequence[Tensor]

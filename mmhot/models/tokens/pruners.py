@@ -13,8 +13,8 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from ..layers.precision import full_precision
-from .selection import keep_highest
+from mmhot.models.layers.precision import full_precision
+from mmhot.models.tokens.selection import keep_highest
 
 
 class Frames(NamedTuple):

@@ -8,9 +8,9 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from ..layers.cross_attention import CrossAttention
-from ..layers.sine_position import sine_moments
-from .selection import gather_tokens
+from mmhot.models.layers.attention import CrossAttention
+from mmhot.models.layers.sine_position import sine_moments
+from mmhot.models.tokens.selection import gather_tokens
 
 
 @MODELS.register_module()

@@ -1,5 +1,5 @@
 """Where 2D keypoints come from, one module a kind."""
 
-from .choose import PoseSource, open_pose_source
+from mmhot.video.sources.pose_source import PoseSource, open_pose_source
 
 __all__ = ['PoseSource', 'open_pose_source']

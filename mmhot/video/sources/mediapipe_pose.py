@@ -9,7 +9,7 @@ import importlib.util
 import cv2
 import numpy as np
 
-from .identity import identify
+from mmhot.video.sources.model_digests import identify
 
 VERSION = '0.10.21'
 # Without its requirements, and then those that the pose solution imports. It has wheels

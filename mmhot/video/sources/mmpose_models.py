@@ -16,14 +16,13 @@ from torch import nn
 
 import mmhot.plugin  # noqa: F401 registers what our configs name
 from mmhot.compat import safe_load
-from mmhot.config_reading import read_config_file
-from mmhot.model_building import naming_failures
-from mmhot.skeletons import get_skeleton
-from mmhot.strict_loading import find_state, refuse_broken, refuse_other_shapes
-
-from .identity import fingerprint, identify
-from .model_names import NamedModel, find_detector, find_pose_model
-from .turning import QuarterTurns
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.video.sources.model_digests import fingerprint, identify
+from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model
+from mmhot.video.sources.quarter_turns import QuarterTurns
+from mmhot.weights.building import naming_failures
+from mmhot.weights.config_files import read_config_file
+from mmhot.weights.strict_loading import find_state, refuse_broken, refuse_other_shapes
 
 _PERSON = 'person'
 _OTHER_DETECTOR = (
@@ -142,8 +141,8 @@ class MMPoseEstimator:
         from mmpose.apis import init_model
         from mmpose.models.pose_estimators import TopdownPoseEstimator
 
-        from mmhot.models.deploy import switch_to_deploy
-        from mmhot.models.heads import GTPTHead
+        from mmhot.deploy.switch import switch_to_deploy
+        from mmhot.models.gtpt.head import GTPTHead
 
         config = read_config_file(named.config)
         with DefaultScope.overwrite_default_scope('mmpose'):

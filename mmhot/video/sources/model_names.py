@@ -8,9 +8,9 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmhot.config_reading import find_config
-from mmhot.model_index import read_index, read_models, shipped_weights
-from mmhot.nearest_name import hint_at_names
+from mmhot.errors import hint_at_names
+from mmhot.weights.config_files import find_config
+from mmhot.weights.index import read_index, read_models, shipped_weights
 
 # What MMPose's inferencer detects people with, and the names that it has for it.
 _PEOPLE = ('human', 'body', 'wholebody')

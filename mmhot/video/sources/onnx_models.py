@@ -12,9 +12,8 @@ import cv2
 import numpy as np
 
 from mmhot.crops import crop_matrix, unmap_points
-from mmhot.io.existing import require_file
-
-from .identity import identify
+from mmhot.errors import require_file
+from mmhot.video.sources.model_digests import identify
 
 # Of the pixels that OpenMMLab's models were trained on, RGB.
 _MEAN = np.array([123.675, 116.28, 103.53], np.float32)

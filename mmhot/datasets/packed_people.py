@@ -1,0 +1,193 @@
+"""Crops of people with their keypoints, thousands in one file.
+
+A ``.npz`` of encoded images one after another, with the labels of all: it is read in
+one go and shuffled without seeking, and travels as one file. ``docs/data.md`` says
+what each array is.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.errors import require_file
+from mmhot.io.atomic import replacing
+from mmhot.io.images import decode_image
+from mmhot.io.npz import load_arrays
+
+# Keypoints are stored as whole numbers of this part of a pixel, up to the largest.
+_STEPS = 64
+LARGEST = np.iinfo(np.uint16).max / _STEPS
+# COCO's: box areas are about twice those of people.
+PERSON_OF_BOX = 0.53
+# Extra array of people's areas, square pixels, where they are known.
+AREA = 'area'
+# Array: its shape, None for any, and the kinds of numbers that it may hold.
+_ARRAYS = {
+    'images': ((None,), 'u'),
+    'offsets': ((None,), 'iu'),
+    'kpts_q': ((None, None, 2), 'iu'),
+    'vis': ((None, None), 'iu'),
+    'bbox': ((None, 4), 'iuf'),
+}
+
+
+@dataclass
+class PackedPeople:
+    """People, each in an image of its own.
+
+    Attributes:
+        images (np.ndarray): The encoded images, uint8, one after another.
+        offsets (np.ndarray): Where each image begins, and the end, int64 (N + 1,).
+        keypoints (np.ndarray): Pixels of the image, float32 (N, K, 2).
+        visibility (np.ndarray): uint8 (N, K): 0 not labelled, 1 hidden, 2 visible.
+        bboxes (np.ndarray): x1, y1, x2, y2 in pixels, float32 (N, 4).
+        extras (dict[str, np.ndarray]): Other arrays (N, ...), such as ``cam3d``, and
+            ``area``, people's areas where they are known, square pixels (N,).
+    """
+
+    images: np.ndarray
+    offsets: np.ndarray
+    keypoints: np.ndarray
+    visibility: np.ndarray
+    bboxes: np.ndarray
+    extras: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Number of people."""
+        return len(self.bboxes)
+
+    @property
+    def areas(self) -> np.ndarray:
+        """As given or, from the boxes, what COCO would count, square pixels, (N,)."""
+        if AREA in self.extras:
+            return self.extras[AREA]
+        return estimate_areas(self.bboxes).clip(1)
+
+    def encoded(self, index: int) -> np.ndarray:
+        """Bytes of one image, as its file would hold them, uint8."""
+        return self.images[self.offsets[index] : self.offsets[index + 1]]
+
+    def decode(self, index: int) -> np.ndarray:
+        """Decode one image.
+
+        Returns:
+            np.ndarray: BGR, uint8 (H, W, 3).
+
+        Raises:
+            ValueError: If it is damaged.
+        """
+        return decode_image(self.encoded(index), f'image {index}')
+
+
+def estimate_areas(bboxes: np.ndarray) -> np.ndarray:
+    """What COCO would count of people in boxes (..., 4), square pixels, (...)."""
+    return PERSON_OF_BOX * (bboxes[..., 2:] - bboxes[..., :2]).prod(-1)
+
+
+def join_images(images: Iterable[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """Put encoded images one after another: ``images`` and ``offsets``."""
+    joined, offsets = bytearray(), [0]
+    for image in images:
+        joined += image
+        offsets.append(len(joined))
+    return np.frombuffer(joined, np.uint8), np.array(offsets, np.int64)
+
+
+def read_packed_people(path: str | Path) -> PackedPeople:
+    """Read a file of people.
+
+    Args:
+        path (str | Path): The ``.npz`` file.
+
+    Returns:
+        PackedPeople: Its people; arrays besides the known ones in ``extras``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not what it should be; one line that says what.
+    """
+    path = require_file(path)
+    try:
+        return _checked(load_arrays(path))
+    except (ValueError, OSError) as error:
+        reason = ' '.join(str(error).split())
+        raise ValueError(f'{path} is no file of packed people: {reason}') from error
+
+
+def write_packed_people(people: PackedPeople, path: str | Path) -> None:
+    """Write a file of people, whole or not at all.
+
+    Args:
+        people (PackedPeople): Keypoints that are labelled must lie within
+            0 ... 1023 pixels; they are rounded to 1/64 pixel.
+        path (str | Path): The ``.npz`` file to write; its folder is made.
+
+    Raises:
+        ValueError: If a labelled keypoint cannot be stored.
+        OSError: The file cannot be written; one line that names it.
+    """
+    labelled = people.visibility > 0
+    keypoints = np.where(labelled[..., None], people.keypoints, 0)
+    if not np.isfinite(keypoints).all() or (
+        len(people) and (keypoints.min() < 0 or keypoints.max() > LARGEST)
+    ):
+        raise ValueError(
+            f'labelled keypoints must lie within 0 ... {LARGEST:.0f} pixels to be '
+            'packed: crop the images first'
+        )
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary, temporary.open('wb') as file:
+        np.savez(
+            file,
+            images=people.images,
+            offsets=people.offsets,
+            kpts_q=np.round(keypoints * _STEPS).astype(np.uint16),
+            vis=people.visibility.astype(np.uint8),
+            bbox=people.bboxes.astype(np.float32),
+            **people.extras,
+        )
+
+
+def _checked(arrays: dict[str, np.ndarray]) -> PackedPeople:
+    """Check a file's arrays."""
+    for name, (wanted, kinds) in _ARRAYS.items():
+        if name not in arrays:
+            raise ValueError(f"has no array '{name}'")
+        array = arrays[name]
+        fits = len(array.shape) == len(wanted) and all(
+            want in (None, have) for want, have in zip(wanted, array.shape, strict=True)
+        )
+        if not fits or array.dtype.kind not in kinds:
+            raise ValueError(f"'{name}' is {array.dtype} {array.shape}")
+    known = {name: arrays.pop(name) for name in _ARRAYS}
+    offsets, num_people = known['offsets'].astype(np.int64), len(known['bbox'])
+    if (
+        known['kpts_q'].shape[:2] != known['vis'].shape
+        or len({num_people, len(offsets) - 1, len(known['vis'])}) > 1
+        or any(extra.shape[:1] != (num_people,) for extra in arrays.values())
+    ):
+        raise ValueError('the arrays do not have the same number of people')
+    if (
+        offsets[0]
+        or offsets[-1] != len(known['images'])
+        or (np.diff(offsets) <= 0).any()
+    ):
+        raise ValueError("'offsets' do not fit 'images'")
+    bboxes = known['bbox'].astype(np.float32)
+    if not np.isfinite(bboxes).all() or (bboxes[:, 2:] < bboxes[:, :2]).any():
+        raise ValueError("'bbox' must be x1, y1, x2, y2, finite and in this order")
+    areas = arrays.get(AREA, np.ones(num_people))
+    if areas.ndim != 1 or areas.dtype.kind not in 'iuf' or not (areas > 0).all():
+        raise ValueError(f"'{AREA}' must be one positive number a person")
+    if num_people and not 0 <= known['vis'].min() <= known['vis'].max() <= 2:
+        raise ValueError("'vis' must be 0, 1 or 2")
+    return PackedPeople(
+        images=known['images'],
+        offsets=offsets,
+        keypoints=known['kpts_q'].astype(np.float32) / _STEPS,
+        visibility=known['vis'].astype(np.uint8),
+        bboxes=bboxes,
+        extras=arrays,
+    )

@@ -1,0 +1,1 @@
+"""Rewrites of trained models for inference."""

@@ -1,0 +1,121 @@
+"""COCO keypoints: results (a list of people) and annotations (a dict).
+
+Pictures become frames in the order of their ids. Results do not mention pictures in
+which nobody was found; ids that count up with such gaps keep them.
+"""
+
+import numpy as np
+
+from mmhot.io.json_file import as_identity, as_numbers
+from mmhot.io.readers.mmpose import natural_key, stack_people, track_of
+from mmhot.io.readers.rows import Rows
+
+
+def is_coco(document: object) -> bool:
+    """Tell COCO's two forms from other JSON."""
+    if isinstance(document, dict):
+        return 'annotations' in document and 'images' in document
+    return isinstance(document, list) and any(
+        isinstance(item, dict) and 'image_id' in item for item in document
+    )
+
+
+def read_coco(document: list | dict) -> Rows:
+    """Read the people of one file.
+
+    Args:
+        document (list | dict): Decoded JSON.
+
+    Returns:
+        Rows: Shapes checked, values not.
+    """
+    if isinstance(document, list):
+        frames = _frames_of_results(
+            [_image_id(p, 'image_id') for p in _dicts(document)]
+        )
+        return stack_people([_person(p, frames, labelled=False) for p in document])
+    images = _dicts(document['images'])
+    frames = _in_order([_image_id(image, 'id') for image in images])
+    people = [p for p in _dicts(document['annotations']) if _is_labelled(p)]
+    sizes = {(image.get('width'), image.get('height')) for image in images}
+    width, height = sizes.pop() if len(sizes) == 1 else (None, None)
+    return stack_people(
+        [_person(person, frames, labelled=True) for person in people],
+        width=None if width is None else as_identity(width, 'width'),
+        height=None if height is None else as_identity(height, 'height'),
+        joint_names=_joint_names(document),
+    )
+
+
+def _dicts(items: object) -> list[dict]:
+    if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):
+        raise ValueError(
+            'is not COCO: a list of {image_id, keypoints, ...} is expected'
+        )
+    return items
+
+
+def _image_id(item: dict, key: str) -> int | str:
+    value = item.get(key)
+    if isinstance(value, str) and value and not value.strip().isdecimal():
+        return value
+    return as_identity(value, f"'{key}'")
+
+
+def _frames_of_results(ids: list[int | str]) -> dict[int | str, int]:
+    numbers = sorted({i for i in ids if isinstance(i, int)})
+    if len(numbers) < len(set(ids)) or numbers[-1] - numbers[0] >= 2 * len(numbers):
+        return _in_order(ids)
+    return {number: number - numbers[0] for number in numbers}
+
+
+def _in_order(ids: list[int | str]) -> dict[int | str, int]:
+    ordered = sorted(set(ids), key=lambda value: natural_key(str(value)))
+    return {value: frame for frame, value in enumerate(ordered)}
+
+
+def _is_labelled(person: dict) -> bool:
+    """Tell annotated people from those that only have a box."""
+    return bool(person.get('keypoints')) and person.get('num_keypoints') != 0
+
+
+def _person(person: dict, frames: dict, *, labelled: bool) -> dict[str, object]:
+    image = _image_id(person, 'image_id')
+    where = f'image {image}:'
+    if image not in frames:
+        raise ValueError(f"{where} is not among 'images'")
+    if person.get('keypoints') is None:
+        raise ValueError(f"{where} a person without 'keypoints'")
+    values = as_numbers(person['keypoints'], f'{where} keypoints').ravel()
+    if not values.size or values.size % 3:
+        raise ValueError(
+            f'{where} keypoints are {values.size} numbers: K triples x, y, '
+            f'{"visibility" if labelled else "score"} are expected'
+        )
+    values = values.reshape(-1, 3)
+    # Visibility is 0 (not labelled), 1 (labelled though hidden) or 2.
+    scores = np.minimum(values[:, 2], 1) if labelled else values[:, 2]
+    return {
+        'frame': frames[image],
+        'keypoints': values[:, :2],
+        'scores': scores,
+        'box': _box(person.get('bbox'), where),
+        'track': track_of(person, where),
+    }
+
+
+def _box(value: object, where: str) -> np.ndarray | None:
+    if value is None:
+        return None
+    box = as_numbers(value, f'{where} bbox')
+    if box.shape != (4,):
+        raise ValueError(f'{where} bbox must be x, y, width, height')
+    return np.concatenate([box[:2], box[:2] + box[2:]])
+
+
+def _joint_names(document: dict) -> tuple[str, ...] | None:
+    categories = document.get('categories')
+    if not isinstance(categories, list) or not categories:
+        return None
+    names = categories[0].get('keypoints') if isinstance(categories[0], dict) else None
+    return tuple(map(str, names)) if isinstance(names, list) else None

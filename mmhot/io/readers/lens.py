@@ -1,0 +1,155 @@
+"""Lens calibrations: JSON, YAML as OpenCV and ROS write it, or ``.npz``."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.errors import naming
+from mmhot.io.json_file import as_numbers, load_json
+from mmhot.io.npz import load_arrays
+from mmhot.lens import DISTORTIONS, Lens
+
+# What calibration programs call the same thing.
+_MATRIX = ('camera_matrix', 'K', 'cameraMatrix', 'intrinsic_matrix', 'mtx')
+_DISTORTION = (
+    *('dist_coeffs', 'distortion_coefficients', 'distCoeffs', 'distortion'),
+    *('dist', 'D'),
+)
+_WIDTH = ('image_width', 'width', 'w')
+_HEIGHT = ('image_height', 'height', 'h')
+_NUMBERS = ('fx', 'fy', 'cx', 'cy')
+# OpenCV's order, for files that name each number.
+_TERMS = (
+    *('k1', 'k2', 'p1', 'p2', 'k3', 'k4', 'k5', 'k6'),
+    *('s1', 's2', 's3', 's4', 'taux', 'tauy'),
+)
+_EXPECTED = f'{_MATRIX[0]} (3x3) or {", ".join(_NUMBERS)} expected'
+
+
+def read_lens(path: str | Path) -> Lens:
+    """Read a calibrated lens.
+
+    Args:
+        path (str | Path): ``.json``, ``.yml``, ``.yaml`` or ``.npz``; see
+            ``docs/output-formats.md``.
+
+    Returns:
+        Lens: With the size that the file says it is for, if it says so.
+
+    Raises:
+        ValueError: What is wrong with the file, in one line.
+        OSError: It is not there or cannot be read.
+    """
+    path = Path(path)
+    with naming(path):
+        return _lens(_load(path))
+
+
+def _load(path: Path) -> dict[str, object]:
+    suffix = path.suffix.lower()
+    if suffix == '.npz':
+        names = (*_MATRIX, *_DISTORTION, *_WIDTH, *_HEIGHT, *_NUMBERS, *_TERMS)
+        return load_arrays(path, names)
+    if suffix == '.json':
+        content = load_json(path)
+    elif suffix in ('.yml', '.yaml'):
+        content = _load_yaml(path)
+    else:
+        raise ValueError('is no .json, .yml, .yaml or .npz, as intrinsics should be')
+    if not isinstance(content, dict):
+        raise ValueError(f'has no intrinsics: {_EXPECTED}')
+    return content
+
+
+def _load_yaml(path: Path) -> object:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Knows OpenCV's matrices."""
+
+    Loader.add_constructor(
+        'tag:yaml.org,2002:opencv-matrix',
+        lambda loader, node: loader.construct_mapping(node, deep=True),
+    )
+    text = path.read_text(encoding='utf-8')
+    if text.startswith('%YAML:'):  # OpenCV's own spelling, which YAML does not know
+        text = text.partition('\n')[2]
+    try:
+        return yaml.load(text, Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(f'is not valid YAML: {error}') from error
+
+
+def _lens(content: dict[str, object]) -> Lens:
+    kind = content.get('distortion_model', 'plumb_bob')
+    if kind not in ('plumb_bob', 'rational_polynomial', 'opencv', '', None):
+        raise ValueError(
+            f"distortion_model {str(kind)[:40]!r} is not known: OpenCV's is, which "
+            "ROS calls 'plumb_bob' and 'rational_polynomial'"
+        )
+    focal, centre = _pinhole(content)
+    size = [_number(content, names) for names in (_WIDTH, _HEIGHT)]
+    known = all(number is not None and number >= 1 for number in size)
+    return Lens(
+        focal, centre, _distortion(content), tuple(map(int, size)) if known else None
+    )
+
+
+def _pinhole(
+    content: dict[str, object],
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Focal lengths and principal point."""
+    found = _first(content, _MATRIX)
+    if found is None:
+        missing = [name for name in _NUMBERS if name not in content]
+        if missing:
+            raise ValueError(f'lacks {", ".join(missing)}: {_EXPECTED}')
+        fx, fy, cx, cy = (_number(content, (name,)) for name in _NUMBERS)
+        return (fx, fy), (cx, cy)
+    name, value = found
+    matrix = _array(value, name)
+    if matrix.size != 9:
+        raise ValueError(f'{name} must be 3x3, got {matrix.size} numbers')
+    (fx, _, cx), (_, fy, cy), _ = matrix.reshape(3, 3).tolist()
+    return (fx, fy), (cx, cy)
+
+
+def _distortion(content: dict[str, object]) -> tuple[float, ...]:
+    """Numbers in OpenCV's order, as many as its functions take."""
+    found = _first(content, _DISTORTION)
+    if found is not None:
+        name, value = found
+        given = _array([] if value is None else value, name).ravel().tolist()
+    else:
+        used = [number for number, term in enumerate(_TERMS, 1) if term in content]
+        named = [_number(content, (term,)) or 0.0 for term in _TERMS]
+        given = named[: max(used, default=0)]
+    if not any(given):
+        return ()
+    # files that stop at k1 or k3 mean zero from there on
+    length = next((n for n in DISTORTIONS if n >= len(given)), len(given))
+    return tuple(given + [0.0] * (length - len(given)))
+
+
+def _first(
+    content: dict[str, object], names: tuple[str, ...]
+) -> tuple[str, object] | None:
+    return next(((name, content[name]) for name in names if name in content), None)
+
+
+def _number(content: dict[str, object], names: tuple[str, ...]) -> float | None:
+    found = _first(content, names)
+    if found is None:
+        return None
+    array = _array(found[1], found[0])
+    if array.size != 1 or not math.isfinite(array.item()):
+        raise ValueError(f'{found[0]} must be a number, got {str(found[1])[:60]}')
+    return array.item()
+
+
+def _array(value: object, name: str) -> np.ndarray:
+    """Numbers of a list or of a matrix as OpenCV and ROS write it."""
+    if isinstance(value, dict) and 'data' in value:
+        value = value['data']
+    return as_numbers(value, name)

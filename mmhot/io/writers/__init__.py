@@ -1,0 +1,1 @@
+"""Writers of 3D poses."""

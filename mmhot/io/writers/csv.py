@@ -1,0 +1,67 @@
+"""Lifted clips as a table (``.csv``), a row for each joint."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.clips import Clip3D
+from mmhot.io.atomic import replacing
+
+COLUMNS = (
+    'frame',
+    'time',
+    'track',
+    'joint',
+    'x',
+    'y',
+    'z',
+    'score_3d',
+    'root_x',
+    'root_y',
+    'root_z',
+    'u',
+    'v',
+    'score',
+)
+
+
+def write_csv(clip: Clip3D, path: str | Path) -> None:
+    """Write a clip as a table; what is unknown is left empty.
+
+    Args:
+        clip (Clip3D): Lifted poses. ``x, y, z`` are relative to the root, ``u, v`` the
+            pixels that were lifted.
+        path (str | Path): The file to create or replace.
+    """
+    with (
+        replacing(path) as temporary,
+        temporary.open('w', encoding='utf-8', newline='') as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for row in range(len(clip)):
+            writer.writerows(_joints(clip, row))
+
+
+def _joints(clip: Clip3D, row: int) -> list[list]:
+    """Lines of one person in one frame."""
+    frame = int(clip.frame[row])
+    head = [frame, f'{clip.seconds(frame):.6f}', int(clip.track[row])]
+    root = [_number(value) for value in clip.root_3d[row]]
+    return [
+        [
+            *head,
+            name,
+            *map(_number, clip.keypoints_3d[row, joint]),
+            _number(clip.keypoint_scores_3d[row, joint]),
+            *root,
+            *map(_number, clip.keypoints_2d[row, joint]),
+            _number(clip.scores[row, joint]),
+        ]
+        for joint, name in enumerate(clip.joint_names)
+    ]
+
+
+def _number(value: np.float32) -> str:
+    return '' if np.isnan(value) else f'{value:.6g}'

@@ -1,0 +1,306 @@
+"""2D keypoints of whole clips to 3D poses."""
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import mmhot.plugin  # noqa: F401 registers what configs name
+from mmhot.clips import Clip2D, Clip3D
+from mmhot.deploy.switch import switch_to_deploy
+from mmhot.lens import Lens, ideal_camera
+from mmhot.lifting.gaps import Segment, split_segments
+from mmhot.lifting.load_model import load_lifter
+from mmhot.lifting.windows import lift_windows
+from mmhot.lifting.world import place_people
+from mmhot.models.layers.mirror import mirror_poses
+from mmhot.models.lifters.estimator import SequencePoseLifter
+from mmhot.models.tokens.hourglass import Keep
+from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+from mmhot.windows import resample, usual_stride
+
+_LOGGER = logging.getLogger(__name__)
+_H36M = get_skeleton('h36m-17')
+# which one layer of a video lifter passes to the next; MotionBERT with 256 channels
+# takes 1.4 to 1.8 times as long for a window among four to eight as alone
+_CACHED_VALUES = 1_000_000
+
+# To be raised when the results of the same keypoints change: finished results are
+# skipped by --resume only if they were made by the same rules.
+LIFTING_RULES = 1
+
+
+class Lifter:
+    """Lifts clips with one model.
+
+    Args:
+        model (str or Path, optional): Name of shipped weights or a config file. By
+            default the shipped one for clips, or, given a checkpoint, the config within
+            it.
+        checkpoint (str or Path, optional): Weights, where not the shipped ones: a
+            file or a name.
+        device (str): PyTorch device.
+        flip_test (bool): Whether to average with the mirror image's prediction.
+        batch_size (int, optional): Windows at once. By default 64; of video lifters,
+            whose windows are large, as many as a CPU's caches hold.
+        stride (int, optional): Frames from one window to the next; windows overlap
+            and are averaged. By default what the config says, or else as many as let
+            nine windows see each frame: fewer show their seams as jitter. Models that
+            give all frames of their window get chunks that overlap by a third, where
+            one fades into the next.
+        keep (int or list[int], optional): Frames that each pruner of the model keeps,
+            if not as many as it was trained with.
+
+    Raises:
+        ValueError: If a name is unknown or weights and model do not fit.
+        FileNotFoundError: If a file is missing.
+
+    Example::
+
+        import mmhot
+        lifter = mmhot.Lifter()
+        clip = lifter(mmhot.read_keypoints('demo/skating_2d_coco17.npz'))
+        clip.keypoints_3d  # (N, 17, 3), metres, root-relative, camera axes
+        clip.root_3d  # (N, 3), where the root is before the camera
+    """
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        checkpoint: str | Path | None = None,
+        device: str = 'cpu',
+        flip_test: bool = True,
+        batch_size: int | None = None,
+        stride: int | None = None,
+        keep: Keep | None = None,
+    ) -> None:
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        self.name, config, model = load_lifter(model, checkpoint, device)
+        self.model = switch_to_deploy(model)
+        self.device = device
+        self.flip_test = flip_test
+        self.seq_len = self.model.backbone.num_frames
+        self.num_targets = self.model.backbone.num_keep_frames
+        self.codec = self.model.head.decoder
+        self.reads_scores = getattr(self.codec, 'with_scores', False)
+        settings = config.get('lifting', {})
+        self.fps = settings.get('fps', 50.0)
+        self.mapping = settings.get('mapping', 'trained')
+        self.causal = settings.get('causal', False)
+        if stride is None:
+            stride = settings.get(
+                'stride', usual_stride(self.seq_len, self.num_targets)
+            )
+        self.stride = stride
+        self._set_keep(keep)
+        self.batch_size = batch_size or self._usual_batch_size()
+
+    def _usual_batch_size(self) -> int:
+        """Windows at once that lift a clip fastest."""
+        values_per_frame = getattr(self.model.backbone, 'values_per_frame', None)
+        if values_per_frame is None:
+            return 64
+        images = 2 if self.flip_test else 1
+        return max(1, _CACHED_VALUES // (images * self.seq_len * values_per_frame))
+
+    def _set_keep(self, keep: Keep | None) -> None:
+        """Set how many frames go on, and have the model's name say so."""
+        hourglass = getattr(self.model.backbone, 'hourglass', None)
+        if hourglass is None or not hourglass.pruners:
+            if keep is not None:
+                raise ValueError(
+                    f'keep={keep} needs a model with a pruner: {self.name} has none'
+                )
+            return
+        keep = self.model.test_cfg.get('keep') if keep is None else keep
+        counts = hourglass.keep_counts(keep, self.seq_len)
+        self.model.test_cfg['keep'] = counts
+        counts = ', then '.join(map(str, counts))
+        self.name += f' ({counts} of {self.seq_len} frames)'
+
+    def __call__(
+        self,
+        clip: Clip2D,
+        mapping: str | None = None,
+        max_gap: float = 1.0,
+        progress: Callable[[int, int], None] | None = None,
+        lens: Lens | None = None,
+    ) -> Clip3D:
+        """Lift every person in every frame of a clip.
+
+        Missing joints are filled in (their score is zero in the result), windows are
+        of the model's frame rate, and all people go through the model together.
+
+        Args:
+            clip (Clip2D): 2D keypoints.
+            mapping (str, optional): How joints that the clip's skeleton lacks are
+                approximated, see :func:`mmhot.convert_keypoints`; by default as the
+                model was trained.
+            max_gap (float): Seconds for which a person may have no row and is still
+                filled in. Where nothing was seen for longer, rows there repeat the
+                nearest pose.
+            progress (Callable, optional): Told frames done and frames in total, of
+                all people.
+            lens (Lens, optional): Of the camera; its distortion is undone, and its
+                principal point counts. By default a usual one is assumed.
+
+        Returns:
+            Clip3D: Rows sorted by frame and track.
+
+        Raises:
+            ValueError: If no keypoint can be converted to Human3.6M's, or an argument
+                is wrong.
+        """
+        segments = self.prepare(clip, mapping, max_gap)
+        return self.lift(clip, segments, progress, lens)
+
+    def prepare(
+        self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
+    ) -> list[Segment]:
+        """Human3.6M-17 pixels of every person, gaps filled; see :meth:`__call__`."""
+        if not max_gap >= 0:
+            raise ValueError(f'max_gap must be at least 0 seconds, got {max_gap}')
+        segments = []
+        for track in clip.tracks:
+            keypoints, scores, _ = convert_keypoints(
+                *(track.keypoints, track.scores, clip.skeleton, _H36M.name),
+                mapping or self.mapping,
+            )
+            own = split_segments(
+                track.track, track.frames, keypoints, scores, int(max_gap * clip.fps)
+            )
+            if not own:
+                _LOGGER.warning(
+                    '%s: track %s has no joint of Human3.6M; left out',
+                    *(clip.name, track.track),
+                )
+            segments += own
+        if not segments:
+            raise ValueError(
+                f'{clip.source}: no keypoint can be converted from {clip.skeleton} to '
+                'Human3.6M'
+            )
+        return segments
+
+    def lift(
+        self,
+        clip: Clip2D,
+        segments: list[Segment],
+        progress: Callable[[int, int], None] | None = None,
+        lens: Lens | None = None,
+    ) -> Clip3D:
+        """Lift what :meth:`prepare` made of a clip."""
+        straight = segments
+        if lens is not None:
+            lens = lens.fitted(clip.width, clip.height)
+            straight = [
+                replace(segment, keypoints=lens.straighten(segment.keypoints))
+                for segment in segments
+            ]
+        camera = ideal_camera(clip.width, clip.height, lens)
+        times = [clip.times_of(segment.frames) for segment in segments]
+        inputs = [
+            self.to_model_rate(self.seen(segment), own)
+            for segment, own in zip(straight, times, strict=True)
+        ]
+        total = sum(len(segment.frames) for segment in segments)
+        ratio = total / sum(len(keypoints) for keypoints in inputs)
+        with torch.inference_mode():
+            lifted = lift_windows(
+                lambda windows: self.predict(windows, camera),
+                inputs,
+                self.seq_len,
+                self.num_targets,
+                self.stride,
+                self.batch_size,
+                self.causal,
+                progress and (lambda done: progress(round(done * ratio), total)),
+            )
+        poses = [
+            self.from_model_rate(pose, own)
+            for pose, own in zip(lifted, times, strict=True)
+        ]
+        return place_people(self.assemble(clip, segments, poses), lens)
+
+    def seen(self, segment: Segment) -> np.ndarray:
+        """What the model is told, (T, 17, 2), or 3 if it reads scores too."""
+        if not self.reads_scores:
+            return segment.keypoints
+        return np.concatenate([segment.keypoints, segment.scores[..., None]], -1)
+
+    def to_model_rate(self, keypoints: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Frames (T, ...) of certain times (T,), at the rate the model knows."""
+        return resample(keypoints, self._sampled(times))
+
+    def from_model_rate(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Poses (T', ...) at a clip's own times (T,) again."""
+        sampled = self._sampled(times)
+        own = np.interp(np.arange(len(times)), sampled, np.arange(len(sampled)))
+        return resample(poses, own)
+
+    def _sampled(self, times: np.ndarray) -> np.ndarray:
+        """Fractional frame numbers that the model sees, the last frame included."""
+        count = math.ceil(round((times[-1] - times[0]) * self.fps, 6)) + 1
+        wanted = times[0] + np.arange(count) / self.fps
+        # digits that are only rounding would mix neighbouring frames
+        return np.interp(wanted, times, np.arange(len(times))).round(6)
+
+    def predict(self, windows: np.ndarray, camera: dict) -> np.ndarray:
+        """Poses in camera axes (B, T', 17, 3) of what is :meth:`seen`, (B, T, ...)."""
+        inputs, known = self.encode(windows, camera)
+        coords = self.regress(inputs)
+        return self.codec.decode(coords.cpu().numpy(), **known)[0]
+
+    def encode(self, windows: np.ndarray, camera: dict) -> tuple[Tensor, dict]:
+        """Inputs (B, T, 17, C) of the model, and what decoding needs to know."""
+        scores = windows[..., 2] if self.reads_scores else None
+        encoded = self.codec.encode(windows[..., :2], scores, camera_param=camera)
+        keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
+        inputs = torch.from_numpy(encoded['keypoint_labels']).to(self.device)
+        return inputs, {key: encoded[key] for key in keys}
+
+    def regress(self, inputs: Tensor) -> Tensor:
+        """What the model makes (B, T', 17, 3) of its inputs (B, T, 17, C)."""
+        flip_indices = _H36M.flip_indices if self.flip_test else None
+        if isinstance(self.model, SequencePoseLifter):
+            return self.model.lift(inputs, flip_indices)
+        coords = self.model(inputs, None, mode='tensor')
+        if not self.flip_test:
+            return coords
+        mirrored = mirror_poses(inputs, flip_indices)
+        mirrored = self.model(mirrored, None, mode='tensor')
+        return (coords + mirror_poses(mirrored, flip_indices)) / 2
+
+    def assemble(
+        self, clip: Clip2D, segments: list[Segment], poses: list[np.ndarray]
+    ) -> Clip3D:
+        """One row a person and frame, sorted."""
+        frame = np.concatenate([segment.frames for segment in segments])
+        track = np.repeat(
+            [segment.track for segment in segments], [len(pose) for pose in poses]
+        )
+        order = np.lexsort((track, frame))
+        keypoints = np.concatenate([segment.keypoints for segment in segments])
+        scores = np.concatenate([segment.scores for segment in segments])[order]
+        return Clip3D(
+            name=clip.name,
+            frame=frame[order],
+            track=track[order],
+            keypoints_3d=np.concatenate(poses)[order],
+            keypoint_scores_3d=scores,
+            keypoints_2d=keypoints[order],
+            scores=scores,
+            width=clip.width,
+            height=clip.height,
+            fps=clip.fps,
+            time=None if clip.times is None else clip.times[frame[order]],
+            joint_names=_H36M.joints,
+            parents=_H36M.parents,
+            model=self.name,
+        )

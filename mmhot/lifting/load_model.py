@@ -1,0 +1,171 @@
+"""Lifters by name, config or checkpoint."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import WEIGHT_INITIALIZERS
+from mmpose.registry import KEYPOINT_CODECS, MODELS
+from torch import nn
+
+from mmhot.codecs.camera_pose_lifting import CameraPoseLifting
+from mmhot.compat import safe_load
+from mmhot.errors import hint_at_names
+from mmhot.weights.building import build_model
+from mmhot.weights.config_files import find_config, parse_config_text, read_config_file
+from mmhot.weights.index import DEFAULT_LIFTER, SCHEME, read_models, shipped_weights
+from mmhot.weights.strict_loading import load_strictly
+
+
+def load_lifter(
+    model: str | Path | None, checkpoint: str | Path | None, device: str
+) -> tuple[str, Config, nn.Module]:
+    """Build a lifter in evaluation mode and load its weights.
+
+    Args:
+        model (str or Path, optional): Name of shipped weights, name or alias of a
+            model of ``mmhot list``, or a config: a file, or ``mmhot::PATH``. By
+            default the shipped one for clips, or, given a checkpoint, the config within
+            it.
+        checkpoint (str or Path, optional): Weights: a file, or the name of shipped
+            ones.
+        device (str): PyTorch device.
+
+    Returns:
+        tuple[str, Config, nn.Module]: What to call it, its config, the model.
+
+    Raises:
+        ValueError: If the name is unknown, or weights and model do not fit.
+        FileNotFoundError: If a file is missing.
+    """
+    if model is None and checkpoint is None:
+        model = SCHEME + DEFAULT_LIFTER
+    if model is not None:
+        model = _look_up(model, with_weights=checkpoint is None)
+    shipped = None if model is None else _shipped(model)
+    weights = shipped
+    if checkpoint is not None:
+        weights = _shipped(checkpoint) or _existing(Path(checkpoint))
+    content = None
+    if model is None or shipped is not None:
+        named = shipped or weights
+        content = safe_load(named)
+        config = _config_within(named, content)
+    else:
+        named = Path(model)
+        config = _read_config(named)
+    if weights is None:
+        raise ValueError(
+            f'{model}: a config alone has no weights: give a checkpoint too, or the '
+            f'name of shipped weights: {", ".join(shipped_weights()) or "none"}'
+        )
+    name = named.stem if weights == named else f'{named.stem} ({weights.name})'
+    built = _build(config, named)
+    load_strictly(built, weights, content if weights == named else safe_load(weights))
+    return name, config, built.to(device).eval()
+
+
+def _look_up(name: str | Path, with_weights: bool) -> str | Path:
+    """Shipped weights or config of a name of ``mmhot list``; or just the name."""
+    if '::' in str(name):
+        return find_config(name)
+    if Path(name).is_file():
+        return name
+    for model in read_models():
+        if model.is_called(str(name)):
+            return model.weights if model.weights and with_weights else model.config
+    return name
+
+
+def _shipped(name: str | Path) -> Path | None:
+    """File of shipped weights, by ``NAME`` or ``mmhot://NAME``."""
+    name, shipped = str(name), shipped_weights()
+    if name.startswith(SCHEME) and name.removeprefix(SCHEME) not in shipped:
+        hint = hint_at_names(name.removeprefix(SCHEME), shipped, 'shipped')
+        raise ValueError(f'unknown weights: {name}; {hint}')
+    return shipped.get(name.removeprefix(SCHEME))
+
+
+def _existing(checkpoint: Path) -> Path:
+    if checkpoint.is_dir():
+        raise IsADirectoryError(f'{checkpoint} is a folder, not a checkpoint')
+    return checkpoint
+
+
+def _read_config(path: Path) -> Config:
+    """Read a config file, or say what else was given."""
+    if path.suffix in ('.pth', '.pt'):
+        raise ValueError(f'{path} is no config: give weights as checkpoint')
+    if not path.is_file() and path.suffix != '.py':
+        raise ValueError(
+            f'{path} is neither a config file nor a shipped model; '
+            f'{hint_at_names(str(path), shipped_weights(), "shipped")}'
+        )
+    return read_config_file(path)
+
+
+def _config_within(checkpoint: Path, content: Any) -> Config:
+    """Read the config that a checkpoint carries; nothing in it is run."""
+    meta = content.get('meta') if isinstance(content, dict) else None
+    text = meta.get('cfg') if isinstance(meta, dict) else None
+    if not isinstance(text, str):
+        raise ValueError(
+            f'{checkpoint} does not say what model it is for: give its config too; '
+            "papers' own checkpoints are converted with tools/convert_checkpoint.py"
+        )
+    try:
+        config = parse_config_text(text)
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        raise ValueError(f'{checkpoint}: {error}') from error
+    # MMEngine takes 'os.system' for a type as well
+    known = {
+        *KEYPOINT_CODECS.module_dict,
+        *MODELS.module_dict,
+        *MODELS.parent.module_dict,
+        *WEIGHT_INITIALIZERS.module_dict,  # never run: weights follow
+    }
+    for kind in _types(config.get('model')):
+        if str(kind).removeprefix('mmpose.') not in known:
+            raise ValueError(
+                f'{checkpoint}: the config within names {kind!r}, which is nothing '
+                'that MMPose or mmhot registers'
+            )
+    return config
+
+
+def _types(config: Any) -> Iterator[Any]:
+    """Every ``type`` in nested settings."""
+    if isinstance(config, dict):
+        if 'type' in config:
+            yield config['type']
+        config = config.values()
+    elif not isinstance(config, list | tuple):
+        return
+    for value in config:
+        yield from _types(value)
+
+
+def _build(config: Config, source: Path) -> nn.Module:
+    """Build a config's model, if it is one that clips can be lifted with."""
+    model = config.get('model')
+    head = model.get('head') if isinstance(model, dict) else None
+    if not isinstance(head, dict) or not head.get('decoder') or 'backbone' not in model:
+        raise ValueError(
+            f'{source} is no config of a lifter: it needs a model with a backbone and '
+            'a head that has a decoder'
+        )
+    built = build_model(model, source)
+    backbone, decoder = built.backbone, built.head.decoder
+    if not hasattr(backbone, 'num_frames') or not hasattr(backbone, 'num_keep_frames'):
+        raise ValueError(
+            f'{source}: mmhot lifts clips with backbones that have num_frames and '
+            f'num_keep_frames, and {type(backbone).__name__} has not'
+        )
+    if not isinstance(decoder, CameraPoseLifting) or decoder.num_keypoints != 17:
+        raise ValueError(
+            f'{source}: mmhot lifts clips with the codecs CameraPoseLifting, '
+            'PersonCentredPoseLifting and ImageSpacePoseLifting of 17 keypoints, not '
+            f'{type(decoder).__name__}'
+        )
+    return built

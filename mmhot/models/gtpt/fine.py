@@ -1,0 +1,188 @@
+"""GTPT's grouping of keypoints, and the encoder of the groups."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mmhot.models.gtpt.coarse import (
+    CoarseTokens,
+    keep_patches,
+    patch_logits,
+    pool_logits,
+)
+from mmhot.models.gtpt.group_attention import GroupBlock
+from mmhot.models.gtpt.groups import KeypointGroups
+from mmhot.models.tokens.selection import gather_tokens, keep_highest
+
+
+class GroupTokens(NamedTuple):
+    """Tokens of each group: slots, then private ones, dense keypoints first.
+
+    Args:
+        x (Tensor): Tokens, (B * G, S + N, C).
+        positions (Tensor): What is added to them in each layer, (B * G, S + N, C).
+        rows (Tensor): Row of each private token in the table of positions, 0 for
+            dense keypoints, (B * G, N).
+    """
+
+    x: Tensor
+    positions: Tensor
+    rows: Tensor
+
+
+class CoarseToFine(nn.Module):
+    """Group keypoints; each group gets dense ones and patches of its own.
+
+    A gate of each group weighs the channels of its patches and of their positions.
+
+    Args:
+        groups (KeypointGroups): The groups.
+        embed_dims (int): Channels ``C``.
+    """
+
+    def __init__(self, groups: KeypointGroups, embed_dims: int) -> None:
+        super().__init__()
+        self.groups = groups
+        self.dense_tokens = None
+        if groups.num_dense:
+            tokens = torch.empty(groups.num_dense, embed_dims)
+            self.dense_tokens = nn.Parameter(nn.init.trunc_normal_(tokens, std=0.02))
+        hidden_dims = embed_dims // 2
+        self.gate = nn.Sequential(
+            nn.Linear(embed_dims, hidden_dims),
+            nn.ReLU(),
+            nn.Linear(hidden_dims, groups.num_groups * embed_dims),
+            nn.Sigmoid(),
+        )
+
+    def forward(
+        self, coarse: CoarseTokens, table: Tensor, num_private: int
+    ) -> GroupTokens:
+        """Choose the ``num_private`` private tokens of each group and gate them."""
+        index = self.choose(coarse.logits, num_private)  # (B, G, N)
+        slots, pool = self.introduce_dense(coarse)
+        patch = index - self.groups.num_dense  # negative where a dense keypoint is
+        gates = self.gates(coarse.patches, patch)
+        rows = nn.functional.pad(coarse.rows, (self.groups.num_dense, 0))
+        x, rows = _gather_shared(pool, index), _gather_shared(rows, index)
+        positions = nn.functional.pad(table[rows] * gates, (0, 0, slots.shape[2], 0))
+        tokens = torch.cat([slots, x * gates], dim=2), positions, rows
+        return GroupTokens(*(each.flatten(0, 1) for each in tokens))
+
+    @torch.no_grad()
+    def choose(self, logits: Tensor, num_private: int) -> Tensor:
+        """Choose dense keypoints, all of a group's own, and the best patches."""
+        groups = self.groups
+        scores = pool_logits(logits[:, groups.judges], groups.judges_valid)
+        dense = groups.dense_scores.expand(len(scores), -1, -1)
+        return keep_highest(torch.cat([dense, scores], dim=-1), num_private)
+
+    def introduce_dense(self, coarse: CoarseTokens) -> tuple[Tensor, Tensor]:
+        """Return the slots (B, G, S, C), and dense keypoints with all patches."""
+        groups, pool = self.groups, coarse.patches
+        parts, sparse = coarse.queries.tensor_split([groups.num_parts], dim=1)
+        if self.dense_tokens is not None:
+            dense = parts[:, groups.part_of_dense] + self.dense_tokens
+            pool = torch.cat([dense, pool], dim=1)
+        slots = sparse[:, groups.slots].unflatten(1, (groups.num_groups, -1))
+        return slots, pool
+
+    def gates(self, patches: Tensor, patch: Tensor) -> Tensor:
+        """Return the gates (B, G, N, C) of the patches chosen, 1 if not a patch."""
+        gates = self.gate(patches).unflatten(-1, (self.groups.num_groups, -1))
+        group = torch.arange(self.groups.num_groups, device=patch.device)
+        index = patch.clamp(min=0) * len(group) + group[:, None]
+        gates = _gather_shared(gates.flatten(1, 2), index)
+        if self.dense_tokens is not None:
+            gates = gates.masked_fill((patch < 0).unsqueeze(-1), 1)
+        return gates
+
+
+class FineEncoder(nn.Module):
+    """Layers in which each group attends to all slots and its own private tokens.
+
+    Args:
+        groups (KeypointGroups): The groups.
+        embed_dims (int): Channels ``C``.
+        num_heads (int): Heads of the attention.
+        depth (int): Layers.
+        mlp_dims (int): Hidden channels of the perceptrons.
+        scale (float): What logits of the attention are multiplied by.
+    """
+
+    def __init__(
+        self,
+        groups: KeypointGroups,
+        embed_dims: int,
+        num_heads: int,
+        depth: int,
+        mlp_dims: int,
+        scale: float,
+    ) -> None:
+        super().__init__()
+        self.groups = groups
+        self.blocks = nn.ModuleList(
+            GroupBlock(embed_dims, num_heads, mlp_dims, scale) for _ in range(depth)
+        )
+
+    def forward(
+        self, tokens: GroupTokens, counts: tuple[int, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Encode.
+
+        Args:
+            tokens (GroupTokens): Tokens of the groups.
+            counts (tuple[int]): Private tokens that each layer keeps.
+
+        Returns:
+            tuple: Keypoint tokens (B, K, C), and the rows of the private tokens that
+            left each layer, (B, G, N).
+        """
+        groups, kept = self.groups, []
+        for block, count in zip(self.blocks, counts, strict=True):
+            x, qkv = block.attend(
+                tokens.x + tokens.positions,
+                groups.num_groups,
+                groups.num_slots,
+                groups.shared,
+            )
+            tokens = tokens._replace(x=x)
+            if count != tokens.rows.shape[1]:
+                index = self.choose(qkv, block.attn.scale, count)
+                tokens = GroupTokens(
+                    keep_patches(tokens.x, index, groups.num_slots),
+                    keep_patches(tokens.positions, index, groups.num_slots),
+                    gather_tokens(tokens.rows, index),
+                )
+            tokens = tokens._replace(x=block.feed_forward(tokens.x))
+            kept.append(tokens.rows.unflatten(0, (-1, groups.num_groups)))
+        x = tokens.x.unflatten(0, (-1, groups.num_groups))
+        return groups.take_keypoints(x), tuple(kept)
+
+    @torch.no_grad()
+    def choose(self, qkv: Tensor, scale: float, num_private: int) -> Tensor:
+        """Choose dense keypoints, and the patches that a group's keypoints want.
+
+        Args:
+            qkv (Tensor): Queries, keys and values, (B * G, S + N, 3, H, D).
+            scale (float): Scale of the attention.
+            num_private (int): Tokens to keep.
+
+        Returns:
+            Tensor: Indices of private tokens, (B * G, num_private).
+        """
+        groups, num_slots = self.groups, self.groups.num_slots
+        valid = groups.fine_judges_valid
+        queries, keys = qkv[:, : valid.shape[1], 0], qkv[:, num_slots:, 1]
+        logits = patch_logits(queries, keys, scale)
+        scores = pool_logits(logits.unflatten(0, (-1, groups.num_groups)), valid)
+        dense = valid[:, num_slots:]
+        dense = nn.functional.pad(dense, (0, scores.shape[-1] - dense.shape[1]))
+        scores = scores.masked_fill(dense, torch.inf).flatten(0, 1)
+        return keep_highest(scores, num_private)
+
+
+def _gather_shared(x: Tensor, index: Tensor) -> Tensor:
+    """Take tokens (B, N, ...) that all groups share, by indices (B, G, n)."""
+    return gather_tokens(x, index.flatten(1)).unflatten(1, index.shape[1:])

@@ -1,0 +1,240 @@
+"""MHFormer: three hypotheses of a motion, refined apart and together.
+
+`MHFormer: Multi-Hypothesis Transformer for 3D Human Pose Estimation
+<https://arxiv.org/abs/2111.12707>`_ (CVPR 2022). The 1x1 convolutions of the published
+code are linear layers, and the last one is left to the head.
+
+Its layers are in :mod:`mmhot.models.lifters.hypotheses`.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from mmhot.models.layers.blocks import PositionTable, TransformerBlock
+from mmhot.models.lifters.host import check_windows
+from mmhot.models.lifters.hypotheses import (
+    NUM_HYPOTHESES,
+    CrossHypothesisInteraction,
+    SelfHypothesisRefinement,
+)
+from mmhot.models.tokens.hourglass import Hourglass, Keep, Kept
+from mmhot.models.tokens.pruned_features import PrunedFeatures, map_features
+
+
+class HypothesisGenerator(nn.Module):
+    """Multi-hypothesis generation (MHG): encoders of trajectories, one after another.
+
+    A token is the trajectory of one coordinate of one keypoint. Each encoder adds to
+    what the one before has made of the input; the hypotheses are what is in between.
+    """
+
+    def __init__(
+        self,
+        num_tokens: int,
+        num_frames: int,
+        depth: int,
+        num_heads: int,
+        drop_rate: float,
+        drop_path_rate: float,
+    ) -> None:
+        super().__init__()
+        hypotheses = range(NUM_HYPOTHESES)
+        # its eps matters: trajectories that hardly move have variances near it
+        self.norms = nn.ModuleList(nn.LayerNorm(num_frames) for _ in hypotheses)
+        self.encoders = nn.ModuleList(
+            nn.Sequential(
+                PositionTable(num_tokens, num_frames),
+                nn.Dropout(drop_rate),
+                *(
+                    TransformerBlock(
+                        num_frames, num_heads, 2 * num_frames, drop_rate, drop_path
+                    )
+                    for drop_path in torch.linspace(0, drop_path_rate, depth).tolist()
+                ),
+                nn.LayerNorm(num_frames, eps=1e-6),
+            )
+            for _ in hypotheses
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Map trajectories ``(B, K * 2, T)`` to three of the same shape."""
+        hypotheses = []
+        for norm, encoder in zip(self.norms, self.encoders, strict=True):
+            x = x + encoder(norm(x))
+            hypotheses.append(x)
+        return hypotheses
+
+
+class FewFramesEmbed(nn.Module):
+    """Embedding of a hypothesis for 27 frames and fewer, with normalisation."""
+
+    def __init__(self, in_channels: int, embed_dims: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(in_channels, embed_dims)
+        self.norm = nn.BatchNorm1d(embed_dims)
+        self.drop = nn.Dropout(0.25)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, T, K * 2)`` to ``(B, T, C)``."""
+        x = self.norm(self.proj(x).flatten(0, 1)).unflatten(0, x.shape[:2])
+        return self.drop(x.relu())
+
+
+@MODELS.register_module()
+class MHFormer(BaseModule):
+    """MHFormer without its last linear layer.
+
+    Args:
+        num_frames (int): Frames ``T``, a multiple of ``generation_heads``. Up to 27
+            frames the embeddings are normalised, as published. Defaults to 351.
+        in_channels (int): Input coordinates of a keypoint. Defaults to 2.
+        embed_dims (int): Channels ``C`` of a hypothesis, a multiple of
+            ``num_heads``; the output has three times as many. Defaults to 512.
+        mlp_dims (int): Hidden channels of the MLPs on hypotheses. Defaults to 1024.
+        num_heads (int): Heads of the attention on hypotheses. Defaults to 8.
+        depth (int): Layers that refine the hypotheses. Defaults to 2.
+        interaction_depth (int): Layers after them in which the hypotheses interact.
+            Defaults to 1.
+        generation_depth (int): Blocks of each encoder that generates a hypothesis.
+            Defaults to 4.
+        generation_heads (int): Heads of their attention. Defaults to 9.
+        drop_rate (float): Dropout rate. Defaults to 0.1.
+        drop_path_rate (float): Stochastic depth rate of the last block of an encoder
+            and of the last layer; the rates before rise linearly. Defaults to 0.2.
+        num_keypoints (int): Keypoints ``K``. Defaults to 17.
+        pruner (dict or list[dict], optional): Prunes frames, see
+            :class:`~mmhot.models.tokens.Hourglass`. Defaults to None.
+        recoverer (dict, optional): Recovers them. Defaults to None.
+        init_cfg (dict, optional): Initialisation. Defaults to None.
+    """
+
+    gives_centre = True  # alone, if asked to
+
+    def __init__(
+        self,
+        num_frames: int = 351,
+        in_channels: int = 2,
+        embed_dims: int = 512,
+        mlp_dims: int = 1024,
+        num_heads: int = 8,
+        depth: int = 2,
+        interaction_depth: int = 1,
+        generation_depth: int = 4,
+        generation_heads: int = 9,
+        drop_rate: float = 0.1,
+        drop_path_rate: float = 0.2,
+        num_keypoints: int = 17,
+        pruner: dict | Sequence[dict] | None = None,
+        recoverer: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        if num_frames < 1 or num_frames % generation_heads:
+            raise ValueError(
+                f'num_frames of MHFormer must be a multiple of generation_heads '
+                f'({generation_heads}), got {num_frames}'
+            )
+        for name, value in (
+            ('depth', depth),
+            ('interaction_depth', interaction_depth),
+            ('generation_depth', generation_depth),
+        ):
+            if value < 1:
+                raise ValueError(f'{name} must be at least 1, got {value}')
+        self.num_frames, self.in_channels = num_frames, in_channels
+        self.num_keypoints = num_keypoints
+        self.hourglass = Hourglass(
+            num_frames,
+            depth + interaction_depth,
+            embed_dims,
+            pruner,
+            recoverer,
+            num_heads,
+        )
+        self.num_keep_frames = self.hourglass.num_outputs
+        self.values_per_frame = NUM_HYPOTHESES * embed_dims
+        num_tokens = num_keypoints * in_channels
+
+        self.generate = HypothesisGenerator(
+            num_tokens,
+            num_frames,
+            generation_depth,
+            generation_heads,
+            drop_rate,
+            drop_path_rate,
+        )
+        embed = FewFramesEmbed if num_frames <= 27 else nn.Linear
+        self.embeds = nn.ModuleList(
+            embed(num_tokens, embed_dims) for _ in range(NUM_HYPOTHESES)
+        )
+        self.position = PositionTable(num_frames, NUM_HYPOTHESES * embed_dims)
+        self.drop = nn.Dropout(drop_rate)
+
+        blocks = [SelfHypothesisRefinement] * depth
+        blocks += [CrossHypothesisInteraction] * interaction_depth
+        drop_paths = torch.linspace(0, drop_path_rate, len(blocks)).tolist()
+        self.layers = nn.ModuleList(
+            block(embed_dims, num_heads, mlp_dims, drop_rate, drop_path)
+            for block, drop_path in zip(blocks, drop_paths, strict=True)
+        )
+        self.hourglass.check_layers(self.layers)
+        dims = NUM_HYPOTHESES * embed_dims
+        self.norm = nn.LayerNorm(dims, eps=1e-6)
+        self.batch_norm = nn.BatchNorm1d(dims)
+
+    def forward(
+        self,
+        x: Tensor,
+        kept: Kept | None = None,
+        keep: Keep | None = None,
+        centre: bool = False,
+    ) -> Tensor | PrunedFeatures:
+        """Map 2D poses to features of whole poses.
+
+        Nobody has published a recovery for this host: one of tokens works before the
+        last normalisations, as in MixSTE, so that these see all frames.
+
+        Args:
+            x (Tensor): Normalised 2D poses, (B, T, K, 2).
+            kept (Tensor or Sequence[Tensor], optional): Frames to keep, (B, t).
+            keep (int or Sequence[int], optional): How many frames to keep.
+            centre (bool): Whether only the centre frame is wanted. Defaults to False.
+
+        Returns:
+            Tensor | PrunedFeatures: Features, (B, T, 3 * C), or, with a pruner, those
+            of the frames left and which these are.
+        """
+        check_windows(
+            x, 'MHFormer', self.num_frames, self.num_keypoints, self.in_channels
+        )
+        tokens, stages = self.hourglass(
+            *(self.embed(x), self.layers, self.frame_features, x, kept, keep, centre)
+        )
+        feats = self.hourglass.recover(tokens, stages, x.shape[1])
+        return map_features(self.normalise, feats)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Turn 2D poses ``(B, T, K, 2)`` into hypotheses ``(B, T, 3, C)``."""
+        hypotheses = self.generate(x.flatten(2).transpose(1, 2))
+        hypotheses = torch.cat(
+            [
+                embed(hypothesis.transpose(1, 2))
+                for hypothesis, embed in zip(hypotheses, self.embeds, strict=True)
+            ],
+            dim=-1,
+        )
+        return self.drop(self.position(hypotheses)).unflatten(-1, (NUM_HYPOTHESES, -1))
+
+    @staticmethod
+    def frame_features(x: Tensor) -> Tensor:
+        """Describe each frame of ``(B, T, 3, C)`` by its hypotheses, ``(B, T, 3C)``."""
+        return x.flatten(2)
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Normalise hypotheses ``(B, T, 3, C)`` and join them, (B, T, 3 * C)."""
+        x = self.norm(x.flatten(2))
+        return self.batch_norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])

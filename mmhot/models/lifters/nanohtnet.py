@@ -1,0 +1,230 @@
+"""NanoHTNet: one token per joint and one per frequency.
+
+`Nano Human Topology Network for Efficient 3D Human Pose Estimation
+<https://arxiv.org/abs/2501.15763>`_ (IEEE TIP 2025).
+
+Its blocks are in :mod:`mmhot.models.lifters.human_topology`.
+"""
+
+import math
+
+import torch
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from mmhot.deploy.foldable import Foldable
+from mmhot.deploy.fused_linear import fused_linear
+from mmhot.deploy.recordings import Recordings
+from mmhot.models.layers.blocks import MLP, DropPath, PositionTable
+from mmhot.models.lifters.graph_conv import chain_adjacency, tree_adjacency
+from mmhot.models.lifters.human_topology import (
+    GlobalBodyInteraction,
+    LocalJointConnection,
+    SpatialBlock,
+)
+from mmhot.skeletons.joints import get_skeleton
+
+
+class TrajectoryEmbed(Foldable, nn.Linear):
+    """Linear layer on the trajectory of each keypoint, ``T`` times ``C`` numbers.
+
+    They are put in the order in which they can be copied fast.
+    """
+
+    def __init__(self, num_frames: int, in_channels: int, embed_dims: int) -> None:
+        super().__init__(num_frames * in_channels, embed_dims)
+        self.num_frames = num_frames
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, T, K, C)`` to ``(B, K, embed_dims)``."""
+        weight, bias = self.folded()
+        x = x.flatten(2).mT.reshape(len(x), -1, weight.shape[1])  # (B, K, C * T)
+        return fused_linear(x, weight, bias)
+
+    def fold(self) -> tuple[Tensor, Tensor]:
+        """Order the weights as the numbers are: by channel, then by frame."""
+        weight = self.weight.unflatten(1, (self.num_frames, -1))
+        return weight.transpose(1, 2).flatten(1), self.bias
+
+
+class TemporalBlock(nn.Module):
+    """Neighbouring and all frequencies, each on its own half of the channels."""
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        mlp_dims: int,
+        graph_dims: int,
+        adjacency: Tensor,
+        drop_rate: float,
+        proj_drop: float,
+        drop_path: float,
+    ) -> None:
+        super().__init__()
+        dims = embed_dims // 2
+        self.local = LocalJointConnection(dims, graph_dims, adjacency, drop_path)
+        self.whole = GlobalBodyInteraction(dims, num_heads, proj_drop, drop_path)
+        self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.mlp = MLP(embed_dims, mlp_dims, drop_rate)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, T', C)`` to ``(B, T', C)``."""
+        local, whole = x.chunk(2, dim=-1)
+        local = self.local(local)
+        whole = self.whole(local + whole)
+        x = torch.cat([local, whole], dim=-1)
+        return self.drop_path.add(x, self.mlp(self.norm(x)))
+
+
+@MODELS.register_module()
+class NanoHTNet(BaseModule):
+    """NanoHTNet without its last linear layer.
+
+    Two branches that meet at the end: one token per joint, holding the joint's
+    whole trajectory, and one token per frequency, holding the whole pose's
+    coefficient of a discrete cosine transform. There are as many low frequencies
+    as output frames.
+
+    Args:
+        num_frames (int): Input frames ``T``, odd. Defaults to 243.
+        num_keep_frames (int): Output frames ``T'`` around the centre one, odd.
+            Defaults to 9.
+        in_channels (int): Input coordinates of a keypoint. Defaults to 2.
+        embed_dims (int): Channels ``C``; a multiple of six times ``num_heads``.
+            Defaults to 240.
+        depth (int): Blocks of each branch. Defaults to 3.
+        num_heads (int): Heads of every attention. Defaults to 8.
+        mlp_dims (int): Hidden channels of every MLP. Defaults to 256.
+        graph_dims (int): Hidden channels of the graph convolutions. Defaults to 384.
+        branch_dims (int): Channels of each joint that a branch ends with; the
+            output has twice as many. Defaults to 8.
+        spatial_drop_rate (float): Dropout rate in the MLPs of the spatial branch.
+            Defaults to 0.15.
+        temporal_drop_rate (float): Dropout rate in those of the temporal branch.
+            Defaults to 0.1.
+        proj_drop_rate (float): Dropout rate after every attention. Defaults to 0.1.
+        drop_path_rates (tuple[float, float]): Stochastic depth rates of the first
+            and last block; those between rise linearly. Defaults to (0.1, 0.3).
+        skeleton (str): Keypoints ``K`` and their tree, see
+            :func:`mmhot.skeletons.joints.get_skeleton`. Defaults to 'h36m-17'.
+        init_cfg (dict, optional): Initialisation. Defaults to None.
+    """
+
+    def __init__(
+        self,
+        num_frames: int = 243,
+        num_keep_frames: int = 9,
+        in_channels: int = 2,
+        embed_dims: int = 240,
+        depth: int = 3,
+        num_heads: int = 8,
+        mlp_dims: int = 256,
+        graph_dims: int = 384,
+        branch_dims: int = 8,
+        spatial_drop_rate: float = 0.15,
+        temporal_drop_rate: float = 0.1,
+        proj_drop_rate: float = 0.1,
+        drop_path_rates: tuple[float, float] = (0.1, 0.3),
+        skeleton: str = 'h36m-17',
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        _check_frames(num_frames, num_keep_frames)
+        if num_heads < 1:
+            raise ValueError(f'num_heads must be at least 1, got {num_heads}')
+        if embed_dims % (6 * num_heads):
+            raise ValueError(
+                f'embed_dims ({embed_dims}) must be divisible by {6 * num_heads} '
+                f'(six times num_heads): thirds and halves of it are split into heads'
+            )
+        if depth < 1:
+            raise ValueError(f'depth must be at least 1, got {depth}')
+        skeleton = get_skeleton(skeleton)
+        num_keypoints = skeleton.num_keypoints
+        self.num_frames, self.num_keep_frames = num_frames, num_keep_frames
+        self.num_keypoints, self.in_channels = num_keypoints, in_channels
+        drop_paths = torch.linspace(*drop_path_rates, depth).tolist()
+        sizes = (embed_dims, num_heads, mlp_dims, graph_dims)
+
+        self.recordings = Recordings()
+        self.spatial_embed = TrajectoryEmbed(num_frames, in_channels, embed_dims)
+        self.spatial_position = PositionTable(num_keypoints, embed_dims)
+        graph = (skeleton, tree_adjacency(skeleton.parents))
+        rates = (spatial_drop_rate, proj_drop_rate)
+        self.spatial_blocks = nn.Sequential(
+            *(SpatialBlock(*sizes, *graph, *rates, rate) for rate in drop_paths)
+        )
+        self.spatial_norm = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.spatial_proj = nn.Linear(embed_dims, num_keep_frames * branch_dims)
+
+        dct = cosine_transform(num_frames, num_keep_frames)
+        self.register_buffer('dct', dct, persistent=False)
+        self.temporal_embed = nn.Linear(in_channels * num_keypoints, embed_dims)
+        self.temporal_position = PositionTable(num_keep_frames, embed_dims)
+        graph = chain_adjacency(num_keep_frames)
+        rates = (temporal_drop_rate, proj_drop_rate)
+        self.temporal_blocks = nn.Sequential(
+            *(TemporalBlock(*sizes, graph, *rates, rate) for rate in drop_paths)
+        )
+        self.temporal_norm = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.temporal_proj = nn.Linear(embed_dims, num_keypoints * branch_dims)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map 2D poses to features of the centre frames.
+
+        Args:
+            x (Tensor): Normalised 2D poses, (B, T, K, 2).
+
+        Returns:
+            Tensor: Features, spatial ones first, (B, T', K, 2 * branch_dims).
+        """
+        expected = (self.num_frames, self.num_keypoints, self.in_channels)
+        if x.shape[1:] != expected:
+            raise ValueError(
+                f'NanoHTNet wants (B, {", ".join(map(str, expected))}) poses, '
+                f'got {tuple(x.shape)}'
+            )
+        return self.recordings(self, x)
+
+    def extract(self, x: Tensor) -> Tensor:
+        """Do what :meth:`forward` says."""
+        return torch.cat([self.spatial(x), self.temporal(x)], dim=-1)
+
+    def spatial(self, x: Tensor) -> Tensor:
+        """Turn the joints' trajectories into features, (B, T', K, branch_dims)."""
+        x = self.spatial_embed(x)  # (B, K, C)
+        x = self.spatial_blocks(self.spatial_position(x))
+        x = self.spatial_proj(self.spatial_norm(x))
+        return x.unflatten(-1, (self.num_keep_frames, -1)).transpose(1, 2)
+
+    def temporal(self, x: Tensor) -> Tensor:
+        """Turn low frequencies into features, (B, T', K, branch_dims)."""
+        x = self.temporal_embed(self.dct @ x.flatten(2))  # (B, T', C)
+        x = self.temporal_blocks(self.temporal_position(x))
+        x = self.temporal_proj(self.temporal_norm(x))
+        return x.unflatten(-1, (self.num_keypoints, -1))
+
+
+def cosine_transform(num_frames: int, num_coefficients: int) -> Tensor:
+    """First rows of the type-II DCT, twice the sum and not normalised, (T', T)."""
+    frames = 2 * torch.arange(num_frames, dtype=torch.float64) + 1
+    frequencies = torch.arange(num_coefficients, dtype=torch.float64)
+    angles = frequencies[:, None] * frames * math.pi / (2 * num_frames)
+    return (2 * angles.cos()).float()
+
+
+def _check_frames(num_frames: int, num_keep_frames: int) -> None:
+    frames = {'num_frames': num_frames, 'num_keep_frames': num_keep_frames}
+    for name, value in frames.items():
+        if value < 1 or value % 2 == 0:
+            raise ValueError(
+                f'{name} must be odd, for there to be a centre frame, got {value}'
+            )
+    if num_keep_frames > num_frames:
+        raise ValueError(
+            f'num_keep_frames ({num_keep_frames}) must not exceed num_frames '
+            f'({num_frames})'
+        )

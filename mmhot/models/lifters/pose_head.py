@@ -1,0 +1,274 @@
+"""Head that turns features of pose sequences into 3D poses."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmengine.structures import InstanceData
+from mmpose.models.heads.base_head import BaseHead
+from mmpose.registry import KEYPOINT_CODECS, MODELS
+from mmpose.utils.tensor_utils import to_numpy
+from mmpose.utils.typing import ConfigType, InstanceList, OptConfigType, SampleList
+from torch import Tensor, nn
+
+from mmhot.models.layers.mirror import mirror_poses
+from mmhot.models.layers.precision import full_precision
+from mmhot.models.tokens.pruned_features import PrunedFeatures
+from mmhot.models.tokens.selection import gather_tokens
+
+Features = Tensor | PrunedFeatures
+
+
+@MODELS.register_module()
+class PoseLiftingHead(BaseHead):
+    """Linear regression of each keypoint's position in each output frame.
+
+    Args:
+        in_channels (int): Channels ``C`` of the features.
+        out_channels (int): Coordinates of a keypoint. Defaults to 3.
+        num_keypoints (int, optional): Keypoints ``K`` if a feature is that of a
+            whole pose, (B, T', C), and one linear layer gives all of them.
+            Defaults to None: a feature for each keypoint.
+        loss (dict): Loss between predicted and true poses, (B, T', K, 3); it is
+            given weights (B, T', K, 1) as third argument, which MMPose's losses
+            heed if built with ``use_target_weight=True``. Defaults to
+            ``dict(type='MPJPELoss')``.
+        decoder (dict, optional): Codec that turns an output into a pose in camera
+            axes; :meth:`predict` needs one. Defaults to None.
+        init_cfg (dict, optional): Initialisation. Defaults to None.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int = 3,
+        num_keypoints: int | None = None,
+        loss: ConfigType = {'type': 'MPJPELoss'},  # noqa: B006 (MMPose's way)
+        decoder: ConfigType | None = None,
+        init_cfg: ConfigType | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.out_channels, self.num_keypoints = out_channels, num_keypoints
+        self.fc = nn.Linear(in_channels, out_channels * (num_keypoints or 1))
+        self.loss_module = MODELS.build(loss)
+        self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
+
+    def forward(self, feats: Features) -> Tensor:
+        """Map features ``(B, T', [K,] C)`` to poses ``(B, T', K, 3)``.
+
+        Poses of frames that a pruner dropped are interpolated if its host says so.
+        """
+        if isinstance(feats, PrunedFeatures):
+            return feats.recover(self.coordinates(feats.feats))
+        return self.coordinates(feats)
+
+    def coordinates(self, feats: Tensor) -> Tensor:
+        """Map features ``(B, T', [K,] C)`` to poses ``(B, T', K, 3)``."""
+        # half precision rounds a metre to millimetres
+        with full_precision(feats):
+            coords = self.fc(feats.to(self.fc.weight.dtype))
+        if self.num_keypoints is None:
+            return coords
+        return coords.unflatten(-1, (self.num_keypoints, self.out_channels))
+
+    def predict(
+        self,
+        feats: Features | list[Features],
+        batch_data_samples: SampleList,
+        test_cfg: ConfigType = {},  # noqa: B006 (MMPose's signature)
+    ) -> InstanceList:
+        """Predict and decode poses.
+
+        Args:
+            feats (Tensor | PrunedFeatures | list): Features, (B, T', K, C); with the
+                flip test those of the windows and those of their mirror images.
+            batch_data_samples (list[PoseDataSample]): B samples.
+            test_cfg (dict): ``flip_test`` (bool, defaults to False) averages both
+                images; ``target`` ('centre' or 'all', defaults to 'centre') says
+                which output frames are kept. A sample with one target frame, as
+                MMPose's inferencers make, gets the centre one anyway.
+
+        Returns:
+            list[InstanceData]: ``keypoints`` (T, K, 3) and ``keypoint_scores``
+            (T, K) of each sample.
+        """
+        coords = to_numpy(self.regress(feats, batch_data_samples, test_cfg))
+        return [
+            self.decode(_as_asked(coord, sample), sample)
+            for coord, sample in zip(coords, batch_data_samples, strict=True)
+        ]
+
+    def regress(
+        self,
+        feats: Features | list[Features],
+        batch_data_samples: SampleList,
+        test_cfg: ConfigType,
+    ) -> Tensor:
+        """Regress wanted poses (B, T', K, 3), averaged with the mirror image's."""
+        target = test_cfg.get('target', 'centre')
+        if not test_cfg.get('flip_test', False):
+            return self.wanted(feats, target)
+        flip_indices = batch_data_samples[0].metainfo['flip_indices']
+        return self.average(feats, flip_indices, target)
+
+    def average(
+        self, feats: Sequence[Features], flip_indices: Sequence[int], target: str
+    ) -> Tensor:
+        """Wanted poses of windows, averaged with those of their mirror images.
+
+        Args:
+            feats (Sequence[Tensor | PrunedFeatures]): Of windows and mirror images.
+            flip_indices (Sequence[int]): Each keypoint's partner on the other side.
+            target (str): 'centre' or 'all'.
+
+        Returns:
+            Tensor: (B, T', K, 3).
+        """
+        _check_same_frames(*feats, target)
+        coords, mirrored = (self.wanted(feat, target) for feat in feats)
+        return (coords + mirror_poses(mirrored, flip_indices)) / 2
+
+    def wanted(self, feats: Features, target: str) -> Tensor:
+        """Poses of the centre frame, (B, 1, K, 3), or of all that there are."""
+        check_target(target, 'target')
+        coords, frames = self.forward(feats), _frames(feats)
+        if target == 'all':
+            return coords
+        if frames is None:
+            centre = (coords.shape[1] - 1) // 2
+            return coords[:, centre : centre + 1]
+        is_centre = frames == (feats.num_frames - 1) // 2
+        if not is_centre.any(1).all():
+            raise ValueError(
+                "target='centre' needs a pruner with keep_centre=True: this one has "
+                'dropped the centre frame'
+            )
+        return gather_tokens(coords, is_centre.int().argmax(1, keepdim=True))
+
+    def decode(self, coords: np.ndarray, data_sample) -> InstanceData:
+        """Decode one sample's output ``(T', K, 3)`` with what its metainfo tells."""
+        if self.decoder is None:
+            raise RuntimeError(
+                'PoseLiftingHead needs a decoder for predictions: set head.decoder '
+                'in the config to a codec'
+            )
+        metainfo = data_sample.metainfo
+        keys = getattr(self.decoder, 'auxiliary_decode_keys', ())
+        known = {key: metainfo[key] for key in keys if key in metainfo}
+        keypoints, scores = self.decoder.decode(coords, **known)
+        return InstanceData(keypoints=keypoints, keypoint_scores=scores)
+
+    def loss(
+        self,
+        feats: Features,
+        batch_data_samples: SampleList,
+        train_cfg: ConfigType = {},  # noqa: B006 (MMPose's signature)
+    ) -> dict[str, Tensor]:
+        """Compare with ``lifting_target_label`` and ``lifting_target_weight``.
+
+        Where a pruner has dropped frames for good, the others count.
+
+        Returns:
+            dict: ``loss_pose3d`` and, for the log, ``mpjpe`` in millimetres over
+            the keypoints of positive weight.
+
+        Raises:
+            ValueError: If labels and poses are of different numbers of frames.
+        """
+        labels = [sample.gt_instance_labels for sample in batch_data_samples]
+        target = torch.stack([label.lifting_target_label for label in labels])
+        weight = torch.stack([label.lifting_target_weight for label in labels])
+        coords, frames = self.forward(feats), _frames(feats)
+        num_frames = coords.shape[1] if frames is None else feats.num_frames
+        if target.shape[1] != num_frames:
+            raise ValueError(
+                f'the model is trained on poses of {num_frames} frames, and samples '
+                f'have those of {target.shape[1]}: set num_targets={num_frames} in '
+                'train_dataloader.dataset'
+            )
+        if frames is not None:
+            target, weight = (
+                gather_tokens(target, frames),
+                gather_tokens(weight, frames),
+            )
+        loss = self.loss_module(coords, target, weight.unsqueeze(-1))
+        valid = weight > 0
+        error = (coords.detach() - target).norm(dim=-1) * valid
+        mpjpe = 1000 * error.sum() / valid.sum().clamp(min=1)
+        return {'loss_pose3d': loss, 'mpjpe': mpjpe}
+
+
+def check_target(target: str, name: str) -> None:
+    """Refuse what says neither that the centre frame nor that all are wanted.
+
+    Args:
+        target (str): What is wanted.
+        name (str): Of the setting, for the error.
+
+    Raises:
+        ValueError: If it is neither 'centre' nor 'all'.
+    """
+    if target not in ('centre', 'all'):
+        raise ValueError(f"{name} must be 'centre' or 'all', got {target!r}")
+
+
+def _frames(feats: Features) -> Tensor | None:
+    """Frames (B, T') whose poses a head gives; None if all."""
+    return feats.frames if isinstance(feats, PrunedFeatures) else None
+
+
+def _check_same_frames(feats: Features, mirrored: Features, target: str) -> None:
+    """Refuse to average poses of different frames."""
+    frames = _frames(feats)
+    if target != 'all' or frames is None or torch.equal(frames, _frames(mirrored)):
+        return
+    raise ValueError(
+        "target='all' needs flip_kept='plain' in test_cfg: a window and its mirror "
+        'image have kept different frames'
+    )
+
+
+def _as_asked(coords: np.ndarray, data_sample) -> np.ndarray:
+    """The centre one of poses (T', K, 3) if a sample's target is one frame."""
+    target = data_sample.get('gt_instances', {}).get('lifting_target')
+    if target is None or len(target) > 1:
+        return coords
+    centre = (len(coords) - 1) // 2
+    return coords[centre : centre + 1]
+
+
+@MODELS.register_module()
+class RepresentationHead(PoseLiftingHead):
+    """Linear layer and tanh, then :class:`PoseLiftingHead`'s regression.
+
+    The head of MotionBERT and MotionAGFormer; keys are those of MMPose's
+    ``MotionRegressionHead``.
+
+    Args:
+        in_channels (int): Channels ``C`` of the features.
+        rep_dims (int): Channels of the representation. Defaults to 512.
+        out_channels (int): Coordinates of a keypoint. Defaults to 3.
+        loss (dict): See :class:`PoseLiftingHead`.
+        decoder (dict, optional): See :class:`PoseLiftingHead`.
+        init_cfg (dict, optional): Initialisation. Defaults to None.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        rep_dims: int = 512,
+        out_channels: int = 3,
+        loss: ConfigType = {'type': 'MPJPELoss'},  # noqa: B006 (MMPose's way)
+        decoder: OptConfigType = None,
+        init_cfg: OptConfigType = None,
+    ) -> None:
+        super().__init__(
+            rep_dims, out_channels, loss=loss, decoder=decoder, init_cfg=init_cfg
+        )
+        fc = nn.Linear(in_channels, rep_dims)
+        self.pre_logits = nn.Sequential(OrderedDict(fc=fc, act=nn.Tanh()))
+
+    def coordinates(self, feats: Tensor) -> Tensor:
+        """Map features ``(B, T', K, C)`` to poses ``(B, T', K, 3)``."""
+        return super().coordinates(self.pre_logits(feats))

@@ -1,0 +1,1 @@
+"""Shipped weights, their index, and loading and converting of checkpoints."""

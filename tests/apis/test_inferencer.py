@@ -1,0 +1,466 @@
+"""``Inferencer``: MMPose's arguments and results, over whole clips."""
+
+import inspect
+import json
+import weakref
+from dataclasses import fields
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from lifters import save_lifter
+from mmpose.apis import MMPoseInferencer
+from numpy.testing import assert_allclose, assert_array_equal
+from pose_sources import BOX, Detector, Estimator
+from video_files import picture, write_video
+
+from mmhot.apis import Inferencer, inferencer
+from mmhot.apis.inferencing import inputs
+from mmhot.apis.inferencing.options import (
+    _FIXED,
+    _WITHOUT_EFFECT,
+    CallOptions,
+    read_options,
+)
+from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.lifting.lifter import Lifter
+from mmhot.video.frames import VideoFile
+from mmhot.video.pipeline import VideoLifter
+from mmhot.video.pose_estimation import Finder
+from mmhot.video.sources.box_filter import BoxFilter
+from mmhot.video.sources.pose_source import PoseSource
+from mmhot.video.streams import open_stream
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
+
+
+@pytest.fixture
+def models(monkeypatch):
+    """Stand-ins for the 2D models, which find one person on every picture."""
+    pair = PoseSource(Detector(every=1), Estimator())
+    monkeypatch.setattr(inferencer, 'open_pose_source', lambda *_, **__: pair)
+    return pair
+
+
+@pytest.fixture
+def flat(models):
+    return Inferencer('some.onnx', device='cpu')
+
+
+@pytest.fixture
+def lifting(models, checkpoint):
+    return Inferencer('some.onnx', pose3d_weights=checkpoint, device='cpu')
+
+
+@pytest.fixture
+def video(tmp_path):
+    return str(write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0'))
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Files whose names sort otherwise than their numbers."""
+    folder = tmp_path / 'pictures'
+    folder.mkdir()
+    for number in (2, 10):
+        cv2.imwrite(str(folder / f'shot{number}.png'), picture(number))
+    return folder
+
+
+def people(result):
+    (instances,) = result['predictions']
+    return instances
+
+
+def boxes(results):
+    return [person['bbox'][0] for result in results for person in people(result)]
+
+
+def test_arguments_and_their_defaults_are_mmposes():
+    for ours, theirs in (
+        (Inferencer, MMPoseInferencer),
+        (Inferencer.__call__, MMPoseInferencer.__call__),
+    ):
+        ours, theirs = (
+            {name: x.default for name, x in inspect.signature(f).parameters.items()}
+            for f in (ours, theirs)
+        )
+        assert list(ours.items()) == list(theirs.items())
+
+
+def test_every_argument_of_mmposes_call_is_followed_or_refused():
+    theirs = {
+        name
+        for kind in ('preprocess', 'forward', 'visualize', 'postprocess')
+        for name in getattr(MMPoseInferencer, f'{kind}_kwargs')
+    }
+    followed = {field.name for field in fields(CallOptions)}
+    assert theirs <= followed | set(_FIXED) | _WITHOUT_EFFECT
+    assert not followed & set(_FIXED)
+    # values that change nothing are no reason to stop
+    read_options(**{name: usual for name, (usual, _) in _FIXED.items()})
+    read_options(disable_norm_pose_2d=True, vis_out_dir=None)
+
+
+@pytest.mark.parametrize(
+    ('options', 'error', 'said'),
+    [
+        ({'draw_boxes': True}, TypeError, "'draw_boxes'; did you mean draw_bbox?"),
+        ({'use_oks_tracking': True}, ValueError, 'use_oks_tracking=True cannot be'),
+        ({'bboxes': [[1, 2, 3, 4]]}, ValueError, 'people are found by det_model'),
+        ({'kpt_thr': 3}, ValueError, 'kpt_thr must be from 0 to 1, got 3'),
+        ({'batch_size': 0}, ValueError, 'batch_size must be at least 1, got 0'),
+        ({'axes': 'y-up'}, ValueError, "got 'y-up'"),
+        ({'fps': 0}, ValueError, 'fps must be above 0'),
+    ],
+)
+def test_wrong_arguments_are_refused_before_any_work(flat, video, options, error, said):
+    with pytest.raises(error, match=said) as caught:
+        flat(video, **options)
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        ({}, 'pose2d or pose3d must be given'),
+        ({'pose2d': 'a', 'scope': 'mmdet'}, "scope must be .* got 'mmdet'"),
+        ({'pose2d': 'a', 'det_cat_ids': [0, 2]}, 'det_cat_ids=.* cannot be followed'),
+        ({'pose2d': {'type': 'x'}}, 'pose2d must be a name or file, got a dict'),
+        ({'pose3d': 'nanohtnett'}, 'nanohtnett'),
+        ({'pose3d': 'human3d'}, r'a lifter of MMPose.*repair_inferencer\(\)'),
+    ],
+)
+def test_wrong_models_are_refused(models, options, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        Inferencer(**options)
+    assert '\n' not in str(caught.value)
+
+
+def test_videos_give_results_frame_by_frame_as_they_are_read(flat, models, video):
+    results = flat(video)
+    first = next(results)
+    assert models.detector.calls == [0]
+    assert first['visualization'] is None
+    (person,) = people(first)
+    assert list(person) == [
+        *('keypoints', 'keypoint_scores', 'bbox', 'bbox_score', 'track_id')
+    ]
+    assert np.shape(person['keypoints']) == (17, 2)
+    assert_allclose(np.mean(person['keypoints'], 0), [20, 26])
+    assert_allclose(person['bbox'], BOX)
+    assert person['bbox_score'] == pytest.approx(0.9)
+    rest = list(results)
+    assert len(rest) == 9
+    assert_allclose(
+        np.array(boxes(rest)) - BOX, np.arange(1, 10)[:, None] * ([1, 0] * 2)
+    )
+    assert {person['track_id'] for result in rest for person in people(result)} == {0}
+
+
+def test_frames_go_through_the_models_in_batches(flat, models, video):
+    results = flat(video, batch_size=4)
+    next(results)
+    assert models.detector.calls == [0, 1, 2, 3]
+    assert len(list(results)) == 9
+
+
+def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, checkpoint):
+    results = lifting(video, axes='camera')
+    found = [people(result)[0] for result in results]
+    clip, _ = VideoLifter(Finder(*models), Lifter(None, checkpoint))(VideoFile(video))
+    assert len(found) == len(clip.frame) == 10
+    for row, person in enumerate(found):
+        assert person['track_id'] == 0
+        assert_array_equal(np.float32(person['keypoints']), clip.keypoints_3d[row])
+        assert_array_equal(np.float32(person['root']), clip.root_3d[row])
+        assert_array_equal(np.float32(person['keypoints_2d']), clip.keypoints_2d[row])
+        assert_allclose(person['bbox'], BOX + [row, 0, row, 0])
+    assert np.ptp(clip.keypoints_3d, 0).max() > 0
+
+
+def test_people_are_lifted_where_they_were_not_found(lifting, models, video):
+    models.detector.every = 4  # frames 3 and 7 show nobody
+    found = [people(result)[0] for result in lifting(video)]
+    assert [row for row, person in enumerate(found) if 'bbox' not in person] == [3, 7]
+    assert not np.any(found[3]['keypoint_scores'])
+    assert np.isfinite(found[3]['keypoints']).all()
+
+
+def test_frames_are_not_kept(flat, lifting, video, monkeypatch):
+    def watch(self, images):
+        seen.extend(weakref.ref(image) for image in images)
+        return detect(self, images)
+
+    seen, detect = [], Detector.__call__
+    monkeypatch.setattr(Detector, '__call__', watch)
+    for run in (flat, lifting):
+        for _ in run(video, batch_size=2):
+            assert sum(image() is not None for image in seen) <= 2
+        assert len(seen) == 10
+        seen.clear()
+
+
+def test_axes_are_mmposes_unless_others_are_wanted(lifting, video):
+    def keypoints(**options):
+        found = [people(result)[0]['keypoints'] for result in lifting(video, **options)]
+        return np.array(found)
+
+    camera, upright = keypoints(axes='camera'), keypoints(axes='z-up')
+    x, y, z = np.moveaxis(camera, -1, 0)
+    assert_allclose(upright, np.stack([x, z, -y], -1))
+    theirs = keypoints(disable_rebase_keypoint=True)
+    # as MMPose's Pose3DInferencer.forward does it
+    expected = camera[..., [0, 2, 1]] * [-1, 1, -1]
+    assert_allclose(theirs, expected)
+    expected[..., 2] -= expected[..., 2].min(-1, keepdims=True)
+    assert_allclose(keypoints(), expected, atol=1e-6)
+
+
+def test_pictures_of_a_folder_are_separate(flat, lifting, pictures, tmp_path):
+    out = tmp_path / 'out'
+    results = list(flat(str(pictures), out_dir=str(out), batch_size=2))
+    assert_allclose(
+        boxes(results), np.concatenate([BOX + [2, 0] * 2, BOX + [10, 0] * 2])
+    )
+    assert all('track_id' not in person for x in results for person in people(x))
+    names = {str(path.relative_to(out)) for path in out.rglob('*.*')}
+    assert names == {
+        f'{kind}/shot{number}.{form}'
+        for kind, form in (('predictions', 'json'), ('visualizations', 'png'))
+        for number in (2, 10)
+    }
+    written = json.loads((out / 'predictions/shot10.json').read_text())
+    assert written == json.loads(json.dumps(people(results[1])))
+    for result in lifting(pictures):
+        (person,) = people(result)
+        assert np.shape(person['keypoints']) == (17, 3)
+        assert 'track_id' not in person
+
+
+def test_pictures_are_one_film_at_a_rate(lifting, pictures, tmp_path):
+    results = list(lifting(pictures, fps=10, pred_out_dir=tmp_path))
+    assert [people(result)[0]['track_id'] for result in results] == [0, 0]
+    document = json.loads((tmp_path / 'pictures.json').read_text())
+    assert [entry['frame_id'] for entry in document] == [0, 1]
+
+
+def test_arrays_lists_and_generators_are_inputs(flat, video):
+    images = [picture(number) for number in range(3)]
+    assert len(list(flat(images[0]))) == 1
+    assert_allclose(boxes(flat(images))[2], BOX[0] + [2, 0] * 2)
+    results = flat(image for image in images)
+    assert_allclose(boxes(results)[1], BOX[0] + [1, 0] * 2)
+    results = list(flat([images[0], video, images[1]], return_datasamples=True))
+    names = [result['predictions'][0].metainfo['img_path'] for result in results]
+    assert names == ['000000.jpg', *['clip'] * 10, '000002.jpg']
+
+
+@pytest.mark.parametrize(
+    ('given', 'said'),
+    [
+        ('none.mp4', 'none.mp4 does not exist'),
+        ('webcam:99', 'there is no webcam 99'),
+        (3, 'got int'),
+        ([3], 'input 0 must be a path, an address or an array, got int'),
+    ],
+)
+def test_wrong_inputs_are_refused_at_once(flat, given, said):
+    with pytest.raises((ValueError, FileNotFoundError), match=said):
+        flat(given)
+
+
+def test_webcams_are_streams_in_2d(flat, lifting, video, monkeypatch):
+    # a film, played at its own pace, stands in for one
+    monkeypatch.setattr(inputs, 'open_stream', lambda number: open_stream(video))
+    results = list(flat('webcam'))
+    assert 1 <= len(results) <= 10
+    assert {people(result)[0]['track_id'] for result in results} == {0}
+    with pytest.raises(ValueError, match='mmhot infer --live'):
+        next(lifting('webcam:0'))
+
+
+def test_arrays_that_are_no_pictures_are_refused(flat):
+    with pytest.raises(ValueError, match=r'uint8 \(H, W, 3\), got float64 \(4, 4\)'):
+        next(flat(np.zeros((4, 4))))
+
+
+def test_datasamples_hold_arrays(lifting, flat, video):
+    sample = next(lifting(video, return_datasamples=True))['predictions'][0]
+    assert sample.pred_instances.keypoints.shape == (1, 17, 3)
+    assert sample.pred_instances.keypoint_scores.shape == (1, 17)
+    assert sample.metainfo['ori_shape'] == (48, 64)
+    sample = next(flat(video, return_datasamples=True))['predictions'][0]
+    assert_allclose(sample.pred_instances.bboxes, BOX)
+    assert_array_equal(sample.pred_instances.track_ids, [0])
+
+
+def test_nobody_gives_an_empty_list(flat, lifting, models, video):
+    models.detector.every = 0
+    for run in (flat, lifting):
+        results = list(run(video, return_vis=True))
+        assert [people(result) for result in results] == [[]] * 10
+        assert results[0]['visualization'][0].shape[0] == 48
+
+
+def test_pictures_that_nobody_is_sure_of_do_not_stop_the_rest(
+    lifting, models, pictures, monkeypatch, caplog
+):
+    def unsure(self, images, boxes):
+        return [(points, 0 * scores) for points, scores in find(self, images, boxes)]
+
+    find = Estimator.__call__
+    monkeypatch.setattr(Estimator, '__call__', unsure)
+    assert [people(result) for result in lifting(pictures)] == [[], []]
+    assert 'shot2: nobody is lifted: ' in caplog.text
+
+
+def test_drawings_are_rgb_and_keep_colours(flat, lifting, video):
+    image = np.full((48, 64, 3), (200, 30, 10), np.uint8)  # blue, in OpenCV's order
+    (result,) = flat(image, return_vis=True)
+    (drawn,) = result['visualization']
+    assert drawn.shape == image.shape
+    assert_array_equal(drawn[0, 0], [10, 30, 200])
+    assert (drawn != drawn[0, 0]).any()
+    (drawn,) = next(lifting(video, return_vis=True))['visualization']
+    assert drawn.shape == (48, 64 + 48, 3)
+    (drawn,) = next(flat(video, return_vis=True, black_background=True))[
+        'visualization'
+    ]
+    assert not drawn[:5].any()
+
+
+def test_files_of_a_video_hold_all_frames(flat, lifting, video, tmp_path):
+    for run, width in ((flat, 64), (lifting, 112)):
+        out = tmp_path / str(width)
+        results = list(run(video, out_dir=str(out)))
+        assert results[0]['visualization'] == []
+        document = json.loads((out / 'predictions/clip.json').read_text())
+        assert [entry['frame_id'] for entry in document] == list(range(10))
+        expected = json.loads(json.dumps([people(result) for result in results]))
+        assert [entry['instances'] for entry in document] == expected
+        film = VideoFile(out / 'visualizations/clip.mp4')
+        assert [frame.image.shape for frame in film] == [(48, width, 3)] * 10
+        assert film.fps == 25
+
+
+def test_predictions_in_2d_can_be_lifted_later(flat, video, tmp_path):
+    for _ in flat(video, pred_out_dir=str(tmp_path)):
+        pass
+    clip = read_keypoints(tmp_path / 'clip.json', image_size=(64, 48), fps=25)
+    assert [len(track.frames) for track in clip.tracks] == [10]
+    assert clip.skeleton == 'coco-17'
+
+
+def test_who_stops_early_keeps_the_files_so_far(flat, video, tmp_path):
+    results = flat(video, out_dir=str(tmp_path))
+    next(results), next(results)
+    results.close()
+    document = json.loads((tmp_path / 'predictions/clip.json').read_text())
+    assert len(document) == 2
+    assert len(list(VideoFile(tmp_path / 'visualizations/clip.mp4'))) == 2
+
+
+def test_one_file_can_be_named_for_one_input(flat, pictures, tmp_path):
+    target = tmp_path / 'drawn.jpg'
+    list(flat(pictures / 'shot2.png', vis_out_dir=target))
+    assert cv2.imread(str(target)).shape == (48, 64, 3)
+    with pytest.raises(ValueError, match='one file, and there are 2 inputs'):
+        flat(pictures, vis_out_dir=target)
+
+
+def test_results_overwrite_neither_inputs_nor_each_other(flat, pictures, video):
+    with pytest.raises(ValueError, match='would be overwritten by its result'):
+        flat(pictures, vis_out_dir=pictures)
+    with pytest.raises(ValueError, match='two inputs would be written as'):
+        flat([video, video], pred_out_dir='out')
+
+
+def test_results_of_before_are_replaced(flat, tmp_path):
+    images = [picture(0), picture(1)]
+    for count in (2, 1):
+        list(flat(images[:count], fps=5, out_dir=str(tmp_path)))
+        document = json.loads((tmp_path / 'predictions/000000.json').read_text())
+        assert len(document) == count
+
+
+def test_windows_that_cannot_be_opened_are_told(flat, monkeypatch):
+    def fail(*_):
+        raise cv2.error('no GUI')
+
+    monkeypatch.setattr(cv2, 'imshow', fail)
+    with pytest.raises(ValueError, match='show=True needs a screen'):
+        next(flat(picture(), show=True))
+
+
+def test_boxes_are_left_out_as_in_mmpose():
+    found = np.float32(
+        [[0, 0, 10, 10], [1, 0, 11, 10], [50, 0, 60, 10], [90, 0, 99, 9]]
+    )
+    scores = np.float32([0.5, 0.9, 0.3, 0.31])
+    detector = Detector()
+    detector = BoxFilter(lambda images: [(found, scores), ([], [])])
+    (kept, kept_scores), (none, _) = detector([None, None])
+    assert_allclose(kept, found[[1, 3]])
+    assert_allclose(kept_scores, [0.9, 0.31])
+    assert none.shape == (0, 4)
+    detector.nms_thr = 0.9
+    assert len(detector([None, None])[0][0]) == 3
+
+
+@pytest.mark.parametrize('dimensions', ['flat', 'lifting'])
+def test_slow_detectors_are_asked_as_seldom_as_they_want(dimensions, request, video):
+    find, asked = request.getfixturevalue(dimensions), []
+    find.detector = Seldom(find.detector, asked)
+    assert len(list(find(video, batch_size=3))) == 10
+    assert sum(asked) == 3
+
+
+class Seldom:
+    """A detector that wants to see every fourth of 25 frames a second."""
+
+    name, interval = 'seldom', 0.16
+    identity = {'name': name}
+
+    def __init__(self, detector, asked):
+        self.detector, self.asked = detector, asked
+
+    def __call__(self, images):
+        self.asked.append(len(images))
+        return self.detector(images)
+
+
+def test_filtered_detectors_see_every_frame_unless_they_say_otherwise():
+    bare = SimpleNamespace(name='bare', identity={})
+    filtered = BoxFilter(bare)
+    assert Finder(filtered, None).every(25) == 1
+    assert not hasattr(filtered, 'again')
+    boxes, scores = np.float32([[0, 0, 9, 9], [1, 0, 9, 9]]), np.float32([0.8, 0.6])
+    bare.again = lambda image, known: (boxes, scores)
+    # those who were followed go through the filter, too
+    assert filtered.again(None, boxes)[0].tolist() == [[0, 0, 9, 9]]
+
+
+@pytest.mark.parametrize('dimensions', ['flat', 'lifting'])
+def test_people_are_others_after_a_cut(dimensions, request, tmp_path):
+    find = request.getfixturevalue(dimensions)
+    images = [picture(number) for number in range(10)]
+    for number in range(5, 10):
+        images[number][:, :32] = (30, 200, 90)
+    path = write_video(tmp_path / 'cut.mkv', images, codec='ffv1', pix_fmt='bgr0')
+    ids = [
+        [person['track_id'] for person in shot['predictions'][0]] for shot in find(path)
+    ]
+    first, second = ({tuple(own) for own in half} for half in (ids[:5], ids[5:]))
+    assert len(first) == len(second) == 1
+    assert first != second
+
+
+def test_progress_is_shown_if_wanted(models, video, capfd):
+    for _ in Inferencer('some.onnx', show_progress=True, device='cpu')(video):
+        pass
+    assert 'clip: 2D' in capfd.readouterr().err

@@ -1,0 +1,109 @@
+"""A training that was interrupted goes on as if it had not been."""
+
+import json
+
+import mocap
+import pytest
+import torch
+from torch.testing import assert_close
+
+from mmhot.engine.hooks import EpochSeedHook
+
+MODEL = dict(
+    backbone=dict(
+        embed_dims=48, depth=1, proj_drop_rate=0.1, drop_path_rates=(0.1, 0.3)
+    )
+)
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A training of three epochs of two steps, with dropout, noise and averaging."""
+    config = mocap.tiny_config('nanohtnet*-30e_cmu-wild', MODEL)
+    config.randomness = dict(seed=None)  # a random one
+    config.train_cfg.max_epochs = 3
+    config.default_hooks.logger.interval = config.log_processor.window_size = 1
+    config.default_hooks.checkpoint.max_keep_ckpts = 3
+    config.val_dataloader.dataset.stride = 200  # few windows will do
+    config.dump(tmp_path / 'tiny.py')
+    return tmp_path / 'tiny.py'
+
+
+def curve(work_dir):
+    """All that was logged, in order, but what depends on the machine."""
+    lines = [
+        json.loads(line)
+        for path in sorted(work_dir.glob('*/vis_data/scalars.json'))
+        for line in path.read_text().splitlines()
+    ]
+    ignored = {'time', 'data_time', 'memory'}
+    return [{k: v for k, v in line.items() if k not in ignored} for line in lines]
+
+
+def the_same_training(whole, resumed):
+    """Compare trainings of three epochs, one gone on with after the first.
+
+    Returns their averaged and their last state.
+    """
+    log = curve(whole)
+    assert len(log) == 9  # two steps and a validation each epoch
+    assert curve(resumed) == log[3:]
+    one, other = (
+        torch.load(folder / 'epoch_3.pth', weights_only=False)
+        for folder in (whole, resumed)
+    )
+    exact = dict(rtol=0, atol=0)
+    assert_close(other['state_dict'], one['state_dict'], **exact)
+    assert_close(other['ema_state_dict'], one['ema_state_dict'], **exact)
+    assert_close(other['optimizer']['state'], one['optimizer']['state'], **exact)
+    assert other['param_schedulers'] == one['param_schedulers']
+    assert one['ema_state_dict']['steps'] == 6
+    return one['state_dict'], one['ema_state_dict']
+
+
+@pytest.mark.parametrize('num_workers', [0, 2])
+def test_resumed_training_is_the_uninterrupted_one(
+    num_workers, config, tmp_path, run_tool
+):
+    options = [
+        '--cfg-options',
+        f'train_dataloader.num_workers={num_workers}',
+        f'train_dataloader.persistent_workers={num_workers > 0}',
+    ]
+    whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
+    code, err = run_tool('train', config, '--work-dir', whole, *options)
+    assert code == 0, err
+    go_on = ['--resume', whole / 'epoch_1.pth']
+    code, err = run_tool('train', config, '--work-dir', resumed, *go_on, *options)
+    assert code == 0, err
+
+    averaged, last = the_same_training(whole, resumed)
+    assert not torch.equal(averaged['head.fc.bias'], last['module.head.fc.bias'])
+
+
+def test_interrupted_epoch_begins_again(config, tmp_path, run_tool, monkeypatch):
+    def interrupt(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 3:
+            raise KeyboardInterrupt
+
+    train = ['train', config, '--work-dir', tmp_path / 'work']
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(EpochSeedHook, 'before_train_iter', interrupt)
+        assert run_tool(*train)[0] == 130
+    assert run_tool(*train, '--resume')[0] == 0
+    before, after = curve(tmp_path / 'work')[:4], curve(tmp_path / 'work')[4:]
+    assert before[3] == after[0]
+    assert [line['step'] for line in after] == [3, 4, 2, 5, 6, 3]
+
+
+def test_weights_to_start_from_are_not_gone_on_from(config, tmp_path, run_tool):
+    train = ['train', config, '--resume', '--cfg-options', 'train_cfg.max_epochs=1']
+    first, second = tmp_path / 'first', tmp_path / 'second'
+    assert run_tool(*train, '--work-dir', first)[0] == 0
+    train.append(f'load_from={first / "epoch_1.pth"}')
+    for epochs in (1, 2):
+        train[4] = f'train_cfg.max_epochs={epochs}'
+        assert run_tool(*train, '--work-dir', second)[0] == 0
+    log = curve(second)
+    assert [line['step'] for line in log] == [1, 2, 1, 3, 4, 2]
+    assert log[0]['loss'] != curve(first)[0]['loss']

@@ -1,0 +1,124 @@
+"""Pictures of what pruning keeps: the right patches, in the right places."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from drawn_data import leaf_config
+from drawn_people import FOLDER
+from mmpose.apis import init_model
+
+from mmhot.apis.pruning_trace import trace_pruning
+from mmhot.cli.dispatch import main
+from mmhot.visualization.pruning import PruningStage, PruningTrace, draw_pruning
+
+PICTURE = FOLDER / '000001.png'
+SMALL = dict(
+    backbone=dict(stage_channels=(16,), stage_depth=1),
+    head=dict(in_channels=16, embed_dims=32),
+)
+
+
+@pytest.fixture(scope='module')
+def config():
+    config = leaf_config('body_2d_keypoint/gtpt/coco/gtpt_t_*')
+    config.merge_from_dict(dict(model=SMALL))
+    return config
+
+
+@pytest.fixture(scope='module')
+def model(config):
+    torch.manual_seed(0)
+    return init_model(config, device='cpu')
+
+
+def trace_with(kept, groups=('head', 'legs')):
+    crop = np.full((40, 30, 3), 200, np.uint8)
+    stages = (PruningStage(0, 1, np.arange(12)), PruningStage(2, 2, np.array(kept)))
+    points = np.array([[5.0, 5.0], [25.0, 35.0]])
+    return PruningTrace(crop, (3, 4), stages, groups, points, np.array([0, 1]))
+
+
+def test_trace_names_what_the_head_kept(model):
+    image = cv2.imread(str(PICTURE))
+    trace = trace_pruning(model, image, (2, 24, 195, 205))
+    assert trace.grid == (16, 16)
+    assert trace.crop.shape == (256, 192, 3)
+    assert trace.groups == ('head', 'upper body', 'lower body')
+    assert trace.keypoints.shape == (17, 2)
+    layers = [(stage.first, stage.last) for stage in trace.stages]
+    assert layers == [(0, 2), (3, 5), (6, 8), (9, 11)]
+    shapes = [stage.kept.shape for stage in trace.stages]
+    assert shapes == [(256,), (179,), (3, 76), (3, 25)]
+    for before, after in zip(trace.stages, trace.stages[1:], strict=False):
+        for group in np.atleast_2d(after.kept):
+            assert set(group) <= set(before.kept.ravel())
+
+
+def test_trace_takes_other_rates_and_the_whole_picture(model):
+    image = cv2.imread(str(PICTURE))
+    trace = trace_pruning(model, image, keep_rates=(1.0, 0.5))
+    assert [stage.kept.shape for stage in trace.stages] == [(256,), (3, 128)]
+    assert model.head.keep_rates == (1.0, 0.7, 0.3, 0.1)
+
+
+def test_kept_patches_are_bright_and_others_dark():
+    image = draw_pruning(trace_with([[0, 11], [3, 4]]), zoom=2.0)
+    gap, rows, columns = 3, 80, 60
+    header = image.shape[0] - 2 * (rows + gap)
+    right = image[header:, gap + columns + gap :]
+    head, legs = right[:rows, :columns], right[rows + gap :][:rows, :columns]
+    assert (head[65:75, 42:52] == 200).all()  # patch 11, its keypoint is further out
+    assert (head[25:35, 5:15] < 60).all()
+    assert (legs[25:35, 5:15] == 200).all()
+    assert (legs[65:75, 5:15] < 60).all()
+
+
+def test_dense_keypoints_are_no_patches():
+    with_dense = draw_pruning(trace_with([[-1, 11], [-1, -1]]))
+    assert with_dense.shape == draw_pruning(trace_with([[0, 11], [3, 4]])).shape
+
+
+def test_command_writes_the_picture(config, model, tmp_path, capsys):
+    config.dump(tmp_path / 'small.py')
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'small.pth')
+    out = tmp_path / 'kept.png'
+    files = [str(tmp_path / name) for name in ('small.py', 'small.pth')]
+    options = ['--bbox', '2,24,195,205', '--zoom', '1', '--out', str(out)]
+    assert main(['show-pruning', str(PICTURE), *files, *options]) == 0
+    assert '4 stages of 3 groups' in capsys.readouterr().out
+    height, width, _ = cv2.imread(str(out)).shape
+    assert width > 4 * 192
+    assert height > 3 * 256
+
+
+def test_weights_that_come_with_us_need_no_name(tmp_path, capsys):
+    options = ['--bbox', '2,24,195,205', '--out', str(tmp_path / 'kept.png')]
+    assert main(['show-pruning', str(PICTURE), *options]) == 0
+    assert '4 stages of 3 groups' in capsys.readouterr().out
+    config = 'mmhot::body_2d_keypoint/gtpt/coco/gtpt_t_4xb64-300e_coco-256x192.py'
+    assert main(['show-pruning', str(PICTURE), config, *options]) == 2
+    assert 'a config alone has no weights' in capsys.readouterr().err
+    assert main(['show-pruning', str(PICTURE), config, 'c.pth', *options]) == 2
+    assert 'c.pth: no such checkpoint file' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['nowhere.png'], 'nowhere.png does not exist'),
+        ([str(FOLDER / 'detections.json')], 'detections.json is no readable picture'),
+        ([str(PICTURE), '--bbox', '1,2,3'], '--bbox must be left,top,right,bottom'),
+        ([str(PICTURE), '--bbox', '9,2,3,4'], '--bbox must be left,top,right,bottom'),
+        ([str(PICTURE), '--zoom', '99'], '--zoom must be from 0.5 to 8, got 99'),
+        ([str(PICTURE), '--out', 'x.jpg'], '--out: got x.jpg, wanted a .png file'),
+        ([str(PICTURE)], 'c.py does not exist'),
+    ],
+)
+def test_mistakes_are_named(options, message, capsys):
+    image, *options = options
+    code = main(['show-pruning', image, 'c.py', 'c.pth', '--out', 'x.png', *options])
+    assert code == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert '\n' not in error

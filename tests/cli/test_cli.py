@@ -1,0 +1,230 @@
+"""The command line: light, and one clear line for what goes wrong."""
+
+import errno
+import os
+import pickle
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import mmhot
+from mmhot.cli import dispatch
+from mmhot.cli.device import choose_device
+from mmhot.cli.dispatch import main
+
+ROOT = Path(__file__).parents[2]
+
+
+def mmhot_command(*args, **env):
+    return subprocess.run(
+        [sys.executable, '-m', 'mmhot', *args],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': str(ROOT), **env},
+    )
+
+
+@pytest.fixture
+def fake_command(monkeypatch):
+    """Add ``mmhot try-it``, which does what the test wants."""
+    module = ModuleType('mmhot.cli.try_it', 'Try something.\n\nAt length.')
+    module.add_arguments = lambda parser: parser.add_argument('--formats')
+    module.run = lambda args: None
+    monkeypatch.setitem(sys.modules, 'mmhot.cli.try_it', module)
+    monkeypatch.setattr(dispatch, 'COMMANDS', ('doctor', 'try-it'))
+    return module
+
+
+def test_help_names_the_commands():
+    done = mmhot_command('--help')
+    assert done.returncode == 0
+    assert {'lift', 'list', 'doctor'} <= set(done.stdout.split())
+
+
+def test_help_of_every_command_loads_nothing_heavy():
+    code = """
+import sys
+from mmhot.cli.dispatch import build_parser
+for command in build_parser()[1].values():
+    command.format_help()
+heavy = {'torch', 'numpy', 'mmengine', 'mmcv', 'mmpose', 'cv2', 'matplotlib', 'av'}
+print(*(heavy & set(sys.modules)))
+"""
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    done = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True)
+    assert (done.returncode, done.stdout.strip()) == (0, b''), done.stderr
+
+
+def test_versions_are_printed_without_importing_anything_heavy():
+    code = """
+import sys
+from mmhot.cli import main
+try:
+    main(['--version'])
+finally:
+    print(*({'torch', 'numpy', 'mmengine', 'mmcv', 'mmpose'} & set(sys.modules)))
+"""
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    command = [sys.executable, '-c', code]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    said, heavy = done.stdout.splitlines()
+    found = f'mmhot {mmhot.__version__}, torch {version("torch")}, MMPose 1.3.2, mmcv'
+    assert said.startswith(found)
+    assert said.endswith('compiled operators)') or said.endswith('(compiled)')
+    assert heavy == ''
+
+
+def test_version_names_what_is_not_installed(monkeypatch, capsys):
+    def lost(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr('importlib.metadata.version', lost)
+    with pytest.raises(SystemExit, match='0'):
+        main(['--version'])
+    line = f'mmhot {mmhot.__version__}, no torch, no MMPose, no MMCV\n'
+    assert capsys.readouterr().out == line
+
+
+def test_no_command_shows_the_help(capsys):
+    assert main([]) == 2
+    assert 'COMMAND' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('argv', 'said'),
+    [
+        (['try'], "mmhot: error: argument COMMAND: invalid choice: 'try'"),
+        (['tri-it'], '(did you mean try-it?)'),
+        (['try-it', '--format', 'png'], 'mmhot try-it: error: unrecognized arguments'),
+        (['try-it', '--format', 'png'], '(did you mean --formats?)'),
+        (['--versoin'], '(did you mean --version?)'),
+    ],
+)
+def test_wrong_arguments_get_one_line(argv, said, fake_command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+    ('error', 'line'),
+    [
+        (ValueError('--fps: got 0,\nwanted more'), '--fps: got 0, wanted more'),
+        (FileNotFoundError('a.npz: no such file'), 'a.npz: no such file'),
+        (
+            OSError(errno.ENOSPC, 'No space left on device', 'out/a.npz'),
+            'out/a.npz: No space left on device',
+        ),
+        (
+            PermissionError(errno.EACCES, 'Permission denied', 'out'),
+            'out: Permission denied',
+        ),
+        (
+            pickle.UnpicklingError('1\n2\nUnsupported global: GLOBAL os.system was'),
+            'checkpoint refused: it holds os.system, and only tensors',
+        ),
+        (ValueError(), 'ValueError'),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_user_errors_become_one_line(error, line, fake_command, capsys):
+    def run(args):
+        raise error
+
+    fake_command.run = run
+    assert main(['try-it']) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f'mmhot try-it: error: {line}')
+    assert err.count('\n') == 1
+
+
+def test_debugging_shows_the_traceback(fake_command, monkeypatch):
+    def run(args):
+        raise ValueError('why')
+
+    fake_command.run = run
+    monkeypatch.setenv('MMHOT_DEBUG', '1')
+    with pytest.raises(ValueError, match='why'):
+        main(['try-it'])
+
+
+def test_bugs_keep_their_traceback(fake_command):
+    def run(args):
+        raise AssertionError('ours')
+
+    fake_command.run = run
+    with pytest.raises(AssertionError):
+        main(['try-it'])
+
+
+def test_interrupt_gives_130(fake_command, capsys):
+    def run(args):
+        raise KeyboardInterrupt
+
+    fake_command.run = run
+    assert main(['try-it']) == 130
+    assert capsys.readouterr().err == 'mmhot try-it: interrupted\n'
+
+
+@pytest.mark.parametrize(
+    'argv',
+    [['--device', 'cpu', '--quiet', 'try-it'], ['try-it', '--quiet', '--device=cpu']],
+    ids=['before', 'after'],
+)
+def test_global_options_count_on_both_sides_of_the_command(argv, fake_command, capsys):
+    seen = []
+
+    def run(args):
+        args.say('unheard')
+        seen.append((args.device, args.quiet))
+
+    fake_command.run = run
+    assert main(argv) == 0
+    assert seen == [('cpu', True)]
+    assert capsys.readouterr().out == ''
+
+
+def test_commands_speak_unless_quiet(fake_command, capsys):
+    fake_command.run = lambda args: args.say('done')
+    assert main(['try-it']) == 0
+    assert capsys.readouterr().out == 'done\n'
+
+
+@pytest.mark.parametrize(
+    ('chosen', 'expected'),
+    [
+        ({}, '10000'),
+        ({'GOMP_SPINCOUNT': '5'}, '5'),
+        ({'OMP_WAIT_POLICY': 'active'}, None),
+    ],
+)
+def test_threads_sleep_sooner_unless_told_how_to_wait(
+    chosen, expected, fake_command, monkeypatch
+):
+    seen = []
+    fake_command.run = lambda args: seen.append(os.environ.get('GOMP_SPINCOUNT'))
+    for name in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY'):
+        monkeypatch.setenv(name, '')  # so that what the command sets is undone
+        monkeypatch.delenv(name)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    assert main(['try-it']) == 0
+    assert seen == [expected]
+
+
+def test_unknown_device_is_refused():
+    with pytest.raises(ValueError, match=r"no device 'gpu' here, only cpu"):
+        choose_device('gpu')
+    assert choose_device('cpu') == 'cpu'
+
+
+def test_console_script_reaches_main():
+    text = (ROOT / 'pyproject.toml').read_text()
+    assert "mmhot = 'mmhot.cli:main'" in text

@@ -1,0 +1,169 @@
+"""``mmhot infer``: videos in, 3D out; what fails does not stop the rest."""
+
+import json
+from functools import partial
+
+import numpy as np
+import pytest
+from clip_files import SKATER
+from infer_runs import infer, use_stand_ins
+from lifters import save_lifter
+from pose_sources import Detector, Estimator
+from video_files import write_video
+
+from mmhot.cli.infer import SMOOTHING
+from mmhot.io.lifted import read_lifted
+from mmhot.video.smoothing import SMOOTHERS
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
+
+
+@pytest.fixture
+def models(monkeypatch):
+    """Stand-ins for the 2D models, which see only people on every frame."""
+    pair = Detector(every=1), Estimator()
+    return pair, use_stand_ins(monkeypatch, *pair)
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / 'out'
+
+
+@pytest.fixture
+def infer_it(checkpoint, out, models, monkeypatch):
+    monkeypatch.delenv('MMHOT_DEBUG', raising=False)
+
+    return partial(infer, pose3d_weights=checkpoint, out_dir=out)
+
+
+@pytest.fixture
+def video(tmp_path):
+    return write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0')
+
+
+def test_every_frame_of_a_video_is_lifted(infer_it, out, video, capfd):
+    assert infer_it(video, formats='npz,json,html,bvh,mp4', pose2d='some.onnx') == 0
+    clip = read_lifted(out / 'clip.npz')
+    np.testing.assert_array_equal(clip.frame, np.arange(10))
+    assert (clip.width, clip.height, clip.fps) == (64, 48, 25)
+    assert np.isfinite(clip.keypoints_3d).all()
+    assert np.isfinite(clip.root_3d).all()
+    files = {path.name for path in out.iterdir() if path.is_file()}
+    assert files == {f'clip.{form}' for form in ('npz', 'json', 'html', 'bvh', 'mp4')}
+    said = capfd.readouterr().out
+    assert 'boxes: stand-in detector, 2D keypoints: stand-in estimator' in said
+    assert 'slowest: ' in said
+
+
+def test_options_choose_the_2d_models(infer_it, models, video):
+    options = dict(pose2d='a', pose2d_weights='b', det_model='c', det_weights='d')
+    assert infer_it(video, **options) == 0
+    assert models[1] == [('a', 'b', 'c', 'd', 'cpu')]
+
+
+def test_another_lifter_starts_from_what_was_found(infer_it, models, out, video):
+    assert infer_it(video) == 0
+    (detector, _), _ = models
+    seen = len(detector.calls)
+    first = read_lifted(out / 'clip.npz')
+    assert infer_it(video, smooth_3d='savgol') == 0
+    assert len(detector.calls) == seen
+    assert not np.array_equal(read_lifted(out / 'clip.npz').keypoints_3d, first)
+    assert infer_it(video, no_cache=True) == 0
+    assert len(detector.calls) == 2 * seen
+
+
+def test_nothing_is_kept_if_not_wanted(infer_it, out, video):
+    assert infer_it(video, no_cache=True) == 0
+    assert [path.name for path in out.iterdir()] == ['clip.npz']
+
+
+def test_what_fails_does_not_stop_the_rest(infer_it, out, video, tmp_path, capfd):
+    other = write_video(tmp_path / 'other.mkv', codec='ffv1', pix_fmt='bgr0')
+    (out / 'other.npz').mkdir(parents=True)  # in the way
+    assert infer_it(other, video) == 1
+    assert (out / 'clip.npz').is_file()
+    errors = capfd.readouterr().err
+    assert 'mmhot infer: other: ' in errors
+    assert 'Traceback' not in errors
+
+
+def test_nobody_is_told_and_no_error(infer_it, models, out, video, capfd):
+    models[0][0].every = 0
+    assert infer_it(video) == 0
+    assert 'clip: nobody was found in 10 frames' in capfd.readouterr().out
+    assert not (out / 'clip.npz').exists()
+
+
+def test_damaged_videos_give_what_they_have(infer_it, out, tmp_path, capfd):
+    draw = np.random.default_rng(0).integers
+    images = [draw(40, 60, (48, 64, 3), np.uint8) for _ in range(30)]
+    video = write_video(tmp_path / 'a.mp4', images)
+    data = bytearray(video.read_bytes())
+    # the header promises more frames than there are
+    place = data.index(b'stts') + 12
+    assert int.from_bytes(data[place : place + 4], 'big') == 30
+    assert infer_it(video) == 0
+    assert len(read_lifted(out / 'a.npz')) == 30
+    assert capfd.readouterr().err == ''
+
+
+def test_keypoint_files_need_no_2d_model(infer_it, models, out):
+    assert infer_it(SKATER) == 0
+    assert models[1] == []
+    assert len(read_lifted(out / f'{SKATER.stem}.npz')) == 185
+
+
+def test_unsure_keypoints_count_as_missing(infer_it, out, video, capfd):
+    assert infer_it(video, kpt_thr=0.9, formats='json') == 0  # all of them
+    said = capfd.readouterr()
+    assert 'clip: nobody was found in 10 frames' in said.out
+    assert 'clip.mkv: no keypoint has a confidence of 0.9 or more' in said.err
+    assert not (out / 'clip.json').exists()
+    assert infer_it(video, kpt_thr=0.5, formats='json') == 0
+    document = json.loads((out / 'clip.json').read_text())
+    scores = document['instance_info'][0]['instances'][0]['scores']
+    assert min(scores[1:7]) > 0.5
+
+
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        ({'batch_size': 0}, '--batch-size must be at least 1, got 0'),
+        ({'det_every': 0}, '--det-every must be at least 1, got 0'),
+        ({'keep': '13,x'}, "--keep: '13,x' is no number of frames such as 27"),
+        ({'kpt_thr': 2}, '--kpt-thr must be from 0 to 1, got 2'),
+        ({'fps': 0}, '--fps must be above 0'),
+        ({'smooth_2d': 'savgl'}, 'did you mean savgol'),
+    ],
+)
+def test_wrong_options_are_refused(infer_it, out, video, capfd, options, said):
+    assert infer_it(video, **options) == 2
+    errors = capfd.readouterr().err
+    assert said in errors
+    assert len(errors.splitlines()) == 1
+    assert not out.exists()
+
+
+def test_missing_inputs_are_refused_before_any_work(
+    infer_it, models, out, video, capfd
+):
+    assert infer_it(video, 'none.mp4') == 2
+    assert 'none.mp4 does not exist' in capfd.readouterr().err
+    assert models[1] == []
+    assert not out.exists()
+
+
+def test_two_clips_of_one_name_are_refused(infer_it, video, tmp_path, capfd):
+    (tmp_path / 'b').mkdir()
+    other = write_video(tmp_path / 'b' / 'clip.mkv', codec='ffv1', pix_fmt='bgr0')
+    assert infer_it(video, other) == 2
+    assert 'would both be written as clip' in capfd.readouterr().err
+
+
+def test_smoothers_offered_are_those_there_are():
+    assert set(SMOOTHING) == {'none', *SMOOTHERS}

@@ -1,0 +1,389 @@
+"""``mmhot infer`` and inputs, disks and people as they really are.
+
+Each case: a clear line, the right exit code, and what was computed is kept.
+"""
+
+import errno
+import os
+import signal
+from functools import partial
+
+import av
+import cv2
+import numpy as np
+import pytest
+from infer_runs import infer, use_stand_ins
+from lifters import save_lifter
+from numpy.testing import assert_allclose, assert_array_equal
+from pose_sources import BOX, Detector, Estimator
+from video_files import picture, turn_video, write_video
+
+from mmhot.apis import export as results
+from mmhot.io import atomic
+from mmhot.io.lifted import read_lifted
+from mmhot.video.frames import VideoFile
+
+ALL = 'npz,json,csv,bvh,trc,html,mp4,png'
+
+
+class Scripted:
+    """A detector that finds what a function of the frame's number says."""
+
+    name = 'scripted detector'
+    identity = {'name': name}
+
+    def __init__(self, boxes_of):
+        self.boxes_of = boxes_of
+        self.number = 0
+
+    def __call__(self, images):
+        found = []
+        for _ in images:
+            boxes = np.reshape(self.boxes_of(self.number), (-1, 4)).astype(np.float32)
+            found.append((boxes, np.full(len(boxes), 0.9)))
+            self.number += 1
+        return found
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / 'out'
+
+
+@pytest.fixture
+def detector():
+    return Detector(every=1)
+
+
+@pytest.fixture
+def infer_it(checkpoint, out, detector, monkeypatch):
+    monkeypatch.delenv('MMHOT_DEBUG', raising=False)
+    use_stand_ins(monkeypatch, detector, Estimator())
+    return partial(infer, pose3d_weights=checkpoint, out_dir=out)
+
+
+@pytest.fixture
+def find(monkeypatch):
+    """Replace the detector by one that finds what a function says."""
+
+    def replace(boxes_of):
+        use_stand_ins(monkeypatch, Scripted(boxes_of), Estimator())
+
+    return replace
+
+
+def clean(path, number=10, **options):
+    """A video of one shot, brighter and darker, that is decoded as it was written."""
+    images = [
+        picture(abs((index + 50) % 100 - 50), **options) for index in range(number)
+    ]
+    return write_video(path, images, codec='ffv1', pix_fmt='bgr0')
+
+
+@pytest.fixture
+def video(tmp_path):
+    return clean(tmp_path / 'clip.mkv')
+
+
+def complaints(capfd):
+    return capfd.readouterr().err.splitlines()
+
+
+def test_video_without_frames_fails_and_the_next_is_done(
+    infer_it, out, video, tmp_path, capfd
+):
+    empty = tmp_path / 'empty.avi'
+    with av.open(str(empty), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
+        container.start_encoding()
+    assert infer_it(empty, video) == 1
+    said, errors = capfd.readouterr()
+    assert errors == f'mmhot infer: empty: {empty} has no frames\n'
+    assert len(read_lifted(out / 'clip.npz')) == 10
+    rows = [line.split() for line in said.splitlines()]
+    assert ['empty', '0', '-'] in [row[:3] for row in rows]
+    assert 'failed' in next(row for row in rows if row[0] == 'empty')
+    assert ['all', '2', '10', '1'] in [row[:4] for row in rows]
+
+
+def test_one_frame_is_a_clip(infer_it, out, tmp_path, capfd):
+    assert infer_it(clean(tmp_path / 'a.mkv', 1), formats=ALL) == 0
+    clip = read_lifted(out / 'a.npz')
+    assert len(clip) == 1
+    assert np.isfinite(clip.keypoints_3d).all()
+    assert {f'a.{form}' for form in ALL.split(',')} <= set(os.listdir(out))
+    assert complaints(capfd) == []
+
+
+def test_four_pixels_are_a_picture(infer_it, find, out, tmp_path, capfd):
+    find(lambda number: [[0, 0, 2, 2]])
+    video = clean(tmp_path / 'a.mkv', 3, size=(2, 2))
+    assert infer_it(video, formats='npz,html,mp4,png') == 0
+    clip = read_lifted(out / 'a.npz')
+    assert (clip.width, clip.height, len(clip)) == (2, 2, 3)
+    assert np.isfinite(clip.keypoints_3d).all()
+    assert complaints(capfd) == []
+
+
+def test_huge_stills_are_lifted(infer_it, find, out, tmp_path):
+    find(lambda number: [[3000, 500, 4000, 4000]])
+    data = cv2.imencode('.jpg', np.full((4320, 7680, 3), 90, np.uint8))[1]
+    (tmp_path / 'still.jpg').write_bytes(data)
+    assert infer_it(tmp_path / 'still.jpg') == 0
+    clip = read_lifted(out / 'still.npz')
+    assert (clip.width, clip.height, len(clip)) == (7680, 4320, 1)
+
+
+def test_portrait_videos_stand_upright(infer_it, find, out, tmp_path):
+    find(lambda number: BOX[:, [1, 0, 3, 2]])
+    video = turn_video(write_video(tmp_path / 'a.mp4'), 90)
+    assert infer_it(video) == 0
+    clip = read_lifted(out / 'a.npz')
+    assert (clip.width, clip.height) == (48, 64)
+
+
+def test_variable_rates_are_lifted_at_their_times(infer_it, out, tmp_path, capfd):
+    times = [0, 40, 80, 200, 240, 400, 410, 500, 900, 1000]
+    video = write_video(tmp_path / 'a.mp4', times=times)
+    assert infer_it(video, formats='npz,json,mp4') == 0
+    clip = read_lifted(out / 'a.npz')
+    assert_array_equal(clip.frame, np.arange(10))
+    assert_allclose(clip.time, np.array(times) / 1000, atol=1e-6)
+    assert np.isfinite(clip.keypoints_3d).all()
+    assert_array_equal(read_lifted(out / 'a.json').time, clip.time)
+    shown = [frame.time for frame in VideoFile(out / 'a.mp4')]
+    assert_allclose(shown, clip.time, atol=1e-4)
+    assert complaints(capfd) == []
+
+
+@pytest.mark.parametrize(
+    ('suffix', 'said'),
+    [('mp4', 'is damaged after 31 of 60 frames'), ('mkv', '20 frames are missing')],
+)
+def test_damage_in_the_middle_leaves_the_rest(
+    infer_it, find, out, tmp_path, capfd, suffix, said
+):
+    find(lambda number: BOX)
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 255, (48, 64, 3), np.uint8) for _ in range(60)]
+    video = write_video(tmp_path / f'a.{suffix}', images)
+    data = bytearray(video.read_bytes())
+    middle, count = len(data) // 2, len(data) // 10
+    data[middle : middle + count] = rng.bytes(count)
+    video.write_bytes(data)
+    assert infer_it(video) == 0
+    lines = complaints(capfd)
+    assert all(line.startswith(f'mmhot infer: {video}') for line in lines)
+    assert any(said in line for line in lines)
+    assert len(read_lifted(out / 'a.npz')) > 25
+
+
+def test_thirty_people_are_told_apart(infer_it, find, out, video):
+    corners = np.stack(np.meshgrid(np.arange(6) * 10, np.arange(5) * 9), -1)
+    find(lambda number: np.tile(corners.reshape(-1, 2), 2) + [0, 0, 8, 8])
+    assert infer_it(video) == 0
+    clip = read_lifted(out / 'clip.npz')
+    assert len(clip) == 300
+    assert len(set(clip.track.tolist())) == 30
+
+
+@pytest.mark.parametrize(('seconds', 'people'), [(0.4, 1), (3.0, 2)])
+def test_who_returns_soon_is_known(infer_it, find, out, tmp_path, seconds, people):
+    gone = range(15, 15 + round(25 * seconds))
+    find(lambda number: [] if number in gone else BOX)
+    video = clean(tmp_path / 'a.mkv', 30 + len(gone), size=(64, 48))
+    assert infer_it(video) == 0
+    clip = read_lifted(out / 'a.npz')
+    assert len(set(clip.track.tolist())) == people
+    filled = clip.frame[(clip.keypoint_scores_3d == 0).all(1)]
+    assert_array_equal(filled, list(gone) if people == 1 else [])
+
+
+@pytest.mark.parametrize('det_every', [1, 3])
+def test_numbers_that_are_none_are_nobody(infer_it, out, monkeypatch, video, det_every):
+    estimator = Estimator()
+
+    def half_lost(images, boxes):
+        poses = estimator(images, boxes)
+        for keypoints, scores in poses:
+            keypoints[:, ::2], scores[:, ::3] = np.nan, np.nan
+        return poses
+
+    half_lost.name, half_lost.identity = 'half lost', {}
+    half_lost.skeleton = 'coco-17'
+    bad = [[np.nan, 0, 9, 9], [0, 0, np.inf, 9], BOX[0]]
+    use_stand_ins(monkeypatch, Scripted(lambda number: bad), half_lost)
+    assert infer_it(video, det_every=det_every) == 0
+    clip = read_lifted(out / 'clip.npz')
+    assert len(clip) == 10
+    assert np.isfinite(clip.keypoints_3d).all()
+
+
+def test_paths_may_have_any_characters(infer_it, tmp_path, capfd):
+    folder = tmp_path / 'Film – «ä 日本»'
+    folder.mkdir()
+    video = clean(folder / "Sönke's 50% [1] #2.mkv")
+    listed = tmp_path / 'meine liste.txt'
+    listed.write_text(f'# films\n\n{video}\n', encoding='utf-8-sig')
+    for given, formats in ((video, 'npz,html,mp4'), (listed, 'npz')):
+        out = tmp_path / f'Aus gabe ü {formats}'
+        assert infer_it(given, out_dir=out, formats=formats) == 0
+        assert len(read_lifted(out / f'{video.stem}.npz')) == 10
+    assert complaints(capfd) == []
+
+
+def test_read_only_folder_is_refused_before_any_work(
+    infer_it, detector, out, video, monkeypatch, capfd
+):
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(out))
+
+    monkeypatch.setattr(results, 'NamedTemporaryFile', refuse)
+    assert infer_it(video) == 2
+    (line,) = complaints(capfd)
+    assert f'--out-dir: cannot write to {out}: Read-only file system' in line
+    assert detector.calls == []
+
+
+@pytest.fixture
+def fill_disk(monkeypatch):
+    """Have no room for files whose path a function picks."""
+    fsync = os.fsync
+
+    def full(is_without_room):
+        def check(descriptor):
+            if is_without_room(os.readlink(f'/proc/self/fd/{descriptor}')):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            fsync(descriptor)
+
+        monkeypatch.setattr(atomic.os, 'fsync', check)
+
+    return full
+
+
+def test_full_disk_fails_the_input_and_keeps_what_was_found(
+    infer_it, detector, out, video, fill_disk, capfd
+):
+    fill_disk(lambda path: path.endswith('.csv'))
+    assert infer_it(video, formats='npz,csv') == 1
+    (line,) = complaints(capfd)
+    assert line.endswith(f'cannot write {out / "clip.csv"}: No space left on device')
+    assert sorted(os.listdir(out)) == ['.mmhot-cache', 'clip.npz']
+    fill_disk(lambda path: False)
+    seen = len(detector.calls)
+    assert infer_it(video, formats='npz,csv', resume=True) == 0
+    assert len(detector.calls) == seen
+    assert (out / 'clip.csv').is_file()
+
+
+def test_no_room_to_keep_things_does_not_stop_the_work(
+    infer_it, out, video, fill_disk, capfd
+):
+    fill_disk(lambda path: '.mmhot-cache' in path)
+    assert infer_it(video) == 0
+    lines = complaints(capfd)
+    assert len(lines) == 3  # keypoints, tracks, and that it is finished
+    assert all('No space left on device' in line for line in lines)
+    assert len(read_lifted(out / 'clip.npz')) == 10
+    assert os.listdir(out / '.mmhot-cache') == []
+
+
+def press_ctrl_c(*_):
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_keeps_what_is_there_and_resume_goes_on(
+    infer_it, detector, out, video, tmp_path, monkeypatch, capfd
+):
+    def found(images):
+        if len(detector.calls) == 16:
+            press_ctrl_c()
+        return detector(images)
+
+    found.name, found.identity = detector.name, detector.identity
+    estimator = Estimator()
+    use_stand_ins(monkeypatch, found, estimator)
+    second = clean(tmp_path / 'second.mkv')
+    third = clean(tmp_path / 'third.mkv')
+    assert infer_it(video, second, third, batch_size=2) == 130
+    said, errors = capfd.readouterr()
+    assert errors == (
+        'mmhot infer: interrupted: 1 of 3 inputs are finished; the same command with '
+        '--resume goes on from here\n'
+    )
+    assert 'clip' in said.splitlines()[-1]
+    assert [path.name for path in out.glob('*.npz')] == ['clip.npz']
+    use_stand_ins(monkeypatch, detector, estimator)
+    detector.calls.clear()
+    assert infer_it(video, second, third, batch_size=2, resume=True) == 0
+    assert detector.calls == [*range(6, 10), *range(10)]
+    said = capfd.readouterr().out
+    assert 'clip: was finished before' in said
+    assert len(read_lifted(out / 'second.npz')) == 10
+
+
+def test_ctrl_c_twice_leaves_no_half_files(infer_it, out, video, monkeypatch, capfd):
+    detector = Detector(every=1)
+
+    def found(images):
+        if len(detector.calls) == 6:
+            press_ctrl_c()
+        return detector(images)
+
+    found.name, found.identity = detector.name, detector.identity
+    use_stand_ins(monkeypatch, found, Estimator())
+    monkeypatch.setattr(atomic.os, 'fsync', press_ctrl_c)
+    assert infer_it(video, batch_size=2) == 130
+    (line,) = complaints(capfd)
+    assert 'interrupted: 0 of 1 inputs are finished' in line
+    assert [path for path in out.rglob('*') if path.is_file()] == []
+
+
+def test_gpu_that_is_not_there_is_refused(infer_it, out, video, monkeypatch, capfd):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    assert infer_it(video, device='cuda') == 2
+    (line,) = complaints(capfd)
+    assert "there is no device 'cuda' here, only cpu" in line
+    assert not out.exists()
+
+
+def test_unknown_codec_is_told(infer_it, out, video, tmp_path, capfd):
+    strange = write_video(tmp_path / 'strange.mp4')
+    strange.write_bytes(strange.read_bytes().replace(b'avc1', b'xyz1'))
+    assert infer_it(strange, video) == 1
+    (line,) = complaints(capfd)
+    assert 'strange.mp4 is in a codec that cannot be decoded here' in line
+    assert (out / 'clip.npz').is_file()
+
+
+def test_fault_of_a_model_stops_one_input_only(
+    infer_it, detector, out, video, tmp_path, monkeypatch, capfd
+):
+    def found(images):
+        if len(detector.calls) < 8:
+            detector(images)
+            raise RuntimeError('the model\nis broken')
+        return detector(images)
+
+    found.name, found.identity = detector.name, detector.identity
+    use_stand_ins(monkeypatch, found, Estimator())
+    other = clean(tmp_path / 'other.mkv')
+    assert infer_it(other, video) == 1
+    (line,) = complaints(capfd)
+    assert 'other: RuntimeError: the model is broken (MMHOT_DEBUG=1' in line
+    assert (out / 'clip.npz').is_file()
+
+
+def test_results_never_replace_their_input(infer_it, out, tmp_path, capfd):
+    out.mkdir()
+    video = write_video(out / 'clip.mp4')
+    before = video.read_bytes()
+    assert infer_it(video, formats='npz,mp4') == 1
+    assert 'would be overwritten by its result' in complaints(capfd)[0]
+    assert video.read_bytes() == before

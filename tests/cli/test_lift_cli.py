@@ -1,0 +1,480 @@
+"""``mmhot lift``: what it writes, and one line for each thing that can go wrong."""
+
+import errno
+import os
+import pickle
+import re
+import resource
+import shutil
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+from clip_files import DATA, SKATER, save, walk
+from lifters import lifter_config, save_lifter
+
+from mmhot.cli import lift
+from mmhot.cli.dispatch import main
+from mmhot.io.lifted import read_lifted
+from mmhot.lifting.lifter import Lifter
+from mmhot.skeletons.mappings import MAPPINGS
+from mmhot.weights import index as model_index
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / 'out' / 'deep'
+
+
+@pytest.fixture
+def lift_it(checkpoint, out, monkeypatch):
+    """``lift_it(INPUT..., OPTION=VALUE...)`` returns the exit code."""
+    monkeypatch.delenv('MMHOT_DEBUG', raising=False)
+
+    def run(*inputs, **options):
+        options = {'checkpoint': checkpoint, 'out_dir': out} | options
+        argv = ['lift', *map(str, inputs)]
+        for name, value in options.items():
+            flag = f'--{name.replace("_", "-")}'
+            if value is True:
+                argv.append(flag)
+            elif value is not None:
+                argv += [flag, str(value)]
+        try:
+            return main(argv)
+        except SystemExit as left:
+            return left.code
+
+    return run
+
+
+@pytest.fixture
+def refused(lift_it, out, capfd):
+    """``refused(SAID, INPUT..., ...)`` asserts exit code 2, one line, nothing left."""
+
+    def check(said, *inputs, **options):
+        before = sorted(out.parents[1].rglob('*'))
+        assert lift_it(*inputs, **options) == 2
+        captured = capfd.readouterr()
+        assert captured.out == ''
+        assert re.search(said, captured.err), captured.err
+        assert captured.err.startswith('mmhot lift: error: ')
+        assert captured.err.count('\n') == 1
+        assert sorted(out.parents[1].rglob('*')) == before
+
+    return check
+
+
+# what is written
+
+
+def test_all_formats_are_written_and_said(lift_it, out, tmp_path, capfd):
+    clip = save(tmp_path / 'a.npz')
+    assert lift_it(clip, formats='npz,json,mp4,png') == 0
+    names = [f'a.{ending}' for ending in ('npz', 'json', 'mp4', 'png')]
+    assert sorted(path.name for path in out.iterdir()) == sorted(names)
+    captured = capfd.readouterr()
+    *paths, summary = captured.out.splitlines()
+    assert paths == [str(out / name) for name in names]
+    assert re.fullmatch(
+        r'a: 4 frames, 1 person, lifted in \d+\.\d s \(\d+ frames per second\)', summary
+    )
+    # no terminal, no bar
+    assert captured.err == ''
+
+
+def test_json_says_the_same_as_npz(lift_it, out):
+    assert lift_it(DATA / 'vtest_2d_coco17.npz', formats='npz,json') == 0
+    first, second = (
+        read_lifted(out / f'vtest_2d_coco17.{ending}') for ending in ('npz', 'json')
+    )
+    for name in ('frame', 'track', 'keypoints_3d', 'keypoint_scores_3d', 'scores'):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    assert first.model == 'tiny'
+    with np.load(DATA / 'vtest_2d_coco17.npz') as given:
+        assert set(first.track) == set(given['track'])
+        rows = set(zip(given['frame'], given['track'], strict=True))
+    assert rows <= set(zip(first.frame, first.track, strict=True))
+
+
+def test_axes_turn_the_result(lift_it, out):
+    results = {}
+    for axes in ('camera', 'z-up'):
+        assert lift_it(SKATER, axes=axes) == 0
+        results[axes] = read_lifted(out / f'{SKATER.stem}.npz')
+    x, y, z = np.moveaxis(results['camera'].keypoints_3d, -1, 0)
+    turned = np.stack([x, z, -y], -1)
+    np.testing.assert_array_equal(results['z-up'].keypoints_3d, turned)
+    assert results['z-up'].axes == 'z-up'
+
+
+def test_world_axes_stand_on_the_floor(lift_it, out):
+    assert lift_it(SKATER, axes='world', fov=60) == 0
+    world = read_lifted(out / f'{SKATER.stem}.npz')
+    heights = (world.keypoints_3d + world.root_3d[:, None])[..., 2].min(1)
+    assert (world.axes, world.focal_assumed) == ('world', False)
+    assert world.focal_length == pytest.approx(640 / np.tan(np.radians(30)))
+    assert np.abs(heights - 0.08).max() < 0.3
+
+
+def test_size_of_a_person_can_be_told(lift_it, out):
+    sizes = []
+    for height in (1.0, 2.0):
+        assert lift_it(SKATER, height=height) == 0
+        sizes.append(read_lifted(out / f'{SKATER.stem}.npz').keypoints_3d)
+    np.testing.assert_allclose(sizes[1], 2 * sizes[0], rtol=1e-5, atol=1e-6)
+
+
+def test_people_are_written_for_animators(lift_it, out, capfd):
+    assert lift_it(SKATER, formats='bvh,trc,csv', static_camera=True) == 0
+    files = {path.suffix for path in out.iterdir()}
+    assert files == {'.bvh', '.trc', '.csv'}
+    assert 'bones of constant length' in capfd.readouterr().out
+
+
+def test_options_reach_the_lifter(lift_it, out, checkpoint):
+    lifted = {}
+    for option in ({}, {'no_flip': True}, {'mapping': 'hot'}, {'batch_size': 3}):
+        assert lift_it(SKATER, **option) == 0
+        lifted[tuple(option)] = read_lifted(out / f'{SKATER.stem}.npz').keypoints_3d
+    plain = lifted[()]
+    np.testing.assert_allclose(lifted['batch_size',], plain, atol=1e-5)
+    assert np.abs(lifted['no_flip',] - plain).max() > 1e-3
+    assert np.abs(lifted['mapping',] - plain).max() > 1e-3
+
+
+def test_single_takes_the_largest_person(lift_it, out, capfd):
+    assert lift_it(DATA / 'vtest_2d_coco17.npz', single='largest') == 0
+    assert len(read_lifted(out / 'vtest_2d_coco17.npz')) == 150
+    assert '150 frames, 1 person,' in capfd.readouterr().out
+
+
+def test_options_give_what_a_file_lacks(lift_it, out, tmp_path, refused):
+    clip = save(tmp_path / 'a.npz', width=None, height=None, fps=None)
+    refused('give --image-size WxH --fps F', clip)
+    assert lift_it(clip, image_size='1280x720', fps=30) == 0
+    lifted = read_lifted(out / 'a.npz')
+    assert (lifted.width, lifted.height, lifted.fps) == (1280, 720, 30)
+
+
+def test_quiet_says_nothing(lift_it, capfd):
+    assert lift_it(SKATER, quiet=True) == 0
+    assert capfd.readouterr() == ('', '')
+
+
+def test_bars_run_in_terminals_only(lift_it, capfd, monkeypatch):
+    monkeypatch.setattr('sys.stderr.isatty', lambda: True, raising=False)
+    assert lift_it(SKATER) == 0
+    assert 'lifting' in capfd.readouterr().err
+
+
+def test_results_of_a_former_run_are_replaced(lift_it, out, tmp_path):
+    clip = save(tmp_path / 'a.npz')
+    out.mkdir(parents=True)
+    (out / 'a.npz').write_text('old')
+    assert lift_it(clip) == 0
+    assert len(read_lifted(out / 'a.npz')) == 4
+
+
+def test_mappings_offered_are_those_that_exist():
+    assert set(lift.MAPPINGS) == set(MAPPINGS)
+
+
+# wrong inputs
+
+
+@pytest.mark.parametrize(
+    ('arrays', 'said'),
+    [
+        ({'keypoints': walk() * np.nan}, 'no keypoint is finite'),
+        ({'keypoints': walk() * np.inf}, 'holds infinite values'),
+        ({'keypoints': walk(4, 16)}, 'has 16 keypoints a person; known are'),
+        ({'keypoints': walk().astype(str)}, 'holds text'),
+        ({'keypoints': np.array([None])}, 'pickled Python objects'),
+        ({'fps': None}, 'does not say fps: give --fps F'),
+        ({'width': None}, 'does not say width: give --image-size WxH'),
+        ({'fps': 0.0}, 'fps must be a number within'),
+        ({'fps': np.nan}, 'fps must be a number within'),
+    ],
+)
+def test_wrong_arrays_are_refused(arrays, said, refused, tmp_path):
+    path = save(tmp_path / 'a.npz', **arrays)
+    refused(f'{path}: .*{said}', path)
+
+
+def test_files_that_are_none_are_refused(refused, tmp_path):
+    refused('none.npz: no such file', tmp_path / 'none.npz')
+    (tmp_path / 'empty.npz').touch()
+    refused('empty.npz: is empty', tmp_path / 'empty.npz')
+    whole = SKATER.read_bytes()
+    (tmp_path / 'cut.npz').write_bytes(whole[: len(whole) // 2])
+    refused('cut.npz: ', tmp_path / 'cut.npz')
+    (tmp_path / 'a.npz').write_bytes(pickle.dumps([1]))
+    refused('a.npz: is a pickle, which is never loaded', tmp_path / 'a.npz')
+    (tmp_path / 'a.json').write_text('{"a": ')
+    refused('a.json: ', tmp_path / 'a.json')
+
+
+def test_nothing_is_written_if_one_input_of_several_is_bad(refused, tmp_path):
+    good = save(tmp_path / 'good.npz')
+    bad = save(tmp_path / 'bad.npz', keypoints=walk() * np.nan)
+    refused('no keypoint is finite', good, bad)
+    # only seen once the model says which joints it wants
+    eyes = np.full((4, 17, 2), np.nan)
+    eyes[:, 1] = 100
+    bad = save(tmp_path / 'bad.npz', keypoints=eyes)
+    refused('no keypoint can be converted', good, bad)
+
+
+def test_inputs_with_one_name_are_refused(refused, tmp_path):
+    (tmp_path / 'other').mkdir()
+    first, second = save(tmp_path / 'a.npz'), save(tmp_path / 'other' / 'a.npz')
+    refused(f'{first} and {second} would both be written as a', first, second)
+
+
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        (
+            {'formats': 'npz,avi'},
+            "'avi' is none of npz,json,csv,bvh,trc,html,mp4,png",
+        ),
+        ({'formats': ''}, "--formats: '' is none of"),
+        ({'image_size': '1280'}, "--image-size: '1280' is not WxH"),
+        ({'image_size': '0x720'}, '--image-size: width must be a whole number within'),
+        ({'mapping': 'hots'}, r"invalid choice: 'hots'.*\(did you mean hot\?\)"),
+        ({'fov': 200}, r'--fov must be from 1 to 170 degrees, got 200'),
+        ({'height': 180}, r'--height must be from 0.3 to 3 metres, got 180'),
+        ({'axes': 'zup'}, r'did you mean z-up\?'),
+        ({'single': 'smallest'}, "invalid choice: 'smallest'"),
+        ({'batch_size': 0}, '--batch-size must be at least 1, got 0'),
+        ({'batch_size': 'many'}, "--batch-size: invalid int value: 'many'"),
+        ({'keep': 'half'}, "--keep: 'half' is no number of frames such as 27"),
+        ({'keep': 9}, 'keep=9 needs a model with a pruner: tiny has none'),
+        ({'fps': 0}, '--fps: fps must be a number within 1..1000, got 0'),
+        ({'fps': 'nan'}, '--fps: fps must be a number within 1..1000, got nan'),
+        ({'fps': 'fast'}, "--fps: invalid float value: 'fast'"),
+        ({'skeleton': 'coco-18'}, "unknown skeleton: 'coco-18'; did you mean"),
+        ({'skeleton': 'halpe-26'}, 'has 17 keypoints a person, but halpe-26 has 26'),
+        ({'device': 'tpu'}, "--device: there is no device 'tpu' here, only cpu"),
+        ({'formatz': 'npz'}, r'--formatz.*\(did you mean --formats\?\)'),
+        ({'out_dir': None}, 'required: --out-dir'),
+    ],
+    ids=str,
+)
+def test_wrong_options_are_refused(options, said, refused):
+    refused(said, SKATER, **options)
+
+
+# wrong models
+
+
+@pytest.fixture
+def shipped(tmp_path, checkpoint, monkeypatch):
+    """One lifter in the place of what is shipped."""
+    folder = tmp_path / 'weights'
+    folder.mkdir()
+    shutil.copy(checkpoint, folder / 'tiny-lifter.pth')
+    monkeypatch.setattr(model_index, 'WEIGHTS_FOLDER', folder)
+
+
+def test_models_go_by_name(lift_it, shipped, out):
+    assert lift_it(SKATER, model='tiny-lifter', checkpoint=None) == 0
+    assert read_lifted(out / f'{SKATER.stem}.npz').model == 'tiny-lifter'
+
+
+@pytest.mark.parametrize(
+    ('model', 'said'),
+    [
+        (
+            'tiny-liftr',
+            r'neither a config file nor a shipped model; did you mean tiny-',
+        ),
+        ('mmhot://tiny', r'unknown weights: mmhot://tiny; did you mean tiny-lifter\?'),
+        ('none.py', 'none.py: no such config file'),
+        ('tiny.pth', 'tiny.pth is no config: give weights as checkpoint'),
+        ('config.py', 'a config alone has no weights.* tiny-lifter'),
+        ('syntax.py', 'syntax.py is no usable config: SyntaxError'),
+        ('base.py', 'base.py is no usable config: .*none.py'),
+        ('empty.py', 'empty.py is no config of a lifter'),
+        ('wrong.py', 'wrong.py is no usable config: NameError'),
+        (str(SKATER), 'is no usable config'),
+    ],
+)
+def test_wrong_models_are_refused(model, said, refused, shipped, tmp_path):
+    (tmp_path / 'config.py').write_text(lifter_config().pretty_text)
+    (tmp_path / 'syntax.py').write_text('model = dict(')
+    (tmp_path / 'base.py').write_text("_base_ = './none.py'")
+    (tmp_path / 'empty.py').write_text('')
+    (tmp_path / 'wrong.py').write_text('model = unknown')
+    is_alone = model == 'config.py'
+    if model.endswith(('.py', '.pth')):
+        model = tmp_path / model
+    weights = None if is_alone else tmp_path / 'weights/tiny-lifter.pth'
+    refused(said, SKATER, model=model, checkpoint=weights)
+
+
+def test_models_that_cannot_be_built_are_refused(refused, tmp_path):
+    path = tmp_path / 'config.py'
+    config = lifter_config()
+    config.model.backbone.type = 'NanoHTNett'
+    path.write_text(config.pretty_text)
+    refused('config.py: the model cannot be built: .*NanoHTNett', SKATER, model=path)
+    path.write_text(lifter_config(num_frames=8).pretty_text)
+    refused('config.py: .*num_frames must be odd', SKATER, model=path)
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.system, ('false',)
+
+
+def test_wrong_checkpoints_are_refused(refused, checkpoint, tmp_path):
+    def refuse(said, name):
+        refused(f'{tmp_path}/{name}.*{said}', SKATER, checkpoint=tmp_path / name)
+
+    refuse('no such checkpoint file', 'none.pth')
+    (tmp_path / 'folder.pth').mkdir()
+    refuse('is a folder, not a checkpoint', 'folder.pth')
+    (tmp_path / 'empty.pth').touch()
+    refuse('not a checkpoint, or a damaged one', 'empty.pth')
+    whole = checkpoint.read_bytes()
+    (tmp_path / 'cut.pth').write_bytes(whole[: len(whole) // 2])
+    refuse('not a checkpoint, or a damaged one', 'cut.pth')
+    torch.save({'state_dict': Bomb()}, tmp_path / 'bomb.pth')
+    refuse('refused: it holds (posix|os).system', 'bomb.pth')
+    torch.save([1, 2], tmp_path / 'list.pth')
+    refuse('does not say what model it is for', 'list.pth')
+    torch.save({'weight': torch.zeros(2)}, tmp_path / 'bare.pth')
+    refuse('tools/convert_checkpoint.py', 'bare.pth')
+
+
+def test_checkpoints_of_other_models_are_refused(refused, tmp_path):
+    (tmp_path / 'config.py').write_text(lifter_config(num_frames=27).pretty_text)
+    torch.save({'weight': torch.zeros(2)}, tmp_path / 'other.pth')
+    model = tmp_path / 'config.py'
+    refused(
+        'other.pth is a checkpoint of another',
+        SKATER,
+        model=model,
+        checkpoint=tmp_path / 'other.pth',
+    )
+    refused(
+        r'tiny.pth is a checkpoint of another model: .*instead of', SKATER, model=model
+    )
+
+
+# folders that take nothing, disks that are full, Ctrl-C
+
+
+@pytest.mark.parametrize(
+    ('folder', 'said'),
+    [
+        ('file', '--out-dir: cannot write to .*file: a file is in the way'),
+        ('file/below', '--out-dir: cannot write to .*below: a file is in the way'),
+        ('/proc/mmhot', '--out-dir: cannot write to /proc/mmhot: '),
+        ('x' * 300, 'File name too long'),
+        ('new/' + 'x' * 300, 'File name too long'),
+    ],
+)
+def test_folders_that_cannot_be_written_to_are_refused(folder, said, refused, tmp_path):
+    (tmp_path / 'file').touch()
+    refused(said, SKATER, out_dir=tmp_path / folder)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason='nothing is forbidden to root')
+def test_folders_without_permission_are_refused(refused, tmp_path):
+    (tmp_path / 'locked').mkdir(mode=0o500)
+    refused('Permission denied', SKATER, out_dir=tmp_path / 'locked')
+
+
+def test_inputs_are_not_overwritten(refused, tmp_path):
+    clip = save(tmp_path / 'a.npz')
+    refused('a.npz would be overwritten by its result', clip, out_dir=tmp_path)
+
+
+def test_folders_are_not_overwritten(refused, tmp_path):
+    (tmp_path / 'results' / f'{SKATER.stem}.npz').mkdir(parents=True)
+    refused('npz is a folder in the way', SKATER, out_dir=tmp_path / 'results')
+
+
+@contextmanager
+def disk_space(size):
+    """Let no file become larger than some bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize('name', ['npz', 'json', 'mp4', 'png'])
+@pytest.mark.parametrize('size', [1000, 5000])
+def test_full_disks_leave_no_half_file(name, size, refused):
+    with disk_space(size):
+        refused(
+            f'cannot write .*{SKATER.stem}.{name}: File too large', SKATER, formats=name
+        )
+
+
+def test_full_disks_keep_what_was_there(lift_it, out, tmp_path):
+    assert lift_it(SKATER) == 0
+    before = (out / f'{SKATER.stem}.npz').read_bytes()
+    with disk_space(5000):
+        assert lift_it(SKATER) == 2
+    assert [path.read_bytes() for path in out.iterdir()] == [before]
+
+
+def test_files_finished_before_the_disk_was_full_are_whole(lift_it, out, tmp_path):
+    small = save(tmp_path / 'small.npz')
+    with disk_space(20_000):
+        assert lift_it(small, SKATER) == 2
+    assert [path.name for path in out.iterdir()] == ['small.npz']
+    assert len(read_lifted(out / 'small.npz')) == 4
+
+
+def test_errors_of_the_disk_are_named(refused, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np, 'savez_compressed', full)
+    refused('No space left on device', SKATER)
+
+
+@pytest.mark.parametrize('place', ['predict', 'prepare', 'assemble'])
+def test_interrupts_leave_nothing(place, lift_it, out, monkeypatch, capfd):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Lifter, place, interrupt)
+    assert lift_it(SKATER) == 130
+    assert capfd.readouterr() == ('', 'mmhot lift: interrupted\n')
+    assert not out.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ('name', 'writer'),
+    [
+        ('json', 'json.dumps'),
+        ('mp4', 'cv2.cvtColor'),
+        ('png', 'pathlib.Path.write_bytes'),
+        ('npz', 'os.fsync'),
+    ],
+)
+def test_interrupts_while_writing_leave_nothing(
+    name, writer, lift_it, out, monkeypatch, capfd
+):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(writer, interrupt)
+    assert lift_it(SKATER, formats=name) == 130
+    assert capfd.readouterr().err == 'mmhot lift: interrupted\n'
+    assert not out.parent.exists()

@@ -1,0 +1,170 @@
+"""``mmhot list``: what comes with the package."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmhot.cli.dispatch import main
+from mmhot.weights import index as model_index
+from mmhot.weights.config_files import find_config
+from mmhot.weights.index import read_models, shipped_weights
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """Two models, one of them shipped."""
+    folder = tmp_path / '.mim'
+    metafile = folder / 'configs/body_3d_keypoint/tiny/metafile.yml'
+    metafile.parent.mkdir(parents=True)
+    (folder / 'model-index.yml').write_text(
+        'Import:\n- configs/body_3d_keypoint/tiny/metafile.yml\n'
+    )
+    metafile.write_text("""
+Models:
+- Name: tiny_27frm
+  Alias: tiny
+  Config: configs/body_3d_keypoint/tiny/cmu/tiny_27frm.py
+  In Collection: TinyNet
+  Metadata:
+    Parameters: 1234567
+    MACs: 7654321000
+    Training Data: CMU motion capture
+  Weights: mmhot://tiny-wild
+  Results:
+  - Metrics:
+      MPJPE: 50.4
+- Name: plain
+  Config: configs/body_3d_keypoint/tiny/cmu/plain.py
+  In Collection: Plain
+""")
+    weights = tmp_path / 'weights'
+    weights.mkdir()
+    (weights / 'tiny-wild.pth').write_bytes(bytes(2_500_000))
+    (weights / 'tiny-wild.md').write_text('card')
+    monkeypatch.setattr(model_index, 'FOLDER', folder)
+    monkeypatch.setattr(model_index, 'WEIGHTS_FOLDER', weights)
+    return tmp_path
+
+
+def test_tables_name_models_sizes_and_weights(index, capsys):
+    assert main(['list']) == 0
+    head, tiny, plain, _, *weights = capsys.readouterr().out.splitlines()
+    assert head.split() == [
+        *('model', 'alias', 'algorithm', 'task', 'parameters', 'MACs', 'weights')
+    ]
+    assert tiny.split() == [
+        *('tiny_27frm', 'tiny', 'TinyNet', 'body_3d_keypoint'),
+        *('1.23', 'M', '7.65', 'G', 'shipped'),
+    ]
+    assert plain.split() == ['plain', '-', 'Plain', 'body_3d_keypoint', *'---']
+    assert weights == [
+        'mmhot://tiny-wild  2.5 MB',
+        '  of    tiny_27frm',
+        f'  file  {index}/weights/tiny-wild.pth',
+        f'  card  {index}/weights/tiny-wild.md',
+    ]
+
+
+@pytest.mark.parametrize('pattern', ['TINY', 'tiny_2', 'tinynet'])
+def test_pattern_chooses_models_and_their_weights(pattern, index, capsys):
+    assert main(['list', pattern]) == 0
+    out = capsys.readouterr().out
+    assert 'tiny_27frm' in out
+    assert 'mmhot://tiny-wild' in out
+    assert 'plain' not in out.lower()
+
+
+def test_model_without_weights_lists_none(index, capsys):
+    assert main(['list', 'plain']) == 0
+    assert 'mmhot://' not in capsys.readouterr().out
+
+
+def test_unknown_pattern_gets_a_hint(index, capsys):
+    assert main(['list', 'tynynet']) == 2
+    err = capsys.readouterr().err
+    assert (
+        err == 'mmhot list: error: no model is called tynynet (did you mean tinynet?)\n'
+    )
+
+
+def test_json_says_it_all(index, capsys, tmp_path):
+    assert main(['list', 'tiny', '--json', '--out', str(tmp_path / 'x.json')]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content == json.loads((tmp_path / 'x.json').read_text())
+    (model,), (weights,) = content['models'], content['weights']
+    assert model == {
+        'name': 'tiny_27frm',
+        'aliases': ['tiny'],
+        'algorithm': 'TinyNet',
+        'task': 'body_3d_keypoint',
+        'config': 'mmhot::body_3d_keypoint/tiny/cmu/tiny_27frm.py',
+        'file': f'{index}/.mim/configs/body_3d_keypoint/tiny/cmu/tiny_27frm.py',
+        'parameters': 1234567,
+        'macs': 7654321000,
+        'training_data': 'CMU motion capture',
+        'weights': 'mmhot://tiny-wild',
+        'results': [{'Metrics': {'MPJPE': 50.4}}],
+    }
+    assert weights['bytes'] == 2_500_000
+    assert weights['models'] == ['tiny_27frm']
+
+
+def test_listing_loads_nothing_heavy():
+    code = """
+import sys
+from mmhot.cli import main
+main(['list', '--quiet'])
+heavy = {'torch', 'numpy', 'mmengine', 'mmcv', 'mmpose', 'cv2', 'matplotlib', 'av'}
+sys.exit(' '.join(heavy & set(sys.modules)) or 0)
+"""
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    done = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b'')
+
+
+def test_every_model_of_the_index_has_a_config_that_is_found_by_name():
+    models = read_models()
+    names = [name for model in models for name in (model.name, *model.aliases)]
+    assert len(names) == len(set(names))
+    for model in models:
+        assert find_config(model.config_name) == model.config
+        assert model.name == model.config.stem
+        assert model.config.is_file(), model.config
+
+
+def test_weights_of_the_index_are_shipped_and_have_a_card():
+    named = {x.weights.removeprefix('mmhot://') for x in read_models() if x.weights}
+    assert named == set(shipped_weights())
+    for path in shipped_weights().values():
+        assert path.with_suffix('.md').is_file(), path
+
+
+@pytest.mark.parametrize(
+    ('name', 'with_weights', 'found'),
+    [
+        ('tiny', True, 'mmhot://tiny-wild'),
+        ('tiny_27frm', True, 'mmhot://tiny-wild'),
+        ('tiny', False, 'cmu/tiny_27frm.py'),
+        ('plain', True, 'cmu/plain.py'),
+        ('other.py', True, 'other.py'),
+    ],
+)
+def test_lifters_go_by_listed_names(name, with_weights, found, index):
+    from mmhot.lifting.load_model import _look_up
+
+    assert str(_look_up(name, with_weights)).endswith(found)
+
+
+def test_lifters_go_by_config_paths_of_packages():
+    from mmhot.lifting.load_model import _look_up
+
+    model = read_models()[0]
+    assert _look_up(model.config_name, True) == model.config
+    with pytest.raises(FileNotFoundError, match='mmhot has no config body/x.py'):
+        _look_up('mmhot::body/x.py', True)

@@ -1,0 +1,226 @@
+"""``mmhot infer --live``: a file that is whole at any time, and lines to read."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+from lifters import save_lifter
+from pose_sources import Detector, Estimator
+from streams import ScriptedStream
+from video_files import picture, write_video
+
+from mmhot.cli.dispatch import main
+from mmhot.io.writers.json_lines import JsonLines
+from mmhot.video import capture, sources, streams
+from mmhot.video.frames import Frame
+from mmhot.video.latency import Latencies
+from mmhot.video.live import LivePerson, LivePoses
+from mmhot.weights.index import LIVE_LIFTER
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('lifter')
+    return save_lifter(folder / 'tiny.pth', num_keep_frames=1)
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / 'out'
+
+
+@pytest.fixture
+def infer_it(checkpoint, out, monkeypatch):
+    monkeypatch.delenv('MMHOT_DEBUG', raising=False)
+    monkeypatch.setattr(capture, '_FIRST_WAIT', 0.01)
+    pair = sources.PoseSource(Detector(every=1), Estimator())
+    monkeypatch.setattr(sources, 'open_pose_source', lambda *options: pair)
+
+    def run(*inputs, stream=None, **options):
+        if stream is not None:
+            monkeypatch.setattr(streams, 'open_stream', lambda text: stream)
+        options = {'pose3d_weights': checkpoint, 'out_dir': out} | options
+        argv = ['infer', *map(str, inputs)]
+        for name, value in options.items():
+            if value is None:
+                continue
+            flag = f'--{name.replace("_", "-")}'
+            argv += [flag] if value is True else [flag, str(value)]
+        return main(argv)
+
+    return run
+
+
+def test_streams_get_the_lifter_for_streams(infer_it, tmp_path, capfd):
+    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0', rate=10)
+    assert infer_it(video, live=True, pose3d_weights=None) == 0
+    assert f'lifter: {LIVE_LIFTER}\n' in capfd.readouterr().err
+
+
+def lines(path):
+    """The file's lines by type; each must be whole."""
+    text = path.read_text()
+    assert text.endswith('\n')
+    found = {'header': [], 'frame': [], 'gap': [], 'summary': []}
+    for line in text.splitlines():
+        document = json.loads(line)
+        found[document.pop('type')].append(document)
+    return found
+
+
+def test_a_played_file_gives_a_line_a_frame(infer_it, out, tmp_path, capfd):
+    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0', rate=10)
+    assert infer_it(video, live=True, lookahead=1, reconnect=0) == 0
+    found = lines(out / 'clip.jsonl')
+    (header,), (summary,) = found['header'], found['summary']
+    assert (header['width'], header['height'], header['fps']) == (64, 48, 10)
+    assert (header['lookahead_frames'], header['lookahead_ms']) == (1, 100)
+    assert (header['axes'], header['unit']) == ('camera', 'm')
+    assert len(header['joint_names']) == len(header['parents']) == 17
+    numbers = [frame['frame_id'] for frame in found['frame']]
+    assert numbers == sorted(set(numbers))
+    assert summary['frames_seen'] == 10
+    assert summary['frames_lifted'] == len(numbers)
+    assert summary['frames_dropped'] == 10 - len(numbers)
+    assert all(frame['latency_ms'] > 0 for frame in found['frame'])
+    person = found['frame'][-1]['instances'][0]
+    assert np.shape(person['keypoints_3d']) == (17, 3)
+    assert person['keypoints_3d'][0] == [0, 0, 0]
+    assert np.shape(person['root_3d']) == (3,)
+    assert np.shape(person['scores']) == (17,)
+    said = capfd.readouterr()
+    assert said.out == (out / 'clip.jsonl').read_text()
+    assert 'poses 1 frames (100 ms) behind' in said.err
+    assert f'10 frames seen, {len(numbers)} lifted' in said.err
+
+
+def test_ctrl_c_leaves_a_whole_file(infer_it, out, capfd):
+    def interrupt():
+        os.kill(os.getpid(), signal.SIGINT)
+
+    script = [(number / 50, number) for number in range(20)]
+    script = [*script, interrupt, *[20] * 1_000_000]
+    before = signal.getsignal(signal.SIGINT)
+    stream = ScriptedStream([[], script])
+    assert infer_it('0', stream=stream, live=True, live_format='none') == 0
+    assert signal.getsignal(signal.SIGINT) is before
+    found = lines(out / 'camera.jsonl')
+    assert len(found['summary']) == 1
+    assert found['summary'][0]['ended'] is None
+    # none may have been lifted yet
+    seen = found['summary'][0]['frames_seen']
+    assert all(frame['frame_id'] <= seen for frame in found['frame'])
+    assert capfd.readouterr().out == ''
+
+
+def test_gaps_are_told_and_a_stream_lost_for_good_fails(infer_it, out, capfd):
+    first, second = ([(n / 50, n) for n in range(8)] for _ in range(2))
+    stream = ScriptedStream([[], [*first, OSError('torn')], second])
+    assert infer_it('0', stream=stream, live=True, reconnect=2, quiet=True) == 1
+    found = lines(out / 'camera.jsonl')
+    assert [gap['reason'] for gap in found['gap']] == ['torn', 'it ended']
+    (summary,) = found['summary']
+    assert [gap['time'] for gap in found['gap']] == sorted(
+        gap['time'] for gap in found['gap']
+    )
+    assert summary['reconnects'] == 1
+    assert summary['frames_seen'] == 16
+    assert summary['frames_lifted'] + summary['frames_dropped'] == 16
+    said = capfd.readouterr()
+    assert said.out == ''
+    assert said.err == 'mmhot infer: camera: lost for 2 s, given up: gone\n'
+
+
+def test_another_session_goes_on_in_the_same_file(infer_it, out, tmp_path):
+    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0', rate=100)
+    out.mkdir()
+    (out / 'clip.jsonl').write_bytes(b'{"type": "header"}\n{"type": "gap"}')
+    assert infer_it(video, live=True, quiet=True) == 0
+    found = lines(out / 'clip.jsonl')
+    assert len(found['header']) == 2
+
+
+@pytest.mark.parametrize(
+    ('inputs', 'options', 'said'),
+    [
+        ('0', {}, '0 is a webcam: add --live'),
+        ('97', {'live': True}, 'there is no webcam 97: /dev/video97 does not exist'),
+        ('0', {'duration': 5}, '--duration goes with --live only'),
+        ('0', {'show': True}, '--show goes with --live only'),
+        ('0 1', {'live': True}, '--live takes one stream, got 0 1'),
+        ('0', {'live': True, 'formats': 'bvh'}, '--formats does not go with --live'),
+        ('0', {'live': True, 'resume': True}, '--resume and --runner do not go with'),
+        ('0', {'live': True, 'axes': 'world'}, 'need a whole clip'),
+        ('0', {'live': True, 'height': 1.8}, 'need a whole clip'),
+        ('0', {'live': True, 'reconnect': -1}, '--reconnect must be at least 0'),
+        ('none.mp4', {'live': True}, 'none.mp4 does not exist'),
+    ],
+)
+def test_what_does_not_go_is_refused_in_a_line(
+    infer_it, out, capfd, inputs, options, said
+):
+    assert infer_it(*inputs.split(), **options) == 2
+    errors = capfd.readouterr().err
+    assert said in errors
+    assert len(errors.splitlines()) == 1
+    assert not out.exists()
+
+
+def test_options_that_only_the_stream_can_judge_are_refused(infer_it, out, capfd):
+    stream = ScriptedStream([[]])
+    assert infer_it('0', stream=stream, live=True, lookahead=5, quiet=True) == 2
+    assert 'lookahead must be from 0 to the 4 frames' in capfd.readouterr().err
+    stream = ScriptedStream([[]])
+    assert infer_it('0', stream=stream, live=True, show=True, quiet=True) == 2
+    assert '--show: ' in capfd.readouterr().err
+    assert not out.exists()
+
+
+def test_a_line_that_does_not_fit_is_taken_back(tmp_path, monkeypatch):
+    path = tmp_path / 'a.jsonl'
+    write = os.write
+
+    def half(file, data):
+        if len(data) < 10:
+            raise OSError(28, 'No space left on device')
+        return write(file, data[: len(data) // 2])
+
+    with JsonLines(path) as file:
+        assert file.write({'a': 'é'}) == '{"a": "é"}'
+        monkeypatch.setattr(os, 'write', half)
+        with pytest.raises(OSError, match=r'cannot write .*a.jsonl: No space left'):
+            file.write({'b': 'x' * 100})
+        monkeypatch.undo()
+        file.write({'c': 1})
+    assert path.read_text() == '{"a": "é"}\n{"c": 1}\n'
+    with pytest.raises(OSError, match='cannot write .*: No such file or directory'):
+        JsonLines(tmp_path / 'none' / 'a.jsonl')
+
+
+def test_latencies_are_counted_without_keeping_them():
+    latencies = Latencies()
+    assert (latencies.mean, latencies.quantile(0.95)) == (0, 0)
+    for milliseconds in range(1, 101):
+        latencies.add(milliseconds)
+    assert latencies.mean == 50.5
+    assert latencies.quantile(0.95) == 95
+    latencies.add(1e9)
+    assert latencies.quantile(1) == 20_000
+
+
+def test_people_are_drawn_on_the_film_and_on_a_floor():
+    from mmhot.visualization.live import draw_live
+
+    pose = np.random.default_rng(0).normal(0, 0.3, (17, 3))
+    pixels = 24 + 20 * pose[:, :2]
+    frame = Frame(0, 0.0, picture())
+    person = LivePerson(
+        0, pose, np.array([0.1, 0, 3.0]), pixels, np.ones(17), broken=False
+    )
+    empty = draw_live(LivePoses(frame, []), 120)
+    drawn = draw_live(LivePoses(frame, [person]), 120)
+    assert drawn.shape == empty.shape == (120, 160 + 120, 3)
+    assert (drawn != empty)[:, :160].any()
+    assert (drawn != empty)[:, 160:].any()

@@ -1,0 +1,203 @@
+"""``mmhot infer --runner ray``: many inputs at once, none lost, none done twice."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from infer_runs import infer
+from lifters import save_lifter
+from ray_stand_ins import read_log, slow_worker
+from video_files import write_video
+
+from mmhot.apis.clip_worker import Outcome
+from mmhot.cli import ray_runner
+from mmhot.cli.dispatch import build_parser
+from mmhot.cli.ray_runner import run_with_ray
+from mmhot.io.lifted import read_lifted
+from mmhot.video.inputs import find_inputs
+
+TESTS = Path(__file__).parents[1]
+slow = partial(pytest.mark.slow, reason='starts Ray clusters')
+
+
+def options(*argv):
+    parser, _ = build_parser()
+    args = parser.parse_args(['infer', *map(str, argv), '--runner', 'ray'])
+    args.said = []
+    args.say = args.said.append
+    return args
+
+
+@pytest.mark.parametrize(
+    ('given', 'said'),
+    [
+        (['--num-workers', '2'], '--num-workers needs --runner ray'),
+        (['--address', 'auto'], '--address needs --runner ray'),
+        (['--gpus-per-worker', '1'], '--gpus-per-worker needs --runner ray'),
+        (['--runner', 'ray', '--num-workers', '0'], '--num-workers must be at least 1'),
+        (['--runner', 'ray', '--retries', '-1'], '--retries must be at least 0'),
+        (['--runner', 'ray', '--cpus-per-worker', '0'], '--cpus-per-worker must be'),
+        (['--runner', 'ray', '--gpus-per-worker', '-1'], '--gpus-per-worker must be'),
+        (['--runner', 'ray', '--device', 'cuda:1'], '--device must be cpu or cuda'),
+    ],
+)
+def test_wrong_options_are_refused(tmp_path, capfd, given, said):
+    argv = dict(zip(given[::2], given[1::2], strict=True))
+    argv = {name.removeprefix('--').replace('-', '_'): v for name, v in argv.items()}
+    assert infer('a.mp4', out_dir=tmp_path / 'out', **argv) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert said in line
+
+
+def test_missing_ray_is_told_with_the_command(tmp_path, monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, 'ray', None)
+    video = write_video(tmp_path / 'a.mp4')
+    assert infer(video, out_dir=tmp_path / 'out', runner='ray') == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.endswith("--runner ray needs Ray: pip install 'mmhot[ray]'")
+    assert not (tmp_path / 'out').exists()
+
+
+class Pool:
+    """Stands in for Ray's pool: works on what it is given, one after the other.
+
+    Args:
+        results (dict): Of each item's name, what becomes of it in turn.
+    """
+
+    def __init__(self, results):
+        self.results = {name: list(turns) for name, turns in results.items()}
+        self.submitted = []
+
+    def submit(self, work, item):
+        self.submitted.append(item)
+
+    def has_next(self):
+        return bool(self.submitted)
+
+    def get_next_unordered(self):
+        item = self.submitted.pop(0)
+        error = self.results[item.name].pop(0)
+        if isinstance(error, Exception):
+            raise error
+        return Outcome(item.name, error=error), [f'{item.name} said'], []
+
+
+class FakeRayError(Exception):
+    pass
+
+
+RAY = SimpleNamespace(exceptions=SimpleNamespace(RayError=FakeRayError))
+
+
+@pytest.mark.parametrize(
+    ('retries', 'errors'),
+    [
+        (
+            0,
+            {
+                'a': '',
+                'b': 'bad',
+                'c': 'bad',
+                'd': 'its worker failed: the worker died',
+            },
+        ),
+        (1, {'a': '', 'b': '', 'c': 'bad', 'd': 'its worker failed: the worker died'}),
+        (2, {'a': '', 'b': '', 'c': '', 'd': 'its worker failed: the worker died'}),
+    ],
+)
+def test_what_fails_is_tried_again(retries, errors):
+    turns = {'a': [''], 'b': ['bad', ''], 'c': ['bad'] * 2 + ['']}
+    pool = Pool(turns | {'d': [FakeRayError('the worker\ndied')]})
+    inputs = [SimpleNamespace(name=name) for name in 'abcd']
+    args = options('x', '--out-dir', 'out', '--retries', retries)
+    complaints = []
+    outcomes = list(ray_runner._outcomes(RAY, pool, inputs, args, complaints.append))
+    assert sorted(outcome.name for outcome in outcomes) == list('abcd')
+    for outcome in outcomes:
+        assert outcome.error.startswith(errors[outcome.name])
+        assert bool(outcome.error) == bool(errors[outcome.name])
+    assert len(complaints) == min(retries, 1) + min(retries, 2)
+    assert 'a said' in args.said
+
+
+@pytest.fixture
+def films(tmp_path):
+    return [
+        write_video(tmp_path / f'film{number}.mkv', codec='ffv1', pix_fmt='bgr0')
+        for number in range(6)
+    ]
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    return save_lifter(tmp_path / 'tiny.pth')
+
+
+@pytest.fixture
+def importable(monkeypatch):
+    """Let Ray's processes import what they run."""
+    pytest.importorskip('ray')
+    paths = os.pathsep.join(map(str, (TESTS.parent, TESTS)))
+    monkeypatch.setenv('PYTHONPATH', paths)
+
+
+@slow()
+def test_killed_worker_loses_nothing(films, checkpoint, tmp_path, importable):
+    """Two processes, of which one is killed in the middle of a film."""
+    pytest.importorskip('ray')
+    out, log = tmp_path / 'out', tmp_path / 'log.txt'
+    argv = ['--out-dir', out, '--pose3d-weights', checkpoint, '--num-workers', 2]
+    args = options(*films, *argv, '--batch-size', 1, '--device', 'cpu')
+    inputs = find_inputs(args.inputs)
+    victims = []
+
+    def kill_one():
+        while not victims:
+            time.sleep(0.02)
+            steps = read_log(log)
+            if sum(what != 'models' for _, what in steps) > 14:
+                victims.append(steps[-1][0])
+                os.kill(victims[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one, daemon=True)
+    killer.start()
+    worker = partial(slow_worker, log=log)
+    outcomes = list(run_with_ray(args, inputs, args.say, 'this run', worker))
+    killer.join(5)
+    assert victims
+    assert sorted(outcome.name for outcome in outcomes) == sorted(
+        film.stem for film in films
+    )
+    assert not any(outcome.error for outcome in outcomes)
+    for film in films:
+        clip = read_lifted(out / f'{film.stem}.npz')
+        np.testing.assert_array_equal(clip.frame, np.arange(10))
+    steps = read_log(log)
+    processes = {pid for pid, _ in steps}
+    assert len(processes) == 3  # two, and the one that was started instead
+    # each loaded its models once
+    assert sum(what == 'models' for _, what in steps) == 3
+    # only frames of the film that was worked on were looked at again
+    assert 60 <= sum(what != 'models' for _, what in steps) <= 69
+    # the same once more: all is finished
+    args = options(*films, *argv, '--resume', '--device', 'cpu')
+    again = list(run_with_ray(args, inputs, args.say, 'another run', worker))
+    assert all(outcome.skipped for outcome in again)
+
+
+@slow()
+def test_models_that_are_missing_are_told_once(films, tmp_path, importable, capfd):
+    pytest.importorskip('ray')
+    wrong = dict(pose3d='mmhot-none', num_workers=1, runner='ray')
+    assert infer(*films, out_dir=tmp_path / 'out', **wrong) == 2
+    lines = [x for x in capfd.readouterr().err.splitlines() if 'mmhot infer' in x]
+    assert len(lines) == 1
+    assert 'mmhot-none' in lines[0]

@@ -1,0 +1,138 @@
+"""GTPT's labels: the published numbers, and decoding."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import official_weights
+import pytest
+
+from mmhot.codecs.gtpt_label import GTPTLabel
+
+FIXTURE = Path(__file__).parents[1] / 'data' / 'fixtures' / 'gtpt_codec.npz'
+SIZE = (192, 256)
+
+
+@pytest.fixture(scope='module')
+def published():
+    return official_weights.load(FIXTURE)[1]
+
+
+def build(**settings):
+    return GTPTLabel(input_size=SIZE, **settings)
+
+
+def encode_one(x, y, visible=1.0, **settings):
+    """Labels of one joint: (384), (512) and its weight."""
+    joint = np.array([[[x, y]]], np.float32)
+    encoded = build(**settings).encode(joint, np.array([[visible]], np.float32))
+    label_x = encoded['keypoint_x_labels'][0, 0]
+    label_y = encoded['keypoint_y_labels'][0, 0]
+    return label_x, label_y, encoded['keypoint_weights'][0, 0]
+
+
+def test_labels_are_the_published_ones(published):
+    encoded = build().encode(published['input__joints'], published['input__visible'])
+    for ours, theirs in (
+        ('keypoint_x_labels', 'output__target_x'),
+        ('keypoint_y_labels', 'output__target_y'),
+        ('keypoint_weights', 'output__target_weight'),
+    ):
+        assert encoded[ours].dtype == np.float32
+        # float32 at positions of up to 500 bins
+        np.testing.assert_allclose(encoded[ours], published[theirs], atol=1e-5)
+
+
+def test_decoding_gives_the_published_keypoints_and_scores(published):
+    keypoints, scores = build().decode(
+        published['output__prob_x'], published['output__prob_y']
+    )
+    scale = published['input__scale'][:, None]
+    centre = published['input__center'][:, None]
+    in_image = (keypoints / SIZE - 0.5) * scale + centre
+    np.testing.assert_allclose(in_image, published['output__keypoints'], atol=1e-3)
+    np.testing.assert_allclose(scores, published['output__scores'], atol=1e-6)
+
+
+def test_means_lie_between_bins():
+    label, _, _ = encode_one(50.2, 100.0)
+    bins = np.arange(384)
+    assert (label * bins).sum() / label.sum() == pytest.approx(100.4, abs=1e-4)
+
+
+def test_labels_sum_to_one_but_at_the_border():
+    inside, _, _ = encode_one(96.0, 128.0)
+    border, _, _ = encode_one(0.0, 128.0)
+    assert inside.sum() == pytest.approx(1, abs=1e-5)
+    # the bin at the joint and one half of all others
+    assert border.sum() == pytest.approx(0.5 + build().peak / 2, abs=1e-5)
+
+
+@pytest.mark.parametrize(('x', 'visible'), [(60.0, -1.0), (400.0, 1.0), (400.0, -1.0)])
+def test_of_absent_keypoints_a_model_may_be_told_to_be_unsure(x, visible):
+    label_x, label_y, weight = encode_one(x, 90.0, visible, absent_weight=0.25)
+    assert weight == 0.25
+    np.testing.assert_allclose(label_x, 1 / 384, rtol=1e-6)
+    np.testing.assert_allclose(label_y, 1 / 512, rtol=1e-6)
+    assert label_x.dtype == label_y.dtype == np.float32
+    # what nobody knows does not count
+    assert encode_one(60.0, 90.0, 0.0, absent_weight=0.25)[2] == 0
+    there = encode_one(60.0, 90.0, absent_weight=0.25)
+    for ours, usual in zip(there, encode_one(60.0, 90.0), strict=True):
+        np.testing.assert_array_equal(ours, usual)
+    with pytest.raises(ValueError, match='absent_weight must not be negative'):
+        build(absent_weight=-1)
+
+
+def test_peak_is_the_largest_value_of_a_label():
+    label, _, _ = encode_one(60.0, 90.0)
+    assert label.max() == pytest.approx(build().peak)
+    assert build().peak == pytest.approx(0.25 / math.sqrt(2 * math.pi))
+
+
+@pytest.mark.parametrize(
+    ('x', 'y', 'weight'),
+    [
+        (203.99, 128, 1),  # int(203.99 - 12) = 191
+        (204, 128, 0),
+        (96, 267.9, 1),
+        (96, 268, 0),
+        (-13.99, 128, 1),  # int(-0.99) = 0
+        (-14, 128, 0),
+        (96, -13.9, 1),
+        (96, -14, 0),
+    ],
+)
+def test_margin_is_counted_in_whole_pixels(x, y, weight):
+    label_x, label_y, got = encode_one(x, y)
+    assert got == weight
+    if not weight:
+        assert label_x.sum() == label_y.sum() == 0
+
+
+def test_margin_can_be_set():
+    assert encode_one(199, 128, margin=6)[2] == 0
+    assert encode_one(197, 128, margin=6)[2] == 1
+
+
+def test_unlabelled_joints_have_no_label():
+    label_x, label_y, weight = encode_one(60, 60, visible=0)
+    assert weight == label_x.sum() == label_y.sum() == 0
+
+
+def test_decoding_finds_what_was_encoded():
+    joints = np.random.default_rng(0).uniform(0, SIZE, (3, 17, 2)).astype(np.float32)
+    codec = build()
+    encoded = codec.encode(joints)
+    keypoints, scores = codec.decode(
+        encoded['keypoint_x_labels'], encoded['keypoint_y_labels']
+    )
+    # bins are half a pixel apart
+    np.testing.assert_allclose(keypoints, joints.clip(None, (191.5, 255.5)), atol=0.251)
+    assert (scores > 0.99 * codec.peak).all()
+
+
+@pytest.mark.parametrize('sigma', [0, (4, 5)])
+def test_sigma_must_be_one_positive_number(sigma):
+    with pytest.raises(ValueError, match='sigma must be one positive number'):
+        build(sigma=sigma)

@@ -1,0 +1,342 @@
+"""The shims work, are needed, and go away again."""
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import DefaultSampler
+from mmengine.logging import HistoryBuffer
+from mmengine.model import BaseModel
+from mmengine.runner import Runner, load_checkpoint
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmhot import compat
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _leave_shims_as_found():
+    before = compat.applied()
+    yield
+    compat.revert()
+    for shim in compat.SHIMS:
+        if shim.name in before:
+            compat._apply([shim])
+
+
+def run_python(code, *args):
+    """Run code in a fresh interpreter; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, '-c', code, *args],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+class TinyModel(BaseModel):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(2, 1)
+
+    def forward(self, inputs, mode='tensor'):
+        return {'loss': self.fc(torch.stack(inputs)).square().mean()}
+
+
+class TinyDataset(Dataset):
+    metainfo = {'sigmas': np.array([0.5, 0.25]), 'names': ('a', 'b')}
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return {'inputs': torch.full((2,), float(index))}
+
+
+def tiny_runner(work_dir, epochs, **kwargs):
+    return Runner(
+        model=TinyModel(),
+        work_dir=str(work_dir),
+        train_dataloader=dict(
+            dataset=TinyDataset(),
+            sampler=dict(type=DefaultSampler, shuffle=True),
+            batch_size=2,
+            num_workers=0,
+        ),
+        optim_wrapper=dict(
+            type='AmpOptimWrapper' if torch.cuda.is_available() else 'OptimWrapper',
+            optimizer=dict(type='Adam', lr=0.01),
+        ),
+        param_scheduler=dict(type='ExponentialLR', gamma=0.9),
+        train_cfg=dict(by_epoch=True, max_epochs=epochs),
+        custom_hooks=[dict(type='EMAHook')],
+        log_level='ERROR',
+        experiment_name=f'{work_dir.name}_{epochs}',
+        **kwargs,
+    )
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    work_dir = tmp_path_factory.mktemp('runner')
+    tiny_runner(work_dir, epochs=3).train()
+    return work_dir / 'epoch_1.pth'
+
+
+def test_runner_checkpoint_loads_only_with_the_shim(checkpoint):
+    compat.revert()
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(checkpoint)
+    with compat.shims():
+        model = TinyModel()
+        loaded = load_checkpoint(model, str(checkpoint), strict=True)
+    buffer = loaded['message_hub']['log_scalars']['train/loss']
+    assert isinstance(buffer, HistoryBuffer)
+    assert buffer.statistics('mean') == pytest.approx(np.mean(buffer.data[0]))
+    np.testing.assert_array_equal(
+        loaded['meta']['dataset_meta']['sigmas'], TinyDataset.metainfo['sigmas']
+    )
+    torch.testing.assert_close(model.fc.weight, loaded['state_dict']['fc.weight'])
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(checkpoint)
+
+
+def test_training_resumes_from_a_checkpoint(checkpoint, tmp_path):
+    with compat.shims():
+        runner = tiny_runner(tmp_path, epochs=3, resume=True, load_from=str(checkpoint))
+        runner.train()
+    assert not (tmp_path / 'epoch_1.pth').exists()
+    assert (tmp_path / 'epoch_2.pth').exists()
+    history = runner.message_hub.get_scalar('train/loss').data[0]
+    assert len(history) == 6
+    assert runner.optim_wrapper.get_lr()['lr'] == [pytest.approx(0.01 * 0.9**2)]
+
+
+@pytest.mark.parametrize(
+    'value',
+    [
+        np.float32(1.5),
+        np.int64(7),
+        np.bool_(True),
+        np.str_('ab'),
+        np.array(['a', 'bc']),
+        np.arange(6, dtype=np.uint8).reshape(2, 3),
+        np.ones((2, 2), np.float16, order='F'),
+        np.zeros((0, 3)),
+    ],
+    ids=repr,
+)
+def test_numpy_values_survive(value, tmp_path):
+    torch.save({'value': value}, tmp_path / 'c.pth')
+    loaded = compat.safe_load(tmp_path / 'c.pth')['value']
+    assert type(loaded) is type(value)
+    np.testing.assert_array_equal(loaded, value)
+
+
+class Evil:
+    def __init__(self, function, *args):
+        self.reduced = (function, args)
+
+    def __reduce__(self):
+        return self.reduced
+
+
+@pytest.mark.parametrize(
+    ('function', 'args', 'named'),
+    [
+        (os.mkdir, ('MARK',), 'mkdir'),
+        (eval, ('__import__("os").mkdir("MARK")',), 'eval'),
+        (getattr, (HistoryBuffer, '__init__'), 'getattr'),
+        (getattr, (np.ndarray, 'tofile'), 'getattr'),
+        (np.load, ('MARK',), 'load'),
+    ],
+)
+def test_other_pickles_stay_refused(function, args, named, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({'state_dict': Evil(function, *args)}, 'evil.pth')
+    with compat.shims(), pytest.raises(pickle.UnpicklingError):
+        torch.load('evil.pth')
+    with pytest.raises(ValueError, match=f'^evil.pth: refused.*{named}') as caught:
+        compat.safe_load('evil.pth')
+    assert '\n' not in str(caught.value)
+    assert not Path('MARK').exists()
+
+
+@pytest.mark.parametrize('content', [b'', b'hello', b'PK\x03\x04 cut', b'\x80\x02}'])
+def test_damaged_checkpoint_gives_one_line(content, tmp_path):
+    path = tmp_path / 'bad.pth'
+    path.write_bytes(content)
+    with pytest.raises(
+        ValueError, match='not a checkpoint, or a damaged one'
+    ) as caught:
+        compat.safe_load(path)
+    assert str(caught.value).startswith(str(path))
+    assert '\n' not in str(caught.value)
+
+
+def test_truncated_checkpoint_gives_one_line(checkpoint, tmp_path):
+    whole = checkpoint.read_bytes()
+    (tmp_path / 'cut.pth').write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match='damaged'):
+        compat.safe_load(tmp_path / 'cut.pth')
+
+
+def test_any_damage_gives_one_line(checkpoint, tmp_path):
+    rng = np.random.default_rng(0)
+    whole = np.frombuffer(checkpoint.read_bytes(), np.uint8)
+    for _ in range(100):
+        damaged = whole.copy()
+        damaged[rng.integers(0, len(whole), 20)] = rng.integers(0, 256, 20)
+        (tmp_path / 'bad.pth').write_bytes(damaged.tobytes())
+        try:
+            compat.safe_load(tmp_path / 'bad.pth')
+        except ValueError as error:
+            assert str(error).startswith(f'{tmp_path}/bad.pth: ')  # noqa: PT017
+            assert '\n' not in str(error)  # noqa: PT017
+
+
+def test_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no such checkpoint'):
+        compat.safe_load(tmp_path / 'none.pth')
+
+
+def draw_with_mmpose():
+    """Draw a skeleton with MMPose's 3D visualiser."""
+    from mmengine.structures import InstanceData
+    from mmpose.datasets.datasets.utils import parse_pose_metainfo
+    from mmpose.structures import PoseDataSample
+    from mmpose.visualization import Pose3dLocalVisualizer
+
+    visualizer = Pose3dLocalVisualizer(name='compat_test')
+    visualizer.set_dataset_meta(
+        parse_pose_metainfo(dict(from_file='configs/_base_/datasets/h36m.py'))
+    )
+    keypoints = np.random.default_rng(0).random((1, 17, 3), np.float32)
+    sample = PoseDataSample()
+    sample.pred_instances = InstanceData(
+        keypoints=keypoints, keypoint_scores=np.ones((1, 17), np.float32)
+    )
+    return visualizer.add_datasample(
+        'pose', np.zeros((200, 200, 3), np.uint8), sample, draw_gt=False, draw_2d=False
+    )
+
+
+@pytest.mark.skipif(
+    matplotlib.__version_info__ < (3, 10), reason='Matplotlib still has tostring_rgb'
+)
+def test_mmpose_draws_in_3d_only_with_the_shim():
+    compat.revert()
+    with pytest.raises(AttributeError, match='tostring_rgb'):
+        draw_with_mmpose()
+    with compat.shims():
+        picture = draw_with_mmpose()
+    assert picture.dtype == np.uint8
+    assert len(np.unique(picture)) > 20
+    assert 'tostring_rgb' not in compat.applied()
+
+
+def test_shims_are_taken_back():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    compat.revert()
+    there = (
+        set(torch.serialization.get_safe_globals()),
+        hasattr(FigureCanvasAgg, 'tostring_rgb'),
+        list(sys.meta_path),
+    )
+    with compat.shims() as names:
+        assert names == compat.applied() == compat.apply()
+        assert 'checkpoint globals' in names
+    assert compat.applied() == ()
+    assert there == (
+        set(torch.serialization.get_safe_globals()),
+        hasattr(FigureCanvasAgg, 'tostring_rgb'),
+        list(sys.meta_path),
+    )
+
+
+def test_globals_allowed_by_others_stay_allowed():
+    compat.revert()
+    torch.serialization.add_safe_globals([HistoryBuffer, Evil])
+    try:
+        with compat.shims():
+            pass
+        left = torch.serialization.get_safe_globals()
+        assert {HistoryBuffer, Evil} <= set(left)
+    finally:
+        torch.serialization.clear_safe_globals()
+
+
+HIDE_PKG_RESOURCES = """
+import sys
+from importlib.machinery import PathFinder
+class Without(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name == 'pkg_resources':
+            return None
+        return super().find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Without
+"""
+
+
+def test_configs_resolve_where_setuptools_lacks_pkg_resources(tmp_path):
+    config = tmp_path / 'c.py'
+    config.write_text(
+        "_base_ = ['mmpose::_base_/default_runtime.py']\n"
+        "model = dict(bases=['mmhot::_base_/default_runtime.py'])"
+    )
+    code = """
+import mmhot
+from mmhot import compat
+from mmengine.config import Config
+from mmengine.utils import is_installed
+print(compat.applied(), Config.fromfile(sys.argv[1]).default_scope)
+print(is_installed('mmengine'), is_installed('mmhot'), is_installed('no-such-thing'))
+import pkg_resources
+print(pkg_resources.get_distribution('mmpose').version)
+compat.revert()
+try:
+    import pkg_resources
+except ImportError:
+    print('gone')
+"""
+    printed = run_python(HIDE_PKG_RESOURCES + code, str(config)).splitlines()
+    assert "'pkg_resources'" in printed[0]
+    assert printed[0].endswith('mmpose')
+    assert printed[1] == 'True True False'
+    assert printed[2].startswith('1.')
+    assert printed[3] == 'gone'
+
+
+@pytest.mark.parametrize('first', ['mmhot', 'mmengine.config'])
+def test_config_scheme_is_there_in_either_order(first):
+    code = f"""
+import {first}
+import mmhot
+from mmengine.config.utils import MODULE2PACKAGE
+print('mmhot' in MODULE2PACKAGE)
+mmhot.compat.revert()
+print('mmhot' in MODULE2PACKAGE)
+"""
+    assert run_python(code).split() == ['True', 'False']
+
+
+def test_config_inherits_through_the_scheme(tmp_path):
+    config = tmp_path / 'c.py'
+    config.write_text("_base_ = 'mmhot::_base_/default_runtime.py'")
+    loaded = Config.fromfile(config)
+    assert loaded.default_scope == 'mmpose'
+    assert loaded.custom_imports.imports == ['mmhot.plugin']

@@ -1,0 +1,343 @@
+"""Windows of clips, motion capture files, and which windows an epoch sees."""
+
+import json
+from collections import Counter
+
+import mocap
+import numpy as np
+import pytest
+from mmpose.registry import DATASETS
+
+import mmhot.datasets.samplers as samplers
+from mmhot.datasets.samplers import SubjectBalancedSampler
+from mmhot.windows import window_frames, window_starts
+
+
+def test_window_starts_are_the_published_ones():
+    assert window_starts(1000, 243, 243).tolist() == [-107, 136, 379, 622, 865]
+
+
+@pytest.mark.parametrize('num_targets', [1, 2, 3, 9])
+@pytest.mark.parametrize('stride', [1, 2, 3, 5, 9])
+def test_windows_reach_every_frame_and_none_is_outside(num_targets, stride):
+    for num_frames in range(1, 40):
+        starts = window_starts(num_frames, num_targets, stride)
+        targets = starts[:, None] + np.arange(num_targets)
+        inside = (targets >= 0) & (targets < num_frames)
+        assert inside.any(1).all()
+        reached = np.unique(targets[inside])
+        if stride <= num_targets:
+            assert len(reached) == num_frames
+        before, after = reached[0], num_frames - 1 - reached[-1]
+        assert max(before, after) < stride
+        assert np.all(np.diff(starts) == stride)
+        overhang = -targets[0, 0], targets[-1, -1] - (num_frames - 1)
+        assert abs(overhang[1] - overhang[0]) <= 1
+
+
+def test_targets_are_in_the_middle_or_causal_at_the_end():
+    frames = window_frames([0, 100], seq_len=9, num_targets=3)
+    assert frames[:, 3:6].tolist() == [[0, 1, 2], [100, 101, 102]]
+    frames = window_frames([0, 100], seq_len=9, num_targets=3, causal=True)
+    assert frames[:, 6:].tolist() == [[0, 1, 2], [100, 101, 102]]
+
+
+def made_up(tmp_path, lengths, **settings):
+    """Clips whose every value is the frame number."""
+    clips = {
+        key: np.arange(length)[:, None, None] * np.ones((1, 17, 3))
+        for key, length in lengths.items()
+    }
+    np.savez(tmp_path / 'clips.npz', **clips)
+    return mocap.dataset(ann_file='clips.npz', data_root=str(tmp_path), **settings)
+
+
+def test_every_frame_is_the_middle_of_a_centred_window(tmp_path):
+    settings = dict(seq_len=5, num_targets=5, centred=True)
+    data = made_up(tmp_path, {'a/x': 4, 'b/y': 6}, **settings)
+    windows = [data.get_data_info(i)['joints_world'][:, 0, 0] for i in range(len(data))]
+    assert [window[2] for window in windows] == [0, 1, 2, 3, 0, 1, 2, 3, 4, 5]
+    assert windows[0].tolist() == [0, 0, 0, 1, 2]
+    assert windows[9].tolist() == [3, 4, 5, 5, 5]
+    assert len(made_up(tmp_path, {'a/x': 4}, stride=3, **settings)) == 2
+
+
+def test_windows_hold_their_frames_and_repeat_the_edges(tmp_path):
+    data = made_up(tmp_path, {'a/x': 4, 'b/y': 6}, seq_len=5, num_targets=1)
+    assert len(data) == 10
+    first, last = data.get_data_info(0), data.get_data_info(9)
+    assert first['joints_world'][:, 0, 0].tolist() == [0, 0, 0, 1, 2]
+    assert last['joints_world'][:, 0, 0].tolist() == [3, 4, 5, 5, 5]
+    assert (first['clip'], last['clip']) == ('a/x', 'b/y')
+    assert (first['subject'], first['action']) == ('a', '')
+    assert (first['frame'], last['frame']) == (0, 5)
+    for sample in (first, last):
+        assert sample['target_frames'] == slice(2, 3)
+        assert sample['lifting_target_visible'].tolist() == [[1] * 17]
+
+
+def test_targets_outside_of_a_clip_are_invisible(tmp_path):
+    data = made_up(tmp_path, {'a/x': 4}, seq_len=9, num_targets=9, stride=9)
+    (sample,) = (data.get_data_info(index) for index in range(len(data)))
+    assert sample['joints_world'][:, 3, 1].tolist() == [0, 0, 0, 1, 2, 3, 3, 3, 3]
+    assert sample['lifting_target_visible'][:, 5].tolist() == [
+        0,
+        0,
+        1,
+        1,
+        1,
+        1,
+        0,
+        0,
+        0,
+    ]
+
+
+@pytest.mark.parametrize('causal', [False, True])
+def test_targets_are_the_frames_that_are_named(tmp_path, causal):
+    settings = dict(seq_len=9, num_targets=3, stride=2, causal=causal)
+    data = made_up(tmp_path, {'a/x': 30}, **settings)
+    for index in range(len(data)):
+        sample = data.get_data_info(index)
+        frames = sample['joints_world'][sample['target_frames'], 0, 0]
+        visible = sample['lifting_target_visible'][:, 0] > 0
+        assert len(frames) == 3
+        assert np.all(np.diff(frames[visible]) == 1)
+        assert frames[1] == sample['frame']
+        numbers = sample['target_frame_numbers']
+        assert (numbers[visible] == frames[visible]).all()
+        assert np.all(np.diff(numbers) == 1)
+        inside = (numbers >= 0) & (numbers < sample['clip_length'])
+        np.testing.assert_array_equal(inside, visible)
+        np.testing.assert_array_equal(
+            sample['frame_numbers'], sample['joints_world'][:, 0, 0]
+        )
+
+
+def test_some_windows_only(tmp_path):
+    lengths = {'a/x': 4, 'b/y': 6}
+    few = made_up(tmp_path, lengths, seq_len=3, num_targets=1, indices=5)
+    assert few.subject_of_window.tolist() == ['a', 'a', 'a', 'a', 'b']
+    chosen = made_up(tmp_path, lengths, seq_len=3, num_targets=1, indices=[9, 0])
+    assert [chosen.get_data_info(index)['frame'] for index in (0, 1)] == [5, 0]
+
+
+def test_reading_can_wait(tmp_path):
+    data = made_up(tmp_path, {'a/x': 4}, seq_len=3, num_targets=1, lazy_init=True)
+    assert not hasattr(data, 'clips')
+    assert len(data) == 4
+
+
+@pytest.mark.parametrize(
+    ('settings', 'said'),
+    [
+        (dict(num_targets=28), r'num_targets \(28\) must be from 1 to seq_len \(27\)'),
+        (dict(num_targets=0), 'must be from 1'),
+        (dict(num_targets=2), 'must both be odd or both be even'),
+        (dict(stride=0), r'stride \(0\) must be at least 1'),
+    ],
+)
+def test_lengths_that_do_not_fit_are_an_error(settings, said):
+    with pytest.raises(ValueError, match=said):
+        mocap.dataset(**settings)
+
+
+def test_samples_are_the_clips_frames():
+    data = mocap.dataset()
+    assert len(data) == 2 * (150 - 3 + 1)
+    sample = data.get_data_info(60)
+    clip = mocap.joints_of(sample['clip'], 150)
+    middle = sample['frame']
+    np.testing.assert_array_equal(
+        sample['joints_world'], clip[middle - 13 : middle + 14]
+    )
+    sample['joints_world'][:] = 0  # a transform may; the clip must not change
+    assert data.get_data_info(60)['joints_world'].any()
+
+
+def test_splits_and_subjects_choose_clips(tmp_path):
+    split = dict(split_file='cmu_split.json')
+    assert set(mocap.dataset(**split, split='train').subject_of_window) == {'S11'}
+    assert set(mocap.dataset(**split, split='val').subject_of_window) == {'S02'}
+    both = mocap.dataset(**split, split=['train', 'val'])
+    assert set(both.subject_of_window) == {'S02', 'S11'}
+    assert set(mocap.dataset(skip_subjects=['S02']).subject_of_window) == {'S11'}
+    (tmp_path / 'split.json').write_text(json.dumps({'a': ['a/x'], 'none': []}))
+    rest = made_up(
+        tmp_path, {'a/x': 40, 'b/y': 40}, split_file='split.json', split='unlisted'
+    )
+    assert set(rest.subject_of_window) == {'b'}
+
+
+def test_every_camera_and_source_sees_every_clip():
+    data = mocap.dataset(
+        camera_file='virtual_cameras.json', sources=['gt', 'noisy'], stride=27
+    )
+    samples = [data.get_data_info(index) for index in range(len(data))]
+    seen = Counter((sample['clip'], sample['dataset_name']) for sample in samples)
+    assert len(seen) == 2 * 4 * 2
+    assert len(set(seen.values())) == 1
+    camera = samples[0]['camera_param']
+    assert camera['R'].shape == (3, 3)
+    assert camera['T'].shape == (3,)
+    assert (camera['w'], camera['h']) == (1000, 1000)
+
+
+def test_several_files_are_read_as_one(tmp_path):
+    made_up(tmp_path, {'a/x': 9})
+    files = [str(mocap.FOLDER / 'cmu_h36m17.npz'), str(tmp_path / 'clips.npz')]
+    data = mocap.dataset(ann_file=files, data_root='')
+    assert set(data.subject_of_window) == {'S02', 'S11', 'a'}
+
+
+def test_dataset_is_registered_and_named():
+    data = DATASETS.build(dict(type='MocapDataset', dataset_name='cmu', **mocap.FILES))
+    assert data.get_data_info(0)['dataset_name'] == 'cmu'
+    assert data.metainfo['flip_indices'] == mocap.H36M.flip_indices
+
+
+BAD_CLIPS = {
+    'shape': (np.zeros((9, 16, 3)), r'clip a/x must be \(T, 17, 3\), got \(9, 16, 3\)'),
+    'empty': (np.zeros((0, 17, 3)), r'clip a/x must be \(T, 17, 3\)'),
+    'nan': (np.full((9, 17, 3), np.nan), 'clip a/x has values that are not finite'),
+    'object': (np.array([{}] * 3, object), 'is no readable .npz of clips'),
+    'text': (np.array(['a'] * 3), 'is no readable .npz of clips'),
+}
+
+
+@pytest.mark.parametrize('what', BAD_CLIPS)
+def test_bad_clips_are_an_error(tmp_path, what):
+    array, said = BAD_CLIPS[what]
+    np.savez(tmp_path / 'clips.npz', **{'a/x': array})
+    with pytest.raises(ValueError, match=said):
+        mocap.dataset(ann_file='clips.npz', data_root=str(tmp_path))
+
+
+def test_broken_files_are_an_error(tmp_path):
+    whole = (mocap.FOLDER / 'cmu_h36m17.npz').read_bytes()
+    for content in (b'', b'no zip', whole[: len(whole) // 2]):
+        (tmp_path / 'clips.npz').write_bytes(content)
+        with pytest.raises(ValueError, match='clips.npz is no readable .npz of clips'):
+            mocap.dataset(ann_file='clips.npz', data_root=str(tmp_path))
+
+
+@pytest.mark.parametrize('key', ['ann_file', 'split_file', 'camera_file'])
+def test_missing_files_are_named(key):
+    with pytest.raises(FileNotFoundError, match='none.x does not exist; docs/data.md'):
+        mocap.dataset(**{key: 'none.x'}, split='val')
+
+
+@pytest.mark.parametrize('split', [None, 'test', ['val', 'test']])
+def test_unknown_splits_are_an_error(split):
+    with pytest.raises(
+        ValueError, match="must name some of .*'train', 'unlisted', 'val'"
+    ):
+        mocap.dataset(split_file='cmu_split.json', split=split)
+
+
+def test_no_clip_left_is_an_error():
+    with pytest.raises(ValueError, match='no clip is left of'):
+        mocap.dataset(skip_subjects=['S02', 'S11'])
+
+
+@pytest.mark.parametrize(
+    'content', ['[]', '{}', '{"cameras": [{"name": "a"}]}', '{"cameras": 1}', '{']
+)
+def test_bad_cameras_are_an_error(tmp_path, content):
+    path = tmp_path / 'cameras.json'
+    path.write_text(content)
+    with pytest.raises(ValueError, match='cameras.json'):
+        mocap.dataset(
+            camera_file=str(path),
+            data_root='',
+            ann_file=str(mocap.FOLDER / 'cmu_h36m17.npz'),
+        )
+
+
+@pytest.mark.parametrize('content', ['[]', '{"val": "S02/02_04"}', '{', '\xff'])
+def test_bad_splits_are_an_error(tmp_path, content):
+    path = tmp_path / 'split.json'
+    path.write_text(content, encoding='latin-1')
+    with pytest.raises(ValueError, match='split.json'):
+        made_up(tmp_path, {'a/x': 4}, split_file='split.json', split='val')
+
+
+class Windows:
+    """A dataset that has nothing but subjects, a window a frame."""
+
+    def __init__(self, **sizes):
+        self.subject_of_window = np.repeat(list(sizes), list(sizes.values()))
+        self.frames_of_subject = sizes
+
+
+def drawn(sampler):
+    return list(sampler)
+
+
+def test_subjects_get_even_shares_and_small_ones_less():
+    data = Windows(much=20000, many=5000, some=400)
+    sampler = SubjectBalancedSampler(data, 6000, full_share=1000, seed=0)
+    indices = drawn(sampler)
+    counts = Counter(data.subject_of_window[indices])
+    # shares 1 : 1 : 0.4 of 6000; a multinomial's standard deviation is below 40
+    assert abs(counts['much'] - 2500) < 160
+    assert abs(counts['many'] - 2500) < 160
+    assert abs(counts['some'] - 1000) < 120
+    assert len(indices) == len(sampler) == 6000
+
+
+def test_subjects_of_short_clips_have_shares_of_their_frames(tmp_path):
+    """Ten clips of nine frames have 10 windows of 9, one of ninety has 82."""
+    clips = {'long/x': 90} | {f'short/{number}': 9 for number in range(10)}
+    data = made_up(tmp_path, clips, seq_len=9, num_targets=9)
+    assert Counter(data.subject_of_window) == dict(long=82, short=10)
+    assert data.frames_of_subject == dict(long=90, short=90)
+    sampler = SubjectBalancedSampler(data, 1000, seed=0)
+    counts = Counter(data.subject_of_window[drawn(sampler)])
+    assert abs(counts['short'] - 500) < 65
+
+
+def test_frames_without_a_window_do_not_count(tmp_path):
+    data = made_up(tmp_path, {'a/x': 7, 'a/y': 5, 'b/x': 4}, indices=8)
+    assert data.frames_of_subject == dict(a=12)
+
+
+def test_no_window_comes_twice_before_all_came():
+    data = Windows(a=5000, b=30)
+    times = Counter(drawn(SubjectBalancedSampler(data, 600, full_share=30, seed=1)))
+    assert max(times[index] for index in range(5000)) == 1
+    small = [times[index] for index in range(5000, 5030)]
+    assert max(small) - min(small) <= 1
+    assert min(small) >= 8
+
+
+def test_order_is_a_function_of_seed_and_epoch():
+    data = Windows(a=300, b=300)
+
+    def order(seed, epoch):
+        sampler = SubjectBalancedSampler(data, 100, seed=seed)
+        sampler.set_epoch(epoch)
+        return drawn(sampler)
+
+    assert order(0, 3) == order(0, 3)
+    assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
+
+
+def test_ranks_share_an_epoch_without_overlap(monkeypatch):
+    data = Windows(a=300, b=300)
+    alone = drawn(SubjectBalancedSampler(data, 102, seed=5))
+    parts = []
+    for rank in range(4):
+        monkeypatch.setattr(samplers, 'get_dist_info', lambda rank=rank: (rank, 4))
+        sampler = SubjectBalancedSampler(data, 102, seed=5)
+        parts.append(drawn(sampler))
+        assert len(parts[-1]) == len(sampler) == 26
+    together = [index for indices in zip(*parts, strict=True) for index in indices]
+    assert len(set(together)) == 104
+    assert len(alone) == 102
+
+
+@pytest.mark.parametrize('settings', [dict(num_samples=0), dict(full_share=0)])
+def test_sampler_wants_positive_numbers(settings):
+    with pytest.raises(ValueError, match='must be positive'):
+        SubjectBalancedSampler(Windows(a=3), **(dict(num_samples=3) | settings))

@@ -1,0 +1,241 @@
+"""Configs for Human3.6M on files as MMPose prepares them."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import DefaultScope
+from mmpose.datasets.datasets import Human36mDataset as MMPoseHuman36m
+from mmpose.registry import DATASETS, METRICS, MODELS
+from numpy.testing import assert_array_equal, assert_equal
+
+from mmhot.cli.error_tables import format_errors
+from mmhot.datasets.h36m_names import parse_h36m_name
+from mmhot.datasets.human36m_clips import Human36mClips
+
+CAMERA = '54138969'
+NUM_FRAMES = 9
+LENGTHS = {'S9_Directions_1': 21, 'S9_Phoning': 12}
+SMALL = {
+    'MixSTE': dict(num_frames=NUM_FRAMES, embed_dims=16, depth=4, num_heads=2),
+    'MotionBERT': dict(seq_len=NUM_FRAMES, feat_size=16, depth=2, num_heads=2),
+    'MHFormer': dict(num_frames=NUM_FRAMES, embed_dims=16, mlp_dims=24, num_heads=2),
+    'MotionAGFormer': dict(
+        num_frames=NUM_FRAMES, embed_dims=16, depth=2, num_heads=2, num_neighbours=2
+    ),
+}
+IN_CHANNELS = {'MHFormer': 48}
+
+
+def write_files(folder):
+    """Two short videos of one person, and the same for training."""
+    rng = np.random.default_rng(0)
+    total = sum(LENGTHS.values())
+    joints = rng.normal(0, 0.3, (total, 17, 3)) + [0, 0, 4.5]
+    focal, centre = np.array([1145.0, 1143.0]), np.array([512.5, 515.5])
+    pixels = joints[..., :2] / joints[..., 2:] * focal + centre
+    ones = np.ones((total, 17, 1))
+    names = [
+        f'S9/{name}.{CAMERA}/{name}.{CAMERA}_{frame + 1:06d}.jpg'
+        for name, length in LENGTHS.items()
+        for frame in range(length)
+    ]
+    annotations = folder / 'annotation_body3d'
+    (annotations / 'fps50').mkdir(parents=True)
+    (folder / 'joint_2d_det_files').mkdir()
+    for split in ('train', 'test'):
+        np.savez(
+            annotations / 'fps50' / f'h36m_{split}.npz',
+            imgname=np.array(names),
+            center=np.full((total, 2), 500.0),
+            scale=np.full(total, 4.0),
+            part=np.concatenate([pixels, ones], -1),
+            S=np.concatenate([joints, ones], -1),
+        )
+        np.save(
+            folder / 'joint_2d_det_files' / f'cpn_ft_h36m_dbb_{split}.npy',
+            np.concatenate([pixels + rng.normal(0, 3, pixels.shape), ones * 0.9], -1),
+        )
+    camera = dict(f=focal.reshape(2, 1), c=centre.reshape(2, 1), w=1000, h=1002)
+    with open(annotations / 'cameras.pkl', 'wb') as file:
+        pickle.dump({('S9', CAMERA): camera}, file)
+
+
+@pytest.fixture(
+    params=[
+        'mixste/h36m/mixste_243frm_1xb4-160e_h36m-cpn.py',
+        'hot/h36m/hot-mixste_243frm-81k_1xb4-160e_h36m-cpn.py',
+        'hot/h36m/tpc-mixste_243frm-61k_1xb4-160e_h36m-cpn.py',
+        'hot/h36m/hot-motionbert-lite_243frm-81k_1xb32-60e_h36m.py',
+        'mhformer/h36m/tpc-mhformer_351frm-117k_1xb210-20e_h36m-cpn.py',
+        'motionagformer/h36m/hot-motionagformer-b_243frm-81k_1xb16-60e_h36m.py',
+    ],
+    ids=lambda name: name.split('/')[-1].split('_')[0],
+)
+def config(request, tmp_path, pytestconfig):
+    torch.manual_seed(0)
+    write_files(tmp_path)
+    path = pytestconfig.rootpath / 'configs/body_3d_keypoint' / request.param
+    config = Config.fromfile(path)
+    backbone = config.model.backbone
+    backbone.update(SMALL[backbone.type])
+    config.model.head.in_channels = IN_CHANNELS.get(backbone.type, 16)
+    if 'pruner' in backbone:
+        backbone.pruner.update(num_keep=3, depth=1)
+    for split in ('train', 'val'):
+        dataset = config[f'{split}_dataloader'].dataset
+        dataset.update(data_root=str(tmp_path), seq_len=NUM_FRAMES)
+        if dataset.num_targets > 1:
+            dataset.update(num_targets=NUM_FRAMES, stride=NUM_FRAMES)
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        yield config
+
+
+def batch_of(config, split, model):
+    dataset = DATASETS.build(config[f'{split}_dataloader'].dataset)
+    samples = pseudo_collate([dataset[index] for index in range(len(dataset))])
+    return dataset, model.data_preprocessor(samples, training=split == 'train')
+
+
+def _keeps_rest(config):
+    # the images' space is MotionBERT's, whose protocol leaves out what fills no window
+    return config.codec.type == 'CameraPoseLifting'
+
+
+def test_a_batch_is_learned_from(config):
+    model = MODELS.build(config.model).train()
+    dataset, batch = batch_of(config, 'train', model)
+    assert len(dataset) == (2 * 5 if _keeps_rest(config) else 3)
+    losses = model(**batch, mode='loss')
+    assert 0 < losses['loss_pose3d'].item() < 100
+    losses['loss_pose3d'].backward()
+    assert all(torch.isfinite(each.grad).all() for each in model.parameters())
+
+
+@torch.no_grad()
+def test_errors_of_predictions_are_measured(config):
+    model = MODELS.build(config.model).eval()
+    dataset, batch = batch_of(config, 'val', model)
+    is_centred = config.model.test_cfg.target == 'centre'
+    whole = 5 if _keeps_rest(config) else 3  # two windows fit into the longer video
+    assert len(dataset) == (sum(LENGTHS.values()) if is_centred else whole)
+    metric = METRICS.build(config.val_evaluator)
+    metric.dataset_meta = dataset.metainfo
+    samples = model(**batch, mode='predict')
+    metric.process(batch, [sample.to_dict() for sample in samples])
+    errors = metric.evaluate(len(dataset))
+    # an untrained model's poses are small, those of the file 0.5 m in size
+    assert 200 < errors['MPJPE'] < 1500
+    kept = (3, NUM_FRAMES) if 'pruner' in config.model.backbone else None
+    (name,) = metric.report.datasets
+    assert metric.report.kept(name) == kept
+    assert metric.report.as_dict()['datasets'][name]['kept'] == kept
+    said = format_errors(metric.report).splitlines()[2]
+    assert (', 3 of 9 kept of each window' in said) == (kept is not None)
+
+
+def mmposes(folder, **settings):
+    """MMPose's dataset of the same files."""
+    return MMPoseHuman36m(
+        data_root=str(folder),
+        ann_file='annotation_body3d/fps50/h36m_test.npz',
+        keypoint_2d_src='detection',
+        keypoint_2d_det_file='joint_2d_det_files/cpn_ft_h36m_dbb_test.npy',
+        camera_param_file='annotation_body3d/cameras.pkl',
+        test_mode=True,
+        **settings,
+    )
+
+
+def ours(folder, **settings):
+    files = dict(
+        ann_file='annotation_body3d/fps50/h36m_test.npz',
+        keypoint_2d_det_file='joint_2d_det_files/cpn_ft_h36m_dbb_test.npy',
+        camera_param_file='annotation_body3d/cameras.pkl',
+    )
+    return Human36mClips(data_root=str(folder), **(files | settings))
+
+
+@pytest.mark.parametrize(
+    ('windows', 'theirs'),
+    [
+        (dict(seq_len=9), dict(seq_len=9, causal=False, pad_video_seq=True)),
+        (
+            dict(seq_len=9, num_targets=9, stride=4, keep_rest=False),
+            dict(multiple_target=9, multiple_target_step=4),
+        ),
+    ],
+)
+def test_windows_are_those_of_mmpose(tmp_path, windows, theirs):
+    write_files(tmp_path)
+    found, wanted = ours(tmp_path, **windows), mmposes(tmp_path, **theirs)
+    assert len(found) == len(wanted) > 4
+    for mine, other in zip(found, wanted, strict=True):
+        for key in ('keypoints', 'keypoints_visible', 'lifting_target'):
+            assert_array_equal(mine[key], other[key])
+        assert_equal(mine['camera_param'], other['camera_param'])
+        assert mine['flip_indices'] == other['flip_indices']
+        name = parse_h36m_name(other['target_img_path'][0])
+        assert (mine['clip'], mine['subject'], mine['action']) == (
+            name.clip,
+            name.subject,
+            name.action,
+        )
+        assert mine['target_frame_numbers'][0] == name.frame - 1
+
+
+def test_windows_are_the_published_ones_beyond_the_ends(tmp_path):
+    write_files(tmp_path)
+    window = ours(tmp_path, seq_len=9, num_targets=9, stride=9)[0]
+    assert window['target_frame_numbers'].tolist() == list(range(-3, 6))
+    assert window['frame_numbers'].tolist() == [0, 0, 0, 0, 1, 2, 3, 4, 5]
+    assert window['lifting_target_visible'][:, 0].tolist() == [0] * 3 + [1] * 6
+
+
+def test_windows_can_be_the_chunks_that_lifting_takes(tmp_path):
+    write_files(tmp_path)
+    chunks = ours(tmp_path, seq_len=9, num_targets=9, overlap=3)
+    starts = [window['target_frame_numbers'][0] for window in chunks]
+    assert starts == [0, 6, 12, 0, 3]  # of 21 and 12 frames
+    for settings in (dict(num_targets=1), dict(num_targets=9, overlap=9)):
+        with pytest.raises(ValueError, match=r'overlap \(\d\) must be from 0'):
+            ours(tmp_path, **(dict(seq_len=9, overlap=3) | settings))
+    with pytest.raises(ValueError, match='by overlap or by centred, not by both'):
+        ours(tmp_path, seq_len=9, num_targets=9, overlap=3, centred=True)
+
+
+def damage(folder, name):
+    path = folder / 'annotation_body3d/fps50/h36m_test.npz'
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    del arrays[name]
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(ann_file='nothing.npz'), 'nothing.npz does not exist; MMPose'),
+        (dict(ann_file='annotation_body3d/cameras.pkl'), 'cameras.pkl: the file is'),
+        (dict(keypoint_2d_det_file='short.npy'), r'keypoints must be \(33, 17, 3\)'),
+        (dict(keypoint_2d_det_file='text.npy'), 'text.npy is no readable .npy'),
+        (dict(camera_param_file='none.pkl'), f'none.pkl lacks camera {CAMERA} of S9'),
+    ],
+)
+def test_files_that_do_not_fit_are_refused(tmp_path, settings, message):
+    write_files(tmp_path)
+    np.save(tmp_path / 'short.npy', np.zeros((5, 17, 3)))
+    (tmp_path / 'text.npy').write_text('text')
+    (tmp_path / 'none.pkl').write_bytes(pickle.dumps({}))
+    with pytest.raises((ValueError, OSError), match=message):
+        ours(tmp_path, **settings)
+
+
+def test_annotations_that_lack_something_are_refused(tmp_path):
+    write_files(tmp_path)
+    damage(tmp_path, 'S')
+    with pytest.raises(ValueError, match='h36m_test.npz has no S'):
+        ours(tmp_path)

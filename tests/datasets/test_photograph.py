@@ -1,0 +1,316 @@
+"""What is done to rendered pictures so that models work on photographs."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_people import FOLDER
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmpose.datasets import CocoDataset
+from mmpose.registry import DATASETS, TRANSFORMS
+from packed import drawn_people
+
+import mmhot.plugin  # noqa: F401 (registers what is built)
+from mmhot.codecs.gtpt_label import GTPTLabel
+from mmhot.datasets.packed_people import write_packed_people
+from mmhot.datasets.transforms.epoch_seed import seed_everything
+from mmhot.weights.config_files import read_config_file
+
+CONFIGS = Path(__file__).parents[2] / 'configs/body_2d_keypoint/gtpt/rendered'
+
+
+def picture(value=128, size=(64, 48)):
+    return np.full((*size, 3), value, np.uint8)
+
+
+class Others:
+    """A dataset of white pictures."""
+
+    def __len__(self):
+        return 3
+
+    def get_data_info(self, index):
+        return dict(img=picture(255), bbox=np.array([[4.0, 6, 40, 60]]))
+
+
+def sample(box=(8, 16, 40, 56)):
+    return dict(img=picture(), bbox=np.array([box], np.float32), dataset=Others())
+
+
+def run(transform, seed, **results):
+    seed_everything(seed)
+    return transform(dict(results))['img']
+
+
+def test_effects_follow_numpys_seed():
+    noise = TRANSFORMS.build(
+        dict(type='SeededAlbumentation', transforms=[dict(type='GaussNoise', p=1)])
+    )
+    first = run(noise, 0, img=picture())
+    assert first.std() > 1
+    np.testing.assert_array_equal(first, run(noise, 0, img=picture()))
+    assert (first != run(noise, 1, img=picture())).any()
+
+
+def test_effects_within_others_are_built():
+    blur = dict(type='OneOf', transforms=[dict(type='ToGray', p=1)], p=1)
+    effect = TRANSFORMS.build(dict(type='SeededAlbumentation', transforms=[blur]))
+    red = picture(0)
+    red[..., 2] = 200
+    assert (np.ptp(run(effect, 0, img=red), axis=-1) == 0).all()
+
+
+def test_effects_come_independently_of_each_other():
+    halves = [dict(type='ToGray', p=0.5), dict(type='InvertImg', p=0.5)]
+    effect = TRANSFORMS.build(dict(type='SeededAlbumentation', transforms=halves))
+    red = picture(0, (2, 2))
+    red[..., 2] = 200
+    counts = Counter(tuple(run(effect, n, img=red)[0, 0]) for n in range(400))
+    # 60 is how bright red is, 23 would be blue: the picture is BGR, its grey is right
+    red, grey = (0, 0, 200), (60, 60, 60)
+    inverted = [tuple(255 - value for value in colour) for colour in (red, grey)]
+    assert set(counts) == {red, grey, *inverted}
+    # a hundred of each, and a spread of 8.7
+    assert min(counts.values()) > 60
+
+
+@pytest.fixture(scope='module')
+def config():
+    return read_config_file(CONFIGS / 'gtpt_t_1xb32-6e_rendered-192x144.py')
+
+
+@pytest.fixture
+def shard(tmp_path):
+    path = tmp_path / 'people.npz'
+    write_packed_people(drawn_people(), path)
+    return path
+
+
+def build_training(config, shard, last):
+    settings = config.train_dataloader.dataset
+    pipeline = [*settings.pipeline[:-1], last] if last else []
+    changed = dict(ann_file=str(shard), data_root='', pipeline=pipeline)
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        return DATASETS.build(Config(settings.to_dict() | changed))
+
+
+def test_training_on_rendered_people_hold_labels_where_the_joints_are(config, shard):
+    last = dict(type='PackPoseInputs', pack_transformed=True, meta_keys=('id',))
+    dataset = build_training(config, shard, last)
+    label = GTPTLabel((144, 192))
+    pictures = []
+    for seed in range(12):
+        seed_everything(seed)
+        packed = dataset[seed % 4]
+        assert packed['inputs'].shape == (3, 192, 144)
+        sample = packed['data_samples']
+        targets = sample.gt_instance_labels
+        joints = sample.gt_instances.transformed_keypoints[0]
+        inside = ((joints >= 0) & (joints < (143.5, 191.5))).all(-1)
+        decoded, _ = label.decode(
+            targets.keypoint_x_labels.numpy(), targets.keypoint_y_labels.numpy()
+        )
+        np.testing.assert_allclose(decoded[0][inside], joints[inside], atol=0.26)
+        assert (targets.keypoint_weights[0].numpy()[inside] > 0).all()
+        pictures.append(packed['inputs'].float().mean())
+    assert np.std(pictures) > 5  # each is exposed in its own way
+
+
+def test_a_wrist_stays_where_its_label_goes(config, shard):
+    """Half bodies, turned, scaled, shifted and mirrored."""
+    moves = ('LoadImage', 'GetBBoxCenterScale', 'RandomHalfPerson')
+    moves += ('RandomScaleRotation', 'RandomFlip', 'TopdownAffine')
+    steps = config.train_dataloader.dataset.pipeline
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        steps = [TRANSFORMS.build(step) for step in steps if step['type'] in moves]
+    assert len(steps) == len(moves)
+    dataset = build_training(config, shard, None)
+    wrist, y, x = 9, *np.mgrid[:256, :192]
+    mirrored = []
+    for seed in range(60):
+        seed_everything(seed)
+        results = dataset.get_data_info(seed % 4)
+        at = results['keypoints'][0, wrist]
+        blob = 255 * np.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / 18)
+        results['img'] = np.repeat(blob[..., None], 3, 2).astype(np.uint8)
+        for step in steps:
+            results = step(results)
+        label = results['transformed_keypoints'][0, wrist + results['flip']]
+        if (label < 8).any() or (label > (135, 183)).any():
+            continue
+        shown = results['img'][..., 0] * (results['img'][..., 0] > 30.0)
+        rows, columns = np.mgrid[:192, :144]
+        centre = np.array([(shown * columns).sum(), (shown * rows).sum()]) / shown.sum()
+        np.testing.assert_allclose(centre, label, atol=0.15)
+        mirrored.append(results['flip'])
+    assert sum(mirrored) > 10
+    assert len(mirrored) - sum(mirrored) > 10
+
+
+def test_unknown_effect_is_named():
+    with pytest.raises(ValueError, match="has no transform 'Fog'"):
+        TRANSFORMS.build(
+            dict(type='SeededAlbumentation', transforms=[dict(type='Fog')])
+        )
+
+
+def test_pieces_of_others_are_pasted_before_a_person():
+    paste = TRANSFORMS.build(dict(type='PasteOccluders', prob=1.0, size=(0.3, 0.4)))
+    before = sample()
+    image = run(paste, 0, **before)
+    pasted = (image > 128).all(-1)
+    # one or two pieces, each 0.3 to 0.4 of the root of 32 x 40 pixels wide and high
+    assert 10 < pasted.sum() < 2 * (0.4 * np.sqrt(32 * 40) + 2) ** 2
+    rows, columns = np.nonzero(pasted)
+    assert rows.min() >= 16 - 8
+    assert columns.max() <= 40 + 8
+    assert (before['img'] == 128).all()
+    np.testing.assert_array_equal(image, run(paste, 0, **sample()))
+
+
+def test_pieces_stay_within_the_picture():
+    paste = TRANSFORMS.build(
+        dict(type='PasteOccluders', prob=1.0, size=(0.5, 3.0), max_occluders=5)
+    )
+    for seed in range(20):
+        image = run(paste, seed, **sample(box=(-20, -20, 90, 90)))
+        assert image.shape == (64, 48, 3)
+        assert image.min() == 128
+
+
+def test_nothing_is_pasted_at_probability_zero():
+    paste = TRANSFORMS.build(dict(type='PasteOccluders', prob=0.0))
+    assert (run(paste, 0, **sample()) == 128).all()
+
+
+def test_pieces_come_from_datasets_that_leave_pictures_on_disk():
+    pipeline = [
+        dict(type='LoadImage'),
+        dict(type='PasteOccluders', prob=1.0, size=(0.5, 0.6)),
+    ]
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        dataset = CocoDataset(
+            ann_file=str(FOLDER / 'annotations.json'),
+            data_prefix=dict(img=str(FOLDER)),
+            pipeline=pipeline,
+        )
+    seed_everything(0)
+    pasted = dataset[0]['img']
+    seed_everything(0)
+    dataset.pipeline.transforms[1].prob = 0.0
+    changed = (pasted != dataset[0]['img']).any(-1)
+    assert 0.001 < changed.mean() < 0.5
+
+
+def test_sizes_of_pieces_must_rise():
+    with pytest.raises(ValueError, match='two rising positive numbers'):
+        TRANSFORMS.build(dict(type='PasteOccluders', size=(1.0, 0.5)))
+
+
+def crop_sample(image, box=(12, 16, 36, 48)):
+    return dict(
+        img=image,
+        img_shape=image.shape[:2],
+        bbox=np.array([box], np.float32),
+        keypoints=np.array([[[20, 30], [14, 17]]], np.float32),
+        dataset=Others(),
+    )
+
+
+def extend(**settings):
+    settings = dict(size=(48, 64), prob=1.0, cut=0.0, fill_black=1.0) | settings
+    return TRANSFORMS.build(dict(type='ExtendPicture', **settings))
+
+
+def textured():
+    image = np.random.default_rng(0).integers(50, 250, (64, 48, 3), np.uint8)
+    image[30, 20] = 7
+    return image
+
+
+@pytest.mark.parametrize('way', range(4))
+def test_crops_go_on_and_labels_with_them(way):
+    ways = np.eye(4)[way].tolist()
+    image = textured()
+    seed_everything(0)
+    results = extend(ways=ways, room=0.25)(crop_sample(image))
+    assert results['img'].shape == (64 + 2 * 16, 48 + 2 * 12, 3)
+    assert results['img_shape'] == results['img'].shape[:2]
+    np.testing.assert_array_equal(results['img'][16:-16, 12:-12], image)
+    assert results['bbox'].tolist() == [[24, 32, 48, 64]]
+    x, y = results['keypoints'][0, 0].astype(int)
+    assert (results['img'][y, x] == 7).all()
+    around = results['img'][:16]
+    if way == 0:
+        np.testing.assert_array_equal(around[:, 12:-12], image[16:0:-1])
+    elif way == 1:  # the same without detail
+        assert around.std() < 0.4 * image.std()
+        assert abs(around.mean() - image.mean()) < 10
+    elif way == 2:  # another picture of the dataset
+        assert (around == 255).all()
+    else:
+        assert (around == around[0, 0]).all()
+
+
+def test_whole_photographs_and_some_crops_end_where_they_end():
+    image = textured()
+    for settings in (dict(size=(192, 256)), dict(prob=0.0)):
+        results = extend(**settings)(crop_sample(image))
+        assert results['img'] is image
+        assert results['bbox'].tolist() == [[12, 16, 36, 48]]
+
+
+def test_black_margins_are_filled_as_well():
+    image = textured()
+    image[:, 40:] = 3
+    mirrored = dict(room=0.5, ways=(1.0, 0.0, 0.0, 0.0))
+    filled = extend(**mirrored)(crop_sample(image))['img']
+    # two columns beside the margin are left out, too
+    np.testing.assert_array_equal(filled[32:96, 24:62], image[:, :38])
+    assert filled.min() >= 7
+    left = extend(fill_black=0.0, **mirrored)(crop_sample(image))['img']
+    assert (left[32:96, 24 + 40 : 24 + 48] == 3).all()
+
+
+def test_the_border_is_not_always_as_far_from_the_person():
+    borders = set()
+    for seed in range(40):
+        seed_everything(seed)
+        ways = (0.0, 0.0, 0.0, 1.0)
+        results = extend(cut=0.4, room=0.0, ways=ways)(crop_sample(textured()))
+        image = results['img']
+        colour = (image == image[0, 0]).all(-1)
+        columns, rows = (np.flatnonzero(~colour.all(axis)) for axis in (0, 1))
+        borders.add(int(columns[0]))
+        # of the person nothing is lost
+        assert columns[0] <= 12 < 35 <= columns[-1]
+        assert rows[0] <= 16 < 47 <= rows[-1]
+    assert len(borders) > 8
+
+
+def test_black_pictures_go_on_black():
+    image = np.zeros((64, 48, 3), np.uint8)
+    results = extend(ways=(1.0, 0.0, 0.0, 0.0))(crop_sample(image))
+    assert results['img'].shape == (128, 96, 3)
+    assert not results['img'].any()
+
+
+def test_dark_parts_of_a_person_stay():
+    image = textured()
+    image[:, :20] = 3
+    ways = (1.0, 0.0, 0.0, 0.0)
+    results = extend(ways=ways, room=0.5)(crop_sample(image))['img']
+    np.testing.assert_array_equal(results[32:96, 24 + 12 : 24 + 48], image[:, 12:])
+
+
+def test_ways_are_shares():
+    with pytest.raises(ValueError, match='four shares that sum to 1'):
+        extend(ways=(0.5, 0.5))
+
+
+@pytest.mark.parametrize('settings', [dict(room=-0.1), dict(cut=0.5)])
+def test_pictures_cannot_shrink_or_vanish(settings):
+    with pytest.raises(ValueError, match='must not be negative, cut'):
+        extend(**settings)

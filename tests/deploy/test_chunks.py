@@ -1,0 +1,196 @@
+"""Whole clips through models that give all frames of their window: chunks."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmpose.registry import MODELS
+
+from mmhot import Lifter
+from mmhot.clips import Clip2D, Track2D
+from mmhot.lifting.windows import lift_windows
+from mmhot.weights.index import LIVE_LIFTER
+from mmhot.windows import chunk_starts
+
+SEQ_LEN = 81
+OVERLAP = 27  # a third, what Lifter takes
+
+
+@pytest.mark.parametrize('num_frames', [81, 82, 149, 150, 500, 1237])
+@pytest.mark.parametrize('stride', [20, 54, 81])
+def test_chunks_cover_a_clip_from_within(num_frames, stride):
+    starts = chunk_starts(num_frames, SEQ_LEN, stride)
+    assert starts[0] == 0
+    assert starts[-1] + SEQ_LEN == num_frames
+    steps = np.diff(starts)
+    assert (steps <= stride).all()
+    # spread evenly
+    assert len(steps) == 0 or np.ptp(steps) <= 1
+    # no more chunks than that takes
+    assert len(starts) == -(-(num_frames - SEQ_LEN) // stride) + 1
+
+
+def test_a_short_clip_is_in_the_middle_of_one_chunk():
+    assert chunk_starts(20, 81, 68).tolist() == [-31]
+    assert chunk_starts(21, 81, 68).tolist() == [-30]
+
+
+def smooth(windows):
+    """Mean of neighbours, of which a chunk has half at its ends: errors are there."""
+    padded = np.pad(windows, ((0, 0), (15, 15), (0, 0)), 'edge')
+    frames = np.lib.stride_tricks.sliding_window_view(padded, 31, axis=1)
+    return frames.mean(-1).astype(np.float32)
+
+
+def random_walk(num_frames=1000):
+    steps = np.random.default_rng(0).normal(size=(num_frames, 3))
+    return steps.cumsum(0).astype(np.float32)
+
+
+def test_each_frame_is_computed_once_plus_overlap():
+    computed = 0
+
+    def count(windows):
+        nonlocal computed
+        computed += windows.shape[0] * windows.shape[1]
+        return windows
+
+    clip = random_walk()
+    (lifted,) = lift_windows(count, [clip], SEQ_LEN, SEQ_LEN, SEQ_LEN - OVERLAP)
+    np.testing.assert_allclose(lifted, clip, rtol=1e-5, atol=1e-5)
+    assert computed <= len(clip) * SEQ_LEN / (SEQ_LEN - OVERLAP) + SEQ_LEN
+
+
+def test_seams_jump_no_more_than_other_frames():
+    clip, stride = random_walk(), SEQ_LEN - OVERLAP
+    (lifted,) = lift_windows(smooth, [clip], SEQ_LEN, SEQ_LEN, stride)
+    jumps = np.linalg.norm(np.diff(lifted, axis=0), axis=1)
+    starts = chunk_starts(len(clip), SEQ_LEN, stride)[1:]
+    is_seam = np.zeros(len(jumps), bool)
+    for start in starts:
+        is_seam[start - 1 : start + OVERLAP] = True
+    assert jumps[is_seam].mean() < 1.5 * jumps[~is_seam].mean()
+    assert jumps[is_seam].max() <= 1.5 * jumps[~is_seam].max()
+    # hard seams jump much more
+    (hard,) = lift_windows(smooth, [clip[:972]], SEQ_LEN, SEQ_LEN, SEQ_LEN)
+    jumps = np.linalg.norm(np.diff(hard, axis=0), axis=1)
+    assert jumps[80::81].mean() > 3 * jumps.mean()
+
+
+def test_results_hardly_depend_on_where_chunks_begin():
+    clip = random_walk()
+    best = smooth(clip[None])[0]
+    moved = {}
+    for stride in (SEQ_LEN - OVERLAP, SEQ_LEN):
+        (whole,) = lift_windows(smooth, [clip], SEQ_LEN, SEQ_LEN, stride)
+        error = np.linalg.norm(whole - best, axis=1)
+        for cut in (7, 23, 40):
+            (part,) = lift_windows(smooth, [clip[cut:]], SEQ_LEN, SEQ_LEN, stride)
+            distance = np.linalg.norm(part[40:] - whole[cut:][40:], axis=1)
+            if stride < SEQ_LEN:
+                # nor more than the errors of two chunks make
+                assert distance.mean() < 2 * error.mean()
+            moved.setdefault(stride, []).append(distance.max())
+    # where chunks do not overlap, their ends count in full
+    assert max(moved[SEQ_LEN - OVERLAP]) < max(moved[SEQ_LEN]) / 2
+
+
+def checkpoint_of(path, recoverer, **test_cfg):
+    backbone = dict(
+        type='MixSTE',
+        num_frames=27,
+        embed_dims=16,
+        depth=2,
+        num_heads=2,
+        mlp_dims=32,
+        pruner=dict(type='ClusterPruner', num_keep=9, depth=1),
+        recoverer=recoverer,
+    )
+    return save_lifter(
+        path, backbone, 'PoseLiftingHead', 'CameraPoseLifting', **test_cfg
+    )
+
+
+def save_lifter(path, backbone, head, codec, **test_cfg):
+    """Write a checkpoint with its config."""
+    model = dict(
+        type='SequencePoseLifter',
+        backbone=backbone,
+        head=dict(type=head, in_channels=16, decoder=dict(type=codec)),
+        test_cfg=dict(flip_test=True, **test_cfg),
+    )
+    config = Config(dict(model=model))
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        state = MODELS.build(config.model).state_dict()
+    torch.save(dict(meta=dict(cfg=config.pretty_text), state_dict=state), path)
+    return path
+
+
+def clip_of(num_frames):
+    rng = np.random.default_rng(1)
+    keypoints = rng.uniform(100, 900, (num_frames, 17, 2)).astype(np.float32)
+    scores = np.ones((num_frames, 17), np.float32)
+    track = Track2D(0, np.arange(num_frames), keypoints, scores)
+    return Clip2D('walk', 'h36m-17', [track], 1000, 1000, 50.0, Path('walk.npz'))
+
+
+@pytest.mark.parametrize('flip_test', [True, False])
+@pytest.mark.parametrize('recoverer', [dict(type='AttentionRecoverer'), None])
+def test_hourglasses_lift_clips(tmp_path, recoverer, flip_test):
+    checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer)
+    lifter = Lifter(checkpoint=checkpoint, flip_test=flip_test)
+    assert lifter.num_targets == (27 if recoverer else 1)
+    assert lifter.stride == (18 if recoverer else 1)
+    lifted = lifter(clip_of(60)).keypoints_3d
+    assert lifted.shape == (60, 17, 3)
+    assert np.isfinite(lifted).all()
+
+
+def test_as_many_windows_at_once_as_caches_hold(tmp_path):
+    checkpoint = checkpoint_of(tmp_path / 'a.pth', None)
+    a_window = 27 * 17 * 16
+    assert Lifter(checkpoint=checkpoint).batch_size == 10**6 // (2 * a_window)
+    alone = Lifter(checkpoint=checkpoint, flip_test=False)
+    assert alone.batch_size == 10**6 // a_window
+    assert Lifter().batch_size == 5  # the shipped one, 81 frames and 64 channels
+    assert Lifter(LIVE_LIFTER).batch_size == 64
+
+
+def test_keep_counts_change_after_training_and_results_say_so(tmp_path):
+    recoverer = dict(type='AttentionRecoverer')
+    checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer)
+    lifter = Lifter(checkpoint=checkpoint)
+    nine = lifter(clip_of(30))
+    assert nine.model == 'a (9 of 27 frames)'
+    five = Lifter(checkpoint=checkpoint, keep=5)(clip_of(30))
+    assert five.model == 'a (5 of 27 frames)'
+    assert np.abs(five.keypoints_3d - nine.keypoints_3d).max() > 1e-5
+    with pytest.raises(ValueError, match='keep must be from 1 to 27, got 28'):
+        Lifter(checkpoint=checkpoint, keep=28)
+    with pytest.raises(ValueError, match='keep=5 needs a model with a pruner'):
+        Lifter(LIVE_LIFTER, keep=5)
+
+
+def test_keep_counts_of_a_config_hold(tmp_path):
+    recoverer = dict(type='AttentionRecoverer')
+    checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer, keep=5)
+    assert Lifter(checkpoint=checkpoint).name == 'a (5 of 27 frames)'
+    assert Lifter(checkpoint=checkpoint, keep=7).name == 'a (7 of 27 frames)'
+    with pytest.raises(ValueError, match='keep must be from 1 to 27, got 100'):
+        checkpoint_of(tmp_path / 'b.pth', recoverer, keep=100)
+
+
+def test_motionbert_is_told_the_scores(tmp_path):
+    sizes = dict(seq_len=27, feat_size=16, depth=1, num_heads=2)
+    backbone = dict(type='MotionBERT', **sizes)
+    path = tmp_path / 'a.pth'
+    save_lifter(path, backbone, 'RepresentationHead', 'ImageSpacePoseLifting')
+    lifter, clip = Lifter(checkpoint=path), clip_of(30)
+    certain = lifter(clip).keypoints_3d
+    assert certain.shape == (30, 17, 3)
+    clip.tracks[0].scores[:, 5] = 0.3
+    assert np.abs(lifter(clip).keypoints_3d - certain).max() > 1e-4

@@ -1,0 +1,212 @@
+"""Models for inference: the same numbers, and nothing that could go stale."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from mmhot.deploy import fused_linear
+from mmhot.deploy.foldable import fold_norm
+from mmhot.deploy.fused_linear import FusedLinear
+from mmhot.deploy.switch import switch_to_deploy
+from mmhot.evaluation.cost import count_cost
+from mmhot.models.lifters.graph_conv import ModulatedGraphConv
+from mmhot.models.lifters.human_topology import IntraPartConstraint
+from mmhot.skeletons.joints import get_skeleton
+from tools.lab.benchmark.rows import build_row, parse_row
+
+# Sums in another order, of outputs whose size is about 1.
+CLOSE = {'rtol': 1e-4, 'atol': 1e-4}
+NANOHTNET = (
+    'nanohtnet-81-9:model.backbone.embed_dims=48:model.backbone.depth=1'
+    ':model.backbone.mlp_dims=16:model.backbone.graph_dims=12'
+)
+
+
+def built(text):
+    """Model of a benchmark's row, as if trained, and an input."""
+    row = build_row(parse_row(text))
+    for module in row.model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.running_mean.normal_(std=0.2)
+            module.running_var.uniform_(0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.2)
+        if isinstance(module, ModulatedGraphConv | nn.LayerNorm):
+            for parameter in module.parameters():
+                nn.init.normal_(parameter, mean=0.3, std=0.2)
+    return row, row.inputs(2)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('text', [NANOHTNET, 'tcn-27', 'rtmpose-t'])
+def test_a_deployed_model_gives_the_same_numbers(text):
+    row, x = built(text)
+    expected = row(x)
+    assert switch_to_deploy(row.model) is row.model
+    assert_close(row(x), expected, **CLOSE)
+    switch_to_deploy(row.model)
+    assert_close(row(x), expected, **CLOSE)
+
+
+def test_batch_normalisations_are_gone():
+    model = switch_to_deploy(built('rtmpose-t')[0].model.train())
+    assert not model.training
+    left = [
+        module for module in model.modules() if 'BatchNorm' in type(module).__name__
+    ]
+    assert not left
+
+
+def test_a_normalisation_that_follows_no_convolution_stays():
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.Conv1d(3, 3, 1), nn.ReLU())
+    model.append(nn.BatchNorm1d(3))
+    switch_to_deploy(model)
+    assert [type(layer).__name__ for layer in model] == [
+        *('BatchNorm1d', 'Conv1d', 'ReLU', 'BatchNorm1d')
+    ]
+
+
+@torch.no_grad()
+def test_mmposes_own_switch_reaches_our_layers():
+    row, x = built(NANOHTNET)
+    expected = row(x)
+    row.model.switch_to_deploy()
+    assert not [key for key in row.model.state_dict() if 'modulation' in key]
+    assert_close(row(x), expected, **CLOSE)
+
+
+@torch.no_grad()
+def test_folded_layers_keep_no_parameters_but_follow_the_device():
+    conv = ModulatedGraphConv(4, 6, torch.eye(5))
+    part = IntraPartConstraint(6, 8, get_skeleton('h36m-17'), 0.1, 0.1)
+    for layer in (conv, part):
+        layer.switch_to_deploy()
+        assert not list(layer.parameters())
+        assert not layer.state_dict()
+        assert all(
+            tensor.is_meta for tensor in copy.deepcopy(layer).to('meta').folded()
+        )
+
+
+@torch.no_grad()
+def test_a_copy_of_a_deployed_layer_is_one_of_its_own():
+    conv = ModulatedGraphConv(4, 6, torch.rand(5, 5)).eval()
+    conv.switch_to_deploy()
+    twin = copy.deepcopy(conv)
+    x = torch.randn(2, 5, 4)
+    assert torch.equal(conv(x), twin(x))
+    twin.folded()[0].zero_()
+    assert not torch.equal(conv(x), twin(x))
+
+
+@pytest.mark.parametrize('repeats', [1, 3])
+def test_a_folded_normalisation_is_part_of_the_linear_layer(repeats):
+    torch.manual_seed(0)
+    norm, linear = nn.LayerNorm(4), nn.Linear(4 * repeats, 5)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    x = torch.randn(2, repeats, 4)
+    weight, bias = fold_norm(norm, linear)
+    plain = nn.functional.layer_norm(x, (4,)).flatten(1)
+    expected = linear(norm(x).flatten(1))
+    assert_close(nn.functional.linear(plain, weight, bias), expected)
+
+
+HTNET = (
+    'htnet:model.backbone.embed_dims=24:model.head.in_channels=24'
+    ':model.backbone.depth=1'
+)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('text', [NANOHTNET, HTNET])
+def test_few_samples_are_run_from_a_recording_of_their_shape(text):
+    row, _ = built(text)
+    batches = [row.inputs(count) for count in (1, 2, 1, 5)]
+    plain = [row(x) for x in batches]
+    switch_to_deploy(row.model)
+    extract, ran = row.model.backbone.extract, []
+    row.model.backbone.extract = lambda x: ran.append(len(x)) or extract(x)
+    for _ in range(3):  # the second and third are optimised by PyTorch
+        for x, expected in zip(batches, plain, strict=True):
+            assert_close(row(x), expected, **CLOSE)
+    assert ran == [1, 2, 5, 5, 5]
+
+
+def test_recordings_are_for_inference_in_full_precision_alone():
+    row, x = built(NANOHTNET)
+    switch_to_deploy(row.model)
+    recordings = row.model.backbone.recordings
+    assert row(x.requires_grad_()).requires_grad
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        row(x)
+    assert recordings.programs == {}
+
+
+@torch.no_grad()
+def test_a_copy_does_not_repeat_the_originals_recordings():
+    row, x = built(NANOHTNET)
+    expected = row(x)
+    switch_to_deploy(row.model)
+    row(x)
+    twin = copy.deepcopy(row.model)
+    twin.backbone.temporal_norm.bias += 1
+    assert (twin(x, None, mode='tensor') - expected).abs().max() > 0.01
+    assert_close(row(x), expected, **CLOSE)
+
+
+@torch.no_grad()
+def test_operations_are_counted_as_without_recordings():
+    row, _ = built(NANOHTNET)
+    x = row.inputs(1)
+    switch_to_deploy(row.model)
+    fresh = count_cost(row.model, x, None, mode='tensor')
+    assert fresh.macs > 0
+    row(x)
+    assert row.model.backbone.recordings.programs
+    assert count_cost(row.model, x, None, mode='tensor') == fresh
+
+
+def test_linear_layers_are_those_for_inference():
+    model = nn.Sequential(nn.Linear(4, 3), nn.MultiheadAttention(4, 2))
+    weight, attention = model[0].weight, model[1].out_proj
+    x = torch.randn(600, 4)
+    with torch.inference_mode():
+        before = model[0](x)
+        switch_to_deploy(model)
+        assert_close(model[0](x), before)
+    assert type(model[0]) is FusedLinear
+    assert model[0].weight is weight
+    # a subclass, which its module looks into
+    assert model[1].out_proj is attention
+
+
+@torch.no_grad()
+def test_weights_are_reordered_once_and_again_when_they_change(monkeypatch):
+    reordered = []
+    reorder = fused_linear._REORDER
+
+    def count(weight, rows):
+        reordered.append(weight)
+        return reorder(weight, rows)
+
+    monkeypatch.setattr(fused_linear, '_REORDER', count)
+    linear = nn.Linear(40, 24)
+    layer, other = FusedLinear(linear), nn.Linear(40, 24)
+    for rows in (512, 700, 4000, 3):  # the last is too few for oneDNN
+        x = torch.randn(rows, 40)
+        assert_close(layer(x), nn.functional.linear(x, linear.weight, linear.bias))
+    assert len(reordered) == 1
+    x = torch.randn(512, 40)
+    layer.load_state_dict(other.state_dict())
+    assert_close(layer(x), other(x))
+    assert_close(copy.deepcopy(layer)(x), other(x))
+
+
+@torch.no_grad()
+def test_operations_of_reordered_weights_are_counted():
+    layer, x = FusedLinear(nn.Linear(40, 24)), torch.randn(512, 40)
+    assert count_cost(layer, x).macs == count_cost(layer, x).macs == 512 * 40 * 24

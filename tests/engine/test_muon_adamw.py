@@ -1,0 +1,173 @@
+"""Orthogonalised steps for matrices, AdamW's for the rest."""
+
+import io
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
+from mocap import CONFIGS
+from torch import nn
+
+from mmhot.engine.muon_adamw import MuonAdamW
+
+RATE = 0.1
+
+
+def network():
+    """Two matrices of features, and others that are none."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8), nn.Linear(8, 3))
+
+
+def learn(model, optimizer, steps):
+    x = torch.linspace(0, 8, 20).cos().view(5, 4)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(x).square().sum().backward()
+        optimizer.step()
+
+
+def test_steps_of_matrices_have_like_singular_values():
+    weight = nn.Parameter(torch.zeros(8, 4))
+    weight.grad = torch.zeros(8, 4)
+    weight.grad[range(4), range(4)] = torch.tensor([2.0, 1.0, 0.5, 0.3])
+    MuonAdamW([weight], lr=RATE, weight_decay=0).step()
+    # PyTorch's five iterations leave them between 0.7 and 1.2
+    length = torch.full((4,), 0.2 * 8**0.5 * RATE)
+    step = torch.linalg.svdvals(weight.detach())
+    torch.testing.assert_close(step, length, rtol=0.35, atol=0)
+
+
+def test_later_groups_are_refused():
+    optimizer = MuonAdamW(network().parameters(), lr=RATE)
+    with pytest.raises(ValueError, match='no groups after it was made'):
+        optimizer.add_param_group(dict(params=network().parameters()))
+
+
+def test_what_is_no_matrix_takes_adamws_steps():
+    ours, theirs = network(), network()
+    for model in (ours, theirs):
+        for layer in (model[0], model[2]):
+            layer.weight.requires_grad_(False)
+    learn(ours, MuonAdamW(ours.parameters(), lr=RATE, weight_decay=0.05), 3)
+    adamw = torch.optim.AdamW(theirs.parameters(), lr=RATE, weight_decay=0.05)
+    learn(theirs, adamw, 3)
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
+
+
+def test_a_group_can_leave_its_matrices_to_adamw():
+    ours, theirs = network(), network()
+    group = dict(params=list(ours.parameters()), muon=False)
+    learn(ours, MuonAdamW([group], lr=RATE), 3)
+    learn(theirs, torch.optim.AdamW(theirs.parameters(), lr=RATE), 3)
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
+
+
+def test_training_goes_on_from_a_saved_state():
+    whole = network()
+    optimizer = MuonAdamW(whole.parameters(), lr=RATE)
+    learn(whole, optimizer, 2)
+    file = io.BytesIO()
+    torch.save([whole.state_dict(), optimizer.state_dict()], file)
+    file.seek(0)
+    weights, state = torch.load(file, weights_only=True)
+    resumed = network()
+    resumed.load_state_dict(weights)
+    again = MuonAdamW(resumed.parameters(), lr=1)
+    again.load_state_dict(state)
+    for model, each in ((whole, optimizer), (resumed, again)):
+        for group in each.param_groups:
+            group['lr'] = RATE / 2  # as schedulers do
+        learn(model, each, 2)
+    for ours, theirs in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_another_optimizers_state_is_refused():
+    model = network()
+    state = torch.optim.AdamW(model.parameters()).state_dict()
+    with pytest.raises(ValueError, match='of another optimizer than MuonAdamW'):
+        MuonAdamW(model.parameters()).load_state_dict(state)
+
+
+def test_older_pytorch_is_told_apart(monkeypatch):
+    monkeypatch.delattr(torch.optim, 'Muon')
+    with pytest.raises(ImportError, match=r'^Muon came with PyTorch 2.9, this is 2\.'):
+        MuonAdamW(network().parameters())
+
+
+@pytest.mark.parametrize(
+    ('path', 'others'),
+    [
+        (
+            'body_2d_keypoint/gtpt/rendered/gtpt_t_1xb32-20e_rendered-128x96.py',
+            {
+                'head.coarse_encoder.query_tokens',
+                'head.coarse_encoder.human_token',
+                'head.classify_x.1.weight',
+                'head.classify_y.1.weight',
+            },
+        ),
+        (
+            'wholebody_2d_keypoint/gtpt/rendered/'
+            'gtpt_t_1xb32-10e_rendered-wholebody-192x144.py',
+            {
+                'head.coarse_encoder.query_tokens',
+                'head.coarse_encoder.human_token',
+                'head.coarse_to_fine.dense_tokens',
+                'head.classify_x.1.weight',
+                'head.classify_y.1.weight',
+            },
+        ),
+        (
+            'body_2d_keypoint/rtmpose/rendered/rtmpose-t_1xb32-20e_rendered-128x96.py',
+            {
+                'head.gau.gamma',
+                'head.gau.beta',
+                'head.cls_x.weight',
+                'head.cls_y.weight',
+            },
+        ),
+        (
+            'body_3d_keypoint/hot/cmu_mocap/'
+            'hot-mixste-xs_81frm-27k_1xb8-10e_cmu-wild.py',
+            {
+                'backbone.embed.weight',
+                'backbone.spatial_position.table',
+                'backbone.temporal_position.table',
+                'backbone.hourglass.recoverer.queries',
+                'backbone.hourglass.slot_embeddings.0',
+                'head.fc.weight',
+            },
+        ),
+        (
+            'body_3d_keypoint/motionbert/cmu_mocap/'
+            'motionbert-xs_81frm_1xb8-10e_cmu-wild.py',
+            {
+                'backbone.joints_embed.weight',
+                *(f'backbone.attn_regress.{layer}.weight' for layer in range(5)),
+                'head.fc.weight',
+            },
+        ),
+    ],
+)
+def test_configs_leave_tokens_and_classifiers_to_adamw(path, others):
+    init_default_scope('mmpose')
+    config = Config.fromfile(CONFIGS / path)
+    model = MODELS.build(config.model)
+    optimizer = build_optim_wrapper(model, config.optim_wrapper).optimizer
+    muon, adamw = (
+        {id(parameter) for group in part.param_groups for parameter in group['params']}
+        for part in optimizer.parts
+    )
+    assert muon
+    assert len(muon) + len(adamw) == len(list(model.parameters()))
+    left = {
+        name
+        for name, parameter in model.named_parameters()
+        if id(parameter) in adamw and parameter.ndim == 2
+    }
+    assert left == others

@@ -1,0 +1,240 @@
+"""Errors of poses against MMPose's and against loops, and plausibility."""
+
+import numpy as np
+import pytest
+from mmpose.evaluation.functional import keypoint_mpjpe
+
+from mmhot.evaluation.joint_groups import error_groups, pck_joints
+from mmhot.evaluation.pose_errors import (
+    auc,
+    mpjae,
+    mpjpe,
+    mpjve,
+    n_mpjpe,
+    p_mpjpe,
+    pck,
+    procrustes_align,
+)
+from mmhot.skeletons.joints import SKELETONS, get_skeleton
+from tools.lab.plausibility import bone_length_variation, jitter
+
+EVERY = np.ones((40, 17), bool)
+
+
+def poses(seed=0):
+    """Targets (40, 17, 3) and predictions, some of them mirrored or flat."""
+    rng = np.random.default_rng(seed)
+    target = rng.normal(size=(40, 17, 3))
+    pred = target + rng.normal(scale=0.3, size=target.shape)
+    pred[:10] *= [-1, 1, 1]
+    pred[10:15, :, 2] = 0
+    return pred, target
+
+
+def turned(target, seed=1):
+    """Poses moved, turned and scaled."""
+    rng = np.random.default_rng(seed)
+    rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    rotation *= np.linalg.det(rotation)
+    return 1.7 * target @ rotation + rng.normal(size=3)
+
+
+def test_errors_are_mmposes():
+    pred, target = poses()
+    expected = keypoint_mpjpe(pred, target, EVERY)
+    np.testing.assert_allclose(mpjpe(pred, target, root=None).mean(), expected)
+    rooted = pred - pred[:, :1], target - target[:, :1]
+    expected = keypoint_mpjpe(*rooted, EVERY)
+    np.testing.assert_allclose(mpjpe(pred, target).mean(), expected)
+    expected = keypoint_mpjpe(pred, target, EVERY, 'procrustes')
+    np.testing.assert_allclose(p_mpjpe(pred, target).mean(), expected, rtol=1e-9)
+    expected = keypoint_mpjpe(pred, target, EVERY, 'scale')
+    np.testing.assert_allclose(n_mpjpe(pred, target, root=None).mean(), expected)
+
+
+def test_alignment_undoes_place_turn_and_size_but_no_reflection():
+    _, target = poses()
+    np.testing.assert_allclose(
+        procrustes_align(turned(target), target), target, atol=1e-9
+    )
+    mirrored = turned(target) * [-1, 1, 1]
+    assert p_mpjpe(mirrored, target).min() > 0.2
+
+
+def test_alignment_never_makes_it_worse():
+    pred, target = poses()
+    before = ((pred - target) ** 2).sum((1, 2))
+    after = ((procrustes_align(pred, target) - target) ** 2).sum((1, 2))
+    assert np.all(after <= before + 1e-9)
+
+
+def test_leading_axes_do_not_matter():
+    pred, target = poses()
+    for error in (mpjpe, p_mpjpe, n_mpjpe, pck, auc):
+        together = error(pred.reshape(5, 8, 17, 3), target.reshape(5, 8, 17, 3))
+        alone = [error(one, other) for one, other in zip(pred, target, strict=True)]
+        np.testing.assert_allclose(together.ravel(), alone)
+
+
+def test_collapsed_predictions_have_finite_errors():
+    _, target = poses()
+    zero = np.zeros_like(target)  # NaN by MMPose's functions
+    np.testing.assert_allclose(n_mpjpe(zero, target), mpjpe(zero, target))
+    centred = target - target.mean(1, keepdims=True)
+    expected = mpjpe(zero, centred, root=None)
+    np.testing.assert_allclose(p_mpjpe(zero, target), expected)
+
+
+def walk(seed=0):
+    """Poses over time: targets (50, 17, 3) and predictions."""
+    rng = np.random.default_rng(seed)
+    target = rng.normal(0, 0.02, (50, 17, 3)).cumsum(0) + rng.normal(0, 0.3, (17, 3))
+    return target + rng.normal(0, 0.05, target.shape), target
+
+
+def test_scaled_error_is_the_best_scale():
+    pred, target = poses()
+    pred, target = pred - pred[:, :1], target - target[:, :1]
+    for one, other, error in zip(pred, target, n_mpjpe(pred, target), strict=True):
+        scale = (one * other).sum() / (one * one).sum()
+        squares = [((s * one - other) ** 2).sum() for s in (scale, scale + 0.01)]
+        assert squares[0] < squares[1]
+        expected = np.mean([np.linalg.norm(s) for s in scale * one - other])
+        assert error == pytest.approx(expected)
+
+
+def test_velocity_and_acceleration_errors_are_those_of_a_loop():
+    pred, target = walk()
+    steps, turns = [], []
+    for frame in range(1, 50):
+        moved = [p[frame] - p[frame - 1] for p in (pred, target)]
+        moved = [move - move[0] for move in moved]  # relative to the root's
+        steps.append(np.mean([np.linalg.norm(v) for v in moved[0] - moved[1]]))
+    for frame in range(1, 49):
+        bent = [p[frame - 1] - 2 * p[frame] + p[frame + 1] for p in (pred, target)]
+        bent = [bend - bend[0] for bend in bent]
+        turns.append(np.mean([np.linalg.norm(a) for a in bent[0] - bent[1]]))
+    np.testing.assert_allclose(mpjve(pred, target), steps)
+    np.testing.assert_allclose(mpjae(pred, target), turns)
+    batch = np.stack([pred, pred]), np.stack([target, target])
+    np.testing.assert_allclose(mpjve(*batch), [steps, steps])
+
+
+def test_nothing_moves_across_a_gap():
+    pred, target = walk()
+    frames = np.r_[0:20, 25:55]
+    assert len(mpjve(pred, target, frames)) == 48
+    expected = np.r_[mpjve(pred[:20], target[:20]), mpjve(pred[20:], target[20:])]
+    np.testing.assert_array_equal(mpjve(pred, target, frames), expected)
+    expected = np.r_[mpjae(pred[:20], target[:20]), mpjae(pred[20:], target[20:])]
+    np.testing.assert_array_equal(mpjae(pred, target, frames), expected)
+    assert mpjve(pred, target, 5 * np.arange(50)).size == 0
+
+
+def test_constant_errors_have_no_velocity_and_steady_ones_no_acceleration():
+    _, target = walk()
+    pred = target.copy()
+    pred[:, 5] += [0.1, 0, 0]
+    np.testing.assert_allclose(mpjve(pred, target), 0, atol=1e-12)
+    pred[:, 5] += np.arange(50)[:, None] * [0, 0.017, 0]
+    np.testing.assert_allclose(mpjve(pred, target), 0.001)
+    np.testing.assert_allclose(mpjae(pred, target), 0, atol=1e-12)
+
+
+def test_pck_and_auc_are_those_of_a_loop():
+    pred, target = poses()
+    distances = [
+        1000 * np.linalg.norm((one - one[0]) - (other - other[0]), axis=-1)
+        for one, other in zip(0.2 * pred, 0.2 * target, strict=True)
+    ]
+    for joints in (None, pck_joints(get_skeleton('h36m-17'))):
+        found = [[] for _ in range(31)]
+        for pose in distances:
+            for joint in range(17) if joints is None else joints:
+                for place, threshold in enumerate(range(0, 151, 5)):
+                    found[place].append(pose[joint] < threshold)
+        shares = [100 * np.mean(of_threshold) for of_threshold in found]
+        got = pck(0.2 * pred, 0.2 * target, joints=joints).mean()
+        assert got == pytest.approx(shares[30])
+        assert 30 < got < 99
+        got = auc(0.2 * pred, 0.2 * target, joints=joints).mean()
+        assert got == pytest.approx(np.mean(shares))
+    millimetres = pck(200 * pred, 200 * target, threshold=150).mean()
+    assert millimetres == pytest.approx(pck(0.2 * pred, 0.2 * target).mean())
+
+
+def test_perfect_predictions_fail_at_no_distance_only():
+    _, target = poses()
+    assert pck(target, target).tolist() == [100] * 40
+    np.testing.assert_allclose(auc(target, target), 100 * 30 / 31)
+
+
+def test_a_broken_pose_does_not_break_the_others():
+    pred, target = poses()
+    whole = p_mpjpe(pred, target)
+    pred[3, 5] = np.nan
+    pred[4, 5] = np.inf
+    with np.errstate(invalid='ignore'):
+        errors = p_mpjpe(pred, target)
+    assert np.flatnonzero(~np.isfinite(errors)).tolist() == [3, 4]
+    np.testing.assert_array_equal(np.delete(errors, [3, 4]), np.delete(whole, [3, 4]))
+
+
+def names(skeleton, joints):
+    return {get_skeleton(skeleton).joints[joint] for joint in joints}
+
+
+def test_pck_counts_limbs_neck_and_the_top_of_the_head():
+    limbs = {
+        f'{side}_{joint}'
+        for side in ('left', 'right')
+        for joint in ('shoulder', 'elbow', 'wrist', 'hip', 'knee')
+    }
+    for skeleton, others in {
+        'h36m-17': {'head', 'thorax', 'left_foot', 'right_foot'},
+        'mpi-inf-3dhp-17': {'head_top', 'neck', 'left_ankle', 'right_ankle'},
+    }.items():
+        joints = pck_joints(get_skeleton(skeleton))
+        assert len(joints) == 14
+        assert names(skeleton, joints) == limbs | others
+
+
+@pytest.mark.parametrize('skeleton', sorted(SKELETONS))
+def test_groups_are_parts_of_every_skeleton(skeleton):
+    groups = error_groups(get_skeleton(skeleton))
+    for place in ('hips, shoulders', 'knees, elbows'):
+        assert len(groups[place]) == 4
+    ends = names(skeleton, groups['ends'])
+    assert {'left_wrist', 'right_wrist'} <= ends
+    assert len(groups['arms']) == len(groups['legs']) == 6
+    assert not set(groups['left']) & set(groups['right'])
+
+
+def test_ends_of_humans_are_wrists_feet_and_head():
+    ends = error_groups(get_skeleton('h36m-17'))['ends']
+    expected = 'left_wrist right_wrist left_foot right_foot head'
+    assert names('h36m-17', ends) == set(expected.split())
+
+
+def test_bone_length_variation_is_the_deviation_over_the_mean():
+    moving = np.zeros((2, 3, 3))
+    moving[:, 1, 0] = 1, 3
+    moving[:, 2, 0] = 2, 4  # as far from its parent in both
+    np.testing.assert_allclose(bone_length_variation(moving, [-1, 0, 1]), [0.5, 0])
+
+
+def test_jitter_is_the_acceleration():
+    seconds = np.arange(10) / 25
+    falling = np.zeros((10, 17, 3))
+    falling[..., 1] = 9.81 / 2 * seconds[:, None] ** 2
+    assert jitter(falling, np.arange(10), 25.0) == pytest.approx(9.81)
+
+
+def test_jitter_does_not_count_across_gaps():
+    moving = np.zeros((8, 17, 3))
+    moving[4:] = 1.0
+    frames = np.array([0, 1, 2, 3, 90, 91, 92, 93])
+    assert jitter(moving, frames, 25.0) == 0
+    assert jitter(moving, np.arange(8), 25.0) > 0
+    with pytest.raises(ValueError, match='3 consecutive frames'):
+        jitter(moving, 2 * np.arange(8), 25.0)

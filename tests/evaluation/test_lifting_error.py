@@ -1,0 +1,398 @@
+"""LiftingError: what counts, what is averaged over what, and the tables."""
+
+import logging
+import pickle
+
+import mocap
+import numpy as np
+import pytest
+from lifting_samples import (
+    H36M,
+    evaluate,
+    h36m_names,
+    h36m_samples,
+    measure,
+    poses,
+    sample,
+    windows,
+)
+from mmengine.runner import Runner
+from mmpose.codecs import MotionBERTLabel
+from mmpose.evaluation.metrics import MPJPE
+from mmpose.registry import METRICS
+
+from mmhot.cli.error_tables import format_errors
+from mmhot.evaluation.error_report import ErrorReport
+from mmhot.evaluation.lifting_error import LiftingError
+from mmhot.evaluation.pose_errors import mpjae, mpjpe, mpjve, p_mpjpe
+from mmhot.evaluation.track_predictions import Track
+from mmhot.lifting.windows import lift_windows
+from mmhot.windows import chunk_starts
+
+
+def test_millimetres_relative_to_the_root():
+    _, target = poses()
+    pred = target + [0.5, 0, 0]  # elsewhere: no error
+    pred[:, 3] += [0, 0.017, 0]
+    metrics = evaluate([sample(pred[i : i + 4], target[i : i + 4]) for i in (0, 4, 8)])
+    assert metrics['MPJPE'] == pytest.approx(1)  # 17 mm at one of 17 joints
+    assert 0 < metrics['P-MPJPE'] < 3  # of the same size, spread over the joints
+    assert metrics['PCK@150'] == 100
+
+
+def test_datasets_count_apart():
+    pred, target = poses()
+    samples = [
+        sample(pred[[i]], target[[i]], dataset_name='noisy' if i % 2 else 'gt')
+        for i in range(40)
+    ]
+    metrics = evaluate(samples, measures=['MPJPE', 'P-MPJPE'])
+    assert list(metrics) == ['gt/MPJPE', 'gt/P-MPJPE', 'noisy/MPJPE', 'noisy/P-MPJPE']
+    expected = 1000 * mpjpe(pred[1::2], target[1::2]).mean()
+    assert metrics['noisy/MPJPE'] == pytest.approx(expected)
+
+
+def test_frames_outside_of_a_clip_do_not_count():
+    pred, target = poses()
+    visible = np.ones((40, 17), np.float32)
+    visible[20:] = 0
+    pred[20:] = np.nan
+    metrics = evaluate([sample(pred, target, visible)])
+    expected = 1000 * mpjpe(pred[:20], target[:20]).mean()
+    assert metrics['MPJPE'] == pytest.approx(expected)
+
+
+def test_mean_is_over_frames_not_windows():
+    pred, target = poses()
+    metrics = evaluate([sample(pred[:30], target[:30]), sample(pred[30:], target[30:])])
+    assert metrics['MPJPE'] == pytest.approx(1000 * mpjpe(pred, target).mean())
+
+
+@pytest.mark.parametrize('num_targets', [1, 9])
+def test_windows_in_any_order_are_a_clip(num_targets):
+    samples, pred, target = windows(40, num_targets, num_targets, noise=0)
+    order = np.random.default_rng(0).permutation(len(samples))
+    measures = ['MPJPE', 'P-MPJPE', 'MPJVE', 'MPJAE', 'MPJVE-s', 'MPJAE-s']
+    for chosen in (range(len(samples)), order):
+        metrics = evaluate([samples[index] for index in chosen], measures=measures)
+        assert metrics == pytest.approx(
+            {
+                'MPJPE': 1000 * mpjpe(pred, target).mean(),
+                'P-MPJPE': 1000 * p_mpjpe(pred, target).mean(),
+                'MPJVE': 1000 * mpjve(pred, target).mean(),
+                'MPJAE': 1000 * mpjae(pred, target).mean(),
+                'MPJVE-s': 1000 * 50 * mpjve(pred, target).mean(),
+                'MPJAE-s': 50**2 * mpjae(pred, target).mean(),
+            }
+        )
+
+
+def test_a_frame_of_several_windows_counts_once_as_they_fade():
+    samples, _, target = windows(40, 9, 3, noise=0.1)
+    ramp = [1, 2, 3, 4, 5, 4, 3, 2, 1]
+    predictions, weights = ([[] for _ in range(40)] for _ in range(2))
+    for window in samples:
+        poses_of = window['pred_instances']['keypoints']
+        numbers = window['target_frame_numbers']
+        for frame, pose, weight in zip(numbers, poses_of, ramp, strict=True):
+            if 0 <= frame < 40:
+                predictions[frame].append(pose)
+                weights[frame].append(weight)
+    assert {len(of_frame) for of_frame in predictions} > {2, 3}
+    pred = np.stack(
+        [
+            np.average(poses_of, 0, of_frame)
+            for poses_of, of_frame in zip(predictions, weights, strict=True)
+        ]
+    )
+    metrics = evaluate(samples)
+    assert metrics['MPJPE'] == pytest.approx(1000 * mpjpe(pred, target).mean())
+    assert metrics['MPJVE'] == pytest.approx(1000 * mpjve(pred, target).mean())
+
+
+def test_padding_counts_where_the_published_evaluation_counts_it():
+    lengths = {('walk', 'a/1'): 40, ('walk', 'a/2'): 30, ('sit', 'a/3'): 55}
+    samples, by_action = [], {'walk': [], 'sit': []}
+    for (action, clip), length in lengths.items():
+        made, *_ = windows(length, 27, 27, noise=0.02, clip=clip, action=action)
+        samples += made
+        for window in made:
+            outputs = window['pred_instances']['keypoints']
+            truth = window['gt_instances']['lifting_target']
+            by_action[action] += list(mpjpe(outputs, truth))
+    expected = 1000 * np.mean([np.mean(errors) for errors in by_action.values()])
+    metric, metrics = measure(samples, count_padding=True)
+    assert metrics['MPJPE'] == pytest.approx(expected)
+    assert metric.report.num_frames('gt') == 27 * len(samples) > sum(lengths.values())
+    metric, metrics = measure(samples)
+    assert metrics['MPJPE'] != pytest.approx(expected, rel=1e-3)
+    assert metric.report.num_frames('gt') == sum(lengths.values())
+
+
+def test_errors_jump_at_seams_but_not_between_clips():
+    samples, pred, target = windows(40, 40, 40, noise=0)
+    other = [dict(window, clip='a/y') for window in samples]
+    metrics = evaluate(samples + other)
+    assert metrics['MPJVE'] == pytest.approx(1000 * mpjve(pred, target).mean())
+    halves = [
+        sample(
+            pred[part] + offset,
+            target[part],
+            clip='a/x',
+            target_frame_numbers=np.arange(40)[part],
+        )
+        for part, offset in ((slice(20), 0), (slice(20, 40), np.eye(17, 3)))
+    ]
+    assert evaluate(halves)['MPJVE'] > metrics['MPJVE']
+
+
+def test_actions_are_mmposes_and_their_mean_is_the_result():
+    samples = h36m_samples()
+    metric, metrics = measure(samples)
+    for mode, name in (
+        ('mpjpe', 'MPJPE'),
+        ('p-mpjpe', 'P-MPJPE'),
+        ('n-mpjpe', 'N-MPJPE'),
+    ):
+        theirs = MPJPE(mode)
+        theirs.process({}, samples)
+        theirs = theirs.evaluate(len(samples))
+        actions = metric.report.table('gt', 'actions')
+        assert list(actions) == ['Directions', 'WalkDog']
+        for action, row in actions.items():
+            assert row[name] == pytest.approx(1000 * theirs[f'{name}_{action}'])
+        mean = np.mean([row[name] for row in actions.values()])
+        assert metrics[name] == pytest.approx(mean)
+        # MMPose's own headline is the mean over frames
+        over_frames = evaluate(samples, average='frames')[name]
+        assert over_frames == pytest.approx(1000 * theirs[name])
+        assert over_frames != pytest.approx(mean, rel=0.01)
+    assert metric.report.actions('gt') == ['Directions', 'WalkDog']
+
+
+def test_names_of_pictures_tell_clips_and_frames():
+    metric, metrics = measure(h36m_samples())
+    clips = metric.report.table('gt', 'clips')
+    assert list(clips) == [
+        'S9_Directions.54138969',
+        'S9_Directions_1.54138969',
+        'S9_WalkDog_1.54138969',
+    ]
+    pred, target = poses(30, 1)
+    expected = 1000 * mpjve(target + 2 * (pred - target), target).mean()
+    assert clips['S9_Directions.54138969']['MPJVE'] == pytest.approx(expected)
+    assert list(metric.report.table('gt', 'subjects')) == ['S9']
+    assert metrics['MPJVE'] > 0
+
+
+def test_recordings_can_be_left_out():
+    metric, _ = measure(h36m_samples(), skip_list=['S9_Directions_1'])
+    clips = metric.report.table('gt', 'clips')
+    assert list(clips) == ['S9_Directions.54138969', 'S9_WalkDog_1.54138969']
+
+
+def test_without_an_action_for_each_the_mean_is_over_frames():
+    walk, *_ = windows(30, 1, 1, noise=0, clip='a/x', action='walk')
+    other, *_ = windows(40, 1, 1, noise=0.1, clip='b/y')
+    metric, metrics = measure(walk + other)
+    assert metric.report.actions('gt') == []
+    alone = [evaluate(part)['MPJPE'] for part in (walk, other)]
+    assert metrics['MPJPE'] == pytest.approx(np.average(alone, weights=[30, 40]))
+    assert list(metric.report.table('gt', 'actions')) == ['walk']
+    assert list(metric.report.table('gt', 'subjects')) == ['a', 'b']
+
+
+def test_tables_add_up():
+    metric, metrics = measure(h36m_samples())
+    joints = metric.report.table('gt', 'joints')
+    assert list(joints) == list(mocap.H36M.joints)
+    assert joints['root']['MPJPE'] == 0
+    for name in ('MPJPE', 'P-MPJPE', 'N-MPJPE', 'MPJVE', 'MPJAE'):
+        mean = np.mean([row[name] for row in joints.values()])
+        assert metrics[name] == pytest.approx(mean)
+    counted = [joint for joint in joints if joint not in ('root', 'spine', 'neck_base')]
+    assert len(counted) == 14
+    for name in ('PCK@150', 'AUC'):
+        mean = np.mean([joints[joint][name] for joint in counted])
+        assert metrics[name] == pytest.approx(mean)
+    groups = metric.report.table('gt', 'groups')
+    ends = ['left_wrist', 'right_wrist', 'left_foot', 'right_foot', 'head']
+    mean = np.mean([joints[joint]['MPJPE'] for joint in ends])
+    assert groups['ends']['MPJPE'] == pytest.approx(mean)
+
+
+def test_arrays_alone_make_a_report():
+    pred, target = poses()
+    tracks = [
+        Track(pred, target, clip=name, subject=name[0]) for name in ('a/x', 'b/y')
+    ]
+    report = ErrorReport(tracks)
+    expected = 1000 * mpjpe(pred, target).mean()
+    assert report.overall('')['MPJPE'] == pytest.approx(expected)
+    assert report.left_out == ['MPJVE', 'MPJAE']
+    assert list(report.table('', 'clips')) == ['a/x', 'b/y']
+    assert list(report.table('', 'joints'))[16] == 'joint 16'
+    assert report.table('', 'groups') == {}
+    numbered = Track(pred, target, frames=np.arange(40))
+    report = ErrorReport([numbered], ['MPJVE'], skeleton=mocap.H36M)
+    expected = 1000 * mpjve(pred, target).mean()
+    assert report.overall('') == {'MPJVE': pytest.approx(expected)}
+    assert 'ends' in report.table('', 'groups')
+
+
+def test_results_of_two_processes_are_those_of_one():
+    samples, *_ = windows(43, 3, 3, noise=0.02)
+    assert len(samples) % 2
+    alone = evaluate(samples)
+    parts = []
+    for rank in (0, 1):
+        part = LiftingError()
+        # a sampler gives the last process the first sample again
+        part.process({}, [*samples, samples[0]][rank::2])
+        parts.append(pickle.loads(pickle.dumps(part.results)))
+    whole = LiftingError()
+    whole.dataset_meta = H36M
+    whole.results = [result for pair in zip(*parts, strict=True) for result in pair]
+    assert len(whole.results) == len(samples) + 1
+    assert whole.evaluate(len(samples)) == pytest.approx(alone)
+
+
+def test_samples_of_our_datasets_tell_what_is_needed():
+    data = mocap.dataset(
+        seq_len=27,
+        num_targets=27,
+        stride=27,
+        camera_file='virtual_cameras.json',
+        actions={mocap.JUMP: 'jump', mocap.KICK: 'kick'},
+    )
+    samples = []
+    for index in range(len(data)):
+        info = data.get_data_info(index)
+        target = info['joints_world'][info['target_frames']]
+        seen = info.pop('lifting_target_visible')
+        samples.append(sample(target * 1.1, target, seen, **info))
+    metric, metrics = measure(samples)
+    report = metric.report
+    assert report.num_frames('h36m') == 2 * 4 * 150
+    assert report.actions('h36m') == ['jump', 'kick']
+    assert len(report.table('h36m', 'clips')) == 8
+    assert metrics['N-MPJPE'] == pytest.approx(0, abs=1e-3)
+    expected = []
+    for key in (mocap.JUMP, mocap.KICK):
+        joints = mocap.joints_of(key, 150).astype(np.float64)
+        expected.append(1000 * mpjve(1.1 * joints, joints).mean())
+    assert metrics['MPJVE'] == pytest.approx(np.mean(expected), rel=1e-4)
+
+
+def test_velocities_are_left_out_where_no_frames_are_consecutive(caplog):
+    samples, *_ = windows(40, 1, 5, noise=0)
+    with caplog.at_level(logging.WARNING, 'mmengine'):
+        metrics = evaluate(samples)
+    assert list(metrics) == ['MPJPE', 'P-MPJPE', 'N-MPJPE', 'PCK@150', 'AUC']
+    samples = [sample(*poses())]  # of who knows which frames
+    assert 'MPJVE' not in evaluate(samples)
+
+
+def test_motionberts_codec_gives_what_the_metric_takes():
+    joints = (mocap.joints_of(num_frames=27) + [0, 0, 5]).astype(np.float32)
+    camera = mocap.CAMERAS[0]
+    camera = dict(camera, f=camera['f'][:, None], c=camera['c'][:, None])
+    pixels = (joints[..., :2] / joints[..., 2:] * 1145 + 500).astype(np.float32)
+    seen = np.ones((27, 17), np.float32)
+
+    def encode(mode):
+        codec = MotionBERTLabel(17, concat_vis=True, rootrel=True, mode=mode)
+        return codec, codec.encode(pixels, seen, joints.copy(), seen, camera)
+
+    _, trained = encode('train')
+    codec, tested = encode('test')
+    size = np.full(27, 1000.0)
+    pred, _ = codec.decode(
+        trained['lifting_target_label'], size, size, tested['factor']
+    )
+    paths = h36m_names('Walking', range(27))
+    perfect = sample(pred[None], tested['lifting_target'], target_img_path=paths)
+    metrics = evaluate([perfect])
+    assert metrics['MPJPE'] == pytest.approx(0, abs=1e-3)
+    assert metrics['MPJVE'] == pytest.approx(0, abs=1e-3)
+
+
+def test_evaluators_build_it_without_a_warning(capfd):
+    settings = dict(type='mmpose.LiftingError', measures=['MPJPE'])
+    evaluator = Runner.build_evaluator(None, settings)
+    assert isinstance(evaluator.metrics[0], LiftingError)
+    assert 'prefix' not in ''.join(capfd.readouterr())
+    assert METRICS.get('LiftingError') is LiftingError
+    pred, target = poses()
+    metric = LiftingError(measures='MPJPE', prefix='cmu')
+    metric.process({}, [sample(pred, target)])
+    assert list(metric.evaluate(1)) == ['cmu/MPJPE']
+
+
+@pytest.mark.parametrize(
+    ('settings', 'said'),
+    [
+        (dict(measures=['MPJPEE']), r"unknown measure: 'MPJPEE'; did you mean"),
+        (dict(average='action'), r"average must be 'actions' or 'frames'"),
+        (dict(measures=['MPJVE-s']), "MPJVE-s needs the frame rate: add 'fps' to"),
+        (dict(skip_list=['S9_Sitting']), 'no frame that counts'),
+    ],
+)
+def test_mistakes_are_named(settings, said):
+    pred, target = poses()
+    one = sample(pred, target, target_img_path=h36m_names('Sitting', range(40)))
+    with pytest.raises(ValueError, match=said):
+        evaluate([one], **settings)
+
+
+def test_outputs_that_do_not_fit_are_named():
+    pred, target = poses()
+    with pytest.raises(ValueError, match=r'\(1, 17, 3\) do not fit .*\(40, 17, 3\)'):
+        evaluate([sample(pred[:1], target)])
+
+
+def test_text_has_a_row_for_each_dataset_and_the_tables_of_each():
+    noisy = [dict(window, dataset_name='noisy') for window in h36m_samples()]
+    metric, metrics = measure(h36m_samples() + noisy)
+    text = format_errors(metric.report, ['groups', 'subjects'])
+    head, *tables = text.split('\n\n')
+    lines = head.splitlines()
+    assert lines[0].split() == [measure.name for measure in metric.report.measures]
+    assert lines[1].split()[:4] == ['mm', 'mm', 'mm', 'mm/frame']
+    assert lines[2].startswith('gt: mean over 2 actions (120 frames)  ')
+    assert f' {metrics["gt/MPJPE"]:.2f} ' in lines[2]
+    assert len({len(line) for line in lines[2:]}) == 1
+    starts = [table.split('  ')[0] for table in tables]
+    assert starts == ['gt groups', 'gt subjects', 'noisy groups', 'noisy subjects']
+    found = metric.report.as_dict(['subjects'])['datasets']['gt']
+    assert found['average'] == ['Directions', 'WalkDog']
+    assert found['overall']['MPJPE'] == found['subjects']['S9']['MPJPE']
+
+
+@pytest.mark.parametrize('length', [7, 9, 40])
+def test_chunks_are_measured_as_clips_are_lifted(length):
+    target = poses(length)[1]
+
+    def predict(inputs):
+        """Predictions (B, 9, 17, 3) that depend on the window."""
+        drift = np.random.default_rng(0).normal(0, 0.05, (9, 17, 3))
+        return inputs + drift * (1 + inputs.mean((1, 2, 3))[:, None, None, None])
+
+    starts = chunk_starts(length, 9, 6)
+    samples = []
+    for start in starts:
+        frames = np.arange(start, start + 9)
+        inside = frames.clip(0, length - 1)
+        samples.append(
+            sample(
+                predict(target[inside][None])[0],
+                target[inside],
+                np.repeat((inside == frames)[:, None], 17, 1).astype(np.float32),
+                clip='a/x',
+                subject='a',
+                target_frame_numbers=frames,
+            )
+        )
+    (lifted,) = lift_windows(predict, [target], 9, 9, stride=6)
+    expected = 1000 * mpjpe(lifted, target).mean()
+    assert evaluate(samples)['MPJPE'] == pytest.approx(expected, rel=1e-5)

@@ -1,0 +1,152 @@
+"""Whole trainings in one process or several, and what they did, step by step.
+
+The processes are forked, so they start at once; they talk through gloo, on the CPU.
+What differs between processes by design is switched off: dropout, BatchNorm's batch
+statistics, and augmentations that depend on the process (they depend on the sample
+instead). Every step is plain gradient descent, as Adam would blow rounding errors of
+gradients that are zero up to whole steps. Configs come small, on data that the tests
+have, with :class:`EpochSeed` first in their pipelines and ``num_workers=0``.
+"""
+
+import copy
+import os
+import socket
+from pathlib import Path
+
+import mmpose.visualization  # noqa: F401 slow; here once for all processes
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from torch.multiprocessing import start_processes
+from torch.testing import assert_close
+
+from mmhot.cli.runner import build_runner
+from mmhot.datasets.transforms.epoch_seed import EpochSeed, seed_everything
+
+STILL = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.Dropout)
+
+
+class Recorder(Hook):
+    """Keeps the model still but for its steps, and writes down what each step did."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record = dict(losses=[], gradients=[], samples=[])
+
+    def before_train(self, runner) -> None:
+        """Listen to the optimizer."""
+        optimizer = runner.optim_wrapper.optimizer
+        optimizer.register_step_pre_hook(lambda *_: self._keep_gradients(runner))
+
+    def _keep_gradients(self, runner) -> None:
+        gradients = {
+            name: None if parameter.grad is None else parameter.grad.clone()
+            for name, parameter in plain_model(runner).named_parameters()
+        }
+        self.record['gradients'].append(gradients)
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        """Note the samples; put what is random or depends on the batch to sleep."""
+        samples = [sample.metainfo['id'] for sample in data_batch['data_samples']]
+        self.record['samples'].append(samples)
+        for module in runner.model.modules():
+            if isinstance(module, STILL) or hasattr(module, 'drop_prob'):
+                module.eval()
+
+    def after_train_iter(self, runner, batch_idx, data_batch, outputs) -> None:
+        """Note the loss of this process's part of the batch."""
+        self.record['losses'].append(outputs['loss'].item())
+
+    def after_val_epoch(self, runner, metrics=None) -> None:
+        """Note the metrics."""
+        self.record['metrics'] = metrics
+
+    def after_train(self, runner) -> None:
+        """Write all of it down."""
+        self.record['weights'] = plain_model(runner).state_dict()
+        torch.save(self.record, self.path)
+
+
+def plain_model(runner) -> torch.nn.Module:
+    """The model without what averages its gradients."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+def seed_by_sample(self, results: dict) -> dict:
+    """Stand in for :meth:`EpochSeed.transform`: the process does not matter."""
+    seed_everything(int(results['id']))
+    return results
+
+
+def _train(rank: int, num_processes: int, port: int, config: Config, path: Path):
+    torch.set_num_threads(1)
+    EpochSeed.transform = seed_by_sample
+    if num_processes > 1:
+        os.environ.update(
+            RANK=str(rank),
+            LOCAL_RANK=str(rank),
+            WORLD_SIZE=str(num_processes),
+            MASTER_ADDR='127.0.0.1',
+            MASTER_PORT=str(port),
+        )
+        config.launcher = 'pytorch'
+    runner = build_runner(config)
+    runner.register_hook(Recorder(Path(f'{path}.{rank}')))
+    runner.train()
+
+
+def train(config: Config, num_processes: int, folder: Path) -> list[dict]:
+    """Train in that many processes, which share each batch.
+
+    Args:
+        config (Config): Of a training; its batch size is that of all processes.
+        num_processes (int): Must divide the batch size.
+        folder (Path): For what is written.
+
+    Returns:
+        list[dict]: For each process the ``losses``, ``gradients`` (dict by name) and
+        ``samples`` (ids) of every step, the final ``weights`` and, if there was a
+        validation, its ``metrics``.
+    """
+    if torch.cuda.is_available():
+        pytest.skip('forked processes cannot use a GPU')
+    config = copy.deepcopy(config)
+    config._format_python_code = False  # takes longer than the training
+    config.work_dir = str(folder / f'work_{num_processes}')
+    config.train_dataloader.batch_size //= num_processes
+    config.optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    path = folder / f'record_{num_processes}'
+    arguments = (num_processes, port, config, path)
+    start_processes(_train, arguments, nprocs=num_processes, start_method='fork')
+    return [torch.load(f'{path}.{rank}') for rank in range(num_processes)]
+
+
+def assert_two_processes_equal_one(
+    config: Config, folder: Path, tolerance: float = 1e-5
+) -> dict:
+    """Two processes take the same steps, with the same losses and weights, as one.
+
+    Returns:
+        dict: The record of the one process, see :func:`train`.
+    """
+    (one,) = train(config, 1, folder)
+    two = train(config, 2, folder)
+    exact = dict(rtol=tolerance, atol=tolerance)
+    for step, samples in enumerate(one['samples']):
+        halves = [part['samples'][step] for part in two]
+        assert sorted(samples) == sorted(sum(halves, []))
+        mean = sum(part['losses'][step] for part in two) / 2
+        assert mean == pytest.approx(one['losses'][step], rel=tolerance)
+        for part in two:
+            assert_close(part['gradients'][step], one['gradients'][step], **exact)
+    for part in two:
+        assert len(part['samples']) == len(one['samples'])
+        assert_close(part['weights'], one['weights'], **exact)
+        if 'metrics' in one:
+            assert part['metrics'] == pytest.approx(one['metrics'], rel=1e-4)
+    return one

@@ -1,0 +1,96 @@
+"""Two real motion capture clips, and windows of them as transforms get them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+
+import mmhot.plugin  # noqa: F401 registers
+from mmhot.datasets.mocap_dataset import MocapDataset
+from mmhot.skeletons.joints import get_skeleton
+
+FOLDER = Path(__file__).parents[1] / 'data' / 'cmu_mocap'
+CONFIGS = Path(__file__).parents[2] / 'configs'
+JUMP, KICK = 'S02/02_04', 'S11/11_01'
+H36M = get_skeleton('h36m-17')
+FILES = dict(ann_file='cmu_h36m17.npz', data_root=str(FOLDER))
+CAMERAS = [
+    {
+        key: np.array(value, np.float32).squeeze() if key in 'RTfc' else value
+        for key, value in camera.items()
+    }
+    for camera in json.loads((FOLDER / 'virtual_cameras.json').read_text())['cameras']
+]
+
+
+def joints_of(key=JUMP, num_frames=81):
+    """Joints (T, 17, 3) in metres, z up."""
+    with np.load(FOLDER / 'cmu_h36m17.npz') as clips:
+        return clips[key][:num_frames]
+
+
+def window(joints=None, **more):
+    """One sample as a dataset makes it: three targets in the window's middle."""
+    joints = joints_of() if joints is None else joints
+    middle = len(joints) // 2
+    sample = dict(
+        id=0,
+        joints_world=joints,
+        target_frames=slice(middle - 1, middle + 2),
+        lifting_target_visible=np.ones((3, 17), np.float32),
+        subject='S02',
+        action='02_04',
+        fps=50.0,
+        dataset_name='gt',
+        flip_indices=H36M.flip_indices,
+    )
+    return sample | more
+
+
+def pixels(num_frames=81, value=500.0, height=370.0):
+    """A sample of a person that stands still, of a given height in pixels."""
+    keypoints = np.full((num_frames, 17, 2), value, np.float32)
+    keypoints[..., 1] += np.linspace(0, height, 17, dtype=np.float32)
+    return window(
+        keypoints=keypoints, keypoints_visible=np.ones((num_frames, 17), np.float32)
+    )
+
+
+def dataset(**settings):
+    """Windows of both clips."""
+    settings = dict(seq_len=27, num_targets=3, **FILES) | settings
+    return MocapDataset(**settings)
+
+
+def tiny_config(name, model, num_samples=16):
+    """A training as in a config, of a smaller model on the two clips, 8 windows a step.
+
+    Args:
+        name (str): Pattern of the config's name.
+        model (dict): What is smaller about the model.
+        num_samples (int): Windows an epoch.
+    """
+    (path,) = CONFIGS.glob(f'body_3d_keypoint/*/cmu_mocap/{name}.py')
+    config = Config.fromfile(path)
+    dataset = dict(data_root=str(FOLDER), ann_file=FILES['ann_file'], skip_subjects=())
+    small = dict(num_workers=0, persistent_workers=False, batch_size=8)
+    settings = dict(
+        model=model,
+        train_dataloader=dict(
+            **small, sampler=dict(num_samples=num_samples), dataset=dict(**dataset)
+        ),
+        val_dataloader=dict(**small, dataset=dict(**dataset, stride=50)),
+        test_dataloader=dict(**small, dataset=dict(**dataset, stride=50)),
+        train_cfg=dict(max_epochs=1, val_interval=1),
+        log_level='ERROR',
+    )
+    config.merge_from_dict(settings)
+    return config
+
+
+def inputs_of(batch):
+    """Inputs (B, T, K, 2) of what a dataloader gives."""
+    inputs = batch['inputs']
+    return inputs if torch.is_tensor(inputs) else torch.stack(list(inputs))

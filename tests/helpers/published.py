@@ -1,0 +1,43 @@
+"""Fixtures of published models: their weights by rule, inputs and outputs."""
+
+from pathlib import Path
+
+import official_weights
+import torch
+from mmengine.structures import InstanceData
+from mmpose.registry import MODELS
+from mmpose.structures import PoseDataSample
+
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.weights.checkpoints import convert_published
+
+H36M = get_skeleton('h36m-17')
+FIXTURES = Path(__file__).parents[1] / 'data' / 'fixtures'
+
+
+def load_fixture(name):
+    """Return the meta data and the arrays, as tensors, of a fixture."""
+    meta, arrays = official_weights.load(FIXTURES / f'{name}.npz')
+    return meta, {key: torch.from_numpy(array) for key, array in arrays.items()}
+
+
+def build_published(meta, weights='ema', **test_cfg):
+    """Build the published model of a fixture, through the converter."""
+    state_dict = official_weights.state_dict(meta)
+    config, state_dict = convert_published(state_dict, weights, **meta['config'])
+    config['test_cfg'] |= test_cfg
+    model = MODELS.build(config)
+    model.load_state_dict(state_dict, strict=True)
+    return model.eval()
+
+
+def samples(count, **labels):
+    """Samples as MMPose's pipelines pack them, with one tensor a label each."""
+    batch = []
+    for index in range(count):
+        sample = PoseDataSample(metainfo={'flip_indices': H36M.flip_indices})
+        sample.gt_instance_labels = InstanceData()
+        for name, values in labels.items():
+            sample.gt_instance_labels.set_field(values[index], name)
+        batch.append(sample)
+    return batch

@@ -1,0 +1,45 @@
+"""What Ray's worker processes run in tests: slow stand-ins for 2D models."""
+
+import os
+import time
+from pathlib import Path
+
+from pose_sources import Detector, Estimator
+
+from mmhot.apis.clip_worker import ClipWorker
+from mmhot.video import sources
+
+
+class SlowDetector(Detector):
+    """Notes which process saw how many pictures of whatever brightness, slowly."""
+
+    def __init__(self, log, seconds):
+        super().__init__(every=1)
+        self.log = log
+        self.seconds = seconds
+
+    def __call__(self, images):
+        found = super().__call__(images)
+        for number in self.calls[-len(images) :]:
+            time.sleep(self.seconds)
+            with Path(self.log).open('a') as file:
+                file.write(f'{os.getpid()} {number}\n')
+        return found
+
+
+def slow_worker(args, run, say, complain, log, seconds=0.1):
+    """Make a worker with the stand-ins; the first line of a process is that it is."""
+
+    def open_pose_source(*options):
+        with Path(log).open('a') as file:
+            file.write(f'{os.getpid()} models\n')
+        return sources.PoseSource(SlowDetector(log, seconds), Estimator())
+
+    sources.open_pose_source = open_pose_source
+    return ClipWorker(args, say, complain, run)
+
+
+def read_log(log):
+    """Pairs of process and what it did."""
+    lines = Path(log).read_text().splitlines() if Path(log).is_file() else []
+    return [(int(pid), what) for pid, what in map(str.split, lines)]

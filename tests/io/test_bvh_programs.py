@@ -1,0 +1,71 @@
+"""``.bvh`` files in programs of others: the joints are where they were written."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mocap import H36M, JUMP, KICK, joints_of
+from numpy.testing import assert_allclose
+
+from mmhot.io.writers.bvh import BONES, write_bvh
+from mmhot.io.writers.rigid_skeleton import fit_rigid_skeleton
+
+SCRIPT = Path(__file__).parents[1] / 'helpers/blender_joints.py'
+NUM_FRAMES = 60
+
+
+def in_blender(path):
+    """Joints (T, K, 3) in metres, z up, after Blender's import."""
+    blender = shutil.which('blender') or pytest.skip('Blender is not installed')
+    out = path.with_suffix('.json')
+    script = ['--python', SCRIPT, '--', path, out]
+    subprocess.run(
+        [
+            blender,
+            '--background',
+            '--factory-startup',
+            '--python-exit-code',
+            '1',
+            *script,
+        ],
+        check=True,
+        capture_output=True,
+    )
+    frames = json.loads(out.read_text())
+    return np.array([[pose[BONES[name]] for name in H36M.joints] for pose in frames])
+
+
+def in_bvhio(path):
+    """The same by a library; that leaves y up and centimetres."""
+    bvhio = pytest.importorskip('bvhio')
+    root = bvhio.readAsHierarchy(str(path))
+    joints = {joint.Name: joint for joint, _, _ in root.layout()}
+    frames = []
+    for frame in range(NUM_FRAMES):
+        root.loadPose(frame)
+        frames.append([list(joints[BONES[name]].PositionWorld) for name in H36M.joints])
+    return np.array(frames)[..., [0, 2, 1]] * (0.01, -0.01, 0.01)
+
+
+@pytest.mark.slow(reason='needs Blender, bvhio')
+@pytest.mark.parametrize('read', [in_blender, in_bvhio])
+@pytest.mark.parametrize('clip', [JUMP, KICK])
+def test_joints_are_where_they_were_written(tmp_path, read, clip):
+    positions = joints_of(clip, NUM_FRAMES)
+    motion = fit_rigid_skeleton(positions, H36M)
+    write_bvh(motion, H36M.joints, 50.0, tmp_path / 'a.bvh')
+    found = read(tmp_path / 'a.bvh')
+    assert_allclose(found, motion.positions(), atol=1e-3)
+    assert np.linalg.norm(found - positions, axis=-1).mean(0).max() < 0.01
+
+
+@pytest.mark.slow(reason='needs Blender, bvhio')
+@pytest.mark.parametrize('read', [in_blender, in_bvhio])
+def test_body_of_constant_bones_comes_back(tmp_path, read):
+    positions = fit_rigid_skeleton(joints_of(KICK, NUM_FRAMES), H36M).positions()
+    motion = fit_rigid_skeleton(positions, H36M)
+    write_bvh(motion, H36M.joints, 50.0, tmp_path / 'a.bvh')
+    assert np.linalg.norm(read(tmp_path / 'a.bvh') - positions, axis=-1).max() < 1e-3

@@ -1,0 +1,357 @@
+"""Keypoint files in, lifted clips out."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from clip_files import (
+    DATA,
+    SIZE,
+    SKATER,
+    assert_refused,
+    coco_result,
+    dump,
+    instance,
+    lifted_clip,
+    save,
+    video,
+    walk,
+)
+
+from mmhot.clips import Clip3D, to_axes
+from mmhot.io.atomic import replacing
+from mmhot.io.lifted import read_lifted, write_json, write_npz
+from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.skeletons.joints import get_skeleton
+
+# Reading what is right
+
+
+def test_real_clips_are_read_row_by_row():
+    clip = read_keypoints(DATA / 'vtest_2d_coco17.npz')
+    rows = np.load(DATA / 'vtest_2d_coco17.npz')
+    assert (clip.name, clip.skeleton) == ('vtest_2d_coco17', 'coco-17')
+    assert (clip.width, clip.height, clip.fps) == (768, 576, 10.0)
+    assert [track.track for track in clip.tracks] == sorted(set(rows['track'].tolist()))
+    assert sum(len(track.frames) for track in clip.tracks) == len(rows['frame'])
+    for track in clip.tracks:
+        own = rows['track'] == track.track
+        assert (np.diff(track.frames) > 0).all()
+        assert track.frames.dtype == np.int64
+        np.testing.assert_array_equal(track.frames, rows['frame'][own])
+        np.testing.assert_array_equal(track.keypoints, rows['keypoints'][own])
+        np.testing.assert_array_equal(track.scores, rows['scores'][own])
+        np.testing.assert_array_equal(track.bboxes, rows['bbox_xyxy'][own])
+
+
+def test_one_person_needs_no_frames_and_no_boxes(tmp_path):
+    skater = read_keypoints(SKATER)
+    assert [(t.track, len(t.frames)) for t in skater.tracks] == [(0, 185)]
+    assert (skater.width, skater.height, skater.fps) == (1280, 720, 25.0)
+    path = save(tmp_path / 'a.npz', keypoints=walk())
+    (track,) = read_keypoints(path).tracks
+    np.testing.assert_array_equal(track.keypoints, walk().astype(np.float32))
+    assert track.bboxes is None
+    assert (track.scores == 1).all()
+
+
+def test_score_may_be_the_third_column_and_says_what_is_missing(tmp_path):
+    keypoints = np.dstack([walk(), np.full((4, 17), 0.5)])
+    keypoints[0, 1, 2] = 0
+    keypoints[0, 2, 2] = np.nan
+    keypoints[0, 3, 2] = -1e-4
+    keypoints[1, 4, 0] = np.nan
+    keypoints[1, 5, :2] = 0
+    (track,) = read_keypoints(save(tmp_path / 'a.npz', keypoints=keypoints)).tracks
+    missing = np.zeros((4, 17), bool)
+    missing[[0, 0, 0, 1, 1], [1, 2, 3, 4, 5]] = True
+    np.testing.assert_array_equal(np.isnan(track.keypoints).all(-1), missing)
+    np.testing.assert_array_equal(track.scores, np.where(missing, 0, np.float32(0.5)))
+
+
+def test_rows_are_sorted_within_each_person(tmp_path):
+    keypoints = walk(5)
+    path = save(
+        tmp_path / 'a.npz',
+        keypoints=keypoints,
+        frame=np.array([9.0, 2, 2, 0, 4]),
+        track=np.array([5, 5, 3, 5, 3], np.uint8),
+    )
+    tracks = read_keypoints(path).tracks
+    assert [(t.track, t.frames.tolist()) for t in tracks] == [
+        (3, [2, 4]),
+        (5, [0, 2, 9]),
+    ]
+    expected = keypoints[[3, 1, 0]].astype(np.float32)
+    np.testing.assert_array_equal(tracks[1].keypoints, expected)
+
+
+@pytest.mark.parametrize('form', ['inferencer', 'demo script', 'folder'])
+def test_mmpose_predictions_equal_the_same_npz(tmp_path, form):
+    keypoints = walk(12)
+    path = tmp_path / 'clip.json'
+    if form == 'inferencer':
+        dump(path, video(keypoints))
+    elif form == 'demo script':
+        names = dict(enumerate(get_skeleton('coco-17').joints))
+        meta = {'dataset_name': 'coco', 'keypoint_id2name': names}
+        dump(path, {'meta_info': meta, 'instance_info': video(keypoints)})
+    else:
+        path = tmp_path / 'clip'
+        path.mkdir()
+        for t, pose in enumerate(keypoints):
+            dump(path / f'img_{t}.json', [instance(pose)])
+    clip = read_keypoints(path, **SIZE)
+    assert (clip.name, clip.skeleton, len(clip.tracks)) == ('clip', 'coco-17', 1)
+    np.testing.assert_array_equal(clip.tracks[0].frames, np.arange(12))
+    np.testing.assert_array_equal(
+        clip.tracks[0].keypoints, keypoints.astype(np.float32)
+    )
+    np.testing.assert_array_equal(
+        clip.tracks[0].bboxes[:, :2], keypoints.min(1).astype('f')
+    )
+
+
+@pytest.mark.parametrize('key', ['track_id', 'instance_id'])
+def test_people_of_mmpose_are_told_apart_by_id(tmp_path, key):
+    frames = [
+        {
+            'frame_id': frame,
+            'instances': [
+                instance(walk(1, shift=10)[0], **{key: '8'}),
+                instance(walk(1)[0], **{key: 2}),
+            ],
+        }
+        for frame in (3, 4)
+    ]
+    tracks = read_keypoints(dump(tmp_path / 'a.json', frames), **SIZE).tracks
+    assert [(t.track, t.frames.tolist()) for t in tracks] == [(2, [3, 4]), (8, [3, 4])]
+
+
+@pytest.mark.parametrize(
+    ('ids', 'frames'),
+    [
+        ([785, 40083, 196141], [0, 1, 2]),  # unrelated numbers: in their order
+        (['10', '9', '12'], [1, 0, 3]),  # nobody was found in picture 11
+        ([10128340002, 10128340000, 10128340001], [2, 0, 1]),
+        (['img10.jpg', 'img9.jpg', 'img100.jpg'], [1, 0, 2]),
+    ],
+)
+def test_coco_results_become_frames_in_order_of_pictures(tmp_path, ids, frames):
+    poses = walk(len(ids))
+    people = [coco_result(i, pose) for i, pose in zip(ids, poses, strict=True)]
+    (track,) = read_keypoints(dump(tmp_path / 'a.json', people), **SIZE).tracks
+    assert track.frames.tolist() == sorted(frames)
+    expected = poses[np.argsort(frames)].astype(np.float32)
+    np.testing.assert_array_equal(track.keypoints, expected)
+    assert (track.scores == 0.5).all()
+
+
+def test_coco_annotations_bring_size_names_and_empty_pictures(tmp_path):
+    pose = np.c_[walk(1)[0], np.full(17, 2)]
+    pose[4] = 0
+    person = {'image_id': 9, 'keypoints': pose.ravel().tolist(), 'track_id': 6}
+    unlabelled = {'image_id': 7, 'keypoints': [0] * 51, 'num_keypoints': 0}
+    document = {
+        'images': [{'id': i, 'width': 1280, 'height': 720} for i in (9, 7, 8)],
+        'annotations': [{**person, 'bbox': [100, 200, 30, 40]}, unlabelled],
+        'categories': [{'keypoints': list(get_skeleton('h36m-17').joints)}],
+    }
+    clip = read_keypoints(dump(tmp_path / 'a.json', document), fps=25)
+    assert (clip.skeleton, clip.width, clip.height) == ('h36m-17', 1280, 720)
+    (track,) = clip.tracks
+    assert (track.track, track.frames.tolist()) == (6, [2])
+    assert track.bboxes.tolist() == [[100, 200, 130, 240]]
+    assert track.scores[0].tolist() == [1] * 4 + [0] + [1] * 12
+
+
+def test_largest_person_makes_one_track():
+    clip = read_keypoints(DATA / 'demo_2d_coco17.npz', single='largest')
+    rows = np.load(DATA / 'demo_2d_coco17.npz')
+    (track,) = clip.tracks
+    assert track.frames.tolist() == [0, 1, 2, 3, 4]
+    width, height = (rows['bbox_xyxy'][:, 2:] - rows['bbox_xyxy'][:, :2]).T
+    for frame, box in zip(track.frames, track.bboxes, strict=True):
+        side = box[2:] - box[:2]
+        assert side.prod() == (width * height)[rows['frame'] == frame].max()
+
+
+def test_largest_person_goes_by_keypoints_where_boxes_are_absent(tmp_path):
+    large, small = walk(1)[0], walk(1)[0] * 0.5
+    lost = np.full((17, 2), np.nan)
+    path = save(
+        tmp_path / 'a.npz',
+        keypoints=np.stack([small, large, large, small, lost]),
+        frame=np.array([0, 0, 1, 1, 1]),
+    )
+    (track,) = read_keypoints(path, single='largest').tracks
+    np.testing.assert_array_equal(track.keypoints, np.float32([large, large]))
+
+
+@pytest.mark.parametrize(
+    ('count', 'name'),
+    [
+        (17, 'coco-17'),
+        (26, 'halpe-26'),
+        (33, 'mediapipe-33'),
+        (133, 'coco-wholebody-133'),
+    ],
+)
+def test_joint_count_decides_unless_the_file_or_an_option_does(tmp_path, count, name):
+    keypoints = walk(2, count)
+    path = save(tmp_path / 'a.npz', keypoints=keypoints)
+    assert read_keypoints(path).skeleton == name
+    for stated in ('h36m-17', 'mpi-inf-3dhp-17'):
+        if count == 17:
+            names = np.array(get_skeleton(stated).joints)
+            assert read_keypoints(path, skeleton=stated).skeleton == stated
+            save(path, keypoints=keypoints, skeleton=stated)
+            assert read_keypoints(path).skeleton == stated
+            save(path, keypoints=keypoints, joint_names=names)
+            assert read_keypoints(path).skeleton == stated
+
+
+def test_option_wins_over_the_file_and_says_so(tmp_path, caplog):
+    path = save(tmp_path / 'a.npz', skeleton='coco-17')
+    same = read_keypoints(path, image_size=(1280, 720), fps=25, skeleton='coco-17')
+    assert not caplog.records
+    other = read_keypoints(path, image_size=(900, 700), fps=50, skeleton='h36m-17')
+    assert (same.fps, other.fps, other.width, other.height) == (25, 50, 900, 700)
+    assert other.skeleton == 'h36m-17'
+    assert len(caplog.messages) == 4
+    assert (
+        f'{path} says fps 25.0; 50 from the options is used instead' in caplog.messages
+    )
+
+
+def test_person_without_any_keypoint_is_left_out_with_a_warning(tmp_path, caplog):
+    keypoints = walk(4)
+    keypoints[2:] = np.nan
+    frame, track = np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1])
+    path = save(tmp_path / 'a.npz', keypoints=keypoints, frame=frame, track=track)
+    assert [t.track for t in read_keypoints(path).tracks] == [0]
+    assert 'track 1 has no keypoints' in caplog.text
+
+
+def test_io_imports_neither_torch_nor_mmpose():
+    code = (
+        'import sys, mmhot.io.readers.keypoints, mmhot.io.lifted;'
+        'sys.exit(any(m in sys.modules for m in ("torch", "mmpose", "mmengine")))'
+    )
+    assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0
+
+
+# Writing
+
+
+@pytest.mark.parametrize('write', [write_npz, write_json])
+def test_lifted_clip_is_read_back_bit_for_bit(tmp_path, write):
+    clip = lifted_clip()
+    write(clip, tmp_path / 'a')
+    again = read_lifted(tmp_path / 'a')
+    for field in fields(Clip3D):
+        wanted, got = getattr(clip, field.name), getattr(again, field.name)
+        if isinstance(wanted, np.ndarray):
+            assert got.dtype == wanted.dtype
+            assert got.tobytes() == wanted.tobytes(), field.name
+        else:
+            assert got == wanted, field.name
+
+
+def test_json_keeps_every_float32(tmp_path):
+    bits = np.random.default_rng(3).integers(0, 2**32, (1000, 17, 3), np.uint32)
+    values = bits.view(np.float32)
+    values = np.where(np.isfinite(values), values, np.float32(np.nan))
+    clip = lifted_clip()
+    repeated = {
+        field.name: getattr(clip, field.name).repeat(200, axis=0)
+        for field in fields(Clip3D)
+        if isinstance(getattr(clip, field.name), np.ndarray)
+    }
+    repeated['keypoints_3d'] = values
+    write_json(replace(clip, **repeated), tmp_path / 'a.json')
+    again = read_lifted(tmp_path / 'a.json').keypoints_3d
+    np.testing.assert_array_equal(again, values)
+    assert (np.signbit(again) == np.signbit(values))[~np.isnan(values)].all()
+
+
+def test_json_has_the_form_of_mmpose_and_no_nan(tmp_path):
+    write_json(lifted_clip(), tmp_path / 'a.json')
+    text = (tmp_path / 'a.json').read_text(encoding='utf-8')
+    document = json.loads(text, parse_constant=pytest.fail)
+    meta = document['meta_info']
+    assert (meta['unit'], meta['axes'], meta['fps']) == ('m', 'camera', 30000 / 1001)
+    frames = document['instance_info']
+    assert [frame['frame_id'] for frame in frames] == [0, 1, 3]
+    assert [len(frame['instances']) for frame in frames] == [2, 1, 2]
+    person = frames[1]['instances'][0]
+    assert person['track_id'] == 7
+    assert np.shape(person['keypoints']) == (17, 3)
+    assert person['keypoints_2d'][3] == [None, None]
+
+
+def test_2d_reader_refuses_lifted_clips(tmp_path):
+    write_npz(lifted_clip(), tmp_path / 'a.npz')
+    write_json(lifted_clip(), tmp_path / 'a.json')
+    assert_refused(tmp_path / 'a.npz', "has no array 'keypoints'")
+    assert_refused(tmp_path / 'a.json', '3D keypoints?')
+
+
+def test_z_up_puts_the_sky_up_and_turns_back():
+    clip = lifted_clip()
+    up = to_axes(clip, 'z-up')
+    x, y, z = np.moveaxis(clip.keypoints_3d, -1, 0)
+    np.testing.assert_array_equal(up.keypoints_3d, np.stack([x, z, -y], axis=-1))
+    assert up.axes == 'z-up'
+    back = to_axes(up, 'camera')
+    np.testing.assert_array_equal(back.keypoints_3d, clip.keypoints_3d)
+    assert back.axes == 'camera'
+    with pytest.raises(ValueError, match="axes must be camera or z-up, got 'y-up'"):
+        to_axes(clip, 'y-up')
+
+
+def write_half(path, error):
+    with replacing(path) as temporary:
+        assert temporary.suffix == path.suffix
+        temporary.write_text('half')
+        raise error
+
+
+@pytest.mark.parametrize('error', [KeyboardInterrupt, ValueError, SystemExit])
+def test_interrupted_write_leaves_the_old_file_alone(tmp_path, error):
+    path = tmp_path / 'a.json'
+    path.write_text('old')
+    with pytest.raises(error):
+        write_half(path, error)
+    assert path.read_text() == 'old'
+    assert os.listdir(tmp_path) == ['a.json']
+
+
+def test_failed_writes_name_the_file(tmp_path):
+    full = OSError(errno.ENOSPC, 'No space left on device')
+    with pytest.raises(OSError, match='^cannot write .*a.npz: No space left'):
+        write_half(tmp_path / 'a.npz', full)
+    with pytest.raises(OSError, match='^cannot write .*a.npz: No such file'):
+        write_npz(lifted_clip(), tmp_path / 'none' / 'a.npz')
+    with pytest.raises(OSError, match='^cannot write .*: not an ordinary file$'):
+        write_json(lifted_clip(), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_errors_inside_a_write_stay_what_they_are(tmp_path):
+    error = FileNotFoundError(errno.ENOENT, 'No such file', 'model.pth')
+    with pytest.raises(FileNotFoundError, match='model.pth'):
+        write_half(tmp_path / 'a.json', error)
+    assert not list(tmp_path.iterdir())
+
+
+def test_new_files_have_ordinary_permissions(tmp_path):
+    write_npz(lifted_clip(), tmp_path / 'a.npz')
+    (tmp_path / 'b').touch()
+    modes = {(tmp_path / name).stat().st_mode for name in ('a.npz', 'b')}
+    assert len(modes) == 1

@@ -1,0 +1,247 @@
+"""Every wrong keypoint file gives one line that says what is wrong."""
+
+import pickle
+
+import numpy as np
+import pytest
+from clip_files import (
+    DATA,
+    SIZE,
+    SKATER,
+    assert_refused,
+    coco_result,
+    dump,
+    instance,
+    lifted_clip,
+    save,
+    video,
+    walk,
+)
+
+from mmhot.io.lifted import read_lifted, write_json, write_npz
+from mmhot.io.readers.keypoints import read_keypoints
+
+
+def with_value(value, shape=(4, 17, 2)):
+    array = walk(*shape[:2])[..., : shape[2]]
+    array[1, 2, 0] = value
+    return array
+
+
+BAD_ARRAYS = {
+    'no keypoints': ({'keypoints': None}, "has no array 'keypoints'"),
+    'two axes': ({'keypoints': walk()[0]}, '(T, K, 2), or (T, K, 3)'),
+    'four columns': ({'keypoints': np.zeros((4, 17, 4))}, 'is (4, 17, 4): (T, K, 2)'),
+    'no rows': ({'keypoints': walk(0)}, 'is empty (0, 17, 2)'),
+    '3D beside scores': (
+        {'keypoints': np.ones((4, 17, 3)), 'scores': np.ones((4, 17))},
+        '2D keypoints are expected',
+    ),
+    'text': ({'keypoints': walk().astype(str)}, "'keypoints' holds text"),
+    'booleans': ({'keypoints': walk() > 0}, "'keypoints' holds booleans"),
+    'complex': ({'keypoints': walk() + 0j}, "'keypoints' holds complex128"),
+    'objects': ({'keypoints': np.array([None, 1])}, 'pickled Python objects'),
+    'object frames': ({'frame': np.array([None] * 4)}, 'pickled Python objects'),
+    'all NaN': ({'keypoints': walk() * np.nan}, 'no keypoint is finite'),
+    'all scores 0': ({'scores': np.zeros((4, 17))}, 'no keypoint is finite'),
+    'infinite': (
+        {'keypoints': with_value(np.inf)},
+        'infinite values (first at frame 1)',
+    ),
+    'far away': ({'keypoints': with_value(1e30)}, 'lie 1e+30 pixels away'),
+    'normalised': ({'keypoints': walk() / 1280}, 'seem to be normalised'),
+    'infinite score': ({'scores': np.full((4, 17), np.inf)}, 'scores holds infinite'),
+    'negative score': ({'scores': -np.ones((4, 17))}, 'scores holds negative values'),
+    'infinite box': ({'bbox_xyxy': np.full((4, 4), -np.inf)}, 'boxes holds infinite'),
+    'scores of others': ({'scores': np.ones((4, 16))}, '(4, 17) is expected'),
+    'fewer frames': ({'frame': np.arange(3)}, "'frame' is (3,)"),
+    'long boxes': ({'bbox_xyxy': np.ones((4, 5))}, '(4, 4) is expected'),
+    'half frames': ({'frame': np.arange(4) / 2}, 'must hold whole numbers, got 0.5'),
+    'NaN frames': ({'frame': np.full(4, np.nan)}, 'must hold whole numbers, got nan'),
+    'negative frames': ({'frame': np.arange(4) - 2}, 'got -2'),
+    'absurd frames': ({'frame': np.arange(4) * 10**9}, 'got 3000000000'),
+    'huge frames': ({'frame': np.full(4, 2**64 - 1, 'u8')}, 'whole numbers'),
+    'text frames': ({'frame': np.array(list('abcd'))}, "'frame' holds text"),
+    'track alone': ({'track': np.zeros(4, int)}, "'track' but no array 'frame'"),
+    'twice': (
+        {'frame': np.zeros(4, int), 'track': np.array([0, 1, 2, 2])},
+        'two rows for frame 0, track 2',
+    ),
+    'who is who': (
+        {'frame': np.array([0, 1, 1, 2])},
+        '2 people in frame 1 but does not say who is who',
+    ),
+    'no width': ({'width': None}, 'does not say width: give --image-size WxH'),
+    'no header': (
+        {'width': None, 'height': None, 'fps': None},
+        'does not say width, height, fps: give --image-size WxH --fps F',
+    ),
+    'fps 0': ({'fps': 0}, 'fps must be a number within 1..1000, got 0'),
+    'fps NaN': ({'fps': np.nan}, 'fps must be a number within 1..1000, got nan'),
+    'fps infinite': ({'fps': np.inf}, 'got inf'),
+    'fps text': ({'fps': '25'}, "'fps' holds text"),
+    'two rates': ({'fps': np.ones(2)}, "'fps' is (2,): one value"),
+    'negative width': ({'width': -1280}, 'width must be a whole number within 1..'),
+    'half a pixel': ({'height': 720.5}, 'height must be a whole number'),
+    'other size': (
+        {'width': 200, 'height': 100},
+        'most keypoints lie outside a 200x100',
+    ),
+    'other count': (
+        {'keypoints': walk(4, 18)},
+        'has 18 keypoints a person; known are 17',
+    ),
+    'other skeleton': ({'skeleton': 'halpe-26'}, 'but halpe-26 has 26'),
+    'unknown skeleton': ({'skeleton': 'coco-71'}, 'did you mean coco-17'),
+    'number as skeleton': ({'skeleton': 17}, "'skeleton' holds int64"),
+    'no skeleton': ({'skeleton': np.array([], str)}, "'skeleton' is (0,)"),
+    'other names': ({'joint_names': np.array(list('abcdefghijklmnopq'))}, '--skeleton'),
+    'few names': ({'joint_names': np.array(['nose'])}, 'names 1 joints but has 17'),
+}
+
+
+@pytest.mark.parametrize('case', BAD_ARRAYS)
+def test_bad_arrays_give_one_line(tmp_path, case):
+    arrays, message = BAD_ARRAYS[case]
+    assert_refused(save(tmp_path / 'bad.npz', **arrays), message)
+
+
+POSE = walk(1)[0]
+BAD_DOCUMENTS = {
+    'nobody': ([], 'holds no people'),
+    'nobody in frames': ([{'frame_id': 0, 'instances': []}], 'holds no people'),
+    'numbers': ([1, 2], 'something else than frames or instances'),
+    'object': ({'a': 1}, 'is not a list of frames or of instances'),
+    'no keypoints': ([{'frame_id': 0, 'instances': [{}]}], "person 0: no 'keypoints'"),
+    'no instances': ([*video([POSE]), {'frame_id': 7}], 'frame 7 has no list of'),
+    'text': ([instance(POSE, keypoints='abc')], 'regular list of numbers, got abc'),
+    'text inside': (
+        [instance(POSE, keypoints=[['1', '2']])],
+        'regular list of numbers',
+    ),
+    'ragged': ([instance(POSE, keypoints=[[1, 2], [3]])], 'regular list of numbers'),
+    'huge integer': ([instance(POSE, keypoints=[[10**400, 1]])], 'regular list'),
+    '3D': ([instance(np.ones((17, 3)))], '3D keypoints?'),
+    'infinite': ([instance(POSE + np.inf)], 'infinite values (first at frame 0)'),
+    'scores of others': (
+        [instance(POSE, keypoint_scores=[1.0])],
+        'keypoint_scores are',
+    ),
+    'long box': ([instance(POSE, bbox=[1] * 6)], 'bbox has 6 numbers'),
+    'bad frame': (
+        [{'frame_id': 0.5, 'instances': []}],
+        'frame_id must be a whole number',
+    ),
+    'bad id': (
+        [instance(POSE, track_id='left')],
+        "track_id must be a whole number, got 'l",
+    ),
+    'some ids': ([instance(POSE, track_id=1), instance(POSE)], 'only 1 of 2 people'),
+    'who is who': ([instance(POSE)] * 3, '3 people in frame 0 but does not say who'),
+    'two counts': ([instance(POSE), instance(walk(1, 26)[0])], '17 and 26 keypoints'),
+    'detections': ([{'image_id': 1, 'bbox': [1, 2, 3, 4]}], "without 'keypoints'"),
+    'pairs': ([{'image_id': 1, 'keypoints': [1, 2, 3, 4]}], 'are 4 numbers: K triples'),
+    'picture null': ([coco_result(None, POSE)], "'image_id' must be a whole number"),
+    'COCO who is who': ([coco_result(5, POSE)] * 2, 'does not say who is who'),
+    'COCO twice': (
+        [coco_result(5, POSE, track_id=3)] * 2,
+        'two rows for frame 0, track 3',
+    ),
+    'unknown picture': (
+        {'images': [{'id': 1}], 'annotations': [coco_result(2, POSE)]},
+        "image 2: is not among 'images'",
+    ),
+}
+
+
+@pytest.mark.parametrize('case', BAD_DOCUMENTS)
+def test_bad_json_gives_one_line(tmp_path, case):
+    document, message = BAD_DOCUMENTS[case]
+    assert_refused(dump(tmp_path / 'bad.json', document), message, **SIZE)
+
+
+BAD_BYTES = {
+    'empty': (b'', 'is empty'),
+    'blank': (b' \n\t ', 'is empty'),
+    'long blank': (b' ' * 100, 'is not valid JSON'),
+    'words': (b'frame,track', 'is neither .npz nor JSON'),
+    'pickle': (pickle.dumps({'a': 1}), 'is a pickle, which is never loaded'),
+    'video': (b'\0\0\0\x20ftypisom', 'is a video'),
+    'picture': (b'\xff\xd8\xff\xe0', 'is a picture'),
+    'npy': (b'\x93NUMPY\x01\0', 'is a bare .npy array'),
+    'half a list': (b'[{"frame_id": 0,', 'is not valid JSON'),
+    'Latin-1': (b'[{"name": "\xe9"}]', 'is not UTF-8 text (byte 11)'),
+    'deep': (b'[' * 100_000, 'is not valid JSON'),
+    'long integer': (b'[' + b'1' * 5000 + b']', 'is not valid JSON'),
+    'half a zip': (b'PK\x03\x04 and so on', 'damaged or cut off'),
+}
+
+
+@pytest.mark.parametrize('case', BAD_BYTES)
+def test_bad_bytes_give_one_line(tmp_path, case):
+    content, message = BAD_BYTES[case]
+    path = tmp_path / 'bad.npz'
+    path.write_bytes(content)
+    assert_refused(path, message, **SIZE)
+
+
+def test_missing_file_and_bad_folders_give_one_line(tmp_path):
+    missing = tmp_path / 'missing.npz'
+    assert_refused(missing, 'no such file or folder', FileNotFoundError)
+    assert_refused(tmp_path, 'is a folder without .json files')
+    dump(tmp_path / '1.json', video(walk()))
+    assert_refused(tmp_path, '1.json is a whole clip by itself', **SIZE)
+    (tmp_path / '1.json').write_text('[')
+    assert_refused(tmp_path, '1.json is not valid JSON', **SIZE)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'fps': -1}, '--fps: fps must be a number within 1..1000, got -1'),
+        ({'image_size': (0, 5)}, '--image-size: width must be a whole number'),
+        ({'image_size': (5,)}, '--image-size must be width and height: (5,)'),
+        ({'skeleton': 'cocoo-17'}, 'did you mean coco-17'),
+        ({'single': 'tallest'}, "--single must be 'largest', got 'tallest'"),
+    ],
+)
+def test_bad_options_are_named(options, message):
+    with pytest.raises(ValueError, match='.') as caught:
+        read_keypoints(SKATER, **options)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize('source', ['npz', 'json', 'lifted npz', 'lifted json'])
+@pytest.mark.filterwarnings('ignore')
+def test_damaged_files_give_one_line_whatever_the_damage(tmp_path, source):
+    read = read_keypoints
+    path = tmp_path / 'a'
+    if source == 'npz':
+        path.write_bytes((DATA / 'demo_2d_coco17.npz').read_bytes())
+    elif source == 'json':
+        dump(
+            path, {'meta_info': {'width': 9, 'fps': 2}, 'instance_info': video(walk(2))}
+        )
+    else:
+        read = read_lifted
+        (write_npz if source == 'lifted npz' else write_json)(lifted_clip(), path)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(2)
+    for trial in range(300):
+        content = bytearray(whole)
+        if trial % 2:
+            del content[rng.integers(len(content)) :]
+        else:
+            for _ in range(rng.integers(1, 5)):
+                content[rng.integers(len(content))] = rng.integers(256)
+        path.write_bytes(content)
+        message = failure(read, path)
+        assert message is None or (str(path) in message and '\n' not in message)
+
+
+def failure(read, path):
+    """Return what `read` complains about; any other error ends the test."""
+    try:
+        read(path)
+    except (ValueError, OSError) as error:
+        return str(error)

@@ -1,0 +1,181 @@
+"""``.bvh``, ``.trc`` and ``.csv``: read back, they say what was lifted."""
+
+import csv
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from mocap import H36M, KICK, joints_of
+from numpy.testing import assert_allclose
+from rendered import rendered
+from scipy.spatial.transform import Rotation
+
+from mmhot.io.writers.bvh import write_bvh
+from mmhot.io.writers.csv import COLUMNS, write_csv
+from mmhot.io.writers.person_files import write_people
+from mmhot.io.writers.rigid_skeleton import fit_rigid_skeleton
+from mmhot.io.writers.trc import write_trc
+from mmhot.lifting.world import place_people, to_world
+
+
+def read_bvh(path):
+    """Names, world positions (T, K, 3) in the file's axes, seconds of a frame."""
+    hierarchy, motion = path.read_text().split('MOTION\n')
+    names, offsets, parents, stack, end = [], [], [], [], False
+    for line in map(str.split, hierarchy.splitlines()[1:]):
+        if line[0] in ('ROOT', 'JOINT'):
+            parents.append(stack[-1] if stack else -1)
+            names.append(line[1])
+        elif line[0] == 'End':
+            end = True
+        elif line[0] == 'OFFSET' and not end:
+            offsets.append([float(value) for value in line[1:]])
+        elif line[0] == '{':
+            stack.append(len(names) - 1)
+        elif line[0] == '}':
+            stack.pop()
+            end = False
+    count, seconds, *rows = motion.splitlines()
+    values = np.array([[float(value) for value in row.split()] for row in rows])
+    assert int(count.split()[1]) == len(values)
+    angles = values[:, 3:].reshape(len(values), len(names), 3)
+    turns = Rotation.from_euler('ZXY', np.radians(angles.reshape(-1, 3))).as_matrix()
+    turns = turns.reshape(*angles.shape, 3)
+    places = np.zeros_like(angles)
+    for joint, parent in enumerate(parents):
+        if parent < 0:
+            places[:, joint] = values[:, :3]
+            continue
+        places[:, joint] = places[:, parent] + turns[:, parent] @ offsets[joint]
+        turns[:, joint] = turns[:, parent] @ turns[:, joint]
+    return names, places, float(seconds.split()[2])
+
+
+def test_bvh_moves_as_the_body_that_was_written(tmp_path):
+    motion = fit_rigid_skeleton(joints_of(KICK), H36M)
+    write_bvh(motion, H36M.joints, 50.0, tmp_path / 'a.bvh')
+    names, places, seconds = read_bvh(tmp_path / 'a.bvh')
+    assert seconds == pytest.approx(0.02)
+    assert names[:4] == ['Hips', 'RightUpLeg', 'RightLeg', 'RightFoot']
+    assert len(set(names)) == 17
+    wanted = motion.positions()[..., [0, 2, 1]] * (100, 100, -100)
+    assert_allclose(places, wanted, atol=0.05)  # centimetres
+
+
+def test_bvh_feet_end_above_the_floor(tmp_path):
+    motion = fit_rigid_skeleton(joints_of(KICK, 60), H36M)
+    write_bvh(motion, H36M.joints, 50.0, tmp_path / 'a.bvh')
+    text = (tmp_path / 'a.bvh').read_text()
+    for foot in ('LeftFoot', 'RightFoot'):
+        end = re.search(r'End Site\s+{\s+OFFSET (.*)', text.split(f'JOINT {foot}')[1])
+        # ankles are about 8 cm above it
+        assert 4 < np.linalg.norm([float(x) for x in end[1].split()]) < 8
+
+
+def test_bvh_angles_do_not_jump(tmp_path):
+    motion = fit_rigid_skeleton(joints_of(KICK, 240), H36M)
+    count = len(motion.root)
+    write_bvh(motion, H36M.joints, 50.0, tmp_path / 'a.bvh')
+    rows = np.loadtxt((tmp_path / 'a.bvh').read_text().splitlines()[-count:])
+    assert np.abs(np.diff(rows[:, 3:], axis=0)).max() < 180
+
+
+def read_trc(path):
+    """Header, names, frames, times, positions (T, K, 3)."""
+    lines = path.read_text().splitlines()
+    header = dict(zip(*(line.split('\t') for line in lines[1:3]), strict=True))
+    names = [name for name in lines[3].split('\t')[2:] if name]
+    rows = [
+        [float(value) if value else np.nan for value in line.split('\t')]
+        for line in lines[6:]
+    ]
+    rows = np.array(rows)
+    return header, names, rows[:, 0], rows[:, 1], rows[:, 2:].reshape(len(rows), -1, 3)
+
+
+def test_trc_holds_the_markers(tmp_path):
+    positions = joints_of(KICK, 10).astype(np.float64)
+    positions[3, 5] = np.nan
+    frames = np.arange(4, 14)
+    seconds = frames / 50
+    write_trc(positions, frames, H36M.joints, seconds, 50.0, tmp_path / 'a.trc')
+    header, names, frames, times, markers = read_trc(tmp_path / 'a.trc')
+    assert (header['NumFrames'], header['NumMarkers'], header['Units']) == (
+        '10',
+        '17',
+        'm',
+    )
+    assert tuple(names) == H36M.joints
+    assert_allclose(frames, np.arange(5, 15))
+    assert_allclose(times, np.arange(4, 14) / 50)
+    assert_allclose(markers, positions[..., [0, 2, 1]] * (1, 1, -1), atol=1e-6)
+
+
+def test_csv_holds_every_joint(tmp_path):
+    clip = place_people(rendered('walk'))
+    clip.keypoints_2d[0, 3] = np.nan
+    write_csv(clip, tmp_path / 'a.csv')
+    with (tmp_path / 'a.csv').open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert len(rows) == 17 * len(clip)
+    assert rows[3]['joint'] == 'right_foot'
+    assert (rows[3]['u'], rows[3]['v']) == ('', '')
+    table = np.array([[float(row[axis]) for axis in 'xyz'] for row in rows])
+    assert_allclose(table.reshape(-1, 17, 3), clip.keypoints_3d, rtol=1e-5)
+    assert float(rows[17]['time']) == pytest.approx(1 / 25)
+    assert float(rows[17]['root_z']) == pytest.approx(clip.root_3d[1, 2], rel=1e-5)
+
+
+@pytest.mark.parametrize('suffix', ['bvh', 'trc'])
+def test_several_people_get_files_of_their_own(tmp_path, suffix):
+    clip = to_world(place_people(rendered('dance')))
+    track = np.where(np.arange(len(clip)) < 100, 4, 7)
+    keep = np.r_[0:50, 60 : len(clip)]  # frames 50 to 59 are not seen
+    fields = ('frame', 'keypoints_3d', 'keypoint_scores_3d', 'keypoints_2d', 'scores')
+    clip.track = track[keep]
+    for name in (*fields, 'root_3d'):
+        setattr(clip, name, getattr(clip, name)[keep])
+    distances = write_people(clip, tmp_path / f'a.{suffix}')
+    assert [path.name for path in distances] == [
+        f'a_person{t}.{suffix}' for t in (4, 7)
+    ]
+    assert 0 <= max(distances.values()) < 0.012
+    read = read_bvh if suffix == 'bvh' else read_trc
+    places = read(tmp_path / f'a_person4.{suffix}')[1 if suffix == 'bvh' else 4]
+    assert len(places) == 100
+    assert_allclose(places[50:55], places[49:50].repeat(5, 0), atol=1e-6)
+    assert_allclose(places[55:60], places[60:61].repeat(5, 0), atol=1e-6)
+    later = read(tmp_path / f'a_person7.{suffix}')[1 if suffix == 'bvh' else 4]
+    if suffix == 'trc':
+        assert len(later) == clip.frame[-1] + 1 - 100
+    else:  # which begins with the film
+        assert len(later) == clip.frame[-1] + 1
+        assert_allclose(later[:100], later[100:101].repeat(100, 0), atol=1e-6)
+
+
+@pytest.fixture
+def uneven():
+    """A clip whose later half was filmed at half the rate."""
+    clip = to_world(place_people(rendered('walk')))
+    late = np.maximum(np.arange(len(clip)) - 68, 0)
+    return replace(clip, time=(clip.frame + late) / clip.fps)
+
+
+def test_trc_has_the_times_of_a_varying_rate(uneven, tmp_path):
+    write_people(uneven, tmp_path / 'a.trc')
+    times = read_trc(tmp_path / 'a.trc')[3]
+    assert_allclose(times, uneven.time, atol=1e-6)
+
+
+def test_bvh_of_a_varying_rate_keeps_its_pace(uneven, tmp_path):
+    even = replace(uneven, time=None)
+    write_people(even, tmp_path / 'even.bvh')
+    write_people(uneven, tmp_path / 'uneven.bvh')
+    _, wanted, _ = read_bvh(tmp_path / 'even.bvh')
+    _, places, seconds = read_bvh(tmp_path / 'uneven.bvh')
+    assert seconds == pytest.approx(1 / uneven.fps)
+    assert len(places) == round(uneven.time[-1] * uneven.fps) + 1 == 136 + 67
+    assert_allclose(places[:68], wanted[:68], atol=0.3)  # centimetres
+    assert_allclose(places[68::2], wanted[68:], atol=0.3)

@@ -1,0 +1,81 @@
+"""A body with constant bones, fitted to joint positions."""
+
+import numpy as np
+import pytest
+from mocap import H36M, JUMP, KICK, joints_of
+from numpy.testing import assert_allclose
+from scipy.spatial.transform import Rotation
+
+from mmhot.io.writers.rigid_skeleton import RigidMotion, fit_rigid_skeleton
+
+
+def lengths(positions):
+    parents, children = np.transpose(H36M.bones)
+    return np.linalg.norm(positions[:, parents] - positions[:, children], axis=-1)
+
+
+@pytest.mark.parametrize(('clip', 'mean'), [(JUMP, 4e-3), (KICK, 4e-3)])
+def test_motion_capture_is_met_within_a_centimetre(clip, mean):
+    positions = joints_of(clip, 150)
+    fitted = fit_rigid_skeleton(positions, H36M).positions()
+    errors = np.linalg.norm(fitted - positions, axis=-1)
+    assert errors.mean() < mean
+    assert errors.mean(0).max() < 0.01
+    assert_allclose(lengths(fitted), lengths(fitted)[:1].repeat(150, 0), atol=1e-9)
+
+
+def test_rotations_are_proper():
+    rotations = fit_rigid_skeleton(joints_of(), H36M).rotations
+    identity = np.eye(3) * np.ones((*rotations.shape[:2], 1, 1))
+    assert_allclose(np.swapaxes(rotations, -1, -2) @ rotations, identity, atol=1e-9)
+    assert_allclose(np.linalg.det(rotations), 1, atol=1e-9)
+
+
+def test_body_of_constant_bones_is_met_exactly():
+    first = fit_rigid_skeleton(joints_of(KICK), H36M).positions()
+    again = fit_rigid_skeleton(first, H36M).positions()
+    assert_allclose(again, first, atol=1e-4)
+
+
+def test_turned_and_moved_people_are_turned_and_moved():
+    positions = joints_of(KICK)
+    turn = Rotation.from_euler('xyz', [0.3, -0.2, 2.0]).as_matrix()
+    fitted = fit_rigid_skeleton(positions, H36M).positions()
+    moved = fit_rigid_skeleton(positions @ turn.T + [1, 2, 3], H36M).positions()
+    assert_allclose(moved, fitted @ turn.T + [1, 2, 3], atol=1e-5)
+
+
+def test_rest_pose_stands_with_the_arms_to_the_sides():
+    motion = fit_rigid_skeleton(joints_of(KICK), H36M)
+    still = RigidMotion(
+        motion.parents,
+        motion.offsets,
+        np.zeros((1, 3)),
+        np.eye(3) * np.ones((1, 17, 1, 1)),
+    )
+    pose = dict(zip(H36M.joints, still.positions()[0], strict=True))
+    assert pose['left_hip'][0] > 0.05 > -0.05 > pose['right_hip'][0]
+    assert pose['left_foot'][1] < -0.7
+    assert pose['head'][1] > 0.5
+    assert pose['left_wrist'][0] > 0.5
+    assert_allclose(pose['left_wrist'][1], pose['left_shoulder'][1])
+
+
+def test_standing_people_are_hardly_turned():
+    motion = fit_rigid_skeleton(joints_of(KICK), H36M)
+    spine = H36M.index('spine')
+    angles = Rotation.from_matrix(motion.rotations[:, spine]).magnitude()
+    assert np.degrees(angles).max() < 60
+
+
+@pytest.mark.parametrize(
+    ('positions', 'message'),
+    [
+        (np.zeros((3, 16, 3)), r'must be \(T, 17, 3\), got \(3, 16, 3\)'),
+        (np.full((2, 17, 3), np.nan), 'must be finite'),
+        (np.zeros((0, 17, 3)), 'at least one frame'),
+    ],
+)
+def test_other_positions_are_refused(positions, message):
+    with pytest.raises(ValueError, match=message):
+        fit_rigid_skeleton(positions, H36M)

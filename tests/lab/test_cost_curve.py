@@ -1,0 +1,66 @@
+"""Error against cost."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+from numpy.testing import assert_allclose
+
+from tools.lab.cost_curve import check_points, relative
+
+TOOL = Path(__file__).parents[2] / 'tools/draw_cost_curve.py'
+POINTS = [
+    dict(group='A', method='none', macs=200, errors=[50.0, 52.0]),
+    dict(group='A', method='TPC', macs=120, errors=[51.51]),
+    dict(group='A', method='TPC', macs=100, errors=[51.0, 53.04]),
+]
+
+
+def document(points):
+    return dict(error='MPJPE', unit='mm', points=points)
+
+
+def test_shares_are_of_the_host_of_the_group():
+    rows = relative(POINTS, 'A')
+    assert_allclose(rows['none'], [[1, 0, 0, 0]], atol=1e-9)
+    # seeds are compared with the same seeds
+    wanted = [[0.5, 2, 2, 2], [0.6, 3.02, 3.02, 3.02]]
+    assert_allclose(rows['TPC'], wanted, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ('points', 'message'),
+    [
+        ([], "no 'points'"),
+        ([dict(group='A', method='none', macs=1)], 'point 0 lacks errors'),
+        ([dict(POINTS[0], errors=[])], 'point 0 has no errors'),
+        (POINTS[1:], "group A has no point of method 'none'"),
+        ([dict(POINTS[0], errors=[50.0]), POINTS[2]], 'point 1 has more seeds than'),
+    ],
+)
+def test_what_is_lacking_is_told(points, message):
+    with pytest.raises(ValueError, match=message):
+        check_points(document(points))
+
+
+def run(*args):
+    command = [sys.executable, TOOL, *args]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_curve_is_drawn(tmp_path):
+    source, target = tmp_path / 'a.json', tmp_path / 'a.png'
+    source.write_text(json.dumps(document(POINTS)))
+    done = run(source, target)
+    assert done.returncode == 0
+    assert '  TPC           50.0 %  +2.00 %' in done.stdout.splitlines()
+    picture = cv2.imread(str(target))
+    assert picture.shape[0] > 300
+    assert picture.std() > 10
+    source.write_text('{}')
+    failed = run(source, target)
+    assert failed.returncode == 2
+    assert f"{source}: holds no 'points'" in failed.stderr

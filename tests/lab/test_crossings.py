@@ -1,0 +1,87 @@
+"""Scenes of people who cross, and errors of trackers in them."""
+
+import numpy as np
+import pytest
+from mocap import FOLDER, JUMP, KICK, joints_of
+
+from tools.lab.crossings import make_scene
+from tools.lab.identity_errors import IdentityErrors, count_identity_errors
+
+CLIPS = [joints_of(JUMP, 150), joints_of(KICK, 150)]
+
+
+def as_rows(text):
+    """Frames of ids from words like '01 01': a digit a person, a dash for none."""
+    return [np.array([-1 if x == '-' else int(x) for x in row]) for row in text.split()]
+
+
+@pytest.mark.parametrize(
+    ('tracks', 'expected'),
+    [
+        ('01 01 01 01', dict(tracks=2, identified=8)),
+        ('01 10 10 10', dict(tracks=2, switches=2, mixed=2, identified=6)),
+        ('01 0- 0- 01', dict(tracks=2, fragments=1, missed=2, identified=6)),
+        ('01 02 02 02', dict(tracks=3, switches=1, identified=7)),
+        ('-- -- -- --', dict(missed=8)),
+    ],
+)
+def test_errors_are_counted(tracks, expected):
+    counted = count_identity_errors(as_rows('01 01 01 01'), as_rows(tracks))
+    assigned = 8 - expected.get('missed', 0)
+    assert counted == IdentityErrors(2, found=8, assigned=assigned, **expected)
+
+
+def test_false_alarms_are_nobody():
+    counted = count_identity_errors(as_rows('0- 0-'), as_rows('01 0-'))
+    assert counted == IdentityErrors(1, 2, found=2, assigned=3, identified=2)
+    assert counted.idf1 == pytest.approx(4 / 5)
+    assert (counted + counted).assigned == 6
+
+
+def test_scenes_tell_who_is_who():
+    scene = make_scene(CLIPS, seed=3, num_people=4, fps=10)
+    assert len(scene.people) == len(scene.owners) == 80
+    owners = np.concatenate(scene.owners)
+    assert set(owners.tolist()) - {-1} == {0, 1, 2, 3}
+    for people, own in zip(scene.people, scene.owners, strict=True):
+        assert len(people) == len(own) == len(people.scores)
+        assert len(set(own[own >= 0].tolist())) == (own >= 0).sum()
+        assert (people.bboxes[:, 2:] >= people.bboxes[:, :2]).all()
+    again = make_scene(CLIPS, seed=3, num_people=4, fps=10)
+    np.testing.assert_array_equal(np.concatenate(again.owners), owners)
+
+
+def test_nobody_is_seen_behind_a_wall():
+    scene = make_scene(CLIPS, seed=0, num_people=1, spread=0.0, wall=1280.0)
+    open_scene = make_scene(CLIPS, seed=0, num_people=1, spread=0.0)
+    behind, before = (
+        sum((own >= 0).sum() for own in each.owners) for each in (scene, open_scene)
+    )
+    assert behind < 0.2 * before
+
+
+def test_joints_that_are_in_front_are_sure():
+    scene = make_scene(CLIPS, seed=1, num_people=1, spread=0.0)
+    scores = np.concatenate(
+        [
+            people.scores[own >= 0]
+            for people, own in zip(scene.people, scene.owners, strict=True)
+        ]
+    )
+    assert (scores > 0.5).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--scenes', 0], '--scenes must be at least 1, got 0'),
+        (['--fps', 25, 0], '--fps must be above 0, got 0'),
+        (['--data-root', FOLDER], '--data-root: nobody walks 2 m'),
+        (['--data-root', 'none'], 'none/cmu_h36m17.npz'),
+    ],
+)
+def test_measuring_tells_what_is_wrong(run_tool, options, message):
+    code, error = run_tool('measure_tracking', *options)
+    assert code
+    assert message in error
+    assert error.count('\n') == 1

@@ -1,0 +1,132 @@
+"""Errors of 2D keypoints, by hand."""
+
+import numpy as np
+import pytest
+
+from tools.lab.keypoint_errors import (
+    LabelledPeople,
+    calibration_error,
+    fit_confidence,
+    reliability,
+    summarize,
+)
+
+# shoulders left and right, hips left and right, of a person with a torso of 50 pixels
+TRUTH = np.array([[[40, 10], [10, 10], [40, 50], [10, 50]]], float)
+PARTNERS = np.array([1, 0, 3, 2])
+
+
+def people(predicted, labelled=True, truth=TRUTH):
+    count = len(predicted)
+    return LabelledPeople(
+        predicted=np.asarray(predicted, float),
+        truth=np.repeat(truth, count, 0),
+        labelled=np.broadcast_to(labelled, (count, 4)),
+        bboxes=np.tile([0.0, 0, 50, 80], (count, 1)),
+        partners=PARTNERS,
+        torso=((0, 3), (1, 2)),
+        sigmas=np.full(4, 0.1),
+    )
+
+
+def test_perfect_keypoints():
+    row = summarize(people(TRUTH))
+    assert row.pop('people') == 1
+    assert row.pop('swapped') == 0
+    assert set(row.values()) == {1.0}
+
+
+def test_torso_is_a_diagonal_and_decides_what_is_close():
+    shifted = TRUTH + [[[9.9, 0], [0, 10.1], [0, 0], [-6, 8]]]
+    found = people(shifted)
+    np.testing.assert_allclose(found.torso_lengths(), [50])
+    # 10 pixels are a fifth of 50; the fourth is exactly that far off
+    assert found.within(0.2).tolist() == [[True, False, True, True]]
+    assert found.within(0.1, 'bbox').tolist() == [[False, False, True, False]]
+
+
+def test_swapped_sides_are_told_from_bad_places():
+    mirrored = TRUTH[:, PARTNERS]
+    mirrored[0, 3] = [200, 200]
+    row = summarize(people(mirrored))
+    assert (row['PCK@0.2 torso'], row['swapped'], row['PCK, any side']) == (
+        0,
+        0.75,
+        0.75,
+    )
+
+
+def test_partners_without_labels_do_not_count_as_swapped():
+    found = people(TRUTH[:, PARTNERS], labelled=[True, False, True, True])
+    assert found.swapped().tolist() == [[False, False, True, True]]
+
+
+def test_similarity_is_cocos():
+    found = people(TRUTH + [3, 4], labelled=[True, True, False, False])
+    area = 50 * 80 * 0.53
+    np.testing.assert_allclose(found.oks(), np.exp(-25 / (2 * area * 0.2**2)))
+
+
+def test_people_who_were_not_found_count():
+    found = people(np.concatenate([TRUTH, np.full_like(TRUTH, np.nan)]))
+    np.testing.assert_array_equal(found.oks(), [1, 0])
+    row = summarize(found)
+    assert row['OKS'] == row['OKS > .5'] == row['AP-like'] == 0.5
+    assert row['PCK@0.2 torso'] == row['PCK@0.1 bbox'] == 0.5
+    assert row['swapped'] == 0
+
+
+def test_people_without_torso_are_left_out_of_what_needs_one():
+    found = people(TRUTH, labelled=[True, True, False, False])
+    row = summarize(found)
+    assert np.isnan(row['PCK@0.2 torso'])
+    assert row['PCK@0.1 bbox'] == 1
+
+
+def test_reliability_compares_confidence_and_truth():
+    scores = np.array([0.05, 0.15, 0.15, 0.95, 1.0])
+    table = reliability(scores, np.array([False, True, False, True, True]))
+    assert [count for *_, count in table] == [1, 2, 2]
+    np.testing.assert_allclose([share for _, share, _ in table], [0, 0.5, 1])
+    wanted = (0.05 * 1 + 0.35 * 2 + 0.025 * 2) / 5
+    assert calibration_error(table) == pytest.approx(wanted)
+
+
+def test_fitted_confidences_rise_and_are_right():
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(0, 0.5, 20_000)
+    right = rng.uniform(size=20_000) < np.sqrt(2 * scores)  # an unsure model
+    curve = fit_confidence(scores, right)
+    assert curve[0][::9] == (0, 1)
+    assert all(np.diff(row).min() >= 0 for row in curve)
+    np.testing.assert_allclose(
+        np.interp([0.1, 0.2, 0.4], *curve), np.sqrt([0.2, 0.4, 0.8]), atol=0.03
+    )
+    before = calibration_error(reliability(scores, right))
+    after = calibration_error(reliability(np.interp(scores, *curve), right))
+    assert before > 0.3
+    assert after < 0.02
+
+
+def test_surest_keypoints_are_no_surer_than_they_are_right():
+    rng = np.random.default_rng(0)
+    scores = np.minimum(rng.uniform(0, 1.6, 20_000), 1)  # many are clipped
+    right = rng.uniform(size=20_000) < 0.6 * scores
+    known, wanted = fit_confidence(scores, right)
+    assert known[0] == 0
+    assert known[-1] == 1
+    assert np.diff(known).min() > 0
+    np.testing.assert_allclose(
+        np.interp([0.5, 0.9, 1], known, wanted), [0.3, 0.54, 0.6], atol=0.03
+    )
+
+
+def test_keypoints_of_one_score_get_their_share():
+    right = np.arange(40) % 4 < 3
+    known, wanted = fit_confidence(np.full(40, 0.25), right)
+    assert (known, wanted) == ((0, 0.25, 1), (0, 0.75, 0.75))
+
+
+def test_few_keypoints_fit_no_curve():
+    with pytest.raises(ValueError, match='5 keypoints are too few for 8 knots'):
+        fit_confidence(np.zeros(5), np.zeros(5, bool))

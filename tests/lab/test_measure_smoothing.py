@@ -1,0 +1,39 @@
+"""What smoothing is worth: delays are found, and jitter is counted."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from tools.lab.benchmark.smoothing import lag, measure_smoothers
+
+FPS = 50.0
+
+
+def motion(late=0.0, count=200):
+    """A point on a circle, (T, 1, 2), so many seconds late."""
+    angle = 2 * np.pi * (np.arange(count) / FPS - late)
+    return np.stack([np.cos(angle), np.sin(angle)], -1)[:, None] * 100
+
+
+@pytest.mark.parametrize('late', [0.0, 0.013, 0.1, -0.02])
+def test_delays_are_found_between_frames(late):
+    assert_allclose(lag(motion(late), motion(), FPS), late, atol=1e-4)
+
+
+def test_too_few_frames_are_refused():
+    with pytest.raises(ValueError, match='20 frames are too few'):
+        lag(motion(count=20), motion(count=20), FPS)
+
+
+def test_filters_of_files_do_not_delay_and_those_of_streams_do():
+    rng = np.random.default_rng(0)
+    seen = motion() + rng.normal(0, 2, (200, 1, 2))
+    table = measure_smoothers([(seen, motion())], FPS, in_metres=False)
+    # a circle of 100 in a second: 100 (2 pi)^2
+    assert_allclose(table['truth']['jitter'], 3948, rtol=0.01)
+    assert table['none']['jitter'] > 3 * table['truth']['jitter']
+    for name in ('butterworth', 'savgol'):
+        assert abs(table[name]['lag']) < 1.5
+        assert table[name]['error'] < table['none']['error']
+    assert 5 < table['one-euro']['lag'] < 200
+    assert table['one-euro']['jitter'] < table['none']['jitter']

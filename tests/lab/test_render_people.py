@@ -1,0 +1,503 @@
+"""The renderer of people: arguments; bodies, poses and labels where its extra is."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.transform import Rotation
+
+import mmhot.plugin  # noqa: F401 registers
+from mmhot.datasets.mocap_clips import read_mocap_clips
+from mmhot.datasets.packed_people import read_packed_people
+from mmhot.datasets.rendered_people import RenderedPeople
+from mmhot.io.json_file import load_json
+from mmhot.skeletons.joints import get_skeleton
+from tools.lab.coco_people import pack_coco
+
+ROOT = Path(__file__).parents[2]
+TOOL = ROOT / 'tools/render_people'
+MOTIONS = ROOT / 'tests/data/cmu_mocap/cmu_h36m17.npz'
+COCO = get_skeleton('coco-wholebody-133')
+slow = pytest.mark.slow(reason='renders with anny and OpenGL, the extra of render.txt')
+
+
+def render(target, *args, motions=MOTIONS):
+    command = [sys.executable, TOOL, target, '--motions', motions, *args]
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True)
+
+
+def assert_refused(target, args, message):
+    """One line, and nothing written."""
+    done = render(target, *args)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert 'Traceback' not in done.stderr
+    assert not target.exists()
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    """The tool's own modules."""
+    pytest.importorskip('anny')
+    monkeypatch.syspath_prepend(str(TOOL))
+    import bodies
+    import poses
+    import rigging
+
+    return bodies, poses, rigging
+
+
+@pytest.fixture(scope='module')
+def shard(tmp_path_factory):
+    """Eight people, and the same again."""
+    pytest.importorskip('anny')
+    shards = []
+    for _ in range(2):
+        folder = tmp_path_factory.mktemp('people')
+        done = render(folder, '--people', 8, '--bodies', 4, '--seed', 3)
+        assert done.returncode == 0, done.stderr
+        shards.append(folder / 'people_seed3_00.npz')
+    return shards
+
+
+@pytest.mark.parametrize(
+    ('args', 'message'),
+    [
+        (['--people', '0'], '--people must be at least 1, got 0'),
+        (['--shards', '-2'], '--shards must be at least 1, got -2'),
+        (['--seed', '-1'], '--seed must be at least 0, got -1'),
+        (['--lying', '2'], '--lying must be from 0 to 1, got 2.0'),
+    ],
+)
+def test_bad_arguments_are_one_line(tmp_path, args, message):
+    assert_refused(tmp_path / 'out', args, message)
+
+
+@slow
+@pytest.mark.parametrize(
+    ('args', 'message'),
+    [
+        (['--without-clips', 'S02/', 'S11/'], 'no clip is left of'),
+        (['--without-clips', 'S99/'], "no clip begins with 'S99/', to be left out"),
+        (['--only-clips', 'S99/'], "no clip begins with 'S99/', to be taken"),
+        (['--only-clips', 'S02/', '--without-clips', 'S02/'], 'no clip is left of'),
+        (['--panoramas', 'nowhere.tgz'], 'nowhere.tgz does not exist'),
+        (['--without-panoramas', 'citty'], 'there is no panorama citty'),
+    ],
+)
+def test_what_is_not_there_is_one_line(tmp_path, args, message):
+    pytest.importorskip('anny')
+    assert_refused(tmp_path / 'out', args, message)
+
+
+@slow
+def test_missing_opengl_is_one_line(tmp_path, monkeypatch):
+    pytest.importorskip('anny')
+    monkeypatch.setenv('MESA_GL_VERSION_OVERRIDE', '2.1')
+    wanted = 'apt-get install libegl1 libgl1-mesa-dri'
+    assert_refused(tmp_path / 'out', [], wanted)
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (dict(walk=np.zeros((9, 17, 2))), 'walk must be (T, 17, 3), got (9, 17, 2)'),
+        (dict(walk=np.zeros((0, 17, 3))), 'walk must be (T, 17, 3), got (0, 17, 3)'),
+        (dict(walk=np.full((2, 17, 3), np.nan)), 'walk has values that are not finite'),
+        (b'text', 'is no readable .npz of clips'),
+        (b'', 'is no readable .npz of clips'),
+    ],
+)
+def test_clips_that_cannot_be_read_are_named(tmp_path, content, message):
+    path = tmp_path / 'clips.npz'
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.savez(path, **content)
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        read_mocap_clips(path)
+    assert str(path) in str(error.value)
+    with pytest.raises(FileNotFoundError, match=r'none\.npz does not exist'):
+        read_mocap_clips(tmp_path / 'none.npz')
+
+
+@slow
+def test_limbs_of_a_posed_body_point_where_the_pose_says(parts):
+    bodies, poses, rigging = parts
+    anny = bodies.build_anny()
+    model = bodies.read_body_model(anny)
+    shapes = bodies.draw_bodies(anny, 2, seed=1)
+    sampler = poses.PoseSampler(dict(np.load(MOTIONS)))
+    rng = np.random.default_rng(0)
+    joints = {
+        'shoulder': 'upperarm01',
+        'elbow': 'lowerarm01',
+        'wrist': 'wrist',
+        'hip': 'upperleg01',
+        'knee': 'lowerleg01',
+        'foot': 'foot',
+    }
+    for _ in range(50):
+        pose = sampler(rng)
+        posed = rigging.pose_body(model, shapes, 1, pose, rng)
+        for name, ends in poses.LIMBS.items():
+            start, end = (
+                posed.heads[model.bones[f'{joints[part]}.{side[0].upper()}']]
+                for side, part in (joint.split('_') for joint in ends)
+            )
+            found = (end - start) / np.linalg.norm(end - start)
+            # the rig's limbs have a bone in the middle, a little beside the line
+            assert_allclose(found, pose.limbs[name], atol=5e-2, err_msg=name)
+        assert model.skinned.max() < 13380  # no helper, no joint
+        turned = posed.rotations @ posed.rotations.transpose(0, 2, 1)
+        assert_allclose(turned, np.broadcast_to(np.eye(3), turned.shape), atol=1e-9)
+
+
+@slow
+def test_a_share_of_people_lies_on_the_floor(parts):
+    _, poses, _ = parts
+    clips = dict(np.load(MOTIONS))
+
+    def upright(lying, seed):
+        pose = poses.PoseSampler(clips, lying)(np.random.default_rng(seed))
+        return pose.pelvis.apply((0, 0, 1))[2]
+
+    # most of those who stood, apart from a few who tumble all the same
+    lying = np.array([upright(1.0, seed) for seed in range(60)])
+    assert (np.abs(lying) < 0.6).mean() > 0.9
+    assert (np.array([upright(0.0, seed) for seed in range(60)]) > 0.6).mean() > 0.8
+
+
+@slow
+def test_keypoints_of_a_body_at_rest_are_where_they_belong(parts):
+    bodies, _, _ = parts
+    model = bodies.read_body_model(bodies.build_anny())
+    points = dict(zip(COCO.joints, model.regressor @ model.template, strict=True))
+    for left, right in COCO.flip_pairs:
+        # somebody who faces -y has the left side at +x, and is about symmetric
+        a, b = points[COCO.joints[left]], points[COCO.joints[right]]
+        assert a[0] > b[0], COCO.joints[left]
+        assert_allclose(a, b * (-1, 1, 1), atol=0.012, err_msg=COCO.joints[left])
+    assert points['nose'][1] < points['left_ear'][1]
+    assert points['nose'][2] > points['left_shoulder'][2] > points['left_hip'][2]
+    for side in ('left', 'right'):
+        for part in ('big_toe', 'small_toe', 'heel'):
+            foot, ankle = points[f'{side}_{part}'], points[f'{side}_ankle']
+            assert np.linalg.norm(foot - ankle) < 0.25, (side, part)
+        assert points[f'{side}_heel'][1] > points[f'{side}_big_toe'][1] + 0.15
+
+
+@slow
+def test_faces_have_the_proportions_of_annotated_ones(parts):
+    bodies, _, _ = parts
+    model = bodies.read_body_model(bodies.build_anny())
+    face = (model.regressor @ model.template)[COCO.indices('face')][:, [0, 2]]
+    flipped = (
+        np.array(COCO.flip_indices)[COCO.indices('face')] - COCO.indices('face')[0]
+    )
+    assert_allclose(face, face[flipped] * (-1, 1), atol=2e-3)
+    width = face[45, 0] - face[36, 0]
+    face = (face - face[[36, 45]].mean(0)) / width
+    # as of faces of COCO-WholeBody
+    opening = face[[43, 44], 1].mean() - face[[46, 47], 1].mean()
+    assert opening / (face[45, 0] - face[42, 0]) == pytest.approx(0.3, abs=0.06)
+    assert_allclose(face[:4, 1], [0, -0.22, -0.44, -0.65], atol=0.04)
+    assert face[17:27, 1].mean() == pytest.approx(0.23, abs=0.04)
+    steps = np.linalg.norm(np.diff(face[:17], axis=0), axis=1)
+    assert_allclose(steps, steps.mean(), rtol=0.35)
+
+
+@slow
+def test_labels_are_those_of_the_picture(shard):
+    people = read_packed_people(shard[0])
+    assert people.keypoints.shape == (8, 133, 2)
+    labelled = people.visibility > 0
+    assert (people.keypoints[labelled] >= 0).all()
+    assert (people.keypoints[labelled] < (192, 256)).all()
+    x, y, z = np.moveaxis(people.extras['cam3d'].astype(float), -1, 0)
+    fx, fy, cx, cy = people.extras['K'].T[..., None]
+    projected = np.stack([fx * x / z + cx, fy * y / z + cy], -1)
+    body = labelled[:, :23] & (people.keypoints[:, :23] > 0).all(-1)
+    error = projected[body] - people.keypoints[:, :23][body]
+    # half precision of the 3D costs up to a pixel in close-ups
+    assert np.abs(error).max() < 1
+    assert_allclose(error.mean(0), 0, atol=0.05)
+    assert 0.2 < (people.visibility[:, :17] == 2).mean() < 0.95
+    for index in range(8):
+        seen = people.keypoints[index][people.visibility[index] == 2]
+        x1, y1, x2, y2 = people.bboxes[index]
+        margin = 6  # joints lie in the body, and faces may be seen past hair
+        inside = (seen >= (x1 - margin, y1 - margin)).all(1)
+        assert (inside & (seen <= (x2 + margin, y2 + margin)).all(1)).mean() > 0.9
+        assert people.decode(index).shape == (256, 192, 3)
+        assert people.decode(index).std() > 10
+    for skeleton, number in (('coco-17', 17), ('coco-wholebody-133', 133)):
+        dataset = RenderedPeople(str(shard[0]), skeleton=skeleton)
+        assert dataset[0]['keypoints'].shape == (1, number, 2)
+
+
+@slow
+def test_the_same_seed_gives_the_same_people(shard):
+    first, second = map(read_packed_people, shard)
+    assert_array_equal(first.keypoints, second.keypoints)
+    assert_array_equal(first.visibility, second.visibility)
+    assert_array_equal(first.images, second.images)
+
+
+@slow
+def test_photographs_are_labelled_with_everybody_in_them(tmp_path):
+    pytest.importorskip('anny')
+    args = '--photographs', '--people', 12, '--bodies', 4, '--seed', 3
+    contents = []
+    for name in 'ab':
+        done = render(tmp_path / name, *args)
+        assert done.returncode == 0, done.stderr
+        path = tmp_path / name / 'photographs_seed3_00' / 'annotations.json'
+        contents.append(load_json(path))
+    assert contents[0] == contents[1]
+    images, people = contents[0]['images'], contents[0]['annotations']
+    sizes = {image['id']: (image['width'], image['height']) for image in images}
+    assert len(sizes) == 12 < len(people)
+    assert all(max(size) == 416 for size in sizes.values())
+    assert len(set(sizes.values())) > 2
+    inside = []
+    for person in people:
+        x, y, width, height = person['bbox']
+        assert 0 <= x < x + width <= sizes[person['image_id']][0] + 0.5
+        assert 0 <= y < y + height <= sizes[person['image_id']][1] + 0.5
+        assert 0 < person['area'] <= width * height + 1
+        assert person['iscrowd'] == (person['area'] < 60 or min(width, height) < 5)
+        points = np.array(person['keypoints']).reshape(17, 3)
+        seen = points[points[:, 2] == 2, :2]
+        margin = 0.1 * max(width, height) + 2
+        low, high = np.array((x, y)), np.array((x + width, y + height))
+        inside += [((seen > low - margin) & (seen < high + margin)).all(1)]
+    assert np.concatenate(inside).mean() > 0.95
+    packed = pack_coco(path, path.parent / 'images')
+    assert packed.keypoints.shape[1:] == (133, 2)
+    # as it is read back for detectors
+    from mmdet.datasets import CocoDataset
+
+    files = dict(ann_file=str(path), data_prefix=dict(img=str(path.parent / 'images')))
+    dataset = CocoDataset(**files, metainfo=dict(classes=('person',)))
+    assert len(dataset) == 12
+    boxes = sum(len(dataset.get_data_info(index)['instances']) for index in range(12))
+    # MMDetection leaves out who is less than a pixel wide
+    assert boxes == sum(min(person['bbox'][2:]) >= 1 for person in people)
+    assert boxes >= len(people) - 2
+
+
+@slow
+def test_shards_that_exist_are_left_alone_and_others_not_added(shard):
+    before = shard[0].stat().st_mtime_ns
+    args = '--people', 8, '--bodies', 4, '--seed', 3
+    done = render(shard[0].parent, *args)
+    assert done.returncode == 0
+    assert 'all 1 shards are in' in done.stdout
+    assert shard[0].stat().st_mtime_ns == before
+    done = render(shard[0].parent, *args, '--without-clips', 'S02/')
+    assert done.returncode == 2
+    assert 'has shards made with other without_clips (people_seed3.json)' in done.stderr
+
+
+@slow
+def test_a_recipe_without_shards_is_replaced(tmp_path):
+    pytest.importorskip('anny')
+    (tmp_path / 'people_seed3.json').write_text('{"people": 5000}')
+    done = render(tmp_path, '--people', 1, '--bodies', 1, '--seed', 3)
+    assert done.returncode == 0, done.stderr
+    assert load_json(tmp_path / 'people_seed3.json')['people'] == 1
+
+
+@slow
+def test_shards_are_the_same_from_several_processes(shard, tmp_path):
+    args = '--people', 8, '--bodies', 4, '--seed', 3, '--shards', 2, '--workers', 2
+    done = render(tmp_path, *args)
+    assert done.returncode == 0, done.stderr
+    first, second = (
+        read_packed_people(tmp_path / f'people_seed3_0{number}.npz')
+        for number in range(2)
+    )
+    assert_array_equal(first.keypoints, read_packed_people(shard[0]).keypoints)
+    assert not np.array_equal(first.keypoints, second.keypoints)
+
+
+@slow
+def test_people_stand_on_the_floor_and_are_seen_from_above_it(parts):
+    bodies, poses, _ = parts
+    import scenes
+
+    anny = bodies.build_anny()
+    model = bodies.read_body_model(anny)
+    shapes = bodies.draw_bodies(anny, 2, seed=1)
+    sampler = poses.PoseSampler(dict(np.load(MOTIONS)))
+    shots = scenes.SceneSampler(model, shapes, sampler, [], 4, (96, 128))
+    rng = np.random.default_rng(0)
+    for shot in [shots.crop(rng) for _ in range(20)]:
+        if shot is None:
+            continue
+        body = shot.actors[0].posed.vertices[model.skinned]
+        assert_allclose(body[:, 2].min(), 0, atol=1e-5)
+        assert shot.camera.eye[2] > 0.05
+        # the crop is the box of what the photograph shows, and 1.35 as large
+        pixels = shot.camera.project(body)
+        low = np.maximum(pixels.min(0), shot.frame[:2])
+        high = np.minimum(pixels.max(0), shot.frame[2:])
+        assert_allclose((low + high) / 2, (48, 64), atol=1.5)
+        assert_allclose(((high - low) / (96, 128)).max(), 1 / 1.35, atol=0.02)
+
+
+@slow
+def test_people_do_not_stand_in_each_other(parts):
+    bodies, poses, _ = parts
+    import scenes
+
+    anny = bodies.build_anny()
+    shapes = bodies.draw_bodies(anny, 2, seed=1)
+    sampler = poses.PoseSampler(dict(np.load(MOTIONS)))
+    model = bodies.read_body_model(anny)
+    shots = scenes.SceneSampler(model, shapes, sampler, [], 4, (96, 96))
+    rng = np.random.default_rng(0)
+    distances = []
+    for _ in range(30):
+        shot = shots.photograph(rng)
+        spots = [actor.posed.heads[0][:2] for actor in shot.actors] if shot else []
+        distances += [
+            np.linalg.norm(one - other)
+            for number, one in enumerate(spots)
+            for other in spots[:number]
+        ]
+    assert len(distances) > 30
+    assert (np.array(distances) > 0.35).mean() > 0.98
+
+
+@slow
+def test_places_have_the_horizon_of_the_camera(parts):
+    import scenes
+
+    # white above the horizon, black below
+    panorama = np.ones((256, 512, 3), np.float32)
+    panorama[128:] = 0
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        pitch, roll = rng.uniform(-0.5, 0.3), rng.normal(0, 0.3)
+        forward = np.array([0, np.cos(pitch), np.sin(pitch)])
+        aside = np.array([1.0, 0, 0])
+        upright = np.stack([aside, np.cross(forward, aside), forward])
+        rotation = Rotation.from_euler('z', roll).as_matrix() @ upright
+        intrinsics = np.array([300, 300, *rng.uniform(0, 400, 2)])
+        camera = scenes.Camera(intrinsics, rotation, np.zeros(3), (400, 400))
+        sky = scenes._behind(camera, panorama, rng)[..., 0] > 0
+        # directions at the horizon, in front of the camera
+        azimuths = np.linspace(-0.4, 0.4, 9)
+        level = np.stack([np.sin(azimuths), np.cos(azimuths), 0 * azimuths], -1)
+        near = 0.04 * camera.rotation[:2] @ (0, 0, 1)
+        for point in camera.project(10 * level):
+            for side in (1, -1):
+                x, y = (point + side * 300 * near) / 2
+                if 0 <= x < 200 and 0 <= y < 200:
+                    assert sky[int(y), int(x)] == (side > 0)
+
+
+@slow
+def test_fabrics_turn_with_what_they_cover(parts):
+    import renderer
+    import things
+
+    stripes = np.zeros((1, 64, 64, 3), np.uint8)
+    stripes[:, :, ::8] = 255
+    draw = renderer.Renderer((64, 64), stripes)
+    up, dark, bright = np.array([0, 0, 1.0]), np.zeros(3), np.ones(3)
+    light = renderer.Light(up, dark, bright, bright)
+    pictures = []
+    for angle in (0, 37, 90):
+        turn = Rotation.from_euler('z', angle, degrees=True).as_matrix()
+        box = things.place_box(
+            np.zeros(3), turn, np.full(3, 0.5), fabric=0, tile=0.5, seed=(0.1, 0.2, 0)
+        )
+        looking = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]) @ turn.T
+        camera = renderer.Camera(
+            np.array([60, 60, 32.0, 32]), looking, np.array([0, 0, 2.0]), (64, 64)
+        )
+        backdrop = np.zeros((64, 64, 3), np.float32)
+        scene = renderer.Scene(light, backdrop, [box])
+        pictures.append(draw(scene, camera, np.zeros(3), 2.0)[0])
+    draw.release()
+    assert pictures[0].std() > 0.05
+    for picture in pictures[1:]:
+        assert np.abs(picture - pictures[0]).mean() < 0.01
+
+
+@slow
+def test_straight_knees_are_straight(parts):
+    _, poses, _ = parts
+    bent, turn = np.radians([20, 50, 90, 150]), np.radians(15)
+    clip = np.zeros((4, 17, 3))
+    h36m = get_skeleton('h36m-17')
+    for side, x in (('left', 0.1), ('right', -0.1)):
+        hip, knee = np.array([x, 0, 0.9]), np.array([x, 0, 0.5])
+        shin = np.stack([0 * bent, np.sin(bent), -np.cos(bent)], -1)
+        for joint, place in (('hip', hip), ('knee', knee), ('foot', knee + 0.4 * shin)):
+            clip[:, h36m.index(f'{side}_{joint}')] = place
+    # 24.5 degrees are the straightest twentieth of both, 5 of them people's own
+    assert np.degrees(poses._bending(clip)) == pytest.approx(15, abs=1)
+    assert np.degrees(poses._bending(clip[2:])) == pytest.approx(15)  # nobody stands
+    limbs = {'left_thigh': np.array([0, 0, -1.0]), 'left_shin': shin[0]}
+    for row, wanted in ((0, 5), (1, 35)):
+        limbs['left_shin'] = shin[row]
+        leg = poses._straightened(limbs, 'left', turn)
+        angle = np.degrees(np.arccos(leg['left_thigh'] @ leg['left_shin']))
+        assert angle == pytest.approx(wanted, abs=0.1)
+        # the foot stays in its direction from the hip
+        before, after = (
+            each['left_thigh'] + each['left_shin'] for each in (limbs, limbs | leg)
+        )
+        cosine = before @ after / np.linalg.norm(before) / np.linalg.norm(after)
+        assert cosine == pytest.approx(1)
+
+
+@slow
+def test_outlines_are_soft_and_the_rest_is_not(parts):
+    import shards
+
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 255, (40, 40, 3), np.uint8)
+    depth = np.full((40, 40), 3.0)
+    depth[:, 20:] = 1e6
+    soft = shards._soften(picture, depth, 1.5, rng)
+    np.testing.assert_array_equal(soft[:, :16], picture[:, :16])
+    np.testing.assert_array_equal(soft[:, 24:], picture[:, 24:])
+    assert soft[:, 18:22].std() < 0.7 * picture[:, 18:22].std()
+    assert abs(soft[:, 18:22].mean() - picture[:, 18:22].mean()) < 10
+
+
+@slow
+def test_other_framings_have_labels_where_people_are(tmp_path):
+    pytest.importorskip('anny')
+    shares = ('--acrobatic', 0.5, '--tables', 0.4, '--close', 0.3, '--steep', 0.3)
+    done = render(tmp_path, '--people', 16, '--bodies', 4, '--seed', 5, *shares)
+    assert done.returncode == 0, done.stderr
+    people = read_packed_people(tmp_path / 'people_seed5_00.npz')
+    body = people.extras['cam3d'].astype(float)[:, :17]
+    intrinsics = people.extras['K'].astype(float)[:, None]
+    pixels = body[..., :2] / body[..., 2:] * intrinsics[..., :2] + intrinsics[..., 2:]
+    visibility = people.visibility[:, :17]
+    off = np.linalg.norm(pixels - people.keypoints[:, :17], axis=-1)
+    assert np.percentile(off[visibility > 0], 95) < 0.2
+    low, high = people.bboxes[:, None, :2], people.bboxes[:, None, 2:]
+    inside = (people.keypoints > low - 4) & (people.keypoints < high + 4)
+    seen = visibility == 2
+    assert inside.all(-1)[:, :17][seen].mean() > 0.97
+    # somebody's photograph ends early, somebody is upside down
+    assert (visibility == 0).any(1).sum() >= 3
+    assert (body[:, 0, 1] > body[:, 11, 1]).any()
+
+
+def test_shares_beyond_one_are_one_line(tmp_path):
+    args = ('--tables', '0.6', '--close', '0.5')
+    message = '--tables, --close and --steep must not be more than 1 together, got 1.1'
+    assert_refused(tmp_path / 'out', args, message)

@@ -1,0 +1,110 @@
+"""Lifted clips in the world: places, sizes, the floor."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from rendered import DATA, H36M, rendered
+
+from mmhot.clips import to_axes
+from mmhot.lens import Lens, focal_of_view
+from mmhot.lifting.ground import ANKLE_HEIGHT, find_floor
+from mmhot.lifting.world import place_people, scale_people, to_world
+
+ANKLES = H36M.indices(['left_foot', 'right_foot'])
+# The cameras that rendered the clips: degrees they look down, metres above the floor.
+TILT = {'walk': 5.86, 'dance': 8.23}
+CAMERA_HEIGHT = 1.55
+
+
+def truth(name):
+    """The clip, the root's true places, and the lens."""
+    with np.load(DATA / f'rendered_{name}.npz') as data:
+        focal = float(data['K'][0, 0])
+        return rendered(name), data['h36m_cam3d'][:, 0], Lens((focal,) * 2, (640, 360))
+
+
+@pytest.mark.parametrize('name', TILT)
+def test_true_poses_are_placed_within_centimetres(name):
+    clip, root, lens = truth(name)
+    placed = place_people(clip, lens)
+    assert np.linalg.norm(placed.root_3d - root, axis=-1).mean() < 0.015
+    assert (placed.focal_length, placed.focal_assumed) == (lens.focal[0], False)
+    assert placed.intrinsics == lens.parameters
+
+
+def test_assumed_lens_is_told():
+    placed = place_people(rendered('walk'))
+    assert (placed.focal_length, placed.focal_assumed) == (1.145 * 1280, True)
+
+
+def test_people_are_placed_apart_and_breaks_are_not_bridged():
+    clip, root, lens = truth('dance')
+    half = len(clip) // 2
+    moved = np.where(np.arange(len(clip)) < half, 0, 100)
+    apart = place_people(replace(clip, frame=clip.frame + moved), lens)
+    alone = place_people(replace(clip, track=np.where(moved, 1, 0)), lens)
+    assert_allclose(apart.root_3d, alone.root_3d, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('change', 'lens', 'message'),
+    [
+        (lambda clip: to_axes(clip, 'z-up'), None, "not in 'z-up'"),
+        (lambda clip: clip, Lens((500, 500), (100, 900)), 'another resolution'),
+    ],
+)
+def test_other_axes_and_lenses_are_refused(change, lens, message):
+    with pytest.raises(ValueError, match=message):
+        place_people(change(rendered('walk')), lens)
+
+
+@pytest.mark.parametrize('name', TILT)
+def test_tilt_and_height_of_a_static_camera_are_found(name):
+    clip, _, lens = truth(name)
+    world = to_world(place_people(clip, lens), static_camera=True)
+    # where the camera's vertical went
+    level = to_axes(clip, 'z-up').keypoints_3d.reshape(-1, 3)
+    turn = np.linalg.lstsq(level, world.keypoints_3d.reshape(-1, 3), rcond=None)[0]
+    assert abs(np.degrees(np.arccos(turn[2, 2])) - TILT[name]) < 3
+    camera = to_axes(place_people(clip, lens), 'z-up').root_3d @ turn
+    assert abs((world.root_3d - camera)[:, 2].mean() - CAMERA_HEIGHT) < 0.2
+    ankles = (world.keypoints_3d + world.root_3d[:, None])[:, ANKLES, 2]
+    assert abs(np.percentile(ankles, 5) - ANKLE_HEIGHT) < 0.03
+
+
+def test_lowest_joint_is_on_the_floor_of_a_moving_camera():
+    world = to_world(place_people(rendered('dance')))
+    lowest = (world.keypoints_3d + world.root_3d[:, None])[..., 2].min(1)
+    assert np.abs(lowest - ANKLE_HEIGHT).max() < 0.03
+    assert world.axes == 'world'
+    with pytest.raises(ValueError, match="'world' axes cannot be turned"):
+        to_axes(world, 'camera')
+
+
+def test_floor_without_anybody_is_level():
+    rotation, height = find_floor(np.full((3, 3), np.nan), np.full((3, 3), np.nan))
+    assert_allclose(rotation, np.eye(3))
+    assert height == 0
+
+
+def test_height_sets_the_scale_of_poses_and_places():
+    clip = place_people(rendered('walk'))
+    tall, short = scale_people(clip, 2.0), scale_people(clip, 1.0)
+    assert_allclose(tall.keypoints_3d, 2 * short.keypoints_3d, rtol=1e-5, atol=1e-6)
+    assert_allclose(tall.root_3d, 2 * short.root_3d, rtol=1e-5)
+    standing = tall.keypoints_3d[:, :, 1]
+    assert 1.8 < (standing.max(1) - standing.min(1)).max() + ANKLE_HEIGHT < 2.1
+
+
+@pytest.mark.parametrize('height', [0, -1.8, 180, float('nan')])
+def test_nobody_is_that_tall(height):
+    with pytest.raises(ValueError, match='height must be from 0.3 to 3 metres'):
+        scale_people(rendered('walk'), height)
+
+
+def test_angle_of_view_gives_the_focal_length():
+    assert focal_of_view(90, 1280) == pytest.approx(640)
+    with pytest.raises(ValueError, match='from 1 to 170 degrees, got 180'):
+        focal_of_view(180, 1280)

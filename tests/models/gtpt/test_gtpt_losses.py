@@ -1,0 +1,164 @@
+"""GTPT's loss: the published number, and what each term is."""
+
+from pathlib import Path
+
+import official_weights
+import pytest
+import torch
+from torch.nn.functional import log_softmax, softmax
+
+from mmhot.codecs.gtpt_label import GTPTLabel
+from mmhot.models.gtpt.losses import GTPTLoss, PatchGuidance
+
+FIXTURE = Path(__file__).parents[2] / 'data' / 'fixtures' / 'gtpt_t_coco_train.npz'
+BINS = (12, 16)
+
+
+def random_simcc(seed, normalise=False):
+    generator = torch.Generator().manual_seed(seed)
+    both = (torch.randn(3, 5, bins, generator=generator) for bins in BINS)
+    return tuple(softmax(x, -1) if normalise else x for x in both)
+
+
+def terms(weights=None, **settings):
+    return GTPTLoss(**settings)(
+        pruned=random_simcc(0),
+        entire=random_simcc(1),
+        targets=random_simcc(2, normalise=True),
+        weights=torch.ones(3, 5) if weights is None else weights,
+    )
+
+
+def test_loss_is_the_published_one():
+    _, arrays = official_weights.load(FIXTURE)
+    arrays = {key: torch.from_numpy(array) for key, array in arrays.items()}
+    joints, visible = (arrays[f'input__{key}'].numpy() for key in ('joints', 'visible'))
+    labels = GTPTLabel(input_size=(192, 256)).encode(joints, visible)
+    labels = {key: torch.from_numpy(label) for key, label in labels.items()}
+    losses = GTPTLoss()(
+        pruned=(arrays['output__pred_x'], arrays['output__pred_y']),
+        entire=(arrays['output__entire_x'], arrays['output__entire_y']),
+        targets=(labels['keypoint_x_labels'], labels['keypoint_y_labels']),
+        weights=labels['keypoint_weights'],
+    )
+    total = sum(losses.values())
+    # sums of thousands of float32 numbers
+    for ours, theirs in (
+        (losses['loss_pruned'], arrays['output__loss_pruned']),
+        (losses['loss_entire'], arrays['output__loss_entire']),
+        (total, arrays['output__loss']),
+    ):
+        torch.testing.assert_close(
+            ours, theirs.float().reshape(()), rtol=1e-5, atol=1e-8
+        )
+
+
+@pytest.mark.parametrize('name', ['pruned', 'entire', 'distill'])
+def test_each_term_is_a_mean_over_bins_batch_and_keypoints(name):
+    weights = torch.rand(3, 5, generator=torch.Generator().manual_seed(3))
+    student = random_simcc(1 if name == 'entire' else 0)
+    teacher = random_simcc(2, normalise=True)
+    if name == 'distill':
+        teacher = tuple(softmax(logits, -1) for logits in random_simcc(1))
+    expected = 0
+    for logits, truth in zip(student, teacher, strict=True):
+        divergence = (truth * (truth.log() - log_softmax(logits, -1))).mean(-1)
+        expected = expected + (weights * divergence).mean()
+    torch.testing.assert_close(terms(weights)[f'loss_{name}'], expected)
+
+
+def test_the_entire_pass_learns_nothing_from_the_pruned_one():
+    pruned, entire = (
+        tuple(x.requires_grad_() for x in random_simcc(seed)) for seed in (0, 1)
+    )
+    targets = random_simcc(2, normalise=True)
+    losses = GTPTLoss()(pruned, entire, targets, torch.ones(3, 5))
+    losses['loss_distill'].backward()
+    assert all(x.grad is None for x in entire)
+    assert all(x.grad.abs().sum() > 0 for x in pruned)
+
+
+def test_unlabelled_keypoints_count_in_no_term():
+    weights = torch.ones(3, 5)
+    weights[:, 2] = 0
+    zero = terms(torch.zeros(3, 5))
+    assert all(loss == 0 for loss in zero.values())
+    for name, loss in terms(weights).items():
+        assert 0 < loss < terms()[name]
+
+
+def test_terms_can_be_weighted_and_the_teacher_softened():
+    plain = terms()
+    changed = terms(pruned_weight=2.0, entire_weight=0.5, distill_weight=0.0)
+    torch.testing.assert_close(changed['loss_pruned'], 2 * plain['loss_pruned'])
+    torch.testing.assert_close(changed['loss_entire'], plain['loss_entire'] / 2)
+    assert changed['loss_distill'] == 0
+    expected = 0
+    for student, teacher in zip(random_simcc(0), random_simcc(1), strict=True):
+        truth = softmax(teacher / 2, -1)
+        divergence = truth * (truth.log() - log_softmax(student / 2, -1))
+        expected = expected + 4 * divergence.mean()
+    torch.testing.assert_close(terms(temperature=2.0)['loss_distill'], expected)
+
+
+def test_a_batch_of_one_is_no_exception():
+    one = tuple(x[:1] for x in random_simcc(0))
+    losses = GTPTLoss()(one, one, one, torch.ones(1, 5))
+    assert all(loss.shape == () for loss in losses.values())
+
+
+def test_temperature_must_be_positive():
+    with pytest.raises(ValueError, match='temperature must be positive'):
+        GTPTLoss(temperature=0)
+
+
+def test_pass_that_does_not_count_is_not_needed():
+    loss = GTPTLoss(entire_weight=0, distill_weight=0)
+    assert not loss.needs_entire
+    targets = random_simcc(2, normalise=True)
+    losses = loss(random_simcc(0), None, targets, torch.ones(3, 5))
+    assert list(losses) == ['loss_pruned']
+    assert losses['loss_pruned'] == terms()['loss_pruned']
+
+
+def guidance(logits, kept=None, weights=None):
+    """Of one picture of 2 x 2 patches, whose two keypoints are in the last one."""
+    x, y = torch.zeros(1, 2, 12), torch.zeros(1, 2, 16)
+    x[..., 8], y[..., 10] = 0.7, 0.7  # labels need not sum to 1
+    return PatchGuidance(weight=0.5)(
+        logits,
+        torch.arange(4)[None] if kept is None else kept,
+        (x, y),
+        torch.ones(1, 2) if weights is None else weights,
+        grid=(2, 2),
+    )
+
+
+def test_guidance_is_cross_entropy_of_all_heads_with_the_keypoints_patch():
+    logits = torch.randn(1, 2, 3, 4, generator=torch.Generator().manual_seed(0))
+    wanted = -log_softmax(logits.sum(2), -1)[0, :, 3]
+    torch.testing.assert_close(guidance(logits), 0.5 * wanted.mean())
+    weights = torch.tensor([[1.0, 0.0]])
+    torch.testing.assert_close(guidance(logits, weights=weights), 0.5 * wanted[0])
+
+
+def test_guidance_of_who_is_not_there_is_towards_all_patches_alike():
+    flat = torch.full((1, 1, 12), 1 / 12), torch.full((1, 1, 16), 1 / 16)
+    logits = torch.zeros(1, 1, 3, 4, requires_grad=True)
+    kept, weights = torch.arange(4)[None], torch.full((1, 1), 0.3)
+    loss = PatchGuidance()(logits, kept, flat, weights, grid=(2, 2))
+    loss.backward()
+    torch.testing.assert_close(loss, 0.3 * torch.tensor(4.0).log())
+    assert logits.grad.abs().max() < 1e-7
+
+
+def test_guidance_leaves_out_keypoints_whose_patch_was_pruned():
+    logits = torch.randn(1, 2, 3, 2, requires_grad=True)
+    torch.testing.assert_close(
+        guidance(logits, kept=torch.tensor([[0, 3]])),
+        -0.5 * log_softmax(logits.sum(2), -1)[0, :, 1].mean(),
+    )
+    lost = guidance(logits, kept=torch.tensor([[0, 1]]))
+    lost.backward()
+    assert lost == 0
+    assert not logits.grad.any()

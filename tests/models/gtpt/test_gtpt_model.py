@@ -1,0 +1,443 @@
+"""GTPT's stem, head and tokens: facts that hold for any weights."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from gtpt_models import labelled_samples, random_people
+from mmpose.models.backbones.utils import channel_shuffle
+from mmpose.registry import MODELS
+from torch.testing import assert_close
+
+from mmhot.deploy.chunks import map_chunks
+from mmhot.deploy.switch import switch_to_deploy
+from mmhot.evaluation.cost import count_cost
+from mmhot.models.gtpt.coarse import PatchEmbed, patch_logits, pool_logits
+from mmhot.models.gtpt.group_attention import GroupAttention
+from mmhot.models.gtpt.shuffle_block import ShuffleBlock, interleave
+from mmhot.models.gtpt.stem import GTPTStem
+from mmhot.skeletons.joints import get_skeleton
+
+WHOLEBODY = dict(
+    skeleton='coco-wholebody-133',
+    groups=(
+        ('head', 'face'),
+        ('upper_body', 'left_hand', 'right_hand'),
+        ('lower_body', 'left_foot', 'right_foot'),
+    ),
+)
+HALPE = dict(
+    skeleton='halpe-26',
+    groups=(('head',), ('upper_body',), ('lower_body', 'left_foot', 'right_foot')),
+)
+SKELETONS = {
+    'coco': {},
+    'mpii': dict(skeleton='mpii-16'),
+    'crowdpose': dict(skeleton='crowdpose-14'),
+    'halpe': HALPE,
+    'wholebody': dict(**WHOLEBODY, keep_rates=(1, 0.7, 0.6, 0.5)),
+    'one group': dict(groups=(('head', 'upper_body', 'lower_body'),)),
+}
+SIZE = (96, 128)
+
+
+def build_head(skeleton='coco-17', **settings):
+    """Build a small head of 16 x 16 patches, in evaluation mode."""
+    torch.manual_seed(0)
+    config = dict(
+        type='GTPTHead',
+        in_channels=4,
+        out_channels=get_skeleton(skeleton).num_keypoints,
+        input_size=SIZE,
+        in_featuremap_size=(32, 48),
+        patch_size=(2, 3),
+        embed_dims=16,
+        num_heads=2,
+        keep_rates=(1.0, 0.7, 0.3, 0.1),
+        skeleton=skeleton,
+        decoder=dict(type='GTPTLabel', input_size=SIZE),
+    )
+    return MODELS.build({**config, **settings}).eval()
+
+
+def random_maps(count=2):
+    torch.manual_seed(1)
+    return (3 * torch.randn(count, 4, 48, 32),)
+
+
+def people(count, skeleton='coco-17'):
+    joints = random_people(count, SIZE, get_skeleton(skeleton).num_keypoints)
+    return labelled_samples(*joints, skeleton=skeleton, input_size=SIZE)
+
+
+@pytest.mark.parametrize('settings', SKELETONS.values(), ids=SKELETONS)
+def test_any_skeleton_trains_a_step_and_predicts(settings):
+    head = build_head(**settings)
+    samples = people(2, head.groups.skeleton)
+    optimiser = torch.optim.SGD(head.parameters(), lr=0.1)
+    before = {name: value.clone() for name, value in head.named_parameters()}
+    losses = head.train().loss(random_maps(), samples)
+    sum(value for name, value in losses.items() if 'loss' in name).backward()
+    optimiser.step()
+    assert all((value != before[name]).any() for name, value in head.named_parameters())
+    with torch.no_grad():
+        predictions = head.eval().predict(random_maps(), samples)
+    for prediction in predictions:
+        assert prediction.keypoints.shape == (1, head.groups.num_keypoints, 2)
+        assert (
+            (prediction.keypoint_scores > 0) & (prediction.keypoint_scores <= 1)
+        ).all()
+
+
+@pytest.mark.parametrize('name', ['coco', 'wholebody'])
+def test_guidance_tells_each_sparse_keypoint_its_own_place(name):
+    head = build_head(**{**SKELETONS[name], 'keep_rates': None}).train()
+    skeleton, groups = get_skeleton(head.groups.skeleton), head.groups
+    seen = []
+    head.guidance = lambda *given: seen.append(given) or given[0].mean()
+    loss = head.loss(random_maps(), people(2, groups.skeleton))['loss_guidance']
+    (gradient,) = torch.autograd.grad(loss, head.coarse_encoder.query_tokens)
+    assert gradient[groups.num_parts :].any(-1).all()
+
+    wanted = [
+        skeleton.joints.index(joint)
+        for names in groups.groups
+        for joint in skeleton.groups[names[0]]
+    ]
+    points, _ = random_people(2, SIZE, len(skeleton.joints))
+    assert len(seen) == 2  # the pass with pruning, and the entire one
+    for logits, kept, targets, weights, grid in seen:
+        assert logits.shape == (2, len(wanted), 2, 256)
+        assert kept.shape == (2, 256)
+        assert weights.all()
+        assert grid == (16, 16)
+        bins = torch.stack([target.argmax(-1) for target in targets], -1)
+        np.testing.assert_allclose(bins / 2, points[:, wanted], atol=0.5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('settings', SKELETONS.values(), ids=SKELETONS)
+def test_keypoints_come_in_the_skeletons_order(settings):
+    head = build_head(**settings)
+    groups, skeleton = head.groups, get_skeleton(head.groups.skeleton)
+    length = groups.num_slots + max(groups.dense_counts) + 3
+    names = [['nobody'] * length for _ in range(groups.num_groups)]
+    for row, group in zip(names, groups.groups, strict=True):
+        joints = [joint for name in group for joint in skeleton.groups[name]]
+        start = groups.num_slots - len(skeleton.groups[group[0]])
+        row[start : start + len(joints)] = joints
+    flat = [name for row in names for name in row]
+    places = torch.arange(len(flat)).view(1, groups.num_groups, length, 1)
+    taken = groups.take_keypoints(places).flatten().tolist()
+    assert [flat[place] for place in taken] == list(skeleton.joints)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('name', ['coco', 'wholebody', 'halpe'])
+def test_kept_patches_are_those_of_the_layer_before(name):
+    head = build_head(**SKELETONS[name])
+    _, kept = head.encode(head.embed(random_maps()), head.keep_rates)
+    dense = torch.tensor(head.groups.dense_counts)
+    rates = [rate for rate in head.keep_rates for _ in range(3)]
+    assert [patches.shape[-1] for patches in kept] == [int(256 * r) for r in rates]
+    assert [patches.ndim for patches in kept] == [2] * 6 + [3] * 6
+    for patches in kept[6:]:
+        assert ((patches < 0).sum(dim=-1) == dense).all()
+    for before, after in zip(kept, kept[1:], strict=False):
+        if before.ndim < after.ndim:
+            before = before.unsqueeze(1).expand(*after.shape[:2], -1)
+        for old, new in zip(
+            before.reshape(-1, before.shape[-1]),
+            after.reshape(-1, after.shape[-1]),
+            strict=True,
+        ):
+            new = new[new >= 0]
+            assert torch.isin(new, old).all()
+            assert (new.diff() > 0).all()
+
+
+@torch.no_grad()
+def test_empty_slot_influences_nothing():
+    head = build_head()
+    expected = head(random_maps())
+    # the first group has five keypoints, and its first slot is empty
+    assert head.groups.slots[0] == 0
+    head.groups.slots[0] = 13
+    for ours, theirs in zip(head(random_maps()), expected, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@torch.no_grad()
+def test_private_tokens_of_other_groups_are_not_seen():
+    torch.manual_seed(0)
+    attention = GroupAttention(16, num_heads=2)
+    x = torch.randn(6, 7, 16)  # two samples, three groups, three slots each
+    shared = torch.tensor([1, 2, 3, 4, 5, 6, 7, 8])
+    result, _ = attention(x, 3, 3, shared)
+    expected = torch.empty_like(x)
+    q, k, v = attention.qkv(x).view(6, 7, 3, 2, 8).unbind(2)
+    for sample in range(2):
+        for group in range(3):
+            own = sample * 3 + group
+            seen = [(sample * 3 + slot // 3, slot % 3) for slot in shared.tolist()]
+            seen += [(own, place) for place in range(3, 7)]
+            keys, values = (torch.stack([t[at] for at in seen]) for t in (k, v))
+            logits = torch.einsum('nhd,mhd->hnm', q[own], keys) * 8**-0.5
+            mixed = torch.einsum('hnm,mhd->nhd', logits.softmax(-1), values)
+            expected[own] = attention.proj(mixed.flatten(1))
+    assert_close(result, expected)
+
+
+@torch.no_grad()
+def test_scores_are_softmax_pooled_by_hand():
+    torch.manual_seed(0)
+    queries, keys = torch.randn(2, 3, 2, 4), torch.randn(2, 5, 2, 4)
+    valid = torch.tensor([[True, True, False], [True, True, True]])
+    scores = pool_logits(patch_logits(queries, keys, 0.5), valid)
+    for sample, patch in ((0, 3), (1, 4)):
+        rows = [row for row in range(3) if valid[sample, row]]
+        logits = [
+            0.5 * float(queries[sample, row, head] @ keys[sample, patch, head])
+            for row in rows
+            for head in range(2)
+        ]
+        weights = [math.exp(logit) for logit in logits]
+        pooled = sum(w * z for w, z in zip(weights, logits, strict=True)) / sum(weights)
+        assert scores[sample, patch].item() == pytest.approx(pooled, abs=1e-5)
+
+
+@torch.no_grad()
+def test_no_rates_are_rates_of_one():
+    maps, outputs = random_maps(), []
+    for keep_rates in (None, (1.0,), (1, 1, 1, 1), (1.0,) * 12):
+        head = build_head(keep_rates=(0.5,))
+        head.keep_rates = keep_rates
+        outputs.append(head(maps))
+    for other in outputs[1:]:
+        assert torch.equal(other[0], outputs[0][0])
+
+
+@pytest.mark.parametrize(
+    ('keep_rates', 'message'),
+    [
+        (0.5, 'list of numbers above 0 and at most 1, got 0.5'),
+        ('0.5', "got '0.5'"),
+        ((), r'got \(\)'),
+        ((1.0, 0.0), r'got \(1.0, 0.0\)'),
+        ((1.1,), r'got \(1.1,\)'),
+        ((float('nan'),), 'got'),
+        ((0.5, 0.7), 'must not grow, as pruned patches do not come back'),
+        ((1,) * 5, 'must divide the 12 layers evenly, got 5 rates'),
+        ((1, 0.003), '0.003 of 256 patches leaves none in layer 6; at least 0.003906'),
+    ],
+)
+def test_wrong_keep_rates_are_refused_and_the_old_ones_stay(keep_rates, message):
+    head = build_head()
+    with pytest.raises(ValueError, match=message) as error:
+        head.keep_rates = keep_rates
+    assert '\n' not in str(error.value)
+    assert str(error.value).startswith('keep_rates')
+    assert head.keep_rates == (1.0, 0.7, 0.3, 0.1)
+
+
+def test_dense_keypoints_need_room_beside_them():
+    head = build_head(**SKELETONS['wholebody'])
+    head.keep_rates = (0.27,)  # 69 of 256, for 68 points of the face
+    with pytest.raises(
+        ValueError, match='beside 68 dense keypoints in layer 6; at lea'
+    ):
+        head.keep_rates = (1.0, 0.269)
+
+
+@torch.no_grad()
+def test_keep_rates_of_the_test_replace_the_heads():
+    head, samples = build_head(), people(2)
+    everything = head.predict(random_maps(), samples, dict(keep_rates=None))
+    pruned = head.predict(random_maps(), samples)
+    head.keep_rates = None
+    again = head.predict(random_maps(), samples)
+    for first, other, last in zip(everything, pruned, again, strict=True):
+        assert (first.keypoint_scores != other.keypoint_scores).any()
+        assert (first.keypoint_scores == last.keypoint_scores).all()
+    with pytest.raises(ValueError, match='keep_rates must not grow'):
+        head.predict(random_maps(), samples, dict(keep_rates=(0.1, 0.2)))
+
+
+@torch.no_grad()
+def test_flip_test_averages_logits_of_the_mirror_image():
+    head, samples, maps = build_head(), people(2), random_maps()
+    mirrored = (maps[-1].flip(-1),)
+    x, y = head.estimate([maps, mirrored], samples, dict(flip_test=True))
+    flip = samples[0].metainfo['flip_indices']
+    (logits_x, logits_y), (other_x, other_y) = head(maps), head(mirrored)
+    other_x, other_y = other_x[:, flip].flip(-1), other_y[:, flip]
+    other_x = torch.cat([other_x[..., 1:], other_x[..., -1:]], dim=-1)
+    assert_close(x, ((logits_x + other_x) / 2).softmax(-1))
+    assert_close(y, ((logits_y + other_y) / 2).softmax(-1))
+
+
+@torch.no_grad()
+def test_scores_are_shares_of_a_perfect_labels_unless_raw():
+    head, samples = build_head(), people(2)
+    for scores in (head.classify_x[1], head.classify_y[1]):
+        scores.weight *= 2
+    raw = head.predict(random_maps(), samples, dict(raw_scores=True))
+    scaled = head.predict(random_maps(), samples)
+    peak = 1 / (4 * math.sqrt(2 * math.pi))
+    x, y = head.estimate(random_maps(), samples, {})
+    for index in range(2):
+        expected = torch.minimum(x[index].amax(-1), y[index].amax(-1))
+        assert_close(torch.from_numpy(raw[index].keypoint_scores[0]), expected)
+        expected = (expected / peak).clamp(max=1)
+        assert_close(torch.from_numpy(scaled[index].keypoint_scores[0]), expected)
+
+
+@torch.no_grad()
+def test_curve_turns_scores_into_confidences():
+    head = build_head()
+    plain, mapped, raw = (
+        head.predict(random_maps(), people(2), test_cfg)[0].keypoint_scores
+        for test_cfg in (
+            {},
+            {'score_curve': ((0, 0.01, 1), (0, 0.4, 1))},
+            {'score_curve': ((0, 0.01, 1), (0, 0.4, 1)), 'raw_scores': True},
+        )
+    )
+    assert plain.max() > 0.01
+    wanted = np.where(plain < 0.01, 40 * plain, 0.4 + (plain - 0.01) * 0.6 / 0.99)
+    np.testing.assert_allclose(mapped, wanted, rtol=1e-4)
+    np.testing.assert_allclose(raw / head.decoder.peak, plain, rtol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    'curve', [((0, 0.5), (0, 0.5, 1)), ((0, 0, 1), (0, 0.5, 1)), ((0, 1), (1, 0)), 3]
+)
+def test_curves_that_do_not_rise_are_refused(curve):
+    with pytest.raises(ValueError, match='score_curve must be two rising sequences'):
+        build_head().predict(random_maps(), people(2), {'score_curve': curve})
+
+
+@torch.no_grad()
+def test_heatmaps_peak_at_the_keypoints():
+    head, samples = build_head(), people(1)
+    maps = random_maps(1)
+    (prediction,), (field,) = head.predict(maps, samples, dict(output_heatmaps=True))
+    assert field.heatmaps.shape == (17, 256, 192)
+    place = field.heatmaps.flatten(1).argmax(-1)
+    found = torch.stack([place % 192, place // 192], dim=-1) / 2
+    assert_close(torch.from_numpy(prediction.keypoints[0]), found)
+
+
+@torch.no_grad()
+def test_result_of_an_image_does_not_depend_on_its_batch():
+    torch.manual_seed(0)
+    stem, head = GTPTStem(stage_channels=(4,)).eval(), build_head()
+    images = torch.randn(7, 3, 192, 128)
+    together = head(stem(images))
+    for index in (0, 6):
+        alone = head(stem(images[index : index + 1]))
+        for one, batch in zip(alone, together, strict=True):
+            assert_close(one, batch[index : index + 1], atol=1e-5, rtol=0)
+
+
+def test_chunks_are_for_inference_and_joined_in_order():
+    x, seen = torch.arange(10.0).view(5, 2).requires_grad_(), []
+
+    def double(chunk):
+        seen.append(len(chunk))
+        return 2 * chunk
+
+    for no_grad, training, sizes in (
+        (True, False, [2, 2, 1]),
+        (True, True, [5]),
+        (False, False, [5]),
+    ):
+        with torch.set_grad_enabled(not no_grad):
+            assert torch.equal(map_chunks(double, x, 2, training), 2 * x)
+        assert seen == sizes
+        seen.clear()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('switch', [switch_to_deploy, 'mmpose'])
+def test_deployed_model_gives_the_same_numbers(switch):
+    torch.manual_seed(0)
+    head = dict(type='GTPTHead', in_channels=8, out_channels=17, embed_dims=16)
+    head |= dict(input_size=SIZE, in_featuremap_size=(24, 32), num_heads=2)
+    stem = dict(type='GTPTStem', stem_channels=8, stage_channels=(8, 12, 16))
+    model = MODELS.build(dict(type='TopdownPoseEstimator', backbone=stem, head=head))
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            for value in (module.weight, module.running_var):
+                value.uniform_(0.5, 2)
+            for value in (module.bias, module.running_mean):
+                value.normal_()
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight)
+    images = torch.randn(3, 3, 128, 96)
+    expected, cost = model.eval()(images, None), count_cost(model, images, None)
+    for _ in range(2):
+        model.switch_to_deploy() if switch == 'mmpose' else switch(model)
+        for ours, theirs in zip(model(images, None), expected, strict=True):
+            assert_close(ours, theirs, atol=1e-4, rtol=0)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules())
+    assert count_cost(model, images, None).macs == cost.macs
+
+
+@torch.no_grad()
+def test_block_shuffles_its_channels_and_keeps_the_format():
+    left, right = torch.randn(2, 3, 4, 5), torch.randn(2, 3, 4, 5)
+    for dtype in (torch.float32, torch.float64):
+        joined = interleave(left.to(dtype), right.to(dtype))
+        assert torch.equal(
+            joined, channel_shuffle(torch.cat([left, right], 1), 2).to(dtype)
+        )
+    x = torch.randn(2, 6, 8, 8).contiguous(memory_format=torch.channels_last)
+    y = ShuffleBlock(6, 6).eval()(x)
+    assert torch.equal(y[:, ::2], x[:, :3])
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    with pytest.raises(ValueError, match=r'equal to in_channels \(6\), got 8'):
+        ShuffleBlock(6, 8)
+
+
+@torch.no_grad()
+def test_patches_are_read_row_by_row_with_channels_fastest():
+    embed = PatchEmbed(2, 12, patch_size=(3, 2)).eval()
+    torch.nn.init.eye_(embed.proj.weight)
+    embed.proj.bias.zero_()
+    x = torch.arange(2 * 4 * 6.0).view(1, 2, 4, 6)
+    tokens = embed(x) * math.sqrt(1 + 1e-5)
+    expected = [
+        [
+            x[0, channel, 2 * row + i, 3 * column + j].item()
+            for i in range(2)
+            for j in range(3)
+            for channel in range(2)
+        ]
+        for row in range(2)
+        for column in range(2)
+    ]
+    assert_close(tokens[0], torch.tensor(expected))
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(out_channels=16), 'must be the 17 keypoints of coco-17, got 16'),
+        (
+            dict(groups=(('head',), ('upper_body',))),
+            'miss left_hip, right_hip, left_kn',
+        ),
+        (dict(groups=(('head', 'head'),)), 'repeat nose, left_eye'),
+        (dict(groups=(('heed',),)), "unknown group of coco-17: 'heed'"),
+        (dict(groups=()), 'groups must be lists of group names of coco-17'),
+        (dict(embed_dims=18), 'must be a multiple of 4 for sine positions, got 18'),
+        (dict(num_heads=3), 'must be divisible by num_heads'),
+    ],
+)
+def test_wrong_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message) as error:
+        build_head(**settings)
+    assert '\n' not in str(error.value)

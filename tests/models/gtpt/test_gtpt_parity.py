@@ -1,0 +1,148 @@
+"""The six published GTPTs, converted, give the published numbers."""
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+from gtpt_models import labelled_samples, picture
+from published import build_published, load_fixture
+from torch.testing import assert_close
+
+from mmhot.evaluation.cost import count_cost
+from mmhot.weights.convert.gtpt import _key_names
+
+PARITY = {'rtol': 0, 'atol': 1e-5}  # logits of about 1; other sums, other rounding
+HALF = {'rtol': 0, 'atol': 2e-2}  # stored as float16, at values of up to 16
+# Parameters but the bare ones, in millions, then multiply-adds of one image by
+# weights and by attention, in thousands of millions.
+COSTS = {
+    't_coco': (2.371, 0.643, 0.113),
+    's_coco': (5.426, 1.590, 0.169),
+    'b_coco': (8.315, 3.575, 0.169),
+    't_wholebody': (2.371, 0.810, 0.160),
+    's_wholebody': (5.426, 1.957, 0.240),
+    'b_wholebody': (8.315, 3.942, 0.240),
+}
+
+
+@pytest.fixture(scope='module', params=COSTS)
+def published(request):
+    """Name, meta data, arrays and our model of one fixture."""
+    meta, arrays = load_fixture(f'gtpt_{request.param}')
+    return request.param, meta, arrays, build_published(meta)
+
+
+@torch.no_grad()
+def test_outputs_and_what_leads_to_them_are_the_published_models(published):
+    _, meta, arrays, model = published
+    stem = model.extract_feat(picture(meta))
+    (stem_map,) = stem
+    assert_close(stem_map.mean((2, 3)), arrays['inner__stem_mean'], **PARITY)
+    assert_close(stem_map.abs().mean((2, 3)), arrays['inner__stem_abs'], **PARITY)
+
+    head = model.head
+    table = head.positions[1:].view(16, 16, 2, -1)
+    assert_close(table[:, 3, 0], arrays['inner__pos_1d'], **PARITY)
+    assert_close(table[3, :, 1], arrays['inner__pos_1d'], **PARITY)
+    patches = head.embed(stem)
+    assert_close(patches.abs().mean(-1), arrays['inner__patch_abs'], **PARITY)
+
+    seen = []
+    hook = head.coarse_encoder.register_forward_hook(
+        lambda _, args, output: seen.append(output)
+    )
+    tokens, kept = head.encode(patches, head.keep_rates)
+    hook.remove()
+    assert_close(seen[0].queries, arrays['inner__coarse_query'], **PARITY)
+    assert_close(seen[0].patches, arrays['inner__coarse_visual'].float(), **HALF)
+    assert_close(tokens, arrays['inner__keypoint_tokens'].float(), **HALF)
+    assert torch.equal(kept[3], arrays['inner__kept_coarse3'].long())
+    assert_same_patches(kept[6], arrays['inner__kept_expand'])
+    assert_same_patches(kept[9], arrays['inner__kept_fine9'])
+
+    for ours, axis in zip(head.classify(tokens), 'xy', strict=True):
+        assert_close(ours, arrays[f'output__pred_{axis}'], **PARITY)
+
+
+def assert_same_patches(kept, expected):
+    """Compare (B, G, N), where -1 is no patch: a dense keypoint in ours, else none."""
+    for ours, theirs in zip(kept.flatten(0, 1), expected.flatten(0, 1), strict=True):
+        assert torch.equal(ours[ours >= 0], theirs[theirs >= 0].long())
+
+
+def test_cost_is_the_papers(published):
+    name, meta, _, model = published
+    cost = count_cost(model, picture(meta)[:1], None)
+    bare = sum(
+        value.numel() for key, value in model.named_parameters() if '_token' in key
+    )
+    parameters, weights, products = COSTS[name]
+    assert (cost.parameters - bare) / 1e6 == pytest.approx(parameters, abs=6e-4)
+    assert cost.weight_macs / 1e9 == pytest.approx(weights, abs=6e-4)
+    # ours include the scores' own logits, a fortieth where keypoints are dense
+    assert cost.product_macs / 1e9 == pytest.approx(products, rel=0.025)
+
+
+@pytest.fixture(scope='module')
+def trained():
+    """Meta data, arrays, and our model after one training step, with its losses."""
+    meta, arrays = load_fixture('gtpt_t_coco_train')
+    model = build_published(meta, weights='online').train()
+    batch = labelled_samples(arrays['input__joints'], arrays['input__visible'])
+    losses = model(picture(meta), batch, mode='loss')
+    sum(value for name, value in losses.items() if 'loss' in name).backward()
+    return meta, arrays, model, losses
+
+
+def test_losses_are_the_published_ones(trained):
+    _, arrays, _, losses = trained
+    expected = {name: arrays[f'output__loss_{name}'] for name in ('pruned', 'entire')}
+    expected['distill'] = arrays['output__loss'] - sum(expected.values())
+    for name, value in expected.items():
+        ours = losses[f'loss_{name}'].item()
+        assert ours == pytest.approx(value.item(), rel=1e-5, abs=1e-8)
+    assert 0 <= losses['acc_pose'] <= 1
+
+
+@torch.no_grad()
+def test_accuracy_is_of_keypoints_that_are_in_the_picture(trained):
+    meta, arrays, model, _ = trained
+    visible = np.array(arrays['input__visible'])
+    visible[:, ::2] = 0
+    unknown = labelled_samples(arrays['input__joints'], visible)
+    absent = labelled_samples(
+        arrays['input__joints'], np.where(visible > 0, visible, -1), absent_weight=0.5
+    )
+    model = deepcopy(model)  # its statistics are another test's
+    one, other = (model(picture(meta), each, mode='loss') for each in (unknown, absent))
+    assert other['loss_pruned'] > one['loss_pruned']
+    assert other['acc_pose'] == one['acc_pose']
+
+
+def test_gradients_are_the_published_ones(trained):
+    meta, arrays, model, _ = trained
+    names = _key_names(meta['grad_keys'])
+    parameters = dict(model.named_parameters())
+    assert {names[key] for key in meta['grad_keys']} == set(parameters)
+    norms = [parameters[names[key]].grad.norm().double() for key in meta['grad_keys']]
+    expected = arrays['output__grad_norm']
+    # a bias before a batch normalisation has none but by rounding
+    assert_close(torch.stack(norms), expected, rtol=2e-3, atol=1e-7)
+
+
+def test_batch_statistics_are_updated_once(trained):
+    _, arrays, model, _ = trained
+    norm = model.head.patch_embed.norm
+    assert_close(norm.running_mean, arrays['output__bn_mean'], **PARITY)
+    assert_close(norm.running_var, arrays['output__bn_var'], **PARITY)
+
+
+@torch.no_grad()
+def test_both_passes_are_the_published_ones(trained):
+    meta, arrays, model, _ = trained
+    patches = model.head.embed(model.extract_feat(picture(meta)))
+    for kind, keep_rates in (('pred', model.head.keep_rates), ('entire', None)):
+        logits = model.head.classify(model.head.encode(patches, keep_rates)[0])
+        for ours, axis in zip(logits, 'xy', strict=True):
+            assert_close(ours, arrays[f'output__{kind}_{axis}'], **PARITY)

@@ -1,0 +1,414 @@
+"""GTPT's training recipe: crops, averaged weights, and what configs make of them."""
+
+import copy
+import json
+import math
+from types import SimpleNamespace
+
+import cv2
+import drawn_people
+import numpy as np
+import pytest
+import torch
+from drawn_data import build_dataset, dataset_config
+from drawn_people import FOLDER
+from mmengine.logging import MessageHub
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from mmpose.registry import METRICS
+from torch.testing import assert_close
+
+from mmhot.codecs.gtpt_label import GTPTLabel
+from mmhot.datasets.collate import stack_people
+from mmhot.datasets.transforms.epoch_seed import seed_everything
+from mmhot.datasets.transforms.person_crop import (
+    InclusiveBox,
+    RandomHalfPerson,
+    RandomScaleRotation,
+)
+from mmhot.engine.cosine_ema import CosineMomentumEMA
+from mmhot.engine.hooks import GuidanceHook, KeepRateHook
+from mmhot.skeletons.joints import get_skeleton
+
+META = {
+    name: parse_pose_metainfo(dict(from_file=f'configs/_base_/datasets/{name}.py'))
+    for name in ('coco', 'coco_wholebody')
+}
+WHOLE = get_skeleton('coco-wholebody-133')
+
+
+def person(dataset='coco', visible=None):
+    """A person whose joints lie on a diagonal, ten pixels apart."""
+    meta = META[dataset]
+    count = meta['num_keypoints']
+    along = np.arange(count, dtype=np.float32)
+    return dict(
+        keypoints=np.stack([along, 2 * along], -1)[None] * 10,
+        keypoints_visible=np.isin(along, visible)[None].astype(np.float32)
+        if visible is not None
+        else np.ones((1, count), np.float32),
+        upper_body_ids=meta['upper_body_ids'],
+        lower_body_ids=meta['lower_body_ids'],
+        bbox_center=np.zeros((1, 2), np.float32),
+        bbox_scale=np.ones((1, 2), np.float32),
+    )
+
+
+def half_of(results, seed=0, **settings):
+    """The joints that a half-body box encloses, None for an unchanged box."""
+    seed_everything(seed)
+    before = results['keypoints'][0]
+    changed = RandomHalfPerson(**{'prob': 1.0, **settings}).transform(dict(results))
+    if (changed['bbox_scale'] == results['bbox_scale']).all():
+        return None
+    scale = changed['bbox_scale'][0] / 1.5
+    for ids in (range(11), range(11, 17), [*range(11), *range(23, 133)], range(11, 23)):
+        joints = [x for x in ids if x < len(before) and results_visible(results, x)]
+        if joints and np.allclose(np.ptp(before[joints], axis=0), scale):
+            np.testing.assert_allclose(
+                changed['bbox_center'][0], before[joints].mean(0), rtol=1e-6
+            )
+            return joints
+    raise AssertionError(f'no half has the extent {scale}')
+
+
+def results_visible(results, joint):
+    return results['keypoints_visible'][0, joint] > 0
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'upper', 'lower'),
+    [
+        ('coco', [*range(11)], [*range(11, 17)]),
+        ('coco_wholebody', [*range(11), *range(23, 133)], [*range(11, 23)]),
+    ],
+)
+def test_halves_are_the_published_ones(dataset, upper, lower):
+    assert half_of(person(dataset), upper_prioritized_prob=1.0) == upper
+    assert half_of(person(dataset), upper_prioritized_prob=0.0) == lower
+
+
+def test_wholebody_halves_by_name():
+    lower = META['coco_wholebody']['lower_body_ids']
+    assert sorted(lower) == sorted(
+        {*WHOLE.indices('left_leg'), *WHOLE.indices('right_leg')}
+        | {*WHOLE.indices('feet')}
+    )
+
+
+@pytest.mark.parametrize(
+    ('visible', 'prefer_upper', 'expected'),
+    [
+        ([*range(8)], 1.0, None),  # nine joints are needed
+        ([*range(9)], 1.0, [*range(9)]),
+        ([*range(9), 11, 12], 0.0, [*range(9)]),  # two lower ones are too few
+        ([*range(9), 11, 12, 13], 0.0, [11, 12, 13]),
+        ([0, 5, *range(11, 17)], 1.0, None),  # eight joints
+        ([0, 5, 6, *range(11, 17)], 1.0, [0, 5, 6]),
+    ],
+)
+def test_half_needs_enough_joints(visible, prefer_upper, expected):
+    results = person(visible=visible)
+    assert half_of(results, upper_prioritized_prob=prefer_upper) == expected
+
+
+def test_upper_half_of_two_joints_is_taken_for_want_of_a_lower_one():
+    results = person('coco_wholebody', visible=[0, 5, 11, 12, *range(17, 23)])
+    assert half_of(results, upper_prioritized_prob=1.0) == [11, 12, *range(17, 23)]
+    transform = RandomHalfPerson(prob=1.0)
+    visible = np.zeros(17, bool)
+    visible[[0, 5, 11]] = True
+    transform.min_total_keypoints = 3
+    assert transform._select(visible, [0, 5], [11]) == [0, 5]
+    assert transform._select(visible, [0], [11]) is None
+
+
+def test_half_without_extent_changes_nothing():
+    results = person()
+    results['keypoints'][:] = 5
+    assert half_of(results) is None
+
+
+def test_half_body_frequencies():
+    seed_everything(0)
+    transform = RandomHalfPerson()
+    visible = np.ones(17, bool)
+    halves = [
+        transform._select(visible, [*range(11)], [*range(11, 17)]) for _ in range(4000)
+    ]
+    chosen = [half for half in halves if half]
+    # three standard deviations
+    assert len(chosen) / 4000 == pytest.approx(0.3, abs=0.022)
+    upper = sum(half[0] == 0 for half in chosen) / len(chosen)
+    assert upper == pytest.approx(0.6915, abs=0.04)
+
+
+def test_datasets_lists_of_halves_stay_as_they_are():
+    results = person('coco_wholebody')
+    before = list(results['upper_body_ids'])
+    assert RandomHalfPerson(prob=1.0).transform(results)['upper_body_ids'] == before
+
+
+def test_scale_and_rotation_are_clipped_normal_and_nothing_shifts():
+    seed_everything(0)
+    boxes = dict(bbox_center=np.ones((20000, 2)), bbox_scale=np.ones((20000, 2)))
+    changed = RandomScaleRotation().transform(boxes)
+    scale, angle = changed['bbox_scale'][:, 0], changed['bbox_rotation']
+    assert (changed['bbox_center'] == 1).all()
+    assert (changed['bbox_scale'][:, 1] == scale).all()
+    tail = 1 - math.erf(1 / math.sqrt(2))  # beyond one standard deviation
+    for value in (0.65, 1.35):
+        assert (scale == value).mean() == pytest.approx(tail / 2, abs=0.01)
+    assert scale.min() == 0.65
+    assert scale.max() == 1.35
+    assert (angle == 0).mean() == pytest.approx(0.4, abs=0.011)
+    assert (np.abs(angle) == 90).mean() == pytest.approx(0.6 * 0.0455, abs=0.004)
+    inner = np.abs(angle[(angle != 0)]) < 45
+    assert inner.mean() == pytest.approx(1 - tail, abs=0.012)
+
+
+def test_scale_must_stay_positive():
+    with pytest.raises(ValueError, match=r'scale_limit must be in \[0, 1\)'):
+        RandomScaleRotation(scale_limit=1.0)
+
+
+@pytest.mark.parametrize(
+    ('bbox', 'expected'),
+    [
+        ([10, 20, 30, 40], [10, 20, 39, 59]),
+        ([-5, -6, 30, 40], [0, 0, 29, 39]),  # cut, not shortened
+        ([90, 40, 30, 40], [90, 40, 99, 59]),
+    ],
+)
+def test_box_ends_at_its_last_pixel(bbox, expected):
+    results = dict(raw_ann_info=dict(bbox=bbox), img_shape=(60, 100))
+    assert InclusiveBox().transform(results)['bbox'].tolist() == [expected]
+
+
+def constant(value):
+    layer = torch.nn.BatchNorm1d(1)
+    for tensor in (*layer.parameters(), layer.running_mean, layer.running_var):
+        tensor.data.fill_(value)
+    return layer
+
+
+def test_average_follows_the_published_schedule():
+    average = CosineMomentumEMA(constant(0.0), total_steps=300 * 586)
+    for step, kept in ((0, 0.996), (87900, 0.998), (175799, 1 - 3.2e-13)):
+        assert 1 - average.momentum_at(step) == pytest.approx(kept, abs=1e-14)
+    assert average.momentum_at(300 * 586) == average.momentum_at(10**9) == 0
+
+
+def test_average_includes_statistics_and_starts_from_the_initial_weights():
+    average = CosineMomentumEMA(constant(0.0), total_steps=2)
+    average.update_parameters(constant(1.0))
+    average.update_parameters(constant(2.0))
+    # 0.004 of the first step; the second weighs half of that
+    expected = torch.tensor([0.004 * 0.998 + 0.002 * 2])
+    for name in ('weight', 'bias', 'running_mean', 'running_var'):
+        torch.testing.assert_close(getattr(average.module, name).data, expected)
+
+
+def test_average_takes_its_length_from_the_running_training():
+    hub = MessageHub.get_current_instance()
+    hub.update_info('max_iters', 100)
+    average = CosineMomentumEMA(constant(0.0))
+    assert average.momentum_at(50) == pytest.approx(0.002)
+    hub.pop_info('max_iters')
+
+
+def perfect_result(sample, codec):
+    """What a perfect network would predict for a sample, through the codec."""
+    size, scale = np.array(sample.input_size), sample.input_scale
+    in_crop = (sample.gt_instances.keypoints - sample.input_center) / scale + 0.5
+    encoded = codec.encode((in_crop * size).astype(np.float32))
+    keypoints, scores = codec.decode(
+        encoded['keypoint_x_labels'], encoded['keypoint_y_labels']
+    )
+    return dict(
+        id=sample.id,
+        img_id=sample.img_id,
+        gt_instances=dict(
+            bbox_scales=sample.gt_instances.bbox_scales,
+            bbox_scores=sample.gt_instances.bbox_scores,
+        ),
+        pred_instances=dict(
+            keypoints=(keypoints / size - 0.5) * scale + sample.input_center,
+            keypoint_scores=scores / codec.peak,
+        ),
+    )
+
+
+@pytest.mark.parametrize('name', ['coco', 'coco_wholebody'])
+def test_perfect_predictions_have_perfect_metrics(name):
+    config = dataset_config(name)
+    dataset = build_dataset(config.val_dataloader.dataset)
+    codec = GTPTLabel(**{k: v for k, v in config.codec.items() if k != 'type'})
+    metric = METRICS.build(config.val_evaluator)
+    metric.dataset_meta = dataset.metainfo
+    metric.process(
+        [], [perfect_result(packed['data_samples'], codec) for packed in dataset]
+    )
+    found = metric.compute_metrics(metric.results)
+    # bins are half a pixel wide, which small face points of small people notice
+    assert found['AP'] > 0.98
+    assert found['AR'] > 0.98
+    if name == 'coco_wholebody':
+        parts = ('body', 'foot', 'face', 'lefthand', 'righthand', 'hand')
+        assert all(found[f'{part}/AP'] > 0.9 for part in parts)
+        assert found['hand/AR'] == pytest.approx(
+            (found['lefthand/AR'] + found['righthand/AR']) / 2
+        )
+
+
+def test_detected_boxes_come_from_the_file():
+    config = dataset_config('coco', detected=True)
+    dataset = build_dataset(config.val_dataloader.dataset)
+    assert len(dataset) == 8
+    detections = json.loads((FOLDER / 'detections.json').read_text())
+    for packed, detection in zip(dataset, detections, strict=True):
+        sample = packed['data_samples']
+        left, top, width, height = detection['bbox']
+        centre = [left + width / 2, top + height / 2]
+        np.testing.assert_allclose(sample.input_center, centre, rtol=1e-5)
+        # the shorter side is enlarged to 3:4, then both by a quarter
+        longer = 1.25 * max(height, width * 4 / 3)
+        np.testing.assert_allclose(sample.input_scale, [0.75 * longer, longer], 1e-5)
+        assert sample.gt_instances.bbox_scores == pytest.approx(detection['score'])
+
+
+@pytest.mark.parametrize(('name', 'count'), [('coco', 17), ('coco_wholebody', 133)])
+def test_training_samples_hold_labels_where_the_joints_are(name, count):
+    config = dataset_config(name)
+    settings = config.train_dataloader.dataset
+    settings.pipeline[-1] = dict(
+        type='PackPoseInputs', pack_transformed=True, meta_keys=('id', 'img_path')
+    )
+    dataset = build_dataset(settings)
+    seed_everything(1)
+    for packed in dataset:
+        sample = packed['data_samples']
+        labels = sample.gt_instance_labels
+        weights = labels.keypoint_weights[0].numpy() > 0
+        assert packed['inputs'].shape == (3, 256, 192)
+        assert weights.shape == (count,)
+        joints = sample.gt_instances.transformed_keypoints[0]
+        inside = ((joints >= 0) & (joints < (191.5, 255.5))).all(-1)
+        shown = inside & (sample.gt_instances.keypoints_visible[0] > 0)
+        assert weights[shown].all()
+        decoded, _ = GTPTLabel((192, 256)).decode(
+            labels.keypoint_x_labels.numpy(), labels.keypoint_y_labels.numpy()
+        )
+        np.testing.assert_allclose(decoded[0][shown], joints[shown], atol=0.26)
+
+
+def test_drawn_people_are_as_their_generator_draws_them():
+    images, annotations, detections = drawn_people.make()
+    stored = json.loads((FOLDER / 'annotations.json').read_text())
+    assert stored == json.loads(json.dumps(annotations))
+    assert json.loads((FOLDER / 'detections.json').read_text()) == detections
+    for name, image in images.items():
+        difference = cv2.imread(str(FOLDER / name)).astype(int) - image
+        # OpenCV's anti-aliasing differs a little between versions
+        assert np.abs(difference).mean() < 0.5
+
+
+def runner_at(epoch, keep_rates=(1.0, 0.7, 0.3, 0.1)):
+    head = SimpleNamespace(keep_rates=keep_rates)
+    return SimpleNamespace(epoch=epoch, model=SimpleNamespace(head=head))
+
+
+@pytest.mark.parametrize(
+    ('epoch', 'rates'),
+    [
+        (0, (1, 1, 1, 1)),
+        (10, (1, 1, 1, 1)),
+        (15, (1, 0.85, 0.65, 0.55)),
+        (20, (1, 0.7, 0.3, 0.1)),
+        (99, (1, 0.7, 0.3, 0.1)),
+    ],
+)
+def test_keep_rates_can_fall_while_learning(epoch, rates):
+    hook, runner = KeepRateHook(begin=10, end=20), runner_at(epoch)
+    hook.before_train(runner)
+    hook.before_train_epoch(runner)
+    assert runner.model.head.keep_rates == pytest.approx(rates)
+    hook.after_train_epoch(runner)
+    assert runner.model.head.keep_rates == (1.0, 0.7, 0.3, 0.1)
+
+
+def test_keep_rates_that_fall_need_an_aim():
+    with pytest.raises(ValueError, match='begin must be before end, got 5 and 5'):
+        KeepRateHook(begin=5, end=5)
+    with pytest.raises(ValueError, match="the head's keep_rates must be set"):
+        KeepRateHook(end=5).before_train(runner_at(0, keep_rates=None))
+
+
+@pytest.mark.parametrize(
+    ('epoch', 'weight'), [(0, 0.2), (1, 0.2 / 10**0.5), (2, 0.02), (9, 0.02)]
+)
+def test_guidance_can_fade(epoch, weight):
+    guidance = SimpleNamespace(weight=0.02)
+    head = SimpleNamespace(guidance=guidance)
+    runner = SimpleNamespace(epoch=epoch, model=SimpleNamespace(head=head))
+    hook = GuidanceHook(factor=10, end=2)
+    hook.before_train(runner)
+    hook.before_train_epoch(runner)
+    assert guidance.weight == pytest.approx(weight)
+    head.guidance = None
+    with pytest.raises(ValueError, match="the head's guidance must be set"):
+        hook.before_train(runner)
+    with pytest.raises(ValueError, match='end at least 1, got 10 and 0'):
+        GuidanceHook(factor=10, end=0)
+
+
+def test_boxes_can_be_shifted_like_those_of_detectors():
+    seed_everything(0)
+    shifting = RandomScaleRotation(shift_std=0.05)
+    results = dict(
+        bbox_center=np.full((4000, 2), 50.0),
+        bbox_scale=np.tile([10.0, 40.0], (4000, 1)),
+    )
+    shift = (shifting.transform(results)['bbox_center'] - 50) / (10, 40)
+    assert np.abs(shift).max() == pytest.approx(0.1)
+    # a normal number clipped at two standard deviations
+    np.testing.assert_allclose(shift.std(0), 0.05 * 0.9594, rtol=0.05)
+    np.testing.assert_allclose(shift.mean(0), 0, atol=3e-3)
+
+
+@pytest.mark.parametrize('num_workers', [0, 1])
+def test_batches_arrive_as_they_were_made(num_workers):
+    config = dataset_config('coco').train_dataloader
+    config.update(batch_size=3, num_workers=num_workers)
+    config.sampler.shuffle = False
+    config.dataset.pipeline = [
+        step for step in config.dataset.pipeline if not step.type.startswith('Random')
+    ]
+    init_default_scope('mmpose')
+    loader = Runner.build_dataloader(config, seed=0)
+    batches = list(loader)
+    assert [len(batch['data_samples']) for batch in batches] == [3, 3, 2]
+    expected = [build_dataset(config.dataset)[index] for index in range(8)]
+    inputs = torch.cat([batch['inputs'] for batch in batches])
+    samples = [sample for batch in batches for sample in batch['data_samples']]
+    for image, sample, wanted in zip(inputs, samples, expected, strict=True):
+        assert_close(image, wanted['inputs'], rtol=0, atol=0)
+        wanted = wanted['data_samples']
+        assert sample.metainfo.keys() == wanted.metainfo.keys()
+        assert sample.img_path == wanted.img_path
+        assert (sample.gt_instances.bboxes == wanted.gt_instances.bboxes).all()
+        labels = dict(sample.gt_instance_labels.items())
+        wanted = dict(wanted.gt_instance_labels.items())
+        assert_close(labels, wanted, rtol=0, atol=0)
+
+
+def test_copies_of_a_batch_leave_it_as_it_is():
+    dataset = build_dataset(dataset_config('coco').train_dataloader.dataset)
+    batch = stack_people([dataset[0], dataset[1]])
+    again = copy.deepcopy(batch)
+    for sample, copied in zip(
+        batch['data_samples'], again['data_samples'], strict=True
+    ):
+        one, other = sample.gt_instance_labels, copied.gt_instance_labels
+        assert_close(dict(one.items()), dict(other.items()), rtol=0, atol=0)

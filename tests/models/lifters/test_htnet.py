@@ -1,0 +1,80 @@
+"""HTNet: what it must keep to; test_parity.py has the published numbers."""
+
+import official_weights
+import pytest
+import torch
+from published import build_published, load_fixture
+from torch.testing import assert_close
+
+import mmhot.plugin  # noqa: F401 (registers what configs name)
+from mmhot.models.lifters.htnet import HTNet
+from mmhot.weights.checkpoints import convert_published
+
+TINY = {'embed_dims': 24, 'mlp_dims': 16, 'graph_dims': 12, 'depth': 2}
+
+
+@pytest.fixture(scope='module')
+def published():
+    """Meta data, arrays and our model of the fixture."""
+    meta, arrays = load_fixture('htnet')
+    return meta, arrays, build_published(meta)
+
+
+def test_it_has_the_published_number_of_parameters(published):
+    _, _, model = published
+    assert sum(parameter.numel() for parameter in model.parameters()) == 3_048_489
+
+
+@torch.no_grad()
+def test_frames_are_independent_and_keep_their_axis():
+    torch.manual_seed(0)
+    model = HTNet(**TINY).eval()
+    x = torch.randn(3, 5, 17, 2)
+    alone = torch.stack([model(x[:, frame : frame + 1])[:, 0] for frame in range(5)], 1)
+    assert_close(model(x), alone, rtol=1e-5, atol=1e-5)
+
+
+def test_gradients_reach_every_parameter():
+    torch.manual_seed(0)
+    model = HTNet(**TINY)
+    model(torch.randn(64, 1, 17, 2)).square().mul(torch.randn(24)).sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({'embed_dims': 36}, r'embed_dims \(36\) must be divisible by 24'),
+        ({'depth': 0}, 'depth must be at least 1, got 0'),
+        ({'skeleton': 'h36m-71'}, 'h36m-17'),
+    ],
+)
+def test_wrong_sizes_are_refused_by_name(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        HTNet(**{**TINY, **arguments})
+
+
+def test_wrong_input_is_refused_with_the_shape_wanted():
+    with pytest.raises(ValueError, match=r'\(B, T, 17, 2\) poses, got \(1, 17, 2\)'):
+        HTNet(**TINY)(torch.zeros(1, 17, 2))
+
+
+def test_the_other_name_of_the_head_is_known(published):
+    state = official_weights.state_dict(published[0])
+    _, wanted = convert_published(dict(state))
+    for part in ('weight', 'bias'):
+        state[f'fc.{part}'] = state.pop(f'fcn.{part}')
+    _, found = convert_published(state)
+    assert found.keys() == wanted.keys()
+    for key, tensor in wanted.items():
+        assert (found[key] == tensor).all()
+
+
+def test_missing_and_unknown_keys_are_named(published):
+    state = official_weights.state_dict(published[0])
+    state['fcn.wait'] = state.pop('fcn.weight')
+    with pytest.raises(
+        ValueError, match=r'not a complete HTNet.*fcn\.weight.*fcn\.wait'
+    ):
+        convert_published(state)

@@ -1,0 +1,272 @@
+"""MHFormer, plain and pruned by TPC: the published network's numbers."""
+
+import official_weights
+import pytest
+import torch
+from published import H36M, build_published, load_fixture, samples
+from published_networks import PublishedNetwork
+from torch.testing import assert_close
+
+import mmhot.plugin  # noqa: F401 (registers what configs name)
+from mmhot.evaluation.cost import count_cost
+from mmhot.models.layers.mirror import mirror_poses
+from mmhot.models.lifters.mhformer import MHFormer
+from mmhot.weights.checkpoints import convert_published
+
+PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
+HALF = {'rtol': 1e-2, 'atol': 1e-2}  # inner arrays are float16
+TINY = {'embed_dims': 16, 'mlp_dims': 24, 'num_heads': 2, 'generation_heads': 3}
+NUM_HEADS, GENERATION_HEADS = 8, 9  # the published code has no others
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('name', ['mhformer', 'tpc_mhformer'])
+def test_fixture_is_met(name):
+    meta, arrays = load_fixture(name)
+    model, seen = build_published(meta), {}
+    hooks = [
+        model.backbone.drop.register_forward_hook(
+            lambda _, args, output: seen.update(embedded=output)
+        ),
+        model.backbone.norm.register_forward_hook(
+            lambda _, args, output: seen.update(fused=output)
+        ),
+    ]
+    poses = model(arrays['input__x'][:1])
+    for hook in hooks:
+        hook.remove()
+    if name == 'tpc_mhformer':
+        poses, kept = poses
+        assert torch.equal(kept, arrays['output__index'][:1])
+        mirrored = mirror_poses(arrays['input__x'][:1], H36M.flip_indices)
+        again, _ = model(mirrored, kept=kept)
+        assert_close(again, arrays['output__y_flip'][:1], **PARITY)
+    assert_close(poses, arrays['output__y'][:1], **PARITY)
+    embedded = seen['embedded'] - model.backbone.position.table
+    embedded = embedded[:, [0, 175, 350]].unflatten(-1, (3, -1)).transpose(1, 2)
+    assert_close(embedded, arrays['inner__hypotheses'][:1].float(), **HALF)
+    fused = seen['fused'][:, [0, poses.shape[1] // 2, -1]]
+    assert_close(fused, arrays['inner__fused'][:1].float(), **HALF)
+
+
+@torch.no_grad()
+@pytest.mark.slow(reason='both samples at the published size, 10 s')
+@pytest.mark.parametrize('name', ['mhformer', 'tpc_mhformer'])
+def test_a_batch_meets_the_fixture(name):
+    meta, arrays = load_fixture(name)
+    poses = build_published(meta)(arrays['input__x'])
+    if name == 'tpc_mhformer':
+        poses, kept = poses
+        assert torch.equal(kept, arrays['output__index'])
+    assert_close(poses, arrays['output__y'], **PARITY)
+
+
+def published_state(frames, channel, d_hid, seed=0):
+    """State dict of the published network at another size."""
+    meta, _ = load_fixture('mhformer')
+    sizes = {351: frames, 1053: 3 * frames, 702: 2 * frames}
+    sizes |= {512: channel, 1536: 3 * channel, 1024: d_hid}
+    state = {}
+    for key, (shape, dtype) in meta['state'].items():
+        shape = [sizes.get(size, size) for size in shape]
+        if frames <= 27 and key.startswith('embedding'):
+            name, leaf = key.split('.')
+            for statistic in ('weight', 'bias', 'running_mean', 'running_var'):
+                state[f'{name}.1.{statistic}'] = [channel], dtype
+            state[f'{name}.1.num_batches_tracked'] = [], 'int64'
+            key = f'{name}.0.{leaf}'
+        state[key] = shape, dtype
+    return official_weights.state_dict({'state': state, 'seed': seed})
+
+
+class PublishedMHFormer(PublishedNetwork):
+    """The published network as its specification tells it, slow and in float64."""
+
+    hidden = 'Transformer_hypothesis'
+
+    def batch_norm(self, key, x):
+        mean, var = (self.state[f'{key}.running_{name}'] for name in ('mean', 'var'))
+        weight, bias = self.leaves(key)
+        return (x - mean) / (var + 1e-5).sqrt() * weight + bias
+
+    def block(self, key, x):
+        attended = self.attention(
+            f'{key}.attn', self.norm(f'{key}.norm1', x), GENERATION_HEADS
+        )
+        x = x + attended
+        return x + self.mlp(f'{key}.mlp', self.norm(f'{key}.norm2', x))
+
+    def embed(self, index, x):
+        x, key = x.transpose(1, 2), f'embedding_{index}'
+        if f'{key}.0.weight' not in self.state:
+            return self.linear(key, x)
+        return self.batch_norm(f'{key}.1', self.linear(f'{key}.0', x)).relu()
+
+    def hypotheses(self, x):
+        x, found = x.flatten(2).transpose(1, 2), []
+        for index in (1, 2, 3):
+            encoder = f'Transformer_encoder_{index}'
+            y = self.norm(f'norm_{index}', x, eps=1e-5)
+            y = y + self.state[f'{encoder}.pos_embed']
+            for block in range(4):
+                y = self.block(f'{encoder}.blocks.{block}', y)
+            x = x + self.norm(f'{encoder}.norm', y)
+            position = self.state[f'{self.hidden}.pos_embed_{index}']
+            found.append(self.embed(index, x) + position)
+        return found
+
+    def mix(self, key, hypotheses):
+        x = torch.cat(hypotheses, -1)
+        x = x + self.mlp(f'{key}.mlp', self.norm(f'{key}.norm2', x))
+        return list(x.chunk(3, -1))
+
+    def refine(self, index, hypotheses):
+        key = f'{self.hidden}.SHR_blocks.{index}'
+        refined = []
+        for which, x in enumerate(hypotheses, 1):
+            normed = self.norm(f'{key}.norm1_{which}', x)
+            refined.append(x + self.attention(f'{key}.attn_{which}', normed, NUM_HEADS))
+        return self.mix(key, refined)
+
+    def interact(self, hypotheses):
+        key = f'{self.hidden}.CHI_blocks.0'
+        h = dict(enumerate(hypotheses, 1))
+        for own, *roles in ((1, 2, 3, 1), (2, 1, 3, 2), (3, 1, 2, 3)):
+            attn = f'{key}.attn_{own}'
+            q, k, v = (
+                self.linear(
+                    f'{attn}.linear_{name}',
+                    self.norm(f'{key}.norm3_{own}{number}', h[role]),
+                )
+                for number, (name, role) in enumerate(zip('qkv', roles, strict=True), 1)
+            )
+            h[own] = h[own] + self.attend(attn, q, k, v, NUM_HEADS)
+        return self.mix(key, list(h.values()))
+
+    def run(self, x, kept=None):
+        """Poses of ``(B, T, K, 2)``, and what TPC selects frames by."""
+        hypotheses = self.refine(0, self.hypotheses(x.double()))
+        features = torch.cat(hypotheses, -1)
+        if kept is not None:
+            rows = torch.arange(len(kept))[:, None]
+            hypotheses = [x[rows, kept] for x in hypotheses]
+        hypotheses = self.interact(self.refine(1, hypotheses))
+        x = self.norm(f'{self.hidden}.norm', torch.cat(hypotheses, -1))
+        x = self.linear('regression.1', self.batch_norm('regression.0', x))
+        return x.unflatten(-1, (-1, 3)), features
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ('frames', 'channel', 'd_hid'), [(9, 16, 24), (27, 24, 40), (36, 8, 20)]
+)
+def test_other_sizes_are_the_published_networks_too(frames, channel, d_hid):
+    state = published_state(frames, channel, d_hid)
+    x = torch.randn(2, frames, 17, 2, generator=torch.manual_seed(0))
+    reference = PublishedMHFormer(state)
+    expected, _ = reference.run(x)
+    config, ours = convert_published(state)
+    model = build(config, ours)
+    assert_close(model(x.double()), expected, rtol=0, atol=1e-9)
+    assert_close(build(config, ours).float()(x), expected.float(), **PARITY)
+
+    settings = {'token_num': frames // 3, 'layer_index': 1, 'frames': frames}
+    config, ours = convert_published(state, **settings)
+    poses, kept = build(config, ours)(x.double())
+    assert kept.shape == (2, frames // 3)
+    assert_close(poses, reference.run(x, kept)[0], rtol=0, atol=1e-9)
+
+
+def build(config, state):
+    from mmpose.registry import MODELS
+
+    model = MODELS.build(config)
+    model.load_state_dict(state, strict=True)
+    return model.eval().double()
+
+
+@torch.no_grad()
+def test_flip_test_reuses_the_kept_frames_and_predicts_the_centre():
+    state = published_state(27, 16, 24)
+    config, ours = convert_published(state, token_num=9)
+    assert config['test_cfg'] == {'flip_test': True, 'target': 'centre'}
+    model = build(config, ours).float()
+    x = torch.randn(2, 27, 17, 2, generator=torch.manual_seed(0))
+    poses, kept = model(x)
+    mirrored, again = model(mirror_poses(x, H36M.flip_indices), kept=kept)
+    assert torch.equal(kept, again)
+    expected = (poses + mirror_poses(mirrored, H36M.flip_indices)) / 2
+    expected = expected[kept == 13]
+    expected[:, 0] = 0
+    predicted = model.predict(x, samples(2))
+    for sample, pose, frames in zip(predicted, expected, kept, strict=True):
+        assert_close(torch.from_numpy(sample.pred_instances.keypoints[0]), pose)
+        assert sample.kept_frames.tolist() == frames.tolist()
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'token_num': 28}, 'num_keep must be from 1 to 27, got 28'),
+        ({'layer_index': 3, 'token_num': 9}, 'before layers 0 to 2 .* got depth=3'),
+        ({'frames': 81}, 'frames=81 contradicts the tensors, which say 27'),
+        ({'tokens': 9}, 'unknown setting of MHFormer: tokens; known: .*token_num'),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        convert_published(published_state(27, 16, 24), **settings)
+
+
+def test_missing_and_unknown_keys_are_named():
+    state = published_state(9, 16, 24)
+    state['norm_4.weight'] = state.pop('norm_2.weight')
+    message = r'not a complete MHFormer.*missing: norm_2\.weight.*norm_4\.weight'
+    with pytest.raises(ValueError, match=message):
+        convert_published(state)
+
+
+@pytest.mark.parametrize(
+    ('sizes', 'message'),
+    [
+        ({'num_frames': 80}, r'multiple of generation_heads \(3\), got 80'),
+        ({'num_frames': 0}, r'multiple of generation_heads \(3\), got 0'),
+        ({'generation_depth': 0}, 'generation_depth must be at least 1, got 0'),
+        ({'depth': 0}, 'depth must be at least 1, got 0'),
+        ({'num_heads': 3}, r'embed_dims \(16\) must be divisible by num_heads \(3\)'),
+    ],
+)
+def test_odd_sizes_are_refused_by_name(sizes, message):
+    with pytest.raises(ValueError, match=message):
+        MHFormer(**{**TINY, 'num_frames': 81, **sizes})
+
+
+def test_stochastic_depth_drops_each_hypothesis_apart():
+    torch.manual_seed(0)
+    model = MHFormer(num_frames=9, drop_rate=0.0, drop_path_rate=0.9, **TINY).train()
+    layer = model.layers[1]  # half of them
+    x = torch.randn(64, 1, 3, 16)
+    layer.mix.drop_path.drop_prob = 1 - 1e-6
+    is_kept = (layer(x) - x).abs().amax((1, 3)) < 1e-6
+    assert set(map(tuple, is_kept.tolist())) == {
+        (a, b, c) for a in (True, False) for b in (True, False) for c in (True, False)
+    }
+
+
+# Billions of operations of linear layers and of attention: the published networks'.
+COSTS = {'mhformer': (7.073, 1.145), 'tpc_mhformer': (4.110, 0.472)}
+
+
+@pytest.mark.parametrize('name', COSTS)
+def test_cost_is_that_of_the_published_network(name):
+    pruner = dict(type='ClusterPruner', num_keep=117, depth=1, keep_centre=True)
+    model = MHFormer(pruner=pruner if name == 'tpc_mhformer' else None).to('meta')
+    cost = count_cost(model, torch.empty(1, 351, 17, 2, device='meta'))
+    head = 3 * 512 * 51
+    frames = 117 if name == 'tpc_mhformer' else 351
+    weight = (cost.weight_macs + frames * head) / 1e9
+    assert cost.parameters + head + 51 == 31_516_125
+    # those above the diagonal, and few below
+    distances = 77_001 * 1536 / 1e9 if name == 'tpc_mhformer' else 0
+    product = cost.product_macs / 1e9 - distances
+    assert_close((weight, product), COSTS[name], rtol=0, atol=1e-3)

@@ -1,0 +1,389 @@
+"""MotionAGFormer, plain and as host of HoT: the published network's numbers."""
+
+import official_weights
+import pytest
+import torch
+from mmpose.registry import MODELS
+from published import build_published, load_fixture
+from published_networks import PublishedNetwork
+from torch import nn
+from torch.testing import assert_close
+
+import mmhot.plugin  # noqa: F401 (registers what configs name)
+from mmhot.evaluation.cost import count_cost
+from mmhot.models.lifters.motionagformer import MotionAGFormer
+from mmhot.models.lifters.node_graph_conv import (
+    SimilarFrameGraphConv,
+    first_of_same,
+    largest,
+)
+from mmhot.weights.checkpoints import convert_published
+
+PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
+HALF = {'rtol': 1e-2, 'atol': 1e-2}  # inner arrays are float16
+TINY = {'num_frames': 9, 'embed_dims': 16, 'depth': 3, 'num_heads': 2}
+HOT = {
+    'pruner': {'type': 'ClusterPruner', 'num_keep': 3, 'depth': 1},
+    'recoverer': {'type': 'AttentionRecoverer'},
+}
+# The published graph, row by row; three edges have only one direction.
+NEIGHBOURS = [
+    *[[1, 7], [0, 2], [1, 3], [2], [0, 5], [4, 6], [5], [0, 8], [7, 9], [8, 10], [9]],
+    *[[8, 12], [11, 13], [12], [8, 15], [14, 16], [15]],
+]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('name', ['motionagformer', 'hot_motionagformer'])
+def test_fixture_is_met(name):
+    meta, arrays = load_fixture(name)
+    model, seen = build_published(meta), {}
+    places = {
+        'layer0': ('backbone.layers.0', 'output'),
+        'pruned': ('backbone.layers.7', 'input'),
+        'norm': ('backbone.norm', 'output'),
+        'recovered': ('head.pre_logits', 'input'),
+    }
+    for key, (module, side) in places.items():
+        model.get_submodule(module).register_forward_hook(
+            lambda _, args, output, key=key, side=side: seen.update(
+                {key: output if side == 'output' else args[0]}
+            )
+        )
+    model.backbone.register_forward_hook(
+        lambda _, args, output: seen.update(feats=output)
+    )
+    assert_close(model(arrays['input__x']), arrays['output__y'], **PARITY)
+    if 'output__index' in arrays:
+        assert torch.equal(seen['feats'].kept, arrays['output__index'])
+    for key in {key[7:] for key in arrays if key[:5] == 'inner'} & set(places):
+        x = seen[key]
+        x = x[:, [0, x.shape[1] // 2, -1]]
+        assert_close(x, arrays[f'inner__{key}'].float(), **HALF)
+
+
+def published_state(frames, dims, layers, pruning=None):
+    """State dict of the published network at another size; ``pruning``: (r, l*)."""
+    meta, _ = load_fixture('motionagformer')
+    sizes = {27: frames, 64: dims, 128: 2 * dims, 192: 3 * dims, 256: 4 * dims, 512: 24}
+    state = {}
+    for key, (shape, dtype) in meta['state'].items():
+        layer = int(key.split('.')[1]) if key.startswith('layers') else 0
+        is_pruned = pruning and layer >= pruning[1] and 'graph_temporal' in key
+        resize = sizes | ({27: pruning[0]} if is_pruned else {})
+        if layer < layers:
+            state[key] = [resize.get(size, size) for size in shape], dtype
+    if pruning:
+        state['pos_embed_token'] = [1, pruning[0], dims], 'float32'
+        state['x_token'] = [1, frames, dims], 'float32'
+        for name in ('linear_q', 'linear_k', 'linear_v', 'proj'):
+            state[f'cross_attention.{name}.weight'] = [dims, dims], 'float32'
+        state['cross_attention.proj.bias'] = [dims], 'float32'
+    return official_weights.state_dict({'state': state, 'seed': 0})
+
+
+class PublishedMotionAGFormer(PublishedNetwork):
+    """The published network as its specification tells it, slow and in float64."""
+
+    eps = 1e-5
+
+    def __init__(self, state, heads, neighbours):
+        super().__init__(state)
+        self.heads, self.neighbours = heads, neighbours
+
+    def adjacency(self, x, is_temporal):
+        if is_temporal:
+            products = x @ x.transpose(-2, -1)
+            least = products.sort(descending=True).values
+            adjacency = products >= least[..., self.neighbours - 1 : self.neighbours]
+            adjacency = adjacency.double()
+        else:
+            adjacency = torch.zeros(17, 17, dtype=torch.float64)
+            for joint, others in enumerate(NEIGHBOURS):
+                adjacency[joint, others] = 1
+        degrees = adjacency.sum(-1)
+        return adjacency / (degrees[..., :, None] * degrees[..., None, :]).sqrt()
+
+    def convolve(self, key, x, is_temporal):
+        update = self.adjacency(x, is_temporal) @ self.linear(f'{key}.V', x)
+        update = update + self.linear(f'{key}.U', x)
+        names = ('running_mean', 'running_var', 'weight', 'bias')
+        mean, var, weight, bias = (
+            self.state[f'{key}.batch_norm.{name}'][:, None] for name in names
+        )
+        return (x + (update - mean) / (var + 1e-5).sqrt() * weight + bias).relu()
+
+    def block(self, key, x):
+        normed, is_temporal = self.norm(f'{key}.norm1', x), 'temporal' in key
+        if 'att_' in key:
+            mixed = self.attention(f'{key}.mixer', normed, self.heads)
+        else:
+            mixed = self.convolve(f'{key}.mixer', normed, is_temporal)
+        x = x + self.state[f'{key}.layer_scale_1'] * mixed
+        hidden = self.mlp(f'{key}.mlp', self.norm(f'{key}.norm2', x))
+        return x + self.state[f'{key}.layer_scale_2'] * hidden
+
+    def layer(self, index, x):
+        streams = []
+        for stream in ('att', 'graph'):
+            y = self.block(f'layers.{index}.{stream}_spatial', x)
+            y = self.block(f'layers.{index}.{stream}_temporal', y.transpose(1, 2))
+            streams.append(y.transpose(1, 2))
+        weights = self.linear(f'layers.{index}.fusion', torch.cat(streams, -1))
+        first, second = weights.softmax(-1).split(1, -1)
+        return first * streams[0] + second * streams[1]
+
+    def run(self, x, layers, kept=None, depth=None):
+        x = self.linear('joints_embed', x.double()) + self.state['pos_embed']
+        for index in range(layers):
+            if kept is not None and index == depth:
+                x = x[torch.arange(len(kept))[:, None], kept]
+                x = x + self.state['pos_embed_token'][:, :, None]
+            x = self.layer(index, x)
+        x = self.recover(self.norm('norm', x), self.heads)
+        return self.linear('head', self.linear('rep_logit.fc', x).tanh())
+
+
+def build(state, **settings):
+    config, state = convert_published(state, **settings)
+    model = MODELS.build(config)
+    model.load_state_dict(state, strict=True)
+    return model.eval().double()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ('frames', 'dims', 'heads', 'neighbours'),
+    [(9, 16, 4, 2), (10, 24, 8, 4), (16, 8, 2, 1), (4, 8, 1, 4)],
+)
+def test_other_sizes_are_the_published_networks_too(frames, dims, heads, neighbours):
+    settings = {'num_heads': heads, 'neighbour_num': neighbours}
+    x = torch.randn(2, frames, 17, 3, generator=torch.manual_seed(0))
+    state = published_state(frames, dims, 3)
+    expected = PublishedMotionAGFormer(state, heads, neighbours).run(x, 3)
+    model = build(state, **settings)
+    # the adjacency between keypoints is float32
+    assert_close(model(x.double()), expected, rtol=0, atol=1e-7)
+
+    for layer in (0, 2):
+        state = published_state(frames, dims, 3, pruning=(4, layer))
+        model = build(state, layer_index=layer, **settings)
+        feats = model.extract_feat(x.double())
+        assert feats.kept.shape == (2, 4)
+        reference = PublishedMotionAGFormer(state, heads, neighbours)
+        expected = reference.run(x, 3, feats.kept, layer)
+        assert_close(model.head(feats), expected, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize('with_gradients', [False, True])
+@pytest.mark.parametrize('still', [0, 5], ids=['moving', 'still'])
+@pytest.mark.parametrize('neighbours', [1, 2, 4])
+def test_equal_frames_are_all_neighbours(neighbours, still, with_gradients):
+    mixer = SimilarFrameGraphConv(16, 9, neighbours).eval()
+    # products of small whole numbers are exact, in whatever order
+    x = torch.randint(-9, 9, (2, 9, 17, 16), generator=torch.manual_seed(0)).float()
+    x[:, :still] = x[:, :1]
+    with torch.set_grad_enabled(with_gradients):
+        found = mixer(x)
+    for sample in range(2):
+        for joint in range(17):
+            track = x[sample, :, joint]
+            products = track @ track.T
+            chosen = products >= products.topk(neighbours).values[:, -1:]
+            degrees = chosen.sum(1)
+            update = mixer.own(track)
+            for frame, others in enumerate(chosen):
+                for other in others.nonzero().flatten():
+                    weight = (degrees[frame] * degrees[other]) ** -0.5
+                    update[frame] += weight * mixer.neighbour(track[other])
+            expected = (track + update / (1 + 1e-5) ** 0.5).relu()
+            assert_close(found[sample, :, joint], expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize('num_frames', [5, 7, 9, 27])
+@pytest.mark.parametrize('neighbours', [1, 2, 4])
+def test_still_people_get_the_same_alone_and_in_a_batch(num_frames, neighbours):
+    mixer = SimilarFrameGraphConv(64, num_frames, neighbours).eval()
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(6, num_frames, 17, 64, generator=generator)
+    x[:, 1:4] = x[:, :1]
+    x[:3] = x[:3, :1]
+    # what equal frames are after a layer that rounds
+    x *= 1 + 1e-7 * torch.randn(x.shape, generator=generator)
+    with torch.no_grad():
+        together = mixer(x)
+        alone = torch.cat([mixer(window[None]) for window in x])
+    assert_close(together, alone, rtol=0, atol=2e-5)
+    assert_close(together[:3, -1], together[:3, 0], rtol=0, atol=2e-5)
+    with_gradients = mixer(x.requires_grad_()).detach()
+    assert_close(with_gradients, together, rtol=0, atol=2e-5)
+
+
+def test_same_frames_are_found_wherever_they_are():
+    x = torch.randn(2, 3, 8, 16, generator=torch.manual_seed(0))
+    x[1, 2, 5] = x[1, 2, 0]
+    x[1, 2, 7] = x[1, 2, 0] * (1 + 1e-7)
+    x[0, 1, 6] = x[0, 1, 2]
+    x[0, 0, 3] = x[0, 0, 4] * (1 + 1e-3)  # another
+    first = first_of_same(x)
+    wanted = torch.arange(8).repeat(2, 3, 1)
+    wanted[1, 2, [0, 5, 7]] = first[1, 2, 0]
+    wanted[0, 1, [2, 6]] = first[0, 1, 2]
+    assert first[1, 2, 0] in (0, 5, 7)
+    assert first[0, 1, 2] in (2, 6)
+    assert_close(first, wanted)
+
+
+@pytest.mark.parametrize('count', [1, 2, 5])
+def test_largest_are_those_of_topk(count):
+    x = torch.randn(3, 4, 5, generator=torch.manual_seed(0))
+    index, least, has_ties = largest(x, count)
+    values = x.topk(count).values
+    assert_close(x.gather(-1, index), values)
+    assert_close(least, values[..., -1:])
+    assert not has_ties
+    x[1, 2] = 7
+    assert largest(x, count)[-1] == (count < 5)
+
+
+def test_layers_are_built_for_the_frames_that_they_see():
+    model = MotionAGFormer(**TINY, **HOT)
+    lengths = [layer.graph[1].mixer.norm.num_features for layer in model.layers]
+    assert lengths == [9, 3, 3]
+    assert {layer.graph[0].mixer.norm.num_features for layer in model.layers} == {17}
+
+
+@pytest.mark.parametrize('before', [None, 5])
+def test_weights_of_more_frames_start_an_hourglass(before):
+    pruner = dict(HOT['pruner'], num_keep=before)
+    settings = HOT if before is None else {**HOT, 'pruner': pruner}
+    source = MotionAGFormer(**TINY, **({} if before is None else settings))
+    norm = source.layers[1].graph[1].mixer.norm
+    nn.init.normal_(norm.weight)
+    started = MotionAGFormer(**TINY, **HOT)
+    started.load_state_dict(source.state_dict(), strict=False)
+    own = started.layers[1].graph[1].mixer.norm
+    spread = [0, 2, 4] if before else [0, 4, 8]
+    assert_close(own.weight, norm.weight[spread])
+
+
+def test_kept_frames_cannot_be_changed_after_building():
+    model = MotionAGFormer(**TINY, **HOT)
+    with pytest.raises(ValueError, match='keep=4 cannot be changed: .* built for 3'):
+        model(torch.zeros(1, 9, 17, 3), keep=4)
+    with pytest.raises(ValueError, match=r'wants \(B, 9, 17, 3\) poses, got \(1, 8'):
+        model(torch.zeros(1, 8, 17, 3))
+
+
+@pytest.mark.parametrize(
+    ('sizes', 'message'),
+    [
+        (
+            {'num_neighbours': 0},
+            r'num_neighbours must be from 1 to .* num_keep: 9\), got 0',
+        ),
+        ({'num_neighbours': 10}, r'num_keep: 9\), got 10'),
+        ({'num_neighbours': 4, **HOT}, r'num_keep: 3\), got 4'),
+        ({'num_heads': 3}, r'embed_dims \(16\) must be divisible by num_heads \(3\)'),
+        ({'depth': 0}, 'depth must be at least 1, got 0'),
+        ({'skeleton': 'h36m-71'}, 'h36m-17'),
+    ],
+)
+def test_odd_sizes_are_refused_by_name(sizes, message):
+    with pytest.raises(ValueError, match=message):
+        MotionAGFormer(**{**TINY, **sizes})
+
+
+def test_defaults_of_what_shapes_do_not_tell_are_those_of_either_source():
+    config, _ = convert_published(published_state(9, 16, 3))
+    backbone = config['backbone']
+    assert (backbone['num_heads'], backbone['num_neighbours']) == (8, 2)
+    assert 'pruner' not in backbone
+    config, _ = convert_published(published_state(9, 16, 3, pruning=(4, 1)))
+    backbone = config['backbone']
+    assert (backbone['num_heads'], backbone['num_neighbours']) == (4, 4)
+    pruner = {'type': 'ClusterPruner', 'num_keep': 4, 'depth': 1, 'num_neighbours': 2}
+    assert backbone['pruner'] == pruner
+    assert config['head']['decoder'] == {'type': 'ImageSpacePoseLifting'}
+    assert config['test_cfg'] == {'flip_test': True, 'target': 'all'}
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'layer_index': 2}, 'layer_index=2 contradicts the tensors, which say 1'),
+        ({'num_heads': 5}, r'embed_dims \(16\) must be divisible by num_heads \(5\)'),
+        ({'neighbour_num': 5}, r'num_keep: 4\), got 5'),
+        ({'neighbours': 4}, 'unknown setting of MotionAGFormer: neighbours; known: '),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        convert_published(published_state(9, 16, 3, pruning=(4, 1)), **settings)
+
+
+def test_normalisation_learns_a_mean_for_each_frame():
+    torch.manual_seed(0)
+    model = MotionAGFormer(**TINY).train()
+    model(torch.randn(4, 9, 17, 3))
+    norm = model.layers[0].graph[1].mixer.norm
+    assert norm.running_mean.shape == (9,)
+    assert len(set(norm.running_mean.tolist())) == 9
+
+
+def _cost(**sizes):
+    backbone = {'type': 'MotionAGFormer', **sizes}
+    head = {'type': 'RepresentationHead', 'in_channels': 128, 'rep_dims': 512}
+    config = {'type': 'SequencePoseLifter', 'backbone': backbone, 'head': head}
+    model = MODELS.build(config).to('meta')
+    cost = count_cost(model, torch.empty(1, 243, 17, 3, device='meta'))
+    return torch.tensor([cost.parameters, cost.weight_macs, cost.product_macs])
+
+
+def test_cost_is_that_of_the_published_network():
+    """Layers cost alike, so that few of them tell what sixteen cost."""
+    hot = {'pruner': {'type': 'ClusterPruner', 'num_keep': 81, 'depth': 1}}
+    hot['recoverer'] = HOT['recoverer']
+    one, two = _cost(depth=1), _cost(depth=2)
+    pruned, deeper = _cost(depth=2, **hot), _cost(depth=3, **hot)
+    host = one + 15 * (two - one)
+    hourglass = pruned + 6 * (two - one) + 8 * (deeper - pruned)
+    # the published code also multiplies by diagonal matrices, 2 * 17 * T**3 a layer and
+    # 2 * T * 17**3, and projects recovery queries for each keypoint; distances between
+    # frames are not counted there
+    diagonal = 2 * 17 * 243**3 + 2 * 243 * 17**3
+    expected = [11.724, 47.961, 16.499 - 16 * diagonal / 1e9]
+    scale = torch.tensor([1e6, 1e9, 1e9])
+    assert_close((host / scale).tolist(), expected, rtol=0, atol=1e-3)
+    saved = 16 * 243 * 128**2
+    diagonal = 7 * diagonal + 9 * (2 * 17 * 81**3 + 2 * 81 * 17**3)
+    # of the distances, those to earlier frames are not computed but for blocks of 64
+    distances = 128 * sum(min(64, 243 - row) * (243 - row) for row in range(0, 243, 64))
+    product = 8.069 - diagonal / 1e9 + distances / 1e9
+    expected = [11.828, 30.261 - saved / 1e9, product]
+    assert_close((hourglass / scale).tolist(), expected, rtol=0, atol=1e-3)
+
+
+def test_weights_of_the_host_start_its_hourglass():
+    sizes = dict(num_frames=9, in_channels=2, embed_dims=16, depth=3, num_heads=2)
+    host = MotionAGFormer(**sizes)
+    state = host.state_dict()
+    for key, tensor in state.items():
+        if key.endswith('running_mean'):
+            tensor.copy_(torch.arange(len(tensor)))
+    pruner = dict(type='ClusterPruner', num_keep=3, depth=1)
+    hourglass = MotionAGFormer(
+        **sizes, pruner=pruner, recoverer=dict(type='AttentionRecoverer')
+    )
+    missing, unknown = hourglass.load_state_dict(state, strict=False)
+    assert not unknown
+    assert all(key.startswith('hourglass') for key in missing)
+    means = [
+        tensor.tolist()
+        for key, tensor in hourglass.state_dict().items()
+        if key.endswith('running_mean') and len(tensor) != 17
+    ]
+    # before the pruner all frames, behind it the first, middle and last
+    assert means == [list(range(9)), [0, 4, 8], [0, 4, 8]]
+    with pytest.raises(RuntimeError, match='size mismatch'):
+        MotionAGFormer(**(sizes | {'num_frames': 5})).load_state_dict(state)

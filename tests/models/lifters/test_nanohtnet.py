@@ -1,0 +1,214 @@
+"""NanoHTNet: what it must keep to; test_parity.py has the published numbers."""
+
+import pytest
+import torch
+from mmpose.models.pose_estimators import PoseLifter
+from mmpose.registry import MODELS
+from published import build_published, load_fixture, samples
+from torch import nn
+from torch.testing import assert_close
+
+import mmhot.plugin  # noqa: F401 (registers what configs name)
+from mmhot.models.lifters.graph_conv import chain_adjacency, tree_adjacency
+from mmhot.models.lifters.human_topology import LIMBS, IntraPartConstraint
+from mmhot.models.lifters.nanohtnet import NanoHTNet
+from mmhot.skeletons.joints import get_skeleton
+
+FIXTURES = ('nanohtnet_243f_9k', 'nanohtnet_81f_9k')
+H36M = get_skeleton('h36m-17')
+TINY = {
+    'num_frames': 9,
+    'num_keep_frames': 3,
+    'embed_dims': 48,
+    'mlp_dims': 16,
+    'graph_dims': 12,
+    'branch_dims': 2,
+    'depth': 2,
+}
+
+
+@pytest.fixture(scope='module', params=FIXTURES)
+def published(request):
+    """Meta data, arrays and our model of one fixture."""
+    meta, arrays = load_fixture(request.param)
+    return meta, arrays, build_published(meta)
+
+
+def tiny_model(flip_test=False, target='all', **backbone):
+    """Build an untrained lifter of a few thousand parameters."""
+    torch.manual_seed(0)
+    config = {
+        'type': 'SequencePoseLifter',
+        'backbone': {'type': 'NanoHTNet', **TINY, **backbone},
+        'head': {
+            'type': 'PoseLiftingHead',
+            'in_channels': 4,
+            'decoder': {'type': 'CameraPoseLifting'},
+        },
+        'test_cfg': {'flip_test': flip_test, 'target': target},
+    }
+    return MODELS.build(config).eval()
+
+
+def test_graphs_and_frequencies_are_the_published_models(published):
+    _, arrays, model = published
+    assert_close(tree_adjacency(H36M.parents), arrays['inner__adj'])
+    assert_close(chain_adjacency(9), arrays['inner__adj_tem'])
+    frequencies = model.backbone.dct @ arrays['input__pose'].flatten(2)
+    expected = arrays['inner__dct'].flatten(1, 2).transpose(1, 2)
+    # Sums of hundreds: float32 rounds at about 1e-4.
+    assert_close(frequencies, expected, rtol=1e-5, atol=1e-3)
+
+
+def test_limbs_are_pooled_and_written_back_row_by_row():
+    torch.manual_seed(0)
+    part = IntraPartConstraint(6, 8, H36M, drop_rate=0.1, drop_path=0.1).eval()
+    for parameter in part.parameters():
+        nn.init.normal_(parameter)
+    z = torch.randn(3, 17, 6)
+    a, b = part.norm3(z), part.norm2(z)
+    pooled = []
+    for pool, source, first in ((part.pool3, a, 0), (part.pool2, b, 1)):
+        copy = source.clone()
+        for limb in LIMBS:
+            joints = H36M.indices(limb)
+            p = nn.functional.gelu(pool.proj(source[:, joints[first:]].flatten(1)))
+            p = p + pool.mlp(pool.norm(p))
+            for joint in joints[first + 1 :]:
+                copy[:, joint] = p
+        pooled.append(copy)
+    assert_close(part(z), sum(pooled) + z, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize('skeleton', ['h36m-17', 'coco-17'])
+@pytest.mark.parametrize('sizes', [{}, {'num_frames': 1, 'num_keep_frames': 1}])
+@pytest.mark.parametrize('depth', [1, 3])
+def test_gradients_reach_every_parameter(skeleton, sizes, depth):
+    model = tiny_model(skeleton=skeleton, depth=depth, **sizes).train()
+    frames = model.backbone.num_frames
+    torch.manual_seed(0)
+    model(torch.randn(64, frames, 17, 2)).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        # One frequency has no neighbours.
+        if frames == 1 and name.startswith('backbone.temporal') and 'offset' in name:
+            continue
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@torch.no_grad()
+def test_a_window_alone_gives_what_it_gives_in_a_batch():
+    model = tiny_model()
+    x = torch.randn(5, 9, 17, 2)
+    alone = torch.cat([model(window[None]) for window in x])
+    assert_close(model(x), alone, rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+def test_evaluation_is_deterministic_and_training_is_not():
+    model = tiny_model()
+    x = torch.randn(2, 9, 17, 2)
+    assert torch.equal(model(x), model(x))
+    model.train()
+    assert not torch.equal(model(x), model(x))
+
+
+@torch.no_grad()
+def test_flip_test_of_a_mirror_image_is_the_mirror_image():
+    model = tiny_model(flip_test=True)
+    x = torch.randn(2, 9, 17, 2)
+    mirror = torch.tensor([-1.0, 1.0])
+    mirrored = x[:, :, H36M.flip_indices] * mirror
+    one, other = (model.predict(poses, samples(2)) for poses in (x, mirrored))
+    for plain, flipped in zip(one, other, strict=True):
+        keypoints = flipped.pred_instances.keypoints[:, H36M.flip_indices]
+        keypoints[..., 0] *= -1
+        assert_close(plain.pred_instances.keypoints, keypoints, rtol=0, atol=1e-6)
+
+
+@torch.no_grad()
+def test_flip_test_is_mmposes_but_leaves_its_input():
+    model = tiny_model(flip_test=True)
+    x = torch.randn(2, 9, 17, 2)
+    before = x.clone()
+    ours = model.predict(x, samples(2))
+    assert torch.equal(x, before)
+    theirs = PoseLifter.predict(model, x, samples(2))
+    for one, other in zip(ours, theirs, strict=True):
+        assert_close(
+            one.pred_instances.keypoints,
+            other.pred_instances.keypoints,
+            rtol=0,
+            atol=1e-5,
+        )
+
+
+@torch.no_grad()
+def test_no_flip_test_predicts_the_plain_output():
+    model = tiny_model(flip_test=False)
+    x = torch.randn(2, 9, 17, 2)
+    output = model(x)
+    for sample, coords in zip(model.predict(x, samples(2)), output, strict=True):
+        keypoints = torch.as_tensor(sample.pred_instances.keypoints)
+        assert_close(keypoints[:, 1:], coords[:, 1:])
+        assert sample.pred_instances.keypoint_scores.shape == (3, 17)
+
+
+def test_target_root_is_added_where_a_sample_has_one():
+    model = tiny_model(target='centre')
+    x = torch.randn(1, 9, 17, 2)
+    batch = samples(1)
+    batch[0].set_metainfo({'target_root': torch.tensor([[1.0, 2.0, 3.0]]).numpy()})
+    keypoints = model.predict(x, batch)[0].pred_instances.keypoints
+    assert keypoints.shape == (1, 17, 3)
+    assert keypoints[0, 0].tolist() == [1, 2, 3]
+
+
+def test_loss_ignores_keypoints_of_weight_zero_when_asked_to():
+    model = tiny_model()
+    model.head.loss_module = MODELS.build(
+        {'type': 'MPJPELoss', 'use_target_weight': True}
+    )
+    target = torch.randn(2, 3, 17, 3)
+    weight = torch.ones(2, 3, 17)
+    weight[:, :, 5] = 0
+    results = []
+    for value in (0.0, 9.0):
+        target[:, :, 5] = value
+        batch = samples(2, lifting_target_label=target, lifting_target_weight=weight)
+        losses = model(torch.zeros(2, 9, 17, 2), batch, mode='loss')
+        results.append(torch.stack(list(losses.values())))
+    assert_close(*results)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({'num_frames': 80}, 'num_frames must be odd.*80'),
+        ({'num_frames': 0}, 'num_frames must be odd.*0'),
+        ({'num_keep_frames': 4}, 'num_keep_frames must be odd.*4'),
+        ({'num_keep_frames': 11}, r'num_keep_frames \(11\) must not exceed'),
+        ({'embed_dims': 72}, r'embed_dims \(72\) must be divisible by 48'),
+        ({'embed_dims': 36, 'num_heads': 4}, 'must be divisible by 24'),
+        ({'skeleton': 'h36m-71'}, 'h36m-17'),
+        ({'depth': 0}, 'depth.*0'),
+        ({'drop_path_rates': (0.1, 1.0)}, 'drop_prob'),
+    ],
+)
+def test_wrong_sizes_are_refused_by_name(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        NanoHTNet(**{**TINY, **arguments})
+
+
+def test_wrong_input_is_refused_with_the_shape_wanted():
+    with pytest.raises(ValueError, match=r'\(B, 9, 17, 2\) poses, got \(1, 8, 17, 2\)'):
+        tiny_model()(torch.zeros(1, 8, 17, 2))
+
+
+def test_head_refuses_an_unknown_target_and_a_missing_decoder():
+    with pytest.raises(ValueError, match="'centre' or 'all', got 'center'"):
+        tiny_model(target='center')
+    model = tiny_model()
+    model.head.decoder = None
+    with pytest.raises(RuntimeError, match='needs a decoder'):
+        model.predict(torch.zeros(1, 9, 17, 2), samples(1))

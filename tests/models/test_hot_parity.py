@@ -1,0 +1,167 @@
+"""Published hosts of HoT, plain and pruned, converted, give the published numbers.
+
+One pass of one sample each: these are the published sizes.
+"""
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmpose.registry import MODELS
+from published import H36M, build_published, load_fixture, samples
+from torch.testing import assert_close
+
+import mmhot.plugin  # noqa: F401 (registers what configs name)
+from mmhot.models.layers.mirror import mirror_poses
+from mmhot.weights.checkpoints import convert_published
+
+PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
+HALF = {'rtol': 1e-2, 'atol': 1e-2}  # inner arrays are float16
+
+# What the fixtures hold of the inside: a module, which of its calls,
+# and whether its input or its output.
+_MIXSTE = {
+    'pair0': ('backbone.temporal_norm', 0, 'output'),
+    'last': ('backbone.temporal_norm', 7, 'output'),
+    'pruned': ('backbone.spatial_blocks.{layer_index}', 0, 'input'),
+    'recovered': ('backbone.norm', 0, 'input'),
+}
+_MOTIONBERT = {
+    'st0': ('backbone.blocks_st.0', 0, 'output'),
+    'ts0': ('backbone.blocks_ts.0', 0, 'output'),
+    'pruned': ('backbone.blocks_st.{layer_index}', 0, 'input'),
+    'norm': ('backbone.norm', 0, 'output'),
+    'recovered': ('head.pre_logits', 0, 'input'),
+}
+INNER = {
+    'mixste': _MIXSTE,
+    'hot_mixste': _MIXSTE,
+    'tpc_mixste': _MIXSTE,
+    'motionbert': _MOTIONBERT,
+    'hot_motionbert': _MOTIONBERT,
+}
+# tpc_mixste runs nearly all of mixste, which is among the slow tests
+SEQ2SEQ = ['hot_mixste', 'motionbert', 'hot_motionbert']
+
+
+def _record(model):
+    """Calls of every module: lists of inputs and outputs, by name."""
+    calls = {}
+
+    def note(name):
+        return lambda _, args, output: calls.setdefault(name, []).append(
+            {'input': args[0], 'output': output}
+        )
+
+    for name, module in model.named_modules():
+        module.register_forward_hook(note(name))
+    return calls
+
+
+def _check_inner(name, meta, arrays, calls, count):
+    wanted = {key[7:]: value for key, value in arrays.items() if key[:5] == 'inner'}
+    if 'pooled' in wanted:
+        pooled = calls['backbone.hourglass.pruners.0'][0]['input'].features
+        assert_close(pooled[..., :128], wanted.pop('pooled')[:count].float(), **HALF)
+    for key, value in wanted.items():
+        module, call, side = INNER[name][key]
+        x = calls[module.format(**meta['config'])][call][side]
+        if x.ndim == 3:  # (B * T, K, C) or (B * K, T, C)
+            x = x.unflatten(0, (count, -1))
+            x = x.transpose(1, 2) if x.shape[1] == 17 else x
+        x = x[:, [0, x.shape[1] // 2, -1]]  # what fixtures hold
+        assert_close(x, value[:count].float(), **HALF, msg=lambda m, k=key: f'{k}: {m}')
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('name', SEQ2SEQ)
+def test_outputs_frames_and_activations_are_the_published_models(name):
+    meta, arrays = load_fixture(name)
+    model = build_published(meta)
+    calls = _record(model)
+    poses = model(arrays['input__x'][:1])
+    assert_close(poses, arrays['output__y'][:1], **PARITY)
+    _check_inner(name, meta, arrays, calls, 1)
+    if 'output__index' in arrays:
+        kept = calls['backbone'][0]['output'].kept
+        assert_close(kept, arrays['output__index'][:1])
+
+
+@torch.no_grad()
+@pytest.mark.slow(reason='both samples of published sizes, 30 s')
+@pytest.mark.parametrize('name', INNER)
+def test_a_batch_gives_the_published_numbers(name):
+    meta, arrays = load_fixture(name)
+    poses = build_published(meta)(arrays['input__x'])
+    if name.startswith('tpc'):
+        poses, kept = poses
+        assert_close(kept, arrays['output__index'])
+    assert_close(poses, arrays['output__y'], **PARITY)
+
+
+@torch.no_grad()
+def test_flip_test_of_tpc_reuses_the_frames_of_the_plain_pass():
+    meta, arrays = load_fixture('tpc_mixste')
+    model = build_published(meta, target='all')
+    calls, batch = _record(model), samples(1)
+    (sample,) = model.predict(arrays['input__x'][:1], batch)
+    plain, mirrored = (call['output'] for call in calls['head.fc'])
+    assert_close(plain, arrays['output__y'][:1], **PARITY)
+    assert_close(mirrored, arrays['output__y_flip'][:1], **PARITY)
+    kept = arrays['output__index'][:1]
+    assert_close(torch.from_numpy(sample.kept_frames), kept[0])
+    for call in calls['backbone']:
+        assert_close(call['output'].kept, kept)
+    _check_inner('tpc_mixste', meta, arrays, calls, 1)
+    expected = (plain + mirror_poses(mirrored, H36M.flip_indices)) / 2
+    expected[:, :, 0] = 0
+    assert 121 in kept[0]
+    assert_close(torch.from_numpy(sample.pred_instances.keypoints), expected[0])
+
+
+def _renamed(meta, **shapes):
+    """A fixture's state dict as arrays of other sizes."""
+    state = {key: torch.zeros(shape) for key, (shape, _) in meta['state'].items()}
+    return state | {key: torch.zeros(shape) for key, shape in shapes.items()}
+
+
+def test_settings_tell_what_shapes_do_not():
+    meta, _ = load_fixture('mixste')
+    config, _ = convert_published(_renamed(meta), token_num=61, layer_index=7)
+    pruner = {'type': 'ClusterPruner', 'num_keep': 61, 'depth': 7, 'num_neighbours': 2}
+    assert config['backbone']['pruner'] == pruner
+    assert 'recoverer' not in config['backbone']
+    assert config['test_cfg'] == {'flip_test': True, 'target': 'centre'}
+    config, _ = convert_published(_renamed(meta))
+    assert 'pruner' not in config['backbone']
+    assert config['test_cfg']['target'] == 'all'
+
+
+def test_pruned_mixste_has_its_own_hidden_channels_whatever_its_option_says():
+    meta, _ = load_fixture('hot_mixste')
+    config, _ = convert_published(_renamed(meta), d_hid=7)
+    assert config['backbone']['mlp_dims'] == 1024
+    with pytest.raises(ValueError, match='d_hid=7 contradicts the tensors'):
+        convert_published(_renamed(load_fixture('mixste')[0]), d_hid=7)
+
+
+def test_a_plain_motionbert_has_no_tokens_to_prune_by():
+    meta, _ = load_fixture('hot_motionbert')
+    state = _renamed(meta)
+    del state['x_token']
+    with pytest.raises(ValueError, match='unknown: pos_embed_token, cross_attention'):
+        convert_published(state)
+
+
+MOTIONBERT = (
+    'configs/body_3d_keypoint/motionbert/h36m/motionbert_243frm_1xb32-120e_h36m.py'
+)
+
+
+def test_motionbert_begins_as_published():
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(MOTIONBERT).model)
+    model.init_weights()
+    for layer in (model.head.fc, model.head.pre_logits.fc):
+        # a normal distribution cut off a hundred deviations away
+        assert layer.weight.std().item() == pytest.approx(0.02, rel=0.05)
+        assert not layer.bias.any()

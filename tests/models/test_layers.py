@@ -1,0 +1,148 @@
+"""Shared layers: each against its formula, written out plainly."""
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from mmhot.models.layers.attention import Attention
+from mmhot.models.layers.blocks import MLP, DropPath, PositionTable
+from mmhot.models.layers.mirror import mirror_poses
+from mmhot.models.lifters.graph_conv import ModulatedGraphConv
+from mmhot.skeletons.joints import get_skeleton
+
+# Float32 sums of some hundred terms of size 1, in another order.
+CLOSE = {'rtol': 1e-5, 'atol': 1e-5}
+
+
+def plain_attention(attn, x, scale):
+    """Attention of one sequence (N, C), head by head."""
+    q, k, v = attn.qkv(x).chunk(3, dim=-1)
+    heads = []
+    for head in range(attn.num_heads):
+        q_h, k_h, v_h = (t.chunk(attn.num_heads, -1)[head] for t in (q, k, v))
+        heads.append((scale * q_h @ k_h.T).softmax(-1) @ v_h)
+    return attn.proj(torch.cat(heads, dim=-1))
+
+
+@pytest.mark.parametrize('num_tokens', [1, 17, 80])
+@pytest.mark.parametrize('scale', [None, 0.3])
+@pytest.mark.parametrize('grad', [True, False])
+def test_attention_is_softmax_of_scaled_products(num_tokens, scale, grad):
+    torch.manual_seed(0)
+    attn = Attention(24, num_heads=4, scale=scale)
+    x = torch.randn(num_tokens, 24)
+    expected = plain_attention(attn, x, 6**-0.5 if scale is None else scale)
+    with torch.set_grad_enabled(grad):
+        assert_close(attn(x), expected, **CLOSE)
+
+
+@pytest.mark.parametrize('lead', [(), (2,), (2, 3), (2, 1, 3)])
+def test_attention_lets_any_axes_lead(lead):
+    torch.manual_seed(0)
+    attn = Attention(16, num_heads=2).eval()
+    x = torch.randn(*lead, 5, 16)
+    expected = torch.stack([attn(seq) for seq in x.reshape(-1, 5, 16)])
+    assert_close(attn(x), expected.reshape(x.shape), **CLOSE)
+
+
+def test_attention_takes_transposed_axes():
+    torch.manual_seed(0)
+    attn = Attention(16, num_heads=2).eval()
+    x = torch.randn(2, 4, 5, 16)
+    assert_close(attn(x.transpose(1, 2)), attn(x.transpose(1, 2).contiguous()), **CLOSE)
+
+
+def test_attention_refuses_heads_that_do_not_divide():
+    with pytest.raises(ValueError, match=r'embed_dims \(10\).*num_heads \(3\)'):
+        Attention(10, num_heads=3)
+
+
+def test_attention_without_qkv_bias_has_only_one():
+    attn = Attention(8, num_heads=2, qkv_bias=False)
+    assert [key for key in attn.state_dict() if 'bias' in key] == ['proj.bias']
+
+
+def test_graph_conv_is_the_sum_over_nodes_of_its_formula():
+    torch.manual_seed(0)
+    conv = ModulatedGraphConv(4, 6, torch.rand(5, 5))
+    for parameter in conv.parameters():
+        nn.init.normal_(parameter)
+    x = torch.randn(2, 5, 4)
+    offset = conv.adjacency_offset
+    graph = conv.adjacency + (offset + offset.T) / 2
+    expected = conv.bias.repeat(2, 5, 1)
+    for i in range(5):
+        for j in range(5):
+            kernel = conv.weight[0 if i == j else 1]
+            expected[:, i] += graph[i, j] * conv.modulation[j] * (x[:, j] @ kernel)
+    assert_close(conv(x), expected, **CLOSE)
+
+
+def test_graph_conv_symmetrises_the_adjacency_and_does_not_save_it():
+    conv = ModulatedGraphConv(2, 2, torch.tensor([[1.0, 0.5], [0.0, 1.0]]))
+    assert conv.adjacency.tolist() == [[1, 0.25], [0.25, 1]]
+    assert set(conv.state_dict()) == {
+        'weight',
+        'modulation',
+        'adjacency_offset',
+        'bias',
+    }
+
+
+def test_mlp_applies_gelu_between_two_linear_layers():
+    torch.manual_seed(0)
+    mlp = MLP(6, 12, drop_rate=0.5).eval()
+    x = torch.randn(2, 3, 6)
+    assert_close(mlp(x), mlp.fc2(nn.GELU()(mlp.fc1(x))))
+
+
+@pytest.mark.parametrize('layer', [DropPath(0.3)])
+def test_dropping_layers_do_nothing_in_evaluation(layer):
+    x = torch.randn(4, 5, 6)
+    assert layer.eval()(x) is x
+
+
+def test_drop_path_drops_whole_samples_and_scales_the_rest():
+    torch.manual_seed(0)
+    y = DropPath(0.25).train()(torch.ones(4000, 2, 3))
+    values = y.flatten(1)
+    assert (values == values[:, :1]).all()
+    assert_close(values.unique(), torch.tensor([0, 4 / 3]))
+    assert abs((values[:, 0] == 0).float().mean() - 0.25) < 0.03
+
+
+@pytest.mark.parametrize('training', [True, False])
+def test_drop_path_adds_what_it_would_return(training):
+    drop = DropPath(0.5).train(training)
+    x, branch = torch.randn(8, 3), torch.randn(8, 3)
+    torch.manual_seed(2)
+    expected = x + drop(branch)
+    torch.manual_seed(2)
+    assert_close(drop.add(x, branch), expected)
+
+
+@pytest.mark.parametrize('rate', [-0.1, 1.0])
+def test_drop_path_refuses_a_rate_that_is_none(rate):
+    with pytest.raises(ValueError, match=f'drop_prob must be in .*{rate}'):
+        DropPath(rate)
+
+
+def test_position_table_starts_as_asked_and_is_added():
+    x = torch.randn(2, 3, 4, 5)
+    assert torch.equal(PositionTable(4, 5)(x), x)
+    table = PositionTable(400, 5, init_std=0.02)
+    assert abs(table.table.std() - 0.02) < 0.002
+
+
+@pytest.mark.parametrize('channels', [2, 3, 5])
+def test_mirror_swaps_sides_negates_x_and_leaves_its_argument(channels):
+    skeleton = get_skeleton('h36m-17')
+    poses = torch.randn(2, 3, 17, channels)
+    before = poses.clone()
+    mirrored = mirror_poses(poses, skeleton.flip_indices)
+    assert torch.equal(poses, before)
+    left, right = skeleton.index('left_foot'), skeleton.index('right_foot')
+    assert torch.equal(mirrored[..., left, 0], -poses[..., right, 0])
+    assert torch.equal(mirrored[..., left, 1:], poses[..., right, 1:])
+    assert torch.equal(mirror_poses(mirrored, skeleton.flip_indices), poses)

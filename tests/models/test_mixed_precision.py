@@ -1,0 +1,142 @@
+"""All that is shipped trains in mixed precision without a GPU.
+
+Hosts of HoT: test_hot_hosts.py.
+"""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+from gtpt_models import labelled_samples, random_people
+from mmpose.registry import MODELS, OPTIM_WRAPPERS
+from published import samples
+from torch.testing import assert_close
+
+from mmhot.models.layers.attention import Attention
+from mmhot.models.tokens.pruners import ClusterPruner, Frames, MotionPruner
+
+SMALL = dict(mlp_dims=16, graph_dims=12, depth=1)
+TCN = dict(type='TCN', in_channels=34, stem_channels=16, num_blocks=1)
+LIFTERS = {
+    'HTNet': (1, dict(type='HTNet', embed_dims=24, **SMALL), dict(in_channels=24)),
+    'NanoHTNet': (
+        9,
+        dict(
+            type='NanoHTNet',
+            num_frames=9,
+            num_keep_frames=9,
+            embed_dims=48,
+            branch_dims=2,
+            **SMALL,
+        ),
+        dict(in_channels=4),
+    ),
+    'TCN': (
+        9,
+        dict(
+            type='WholePoseBackbone',
+            num_frames=9,
+            net=dict(**TCN, kernel_sizes=(3, 3), use_stride_conv=True),
+        ),
+        dict(in_channels=16, num_keypoints=17),
+    ),
+}
+
+
+def bfloat16():
+    return torch.autocast('cpu', torch.bfloat16)
+
+
+@pytest.mark.parametrize('name', LIFTERS)
+def test_lifters_train(name):
+    torch.manual_seed(0)
+    frames, backbone, head = LIFTERS[name]
+    head = dict(type='PoseLiftingHead', **head)
+    config = dict(type='SequencePoseLifter', backbone=backbone, head=head)
+    model = MODELS.build(config).train()
+    inputs = torch.randn(4, frames, 17, 2)
+    with bfloat16():
+        poses = model(inputs)
+        batch = samples(
+            4,
+            lifting_target_label=torch.randn_like(poses),
+            lifting_target_weight=torch.ones(poses.shape[:3]),
+        )
+        loss = model(inputs, batch, mode='loss')['loss_pose3d']
+    assert poses.dtype == loss.dtype == torch.float32
+    loss.backward()
+    assert all(each.grad.isfinite().all() for each in model.parameters())
+
+
+def test_gtpt_trains():
+    torch.manual_seed(0)
+    size = (96, 128)
+    config = dict(
+        type='TopdownPoseEstimator',
+        backbone=dict(type='GTPTStem', stem_channels=8, stage_channels=(16, 32)),
+        head=dict(
+            type='GTPTHead',
+            in_channels=16,
+            out_channels=17,
+            input_size=size,
+            in_featuremap_size=(24, 32),
+            embed_dims=16,
+            num_heads=2,
+            keep_rates=(1.0, 0.5),
+        ),
+    )
+    model = MODELS.build(config).train()
+    batch = labelled_samples(*random_people(2, size), input_size=size)
+    with bfloat16():
+        losses = model(torch.randn(2, 3, 128, 96), batch, mode='loss')
+    losses = [value for name, value in losses.items() if 'loss' in name]
+    assert all(loss.dtype == torch.float32 for loss in losses)
+    sum(losses).backward()
+    assert all(each.grad.isfinite().all() for each in model.parameters())
+
+
+@pytest.mark.parametrize('pruner', [ClusterPruner, MotionPruner])
+def test_pruners_choose_the_same_frames(pruner):
+    features = torch.randn(3, 70, 34, generator=torch.manual_seed(0)).cumsum(1)
+    poses = features.unflatten(-1, (-1, 2))
+    frames = Frames(features, poses, None, torch.full((3,), 35))
+    chosen = pruner(num_keep=20, depth=1)(frames)
+    with bfloat16():
+        assert torch.equal(pruner(num_keep=20, depth=1)(frames), chosen)
+
+
+@pytest.mark.parametrize('num_tokens', [17, 81])
+def test_gradients_of_attention_are_those_of_full_precision(num_tokens):
+    torch.manual_seed(0)
+    attention = Attention(32, 4)
+    x = torch.randn(2, num_tokens, 32)
+    full, half = x.clone().requires_grad_(), x.clone().requires_grad_()
+    attention(full).square().mean().backward()
+    with bfloat16():
+        loss = attention(half).float().square().mean()
+    loss.backward()
+    scale = full.grad.abs().max()
+    assert_close(half.grad / scale, full.grad / scale, rtol=0, atol=0.03)
+
+
+def test_training_tool_takes_bfloat16_without_a_gpu(monkeypatch):
+    path = Path(__file__).parents[2] / 'tools' / 'train.py'
+    spec = importlib.util.spec_from_file_location('tool_train', path)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    monkeypatch.setattr('mmengine.device.get_device', lambda: 'cpu')
+    settings = dict(optimizer=dict(type='SGD', lr=0.1))
+    tool.use_mixed_precision(settings)
+    assert settings['type'] == 'mmpose.BFloat16OptimWrapper'
+    model = torch.nn.Linear(8, 8)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    wrapper = OPTIM_WRAPPERS.get(settings['type'])(optimizer)
+    with wrapper.optim_context(model):
+        output = model(torch.randn(2, 8))
+    assert output.dtype == torch.bfloat16
+    wrapper.update_params(output.float().square().mean())
+    with pytest.raises(
+        ValueError, match='does not go with the optimizer wrapper Other'
+    ):
+        tool.use_mixed_precision(dict(type='Other'))

@@ -1,0 +1,207 @@
+"""tools/train.py and tools/test.py: a whole training, and what users mistype."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LEAF = 'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_27frm-3k_1xb256-49e_cmu.py'
+
+
+def tool(name):
+    return next((ROOT / 'tools').rglob(f'{name}.py'))
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Write a config that trains a small model on two tiny clips."""
+    rng = np.random.default_rng(0)
+    clips = {
+        key: (rng.normal(0, 0.02, (60, 17, 3)).cumsum(0) + rng.random((17, 3)))
+        for key in ('a/1', 'b/1')
+    }
+    np.savez(tmp_path / 'clips.npz', **clips)
+    camera = dict(R=[1, 0, 0, 0, 0, -1, 0, 1, 0], T=[0, 0, 5], f=[900, 900])
+    camera.update(name='front', c=[500, 500], w=1000, h=1000)
+    (tmp_path / 'cameras.json').write_text(json.dumps({'cameras': [camera]}))
+    path = tmp_path / 'tiny.py'
+    path.write_text(f"""
+_base_ = 'mmhot::{LEAF}'
+model = dict(backbone=dict(embed_dims=48, mlp_dims=16, graph_dims=16, depth=1))
+files = dict(data_root={str(tmp_path)!r}, ann_file='clips.npz', split_file=None)
+loader = dict(batch_size=4, num_workers=0, persistent_workers=False)
+train_dataloader = dict(
+    **loader, sampler=dict(num_samples=8), dataset=dict(**files, split=None))
+val_dataloader = dict(
+    **loader, dataset=dict(**files, split=None, camera_file='cameras.json', stride=20))
+test_dataloader = val_dataloader
+train_cfg = dict(max_epochs=1, val_interval=1)
+default_hooks = dict(checkpoint=dict(interval=1))
+log_level = 'ERROR'
+""")
+    return path
+
+
+def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
+    work_dir = tmp_path / 'work'
+    train = ['train', config, '--work-dir', work_dir]
+    assert run_tool(*train)[0] == 0
+    assert (work_dir / 'epoch_1.pth').is_file()
+    code, err = run_tool(*train, '--resume', '--cfg-options', 'train_cfg.max_epochs=2')
+    assert code == 0, err
+    checkpoint = work_dir / 'epoch_2.pth'
+    files = ['--out', tmp_path / 'new/m.json', '--dump', tmp_path / 'p.pkl']
+    files += ['--table', 'joints', 'subjects']
+    code, err = run_tool('test', config, checkpoint, '--work-dir', work_dir, *files)
+    assert code == 0, err
+    metrics = json.loads((tmp_path / 'new/m.json').read_text())
+    assert np.isfinite(metrics['noisy/MPJPE'])
+    noisy = metrics['errors']['datasets']['noisy']
+    assert noisy['overall']['MPJPE'] == metrics['noisy/MPJPE']
+    joints = [row['MPJPE'] for row in noisy['joints'].values()]
+    assert np.mean(joints) == pytest.approx(metrics['noisy/MPJPE'])
+    assert list(noisy['subjects']) == ['a', 'b']
+    assert not list(tmp_path.glob('new/.mmhot-*'))
+    assert (tmp_path / 'p.pkl').stat().st_size
+
+
+def test_tables_need_the_metric_that_has_them(config, tmp_path, run_tool):
+    import torch
+
+    from mmhot.evaluation.error_report import TABLES
+
+    torch.save({'state_dict': {}}, tmp_path / 'empty.pth')
+    other = tmp_path / 'other.py'
+    metric = "dict(_delete_=True, type='SimpleMPJPE')"
+    other.write_text(f'_base_ = {str(config)!r}\ntest_evaluator = {metric}\n')
+    args = ['--work-dir', tmp_path, '--table', *TABLES]
+    code, err = run_tool('test', other, tmp_path / 'empty.pth', *args)
+    assert code == 2
+    assert f'--table: {other} has no LiftingError in test_evaluator' in err
+    code, err = run_tool('test', config, 'x.pth', '--table', 'joint')
+    assert code == 2
+    assert '(did you mean joints?)' in err
+
+
+def test_training_without_validation(config, tmp_path, run_tool):
+    args = ['--work-dir', tmp_path / 'work', '--no-validate', '--auto-scale-lr']
+    code, err = run_tool('train', config, *args)
+    assert code == 0, err
+
+
+def broken_config(tmp_path):
+    (tmp_path / 'broken.py').write_text('model = dict(')
+    return [tmp_path / 'broken.py']
+
+
+def baseless_config(tmp_path):
+    (tmp_path / 'baseless.py').write_text("_base_ = 'mmhot::no/such.py'")
+    return [tmp_path / 'baseless.py']
+
+
+@pytest.mark.parametrize(
+    ('args', 'said'),
+    [
+        (['none.py'], 'train.py: error: none.py: no such config file'),
+        (['{root}/configs'], 'no such config file'),
+        (['{root}/README.md'], 'README.md is no usable config: '),
+        (['{config}', '--resum'], '(did you mean --resume?)'),
+        (['{config}', '--launcher', 'slrm'], '(did you mean slurm?)'),
+        (['{config}', '--cfg-options', 'log'], "got 'log', wanted KEY=VALUE"),
+        (['{config}', '--cfg-options', 'model.head.x=1'], "argument 'x'"),
+        (['{config}', '--cfg-options', 'model.type=Nothing'], 'Nothing is not in'),
+        (['{config}', '--cfg-options', 'param_scheduler.9.x=1'], '--cfg-options: '),
+        (['{config}', '--resume', 'none.pth'], 'none.pth'),
+        (['{config}', '--cfg-options', 'train_dataloader.dataset.ann_file=x'], 'x'),
+        (['{runtime}'], '{runtime}: this config has no model'),
+        (['{runtime}', '--amp'], "--amp: {runtime} has no 'optim_wrapper'"),
+        (['{runtime}', '--auto-scale-lr'], "has no 'auto_scale_lr'"),
+        (broken_config, 'broken.py is no usable config: SyntaxError'),
+        (baseless_config, 'no/such.py'),
+    ],
+)
+def test_mistakes_in_training_get_one_line(args, said, config, tmp_path, run_tool):
+    runtime = ROOT / 'configs/_base_/default_runtime.py'
+    names = dict(root=ROOT, config=config, runtime=runtime)
+    args = args(tmp_path) if callable(args) else [arg.format(**names) for arg in args]
+    code, err = run_tool('train', *args, '--work-dir', tmp_path / 'work')
+    assert code == 2
+    lines = [line for line in err.splitlines() if 'error: ' in line]
+    assert len(lines) == 1, err
+    assert said.format(**names) in lines[0]
+    assert 'Traceback' not in err
+
+
+def test_missing_checkpoint_is_named(config, tmp_path, run_tool):
+    code, err = run_tool('test', config, tmp_path / 'no.pth')
+    assert code == 2
+    assert err == f'test.py: error: {tmp_path}/no.pth: no such checkpoint file\n'
+
+
+def test_foreign_checkpoint_is_refused_in_one_line(config, tmp_path, run_tool):
+    import torch
+
+    class Evil:
+        def __reduce__(self):
+            return exec, ('raise SystemExit(99)',)
+
+    torch.save({'state_dict': Evil()}, tmp_path / 'evil.pth')
+    work_dir = ['--work-dir', tmp_path / 'work']
+    code, err = run_tool('test', config, tmp_path / 'evil.pth', *work_dir)
+    assert code == 2
+    assert 'test.py: error: checkpoint refused: it holds exec' in err
+
+
+@pytest.mark.parametrize(
+    'args', [['--out', 'm.txt'], ['--dump', 'p.json']], ids=['out', 'dump']
+)
+def test_wrong_output_files_are_refused_first(args, config, run_tool):
+    code, err = run_tool('test', config, 'x.pth', *args)
+    assert code == 2
+    assert err.startswith(f'test.py: error: {args[0]}: got {args[1]}, wanted a ')
+
+
+@pytest.mark.parametrize('name', ['train', 'test'])
+def test_help_lists_mmposes_arguments(name):
+    done = subprocess.run(
+        [sys.executable, tool(name), '--help'], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    options = {'train': '--resume --amp --no-validate --auto-scale-lr'}
+    options['test'] = '--table --out --dump --badcase'
+    common = '--work-dir --cfg-options --launcher --show-dir --show --interval'
+    for option in f'{options[name]} {common} --wait-time --local-rank'.split():
+        assert option in done.stdout
+
+
+def test_loading_is_measured_for_each_number_of_workers(config, run_tool):
+    code, err = run_tool('measure_loading', config, '--workers', 0, 1, '--batches', 3)
+    assert code == 0, err
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--batches', 0], '--batches must be at least 1, got 0'),
+        (['--workers', -1], '--workers must be at least 0, got -1'),
+        (
+            [
+                '--cfg-options',
+                'train_dataloader.batch_size=16',
+                'train_dataloader.drop_last=True',
+            ],
+            'CONFIG: there are fewer samples than a batch wants',
+        ),
+    ],
+)
+def test_loading_that_cannot_be_measured_gets_one_line(
+    config, run_tool, arguments, message
+):
+    assert run_tool('measure_loading', config, *arguments) == (
+        2,
+        f'measure_loading.py: error: {message}\n',
+    )

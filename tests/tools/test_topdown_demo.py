@@ -1,0 +1,122 @@
+"""tools/topdown_demo.py: colours kept, and places right in pictures of any shape."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from spot_models import BLUE, POSE, RED, red_finder, spotted, write
+from video_files import write_video
+
+from mmhot.video.frames import VideoFile, read_image
+from mmhot.video.sources import pose_source as choose
+
+BOX = [12, 10, 72, 80]
+SPOT = 40, 30
+
+
+class BoxDetector:
+    """Finds one box; a picture's width goes first."""
+
+    name = 'stand-in'
+    identity = {}
+
+    def __call__(self, images):
+        return [(np.float32([BOX]), np.float32([0.7])) for _ in images]
+
+
+@pytest.fixture
+def demo(run_tool, tmp_path, monkeypatch):
+    """Run the tool with a model that finds what is red."""
+    opened = []
+
+    def open_detector(model, *options):
+        opened.append((model, *options))
+        return choose.WholeImage() if model == 'whole_image' else BoxDetector()
+
+    monkeypatch.setattr(choose, '_open_detector', open_detector)
+    config, weights = write(tmp_path, POSE, red_finder())
+    out = tmp_path / 'out'
+
+    def run(path, *options):
+        files = config, weights, '--input', path, '--output-root', out
+        code, said = run_tool('topdown_demo', *files, '--device', 'cpu', *options)
+        return code, said, out, opened
+
+    return run
+
+
+@pytest.mark.parametrize(('options', 'people'), [((), 2), (('--nms-thr', 0.3), 1)])
+def test_overlapping_boxes_are_left_to_the_detector(
+    demo, tmp_path, monkeypatch, options, people
+):
+    def find_two(self, images):
+        return [(np.float32([BOX, BOX]), np.float32([0.7, 0.6])) for _ in images]
+
+    monkeypatch.setattr(BoxDetector, '__call__', find_two)
+    monkeypatch.setattr(BoxDetector, 'nms_thr', 1.0, raising=False)
+    picture = tmp_path / 'one.png'
+    cv2.imwrite(str(picture), np.zeros((96, 96, 3), np.uint8))
+    code, _, out, _ = demo(picture, '--det-config', 'x', '--save-predictions', *options)
+    assert code == 0
+    (found,) = out.rglob('*.json')
+    assert len(json.loads(found.read_text())) == people
+
+
+@pytest.mark.parametrize('turned', [False, True])
+def test_places_and_colours_are_right_in_pictures_of_any_shape(demo, tmp_path, turned):
+    image = spotted((*SPOT, RED), (60, 50, BLUE))
+    image = cv2.copyMakeBorder(image, 0, 60 if turned else 0, 0, 0, 0)
+    image[:8] = 90, 60, 30  # not grey, so that swapped colours show
+    cv2.imwrite(str(tmp_path / 'a.png'), image)
+    code, said, out, opened = demo(
+        tmp_path / 'a.png',
+        *('--det-config', 'some.onnx', '--save-predictions', '--draw-bbox'),
+    )
+    assert code == 0, said
+    assert opened == [('some.onnx', None, 'cpu', 0.0)]
+    (person,) = json.loads((out / 'a.json').read_text())
+    assert_allclose(person['bbox'], [BOX])
+    assert_allclose(person['keypoints'], [SPOT] * 17, atol=4)
+    drawn = read_image(out / 'a.png')
+    assert drawn.shape == image.shape
+    assert_allclose(drawn[:8], image[:8])
+    assert (drawn[48:53, 58:63] == BLUE).all()
+    changed = np.flatnonzero((drawn != image).any((0, 2)))
+    assert (changed[0], changed[-1]) == (BOX[0], BOX[2])
+    changed = np.flatnonzero((drawn != image).any((1, 2)))
+    assert (changed[0], changed[-1]) == (BOX[1], BOX[3])
+
+
+def test_videos_are_drawn_frame_by_frame(demo, tmp_path):
+    spots = [(30 + 5 * number, 40, RED) for number in range(4)]
+    film = write_video(tmp_path / 'a.mkv', [spotted(spot) for spot in spots], rate=10)
+    code, said, out, opened = demo(film, '--save-predictions', '--batch-size', '3')
+    assert code == 0, said
+    assert opened == [('whole_image', None, 'cpu', 0.0)]
+    document = json.loads((out / 'a.json').read_text())
+    for spot, frame in zip(spots, document, strict=True):
+        (person,) = frame['instances']
+        assert person['bbox'] == [[0, 0, 120, 90]]
+        # a cell of the heatmap is 12 pixels of the whole picture
+        assert_allclose(person['keypoints'], [spot[:2]] * 17, atol=8)
+    drawn = VideoFile(out / 'a.mp4')
+    assert (drawn.fps, len(list(drawn))) == (10, 4)
+
+
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        (['--input', 'none.jpg', '--output-root', 'out'], 'none.jpg does not exist'),
+        (['--input', 'a.jpg'], '--output-root, or --show, or both, must be given'),
+        (['--input', 'a', '--show', '--save-predictions'], 'needs --output-root'),
+        (['--input', 'a', '--show', '--draw-box'], 'did you mean --draw-bbox?'),
+    ],
+)
+def test_mistakes_are_one_line(run_tool, tmp_path, options, said):
+    files = write(tmp_path, POSE, red_finder())
+    code, errors = run_tool('topdown_demo', *files, '--device', 'cpu', *options)
+    assert code == 2
+    assert said in errors
+    assert len(errors.splitlines()) == 1

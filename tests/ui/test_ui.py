@@ -1,0 +1,200 @@
+"""``mmhot ui``: what the page asks for is what ``mmhot infer`` does."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+from browser import open_tab
+from clip_files import SKATER
+from lifters import save_lifter
+from pose_sources import Detector, Estimator
+from video_files import write_video
+
+from mmhot.cli.dispatch import main
+from mmhot.io.lifted import read_lifted
+from mmhot.ui.lifting_run import (
+    LiftingRun,
+    Progress,
+    command_line,
+    parse,
+    shown_command,
+)
+from mmhot.ui.model_choices import AUTOMATIC, find_offers
+from mmhot.ui.progress_table import describe
+from mmhot.video import sources
+from mmhot.weights.index import DEFAULT_LIFTER, LIVE_LIFTER
+
+# Addresses that need no network.
+_WITHIN = ('data:', 'blob:', 'about:')
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / 'out').mkdir()
+    return tmp_path / 'out'
+
+
+@pytest.fixture
+def models(monkeypatch):
+    """A stand-in for the 2D models."""
+    pair = sources.PoseSource(Detector(every=1), Estimator())
+    monkeypatch.setattr(sources, 'open_pose_source', lambda *options: pair)
+
+
+def test_form_becomes_the_command():
+    options = {
+        **{'fov': 60.0, 'height': None, 'static_camera': True, 'smooth_2d': ''},
+        **{'formats': ['npz', 'html'], 'kpt_thr': 0.2, 'intrinsics': '/tmp/x/a.yml'},
+    }
+    words = command_line('a.mp4', options)
+    assert words[:4] == ['a.mp4', '--fov', '60', '--static-camera']
+    assert '--height' not in words
+    assert '--smooth-2d' not in words
+    assert shown_command('my clip.mp4', options) == (
+        "mmhot infer 'my clip.mp4' --fov 60 --static-camera --formats npz,html "
+        '--intrinsics a.yml --out-dir results'
+    )
+
+
+def test_wrong_values_are_one_line(tmp_path):
+    with pytest.raises(
+        ValueError, match='--height must be from 0.3 to 3 metres, got 9'
+    ):
+        parse(['a.mp4', '--out-dir', str(tmp_path), '--height', '9'])
+    with pytest.raises(ValueError, match='argument --intrinsics: none.yml: no such'):
+        parse(['a.mp4', '--out-dir', str(tmp_path), '--intrinsics', 'none.yml'])
+
+
+def test_run_writes_what_infer_writes(models, checkpoint, folder, tmp_path):
+    film = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0')
+    options = {'pose3d_weights': checkpoint, 'formats': ['npz', 'html'], 'fov': 60.0}
+    *_, last = LiftingRun(film, folder, options)
+    assert (last.done, last.error) == (True, '')
+    assert last.stages['2D'] == last.stages['3D'] == (10, 10)
+    assert [path.name for path in last.files] == ['clip.html', 'clip.npz']
+    assert 'boxes: stand-in detector, 2D keypoints: stand-in estimator' in last.notes
+    assert not read_lifted(folder / 'clip.npz').focal_assumed
+
+
+def test_run_can_be_stopped(models, checkpoint, folder, tmp_path):
+    film = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0')
+    run = LiftingRun(film, folder, {'pose3d_weights': checkpoint})
+    run.stop()
+    *_, last = run
+    assert (last.error, last.files) == ('stopped', [])
+
+
+@pytest.mark.parametrize(
+    ('name', 'content', 'said'),
+    [
+        ('a.mp4', b'no film', 'a.mp4 is no readable video'),
+        ('a.json', b'[', 'a.json: is not valid JSON'),
+    ],
+)
+def test_unreadable_inputs_are_one_line(models, folder, tmp_path, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    *_, last = LiftingRun(tmp_path / name, folder, {'fov': None})
+    assert said in last.error
+    assert '\n' not in last.error
+
+
+def test_only_what_can_run_is_offered(monkeypatch):
+    monkeypatch.setattr('mmhot.ui.model_choices.shipped_pose_model', lambda: None)
+    monkeypatch.setattr(
+        'mmhot.ui.model_choices.mediapipe_pose.is_installed', lambda: False
+    )
+    offers = find_offers()
+    assert offers.pose2d == (AUTOMATIC,)
+    assert 'no 2D model here' in offers.note
+    assert offers.pose3d == (DEFAULT_LIFTER, LIVE_LIFTER)
+    offers = find_offers(['a.onnx'], ['b.onnx'])
+    assert (offers.pose2d, offers.note) == (('a.onnx',), '')
+    assert offers.det_model == (AUTOMATIC, 'b.onnx', 'whole_image', 'scan')
+
+
+def test_what_users_say_is_no_markup():
+    progress = Progress(notes=['<b>'], error='<script>', stages={'2D': (3, 4)})
+    text = describe(progress, 'mmhot infer <i>')
+    assert not any(tag in text for tag in ('<b>', '<script>', '<i>'))
+    assert '&lt;script&gt;' in text
+    assert 'aria-valuenow="75"' in text
+
+
+def test_missing_gradio_is_one_line(monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, 'gradio', None)
+    assert main(['ui']) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith('mmhot ui: error: mmhot ui needs gradio (')
+    assert line.endswith("pip install 'mmhot[ui]'")
+
+
+@pytest.fixture(scope='module')
+def server(tmp_path_factory):
+    """Address of a page in a process of its own, and its temporary folder."""
+    pytest.importorskip('gradio')
+    folder = tmp_path_factory.mktemp('ui')
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, '-m', 'mmhot', 'ui', '--port', str(port)]
+    environment = {**os.environ, 'TMPDIR': str(folder)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        for line in process.stdout:
+            if line.startswith('http'):
+                break
+        yield line.split()[0], folder
+        process.terminate()
+        assert process.wait(60) == 0
+    assert list(folder.iterdir()) == []  # nothing is left behind
+
+
+@pytest.mark.slow(reason='needs Gradio, playwright and Chromium')
+@pytest.mark.parametrize('width', [1280, 390])
+def test_page_lifts_what_is_dropped(server, tmp_path, width):
+    address, folder = server
+    outside = []
+    with open_tab(width) as (tab, problems):
+        tab.set_default_timeout(120_000)
+        tab.on('request', lambda r: outside.append(r.url))
+        tab.goto(address)
+        lift = tab.get_by_role('button', name='Lift')
+        lift.click()
+        error = tab.locator('#progress .error')
+        error.filter(has_text='Drop a video first').wait_for()
+        tab.locator('input[type=file]').first.set_input_files(SKATER)
+        tab.locator(f'a[download="{SKATER.name}"]').wait_for()  # it is there
+        tab.get_by_text('Camera and scale').click()
+        height = tab.get_by_label("People's height, metres")
+        height.fill('9')
+        lift.click()
+        error.filter(has_text='--height must be from 0.3 to 3 metres, got 9').wait_for()
+
+        height.fill('1.7')
+        lift.click()
+        viewer = tab.locator('#viewer iframe')
+        viewer.wait_for()
+        inner = viewer.element_handle().content_frame()
+        inner.wait_for_function('window.mmhot !== undefined')
+        before = inner.evaluate('mmhot.joint(0, 10)')
+        inner.locator('#timeline').fill('100')
+        assert inner.evaluate('mmhot.joint(0, 10)') != before
+        assert '185 / 185' in tab.locator('#progress').inner_text()
+        assert '--height 1.7' in tab.locator('#progress code').inner_text()
+        with tab.expect_download() as download:
+            tab.locator(f'#results a[download="{SKATER.stem}.npz"]').click()
+        download.value.save_as(tmp_path / 'a.npz')
+        inside = 'document.documentElement.scrollWidth <= window.innerWidth'
+        assert tab.evaluate(inside)
+    assert len(read_lifted(tmp_path / 'a.npz')) == 185
+    assert [url for url in outside if not url.startswith((address, *_WITHIN))] == []
+    assert [line for line in problems if 'not implemented' not in line] == []
+    assert list(folder.iterdir())

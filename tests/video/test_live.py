@@ -1,0 +1,295 @@
+"""3D poses of a stream: as those of a clip, a fixed time later, in bounded memory."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from lifters import save_lifter
+
+from mmhot.cli.errors import print_line
+from mmhot.clips import Clip2D, Track2D
+from mmhot.lifting.lifter import Lifter
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.video.capture import Interruption
+from mmhot.video.frames import Frame
+from mmhot.video.live import LiveLifter
+from mmhot.video.lookahead import target_position
+from mmhot.video.people import People
+from mmhot.video.smoothing import one_euro
+
+COCO = get_skeleton('coco-17')
+IMAGE = np.zeros((480, 640, 3), np.uint8)
+
+
+class Walkers:
+    """Stands in for a Finder: people who walk and wave.
+
+    Args:
+        count (int): How many.
+        away (Callable): Whether nobody is there, of a time in seconds.
+    """
+
+    estimator = SimpleNamespace(skeleton='coco-17', name='walkers')
+    detector = SimpleNamespace(name='walkers')
+
+    def __init__(self, count=1, away=lambda time: False):
+        self.count = count
+        self.away = away
+
+    def every(self, fps=None):
+        return 1
+
+    def follow(self, frame, before, every):
+        assert every == 1
+        if self.away(frame.time):
+            empty = np.zeros((0, 17, 2), np.float32)
+            return People(np.zeros((0, 4)), np.zeros(0), empty, empty[..., 0])
+        keypoints = np.stack([walk(frame.time, who) for who in range(self.count)])
+        boxes = np.concatenate([keypoints.min(1), keypoints.max(1)], -1)
+        scores = np.full(keypoints.shape[:2], 0.8, np.float32)
+        return People(boxes, np.full(self.count, 0.9), keypoints, scores)
+
+
+def walk(time, who=0):
+    """Keypoints (17, 2) of somebody who moves and stays in the picture."""
+    rng = np.random.default_rng(who)
+    body = rng.uniform(-60, 60, (17, 2)) * (0.6, 1.5)
+    sway = 15 * np.sin(time * rng.uniform(1, 4, (17, 2)))
+    place = [100 + 110 * who + 30 * np.sin(time / 2), 240]
+    return (body + sway + place).astype(np.float32)
+
+
+@pytest.fixture(scope='module')
+def make_lifter(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('lifters')
+
+    def make(**settings):
+        name = '-'.join(['tiny', *map(str, settings)])
+        settings = dict(num_keep_frames=1) | settings
+        return Lifter(checkpoint=save_lifter(folder / f'{name}.pth', **settings))
+
+    return make
+
+
+@pytest.fixture(scope='module')
+def lifter(make_lifter):
+    return make_lifter()
+
+
+def frames(numbers, fps=50.0):
+    return [Frame(number, number / fps, IMAGE) for number in numbers]
+
+
+def lift_clip(lifter, finder, shown, fps):
+    """The poses (T, 17, 3) that a clip of these frames gets."""
+    found = [finder.follow(frame, None, 1) for frame in shown]
+    rows = [row for row, people in enumerate(found) if len(people)]
+    track = Track2D(
+        0,
+        np.array([shown[row].index - shown[0].index for row in rows]),
+        np.concatenate([found[row].keypoints for row in rows]),
+        np.concatenate([found[row].scores for row in rows]),
+        np.concatenate([found[row].bboxes for row in rows]),
+    )
+    clip = Clip2D('clip', 'coco-17', [track], 640, 480, fps, 'clip')
+    return lifter(clip)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'fps', 'lookahead'),
+    [({}, 50, 4), ({}, 25, 2), ({'causal': True}, 50, 0)],
+)
+def test_poses_are_those_of_a_clip(make_lifter, settings, fps, lookahead):
+    # somebody is not found now and then, which clips and streams fill in alike
+    finder = Walkers(away=lambda time: round(time * fps) % 7 == 3)
+    lifter = make_lifter(**settings)
+    live = LiveLifter(finder, lifter, fps, lookahead)
+    shown = frames(range(24), fps)
+    poses = [each for each in live(shown) if each.people]
+    first = poses[0].frame.index
+    given = np.array([each.frame.index for each in poses]) - first
+    # without looking ahead nobody knows that somebody comes back
+    missed = {10 - first, 17 - first} if lookahead == 0 else set()
+    assert set(given.tolist()) == set(range(24 - first)) - missed
+    clip = lift_clip(lifter, finder, shown[first:], fps)
+    lifted = np.stack([each.people[0].keypoints_3d for each in poses])
+    # where the newest frame showed nobody, a stream repeats the one before it
+    whole = ~np.isin(given + first + lookahead, [10, 17])
+    np.testing.assert_allclose(
+        lifted[whole], clip.keypoints_3d[given][whole], atol=1e-5
+    )
+    pixels = np.stack([each.people[0].keypoints_2d for each in poses])
+    np.testing.assert_allclose(pixels, clip.keypoints_2d[given], atol=1e-3)
+    scores = np.stack([each.people[0].scores for each in poses])
+    np.testing.assert_array_equal(scores, clip.scores[given])
+
+
+@pytest.mark.parametrize('lookahead', [0, 1, 3, 4])
+def test_poses_are_always_as_many_frames_behind(lifter, lookahead):
+    live = LiveLifter(Walkers(2), lifter, 50.0, lookahead)
+    assert live.latency == lookahead / 50
+    for frame in frames(range(20)):
+        indices = [poses.frame.index for poses in live.update(frame)]
+        assert indices == [frame.index - lookahead][: frame.index >= lookahead]
+    left = [poses.frame.index for poses in live.flush()]
+    assert left == list(range(20 - lookahead, 20))
+    assert live.flush() == []
+
+
+def test_missing_frames_do_not_make_poses_later(lifter):
+    live = LiveLifter(Walkers(), lifter, 50.0, 4)
+    given = {}
+    for frame in frames([0, 1, 2, 9, 10, 20, 21, 30]):
+        given |= {poses.frame.index: frame.index for poses in live.update(frame)}
+    # as soon as 4 frames have passed, seen or not
+    assert given == {0: 9, 1: 9, 2: 9, 9: 20, 10: 20, 20: 30, 21: 30}
+
+
+def test_rates_that_the_model_does_not_know_keep_their_times(lifter):
+    shown = [Frame(n, n / 30 + 0.004 * (n % 3), IMAGE) for n in range(30)]
+    live = LiveLifter(Walkers(), lifter, 30.0)
+    assert live.lookahead == 3  # all that the lifter looks ahead
+    poses = [each for each in live(shown) if each.people]
+    for each in poses:
+        pixels = get_skeleton('h36m-17'), each.people[0].keypoints_2d
+        elbow = pixels[0].index('left_elbow')
+        expected = walk(each.frame.time)[COCO.index('left_elbow')]
+        np.testing.assert_allclose(pixels[1][elbow], expected, atol=1e-3)
+    assert len(poses) > 20
+
+
+def test_people_are_broken_across_interruptions(lifter):
+    live = LiveLifter(Walkers(), lifter, 50.0, 2)
+    shown = frames(range(40))
+    items = [*shown[:15], Interruption('torn'), *shown[25:]]
+    poses = [each for each in live(items) if each.people]
+    indices = [each.frame.index for each in poses]
+    assert indices[-20:] == [10, 11, 12, 13, 14, *range(25, 40)]
+    assert len({each.people[0].track for each in poses}) == 1
+    broken = [each.frame.index for each in poses if each.people[0].broken]
+    assert broken == [25]
+    # nothing of before is mixed into what comes after: it is as of a clip of its own
+    clip = lift_clip(lifter, Walkers(), shown[25:], 50.0)
+    np.testing.assert_allclose(
+        poses[-13].people[0].keypoints_3d, clip.keypoints_3d[2], atol=0.2
+    )
+
+
+def test_who_was_away_for_long_is_broken_and_not_made_up(lifter):
+    finder = Walkers(away=lambda time: 2.0 < time < 3.5)
+    live = LiveLifter(finder, lifter, 10.0)
+    poses = list(live(frames(range(50), 10.0)))
+    assert [each.frame.index for each in poses] == list(range(50))
+    there = [each for each in poses if each.people]
+    assert {each.people[0].track for each in there} == {0}
+    times = [each.frame.time for each in there]
+    assert not [time for time in times if 2.0 < time < 3.5]
+    broken = [each.frame.time for each in there if each.people[0].broken]
+    assert broken == [3.5]
+
+
+def test_a_picture_of_another_size_is_another_stream(lifter):
+    live = LiveLifter(Walkers(), lifter, 50.0, 4)
+    for frame in frames(range(10)):
+        live.update(frame)
+    wide = Frame(10, 0.2, np.zeros((480, 800, 3), np.uint8))
+    assert [poses.frame.index for poses in live.update(wide)] == [6, 7, 8, 9]
+
+
+def test_smoothing_is_that_of_a_stream(lifter):
+    live = LiveLifter(Walkers(), lifter, 50.0, smooth_2d='one-euro')
+    poses = [each for each in live(frames(range(30))) if each.people]
+    elbow = get_skeleton('h36m-17').index('left_elbow')
+    first = poses[0].frame.index
+    raw = np.stack([walk(n / 50) for n in range(first, 30)])
+    expected = one_euro(raw[:, COCO.index('left_elbow')], 50.0)
+    got = [each.people[0].keypoints_2d[elbow] for each in poses]
+    np.testing.assert_allclose(got, expected, atol=1e-3)
+
+    still = LiveLifter(Walkers(), lifter, 50.0, smooth_3d='one-euro')
+    smooth = [each for each in still(frames(range(30))) if each.people]
+    plain = LiveLifter(Walkers(), lifter, 50.0)
+    plain = [each for each in plain(frames(range(30))) if each.people]
+    shake = [
+        np.abs(np.diff([p.people[0].keypoints_3d for p in each], 2, axis=0)).mean()
+        for each in (smooth, plain)
+    ]
+    assert shake[0] < 0.7 * shake[1]
+
+
+def test_people_have_places_before_the_camera(lifter):
+    live = LiveLifter(Walkers(3), lifter, 50.0, fov=60)
+    *_, last = live(frames(range(20)))
+    roots = np.stack([person.root_3d for person in last.people])
+    assert np.isfinite(roots).all()
+    assert np.unique([person.track for person in last.people]).tolist() == [0, 1, 2]
+
+
+def test_what_is_kept_does_not_grow(lifter):
+    live = LiveLifter(Walkers(2), lifter, 20.0)
+    sizes = []
+    for frame in frames(range(120), 20.0):
+        live.update(frame)
+        sizes.append([len(trail.sights) for trail in live._trails.values()])
+    # a second in which gaps are filled, and what is to come
+    assert max(max(of_people) for of_people in sizes[60:]) <= 24
+    live.finder.away = lambda time: True
+    for frame in frames(range(120, 200), 20.0):
+        live.update(frame)
+    assert live._trails == {}
+    assert len(live._pending) == live.lookahead == 2
+
+
+def test_frames_are_put_where_models_know_them_best():
+    few = SimpleNamespace(seq_len=81, num_targets=9, causal=False)
+    assert target_position(few, 4) == 40
+    whole = SimpleNamespace(seq_len=243, num_targets=243, causal=False)
+    assert target_position(whole, 8) == 234
+    assert target_position(whole, 200) == 121
+    past = SimpleNamespace(seq_len=27, num_targets=1, causal=True)
+    assert target_position(past, 0) == 26
+    single = SimpleNamespace(seq_len=1, num_targets=1, causal=False)
+    assert target_position(single, 0) == 0
+
+
+def test_wrong_options_are_refused(lifter):
+    def make(**options):
+        return LiveLifter(Walkers(), lifter, 50.0, **options)
+
+    with pytest.raises(ValueError, match='lookahead must be from 0 to the 4 frames'):
+        make(lookahead=5)
+    with pytest.raises(ValueError, match='smooth_3d of a stream must be none or one'):
+        make(smooth_3d='savgol')
+    with pytest.raises(ValueError, match='max_gap must be above 0 seconds'):
+        make(max_gap=0)
+    live = make()
+    live.update(*frames([3]))
+    with pytest.raises(ValueError, match='time must go on from 0.06 s, got 0.06 s'):
+        live.update(*frames([3]))
+
+
+def resident():
+    """Megabytes of memory that this process has."""
+    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
+
+
+@pytest.mark.slow(reason='lifts an hour of a stream, two minutes of a free CPU')
+def test_an_hour_takes_no_more_memory_than_its_first_minutes(lifter):
+    # somebody is there for two of every ten seconds, and comes back as somebody new
+    finder = Walkers(away=lambda time: time % 10 > 2)
+    live = LiveLifter(finder, lifter, 25.0)
+    measured, tracks, count = [], set(), 0
+    for index in range(90_000):
+        image = np.zeros((48, 64, 3), np.uint8)
+        for poses in live.update(Frame(index, index / 25, image)):
+            count += len(poses.people)
+            tracks |= {person.track for person in poses.people}
+        if index % 4500 == 4499:
+            measured.append(resident())
+            print_line(f'{(index + 1) / 1500:.0f} min: {measured[-1]:.1f} MB')
+    assert count > 16_000
+    assert len(tracks) == 360
+    assert max(measured) - measured[0] < 8

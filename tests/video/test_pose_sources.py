@@ -1,0 +1,369 @@
+"""Detectors and 2D models from what users write."""
+
+import json
+import sys
+from types import ModuleType, SimpleNamespace
+
+import drawn_people
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from spot_models import BLUE, POSE, RED, red_finder, spotted, write
+from torch import nn
+
+from mmhot.skeletons.joints import convert_keypoints
+from mmhot.video.frames import read_image
+from mmhot.video.sources import mediapipe_pose, mmpose_models
+from mmhot.video.sources import pose_source as choose
+from mmhot.video.sources.mediapipe_pose import MediapipeEstimator
+from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
+from mmhot.video.sources.model_names import find_detector, find_pose_model
+from mmhot.video.sources.pose_source import open_pose_source
+from mmhot.weights.index import FOLDER
+
+GTPT = 'gtpt_t_4xb64-300e_coco-256x192'
+RTMPOSE = 'rtmpose-t_8xb256-420e_aic-coco-256x192'
+DETECTOR = dict(
+    model=dict(type='RTMDet', backbone=dict()),
+    test_dataloader=dict(
+        dataset=dict(
+            pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(type='mmdet.Resize', scale=(64, 64), keep_ratio=True),
+                dict(
+                    type='mmdet.PackDetInputs', meta_keys=('ori_shape', 'scale_factor')
+                ),
+            ]
+        )
+    ),
+)
+
+
+def test_mmpose_models_see_colours_and_places_right(tmp_path):
+    path, weights = write(tmp_path, POSE, red_finder())
+    model = MMPoseEstimator(path, weights, batch_size=2)
+    assert (model.skeleton, model.name) == ('coco-17', 'tiny')
+    images = [
+        spotted((40, 30, RED), (60, 50, BLUE), (100, 60, RED)),
+        spotted(),
+        spotted((20, 70, RED)),
+    ]
+    boxes = [[[20, 10, 70, 80], [75, 20, 119, 89]], np.zeros((0, 4)), [[5, 40, 40, 89]]]
+    found = model(images, [np.float32(each) for each in boxes])
+    assert [keypoints.shape for keypoints, _ in found] == [
+        (2, 17, 2),
+        (0, 17, 2),
+        (1, 17, 2),
+    ]
+    # a cell of the heatmap is at most 6 pixels
+    assert_allclose(found[0][0][0], [[40, 30]] * 17, atol=4)
+    assert_allclose(found[0][0][1], [[100, 60]] * 17, atol=4)
+    assert_allclose(found[2][0][0], [[20, 70]] * 17, atol=4)
+    assert found[0][1].min() > 0.5
+    alone = model(images[:1], [np.float32(boxes[0][1:])])
+    assert_allclose(alone[0][0][0], found[0][0][1], atol=1e-4)
+
+
+def test_models_are_told_apart_by_what_is_in_them(tmp_path):
+    path, weights = write(tmp_path, POSE, red_finder())
+    facts = MMPoseEstimator(path, weights).identity
+    assert facts['name'] == 'tiny'
+    torch.save({'state_dict': red_finder(), 'more': 1}, weights)
+    assert MMPoseEstimator(path, weights).identity == facts
+    changed = red_finder()
+    changed[next(iter(changed))] += 0.01
+    torch.save({'state_dict': changed}, weights)
+    assert MMPoseEstimator(path, weights).identity != facts
+    torch.save({'state_dict': red_finder()}, weights)
+    text = path.read_text()
+    path.write_text(f'{text}\nmodel["test_cfg"] = dict(flip_test=True)\n')
+    assert MMPoseEstimator(path, weights).identity != facts
+
+
+def test_shipped_weights_that_change_are_noticed(tmp_path, monkeypatch):
+    path, weights = write(tmp_path, POSE, red_finder())
+    monkeypatch.setattr(
+        'mmhot.weights.checkpoints.shipped_weights', lambda: {'tiny_synth': weights}
+    )
+    facts = MMPoseEstimator(path, 'mmhot://tiny_synth').identity
+    changed = red_finder()
+    changed[next(iter(changed))] += 0.01
+    torch.save({'state_dict': changed}, weights)
+    assert MMPoseEstimator(path, 'mmhot://tiny_synth').identity != facts
+
+
+class FoundByMMDet(nn.Module):
+    """A detector that finds a person, a doubtful one and a dog."""
+
+    dataset_meta = {}
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+        self.seen = []
+
+    def test_step(self, batch):
+        self.seen.append(batch['inputs'])
+        found = SimpleNamespace(
+            bboxes=torch.tensor([[1.0, 2, 300, 40], [5, 5, 9, 9], [0, 0, 8, 8]]),
+            scores=torch.tensor([0.9, 0.2, 0.8]),
+            labels=torch.tensor([1, 1, 0]),
+        )
+        return [SimpleNamespace(pred_instances=found)] * len(batch['inputs'])
+
+
+def test_mmdet_detectors_find_people_only(tmp_path, monkeypatch):
+    stand_in = FoundByMMDet()
+    monkeypatch.setattr('mmdet.apis.init_detector', lambda *_, **__: stand_in)
+    meta = {'dataset_meta': {'classes': ('dog', 'person')}}
+    path, weights = write(tmp_path, DETECTOR, stand_in.state_dict(), meta)
+    found = MMPoseDetector(path, weights)([spotted((60, 45, RED))] * 2)
+    for boxes, scores in found:
+        assert_allclose(boxes, [[1, 2, 120, 40]])
+        assert_allclose(scores, [0.9])
+    ((first, _),) = stand_in.seen
+    assert first.shape == (3, 48, 64)
+    assert first[:, 24, 32].tolist() == [0, 0, 255]  # still BGR, as MMDetection wants
+    meta['dataset_meta']['classes'] = ('dog', 'cat')
+    path, weights = write(tmp_path, DETECTOR, stand_in.state_dict(), meta)
+    with pytest.raises(ValueError, match=r'tiny\.pth detects dog, cat, not people'):
+        MMPoseDetector(path, weights)
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda state: state.popitem(), r'another model: head\.final_layer\.bias is m'),
+        (
+            lambda state: state.update({'head.final_layer.bias': torch.zeros(5)}),
+            r'another model: head\.final_layer\.bias is \(5,\) instead of',
+        ),
+        (
+            lambda state: state['head.final_layer.bias'].fill_(np.inf),
+            r'tiny\.pth is damaged: head\.final_layer\.bias is not finite',
+        ),
+        (lambda state: state.clear(), r'tiny\.pth is a checkpoint of another model'),
+    ],
+)
+def test_weights_of_other_models_are_refused(tmp_path, change, message):
+    state = red_finder()
+    change(state)
+    with pytest.raises(ValueError, match=message) as error:
+        MMPoseEstimator(*write(tmp_path, POSE, state))
+    assert '\n' not in str(error.value)
+
+
+def test_weights_for_pictures_of_another_size_are_refused():
+    small = FOLDER / 'configs/body_2d_keypoint/gtpt/rendered'
+    small /= 'gtpt_t_1xb32-20e_rendered-128x96.py'
+    with pytest.raises(ValueError, match='another model: head.*instead of'):
+        MMPoseEstimator(small, 'mmhot://gtpt-t_coco17_synth')
+
+
+def test_models_of_other_bodies_are_refused(tmp_path):
+    meta = {
+        'dataset_meta': dict(dataset_name='ap10k', num_keypoints=17, flip_indices=[])
+    }
+    with pytest.raises(ValueError, match="17 keypoints of 'ap10k', which is no skel"):
+        MMPoseEstimator(*write(tmp_path, POSE, red_finder(), meta))
+
+
+def test_names_are_looked_up_in_our_index_and_mmposes():
+    ours = find_pose_model(GTPT)
+    assert ours.config.is_relative_to(FOLDER)
+    theirs = find_pose_model(RTMPOSE)
+    assert theirs.config.is_file()
+    assert theirs.weights.endswith('.pth')
+    assert find_pose_model('human').config.stem == 'rtmpose-m_8xb256-420e_body8-256x192'
+    assert find_pose_model(f'mmpose::body_2d_keypoint/rtmpose/coco/{RTMPOSE}.py') == (
+        type(theirs)(theirs.config)
+    )
+    assert find_detector('human').config.is_file()
+    assert find_detector('rtmdet-m').weights.startswith('https://')
+    own = find_detector('rtmdet-nano_1xb32-12e_rendered-320x320')
+    assert own.config.is_relative_to(FOLDER)
+
+
+@pytest.mark.parametrize(
+    ('find', 'name', 'kind', 'message'),
+    [
+        (find_pose_model, 'gtpt_t_4xb64', ValueError, 'no|neither a file nor a 2D mod'),
+        (find_pose_model, 'a/none.py', FileNotFoundError, r'none\.py does not exist'),
+        (find_pose_model, __file__ + 'x', ValueError, 'neither a file nor a 2D model'),
+        (find_detector, 'rtmdet-mm', ValueError, 'did you mean rtmdet-m'),
+    ],
+)
+def test_unknown_names_get_a_hint(find, name, kind, message):
+    with pytest.raises(kind, match=message):
+        find(name)
+
+
+def test_weights_in_place_of_a_config_are_noticed(tmp_path):
+    (tmp_path / 'a.pth').write_bytes(b'')
+    with pytest.raises(ValueError, match=r'a\.pth is no config .*--pose2d-weights'):
+        find_pose_model(str(tmp_path / 'a.pth'))
+
+
+def test_models_without_weights_are_refused(monkeypatch):
+    with pytest.raises(
+        ValueError, match='has no published weights: .*--pose2d-weights'
+    ):
+        MMPoseEstimator(GTPT)
+
+    def offline(*_, **__):
+        raise OSError('no route\nto host')
+
+    monkeypatch.setattr(mmpose_models.CheckpointLoader, 'load_checkpoint', offline)
+    with pytest.raises(
+        ValueError, match=r'cannot be had \(no route to host\): give a f'
+    ):
+        mmpose_models._read('https://a/b.pth', '--pose2d-weights')
+
+
+class Solution:
+    """MediaPipe's pose solution: a person with all keypoints in the crop's middle."""
+
+    def __init__(self, **settings):
+        self.settings = settings
+
+    def process(self, crop):
+        self.last = crop
+        if not crop.any():
+            return SimpleNamespace(pose_landmarks=None)
+        mark = SimpleNamespace(x=0.5, y=0.25, visibility=0.8)
+        return SimpleNamespace(pose_landmarks=SimpleNamespace(landmark=[mark] * 33))
+
+
+@pytest.fixture
+def mediapipe(monkeypatch):
+    """A stand-in for the package."""
+    module = ModuleType('mediapipe')
+    module.__version__ = mediapipe_pose.VERSION
+    module.solutions = SimpleNamespace(pose=SimpleNamespace(Pose=Solution))
+    monkeypatch.setitem(sys.modules, 'mediapipe', module)
+    monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: True)
+    return module
+
+
+def test_mediapipe_sees_each_person_in_a_crop_with_room(mediapipe):
+    model = MediapipeEstimator()
+    image = spotted((60, 50, RED))
+    boxes = np.float32([[40, 30, 80, 70], [0, 0, 30, 30], [5, 5, 6, 6]])
+    keypoints, scores = model([image], [boxes])[0]
+    # 1.25 times the box: 35 to 85 and 25 to 75
+    assert_allclose(keypoints[0], [[60, 37.5]] * 33)
+    assert_allclose(scores[0], 0.8)
+    assert np.isnan(keypoints[1:]).all()
+    assert not scores[1:].any()
+    model([image], [boxes[:1]])
+    assert model._pose.last.shape == (50, 50, 3)
+    assert model._pose.last[25, 25].tolist() == [255, 0, 0]  # it wants RGB
+    assert model._pose.settings['static_image_mode']
+
+
+def test_mediapipe_is_the_default_where_it_is_installed(mediapipe):
+    source = open_pose_source()
+    assert source.name == 'mediapipe 0.10.21 in boxes of whole_image'
+    detector, estimator = source
+    assert estimator.skeleton == 'mediapipe-33'
+    ((box, score),) = detector([spotted()])
+    assert box.tolist() == [[0, 0, 120, 90]]
+    assert score.tolist() == [1]
+    assert source.identity['estimator'] == estimator.identity
+
+
+def test_mediapipe_of_another_version_is_explained(mediapipe):
+    del mediapipe.solutions
+    with pytest.raises(
+        ValueError, match=r'does not work here .* pip install --no-deps'
+    ):
+        MediapipeEstimator()
+
+
+def test_without_a_2d_model_the_command_is_given(monkeypatch):
+    monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: False)
+    monkeypatch.setattr(choose, 'shipped_pose_model', lambda: None)
+    with pytest.raises(ValueError, match='--pose2d, or install MediaPipe: pip install'):
+        open_pose_source()
+    with pytest.raises(ValueError, match='mediapipe is not installed: pip install'):
+        open_pose_source('mediapipe')
+
+
+def test_shipped_weights_need_no_detector_and_nothing_installed(monkeypatch):
+    monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: False)
+    by_itself, named = open_pose_source(), open_pose_source('gtpt-t')
+    assert by_itself.identity == named.identity
+    name = 'gtpt-t_coco17_synth'
+    found = 'rtmdet-nano_1xb32-12e_rendered-320x320'
+    assert by_itself.name == f'{name} in boxes of {found}, checked by {name}'
+    assert by_itself.detector.detector.min_score == 0.15
+    assert open_pose_source('gtpt-t', det_model='whole_image').detector.name == (
+        'whole_image'
+    )
+
+
+def test_choices_come_from_what_is_written(tmp_path):
+    path, weights = write(tmp_path, POSE, red_finder())
+    source = open_pose_source(str(path), str(weights), 'whole_image')
+    assert source.name == 'tiny in boxes of whole_image'
+    with pytest.raises(FileNotFoundError, match=r'none\.onnx does not exist'):
+        open_pose_source(str(path), str(weights), 'none.onnx')
+    with pytest.raises(ValueError, match='--det-weights does not go with whole_image'):
+        open_pose_source(str(path), str(weights), 'whole_image', 'a.pth')
+
+
+@pytest.mark.slow(reason='builds published models')
+@pytest.mark.parametrize('name', [GTPT, RTMPOSE])
+def test_published_configs_run_with_any_weights(tmp_path, name):
+    from mmpose.apis import init_model
+
+    weights = tmp_path / 'random.pth'
+    model = init_model(find_pose_model(name).config, device='cpu')
+    torch.save({'state_dict': model.state_dict()}, weights)
+    estimator = MMPoseEstimator(name, weights)
+    box = np.float32([[20, 10, 100, 85]])
+    keypoints, scores = estimator([spotted((40, 30, RED))], [box])[0]
+    assert keypoints.shape == (1, 17, 2)
+    assert np.isfinite(scores).all()
+    assert (abs(keypoints - [60, 47.5]) <= [90, 90]).all()
+
+
+@pytest.mark.slow(reason="builds MMPose's detector")
+def test_mmposes_detector_runs_with_any_weights(tmp_path):
+    from mmdet.apis import init_detector
+
+    config = find_detector('human').config.with_name(
+        'rtmdet_nano_320-8xb32_coco-person.py'
+    )
+    weights = tmp_path / 'random.pth'
+    torch.manual_seed(0)
+    state = init_detector(str(config), device='cpu').state_dict()
+    for name, bias in state.items():
+        if 'rtm_cls' in name and name.endswith('bias'):
+            bias.zero_()  # so that some are people
+    torch.save({'state_dict': state}, weights)
+    found = MMPoseDetector(config, weights, min_score=0)([spotted()] * 2)
+    for boxes, scores in found:
+        assert len(boxes) == len(scores) > 0
+        assert (boxes >= 0).all()
+        assert (boxes <= [120, 90, 120, 90]).all()
+
+
+@pytest.mark.slow(reason='needs MediaPipe')
+def test_real_mediapipe_finds_drawn_people_and_nobody_else():
+    pytest.importorskip('mediapipe')
+    drawn = json.loads((drawn_people.FOLDER / 'annotations.json').read_text())
+    first = drawn['images'][0]
+    image = read_image(drawn_people.FOLDER / first['file_name'])
+    people = [x for x in drawn['annotations'] if x['image_id'] == first['id']]
+    left, top, width, height = np.transpose([x['bbox'] for x in people])
+    boxes = np.stack([left, top, left + width, top + height], -1)
+    found = MediapipeEstimator()([image, 0 * image], [boxes, boxes])
+    truth = np.reshape([x['keypoints'] for x in people], (len(people), 17, 3))
+    keypoints, _, _ = convert_keypoints(*found[0], 'mediapipe-33', 'coco-17')
+    apart = np.linalg.norm(keypoints - truth[..., :2], axis=-1)
+    assert (apart.max(1) < 0.05 * height).all()
+    assert found[0][1].mean() > 0.9
+    assert np.isnan(found[1][0]).all()
+    assert not found[1][1].any()

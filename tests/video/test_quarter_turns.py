@@ -1,0 +1,76 @@
+"""Quarter turns of people of whom a 2D model is unsure."""
+
+import numpy as np
+import pytest
+
+from mmhot.video.sources.quarter_turns import QuarterTurns
+
+# A person is two dots, a bright head above dim feet; upright ones alone are sure.
+HEAD, FEET = 250, 120
+
+
+def estimate(images, boxes):
+    """Find both dots; be sure if the head is above the feet."""
+    estimate.looks += sum(map(len, boxes))
+    poses = []
+    for image, of_image in zip(images, boxes, strict=True):
+        points, scores = np.zeros((len(of_image), 2, 2)), np.zeros((len(of_image), 2))
+        for person, (x1, y1, x2, y2) in enumerate(np.rint(of_image).astype(int)):
+            inside = np.zeros(image.shape[:2], bool)
+            inside[max(y1, 0) : y2 + 1, max(x1, 0) : x2 + 1] = True
+            for joint, value in enumerate((HEAD, FEET)):
+                row, column = np.argwhere(inside & (image[..., 0] == value))[0]
+                points[person, joint] = column, row
+            head, feet = points[person]
+            scores[person] = 0.9 if feet[1] - head[1] > abs(feet[0] - head[0]) else 0.3
+        poses.append((points, scores))
+    return poses
+
+
+def draw(head, feet, size=(80, 120)):
+    image = np.zeros((*size, 3), np.uint8)
+    for (x, y), value in ((head, HEAD), (feet, FEET)):
+        image[y, x] = value
+    corners = np.array([head, feet])
+    return image, np.concatenate([corners.min(0) - 3, corners.max(0) + 3])[None]
+
+
+@pytest.mark.parametrize(
+    ('head', 'feet'),
+    [
+        ((50, 20), (53, 60)),
+        ((50, 60), (53, 20)),
+        ((20, 40), (70, 43)),
+        ((70, 40), (20, 43)),
+        ((116, 76), (118, 30)),
+    ],
+)
+def test_keypoints_of_turned_people_are_where_they_are(head, feet):
+    image, box = draw(head, feet)
+    estimate.looks = 0
+    [(points, scores)] = QuarterTurns()(estimate, [image], [box])
+    np.testing.assert_allclose(points[0], [head, feet])
+    assert scores.min() == pytest.approx(0.9)
+    upright = feet[1] - head[1] > abs(feet[0] - head[0])
+    assert estimate.looks == (1 if upright else 4)
+
+
+def test_only_the_unsure_are_looked_at_again():
+    upright, own = draw((50, 20), (50, 60))
+    lying, other = draw((20, 40), (70, 40))
+    estimate.looks = 0
+    nobody = np.zeros((0, 4))
+    found = QuarterTurns()(estimate, [upright, lying, upright], [own, other, nobody])
+    assert estimate.looks == 2 + 3
+    assert [len(points) for points, _ in found] == [1, 1, 0]
+    np.testing.assert_allclose(found[1][0][0], [(20, 40), (70, 40)])
+
+
+@pytest.mark.parametrize('turns', [QuarterTurns(gain=0.7), QuarterTurns(sure=0.95)])
+def test_turns_that_are_hardly_surer_are_not_kept(turns):
+    image, box = draw((20, 40), (70, 40))
+    estimate.looks = 0
+    [(points, scores)] = turns(estimate, [image], [box])
+    np.testing.assert_allclose(points[0], [(20, 40), (70, 40)])
+    assert scores.max() == pytest.approx(0.3)
+    assert estimate.looks == 4

@@ -1,0 +1,444 @@
+"""Pictures and videos of lifted clips, read back and measured."""
+
+import resource
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+from rendered import H36M, make_clip, rendered
+
+from mmhot.lifting.world import place_people, to_world
+from mmhot.video.frames import Frame, VideoFile
+from mmhot.visualization import drawing
+from mmhot.visualization.scene_renderer import Scene
+from mmhot.visualization.summary_image import render_sheet
+from mmhot.visualization.video import render_video
+from mmhot.visualization.video_file import open_video
+from mmhot.visualization.viewpoint import fit_viewpoint, set_stage
+
+
+@pytest.fixture
+def frontal():
+    """Return a person who faces the camera with both arms stretched sideways."""
+    pose = np.zeros((17, 3))
+    for joint, x, y in (
+        ('root', 0, 0),
+        ('hip', 0.12, 0),
+        ('knee', 0.14, -0.45),
+        ('foot', 0.15, -0.9),
+        ('spine', 0, 0.25),
+        ('thorax', 0, 0.5),
+        ('neck_base', 0, 0.6),
+        ('head', 0, 0.72),
+        ('shoulder', 0.16, 0.45),
+        ('elbow', 0.42, 0.45),
+        ('wrist', 0.68, 0.45),
+    ):
+        if joint in H36M.joints:
+            pose[H36M.index(joint)] = (x, -y, 0)
+        else:
+            # Who faces the camera has the left side at the picture's right.
+            pose[H36M.index(f'left_{joint}')] = (x, -y, 0)
+            pose[H36M.index(f'right_{joint}')] = (-x, -y, 0)
+    pixels = 300 * pose[:, :2] + (640, 340)
+    return make_clip(np.repeat(pose[None], 3, 0), np.repeat(pixels[None], 3, 0))
+
+
+def where(image, colour):
+    """Return the pixels (x, y) that have about a colour, (N, 2)."""
+    near = np.abs(image.astype(int) - colour).max(axis=-1) < 40
+    rows, columns = np.nonzero(near)
+    assert len(rows) > 50, 'nothing is drawn in this colour'
+    return np.stack([columns, rows], axis=1)
+
+
+def decode(path):
+    """Return a video's stream facts and its frames."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        facts = (stream.codec_context.name, stream.pix_fmt, stream.average_rate)
+        frames = [
+            frame.to_ndarray(format='bgr24') for frame in container.decode(stream)
+        ]
+    return facts, frames
+
+
+@pytest.mark.parametrize(
+    ('size', 'fps', 'width'),
+    [((1280, 720), 25.0, 284 + 160), ((720, 1280), 30000 / 1001, 90 + 160),
+     ((3000, 500), 10, 320 + 160)],
+)  # fmt: skip
+def test_video_has_the_clips_frames_rate_and_shape(tmp_path, size, fps, width):
+    clip = rendered('walk', width=size[0], height=size[1], fps=fps)
+    seen = []
+    count = render_video(
+        clip, tmp_path / 'a.mp4', height=160, progress=lambda *done: seen.append(done)
+    )
+    (codec, pixels, rate), frames = decode(tmp_path / 'a.mp4')
+    assert (codec, pixels) == ('h264', 'yuv420p')
+    assert float(rate) == pytest.approx(fps, rel=1e-4)
+    assert len(frames) == count == 136
+    assert frames[0].shape == (160, width, 3)
+    assert seen == [(done, 136) for done in range(1, 137)]
+    assert list(tmp_path.iterdir()) == [tmp_path / 'a.mp4']
+
+
+def test_frontal_person_is_upright_and_not_mirrored_in_both_views(tmp_path, frontal):
+    render_video(frontal, tmp_path / 'a.mp4', height=320, azimuth=0)
+    image = decode(tmp_path / 'a.mp4')[1][1]
+    captions = 30  # the legend has the same colours
+    for panel in (image[captions:, :568], image[captions:, 568:]):
+        left, right = where(panel, drawing.LEFT), where(panel, drawing.RIGHT)
+        middle = where(panel, drawing.MIDDLE)
+        centre = middle[:, 0].mean()
+        # Limbs reach the middle with half their width, and stretch far to their side.
+        assert left[:, 0].min() > centre - 10
+        assert left[:, 0].max() > centre + 60
+        assert right[:, 0].max() < centre + 10
+        assert right[:, 0].min() < centre - 60
+        # The head is on top, the feet are below everything.
+        assert middle[:, 1].min() < left[:, 1].min() - 10
+        assert middle[:, 1].max() < left[:, 1].max() - 30
+        assert left[:, 1].max() == pytest.approx(right[:, 1].max(), abs=2)
+
+
+def test_2d_view_is_where_the_keypoints_are(frontal):
+    image = np.zeros((720, 1280, 3), np.uint8)
+    Scene(frontal).draw_2d(image, 0, 1.0)
+    for joint, colour in (
+        ('left_wrist', drawing.LEFT),
+        ('right_foot', drawing.RIGHT),
+        ('head', drawing.MIDDLE),
+    ):
+        x, y = frontal.keypoints_2d[0, H36M.index(joint)].round().astype(int)
+        np.testing.assert_array_equal(image[y, x], colour)
+
+
+def test_3d_view_agrees_with_the_video_when_seen_from_its_camera():
+    clip = rendered('dance')
+    stage = set_stage(clip)
+    seen, _ = fit_viewpoint(stage.points, np.zeros(1), 0.0).project(stage.points)
+    video = clip.keypoints_2d - clip.keypoints_2d[:, :1]
+    view = seen - seen[:, :1]
+    for frame in range(0, len(video), 20):
+        likeness = np.corrcoef(video[frame].ravel(), view[frame].ravel())[0, 1]
+        assert likeness > 0.99
+
+
+@pytest.mark.parametrize('place', [(-90, 40), (40, -90), (190, 40), (40, 190), (0, 0)])
+def test_words_may_be_outside_the_picture(place):
+    image = np.zeros((100, 100, 3), np.uint8)
+    drawing.draw_text(image, 'somebody', place, 12, anchor='centre')
+    assert bool(image.any()) == (place == (0, 0))
+
+
+def test_people_fill_the_picture_as_far_as_they_may():
+    draw = np.random.default_rng(0).uniform
+    points = np.stack([draw(-6, 1, 900), draw(0, 9, 900), draw(0, 1.8, 900)], -1)
+    seen, _ = fit_viewpoint(points, np.array([30.0]), 14.0, 0.8).project(points)
+    low, high = np.percentile(seen, (0.5, 99.5), axis=0)
+    np.testing.assert_allclose((high - low).max(), 0.8, atol=0.01)
+    np.testing.assert_allclose((low + high) / 2, 0.5, atol=0.06)
+
+
+def test_somebody_far_behind_does_not_make_the_others_small():
+    clip = place_people(rendered('walk'))
+    both = clip.take(np.repeat(np.arange(len(clip)), 2))
+    both.track = np.tile([0, 1], len(clip))
+    heights = []
+    for step in ([1, 0, 0], [5, 0, 50]):  # metres between the two
+        root = both.root_3d + both.track[:, None] * np.float32(step)
+        scene = Scene(replace(both, root_3d=root))
+        seen, _ = scene.viewpoint.project(scene.stage.points[both.track == 0])
+        heights.append(np.median(np.ptp(seen[..., 1], axis=1)))
+    assert heights[1] > 0.9 * heights[0] > 0.3
+
+
+def test_view_from_the_right_shows_the_right_side_nearer(frontal):
+    points = set_stage(frontal).points
+    _, depths = fit_viewpoint(points, np.array([40.0]), 10.0).project(points)
+    # The camera moves to the picture's right, where a frontal person's left hand is.
+    assert depths[0, H36M.index('left_wrist')] < depths[0, H36M.index('right_wrist')]
+
+
+@pytest.mark.parametrize('name', ['walk', 'dance'])
+def test_feet_touch_the_floor_and_everybody_fits(name):
+    scene = Scene(rendered(name))
+    lowest = scene.stage.points[..., 2].min(axis=1)
+    assert np.abs(lowest).max() < 0.03
+    positions, _ = scene.viewpoint.project(scene.stage.points)
+    assert positions.min() > 0.02
+    assert positions.max() < 0.98
+    low, high = scene.floor
+    assert (scene.stage.points[..., :2] > low).all()
+    assert (scene.stage.points[..., :2] < high).all()
+
+
+def test_both_axes_give_the_same_stage(frontal):
+    x, y, z = np.moveaxis(frontal.keypoints_3d, -1, 0)
+    turned = replace(frontal, keypoints_3d=np.stack([x, z, -y], -1), axes='z-up')
+    np.testing.assert_array_equal(set_stage(turned).points, set_stage(frontal).points)
+
+
+def test_a_clip_that_is_in_the_world_already_is_drawn_there(frontal):
+    placed = to_world(place_people(frontal))
+    Scene(placed)
+    np.testing.assert_allclose(
+        set_stage(placed).points, set_stage(frontal).points, atol=1e-6
+    )
+
+
+def two_people():
+    """Return the dancer twice; the second is further right and half as large."""
+    one = rendered('dance')
+    twice = np.repeat(np.arange(len(one.frame)), 2)
+    pixels = one.keypoints_2d[twice].copy()
+    pixels[1::2] = (pixels[1::2] - (640, 360)) / 2 + (1000, 360)
+    return replace(
+        one,
+        frame=one.frame[twice],
+        track=np.tile([3, 8], len(one.frame)),
+        keypoints_3d=one.keypoints_3d[twice],
+        keypoint_scores_3d=one.keypoint_scores_3d[twice],
+        keypoints_2d=pixels,
+        scores=one.scores[twice],
+    )
+
+
+def test_several_people_stand_as_in_the_picture(tmp_path):
+    clip = two_people()
+    roots = set_stage(clip).points[:, 0]
+    first, second = roots[::2], roots[1::2]
+    assert (second[:, 0] > first[:, 0] + 1).all()
+    assert (second[:, 1] > first[:, 1] + 1).all()
+    assert render_video(clip, tmp_path / 'a.mp4', height=160, orbit=30) == 188
+    assert len(decode(tmp_path / 'a.mp4')[1]) == 188
+
+
+def test_long_gaps_become_one_second(tmp_path, frontal):
+    clip = replace(frontal, frame=np.array([7, 10, 500_000]), fps=5.0)
+    # 7 to 10, then five frames with nobody, then the last.
+    assert render_video(clip, tmp_path / 'a.mp4', height=160) == 4 + 5 + 1
+    frames = decode(tmp_path / 'a.mp4')[1]
+    with pytest.raises(AssertionError, match='nothing is drawn'):
+        where(frames[1][30:], drawing.LEFT)
+    assert len(where(frames[3][30:], drawing.LEFT))
+
+
+def test_interpolated_joints_are_dim_and_missing_ones_left_out(frontal):
+    scores = frontal.scores.copy()
+    scores[:, H36M.indices('left_leg')] = 0
+    pixels = frontal.keypoints_2d.copy()
+    pixels[:, H36M.index('right_wrist')] = np.nan
+    image = np.zeros((720, 1280, 3), np.uint8)
+    Scene(replace(frontal, scores=scores, keypoints_2d=pixels)).draw_2d(image, 0, 1.0)
+    x, y = pixels[0, H36M.index('left_foot')].round().astype(int)
+    assert 0 < image[y, x].sum() < 0.8 * sum(drawing.LEFT)
+    x, y = frontal.keypoints_2d[0, H36M.index('right_wrist')].round().astype(int)
+    assert not image[y, x].any()
+
+
+def test_sheet_shows_evenly_spaced_frames(tmp_path):
+    path = tmp_path / 'sheet.png'
+    render_sheet(rendered('walk'), path, num_frames=4, cell=120)
+    image = cv2.imread(str(path))
+    columns = [image[20:, round(column * 122.5) :][:, :122] for column in range(4)]
+    for column in columns:
+        top, bottom = column[:130], column[130:]
+        for view in (top, bottom):
+            left, right = where(view, drawing.LEFT), where(view, drawing.RIGHT)
+            assert left[:, 0].mean() > right[:, 0].mean()  # walks towards the camera
+    # The walker comes closer: larger in the picture, as large as before in 3D.
+    heights = [np.ptp(where(column[:130], drawing.RIGHT)[:, 1]) for column in columns]
+    assert heights[0] < 0.8 * heights[-1]
+
+
+def test_sheet_names_the_model_where_there_is_room(tmp_path):
+    path, clip = tmp_path / 'sheet.png', rendered('walk')
+    headers = {}
+    for columns in (2, 6):
+        for model in ('', 'tps-tri-motionbert-xs_81frm-27k_cmu-wild (27 of 81 frames)'):
+            named = replace(clip, model=model)
+            render_sheet(named, path, num_frames=columns, cell=300)
+            headers.setdefault(columns, []).append(cv2.imread(str(path))[:40])
+    np.testing.assert_array_equal(*headers[2])
+    assert (headers[6][0] != headers[6][1]).any()
+
+
+def test_sheet_says_the_films_seconds(tmp_path, monkeypatch):
+    def draw(image, text, *args, **kwargs):
+        written.append(text)
+        return draw_text(image, text, *args, **kwargs)
+
+    written, draw_text = [], drawing.draw_text
+    monkeypatch.setattr(drawing, 'draw_text', draw)
+    clip = rendered('walk')
+    later = replace(clip, frame=clip.frame + 500)
+    render_sheet(later, tmp_path / 'sheet.png', num_frames=4, cell=120)
+    seconds = [float(text.split()[0]) for text in written if text.endswith(' s')]
+    assert len(seconds) == 4
+    assert 20 < seconds[0] < seconds[-1] < 20 + 136 / 25
+
+
+def test_sheet_has_the_film_behind_the_keypoints(tmp_path):
+    clip = rendered('walk')
+    head = H36M.index('head')
+    # above each head, where no bone is drawn, a patch of blue on a red film
+    films = []
+    for number, pose in enumerate(clip.keypoints_2d):
+        image = np.full((clip.height, clip.width, 3), (0, 0, 200), np.uint8)
+        x, y = pose[head].round().astype(int)
+        image[y - 30 : y - 10, x - 8 : x + 9] = (250, 0, 0)
+        films.append(Frame(number, number / clip.fps, image))
+    path = tmp_path / 'sheet.png'
+    render_sheet(clip, path, num_frames=4, cell=240, footage=films)
+    image = cv2.imread(str(path)).astype(int)
+    header = image.shape[0] - 2 * 244
+    for column in range(4):
+        flat, space = (
+            image[header + row * 244 :, 5 + column * 244 :][:230, 40:238]
+            for row in range(2)
+        )
+        red = (flat[..., 2] > 120) & (flat[..., :2].max(-1) < 30)
+        assert red.mean() > 0.5
+        assert not ((space[..., 2] > 120) & (space[..., :2].max(-1) < 30)).any()
+        blue = np.argwhere((flat[..., 0] > 150) & (flat[..., 1:].max(-1) < 60))
+        bones = np.argwhere((flat[..., 1] > 100) & (flat[..., 0] > 200))
+        top = bones[bones[:, 0].argmin()]
+        assert abs(blue[:, 1].mean() - top[1]) < 4
+        assert 0 < top[0] - blue[:, 0].max() < 16
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda c: {name: getattr(c, name)[:0] for name in (
+            'frame', 'track', 'keypoints_3d', 'keypoint_scores_3d', 'keypoints_2d',
+            'scores')}, 'clip test has no poses to draw'),
+        (lambda c: {'keypoints_3d': c.keypoints_3d * np.nan}, 'no finite 3D joint'),
+        (lambda c: {'fps': 0.0}, 'fps must be above 0'),
+        (lambda c: {'fps': float('nan')}, 'fps must be above 0'),
+        (lambda c: {'width': 0}, 'picture size must be positive, got 0x720'),
+        (lambda c: {'axes': 'y-up'}, "got 'y-up'"),
+        (lambda c: {'keypoints_2d': c.keypoints_2d[:, :16]}, 'keypoints_2d must be'),
+    ],
+)  # fmt: skip
+def test_clips_that_cannot_be_drawn_are_refused(tmp_path, frontal, change, message):
+    clip = replace(frontal, **change(frontal))
+    for render, name in ((render_video, 'a.mp4'), (render_sheet, 'a.png')):
+        with pytest.raises(ValueError, match=message):
+            render(clip, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_interrupted_video_leaves_the_old_file(tmp_path, frontal):
+    path = tmp_path / 'a.mp4'
+    path.write_bytes(b'old')
+
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        render_video(frontal, path, height=160, progress=interrupt)
+    assert path.read_bytes() == b'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_full_disk_is_an_os_error_and_leaves_nothing(tmp_path):
+    path = tmp_path / 'a.mp4'
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=f'cannot write {path}'):
+            render_video(rendered('walk'), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not list(tmp_path.iterdir())
+
+
+def test_drawing_needs_neither_pytorch_nor_mmpose():
+    code = (
+        'import sys, mmhot.visualization.video, mmhot.visualization.summary_image\n'
+        'heavy = {"torch", "mmengine", "mmpose", "matplotlib"} & set(sys.modules)\n'
+        'assert not heavy, heavy'
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def film(path, num_frames=30, sound=True, begin=0):
+    """Write a red film of the rendered clips' size and rate, with a tone.
+
+    Its times begin at so many seconds; the tone is heard from the tenth frame on.
+    """
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('libx264', rate=25)
+        stream.width, stream.height, stream.pix_fmt = 1280, 720, 'yuv420p'
+        tone = container.add_stream('aac', rate=16000) if sound else None
+        for number in range(num_frames):
+            image = np.full((720, 1280, 3), (0, 0, 200), np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, format='bgr24')
+            frame.pts, frame.time_base = number + 25 * begin, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if tone is not None:
+            samples = np.zeros((1, 640 * num_frames), np.float32)
+            samples[:, 6400:] = np.sin(np.arange(640 * num_frames - 6400) / 5)
+            frame = av.AudioFrame.from_ndarray(samples, format='fltp', layout='mono')
+            frame.rate = 16000
+            frame.pts, frame.time_base = 16000 * begin, Fraction(1, 16000)
+            container.mux(tone.encode(frame))
+            container.mux(tone.encode())
+    return VideoFile(path)
+
+
+@pytest.mark.parametrize('sound', [True, False])
+def test_film_is_shown_behind_the_keypoints_with_its_sound(tmp_path, sound):
+    clip = rendered('walk')
+    footage = film(tmp_path / 'film.mp4', sound=sound)
+    written = tmp_path / 'a.mp4'
+    assert render_video(clip, written, height=240, footage=footage) == 30
+    _, images = decode(written)
+    assert len(images) == 30
+    # a dark red corner, where the film is
+    corner = images[10][60:80, 10:30].mean((0, 1))
+    assert corner.argmax() != corner.argmin()
+    assert corner.max() > 100 > corner.min() + 50
+    with av.open(str(written)) as container:
+        seconds = [float(s.duration * s.time_base) for s in container.streams.audio]
+    np.testing.assert_allclose(seconds, [1.2] * sound, atol=0.1)
+
+
+@pytest.mark.parametrize('begin', [0, 5])
+@pytest.mark.parametrize('container', ['mp4', 'mkv', 'ts'])
+def test_sound_stays_with_the_pictures(tmp_path, container, begin):
+    footage = film(tmp_path / f'film.{container}', begin=begin)
+    written = tmp_path / 'a.mp4'
+    render_video(rendered('walk'), written, height=120, footage=footage)
+    with av.open(str(written)) as result:
+        sounds = [
+            (s.time, np.abs(s.to_ndarray()).max()) for s in result.decode(audio=0)
+        ]
+    assert next(time for time, loud in sounds if loud > 0.3) == pytest.approx(
+        0.4, abs=0.07
+    )
+    assert sounds[-1][0] == pytest.approx(1.2, abs=0.1)
+
+
+def test_pictures_without_a_later_time_are_kept(tmp_path):
+    with open_video(tmp_path / 'a.mp4', 25.0) as video:
+        for number, seconds in enumerate([0.0, 0.5, 0.5, 0.4, None, 2.0]):
+            video.write(np.full((64, 64, 3), 40 * number, np.uint8), seconds)
+    frames = list(VideoFile(tmp_path / 'a.mp4'))
+    shown = [frame.image.mean() for frame in frames]
+    np.testing.assert_allclose(shown, 40 * np.arange(6), atol=3)
+    times = np.array([frame.time for frame in frames])
+    np.testing.assert_allclose(times[[0, 1, 5]], [0, 0.5, 2])
+    assert (np.diff(times) > 0).all()

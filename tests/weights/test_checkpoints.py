@@ -1,0 +1,326 @@
+"""Published checkpoints become ours; shipped weights load by name."""
+
+import runpy
+import sys
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import official_weights
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import load_checkpoint
+from mmengine.runner.checkpoint import CheckpointLoader
+from mmpose.registry import MODELS
+from published import load_fixture
+
+from mmhot.weights import index as model_index
+from mmhot.weights.checkpoints import convert_file, convert_published
+from mmhot.weights.convert.nanohtnet import _key_names
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = {
+    'frames': 9,
+    'keep_frames': 3,
+    'channel': 48,
+    'layers': 2,
+    'd_hid': 16,
+    'hid': 2,
+    'gcn_hidden': 12,
+    'joints': 17,
+    'heads': 8,
+}
+
+
+def build_config(frames, keep_frames, channel, layers, d_hid, hid, gcn_hidden, heads):
+    """Config that a published model of these sizes must get."""
+    return {
+        'type': 'SequencePoseLifter',
+        'backbone': {
+            'type': 'NanoHTNet',
+            'num_frames': frames,
+            'num_keep_frames': keep_frames,
+            'embed_dims': channel,
+            'depth': layers,
+            'num_heads': heads,
+            'mlp_dims': d_hid,
+            'graph_dims': gcn_hidden,
+            'branch_dims': hid,
+        },
+        'head': {
+            'type': 'PoseLiftingHead',
+            'in_channels': 2 * hid,
+            'decoder': {'type': 'CameraPoseLifting'},
+        },
+        'test_cfg': {'flip_test': True, 'target': 'centre'},
+    }
+
+
+def publish(state_dict, layers):
+    """Turn our state dict of a NanoHTNet into a published one."""
+    published = {}
+    for key, ours in _key_names(layers).items():
+        tensor = state_dict[ours]
+        if key.endswith('pos_embed'):
+            tensor = tensor[None]
+        if '.ipc.conv' in key and key.endswith('weight'):
+            kernel = 3 if 'conv1' in key else 2
+            tensor = tensor.unflatten(1, (kernel, -1)).transpose(1, 2)
+        published[key] = tensor
+    return published
+
+
+def sizes(**other):
+    """Sizes of a tiny model, some of them other ones."""
+    merged = {**SETTINGS, **other}
+    del merged['joints']
+    return merged
+
+
+def published_tiny(**other):
+    """Published state dict of a tiny model with random weights, and ours."""
+    torch.manual_seed(0)
+    model = MODELS.build(build_config(**sizes(**other)))
+    ours = model.state_dict()
+    return publish(ours, sizes(**other)['layers']), ours
+
+
+@pytest.fixture(scope='module')
+def tiny():
+    return published_tiny()[0]
+
+
+@pytest.mark.parametrize('name', ['nanohtnet_243f_9k', 'nanohtnet_81f_9k'])
+def test_sizes_follow_from_the_shapes(name):
+    meta, _ = load_fixture(name)
+    config, state_dict = convert_published(official_weights.state_dict(meta))
+    expected = {key: value for key, value in meta['config'].items() if key != 'joints'}
+    assert config == build_config(**expected)
+    MODELS.build(config).load_state_dict(state_dict, strict=True)
+
+
+@pytest.mark.parametrize(
+    'other',
+    [
+        {},
+        {'frames': 27, 'keep_frames': 27},
+        {'frames': 1, 'keep_frames': 1, 'layers': 1},
+        {'channel': 96, 'd_hid': 24, 'hid': 5},
+        {'channel': 72, 'heads': 4, 'gcn_hidden': 7, 'layers': 3},
+    ],
+)
+def test_other_sizes_convert_to_the_same_weights(other):
+    published, ours = published_tiny(**other)
+    heads = sizes(**other)['heads']
+    config, converted = convert_published(published, heads=heads)
+    assert config == build_config(**sizes(**other))
+    assert set(converted) == set(ours)
+    assert all(torch.equal(converted[key], ours[key]) for key in ours)
+
+
+@pytest.mark.parametrize('wrapper', ['state_dict', 'model', 'ema_state_dict'])
+@pytest.mark.parametrize('weights', ['ema', 'model'])
+def test_wrappers_and_prefixes_are_taken_off(tiny, wrapper, weights):
+    prefixed = OrderedDict((f'module.{key}', value) for key, value in tiny.items())
+    checkpoint = {wrapper: prefixed, 'epoch': 3, 'optimizer': {}}
+    _, converted = convert_published(checkpoint, weights=weights)
+    assert torch.equal(converted['head.fc.bias'], tiny['fc.bias'])
+
+
+@pytest.mark.parametrize('copies', ['wrapped', 'prefixed'])
+def test_weights_chooses_between_two_copies(tiny, copies):
+    averaged = {key: value + 1 for key, value in tiny.items()}
+    if copies == 'wrapped':
+        checkpoint = {'state_dict': tiny, 'ema_state_dict': averaged}
+    else:
+        checkpoint = tiny | {f'ema_{key}': value for key, value in averaged.items()}
+    bias = {
+        weights: convert_published(checkpoint, weights=weights)[1]['head.fc.bias']
+        for weights in ('ema', 'model')
+    }
+    assert torch.equal(bias['model'], tiny['fc.bias'])
+    assert torch.equal(bias['ema'], tiny['fc.bias'] + 1)
+    assert torch.equal(convert_published(checkpoint)[1]['head.fc.bias'], bias['ema'])
+
+
+def test_values_may_be_arrays_or_parameters(tiny):
+    arrays = {key: value.numpy() for key, value in tiny.items()}
+    parameters = {key: torch.nn.Parameter(value) for key, value in tiny.items()}
+    for state_dict in (arrays, parameters):
+        _, converted = convert_published(state_dict)
+        assert torch.equal(converted['head.fc.bias'], tiny['fc.bias'])
+        assert not converted['head.fc.bias'].requires_grad
+
+
+def test_the_checkpoint_is_left_as_it_is(tiny):
+    before = {key: value.clone() for key, value in tiny.items()}
+    convert_published(tiny)
+    assert list(tiny) == list(before)
+    assert all(torch.equal(tiny[key], value) for key, value in before.items())
+
+
+def test_missing_and_unknown_keys_are_named(tiny):
+    gone = ['Transformer.blocks.1.ipc.conv2.bias', 'tem_pos_embed']
+    state_dict = {key: value for key, value in tiny.items() if key not in gone}
+    state_dict['extra.weight'] = torch.zeros(1)
+    with pytest.raises(ValueError, match='NanoHTNet') as error:
+        convert_published(state_dict)
+    for key in (*gone, 'extra.weight'):
+        assert key in str(error.value)
+    assert '2 missing' in str(error.value)
+    assert '1 unknown' in str(error.value)
+    assert '\n' not in str(error.value)
+
+
+def test_a_missing_block_is_named(tiny):
+    state_dict = {
+        key: value
+        for key, value in tiny.items()
+        if 'tem_Transformer.blocks.1' not in key
+    }
+    with pytest.raises(ValueError, match=r'missing: .*tem_Transformer\.blocks\.1'):
+        convert_published(state_dict)
+
+
+@pytest.mark.parametrize(
+    'key', ['fc.weight', 'pos_embed', 'Transformer.blocks.1.lgc.gcn1.W']
+)
+def test_shapes_that_do_not_fit_are_named(tiny, key):
+    state_dict = tiny | {key: tiny[key][..., :-1]}
+    with pytest.raises(ValueError, match=r'backbone|head') as error:
+        convert_published(state_dict)
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('key', ['fcn_tem.weight', 'pos_embed', 'tem_pos_embed'])
+@pytest.mark.parametrize('shape', [(), (1,), (0,)])
+def test_shapes_that_tell_no_size_are_refused(tiny, key, shape):
+    state_dict = tiny | {key: torch.zeros(shape)}
+    with pytest.raises(ValueError, match='shapes do not fit together'):
+        convert_published(state_dict)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'frames': 81}, 'frames=81 contradicts the tensors, which say 9'),
+        ({'head': 8}, 'unknown setting of NanoHTNet: head; known: .*heads'),
+        ({'heads': 3}, r'embed_dims \(48\) must be divisible by 18'),
+        ({'heads': 0}, 'num_heads must be at least 1, got 0'),
+        ({'heads': 'x'}, "heads must be int, as in heads=8, got 'x'"),
+        ({'heads': True}, 'heads must be int, as in heads=8, got True'),
+        ({'layers': '2'}, "layers='2' contradicts the tensors, which say 2"),
+        ({'weights': 'best'}, "'ema' or 'model', got 'best'"),
+    ],
+)
+def test_wrong_settings_are_refused(tiny, settings, message):
+    with pytest.raises(ValueError, match=message):
+        convert_published(tiny, **settings)
+
+
+@pytest.mark.parametrize(
+    ('checkpoint', 'message'),
+    [
+        ([], 'must be a dict of tensors, got list'),
+        ({}, 'empty'),
+        ({'a': 'b'}, "must hold tensors, got str at 'a'"),
+        ({'a.weight': np.zeros(1)}, r'\(.*NanoHTNet.*\) has such keys: a\.weight'),
+        ({'backbone.a': np.zeros(1)}, 'already one of MMPose'),
+    ],
+)
+def test_other_things_are_refused(checkpoint, message):
+    with pytest.raises(ValueError, match=message):
+        convert_published(checkpoint)
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """Ship a tiny model in half precision, as ``mmhot://tiny-lifter``."""
+    monkeypatch.setattr(model_index, 'WEIGHTS_FOLDER', tmp_path)
+    _, ours = published_tiny()
+    half = {key: value.half() for key, value in ours.items()}
+    torch.save({'state_dict': half, 'meta': {}}, tmp_path / 'tiny-lifter.pth')
+    return ours
+
+
+def test_shipped_weights_load_by_name_in_single_precision(shipped):
+    model = MODELS.build(build_config(**sizes()))
+    load_checkpoint(model, 'mmhot://tiny-lifter', strict=True)
+    for key, value in model.state_dict().items():
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, shipped[key], rtol=1e-3, atol=1e-4)
+
+
+def test_unknown_weights_suggest_the_nearest(shipped):
+    with pytest.raises(
+        ValueError, match='mmhot://tiny-lifte; did you mean tiny-lifter'
+    ):
+        CheckpointLoader.load_checkpoint('mmhot://tiny-lifte')
+    with pytest.raises(ValueError, match='shipped: tiny-lifter'):
+        CheckpointLoader.load_checkpoint('mmhot://../../etc/passwd')
+
+
+def test_every_shipped_checkpoint_loads():
+    for name in model_index.shipped_weights():
+        checkpoint = CheckpointLoader.load_checkpoint(f'mmhot://{name}')
+        assert 'state_dict' in checkpoint, name
+
+
+def run_tool(monkeypatch, *arguments):
+    """Run tools/convert_checkpoint.py here; return its exit code."""
+    monkeypatch.setattr(sys, 'argv', ['convert_checkpoint.py', *map(str, arguments)])
+    with pytest.raises(SystemExit) as exit_:
+        runpy.run_path(str(ROOT / 'tools/convert_checkpoint.py'), run_name='__main__')
+    return exit_.value.code
+
+
+def test_tool_writes_a_checkpoint_that_mmpose_loads(
+    tiny, tmp_path, monkeypatch, capsys
+):
+    source, target = tmp_path / 'published.pth', tmp_path / 'ours.pth'
+    torch.save(tiny, source)
+    assert run_tool(monkeypatch, source, target, '--settings', 'heads=8') == 0
+    assert 'NanoHTNet: num_frames 9' in capsys.readouterr().out
+    text = torch.load(target, weights_only=True)['meta']['cfg']
+    model = MODELS.build(Config.fromstring(text, '.py').model)
+    load_checkpoint(model, str(target), strict=True)
+    assert torch.equal(model.head.fc.bias.data, tiny['fc.bias'])
+
+
+@pytest.mark.parametrize(
+    ('content', 'arguments', 'message'),
+    [
+        (None, (), 'no such checkpoint file'),
+        (b'nonsense', (), 'cannot read it'),
+        ({'a': torch.zeros(1)}, (), 'no published model'),
+        ({}, ('--settings', '8'), "must be NAME=VALUE, got '8'"),
+    ],
+)
+def test_tool_says_in_one_line_what_is_wrong(
+    content, arguments, message, tmp_path, monkeypatch, capsys
+):
+    source, target = tmp_path / 'published.pth', tmp_path / 'ours.pth'
+    if isinstance(content, bytes):
+        source.write_bytes(content)
+    elif content is not None:
+        torch.save(content, source)
+    assert run_tool(monkeypatch, source, target, *arguments) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1
+    assert message in error[0]
+    assert not target.exists()
+
+
+def test_a_full_disk_leaves_no_file(tiny, tmp_path, monkeypatch):
+    source = tmp_path / 'published.pth'
+    torch.save(tiny, source)
+
+    def fail(_, path):
+        Path(path).write_bytes(b'half')
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(torch, 'save', fail)
+    with pytest.raises(OSError, match='No space left'):
+        convert_file(source, tmp_path / 'ours.pth')
+    assert sorted(tmp_path.iterdir()) == [source]

@@ -1,0 +1,46 @@
+"""Configs within checkpoints."""
+
+import pytest
+from mmengine.config import Config
+
+from mmhot.weights.config_files import parse_config_text
+
+
+def test_what_mmengine_writes_reads_back():
+    config = Config(
+        {
+            'model': {'type': 'A', 'rates': (0.0, -1.5), 'nested': [{'b': None}]},
+            'flag': True,
+            'numbers': {0: 'zero', 'no-name': 1e-06},
+        }
+    )
+    assert parse_config_text(config.pretty_text).to_dict() == config.to_dict()
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'import os',
+        'a = __import__("os").system("true")',
+        'a = [print(1)]',
+        'a = dict(b=open("file"))',
+        'a = dict(**b)',
+        'a.b = 1',
+        'a = (lambda: 1)()',
+        'a = f"{1}"',
+        'a = b',
+    ],
+)
+def test_code_is_refused(text):
+    with pytest.raises(ValueError, match='line 1, and is not run'):
+        parse_config_text(text)
+
+
+def test_text_that_is_no_python_is_named():
+    with pytest.raises(ValueError, match='is no Python'):
+        parse_config_text('a = (')
+
+
+def test_keys_that_cannot_be_keys_are_refused():
+    with pytest.raises(ValueError, match='line 1, and is not run'):
+        parse_config_text('a = {[1]: 2}')

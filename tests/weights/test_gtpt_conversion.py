@@ -1,0 +1,166 @@
+"""Published checkpoints of GTPT become ours."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import official_weights
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmpose.registry import MODELS
+from published import load_fixture
+
+import mmhot.plugin  # noqa: F401 (registers what configs name)
+from mmhot.weights.checkpoints import convert_file, convert_published
+from mmhot.weights.convert.gtpt import _key_names
+
+ROOT = Path(__file__).parents[2]
+SIZES = [f'{size}_{data}' for data in ('coco', 'wholebody') for size in 'tsb']
+
+
+def constants(meta):
+    """Constant tensors as published: tables of positions and masks."""
+    head = MODELS.build(convert_published(empty(meta))[0]).head
+    return {
+        key: head.positions[None, 1:] + 1e-6
+        if key.endswith('pos_embedding')
+        else torch.ones(shape, dtype=torch.bool)
+        for key, (shape, _) in meta['constant'].items()
+    }
+
+
+def empty(meta):
+    """State dict of zeros: names and shapes only."""
+    return {key: torch.zeros(shape) for key, (shape, _) in meta['state'].items()}
+
+
+@pytest.fixture(scope='module')
+def tiny():
+    """Meta data and the complete published state dict of the smallest model."""
+    meta, _ = load_fixture('gtpt_t_wholebody')
+    state_dict = {
+        key: torch.from_numpy(value)
+        for key, value in official_weights.state_dict(meta).items()
+    }
+    return meta, {**state_dict, **constants(meta)}
+
+
+@pytest.mark.parametrize('name', SIZES)
+def test_config_is_that_of_the_base_config(name):
+    meta, _ = load_fixture(f'gtpt_{name}')
+    config, _ = convert_published(empty(meta))
+    file = f'gtpt_{name.removesuffix("_coco")}.py'
+    expected = Config.fromfile(ROOT / 'configs/_base_/models' / file).model
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        ours, theirs = MODELS.build(config), MODELS.build(expected)
+    assert repr(ours) == repr(theirs)
+    assert ours.head.keep_rates == list(theirs.head.keep_rates)
+    assert ours.test_cfg == theirs.test_cfg
+    assert torch.equal(ours.data_preprocessor.mean, theirs.data_preprocessor.mean)
+    assert meta['config']['keep_rates'] == ours.head.keep_rates
+
+
+def test_every_tensor_is_somewhere(tiny):
+    meta, state_dict = tiny
+    for weights, copy in (('ema', 'ema_'), ('online', '')):
+        _, converted = convert_published(state_dict, weights)
+        names = _key_names({key for key in meta['state'] if key[:4] != 'ema_'})
+        for key, ours in names.items():
+            if ours == 'parts':
+                continue
+            theirs = state_dict[f'{copy}{key}']
+            if key.endswith('.keypoint_token'):
+                parts = state_dict[f'{copy}features.extra_token']
+                theirs = torch.cat([parts, theirs], dim=1)
+            assert torch.equal(converted[ours].flatten(), theirs.flatten()), key
+
+
+def test_files_of_the_training_script_are_known(tiny, tmp_path):
+    _, state_dict = tiny
+    later = {key: value + 1 for key, value in state_dict.items()}
+    later |= {key: state_dict[key] for key in state_dict if 'pos_emb' in key}
+    bias = 'head.classify_x.1.bias'
+    _, averaged = convert_published(state_dict)
+    _, online = convert_published(state_dict, 'online')
+    files = {
+        'model_best.pth': state_dict,
+        'final_state.pth': {f'module.{key}': state_dict[key] for key in state_dict},
+        'checkpoint.pth': {
+            'epoch': 3,
+            'model': 'gtpt',
+            'best_state_dict': state_dict,
+            'state_dict': {f'module.{key}': value for key, value in later.items()},
+            'perf': 0.5,
+            'optimizer': {},
+        },
+    }
+    for name, content in files.items():
+        torch.save(content, tmp_path / name)
+        config = convert_file(tmp_path / name, tmp_path / 'ours.pth')
+        written = torch.load(tmp_path / 'ours.pth', weights_only=True)
+        assert torch.equal(written['state_dict'][bias], averaged[bias])
+        assert 'lifting' not in written['meta']['cfg']
+        MODELS.build(config).load_state_dict(written['state_dict'], strict=True)
+        _, converted = convert_published(content, 'online')
+        later_by = 1 if name == 'checkpoint.pth' else 0
+        torch.testing.assert_close(converted[bias], online[bias] + later_by)
+
+
+def test_tool_takes_the_online_copy(tiny, tmp_path, monkeypatch, capsys):
+    source, target = tmp_path / 'model_best.pth', tmp_path / 'ours.pth'
+    torch.save(tiny[1], source)
+    words = [str(source), str(target), '--weights', 'online']
+    words += ['--settings', 'keep_rates=[1, 0.5]']
+    monkeypatch.setattr(sys, 'argv', ['convert_checkpoint.py', *words])
+    tool = ROOT / 'tools' / 'convert_checkpoint.py'
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(tool), run_name='__main__')
+    assert not stop.value.code
+    assert 'GTPTStem' in capsys.readouterr().out
+    written = torch.load(target, weights_only=True)
+    bias = written['state_dict']['head.classify_x.1.bias']
+    assert torch.equal(bias, tiny[1]['mlp_head_x.1.bias'])
+    text = Config.fromstring(written['meta']['cfg'], '.py')
+    assert text.model.head.keep_rates == [1, 0.5]
+
+
+@pytest.mark.parametrize('keep_rates', [None, [1, 1, 1, 1], (0.9, 0.8)])
+def test_keep_rates_are_a_setting(tiny, keep_rates):
+    config, _ = convert_published(tiny[1], keep_rates=keep_rates)
+    assert config['head']['keep_rates'] == (keep_rates and list(keep_rates))
+    MODELS.build(config)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'keep_rates': [1.0, 0.2]}, 'at least 0.2695 must be kept'),
+        ({'keep_rates': 'all'}, 'setting keep_rates must be list'),
+        ({'dim': 192}, 'setting dim=192 contradicts the tensors, which say 128'),
+        ({'size': 's'}, "which say 't'"),
+        ({'patch_size_wh': [6, 2]}, 'table for 8 x 32 patches'),
+        ({'patch_size_wh': [3, 5]}, 'table for 16 x 12 patches'),
+        ({'heads': 7}, 'divisible by num_heads'),
+        ({'colour': 1}, 'unknown setting of GTPT: colour; known: size, '),
+    ],
+)
+def test_wrong_settings_are_named(tiny, settings, message):
+    with pytest.raises(ValueError, match=message) as error:
+        convert_published(tiny[1], **settings)
+    assert '\n' not in str(error.value)
+
+
+def test_missing_and_unknown_keys_are_named(tiny):
+    state_dict = dict(tiny[1])
+    del state_dict['ema_features.transformer.group_mask.0.bias']
+    state_dict['ema_features.extra'] = torch.zeros(1)
+    with pytest.raises(ValueError, match=r'1 missing: .*group_mask\.0\.bias; 1 unk'):
+        convert_published(state_dict)
+
+
+def test_other_positions_are_refused(tiny):
+    other = tiny[1] | {'ema_features.pos_embedding': torch.zeros(1, 256, 128)}
+    with pytest.raises(ValueError, match='not the published table'):
+        convert_published(other)

@@ -1,0 +1,1 @@
+"""Command-line tools: training, testing, conversion, demos, and the lab."""

@@ -1,0 +1,1 @@
+"""Studies, benchmarks and rendering: what the wheel does not hold."""

@@ -1,0 +1,86 @@
+"""Measure how many training samples a second a config's dataloader gives.
+
+If that is less than a GPU takes in a second, the GPU waits. Batches are as the config
+says, workers as the arguments do; those that come while workers start are not counted.
+Example::
+
+    python tools/measure_loading.py CONFIG --workers 0 2 16
+"""
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from mmhot import compat
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.runner import add_config_options, merge_options, setting
+from mmhot.weights.config_files import read_config_file
+
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+
+_WARM_UP = 5  # batches of each worker
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--workers',
+        type=int,
+        nargs='+',
+        default=[2],
+        metavar='N',
+        help='processes that load; 0: none but this one (default: 2)',
+    )
+    parser.add_argument(
+        '--batches', type=int, default=100, help='to measure (default: 100)'
+    )
+    add_config_options(parser)
+    return parser.parse_args()
+
+
+def measure(args: argparse.Namespace) -> None:
+    """Print a row for each number of workers."""
+    from mmengine.registry import init_default_scope
+    from mmengine.runner import Runner
+
+    if min(args.workers) < 0:
+        raise ValueError(f'--workers must be at least 0, got {min(args.workers)}')
+    if args.batches < 1:
+        raise ValueError(f'--batches must be at least 1, got {args.batches}')
+    compat.apply()
+    config = read_config_file(args.config)
+    merge_options(config, args.cfg_options)
+    loader = setting(config, 'train_dataloader', 'CONFIG')
+    init_default_scope(config.get('default_scope', 'mmpose'))
+    print_line(f'{"workers":>7}{"samples/s":>12}{"batch":>8}')
+    for count in args.workers:
+        loader.update(num_workers=count, persistent_workers=False)
+        rate = _rate(Runner.build_dataloader(loader, seed=0), count, args.batches)
+        print_line(f'{count:>7}{rate * loader.batch_size:>12.0f}{loader.batch_size:>8}')
+
+
+def _rate(loader: 'DataLoader', workers: int, batches: int) -> float:
+    """Return batches a second, once all workers work; epochs follow each other."""
+    if not len(loader):
+        raise ValueError('CONFIG: there are fewer samples than a batch wants')
+    stream = (batch for _ in iter(int, 1) for batch in loader)
+    for _ in range(_WARM_UP * max(workers, 1)):
+        next(stream)
+    start = time.perf_counter()
+    for _ in range(batches):
+        next(stream)
+    return batches / (time.perf_counter() - start)
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('measure_loading.py', lambda: measure(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
