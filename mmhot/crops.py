@@ -19,9 +19,9 @@ def crop_matrix(
     """
     wanted = np.array(size, np.float64)
     box = np.asarray(box, np.float64)
-    centre, extent = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).clip(1)
+    center, extent = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).clip(1)
     zoom = (wanted / (extent * padding)).min()
-    shift = wanted / 2 - zoom * centre
+    shift = wanted / 2 - zoom * center
     return np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]])
 
 

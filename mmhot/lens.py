@@ -23,7 +23,7 @@ class Lens:
 
     Args:
         focal (tuple[float, float]): Focal lengths fx and fy in pixels.
-        centre (tuple[float, float]): Principal point cx and cy in pixels.
+        center (tuple[float, float]): Principal point cx and cy in pixels.
         distortion (tuple[float, ...]): k1, k2, p1, p2, k3, ...; none by default.
         size (tuple[int, int], optional): Width and height of the pictures that this
             is true for.
@@ -33,7 +33,7 @@ class Lens:
     """
 
     focal: tuple[float, float]
-    centre: tuple[float, float]
+    center: tuple[float, float]
     distortion: tuple[float, ...] = ()
     size: tuple[int, int] | None = None
 
@@ -58,7 +58,7 @@ class Lens:
     @property
     def parameters(self) -> tuple[float, ...]:
         """fx, fy, cx, cy and the distortion."""
-        return (*self.focal, *self.centre, *self.distortion)
+        return (*self.focal, *self.center, *self.distortion)
 
     def fitted(self, width: int, height: int) -> Self:
         """The same lens for pictures of another resolution.
@@ -76,8 +76,8 @@ class Lens:
         """
         wanted = (width, height)
         if self.size is None:
-            if not (0 < self.centre[0] < width and 0 < self.centre[1] < height):
-                x, y = self.centre
+            if not (0 < self.center[0] < width and 0 < self.center[1] < height):
+                x, y = self.center
                 raise ValueError(
                     f'the principal point ({x:g}, {y:g}) of the intrinsics is outside '
                     f'the {width}x{height} picture: they are of another resolution'
@@ -92,7 +92,7 @@ class Lens:
         return replace(
             self,
             focal=tuple((self.focal * scale).tolist()),
-            centre=tuple((self.centre * scale).tolist()),
+            center=tuple((self.center * scale).tolist()),
             size=wanted,
         )
 
@@ -111,8 +111,8 @@ class Lens:
         """
         if self.size is None:
             raise ValueError('fit the lens to a picture size first')
-        focal, centre = np.array(self.focal), np.array(self.centre)
-        given = (np.asarray(points, np.float64) - centre) / focal
+        focal, center = np.array(self.focal), np.array(self.center)
+        given = (np.asarray(points, np.float64) - center) / focal
         known = np.isfinite(given).all(-1)
         straight = np.where(known[..., None], given, np.nan)
         if self.distortion and known.any():
@@ -197,12 +197,12 @@ def camera_intrinsics(
     """
     size = np.array([camera_param['w'], camera_param['h']], np.float32)
     focal = camera_param.get('f')
-    centre = camera_param.get('c')
+    center = camera_param.get('c')
     focal = np.full(2, focal_ratio * size.max()) if focal is None else focal
-    centre = size / 2 if centre is None else centre
+    center = size / 2 if center is None else center
     return (
         np.asarray(focal, np.float32).reshape(2),
-        np.asarray(centre, np.float32).reshape(2),
+        np.asarray(center, np.float32).reshape(2),
     )
 
 

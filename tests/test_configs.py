@@ -87,7 +87,7 @@ def test_config_builds_a_lifter_that_runs(path):
     backbone = _build(path).backbone
     poses, _ = _run_lifter(path)
     if not isinstance(poses, tuple):
-        # whoever sees all frames says so, also if only the centre one is evaluated
+        # whoever sees all frames says so, also if only the center one is evaluated
         assert poses.shape == (1, backbone.num_keep_frames, 17, 3)
         return
     poses, kept = poses
@@ -175,7 +175,7 @@ def test_data_have_the_frames_that_the_model_wants(path):
             wanted = backbone.num_frames if is_pruned else backbone.num_keep_frames
             assert targets == wanted
         else:
-            assert (targets == 1) == (config.model.test_cfg.target == 'centre')
+            assert (targets == 1) == (config.model.test_cfg.target == 'center')
 
 
 def test_config_names_our_plugin(config):

@@ -62,7 +62,7 @@ def commands(page):
 
 def is_command(words):
     of_mmhot = words[0] == 'mmhot' and len(words) > 1
-    return of_mmhot or bool(re.fullmatch(r'tools/\w+\.py', words[0]))
+    return of_mmhot or bool(re.fullmatch(r'tools/\w+\.py|tools\.lab\.\w+', words[0]))
 
 
 class Stop(Exception):  # noqa: N818
@@ -78,6 +78,9 @@ def options_of(command, monkeypatch):
         assert command[1] in parsers, command
         return parsers[command[1]]._option_string_actions
     path = ROOT / command[0]
+    if command[0].startswith('tools.lab.'):
+        path = ROOT / command[0].replace('.', '/')
+        path = path / '__main__.py' if path.is_dir() else path.with_suffix('.py')
     assert path.is_file(), command
 
     def stop(self, *_):
@@ -86,7 +89,6 @@ def options_of(command, monkeypatch):
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     with monkeypatch.context() as patched:
-        patched.syspath_prepend(path.parent)
         patched.setattr(argparse.ArgumentParser, 'parse_known_args', stop)
         patched.setattr(sys, 'argv', [path.name])
         spec.loader.exec_module(module)

@@ -90,7 +90,7 @@ def test_linear_layers_are_plain_without_onednn(monkeypatch):
 def test_options_of_a_row_are_not_taken_from_a_drive():
     split = rows._SEPARATOR.split
     assert split(r'C:\configs\mine.py:keep=3') == [r'C:\configs\mine.py', 'keep=3']
-    assert split('mmhot::a/b.py:centre') == ['mmhot::a/b.py', 'centre']
+    assert split('mmhot::a/b.py:center') == ['mmhot::a/b.py', 'center']
 
 
 def test_name_that_the_terminal_cannot_show_is_printed():

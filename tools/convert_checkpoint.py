@@ -27,7 +27,7 @@ def parse_args() -> argparse.Namespace:
         choices=('ema', 'model', 'online'),
         default='ema',
         help='which copy to take if the file has two: the moving average (default) '
-        'or what the optimiser trained (model, or online)',
+        'or what the optimizer trained (model, or online)',
     )
     parser.add_argument(
         '--settings',

@@ -78,7 +78,7 @@ def publish(args: argparse.Namespace) -> None:
         ) from error
     config = read_config_file(find_config(args.config)) if args.config else trained
     # as the dataset is described today, not when training began; NumPy's arrays stay,
-    # as MMPose's 3D visualiser wants its colours
+    # as MMPose's 3D visualiser wants its colors
     kept['dataset_meta'] = dataset_meta_from_config(trained) or kept['dataset_meta']
     if args.mean_with:
         state = average(state, args)

@@ -82,13 +82,13 @@ def test(args: argparse.Namespace) -> None:
 
 def find_lifting_error(runner, args: argparse.Namespace):
     """Return the evaluator's metric that has tables, None if there is none."""
-    from mmhot.evaluation.lifting_error import LiftingError
+    from mmhot.evaluation.lifting_error import LiftingErrorMetric
 
     metrics = runner.test_loop.evaluator.metrics
-    found = [metric for metric in metrics if isinstance(metric, LiftingError)]
+    found = [metric for metric in metrics if isinstance(metric, LiftingErrorMetric)]
     if args.table and not found:
         raise ValueError(
-            f'--table: {args.config} has no LiftingError in test_evaluator'
+            f'--table: {args.config} has no LiftingErrorMetric in test_evaluator'
         )
     return found[0] if found else None
 

@@ -1,16 +1,15 @@
-"""What Python users import."""
+"""Python interface: lifting, inference on videos, and export."""
 
+from importlib import import_module
 from typing import Any
 
-from mmhot.lifting.lifter import Lifter
+_LAZY = {'Inferencer': 'mmhot.apis.inferencer', 'Lifter': 'mmhot.lifting.lifter'}
 
 __all__ = ['Inferencer', 'Lifter']
 
 
 def __getattr__(name: str) -> Any:
-    """Import the inferencer on first use: it needs all of the video chain."""
-    if name == 'Inferencer':
-        from mmhot.apis.inferencer import Inferencer
-
-        return Inferencer
+    """Import a class on first use: it needs PyTorch."""
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

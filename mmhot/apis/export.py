@@ -52,7 +52,7 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--height',
         type=float,
-        metavar='METRES',
+        metavar='METERS',
         help='how tall the person is, which sets the scale',
     )
     parser.add_argument(
@@ -80,7 +80,7 @@ def check_result_options(args: argparse.Namespace) -> None:
     if args.fov is not None and args.intrinsics is not None:
         raise ValueError('--fov and --intrinsics both tell of the lens: give one')
     if args.height is not None and not 0.3 <= args.height <= 3:
-        raise ValueError(f'--height must be from 0.3 to 3 metres, got {args.height:g}')
+        raise ValueError(f'--height must be from 0.3 to 3 meters, got {args.height:g}')
     if 'rrd' in args.formats:
         from mmhot.visualization.rerun_recording import import_rerun
 

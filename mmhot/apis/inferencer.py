@@ -64,7 +64,7 @@ class Inferencer:
         inferencer = Inferencer(pose2d='human', pose3d='nanohtnet')
         for result in inferencer('walk.mp4', out_dir='results'):
             for person in result['predictions'][0]:
-                person['track_id'], person['keypoints']  # 17 times x, y, z in metres
+                person['track_id'], person['keypoints']  # 17 times x, y, z in meters
     """
 
     def __init__(

@@ -255,7 +255,7 @@ def _give(session: _Session, poses) -> None:
 
 
 def _as_instance(person, axes: str) -> dict:
-    """One person as plain values; metres to 0.1 mm, pixels to 0.01."""
+    """One person as plain values; meters to 0.1 mm, pixels to 0.01."""
     pose, root = person.keypoints_3d, person.root_3d
     if axes == 'z-up':
         pose, root = (points[..., [0, 2, 1]] * (1, 1, -1) for points in (pose, root))

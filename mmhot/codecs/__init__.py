@@ -3,11 +3,11 @@
 from mmhot.codecs.camera_pose_lifting import CameraPoseLifting
 from mmhot.codecs.gtpt_label import GTPTLabel
 from mmhot.codecs.image_space_pose_lifting import ImageSpacePoseLifting
-from mmhot.codecs.person_centred_pose_lifting import PersonCentredPoseLifting
+from mmhot.codecs.person_centered_pose_lifting import PersonCenteredPoseLifting
 
 __all__ = [
     'CameraPoseLifting',
     'GTPTLabel',
     'ImageSpacePoseLifting',
-    'PersonCentredPoseLifting',
+    'PersonCenteredPoseLifting',
 ]

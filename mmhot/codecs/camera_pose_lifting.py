@@ -1,4 +1,4 @@
-"""The published lifters' units: pictures by width, metres around the root."""
+"""The published lifters' units: pictures by width, meters around the root."""
 
 import numpy as np
 from mmpose.codecs.base import BaseKeypointCodec
@@ -7,11 +7,11 @@ from mmpose.registry import KEYPOINT_CODECS
 
 @KEYPOINT_CODECS.register_module()
 class CameraPoseLifting(BaseKeypointCodec):
-    """Pixels to picture units, network output to metres in camera axes.
+    """Pixels to picture units, network output to meters in camera axes.
 
     Both picture coordinates are divided by the *width* (x' = 2u/w - 1,
     y' = 2v/w - h/w), as VideoPose3D, MixSTE, MHFormer, HTNet and NanoHTNet do.
-    Targets are root-relative metres in camera axes (x right, y down, z away).
+    Targets are root-relative meters in camera axes (x right, y down, z away).
 
     Args:
         num_keypoints (int): Keypoints ``K``.
@@ -105,13 +105,13 @@ class CameraPoseLifting(BaseKeypointCodec):
         return dict(keypoint_labels=labels.astype(np.float32))
 
     def encode_targets(self, relative: np.ndarray, encoded: dict) -> np.ndarray:
-        """Network target of root-relative metres in camera axes (..., T', K, 3)."""
+        """Network target of root-relative meters in camera axes (..., T', K, 3)."""
         return relative.astype(np.float32)
 
     def decode(
         self, encoded: np.ndarray, target_root: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Decode network output to metres in camera axes.
+        """Decode network output to meters in camera axes.
 
         Args:
             encoded (np.ndarray): Network output, (..., T', K, 3).

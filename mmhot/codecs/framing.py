@@ -43,9 +43,9 @@ def look_at_rotation(direction: np.ndarray) -> np.ndarray:
 def frame_person(
     keypoints: np.ndarray,
     focal: np.ndarray,
-    centre: np.ndarray,
+    center: np.ndarray,
     size: float = 0.5,
-    num_centre_frames: int = 9,
+    num_center_frames: int = 9,
 ) -> tuple[np.ndarray, np.ndarray]:
     """See windows of keypoints through virtual cameras on their persons.
 
@@ -57,9 +57,9 @@ def frame_person(
     Args:
         keypoints (np.ndarray): Finite pixel coordinates, (..., T, K, 2).
         focal (np.ndarray): Focal lengths in pixels, (2,).
-        centre (np.ndarray): Principal point in pixels, (2,).
+        center (np.ndarray): Principal point in pixels, (2,).
         size (float): Mean distance of joints from their frame's mean afterwards.
-        num_centre_frames (int): Frames around the middle that decide where the
+        num_center_frames (int): Frames around the middle that decide where the
             camera points; more of them are less noisy.
 
     Returns:
@@ -68,13 +68,13 @@ def frame_person(
         - rotations (..., 3, 3), ``p_camera = rotation @ p_virtual``
     """
     *lead, num_frames, num_keypoints, _ = keypoints.shape
-    first = max((num_frames - num_centre_frames) // 2, 0)
+    first = max((num_frames - num_center_frames) // 2, 0)
     middle = slice(first * num_keypoints, (num_frames - first) * num_keypoints)
 
     # coordinates first: NumPy is slow at last axes of two or three numbers
     rays = np.ones((*lead, 3, num_frames * num_keypoints), np.float32)
     for axis in range(2):
-        along = (keypoints[..., axis] - centre[axis]) / focal[axis]
+        along = (keypoints[..., axis] - center[axis]) / focal[axis]
         rays[..., axis, :] = along.reshape(*lead, -1)
     rotation = look_at_rotation(rays[..., middle].mean(-1))
 

@@ -13,9 +13,9 @@ class ImageSpacePoseLifting(CameraPoseLifting):
 
     Inputs are :class:`CameraPoseLifting`'s and the keypoints' scores. Targets are the
     3D joints' places in the picture, in the same units and relative to the root's,
-    and their depth times what a metre at the root measures there. MotionBERT and
+    and their depth times what a meter at the root measures there. MotionBERT and
     MotionAGFormer are trained on these; decoding needs that measure, ``unit_size``:
-    metres of a picture unit, half the picture's width.
+    meters of a picture unit, half the picture's width.
 
     Args:
         num_keypoints (int): Keypoints ``K``.
@@ -49,7 +49,7 @@ class ImageSpacePoseLifting(CameraPoseLifting):
 
         Returns:
             dict: As there; ``keypoint_labels`` (..., T, K, 3) have scores,
-            ``lifting_target`` is the label in metres, as published evaluations have
+            ``lifting_target`` is the label in meters, as published evaluations have
             it, and ``unit_size`` (..., T', 1) is what :meth:`decode` wants.
         """
         encoded = super().encode(
@@ -77,16 +77,16 @@ class ImageSpacePoseLifting(CameraPoseLifting):
     def _project(
         self, target: np.ndarray, camera_param: dict
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Labels (..., T', K, 3) and metres of a unit (..., T', 1)."""
-        focal, centre = camera_intrinsics(camera_param)
+        """Labels (..., T', K, 3) and meters of a unit (..., T', 1)."""
+        focal, center = camera_intrinsics(camera_param)
         root = target[..., self.root_index : self.root_index + 1, :]
-        picture = target[..., :2] / target[..., 2:] * focal + centre
-        pixels_of_metre = focal[0] / root[..., 2:]
+        picture = target[..., :2] / target[..., 2:] * focal + center
+        pixels_of_meter = focal[0] / root[..., 2:]
         depth = (target[..., 2:] - root[..., 2:]) * pixels_of_metre
         label = np.concatenate([picture, depth], -1)
         label = label - label[..., self.root_index : self.root_index + 1, :]
         half = camera_param['w'] / 2
-        unit_size = half / pixels_of_metre[..., 0]
+        unit_size = half / pixels_of_meter[..., 0]
         return (label / half).astype(np.float32), unit_size.astype(np.float32)
 
     def decode(
@@ -95,7 +95,7 @@ class ImageSpacePoseLifting(CameraPoseLifting):
         unit_size: np.ndarray | None = None,
         target_root: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Decode network output to metres.
+        """Decode network output to meters.
 
         Args:
             encoded (np.ndarray): Network output, (..., T', K, 3).

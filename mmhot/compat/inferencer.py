@@ -74,7 +74,7 @@ class ClipPose3DInferencer(Pose3DInferencer):
                 name: kwargs[name] for name in ('bbox_thr', 'nms_thr') if name in kwargs
             }
             self._people = [self._find(image, options) for image in inputs]
-            self._recognise()
+            self._recognize()
         yield from super().preprocess(inputs, batch_size, **kwargs)
 
     def preprocess_single(self, input: Any, index: int, **kwargs: Any) -> list[dict]:
@@ -103,7 +103,7 @@ class ClipPose3DInferencer(Pose3DInferencer):
         )
         return next(results)['predictions']
 
-    def _recognise(self) -> None:
+    def _recognize(self) -> None:
         """Give everybody an id; who is in no track gets one that nobody else has."""
         detects = getattr(self.pose2d_model, 'detector', None) is not None
         people = [_as_people(of_frame, detects) for of_frame in self._people]

@@ -58,13 +58,13 @@ class ClipDataset(BaseDataset):
     Args:
         ann_file (str): The clips' file.
         seq_len (int): Frames ``T`` of a window.
-        num_targets (int): Target frames: 1 for the centre frame, ``seq_len`` for all.
+        num_targets (int): Target frames: 1 for the center frame, ``seq_len`` for all.
         stride (int): Frames from one window to the next.
         keep_rest (bool): Whether windows overhang so that no frame is left out, see
             :func:`window_starts`.
-        centred (bool): Whether every ``stride``-th frame is in the middle of a window,
+        centered (bool): Whether every ``stride``-th frame is in the middle of a window,
             whose other targets may lie outside of the clip.
-        overlap (int, optional): Instead of ``stride``, how many frames neighbouring
+        overlap (int, optional): Instead of ``stride``, how many frames neighboring
             windows share at least, placed as ``mmhot lift`` places chunks, see
             :func:`chunk_starts`; all frames of a window must be targets.
         times (int): How often each window comes in an epoch.
@@ -96,7 +96,7 @@ class ClipDataset(BaseDataset):
         num_targets: int = 1,
         stride: int = 1,
         keep_rest: bool = True,
-        centred: bool = False,
+        centered: bool = False,
         overlap: int | None = None,
         times: int = 1,
         causal: bool = False,
@@ -126,13 +126,15 @@ class ClipDataset(BaseDataset):
                 f'overlap ({overlap}) must be from 0 to below seq_len ({seq_len}), and '
                 f'num_targets ({num_targets}) be seq_len'
             )
-        if overlap is not None and centred:
-            raise ValueError('windows are placed by overlap or by centred, not by both')
+        if overlap is not None and centered:
+            raise ValueError(
+                'windows are placed by overlap or by centered, not by both'
+            )
         self.seq_len = seq_len
         self.num_targets = num_targets
         self.stride = stride
         self.keep_rest = keep_rest
-        self.centred = centred
+        self.centered = centered
         self.overlap = overlap
         self.times = times
         self.causal = causal
@@ -190,7 +192,7 @@ class ClipDataset(BaseDataset):
     def _starts(self, num_frames: int) -> np.ndarray:
         if self.overlap is not None:
             return chunk_starts(num_frames, self.seq_len, self.seq_len - self.overlap)
-        if self.centred:
+        if self.centered:
             middles = window_starts(num_frames, 1, self.stride)
             return middles - (self.num_targets - 1) // 2
         return window_starts(num_frames, self.num_targets, self.stride, self.keep_rest)

@@ -9,7 +9,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 
-class LabelledSamples(list):
+class LabeledSamples(list):
     """Samples of one person each whose labels are sent to another process stacked.
 
     PyTorch sends each tensor as a shared file of its own, and opening hundreds of them
@@ -36,14 +36,14 @@ def _without_labels(sample: PoseDataSample) -> PoseDataSample:
 
 def _unstack(
     samples: list[PoseDataSample], labels: dict[str, Tensor]
-) -> LabelledSamples:
+) -> LabeledSamples:
     """Give each sample its labels back."""
     for index, sample in enumerate(samples):
         rows = slice(index, index + 1)
         sample.gt_instance_labels = InstanceData(
             **{name: tensor[rows] for name, tensor in labels.items()}
         )
-    return LabelledSamples(samples)
+    return LabeledSamples(samples)
 
 
 @FUNCTIONS.register_module()
@@ -59,5 +59,5 @@ def stack_people(samples: Sequence[dict]) -> dict:
     """
     return {
         'inputs': torch.stack([sample['inputs'] for sample in samples]),
-        'data_samples': LabelledSamples(sample['data_samples'] for sample in samples),
+        'data_samples': LabeledSamples(sample['data_samples'] for sample in samples),
     }

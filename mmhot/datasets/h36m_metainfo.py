@@ -11,7 +11,7 @@ def h36m_metainfo() -> dict:
     MMPose's 3D inferencers move every person into the box of ``stats_info`` unless they
     are told not to, and do not say so. Theirs is where people stand in Human3.6M's
     pictures, where they may stand in any; in this one, of side one around zero, nobody
-    does, so that a pipeline sees what was done (see :class:`VirtualCamera`).
+    does, so that a pipeline sees what was done (see :class:`ProjectToVirtualCamera`).
     """
     skeleton = get_skeleton('h36m-17')
     legs = {'root', *skeleton.groups['right_leg'], *skeleton.groups['left_leg']}
@@ -19,7 +19,7 @@ def h36m_metainfo() -> dict:
         index: dict(
             name=joint,
             id=index,
-            color=_colour(joint),
+            color=_color(joint),
             type='lower' if joint in legs else 'upper',
             swap=skeleton.joints[partner] if partner != index else '',
         )
@@ -31,7 +31,7 @@ def h36m_metainfo() -> dict:
         index: dict(
             link=(skeleton.joints[parent], skeleton.joints[child]),
             id=index,
-            color=_colour(skeleton.joints[child]),
+            color=_color(skeleton.joints[child]),
         )
         for index, (parent, child) in enumerate(skeleton.bones)
     }
@@ -45,7 +45,7 @@ def h36m_metainfo() -> dict:
     )
 
 
-def _colour(joint: str) -> list[int]:
+def _color(joint: str) -> list[int]:
     if joint.startswith('right'):
         return _ORANGE
     return _GREEN if joint.startswith('left') else _BLUE

@@ -12,13 +12,13 @@ from mmhot.io.npz import load_arrays
 
 
 @DATASETS.register_module()
-class Human36mClips(ClipDataset):
+class Human36mClipDataset(ClipDataset):
     """Human3.6M in MMPose's files; a clip is one recording of one camera.
 
     MMPose's :class:`Human36mDataset` makes a list of all windows first, which takes
     over 100 GB where each frame has its own window of 243; here they are cut when they
     are asked for. Samples hold ``keypoints`` (T, 17, 2), ``keypoints_visible``
-    (T, 17), ``lifting_target`` of the targets in metres, (num_targets, 17, 3), and
+    (T, 17), ``lifting_target`` of the targets in meters, (num_targets, 17, 3), and
     ``camera_param``; the action of 'WalkDog_1' is 'WalkDog'.
 
     Args:

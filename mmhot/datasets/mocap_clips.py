@@ -15,7 +15,7 @@ def read_mocap_clips(path: Path) -> dict[str, np.ndarray]:
         path (Path): The ``.npz`` file.
 
     Returns:
-        dict[str, np.ndarray]: By key, joints of Human3.6M in metres, z up, float32
+        dict[str, np.ndarray]: By key, joints of Human3.6M in meters, z up, float32
         (T, 17, 3).
 
     Raises:

@@ -12,7 +12,7 @@ from mmhot.datasets.mocap_clips import read_mocap_clips
 
 @DATASETS.register_module()
 class MocapDataset(ClipDataset):
-    """Clips of 17 joints in metres, z up; 2D comes from cameras in the pipeline.
+    """Clips of 17 joints in meters, z up; 2D comes from cameras in the pipeline.
 
     Reads ``.npz`` files with one float array (T, 17, 3) a clip, keyed
     ``subject/take``, a JSON file of named splits (lists of such keys) and a JSON file
@@ -98,7 +98,7 @@ class MocapDataset(ClipDataset):
 
     def _draw_window(self) -> np.ndarray:
         """Joints (T, 17, 3) of a window drawn by NumPy's global generator."""
-        # EpochSeed has seeded it by the time that a transform calls
+        # SeedTransforms has seeded it by the time that a transform calls
         idx = np.random.randint(len(self))  # noqa: NPY002
         return super().get_data_info(idx)['joints_world']
 

@@ -41,7 +41,7 @@ class PackedPeople:
         images (np.ndarray): The encoded images, uint8, one after another.
         offsets (np.ndarray): Where each image begins, and the end, int64 (N + 1,).
         keypoints (np.ndarray): Pixels of the image, float32 (N, K, 2).
-        visibility (np.ndarray): uint8 (N, K): 0 not labelled, 1 hidden, 2 visible.
+        visibility (np.ndarray): uint8 (N, K): 0 not labeled, 1 hidden, 2 visible.
         bboxes (np.ndarray): x1, y1, x2, y2 in pixels, float32 (N, 4).
         extras (dict[str, np.ndarray]): Other arrays (N, ...), such as ``cam3d``, and
             ``area``, people's areas where they are known, square pixels (N,).
@@ -120,21 +120,21 @@ def write_packed_people(people: PackedPeople, path: str | Path) -> None:
     """Write a file of people, whole or not at all.
 
     Args:
-        people (PackedPeople): Keypoints that are labelled must lie within
+        people (PackedPeople): Keypoints that are labeled must lie within
             0 ... 1023 pixels; they are rounded to 1/64 pixel.
         path (str | Path): The ``.npz`` file to write; its folder is made.
 
     Raises:
-        ValueError: If a labelled keypoint cannot be stored.
+        ValueError: If a labeled keypoint cannot be stored.
         OSError: The file cannot be written; one line that names it.
     """
-    labelled = people.visibility > 0
-    keypoints = np.where(labelled[..., None], people.keypoints, 0)
+    labeled = people.visibility > 0
+    keypoints = np.where(labeled[..., None], people.keypoints, 0)
     if not np.isfinite(keypoints).all() or (
         len(people) and (keypoints.min() < 0 or keypoints.max() > LARGEST)
     ):
         raise ValueError(
-            f'labelled keypoints must lie within 0 ... {LARGEST:.0f} pixels to be '
+            f'labeled keypoints must lie within 0 ... {LARGEST:.0f} pixels to be '
             'packed: crop the images first'
         )
     Path(path).parent.mkdir(parents=True, exist_ok=True)

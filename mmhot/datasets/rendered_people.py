@@ -40,7 +40,7 @@ def metainfo_file(skeleton: str) -> str:
 
 
 @DATASETS.register_module()
-class RenderedPeople(BaseCocoStyleDataset):
+class RenderedPeopleDataset(BaseCocoStyleDataset):
     """Crops of people for top-down training, with MMPose's usual keys.
 
     Reads shards of :mod:`mmhot.datasets.packed_people` with the 133 keypoints of
@@ -54,12 +54,12 @@ class RenderedPeople(BaseCocoStyleDataset):
         visible_only (Sequence[str]): Groups of the skeleton whose hidden keypoints do
             not count. COCO's annotators do not label what they cannot see of faces
             and hands, renderers do. Defaults to none.
-        min_keypoints (int): People with fewer labelled keypoints are left out.
+        min_keypoints (int): People with fewer labeled keypoints are left out.
             Defaults to 1.
         min_visible (int): So are people with labels of whose body fewer keypoints are
             visible: what one sees there is somebody else. Defaults to 0.
         hidden_weight (float): Weight of hidden keypoints beside visible ones, from
-            0.5, below which MMPose takes them for not labelled. Renderers label all
+            0.5, below which MMPose takes them for not labeled. Renderers label all
             of them, annotators few. Defaults to 1.
         complete (bool): Whether keypoints without a label are known to be outside of
             the picture, as renderers know it, and get visibility -1, see
@@ -106,7 +106,7 @@ class RenderedPeople(BaseCocoStyleDataset):
         for name, wanted in (('data_mode', 'topdown'), ('bbox_file', None)):
             if kwargs.get(name, wanted) != wanted:
                 raise ValueError(
-                    f'{name} of RenderedPeople must be {wanted!r}, got {kwargs[name]!r}'
+                    f'{name} of RenderedPeopleDataset must be {wanted!r}, got {kwargs[name]!r}'
                 )
         names = [ann_file] if isinstance(ann_file, str) else list(ann_file)
         self.shard_files = [Path(data_root or '', name) for name in names]
@@ -159,15 +159,15 @@ class RenderedPeople(BaseCocoStyleDataset):
         keypoints = shard.keypoints[:, : self.skeleton.num_keypoints]
         visibility = shard.visibility[:, : self.skeleton.num_keypoints].copy()
         hidden = visibility[:, self.visible_only] == 1
-        # of keypoints that are not labelled, hidden and visible
+        # of keypoints that are not labeled, hidden and visible
         by_flag = (-int(self.complete), self.hidden_weight, 1)
         weights = np.array(by_flag, np.float32)[visibility]
         for array in (weights, visibility):
             array[:, self.visible_only] *= ~hidden
-        labelled = (visibility > 0).sum(1)
+        labeled = (visibility > 0).sum(1)
         seen = (visibility[:, :_NUM_BODY] == 2).sum(1)
-        enough = (labelled == 0) | (seen >= self.min_visible)
-        enough = np.flatnonzero(enough & (labelled >= self.min_keypoints))
+        enough = (labeled == 0) | (seen >= self.min_visible)
+        enough = np.flatnonzero(enough & (labeled >= self.min_keypoints))
         areas = shard.areas
         return [
             self._info(

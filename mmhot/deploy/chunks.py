@@ -22,7 +22,7 @@ def map_chunks(
         x (Tensor): Samples, (B, ...).
         size (int): Samples of a chunk.
         training (bool): Whether the function is in training mode: all at once, as
-            batch normalisation looks at the whole batch.
+            batch normalization looks at the whole batch.
     """
     whole = training or torch.is_grad_enabled() or x.device.type != 'cpu'
     if whole or being_traced() or len(x) <= size:

@@ -36,14 +36,14 @@ class Foldable(nn.Module):
 
 
 def fold_norm(norm: nn.LayerNorm, linear: nn.Linear) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a linear layer that does a normalisation's affine part, too.
+    """Weight and bias of a linear layer that does a normalization's affine part, too.
 
     Args:
         norm (nn.LayerNorm): Of ``C`` channels.
         linear (nn.Linear): Of ``C`` channels, or of several such, side by side.
 
     Returns:
-        tuple[Tensor, Tensor]: For inputs that are only centred and scaled.
+        tuple[Tensor, Tensor]: For inputs that are only centered and scaled.
     """
     repeats = linear.in_features // len(norm.weight)
     bias = linear.bias + linear.weight @ norm.bias.repeat(repeats)

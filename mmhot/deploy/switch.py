@@ -11,7 +11,7 @@ def switch_to_deploy(model: nn.Module) -> nn.Module:
     """Rewrite a model for inference, in place.
 
     Modules that have a method ``switch_to_deploy(test_cfg)``, as MMPose's have it, are
-    told, batch normalisations become part of the convolutions before them, and linear
+    told, batch normalizations become part of the convolutions before them, and linear
     layers are those for inference. What was a parameter may be gone afterwards: such a
     model can neither be trained nor saved. Doing it twice does no harm.
 
@@ -32,7 +32,7 @@ def switch_to_deploy(model: nn.Module) -> nn.Module:
 
 
 def _fold_batch_norms(module: nn.Module) -> None:
-    """Fold batch normalisations into the convolutions registered just before them.
+    """Fold batch normalizations into the convolutions registered just before them.
 
     MMCV's own function knows two-dimensional convolutions only.
     """

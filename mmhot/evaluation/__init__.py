@@ -2,7 +2,7 @@
 
 from mmhot.evaluation.error_report import ErrorReport
 from mmhot.evaluation.joint_groups import error_groups, pck_joints
-from mmhot.evaluation.lifting_error import LiftingError
+from mmhot.evaluation.lifting_error import LiftingErrorMetric
 from mmhot.evaluation.pose_errors import (
     auc,
     mpjae,
@@ -19,7 +19,7 @@ from mmhot.evaluation.wholebody_parts import CocoWholeBodyPartsMetric
 __all__ = [
     'CocoWholeBodyPartsMetric',
     'ErrorReport',
-    'LiftingError',
+    'LiftingErrorMetric',
     'Track',
     'auc',
     'error_groups',

@@ -64,7 +64,7 @@ def count_cost(
 ) -> Cost:
     """Run a model once, in evaluation mode and without gradients, and count.
 
-    Sums, normalisations and activations are not counted, as nowhere else.
+    Sums, normalizations and activations are not counted, as nowhere else.
 
     Args:
         model (nn.Module or Callable): The model, or one of its methods. Any other

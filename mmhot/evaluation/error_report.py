@@ -183,7 +183,7 @@ def _sum_up(track: Track, measures: Sequence[Measure], root: int) -> _Sums:
         if len(track.pred) and (measure.num_frames == 1 or track.frames is not None):
             if measure.per_second and track.fps is None:
                 raise ValueError(
-                    f'LiftingError: {measure.name} needs the frame rate: add '
+                    f'LiftingErrorMetric: {measure.name} needs the frame rate: add '
                     "'fps' to PackPoseInputs' meta_keys"
                 )
             errors = measure.of_joints(track, root)

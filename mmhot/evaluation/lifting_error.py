@@ -13,7 +13,7 @@ from mmhot.skeletons.joints import Skeleton, get_skeleton
 
 
 @METRICS.register_module()
-class LiftingError(BaseMetric):
+class LiftingErrorMetric(BaseMetric):
     """Errors of root-relative poses, as ``docs/metrics.md`` defines them.
 
     Samples of several datasets (``dataset_name`` in their metainfo: true or noisy 2D,
@@ -75,7 +75,7 @@ class LiftingError(BaseMetric):
         """Average each dataset's errors."""
         parts = [part for part in results if part.recording not in self.skip_list]
         if not sum(len(part.pred) for part in parts):
-            raise ValueError('LiftingError got no frame that counts')
+            raise ValueError('LiftingErrorMetric got no frame that counts')
         self.report = ErrorReport(
             join_tracks(parts),
             measures=self.measures,
@@ -85,7 +85,7 @@ class LiftingError(BaseMetric):
         )
         if self.report.left_out:
             MMLogger.get_current_instance().warning(
-                f'LiftingError: no {", ".join(self.report.left_out)}, as no frames are '
+                f'LiftingErrorMetric: no {", ".join(self.report.left_out)}, as no frames are '
                 'consecutive: set dataset.stride to at most num_targets'
             )
         several = len(self.report.datasets) > 1

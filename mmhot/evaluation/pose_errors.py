@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 PCK_THRESHOLD = 0.15
-"""150 mm, MPI-INF-3DHP's convention, in metres."""
+"""150 mm, MPI-INF-3DHP's convention, in meters."""
 
 AUC_THRESHOLDS = np.arange(31) * 0.005
-"""0, 5, ..., 150 mm, MPI-INF-3DHP's convention, in metres."""
+"""0, 5, ..., 150 mm, MPI-INF-3DHP's convention, in meters."""
 
 
 def mpjpe(pred: np.ndarray, target: np.ndarray, root: int | None = 0) -> np.ndarray:
@@ -96,7 +96,7 @@ def pck(
     Args:
         pred (np.ndarray): (..., K, 3).
         target (np.ndarray): (..., K, 3), the same unit.
-        threshold (float): In that unit; by default 150 mm of poses in metres.
+        threshold (float): In that unit; by default 150 mm of poses in meters.
         joints (Sequence[int], optional): The joints that count, by default all. MPI-
             INF-3DHP's 14 are :func:`mmhot.evaluation.pck_joints`.
         root (int, optional): As in :func:`mpjpe`.

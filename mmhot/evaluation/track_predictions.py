@@ -65,8 +65,8 @@ def read_sample(sample: dict, count_padding: bool = False) -> Track:
     pred = np.asarray(sample['pred_instances']['keypoints'])
     if pred.size != target.size or pred.shape[-2:] != target.shape[-2:]:
         raise ValueError(
-            f'LiftingError: predictions of {pred.shape} do not fit targets of '
-            f"{target.shape}; test_cfg.target ('centre' or 'all') must agree with the "
+            f'LiftingErrorMetric: predictions of {pred.shape} do not fit targets of '
+            f"{target.shape}; test_cfg.target ('center' or 'all') must agree with the "
             'num_targets of the dataset'
         )
     num_targets = len(target)

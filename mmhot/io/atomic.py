@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """Write to a temporary neighbour that becomes ``path`` only on success.
+    """Write to a temporary neighbor that becomes ``path`` only on success.
 
     The temporary file lies in the same folder and keeps the suffix, for writers
     that choose the format by it. Whatever ends the block early, Ctrl-C included,

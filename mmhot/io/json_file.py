@@ -7,7 +7,7 @@ import numpy as np
 
 
 def load_json(path: Path) -> object:
-    """Decode a JSON file; UTF-8, UTF-16 and UTF-32 are recognised.
+    """Decode a JSON file; UTF-8, UTF-16 and UTF-32 are recognized.
 
     Args:
         path (Path): The file.

@@ -157,8 +157,8 @@ def _place_standing(known: np.ndarray, is_known: np.ndarray) -> np.ndarray:
     )
     standing[_H36M.right, 0] *= -1
     model = standing[is_known]
-    centre, model_centre = known.mean(1, keepdims=True), model.mean(0)
-    spread = np.sqrt(((known - centre) ** 2).sum((1, 2)).mean())
-    model_spread = np.sqrt(((model - model_centre) ** 2).sum())
+    center, model_center = known.mean(1, keepdims=True), model.mean(0)
+    spread = np.sqrt(((known - center) ** 2).sum((1, 2)).mean())
+    model_spread = np.sqrt(((model - model_center) ** 2).sum())
     scale = spread / model_spread if spread > 1 else _UNKNOWN_TORSO
-    return centre + scale * (standing[~is_known] - model_centre)
+    return center + scale * (standing[~is_known] - model_center)

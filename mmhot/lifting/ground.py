@@ -3,10 +3,10 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-# Ankles are about so far above the floor, metres.
+# Ankles are about so far above the floor, meters.
 ANKLE_HEIGHT = 0.08
 
-# How far off a lifted ankle is, metres, and a mean posture from upright, radians.
+# How far off a lifted ankle is, meters, and a mean posture from upright, radians.
 _ANKLE_ERROR = 0.06
 _LEAN = 0.04
 # Share of the weight of ankles above the floor: most are, of somebody who walks.
@@ -22,7 +22,7 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
     is to go by where they stay in one place.
 
     Args:
-        ankles (np.ndarray): Positions, z up as far as is known, metres, (N, 3).
+        ankles (np.ndarray): Positions, z up as far as is known, meters, (N, 3).
         bodies (np.ndarray): Directions from people's feet to their necks, (M, 3).
 
     Returns:

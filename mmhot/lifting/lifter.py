@@ -65,7 +65,7 @@ class Lifter:
         import mmhot
         lifter = mmhot.Lifter()
         clip = lifter(mmhot.read_keypoints('demo/skating_2d_coco17.npz'))
-        clip.keypoints_3d  # (N, 17, 3), metres, root-relative, camera axes
+        clip.keypoints_3d  # (N, 17, 3), meters, root-relative, camera axes
         clip.root_3d  # (N, 3), where the root is before the camera
     """
 
@@ -248,7 +248,7 @@ class Lifter:
         """Fractional frame numbers that the model sees, the last frame included."""
         count = math.ceil(round((times[-1] - times[0]) * self.fps, 6)) + 1
         wanted = times[0] + np.arange(count) / self.fps
-        # digits that are only rounding would mix neighbouring frames
+        # digits that are only rounding would mix neighboring frames
         return np.interp(wanted, times, np.arange(len(times))).round(6)
 
     def predict(self, windows: np.ndarray, camera: dict) -> np.ndarray:

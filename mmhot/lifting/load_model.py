@@ -165,7 +165,7 @@ def _build(config: Config, source: Path) -> nn.Module:
     if not isinstance(decoder, CameraPoseLifting) or decoder.num_keypoints != 17:
         raise ValueError(
             f'{source}: mmhot lifts clips with the codecs CameraPoseLifting, '
-            'PersonCentredPoseLifting and ImageSpacePoseLifting of 17 keypoints, not '
+            'PersonCenteredPoseLifting and ImageSpacePoseLifting of 17 keypoints, not '
             f'{type(decoder).__name__}'
         )
     return built

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import bsr_array, diags_array, identity, kron
 from scipy.sparse.linalg import spsolve
 
-# How far joints miss their pixels' rays, in metres, and how people's hips accelerate,
+# How far joints miss their pixels' rays, in meters, and how people's hips accelerate,
 # in m/s^2: how much to trust the picture and how much the motion.
 _MISS = 0.025
 _ACCELERATION = 4.0
@@ -25,7 +25,7 @@ def place_roots(
     keypoints: np.ndarray,
     scores: np.ndarray,
     focal: np.ndarray,
-    centre: np.ndarray,
+    center: np.ndarray,
     seconds: np.ndarray,
 ) -> np.ndarray:
     """Place a person's root before the camera.
@@ -35,18 +35,18 @@ def place_roots(
 
     Args:
         poses (np.ndarray): Joints relative to the root, camera axes (x right, y down,
-            z away), metres, (T, K, 3), of consecutive frames.
+            z away), meters, (T, K, 3), of consecutive frames.
         keypoints (np.ndarray): Their pixels, (T, K, 2); NaN where there is none.
         scores (np.ndarray): Their confidences, weights of the joints, (T, K).
         focal (np.ndarray): Focal lengths in pixels, (2,).
-        centre (np.ndarray): Principal point in pixels, (2,).
+        center (np.ndarray): Principal point in pixels, (2,).
         seconds (np.ndarray): When the frames were taken, (T,).
 
     Returns:
-        np.ndarray: The root's positions in camera axes, metres, (T, 3). NaN if no
+        np.ndarray: The root's positions in camera axes, meters, (T, 3). NaN if no
         frame has two joints to go by.
     """
-    rays = (np.asarray(keypoints, np.float64) - centre) / focal
+    rays = (np.asarray(keypoints, np.float64) - center) / focal
     poses = np.asarray(poses, np.float64)
     known = np.isfinite(rays).all(-1) & np.isfinite(poses).all(-1)
     weights = np.where(known, np.clip(scores, 0, 1), 0.0)

@@ -63,7 +63,7 @@ def scale_people(clip: Clip3D, height: float) -> Clip3D:
 
     Args:
         clip (Clip3D): Human3.6M's joints; places are scaled as well.
-        height (float): From the floor to the top of the head, metres.
+        height (float): From the floor to the top of the head, meters.
 
     Returns:
         Clip3D: A new clip; each person keeps one size throughout.
@@ -72,7 +72,7 @@ def scale_people(clip: Clip3D, height: float) -> Clip3D:
         ValueError: If nobody is so tall.
     """
     if not 0.3 <= height <= 3:
-        raise ValueError(f'height must be from 0.3 to 3 metres, got {height}')
+        raise ValueError(f'height must be from 0.3 to 3 meters, got {height}')
     poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
     for track in np.unique(clip.track):
         rows = clip.track == track

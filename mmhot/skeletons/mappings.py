@@ -22,7 +22,7 @@ MEANINGS: Mapping[tuple[str, str], str] = MappingProxyType(
         ('h36m-17', 'right_foot'): 'right_ankle',
         ('h36m-17', 'head'): 'head_top',
         ('halpe-26', 'head'): 'head_top',
-        ('mpi-inf-3dhp-17', 'head'): 'head_centre',
+        ('mpi-inf-3dhp-17', 'head'): 'head_center',
         ('mpi-inf-3dhp-17', 'neck'): 'neck_3dhp',
         ('mpi-inf-3dhp-17', 'spine'): 'spine_3dhp',
         ('crowdpose-14', 'top_head'): 'head_top',
@@ -65,8 +65,8 @@ _GENERAL = {
         {'spine': 1.0},
         _mix((0.5, _MID_SHOULDERS), (0.5, _MID_HIPS)),
     ],
-    'neck_base': [{'head_centre': 1.0}],
-    'head_centre': [{'neck_base': 1.0}],
+    'neck_base': [{'head_center': 1.0}],
+    'head_center': [{'neck_base': 1.0}],
     **{
         f'{side}_{joint}': [{part.format(side=side): 1.0}]
         for side in ('left', 'right')
@@ -98,8 +98,8 @@ _GENERAL = {
 def _with_head(nose: Recipe, top: Recipe) -> dict[str, list[Recipe]]:
     """Return the general table with recipes for the two joints of the head."""
     return _GENERAL | {
-        'neck_base': [{'head_centre': 1.0}, nose],
-        'head_centre': [{'neck_base': 1.0}, nose],
+        'neck_base': [{'head_center': 1.0}, nose],
+        'head_center': [{'neck_base': 1.0}, nose],
         'head_top': [top],
     }
 

@@ -169,7 +169,7 @@ def _ask_camera() -> dict[str, gr.components.Component]:
                 height=110,
             ),
             'height': gr.Textbox(
-                label="People's height, metres", info="Empty: the model's guess."
+                label="People's height, meters", info="Empty: the model's guess."
             ),
             'static_camera': gr.Checkbox(
                 False, label='The camera stood still: find the floor'

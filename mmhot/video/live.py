@@ -36,9 +36,9 @@ class LivePerson:
 
     Attributes:
         track (int): Their number.
-        keypoints_3d (np.ndarray): Human3.6M-17 joints around the root, metres, camera
+        keypoints_3d (np.ndarray): Human3.6M-17 joints around the root, meters, camera
             axes (x right, y down, z away), (17, 3).
-        root_3d (np.ndarray): Where the root is before the camera, metres, (3,); NaN if
+        root_3d (np.ndarray): Where the root is before the camera, meters, (3,); NaN if
             unknown.
         keypoints_2d (np.ndarray): The pixels that were lifted, (17, 2).
         scores (np.ndarray): Their confidence, 0 where they were filled in, (17,).
@@ -107,7 +107,7 @@ class LiveLifter:
             live = LiveLifter(finder, lifter, capture.stream.fps)
             for poses in live(capture):
                 for person in poses.people:
-                    person.keypoints_3d  # (17, 3), metres
+                    person.keypoints_3d  # (17, 3), meters
     """
 
     def __init__(
@@ -207,7 +207,7 @@ class LiveLifter:
     def interrupt(self) -> list[LivePoses]:
         """Give what waits, as the stream has stopped; it may go on later.
 
-        People who are recognised then are marked as broken.
+        People who are recognized then are marked as broken.
 
         Returns:
             list[LivePoses]: Of frames that were still to come.

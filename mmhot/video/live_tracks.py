@@ -7,7 +7,7 @@ import numpy as np
 
 from mmhot.lifting.gaps import fill_joints
 from mmhot.lifting.placement import place_roots
-from mmhot.video.smoothing import METRES_BETA, OneEuro
+from mmhot.video.smoothing import METERS_BETA, OneEuro
 from mmhot.windows import resample
 
 # Seconds of somebody's poses that settle where the last of them is.
@@ -98,7 +98,7 @@ class Trail:
         return together if seen else []
 
     def place(
-        self, sight: Sight, pose: np.ndarray, focal: np.ndarray, centre: np.ndarray
+        self, sight: Sight, pose: np.ndarray, focal: np.ndarray, center: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, bool]:
         """Say where a pose is, and smooth it if wanted; in order of time.
 
@@ -106,17 +106,17 @@ class Trail:
             sight (Sight): What was lifted.
             pose (np.ndarray): Metres around the root, camera axes, (17, 3).
             focal (np.ndarray): Focal lengths in pixels, (2,).
-            centre (np.ndarray): Principal point in pixels, (2,).
+            center (np.ndarray): Principal point in pixels, (2,).
 
         Returns:
             tuple[np.ndarray, np.ndarray, bool]: The pose (17, 3), the root's place in
-            metres (3,), and whether this person was lost between the last pose and
+            meters (3,), and whether this person was lost between the last pose and
             this one.
         """
         broken = sight.piece != self._path.piece
         if broken:
             self._path = Path3D(sight.piece, self.smooth_3d)
-        pose, root = self._path.add(sight, pose, focal, centre)
+        pose, root = self._path.add(sight, pose, focal, center)
         return pose, root, broken
 
 
@@ -131,10 +131,10 @@ class Path3D:
     def __init__(self, piece: int, smooth: bool) -> None:
         self.piece = piece
         self._recent: deque[tuple[Sight, np.ndarray]] = deque()
-        self._smoother = OneEuro(beta=METRES_BETA) if smooth else None
+        self._smoother = OneEuro(beta=METERS_BETA) if smooth else None
 
     def add(
-        self, sight: Sight, pose: np.ndarray, focal: np.ndarray, centre: np.ndarray
+        self, sight: Sight, pose: np.ndarray, focal: np.ndarray, center: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Pose (17, 3) and its root's place (3,); see :meth:`Trail.place`."""
         self._recent.append((sight, pose))
@@ -147,7 +147,7 @@ class Path3D:
             # guessed joints weigh little, but may be all that there is
             np.maximum(np.stack([each.scores for each in sights]), 0.05),
             focal,
-            centre,
+            center,
             np.array([each.time for each in sights]),
         )[-1]
         if self._smoother is not None:
@@ -172,6 +172,6 @@ def sample(sights: list[Sight], times: np.ndarray) -> np.ndarray:
     keypoints = fill_joints(np.stack([sight.keypoints for sight in sights]))
     scores = np.stack([sight.scores for sight in sights]).astype(np.float32)
     own = np.array([sight.time for sight in sights])
-    # digits that are only rounding would mix neighbouring frames
+    # digits that are only rounding would mix neighboring frames
     wanted = np.interp(times, own, np.arange(len(own))).round(6)
     return resample(np.concatenate([keypoints, scores[..., None]], -1), wanted)

@@ -239,6 +239,6 @@ def _smooth_poses(clip: Clip3D, method: str) -> Clip3D:
         return clip
     poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
     for rows in clip.stretches():
-        poses[rows] = smooth_clip(poses[rows], clip.fps, method, in_metres=True)
-        root[rows] = smooth_clip(root[rows], clip.fps, method, in_metres=True)
+        poses[rows] = smooth_clip(poses[rows], clip.fps, method, in_meters=True)
+        root[rows] = smooth_clip(root[rows], clip.fps, method, in_meters=True)
     return replace(clip, keypoints_3d=poses, root_3d=root)

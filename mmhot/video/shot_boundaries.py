@@ -14,8 +14,8 @@ from mmhot.video.frames import Frame
 
 # Longer side of the pictures that are compared.
 _SIZE = 192
-# Pictures whose channels differ by less than that on average have no colours.
-_GREY = 6
+# Pictures whose channels differ by less than that on average have no colors.
+_GRAY = 6
 # A flash is over after so many frames.
 _FLASH = 3
 # Steps of a cut are at least so large, of 255, and so many times as large as the mean
@@ -27,7 +27,7 @@ class CutDetector:
     """Finds the frames with which shots begin.
 
     Two frames belong to different shots if hue, saturation and brightness, or the
-    brightness of pictures without colours, differ by more than 27 of 255 on average,
+    brightness of pictures without colors, differ by more than 27 of 255 on average,
     PySceneDetect's own threshold, and 2.5 times as much as in the two steps before and
     after: where cameras pan fast and pictures are noisy, all frames differ. If the film
     is as before within three frames, that was a flash. Dissolves are not noticed.
@@ -103,7 +103,7 @@ def _difference(one: np.ndarray, other: np.ndarray) -> float:
     """Mean absolute difference of two images in HSV, or V if gray, 0 to 255."""
     if one.shape != other.shape:
         return 255.0
-    gray = all(np.ptp(image, axis=-1).mean() < _GREY for image in (one, other))
+    gray = all(np.ptp(image, axis=-1).mean() < _GRAY for image in (one, other))
     hsv = [cv2.cvtColor(image, cv2.COLOR_BGR2HSV) for image in (one, other)]
     means = cv2.mean(cv2.absdiff(*hsv))[:3]
     return means[2] if gray else sum(means) / 3

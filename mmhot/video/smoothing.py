@@ -14,8 +14,8 @@ _CUTOFF = 6.0
 _SPAN = 0.3
 # One-euro's speed coefficient for pixels of people some hundred pixels tall.
 _BETA = 0.03
-METRES_BETA = 6.0
-"""The same for metres: poses of mocap lose two thirds of their jitter by it, and hardly
+METERS_BETA = 6.0
+"""The same for meters: poses of mocap lose two thirds of their jitter by it, and hardly
 any accuracy (``docs/streaming.md``)."""
 
 
@@ -75,7 +75,7 @@ class OneEuro:
         min_cutoff (float): Cutoff in Hz of what stands still. Defaults to 1.5.
         beta (float): How much the cutoff rises per unit of speed, Hz seconds a unit.
             Defaults to 0.03, for pixels of people some hundred pixels tall;
-            ``METRES_BETA`` is for metres.
+            ``METERS_BETA`` is for meters.
         speed_cutoff (float): Cutoff in Hz of the speed itself. Defaults to 1.
     """
 
@@ -146,7 +146,7 @@ SMOOTHERS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
 
 
 def smooth_clip(
-    points: np.ndarray, fps: float, method: str, in_metres: bool = False
+    points: np.ndarray, fps: float, method: str, in_meters: bool = False
 ) -> np.ndarray:
     """Smooth a person's points over time.
 
@@ -154,7 +154,7 @@ def smooth_clip(
         points (np.ndarray): (T, ...); gaps (NaN) must have been filled.
         fps (float): Frames per second.
         method (str): One of :data:`SMOOTHERS`, or 'none'.
-        in_metres (bool): Whether points are in metres, not pixels.
+        in_meters (bool): Whether points are in meters, not pixels.
 
     Returns:
         np.ndarray: (T, ...), of the same type.
@@ -170,6 +170,6 @@ def smooth_clip(
             f'unknown smoothing {method!r}: {hint_at_names(method, names)}'
         )
     smooth = SMOOTHERS[method]
-    if in_metres and smooth is one_euro:
-        smooth = partial(one_euro, beta=METRES_BETA)
+    if in_meters and smooth is one_euro:
+        smooth = partial(one_euro, beta=METERS_BETA)
     return smooth(points, fps).astype(points.dtype)

@@ -91,15 +91,15 @@ class _Pieces:
 def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
     """How badly two pieces fit together; 1 and more is too badly."""
     ends = slice(None, None, -1), slice(None)
-    (frame, centre, speed, size), (back_frame, back_centre, back_speed, back_size) = (
+    (frame, center, speed, size), (back_frame, back_center, back_speed, back_size) = (
         _way(track, end, fps) for track, end in zip((before, after), ends, strict=True)
     )
     if max(size, back_size) > _GROWTH * min(size, back_size):
         return np.inf
     gap = back_frame - frame
     # on halfway, from either side
-    ahead = centre + gap / 2 * speed
-    back = back_centre - gap / 2 * back_speed
+    ahead = center + gap / 2 * speed
+    back = back_center - gap / 2 * back_speed
     allowed = (_MISS + _MISS_PER_SECOND * gap / fps) * (size + back_size) / 2
     return float(np.linalg.norm(ahead - back) / allowed)
 
@@ -107,16 +107,16 @@ def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
 def _way(
     track: Track2D, from_end: slice, fps: float
 ) -> tuple[int, np.ndarray, np.ndarray, float]:
-    """Frame, centre (2,), pixels per frame (2,) and size at an end of a track."""
+    """Frame, center (2,), pixels per frame (2,) and size at an end of a track."""
     frames, boxes = track.frames[from_end], track.bboxes[from_end]
     near = abs(frames - frames[0]) <= max(1, _SPAN * fps)
     frames, boxes = frames[near], boxes[near].astype(np.float64)
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    centers = (boxes[:, :2] + boxes[:, 2:]) / 2
     size = float(box_size(boxes).mean())
     if len(frames) < 3:
-        return int(frames[0]), centres[0], np.zeros(2), size
-    speed, _ = np.polyfit(frames - frames[0], centres, 1)
-    return int(frames[0]), centres[0], speed, size
+        return int(frames[0]), centers[0], np.zeros(2), size
+    speed, _ = np.polyfit(frames - frames[0], centers, 1)
+    return int(frames[0]), centers[0], speed, size
 
 
 def _concatenate(before: Track2D, after: Track2D) -> Track2D:

@@ -68,7 +68,7 @@ class Tracker:
         self._index: int | None = None
 
     def update(self, people: People, index: int) -> np.ndarray:
-        """Recognise the people of the next frame.
+        """Recognize the people of the next frame.
 
         Args:
             people (People): Of the frame.
@@ -85,8 +85,8 @@ class Tracker:
             ids[row] = -1 if person.id is None else person.id - 1
         return ids
 
-    def recognise(self, people: People, index: int) -> np.ndarray:
-        """Recognise the people of the next frame, new ones included.
+    def recognize(self, people: People, index: int) -> np.ndarray:
+        """Recognize the people of the next frame, new ones included.
 
         Args:
             people (People): Of the frame.
@@ -156,7 +156,7 @@ def track_clip(
     progress: Callable[[int], None] = lambda done: None,
     cuts: Sequence[int] = (),
 ) -> list[Track2D]:
-    """Recognise the people of a clip.
+    """Recognize the people of a clip.
 
     Knows more than a :class:`Tracker`: who was found too briefly is left out, what was
     found before somebody was confirmed is theirs, and people who come out where others
@@ -202,7 +202,7 @@ def _track_shot(
     indices: Sequence[int],
     progress: Callable[[int], None],
 ) -> list[Track2D]:
-    """Recognise the people of one shot; their numbers are those of first sight."""
+    """Recognize the people of one shot; their numbers are those of first sight."""
     tracker = Tracker(fps, max_gap)
     rows: dict[int, list[tuple[int, People, int]]] = {}
     for done, (index, of_frame) in enumerate(zip(indices, people, strict=True), 1):

@@ -25,8 +25,8 @@ _FLOOR = (62, 51, 43)
 _FLOOR_LINE = (92, 78, 67)
 _SHADOW = (38, 31, 26)
 _OUTLINE = (24, 18, 15)
-_LIMB_METRES = 0.05
-# Of the floor, what is nearer to the camera than this (metres) is not drawn; lines are
+_LIMB_METERS = 0.05
+# Of the floor, what is nearer to the camera than this (meters) is not drawn; lines are
 # cut there at one of so many points.
 _BEFORE_CAMERA = 0.3
 _STEPS = 50
@@ -35,17 +35,17 @@ _SHIFT = 4  # OpenCV's fixed-point bits: positions to 1/16 pixel
 
 @dataclass(frozen=True)
 class Rig:
-    """How a skeleton is drawn: bones (B, 2) of joint indices, and their colours."""
+    """How a skeleton is drawn: bones (B, 2) of joint indices, and their colors."""
 
     bones: np.ndarray
-    colours: np.ndarray
+    colors: np.ndarray
 
 
 def make_rig(joint_names: tuple[str, ...], parents: tuple[int, ...]) -> Rig:
-    """Colour every bone by the side of its outer joint."""
+    """Color every bone by the side of its outer joint."""
     bones = [(parent, child) for child, parent in enumerate(parents) if parent >= 0]
-    colours = [side_colour(joint_names[child]) for _, child in bones]
-    return Rig(np.array(bones).reshape(-1, 2), np.array(colours).reshape(-1, 3))
+    colors = [side_color(joint_names[child]) for _, child in bones]
+    return Rig(np.array(bones).reshape(-1, 2), np.array(colors).reshape(-1, 3))
 
 
 def darken(picture: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -54,8 +54,8 @@ def darken(picture: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     return np.multiply(picture, 0.8, out=out, casting='unsafe')
 
 
-def side_colour(joint: str) -> tuple[int, int, int]:
-    """Return the colour of a joint's side of the body."""
+def side_color(joint: str) -> tuple[int, int, int]:
+    """Return the color of a joint's side of the body."""
     if 'left' in joint:
         return LEFT
     return RIGHT if 'right' in joint else MIDDLE
@@ -65,7 +65,7 @@ def draw_people(
     image: np.ndarray,
     rig: Rig,
     pixels: np.ndarray,
-    pixels_per_metre: np.ndarray,
+    pixels_per_meter: np.ndarray,
     certain: np.ndarray,
     depths: np.ndarray | None = None,
 ) -> None:
@@ -73,9 +73,9 @@ def draw_people(
 
     Args:
         image (np.ndarray): Drawn on.
-        rig (Rig): Bones and colours.
+        rig (Rig): Bones and colors.
         pixels (np.ndarray): Joint positions, (P, K, 2); NaN joints are left out.
-        pixels_per_metre (np.ndarray): How large each joint appears, (P, K).
+        pixels_per_meter (np.ndarray): How large each joint appears, (P, K).
         certain (np.ndarray): False where a joint was interpolated: drawn dim, (P, K).
         depths (np.ndarray, optional): Distances of the joints, (P, K). Without them
             limbs are drawn in the rig's order.
@@ -84,21 +84,21 @@ def draw_people(
     order = _drawing_order(rig, ends, depths)
     people, bones = np.divmod(order, max(len(rig.bones), 1))
     ends = _fixed_point(ends[people, bones], image)
-    sizes = _LIMB_METRES * pixels_per_metre[people[:, None], rig.bones[bones]].mean(1)
+    sizes = _LIMB_METERS * pixels_per_meter[people[:, None], rig.bones[bones]].mean(1)
     widths = np.clip(np.rint(sizes), 1, 24).astype(int)
     dim = ~certain[people[:, None], rig.bones[bones]].all(1)
-    colours = np.where(
-        dim[:, None], 0.45 * rig.colours[bones] + 20, rig.colours[bones]
+    colors = np.where(
+        dim[:, None], 0.45 * rig.colors[bones] + 20, rig.colors[bones]
     ).tolist()
-    for (start, end), width, colour in zip(
-        ends.tolist(), widths.tolist(), colours, strict=True
+    for (start, end), width, color in zip(
+        ends.tolist(), widths.tolist(), colors, strict=True
     ):
         outline = width + 2 * max(1, width // 5)
         cv2.line(image, start, end, _OUTLINE, outline, cv2.LINE_AA, _SHIFT)
-        cv2.line(image, start, end, colour, width, cv2.LINE_AA, _SHIFT)
+        cv2.line(image, start, end, color, width, cv2.LINE_AA, _SHIFT)
         radius = int((0.62 * width + 0.4) * 2**_SHIFT)
         for joint in (start, end):
-            cv2.circle(image, joint, radius, colour, -1, cv2.LINE_AA, _SHIFT)
+            cv2.circle(image, joint, radius, color, -1, cv2.LINE_AA, _SHIFT)
 
 
 def draw_names(
@@ -109,7 +109,7 @@ def draw_names(
         joints = joints[np.isfinite(joints).all(axis=1)]
         if len(joints):
             x, y = joints[joints[:, 1].argmin()]
-            draw_text(image, name, (x, y - 1.2 * size), size, FAINT_TEXT, 'centre')
+            draw_text(image, name, (x, y - 1.2 * size), size, FAINT_TEXT, 'center')
 
 
 def draw_shadows(image: np.ndarray, rig: Rig, pixels: np.ndarray, width: int) -> None:
@@ -128,8 +128,8 @@ def draw_floor(
     Args:
         image (np.ndarray): Square picture, drawn on.
         viewpoint (Viewpoint): The virtual camera.
-        extent (np.ndarray): Corners (x, y) low and high in metres, (2, 2).
-        cell (float): Distance between grid lines in metres.
+        extent (np.ndarray): Corners (x, y) low and high in meters, (2, 2).
+        cell (float): Distance between grid lines in meters.
     """
     (left, near), (right, far) = extent
     corners = [(left, near), (right, near), (right, far), (left, far)]
@@ -161,7 +161,7 @@ def draw_text(
     text: str,
     position: tuple[float, float],
     size: int,
-    colour: tuple[int, int, int] = TEXT,
+    color: tuple[int, int, int] = TEXT,
     anchor: str = 'left',
     bold: bool = False,
 ) -> int:
@@ -172,31 +172,31 @@ def draw_text(
         text (str): What to write.
         position (tuple[float]): The line's vertical middle, at its anchor.
         size (int): Font size in pixels.
-        colour (tuple[int]): Colour of the letters.
-        anchor (str): ``'left'``, ``'centre'`` or ``'right'``: what ``position`` means.
+        color (tuple[int]): Color of the letters.
+        anchor (str): ``'left'``, ``'center'`` or ``'right'``: what ``position`` means.
         bold (bool): Whether to use the bold font.
     """
     coverage = _letters(text, size, bold)
     height, width = coverage.shape
-    shift = {'left': 0.0, 'centre': 0.5, 'right': 1.0}[anchor] * width
+    shift = {'left': 0.0, 'center': 0.5, 'right': 1.0}[anchor] * width
     left, top = int(position[0] - shift), int(position[1] - height / 2)
     x, y = max(left, 0), max(top, 0)
     target = image[y : max(top + height, 0), x : max(left + width, 0)]
     coverage = coverage[y - top :, x - left :][: target.shape[0], : target.shape[1]]
     if target.size:
-        blended = target + coverage[..., None] * (np.array(colour) - target)
+        blended = target + coverage[..., None] * (np.array(color) - target)
         target[:] = np.rint(blended).astype(np.uint8)
     return width
 
 
 def draw_legend(image: np.ndarray, position: tuple[float, float], size: int) -> float:
-    """Explain left's and right's colour up to a right end; return where it begins."""
+    """Explain left's and right's color up to a right end; return where it begins."""
     x, y = position
-    for word, colour in (('right', RIGHT), ('left', LEFT)):
+    for word, color in (('right', RIGHT), ('left', LEFT)):
         x -= draw_text(image, word, (x, y), size, FAINT_TEXT, 'right') + 0.65 * size
-        centre = [round(value * 2**_SHIFT) for value in (x, y)]
+        center = [round(value * 2**_SHIFT) for value in (x, y)]
         radius = int(0.32 * size * 2**_SHIFT)
-        cv2.circle(image, centre, radius, colour, -1, cv2.LINE_AA, _SHIFT)
+        cv2.circle(image, center, radius, color, -1, cv2.LINE_AA, _SHIFT)
         x -= size
     return x
 

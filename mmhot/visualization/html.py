@@ -12,8 +12,8 @@ import numpy as np
 from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
 
-# Positions are whole millimetres from an origin of each person, pixels quarters.
-_MILLIMETRES = 1000
+# Positions are whole millimeters from an origin of each person, pixels quarters.
+_MILLIMETERS = 1000
 _PIXEL_STEPS = 4
 _SIDES = ('left', 'right')
 
@@ -85,17 +85,17 @@ def _side(joint: str) -> int:
 def _person(clip: Clip3D, track: int) -> dict:
     rows = clip.track == track
     root = np.nan_to_num(clip.root_3d[rows].astype(np.float64))
-    # 16 bits reach 32 metres to each side of where a person is on average
+    # 16 bits reach 32 meters to each side of where a person is on average
     origin = np.round(root.mean(0), 3)
     positions = clip.keypoints_3d[rows] + (root - origin)[:, None]
     limit = np.iinfo(np.int16).max
-    millimetres = np.nan_to_num(positions * _MILLIMETRES).clip(-limit, limit)
+    millimeters = np.nan_to_num(positions * _MILLIMETERS).clip(-limit, limit)
     pixels = np.nan_to_num(clip.keypoints_2d[rows] * _PIXEL_STEPS).clip(-limit, limit)
     return {
         'track': track,
         'origin': origin.tolist(),
         'frames': _encode(clip.frame[rows], np.int32),
-        'positions': _encode(millimetres.round(), np.int16),
+        'positions': _encode(millimeters.round(), np.int16),
         'pixels': _encode(pixels.round(), np.int16),
         'certain': _encode(clip.scores[rows] > 0, np.uint8),
     }
@@ -116,7 +116,7 @@ def _facts(clip: Clip3D) -> dict[str, str]:
         'Frames': f'{frames} at {clip.fps:g} per second',
         'Picture': f'{clip.width} x {clip.height}',
         'Focal length': lens,
-        'Unit': 'metres, z up from the floor',
+        'Unit': 'meters, z up from the floor',
         'Keys': 'space, arrows (Shift: 10 frames), Home, End, + and -, f, s, t, v, 2, '
         'i, d, Shift+1 to Shift+9',
     }

@@ -47,7 +47,7 @@ def draw_live(poses: LivePoses, height: int = 480) -> np.ndarray:
 
 
 def _sizes(pixels: np.ndarray) -> np.ndarray:
-    """Pixels a metre (P, 17) of people (P, 17, 2), from how large they appear."""
+    """Pixels a meter (P, 17) of people (P, 17, 2), from how large they appear."""
     extent = np.ptp(pixels, axis=1).max(-1) / 1.7
     return np.broadcast_to(extent[:, None], pixels.shape[:2])
 

@@ -66,7 +66,7 @@ class Overlay:
 
     def _draw_person(self, image: np.ndarray, keypoints: np.ndarray) -> None:
         """Draw bones, then keypoints (K, 2); NaN ones are left out."""
-        colours = [drawing.side_colour(joint) for joint in self.skeleton.joints]
+        colors = [drawing.side_color(joint) for joint in self.skeleton.joints]
         seen = np.isfinite(keypoints).all(-1)
         # far outside, where a model may guess, OpenCV's numbers would overflow
         limit = 4 * max(image.shape[:2])
@@ -75,9 +75,9 @@ class Overlay:
         for parent, child in self.skeleton.bones:
             if seen[parent] and seen[child]:
                 ends = points[parent], points[child]
-                cv2.line(image, *ends, colours[child], self.thickness, cv2.LINE_AA)
+                cv2.line(image, *ends, colors[child], self.thickness, cv2.LINE_AA)
         for joint in np.flatnonzero(seen):
-            spot = points[joint], self.radius, colours[joint]
+            spot = points[joint], self.radius, colors[joint]
             cv2.circle(image, *spot, -1, cv2.LINE_AA)
 
 

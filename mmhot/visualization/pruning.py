@@ -126,23 +126,23 @@ def _draw_panel(
     alive[kept[kept >= 0]] = 1
     alive = alive.reshape(rows, columns)
     mask = cv2.resize(alive, crop.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-    grey = crop.mean(-1, keepdims=True)
-    panel = np.where(mask[..., None] > 0, crop, 0.22 * grey + 0.03 * crop)
+    gray = crop.mean(-1, keepdims=True)
+    panel = np.where(mask[..., None] > 0, crop, 0.22 * gray + 0.03 * crop)
     panel = panel.astype(np.uint8)
-    colour = _COARSE if group is None else _GROUPS[group % len(_GROUPS)]
+    color = _COARSE if group is None else _GROUPS[group % len(_GROUPS)]
     if not alive.all():
         edges, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(panel, edges, -1, colour, 1)
+        cv2.drawContours(panel, edges, -1, color, 1)
     if group is not None:
-        _draw_points(panel, trace.keypoints[trace.group_of == group] * zoom, colour)
+        _draw_points(panel, trace.keypoints[trace.group_of == group] * zoom, color)
     return panel
 
 
-def _draw_points(panel: np.ndarray, points: np.ndarray, colour: tuple) -> None:
+def _draw_points(panel: np.ndarray, points: np.ndarray, color: tuple) -> None:
     """Draw keypoints (K, 2), smaller ones where they are many."""
     radius = max(1.2, panel.shape[0] / (110 if len(points) < 30 else 220))
     for point in np.rint(points[np.isfinite(points).all(-1)] * 16).astype(int):
-        for grow, fill in ((1.5, (24, 18, 15)), (1.0, colour)):
+        for grow, fill in ((1.5, (24, 18, 15)), (1.0, color)):
             cv2.circle(
                 panel, point, round(grow * radius * 16), fill, -1, cv2.LINE_AA, 4
             )

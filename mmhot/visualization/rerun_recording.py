@@ -11,17 +11,17 @@ from mmhot.clips import Clip3D
 from mmhot.installation.imports import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.video.frames import FrameSource
-from mmhot.visualization.drawing import side_colour
+from mmhot.visualization.drawing import side_color
 
 WORLD, PICTURE = 'world', 'picture'
-"""Where a recording has poses (metres) and keypoints (pixels), by person below."""
+"""Where a recording has poses (meters) and keypoints (pixels), by person below."""
 
 FRAME, SECONDS = 'frame', 'seconds'
 """Timelines: the clip's frame numbers, and when they were taken."""
 
 _JPEG_QUALITY = 80
 _EDGE = (128, 128, 128)
-_JOINT_METRES, _JOINT_PIXELS = 0.02, 3.0
+_JOINT_METERS, _JOINT_PIXELS = 0.02, 3.0
 
 
 def import_rerun() -> ModuleType:
@@ -105,13 +105,13 @@ def _send_person(rr: ModuleType, stream: object, clip: Clip3D, track: int) -> No
     poses = clip.take(rows).places()
     scores = clip.scores[rows].ravel()
     send = _Sender(rr, stream, clip, clip.frame[rows])
-    colours = [side_colour(name)[::-1] for name in clip.joint_names]
+    colors = [side_color(name)[::-1] for name in clip.joint_names]
     bones = [
         (parent, joint) for joint, parent in enumerate(clip.parents) if parent >= 0
     ]
-    of_bones = [colours[joint] for _, joint in bones]
+    of_bones = [colors[joint] for _, joint in bones]
     for room, points, radius, joints_of, lines_of in (
-        (WORLD, poses, _JOINT_METRES, rr.Points3D, rr.LineStrips3D),
+        (WORLD, poses, _JOINT_METERS, rr.Points3D, rr.LineStrips3D),
         # negative radii do not grow with the picture
         (
             PICTURE,
@@ -123,11 +123,11 @@ def _send_person(rr: ModuleType, stream: object, clip: Clip3D, track: int) -> No
     ):
         entity = f'{room}/person{track}'
         joints = joints_of.from_fields(
-            radii=radius, colors=colours, labels=clip.joint_names, show_labels=False
+            radii=radius, colors=colors, labels=clip.joint_names, show_labels=False
         )
         flat = points.reshape(-1, points.shape[-1])
-        send(entity, joints, joints_of.columns(positions=flat), len(colours))
-        send(entity, None, rr.AnyValues.columns(confidence=scores), len(colours))
+        send(entity, joints, joints_of.columns(positions=flat), len(colors))
+        send(entity, None, rr.AnyValues.columns(confidence=scores), len(colors))
         lines = lines_of.from_fields(radii=radius / 2, colors=of_bones)
         ends = points[:, bones].reshape(-1, 2, points.shape[-1])
         send(f'{entity}/bones', lines, lines_of.columns(strips=ends), len(bones))

@@ -82,7 +82,7 @@ class Scene:
         """
         rows = self.rows(frame)
         pixels = (self.clip.keypoints_2d[rows] - np.asarray(origin)) * scale
-        sizes = self.stage.pixels_per_metre[rows, None] * scale
+        sizes = self.stage.pixels_per_meter[rows, None] * scale
         sizes = np.broadcast_to(sizes, pixels.shape[:2])
         certain = self.clip.scores[rows] > 0
         drawing.draw_people(image, self.rig, pixels, sizes, certain)
@@ -100,8 +100,8 @@ class Scene:
         points = self.stage.points[rows]
         size = image.shape[0]
         below, depths = self.viewpoint.project(points * (1, 1, 0))
-        metre = size * self.viewpoint.focal_length / self.viewpoint.distance
-        width = max(1, round(0.05 * metre))
+        meter = size * self.viewpoint.focal_length / self.viewpoint.distance
+        width = max(1, round(0.05 * meter))
         drawing.draw_shadows(image, self.rig, below * size, width)
         pixels, depths = self.viewpoint.project(points)
         sizes = size * self.viewpoint.focal_length / depths

@@ -61,14 +61,14 @@ def _sheet(
     shape = (header + 2 * (cell + gap), width, 3)
     image = np.full(shape, drawing.BACKGROUND, np.uint8)
     _write_header(image, scene.clip, header / 2, font, gap)
-    centres, side = _crops(scene, frames)
+    centers, side = _crops(scene, frames)
     views = [scene.viewpoint_of(frame) for frame in frames]
     usual = np.median([view.distance for view in views])
     for column, frame in enumerate(frames):
         x = gap + column * (cell + gap)
         flat = image[header : header + cell, x : x + cell]
         flat[:] = drawing.PANEL
-        corner = centres[column] - side / 2
+        corner = centers[column] - side / 2
         if frame in films:
             _show_film(flat, films[frame], cell / side, corner)
         scene.draw_2d(flat, frame, cell / side, corner)
@@ -130,14 +130,14 @@ def _evenly(frames: np.ndarray, count: int) -> list[int]:
 
 
 def _crops(scene: Scene, frames: list[int]) -> tuple[list[np.ndarray], float]:
-    """Return the centre of the people in each frame, and one side length for all."""
-    centres, sides = [], []
+    """Return the center of the people in each frame, and one side length for all."""
+    centers, sides = [], []
     for frame in frames:
         pixels = scene.clip.keypoints_2d[scene.rows(frame)].reshape(-1, 2)
         pixels = pixels[np.isfinite(pixels).all(-1)]
         if not len(pixels):
             pixels = np.array([(0.0, 0.0), (scene.clip.width, scene.clip.height)])
         low, high = pixels.min(0), pixels.max(0)
-        centres.append((low + high) / 2)
+        centers.append((low + high) / 2)
         sides.append((high - low).max())
-    return centres, max(1.25 * max(sides), 1.0)
+    return centers, max(1.25 * max(sides), 1.0)

@@ -18,7 +18,7 @@ _SOUNDS = {'aac', 'mp3', 'mp3float', 'ac3', 'opus', 'libopus'}
 _TICK = Fraction(1, 90_000)
 # Seconds of sound before the first picture that are kept: decoders need some.
 _WARM_UP = 0.1
-# Flat colours need no thorough search; this halves the time at 1.3 times the size.
+# Flat colors need no thorough search; this halves the time at 1.3 times the size.
 _ENCODER = {
     'preset': 'veryfast',
     'crf': '20',

@@ -25,12 +25,12 @@ class Stage:
     """People of a clip on a common floor.
 
     Attributes:
-        points (np.ndarray): World positions in metres, (N, K, 3).
-        pixels_per_metre (np.ndarray): Size of each person in the video, (N,).
+        points (np.ndarray): World positions in meters, (N, K, 3).
+        pixels_per_meter (np.ndarray): Size of each person in the video, (N,).
     """
 
     points: np.ndarray
-    pixels_per_metre: np.ndarray
+    pixels_per_meter: np.ndarray
 
 
 @dataclass
@@ -38,8 +38,8 @@ class Viewpoint:
     """A pinhole camera that circles a target; image coordinates run from 0 to 1.
 
     Attributes:
-        target (np.ndarray): World position in the picture's centre, (3,).
-        distance (float): From camera to target in metres.
+        target (np.ndarray): World position in the picture's center, (3,).
+        distance (float): From camera to target in meters.
         azimuth (float): Degrees; 0 looks as the video's camera does, positive
             values look from further right.
         elevation (float): Degrees above the horizon.

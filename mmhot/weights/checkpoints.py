@@ -41,13 +41,13 @@ def convert_published(
 ) -> tuple[dict, dict[str, Tensor]]:
     """Convert a checkpoint of a paper's own code.
 
-    The model is recognised by its keys, and its sizes follow from the shapes.
+    The model is recognized by its keys, and its sizes follow from the shapes.
 
     Args:
         state_dict (Mapping): Tensors or arrays by published key, or what a training
             script saved around them. A prefix ``module.`` is ignored.
         weights (str): Which copy to take if there are two: ``'ema'``, the moving
-            average, or ``'model'``, also called ``'online'``, what the optimiser
+            average, or ``'model'``, also called ``'online'``, what the optimizer
             trained. Defaults to 'ema'.
         **settings: What shapes cannot tell, under its published name: ``heads`` of
             NanoHTNet. Settings that shapes do tell may be given; they must agree.
@@ -65,7 +65,7 @@ def convert_published(
         raise ValueError(f"weights must be 'ema' or 'model', got {weights!r}")
     tensors = _as_tensors(_unwrap(state_dict, weights))
     tensors = _choose_copy(tensors, weights)
-    model = _recognise(tensors)
+    model = _recognize(tensors)
     try:
         config, converted = model.convert(tensors, settings)
         _check_fit(config, converted)
@@ -146,7 +146,7 @@ def _choose_copy(tensors: dict[str, Tensor], weights: str) -> dict[str, Tensor]:
     return {key: value for key, value in tensors.items() if key[:4] != 'ema_'}
 
 
-def _recognise(tensors: dict[str, Tensor]) -> PublishedModel:
+def _recognize(tensors: dict[str, Tensor]) -> PublishedModel:
     for model in PUBLISHED_MODELS:
         if model.owns(tensors):
             return model

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parent / '.mim'
-WEIGHTS_FOLDER = Path(__file__).parent / 'weights'
+WEIGHTS_FOLDER = Path(__file__).parent
+FOLDER = WEIGHTS_FOLDER.parent / '.mim'
 SCHEME = 'mmhot://'
 # What lifts clips, and what lifts live: a window of the first gives each of its frames
 # a pose, one of the second, for few frames in its middle, takes a tenth of the time.

@@ -319,7 +319,7 @@ def test_pictures_that_nobody_is_sure_of_do_not_stop_the_rest(
     assert 'shot2: nobody is lifted: ' in caplog.text
 
 
-def test_drawings_are_rgb_and_keep_colours(flat, lifting, video):
+def test_drawings_are_rgb_and_keep_colors(flat, lifting, video):
     image = np.full((48, 64, 3), (200, 30, 10), np.uint8)  # blue, in OpenCV's order
     (result,) = flat(image, return_vis=True)
     (drawn,) = result['visualization']

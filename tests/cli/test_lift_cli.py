@@ -250,7 +250,7 @@ def test_inputs_with_one_name_are_refused(refused, tmp_path):
         ({'image_size': '0x720'}, '--image-size: width must be a whole number within'),
         ({'mapping': 'hots'}, r"invalid choice: 'hots'.*\(did you mean hot\?\)"),
         ({'fov': 200}, r'--fov must be from 1 to 170 degrees, got 200'),
-        ({'height': 180}, r'--height must be from 0.3 to 3 metres, got 180'),
+        ({'height': 180}, r'--height must be from 0.3 to 3 meters, got 180'),
         ({'axes': 'zup'}, r'did you mean z-up\?'),
         ({'single': 'smallest'}, "invalid choice: 'smallest'"),
         ({'batch_size': 0}, '--batch-size must be at least 1, got 0'),

@@ -9,7 +9,7 @@ from mmhot.codecs.framing import frame_person, look_at_rotation
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
 from mmhot.lens import camera_intrinsics
 
-CODECS = ('CameraPoseLifting', 'PersonCentredPoseLifting')
+CODECS = ('CameraPoseLifting', 'PersonCenteredPoseLifting')
 SIZE = dict(w=1000, h=1000)
 
 
@@ -50,7 +50,7 @@ def test_pixels_are_divided_by_the_width():
 def test_decoding_undoes_encoding(name):
     _, in_camera, _ = seen()
     keypoints, scores = decode(name, encode(name))
-    # float32 at a distance of five metres
+    # float32 at a distance of five meters
     np.testing.assert_allclose(keypoints, in_camera[39:42], atol=2e-6)
     assert scores.shape == (3, 17)
     assert (scores == 1).all()
@@ -115,7 +115,7 @@ def test_other_skeletons_are_an_error(name):
 
 def test_decoding_without_the_rotation_is_an_error():
     with pytest.raises(ValueError, match="add 'framing' to PackPoseInputs"):
-        build('PersonCentredPoseLifting').decode(np.zeros((1, 17, 3)))
+        build('PersonCenteredPoseLifting').decode(np.zeros((1, 17, 3)))
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ def test_decoding_without_the_rotation_is_an_error():
     ],
 )
 def test_framing_does_not_see_the_lens(intrinsics):
-    plain = encode('PersonCentredPoseLifting')
-    other = encode('PersonCentredPoseLifting', **intrinsics)
+    plain = encode('PersonCenteredPoseLifting')
+    other = encode('PersonCenteredPoseLifting', **intrinsics)
     for key in ('keypoint_labels', 'lifting_target_label'):
         np.testing.assert_allclose(other[key], plain[key], atol=3e-6)
 
@@ -138,8 +138,8 @@ def test_framing_does_not_see_the_lens(intrinsics):
 @pytest.mark.parametrize(('yaw', 'pitch'), [(0.35, 0), (-0.3, 0), (0, 0.2), (0, -0.2)])
 def test_framing_hardly_sees_where_the_camera_points(yaw, pitch):
     turn = look_at_rotation(np.array([np.tan(yaw), np.tan(pitch), 1]))
-    plain = encode('PersonCentredPoseLifting')
-    turned = encode('PersonCentredPoseLifting', turn)
+    plain = encode('PersonCenteredPoseLifting')
+    turned = encode('PersonCenteredPoseLifting', turn)
     moved = np.abs(seen(turn)[0] - seen()[0]).mean()
     assert moved > 100  # pixels
     # the mean of pixels is not quite that of directions; a person's size is 0.5
@@ -165,7 +165,7 @@ def test_framed_pixels_are_the_turned_joints_seen_by_the_virtual_camera():
 
 
 def test_framing_of_one_point_is_finite():
-    codec = build('PersonCentredPoseLifting')
+    codec = build('PersonCenteredPoseLifting')
     same = np.full((9, 17, 2), 500, np.float32)
     encoded = codec.encode(same, camera_param=SIZE)
     assert np.isfinite(encoded['keypoint_labels']).all()
@@ -187,14 +187,14 @@ def test_virtual_camera_points_at_the_direction_without_rolling():
 
 def test_unknown_lens_is_assumed_from_the_longer_side():
     for size in ((1280, 720), (720, 1280)):
-        focal, centre = camera_intrinsics(dict(w=size[0], h=size[1]))
+        focal, center = camera_intrinsics(dict(w=size[0], h=size[1]))
         np.testing.assert_allclose(focal, 1.145 * 1280)
-        np.testing.assert_allclose(centre, np.array(size) / 2)
+        np.testing.assert_allclose(center, np.array(size) / 2)
 
 
 def test_resolution_does_not_matter():
     pixels, _, _ = seen()
-    codec = build('PersonCentredPoseLifting')
+    codec = build('PersonCenteredPoseLifting')
     small = codec.encode(pixels, camera_param=dict(w=1000, h=800))
     large = codec.encode(pixels * 3, camera_param=dict(w=3000, h=2400))
     np.testing.assert_allclose(

@@ -48,8 +48,8 @@ def test_decoding_gives_the_published_keypoints_and_scores(published):
         published['output__prob_x'], published['output__prob_y']
     )
     scale = published['input__scale'][:, None]
-    centre = published['input__center'][:, None]
-    in_image = (keypoints / SIZE - 0.5) * scale + centre
+    center = published['input__center'][:, None]
+    in_image = (keypoints / SIZE - 0.5) * scale + center
     np.testing.assert_allclose(in_image, published['output__keypoints'], atol=1e-3)
     np.testing.assert_allclose(scores, published['output__scores'], atol=1e-6)
 
@@ -115,7 +115,7 @@ def test_margin_can_be_set():
     assert encode_one(197, 128, margin=6)[2] == 1
 
 
-def test_unlabelled_joints_have_no_label():
+def test_unlabeled_joints_have_no_label():
     label_x, label_y, weight = encode_one(60, 60, visible=0)
     assert weight == label_x.sum() == label_y.sum() == 0
 

@@ -137,7 +137,7 @@ def test_stock_lifts_repeated_frames_and_repaired_true_windows(build, video, lif
     around = np.arange(-40, 41)
     true = [lift_all(lifter, film, around) for film in films]
     repeated = lift_all(lifter, films[0], 0 * around)
-    assert np.linalg.norm(true[0] - repeated, axis=-1).mean() > 0.01  # metres
+    assert np.linalg.norm(true[0] - repeated, axis=-1).mean() > 0.01  # meters
 
     before = run(build(Pose2D(poses)), video)
     assert_allclose([one['keypoints'] for (one,) in before], repeated, atol=1e-5)

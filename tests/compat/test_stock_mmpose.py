@@ -68,9 +68,9 @@ def test_metainfo_is_mmposes_but_for_the_box():
     assert ours['stats_info'].keys() == theirs['stats_info'].keys()
     for info in (ours, theirs):
         del info['stats_info']
-        colours = info.pop('skeleton_link_colors').tolist()
+        colors = info.pop('skeleton_link_colors').tolist()
         links = info.pop('skeleton_links')
-        info['links'] = {link: tuple(x) for link, x in zip(links, colours, strict=True)}
+        info['links'] = {link: tuple(x) for link, x in zip(links, colors, strict=True)}
         for pairs in ('flip_pairs',):
             info[pairs] = {frozenset(pair) for pair in info[pairs]}
     for key, value in theirs.items():
@@ -93,21 +93,21 @@ def test_stock_inference_of_pixels_equals_the_lifters(lifter):
     )
 
 
-def test_person_in_human36ms_box_is_lifted_the_same_normalised_or_not(published):
+def test_person_in_human36ms_box_is_lifted_the_same_normalized_or_not(published):
     """By the published units, which know no lens."""
     box = (328.0, 227.0, 728.0, 627.0)
     keypoints = walk(27, 200.0, (528.0, 427.0))
-    plain, normalised = (
+    plain, normalized = (
         inference_pose_lifter_model(
             published, samples(keypoints, box), image_size=size, norm_pose_2d=norm
         )[0].pred_instances.keypoints
         for size, norm in (((1000, 1000), False), (SIZE, True))
     )
-    np.testing.assert_allclose(plain, normalised, atol=1e-5)
+    np.testing.assert_allclose(plain, normalized, atol=1e-5)
     assert np.abs(plain).max() > 0.01
 
 
-def test_normalised_person_is_lifted_as_if_the_camera_looked_there(lifter, monkeypatch):
+def test_normalized_person_is_lifted_as_if_the_camera_looked_there(lifter, monkeypatch):
     """By the canonical framing: what is off the axis is turned by the angle."""
     metainfo = parse_pose_metainfo(h36m_metainfo())
     monkeypatch.setattr(lifter, 'dataset_meta', metainfo)
@@ -138,7 +138,7 @@ def test_normalised_person_is_lifted_as_if_the_camera_looked_there(lifter, monke
     ids=lambda name: '-'.join(name.split('/')[:2]),
 )
 @pytest.mark.parametrize('norm', [True, False])
-def test_models_of_many_output_frames_give_the_centre_one(name, norm):
+def test_models_of_many_output_frames_give_the_center_one(name, norm):
     torch.manual_seed(0)
     model = init_model(str(CONFIGS / name), device='cpu')
     keypoints = walk(model.cfg.test_dataloader.dataset.seq_len)
@@ -230,7 +230,7 @@ def test_config_says_what_inferencers_ask(config):
     frames = backbone.get('num_frames') or backbone.get('seq_len')
     assert dataset.seq_len == (frames or settings.train_dataloader.dataset.seq_len)
     assert settings.visualizer.type == 'Pose3dLocalVisualizer'
-    targets = 1 if settings.model.test_cfg.target == 'centre' else dataset.seq_len
+    targets = 1 if settings.model.test_cfg.target == 'center' else dataset.seq_len
     assert dataset.num_targets == targets
 
 

@@ -52,8 +52,8 @@ def made_up(tmp_path, lengths, **settings):
     return mocap.dataset(ann_file='clips.npz', data_root=str(tmp_path), **settings)
 
 
-def test_every_frame_is_the_middle_of_a_centred_window(tmp_path):
-    settings = dict(seq_len=5, num_targets=5, centred=True)
+def test_every_frame_is_the_middle_of_a_centered_window(tmp_path):
+    settings = dict(seq_len=5, num_targets=5, centered=True)
     data = made_up(tmp_path, {'a/x': 4, 'b/y': 6}, **settings)
     windows = [data.get_data_info(i)['joints_world'][:, 0, 0] for i in range(len(data))]
     assert [window[2] for window in windows] == [0, 1, 2, 3, 0, 1, 2, 3, 4, 5]

@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal, assert_equal
 
 from mmhot.cli.error_tables import format_errors
 from mmhot.datasets.h36m_names import parse_h36m_name
-from mmhot.datasets.human36m_clips import Human36mClips
+from mmhot.datasets.human36m_clips import Human36mClipDataset
 
 CAMERA = '54138969'
 NUM_FRAMES = 9
@@ -24,7 +24,7 @@ SMALL = {
     'MotionBERT': dict(seq_len=NUM_FRAMES, feat_size=16, depth=2, num_heads=2),
     'MHFormer': dict(num_frames=NUM_FRAMES, embed_dims=16, mlp_dims=24, num_heads=2),
     'MotionAGFormer': dict(
-        num_frames=NUM_FRAMES, embed_dims=16, depth=2, num_heads=2, num_neighbours=2
+        num_frames=NUM_FRAMES, embed_dims=16, depth=2, num_heads=2, num_neighbors=2
     ),
 }
 IN_CHANNELS = {'MHFormer': 48}
@@ -35,8 +35,8 @@ def write_files(folder):
     rng = np.random.default_rng(0)
     total = sum(LENGTHS.values())
     joints = rng.normal(0, 0.3, (total, 17, 3)) + [0, 0, 4.5]
-    focal, centre = np.array([1145.0, 1143.0]), np.array([512.5, 515.5])
-    pixels = joints[..., :2] / joints[..., 2:] * focal + centre
+    focal, center = np.array([1145.0, 1143.0]), np.array([512.5, 515.5])
+    pixels = joints[..., :2] / joints[..., 2:] * focal + center
     ones = np.ones((total, 17, 1))
     names = [
         f'S9/{name}.{CAMERA}/{name}.{CAMERA}_{frame + 1:06d}.jpg'
@@ -59,7 +59,7 @@ def write_files(folder):
             folder / 'joint_2d_det_files' / f'cpn_ft_h36m_dbb_{split}.npy',
             np.concatenate([pixels + rng.normal(0, 3, pixels.shape), ones * 0.9], -1),
         )
-    camera = dict(f=focal.reshape(2, 1), c=centre.reshape(2, 1), w=1000, h=1002)
+    camera = dict(f=focal.reshape(2, 1), c=center.reshape(2, 1), w=1000, h=1002)
     with open(annotations / 'cameras.pkl', 'wb') as file:
         pickle.dump({('S9', CAMERA): camera}, file)
 
@@ -119,9 +119,9 @@ def test_a_batch_is_learned_from(config):
 def test_errors_of_predictions_are_measured(config):
     model = MODELS.build(config.model).eval()
     dataset, batch = batch_of(config, 'val', model)
-    is_centred = config.model.test_cfg.target == 'centre'
+    is_centered = config.model.test_cfg.target == 'center'
     whole = 5 if _keeps_rest(config) else 3  # two windows fit into the longer video
-    assert len(dataset) == (sum(LENGTHS.values()) if is_centred else whole)
+    assert len(dataset) == (sum(LENGTHS.values()) if is_centered else whole)
     metric = METRICS.build(config.val_evaluator)
     metric.dataset_meta = dataset.metainfo
     samples = model(**batch, mode='predict')
@@ -156,7 +156,7 @@ def ours(folder, **settings):
         keypoint_2d_det_file='joint_2d_det_files/cpn_ft_h36m_dbb_test.npy',
         camera_param_file='annotation_body3d/cameras.pkl',
     )
-    return Human36mClips(data_root=str(folder), **(files | settings))
+    return Human36mClipDataset(data_root=str(folder), **(files | settings))
 
 
 @pytest.mark.parametrize(
@@ -203,8 +203,8 @@ def test_windows_can_be_the_chunks_that_lifting_takes(tmp_path):
     for settings in (dict(num_targets=1), dict(num_targets=9, overlap=9)):
         with pytest.raises(ValueError, match=r'overlap \(\d\) must be from 0'):
             ours(tmp_path, **(dict(seq_len=9, overlap=3) | settings))
-    with pytest.raises(ValueError, match='by overlap or by centred, not by both'):
-        ours(tmp_path, seq_len=9, num_targets=9, overlap=3, centred=True)
+    with pytest.raises(ValueError, match='by overlap or by centered, not by both'):
+        ours(tmp_path, seq_len=9, num_targets=9, overlap=3, centered=True)
 
 
 def damage(folder, name):

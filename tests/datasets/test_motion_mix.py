@@ -5,7 +5,10 @@ import pytest
 from mocap import H36M, JUMP, KICK, dataset, joints_of, window
 from numpy.testing import assert_allclose, assert_array_equal
 
-from mmhot.datasets.transforms.motion_mix import RecombineBodies, ReverseTime
+from mmhot.datasets.transforms.motion_mix import (
+    RandomBodyRecombination,
+    RandomTimeReversal,
+)
 
 LEGS = H36M.indices([name for name in H36M.joints if name.endswith(('knee', 'foot'))])
 PELVIS = [0, *H36M.indices(['left_hip', 'right_hip'])]
@@ -20,7 +23,7 @@ def lengths(joints):
 
 def recombined(other, **settings):
     sample = window(draw_window=lambda: other)
-    return RecombineBodies(prob=1.0, **settings)(sample)['joints_world']
+    return RandomBodyRecombination(prob=1.0, **settings)(sample)['joints_world']
 
 
 def test_legs_stay_and_bones_keep_their_lengths():
@@ -55,12 +58,12 @@ def test_people_who_are_not_upright_are_left_alone():
 
 def test_reversed_windows_are_the_same_backwards():
     visible = np.arange(51, dtype=np.float32).reshape(3, 17)
-    sample = ReverseTime(prob=1.0)(window(lifting_target_visible=visible))
+    sample = RandomTimeReversal(prob=1.0)(window(lifting_target_visible=visible))
     assert_array_equal(sample['joints_world'], joints_of()[::-1])
     assert_array_equal(sample['lifting_target_visible'], visible[::-1])
 
 
-@pytest.mark.parametrize('transform', [RecombineBodies, ReverseTime])
+@pytest.mark.parametrize('transform', [RandomBodyRecombination, RandomTimeReversal])
 def test_windows_without_probability_stay(transform):
     assert_array_equal(transform(prob=0.0)(window())['joints_world'], joints_of())
 

@@ -29,7 +29,7 @@ def config(people, tmp_path_factory):
     root = tmp_path_factory.mktemp('mpii')
     (root / 'images').mkdir()
     (root / 'annotations').mkdir()
-    Image.new('RGB', (400, 300), 'grey').save(root / 'images' / '0001.jpg')
+    Image.new('RGB', (400, 300), 'gray').save(root / 'images' / '0001.jpg')
     notes = [
         dict(
             image='0001.jpg',

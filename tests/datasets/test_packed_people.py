@@ -17,12 +17,12 @@ from packed import drawn_people
 import mmhot.plugin  # noqa: F401 registers
 from mmhot.crops import crop_matrix, unmap_points, warp_smoothly
 from mmhot.datasets.packed_people import read_packed_people, write_packed_people
-from mmhot.datasets.rendered_people import RenderedPeople
+from mmhot.datasets.rendered_people import RenderedPeopleDataset
 from mmhot.io.json_file import load_json
 from mmhot.skeletons.joints import get_skeleton
 from tools.lab.coco_people import pack_coco, unpack_coco
 
-TOOL = Path(__file__).parents[2] / 'tools/dataset_converters/pack.py'
+TOOL = Path(__file__).parents[2] / 'tools/lab/pack_people.py'
 WHOLEBODY = get_skeleton('coco-wholebody-133')
 
 
@@ -68,13 +68,13 @@ def test_crops_hold_the_person_where_the_labels_say(tmp_path):
     image = people.decode(0).astype(int)
     assert image.shape == (128, 96, 3)
     x, y = np.round(people.keypoints[0, people.visibility[0] > 0]).astype(int).T
-    # red dots on grey
+    # red dots on gray
     assert (image[y, x, 2] - image[y, x, 0]).mean() > 60
     # as high as wide, so it fills the width, less the padding
     assert_allclose(np.diff(people.bboxes[0, ::2]), 96 / 1.35 * 170 / 175, atol=3)
 
 
-def test_what_mmpose_takes_for_visible_stays_labelled(tmp_path):
+def test_what_mmpose_takes_for_visible_stays_labeled(tmp_path):
     path = unpack_coco(drawn_people(num_keypoints=133), tmp_path)
     document = load_json(path)
     hand = document['annotations'][0]['lefthand_kpts']
@@ -152,7 +152,7 @@ def test_half_a_pixel_outside_is_on_the_border_of_whole_pictures(tmp_path):
     whole = pack_coco(path, tmp_path, size=None)
     assert whole.keypoints[0, 0].tolist() == [0, 12.25]
     write_packed_people(whole, tmp_path / 'people.npz')
-    assert len(RenderedPeople(ann_file=str(tmp_path / 'people.npz'))) == 2
+    assert len(RenderedPeopleDataset(ann_file=str(tmp_path / 'people.npz'))) == 2
 
 
 def test_areas_are_those_of_the_annotations(tmp_path):
@@ -164,7 +164,7 @@ def test_areas_are_those_of_the_annotations(tmp_path):
     whole = pack_coco(path, tmp_path, size=None)
     assert_allclose(whole.areas, wanted)
     write_packed_people(whole, tmp_path / 'people.npz')
-    infos = RenderedPeople(ann_file=str(tmp_path / 'people.npz'))
+    infos = RenderedPeopleDataset(ann_file=str(tmp_path / 'people.npz'))
     areas = [info['raw_ann_info']['area'] for info in infos]
     assert_allclose(areas, wanted)
     # 20 and 30 pixels high in crops of 60 and 80 that are 1.25 times as large
@@ -185,7 +185,7 @@ def test_people_of_a_picture_are_together(tmp_path):
     assert people.bboxes[:, 0].tolist() == [1, 3, 0, 2, 4]
 
 
-def test_keypoints_outside_of_a_crop_are_not_labelled(tmp_path):
+def test_keypoints_outside_of_a_crop_are_not_labeled(tmp_path):
     people = drawn_people()
     people.bboxes[:] = [90, 90, 110, 110]
     path = unpack_coco(people, tmp_path)
@@ -281,7 +281,7 @@ def test_damaged_pictures_are_named(shard):
         images = np.zeros_like(archive['images'])
     damage(shard, images=images)
     with pytest.raises(ValueError, match='people.npz: image 1 is no readable picture'):
-        RenderedPeople(ann_file=str(shard))[1]
+        RenderedPeopleDataset(ann_file=str(shard))[1]
 
 
 def test_missing_and_foreign_files_are_refused(tmp_path):
@@ -376,7 +376,7 @@ def test_people_without_a_body_and_views_without_people_come_back(tmp_path):
 
 def test_unpacked_people_are_those_of_the_dataset(tmp_path, shard):
     settings = dict(skeleton='coco-wholebody-133')
-    packed = RenderedPeople(ann_file=str(shard), **settings)
+    packed = RenderedPeopleDataset(ann_file=str(shard), **settings)
     path = unpack_coco(read_packed_people(shard), tmp_path)
     for person, info in zip(load_json(path)['annotations'], packed, strict=True):
         wanted = info['raw_ann_info']
@@ -385,10 +385,12 @@ def test_unpacked_people_are_those_of_the_dataset(tmp_path, shard):
 
 
 def test_options_of_mmposes_datasets_hold_or_are_refused(shard):
-    assert len(RenderedPeople(ann_file=str(shard), sample_interval=3)) == 2
+    assert len(RenderedPeopleDataset(ann_file=str(shard), sample_interval=3)) == 2
     for option in (dict(bbox_file='a.json'), dict(data_mode='bottomup')):
-        with pytest.raises(ValueError, match=f'{next(iter(option))} of RenderedPeople'):
-            RenderedPeople(ann_file=str(shard), **option)
+        with pytest.raises(
+            ValueError, match=f'{next(iter(option))} of RenderedPeopleDataset'
+        ):
+            RenderedPeopleDataset(ann_file=str(shard), **option)
 
 
 def test_complete_labels_tell_what_is_absent_from_what_is_unknown(tmp_path):
@@ -399,7 +401,7 @@ def test_complete_labels_tell_what_is_absent_from_what_is_unknown(tmp_path):
     write_packed_people(people, path)
     settings = dict(ann_file=str(path), skeleton=WHOLEBODY.name, visible_only=('face',))
     for complete, absent in ((False, 0), (True, -1)):
-        dataset = RenderedPeople(complete=complete, **settings)
+        dataset = RenderedPeopleDataset(complete=complete, **settings)
         sample = dataset.get_data_info(0)
         visible = sample['keypoints_visible'][0]
         assert visible.dtype == np.float32
@@ -412,14 +414,16 @@ def test_complete_labels_tell_what_is_absent_from_what_is_unknown(tmp_path):
 
 def test_hidden_keypoints_can_count_less(shard):
     people = read_packed_people(shard)
-    dataset = RenderedPeople(ann_file=str(shard), hidden_weight=0.5, complete=True)
+    dataset = RenderedPeopleDataset(
+        ann_file=str(shard), hidden_weight=0.5, complete=True
+    )
     for row in range(4):
         weights = dataset.get_data_info(row)['keypoints_visible'][0]
         wanted = np.array((-1, 0.5, 1))[people.visibility[row, :17]]
         np.testing.assert_array_equal(weights, wanted)
     for weight in (0.4, 1.1):
         with pytest.raises(ValueError, match=r'hidden_weight must be in \[0.5, 1\]'):
-            RenderedPeople(ann_file=str(shard), hidden_weight=weight)
+            RenderedPeopleDataset(ann_file=str(shard), hidden_weight=weight)
 
 
 def test_who_is_hardly_seen_can_be_left_out(tmp_path):
@@ -431,14 +435,14 @@ def test_who_is_hardly_seen_can_be_left_out(tmp_path):
     path = tmp_path / 'people.npz'
     write_packed_people(people, path)
     settings = dict(ann_file=str(path), min_keypoints=0, min_visible=4)
-    rows = [info['row'] for info in RenderedPeople(**settings)]
+    rows = [info['row'] for info in RenderedPeopleDataset(**settings)]
     assert rows == [0, 2]
 
 
 @pytest.mark.parametrize('skeleton', ['coco-17', 'coco-wholebody-133'])
 def test_samples_have_mmposes_keys(shard, skeleton):
     people = drawn_people()
-    sample = RenderedPeople(ann_file=str(shard), skeleton=skeleton)[2]
+    sample = RenderedPeopleDataset(ann_file=str(shard), skeleton=skeleton)[2]
     count = get_skeleton(skeleton).num_keypoints
     assert sample['img'].shape == (256, 192, 3)
     assert_array_equal(sample['img'], people.decode(2))
@@ -450,7 +454,7 @@ def test_samples_have_mmposes_keys(shard, skeleton):
 
 def test_hidden_points_count_except_where_told(shard):
     settings = dict(ann_file=str(shard), skeleton='coco-wholebody-133')
-    sample = RenderedPeople(visible_only=['face'], **settings)[1]
+    sample = RenderedPeopleDataset(visible_only=['face'], **settings)[1]
     face = WHOLEBODY.indices('face')
     wanted = np.ones(133)
     wanted[face] = drawn_people().visibility[1, face] == 2
@@ -481,16 +485,16 @@ def write_feet(path, order):
 def test_feet_are_put_in_order_where_wanted(tmp_path, order, caplog):
     path = write_feet(tmp_path / 'feet.npz', order)
     settings = dict(ann_file=path, skeleton='coco-wholebody-133')
-    ordered = RenderedPeople(order_feet=True, **settings)
+    ordered = RenderedPeopleDataset(order_feet=True, **settings)
     assert_array_equal(ordered[1]['keypoints'][0, 17:23], FEET)
     assert ordered.shards[0].visibility[1, 17:23].tolist() == [1, 1, 1, 2, 2, 2]
     assert_array_equal(ordered.shards[0].extras['cam3d'][0, :, 0], np.arange(23))
     assert_array_equal(
         ordered[1]['keypoints'][0, 23:], drawn_people().keypoints[1, 23:]
     )
-    RenderedPeople(ann_file=path)  # has no feet
+    RenderedPeopleDataset(ann_file=path)  # has no feet
     assert not caplog.messages
-    stored = RenderedPeople(**settings)
+    stored = RenderedPeopleDataset(**settings)
     assert_array_equal(stored[1]['keypoints'][0, 17:23], FEET[order])
     assert ['order_feet=True' in line for line in caplog.messages] == (
         [] if order == sorted(order) else [True]
@@ -500,17 +504,17 @@ def test_feet_are_put_in_order_where_wanted(tmp_path, order, caplog):
 @pytest.mark.parametrize('skeleton', ['mpii-16', 3])
 def test_other_skeletons_are_refused(shard, skeleton):
     with pytest.raises(ValueError, match='skeleton must be one of coco-17'):
-        RenderedPeople(ann_file=str(shard), skeleton=skeleton)
+        RenderedPeopleDataset(ann_file=str(shard), skeleton=skeleton)
 
 
 def test_descriptions_of_other_skeletons_are_refused(shard):
     described = dict(from_file='configs/_base_/datasets/coco_wholebody.py')
     with pytest.raises(ValueError, match="133 keypoints, skeleton 'coco-17' has 17"):
-        RenderedPeople(ann_file=str(shard), metainfo=described)
+        RenderedPeopleDataset(ann_file=str(shard), metainfo=described)
 
 
 def test_datasets_can_be_copied(shard):
-    dataset = RenderedPeople(ann_file=str(shard))
+    dataset = RenderedPeopleDataset(ann_file=str(shard))
     copy = pickle.loads(pickle.dumps(dataset))
     assert copy.skeleton is dataset.skeleton
     assert_array_equal(copy[1]['img'], dataset[1]['img'])
@@ -521,7 +525,7 @@ def test_body_shards_lack_the_whole_body(tmp_path):
     path = tmp_path / 'body.npz'
     write_packed_people(drawn_people(num_keypoints=17), path)
     with pytest.raises(ValueError, match=r'body.npz has 17 keypoints, .* needs 133'):
-        RenderedPeople(ann_file=str(path), skeleton='coco-wholebody-133')
+        RenderedPeopleDataset(ann_file=str(path), skeleton='coco-wholebody-133')
 
 
 @pytest.mark.parametrize(
@@ -531,7 +535,9 @@ def test_body_shards_lack_the_whole_body(tmp_path):
 def test_true_keypoints_are_worth_full_precision(shard, skeleton, metric, tmp_path):
     from mmpose.registry import METRICS
 
-    people = RenderedPeople(ann_file=str(shard), skeleton=skeleton, test_mode=True)
+    people = RenderedPeopleDataset(
+        ann_file=str(shard), skeleton=skeleton, test_mode=True
+    )
     metric = METRICS.build(dict(type=metric, outfile_prefix=str(tmp_path / 'eval')))
     metric.dataset_meta = people.metainfo
     for info in people:

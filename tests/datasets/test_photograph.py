@@ -68,10 +68,10 @@ def test_effects_come_independently_of_each_other():
     red = picture(0, (2, 2))
     red[..., 2] = 200
     counts = Counter(tuple(run(effect, n, img=red)[0, 0]) for n in range(400))
-    # 60 is how bright red is, 23 would be blue: the picture is BGR, its grey is right
-    red, grey = (0, 0, 200), (60, 60, 60)
-    inverted = [tuple(255 - value for value in colour) for colour in (red, grey)]
-    assert set(counts) == {red, grey, *inverted}
+    # 60 is how bright red is, 23 would be blue: the picture is BGR, its gray is right
+    red, gray = (0, 0, 200), (60, 60, 60)
+    inverted = [tuple(255 - value for value in color) for color in (red, gray)]
+    assert set(counts) == {red, gray, *inverted}
     # a hundred of each, and a spread of 8.7
     assert min(counts.values()) > 60
 
@@ -120,8 +120,8 @@ def test_training_on_rendered_people_hold_labels_where_the_joints_are(config, sh
 
 def test_a_wrist_stays_where_its_label_goes(config, shard):
     """Half bodies, turned, scaled, shifted and mirrored."""
-    moves = ('LoadImage', 'GetBBoxCenterScale', 'RandomHalfPerson')
-    moves += ('RandomScaleRotation', 'RandomFlip', 'TopdownAffine')
+    moves = ('LoadImage', 'GetBBoxCenterScale', 'RandomHalfWholeBody')
+    moves += ('RandomBBoxScaleRotation', 'RandomFlip', 'TopdownAffine')
     steps = config.train_dataloader.dataset.pipeline
     with DefaultScope.overwrite_default_scope('mmpose'):
         steps = [TRANSFORMS.build(step) for step in steps if step['type'] in moves]
@@ -142,8 +142,8 @@ def test_a_wrist_stays_where_its_label_goes(config, shard):
             continue
         shown = results['img'][..., 0] * (results['img'][..., 0] > 30.0)
         rows, columns = np.mgrid[:192, :144]
-        centre = np.array([(shown * columns).sum(), (shown * rows).sum()]) / shown.sum()
-        np.testing.assert_allclose(centre, label, atol=0.15)
+        center = np.array([(shown * columns).sum(), (shown * rows).sum()]) / shown.sum()
+        np.testing.assert_allclose(center, label, atol=0.15)
         mirrored.append(results['flip'])
     assert sum(mirrored) > 10
     assert len(mirrored) - sum(mirrored) > 10
@@ -157,7 +157,7 @@ def test_unknown_effect_is_named():
 
 
 def test_pieces_of_others_are_pasted_before_a_person():
-    paste = TRANSFORMS.build(dict(type='PasteOccluders', prob=1.0, size=(0.3, 0.4)))
+    paste = TRANSFORMS.build(dict(type='RandomOccluders', prob=1.0, size=(0.3, 0.4)))
     before = sample()
     image = run(paste, 0, **before)
     pasted = (image > 128).all(-1)
@@ -172,7 +172,7 @@ def test_pieces_of_others_are_pasted_before_a_person():
 
 def test_pieces_stay_within_the_picture():
     paste = TRANSFORMS.build(
-        dict(type='PasteOccluders', prob=1.0, size=(0.5, 3.0), max_occluders=5)
+        dict(type='RandomOccluders', prob=1.0, size=(0.5, 3.0), max_occluders=5)
     )
     for seed in range(20):
         image = run(paste, seed, **sample(box=(-20, -20, 90, 90)))
@@ -181,14 +181,14 @@ def test_pieces_stay_within_the_picture():
 
 
 def test_nothing_is_pasted_at_probability_zero():
-    paste = TRANSFORMS.build(dict(type='PasteOccluders', prob=0.0))
+    paste = TRANSFORMS.build(dict(type='RandomOccluders', prob=0.0))
     assert (run(paste, 0, **sample()) == 128).all()
 
 
 def test_pieces_come_from_datasets_that_leave_pictures_on_disk():
     pipeline = [
         dict(type='LoadImage'),
-        dict(type='PasteOccluders', prob=1.0, size=(0.5, 0.6)),
+        dict(type='RandomOccluders', prob=1.0, size=(0.5, 0.6)),
     ]
     with DefaultScope.overwrite_default_scope('mmpose'):
         dataset = CocoDataset(
@@ -206,7 +206,7 @@ def test_pieces_come_from_datasets_that_leave_pictures_on_disk():
 
 def test_sizes_of_pieces_must_rise():
     with pytest.raises(ValueError, match='two rising positive numbers'):
-        TRANSFORMS.build(dict(type='PasteOccluders', size=(1.0, 0.5)))
+        TRANSFORMS.build(dict(type='RandomOccluders', size=(1.0, 0.5)))
 
 
 def crop_sample(image, box=(12, 16, 36, 48)):
@@ -221,7 +221,7 @@ def crop_sample(image, box=(12, 16, 36, 48)):
 
 def extend(**settings):
     settings = dict(size=(48, 64), prob=1.0, cut=0.0, fill_black=1.0) | settings
-    return TRANSFORMS.build(dict(type='ExtendPicture', **settings))
+    return TRANSFORMS.build(dict(type='ExtendImageBorder', **settings))
 
 
 def textured():
@@ -281,8 +281,8 @@ def test_the_border_is_not_always_as_far_from_the_person():
         ways = (0.0, 0.0, 0.0, 1.0)
         results = extend(cut=0.4, room=0.0, ways=ways)(crop_sample(textured()))
         image = results['img']
-        colour = (image == image[0, 0]).all(-1)
-        columns, rows = (np.flatnonzero(~colour.all(axis)) for axis in (0, 1))
+        color = (image == image[0, 0]).all(-1)
+        columns, rows = (np.flatnonzero(~color.all(axis)) for axis in (0, 1))
         borders.add(int(columns[0]))
         # of the person nothing is lost
         assert columns[0] <= 12 < 35 <= columns[-1]

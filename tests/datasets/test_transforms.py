@@ -14,17 +14,17 @@ from mmhot.datasets.transforms.body import (
     hip_frame,
     shoulder_frame,
 )
-from mmhot.datasets.transforms.clip_noise import ClipDetectorNoise
+from mmhot.datasets.transforms.clip_noise import RandomClipDetectorNoise
 from mmhot.datasets.transforms.detector_noise import (
     _TABLE,
-    DetectorNoise,
+    RandomDetectorNoise,
     person_height,
     slow_noise,
 )
 from mmhot.datasets.transforms.frame_rate import RandomFrameRate
 from mmhot.datasets.transforms.virtual_camera import (
-    RandomVirtualCamera,
-    VirtualCamera,
+    ProjectToRandomCamera,
+    ProjectToVirtualCamera,
     look_at_camera,
     place_on_floor,
     project,
@@ -104,7 +104,7 @@ def test_windows_are_placed_on_the_floor(num_frames):
 def test_targets_are_the_joints_in_camera_axes():
     camera = mocap.CAMERAS[1]
     joints = mocap.joints_of()
-    sample = VirtualCamera().transform(mocap.window(camera_param=camera))
+    sample = ProjectToVirtualCamera().transform(mocap.window(camera_param=camera))
     placed = joints + place_on_floor(joints)
     assert sample['keypoints'].shape == (81, 17, 2)
     assert sample['lifting_target'].shape == (3, 17, 3)
@@ -118,15 +118,17 @@ def test_targets_are_the_joints_in_camera_axes():
 
 def test_intrinsics_can_be_withheld():
     sample = mocap.window(camera_param=mocap.CAMERAS[1])
-    sample = VirtualCamera(known_intrinsics=False).transform(sample)
+    sample = ProjectToVirtualCamera(known_intrinsics=False).transform(sample)
     assert sample['camera_param'] == dict(w=1000, h=1000)
 
 
 def test_what_a_detector_sees_changes_the_pixels_only():
-    plain = VirtualCamera().transform(mocap.window(camera_param=mocap.CAMERAS[1]))
+    plain = ProjectToVirtualCamera().transform(
+        mocap.window(camera_param=mocap.CAMERAS[1])
+    )
     observed = mocap.joints_of() + np.float32([0, 0, 0.1])
     sample = mocap.window(camera_param=mocap.CAMERAS[1], observed_world=observed)
-    sample = VirtualCamera().transform(sample)
+    sample = ProjectToVirtualCamera().transform(sample)
     np.testing.assert_array_equal(sample['lifting_target'], plain['lifting_target'])
     up = plain['keypoints'][..., 1] - sample['keypoints'][..., 1]
     assert np.all((up > 15) & (up < 30))  # 10 cm, seen from 5 m
@@ -135,7 +137,7 @@ def test_what_a_detector_sees_changes_the_pixels_only():
 def test_random_cameras_stay_within_their_ranges():
     joints = standing().repeat(9, 0)
     settings = dict(radius=(3, 6), height=(1.2, 1.8), focal=(0.9, 1.3))
-    transform = RandomVirtualCamera(**settings, image_size=(1280, 720))
+    transform = ProjectToRandomCamera(**settings, image_size=(1280, 720))
     cameras = [transform.choose_camera({}, joints) for _ in range(200)]
     places = np.array([camera['T'] for camera in cameras])
     radius = np.linalg.norm(places[:, :2], axis=1)
@@ -156,7 +158,7 @@ def test_random_cameras_stay_within_their_ranges():
 def test_aim_pitch_and_roll_vary_by_their_deviations():
     joints = standing().repeat(9, 0)
     settings = dict(radius=(5, 5), height=(0.9, 0.9), aim=0.3, pitch=5.0, roll=4.0)
-    transform = RandomVirtualCamera(**settings)
+    transform = ProjectToRandomCamera(**settings)
     places, rolls = [], []
     for _ in range(1500):
         camera = transform.choose_camera({}, joints)
@@ -174,8 +176,8 @@ def test_aim_pitch_and_roll_vary_by_their_deviations():
 
 def test_nobody_is_behind_a_random_camera():
     joints = mocap.joints_of(mocap.KICK, 150).copy()
-    joints[..., 1] *= 4  # runs 12 metres
-    transform = RandomVirtualCamera(radius=(2.5, 3))
+    joints[..., 1] *= 4  # runs 12 meters
+    transform = ProjectToRandomCamera(radius=(2.5, 3))
     for _ in range(100):
         sample = transform.transform(mocap.window(joints))
         camera = transform.choose_camera({}, joints + place_on_floor(joints))
@@ -185,10 +187,10 @@ def test_nobody_is_behind_a_random_camera():
 
 def test_random_camera_ranges_must_be_pairs():
     with pytest.raises(ValueError, match=r'focal must be \(low, high\), got \(2, 1\)'):
-        RandomVirtualCamera(focal=(2, 1))
+        ProjectToRandomCamera(focal=(2, 1))
 
 
-@pytest.mark.parametrize('codec', ['CameraPoseLifting', 'PersonCentredPoseLifting'])
+@pytest.mark.parametrize('codec', ['CameraPoseLifting', 'PersonCenteredPoseLifting'])
 def test_mirrored_labels_are_the_mirrored_world_projected(codec):
     codec = KEYPOINT_CODECS.build(dict(type=codec))
     camera = mocap.CAMERAS[3] | dict(c=np.float32([500, 500]))
@@ -350,7 +352,7 @@ def test_missing_joints_are_midpoints_and_targets_stay():
 
 def noisy(num_windows=60, height=370.0, **settings):
     """Errors (N, T, K, 2) in units of a 370 pixel person, and scores (N, T, K)."""
-    transform = DetectorNoise(**settings)
+    transform = RandomDetectorNoise(**settings)
     clean = mocap.pixels(243, height=height)
     samples = [transform.transform(dict(clean)) for _ in range(num_windows)]
     errors = np.array([sample['keypoints'] for sample in samples]) - clean['keypoints']
@@ -395,8 +397,8 @@ def test_slow_noise_is_slow_to_the_end():
 def test_jitter_is_white():
     errors, _ = noisy(**only(strength=(1, 1), jitter=50.0))
     np.testing.assert_allclose(errors.std(), 50, rtol=0.02)
-    neighbours = (errors[:, 1:] * errors[:, :-1]).mean() / errors.var()
-    assert abs(neighbours) < 0.03
+    neighbors = (errors[:, 1:] * errors[:, :-1]).mean() / errors.var()
+    assert abs(neighbors) < 0.03
 
 
 def test_strength_scales_slow_errors_and_jitter():
@@ -438,7 +440,7 @@ def test_swaps_exchange_whole_limbs():
 def test_dropped_joints_hold_their_last_value_without_score():
     clean = mocap.pixels(243)
     clean['keypoints'] += np.arange(243, dtype=np.float32)[:, None, None]
-    transform = DetectorNoise(**only(drop=0.3))
+    transform = RandomDetectorNoise(**only(drop=0.3))
     sample = transform.transform(dict(clean))
     dropped = sample['keypoints_visible'] == 0
     assert not dropped[0].any()
@@ -482,7 +484,7 @@ def test_height_is_the_longer_side_of_most_frames():
 
 
 def test_seeded_noise_depends_on_the_sample_only():
-    transform = DetectorNoise(seed=7)
+    transform = RandomDetectorNoise(seed=7)
 
     def run(index):
         sample = transform.transform(mocap.pixels() | dict(id=index))
@@ -495,7 +497,7 @@ def test_seeded_noise_depends_on_the_sample_only():
 
 
 def test_noise_of_one_source_leaves_the_others():
-    transform = DetectorNoise(source='noisy')
+    transform = RandomDetectorNoise(source='noisy')
     clean = mocap.pixels()
     assert transform.transform(dict(clean))['keypoints'] is clean['keypoints']
     noisy = transform.transform(clean | dict(dataset_name='noisy'))
@@ -504,7 +506,7 @@ def test_noise_of_one_source_leaves_the_others():
 
 def test_midpoints_are_made_of_noisy_joints():
     sample = mocap.pixels() | dict(observed_world=None)
-    keypoints = DetectorNoise().transform(sample)['keypoints']
+    keypoints = RandomDetectorNoise().transform(sample)['keypoints']
     hips = keypoints[:, H36M.indices(['left_hip', 'right_hip'])].mean(1)
     np.testing.assert_allclose(keypoints[:, 0], hips, atol=1e-3)
 
@@ -512,13 +514,13 @@ def test_midpoints_are_made_of_noisy_joints():
 def test_noise_leaves_the_input():
     clean = mocap.pixels()
     before = clean['keypoints'].copy()
-    DetectorNoise().transform(dict(clean))
+    RandomDetectorNoise().transform(dict(clean))
     np.testing.assert_array_equal(clean['keypoints'], before)
 
 
 def of_clip(frames, clip='a/x.front', **settings):
     """Window of a standing person in a long clip, with the clip's noise."""
-    transform = ClipDetectorNoise(**settings)
+    transform = RandomClipDetectorNoise(**settings)
     sample = mocap.pixels(len(frames)) | dict(
         clip=clip, clip_length=4000, frame_numbers=np.array(frames)
     )
@@ -568,7 +570,7 @@ def test_clips_hold_dropped_joints_from_a_windows_start_on():
     moving.update(
         clip='a/x.front', clip_length=4000, frame_numbers=np.arange(1000, 1081)
     )
-    seen = ClipDetectorNoise(**settings).transform(dict(moving))
+    seen = RandomClipDetectorNoise(**settings).transform(dict(moving))
     for frame, joint in np.argwhere(seen['keypoints_visible'] == 0):
         before = seen['keypoints'][frame - 1, joint]
         np.testing.assert_array_equal(seen['keypoints'][frame, joint], before)

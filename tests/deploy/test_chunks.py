@@ -39,7 +39,7 @@ def test_a_short_clip_is_in_the_middle_of_one_chunk():
 
 
 def smooth(windows):
-    """Mean of neighbours, of which a chunk has half at its ends: errors are there."""
+    """Mean of neighbors, of which a chunk has half at its ends: errors are there."""
     padded = np.pad(windows, ((0, 0), (15, 15), (0, 0)), 'edge')
     frames = np.lib.stride_tricks.sliding_window_view(padded, 31, axis=1)
     return frames.mean(-1).astype(np.float32)

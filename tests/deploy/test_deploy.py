@@ -51,7 +51,7 @@ def test_a_deployed_model_gives_the_same_numbers(text):
     assert_close(row(x), expected, **CLOSE)
 
 
-def test_batch_normalisations_are_gone():
+def test_batch_normalizations_are_gone():
     model = switch_to_deploy(built('rtmpose-t')[0].model.train())
     assert not model.training
     left = [
@@ -60,7 +60,7 @@ def test_batch_normalisations_are_gone():
     assert not left
 
 
-def test_a_normalisation_that_follows_no_convolution_stays():
+def test_a_normalization_that_follows_no_convolution_stays():
     model = nn.Sequential(nn.BatchNorm1d(3), nn.Conv1d(3, 3, 1), nn.ReLU())
     model.append(nn.BatchNorm1d(3))
     switch_to_deploy(model)
@@ -103,7 +103,7 @@ def test_a_copy_of_a_deployed_layer_is_one_of_its_own():
 
 
 @pytest.mark.parametrize('repeats', [1, 3])
-def test_a_folded_normalisation_is_part_of_the_linear_layer(repeats):
+def test_a_folded_normalization_is_part_of_the_linear_layer(repeats):
     torch.manual_seed(0)
     norm, linear = nn.LayerNorm(4), nn.Linear(4 * repeats, 5)
     nn.init.normal_(norm.weight)
@@ -130,7 +130,7 @@ def test_few_samples_are_run_from_a_recording_of_their_shape(text):
     switch_to_deploy(row.model)
     extract, ran = row.model.backbone.extract, []
     row.model.backbone.extract = lambda x: ran.append(len(x)) or extract(x)
-    for _ in range(3):  # the second and third are optimised by PyTorch
+    for _ in range(3):  # the second and third are optimized by PyTorch
         for x, expected in zip(batches, plain, strict=True):
             assert_close(row(x), expected, **CLOSE)
     assert ran == [1, 2, 5, 5, 5]

@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
-from mmhot.datasets.transforms.epoch_seed import EpochSeed
+from mmhot.datasets.transforms.epoch_seed import SeedTransforms
 from mmhot.engine.hooks import ChannelsLastHook, EpochSeedHook
 
 WILD = mocap.CONFIGS / '_base_/datasets/cmu_mocap_wild.py'
@@ -68,7 +68,7 @@ class SeededDraw:
     """A random number from a worker that is seeded like a pipeline."""
 
     def __init__(self):
-        self.seed = EpochSeed()
+        self.seed = SeedTransforms()
 
     def __call__(self, _):
         self.seed.transform({})
@@ -82,7 +82,7 @@ def test_other_seeds_make_other_windows():
 
 def test_datasets_within_others_are_reached():
     def dataset():
-        pipeline = SimpleNamespace(transforms=[EpochSeed()])
+        pipeline = SimpleNamespace(transforms=[SeedTransforms()])
         return SimpleNamespace(pipeline=pipeline)
 
     parts = [dataset() for _ in range(3)]
@@ -129,7 +129,7 @@ def test_sizes_of_batches_are_forgotten(package):
 
 def drawn_by_main(seed, epoch, rank, monkeypatch):
     monkeypatch.setattr('mmhot.engine.hooks.get_rank', lambda: rank)
-    transforms = [EpochSeed()]
+    transforms = [SeedTransforms()]
     pipeline = SimpleNamespace(transforms=transforms)
     data = SimpleNamespace(dataset=SimpleNamespace(pipeline=pipeline))
     runner = runner_at(seed, epoch, data)
@@ -148,7 +148,7 @@ def test_seed_epoch_and_rank_all_matter(monkeypatch):
 
 def test_nothing_is_seeded_without_the_hook():
     state = np.random.get_state()[1].copy()  # noqa: NPY002
-    EpochSeed().transform({})
+    SeedTransforms().transform({})
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
 
@@ -187,7 +187,7 @@ def test_shipped_lifter_trains_and_validates(tiny):
         for source in ('gt', 'noisy')
         for name in ('MPJPE', 'P-MPJPE')
     }
-    # an untrained lifter says about nothing, and poses are half a metre in size
+    # an untrained lifter says about nothing, and poses are half a meter in size
     assert 100 < metrics['gt/MPJPE'] < 2000
     assert metrics['gt/P-MPJPE'] < metrics['gt/MPJPE']
 

@@ -80,8 +80,8 @@ def test_collapsed_predictions_have_finite_errors():
     _, target = poses()
     zero = np.zeros_like(target)  # NaN by MMPose's functions
     np.testing.assert_allclose(n_mpjpe(zero, target), mpjpe(zero, target))
-    centred = target - target.mean(1, keepdims=True)
-    expected = mpjpe(zero, centred, root=None)
+    centered = target - target.mean(1, keepdims=True)
+    expected = mpjpe(zero, centered, root=None)
     np.testing.assert_allclose(p_mpjpe(zero, target), expected)
 
 
@@ -159,8 +159,8 @@ def test_pck_and_auc_are_those_of_a_loop():
         assert 30 < got < 99
         got = auc(0.2 * pred, 0.2 * target, joints=joints).mean()
         assert got == pytest.approx(np.mean(shares))
-    millimetres = pck(200 * pred, 200 * target, threshold=150).mean()
-    assert millimetres == pytest.approx(pck(0.2 * pred, 0.2 * target).mean())
+    millimeters = pck(200 * pred, 200 * target, threshold=150).mean()
+    assert millimeters == pytest.approx(pck(0.2 * pred, 0.2 * target).mean())
 
 
 def test_perfect_predictions_fail_at_no_distance_only():

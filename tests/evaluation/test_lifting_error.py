@@ -1,4 +1,4 @@
-"""LiftingError: what counts, what is averaged over what, and the tables."""
+"""LiftingErrorMetric: what counts, what is averaged over what, and the tables."""
 
 import logging
 import pickle
@@ -23,14 +23,14 @@ from mmpose.registry import METRICS
 
 from mmhot.cli.error_tables import format_errors
 from mmhot.evaluation.error_report import ErrorReport
-from mmhot.evaluation.lifting_error import LiftingError
+from mmhot.evaluation.lifting_error import LiftingErrorMetric
 from mmhot.evaluation.pose_errors import mpjae, mpjpe, mpjve, p_mpjpe
 from mmhot.evaluation.track_predictions import Track
 from mmhot.lifting.windows import lift_windows
 from mmhot.windows import chunk_starts
 
 
-def test_millimetres_relative_to_the_root():
+def test_millimeters_relative_to_the_root():
     _, target = poses()
     pred = target + [0.5, 0, 0]  # elsewhere: no error
     pred[:, 3] += [0, 0.017, 0]
@@ -246,11 +246,11 @@ def test_results_of_two_processes_are_those_of_one():
     alone = evaluate(samples)
     parts = []
     for rank in (0, 1):
-        part = LiftingError()
+        part = LiftingErrorMetric()
         # a sampler gives the last process the first sample again
         part.process({}, [*samples, samples[0]][rank::2])
         parts.append(pickle.loads(pickle.dumps(part.results)))
-    whole = LiftingError()
+    whole = LiftingErrorMetric()
     whole.dataset_meta = H36M
     whole.results = [result for pair in zip(*parts, strict=True) for result in pair]
     assert len(whole.results) == len(samples) + 1
@@ -320,11 +320,11 @@ def test_motionberts_codec_gives_what_the_metric_takes():
 def test_evaluators_build_it_without_a_warning(capfd):
     settings = dict(type='mmpose.LiftingError', measures=['MPJPE'])
     evaluator = Runner.build_evaluator(None, settings)
-    assert isinstance(evaluator.metrics[0], LiftingError)
+    assert isinstance(evaluator.metrics[0], LiftingErrorMetric)
     assert 'prefix' not in ''.join(capfd.readouterr())
-    assert METRICS.get('LiftingError') is LiftingError
+    assert METRICS.get('LiftingErrorMetric') is LiftingErrorMetric
     pred, target = poses()
-    metric = LiftingError(measures='MPJPE', prefix='cmu')
+    metric = LiftingErrorMetric(measures='MPJPE', prefix='cmu')
     metric.process({}, [sample(pred, target)])
     assert list(metric.evaluate(1)) == ['cmu/MPJPE']
 

@@ -18,7 +18,7 @@ def open_text(path, mode):
 import_bvh.open = open_text
 
 motion, out = sys.argv[sys.argv.index('--') + 1 :]
-# centimetres to metres; y up to Blender's z up, as its menu does
+# centimeters to meters; y up to Blender's z up, as its menu does
 bpy.ops.import_anim.bvh(filepath=motion, global_scale=0.01)
 body = bpy.context.object
 scene = bpy.context.scene

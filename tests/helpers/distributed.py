@@ -5,7 +5,7 @@ What differs between processes by design is switched off: dropout, BatchNorm's b
 statistics, and augmentations that depend on the process (they depend on the sample
 instead). Every step is plain gradient descent, as Adam would blow rounding errors of
 gradients that are zero up to whole steps. Configs come small, on data that the tests
-have, with :class:`EpochSeed` first in their pipelines and ``num_workers=0``.
+have, with :class:`SeedTransforms` first in their pipelines and ``num_workers=0``.
 """
 
 import copy
@@ -23,7 +23,7 @@ from torch.multiprocessing import start_processes
 from torch.testing import assert_close
 
 from mmhot.cli.runner import build_runner
-from mmhot.datasets.transforms.epoch_seed import EpochSeed, seed_everything
+from mmhot.datasets.transforms.epoch_seed import SeedTransforms, seed_everything
 
 STILL = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.Dropout)
 
@@ -75,14 +75,14 @@ def plain_model(runner) -> torch.nn.Module:
 
 
 def seed_by_sample(self, results: dict) -> dict:
-    """Stand in for :meth:`EpochSeed.transform`: the process does not matter."""
+    """Stand in for :meth:`SeedTransforms.transform`: the process does not matter."""
     seed_everything(int(results['id']))
     return results
 
 
 def _train(rank: int, num_processes: int, port: int, config: Config, path: Path):
     torch.set_num_threads(1)
-    EpochSeed.transform = seed_by_sample
+    SeedTransforms.transform = seed_by_sample
     if num_processes > 1:
         os.environ.update(
             RANK=str(rank),

@@ -75,7 +75,7 @@ def small_training(pattern, model=None, **data):
 
 def overfit(config, epochs, lr=1e-3):
     """Make a training learn its few people by heart, and keep what it learned last."""
-    augmentation = ('RandomHalfPerson', 'RandomScaleRotation', 'RandomFlip')
+    augmentation = ('RandomHalfWholeBody', 'RandomBBoxScaleRotation', 'RandomFlip')
     dataset = config.train_dataloader.dataset
     dataset.pipeline = [x for x in dataset.pipeline if x.type not in augmentation]
     config.custom_hooks = [x for x in config.custom_hooks if x.type != 'EMAHook']

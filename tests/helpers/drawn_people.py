@@ -67,7 +67,7 @@ def limbs(rng, lean):
 
 
 def face_points():
-    """The 68 points of an upright face, (68, 2) around its centre."""
+    """The 68 points of an upright face, (68, 2) around its center."""
     jaw = np.linspace(-0.15 * np.pi, 1.15 * np.pi, 17)[::-1]
     outline = np.stack([0.062 * np.cos(jaw), 0.085 * np.sin(jaw)], -1)
     arch = np.linspace(0, np.pi, 5)
@@ -104,18 +104,18 @@ def turned(points, angle):
     return np.asarray(points) @ np.array([[cos, sin], [-sin, cos]])
 
 
-def draw_person(image, joints, height, colours):
+def draw_person(image, joints, height, colors):
     """Draw a mannequin with joints (133, 2) in pixels."""
-    skin, shirt, trousers, shoes = colours
+    skin, shirt, trousers, shoes = colors
 
-    def line(ids, width, colour):
+    def line(ids, width, color):
         points = np.rint(joints[list(ids)] * 16).astype(int)
         thickness = max(1, round(width * height))
-        cv2.polylines(image, [points], False, colour, thickness, cv2.LINE_AA, 4)
+        cv2.polylines(image, [points], False, color, thickness, cv2.LINE_AA, 4)
 
-    def fill(ids, colour):
+    def fill(ids, color):
         points = np.rint(joints[list(ids)] * 16).astype(int)
-        cv2.fillPoly(image, [points], colour, cv2.LINE_AA, 4)
+        cv2.fillPoly(image, [points], color, cv2.LINE_AA, 4)
 
     for hip, feet in ((11, (17, 18, 19)), (12, (20, 21, 22))):
         line((hip, hip + 2, hip + 4), 0.07, trousers)
@@ -134,10 +134,10 @@ def draw_person(image, joints, height, colours):
 
 
 def draw_head(image, joints, height, skin, line, fill):
-    centre = joints[[3, 4]].mean(0)
+    center = joints[[3, 4]].mean(0)
     radius = round(0.07 * height * 16)
     hair = tuple(int(0.35 * x) for x in skin)
-    middle = np.rint((centre + (0, -0.02 * height)) * 16).astype(int)
+    middle = np.rint((center + (0, -0.02 * height)) * 16).astype(int)
     cv2.circle(image, middle, radius, hair, -1, cv2.LINE_AA, 4)
     fill(range(23, 40), skin)
     for eye in (59, 65):
@@ -160,16 +160,16 @@ def background(rng):
     for _ in range(5):
         x, y = (int(rng.uniform(0, end)) for end in SIZE)
         corner = (x + int(rng.uniform(20, 90)), y + int(rng.uniform(20, 90)))
-        colour = tuple(map(int, rng.uniform(60, 240, 3)))
-        cv2.rectangle(image, (x, y), corner, colour, -1)
+        color = tuple(map(int, rng.uniform(60, 240, 3)))
+        cv2.rectangle(image, (x, y), corner, color, -1)
     return image
 
 
 def annotate(joints, identity, image_id):
     """COCO's annotation of joints (133, 2)."""
     inside = ((joints >= 0) & (joints < np.array(SIZE) - 1)).all(-1)
-    labelled = np.where(inside[:, None], joints.round(2), 0)
-    triplets = np.concatenate([labelled, 2 * inside[:, None]], 1)
+    labeled = np.where(inside[:, None], joints.round(2), 0)
+    triplets = np.concatenate([labeled, 2 * inside[:, None]], 1)
     low, high = joints.min(0) - 4, joints.max(0) + 4
     low, high = low.clip(0), high.clip(None, np.array(SIZE) - 1)
     width, height = high - low
@@ -201,9 +201,9 @@ def make(seed=0):
             middle = (points.min(0) + points.max(0)) / 2
             shift = np.array(SIZE) * (place, 0.52) + rng.uniform(-8, 8, 2)
             joints = (points - middle) * height + shift
-            colours = [SKINS[rng.integers(len(SKINS))]]
-            colours += [CLOTHES[i] for i in rng.choice(len(CLOTHES), 3, replace=False)]
-            draw_person(image, joints, height, colours)
+            colors = [SKINS[rng.integers(len(SKINS))]]
+            colors += [CLOTHES[i] for i in rng.choice(len(CLOTHES), 3, replace=False)]
+            draw_person(image, joints, height, colors)
             annotations.append(annotate(joints, len(annotations) + 1, image_id))
             box = np.array(annotations[-1]['bbox']) + rng.uniform(-3, 3, 4)
             detections.append(

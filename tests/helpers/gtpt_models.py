@@ -18,7 +18,7 @@ def picture(meta):
     return torch.from_numpy(values * np.float32(of['gain']))
 
 
-def labelled_samples(
+def labeled_samples(
     joints, visible, skeleton='coco-17', input_size=(192, 256), **settings
 ):
     """Samples as MMPose's pipelines pack them, with labels of one person each."""

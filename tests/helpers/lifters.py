@@ -9,7 +9,7 @@ import mmhot.plugin  # noqa: F401 registers
 
 
 def lifter_config(
-    num_frames=9, num_keep_frames=3, codec='PersonCentredPoseLifting', **lifting
+    num_frames=9, num_keep_frames=3, codec='PersonCenteredPoseLifting', **lifting
 ):
     """A config with a model of 4000 parameters; ``lifting`` are its settings."""
     backbone = dict(

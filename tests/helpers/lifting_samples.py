@@ -1,4 +1,4 @@
-"""Windows as evaluators get them, and what LiftingError says of them."""
+"""Windows as evaluators get them, and what LiftingErrorMetric says of them."""
 
 import numpy as np
 from mmpose.registry import METRICS
@@ -9,7 +9,7 @@ H36M = dict(dataset_name='h36m')
 
 
 def poses(num_frames=40, seed=0):
-    """Predictions and targets (F, 17, 3) in metres, the root at the origin."""
+    """Predictions and targets (F, 17, 3) in meters, the root at the origin."""
     rng = np.random.default_rng(seed)
     target = rng.normal(0, 0.02, (num_frames, 17, 3)).cumsum(0)
     target += rng.normal(0, 0.3, (17, 3))
@@ -27,7 +27,7 @@ def sample(pred, target, visible=None, **metainfo):
 
 def measure(samples, **settings):
     """The metric after an evaluation, and what it gave."""
-    metric = METRICS.build(dict(type='LiftingError', **settings))
+    metric = METRICS.build(dict(type='LiftingErrorMetric', **settings))
     metric.dataset_meta = H36M
     for first in range(0, len(samples), 3):
         metric.process({}, samples[first : first + 3])

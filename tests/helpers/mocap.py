@@ -26,7 +26,7 @@ CAMERAS = [
 
 
 def joints_of(key=JUMP, num_frames=81):
-    """Joints (T, 17, 3) in metres, z up."""
+    """Joints (T, 17, 3) in meters, z up."""
     with np.load(FOLDER / 'cmu_h36m17.npz') as clips:
         return clips[key][:num_frames]
 

@@ -7,7 +7,7 @@ from mmhot.datasets.packed_people import PackedPeople, join_images
 
 
 def drawn_people(count=4, num_keypoints=133, seed=0):
-    """People as coloured dots on grey, 192x256 pixels each."""
+    """People as colored dots on gray, 192x256 pixels each."""
     rng = np.random.default_rng(seed)
     keypoints = rng.uniform(20, 170, (count, num_keypoints, 2)).astype(np.float32)
     keypoints = np.round(keypoints * 64) / 64  # as they are stored

@@ -45,9 +45,9 @@ class Estimator:
 
     def __call__(self, images, boxes):
         self.boxes += boxes
-        centres = [(own[:, :2] + own[:, 2:]) / 2 for own in boxes]
+        centers = [(own[:, :2] + own[:, 2:]) / 2 for own in boxes]
         shift = np.arange(17)[:, None] * np.float32([1, 2]) - [8, 16]
         return [
-            (centre[:, None] + shift, np.full((len(centre), 17), 0.8, np.float32))
-            for centre in centres
+            (center[:, None] + shift, np.full((len(center), 17), 0.8, np.float32))
+            for center in centers
         ]

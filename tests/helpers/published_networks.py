@@ -54,9 +54,9 @@ class PublishedNetwork:
     def attention(self, key, x, heads):
         return self.attend(key, *self.linear(f'{key}.qkv', x).chunk(3, -1), heads)
 
-    def prune(self, x, num_keep, centre=False):
+    def prune(self, x, num_keep, center=False):
         """Keep frames of (B, T, J, C); with the embedding of slots, if there is one."""
-        kept = [choose_frames(frames, num_keep, centre) for frames in x.mean(2)]
+        kept = [choose_frames(frames, num_keep, center) for frames in x.mean(2)]
         x = torch.stack([tokens[own] for tokens, own in zip(x, kept, strict=True)])
         if 'pos_embed_token' in self.state:
             x = x + self.state['pos_embed_token'][:, :, None]
@@ -72,7 +72,7 @@ class PublishedNetwork:
         return (token + self.attend('cross_attention', *qkv, heads)).transpose(1, 2)
 
 
-def choose_frames(features, num_keep, centre=False):
+def choose_frames(features, num_keep, center=False):
     """TPC's choice among the frames (T, F) of one sample, frame by frame."""
     count, dims = features.shape
     apart = (features[:, None] - features).norm(dim=-1) / dims**0.5
@@ -87,7 +87,7 @@ def choose_frames(features, num_keep, centre=False):
         ]
         nearest = min((apart[i, j].item() for j in denser), default=apart.max().item())
         scores.append(density[i] * nearest)
-    if centre:
+    if center:
         scores[(count - 1) // 2] = float('inf')
     best = sorted(range(count), key=lambda i: (-scores[i], i))[:num_keep]
     return torch.tensor(sorted(best))
@@ -106,7 +106,7 @@ class PublishedMixSTE(PublishedNetwork):
         return x + self.mlp(f'{key}.mlp', self.norm(f'{key}.norm2', x))
 
     def run(self, x, num_pairs, pruned=None):
-        """Poses of (B, T, 17, 2) and kept frames; pruned: number, layer, centre."""
+        """Poses of (B, T, 17, 2) and kept frames; pruned: number, layer, center."""
         x, kept = self.linear('Spatial_patch_to_embedding', x.double()), None
         x = x + self.state['Spatial_pos_embed']
         for pair in range(num_pairs):
@@ -137,7 +137,7 @@ class PublishedMotionBERT(PublishedNetwork):
         return x if which == 's' else x.transpose(1, 2)
 
     def run(self, x, num_layers, pruned=None):
-        """Poses of (B, T, 17, C) and kept frames; pruned: number, layer, centre."""
+        """Poses of (B, T, 17, C) and kept frames; pruned: number, layer, center."""
         x, kept = self.linear('joints_embed', x.double()), None
         x = x + self.state['pos_embed'] + self.state['temp_embed'][:, : x.shape[1]]
         for layer in range(num_layers):

@@ -68,8 +68,8 @@ def red_finder():
 
 
 def spotted(*spots):
-    """A picture, 120x90, with spots of colours: (x, y, BGR)."""
+    """A picture, 120x90, with spots of colors: (x, y, BGR)."""
     image = np.zeros((90, 120, 3), np.uint8)
-    for x, y, colour in spots:
-        image[y - 3 : y + 4, x - 3 : x + 4] = colour
+    for x, y, color in spots:
+        image[y - 3 : y + 4, x - 3 : x + 4] = color
     return image

@@ -20,7 +20,7 @@ TURNS = {
 
 
 def picture(number=0, size=(64, 48)):
-    """A grey picture, white at the top left, as bright as its number; BGR."""
+    """A gray picture, white at the top left, as bright as its number; BGR."""
     width, height = size
     image = np.full((height, width, 3), 40 + 4 * number, np.uint8)
     image[: height // 2, : width // 2] = 250

@@ -18,7 +18,7 @@ NUM_FRAMES = 60
 
 
 def in_blender(path):
-    """Joints (T, K, 3) in metres, z up, after Blender's import."""
+    """Joints (T, K, 3) in meters, z up, after Blender's import."""
     blender = shutil.which('blender') or pytest.skip('Blender is not installed')
     out = path.with_suffix('.json')
     script = ['--python', SCRIPT, '--', path, out]
@@ -39,7 +39,7 @@ def in_blender(path):
 
 
 def in_bvhio(path):
-    """The same by a library; that leaves y up and centimetres."""
+    """The same by a library; that leaves y up and centimeters."""
     bvhio = pytest.importorskip('bvhio')
     root = bvhio.readAsHierarchy(str(path))
     joints = {joint.Name: joint for joint, _, _ in root.layout()}

@@ -156,10 +156,10 @@ def test_coco_annotations_bring_size_names_and_empty_pictures(tmp_path):
     pose = np.c_[walk(1)[0], np.full(17, 2)]
     pose[4] = 0
     person = {'image_id': 9, 'keypoints': pose.ravel().tolist(), 'track_id': 6}
-    unlabelled = {'image_id': 7, 'keypoints': [0] * 51, 'num_keypoints': 0}
+    unlabeled = {'image_id': 7, 'keypoints': [0] * 51, 'num_keypoints': 0}
     document = {
         'images': [{'id': i, 'width': 1280, 'height': 720} for i in (9, 7, 8)],
-        'annotations': [{**person, 'bbox': [100, 200, 30, 40]}, unlabelled],
+        'annotations': [{**person, 'bbox': [100, 200, 30, 40]}, unlabeled],
         'categories': [{'keypoints': list(get_skeleton('h36m-17').joints)}],
     }
     clip = read_keypoints(dump(tmp_path / 'a.json', document), fps=25)

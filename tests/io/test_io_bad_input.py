@@ -49,7 +49,7 @@ BAD_ARRAYS = {
         'infinite values (first at frame 1)',
     ),
     'far away': ({'keypoints': with_value(1e30)}, 'lie 1e+30 pixels away'),
-    'normalised': ({'keypoints': walk() / 1280}, 'seem to be normalised'),
+    'normalized': ({'keypoints': walk() / 1280}, 'seem to be normalized'),
     'infinite score': ({'scores': np.full((4, 17), np.inf)}, 'scores holds infinite'),
     'negative score': ({'scores': -np.ones((4, 17))}, 'scores holds negative values'),
     'infinite box': ({'bbox_xyxy': np.full((4, 4), -np.inf)}, 'boxes holds infinite'),

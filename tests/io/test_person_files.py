@@ -60,7 +60,7 @@ def test_bvh_moves_as_the_body_that_was_written(tmp_path):
     assert names[:4] == ['Hips', 'RightUpLeg', 'RightLeg', 'RightFoot']
     assert len(set(names)) == 17
     wanted = motion.positions()[..., [0, 2, 1]] * (100, 100, -100)
-    assert_allclose(places, wanted, atol=0.05)  # centimetres
+    assert_allclose(places, wanted, atol=0.05)  # centimeters
 
 
 def test_bvh_feet_end_above_the_floor(tmp_path):
@@ -177,5 +177,5 @@ def test_bvh_of_a_varying_rate_keeps_its_pace(uneven, tmp_path):
     _, places, seconds = read_bvh(tmp_path / 'uneven.bvh')
     assert seconds == pytest.approx(1 / uneven.fps)
     assert len(places) == round(uneven.time[-1] * uneven.fps) + 1 == 136 + 67
-    assert_allclose(places[:68], wanted[:68], atol=0.3)  # centimetres
+    assert_allclose(places[:68], wanted[:68], atol=0.3)  # centimeters
     assert_allclose(places[68::2], wanted[68:], atol=0.3)

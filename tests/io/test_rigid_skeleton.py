@@ -15,7 +15,7 @@ def lengths(positions):
 
 
 @pytest.mark.parametrize(('clip', 'mean'), [(JUMP, 4e-3), (KICK, 4e-3)])
-def test_motion_capture_is_met_within_a_centimetre(clip, mean):
+def test_motion_capture_is_met_within_a_centimeter(clip, mean):
     positions = joints_of(clip, 150)
     fitted = fit_rigid_skeleton(positions, H36M).positions()
     errors = np.linalg.norm(fitted - positions, axis=-1)

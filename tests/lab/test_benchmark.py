@@ -231,21 +231,21 @@ def test_a_row_may_change_settings_shape_and_memory_format():
 
 
 @torch.inference_mode()
-def test_a_row_may_ask_for_the_centre_frame():
+def test_a_row_may_ask_for_the_center_frame():
     sizes = 'model.backbone.embed_dims=16:model.head.in_channels=16'
     sizes += ':model.backbone.num_heads=2:model.backbone.mlp_dims=32'
-    built = build_row(parse_row(f'mixste-243:{sizes}:model.backbone.depth=2:centre'))
+    built = build_row(parse_row(f'mixste-243:{sizes}:model.backbone.depth=2:center'))
     inputs = built.inputs(1)
-    centre = built(inputs)
-    assert centre.shape == (1, 1, 17, 3)
+    center = built(inputs)
+    assert center.shape == (1, 1, 17, 3)
     whole = built.model(inputs)
-    torch.testing.assert_close(centre, whole[:, 121:122], rtol=0, atol=1e-5)
+    torch.testing.assert_close(center, whole[:, 121:122], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('tcn-27:centre', 'centre is for lifters of sequences'),
+        ('tcn-27:center', 'center is for lifters of sequences'),
         ('tcn-72', r'unknown model tcn-72: .*did you mean tcn-27\?'),
         ('tcn-27:flded', "tcn-27:flded: unknown option 'flded'"),
         ('tcn-27:input=(a,b)', r'input=\(a,b\): a shape is like'),

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 from tools.lab.cost_curve import check_points, relative
 
-TOOL = Path(__file__).parents[2] / 'tools/draw_cost_curve.py'
+TOOL = Path(__file__).parents[2] / 'tools/lab/draw_cost_curve.py'
 POINTS = [
     dict(group='A', method='none', macs=200, errors=[50.0, 52.0]),
     dict(group='A', method='TPC', macs=120, errors=[51.51]),

@@ -1,4 +1,4 @@
-"""How many labelled people a detector finds."""
+"""How many labeled people a detector finds."""
 
 import json
 import re
@@ -182,7 +182,7 @@ def test_tool_counts_and_refuses_in_one_line(tmp_path, run_tool):
     del row['seconds']
     assert row == dict(name=str(FILM), pictures=3, people=3, found=0, extra=3)
     for wrong, message in (
-        ([], 'give labelled --pictures or a --film'),
+        ([], 'give labeled --pictures or a --film'),
         ([*args, '--every', 0], '--every must be at least 1, got 0'),
         (['--film', 'none.mp4', TRUTH], 'none.mp4 does not exist'),
         (['--pictures', 'none.json', tmp_path], 'none.json does not exist'),

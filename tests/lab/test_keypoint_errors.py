@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tools.lab.keypoint_errors import (
-    LabelledPeople,
+    LabeledPeople,
     calibration_error,
     fit_confidence,
     reliability,
@@ -16,12 +16,12 @@ TRUTH = np.array([[[40, 10], [10, 10], [40, 50], [10, 50]]], float)
 PARTNERS = np.array([1, 0, 3, 2])
 
 
-def people(predicted, labelled=True, truth=TRUTH):
+def people(predicted, labeled=True, truth=TRUTH):
     count = len(predicted)
-    return LabelledPeople(
+    return LabeledPeople(
         predicted=np.asarray(predicted, float),
         truth=np.repeat(truth, count, 0),
-        labelled=np.broadcast_to(labelled, (count, 4)),
+        labeled=np.broadcast_to(labeled, (count, 4)),
         bboxes=np.tile([0.0, 0, 50, 80], (count, 1)),
         partners=PARTNERS,
         torso=((0, 3), (1, 2)),
@@ -57,12 +57,12 @@ def test_swapped_sides_are_told_from_bad_places():
 
 
 def test_partners_without_labels_do_not_count_as_swapped():
-    found = people(TRUTH[:, PARTNERS], labelled=[True, False, True, True])
+    found = people(TRUTH[:, PARTNERS], labeled=[True, False, True, True])
     assert found.swapped().tolist() == [[False, False, True, True]]
 
 
 def test_similarity_is_cocos():
-    found = people(TRUTH + [3, 4], labelled=[True, True, False, False])
+    found = people(TRUTH + [3, 4], labeled=[True, True, False, False])
     area = 50 * 80 * 0.53
     np.testing.assert_allclose(found.oks(), np.exp(-25 / (2 * area * 0.2**2)))
 
@@ -77,7 +77,7 @@ def test_people_who_were_not_found_count():
 
 
 def test_people_without_torso_are_left_out_of_what_needs_one():
-    found = people(TRUTH, labelled=[True, True, False, False])
+    found = people(TRUTH, labeled=[True, True, False, False])
     row = summarize(found)
     assert np.isnan(row['PCK@0.2 torso'])
     assert row['PCK@0.1 bbox'] == 1

@@ -28,7 +28,7 @@ def test_too_few_frames_are_refused():
 def test_filters_of_files_do_not_delay_and_those_of_streams_do():
     rng = np.random.default_rng(0)
     seen = motion() + rng.normal(0, 2, (200, 1, 2))
-    table = measure_smoothers([(seen, motion())], FPS, in_metres=False)
+    table = measure_smoothers([(seen, motion())], FPS, in_meters=False)
     # a circle of 100 in a second: 100 (2 pi)^2
     assert_allclose(table['truth']['jitter'], 3948, rtol=0.01)
     assert table['none']['jitter'] > 3 * table['truth']['jitter']

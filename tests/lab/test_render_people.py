@@ -13,13 +13,13 @@ from scipy.spatial.transform import Rotation
 import mmhot.plugin  # noqa: F401 registers
 from mmhot.datasets.mocap_clips import read_mocap_clips
 from mmhot.datasets.packed_people import read_packed_people
-from mmhot.datasets.rendered_people import RenderedPeople
+from mmhot.datasets.rendered_people import RenderedPeopleDataset
 from mmhot.io.json_file import load_json
 from mmhot.skeletons.joints import get_skeleton
 from tools.lab.coco_people import pack_coco
 
 ROOT = Path(__file__).parents[2]
-TOOL = ROOT / 'tools/render_people'
+TOOL = ROOT / 'tools/lab/render_people'
 MOTIONS = ROOT / 'tests/data/cmu_mocap/cmu_h36m17.npz'
 COCO = get_skeleton('coco-wholebody-133')
 slow = pytest.mark.slow(reason='renders with anny and OpenGL, the extra of render.txt')
@@ -215,13 +215,13 @@ def test_faces_have_the_proportions_of_annotated_ones(parts):
 def test_labels_are_those_of_the_picture(shard):
     people = read_packed_people(shard[0])
     assert people.keypoints.shape == (8, 133, 2)
-    labelled = people.visibility > 0
-    assert (people.keypoints[labelled] >= 0).all()
-    assert (people.keypoints[labelled] < (192, 256)).all()
+    labeled = people.visibility > 0
+    assert (people.keypoints[labeled] >= 0).all()
+    assert (people.keypoints[labeled] < (192, 256)).all()
     x, y, z = np.moveaxis(people.extras['cam3d'].astype(float), -1, 0)
     fx, fy, cx, cy = people.extras['K'].T[..., None]
     projected = np.stack([fx * x / z + cx, fy * y / z + cy], -1)
-    body = labelled[:, :23] & (people.keypoints[:, :23] > 0).all(-1)
+    body = labeled[:, :23] & (people.keypoints[:, :23] > 0).all(-1)
     error = projected[body] - people.keypoints[:, :23][body]
     # half precision of the 3D costs up to a pixel in close-ups
     assert np.abs(error).max() < 1
@@ -236,7 +236,7 @@ def test_labels_are_those_of_the_picture(shard):
         assert people.decode(index).shape == (256, 192, 3)
         assert people.decode(index).std() > 10
     for skeleton, number in (('coco-17', 17), ('coco-wholebody-133', 133)):
-        dataset = RenderedPeople(str(shard[0]), skeleton=skeleton)
+        dataset = RenderedPeopleDataset(str(shard[0]), skeleton=skeleton)
         assert dataset[0]['keypoints'].shape == (1, number, 2)
 
 
@@ -249,7 +249,7 @@ def test_the_same_seed_gives_the_same_people(shard):
 
 
 @slow
-def test_photographs_are_labelled_with_everybody_in_them(tmp_path):
+def test_photographs_are_labeled_with_everybody_in_them(tmp_path):
     pytest.importorskip('anny')
     args = '--photographs', '--people', 12, '--bodies', 4, '--seed', 3
     contents = []

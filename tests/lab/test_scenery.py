@@ -13,10 +13,10 @@ import pytest
 
 import mmhot.plugin  # noqa: F401 registers
 from mmhot.datasets.packed_people import read_packed_people
-from mmhot.datasets.rendered_people import RenderedPeople
+from mmhot.datasets.rendered_people import RenderedPeopleDataset
 from tools.lab.panoramas import read_panoramas, view
 
-TOOL = Path(__file__).parents[2] / 'tools/dataset_converters/pack_scenery.py'
+TOOL = Path(__file__).parents[2] / 'tools/lab/pack_scenery.py'
 
 
 def compass(rows=128, columns=256):
@@ -77,8 +77,8 @@ def test_a_view_is_that_of_a_pinhole_camera(monkeypatch, yaw, pitch):
 
 def test_a_camera_can_be_rolled_and_look_aside(monkeypatch):
     """A camera's rotation, and where its line of sight is, give the same pixels."""
-    size, fov, pitch, roll, centre = (61, 41), 1.2, -0.3, 0.5, (12.0, 55.5)
-    found = look(monkeypatch, size, fov, 0, pitch, roll=roll, centre=centre)
+    size, fov, pitch, roll, center = (61, 41), 1.2, -0.3, 0.5, (12.0, 55.5)
+    found = look(monkeypatch, size, fov, 0, pitch, roll=roll, center=center)
     # up, right, ahead; the picture's right side is up
     ahead = np.array([np.sin(pitch), 0, np.cos(pitch)])
     level, above = np.array([0, 1, 0]), np.array([np.cos(pitch), 0, -np.sin(pitch)])
@@ -92,9 +92,9 @@ def test_a_camera_can_be_rolled_and_look_aside(monkeypatch):
 
 
 def test_light_becomes_pictures():
-    grey = np.ones((8, 16, 3), np.float32)
+    gray = np.ones((8, 16, 3), np.float32)
     dark, middle, bright, sun = (
-        int(view(grey, (4, 4), 1.0, exposure=exposure)[0, 0, 0])
+        int(view(gray, (4, 4), 1.0, exposure=exposure)[0, 0, 0])
         for exposure in (0.1, 1, 4, 1e4)
     )
     assert dark < 70 < middle < 160 < bright < sun == 255
@@ -140,7 +140,7 @@ def test_tool_packs_views_that_train_without_labels(tmp_path):
     pictures = [nobody.decode(index) for index in range(3)]
     assert {picture.shape for picture in pictures} == {(256, 192, 3)}
     assert (pictures[0] != pictures[1]).any()
-    dataset = RenderedPeople(ann_file=str(path), min_keypoints=0, pipeline=[])
+    dataset = RenderedPeopleDataset(ann_file=str(path), min_keypoints=0, pipeline=[])
     sample = dataset.get_data_info(0)
     assert not sample['keypoints_visible'].any()
     np.testing.assert_allclose(sample['bbox'], [[24.9, 33.2, 167.1, 222.8]], atol=0.1)
@@ -173,5 +173,5 @@ def test_mistakes_get_one_line(tmp_path, monkeypatch, arguments, message):
 
 def test_damaged_pictures_are_named(tmp_path):
     (tmp_path / 'town.exr').write_bytes(b'no picture')
-    with pytest.raises(ValueError, match='town is damaged, or no picture in colours'):
+    with pytest.raises(ValueError, match='town is damaged, or no picture in colors'):
         read_panoramas(tmp_path)

@@ -190,7 +190,7 @@ def clip_of(keypoints):
 
 
 @pytest.fixture(
-    scope='module', params=['PersonCentredPoseLifting', 'CameraPoseLifting']
+    scope='module', params=['PersonCenteredPoseLifting', 'CameraPoseLifting']
 )
 def lifter(request, tmp_path_factory):
     path = tmp_path_factory.mktemp('lifter') / 'tiny.pth'

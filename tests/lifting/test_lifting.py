@@ -30,7 +30,7 @@ from mmhot.windows import blend_weights
 
 H36M = get_skeleton('h36m-17')
 META_KEYS = ('id', 'camera_param', 'flip_indices', 'framing')
-CODECS = ('CameraPoseLifting', 'PersonCentredPoseLifting')
+CODECS = ('CameraPoseLifting', 'PersonCenteredPoseLifting')
 
 
 def standing(num_frames=1, speed=0.0):
@@ -426,11 +426,11 @@ def test_windows_are_lifted_as_the_model_predicts(codec, flip_test, tmp_path):
 
 @pytest.mark.parametrize('codec', CODECS)
 def test_clips_are_lifted_as_dataset_and_model_do(codec, tmp_path):
-    """The centre frame of real motions seen by a camera whose lens nobody knows."""
+    """The center frame of real motions seen by a camera whose lens nobody knows."""
     checkpoint = save_lifter(tmp_path / 'a.pth', num_keep_frames=1, codec=codec)
     lifter = Lifter(checkpoint=checkpoint)
     pipeline = [
-        dict(type='VirtualCamera', known_intrinsics=False),
+        dict(type='ProjectToVirtualCamera', known_intrinsics=False),
         dict(type='GenerateTarget', encoder=dict(type=codec)),
         dict(type='PackPoseInputs', meta_keys=META_KEYS),
     ]

@@ -26,11 +26,11 @@ def place(poses, pixels, scores=None, seconds=None):
     return place_roots(poses, pixels, scores, CAMERA['f'], CAMERA['c'], seconds)
 
 
-def test_exact_poses_are_placed_within_centimetres():
+def test_exact_poses_are_placed_within_centimeters():
     poses, pixels, root = scene()
     errors = np.abs(place(poses, pixels) - root)
     assert errors.max(0)[:2].max() < 0.01
-    assert errors[:, 2].max() < 0.08  # of more than four metres
+    assert errors[:, 2].max() < 0.08  # of more than four meters
 
 
 @pytest.mark.parametrize('num_frames', [1, 2])

@@ -13,7 +13,7 @@ from mmhot.lifting.ground import ANKLE_HEIGHT, find_floor
 from mmhot.lifting.world import place_people, scale_people, to_world
 
 ANKLES = H36M.indices(['left_foot', 'right_foot'])
-# The cameras that rendered the clips: degrees they look down, metres above the floor.
+# The cameras that rendered the clips: degrees they look down, meters above the floor.
 TILT = {'walk': 5.86, 'dance': 8.23}
 CAMERA_HEIGHT = 1.55
 
@@ -26,7 +26,7 @@ def truth(name):
 
 
 @pytest.mark.parametrize('name', TILT)
-def test_true_poses_are_placed_within_centimetres(name):
+def test_true_poses_are_placed_within_centimeters(name):
     clip, root, lens = truth(name)
     placed = place_people(clip, lens)
     assert np.linalg.norm(placed.root_3d - root, axis=-1).mean() < 0.015
@@ -100,7 +100,7 @@ def test_height_sets_the_scale_of_poses_and_places():
 
 @pytest.mark.parametrize('height', [0, -1.8, 180, float('nan')])
 def test_nobody_is_that_tall(height):
-    with pytest.raises(ValueError, match='height must be from 0.3 to 3 metres'):
+    with pytest.raises(ValueError, match='height must be from 0.3 to 3 meters'):
         scale_people(rendered('walk'), height)
 
 

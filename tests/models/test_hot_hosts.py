@@ -85,7 +85,7 @@ def test_keeping_all_frames_is_the_plain_host(host):
 
 
 @pytest.mark.parametrize('host', HOSTS)
-def test_sines_outlive_the_initialisation_of_a_host(host):
+def test_sines_outlive_the_initialization_of_a_host(host):
     recoverer = dict(**TRA, sine_start=True)
     model = MODELS.build(
         dict(type=host, **HOSTS[host], pruner=PRUNER, recoverer=recoverer)
@@ -102,7 +102,7 @@ def test_sines_outlive_the_initialisation_of_a_host(host):
     assert 0.4 * bound < attention.query.weight.std() < 0.8 * bound
 
 
-def test_motionbert_takes_a_list_of_initialisations():
+def test_motionbert_takes_a_list_of_initializations():
     config = dict(type='MotionBERT', **HOSTS['MotionBERT'])
     model = MODELS.build(dict(**config, init_cfg=[dict(type='Xavier', layer='Conv2d')]))
     model.init_weights()
@@ -215,16 +215,16 @@ def test_flip_test_lets_each_pass_choose_where_all_frames_come_back(recoverer):
 
 
 @torch.no_grad()
-def test_flip_test_may_choose_again_for_the_centre_frame():
+def test_flip_test_may_choose_again_for_the_center_frame():
     test_cfg = dict(flip_test=True, flip_kept='own')
     model = build('MixSTE', 'ClusterPruner', test_cfg=test_cfg)
     predicted, _ = predict(model, windows())
-    centres = []
+    centers = []
     for inputs in (windows(), mirror_poses(windows(), H36M.flip_indices)):
         poses, kept = model(inputs)
         assert poses.shape == (2, 4, 17, 3)
-        centres.append(poses[kept == NUM_FRAMES // 2])
-    expected = (centres[0] + mirror_poses(centres[1], H36M.flip_indices)) / 2
+        centers.append(poses[kept == NUM_FRAMES // 2])
+    expected = (centers[0] + mirror_poses(centers[1], H36M.flip_indices)) / 2
     expected[:, 0] = 0
     assert_close(predicted[:, 0], expected)
 
@@ -250,7 +250,7 @@ def test_keep_count_of_the_config_holds_in_evaluation_only():
     [
         (dict(keep=3), 'keep needs a backbone with a pruner'),
         (dict(flip_kept='other'), "flip_kept must be 'plain' or 'own', got 'other'"),
-        (dict(target='center'), "target must be 'centre' or 'all', got 'center'"),
+        (dict(target='center'), "target must be 'center' or 'all', got 'center'"),
     ],
 )
 def test_odd_test_settings_are_refused(test_cfg, message):
@@ -288,31 +288,31 @@ def test_no_windows_are_refused(host):
 def test_labels_of_other_frames_are_refused(pruner, recoverer):
     recoverer = recoverer and dict(type=recoverer)
     model = build('MixSTE', pruner, recoverer)
-    centre = PoseDataSample()
-    centre.gt_instance_labels = InstanceData(
+    center = PoseDataSample()
+    center.gt_instance_labels = InstanceData(
         lifting_target_label=torch.zeros(1, 17, 3),
         lifting_target_weight=torch.ones(1, 17),
     )
     message = f'{NUM_FRAMES} frames, and samples have those of 1: set num_targets'
     with pytest.raises(ValueError, match=message):
-        model(windows(), [centre, centre], mode='loss')
+        model(windows(), [center, center], mode='loss')
 
 
 @torch.no_grad()
 @pytest.mark.parametrize('pruner', [None, 'ClusterPruner'])
 @pytest.mark.parametrize('host', ['MixSTE', 'MHFormer', 'MotionBERT'])
-def test_the_centre_frame_alone_costs_less_and_is_the_same(host, pruner):
+def test_the_center_frame_alone_costs_less_and_is_the_same(host, pruner):
     model = build(host, pruner)
-    feats = model.extract_feat(windows(), target='centre')
+    feats = model.extract_feat(windows(), target='center')
     whole = model.extract_feat(windows())
-    assert_close(model.head.wanted(feats, 'centre'), model.head.wanted(whole, 'centre'))
+    assert_close(model.head.wanted(feats, 'center'), model.head.wanted(whole, 'center'))
     if pruner:
         assert torch.equal(feats.kept, whole.kept)
         feats = feats.feats
     assert feats.shape[1] == 1
     alone, all_frames = (
         count_cost(model.extract_feat, windows(), target=target).macs
-        for target in ('centre', 'all')
+        for target in ('center', 'all')
     )
     assert alone < all_frames
 
@@ -320,27 +320,27 @@ def test_the_centre_frame_alone_costs_less_and_is_the_same(host, pruner):
 @torch.no_grad()
 def test_another_host_and_those_that_recover_give_all_frames():
     other = build('MotionAGFormer')
-    assert other.extract_feat(windows(), target='centre').shape[1] == NUM_FRAMES
+    assert other.extract_feat(windows(), target='center').shape[1] == NUM_FRAMES
     recovered = build('MixSTE', 'ClusterPruner', TRA)
-    feats = recovered.extract_feat(windows(), target='centre')
+    feats = recovered.extract_feat(windows(), target='center')
     assert feats.feats.shape[1] == NUM_FRAMES
 
 
-def test_centre_frame_must_have_been_kept():
-    pruner = dict(type='MotionPruner', num_keep=1, depth=1, keep_centre=False)
-    with pytest.raises(ValueError, match="'centre' .* needs .* keep_centre=True"):
+def test_center_frame_must_have_been_kept():
+    pruner = dict(type='MotionPruner', num_keep=1, depth=1, keep_center=False)
+    with pytest.raises(ValueError, match="'center' .* needs .* keep_center=True"):
         build('MixSTE', pruner)
     model = build('MixSTE', pruner, test_cfg=dict(target='all'))
-    with torch.no_grad(), pytest.raises(ValueError, match='has dropped the centre'):
+    with torch.no_grad(), pytest.raises(ValueError, match='has dropped the center'):
         model.lift(windows(8))
 
 
 @torch.no_grad()
 @pytest.mark.parametrize('host', ['MixSTE', 'MotionBERT', 'MHFormer'])
-def test_given_frames_without_the_centre_are_not_taken_for_it(host):
+def test_given_frames_without_the_center_are_not_taken_for_it(host):
     backbone = build(host, 'ClusterPruner').backbone
     kept = torch.tensor([[0, 3, 5], [0, 4, 5]])
-    feats = backbone(windows(), kept=kept, centre=True)
+    feats = backbone(windows(), kept=kept, center=True)
     assert_close(feats.frames, kept)
     assert_close(feats.feats, backbone(windows(), kept=kept).feats)
 

@@ -127,10 +127,10 @@ def _renamed(meta, **shapes):
 def test_settings_tell_what_shapes_do_not():
     meta, _ = load_fixture('mixste')
     config, _ = convert_published(_renamed(meta), token_num=61, layer_index=7)
-    pruner = {'type': 'ClusterPruner', 'num_keep': 61, 'depth': 7, 'num_neighbours': 2}
+    pruner = {'type': 'ClusterPruner', 'num_keep': 61, 'depth': 7, 'num_neighbors': 2}
     assert config['backbone']['pruner'] == pruner
     assert 'recoverer' not in config['backbone']
-    assert config['test_cfg'] == {'flip_test': True, 'target': 'centre'}
+    assert config['test_cfg'] == {'flip_test': True, 'target': 'center'}
     config, _ = convert_published(_renamed(meta))
     assert 'pruner' not in config['backbone']
     assert config['test_cfg']['target'] == 'all'

@@ -41,8 +41,8 @@ class WatchedLayer(nn.Module):
 def frames_of(features, poses=None):
     batch, num_frames = features.shape[:2]
     poses = torch.zeros(batch, num_frames, 1, 2) if poses is None else poses
-    centre = torch.full((batch,), (num_frames - 1) // 2)
-    return Frames(features, poses, features[..., 0], centre)
+    center = torch.full((batch,), (num_frames - 1) // 2)
+    return Frames(features, poses, features[..., 0], center)
 
 
 def run(hourglass, x, poses=None, **options):
@@ -60,7 +60,7 @@ def build(*pruners, recoverer=None, num_frames=27, **options):
     return Hourglass(num_frames, 4, 8, pruners or None, recoverer, 2, **options)
 
 
-def slow_cluster_choice(features, num_keep, neighbours, centre=None):
+def slow_cluster_choice(features, num_keep, neighbors, center=None):
     """TPC, frame by frame, as the papers describe it."""
     features = features.double()
     count = len(features)
@@ -70,7 +70,7 @@ def slow_cluster_choice(features, num_keep, neighbours, centre=None):
         for a in features
     ]
     squares = torch.tensor(distance).square().sort(dim=1).values
-    density = torch.exp(-squares[:, :neighbours].mean(1)).tolist()
+    density = torch.exp(-squares[:, :neighbors].mean(1)).tolist()
     farthest = max(map(max, distance))
     scores = []
     for own in range(count):
@@ -80,23 +80,23 @@ def slow_cluster_choice(features, num_keep, neighbours, centre=None):
             if (density[other], -other) > (density[own], -own)
         ]
         scores.append(density[own] * min(denser, default=farthest))
-    if centre is not None:
-        scores[centre] = math.inf
+    if center is not None:
+        scores[center] = math.inf
     ranking = sorted(range(count), key=lambda frame: (-scores[frame], frame))
     return sorted(ranking[:num_keep])
 
 
 @pytest.mark.parametrize(
-    ('num_frames', 'num_keep', 'neighbours'), [(27, 9, 2), (16, 5, 3)]
+    ('num_frames', 'num_keep', 'neighbors'), [(27, 9, 2), (16, 5, 3)]
 )
-def test_cluster_pruner_follows_the_papers_rule(num_frames, num_keep, neighbours):
+def test_cluster_pruner_follows_the_papers_rule(num_frames, num_keep, neighbors):
     features = torch.randn(3, num_frames, 7).cumsum(1)
-    for keep_centre in (False, True):
-        pruner = ClusterPruner(num_keep, 1, keep_centre, neighbours)
+    for keep_center in (False, True):
+        pruner = ClusterPruner(num_keep, 1, keep_center, neighbors)
         chosen = pruner(frames_of(features)).tolist()
-        centre = (num_frames - 1) // 2 if keep_centre else None
+        center = (num_frames - 1) // 2 if keep_center else None
         assert chosen == [
-            slow_cluster_choice(sample, num_keep, neighbours, centre)
+            slow_cluster_choice(sample, num_keep, neighbors, center)
             for sample in features
         ]
 
@@ -111,7 +111,7 @@ def test_distances_are_symmetric_and_accurate():
 
 
 def test_of_equally_dense_frames_the_earlier_counts_as_denser():
-    # two pairs of mutual nearest neighbours: four equal densities
+    # two pairs of mutual nearest neighbors: four equal densities
     features = torch.tensor([[[0.0], [1.0], [10.0], [11.0]]])
     assert_close(ClusterPruner(2, 1)(frames_of(features)), torch.tensor([[0, 2]]))
 
@@ -138,15 +138,15 @@ def test_noise_is_drawn_from_torchs_generator_and_only_in_training():
     assert_close(pruner(frames), first)
 
 
-def test_uniform_pruner_keeps_both_ends_and_the_centre():
+def test_uniform_pruner_keeps_both_ends_and_the_center():
     kept = UniformPruner(5, 1)(frames_of(torch.zeros(2, 27, 1)))
     assert_close(kept, torch.tensor([0, 7, 13, 20, 26]).expand(2, 5))
     assert spread_frames(8, 1).tolist() == [3]
     assert spread_frames(6, 6).tolist() == list(range(6))
 
 
-def test_uniform_pruner_moves_its_nearest_frame_to_the_centre():
-    kept = UniformPruner(4, 1, keep_centre=True)(frames_of(torch.zeros(1, 27, 1)))
+def test_uniform_pruner_moves_its_nearest_frame_to_the_center():
+    kept = UniformPruner(4, 1, keep_center=True)(frames_of(torch.zeros(1, 27, 1)))
     assert kept.tolist() == [[0, 13, 17, 26]]  # instead of 9
 
 
@@ -165,7 +165,7 @@ def test_pruners_keep_sorted_frames_alone_as_in_a_batch(kind):
     x = torch.randn(3, 27, 4, 8)
     kept = run(hourglass, x).kept
     assert (kept.diff(dim=1) > 0).all()
-    assert (kept == 13).any(1).all()  # nothing recovers it: the centre is kept
+    assert (kept == 13).any(1).all()  # nothing recovers it: the center is kept
     for sample, alone in zip(x, kept, strict=True):
         assert_close(run(hourglass, sample[None]).kept[0], alone)
 
@@ -373,12 +373,12 @@ def test_nothing_cannot_be_pruned(sizes):
         Hourglass(*sizes, 8)
 
 
-def test_a_centre_frame_that_may_be_gone_cannot_be_kept():
+def test_a_center_frame_that_may_be_gone_cannot_be_kept():
     pruners = [
-        dict(type='UniformPruner', num_keep=9, depth=1, keep_centre=False),
+        dict(type='UniformPruner', num_keep=9, depth=1, keep_center=False),
         dict(type='UniformPruner', num_keep=3, depth=2),
     ]
-    with pytest.raises(ValueError, match='needs keep_centre of those before it'):
+    with pytest.raises(ValueError, match='needs keep_center of those before it'):
         Hourglass(27, 4, 8, pruners)
 
 
@@ -466,7 +466,7 @@ def test_equal_frames_have_no_distance(first, num_frames):
 
 
 def test_exported_selection_is_the_same():
-    pruner = ClusterPruner(5, 1, keep_centre=True)
+    pruner = ClusterPruner(5, 1, keep_center=True)
 
     class Choice(nn.Module):
         def forward(self, features):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from gtpt_models import labelled_samples, random_people
+from gtpt_models import labeled_samples, random_people
 from mmpose.registry import MODELS, OPTIM_WRAPPERS
 from published import samples
 from torch.testing import assert_close
@@ -35,7 +35,7 @@ LIFTERS = {
     'TCN': (
         9,
         dict(
-            type='WholePoseBackbone',
+            type='FlattenedPoseBackbone',
             num_frames=9,
             net=dict(**TCN, kernel_sizes=(3, 3), use_stride_conv=True),
         ),
@@ -87,7 +87,7 @@ def test_gtpt_trains():
         ),
     )
     model = MODELS.build(config).train()
-    batch = labelled_samples(*random_people(2, size), input_size=size)
+    batch = labeled_samples(*random_people(2, size), input_size=size)
     with bfloat16():
         losses = model(torch.randn(2, 3, 128, 96), batch, mode='loss')
     losses = [value for name, value in losses.items() if 'loss' in name]

@@ -82,7 +82,7 @@ def test_every_inner_activation_is_the_published_models(published):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize('target', ['centre', 'all'])
+@pytest.mark.parametrize('target', ['center', 'all'])
 def test_predictions_are_the_published_evaluation(published, target):
     _, meta, arrays, _ = published
     pose = arrays['input__pose']

@@ -81,7 +81,7 @@ def test_tables_need_the_metric_that_has_them(config, tmp_path, run_tool):
     args = ['--work-dir', tmp_path, '--table', *TABLES]
     code, err = run_tool('test', other, tmp_path / 'empty.pth', *args)
     assert code == 2
-    assert f'--table: {other} has no LiftingError in test_evaluator' in err
+    assert f'--table: {other} has no LiftingErrorMetric in test_evaluator' in err
     code, err = run_tool('test', config, 'x.pth', '--table', 'joint')
     assert code == 2
     assert '(did you mean joints?)' in err

@@ -1,4 +1,4 @@
-"""tools/topdown_demo.py: colours kept, and places right in pictures of any shape."""
+"""tools/topdown_demo.py: colors kept, and places right in pictures of any shape."""
 
 import json
 
@@ -65,10 +65,10 @@ def test_overlapping_boxes_are_left_to_the_detector(
 
 
 @pytest.mark.parametrize('turned', [False, True])
-def test_places_and_colours_are_right_in_pictures_of_any_shape(demo, tmp_path, turned):
+def test_places_and_colors_are_right_in_pictures_of_any_shape(demo, tmp_path, turned):
     image = spotted((*SPOT, RED), (60, 50, BLUE))
     image = cv2.copyMakeBorder(image, 0, 60 if turned else 0, 0, 0, 0)
-    image[:8] = 90, 60, 30  # not grey, so that swapped colours show
+    image[:8] = 90, 60, 30  # not gray, so that swapped colors show
     cv2.imwrite(str(tmp_path / 'a.png'), image)
     code, said, out, opened = demo(
         tmp_path / 'a.png',

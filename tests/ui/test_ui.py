@@ -65,7 +65,7 @@ def test_form_becomes_the_command():
 
 def test_wrong_values_are_one_line(tmp_path):
     with pytest.raises(
-        ValueError, match='--height must be from 0.3 to 3 metres, got 9'
+        ValueError, match='--height must be from 0.3 to 3 meters, got 9'
     ):
         parse(['a.mp4', '--out-dir', str(tmp_path), '--height', '9'])
     with pytest.raises(ValueError, match='argument --intrinsics: none.yml: no such'):
@@ -173,10 +173,10 @@ def test_page_lifts_what_is_dropped(server, tmp_path, width):
         tab.locator('input[type=file]').first.set_input_files(SKATER)
         tab.locator(f'a[download="{SKATER.name}"]').wait_for()  # it is there
         tab.get_by_text('Camera and scale').click()
-        height = tab.get_by_label("People's height, metres")
+        height = tab.get_by_label("People's height, meters")
         height.fill('9')
         lift.click()
-        error.filter(has_text='--height must be from 0.3 to 3 metres, got 9').wait_for()
+        error.filter(has_text='--height must be from 0.3 to 3 meters, got 9').wait_for()
 
         height.fill('1.7')
         lift.click()

@@ -39,8 +39,8 @@ def test_frames_come_in_order_with_their_times(video):
     frames = list(source)
     assert [frame.index for frame in frames] == list(range(10))
     assert_allclose([frame.time for frame in frames], np.arange(10) / 25, atol=1e-6)
-    greys = [frame.image[-4, -4].mean() for frame in frames]
-    assert_allclose(greys, 40 + 4 * np.arange(10), atol=5)
+    grays = [frame.image[-4, -4].mean() for frame in frames]
+    assert_allclose(grays, 40 + 4 * np.arange(10), atol=5)
     assert (source.name, source.fps, source.num_frames) == ('clip', 25, 10)
     assert (source.ended, source.num_damaged) == (None, 0)
     assert len(list(source)) == 10  # again

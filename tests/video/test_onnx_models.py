@@ -58,8 +58,8 @@ def test_boxes_come_back_in_the_pictures_pixels(use):
     assert batch.shape == (1, 3, 320, 320)
     white = (250 - onnx_models._MEAN[::-1]) / onnx_models._STD[::-1]
     assert_allclose(batch[0, :, 5, 5], white, rtol=1e-5)
-    grey = (114 - onnx_models._MEAN[::-1]) / onnx_models._STD[::-1]
-    assert_allclose(batch[0, :, -5, 5], grey, rtol=1e-5)
+    gray = (114 - onnx_models._MEAN[::-1]) / onnx_models._STD[::-1]
+    assert_allclose(batch[0, :, -5, 5], gray, rtol=1e-5)
 
 
 def point_in_crop(point, size):

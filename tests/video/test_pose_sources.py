@@ -40,7 +40,7 @@ DETECTOR = dict(
 )
 
 
-def test_mmpose_models_see_colours_and_places_right(tmp_path):
+def test_mmpose_models_see_colors_and_places_right(tmp_path):
     path, weights = write(tmp_path, POSE, red_finder())
     model = MMPoseEstimator(path, weights, batch_size=2)
     assert (model.skeleton, model.name) == ('coco-17', 'tiny')

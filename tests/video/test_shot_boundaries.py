@@ -43,10 +43,10 @@ def test_shots_begin_at_cuts_alone(size):
     assert cuts(shot(3, 40, size)) == []
 
 
-def test_pictures_without_colours_differ_by_their_brightness():
+def test_pictures_without_colors_differ_by_their_brightness():
     frames = [*shot(0, 9), *shot(1, 5), *shot(2, 9)]
-    grey = [np.repeat(frame.mean(-1, keepdims=True), 3, -1) for frame in frames]
-    assert cuts([frame.astype(np.uint8) for frame in grey]) == [9, 14]
+    gray = [np.repeat(frame.mean(-1, keepdims=True), 3, -1) for frame in frames]
+    assert cuts([frame.astype(np.uint8) for frame in gray]) == [9, 14]
 
 
 def test_flashes_are_no_cuts():

@@ -106,9 +106,9 @@ def test_wrong_settings_are_refused():
         smooth(np.zeros((1, 2)), 1.0)
 
 
-def test_a_stream_of_metres_follows_as_one_of_pixels_does():
+def test_a_stream_of_meters_follows_as_one_of_pixels_does():
     steps = np.arange(50)[:, None] / FPS * [2.0, 0.0]  # a fast hand
-    metres = smooth_clip(steps, FPS, 'one-euro', in_metres=True)
+    meters = smooth_clip(steps, FPS, 'one-euro', in_meters=True)
     pixels = smooth_clip(200 * steps, FPS, 'one-euro')
-    assert_allclose(metres, pixels / 200)
-    assert np.abs(metres - steps)[-1].max() < 0.05
+    assert_allclose(meters, pixels / 200)
+    assert np.abs(meters - steps)[-1].max() < 0.05

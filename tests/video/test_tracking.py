@@ -67,9 +67,9 @@ def test_nobody_is_who_was_there_before_a_cut():
 def test_trackers_can_forget():
     tracker = Tracker(FPS)
     ways = [frame(place) for place in walk(20)]
-    before = [tracker.recognise(ways[n], n)[0] for n in range(10)]
+    before = [tracker.recognize(ways[n], n)[0] for n in range(10)]
     tracker.forget()
-    after = [tracker.recognise(ways[n], n)[0] for n in range(10, 20)]
+    after = [tracker.recognize(ways[n], n)[0] for n in range(10, 20)]
     assert len(set(before)) == len(set(after)) == 1
     assert set(before) != set(after)
 

@@ -44,7 +44,7 @@ def array(text, kind, *shape):
     return np.frombuffer(base64.b64decode(text), kind).reshape(-1, *shape)
 
 
-def test_page_holds_the_clip_to_the_millimetre(page, clip):
+def test_page_holds_the_clip_to_the_millimeter(page, clip):
     data = content(page)
     (person,) = data['people']
     positions = array(person['positions'], '<i2', 17, 3) / 1000 + person['origin']

@@ -50,11 +50,11 @@ def frontal():
     return make_clip(np.repeat(pose[None], 3, 0), np.repeat(pixels[None], 3, 0))
 
 
-def where(image, colour):
-    """Return the pixels (x, y) that have about a colour, (N, 2)."""
-    near = np.abs(image.astype(int) - colour).max(axis=-1) < 40
+def where(image, color):
+    """Return the pixels (x, y) that have about a color, (N, 2)."""
+    near = np.abs(image.astype(int) - color).max(axis=-1) < 40
     rows, columns = np.nonzero(near)
-    assert len(rows) > 50, 'nothing is drawn in this colour'
+    assert len(rows) > 50, 'nothing is drawn in this color'
     return np.stack([columns, rows], axis=1)
 
 
@@ -92,16 +92,16 @@ def test_video_has_the_clips_frames_rate_and_shape(tmp_path, size, fps, width):
 def test_frontal_person_is_upright_and_not_mirrored_in_both_views(tmp_path, frontal):
     render_video(frontal, tmp_path / 'a.mp4', height=320, azimuth=0)
     image = decode(tmp_path / 'a.mp4')[1][1]
-    captions = 30  # the legend has the same colours
+    captions = 30  # the legend has the same colors
     for panel in (image[captions:, :568], image[captions:, 568:]):
         left, right = where(panel, drawing.LEFT), where(panel, drawing.RIGHT)
         middle = where(panel, drawing.MIDDLE)
-        centre = middle[:, 0].mean()
+        center = middle[:, 0].mean()
         # Limbs reach the middle with half their width, and stretch far to their side.
-        assert left[:, 0].min() > centre - 10
-        assert left[:, 0].max() > centre + 60
-        assert right[:, 0].max() < centre + 10
-        assert right[:, 0].min() < centre - 60
+        assert left[:, 0].min() > center - 10
+        assert left[:, 0].max() > center + 60
+        assert right[:, 0].max() < center + 10
+        assert right[:, 0].min() < center - 60
         # The head is on top, the feet are below everything.
         assert middle[:, 1].min() < left[:, 1].min() - 10
         assert middle[:, 1].max() < left[:, 1].max() - 30
@@ -111,13 +111,13 @@ def test_frontal_person_is_upright_and_not_mirrored_in_both_views(tmp_path, fron
 def test_2d_view_is_where_the_keypoints_are(frontal):
     image = np.zeros((720, 1280, 3), np.uint8)
     Scene(frontal).draw_2d(image, 0, 1.0)
-    for joint, colour in (
+    for joint, color in (
         ('left_wrist', drawing.LEFT),
         ('right_foot', drawing.RIGHT),
         ('head', drawing.MIDDLE),
     ):
         x, y = frontal.keypoints_2d[0, H36M.index(joint)].round().astype(int)
-        np.testing.assert_array_equal(image[y, x], colour)
+        np.testing.assert_array_equal(image[y, x], color)
 
 
 def test_3d_view_agrees_with_the_video_when_seen_from_its_camera():
@@ -134,7 +134,7 @@ def test_3d_view_agrees_with_the_video_when_seen_from_its_camera():
 @pytest.mark.parametrize('place', [(-90, 40), (40, -90), (190, 40), (40, 190), (0, 0)])
 def test_words_may_be_outside_the_picture(place):
     image = np.zeros((100, 100, 3), np.uint8)
-    drawing.draw_text(image, 'somebody', place, 12, anchor='centre')
+    drawing.draw_text(image, 'somebody', place, 12, anchor='center')
     assert bool(image.any()) == (place == (0, 0))
 
 
@@ -152,7 +152,7 @@ def test_somebody_far_behind_does_not_make_the_others_small():
     both = clip.take(np.repeat(np.arange(len(clip)), 2))
     both.track = np.tile([0, 1], len(clip))
     heights = []
-    for step in ([1, 0, 0], [5, 0, 50]):  # metres between the two
+    for step in ([1, 0, 0], [5, 0, 50]):  # meters between the two
         root = both.root_3d + both.track[:, None] * np.float32(step)
         scene = Scene(replace(both, root_3d=root))
         seen, _ = scene.viewpoint.project(scene.stage.points[both.track == 0])

@@ -53,7 +53,7 @@ def build_config(frames, keep_frames, channel, layers, d_hid, hid, gcn_hidden, h
             'in_channels': 2 * hid,
             'decoder': {'type': 'CameraPoseLifting'},
         },
-        'test_cfg': {'flip_test': True, 'target': 'centre'},
+        'test_cfg': {'flip_test': True, 'target': 'center'},
     }
 
 

@@ -143,7 +143,7 @@ def test_keep_rates_are_a_setting(tiny, keep_rates):
         ({'patch_size_wh': [6, 2]}, 'table for 8 x 32 patches'),
         ({'patch_size_wh': [3, 5]}, 'table for 16 x 12 patches'),
         ({'heads': 7}, 'divisible by num_heads'),
-        ({'colour': 1}, 'unknown setting of GTPT: colour; known: size, '),
+        ({'color': 1}, 'unknown setting of GTPT: color; known: size, '),
     ],
 )
 def test_wrong_settings_are_named(tiny, settings, message):

@@ -108,7 +108,7 @@ def test_keypoints_in_films_stay_where_they_were(model, skeleton, name, expected
     assert 100 * (off / heights).mean() == pytest.approx(expected, abs=0.05)
 
 
-# MPJPE and P-MPJPE in millimetres, of the lifter for clips and of the one for streams.
+# MPJPE and P-MPJPE in millimeters, of the lifter for clips and of the one for streams.
 ON_CLIPS = {
     JUMP: [(32.64, 23.74), (36.86, 24.15)],
     KICK: [(33.49, 27.38), (36.58, 30.45)],
@@ -136,7 +136,7 @@ def test_error_on_real_clips_stays_what_it_was(lifter, key):
         lifted = lifter(clip).keypoints_3d
         errors.append([mpjpe(lifted, truth).mean(), p_mpjpe(lifted, truth).mean()])
     measured = 1000 * np.mean(errors, axis=0)
-    # half a millimetre is far more than other processors' rounding
+    # half a millimeter is far more than other processors' rounding
     np.testing.assert_allclose(measured, of_lifter(lifter, ON_CLIPS[key]), atol=0.5)
 
 
@@ -157,10 +157,10 @@ def in_framing(lifter):
 
 @pytest.mark.parametrize('name', FRAMINGS)
 def test_framing_costs_less_than_a_fifth(in_framing, name):
-    centred, measured = in_framing('centred'), in_framing(name)
-    assert measured['windows'] > 0.9 * centred['windows']
+    centered, measured = in_framing('centered'), in_framing(name)
+    assert measured['windows'] > 0.9 * centered['windows']
     for error in ('MPJPE', 'noisy MPJPE'):
-        assert measured[error] < 1.2 * centred[error]
+        assert measured[error] < 1.2 * centered[error]
 
 
 @pytest.mark.parametrize('name', ON_RENDERED)

@@ -68,7 +68,7 @@ def pack_coco(
 
     Returns:
         PackedPeople: In the order of the pictures. Keypoints outside of a crop or
-        picture count as not labelled. Extra arrays ``area``, COCO's, and ``K``, of
+        picture count as not labeled. Extra arrays ``area``, COCO's, and ``K``, of
         pinhole cameras, become those of the crops.
 
     Raises:
@@ -204,7 +204,7 @@ def coco_annotation(
 
     Args:
         keypoints (np.ndarray): Pixels, (17, 2) or COCO-WholeBody's (133, 2).
-        visibility (np.ndarray): (K,): 0 not labelled, 1 hidden, 2 visible.
+        visibility (np.ndarray): (K,): 0 not labeled, 1 hidden, 2 visible.
         bbox (np.ndarray): x1, y1, x2, y2 in pixels, (4,).
         area (float): Of the person, square pixels.
         is_crowd (bool): Whether evaluations pass over it. Defaults to False.

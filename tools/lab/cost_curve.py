@@ -12,7 +12,7 @@ _KEYS = ('group', 'method', 'macs', 'errors')
 # so that those that matter can be told apart.
 _MOST = 12
 _COLUMNS = 3
-# in the order in which methods come; told apart by marker as well as by colour
+# in the order in which methods come; told apart by marker as well as by color
 _STYLES = (
     ('#2f6fde', 'o'),
     ('#d9622b', 's'),
@@ -109,7 +109,7 @@ def draw_cost_curve(document: dict, path: str | Path) -> None:
         panel.remove()
     for panel, group in zip(panels.flat, groups, strict=False):
         for method, found in relative(points, group).items():
-            colour, marker = styles[method]
+            color, marker = styles[method]
             name = 'all frames' if method == 'none' else method
             shown = found[:, 1].clip(max=_MOST)
             beyond = [f'{change:+.0f} %' for change in found[found[:, 1] > _MOST, 1]]
@@ -117,7 +117,7 @@ def draw_cost_curve(document: dict, path: str | Path) -> None:
             spread = np.abs(found[:, 2:] - found[:, 1:2]).T * (found[:, 1] <= _MOST)
             panel.errorbar(
                 *(100 * found[:, 0], shown, spread),
-                color=colour,
+                color=color,
                 marker=marker,
                 markersize=11 if method == 'none' else 6,
                 linewidth=1.2,

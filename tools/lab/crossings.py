@@ -47,12 +47,12 @@ def make_scene(
     """Let people meet.
 
     Args:
-        clips (Sequence[np.ndarray]): Motions to draw from, metres, z up, 50 frames per
+        clips (Sequence[np.ndarray]): Motions to draw from, meters, z up, 50 frames per
             second, (T, 17, 3).
         seed (int): Of everything that is drawn.
         num_people (int): How many.
         fps (float): Frames per second.
-        spread (float): Standard deviation of where they are halfway, metres.
+        spread (float): Standard deviation of where they are halfway, meters.
         wall (float): Width in pixels of something that hides the picture's middle.
 
     Returns:
@@ -72,7 +72,7 @@ def _place(
     fps: float,
     spread: float,
 ) -> np.ndarray:
-    """Joints (P, T, 17, 3) in metres, NaN while a person's motion does not run."""
+    """Joints (P, T, 17, 3) in meters, NaN while a person's motion does not run."""
     num_frames = round(_SECONDS * fps)
     joints = np.full((num_people, num_frames, 17, 3), np.nan)
     for person in range(num_people):
@@ -182,10 +182,10 @@ class _Detector:
 
     def _false_alarm(self) -> tuple[np.ndarray, float, np.ndarray, np.ndarray]:
         rng = self.rng
-        centre, height = rng.uniform([100, 200], _SIZE - 100), rng.uniform(80, 250)
+        center, height = rng.uniform([100, 200], _SIZE - 100), rng.uniform(80, 250)
         half = np.array([height / 4, height / 2])
-        points = centre + height / 5 * rng.normal(size=(17, 2))
-        box = np.r_[centre - half, centre + half]
+        points = center + height / 5 * rng.normal(size=(17, 2))
+        box = np.r_[center - half, center + half]
         return box, rng.uniform(0.1, 0.5), points, rng.uniform(0.05, 0.4, 17)
 
 

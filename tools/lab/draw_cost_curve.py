@@ -2,7 +2,7 @@
 
 Example::
 
-    python tools/draw_cost_curve.py docs/images/hot.json docs/images/hot.png
+    python -m tools.lab.draw_cost_curve docs/images/hot.json docs/images/hot.png
 """
 
 import argparse

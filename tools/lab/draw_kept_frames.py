@@ -5,7 +5,7 @@ uniform sampling, and the frames that move most.
 
 Example::
 
-    python tools/draw_kept_frames.py demo/skating_2d_coco17.npz kept.png
+    python -m tools.lab.draw_kept_frames demo/skating_2d_coco17.npz kept.png
 """
 
 import argparse

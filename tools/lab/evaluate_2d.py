@@ -1,10 +1,10 @@
-"""Compare 2D models on labelled pictures, each person in its annotated box.
+"""Compare 2D models on labeled pictures, each person in its annotated box.
 
 Any 2D model that `mmhot infer` takes can be measured: a config and checkpoint, an .onnx
 file, mediapipe. Keypoints are matched by name, so the datasets may have other ones than
 the model. Example::
 
-    python tools/evaluate_2d.py --pose2d CONFIG --pose2d-weights CHECKPOINT \
+    python -m tools.lab.evaluate_2d --pose2d CONFIG --pose2d-weights CHECKPOINT \
         --dataset CocoDataset coco/test_coco.json coco/ \
         --dataset MpiiDataset mpii/test_mpii.json mpii/
 """
@@ -30,7 +30,7 @@ def parse_args() -> argparse.Namespace:
         action='append',
         required=True,
         metavar=('TYPE', 'ANNOTATIONS', 'IMAGES'),
-        help="one of MMPose's top-down datasets or RenderedPeople; may be repeated",
+        help="one of MMPose's top-down datasets or RenderedPeopleDataset; may be repeated",
     )
     parser.add_argument(
         '--skeleton',
@@ -66,7 +66,7 @@ def measure(args: argparse.Namespace) -> None:
         reliability,
         summarize,
     )
-    from tools.lab.labeled_images import join, predict, read_labelled
+    from tools.lab.labeled_images import join, predict, read_labeled
 
     device = _check(args)
     _, estimator = open_pose_source(
@@ -78,7 +78,7 @@ def measure(args: argparse.Namespace) -> None:
             'the config without it, and --pose2d-weights'
         )
     pictures = [
-        read_labelled(*dataset, args.skeleton, args.limit) for dataset in args.dataset
+        read_labeled(*dataset, args.skeleton, args.limit) for dataset in args.dataset
     ]
     found = [predict(estimator, each, args.batch_size) for each in pictures]
     parts, scores = map(list, zip(*found, strict=True))
@@ -88,9 +88,9 @@ def measure(args: argparse.Namespace) -> None:
     if len(parts) > 1:
         rows['all'] = summarize(everybody)
     print_line(f'{estimator.name}\n{format_rows(rows)}')
-    labelled = everybody.labelled
-    right = everybody.within(0.1, 'bbox')[labelled]
-    confidences = np.concatenate(scores)[labelled]
+    labeled = everybody.labeled
+    right = everybody.within(0.1, 'bbox')[labeled]
+    confidences = np.concatenate(scores)[labeled]
     table = reliability(confidences, right)
     print_line(
         'confidence, share right, keypoints: '

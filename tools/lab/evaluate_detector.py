@@ -1,8 +1,8 @@
-"""Count the people that detectors find in labelled pictures and films.
+"""Count the people that detectors find in labeled pictures and films.
 
 Any detector that `mmhot infer` takes can be measured. Example::
 
-    python tools/evaluate_detector.py --det-model scan --pose2d gtpt-t \
+    python -m tools.lab.evaluate_detector --det-model scan --pose2d gtpt-t \
         --pictures coco/test_coco.json coco/ --film walk.mp4 walk.npz
 """
 
@@ -63,7 +63,7 @@ def measure(args: argparse.Namespace) -> None:
     if args.every < 1:
         raise ValueError(f'--every must be at least 1, got {args.every}')
     if not args.pictures + args.film:
-        raise ValueError('give labelled --pictures or a --film')
+        raise ValueError('give labeled --pictures or a --film')
     from mmhot.cli.table import align
     from mmhot.io.atomic import replacing
     from mmhot.video.sources.pose_source import open_pose_source

@@ -1,4 +1,4 @@
-"""Detectors of people against labelled boxes."""
+"""Detectors of people against labeled boxes."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ _PERSON = 'person'
 
 @dataclass
 class BoxedPicture:
-    """A picture in which people are labelled.
+    """A picture in which people are labeled.
 
     Attributes:
         image (np.ndarray): BGR, uint8 (H, W, 3).
@@ -131,7 +131,7 @@ def count_found(detector: Detector, pictures: Iterable[BoxedPicture]) -> dict:
 
     Returns:
         dict: Numbers of ``pictures`` and ``people``, how many of these were ``found``,
-        and boxes of nobody who is labelled, ``extra``.
+        and boxes of nobody who is labeled, ``extra``.
     """
     images, labels, results = [], [], []
     for number, picture in enumerate(pictures):

@@ -2,7 +2,7 @@
 
 A lifter that is good in the framing it was trained in may fail when the person walks
 about the picture, or the lens is another. Here windows of motion capture are seen in
-a centred framing and in seven others, and lifted by someone who is told the picture's
+a centered framing and in seven others, and lifted by someone who is told the picture's
 size and nothing else about the camera.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmhot.datasets.mocap_dataset import MocapDataset
-from mmhot.datasets.transforms.detector_noise import DetectorNoise
+from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import (
     look_at_camera,
     place_on_floor,
@@ -21,11 +21,11 @@ from mmhot.datasets.transforms.virtual_camera import (
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.windows import resample
 
-_OFF_CENTRE = 1 / 3  # of the picture's width
+_OFF_CENTER = 1 / 3  # of the picture's width
 _SMALL = 0.25  # of the picture's height
-_PERSON = 1.75  # metres, a standing person
-_ROOM = 1.5  # metres around the middle in which people act when they walk freely
-_NOISE = DetectorNoise(seed=0)
+_PERSON = 1.75  # meters, a standing person
+_ROOM = 1.5  # meters around the middle in which people act when they walk freely
+_NOISE = RandomDetectorNoise(seed=0)
 _PHONE_FOCAL = 0.75  # over the longer side of the picture
 
 
@@ -52,7 +52,7 @@ class Window:
     Attributes:
         image_size (tuple[int, int]): Picture width and height, pixels.
         keypoints (np.ndarray): True and noisy pixels, (2, T, 17, 2).
-        target (np.ndarray): The middle frame's pose around its root, metres in camera
+        target (np.ndarray): The middle frame's pose around its root, meters in camera
             axes, (17, 3).
     """
 
@@ -92,11 +92,11 @@ def zoomed(factor: float) -> Callable[[dict], dict]:
 
 
 FRAMINGS = {
-    'centred': Framing(),
+    'centered': Framing(),
     'walking freely': Framing(free=True),
     '16:9, 25 % of the height': Framing(widescreen),
     'portrait': Framing(lambda c: resized(c, 1080, 1920, _PHONE_FOCAL * 1920)),
-    'off-centre by a third': Framing(lambda camera: aimed(camera, _OFF_CENTRE)),
+    'off-center by a third': Framing(lambda camera: aimed(camera, _OFF_CENTER)),
     'focal length x 0.6': Framing(zoomed(0.6)),
     'focal length x 2': Framing(zoomed(2.0)),
     'half the frames per second': Framing(fps=25.0),
@@ -121,7 +121,7 @@ def measure_framing(
         progress (Callable): Told after each window, with the number 1.
 
     Returns:
-        dict[str, float]: ``windows`` and, in millimetres, ``MPJPE``, ``P-MPJPE``,
+        dict[str, float]: ``windows`` and, in millimeters, ``MPJPE``, ``P-MPJPE``,
         ``noisy MPJPE`` and ``noisy P-MPJPE`` of the middle frames.
     """
     sums, count = np.zeros(4), 0

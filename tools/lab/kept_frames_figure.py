@@ -25,7 +25,7 @@ def draw_kept_frames(
         keypoints (np.ndarray): 2D poses of the window, pixels, (T, K, 2).
         kept (Mapping[str, np.ndarray]): Frames kept, 0 to T - 1, by a name for each
             row of marks.
-        rig (Rig): Bones and colours.
+        rig (Rig): Bones and colors.
         fps (float): Frames per second, for the clock.
         num_poses (int): Evenly spaced poses to draw. Defaults to 9.
         width (int): Width of the picture in pixels. Defaults to 1600.
@@ -59,7 +59,7 @@ def draw_kept_frames(
     for frame in shown:
         text = f'{frame / fps:.1f} s'
         place = (x_of[frame], top + font)
-        drawing.draw_text(image, text, place, font, drawing.FAINT_TEXT, 'centre')
+        drawing.draw_text(image, text, place, font, drawing.FAINT_TEXT, 'center')
     return image
 
 
@@ -73,15 +73,15 @@ def _draw_poses(
     image: np.ndarray,
     poses: np.ndarray,
     rig: drawing.Rig,
-    centres: np.ndarray,
+    centers: np.ndarray,
     cell: int,
 ) -> None:
     """Draw poses (P, K, 2) side by side, all of them to one scale."""
     low, high = np.nanmin(poses, axis=1), np.nanmax(poses, axis=1)  # (P, 2)
     scale = 0.9 * cell / max((high - low).max(), 1e-6)
-    places = np.stack([centres, np.full(len(poses), cell / 2)], -1)
+    places = np.stack([centers, np.full(len(poses), cell / 2)], -1)
     moved = (poses - (low + high)[:, None] / 2) * scale + places[:, None]
-    sizes = np.full(moved.shape[:2], cell / 2)  # a person of two metres fills a cell
+    sizes = np.full(moved.shape[:2], cell / 2)  # a person of two meters fills a cell
     certain = np.ones(moved.shape[:2], bool)
     drawing.draw_people(image, rig, moved, sizes, certain)
 

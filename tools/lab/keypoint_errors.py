@@ -12,13 +12,13 @@ from mmhot.datasets.packed_people import PERSON_OF_BOX
 
 
 @dataclass
-class LabelledPeople:
-    """People whose keypoints are labelled and predicted.
+class LabeledPeople:
+    """People whose keypoints are labeled and predicted.
 
     Attributes:
         predicted (np.ndarray): Pixels, (N, K, 2).
         truth (np.ndarray): Pixels, (N, K, 2).
-        labelled (np.ndarray): Which of them count, bool (N, K).
+        labeled (np.ndarray): Which of them count, bool (N, K).
         bboxes (np.ndarray): x1, y1, x2, y2, (N, 4).
         partners (np.ndarray): Each keypoint's partner on the other side, itself if it
             has none, (K,).
@@ -31,7 +31,7 @@ class LabelledPeople:
 
     predicted: np.ndarray
     truth: np.ndarray
-    labelled: np.ndarray
+    labeled: np.ndarray
     bboxes: np.ndarray
     partners: np.ndarray
     torso: tuple[tuple[int, int], tuple[int, int]]
@@ -48,10 +48,10 @@ class LabelledPeople:
         return np.where(np.isnan(distances), np.inf, distances)
 
     def torso_lengths(self) -> np.ndarray:
-        """Longest labelled diagonal of each torso, (N,); NaN where there is none."""
+        """Longest labeled diagonal of each torso, (N,); NaN where there is none."""
         lengths = []
         for shoulder, hip in self.torso:
-            both = self.labelled[:, shoulder] & self.labelled[:, hip]
+            both = self.labeled[:, shoulder] & self.labeled[:, hip]
             length = np.linalg.norm(
                 self.truth[:, shoulder] - self.truth[:, hip], axis=1
             )
@@ -73,7 +73,7 @@ class LabelledPeople:
         other = self.distances(self.truth[:, self.partners])
         reach = self._reach(share, 'torso')
         is_pair = self.partners != np.arange(len(self.partners))
-        known = self.labelled & self.labelled[:, self.partners] & is_pair
+        known = self.labeled & self.labeled[:, self.partners] & is_pair
         return known & (self.distances() > reach) & (other <= reach)
 
     def oks(self) -> np.ndarray:
@@ -83,8 +83,8 @@ class LabelledPeople:
             sides = np.maximum(self.bboxes[:, 2:] - self.bboxes[:, :2], 1)
             areas = np.prod(sides, axis=1) * PERSON_OF_BOX
         spread = 2 * areas[:, None] * (2 * self.sigmas) ** 2
-        likeness = np.exp(-(self.distances() ** 2) / spread) * self.labelled
-        count = self.labelled.sum(1)
+        likeness = np.exp(-(self.distances() ** 2) / spread) * self.labeled
+        count = self.labeled.sum(1)
         return np.where(count > 0, likeness.sum(1) / np.maximum(count, 1), np.nan)
 
     def _reach(self, share: float, of: str) -> np.ndarray:
@@ -96,17 +96,17 @@ class LabelledPeople:
         return share * size[:, None]
 
 
-def summarize(people: LabelledPeople) -> dict[str, float]:
+def summarize(people: LabeledPeople) -> dict[str, float]:
     """Numbers of a table row.
 
     Returns:
         dict[str, float]: ``people`` and, as shares of one, ``PCK@0.2 torso`` (of
-        people whose torso is labelled), ``PCK@0.1 bbox``, ``OKS`` (mean of people),
+        people whose torso is labeled), ``PCK@0.1 bbox``, ``OKS`` (mean of people),
         ``OKS > .5``, ``AP-like`` (share of people beyond each of COCO's ten
         thresholds, averaged), ``swapped`` (sides mixed up), and ``PCK, any side``,
         which counts those as right.
     """
-    counted = people.labelled & np.isfinite(people.torso_lengths())[:, None]
+    counted = people.labeled & np.isfinite(people.torso_lengths())[:, None]
     close, swapped = people.within(0.2)[counted], people.swapped()[counted]
     oks = people.oks()
     oks = oks[np.isfinite(oks)]
@@ -116,7 +116,7 @@ def summarize(people: LabelledPeople) -> dict[str, float]:
         'PCK@0.2 torso': close.mean() if close.size else np.nan,
         'PCK, any side': (close | swapped).mean() if close.size else np.nan,
         'swapped': swapped.mean() if close.size else np.nan,
-        'PCK@0.1 bbox': people.within(0.1, 'bbox')[people.labelled].mean(),
+        'PCK@0.1 bbox': people.within(0.1, 'bbox')[people.labeled].mean(),
         'OKS': oks.mean(),
         'OKS > .5': (oks > 0.5).mean(),
         'AP-like': (oks[:, None] > thresholds).mean(),

@@ -1,4 +1,4 @@
-"""2D models on labelled pictures, in the annotated boxes."""
+"""2D models on labeled pictures, in the annotated boxes."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from mmhot.errors import require_file
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.video.frames import read_image
 from mmhot.video.people import PoseEstimator
-from tools.lab.keypoint_errors import LabelledPeople
+from tools.lab.keypoint_errors import LabeledPeople
 
 # Joints that all datasets name alike; torso lengths go from one to the other.
 _TORSO = (('left_shoulder', 'right_hip'), ('right_shoulder', 'left_hip'))
@@ -31,35 +31,35 @@ _STUMBLES = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass
-class LabelledPictures:
+class LabeledPictures:
     """People of a dataset.
 
     Attributes:
         samples (list[dict]): MMPose's data infos of one person each, without the
             picture; see :func:`load_image`.
-        keypoints (np.ndarray): Pixels, (N, K, 2), 0 where not labelled.
-        labelled (np.ndarray): bool (N, K).
+        keypoints (np.ndarray): Pixels, (N, K, 2), 0 where not labeled.
+        labeled (np.ndarray): bool (N, K).
         skeleton (str): Of the keypoints.
         source (str): File of the annotations.
     """
 
     samples: list[dict]
     keypoints: np.ndarray
-    labelled: np.ndarray
+    labeled: np.ndarray
     skeleton: str
     source: str
 
 
-def read_labelled(
+def read_labeled(
     kind: str,
     annotations: str,
     images: str,
     skeleton: str = 'coco-17',
     limit: int | None = None,
-) -> LabelledPictures:
+) -> LabeledPictures:
     """Read a dataset.
 
-    Boxes are the dataset's; MPII's squares become boxes around the labelled joints.
+    Boxes are the dataset's; MPII's squares become boxes around the labeled joints.
 
     Args:
         kind (str): Type of a top-down dataset, MMPose's or ours.
@@ -70,7 +70,7 @@ def read_labelled(
         limit (int, optional): Only so many people, evenly over the dataset.
 
     Returns:
-        LabelledPictures: People with at least one label.
+        LabeledPictures: People with at least one label.
 
     Raises:
         FileNotFoundError: If there are no such annotations.
@@ -80,7 +80,7 @@ def read_labelled(
         raise ValueError(f'--dataset: {kind} is no dataset of MMPose or mmhot')
     require_file(annotations)
     config = dict(type=kind, ann_file=annotations, data_prefix=dict(img=images))
-    if kind == 'RenderedPeople':
+    if kind == 'RenderedPeopleDataset':
         config |= dict(skeleton=skeleton, order_feet=True)
     with _reading(annotations, kind):
         dataset = DATASETS.build(config | dict(test_mode=True, pipeline=[]))
@@ -90,7 +90,7 @@ def read_labelled(
         samples = [_without_picture(dataset, int(row)) for row in rows]
         samples = [each for each in samples if (each['keypoints_visible'] > 0).any()]
     if not samples:
-        raise ValueError(f'{annotations} has nobody with labelled keypoints')
+        raise ValueError(f'{annotations} has nobody with labeled keypoints')
     visible = np.stack([each['keypoints_visible'][0] > 0 for each in samples])
     keypoints = np.stack([each['keypoints'][0] for each in samples])
     if kind in _LOOSE:
@@ -99,27 +99,27 @@ def read_labelled(
     keypoints, visible, measured = convert_keypoints(
         keypoints, visible, dataset.metainfo['dataset_name'], skeleton
     )
-    labelled = visible & measured
-    keypoints = np.where(labelled[..., None], keypoints, 0)
-    return LabelledPictures(samples, keypoints, labelled, skeleton, annotations)
+    labeled = visible & measured
+    keypoints = np.where(labeled[..., None], keypoints, 0)
+    return LabeledPictures(samples, keypoints, labeled, skeleton, annotations)
 
 
 def predict(
-    estimator: PoseEstimator, pictures: LabelledPictures, batch_size: int = 32
-) -> tuple[LabelledPeople, np.ndarray]:
-    """Find the keypoints of labelled people in their annotated boxes.
+    estimator: PoseEstimator, pictures: LabeledPictures, batch_size: int = 32
+) -> tuple[LabeledPeople, np.ndarray]:
+    """Find the keypoints of labeled people in their annotated boxes.
 
     Args:
         estimator (PoseEstimator): The model.
-        pictures (LabelledPictures): The people.
+        pictures (LabeledPictures): The people.
         batch_size (int): People at once. Defaults to 32.
 
     Returns:
-        tuple[LabelledPeople, np.ndarray]: Keypoints that the model has, and
+        tuple[LabeledPeople, np.ndarray]: Keypoints that the model has, and
         confidences, (N, K).
 
     Raises:
-        ValueError: If it has none of the keypoints that are labelled.
+        ValueError: If it has none of the keypoints that are labeled.
     """
     _refuse_others(estimator.skeleton, pictures)
     found = []
@@ -132,10 +132,10 @@ def predict(
         keypoints, scores, estimator.skeleton, pictures.skeleton
     )
     skeleton = get_skeleton(pictures.skeleton)
-    people = LabelledPeople(
+    people = LabeledPeople(
         predicted=np.where(measured[:, None], keypoints, 0),
         truth=pictures.keypoints,
-        labelled=pictures.labelled & measured,
+        labeled=pictures.labeled & measured,
         bboxes=np.concatenate([each['bbox'] for each in pictures.samples]),
         partners=np.array(skeleton.flip_indices),
         torso=tuple(tuple(skeleton.indices(pair)) for pair in _TORSO),
@@ -145,20 +145,20 @@ def predict(
     return people, scores
 
 
-def _refuse_others(skeleton: str, pictures: LabelledPictures) -> None:
+def _refuse_others(skeleton: str, pictures: LabeledPictures) -> None:
     """Refuse before the work is done what there is nothing to compare in."""
     nowhere = np.zeros((get_skeleton(skeleton).num_keypoints, 2))
     _, _, measured = convert_keypoints(nowhere, None, skeleton, pictures.skeleton)
-    if not (pictures.labelled & measured).any():
+    if not (pictures.labeled & measured).any():
         raise ValueError(
             f'{pictures.source} has no labels of keypoints that {skeleton} and '
             f'{pictures.skeleton} have'
         )
 
 
-def join(parts: Sequence[LabelledPeople]) -> LabelledPeople:
+def join(parts: Sequence[LabeledPeople]) -> LabeledPeople:
     """Put people with the same keypoints together."""
-    along = ('predicted', 'truth', 'labelled', 'bboxes', 'areas')
+    along = ('predicted', 'truth', 'labeled', 'bboxes', 'areas')
     arrays = {name: np.concatenate([getattr(p, name) for p in parts]) for name in along}
     return replace(parts[0], **arrays)
 

@@ -1,9 +1,9 @@
 """Measure a lifter on the same motions, framed as people film them.
 
-Prints MPJPE and P-MPJPE in millimetres, for true and for noisy 2D keypoints, in the
+Prints MPJPE and P-MPJPE in millimeters, for true and for noisy 2D keypoints, in the
 framings of :mod:`tools.lab.framings`. Example::
 
-    python tools/measure_framings.py --stride 20
+    python -m tools.lab.measure_framings --stride 20
 """
 
 import argparse
@@ -61,11 +61,11 @@ def measure(args: argparse.Namespace) -> None:
 
 
 def print_table(table: dict[str, dict[str, float]]) -> None:
-    """One row a framing; the last column compares noisy MPJPE with the centred one."""
+    """One row a framing; the last column compares noisy MPJPE with the centered one."""
     columns = list(next(iter(table.values())))
     header = ''.join(f'{name:>15}' for name in columns)
-    print_line(f'{"framing":<28}{header}{"of centred":>12}')
-    reference = table['centred']['noisy MPJPE']
+    print_line(f'{"framing":<28}{header}{"of centered":>12}')
+    reference = table['centered']['noisy MPJPE']
     for name, row in table.items():
         values = ''.join(f'{row[column]:>15}' for column in columns)
         print_line(f'{name:<28}{values}{row["noisy MPJPE"] / reference:>11.2f}x')

@@ -3,7 +3,7 @@
 Plausible people have steady bones and shake little. Where the truth about a clip's one
 person is known, as of the rendered clips in ``demo/``, there are errors, too. Example::
 
-    python tools/measure_lifted.py outputs/demo/walk.npz --truth demo
+    python -m tools.lab.measure_lifted outputs/demo/walk.npz --truth demo
 """
 
 import argparse

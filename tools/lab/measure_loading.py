@@ -4,7 +4,7 @@ If that is less than a GPU takes in a second, the GPU waits. Batches are as the 
 says, workers as the arguments do; those that come while workers start are not counted.
 Example::
 
-    python tools/measure_loading.py CONFIG --workers 0 2 16
+    python -m tools.lab.measure_loading CONFIG --workers 0 2 16
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """Measure what it costs a lifter not to know what comes next.
 
-Prints, for several look-aheads of a stream, MPJPE and P-MPJPE in millimetres, for true
+Prints, for several look-aheads of a stream, MPJPE and P-MPJPE in millimeters, for true
 and for noisy 2D keypoints, and how much poses jitter, on motion capture. Example::
 
-    python tools/measure_lookahead.py --frames 40 8 4 0
+    python -m tools.lab.measure_lookahead --frames 40 8 4 0
 """
 
 import argparse
@@ -55,7 +55,7 @@ def measure(args: argparse.Namespace) -> None:
 
     model = args.model or (None if args.checkpoint else LIVE_LIFTER)
     lifter = Lifter(model, args.checkpoint)
-    # room for windows that lie wholly before or after their frame, and for neighbours
+    # room for windows that lie wholly before or after their frame, and for neighbors
     dataset = open_motions(
         args.data_root,
         args.split,
@@ -92,7 +92,7 @@ def batches(dataset) -> Iterator[list]:
 
     waiting: dict[tuple, list] = {}
     for index in range(len(dataset)):
-        window = see(dataset, index, FRAMINGS['centred'])
+        window = see(dataset, index, FRAMINGS['centered'])
         batch = waiting.setdefault(window.image_size, [])
         batch.append(window)
         if len(batch) == _BATCH:

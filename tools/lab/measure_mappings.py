@@ -1,11 +1,11 @@
 """Measure how far COCO-derived Human3.6M-17 joints lie from true ones.
 
 Example:
-    python tools/measure_mappings.py tests/data/rendered_walk.npz \
+    python -m tools.lab.measure_mappings tests/data/rendered_walk.npz \
         tests/data/rendered_dance.npz --fit
 
 A clip is an ``.npz`` that knows both skeletons: ``keypoints_2d``, ``coco_cam3d``
-(COCO-17) and ``h36m_2d``, ``h36m_cam3d`` (Human3.6M-17), pixels and metres in camera
+(COCO-17) and ``h36m_2d``, ``h36m_cam3d`` (Human3.6M-17), pixels and meters in camera
 space. With ``--h36m FILE --detections FILE`` photographs of Human3.6M are measured
 too: MMPose's test sample (``part`` and ``S``) and a detector's ``keypoints`` on it.
 """
@@ -104,7 +104,7 @@ def offsets_2d(clip: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """
     flat = clip['true_3d'][..., :2] - clip['true_3d'][..., :1, :2]
     pixels = clip['true_2d'] - clip['true_2d'][..., :1, :]
-    pixels_per_metre = (flat * pixels).sum((1, 2)) / (flat**2).sum((1, 2))
+    pixels_per_meter = (flat * pixels).sum((1, 2)) / (flat**2).sum((1, 2))
     bones = {
         H36M.joints[child]: np.linalg.norm(
             clip['true_3d'][:, child] - clip['true_3d'][:, parent], axis=-1
@@ -145,9 +145,9 @@ def body_frame(pose: np.ndarray) -> np.ndarray:
         for joint in ('hip', 'shoulder')
         for side in ('left', 'right')
     )
-    left = normalise(left_hip - right_hip)
+    left = normalize(left_hip - right_hip)
     up = left_shoulder + right_shoulder - left_hip - right_hip
-    up = normalise(up - (up * left).sum(-1, keepdims=True) * left)
+    up = normalize(up - (up * left).sum(-1, keepdims=True) * left)
     return np.stack([left, up, np.cross(left, up)], axis=1)
 
 
@@ -156,13 +156,13 @@ def head_frame(pose: np.ndarray) -> np.ndarray:
     left_ear, right_ear, nose = (
         pose[:, COCO.index(joint)] for joint in ('left_ear', 'right_ear', 'nose')
     )
-    left = normalise(left_ear - right_ear)
+    left = normalize(left_ear - right_ear)
     forward = nose - (left_ear + right_ear) / 2
-    forward = normalise(forward - (forward * left).sum(-1, keepdims=True) * left)
+    forward = normalize(forward - (forward * left).sum(-1, keepdims=True) * left)
     return np.stack([left, np.cross(forward, left), forward], axis=1)
 
 
-def normalise(vectors: np.ndarray) -> np.ndarray:
+def normalize(vectors: np.ndarray) -> np.ndarray:
     """Return vectors of length 1."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 

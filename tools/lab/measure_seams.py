@@ -4,7 +4,7 @@ Lifts motion capture with a model that gives all frames of its window and prints
 several distances between chunks, MPJPE and how much errors change from one frame to the
 next: where a chunk begins or ends, elsewhere in overlaps, and in the rest. Example::
 
-    python tools/measure_seams.py --model CONFIG --checkpoint CHECKPOINT
+    python -m tools.lab.measure_seams --model CONFIG --checkpoint CHECKPOINT
 """
 
 import argparse

@@ -3,7 +3,7 @@
 Smooths motion capture as 2D detectors see it, and poses that were lifted frame by frame
 from that; prints errors, jitter and delay before and after. Example::
 
-    python tools/measure_smoothing.py --motions 12
+    python -m tools.lab.measure_smoothing --motions 12
 """
 
 import argparse
@@ -47,7 +47,7 @@ def measure(args: argparse.Namespace) -> None:
         ('poses', 'mm', 1000, poses),
     ):
         rows = [[what, f'error, {unit}', f'jitter, {unit}/s^2', 'delay, ms']]
-        table = measure_smoothers(seen, fps, in_metres=unit == 'mm')
+        table = measure_smoothers(seen, fps, in_meters=unit == 'mm')
         for name, row in table.items():
             error, jitter = factor * row['error'], factor * row['jitter']
             rows.append([name, f'{error:.1f}', f'{jitter:.0f}', f'{row["lag"]:.0f}'])

@@ -4,7 +4,7 @@ Prints, for scenes of people who cross, pass behind something, or are many, how 
 tracks there are, how often people change track, how often tracks change person, and how
 often people are left out for a while. Example::
 
-    python tools/measure_tracking.py --scenes 12
+    python -m tools.lab.measure_tracking --scenes 12
 """
 
 import argparse
@@ -20,7 +20,7 @@ KINDS = {
     'behind a wall': dict(num_people=3, wall=160.0),
     'crowd': dict(num_people=12, spread=2.0),
 }
-# Walks shorter than that, in frames at 50 per second and in metres, cross nobody.
+# Walks shorter than that, in frames at 50 per second and in meters, cross nobody.
 _FRAMES, _WAY = 200, 2.0
 
 

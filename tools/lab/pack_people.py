@@ -2,9 +2,9 @@
 
 Example::
 
-    python tools/dataset_converters/pack.py pack person_keypoints_val2017.json \
+    python -m tools.lab.pack_people pack person_keypoints_val2017.json \
         val2017/ val.npz
-    python tools/dataset_converters/pack.py unpack val.npz val_crops/
+    python -m tools.lab.pack_people unpack val.npz val_crops/
 """
 
 import argparse

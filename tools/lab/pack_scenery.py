@@ -3,7 +3,7 @@
 Example::
 
     npm pack @pmndrs/assets@1.7.0
-    python tools/dataset_converters/pack_scenery.py pmndrs-assets-1.7.0.tgz \
+    python -m tools.lab.pack_scenery pmndrs-assets-1.7.0.tgz \
         data/scenery/train.npz
 """
 
@@ -98,8 +98,8 @@ def draw_view(panorama: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             pitch=rng.normal(0, _PITCH),
             exposure=np.exp(rng.normal(0, _EXPOSURE)),
         )
-        grey = picture.mean(-1)
-        if grey.std() > _CONTRAST and (grey > 250).mean() < _BURNT:
+        gray = picture.mean(-1)
+        if gray.std() > _CONTRAST and (gray > 250).mean() < _BURNT:
             break
     return picture[:, ::-1] if rng.random() < 0.5 else picture
 

@@ -56,7 +56,7 @@ def view(
     pitch: float = 0.0,
     exposure: float = 1.0,
     roll: float = 0.0,
-    centre: tuple[float, float] | None = None,
+    center: tuple[float, float] | None = None,
 ) -> np.ndarray:
     """Look at a part of a panorama.
 
@@ -69,14 +69,14 @@ def view(
         exposure (float): Factor on the light.
         roll (float): Angle about the line of sight by which the camera is turned, the
             picture's right side up, radians.
-        centre (tuple[float, float], optional): Where the line of sight is in the
+        center (tuple[float, float], optional): Where the line of sight is in the
             picture, pixels from its left and upper edge; by default in the middle.
 
     Returns:
         np.ndarray: BGR, uint8 (height, width, 3).
     """
     width, height = size
-    column, row = (width / 2, height / 2) if centre is None else centre
+    column, row = (width / 2, height / 2) if center is None else center
     right = np.arange(width) + 0.5 - column
     below = np.arange(height)[:, None] + 0.5 - row
     x = np.cos(roll) * right + np.sin(roll) * below
@@ -125,7 +125,7 @@ def _decode(source: Path, name: str, encoded: bytes) -> np.ndarray:
     else:
         picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
     if picture is None or picture.ndim != 3:
-        raise ValueError(f'{source}: {name} is damaged, or no picture in colours')
+        raise ValueError(f'{source}: {name} is damaged, or no picture in colors')
     if picture.dtype == np.uint8:
         light = (picture[..., :3] / np.float32(255)) ** _GAMMA
     else:

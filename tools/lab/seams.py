@@ -25,14 +25,14 @@ class Seams:
         stride (int): Most frames from one chunk to the next.
         frames (int): Frames of all clips.
         seams (int): Steps at which a chunk begins or ends.
-        error (float): MPJPE, millimetres.
+        error (float): MPJPE, millimeters.
         at_seams (float): Mean change of the error vector of a joint in such a step,
-            millimetres.
+            millimeters.
         in_fades (float): The same of other steps that several chunks predict.
         elsewhere (float): The same of steps that one chunk predicts.
         moved (float): Mean distance of joints from where they come if the clip begins
             half a stride later, and chunks elsewhere, in frames that have lost nothing
-            of what a chunk sees before them, millimetres.
+            of what a chunk sees before them, millimeters.
     """
 
     stride: int
@@ -75,7 +75,7 @@ def measure_seams(
         lift (Callable): Maps pixels of a clip (T, 17, 2), a camera and the stride to
             poses in camera axes, (T, 17, 3).
         dataset (MocapDataset): Clips with cameras. Those shorter than a chunk and a
-            stride, and those whose people come nearer to a camera than a metre, are
+            stride, and those whose people come nearer to a camera than a meter, are
             left out.
         seq_len (int): Frames of a chunk.
         stride (int): Most frames from one chunk to the next.

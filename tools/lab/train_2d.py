@@ -6,9 +6,9 @@ latest checkpoint, so the same command may be cut off and repeated, also by
 ``--minutes``. Shards of other machines may be given instead: one of ``--people 2000``
 has about 15 MB. Examples, on one core, and on a GPU in pieces of ten minutes::
 
-    python tools/train_2d.py work --motions cmu_h36m17.npz cmu_h36m17_more.npz \
+    python -m tools.lab.train_2d work --motions cmu_h36m17.npz cmu_h36m17_more.npz \
         --panoramas pmndrs-assets-1.7.0.tgz --render 8 --start mmhot://gtpt-t_coco17_synth
-    python tools/train_2d.py work --shards a.npz b.npz --batch-size 512 --workers 14 \
+    python -m tools.lab.train_2d work --shards a.npz b.npz --batch-size 512 --workers 14 \
         --part 65536 --epochs 40 --rate 2e-3 --minutes 9
 """
 
@@ -20,11 +20,11 @@ from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 _CONFIG = (
     'configs/body_2d_keypoint/gtpt/rendered/gtpt_t_1xb32-parts_rendered-wide-256x192.py'
 )
-# What rendered crops show, see tools/render_people.
+# What rendered crops show, see tools/lab/render_people.
 _MIX = {'acrobatic': 0.35, 'lying': 0.15, 'tables': 0.28, 'close': 0.2, 'steep': 0.12}
 # Part of the epochs after which the rate falls.
 _FALLS = 0.4
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _render_command(args: argparse.Namespace, target: Path) -> list:
-    command = ['tools/render_people', target.resolve(), '--motions']
+    command = ['tools/lab/render_people', target.resolve(), '--motions']
     command += [path.resolve() for path in args.motions]
     if args.panoramas:
         command += ['--panoramas', args.panoramas.resolve()]

@@ -14,19 +14,19 @@ from mmhot.visualization.drawing import (
     draw_people,
     draw_text,
     make_rig,
-    side_colour,
+    side_color,
 )
-from tools.lab.keypoint_errors import LabelledPeople
+from tools.lab.keypoint_errors import LabeledPeople
 from tools.lab.labeled_images import load_image
 
 _TILE = (150, 200)  # width and height in pixels
 _PADDING = 1.35
-_METRES = 1.7  # what a box is taken to be high, for the limbs' widths
+_METERS = 1.7  # what a box is taken to be high, for the limbs' widths
 
 
 def draw_worst(
     samples: Sequence[dict],
-    people: LabelledPeople,
+    people: LabeledPeople,
     skeleton: Skeleton,
     path: Path,
     number: int = 60,
@@ -34,11 +34,11 @@ def draw_worst(
 ) -> None:
     """Draw the people of lowest OKS, the worst first.
 
-    Limbs are what the model found, rings the labels, in the colours of their sides.
+    Limbs are what the model found, rings the labels, in the colors of their sides.
 
     Args:
         samples (Sequence[dict]): MMPose's data info of each person.
-        people (LabelledPeople): What was found.
+        people (LabeledPeople): What was found.
         skeleton (Skeleton): Of the keypoints.
         path (Path): The PNG file to write.
         number (int): Most people on it. Defaults to 60.
@@ -58,19 +58,19 @@ def draw_worst(
 
 
 def _tile(
-    image: np.ndarray, people: LabelledPeople, person: int, skeleton: Skeleton
+    image: np.ndarray, people: LabeledPeople, person: int, skeleton: Skeleton
 ) -> np.ndarray:
     """Draw one person, (height, width, 3)."""
     box = people.bboxes[person]
     matrix = crop_matrix(box, _TILE, _PADDING)
     tile = cv2.warpAffine(image, matrix, _TILE, borderValue=BACKGROUND)
-    scale = matrix[0, 0] * (box[3] - box[1]) / _METRES
+    scale = matrix[0, 0] * (box[3] - box[1]) / _METERS
     found = map_points(matrix, people.predicted[person])[None]
     everywhere = np.ones(found.shape[:2])
     rig = make_rig(skeleton.joints, skeleton.parents)
     draw_people(tile, rig, found, scale * everywhere / 2, everywhere > 0)
     labels = map_points(matrix, people.truth[person]).round().astype(int)
-    for joint in np.flatnonzero(people.labelled[person]):
-        colour = side_colour(skeleton.joints[joint])
-        cv2.circle(tile, labels[joint].tolist(), 4, colour, 1, cv2.LINE_AA)
+    for joint in np.flatnonzero(people.labeled[person]):
+        color = side_color(skeleton.joints[joint])
+        cv2.circle(tile, labels[joint].tolist(), 4, color, 1, cv2.LINE_AA)
     return tile

@@ -9,16 +9,16 @@ meta_keys = (*_base_.meta_keys, 'dataset_name', 'framing')
 pack = dict(type='PackPoseInputs', meta_keys=meta_keys)
 
 train_pipeline = [
-    dict(type='EpochSeed'),
-    dict(type='RandomVirtualCamera', aim=0.3),
-    dict(type='DetectorNoise', prob=0.5),
+    dict(type='SeedTransforms'),
+    dict(type='ProjectToRandomCamera', aim=0.3),
+    dict(type='RandomDetectorNoise', prob=0.5),
     dict(type='GenerateTarget', encoder=_base_.codec),
     _base_.flip,
     pack,
 ]
 val_pipeline = [
-    dict(type='VirtualCamera'),
-    dict(type='DetectorNoise', source='noisy', seed=0),
+    dict(type='ProjectToVirtualCamera'),
+    dict(type='RandomDetectorNoise', source='noisy', seed=0),
     dict(type='GenerateTarget', encoder=_base_.codec),
     pack,
 ]
@@ -75,6 +75,6 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 # a few actions of one subject are no benchmark's: its mean over frames
-test_evaluator = dict(type='LiftingError', average='frames')
+test_evaluator = dict(type='LiftingErrorMetric', average='frames')
 # in a list, as MMEngine takes a dict with 'metrics' for one of several metrics
 val_evaluator = [dict(measures=['MPJPE', 'P-MPJPE'], **test_evaluator)]

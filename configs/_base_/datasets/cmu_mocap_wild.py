@@ -2,21 +2,21 @@
 # rate, body and detector, seen in the canonical framing.
 _base_ = ['./cmu_mocap.py']
 
-codec = dict(type='PersonCentredPoseLifting')
+codec = dict(type='PersonCenteredPoseLifting')
 train_pipeline = [
-    dict(type='EpochSeed'),
-    dict(type='RecombineBodies', prob=0.4),
-    dict(type='ReverseTime', prob=0.3),
+    dict(type='SeedTransforms'),
+    dict(type='RandomBodyRecombination', prob=0.4),
+    dict(type='RandomTimeReversal', prob=0.3),
     dict(type='RandomBoneLengths'),
     dict(type='ApproximateJoints', prob=0.5),
     dict(
-        type='RandomVirtualCamera',
+        type='ProjectToRandomCamera',
         radius=(2.5, 8.0),
         height=(0.6, 2.4),
         aim=0.3,
         roll=4.0,
     ),
-    dict(type='DetectorNoise', strength=(0.2, 1.4), prob=0.8),
+    dict(type='RandomDetectorNoise', strength=(0.2, 1.4), prob=0.8),
     dict(type='RandomFrameRate', prob=0.5),
     dict(type='GenerateTarget', encoder=codec),
     {{_base_.flip}},
@@ -24,8 +24,8 @@ train_pipeline = [
 ]
 val_pipeline = [
     # nobody tells a lifter the lens of a video
-    dict(type='VirtualCamera', known_intrinsics=False),
-    dict(type='DetectorNoise', source='noisy', seed=0),
+    dict(type='ProjectToVirtualCamera', known_intrinsics=False),
+    dict(type='RandomDetectorNoise', source='noisy', seed=0),
     dict(type='GenerateTarget', encoder=codec),
     {{_base_.pack}},
 ]

@@ -5,12 +5,12 @@ data_root = 'data/coco/'
 codec = dict(type='GTPTLabel', input_size=(192, 256), sigma=4.0, simcc_split_ratio=2.0)
 
 train_pipeline = [
-    dict(type='EpochSeed'),
+    dict(type='SeedTransforms'),
     dict(type='LoadImage'),
-    dict(type='InclusiveBox'),
+    dict(type='InclusiveBBox'),
     dict(type='GetBBoxCenterScale', padding=1.25),
-    dict(type='RandomHalfPerson'),
-    dict(type='RandomScaleRotation'),
+    dict(type='RandomHalfWholeBody'),
+    dict(type='RandomBBoxScaleRotation'),
     dict(type='RandomFlip', direction='horizontal'),
     dict(type='TopdownAffine', input_size=codec['input_size']),
     dict(type='GenerateTarget', encoder=codec),

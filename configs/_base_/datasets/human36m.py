@@ -4,11 +4,11 @@
 # count and losses with weights do not.
 _base_ = ['./lifting_clips.py']
 
-dataset_type = 'Human36mClips'
+dataset_type = 'Human36mClipDataset'
 data_root = 'data/h36m/'
 pack = dict(type='PackPoseInputs', meta_keys=_base_.meta_keys)
 train_pipeline = [
-    dict(type='EpochSeed'),
+    dict(type='SeedTransforms'),
     dict(type='GenerateTarget', encoder=_base_.codec),
     _base_.flip,
     pack,
@@ -53,5 +53,5 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='LiftingError', count_padding=True)
+val_evaluator = dict(type='LiftingErrorMetric', count_padding=True)
 test_evaluator = val_evaluator

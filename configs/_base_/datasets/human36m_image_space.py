@@ -8,7 +8,7 @@ codec = dict(type='ImageSpacePoseLifting')
 meta_keys = (*_base_.meta_keys, 'unit_size')
 pack = dict(type='PackPoseInputs', meta_keys=meta_keys)
 train_pipeline = [
-    dict(type='EpochSeed'),
+    dict(type='SeedTransforms'),
     dict(type='GenerateTarget', encoder=codec),
     {{_base_.flip}},
     pack,
@@ -22,5 +22,5 @@ val_dataloader = dict(dataset=dict(**windows, pipeline=val_pipeline))
 test_dataloader = val_dataloader
 # recordings with wrong annotations, as in MMPose
 wrong = ['S9_Greet', 'S9_SittingDown', 'S9_Wait_1', 'S9_Greeting', 'S9_Waiting_1']
-val_evaluator = dict(type='LiftingError', skip_list=wrong)
+val_evaluator = dict(type='LiftingErrorMetric', skip_list=wrong)
 test_evaluator = val_evaluator

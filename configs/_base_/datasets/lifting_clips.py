@@ -2,13 +2,13 @@
 # sample tells about itself.
 data_mode = 'topdown'
 codec = dict(type='CameraPoseLifting')
-no_centre = dict(center_mode='static', center_x=0.0)
+no_center = dict(center_mode='static', center_x=0.0)
 # of the labels, which have zero in the middle
 flip = dict(
     type='RandomFlipAroundRoot',
     flip_label=True,
-    keypoints_flip_cfg=no_centre,
-    target_flip_cfg=no_centre,
+    keypoints_flip_cfg=no_center,
+    target_flip_cfg=no_center,
 )
 meta_keys = (
     'id',

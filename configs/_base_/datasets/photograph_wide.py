@@ -1,6 +1,6 @@
 # Camera effects in a wide range: night, black and white, old film, strong compression,
 # blur, light of any color.
-# compression, blur, colours of any light. For people wherever they are.
+# compression, blur, colors of any light. For people wherever they are.
 photograph_wide = dict(
     type='SeededAlbumentation',
     transforms=[

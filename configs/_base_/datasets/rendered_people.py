@@ -2,22 +2,22 @@
 # that are to work on photographs.
 _base_ = ['./coco_topdown.py', './photograph.py']
 
-dataset_type = 'RenderedPeople'
+dataset_type = 'RenderedPeopleDataset'
 data_root = 'data/'
 # of keypoints that are not in the picture the model is to be unsure
 _base_.codec.absent_weight = 0.3
 
 train_pipeline = [
-    dict(type='EpochSeed'),
+    dict(type='SeedTransforms'),
     dict(type='LoadImage'),
-    dict(type='PasteOccluders'),
+    dict(type='RandomOccluders'),
     # pictures of this size are packed crops, which end a little outside of the box
-    dict(type='ExtendPicture', size=(192, 256)),
+    dict(type='ExtendImageBorder', size=(192, 256)),
     dict(type='GetBBoxCenterScale', padding=1.25),
-    dict(type='RandomHalfPerson', prob=0.2),
+    dict(type='RandomHalfWholeBody', prob=0.2),
     # boxes are shifted, and too large, as those of detectors and other annotators
     dict(
-        type='RandomScaleRotation',
+        type='RandomBBoxScaleRotation',
         scale_std=0.2,
         scale_limit=0.4,
         rotate_std=20.0,
@@ -32,7 +32,7 @@ train_pipeline = [
     _base_.train_pipeline[-1],
 ]
 # 03 ... 08 see people from the front more often, as photographs do; people_seed0 are of
-# tools/render_people, photographs_seed0 the whole ones that it draws for detectors; in
+# tools/lab/render_people, photographs_seed0 the whole ones that it draws for detectors; in
 # the last there is nobody
 shards = [f'rendered_people/train/train_{number:02d}.npz' for number in range(9)]
 shards += [f'people/people_seed0_{number:02d}.npz' for number in range(7)]

@@ -8,7 +8,7 @@ model = dict(
         embed_dims=128,
         depth=16,
         num_heads=8,
-        num_neighbours=2,
+        num_neighbors=2,
         mlp_ratio=4,
     ),
     head=dict(

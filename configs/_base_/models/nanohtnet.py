@@ -22,5 +22,5 @@ model = dict(
         loss=dict(type='MPJPELoss'),
         decoder=dict(type='CameraPoseLifting'),
     ),
-    test_cfg=dict(flip_test=True, target='centre'),
+    test_cfg=dict(flip_test=True, target='center'),
 )

@@ -2,7 +2,7 @@
 model = dict(
     type='SequencePoseLifter',
     backbone=dict(
-        type='WholePoseBackbone',
+        type='FlattenedPoseBackbone',
         num_frames=243,
         net=dict(
             type='TCN',
@@ -21,5 +21,5 @@ model = dict(
         loss=dict(type='MPJPELoss'),
         decoder=dict(type='CameraPoseLifting'),
     ),
-    test_cfg=dict(flip_test=True, target='centre'),
+    test_cfg=dict(flip_test=True, target='center'),
 )

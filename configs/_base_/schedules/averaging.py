@@ -1,4 +1,4 @@
-# The moving average of a short training, with the statistics of batch normalisations,
+# The moving average of a short training, with the statistics of batch normalizations,
 # which do not fit without it.
 averaging = dict(
     type='EMAHook',

@@ -89,7 +89,7 @@ class Poses:
             ids (np.ndarray): Their tracks.
 
         Returns:
-            list[dict]: Of plain values: ``keypoints`` (17, 3) in metres,
+            list[dict]: Of plain values: ``keypoints`` (17, 3) in meters,
             ``keypoint_scores`` (17,), 0 where a joint was filled in, ``keypoints_2d``
             (17, 2), the pixels that were lifted, ``root`` (3,), where the hips are
             seen from the camera, ``track_id``, and ``bbox`` if the person was found

@@ -65,7 +65,7 @@ class Finder2D:
             yield Shot(0, image.shape[1::-1], image, people, None, instances)
 
     def of_film(self, film: FrameSource, progress: Progress) -> Iterator[Shot]:
-        """Find and recognise the people of a film, frame by frame."""
+        """Find and recognize the people of a film, frame by frame."""
         tracker, shots = Tracker(film.fps), CutDetector()
         # a webcam shows one shot, and does not wait
         is_stream = isinstance(film, Webcam)
@@ -78,7 +78,7 @@ class Finder2D:
             for frame, people in zip(batch, found, strict=True):
                 if frame.index in shots.cuts:
                     tracker.forget()
-                ids = tracker.recognise(people, frame.index)
+                ids = tracker.recognize(people, frame.index)
                 people, ids = people.take(ids >= 0), ids[ids >= 0]
                 read = frame.index + 1
                 progress('2D', read, film.num_frames or 0)

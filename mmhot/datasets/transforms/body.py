@@ -45,7 +45,7 @@ class RandomBoneLengths(BaseTransform):
         hip_width (tuple[float, float]): Factor on the hips' half width, uniform.
             Motion capture's hips are 7 to 10 cm from the middle, Human3.6M's 13 cm.
         shoulder_drop (tuple[float, float]): How far the arms are moved down the
-            thorax, metres, uniform. CMU's shoulders are level with the thorax joint,
+            thorax, meters, uniform. CMU's shoulders are level with the thorax joint,
             other definitions' 5 to 8 cm below it.
         shoulder_inset (tuple[float, float]): How far they are moved inwards.
         drop_prob (float): Probability that the arms of a stretched body are moved.
@@ -104,7 +104,7 @@ class RandomBoneLengths(BaseTransform):
 
 # How the joints of a person's COCO-17 keypoints, converted with mapping='trained',
 # lie beside motion capture's (docs/skeletons.md): mean and standard deviation over
-# people in metres along the person's left, up and forward; a pair's are the left one's.
+# people in meters along the person's left, up and forward; a pair's are the left one's.
 _DEFINITION = {
     'left_hip': ((0.0, -0.02, 0.015), (0.01, 0.01, 0.01)),
     'left_shoulder': ((-0.008, 0.0, 0.0), (0.01, 0.012, 0.01)),
@@ -122,7 +122,7 @@ class ApproximateJoints(BaseTransform):
     thorax and spine are midpoints of hips and shoulders, as
     ``convert_keypoints(..., mapping='trained')`` makes them. The 3D target keeps the
     true joints. Required: ``joints_world`` (T, 17, 3); added: ``observed_world``, for
-    :class:`VirtualCamera`.
+    :class:`ProjectToVirtualCamera`.
 
     Args:
         prob (float): Probability; other windows show the true joints.

@@ -9,7 +9,7 @@ from mmpose.registry import TRANSFORMS
 from mmhot.datasets.transforms.body import fill_midpoints
 from mmhot.datasets.transforms.detector_noise import (
     NORMAL_HEIGHT,
-    DetectorNoise,
+    RandomDetectorNoise,
     confidence,
     person_height,
 )
@@ -31,8 +31,8 @@ class _Errors:
 
 
 @TRANSFORMS.register_module()
-class ClipDetectorNoise(DetectorNoise):
-    """:class:`DetectorNoise` that a frame has in every window that sees it.
+class RandomClipDetectorNoise(RandomDetectorNoise):
+    """:class:`RandomDetectorNoise` that a frame has in every window that sees it.
 
     There, windows have unrelated errors. Lifters that predict one frame of each seem to
     shake by that, ten times as much as they do on a video. For evaluation: a clip's
@@ -42,7 +42,7 @@ class ClipDetectorNoise(DetectorNoise):
 
     Args:
         seed (int): See above.
-        **settings: Other arguments of :class:`DetectorNoise`.
+        **settings: Other arguments of :class:`RandomDetectorNoise`.
     """
 
     def __init__(self, seed: int = 0, **settings) -> None:

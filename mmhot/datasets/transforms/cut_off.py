@@ -123,12 +123,12 @@ class RandomCutOff(BaseTransform):
         return results
 
     def _cover(self, results: dict, size: tuple[int, int]) -> np.ndarray:
-        """Make what hides: a colour, or a piece of another picture, (H, W, 3)."""
+        """Make what hides: a color, or a piece of another picture, (H, W, 3)."""
         width, height = size
-        colour = np.random.uniform(0, 255, 3)
-        colour = colour.mean() + 0.6 * (colour - colour.mean())
+        color = np.random.uniform(0, 255, 3)
+        color = color.mean() + 0.6 * (color - color.mean())
         light = np.linspace(1, np.random.uniform(0.5, 1.3), height)[:, None, None]
-        plain = (light * colour).clip(0, 255) * np.ones((1, width, 1))
+        plain = (light * color).clip(0, 255) * np.ones((1, width, 1))
         if np.random.random() < 0.5:
             return plain.astype(np.float32)
         other = draw_sample(results['dataset'])['img']

@@ -43,7 +43,7 @@ _SWAP = (3, 12)  # frames of a left/right swap
 
 
 @TRANSFORMS.register_module()
-class DetectorNoise(BaseTransform):
+class RandomDetectorNoise(BaseTransform):
     """Add a 2D detector's errors to a window of pixels.
 
     Slow errors (drawn at key times, linear in between) with the per-joint statistics

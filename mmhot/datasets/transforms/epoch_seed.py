@@ -11,7 +11,7 @@ from torch.utils.data import get_worker_info
 
 
 @TRANSFORMS.register_module()
-class EpochSeed(BaseTransform):
+class SeedTransforms(BaseTransform):
     """Seed a worker's generators once an epoch; first of a pipeline.
 
     Python's, NumPy's and PyTorch's generators become a function of (seed, epoch,
@@ -37,9 +37,9 @@ class EpochSeed(BaseTransform):
         """Leave the sample as it is."""
         worker = get_worker_info()
         seed, epoch, rank = self.announced.tolist()
-        if worker is not None and epoch != EpochSeed._seeded_epoch:
+        if worker is not None and epoch != SeedTransforms._seeded_epoch:
             seed_everything(seed, epoch, rank, worker.id + 1)
-            EpochSeed._seeded_epoch = epoch
+            SeedTransforms._seeded_epoch = epoch
         return results
 
 

@@ -14,13 +14,13 @@ _UPPER = [index for index, name in enumerate(_H36M.joints) if not name.endswith(
 
 
 @TRANSFORMS.register_module()
-class RecombineBodies(BaseTransform):
+class RandomBodyRecombination(BaseTransform):
     """Put another window's trunk, head and arms onto this window's legs.
 
     In each frame the upper body is turned about the vertical until both pelves face
     the same way. Motion capture holds few motions, but legs and arms are nearly free
     of each other. Windows in which somebody is not upright stay as they are. Required
-    keys: ``joints_world`` (T, 17, 3), metres, z up, and ``draw_window``, a function
+    keys: ``joints_world`` (T, 17, 3), meters, z up, and ``draw_window``, a function
     that returns another window's ``joints_world``; ``joints_world`` is modified.
 
     Args:
@@ -47,7 +47,7 @@ class RecombineBodies(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class ReverseTime(BaseTransform):
+class RandomTimeReversal(BaseTransform):
     """Play a window backwards.
 
     Modified key: ``joints_world`` (T, 17, 3); ``lifting_target_visible`` (T', K)

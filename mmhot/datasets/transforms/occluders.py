@@ -9,11 +9,11 @@ from mmhot.datasets.transforms.others import draw_sample
 
 
 @TRANSFORMS.register_module()
-class PasteOccluders(BaseTransform):
+class RandomOccluders(BaseTransform):
     """Paste pieces of other pictures of the dataset before a person.
 
     A piece is an ellipse or polygon cut from the box of somebody else, so that limbs
-    which are not the person's own come near them. Keypoints behind it stay labelled.
+    which are not the person's own come near them. Keypoints behind it stay labeled.
     Works on whole pictures, before the crop; needs ``dataset``, which MMPose's
     datasets put there. Modified key: ``img``.
 

@@ -15,7 +15,7 @@ _BEYOND = 0.13
 
 
 @TRANSFORMS.register_module()
-class InclusiveBox(BaseTransform):
+class InclusiveBBox(BaseTransform):
     """Let an annotated box run from its first to its last pixel, within the picture.
 
     MMPose takes it from the first pixel to the one after the last. Needs
@@ -35,7 +35,7 @@ class InclusiveBox(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class RandomHalfPerson(RandomHalfBody):
+class RandomHalfWholeBody(RandomHalfBody):
     """Keep the upper or the lower half of a person, now and then.
 
     It differs from MMPose's transform in three ways. Joints that a dataset puts into
@@ -116,7 +116,7 @@ class RandomHalfPerson(RandomHalfBody):
 
 
 @TRANSFORMS.register_module()
-class RandomScaleRotation(RandomBBoxTransform):
+class RandomBBoxScaleRotation(RandomBBoxTransform):
     """Scale and rotate boxes by clipped normal factors.
 
     MMPose's transform cuts the normal distribution off at one standard deviation

@@ -20,7 +20,7 @@ class SeededAlbumentation(Albumentation):
     Albumentations 2 draws from generators of its own, which no seed of a training
     reaches: here all share two, seeded for each picture by a number that NumPy's
     global generator draws. It takes pictures for RGB; those of MMPose are BGR until
-    they are normalised, and are turned for it. Modified key: ``img``.
+    they are normalized, and are turned for it. Modified key: ``img``.
 
     Args:
         transforms (list[dict]): Pixel-level transforms, ``type`` their name.

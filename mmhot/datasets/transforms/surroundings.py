@@ -17,14 +17,14 @@ _COARSE = 16
 
 
 @TRANSFORMS.register_module()
-class ExtendPicture(BaseTransform):
+class ExtendImageBorder(BaseTransform):
     """Let the picture of a packed crop go on beyond its border.
 
     Such a picture ends a little outside of the person's box. Crops that are wider,
     turned or moved would show black there, in a frame that tells how large the person
     is and how far it was turned; models learn to read it, and miss it in photographs,
     which go on. What comes instead is the picture mirrored, perhaps blurred, another
-    picture of the dataset, or a colour. Beyond whole photographs, which are of another
+    picture of the dataset, or a color. Beyond whole photographs, which are of another
     size, there is nothing in use either; they stay as they are.
 
     Works on pictures before the crop; needs ``dataset``, which MMPose's datasets put
@@ -41,7 +41,7 @@ class ExtendPicture(BaseTransform):
         fill_black (float): Probability that black margins of the picture, where a
             photograph has ended, are filled as well. Defaults to 0.5.
         ways (tuple[float, ...]): How often the picture is mirrored, mirrored and
-            blurred, surrounded by another one, or by a colour.
+            blurred, surrounded by another one, or by a color.
             Defaults to (0.55, 0.15, 0.15, 0.15).
 
     Raises:
@@ -71,7 +71,7 @@ class ExtendPicture(BaseTransform):
             self._mirrored,
             self._blurred,
             self._another,
-            self._colour,
+            self._color,
         )
 
     def transform(self, results: dict) -> dict:
@@ -121,10 +121,10 @@ class ExtendPicture(BaseTransform):
         size = inner.shape[1] + left + right, inner.shape[0] + top + bottom
         return cv2.resize(other['img'], size, interpolation=cv2.INTER_LINEAR)
 
-    def _colour(self, inner: np.ndarray, margins: tuple, _: dict) -> np.ndarray:
-        colour = np.random.randint(0, 256, 3).tolist()
+    def _color(self, inner: np.ndarray, margins: tuple, _: dict) -> np.ndarray:
+        color = np.random.randint(0, 256, 3).tolist()
         return cv2.copyMakeBorder(
-            inner, *map(int, margins), cv2.BORDER_CONSTANT, value=colour
+            inner, *map(int, margins), cv2.BORDER_CONSTANT, value=color
         )
 
 

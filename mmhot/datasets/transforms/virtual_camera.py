@@ -37,7 +37,7 @@ def _low_quantile(values: np.ndarray, share: float = 0.02) -> float:
 
 
 def to_camera(joints: np.ndarray, camera: dict) -> np.ndarray:
-    """Turn joints (..., 3) from the world's axes, z up, to a camera's, metres."""
+    """Turn joints (..., 3) from the world's axes, z up, to a camera's, meters."""
     # one product of two matrices is faster than one for each leading axis
     turned = (joints - camera['T']).reshape(-1, 3) @ camera['R']
     return turned.reshape(joints.shape)
@@ -52,7 +52,7 @@ def project(joints: np.ndarray, camera: dict) -> tuple[np.ndarray, np.ndarray]:
             ``c`` (2,), mmpose's convention.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: Pixels (..., 2), camera-axes metres (..., 3).
+        tuple[np.ndarray, np.ndarray]: Pixels (..., 2), camera-axes meters (..., 3).
     """
     in_camera = to_camera(joints, camera)
     depth = np.maximum(in_camera[..., 2], 1e-3)
@@ -68,7 +68,7 @@ def look_at_camera(place: np.ndarray, target: np.ndarray, roll: float) -> np.nda
     """Camera-to-world rotation of a camera that looks at a point.
 
     Args:
-        place (np.ndarray): The camera's place, metres, z up, (3,).
+        place (np.ndarray): The camera's place, meters, z up, (3,).
         target (np.ndarray): What is in the picture's middle, (3,).
         roll (float): Turn about the optical axis, radians.
 
@@ -88,14 +88,14 @@ def look_at_camera(place: np.ndarray, target: np.ndarray, roll: float) -> np.nda
 
 
 @TRANSFORMS.register_module()
-class VirtualCamera(BaseTransform):
+class ProjectToVirtualCamera(BaseTransform):
     """Project a motion capture window with the sample's own camera.
 
     The window is moved so that its middle root is above the origin and its feet on
     the floor. Required keys: ``joints_world``, ``camera_param``, ``target_frames``;
     ``observed_world`` (what a detector would see), where a transform made it. Added
     keys: ``keypoints`` (T, K, 2), ``keypoints_visible`` (T, K), ``lifting_target``
-    (T', K, 3) metres in camera axes, ``target_img_path`` (mmpose's metrics read the
+    (T', K, 3) meters in camera axes, ``target_img_path`` (mmpose's metrics read the
     action from it).
 
     Samples without ``joints_world``, which MMPose's 3D inferencers make, have
@@ -139,21 +139,21 @@ class VirtualCamera(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class RandomVirtualCamera(VirtualCamera):
+class ProjectToRandomCamera(ProjectToVirtualCamera):
     """Project a motion capture window with a random camera around the person.
 
-    Keys as :class:`VirtualCamera`, but no ``camera_param`` is needed.
+    Keys as :class:`ProjectToVirtualCamera`, but no ``camera_param`` is needed.
 
     Args:
-        radius (tuple[float, float]): Distance on the floor, metres, log-uniform.
-        height (tuple[float, float]): The camera's height, metres, uniform.
+        radius (tuple[float, float]): Distance on the floor, meters, log-uniform.
+        height (tuple[float, float]): The camera's height, meters, uniform.
         focal (tuple[float, float]): Focal length over picture width, log-uniform.
         image_size (tuple[int, int]): Picture ``(w, h)`` in pixels.
-        aim (float): Standard deviation of where the camera points, metres around the
+        aim (float): Standard deviation of where the camera points, meters around the
             root of the middle frame: a person need not be in the picture's middle.
         pitch (float): Standard deviation of an additional pitch, degrees.
         roll (float): Standard deviation of the roll, degrees.
-        known_intrinsics (bool): As in :class:`VirtualCamera`.
+        known_intrinsics (bool): As in :class:`ProjectToVirtualCamera`.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from mmpose.registry import HOOKS
 from torch import nn
 from torch.utils.data import Dataset, Sampler
 
-from mmhot.datasets.transforms.epoch_seed import EpochSeed, seed_everything
+from mmhot.datasets.transforms.epoch_seed import SeedTransforms, seed_everything
 from mmhot.weights.strict_loading import refuse_other_shapes
 
 __all__ = [
@@ -58,7 +58,7 @@ class EpochSeedHook(Hook):
         seed_everything(runner.seed, runner.epoch + 1, rank, 0)
         _forget_batch_sizes(runner.model)
         for transform in _transforms(runner.train_dataloader.dataset):
-            if isinstance(transform, EpochSeed):
+            if isinstance(transform, SeedTransforms):
                 transform.announce(runner.seed, runner.epoch, rank)
 
     def before_train_iter(
@@ -114,7 +114,7 @@ def _transforms(dataset: Dataset) -> Iterator:
 class GuidanceHook(Hook):
     """Tell keypoint tokens where to look above all at first.
 
-    The weight of :class:`PatchGuidance` falls geometrically to the model's own. As
+    The weight of :class:`PatchGuidanceLoss` falls geometrically to the model's own. As
     strong as it must be to save the search, it drowns the loss of keypoints later: at
     a weight of 0.1 its gradient was 12 to 33 times as long in what comes before the
     groups.

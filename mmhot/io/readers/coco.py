@@ -33,14 +33,14 @@ def read_coco(document: list | dict) -> Rows:
         frames = _frames_of_results(
             [_image_id(p, 'image_id') for p in _dicts(document)]
         )
-        return stack_people([_person(p, frames, labelled=False) for p in document])
+        return stack_people([_person(p, frames, labeled=False) for p in document])
     images = _dicts(document['images'])
     frames = _in_order([_image_id(image, 'id') for image in images])
-    people = [p for p in _dicts(document['annotations']) if _is_labelled(p)]
+    people = [p for p in _dicts(document['annotations']) if _is_labeled(p)]
     sizes = {(image.get('width'), image.get('height')) for image in images}
     width, height = sizes.pop() if len(sizes) == 1 else (None, None)
     return stack_people(
-        [_person(person, frames, labelled=True) for person in people],
+        [_person(person, frames, labeled=True) for person in people],
         width=None if width is None else as_identity(width, 'width'),
         height=None if height is None else as_identity(height, 'height'),
         joint_names=_joint_names(document),
@@ -74,12 +74,12 @@ def _in_order(ids: list[int | str]) -> dict[int | str, int]:
     return {value: frame for frame, value in enumerate(ordered)}
 
 
-def _is_labelled(person: dict) -> bool:
+def _is_labeled(person: dict) -> bool:
     """Tell annotated people from those that only have a box."""
     return bool(person.get('keypoints')) and person.get('num_keypoints') != 0
 
 
-def _person(person: dict, frames: dict, *, labelled: bool) -> dict[str, object]:
+def _person(person: dict, frames: dict, *, labeled: bool) -> dict[str, object]:
     image = _image_id(person, 'image_id')
     where = f'image {image}:'
     if image not in frames:
@@ -90,11 +90,11 @@ def _person(person: dict, frames: dict, *, labelled: bool) -> dict[str, object]:
     if not values.size or values.size % 3:
         raise ValueError(
             f'{where} keypoints are {values.size} numbers: K triples x, y, '
-            f'{"visibility" if labelled else "score"} are expected'
+            f'{"visibility" if labeled else "score"} are expected'
         )
     values = values.reshape(-1, 3)
-    # Visibility is 0 (not labelled), 1 (labelled though hidden) or 2.
-    scores = np.minimum(values[:, 2], 1) if labelled else values[:, 2]
+    # Visibility is 0 (not labeled), 1 (labeled though hidden) or 2.
+    scores = np.minimum(values[:, 2], 1) if labeled else values[:, 2]
     return {
         'frame': frames[image],
         'keypoints': values[:, :2],

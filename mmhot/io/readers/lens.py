@@ -88,11 +88,11 @@ def _lens(content: dict[str, object]) -> Lens:
             f"distortion_model {str(kind)[:40]!r} is not known: OpenCV's is, which "
             "ROS calls 'plumb_bob' and 'rational_polynomial'"
         )
-    focal, centre = _pinhole(content)
+    focal, center = _pinhole(content)
     size = [_number(content, names) for names in (_WIDTH, _HEIGHT)]
     known = all(number is not None and number >= 1 for number in size)
     return Lens(
-        focal, centre, _distortion(content), tuple(map(int, size)) if known else None
+        focal, center, _distortion(content), tuple(map(int, size)) if known else None
     )
 
 

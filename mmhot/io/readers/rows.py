@@ -102,7 +102,7 @@ def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
         raise ValueError(f'keypoints lie {farthest:.3g} pixels away in {picture}')
     if farthest <= 2 and size.min() > 8:
         raise ValueError(
-            f'keypoints reach {farthest:.3g} at most, so they seem to be normalised: '
+            f'keypoints reach {farthest:.3g} at most, so they seem to be normalized: '
             f'pixels of {picture} are expected'
         )
     outside = ((points < -0.25 * size) | (points > 1.25 * size)).any(-1)
@@ -118,7 +118,7 @@ def whole_numbers(what: str, values: np.ndarray) -> np.ndarray:
     """Return ``values`` as int64, refusing what is not a whole number."""
     values = np.asarray(values)
     if values.dtype.kind == 'f':
-        # Beyond 2**53 a float does not tell its neighbours apart.
+        # Beyond 2**53 a float does not tell its neighbors apart.
         whole = (values == np.round(values)) & (np.abs(values) < 2**53)
     else:
         whole = values <= np.iinfo(np.int64).max

@@ -10,7 +10,7 @@ from mmhot.io.writers.rigid_skeleton import RigidMotion
 
 # BVH is y up; x stays.
 _Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
-_CENTIMETRES = 100.0
+_CENTIMETERS = 100.0
 _ORDER = 'ZXY'
 # What animation programs call the bone that starts at a joint.
 BONES = {
@@ -40,10 +40,10 @@ _END = 0.15
 def write_bvh(
     motion: RigidMotion, joint_names: tuple[str, ...], fps: float, path: str | Path
 ) -> None:
-    """Write a person's motion as ``.bvh``: centimetres, y up, degrees, order ZXY.
+    """Write a person's motion as ``.bvh``: centimeters, y up, degrees, order ZXY.
 
     Args:
-        motion (RigidMotion): In a world that is z up, metres.
+        motion (RigidMotion): In a world that is z up, meters.
         joint_names (tuple[str]): Names of its joints; those of Human3.6M get the names
             that animation programs use (Hips, LeftUpLeg, ...).
         fps (float): Frames per second.
@@ -54,7 +54,7 @@ def write_bvh(
     root = motion.parents.index(-1)
     _describe(motion, joint_names, root, 0, lines, order)
     lines += ['MOTION', f'Frames: {len(motion.root)}', f'Frame Time: {1 / fps:.8f}']
-    channels = [motion.root @ _Y_UP.T * _CENTIMETRES]
+    channels = [motion.root @ _Y_UP.T * _CENTIMETERS]
     for joint in order:
         turned = motion.rotations[:, joint]
         # only the root's axes are given in the world
@@ -98,4 +98,4 @@ def _describe(
 
 
 def _vector(offset: np.ndarray) -> str:
-    return ' '.join(f'{value * _CENTIMETRES:.5f}' for value in offset)
+    return ' '.join(f'{value * _CENTIMETERS:.5f}' for value in offset)

@@ -34,7 +34,7 @@ def write_people(clip: Clip3D, path: Path) -> dict[Path, float]:
 
     Returns:
         dict[Path, float]: The files, and how far the joints written are from those of
-        the clip, metres, mean: a ``.bvh`` has bones of constant length.
+        the clip, meters, mean: a ``.bvh`` has bones of constant length.
     """
     write = {'.bvh': _write_bvh, '.trc': _write_trc}[path.suffix]
     tracks = np.unique(clip.track).tolist()

@@ -138,7 +138,7 @@ def _reach(
         below = list(children[joint])
         rest = offsets[below]
         if parent < 0:
-            # the root may move as well: its error is shared with its neighbours
+            # the root may move as well: its error is shared with its neighbors
             group = [joint, *below]
             rest_all = np.concatenate([np.zeros((1, 3)), rest])
             middle = rest_all.mean(0)

@@ -15,10 +15,10 @@ def write_trc(
     fps: float,
     path: str | Path,
 ) -> None:
-    """Write a person's joints as markers: metres, y up.
+    """Write a person's joints as markers: meters, y up.
 
     Args:
-        positions (np.ndarray): In a world that is z up, metres, (T, K, 3). NaN is
+        positions (np.ndarray): In a world that is z up, meters, (T, K, 3). NaN is
             left empty, as OpenSim wants it.
         frames (np.ndarray): Frame numbers, (T,).
         joint_names (tuple[str]): Names of the K joints.

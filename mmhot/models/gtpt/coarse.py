@@ -157,7 +157,7 @@ def _pad(rows: Tensor, num_queries: int) -> Tensor:
 
 
 class PatchEmbed(nn.Module):
-    """Batch normalisation, patches, and a linear layer on each.
+    """Batch normalization, patches, and a linear layer on each.
 
     Args:
         in_channels (int): Channels ``C`` of the map.
@@ -183,7 +183,7 @@ class PatchEmbed(nn.Module):
 
     @torch.no_grad()
     def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
-        """Make the normalisation part of the linear layer."""
+        """Make the normalization part of the linear layer."""
         norm, proj = self.norm, self.proj
         if isinstance(norm, nn.Identity):
             return

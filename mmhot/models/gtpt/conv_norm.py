@@ -1,4 +1,4 @@
-"""Convolution, batch normalisation, activation."""
+"""Convolution, batch normalization, activation."""
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from mmhot.models.layers.precision import full_precision, in_autocast
 
 
 class ConvNorm(nn.Module):
-    """Convolution with a bias, batch normalisation and, if asked for, ReLU.
+    """Convolution with a bias, batch normalization and, if asked for, ReLU.
 
     Weights start as a normal distribution of standard deviation 0.001.
 
@@ -64,7 +64,7 @@ class ConvNorm(nn.Module):
             return conv(x.float()).to(x.dtype)
 
     def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
-        """Fold the normalisation, and make a convolution of single pixels linear."""
+        """Fold the normalization, and make a convolution of single pixels linear."""
         if isinstance(self.norm, nn.BatchNorm2d):
             self.conv = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval())
             self.norm = nn.Identity()

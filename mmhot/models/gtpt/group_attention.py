@@ -73,7 +73,7 @@ def _share(pairs: Tensor, num_groups: int, num_slots: int, shared: Tensor) -> Te
 
 
 class GroupBlock(nn.Module):
-    """Group attention and a perceptron, each normalised before, with residual sums.
+    """Group attention and a perceptron, each normalized before, with residual sums.
 
     The two are separate steps, as tokens are pruned and introduced between them.
 

@@ -69,7 +69,7 @@ class GTPTHead(BaseHead):
         loss (dict): Loss that takes both passes, the labels and weights. Defaults to
             ``dict(type='GTPTLoss')``.
         guidance (dict, optional): Loss on what keypoint tokens attend to, see
-            :class:`PatchGuidance`. Defaults to None.
+            :class:`PatchGuidanceLoss`. Defaults to None.
         decoder (dict, optional): Codec that turns probabilities into keypoints;
             :meth:`predict` needs one. Defaults to None.
         init_cfg (dict, optional): Initialisation. Defaults to None.

@@ -81,7 +81,7 @@ class GTPTLoss(nn.Module):
 
 
 @MODELS.register_module()
-class PatchGuidance(nn.Module):
+class PatchGuidanceLoss(nn.Module):
     """Keypoint tokens should attend to the patch that their keypoint is in.
 
     Not of the paper: with few epochs it saves keypoint tokens the search for what in

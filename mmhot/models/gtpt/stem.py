@@ -36,7 +36,7 @@ class _UpSample(nn.Module):
 
     @torch.no_grad()
     def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
-        """Make the normalisation part of the convolution."""
+        """Make the normalization part of the convolution."""
         if self.linear:
             return
         # channels become pixels in blocks of four

@@ -113,7 +113,7 @@ def fuse_streams(fusion: nn.Linear, first: Tensor, second: Tensor) -> Tensor:
 
 
 class TransformerBlock(nn.Module):
-    """Attention and a perceptron, each normalised before and with a residual sum.
+    """Attention and a perceptron, each normalized before and with a residual sum.
 
     Args:
         embed_dims (int): Channels ``C``.

@@ -1,7 +1,7 @@
 """3D pose lifters: backbones, heads, losses and the estimator around them."""
 
 from .estimator import SequencePoseLifter
-from .flattened_pose import WholePoseBackbone
+from .flattened_pose import FlattenedPoseBackbone
 from .htnet import HTNet
 from .losses import PoseSequenceLoss
 from .mhformer import MHFormer
@@ -22,5 +22,5 @@ __all__ = [
     'PoseSequenceLoss',
     'RepresentationHead',
     'SequencePoseLifter',
-    'WholePoseBackbone',
+    'FlattenedPoseBackbone',
 ]

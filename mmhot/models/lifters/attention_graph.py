@@ -28,7 +28,7 @@ class ScaledBlock(nn.Module):
     """A mixer of tokens and a perceptron, each with a residual sum scaled by channel.
 
     Args:
-        mixer (nn.Module): Mixes normalised tokens, of any shape (..., C).
+        mixer (nn.Module): Mixes normalized tokens, of any shape (..., C).
         embed_dims (int): Channels ``C``.
         mlp_dims (int): Hidden channels of the perceptron.
     """
@@ -56,7 +56,7 @@ class AttentionGraphLayer(nn.Module):
         num_heads (int): Heads of the attention.
         mlp_dims (int): Hidden channels of the four perceptrons.
         num_frames (int): Frames ``T`` that this layer sees.
-        num_neighbours (int): Neighbours of a frame in the temporal graph.
+        num_neighbors (int): Neighbors of a frame in the temporal graph.
         skeleton (Skeleton): Keypoints ``K`` and their tree.
         qkv_bias (bool): Whether queries, keys and values have a bias.
     """
@@ -67,7 +67,7 @@ class AttentionGraphLayer(nn.Module):
         num_heads: int,
         mlp_dims: int,
         num_frames: int,
-        num_neighbours: int,
+        num_neighbors: int,
         skeleton: Skeleton,
         qkv_bias: bool = False,
     ) -> None:
@@ -78,7 +78,7 @@ class AttentionGraphLayer(nn.Module):
             ScaledBlock(Attention(*heads), *dims),
             ScaledBlock(FrameAttention(*heads), *dims),
         )
-        temporal = SimilarFrameGraphConv(embed_dims, num_frames, num_neighbours)
+        temporal = SimilarFrameGraphConv(embed_dims, num_frames, num_neighbors)
         self.graph = nn.Sequential(
             ScaledBlock(KeypointGraphConv(embed_dims, skeleton), *dims),
             ScaledBlock(temporal, *dims),

@@ -53,17 +53,17 @@ class SequencePoseLifter(PoseLifter):
             if not self.pruners:
                 raise ValueError('test_cfg.keep needs a backbone with a pruner')
             self.backbone.hourglass.keep_counts(keep, self.backbone.num_frames)
-        centred = all(pruner.keep_centre for pruner in self.pruners)
-        if self.target == 'centre' and self.leaves_frames_out and not centred:
+        centered = all(pruner.keep_center for pruner in self.pruners)
+        if self.target == 'center' and self.leaves_frames_out and not centered:
             raise ValueError(
-                "test_cfg.target='centre' without a recoverer needs pruners with "
-                'keep_centre=True'
+                "test_cfg.target='center' without a recoverer needs pruners with "
+                'keep_center=True'
             )
 
     @property
     def target(self) -> str:
-        """Frames that predictions are of: 'centre' or 'all'."""
-        return self.test_cfg.get('target', 'centre')
+        """Frames that predictions are of: 'center' or 'all'."""
+        return self.test_cfg.get('target', 'center')
 
     @property
     def pruners(self) -> nn.ModuleList:
@@ -86,7 +86,7 @@ class SequencePoseLifter(PoseLifter):
         """Run MMPose's ``forward``; mode 'tensor' needs no samples.
 
         Args:
-            inputs (Tensor): Normalised 2D poses, (B, T, K, C).
+            inputs (Tensor): Normalized 2D poses, (B, T, K, C).
             data_samples (list[PoseDataSample], optional): B samples.
             mode (str): 'tensor', 'predict' or 'loss'.
             kept (Tensor or Sequence[Tensor], optional): In mode 'tensor' frames to
@@ -109,9 +109,9 @@ class SequencePoseLifter(PoseLifter):
         """Run the backbone, pruned as given or as ``test_cfg`` says.
 
         Args:
-            inputs (Tensor): Normalised 2D poses, (B, T, K, C).
+            inputs (Tensor): Normalized 2D poses, (B, T, K, C).
             kept (Tensor or Sequence[Tensor], optional): See :meth:`forward`.
-            target (str): 'centre' if other frames are not wanted, which is faster with
+            target (str): 'center' if other frames are not wanted, which is faster with
                 some backbones. Defaults to 'all'.
         """
         keep = None if self.training else self.test_cfg.get('keep')
@@ -119,8 +119,8 @@ class SequencePoseLifter(PoseLifter):
         options = {key: value for key, value in options.items() if value is not None}
         if options and not self.pruners:
             raise ValueError('kept needs a backbone with a pruner')
-        if target == 'centre' and getattr(self.backbone, 'gives_centre', False):
-            options['centre'] = True
+        if target == 'center' and getattr(self.backbone, 'gives_center', False):
+            options['center'] = True
         return self.backbone(inputs, **options)
 
     def extract_both(
@@ -139,14 +139,14 @@ class SequencePoseLifter(PoseLifter):
         """Poses of all frames that the network gives, as it gives them.
 
         Args:
-            inputs (Tensor): Normalised 2D poses, (B, T, K, C).
+            inputs (Tensor): Normalized 2D poses, (B, T, K, C).
             flip_indices (Sequence[int], optional): Each keypoint's partner on the
                 other side, to average with the mirror image.
 
         Returns:
-            Tensor: (B, T', K, 3); of the centre frame if others have been left out.
+            Tensor: (B, T', K, 3); of the center frame if others have been left out.
         """
-        target = 'centre' if self.leaves_frames_out else 'all'
+        target = 'center' if self.leaves_frames_out else 'all'
         if flip_indices is None:
             feats = self.extract_feat(inputs, target=target)
             return self.head.wanted(feats, target)
@@ -157,7 +157,7 @@ class SequencePoseLifter(PoseLifter):
         """Predict poses.
 
         Args:
-            inputs (Tensor): Normalised 2D poses, (B, T, K, C).
+            inputs (Tensor): Normalized 2D poses, (B, T, K, C).
             data_samples (list[PoseDataSample]): B samples; with the flip test
                 their metainfo needs ``flip_indices``.
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 @MODELS.register_module()
-class WholePoseBackbone(BaseModule):
+class FlattenedPoseBackbone(BaseModule):
     """Adapter for networks on flattened poses, such as MMPose's ``TCN``.
 
     With it the fully convolutional lifters of MMPose, `VideoPose3D
@@ -38,7 +38,7 @@ class WholePoseBackbone(BaseModule):
         """Map poses ``(B, T, K, C)`` to features ``(B, T', C')`` of whole poses."""
         if x.ndim != 4 or x.shape[1] != self.num_frames:
             raise ValueError(
-                f'WholePoseBackbone wants (B, {self.num_frames}, K, C) poses, '
+                f'FlattenedPoseBackbone wants (B, {self.num_frames}, K, C) poses, '
                 f'got {tuple(x.shape)}'
             )
         feats = self.net(x.flatten(2).transpose(1, 2))

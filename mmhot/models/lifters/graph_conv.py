@@ -77,7 +77,7 @@ class ModulatedGraphConv(Foldable):
 
 
 def tree_adjacency(parents: Sequence[int]) -> Tensor:
-    """Return the mean over a node's neighbours in a tree, plus the node itself.
+    """Return the mean over a node's neighbors in a tree, plus the node itself.
 
     Args:
         parents (Sequence[int]): Index of each node's parent, -1 for the root.
@@ -94,6 +94,6 @@ def tree_adjacency(parents: Sequence[int]) -> Tensor:
 
 
 def chain_adjacency(num_nodes: int) -> Tensor:
-    """Return ones for a node and its two neighbours in a chain, (N, N)."""
+    """Return ones for a node and its two neighbors in a chain, (N, N)."""
     nodes = torch.arange(num_nodes)
     return ((nodes[:, None] - nodes).abs() <= 1).float()

@@ -83,7 +83,7 @@ class HTNet(BaseModule):
         """Map 2D poses to features of the same frames.
 
         Args:
-            x (Tensor): Normalised 2D poses, (B, T, K, 2) with any ``T``.
+            x (Tensor): Normalized 2D poses, (B, T, K, 2) with any ``T``.
 
         Returns:
             Tensor: Features, (B, T, K, C).

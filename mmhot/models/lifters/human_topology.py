@@ -22,7 +22,7 @@ LIMBS = ('right_leg', 'left_leg', 'left_arm', 'right_arm')
 
 
 class LocalJointConnection(nn.Module):
-    """Local joint-level connection (LJC): two graph convolutions on neighbours."""
+    """Local joint-level connection (LJC): two graph convolutions on neighbors."""
 
     def __init__(
         self, embed_dims: int, hidden_dims: int, adjacency: Tensor, drop_path: float
@@ -53,7 +53,7 @@ class LimbPool(nn.Module):
 class IntraPartConstraint(Foldable):
     """Intra-part constraint (IPC): a limb's joints move as one.
 
-    The vector of a whole limb replaces the normalised features of its middle and
+    The vector of a whole limb replaces the normalized features of its middle and
     end joint, that of middle and end replaces a second copy of the end joint's. Both
     pools are computed at once.
     """
@@ -107,7 +107,7 @@ class IntraPartConstraint(Foldable):
         """Combine the parameters of both pools.
 
         Returns:
-            tuple[Tensor, ...]: What the normalised input is multiplied with and what
+            tuple[Tensor, ...]: What the normalized input is multiplied with and what
             is added, for the joints that keep it, both (K, C); weight and bias of the
             projection of three joints to both vectors; weights (pools, C, mlp_dims)
             and (pools, mlp_dims, C) of the perceptron, each followed by its biases.

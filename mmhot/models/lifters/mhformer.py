@@ -70,7 +70,7 @@ class HypothesisGenerator(nn.Module):
 
 
 class FewFramesEmbed(nn.Module):
-    """Embedding of a hypothesis for 27 frames and fewer, with normalisation."""
+    """Embedding of a hypothesis for 27 frames and fewer, with normalization."""
 
     def __init__(self, in_channels: int, embed_dims: int) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class MHFormer(BaseModule):
 
     Args:
         num_frames (int): Frames ``T``, a multiple of ``generation_heads``. Up to 27
-            frames the embeddings are normalised, as published. Defaults to 351.
+            frames the embeddings are normalized, as published. Defaults to 351.
         in_channels (int): Input coordinates of a keypoint. Defaults to 2.
         embed_dims (int): Channels ``C`` of a hypothesis, a multiple of
             ``num_heads``; the output has three times as many. Defaults to 512.
@@ -112,7 +112,7 @@ class MHFormer(BaseModule):
         init_cfg (dict, optional): Initialisation. Defaults to None.
     """
 
-    gives_centre = True  # alone, if asked to
+    gives_center = True  # alone, if asked to
 
     def __init__(
         self,
@@ -191,18 +191,18 @@ class MHFormer(BaseModule):
         x: Tensor,
         kept: Kept | None = None,
         keep: Keep | None = None,
-        centre: bool = False,
+        center: bool = False,
     ) -> Tensor | PrunedFeatures:
         """Map 2D poses to features of whole poses.
 
         Nobody has published a recovery for this host: one of tokens works before the
-        last normalisations, as in MixSTE, so that these see all frames.
+        last normalizations, as in MixSTE, so that these see all frames.
 
         Args:
-            x (Tensor): Normalised 2D poses, (B, T, K, 2).
+            x (Tensor): Normalized 2D poses, (B, T, K, 2).
             kept (Tensor or Sequence[Tensor], optional): Frames to keep, (B, t).
             keep (int or Sequence[int], optional): How many frames to keep.
-            centre (bool): Whether only the centre frame is wanted. Defaults to False.
+            center (bool): Whether only the center frame is wanted. Defaults to False.
 
         Returns:
             Tensor | PrunedFeatures: Features, (B, T, 3 * C), or, with a pruner, those
@@ -212,10 +212,10 @@ class MHFormer(BaseModule):
             x, 'MHFormer', self.num_frames, self.num_keypoints, self.in_channels
         )
         tokens, stages = self.hourglass(
-            *(self.embed(x), self.layers, self.frame_features, x, kept, keep, centre)
+            *(self.embed(x), self.layers, self.frame_features, x, kept, keep, center)
         )
         feats = self.hourglass.recover(tokens, stages, x.shape[1])
-        return map_features(self.normalise, feats)
+        return map_features(self.normalize, feats)
 
     def embed(self, x: Tensor) -> Tensor:
         """Turn 2D poses ``(B, T, K, 2)`` into hypotheses ``(B, T, 3, C)``."""
@@ -234,7 +234,7 @@ class MHFormer(BaseModule):
         """Describe each frame of ``(B, T, 3, C)`` by its hypotheses, ``(B, T, 3C)``."""
         return x.flatten(2)
 
-    def normalise(self, x: Tensor) -> Tensor:
-        """Normalise hypotheses ``(B, T, 3, C)`` and join them, (B, T, 3 * C)."""
+    def normalize(self, x: Tensor) -> Tensor:
+        """Normalize hypotheses ``(B, T, 3, C)`` and join them, (B, T, 3 * C)."""
         x = self.norm(x.flatten(2))
         return self.batch_norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])

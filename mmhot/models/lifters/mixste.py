@@ -83,7 +83,7 @@ class MixSTE(BaseModule):
         init_cfg (dict, optional): Initialisation. Defaults to None.
     """
 
-    gives_centre = True  # alone, if asked to
+    gives_center = True  # alone, if asked to
 
     def __init__(
         self,
@@ -128,15 +128,15 @@ class MixSTE(BaseModule):
         x: Tensor,
         kept: Kept | None = None,
         keep: Keep | None = None,
-        centre: bool = False,
+        center: bool = False,
     ) -> Tensor | PrunedFeatures:
         """Map 2D poses to features.
 
         Args:
-            x (Tensor): Normalised 2D poses, (B, T, K, 2).
+            x (Tensor): Normalized 2D poses, (B, T, K, 2).
             kept (Tensor, optional): See :class:`~mmhot.models.tokens.Hourglass`.
             keep (int, optional): See :class:`~mmhot.models.tokens.Hourglass`.
-            centre (bool): Whether only the centre frame is wanted. Defaults to False.
+            center (bool): Whether only the center frame is wanted. Defaults to False.
 
         Returns:
             Tensor | PrunedFeatures: Features, (B, T, K, C); of kept frames, if nothing
@@ -146,7 +146,7 @@ class MixSTE(BaseModule):
         check_windows(x, 'MixSTE', *sizes)
         tokens = self.spatial_position(self.embed(x))
         tokens, stages = self.hourglass(
-            tokens, self.pairs(), mean_keypoint, x, kept, keep, centre
+            tokens, self.pairs(), mean_keypoint, x, kept, keep, center
         )
         feats = self.hourglass.recover(tokens, stages, x.shape[1])
         return map_features(self.norm, feats)

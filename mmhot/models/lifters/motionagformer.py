@@ -1,7 +1,7 @@
 """MotionAGFormer: attention and graph convolutions side by side.
 
 `MotionAGFormer: Enhancing 3D Human Pose Estimation with a Transformer-GCNFormer
-Network <https://arxiv.org/abs/2310.16288>`_ (WACV 2024). Heads and neighbours are those
+Network <https://arxiv.org/abs/2310.16288>`_ (WACV 2024). Heads and neighbors are those
 of its own code; HoT's copy has four of each.
 
 Its layers are in :mod:`mmhot.models.lifters.attention_graph`.
@@ -28,7 +28,7 @@ from mmhot.skeletons.joints import get_skeleton
 class MotionAGFormer(BaseModule):
     """MotionAGFormer without its last two linear layers.
 
-    Its normalisation has a channel a frame, so that it runs only on the number of
+    Its normalization has a channel a frame, so that it runs only on the number of
     frames that it was built for; pruned, a channel belongs to a place in the order of
     the frames kept.
 
@@ -38,7 +38,7 @@ class MotionAGFormer(BaseModule):
         embed_dims (int): Channels ``C``, a multiple of ``num_heads``. Defaults to 128.
         depth (int): Layers. Defaults to 16.
         num_heads (int): Heads of the attention. Defaults to 8.
-        num_neighbours (int): Neighbours of a frame in the temporal graphs, mostly
+        num_neighbors (int): Neighbors of a frame in the temporal graphs, mostly
             itself among them. Defaults to 2.
         mlp_ratio (int): Hidden channels of the MLPs over ``C``. Defaults to 4.
         qkv_bias (bool): Whether queries, keys and values have a bias. Defaults to
@@ -58,7 +58,7 @@ class MotionAGFormer(BaseModule):
         embed_dims: int = 128,
         depth: int = 16,
         num_heads: int = 8,
-        num_neighbours: int = 2,
+        num_neighbors: int = 2,
         mlp_ratio: int = 4,
         qkv_bias: bool = False,
         skeleton: str = 'h36m-17',
@@ -93,7 +93,7 @@ class MotionAGFormer(BaseModule):
                 num_heads,
                 mlp_ratio * embed_dims,
                 length,
-                num_neighbours,
+                num_neighbors,
                 skeleton,
                 qkv_bias,
             )
@@ -108,7 +108,7 @@ class MotionAGFormer(BaseModule):
         """Map 2D poses to features.
 
         Args:
-            x (Tensor): Normalised 2D poses and confidences, (B, T, K, 3).
+            x (Tensor): Normalized 2D poses and confidences, (B, T, K, 3).
             kept (Tensor or Sequence[Tensor], optional): Frames to keep, (B, t).
             keep (int or Sequence[int], optional): How many; only those that it was
                 built for.

@@ -50,7 +50,7 @@ class MotionBERT(DSTFormer):
         init_cfg (dict, optional): Initialisation. Defaults to None.
     """
 
-    gives_centre = True  # alone, if asked to
+    gives_center = True  # alone, if asked to
 
     def __init__(
         self,
@@ -112,16 +112,16 @@ class MotionBERT(DSTFormer):
         x: Tensor,
         kept: Kept | None = None,
         keep: Keep | None = None,
-        centre: bool = False,
+        center: bool = False,
     ) -> Tensor | PrunedFeatures:
         """Map 2D poses to features.
 
         Args:
-            x (Tensor): Normalised 2D poses, (B, T, K, in_channels), of up to
+            x (Tensor): Normalized 2D poses, (B, T, K, in_channels), of up to
                 ``seq_len`` frames.
             kept (Tensor, optional): See :class:`~mmhot.models.tokens.Hourglass`.
             keep (int, optional): See :class:`~mmhot.models.tokens.Hourglass`.
-            centre (bool): Whether only the centre frame is wanted. Defaults to False.
+            center (bool): Whether only the center frame is wanted. Defaults to False.
 
         Returns:
             Tensor | PrunedFeatures: Features, (B, T, K, C); of kept frames, if nothing
@@ -132,7 +132,7 @@ class MotionBERT(DSTFormer):
         tokens = self.joints_embed(x) + self.spat_embed
         tokens = self.pos_drop(tokens + self.temp_embed[:, : x.shape[1]])
         tokens, stages = self.hourglass(
-            tokens, self.layers(), mean_keypoint, x, kept, keep, centre
+            tokens, self.layers(), mean_keypoint, x, kept, keep, center
         )
         return self.hourglass.recover(self.norm(tokens), stages, x.shape[1])
 

@@ -49,7 +49,7 @@ class TrajectoryEmbed(Foldable, nn.Linear):
 
 
 class TemporalBlock(nn.Module):
-    """Neighbouring and all frequencies, each on its own half of the channels."""
+    """Neighboring and all frequencies, each on its own half of the channels."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class NanoHTNet(BaseModule):
 
     Args:
         num_frames (int): Input frames ``T``, odd. Defaults to 243.
-        num_keep_frames (int): Output frames ``T'`` around the centre one, odd.
+        num_keep_frames (int): Output frames ``T'`` around the center one, odd.
             Defaults to 9.
         in_channels (int): Input coordinates of a keypoint. Defaults to 2.
         embed_dims (int): Channels ``C``; a multiple of six times ``num_heads``.
@@ -173,10 +173,10 @@ class NanoHTNet(BaseModule):
         self.temporal_proj = nn.Linear(embed_dims, num_keypoints * branch_dims)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map 2D poses to features of the centre frames.
+        """Map 2D poses to features of the center frames.
 
         Args:
-            x (Tensor): Normalised 2D poses, (B, T, K, 2).
+            x (Tensor): Normalized 2D poses, (B, T, K, 2).
 
         Returns:
             Tensor: Features, spatial ones first, (B, T', K, 2 * branch_dims).
@@ -209,7 +209,7 @@ class NanoHTNet(BaseModule):
 
 
 def cosine_transform(num_frames: int, num_coefficients: int) -> Tensor:
-    """First rows of the type-II DCT, twice the sum and not normalised, (T', T)."""
+    """First rows of the type-II DCT, twice the sum and not normalized, (T', T)."""
     frames = 2 * torch.arange(num_frames, dtype=torch.float64) + 1
     frequencies = torch.arange(num_coefficients, dtype=torch.float64)
     angles = frequencies[:, None] * frames * math.pi / (2 * num_frames)
@@ -221,7 +221,7 @@ def _check_frames(num_frames: int, num_keep_frames: int) -> None:
     for name, value in frames.items():
         if value < 1 or value % 2 == 0:
             raise ValueError(
-                f'{name} must be odd, for there to be a centre frame, got {value}'
+                f'{name} must be odd, for there to be a center frame, got {value}'
             )
     if num_keep_frames > num_frames:
         raise ValueError(

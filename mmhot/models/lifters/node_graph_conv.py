@@ -3,7 +3,7 @@
 `MotionAGFormer: Enhancing 3D Human Pose Estimation with a Transformer-GCNFormer
 Network <https://arxiv.org/abs/2310.16288>`_ (WACV 2024). The numbers are those of the
 published network; what differs is how they are computed: degrees scale rows instead of
-being products with diagonal matrices, and a frame's few neighbours are gathered.
+being products with diagonal matrices, and a frame's few neighbors are gathered.
 """
 
 import torch
@@ -29,7 +29,7 @@ class NodeGraphConv(nn.Module):
     """What the graph convolutions over keypoints and over frames have in common.
 
     With the adjacency ``A`` scaled by the roots of both nodes' degrees, nodes become
-    ``relu(x + norm(A @ neighbour(x) + own(x)))``; the norm has a channel a node.
+    ``relu(x + norm(A @ neighbor(x) + own(x)))``; the norm has a channel a node.
 
     Args:
         embed_dims (int): Channels ``C``.
@@ -39,8 +39,8 @@ class NodeGraphConv(nn.Module):
     def __init__(self, embed_dims: int, num_nodes: int) -> None:
         super().__init__()
         self.own = nn.Linear(embed_dims, embed_dims)
-        self.neighbour = nn.Linear(embed_dims, embed_dims)
-        for linear in (self.own, self.neighbour):
+        self.neighbor = nn.Linear(embed_dims, embed_dims)
+        for linear in (self.own, self.neighbor):
             nn.init.normal_(linear.weight, std=(2 / embed_dims) ** 0.5)
         self.norm = nn.BatchNorm1d(num_nodes)
 
@@ -61,39 +61,39 @@ class KeypointGraphConv(NodeGraphConv):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, K, C)`` to ``(B, T, K, C)``."""
         poses = x.flatten(0, 1)
-        update = self.adjacency @ self.neighbour(poses) + self.own(poses)
+        update = self.adjacency @ self.neighbor(poses) + self.own(poses)
         return (poses + self.norm(update)).relu().view_as(x)
 
 
 class SimilarFrameGraphConv(NodeGraphConv):
     """Graph convolution between each keypoint's most similar frames.
 
-    Frame ``j`` is a neighbour of ``i`` if their product is at least the n-th largest
+    Frame ``j`` is a neighbor of ``i`` if their product is at least the n-th largest
     of ``i``'s products. Frames that are equal up to rounding have equal products, so
-    that a frame has more than n neighbours where a clip stands still, and the same
+    that a frame has more than n neighbors where a clip stands still, and the same
     ones alone as in a batch.
 
     Args:
         embed_dims (int): Channels ``C``.
         num_frames (int): Frames ``T``.
-        num_neighbours (int): Neighbours n of a frame, mostly itself among them.
+        num_neighbors (int): Neighbors n of a frame, mostly itself among them.
     """
 
-    def __init__(self, embed_dims: int, num_frames: int, num_neighbours: int) -> None:
+    def __init__(self, embed_dims: int, num_frames: int, num_neighbors: int) -> None:
         super().__init__(embed_dims, num_frames)
-        if not 1 <= num_neighbours <= num_frames:
+        if not 1 <= num_neighbors <= num_frames:
             raise ValueError(
-                f'num_neighbours must be from 1 to the number of frames that a layer '
-                f'sees (num_frames or num_keep: {num_frames}), got {num_neighbours}'
+                f'num_neighbors must be from 1 to the number of frames that a layer '
+                f'sees (num_frames or num_keep: {num_frames}), got {num_neighbors}'
             )
-        self.num_neighbours = num_neighbours
+        self.num_neighbors = num_neighbors
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, K, C)`` to ``(B, T, K, C)``."""
-        update = self._from_neighbours(x, self.neighbour(x)) + self.own(x)
+        update = self._from_neighbors(x, self.neighbor(x)) + self.own(x)
         return (x + self.norm(update.flatten(2)).view_as(x)).relu()
 
-    def _from_neighbours(self, x: Tensor, values: Tensor) -> Tensor:
+    def _from_neighbors(self, x: Tensor, values: Tensor) -> Tensor:
         """Multiply the adjacency with values ``(B, T, K, C)``."""
         with torch.no_grad():
             tracks = x.transpose(1, 2)
@@ -105,7 +105,7 @@ class SimilarFrameGraphConv(NodeGraphConv):
             if not asks or (first.diff(dim=-1) != 1).any():
                 products = products.gather(-2, first[..., None].expand_as(products))
                 products = products.gather(-1, first[..., None, :].expand_as(products))
-            index, least, has_ties = largest(products, self.num_neighbours)
+            index, least, has_ties = largest(products, self.num_neighbors)
         is_fast = values.device.type == 'cpu' and not values.requires_grad
         # a recording would be of this clip's branch
         if is_fast and not being_traced() and not has_ties:

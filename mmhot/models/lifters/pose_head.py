@@ -65,7 +65,7 @@ class PoseLiftingHead(BaseHead):
 
     def coordinates(self, feats: Tensor) -> Tensor:
         """Map features ``(B, T', [K,] C)`` to poses ``(B, T', K, 3)``."""
-        # half precision rounds a metre to millimetres
+        # half precision rounds a meter to millimeters
         with full_precision(feats):
             coords = self.fc(feats.to(self.fc.weight.dtype))
         if self.num_keypoints is None:
@@ -85,9 +85,9 @@ class PoseLiftingHead(BaseHead):
                 flip test those of the windows and those of their mirror images.
             batch_data_samples (list[PoseDataSample]): B samples.
             test_cfg (dict): ``flip_test`` (bool, defaults to False) averages both
-                images; ``target`` ('centre' or 'all', defaults to 'centre') says
+                images; ``target`` ('center' or 'all', defaults to 'center') says
                 which output frames are kept. A sample with one target frame, as
-                MMPose's inferencers make, gets the centre one anyway.
+                MMPose's inferencers make, gets the center one anyway.
 
         Returns:
             list[InstanceData]: ``keypoints`` (T, K, 3) and ``keypoint_scores``
@@ -106,7 +106,7 @@ class PoseLiftingHead(BaseHead):
         test_cfg: ConfigType,
     ) -> Tensor:
         """Regress wanted poses (B, T', K, 3), averaged with the mirror image's."""
-        target = test_cfg.get('target', 'centre')
+        target = test_cfg.get('target', 'center')
         if not test_cfg.get('flip_test', False):
             return self.wanted(feats, target)
         flip_indices = batch_data_samples[0].metainfo['flip_indices']
@@ -120,7 +120,7 @@ class PoseLiftingHead(BaseHead):
         Args:
             feats (Sequence[Tensor | PrunedFeatures]): Of windows and mirror images.
             flip_indices (Sequence[int]): Each keypoint's partner on the other side.
-            target (str): 'centre' or 'all'.
+            target (str): 'center' or 'all'.
 
         Returns:
             Tensor: (B, T', K, 3).
@@ -130,21 +130,21 @@ class PoseLiftingHead(BaseHead):
         return (coords + mirror_poses(mirrored, flip_indices)) / 2
 
     def wanted(self, feats: Features, target: str) -> Tensor:
-        """Poses of the centre frame, (B, 1, K, 3), or of all that there are."""
+        """Poses of the center frame, (B, 1, K, 3), or of all that there are."""
         check_target(target, 'target')
         coords, frames = self.forward(feats), _frames(feats)
         if target == 'all':
             return coords
         if frames is None:
-            centre = (coords.shape[1] - 1) // 2
-            return coords[:, centre : centre + 1]
-        is_centre = frames == (feats.num_frames - 1) // 2
-        if not is_centre.any(1).all():
+            center = (coords.shape[1] - 1) // 2
+            return coords[:, center : center + 1]
+        is_center = frames == (feats.num_frames - 1) // 2
+        if not is_center.any(1).all():
             raise ValueError(
-                "target='centre' needs a pruner with keep_centre=True: this one has "
-                'dropped the centre frame'
+                "target='center' needs a pruner with keep_center=True: this one has "
+                'dropped the center frame'
             )
-        return gather_tokens(coords, is_centre.int().argmax(1, keepdim=True))
+        return gather_tokens(coords, is_center.int().argmax(1, keepdim=True))
 
     def decode(self, coords: np.ndarray, data_sample) -> InstanceData:
         """Decode one sample's output ``(T', K, 3)`` with what its metainfo tells."""
@@ -170,7 +170,7 @@ class PoseLiftingHead(BaseHead):
         Where a pruner has dropped frames for good, the others count.
 
         Returns:
-            dict: ``loss_pose3d`` and, for the log, ``mpjpe`` in millimetres over
+            dict: ``loss_pose3d`` and, for the log, ``mpjpe`` in millimeters over
             the keypoints of positive weight.
 
         Raises:
@@ -200,17 +200,17 @@ class PoseLiftingHead(BaseHead):
 
 
 def check_target(target: str, name: str) -> None:
-    """Refuse what says neither that the centre frame nor that all are wanted.
+    """Refuse what says neither that the center frame nor that all are wanted.
 
     Args:
         target (str): What is wanted.
         name (str): Of the setting, for the error.
 
     Raises:
-        ValueError: If it is neither 'centre' nor 'all'.
+        ValueError: If it is neither 'center' nor 'all'.
     """
-    if target not in ('centre', 'all'):
-        raise ValueError(f"{name} must be 'centre' or 'all', got {target!r}")
+    if target not in ('center', 'all'):
+        raise ValueError(f"{name} must be 'center' or 'all', got {target!r}")
 
 
 def _frames(feats: Features) -> Tensor | None:
@@ -230,12 +230,12 @@ def _check_same_frames(feats: Features, mirrored: Features, target: str) -> None
 
 
 def _as_asked(coords: np.ndarray, data_sample) -> np.ndarray:
-    """The centre one of poses (T', K, 3) if a sample's target is one frame."""
+    """The center one of poses (T', K, 3) if a sample's target is one frame."""
     target = data_sample.get('gt_instances', {}).get('lifting_target')
     if target is None or len(target) > 1:
         return coords
-    centre = (len(coords) - 1) // 2
-    return coords[centre : centre + 1]
+    center = (len(coords) - 1) // 2
+    return coords[center : center + 1]
 
 
 @MODELS.register_module()

@@ -36,7 +36,7 @@ class Hourglass(nn.Module):
         num_layers (int): The host's layers.
         embed_dims (int): Channels ``C``.
         pruner (dict or list[dict], optional): Config of a pruner, or of several from
-            shallow to deep. Without a recoverer ``keep_centre`` is True unless given.
+            shallow to deep. Without a recoverer ``keep_center`` is True unless given.
         recoverer (dict, optional): Config of a recoverer.
         num_heads (int): Heads of a recoverer with attention. Defaults to 8.
         qkv_bias (bool): Whether its queries, keys and values have a bias. Defaults
@@ -66,7 +66,7 @@ class Hourglass(nn.Module):
         if recoverer is not None and not pruner:
             raise ValueError('a recoverer needs a pruner: set pruner too')
         pruner = [pruner] if isinstance(pruner, dict) else pruner or []
-        defaults = {'keep_centre': recoverer is None}
+        defaults = {'keep_center': recoverer is None}
         self.pruners = nn.ModuleList(MODELS.build({**defaults, **p}) for p in pruner)
         self.num_frames, self.num_layers = num_frames, num_layers
         self.fixed_lengths = fixed_lengths
@@ -111,7 +111,7 @@ class Hourglass(nn.Module):
 
     @property
     def num_outputs(self) -> int:
-        """Frames whose poses can be relied on: all, or only the centre one."""
+        """Frames whose poses can be relied on: all, or only the center one."""
         is_whole = not self.pruners or self.recoverer is not None
         return self.num_frames if is_whole else 1
 
@@ -132,7 +132,7 @@ class Hourglass(nn.Module):
         poses: Tensor,
         kept: Kept | None = None,
         keep: Keep | None = None,
-        centre: bool = False,
+        center: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run the layers.
 
@@ -148,7 +148,7 @@ class Hourglass(nn.Module):
                 each pruner, instead of what it would choose.
             keep (int or Sequence[int], optional): How many frames to keep, for each
                 pruner, instead of what it was built for.
-            centre (bool): Whether only the centre frame is wanted. That saves time if
+            center (bool): Whether only the center frame is wanted. That saves time if
                 pruners keep it, nothing is recovered and the last layer has a method
                 ``at_frame`` that takes the frame's place, (B,), too; else all frames
                 come. Defaults to False.
@@ -159,7 +159,7 @@ class Hourglass(nn.Module):
         """
         batch, num_frames = x.shape[:2]
         given = self._given(kept, batch, num_frames)
-        centre = centre and (kept is None or _have_centre(given, num_frames))
+        center = center and (kept is None or _have_center(given, num_frames))
         keeps = self.keep_counts(keep, num_frames)
         index = torch.arange(num_frames, device=x.device).expand(batch, -1)
         stages, received = [], None
@@ -173,8 +173,8 @@ class Hourglass(nn.Module):
                 index = index.gather(1, slots)
                 x = self._embed_slots(gather_tokens(x, slots), stage)
                 stages.append(index)
-            if centre and depth == self.num_layers - 1 and self._gives_centre(layer):
-                x = layer.at_frame(x, _centre(index, num_frames))
+            if center and depth == self.num_layers - 1 and self._gives_center(layer):
+                x = layer.at_frame(x, _center(index, num_frames))
             elif self._is_watched(depth, len(stages)):
                 x, received = layer.watch(x)
             else:
@@ -239,10 +239,10 @@ class Hourglass(nn.Module):
         received: Tensor | None,
     ) -> Frames:
         """What a pruner sees of the frames that are still there."""
-        centre = _centre(index, poses.shape[1])
+        center = _center(index, poses.shape[1])
         if index.shape[1] < poses.shape[1]:
             poses = gather_tokens(poses, index)
-        return Frames(frame_features(x).detach(), poses, received, centre)
+        return Frames(frame_features(x).detach(), poses, received, center)
 
     def _is_watched(self, depth: int, stage: int) -> bool:
         """Whether the next pruner reads the attention of this layer."""
@@ -250,9 +250,9 @@ class Hourglass(nn.Module):
             return False
         return self.pruners[stage].depth == depth + 1
 
-    def _gives_centre(self, layer: Callable) -> bool:
-        """Whether the last layer can give the centre frame, and that is enough."""
-        is_there = all(pruner.keep_centre for pruner in self.pruners)
+    def _gives_center(self, layer: Callable) -> bool:
+        """Whether the last layer can give the center frame, and that is enough."""
+        is_there = all(pruner.keep_center for pruner in self.pruners)
         return is_there and self.recoverer is None and hasattr(layer, 'at_frame')
 
     def _embed_slots(self, x: Tensor, stage: int) -> Tensor:
@@ -312,11 +312,11 @@ class Hourglass(nn.Module):
             raise ValueError(f'depth of pruners must rise, got {depths}')
         kept_before = True
         for pruner in self.pruners:
-            if pruner.keep_centre and not kept_before:
+            if pruner.keep_center and not kept_before:
                 raise ValueError(
-                    'keep_centre of a pruner needs keep_centre of those before it'
+                    'keep_center of a pruner needs keep_center of those before it'
                 )
-            kept_before = pruner.keep_centre
+            kept_before = pruner.keep_center
         keeps = [pruner.num_keep for pruner in self.pruners]
         _checked(keeps, self.num_frames, 'num_keep')
 
@@ -353,16 +353,16 @@ def _are_frames(index: Tensor, num_frames: int) -> bool:
     return bool(rises & (index >= 0).all() & (index < num_frames).all())
 
 
-def _have_centre(given: Sequence[Tensor], num_frames: int) -> bool:
-    """Whether the centre frame is among those given at every stage."""
+def _have_center(given: Sequence[Tensor], num_frames: int) -> bool:
+    """Whether the center frame is among those given at every stage."""
     if being_traced():  # which knows no values
         return False
-    centre = (num_frames - 1) // 2
-    return all(bool((index == centre).any(1).all()) for index in given)
+    center = (num_frames - 1) // 2
+    return all(bool((index == center).any(1).all()) for index in given)
 
 
-def _centre(index: Tensor, num_frames: int) -> Tensor:
-    """Where the centre frame is among those that are still there, (B,)."""
+def _center(index: Tensor, num_frames: int) -> Tensor:
+    """Where the center frame is among those that are still there, (B,)."""
     return (index == (num_frames - 1) // 2).int().argmax(1)
 
 

@@ -36,9 +36,9 @@ class PrunedFeatures(NamedTuple):
             return None
         if self.feats.shape[1] == self.kept.shape[1]:
             return self.kept
-        # a host was asked for the centre frame alone
-        centre = (self.num_frames - 1) // 2
-        return self.kept.new_full((self.kept.shape[0], 1), centre)
+        # a host was asked for the center frame alone
+        center = (self.num_frames - 1) // 2
+        return self.kept.new_full((self.kept.shape[0], 1), center)
 
     def recover(self, poses: Tensor) -> Tensor:
         """Turn the head's output into poses of all frames, where that is due."""

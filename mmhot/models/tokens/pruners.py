@@ -25,13 +25,13 @@ class Frames(NamedTuple):
         poses (Tensor): The network's input, (B, T, K, C).
         received (Tensor | None): Attention that a frame receives in the last temporal
             block, (B, T); None unless the pruner's ``reads_attention``.
-        centre (Tensor): Where among them the centre frame is, (B,).
+        center (Tensor): Where among them the center frame is, (B,).
     """
 
     features: Tensor
     poses: Tensor
     received: Tensor | None
-    centre: Tensor
+    center: Tensor
 
 
 class Pruner(nn.Module):
@@ -40,14 +40,14 @@ class Pruner(nn.Module):
     Args:
         num_keep (int): Frames to keep.
         depth (int): The layer before which to prune, from 0.
-        keep_centre (bool): Whether the centre frame always stays. Defaults to False.
+        keep_center (bool): Whether the center frame always stays. Defaults to False.
     """
 
     reads_attention = False
 
-    def __init__(self, num_keep: int, depth: int, keep_centre: bool = False) -> None:
+    def __init__(self, num_keep: int, depth: int, keep_center: bool = False) -> None:
         super().__init__()
-        self.num_keep, self.depth, self.keep_centre = num_keep, depth, keep_centre
+        self.num_keep, self.depth, self.keep_center = num_keep, depth, keep_center
 
     @torch.no_grad()
     def forward(self, frames: Frames, num_keep: int | None = None) -> Tensor:
@@ -61,8 +61,8 @@ class Pruner(nn.Module):
             Tensor: Sorted indices into the frames, (B, num_keep).
         """
         scores = self.score(frames)
-        if self.keep_centre:
-            scores = scores.scatter(1, frames.centre[:, None], torch.inf)
+        if self.keep_center:
+            scores = scores.scatter(1, frames.center[:, None], torch.inf)
         return keep_highest(scores, num_keep or self.num_keep)
 
     def score(self, frames: Frames) -> Tensor:
@@ -73,7 +73,7 @@ class Pruner(nn.Module):
         """Show the settings."""
         return (
             f'num_keep={self.num_keep}, depth={self.depth}, '
-            f'keep_centre={self.keep_centre}'
+            f'keep_center={self.keep_center}'
         )
 
 
@@ -82,13 +82,13 @@ class ClusterPruner(Pruner):
     """Token pruning cluster (TPC): frames in the middle of clusters of features.
 
     Density-peak clustering: a frame's score is its density among its nearest
-    neighbours times its distance to the next denser frame.
+    neighbors times its distance to the next denser frame.
 
     Args:
         num_keep (int): Frames to keep.
         depth (int): The layer before which to prune, from 0.
-        keep_centre (bool): Whether the centre frame always stays. Defaults to False.
-        num_neighbours (int): Neighbours that make up the density, the frame itself
+        keep_center (bool): Whether the center frame always stays. Defaults to False.
+        num_neighbors (int): Neighbors that make up the density, the frame itself
             included. Defaults to 2.
         noise (float): Added to densities in training, times uniform random numbers;
             the published code has 1e-6, also in evaluation. Defaults to 0.
@@ -98,23 +98,23 @@ class ClusterPruner(Pruner):
         self,
         num_keep: int,
         depth: int,
-        keep_centre: bool = False,
-        num_neighbours: int = 2,
+        keep_center: bool = False,
+        num_neighbors: int = 2,
         noise: float = 0.0,
     ) -> None:
-        super().__init__(num_keep, depth, keep_centre)
-        if num_neighbours < 2:
+        super().__init__(num_keep, depth, keep_center)
+        if num_neighbors < 2:
             raise ValueError(
-                f'num_neighbours counts the frame itself and must be at least 2, got '
-                f'{num_neighbours}'
+                f'num_neighbors counts the frame itself and must be at least 2, got '
+                f'{num_neighbors}'
             )
-        self.num_neighbours, self.noise = num_neighbours, noise
+        self.num_neighbors, self.noise = num_neighbors, noise
 
     def score(self, frames: Frames) -> Tensor:
         """Multiply density and distance to something denser, (B, T)."""
         distance = pairwise_distances(frames.features)
         nearest = distance.topk(
-            min(self.num_neighbours, distance.shape[-1]), largest=False
+            min(self.num_neighbors, distance.shape[-1]), largest=False
         )
         density = (-nearest.values.square().mean(-1)).exp()
         if self.training and self.noise:
@@ -127,7 +127,7 @@ class ClusterPruner(Pruner):
         own, other = density[:, :, None], density[:, None, :]
         index = torch.arange(density.shape[-1], device=density.device)
         earlier = index[None, :] < index[:, None]
-        # mutual nearest neighbours have equal densities, so ties are the rule
+        # mutual nearest neighbors have equal densities, so ties are the rule
         denser = (other > own) | ((other == own) & earlier)
         farthest = distance.amax((1, 2), keepdim=True)
         return distance.where(denser, farthest).amin(-1)
@@ -164,12 +164,12 @@ class UniformPruner(Pruner):
         batch, num_frames = frames.features.shape[:2]
         index = spread_frames(num_frames, num_keep or self.num_keep)
         index = index.to(frames.features.device).expand(batch, -1)
-        if not self.keep_centre:
+        if not self.keep_center:
             return index
-        # the sample nearest to the centre gives way to it
-        centre = frames.centre[:, None]
-        nearest = (index - centre).abs().argmin(1, keepdim=True)
-        return index.scatter(1, nearest, centre)
+        # the sample nearest to the center gives way to it
+        center = frames.center[:, None]
+        nearest = (index - center).abs().argmin(1, keepdim=True)
+        return index.scatter(1, nearest, center)
 
 
 def pairwise_distances(features: Tensor) -> Tensor:
@@ -212,7 +212,7 @@ def _upper_products(x: Tensor) -> Tensor:
 
 
 def spread_frames(num_frames: int, num_keep: int) -> Tensor:
-    """Indices ``s * (T - 1) / (num_keep - 1)``, rounded half up; of one, the centre.
+    """Indices ``s * (T - 1) / (num_keep - 1)``, rounded half up; of one, the center.
 
     Args:
         num_frames (int): Frames ``T``.

@@ -97,8 +97,8 @@ class MediapipeEstimator:
 
 def _padded(box: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     """Room around a box, as far as the picture goes: left, top, right, bottom."""
-    centre, extent = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) * _PADDING
+    center, extent = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) * _PADDING
     size = np.array(shape[1::-1])
-    start = np.floor(centre - extent / 2).clip(0, size).astype(int)
-    end = np.ceil(centre + extent / 2).clip(0, size).astype(int)
+    start = np.floor(center - extent / 2).clip(0, size).astype(int)
+    end = np.ceil(center + extent / 2).clip(0, size).astype(int)
     return int(start[0]), int(start[1]), int(end[0]), int(end[1])

@@ -71,7 +71,7 @@ class MMPoseDetector:
         if _PERSON not in classes:
             raise ValueError(f'{weights} detects {", ".join(classes)}, not people')
         self._label = classes.index(_PERSON)
-        # a tenth less time on a CPU; batch normalisations stay, since heads may share a
+        # a tenth less time on a CPU; batch normalizations stay, since heads may share a
         # convolution among several
         self._model.to(device, memory_format=torch.channels_last)
         self.min_score = min_score
@@ -160,7 +160,7 @@ class MMPoseEstimator:
             self._pipeline = Compose(pipeline)
         self._model.to(device)
         if isinstance(self._model.head, GTPTHead):
-            # others may have batch normalisations that do not belong to what is before
+            # others may have batch normalizations that do not belong to what is before
             switch_to_deploy(self._model)
         self.has_curve = bool(self._model.test_cfg.get('score_curve'))
         self.batch_size = batch_size

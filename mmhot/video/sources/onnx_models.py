@@ -18,7 +18,7 @@ from mmhot.video.sources.model_digests import identify
 # Of the pixels that OpenMMLab's models were trained on, RGB.
 _MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 _STD = np.array([58.395, 57.12, 57.375], np.float32)
-_GREY = 114
+_GRAY = 114
 _PERSON = 0
 _SKELETONS = {17: 'coco-17', 26: 'halpe-26', 133: 'coco-wholebody-133'}
 # Boxes that are detected in pictures of this size, where the file does not say.
@@ -111,11 +111,11 @@ class OnnxDetector:
         return corners.astype(np.float32), boxes[:, 4]
 
     def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, float]:
-        """Shrink to fit, grey to the right and below; (3, H, W) and the factor."""
+        """Shrink to fit, gray to the right and below; (3, H, W) and the factor."""
         height, width = image.shape[:2]
         zoom = min(self._height / height, self._width / width)
         size = (max(round(width * zoom), 1), max(round(height * zoom), 1))
-        canvas = np.full((self._height, self._width, 3), _GREY, np.uint8)
+        canvas = np.full((self._height, self._width, 3), _GRAY, np.uint8)
         canvas[: size[1], : size[0]] = cv2.resize(image, size)
         # these detectors were trained on BGR
         normal = (canvas - _MEAN[::-1]) / _STD[::-1]
@@ -226,7 +226,7 @@ class OnnxPoseEstimator:
         return places, np.minimum(x.max(-1), y.max(-1)).clip(0, 1)
 
     def _decode_heatmaps(self, heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Heatmaps (K, h, w); a quarter of a cell towards the higher neighbour."""
+        """Heatmaps (K, h, w); a quarter of a cell towards the higher neighbor."""
         num_keypoints, height, width = heatmaps.shape
         flat = heatmaps.reshape(num_keypoints, -1).argmax(-1)
         row, column = np.divmod(flat, width)

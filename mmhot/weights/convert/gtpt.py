@@ -21,7 +21,7 @@ _NAME = 'GTPT'
 _STEM, _FORMER = 'features.stem', 'features.transformer'
 _NORM = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
 
-# Where convolutions of a block stand, and batch normalisations, right after them.
+# Where convolutions of a block stand, and batch normalizations, right after them.
 _LEFT = {'branch1.0': 'left.0', 'branch1.2': 'left.1'}
 _RIGHT = {'branch2.0': 'right.0', 'branch2.3': 'right.1', 'branch2.5': 'right.2'}
 _LAYER = {

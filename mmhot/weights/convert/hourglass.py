@@ -56,12 +56,12 @@ def pruning_config(sizes: Mapping[str, Any], recovered: bool) -> dict[str, dict]
         'type': 'ClusterPruner',
         'num_keep': sizes['token_num'],
         'depth': sizes['layer_index'],
-        'num_neighbours': sizes['k'],
+        'num_neighbors': sizes['k'],
     }
     recoverer = {'recoverer': {'type': 'AttentionRecoverer'}} if recovered else {}
     return {'pruner': pruner, **recoverer}
 
 
 def evaluated_frames(pruning: Mapping[str, dict]) -> str:
-    """Frames that a host with this pruning is evaluated at, 'all' or the 'centre'."""
-    return 'centre' if 'pruner' in pruning and 'recoverer' not in pruning else 'all'
+    """Frames that a host with this pruning is evaluated at, 'all' or the 'center'."""
+    return 'center' if 'pruner' in pruning and 'recoverer' not in pruning else 'all'

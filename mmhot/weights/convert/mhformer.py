@@ -83,13 +83,13 @@ def _generation_names(depth: int) -> dict[str, str]:
     return names
 
 
-def _embedding_names(are_normalised: bool) -> dict[str, str]:
+def _embedding_names(are_normalized: bool) -> dict[str, str]:
     """Map keys of the embeddings and their positions to ours."""
     names = {}
     for index in _HYPOTHESES:
         published, ours = f'embedding_{index + 1}', f'backbone.embeds.{index}'
         names[f'Transformer_hypothesis.pos_embed_{index + 1}'] = f'position.{index}'
-        if are_normalised:
+        if are_normalized:
             names |= with_leaves({f'{published}.0': f'{ours}.proj'})
             names |= with_leaves({f'{published}.1': f'{ours}.norm'}, *_NORM)
         else:

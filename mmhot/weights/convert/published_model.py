@@ -13,7 +13,7 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """How a published model's checkpoints are recognised and converted.
+    """How a published model's checkpoints are recognized and converted.
 
     Args:
         name (str): The paper's name of the model.
@@ -36,14 +36,14 @@ class PublishedModel:
 
 
 def lifter_config(
-    backbone: dict[str, Any], in_channels: int, target: str = 'centre'
+    backbone: dict[str, Any], in_channels: int, target: str = 'center'
 ) -> dict:
     """Config of a lifter that is evaluated as the papers do.
 
     Args:
         backbone (dict): Config of the backbone.
         in_channels (int): Channels of its features.
-        target (str): Frames that are evaluated, 'centre' or 'all'.
+        target (str): Frames that are evaluated, 'center' or 'all'.
     """
     return {
         'type': 'SequencePoseLifter',

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from gtpt_models import labelled_samples, random_people
+from gtpt_models import labeled_samples, random_people
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpose.registry import MODELS
@@ -48,7 +48,7 @@ def test_head_takes_any_backbones_map(name, size, stride, patch_size):
         decoder=dict(type='GTPTLabel', input_size=size),
     )
     joints, visible = random_people(1, size)
-    samples = labelled_samples(joints, visible, input_size=size)
+    samples = labeled_samples(joints, visible, input_size=size)
     with torch.no_grad():
         feats = model.extract_feat(torch.randn(1, 3, *size[::-1]))
     losses = model.head.train().loss(feats, samples)

@@ -8,23 +8,23 @@ import torch
 from torch.nn.functional import log_softmax, softmax
 
 from mmhot.codecs.gtpt_label import GTPTLabel
-from mmhot.models.gtpt.losses import GTPTLoss, PatchGuidance
+from mmhot.models.gtpt.losses import GTPTLoss, PatchGuidanceLoss
 
 FIXTURE = Path(__file__).parents[2] / 'data' / 'fixtures' / 'gtpt_t_coco_train.npz'
 BINS = (12, 16)
 
 
-def random_simcc(seed, normalise=False):
+def random_simcc(seed, normalize=False):
     generator = torch.Generator().manual_seed(seed)
     both = (torch.randn(3, 5, bins, generator=generator) for bins in BINS)
-    return tuple(softmax(x, -1) if normalise else x for x in both)
+    return tuple(softmax(x, -1) if normalize else x for x in both)
 
 
 def terms(weights=None, **settings):
     return GTPTLoss(**settings)(
         pruned=random_simcc(0),
         entire=random_simcc(1),
-        targets=random_simcc(2, normalise=True),
+        targets=random_simcc(2, normalize=True),
         weights=torch.ones(3, 5) if weights is None else weights,
     )
 
@@ -57,7 +57,7 @@ def test_loss_is_the_published_one():
 def test_each_term_is_a_mean_over_bins_batch_and_keypoints(name):
     weights = torch.rand(3, 5, generator=torch.Generator().manual_seed(3))
     student = random_simcc(1 if name == 'entire' else 0)
-    teacher = random_simcc(2, normalise=True)
+    teacher = random_simcc(2, normalize=True)
     if name == 'distill':
         teacher = tuple(softmax(logits, -1) for logits in random_simcc(1))
     expected = 0
@@ -71,14 +71,14 @@ def test_the_entire_pass_learns_nothing_from_the_pruned_one():
     pruned, entire = (
         tuple(x.requires_grad_() for x in random_simcc(seed)) for seed in (0, 1)
     )
-    targets = random_simcc(2, normalise=True)
+    targets = random_simcc(2, normalize=True)
     losses = GTPTLoss()(pruned, entire, targets, torch.ones(3, 5))
     losses['loss_distill'].backward()
     assert all(x.grad is None for x in entire)
     assert all(x.grad.abs().sum() > 0 for x in pruned)
 
 
-def test_unlabelled_keypoints_count_in_no_term():
+def test_unlabeled_keypoints_count_in_no_term():
     weights = torch.ones(3, 5)
     weights[:, 2] = 0
     zero = terms(torch.zeros(3, 5))
@@ -115,7 +115,7 @@ def test_temperature_must_be_positive():
 def test_pass_that_does_not_count_is_not_needed():
     loss = GTPTLoss(entire_weight=0, distill_weight=0)
     assert not loss.needs_entire
-    targets = random_simcc(2, normalise=True)
+    targets = random_simcc(2, normalize=True)
     losses = loss(random_simcc(0), None, targets, torch.ones(3, 5))
     assert list(losses) == ['loss_pruned']
     assert losses['loss_pruned'] == terms()['loss_pruned']
@@ -125,7 +125,7 @@ def guidance(logits, kept=None, weights=None):
     """Of one picture of 2 x 2 patches, whose two keypoints are in the last one."""
     x, y = torch.zeros(1, 2, 12), torch.zeros(1, 2, 16)
     x[..., 8], y[..., 10] = 0.7, 0.7  # labels need not sum to 1
-    return PatchGuidance(weight=0.5)(
+    return PatchGuidanceLoss(weight=0.5)(
         logits,
         torch.arange(4)[None] if kept is None else kept,
         (x, y),
@@ -146,7 +146,7 @@ def test_guidance_of_who_is_not_there_is_towards_all_patches_alike():
     flat = torch.full((1, 1, 12), 1 / 12), torch.full((1, 1, 16), 1 / 16)
     logits = torch.zeros(1, 1, 3, 4, requires_grad=True)
     kept, weights = torch.arange(4)[None], torch.full((1, 1), 0.3)
-    loss = PatchGuidance()(logits, kept, flat, weights, grid=(2, 2))
+    loss = PatchGuidanceLoss()(logits, kept, flat, weights, grid=(2, 2))
     loss.backward()
     torch.testing.assert_close(loss, 0.3 * torch.tensor(4.0).log())
     assert logits.grad.abs().max() < 1e-7

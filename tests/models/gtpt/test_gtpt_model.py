@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from gtpt_models import labelled_samples, random_people
+from gtpt_models import labeled_samples, random_people
 from mmpose.models.backbones.utils import channel_shuffle
 from mmpose.registry import MODELS
 from torch.testing import assert_close
@@ -68,18 +68,18 @@ def random_maps(count=2):
 
 def people(count, skeleton='coco-17'):
     joints = random_people(count, SIZE, get_skeleton(skeleton).num_keypoints)
-    return labelled_samples(*joints, skeleton=skeleton, input_size=SIZE)
+    return labeled_samples(*joints, skeleton=skeleton, input_size=SIZE)
 
 
 @pytest.mark.parametrize('settings', SKELETONS.values(), ids=SKELETONS)
 def test_any_skeleton_trains_a_step_and_predicts(settings):
     head = build_head(**settings)
     samples = people(2, head.groups.skeleton)
-    optimiser = torch.optim.SGD(head.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
     before = {name: value.clone() for name, value in head.named_parameters()}
     losses = head.train().loss(random_maps(), samples)
     sum(value for name, value in losses.items() if 'loss' in name).backward()
-    optimiser.step()
+    optimizer.step()
     assert all((value != before[name]).any() for name, value in head.named_parameters())
     with torch.no_grad():
         predictions = head.eval().predict(random_maps(), samples)

@@ -5,7 +5,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
-from gtpt_models import labelled_samples, picture
+from gtpt_models import labeled_samples, picture
 from published import build_published, load_fixture
 from torch.testing import assert_close
 
@@ -89,7 +89,7 @@ def trained():
     """Meta data, arrays, and our model after one training step, with its losses."""
     meta, arrays = load_fixture('gtpt_t_coco_train')
     model = build_published(meta, weights='online').train()
-    batch = labelled_samples(arrays['input__joints'], arrays['input__visible'])
+    batch = labeled_samples(arrays['input__joints'], arrays['input__visible'])
     losses = model(picture(meta), batch, mode='loss')
     sum(value for name, value in losses.items() if 'loss' in name).backward()
     return meta, arrays, model, losses
@@ -110,8 +110,8 @@ def test_accuracy_is_of_keypoints_that_are_in_the_picture(trained):
     meta, arrays, model, _ = trained
     visible = np.array(arrays['input__visible'])
     visible[:, ::2] = 0
-    unknown = labelled_samples(arrays['input__joints'], visible)
-    absent = labelled_samples(
+    unknown = labeled_samples(arrays['input__joints'], visible)
+    absent = labeled_samples(
         arrays['input__joints'], np.where(visible > 0, visible, -1), absent_weight=0.5
     )
     model = deepcopy(model)  # its statistics are another test's
@@ -127,7 +127,7 @@ def test_gradients_are_the_published_ones(trained):
     assert {names[key] for key in meta['grad_keys']} == set(parameters)
     norms = [parameters[names[key]].grad.norm().double() for key in meta['grad_keys']]
     expected = arrays['output__grad_norm']
-    # a bias before a batch normalisation has none but by rounding
+    # a bias before a batch normalization has none but by rounding
     assert_close(torch.stack(norms), expected, rtol=2e-3, atol=1e-7)
 
 

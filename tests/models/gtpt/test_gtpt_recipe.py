@@ -23,9 +23,9 @@ from mmhot.codecs.gtpt_label import GTPTLabel
 from mmhot.datasets.collate import stack_people
 from mmhot.datasets.transforms.epoch_seed import seed_everything
 from mmhot.datasets.transforms.person_crop import (
-    InclusiveBox,
-    RandomHalfPerson,
-    RandomScaleRotation,
+    InclusiveBBox,
+    RandomBBoxScaleRotation,
+    RandomHalfWholeBody,
 )
 from mmhot.engine.cosine_ema import CosineMomentumEMA
 from mmhot.engine.hooks import GuidanceHook, KeepRateHook
@@ -59,7 +59,7 @@ def half_of(results, seed=0, **settings):
     """The joints that a half-body box encloses, None for an unchanged box."""
     seed_everything(seed)
     before = results['keypoints'][0]
-    changed = RandomHalfPerson(**{'prob': 1.0, **settings}).transform(dict(results))
+    changed = RandomHalfWholeBody(**{'prob': 1.0, **settings}).transform(dict(results))
     if (changed['bbox_scale'] == results['bbox_scale']).all():
         return None
     scale = changed['bbox_scale'][0] / 1.5
@@ -116,7 +116,7 @@ def test_half_needs_enough_joints(visible, prefer_upper, expected):
 def test_upper_half_of_two_joints_is_taken_for_want_of_a_lower_one():
     results = person('coco_wholebody', visible=[0, 5, 11, 12, *range(17, 23)])
     assert half_of(results, upper_prioritized_prob=1.0) == [11, 12, *range(17, 23)]
-    transform = RandomHalfPerson(prob=1.0)
+    transform = RandomHalfWholeBody(prob=1.0)
     visible = np.zeros(17, bool)
     visible[[0, 5, 11]] = True
     transform.min_total_keypoints = 3
@@ -132,7 +132,7 @@ def test_half_without_extent_changes_nothing():
 
 def test_half_body_frequencies():
     seed_everything(0)
-    transform = RandomHalfPerson()
+    transform = RandomHalfWholeBody()
     visible = np.ones(17, bool)
     halves = [
         transform._select(visible, [*range(11)], [*range(11, 17)]) for _ in range(4000)
@@ -147,13 +147,13 @@ def test_half_body_frequencies():
 def test_datasets_lists_of_halves_stay_as_they_are():
     results = person('coco_wholebody')
     before = list(results['upper_body_ids'])
-    assert RandomHalfPerson(prob=1.0).transform(results)['upper_body_ids'] == before
+    assert RandomHalfWholeBody(prob=1.0).transform(results)['upper_body_ids'] == before
 
 
 def test_scale_and_rotation_are_clipped_normal_and_nothing_shifts():
     seed_everything(0)
     boxes = dict(bbox_center=np.ones((20000, 2)), bbox_scale=np.ones((20000, 2)))
-    changed = RandomScaleRotation().transform(boxes)
+    changed = RandomBBoxScaleRotation().transform(boxes)
     scale, angle = changed['bbox_scale'][:, 0], changed['bbox_rotation']
     assert (changed['bbox_center'] == 1).all()
     assert (changed['bbox_scale'][:, 1] == scale).all()
@@ -170,7 +170,7 @@ def test_scale_and_rotation_are_clipped_normal_and_nothing_shifts():
 
 def test_scale_must_stay_positive():
     with pytest.raises(ValueError, match=r'scale_limit must be in \[0, 1\)'):
-        RandomScaleRotation(scale_limit=1.0)
+        RandomBBoxScaleRotation(scale_limit=1.0)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_scale_must_stay_positive():
 )
 def test_box_ends_at_its_last_pixel(bbox, expected):
     results = dict(raw_ann_info=dict(bbox=bbox), img_shape=(60, 100))
-    assert InclusiveBox().transform(results)['bbox'].tolist() == [expected]
+    assert InclusiveBBox().transform(results)['bbox'].tolist() == [expected]
 
 
 def constant(value):
@@ -270,8 +270,8 @@ def test_detected_boxes_come_from_the_file():
     for packed, detection in zip(dataset, detections, strict=True):
         sample = packed['data_samples']
         left, top, width, height = detection['bbox']
-        centre = [left + width / 2, top + height / 2]
-        np.testing.assert_allclose(sample.input_center, centre, rtol=1e-5)
+        center = [left + width / 2, top + height / 2]
+        np.testing.assert_allclose(sample.input_center, center, rtol=1e-5)
         # the shorter side is enlarged to 3:4, then both by a quarter
         longer = 1.25 * max(height, width * 4 / 3)
         np.testing.assert_allclose(sample.input_scale, [0.75 * longer, longer], 1e-5)
@@ -365,7 +365,7 @@ def test_guidance_can_fade(epoch, weight):
 
 def test_boxes_can_be_shifted_like_those_of_detectors():
     seed_everything(0)
-    shifting = RandomScaleRotation(shift_std=0.05)
+    shifting = RandomBBoxScaleRotation(shift_std=0.05)
     results = dict(
         bbox_center=np.full((4000, 2), 50.0),
         bbox_scale=np.tile([10.0, 40.0], (4000, 1)),

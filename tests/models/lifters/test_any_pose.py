@@ -9,13 +9,13 @@ import pytest
 
 from mmhot.datasets.samplers import PartSampler
 from mmhot.datasets.transforms.cut_off import RandomCutOff
-from mmhot.datasets.transforms.person_crop import RandomScaleRotation
+from mmhot.datasets.transforms.person_crop import RandomBBoxScaleRotation
 
 ROOT = Path(__file__).parents[3]
 
 
 class Pictures:
-    """A dataset of one grey picture."""
+    """A dataset of one gray picture."""
 
     def __len__(self):
         return 1
@@ -67,7 +67,7 @@ def test_cut_people_keep_what_is_left(hidden):
 
 @pytest.mark.parametrize('angle', [90, -90, 180, 60])
 def test_turned_boxes_hold_the_turned_person(angle, monkeypatch):
-    transform = RandomScaleRotation(around_prob=1.0)
+    transform = RandomBBoxScaleRotation(around_prob=1.0)
     draw = (np.zeros((1, 2)), np.ones((1, 1)), np.array([float(angle)]))
     monkeypatch.setattr(transform, '_get_transform_params', lambda _: draw)
     results = sample() | dict(
@@ -107,7 +107,7 @@ def test_parts_make_up_the_whole():
     ],
 )
 def test_train_2d_refuses_in_one_line(tmp_path, args, message):
-    command = [sys.executable, ROOT / 'tools/train_2d.py', tmp_path / 'w', *args]
+    command = [sys.executable, ROOT / 'tools/lab/train_2d.py', tmp_path / 'w', *args]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert done.returncode == 2
     assert message in done.stderr

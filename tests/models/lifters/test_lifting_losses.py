@@ -90,14 +90,14 @@ def test_image_space_is_that_of_mmpose():
     wanted = 1000 * (image - image[:, :1]) / 500  # from thousands of pixels
     label = encoded['lifting_target_label']
     np.testing.assert_allclose(label[..., :2], wanted[..., :2], atol=1e-5)
-    # where a metre has 250 pixels, MMPose adds half of one
+    # where a meter has 250 pixels, MMPose adds half of one
     np.testing.assert_allclose(label[..., 2], wanted[..., 2], rtol=3e-3)
     np.testing.assert_allclose(encoded['unit_size'][:, 0], factor / 2, rtol=3e-3)
     assert encoded['keypoint_labels'].shape == (5, 17, 3)
     assert (encoded['keypoint_labels'][..., 2] == 1).all()
 
 
-def test_image_space_decodes_to_metres_where_the_camera_is_known():
+def test_image_space_decodes_to_meters_where_the_camera_is_known():
     codec, target = ImageSpacePoseLifting(), random_target()
     pixels = np.zeros((5, 17, 2), np.float32)
     encoded = codec.encode(pixels, np.full((5, 17), 0.5), target, None, CAMERA)
@@ -105,7 +105,7 @@ def test_image_space_decodes_to_metres_where_the_camera_is_known():
     label = encoded['lifting_target_label']
     decoded, _ = codec.decode(label, encoded['unit_size'])
     np.testing.assert_allclose(decoded, encoded['lifting_target'], atol=1e-6)
-    # depths are metres, whatever the perspective does to the picture
+    # depths are meters, whatever the perspective does to the picture
     depth = target[..., 2] - target[:, :1, 2]
     np.testing.assert_allclose(decoded[..., 2], depth, atol=1e-5)
     guessed, _ = codec.decode(label)

@@ -186,10 +186,10 @@ def build(config, state):
 
 
 @torch.no_grad()
-def test_flip_test_reuses_the_kept_frames_and_predicts_the_centre():
+def test_flip_test_reuses_the_kept_frames_and_predicts_the_center():
     state = published_state(27, 16, 24)
     config, ours = convert_published(state, token_num=9)
-    assert config['test_cfg'] == {'flip_test': True, 'target': 'centre'}
+    assert config['test_cfg'] == {'flip_test': True, 'target': 'center'}
     model = build(config, ours).float()
     x = torch.randn(2, 27, 17, 2, generator=torch.manual_seed(0))
     poses, kept = model(x)
@@ -259,7 +259,7 @@ COSTS = {'mhformer': (7.073, 1.145), 'tpc_mhformer': (4.110, 0.472)}
 
 @pytest.mark.parametrize('name', COSTS)
 def test_cost_is_that_of_the_published_network(name):
-    pruner = dict(type='ClusterPruner', num_keep=117, depth=1, keep_centre=True)
+    pruner = dict(type='ClusterPruner', num_keep=117, depth=1, keep_center=True)
     model = MHFormer(pruner=pruner if name == 'tpc_mhformer' else None).to('meta')
     cost = count_cost(model, torch.empty(1, 351, 17, 2, device='meta'))
     head = 3 * 512 * 51

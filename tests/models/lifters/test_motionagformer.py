@@ -87,15 +87,15 @@ class PublishedMotionAGFormer(PublishedNetwork):
 
     eps = 1e-5
 
-    def __init__(self, state, heads, neighbours):
+    def __init__(self, state, heads, neighbors):
         super().__init__(state)
-        self.heads, self.neighbours = heads, neighbours
+        self.heads, self.neighbors = heads, neighbors
 
     def adjacency(self, x, is_temporal):
         if is_temporal:
             products = x @ x.transpose(-2, -1)
             least = products.sort(descending=True).values
-            adjacency = products >= least[..., self.neighbours - 1 : self.neighbours]
+            adjacency = products >= least[..., self.neighbors - 1 : self.neighbors]
             adjacency = adjacency.double()
         else:
             adjacency = torch.zeros(17, 17, dtype=torch.float64)
@@ -153,14 +153,14 @@ def build(state, **settings):
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    ('frames', 'dims', 'heads', 'neighbours'),
+    ('frames', 'dims', 'heads', 'neighbors'),
     [(9, 16, 4, 2), (10, 24, 8, 4), (16, 8, 2, 1), (4, 8, 1, 4)],
 )
-def test_other_sizes_are_the_published_networks_too(frames, dims, heads, neighbours):
-    settings = {'num_heads': heads, 'neighbour_num': neighbours}
+def test_other_sizes_are_the_published_networks_too(frames, dims, heads, neighbors):
+    settings = {'num_heads': heads, 'neighbor_num': neighbors}
     x = torch.randn(2, frames, 17, 3, generator=torch.manual_seed(0))
     state = published_state(frames, dims, 3)
-    expected = PublishedMotionAGFormer(state, heads, neighbours).run(x, 3)
+    expected = PublishedMotionAGFormer(state, heads, neighbors).run(x, 3)
     model = build(state, **settings)
     # the adjacency between keypoints is float32
     assert_close(model(x.double()), expected, rtol=0, atol=1e-7)
@@ -170,16 +170,16 @@ def test_other_sizes_are_the_published_networks_too(frames, dims, heads, neighbo
         model = build(state, layer_index=layer, **settings)
         feats = model.extract_feat(x.double())
         assert feats.kept.shape == (2, 4)
-        reference = PublishedMotionAGFormer(state, heads, neighbours)
+        reference = PublishedMotionAGFormer(state, heads, neighbors)
         expected = reference.run(x, 3, feats.kept, layer)
         assert_close(model.head(feats), expected, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize('with_gradients', [False, True])
 @pytest.mark.parametrize('still', [0, 5], ids=['moving', 'still'])
-@pytest.mark.parametrize('neighbours', [1, 2, 4])
-def test_equal_frames_are_all_neighbours(neighbours, still, with_gradients):
-    mixer = SimilarFrameGraphConv(16, 9, neighbours).eval()
+@pytest.mark.parametrize('neighbors', [1, 2, 4])
+def test_equal_frames_are_all_neighbors(neighbors, still, with_gradients):
+    mixer = SimilarFrameGraphConv(16, 9, neighbors).eval()
     # products of small whole numbers are exact, in whatever order
     x = torch.randint(-9, 9, (2, 9, 17, 16), generator=torch.manual_seed(0)).float()
     x[:, :still] = x[:, :1]
@@ -189,21 +189,21 @@ def test_equal_frames_are_all_neighbours(neighbours, still, with_gradients):
         for joint in range(17):
             track = x[sample, :, joint]
             products = track @ track.T
-            chosen = products >= products.topk(neighbours).values[:, -1:]
+            chosen = products >= products.topk(neighbors).values[:, -1:]
             degrees = chosen.sum(1)
             update = mixer.own(track)
             for frame, others in enumerate(chosen):
                 for other in others.nonzero().flatten():
                     weight = (degrees[frame] * degrees[other]) ** -0.5
-                    update[frame] += weight * mixer.neighbour(track[other])
+                    update[frame] += weight * mixer.neighbor(track[other])
             expected = (track + update / (1 + 1e-5) ** 0.5).relu()
             assert_close(found[sample, :, joint], expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize('num_frames', [5, 7, 9, 27])
-@pytest.mark.parametrize('neighbours', [1, 2, 4])
-def test_still_people_get_the_same_alone_and_in_a_batch(num_frames, neighbours):
-    mixer = SimilarFrameGraphConv(64, num_frames, neighbours).eval()
+@pytest.mark.parametrize('neighbors', [1, 2, 4])
+def test_still_people_get_the_same_alone_and_in_a_batch(num_frames, neighbors):
+    mixer = SimilarFrameGraphConv(64, num_frames, neighbors).eval()
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(6, num_frames, 17, 64, generator=generator)
     x[:, 1:4] = x[:, :1]
@@ -279,11 +279,11 @@ def test_kept_frames_cannot_be_changed_after_building():
     ('sizes', 'message'),
     [
         (
-            {'num_neighbours': 0},
-            r'num_neighbours must be from 1 to .* num_keep: 9\), got 0',
+            {'num_neighbors': 0},
+            r'num_neighbors must be from 1 to .* num_keep: 9\), got 0',
         ),
-        ({'num_neighbours': 10}, r'num_keep: 9\), got 10'),
-        ({'num_neighbours': 4, **HOT}, r'num_keep: 3\), got 4'),
+        ({'num_neighbors': 10}, r'num_keep: 9\), got 10'),
+        ({'num_neighbors': 4, **HOT}, r'num_keep: 3\), got 4'),
         ({'num_heads': 3}, r'embed_dims \(16\) must be divisible by num_heads \(3\)'),
         ({'depth': 0}, 'depth must be at least 1, got 0'),
         ({'skeleton': 'h36m-71'}, 'h36m-17'),
@@ -297,12 +297,12 @@ def test_odd_sizes_are_refused_by_name(sizes, message):
 def test_defaults_of_what_shapes_do_not_tell_are_those_of_either_source():
     config, _ = convert_published(published_state(9, 16, 3))
     backbone = config['backbone']
-    assert (backbone['num_heads'], backbone['num_neighbours']) == (8, 2)
+    assert (backbone['num_heads'], backbone['num_neighbors']) == (8, 2)
     assert 'pruner' not in backbone
     config, _ = convert_published(published_state(9, 16, 3, pruning=(4, 1)))
     backbone = config['backbone']
-    assert (backbone['num_heads'], backbone['num_neighbours']) == (4, 4)
-    pruner = {'type': 'ClusterPruner', 'num_keep': 4, 'depth': 1, 'num_neighbours': 2}
+    assert (backbone['num_heads'], backbone['num_neighbors']) == (4, 4)
+    pruner = {'type': 'ClusterPruner', 'num_keep': 4, 'depth': 1, 'num_neighbors': 2}
     assert backbone['pruner'] == pruner
     assert config['head']['decoder'] == {'type': 'ImageSpacePoseLifting'}
     assert config['test_cfg'] == {'flip_test': True, 'target': 'all'}
@@ -313,8 +313,8 @@ def test_defaults_of_what_shapes_do_not_tell_are_those_of_either_source():
     [
         ({'layer_index': 2}, 'layer_index=2 contradicts the tensors, which say 1'),
         ({'num_heads': 5}, r'embed_dims \(16\) must be divisible by num_heads \(5\)'),
-        ({'neighbour_num': 5}, r'num_keep: 4\), got 5'),
-        ({'neighbours': 4}, 'unknown setting of MotionAGFormer: neighbours; known: '),
+        ({'neighbor_num': 5}, r'num_keep: 4\), got 5'),
+        ({'neighbors': 4}, 'unknown setting of MotionAGFormer: neighbors; known: '),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings, message):
@@ -322,7 +322,7 @@ def test_settings_that_do_not_fit_are_refused(settings, message):
         convert_published(published_state(9, 16, 3, pruning=(4, 1)), **settings)
 
 
-def test_normalisation_learns_a_mean_for_each_frame():
+def test_normalization_learns_a_mean_for_each_frame():
     torch.manual_seed(0)
     model = MotionAGFormer(**TINY).train()
     model(torch.randn(4, 9, 17, 3))

@@ -89,7 +89,7 @@ def test_gradients_reach_every_parameter(skeleton, sizes, depth):
     torch.manual_seed(0)
     model(torch.randn(64, frames, 17, 2)).square().sum().backward()
     for name, parameter in model.named_parameters():
-        # One frequency has no neighbours.
+        # One frequency has no neighbors.
         if frames == 1 and name.startswith('backbone.temporal') and 'offset' in name:
             continue
         assert parameter.grad is not None, name
@@ -155,7 +155,7 @@ def test_no_flip_test_predicts_the_plain_output():
 
 
 def test_target_root_is_added_where_a_sample_has_one():
-    model = tiny_model(target='centre')
+    model = tiny_model(target='center')
     x = torch.randn(1, 9, 17, 2)
     batch = samples(1)
     batch[0].set_metainfo({'target_root': torch.tensor([[1.0, 2.0, 3.0]]).numpy()})
@@ -206,7 +206,7 @@ def test_wrong_input_is_refused_with_the_shape_wanted():
 
 
 def test_head_refuses_an_unknown_target_and_a_missing_decoder():
-    with pytest.raises(ValueError, match="'centre' or 'all', got 'center'"):
+    with pytest.raises(ValueError, match="'center' or 'all', got 'center'"):
         tiny_model(target='center')
     model = tiny_model()
     model.head.decoder = None

@@ -2,7 +2,7 @@
 
 Example::
 
-    python tools/benchmark.py nanohtnet-243-9 nanohtnet-243-9:folded \
+    python -m tools.lab.benchmark nanohtnet-243-9 nanohtnet-243-9:folded \
         --reference tcn-27 --batch 1 64 --threads 2 --out speed.json
 
 A MODEL is a short name (``--list`` prints them), a config file, ``mmpose::CONFIG``,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.clips import Clip2D, Clip3D, Track2D
-from mmhot.datasets.transforms.detector_noise import DetectorNoise
+from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
 from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe
 from mmhot.io.npz import load_arrays
@@ -32,7 +32,7 @@ class Truth:
 
     Attributes:
         pixels (np.ndarray): Human3.6M's joints, (T, 17, 2).
-        poses (np.ndarray): Around the root, metres in camera axes, (T, 17, 3).
+        poses (np.ndarray): Around the root, meters in camera axes, (T, 17, 3).
         lens (Lens | None): Of the camera, if that may be known.
     """
 
@@ -191,7 +191,7 @@ def see_motion(joints: np.ndarray, camera: dict, number: int) -> tuple[Clip2D, T
     """A motion as a camera sees it, with a 2D detector's errors.
 
     Args:
-        joints (np.ndarray): Human3.6M's joints at 50 per second, metres, z up,
+        joints (np.ndarray): Human3.6M's joints at 50 per second, meters, z up,
             (T, 17, 3).
         camera (dict): See :func:`mmhot.datasets.transforms.virtual_camera.project`.
         number (int): Seed of the errors.
@@ -200,7 +200,7 @@ def see_motion(joints: np.ndarray, camera: dict, number: int) -> tuple[Clip2D, T
         tuple[Clip2D, Truth]: Keypoints with confidences, and what is true.
     """
     pixels, in_camera = project(joints + place_on_floor(joints), camera)
-    noisy = DetectorNoise(seed=0).transform(dict(keypoints=pixels, id=number))
+    noisy = RandomDetectorNoise(seed=0).transform(dict(keypoints=pixels, id=number))
     seen, scores = noisy['keypoints'], noisy['keypoints_visible']
     count = len(joints)
     track = Track2D(0, np.arange(count), seen, scores.astype(np.float32))

@@ -258,7 +258,7 @@ def _describe(
 def _output_frames(output: Any) -> int | None:
     """Frames of poses (B, T', K, 3) or (B, K, 3); None of what is no lifter's.
 
-    If frames have been left out, only the centre one can be relied on.
+    If frames have been left out, only the center one can be relied on.
     """
     is_pruned = isinstance(output, tuple)
     poses = output[0] if is_pruned else output

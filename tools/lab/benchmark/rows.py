@@ -8,7 +8,7 @@ file, ``PACKAGE::CONFIG``, or ``mmhot://NAME`` of shipped weights. An option is
 * ``input=(T,K,C)``: the shape of one input, where the config does not tell;
 * ``folded``: rewritten for inference, see :func:`mmhot.deploy.switch.switch_to_deploy`;
 * ``channels_last``: pictures and kernels in that memory format;
-* ``centre``: the centre frame of a window alone, as in its evaluation.
+* ``center``: the center frame of a window alone, as in its evaluation.
 """
 
 import ast
@@ -87,7 +87,7 @@ ROWS = {
 }
 """Short names, and what they stand for: a row, which may have options."""
 
-_FLAGS = ('folded', 'channels_last', 'centre')
+_FLAGS = ('folded', 'channels_last', 'center')
 # A colon that is no part of '::' or '://'.
 _SEPARATOR = re.compile(r'(?<!:):(?![:/\\])')
 
@@ -103,7 +103,7 @@ class Row:
         shape (tuple[int, ...], optional): Shape of one input, without the batch.
         folded (bool): Whether to rewrite the model for inference.
         channels_last (bool): Whether to use that memory format.
-        centre (bool): Whether to ask for the centre frame alone.
+        center (bool): Whether to ask for the center frame alone.
     """
 
     name: str
@@ -112,7 +112,7 @@ class Row:
     shape: tuple[int, ...] | None = None
     folded: bool = False
     channels_last: bool = False
-    centre: bool = False
+    center: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,13 +123,13 @@ class Built:
         model (nn.Module): In evaluation mode.
         shape (tuple[int, ...]): Shape of one input, without the batch.
         memory_format (torch.memory_format): Of a batch of inputs.
-        centre (bool): Whether the centre frame is wanted alone.
+        center (bool): Whether the center frame is wanted alone.
     """
 
     model: nn.Module
     shape: tuple[int, ...]
     memory_format: torch.memory_format
-    centre: bool = False
+    center: bool = False
 
     def inputs(self, batch_size: int) -> Tensor:
         """Draw a batch, on the model's device."""
@@ -139,9 +139,9 @@ class Built:
 
     def __call__(self, x: Tensor) -> Any:
         """Run the network: what MMPose calls the mode 'tensor'."""
-        if self.centre:
-            feats = self.model.extract_feat(x, target='centre')
-            return self.model.head.wanted(feats, 'centre')
+        if self.center:
+            feats = self.model.extract_feat(x, target='center')
+            return self.model.head.wanted(feats, 'center')
         return self.model(x, None, mode='tensor')
 
 
@@ -204,9 +204,9 @@ def build_row(row: Row, device: str = 'cpu') -> Built:
             raise ValueError(f'{row.name}: channels_last is for pictures')
         memory_format = torch.channels_last
         model.to(memory_format=memory_format)
-    if row.centre and not isinstance(model, SequencePoseLifter):
-        raise ValueError(f'{row.name}: centre is for lifters of sequences')
-    return Built(model, shape, memory_format, row.centre)
+    if row.center and not isinstance(model, SequencePoseLifter):
+        raise ValueError(f'{row.name}: center is for lifters of sequences')
+    return Built(model, shape, memory_format, row.center)
 
 
 def _read_config(row: Row) -> Config:
@@ -233,7 +233,7 @@ def _input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
     dataset = config.get('train_dataloader', {}).get('dataset', {})
     if backbone.type == 'TCN':  # whole poses, channels first
         return backbone.in_channels, dataset.get('seq_len', 1)
-    if backbone.type == 'WholePoseBackbone':
+    if backbone.type == 'FlattenedPoseBackbone':
         return dataset.get('seq_len', 1), model.head.num_keypoints, 2
     backbone = model.backbone
     if hasattr(backbone, 'temp_embed') and hasattr(backbone, 'spat_embed'):

@@ -39,14 +39,14 @@ def lag(moved: np.ndarray, truth: np.ndarray, fps: float) -> float:
 
 
 def measure_smoothers(
-    motions: Iterable[tuple[np.ndarray, np.ndarray]], fps: float, in_metres: bool
+    motions: Iterable[tuple[np.ndarray, np.ndarray]], fps: float, in_meters: bool
 ) -> dict[str, dict[str, float]]:
     """Smooth motions by every method.
 
     Args:
         motions (Iterable): Seen and true points of each, (T, K, C).
         fps (float): Frames per second.
-        in_metres (bool): Whether they are metres, not pixels.
+        in_meters (bool): Whether they are meters, not pixels.
 
     Returns:
         dict[str, dict[str, float]]: By method, and ``'none'``: ``error`` (mean
@@ -60,7 +60,7 @@ def measure_smoothers(
         weights.append(len(seen))
         rows.setdefault('truth', []).append((0.0, _jitter(truth, fps), 0.0))
         for name in ('none', *SMOOTHERS):
-            made = smooth_clip(seen, fps, name, in_metres=in_metres)
+            made = smooth_clip(seen, fps, name, in_meters=in_meters)
             error = np.linalg.norm(made - truth, axis=-1).mean()
             late = 1000 * lag(made, truth, fps)
             rows.setdefault(name, []).append((error, _jitter(made, fps), late))

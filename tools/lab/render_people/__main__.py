@@ -8,7 +8,7 @@ Example::
 
     pip install 'mmhot[render]'
     npm pack @pmndrs/assets@1.7.0
-    python tools/render_people data/people --motions data/cmu_mocap/cmu_h36m17.npz \
+    python -m tools.lab.render_people data/people --motions data/cmu_mocap/cmu_h36m17.npz \
         --panoramas pmndrs-assets-1.7.0.tgz --shards 8 --workers 2
 """
 
@@ -44,12 +44,12 @@ def parse_args() -> argparse.Namespace:
         type=Path,
         nargs='+',
         required=True,
-        help='.npz of clips (T, 17, 3) in metres, joints of Human3.6M, z up',
+        help='.npz of clips (T, 17, 3) in meters, joints of Human3.6M, z up',
     )
     parser.add_argument(
         '--panoramas',
         type=Path,
-        help="folder of panoramas, or npm's @pmndrs/assets (.tgz); without, colours",
+        help="folder of panoramas, or npm's @pmndrs/assets (.tgz); without, colors",
     )
     parser.add_argument('--shards', type=int, default=1, help='(default: 1)')
     parser.add_argument(

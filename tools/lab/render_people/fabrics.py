@@ -41,8 +41,8 @@ def draw_fabrics(
     return np.stack(tiles)
 
 
-def draw_colour(rng: np.random.Generator) -> np.ndarray:
-    """Draw a colour that clothes have, RGB in 0 ... 1 as screens show it."""
+def draw_color(rng: np.random.Generator) -> np.ndarray:
+    """Draw a color that clothes have, RGB in 0 ... 1 as screens show it."""
     if rng.random() < 0.4:
         return np.full(3, rng.beta(0.8, 0.8)) * rng.uniform(0.93, 1.07, 3)
     hue, saturation, value = rng.random(), rng.beta(1.3, 2.0), rng.beta(1.6, 1.5)
@@ -51,7 +51,7 @@ def draw_colour(rng: np.random.Generator) -> np.ndarray:
 
 
 def _plain(rng: np.random.Generator) -> np.ndarray:
-    return np.ones((_SIZE, _SIZE, 1)) * draw_colour(rng)
+    return np.ones((_SIZE, _SIZE, 1)) * draw_color(rng)
 
 
 def _denim(rng: np.random.Generator) -> np.ndarray:
@@ -70,17 +70,17 @@ def _waves(rng: np.random.Generator) -> np.ndarray:
 
 def _stripes(rng: np.random.Generator) -> np.ndarray:
     band = _waves(rng)[:, None, None]
-    tile = band * draw_colour(rng) + (1 - band) * draw_colour(rng)
+    tile = band * draw_color(rng) + (1 - band) * draw_color(rng)
     tile = np.broadcast_to(tile, (_SIZE, _SIZE, 3))
     return tile if rng.random() < 0.6 else tile.transpose(1, 0, 2)
 
 
 def _plaid(rng: np.random.Generator) -> np.ndarray:
     down, across = _waves(rng)[:, None, None], _waves(rng)[None, :, None]
-    colours = [draw_colour(rng) for _ in range(3)]
+    colors = [draw_color(rng) for _ in range(3)]
     share = rng.uniform(0.3, 0.7)
-    tile = colours[0] * (1 - share * down) + colours[1] * share * down
-    return tile * (1 - share * across) + colours[2] * share * across
+    tile = colors[0] * (1 - share * down) + colors[1] * share * down
+    return tile * (1 - share * across) + colors[2] * share * across
 
 
 def _dots(rng: np.random.Generator) -> np.ndarray:
@@ -88,7 +88,7 @@ def _dots(rng: np.random.Generator) -> np.ndarray:
     phase = np.arange(_SIZE) * repeats / _SIZE % 1 - 0.5
     radius = rng.uniform(0.15, 0.4)
     inside = (phase[:, None] ** 2 + phase**2 < radius**2)[..., None]
-    return inside * draw_colour(rng) + (1 - inside) * draw_colour(rng)
+    return inside * draw_color(rng) + (1 - inside) * draw_color(rng)
 
 
 def _blots(rng: np.random.Generator) -> np.ndarray:
@@ -96,8 +96,8 @@ def _blots(rng: np.random.Generator) -> np.ndarray:
     levels = rng.normal(0, 1, (cells, cells))
     levels = np.pad(levels, ((0, 1), (0, 1)), mode='wrap')
     smooth = cv2.resize(levels, (_SIZE, _SIZE), interpolation=cv2.INTER_CUBIC)
-    colours = np.stack([draw_colour(rng) for _ in range(4)])
-    return colours[np.digitize(smooth, (-0.6, 0.1, 0.8))]
+    colors = np.stack([draw_color(rng) for _ in range(4)])
+    return colors[np.digitize(smooth, (-0.6, 0.1, 0.8))]
 
 
 def _print(rng: np.random.Generator, panoramas: list[np.ndarray]) -> np.ndarray:
@@ -114,16 +114,16 @@ def _shapes(rng: np.random.Generator) -> np.ndarray:
     """Signs, letters and badges on a plain ground."""
     tile = np.ascontiguousarray(_plain(rng) * 255, np.uint8)
     for _ in range(rng.integers(1, 6)):
-        colour = tuple(int(value * 255) for value in draw_colour(rng))
-        centre = tuple(int(value) for value in rng.integers(20, _SIZE - 20, 2))
+        color = tuple(int(value * 255) for value in draw_color(rng))
+        center = tuple(int(value) for value in rng.integers(20, _SIZE - 20, 2))
         kind = rng.integers(3)
         if kind == 0:
             text = ''.join(chr(rng.integers(48, 91)) for _ in range(rng.integers(1, 6)))
-            start = (centre[0] - 18, centre[1])
-            cv2.putText(tile, text, start, 0, rng.uniform(0.5, 1.6), colour, 2)
+            start = (center[0] - 18, center[1])
+            cv2.putText(tile, text, start, 0, rng.uniform(0.5, 1.6), color, 2)
         elif kind == 1:
-            cv2.circle(tile, centre, int(rng.integers(4, 24)), colour, -1)
+            cv2.circle(tile, center, int(rng.integers(4, 24)), color, -1)
         else:
-            corners = np.array(centre) + rng.integers(-24, 24, (4, 2))
-            cv2.fillPoly(tile, [corners.astype(np.int32)], colour)
+            corners = np.array(center) + rng.integers(-24, 24, (4, 2))
+            cv2.fillPoly(tile, [corners.astype(np.int32)], color)
     return tile / 255.0

@@ -11,7 +11,7 @@ from .renderer import Camera
 from .scenes import Actor
 
 _SKELETON = get_skeleton('coco-wholebody-133')
-# How far under the surface a visible joint may be, metres of a tall adult.
+# How far under the surface a visible joint may be, meters of a tall adult.
 _UNDER = {
     'hip': 0.2,
     'shoulder': 0.15,
@@ -40,7 +40,7 @@ class Label:
         keypoints (np.ndarray): Pixels, float32 (133, 2).
         visibility (np.ndarray): uint8 (133,): 0 outside, 1 hidden, 2 visible.
         bbox (np.ndarray): Of what is seen, x1, y1, x2, y2 pixels, float32 (4,).
-        cam3d (np.ndarray): Body and feet in the camera's frame, metres, (23, 3).
+        cam3d (np.ndarray): Body and feet in the camera's frame, meters, (23, 3).
         area (int): Pixels that show the person.
     """
 

@@ -73,7 +73,7 @@ def garment_coordinates(model: BodyModel) -> np.ndarray:
 
     Returns:
         np.ndarray: How far along an arm (0 nowhere, 1 the wrist), how high (0 the
-        ankles, 1 the hips, 2 the neck), and how far above the hairline (decimetres),
+        ankles, 1 the hips, 2 the neck), and how far above the hairline (decimeters),
         (V, 3).
     """
     template, heads, bones = model.template, model.template_heads, model.bones

@@ -85,7 +85,7 @@ class PoseSampler:
 
     Args:
         clips (Mapping[str, np.ndarray]): Of each name, such as 'S05/05_01', joints of
-            Human3.6M in metres, z up, (T, 17, 3).
+            Human3.6M in meters, z up, (T, 17, 3).
         lying (float): Share who lie on the floor; by default only those who tumbled do.
         acrobatic (float): Share who do gymnastics: handstands, cartwheels, rolls, jumps
             and limbs anywhere within their limits, the body turned any way.

@@ -15,7 +15,7 @@ _SHADOW_SIZE = 512
 _NOISE = 32  # samples a side, as cut.glsl knows
 _NEAR, _FAR = 0.05, 200.0
 _FAR_AWAY = 1e6  # depth of the background
-_COLUMNS = ('position', 'normal', 'rest', 'lie', 'place', 'colour')  # of three each
+_COLUMNS = ('position', 'normal', 'rest', 'lie', 'place', 'color')  # of three each
 NO_CUT = (-100.0, 100.0, 0.0, 1.0)
 NO_CUT_LIMB = (100.0, -1.0, 0.0, -100.0)
 
@@ -25,18 +25,18 @@ class Surface:
     """Triangles of one material.
 
     Attributes:
-        position (np.ndarray): Vertices in the world: metres, z up, (V, 3).
+        position (np.ndarray): Vertices in the world: meters, z up, (V, 3).
         normal (np.ndarray): Their normals, (V, 3).
         rest (np.ndarray): Where they are at rest, at which fabrics lie, (V, 3).
         lie (np.ndarray): Normals at rest, which fabrics lie across, (V, 3).
         triangles (np.ndarray): (F, 3).
         place (np.ndarray): Arm, height and hair coordinates that cuts compare, (V, 3).
-        colour (np.ndarray): Linear RGB of surfaces without fabric, (V, 3), or (3,) if
+        color (np.ndarray): Linear RGB of surfaces without fabric, (V, 3), or (3,) if
             it is the same everywhere.
         fabric (int): Index of the fabric, -1 for none.
         tile (float): Metres that a tile of the fabric covers.
         gloss (float): Strength of highlights.
-        folds (tuple): Depth and size (metres) of folds, and speckle.
+        folds (tuple): Depth and size (meters) of folds, and speckle.
         owner (int): Who it belongs to, 0 for things.
         cut_height (tuple): See ``shaders/cut.glsl``.
         cut_limb (tuple): As above.
@@ -52,7 +52,7 @@ class Surface:
     lie: np.ndarray
     triangles: np.ndarray
     place: np.ndarray | None = None
-    colour: np.ndarray | None = None
+    color: np.ndarray | None = None
     fabric: int = -1
     tile: float = 0.5
     gloss: float = 0.0
@@ -71,7 +71,7 @@ class Light:
 
     Attributes:
         direction (np.ndarray): Unit vector towards it, (3,).
-        sun (np.ndarray): Its colour, (3,); zeros for none.
+        sun (np.ndarray): Its color, (3,); zeros for none.
         sky (np.ndarray): Light from above, (3,).
         ground (np.ndarray): Light from below, (3,).
     """
@@ -89,7 +89,7 @@ class Camera:
     Attributes:
         intrinsics (np.ndarray): fx, fy, cx, cy in pixels.
         rotation (np.ndarray): World to camera, (3, 3).
-        translation (np.ndarray): World to camera, metres, (3,).
+        translation (np.ndarray): World to camera, meters, (3,).
         size (tuple[int, int]): Width and height in pixels.
     """
 
@@ -100,7 +100,7 @@ class Camera:
 
     @property
     def eye(self) -> np.ndarray:
-        """Where it is in the world, metres, (3,)."""
+        """Where it is in the world, meters, (3,)."""
         return -self.rotation.T @ self.translation
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:
@@ -198,11 +198,11 @@ class Renderer:
             scene (Scene): What to draw.
             camera (Camera): From where; of this renderer's size.
             focus (np.ndarray): Around which shadows are drawn, (3,).
-            radius (float): As far as this from it, metres.
+            radius (float): As far as this from it, meters.
 
         Returns:
             tuple[np.ndarray, np.ndarray, np.ndarray]: Linear RGB, float32 (H, W, 3);
-            depth in metres, float32 (H, W); and whose surface it is, int (H, W).
+            depth in meters, float32 (H, W); and whose surface it is, int (H, W).
         """
         to_light = _light_matrix(scene.light.direction, focus, radius)
         buffers = [self._upload(surface) for surface in scene.surfaces]
@@ -226,10 +226,10 @@ class Renderer:
     def _upload(self, surface: Surface) -> tuple[moderngl.Buffer, moderngl.Buffer]:
         number = len(surface.position)
         place = np.zeros((number, 3)) if surface.place is None else surface.place
-        colour = 1.0 if surface.colour is None else surface.colour
-        colour = np.broadcast_to(colour, (number, 3))
+        color = 1.0 if surface.color is None else surface.color
+        color = np.broadcast_to(color, (number, 3))
         columns = (surface.position, surface.normal, surface.rest, surface.lie)
-        columns += (place, colour)
+        columns += (place, color)
         vertices = np.concatenate(columns, 1, dtype=np.float32, casting='same_kind')
         indices = np.ascontiguousarray(surface.triangles, np.int32)
         return self.gl.buffer(vertices.tobytes()), self.gl.buffer(indices.tobytes())

@@ -18,7 +18,7 @@ class PosedBody:
 
     Attributes:
         rotations (np.ndarray): Of each bone from rest, (J, 3, 3).
-        heads (np.ndarray): Of each bone, metres, (J, 3).
+        heads (np.ndarray): Of each bone, meters, (J, 3).
         vertices (np.ndarray): Metres, z up, float32 (V, 3).
     """
 

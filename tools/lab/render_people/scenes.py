@@ -27,9 +27,9 @@ _APART, _TRIES = 0.35, 8
 _TRUNCATED, _FROM_BELOW = 0.42, 0.6
 _OCCLUDED, _TABLE, _CLUTTERED, _WALLED, _FLOORED = 0.18, 0.14, 0.5, 0.4, 0.55
 _SUNNY = 0.7
-_LOWEST_EYE = 0.1  # metres above the floor
-_LENS = 0.3  # metres that nothing of a person comes nearer
-# How often somebody who stands holds the camera, whose eyes are so high, metres.
+_LOWEST_EYE = 0.1  # meters above the floor
+_LENS = 0.3  # meters that nothing of a person comes nearer
+# How often somebody who stands holds the camera, whose eyes are so high, meters.
 _HELD, _EYES = 0.6, (1.5, 0.35)
 # How often the camera looks down, and by how many degrees.
 _FROM_ABOVE, _FROM_HIGH = (0.08, 25, 70), (0.3, 12, 55)
@@ -40,9 +40,9 @@ _SEATED_FROM_HIGH, _SEATED_FROM_FRONT = 0.45, 0.3
 _WIDER, _FOCALS = 3.0, (0.35, 2.2)
 _DETAILED, _STRENGTH, _FINEST = 0.75, 0.75, 6.0
 _BRIGHTEST = 3.0  # times the median
-_GREY = 0.7  # of the light of places that are colours
-_FINE = 0.004  # metres; who has that in a pixel has hands and a face to be seen
-_SHADOWS, _SHADOWS_WIDE = 3.0, 7.0  # metres around a person in which things cast them
+_GRAY = 0.7  # of the light of places that are colors
+_FINE = 0.004  # meters; who has that in a pixel has hands and a face to be seen
+_SHADOWS, _SHADOWS_WIDE = 3.0, 7.0  # meters around a person in which things cast them
 # Of whole photographs: their shapes, how wide they look, how much of their height the
 # first person takes, how many others there are, and how many show nobody.
 _SHAPES = ((16 / 9, 0.35), (4 / 3, 0.3), (1, 0.1), (3 / 4, 0.15), (9 / 16, 0.1))
@@ -50,8 +50,8 @@ _FIELD = np.radians((35, 80))
 _PART = np.log((0.16, 1.4))
 _CROWD = ((0, 0.25), (1, 0.2), (2, 0.2), (4, 0.2), (7, 0.15))
 _GROUPED, _NOBODY = 0.4, 0.07
-_NEAREST = 1.2  # metres
-# Of other framings: metres from the camera, how often and by how many degrees it looks
+_NEAREST = 1.2  # meters
+# Of other framings: meters from the camera, how often and by how many degrees it looks
 # down, fewest vertices to be seen of each fifth, how often close-ups are cut above and
 # at each side, how often there is a wheel.
 _NEAR_AND_FAR = {'table': (1.0, 5), 'close': (1.0, 5), 'steep': (0.9, 3)}
@@ -66,7 +66,7 @@ class Actor:
 
     Attributes:
         body (int): Which of the bodies.
-        posed (PosedBody): In the world, metres, z up.
+        posed (PosedBody): In the world, meters, z up.
         front (np.ndarray): Where its chest points, unit vector on the ground, (3,).
         seated (bool): Whether it sits.
         owner (int): Its number; the one to label is 1.
@@ -159,11 +159,11 @@ class SceneSampler:
         framing = self.framings.draw(rng)
         adapt = at_table if framing == 'table' else None
         actor = self._actor(rng, 1, np.zeros(2), adapt)
-        centre = self._centre(actor)
+        center = self._center(actor)
         near, far = _NEAR_AND_FAR.get(framing, (1.6, 11))
         distance = np.exp(rng.uniform(np.log(near), np.log(far)))
         above = _STEEP if framing == 'steep' else _FROM_ABOVE
-        rotation, translation = _look_at(actor, centre, distance, above, rng)
+        rotation, translation = _look_at(actor, center, distance, above, rng)
         camera = Camera(
             np.array((_FOCAL, _FOCAL, 0.0, 0.0)), rotation, translation, self.size
         )
@@ -178,7 +178,7 @@ class SceneSampler:
         actors = [actor, *(each for each in others if self._is_in_view(each, camera))]
         scene = self._scene(actors, actor, camera, rng)
         scene.surfaces += table
-        return Shot(scene, camera, actors, frame, centre, _SHADOWS)
+        return Shot(scene, camera, actors, frame, center, _SHADOWS)
 
     def photograph(self, rng: np.random.Generator) -> Shot | None:
         """Draw a photograph of people anywhere, or of nobody.
@@ -189,11 +189,11 @@ class SceneSampler:
         extent = frame[2:] - frame[:2]
         focal = extent.max() / 2 / np.tan(rng.uniform(*_FIELD) / 2)
         actor = self._actor(rng, 1, np.zeros(2))
-        centre = self._centre(actor)
+        center = self._center(actor)
         tall = np.ptp(actor.posed.vertices[self.model.skinned], axis=0).max()
         distance = focal * tall / (extent[1] * np.exp(rng.uniform(*_PART)))
         distance = max(distance, _NEAREST)
-        rotation, translation = _look_at(actor, centre, distance, _FROM_HIGH, rng)
+        rotation, translation = _look_at(actor, center, distance, _FROM_HIGH, rng)
         at = frame[:2] + extent * rng.beta(2, 2, 2)
         intrinsics = np.array((focal, focal, *at))
         camera = Camera(intrinsics, rotation, translation, self.size)
@@ -210,7 +210,7 @@ class SceneSampler:
         if rng.random() < _NOBODY:
             actors = []
         scene = self._scene(actors, actor, camera, rng)
-        return Shot(scene, camera, actors, frame, centre, _SHADOWS_WIDE)
+        return Shot(scene, camera, actors, frame, center, _SHADOWS_WIDE)
 
     def _scene(
         self,
@@ -239,7 +239,7 @@ class SceneSampler:
         backdrop, sky, ground = self._place(camera, rng)
         return Scene(_light(sky, ground, rng), backdrop, surfaces)
 
-    def _centre(self, actor: Actor) -> np.ndarray:
+    def _center(self, actor: Actor) -> np.ndarray:
         return actor.posed.vertices[self.model.skinned].mean(0)
 
     def _nearest(self, actor: Actor, camera: Camera) -> float:
@@ -326,13 +326,13 @@ class SceneSampler:
                 return None
             seen = np.concatenate([left.min(0), left.max(0)])
         width, height = self.size
-        centre = (seen[:2] + seen[2:]) / 2
+        center = (seen[:2] + seen[2:]) / 2
         spans = (seen[2:] - seen[:2]) / (width, height)
         scale = 1 / (spans.max() * _PADDING)
         intrinsics = np.append(
-            np.full(2, _FOCAL * scale), np.array((width, height)) / 2 - centre * scale
+            np.full(2, _FOCAL * scale), np.array((width, height)) / 2 - center * scale
         )
-        frame = (frame - np.tile(centre, 2)) * scale + np.tile((width, height), 2) / 2
+        frame = (frame - np.tile(center, 2)) * scale + np.tile((width, height), 2) / 2
         return replace(camera, intrinsics=intrinsics), frame
 
     def _table(
@@ -370,10 +370,8 @@ class SceneSampler:
             spot = root * (1, 1, 0) + towards * rng.uniform(0.3, 0.5)
             spot = spot + (0, 0, top + radius * rng.uniform(0.3, 1))
             half = np.array((radius, radius, radius))
-            colour = np.full(3, rng.uniform(0.01, 0.2))
-            things.append(
-                place_ring(spot, turn @ tilt.as_matrix(), half, colour=colour)
-            )
+            color = np.full(3, rng.uniform(0.01, 0.2))
+            things.append(place_ring(spot, turn @ tilt.as_matrix(), half, color=color))
         edge = camera.project(at + (0, 0, top) - towards * deep)
         return things, float(edge[1])
 
@@ -403,29 +401,29 @@ class SceneSampler:
             dark = np.full(3, rng.uniform(0.01, 0.1))
             for side in (-1, 1):
                 at = floor + turn @ (side * (wide + 0.04), 0.05, 0) + (0, 0, 0.3)
-                things.append(place_post(at, spin, (0.3, 0.3, 0.02), colour=dark))
+                things.append(place_post(at, spin, (0.3, 0.3, 0.02), color=dark))
         return things
 
     def _surroundings(
         self, camera: Camera, actor: Actor, rng: np.random.Generator
     ) -> list[Surface]:
         things = [self._floor(rng)]
-        centre = actor.posed.heads[0]
+        center = actor.posed.heads[0]
         aside, forward = camera.rotation[0], camera.rotation[2]
         ahead = forward * (1, 1, 0) / max(np.linalg.norm(forward[:2]), 1e-6)
         if rng.random() < _WALLED:
-            at = centre * (1, 1, 0) + ahead * rng.uniform(0.5, 5)
+            at = center * (1, 1, 0) + ahead * rng.uniform(0.5, 5)
             turn = _facing(ahead) @ _yaw(rng.normal(0, 0.4))
             look = draw_look(self.num_fabrics, rng, 1.2)
             things.append(place_box(at, turn, (20, 0.05, 4), **look))
         if rng.random() < _CLUTTERED:
             for _ in range(rng.integers(2, 13)):
                 away = ahead * rng.uniform(0.4, 5) + aside * rng.normal(0, 1.6)
-                things.append(self._thing(centre + away, 0.5, rng))
+                things.append(self._thing(center + away, 0.5, rng))
         if rng.random() < _TABLE:
             turn = _facing(actor.front)
             top = rng.uniform(0.6, 1.1)
-            at = centre * (1, 1, 0) + actor.front * rng.uniform(0.45, 0.8)
+            at = center * (1, 1, 0) + actor.front * rng.uniform(0.45, 0.8)
             half = np.array((rng.uniform(0.3, 1.2), rng.uniform(0.15, 0.4), 0.02))
             if rng.random() < 0.4:
                 half[2] = top / 2
@@ -465,12 +463,12 @@ class SceneSampler:
         """What is behind everything, and the light of the upper and lower half."""
         width, height = self.size
         if not self.places or rng.random() < 0.15:
-            colours = rng.uniform(0.02, 1, (2, 3))
+            colors = rng.uniform(0.02, 1, (2, 3))
             ramp = np.linspace(0, 1, height)[:, None, None]
-            backdrop = (1 - ramp) * colours[0] + ramp * colours[1]
+            backdrop = (1 - ramp) * colors[0] + ramp * colors[1]
             backdrop = np.broadcast_to(backdrop, (height, width, 3))
-            grey = colours.mean(1, keepdims=True)
-            above, below = _GREY * grey + (1 - _GREY) * colours
+            gray = colors.mean(1, keepdims=True)
+            above, below = _GRAY * gray + (1 - _GRAY) * colors
             return self._detailed(backdrop, rng), above, below
         panorama, above, below = self.places[rng.integers(len(self.places))]
         picture = _behind(camera, panorama, rng)
@@ -521,7 +519,7 @@ def _behind(
         pitch=np.arctan(steep * focal / wide),
         exposure=np.exp(rng.normal(0, 0.5)),
         roll=np.arctan2(camera.rotation[0, 2], -camera.rotation[1, 2]),
-        centre=tuple(middle / 2),
+        center=tuple(middle / 2),
     )
 
 
@@ -570,7 +568,7 @@ def _photograph(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 def _look_at(
     actor: Actor,
-    centre: np.ndarray,
+    center: np.ndarray,
     distance: float,
     from_above: tuple[float, float, float],
     rng: np.random.Generator,
@@ -578,14 +576,14 @@ def _look_at(
     """Rotation and translation of a camera above the floor that sees somebody."""
     elevation = rng.normal(np.radians(5), np.radians(11))
     if rng.random() < _HELD:
-        height = rng.normal(*_EYES) - centre[2]
+        height = rng.normal(*_EYES) - center[2]
         elevation = np.arcsin(np.clip(height / distance, -0.5, 0.5))
     share, *steep = from_above
     if actor.seated:
         share = max(share, _SEATED_FROM_HIGH)
     if rng.random() < share:
         elevation = rng.uniform(*np.radians(steep))
-    lowest = np.arcsin(np.clip((_LOWEST_EYE - centre[2]) / distance, -1, 1))
+    lowest = np.arcsin(np.clip((_LOWEST_EYE - center[2]) / distance, -1, 1))
     elevation = max(elevation, lowest)
     azimuth = np.arctan2(actor.front[1], actor.front[0])
     if rng.random() < (_SEATED_FROM_FRONT if actor.seated else _FROM_FRONT):
@@ -599,7 +597,7 @@ def _look_at(
     upright = np.stack([aside, np.cross(-towards, aside), -towards])
     roll = Rotation.from_euler('z', rng.normal(0, spread)).as_matrix()
     rotation = roll @ upright
-    return rotation, -rotation @ (centre + distance * towards)
+    return rotation, -rotation @ (center + distance * towards)
 
 
 def _truncate(

@@ -3,7 +3,7 @@
 import numpy as np
 import trimesh
 
-from .fabrics import draw_colour, to_light
+from .fabrics import draw_color, to_light
 from .renderer import Surface
 
 
@@ -24,7 +24,7 @@ _POST = _unit(trimesh.creation.cylinder(radius=1, height=2, sections=20), flat=T
 
 def _place(
     unit: tuple[np.ndarray, ...],
-    centre: np.ndarray,
+    center: np.ndarray,
     turn: np.ndarray,
     half: np.ndarray,
     **look,
@@ -33,50 +33,50 @@ def _place(
     rest = vertices * half
     normal = normals / half
     normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)
-    position = rest @ turn.T + centre
+    position = rest @ turn.T + center
     normals = normal @ turn.T
     return Surface(position, normals, rest, normal, triangles, closed=True, **look)
 
 
 def place_box(
-    centre: np.ndarray, turn: np.ndarray, half: np.ndarray, **look
+    center: np.ndarray, turn: np.ndarray, half: np.ndarray, **look
 ) -> Surface:
     """Place a box.
 
     Args:
-        centre (np.ndarray): Metres, (3,).
+        center (np.ndarray): Metres, (3,).
         turn (np.ndarray): Rotation matrix, (3, 3).
         half (np.ndarray): Half of its three sides, (3,).
         **look: Those of :class:`Surface`.
     """
-    return _place(_BOX, centre, turn, half, **look)
+    return _place(_BOX, center, turn, half, **look)
 
 
 def place_ball(
-    centre: np.ndarray, turn: np.ndarray, half: np.ndarray, **look
+    center: np.ndarray, turn: np.ndarray, half: np.ndarray, **look
 ) -> Surface:
     """Place an ellipsoid; arguments as those of :func:`place_box`."""
-    return _place(_BALL, centre, turn, half, **look)
+    return _place(_BALL, center, turn, half, **look)
 
 
 def place_post(
-    centre: np.ndarray, turn: np.ndarray, half: np.ndarray, **look
+    center: np.ndarray, turn: np.ndarray, half: np.ndarray, **look
 ) -> Surface:
     """Place an upright elliptic cylinder; arguments as those of :func:`place_box`."""
-    return _place(_POST, centre, turn, half, **look)
+    return _place(_POST, center, turn, half, **look)
 
 
 def place_ring(
-    centre: np.ndarray, turn: np.ndarray, half: np.ndarray, **look
+    center: np.ndarray, turn: np.ndarray, half: np.ndarray, **look
 ) -> Surface:
     """Place a ring around the z axis; arguments as those of :func:`place_box`."""
-    return _place(_RING, centre, turn, half, **look)
+    return _place(_RING, center, turn, half, **look)
 
 
 def draw_look(num_fabrics: int, rng: np.random.Generator, tile: float) -> dict:
-    """Draw what a thing is covered with: a fabric, or a colour."""
+    """Draw what a thing is covered with: a fabric, or a color."""
     if rng.random() < 0.3:
-        return dict(colour=to_light(draw_colour(rng)))
+        return dict(color=to_light(draw_color(rng)))
     return dict(
         fabric=int(rng.integers(num_fabrics)),
         tile=tile * np.exp(rng.normal(0, 0.6)),

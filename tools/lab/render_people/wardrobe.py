@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .bodies import EYES, LAYERS, Bodies, BodyModel
-from .fabrics import draw_colour, to_light
+from .fabrics import draw_color, to_light
 from .layers import Layer, beard, brows, coarsen, garment_coordinates
 from .renderer import NO_CUT, NO_CUT_LIMB, Surface
 from .rigging import PosedBody
@@ -21,7 +21,7 @@ _HAIR = np.array(
 )
 # The skin draws back from where clothes cover it by so much more than their edges.
 _UNDER_CLOTHES, _SEAM = -0.012, 0.04
-_CELL = 0.014  # metres between vertices of bodies that are small in the picture
+_CELL = 0.014  # meters between vertices of bodies that are small in the picture
 _HAIR_SHARES = (0.38, 0.26, 0.13, 0.1, 0.04, 0.09)
 
 
@@ -128,21 +128,21 @@ class _Wearer:
             name: mask[body.vertices] for name, mask in wardrobe.model.masks.items()
         }
         skin = _DARK * (_LIGHT / _DARK) ** tone * rng.uniform(0.9, 1.1, 3)
-        colour = np.tile(skin, (len(body.vertices), 1))
-        _blend(colour, masks['lips'] * rng.uniform(0.2, 0.9), skin * 0.4 + _RED * 0.3)
-        _blend(colour, masks['inside-mouth'], np.array((0.1, 0.03, 0.03)))
-        _blend(colour, masks['fingernails'] * 0.5, skin * 0.5 + 0.3)
-        _blend(colour, wardrobe.brows[body.vertices] * rng.uniform(0.4, 1), hair)
+        color = np.tile(skin, (len(body.vertices), 1))
+        _blend(color, masks['lips'] * rng.uniform(0.2, 0.9), skin * 0.4 + _RED * 0.3)
+        _blend(color, masks['inside-mouth'], np.array((0.1, 0.03, 0.03)))
+        _blend(color, masks['fingernails'] * 0.5, skin * 0.5 + 0.3)
+        _blend(color, wardrobe.brows[body.vertices] * rng.uniform(0.4, 1), hair)
         if bearded:
             beard_here = wardrobe.beard[body.vertices]
-            _blend(colour, beard_here * rng.uniform(0.3, 0.9), hair)
+            _blend(color, beard_here * rng.uniform(0.3, 0.9), hair)
         if style != 'bald':
-            _blend(colour, np.clip(body.place[:, 2] * 8 + 0.5, 0, 1) * 0.8, hair)
+            _blend(color, np.clip(body.place[:, 2] * 8 + 0.5, 0, 1) * 0.8, hair)
         self._add(
             self.body,
             push=_UNDER_CLOTHES * self.covered,
             triangles=body.triangles[~self.covered[body.triangles].all(1)],
-            colour=colour,
+            color=color,
             gloss=rng.uniform(0, 0.15),
             closed=True,
         )
@@ -154,9 +154,9 @@ class _Wearer:
             radius = np.linalg.norm((rest - middle)[:, [0, 2]], axis=1)
             dark = (radius < 0.45 * radius.max()) & (rest[:, 1] < middle[1])
             look = np.where(dark[:, None], iris, white)
-            self._add(name, colour=look, gloss=0.6, closed=True)
+            self._add(name, color=look, gloss=0.6, closed=True)
 
-    def hair(self, colour: np.ndarray, style: str) -> None:
+    def hair(self, color: np.ndarray, style: str) -> None:
         """Hair, short or long, or what covers it."""
         rng = self.rng
         start = rng.uniform(-0.25, 0.15)
@@ -167,7 +167,7 @@ class _Wearer:
                 'scalp',
                 closed=True,
                 push=rng.uniform(*cap[style]),
-                colour=colour,
+                color=color,
                 cut_limb=(*NO_CUT_LIMB[:2], 0.15, start),
                 folds=(rng.uniform(0.02, 0.25), 0.015, 0.5),
                 **look,
@@ -177,7 +177,7 @@ class _Wearer:
             self._add(
                 'helper-hair',
                 push=rng.uniform(0.005, 0.02),
-                colour=colour,
+                color=color,
                 cut_height=(rng.uniform(1.4, 2.15), *NO_CUT[1:]),
                 cut_limb=(NO_CUT_LIMB[0], rng.uniform(0.045, 0.075), 0.1, -100.0),
                 folds=(rng.uniform(0.1, 0.4), 0.02, 0.5),
@@ -327,8 +327,8 @@ class _Wearer:
         half: np.ndarray,
         owner: int = 0,
     ) -> None:
-        colour = to_light(draw_colour(self.rng))
-        self.surfaces.append(place(at, turn, half, colour=colour, owner=owner))
+        color = to_light(draw_color(self.rng))
+        self.surfaces.append(place(at, turn, half, color=color, owner=owner))
 
     def _add(self, name: str, push: np.ndarray | float = 0.0, **look) -> None:
         layer = self.wardrobe.layers[name]
@@ -353,9 +353,9 @@ class _Wearer:
         )
 
 
-def _blend(colours: np.ndarray, share: np.ndarray, towards: np.ndarray) -> None:
-    """Mix a colour into those of vertices, in place."""
-    colours += share[:, None] * (towards - colours)
+def _blend(colors: np.ndarray, share: np.ndarray, towards: np.ndarray) -> None:
+    """Mix a color into those of vertices, in place."""
+    colors += share[:, None] * (towards - colors)
 
 
 def _hair_style(rng: np.random.Generator, gender: float, age: float) -> str:

@@ -5,5 +5,5 @@ _base_ = [
 ]
 
 # With few epochs, tokens that are told where to look learn sooner.
-model = dict(head=dict(guidance=dict(type='PatchGuidance', weight=0.01)))
+model = dict(head=dict(guidance=dict(type='PatchGuidanceLoss', weight=0.01)))
 custom_hooks = [*_base_.custom_hooks, dict(type='GuidanceHook', factor=10.0, end=3)]

@@ -6,7 +6,7 @@ _base_ = [
 ]
 model = dict(backbone=dict(num_frames=81))
 train_dataloader = dict(
-    batch_size=128, dataset=dict(seq_len=81, num_targets=81, centred=True)
+    batch_size=128, dataset=dict(seq_len=81, num_targets=81, centered=True)
 )
 val_dataloader = dict(batch_size=128, dataset=dict(seq_len=81))
 test_dataloader = val_dataloader

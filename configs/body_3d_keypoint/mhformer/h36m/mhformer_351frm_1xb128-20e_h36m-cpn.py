@@ -4,10 +4,10 @@ _base_ = [
     '../../../_base_/models/mhformer.py',
     '../../../_base_/schedules/mhformer_20e.py',
 ]
-# a window around each frame: all of its frames are trained, its centre is evaluated
+# a window around each frame: all of its frames are trained, its center is evaluated
 train_dataloader = dict(
     batch_size=128,
-    dataset=dict(seq_len=351, num_targets=351, stride=1, centred=True),
+    dataset=dict(seq_len=351, num_targets=351, stride=1, centered=True),
 )
 val_dataloader = dict(
     batch_size=128, dataset=dict(seq_len=351, num_targets=1, stride=1)

@@ -3,8 +3,8 @@ _base_ = './motionagformer-b_243frm_1xb16-60e_h36m.py'
 # nobody published one: pruned as deep, in proportion, as MotionBERT
 model = dict(
     backbone=dict(pruner=dict(type='ClusterPruner', num_keep=61, depth=10)),
-    test_cfg=dict(target='centre'),
+    test_cfg=dict(target='center'),
 )
-# the centre frame of the window around each frame is evaluated
+# the center frame of the window around each frame is evaluated
 val_dataloader = dict(dataset=dict(num_targets=1, stride=1))
 test_dataloader = val_dataloader

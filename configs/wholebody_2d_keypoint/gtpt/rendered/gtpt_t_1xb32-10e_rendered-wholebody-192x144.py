@@ -14,7 +14,7 @@ model = dict(
         in_featuremap_size=(36, 48),
         keep_rates=(1.0, 0.7, 0.6, 0.5),
         loss=dict(entire_weight=0.0, distill_weight=0.0),
-        guidance=dict(type='PatchGuidance', weight=0.01),
+        guidance=dict(type='PatchGuidanceLoss', weight=0.01),
         decoder=dict(input_size=size),
     ),
 )

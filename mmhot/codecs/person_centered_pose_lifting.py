@@ -9,7 +9,7 @@ from mmhot.lens import DEFAULT_FOCAL_RATIO, camera_intrinsics
 
 
 @KEYPOINT_CODECS.register_module()
-class PersonCentredPoseLifting(CameraPoseLifting):
+class PersonCenteredPoseLifting(CameraPoseLifting):
     """Keypoints through a virtual camera on the person, one per window.
 
     The network reads and predicts in the virtual camera's axes; ``decode`` turns
@@ -19,7 +19,7 @@ class PersonCentredPoseLifting(CameraPoseLifting):
         num_keypoints (int): Keypoints ``K``.
         root_index (int): The joint that others are relative to.
         size (float): Mean distance of joints from their frame's mean, after zooming.
-        num_centre_frames (int): Frames that decide where the camera points.
+        num_center_frames (int): Frames that decide where the camera points.
         focal_ratio (float): Focal length over the longer picture side, assumed where
             ``camera_param`` has no ``f``.
     """
@@ -31,24 +31,24 @@ class PersonCentredPoseLifting(CameraPoseLifting):
         num_keypoints: int = 17,
         root_index: int = 0,
         size: float = 0.5,
-        num_centre_frames: int = 9,
+        num_center_frames: int = 9,
         focal_ratio: float = DEFAULT_FOCAL_RATIO,
     ) -> None:
         super().__init__(num_keypoints, root_index)
         self.size = size
-        self.num_centre_frames = num_centre_frames
+        self.num_center_frames = num_center_frames
         self.focal_ratio = focal_ratio
 
     def encode_inputs(self, keypoints: np.ndarray, camera_param: dict) -> dict:
         """Framed input under ``keypoint_labels``, rotation (3, 3) under ``framing``."""
-        focal, centre = camera_intrinsics(camera_param, self.focal_ratio)
+        focal, center = camera_intrinsics(camera_param, self.focal_ratio)
         labels, rotation = frame_person(
-            keypoints[..., :2], focal, centre, self.size, self.num_centre_frames
+            keypoints[..., :2], focal, center, self.size, self.num_center_frames
         )
         return dict(keypoint_labels=labels, framing=rotation)
 
     def encode_targets(self, relative: np.ndarray, encoded: dict) -> np.ndarray:
-        """Root-relative metres in the virtual camera's axes (..., T', K, 3)."""
+        """Root-relative meters in the virtual camera's axes (..., T', K, 3)."""
         return (relative @ encoded['framing'][..., None, :, :]).astype(np.float32)
 
     def decode(
@@ -72,7 +72,7 @@ class PersonCentredPoseLifting(CameraPoseLifting):
         """
         if framing is None:
             raise ValueError(
-                'PersonCentredPoseLifting.decode needs the rotation that encode '
+                'PersonCenteredPoseLifting.decode needs the rotation that encode '
                 "gave: add 'framing' to PackPoseInputs' meta_keys"
             )
         rotation = np.asarray(framing)[..., None, :, :]
