@@ -54,7 +54,7 @@ test-compiled: | $(UV)
 	$(UV) pip uninstall --quiet --python .venv-compiled/bin/python mmcv-lite
 	CUDA_VISIBLE_DEVICES= FORCE_CUDA=0 MMCV_WITH_OPS=1 $(UV) pip install --no-config \
 		--no-deps --no-build-isolation --python .venv-compiled/bin/python mmcv==2.1.0
-	.venv-compiled/bin/python -m pytest tests/compat tests/test_found_boxes.py
+	.venv-compiled/bin/python -m pytest tests/compat tests/lab/test_found_boxes.py
 
 lint: setup
 	$(BIN)/python -m ruff check .

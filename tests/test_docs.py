@@ -1,7 +1,7 @@
 """What the documentation says exists, exists: links, configs, commands, options."""
 
 import argparse
-import importlib.util
+import importlib
 import re
 import shlex
 import sys
@@ -77,21 +77,20 @@ def options_of(command, monkeypatch):
             return parser._option_string_actions
         assert command[1] in parsers, command
         return parsers[command[1]]._option_string_actions
-    path = ROOT / command[0]
-    if command[0].startswith('tools.lab.'):
-        path = ROOT / command[0].replace('.', '/')
-        path = path / '__main__.py' if path.is_dir() else path.with_suffix('.py')
-    assert path.is_file(), command
+    in_lab = command[0].startswith('tools.lab.')
+    path = ROOT / (command[0].replace('.', '/') if in_lab else command[0])
 
     def stop(self, *_):
         raise Stop(self)
 
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
     with monkeypatch.context() as patched:
         patched.setattr(argparse.ArgumentParser, 'parse_known_args', stop)
         patched.setattr(sys, 'argv', [path.name])
-        spec.loader.exec_module(module)
+        module = importlib.import_module(
+            f'{command[0]}.__main__'
+            if path.is_dir()
+            else '.'.join(path.relative_to(ROOT).with_suffix('').parts)
+        )
         if not hasattr(module, 'parse_args'):
             return ()
         with pytest.raises(Stop) as stopped:

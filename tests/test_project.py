@@ -10,7 +10,8 @@ import pytest
 import mmhot
 
 ROOT = Path(__file__).parents[1]
-WILD = 'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_81frm-9k_1xb32-30e_cmu-wild.py'
+NANOHTNET = 'body_3d_keypoint/nanohtnet/cmu_mocap'
+WILD = f'{NANOHTNET}/nanohtnet_81frm-keep9_1xb32-30e_cmu-wild.py'
 
 
 def run_python(code):

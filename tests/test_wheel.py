@@ -22,7 +22,7 @@ DEMO = ROOT / 'demo' / 'skating_2d_coco17.npz'
 WALK = ROOT / 'demo' / 'walk.npz'
 WILD = (
     'mmhot::body_3d_keypoint/nanohtnet/cmu_mocap/'
-    'nanohtnet_81frm-9k_1xb32-30e_cmu-wild.py'
+    'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild.py'
 )
 
 pytestmark = pytest.mark.slow(reason='builds the wheel and installs it elsewhere')
@@ -171,7 +171,7 @@ from mmengine.runner import load_checkpoint
 from mmpose.apis import init_model
 assert {str(second.parent)!r} in mmhot.__file__
 config = Config.fromfile('mine.py')
-model = init_model(config, 'mmhot://nanohtnet_81frm-9k_cmu-wild', device='cpu')
+model = init_model(config, 'mmhot://nanohtnet_81frm-keep9_cmu-wild', device='cpu')
 assert get_config({WILD!r}).model.type == config.model.type
 print('built', type(model).__name__)
 """
@@ -187,7 +187,7 @@ def test_stock_functions_need_one_import_of_ours(second, tmp_path):
     code = f"""
 import mmhot  # stands in for xtcocotools
 from mmpose.apis import init_model
-model = init_model({str(config)!r}, 'mmhot://nanohtnet_81frm-9k_cmu-wild', 'cpu')
+model = init_model({str(config)!r}, 'mmhot://nanohtnet_81frm-keep9_cmu-wild', 'cpu')
 print('built', type(model).__name__)
 """
     said = call(second / 'python', '-c', code, cwd=tmp_path)
@@ -200,7 +200,7 @@ def test_lift_takes_configs_by_name(model, second, tmp_path):
     clip = shutil.copy(DEMO, tmp_path / 'clip.npz')
     options = ['--model', model, '--out-dir', 'out', '--no-flip']
     if model != 'nanohtnet':
-        options += ['--checkpoint', 'nanohtnet_81frm-9k_cmu-wild']
+        options += ['--checkpoint', 'nanohtnet_81frm-keep9_cmu-wild']
     said = call(second / 'mmhot', 'lift', clip, *options, cwd=tmp_path)
     assert (tmp_path / 'out/clip.npz').is_file()
     assert 'scope' not in said

@@ -82,7 +82,7 @@ class ImageSpacePoseLifting(CameraPoseLifting):
         root = target[..., self.root_index : self.root_index + 1, :]
         picture = target[..., :2] / target[..., 2:] * focal + center
         pixels_of_meter = focal[0] / root[..., 2:]
-        depth = (target[..., 2:] - root[..., 2:]) * pixels_of_metre
+        depth = (target[..., 2:] - root[..., 2:]) * pixels_of_meter
         label = np.concatenate([picture, depth], -1)
         label = label - label[..., self.root_index : self.root_index + 1, :]
         half = camera_param['w'] / 2

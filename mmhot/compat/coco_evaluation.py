@@ -1,3 +1,4 @@
+# ruff: noqa: N802, N803 - names are those of xtcocotools
 """COCO keypoint evaluation with the interface of xtcocotools, by pycocotools.
 
 pycocotools matches and counts; the classes here select what it evaluates: parts of the

@@ -106,7 +106,8 @@ class RenderedPeopleDataset(BaseCocoStyleDataset):
         for name, wanted in (('data_mode', 'topdown'), ('bbox_file', None)):
             if kwargs.get(name, wanted) != wanted:
                 raise ValueError(
-                    f'{name} of RenderedPeopleDataset must be {wanted!r}, got {kwargs[name]!r}'
+                    f'RenderedPeopleDataset: {name} must be {wanted!r}, '
+                    f'got {kwargs[name]!r}'
                 )
         names = [ann_file] if isinstance(ann_file, str) else list(ann_file)
         self.shard_files = [Path(data_root or '', name) for name in names]

@@ -85,8 +85,8 @@ class LiftingErrorMetric(BaseMetric):
         )
         if self.report.left_out:
             MMLogger.get_current_instance().warning(
-                f'LiftingErrorMetric: no {", ".join(self.report.left_out)}, as no frames are '
-                'consecutive: set dataset.stride to at most num_targets'
+                f'LiftingErrorMetric: no {", ".join(self.report.left_out)}: no frames '
+                'are consecutive: set dataset.stride to at most num_targets'
             )
         several = len(self.report.datasets) > 1
         return {

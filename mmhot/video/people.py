@@ -64,7 +64,7 @@ class PoseEstimator(Protocol):
     Attributes:
         name (str): For people to read.
         identity (dict): What results depend on: plain values, of its file and options.
-        skeleton (str): Of its keypoints, see :func:`mmhot.skeletons.joints.get_skeleton`.
+        skeleton (str): Of its keypoints, see `mmhot.skeletons`.
     """
 
     name: str

@@ -20,7 +20,7 @@ from mmhot.video.pose_similarity import box_of, box_size, compare_people
 from mmhot.video.track_linking import join_pieces
 
 # To be raised when tracks change: tracks in caches are kept with it, and
-# tests/test_tracking.py says when that is.
+# tests/video/test_tracking.py says when that is.
 TRACKING_RULES = 1
 
 # Keypoints less sure than this say nothing about who it is.

@@ -141,7 +141,7 @@ def prominent(stage: Stage) -> np.ndarray:
     Returns:
         np.ndarray: Of each row, bool (N,); some are true.
     """
-    size = stage.pixels_per_metre
+    size = stage.pixels_per_meter
     return size >= _PROMINENT * np.percentile(size, 90)
 
 

@@ -13,8 +13,8 @@ FOLDER = WEIGHTS_FOLDER.parent / '.mim'
 SCHEME = 'mmhot://'
 # What lifts clips, and what lifts live: a window of the first gives each of its frames
 # a pose, one of the second, for few frames in its middle, takes a tenth of the time.
-DEFAULT_LIFTER = 'tps-tri-motionbert-xs_81frm-27k_cmu-wild'
-LIVE_LIFTER = 'nanohtnet_81frm-9k_cmu-wild'
+DEFAULT_LIFTER = 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
+LIVE_LIFTER = 'nanohtnet_81frm-keep9_cmu-wild'
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ SMALL = dict(
 
 @pytest.fixture(scope='module')
 def config():
-    config = leaf_config('body_2d_keypoint/gtpt/coco/gtpt_t_*')
+    config = leaf_config('body_2d_keypoint/gtpt/coco/gtpt-t_*')
     config.merge_from_dict(dict(model=SMALL))
     return config
 
@@ -96,7 +96,7 @@ def test_weights_that_come_with_us_need_no_name(tmp_path, capsys):
     options = ['--bbox', '2,24,195,205', '--out', str(tmp_path / 'kept.png')]
     assert main(['show-pruning', str(PICTURE), *options]) == 0
     assert '4 stages of 3 groups' in capsys.readouterr().out
-    config = 'mmhot::body_2d_keypoint/gtpt/coco/gtpt_t_4xb64-300e_coco-256x192.py'
+    config = 'mmhot::body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192.py'
     assert main(['show-pruning', str(PICTURE), config, *options]) == 2
     assert 'a config alone has no weights' in capsys.readouterr().err
     assert main(['show-pruning', str(PICTURE), config, 'c.pth', *options]) == 2

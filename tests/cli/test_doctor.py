@@ -204,7 +204,8 @@ def test_package_for_another_numpy_is_named(site, outcomes):
     assert command.endswith("--force-reinstall --no-deps 'pycocotools>=2.0.8'")
 
 
-def test_xtcocotools_that_does_not_import_is_replaced(site, outcomes):
+def test_xtcocotools_that_does_not_import_is_replaced(site, outcomes, monkeypatch):
+    monkeypatch.delitem(sys.modules, 'xtcocotools', raising=False)
     site.add('xtcocotools', '1.14.3')
     assert look()[0]['xtcocotools'].note == 'it evaluates COCO results'
     outcomes['xtcocotools._mask'] = "ModuleNotFoundError: No module named '_mask'"

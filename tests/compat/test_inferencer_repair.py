@@ -20,7 +20,7 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.weights.index import LIVE_LIFTER
 
 CONFIGS = Path(__file__).parents[2] / 'configs/body_3d_keypoint'
-WILD = CONFIGS / 'nanohtnet/cmu_mocap/nanohtnet_81frm-9k_1xb32-30e_cmu-wild.py'
+WILD = CONFIGS / 'nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-30e_cmu-wild.py'
 SIZE = (64, 48)
 NUM_FRAMES = 12
 

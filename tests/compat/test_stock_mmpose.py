@@ -22,8 +22,8 @@ MMPOSE = Path(mmpose.__file__).parent / '.mim/configs'
 RTMPOSE = MMPOSE / 'body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py'
 CONFIGS = Path(__file__).parents[2] / 'configs/body_3d_keypoint'
 LIFTERS = CONFIGS / 'nanohtnet/cmu_mocap'
-WILD = LIFTERS / 'nanohtnet_81frm-9k_1xb32-30e_cmu-wild.py'
-PUBLISHED = LIFTERS / 'nanohtnet_27frm-3k_1xb256-49e_cmu.py'
+WILD = LIFTERS / 'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild.py'
+PUBLISHED = LIFTERS / 'nanohtnet_27frm-keep3_1xb256-49e_cmu.py'
 SIZE = (1280, 720)
 
 
@@ -130,7 +130,7 @@ def test_normalized_person_is_lifted_as_if_the_camera_looked_there(lifter, monke
     'name',
     [
         'mixste/cmu_mocap/mixste-xs_81frm_1xb8-10e_cmu-wild.py',
-        'motionagformer/cmu_mocap/hot-motionagformer-xs_27frm-9k_1xb16-60e_cmu.py',
+        'motionagformer/cmu_mocap/hot-motionagformer-xs_27frm-keep9_1xb16-60e_cmu.py',
         'motionagformer/h36m/motionagformer-xs_27frm_1xb16-60e_h36m.py',
         'mhformer/h36m/mhformer_27frm_1xb128-20e_h36m-cpn.py',
         'video_pose_lift/cmu_mocap/video-pose-lift_tcn-27frm_1xb32-10e_cmu-wild.py',
@@ -237,7 +237,7 @@ def test_config_says_what_inferencers_ask(config):
 @pytest.mark.parametrize(
     'name',
     [
-        'gtpt/rendered/gtpt_t_1xb32-20e_rendered-128x96.py',
+        'gtpt/rendered/gtpt-t_1xb32-20e_rendered-128x96.py',
         'rtmpose/rendered/rtmpose-t_1xb32-20e_rendered-128x96.py',
     ],
 )

@@ -67,11 +67,11 @@ def write_files(folder):
 @pytest.fixture(
     params=[
         'mixste/h36m/mixste_243frm_1xb4-160e_h36m-cpn.py',
-        'hot/h36m/hot-mixste_243frm-81k_1xb4-160e_h36m-cpn.py',
-        'hot/h36m/tpc-mixste_243frm-61k_1xb4-160e_h36m-cpn.py',
-        'hot/h36m/hot-motionbert-lite_243frm-81k_1xb32-60e_h36m.py',
-        'mhformer/h36m/tpc-mhformer_351frm-117k_1xb210-20e_h36m-cpn.py',
-        'motionagformer/h36m/hot-motionagformer-b_243frm-81k_1xb16-60e_h36m.py',
+        'hot/h36m/hot-mixste_243frm-keep81_1xb4-160e_h36m-cpn.py',
+        'hot/h36m/tpc-mixste_243frm-keep61_1xb4-160e_h36m-cpn.py',
+        'hot/h36m/hot-motionbert-lite_243frm-keep81_1xb32-60e_h36m.py',
+        'mhformer/h36m/tpc-mhformer_351frm-keep117_1xb210-20e_h36m-cpn.py',
+        'motionagformer/h36m/hot-motionagformer-b_243frm-keep81_1xb16-60e_h36m.py',
     ],
     ids=lambda name: name.split('/')[-1].split('_')[0],
 )

@@ -22,7 +22,7 @@ from mmhot.io.json_file import load_json
 from mmhot.skeletons.joints import get_skeleton
 from tools.lab.coco_people import pack_coco, unpack_coco
 
-TOOL = Path(__file__).parents[2] / 'tools/lab/pack_people.py'
+ROOT = Path(__file__).parents[2]
 WHOLEBODY = get_skeleton('coco-wholebody-133')
 
 
@@ -54,7 +54,7 @@ def test_folders_give_back_what_was_packed(tmp_path, num_keypoints):
 
 
 def test_tool_packs_what_it_unpacked(tmp_path, shard):
-    run = [sys.executable, str(TOOL)]
+    run = [sys.executable, '-m', 'tools.lab.pack_people']
     subprocess.run([*run, 'unpack', shard, tmp_path / 'out'], check=True)
     again = tmp_path / 'again.npz'
     arguments = [tmp_path / 'out/annotations.json', tmp_path / 'out/images', again]

@@ -78,7 +78,7 @@ def test_effects_come_independently_of_each_other():
 
 @pytest.fixture(scope='module')
 def config():
-    return read_config_file(CONFIGS / 'gtpt_t_1xb32-6e_rendered-192x144.py')
+    return read_config_file(CONFIGS / 'gtpt-t_1xb32-6e_rendered-192x144.py')
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_two_processes_train_an_hourglass_as_one_does(tmp_path):
 
 
 def test_two_processes_train_gtpt_as_one_does(tmp_path):
-    (path,) = mocap.CONFIGS.glob('body_2d_keypoint/gtpt/coco/gtpt_t_*.py')
+    (path,) = mocap.CONFIGS.glob('body_2d_keypoint/gtpt/coco/gtpt-t_*.py')
     config = on_drawn_people(Config.fromfile(path))
     config.train_dataloader.update(batch_size=2)
     config.train_dataloader.dataset.indices = 4

@@ -16,7 +16,7 @@ from mmhot.datasets.transforms.epoch_seed import SeedTransforms
 from mmhot.engine.hooks import ChannelsLastHook, EpochSeedHook
 
 WILD = mocap.CONFIGS / '_base_/datasets/cmu_mocap_wild.py'
-SHIPPED = 'nanohtnet_81frm-9k_1xb32-30e_cmu-wild'
+SHIPPED = 'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild'
 
 
 def loader(num_workers, persistent):

@@ -103,7 +103,7 @@ def test_older_pytorch_is_told_apart(monkeypatch):
     ('path', 'others'),
     [
         (
-            'body_2d_keypoint/gtpt/rendered/gtpt_t_1xb32-20e_rendered-128x96.py',
+            'body_2d_keypoint/gtpt/rendered/gtpt-t_1xb32-20e_rendered-128x96.py',
             {
                 'head.coarse_encoder.query_tokens',
                 'head.coarse_encoder.human_token',
@@ -113,7 +113,7 @@ def test_older_pytorch_is_told_apart(monkeypatch):
         ),
         (
             'wholebody_2d_keypoint/gtpt/rendered/'
-            'gtpt_t_1xb32-10e_rendered-wholebody-192x144.py',
+            'gtpt-t_1xb32-10e_rendered-wholebody-192x144.py',
             {
                 'head.coarse_encoder.query_tokens',
                 'head.coarse_encoder.human_token',
@@ -133,7 +133,7 @@ def test_older_pytorch_is_told_apart(monkeypatch):
         ),
         (
             'body_3d_keypoint/hot/cmu_mocap/'
-            'hot-mixste-xs_81frm-27k_1xb8-10e_cmu-wild.py',
+            'hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild.py',
             {
                 'backbone.embed.weight',
                 'backbone.spatial_position.table',

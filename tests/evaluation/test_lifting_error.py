@@ -318,7 +318,7 @@ def test_motionberts_codec_gives_what_the_metric_takes():
 
 
 def test_evaluators_build_it_without_a_warning(capfd):
-    settings = dict(type='mmpose.LiftingError', measures=['MPJPE'])
+    settings = dict(type='mmpose.LiftingErrorMetric', measures=['MPJPE'])
     evaluator = Runner.build_evaluator(None, settings)
     assert isinstance(evaluator.metrics[0], LiftingErrorMetric)
     assert 'prefix' not in ''.join(capfd.readouterr())

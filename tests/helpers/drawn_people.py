@@ -1,7 +1,7 @@
 """Draws the tiny COCO-style dataset of ``tests/data/drawn_people``.
 
 Mannequins in random poses with all 133 COCO-WholeBody points, made for this project.
-``python tests/drawn_people.py`` writes the pictures, ``annotations.json`` (both the 17
+``python tests/helpers/drawn_people.py`` writes images, ``annotations.json`` (the 17
 body points and the others) and ``detections.json`` (boxes that are a bit off).
 """
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import pytest
@@ -11,7 +10,6 @@ from numpy.testing import assert_allclose
 
 from tools.lab.cost_curve import check_points, relative
 
-TOOL = Path(__file__).parents[2] / 'tools/lab/draw_cost_curve.py'
 POINTS = [
     dict(group='A', method='none', macs=200, errors=[50.0, 52.0]),
     dict(group='A', method='TPC', macs=120, errors=[51.51]),
@@ -47,7 +45,7 @@ def test_what_is_lacking_is_told(points, message):
 
 
 def run(*args):
-    command = [sys.executable, TOOL, *args]
+    command = [sys.executable, '-m', 'tools.lab.draw_cost_curve', *args]
     return subprocess.run(command, capture_output=True, text=True)
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import subprocess
 import sys
 import tarfile
@@ -16,7 +17,7 @@ from mmhot.datasets.packed_people import read_packed_people
 from mmhot.datasets.rendered_people import RenderedPeopleDataset
 from tools.lab.panoramas import read_panoramas, view
 
-TOOL = Path(__file__).parents[2] / 'tools/lab/pack_scenery.py'
+ROOT = Path(__file__).parents[2]
 
 
 def compass(rows=128, columns=256):
@@ -121,10 +122,11 @@ def test_packages_and_folders_hold_the_same(tmp_path):
 
 def run(*arguments):
     return subprocess.run(
-        [sys.executable, str(TOOL), *map(str, arguments)],
+        [sys.executable, '-m', 'tools.lab.pack_scenery', *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
     )
 
 

@@ -250,7 +250,7 @@ def test_keep_count_of_the_config_holds_in_evaluation_only():
     [
         (dict(keep=3), 'keep needs a backbone with a pruner'),
         (dict(flip_kept='other'), "flip_kept must be 'plain' or 'own', got 'other'"),
-        (dict(target='center'), "target must be 'center' or 'all', got 'center'"),
+        (dict(target='middle'), "target must be 'center' or 'all', got 'middle'"),
     ],
 )
 def test_odd_test_settings_are_refused(test_cfg, message):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LEAF = 'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_27frm-3k_1xb256-49e_cmu.py'
+LEAF = 'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_27frm-keep3_1xb256-49e_cmu.py'
 
 
 def tool(name):

@@ -22,7 +22,7 @@ from mmhot.video.sources.model_names import find_detector, find_pose_model
 from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights.index import FOLDER
 
-GTPT = 'gtpt_t_4xb64-300e_coco-256x192'
+GTPT = 'gtpt-t_4xb64-300e_coco-256x192'
 RTMPOSE = 'rtmpose-t_8xb256-420e_aic-coco-256x192'
 DETECTOR = dict(
     model=dict(type='RTMDet', backbone=dict()),
@@ -156,7 +156,7 @@ def test_weights_of_other_models_are_refused(tmp_path, change, message):
 
 def test_weights_for_pictures_of_another_size_are_refused():
     small = FOLDER / 'configs/body_2d_keypoint/gtpt/rendered'
-    small /= 'gtpt_t_1xb32-20e_rendered-128x96.py'
+    small /= 'gtpt-t_1xb32-20e_rendered-128x96.py'
     with pytest.raises(ValueError, match='another model: head.*instead of'):
         MMPoseEstimator(small, 'mmhot://gtpt-t_coco17_synth')
 
@@ -188,7 +188,7 @@ def test_names_are_looked_up_in_our_index_and_mmposes():
 @pytest.mark.parametrize(
     ('find', 'name', 'kind', 'message'),
     [
-        (find_pose_model, 'gtpt_t_4xb64', ValueError, 'no|neither a file nor a 2D mod'),
+        (find_pose_model, 'gtpt-t_4xb64', ValueError, 'no|neither a file nor a 2D mod'),
         (find_pose_model, 'a/none.py', FileNotFoundError, r'none\.py does not exist'),
         (find_pose_model, __file__ + 'x', ValueError, 'neither a file nor a 2D model'),
         (find_detector, 'rtmdet-mm', ValueError, 'did you mean rtmdet-m'),

@@ -263,7 +263,7 @@ def test_sheet_names_the_model_where_there_is_room(tmp_path):
     path, clip = tmp_path / 'sheet.png', rendered('walk')
     headers = {}
     for columns in (2, 6):
-        for model in ('', 'tps-tri-motionbert-xs_81frm-27k_cmu-wild (27 of 81 frames)'):
+        for model in ('', 'tps-tri-motionbert-xs_81frm-keep27 (27 of 81 frames)'):
             named = replace(clip, model=model)
             render_sheet(named, path, num_frames=columns, cell=300)
             headers.setdefault(columns, []).append(cv2.imread(str(path))[:40])

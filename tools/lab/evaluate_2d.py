@@ -30,7 +30,7 @@ def parse_args() -> argparse.Namespace:
         action='append',
         required=True,
         metavar=('TYPE', 'ANNOTATIONS', 'IMAGES'),
-        help="one of MMPose's top-down datasets or RenderedPeopleDataset; may be repeated",
+        help="one of MMPose's top-down datasets or RenderedPeopleDataset; repeatable",
     )
     parser.add_argument(
         '--skeleton',

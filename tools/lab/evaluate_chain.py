@@ -5,8 +5,8 @@ single frames, then what each stage took. Clips with their truth beside them (a 
 WALK.mp4 and WALK.npz) have errors; for others it is said how steady they are. Motion
 capture with a made-up detector's errors follows. Example::
 
-    python -m tools.lab.evaluate_chain walk.mp4 dance.mp4 --pose2d movenet-thunder.onnx \
-        --det-model rtmdet_nano.onnx
+    python -m tools.lab.evaluate_chain walk.mp4 dance.mp4 \
+        --pose2d movenet-thunder.onnx --det-model rtmdet_nano.onnx
 """
 
 import argparse

@@ -112,7 +112,7 @@ def offsets_2d(clip: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         for parent, child in H36M.bones
     }
     chain = ('left_knee', 'left_foot', 'spine', 'thorax', 'neck_base', 'head')
-    stature = sum(bones[joint] for joint in chain) * pixels_per_metre
+    stature = sum(bones[joint] for joint in chain) * pixels_per_meter
     percent = 100 / stature[:, None, None]
     return {
         mapping: percent * (derive(clip['coco_2d'], mapping) - clip['true_2d'])

@@ -7,9 +7,10 @@ latest checkpoint, so the same command may be cut off and repeated, also by
 has about 15 MB. Examples, on one core, and on a GPU in pieces of ten minutes::
 
     python -m tools.lab.train_2d work --motions cmu_h36m17.npz cmu_h36m17_more.npz \
-        --panoramas pmndrs-assets-1.7.0.tgz --render 8 --start mmhot://gtpt-t_coco17_synth
-    python -m tools.lab.train_2d work --shards a.npz b.npz --batch-size 512 --workers 14 \
-        --part 65536 --epochs 40 --rate 2e-3 --minutes 9
+        --panoramas pmndrs-assets-1.7.0.tgz --render 8 \
+        --start mmhot://gtpt-t_coco17_synth
+    python -m tools.lab.train_2d work --shards a.npz b.npz --batch-size 512 \
+        --workers 14 --part 65536 --epochs 40 --rate 2e-3 --minutes 9
 """
 
 import argparse
@@ -22,7 +23,7 @@ from mmhot.cli.errors import OneLineParser, print_line, run_safely
 
 _ROOT = Path(__file__).parents[2]
 _CONFIG = (
-    'configs/body_2d_keypoint/gtpt/rendered/gtpt_t_1xb32-parts_rendered-wide-256x192.py'
+    'configs/body_2d_keypoint/gtpt/rendered/gtpt-t_1xb32-parts_rendered-wide-256x192.py'
 )
 # What rendered crops show, see tools/lab/render_people.
 _MIX = {'acrobatic': 0.35, 'lying': 0.15, 'tables': 0.28, 'close': 0.2, 'steep': 0.12}

@@ -48,7 +48,7 @@ def read_keypoints(
 
     Args:
         path (str | Path): A file or folder.
-        skeleton (str | None): Joint order, a name of `mmhot.skeletons.joints`. By default
+        skeleton (str | None): Joint order, a name of `mmhot.skeletons`. By default
             what the file says, or else what has as many joints.
         image_size (tuple[int, int] | None): Width and height in pixels.
         fps (float | None): Frames per second.

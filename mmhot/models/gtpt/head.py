@@ -59,7 +59,7 @@ class GTPTHead(BaseHead):
             ``embed_dims``. Defaults to 3.
         keep_rates (Sequence[float], optional): Share of the patches kept, each for
             an equal number of layers; see :attr:`keep_rates`. Defaults to None: all.
-        skeleton (str): Name of the skeleton, see :func:`mmhot.skeletons.joints.get_skeleton`.
+        skeleton (str): Name of the skeleton, see `mmhot.skeletons`.
             Defaults to 'coco-17'.
         groups (Sequence[Sequence[str]]): Names of groups of the skeleton's keypoints,
             for each group; see :class:`KeypointGroups`. Defaults to head, upper and

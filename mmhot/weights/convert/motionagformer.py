@@ -29,8 +29,8 @@ _STREAMS = {
 _BLOCK = ('norm1', 'norm2', 'mlp.fc1', 'mlp.fc2')
 # What no shape tells. HoT's copy of the host differs from the host itself.
 _DEFAULTS = {
-    False: {'num_heads': 8, 'neighbor_num': 2},
-    True: {'num_heads': 4, 'neighbor_num': 4, 'layer_index': 7, 'k': 2},
+    False: {'num_heads': 8, 'neighbour_num': 2},
+    True: {'num_heads': 4, 'neighbour_num': 4, 'layer_index': 7, 'k': 2},
 }
 _OUTER = {
     'joints_embed': 'backbone.embed',
@@ -65,7 +65,7 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
         'embed_dims': sizes['dim_feat'],
         'depth': depth,
         'num_heads': sizes['num_heads'],
-        'num_neighbors': sizes['neighbor_num'],
+        'num_neighbors': sizes['neighbour_num'],
         'mlp_ratio': sizes['mlp_ratio'],
     }
     if recovered:

@@ -160,7 +160,7 @@ def test_scale_and_rotation_are_clipped_normal_and_nothing_shifts():
     tail = 1 - math.erf(1 / math.sqrt(2))  # beyond one standard deviation
     for value in (0.65, 1.35):
         assert (scale == value).mean() == pytest.approx(tail / 2, abs=0.01)
-    assert scale.min() == 0.65
+    assert scale.min() == np.float32(0.65)
     assert scale.max() == 1.35
     assert (angle == 0).mean() == pytest.approx(0.4, abs=0.011)
     assert (np.abs(angle) == 90).mean() == pytest.approx(0.6 * 0.0455, abs=0.004)

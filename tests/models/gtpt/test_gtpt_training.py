@@ -16,8 +16,8 @@ from drawn_people import FOLDER
 from mmpose.apis import MMPoseInferencer, inference_topdown, init_model
 from test_resume import the_same_training
 
-COCO = 'body_2d_keypoint/gtpt/coco/gtpt_t_*'
-WHOLEBODY = 'wholebody_2d_keypoint/gtpt/coco-wholebody/gtpt_t_*'
+COCO = 'body_2d_keypoint/gtpt/coco/gtpt-t_*'
+WHOLEBODY = 'wholebody_2d_keypoint/gtpt/coco-wholebody/gtpt-t_*'
 PICTURE = FOLDER / '000001.png'
 TINY = dict(
     backbone=dict(stage_channels=(16,), stage_depth=1),

@@ -157,7 +157,7 @@ def build(state, **settings):
     [(9, 16, 4, 2), (10, 24, 8, 4), (16, 8, 2, 1), (4, 8, 1, 4)],
 )
 def test_other_sizes_are_the_published_networks_too(frames, dims, heads, neighbors):
-    settings = {'num_heads': heads, 'neighbor_num': neighbors}
+    settings = {'num_heads': heads, 'neighbour_num': neighbors}
     x = torch.randn(2, frames, 17, 3, generator=torch.manual_seed(0))
     state = published_state(frames, dims, 3)
     expected = PublishedMotionAGFormer(state, heads, neighbors).run(x, 3)
@@ -313,7 +313,7 @@ def test_defaults_of_what_shapes_do_not_tell_are_those_of_either_source():
     [
         ({'layer_index': 2}, 'layer_index=2 contradicts the tensors, which say 1'),
         ({'num_heads': 5}, r'embed_dims \(16\) must be divisible by num_heads \(5\)'),
-        ({'neighbor_num': 5}, r'num_keep: 4\), got 5'),
+        ({'neighbour_num': 5}, r'num_keep: 4\), got 5'),
         ({'neighbors': 4}, 'unknown setting of MotionAGFormer: neighbors; known: '),
     ],
 )

@@ -206,8 +206,8 @@ def test_wrong_input_is_refused_with_the_shape_wanted():
 
 
 def test_head_refuses_an_unknown_target_and_a_missing_decoder():
-    with pytest.raises(ValueError, match="'center' or 'all', got 'center'"):
-        tiny_model(target='center')
+    with pytest.raises(ValueError, match="'center' or 'all', got 'middle'"):
+        tiny_model(target='middle')
     model = tiny_model()
     model.head.decoder = None
     with pytest.raises(RuntimeError, match='needs a decoder'):

@@ -36,20 +36,20 @@ _MOTIONBERT = 'mmpose::body_3d_keypoint/motionbert/h36m/motionbert'
 _3D = 'mmhot::body_3d_keypoint'
 _HOSTS = {
     'mixste-243': f'{_3D}/mixste/h36m/mixste_243frm_1xb4-160e_h36m-cpn.py',
-    'hot-mixste-243': f'{_3D}/hot/h36m/hot-mixste_243frm-81k_1xb4-160e_h36m-cpn.py',
-    'tpc-mixste-243': f'{_3D}/hot/h36m/tpc-mixste_243frm-61k_1xb4-160e_h36m-cpn.py',
+    'hot-mixste-243': f'{_3D}/hot/h36m/hot-mixste_243frm-keep81_1xb4-160e_h36m-cpn.py',
+    'tpc-mixste-243': f'{_3D}/hot/h36m/tpc-mixste_243frm-keep61_1xb4-160e_h36m-cpn.py',
     'mhformer-351': f'{_3D}/mhformer/h36m/mhformer_351frm_1xb128-20e_h36m-cpn.py',
     'tpc-mhformer-351': f'{_3D}/mhformer/h36m/'
-    'tpc-mhformer_351frm-117k_1xb210-20e_h36m-cpn.py',
+    'tpc-mhformer_351frm-keep117_1xb210-20e_h36m-cpn.py',
     'motionagformer-b-243': f'{_3D}/motionagformer/h36m/'
     'motionagformer-b_243frm_1xb16-60e_h36m.py',
     'hot-motionagformer-b-243': f'{_3D}/motionagformer/h36m/'
-    'hot-motionagformer-b_243frm-81k_1xb16-60e_h36m.py',
+    'hot-motionagformer-b_243frm-keep81_1xb16-60e_h36m.py',
     'motionbert-243': f'{_3D}/motionbert/h36m/motionbert_243frm_1xb32-120e_h36m.py',
     'motionbert-lite-243': f'{_3D}/motionbert/h36m/'
     'motionbert-lite_243frm_1xb32-60e_h36m.py',
     'hot-motionbert-lite-243': f'{_3D}/hot/h36m/'
-    'hot-motionbert-lite_243frm-81k_1xb32-60e_h36m.py',
+    'hot-motionbert-lite_243frm-keep81_1xb32-60e_h36m.py',
 }
 _GTPT = {
     f'gtpt-{size}{name}': f'mmhot::{task}/gtpt/{data}/gtpt_{size}_{file}-256x192.py'
@@ -79,9 +79,9 @@ ROWS = {
     'tcn-243': f'{_VIDEO}_tcn-243frm-supv_8xb128-160e_h36m.py',
     'dstformer-243': f'{_MOTIONBERT}_dstformer-243frm_8xb32-240e_h36m.py',
     'htnet': 'mmhot::body_3d_keypoint/htnet/cmu_mocap/htnet_1frm_1xb512-15e_cmu.py',
-    'nanohtnet-243-9': f'{_NANOHTNET}_243frm-9k_1xb256-49e_cmu.py',
-    'nanohtnet-243-27': f'{_NANOHTNET}_243frm-27k_1xb256-49e_cmu.py',
-    'nanohtnet-81-9': f'{_NANOHTNET}_81frm-9k_1xb256-49e_cmu.py',
+    'nanohtnet-243-9': f'{_NANOHTNET}_243frm-keep9_1xb256-49e_cmu.py',
+    'nanohtnet-243-27': f'{_NANOHTNET}_243frm-keep27_1xb256-49e_cmu.py',
+    'nanohtnet-81-9': f'{_NANOHTNET}_81frm-keep9_1xb256-49e_cmu.py',
     **_HOSTS,
     **_GTPT,
 }

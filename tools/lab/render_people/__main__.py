@@ -8,8 +8,8 @@ Example::
 
     pip install 'mmhot[render]'
     npm pack @pmndrs/assets@1.7.0
-    python -m tools.lab.render_people data/people --motions data/cmu_mocap/cmu_h36m17.npz \
-        --panoramas pmndrs-assets-1.7.0.tgz --shards 8 --workers 2
+    python -m tools.lab.render_people data/people \
+        --motions data/cmu_mocap/cmu_h36m17.npz --panoramas pmndrs-assets-1.7.0.tgz --shards 8 --workers 2
 """
 
 import argparse

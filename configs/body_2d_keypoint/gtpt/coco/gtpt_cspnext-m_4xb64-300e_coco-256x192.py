@@ -1,5 +1,5 @@
 # A map of a sixteenth of the image's size: every pixel is a token.
-_base_ = ['gtpt_s_4xb64-300e_coco-256x192.py']
+_base_ = ['gtpt-s_4xb64-300e_coco-256x192.py']
 model = dict(
     backbone=dict(
         _delete_=True,

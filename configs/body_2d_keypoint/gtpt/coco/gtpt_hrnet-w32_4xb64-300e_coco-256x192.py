@@ -1,4 +1,4 @@
-_base_ = ['gtpt_s_4xb64-300e_coco-256x192.py']
+_base_ = ['gtpt-s_4xb64-300e_coco-256x192.py']
 extra = dict(
     stage1=dict(num_modules=1, num_branches=1, block='BOTTLENECK', num_blocks=(4,)),
     stage2=dict(num_modules=1, num_branches=2, block='BASIC', num_blocks=(4, 4)),

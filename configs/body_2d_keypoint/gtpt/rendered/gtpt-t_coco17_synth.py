@@ -1,6 +1,6 @@
 # The weights mmhot://gtpt-t_coco17_synth: how they were trained, and what their scores
 # mean, fitted on val_00 by tools/lab/evaluate_2d.py --fit-confidence.
-_base_ = './gtpt_t_1xb32-30e_rendered-256x192.py'
+_base_ = './gtpt-t_1xb32-30e_rendered-256x192.py'
 
 model = dict(
     test_cfg=dict(

@@ -1,7 +1,7 @@
 # The weights mmhot://gtpt-t_wholebody133_synth: how they were trained, and what their
 # scores mean, fitted on the 17 keypoints of the body in val_00 by
 # tools/lab/evaluate_2d.py --fit-confidence.
-_base_ = './gtpt_t_1xb32-10e_rendered-wholebody-192x144.py'
+_base_ = './gtpt-t_1xb32-10e_rendered-wholebody-192x144.py'
 
 model = dict(
     test_cfg=dict(

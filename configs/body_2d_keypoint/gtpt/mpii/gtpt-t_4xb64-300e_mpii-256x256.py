@@ -1,7 +1,7 @@
 _base_ = [
     '../../../_base_/schedules/gtpt_300e.py',
     '../../../_base_/datasets/mpii_topdown.py',
-    '../../../_base_/models/gtpt_t.py',
+    '../../../_base_/models/gtpt-t.py',
 ]
 model = dict(
     head=dict(

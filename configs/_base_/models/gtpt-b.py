@@ -1,4 +1,4 @@
 # GTPT-B: S with a U-shaped stem.
-_base_ = ['gtpt_s.py']
+_base_ = ['gtpt-s.py']
 
 model = dict(backbone=dict(stage_channels=(256, 384, 512)))

@@ -1,4 +1,4 @@
-_base_ = './gtpt_t_1xb32-20e_rendered-128x96.py'
+_base_ = './gtpt-t_1xb32-20e_rendered-128x96.py'
 
 size = (144, 192)
 codec = dict(input_size=size)

@@ -1,5 +1,5 @@
 # GTPT-S for COCO-WholeBody: wider.
-_base_ = ['gtpt_t_wholebody.py']
+_base_ = ['gtpt-t_wholebody.py']
 
 model = dict(
     backbone=dict(stage_channels=(256,)),

@@ -1,5 +1,5 @@
 # GTPT-S: wider.
-_base_ = ['gtpt_t.py']
+_base_ = ['gtpt-t.py']
 
 model = dict(
     backbone=dict(stage_channels=(256,)),

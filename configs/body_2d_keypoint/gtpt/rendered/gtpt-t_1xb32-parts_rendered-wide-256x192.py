@@ -1,7 +1,7 @@
 # All poses and framings, in parts of an epoch: a checkpoint every few minutes on one
 # core. tools/lab/train_2d.py runs it; on a GPU with other numbers.
 _base_ = [
-    './gtpt_t_1xb32-30e_rendered-256x192.py',
+    './gtpt-t_1xb32-30e_rendered-256x192.py',
     '../../../_base_/datasets/photograph_wide.py',
 ]
 

@@ -1,4 +1,4 @@
-_base_ = './nanohtnet_243frm-9k_1xb256-49e_cmu.py'
+_base_ = './nanohtnet_243frm-keep9_1xb256-49e_cmu.py'
 
 model = dict(backbone=dict(num_frames=81, num_keep_frames=27))
 train_dataloader = dict(dataset=dict(seq_len=81, num_targets=27))

@@ -1,5 +1,5 @@
 # GTPT-T as released, for the keypoints of COCO-WholeBody.
-_base_ = ['gtpt_t.py']
+_base_ = ['gtpt-t.py']
 
 model = dict(
     head=dict(

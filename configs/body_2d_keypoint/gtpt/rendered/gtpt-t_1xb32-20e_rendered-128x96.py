@@ -1,4 +1,4 @@
-_base_ = './gtpt_t_1xb32-30e_rendered-256x192.py'
+_base_ = './gtpt-t_1xb32-30e_rendered-256x192.py'
 
 # small pictures first: cheap steps, of the pass with pruning alone
 size = (96, 128)

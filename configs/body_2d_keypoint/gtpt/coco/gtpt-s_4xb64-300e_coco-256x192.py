@@ -1,6 +1,6 @@
 _base_ = [
     '../../../_base_/schedules/gtpt_300e.py',
     '../../../_base_/datasets/coco_topdown.py',
-    '../../../_base_/models/gtpt_s.py',
+    '../../../_base_/models/gtpt-s.py',
 ]
 default_hooks = dict(checkpoint=dict(save_best='coco/AP'))
