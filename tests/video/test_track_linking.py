@@ -1,13 +1,13 @@
-"""Pieces of tracks are joined, the best fit first, in clips of any length."""
+"""Tracklets are linked, the best fit first, in clips of any length."""
 
 import numpy as np
 
 from mmhot.clips import Track2D
-from mmhot.video import track_linking as joining
-from mmhot.video.track_linking import join_pieces
+from mmhot.video import track_linking
+from mmhot.video.track_linking import link_tracklets
 
 
-def pieces(number, span, seed=0):
+def tracklets(number, span, seed=0):
     """People of 40x100 pixels who walk on a line, each for up to 40 frames."""
     rng = np.random.default_rng(seed)
     made = []
@@ -29,42 +29,45 @@ def pieces(number, span, seed=0):
     return made
 
 
-def join_one_by_one(pieces, fps, max_gap):
-    """The same, all pairs compared anew after each."""
-    pieces = list(pieces)
+def link_one_by_one(tracklets, fps, max_gap):
+    """Link with all pairs compared again after each link."""
+    tracklets = list(tracklets)
     while True:
         fits = [
             (misfit, first, second)
-            for first, before in enumerate(pieces)
-            for second, after in enumerate(pieces)
+            for first, before in enumerate(tracklets)
+            for second, after in enumerate(tracklets)
             if 0 < after.frames[0] - before.frames[-1] <= max_gap * fps
-            and min(len(before.frames), len(after.frames)) >= joining._LEAST * fps
-            and (misfit := joining._misfit(before, after, fps)) < 1
+            and min(len(before.frames), len(after.frames))
+            >= track_linking._MIN_LENGTH * fps
+            and (misfit := track_linking._misfit(before, after, fps)) < 1
         ]
         if not fits:
-            return pieces
+            return tracklets
         _, first, second = min(fits)
-        pieces[first] = joining._concatenate(pieces[first], pieces[second])
-        del pieces[second]
-
-
-def test_best_fit_is_joined_first():
-    for seed in range(3):
-        made = pieces(12, 80, seed)
-        joined, expected = (
-            join(made, 25.0, 2.0) for join in (join_pieces, join_one_by_one)
+        tracklets[first] = track_linking._concatenate(
+            tracklets[first], tracklets[second]
         )
-        assert len(joined) < 12
-        assert [piece.track for piece in joined] == [x.track for x in expected]
-        for piece, other in zip(joined, expected, strict=True):
-            np.testing.assert_array_equal(piece.frames, other.frames)
-            np.testing.assert_array_equal(piece.bboxes, other.bboxes)
+        del tracklets[second]
 
 
-def test_hours_are_compared_with_what_is_near_in_time(monkeypatch):
-    calls, misfit = [], joining._misfit
+def test_best_fit_is_linked_first():
+    for seed in range(3):
+        made = tracklets(12, 80, seed)
+        linked, expected = (
+            join(made, 25.0, 2.0) for join in (link_tracklets, link_one_by_one)
+        )
+        assert len(linked) < 12
+        assert [tracklet.track for tracklet in linked] == [x.track for x in expected]
+        for tracklet, other in zip(linked, expected, strict=True):
+            np.testing.assert_array_equal(tracklet.frames, other.frames)
+            np.testing.assert_array_equal(tracklet.bboxes, other.bboxes)
+
+
+def test_only_tracklets_close_in_time_are_compared(monkeypatch):
+    calls, misfit = [], track_linking._misfit
     monkeypatch.setattr(
-        joining, '_misfit', lambda *pair: calls.append(1) or misfit(*pair)
+        track_linking, '_misfit', lambda *pair: calls.append(1) or misfit(*pair)
     )
-    join_pieces(pieces(500, 90_000), 25.0, 2.0)
+    link_tracklets(tracklets(500, 90_000), 25.0, 2.0)
     assert len(calls) < 1000

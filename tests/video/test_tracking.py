@@ -1,4 +1,4 @@
-"""Who is who from frame to frame."""
+"""Track IDs from frame to frame."""
 
 import sys
 
@@ -27,7 +27,7 @@ def frame(*places, score=0.9, boxes=None):
 
 
 def walk(num_frames, start=100.0, speed=4.0, y=200.0):
-    """Places (T, 2) of somebody who walks to the right."""
+    """Places (T, 2) of a person who walks to the right."""
     return np.stack([start + speed * np.arange(num_frames), np.full(num_frames, y)], -1)
 
 
@@ -49,7 +49,7 @@ def test_people_keep_their_ids_whatever_their_order():
     assert sorted(seen[2]) == [0, 1]
 
 
-def test_nobody_is_who_was_there_before_a_cut():
+def test_tracks_end_at_cuts():
     people = [frame(place) for place in walk(40)]
     joined = track_clip(people, FPS)
     assert len(joined) == 1
@@ -64,17 +64,17 @@ def test_nobody_is_who_was_there_before_a_cut():
     assert [track.frames[0] for track in tracks] == [100, 110]
 
 
-def test_trackers_can_forget():
+def test_reset_ends_all_tracks():
     tracker = Tracker(FPS)
     ways = [frame(place) for place in walk(20)]
-    before = [tracker.recognize(ways[n], n)[0] for n in range(10)]
-    tracker.forget()
-    after = [tracker.recognize(ways[n], n)[0] for n in range(10, 20)]
+    before = [tracker.update(ways[n], n, tentative=True)[0] for n in range(10)]
+    tracker.reset()
+    after = [tracker.update(ways[n], n, tentative=True)[0] for n in range(10, 20)]
     assert len(set(before)) == len(set(after)) == 1
     assert set(before) != set(after)
 
 
-def test_clips_give_early_frames_back():
+def test_tracks_of_clips_include_unconfirmed_frames():
     tracks = track_clip([frame(place) for place in walk(20)], FPS)
     (track,) = tracks
     assert track.track == 0
@@ -98,7 +98,7 @@ def test_people_who_pass_each_other_are_not_swapped():
 
 
 @pytest.mark.parametrize('hidden', [10, 40])
-def test_ids_survive_gaps(hidden):
+def test_ids_survive_occlusions(hidden):
     way = walk(60 + hidden, speed=2)
     people = [
         frame(*([] if 30 <= index < 30 + hidden else [place]))
@@ -113,7 +113,7 @@ def test_ids_survive_gaps(hidden):
     )
 
 
-def test_whoever_comes_much_later_or_elsewhere_is_another():
+def test_people_much_later_or_elsewhere_get_new_tracks():
     nobody = [frame()] * 80
     walking = [frame(place) for place in walk(30)]
     assert len(track_clip(walking + nobody + walking, FPS)) == 2
@@ -131,7 +131,7 @@ def test_false_alarms_are_left_out_unless_the_clip_is_that_short():
     assert track_clip([], FPS) == []
 
 
-def test_a_person_found_twice_is_one():
+def test_duplicate_boxes_are_one_person():
     people = []
     for place in walk(20):
         twice = frame(place, place)
@@ -182,7 +182,7 @@ def test_frames_may_be_left_out(every):
     assert found == [[*range(0, 60, every)]] * 2
 
 
-def test_streams_run_for_long_and_remember_little():
+def test_memory_of_streams_is_bounded():
     tracker = Tracker(FPS)
     for index in range(0, 400, 4):
         tracker.update(frame((index % 40 * 50, 200)), index)
