@@ -1,5 +1,6 @@
 """ONNX detectors and pose models, with a stand-in for ONNX Runtime."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,9 +9,11 @@ from numpy.testing import assert_allclose
 from video_files import picture
 
 from mmhot.crops import crop_matrix, map_points, unmap_points
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.sources import onnx_models
 from mmhot.video.sources.onnx_models import OnnxDetector, OnnxPoseEstimator
 
+COCO = get_skeleton('coco-17').joints
 BOX = np.array([[10.0, 5.0, 40.0, 45.0]], np.float32)
 
 
@@ -118,6 +121,43 @@ def test_keypoints_are_in_pixels_of_the_image(use, kind):
         assert_allclose(scores, score, rtol=1e-6)
     lengths = [len(batch) for batch in session.batches]
     assert lengths == ([1, 1, 1] if kind == 'MoveNet' else [2, 1])
+
+
+HALPE = ','.join(get_skeleton('halpe-26').joints)
+
+
+@pytest.mark.parametrize(
+    ('count', 'given', 'metadata', 'skeleton', 'warns'),
+    [
+        (17, None, {}, 'coco-17', True),
+        (17, 'h36m-17', {}, 'h36m-17', False),
+        (17, None, {'skeleton': 'h36m-17'}, 'h36m-17', False),
+        (26, None, {'joint_names': HALPE}, 'halpe-26', False),
+        (17, None, {'keypoints': json.dumps(COCO)}, 'coco-17', False),
+    ],
+)
+def test_skeleton_is_that_of_the_file_or_argument(
+    use, caplog, count, given, metadata, skeleton, warns
+):
+    session = use(Session([1, 3, 64, 64], {'o': [1, count, 8, 8]}, None))
+    session.metadata = metadata
+    model = OnnxPoseEstimator('a.onnx', skeleton=given)
+    assert (model.skeleton, model.identity['skeleton']) == (skeleton, skeleton)
+    assert ('assuming coco-17' in caplog.text) == warns
+
+
+@pytest.mark.parametrize(
+    ('given', 'metadata', 'message'),
+    [
+        ('halpe-26', {}, "17 keypoints, but skeleton 'halpe-26' has 26"),
+        (None, {'joint_names': 'nose,tail'}, 'keypoints nose, tail, which are not'),
+    ],
+)
+def test_other_skeletons_are_refused(use, given, metadata, message):
+    session = use(Session([1, 3, 64, 64], {'o': [1, 17, 8, 8]}, None))
+    session.metadata = metadata
+    with pytest.raises(ValueError, match=message):
+        OnnxPoseEstimator('a.onnx', skeleton=given)
 
 
 def test_mapping_into_a_crop_is_invertible():

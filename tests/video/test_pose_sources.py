@@ -2,6 +2,7 @@
 
 import json
 import sys
+from copy import deepcopy
 from types import ModuleType, SimpleNamespace
 
 import drawn_people
@@ -14,6 +15,7 @@ from torch import nn
 
 from mmhot.skeletons.joints import convert_keypoints
 from mmhot.video.frames import read_image
+from mmhot.video.people import Detector, PoseEstimator
 from mmhot.video.sources import mediapipe_pose, mmpose_models
 from mmhot.video.sources import pose_source as choose
 from mmhot.video.sources.mediapipe_pose import MediapipeEstimator
@@ -315,6 +317,88 @@ def test_models_are_opened_by_name_and_file(tmp_path):
         ValueError, match='det_weights is a.pth, but whole_image has its own'
     ):
         open_pose_source(str(path), str(weights), 'whole_image', 'a.pth')
+
+
+class ToyEstimator(PoseEstimator):
+    """A 2D pose estimator of another package."""
+
+    name = 'toy'
+    identity = {'name': 'toy'}
+    skeleton = 'coco-17'
+
+    def __call__(self, images, boxes):
+        return [(np.zeros((len(x), 17, 2)), np.ones((len(x), 17))) for x in boxes]
+
+
+class ToyDetector(Detector):
+    """A detector of another package."""
+
+    name = 'toy boxes'
+    identity = {'name': 'toy boxes'}
+
+    def __init__(self, request):
+        self.request = request
+
+    def __call__(self, images):
+        return [(np.float32([[0, 0, 9, 9]]), np.ones(1)) for _ in images]
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    """Register a 2D source and a detector as other packages do."""
+    for name in ('POSE_ESTIMATORS', 'DETECTORS'):
+        monkeypatch.setattr(choose, name, [*getattr(choose, name)])
+    choose.register_pose_estimator('toy', lambda request: ToyEstimator(), 'toy boxes')
+    choose.register_detector('toy boxes', ToyDetector)
+
+
+def test_registered_models_are_opened_by_name(toys):
+    detector, estimator = source = open_pose_source('toy', min_score=0.1)
+    assert source.name == 'toy in boxes of toy boxes'
+    assert detector.request.min_score == 0.1
+    assert detector.request.estimator is estimator
+    assert (detector.interval, detector.nms_thr, detector.redetects) == (0, 0.3, False)
+    assert open_pose_source('toy', det_model='whole_image').detector.name == (
+        'whole_image'
+    )
+    verified = open_pose_source('toy', det_model='pose-verified').detector
+    assert verified.estimator.name == 'toy'
+    ((boxes, _),) = verified([spotted()])
+    assert boxes.shape[1] == 4
+    with pytest.raises(ValueError, match='pose2d_weights is a.pth, but toy has its'):
+        open_pose_source('toy', 'a.pth')
+    with pytest.raises(ValueError, match="skeleton is 'halpe-26', but the keypoints"):
+        open_pose_source('toy', skeleton='halpe-26')
+
+
+def test_members_of_the_interfaces_are_checked(toys):
+    choose.register_detector('bare', lambda request: SimpleNamespace(name='bare'))
+    with pytest.raises(TypeError, match='lacks .*identity, interval.*people.Detector'):
+        open_pose_source('toy', det_model='bare')
+    with pytest.raises(TypeError, match='lacks .*has_score_curve.*PoseEstimator'):
+        choose.PoseSource(ToyDetector(None), lambda images, boxes: [])
+
+
+def test_fast_estimation_does_not_affect_others(tmp_path):
+    config = deepcopy(POSE)
+    config['model']['test_cfg']['flip_test'] = True
+    meta = {'dataset_meta': dict(dataset_name='coco', num_keypoints=17)}
+    meta['dataset_meta']['flip_indices'] = list(range(17))
+    model = MMPoseEstimator(*write(tmp_path, config, red_finder(), meta))
+    image, box = spotted((40, 30, RED)), np.float32([[20, 10, 70, 80]])
+    head, flips = model._model.head, []
+    predict = head.predict
+
+    def nested(feats, samples, test_cfg):
+        flips.append((test_cfg['flip_test'], isinstance(feats, list)))
+        if len(flips) == 1:  # as another thread would
+            model([image], [box])
+        return predict(feats, samples, test_cfg=test_cfg)
+
+    head.predict = nested
+    model.estimate_fast([image], [box])
+    model([image], [box])
+    assert flips == [(False, False), (True, True), (True, True)]
 
 
 @pytest.mark.slow(reason='builds published models')
