@@ -31,11 +31,11 @@ class ClipPeople:
     """The people of the frames of a clip, as far as it was processed.
 
     Attributes:
-        people (list[People]): Of each frame.
+        people (list[People]): People of each frame.
         times (list[float]): Time of each frame in seconds.
         size (tuple[int, int]): Width and height of the frames in pixels.
         complete (bool): Whether all frames were processed.
-        ended (str): Why reading ended early; empty if it did not.
+        ended (str): Why reading ended early, or nothing.
         cuts (list[int]): Frames with which another shot begins.
     """
 
@@ -48,12 +48,7 @@ class ClipPeople:
 
 
 class CacheWriter:
-    """Write the people of a clip to the cache every few seconds.
-
-    Args:
-        people (ClipPeople): The people, to which frames are added meanwhile.
-        path (Path, optional): The file; nothing is written without one.
-    """
+    """Write a growing clip to its cache file every few seconds."""
 
     def __init__(self, people: ClipPeople, path: Path | None) -> None:
         self._people, self._path = people, path
@@ -79,15 +74,7 @@ class CacheWriter:
 
 
 def save_if_possible(save: Callable[[], None], quiet: bool = False) -> bool:
-    """Call a function that saves what can be computed again; only warn if it fails.
-
-    Args:
-        save (Callable): Raises OSError if the disk is full, for example.
-        quiet (bool): Whether not to warn. Defaults to False.
-
-    Returns:
-        bool: Whether it was saved.
-    """
+    """Call a function that saves what can be computed again; warn of an OSError."""
     try:
         save()
     except OSError as error:
@@ -103,12 +90,8 @@ def cache_path(folder: Path, source: Path, facts: dict) -> Path:
     Args:
         folder (Path): Folder of the results.
         source (Path): The input: a file, a folder of images, or an address.
-        facts (dict): Plain values on which the keypoints depend; boxes depend on all
-            of them but ``'estimator'``.
-
-    Returns:
-        Path: Differs for other content, dates and facts; names begin alike where only
-        the estimator differs.
+        facts (dict): Plain values on which keypoints depend, and boxes but for
+            ``'estimator'``: with another one only the end of the name differs.
     """
     boxes = {name: fact for name, fact in facts.items() if name != 'estimator'}
     parts = digest(describe(source), boxes), digest(facts.get('estimator'))
@@ -121,11 +104,7 @@ def tracks_path(people_path: Path) -> Path:
 
 
 def describe(source: Path) -> list:
-    """Describe the content of a file or folder by plain values, quickly.
-
-    Args:
-        source (Path): A file, a folder of files, or an address.
-    """
+    """Describe the content of a file or folder by plain values, quickly."""
     files = sorted(source.iterdir()) if source.is_dir() else [source]
     described = [_describe_file(file) for file in files if file.is_file()]
     return described or [str(source)]
@@ -138,15 +117,12 @@ def digest(*values: object) -> str:
 
 
 def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
-    """Describe a model by plain values.
+    """Describe a model by plain values that differ if its file was changed.
 
     Args:
         name (str): Its name.
         weights (str | Path): Its file, or a digest of its weights.
         **options (Any): Everything else that changes its results.
-
-    Returns:
-        dict[str, Any]: For JSON; differs if the file was changed.
     """
     facts: dict[str, Any] = {'name': name, 'weights': str(weights), **options}
     path = Path(weights)
@@ -158,10 +134,7 @@ def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
 
 
 def fingerprint(model: Any, *settings: object) -> str:
-    """Compute the SHA-256 of a model's weights and settings.
-
-    Shipped and downloaded weights keep their names when they change, so the name alone
-    does not identify them.
+    """Compute the SHA-256 of a model's weights and settings, as names may stay.
 
     Args:
         model (nn.Module): The model with its weights.
@@ -190,12 +163,7 @@ def save_people(clip: ClipPeople, path: Path) -> None:
 
 
 def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
-    """Load what :func:`save_people` saved; None if it is missing or unreadable.
-
-    Args:
-        path (Path): The file.
-        num_keypoints (int): Keypoints K of the 2D pose estimator.
-    """
+    """Load a clip of K keypoints; None if it is missing or unreadable."""
     try:
         names = ('counts', 'times', 'cuts', *_STATE, *_PEOPLE_ARRAYS)
         arrays = load_arrays(path, names)
@@ -214,14 +182,7 @@ def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
 
 
 def load_boxes(path: Path) -> list[Boxes]:
-    """Load boxes that were cached with the keypoints of any 2D pose estimator.
-
-    Args:
-        path (Path): Cache file of the present estimator, see :func:`cache_path`.
-
-    Returns:
-        list[Boxes]: Of the first frames; as many as are known.
-    """
+    """Load the boxes of the first frames from the cache of any 2D pose estimator."""
     prefix = path.name.rpartition('-')[0] + '-'
     names = ('bboxes', 'bbox_scores')
     best: list[Boxes] = []

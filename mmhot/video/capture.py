@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmhot.video.frames import Frame
-from mmhot.video.streams import Stream
+from mmhot.video.streams import VideoStream
 
 # Seconds between attempts to reconnect: the first time, and at most.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
@@ -36,11 +36,7 @@ class LiveFrame(Frame):
 
 @dataclass
 class Interruption:
-    """An interruption of a stream.
-
-    Attributes:
-        reason (str): One line.
-    """
+    """An interruption of a stream, with a reason of one line."""
 
     reason: str
 
@@ -53,7 +49,7 @@ class Capture:
     :class:`Interruption` when no frame arrives for a while.
 
     Args:
-        stream (Stream): The stream.
+        stream (VideoStream): The stream.
         reconnect (float): Seconds for which reconnecting is tried, 0 for never.
             Defaults to 60.
         stall (float): Seconds without a frame that count as an interruption. Defaults
@@ -74,7 +70,7 @@ class Capture:
 
     def __init__(
         self,
-        stream: Stream,
+        stream: VideoStream,
         reconnect: float = 60.0,
         stall: float = 2.0,
         keep: int = 3,

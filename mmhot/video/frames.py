@@ -81,9 +81,6 @@ class FileClock:
     """Convert timestamps of a file to increasing seconds since the first frame.
 
     Where timestamps restart, as in joined videos, the usual step is taken.
-
-    Args:
-        fps (float): Frames per second.
     """
 
     def __init__(self, fps: float) -> None:
@@ -197,13 +194,7 @@ class VideoFile:
 
 
 class ImageSequence:
-    """Read image files as the frames of a clip.
-
-    Args:
-        paths (list[Path]): The files, in order.
-        name (str): Name of the clip.
-        fps (float): Frames per second. Defaults to 25.
-    """
+    """Read image files, in the order of their paths, as the frames of a clip."""
 
     def __init__(self, paths: list[Path], name: str, fps: float = DEFAULT_FPS) -> None:
         self.paths = paths
@@ -232,18 +223,7 @@ class ImageSequence:
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read an image file upright (EXIF).
-
-    Args:
-        path (str | Path): The file.
-
-    Returns:
-        np.ndarray: BGR, uint8 (H, W, 3).
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not an image.
-    """
+    """Read an image file upright (EXIF), as BGR uint8 (H, W, 3)."""
     path = require_file(path)
     # imread takes no names that the system's encoding lacks
     return decode_image(path.read_bytes(), str(path))
@@ -255,14 +235,11 @@ def is_image(name: str | Path) -> bool:
 
 
 def upright(frame: av.VideoFrame, pixel_aspect: Fraction | None = None) -> np.ndarray:
-    """Convert a decoded frame to square pixels, turned and mirrored as a player does.
+    """Convert a frame to BGR uint8 (H, W, 3), turned and mirrored as a player does.
 
     Args:
         frame (av.VideoFrame): The decoded frame.
         pixel_aspect (Fraction, optional): Width of a pixel per its height.
-
-    Returns:
-        np.ndarray: BGR, uint8 (H, W, 3).
     """
     image = frame.to_ndarray(format='bgr24')
     if pixel_aspect and abs(pixel_aspect - 1) > _SQUARE:
@@ -298,8 +275,8 @@ def stated_rate(stream: av.VideoStream) -> float:
 def _measure_rate(container: av.container.InputContainer) -> float:
     """Return the frame rate, measured where the header only has a guess.
 
-    Browsers and screen recorders write timestamps, but no rate or a wrong one. Reads
-    packets of the container, which must be opened again afterwards.
+    Browsers and screen recorders write timestamps, but no rate or a wrong one. The
+    container must be opened again afterwards.
     """
     stream = container.streams.video[0]
     stated = stated_rate(stream)

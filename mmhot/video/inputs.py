@@ -92,10 +92,6 @@ def open_inputs(
             otherwise one each) or of videos (one each), globs, and URLs of videos.
         fps (float, optional): Frames per second of image folders.
 
-    Returns:
-        list[VideoFile | ImageSequence]: In order; the files of a folder or glob in
-        natural order.
-
     Raises:
         FileNotFoundError: If an input does not exist, or a glob or folder is empty.
         ValueError: If a file is not readable, or an input is a stream without an end.

@@ -56,12 +56,7 @@ class LivePerson:
 
 @dataclass
 class LivePoses:
-    """The people in one frame of a stream.
-
-    Attributes:
-        frame (Frame): The frame, without its image unless images are kept.
-        people (list[LivePerson]): By track ID.
-    """
+    """The people, by track ID, of a frame, which has an image if images are kept."""
 
     frame: Frame
     people: list[LivePerson]
@@ -153,15 +148,7 @@ class LiveLifter:
         self._now: float | None = None
 
     def __call__(self, items: Iterable[Frame | Interruption]) -> Iterator[LivePoses]:
-        """Lift a whole stream.
-
-        Args:
-            items (Iterable[Frame | Interruption]): Such as a
-                :class:`mmhot.video.capture.Capture`.
-
-        Yields:
-            LivePoses: Of every frame, in order.
-        """
+        """Lift a whole stream, such as a :class:`mmhot.video.capture.Capture`."""
         for item in items:
             if isinstance(item, Interruption):
                 yield from self.interrupt()
@@ -170,14 +157,9 @@ class LiveLifter:
         yield from self.flush()
 
     def update(self, frame: Frame) -> list[LivePoses]:
-        """Process the next frame.
+        """Process the next frame; returns the poses of earlier frames that are due.
 
-        Args:
-            frame (Frame): Later than those before; frames may be missing in between.
-
-        Returns:
-            list[LivePoses]: Of the earlier frames that are due: usually one, none at
-            first, several after missing frames.
+        Usually that is one frame, none at first, and several after missing frames.
 
         Raises:
             ValueError: If time does not increase.
@@ -315,12 +297,7 @@ def _scores_at(segment: list[Observation], time: float) -> np.ndarray:
 
 
 def settle_lookahead(lifter: Lifter, fps: float, lookahead: int | None) -> int:
-    """Choose or check the look-ahead.
-
-    Args:
-        lifter (Lifter): The lifter.
-        fps (float): Frames per second of the stream.
-        lookahead (int, optional): Frames; by default 4, or as many as the lifter uses.
+    """Check the look-ahead in frames; by default 4, or as many as the lifter uses.
 
     Raises:
         ValueError: If it is below 0, or above what the lifter uses.
@@ -340,13 +317,9 @@ def settle_lookahead(lifter: Lifter, fps: float, lookahead: int | None) -> int:
 def target_position(lifter: Lifter, frames_after: int) -> int:
     """Choose the position in the window of the frame that is lifted.
 
-    Lifters with few targets are best at the middle one, even if all frames after it
+    Lifters with few targets are best at the middle one, even if all ``frames_after`` it
     repeat the newest frame. Those that lift their whole window do with fewer later
     frames, and use more of the past instead.
-
-    Args:
-        lifter (Lifter): The lifter.
-        frames_after (int): Later frames that are known, at the lifter's rate.
     """
     if lifter.num_targets < lifter.seq_len or lifter.seq_len == 1:
         return _middle(lifter)

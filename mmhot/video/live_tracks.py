@@ -54,13 +54,7 @@ class LiveTrack:
         self._placement = _RootPlacement(0, smooth_3d)
 
     def add(self, time: float, keypoints: np.ndarray, scores: np.ndarray) -> None:
-        """Append an observation.
-
-        Args:
-            time (float): Seconds.
-            keypoints (np.ndarray): Human3.6M-17 pixels, NaN if missing, (17, 2).
-            scores (np.ndarray): Confidence, (17,).
-        """
+        """Append keypoints (17, 2), NaN if missing, and scores (17,) at a time."""
         lost = self.last_seen is not None and time - self.last_seen > self.max_gap
         if lost or self._interrupted:
             self._segment += 1
@@ -82,11 +76,9 @@ class LiveTrack:
             self.observations.popleft()
 
     def segment_at(self, time: float) -> list[Observation]:
-        """Return the observations of the segment that contains a time.
+        """Return the observations of the segment that contains a time, in order.
 
-        Returns:
-            list[Observation]: In order; empty if there is no such segment, or none of
-            its keypoints is known.
+        None are returned where there is no segment or it has no keypoint.
         """
         before = after = None
         for seen in self.observations:
@@ -110,8 +102,7 @@ class LiveTrack:
             center (np.ndarray): Principal point in pixels, (2,).
 
         Returns:
-            tuple[np.ndarray, np.ndarray, bool]: The pose (17, 3), the root in meters
-            (3,), and whether a new segment begins.
+            tuple: Pose (17, 3), root (3,) in meters, and whether a new segment begins.
         """
         is_new = seen.segment != self._placement.segment
         if is_new:
@@ -150,15 +141,11 @@ class _RootPlacement:
 
 
 def resample_segment(segment: list[Observation], times: np.ndarray) -> np.ndarray:
-    """Resample keypoints and scores, missing joints filled in.
-
-    Args:
-        segment (list[Observation]): In order.
-        times (np.ndarray): Seconds, (T,); those outside repeat the first or last
-            observation.
+    """Resample keypoints and scores at times (T,), missing joints filled in.
 
     Returns:
-        np.ndarray: Finite pixels and confidence, (T, 17, 3) float32.
+        np.ndarray: Finite pixels and confidence, (T, 17, 3) float32; the first or last
+        observation is repeated outside the segment.
     """
     keypoints = fill_joints(np.stack([seen.keypoints for seen in segment]))
     scores = np.stack([seen.scores for seen in segment]).astype(np.float32)

@@ -123,10 +123,8 @@ class _PersonDistance(Distance):
 def make_detections(people: People, index: int) -> list[norfair.Detection]:
     """Convert the people of a frame to detections of keypoints and box corners.
 
-    Duplicates and people without a confident keypoint or finite box are dropped.
-
-    Returns:
-        list[norfair.Detection]: With ``data`` of the frame's number and the row.
+    Duplicates and people without a confident keypoint or finite box are dropped. Their
+    ``data`` is the frame's number and the row.
     """
     keypoints = people.keypoints[:, :_MAX_KEYPOINTS].astype(np.float64)
     scores = np.nan_to_num(people.scores[:, :_MAX_KEYPOINTS].astype(np.float64))

@@ -38,12 +38,7 @@ class People:
 
     def take(self, rows: np.ndarray) -> 'People':
         """Select people by index or mask."""
-        return People(
-            self.bboxes[rows],
-            self.bbox_scores[rows],
-            self.keypoints[rows],
-            self.scores[rows],
-        )
+        return People(*(values[rows] for values in vars(self).values()))
 
 
 class Detector(ABC):
@@ -71,11 +66,7 @@ class Detector(ABC):
         """Detect the people of BGR images (H, W, 3)."""
 
     def redetect(self, image: np.ndarray, tracked: np.ndarray) -> Boxes:
-        """Detect people in an image in which boxes (P, 4) of tracked people are known.
-
-        Returns:
-            Boxes: All people, those tracked included.
-        """
+        """Detect all people, given the boxes (P, 4) of tracked people."""
         return self([image])[0]
 
 
@@ -109,15 +100,7 @@ class PoseEstimator(ABC):
 
 
 def require_members(part: object, interface: type) -> None:
-    """Check that an object has all members of an interface.
-
-    Args:
-        part (object): A detector or 2D pose estimator.
-        interface (type): :class:`Detector` or :class:`PoseEstimator`.
-
-    Raises:
-        TypeError: If members are missing.
-    """
+    """Raise a TypeError if an object lacks members of an interface."""
     members = {*interface.__annotations__, *vars(interface)}
     members = {name for name in members if not name.startswith('_')} | {'__call__'}
     missing = sorted(name for name in members if not hasattr(part, name))
@@ -131,17 +114,16 @@ def require_members(part: object, interface: type) -> None:
 def compare_people(
     first: np.ndarray, second: np.ndarray, valid: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compare people by box and keypoints.
+    """Compare people, given as keypoints and two box corners, (..., K + 2, 2).
 
     Args:
-        first (np.ndarray): Keypoints and the two corners of the box, (..., K + 2, 2).
-        second (np.ndarray): The same of other people, (..., K + 2, 2).
+        first (np.ndarray): People, (..., K + 2, 2).
+        second (np.ndarray): Other people, (..., K + 2, 2).
         valid (np.ndarray): Which points count, (..., K + 2).
 
     Returns:
         tuple[np.ndarray, np.ndarray]: Intersection over union of the boxes, and COCO's
-        object keypoint similarity (the former again where fewer than three keypoints
-        count). Both (...), from 0 to 1.
+        object keypoint similarity, or again the former if few keypoints count; (...).
     """
     overlap = _box_iou(box_of(first), box_of(second))
     size = np.maximum(box_size(box_of(first)), box_size(box_of(second)))[..., None]

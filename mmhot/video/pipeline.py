@@ -28,8 +28,8 @@ from mmhot.video.tracking import TRACKING_RULES, track_clip
 
 _LOGGER = logging.getLogger(__name__)
 
-# Timestamps are even if they deviate from a constant rate by less than this share of a
-# frame; a video has a constant rate if so many of its steps are even.
+# Deviation from a constant rate that is ignored, as a share of a frame, and share of
+# such steps in a video of constant rate.
 _UNEVEN, _EVEN_SHARE = 0.2, 0.9
 
 

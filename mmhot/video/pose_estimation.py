@@ -58,10 +58,10 @@ class VideoPoseEstimator:
         """Return the number of frames from one detection to the next.
 
         Args:
-            fps (float, optional): Frames per second of a video; None of a stream, whose
-                detector rests as long as possible.
-            num_frames (int, optional): Length of the video, if known: in short ones
-                every frame is detected.
+            fps (float, optional): Frames per second; None of a stream, whose detector
+                rests as long as possible.
+            num_frames (int, optional): Length, if known: in short videos every frame is
+                detected.
         """
         if self.det_every is not None:
             return self.det_every
@@ -171,8 +171,7 @@ class VideoPoseEstimator:
             frames (list[Frame]): The frames.
             previous (People, optional): People of the frame before the first.
             interval (int): See :meth:`detection_interval`.
-            cuts (Sequence[int]): Frames with which shots begin: people of the frame
-                before are not searched in these.
+            cuts (Sequence[int]): Frames with which shots begin; no search across these.
         """
         if interval == 1 and not self.detector.redetects:
             return self.estimate_images([frame.image for frame in frames])
@@ -190,8 +189,7 @@ class VideoPoseEstimator:
         """Estimate the poses in one frame.
 
         Args:
-            frame (Frame): The frame; it is detected if its index is a multiple of the
-                interval.
+            frame (Frame): Detected if its index is a multiple of the interval.
             previous (People, optional): People of the frame before.
             interval (int): See :meth:`detection_interval`.
         """
@@ -222,11 +220,9 @@ class VideoPoseEstimator:
 
 
 def search_boxes(people: People, size: tuple[int, int]) -> np.ndarray:
-    """Compute the boxes (P, 4) in which people are searched in the next frame.
+    """Compute boxes (P, 4) to search people in the next frame, of a size (w, h).
 
-    Args:
-        people (People): Of one frame; without any keypoint, their box is kept.
-        size (tuple[int, int]): Width and height of the frame in pixels.
+    Without any keypoint, the box of the person is kept.
     """
     boxes = boxes_around(people.keypoints, people.scores, _PADDING, size)
     return np.where(np.isfinite(boxes), boxes, people.bboxes).astype(np.float32)

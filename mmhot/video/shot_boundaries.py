@@ -14,8 +14,8 @@ _SIZE = 192
 _GRAY = 6
 # Longest flash in frames.
 _FLASH = 3
-# Least difference at a cut, of 255, and its least ratio to the mean difference of the
-# neighboring steps, so many on either side.
+# Least difference at a cut, of 255; its least ratio to the mean of neighboring frames;
+# number of these on either side.
 _MIN_DIFFERENCE, _MIN_RATIO, _NEIGHBORS = 27.0, 2.5, 2
 
 
@@ -38,14 +38,7 @@ class CutDetector:
         self._differences = [0.0]
 
     def __call__(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """Pass the frames of a video on, delayed by three frames.
-
-        Args:
-            frames (Iterable[Frame]): All frames.
-
-        Yields:
-            Frame: The same; ``cuts`` is final up to it.
-        """
+        """Pass the frames of a video on, delayed until ``cuts`` is final up to them."""
         delayed: deque[Frame] = deque()
         last = 0
         for frame in frames:

@@ -11,56 +11,37 @@ from mmhot.errors import hint_at_names
 # Hz: human motion is slower, noise is faster.
 _CUTOFF = 6.0
 # Seconds to which a parabola is fitted.
-_SPAN = 0.3
+_SPAN, _DEGREE = 0.3, 2
 # Speed coefficient of the 1€ filter, for pixels of people some hundred pixels tall.
 _BETA = 0.03
 METERS_BETA = 6.0
 """The same for meters (``docs/streaming.md`` has its effect on jitter and accuracy)."""
 
 
-def butterworth(
-    points: np.ndarray, fps: float, cutoff: float = _CUTOFF, order: int = 4
-) -> np.ndarray:
-    """Apply a Butterworth filter forwards and backwards, without delay.
+def butterworth(points: np.ndarray, fps: float) -> np.ndarray:
+    """Filter points (T, ...) without NaN at 6 Hz, forwards and backwards (no delay).
 
-    Args:
-        points (np.ndarray): Without NaN, (T, ...).
-        fps (float): Frames per second.
-        cutoff (float): Frequency in Hz at which half of the power is left.
-        order (int): Order of both passes together; even.
-
-    Returns:
-        np.ndarray: (T, ...); unchanged if ``fps`` is at most twice the cutoff.
+    Points are returned unchanged if ``fps`` is at most twice the cutoff.
     """
-    if fps <= 2 * cutoff or len(points) < 2:
+    if fps <= 2 * _CUTOFF or len(points) < 2:
         return points.copy()
-    # both passes together halve the power at the cutoff
-    half = order // 2
-    widened = cutoff / (np.sqrt(2) - 1) ** (1 / (2 * half))
-    sections = butter(half, min(widened, 0.99 * fps / 2), fs=fps, output='sos')
+    # both passes of second order together halve the power at the cutoff
+    widened = _CUTOFF / (np.sqrt(2) - 1) ** 0.25
+    sections = butter(2, min(widened, 0.99 * fps / 2), fs=fps, output='sos')
     length = min(3 * (2 * len(sections) + 1), len(points) - 1)
     return sosfiltfilt(sections, points, axis=0, padlen=length)
 
 
-def savitzky_golay(
-    points: np.ndarray, fps: float, span: float = _SPAN, degree: int = 2
-) -> np.ndarray:
-    """Fit a polynomial around every frame (Savitzky-Golay filter).
+def savitzky_golay(points: np.ndarray, fps: float) -> np.ndarray:
+    """Fit a parabola to 0.3 seconds around every frame of points (T, ...) without NaN.
 
-    Args:
-        points (np.ndarray): Without NaN, (T, ...).
-        fps (float): Frames per second.
-        span (float): Seconds to which each polynomial is fitted.
-        degree (int): Degree of the polynomial.
-
-    Returns:
-        np.ndarray: (T, ...); unchanged if there are too few frames.
+    Points are returned unchanged if there are too few frames.
     """
-    window = 2 * round(span * fps / 2) + 1
+    window = 2 * round(_SPAN * fps / 2) + 1
     window = min(window, len(points) - (len(points) + 1) % 2)
-    if window <= degree + 1:
+    if window <= _DEGREE + 1:
         return points.copy()
-    return savgol_filter(points, window, degree, axis=0)
+    return savgol_filter(points, window, _DEGREE, axis=0)
 
 
 class OneEuro:
@@ -95,15 +76,7 @@ class OneEuro:
         self._speed = np.empty(0)
 
     def __call__(self, points: np.ndarray, time: float) -> np.ndarray:
-        """Smooth the next frame.
-
-        Args:
-            points (np.ndarray): (..., C); NaN if missing.
-            time (float): Seconds, later than before.
-
-        Raises:
-            ValueError: If time does not increase.
-        """
+        """Smooth the points (..., C), NaN if missing, of a later time in seconds."""
         points = np.asarray(points, np.float64)
         if self._time is None:
             self._time, self._points = time, points

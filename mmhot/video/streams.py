@@ -4,7 +4,6 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import urlsplit
 
 import av
@@ -56,14 +55,7 @@ def _name_of_url(url: str) -> str:
 
 
 class RemoteVideo(VideoFile):
-    """Read a video with an end over the network.
-
-    Args:
-        url (str): Its address.
-
-    Raises:
-        ValueError: If it cannot be reached, is no video, or has no end.
-    """
+    """Read a video with an end over the network; ValueError if it has none."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -80,45 +72,20 @@ class RemoteVideo(VideoFile):
         return container
 
 
-class Stream(Protocol):
-    """Interface of live sources, which may be opened again after an interruption.
-
-    Attributes:
-        name (str): Name of the result file.
-        label (str): Name in messages, without passwords.
-        fps (float): Nominal frames per second, once it is open.
-        finite (bool): Whether it is a file, to be played at its own pace; known once
-            it is open.
-    """
-
-    name: str
-    label: str
-    fps: float
-    finite: bool
-
-    def open(self) -> None:
-        """Connect; raises ValueError or OSError of one line."""
-        ...
-
-    def frames(self) -> Iterator[tuple[float | None, np.ndarray]]:
-        """Yield seconds, if known, and BGR images; raises OSError of one line."""
-        ...
-
-    def close(self) -> None:
-        """Disconnect, if it is open."""
-        ...
-
-
 class VideoStream:
-    """Read a stream with FFmpeg.
+    """Read a stream with FFmpeg; it may be opened again after an interruption.
 
     Args:
         address (str): FFmpeg's address.
         name (str): Name of the result file.
-        label (str): Name in messages.
+        label (str): Name in messages, without passwords.
         format (str, optional): FFmpeg's name of the device format.
         options (dict, optional): FFmpeg's options.
-        timeout (tuple[float, float]): Seconds for opening and for the next frame.
+
+    Attributes:
+        fps (float): Nominal frames per second, once it is open.
+        finite (bool): Whether it is a file, to be played at its own pace; known once
+            it is open.
     """
 
     def __init__(
@@ -128,14 +95,12 @@ class VideoStream:
         label: str,
         format: str | None = None,
         options: dict[str, str] | None = None,
-        timeout: tuple[float, float] = _STREAM_TIMEOUT,
     ) -> None:
         self.address = address
         self.name = name
         self.label = label
         self.format = format
         self.options = options or {}
-        self.timeout = timeout
         self.fps = DEFAULT_FPS
         self.finite = False
         self._container = None
@@ -148,7 +113,7 @@ class VideoStream:
                 self.address,
                 format=self.format,
                 options=self.options,
-                timeout=self.timeout,
+                timeout=_STREAM_TIMEOUT,
             )
         except (av.error.FFmpegError, OSError) as error:
             raise ValueError(
@@ -163,11 +128,10 @@ class VideoStream:
         self.fps = rate if rate <= MAX_FPS else DEFAULT_FPS
 
     def frames(self) -> Iterator[tuple[float | None, np.ndarray]]:
-        """Decode until the stream ends; raises ConnectionError if it breaks.
+        """Yield timestamps in seconds, or None, and BGR images (H, W, 3).
 
-        Yields:
-            tuple[float | None, np.ndarray]: Timestamp in seconds, if the stream has
-            any, and BGR image, uint8 (H, W, 3).
+        Raises:
+            ConnectionError: If the stream breaks; one line.
         """
         container = self._container
         stream = container.streams.video[0]

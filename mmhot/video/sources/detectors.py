@@ -100,8 +100,8 @@ class PoseVerifiedDetector(Detector):
 
     The shipped detector, at a low threshold, yields most people and many false
     positives. Poses are estimated in each candidate box and once more in the box around
-    the keypoints; their confidence tells people and false positives apart. As that
-    takes tens of boxes per frame, the detector asks for a frame every 0.2 seconds.
+    the keypoints; their confidence decides. As that takes tens of boxes per frame, the
+    detector asks for a frame every 0.2 seconds.
 
     Args:
         estimator (PoseEstimator): 2D pose estimator.
@@ -121,7 +121,7 @@ class PoseVerifiedDetector(Detector):
         """Set what the interface requires."""
         self.name = f'{self.detector.name}, verified by {self.estimator.name}'
         self.interval = 0.2
-        # duplicates are found by their keypoints
+        # duplicates are recognized by their keypoints
         self.nms_thr = 1.0
         self.redetects = True
 
@@ -146,12 +146,7 @@ class PoseVerifiedDetector(Detector):
         ]
 
     def redetect(self, image: np.ndarray, tracked: np.ndarray) -> Boxes:
-        """Detect people, and verify those in tracked boxes (P, 4) without a candidate.
-
-        Args:
-            image (np.ndarray): BGR, (H, W, 3).
-            tracked (np.ndarray): Boxes of tracked people, (P, 4).
-        """
+        """Detect people, and verify those in tracked boxes (P, 4), too."""
         [candidates] = self.detector([image])
         boxes, scores, points = self._verify(image, *candidates)
         tracked, confidence, tracked_points = self._estimate(image, tracked)

@@ -257,13 +257,7 @@ def _load(model: nn.Module, weights: str, argument: str) -> dict:
     state = find_state(model, weights, content)
     refuse_other_shapes(model, weights, state)
     refuse_broken(weights, state)
-    try:
-        missing, _ = model.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise ValueError(
-            f'{weights} is a checkpoint of another model: {reason}'
-        ) from error
+    missing, _ = model.load_state_dict(state, strict=False)
     if missing:
         raise ValueError(
             f'{weights} is a checkpoint of another model: {missing[0]} is missing'

@@ -25,26 +25,18 @@ _DETECTION = ('detection',)
 
 @dataclass(frozen=True)
 class NamedModel:
-    """A model found by name.
-
-    Args:
-        config (Path): Its config file.
-        weights (str): File or URL of its weights; empty if unknown.
-    """
+    """Config file of a model, and file or URL of its weights (empty if unknown)."""
 
     config: Path
     weights: str = ''
 
 
 def find_pose_model(name: str) -> NamedModel:
-    """Find a 2D pose model by config file, name or alias, in mmhot's index first.
+    """Find a 2D pose model by name, in mmhot's index first.
 
     Args:
-        name (str): A file, ``PACKAGE::PATH``, a name of mmhot's or MMPose's index, or
-            ``mmhot://NAME`` of shipped weights.
-
-    Returns:
-        NamedModel: With the weights of the index.
+        name (str): A config file, ``PACKAGE::PATH``, a name or alias of mmhot's or
+            MMPose's index, or ``mmhot://NAME`` of shipped weights.
 
     Raises:
         FileNotFoundError: If a file does not exist.
@@ -54,30 +46,14 @@ def find_pose_model(name: str) -> NamedModel:
 
 
 def find_detector(name: str) -> NamedModel:
-    """Find a detector by config file, name or alias, in mmhot's index first.
-
-    Args:
-        name (str): A file, ``PACKAGE::PATH``, a name of mmhot's or MMDetection's index,
-            ``mmhot://NAME`` of shipped weights, or 'human' as in MMPose.
-
-    Returns:
-        NamedModel: With the weights of the index.
-
-    Raises:
-        FileNotFoundError: If a file does not exist.
-        ValueError: If the name is unknown.
-    """
+    """Find a detector by name: as above, in MMDetection's index, or 'human'."""
     if name in _HUMAN:
         return NamedModel(_folder('mmpose') / _HUMAN_CONFIG, _HUMAN_WEIGHTS)
     return _find(name, _DETECTION, 'mmdet', 'detector of mmhot or MMDetection')
 
 
 def shipped_pose_model(name: str | None = None) -> str | None:
-    """Return the name of a shipped 2D model, or None.
-
-    Args:
-        name (str, optional): Name or alias of the model; by default the first one.
-    """
+    """Return the name of the shipped 2D model (of a name or alias), or None."""
     return _shipped(_TASKS_2D, name)
 
 

@@ -38,11 +38,7 @@ _LAYOUTS = ([3, 3], [4])
 
 
 def open_session(path: str | Path, device: str = 'cpu'):
-    """Open an inference session of ONNX Runtime.
-
-    Args:
-        path (str | Path): The ONNX file.
-        device (str): 'cpu' or 'cuda'.
+    """Open an ONNX file on 'cpu' or 'cuda' with ONNX Runtime.
 
     Raises:
         FileNotFoundError: If there is no such file.

@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmhot.video.people import Detector, PoseEstimator, require_members
 from mmhot.video.sources import mediapipe_pose
@@ -47,31 +47,18 @@ class ModelRequest:
     estimator: PoseEstimator | None = None
 
 
-@dataclass(frozen=True)
-class ModelKind:
-    """How one kind of model is recognized and opened.
-
-    Attributes:
-        matches (Callable): Whether a name means this kind.
-        open (Callable): Takes a :class:`ModelRequest`, returns the model.
-        takes_weights (bool): Whether it may be given a checkpoint.
-        detector (Callable): Of a 2D model: takes its :class:`ModelRequest`, returns the
-            name of the default detector.
-    """
+class _ModelKind(NamedTuple):
+    """How one kind of model is recognized by name and opened."""
 
     matches: Callable[[str], bool]
     open: Callable[[ModelRequest], Any]
     takes_weights: bool
-    detector: Callable[[ModelRequest], str]
+    default_detector: Callable[[ModelRequest], str] | None = None
 
 
 @dataclass(frozen=True)
 class PoseSource:
     """A person detector and a 2D pose estimator; unpacks into both.
-
-    Args:
-        detector (Detector): Person detector.
-        estimator (PoseEstimator): 2D pose estimator.
 
     Raises:
         TypeError: If one lacks members of its interface.
@@ -117,9 +104,10 @@ def register_pose_estimator(
             request. Defaults to 'human'.
         takes_weights (bool): Whether it may be given a checkpoint. Defaults to False.
     """
-    choose = (lambda request: detector) if isinstance(detector, str) else detector
-    kind = ModelKind(_matcher(model), opener, takes_weights, choose)
-    POSE_ESTIMATORS.insert(0, kind)
+    choose = detector if callable(detector) else lambda request: detector
+    POSE_ESTIMATORS.insert(
+        0, _ModelKind(_matcher(model), opener, takes_weights, choose)
+    )
 
 
 def register_detector(
@@ -127,15 +115,8 @@ def register_detector(
     opener: Callable[[ModelRequest], Detector],
     takes_weights: bool = False,
 ) -> None:
-    """Register a kind of person detector; the latest one that matches is used.
-
-    Args:
-        model (str | Callable): Its name, or a function of a name.
-        opener (Callable): Opens it.
-        takes_weights (bool): Whether it may be given a checkpoint. Defaults to False.
-    """
-    kind = ModelKind(_matcher(model), opener, takes_weights, lambda request: '')
-    DETECTORS.insert(0, kind)
+    """Register a kind of person detector; arguments as above."""
+    DETECTORS.insert(0, _ModelKind(_matcher(model), opener, takes_weights))
 
 
 def open_pose_source(
@@ -181,7 +162,7 @@ def open_pose_source(
     )
     kind = _find_kind(POSE_ESTIMATORS, request.model)
     _check_weights(kind, request, 'pose2d_weights')
-    det_model = det_model or kind.detector(request)
+    det_model = det_model or kind.default_detector(request)
     estimator = kind.open(request)
     if skeleton not in (None, estimator.skeleton):
         raise ValueError(
@@ -209,14 +190,14 @@ def _default_pose_model() -> str:
 
 
 def _matcher(model: str | Callable[[str], bool]) -> Callable[[str], bool]:
-    return (lambda name: name == model) if isinstance(model, str) else model
+    return model if callable(model) else lambda name: name == model
 
 
-def _find_kind(table: list[ModelKind], model: str) -> ModelKind:
+def _find_kind(table: list[_ModelKind], model: str) -> _ModelKind:
     return next(kind for kind in table if kind.matches(model))
 
 
-def _check_weights(kind: ModelKind, request: ModelRequest, argument: str) -> None:
+def _check_weights(kind: _ModelKind, request: ModelRequest, argument: str) -> None:
     if request.weights is not None and not kind.takes_weights:
         raise ValueError(
             f'{argument} is {request.weights}, but {request.model} has its own weights'
@@ -255,9 +236,9 @@ def _open_pose_verified(request: ModelRequest) -> PoseVerifiedDetector:
     return PoseVerifiedDetector(request.estimator, detector)
 
 
-POSE_ESTIMATORS: list[ModelKind] = []
+POSE_ESTIMATORS: list[_ModelKind] = []
 """Kinds of 2D pose estimators; the first that matches a name is used."""
-DETECTORS: list[ModelKind] = []
+DETECTORS: list[_ModelKind] = []
 """Kinds of person detectors."""
 
 # The most general first, as later ones are asked earlier.

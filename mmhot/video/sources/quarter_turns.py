@@ -39,13 +39,7 @@ class QuarterTurns:
         images: list[np.ndarray],
         boxes: list[np.ndarray],
     ) -> list[Poses]:
-        """Estimate the poses in boxes.
-
-        Args:
-            estimate (Callable): Called as a :class:`PoseEstimator` is.
-            images (list[np.ndarray]): BGR, (H, W, 3).
-            boxes (list[np.ndarray]): Of each image, (P, 4).
-        """
+        """Estimate the poses in boxes, as ``estimate``, a 2D pose estimator, does."""
         poses = [
             (points.copy(), scores.copy()) for points, scores in estimate(images, boxes)
         ]
@@ -80,9 +74,7 @@ def _turn(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Crop the surroundings of a box and turn them to the left.
 
-    Returns:
-        tuple[np.ndarray, np.ndarray, np.ndarray]: The turned patch, the box (1, 4) in
-        it, and the corner (x, y) of the patch in the image.
+    Returns the patch, the box (1, 4) in it, and the corner (x, y) of the patch.
     """
     low, high = np.asarray(box, np.float64).reshape(2, 2)
     half = _PATCH_SIZE / 2 * max(*(high - low), 1)
