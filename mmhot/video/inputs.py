@@ -60,13 +60,10 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
     """Find the clips of a list of inputs.
 
     Args:
-        texts (list[str]): Videos, images, folders, globs, URLs of videos, files of 2D
-            keypoints (``.npz``, ``.json``), and lists of these (``.txt``), one per
-            line; empty lines and lines that begin with # are ignored.
+        texts (list[str]): As of :func:`open_inputs`, files of 2D keypoints (``.npz``,
+            ``.json``), and lists of these (``.txt``), one per line. Empty lines and
+            lines that begin with # are ignored; wrong lines fail when they are opened.
         fps (float, optional): Frames per second of image folders and keypoints.
-
-    Returns:
-        list[ClipInput]: In order. Wrong lines of a list fail when they are opened.
 
     Raises:
         FileNotFoundError: If an input does not exist, or a glob or folder is empty.

@@ -65,6 +65,8 @@ class LivePoses:
 class LiveLifter:
     """Lift the people of a stream frame by frame, in bounded memory.
 
+    ``docs/streaming.md`` has an example.
+
     Args:
         pose_estimator (VideoPoseEstimator): Estimates 2D keypoints.
         lifter (Lifter): Lifts them.
@@ -82,21 +84,10 @@ class LiveLifter:
         keep_images (bool): Whether results have images. Defaults to False.
 
     Attributes:
-        lookahead (int): Frames.
         latency (float): The look-ahead in seconds, without the time of the models.
 
     Raises:
         ValueError: If an argument is out of range.
-
-    Example::
-
-        from mmhot.video.capture import Capture
-        from mmhot.video.streams import open_stream
-        with Capture(open_stream('rtsp://camera/live')) as capture:
-            live = LiveLifter(pose_estimator, lifter, capture.stream.fps)
-            for poses in live(capture):
-                for person in poses.people:
-                    person.keypoints_3d  # (17, 3), meters
     """
 
     def __init__(

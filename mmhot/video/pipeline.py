@@ -94,13 +94,12 @@ class VideoLifter:
 
         Args:
             source (FrameSource): The clip.
-            progress (Callable): Called with the stage, frames done and all frames (0
-                if unknown).
+            progress (Callable): Called with the stage, frames done and all frames (0 if
+                unknown).
             times (StageTimes, optional): Filled in, even if lifting fails.
 
         Returns:
-            tuple[Clip3D | None, StageTimes]: The poses in camera axes, None without
-            people, and the times.
+            tuple[Clip3D | None, StageTimes]: Poses in camera axes, None without people.
 
         Raises:
             ValueError: If no frame can be read.
@@ -169,11 +168,7 @@ class VideoLifter:
     def assemble(
         self, source: FrameSource, people: ClipPeople, tracks: list[Track2D]
     ) -> Clip2D:
-        """Combine tracks to a clip, without keypoints of low confidence.
-
-        Raises:
-            NoConfidentDetectionError: If no keypoint is left.
-        """
+        """Combine tracks to a clip; NoConfidentDetectionError if all scores are low."""
         confident = [mask_low_confidence(track, self.kpt_thr) for track in tracks]
         if not any(np.isfinite(track.keypoints).any() for track in confident):
             raise NoConfidentDetectionError(

@@ -94,9 +94,6 @@ class VideoPoseEstimator:
             cache (Path, optional): Cache file, which is updated every few seconds.
             progress (Callable): Called with the number of frames done.
 
-        Returns:
-            ClipPeople: Of every readable frame.
-
         Raises:
             ValueError: If no frame can be read.
         """

@@ -153,7 +153,7 @@ class VideoStream:
 
 
 def open_stream(text: str) -> VideoStream:
-    """Prepare a stream; nothing is connected yet.
+    """Prepare a stream without connecting to it.
 
     Args:
         text (str): A webcam's number or device, an address (RTSP, HTTP, RTMP, UDP,

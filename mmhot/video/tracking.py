@@ -72,9 +72,6 @@ class Tracker:
         Returns:
             np.ndarray: IDs from 0, (P,); -1 for tentative tracks, duplicates and people
             without a confident keypoint.
-
-        Raises:
-            ValueError: If frames are not in order.
         """
         ids = np.full(len(people), -1)
         for row, person in self.match(people, index):

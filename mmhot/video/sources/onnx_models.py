@@ -82,8 +82,7 @@ class OnnxDetector(Detector):
         min_score (float): Least score of boxes. Defaults to 0.3.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If its outputs are others.
+        ValueError: If the outputs are others.
     """
 
     def __init__(
