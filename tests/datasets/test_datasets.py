@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from mmpose.registry import DATASETS
 
-import mmhot.datasets.samplers as samplers
-from mmhot.datasets.samplers import SubjectBalancedSampler
+import mmhot.datasets.data_loading as data_loading
+from mmhot.datasets.data_loading import SubjectBalancedSampler
 from mmhot.windows import window_frames, window_starts
 
 
@@ -328,7 +328,7 @@ def test_ranks_share_an_epoch_without_overlap(monkeypatch):
     alone = drawn(SubjectBalancedSampler(data, 102, seed=5))
     parts = []
     for rank in range(4):
-        monkeypatch.setattr(samplers, 'get_dist_info', lambda rank=rank: (rank, 4))
+        monkeypatch.setattr(data_loading, 'get_dist_info', lambda rank=rank: (rank, 4))
         sampler = SubjectBalancedSampler(data, 102, seed=5)
         parts.append(drawn(sampler))
         assert len(parts[-1]) == len(sampler) == 26

@@ -13,8 +13,8 @@ from mmpose.registry import DATASETS, METRICS, MODELS
 from numpy.testing import assert_array_equal, assert_equal
 
 from mmhot.cli.error_tables import format_errors
-from mmhot.datasets.h36m_names import parse_h36m_name
-from mmhot.datasets.human36m_clips import Human36mClipDataset
+from mmhot.datasets.h36m import parse_h36m_name
+from mmhot.datasets.human36m_dataset import Human36mClipDataset
 
 CAMERA = '54138969'
 NUM_FRAMES = 9

@@ -5,7 +5,7 @@ import pytest
 from mocap import H36M, JUMP, KICK, dataset, joints_of, window
 from numpy.testing import assert_allclose, assert_array_equal
 
-from mmhot.datasets.transforms.motion_mix import (
+from mmhot.datasets.transforms.motion_augmentation import (
     RandomBodyRecombination,
     RandomTimeReversal,
 )

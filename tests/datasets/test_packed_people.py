@@ -461,46 +461,6 @@ def test_hidden_points_count_except_where_told(shard):
     assert_array_equal(sample['keypoints_visible'][0], wanted)
 
 
-# left big toe, small toe and heel, then right: pixels from each other's person
-FEET = np.array([[10, 50], [5, 48], [12, 40], [60, 50], [66, 48], [58, 40]])
-
-
-def write_feet(path, order):
-    """Write people whose stored feet are those of FEET in this order."""
-    people = drawn_people()
-    keypoints, visibility = people.keypoints.copy(), people.visibility.copy()
-    keypoints[:, 17:23], visibility[:, 17:23] = FEET[order], [1, 1, 1, 2, 2, 2]
-    visibility[:, 17:23] = visibility[:, 17:23][:, order]
-    points = np.arange(23)
-    points[17:] = 17 + np.array(order)
-    cam3d = np.repeat(points[None, :, None], len(people), 0).astype(np.float32)
-    people = replace(
-        people, keypoints=keypoints, visibility=visibility, extras=dict(cam3d=cam3d)
-    )
-    write_packed_people(people, path)
-    return str(path)
-
-
-@pytest.mark.parametrize('order', [[0, 1, 2, 3, 4, 5], [0, 3, 1, 4, 2, 5]])
-def test_feet_are_put_in_order_where_wanted(tmp_path, order, caplog):
-    path = write_feet(tmp_path / 'feet.npz', order)
-    settings = dict(ann_file=path, skeleton='coco-wholebody-133')
-    ordered = RenderedPeopleDataset(order_feet=True, **settings)
-    assert_array_equal(ordered[1]['keypoints'][0, 17:23], FEET)
-    assert ordered.shards[0].visibility[1, 17:23].tolist() == [1, 1, 1, 2, 2, 2]
-    assert_array_equal(ordered.shards[0].extras['cam3d'][0, :, 0], np.arange(23))
-    assert_array_equal(
-        ordered[1]['keypoints'][0, 23:], drawn_people().keypoints[1, 23:]
-    )
-    RenderedPeopleDataset(ann_file=path)  # has no feet
-    assert not caplog.messages
-    stored = RenderedPeopleDataset(**settings)
-    assert_array_equal(stored[1]['keypoints'][0, 17:23], FEET[order])
-    assert ['order_feet=True' in line for line in caplog.messages] == (
-        [] if order == sorted(order) else [True]
-    )
-
-
 @pytest.mark.parametrize('skeleton', ['mpii-16', 3])
 def test_other_skeletons_are_refused(shard, skeleton):
     with pytest.raises(ValueError, match='skeleton must be one of coco-17'):

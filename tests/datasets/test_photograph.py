@@ -14,8 +14,8 @@ from packed import drawn_people
 
 import mmhot.plugin  # noqa: F401 (registers what is built)
 from mmhot.codecs.gtpt_label import GTPTLabel
+from mmhot.datasets.data_loading import seed_everything
 from mmhot.datasets.packed_people import write_packed_people
-from mmhot.datasets.transforms.epoch_seed import seed_everything
 from mmhot.weights.config_files import read_config_file
 
 CONFIGS = Path(__file__).parents[2] / 'configs/body_2d_keypoint/gtpt/rendered'
@@ -235,7 +235,7 @@ def test_crops_go_on_and_labels_with_them(way):
     ways = np.eye(4)[way].tolist()
     image = textured()
     seed_everything(0)
-    results = extend(ways=ways, room=0.25)(crop_sample(image))
+    results = extend(fill_shares=ways, margin=0.25)(crop_sample(image))
     assert results['img'].shape == (64 + 2 * 16, 48 + 2 * 12, 3)
     assert results['img_shape'] == results['img'].shape[:2]
     np.testing.assert_array_equal(results['img'][16:-16, 12:-12], image)
@@ -265,7 +265,7 @@ def test_whole_photographs_and_some_crops_end_where_they_end():
 def test_black_margins_are_filled_as_well():
     image = textured()
     image[:, 40:] = 3
-    mirrored = dict(room=0.5, ways=(1.0, 0.0, 0.0, 0.0))
+    mirrored = dict(margin=0.5, fill_shares=(1.0, 0.0, 0.0, 0.0))
     filled = extend(**mirrored)(crop_sample(image))['img']
     # two columns beside the margin are left out, too
     np.testing.assert_array_equal(filled[32:96, 24:62], image[:, :38])
@@ -279,7 +279,7 @@ def test_the_border_is_not_always_as_far_from_the_person():
     for seed in range(40):
         seed_everything(seed)
         ways = (0.0, 0.0, 0.0, 1.0)
-        results = extend(cut=0.4, room=0.0, ways=ways)(crop_sample(textured()))
+        results = extend(cut=0.4, margin=0.0, fill_shares=ways)(crop_sample(textured()))
         image = results['img']
         color = (image == image[0, 0]).all(-1)
         columns, rows = (np.flatnonzero(~color.all(axis)) for axis in (0, 1))
@@ -292,7 +292,7 @@ def test_the_border_is_not_always_as_far_from_the_person():
 
 def test_black_pictures_go_on_black():
     image = np.zeros((64, 48, 3), np.uint8)
-    results = extend(ways=(1.0, 0.0, 0.0, 0.0))(crop_sample(image))
+    results = extend(fill_shares=(1.0, 0.0, 0.0, 0.0))(crop_sample(image))
     assert results['img'].shape == (128, 96, 3)
     assert not results['img'].any()
 
@@ -301,16 +301,16 @@ def test_dark_parts_of_a_person_stay():
     image = textured()
     image[:, :20] = 3
     ways = (1.0, 0.0, 0.0, 0.0)
-    results = extend(ways=ways, room=0.5)(crop_sample(image))['img']
+    results = extend(fill_shares=ways, margin=0.5)(crop_sample(image))['img']
     np.testing.assert_array_equal(results[32:96, 24 + 12 : 24 + 48], image[:, 12:])
 
 
 def test_ways_are_shares():
     with pytest.raises(ValueError, match='four shares that sum to 1'):
-        extend(ways=(0.5, 0.5))
+        extend(fill_shares=(0.5, 0.5))
 
 
-@pytest.mark.parametrize('settings', [dict(room=-0.1), dict(cut=0.5)])
+@pytest.mark.parametrize('settings', [dict(margin=-0.1), dict(cut=0.5)])
 def test_pictures_cannot_shrink_or_vanish(settings):
     with pytest.raises(ValueError, match='must not be negative, cut'):
         extend(**settings)

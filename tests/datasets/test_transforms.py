@@ -6,22 +6,22 @@ import pytest
 from mmpose.codecs.utils import camera_to_pixel
 from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
 
-from mmhot.datasets.transforms.body import (
-    _DEFINITION,
-    ApproximateJoints,
-    RandomBoneLengths,
-    head_frame,
-    hip_frame,
-    shoulder_frame,
-)
-from mmhot.datasets.transforms.clip_noise import RandomClipDetectorNoise
 from mmhot.datasets.transforms.detector_noise import (
     _TABLE,
+    RandomClipDetectorNoise,
     RandomDetectorNoise,
     person_height,
     slow_noise,
 )
-from mmhot.datasets.transforms.frame_rate import RandomFrameRate
+from mmhot.datasets.transforms.motion_augmentation import RandomFrameRate
+from mmhot.datasets.transforms.skeleton_augmentation import (
+    _OFFSETS,
+    RandomBoneLengths,
+    RandomJointDefinition,
+    head_frame,
+    hip_frame,
+    shoulder_frame,
+)
 from mmhot.datasets.transforms.virtual_camera import (
     ProjectToRandomCamera,
     ProjectToVirtualCamera,
@@ -279,14 +279,14 @@ def test_arms_move_down_and_inwards_as_a_whole():
     np.testing.assert_allclose(moved[0, :num_below], 0, atol=1e-6)
 
 
-@pytest.mark.parametrize('transform', [RandomBoneLengths, ApproximateJoints])
+@pytest.mark.parametrize('transform', [RandomBoneLengths, RandomJointDefinition])
 def test_bodies_without_probability_stay(transform):
     sample = mocap.window()
     assert transform(prob=0.0).transform(dict(sample)).keys() == sample.keys()
     np.testing.assert_array_equal(sample['joints_world'], mocap.joints_of())
 
 
-@pytest.mark.parametrize('transform', [RandomBoneLengths, ApproximateJoints])
+@pytest.mark.parametrize('transform', [RandomBoneLengths, RandomJointDefinition])
 def test_bodies_leave_the_clip(transform):
     joints = mocap.joints_of()
     transform(prob=1.0).transform(dict(joints_world=joints))
@@ -314,13 +314,13 @@ def test_body_axes_follow_a_real_person():
 
 def test_detectors_hips_and_shoulders_lie_beside_the_true_ones():
     joints = standing()
-    transform = ApproximateJoints(prob=1.0)
+    transform = RandomJointDefinition(prob=1.0)
     seen = [
         transform.transform(dict(joints_world=joints))['observed_world'][0]
         for _ in range(3000)
     ]
     moved = np.array(seen) - joints
-    for name, (mean, std) in _DEFINITION.items():
+    for name, (mean, std) in _OFFSETS.items():
         left_up_forward = moved[:, H36M.index(name)] @ [
             [1, 0, 0],
             [0, 0, -1],
@@ -337,7 +337,7 @@ def test_detectors_hips_and_shoulders_lie_beside_the_true_ones():
 
 
 def test_missing_joints_are_midpoints_and_targets_stay():
-    sample = ApproximateJoints(prob=1.0).transform(mocap.window())
+    sample = RandomJointDefinition(prob=1.0).transform(mocap.window())
     seen = {name: sample['observed_world'][:, H36M.index(name)] for name in H36M.joints}
     hips = (seen['left_hip'] + seen['right_hip']) / 2
     shoulders = (seen['left_shoulder'] + seen['right_shoulder']) / 2

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from mmpose.evaluation.functional import keypoint_mpjpe
 
-from mmhot.evaluation.joint_groups import error_groups, pck_joints
 from mmhot.evaluation.pose_errors import (
     auc,
+    error_groups,
     mpjae,
     mpjpe,
     mpjve,
     n_mpjpe,
     p_mpjpe,
     pck,
+    pck_joints,
     procrustes_align,
 )
 from mmhot.skeletons.joints import SKELETONS, get_skeleton

@@ -22,10 +22,10 @@ from mmpose.evaluation.metrics import MPJPE
 from mmpose.registry import METRICS
 
 from mmhot.cli.error_tables import format_errors
+from mmhot.evaluation.clip_predictions import ClipPrediction
 from mmhot.evaluation.error_report import ErrorReport
-from mmhot.evaluation.lifting_error import LiftingErrorMetric
+from mmhot.evaluation.metrics import LiftingErrorMetric
 from mmhot.evaluation.pose_errors import mpjae, mpjpe, mpjve, p_mpjpe
-from mmhot.evaluation.track_predictions import Track
 from mmhot.lifting.windows import lift_windows
 from mmhot.windows import chunk_starts
 
@@ -224,7 +224,8 @@ def test_tables_add_up():
 def test_arrays_alone_make_a_report():
     pred, target = poses()
     tracks = [
-        Track(pred, target, clip=name, subject=name[0]) for name in ('a/x', 'b/y')
+        ClipPrediction(pred, target, clip=name, subject=name[0])
+        for name in ('a/x', 'b/y')
     ]
     report = ErrorReport(tracks)
     expected = 1000 * mpjpe(pred, target).mean()
@@ -233,7 +234,7 @@ def test_arrays_alone_make_a_report():
     assert list(report.table('', 'clips')) == ['a/x', 'b/y']
     assert list(report.table('', 'joints'))[16] == 'joint 16'
     assert report.table('', 'groups') == {}
-    numbered = Track(pred, target, frames=np.arange(40))
+    numbered = ClipPrediction(pred, target, frames=np.arange(40))
     report = ErrorReport([numbered], ['MPJVE'], skeleton=mocap.H36M)
     expected = 1000 * mpjve(pred, target).mean()
     assert report.overall('') == {'MPJVE': pytest.approx(expected)}

@@ -23,7 +23,7 @@ from torch.multiprocessing import start_processes
 from torch.testing import assert_close
 
 from mmhot.cli.runner import build_runner
-from mmhot.datasets.transforms.epoch_seed import SeedTransforms, seed_everything
+from mmhot.datasets.data_loading import SeedTransforms, seed_everything
 
 STILL = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.Dropout)
 

@@ -1,5 +1,6 @@
-# What cameras, and those who send pictures, do to them: for rendered ones.
-photograph = dict(
+# Photometric augmentation of rendered images: color, exposure, blur, noise, compression
+# and random erasing.
+image_augmentation = dict(
     type='SeededAlbumentation',
     transforms=[
         dict(type='PlanckianJitter', mode='cied', p=0.2),
@@ -18,7 +19,7 @@ photograph = dict(
             transforms=[
                 dict(type='MotionBlur', blur_limit=(3, 7)),
                 dict(type='GaussianBlur', sigma_limit=(0.5, 2.0)),
-                # as small pictures are: INTER_AREA, then INTER_LINEAR
+                # INTER_AREA down, INTER_LINEAR up
                 dict(
                     type='Downscale',
                     scale_range=(0.3, 0.8),

@@ -1,4 +1,4 @@
-"""Whole clips of predictions, put together from the windows that a model was given."""
+"""Predictions of whole clips, joined from the windows that a model predicted."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -7,26 +7,26 @@ from os.path import basename
 
 import numpy as np
 
-from mmhot.datasets.h36m_names import parse_h36m_name
+from mmhot.datasets.h36m import parse_h36m_name
 from mmhot.windows import blend_weights
 
 
 @dataclass
-class Track:
-    """Poses of one clip, or of frames of which nobody knows the clip.
+class ClipPrediction:
+    """Predicted and target poses of one clip, or of frames of unknown clips.
 
     Attributes:
-        pred (np.ndarray): Metres, (F, K, 3).
-        target (np.ndarray): Metres, (F, K, 3).
+        pred (np.ndarray): Meters, (F, K, 3).
+        target (np.ndarray): Meters, (F, K, 3).
         frames (np.ndarray, optional): Frame numbers within the clip, (F,).
         fps (float, optional): Frames per second.
         dataset (str): Dataset or source of the 2D poses.
-        subject (str): Who is seen; '' if unknown.
-        action (str): What is done; '' if unknown.
+        subject (str): The person; '' if unknown.
+        action (str): Action label; '' if unknown.
         clip (str): Name of the clip, as ``RECORDING.CAMERA``; '' if unknown.
-        kept (tuple[int, int], optional): How many frames of how many a pruner has
-            kept of each window.
-        weights (np.ndarray, optional): How much poses count where windows overlap,
+        kept (tuple[int, int], optional): Number of frames that a pruner keeps of each
+            window, and frames of a window.
+        weights (np.ndarray, optional): Weights of the poses where windows overlap,
             (F,).
     """
 
@@ -47,21 +47,21 @@ class Track:
         return self.clip.split('.')[0]
 
 
-def read_sample(sample: dict, count_padding: bool = False) -> Track:
-    """What an evaluator gets of one window, as the part of a clip that it is.
+def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
+    """Convert a window, as evaluators receive it, to a part of a clip.
 
     Args:
         sample (dict): With ``pred_instances.keypoints`` and
             ``gt_instances.lifting_target``, (T', K, 3), ``lifting_target_visible``,
-            and what identifies the frames: the metainfo of :class:`ClipDataset`, or
+            and the identity of the frames: the metainfo of :class:`ClipDataset`, or
             MMPose's ``target_img_path``.
         count_padding (bool): Whether to keep frames outside of the clip.
 
     Returns:
-        Track: Without the frames that do not count; maybe none.
+        ClipPrediction: The frames that count, possibly none.
     """
-    truth = sample['gt_instances']
-    target = np.asarray(truth['lifting_target'])
+    ground_truth = sample['gt_instances']
+    target = np.asarray(ground_truth['lifting_target'])
     pred = np.asarray(sample['pred_instances']['keypoints'])
     if pred.size != target.size or pred.shape[-2:] != target.shape[-2:]:
         raise ValueError(
@@ -70,25 +70,24 @@ def read_sample(sample: dict, count_padding: bool = False) -> Track:
             'num_targets of the dataset'
         )
     num_targets = len(target)
-    inside = np.reshape(truth['lifting_target_visible'], (num_targets, -1)) > 0
-    inside = np.full(num_targets, True) if count_padding else inside.all(-1)
+    inside = np.full(num_targets, True)
+    if not count_padding:
+        visible = np.reshape(ground_truth['lifting_target_visible'], (num_targets, -1))
+        inside = (visible > 0).all(-1)
     labels, frames = _identify(sample, num_targets)
-    return Track(
+    kept = None
+    if 'kept_frames' in sample:
+        kept = len(sample['kept_frames']), sample['num_frames']
+    return ClipPrediction(
         pred.reshape(target.shape)[inside],
         target[inside],
         frames=None if frames is None else frames[inside],
         fps=sample.get('fps'),
         dataset=sample.get('dataset_name', ''),
-        kept=_count_kept(sample),
+        kept=kept,
         weights=blend_weights(num_targets)[inside],
         **labels,
     )
-
-
-def _count_kept(sample: dict) -> tuple[int, int] | None:
-    if 'kept_frames' not in sample:
-        return None
-    return len(sample['kept_frames']), sample['num_frames']
 
 
 def _identify(sample: dict, num_targets: int) -> tuple[dict, np.ndarray | None]:
@@ -102,11 +101,10 @@ def _identify(sample: dict, num_targets: int) -> tuple[dict, np.ndarray | None]:
     return labels, None if frames is None else np.asarray(frames)
 
 
-def _parse_names(paths: Iterable[str], num_targets: int) -> tuple:
-    """The same of MMPose's Human3.6M, whose labels are in the pictures' names.
-
-    As in MMPose's metric, the action of 'WalkDog_1' is 'WalkDog'.
-    """
+def _parse_names(
+    paths: Iterable[str], num_targets: int
+) -> tuple[dict, np.ndarray | None]:
+    """The same of MMPose's Human3.6M, whose labels are in the image names."""
     paths = [paths] if isinstance(paths, str) else list(paths)
     names = [basename(path) for path in paths]
     labels = dict(subject='', action='', clip='')
@@ -125,29 +123,30 @@ def _parse_names(paths: Iterable[str], num_targets: int) -> tuple:
     return labels, np.array([name.frame for name in parsed])
 
 
-def join_tracks(parts: Iterable[Track]) -> list[Track]:
-    """Put the parts of clips together, in whatever order they come.
+def join_predictions(parts: Iterable[ClipPrediction]) -> list[ClipPrediction]:
+    """Join the parts of clips, in any order.
 
     A frame that several windows predicted counts once, with the mean of its
     predictions, weighted by :func:`blend_weights` as in lifting. Frames of unknown
-    clips are all taken to be different ones.
+    clips are assumed to be different.
 
     Args:
-        parts (Iterable[Track]): Of windows.
+        parts (Iterable[ClipPrediction]): Predictions of windows.
 
     Returns:
-        list[Track]: Sorted by dataset, subject, action and clip, frames rising.
+        list[ClipPrediction]: Sorted by dataset, subject, action and clip, frames
+        rising.
     """
     of_clip = defaultdict(list)
     for part in parts:
-        known = part.clip if part.frames is not None else ''
-        of_clip[part.dataset, part.subject, part.action, known].append(part)
+        known_clip = part.clip if part.frames is not None else ''
+        of_clip[part.dataset, part.subject, part.action, known_clip].append(part)
     return [_join(of_clip[labels], *labels) for labels in sorted(of_clip)]
 
 
 def _join(
-    parts: list[Track], dataset: str, subject: str, action: str, clip: str
-) -> Track:
+    parts: list[ClipPrediction], dataset: str, subject: str, action: str, clip: str
+) -> ClipPrediction:
     pred = np.concatenate([part.pred for part in parts])
     target = np.concatenate([part.target for part in parts])
     frames = None
@@ -160,6 +159,6 @@ def _join(
         pred = total / np.bincount(place, weights)[:, None, None]
         target = target[where]
     first = parts[0]
-    return Track(
+    return ClipPrediction(
         pred, target, frames, first.fps, dataset, subject, action, clip, first.kept
     )

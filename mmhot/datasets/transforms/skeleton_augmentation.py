@@ -1,4 +1,4 @@
-"""Other bodies and other skeleton definitions, in three dimensions."""
+"""Augmentation of 3D skeletons: bone lengths and joint definitions."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -10,8 +10,8 @@ _H36M = get_skeleton('h36m-17')
 _LEG = _H36M.indices(['left_knee', 'left_foot'])
 _HIPS = _H36M.indices(['left_hip', 'right_hip'])
 _SHOULDERS = _H36M.indices(['left_shoulder', 'right_shoulder'])
-_THORAX, _NECK, _HEAD = _H36M.indices(['thorax', 'neck_base', 'head'])
-_MIDDLES = _H36M.indices(['root', 'thorax', 'spine'])
+_ROOT, _THORAX, _SPINE = _H36M.indices(['root', 'thorax', 'spine'])
+_NECK, _HEAD = _H36M.indices(['neck_base', 'head'])
 _ARMS = {
     side: _H36M.indices([f'{side}_{part}' for part in ('shoulder', 'elbow', 'wrist')])
     for side in ('left', 'right')
@@ -32,11 +32,11 @@ _TO_JOINTS = np.linalg.inv(_TO_BONES).round()
 
 @TRANSFORMS.register_module()
 class RandomBoneLengths(BaseTransform):
-    """Give the window's person other proportions: same angles, other bones.
+    """Scale the bones of a window's person, keeping all angles.
 
     Left and right stay alike. The root's path is scaled with the legs, so that feet
-    stay on the floor and do not skate more than they did. Modified key:
-    ``joints_world`` (T, 17, 3).
+    stay on the floor and skate no more than before. Modified key: ``joints_world``
+    (T, 17, 3).
 
     Args:
         prob (float): Probability.
@@ -44,11 +44,11 @@ class RandomBoneLengths(BaseTransform):
         bone_std (float): The same of each bone (pair) in addition.
         hip_width (tuple[float, float]): Factor on the hips' half width, uniform.
             Motion capture's hips are 7 to 10 cm from the middle, Human3.6M's 13 cm.
-        shoulder_drop (tuple[float, float]): How far the arms are moved down the
-            thorax, meters, uniform. CMU's shoulders are level with the thorax joint,
-            other definitions' 5 to 8 cm below it.
-        shoulder_inset (tuple[float, float]): How far they are moved inwards.
-        drop_prob (float): Probability that the arms of a stretched body are moved.
+        shoulder_drop (tuple[float, float]): Shift of the arms down the thorax, meters,
+            uniform. CMU's shoulders are level with the thorax joint, other
+            definitions' 5 to 8 cm below it.
+        shoulder_inset (tuple[float, float]): Their shift inwards.
+        drop_prob (float): Probability of these shifts in a scaled body.
     """
 
     def __init__(
@@ -70,27 +70,27 @@ class RandomBoneLengths(BaseTransform):
         self.drop_prob = drop_prob
 
     def transform(self, results: dict) -> dict:
-        """Stretch; see the class."""
+        """Scale the bones; see the class."""
         if np.random.rand() >= self.prob:
             return results
         joints = results['joints_world']
-        stretch = (_TO_JOINTS * self.bone_factors()) @ _TO_BONES
-        # one product for all frames is faster than one a frame
+        scaling = (_TO_JOINTS * self.bone_factors()) @ _TO_BONES
+        # one product for all frames is faster than one per frame
         by_joint = joints.swapaxes(0, 1)
-        stretched = stretch @ by_joint.reshape(len(stretch), -1)
-        stretched = stretched.reshape(by_joint.shape).swapaxes(0, 1).copy()
+        scaled = scaling @ by_joint.reshape(len(scaling), -1)
+        scaled = scaled.reshape(by_joint.shape).swapaxes(0, 1).copy()
         if np.random.rand() < self.drop_prob:
-            self.move_arms(stretched)
-        results['joints_world'] = stretched
+            self.move_arms(scaled)
+        results['joints_world'] = scaled
         return results
 
     def bone_factors(self) -> np.ndarray:
-        """Factor on the bone that ends in each joint, and on the root's path, (17,)."""
+        """Draw factors on the bone that ends in each joint, the root's on its path."""
         factor = np.random.normal(0, self.bone_std, _H36M.num_keypoints)
         factor = np.exp(factor + np.random.normal(0, self.scale_std))
         factor[_H36M.index('left_hip')] *= np.random.uniform(*self.hip_width)
         factor[_H36M.right] = factor[_H36M.left]
-        factor[0] = factor[_LEG].mean()
+        factor[_ROOT] = factor[_LEG].mean()
         return factor.astype(np.float32)
 
     def move_arms(self, joints: np.ndarray) -> None:
@@ -102,10 +102,10 @@ class RandomBoneLengths(BaseTransform):
         joints[:, _ARMS['right']] -= (down - inwards)[:, None]
 
 
-# How the joints of a person's COCO-17 keypoints, converted with mapping='trained',
-# lie beside motion capture's (docs/skeletons.md): mean and standard deviation over
-# people in meters along the person's left, up and forward; a pair's are the left one's.
-_DEFINITION = {
+# Offsets of COCO-17 keypoints, converted with mapping='trained', from motion capture's
+# joints (docs/skeletons.md): mean and standard deviation over people in meters along
+# the person's left, up and forward; of a pair, the left joint's.
+_OFFSETS = {
     'left_hip': ((0.0, -0.02, 0.015), (0.01, 0.01, 0.01)),
     'left_shoulder': ((-0.008, 0.0, 0.0), (0.01, 0.012, 0.01)),
     'neck_base': ((0.0, 0.0, 0.0), (0.005, 0.008, 0.008)),
@@ -114,19 +114,19 @@ _DEFINITION = {
 
 
 @TRANSFORMS.register_module()
-class ApproximateJoints(BaseTransform):
-    """See a person as a COCO detector does, whose skeleton lacks five joints.
+class RandomJointDefinition(BaseTransform):
+    """Move joints to where a COCO detector, whose skeleton lacks five, places them.
 
-    The detector's hips, shoulders, neck and head lie elsewhere than motion capture's,
-    by an amount that depends on person and clothes (drawn once a window); root,
-    thorax and spine are midpoints of hips and shoulders, as
-    ``convert_keypoints(..., mapping='trained')`` makes them. The 3D target keeps the
-    true joints. Required: ``joints_world`` (T, 17, 3); added: ``observed_world``, for
+    The detector's hips, shoulders, neck and head differ from motion capture's by
+    offsets that depend on person and clothes (drawn once per window); root, thorax and
+    spine are midpoints of hips and shoulders, as in
+    ``convert_keypoints(..., mapping='trained')``. The 3D target keeps the original
+    joints. Required: ``joints_world`` (T, 17, 3); added: ``observed_world``, for
     :class:`ProjectToVirtualCamera`.
 
     Args:
-        prob (float): Probability; other windows show the true joints.
-        strength (float): Factor on the definitions' differences.
+        prob (float): Probability; other windows keep the original joints.
+        strength (float): Factor on the offsets.
     """
 
     def __init__(self, prob: float = 0.7, strength: float = 1.0) -> None:
@@ -134,7 +134,7 @@ class ApproximateJoints(BaseTransform):
         self.strength = strength
 
     def transform(self, results: dict) -> dict:
-        """Approximate; see the class."""
+        """Add the moved joints; see the class."""
         if np.random.rand() >= self.prob:
             return results
         joints = results['joints_world']
@@ -146,7 +146,7 @@ class ApproximateJoints(BaseTransform):
             head=head,
         )
         observed = joints.copy()
-        for name, (mean, std) in _DEFINITION.items():
+        for name, (mean, std) in _OFFSETS.items():
             offset = np.array(mean) + np.random.normal(size=3) * std
             offset = (offset * self.strength).astype(np.float32)
             axes = frames[name]
@@ -161,41 +161,42 @@ class ApproximateJoints(BaseTransform):
 
 
 def fill_midpoints(joints: np.ndarray) -> None:
-    """Make root, thorax and spine of hips and shoulders, in place.
+    """Replace root, thorax and spine by midpoints of hips and shoulders, in place.
 
     Args:
         joints (np.ndarray): Joints in two or three dimensions, (T, 17, C).
     """
     hips = (joints[:, _HIPS[0]] + joints[:, _HIPS[1]]) / 2
     shoulders = (joints[:, _SHOULDERS[0]] + joints[:, _SHOULDERS[1]]) / 2
-    for joint, middle in zip(
-        _MIDDLES, (hips, shoulders, (hips + shoulders) / 2), strict=True
-    ):
-        joints[:, joint] = middle
+    joints[:, _ROOT] = hips
+    joints[:, _THORAX] = shoulders
+    joints[:, _SPINE] = (hips + shoulders) / 2
 
 
 def hip_frame(joints: np.ndarray) -> np.ndarray:
-    """Rows left, up, forward of the pelvis of (T, 17, 3), (T, 3, 3)."""
-    return _torso_frame(joints, *_HIPS, *_H36M.indices(['root', 'thorax']))
+    """Unit vectors left, up, forward of the pelvis of (T, 17, 3), (T, 3, 3)."""
+    return _torso_frame(joints, _HIPS, _ROOT, _THORAX)
 
 
 def shoulder_frame(joints: np.ndarray) -> np.ndarray:
-    """Rows left, up, forward of the thorax of (T, 17, 3), (T, 3, 3)."""
-    return _torso_frame(joints, *_SHOULDERS, *_H36M.indices(['spine', 'thorax']))
+    """Unit vectors left, up, forward of the thorax of (T, 17, 3), (T, 3, 3)."""
+    return _torso_frame(joints, _SHOULDERS, _SPINE, _THORAX)
 
 
 def head_frame(joints: np.ndarray) -> np.ndarray:
-    """Rows left, up, forward of the head of (T, 17, 3), (T, 3, 3)."""
+    """Unit vectors left, up, forward of the head of (T, 17, 3), (T, 3, 3)."""
     thorax = joints[:, _THORAX]
     # the neck joint lies in front of the line from thorax to head
     up, left, forward = _axes(joints[:, _HEAD] - thorax, joints[:, _NECK] - thorax)
     return np.array([left, up, forward]).transpose(2, 0, 1)
 
 
-def _torso_frame(joints: np.ndarray, left: int, right: int, below: int, above: int):
-    left, forward, up = _axes(
-        joints[:, left] - joints[:, right], joints[:, above] - joints[:, below]
-    )
+def _torso_frame(
+    joints: np.ndarray, pair: list[int], below: int, above: int
+) -> np.ndarray:
+    """Axes from a left and right joint and two joints of the midline, (T, 3, 3)."""
+    across = joints[:, pair[0]] - joints[:, pair[1]]
+    left, forward, up = _axes(across, joints[:, above] - joints[:, below])
     return np.array([left, up, forward]).transpose(2, 0, 1)
 
 
@@ -208,16 +209,13 @@ def _axes(along: np.ndarray, beside: np.ndarray) -> tuple[np.ndarray, ...]:
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Cross products of (3, T); np.cross takes several times as long."""
-    return np.array(
-        [
-            a[1] * b[2] - a[2] * b[1],
-            a[2] * b[0] - a[0] * b[2],
-            a[0] * b[1] - a[1] * b[0],
-        ]
-    )
+    x = a[1] * b[2] - a[2] * b[1]
+    y = a[2] * b[0] - a[0] * b[2]
+    z = a[0] * b[1] - a[1] * b[0]
+    return np.array([x, y, z])
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors (3, T) at length one."""
+    """Vectors (3, T) scaled to length one."""
     length = np.sqrt((vectors * vectors).sum(0))
     return vectors / np.maximum(length, 1e-6)

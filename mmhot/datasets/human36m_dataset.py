@@ -1,4 +1,4 @@
-"""Human3.6M as MMPose prepares it, by clips."""
+"""Human3.6M dataset for lifting, in the files that MMPose prepares."""
 
 from pathlib import Path
 
@@ -7,7 +7,8 @@ from mmengine.fileio import load
 from mmpose.registry import DATASETS
 
 from mmhot.datasets.clip_dataset import Clip, ClipDataset
-from mmhot.datasets.h36m_names import H36MName, parse_h36m_name
+from mmhot.datasets.h36m import H36MName, parse_h36m_name
+from mmhot.errors import naming
 from mmhot.io.npz import load_arrays
 
 
@@ -15,26 +16,26 @@ from mmhot.io.npz import load_arrays
 class Human36mClipDataset(ClipDataset):
     """Human3.6M in MMPose's files; a clip is one recording of one camera.
 
-    MMPose's :class:`Human36mDataset` makes a list of all windows first, which takes
-    over 100 GB where each frame has its own window of 243; here they are cut when they
-    are asked for. Samples hold ``keypoints`` (T, 17, 2), ``keypoints_visible``
+    MMPose's :class:`Human36mDataset` lists all windows in advance, which takes over
+    100 GB with a window of 243 frames around each frame; here a window is cut when it
+    is requested. Samples hold ``keypoints`` (T, 17, 2), ``keypoints_visible``
     (T, 17), ``lifting_target`` of the targets in meters, (num_targets, 17, 3), and
     ``camera_param``; the action of 'WalkDog_1' is 'WalkDog'.
 
     Args:
         ann_file (str): Annotations, ``.npz``.
         camera_param_file (str): Cameras, ``.pkl``.
-        keypoint_2d_det_file (str, optional): 2D poses that a detector found, ``.npy``
-            (N, 17, 3), instead of those of the annotations.
+        keypoint_2d_det_file (str, optional): Detected 2D poses, ``.npy`` (N, 17, 3),
+            instead of those of the annotations.
         fps (float): Frames per second of the files. Defaults to 50.
-        **kwargs: See :class:`ClipDataset`.
+        **kwargs: Arguments of :class:`ClipDataset`.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If files do not fit each other or are not what they should be.
+        ValueError: If a file is damaged or does not fit the others.
     """
 
-    how_to_get = 'MMPose\'s docs, "Prepare Datasets", say how it is made'
+    how_to_get = 'see "Prepare Datasets" in MMPose\'s documentation'
 
     def __init__(
         self,
@@ -51,7 +52,7 @@ class Human36mClipDataset(ClipDataset):
         super().__init__(ann_file='', **kwargs)
 
     def load_clips(self) -> list[Clip]:
-        """All recordings, sorted as MMPose sorts them."""
+        """Read all recordings, sorted as in MMPose's dataset."""
         path = self.find_file(self.annotation_file)
         names, joints, keypoints = _load_annotations(path)
         if self.keypoint_2d_det_file is not None:
@@ -60,31 +61,27 @@ class Human36mClipDataset(ClipDataset):
         for what, array in (('3D joints', joints), ('keypoints', keypoints)):
             if array.shape[:2] != wanted or array.shape[2:] < (3,):
                 raise ValueError(
-                    f'{path} has {len(names)} pictures, whose {what} must be '
+                    f'{path} has {len(names)} images, whose {what} must be '
                     f'{(*wanted, 3)}, got {array.shape}'
                 )
         cameras = load(str(self.find_file(self.camera_param_file)))
         recordings = {}
         for row, name in enumerate(map(parse_h36m_name, names.tolist())):
-            of_recording = recordings.setdefault(name.clip, (name, []))
-            of_recording[1].append(row)
+            first, rows = recordings.setdefault(name.clip, (name, []))
+            rows.append(row)
         return [
             self._clip(first, joints[rows], keypoints[rows], cameras)
             for _, (first, rows) in sorted(recordings.items())
         ]
 
     def get_data_info(self, idx: int) -> dict:
-        """One window, before the pipeline; see the class."""
+        """Return one window, before the pipeline; see the class."""
         info = super().get_data_info(idx)
         info['lifting_target'] = info['lifting_target'][info['target_frames']]
         return info
 
     def _clip(
-        self,
-        name: H36MName,
-        joints: np.ndarray,
-        keypoints: np.ndarray,
-        cameras: dict,
+        self, name: H36MName, joints: np.ndarray, keypoints: np.ndarray, cameras: dict
     ) -> Clip:
         if (name.subject, name.camera) not in cameras:
             raise ValueError(
@@ -106,11 +103,10 @@ class Human36mClipDataset(ClipDataset):
 
 
 def _load_annotations(path: Path) -> list[np.ndarray]:
+    """Image names (N,), 3D joints and 2D keypoints (N, 17, ...)."""
     names = ('imgname', 'S', 'part')
-    try:
+    with naming(path):
         arrays = load_arrays(path, names)
-    except ValueError as error:
-        raise ValueError(f'{path}: {error}') from error
     missing = [name for name in names if name not in arrays]
     if missing:
         raise ValueError(f'{path} has no {", ".join(missing)}')
