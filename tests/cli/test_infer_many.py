@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clip_files import SKATER
-from infer_runs import infer, use_stand_ins
 from lifters import save_lifter
-from pose_sources import Detector, Estimator
+from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import picture, write_video
 
 from mmhot.apis import clip_worker

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from infer_runs import infer, use_stand_ins
 from lifters import save_lifter
-from pose_sources import Detector, Estimator
+from pose_sources import Detector, Estimator, infer, use_stand_ins
 from ray_stand_ins import read_log
 from video_files import picture, write_video
 

@@ -12,10 +12,9 @@ import av
 import cv2
 import numpy as np
 import pytest
-from infer_runs import infer, use_stand_ins
 from lifters import save_lifter
 from numpy.testing import assert_allclose, assert_array_equal
-from pose_sources import BOX, Detector, Estimator
+from pose_sources import BOX, Detector, Estimator, infer, use_stand_ins
 from video_files import picture, turn_video, write_video
 
 from mmhot.apis import export as results

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from lifters import save_lifter
 from pose_sources import Detector, Estimator
-from streams import ScriptedStream
-from video_files import picture, write_video
+from video_files import ScriptedStream, picture, write_video
 
 from mmhot.cli.dispatch import main
 from mmhot.io.writers.json_lines import JsonLines

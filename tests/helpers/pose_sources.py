@@ -1,20 +1,22 @@
-"""Stand-ins for 2D models, for the pictures of ``video_files``."""
+"""Stand-ins for 2D models on the images of ``video_files``; runs of ``mmhot infer``."""
 
 import numpy as np
+
+from mmhot.cli.dispatch import main
+from mmhot.video import sources
 
 BOX = np.array([[10.0, 8.0, 30.0, 44.0]], np.float32)
 
 
 class Detector:
-    """One person, who moves a pixel a frame.
+    """Detects one person, who moves a pixel per frame.
 
     Args:
-        every (int): Nobody is there in every fourth frame, by default; in none with 1,
-            in all with 0.
+        every (int): Each ``every``-th frame has no detection; with 1 all have one, with
+            0 none.
     """
 
     name = 'stand-in detector'
-    identity = {'name': name}
     identity = {'name': name}
 
     def __init__(self, every=4):
@@ -33,10 +35,9 @@ class Detector:
 
 
 class Estimator:
-    """Keypoints in a box's middle, a pixel beside each other."""
+    """Estimates keypoints around a box's center, a pixel apart."""
 
     name = 'stand-in estimator'
-    identity = {'name': name}
     identity = {'name': name}
     skeleton = 'coco-17'
 
@@ -51,3 +52,27 @@ class Estimator:
             (center[:, None] + shift, np.full((len(center), 17), 0.8, np.float32))
             for center in centers
         ]
+
+
+def use_stand_ins(monkeypatch, detector, estimator):
+    """Replace the 2D models; return a list of the options they are opened with."""
+    opened = []
+
+    def open_pose_source(*options):
+        opened.append(options)
+        return sources.PoseSource(detector, estimator)
+
+    monkeypatch.setattr(sources, 'open_pose_source', open_pose_source)
+    return opened
+
+
+def infer(*inputs, **options):
+    """Run ``mmhot infer`` in this process; return its exit code. True sets a flag."""
+    argv = ['infer', *map(str, inputs)]
+    for name, value in options.items():
+        flag = f'--{name.replace("_", "-")}'
+        argv += [flag] if value is True else [flag, str(value)]
+    try:
+        return main(argv)
+    except SystemExit as left:
+        return left.code

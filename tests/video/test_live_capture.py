@@ -9,8 +9,7 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 import cv2
 import numpy as np
 import pytest
-from streams import ScriptedStream
-from video_files import picture, write_video
+from video_files import ScriptedStream, picture, write_video
 
 from mmhot.video import capture as capture_module
 from mmhot.video.capture import Capture, Interruption, _Clock

@@ -10,13 +10,13 @@ import drawn_people
 import numpy as np
 import pytest
 import torch
-from drawn_data import build_dataset, dataset_config
 from drawn_people import FOLDER
 from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import METRICS
+from topdown_configs import build_dataset, dataset_config
 from torch.testing import assert_close
 
 from mmhot.codecs.gtpt_label import GTPTLabel

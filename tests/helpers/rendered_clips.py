@@ -1,4 +1,4 @@
-"""True poses of the rendered clips, as if they had been lifted."""
+"""Ground-truth poses of rendered clips, as lifted clips."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +34,7 @@ def make_clip(keypoints_3d, keypoints_2d, size=(1280, 720), **fields):
 
 
 def rendered(name, **fields):
-    """Return the true poses of a rendered clip as if they had been lifted."""
+    """Return the ground-truth poses of a rendered clip as a lifted clip."""
     with np.load(DATA / f'rendered_{name}.npz') as data:
         poses, pixels = data['h36m_cam3d'], data['h36m_2d']
     return make_clip(poses - poses[:, :1], pixels, **fields)

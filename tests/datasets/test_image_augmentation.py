@@ -1,4 +1,4 @@
-"""What is done to rendered pictures so that models work on photographs."""
+"""Augmentation of images: photometric effects, occluders and extended borders."""
 
 from collections import Counter
 from pathlib import Path
@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpose.datasets import CocoDataset
 from mmpose.registry import DATASETS, TRANSFORMS
-from packed import drawn_people
+from packed_shards import packed_people
 
 import mmhot.plugin  # noqa: F401 (registers what is built)
 from mmhot.codecs.gtpt_label import GTPTLabel
@@ -21,22 +21,24 @@ from mmhot.weights.config_files import read_config_file
 CONFIGS = Path(__file__).parents[2] / 'configs/body_2d_keypoint/gtpt/rendered'
 
 
-def picture(value=128, size=(64, 48)):
+def gray_image(value=128, size=(64, 48)):
     return np.full((*size, 3), value, np.uint8)
 
 
-class Others:
-    """A dataset of white pictures."""
+class WhiteImages:
+    """A dataset of white images."""
 
     def __len__(self):
         return 3
 
     def get_data_info(self, index):
-        return dict(img=picture(255), bbox=np.array([[4.0, 6, 40, 60]]))
+        return dict(img=gray_image(255), bbox=np.array([[4.0, 6, 40, 60]]))
 
 
 def sample(box=(8, 16, 40, 56)):
-    return dict(img=picture(), bbox=np.array([box], np.float32), dataset=Others())
+    return dict(
+        img=gray_image(), bbox=np.array([box], np.float32), dataset=WhiteImages()
+    )
 
 
 def run(transform, seed, **results):
@@ -48,27 +50,27 @@ def test_effects_follow_numpys_seed():
     noise = TRANSFORMS.build(
         dict(type='SeededAlbumentation', transforms=[dict(type='GaussNoise', p=1)])
     )
-    first = run(noise, 0, img=picture())
+    first = run(noise, 0, img=gray_image())
     assert first.std() > 1
-    np.testing.assert_array_equal(first, run(noise, 0, img=picture()))
-    assert (first != run(noise, 1, img=picture())).any()
+    np.testing.assert_array_equal(first, run(noise, 0, img=gray_image()))
+    assert (first != run(noise, 1, img=gray_image())).any()
 
 
-def test_effects_within_others_are_built():
+def test_nested_effects_are_built():
     blur = dict(type='OneOf', transforms=[dict(type='ToGray', p=1)], p=1)
     effect = TRANSFORMS.build(dict(type='SeededAlbumentation', transforms=[blur]))
-    red = picture(0)
+    red = gray_image(0)
     red[..., 2] = 200
     assert (np.ptp(run(effect, 0, img=red), axis=-1) == 0).all()
 
 
-def test_effects_come_independently_of_each_other():
+def test_effects_are_applied_independently():
     halves = [dict(type='ToGray', p=0.5), dict(type='InvertImg', p=0.5)]
     effect = TRANSFORMS.build(dict(type='SeededAlbumentation', transforms=halves))
-    red = picture(0, (2, 2))
+    red = gray_image(0, (2, 2))
     red[..., 2] = 200
     counts = Counter(tuple(run(effect, n, img=red)[0, 0]) for n in range(400))
-    # 60 is how bright red is, 23 would be blue: the picture is BGR, its gray is right
+    # gray is 60 for red, 23 for blue: channels are in the right order
     red, gray = (0, 0, 200), (60, 60, 60)
     inverted = [tuple(255 - value for value in color) for color in (red, gray)]
     assert set(counts) == {red, gray, *inverted}
@@ -84,7 +86,7 @@ def config():
 @pytest.fixture
 def shard(tmp_path):
     path = tmp_path / 'people.npz'
-    write_packed_people(drawn_people(), path)
+    write_packed_people(packed_people(), path)
     return path
 
 
@@ -96,11 +98,11 @@ def build_training(config, shard, last):
         return DATASETS.build(Config(settings.to_dict() | changed))
 
 
-def test_training_on_rendered_people_hold_labels_where_the_joints_are(config, shard):
+def test_training_labels_decode_to_the_joints(config, shard):
     last = dict(type='PackPoseInputs', pack_transformed=True, meta_keys=('id',))
     dataset = build_training(config, shard, last)
     label = GTPTLabel((144, 192))
-    pictures = []
+    brightness = []
     for seed in range(12):
         seed_everything(seed)
         packed = dataset[seed % 4]
@@ -114,12 +116,12 @@ def test_training_on_rendered_people_hold_labels_where_the_joints_are(config, sh
         )
         np.testing.assert_allclose(decoded[0][inside], joints[inside], atol=0.26)
         assert (targets.keypoint_weights[0].numpy()[inside] > 0).all()
-        pictures.append(packed['inputs'].float().mean())
-    assert np.std(pictures) > 5  # each is exposed in its own way
+        brightness.append(packed['inputs'].float().mean())
+    assert np.std(brightness) > 5
 
 
-def test_a_wrist_stays_where_its_label_goes(config, shard):
-    """Half bodies, turned, scaled, shifted and mirrored."""
+def test_image_and_label_of_a_wrist_move_together(config, shard):
+    """Half bodies, rotation, scale, shift and flip."""
     moves = ('LoadImage', 'GetBBoxCenterScale', 'RandomHalfWholeBody')
     moves += ('RandomBBoxScaleRotation', 'RandomFlip', 'TopdownAffine')
     steps = config.train_dataloader.dataset.pipeline
@@ -149,14 +151,14 @@ def test_a_wrist_stays_where_its_label_goes(config, shard):
     assert len(mirrored) - sum(mirrored) > 10
 
 
-def test_unknown_effect_is_named():
+def test_unknown_effect_is_named_in_the_error():
     with pytest.raises(ValueError, match="has no transform 'Fog'"):
         TRANSFORMS.build(
             dict(type='SeededAlbumentation', transforms=[dict(type='Fog')])
         )
 
 
-def test_pieces_of_others_are_pasted_before_a_person():
+def test_occluders_are_pasted_in_front_of_a_person():
     paste = TRANSFORMS.build(dict(type='RandomOccluders', prob=1.0, size=(0.3, 0.4)))
     before = sample()
     image = run(paste, 0, **before)
@@ -170,7 +172,7 @@ def test_pieces_of_others_are_pasted_before_a_person():
     np.testing.assert_array_equal(image, run(paste, 0, **sample()))
 
 
-def test_pieces_stay_within_the_picture():
+def test_occluders_are_clipped_to_the_image():
     paste = TRANSFORMS.build(
         dict(type='RandomOccluders', prob=1.0, size=(0.5, 3.0), max_occluders=5)
     )
@@ -180,12 +182,12 @@ def test_pieces_stay_within_the_picture():
         assert image.min() == 128
 
 
-def test_nothing_is_pasted_at_probability_zero():
+def test_no_occluder_at_probability_zero():
     paste = TRANSFORMS.build(dict(type='RandomOccluders', prob=0.0))
     assert (run(paste, 0, **sample()) == 128).all()
 
 
-def test_pieces_come_from_datasets_that_leave_pictures_on_disk():
+def test_occluders_are_loaded_from_image_files():
     pipeline = [
         dict(type='LoadImage'),
         dict(type='RandomOccluders', prob=1.0, size=(0.5, 0.6)),
@@ -204,7 +206,7 @@ def test_pieces_come_from_datasets_that_leave_pictures_on_disk():
     assert 0.001 < changed.mean() < 0.5
 
 
-def test_sizes_of_pieces_must_rise():
+def test_occluder_sizes_must_rise():
     with pytest.raises(ValueError, match='two rising positive numbers'):
         TRANSFORMS.build(dict(type='RandomOccluders', size=(1.0, 0.5)))
 
@@ -215,7 +217,7 @@ def crop_sample(image, box=(12, 16, 36, 48)):
         img_shape=image.shape[:2],
         bbox=np.array([box], np.float32),
         keypoints=np.array([[[20, 30], [14, 17]]], np.float32),
-        dataset=Others(),
+        dataset=WhiteImages(),
     )
 
 
@@ -230,12 +232,12 @@ def textured():
     return image
 
 
-@pytest.mark.parametrize('way', range(4))
-def test_crops_go_on_and_labels_with_them(way):
-    ways = np.eye(4)[way].tolist()
+@pytest.mark.parametrize('fill', range(4))
+def test_extended_crops_keep_pixels_and_shift_labels(fill):
+    shares = np.eye(4)[fill].tolist()
     image = textured()
     seed_everything(0)
-    results = extend(fill_shares=ways, margin=0.25)(crop_sample(image))
+    results = extend(fill_shares=shares, margin=0.25)(crop_sample(image))
     assert results['img'].shape == (64 + 2 * 16, 48 + 2 * 12, 3)
     assert results['img_shape'] == results['img'].shape[:2]
     np.testing.assert_array_equal(results['img'][16:-16, 12:-12], image)
@@ -243,18 +245,18 @@ def test_crops_go_on_and_labels_with_them(way):
     x, y = results['keypoints'][0, 0].astype(int)
     assert (results['img'][y, x] == 7).all()
     around = results['img'][:16]
-    if way == 0:
+    if fill == 0:
         np.testing.assert_array_equal(around[:, 12:-12], image[16:0:-1])
-    elif way == 1:  # the same without detail
+    elif fill == 1:  # the same without detail
         assert around.std() < 0.4 * image.std()
         assert abs(around.mean() - image.mean()) < 10
-    elif way == 2:  # another picture of the dataset
+    elif fill == 2:  # another image of the dataset
         assert (around == 255).all()
     else:
         assert (around == around[0, 0]).all()
 
 
-def test_whole_photographs_and_some_crops_end_where_they_end():
+def test_whole_photos_and_some_crops_are_not_extended():
     image = textured()
     for settings in (dict(size=(192, 256)), dict(prob=0.0)):
         results = extend(**settings)(crop_sample(image))
@@ -262,7 +264,7 @@ def test_whole_photographs_and_some_crops_end_where_they_end():
         assert results['bbox'].tolist() == [[12, 16, 36, 48]]
 
 
-def test_black_margins_are_filled_as_well():
+def test_black_margins_are_filled():
     image = textured()
     image[:, 40:] = 3
     mirrored = dict(margin=0.5, fill_shares=(1.0, 0.0, 0.0, 0.0))
@@ -274,12 +276,14 @@ def test_black_margins_are_filled_as_well():
     assert (left[32:96, 24 + 40 : 24 + 48] == 3).all()
 
 
-def test_the_border_is_not_always_as_far_from_the_person():
+def test_distance_from_border_to_person_varies():
     borders = set()
     for seed in range(40):
         seed_everything(seed)
-        ways = (0.0, 0.0, 0.0, 1.0)
-        results = extend(cut=0.4, margin=0.0, fill_shares=ways)(crop_sample(textured()))
+        shares = (0.0, 0.0, 0.0, 1.0)
+        results = extend(cut=0.4, margin=0.0, fill_shares=shares)(
+            crop_sample(textured())
+        )
         image = results['img']
         color = (image == image[0, 0]).all(-1)
         columns, rows = (np.flatnonzero(~color.all(axis)) for axis in (0, 1))
@@ -290,27 +294,27 @@ def test_the_border_is_not_always_as_far_from_the_person():
     assert len(borders) > 8
 
 
-def test_black_pictures_go_on_black():
+def test_black_images_are_extended_black():
     image = np.zeros((64, 48, 3), np.uint8)
     results = extend(fill_shares=(1.0, 0.0, 0.0, 0.0))(crop_sample(image))
     assert results['img'].shape == (128, 96, 3)
     assert not results['img'].any()
 
 
-def test_dark_parts_of_a_person_stay():
+def test_dark_parts_of_a_person_are_kept():
     image = textured()
     image[:, :20] = 3
-    ways = (1.0, 0.0, 0.0, 0.0)
-    results = extend(fill_shares=ways, margin=0.5)(crop_sample(image))['img']
+    shares = (1.0, 0.0, 0.0, 0.0)
+    results = extend(fill_shares=shares, margin=0.5)(crop_sample(image))['img']
     np.testing.assert_array_equal(results[32:96, 24 + 12 : 24 + 48], image[:, 12:])
 
 
-def test_ways_are_shares():
+def test_fill_shares_must_sum_to_one():
     with pytest.raises(ValueError, match='four shares that sum to 1'):
         extend(fill_shares=(0.5, 0.5))
 
 
 @pytest.mark.parametrize('settings', [dict(margin=-0.1), dict(cut=0.5)])
-def test_pictures_cannot_shrink_or_vanish(settings):
+def test_negative_margin_and_full_cut_are_an_error(settings):
     with pytest.raises(ValueError, match='must not be negative, cut'):
         extend(**settings)

@@ -1,4 +1,4 @@
-"""Configs of topdown datasets, pointed at the drawn people."""
+"""Top-down configs on the drawn people of ``tests/data/drawn_people``."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ DATASETS_FOLDER = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
 
 
 def on_drawn_people(config, detected=False, annotations=FOLDER / 'annotations.json'):
-    """Make a topdown config read the drawn people, in the main process."""
+    """Make a top-down config read the drawn people, in the main process."""
     for split in ('train', 'val', 'test'):
         loader = config[f'{split}_dataloader']
         loader.num_workers = 0
@@ -30,7 +30,7 @@ def on_drawn_people(config, detected=False, annotations=FOLDER / 'annotations.js
 
 
 def dataset_config(name, **settings):
-    """Read the base config of a topdown dataset."""
+    """Read the base config of a top-down dataset."""
     config = Config.fromfile(DATASETS_FOLDER / f'{name}_topdown.py')
     return on_drawn_people(config, **settings)
 
@@ -42,20 +42,18 @@ def build_dataset(config):
 
 
 def leaf_config(pattern):
-    """Read the only config that matches, without its data's files being there."""
+    """Read the only config that matches a pattern."""
     (path,) = sorted((DATASETS_FOLDER.parents[1]).glob(f'{pattern}.py'))
     return Config.fromfile(path)
 
 
 def small_training(pattern, model=None, **data):
-    """A leaf config's training on crops of 96 x 128 of the drawn people.
-
-    An epoch is one step. Nothing else is changed.
+    """Shrink a training to crops of 96 x 128 of the drawn people, one step per epoch.
 
     Args:
         pattern (str): Pattern of the config's path.
-        model (dict, optional): What is other about the model.
-        **data: See :func:`on_drawn_people`.
+        model (dict, optional): Changes of the model.
+        **data: Arguments of :func:`on_drawn_people`.
     """
     config = on_drawn_people(leaf_config(pattern), **data)
     head = dict(input_size=(96, 128), in_featuremap_size=(24, 32))
@@ -74,7 +72,7 @@ def small_training(pattern, model=None, **data):
 
 
 def overfit(config, epochs, lr=1e-3):
-    """Make a training learn its few people by heart, and keep what it learned last."""
+    """Make a training overfit to its few people, without averaging of weights."""
     augmentation = ('RandomHalfWholeBody', 'RandomBBoxScaleRotation', 'RandomFlip')
     dataset = config.train_dataloader.dataset
     dataset.pipeline = [x for x in dataset.pipeline if x.type not in augmentation]
@@ -90,11 +88,11 @@ def overfit(config, epochs, lr=1e-3):
 
 
 def first_people(folder, count):
-    """Write the annotations of the first pictures' people; return the file."""
+    """Write the annotations of the first people; return the file."""
     content = json.loads((FOLDER / 'annotations.json').read_text())
     people = content['annotations'][:count]
-    pictures = {person['image_id'] for person in people}
-    images = [image for image in content['images'] if image['id'] in pictures]
+    image_ids = {person['image_id'] for person in people}
+    images = [image for image in content['images'] if image['id'] in image_ids]
     path = folder / f'{count}_people.json'
     path.write_text(json.dumps(content | dict(annotations=people, images=images)))
     return path

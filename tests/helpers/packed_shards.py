@@ -1,12 +1,13 @@
-"""A few drawn people, packed."""
+"""A small shard of packed people, and ways to compare and damage shards."""
 
 import cv2
 import numpy as np
+from numpy.testing import assert_array_equal
 
 from mmhot.datasets.packed_people import PackedPeople, join_images
 
 
-def drawn_people(count=4, num_keypoints=133, seed=0):
+def packed_people(count=4, num_keypoints=133, seed=0):
     """People as colored dots on gray, 192x256 pixels each."""
     rng = np.random.default_rng(seed)
     keypoints = rng.uniform(20, 170, (count, num_keypoints, 2)).astype(np.float32)
@@ -26,3 +27,19 @@ def drawn_people(count=4, num_keypoints=133, seed=0):
         bboxes=np.tile(np.float32([10, 15, 180, 190]), (count, 1)),
         extras={'cam3d': rng.normal(size=(count, 23, 3)).astype(np.float16)},
     )
+
+
+def assert_same(people, wanted):
+    for name in ('images', 'offsets', 'keypoints', 'visibility', 'bboxes'):
+        assert_array_equal(getattr(people, name), getattr(wanted, name), err_msg=name)
+    assert people.extras.keys() == wanted.extras.keys()
+    for name, extra in people.extras.items():
+        assert extra.dtype == wanted.extras[name].dtype
+        assert_array_equal(extra, wanted.extras[name])
+
+
+def damage(path, **arrays):
+    """Replace arrays of a shard; None removes one."""
+    with np.load(path) as archive:
+        arrays = dict(archive) | arrays
+    np.savez(path, **{name: x for name, x in arrays.items() if x is not None})

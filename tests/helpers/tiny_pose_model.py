@@ -1,4 +1,4 @@
-"""A tiny 2D model that finds what is red, and pictures with spots for it."""
+"""A tiny 2D model that detects red spots, and images with spots."""
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 RED, BLUE = (0, 0, 255), (255, 0, 0)
-# of whose input MMPose's models see a quarter
+# input size; heatmaps have a quarter of it
 SIZE = (48, 64)
 POSE = dict(
     model=dict(
@@ -46,14 +46,14 @@ POSE = dict(
 
 @MODELS.register_module()
 class QuarterBackbone(nn.Module):
-    """Passes the picture on, at a quarter of its size."""
+    """Downscale the image to a quarter of its size."""
 
     def forward(self, x):
         return (F.avg_pool2d(x, 4),)
 
 
 def write(tmp_path, config, state, meta=None):
-    """A config file and a checkpoint."""
+    """Write a config file and a checkpoint."""
     path, weights = tmp_path / 'tiny.py', tmp_path / 'tiny.pth'
     Config(config).dump(path)
     torch.save({'state_dict': state, 'meta': meta or {}}, weights)
@@ -61,14 +61,14 @@ def write(tmp_path, config, state, meta=None):
 
 
 def red_finder():
-    """Weights that make every keypoint of the reddest place."""
+    """Weights that place every keypoint at the reddest pixel."""
     red = torch.zeros(17, 3, 1, 1)
     red[:, 0] = 1
     return {'head.final_layer.weight': red, 'head.final_layer.bias': torch.zeros(17)}
 
 
 def spotted(*spots):
-    """A picture, 120x90, with spots of colors: (x, y, BGR)."""
+    """An image of 120 x 90 pixels with colored spots: (x, y, BGR)."""
     image = np.zeros((90, 120, 3), np.uint8)
     for x, y, color in spots:
         image[y - 3 : y + 4, x - 3 : x + 4] = color
