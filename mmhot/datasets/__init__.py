@@ -1,11 +1,11 @@
 """Datasets of clips and people, with their transforms, samplers and collation."""
 
+from mmhot.datasets import transforms
 from mmhot.datasets.clip_dataset import Clip, ClipDataset
 from mmhot.datasets.data_loading import PartialEpochSampler, SubjectBalancedSampler
 from mmhot.datasets.human36m_dataset import Human36mClipDataset
 from mmhot.datasets.mocap_dataset import MocapDataset
 from mmhot.datasets.rendered_people import RenderedPeopleDataset
-from mmhot.datasets.transforms import *  # noqa: F403 registers; its __all__ names them
 
 __all__ = [
     'Clip',
@@ -15,4 +15,5 @@ __all__ = [
     'PartialEpochSampler',
     'RenderedPeopleDataset',
     'SubjectBalancedSampler',
+    'transforms',
 ]

@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,17 +67,11 @@ class ClipDataset(BaseDataset):
             :func:`chunk_starts`. Needs ``num_targets=seq_len``.
         times (int): Repetitions of each window in an epoch.
         causal (bool): Whether targets are the last frames instead of the middle ones.
-        metainfo (dict, optional): MMPose's dataset description; by default
-            Human3.6M's 17 joints.
         dataset_name (str, optional): Name of the dataset in metrics; by default the
             metainfo's.
-        data_root (str): Folder of relative paths.
-        indices (int or Sequence[int], optional): Use only these windows, or that many
-            of the first.
-        pipeline (list): Transforms.
-        test_mode (bool): Whether a failing sample is an error.
         lazy_init (bool): Whether to postpone reading the clips.
-        max_refetch (int): Tries for a valid sample in training.
+        **kwargs: Arguments of MMEngine's ``BaseDataset``; ``metainfo`` is Human3.6M's
+            by default, ``indices`` select windows.
 
     Raises:
         ValueError: If lengths do not fit each other.
@@ -99,14 +92,9 @@ class ClipDataset(BaseDataset):
         overlap: int | None = None,
         times: int = 1,
         causal: bool = False,
-        metainfo: dict | None = None,
         dataset_name: str | None = None,
-        data_root: str = '',
-        indices: int | Sequence[int] | None = None,
-        pipeline: Sequence[dict | Callable] = (),
-        test_mode: bool = False,
         lazy_init: bool = False,
-        max_refetch: int = 1000,
+        **kwargs,
     ) -> None:
         self.seq_len = seq_len
         self.num_targets = num_targets
@@ -119,15 +107,10 @@ class ClipDataset(BaseDataset):
         self._check_lengths()
         super().__init__(
             ann_file=ann_file,
-            metainfo=metainfo,
-            data_root=data_root,
             data_prefix=dict(),
-            indices=indices,
             serialize_data=False,
-            pipeline=list(pipeline),
-            test_mode=test_mode,
             lazy_init=True,
-            max_refetch=max_refetch,
+            **kwargs,
         )
         self.dataset_name = dataset_name or self._metainfo['dataset_name']
         if not lazy_init:

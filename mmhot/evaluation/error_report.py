@@ -33,68 +33,46 @@ class Measure:
     Attributes:
         name (str): Name in papers.
         unit (str): Its unit.
-        per_joint (Callable): Computes the measure for each joint, (F', K), from the
-            poses of a clip and the index of the root joint.
+        errors (Callable): Function of :mod:`mmhot.evaluation.pose_errors`, for each
+            joint.
+        scale (float): Factor from meters to the unit.
         num_frames (int): Consecutive frames that it needs: 2 for velocities, 3 for
             accelerations.
         per_second (bool): Whether it needs the frame rate.
-        is_hit_rate (bool): Whether it is the percentage of joints within a distance.
+        thresholds (Sequence[float], optional): Distances in meters, for the percentage
+            of joints within them.
     """
 
     name: str
     unit: str
-    per_joint: Callable[[ClipPrediction, int], np.ndarray]
+    errors: Callable[..., np.ndarray] = joint_errors
+    scale: float = 1000
     num_frames: int = 1
     per_second: bool = False
-    is_hit_rate: bool = False
+    thresholds: Sequence[float] | None = None
 
-
-def _position(clip: ClipPrediction, root: int) -> np.ndarray:
-    return 1000 * joint_errors(clip.pred, clip.target, root)
-
-
-def _aligned(clip: ClipPrediction, root: int) -> np.ndarray:
-    return 1000 * aligned_errors(clip.pred, clip.target)
-
-
-def _scaled(clip: ClipPrediction, root: int) -> np.ndarray:
-    return 1000 * scaled_errors(clip.pred, clip.target, root)
-
-
-def _velocity(clip: ClipPrediction, root: int) -> np.ndarray:
-    return 1000 * velocity_errors(clip.pred, clip.target, clip.frames, root)
-
-
-def _acceleration(clip: ClipPrediction, root: int) -> np.ndarray:
-    return 1000 * acceleration_errors(clip.pred, clip.target, clip.frames, root)
-
-
-def _velocity_per_second(clip: ClipPrediction, root: int) -> np.ndarray:
-    return _velocity(clip, root) * clip.fps
-
-
-def _acceleration_per_second(clip: ClipPrediction, root: int) -> np.ndarray:
-    return _acceleration(clip, root) * clip.fps**2 / 1000
-
-
-def _pck(clip: ClipPrediction, root: int) -> np.ndarray:
-    return hit_rates(joint_errors(clip.pred, clip.target, root), [PCK_THRESHOLD])
-
-
-def _auc(clip: ClipPrediction, root: int) -> np.ndarray:
-    return hit_rates(joint_errors(clip.pred, clip.target, root), AUC_THRESHOLDS)
+    def per_joint(self, clip: ClipPrediction, root: int) -> np.ndarray:
+        """Compute the measure for each joint, (F', K), relative to a root joint."""
+        options = {} if self.errors is aligned_errors else dict(root=root)
+        if self.num_frames > 1:
+            options['frames'] = clip.frames
+        errors = self.errors(clip.pred, clip.target, **options)
+        if self.thresholds is not None:
+            return hit_rates(errors, self.thresholds)
+        errors = self.scale * errors
+        return errors * clip.fps ** (self.num_frames - 1) if self.per_second else errors
 
 
 _ALL = (
-    Measure('MPJPE', 'mm', _position),
-    Measure('P-MPJPE', 'mm', _aligned),
-    Measure('N-MPJPE', 'mm', _scaled),
-    Measure('MPJVE', 'mm/frame', _velocity, 2),
-    Measure('MPJAE', 'mm/frame^2', _acceleration, 3),
-    Measure('MPJVE-s', 'mm/s', _velocity_per_second, 2, per_second=True),
-    Measure('MPJAE-s', 'm/s^2', _acceleration_per_second, 3, per_second=True),
-    Measure('PCK@150', '%', _pck, is_hit_rate=True),
-    Measure('AUC', '%', _auc, is_hit_rate=True),
+    Measure('MPJPE', 'mm'),
+    Measure('P-MPJPE', 'mm', aligned_errors),
+    Measure('N-MPJPE', 'mm', scaled_errors),
+    Measure('MPJVE', 'mm/frame', velocity_errors, num_frames=2),
+    Measure('MPJAE', 'mm/frame^2', acceleration_errors, num_frames=3),
+    Measure('MPJVE-s', 'mm/s', velocity_errors, num_frames=2, per_second=True),
+    Measure('MPJAE-s', 'm/s^2', acceleration_errors, 1, 3, per_second=True),
+    Measure('PCK@150', '%', thresholds=(PCK_THRESHOLD,)),
+    Measure('AUC', '%', thresholds=tuple(AUC_THRESHOLDS)),
 )
 MEASURES = MappingProxyType({measure.name: measure for measure in _ALL})
 DEFAULT_MEASURES = tuple(measure.name for measure in _ALL if not measure.per_second)
@@ -266,7 +244,11 @@ class ErrorReport:
             if not means:
                 continue
             chosen = joints
-            if joints is None and measure.is_hit_rate and self.skeleton is not None:
+            if (
+                joints is None
+                and measure.thresholds is not None
+                and self.skeleton is not None
+            ):
                 chosen = pck_joints(self.skeleton)
             mean = np.mean(means, axis=0)
             row[measure.name] = float((mean if chosen is None else mean[chosen]).mean())

@@ -20,7 +20,7 @@ TURNS = {
 }
 
 
-def picture(number=0, size=(64, 48)):
+def gray_image(number=0, size=(64, 48)):
     """A gray BGR image, white at the top left, with a brightness by its number."""
     width, height = size
     image = np.full((height, width, 3), 40 + 4 * number, np.uint8)
@@ -38,7 +38,7 @@ def write_video(
     aspect=None,
 ):
     """Write a video; ``times`` (in 1/1000 s) make its frame rate variable."""
-    images = [picture(number) for number in range(10)] if images is None else images
+    images = [gray_image(number) for number in range(10)] if images is None else images
     with av.open(str(path), 'w') as container:
         stream = container.add_stream(codec, rate=rate)
         if aspect is not None:
@@ -122,7 +122,7 @@ class ScriptedStream:
                 item()
             else:
                 stamp, number = item if isinstance(item, tuple) else (None, item)
-                yield stamp, picture(number)
+                yield stamp, gray_image(number)
 
     def close(self):
         self.closed.set()
