@@ -1,6 +1,5 @@
 """Motion capture dataset for lifting, projected by virtual cameras."""
 
-import json
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -8,7 +7,8 @@ import numpy as np
 from mmpose.registry import DATASETS
 
 from mmhot.datasets.clip_dataset import Clip, ClipDataset
-from mmhot.errors import require_file
+from mmhot.errors import naming, require_file
+from mmhot.io.json_file import load_json
 
 # Rotation, translation, focal lengths, principal point.
 _CAMERA_SHAPES = dict(R=(3, 3), T=(3,), f=(2,), c=(2,))
@@ -109,7 +109,8 @@ class MocapDataset(ClipDataset):
         if self.split_file is None:
             return keys
         path = self.find_file(self.split_file)
-        splits = _read_json(path)
+        with naming(path):
+            splits = load_json(path)
         if not isinstance(splits, dict) or not all(
             isinstance(names, list) for names in splits.values()
         ):
@@ -172,16 +173,10 @@ def read_mocap_clips(path: Path) -> dict[str, np.ndarray]:
     return clips
 
 
-def _read_json(path: Path):
-    try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise ValueError(f'{path} is no readable JSON: {error}') from error
-
-
 def _read_cameras(path: Path) -> list[dict]:
     """Read cameras: ``name``, ``w``, ``h`` and float32 ``R``, ``T``, ``f``, ``c``."""
-    content = _read_json(path)
+    with naming(path):
+        content = load_json(path)
     try:
         return [
             dict(

@@ -79,7 +79,7 @@ def count_cost(
     owner = model if isinstance(model, nn.Module) else getattr(model, '__self__', None)
     owner = owner if isinstance(owner, nn.Module) else nn.Module()
     counter, plain_attention = _Counter(), sdpa_kernel(SDPBackend.MATH)
-    with evaluation_mode(owner), torch.no_grad(), plain_attention, counter:
+    with _evaluation_mode(owner), torch.no_grad(), plain_attention, counter:
         model(*inputs, **kwargs)
     parameters = sum(parameter.numel() for parameter in owner.parameters())
     return Cost(parameters, counter.weight_flops // 2, counter.product_flops // 2)
@@ -111,7 +111,7 @@ class _Counter(TorchDispatchMode):
 
 
 @contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
+def _evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Set a model to evaluation mode; restore each module's mode afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

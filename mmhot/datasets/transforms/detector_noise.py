@@ -1,6 +1,6 @@
 """Simulated errors of 2D detectors, by window or by clip."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -209,19 +209,12 @@ def _limb_pairs(parts: list[str]) -> tuple[list[int], list[int]]:
     return left, _H36M.indices([f'right_{part}' for part in parts])
 
 
-@dataclass(frozen=True)
-class _ClipErrors:
-    """A detector's errors in a clip.
+class _ClipErrors(NamedTuple):
+    """A detector's errors in a clip."""
 
-    Attributes:
-        offset (np.ndarray): Pixels at the table's height, (T, K, 2).
-        joint (np.ndarray): The joint that is detected for each, (T, K).
-        frame (np.ndarray): The frame of each joint's latest detection, (T, K).
-    """
-
-    offset: np.ndarray
-    joint: np.ndarray
-    frame: np.ndarray
+    offset: np.ndarray  # pixels at the table's height, (T, K, 2)
+    joint: np.ndarray  # the joint that is detected for each, (T, K)
+    frame: np.ndarray  # the frame of each joint's latest detection, (T, K)
 
 
 @TRANSFORMS.register_module()

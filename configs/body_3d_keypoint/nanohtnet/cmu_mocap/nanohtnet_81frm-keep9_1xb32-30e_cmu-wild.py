@@ -17,8 +17,6 @@ model = dict(
 train_dataloader = dict(batch_size=32, dataset=dict(seq_len=81))
 val_dataloader = dict(dataset=dict(seq_len=81))
 test_dataloader = val_dataloader
-# for lifting of clips: frame rate of the training data, frames between windows, and the
-# conversion of COCO's keypoints
+# for clips: frame rate of the training, stride of windows, conversion of COCO's joints
 lifting = dict(fps=50.0, stride=1, mapping='trained')
-# high, which mattered more than anything else (docs/training.md)
 optim_wrapper = dict(optimizer=dict(lr=4e-3))
