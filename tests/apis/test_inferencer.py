@@ -12,7 +12,7 @@ from lifters import save_lifter
 from mmpose.apis import MMPoseInferencer
 from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator, FunctionDetector
-from video_files import picture, write_video
+from video_files import gray_image, write_video
 
 from mmhot.apis import Inferencer, inferencer
 from mmhot.apis.inferencing import inputs
@@ -66,7 +66,7 @@ def pictures(tmp_path):
     folder = tmp_path / 'pictures'
     folder.mkdir()
     for number in (2, 10):
-        cv2.imwrite(str(folder / f'shot{number}.png'), picture(number))
+        cv2.imwrite(str(folder / f'shot{number}.png'), gray_image(number))
     return folder
 
 
@@ -251,7 +251,7 @@ def test_pictures_are_one_film_at_a_rate(lifting, pictures, tmp_path):
 
 
 def test_arrays_lists_and_generators_are_inputs(flat, video):
-    images = [picture(number) for number in range(3)]
+    images = [gray_image(number) for number in range(3)]
     assert len(list(flat(images[0]))) == 1
     assert_allclose(boxes(flat(images))[2], BOX[0] + [2, 0] * 2)
     results = flat(image for image in images)
@@ -382,7 +382,7 @@ def test_results_overwrite_neither_inputs_nor_each_other(flat, pictures, video):
 
 
 def test_results_of_before_are_replaced(flat, tmp_path):
-    images = [picture(0), picture(1)]
+    images = [gray_image(0), gray_image(1)]
     for count in (2, 1):
         list(flat(images[:count], fps=5, out_dir=str(tmp_path)))
         document = json.loads((tmp_path / 'predictions/000000.json').read_text())
@@ -395,7 +395,7 @@ def test_windows_that_cannot_be_opened_are_told(flat, monkeypatch):
 
     monkeypatch.setattr(cv2, 'imshow', fail)
     with pytest.raises(ValueError, match='show=True needs a screen'):
-        next(flat(picture(), show=True))
+        next(flat(gray_image(), show=True))
 
 
 def test_boxes_are_left_out_as_in_mmpose():
@@ -450,7 +450,7 @@ def test_filtered_detectors_see_every_frame_unless_they_say_otherwise():
 @pytest.mark.parametrize('dimensions', ['flat', 'lifting'])
 def test_people_are_others_after_a_cut(dimensions, request, tmp_path):
     find = request.getfixturevalue(dimensions)
-    images = [picture(number) for number in range(10)]
+    images = [gray_image(number) for number in range(10)]
     for number in range(5, 10):
         images[number][:, :32] = (30, 200, 90)
     path = write_video(tmp_path / 'cut.mkv', images, codec='ffv1', pix_fmt='bgr0')

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from drawn_data import leaf_config
 from drawn_people import FOLDER
 from mmpose.apis import init_model
+from topdown_configs import leaf_config
 
 from mmhot.apis.pruning_trace import trace_pruning
 from mmhot.cli.dispatch import main

@@ -6,9 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 from clip_files import SKATER
-from infer_runs import infer, use_stand_ins
 from lifters import save_lifter
-from pose_sources import Detector, Estimator
+from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import write_video
 
 from mmhot.cli.infer import SMOOTHING

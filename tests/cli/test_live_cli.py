@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from lifters import save_lifter
 from pose_sources import Detector, Estimator
-from streams import ScriptedStream
-from video_files import picture, write_video
+from video_files import ScriptedStream, gray_image, write_video
 
 from mmhot.cli.dispatch import main
 from mmhot.io.writers.json_lines import JsonLines
@@ -216,7 +215,7 @@ def test_people_are_drawn_on_the_film_and_on_a_floor():
 
     pose = np.random.default_rng(0).normal(0, 0.3, (17, 3))
     pixels = 24 + 20 * pose[:, :2]
-    frame = Frame(0, 0.0, picture())
+    frame = Frame(0, 0.0, gray_image())
     person = LivePerson(
         0, pose, np.array([0.1, 0, 3.0]), pixels, np.ones(17), broken=False
     )

@@ -289,7 +289,7 @@ def test_coco_metric_of_mmpose(name, iou_type, tmp_path):
 def test_wholebody_metrics_of_mmpose_and_mmhot(tmp_path):
     from mmpose.evaluation import CocoWholeBodyMetric
 
-    from mmhot.evaluation.wholebody_parts import CocoWholeBodyPartsMetric
+    from mmhot.evaluation.metrics import CocoWholeBodyPartsMetric
 
     case = CASES['keypoints_wholebody']
     values = evaluate_in_mmpose(CocoWholeBodyMetric, case, tmp_path)

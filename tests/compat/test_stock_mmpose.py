@@ -13,8 +13,8 @@ from mmpose.apis import MMPoseInferencer, inference_pose_lifter_model, init_mode
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.structures import PoseDataSample
 
-from mmhot.datasets.h36m_metainfo import h36m_metainfo
-from mmhot.datasets.transforms.inferencer_input import adopt_inferencer_input
+from mmhot.datasets.h36m import h36m_metainfo
+from mmhot.datasets.transforms.virtual_camera import denormalize_inferencer_input
 from mmhot.lifting.lifter import Lifter
 from mmhot.weights.index import LIVE_LIFTER
 
@@ -156,13 +156,13 @@ def test_pixels_are_left_as_they_are():
     keypoints = walk(3, 20.0, (30.0, 30.0))
     camera = dict(w=64, h=64)
     given = dict(keypoints=keypoints, camera_param=camera, stats_info=stats)
-    kept = adopt_inferencer_input(dict(given))
+    kept = denormalize_inferencer_input(dict(given))
     assert kept['camera_param'] is camera
     assert kept['keypoints'] is keypoints
     # the box of MMPose's own metainfo tells nothing
     theirs = dict(bbox_scale=np.array(400.0), bbox_center=np.array([528.0, 427.0]))
     small = dict(keypoints=keypoints / 100, camera_param=camera, stats_info=theirs)
-    assert adopt_inferencer_input(dict(small))['camera_param'] is camera
+    assert denormalize_inferencer_input(dict(small))['camera_param'] is camera
 
 
 def test_missing_picture_size_is_named(lifter):

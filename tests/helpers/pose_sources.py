@@ -1,18 +1,20 @@
-"""Stand-ins for 2D models, for the pictures of ``video_files``."""
+"""Stand-ins for 2D models on the images of ``video_files``; runs of ``mmhot infer``."""
 
 import numpy as np
 
+from mmhot.cli.dispatch import main
 from mmhot.video import people
+from mmhot.video.sources import pose_source
 
 BOX = np.array([[10.0, 8.0, 30.0, 44.0]], np.float32)
 
 
 class Detector(people.Detector):
-    """One person, who moves a pixel a frame.
+    """Detects one person, who moves a pixel per frame.
 
     Args:
-        every (int): Nobody is there in every fourth frame, by default; in none with 1,
-            in all with 0.
+        every (int): Each ``every``-th frame has no detection; with 1 all have one, with
+            0 none.
     """
 
     name = 'stand-in detector'
@@ -34,7 +36,7 @@ class Detector(people.Detector):
 
 
 class Estimator(people.PoseEstimator):
-    """Keypoints in a box's middle, a pixel beside each other."""
+    """Estimates keypoints around a box's center, a pixel apart."""
 
     name = 'stand-in estimator'
     identity = {'name': name}
@@ -77,3 +79,31 @@ class FunctionEstimator(people.PoseEstimator):
 
     def __call__(self, images, boxes):
         return self.function(images, boxes)
+
+
+def use_stand_ins(monkeypatch, detector, estimator):
+    """Replace the 2D models; return a list of the options they are opened with."""
+    opened = []
+    if not isinstance(detector, people.Detector):
+        detector = FunctionDetector(detector)
+    if not isinstance(estimator, people.PoseEstimator):
+        estimator = FunctionEstimator(estimator)
+
+    def open_pose_source(*options):
+        opened.append(options)
+        return pose_source.PoseSource(detector, estimator)
+
+    monkeypatch.setattr(pose_source, 'open_pose_source', open_pose_source)
+    return opened
+
+
+def infer(*inputs, **options):
+    """Run ``mmhot infer`` in this process; return its exit code. True sets a flag."""
+    argv = ['infer', *map(str, inputs)]
+    for name, value in options.items():
+        flag = f'--{name.replace("_", "-")}'
+        argv += [flag] if value is True else [flag, str(value)]
+    try:
+        return main(argv)
+    except SystemExit as left:
+        return left.code

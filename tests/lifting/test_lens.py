@@ -8,7 +8,7 @@ import pytest
 from lifters import save_lifter
 from mocap import CAMERAS, KICK, joints_of
 from numpy.testing import assert_allclose
-from rendered import make_clip
+from rendered_clips import make_clip
 
 from mmhot.cli.dispatch import main
 from mmhot.clips import Clip2D, Track2D

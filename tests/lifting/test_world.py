@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from rendered import DATA, H36M, rendered
+from rendered_clips import DATA, H36M, rendered
 
 from mmhot.clips import to_axes
 from mmhot.lens import Lens, focal_of_view

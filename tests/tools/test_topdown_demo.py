@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from spot_models import BLUE, POSE, RED, red_finder, spotted, write
+from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from video_files import write_video
 
 from mmhot.video.frames import VideoFile, read_image

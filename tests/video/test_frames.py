@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from video_files import (
     TURNS,
     forget_rate,
-    picture,
+    gray_image,
     trim_video,
     turn_video,
     write_video,
@@ -80,7 +80,7 @@ def jittered(count, seed=1):
 
 def test_unknown_rate_is_measured(tmp_path):
     times = jittered(90)
-    images = [picture(number % 40) for number in range(90)]
+    images = [gray_image(number % 40) for number in range(90)]
     video = write_video(
         tmp_path / 'a.webm', images, codec='libvpx', times=times, rate=30
     )
@@ -131,11 +131,11 @@ def test_other_pixels_become_bgr(tmp_path, pix_fmt):
     video = write_video(tmp_path / 'a.mp4', pix_fmt=pix_fmt)
     image = next(iter(VideoFile(video))).image
     assert image.dtype == np.uint8
-    assert_allclose(image.astype(int), picture(), atol=16)
+    assert_allclose(image.astype(int), gray_image(), atol=16)
 
 
 def test_odd_sizes_stay(tmp_path):
-    images = [picture(n, size=(37, 23)) for n in range(3)]
+    images = [gray_image(n, size=(37, 23)) for n in range(3)]
     video = write_video(tmp_path / 'a.mkv', images, codec='ffv1', pix_fmt='bgr0')
     frames = list(VideoFile(video))
     assert [frame.image.shape for frame in frames] == [(23, 37, 3)] * 3
@@ -162,7 +162,9 @@ def test_truncated_video_yields_its_first_frames(tmp_path):
 
 def test_videos_end_where_their_size_changes(tmp_path):
     parts = [
-        write_video(tmp_path / f'{size[0]}.h264', [picture(n, size) for n in range(6)])
+        write_video(
+            tmp_path / f'{size[0]}.h264', [gray_image(n, size) for n in range(6)]
+        )
         for size in ((64, 48), (48, 64))
     ]
     joined = tmp_path / 'call.h264'
@@ -244,7 +246,7 @@ def folder(tmp_path):
     folder = tmp_path / 'Ordner mit ä'
     folder.mkdir()
     for number in (10, 9, 2):
-        data = cv2.imencode('.png', picture(number))[1]
+        data = cv2.imencode('.png', gray_image(number))[1]
         (folder / f'frame{number}.png').write_bytes(data)
     (folder / 'notes.txt').write_text('some notes')
     (folder / '.hidden.png').write_bytes(b'')
@@ -255,7 +257,7 @@ def test_folder_of_images_is_one_clip_in_natural_order(folder):
     (source,) = open_inputs([str(folder)], fps=10)
     assert [path.name for path in source.paths] == [f'frame{n}.png' for n in (2, 9, 10)]
     frames = list(source)
-    assert_array_equal(frames[1].image, picture(9))
+    assert_array_equal(frames[1].image, gray_image(9))
     assert_allclose([frame.time for frame in frames], [0, 0.1, 0.2])
     assert (source.name, source.num_frames) == (folder.name, 3)
 
@@ -306,7 +308,7 @@ def test_videos_have_their_own_rate(video, folder, caplog):
     [
         (b'no picture', 'is no readable picture'),
         (
-            cv2.imencode('.png', picture(size=(20, 10)))[1].tobytes(),
+            cv2.imencode('.png', gray_image(size=(20, 10)))[1].tobytes(),
             'it is 20x10 pixels',
         ),
     ],
@@ -321,7 +323,7 @@ def test_bad_image_ends_the_clip(folder, content, said):
 def folder_of(path, *names, size=(64, 48)):
     path.mkdir()
     for name in names:
-        data = cv2.imencode('.png', picture(size=size))[1]
+        data = cv2.imencode('.png', gray_image(size=size))[1]
         (path / name).write_bytes(data)
     return path
 
@@ -351,7 +353,7 @@ def test_numbered_images_are_a_sequence_unless_their_sizes_differ(tmp_path):
     assert names_of(folder) == ['walk']
     (folder / 'f_060.png').write_bytes(b'broken')
     assert names_of(folder) == ['walk']
-    data = cv2.imencode('.png', picture(size=(48, 64)))[1]
+    data = cv2.imencode('.png', gray_image(size=(48, 64)))[1]
     (folder / 'f_030.png').write_bytes(data)
     assert names_of(folder) == ['f_000', 'f_030', 'f_060']
 
@@ -360,7 +362,7 @@ def test_size_of_turned_images_is_upright(tmp_path):
     from PIL import Image
 
     folder = folder_of(tmp_path / 'walk', '1.png', '2.png')
-    image = Image.fromarray(picture(size=(48, 64)))
+    image = Image.fromarray(gray_image(size=(48, 64)))
     exif = image.getexif()
     exif[0x0112] = 6
     image.save(folder / '2.png', exif=exif)
@@ -378,7 +380,7 @@ def test_assumed_image_sequence_is_reported(folder, caplog):
 def test_images_are_turned_by_exif(tmp_path):
     from PIL import Image
 
-    image = Image.fromarray(picture()[..., ::-1])
+    image = Image.fromarray(gray_image()[..., ::-1])
     exif = image.getexif()
     exif[0x0112] = 6  # to be turned clockwise by 90 degrees
     image.save(tmp_path / 'a.png', exif=exif)

@@ -9,8 +9,7 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 import cv2
 import numpy as np
 import pytest
-from streams import ScriptedStream
-from video_files import picture, write_video
+from video_files import ScriptedStream, gray_image, write_video
 
 from mmhot.video import capture as capture_module
 from mmhot.video.capture import Capture, Interruption, _StreamClock
@@ -150,7 +149,7 @@ class Camera(BaseHTTPRequestHandler):
         first = 10 * self.server.connections
         self.server.connections += 1
         for number in range(first, first + 10):
-            data = cv2.imencode('.jpg', picture(number))[1].tobytes()
+            data = cv2.imencode('.jpg', gray_image(number))[1].tobytes()
             self.wfile.write(b'--next\r\nContent-Type: image/jpeg\r\n')
             self.wfile.write(b'Content-Length: %d\r\n\r\n' % len(data) + data + b'\r\n')
 

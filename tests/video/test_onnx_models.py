@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from video_files import picture
+from video_files import gray_image
 
 from mmhot.crops import crop_matrix, map_points, unmap_points
 from mmhot.skeletons.joints import get_skeleton
@@ -57,7 +57,7 @@ def test_boxes_are_in_pixels_of_the_image(use):
     dets = np.float32([[[10, 20, 330, 60, 0.9], [0, 0, 9, 9, 0.2], [1, 1, 2, 2, 0.8]]])
     answer = lambda _: [dets, np.array([[0, 0, 5]])]  # noqa: E731
     session = use(Session(['b', 3, 'h', 'w'], DETECTIONS, answer))
-    boxes, scores = OnnxDetector('a.onnx')([picture(size=(640, 480))])[0]
+    boxes, scores = OnnxDetector('a.onnx')([gray_image(size=(640, 480))])[0]
     # of 320 pixels, so twice as large; clipped to the image; confident people only
     assert_allclose(boxes, [[20, 40, 640, 120]])
     assert_allclose(scores, [0.9])
@@ -113,7 +113,7 @@ def test_keypoints_are_in_pixels_of_the_image(use, kind):
     session = use(Session(shape, outputs, answer, 'tensor(int32)'))
     model = OnnxPoseEstimator('a.onnx', batch_size=2)
     boxes = [BOX, np.zeros((0, 4), np.float32), np.concatenate([BOX, BOX])]
-    found = model([picture()] * 3, boxes)
+    found = model([gray_image()] * 3, boxes)
     assert [len(keypoints) for keypoints, _ in found] == [1, 0, 2]
     for keypoints, scores in found:
         wanted = np.tile([20.0, 30.0], (*keypoints.shape[:2], 1))

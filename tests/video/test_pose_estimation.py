@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator, FunctionDetector
-from video_files import picture, write_video
+from video_files import gray_image, write_video
 
 from mmhot.video.cache import cache_path, load_people, save_people
 from mmhot.video.frames import VideoFile
@@ -122,7 +122,7 @@ def test_people_of_low_confidence_are_dropped(video):
 
 
 def test_people_are_not_searched_across_cuts(tmp_path):
-    images = [picture(number) for number in range(10)]
+    images = [gray_image(number) for number in range(10)]
     for number in (3, 4, 5, 6):
         images[number][:, :32] = (30, 200, 90)
     path = write_video(tmp_path / 'cut.mkv', images, codec='ffv1', pix_fmt='bgr0')
@@ -230,7 +230,7 @@ def test_folders_of_images_have_caches_too(tmp_path):
     import cv2
 
     for number in range(2):
-        data = cv2.imencode('.png', picture(number))[1].tobytes()
+        data = cv2.imencode('.png', gray_image(number))[1].tobytes()
         (tmp_path / f'{number}.png').write_bytes(data)
     path = cache_path(tmp_path, tmp_path, {})
     (tmp_path / '2.png').write_bytes(b'another')

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from spot_models import BLUE, POSE, RED, red_finder, spotted, write
+from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from torch import nn
 
 from mmhot.skeletons.joints import convert_keypoints

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from browser import open_tab
 from numpy.testing import assert_allclose, assert_array_equal
-from rendered import rendered
+from rendered_clips import rendered
 
 from mmhot.lifting.world import place_people, to_world
 from mmhot.visualization.html import write_html

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from rendered import rendered
+from rendered_clips import rendered
 from video_files import write_video
 
 from mmhot.cli.dispatch import main

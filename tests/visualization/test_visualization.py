@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from rendered import H36M, make_clip, rendered
+from rendered_clips import H36M, make_clip, rendered
 
 from mmhot.lifting.world import place_people, to_world
 from mmhot.video.frames import Frame, VideoFile

@@ -12,7 +12,7 @@ from mmpose.registry import HOOKS
 from torch import nn
 from torch.utils.data import Dataset, Sampler
 
-from mmhot.datasets.transforms.epoch_seed import SeedTransforms, seed_everything
+from mmhot.datasets.data_loading import SeedTransforms, seed_everything
 from mmhot.weights.strict_loading import refuse_other_shapes
 
 __all__ = [
@@ -46,7 +46,7 @@ class EpochSeedHook(Hook):
 
     Training that is resumed at an epoch's boundary then sees the same samples and
     draws the same dropout masks as one that was never interrupted. The workers need
-    :class:`mmhot.datasets.transforms.EpochSeed` in the pipeline. Checkpoints keep the
+    :class:`SeedTransforms` in the pipeline. Checkpoints keep the
     sampler's seed: where a config sets none, it is a random one.
     """
 
