@@ -49,6 +49,8 @@ BANNED = {
     r'analys(e|es|ed|ing)': 'analyze',
     r'grey': 'gray',
 }  # fmt: skip
+# Before Python 3.12 f-strings are strings, from then on they have parts.
+TEXTS = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, 'FSTRING_MIDDLE', None)}
 PATTERN = re.compile(
     '|'.join(rf'(?P<w{i}>\b(?:{words})\b)' for i, words in enumerate(BANNED)),
     re.IGNORECASE,
@@ -79,7 +81,7 @@ def written_texts(path):
     """Comments, docstrings and string literals of a module, with their lines."""
     source = io.StringIO(path.read_text())
     for token in tokenize.generate_tokens(source.readline):
-        if token.type in (tokenize.COMMENT, tokenize.STRING):
+        if token.type in TEXTS:
             yield token.start[0], token.string
 
 

@@ -6,13 +6,9 @@ Example::
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
-
-from mmhot.cli.errors import OneLineParser, run_safely
-from mmhot.cli.output_file import output_file
 
 GRID = 16
 INK, FAINT = '#20242b', '#e3e6ea'
@@ -35,9 +31,9 @@ STAGES = (('layers 1-3', 256), ('4-6', 179), ('7-9', 76), ('10-12', 25))
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('result', type=Path, help='summary image of a lifted video')
-    parser.add_argument('target', type=output_file, help='the .png to write')
+    parser.add_argument('target', type=Path, help='the .png to write')
     return parser.parse_args()
 
 
@@ -145,11 +141,5 @@ def draw(args: argparse.Namespace) -> None:
     figure.savefig(args.target, dpi=150)
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('draw_concept.py', lambda: draw(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    draw(parse_args())
