@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.clips import Track2D
-from mmhot.io.npz import load_arrays, save_arrays
+from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.video.people import People
 
 FOLDER = '.mmhot-cache'

@@ -15,7 +15,7 @@ import numpy as np
 from av.sidedata.sidedata import Type
 
 from mmhot.errors import require_file
-from mmhot.io.images import decode_image
+from mmhot.io.arrays import decode_image
 from mmhot.io.readers.mmpose import natural_key
 from mmhot.video.clock import USUAL_RATE, Clock, mean_rate
 from mmhot.video.urls import is_url, is_webcam, name_of_url, public_url

@@ -357,7 +357,7 @@ def run_imports(folder, before='', after=''):
     return done.stdout.splitlines()
 
 
-def test_absent_package_is_replaced_and_taken_back(tmp_path):
+def test_missing_package_is_replaced_and_restored(tmp_path):
     after = """
 from pycocotools import mask
 print(xtcocotools.mask.iou is mask.iou, mask.__name__)
@@ -417,7 +417,7 @@ print('xtcocotools' in sys.modules)
     assert run_imports(tmp_path, after=after) == [STAND_IN, '[] False', 'False']
 
 
-def test_package_that_is_loaded_already_is_left_alone(tmp_path):
+def test_imported_package_is_not_replaced(tmp_path):
     write_package(tmp_path)
     before = 'import xtcocotools as first; del sys.modules["xtcocotools"]'
     after = "print('xtcocotools' in compat.applied())"

@@ -15,7 +15,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 import mmhot.plugin  # noqa: F401 registers what our configs name
-from mmhot.compat import safe_load
+from mmhot.compat.checkpoints import safe_load
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.sources.model_digests import fingerprint, identify
 from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model

@@ -1,4 +1,4 @@
-"""Where lifted people stand, and a virtual camera that looks at them.
+"""Virtual camera of 3D views, and placement of lifted people on a floor.
 
 World axes are x right, y away from the video's camera, z up; the floor is z = 0.
 """
@@ -10,23 +10,24 @@ from scipy.ndimage import uniform_filter1d
 
 from mmhot.clips import Clip3D, to_axes
 from mmhot.lens import DEFAULT_FOCAL_RATIO
-from mmhot.lifting.ground import ANKLE_HEIGHT
+from mmhot.lifting.placement import ANKLE_HEIGHT
 from mmhot.lifting.world import place_people, to_world
 
-_PLACE_SECONDS = 0.7
-# Metres from the camera to what it looks at, at least.
-_NEAREST = 2.5
-# People who are smaller than this, of the large ones' size, are background.
-_PROMINENT = 0.5
+# Smoothing window of positions on the floor, seconds.
+_SMOOTHING_SECONDS = 0.7
+# Smallest distance from the camera to its target, meters.
+_MIN_DISTANCE = 2.5
+# Smallest size of foreground people, relative to large ones.
+_FOREGROUND_SIZE = 0.5
 
 
 @dataclass
-class Stage:
+class PlacedPeople:
     """People of a clip on a common floor.
 
     Attributes:
         points (np.ndarray): World positions in meters, (N, K, 3).
-        pixels_per_meter (np.ndarray): Size of each person in the video, (N,).
+        pixels_per_meter (np.ndarray): Scale of each person in the video, (N,).
     """
 
     points: np.ndarray
@@ -34,13 +35,13 @@ class Stage:
 
 
 @dataclass
-class Viewpoint:
-    """A pinhole camera that circles a target; image coordinates run from 0 to 1.
+class VirtualCamera:
+    """A pinhole camera that orbits a target; image coordinates are from 0 to 1.
 
     Attributes:
-        target (np.ndarray): World position in the picture's center, (3,).
+        target (np.ndarray): World position in the image center, (3,).
         distance (float): From camera to target in meters.
-        azimuth (float): Degrees; 0 looks as the video's camera does, positive
+        azimuth (float): Degrees; 0 is the direction of the video's camera, positive
             values look from further right.
         elevation (float): Degrees above the horizon.
     """
@@ -50,20 +51,20 @@ class Viewpoint:
     azimuth: float
     elevation: float
 
-    focal_length = 1.55  # 36 degrees from edge to edge
+    focal_length = 1.55  # an angle of view of 36 degrees
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Project world points (..., 3) to positions (..., 2) and depths (...)."""
-        seen = (points - self.target) @ _view_axes(self.azimuth, self.elevation).T
-        depth = np.maximum(seen[..., 2] + self.distance, 0.1)
-        flat = seen[..., :2] * (self.focal_length / depth[..., None])
+        """Project world points (..., 3) to image positions (..., 2), depths (...)."""
+        in_camera = (points - self.target) @ _axes(self.azimuth, self.elevation).T
+        depth = np.maximum(in_camera[..., 2] + self.distance, 0.1)
+        flat = in_camera[..., :2] * (self.focal_length / depth[..., None])
         return 0.5 + flat * (1, -1), depth
 
 
-def set_stage(clip: Clip3D) -> Stage:
-    """Put everybody's feet on the floor, and several people beside each other.
+def place_on_floor(clip: Clip3D) -> PlacedPeople:
+    """Put feet on the floor, and a single person into the center.
 
-    A lone person stays in the middle; several stand where the picture says.
+    Several people keep their positions relative to each other.
     """
     if clip.axes != 'world':
         clip = to_axes(clip, 'camera')
@@ -79,85 +80,77 @@ def set_stage(clip: Clip3D) -> Stage:
         root[:, :2] = 0
     for track in tracks:
         rows = clip.track == track
-        root[rows, :2] = _smooth(root[rows, :2], _PLACE_SECONDS * clip.fps)
+        root[rows, :2] = _smooth(root[rows, :2], _SMOOTHING_SECONDS * clip.fps)
     # drawn bodies have no soles: their ankles touch the floor
     root[:, 2] -= ANKLE_HEIGHT
     points = clip.keypoints_3d + np.nan_to_num(root)[:, None]
-    return Stage(points, focal / depth)
+    return PlacedPeople(points, focal / depth)
 
 
-def fit_viewpoint(
+def fit_camera(
     points: np.ndarray, azimuths: np.ndarray, elevation: float, margin: float = 0.84
-) -> Viewpoint:
-    """Return the nearest viewpoint from which all people fit into a square picture.
+) -> VirtualCamera:
+    """Return the nearest camera that shows all points in a square image.
 
     Args:
         points (np.ndarray): World positions, (..., 3).
-        azimuths (np.ndarray): Degrees, all that the viewpoint will be turned to; it
-            starts at the first.
+        azimuths (np.ndarray): Degrees, all azimuths of the camera; it starts at the
+            first.
         elevation (float): Degrees above the horizon.
-        margin (float): Share of the picture that the people may fill.
+        margin (float): Share of the image that the points may fill. Defaults to 0.84.
     """
     points = points[np.isfinite(points).all(-1)]
     points = points[:: max(1, len(points) // 20_000)]
-    limit = margin * 0.5 / Viewpoint.focal_length
+    limit = margin * 0.5 / VirtualCamera.focal_length
     if len(azimuths) == 1:
-        return _fit_still(points, float(azimuths[0]), elevation, limit)
+        return _fit_static(points, float(azimuths[0]), elevation, limit)
     low, high = np.percentile(points, (1, 99), axis=0)
     target = (low + high) / 2
     target[2] = 0.48 * np.percentile(points[:, 2], 99.5)
-    distance = _NEAREST
+    distance = _MIN_DISTANCE
     for azimuth in azimuths:
-        seen = (points - target) @ _view_axes(azimuth, elevation).T
-        needed = np.abs(seen[:, :2]).max(axis=1) / limit - seen[:, 2]
+        in_camera = (points - target) @ _axes(azimuth, elevation).T
+        needed = np.abs(in_camera[:, :2]).max(axis=1) / limit - in_camera[:, 2]
         distance = max(distance, np.percentile(needed, 99.5))
-    return Viewpoint(target, distance, float(azimuths[0]), elevation)
+    return VirtualCamera(target, distance, float(azimuths[0]), elevation)
 
 
-def _fit_still(
+def _fit_static(
     points: np.ndarray, azimuth: float, elevation: float, limit: float
-) -> Viewpoint:
-    """The nearest viewpoint that sees points (N, 3) below a tangent of ``limit``."""
-    axes = _view_axes(azimuth, elevation)
-    seen = points @ axes.T
-    depth = seen[:, 2:]
-    # how far back each edge of the picture wants the camera, which stands at 0
+) -> VirtualCamera:
+    """Fit a camera of one azimuth to points (N, 3) within a tangent of ``limit``."""
+    axes = _axes(azimuth, elevation)
+    in_camera = points @ axes.T
+    depth = in_camera[:, 2:]
+    # distances from the origin at which the points reach either image edge, in x and y
     back = [
-        np.percentile(sign * seen[:, :2] / limit - depth, 99.5, axis=0)
+        np.percentile(sign * in_camera[:, :2] / limit - depth, 99.5, axis=0)
         for sign in (1, -1)
     ]
     middle = np.median(depth)
     target = np.append(limit * (back[0] - back[1]) / 2, middle)
-    distance = max((back[0] + back[1]).max() / 2 + middle, _NEAREST)
-    return Viewpoint(target @ axes, distance, azimuth, elevation)
+    distance = max((back[0] + back[1]).max() / 2 + middle, _MIN_DISTANCE)
+    return VirtualCamera(target @ axes, distance, azimuth, elevation)
 
 
-def prominent(stage: Stage) -> np.ndarray:
-    """Who matters for a viewpoint: not those far behind the others in the video.
-
-    Args:
-        stage (Stage): Of a clip.
-
-    Returns:
-        np.ndarray: Of each row, bool (N,); some are true.
-    """
-    size = stage.pixels_per_meter
-    return size >= _PROMINENT * np.percentile(size, 90)
+def foreground(people: PlacedPeople) -> np.ndarray:
+    """Return a mask (N,) of rows that are not far behind the others in the video."""
+    size = people.pixels_per_meter
+    return size >= _FOREGROUND_SIZE * np.percentile(size, 90)
 
 
 def floor_extent(points: np.ndarray, cell: float = 0.5) -> tuple[np.ndarray, float]:
-    """Return the floor's corners ((x, y) low, (x, y) high) and the grid's cell size."""
+    """Return the floor's corners ((x, y) low, (x, y) high) and its grid spacing."""
     points = points[np.isfinite(points).all(-1)][:, :2]
     low, high = np.percentile(points, (0.5, 99.5), axis=0)
     middle, half = (low + high) / 2, np.maximum((high - low) / 2 + 0.5, 1.25)
     while half.max() / cell > 16:
         cell *= 2
-    return np.stack(
-        [np.floor((middle - half) / cell), np.ceil((middle + half) / cell)]
-    ) * cell, cell
+    corners = [np.floor((middle - half) / cell), np.ceil((middle + half) / cell)]
+    return np.stack(corners) * cell, cell
 
 
-def _view_axes(azimuth: float, elevation: float) -> np.ndarray:
+def _axes(azimuth: float, elevation: float) -> np.ndarray:
     """Return the camera's axes right, up, forward as rows, (3, 3)."""
     turn, rise = np.radians(azimuth), np.radians(elevation)
     right = np.array([np.cos(turn), np.sin(turn), 0.0])
@@ -168,6 +161,6 @@ def _view_axes(azimuth: float, elevation: float) -> np.ndarray:
 
 
 def _smooth(values: np.ndarray, frames: float) -> np.ndarray:
-    """Return the moving average over about so many frames, along the first axis."""
+    """Return the moving average over about ``frames`` values of the first axis."""
     reach = min(int(frames / 2), len(values) - 1)
     return uniform_filter1d(values, 2 * reach + 1, axis=0, mode='nearest')
