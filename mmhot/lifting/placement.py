@@ -5,8 +5,7 @@ is the one from which the pose projects onto its 2D keypoints.
 """
 
 import numpy as np
-from scipy.sparse import bsr_array, diags_array, identity, kron
-from scipy.sparse.linalg import spsolve
+from scipy.linalg import solve_banded
 from scipy.spatial.transform import Rotation
 
 ANKLE_HEIGHT = 0.08
@@ -17,8 +16,6 @@ ANKLE_HEIGHT = 0.08
 _RAY_ERROR = 0.025
 _ACCELERATION = 4.0
 _ROUNDS = 4
-# Longest clip, in frames, for which a dense matrix is faster than a sparse one.
-_MAX_DENSE = 40
 # Smallest time step over the median one; timestamps may repeat.
 _MIN_STEP = 0.2
 
@@ -98,36 +95,26 @@ def _solve(
     rays: np.ndarray, poses: np.ndarray, weights: np.ndarray, differences: np.ndarray
 ) -> np.ndarray:
     """Solve x - ray * z = ray * pose_z - pose_x, and the same in y, for (T, 3)."""
-    num_frames = len(poses)
     targets = rays * poses[..., 2:] - poses[..., :2]
     rows = np.zeros((*rays.shape, 3))  # (T, K, 2, 3)
     rows[..., 0, 0] = rows[..., 1, 1] = 1
     rows[..., 2] = -rays
     normal = np.einsum('tkai,tk,tkaj->tij', rows, weights, rows)
     right = np.einsum('tkai,tk,tka->ti', rows, weights, targets)
-    if num_frames <= _MAX_DENSE:
-        return _solve_dense(normal, right, differences)
-    frames = np.arange(num_frames + 1)
-    system = bsr_array((normal, frames[:-1], frames))
-    shape = (num_frames - 2, num_frames)
-    bend = diags_array(list(differences), offsets=[0, 1, 2], shape=shape)
-    system = system + kron(bend.T @ bend, identity(3))
-    system = system + 1e-9 * identity(3 * num_frames)
-    return spsolve(system.tocsc(), right.ravel()).reshape(num_frames, 3)
-
-
-def _solve_dense(
-    normal: np.ndarray, right: np.ndarray, differences: np.ndarray
-) -> np.ndarray:
-    """Solve the same system with a dense matrix."""
-    num_frames = len(normal)
-    bend = np.zeros((differences.shape[1], num_frames))
-    for offset, factors in enumerate(differences):
-        np.fill_diagonal(bend[:, offset:], factors)
-    system = np.kron(bend.T @ bend, np.eye(3)) + 1e-9 * np.eye(3 * num_frames)
-    frames = np.arange(num_frames)
-    system.reshape(num_frames, 3, num_frames, 3)[frames, :, frames] += normal
-    return np.linalg.solve(system, right.ravel()).reshape(num_frames, 3)
+    # upper diagonals of the normal equations, main diagonal last, (7, T, 3)
+    bands = np.zeros((7, *right.shape))
+    bands[-1] = 1e-9
+    for row, column in zip(*np.triu_indices(3), strict=True):
+        bands[row - column - 1, :, column] += normal[:, row, column]
+    for step in range(3):
+        for first in range(3 - step):
+            last = first + step
+            products = differences[first] * differences[last]
+            bands[-1 - 3 * step, last : last + len(products)] += products[:, None]
+    upper = bands.reshape(7, -1)
+    lower = [np.roll(upper[-1 - offset], -offset) for offset in range(1, 7)]
+    banded = np.concatenate([upper, lower])
+    return solve_banded((6, 6), banded, right.ravel()).reshape(right.shape)
 
 
 def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, float]:

@@ -36,7 +36,7 @@ class PlacedPeople:
 
 @dataclass
 class VirtualCamera:
-    """A pinhole camera that orbits a target; image coordinates are from 0 to 1.
+    """A pinhole camera that looks at a target; image coordinates are from 0 to 1.
 
     Attributes:
         target (np.ndarray): World position in the image center, (3,).
@@ -88,37 +88,19 @@ def place_on_floor(clip: Clip3D) -> PlacedPeople:
 
 
 def fit_camera(
-    points: np.ndarray, azimuths: np.ndarray, elevation: float, margin: float = 0.84
+    points: np.ndarray, azimuth: float, elevation: float, margin: float = 0.84
 ) -> VirtualCamera:
     """Return the nearest camera that shows all points in a square image.
 
     Args:
         points (np.ndarray): World positions, (..., 3).
-        azimuths (np.ndarray): Degrees, all azimuths of the camera; it starts at the
-            first.
+        azimuth (float): Azimuth of the camera in degrees.
         elevation (float): Degrees above the horizon.
         margin (float): Share of the image that the points may fill. Defaults to 0.84.
     """
     points = points[np.isfinite(points).all(-1)]
     points = points[:: max(1, len(points) // 20_000)]
     limit = margin * 0.5 / VirtualCamera.focal_length
-    if len(azimuths) == 1:
-        return _fit_static(points, float(azimuths[0]), elevation, limit)
-    low, high = np.percentile(points, (1, 99), axis=0)
-    target = (low + high) / 2
-    target[2] = 0.48 * np.percentile(points[:, 2], 99.5)
-    distance = _MIN_DISTANCE
-    for azimuth in azimuths:
-        in_camera = (points - target) @ _axes(azimuth, elevation).T
-        needed = np.abs(in_camera[:, :2]).max(axis=1) / limit - in_camera[:, 2]
-        distance = max(distance, np.percentile(needed, 99.5))
-    return VirtualCamera(target, distance, float(azimuths[0]), elevation)
-
-
-def _fit_static(
-    points: np.ndarray, azimuth: float, elevation: float, limit: float
-) -> VirtualCamera:
-    """Fit a camera of one azimuth to points (N, 3) within a tangent of ``limit``."""
     axes = _axes(azimuth, elevation)
     in_camera = points @ axes.T
     depth = in_camera[:, 2:]

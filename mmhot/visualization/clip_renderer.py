@@ -12,6 +12,8 @@ from mmhot.visualization.camera import (
     place_on_floor,
 )
 
+_ELEVATION = 14.0
+
 
 class ClipRenderer:
     """Draw the 2D keypoints of a clip, and its 3D poses on a floor.
@@ -19,31 +21,20 @@ class ClipRenderer:
     Args:
         clip (Clip3D): Lifted poses.
         azimuth (float): Azimuth of the virtual camera in degrees; 0 is the direction of
-            the video's camera, positive values look from further right.
-        elevation (float): Its degrees above the horizon.
-        orbit (float): Degrees by which the camera turns per second.
+            the video's camera, positive values look from further right. Defaults to 20.
 
     Raises:
         ValueError: If the clip is empty or invalid.
     """
 
-    def __init__(
-        self,
-        clip: Clip3D,
-        azimuth: float = 20.0,
-        elevation: float = 14.0,
-        orbit: float = 0.0,
-    ) -> None:
+    def __init__(self, clip: Clip3D, azimuth: float = 20.0) -> None:
         _check(clip)
         self.clip = clip
-        self.orbit = orbit
-        self.azimuth = azimuth
         self.style = drawing.skeleton_style(clip.joint_names, clip.parents)
         self.people = place_on_floor(clip)
-        azimuths = np.arange(0, 360, 15) if orbit else np.zeros(1)
         self._foreground = foreground(self.people)
         points = self.people.points[self._foreground]
-        self.camera = fit_camera(points, azimuth + azimuths, elevation)
+        self.camera = fit_camera(points, azimuth, _ELEVATION)
         self.floor, self.cell = floor_extent(points)
         self._shows_ids = len(np.unique(clip.track)) > 1
         self.frames = np.unique(clip.frame)
@@ -53,18 +44,12 @@ class ClipRenderer:
         start, stop = np.searchsorted(self.clip.frame, [frame, frame + 1])
         return slice(int(start), int(stop))
 
-    def seconds(self, frame: int) -> float:
-        """Return the time of a frame since the first frame with people."""
-        start, now = self.clip.seconds(np.array([self.frames[0], frame]))
-        return float(now - start)
-
     def camera_of(self, frame: int) -> VirtualCamera:
         """Return the nearest camera for the people of one frame."""
         rows = self.rows(frame)
         points, chosen = self.people.points[rows], self._foreground[rows]
         points = points[chosen] if chosen.any() else points
-        azimuths = np.array([self.camera.azimuth])
-        return fit_camera(points, azimuths, self.camera.elevation)
+        return fit_camera(points, self.camera.azimuth, self.camera.elevation)
 
     def draw_2d(
         self, image: np.ndarray, frame: int, scale: float, origin=(0.0, 0.0)
@@ -85,14 +70,12 @@ class ClipRenderer:
         drawing.draw_people(image, self.style, pixels, sizes, detected)
         self._draw_ids(image, rows, pixels)
 
-    def draw_floor(self, image: np.ndarray, seconds: float = 0.0) -> None:
+    def draw_floor(self, image: np.ndarray) -> None:
         """Draw the empty floor on a square image."""
-        self._turn(seconds)
         drawing.draw_floor(image, self.camera, self.floor, self.cell)
 
-    def draw_3d(self, image: np.ndarray, frame: int, seconds: float = 0.0) -> None:
+    def draw_3d(self, image: np.ndarray, frame: int) -> None:
         """Draw the people of a frame and their shadows on a square image."""
-        self._turn(seconds)
         rows = self.rows(frame)
         points = self.people.points[rows]
         size = image.shape[0]
@@ -110,9 +93,6 @@ class ClipRenderer:
         if self._shows_ids:
             names = [str(track) for track in self.clip.track[rows].tolist()]
             drawing.draw_names(image, names, pixels, max(8, image.shape[0] // 50))
-
-    def _turn(self, seconds: float) -> None:
-        self.camera.azimuth = self.azimuth + self.orbit * seconds
 
 
 def _check(clip: Clip3D) -> None:

@@ -21,8 +21,6 @@ def render_summary_image(
     *,
     num_frames: int = 6,
     cell: int = 300,
-    azimuth: float = 20.0,
-    elevation: float = 14.0,
     footage: FrameSource | None = None,
 ) -> None:
     """Write an image of evenly spaced frames, 2D keypoints above 3D poses.
@@ -32,9 +30,6 @@ def render_summary_image(
         path (str | Path): The ``.png`` to create or replace.
         num_frames (int): Columns; fewer if the clip has fewer frames. Defaults to 6.
         cell (int): Width and height of one view in pixels. Defaults to 300.
-        azimuth (float): Azimuth of the virtual camera in degrees; 0 is the direction of
-            the video's camera, positive values look from further right. Defaults to 20.
-        elevation (float): Its degrees above the horizon. Defaults to 14.
         footage (FrameSource, optional): The video behind the 2D keypoints.
     """
     if num_frames < 1 or cell < 32:
@@ -42,7 +37,7 @@ def render_summary_image(
             'num_frames must be at least 1 and cell at least 32, '
             f'got {num_frames} and {cell}'
         )
-    renderer = ClipRenderer(clip, azimuth, elevation)
+    renderer = ClipRenderer(clip)
     image = _draw(renderer, num_frames, cell * _OVERSAMPLING, footage)
     size = (image.shape[1] // _OVERSAMPLING, image.shape[0] // _OVERSAMPLING)
     image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)

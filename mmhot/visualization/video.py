@@ -22,8 +22,6 @@ def render_video(
     *,
     height: int = 640,
     azimuth: float = 20.0,
-    elevation: float = 14.0,
-    orbit: float = 0.0,
     footage: FrameSource | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
@@ -39,8 +37,6 @@ def render_video(
         height (int): Height of the video in pixels. Defaults to 640.
         azimuth (float): Azimuth of the virtual camera in degrees; 0 is the direction of
             the video's camera, positive values look from further right. Defaults to 20.
-        elevation (float): Its degrees above the horizon. Defaults to 14.
-        orbit (float): Degrees by which the camera turns per second. Defaults to 0.
         footage (FrameSource, optional): The video behind the 2D keypoints.
         progress (Callable, optional): Called with the numbers of written frames and of
             all frames.
@@ -50,7 +46,7 @@ def render_video(
     """
     if height < 64 or height % 2:
         raise ValueError(f'height must be even and at least 64, got {height}')
-    renderer = ClipRenderer(clip, azimuth, elevation, orbit)
+    renderer = ClipRenderer(clip, azimuth)
     if footage is None:
         frames = _shorten_gaps(renderer.frames, clip.fps)
         inputs = zip(frames, _timestamps(clip, frames), repeat(None))
@@ -106,21 +102,17 @@ def _draw_frames(
     backdrop[top:bottom, :left] = drawing.PANEL
     font = max(9, round(height / 40))
     margin, notes = 1.2 * font, _notes(renderer)
-    if not renderer.orbit:
-        renderer.draw_floor(backdrop[:, left:])
+    renderer.draw_floor(backdrop[:, left:])
     image = np.empty_like(backdrop)
     for frame, timestamp, background in inputs:
         np.copyto(image, backdrop)
-        view_2d, view_3d = image[top:bottom, :left], image[:, left:]
+        view_2d = image[top:bottom, :left]
         if background is not None:
             size = view_2d.shape[1::-1]
             small = cv2.resize(background, size, interpolation=cv2.INTER_AREA)
             drawing.darken(small, out=view_2d)
-        seconds = renderer.seconds(frame)
         renderer.draw_2d(view_2d, frame, scale)
-        if renderer.orbit:
-            renderer.draw_floor(view_3d, seconds)
-        renderer.draw_3d(view_3d, frame, seconds)
+        renderer.draw_3d(image[:, left:], frame)
         _write_captions(image, left, font, notes)
         text = f'frame {frame}   {clip.seconds(frame):.2f} s'
         corner = (margin, height - margin)

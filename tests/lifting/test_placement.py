@@ -5,7 +5,6 @@ import pytest
 from mocap import CAMERAS, KICK, joints_of
 from numpy.testing import assert_allclose
 
-from mmhot.lifting import placement
 from mmhot.lifting.placement import place_roots
 
 CAMERA = CAMERAS[0]
@@ -70,16 +69,7 @@ def test_twice_the_focal_length_is_twice_the_distance():
     )
 
 
-def test_dense_and_sparse_solvers_agree(monkeypatch):
-    poses, pixels, _ = kick(40)
-    placed = place(poses, pixels)
-    monkeypatch.setattr(placement, '_MAX_DENSE', 0)
-    assert_allclose(place(poses, pixels), placed, atol=1e-9)
-
-
-@pytest.mark.parametrize('few', [0, 200])
-def test_irregular_timestamps_give_the_true_speed(monkeypatch, few):
-    monkeypatch.setattr(placement, '_MAX_DENSE', few)
+def test_irregular_timestamps_give_the_true_speed():
     poses, pixels, _ = kick()
     # constant speed, noisy keypoints, missing frames
     rng = np.random.default_rng(0)

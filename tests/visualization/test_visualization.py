@@ -123,7 +123,7 @@ def test_2d_view_draws_keypoints_at_their_pixels(frontal):
 def test_3d_view_from_the_video_camera_matches_the_video():
     clip = rendered('dance')
     people = place_on_floor(clip)
-    seen, _ = fit_camera(people.points, np.zeros(1), 0.0).project(people.points)
+    seen, _ = fit_camera(people.points, 0.0, 0.0).project(people.points)
     video = clip.keypoints_2d - clip.keypoints_2d[:, :1]
     view = seen - seen[:, :1]
     for frame in range(0, len(video), 20):
@@ -141,7 +141,7 @@ def test_text_outside_the_image_is_clipped(place):
 def test_static_camera_fills_the_image_up_to_the_margin():
     draw = np.random.default_rng(0).uniform
     points = np.stack([draw(-6, 1, 900), draw(0, 9, 900), draw(0, 1.8, 900)], -1)
-    seen, _ = fit_camera(points, np.array([30.0]), 14.0, 0.8).project(points)
+    seen, _ = fit_camera(points, 30.0, 14.0, 0.8).project(points)
     low, high = np.percentile(seen, (0.5, 99.5), axis=0)
     np.testing.assert_allclose((high - low).max(), 0.8, atol=0.01)
     np.testing.assert_allclose((low + high) / 2, 0.5, atol=0.06)
@@ -162,7 +162,7 @@ def test_background_people_do_not_shrink_the_others():
 
 def test_view_from_the_right_shows_the_right_side_nearer(frontal):
     points = place_on_floor(frontal).points
-    _, depths = fit_camera(points, np.array([40.0]), 10.0).project(points)
+    _, depths = fit_camera(points, 40.0, 10.0).project(points)
     # The camera moves to the image's right, where a frontal person's left hand is.
     assert depths[0, H36M.index('left_wrist')] < depths[0, H36M.index('right_wrist')]
 
@@ -219,7 +219,7 @@ def test_several_people_keep_their_relative_positions(tmp_path):
     first, second = roots[::2], roots[1::2]
     assert (second[:, 0] > first[:, 0] + 1).all()
     assert (second[:, 1] > first[:, 1] + 1).all()
-    assert render_video(clip, tmp_path / 'a.mp4', height=160, orbit=30) == 188
+    assert render_video(clip, tmp_path / 'a.mp4', height=160) == 188
     assert len(decode(tmp_path / 'a.mp4')[1]) == 188
 
 
