@@ -43,7 +43,7 @@ def frontal():
         if joint in H36M.joints:
             pose[H36M.index(joint)] = (x, -y, 0)
         else:
-            # Who faces the camera has the left side at the image's right.
+            # The left side of a frontal person is on the right of the image.
             pose[H36M.index(f'left_{joint}')] = (x, -y, 0)
             pose[H36M.index(f'right_{joint}')] = (-x, -y, 0)
     pixels = 300 * pose[:, :2] + (640, 340)
@@ -160,7 +160,7 @@ def test_background_people_do_not_shrink_the_others():
     assert heights[1] > 0.9 * heights[0] > 0.3
 
 
-def test_view_from_the_right_shows_the_right_side_nearer(frontal):
+def test_view_from_the_right_shows_the_image_right_nearer(frontal):
     points = place_on_floor(frontal).points
     _, depths = fit_camera(points, 40.0, 10.0).project(points)
     # The camera moves to the image's right, where a frontal person's left hand is.
