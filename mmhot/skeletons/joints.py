@@ -138,7 +138,8 @@ def register_skeleton(
         Skeleton: The new entry of ``SKELETONS``.
 
     Raises:
-        ValueError: If a name or a number of keypoints is taken, or a joint is unknown.
+        ValueError: If a name or number of keypoints is taken, or a joint or group is
+            missing.
 
     Example::
 
@@ -148,15 +149,13 @@ def register_skeleton(
     words = [word.partition('<') for word in tree.split()]
     joints = tuple(joint for joint, _, _ in words)
     groups = {group: tuple(names.split()) for group, names in groups.items()}
-    parents = [parent for _, _, parent in words if parent]
-    mentioned = (
-        *parents,
-        *(meanings or ()),
-        *(x for names in groups.values() for x in names),
-    )
-    for joint in mentioned:
+    mentioned = [parent for _, _, parent in words if parent] + [*(meanings or ())]
+    for joint in sum(map(list, groups.values()), mentioned):
         if joint not in joints:
             raise ValueError(_unknown(f'joint of {name}', joint, joints))
+    for group in ('head', 'torso'):
+        if group not in groups:
+            raise ValueError(f'groups of {name} must contain {group!r}')
     _check_new(name, dataset_names, len(joints) if by_count else None)
     body = {group: groups.pop(group) for group in ('head', 'torso')}
     mirror = {

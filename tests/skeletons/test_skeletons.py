@@ -372,6 +372,7 @@ def test_registered_skeleton_is_converted_and_lifted(stick_figure, tmp_path):
     [
         (dict(name='coco-17'), "a skeleton 'coco-17' is registered already"),
         (dict(dataset_names=['h36m']), "a skeleton 'h36m' is registered already"),
+        (dict(groups=dict(head='a')), "groups of new must contain 'torso'"),
         (dict(tree='hip knee<hips'), "unknown joint of new: 'hips'; did you mean hip?"),
         (dict(groups=dict(head='nos', torso='a')), "unknown joint of new: 'nos'"),
         (
