@@ -280,7 +280,7 @@ def test_damaged_pictures_are_named(shard):
     with np.load(shard) as archive:
         images = np.zeros_like(archive['images'])
     damage(shard, images=images)
-    with pytest.raises(ValueError, match='people.npz: image 1 is no readable picture'):
+    with pytest.raises(ValueError, match='people.npz: image 1 is no readable image'):
         RenderedPeopleDataset(ann_file=str(shard))[1]
 
 
@@ -352,7 +352,7 @@ def test_small_people_are_left_out(tmp_path):
 @pytest.mark.parametrize('picture', [b'', b'GIF89a', b'\xff\xd8\xff\xe0 cut off'])
 def test_unreadable_pictures_are_named(tmp_path, picture, size):
     path = coco_folder(tmp_path, [10, 10, 20, 20], picture=picture)
-    with pytest.raises(ValueError, match='a b.png is no readable picture'):
+    with pytest.raises(ValueError, match='a b.png is no readable image'):
         pack_coco(path, tmp_path, size)
 
 

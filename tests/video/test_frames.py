@@ -305,7 +305,7 @@ def test_films_have_their_own_rate(video, folder, caplog):
 @pytest.mark.parametrize(
     ('content', 'said'),
     [
-        (b'no picture', 'is no readable picture'),
+        (b'no picture', 'is no readable image'),
         (
             cv2.imencode('.png', picture(size=(20, 10)))[1].tobytes(),
             'it is 20x10 pixels',
