@@ -26,7 +26,7 @@ from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.sources.detectors import BoxFilter
 from mmhot.video.sources.model_names import find_pose_model
 from mmhot.video.sources.pose_source import open_pose_source
-from mmhot.visualization.overlay import Overlay, draw_beside
+from mmhot.visualization.overlay import Overlay, append_3d_view
 
 _PERSON = 0
 _SCOPES = ('mmpose', 'mmhot')
@@ -224,7 +224,7 @@ def _draw(shot: Shot, artist: Overlay, options: CallOptions) -> np.ndarray | Non
     drawn = artist(shot.image, shot.people, shot.ids)
     if shot.poses is None:
         return drawn
-    return draw_beside(drawn, shot.poses.scene, shot.index)
+    return append_3d_view(drawn, shot.poses.scene, shot.index)
 
 
 def _result(

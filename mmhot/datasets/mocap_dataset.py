@@ -8,7 +8,7 @@ from mmpose.registry import DATASETS
 
 from mmhot.datasets.clip_dataset import Clip, ClipDataset
 from mmhot.errors import naming, require_file
-from mmhot.io.json_file import load_json
+from mmhot.io.arrays import load_json
 
 # Rotation, translation, focal lengths, principal point.
 _CAMERA_SHAPES = dict(R=(3, 3), T=(3,), f=(2,), c=(2,))

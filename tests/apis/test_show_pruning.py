@@ -107,7 +107,7 @@ def test_weights_that_come_with_us_need_no_name(tmp_path, capsys):
     ('options', 'message'),
     [
         (['nowhere.png'], 'nowhere.png does not exist'),
-        ([str(FOLDER / 'detections.json')], 'detections.json is no readable picture'),
+        ([str(FOLDER / 'detections.json')], 'detections.json is no readable image'),
         ([str(PICTURE), '--bbox', '1,2,3'], '--bbox must be left,top,right,bottom'),
         ([str(PICTURE), '--bbox', '9,2,3,4'], '--bbox must be left,top,right,bottom'),
         ([str(PICTURE), '--zoom', '99'], '--zoom must be from 0.5 to 8, got 99'),

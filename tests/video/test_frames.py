@@ -306,7 +306,7 @@ def test_videos_have_their_own_rate(video, folder, caplog):
 @pytest.mark.parametrize(
     ('content', 'said'),
     [
-        (b'no picture', 'is no readable picture'),
+        (b'no picture', 'is no readable image'),
         (
             cv2.imencode('.png', gray_image(size=(20, 10)))[1].tobytes(),
             'it is 20x10 pixels',
