@@ -155,6 +155,28 @@ class Clip3D:
         """Joints where they are, (N, K, 3); around the root where that is unknown."""
         return self.keypoints_3d + np.nan_to_num(self.root_3d)[:, None]
 
+    def save(
+        self, path: str | Path, video: str | Path | None = None, **options: object
+    ) -> list[Path]:
+        """Write the clip in the format of the file's suffix.
+
+        Args:
+            path (str | Path): File to create or replace, such as ``'walk.bvh'``.
+            video (str | Path, optional): Video behind the keypoints in ``.mp4``,
+                ``.png`` and ``.rrd``.
+            **options (object): Axes, scale and floor, see
+                :class:`mmhot.apis.options.ExportOptions`.
+
+        Returns:
+            list[Path]: The files written; ``.bvh`` and ``.trc`` have one per person.
+
+        Raises:
+            ValueError: If the suffix is no format, or an option is wrong.
+        """
+        from mmhot.apis.export import save_clip
+
+        return save_clip(self, path, video, **options)
+
     def stretches(self) -> list[np.ndarray]:
         """Rows of each person, without breaks: indices (T,), in time's order."""
         stretches = []

@@ -1,9 +1,8 @@
-"""Check the installed packages: versions, imports, and how to repair them.
+"""Check the installed packages: versions, imports, and commands to repair them.
 
-Needed are the packages of mmhot and its extra `mmpose`; the tested versions are those
-of requirements/lock.txt. Packages are imported in another process for two seconds,
-or until all are with `--full`. The exit code is 1 if a needed package is missing or
-broken.
+mmhot needs its requirements and those of its extra `mmpose`; requirements/lock.txt
+lists the tested versions. Packages are imported in another process for two seconds, or
+until all are with `--full`. The exit code is 1 if a needed one is missing or broken.
 
 Example:
   mmhot doctor --json --out doctor.json
@@ -11,7 +10,8 @@ Example:
 
 import argparse
 
-from mmhot.cli.report import add_report_arguments, report
+from mmhot.cli.report import add_report_arguments, align, report
+from mmhot.installation.devices import check_device
 
 _QUICK = 2.2
 _FULL = 120.0
@@ -35,36 +35,20 @@ def run(args: argparse.Namespace) -> int:
         name = '.' if error.name == 'mmhot' else error.name
         raise ValueError(f'{error.name} is needed: pip install {name}') from error
     if args.device is not None:
-        _check_device(args.device, devices)
+        check_device(args.device, [device.partition(' ')[0] for device in devices])
     content = _as_json(findings, devices)
     report(args, content, lambda: _tables(findings, content, args.quiet))
     return int(not content['ok'])
 
 
-def _check_device(name: str, devices: list[str]) -> None:
-    known = [device.partition(' ')[0] for device in devices]
-    if name not in known and not (name == 'cuda' and len(known) > 1):
-        raise ValueError(
-            f'--device: there is no device {name!r} here, only {", ".join(known)}'
-        )
-
-
 def _tables(findings, content: dict, quiet: bool):
     """Yield tables for the terminal; with ``quiet`` only failures and commands."""
-    from mmhot.cli.table import align
-
     shown = [x for x in findings if x.fails or not quiet]
     if shown:
         head = ('package', 'found', 'allowed', 'tested', 'verdict', '')
         rows = [
-            (
-                x.name,
-                x.found or '-',
-                x.allowed or 'any',
-                x.tested or 'any',
-                x.verdict,
-                x.note,
-            )
+            (x.name, x.found or '-', x.allowed or 'any', x.tested or 'any')
+            + (x.verdict, x.note)
             for x in shown
         ]
         yield align([head, *rows], left=6)
@@ -72,8 +56,8 @@ def _tables(findings, content: dict, quiet: bool):
         rows = [tuple(shim.values()) for shim in content['shims']]
         yield '\n' + align([('shim', 'state', ''), *rows], left=3)
         yield f'\ndevice: {content["devices"][-1]}'
-        waiting = [x for x in findings if x.needed and x.found and x.imported is None]
-        if names := [x.name for x in waiting if x.name != 'python']:
+        skipped = [x for x in findings if x.needed and x.found and x.imported is None]
+        if names := [x.name for x in skipped if x.name != 'python']:
             yield f'not imported within {_QUICK:g} s: {", ".join(names)} (see --full)'
     if content['commands']:
         yield '\nTo repair it, run these in order, then `mmhot doctor` again:'

@@ -1,4 +1,4 @@
-"""``Inferencer``: MMPose's arguments and results, over whole clips."""
+"""``Inferencer`` has the interface of MMPose's and lifts whole clips."""
 
 import inspect
 import json
@@ -15,21 +15,20 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator
 from video_files import picture, write_video
 
-from mmhot.apis import Inferencer, inferencer
-from mmhot.apis.inferencing import inputs
-from mmhot.apis.inferencing.options import (
-    _FIXED,
-    _WITHOUT_EFFECT,
+from mmhot.apis import Inferencer, inferencer_inputs
+from mmhot.apis.call_options import (
+    REFUSED,
+    WITHOUT_EFFECT,
     CallOptions,
-    read_options,
+    read_call_options,
 )
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.video.frames import VideoFile
 from mmhot.video.pipeline import VideoLifter
 from mmhot.video.pose_estimation import Finder
+from mmhot.video.sources import pose_source
 from mmhot.video.sources.box_filter import BoxFilter
-from mmhot.video.sources.pose_source import PoseSource
 from mmhot.video.streams import open_stream
 
 
@@ -40,9 +39,9 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture
 def models(monkeypatch):
-    """Stand-ins for the 2D models, which find one person on every picture."""
-    pair = PoseSource(Detector(every=1), Estimator())
-    monkeypatch.setattr(inferencer, 'open_pose_source', lambda *_, **__: pair)
+    """Stand-ins for the 2D models, with one person in every image."""
+    pair = pose_source.PoseSource(Detector(every=1), Estimator())
+    monkeypatch.setattr(pose_source, 'open_pose_source', lambda *_, **__: pair)
     return pair
 
 
@@ -63,7 +62,7 @@ def video(tmp_path):
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Files whose names sort otherwise than their numbers."""
+    """Image files whose names sort differently from their numbers."""
     folder = tmp_path / 'pictures'
     folder.mkdir()
     for number in (2, 10):
@@ -92,26 +91,26 @@ def test_arguments_and_their_defaults_are_mmposes():
         assert list(ours.items()) == list(theirs.items())
 
 
-def test_every_argument_of_mmposes_call_is_followed_or_refused():
+def test_every_argument_of_mmpose_is_supported_or_refused():
     theirs = {
         name
         for kind in ('preprocess', 'forward', 'visualize', 'postprocess')
         for name in getattr(MMPoseInferencer, f'{kind}_kwargs')
     }
     followed = {field.name for field in fields(CallOptions)}
-    assert theirs <= followed | set(_FIXED) | _WITHOUT_EFFECT
-    assert not followed & set(_FIXED)
-    # values that change nothing are no reason to stop
-    read_options(**{name: usual for name, (usual, _) in _FIXED.items()})
-    read_options(disable_norm_pose_2d=True, vis_out_dir=None)
+    assert theirs <= followed | set(REFUSED) | WITHOUT_EFFECT
+    assert not followed & set(REFUSED)
+    # their supported values are accepted
+    read_call_options(**{name: usual for name, (usual, _) in REFUSED.items()})
+    read_call_options(disable_norm_pose_2d=True, vis_out_dir=None)
 
 
 @pytest.mark.parametrize(
     ('options', 'error', 'said'),
     [
         ({'draw_boxes': True}, TypeError, "'draw_boxes'; did you mean draw_bbox?"),
-        ({'use_oks_tracking': True}, ValueError, 'use_oks_tracking=True cannot be'),
-        ({'bboxes': [[1, 2, 3, 4]]}, ValueError, 'people are found by det_model'),
+        ({'use_oks_tracking': True}, ValueError, 'use_oks_tracking=True is not'),
+        ({'bboxes': [[1, 2, 3, 4]]}, ValueError, 'det_model detects people'),
         ({'kpt_thr': 3}, ValueError, 'kpt_thr must be from 0 to 1, got 3'),
         ({'batch_size': 0}, ValueError, 'batch_size must be at least 1, got 0'),
         ({'axes': 'y-up'}, ValueError, "got 'y-up'"),
@@ -129,7 +128,7 @@ def test_wrong_arguments_are_refused_before_any_work(flat, video, options, error
     [
         ({}, 'pose2d or pose3d must be given'),
         ({'pose2d': 'a', 'scope': 'mmdet'}, "scope must be .* got 'mmdet'"),
-        ({'pose2d': 'a', 'det_cat_ids': [0, 2]}, 'det_cat_ids=.* cannot be followed'),
+        ({'pose2d': 'a', 'det_cat_ids': [0, 2]}, 'det_cat_ids must be 0'),
         ({'pose2d': {'type': 'x'}}, 'pose2d must be a name or file, got a dict'),
         ({'pose3d': 'nanohtnett'}, 'nanohtnett'),
         ({'pose3d': 'human3d'}, r'a lifter of MMPose.*repair_inferencer\(\)'),
@@ -183,7 +182,7 @@ def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, check
     assert np.ptp(clip.keypoints_3d, 0).max() > 0
 
 
-def test_people_are_lifted_where_they_were_not_found(lifting, models, video):
+def test_people_are_lifted_in_frames_without_detection(lifting, models, video):
     models.detector.every = 4  # frames 3 and 7 show nobody
     found = [people(result)[0] for result in lifting(video)]
     assert [row for row, person in enumerate(found) if 'bbox' not in person] == [3, 7]
@@ -205,7 +204,7 @@ def test_frames_are_not_kept(flat, lifting, video, monkeypatch):
         seen.clear()
 
 
-def test_axes_are_mmposes_unless_others_are_wanted(lifting, video):
+def test_axes_are_those_of_mmpose_by_default(lifting, video):
     def keypoints(**options):
         found = [people(result)[0]['keypoints'] for result in lifting(video, **options)]
         return np.array(found)
@@ -221,7 +220,7 @@ def test_axes_are_mmposes_unless_others_are_wanted(lifting, video):
     assert_allclose(keypoints(), expected, atol=1e-6)
 
 
-def test_pictures_of_a_folder_are_separate(flat, lifting, pictures, tmp_path):
+def test_images_of_a_folder_are_separate(flat, lifting, pictures, tmp_path):
     out = tmp_path / 'out'
     results = list(flat(str(pictures), out_dir=str(out), batch_size=2))
     assert_allclose(
@@ -242,7 +241,7 @@ def test_pictures_of_a_folder_are_separate(flat, lifting, pictures, tmp_path):
         assert 'track_id' not in person
 
 
-def test_pictures_are_one_film_at_a_rate(lifting, pictures, tmp_path):
+def test_fps_makes_images_one_video(lifting, pictures, tmp_path):
     results = list(lifting(pictures, fps=10, pred_out_dir=tmp_path))
     assert [people(result)[0]['track_id'] for result in results] == [0, 0]
     document = json.loads((tmp_path / 'pictures.json').read_text())
@@ -275,8 +274,10 @@ def test_wrong_inputs_are_refused_at_once(flat, given, said):
 
 
 def test_webcams_are_streams_in_2d(flat, lifting, video, monkeypatch):
-    # a film, played at its own pace, stands in for one
-    monkeypatch.setattr(inputs, 'open_stream', lambda number: open_stream(video))
+    # a video file stands in for the webcam
+    monkeypatch.setattr(
+        inferencer_inputs, 'open_stream', lambda number: open_stream(video)
+    )
     results = list(flat('webcam'))
     assert 1 <= len(results) <= 10
     assert {people(result)[0]['track_id'] for result in results} == {0}
@@ -284,7 +285,7 @@ def test_webcams_are_streams_in_2d(flat, lifting, video, monkeypatch):
         next(lifting('webcam:0'))
 
 
-def test_arrays_that_are_no_pictures_are_refused(flat):
+def test_arrays_that_are_no_images_are_refused(flat):
     with pytest.raises(ValueError, match=r'uint8 \(H, W, 3\), got float64 \(4, 4\)'):
         next(flat(np.zeros((4, 4))))
 
@@ -299,7 +300,7 @@ def test_datasamples_hold_arrays(lifting, flat, video):
     assert_array_equal(sample.pred_instances.track_ids, [0])
 
 
-def test_nobody_gives_an_empty_list(flat, lifting, models, video):
+def test_images_without_people_give_empty_lists(flat, lifting, models, video):
     models.detector.every = 0
     for run in (flat, lifting):
         results = list(run(video, return_vis=True))
@@ -307,16 +308,16 @@ def test_nobody_gives_an_empty_list(flat, lifting, models, video):
         assert results[0]['visualization'][0].shape[0] == 48
 
 
-def test_pictures_that_nobody_is_sure_of_do_not_stop_the_rest(
+def test_images_of_low_confidence_do_not_stop_the_others(
     lifting, models, pictures, monkeypatch, caplog
 ):
-    def unsure(self, images, boxes):
+    def with_zero_scores(self, images, boxes):
         return [(points, 0 * scores) for points, scores in find(self, images, boxes)]
 
     find = Estimator.__call__
-    monkeypatch.setattr(Estimator, '__call__', unsure)
+    monkeypatch.setattr(Estimator, '__call__', with_zero_scores)
     assert [people(result) for result in lifting(pictures)] == [[], []]
-    assert 'shot2: nobody is lifted: ' in caplog.text
+    assert 'shot2: no person is lifted: ' in caplog.text
 
 
 def test_drawings_are_rgb_and_keep_colors(flat, lifting, video):
@@ -343,9 +344,9 @@ def test_files_of_a_video_hold_all_frames(flat, lifting, video, tmp_path):
         assert [entry['frame_id'] for entry in document] == list(range(10))
         expected = json.loads(json.dumps([people(result) for result in results]))
         assert [entry['instances'] for entry in document] == expected
-        film = VideoFile(out / 'visualizations/clip.mp4')
-        assert [frame.image.shape for frame in film] == [(48, width, 3)] * 10
-        assert film.fps == 25
+        written = VideoFile(out / 'visualizations/clip.mp4')
+        assert [frame.image.shape for frame in written] == [(48, width, 3)] * 10
+        assert written.fps == 25
 
 
 def test_predictions_in_2d_can_be_lifted_later(flat, video, tmp_path):
@@ -356,7 +357,7 @@ def test_predictions_in_2d_can_be_lifted_later(flat, video, tmp_path):
     assert clip.skeleton == 'coco-17'
 
 
-def test_who_stops_early_keeps_the_files_so_far(flat, video, tmp_path):
+def test_stopping_early_keeps_the_files_so_far(flat, video, tmp_path):
     results = flat(video, out_dir=str(tmp_path))
     next(results), next(results)
     results.close()
@@ -380,7 +381,7 @@ def test_results_overwrite_neither_inputs_nor_each_other(flat, pictures, video):
         flat([video, video], pred_out_dir='out')
 
 
-def test_results_of_before_are_replaced(flat, tmp_path):
+def test_earlier_results_are_replaced(flat, tmp_path):
     images = [picture(0), picture(1)]
     for count in (2, 1):
         list(flat(images[:count], fps=5, out_dir=str(tmp_path)))
@@ -388,7 +389,7 @@ def test_results_of_before_are_replaced(flat, tmp_path):
         assert len(document) == count
 
 
-def test_windows_that_cannot_be_opened_are_told(flat, monkeypatch):
+def test_missing_windows_are_reported(flat, monkeypatch):
     def fail(*_):
         raise cv2.error('no GUI')
 
@@ -413,7 +414,7 @@ def test_boxes_are_left_out_as_in_mmpose():
 
 
 @pytest.mark.parametrize('dimensions', ['flat', 'lifting'])
-def test_slow_detectors_are_asked_as_seldom_as_they_want(dimensions, request, video):
+def test_detectors_run_at_their_interval(dimensions, request, video):
     find, asked = request.getfixturevalue(dimensions), []
     find.detector = Seldom(find.detector, asked)
     assert len(list(find(video, batch_size=3))) == 10
@@ -421,7 +422,7 @@ def test_slow_detectors_are_asked_as_seldom_as_they_want(dimensions, request, vi
 
 
 class Seldom:
-    """A detector that wants to see every fourth of 25 frames a second."""
+    """A detector with an interval of four frames at 25 frames per second."""
 
     name, interval = 'seldom', 0.16
     identity = {'name': name}
@@ -446,7 +447,7 @@ def test_filtered_detectors_see_every_frame_unless_they_say_otherwise():
 
 
 @pytest.mark.parametrize('dimensions', ['flat', 'lifting'])
-def test_people_are_others_after_a_cut(dimensions, request, tmp_path):
+def test_track_ids_change_at_a_cut(dimensions, request, tmp_path):
     find = request.getfixturevalue(dimensions)
     images = [picture(number) for number in range(10)]
     for number in range(5, 10):

@@ -21,7 +21,7 @@ from mmpose.codecs import MotionBERTLabel
 from mmpose.evaluation.metrics import MPJPE
 from mmpose.registry import METRICS
 
-from mmhot.cli.error_tables import format_errors
+from mmhot.cli.report import format_errors
 from mmhot.evaluation.error_report import ErrorReport
 from mmhot.evaluation.lifting_error import LiftingErrorMetric
 from mmhot.evaluation.pose_errors import mpjae, mpjpe, mpjve, p_mpjpe

@@ -1,7 +1,7 @@
 """``mmhot infer`` in this process, with stand-ins for the 2D models."""
 
 from mmhot.cli.dispatch import main
-from mmhot.video import sources
+from mmhot.video.sources import pose_source
 
 
 def use_stand_ins(monkeypatch, detector, estimator):
@@ -10,9 +10,9 @@ def use_stand_ins(monkeypatch, detector, estimator):
 
     def open_pose_source(*options):
         opened.append(options)
-        return sources.PoseSource(detector, estimator)
+        return pose_source.PoseSource(detector, estimator)
 
-    monkeypatch.setattr(sources, 'open_pose_source', open_pose_source)
+    monkeypatch.setattr(pose_source, 'open_pose_source', open_pose_source)
     return opened
 
 

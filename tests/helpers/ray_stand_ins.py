@@ -7,11 +7,11 @@ from pathlib import Path
 from pose_sources import Detector, Estimator
 
 from mmhot.apis.clip_worker import ClipWorker
-from mmhot.video import sources
+from mmhot.video.sources import pose_source
 
 
 class SlowDetector(Detector):
-    """Notes which process saw how many pictures of whatever brightness, slowly."""
+    """Slow detector that logs the process and the number of each image."""
 
     def __init__(self, log, seconds):
         super().__init__(every=1)
@@ -27,16 +27,16 @@ class SlowDetector(Detector):
         return found
 
 
-def slow_worker(args, run, say, complain, log, seconds=0.1):
-    """Make a worker with the stand-ins; the first line of a process is that it is."""
+def slow_worker(options, run, say, complain, log, seconds=0.1):
+    """Make a worker with the stand-ins, which logs its process first."""
 
-    def open_pose_source(*options):
+    def open_pose_source(*models):
         with Path(log).open('a') as file:
             file.write(f'{os.getpid()} models\n')
-        return sources.PoseSource(SlowDetector(log, seconds), Estimator())
+        return pose_source.PoseSource(SlowDetector(log, seconds), Estimator())
 
-    sources.open_pose_source = open_pose_source
-    return ClipWorker(args, say, complain, run)
+    pose_source.open_pose_source = open_pose_source
+    return ClipWorker(options, say, complain, run)
 
 
 def read_log(log):
