@@ -10,7 +10,7 @@ import mmhot
 from mmhot.apis.export import results_folder
 from mmhot.apis.lifting import open_finder, open_video_lifter
 from mmhot.apis.options import InferRunOptions, LiveOptions
-from mmhot.apis.progress import Bars, no_bar
+from mmhot.apis.progress import Bars, Show, no_bar
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video import streams
 from mmhot.video.capture import Capture, Interruption
@@ -61,12 +61,13 @@ def lift_stream(
             say(f'lifter: {pipeline.lifter.name}')
             pipeline.finder = finder = open_finder(options)
             say(f'boxes: {finder.detector.name}, 2D keypoints: {finder.estimator.name}')
-        with JsonLines(options.out_dir / f'{stream.name}.jsonl') as lines:
-            session = _Session(
-                options, live, stream, pipeline, lines, say, print_document
-            )
-            with bars(f'{stream.name}: live') as progress, guard(session.stop):
-                return session.run(progress)
+        session = _Session(options, live, stream, pipeline, say, print_document)
+        with (
+            JsonLines(options.out_dir / f'{stream.name}.jsonl') as lines,
+            bars(f'{stream.name}: live') as progress,
+            guard(session.stop),
+        ):
+            return session.run(lines, progress)
 
 
 def check_live(options: InferRunOptions) -> None:
@@ -93,7 +94,6 @@ class _Session:
         live: LiveOptions,
         stream: streams.Stream,
         pipeline: VideoLifter,
-        lines: JsonLines,
         say: Callable[[str], None],
         print_document: Callable[[str], None],
     ) -> None:
@@ -116,7 +116,8 @@ class _Session:
             intrinsics=options.intrinsics,
             keep_images=live.show,
         )
-        self._axes, self._stream, self._lines = options.axes, stream, lines
+        self._axes, self._stream = options.axes, stream
+        self._lines: JsonLines | None = None
         self._capture = Capture(
             stream, reconnect=live.reconnect, duration=live.duration
         )
@@ -128,8 +129,9 @@ class _Session:
         """End the stream after the current frame."""
         self._capture.stop()
 
-    def run(self, progress: Callable[[int, int], None]) -> str | None:
-        """Lift the stream; returns why it was lost for good."""
+    def run(self, lines: JsonLines, progress: Show) -> str | None:
+        """Lift the stream to a file; returns why it was lost for good."""
+        self._lines = lines
         live, capture, label = self._lifter, self._capture, self._stream.label
         self._say(
             f'{label}: {live.fps:g} frames/s, poses {live.lookahead} frames '

@@ -50,11 +50,6 @@ def process_with_ray(
         ValueError: If Ray is missing, the cluster is not found or too small, or a
             model cannot be loaded.
     """
-    if options.device not in (None, 'cpu', 'cuda'):
-        raise ValueError(
-            "device must be cpu or cuda with runner='ray', which assigns GPUs, got "
-            f'{options.device!r}'
-        )
     with _connected(ray_options.address) as ray:
         make = partial(make_worker, options, run=run)
         pool, first = _start(ray, options.device, ray_options, len(inputs), make)

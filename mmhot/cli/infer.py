@@ -97,6 +97,11 @@ def _check_groups(args: argparse.Namespace) -> None:
     ):
         for name in () if is_chosen else given_options(args, options):
             raise ValueError(f'{args.flags[name]} needs {needed}')
+    if args.runner == 'ray' and args.device not in (None, 'cpu', 'cuda'):
+        raise ValueError(
+            '--device must be cpu or cuda with --runner ray, which assigns GPUs, got '
+            f'{args.device!r}'
+        )
 
 
 def _run_live(args: argparse.Namespace, live: LiveOptions) -> int:
