@@ -141,11 +141,11 @@ class Predictor3D:
         tracks = track_clip(found.people, video.fps, cuts=found.cuts)
         clip, scene = self._lift(video, found, tracks, progress)
         by_frame = _people_by_frame(tracks)
-        nobody = found.people[0].take(np.zeros(0, int)), np.zeros(0, int)
+        no_people = found.people[0].take(np.zeros(0, int)), np.zeros(0, int)
         frames = iter(video) if self._options.draws else iter(())
         for index in range(len(found.people)):
             frame = next(frames, None)
-            people, ids = by_frame.get(index, nobody)
+            people, ids = by_frame.get(index, no_people)
             instances = self._describe(clip, index, people, ids)
             image = None if frame is None else frame.image
             progress('frames', index + 1, len(found.people))

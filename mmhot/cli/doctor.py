@@ -26,24 +26,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the findings; the exit code is 1 if a needed package does not work."""
+    """Print the statuses; the exit code is 1 if a needed package does not work."""
     try:
         from mmhot.installation.checks import examine
 
-        findings, devices = examine(_FULL if args.full else _QUICK)
+        statuses, devices = examine(_FULL if args.full else _QUICK)
     except ModuleNotFoundError as error:  # packaging, or the metadata of mmhot
         name = '.' if error.name == 'mmhot' else error.name
         raise ValueError(f'{error.name} is needed: pip install {name}') from error
     if args.device is not None:
         check_device(args.device, [device.partition(' ')[0] for device in devices])
-    content = _as_json(findings, devices)
-    report(args, content, lambda: _tables(findings, content, args.quiet))
+    content = _as_json(statuses, devices)
+    report(args, content, lambda: _tables(statuses, content, args.quiet))
     return int(not content['ok'])
 
 
-def _tables(findings, content: dict, quiet: bool):
+def _tables(statuses, content: dict, quiet: bool):
     """Yield tables for the terminal; with ``quiet`` only failures and commands."""
-    shown = [x for x in findings if x.fails or not quiet]
+    shown = [x for x in statuses if x.fails or not quiet]
     if shown:
         head = ('package', 'found', 'allowed', 'tested', 'verdict', '')
         rows = [
@@ -56,7 +56,7 @@ def _tables(findings, content: dict, quiet: bool):
         rows = [tuple(shim.values()) for shim in content['shims']]
         yield '\n' + align([('shim', 'state', ''), *rows], left=3)
         yield f'\ndevice: {content["devices"][-1]}'
-        skipped = [x for x in findings if x.needed and x.found and x.imported is None]
+        skipped = [x for x in statuses if x.needed and x.found and x.imported is None]
         if names := [x.name for x in skipped if x.name != 'python']:
             yield f'not imported within {_QUICK:g} s: {", ".join(names)} (see --full)'
     if content['commands']:
@@ -64,13 +64,13 @@ def _tables(findings, content: dict, quiet: bool):
         yield from (f'  {command}' for command in content['commands'])
 
 
-def _as_json(findings, devices: list[str]) -> dict:
+def _as_json(statuses, devices: list[str]) -> dict:
     from mmhot import compat
     from mmhot.installation.checks import repair_commands
 
     states = compat.states()
     return {
-        'ok': not any(finding.fails for finding in findings),
+        'ok': not any(status.fails for status in statuses),
         'packages': [
             {
                 'name': x.name,
@@ -83,12 +83,12 @@ def _as_json(findings, devices: list[str]) -> dict:
                 'note': x.note,
                 'command': ' && '.join(repair_commands([x])) or None,
             }
-            for x in findings
+            for x in statuses
         ],
         'shims': [
             {'name': x.name, 'state': states[x.name], 'reason': x.reason}
             for x in compat.SHIMS
         ],
         'devices': devices,
-        'commands': repair_commands(x for x in findings if x.fails),
+        'commands': repair_commands(x for x in statuses if x.fails),
     }

@@ -61,9 +61,9 @@ def video(tmp_path):
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def images_folder(tmp_path):
     """Image files whose names sort differently from their numbers."""
-    folder = tmp_path / 'pictures'
+    folder = tmp_path / 'images_folder'
     folder.mkdir()
     for number in (2, 10):
         cv2.imwrite(str(folder / f'shot{number}.png'), picture(number))
@@ -106,7 +106,7 @@ def test_every_argument_of_mmpose_is_supported_or_refused():
 
 
 @pytest.mark.parametrize(
-    ('options', 'error', 'said'),
+    ('options', 'error', 'message'),
     [
         ({'draw_boxes': True}, TypeError, "'draw_boxes'; did you mean draw_bbox?"),
         ({'use_oks_tracking': True}, ValueError, 'use_oks_tracking=True is not'),
@@ -117,14 +117,16 @@ def test_every_argument_of_mmpose_is_supported_or_refused():
         ({'fps': 0}, ValueError, 'fps must be above 0'),
     ],
 )
-def test_wrong_arguments_are_refused_before_any_work(flat, video, options, error, said):
-    with pytest.raises(error, match=said) as caught:
+def test_wrong_arguments_are_refused_before_any_work(
+    flat, video, options, error, message
+):
+    with pytest.raises(error, match=message) as caught:
         flat(video, **options)
     assert '\n' not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ('options', 'said'),
+    ('options', 'message'),
     [
         ({}, 'pose2d or pose3d must be given'),
         ({'pose2d': 'a', 'scope': 'mmdet'}, "scope must be .* got 'mmdet'"),
@@ -134,8 +136,8 @@ def test_wrong_arguments_are_refused_before_any_work(flat, video, options, error
         ({'pose3d': 'human3d'}, r'a lifter of MMPose.*repair_inferencer\(\)'),
     ],
 )
-def test_wrong_models_are_refused(models, options, said):
-    with pytest.raises(ValueError, match=said) as caught:
+def test_wrong_models_are_refused(models, options, message):
+    with pytest.raises(ValueError, match=message) as caught:
         Inferencer(**options)
     assert '\n' not in str(caught.value)
 
@@ -183,7 +185,7 @@ def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, check
 
 
 def test_people_are_lifted_in_frames_without_detection(lifting, models, video):
-    models.detector.every = 4  # frames 3 and 7 show nobody
+    models.detector.every = 4  # frames 3 and 7 have no detection
     found = [people(result)[0] for result in lifting(video)]
     assert [row for row, person in enumerate(found) if 'bbox' not in person] == [3, 7]
     assert not np.any(found[3]['keypoint_scores'])
@@ -220,9 +222,9 @@ def test_axes_are_those_of_mmpose_by_default(lifting, video):
     assert_allclose(keypoints(), expected, atol=1e-6)
 
 
-def test_images_of_a_folder_are_separate(flat, lifting, pictures, tmp_path):
+def test_images_of_a_folder_are_separate(flat, lifting, images_folder, tmp_path):
     out = tmp_path / 'out'
-    results = list(flat(str(pictures), out_dir=str(out), batch_size=2))
+    results = list(flat(str(images_folder), out_dir=str(out), batch_size=2))
     assert_allclose(
         boxes(results), np.concatenate([BOX + [2, 0] * 2, BOX + [10, 0] * 2])
     )
@@ -235,16 +237,16 @@ def test_images_of_a_folder_are_separate(flat, lifting, pictures, tmp_path):
     }
     written = json.loads((out / 'predictions/shot10.json').read_text())
     assert written == json.loads(json.dumps(people(results[1])))
-    for result in lifting(pictures):
+    for result in lifting(images_folder):
         (person,) = people(result)
         assert np.shape(person['keypoints']) == (17, 3)
         assert 'track_id' not in person
 
 
-def test_fps_makes_images_one_video(lifting, pictures, tmp_path):
-    results = list(lifting(pictures, fps=10, pred_out_dir=tmp_path))
+def test_fps_makes_images_one_video(lifting, images_folder, tmp_path):
+    results = list(lifting(images_folder, fps=10, pred_out_dir=tmp_path))
     assert [people(result)[0]['track_id'] for result in results] == [0, 0]
-    document = json.loads((tmp_path / 'pictures.json').read_text())
+    document = json.loads((tmp_path / 'images_folder.json').read_text())
     assert [entry['frame_id'] for entry in document] == [0, 1]
 
 
@@ -260,7 +262,7 @@ def test_arrays_lists_and_generators_are_inputs(flat, video):
 
 
 @pytest.mark.parametrize(
-    ('given', 'said'),
+    ('given', 'message'),
     [
         ('none.mp4', 'none.mp4 does not exist'),
         ('webcam:99', 'there is no webcam 99'),
@@ -268,8 +270,8 @@ def test_arrays_lists_and_generators_are_inputs(flat, video):
         ([3], 'input 0 must be a path, an address or an array, got int'),
     ],
 )
-def test_wrong_inputs_are_refused_at_once(flat, given, said):
-    with pytest.raises((ValueError, FileNotFoundError), match=said):
+def test_wrong_inputs_are_refused_at_once(flat, given, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
         flat(given)
 
 
@@ -309,14 +311,14 @@ def test_images_without_people_give_empty_lists(flat, lifting, models, video):
 
 
 def test_images_of_low_confidence_do_not_stop_the_others(
-    lifting, models, pictures, monkeypatch, caplog
+    lifting, models, images_folder, monkeypatch, caplog
 ):
     def with_zero_scores(self, images, boxes):
         return [(points, 0 * scores) for points, scores in find(self, images, boxes)]
 
     find = Estimator.__call__
     monkeypatch.setattr(Estimator, '__call__', with_zero_scores)
-    assert [people(result) for result in lifting(pictures)] == [[], []]
+    assert [people(result) for result in lifting(images_folder)] == [[], []]
     assert 'shot2: no person is lifted: ' in caplog.text
 
 
@@ -366,17 +368,17 @@ def test_stopping_early_keeps_the_files_so_far(flat, video, tmp_path):
     assert len(list(VideoFile(tmp_path / 'visualizations/clip.mp4'))) == 2
 
 
-def test_one_file_can_be_named_for_one_input(flat, pictures, tmp_path):
+def test_one_file_can_be_named_for_one_input(flat, images_folder, tmp_path):
     target = tmp_path / 'drawn.jpg'
-    list(flat(pictures / 'shot2.png', vis_out_dir=target))
+    list(flat(images_folder / 'shot2.png', vis_out_dir=target))
     assert cv2.imread(str(target)).shape == (48, 64, 3)
     with pytest.raises(ValueError, match='one file, and there are 2 inputs'):
-        flat(pictures, vis_out_dir=target)
+        flat(images_folder, vis_out_dir=target)
 
 
-def test_results_overwrite_neither_inputs_nor_each_other(flat, pictures, video):
+def test_results_overwrite_neither_inputs_nor_each_other(flat, images_folder, video):
     with pytest.raises(ValueError, match='would be overwritten by its result'):
-        flat(pictures, vis_out_dir=pictures)
+        flat(images_folder, vis_out_dir=images_folder)
     with pytest.raises(ValueError, match='two inputs would be written as'):
         flat([video, video], pred_out_dir='out')
 

@@ -71,10 +71,10 @@ finally:
     env = {**os.environ, 'PYTHONPATH': str(ROOT)}
     command = [sys.executable, '-c', code]
     done = subprocess.run(command, env=env, capture_output=True, text=True)
-    said, heavy = done.stdout.splitlines()
+    output, heavy = done.stdout.splitlines()
     found = f'mmhot {mmhot.__version__}, torch {version("torch")}, MMPose 1.3.2, mmcv'
-    assert said.startswith(found)
-    assert said.endswith('compiled operators)') or said.endswith('(compiled)')
+    assert output.startswith(found)
+    assert output.endswith('compiled operators)') or output.endswith('(compiled)')
     assert heavy == ''
 
 
@@ -95,7 +95,7 @@ def test_no_command_shows_the_help(capsys):
 
 
 @pytest.mark.parametrize(
-    ('argv', 'said'),
+    ('argv', 'message'),
     [
         (['try'], "mmhot: error: argument COMMAND: invalid choice: 'try'"),
         (['tri-it'], '(did you mean try-it?)'),
@@ -104,12 +104,12 @@ def test_no_command_shows_the_help(capsys):
         (['--versoin'], '(did you mean --version?)'),
     ],
 )
-def test_wrong_arguments_get_one_line(argv, said, fake_command, capsys):
+def test_wrong_arguments_get_one_line(argv, message, fake_command, capsys):
     with pytest.raises(SystemExit) as caught:
         main(argv)
     assert caught.value.code == 2
     err = capsys.readouterr().err
-    assert said in err
+    assert message in err
     assert err.count('\n') == 1
 
 

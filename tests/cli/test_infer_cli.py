@@ -54,9 +54,9 @@ def test_every_frame_of_a_video_is_lifted(infer_it, out, video, capfd):
     assert np.isfinite(clip.root_3d).all()
     files = {path.name for path in out.iterdir() if path.is_file()}
     assert files == {f'clip.{form}' for form in ('npz', 'json', 'html', 'bvh', 'mp4')}
-    said = capfd.readouterr().out
-    assert 'boxes: stand-in detector, 2D keypoints: stand-in estimator' in said
-    assert 'slowest: ' in said
+    output = capfd.readouterr().out
+    assert 'boxes: stand-in detector, 2D keypoints: stand-in estimator' in output
+    assert 'slowest: ' in output
 
 
 def test_options_choose_the_2d_models(infer_it, models, video):
@@ -120,9 +120,9 @@ def test_keypoint_files_need_no_2d_model(infer_it, models, out):
 
 def test_keypoints_of_low_confidence_count_as_missing(infer_it, out, video, capfd):
     assert infer_it(video, kpt_thr=0.9, formats='json') == 0  # all of them
-    said = capfd.readouterr()
-    assert 'clip: no person was found in 10 frames' in said.out
-    assert 'clip.mkv: no keypoint has a confidence of 0.9 or more' in said.err
+    output = capfd.readouterr()
+    assert 'clip: no person was found in 10 frames' in output.out
+    assert 'clip.mkv: no keypoint has a confidence of 0.9 or more' in output.err
     assert not (out / 'clip.json').exists()
     assert infer_it(video, kpt_thr=0.5, formats='json') == 0
     document = json.loads((out / 'clip.json').read_text())
@@ -131,7 +131,7 @@ def test_keypoints_of_low_confidence_count_as_missing(infer_it, out, video, capf
 
 
 @pytest.mark.parametrize(
-    ('options', 'said'),
+    ('options', 'message'),
     [
         ({'batch_size': 0}, '--batch-size must be at least 1, got 0'),
         ({'det_every': 0}, '--det-every must be at least 1, got 0'),
@@ -141,10 +141,10 @@ def test_keypoints_of_low_confidence_count_as_missing(infer_it, out, video, capf
         ({'smooth_2d': 'savgl'}, 'did you mean savgol'),
     ],
 )
-def test_wrong_options_are_refused(infer_it, out, video, capfd, options, said):
+def test_wrong_options_are_refused(infer_it, out, video, capfd, options, message):
     assert infer_it(video, **options) == 2
     errors = capfd.readouterr().err
-    assert said in errors
+    assert message in errors
     assert len(errors.splitlines()) == 1
     assert not out.exists()
 

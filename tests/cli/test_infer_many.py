@@ -68,26 +68,28 @@ def test_lists_name_inputs_of_all_kinds(videos, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('content', 'said'),
+    ('content', 'message'),
     [
         (b'# nothing\n\n', 'names no input'),
         (b'\xff\xfe\x00', 'is no list of inputs'),
         (None, 'does not exist'),
     ],
 )
-def test_lists_that_are_none_are_refused(infer_it, out, tmp_path, capfd, content, said):
+def test_lists_that_are_none_are_refused(
+    infer_it, out, tmp_path, capfd, content, message
+):
     listed = tmp_path / 'list.txt'
     if content is not None:
         listed.write_bytes(content)
     assert infer_it(listed) == 2
-    assert f'{listed} {said}' in capfd.readouterr().err
+    assert f'{listed} {message}' in capfd.readouterr().err
     assert not out.exists()
 
 
 def test_wrong_lines_of_a_list_fail_alone(infer_it, out, videos, tmp_path, capfd):
     listed = tmp_path / 'list.txt'
     (tmp_path / 'text.mp4').write_text('no video')
-    lines = ['gone.mp4', tmp_path / 'text.mp4', *videos, 'nobody/*.mp4']
+    lines = ['gone.mp4', tmp_path / 'text.mp4', *videos, 'none/*.mp4']
     listed.write_text('\n'.join(map(str, lines)))
     assert infer_it(listed) == 1
     errors = capfd.readouterr().err.splitlines()
@@ -101,9 +103,9 @@ def test_finished_inputs_are_skipped(infer_it, detector, out, videos, capfd):
     capfd.readouterr()
     again = partial(infer_it, *videos, formats='npz,csv', resume=True)
     assert again() == 0
-    said = capfd.readouterr().out
-    assert 'a: was finished before\nb: was finished before\n' in said
-    assert said.count('finished before') == 4
+    output = capfd.readouterr().out
+    assert 'a: was finished before\nb: was finished before\n' in output
+    assert output.count('finished before') == 4
     assert {path: path.stat().st_mtime_ns for path in out.glob('*.*')} == written
     assert len(detector.calls) == 20
     # without the option everything is written again, from what was found
@@ -195,7 +197,7 @@ def test_table_has_times_and_the_slowest_stage():
     outcomes = [
         outcome('walk', _2D=8.0, track=1.0, _3D=1.0),
         outcome('skater', people=2, _3D=3.0),
-        outcome('nobody', people=0, _2D=4.0, track=0.5),
+        outcome('empty', people=0, _2D=4.0, track=0.5),
         outcome('broken', people=0, error='is damaged'),
         outcome('before', skipped=True),
     ]
@@ -203,7 +205,7 @@ def test_table_has_times_and_the_slowest_stage():
     assert rows[1:] == [
         'walk 100 1 8.0 1.0 1.0 10.0 slowest: 2D',
         'skater 100 2 - - 3.0 33.3 slowest: 3D',
-        'nobody 100 0 4.0 0.5 - 22.2 slowest: 2D',
+        'empty 100 0 4.0 0.5 - 22.2 slowest: 2D',
         'broken 100 - - - - - failed',
         'before 100 1 - - - - finished before',
         'all 4 400 3 12.0 1.5 4.0 22.9 slowest: 2D',

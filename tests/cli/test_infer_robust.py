@@ -103,10 +103,10 @@ def test_video_without_frames_fails_and_the_next_is_done(
         stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
         container.start_encoding()
     assert infer_it(empty, video) == 1
-    said, errors = capfd.readouterr()
+    output, errors = capfd.readouterr()
     assert errors == f'mmhot infer: empty: {empty} has no frames\n'
     assert len(read_lifted(out / 'clip.npz')) == 10
-    rows = [line.split() for line in said.splitlines()]
+    rows = [line.split() for line in output.splitlines()]
     assert ['empty', '0', '-'] in [row[:3] for row in rows]
     assert 'failed' in next(row for row in rows if row[0] == 'empty')
     assert ['all', '2', '10', '1'] in [row[:4] for row in rows]
@@ -163,11 +163,11 @@ def test_variable_rates_are_lifted_at_their_times(infer_it, out, tmp_path, capfd
 
 
 @pytest.mark.parametrize(
-    ('suffix', 'said'),
+    ('suffix', 'message'),
     [('mp4', 'is damaged after 31 of 60 frames'), ('mkv', '20 frames are missing')],
 )
 def test_damage_in_the_middle_leaves_the_rest(
-    infer_it, find, out, tmp_path, capfd, suffix, said
+    infer_it, find, out, tmp_path, capfd, suffix, message
 ):
     find(lambda number: BOX)
     rng = np.random.default_rng(0)
@@ -180,7 +180,7 @@ def test_damage_in_the_middle_leaves_the_rest(
     assert infer_it(video) == 0
     lines = complaints(capfd)
     assert all(line.startswith(f'mmhot infer: {video}') for line in lines)
-    assert any(said in line for line in lines)
+    assert any(message in line for line in lines)
     assert len(read_lifted(out / 'a.npz')) > 25
 
 
@@ -232,7 +232,7 @@ def test_paths_may_have_any_characters(infer_it, tmp_path, capfd):
     folder.mkdir()
     video = clean(folder / "Sönke's 50% [1] #2.mkv")
     listed = tmp_path / 'meine liste.txt'
-    listed.write_text(f'# films\n\n{video}\n', encoding='utf-8-sig')
+    listed.write_text(f'# videos\n\n{video}\n', encoding='utf-8-sig')
     for given, formats in ((video, 'npz,html,mp4'), (listed, 'npz')):
         out = tmp_path / f'Aus gabe ü {formats}'
         assert infer_it(given, out_dir=out, formats=formats) == 0
@@ -314,19 +314,19 @@ def test_ctrl_c_keeps_results_and_resume_continues(
     second = clean(tmp_path / 'second.mkv')
     third = clean(tmp_path / 'third.mkv')
     assert infer_it(video, second, third, batch_size=2) == 130
-    said, errors = capfd.readouterr()
+    output, errors = capfd.readouterr()
     assert errors == (
         'mmhot infer: interrupted: 1 of 3 inputs are finished; the same command with '
         '--resume continues from here\n'
     )
-    assert 'clip' in said.splitlines()[-1]
+    assert 'clip' in output.splitlines()[-1]
     assert [path.name for path in out.glob('*.npz')] == ['clip.npz']
     use_stand_ins(monkeypatch, detector, estimator)
     detector.calls.clear()
     assert infer_it(video, second, third, batch_size=2, resume=True) == 0
     assert detector.calls == [*range(6, 10), *range(10)]
-    said = capfd.readouterr().out
-    assert 'clip: was finished before' in said
+    output = capfd.readouterr().out
+    assert 'clip: was finished before' in output
     assert len(read_lifted(out / 'second.npz')) == 10
 
 

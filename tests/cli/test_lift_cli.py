@@ -56,12 +56,12 @@ def lift_it(checkpoint, out, monkeypatch):
 def refused(lift_it, out, capfd):
     """``refused(LINE, INPUT..., ...)`` asserts exit code 2, one line, no files."""
 
-    def check(said, *inputs, **options):
+    def check(message, *inputs, **options):
         before = sorted(out.parents[1].rglob('*'))
         assert lift_it(*inputs, **options) == 2
         captured = capfd.readouterr()
         assert captured.out == ''
-        assert re.search(said, captured.err), captured.err
+        assert re.search(message, captured.err), captured.err
         assert captured.err.startswith('mmhot lift: error: ')
         assert captured.err.count('\n') == 1
         assert sorted(out.parents[1].rglob('*')) == before
@@ -184,7 +184,7 @@ def test_earlier_results_are_replaced(lift_it, out, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('arrays', 'said'),
+    ('arrays', 'message'),
     [
         ({'keypoints': walk() * np.nan}, 'no keypoint is finite'),
         ({'keypoints': walk() * np.inf}, 'holds infinite values'),
@@ -197,9 +197,9 @@ def test_earlier_results_are_replaced(lift_it, out, tmp_path):
         ({'fps': np.nan}, 'fps must be a number within'),
     ],
 )
-def test_wrong_arrays_are_refused(arrays, said, refused, tmp_path):
+def test_wrong_arrays_are_refused(arrays, message, refused, tmp_path):
     path = save(tmp_path / 'a.npz', **arrays)
-    refused(f'{path}: .*{said}', path)
+    refused(f'{path}: .*{message}', path)
 
 
 def test_unreadable_files_are_refused(refused, tmp_path):
@@ -233,7 +233,7 @@ def test_inputs_with_one_name_are_refused(refused, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('options', 'said'),
+    ('options', 'message'),
     [
         (
             {'formats': 'npz,avi'},
@@ -265,8 +265,8 @@ def test_inputs_with_one_name_are_refused(refused, tmp_path):
     ],
     ids=str,
 )
-def test_wrong_options_are_refused(options, said, refused):
-    refused(said, SKATER, **options)
+def test_wrong_options_are_refused(options, message, refused):
+    refused(message, SKATER, **options)
 
 
 # wrong models
@@ -287,7 +287,7 @@ def test_models_go_by_name(lift_it, shipped, out):
 
 
 @pytest.mark.parametrize(
-    ('model', 'said'),
+    ('model', 'message'),
     [
         (
             'tiny-liftr',
@@ -304,7 +304,7 @@ def test_models_go_by_name(lift_it, shipped, out):
         (str(SKATER), 'is no usable config'),
     ],
 )
-def test_wrong_models_are_refused(model, said, refused, shipped, tmp_path):
+def test_wrong_models_are_refused(model, message, refused, shipped, tmp_path):
     (tmp_path / 'config.py').write_text(lifter_config().pretty_text)
     (tmp_path / 'syntax.py').write_text('model = dict(')
     (tmp_path / 'base.py').write_text("_base_ = './none.py'")
@@ -314,7 +314,7 @@ def test_wrong_models_are_refused(model, said, refused, shipped, tmp_path):
     if model.endswith(('.py', '.pth')):
         model = tmp_path / model
     weights = None if is_alone else tmp_path / 'weights/tiny-lifter.pth'
-    refused(said, SKATER, model=model, checkpoint=weights)
+    refused(message, SKATER, model=model, checkpoint=weights)
 
 
 def test_models_that_cannot_be_built_are_refused(refused, tmp_path):
@@ -333,8 +333,8 @@ class Bomb:
 
 
 def test_wrong_checkpoints_are_refused(refused, checkpoint, tmp_path):
-    def refuse(said, name):
-        refused(f'{tmp_path}/{name}.*{said}', SKATER, checkpoint=tmp_path / name)
+    def refuse(message, name):
+        refused(f'{tmp_path}/{name}.*{message}', SKATER, checkpoint=tmp_path / name)
 
     refuse('no such checkpoint file', 'none.pth')
     (tmp_path / 'folder.pth').mkdir()
@@ -371,7 +371,7 @@ def test_checkpoints_of_other_models_are_refused(refused, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('folder', 'said'),
+    ('folder', 'message'),
     [
         ('file', '--out-dir: cannot write to .*file: a file is in the way'),
         ('file/below', '--out-dir: cannot write to .*below: a file is in the way'),
@@ -380,9 +380,11 @@ def test_checkpoints_of_other_models_are_refused(refused, tmp_path):
         ('new/' + 'x' * 300, 'File name too long'),
     ],
 )
-def test_folders_that_cannot_be_written_to_are_refused(folder, said, refused, tmp_path):
+def test_folders_that_cannot_be_written_to_are_refused(
+    folder, message, refused, tmp_path
+):
     (tmp_path / 'file').touch()
-    refused(said, SKATER, out_dir=tmp_path / folder)
+    refused(message, SKATER, out_dir=tmp_path / folder)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason='nothing is forbidden to root')

@@ -91,10 +91,10 @@ def test_a_played_file_gives_a_line_a_frame(infer_it, out, tmp_path, capfd):
     assert person['keypoints_3d'][0] == [0, 0, 0]
     assert np.shape(person['root_3d']) == (3,)
     assert np.shape(person['scores']) == (17,)
-    said = capfd.readouterr()
-    assert said.out == (out / 'clip.jsonl').read_text()
-    assert 'poses 1 frames (100 ms) behind' in said.err
-    assert f'10 frames seen, {len(numbers)} lifted' in said.err
+    output = capfd.readouterr()
+    assert output.out == (out / 'clip.jsonl').read_text()
+    assert 'poses 1 frames (100 ms) behind' in output.err
+    assert f'10 frames seen, {len(numbers)} lifted' in output.err
 
 
 def test_ctrl_c_leaves_a_whole_file(infer_it, out, capfd):
@@ -129,9 +129,9 @@ def test_gaps_are_written_and_a_lost_stream_fails(infer_it, out, capfd):
     assert summary['reconnects'] == 1
     assert summary['frames_seen'] == 16
     assert summary['frames_lifted'] + summary['frames_dropped'] == 16
-    said = capfd.readouterr()
-    assert said.out == ''
-    assert said.err == 'mmhot infer: camera: lost for 2 s, given up: gone\n'
+    output = capfd.readouterr()
+    assert output.out == ''
+    assert output.err == 'mmhot infer: camera: lost for 2 s, given up: gone\n'
 
 
 def test_another_session_extends_the_file(infer_it, out, tmp_path):
@@ -144,7 +144,7 @@ def test_another_session_extends_the_file(infer_it, out, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('inputs', 'options', 'said'),
+    ('inputs', 'options', 'message'),
     [
         ('0', {}, '0 is a webcam: add --live'),
         ('97', {'live': True}, 'there is no webcam 97: /dev/video97 does not exist'),
@@ -160,11 +160,11 @@ def test_another_session_extends_the_file(infer_it, out, tmp_path):
     ],
 )
 def test_wrong_combinations_are_refused_in_a_line(
-    infer_it, out, capfd, inputs, options, said
+    infer_it, out, capfd, inputs, options, message
 ):
     assert infer_it(*inputs.split(), **options) == 2
     errors = capfd.readouterr().err
-    assert said in errors
+    assert message in errors
     assert len(errors.splitlines()) == 1
     assert not out.exists()
 

@@ -28,7 +28,7 @@ slow = partial(pytest.mark.slow, reason='starts Ray clusters')
 
 
 @pytest.mark.parametrize(
-    ('given', 'said'),
+    ('given', 'message'),
     [
         (['--num-workers', '2'], '--num-workers needs --runner ray'),
         (['--address', 'auto'], '--address needs --runner ray'),
@@ -40,12 +40,12 @@ slow = partial(pytest.mark.slow, reason='starts Ray clusters')
         (['--runner', 'ray', '--device', 'cuda:1'], '--device must be cpu or cuda'),
     ],
 )
-def test_wrong_options_are_refused(tmp_path, capfd, given, said):
+def test_wrong_options_are_refused(tmp_path, capfd, given, message):
     argv = dict(zip(given[::2], given[1::2], strict=True))
     argv = {name.removeprefix('--').replace('-', '_'): v for name, v in argv.items()}
     assert infer('a.mp4', out_dir=tmp_path / 'out', **argv) == 2
     (line,) = capfd.readouterr().err.splitlines()
-    assert said in line
+    assert message in line
 
 
 def test_missing_ray_is_reported_with_the_command(tmp_path, monkeypatch, capfd):
@@ -79,7 +79,7 @@ class Pool:
         error = self.results[item.name].pop(0)
         if isinstance(error, Exception):
             raise error
-        return Outcome(item.name, error=error), [f'{item.name} said'], []
+        return Outcome(item.name, error=error), [f'line of {item.name}'], []
 
 
 class FakeRayError(Exception):
@@ -118,7 +118,7 @@ def test_failed_inputs_are_retried(retries, errors):
         assert outcome.error.startswith(errors[outcome.name])
         assert bool(outcome.error) == bool(errors[outcome.name])
     assert len(complaints) == min(retries, 1) + min(retries, 2)
-    assert 'a said' in lines
+    assert 'line of a' in lines
 
 
 @pytest.fixture

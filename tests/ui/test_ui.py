@@ -90,16 +90,18 @@ def test_run_can_be_stopped(models, checkpoint, folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('name', 'content', 'said'),
+    ('name', 'content', 'message'),
     [
         ('a.mp4', b'no video', 'a.mp4 is no readable video'),
         ('a.json', b'[', 'a.json: is not valid JSON'),
     ],
 )
-def test_unreadable_inputs_are_one_line(models, folder, tmp_path, name, content, said):
+def test_unreadable_inputs_are_one_line(
+    models, folder, tmp_path, name, content, message
+):
     (tmp_path / name).write_bytes(content)
     *_, last = LiftingRun(tmp_path / name, folder, {'fov': None})
-    assert said in last.error
+    assert message in last.error
     assert '\n' not in last.error
 
 
