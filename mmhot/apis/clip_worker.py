@@ -8,16 +8,15 @@ from typing import Any
 
 from mmhot.apis.completed_runs import CompletedRun, load_completed
 from mmhot.apis.export import check_targets, export
-from mmhot.apis.lifting import lift_source, open_finder, open_video_lifter
+from mmhot.apis.lifting import lift_source, open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions
 from mmhot.apis.progress import Bars, no_bar, stage_bars
 from mmhot.apis.user_errors import explain_any, is_debugging
 from mmhot.clips import Clip2D
 from mmhot.lifting.lifter import LIFTING_RULES
-from mmhot.video.cache import describe, keep_if_possible
+from mmhot.video.cache import describe, fingerprint, save_if_possible
 from mmhot.video.inputs import ClipInput
 from mmhot.video.pipeline import StageTimes, VideoLifter
-from mmhot.video.sources.model_digests import fingerprint
 from mmhot.video.tracking import TRACKING_RULES
 
 # Options that change no result, or name models, which are described by their weights.
@@ -87,10 +86,11 @@ class ClipWorker:
             lifter = self._pipeline.lifter
             self._say(f'lifter: {lifter.name}')
             self._lifter_digest = fingerprint(lifter.model, lifter.name)
-        if with_2d and self._pipeline.finder is None:
-            self._pipeline.finder = finder = open_finder(options)
+        if with_2d and self._pipeline.pose_estimator is None:
+            models = open_pose_estimator(options)
+            self._pipeline.pose_estimator = models
             self._say(
-                f'boxes: {finder.detector.name}, 2D keypoints: {finder.estimator.name}'
+                f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}'
             )
         return self._pipeline
 
@@ -132,7 +132,7 @@ class ClipWorker:
         if self._is_kept(item):
             counts = times.num_frames, outcome.people
             completed = CompletedRun.of(files, facts, self._run, *counts)
-            keep_if_possible(lambda: completed.save(options.out_dir, item.name))
+            save_if_possible(lambda: completed.save(options.out_dir, item.name))
 
     def _find_completed(self, item: ClipInput, facts: dict) -> CompletedRun | None:
         """Look up the results of an input that must not be computed again."""
@@ -156,7 +156,9 @@ class ClipWorker:
         return {
             'rules': [TRACKING_RULES, LIFTING_RULES],
             'input': describe(item.path),
-            '2D': None if item.has_keypoints else self._pipeline.finder.facts,
+            '2D': None
+            if item.has_keypoints
+            else self._pipeline.pose_estimator.identity,
             'lifter': self._lifter_digest,
             'options': options,
         }

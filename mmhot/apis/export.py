@@ -40,7 +40,7 @@ def save_clip(
     Raises:
         ValueError: If the suffix is no format, or an option is wrong.
     """
-    from mmhot.video.frames import open_inputs
+    from mmhot.video.inputs import open_inputs
 
     path = Path(path)
     chosen = ExportOptions(formats=[path.suffix.removeprefix('.')], **options)

@@ -25,9 +25,9 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.frames import FrameSource
 from mmhot.video.pipeline import VideoLifter
-from mmhot.video.pose_estimation import Finder
+from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.sources import pose_source
-from mmhot.video.sources.box_filter import BoxFilter
+from mmhot.video.sources.detectors import BoxFilter
 from mmhot.video.sources.model_names import find_pose_model
 from mmhot.visualization.overlay import Overlay, draw_beside
 
@@ -165,10 +165,12 @@ class Inferencer:
         self, inputs: Iterable[Input], options: CallOptions
     ) -> Iterator[dict[str, Any]]:
         detector = BoxFilter(self.detector, options.bbox_thr, options.nms_thr)
-        finder = Finder(detector, self.estimator, batch_size=options.batch_size)
-        predictor = Predictor2D(finder)
+        models = VideoPoseEstimator(
+            detector, self.estimator, batch_size=options.batch_size
+        )
+        predictor = Predictor2D(models)
         if self.lifter is not None:
-            predictor = Predictor3D(VideoLifter(finder, self.lifter), options)
+            predictor = Predictor3D(VideoLifter(models, self.lifter), options)
         draw = Overlay(
             get_skeleton(self.estimator.skeleton),
             options.radius,

@@ -13,13 +13,12 @@ from mmhot.video.capture import Capture
 from mmhot.video.frames import (
     Frame,
     FrameSource,
-    Pictures,
+    ImageSequence,
     is_image,
-    open_inputs,
     read_image,
 )
-from mmhot.video.streams import open_stream
-from mmhot.video.urls import is_url
+from mmhot.video.inputs import open_inputs
+from mmhot.video.streams import is_url, open_stream
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ def _open(item: Any, index: int) -> Iterator[Input]:
         yield Image(name, partial(_download, text))
     else:
         for source in open_inputs([text]):
-            if not isinstance(source, Pictures):
+            if not isinstance(source, ImageSequence):
                 yield source
                 continue
             for path in source.paths:

@@ -18,11 +18,11 @@ from mmhot.apis.inferencer_outputs import (
 from mmhot.apis.lifting import warn_of_damage
 from mmhot.apis.progress import ShowStage
 from mmhot.clips import Clip3D, Track2D
-from mmhot.video.cache import FoundPeople
+from mmhot.video.cache import ClipPeople
 from mmhot.video.frames import FrameSource
 from mmhot.video.people import People
 from mmhot.video.pipeline import VideoLifter
-from mmhot.video.pose_estimation import Finder
+from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.shot_boundaries import CutDetector
 from mmhot.video.tracking import Tracker, track_clip
 from mmhot.visualization.scene_renderer import Scene
@@ -58,13 +58,15 @@ class FrameResult:
 class Predictor2D:
     """Predicts 2D poses; videos as a stream."""
 
-    def __init__(self, finder: Finder) -> None:
-        self._finder = finder
+    def __init__(self, models: VideoPoseEstimator) -> None:
+        self._models = models
 
     def predict_images(self, images: Sequence[Image]) -> Iterator[FrameResult]:
         """Predict the poses in images, as one batch."""
         pixels = [image.read() for image in images]
-        for image, people in zip(pixels, self._finder.find(pixels), strict=True):
+        for image, people in zip(
+            pixels, self._models.estimate_images(pixels), strict=True
+        ):
             instances = describe_2d(people, None)
             yield FrameResult(0, image.shape[1::-1], image, people, None, instances)
 
@@ -76,15 +78,17 @@ class Predictor2D:
         # a webcam shows one shot, and does not wait
         is_stream = isinstance(video, Webcam)
         frames = iter(video) if is_stream else cut_detector(video)
-        every = self._finder.every(None if is_stream else video.fps)
-        num_read, before = 0, None
-        while batch := list(islice(frames, self._finder.batch_size)):
-            found = self._finder.look(batch, before, every, cut_detector.cuts)
-            before = found[-1]
+        interval = self._models.detection_interval(None if is_stream else video.fps)
+        num_read, previous = 0, None
+        while batch := list(islice(frames, self._models.batch_size)):
+            found = self._models.estimate_frames(
+                batch, previous, interval, cut_detector.cuts
+            )
+            previous = found[-1]
             for frame, people in zip(batch, found, strict=True):
                 if frame.index in cut_detector.cuts:
-                    tracker.forget()
-                ids = tracker.recognize(people, frame.index)
+                    tracker.reset()
+                ids = tracker.update(people, frame.index, tentative=True)
                 people, ids = people.take(ids >= 0), ids[ids >= 0]
                 num_read = frame.index + 1
                 progress('2D', num_read, video.num_frames or 0)
@@ -107,14 +111,14 @@ class Predictor3D:
     def predict_images(self, images: Sequence[Image]) -> Iterator[FrameResult]:
         """Predict the poses in images, each for itself."""
         pixels = [image.read() for image in images]
-        found = self._pipeline.finder.find(pixels)
+        found = self._pipeline.pose_estimator.estimate_images(pixels)
         for image, array, people in zip(images, pixels, found, strict=True):
             size = array.shape[1::-1]
             ids = np.arange(len(people))
             # the frame rate of a single frame does not matter
             clip, scene = self._lift(
                 ImageVideo([image], 25.0),
-                FoundPeople([people], [0.0], size),
+                ClipPeople([people], [0.0], size),
                 _one_frame_tracks(people),
             )
             instances = self._describe(clip, 0, people, ids)
@@ -136,7 +140,9 @@ class Predictor3D:
                 'mmhot infer --live, or mmhot.video.live.LiveLifter'
             )
         total = video.num_frames or 0
-        found = self._pipeline.find(video, lambda done: progress('2D', done, total))
+        found = self._pipeline.estimate_poses(
+            video, lambda done: progress('2D', done, total)
+        )
         warn_of_damage(video)
         tracks = track_clip(found.people, video.fps, cuts=found.cuts)
         clip, scene = self._lift(video, found, tracks, progress)
@@ -156,7 +162,7 @@ class Predictor3D:
     def _lift(
         self,
         source: FrameSource,
-        found: FoundPeople,
+        found: ClipPeople,
         tracks: list[Track2D],
         progress: ShowStage = lambda stage, done, total: None,
     ) -> tuple[Clip3D | None, Scene | None]:

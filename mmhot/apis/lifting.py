@@ -15,7 +15,7 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.video.frames import FrameSource
 from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import StageTimes, VideoLifter
-from mmhot.video.pose_estimation import Finder
+from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.sources import pose_source
 
 _LOGGER = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def infer(
         raise ValueError(f'source must be one clip, got {len(inputs)} in {source}')
     pipeline = open_video_lifter(chosen, Path(cache) if cache else None)
     if not inputs[0].has_keypoints:
-        pipeline.finder = open_finder(chosen)
+        pipeline.pose_estimator = open_pose_estimator(chosen)
     clip, times = inputs[0].open(), StageTimes()
     with stage_bars(text_bar if progress else no_bar, inputs[0].name) as show:
         lifted = lift_source(pipeline, clip, show, times)
@@ -175,7 +175,7 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
         cache (Path, optional): Folder in which intermediate results are kept.
 
     Returns:
-        VideoLifter: Without ``finder``, see :func:`open_finder`.
+        VideoLifter: Without ``pose_estimator``, see :func:`open_pose_estimator`.
     """
     lifter = Lifter(
         options.pose3d,
@@ -196,7 +196,7 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
     )
 
 
-def open_finder(options: InferOptions) -> Finder:
+def open_pose_estimator(options: InferOptions) -> VideoPoseEstimator:
     """Load the detector and the 2D model of :func:`infer`."""
     detector, estimator = pose_source.open_pose_source(
         options.pose2d,
@@ -205,7 +205,9 @@ def open_finder(options: InferOptions) -> Finder:
         options.det_weights,
         choose_device(options.device),
     )
-    return Finder(detector, estimator, options.det_every, options.batch_size)
+    return VideoPoseEstimator(
+        detector, estimator, options.det_every, options.batch_size
+    )
 
 
 def lift_source(

@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 
 import mmhot
 from mmhot.apis.export import results_folder
-from mmhot.apis.lifting import open_finder, open_video_lifter
+from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions, LiveOptions
 from mmhot.apis.progress import Bars, Show, no_bar
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video import streams
-from mmhot.video.capture import Capture, Interruption
+from mmhot.video.capture import Capture, Interruption, LatencyHistogram
 from mmhot.video.frames import Frame
-from mmhot.video.latency import Latencies
 from mmhot.video.live import LiveLifter, LivePerson, LivePoses
 from mmhot.video.pipeline import VideoLifter
 
@@ -59,8 +58,8 @@ def lift_stream(
         with redirect_stdout(sys.stderr):  # some models print
             pipeline = open_video_lifter(options)
             say(f'lifter: {pipeline.lifter.name}')
-            pipeline.finder = finder = open_finder(options)
-            say(f'boxes: {finder.detector.name}, 2D keypoints: {finder.estimator.name}')
+            pipeline.pose_estimator = models = open_pose_estimator(options)
+            say(f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}')
         session = _Session(options, live, stream, pipeline, say, print_document)
         with (
             JsonLines(options.out_dir / f'{stream.name}.jsonl') as lines,
@@ -104,7 +103,7 @@ class _Session:
 
             self._window = LiveWindow(f'mmhot: {stream.name}')
         self._lifter = LiveLifter(
-            pipeline.finder,
+            pipeline.pose_estimator,
             pipeline.lifter,
             options.fps or stream.fps,
             live.lookahead,
@@ -123,7 +122,7 @@ class _Session:
         )
         self._size: tuple[int, int] | None = None
         self._num_lifted = 0
-        self._latencies = Latencies()
+        self._latencies = LatencyHistogram()
 
     def stop(self) -> None:
         """End the stream after the current frame."""

@@ -83,8 +83,8 @@ def given_options(args: argparse.Namespace, options: type[Options]) -> dict[str,
 def name_options(message: str, flags: Mapping[str, str]) -> str:
     """Replace the names of arguments in a message by those of options.
 
-    Replaced are names at the beginning that a verb or colon follows, ``name=value``
-    anywhere, and names with an underscore anywhere: 'fov must be 1' becomes
+    Replaced are names at the beginning before a verb or colon, and anywhere names in
+    backticks, ``name=value``, and names with an underscore: 'fov must be 1' becomes
     '--fov must be 1'.
 
     Args:
@@ -96,6 +96,7 @@ def name_options(message: str, flags: Mapping[str, str]) -> str:
     """
     if not flags:
         return message
+    message = re.sub(r'`(\w+)`', lambda x: flags.get(x[1], x[0]), message)
     names = '|'.join(sorted(map(re.escape, flags), key=len, reverse=True))
     verb = r'(?=:| must| needs?| do(?:es)? | cannot| both| is for)'
     start = re.match(rf'(?:(?:{names})(?:, | and )?)+{verb}', message)

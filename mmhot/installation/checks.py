@@ -98,7 +98,7 @@ def examine(seconds: float) -> tuple[list[PackageStatus], list[str]]:
             judged by their versions.
 
     Returns:
-        tuple[list[PackageStatus], list[str]]: Statuses, and devices that models can run on.
+        tuple[list[PackageStatus], list[str]]: Statuses, and devices for models.
     """
     wanted = [Requirement(text) for text in metadata.requires('mmhot') or ()]
     needed = [x for x in wanted if _applies(x, '') or _applies(x, 'mmpose')]

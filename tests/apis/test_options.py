@@ -94,6 +94,7 @@ def test_options_of_the_command_line_are_those_of_python():
         ("runner='ray' needs Ray", '--runner ray needs Ray'),
         ('give image_size and fps=F', 'give --image-size and --fps F'),
         ('keep=9 needs a pruner', '--keep 9 needs a pruner'),
+        ('give `fps` and `image_size`', 'give --fps and --image-size'),
         ('show=True needs a screen', '--show needs a screen'),
         ('intrinsics: a.yml: is empty', '--intrinsics: a.yml: is empty'),
         # prose and paths stay

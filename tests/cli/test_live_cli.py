@@ -14,8 +14,8 @@ from video_files import picture, write_video
 from mmhot.cli.dispatch import main
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video import capture, streams
+from mmhot.video.capture import LatencyHistogram
 from mmhot.video.frames import Frame
-from mmhot.video.latency import Latencies
 from mmhot.video.live import LivePerson, LivePoses
 from mmhot.video.sources import pose_source
 from mmhot.weights.index import LIVE_LIFTER
@@ -146,7 +146,7 @@ def test_another_session_extends_the_file(infer_it, out, tmp_path):
 @pytest.mark.parametrize(
     ('inputs', 'options', 'message'),
     [
-        ('0', {}, '0 is a webcam: add --live'),
+        ('0', {}, '0 is a webcam, a stream without an end'),
         ('97', {'live': True}, 'there is no webcam 97: /dev/video97 does not exist'),
         ('0', {'duration': 5}, '--duration needs --live'),
         ('0', {'show': True}, '--show needs --live'),
@@ -201,7 +201,7 @@ def test_a_line_that_does_not_fit_is_removed(tmp_path, monkeypatch):
 
 
 def test_latencies_are_counted_without_keeping_them():
-    latencies = Latencies()
+    latencies = LatencyHistogram()
     assert (latencies.mean, latencies.quantile(0.95)) == (0, 0)
     for milliseconds in range(1, 101):
         latencies.add(milliseconds)

@@ -1,12 +1,19 @@
 """``mmhot infer`` in this process, with stand-ins for the 2D models."""
 
+from pose_sources import FunctionDetector, FunctionEstimator
+
 from mmhot.cli.dispatch import main
+from mmhot.video.people import Detector, PoseEstimator
 from mmhot.video.sources import pose_source
 
 
 def use_stand_ins(monkeypatch, detector, estimator):
     """Replace the 2D models; returns a list of the options they are opened with."""
     opened = []
+    if not isinstance(detector, Detector):
+        detector = FunctionDetector(detector)
+    if not isinstance(estimator, PoseEstimator):
+        estimator = FunctionEstimator(estimator)
 
     def open_pose_source(*options):
         opened.append(options)

@@ -92,7 +92,7 @@ def test_run_can_be_stopped(models, checkpoint, folder, tmp_path):
 @pytest.mark.parametrize(
     ('name', 'content', 'message'),
     [
-        ('a.mp4', b'no video', 'a.mp4 is no readable video'),
+        ('a.mp4', b'no video', 'a.mp4 is not a readable video'),
         ('a.json', b'[', 'a.json: is not valid JSON'),
     ],
 )
@@ -116,7 +116,12 @@ def test_installed_models_are_the_choices(monkeypatch):
     assert choices.pose3d == (DEFAULT_LIFTER, LIVE_LIFTER)
     choices = find_choices(['a.onnx'], ['b.onnx'])
     assert (choices.pose2d, choices.note) == (('a.onnx',), '')
-    assert choices.det_model == (AUTOMATIC, 'b.onnx', 'whole_image', pose_source.SCAN)
+    assert choices.det_model == (
+        AUTOMATIC,
+        'b.onnx',
+        'whole_image',
+        pose_source.POSE_VERIFIED,
+    )
 
 
 def test_text_of_users_is_escaped():
