@@ -29,7 +29,7 @@ from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.sources import pose_source
 from mmhot.video.sources.detectors import BoxFilter
 from mmhot.video.sources.model_names import find_pose_model
-from mmhot.visualization.overlay import Overlay, draw_beside
+from mmhot.visualization.overlay import Overlay, append_3d_view
 
 _LOGGER = logging.getLogger(__name__)
 _PERSON = 0
@@ -233,7 +233,9 @@ def _draw(frame: FrameResult, draw: Overlay, options: CallOptions) -> np.ndarray
     if not options.draws or frame.image is None:
         return None
     drawing = draw(frame.image, frame.people, frame.ids)
-    return draw_beside(drawing, frame.scene, frame.index) if frame.lifted else drawing
+    if not frame.lifted:
+        return drawing
+    return append_3d_view(drawing, frame.scene, frame.index)
 
 
 def _result(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.io.images import decode_image
+from mmhot.io.arrays import decode_image
 from mmhot.video.capture import Capture
 from mmhot.video.frames import (
     Frame,

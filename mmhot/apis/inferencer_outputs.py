@@ -13,11 +13,11 @@ import numpy as np
 from mmhot.apis.call_options import CallOptions
 from mmhot.apis.inferencer_inputs import Image, Input
 from mmhot.clips import Clip3D, to_axes
+from mmhot.io.arrays import exact_list
 from mmhot.io.atomic import replacing
-from mmhot.io.json_file import exact_list
 from mmhot.video.frames import FrameSource
 from mmhot.video.people import People
-from mmhot.visualization.video_file import open_video
+from mmhot.visualization.video_encoding import open_video
 
 Instances = list[dict[str, Any]]
 # Field of an instance: field of all instances in a data sample.

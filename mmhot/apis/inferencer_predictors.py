@@ -25,7 +25,7 @@ from mmhot.video.pipeline import VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.shot_boundaries import CutDetector
 from mmhot.video.tracking import Tracker, track_clip
-from mmhot.visualization.scene_renderer import Scene
+from mmhot.visualization.clip_renderer import ClipRenderer
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class FrameResult:
         ids (np.ndarray | None): Their track IDs (P,), if tracked.
         instances (list[dict]): Predictions as plain values.
         lifted (bool): Whether they are 3D.
-        scene (Scene | None): 3D poses to draw.
+        scene (ClipRenderer | None): 3D poses to draw.
     """
 
     index: int
@@ -52,7 +52,7 @@ class FrameResult:
     ids: np.ndarray | None
     instances: Instances
     lifted: bool = False
-    scene: Scene | None = None
+    scene: ClipRenderer | None = None
 
 
 class Predictor2D:
@@ -165,7 +165,7 @@ class Predictor3D:
         found: ClipPeople,
         tracks: list[Track2D],
         progress: ShowStage = lambda stage, done, total: None,
-    ) -> tuple[Clip3D | None, Scene | None]:
+    ) -> tuple[Clip3D | None, ClipRenderer | None]:
         """Lift tracks; returns the clip in the chosen axes, and what to draw of it."""
         if not tracks:
             return None, None
@@ -181,7 +181,7 @@ class Predictor3D:
             tracks = np.unique(lifted.track)[: self._options.num_instances]
             shown = lifted.take(np.isin(lifted.track, tracks))
         if self._options.draws and len(shown):
-            scene = Scene(shown)
+            scene = ClipRenderer(shown)
         return turn_clip(lifted, self._options), scene
 
     def _describe(

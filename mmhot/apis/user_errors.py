@@ -23,7 +23,7 @@ def is_user_error(error: Exception) -> bool:
 def explain(error: Exception) -> str:
     """Describe an exception in one line, for users."""
     if isinstance(error, UnpicklingError):
-        from mmhot.compat import explain_refusal
+        from mmhot.compat.checkpoints import explain_refusal
 
         text = f'checkpoint {explain_refusal(error)}'
     elif _is_out_of_memory(error):

@@ -8,7 +8,7 @@ from mmpose.registry import DATASETS
 
 from mmhot.datasets.clip_dataset import Clip, ClipDataset
 from mmhot.datasets.h36m_names import H36MName, parse_h36m_name
-from mmhot.io.npz import load_arrays
+from mmhot.io.arrays import load_arrays
 
 
 @DATASETS.register_module()

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import require_file
+from mmhot.io.arrays import decode_image, load_arrays
 from mmhot.io.atomic import replacing
-from mmhot.io.images import decode_image
-from mmhot.io.npz import load_arrays
 
 # Keypoints are stored as whole numbers of this part of a pixel, up to the largest.
 _STEPS = 64

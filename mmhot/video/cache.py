@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.clips import Track2D
-from mmhot.io.npz import load_arrays, save_arrays
+from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.video.people import Boxes, People
 
 FOLDER = '.mmhot-cache'

@@ -13,7 +13,7 @@ import numpy as np
 from av.sidedata.sidedata import Type
 
 from mmhot.errors import require_file
-from mmhot.io.images import decode_image
+from mmhot.io.arrays import decode_image
 
 DEFAULT_FPS = 25.0
 """Frame rate of what has none: raw streams, folders of images."""

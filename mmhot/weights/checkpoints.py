@@ -17,7 +17,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
 from mmhot import __version__
-from mmhot.compat import safe_load
+from mmhot.compat.checkpoints import safe_load
 from mmhot.errors import hint_at_names
 from mmhot.io.atomic import replacing
 from mmhot.weights.convert import PUBLISHED_MODELS

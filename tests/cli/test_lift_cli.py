@@ -155,7 +155,7 @@ def test_single_takes_the_largest_person(lift_it, out, capfd):
 
 def test_options_complete_a_file(lift_it, out, tmp_path, refused):
     clip = save(tmp_path / 'a.npz', width=None, height=None, fps=None)
-    refused('give --image-size WxH --fps F', clip)
+    refused('give --image-size and --fps', clip)
     assert lift_it(clip, image_size='1280x720', fps=30) == 0
     lifted = read_lifted(out / 'a.npz')
     assert (lifted.width, lifted.height, lifted.fps) == (1280, 720, 30)
@@ -191,8 +191,8 @@ def test_earlier_results_are_replaced(lift_it, out, tmp_path):
         ({'keypoints': walk(4, 16)}, 'has 16 keypoints a person; known are'),
         ({'keypoints': walk().astype(str)}, 'holds text'),
         ({'keypoints': np.array([None])}, 'pickled Python objects'),
-        ({'fps': None}, 'does not say fps: give --fps F'),
-        ({'width': None}, 'does not say width: give --image-size WxH'),
+        ({'fps': None}, 'does not state fps: give --fps'),
+        ({'width': None}, 'does not state width: give --image-size'),
         ({'fps': 0.0}, 'fps must be a number within'),
         ({'fps': np.nan}, 'fps must be a number within'),
     ],
@@ -347,7 +347,7 @@ def test_wrong_checkpoints_are_refused(refused, checkpoint, tmp_path):
     torch.save({'state_dict': Bomb()}, tmp_path / 'bomb.pth')
     refuse('refused: it holds (posix|os).system', 'bomb.pth')
     torch.save([1, 2], tmp_path / 'list.pth')
-    refuse('does not say what model it is for', 'list.pth')
+    refuse('contains no config', 'list.pth')
     torch.save({'weight': torch.zeros(2)}, tmp_path / 'bare.pth')
     refuse('tools/convert_checkpoint.py', 'bare.pth')
 

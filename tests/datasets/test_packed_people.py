@@ -18,7 +18,7 @@ import mmhot.plugin  # noqa: F401 registers
 from mmhot.crops import crop_matrix, unmap_points, warp_smoothly
 from mmhot.datasets.packed_people import read_packed_people, write_packed_people
 from mmhot.datasets.rendered_people import RenderedPeopleDataset
-from mmhot.io.json_file import load_json
+from mmhot.io.arrays import load_json
 from mmhot.skeletons.joints import get_skeleton
 from tools.lab.coco_people import pack_coco, unpack_coco
 

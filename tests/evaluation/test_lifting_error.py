@@ -26,8 +26,7 @@ from mmhot.evaluation.error_report import ErrorReport
 from mmhot.evaluation.lifting_error import LiftingErrorMetric
 from mmhot.evaluation.pose_errors import mpjae, mpjpe, mpjve, p_mpjpe
 from mmhot.evaluation.track_predictions import Track
-from mmhot.lifting.windows import lift_windows
-from mmhot.windows import chunk_starts
+from mmhot.windows import chunk_starts, lift_windows
 
 
 def test_millimeters_relative_to_the_root():

@@ -14,7 +14,7 @@ import mmhot.plugin  # noqa: F401 registers
 from mmhot.datasets.mocap_clips import read_mocap_clips
 from mmhot.datasets.packed_people import read_packed_people
 from mmhot.datasets.rendered_people import RenderedPeopleDataset
-from mmhot.io.json_file import load_json
+from mmhot.io.arrays import load_json
 from mmhot.skeletons.joints import get_skeleton
 from tools.lab.coco_people import pack_coco
 

@@ -60,7 +60,9 @@ WRITERS: dict[str, Writer] = {
     'mp4': Writer(
         'mmhot.visualization.video:render_video', footage=True, progress=True
     ),
-    'png': Writer('mmhot.visualization.summary_image:render_sheet', footage=True),
+    'png': Writer(
+        'mmhot.visualization.summary_image:render_summary_image', footage=True
+    ),
     'rrd': Writer(
         'mmhot.visualization.rerun_recording:write_recording',
         footage=True,

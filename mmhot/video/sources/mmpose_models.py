@@ -16,7 +16,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 import mmhot.plugin  # noqa: F401 registers what our configs name
-from mmhot.compat import safe_load
+from mmhot.compat.checkpoints import safe_load
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import fingerprint, identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses

@@ -10,7 +10,7 @@ from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
 from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe
-from mmhot.io.npz import load_arrays
+from mmhot.io.arrays import load_arrays
 from mmhot.lens import Lens, settle_lens
 from mmhot.lifting.gaps import Segment
 from mmhot.video.pipeline import VideoLifter, mask_low_confidence
