@@ -91,7 +91,7 @@ class _Session:
         self,
         options: InferRunOptions,
         live: LiveOptions,
-        stream: streams.Stream,
+        stream: streams.VideoStream,
         pipeline: VideoLifter,
         say: Callable[[str], None],
         print_document: Callable[[str], None],
