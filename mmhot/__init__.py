@@ -1,14 +1,23 @@
 """MMPose extension that lifts whole clips of 2D keypoints to 3D.
 
-Importing this package is cheap: it loads neither PyTorch nor MMEngine. What registers
-itself with MMPose is imported by :mod:`mmhot.plugin`; the names below are imported when
-they are first used.
+Importing this package is cheap: it imports neither PyTorch nor MMEngine. Components
+register themselves with MMPose when :mod:`mmhot.plugin` is imported; the names below
+are imported on first use.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmhot import compat
+
+if TYPE_CHECKING:
+    from mmhot.apis.lifting import infer, lift
+    from mmhot.clips import Clip2D, Clip3D
+    from mmhot.io.lifted import read_lifted
+    from mmhot.io.readers.keypoints import read_keypoints
+    from mmhot.io.writers.table import register_writer
+    from mmhot.lifting.lifter import Lifter
+    from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 
 __version__ = '0.1.0'
 
@@ -18,16 +27,32 @@ _LAZY = {
     'Lifter': 'mmhot.lifting.lifter',
     'convert_keypoints': 'mmhot.skeletons.joints',
     'get_skeleton': 'mmhot.skeletons.joints',
+    'infer': 'mmhot.apis.lifting',
+    'lift': 'mmhot.apis.lifting',
     'read_keypoints': 'mmhot.io.readers.keypoints',
+    'read_lifted': 'mmhot.io.lifted',
+    'register_writer': 'mmhot.io.writers.table',
 }
 
-__all__ = ['__version__', *sorted(_LAZY)]
+__all__ = [
+    'Clip2D',
+    'Clip3D',
+    'Lifter',
+    '__version__',
+    'convert_keypoints',
+    'get_skeleton',
+    'infer',
+    'lift',
+    'read_keypoints',
+    'read_lifted',
+    'register_writer',
+]
 
 compat.apply_light()
 
 
 def __getattr__(name: str) -> Any:
-    """Import one of the public names on first use."""
+    """Import a public name on first use."""
     if name not in _LAZY:
         raise AttributeError(f"module 'mmhot' has no attribute {name!r}")
     value = getattr(import_module(_LAZY[name]), name)
@@ -36,5 +61,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """List the lazy names too, so that completion finds them."""
+    """List the lazy names, too, for completion."""
     return sorted({*globals(), *_LAZY})

@@ -165,6 +165,28 @@ class Clip3D:
         """Return absolute joint positions, (N, K, 3); root-relative where unknown."""
         return self.keypoints_3d + np.nan_to_num(self.root_3d)[:, None]
 
+    def save(
+        self, path: str | Path, video: str | Path | None = None, **options: object
+    ) -> list[Path]:
+        """Write the clip in the format of the file's suffix.
+
+        Args:
+            path (str | Path): File to create or replace, such as ``'walk.bvh'``.
+            video (str | Path, optional): Video behind the keypoints in ``.mp4``,
+                ``.png`` and ``.rrd``.
+            **options (object): Axes, scale and floor, see
+                :class:`mmhot.apis.options.ExportOptions`.
+
+        Returns:
+            list[Path]: The files written; ``.bvh`` and ``.trc`` have one per person.
+
+        Raises:
+            ValueError: If the suffix is no format, or an option is wrong.
+        """
+        from mmhot.apis.export import save_clip
+
+        return save_clip(self, path, video, **options)
+
     def stretches(self) -> list[np.ndarray]:
         """Return the row indices (T,) of each run of consecutive frames of a person."""
         stretches = []

@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 import mmhot
-from mmhot.apis.export import FORMATS
 from mmhot.cli.dispatch import build_parser
 from mmhot.clips import Clip3D
+from mmhot.io.writers.table import WRITERS
 
 ROOT = Path(__file__).parents[1]
 PLACES = ('*.md', 'docs/*.md', 'demo/*.md', 'configs/*/*/*.md', 'mmhot/weights/*.md')
@@ -212,7 +212,7 @@ def test_every_field_and_format_of_results_is_described():
     text = (ROOT / 'docs' / 'output-formats.md').read_text()
     for field in fields(Clip3D):
         assert f'`{field.name}`' in text, field.name
-    for name in FORMATS:
+    for name in WRITERS:
         assert name == 'json' or f'`.{name}`' in text, name
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 import mmhot.compat
 from mmhot.apis.export import check_names
-from mmhot.cli import allocator, errors
+from mmhot.cli import errors, process
 from mmhot.deploy import fused_linear
 from mmhot.installation.imports import try_imports
 from mmhot.io.writers import json_lines
@@ -75,8 +75,8 @@ def test_other_c_libraries_keep_their_allocator(error, monkeypatch):
     def load(name):
         raise error
 
-    monkeypatch.setattr(allocator.ctypes, 'CDLL', load)
-    assert not allocator.keep_freed_memory()
+    monkeypatch.setattr(process.ctypes, 'CDLL', load)
+    assert not process.keep_freed_memory()
 
 
 def test_linear_layers_are_plain_without_onednn(monkeypatch):

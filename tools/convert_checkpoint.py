@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, run_safely
-from mmhot.cli.output_file import output_file
+from mmhot.cli.report import output_file
 from mmhot.weights.checkpoints import convert_file
 
 

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.output_file import output_file
+from mmhot.cli.report import output_file
 
 # not where it was trained, by whom, from which files
 SETTINGS = ('default_scope', 'custom_imports', 'codec', 'model', 'lifting')

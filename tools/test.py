@@ -12,9 +12,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmhot.cli.error_tables import format_errors
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.output_file import output_file
+from mmhot.cli.report import format_errors, output_file
 from mmhot.cli.runner import (
     add_runner_arguments,
     build_runner,

@@ -1,4 +1,4 @@
-"""Find the 2D keypoints of people in pictures and videos, and draw them.
+"""Estimate the 2D keypoints of people in images and videos, and draw them.
 
 As MMPose's topdown_demo_with_mmdet.py, for GTPT and every other top-down model of a
 config. Example::
@@ -7,17 +7,21 @@ config. Example::
         --det-config DETECTOR_CONFIG --det-checkpoint DETECTOR_CHECKPOINT \
         --output-root results --save-predictions
 
-Without a detector each picture is taken for a picture of one person.
+Without a detector, the whole image is the bounding box of one person.
 """
 
 import argparse
 import sys
 
+from mmhot.apis.call_options import CallOptions
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.options import add_options, given_options
+
+_NAMES = 'show bbox_thr nms_thr kpt_thr draw_bbox radius thickness batch_size'
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
+def build_parser() -> OneLineParser:
+    """Declare the arguments."""
     parser = OneLineParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -25,59 +29,49 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'pose_checkpoint',
         nargs='?',
-        help='its weights (default: those of the index of models)',
+        help='its weights (default: those of the model index)',
     )
     parser.add_argument(
-        '--input', required=True, help='picture, video, folder or glob of these, or URL'
+        '--input', required=True, help='image, video, folder or glob of these, or URL'
     )
     parser.add_argument(
-        '--output-root', help='folder for drawings, named as the inputs are'
+        '--output-root', help='folder for drawings, named after the inputs'
     )
     parser.add_argument(
-        '--save-predictions',
-        action='store_true',
-        help='write NAME.json there too, as the inferencer does',
+        '--save-predictions', action='store_true', help='write NAME.json there, too'
     )
     parser.add_argument(
         '--det-config',
         default='whole_image',
-        help='detector: config, name, .onnx file (default: none, one person a picture)',
+        help='detector: config, name, .onnx file (default: none)',
     )
     parser.add_argument('--det-checkpoint', help='its weights')
-    parser.add_argument('--show', action='store_true', help='show drawings in a window')
+    parser.add_argument('--device', help='PyTorch device (default: the GPU if any)')
     parser.add_argument(
         '--show-interval',
+        dest='wait_time',
         type=float,
         default=0,
         metavar='SECONDS',
-        help='how long each picture is shown (default: until a key is pressed)',
+        help='time for which each image is shown (default: until a key is pressed)',
     )
-    parser.add_argument(
-        '--bbox-thr', type=float, default=0.3, help='least score of boxes (0.3)'
-    )
-    parser.add_argument(
-        '--nms-thr',
-        type=float,
-        help="IoU above which the box with the lower score goes (the detector's own)",
-    )
-    parser.add_argument(
-        '--kpt-thr', type=float, default=0.3, help='least score of what is drawn (0.3)'
-    )
-    parser.add_argument('--draw-bbox', action='store_true', help='draw boxes')
-    parser.add_argument('--radius', type=int, default=3, help='of keypoints, px (3)')
-    parser.add_argument('--thickness', type=int, default=1, help='of bones, px (1)')
-    parser.add_argument('--batch-size', type=int, default=1, help='pictures at once')
-    parser.add_argument('--device', help='PyTorch device (default: a GPU if there is)')
+    add_options(parser, CallOptions, tuple(_NAMES.split()))
+    return parser
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = build_parser()
     args = parser.parse_args()
-    if not (args.show or args.output_root):
+    if not ('show' in args or args.output_root):
         parser.error('--output-root, or --show, or both, must be given')
     if args.save_predictions and not args.output_root:
         parser.error('--save-predictions needs --output-root')
     return args
 
 
-def find_people(args: argparse.Namespace) -> None:
-    """Find, draw and write the people of all inputs."""
+def run_inferencer(args: argparse.Namespace) -> None:
+    """Estimate, draw and write the keypoints of all inputs."""
     from mmhot.apis import Inferencer
 
     inferencer = Inferencer(
@@ -90,27 +84,19 @@ def find_people(args: argparse.Namespace) -> None:
     )
     results = inferencer(
         args.input,
-        batch_size=args.batch_size,
         vis_out_dir=args.output_root,
         pred_out_dir=args.output_root if args.save_predictions else None,
-        show=args.show,
-        wait_time=args.show_interval,
-        bbox_thr=args.bbox_thr,
-        nms_thr=args.nms_thr,
-        kpt_thr=args.kpt_thr,
-        draw_bbox=args.draw_bbox,
-        radius=args.radius,
-        thickness=args.thickness,
+        **given_options(args, CallOptions),
     )
     counts = [len(result['predictions'][0]) for result in results]
     where = f', drawn in {args.output_root}' if args.output_root else ''
-    print_line(f'{len(counts)} pictures, {sum(counts)} times a person{where}')
+    print_line(f'{len(counts)} images, {sum(counts)} people in total{where}')
 
 
 def main() -> int:
     """Run the tool."""
     args = parse_args()
-    return run_safely('topdown_demo.py', lambda: find_people(args))
+    return run_safely('topdown_demo.py', lambda: run_inferencer(args), build_parser())
 
 
 if __name__ == '__main__':

@@ -10,8 +10,8 @@ import sys
 
 from mmengine.config import Config
 
-from mmhot.cli.allocator import keep_freed_memory
 from mmhot.cli.errors import OneLineParser, run_safely
+from mmhot.cli.process import keep_freed_memory
 from mmhot.cli.runner import (
     add_runner_arguments,
     build_runner,

@@ -1,7 +1,11 @@
-"""Python interface: lifting, inference on videos, and export."""
+"""Python interface: lifting, inference on videos, export."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmhot.apis.inferencer import Inferencer
+    from mmhot.lifting.lifter import Lifter
 
 _LAZY = {'Inferencer': 'mmhot.apis.inferencer', 'Lifter': 'mmhot.lifting.lifter'}
 

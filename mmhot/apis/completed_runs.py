@@ -1,6 +1,7 @@
-"""Which inputs are finished, for runs that go on where another one stopped."""
+"""Records of finished inputs, for runs that resume an interrupted one."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,16 +10,16 @@ from mmhot.video.cache import FOLDER, digest
 
 
 @dataclass(frozen=True)
-class Finished:
-    """What was written of an input.
+class CompletedRun:
+    """Results of one input.
 
     Attributes:
-        facts (str): Digest of everything that the results depend on.
-        run (str): In which run it was finished.
-        files (dict[str, list[int]]): Size in bytes and date in nanoseconds of each
-            file, by its name in the folder of the results.
-        frames (int): Frames that were looked at.
-        people (int): People that were found.
+        facts (str): Digest of all that the results depend on.
+        run (str): Run that wrote them.
+        files (dict[str, list[int]]): Size in bytes and modification time in
+            nanoseconds of each file, by its name.
+        frames (int): Number of frames.
+        people (int): Number of people.
     """
 
     facts: str
@@ -29,47 +30,46 @@ class Finished:
 
     @classmethod
     def of(
-        cls, files: list[Path], facts: object, run: str, frames: int, people: int
-    ) -> 'Finished':
-        """Describe results that were just written; facts are plain values."""
-        described = {file.name: _describe(file) for file in files}
-        return cls(digest(facts), run, described, frames, people)
+        cls, files: Sequence[Path], facts: object, run: str, frames: int, people: int
+    ) -> 'CompletedRun':
+        """Describe results that were just written; ``facts`` are plain values."""
+        states = {file.name: _state(file) for file in files}
+        return cls(digest(facts), run, states, frames, people)
 
     def save(self, folder: Path, name: str) -> None:
-        """Note that the input of a name is finished."""
+        """Write the record of an input into the folder of the results."""
         path = _path(folder, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(asdict(self)), encoding='utf-8')
 
 
-def load_finished(folder: Path, name: str, facts: object) -> Finished | None:
-    """Look up whether an input is finished.
+def load_completed(folder: Path, name: str, facts: object) -> CompletedRun | None:
+    """Load the record of an input.
 
     Args:
-        folder (Path): Of the results.
-        name (str): Of the input.
-        facts (object): Everything that the results depend on, plain values.
+        folder (Path): Folder of the results.
+        name (str): Name of the input.
+        facts (object): All that the results depend on, as plain values.
 
     Returns:
-        Finished | None: None if it is not, if it was with other facts, or if a result
-        is gone or was changed.
+        CompletedRun | None: None if there is no record, its facts are others, or a
+        result is missing or was changed.
     """
     try:
         document = json.loads(_path(folder, name).read_text(encoding='utf-8'))
-        finished = Finished(**document)
-        whole = all(
-            _describe(folder / file) == state for file, state in finished.files.items()
-        )
+        completed = CompletedRun(**document)
+        states = {file: _state(folder / file) for file in completed.files}
     except (OSError, TypeError, ValueError, AttributeError):
         return None
-    return finished if whole and finished.facts == digest(facts) else None
+    is_current = states == completed.files and completed.facts == digest(facts)
+    return completed if is_current else None
 
 
 def _path(folder: Path, name: str) -> Path:
     return folder / FOLDER / f'{name}.finished.json'
 
 
-def _describe(file: Path) -> list[int]:
+def _state(file: Path) -> list[int]:
     status = file.stat()
     return [status.st_size, status.st_mtime_ns]

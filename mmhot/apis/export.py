@@ -1,231 +1,168 @@
-"""What commands that lift have in common: results, where and in which formats."""
+"""Export of 3D clips: all formats, checks of the target files, the output folder."""
 
-import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
 
-FORMATS = ('npz', 'json', 'csv', 'bvh', 'trc', 'html', 'mp4', 'png', 'rrd')
-Bars = Callable[[str, bool], AbstractContextManager[Callable[[int, int], None]]]
-"""Given a title and whether to be quiet, what shows progress, as `show_progress`."""
+from mmhot.apis.options import ExportOptions, OutputOptions
+from mmhot.apis.progress import Bars, no_bar
+from mmhot.io.writers.table import WRITERS
 
-# One person a file, on a floor.
-_PERSON_FORMATS = ('bvh', 'trc')
-
-
-def add_result_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that say what is written."""
-    parser.add_argument(
-        '--out-dir', type=Path, required=True, help='folder for the results'
-    )
-    parser.add_argument(
-        '--formats',
-        type=_formats,
-        default=('npz',),
-        metavar='LIST',
-        help=f'what to write, of {",".join(FORMATS)} (default: npz)',
-    )
-    parser.add_argument(
-        '--axes',
-        choices=('camera', 'z-up', 'world'),
-        default='camera',
-        help='camera: x right, y down, z away; z-up: x right, y away, z up; world: z '
-        'up from the floor (default: camera)',
-    )
-    parser.add_argument(
-        '--fov',
-        type=float,
-        metavar='DEGREES',
-        help="the lens's angle from the left to the right edge of the picture "
-        '(default: assume 47, of a picture that is wider than high)',
-    )
-    parser.add_argument(
-        '--intrinsics',
-        type=_lens,
-        metavar='FILE',
-        help='calibration of the lens, .json, .yml or .npz: camera matrix and '
-        'distortion, in place of --fov (see docs/output-formats.md)',
-    )
-    parser.add_argument(
-        '--height',
-        type=float,
-        metavar='METERS',
-        help='how tall the person is, which sets the scale',
-    )
-    parser.add_argument(
-        '--static-camera',
-        action='store_true',
-        help='the camera stood still: find its tilt and the floor (world, bvh, trc)',
-    )
+if TYPE_CHECKING:  # importing them takes seconds
+    from mmhot.clips import Clip3D
+    from mmhot.video.frames import FrameSource
 
 
-def add_keep_option(parser: argparse.ArgumentParser) -> None:
-    """Declare how many frames an hourglass keeps."""
-    parser.add_argument(
-        '--keep',
-        type=_counts,
-        metavar='N[,N]',
-        help='frames that an hourglass model keeps of a window, for each of its '
-        'pruners (default: as trained)',
-    )
-
-
-def check_result_options(args: argparse.Namespace) -> None:
-    """Refuse values before anything is read."""
-    if args.fov is not None and not 1 <= args.fov <= 170:
-        raise ValueError(f'--fov must be from 1 to 170 degrees, got {args.fov:g}')
-    if args.fov is not None and args.intrinsics is not None:
-        raise ValueError('--fov and --intrinsics both tell of the lens: give one')
-    if args.height is not None and not 0.3 <= args.height <= 3:
-        raise ValueError(f'--height must be from 0.3 to 3 meters, got {args.height:g}')
-    if 'rrd' in args.formats:
-        from mmhot.visualization.rerun_recording import import_rerun
-
-        import_rerun()
-
-
-def check_targets(
-    name: str, tracks: list[int], args: argparse.Namespace, inputs: list[Path]
-) -> None:
-    """Refuse to replace a folder or what is being read.
+def save_clip(
+    clip: 'Clip3D',
+    path: str | Path,
+    video: 'str | Path | FrameSource | None' = None,
+    **options: object,
+) -> list[Path]:
+    """Write a clip in the format of the file's suffix, as ``mmhot lift`` does.
 
     Args:
-        name (str): Of the clip.
-        tracks (list[int]): Its people.
-        args (argparse.Namespace): With :func:`add_result_options`'s options.
-        inputs (list[Path]): What is being read.
-    """
-    from mmhot.io.writers.person_files import person_paths
+        clip (Clip3D): Clip; one in world axes is written as it is.
+        path (str | Path): File to create or replace. Formats with one person per file
+            write ``NAME_person0.bvh`` and so on if there are several people.
+        video (str | Path | FrameSource, optional): Video behind the keypoints in
+            ``.mp4``, ``.png`` and ``.rrd``.
+        **options (object): See :class:`mmhot.apis.options.ExportOptions`, but
+            ``formats``.
 
-    for form in args.formats:
-        path = args.out_dir / f'{name}.{form}'
-        several = form in _PERSON_FORMATS
-        for target in person_paths(path, tracks).values() if several else [path]:
-            _check_target(target, inputs)
+    Returns:
+        list[Path]: The files written.
+
+    Raises:
+        ValueError: If the suffix is no format, or an option is wrong.
+    """
+    from mmhot.video.inputs import open_inputs
+
+    path = Path(path)
+    chosen = ExportOptions(formats=[path.suffix.removeprefix('.')], **options)
+    if isinstance(video, str | Path):
+        (video,) = open_inputs([str(video)])
+    return _write_formats(clip, path, chosen, video)
 
 
 def export(
-    lifted, args: argparse.Namespace, footage=None, bars: Bars | None = None
+    clip: 'Clip3D',
+    options: OutputOptions,
+    footage: 'FrameSource | None' = None,
+    say: Callable[[str], None] = lambda line: None,
+    bars: Bars = no_bar,
 ) -> list[Path]:
-    """Write a lifted clip in all formats wanted.
+    """Write a clip in all chosen formats into the output folder.
 
     Args:
-        lifted (Clip3D): In camera axes.
-        args (argparse.Namespace): With :func:`add_result_options`'s options.
-        footage (FrameSource, optional): The film, for pictures and videos.
-        bars (Bars, optional): By default :func:`show_progress`.
+        clip (Clip3D): Clip; one in world axes is written as it is.
+        options (OutputOptions): Folder, formats, axes, scale.
+        footage (FrameSource, optional): Video behind the keypoints.
+        say (Callable): Receives the path of each file.
+        bars (Bars): Opens a progress bar for each file.
 
     Returns:
         list[Path]: The files written.
     """
+    path = options.out_dir / f'{clip.name}.x'
+    return _write_formats(clip, path, options, footage, say, bars)
+
+
+def _write_formats(
+    clip: 'Clip3D',
+    path: Path,
+    options: ExportOptions,
+    footage: 'FrameSource | None',
+    say: Callable[[str], None] = lambda line: None,
+    bars: Bars = no_bar,
+) -> list[Path]:
     from mmhot.clips import to_axes
-    from mmhot.io.writers.person_files import write_people
     from mmhot.lifting.world import scale_people, to_world
 
-    if args.height is not None:
-        lifted = scale_people(lifted, args.height)
-    world = to_world(lifted, args.static_camera)
-    turned = world if args.axes == 'world' else to_axes(lifted, args.axes)
+    if clip.axes == 'z-up':
+        clip = to_axes(clip, 'camera')
+    if options.height is not None:
+        clip = scale_people(clip, options.height)
+    is_world = clip.axes == 'world'  # such a clip is written as it is
+    world = clip if is_world else to_world(clip, options.static_camera)
+    if options.axes == 'world' or (is_world and options.axes == 'camera'):
+        turned = world
+    else:
+        turned = to_axes(clip, options.axes)
     written = []
-    for name in args.formats:
-        path = args.out_dir / f'{lifted.name}.{name}'
-        if name in _PERSON_FORMATS:
-            for file, distance in write_people(world, path).items():
-                fit = f' (bones of constant length: {1000 * distance:.0f} mm off)'
-                args.say(f'{file}{fit if name == "bvh" else ""}')
-                written.append(file)
-            continue
-        title = f'{lifted.name}: {name}'
-        with (bars or show_progress)(title, args.quiet) as progress:
-            _write(world if name == 'html' else turned, path, progress, footage)
-        args.say(f'{path}')
-        written.append(path)
+    for name in options.formats:
+        writer = WRITERS[name]
+        shown = world if writer.world else turned
+        target = path.with_name(f'{path.stem}.{name}')
+        tracks = sorted(set(shown.track.tolist()))
+        for track, file in _files(target, name, tracks).items():
+            part = shown if track is None else shown.take(shown.track == track)
+            with bars(f'{clip.name}: {name}') as progress:
+                inputs = {'footage': footage} if writer.footage else {}
+                if writer.progress:
+                    inputs['progress'] = progress
+                note = writer.load()(part, file, **inputs)
+            say(f'{file} ({note})' if isinstance(note, str) else f'{file}')
+            written.append(file)
     return written
 
 
-def _write(
-    clip, path: Path, progress: Callable[[int, int], None], footage=None
+def _files(path: Path, name: str, tracks: list[int]) -> dict[int | None, Path]:
+    """Name the files of one format by track; None stands for all tracks."""
+    if not WRITERS[name].per_person:
+        return {None: path}
+    if len(tracks) == 1:
+        return {tracks[0]: path}
+    return {track: path.with_stem(f'{path.stem}_person{track}') for track in tracks}
+
+
+def check_targets(
+    name: str, tracks: list[int], options: OutputOptions, inputs: Sequence[Path]
 ) -> None:
-    """Write a clip in the format that the file's ending names."""
-    from mmhot.io.lifted import write_json, write_npz
-    from mmhot.io.writers.csv import write_csv
+    """Refuse to replace a folder or an input.
 
-    writers = {'.npz': write_npz, '.json': write_json, '.csv': write_csv}
-    if path.suffix in writers:
-        writers[path.suffix](clip, path)
-    elif path.suffix == '.html':
-        from mmhot.visualization.html import write_html
+    Args:
+        name (str): Name of the clip.
+        tracks (list[int]): Its track IDs, as far as they are known.
+        options (OutputOptions): Folder and formats.
+        inputs (Sequence[Path]): Inputs, as far as they are files.
 
-        write_html(clip, path)
-    elif path.suffix == '.mp4':
-        from mmhot.visualization.video import render_video
-
-        render_video(clip, path, footage=footage, progress=progress)
-    elif path.suffix == '.rrd':
-        from mmhot.visualization.rerun_recording import write_recording
-
-        write_recording(clip, path, footage=footage, progress=progress)
-    else:
-        from mmhot.visualization.summary_image import render_summary_image
-
-        render_summary_image(clip, path, footage=footage)
-
-
-@contextmanager
-def show_progress(title: str, quiet: bool):
-    """Yield a function of (done, total) that draws a bar on stderr, if a terminal."""
-    from tqdm import tqdm
-
-    with tqdm(desc=title, unit='frame', disable=quiet or None, leave=False) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield show
+    Raises:
+        IsADirectoryError: If a folder has the name of a result.
+        ValueError: If an input would be overwritten.
+    """
+    for form in options.formats:
+        for path in _files(options.out_dir / f'{name}.{form}', form, tracks).values():
+            if path.is_dir():
+                raise IsADirectoryError(f'out_dir: {path} is a folder in the way')
+            for source in inputs:
+                if path.exists() and path.samefile(source):
+                    raise ValueError(
+                        f'{source} would be overwritten by its result: give another '
+                        'out_dir'
+                    )
 
 
-def _formats(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(',')))
-    unknown = [name for name in names if name not in FORMATS]
-    if unknown:
-        raise argparse.ArgumentTypeError(
-            f'{unknown[0]!r} is none of {",".join(FORMATS)}'
-        )
-    return names
+def check_names(paths: Sequence[Path], names: list[str]) -> None:
+    """Refuse inputs whose results would overwrite each other.
 
+    Args:
+        paths (Sequence[Path]): Inputs.
+        names (list[str]): Names of their results.
 
-def _counts(text: str) -> int | list[int]:
-    try:
-        counts = [int(part) for part in text.split(',')]
-        return counts if len(counts) > 1 else counts[0]
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is no number of frames such as 27, and no list such as 13,5'
-        ) from error
-
-
-def _lens(text: str):
-    from mmhot.io.readers.lens import read_lens
-
-    try:
-        return read_lens(text)
-    except (ValueError, OSError) as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def check_names(paths: list[Path], names: list[str]) -> None:
-    """Refuse inputs whose results would overwrite each other."""
-    if sys.platform in ('win32', 'darwin'):  # upper and lower case are one name there
+    Raises:
+        ValueError: If two names are the same.
+    """
+    if sys.platform in ('win32', 'darwin'):  # upper and lower case are equal there
         names = [name.casefold() for name in names]
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
-        same = [
-            str(path) for path, own in zip(paths, names, strict=True) if own == name
-        ]
+        pairs = zip(paths, names, strict=True)
+        same = [str(path) for path, own in pairs if own == name]
         raise ValueError(
             f'{" and ".join(same)} would both be written as {name}: lift them one by '
             'one into different folders'
@@ -233,35 +170,31 @@ def check_names(paths: list[Path], names: list[str]) -> None:
 
 
 @contextmanager
-def results_folder(folder: Path):
-    """Make a folder that can be written to; if all fails, leave no trace of it."""
+def results_folder(folder: Path) -> Iterator[None]:
+    """Create a writable folder; remove it again if nothing was written to it.
+
+    Args:
+        folder (Path): Folder of the results.
+
+    Raises:
+        OSError: If it cannot be written to.
+    """
     missing = []
     try:
         try:
             missing += [path for path in (folder, *folder.parents) if not path.exists()]
             folder.mkdir(parents=True, exist_ok=True)
-            # permissions alone do not tell, least of all to an administrator
+            # permissions alone do not show it, least of all to root
             with NamedTemporaryFile(dir=folder, prefix='.mmhot-'):
                 pass
         except OSError as error:
             reason = error.strerror
             if isinstance(error, FileExistsError | NotADirectoryError):
                 reason = 'a file is in the way'
-            raise OSError(f'--out-dir: cannot write to {folder}: {reason}') from error
+            raise OSError(f'out_dir: cannot write to {folder}: {reason}') from error
         yield
     except BaseException:
         for path in missing:
             with suppress(OSError):
                 path.rmdir()  # if empty
         raise
-
-
-def _check_target(path: Path, inputs: list[Path]) -> None:
-    """Refuse to replace a folder or what is being read."""
-    if path.is_dir():
-        raise IsADirectoryError(f'--out-dir: {path} is a folder in the way')
-    for source in inputs:
-        if path.exists() and path.samefile(source):
-            raise ValueError(
-                f'{source} would be overwritten by its result: give another --out-dir'
-            )

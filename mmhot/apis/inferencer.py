@@ -1,39 +1,43 @@
-"""MMPose's inferencer, called the same way, over whole clips."""
+"""Inferencer with the interface of MMPose's, which lifts whole clips."""
 
+import logging
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmhot.apis.inferencing.inputs import Input, Picture, open_all
-from mmhot.apis.inferencing.options import CallOptions, read_options
-from mmhot.apis.inferencing.outputs import (
+from mmhot.apis.call_options import CallOptions, read_call_options
+from mmhot.apis.inferencer_inputs import Image, Input, open_all
+from mmhot.apis.inferencer_outputs import (
+    as_datasample,
     check_outputs,
-    film_outputs,
-    show_picture,
-    write_picture,
+    show_image,
+    video_outputs,
+    write_image,
 )
-from mmhot.apis.inferencing.predictions import as_datasample
-from mmhot.apis.inferencing.shots import Finder2D, Finder3D, Shot
+from mmhot.apis.inferencer_predictors import FrameResult, Predictor2D, Predictor3D
+from mmhot.apis.options import InferOptions
+from mmhot.apis.progress import always_bar, no_bar, stage_bars
+from mmhot.installation.devices import choose_device
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.frames import FrameSource
 from mmhot.video.pipeline import VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
+from mmhot.video.sources import pose_source
 from mmhot.video.sources.detectors import BoxFilter
 from mmhot.video.sources.model_names import find_pose_model
-from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.visualization.overlay import Overlay, append_3d_view
 
+_LOGGER = logging.getLogger(__name__)
 _PERSON = 0
 _SCOPES = ('mmpose', 'mmhot')
 
 
 class Inferencer:
-    """Finds people in pictures and videos, called as ``MMPoseInferencer`` is.
+    """Predicts the poses of people in images and videos, as ``MMPoseInferencer`` does.
 
     Names, defaults and results are those of MMPose 1.3.2; ``docs/inferencer.md`` lists
     what is the same, what differs and what is refused.
@@ -41,22 +45,24 @@ class Inferencer:
     Args:
         pose2d (str, optional): 2D model: a name or alias of mmhot's or MMPose's index,
             a config file, an ``.onnx`` file, or 'mediapipe'. With ``pose3d`` alone the
-            one that :func:`mmhot.video.sources.pose_source.open_pose_source` takes.
+            default of ``mmhot infer``.
         pose2d_weights (str, optional): Its checkpoint.
-        pose3d (str, optional): Lifter: as of :class:`mmhot.Lifter`. Without one,
-            results are 2D.
-        pose3d_weights (str, optional): Its checkpoint; alone if that holds a config.
+        pose3d (str, optional): Lifter, see :class:`mmhot.Lifter`. Without one, results
+            are 2D.
+        pose3d_weights (str, optional): Its checkpoint; sufficient if it contains the
+            config.
         device (str, optional): PyTorch device; by default the GPU if there is one.
         scope (str): 'mmpose' or 'mmhot'; names are looked up in both, mmhot's first.
-        det_model (str, optional): Detector, as of ``open_pose_source``.
+        det_model (str, optional): Detector, see
+            :class:`mmhot.apis.options.InferOptions`.
         det_weights (str, optional): Its checkpoint.
-        det_cat_ids (int | list[int], optional): 0, as people are found here.
-        show_progress (bool): Whether to show bars. Defaults to False.
+        det_cat_ids (int | list[int], optional): Must be 0, the category of people.
+        show_progress (bool): Whether to show progress bars. Defaults to False.
 
     Raises:
         ValueError: If a name is unknown, weights and model do not fit, or neither
             ``pose2d`` nor ``pose3d`` is given.
-        FileNotFoundError: If a file is missing.
+        FileNotFoundError: If a file does not exist.
 
     Example::
 
@@ -80,24 +86,32 @@ class Inferencer:
         det_cat_ids: int | Iterable[int] | None = None,
         show_progress: bool = False,
     ) -> None:
+        models = InferOptions(
+            pose2d=pose2d,
+            pose2d_weights=pose2d_weights,
+            det_model=det_model,
+            det_weights=det_weights,
+            pose3d=pose3d,
+            pose3d_weights=pose3d_weights,
+        )
         lifts = pose3d is not None or pose3d_weights is not None
         if pose2d is None and not lifts:
             raise ValueError('pose2d or pose3d must be given, or both')
         if scope not in _SCOPES:
             raise ValueError(f'scope must be one of {_SCOPES}, got {scope!r}')
         _check_categories(det_cat_ids)
-        for name, value in (('pose2d', pose2d), ('det_model', det_model)):
-            if not isinstance(value, str | Path | None):
-                raise ValueError(
-                    f'{name} must be a name or file, got a {type(value).__name__}'
-                )
-        device = _choose_device(device)
+        device = choose_device(device)
         self.lifter = None
         if lifts:
-            self.lifter = _open_lifter(pose3d, pose3d_weights, device)
-        # boxes of any score, but of 'pose-verified': every call has its own threshold
-        self.detector, self.estimator = open_pose_source(
-            *(pose2d, pose2d_weights, det_model, det_weights, device), min_score=0.0
+            self.lifter = _open_lifter(models.pose3d, models.pose3d_weights, device)
+        # thresholds differ from call to call, see BoxFilter
+        self.detector, self.estimator = pose_source.open_pose_source(
+            models.pose2d,
+            models.pose2d_weights,
+            models.det_model,
+            models.det_weights,
+            device,
+            min_score=0.0,
         )
         self.show_progress = show_progress
 
@@ -109,30 +123,27 @@ class Inferencer:
         out_dir: str | None = None,
         **kwargs: Any,
     ) -> Iterator[dict[str, Any]]:
-        """Find the people of pictures and videos.
+        """Predict the poses of people in images and videos.
 
-        Arguments are checked, and files opened, at once; the work is done when results
-        are asked for. In 2D they come picture by picture. In 3D a video's first result
-        comes after all of its frames were looked at in 2D and lifted; if pictures are
-        drawn, the video is then read once more. Frames are not kept, so that memory
-        does not grow with their number but for the keypoints.
+        Arguments are checked, and files opened, at once; predictions are computed when
+        results are requested. In 2D they come frame by frame. In 3D the first result of
+        a video comes after all of its frames were processed; for drawings, the video is
+        then read once more. Frames are not kept in memory.
 
         Args:
-            inputs (str | Path | np.ndarray | Iterable): A picture, a video, a folder
-                or glob of these, an address, a BGR array (H, W, 3) uint8, or several
-                of these; in 2D a webcam, too (``'webcam'``, ``'webcam:1'``).
+            inputs (str | Path | np.ndarray | Iterable): Image, video, folder or glob of
+                these, address, BGR array (H, W, 3) uint8, or several of these; in 2D
+                also a webcam (``'webcam'``, ``'webcam:1'``).
             return_datasamples (bool): Whether predictions are MMPose's data samples
-                and not lists of dicts. Defaults to False.
-            batch_size (int): Pictures that go through the 2D models together. Defaults
-                to 1.
+                instead of lists of dicts. Defaults to False.
+            batch_size (int): Frames per batch in 2D. Defaults to 1.
             out_dir (str, optional): Folder for ``visualizations`` and ``predictions``.
-            **kwargs (Any): See
-                :class:`mmhot.apis.inferencing.options.CallOptions`.
+            **kwargs (Any): See :class:`mmhot.apis.call_options.CallOptions`.
 
         Returns:
-            Iterator[dict]: Of each picture or frame: ``predictions``, a list with one
-            entry, the list of its people; ``visualization``, a list with one picture,
-            RGB (H, W, 3), with ``return_vis``, otherwise empty, or None if nothing is
+            Iterator[dict]: For each image or frame: ``predictions``, a list with one
+            entry, the list of its people; ``visualization``, a list with one image, RGB
+            (H, W, 3), with ``return_vis``, otherwise empty, or None if nothing is
             drawn.
 
         Raises:
@@ -140,7 +151,7 @@ class Inferencer:
             ValueError: If an argument or input is wrong.
             FileNotFoundError: If a file does not exist.
         """
-        options = read_options(
+        options = read_call_options(
             out_dir,
             return_datasamples=return_datasamples,
             batch_size=batch_size,
@@ -153,22 +164,14 @@ class Inferencer:
     def _infer(
         self, inputs: Iterable[Input], options: CallOptions
     ) -> Iterator[dict[str, Any]]:
-        boxes = BoxFilter(self.detector, options.bbox_thr, options.nms_thr)
-        find = VideoPoseEstimator(boxes, self.estimator, batch_size=options.batch_size)
-        if self.lifter is None:
-            finder = Finder2D(find)
-        else:
-            finder = Finder3D(VideoLifter(find, self.lifter), options)
-        artist = self._artist(options)
-        for are_pictures, group in groupby(inputs, lambda x: isinstance(x, Picture)):
-            if are_pictures:
-                yield from self._infer_pictures(group, finder, artist, options)
-            else:
-                for film in group:
-                    yield from self._infer_film(film, finder, artist, options)
-
-    def _artist(self, options: CallOptions) -> Overlay:
-        return Overlay(
+        detector = BoxFilter(self.detector, options.bbox_thr, options.nms_thr)
+        models = VideoPoseEstimator(
+            detector, self.estimator, batch_size=options.batch_size
+        )
+        predictor = Predictor2D(models)
+        if self.lifter is not None:
+            predictor = Predictor3D(VideoLifter(models, self.lifter), options)
+        draw = Overlay(
             get_skeleton(self.estimator.skeleton),
             options.radius,
             options.thickness,
@@ -176,131 +179,107 @@ class Inferencer:
             options.draw_bbox,
             options.black_background,
         )
+        for is_image, group in groupby(inputs, lambda x: isinstance(x, Image)):
+            if is_image:
+                yield from self._infer_images(group, predictor, draw, options)
+                continue
+            for video in group:
+                yield from self._infer_video(video, predictor, draw, options)
 
-    def _infer_pictures(
+    def _infer_images(
         self,
-        pictures: Iterator[Picture],
-        finder: Finder2D | Finder3D,
-        artist: Overlay,
+        images: Iterator[Image],
+        predictor: Predictor2D | Predictor3D,
+        draw: Overlay,
         options: CallOptions,
     ) -> Iterator[dict[str, Any]]:
-        with _progress_bars(self.show_progress) as show:
+        bars = always_bar if self.show_progress else no_bar
+        with stage_bars(bars, 'images') as progress:
             done = 0
-            while batch := list(islice(pictures, options.batch_size)):
-                shots = finder.of_pictures(batch)
-                for picture, shot in zip(batch, shots, strict=True):
-                    drawn = _draw(shot, artist, options)
-                    write_picture(picture, options, shot.instances, drawn)
+            while batch := list(islice(images, options.batch_size)):
+                frames = predictor.predict_images(batch)
+                for image, frame in zip(batch, frames, strict=True):
+                    drawing = _draw(frame, draw, options)
+                    write_image(image, options, frame.instances, drawing)
                     done += 1
-                    show('pictures', done, 0)
-                    yield _result(shot, drawn, picture.name, options, options.wait_time)
+                    progress('2D', done, 0)
+                    seconds = options.wait_time
+                    yield _result(frame, drawing, image.name, options, seconds)
 
-    def _infer_film(
+    def _infer_video(
         self,
-        film: FrameSource,
-        finder: Finder2D | Finder3D,
-        artist: Overlay,
+        video: FrameSource,
+        predictor: Predictor2D | Predictor3D,
+        draw: Overlay,
         options: CallOptions,
     ) -> Iterator[dict[str, Any]]:
+        bars = always_bar if self.show_progress else no_bar
         with (
-            film_outputs(film, options) as write,
-            _progress_bars(self.show_progress, f'{film.name}: ') as show,
+            video_outputs(video, options) as write,
+            stage_bars(bars, video.name) as progress,
         ):
             try:
-                for shot in finder.of_film(film, show):
-                    drawn = _draw(shot, artist, options)
-                    write(shot.instances, drawn)
-                    # a millisecond is enough to be seen, and does not hold things up
-                    yield _result(shot, drawn, film.name, options, 0.001)
+                for frame in predictor.predict_video(video, progress):
+                    drawing = _draw(frame, draw, options)
+                    write(frame.instances, drawing)
+                    # a millisecond is enough to refresh the window
+                    yield _result(frame, drawing, video.name, options, 0.001)
             except GeneratorExit:
-                # whoever wants no more results keeps the files of those so far
-                return
+                return  # keep the files of the frames so far
 
 
-def _draw(shot: Shot, artist: Overlay, options: CallOptions) -> np.ndarray | None:
-    """Draw a picture's people, BGR (H, W, 3), if that is wanted."""
-    if not options.draws or shot.image is None:
+def _draw(frame: FrameResult, draw: Overlay, options: CallOptions) -> np.ndarray | None:
+    """Draw the people of a frame, BGR (H, W, 3), if drawings are needed."""
+    if not options.draws or frame.image is None:
         return None
-    drawn = artist(shot.image, shot.people, shot.ids)
-    if shot.poses is None:
-        return drawn
-    return append_3d_view(drawn, shot.poses.scene, shot.index)
+    drawing = draw(frame.image, frame.people, frame.ids)
+    if not frame.lifted:
+        return drawing
+    return append_3d_view(drawing, frame.scene, frame.index)
 
 
 def _result(
-    shot: Shot,
-    drawn: np.ndarray | None,
+    frame: FrameResult,
+    drawing: np.ndarray | None,
     name: str,
     options: CallOptions,
     seconds: float,
 ) -> dict[str, Any]:
-    """What a caller gets of a picture; shows it if that is wanted."""
-    if options.show and drawn is not None:
-        show_picture(drawn, name, seconds)
-    people = shot.instances
+    """Show the drawing if requested, and make the result of a frame."""
+    if options.show and drawing is not None:
+        show_image(drawing, name, seconds)
+    people: Any = frame.instances
     if options.return_datasamples:
-        people = as_datasample(people, name, shot.size)
-    pictures = []
-    if options.return_vis and drawn is not None:
-        pictures.append(np.ascontiguousarray(drawn[..., ::-1]))
+        people = as_datasample(people, name, frame.size)
+    images = []
+    if options.return_vis and drawing is not None:
+        images.append(np.ascontiguousarray(drawing[..., ::-1]))
     return {
-        'visualization': pictures if options.draws else None,
+        'visualization': images if options.draws else None,
         'predictions': [people],
     }
 
 
-@contextmanager
-def _progress_bars(wanted: bool, prefix: str = ''):
-    """Yield a function of (stage, done, total) that draws a bar for each stage."""
-    from tqdm import tqdm
-
-    with ExitStack() as opened:
-        bars = {}
-
-        def show(stage: str, done: int, total: int) -> None:
-            if not wanted:
-                return
-            if stage not in bars:
-                bar = tqdm(desc=prefix + stage, total=total or None, unit='frame')
-                bars[stage] = opened.enter_context(bar)
-            bars[stage].update(done - bars[stage].n)
-
-        yield show
-
-
 def _check_categories(det_cat_ids: int | Iterable[int] | None) -> None:
-    wanted = [det_cat_ids] if isinstance(det_cat_ids, int | None) else [*det_cat_ids]
-    if not set(wanted) <= {None, _PERSON}:
+    ids = [det_cat_ids] if isinstance(det_cat_ids, int | None) else [*det_cat_ids]
+    if not set(ids) <= {None, _PERSON}:
         raise ValueError(
-            f'det_cat_ids={det_cat_ids!r} cannot be followed: people are found here, '
-            'whose category is 0'
+            f'det_cat_ids must be 0, the category of people, got {det_cat_ids!r}'
         )
-
-
-def _choose_device(device: str | None) -> str:
-    import torch
-
-    if device is None:
-        return 'cuda' if torch.cuda.is_available() else 'cpu'
-    if str(device).startswith('cuda') and not torch.cuda.is_available():
-        raise ValueError(
-            f'device={device!r}: there is no GPU that PyTorch can use here'
-        )
-    return str(device)
 
 
 def _open_lifter(model: str | None, weights: str | None, device: str) -> Lifter:
-    """Open a lifter of ours, and say what to do with one of MMPose's."""
+    """Load a lifter; explain what to do with one of MMPose's."""
     try:
         return Lifter(model, weights, device=device)
     except ValueError as error:
         try:
-            theirs = 'body_3d_keypoint' in find_pose_model(str(model)).config.parts
+            is_mmpose = 'body_3d_keypoint' in find_pose_model(str(model)).config.parts
         except (ValueError, FileNotFoundError):
             raise error from None
-        if not theirs or Path(model).is_file():
+        if not is_mmpose or Path(model).is_file():
             raise
         raise ValueError(
-            f'pose3d={model!r} is a lifter of MMPose, which lifts in its own '
-            'inferencer: MMPoseInferencer after mmhot.compat.repair_inferencer()'
+            f'pose3d={model!r} is a lifter of MMPose, which needs MMPoseInferencer '
+            'after mmhot.compat.repair_inferencer()'
         ) from error

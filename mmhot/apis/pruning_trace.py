@@ -1,4 +1,4 @@
-"""What a GTPT does with the patches of one picture."""
+"""Patches of an image that each layer of a GTPT keeps."""
 
 from collections.abc import Sequence
 
@@ -20,21 +20,22 @@ def trace_pruning(
     bbox: Sequence[float] | None = None,
     keep_rates: Sequence[float] | None = None,
 ) -> PruningTrace:
-    """Run a GTPT on one person and say which patches each layer kept.
+    """Run a GTPT on one person and record the patches that each layer keeps.
 
     Args:
-        model (TopdownPoseEstimator): From ``mmpose.apis.init_model``, with a GTPTHead.
-        image (np.ndarray): Picture, (H, W, 3) uint8, blue, green, red.
-        bbox (Sequence[float], optional): The person's box: left, top, right, bottom.
-            The whole picture if not given.
-        keep_rates (Sequence[float], optional): Instead of the model's.
+        model (TopdownPoseEstimator): Model of ``mmpose.apis.init_model`` with a
+            GTPTHead.
+        image (np.ndarray): BGR, (H, W, 3) uint8.
+        bbox (Sequence[float], optional): Bounding box of the person: left, top, right,
+            bottom. By default the whole image.
+        keep_rates (Sequence[float], optional): Keep rates instead of the model's.
 
     Returns:
         PruningTrace: For :func:`mmhot.visualization.pruning.draw_pruning`.
     """
     head = model.head
     if not isinstance(head, GTPTHead):
-        raise ValueError(f'pruning is shown of a GTPTHead, got {type(head).__name__}')
+        raise ValueError(f'model must have a GTPTHead, got a {type(head).__name__}')
     rows, columns = image.shape[:2]
     bbox = np.array([bbox or (0, 0, columns, rows)], np.float32)
     with DefaultScope.overwrite_default_scope('mmpose'):
@@ -58,14 +59,14 @@ def trace_pruning(
 
 
 def _grid(head: GTPTHead) -> tuple[int, int]:
-    """Return the columns and rows of patches."""
+    """Return the number of columns and rows of patches."""
     sizes = zip(head.in_featuremap_size, head.patch_embed.patch_size, strict=True)
     columns, rows = (length // step for length, step in sizes)
     return columns, rows
 
 
 def _stages(kept: Sequence[Tensor]) -> tuple[PruningStage, ...]:
-    """Join layers in a row that keep the same patches of the first image."""
+    """Merge consecutive layers that keep the same patches of the first image."""
     stages = []
     for layer, patches in enumerate(kept):
         patches, first = patches[0].cpu().numpy(), layer

@@ -1,4 +1,4 @@
-"""The ``mmhot`` command: finds the command, its options and its exit code."""
+"""The ``mmhot`` command: its subcommands, global options and exit code."""
 
 import argparse
 import sys
@@ -7,16 +7,11 @@ from functools import partial
 from importlib import import_module
 
 import mmhot
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.threads import wait_less_actively
+from mmhot.cli.errors import OneLineParser, flags_of, print_line, run_safely
+from mmhot.cli.process import wait_less_actively
 
 COMMANDS = ('infer', 'lift', 'ui', 'show-pruning', 'list', 'doctor')
-"""Names of the commands, in the order of ``mmhot --help``.
-
-Each is a module of this package (``-`` in a name is ``_`` in its module's).
-"""
-
-
+"""Commands in the order of ``mmhot --help``; each is a module of this package."""
 _VERSIONS = 'print the versions of mmhot, PyTorch, MMPose and MMCV'
 
 
@@ -36,9 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = commands[args.command]
     if extras:
         command.refuse(extras)
-    args.say = _say_nothing if args.quiet else print_line
+    args.say = (lambda line: None) if args.quiet else print_line
+    args.flags = flags_of(command)
     wait_less_actively()
-    return run_safely(command.prog, partial(args.run, args))
+    return run_safely(command.prog, partial(args.run, args), command)
 
 
 def build_parser() -> tuple[OneLineParser, dict[str, OneLineParser]]:
@@ -60,7 +56,7 @@ def build_parser() -> tuple[OneLineParser, dict[str, OneLineParser]]:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(command)
-        # Given after the command they count as well; not given they change nothing.
+        # they may follow the command, too; absent, they change nothing
         _add_global_options(command, argparse.SUPPRESS, argparse.SUPPRESS)
         command.set_defaults(run=module.run)
         commands[name] = command
@@ -72,7 +68,7 @@ def _add_global_options(parser: OneLineParser, device, quiet) -> None:
         '--device',
         default=device,
         metavar='NAME',
-        help='cpu, cuda or cuda:N; by default the GPU if there is one',
+        help='cpu, cuda or cuda:N (default: the GPU if there is one)',
     )
     parser.add_argument(
         '--quiet',
@@ -83,7 +79,7 @@ def _add_global_options(parser: OneLineParser, device, quiet) -> None:
 
 
 class _PrintVersions(argparse.Action):
-    """Prints versions from metadata; nothing heavy is imported."""
+    """Print versions from package metadata, without importing the packages."""
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         from importlib.metadata import PackageNotFoundError, version
@@ -98,7 +94,3 @@ class _PrintVersions(argparse.Action):
                 found.append(f'no {label}')
         print_line(', '.join([*found, mmcv_kind()]))
         parser.exit()
-
-
-def _say_nothing(text: str) -> None:
-    """Stand in for ``print_line`` with ``--quiet``."""

@@ -1,9 +1,8 @@
-"""Check the installed packages: versions, imports, and how to repair them.
+"""Check the installed packages: versions, imports, and commands to repair them.
 
-Needed are the packages of mmhot and its extra `mmpose`; the tested versions are those
-of requirements/lock.txt. Packages are imported in another process for two seconds,
-or until all are with `--full`. The exit code is 1 if a needed package is missing or
-broken.
+mmhot needs its requirements and those of its extra `mmpose`; requirements/lock.txt
+lists the tested versions. Packages are imported in another process for two seconds, or
+until all are with `--full`. The exit code is 1 if a needed one is missing or broken.
 
 Example:
   mmhot doctor --json --out doctor.json
@@ -11,7 +10,8 @@ Example:
 
 import argparse
 
-from mmhot.cli.report import add_report_arguments, report
+from mmhot.cli.report import add_report_arguments, align, report
+from mmhot.installation.devices import check_device
 
 _QUICK = 2.2
 _FULL = 120.0
@@ -26,45 +26,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the findings; the exit code is 1 if a needed package does not work."""
+    """Print the statuses; the exit code is 1 if a needed package does not work."""
     try:
         from mmhot.installation.checks import examine
 
-        findings, devices = examine(_FULL if args.full else _QUICK)
+        statuses, devices = examine(_FULL if args.full else _QUICK)
     except ModuleNotFoundError as error:  # packaging, or the metadata of mmhot
         name = '.' if error.name == 'mmhot' else error.name
         raise ValueError(f'{error.name} is needed: pip install {name}') from error
     if args.device is not None:
-        _check_device(args.device, devices)
-    content = _as_json(findings, devices)
-    report(args, content, lambda: _tables(findings, content, args.quiet))
+        check_device(args.device, [device.partition(' ')[0] for device in devices])
+    content = _as_json(statuses, devices)
+    report(args, content, lambda: _tables(statuses, content, args.quiet))
     return int(not content['ok'])
 
 
-def _check_device(name: str, devices: list[str]) -> None:
-    known = [device.partition(' ')[0] for device in devices]
-    if name not in known and not (name == 'cuda' and len(known) > 1):
-        raise ValueError(
-            f'--device: there is no device {name!r} here, only {", ".join(known)}'
-        )
-
-
-def _tables(findings, content: dict, quiet: bool):
+def _tables(statuses, content: dict, quiet: bool):
     """Yield tables for the terminal; with ``quiet`` only failures and commands."""
-    from mmhot.cli.table import align
-
-    shown = [x for x in findings if x.fails or not quiet]
+    shown = [x for x in statuses if x.fails or not quiet]
     if shown:
         head = ('package', 'found', 'allowed', 'tested', 'verdict', '')
         rows = [
-            (
-                x.name,
-                x.found or '-',
-                x.allowed or 'any',
-                x.tested or 'any',
-                x.verdict,
-                x.note,
-            )
+            (x.name, x.found or '-', x.allowed or 'any', x.tested or 'any')
+            + (x.verdict, x.note)
             for x in shown
         ]
         yield align([head, *rows], left=6)
@@ -72,21 +56,21 @@ def _tables(findings, content: dict, quiet: bool):
         rows = [tuple(shim.values()) for shim in content['shims']]
         yield '\n' + align([('shim', 'state', ''), *rows], left=3)
         yield f'\ndevice: {content["devices"][-1]}'
-        waiting = [x for x in findings if x.needed and x.found and x.imported is None]
-        if names := [x.name for x in waiting if x.name != 'python']:
+        skipped = [x for x in statuses if x.needed and x.found and x.imported is None]
+        if names := [x.name for x in skipped if x.name != 'python']:
             yield f'not imported within {_QUICK:g} s: {", ".join(names)} (see --full)'
     if content['commands']:
         yield '\nTo repair it, run these in order, then `mmhot doctor` again:'
         yield from (f'  {command}' for command in content['commands'])
 
 
-def _as_json(findings, devices: list[str]) -> dict:
+def _as_json(statuses, devices: list[str]) -> dict:
     from mmhot import compat
     from mmhot.installation.checks import repair_commands
 
     states = compat.states()
     return {
-        'ok': not any(finding.fails for finding in findings),
+        'ok': not any(status.fails for status in statuses),
         'packages': [
             {
                 'name': x.name,
@@ -99,12 +83,12 @@ def _as_json(findings, devices: list[str]) -> dict:
                 'note': x.note,
                 'command': ' && '.join(repair_commands([x])) or None,
             }
-            for x in findings
+            for x in statuses
         ],
         'shims': [
             {'name': x.name, 'state': states[x.name], 'reason': x.reason}
             for x in compat.SHIMS
         ],
         'devices': devices,
-        'commands': repair_commands(x for x in findings if x.fails),
+        'commands': repair_commands(x for x in statuses if x.fails),
     }

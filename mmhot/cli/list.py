@@ -1,17 +1,17 @@
-"""List the models and the weights that come with mmhot.
+"""List the models and weights that are shipped with mmhot.
 
 Example:
   mmhot list nanohtnet
 
-A model's config is named mmhot::TASK/ALGORITHM/DATASET/NAME.py in `_base_`, in tools
-and in `mmhot lift --model`; `--json` has all of it.
+Configs are named mmhot::TASK/ALGORITHM/DATASET/NAME.py in `_base_`, in tools and in
+`mmhot lift --model`; `--json` lists them.
 """
 
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmhot.cli.report import add_report_arguments, report
+from mmhot.cli.report import add_report_arguments, align, report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,11 +32,11 @@ def run(args: argparse.Namespace) -> None:
 
     models = read_models()
     wanted = args.pattern.lower()
-    chosen = [model for model in models if wanted in _searched(model)]
+    chosen = [model for model in models if wanted in _searched_text(model)]
     if not chosen:
         names = [x for m in models for x in (m.name, *m.aliases, m.algorithm.lower())]
         raise ValueError(
-            f'no model is called {args.pattern}{did_you_mean(wanted, names)}'
+            f'pattern matches no model: {args.pattern}{did_you_mean(wanted, names)}'
         )
     shipped = {
         name: path
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
     report(args, content, lambda: _tables(content))
 
 
-def _searched(model) -> str:
+def _searched_text(model) -> str:
     words = (model.name, *model.aliases, model.algorithm, model.task)
     return ' '.join(words).lower()
 
@@ -83,9 +83,7 @@ def _weights_as_json(name: str, path: Path, models) -> dict:
 
 
 def _tables(content: dict) -> Iterator[str]:
-    """Yield what people read."""
-    from mmhot.cli.table import align
-
+    """Yield the tables of models and weights."""
     head = ('model', 'alias', 'algorithm', 'task', 'parameters', 'MACs', 'weights')
     rows = [
         (

@@ -1,4 +1,4 @@
-"""What ``tools/train.py`` and ``tools/test.py`` share: arguments, config, Runner."""
+"""Arguments, config and Runner of ``tools/train.py`` and ``tools/test.py``."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ from mmhot.weights.config_files import read_config_file
 
 
 class _KeyValueAction(DictAction):
-    """MMEngine's action, with a clear message for what is no KEY=VALUE."""
+    """MMEngine's action, with a clear message for words that are no KEY=VALUE."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         for value in values:
@@ -22,7 +22,7 @@ class _KeyValueAction(DictAction):
 
 
 def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments that MMPose's train and test tools have in common."""
+    """Declare the arguments that the train and test tools of MMPose share."""
     parser.add_argument('--work-dir', help='folder for logs, checkpoints and results')
     add_config_options(parser)
     parser.add_argument(
@@ -31,7 +31,7 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
         default='none',
         help='how the processes of a distributed job are started',
     )
-    parser.add_argument('--show-dir', help='folder for pictures of the predictions')
+    parser.add_argument('--show-dir', help='folder for images of the predictions')
     parser.add_argument(
         '--show', action='store_true', help='show the predictions in a window'
     )
@@ -41,7 +41,7 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--wait-time', type=float, default=1, help='seconds a window stays open'
     )
-    # torch.distributed.launch passes it; MMEngine reads the variable.
+    # torch.distributed.launch passes it; MMEngine reads the environment variable
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
 
@@ -58,14 +58,14 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """Read the config that the arguments name and work them into it.
+    """Read the config that the arguments name and apply them to it.
 
     Args:
         args (Namespace): Arguments of :func:`add_runner_arguments`, and ``config``.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no config, or lacks what an argument needs.
+        ValueError: If it is no config, or lacks a setting that an argument needs.
     """
     compat.apply()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -81,7 +81,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def merge_options(config: Config, options: dict[str, Any] | None) -> None:
-    """Work ``--cfg-options`` into a config; they win over what arguments have set."""
+    """Apply ``--cfg-options`` to a config, over the other arguments."""
     try:
         config.merge_from_dict(options or {})
     except (AssertionError, KeyError, TypeError) as error:
@@ -104,12 +104,12 @@ def build_runner(config: Config) -> Any:
             return RUNNERS.build(config)
         return Runner.from_cfg(config)
     except (AttributeError, ImportError, KeyError, TypeError) as error:
-        # Names and arguments come from the config: MMEngine says which is wrong.
+        # names and arguments come from the config; the message has the wrong one
         raise ValueError(f'{config.filename}: {error}') from error
 
 
 def _join_processes(config: Config) -> None:
-    """Get ready for several processes; MMEngine itself needs a GPU for each."""
+    """Join the process group on CPUs, for which MMEngine itself needs GPUs."""
     import torch
 
     if config.launcher == 'pytorch' and 'RANK' not in os.environ:
@@ -134,7 +134,7 @@ def _join_processes(config: Config) -> None:
 
 
 def setting(config: Config, name: str, option: str) -> ConfigDict:
-    """Return a setting that an option is about, or say that the config lacks it."""
+    """Return the setting of an option; refuse configs that lack it."""
     value: Any = config
     for part in name.split('.'):
         value = value.get(part)

@@ -1,21 +1,21 @@
-"""Show which patches of a picture a GTPT keeps, layer by layer and group by group.
+"""Show which patches of an image a GTPT keeps, by layer and keypoint group.
 
 Example:
   mmhot show-pruning person.jpg --bbox 40,10,200,380 --out kept.png
   mmhot show-pruning person.jpg gtpt.py gtpt.pth --bbox 40,10,200,380 --out kept.png
 
-Each column is a stretch of layers; the groups of keypoints keep patches of their own.
+Each column is a range of layers, each row a group of keypoints.
 """
 
 import argparse
 from pathlib import Path
 
-from mmhot.cli.output_file import output_file
+from mmhot.cli.report import output_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument('image', type=Path, help='picture of a person')
+    parser.add_argument('image', type=Path, help='image of a person')
     parser.add_argument(
         'config',
         nargs='?',
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='config of a GTPT, or the name of one (default: gtpt-t)',
     )
     parser.add_argument(
-        'checkpoint', nargs='?', help='its weights (default: those that go with a name)'
+        'checkpoint', nargs='?', help='its weights (default: those of the named model)'
     )
     parser.add_argument(
         '--out', type=output_file, required=True, metavar='FILE', help='.png to write'
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--bbox',
         type=_numbers,
         metavar='X1,Y1,X2,Y2',
-        help="the person's box in pixels (default: the whole picture)",
+        help='bounding box of the person in pixels (default: the whole image)',
     )
     parser.add_argument(
         '--keep-rates',
@@ -44,21 +44,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--zoom',
         type=float,
         default=1.5,
-        help='picture pixels for each pixel of the crop (default: 1.5)',
+        help='size of the drawing relative to the crop (default: 1.5)',
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Draw and write the picture."""
+    """Draw and write the image."""
     if args.out.suffix != '.png':
-        raise ValueError(f'--out: got {args.out}, wanted a .png file')
+        raise ValueError(f'out must be a .png file, got {args.out}')
     if args.bbox and (len(args.bbox) != 4 or not _has_area(args.bbox)):
         raise ValueError(
-            '--bbox must be left,top,right,bottom in pixels, got '
+            'bbox must be left,top,right,bottom in pixels, got '
             f'{",".join(f"{x:g}" for x in args.bbox)}'
         )
     if not 0.5 <= args.zoom <= 8:
-        raise ValueError(f'--zoom must be from 0.5 to 8, got {args.zoom:g}')
+        raise ValueError(f'zoom must be from 0.5 to 8, got {args.zoom:g}')
     from mmhot.video.frames import read_image
     from mmhot.video.sources.model_names import find_pose_model
 
@@ -66,14 +66,16 @@ def run(args: argparse.Namespace) -> None:
     named = find_pose_model(args.config)
     weights = args.checkpoint or named.weights
     if not weights:
-        raise ValueError(f'{args.config}: a config alone has no weights: give some')
+        raise ValueError(
+            f'{args.config} is a config without weights: name a checkpoint'
+        )
     if '://' not in weights and not Path(weights).is_file():
         raise FileNotFoundError(f'{weights}: no such checkpoint file')
 
     from mmpose.apis import init_model
 
     from mmhot.apis.pruning_trace import trace_pruning
-    from mmhot.cli.device import choose_device
+    from mmhot.installation.devices import choose_device
     from mmhot.io.arrays import write_png
     from mmhot.visualization.pruning import draw_pruning
     from mmhot.weights.config_files import read_config_file

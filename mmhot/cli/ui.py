@@ -1,10 +1,10 @@
-"""Open a page in which videos are dropped and seen in 3D.
+"""Serve a web page that lifts uploaded videos to 3D.
 
 Example:
   mmhot ui
 
-It does what `mmhot infer` does, on this machine and without a network. Results are in a
-temporary folder until the page is closed: download what is to be kept. Needs Gradio.
+The page does the same as `mmhot infer`, on this machine and without a network. Results
+are in a temporary folder until the page is closed: download them before. Needs Gradio.
 """
 
 import argparse
@@ -16,6 +16,9 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+from mmhot.installation.devices import choose_device
+from mmhot.installation.imports import import_extra
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -24,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='127.0.0.1',
         metavar='ADDRESS',
         help='where to listen (default: 127.0.0.1, for this machine only; 0.0.0.0: for '
-        'everybody who can reach it)',
+        'the whole network)',
     )
     parser.add_argument(
         '--port', type=int, help='port to listen at (default: the first free from 7860)'
@@ -39,24 +42,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             action='append',
             default=[],
             metavar='MODEL',
-            help=f'{what} to offer besides those that are here, as for `mmhot infer`; '
-            'can be given several times',
+            help=f'further {what} to offer, as for `mmhot infer`; may be given several '
+            'times',
         )
     parser.add_argument('--open', action='store_true', help='open it in the browser')
 
 
 def run(args: argparse.Namespace) -> None:
     """Serve until interrupted."""
-    from mmhot.installation.imports import import_extra
-
     if args.port is not None and not 1 <= args.port <= 65535:
-        raise ValueError(f'--port must be from 1 to 65535, got {args.port}')
+        raise ValueError(f'port must be from 1 to 65535, got {args.port}')
     if args.device is not None:
-        from mmhot.cli.device import choose_device
-
         choose_device(args.device)
     with tempfile.TemporaryDirectory(prefix='mmhot-ui-') as folder:
-        # read when Gradio is imported
+        # Gradio reads them when it is imported
         os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
         os.environ['GRADIO_TEMP_DIR'] = str(Path(folder, 'files'))
         import_extra('gradio', 'mmhot ui', 'ui')
@@ -66,12 +65,12 @@ def run(args: argparse.Namespace) -> None:
 def _serve(args: argparse.Namespace, folder: Path) -> None:
     import gradio
 
-    from mmhot.ui.model_choices import find_offers
+    from mmhot.ui.model_choices import find_choices
     from mmhot.ui.page import STYLE, Page
 
-    offers = find_offers(args.pose2d, args.det_model, args.pose3d)
-    page = Page(offers, folder, args.device)
-    # fonts that the system has: others would be fetched
+    choices = find_choices(args.pose2d, args.det_model, args.pose3d)
+    page = Page(choices, folder, args.device)
+    # system fonts: others would be downloaded
     fonts = dict(
         font=['system-ui', 'sans-serif'], font_mono=['ui-monospace', 'monospace']
     )
@@ -91,8 +90,8 @@ def _serve(args: argparse.Namespace, folder: Path) -> None:
             css=STYLE,
         )
         threading.Thread(target=_load_packages, daemon=True).start()
-        if offers.note:
-            args.say(offers.note)
+        if choices.note:
+            args.say(choices.note)
         args.say(f'{address} until Ctrl-C; results are deleted then')
         stopped.wait()
     finally:
@@ -101,6 +100,6 @@ def _serve(args: argparse.Namespace, folder: Path) -> None:
 
 
 def _load_packages() -> None:
-    """Import what the first run would wait for."""
-    with suppress(ImportError):  # told by the run
+    """Import in advance the packages of the first run."""
+    with suppress(ImportError):  # the run reports it
         import_module('mmhot.apis.clip_worker')

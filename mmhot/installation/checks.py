@@ -54,7 +54,7 @@ _REINSTALL = 'install --upgrade --force-reinstall --no-deps'
 
 
 @dataclass(frozen=True)
-class Finding:
+class PackageStatus:
     """State of one distribution.
 
     Args:
@@ -90,7 +90,7 @@ class Finding:
         return self.needed and self.verdict in ('broken', 'missing')
 
 
-def examine(seconds: float) -> tuple[list[Finding], list[str]]:
+def examine(seconds: float) -> tuple[list[PackageStatus], list[str]]:
     """Judge Python, mmhot and every distribution that it uses.
 
     Args:
@@ -98,7 +98,7 @@ def examine(seconds: float) -> tuple[list[Finding], list[str]]:
             judged by their versions.
 
     Returns:
-        tuple[list[Finding], list[str]]: Findings, and devices that models can run on.
+        tuple[list[PackageStatus], list[str]]: Statuses, and devices for models.
     """
     wanted = [Requirement(text) for text in metadata.requires('mmhot') or ()]
     needed = [x for x in wanted if _applies(x, '') or _applies(x, 'mmpose')]
@@ -110,29 +110,29 @@ def examine(seconds: float) -> tuple[list[Finding], list[str]]:
     outcomes, devices = try_imports([*probes.values()], seconds)
     errors = {k: outcomes[probe] for k, probe in probes.items() if probe in outcomes}
     tested = _tested_versions()
-    findings = [_judge_python(), _judge_mmhot(errors.get('mmhot'))]
+    statuses = [_judge_python(), _judge_mmhot(errors.get('mmhot'))]
     for item in (*needed, *optional):
-        finding = _judge(item, tested.get(item.name, []), errors.get(_module(item)))
+        status = _judge(item, tested.get(item.name, []), errors.get(_module(item)))
         if item in optional:
-            verdict = finding.verdict.replace('missing', 'optional')
-            finding = replace(finding, needed=False, verdict=verdict)
-        findings.append(finding)
-    return findings, devices
+            verdict = status.verdict.replace('missing', 'optional')
+            status = replace(status, needed=False, verdict=verdict)
+        statuses.append(status)
+    return statuses, devices
 
 
-def repair_commands(findings: Iterable[Finding]) -> list[str]:
+def repair_commands(statuses: Iterable[PackageStatus]) -> list[str]:
     """Compose the commands that repair an installation.
 
     Imports often fail because of other packages, which are missing or of a wrong
     version: those are repaired first, and of failed imports the first one.
 
     Args:
-        findings (Iterable[Finding]): Those to repair.
+        statuses (Iterable[PackageStatus]): Those to repair.
 
     Returns:
         list[str]: Shell commands, in order.
     """
-    broken = [x for x in findings if x.repair]
+    broken = [x for x in statuses if x.repair]
     broken = [x for x in broken if x.imported is None] or broken[:1]
     steps = [('uninstall -y', [name for x in broken for name in x.clashing])]
     for action in (_INSTALL, _INSTALL_ALONE, _REINSTALL):
@@ -166,17 +166,19 @@ def _tested_versions() -> dict[str, list[Version]]:
     return versions
 
 
-def _judge_python() -> Finding:
+def _judge_python() -> PackageStatus:
     verdict = 'ok' if sys.version_info[:2] <= (3, 13) else 'untested'
     found = platform.python_version()
-    return Finding('python', found, '>=3.11', '3.11 to 3.13', verdict, sys.executable)
+    return PackageStatus(
+        'python', found, '>=3.11', '3.11 to 3.13', verdict, sys.executable
+    )
 
 
-def _judge_mmhot(error: str | None) -> Finding:
+def _judge_mmhot(error: str | None) -> PackageStatus:
     folder = Path(mmhot.__file__).parent
     lost = [name for name in _DATA if not (folder / name).exists()]
     note = f'{folder} lacks {", ".join(lost)}: install it again' if lost else error
-    return Finding(
+    return PackageStatus(
         'mmhot',
         mmhot.__version__,
         verdict='broken' if note else 'ok',
@@ -185,49 +187,51 @@ def _judge_mmhot(error: str | None) -> Finding:
     )
 
 
-def _judge(item: Requirement, tested: list[Version], error: str | None) -> Finding:
+def _judge(
+    item: Requirement, tested: list[Version], error: str | None
+) -> PackageStatus:
     names = (item.name, *_SAME.get(item.name, ()))
     there = {name: version for name in names if (version := _version(name))}
     found = next(iter(there.values()), '')
     series = dict.fromkeys('.'.join(map(str, x.release[:2])) + '.x' for x in tested)
-    finding = Finding(item.name, found, str(item.specifier), ' or '.join(series))
+    status = PackageStatus(item.name, found, str(item.specifier), ' or '.join(series))
     install = _INSTALL_ALONE if item.name in _ALONE else _INSTALL
     remark = _remark(item.name, there)
     if not there:
-        return replace(finding, verdict='missing', note=remark, repair=install)
+        return replace(status, verdict='missing', note=remark, repair=install)
     if len(set(there.values())) > 1:
         both = ' and '.join(f'{name} {version}' for name, version in there.items())
         note, clashing = f'{both} overwrite each other', tuple(there)
     elif not item.specifier.contains(found, prereleases=True):
         note, clashing = f'mmhot needs {item.specifier}', ()
     else:
-        return _judge_import(finding, tested, error, remark)
-    broken = replace(finding, verdict='broken', note=note)
+        return _judge_import(status, tested, error, remark)
+    broken = replace(status, verdict='broken', note=note)
     return replace(broken, repair=install, clashing=clashing)
 
 
 def _judge_import(
-    finding: Finding, tested: list[Version], error: str | None, remark: str
-) -> Finding:
+    status: PackageStatus, tested: list[Version], error: str | None, remark: str
+) -> PackageStatus:
     """Judge a distribution of an allowed version."""
-    finding = replace(finding, imported=None if error is None else not error)
-    hidden_by = _hiding_file(finding.name)
+    status = replace(status, imported=None if error is None else not error)
+    hidden_by = _hiding_file(status.name)
     hint = f'Python imports {hidden_by} instead' if hidden_by else ''
     if not error:
         series = [x.release[:2] for x in tested]
-        if tested and Version(finding.found).release[:2] not in series:
-            hint = hint or f'the tests ran with {finding.tested}'
+        if tested and Version(status.found).release[:2] not in series:
+            hint = hint or f'the tests ran with {status.tested}'
         verdict = 'untested' if hint else 'ok'
-        return replace(finding, verdict=verdict, note=hint or remark)
+        return replace(status, verdict=verdict, note=hint or remark)
     repair = '' if hidden_by else _REINSTALL
-    if finding.name == 'xtcocotools':
+    if status.name == 'xtcocotools':
         hint, repair = 'pycocotools evaluates COCO results in its place', ''
     elif any(sign in error for sign in _ANOTHER_NUMPY):
         hint = f'compiled for another NumPy than {_version("numpy")}'
     elif 'No module named' in error and not hidden_by:
-        repair = _INSTALL_ALONE if finding.name in _ALONE else _INSTALL
+        repair = _INSTALL_ALONE if status.name in _ALONE else _INSTALL
     note = f'{hint}: {error}' if hint else error
-    return replace(finding, verdict='broken', note=note, repair=repair)
+    return replace(status, verdict='broken', note=note, repair=repair)
 
 
 def _remark(name: str, there: dict[str, str]) -> str:

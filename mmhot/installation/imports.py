@@ -1,6 +1,5 @@
-"""Imports of packages that may be missing, or complete and yet broken."""
+"""Imports of packages that may be missing or broken."""
 
-import ctypes
 import importlib
 import json
 import os
@@ -9,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from types import ModuleType
+
+from mmhot.installation.devices import list_devices, list_devices_of_driver
 
 _CHILD = (
     'import json, sys; sys.path[:] = json.loads(sys.argv[1]); '
@@ -70,7 +71,7 @@ def try_imports(
             unfinished = module if not end else None
     if not crash and outcomes:
         outcomes.pop(unfinished, None)
-    return outcomes, devices or _devices_of_driver()
+    return outcomes, devices or list_devices_of_driver()
 
 
 def import_all(modules: Sequence[str]) -> None:
@@ -86,26 +87,7 @@ def import_all(modules: Sequence[str]) -> None:
         end = [module, '']
         try:
             importlib.import_module(module)
-            end += [_devices_of_torch()] if module == 'torch' else []
+            end += [list_devices()] if module == 'torch' else []
         except BaseException as error:
             end[1] = f'{" ".join(f"{type(error).__name__}: {error}".split()):.160}'
         out.write(json.dumps(end) + '\n')
-
-
-def _devices_of_torch() -> list[str]:
-    from torch import cuda
-
-    count = cuda.device_count() if cuda.is_available() else 0
-    names = [f'cuda:{index} ({cuda.get_device_name(index)})' for index in range(count)]
-    return ['cpu', *names]
-
-
-def _devices_of_driver() -> list[str]:
-    """List devices as NVIDIA's driver reports them, where PyTorch was not reached."""
-    count = ctypes.c_int(0)
-    with suppress(OSError):
-        name = 'nvcuda.dll' if sys.platform == 'win32' else 'libcuda.so.1'
-        driver = ctypes.CDLL(name)
-        driver.cuInit(0)
-        driver.cuDeviceGetCount(ctypes.byref(count))
-    return ['cpu', *(f'cuda:{index}' for index in range(count.value))]

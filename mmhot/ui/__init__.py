@@ -1,1 +1,1 @@
-"""The page of ``mmhot ui``: drop a video, see it in 3D, take the files."""
+"""Web page of ``mmhot ui``: upload a video, view it in 3D, download the results."""

@@ -1,49 +1,43 @@
-"""One run of ``mmhot infer`` on behalf of the page, in a thread of its own."""
+"""Background thread that lifts one input for the page, and its progress as HTML."""
 
-import argparse
 import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from mmhot.cli import infer
-from mmhot.cli.errors import OneLineParser, explain, is_user_error
+from mmhot.apis.option_fields import command_words
+from mmhot.apis.options import InferRunOptions
+from mmhot.apis.user_errors import explain_any
 
-# Seconds between two looks at what has been done.
-_STEP = 0.25
-_LOADING = 'loading the models'
+# Seconds between two updates of the page.
+_INTERVAL = 0.25
+_STAGES = {'2D': 'People in 2D', '3D': 'Poses in 3D'}
 
 
 class _StoppedError(ValueError):
-    """Somebody wants no more of it."""
-
-
-class _Parser(OneLineParser):
-    """``mmhot infer``'s parser, which raises errors."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(message)
+    """The user stopped the run."""
 
 
 @dataclass
 class Progress:
-    """How far a run is.
+    """State of a run.
 
     Attributes:
-        doing (str): What goes on while no stage has begun.
+        doing (str): Activity before the first stage.
         stages (dict[str, tuple[int, int]]): Frames done and frames in total (0 if
             unknown) of each stage, in their order.
-        notes (list[str]): What people may want to know.
+        notes (list[str]): Lines for the user.
         done (bool): Whether the run has ended.
-        error (str): Why it failed, in one line; empty if it did not.
+        error (str): Reason of a failure in one line; empty on success.
         files (list[Path]): Results.
     """
 
-    doing: str = _LOADING
+    doing: str = 'loading the models'
     stages: dict[str, tuple[int, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     done: bool = False
@@ -51,108 +45,63 @@ class Progress:
     files: list[Path] = field(default_factory=list)
 
 
-def command_line(source: str, options: Mapping[str, Any]) -> list[str]:
-    """Write options as ``mmhot infer`` takes them.
+def shown_command(source: str, options: Mapping[str, Any]) -> str:
+    """Return the equivalent command for a terminal, without defaults.
 
     Args:
-        source (str): The input.
-        options (Mapping[str, Any]): By name, with ``_`` for ``-``. None and False are
-            left out, True is the option alone, lists are joined by commas.
-
-    Returns:
-        list[str]: Arguments after ``mmhot infer``.
+        source (str): Name of the input.
+        options (Mapping[str, Any]): Values of
+            :class:`mmhot.apis.options.InferRunOptions`.
     """
-    words = [source]
-    for name, value in options.items():
-        flag = f'--{name.replace("_", "-")}'
-        if value is None or value is False or value == '':
-            continue
-        if value is True:
-            words.append(flag)
-        elif isinstance(value, list | tuple):
-            words += [flag, ','.join(value)]
-        else:
-            words += [flag, f'{value:g}' if isinstance(value, float) else str(value)]
-    return words
-
-
-def shown_command(source: str, options: Mapping[str, Any]) -> str:
-    """The command for a terminal that does the same; defaults are left out."""
-    usual = _parser().get_default
-    told = {name: v for name, v in options.items() if v != usual(name)}
-    if 'intrinsics' in told:
-        told['intrinsics'] = Path(told['intrinsics']).name
-    words = command_line(source, {**told, 'out_dir': 'results'})
-    return shlex.join(['mmhot', 'infer', *words])
-
-
-def _parser() -> _Parser:
-    parser = _Parser(prog='mmhot infer', add_help=False)
-    infer.add_arguments(parser)
-    parser.add_argument('--device')
-    return parser
-
-
-def parse(words: list[str]) -> argparse.Namespace:
-    """Read ``mmhot infer``'s arguments.
-
-    Raises:
-        ValueError: What is wrong with them, in one line.
-    """
-    parser = _parser()
-    args = parser.parse_args(words)
-    args.quiet, args.say = True, lambda line: None
-    infer.check_options(args)
-    return args
+    shown = {**options, 'out_dir': 'results'}
+    if shown.get('intrinsics'):
+        shown['intrinsics'] = Path(shown['intrinsics']).name
+    words = command_words(InferRunOptions, shown)
+    return shlex.join(['mmhot', 'infer', source, *words])
 
 
 class LiftingRun:
     """Lifts one input into a folder.
 
     Args:
-        source (Path): The input.
-        folder (Path): For the results; it exists.
-        options (Mapping[str, Any]): See :func:`command_line`.
+        source (Path): Input.
+        folder (Path): Existing folder for the results.
+        options (Mapping[str, Any]): Values of
+            :class:`mmhot.apis.options.InferRunOptions`, without the folder.
     """
 
     def __init__(self, source: Path, folder: Path, options: Mapping[str, Any]) -> None:
-        self._source, self._folder = source, folder
-        self._options = {**options, 'out_dir': folder, 'no_cache': True}
+        self._source, self._folder, self._values = source, folder, options
         self._progress = Progress()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """End the run at the next frame."""
+        """Stop the run at the next frame."""
         self._stopping.set()
 
     def __iter__(self) -> Iterator[Progress]:
-        """Start, and tell again and again how far it is, until it is done."""
-        thread = threading.Thread(target=self._work, name='mmhot-ui-run', daemon=True)
+        """Start the run; yield its progress until it has ended."""
+        thread = threading.Thread(target=self._run, daemon=True)
         thread.start()
         try:
             while thread.is_alive():
-                thread.join(_STEP)
+                thread.join(_INTERVAL)
                 if thread.is_alive():
-                    yield self.progress
-            yield self.progress
+                    yield self._copy_progress()
+            yield self._copy_progress()
         finally:
-            self.stop()  # nobody looks any more
+            self.stop()  # the page was closed
 
-    @property
-    def progress(self) -> Progress:
-        """A copy of how far it is."""
+    def _copy_progress(self) -> Progress:
         with self._lock:
             return deepcopy(self._progress)
 
-    def _work(self) -> None:
-        error = ''
+    def _run(self) -> None:
         try:
             error = self._lift()
-        except Exception as caught:
-            error = explain(caught)
-            if not is_user_error(caught):
-                error = f'{type(caught).__name__}: {error}'
+        except Exception as caught:  # the page shows all errors
+            error = explain_any(caught)
         with self._lock:
             self._progress.done, self._progress.error = True, error
             # none if the page was closed meanwhile
@@ -161,24 +110,24 @@ class LiftingRun:
             )
 
     def _lift(self) -> str:
-        """Returns what went wrong."""
-        args = parse(command_line(str(self._source), self._options))
+        """Lift the input; returns the reason of a failure."""
+        options = InferRunOptions(**self._values, out_dir=self._folder, no_cache=True)
 
         from mmhot.apis.clip_worker import ClipWorker
         from mmhot.video.inputs import find_inputs
 
-        (item,) = find_inputs(args.inputs, args.fps)
-        worker = ClipWorker(args, self._note, self._note, bars=self._bars)
+        (item,) = find_inputs([str(self._source)], options.fps)
+        worker = ClipWorker(options, self._note, self._note, bars=self._bar)
         return worker(item).error
 
     def _note(self, line: str) -> None:
-        # which files there are is shown by the page
+        # the page lists the files itself
         if str(self._folder) not in line:
             with self._lock:
                 self._progress.notes.append(line)
 
     @contextmanager
-    def _bars(self, title: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    def _bar(self, title: str) -> Iterator[Callable[[int, int], None]]:
         stage = title.rpartition(': ')[2]
 
         def show(done: int, total: int) -> None:
@@ -190,3 +139,50 @@ class LiftingRun:
         with self._lock:
             self._progress.stages[stage] = 0, 0
         yield show
+
+
+def describe(progress: Progress, command: str) -> str:
+    """Show stages with bars, notes, the error, and the equivalent command.
+
+    Args:
+        progress (Progress): Progress of a run.
+        command (str): Command for a terminal.
+
+    Returns:
+        str: HTML, in which text of users and files is escaped.
+    """
+    parts = []
+    if progress.error:
+        parts.append(describe_error(progress.error))
+    rows = [
+        _stage_row(name, *counts, progress.done)
+        for name, counts in progress.stages.items()
+    ]
+    if rows:
+        parts.append(f'<div class="stages">{"".join(rows)}</div>')
+    elif not progress.done:
+        parts.append(f'<p>{escape(progress.doing)} ...</p>')
+    parts += [f'<p class="note">{escape(note)}</p>' for note in progress.notes]
+    if progress.done and not progress.error:
+        code = f'<code>{escape(command)}</code>'
+        parts.append(f'<p class="note">The same command: {code}</p>')
+    return ''.join(parts)
+
+
+def describe_error(text: str) -> str:
+    """Format an error as HTML; empty text stays empty."""
+    return f'<div class="error" role="alert">{escape(text)}</div>' if text else ''
+
+
+def _stage_row(stage: str, done: int, total: int, has_ended: bool) -> str:
+    name = escape(_STAGES.get(stage, f'Write {stage}'))
+    if has_ended:
+        total = total or 1
+        done = done or total
+    percent = 100 * min(done, total) // total if total else 0
+    count = f'{done} / {total}' if total > 1 else ''
+    return (
+        f'<span>{name}</span><div class="bar" role="progressbar" aria-label="{name}" '
+        f'aria-valuenow="{percent}"><div style="width: {percent}%"></div></div>'
+        f'<span>{count}</span>'
+    )

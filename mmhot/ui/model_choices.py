@@ -1,7 +1,7 @@
-"""Models that the page offers: those that can run here, and those named at its start.
+"""Models to choose from in the page: installed ones, and those of the command line.
 
-Nobody can name others in the page, as configs are programs and people who can open a
-page are not always those who may run programs on its machine.
+The page accepts no other names: configs are programs, and visitors of a page may not be
+allowed to run programs on its machine.
 """
 
 from collections.abc import Iterable
@@ -13,18 +13,18 @@ from mmhot.video.sources.pose_source import MEDIAPIPE, POSE_VERIFIED, WHOLE_IMAG
 from mmhot.weights.index import DEFAULT_LIFTER, read_models, shipped_weights
 
 AUTOMATIC = 'automatic'
-"""What the command would choose."""
+"""Choice of the default of ``mmhot infer``."""
 
 
 @dataclass(frozen=True)
-class Offers:
-    """What can be chosen.
+class ModelChoices:
+    """Models to choose from.
 
     Attributes:
         pose2d (tuple[str, ...]): 2D models.
         det_model (tuple[str, ...]): Detectors.
         pose3d (tuple[str, ...]): Lifters.
-        note (str): What is missing; nothing if all is there.
+        note (str): Explains a missing 2D model; empty if there is one.
     """
 
     pose2d: tuple[str, ...]
@@ -33,22 +33,21 @@ class Offers:
     note: str = field(default='')
 
 
-def find_offers(
+def find_choices(
     pose2d: Iterable[str] = (),
     det_model: Iterable[str] = (),
     pose3d: Iterable[str] = (),
-) -> Offers:
-    """Find the models that can run here.
+) -> ModelChoices:
+    """Find the models that are installed.
 
     Args:
-        pose2d (Iterable[str]): 2D models to offer besides MediaPipe and shipped ones,
-            as ``mmhot infer --pose2d`` takes them.
-        det_model (Iterable[str]): Detectors to offer besides the whole picture
-            and the 2D model itself.
-        pose3d (Iterable[str]): Lifters to offer besides the shipped ones.
+        pose2d (Iterable[str]): 2D models besides MediaPipe and shipped ones.
+        det_model (Iterable[str]): Detectors besides the whole image and the shipped
+            one.
+        pose3d (Iterable[str]): Lifters besides the shipped ones.
 
     Returns:
-        Offers: The ones that were named go first.
+        ModelChoices: The given models come first.
     """
     poses = list(pose2d)
     poses += [MEDIAPIPE] if mediapipe_pose.is_installed() else []
@@ -57,14 +56,14 @@ def find_offers(
     note = ''
     if not poses:
         note = (
-            'There is no 2D model here, so only files of 2D keypoints can be lifted. '
-            f'For videos: {mediapipe_pose.INSTALL}; or name one: mmhot ui --pose2d '
-            'MODEL'
+            'No 2D model is installed, so only files of 2D keypoints can be lifted. '
+            f'For videos: {mediapipe_pose.INSTALL}, or start the page with another '
+            '2D model'
         )
-    of_3d = {m.weights.partition('://')[2] for m in read_models() if '3d' in m.task}
-    lifters = [name for name in shipped_weights() if name in of_3d]
+    names = {x.weights.partition('://')[2] for x in read_models() if '3d' in x.task}
+    lifters = [name for name in shipped_weights() if name in names]
     lifters.sort(key=lambda name: name != DEFAULT_LIFTER)
-    return Offers(
+    return ModelChoices(
         tuple(dict.fromkeys(poses or [AUTOMATIC])),
         tuple(dict.fromkeys([AUTOMATIC, *det_model, WHOLE_IMAGE, POSE_VERIFIED])),
         tuple(dict.fromkeys([*pose3d, *lifters])),

@@ -1,4 +1,4 @@
-"""The page itself: what is asked, how far it is, the poses, the files."""
+"""The page: input, options, progress, 3D view and files."""
 
 import html
 import importlib.util
@@ -11,29 +11,32 @@ from typing import Any
 
 import gradio as gr
 
-from mmhot.apis.export import FORMATS
-from mmhot.cli.infer import SMOOTHING
-from mmhot.ui.lifting_run import LiftingRun, shown_command
-from mmhot.ui.model_choices import AUTOMATIC, Offers
-from mmhot.ui.progress_table import describe, describe_error
+from mmhot.apis.options import AXES, SMOOTHING
+from mmhot.io.writers.table import WRITERS
+from mmhot.ui.lifting_run import (
+    LiftingRun,
+    describe,
+    describe_error,
+    shown_command,
+)
+from mmhot.ui.model_choices import AUTOMATIC, ModelChoices
 
 _FILES = ['video', 'image', '.npz', '.json']
 # Lists of inputs could name any file of the machine.
 _REFUSED = {'.txt'}
-_AXES = ('camera', 'z-up', 'world')
 _EMPTY = '<div class="empty">Drop a video and press Lift: its people appear here.</div>'
 STYLE = (Path(__file__).parent / 'page.css').read_text(encoding='utf-8')
 
 
 @dataclass
 class _Session:
-    """What belongs to one open page."""
+    """State of one open page."""
 
     run: LiftingRun | None = None
     folder: Path | None = None
 
-    def forget(self) -> None:
-        """Stop what runs, and delete its results."""
+    def reset(self) -> None:
+        """Stop the run and delete its results."""
         if self.run is not None:
             self.run.stop()
         if self.folder is not None:
@@ -45,13 +48,15 @@ class Page:
     """Builds the page.
 
     Args:
-        offers (Offers): Models that can be chosen.
-        folder (Path): For results, a folder of each run.
+        choices (ModelChoices): Models to choose from.
+        folder (Path): Parent of the folders of results.
         device (str, optional): PyTorch device; by default the GPU if there is one.
     """
 
-    def __init__(self, offers: Offers, folder: Path, device: str | None = None) -> None:
-        self._offers, self._folder, self._device = offers, folder, device
+    def __init__(
+        self, choices: ModelChoices, folder: Path, device: str | None = None
+    ) -> None:
+        self._choices, self._folder, self._device = choices, folder, device
         self._sessions: dict[str, _Session] = {}
         self.blocks = self._build()
 
@@ -62,15 +67,15 @@ class Page:
             with gr.Row():
                 with gr.Column(scale=1, min_width=300):
                     self._source = gr.File(
-                        label='Video, picture or 2D keypoints', file_types=_FILES
+                        label='Video, image or 2D keypoints', file_types=_FILES
                     )
                     with gr.Row():
                         self._lift = gr.Button('Lift', variant='primary')
                         self._stop = gr.Button('Stop', interactive=False)
                     self._fields = {
-                        **self._ask_models(),
-                        **_ask_camera(),
-                        **_ask_results(),
+                        **self._model_fields(),
+                        **_camera_fields(),
+                        **_result_fields(),
                     }
                 with gr.Column(scale=2, min_width=320):
                     self._viewer = gr.HTML(_EMPTY, elem_id='viewer')
@@ -82,12 +87,12 @@ class Page:
                         visible=False,
                     )
                     self._progress = gr.HTML(
-                        describe_error(self._offers.note), elem_id='progress'
+                        describe_error(self._choices.note), elem_id='progress'
                     )
             self._connect(blocks)
         return blocks
 
-    def _ask_models(self) -> dict[str, gr.components.Component]:
+    def _model_fields(self) -> dict[str, gr.components.Component]:
         with gr.Accordion('Models', open=False):
             return {
                 name: gr.Dropdown(
@@ -96,9 +101,9 @@ class Page:
                     label=label,
                 )
                 for name, label, choices in (
-                    ('pose2d', '2D keypoints', self._offers.pose2d),
-                    ('det_model', 'Detector of people', self._offers.det_model),
-                    ('pose3d', 'Lifter', self._offers.pose3d),
+                    ('pose2d', '2D keypoints', self._choices.pose2d),
+                    ('det_model', 'Detector of people', self._choices.det_model),
+                    ('pose3d', 'Lifter', self._choices.pose3d),
                 )
             }
 
@@ -115,16 +120,16 @@ class Page:
         blocks.unload(self._leave)
 
     def _run(self, given: dict, request: gr.Request) -> Iterator[dict]:
-        """Lift what was dropped; yields what changes in the page."""
+        """Lift the uploaded file; yields updates of the page."""
         session = self._sessions.setdefault(request.session_hash, _Session())
-        session.forget()
+        session.reset()
         source = given[self._source]
         options = {name: given[field] for name, field in self._fields.items()}
-        problem = _objection(source)
-        if problem:
-            yield {self._progress: describe_error(problem)}
+        error = _check_file(source)
+        if error:
+            yield {self._progress: describe_error(error)}
             return
-        options = _as_arguments(options, self._device)
+        options = _as_options(options, self._device)
         session.folder = Path(tempfile.mkdtemp(prefix='run-', dir=self._folder))
         session.run = run = LiftingRun(Path(source), session.folder, options)
         command = shown_command(Path(source).name, options)
@@ -152,32 +157,32 @@ class Page:
     def _leave(self, request: gr.Request) -> None:
         session = self._sessions.pop(request.session_hash, None)
         if session is not None:
-            session.forget()
+            session.reset()
 
 
-def _ask_camera() -> dict[str, gr.components.Component]:
+def _camera_fields() -> dict[str, gr.components.Component]:
     with gr.Accordion('Camera and scale', open=False):
         return {
-            # not gr.Number, in which nothing becomes 0
+            # not gr.Number, in which an empty field becomes 0
             'fov': gr.Textbox(
-                label="Lens's angle of view, degrees",
-                info='From the left to the right edge; empty: assume 47.',
+                label='Horizontal angle of view, degrees',
+                info='Empty: assume 47.',
             ),
             'intrinsics': gr.File(
-                label='Calibration, in place of the angle',
+                label='Calibration file, in place of the angle',
                 file_types=['.json', '.yml', '.yaml', '.npz'],
                 height=110,
             ),
             'height': gr.Textbox(
-                label="People's height, meters", info="Empty: the model's guess."
+                label='Body height, meters', info='Empty: estimated by the model.'
             ),
             'static_camera': gr.Checkbox(
-                False, label='The camera stood still: find the floor'
+                False, label='Static camera: estimate the floor'
             ),
         }
 
 
-def _ask_results() -> dict[str, gr.components.Component]:
+def _result_fields() -> dict[str, gr.components.Component]:
     with gr.Accordion('Keypoints and results', open=False):
         return {
             'kpt_thr': gr.Slider(
@@ -185,13 +190,13 @@ def _ask_results() -> dict[str, gr.components.Component]:
             ),
             'det_every': gr.Number(
                 None,
-                label='Look for people in every Nth frame (empty: as usual)',
+                label='Detect in every Nth frame (empty: automatic)',
                 precision=0,
                 minimum=1,
             ),
             'smooth_2d': gr.Dropdown(SMOOTHING, value='none', label='Smooth keypoints'),
             'smooth_3d': gr.Dropdown(SMOOTHING, value='none', label='Smooth poses'),
-            'axes': gr.Dropdown(_AXES, value='camera', label='Axes'),
+            'axes': gr.Dropdown(AXES, value='camera', label='Axes'),
             'formats': gr.CheckboxGroup(
                 _formats(), value=['npz', 'html'], label='Files'
             ),
@@ -199,30 +204,34 @@ def _ask_results() -> dict[str, gr.components.Component]:
 
 
 def _formats() -> list[str]:
-    """Formats that can be written here."""
-    can_record = importlib.util.find_spec('rerun') is not None
-    return [name for name in FORMATS if name != 'rrd' or can_record]
+    """List the formats whose packages are installed."""
+    find = importlib.util.find_spec
+    return [
+        name
+        for name, writer in WRITERS.items()
+        if writer.requires is None or find(writer.requires[0]) is not None
+    ]
 
 
-def _objection(source: str | None) -> str:
-    """What is wrong with a dropped file, if anybody can tell by its name."""
+def _check_file(source: str | None) -> str:
+    """Explain what is wrong with an uploaded file, as far as its name shows it."""
     if source is None:
-        return 'Drop a video first, a picture, or a file of 2D keypoints.'
+        return 'Drop a video first, an image, or a file of 2D keypoints.'
     if Path(source).suffix.lower() in _REFUSED:
-        return f'{Path(source).name} is neither a video nor a picture nor 2D keypoints'
+        return f'{Path(source).name} is neither a video nor an image nor 2D keypoints'
     return ''
 
 
-def _as_arguments(options: dict[str, Any], device: str | None) -> dict[str, Any]:
-    """Options of ``mmhot infer``; what is left automatic is left out."""
-    # the page shows the poses in any case
-    formats = dict.fromkeys([*(options['formats'] or []), 'html'])
-    given = {name: v for name, v in options.items() if v not in (AUTOMATIC, 'none')}
+def _as_options(values: dict[str, Any], device: str | None) -> dict[str, Any]:
+    """Convert the fields of the page to options; empty ones are left out."""
+    # the page always shows the poses
+    formats = dict.fromkeys([*(values['formats'] or []), 'html'])
+    given = {k: v for k, v in values.items() if v not in (AUTOMATIC, '', None)}
     return {**given, 'formats': list(formats), 'device': device}
 
 
 def _frame(files: list[Path]) -> str:
-    """The viewer, shut off from the rest of the page."""
+    """Embed the viewer, isolated from the rest of the page."""
     page = next((path for path in files if path.suffix == '.html'), None)
     if page is None:
         return _EMPTY

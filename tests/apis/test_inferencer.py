@@ -1,4 +1,4 @@
-"""``Inferencer``: MMPose's arguments and results, over whole clips."""
+"""``Inferencer`` has the interface of MMPose's and lifts whole clips."""
 
 import inspect
 import json
@@ -14,21 +14,20 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator, FunctionDetector
 from video_files import gray_image, write_video
 
-from mmhot.apis import Inferencer, inferencer
-from mmhot.apis.inferencing import inputs
-from mmhot.apis.inferencing.options import (
-    _FIXED,
-    _WITHOUT_EFFECT,
+from mmhot.apis import Inferencer, inferencer_inputs
+from mmhot.apis.call_options import (
+    REFUSED,
+    WITHOUT_EFFECT,
     CallOptions,
-    read_options,
+    read_call_options,
 )
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.video.frames import VideoFile
 from mmhot.video.pipeline import VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
+from mmhot.video.sources import pose_source
 from mmhot.video.sources.detectors import BoxFilter
-from mmhot.video.sources.pose_source import PoseSource
 from mmhot.video.streams import open_stream
 
 
@@ -39,9 +38,9 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture
 def models(monkeypatch):
-    """Stand-ins for the 2D models, which find one person on every picture."""
-    pair = PoseSource(Detector(every=1), Estimator())
-    monkeypatch.setattr(inferencer, 'open_pose_source', lambda *_, **__: pair)
+    """Stand-ins for the 2D models, with one person in every image."""
+    pair = pose_source.PoseSource(Detector(every=1), Estimator())
+    monkeypatch.setattr(pose_source, 'open_pose_source', lambda *_, **__: pair)
     return pair
 
 
@@ -61,9 +60,9 @@ def video(tmp_path):
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    """Files whose names sort otherwise than their numbers."""
-    folder = tmp_path / 'pictures'
+def images_folder(tmp_path):
+    """Image files whose names sort differently from their numbers."""
+    folder = tmp_path / 'images_folder'
     folder.mkdir()
     for number in (2, 10):
         cv2.imwrite(str(folder / f'shot{number}.png'), gray_image(number))
@@ -91,51 +90,53 @@ def test_arguments_and_their_defaults_are_mmposes():
         assert list(ours.items()) == list(theirs.items())
 
 
-def test_every_argument_of_mmposes_call_is_followed_or_refused():
+def test_every_argument_of_mmpose_is_supported_or_refused():
     theirs = {
         name
         for kind in ('preprocess', 'forward', 'visualize', 'postprocess')
         for name in getattr(MMPoseInferencer, f'{kind}_kwargs')
     }
     followed = {field.name for field in fields(CallOptions)}
-    assert theirs <= followed | set(_FIXED) | _WITHOUT_EFFECT
-    assert not followed & set(_FIXED)
-    # values that change nothing are no reason to stop
-    read_options(**{name: usual for name, (usual, _) in _FIXED.items()})
-    read_options(disable_norm_pose_2d=True, vis_out_dir=None)
+    assert theirs <= followed | set(REFUSED) | WITHOUT_EFFECT
+    assert not followed & set(REFUSED)
+    # their supported values are accepted
+    read_call_options(**{name: usual for name, (usual, _) in REFUSED.items()})
+    read_call_options(disable_norm_pose_2d=True, vis_out_dir=None)
 
 
 @pytest.mark.parametrize(
-    ('options', 'error', 'said'),
+    ('options', 'error', 'message'),
     [
         ({'draw_boxes': True}, TypeError, "'draw_boxes'; did you mean draw_bbox?"),
-        ({'use_oks_tracking': True}, ValueError, 'use_oks_tracking=True cannot be'),
-        ({'bboxes': [[1, 2, 3, 4]]}, ValueError, 'people are found by det_model'),
+        ({'use_oks_tracking': True}, ValueError, 'use_oks_tracking=True is not'),
+        ({'bboxes': [[1, 2, 3, 4]]}, ValueError, 'det_model detects people'),
         ({'kpt_thr': 3}, ValueError, 'kpt_thr must be from 0 to 1, got 3'),
         ({'batch_size': 0}, ValueError, 'batch_size must be at least 1, got 0'),
         ({'axes': 'y-up'}, ValueError, "got 'y-up'"),
         ({'fps': 0}, ValueError, 'fps must be above 0'),
     ],
 )
-def test_wrong_arguments_are_refused_before_any_work(flat, video, options, error, said):
-    with pytest.raises(error, match=said) as caught:
+def test_wrong_arguments_are_refused_before_any_work(
+    flat, video, options, error, message
+):
+    with pytest.raises(error, match=message) as caught:
         flat(video, **options)
     assert '\n' not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ('options', 'said'),
+    ('options', 'message'),
     [
         ({}, 'pose2d or pose3d must be given'),
         ({'pose2d': 'a', 'scope': 'mmdet'}, "scope must be .* got 'mmdet'"),
-        ({'pose2d': 'a', 'det_cat_ids': [0, 2]}, 'det_cat_ids=.* cannot be followed'),
+        ({'pose2d': 'a', 'det_cat_ids': [0, 2]}, 'det_cat_ids must be 0'),
         ({'pose2d': {'type': 'x'}}, 'pose2d must be a name or file, got a dict'),
         ({'pose3d': 'nanohtnett'}, 'nanohtnett'),
         ({'pose3d': 'human3d'}, r'a lifter of MMPose.*repair_inferencer\(\)'),
     ],
 )
-def test_wrong_models_are_refused(models, options, said):
-    with pytest.raises(ValueError, match=said) as caught:
+def test_wrong_models_are_refused(models, options, message):
+    with pytest.raises(ValueError, match=message) as caught:
         Inferencer(**options)
     assert '\n' not in str(caught.value)
 
@@ -171,9 +172,8 @@ def test_frames_go_through_the_models_in_batches(flat, models, video):
 def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, checkpoint):
     results = lifting(video, axes='camera')
     found = [people(result)[0] for result in results]
-    clip, _ = VideoLifter(VideoPoseEstimator(*models), Lifter(None, checkpoint))(
-        VideoFile(video)
-    )
+    pipeline = VideoLifter(VideoPoseEstimator(*models), Lifter(None, checkpoint))
+    clip, _ = pipeline(VideoFile(video))
     assert len(found) == len(clip.frame) == 10
     for row, person in enumerate(found):
         assert person['track_id'] == 0
@@ -184,8 +184,8 @@ def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, check
     assert np.ptp(clip.keypoints_3d, 0).max() > 0
 
 
-def test_people_are_lifted_where_they_were_not_found(lifting, models, video):
-    models.detector.every = 4  # frames 3 and 7 show nobody
+def test_people_are_lifted_in_frames_without_detection(lifting, models, video):
+    models.detector.every = 4  # frames 3 and 7 have no detection
     found = [people(result)[0] for result in lifting(video)]
     assert [row for row, person in enumerate(found) if 'bbox' not in person] == [3, 7]
     assert not np.any(found[3]['keypoint_scores'])
@@ -206,7 +206,7 @@ def test_frames_are_not_kept(flat, lifting, video, monkeypatch):
         seen.clear()
 
 
-def test_axes_are_mmposes_unless_others_are_wanted(lifting, video):
+def test_axes_are_those_of_mmpose_by_default(lifting, video):
     def keypoints(**options):
         found = [people(result)[0]['keypoints'] for result in lifting(video, **options)]
         return np.array(found)
@@ -222,9 +222,9 @@ def test_axes_are_mmposes_unless_others_are_wanted(lifting, video):
     assert_allclose(keypoints(), expected, atol=1e-6)
 
 
-def test_pictures_of_a_folder_are_separate(flat, lifting, pictures, tmp_path):
+def test_images_of_a_folder_are_separate(flat, lifting, images_folder, tmp_path):
     out = tmp_path / 'out'
-    results = list(flat(str(pictures), out_dir=str(out), batch_size=2))
+    results = list(flat(str(images_folder), out_dir=str(out), batch_size=2))
     assert_allclose(
         boxes(results), np.concatenate([BOX + [2, 0] * 2, BOX + [10, 0] * 2])
     )
@@ -237,16 +237,16 @@ def test_pictures_of_a_folder_are_separate(flat, lifting, pictures, tmp_path):
     }
     written = json.loads((out / 'predictions/shot10.json').read_text())
     assert written == json.loads(json.dumps(people(results[1])))
-    for result in lifting(pictures):
+    for result in lifting(images_folder):
         (person,) = people(result)
         assert np.shape(person['keypoints']) == (17, 3)
         assert 'track_id' not in person
 
 
-def test_pictures_are_one_film_at_a_rate(lifting, pictures, tmp_path):
-    results = list(lifting(pictures, fps=10, pred_out_dir=tmp_path))
+def test_fps_makes_images_one_video(lifting, images_folder, tmp_path):
+    results = list(lifting(images_folder, fps=10, pred_out_dir=tmp_path))
     assert [people(result)[0]['track_id'] for result in results] == [0, 0]
-    document = json.loads((tmp_path / 'pictures.json').read_text())
+    document = json.loads((tmp_path / 'images_folder.json').read_text())
     assert [entry['frame_id'] for entry in document] == [0, 1]
 
 
@@ -262,7 +262,7 @@ def test_arrays_lists_and_generators_are_inputs(flat, video):
 
 
 @pytest.mark.parametrize(
-    ('given', 'said'),
+    ('given', 'message'),
     [
         ('none.mp4', 'none.mp4 does not exist'),
         ('webcam:99', 'there is no webcam 99'),
@@ -270,14 +270,16 @@ def test_arrays_lists_and_generators_are_inputs(flat, video):
         ([3], 'input 0 must be a path, an address or an array, got int'),
     ],
 )
-def test_wrong_inputs_are_refused_at_once(flat, given, said):
-    with pytest.raises((ValueError, FileNotFoundError), match=said):
+def test_wrong_inputs_are_refused_at_once(flat, given, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
         flat(given)
 
 
 def test_webcams_are_streams_in_2d(flat, lifting, video, monkeypatch):
-    # a film, played at its own pace, stands in for one
-    monkeypatch.setattr(inputs, 'open_stream', lambda number: open_stream(video))
+    # a video file stands in for the webcam
+    monkeypatch.setattr(
+        inferencer_inputs, 'open_stream', lambda number: open_stream(video)
+    )
     results = list(flat('webcam'))
     assert 1 <= len(results) <= 10
     assert {people(result)[0]['track_id'] for result in results} == {0}
@@ -285,7 +287,7 @@ def test_webcams_are_streams_in_2d(flat, lifting, video, monkeypatch):
         next(lifting('webcam:0'))
 
 
-def test_arrays_that_are_no_pictures_are_refused(flat):
+def test_arrays_that_are_no_images_are_refused(flat):
     with pytest.raises(ValueError, match=r'uint8 \(H, W, 3\), got float64 \(4, 4\)'):
         next(flat(np.zeros((4, 4))))
 
@@ -300,7 +302,7 @@ def test_datasamples_hold_arrays(lifting, flat, video):
     assert_array_equal(sample.pred_instances.track_ids, [0])
 
 
-def test_nobody_gives_an_empty_list(flat, lifting, models, video):
+def test_images_without_people_give_empty_lists(flat, lifting, models, video):
     models.detector.every = 0
     for run in (flat, lifting):
         results = list(run(video, return_vis=True))
@@ -308,16 +310,16 @@ def test_nobody_gives_an_empty_list(flat, lifting, models, video):
         assert results[0]['visualization'][0].shape[0] == 48
 
 
-def test_pictures_that_nobody_is_sure_of_do_not_stop_the_rest(
-    lifting, models, pictures, monkeypatch, caplog
+def test_images_of_low_confidence_do_not_stop_the_others(
+    lifting, models, images_folder, monkeypatch, caplog
 ):
-    def unsure(self, images, boxes):
+    def with_zero_scores(self, images, boxes):
         return [(points, 0 * scores) for points, scores in find(self, images, boxes)]
 
     find = Estimator.__call__
-    monkeypatch.setattr(Estimator, '__call__', unsure)
-    assert [people(result) for result in lifting(pictures)] == [[], []]
-    assert 'shot2: nobody is lifted: ' in caplog.text
+    monkeypatch.setattr(Estimator, '__call__', with_zero_scores)
+    assert [people(result) for result in lifting(images_folder)] == [[], []]
+    assert 'shot2: no person is lifted: ' in caplog.text
 
 
 def test_drawings_are_rgb_and_keep_colors(flat, lifting, video):
@@ -344,9 +346,9 @@ def test_files_of_a_video_hold_all_frames(flat, lifting, video, tmp_path):
         assert [entry['frame_id'] for entry in document] == list(range(10))
         expected = json.loads(json.dumps([people(result) for result in results]))
         assert [entry['instances'] for entry in document] == expected
-        film = VideoFile(out / 'visualizations/clip.mp4')
-        assert [frame.image.shape for frame in film] == [(48, width, 3)] * 10
-        assert film.fps == 25
+        written = VideoFile(out / 'visualizations/clip.mp4')
+        assert [frame.image.shape for frame in written] == [(48, width, 3)] * 10
+        assert written.fps == 25
 
 
 def test_predictions_in_2d_can_be_lifted_later(flat, video, tmp_path):
@@ -357,7 +359,7 @@ def test_predictions_in_2d_can_be_lifted_later(flat, video, tmp_path):
     assert clip.skeleton == 'coco-17'
 
 
-def test_who_stops_early_keeps_the_files_so_far(flat, video, tmp_path):
+def test_stopping_early_keeps_the_files_so_far(flat, video, tmp_path):
     results = flat(video, out_dir=str(tmp_path))
     next(results), next(results)
     results.close()
@@ -366,30 +368,30 @@ def test_who_stops_early_keeps_the_files_so_far(flat, video, tmp_path):
     assert len(list(VideoFile(tmp_path / 'visualizations/clip.mp4'))) == 2
 
 
-def test_one_file_can_be_named_for_one_input(flat, pictures, tmp_path):
+def test_one_file_can_be_named_for_one_input(flat, images_folder, tmp_path):
     target = tmp_path / 'drawn.jpg'
-    list(flat(pictures / 'shot2.png', vis_out_dir=target))
+    list(flat(images_folder / 'shot2.png', vis_out_dir=target))
     assert cv2.imread(str(target)).shape == (48, 64, 3)
     with pytest.raises(ValueError, match='one file, and there are 2 inputs'):
-        flat(pictures, vis_out_dir=target)
+        flat(images_folder, vis_out_dir=target)
 
 
-def test_results_overwrite_neither_inputs_nor_each_other(flat, pictures, video):
+def test_results_overwrite_neither_inputs_nor_each_other(flat, images_folder, video):
     with pytest.raises(ValueError, match='would be overwritten by its result'):
-        flat(pictures, vis_out_dir=pictures)
+        flat(images_folder, vis_out_dir=images_folder)
     with pytest.raises(ValueError, match='two inputs would be written as'):
         flat([video, video], pred_out_dir='out')
 
 
-def test_results_of_before_are_replaced(flat, tmp_path):
-    images = [gray_image(0), gray_image(1)]
+def test_earlier_results_are_replaced(flat, tmp_path):
+    images = [picture(0), picture(1)]
     for count in (2, 1):
         list(flat(images[:count], fps=5, out_dir=str(tmp_path)))
         document = json.loads((tmp_path / 'predictions/000000.json').read_text())
         assert len(document) == count
 
 
-def test_windows_that_cannot_be_opened_are_told(flat, monkeypatch):
+def test_missing_windows_are_reported(flat, monkeypatch):
     def fail(*_):
         raise cv2.error('no GUI')
 
@@ -414,7 +416,7 @@ def test_boxes_are_left_out_as_in_mmpose():
 
 
 @pytest.mark.parametrize('dimensions', ['flat', 'lifting'])
-def test_slow_detectors_are_asked_as_seldom_as_they_want(dimensions, request, video):
+def test_detectors_run_at_their_interval(dimensions, request, video):
     find, asked = request.getfixturevalue(dimensions), []
     find.detector = Seldom(find.detector, asked)
     assert len(list(find(video, batch_size=3))) == 10
@@ -422,7 +424,7 @@ def test_slow_detectors_are_asked_as_seldom_as_they_want(dimensions, request, vi
 
 
 class Seldom(FunctionDetector):
-    """A detector that wants to see every fourth of 25 frames a second."""
+    """A detector with an interval of four frames at 25 frames per second."""
 
     name, interval = 'seldom', 0.16
     identity = {'name': name}
@@ -443,12 +445,12 @@ def test_filtered_detectors_see_every_frame_unless_they_say_otherwise():
     assert not filtered.redetects
     boxes, scores = np.float32([[0, 0, 9, 9], [1, 0, 9, 9]]), np.float32([0.8, 0.6])
     bare.redetect = lambda image, tracked: (boxes, scores)
-    # those who were followed go through the filter, too
+    # boxes of tracked people are filtered, too
     assert filtered.redetect(None, boxes)[0].tolist() == [[0, 0, 9, 9]]
 
 
 @pytest.mark.parametrize('dimensions', ['flat', 'lifting'])
-def test_people_are_others_after_a_cut(dimensions, request, tmp_path):
+def test_track_ids_change_at_a_cut(dimensions, request, tmp_path):
     find = request.getfixturevalue(dimensions)
     images = [gray_image(number) for number in range(10)]
     for number in range(5, 10):

@@ -1,4 +1,4 @@
-"""Pictures of what pruning keeps: the right patches, in the right places."""
+"""Drawings of kept patches: the right patches in the right places."""
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from mmhot.apis.pruning_trace import trace_pruning
 from mmhot.cli.dispatch import main
 from mmhot.visualization.pruning import PruningStage, PruningTrace, draw_pruning
 
-PICTURE = FOLDER / '000001.png'
+IMAGE = FOLDER / '000001.png'
 SMALL = dict(
     backbone=dict(stage_channels=(16,), stage_depth=1),
     head=dict(in_channels=16, embed_dims=32),
@@ -40,7 +40,7 @@ def trace_with(kept, groups=('head', 'legs')):
 
 
 def test_trace_names_what_the_head_kept(model):
-    image = cv2.imread(str(PICTURE))
+    image = cv2.imread(str(IMAGE))
     trace = trace_pruning(model, image, (2, 24, 195, 205))
     assert trace.grid == (16, 16)
     assert trace.crop.shape == (256, 192, 3)
@@ -55,8 +55,8 @@ def test_trace_names_what_the_head_kept(model):
             assert set(group) <= set(before.kept.ravel())
 
 
-def test_trace_takes_other_rates_and_the_whole_picture(model):
-    image = cv2.imread(str(PICTURE))
+def test_trace_takes_other_rates_and_the_whole_image(model):
+    image = cv2.imread(str(IMAGE))
     trace = trace_pruning(model, image, keep_rates=(1.0, 0.5))
     assert [stage.kept.shape for stage in trace.stages] == [(256,), (3, 128)]
     assert model.head.keep_rates == (1.0, 0.7, 0.3, 0.1)
@@ -79,27 +79,27 @@ def test_dense_keypoints_are_no_patches():
     assert with_dense.shape == draw_pruning(trace_with([[0, 11], [3, 4]])).shape
 
 
-def test_command_writes_the_picture(config, model, tmp_path, capsys):
+def test_command_writes_the_drawing(config, model, tmp_path, capsys):
     config.dump(tmp_path / 'small.py')
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'small.pth')
     out = tmp_path / 'kept.png'
     files = [str(tmp_path / name) for name in ('small.py', 'small.pth')]
     options = ['--bbox', '2,24,195,205', '--zoom', '1', '--out', str(out)]
-    assert main(['show-pruning', str(PICTURE), *files, *options]) == 0
+    assert main(['show-pruning', str(IMAGE), *files, *options]) == 0
     assert '4 stages of 3 groups' in capsys.readouterr().out
     height, width, _ = cv2.imread(str(out)).shape
     assert width > 4 * 192
     assert height > 3 * 256
 
 
-def test_weights_that_come_with_us_need_no_name(tmp_path, capsys):
+def test_shipped_weights_need_no_name(tmp_path, capsys):
     options = ['--bbox', '2,24,195,205', '--out', str(tmp_path / 'kept.png')]
-    assert main(['show-pruning', str(PICTURE), *options]) == 0
+    assert main(['show-pruning', str(IMAGE), *options]) == 0
     assert '4 stages of 3 groups' in capsys.readouterr().out
     config = 'mmhot::body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192.py'
-    assert main(['show-pruning', str(PICTURE), config, *options]) == 2
-    assert 'a config alone has no weights' in capsys.readouterr().err
-    assert main(['show-pruning', str(PICTURE), config, 'c.pth', *options]) == 2
+    assert main(['show-pruning', str(IMAGE), config, *options]) == 2
+    assert 'is a config without weights' in capsys.readouterr().err
+    assert main(['show-pruning', str(IMAGE), config, 'c.pth', *options]) == 2
     assert 'c.pth: no such checkpoint file' in capsys.readouterr().err
 
 
@@ -108,11 +108,11 @@ def test_weights_that_come_with_us_need_no_name(tmp_path, capsys):
     [
         (['nowhere.png'], 'nowhere.png does not exist'),
         ([str(FOLDER / 'detections.json')], 'detections.json is no readable image'),
-        ([str(PICTURE), '--bbox', '1,2,3'], '--bbox must be left,top,right,bottom'),
-        ([str(PICTURE), '--bbox', '9,2,3,4'], '--bbox must be left,top,right,bottom'),
-        ([str(PICTURE), '--zoom', '99'], '--zoom must be from 0.5 to 8, got 99'),
-        ([str(PICTURE), '--out', 'x.jpg'], '--out: got x.jpg, wanted a .png file'),
-        ([str(PICTURE)], 'c.py does not exist'),
+        ([str(IMAGE), '--bbox', '1,2,3'], '--bbox must be left,top,right,bottom'),
+        ([str(IMAGE), '--bbox', '9,2,3,4'], '--bbox must be left,top,right,bottom'),
+        ([str(IMAGE), '--zoom', '99'], '--zoom must be from 0.5 to 8, got 99'),
+        ([str(IMAGE), '--out', 'x.jpg'], '--out must be a .png file, got x.jpg'),
+        ([str(IMAGE)], 'c.py does not exist'),
     ],
 )
 def test_mistakes_are_named(options, message, capsys):

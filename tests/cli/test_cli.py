@@ -13,8 +13,8 @@ import pytest
 
 import mmhot
 from mmhot.cli import dispatch
-from mmhot.cli.device import choose_device
 from mmhot.cli.dispatch import main
+from mmhot.installation.devices import choose_device
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,10 +71,10 @@ finally:
     env = {**os.environ, 'PYTHONPATH': str(ROOT)}
     command = [sys.executable, '-c', code]
     done = subprocess.run(command, env=env, capture_output=True, text=True)
-    said, heavy = done.stdout.splitlines()
+    output, heavy = done.stdout.splitlines()
     found = f'mmhot {mmhot.__version__}, torch {version("torch")}, MMPose 1.3.2, mmcv'
-    assert said.startswith(found)
-    assert said.endswith('compiled operators)') or said.endswith('(compiled)')
+    assert output.startswith(found)
+    assert output.endswith('compiled operators)') or output.endswith('(compiled)')
     assert heavy == ''
 
 
@@ -95,7 +95,7 @@ def test_no_command_shows_the_help(capsys):
 
 
 @pytest.mark.parametrize(
-    ('argv', 'said'),
+    ('argv', 'message'),
     [
         (['try'], "mmhot: error: argument COMMAND: invalid choice: 'try'"),
         (['tri-it'], '(did you mean try-it?)'),
@@ -104,12 +104,12 @@ def test_no_command_shows_the_help(capsys):
         (['--versoin'], '(did you mean --version?)'),
     ],
 )
-def test_wrong_arguments_get_one_line(argv, said, fake_command, capsys):
+def test_wrong_arguments_get_one_line(argv, message, fake_command, capsys):
     with pytest.raises(SystemExit) as caught:
         main(argv)
     assert caught.value.code == 2
     err = capsys.readouterr().err
-    assert said in err
+    assert message in err
     assert err.count('\n') == 1
 
 
@@ -182,7 +182,7 @@ def test_global_options_count_on_both_sides_of_the_command(argv, fake_command, c
     seen = []
 
     def run(args):
-        args.say('unheard')
+        args.say('hidden')
         seen.append((args.device, args.quiet))
 
     fake_command.run = run
@@ -205,9 +205,7 @@ def test_commands_speak_unless_quiet(fake_command, capsys):
         ({'OMP_WAIT_POLICY': 'active'}, None),
     ],
 )
-def test_threads_sleep_sooner_unless_told_how_to_wait(
-    chosen, expected, fake_command, monkeypatch
-):
+def test_threads_sleep_sooner_by_default(chosen, expected, fake_command, monkeypatch):
     seen = []
     fake_command.run = lambda args: seen.append(os.environ.get('GOMP_SPINCOUNT'))
     for name in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY'):
@@ -220,7 +218,7 @@ def test_threads_sleep_sooner_unless_told_how_to_wait(
 
 
 def test_unknown_device_is_refused():
-    with pytest.raises(ValueError, match=r"no device 'gpu' here, only cpu"):
+    with pytest.raises(ValueError, match="device must be one of cpu, got 'gpu'"):
         choose_device('gpu')
     assert choose_device('cpu') == 'cpu'
 

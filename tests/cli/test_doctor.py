@@ -11,13 +11,13 @@ from packaging.requirements import Requirement
 from mmhot import compat
 from mmhot.cli.dispatch import main
 from mmhot.compat import SHIMS, Shim, _state
-from mmhot.installation import checks as findings
+from mmhot.installation import checks
 from mmhot.installation.checks import examine, repair_commands
 from mmhot.installation.imports import import_extra, try_imports
 from mmhot.io import atomic
 
 REQUIRES = metadata.requires('mmhot')
-TESTED = {name: str(max(x)) for name, x in findings._tested_versions().items()}
+TESTED = {name: str(max(x)) for name, x in checks._tested_versions().items()}
 PIP = f'{sys.executable} -m pip '
 LIBRARY = 'OSError: libGL.so.1: cannot open shared object file'
 ABI = 'ValueError: numpy.dtype size changed, may indicate binary incompatibility'
@@ -29,7 +29,7 @@ class Site:
     def __init__(self, folder):
         self.folder = folder
         for item in map(Requirement, REQUIRES):
-            needed = any(findings._applies(item, extra) for extra in ('', 'mmpose'))
+            needed = any(checks._applies(item, extra) for extra in ('', 'mmpose'))
             if needed and item.name != 'chumpy':
                 self.add(item.name, TESTED[item.name])
         self.add('pip', '26.0')
@@ -37,7 +37,7 @@ class Site:
         self.add('mmhot', '0.1.0', text=wanted)
 
     def add(self, name, version, text=''):
-        module = findings._module(Requirement(name))
+        module = checks._module(Requirement(name))
         module = 'cv2' if name.startswith('opencv') else module
         (self.folder / module).mkdir(exist_ok=True)
         (self.folder / module / '__init__.py').write_text('')
@@ -73,21 +73,21 @@ def outcomes(monkeypatch):
         done = {module: errors.get(module, '') for module in modules}
         return {k: error for k, error in done.items() if error is not None}, ['cpu']
 
-    monkeypatch.setattr(findings, 'try_imports', fake)
+    monkeypatch.setattr(checks, 'try_imports', fake)
     return errors
 
 
 def look():
-    """Findings by name, and the commands that repair them."""
-    found = {finding.name: finding for finding in examine(1.0)[0]}
+    """Statuses by name, and the commands that repair them."""
+    found = {status.name: status for status in examine(1.0)[0]}
     return found, repair_commands(x for x in found.values() if x.fails)
 
 
 def verdicts(found):
     return {
-        name: finding.verdict
-        for name, finding in found.items()
-        if finding.verdict not in ('ok', 'optional')
+        name: status.verdict
+        for name, status in found.items()
+        if status.verdict not in ('ok', 'optional')
     }
 
 
@@ -239,7 +239,7 @@ def test_what_is_not_imported_in_time_is_judged_by_its_version(site, outcomes):
 
 
 def test_package_without_its_data_is_broken(site, outcomes, tmp_path, monkeypatch):
-    monkeypatch.setattr(findings.mmhot, '__file__', str(tmp_path / '__init__.py'))
+    monkeypatch.setattr(checks.mmhot, '__file__', str(tmp_path / '__init__.py'))
     found, _ = look()
     assert found['mmhot'].fails
     assert found['mmhot'].note.startswith(f'{tmp_path} lacks .mim/configs/_base_, ')
@@ -345,7 +345,7 @@ def test_checkout_that_is_not_installed_is_one_line(site, outcomes, capsys):
 
 def test_device_that_is_not_there_is_refused(found_bad, capsys):
     assert main(['doctor', '--device', 'cuda:3']) == 2
-    assert "no device 'cuda:3' here, only cpu" in capsys.readouterr().err
+    assert "--device must be one of cpu, got 'cuda:3'" in capsys.readouterr().err
 
 
 def test_requirements_of_pip_are_locked_ones():

@@ -1,4 +1,4 @@
-"""``mmhot infer``: videos in, 3D out; what fails does not stop the rest."""
+"""``mmhot infer``: videos in, 3D out; a failed input does not stop the others."""
 
 import json
 from functools import partial
@@ -10,7 +10,7 @@ from lifters import save_lifter
 from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import write_video
 
-from mmhot.cli.infer import SMOOTHING
+from mmhot.apis.options import SMOOTHING
 from mmhot.io.lifted import read_lifted
 from mmhot.video.smoothing import SMOOTHERS
 
@@ -22,7 +22,7 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture
 def models(monkeypatch):
-    """Stand-ins for the 2D models, which see only people on every frame."""
+    """Stand-ins for the 2D models, with one person in every frame."""
     pair = Detector(every=1), Estimator()
     return pair, use_stand_ins(monkeypatch, *pair)
 
@@ -53,9 +53,9 @@ def test_every_frame_of_a_video_is_lifted(infer_it, out, video, capfd):
     assert np.isfinite(clip.root_3d).all()
     files = {path.name for path in out.iterdir() if path.is_file()}
     assert files == {f'clip.{form}' for form in ('npz', 'json', 'html', 'bvh', 'mp4')}
-    said = capfd.readouterr().out
-    assert 'boxes: stand-in detector, 2D keypoints: stand-in estimator' in said
-    assert 'slowest: ' in said
+    output = capfd.readouterr().out
+    assert 'boxes: stand-in detector, 2D keypoints: stand-in estimator' in output
+    assert 'slowest: ' in output
 
 
 def test_options_choose_the_2d_models(infer_it, models, video):
@@ -64,7 +64,7 @@ def test_options_choose_the_2d_models(infer_it, models, video):
     assert models[1] == [('a', 'b', 'c', 'd', 'cpu')]
 
 
-def test_another_lifter_starts_from_what_was_found(infer_it, models, out, video):
+def test_another_lifter_starts_from_cached_keypoints(infer_it, models, out, video):
     assert infer_it(video) == 0
     (detector, _), _ = models
     seen = len(detector.calls)
@@ -76,12 +76,12 @@ def test_another_lifter_starts_from_what_was_found(infer_it, models, out, video)
     assert len(detector.calls) == 2 * seen
 
 
-def test_nothing_is_kept_if_not_wanted(infer_it, out, video):
+def test_no_cache_keeps_no_files(infer_it, out, video):
     assert infer_it(video, no_cache=True) == 0
     assert [path.name for path in out.iterdir()] == ['clip.npz']
 
 
-def test_what_fails_does_not_stop_the_rest(infer_it, out, video, tmp_path, capfd):
+def test_failed_inputs_do_not_stop_the_others(infer_it, out, video, tmp_path, capfd):
     other = write_video(tmp_path / 'other.mkv', codec='ffv1', pix_fmt='bgr0')
     (out / 'other.npz').mkdir(parents=True)  # in the way
     assert infer_it(other, video) == 1
@@ -91,14 +91,14 @@ def test_what_fails_does_not_stop_the_rest(infer_it, out, video, tmp_path, capfd
     assert 'Traceback' not in errors
 
 
-def test_nobody_is_told_and_no_error(infer_it, models, out, video, capfd):
+def test_video_without_people_is_no_error(infer_it, models, out, video, capfd):
     models[0][0].every = 0
     assert infer_it(video) == 0
-    assert 'clip: nobody was found in 10 frames' in capfd.readouterr().out
+    assert 'clip: no person was found in 10 frames' in capfd.readouterr().out
     assert not (out / 'clip.npz').exists()
 
 
-def test_damaged_videos_give_what_they_have(infer_it, out, tmp_path, capfd):
+def test_damaged_videos_are_lifted_as_far_as_possible(infer_it, out, tmp_path, capfd):
     draw = np.random.default_rng(0).integers
     images = [draw(40, 60, (48, 64, 3), np.uint8) for _ in range(30)]
     video = write_video(tmp_path / 'a.mp4', images)
@@ -117,11 +117,11 @@ def test_keypoint_files_need_no_2d_model(infer_it, models, out):
     assert len(read_lifted(out / f'{SKATER.stem}.npz')) == 185
 
 
-def test_unsure_keypoints_count_as_missing(infer_it, out, video, capfd):
+def test_keypoints_of_low_confidence_count_as_missing(infer_it, out, video, capfd):
     assert infer_it(video, kpt_thr=0.9, formats='json') == 0  # all of them
-    said = capfd.readouterr()
-    assert 'clip: nobody was found in 10 frames' in said.out
-    assert 'clip.mkv: No detection exceeds the confidence threshold' in said.err
+    output = capfd.readouterr()
+    assert 'clip: no person was found in 10 frames' in output.out
+    assert 'clip.mkv: No detection exceeds the confidence threshold' in output.err
     assert not (out / 'clip.json').exists()
     assert infer_it(video, kpt_thr=0.5, formats='json') == 0
     document = json.loads((out / 'clip.json').read_text())
@@ -130,20 +130,20 @@ def test_unsure_keypoints_count_as_missing(infer_it, out, video, capfd):
 
 
 @pytest.mark.parametrize(
-    ('options', 'said'),
+    ('options', 'message'),
     [
         ({'batch_size': 0}, '--batch-size must be at least 1, got 0'),
         ({'det_every': 0}, '--det-every must be at least 1, got 0'),
-        ({'keep': '13,x'}, "--keep: '13,x' is no number of frames such as 27"),
+        ({'keep': '13,x'}, '--keep must be a number of frames such as 27'),
         ({'kpt_thr': 2}, '--kpt-thr must be from 0 to 1, got 2'),
         ({'fps': 0}, '--fps must be above 0'),
         ({'smooth_2d': 'savgl'}, 'did you mean savgol'),
     ],
 )
-def test_wrong_options_are_refused(infer_it, out, video, capfd, options, said):
+def test_wrong_options_are_refused(infer_it, out, video, capfd, options, message):
     assert infer_it(video, **options) == 2
     errors = capfd.readouterr().err
-    assert said in errors
+    assert message in errors
     assert len(errors.splitlines()) == 1
     assert not out.exists()
 
@@ -164,5 +164,5 @@ def test_two_clips_of_one_name_are_refused(infer_it, video, tmp_path, capfd):
     assert 'would both be written as clip' in capfd.readouterr().err
 
 
-def test_smoothers_offered_are_those_there_are():
+def test_choices_of_smoothing_are_the_smoothers():
     assert set(SMOOTHING) == {'none', *SMOOTHERS}

@@ -1,4 +1,4 @@
-"""``mmhot infer`` with many inputs: lists, what is finished, the table at the end."""
+"""``mmhot infer`` with many inputs: lists, finished inputs, the final table."""
 
 import weakref
 from functools import partial
@@ -13,7 +13,7 @@ from video_files import gray_image, write_video
 
 from mmhot.apis import clip_worker
 from mmhot.apis.clip_worker import Outcome
-from mmhot.cli.stage_table import stage_table
+from mmhot.cli.report import stage_table
 from mmhot.io.lifted import read_lifted
 from mmhot.video import pipeline
 from mmhot.video.frames import Frame
@@ -45,8 +45,8 @@ def infer_it(checkpoint, out, detector, monkeypatch):
 
 
 @pytest.fixture
-def films(tmp_path):
-    folder = tmp_path / 'films'
+def videos(tmp_path):
+    folder = tmp_path / 'videos'
     folder.mkdir()
     return [
         write_video(folder / f'{name}.mkv', codec='ffv1', pix_fmt='bgr0')
@@ -54,39 +54,41 @@ def films(tmp_path):
     ]
 
 
-def test_lists_name_inputs_of_all_kinds(films, tmp_path):
+def test_lists_name_inputs_of_all_kinds(videos, tmp_path):
     listed = tmp_path / 'list.txt'
-    lines = ['# all of it', f'{films[0].parent}/*.mkv', '', str(SKATER), 'gone.mp4']
+    lines = ['# all of it', f'{videos[0].parent}/*.mkv', '', str(SKATER), 'gone.mp4']
     listed.write_text('\n'.join(lines))
     inputs = find_inputs([str(listed)], fps=25)
     assert [item.name for item in inputs] == ['a', 'b', SKATER.stem, 'gone']
     assert [item.has_keypoints for item in inputs] == [False, False, True, False]
-    assert inputs[1].open().num_frames is None or inputs[1].path == films[1]
+    assert inputs[1].open().num_frames is None or inputs[1].path == videos[1]
     with pytest.raises(FileNotFoundError, match=r'gone\.mp4 does not exist'):
         inputs[3].open()
 
 
 @pytest.mark.parametrize(
-    ('content', 'said'),
+    ('content', 'message'),
     [
         (b'# nothing\n\n', 'names no input'),
         (b'\xff\xfe\x00', 'is no list of inputs'),
         (None, 'does not exist'),
     ],
 )
-def test_lists_that_are_none_are_refused(infer_it, out, tmp_path, capfd, content, said):
+def test_lists_that_are_none_are_refused(
+    infer_it, out, tmp_path, capfd, content, message
+):
     listed = tmp_path / 'list.txt'
     if content is not None:
         listed.write_bytes(content)
     assert infer_it(listed) == 2
-    assert f'{listed} {said}' in capfd.readouterr().err
+    assert f'{listed} {message}' in capfd.readouterr().err
     assert not out.exists()
 
 
-def test_what_a_list_names_wrongly_fails_alone(infer_it, out, films, tmp_path, capfd):
+def test_wrong_lines_of_a_list_fail_alone(infer_it, out, videos, tmp_path, capfd):
     listed = tmp_path / 'list.txt'
     (tmp_path / 'text.mp4').write_text('no video')
-    lines = ['gone.mp4', tmp_path / 'text.mp4', *films, 'nobody/*.mp4']
+    lines = ['gone.mp4', tmp_path / 'text.mp4', *videos, 'none/*.mp4']
     listed.write_text('\n'.join(map(str, lines)))
     assert infer_it(listed) == 1
     errors = capfd.readouterr().err.splitlines()
@@ -94,19 +96,19 @@ def test_what_a_list_names_wrongly_fails_alone(infer_it, out, films, tmp_path, c
     assert {path.name for path in out.glob('*.npz')} == {'a.npz', 'b.npz'}
 
 
-def test_finished_inputs_are_left_out(infer_it, detector, out, films, capfd):
-    assert infer_it(*films, formats='npz,csv') == 0
+def test_finished_inputs_are_skipped(infer_it, detector, out, videos, capfd):
+    assert infer_it(*videos, formats='npz,csv') == 0
     written = {path: path.stat().st_mtime_ns for path in out.glob('*.*')}
     capfd.readouterr()
-    again = partial(infer_it, *films, formats='npz,csv', resume=True)
+    again = partial(infer_it, *videos, formats='npz,csv', resume=True)
     assert again() == 0
-    said = capfd.readouterr().out
-    assert 'a: was finished before\nb: was finished before\n' in said
-    assert said.count('finished before') == 4
+    output = capfd.readouterr().out
+    assert 'a: was finished before\nb: was finished before\n' in output
+    assert output.count('finished before') == 4
     assert {path: path.stat().st_mtime_ns for path in out.glob('*.*')} == written
     assert len(detector.calls) == 20
     # without the option everything is written again, from what was found
-    assert infer_it(*films, formats='npz,csv') == 0
+    assert infer_it(*videos, formats='npz,csv') == 0
     assert all(path.stat().st_mtime_ns > date for path, date in written.items())
     assert len(detector.calls) == 20
 
@@ -115,11 +117,11 @@ def test_finished_inputs_are_left_out(infer_it, detector, out, films, capfd):
     'change',
     ['option', 'lifter', 'result gone', 'result changed', 'input', 'model', 'rules'],
 )
-def test_what_is_not_the_same_is_done_again(
-    infer_it, detector, out, films, tmp_path, capfd, monkeypatch, change
+def test_changed_inputs_are_processed_again(
+    infer_it, detector, out, videos, tmp_path, capfd, monkeypatch, change
 ):
-    options, film = {}, films[0]
-    assert infer_it(film) == 0
+    options, video = {}, videos[0]
+    assert infer_it(video) == 0
     seen = 10
     if change == 'option':
         options = {'smooth_3d': 'savgol'}
@@ -132,57 +134,55 @@ def test_what_is_not_the_same_is_done_again(
     elif change == 'result changed':
         (out / 'a.npz').write_bytes(b'cut off')
     elif change == 'input':
-        write_video(
-            film, [gray_image(n) for n in range(8)], codec='ffv1', pix_fmt='bgr0'
-        )
+        write_video(video, [picture(n) for n in range(8)], codec='ffv1', pix_fmt='bgr0')
         seen += 8
     else:
         detector.identity = {'name': 'another'}
         seen += 10
-    assert infer_it(film, resume=True, **options) == 0
+    assert infer_it(video, resume=True, **options) == 0
     assert 'finished before' not in capfd.readouterr().out
     assert len(detector.calls) == seen
     assert len(read_lifted(out / 'a.npz')) == (8 if change == 'input' else 10)
 
 
-def test_nobody_is_finished_too(infer_it, detector, films, capfd):
+def test_video_without_people_is_finished_too(infer_it, detector, videos, capfd):
     detector.every = 0
-    assert infer_it(films[0]) == 0
-    assert infer_it(films[0], resume=True) == 0
+    assert infer_it(videos[0]) == 0
+    assert infer_it(videos[0], resume=True) == 0
     assert 'a: was finished before' in capfd.readouterr().out
 
 
-def test_resuming_needs_what_was_kept(infer_it, films, capfd):
-    assert infer_it(films[0], resume=True, no_cache=True) == 2
+def test_resuming_needs_what_was_kept(infer_it, videos, capfd):
+    assert infer_it(videos[0], resume=True, no_cache=True) == 2
     assert '--resume does not go with --no-cache' in capfd.readouterr().err
 
 
-def test_tracks_are_kept(infer_it, out, films, monkeypatch):
-    assert infer_it(films[0]) == 0
+def test_tracks_are_kept(infer_it, out, videos, monkeypatch):
+    assert infer_it(videos[0]) == 0
     first = read_lifted(out / 'a.npz')
     monkeypatch.setattr(pipeline, 'track_clip', None)
-    assert infer_it(films[0], smooth_2d='savgol') == 0
+    assert infer_it(videos[0], smooth_2d='savgol') == 0
     again = read_lifted(out / 'a.npz')
     np.testing.assert_array_equal(again.track, first.track)
     np.testing.assert_array_equal(again.scores, first.scores)
 
 
-def test_tracks_by_other_rules_are_made_again(infer_it, films, monkeypatch):
-    assert infer_it(films[0]) == 0
+def test_tracks_by_other_rules_are_made_again(infer_it, videos, monkeypatch):
+    assert infer_it(videos[0]) == 0
     made, track_clip = [], pipeline.track_clip
     monkeypatch.setattr(
         pipeline, 'track_clip', lambda *x, **y: made.append(1) or track_clip(*x, **y)
     )
     monkeypatch.setattr(pipeline, 'TRACKING_RULES', 0)
-    assert infer_it(films[0], smooth_2d='savgol') == 0
+    assert infer_it(videos[0], smooth_2d='savgol') == 0
     assert made == [1]
-    assert infer_it(films[0], smooth_2d='none') == 0
+    assert infer_it(videos[0], smooth_2d='none') == 0
     assert made == [1]
 
 
-def test_globs_are_in_natural_order(films, tmp_path):
+def test_globs_are_in_natural_order(videos, tmp_path):
     for number in (9, 10):
-        (tmp_path / f'clip{number}.mkv').write_bytes(films[0].read_bytes())
+        (tmp_path / f'clip{number}.mkv').write_bytes(videos[0].read_bytes())
     inputs = find_inputs([str(tmp_path / 'clip*.mkv')], fps=25)
     assert [item.name for item in inputs] == ['clip9', 'clip10']
 
@@ -192,11 +192,11 @@ def outcome(name, people=1, error='', skipped=False, **seconds):
     return Outcome(name, times, people, error, skipped)
 
 
-def test_table_tells_times_and_bottlenecks_of_all_kinds():
+def test_table_has_times_and_the_slowest_stage():
     outcomes = [
         outcome('walk', _2D=8.0, track=1.0, _3D=1.0),
         outcome('skater', people=2, _3D=3.0),
-        outcome('nobody', people=0, _2D=4.0, track=0.5),
+        outcome('empty', people=0, _2D=4.0, track=0.5),
         outcome('broken', people=0, error='is damaged'),
         outcome('before', skipped=True),
     ]
@@ -204,14 +204,14 @@ def test_table_tells_times_and_bottlenecks_of_all_kinds():
     assert rows[1:] == [
         'walk 100 1 8.0 1.0 1.0 10.0 slowest: 2D',
         'skater 100 2 - - 3.0 33.3 slowest: 3D',
-        'nobody 100 0 4.0 0.5 - 22.2 slowest: 2D',
+        'empty 100 0 4.0 0.5 - 22.2 slowest: 2D',
         'broken 100 - - - - - failed',
         'before 100 1 - - - - finished before',
         'all 4 400 3 12.0 1.5 4.0 22.9 slowest: 2D',
     ]
 
 
-def test_table_of_thousands_tells_failures_and_the_sum():
+def test_table_of_thousands_has_failures_and_the_sum():
     outcomes = [outcome(f'clip{n}', _2D=1.0) for n in range(1000)]
     outcomes.append(outcome('bad', error='is damaged', _2D=1.0))
     rows = stage_table(outcomes).splitlines()
@@ -221,11 +221,11 @@ def test_table_of_thousands_tells_failures_and_the_sum():
 
 
 def test_frames_are_not_held():
-    """Hours of film take no more memory than a batch, and three frames behind it."""
+    """Hours of video take the memory of a batch and three more frames."""
     seen, most = [], [0]
 
-    class Film:
-        path, ended, fps, num_frames = Path('film'), None, 25.0, None
+    class Video:
+        path, ended, fps, num_frames = Path('video'), None, 25.0, None
 
         def __iter__(self):
             for index in range(100):
@@ -235,6 +235,6 @@ def test_frames_are_not_held():
                 yield Frame(index, index / 25, image)
                 del image
 
-    found = VideoPoseEstimator(Detector(every=1), Estimator(), batch_size=4)(Film())
+    found = VideoPoseEstimator(Detector(every=1), Estimator(), batch_size=4)(Video())
     assert len(found.people) == 100
     assert most[0] <= 5 + 3

@@ -78,14 +78,14 @@ def test_read_only_disk_is_refused(infer_it, video, mount, capfd):
 
 _PROGRAM = """
 import sys
-from mmhot.cli import clip_worker, main
+from mmhot.apis import clip_worker
+from mmhot.cli import main
 from ray_stand_ins import slow_worker
-from functools import partial
+from dataclasses import replace
 real = clip_worker.ClipWorker
-def slow(args, say, complain, run):
-    worker = slow_worker(args, run, say, complain, log=sys.argv[1], seconds=0.02)
-    worker._args.batch_size = 1
-    return worker
+def slow(options, say, complain, run, bars):
+    options = replace(options, batch_size=1)
+    return slow_worker(options, run, say, complain, log=sys.argv[1], seconds=0.02)
 clip_worker.ClipWorker = slow
 import ray_stand_ins
 ray_stand_ins.ClipWorker = real

@@ -1,6 +1,6 @@
-"""``mmhot infer`` and inputs, disks and people as they really are.
+"""``mmhot infer`` with damaged inputs, full disks, crowds and interruptions.
 
-Each case: a clear line, the right exit code, and what was computed is kept.
+Each case: a clear line, the right exit code, and computed results are kept.
 """
 
 import errno
@@ -102,10 +102,10 @@ def test_video_without_frames_fails_and_the_next_is_done(
         stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
         container.start_encoding()
     assert infer_it(empty, video) == 1
-    said, errors = capfd.readouterr()
+    output, errors = capfd.readouterr()
     assert errors == f'mmhot infer: empty: {empty} has no frames\n'
     assert len(read_lifted(out / 'clip.npz')) == 10
-    rows = [line.split() for line in said.splitlines()]
+    rows = [line.split() for line in output.splitlines()]
     assert ['empty', '0', '-'] in [row[:3] for row in rows]
     assert 'failed' in next(row for row in rows if row[0] == 'empty')
     assert ['all', '2', '10', '1'] in [row[:4] for row in rows]
@@ -120,7 +120,7 @@ def test_one_frame_is_a_clip(infer_it, out, tmp_path, capfd):
     assert complaints(capfd) == []
 
 
-def test_four_pixels_are_a_picture(infer_it, find, out, tmp_path, capfd):
+def test_video_of_four_pixels_is_lifted(infer_it, find, out, tmp_path, capfd):
     find(lambda number: [[0, 0, 2, 2]])
     video = clean(tmp_path / 'a.mkv', 3, size=(2, 2))
     assert infer_it(video, formats='npz,html,mp4,png') == 0
@@ -162,11 +162,11 @@ def test_variable_rates_are_lifted_at_their_times(infer_it, out, tmp_path, capfd
 
 
 @pytest.mark.parametrize(
-    ('suffix', 'said'),
+    ('suffix', 'message'),
     [('mp4', 'is damaged after 31 of 60 frames'), ('mkv', '20 frames are missing')],
 )
 def test_damage_in_the_middle_leaves_the_rest(
-    infer_it, find, out, tmp_path, capfd, suffix, said
+    infer_it, find, out, tmp_path, capfd, suffix, message
 ):
     find(lambda number: BOX)
     rng = np.random.default_rng(0)
@@ -179,11 +179,11 @@ def test_damage_in_the_middle_leaves_the_rest(
     assert infer_it(video) == 0
     lines = complaints(capfd)
     assert all(line.startswith(f'mmhot infer: {video}') for line in lines)
-    assert any(said in line for line in lines)
+    assert any(message in line for line in lines)
     assert len(read_lifted(out / 'a.npz')) > 25
 
 
-def test_thirty_people_are_told_apart(infer_it, find, out, video):
+def test_thirty_people_are_tracked(infer_it, find, out, video):
     corners = np.stack(np.meshgrid(np.arange(6) * 10, np.arange(5) * 9), -1)
     find(lambda number: np.tile(corners.reshape(-1, 2), 2) + [0, 0, 8, 8])
     assert infer_it(video) == 0
@@ -193,7 +193,9 @@ def test_thirty_people_are_told_apart(infer_it, find, out, video):
 
 
 @pytest.mark.parametrize(('seconds', 'people'), [(0.4, 1), (3.0, 2)])
-def test_who_returns_soon_is_known(infer_it, find, out, tmp_path, seconds, people):
+def test_person_who_returns_soon_keeps_the_track_id(
+    infer_it, find, out, tmp_path, seconds, people
+):
     gone = range(15, 15 + round(25 * seconds))
     find(lambda number: [] if number in gone else BOX)
     video = clean(tmp_path / 'a.mkv', 30 + len(gone), size=(64, 48))
@@ -205,7 +207,7 @@ def test_who_returns_soon_is_known(infer_it, find, out, tmp_path, seconds, peopl
 
 
 @pytest.mark.parametrize('det_every', [1, 3])
-def test_numbers_that_are_none_are_nobody(infer_it, out, monkeypatch, video, det_every):
+def test_boxes_with_nan_are_dropped(infer_it, out, monkeypatch, video, det_every):
     estimator = Estimator()
 
     def half_lost(images, boxes):
@@ -225,11 +227,11 @@ def test_numbers_that_are_none_are_nobody(infer_it, out, monkeypatch, video, det
 
 
 def test_paths_may_have_any_characters(infer_it, tmp_path, capfd):
-    folder = tmp_path / 'Film – «ä 日本»'
+    folder = tmp_path / 'Video – «ä 日本»'
     folder.mkdir()
     video = clean(folder / "Sönke's 50% [1] #2.mkv")
     listed = tmp_path / 'meine liste.txt'
-    listed.write_text(f'# films\n\n{video}\n', encoding='utf-8-sig')
+    listed.write_text(f'# videos\n\n{video}\n', encoding='utf-8-sig')
     for given, formats in ((video, 'npz,html,mp4'), (listed, 'npz')):
         out = tmp_path / f'Aus gabe ü {formats}'
         assert infer_it(given, out_dir=out, formats=formats) == 0
@@ -252,7 +254,7 @@ def test_read_only_folder_is_refused_before_any_work(
 
 @pytest.fixture
 def fill_disk(monkeypatch):
-    """Have no room for files whose path a function picks."""
+    """Fill the disk for files whose path a function selects."""
     fsync = os.fsync
 
     def full(is_without_room):
@@ -266,7 +268,7 @@ def fill_disk(monkeypatch):
     return full
 
 
-def test_full_disk_fails_the_input_and_keeps_what_was_found(
+def test_full_disk_fails_the_input_and_keeps_the_cache(
     infer_it, detector, out, video, fill_disk, capfd
 ):
     fill_disk(lambda path: path.endswith('.csv'))
@@ -281,7 +283,7 @@ def test_full_disk_fails_the_input_and_keeps_what_was_found(
     assert (out / 'clip.csv').is_file()
 
 
-def test_no_room_to_keep_things_does_not_stop_the_work(
+def test_full_disk_of_the_cache_does_not_stop_the_work(
     infer_it, out, video, fill_disk, capfd
 ):
     fill_disk(lambda path: '.mmhot-cache' in path)
@@ -297,7 +299,7 @@ def press_ctrl_c(*_):
     signal.raise_signal(signal.SIGINT)
 
 
-def test_ctrl_c_keeps_what_is_there_and_resume_goes_on(
+def test_ctrl_c_keeps_results_and_resume_continues(
     infer_it, detector, out, video, tmp_path, monkeypatch, capfd
 ):
     def found(images):
@@ -311,19 +313,19 @@ def test_ctrl_c_keeps_what_is_there_and_resume_goes_on(
     second = clean(tmp_path / 'second.mkv')
     third = clean(tmp_path / 'third.mkv')
     assert infer_it(video, second, third, batch_size=2) == 130
-    said, errors = capfd.readouterr()
+    output, errors = capfd.readouterr()
     assert errors == (
         'mmhot infer: interrupted: 1 of 3 inputs are finished; the same command with '
-        '--resume goes on from here\n'
+        '--resume continues from here\n'
     )
-    assert 'clip' in said.splitlines()[-1]
+    assert 'clip' in output.splitlines()[-1]
     assert [path.name for path in out.glob('*.npz')] == ['clip.npz']
     use_stand_ins(monkeypatch, detector, estimator)
     detector.calls.clear()
     assert infer_it(video, second, third, batch_size=2, resume=True) == 0
     assert detector.calls == [*range(6, 10), *range(10)]
-    said = capfd.readouterr().out
-    assert 'clip: was finished before' in said
+    output = capfd.readouterr().out
+    assert 'clip: was finished before' in output
     assert len(read_lifted(out / 'second.npz')) == 10
 
 
@@ -348,11 +350,11 @@ def test_gpu_that_is_not_there_is_refused(infer_it, out, video, monkeypatch, cap
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
     assert infer_it(video, device='cuda') == 2
     (line,) = complaints(capfd)
-    assert "there is no device 'cuda' here, only cpu" in line
+    assert "--device must be one of cpu, got 'cuda'" in line
     assert not out.exists()
 
 
-def test_unknown_codec_is_told(infer_it, out, video, tmp_path, capfd):
+def test_unknown_codec_is_reported(infer_it, out, video, tmp_path, capfd):
     strange = write_video(tmp_path / 'strange.mp4')
     strange.write_bytes(strange.read_bytes().replace(b'avc1', b'xyz1'))
     assert infer_it(strange, video) == 1

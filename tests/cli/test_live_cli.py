@@ -90,10 +90,10 @@ def test_a_played_file_gives_a_line_a_frame(infer_it, out, tmp_path, capfd):
     assert person['keypoints_3d'][0] == [0, 0, 0]
     assert np.shape(person['root_3d']) == (3,)
     assert np.shape(person['scores']) == (17,)
-    said = capfd.readouterr()
-    assert said.out == (out / 'clip.jsonl').read_text()
-    assert 'poses 1 frames (100 ms) behind' in said.err
-    assert f'10 frames seen, {len(numbers)} lifted' in said.err
+    output = capfd.readouterr()
+    assert output.out == (out / 'clip.jsonl').read_text()
+    assert 'poses 1 frames (100 ms) behind' in output.err
+    assert f'10 frames seen, {len(numbers)} lifted' in output.err
 
 
 def test_ctrl_c_leaves_a_whole_file(infer_it, out, capfd):
@@ -115,7 +115,7 @@ def test_ctrl_c_leaves_a_whole_file(infer_it, out, capfd):
     assert capfd.readouterr().out == ''
 
 
-def test_gaps_are_told_and_a_stream_lost_for_good_fails(infer_it, out, capfd):
+def test_gaps_are_written_and_a_lost_stream_fails(infer_it, out, capfd):
     first, second = ([(n / 50, n) for n in range(8)] for _ in range(2))
     stream = ScriptedStream([[], [*first, OSError('torn')], second])
     assert infer_it('0', stream=stream, live=True, reconnect=2, quiet=True) == 1
@@ -128,12 +128,12 @@ def test_gaps_are_told_and_a_stream_lost_for_good_fails(infer_it, out, capfd):
     assert summary['reconnects'] == 1
     assert summary['frames_seen'] == 16
     assert summary['frames_lifted'] + summary['frames_dropped'] == 16
-    said = capfd.readouterr()
-    assert said.out == ''
-    assert said.err == 'mmhot infer: camera: lost for 2 s, given up: gone\n'
+    output = capfd.readouterr()
+    assert output.out == ''
+    assert output.err == 'mmhot infer: camera: lost for 2 s, given up: gone\n'
 
 
-def test_another_session_goes_on_in_the_same_file(infer_it, out, tmp_path):
+def test_another_session_extends_the_file(infer_it, out, tmp_path):
     video = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0', rate=100)
     out.mkdir()
     (out / 'clip.jsonl').write_bytes(b'{"type": "header"}\n{"type": "gap"}')
@@ -143,32 +143,32 @@ def test_another_session_goes_on_in_the_same_file(infer_it, out, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('inputs', 'options', 'said'),
+    ('inputs', 'options', 'message'),
     [
         ('0', {}, '0 is a webcam, a stream without an end'),
         ('97', {'live': True}, 'there is no webcam 97: /dev/video97 does not exist'),
-        ('0', {'duration': 5}, '--duration goes with --live only'),
-        ('0', {'show': True}, '--show goes with --live only'),
+        ('0', {'duration': 5}, '--duration needs --live'),
+        ('0', {'show': True}, '--show needs --live'),
         ('0 1', {'live': True}, '--live takes one stream, got 0 1'),
         ('0', {'live': True, 'formats': 'bvh'}, '--formats does not go with --live'),
-        ('0', {'live': True, 'resume': True}, '--resume and --runner do not go with'),
+        ('0', {'live': True, 'resume': True}, '--resume does not go with'),
         ('0', {'live': True, 'axes': 'world'}, 'need a whole clip'),
         ('0', {'live': True, 'height': 1.8}, 'need a whole clip'),
         ('0', {'live': True, 'reconnect': -1}, '--reconnect must be at least 0'),
         ('none.mp4', {'live': True}, 'none.mp4 does not exist'),
     ],
 )
-def test_what_does_not_go_is_refused_in_a_line(
-    infer_it, out, capfd, inputs, options, said
+def test_wrong_combinations_are_refused_in_a_line(
+    infer_it, out, capfd, inputs, options, message
 ):
     assert infer_it(*inputs.split(), **options) == 2
     errors = capfd.readouterr().err
-    assert said in errors
+    assert message in errors
     assert len(errors.splitlines()) == 1
     assert not out.exists()
 
 
-def test_options_that_only_the_stream_can_judge_are_refused(infer_it, out, capfd):
+def test_options_that_depend_on_the_stream_are_checked(infer_it, out, capfd):
     stream = ScriptedStream([[]])
     assert infer_it('0', stream=stream, live=True, lookahead=5, quiet=True) == 2
     assert 'lookahead must be from 0 to the 4 frames' in capfd.readouterr().err
@@ -178,7 +178,7 @@ def test_options_that_only_the_stream_can_judge_are_refused(infer_it, out, capfd
     assert not out.exists()
 
 
-def test_a_line_that_does_not_fit_is_taken_back(tmp_path, monkeypatch):
+def test_a_line_that_does_not_fit_is_removed(tmp_path, monkeypatch):
     path = tmp_path / 'a.jsonl'
     write = os.write
 
@@ -210,7 +210,7 @@ def test_latencies_are_counted_without_keeping_them():
     assert latencies.quantile(1) == 20_000
 
 
-def test_people_are_drawn_on_the_film_and_on_a_floor():
+def test_people_are_drawn_on_the_video_and_on_a_floor():
     from mmhot.visualization.live import draw_live
 
     pose = np.random.default_rng(0).normal(0, 0.3, (17, 3))

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,9 +18,8 @@ from ray_stand_ins import read_log, slow_worker
 from video_files import write_video
 
 from mmhot.apis.clip_worker import Outcome
-from mmhot.cli import ray_runner
-from mmhot.cli.dispatch import build_parser
-from mmhot.cli.ray_runner import run_with_ray
+from mmhot.apis.options import InferRunOptions, RayOptions
+from mmhot.apis.ray_runner import collect_outcomes, process_with_ray
 from mmhot.io.lifted import read_lifted
 from mmhot.video.inputs import find_inputs
 
@@ -27,16 +27,8 @@ TESTS = Path(__file__).parents[1]
 slow = partial(pytest.mark.slow, reason='starts Ray clusters')
 
 
-def options(*argv):
-    parser, _ = build_parser()
-    args = parser.parse_args(['infer', *map(str, argv), '--runner', 'ray'])
-    args.said = []
-    args.say = args.said.append
-    return args
-
-
 @pytest.mark.parametrize(
-    ('given', 'said'),
+    ('given', 'message'),
     [
         (['--num-workers', '2'], '--num-workers needs --runner ray'),
         (['--address', 'auto'], '--address needs --runner ray'),
@@ -48,15 +40,15 @@ def options(*argv):
         (['--runner', 'ray', '--device', 'cuda:1'], '--device must be cpu or cuda'),
     ],
 )
-def test_wrong_options_are_refused(tmp_path, capfd, given, said):
+def test_wrong_options_are_refused(tmp_path, capfd, given, message):
     argv = dict(zip(given[::2], given[1::2], strict=True))
     argv = {name.removeprefix('--').replace('-', '_'): v for name, v in argv.items()}
     assert infer('a.mp4', out_dir=tmp_path / 'out', **argv) == 2
     (line,) = capfd.readouterr().err.splitlines()
-    assert said in line
+    assert message in line
 
 
-def test_missing_ray_is_told_with_the_command(tmp_path, monkeypatch, capfd):
+def test_missing_ray_is_reported_with_the_command(tmp_path, monkeypatch, capfd):
     monkeypatch.setitem(sys.modules, 'ray', None)
     video = write_video(tmp_path / 'a.mp4')
     assert infer(video, out_dir=tmp_path / 'out', runner='ray') == 2
@@ -87,7 +79,7 @@ class Pool:
         error = self.results[item.name].pop(0)
         if isinstance(error, Exception):
             raise error
-        return Outcome(item.name, error=error), [f'{item.name} said'], []
+        return Outcome(item.name, error=error), [f'line of {item.name}'], []
 
 
 class FakeRayError(Exception):
@@ -113,25 +105,26 @@ RAY = SimpleNamespace(exceptions=SimpleNamespace(RayError=FakeRayError))
         (2, {'a': '', 'b': '', 'c': '', 'd': 'its worker failed: the worker died'}),
     ],
 )
-def test_what_fails_is_tried_again(retries, errors):
+def test_failed_inputs_are_retried(retries, errors):
     turns = {'a': [''], 'b': ['bad', ''], 'c': ['bad'] * 2 + ['']}
     pool = Pool(turns | {'d': [FakeRayError('the worker\ndied')]})
     inputs = [SimpleNamespace(name=name) for name in 'abcd']
-    args = options('x', '--out-dir', 'out', '--retries', retries)
-    complaints = []
-    outcomes = list(ray_runner._outcomes(RAY, pool, inputs, args, complaints.append))
+    lines, complaints = [], []
+    outcomes = list(
+        collect_outcomes(RAY, pool, inputs, retries, lines.append, complaints.append)
+    )
     assert sorted(outcome.name for outcome in outcomes) == list('abcd')
     for outcome in outcomes:
         assert outcome.error.startswith(errors[outcome.name])
         assert bool(outcome.error) == bool(errors[outcome.name])
     assert len(complaints) == min(retries, 1) + min(retries, 2)
-    assert 'a said' in args.said
+    assert 'line of a' in lines
 
 
 @pytest.fixture
-def films(tmp_path):
+def videos(tmp_path):
     return [
-        write_video(tmp_path / f'film{number}.mkv', codec='ffv1', pix_fmt='bgr0')
+        write_video(tmp_path / f'video{number}.mkv', codec='ffv1', pix_fmt='bgr0')
         for number in range(6)
     ]
 
@@ -150,13 +143,15 @@ def importable(monkeypatch):
 
 
 @slow()
-def test_killed_worker_loses_nothing(films, checkpoint, tmp_path, importable):
-    """Two processes, of which one is killed in the middle of a film."""
+def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
+    """Two processes, of which one is killed in the middle of a video."""
     pytest.importorskip('ray')
     out, log = tmp_path / 'out', tmp_path / 'log.txt'
-    argv = ['--out-dir', out, '--pose3d-weights', checkpoint, '--num-workers', 2]
-    args = options(*films, *argv, '--batch-size', 1, '--device', 'cpu')
-    inputs = find_inputs(args.inputs)
+    options = InferRunOptions(
+        out_dir=out, pose3d_weights=checkpoint, batch_size=1, device='cpu'
+    )
+    ray_options = RayOptions(num_workers=2)
+    inputs = find_inputs([str(video) for video in videos])
     victims = []
 
     def kill_one():
@@ -170,34 +165,41 @@ def test_killed_worker_loses_nothing(films, checkpoint, tmp_path, importable):
     killer = threading.Thread(target=kill_one, daemon=True)
     killer.start()
     worker = partial(slow_worker, log=log)
-    outcomes = list(run_with_ray(args, inputs, args.say, 'this run', worker))
+    run = partial(
+        process_with_ray,
+        inputs,
+        ray_options=ray_options,
+        say=print,
+        complain=print,
+        make_worker=worker,
+    )
+    outcomes = list(run(options=options, run='this run'))
     killer.join(5)
     assert victims
     assert sorted(outcome.name for outcome in outcomes) == sorted(
-        film.stem for film in films
+        video.stem for video in videos
     )
     assert not any(outcome.error for outcome in outcomes)
-    for film in films:
-        clip = read_lifted(out / f'{film.stem}.npz')
+    for video in videos:
+        clip = read_lifted(out / f'{video.stem}.npz')
         np.testing.assert_array_equal(clip.frame, np.arange(10))
     steps = read_log(log)
     processes = {pid for pid, _ in steps}
     assert len(processes) == 3  # two, and the one that was started instead
     # each loaded its models once
     assert sum(what == 'models' for _, what in steps) == 3
-    # only frames of the film that was worked on were looked at again
+    # only frames of the video that was worked on were looked at again
     assert 60 <= sum(what != 'models' for _, what in steps) <= 69
     # the same once more: all is finished
-    args = options(*films, *argv, '--resume', '--device', 'cpu')
-    again = list(run_with_ray(args, inputs, args.say, 'another run', worker))
+    again = list(run(options=replace(options, resume=True), run='another run'))
     assert all(outcome.skipped for outcome in again)
 
 
 @slow()
-def test_models_that_are_missing_are_told_once(films, tmp_path, importable, capfd):
+def test_missing_models_are_reported_once(videos, tmp_path, importable, capfd):
     pytest.importorskip('ray')
     wrong = dict(pose3d='mmhot-none', num_workers=1, runner='ray')
-    assert infer(*films, out_dir=tmp_path / 'out', **wrong) == 2
+    assert infer(*videos, out_dir=tmp_path / 'out', **wrong) == 2
     lines = [x for x in capfd.readouterr().err.splitlines() if 'mmhot infer' in x]
     assert len(lines) == 1
     assert 'mmhot-none' in lines[0]

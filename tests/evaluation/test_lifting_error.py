@@ -21,7 +21,7 @@ from mmpose.codecs import MotionBERTLabel
 from mmpose.evaluation.metrics import MPJPE
 from mmpose.registry import METRICS
 
-from mmhot.cli.error_tables import format_errors
+from mmhot.cli.report import format_errors
 from mmhot.evaluation.clip_predictions import ClipPrediction
 from mmhot.evaluation.error_report import ErrorReport
 from mmhot.evaluation.metrics import LiftingErrorMetric

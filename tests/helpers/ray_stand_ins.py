@@ -11,7 +11,7 @@ from mmhot.video.sources import pose_source
 
 
 class SlowDetector(Detector):
-    """Log process and number of each image, slowly."""
+    """Slow detector that logs the process and the number of each image."""
 
     def __init__(self, log, seconds):
         super().__init__(every=1)
@@ -27,16 +27,16 @@ class SlowDetector(Detector):
         return found
 
 
-def slow_worker(args, run, say, complain, log, seconds=0.1):
-    """Make a worker with the stand-ins; its log starts with a line 'models'."""
+def slow_worker(options, run, say, complain, log, seconds=0.1):
+    """Make a worker with the stand-ins, which logs its process first."""
 
-    def open_pose_source(*options):
+    def open_pose_source(*models):
         with Path(log).open('a') as file:
             file.write(f'{os.getpid()} models\n')
         return pose_source.PoseSource(SlowDetector(log, seconds), Estimator())
 
     pose_source.open_pose_source = open_pose_source
-    return ClipWorker(args, say, complain, run)
+    return ClipWorker(options, say, complain, run)
 
 
 def read_log(log):

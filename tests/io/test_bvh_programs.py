@@ -1,4 +1,4 @@
-"""``.bvh`` files in programs of others: the joints are where they were written."""
+"""``.bvh`` files in other programs have the joint positions that were written."""
 
 import json
 import shutil
@@ -39,7 +39,7 @@ def in_blender(path):
 
 
 def in_bvhio(path):
-    """The same by a library; that leaves y up and centimeters."""
+    """Read joints with a library, which leaves y up and centimeters."""
     bvhio = pytest.importorskip('bvhio')
     root = bvhio.readAsHierarchy(str(path))
     joints = {joint.Name: joint for joint, _, _ in root.layout()}
@@ -53,7 +53,7 @@ def in_bvhio(path):
 @pytest.mark.slow(reason='needs Blender, bvhio')
 @pytest.mark.parametrize('read', [in_blender, in_bvhio])
 @pytest.mark.parametrize('clip', [JUMP, KICK])
-def test_joints_are_where_they_were_written(tmp_path, read, clip):
+def test_other_programs_read_the_written_joints(tmp_path, read, clip):
     positions = joints_of(clip, NUM_FRAMES)
     motion = fit_rigid_skeleton(positions, H36M)
     write_bvh(motion, H36M.joints, 50.0, tmp_path / 'a.bvh')
@@ -64,7 +64,7 @@ def test_joints_are_where_they_were_written(tmp_path, read, clip):
 
 @pytest.mark.slow(reason='needs Blender, bvhio')
 @pytest.mark.parametrize('read', [in_blender, in_bvhio])
-def test_body_of_constant_bones_comes_back(tmp_path, read):
+def test_skeleton_of_constant_bones_is_read_back(tmp_path, read):
     positions = fit_rigid_skeleton(joints_of(KICK, NUM_FRAMES), H36M).positions()
     motion = fit_rigid_skeleton(positions, H36M)
     write_bvh(motion, H36M.joints, 50.0, tmp_path / 'a.bvh')

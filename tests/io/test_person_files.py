@@ -1,4 +1,4 @@
-"""``.bvh``, ``.trc`` and ``.csv``: read back, they say what was lifted."""
+"""``.bvh``, ``.trc`` and ``.csv`` files contain the lifted poses."""
 
 import csv
 import re
@@ -11,16 +11,18 @@ from numpy.testing import assert_allclose
 from rendered_clips import rendered
 from scipy.spatial.transform import Rotation
 
+from mmhot.apis.export import export
+from mmhot.apis.options import OutputOptions
+from mmhot.io.writers import bvh, trc
 from mmhot.io.writers.bvh import write_bvh
 from mmhot.io.writers.csv import COLUMNS, write_csv
-from mmhot.io.writers.person_files import write_people
 from mmhot.io.writers.rigid_skeleton import fit_rigid_skeleton
 from mmhot.io.writers.trc import write_trc
 from mmhot.lifting.world import place_people, to_world
 
 
 def read_bvh(path):
-    """Names, world positions (T, K, 3) in the file's axes, seconds of a frame."""
+    """Read names, positions (T, K, 3) in the axes of the file, seconds per frame."""
     hierarchy, motion = path.read_text().split('MOTION\n')
     names, offsets, parents, stack, end = [], [], [], [], False
     for line in map(str.split, hierarchy.splitlines()[1:]):
@@ -52,7 +54,7 @@ def read_bvh(path):
     return names, places, float(seconds.split()[2])
 
 
-def test_bvh_moves_as_the_body_that_was_written(tmp_path):
+def test_bvh_contains_the_motion_that_was_written(tmp_path):
     motion = fit_rigid_skeleton(joints_of(KICK), H36M)
     write_bvh(motion, H36M.joints, 50.0, tmp_path / 'a.bvh')
     names, places, seconds = read_bvh(tmp_path / 'a.bvh')
@@ -82,7 +84,7 @@ def test_bvh_angles_do_not_jump(tmp_path):
 
 
 def read_trc(path):
-    """Header, names, frames, times, positions (T, K, 3)."""
+    """Read header, names, frames, times, positions (T, K, 3)."""
     lines = path.read_text().splitlines()
     header = dict(zip(*(line.split('\t') for line in lines[1:3]), strict=True))
     names = [name for name in lines[3].split('\t')[2:] if name]
@@ -129,7 +131,7 @@ def test_csv_holds_every_joint(tmp_path):
 
 
 @pytest.mark.parametrize('suffix', ['bvh', 'trc'])
-def test_several_people_get_files_of_their_own(tmp_path, suffix):
+def test_each_person_gets_a_file(tmp_path, suffix):
     clip = to_world(place_people(rendered('dance')))
     track = np.where(np.arange(len(clip)) < 100, 4, 7)
     keep = np.r_[0:50, 60 : len(clip)]  # frames 50 to 59 are not seen
@@ -137,11 +139,13 @@ def test_several_people_get_files_of_their_own(tmp_path, suffix):
     clip.track = track[keep]
     for name in (*fields, 'root_3d'):
         setattr(clip, name, getattr(clip, name)[keep])
-    distances = write_people(clip, tmp_path / f'a.{suffix}')
-    assert [path.name for path in distances] == [
-        f'a_person{t}.{suffix}' for t in (4, 7)
-    ]
-    assert 0 <= max(distances.values()) < 0.012
+    options = OutputOptions(formats=[suffix], axes='world', out_dir=tmp_path)
+    lines = []
+    files = export(replace(clip, name='a'), options, say=lines.append)
+    assert [path.name for path in files] == [f'a_person{t}.{suffix}' for t in (4, 7)]
+    if suffix == 'bvh':
+        errors = [int(re.search(r': (\d+) mm off', line)[1]) for line in lines]
+        assert max(errors) < 12
     read = read_bvh if suffix == 'bvh' else read_trc
     places = read(tmp_path / f'a_person4.{suffix}')[1 if suffix == 'bvh' else 4]
     assert len(places) == 100
@@ -150,29 +154,29 @@ def test_several_people_get_files_of_their_own(tmp_path, suffix):
     later = read(tmp_path / f'a_person7.{suffix}')[1 if suffix == 'bvh' else 4]
     if suffix == 'trc':
         assert len(later) == clip.frame[-1] + 1 - 100
-    else:  # which begins with the film
+    else:  # which begins with the video
         assert len(later) == clip.frame[-1] + 1
         assert_allclose(later[:100], later[100:101].repeat(100, 0), atol=1e-6)
 
 
 @pytest.fixture
 def uneven():
-    """A clip whose later half was filmed at half the rate."""
+    """A clip whose later half was recorded at half the rate."""
     clip = to_world(place_people(rendered('walk')))
     late = np.maximum(np.arange(len(clip)) - 68, 0)
     return replace(clip, time=(clip.frame + late) / clip.fps)
 
 
 def test_trc_has_the_times_of_a_varying_rate(uneven, tmp_path):
-    write_people(uneven, tmp_path / 'a.trc')
+    trc.write_person(uneven, tmp_path / 'a.trc')
     times = read_trc(tmp_path / 'a.trc')[3]
     assert_allclose(times, uneven.time, atol=1e-6)
 
 
-def test_bvh_of_a_varying_rate_keeps_its_pace(uneven, tmp_path):
+def test_bvh_of_a_varying_rate_is_resampled(uneven, tmp_path):
     even = replace(uneven, time=None)
-    write_people(even, tmp_path / 'even.bvh')
-    write_people(uneven, tmp_path / 'uneven.bvh')
+    bvh.write_person(even, tmp_path / 'even.bvh')
+    bvh.write_person(uneven, tmp_path / 'uneven.bvh')
     _, wanted, _ = read_bvh(tmp_path / 'even.bvh')
     _, places, seconds = read_bvh(tmp_path / 'uneven.bvh')
     assert seconds == pytest.approx(1 / uneven.fps)

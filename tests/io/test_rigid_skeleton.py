@@ -1,4 +1,4 @@
-"""A body with constant bones, fitted to joint positions."""
+"""Skeletons with constant bones, fitted to joint positions."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def lengths(positions):
 
 
 @pytest.mark.parametrize(('clip', 'mean'), [(JUMP, 4e-3), (KICK, 4e-3)])
-def test_motion_capture_is_met_within_a_centimeter(clip, mean):
+def test_motion_capture_is_fitted_within_a_centimeter(clip, mean):
     positions = joints_of(clip, 150)
     fitted = fit_rigid_skeleton(positions, H36M).positions()
     errors = np.linalg.norm(fitted - positions, axis=-1)
@@ -31,13 +31,13 @@ def test_rotations_are_proper():
     assert_allclose(np.linalg.det(rotations), 1, atol=1e-9)
 
 
-def test_body_of_constant_bones_is_met_exactly():
+def test_skeleton_of_constant_bones_is_fitted_exactly():
     first = fit_rigid_skeleton(joints_of(KICK), H36M).positions()
     again = fit_rigid_skeleton(first, H36M).positions()
     assert_allclose(again, first, atol=1e-4)
 
 
-def test_turned_and_moved_people_are_turned_and_moved():
+def test_fit_is_equivariant_to_rigid_motion():
     positions = joints_of(KICK)
     turn = Rotation.from_euler('xyz', [0.3, -0.2, 2.0]).as_matrix()
     fitted = fit_rigid_skeleton(positions, H36M).positions()
@@ -61,7 +61,7 @@ def test_rest_pose_stands_with_the_arms_to_the_sides():
     assert_allclose(pose['left_wrist'][1], pose['left_shoulder'][1])
 
 
-def test_standing_people_are_hardly_turned():
+def test_standing_people_rotate_little():
     motion = fit_rigid_skeleton(joints_of(KICK), H36M)
     spine = H36M.index('spine')
     angles = Rotation.from_matrix(motion.rotations[:, spine]).magnitude()

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mmhot.cli.table import align
+from mmhot.cli.report import align
 from mmhot.evaluation.cost import Cost, count_cost
 from mmhot.weights.config_files import find_config
 from tools.lab.benchmark import whole_clips

@@ -180,7 +180,7 @@ def test_fov_and_intrinsics_exclude_each_other(tmp_path, capfd):
     path = write(tmp_path / 'a.json', NAMED)
     out = ['--out-dir', str(tmp_path / 'out'), '--fov', '60', '--intrinsics', str(path)]
     assert main(['lift', 'none.npz', *out]) == 2
-    assert '--fov and --intrinsics both tell of the lens' in capfd.readouterr().err
+    assert '--fov and --intrinsics both describe the lens' in capfd.readouterr().err
 
 
 def clip_of(keypoints):

@@ -1,4 +1,4 @@
-"""``mmhot ui``: what the page asks for is what ``mmhot infer`` does."""
+"""``mmhot ui``: the page lifts as ``mmhot infer`` does."""
 
 import os
 import socket
@@ -14,15 +14,8 @@ from video_files import write_video
 
 from mmhot.cli.dispatch import main
 from mmhot.io.lifted import read_lifted
-from mmhot.ui.lifting_run import (
-    LiftingRun,
-    Progress,
-    command_line,
-    parse,
-    shown_command,
-)
-from mmhot.ui.model_choices import AUTOMATIC, find_offers
-from mmhot.ui.progress_table import describe
+from mmhot.ui.lifting_run import LiftingRun, Progress, describe, shown_command
+from mmhot.ui.model_choices import AUTOMATIC, find_choices
 from mmhot.video.sources import pose_source
 from mmhot.weights.index import DEFAULT_LIFTER, LIVE_LIFTER
 
@@ -43,39 +36,44 @@ def folder(tmp_path):
 
 @pytest.fixture
 def models(monkeypatch):
-    """A stand-in for the 2D models."""
+    """Stand-ins for the 2D models."""
     pair = pose_source.PoseSource(Detector(every=1), Estimator())
     monkeypatch.setattr(pose_source, 'open_pose_source', lambda *options: pair)
 
 
-def test_form_becomes_the_command():
+def test_shown_command_has_what_differs_from_the_defaults():
     options = {
-        **{'fov': 60.0, 'height': None, 'static_camera': True, 'smooth_2d': ''},
-        **{'formats': ['npz', 'html'], 'kpt_thr': 0.2, 'intrinsics': '/tmp/x/a.yml'},
+        'fov': 60.0,
+        'height': None,
+        'static_camera': True,
+        'smooth_2d': 'none',
+        'formats': ['npz', 'html'],
+        'kpt_thr': 0.2,
+        'intrinsics': '/tmp/x/a.yml',
     }
-    words = command_line('a.mp4', options)
-    assert words[:4] == ['a.mp4', '--fov', '60', '--static-camera']
-    assert '--height' not in words
-    assert '--smooth-2d' not in words
     assert shown_command('my clip.mp4', options) == (
         "mmhot infer 'my clip.mp4' --fov 60 --static-camera --formats npz,html "
         '--intrinsics a.yml --out-dir results'
     )
 
 
-def test_wrong_values_are_one_line(tmp_path):
-    with pytest.raises(
-        ValueError, match='--height must be from 0.3 to 3 meters, got 9'
-    ):
-        parse(['a.mp4', '--out-dir', str(tmp_path), '--height', '9'])
-    with pytest.raises(ValueError, match='argument --intrinsics: none.yml: no such'):
-        parse(['a.mp4', '--out-dir', str(tmp_path), '--intrinsics', 'none.yml'])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'height': '9'}, 'height must be from 0.3 to 3 meters, got 9'),
+        ({'fov': 'wide'}, "fov must be a number, got 'wide'"),
+        ({'intrinsics': 'none.yml'}, 'intrinsics: none.yml: no such file or folder'),
+    ],
+)
+def test_wrong_values_are_one_line(folder, options, message):
+    *_, last = LiftingRun(SKATER, folder, options)
+    assert last.error == message
 
 
 def test_run_writes_what_infer_writes(models, checkpoint, folder, tmp_path):
-    film = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0')
+    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0')
     options = {'pose3d_weights': checkpoint, 'formats': ['npz', 'html'], 'fov': 60.0}
-    *_, last = LiftingRun(film, folder, options)
+    *_, last = LiftingRun(video, folder, options)
     assert (last.done, last.error) == (True, '')
     assert last.stages['2D'] == last.stages['3D'] == (10, 10)
     assert [path.name for path in last.files] == ['clip.html', 'clip.npz']
@@ -84,42 +82,49 @@ def test_run_writes_what_infer_writes(models, checkpoint, folder, tmp_path):
 
 
 def test_run_can_be_stopped(models, checkpoint, folder, tmp_path):
-    film = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0')
-    run = LiftingRun(film, folder, {'pose3d_weights': checkpoint})
+    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0')
+    run = LiftingRun(video, folder, {'pose3d_weights': checkpoint})
     run.stop()
     *_, last = run
     assert (last.error, last.files) == ('stopped', [])
 
 
 @pytest.mark.parametrize(
-    ('name', 'content', 'said'),
+    ('name', 'content', 'message'),
     [
-        ('a.mp4', b'no film', 'a.mp4 is not a readable video'),
+        ('a.mp4', b'no video', 'a.mp4 is not a readable video'),
         ('a.json', b'[', 'a.json: is not valid JSON'),
     ],
 )
-def test_unreadable_inputs_are_one_line(models, folder, tmp_path, name, content, said):
+def test_unreadable_inputs_are_one_line(
+    models, folder, tmp_path, name, content, message
+):
     (tmp_path / name).write_bytes(content)
     *_, last = LiftingRun(tmp_path / name, folder, {'fov': None})
-    assert said in last.error
+    assert message in last.error
     assert '\n' not in last.error
 
 
-def test_only_what_can_run_is_offered(monkeypatch):
+def test_installed_models_are_the_choices(monkeypatch):
     monkeypatch.setattr('mmhot.ui.model_choices.shipped_pose_model', lambda: None)
     monkeypatch.setattr(
         'mmhot.ui.model_choices.mediapipe_pose.is_installed', lambda: False
     )
-    offers = find_offers()
-    assert offers.pose2d == (AUTOMATIC,)
-    assert 'no 2D model here' in offers.note
-    assert offers.pose3d == (DEFAULT_LIFTER, LIVE_LIFTER)
-    offers = find_offers(['a.onnx'], ['b.onnx'])
-    assert (offers.pose2d, offers.note) == (('a.onnx',), '')
-    assert offers.det_model == (AUTOMATIC, 'b.onnx', 'whole_image', 'pose-verified')
+    choices = find_choices()
+    assert choices.pose2d == (AUTOMATIC,)
+    assert 'No 2D model is installed' in choices.note
+    assert choices.pose3d == (DEFAULT_LIFTER, LIVE_LIFTER)
+    choices = find_choices(['a.onnx'], ['b.onnx'])
+    assert (choices.pose2d, choices.note) == (('a.onnx',), '')
+    assert choices.det_model == (
+        AUTOMATIC,
+        'b.onnx',
+        'whole_image',
+        pose_source.POSE_VERIFIED,
+    )
 
 
-def test_what_users_say_is_no_markup():
+def test_text_of_users_is_escaped():
     progress = Progress(notes=['<b>'], error='<script>', stages={'2D': (3, 4)})
     text = describe(progress, 'mmhot infer <i>')
     assert not any(tag in text for tag in ('<b>', '<script>', '<i>'))
@@ -159,7 +164,7 @@ def server(tmp_path_factory):
 
 @pytest.mark.slow(reason='needs Gradio, playwright and Chromium')
 @pytest.mark.parametrize('width', [1280, 390])
-def test_page_lifts_what_is_dropped(server, tmp_path, width):
+def test_page_lifts_an_uploaded_file(server, tmp_path, width):
     address, folder = server
     outside = []
     with open_tab(width) as (tab, problems):
@@ -173,10 +178,10 @@ def test_page_lifts_what_is_dropped(server, tmp_path, width):
         tab.locator('input[type=file]').first.set_input_files(SKATER)
         tab.locator(f'a[download="{SKATER.name}"]').wait_for()  # it is there
         tab.get_by_text('Camera and scale').click()
-        height = tab.get_by_label("People's height, meters")
+        height = tab.get_by_label('Body height, meters')
         height.fill('9')
         lift.click()
-        error.filter(has_text='--height must be from 0.3 to 3 meters, got 9').wait_for()
+        error.filter(has_text='height must be from 0.3 to 3 meters, got 9').wait_for()
 
         height.fill('1.7')
         lift.click()

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.output_file import output_file
+from mmhot.cli.report import output_file
 
 
 def parse_args() -> argparse.Namespace:

@@ -14,9 +14,9 @@ import json
 import sys
 from pathlib import Path
 
-from mmhot.cli.device import choose_device
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.output_file import output_file
+from mmhot.cli.report import output_file
+from mmhot.installation.devices import choose_device
 
 
 def parse_args() -> argparse.Namespace:
@@ -133,7 +133,7 @@ def _check(args: argparse.Namespace) -> str:
 
 def format_rows(rows: dict[str, dict[str, float]]) -> str:
     """Return a table of shares."""
-    from mmhot.cli.table import align
+    from mmhot.cli.report import align
 
     lines = [['', *next(iter(rows.values()))]]
     for name, row in rows.items():

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.output_file import output_file
+from mmhot.cli.report import output_file
 
 _COLUMNS = {
     'frames': '{:.0f}',
@@ -59,7 +59,7 @@ def evaluate(args: argparse.Namespace) -> None:
     """Print the tables."""
     if args.motions < 0:
         raise ValueError(f'--motions must be at least 0, got {args.motions}')
-    from mmhot.cli.stage_table import stage_table
+    from mmhot.cli.report import stage_table
     from mmhot.io.atomic import replacing
     from mmhot.lifting.lifter import Lifter
     from mmhot.video.inputs import find_inputs
@@ -161,7 +161,7 @@ def evaluate_motions(pipeline, args: argparse.Namespace) -> dict:
 
 def as_text(table: dict[str, dict[str, dict[str, float]]]) -> str:
     """One row a variant, '-' where nothing is known."""
-    from mmhot.cli.table import align
+    from mmhot.cli.report import align
 
     lines = [['clip', 'lifted', *_COLUMNS]]
     for clip, rows in table.items():

@@ -12,9 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-from mmhot.cli.device import choose_device
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.output_file import output_file
+from mmhot.cli.report import output_file
+from mmhot.installation.devices import choose_device
 
 
 def parse_args() -> argparse.Namespace:
@@ -64,7 +64,7 @@ def measure(args: argparse.Namespace) -> None:
         raise ValueError(f'--every must be at least 1, got {args.every}')
     if not args.pictures + args.film:
         raise ValueError('give labeled --pictures or a --film')
-    from mmhot.cli.table import align
+    from mmhot.cli.report import align
     from mmhot.io.atomic import replacing
     from mmhot.video.sources.pose_source import open_pose_source
     from tools.lab.found_boxes import count_found, read_boxed_film, read_boxed_pictures

@@ -10,7 +10,7 @@ import argparse
 import sys
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.output_file import output_file
+from mmhot.cli.report import output_file
 from tools.lab.benchmark.motions import add_lifter_arguments, open_motions
 
 

@@ -40,7 +40,7 @@ def measure(args: argparse.Namespace) -> None:
 
 def print_errors(clips: list, folder: Path) -> None:
     """Print how far clips are from their truth."""
-    from mmhot.cli.table import align
+    from mmhot.cli.report import align
     from tools.lab.benchmark.chain import Truth, measure
 
     lines = [['clip', 'without a pose', '2D error', 'PCK@0.2', 'MPJPE', 'P-MPJPE']]

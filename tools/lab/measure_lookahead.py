@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.output_file import output_file
+from mmhot.cli.report import output_file
 from tools.lab.benchmark.motions import add_lifter_arguments, open_motions
 
 _COLUMNS = ('MPJPE', 'P-MPJPE', 'jitter')
@@ -48,7 +48,7 @@ def measure(args: argparse.Namespace) -> None:
     from mmengine.fileio import dump
     from tqdm import tqdm
 
-    from mmhot.cli.table import align
+    from mmhot.cli.report import align
     from mmhot.io.atomic import replacing
     from mmhot.lifting.lifter import Lifter
     from mmhot.weights.index import LIVE_LIFTER

@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.output_file import output_file
+from mmhot.cli.report import output_file
 from tools.lab.benchmark.motions import add_lifter_arguments, open_motions
 
 

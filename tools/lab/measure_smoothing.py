@@ -27,7 +27,7 @@ def measure(args: argparse.Namespace) -> None:
     """Print both tables."""
     if args.motions < 1:
         raise ValueError(f'--motions must be at least 1, got {args.motions}')
-    from mmhot.cli.table import align
+    from mmhot.cli.report import align
     from mmhot.lifting.lifter import Lifter
     from mmhot.video.pipeline import VideoLifter
     from tools.lab.benchmark.chain import lift_alone, pick_motions, see_motion

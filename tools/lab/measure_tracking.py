@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.output_file import output_file
+from mmhot.cli.report import output_file
 
 KINDS = {
     'crossing': dict(num_people=5),
@@ -115,7 +115,7 @@ def write_table(table: dict, out: Path | None) -> None:
     """Print errors, a row each, and write them as JSON if wanted."""
     from mmengine.fileio import dump
 
-    from mmhot.cli.table import align
+    from mmhot.cli.report import align
     from mmhot.io.atomic import replacing
 
     rows = {

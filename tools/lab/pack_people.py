@@ -14,7 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mmhot.cli.errors import OneLineParser, run_safely
-from mmhot.cli.output_file import output_file
+from mmhot.cli.report import output_file
 from mmhot.datasets.packed_people import read_packed_people, write_packed_people
 from tools.lab.coco_people import pack_coco, unpack_coco
 

@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mmhot.cli.errors import OneLineParser, run_safely
-from mmhot.cli.output_file import output_file
+from mmhot.cli.report import output_file
 from mmhot.datasets.packed_people import PackedPeople, join_images, write_packed_people
 from tools.lab.panoramas import read_panoramas, view
 

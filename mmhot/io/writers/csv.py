@@ -1,4 +1,4 @@
-"""Lifted clips as a table (``.csv``), a row for each joint."""
+"""Tables of 3D poses (``.csv``), one row per joint."""
 
 import csv
 from pathlib import Path
@@ -8,31 +8,16 @@ import numpy as np
 from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
 
-COLUMNS = (
-    'frame',
-    'time',
-    'track',
-    'joint',
-    'x',
-    'y',
-    'z',
-    'score_3d',
-    'root_x',
-    'root_y',
-    'root_z',
-    'u',
-    'v',
-    'score',
-)
+_NAMES = 'frame time track joint x y z score_3d root_x root_y root_z u v score'
+COLUMNS = tuple(_NAMES.split())
 
 
 def write_csv(clip: Clip3D, path: str | Path) -> None:
-    """Write a clip as a table; what is unknown is left empty.
+    """Write a clip as a table; unknown values are left empty.
 
     Args:
-        clip (Clip3D): Lifted poses. ``x, y, z`` are relative to the root, ``u, v`` the
-            pixels that were lifted.
-        path (str | Path): The file to create or replace.
+        clip (Clip3D): 3D poses; ``x, y, z`` are root-relative, ``u, v`` in pixels.
+        path (str | Path): File to create or replace.
     """
     with (
         replacing(path) as temporary,
@@ -45,7 +30,7 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
 
 
 def _joints(clip: Clip3D, row: int) -> list[list]:
-    """Lines of one person in one frame."""
+    """Make the rows of one person in one frame."""
     frame = int(clip.frame[row])
     head = [frame, f'{clip.seconds(frame):.6f}', int(clip.track[row])]
     root = [_number(value) for value in clip.root_3d[row]]

@@ -1,25 +1,23 @@
-"""Files of one JSON document a line, which grow and are whole at any time."""
+"""JSON Lines files: one document per line, valid at any time while they grow."""
 
 import json
 import os
 from pathlib import Path
-from types import TracebackType
 
-# Windows would write \r\n in place of \n.
+# Windows would write \r\n instead of \n.
 _BINARY = getattr(os, 'O_BINARY', 0)
 
 
 class JsonLines:
-    """Appends lines to a file.
+    """Append documents to a file; each line is written completely or not at all.
 
-    Each line is written at once or not at all, whatever ends the program; one that
-    does not fit on the disk is taken back. What was in the file stays.
+    A line that does not fit on the disk is removed again. Earlier content stays.
 
     Args:
-        path (str | Path): The file, created if it is not there.
+        path (str | Path): File to create or extend.
 
     Raises:
-        OSError: If it cannot be written to; one line that names it.
+        OSError: If it cannot be written; one line that names it.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -29,7 +27,7 @@ class JsonLines:
             self._file = os.open(path, flags, 0o666)
             self._size = os.fstat(self._file).st_size
             if self._size and self._last_byte() != b'\n':
-                self._append(b'\n')  # the machine went down within a line
+                self._append(b'\n')  # a crash cut the last line
         except OSError as error:
             raise self._explain(error) from error
 
@@ -37,12 +35,7 @@ class JsonLines:
         """Return the open file."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close the file."""
         os.close(self._file)
 
@@ -50,13 +43,13 @@ class JsonLines:
         """Append a document.
 
         Args:
-            document (dict): Plain values; no NaN.
+            document (dict): Plain values, no NaN.
 
         Returns:
-            str: Its line, without the newline.
+            str: The line, without the newline.
 
         Raises:
-            OSError: If the disk is full or gone; one line that names the file.
+            OSError: If the disk is full; one line that names the file.
         """
         line = json.dumps(document, allow_nan=False, ensure_ascii=False)
         try:

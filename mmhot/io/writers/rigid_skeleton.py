@@ -1,4 +1,4 @@
-"""Joint rotations of a body with constant bones, from joint positions."""
+"""Joint rotations of a skeleton with constant bone lengths, from joint positions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +11,16 @@ from mmhot.skeletons.joints import Skeleton
 
 @dataclass
 class RigidMotion:
-    """A tree of bones of constant length that moves by rotations.
+    """Motion of a skeleton with constant bone lengths.
 
     Attributes:
         parents (tuple[int]): Parent of each joint, -1 for the root; parents come
             before their children.
-        offsets (np.ndarray): Position of each joint in its parent's axes when nothing
-            is turned, (K, 3): x to the person's left, y up, z forward. The root's is
-            zero.
-        root (np.ndarray): The root's position, (T, 3).
-        rotations (np.ndarray): Matrices from a joint's axes to its parent's, the
-            root's to the world's, (T, K, 3, 3).
+        offsets (np.ndarray): Joint positions in the axes of the parent in the rest
+            pose, (K, 3): x to the left of the person, y up, z forward; 0 for the root.
+        root (np.ndarray): Root positions, (T, 3).
+        rotations (np.ndarray): Matrices from the axes of a joint to those of its
+            parent, of the root to the world, (T, K, 3, 3).
     """
 
     parents: tuple[int, ...]
@@ -30,16 +29,14 @@ class RigidMotion:
     rotations: np.ndarray
 
     def positions(self) -> np.ndarray:
-        """Positions of all joints in the world, (T, K, 3)."""
+        """Compute joint positions in world axes, (T, K, 3)."""
         num_frames, num_joints = self.rotations.shape[:2]
         positions = np.empty((num_frames, num_joints, 3))
         axes = np.empty((num_frames, num_joints, 3, 3))
         for joint, parent in enumerate(self.parents):
             if parent < 0:
-                positions[:, joint], axes[:, joint] = (
-                    self.root,
-                    self.rotations[:, joint],
-                )
+                positions[:, joint] = self.root
+                axes[:, joint] = self.rotations[:, joint]
                 continue
             axes[:, joint] = axes[:, parent] @ self.rotations[:, joint]
             arm = axes[:, parent] @ self.offsets[joint]
@@ -48,20 +45,20 @@ class RigidMotion:
 
 
 def fit_rigid_skeleton(positions: np.ndarray, skeleton: Skeleton) -> RigidMotion:
-    """Fit a body with constant bones to joint positions.
+    """Fit a skeleton with constant bone lengths to joint positions.
 
-    Bones get the median of their lengths, and where several leave one joint (hips and
-    spine, neck and shoulders) their mean angles. From the root outwards every joint is
-    then turned so that the bones reach for the positions given; errors of inner joints
-    are thus not handed on. Joints with one bone turn as little as they can.
+    Bones get their median length and, where several start at one joint (hips and spine,
+    neck and shoulders), their mean angles. From the root outwards, every joint is then
+    rotated so that its bones point at the given positions, which keeps the errors of
+    inner joints from adding up. Joints with one bone rotate as little as possible.
 
     Args:
-        positions (np.ndarray): Joints in a world that is z up, (T, K, 3), no NaN.
-        skeleton (Skeleton): Their tree, with the root first and a joint 'thorax', as
-            ``h36m-17`` has.
+        positions (np.ndarray): Joint positions, z up, (T, K, 3), no NaN.
+        skeleton (Skeleton): Joint tree with the root first and a joint 'thorax', such
+            as ``h36m-17``.
 
     Returns:
-        RigidMotion: In the same world and unit.
+        RigidMotion: Motion in the same axes and unit.
 
     Raises:
         ValueError: If the shape is wrong or a value is not finite.
@@ -77,14 +74,14 @@ def fit_rigid_skeleton(positions: np.ndarray, skeleton: Skeleton) -> RigidMotion
     for parent, child in skeleton.bones:
         children[parent].append(child)
     offsets = _rest_offsets(positions, skeleton, children)
-    root, rotations = _reach(positions, skeleton.parents, children, offsets)
+    root, rotations = _fit_rotations(positions, skeleton.parents, children, offsets)
     return RigidMotion(tuple(skeleton.parents), offsets, root, rotations)
 
 
 def _rest_offsets(
     positions: np.ndarray, skeleton: Skeleton, children: Sequence[Sequence[int]]
 ) -> np.ndarray:
-    """Offsets (K, 3) of a person who stands with the arms to the sides."""
+    """Compute offsets (K, 3) of the rest pose: standing, arms to the sides."""
     offsets = np.zeros((skeleton.num_keypoints, 3))
     trunk = positions[:, skeleton.index('thorax')] - positions[:, 0]
     frames = {
@@ -96,7 +93,7 @@ def _rest_offsets(
         bones = positions[:, child] - positions[:, parent]
         length = np.median(np.linalg.norm(bones, axis=-1))
         if parent in frames:
-            # of the joints that several bones leave: their mean angle
+            # several bones start here: keep their mean angles
             direction = np.einsum('tij,tj->ti', frames[parent], bones).mean(0)
         else:
             direction = _rest_direction(skeleton.joints[child])
@@ -106,7 +103,7 @@ def _rest_offsets(
 
 
 def _rest_direction(joint: str) -> np.ndarray:
-    """Where a bone points in the rest pose."""
+    """Return the direction (3,) of a bone in the rest pose."""
     if joint.endswith(('knee', 'foot', 'ankle')):
         return np.array([0.0, -1.0, 0.0])
     if joint.endswith(('elbow', 'wrist')):
@@ -117,19 +114,19 @@ def _rest_direction(joint: str) -> np.ndarray:
 def _frame_across(
     positions: np.ndarray, left: int, right: int, trunk: np.ndarray
 ) -> np.ndarray:
-    """Axes left, up, forward as rows (T, 3, 3), of a joint pair along the trunk."""
+    """Compute axes left, up, forward (rows) from a joint pair and the trunk."""
     across = _unit(positions[:, left] - positions[:, right])
     forward = _unit(np.cross(across, trunk))
     return np.stack([across, np.cross(forward, across), forward], axis=-2)
 
 
-def _reach(
+def _fit_rotations(
     positions: np.ndarray,
     parents: Sequence[int],
     children: Sequence[Sequence[int]],
     offsets: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Root path (T, 3) and local rotations (T, K, 3, 3)."""
+    """Compute root positions (T, 3) and local rotations (T, K, 3, 3)."""
     num_frames, num_joints = positions.shape[:2]
     axes = np.empty((num_frames, num_joints, 3, 3))
     local = np.empty_like(axes)
@@ -138,7 +135,7 @@ def _reach(
         below = list(children[joint])
         rest = offsets[below]
         if parent < 0:
-            # the root may move as well: its error is shared with its neighbors
+            # the root may move too: its error is shared with its neighbors
             group = [joint, *below]
             rest_all = np.concatenate([np.zeros((1, 3)), rest])
             middle = rest_all.mean(0)
@@ -163,7 +160,7 @@ def _reach(
 
 
 def _best_rotation(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Rotations (T, 3, 3) that bring ``rest`` (N, 3) closest to ``seen`` (T, N, 3)."""
+    """Rotate ``rest`` (N, 3) as close as possible to ``seen`` (T, N, 3): (T, 3, 3)."""
     u, _, vt = np.linalg.svd(np.swapaxes(seen, -1, -2) @ rest)
     sign = np.linalg.det(u @ vt)
     u[..., -1] *= sign[:, None]
@@ -171,12 +168,12 @@ def _best_rotation(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 
 def _least_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Smallest rotations (T, 3, 3) that turn directions (T, 3) into others."""
+    """Compute the smallest rotations (T, 3, 3) between directions (T, 3)."""
     source, target = _unit(source), _unit(target)
     axis = np.cross(source, target)
     sine = np.linalg.norm(axis, axis=-1)
     angle = np.arctan2(sine, (source * target).sum(-1))
-    # opposite directions: any axis across them will do
+    # opposite directions: any perpendicular axis
     spare = np.cross(source, np.eye(3)[np.abs(source).argmin(-1)])
     axis = np.where((sine > 1e-9)[:, None], axis, spare)
     return Rotation.from_rotvec(_unit(axis) * angle[:, None]).as_matrix()

@@ -29,8 +29,7 @@ import json
 import sys
 
 from mmhot.cli.errors import OneLineParser, run_safely
-from mmhot.cli.output_file import output_file
-from mmhot.cli.table import align
+from mmhot.cli.report import align, output_file
 from mmhot.io.atomic import replacing
 
 
@@ -87,7 +86,7 @@ def benchmark(args: argparse.Namespace) -> None:
     """Measure as the arguments say."""
     from tqdm import tqdm
 
-    from mmhot.cli.device import choose_device
+    from mmhot.installation.devices import choose_device
     from tools.lab.benchmark.comparison import (
         Settings,
         as_record,

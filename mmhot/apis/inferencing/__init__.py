@@ -1,1 +1,0 @@
-"""The parts of :class:`mmhot.apis.Inferencer`."""

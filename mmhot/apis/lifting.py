@@ -1,0 +1,245 @@
+"""Lifting of videos, images and 2D keypoints to 3D in one call."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmhot.apis.export import check_names, check_targets, export, results_folder
+from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions
+from mmhot.apis.progress import Bars, no_bar, stage_bars, text_bar
+from mmhot.clips import Clip2D, Clip3D
+from mmhot.installation.devices import choose_device
+from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.lens import settle_lens
+from mmhot.lifting.lifter import Lifter
+from mmhot.video.frames import FrameSource
+from mmhot.video.inputs import find_inputs
+from mmhot.video.pipeline import StageTimes, VideoLifter
+from mmhot.video.pose_estimation import VideoPoseEstimator
+from mmhot.video.sources import pose_source
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def infer(
+    source: str | Path,
+    *,
+    cache: str | Path | None = None,
+    progress: bool = False,
+    **options: object,
+) -> Clip3D:
+    """Detect, track and lift the people of a video or an image, as ``mmhot infer``.
+
+    Args:
+        source (str | Path): Video, image, image folder, address of a video, or file of
+            2D keypoints.
+        cache (str | Path, optional): Folder in which 2D keypoints and tracks are kept
+            for the next call.
+        progress (bool): Whether to show progress bars. Defaults to False.
+        **options (object): See :class:`mmhot.apis.options.InferOptions`.
+
+    Returns:
+        Clip3D: 3D poses in camera axes.
+
+    Raises:
+        FileNotFoundError: If the input does not exist.
+        ValueError: If an option or the input is wrong, or no person is found.
+
+    Example::
+
+        import mmhot
+        clip = mmhot.infer('walk.mp4', fov=60)
+        clip.save('walk.bvh', static_camera=True)
+    """
+    chosen = InferOptions(**options)
+    inputs = find_inputs([str(source)], chosen.fps)
+    if len(inputs) != 1:
+        raise ValueError(f'source must be one clip, got {len(inputs)} in {source}')
+    pipeline = open_video_lifter(chosen, Path(cache) if cache else None)
+    if not inputs[0].has_keypoints:
+        pipeline.pose_estimator = open_pose_estimator(chosen)
+    clip, times = inputs[0].open(), StageTimes()
+    with stage_bars(text_bar if progress else no_bar, inputs[0].name) as show:
+        lifted = lift_source(pipeline, clip, show, times)
+    if lifted is None:
+        raise ValueError(f'{source}: no person was found in {times.num_frames} frames')
+    return lifted
+
+
+def lift(
+    keypoints: str | Path | Clip2D, *, progress: bool = False, **options: object
+) -> Clip3D:
+    """Lift the 2D keypoints of a clip, as ``mmhot lift``.
+
+    Args:
+        keypoints (str | Path | Clip2D): Keypoints, or their file.
+        progress (bool): Whether to show a progress bar. Defaults to False.
+        **options (object): See :class:`mmhot.apis.options.LiftOptions`; ``skeleton``,
+            ``image_size``, ``fps`` and ``single`` are for files.
+
+    Returns:
+        Clip3D: 3D poses in camera axes.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If an option or the file is wrong.
+    """
+    chosen = LiftOptions(**options)
+    if isinstance(keypoints, Clip2D):
+        for name in ('skeleton', 'image_size', 'fps', 'single'):
+            if getattr(chosen, name) is not None:
+                raise ValueError(f'{name} is for files of keypoints, not for a Clip2D')
+        clip = keypoints
+    else:
+        clip = read_clip(Path(keypoints), chosen)
+    lifter = open_lifter(chosen)
+    segments = lifter.prepare(clip, chosen.mapping)
+    lens = settle_lens(clip.width, clip.height, chosen.fov, chosen.intrinsics)
+    with (text_bar if progress else no_bar)(f'{clip.name}: lifting') as show:
+        return lifter.lift(clip, segments, show, lens)
+
+
+def lift_files(
+    paths: Sequence[Path],
+    options: LiftRunOptions,
+    say: Callable[[str], None] = lambda line: None,
+    bars: Bars = no_bar,
+) -> None:
+    """Lift files of 2D keypoints and write the results.
+
+    All inputs are checked before anything is written.
+
+    Args:
+        paths (Sequence[Path]): Files of 2D keypoints.
+        options (LiftRunOptions): Options of ``mmhot lift``.
+        say (Callable): Receives lines for the user.
+        bars (Bars): Opens progress bars.
+
+    Raises:
+        ValueError: If an input or option is wrong, or results would overwrite files.
+    """
+    clips = [read_clip(path, options) for path in paths]
+    check_names(paths, [clip.name for clip in clips])
+    with results_folder(options.out_dir):
+        for clip in clips:
+            tracks = [track.track for track in clip.tracks]
+            check_targets(clip.name, tracks, options, paths)
+        lifter = open_lifter(options)
+        prepared = [lifter.prepare(clip, options.mapping) for clip in clips]
+        for clip, segments in zip(clips, prepared, strict=True):
+            lens = settle_lens(clip.width, clip.height, options.fov, options.intrinsics)
+            times = StageTimes()
+            with bars(f'{clip.name}: lifting') as show, times.measure('3D'):
+                lifted = lifter.lift(clip, segments, show, lens)
+            export(lifted, options, None, say, bars)
+            say(_summarize(lifted, times.seconds['3D']))
+
+
+def _summarize(clip: Clip3D, seconds: float) -> str:
+    frames, people = (len(set(x.tolist())) for x in (clip.frame, clip.track))
+    return (
+        f'{clip.name}: {frames} {"frame" if frames == 1 else "frames"}, '
+        f'{people} {"person" if people == 1 else "people"}, lifted in {seconds:.1f} s '
+        f'({frames / seconds:.0f} frames per second)'
+    )
+
+
+def read_clip(path: Path, options: LiftOptions) -> Clip2D:
+    """Read a file of 2D keypoints."""
+    return read_keypoints(
+        path,
+        skeleton=options.skeleton,
+        image_size=options.image_size,
+        fps=options.fps,
+        single=options.single,
+    )
+
+
+def open_lifter(options: LiftOptions) -> Lifter:
+    """Load the lifter of :func:`lift`."""
+    return Lifter(
+        options.model,
+        options.checkpoint,
+        device=choose_device(options.device),
+        flip_test=options.flip_test,
+        batch_size=options.batch_size,
+        keep=options.keep,
+    )
+
+
+def open_video_lifter(options: InferOptions, cache: Path | None = None) -> VideoLifter:
+    """Load the lifter of :func:`infer`; its 2D models are opened on their own.
+
+    Args:
+        options (InferOptions): Options of the lifter and of smoothing.
+        cache (Path, optional): Folder in which intermediate results are kept.
+
+    Returns:
+        VideoLifter: Without ``pose_estimator``, see :func:`open_pose_estimator`.
+    """
+    lifter = Lifter(
+        options.pose3d,
+        options.pose3d_weights,
+        device=choose_device(options.device),
+        keep=options.keep,
+    )
+    return VideoLifter(
+        None,
+        lifter,
+        kpt_thr=options.kpt_thr,
+        smooth_2d=options.smooth_2d,
+        smooth_3d=options.smooth_3d,
+        mapping=options.mapping,
+        fov=options.fov,
+        intrinsics=options.intrinsics,
+        cache=cache,
+    )
+
+
+def open_pose_estimator(options: InferOptions) -> VideoPoseEstimator:
+    """Load the detector and the 2D model of :func:`infer`."""
+    detector, estimator = pose_source.open_pose_source(
+        options.pose2d,
+        options.pose2d_weights,
+        options.det_model,
+        options.det_weights,
+        choose_device(options.device),
+    )
+    return VideoPoseEstimator(
+        detector, estimator, options.det_every, options.batch_size
+    )
+
+
+def lift_source(
+    pipeline: VideoLifter,
+    source: FrameSource | Clip2D,
+    progress: Callable[[str, int, int], None],
+    times: StageTimes,
+) -> Clip3D | None:
+    """Lift a video or 2D keypoints; warn of what could not be read.
+
+    Args:
+        pipeline (VideoLifter): Models.
+        source (FrameSource | Clip2D): Frames, or 2D keypoints.
+        progress (Callable): Receives the stage, frames done and frames in total.
+        times (StageTimes): Receives the times of the stages.
+
+    Returns:
+        Clip3D | None: 3D poses in camera axes; None if no person was found.
+    """
+    if isinstance(source, Clip2D):
+        with times.measure('3D'):
+            lifted = pipeline.lift(source, lambda *done: progress('3D', *done))
+        times.num_frames = len(set(lifted.frame.tolist()))
+        return lifted
+    lifted, _ = pipeline(source, progress, times)
+    warn_of_damage(source)
+    return lifted
+
+
+def warn_of_damage(source: FrameSource) -> None:
+    """Log why reading a video ended early, and how many frames are damaged."""
+    if source.ended:
+        _LOGGER.warning('%s', source.ended)
+    if source.num_damaged:
+        _LOGGER.warning('%s: %d frames are damaged', source.path, source.num_damaged)

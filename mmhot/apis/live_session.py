@@ -1,0 +1,233 @@
+"""Lifting of a live stream to a JSON Lines file: header, frames, gaps, summary."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from datetime import UTC, datetime
+
+import mmhot
+from mmhot.apis.export import results_folder
+from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
+from mmhot.apis.options import InferRunOptions, LiveOptions
+from mmhot.apis.progress import Bars, Show, no_bar
+from mmhot.io.writers.json_lines import JsonLines
+from mmhot.video import streams
+from mmhot.video.capture import Capture, Interruption, LatencyHistogram
+from mmhot.video.frames import Frame
+from mmhot.video.live import LiveLifter, LivePerson, LivePoses
+from mmhot.video.pipeline import VideoLifter
+
+Guard = Callable[[Callable[[], None]], AbstractContextManager]
+
+
+def lift_stream(
+    source: str,
+    options: InferRunOptions,
+    live: LiveOptions,
+    say: Callable[[str], None] = lambda line: None,
+    print_document: Callable[[str], None] = lambda line: None,
+    guard: Guard = lambda stop: nullcontext(),
+    bars: Bars = no_bar,
+) -> str | None:
+    """Lift a stream until it ends or is stopped.
+
+    Poses are appended to ``OUT_DIR/NAME.jsonl``, see ``docs/streaming.md``.
+
+    Args:
+        source (str): Webcam, address of a stream, or video file.
+        options (InferRunOptions): Models, lens, axes and folder.
+        live (LiveOptions): Look-ahead, duration, connection, window.
+        say (Callable): Receives lines for the user.
+        print_document (Callable): Receives each line of the file.
+        guard (Callable): Given a function that stops the stream, returns a context in
+            which signals call it.
+        bars (Bars): Opens a progress bar.
+
+    Returns:
+        str | None: Why the stream was lost for good; None if it ended or was stopped.
+
+    Raises:
+        ValueError: If the stream cannot be opened or an option is wrong.
+    """
+    check_live(options)
+    stream = streams.open_stream(source)
+    with results_folder(options.out_dir):
+        stream.open()  # fails before the models are loaded
+        stream.close()
+        with redirect_stdout(sys.stderr):  # some models print
+            pipeline = open_video_lifter(options)
+            say(f'lifter: {pipeline.lifter.name}')
+            pipeline.pose_estimator = models = open_pose_estimator(options)
+            say(f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}')
+        session = _Session(options, live, stream, pipeline, say, print_document)
+        with (
+            JsonLines(options.out_dir / f'{stream.name}.jsonl') as lines,
+            bars(f'{stream.name}: live') as progress,
+            guard(session.stop),
+        ):
+            return session.run(lines, progress)
+
+
+def check_live(options: InferRunOptions) -> None:
+    """Refuse options that need a whole clip.
+
+    Raises:
+        ValueError: If one is set.
+    """
+    if options.resume:
+        raise ValueError('resume does not go with live streams')
+    if options.axes == 'world' or options.height is not None or options.static_camera:
+        raise ValueError(
+            "height and static_camera need a whole clip, as does axes='world': they do "
+            'not go with live streams'
+        )
+
+
+class _Session:
+    """State of one stream that is lifted."""
+
+    def __init__(
+        self,
+        options: InferRunOptions,
+        live: LiveOptions,
+        stream: streams.VideoStream,
+        pipeline: VideoLifter,
+        say: Callable[[str], None],
+        print_document: Callable[[str], None],
+    ) -> None:
+        self._say, self._print = say, print_document
+        self._window = None
+        if live.show:
+            from mmhot.visualization.live import LiveWindow
+
+            self._window = LiveWindow(f'mmhot: {stream.name}')
+        self._lifter = LiveLifter(
+            pipeline.pose_estimator,
+            pipeline.lifter,
+            options.fps or stream.fps,
+            live.lookahead,
+            kpt_thr=options.kpt_thr,
+            smooth_2d=options.smooth_2d,
+            smooth_3d=options.smooth_3d,
+            mapping=options.mapping,
+            fov=options.fov,
+            intrinsics=options.intrinsics,
+            keep_images=live.show,
+        )
+        self._axes, self._stream = options.axes, stream
+        self._lines: JsonLines | None = None
+        self._capture = Capture(
+            stream, reconnect=live.reconnect, duration=live.duration
+        )
+        self._size: tuple[int, int] | None = None
+        self._num_lifted = 0
+        self._latencies = LatencyHistogram()
+
+    def stop(self) -> None:
+        """End the stream after the current frame."""
+        self._capture.stop()
+
+    def run(self, lines: JsonLines, progress: Show) -> str | None:
+        """Lift the stream to a file; returns why it was lost for good."""
+        self._lines = lines
+        live, capture, label = self._lifter, self._capture, self._stream.label
+        self._say(
+            f'{label}: {live.fps:g} frames/s, poses {live.lookahead} frames '
+            f'({1000 * live.latency:.0f} ms) behind, plus the time of the models; to '
+            f'{self._lines.path}, until Ctrl-C'
+        )
+        with capture:
+            for poses in live(self._reported_frames()):
+                self._write_poses(poses)
+                progress(self._num_lifted, 0)
+        summary = {
+            'frames_seen': capture.seen,
+            'frames_lifted': self._num_lifted,
+            'frames_dropped': capture.dropped,
+            'reconnects': capture.reconnects,
+            'latency_ms_mean': self._latencies.mean,
+            'latency_ms_95': self._latencies.quantile(0.95),
+            'ended': capture.ended,
+        }
+        self._write('summary', **summary)
+        self._say(
+            f'{self._stream.name}: {capture.seen} frames seen, {self._num_lifted} '
+            f'lifted, {capture.dropped} dropped, {capture.reconnects} reconnects, '
+            f'latency {self._latencies.mean:.0f} ms, 95 % within '
+            f'{summary["latency_ms_95"]:.0f} ms'
+        )
+        return capture.ended
+
+    def _write(self, kind: str, **content: object) -> None:
+        """Append a line to the file and print it."""
+        self._print(self._lines.write({'type': kind, **content}))
+
+    def _reported_frames(self) -> Iterator[Frame | Interruption]:
+        """Pass on the items of the stream; report gaps and new image sizes."""
+        label = self._stream.label
+        last, is_interrupted = None, False
+        for item in self._capture:
+            if isinstance(item, Interruption):
+                is_interrupted = True
+                self._say(f'{label}: {item.reason}; waiting')
+                since = None if last is None else round(last.time, 4)
+                self._write('gap', time=since, reason=item.reason)
+            else:
+                if is_interrupted and last is not None:
+                    seconds = item.arrived - last.arrived
+                    self._say(f'{label}: continues after {seconds:.1f} s')
+                last, is_interrupted = item, False
+                self._write_header(item.image.shape[1::-1])
+            yield item
+
+    def _write_header(self, size: tuple[int, int]) -> None:
+        """Describe the following lines, at the start and after a change of size."""
+        if size == self._size:
+            return
+        self._size, live = size, self._lifter
+        self._write(
+            'header',
+            mmhot=mmhot.__version__,
+            stream=self._stream.label,
+            started=datetime.now(UTC).isoformat(timespec='milliseconds'),
+            width=size[0],
+            height=size[1],
+            fps=live.fps,
+            lookahead_frames=live.lookahead,
+            lookahead_ms=round(1000 * live.latency, 1),
+            axes=self._axes,
+            unit='m',
+            **live.facts(size),
+        )
+
+    def _write_poses(self, poses: LivePoses) -> None:
+        """Write, print and show the poses of a frame."""
+        latency = time.monotonic() - poses.frame.arrived
+        self._num_lifted += 1
+        self._latencies.add(1000 * latency)
+        self._write(
+            'frame',
+            frame_id=poses.frame.index,
+            time=round(poses.frame.time, 4),
+            latency_ms=round(1000 * latency, 1),
+            instances=[_as_instance(person, self._axes) for person in poses.people],
+        )
+        if self._window is not None and not self._window(poses):
+            self.stop()
+
+
+def _as_instance(person: LivePerson, axes: str) -> dict:
+    """Convert a person to plain values; meters to 0.1 mm, pixels to 0.01."""
+    pose, root = person.keypoints_3d, person.root_3d
+    if axes == 'z-up':
+        pose, root = (points[..., [0, 2, 1]] * (1, 1, -1) for points in (pose, root))
+    is_placed = bool((root == root).all())
+    return {
+        'track_id': person.track,
+        'keypoints_3d': pose.astype(float).round(4).tolist(),
+        'root_3d': root.astype(float).round(4).tolist() if is_placed else None,
+        'keypoints_2d': person.keypoints_2d.astype(float).round(2).tolist(),
+        'scores': person.scores.astype(float).round(3).tolist(),
+        'broken': person.broken,
+    }

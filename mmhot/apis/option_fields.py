@@ -1,0 +1,141 @@
+"""Base of the option dataclasses: fields with help texts, conversion and checks."""
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_args
+
+from mmhot.errors import nearest_name
+
+
+@dataclass(frozen=True)
+class Argument:
+    """Documentation and check of one option.
+
+    Args:
+        help (str | Callable): Help text, or a function that returns it.
+        choices (tuple[str]): Allowed values; empty for any.
+        low (float, optional): Least value.
+        high (float, optional): Greatest value.
+        exclusive (bool): Whether ``low`` itself is not allowed.
+        unit (str): Unit of a number, for messages.
+        convert (Callable, optional): Converts and checks a value that is no plain
+            number, text or bool.
+        metavar (str): Placeholder in the help text.
+        flag (str): Command-line option, where it is not the name of the field.
+    """
+
+    help: str | Callable[[], str]
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    exclusive: bool = False
+    unit: str = ''
+    convert: Callable[[Any], Any] | None = None
+    metavar: str = ''
+    flag: str = ''
+
+
+def option(default: Any, help: str | Callable[[], str], **argument: Any) -> Any:
+    """Declare a field of :class:`Options`; see :class:`Argument`."""
+    return field(default=default, metadata={'argument': Argument(help, **argument)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Base of all option dataclasses: converts and checks every field.
+
+    None stands for the default. Numbers and choices may be given as text.
+
+    Raises:
+        ValueError: If a value is wrong; the message names the argument.
+    """
+
+    def __post_init__(self) -> None:
+        """Convert and check the values."""
+        for each in fields(self):
+            value = getattr(self, each.name)
+            value = each.default if value is None else value
+            if value is not None:
+                value = _check(each, value)
+            object.__setattr__(self, each.name, value)
+
+
+def kind_of(each: Field) -> type:
+    """Return the type of an option's value, without ``| None``."""
+    return (get_args(each.type) or (each.type,))[0]
+
+
+def flag_of(each: Field) -> str:
+    """Return the command-line option of a field, such as ``--det-model``."""
+    return each.metadata['argument'].flag or f'--{each.name.replace("_", "-")}'
+
+
+def command_words(options: type[Options], values: Mapping[str, Any]) -> Iterator[str]:
+    """Write values as command-line options; defaults and None are left out.
+
+    Args:
+        options (type[Options]): Dataclass that has the fields.
+        values (Mapping[str, Any]): Values by field.
+
+    Yields:
+        str: Words of a command line.
+    """
+    known = {each.name: each for each in fields(options)}
+    for name, value in values.items():
+        each = known[name]
+        if value is None or value in ('', each.default):
+            continue
+        yield flag_of(each)
+        if isinstance(value, list | tuple):
+            yield ','.join(map(str, value))
+        elif not isinstance(value, bool):
+            yield f'{value:g}' if isinstance(value, float) else str(value)
+
+
+def _check(each: Field, value: Any) -> Any:
+    name, argument, kind = each.name, each.metadata['argument'], kind_of(each)
+    if argument.convert is not None:
+        return argument.convert(value)
+    if kind in (int, float):
+        value = _to_number(name, kind, value)
+        _check_range(name, argument, value)
+    elif kind is bool and not isinstance(value, str):
+        return bool(value)
+    elif not isinstance(value, str | Path):
+        raise ValueError(f'{name} must be a name or file, got a {type(value).__name__}')
+    elif kind in (str, Path):
+        value = kind(value)
+    if argument.choices and value not in argument.choices:
+        near = nearest_name(value, argument.choices)
+        hint = f'; did you mean {near}?' if near else ''
+        choices = ', '.join(argument.choices)
+        raise ValueError(f'{name} must be one of {choices}, got {value!r}{hint}')
+    return value
+
+
+def _to_number(name: str, kind: type, value: Any) -> float:
+    try:
+        is_whole = kind is int and not isinstance(value, str)
+        return operator.index(value) if is_whole else kind(value)
+    except (TypeError, ValueError):
+        what = 'a whole number' if kind is int else 'a number'
+        raise ValueError(f'{name} must be {what}, got {value!r}') from None
+
+
+def _check_range(name: str, argument: Argument, value: float) -> None:
+    low, high = argument.low, argument.high
+    unit = f' {argument.unit}' if argument.unit else ''
+    if low is None or (
+        (value > low or (value == low and not argument.exclusive))
+        and (high is None or value <= high)
+    ):
+        return
+    if high is None:
+        wanted = f'{"above" if argument.exclusive else "at least"} {low:g}'
+    elif argument.exclusive:
+        wanted = f'above {low:g}, up to {high:g}'
+    else:
+        wanted = f'from {low:g} to {high:g}'
+    raise ValueError(f'{name} must be {wanted}{unit}, got {value:g}')

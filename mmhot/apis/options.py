@@ -1,0 +1,349 @@
+"""Options of lifting, export, streams and Ray: defaults, help texts and checks.
+
+Each call of the Python interface has one dataclass. The command line, the page of
+``mmhot ui`` and Ray's workers use the same ones: ``mmhot.cli.options`` generates an
+option from every field.
+"""
+
+import operator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmhot.apis.option_fields import Argument, Options, option
+from mmhot.io.writers.table import WRITERS
+from mmhot.skeletons.mappings import MAPPINGS
+from mmhot.weights.index import LIVE_LIFTER
+
+if TYPE_CHECKING:  # importing it takes time
+    from mmhot.lens import Lens
+
+AXES = ('camera', 'z-up', 'world')
+SMOOTHING = ('none', 'butterworth', 'savgol', 'one-euro')
+
+
+def _read_keep(value: Any) -> int | list[int]:
+    """Read kept frames: a number, a list, or text such as '13,5'."""
+    try:
+        if isinstance(value, str):
+            value = [int(part) for part in value.split(',')]
+            return value if len(value) > 1 else value[0]
+        if isinstance(value, list | tuple):
+            return [operator.index(part) for part in value]
+        return operator.index(value)
+    except (TypeError, ValueError):
+        raise ValueError(
+            'keep must be a number of frames such as 27, or a list such as 13,5, got '
+            f'{value!r}'
+        ) from None
+
+
+def _read_image_size(value: Any) -> tuple[int, int]:
+    """Read an image size: (width, height), or text such as '1920x1080'."""
+    parts = value.lower().split('x') if isinstance(value, str) else value
+    try:
+        width, height = (int(part) for part in parts)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f'image_size must be WxH, such as 1920x1080, got {value!r}'
+        ) from None
+    return width, height
+
+
+def _read_intrinsics(value: 'Lens | str | Path') -> 'Lens':
+    """Read the calibration file unless a lens is given."""
+    if not isinstance(value, str | Path):
+        return value
+    from mmhot.io.readers.lens import read_lens
+
+    try:
+        return read_lens(value)
+    except (ValueError, OSError) as error:
+        raise type(error)(f'intrinsics: {error}') from error
+
+
+def _read_formats(value: Any) -> tuple[str, ...]:
+    """Read names of export formats: a list, or text such as 'npz,mp4'."""
+    names = value.split(',') if isinstance(value, str) else value
+    names = tuple(dict.fromkeys(name.strip() for name in names))
+    unknown = [name for name in names if name not in WRITERS]
+    if unknown or not names:
+        given = repr(unknown[0]) if unknown else 'none'
+        raise ValueError(f'formats must be among {",".join(WRITERS)}; got {given}')
+    return names
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifterOptions(Options):
+    """Options of every lifter: joints, kept frames, lens and device."""
+
+    mapping: str | None = option(
+        None,
+        'how Human3.6M joints that the keypoints lack are approximated (default: as '
+        'the lifter was trained)',
+        choices=tuple(MAPPINGS),
+    )
+    keep: Any = option(
+        None,
+        'frames that an hourglass model keeps of a window, for each of its pruners '
+        '(default: as trained)',
+        convert=_read_keep,
+        metavar='N[,N]',
+    )
+    fov: float | None = option(
+        None,
+        'horizontal angle of view of the lens (default: assume 47, for landscape '
+        'format)',
+        low=1,
+        high=170,
+        unit='degrees',
+        metavar='DEGREES',
+    )
+    intrinsics: Any = option(
+        None,
+        'calibration of the lens, .json, .yml or .npz: camera matrix and distortion, '
+        'in place of --fov (see docs/output-formats.md)',
+        convert=_read_intrinsics,
+        metavar='FILE',
+    )
+    device: str | None = option(
+        None, 'cpu, cuda or cuda:N; by default the GPU if there is one', metavar='NAME'
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        if self.fov is not None and self.intrinsics is not None:
+            raise ValueError('fov and intrinsics both describe the lens: give one')
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiftOptions(LifterOptions):
+    """Options of :func:`mmhot.lift`: the lifter, and what a keypoint file lacks."""
+
+    model: str | None = option(
+        None,
+        'a model of `mmhot list` by name or alias, or a config: a file or mmhot::PATH '
+        '(default: the shipped one for clips)',
+        metavar='NAME_OR_CONFIG',
+    )
+    checkpoint: str | None = option(
+        None, 'weights, where not the shipped ones', metavar='FILE'
+    )
+    skeleton: str | None = option(
+        None,
+        'joint order of the inputs, such as coco-17 or h36m-17 (default: as the file '
+        'states, or else the one with as many joints)',
+        metavar='NAME',
+    )
+    image_size: Any = option(
+        None,
+        'image size in pixels, where the inputs do not state it',
+        convert=_read_image_size,
+        metavar='WxH',
+    )
+    fps: float | None = option(
+        None,
+        'frames per second, where the inputs do not state it',
+        low=0,
+        high=1000,
+        exclusive=True,
+    )
+    single: str | None = option(
+        None,
+        'take only the largest person of each frame, as one track',
+        choices=('largest',),
+    )
+    flip_test: bool = option(
+        True,
+        'do not average with the mirrored prediction: twice as fast, less accurate',
+        flag='--no-flip',
+    )
+    batch_size: int | None = option(
+        None,
+        'windows per batch (default: 64, or fewer if the model is large)',
+        low=1,
+        metavar='N',
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferOptions(LifterOptions):
+    """Options of :func:`mmhot.infer`: detector, 2D model, lifter and smoothing."""
+
+    pose2d: str | None = option(
+        None,
+        "2D model: an .onnx file, a config or alias of MMPose's, or mediapipe "
+        '(default: mediapipe if it is installed, else the shipped gtpt-t)',
+        metavar='MODEL',
+    )
+    pose2d_weights: str | None = option(
+        None, 'checkpoint of the 2D model', metavar='FILE'
+    )
+    det_model: str | None = option(
+        None,
+        "detector of people: an .onnx file, a config or alias of MMDetection's, "
+        'pose-verified (a small detector, checked by the 2D model) or whole_image '
+        '(default: whole_image with mediapipe, pose-verified with gtpt-t, else human)',
+        metavar='MODEL',
+    )
+    det_weights: str | None = option(None, 'checkpoint of the detector', metavar='FILE')
+    det_every: int | None = option(
+        None,
+        'detect in every Nth frame and follow people in between (default: 1, with '
+        'pose-verified 0.2 s apart, at most 5)',
+        low=1,
+        metavar='N',
+    )
+    batch_size: int = option(8, 'frames per batch in 2D', low=1, metavar='N')
+    pose3d: str | None = option(
+        None,
+        'lifter: shipped weights by name, or a config (default: the shipped one for '
+        f'clips; with --live {LIVE_LIFTER})',
+        metavar='MODEL',
+    )
+    pose3d_weights: str | None = option(
+        None, 'checkpoint of the lifter', metavar='FILE'
+    )
+    kpt_thr: float = option(
+        0.2,
+        'keypoints of lower confidence count as missing',
+        low=0,
+        high=1,
+        metavar='SCORE',
+    )
+    smooth_2d: str = option(
+        'none', 'filter of 2D keypoints over time', choices=SMOOTHING
+    )
+    smooth_3d: str = option('none', 'filter of 3D poses over time', choices=SMOOTHING)
+    fps: float | None = option(
+        None,
+        'frames per second of keypoint files, and of image folders, which make it one '
+        'video',
+        low=0,
+        high=1000,
+        exclusive=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(Options):
+    """Options of the files that are written: formats, axes, scale and floor."""
+
+    formats: Any = option(
+        ('npz',),
+        lambda: f'file formats, of {",".join(WRITERS)} (default: npz)',
+        convert=_read_formats,
+        metavar='LIST',
+    )
+    axes: str = option(
+        'camera',
+        'camera: x right, y down, z away; z-up: x right, y away, z up; world: z up '
+        'from the floor',
+        choices=AXES,
+    )
+    height: float | None = option(
+        None,
+        'body height of the person, which sets the scale',
+        low=0.3,
+        high=3,
+        unit='meters',
+        metavar='METERS',
+    )
+    static_camera: bool = option(
+        False, 'the camera does not move: estimate its tilt and the floor'
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values, and that the packages of the formats are installed."""
+        super().__post_init__()
+        for name in self.formats:
+            WRITERS[name].import_requirement(name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions(ExportOptions):
+    """Options of the commands that write files."""
+
+    out_dir: Path = field(
+        metadata={'argument': Argument('folder for the results', metavar='FOLDER')}
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiftRunOptions(LiftOptions, OutputOptions):
+    """Options of ``mmhot lift``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferRunOptions(InferOptions, OutputOptions):
+    """Options of ``mmhot infer``."""
+
+    no_cache: bool = option(
+        False, 'detect people again, and keep no intermediate results'
+    )
+    resume: bool = option(
+        False, 'skip inputs that were finished with the same models and options'
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        if self.resume and self.no_cache:
+            raise ValueError('resume does not go with no_cache, which keeps nothing')
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveOptions(Options):
+    """Options of ``mmhot infer --live``."""
+
+    lookahead: int | None = option(
+        None,
+        'frames by which poses are delayed: more is more accurate (default: 4)',
+        metavar='FRAMES',
+    )
+    duration: float | None = option(
+        None, 'stop after (default: never)', low=0, unit='seconds', metavar='SECONDS'
+    )
+    reconnect: float = option(
+        60.0,
+        'how long to try to connect to a lost stream again',
+        low=0,
+        unit='seconds',
+        metavar='SECONDS',
+    )
+    live_format: str = option(
+        'jsonl',
+        'what is printed: the lines of the file, or none',
+        choices=('jsonl', 'none'),
+    )
+    show: bool = option(False, 'show video and poses in a window')
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayOptions(Options):
+    """Options of ``mmhot infer --runner ray``."""
+
+    address: str | None = option(
+        None,
+        'running Ray cluster, or auto (default: start one on this machine)',
+        metavar='HOST:PORT',
+    )
+    num_workers: int | None = option(
+        None,
+        'inputs processed at once (default: as CPUs and GPUs allow)',
+        low=1,
+        metavar='N',
+    )
+    cpus_per_worker: float = option(
+        1.0, 'CPU cores of each worker', low=0, exclusive=True, metavar='N'
+    )
+    gpus_per_worker: float | None = option(
+        None,
+        'GPUs of each worker, 0.5 for two on one (default: 1 where there are any)',
+        low=0,
+        metavar='N',
+    )
+    retries: int = option(
+        2, 'further attempts at an input that failed', low=0, metavar='N'
+    )

@@ -1,0 +1,50 @@
+"""Errors that users can correct, as one line of text."""
+
+import os
+from pickle import UnpicklingError
+
+_USER_ERRORS = (ValueError, OSError, UnpicklingError)
+
+
+def is_debugging() -> bool:
+    """Whether errors are raised with their traceback (``MMHOT_DEBUG=1``)."""
+    return os.environ.get('MMHOT_DEBUG') == '1'
+
+
+def is_user_error(error: Exception) -> bool:
+    """Whether the input or the machine is the cause, not the program."""
+    # MMPose's datasets assert that their files exist
+    is_missing_file = isinstance(error, AssertionError) and 'not exist' in str(error)
+    return (
+        isinstance(error, _USER_ERRORS) or is_missing_file or _is_out_of_memory(error)
+    )
+
+
+def explain(error: Exception) -> str:
+    """Describe an exception in one line, for users."""
+    if isinstance(error, UnpicklingError):
+        from mmhot.compat.checkpoints import explain_refusal
+
+        text = f'checkpoint {explain_refusal(error)}'
+    elif _is_out_of_memory(error):
+        text = 'the GPU has too little memory; use a smaller batch or the device cpu'
+    elif isinstance(error, OSError) and error.strerror:
+        text = error.strerror
+        if error.filename is not None:
+            text = f'{error.filename}: {text}'
+    else:
+        text = str(error) or type(error).__name__
+    return ' '.join(text.split())
+
+
+def explain_any(error: Exception) -> str:
+    """Describe an exception in one line; faults of the program with their type."""
+    text = explain(error)
+    if is_user_error(error):
+        return text
+    return f'{type(error).__name__}: {text} (MMHOT_DEBUG=1 shows the traceback)'
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # by name: importing PyTorch for its class would cost every command seconds
+    return type(error).__name__ == 'OutOfMemoryError'

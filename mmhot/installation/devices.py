@@ -1,0 +1,65 @@
+"""PyTorch devices of this machine."""
+
+import ctypes
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+
+def choose_device(name: str | None = None) -> str:
+    """Check a device, or choose one.
+
+    Args:
+        name (str, optional): ``cpu``, ``cuda`` or ``cuda:N``. By default the GPU if
+            there is one.
+
+    Returns:
+        str: Device that PyTorch can use.
+
+    Raises:
+        ValueError: If the device does not exist.
+    """
+    import torch
+
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name is None:
+        return 'cuda' if gpus else 'cpu'
+    known = ['cpu', *(f'cuda:{index}' for index in range(gpus))]
+    if torch.backends.mps.is_available():
+        known.append('mps')
+    check_device(name, known)
+    return name
+
+
+def check_device(name: str, known: Sequence[str]) -> None:
+    """Refuse a device that does not exist.
+
+    Args:
+        name (str): Device.
+        known (Sequence[str]): Devices of this machine; ``cuda`` stands for any GPU.
+
+    Raises:
+        ValueError: If it is none of them.
+    """
+    if name not in known and not (name == 'cuda' and 'cuda:0' in known):
+        raise ValueError(f'device must be one of {", ".join(known)}, got {name!r}')
+
+
+def list_devices() -> list[str]:
+    """List the devices that PyTorch can use, with the names of GPUs."""
+    from torch import cuda
+
+    count = cuda.device_count() if cuda.is_available() else 0
+    names = [f'cuda:{index} ({cuda.get_device_name(index)})' for index in range(count)]
+    return ['cpu', *names]
+
+
+def list_devices_of_driver() -> list[str]:
+    """List devices as NVIDIA's driver reports them, without PyTorch."""
+    count = ctypes.c_int(0)
+    with suppress(OSError):
+        name = 'nvcuda.dll' if sys.platform == 'win32' else 'libcuda.so.1'
+        driver = ctypes.CDLL(name)
+        driver.cuInit(0)
+        driver.cuDeviceGetCount(ctypes.byref(count))
+    return ['cpu', *(f'cuda:{index}' for index in range(count.value))]

@@ -1,0 +1,91 @@
+"""Export formats: which function writes each of them, and what it needs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from mmhot.installation.imports import import_extra
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Function that writes clips in one format.
+
+    Args:
+        function (Callable | str): Takes a :class:`mmhot.clips.Clip3D` and the path of
+            the file, and returns a note for the user or None. As ``'module:name'`` it
+            is imported on first use.
+        world (bool): Whether people stand on a floor, in ``'world'`` axes, whatever
+            axes the user chose.
+        per_person (bool): Whether each person gets a file.
+        footage (bool): Whether the function takes ``footage``, the video (FrameSource)
+            or None.
+        progress (bool): Whether it takes ``progress``, a function of (done, total).
+        requires (tuple[str, str], optional): Module that must be installed, and the
+            extra of mmhot that installs it.
+    """
+
+    function: Callable[..., str | None] | str
+    world: bool = False
+    per_person: bool = False
+    footage: bool = False
+    progress: bool = False
+    requires: tuple[str, str] | None = None
+
+    def load(self) -> Callable[..., str | None]:
+        """Import the function."""
+        if not isinstance(self.function, str):
+            return self.function
+        module, name = self.function.split(':')
+        return getattr(import_module(module), name)
+
+    def import_requirement(self, name: str) -> None:
+        """Import the package that the format needs.
+
+        Raises:
+            ValueError: If it is not installed, with the command that installs it.
+        """
+        if self.requires is not None:
+            module, extra = self.requires
+            import_extra(module, f'the format {name}', extra)
+
+
+WRITERS: dict[str, Writer] = {
+    'npz': Writer('mmhot.io.lifted:write_npz'),
+    'json': Writer('mmhot.io.lifted:write_json'),
+    'csv': Writer('mmhot.io.writers.csv:write_csv'),
+    'bvh': Writer('mmhot.io.writers.bvh:write_person', world=True, per_person=True),
+    'trc': Writer('mmhot.io.writers.trc:write_person', world=True, per_person=True),
+    'html': Writer('mmhot.visualization.html:write_html', world=True),
+    'mp4': Writer(
+        'mmhot.visualization.video:render_video', footage=True, progress=True
+    ),
+    'png': Writer(
+        'mmhot.visualization.summary_image:render_summary_image', footage=True
+    ),
+    'rrd': Writer(
+        'mmhot.visualization.rerun_recording:write_recording',
+        footage=True,
+        progress=True,
+        requires=('rerun', 'rerun'),
+    ),
+}
+"""Writers by format, which is also the suffix of the files."""
+
+
+def register_writer(
+    name: str, function: Callable[..., str | None] | str, **needs: bool
+) -> None:
+    """Add an export format.
+
+    Args:
+        name (str): Format and suffix, such as ``'bvh'``.
+        function (Callable | str): See :class:`Writer`.
+        **needs (bool): Other arguments of :class:`Writer`.
+
+    Raises:
+        ValueError: If the name is taken or no suffix.
+    """
+    if not name.isalnum() or name in WRITERS:
+        raise ValueError(f'name must be a new suffix of letters, got {name!r}')
+    WRITERS[name] = Writer(function, **needs)

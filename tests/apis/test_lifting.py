@@ -1,0 +1,125 @@
+"""``mmhot.infer``, ``mmhot.lift`` and ``Clip3D.save``: the results of the commands."""
+
+import numpy as np
+import pytest
+from clip_files import DATA, SKATER
+from infer_runs import infer, use_stand_ins
+from lifters import save_lifter
+from pose_sources import Detector, Estimator
+from video_files import write_video
+
+import mmhot
+from mmhot.cli.dispatch import build_parser, main
+from mmhot.io.writers.table import WRITERS
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
+
+
+@pytest.fixture
+def detector(monkeypatch):
+    detector = Detector(every=1)
+    use_stand_ins(monkeypatch, detector, Estimator())
+    return detector
+
+
+@pytest.fixture
+def video(tmp_path):
+    return write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0')
+
+
+def same_files(first, second):
+    return first.read_bytes() == second.read_bytes()
+
+
+def test_lift_writes_the_files_of_the_command(checkpoint, tmp_path):
+    path = DATA / 'vtest_2d_coco17.npz'
+    options = ['--checkpoint', checkpoint, '--fov', '60', '--out-dir', tmp_path / 'a']
+    formats = ['--height', '1.7', '--formats', 'npz,json,csv,bvh,trc,html,png']
+    assert main(['lift', *map(str, [path, *options, *formats])]) == 0
+    clip = mmhot.lift(path, checkpoint=checkpoint, fov=60)
+    written = []
+    (tmp_path / 'b').mkdir()
+    for suffix in ('npz', 'json', 'csv', 'bvh', 'trc', 'html', 'png'):
+        written += clip.save(tmp_path / 'b' / f'{path.stem}.{suffix}', height=1.7)
+    assert {file.name for file in written} == {
+        x.name for x in (tmp_path / 'a').iterdir()
+    }
+    for file in written:
+        assert same_files(file, tmp_path / 'a' / file.name), file.name
+
+
+def test_infer_writes_the_files_of_the_command(checkpoint, detector, video, tmp_path):
+    options = {'pose3d_weights': checkpoint, 'smooth_3d': 'savgol', 'fov': 60}
+    assert infer(video, out_dir=tmp_path / 'a', formats='npz,png,html', **options) == 0
+    clip = mmhot.infer(video, **options)
+    (tmp_path / 'b').mkdir()
+    for suffix in ('npz', 'png', 'html'):
+        path = tmp_path / 'b' / f'clip.{suffix}'
+        clip.save(path, video=video)
+        assert same_files(path, tmp_path / 'a' / path.name), suffix
+
+
+def test_infer_starts_from_the_cache(checkpoint, detector, video, tmp_path):
+    for method in ('none', 'savgol'):
+        options = {'pose3d_weights': checkpoint, 'smooth_2d': method}
+        assert len(mmhot.infer(video, cache=tmp_path / 'cache', **options)) == 10
+    assert len(detector.calls) == 10
+
+
+def test_infer_takes_keypoints_and_lift_a_clip(checkpoint):
+    first = mmhot.infer(SKATER, pose3d_weights=checkpoint)
+    clip = mmhot.read_keypoints(SKATER)
+    second = mmhot.lift(clip, checkpoint=checkpoint)
+    np.testing.assert_array_equal(first.keypoints_3d, second.keypoints_3d)
+    with pytest.raises(ValueError, match='fps is for files of keypoints'):
+        mmhot.lift(clip, checkpoint=checkpoint, fps=30)
+
+
+def test_video_without_people_is_an_error(checkpoint, detector, video):
+    detector.every = 0
+    with pytest.raises(ValueError, match='no person was found in 10 frames'):
+        mmhot.infer(video, pose3d_weights=checkpoint)
+
+
+def test_wrong_arguments_are_refused(checkpoint, tmp_path):
+    with pytest.raises(TypeError, match='fovv'):
+        mmhot.lift(SKATER, fovv=3)
+    clip = mmhot.lift(SKATER, checkpoint=checkpoint)
+    with pytest.raises(ValueError, match="formats must be among npz,.*; got 'avi'"):
+        clip.save(tmp_path / 'a.avi')
+    with pytest.raises(ValueError, match='axes must be one of camera'):
+        clip.save(tmp_path / 'a.npz', axes='left')
+
+
+def test_world_clips_are_written_as_they_are(checkpoint, tmp_path):
+    clip = mmhot.lift(SKATER, checkpoint=checkpoint)
+    clip.save(tmp_path / 'a.npz', axes='world')
+    clip.save(tmp_path / 'a.bvh')
+    again = mmhot.read_lifted(tmp_path / 'a.npz')
+    again.save(tmp_path / 'b.bvh')
+    assert same_files(tmp_path / 'a.bvh', tmp_path / 'b.bvh')
+
+
+def test_formats_can_be_added(checkpoint, tmp_path, capsys):
+    def write_toy(clip, path):
+        path.write_text(f'{clip.axes} {len(clip)}')
+        return 'a toy'
+
+    before = set(WRITERS)
+    try:
+        mmhot.register_writer('toy', write_toy)
+        mmhot.register_writer('toys', write_toy, world=True, per_person=True)
+        words = [SKATER, '--checkpoint', checkpoint, '--out-dir', tmp_path]
+        assert main(['lift', *map(str, words), '--formats', 'toy,toys']) == 0
+        assert (tmp_path / f'{SKATER.stem}.toy').read_text() == 'camera 185'
+        assert (tmp_path / f'{SKATER.stem}.toys').read_text() == 'world 185'
+        assert f'{SKATER.stem}.toy (a toy)' in capsys.readouterr().out
+        assert 'toy,toys' in build_parser()[1]['lift'].format_help()
+        with pytest.raises(ValueError, match="name must be a new suffix.*, got 'toy'"):
+            mmhot.register_writer('toy', write_toy)
+    finally:
+        for name in set(WRITERS) - before:
+            del WRITERS[name]

@@ -1,0 +1,108 @@
+"""Option dataclasses: one conversion and check for Python and the command line."""
+
+from dataclasses import fields
+
+import pytest
+
+from mmhot.apis.call_options import CallOptions
+from mmhot.apis.option_fields import command_words, flag_of
+from mmhot.apis.options import (
+    ExportOptions,
+    InferOptions,
+    InferRunOptions,
+    LiftOptions,
+    LiftRunOptions,
+    LiveOptions,
+    RayOptions,
+)
+from mmhot.cli.errors import OneLineParser, flags_of
+from mmhot.cli.options import add_options, name_options, read_options
+
+ALL = (CallOptions, InferRunOptions, LiftRunOptions, LiveOptions, RayOptions)
+FLAGS = {
+    **{name: f'--{name}' for name in ('fov', 'intrinsics', 'fps', 'keep', 'device')},
+    **{'det_weights': '--det-weights', 'image_size': '--image-size'},
+    **{'resume': '--resume', 'no_cache': '--no-cache', 'runner': '--runner'},
+    **{'show': '--show', 'model': '--model'},
+}
+
+
+@pytest.mark.parametrize(
+    ('options', 'values', 'message'),
+    [
+        (LiftOptions, {'fov': 200}, 'fov must be from 1 to 170 degrees, got 200'),
+        (LiftOptions, {'fov': float('nan')}, 'fov must be from 1 to 170 degrees'),
+        (LiftOptions, {'fov': 9, 'intrinsics': object()}, 'fov and intrinsics both'),
+        (
+            LiftOptions,
+            {'batch_size': 1.5},
+            'batch_size must be a whole number, got 1.5',
+        ),
+        (LiftOptions, {'image_size': 'wide'}, 'image_size must be WxH'),
+        (LiftOptions, {'keep': 'half'}, "keep must be a number .*, got 'half'"),
+        (LiftOptions, {'intrinsics': 'none.yml'}, 'intrinsics: none.yml: no such'),
+        (InferOptions, {'kpt_thr': -1}, 'kpt_thr must be from 0 to 1, got -1'),
+        (InferOptions, {'fps': 0}, 'fps must be above 0, up to 1000, got 0'),
+        (InferOptions, {'smooth_2d': 'savgl'}, "got 'savgl'; did you mean savgol"),
+        (ExportOptions, {'formats': ['npz', 'avi']}, "among npz,.*; got 'avi'"),
+        (ExportOptions, {'formats': []}, 'formats must be among .*; got none'),
+        (RayOptions, {'cpus_per_worker': 0}, 'cpus_per_worker must be above 0, got 0'),
+    ],
+)
+def test_wrong_values_are_refused_by_argument(options, values, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
+        options(**values)
+    assert '\n' not in str(caught.value)
+
+
+def test_text_is_converted_and_none_is_the_default():
+    options = LiftOptions(fov='60', image_size='1280x720', keep='13,5', flip_test=None)
+    assert (options.fov, options.image_size, options.keep) == (60, (1280, 720), [13, 5])
+    assert options.flip_test
+    assert ExportOptions(formats='npz, bvh,npz').formats == ('npz', 'bvh')
+    assert InferOptions(kpt_thr=None).kpt_thr == 0.2
+
+
+@pytest.mark.parametrize('options', ALL)
+def test_every_field_has_a_help_text_and_an_option(options):
+    parser = OneLineParser()
+    add_options(parser, options)
+    known = flags_of(parser)
+    for each in fields(options):
+        assert each.metadata['argument'].help
+        assert each.name == 'device' or known[each.name] == flag_of(each)
+
+
+def test_options_of_the_command_line_are_those_of_python():
+    parser = OneLineParser()
+    add_options(parser, LiftRunOptions)
+    words = '--out-dir out --fov 60 --no-flip --formats npz,bvh --keep 9'.split()
+    expected = LiftRunOptions(
+        out_dir='out', fov=60, flip_test=False, formats=['npz', 'bvh'], keep=9
+    )
+    assert read_options(parser.parse_args(words), LiftRunOptions) == expected
+    given = {'out_dir': 'out', 'fov': 60.0, 'flip_test': False, 'keep': None}
+    assert [*command_words(LiftRunOptions, given)] == words[:5]
+
+
+@pytest.mark.parametrize(
+    ('message', 'expected'),
+    [
+        ('fov must be 1', '--fov must be 1'),
+        ('fov and intrinsics both describe', '--fov and --intrinsics both describe'),
+        ('resume does not go with no_cache', '--resume does not go with --no-cache'),
+        ("runner='ray' needs Ray", '--runner ray needs Ray'),
+        ('give image_size and fps=F', 'give --image-size and --fps F'),
+        ('keep=9 needs a pruner', '--keep 9 needs a pruner'),
+        ('give `fps` and `image_size`', 'give --fps and --image-size'),
+        ('show=True needs a screen', '--show needs a screen'),
+        ('intrinsics: a.yml: is empty', '--intrinsics: a.yml: is empty'),
+        # prose and paths stay
+        ('the model cannot be built', 'the model cannot be built'),
+        ('model a.py is no config', 'model a.py is no config'),
+        ('out/det_weights.pth: no such file', 'out/det_weights.pth: no such file'),
+        ('/tmp/fov=3/a.mp4 is empty', '/tmp/fov=3/a.mp4 is empty'),
+    ],
+)
+def test_messages_name_options_on_the_command_line(message, expected):
+    assert name_options(message, FLAGS) == expected
