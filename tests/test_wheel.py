@@ -20,7 +20,7 @@ from tools.lab.evaluate_chain import GroundTruth, measure
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / 'demo' / 'skating_2d_coco17.npz'
 WALK = ROOT / 'demo' / 'walk.npz'
-TOOLS = [*(ROOT / 'tools').glob('[!_]*.py')]
+TOOLS = [*(ROOT / 'tools').glob('*.py')]
 WILD = (
     'mmhot::body_3d_keypoint/nanohtnet/cmu_mocap/'
     'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild.py'

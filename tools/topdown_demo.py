@@ -1,13 +1,12 @@
-"""Find the 2D keypoints of people in pictures and videos, and draw them.
+"""Detect people in images and videos, estimate and draw their 2D keypoints.
 
-As MMPose's topdown_demo_with_mmdet.py, for GTPT and every other top-down model of a
-config. Example::
+MMPose's topdown_demo_with_mmdet.py for GTPT and other top-down models. Example::
 
     python tools/topdown_demo.py CONFIG CHECKPOINT --input walk.mp4 \
         --det-config DETECTOR_CONFIG --det-checkpoint DETECTOR_CHECKPOINT \
         --output-root results --save-predictions
 
-Without a detector each picture is taken for a picture of one person.
+Without a detector, the whole image is the bounding box of one person.
 """
 
 import argparse
@@ -25,23 +24,23 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'pose_checkpoint',
         nargs='?',
-        help='its weights (default: those of the index of models)',
+        help='its weights (default: those of the model index)',
     )
     parser.add_argument(
-        '--input', required=True, help='picture, video, folder or glob of these, or URL'
+        '--input', required=True, help='image, video, folder or glob of these, or URL'
     )
     parser.add_argument(
-        '--output-root', help='folder for drawings, named as the inputs are'
+        '--output-root', help='folder for the drawn inputs, under their own names'
     )
     parser.add_argument(
         '--save-predictions',
         action='store_true',
-        help='write NAME.json there too, as the inferencer does',
+        help='write predictions to NAME.json there too',
     )
     parser.add_argument(
         '--det-config',
         default='whole_image',
-        help='detector: config, name, .onnx file (default: none, one person a picture)',
+        help='detector: config, name, .onnx file (default: the whole image is one box)',
     )
     parser.add_argument('--det-checkpoint', help='its weights')
     parser.add_argument('--show', action='store_true', help='show drawings in a window')
@@ -50,24 +49,24 @@ def parse_args() -> argparse.Namespace:
         type=float,
         default=0,
         metavar='SECONDS',
-        help='how long each picture is shown (default: until a key is pressed)',
+        help='how long each image is shown (default: until a key is pressed)',
     )
     parser.add_argument(
-        '--bbox-thr', type=float, default=0.3, help='least score of boxes (0.3)'
+        '--bbox-thr', type=float, default=0.3, help='minimum box score (0.3)'
     )
     parser.add_argument(
         '--nms-thr',
         type=float,
-        help="IoU above which the box with the lower score goes (the detector's own)",
+        help="IoU above which a box of lower score is removed (the detector's own)",
     )
     parser.add_argument(
-        '--kpt-thr', type=float, default=0.3, help='least score of what is drawn (0.3)'
+        '--kpt-thr', type=float, default=0.3, help='minimum keypoint score (0.3)'
     )
     parser.add_argument('--draw-bbox', action='store_true', help='draw boxes')
-    parser.add_argument('--radius', type=int, default=3, help='of keypoints, px (3)')
-    parser.add_argument('--thickness', type=int, default=1, help='of bones, px (1)')
-    parser.add_argument('--batch-size', type=int, default=1, help='pictures at once')
-    parser.add_argument('--device', help='PyTorch device (default: a GPU if there is)')
+    parser.add_argument('--radius', type=int, default=3, help='of keypoints, pixels (3)')
+    parser.add_argument('--thickness', type=int, default=1, help='of bones, pixels (1)')
+    parser.add_argument('--batch-size', type=int, default=1, help='images at once')
+    parser.add_argument('--device', help='PyTorch device (default: a GPU if there is one)')
     args = parser.parse_args()
     if not (args.show or args.output_root):
         parser.error('--output-root, or --show, or both, must be given')
@@ -77,7 +76,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def find_people(args: argparse.Namespace) -> None:
-    """Find, draw and write the people of all inputs."""
+    """Run the inferencer on all inputs."""
     from mmhot.apis import Inferencer
 
     inferencer = Inferencer(
@@ -104,7 +103,7 @@ def find_people(args: argparse.Namespace) -> None:
     )
     counts = [len(result['predictions'][0]) for result in results]
     where = f', drawn in {args.output_root}' if args.output_root else ''
-    print_line(f'{len(counts)} pictures, {sum(counts)} times a person{where}')
+    print_line(f'{len(counts)} images, {sum(counts)} poses{where}')
 
 
 def main() -> int:
