@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from mmhot.io.lifted import read_lifted
-from tools.lab.evaluate_chain import GroundTruth, measure
+from tools.lab.evaluate_chain import measure
+from tools.lab.motions import GroundTruth
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / 'demo' / 'skating_2d_coco17.npz'

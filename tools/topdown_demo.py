@@ -63,10 +63,14 @@ def parse_args() -> argparse.Namespace:
         '--kpt-thr', type=float, default=0.3, help='minimum keypoint score (0.3)'
     )
     parser.add_argument('--draw-bbox', action='store_true', help='draw boxes')
-    parser.add_argument('--radius', type=int, default=3, help='of keypoints, pixels (3)')
+    parser.add_argument(
+        '--radius', type=int, default=3, help='of keypoints, pixels (3)'
+    )
     parser.add_argument('--thickness', type=int, default=1, help='of bones, pixels (1)')
     parser.add_argument('--batch-size', type=int, default=1, help='images at once')
-    parser.add_argument('--device', help='PyTorch device (default: a GPU if there is one)')
+    parser.add_argument(
+        '--device', help='PyTorch device (default: a GPU if there is one)'
+    )
     args = parser.parse_args()
     if not (args.show or args.output_root):
         parser.error('--output-root, or --show, or both, must be given')

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from mmhot.video.people import People
 from mmhot.video.tracking import TRACKING_RULES, Tracker, track_clip
-from tools.lab.identity_errors import count_identity_errors
+from tools.lab.measure_tracking import count_identity_errors
 
 FPS = 25.0
 # A person of 100 x 40 pixels around the middle of the hips.
