@@ -18,7 +18,7 @@ from mmhot.weights.checkpoints import convert_file
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(
-        description="Convert a checkpoint of a paper's published code to MMPose's format"
+        description="Convert a checkpoint of a paper's code to MMPose's format"
     )
     parser.add_argument('source', type=Path, help='published checkpoint')
     parser.add_argument('target', type=output_file, help='checkpoint to write')
@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
         default=[],
         type=parse_setting,
         metavar='NAME=VALUE',
-        help="settings that do not follow from the weights' shapes, by the paper's names",
+        help="settings that the weights' shapes do not determine, by the paper's names",
     )
     return parser.parse_args()
 

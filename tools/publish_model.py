@@ -73,7 +73,8 @@ def publish(args: argparse.Namespace) -> None:
         trained = parse_config_text(meta['cfg'])
     except (KeyError, TypeError) as error:
         raise ValueError(
-            f'{args.source} is not a checkpoint of an MMEngine training: it lacks {error}'
+            f'{args.source} is not a checkpoint of an MMEngine training: '
+            f'it lacks {error}'
         ) from error
     config = read_config_file(find_config(args.config)) if args.config else trained
     # the current metainfo of the dataset; its NumPy arrays stay, as MMPose's 3D

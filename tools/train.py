@@ -86,7 +86,8 @@ def use_mixed_precision(optim_wrapper: dict) -> None:
     kind = optim_wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(
-            f'--amp: got the optimizer wrapper {kind}, wanted OptimWrapper; remove --amp'
+            f'--amp: got the optimizer wrapper {kind}, wanted OptimWrapper; '
+            'leave out --amp'
         )
     from mmengine.device import get_device
 

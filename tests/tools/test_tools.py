@@ -178,7 +178,9 @@ def command_lines():
 
 @pytest.mark.parametrize('module', command_lines())
 def test_every_tool_prints_help(module, monkeypatch, capsys):
-    name = f'{module}.__main__' if (ROOT / module.replace('.', '/')).is_dir() else module
+    name = (
+        f'{module}.__main__' if (ROOT / module.replace('.', '/')).is_dir() else module
+    )
     monkeypatch.setattr(sys, 'argv', [module, '--help'])
     with pytest.raises(SystemExit) as stop:
         importlib.import_module(name).parse_args()

@@ -140,7 +140,9 @@ def unpack_coco(people: PackedPeople, folder: Path) -> Path:
         FileExistsError: If the folder has ``annotations.json`` or files in ``images/``.
     """
     if existing := [*folder.glob(ANNOTATIONS), *folder.glob(f'{IMAGES}/*')]:
-        raise FileExistsError(f'{min(existing)} exists already; choose another folder')
+        raise FileExistsError(
+            f'{min(existing)} is there already; choose another folder'
+        )
     images = (
         (people.encoded(index).tobytes(), [_annotation(people, index, area)])
         for index, area in enumerate(people.areas.tolist())
@@ -236,7 +238,7 @@ def _read_people(
     try:
         content = load_json(annotations)
         if not isinstance(content, dict):
-            raise ValueError('its content is not an object')
+            raise ValueError('it has no images and annotations')
         files = {image['id']: _name(image) for image in content['images']}
         _check_names(content)
         is_ours = 'extras' in content
@@ -303,7 +305,7 @@ def _check_coordinates(people: list[_Person], annotations: Path) -> None:
         points = person.triples[person.triples[:, 2] > 0, :2]
         if points.max(initial=0) > LARGEST:
             raise ValueError(
-                f'{annotations}: a label in {person.name} is at {points.max():.0f} '
+                f'{annotations}: {person.name} has a label at {points.max():.0f} '
                 f'pixels; whole images are packed up to {LARGEST:.0f}, larger ones as '
                 'crops'
             )

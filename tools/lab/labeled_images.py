@@ -20,8 +20,8 @@ from tools.lab.keypoint_errors import LabeledPeople
 
 # Joints with the same names in all datasets; ends of the torso's diagonals.
 _TORSO = (('left_shoulder', 'right_hip'), ('right_shoulder', 'left_hip'))
-# Datasets whose boxes are squares of three to five times the person's size. Boxes around
-# the joints replace them, with this margin relative to their longer side.
+# Datasets whose boxes are squares of three to five times the person's size. Boxes of
+# the joints, with this margin relative to their longer side, replace them.
 _LOOSE = ('MpiiDataset',)
 _MARGIN = 0.1
 # Key of the function that decodes a packed image.
@@ -74,7 +74,7 @@ def read_labeled(
     """
     if DATASETS.get(kind) is None:
         raise ValueError(
-            f'--dataset: {kind} is not a dataset of MMPose or mmhot; wanted one such as '
+            f'--dataset: {kind} is not a dataset of MMPose or mmhot; wanted one like '
             'CocoDataset'
         )
     require_file(annotations)

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
     if args.render and not args.motions:
         raise ValueError('--render needs --motions')
     if not args.render and not args.shards:
-        raise ValueError('no shards to train with: give --shards or --render')
+        raise ValueError('nothing to train with: give --shards or --render')
     for path in args.shards:
         if not path.is_file():
             raise FileNotFoundError(f'--shards: {path} does not exist')
