@@ -1,4 +1,4 @@
-"""Which frames a hourglass keeps, traced and drawn."""
+"""Kept frames of hourglass lifters: traced and drawn."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,7 @@ from test_chunks import checkpoint_of, clip_of
 from mmhot import Lifter
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.visualization.drawing import LEFT, make_rig
-from tools.lab.kept_frames import trace_frames
-from tools.lab.kept_frames_figure import draw_kept_frames, motion_of
+from tools.lab.draw_kept_frames import draw_kept_frames, motion_of, trace_frames
 
 
 @pytest.fixture(scope='module')
@@ -27,12 +26,12 @@ def test_traced_frames_are_those_of_the_window(lifter):
         'motion': 9,
     }
     np.testing.assert_array_equal(kept['uniform'], [0, 3, 7, 10, 13, 16, 20, 23, 26])
-    # the codec keeps the proportions of what moves
+    # the codec preserves ratios of motion
     steps = np.abs(np.diff(window, axis=0)).sum((1, 2))
     assert set(kept['motion']) == set(np.argsort(-steps)[:9] + 1)
 
 
-def test_frames_after_the_last_repeat_it(lifter):
+def test_window_repeats_the_last_frame(lifter):
     window, _ = trace_frames(lifter, clip_of(40), start=30)
     np.testing.assert_array_equal(window[10:], window[9:10].repeat(17, 0))
     with pytest.raises(ValueError, match='start must be from 0 to 39, got 40'):
