@@ -1,10 +1,14 @@
 """Kept frames of hourglass lifters: traced and drawn."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from test_chunks import checkpoint_of, clip_of
+import torch
+from lifters import lifter_config, random_state
 
 from mmhot import Lifter
+from mmhot.clips import Clip2D, Track2D
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.visualization.drawing import LEFT, make_rig
 from tools.lab.draw_kept_frames import draw_kept_frames, motion_of, trace_frames
@@ -12,8 +16,29 @@ from tools.lab.draw_kept_frames import draw_kept_frames, motion_of, trace_frames
 
 @pytest.fixture(scope='module')
 def lifter(tmp_path_factory):
+    config = lifter_config(codec='CameraPoseLifting')
+    config.model.backbone = dict(
+        type='MixSTE',
+        num_frames=27,
+        embed_dims=16,
+        depth=2,
+        num_heads=2,
+        mlp_dims=32,
+        pruner=dict(type='ClusterPruner', num_keep=9, depth=1),
+        recoverer=dict(type='AttentionRecoverer'),
+    )
     path = tmp_path_factory.mktemp('hot') / 'a.pth'
-    return Lifter(checkpoint=checkpoint_of(path, dict(type='AttentionRecoverer')))
+    meta = dict(cfg=config.pretty_text)
+    torch.save(dict(meta=meta, state_dict=random_state(config)), path)
+    return Lifter(checkpoint=path)
+
+
+def clip_of(num_frames):
+    rng = np.random.default_rng(1)
+    keypoints = rng.uniform(100, 900, (num_frames, 17, 2)).astype(np.float32)
+    scores = np.ones((num_frames, 17), np.float32)
+    track = Track2D(0, np.arange(num_frames), keypoints, scores)
+    return Clip2D('walk', 'h36m-17', [track], 1000, 1000, 50.0, Path('walk.npz'))
 
 
 def test_traced_frames_are_those_of_the_window(lifter):

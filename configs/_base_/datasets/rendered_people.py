@@ -32,11 +32,11 @@ train_pipeline = [
     _base_.train_pipeline[-1],
 ]
 # 03 ... 08 see people from the front more often, as photographs do; people_seed0 are of
-# tools/lab/render_people, photographs_seed0 its whole images for detectors; the last
+# tools/lab/render_people, images_seed0 its whole images for detectors; the last
 # has no people
 shards = [f'rendered_people/train/train_{number:02d}.npz' for number in range(9)]
 shards += [f'people/people_seed0_{number:02d}.npz' for number in range(7)]
-shards += [f'people/photographs_seed0_{number:02d}.npz' for number in range(4)]
+shards += [f'people/images_seed0_{number:02d}.npz' for number in range(4)]
 shards += ['scenery/train.npz']
 train_dataloader = dict(
     batch_size=32,
