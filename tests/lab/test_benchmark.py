@@ -106,8 +106,8 @@ SPECIFIED = {
 @pytest.mark.parametrize('name', SPECIFIED)
 def test_cost_of_published_lifters_is_as_specified(name):
     spec = {'dct': 0, 'mlp_dims': 256, **SPECIFIED[name]}
-    spec = build_spec(parse_spec(name))
-    cost = count_cost(spec.model, spec.inputs(1), None, mode='tensor')
+    built = build_spec(parse_spec(name))
+    cost = count_cost(built.model, built.inputs(1), None, mode='tensor')
     spread = 3 * 17 * 8 * 80 / 1e6
     own = spec['graphs'] / 2
     padding = 3 * 4 * 80 * 80 / 1e6  # the smaller pool has a joint less

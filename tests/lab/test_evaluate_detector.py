@@ -101,7 +101,7 @@ IMAGE = {'id': 1, 'file_name': 'a'}
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ({'images': [], 'annotations': []}, 'it names no images'),
+        ({'images': [], 'annotations': []}, 'it has no images'),
         ({'images': [IMAGE], 'annotations': [{'image_id': 1}]}, "KeyError('bbox')"),
         (
             {'images': [IMAGE], 'annotations': [WRONG]},

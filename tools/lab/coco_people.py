@@ -1,8 +1,4 @@
-"""Conversion between COCO-style folders and packed people.
-
-A COCO-style folder has a JSON of annotations and its images; keypoints are COCO's or
-COCO-WholeBody's.
-"""
+"""Conversion between packed people and COCO-style folders of JSON and images."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
