@@ -4,7 +4,6 @@ import inspect
 import json
 import weakref
 from dataclasses import fields
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 from lifters import save_lifter
 from mmpose.apis import MMPoseInferencer
 from numpy.testing import assert_allclose, assert_array_equal
-from pose_sources import BOX, Detector, Estimator
+from pose_sources import BOX, Detector, Estimator, FunctionDetector
 from video_files import picture, write_video
 
 from mmhot.apis import Inferencer, inferencer
@@ -27,8 +26,8 @@ from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.video.frames import VideoFile
 from mmhot.video.pipeline import VideoLifter
-from mmhot.video.pose_estimation import Finder
-from mmhot.video.sources.box_filter import BoxFilter
+from mmhot.video.pose_estimation import VideoPoseEstimator
+from mmhot.video.sources.detectors import BoxFilter
 from mmhot.video.sources.pose_source import PoseSource
 from mmhot.video.streams import open_stream
 
@@ -172,7 +171,9 @@ def test_frames_go_through_the_models_in_batches(flat, models, video):
 def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, checkpoint):
     results = lifting(video, axes='camera')
     found = [people(result)[0] for result in results]
-    clip, _ = VideoLifter(Finder(*models), Lifter(None, checkpoint))(VideoFile(video))
+    clip, _ = VideoLifter(VideoPoseEstimator(*models), Lifter(None, checkpoint))(
+        VideoFile(video)
+    )
     assert len(found) == len(clip.frame) == 10
     for row, person in enumerate(found):
         assert person['track_id'] == 0
@@ -403,7 +404,7 @@ def test_boxes_are_left_out_as_in_mmpose():
     )
     scores = np.float32([0.5, 0.9, 0.3, 0.31])
     detector = Detector()
-    detector = BoxFilter(lambda images: [(found, scores), ([], [])])
+    detector = BoxFilter(FunctionDetector(lambda _: [(found, scores), ([], [])]))
     (kept, kept_scores), (none, _) = detector([None, None])
     assert_allclose(kept, found[[1, 3]])
     assert_allclose(kept_scores, [0.9, 0.31])
@@ -420,13 +421,14 @@ def test_slow_detectors_are_asked_as_seldom_as_they_want(dimensions, request, vi
     assert sum(asked) == 3
 
 
-class Seldom:
+class Seldom(FunctionDetector):
     """A detector that wants to see every fourth of 25 frames a second."""
 
     name, interval = 'seldom', 0.16
     identity = {'name': name}
 
     def __init__(self, detector, asked):
+        super().__init__(detector)
         self.detector, self.asked = detector, asked
 
     def __call__(self, images):
@@ -435,14 +437,14 @@ class Seldom:
 
 
 def test_filtered_detectors_see_every_frame_unless_they_say_otherwise():
-    bare = SimpleNamespace(name='bare', identity={})
+    bare = FunctionDetector(None)
     filtered = BoxFilter(bare)
-    assert Finder(filtered, None).every(25) == 1
-    assert not hasattr(filtered, 'again')
+    assert VideoPoseEstimator(filtered, None).detection_interval(25) == 1
+    assert not filtered.redetects
     boxes, scores = np.float32([[0, 0, 9, 9], [1, 0, 9, 9]]), np.float32([0.8, 0.6])
-    bare.again = lambda image, known: (boxes, scores)
+    bare.redetect = lambda image, tracked: (boxes, scores)
     # those who were followed go through the filter, too
-    assert filtered.again(None, boxes)[0].tolist() == [[0, 0, 9, 9]]
+    assert filtered.redetect(None, boxes)[0].tolist() == [[0, 0, 9, 9]]
 
 
 @pytest.mark.parametrize('dimensions', ['flat', 'lifting'])

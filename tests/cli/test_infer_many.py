@@ -20,7 +20,7 @@ from mmhot.video import pipeline
 from mmhot.video.frames import Frame
 from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import StageTimes
-from mmhot.video.pose_estimation import Finder
+from mmhot.video.pose_estimation import VideoPoseEstimator
 
 
 @pytest.fixture(scope='module')
@@ -234,6 +234,6 @@ def test_frames_are_not_held():
                 yield Frame(index, index / 25, image)
                 del image
 
-    found = Finder(Detector(every=1), Estimator(), batch_size=4)(Film())
+    found = VideoPoseEstimator(Detector(every=1), Estimator(), batch_size=4)(Film())
     assert len(found.people) == 100
     assert most[0] <= 5 + 3

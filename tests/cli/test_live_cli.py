@@ -13,10 +13,11 @@ from video_files import picture, write_video
 
 from mmhot.cli.dispatch import main
 from mmhot.io.writers.json_lines import JsonLines
-from mmhot.video import capture, sources, streams
+from mmhot.video import capture, streams
+from mmhot.video.capture import LatencyHistogram
 from mmhot.video.frames import Frame
-from mmhot.video.latency import Latencies
 from mmhot.video.live import LivePerson, LivePoses
+from mmhot.video.sources import pose_source
 from mmhot.weights.index import LIVE_LIFTER
 
 
@@ -35,8 +36,8 @@ def out(tmp_path):
 def infer_it(checkpoint, out, monkeypatch):
     monkeypatch.delenv('MMHOT_DEBUG', raising=False)
     monkeypatch.setattr(capture, '_FIRST_WAIT', 0.01)
-    pair = sources.PoseSource(Detector(every=1), Estimator())
-    monkeypatch.setattr(sources, 'open_pose_source', lambda *options: pair)
+    pair = pose_source.PoseSource(Detector(every=1), Estimator())
+    monkeypatch.setattr(pose_source, 'open_pose_source', lambda *options: pair)
 
     def run(*inputs, stream=None, **options):
         if stream is not None:
@@ -145,7 +146,7 @@ def test_another_session_goes_on_in_the_same_file(infer_it, out, tmp_path):
 @pytest.mark.parametrize(
     ('inputs', 'options', 'said'),
     [
-        ('0', {}, '0 is a webcam: add --live'),
+        ('0', {}, '0 is a webcam, a stream without an end'),
         ('97', {'live': True}, 'there is no webcam 97: /dev/video97 does not exist'),
         ('0', {'duration': 5}, '--duration goes with --live only'),
         ('0', {'show': True}, '--show goes with --live only'),
@@ -200,7 +201,7 @@ def test_a_line_that_does_not_fit_is_taken_back(tmp_path, monkeypatch):
 
 
 def test_latencies_are_counted_without_keeping_them():
-    latencies = Latencies()
+    latencies = LatencyHistogram()
     assert (latencies.mean, latencies.quantile(0.95)) == (0, 0)
     for milliseconds in range(1, 101):
         latencies.add(milliseconds)

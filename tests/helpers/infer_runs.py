@@ -1,18 +1,25 @@
 """``mmhot infer`` in this process, with stand-ins for the 2D models."""
 
+from pose_sources import FunctionDetector, FunctionEstimator
+
 from mmhot.cli.dispatch import main
-from mmhot.video import sources
+from mmhot.video.people import Detector, PoseEstimator
+from mmhot.video.sources import pose_source
 
 
 def use_stand_ins(monkeypatch, detector, estimator):
     """Replace the 2D models; returns a list of the options they are opened with."""
     opened = []
+    if not isinstance(detector, Detector):
+        detector = FunctionDetector(detector)
+    if not isinstance(estimator, PoseEstimator):
+        estimator = FunctionEstimator(estimator)
 
     def open_pose_source(*options):
         opened.append(options)
-        return sources.PoseSource(detector, estimator)
+        return pose_source.PoseSource(detector, estimator)
 
-    monkeypatch.setattr(sources, 'open_pose_source', open_pose_source)
+    monkeypatch.setattr(pose_source, 'open_pose_source', open_pose_source)
     return opened
 
 

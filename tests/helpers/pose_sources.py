@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from mmhot.video import people
+
 BOX = np.array([[10.0, 8.0, 30.0, 44.0]], np.float32)
 
 
-class Detector:
+class Detector(people.Detector):
     """One person, who moves a pixel a frame.
 
     Args:
@@ -14,7 +16,6 @@ class Detector:
     """
 
     name = 'stand-in detector'
-    identity = {'name': name}
     identity = {'name': name}
 
     def __init__(self, every=4):
@@ -32,11 +33,10 @@ class Detector:
         return found
 
 
-class Estimator:
+class Estimator(people.PoseEstimator):
     """Keypoints in a box's middle, a pixel beside each other."""
 
     name = 'stand-in estimator'
-    identity = {'name': name}
     identity = {'name': name}
     skeleton = 'coco-17'
 
@@ -51,3 +51,29 @@ class Estimator:
             (center[:, None] + shift, np.full((len(center), 17), 0.8, np.float32))
             for center in centers
         ]
+
+
+class FunctionDetector(people.Detector):
+    """A detector that calls a function."""
+
+    def __init__(self, function):
+        self.function = function
+        self.name = getattr(function, 'name', 'function')
+        self.identity = getattr(function, 'identity', {'name': self.name})
+
+    def __call__(self, images):
+        return self.function(images)
+
+
+class FunctionEstimator(people.PoseEstimator):
+    """A 2D pose estimator that calls a function."""
+
+    skeleton = 'coco-17'
+
+    def __init__(self, function):
+        self.function = function
+        self.name = getattr(function, 'name', 'function')
+        self.identity = getattr(function, 'identity', {'name': self.name})
+
+    def __call__(self, images, boxes):
+        return self.function(images, boxes)

@@ -7,7 +7,7 @@ from pathlib import Path
 from pose_sources import Detector, Estimator
 
 from mmhot.apis.clip_worker import ClipWorker
-from mmhot.video import sources
+from mmhot.video.sources import pose_source
 
 
 class SlowDetector(Detector):
@@ -33,9 +33,9 @@ def slow_worker(args, run, say, complain, log, seconds=0.1):
     def open_pose_source(*options):
         with Path(log).open('a') as file:
             file.write(f'{os.getpid()} models\n')
-        return sources.PoseSource(SlowDetector(log, seconds), Estimator())
+        return pose_source.PoseSource(SlowDetector(log, seconds), Estimator())
 
-    sources.open_pose_source = open_pose_source
+    pose_source.open_pose_source = open_pose_source
     return ClipWorker(args, say, complain, run)
 
 

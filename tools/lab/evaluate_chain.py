@@ -31,8 +31,8 @@ from mmhot.lens import settle_lens
 from mmhot.lifting.gaps import Segment
 from mmhot.lifting.lifter import Lifter
 from mmhot.video.inputs import find_inputs
-from mmhot.video.pipeline import VideoLifter, without_unsure
-from mmhot.video.pose_estimation import Finder
+from mmhot.video.pipeline import VideoLifter, mask_low_confidence
+from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.sources.pose_source import open_pose_source
 from tools.lab.motions import GroundTruth, project_motion, select_motions
 
@@ -79,7 +79,9 @@ def evaluate(args: argparse.Namespace) -> None:
     pipeline = VideoLifter(None, lifter)
     if not all(item.has_keypoints for item in inputs):
         models = args.pose2d, args.pose2d_weights, args.det_model, args.det_weights
-        pipeline.finder = Finder(*open_pose_source(*models, args.device))
+        pipeline.pose_estimator = VideoPoseEstimator(
+            *open_pose_source(*models, args.device)
+        )
     table, outcomes = {}, []
     for item in inputs:
         table[item.name], outcome = evaluate_clip(pipeline, item)
@@ -124,7 +126,7 @@ def evaluate_clip(pipeline: VideoLifter, item) -> tuple[dict, Outcome]:
 def estimate_tracks(pipeline: VideoLifter, source, times) -> Clip2D:
     """Estimate the tracked keypoints of a video, including those of low score."""
     with times.measure('2D'):
-        people = pipeline.find(source)
+        people = pipeline.estimate_poses(source)
     with times.measure('track'):
         tracks = pipeline.track(source, people)
     if not tracks:
@@ -134,7 +136,7 @@ def estimate_tracks(pipeline: VideoLifter, source, times) -> Clip2D:
 
 def drop_low_scores(clip: Clip2D, threshold: float) -> Clip2D:
     """Remove the keypoints whose score is below a threshold."""
-    tracks = [without_unsure(track, threshold) for track in clip.tracks]
+    tracks = [mask_low_confidence(track, threshold) for track in clip.tracks]
     return replace(clip, tracks=tracks)
 
 

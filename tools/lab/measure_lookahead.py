@@ -20,7 +20,7 @@ from mmhot.cli.table import align
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.io.atomic import replacing
 from mmhot.lifting.lifter import Lifter
-from mmhot.video.lookahead import first_target, target_position
+from mmhot.video.live import first_target, target_position
 from mmhot.weights.index import LIVE_LIFTER
 from tools.lab.measure_framings import FRAMINGS, Window, window_batches
 from tools.lab.motions import add_lifter_arguments, open_motions
