@@ -176,7 +176,7 @@ def command_lines():
             yield '.'.join(module.parts).removesuffix('.__main__')
 
 
-@pytest.mark.parametrize('module', command_lines())
+@pytest.mark.parametrize('module', [*command_lines()])
 def test_every_tool_prints_help(module, monkeypatch, capsys):
     name = (
         f'{module}.__main__' if (ROOT / module.replace('.', '/')).is_dir() else module
