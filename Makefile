@@ -1,9 +1,9 @@
-# Every target sets up its virtual environment by itself, with uv. Nothing is compiled.
+# Every target sets up its virtual environment with uv. Nothing is compiled.
 
 PYTHON ?= >=3.11,<3.14
 VENV ?= .venv
-# PyTorch's build on Linux: `cuda` is PyPI's, `cpu` a tenth as large, from PyTorch's own
-# index. Elsewhere PyPI's build is the one for the CPU.
+# PyTorch's build on Linux: `cuda` from PyPI, or `cpu`, a tenth of its size, from
+# PyTorch's own index. On other systems PyPI's build is for the CPU.
 TORCH ?= $(if $(wildcard /proc/driver/nvidia/version),cuda,cpu)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # The locked versions: `lock`, or `numpy1` for NumPy 1.26 and xtcocotools.
@@ -16,28 +16,28 @@ BIN := $(VENV)/bin
 PIP := $(UV) pip install --quiet --python $(BIN)/python
 SETTINGS := $(CURDIR) $(PYTHON) $(TORCH) $(LOCK) $(EXTRAS)
 STAMP := $(VENV)/mmhot-settings
-# One thread: small tensors gain nothing from more, and machines are shared.
+# One thread: small tensors do not gain from more, and machines are shared.
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .PHONY: help demo test test-all test-compiled lint docs lock viewer clean setup
 
 help:
-	@echo 'make demo      two videos and a real skater to 3D, into outputs/demo'
+	@echo 'make demo      lift two videos and a file of 2D keypoints into outputs/demo'
 	@echo 'make test      run the tests, without the slow ones'
 	@echo 'make test-all  run all tests'
 	@echo 'make test-compiled  compile MMCV and compare its operators with ours'
-	@echo 'make lint      check style and look for pasted code'
+	@echo 'make lint      check style and search for duplicated code'
 	@echo 'make docs      build the documentation site into site/'
-	@echo 'make lock      choose the versions of requirements/*.txt anew'
-	@echo 'make viewer    bundle the page that plays lifted clips (needs npm)'
-	@echo 'make clean     remove .venv and all else that make made'
+	@echo 'make lock      update the versions in requirements/*.txt'
+	@echo 'make viewer    bundle the 3D viewer of lifted clips (needs npm)'
+	@echo 'make clean     remove .venv and all other build results'
 	@echo 'Settings: PYTHON=3.13, VENV=FOLDER, TORCH=cpu or cuda, LOCK=numpy1, EXTRAS=mmpose,ui'
 
 demo: setup
 	$(BIN)/mmhot infer demo/walk.mp4 demo/dance.mp4 --out-dir outputs/demo \
 		--pose2d gtpt-t --det-model pose-verified --formats npz,json,bvh,html,mp4,png
 	$(BIN)/python -m tools.lab.measure_lifted outputs/demo/walk.npz \
-		outputs/demo/dance.npz --truth demo
+		outputs/demo/dance.npz --ground-truth demo
 	$(BIN)/mmhot lift demo/skating_2d_coco17.npz --out-dir outputs/demo \
 		--formats npz,json,bvh,html,mp4,png
 
@@ -47,7 +47,7 @@ test: setup
 test-all: setup
 	$(TEST)
 
-# Against compiled MMCV and xtcocotools: needs a C++ compiler and 12 to 20 CPU minutes.
+# With compiled MMCV and xtcocotools: needs a C++ compiler and 12 to 20 CPU minutes.
 test-compiled: | $(UV)
 	$(MAKE) setup VENV=.venv-compiled LOCK=numpy1
 	$(UV) pip install --quiet --no-config --python .venv-compiled/bin/python \
@@ -55,7 +55,7 @@ test-compiled: | $(UV)
 	$(UV) pip uninstall --quiet --python .venv-compiled/bin/python mmcv-lite
 	CUDA_VISIBLE_DEVICES= FORCE_CUDA=0 MMCV_WITH_OPS=1 $(UV) pip install --no-config \
 		--no-deps --no-build-isolation --python .venv-compiled/bin/python mmcv==2.1.0
-	.venv-compiled/bin/python -m pytest tests/compat tests/lab/test_found_boxes.py
+	.venv-compiled/bin/python -m pytest tests/compat tests/lab/test_evaluate_detector.py
 
 lint: setup
 	$(BIN)/python -m ruff check .
@@ -68,7 +68,7 @@ docs: | $(UV)
 	$(UV) pip install --quiet --python .venv-docs/bin/python --group docs
 	.venv-docs/bin/python -m mkdocs build --strict
 
-# The stamp holds the settings, so that other ones, or a moved checkout, start anew.
+# The stamp records the settings: other settings, or a moved checkout, set up again.
 ifneq ($(file <$(STAMP)),$(SETTINGS))
 .PHONY: $(STAMP)
 endif

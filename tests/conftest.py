@@ -1,4 +1,4 @@
-"""Builders and rules shared by all tests."""
+"""Fixtures and pytest hooks shared by all tests."""
 
 import importlib.util
 import os
@@ -14,16 +14,15 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 ROOT = Path(__file__).parents[1]
 
-_left_out = {}
+_deselected_slow = {}
 
-
-# Shells start background jobs deaf to Ctrl-C, and so are processes that these start.
+# Shells start background jobs with SIGINT ignored, which child processes inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol():
-    """Forget the scope that a test's Runner left: every later build would use it."""
+    """Reset MMEngine's default scope, which a test's Runner sets for later builds."""
     before = dict(_default_scopes())
     try:
         return (yield)
@@ -39,26 +38,24 @@ def _default_scopes():
 
 
 @pytest.fixture(autouse=True)
-def _brief_runner(monkeypatch):
-    """Spare MMEngine what nobody reads: half of the time of a tiny training.
-
-    It formats configs with yapf, for every checkpoint, asks compilers and GPUs who
-    they are, for every log, and reads all of MMPose's metafiles, for every config.
-    """
+def _fast_runner(monkeypatch):
+    """Skip three slow steps of MMEngine that take half of a tiny training."""
     config = sys.modules.get('mmengine.config.config')
     if config is not None:
+        # formats the config with yapf for every checkpoint
         monkeypatch.setattr(config, 'FormatCode', lambda text, **style: (text, True))
     runner = sys.modules.get('mmengine.runner.runner')
     if runner is not None:
+        # runs compilers and queries GPUs for every log
         monkeypatch.setattr(runner, 'collect_env', dict)
     metafiles = sys.modules.get('mmengine.config.utils')
     if metafiles is not None:
-        monkeypatch.setattr(metafiles, 'load', _read_once)
+        # parses all of MMPose's metafiles for every base config
+        monkeypatch.setattr(metafiles, 'load', _cached_load)
 
 
 @cache
-def _read_once(path):
-    """Read one of the hundred files that MMEngine searches for a base config."""
+def _cached_load(path):
     from mmengine.fileio import load
 
     return load(path)
@@ -66,7 +63,7 @@ def _read_once(path):
 
 @pytest.fixture
 def run_tool(monkeypatch, capfd):
-    """Run a tool as a user would, but in this process."""
+    """Run a tool's command line in this process; return its exit code and stderr."""
 
     def run(name, *args):
         path = next((ROOT / 'tools').rglob(f'{name}.py'))
@@ -75,7 +72,7 @@ def run_tool(monkeypatch, capfd):
         spec.loader.exec_module(module)
         monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, args)])
         monkeypatch.setenv('LOCAL_RANK', '0')
-        _forget_earlier_runs()
+        _reset_visualizers()
         capfd.readouterr()
         try:
             code = module.main()
@@ -86,39 +83,41 @@ def run_tool(monkeypatch, capfd):
     return run
 
 
-def _forget_earlier_runs():
-    """Drop the visualizers, which go on writing to an earlier run's files."""
+def _reset_visualizers():
+    """Drop global visualizers, which would write to an earlier run's files."""
     mmengine = sys.modules.get('mmengine.visualization')
-    kinds = [] if mmengine is None else [mmengine.Visualizer]
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-        kind._instance_dict.clear()
+    classes = [] if mmengine is None else [mmengine.Visualizer]
+    for visualizer in classes:
+        classes += visualizer.__subclasses__()
+        visualizer._instance_dict.clear()
 
 
 def pytest_deselected(items):
-    """Remember which slow tests were left out, and the reasons they give."""
+    """Record which slow tests were deselected, with their reasons."""
     for item in items:
         mark = item.get_closest_marker('slow')
         if mark is not None:
-            _left_out[item.nodeid] = mark.kwargs.get('reason', 'takes long')
+            _deselected_slow[item.nodeid] = mark.kwargs.get('reason', 'takes long')
 
 
 def pytest_sessionfinish(session):
-    """Have a process of pytest-xdist tell the one that reports."""
+    """Send the record from a pytest-xdist worker to the controller."""
     if hasattr(session.config, 'workeroutput'):
-        session.config.workeroutput['left_out'] = _left_out
+        session.config.workeroutput['deselected_slow'] = _deselected_slow
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node):
-    """Take over what such a process has told, unless it broke down."""
-    _left_out.update(getattr(node, 'workeroutput', {}).get('left_out', {}))
+    """Receive a worker's record; a crashed worker has none."""
+    output = getattr(node, 'workeroutput', {})
+    _deselected_slow.update(output.get('deselected_slow', {}))
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Name the slow tests that were left out."""
-    if not _left_out:
+    """List the slow tests that were deselected."""
+    if not _deselected_slow:
         return
-    terminalreporter.section(f'left out: {len(_left_out)} slow, see make test-all')
-    for name, reason in _left_out.items():
+    count = len(_deselected_slow)
+    terminalreporter.section(f'deselected: {count} slow, see make test-all')
+    for name, reason in _deselected_slow.items():
         terminalreporter.write_line(f'{name}: {reason}')

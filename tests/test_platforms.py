@@ -1,4 +1,4 @@
-"""What differs on Windows and macOS, with the system's own functions replaced."""
+"""Behavior on Windows and macOS, with functions of the system replaced."""
 
 import io
 import json
@@ -19,7 +19,7 @@ from mmhot.io.writers import json_lines
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video.streams import open_stream
 from mmhot.weights.index import read_index
-from tools.lab.benchmark import comparison, memory, rows
+from tools.lab.benchmark import comparison, model_specs
 
 
 def test_json_lines_need_no_pread_and_are_binary(tmp_path, monkeypatch):
@@ -66,12 +66,12 @@ def test_memory_is_measured_in_spawned_processes_without_forkserver(monkeypatch)
 
 
 def test_peak_memory_is_unknown_without_proc(tmp_path, monkeypatch):
-    monkeypatch.setattr(memory, '_PROCESS', tmp_path / 'none')
-    assert memory.peak_memory(lambda: None, 'cpu') is None
+    monkeypatch.setattr(comparison, '_PROCESS', tmp_path / 'none')
+    assert comparison.peak_memory(lambda: None, 'cpu') is None
 
 
 @pytest.mark.parametrize('error', [OSError('no libc.so.6'), AttributeError('mallopt')])
-def test_other_c_libraries_keep_their_allocator(error, monkeypatch):
+def test_allocator_is_unchanged_without_glibc(error, monkeypatch):
     def load(name):
         raise error
 
@@ -87,13 +87,13 @@ def test_linear_layers_are_plain_without_onednn(monkeypatch):
         torch.testing.assert_close(fused_linear.FusedLinear(layer)(x), layer(x))
 
 
-def test_options_of_a_row_are_not_taken_from_a_drive():
-    split = rows._SEPARATOR.split
+def test_drive_letter_is_no_option_of_a_benchmark_model():
+    split = model_specs._SEPARATOR.split
     assert split(r'C:\configs\mine.py:keep=3') == [r'C:\configs\mine.py', 'keep=3']
     assert split('mmhot::a/b.py:center') == ['mmhot::a/b.py', 'center']
 
 
-def test_name_that_the_terminal_cannot_show_is_printed():
+def test_unencodable_file_names_are_printed_with_replacements():
     stream = io.TextIOWrapper(io.BytesIO(), encoding='cp1252', newline='')
     errors.print_line('C:/Видео.mp4: naïve', stream)
     assert stream.buffer.getvalue().decode('cp1252') == 'C:/?????.mp4: naïve\n'
@@ -102,7 +102,7 @@ def test_name_that_the_terminal_cannot_show_is_printed():
 @pytest.mark.parametrize(
     ('system', 'clash'), [('linux', False), ('win32', True), ('darwin', True)]
 )
-def test_results_differ_by_more_than_case(system, clash, monkeypatch):
+def test_result_names_that_differ_in_case_only_clash(system, clash, monkeypatch):
     monkeypatch.setattr(sys, 'platform', system)
     paths, names = ['a/Clip.mp4', 'b/clip.mp4'], ['Clip', 'clip']
     if clash:
@@ -112,13 +112,13 @@ def test_results_differ_by_more_than_case(system, clash, monkeypatch):
         check_names(paths, names)
 
 
-def test_checkout_without_symbolic_links_is_explained(tmp_path):
+def test_checkout_without_symbolic_links_gets_a_message(tmp_path):
     (tmp_path / 'model-index.yml').write_text('../../model-index.yml')
     with pytest.raises(ValueError, match=r'git clone -c core.symlinks=true'):
         list(read_index(tmp_path))
 
 
-def test_editable_install_is_found_on_a_drive(monkeypatch):
+def test_editable_install_on_a_drive_letter_is_found(monkeypatch):
     url = {'url': 'file:///C:/my%20code/mmhot', 'dir_info': {'editable': True}}
     found = SimpleNamespace(
         metadata={'Name': 'mmhot'}, version='1', read_text=lambda name: json.dumps(url)
@@ -133,13 +133,13 @@ def test_editable_install_is_found_on_a_drive(monkeypatch):
 
 
 @pytest.mark.parametrize('system', ['win32', 'darwin'])
-def test_webcams_are_refused_elsewhere_than_on_linux(system, monkeypatch):
+def test_webcams_are_refused_outside_linux(system, monkeypatch):
     monkeypatch.setattr(sys, 'platform', system)
     with pytest.raises(ValueError, match='webcams are read on Linux only'):
         open_stream('0')
 
 
-def test_devices_are_known_without_nvidias_driver(monkeypatch):
+def test_devices_are_listed_without_the_nvidia_driver(monkeypatch):
     import ctypes
 
     def load(name):

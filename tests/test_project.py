@@ -1,4 +1,4 @@
-"""The package as a whole: light, without collisions, with configs that work."""
+"""The package as a whole: import time, registered names, configs by name."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ WILD = f'{NANOHTNET}/nanohtnet_81frm-keep9_1xb32-30e_cmu-wild.py'
 
 
 def run_python(code):
-    """Run code in a fresh interpreter; return the words it printed."""
+    """Run code in a new interpreter; return the printed words."""
     env = {**os.environ, 'PYTHONPATH': str(ROOT)}
     done = subprocess.run(
         [sys.executable, '-c', code], env=env, capture_output=True, text=True
@@ -46,10 +46,10 @@ def test_unknown_name_is_an_attribute_error():
         mmhot.Liftre  # noqa: B018
 
 
-def test_no_name_of_ours_exists_in_mmpose():
-    """Registering raises on a collision in one registry; this looks across scopes."""
+def test_registered_names_do_not_collide_with_mmpose():
+    """Registries raise on collisions of their own scope; this compares all scopes."""
     code = """
-import mmhot  # stands in for MMCV's compiled operators
+import mmhot  # replaces MMCV's compiled operators
 from mmengine.registry import Registry
 import mmdet.registry, mmpose.registry
 from mmdet.utils import register_all_modules
@@ -84,7 +84,7 @@ for (_, name), entry in theirs.items():
     assert not ours & theirs
 
 
-def test_empty_scope_holds_nothing():
+def test_mmhot_scope_is_empty():
     code = """
 import mmhot.registry
 for registry in mmhot.registry._SCOPES:
@@ -107,8 +107,8 @@ def test_base_config_is_readable(name):
     assert len(Config.fromfile(ROOT / 'configs' / name))
 
 
-def test_inherited_config_builds_all_of_a_training_without_a_warning(tmp_path):
-    """Everything has the scope mmhot then, which only leads on to MMPose's."""
+def test_inherited_config_builds_training_without_warnings(tmp_path):
+    """All of its parts have the scope mmhot, which falls back to MMPose's."""
     (tmp_path / 'c.py').write_text(f"""
 _base_ = 'mmhot::{WILD}'
 data_root = {str(ROOT / 'tests/data/cmu_mocap')!r}
@@ -134,7 +134,7 @@ print(config.model['_scope_'], type(runner.model).__name__, len(batch['inputs'])
     assert said == ['mmhot', 'SequencePoseLifter', '2']
 
 
-def test_mmpose_takes_our_models_by_name_in_our_scope():
+def test_mmpose_inferencer_loads_our_models_by_name():
     code = """
 import mmhot
 from mmengine.registry import FUNCTIONS, init_default_scope

@@ -1,4 +1,4 @@
-"""The package as people install it: from a wheel, outside of the checkout."""
+"""The installed package: contents of the wheel, and runs outside of the checkout."""
 
 import email
 import json
@@ -15,11 +15,13 @@ from pathlib import Path
 import pytest
 
 from mmhot.io.lifted import read_lifted
-from tools.lab.benchmark.chain import Truth, measure
+from tools.lab.evaluate_chain import measure
+from tools.lab.motions import GroundTruth
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / 'demo' / 'skating_2d_coco17.npz'
 WALK = ROOT / 'demo' / 'walk.npz'
+TOOLS = [*(ROOT / 'tools').glob('*.py')]
 WILD = (
     'mmhot::body_3d_keypoint/nanohtnet/cmu_mocap/'
     'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild.py'
@@ -29,7 +31,7 @@ pytestmark = pytest.mark.slow(reason='builds the wheel and installs it elsewhere
 
 
 def call(*command, cwd, code=0, path=None):
-    """Run a program away from the checkout; return what it printed."""
+    """Run a program outside of the checkout; return its output."""
     hidden = ('PYTHONPATH', 'VIRTUAL_ENV', 'CC', 'CXX')
     variables = {k: v for k, v in os.environ.items() if k not in hidden}
     if path is not None:
@@ -46,13 +48,13 @@ def call(*command, cwd, code=0, path=None):
 
 
 def uv(*arguments, **settings):
-    """Run uv, where the Makefile has it from."""
+    """Run uv, the installed one or the Makefile's."""
     return call(shutil.which('uv') or ROOT / '.uv/bin/uv', *arguments, **settings)
 
 
 @pytest.fixture(scope='module')
 def sources(tmp_path_factory):
-    """What a clone would hold."""
+    """Copy the files of a clone."""
     folder = tmp_path_factory.mktemp('sources') / 'mmhot'
     names = ['mmhot', 'configs', 'tools', 'requirements']
     for name in names:
@@ -66,7 +68,7 @@ def sources(tmp_path_factory):
 
 
 def build(source, folder, kind):
-    """Build a distribution with the setuptools that is here."""
+    """Build a distribution with the installed setuptools."""
     options = ('--no-build-isolation', '--python', sys.executable, '--out-dir', folder)
     uv('build', '--quiet', f'--{kind}', *options, source, cwd=folder)
     (file,) = folder.glob({'wheel': '*.whl', 'sdist': '*.tar.gz'}[kind])
@@ -79,7 +81,7 @@ def wheel(sources, tmp_path_factory):
 
 
 def environment(folder, wheel, borrow):
-    """A second environment with the wheel and, if wanted, the first one's packages."""
+    """Create an environment with the wheel, and with this one's packages if asked."""
     venv.create(folder, with_pip=False, symlinks=True)
     (site,) = folder.glob('lib/python*/site-packages')
     if borrow:
@@ -94,7 +96,7 @@ def second(wheel, tmp_path_factory):
     return environment(tmp_path_factory.mktemp('second') / 'env', wheel, borrow=True)
 
 
-def test_wheel_carries_configs_metafiles_weights_and_requirements(wheel):
+def test_wheel_contains_configs_weights_and_user_tools_only(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         (metadata,) = (name for name in names if name.endswith('/METADATA'))
@@ -107,9 +109,11 @@ def test_wheel_carries_configs_metafiles_weights_and_requirements(wheel):
     for path in (ROOT / 'mmhot/weights').iterdir():
         assert f'mmhot/weights/{path.name}' in names
     assert 'mmhot/.mim/model-index.yml' in names
-    assert not [
-        name for name in names if name.startswith(('tests', 'configs', 'tools'))
-    ]
+    tops = {name.partition('/')[0] for name in names if '.dist-info/' not in name}
+    assert tops == {'mmhot'}
+    tools = {name for name in names if name.startswith('mmhot/.mim/tools/')}
+    assert tools == {f'mmhot/.mim/tools/{path.name}' for path in TOOLS}
+    assert not [name for name in names if '/lab/' in name or '/tests/' in name]
     needed = {
         line.partition(';')[0]
         for line in metadata.get_all('Requires-Dist')
@@ -142,7 +146,7 @@ def test_demo_runs_outside_of_the_checkout(second, tmp_path):
     assert len(lifted.frame) == len(read_lifted(tmp_path / 'out/clip.json').frame)
 
 
-def test_doctor_and_list_know_their_own_installation(second, tmp_path):
+def test_doctor_and_list_report_their_own_installation(second, tmp_path):
     content = json.loads(call(second / 'mmhot', 'doctor', '--json', cwd=tmp_path))
     packages = {package['name']: package for package in content['packages']}
     assert packages['mmhot']['note'].startswith(str(second.parent))
@@ -155,13 +159,13 @@ def test_doctor_and_list_know_their_own_installation(second, tmp_path):
         assert Path(file).is_file()
 
 
-def test_every_package_can_be_imported_given_time(second, tmp_path):
+def test_doctor_full_imports_every_package(second, tmp_path):
     said = call(second / 'mmhot', 'doctor', '--full', '--json', cwd=tmp_path)
     for package in json.loads(said)['packages'][1:]:
         assert package['imported'] or not package['needed'], package
 
 
-def test_configs_go_by_name_after_import(second, tmp_path):
+def test_configs_are_found_by_name_after_import(second, tmp_path):
     (tmp_path / 'mine.py').write_text(f"_base_ = '{WILD}'\nwork_dir = 'work'\n")
     code = f"""
 import mmhot
@@ -181,11 +185,11 @@ print('built', type(model).__name__)
     assert 'WARNING' not in said
 
 
-def test_stock_functions_need_one_import_of_ours(second, tmp_path):
+def test_mmpose_functions_need_only_import_mmhot(second, tmp_path):
     (site,) = second.parent.glob('lib/python*/site-packages')
     config = site / 'mmhot/.mim/configs' / WILD.partition('::')[2]
     code = f"""
-import mmhot  # stands in for xtcocotools
+import mmhot  # replaces xtcocotools
 from mmpose.apis import init_model
 model = init_model({str(config)!r}, 'mmhot://nanohtnet_81frm-keep9_cmu-wild', 'cpu')
 print('built', type(model).__name__)
@@ -244,7 +248,7 @@ def test_empty_environment_needs_no_compiler(tool, wheel, tmp_path, request):
     models = ('--pose2d', 'gtpt-t', '--det-model', 'pose-verified')
     video = ('infer', ROOT / 'demo/walk.mp4', '--out-dir', 'out', *models)
     call(path / 'mmhot', *video, cwd=tmp_path, path=path)
-    error = measure(read_lifted(tmp_path / 'out/walk.npz'), Truth.read(WALK))
+    error = measure(read_lifted(tmp_path / 'out/walk.npz'), GroundTruth.read(WALK))
     assert error['missing'] == 0
     assert error['pixels'] == pytest.approx(4.1, abs=0.1)
     assert error['MPJPE'] == pytest.approx(47.5, abs=0.2)
@@ -256,7 +260,7 @@ def test_empty_environment_needs_no_compiler(tool, wheel, tmp_path, request):
 
 @pytest.mark.parametrize('name', ['lock', 'numpy1'])
 def test_extras_and_groups_resolve_together_to_the_lock(name, tmp_path):
-    """Versions that are locked are kept, so a difference is one of pyproject.toml."""
+    """Locked versions are kept, so a difference is due to pyproject.toml."""
     lock = ROOT / f'requirements/{name}.txt'
     again = shutil.copy(lock, tmp_path / 'lock.txt')
     (tmp_path / 'bounds.txt').write_text('numpy<2' if name == 'numpy1' else '')

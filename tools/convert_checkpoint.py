@@ -1,4 +1,4 @@
-"""Convert a checkpoint of a paper's own code to one that MMPose loads.
+"""Convert a checkpoint of a paper's published code to MMPose's format.
 
 Example::
 
@@ -18,7 +18,7 @@ from mmhot.weights.checkpoints import convert_file
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(
-        description="Convert a checkpoint of a paper's own code to one of MMPose"
+        description="Convert a checkpoint of a paper's code to MMPose's format"
     )
     parser.add_argument('source', type=Path, help='published checkpoint')
     parser.add_argument('target', type=output_file, help='checkpoint to write')
@@ -26,8 +26,8 @@ def parse_args() -> argparse.Namespace:
         '--weights',
         choices=('ema', 'model', 'online'),
         default='ema',
-        help='which copy to take if the file has two: the moving average (default) '
-        'or what the optimizer trained (model, or online)',
+        help='which weights to convert if the file has two sets: the moving average '
+        '(default) or the optimized ones (model, or online)',
     )
     parser.add_argument(
         '--settings',
@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
         default=[],
         type=parse_setting,
         metavar='NAME=VALUE',
-        help="what shapes cannot tell, by the paper's own names",
+        help="settings that the weights' shapes do not determine, by the paper's names",
     )
     return parser.parse_args()
 
@@ -52,7 +52,7 @@ def parse_setting(text: str) -> tuple[str, object]:
 
 
 def convert(args: argparse.Namespace) -> None:
-    """Convert and say what it was."""
+    """Convert the checkpoint, and print its model's settings."""
     config = convert_file(args.source, args.target, args.weights, **dict(args.settings))
     sizes = ', '.join(
         f'{name} {value}'

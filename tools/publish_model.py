@@ -1,9 +1,8 @@
-"""Make a small file to ship of a training's checkpoint.
+"""Reduce a training checkpoint to weights and the settings that inference needs.
 
-Keeps the evaluated weights (the moving average, where there is one), in half precision
-if that is asked for, and what of the config says how to use them, so that ``mmhot lift
---checkpoint FILE`` needs nothing else. Weights that do not fit these settings are
-refused. Examples::
+The file has the evaluated weights (the moving average, if there is one), optionally in
+half precision, and the parts of the config that ``mmhot lift --checkpoint FILE`` reads.
+Weights that do not fit these settings are refused. Examples::
 
     python tools/publish_model.py work_dirs/NAME/epoch_30.pth NAME.pth --half
     python tools/publish_model.py work_dirs/A/epoch_2.pth mean.pth \
@@ -17,7 +16,7 @@ from pathlib import Path
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import output_file
 
-# not where it was trained, by whom, from which files
+# Settings of training and its paths are left out.
 SETTINGS = ('default_scope', 'custom_imports', 'codec', 'model', 'lifting')
 
 
@@ -29,27 +28,27 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--config',
         metavar='CONFIG',
-        help='store the settings of this config instead of those of the training, such '
-        'as one with a score_curve fitted to these weights',
+        help="store this config's settings instead of the training's, for example with "
+        'a score_curve fitted to these weights',
     )
     parser.add_argument(
         '--mean-with',
         type=Path,
         metavar='CHECKPOINT',
-        help='store the mean of both weights',
+        help='average the weights with those of a second checkpoint',
     )
     parser.add_argument(
         '--share',
         type=float,
         default=0.5,
-        help='of the first weights in the mean (default: 0.5)',
+        help="the first checkpoint's share of the average (default: 0.5)",
     )
     parser.add_argument('--half', action='store_true', help='store half precision')
     return parser.parse_args()
 
 
 def publish(args: argparse.Namespace) -> None:
-    """Write the small file and say how large it is."""
+    """Write the reduced checkpoint, and print its size."""
     import torch
     from mmengine.config import Config
     from mmpose.apis.inference import dataset_meta_from_config
@@ -74,11 +73,12 @@ def publish(args: argparse.Namespace) -> None:
         trained = parse_config_text(meta['cfg'])
     except (KeyError, TypeError) as error:
         raise ValueError(
-            f'{args.source} is no checkpoint of an MMEngine training: it lacks {error}'
+            f'{args.source} is not a checkpoint of an MMEngine training: '
+            f'it lacks {error}'
         ) from error
     config = read_config_file(find_config(args.config)) if args.config else trained
-    # as the dataset is described today, not when training began; NumPy's arrays stay,
-    # as MMPose's 3D visualiser wants its colors
+    # the current metainfo of the dataset; its NumPy arrays stay, as MMPose's 3D
+    # visualizer needs them for colors
     kept['dataset_meta'] = dataset_meta_from_config(trained) or kept['dataset_meta']
     if args.mean_with:
         state = average(state, args)
@@ -102,7 +102,7 @@ def publish(args: argparse.Namespace) -> None:
 
 
 def average(state: dict, args: argparse.Namespace) -> dict:
-    """Mean of the weights and another checkpoint's; counters are the former's."""
+    """Average the weights with ``--mean-with``; keep integer counters."""
     from mmhot.compat.checkpoints import safe_load
     from mmhot.weights.strict_loading import list_differences
 

@@ -1,11 +1,11 @@
-r"""Measure a checkpoint with the metrics of a config, with MMPose's arguments.
+r"""Evaluate a checkpoint with the metrics of a config, with MMPose's arguments.
 
 Example::
 
     python tools/test.py configs/body_3d_keypoint/nanohtnet/CONFIG.py CHECKPOINT.pth \
         --table joints groups --out errors.json
 
-docs/metrics.md says what the numbers are.
+docs/metrics.md defines the metrics.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from mmhot.io.atomic import replacing
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description='Measure a checkpoint')
+    parser = OneLineParser(description='Evaluate a checkpoint')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file, URL or mmhot://NAME')
     parser.add_argument(
@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         default=[],
         choices=['joints', 'groups', 'actions', 'subjects', 'clips'],
-        help='print, and write to --out, the errors of these, too',
+        help='print these errors too, and write them to --out',
     )
     parser.add_argument(
         '--out', type=output_file, help='file (.json, .yaml, .pkl) for the metrics'
@@ -55,7 +55,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def test(args: argparse.Namespace) -> None:
-    """Test as the arguments say."""
+    """Evaluate the checkpoint."""
     from mmhot.engine.hooks import SameShapesHook
 
     config = load_config(args)
@@ -80,7 +80,7 @@ def test(args: argparse.Namespace) -> None:
 
 
 def find_lifting_error(runner, args: argparse.Namespace):
-    """Return the evaluator's metric that has tables, None if there is none."""
+    """Return the evaluator's LiftingErrorMetric; None if it has none."""
     from mmhot.evaluation.metrics import LiftingErrorMetric
 
     metrics = runner.test_loop.evaluator.metrics
@@ -93,7 +93,7 @@ def find_lifting_error(runner, args: argparse.Namespace):
 
 
 def report_results(results: dict, metric, args: argparse.Namespace) -> None:
-    """Print the tables and write the file, once."""
+    """Print the tables and write the file, in the main process only."""
     from mmengine.dist import is_main_process
     from mmengine.fileio import dump
 

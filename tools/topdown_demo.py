@@ -1,7 +1,6 @@
 """Estimate the 2D keypoints of people in images and videos, and draw them.
 
-As MMPose's topdown_demo_with_mmdet.py, for GTPT and every other top-down model of a
-config. Example::
+MMPose's topdown_demo_with_mmdet.py for GTPT and other top-down models. Example::
 
     python tools/topdown_demo.py CONFIG CHECKPOINT --input walk.mp4 \
         --det-config DETECTOR_CONFIG --det-checkpoint DETECTOR_CHECKPOINT \

@@ -30,13 +30,13 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from this checkpoint, or from the latest one in the work '
+        help='resume from this checkpoint, or from the latest one in the work '
         'directory, if there is one',
     )
     parser.add_argument(
         '--amp',
         action='store_true',
-        help='train in automatic mixed precision, without a GPU in bfloat16',
+        help='train with automatic mixed precision; bfloat16 on a CPU',
     )
     parser.add_argument(
         '--no-validate', action='store_true', help='do not validate while training'
@@ -51,7 +51,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train as the arguments say."""
+    """Train the model."""
     keep_freed_memory()
     config = load_config(args)
     if args.no_validate:
@@ -62,30 +62,33 @@ def train(args: argparse.Namespace) -> None:
         setting(config, 'auto_scale_lr', '--auto-scale-lr').enable = True
     merge_options(config, args.cfg_options)
     if args.resume is not None:
-        go_on(config, args.resume)
+        resume(config, args.resume)
     build_runner(config).train()
 
 
-def go_on(config: Config, checkpoint: str) -> None:
-    """Have a config go on from a checkpoint, or from the latest if it is 'auto'.
+def resume(config: Config, checkpoint: str) -> None:
+    """Resume from a checkpoint, or from the latest one if it is 'auto'.
 
-    Without any in the work directory training begins, from ``load_from`` if the config
-    has it: the same command starts what it goes on with after an interruption.
+    If the work directory has none, training starts from the config's ``load_from``: one
+    command both starts a training and continues it after an interruption.
     """
     from mmengine.runner import find_latest_checkpoint
 
     if checkpoint == 'auto':
         checkpoint = find_latest_checkpoint(config.work_dir)
     if checkpoint is not None:
-        # MMEngine would take load_from for what to go on from
+        # MMEngine would resume from load_from
         config.resume, config.load_from = True, checkpoint
 
 
 def use_mixed_precision(optim_wrapper: dict) -> None:
-    """Make a config's optimizer wrapper the one for mixed precision."""
+    """Set a config's optimizer wrapper to mixed precision."""
     kind = optim_wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise ValueError(f'--amp: does not go with the optimizer wrapper {kind}')
+        raise ValueError(
+            f'--amp: got the optimizer wrapper {kind}, wanted OptimWrapper; '
+            'leave out --amp'
+        )
     from mmengine.device import get_device
 
     if get_device() == 'cpu':

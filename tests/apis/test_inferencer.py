@@ -384,7 +384,7 @@ def test_results_overwrite_neither_inputs_nor_each_other(flat, images_folder, vi
 
 
 def test_earlier_results_are_replaced(flat, tmp_path):
-    images = [picture(0), picture(1)]
+    images = [gray_image(0), gray_image(1)]
     for count in (2, 1):
         list(flat(images[:count], fps=5, out_dir=str(tmp_path)))
         document = json.loads((tmp_path / 'predictions/000000.json').read_text())

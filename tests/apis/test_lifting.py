@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 from clip_files import DATA, SKATER
-from infer_runs import infer, use_stand_ins
 from lifters import save_lifter
-from pose_sources import Detector, Estimator
+from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import write_video
 
 import mmhot

@@ -76,7 +76,17 @@ def test_every_field_has_a_help_text_and_an_option(options):
 def test_options_of_the_command_line_are_those_of_python():
     parser = OneLineParser()
     add_options(parser, LiftRunOptions)
-    words = '--out-dir out --fov 60 --no-flip --formats npz,bvh --keep 9'.split()
+    words = [
+        '--out-dir',
+        'out',
+        '--fov',
+        '60',
+        '--no-flip',
+        '--formats',
+        'npz,bvh',
+        '--keep',
+        '9',
+    ]
     expected = LiftRunOptions(
         out_dir='out', fov=60, flip_test=False, formats=['npz', 'bvh'], keep=9
     )

@@ -134,7 +134,9 @@ def test_changed_inputs_are_processed_again(
     elif change == 'result changed':
         (out / 'a.npz').write_bytes(b'cut off')
     elif change == 'input':
-        write_video(video, [picture(n) for n in range(8)], codec='ffv1', pix_fmt='bgr0')
+        write_video(
+            video, [gray_image(n) for n in range(8)], codec='ffv1', pix_fmt='bgr0'
+        )
         seen += 8
     else:
         detector.identity = {'name': 'another'}

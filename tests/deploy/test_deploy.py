@@ -15,7 +15,7 @@ from mmhot.evaluation.cost import count_cost
 from mmhot.models.lifters.graph_conv import ModulatedGraphConv
 from mmhot.models.lifters.human_topology import IntraPartConstraint
 from mmhot.skeletons.joints import get_skeleton
-from tools.lab.benchmark.rows import build_row, parse_row
+from tools.lab.benchmark.model_specs import build_spec, parse_spec
 
 # Sums in another order, of outputs whose size is about 1.
 CLOSE = {'rtol': 1e-4, 'atol': 1e-4}
@@ -27,7 +27,7 @@ NANOHTNET = (
 
 def built(text):
     """Model of a benchmark's row, as if trained, and an input."""
-    row = build_row(parse_row(text))
+    row = build_spec(parse_spec(text))
     for module in row.model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.running_mean.normal_(std=0.2)

@@ -17,7 +17,8 @@ from mmhot.evaluation.pose_errors import (
     procrustes_align,
 )
 from mmhot.skeletons.joints import SKELETONS, get_skeleton
-from tools.lab.plausibility import bone_length_variation, jitter
+from tools.lab.evaluate_chain import jitter
+from tools.lab.measure_lifted import bone_length_variation
 
 EVERY = np.ones((40, 17), bool)
 

@@ -1,4 +1,4 @@
-"""Benchmarks: what models cost, rows, turns and ratios; nothing here is timed."""
+"""Benchmark: cost of models, model specs, interleaved timing with a fake clock."""
 
 import importlib.util
 import json
@@ -13,17 +13,16 @@ from torch.nn import functional as F
 from mmhot.cli.report import align
 from mmhot.evaluation.cost import Cost, count_cost
 from mmhot.weights.config_files import find_config
-from tools.lab.benchmark import whole_clips
+from tools.lab.benchmark import timing
 from tools.lab.benchmark.comparison import (
     Settings,
     as_table,
     compare_clips,
     compare_models,
+    peak_memory,
 )
-from tools.lab.benchmark.memory import peak_memory
-from tools.lab.benchmark.rows import ROWS, Row, build_row, parse_row
-from tools.lab.benchmark.timing import Times, compare, time_in_turns
-from tools.lab.benchmark.whole_clips import as_clip_table
+from tools.lab.benchmark.model_specs import MODELS, ModelSpec, build_spec, parse_spec
+from tools.lab.benchmark.timing import Times, as_clip_table, compare, time_in_turns
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
@@ -36,13 +35,13 @@ SMALL = {
 
 
 def small():
-    """Row of a shrunk NanoHTNet."""
+    """Spec of a shrunk NanoHTNet."""
     settings = [f'{key}={value}' for key, value in SMALL.items()]
-    return parse_row(':'.join(['nanohtnet-81-9', *settings]))
+    return parse_spec(':'.join(['nanohtnet-81-9', *settings]))
 
 
 class FakeClock:
-    """Time that passes only when told to."""
+    """A clock that its tasks advance."""
 
     def __init__(self):
         self.now = 0.0
@@ -51,12 +50,12 @@ class FakeClock:
         return self.now
 
     def task(self, seconds):
-        """Something that takes as long as the next of the given numbers."""
+        """A call that takes the next of the given durations."""
         durations = iter(seconds)
         return lambda: setattr(self, 'now', self.now + next(durations))
 
 
-def test_cost_is_that_of_each_kind_of_product():
+def test_cost_counts_weights_and_products():
     class Model(nn.Module):
         def __init__(self):
             super().__init__()
@@ -82,21 +81,21 @@ def test_cost_is_that_of_each_kind_of_product():
     assert not model.linear.training
 
 
-def test_cost_of_a_method_has_the_parameters_of_its_model():
+def test_cost_of_a_method_includes_the_models_parameters():
     linear = nn.Linear(3, 4)
     assert count_cost(linear.forward, torch.randn(2, 3)) == Cost(16, 24, 0)
     assert count_cost(lambda x: x @ x, torch.randn(3, 3)) == Cost(0, 27, 0)
 
 
-def test_cost_knows_products_that_are_added_in_place():
+def test_cost_counts_products_that_are_added_in_place():
     x = torch.randn(2, 3, 3)
     assert count_cost(lambda: x.clone().baddbmm_(x, x)) == Cost(0, 0, 54)
     assert count_cost(lambda: x[0].clone().addmm_(x[1], x[1])) == Cost(0, 27, 0)
 
 
 # Multiply-accumulates of the specification, in millions: all, graphs, attention. It
-# counts the diagonal of graphs, too, as a matrix, but neither the cosine transform nor
-# what limbs' vectors are spread with. Both perceptrons of the limbs are one product.
+# counts the diagonal of graphs as a matrix, but neither the cosine transform nor the
+# expansion of the limbs' vectors. Both MLPs of the limbs are one product.
 SPECIFIED = {
     'htnet': {'all': 37.9, 'graphs': 0.81, 'attention': 0.14, 'mlp_dims': 1024},
     'nanohtnet-243-9': {'all': 29.0, 'graphs': 1.05, 'attention': 0.20, 'dct': 0.07},
@@ -107,8 +106,8 @@ SPECIFIED = {
 @pytest.mark.parametrize('name', SPECIFIED)
 def test_cost_of_published_lifters_is_as_specified(name):
     spec = {'dct': 0, 'mlp_dims': 256, **SPECIFIED[name]}
-    row = build_row(parse_row(name))
-    cost = count_cost(row.model, row.inputs(1), None, mode='tensor')
+    built = build_spec(parse_spec(name))
+    cost = count_cost(built.model, built.inputs(1), None, mode='tensor')
     spread = 3 * 17 * 8 * 80 / 1e6
     own = spec['graphs'] / 2
     padding = 3 * 4 * 80 * 80 / 1e6  # the smaller pool has a joint less
@@ -120,13 +119,13 @@ def test_cost_of_published_lifters_is_as_specified(name):
 
 
 def test_cost_of_mmposes_lifter_is_as_published():
-    row = build_row(parse_row('tcn-243'))
-    cost = count_cost(row.model, row.inputs(1), None, mode='tensor')
+    spec = build_spec(parse_spec('tcn-243'))
+    cost = count_cost(spec.model, spec.inputs(1), None, mode='tensor')
     assert cost.macs / 1e6 == pytest.approx(176, abs=0.5)
     assert cost.product_macs == 0
 
 
-def test_every_turn_is_the_median_of_as_many_calls_as_it_takes():
+def test_turn_is_the_median_of_its_calls():
     clock = FakeClock()
     # two to warm up and one to choose the number of calls come first
     quick = clock.task([9, 9, 1, 1, 5, 1, 1, 1, 1, 7, 8, 9])
@@ -143,7 +142,7 @@ def test_every_turn_is_the_median_of_as_many_calls_as_it_takes():
     assert len(done) == 6
 
 
-def test_rounds_interleave_all_in_changing_order():
+def test_rounds_interleave_calls_in_random_order():
     order = []
     calls = {name: (lambda name=name: order.append(name)) for name in 'abcd'}
     ticks = iter(range(1000))
@@ -165,23 +164,23 @@ def test_ratios_compare_turns_of_the_same_round():
     assert ratio.low == ratio.median == ratio.high == 1.5
 
 
-@pytest.mark.skipif(sys.platform != 'linux', reason='the system does not tell')
-def test_peak_memory_counts_what_is_freed_again():
+@pytest.mark.skipif(sys.platform != 'linux', reason='needs /proc')
+def test_peak_memory_counts_temporary_tensors():
     peak = peak_memory(lambda: torch.ones(2**23).sum(), 'cpu')
-    # the kernel counts pages in bunches
+    # the kernel counts pages in batches
     assert 0.95 * 2**25 < peak < 1.2 * 2**25
 
 
 @pytest.mark.parametrize(
     ('text', 'expected'),
     [
-        ('a/b.py', Row('b', 'a/b.py')),
-        ('mmpose::c/d.py', Row('d', 'mmpose::c/d.py')),
-        ('mmhot://e', Row('e', 'mmhot://e')),
-        ('tcn-27:folded', Row('tcn-27:folded', ROWS['tcn-27'], folded=True)),
+        ('a/b.py', ModelSpec('b', 'a/b.py')),
+        ('mmpose::c/d.py', ModelSpec('d', 'mmpose::c/d.py')),
+        ('mmhot://e', ModelSpec('e', 'mmhot://e')),
+        ('tcn-27:folded', ModelSpec('tcn-27:folded', MODELS['tcn-27'], folded=True)),
         (
             'x.py:channels_last:model.a=[1,2]:input=(3,4)',
-            Row(
+            ModelSpec(
                 'x.py:channels_last:model.a=[1,2]:input=(3,4)',
                 'x.py',
                 (('model.a', '[1,2]'),),
@@ -192,13 +191,13 @@ def test_peak_memory_counts_what_is_freed_again():
     ],
 )
 def test_rows_are_read_as_written(text, expected):
-    assert parse_row(text) == expected
-    assert hash(parse_row(text)) == hash(expected)
+    assert parse_spec(text) == expected
+    assert hash(parse_spec(text)) == hash(expected)
 
 
-@pytest.mark.parametrize('name', [name for name in ROWS if 'dstformer' not in name])
-def test_every_short_name_is_of_a_config(name):
-    assert find_config(parse_row(name).source).is_file()
+@pytest.mark.parametrize('name', [name for name in MODELS if 'dstformer' not in name])
+def test_every_short_name_has_a_config(name):
+    assert find_config(parse_spec(name).source).is_file()
 
 
 @pytest.mark.parametrize(
@@ -212,21 +211,21 @@ def test_every_short_name_is_of_a_config(name):
     ],
 )
 @torch.inference_mode()
-def test_models_run_on_inputs_that_their_configs_imply(name, shape):
-    row = build_row(parse_row(name))
-    assert row.shape == shape
-    output = row(row.inputs(2))
+def test_models_run_on_inputs_of_their_configs(name, shape):
+    spec = build_spec(parse_spec(name))
+    assert spec.shape == shape
+    output = spec(spec.inputs(2))
     output = output if isinstance(output, tuple) else (output,)
     assert all(len(part) == 2 and part.isfinite().all() for part in output)
 
 
 def test_a_row_may_change_settings_shape_and_memory_format():
-    built = build_row(
-        parse_row('rtmpose-t:channels_last:model.head.final_layer_kernel_size=3')
+    built = build_spec(
+        parse_spec('rtmpose-t:channels_last:model.head.final_layer_kernel_size=3')
     )
     assert built.inputs(2).is_contiguous(memory_format=torch.channels_last)
     assert built.model.head.final_layer.kernel_size == (3, 3)
-    built = build_row(parse_row('tcn-27:input=(34,33)'))
+    built = build_spec(parse_spec('tcn-27:input=(34,33)'))
     assert built.inputs(2).shape == (2, 34, 33)
 
 
@@ -234,7 +233,7 @@ def test_a_row_may_change_settings_shape_and_memory_format():
 def test_a_row_may_ask_for_the_center_frame():
     sizes = 'model.backbone.embed_dims=16:model.head.in_channels=16'
     sizes += ':model.backbone.num_heads=2:model.backbone.mlp_dims=32'
-    built = build_row(parse_row(f'mixste-243:{sizes}:model.backbone.depth=2:center'))
+    built = build_spec(parse_spec(f'mixste-243:{sizes}:model.backbone.depth=2:center'))
     inputs = built.inputs(1)
     center = built(inputs)
     assert center.shape == (1, 1, 17, 3)
@@ -248,35 +247,35 @@ def test_a_row_may_ask_for_the_center_frame():
         ('tcn-27:center', 'center is for lifters of sequences'),
         ('tcn-72', r'unknown model tcn-72: .*did you mean tcn-27\?'),
         ('tcn-27:flded', "tcn-27:flded: unknown option 'flded'"),
-        ('tcn-27:input=(a,b)', r'input=\(a,b\): a shape is like'),
+        ('tcn-27:input=(a,b)', r'input=\(a,b\): must be a shape like'),
         ('no.py', 'no.py: no such config file'),
         ('mmposes::a.py', "no package 'mmposes' is installed"),
         ('mmpose::a/tcn-27.py', 'mmpose has no config a/tcn-27.py'),
         ('mmhot://nothing', 'unknown weights: mmhot://nothing'),
         ('tcn-27:model.backbone.blocks=2', 'tcn-27.*cannot be built: .*blocks'),
         ('tcn-27:model.backbone.type.a=2', 'tcn-27:model.backbone.type.a=2: '),
-        ('tcn-27:channels_last', 'channels_last is for pictures'),
+        ('tcn-27:channels_last', 'channels_last is for images'),
     ],
 )
 def test_wrong_rows_are_refused_in_one_line(text, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message) as error:
-        build_row(parse_row(text))
+        build_spec(parse_spec(text))
     assert len(str(error.value).splitlines()) == 1
 
 
-def test_a_wrong_input_shape_is_the_users_mistake():
-    row = parse_row('tcn-27:input=(33,27)')
+def test_wrong_input_shape_is_refused():
+    spec = parse_spec('tcn-27:input=(33,27)')
     with pytest.raises(ValueError, match=r'does not run on an input of shape \(33, 27'):
-        compare_models([row], row, Settings(rounds=1, memory=False))
+        compare_models([spec], spec, Settings(rounds=1, memory=False))
 
 
 def test_comparison_has_a_line_for_each_model_and_batch_size():
-    rows = [parse_row('tcn-27'), small()]
+    specs = [parse_spec('tcn-27'), small()]
     settings = Settings((1, 2), rounds=2, seconds=0, memory=False)
-    results = compare_models(rows, rows[0], settings)
-    assert [result.row for result in results] == rows
+    results = compare_models(specs, specs[0], settings)
+    assert [result.spec for result in results] == specs
     assert [result.output_frames for result in results] == [1, 9]
-    # windows of which each frame is seen by nine
+    # each frame is in nine windows
     assert [result.clip_frames for result in results] == [1, 1]
     assert results[0].measurements[1].ratio.median == 1
     assert all(
@@ -284,7 +283,7 @@ def test_comparison_has_a_line_for_each_model_and_batch_size():
     )
     header, *lines = as_table(results)
     assert [line[:2] for line in lines] == [
-        [row.name, size] for size in ('1', '2') for row in rows
+        [spec.name, size] for size in ('1', '2') for spec in specs
     ]
     cells = dict(zip(header, lines[1], strict=True))
     assert cells['params M'] == f'{results[1].cost.parameters / 1e6:.2f}'
@@ -293,36 +292,36 @@ def test_comparison_has_a_line_for_each_model_and_batch_size():
     assert clip == pytest.approx(9 * frame, abs=5)
 
 
-def test_frames_of_an_input_are_those_that_a_clip_gets_of_it():
+def test_clip_frames_are_the_stride_between_windows():
     sizes = dict(num_frames=27, embed_dims=8, mlp_dims=8, depth=2)
     tiny = [f'model.backbone.{key}={value}' for key, value in sizes.items()]
     tiny.append('model.head.in_channels=8')
     pruned = [f'model.backbone.pruner.{each}' for each in ('depth=1', 'num_keep=9')]
-    rows = [
-        parse_row(':'.join(['mixste-243', *tiny])),
-        parse_row(':'.join(['hot-mixste-243', *tiny, *pruned])),
-        parse_row(':'.join(['tpc-mixste-243', *tiny, *pruned])),
+    specs = [
+        parse_spec(':'.join(['mixste-243', *tiny])),
+        parse_spec(':'.join(['hot-mixste-243', *tiny, *pruned])),
+        parse_spec(':'.join(['tpc-mixste-243', *tiny, *pruned])),
     ]
     settings = Settings(rounds=1, seconds=0, memory=False)
-    results = compare_models(rows, rows[0], settings)
+    results = compare_models(specs, specs[0], settings)
     assert [result.output_frames for result in results] == [27, 27, 1]
     # chunks overlap by a third
     assert [result.clip_frames for result in results] == [18, 18, 1]
 
 
-def test_clips_are_lifted_at_both_strides(monkeypatch):
+def test_clips_are_lifted_at_the_usual_stride_and_at_one(monkeypatch):
     sizes = dict(num_frames=9, embed_dims=8, mlp_dims=8, depth=1)
     tiny = [f'model.backbone.{key}={value}' for key, value in sizes.items()]
-    row = parse_row(':'.join(['mixste-243', *tiny, 'model.head.in_channels=8']))
+    spec = parse_spec(':'.join(['mixste-243', *tiny, 'model.head.in_channels=8']))
     settings = Settings((4,), rounds=2, clip=21)
     lifted = []
-    lift_windows = whole_clips.lift_windows
+    lift_windows = timing.lift_windows
 
-    def lift_and_tell(*args):
+    def lift_and_record(*args):
         lifted.append([args[4], len(lift_windows(*args)[0])])
 
-    monkeypatch.setattr(whole_clips, 'lift_windows', lift_and_tell)
-    (result,) = compare_clips([row], settings)
+    monkeypatch.setattr(timing, 'lift_windows', lift_and_record)
+    (result,) = compare_clips([spec], settings)
     # once a turn, both strides, all frames
     assert sorted(lifted) == [[1, 21], [1, 21], [6, 21], [6, 21]]
     assert (result.stride, result.frames, result.batch_size) == (6, 21, 4)
@@ -335,9 +334,9 @@ def test_clips_are_lifted_at_both_strides(monkeypatch):
     assert line['ratio'] == f'{result.ratio.median:.1f}'
 
 
-def test_clips_are_of_sequence_lifters():
-    with pytest.raises(ValueError, match='tcn-27: clips are measured of sequence'):
-        compare_clips([parse_row('tcn-27')], Settings(clip=9))
+def test_clips_need_sequence_lifters():
+    with pytest.raises(ValueError, match='tcn-27: --clip needs a sequence lifter'):
+        compare_clips([parse_spec('tcn-27')], Settings(clip=9))
 
 
 def test_tables_align_numbers_to_the_right():
@@ -357,7 +356,7 @@ def run_tool(monkeypatch, *args):
         return stop.code
 
 
-def test_tool_writes_what_it_prints(monkeypatch, capsys, tmp_path):
+def test_tool_writes_and_prints_the_same_numbers(monkeypatch, capsys, tmp_path):
     out = tmp_path / 'speed.json'
     options = ('--rounds', 1, '--seconds', 0, '--no-memory', '--out', out)
     models = ('simple-baseline-3d', '--reference', 'tcn-27')
@@ -388,7 +387,7 @@ def test_tool_writes_what_it_prints(monkeypatch, capsys, tmp_path):
         (['tcn-27', '--bacth', '1'], '--bacth'),
     ],
 )
-def test_tool_refuses_mistakes_in_one_line(monkeypatch, capsys, args, message):
+def test_wrong_arguments_get_one_line(monkeypatch, capsys, args, message):
     assert run_tool(monkeypatch, *args) == 2
     error = capsys.readouterr().err
     assert message in error
@@ -396,10 +395,10 @@ def test_tool_refuses_mistakes_in_one_line(monkeypatch, capsys, args, message):
 
 
 @pytest.mark.slow(reason='starts processes that import MMPose')
-def test_memory_is_measured_in_processes_of_their_own():
-    row = parse_row('tcn-27')
+def test_memory_is_measured_in_separate_processes():
+    spec = parse_spec('tcn-27')
     settings = Settings((1, 64), rounds=1, seconds=0)
-    (result,) = compare_models([row], row, settings)
+    (result,) = compare_models([spec], spec, settings)
     small, large = (measured.peak_memory for measured in result.measurements)
     weights = 4 * result.cost.parameters
     # 64 sequences of 9 hidden frames, 1024 channels

@@ -1,4 +1,4 @@
-"""Errors of 2D keypoints, by hand."""
+"""Metrics of 2D keypoints, compared with values computed by hand."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tools.lab.keypoint_errors import (
     summarize,
 )
 
-# shoulders left and right, hips left and right, of a person with a torso of 50 pixels
+# left and right shoulder, left and right hip; the torso's diagonal is 50 pixels
 TRUTH = np.array([[[40, 10], [10, 10], [40, 50], [10, 50]]], float)
 PARTNERS = np.array([1, 0, 3, 2])
 
@@ -29,14 +29,14 @@ def people(predicted, labeled=True, truth=TRUTH):
     )
 
 
-def test_perfect_keypoints():
+def test_perfect_keypoints_have_perfect_metrics():
     row = summarize(people(TRUTH))
     assert row.pop('people') == 1
     assert row.pop('swapped') == 0
     assert set(row.values()) == {1.0}
 
 
-def test_torso_is_a_diagonal_and_decides_what_is_close():
+def test_pck_is_relative_to_torso_diagonal_or_bbox():
     shifted = TRUTH + [[[9.9, 0], [0, 10.1], [0, 0], [-6, 8]]]
     found = people(shifted)
     np.testing.assert_allclose(found.torso_lengths(), [50])
@@ -45,7 +45,7 @@ def test_torso_is_a_diagonal_and_decides_what_is_close():
     assert found.within(0.1, 'bbox').tolist() == [[False, False, True, False]]
 
 
-def test_swapped_sides_are_told_from_bad_places():
+def test_swapped_sides_differ_from_wrong_keypoints():
     mirrored = TRUTH[:, PARTNERS]
     mirrored[0, 3] = [200, 200]
     row = summarize(people(mirrored))
@@ -61,13 +61,13 @@ def test_partners_without_labels_do_not_count_as_swapped():
     assert found.swapped().tolist() == [[False, False, True, True]]
 
 
-def test_similarity_is_cocos():
+def test_oks_is_cocos():
     found = people(TRUTH + [3, 4], labeled=[True, True, False, False])
     area = 50 * 80 * 0.53
     np.testing.assert_allclose(found.oks(), np.exp(-25 / (2 * area * 0.2**2)))
 
 
-def test_people_who_were_not_found_count():
+def test_people_without_predictions_count():
     found = people(np.concatenate([TRUTH, np.full_like(TRUTH, np.nan)]))
     np.testing.assert_array_equal(found.oks(), [1, 0])
     row = summarize(found)
@@ -76,14 +76,14 @@ def test_people_who_were_not_found_count():
     assert row['swapped'] == 0
 
 
-def test_people_without_torso_are_left_out_of_what_needs_one():
+def test_people_without_torso_do_not_count_in_torso_pck():
     found = people(TRUTH, labeled=[True, True, False, False])
     row = summarize(found)
     assert np.isnan(row['PCK@0.2 torso'])
     assert row['PCK@0.1 bbox'] == 1
 
 
-def test_reliability_compares_confidence_and_truth():
+def test_reliability_compares_confidence_and_accuracy():
     scores = np.array([0.05, 0.15, 0.15, 0.95, 1.0])
     table = reliability(scores, np.array([False, True, False, True, True]))
     assert [count for *_, count in table] == [1, 2, 2]
@@ -92,27 +92,27 @@ def test_reliability_compares_confidence_and_truth():
     assert calibration_error(table) == pytest.approx(wanted)
 
 
-def test_fitted_confidences_rise_and_are_right():
+def test_fitted_confidences_are_monotonic_and_calibrated():
     rng = np.random.default_rng(0)
     scores = rng.uniform(0, 0.5, 20_000)
-    right = rng.uniform(size=20_000) < np.sqrt(2 * scores)  # an unsure model
-    curve = fit_confidence(scores, right)
+    correct = rng.uniform(size=20_000) < np.sqrt(2 * scores)  # an underconfident model
+    curve = fit_confidence(scores, correct)
     assert curve[0][::9] == (0, 1)
     assert all(np.diff(row).min() >= 0 for row in curve)
     np.testing.assert_allclose(
         np.interp([0.1, 0.2, 0.4], *curve), np.sqrt([0.2, 0.4, 0.8]), atol=0.03
     )
-    before = calibration_error(reliability(scores, right))
-    after = calibration_error(reliability(np.interp(scores, *curve), right))
+    before = calibration_error(reliability(scores, correct))
+    after = calibration_error(reliability(np.interp(scores, *curve), correct))
     assert before > 0.3
     assert after < 0.02
 
 
-def test_surest_keypoints_are_no_surer_than_they_are_right():
+def test_highest_confidence_does_not_exceed_accuracy():
     rng = np.random.default_rng(0)
     scores = np.minimum(rng.uniform(0, 1.6, 20_000), 1)  # many are clipped
-    right = rng.uniform(size=20_000) < 0.6 * scores
-    known, wanted = fit_confidence(scores, right)
+    correct = rng.uniform(size=20_000) < 0.6 * scores
+    known, wanted = fit_confidence(scores, correct)
     assert known[0] == 0
     assert known[-1] == 1
     assert np.diff(known).min() > 0
@@ -121,12 +121,12 @@ def test_surest_keypoints_are_no_surer_than_they_are_right():
     )
 
 
-def test_keypoints_of_one_score_get_their_share():
-    right = np.arange(40) % 4 < 3
-    known, wanted = fit_confidence(np.full(40, 0.25), right)
+def test_keypoints_of_one_score_get_their_accuracy():
+    correct = np.arange(40) % 4 < 3
+    known, wanted = fit_confidence(np.full(40, 0.25), correct)
     assert (known, wanted) == ((0, 0.25, 1), (0, 0.75, 0.75))
 
 
-def test_few_keypoints_fit_no_curve():
+def test_too_few_keypoints_are_refused():
     with pytest.raises(ValueError, match='5 keypoints are too few for 8 knots'):
         fit_confidence(np.zeros(5), np.zeros(5, bool))

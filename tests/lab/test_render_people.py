@@ -1,9 +1,12 @@
-"""The renderer of people: arguments; bodies, poses and labels where its extra is."""
+"""Renderer of people: arguments; bodies, poses and labels if its extra is installed."""
 
+import importlib
 import re
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,19 +22,20 @@ from mmhot.skeletons.joints import get_skeleton
 from tools.lab.coco_people import pack_coco
 
 ROOT = Path(__file__).parents[2]
-TOOL = ROOT / 'tools/lab/render_people'
+TOOL = 'tools.lab.render_people'
 MOTIONS = ROOT / 'tests/data/cmu_mocap/cmu_h36m17.npz'
 COCO = get_skeleton('coco-wholebody-133')
 slow = pytest.mark.slow(reason='renders with anny and OpenGL, the extra of render.txt')
 
 
 def render(target, *args, motions=MOTIONS):
-    command = [sys.executable, TOOL, target, '--motions', motions, *args]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    command = [sys.executable, '-m', TOOL, target, '--motions', motions, *args]
+    command = list(map(str, command))
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
 
 
 def assert_refused(target, args, message):
-    """One line, and nothing written."""
+    """Check for one line, and no output files."""
     done = render(target, *args)
     assert done.returncode == 2
     assert message in done.stderr
@@ -40,20 +44,34 @@ def assert_refused(target, args, message):
 
 
 @pytest.fixture
-def parts(monkeypatch):
-    """The tool's own modules."""
+def modules():
+    """Modules of the renderer, which import anny and OpenGL."""
     pytest.importorskip('anny')
-    monkeypatch.syspath_prepend(str(TOOL))
-    import bodies
-    import poses
-    import rigging
+    names = ('bodies', 'poses', 'props', 'renderer', 'rigging', 'sampling', 'scenes')
+    names += ('framing', 'shards')
+    loaded = {name: importlib.import_module(f'{TOOL}.{name}') for name in names}
+    return SimpleNamespace(**loaded)
 
-    return bodies, poses, rigging
+
+@pytest.fixture
+def scenes(modules):
+    """A function that makes a sampler of scenes with two bodies."""
+    anny = modules.bodies.build_anny()
+    model = modules.bodies.read_body_model(anny)
+    shapes = modules.bodies.sample_bodies(anny, 2, seed=1)
+    poses = modules.sampling.PoseSampler(dict(np.load(MOTIONS)))
+    framings = modules.framing.FramingShares()
+
+    def make(size):
+        sampler = modules.scenes.SceneSampler
+        return sampler(model, shapes, poses, [], 4, size, framings)
+
+    return make
 
 
 @pytest.fixture(scope='module')
 def shard(tmp_path_factory):
-    """Eight people, and the same again."""
+    """Eight people, rendered twice."""
     pytest.importorskip('anny')
     shards = []
     for _ in range(2):
@@ -73,7 +91,7 @@ def shard(tmp_path_factory):
         (['--lying', '2'], '--lying must be from 0 to 1, got 2.0'),
     ],
 )
-def test_bad_arguments_are_one_line(tmp_path, args, message):
+def test_wrong_arguments_get_one_line(tmp_path, args, message):
     assert_refused(tmp_path / 'out', args, message)
 
 
@@ -81,21 +99,21 @@ def test_bad_arguments_are_one_line(tmp_path, args, message):
 @pytest.mark.parametrize(
     ('args', 'message'),
     [
-        (['--without-clips', 'S02/', 'S11/'], 'no clip is left of'),
-        (['--without-clips', 'S99/'], "no clip begins with 'S99/', to be left out"),
-        (['--only-clips', 'S99/'], "no clip begins with 'S99/', to be taken"),
-        (['--only-clips', 'S02/', '--without-clips', 'S02/'], 'no clip is left of'),
+        (['--without-clips', 'S02/', 'S11/'], 'are excluded'),
+        (['--without-clips', 'S99/'], "--without-clips: no clip starts with 'S99/'"),
+        (['--only-clips', 'S99/'], "--only-clips: no clip starts with 'S99/'"),
+        (['--only-clips', 'S02/', '--without-clips', 'S02/'], 'are excluded'),
         (['--panoramas', 'nowhere.tgz'], 'nowhere.tgz does not exist'),
-        (['--without-panoramas', 'citty'], 'there is no panorama citty'),
+        (['--without-panoramas', 'citty'], 'unknown panorama citty'),
     ],
 )
-def test_what_is_not_there_is_one_line(tmp_path, args, message):
+def test_missing_clips_and_panoramas_get_one_line(tmp_path, args, message):
     pytest.importorskip('anny')
     assert_refused(tmp_path / 'out', args, message)
 
 
 @slow
-def test_missing_opengl_is_one_line(tmp_path, monkeypatch):
+def test_missing_opengl_gets_one_line(tmp_path, monkeypatch):
     pytest.importorskip('anny')
     monkeypatch.setenv('MESA_GL_VERSION_OVERRIDE', '2.1')
     wanted = 'apt-get install libegl1 libgl1-mesa-dri'
@@ -126,12 +144,11 @@ def test_clips_that_cannot_be_read_are_named(tmp_path, content, message):
 
 
 @slow
-def test_limbs_of_a_posed_body_point_where_the_pose_says(parts):
-    bodies, poses, rigging = parts
-    anny = bodies.build_anny()
-    model = bodies.read_body_model(anny)
-    shapes = bodies.draw_bodies(anny, 2, seed=1)
-    sampler = poses.PoseSampler(dict(np.load(MOTIONS)))
+def test_limbs_of_a_posed_body_have_the_directions_of_the_pose(modules):
+    anny = modules.bodies.build_anny()
+    model = modules.bodies.read_body_model(anny)
+    shapes = modules.bodies.sample_bodies(anny, 2, seed=1)
+    sampler = modules.sampling.PoseSampler(dict(np.load(MOTIONS)))
     rng = np.random.default_rng(0)
     joints = {
         'shoulder': 'upperarm01',
@@ -143,42 +160,40 @@ def test_limbs_of_a_posed_body_point_where_the_pose_says(parts):
     }
     for _ in range(50):
         pose = sampler(rng)
-        posed = rigging.pose_body(model, shapes, 1, pose, rng)
-        for name, ends in poses.LIMBS.items():
+        posed = modules.rigging.pose_body(model, shapes, 1, pose, rng)
+        for name, ends in modules.poses.LIMBS.items():
             start, end = (
                 posed.heads[model.bones[f'{joints[part]}.{side[0].upper()}']]
                 for side, part in (joint.split('_') for joint in ends)
             )
-            found = (end - start) / np.linalg.norm(end - start)
-            # the rig's limbs have a bone in the middle, a little beside the line
-            assert_allclose(found, pose.limbs[name], atol=5e-2, err_msg=name)
-        assert model.skinned.max() < 13380  # no helper, no joint
+            direction = (end - start) / np.linalg.norm(end - start)
+            # limbs of the rig have a bone in the middle, slightly off the line
+            assert_allclose(direction, pose.limbs[name], atol=5e-2, err_msg=name)
+        assert model.skinned.max() < 13380  # without helpers and joints
         turned = posed.rotations @ posed.rotations.transpose(0, 2, 1)
         assert_allclose(turned, np.broadcast_to(np.eye(3), turned.shape), atol=1e-9)
 
 
 @slow
-def test_a_share_of_people_lies_on_the_floor(parts):
-    _, poses, _ = parts
+def test_a_share_of_people_lies_on_the_floor(modules):
     clips = dict(np.load(MOTIONS))
 
     def upright(lying, seed):
-        pose = poses.PoseSampler(clips, lying)(np.random.default_rng(seed))
-        return pose.pelvis.apply((0, 0, 1))[2]
+        sampler = modules.sampling.PoseSampler(clips, lying)
+        return sampler(np.random.default_rng(seed)).pelvis.apply((0, 0, 1))[2]
 
-    # most of those who stood, apart from a few who tumble all the same
+    # a few of them tumble
     lying = np.array([upright(1.0, seed) for seed in range(60)])
     assert (np.abs(lying) < 0.6).mean() > 0.9
     assert (np.array([upright(0.0, seed) for seed in range(60)]) > 0.6).mean() > 0.8
 
 
 @slow
-def test_keypoints_of_a_body_at_rest_are_where_they_belong(parts):
-    bodies, _, _ = parts
-    model = bodies.read_body_model(bodies.build_anny())
+def test_keypoints_of_a_body_at_rest_are_plausible(modules):
+    model = modules.bodies.read_body_model(modules.bodies.build_anny())
     points = dict(zip(COCO.joints, model.regressor @ model.template, strict=True))
     for left, right in COCO.flip_pairs:
-        # somebody who faces -y has the left side at +x, and is about symmetric
+        # a body that faces -y has the left side at +x, and is almost symmetric
         a, b = points[COCO.joints[left]], points[COCO.joints[right]]
         assert a[0] > b[0], COCO.joints[left]
         assert_allclose(a, b * (-1, 1, 1), atol=0.012, err_msg=COCO.joints[left])
@@ -192,9 +207,8 @@ def test_keypoints_of_a_body_at_rest_are_where_they_belong(parts):
 
 
 @slow
-def test_faces_have_the_proportions_of_annotated_ones(parts):
-    bodies, _, _ = parts
-    model = bodies.read_body_model(bodies.build_anny())
+def test_faces_have_the_proportions_of_annotated_ones(modules):
+    model = modules.bodies.read_body_model(modules.bodies.build_anny())
     face = (model.regressor @ model.template)[COCO.indices('face')][:, [0, 2]]
     flipped = (
         np.array(COCO.flip_indices)[COCO.indices('face')] - COCO.indices('face')[0]
@@ -212,7 +226,7 @@ def test_faces_have_the_proportions_of_annotated_ones(parts):
 
 
 @slow
-def test_labels_are_those_of_the_picture(shard):
+def test_labels_fit_the_images(shard):
     people = read_packed_people(shard[0])
     assert people.keypoints.shape == (8, 133, 2)
     labeled = people.visibility > 0
@@ -228,11 +242,11 @@ def test_labels_are_those_of_the_picture(shard):
     assert_allclose(error.mean(0), 0, atol=0.05)
     assert 0.2 < (people.visibility[:, :17] == 2).mean() < 0.95
     for index in range(8):
-        seen = people.keypoints[index][people.visibility[index] == 2]
+        visible = people.keypoints[index][people.visibility[index] == 2]
         x1, y1, x2, y2 = people.bboxes[index]
-        margin = 6  # joints lie in the body, and faces may be seen past hair
-        inside = (seen >= (x1 - margin, y1 - margin)).all(1)
-        assert (inside & (seen <= (x2 + margin, y2 + margin)).all(1)).mean() > 0.9
+        margin = 6  # joints are inside of the body
+        inside = (visible >= (x1 - margin, y1 - margin)).all(1)
+        assert (inside & (visible <= (x2 + margin, y2 + margin)).all(1)).mean() > 0.9
         assert people.decode(index).shape == (256, 192, 3)
         assert people.decode(index).std() > 10
     for skeleton, number in (('coco-17', 17), ('coco-wholebody-133', 133)):
@@ -249,14 +263,14 @@ def test_the_same_seed_gives_the_same_people(shard):
 
 
 @slow
-def test_photographs_are_labeled_with_everybody_in_them(tmp_path):
+def test_whole_images_have_labels_of_all_people(tmp_path):
     pytest.importorskip('anny')
-    args = '--photographs', '--people', 12, '--bodies', 4, '--seed', 3
+    args = '--whole-images', '--people', 12, '--bodies', 4, '--seed', 3
     contents = []
     for name in 'ab':
         done = render(tmp_path / name, *args)
         assert done.returncode == 0, done.stderr
-        path = tmp_path / name / 'photographs_seed3_00' / 'annotations.json'
+        path = tmp_path / name / 'images_seed3_00' / 'annotations.json'
         contents.append(load_json(path))
     assert contents[0] == contents[1]
     images, people = contents[0]['images'], contents[0]['annotations']
@@ -272,27 +286,27 @@ def test_photographs_are_labeled_with_everybody_in_them(tmp_path):
         assert 0 < person['area'] <= width * height + 1
         assert person['iscrowd'] == (person['area'] < 60 or min(width, height) < 5)
         points = np.array(person['keypoints']).reshape(17, 3)
-        seen = points[points[:, 2] == 2, :2]
+        visible = points[points[:, 2] == 2, :2]
         margin = 0.1 * max(width, height) + 2
         low, high = np.array((x, y)), np.array((x + width, y + height))
-        inside += [((seen > low - margin) & (seen < high + margin)).all(1)]
+        inside += [((visible > low - margin) & (visible < high + margin)).all(1)]
     assert np.concatenate(inside).mean() > 0.95
     packed = pack_coco(path, path.parent / 'images')
     assert packed.keypoints.shape[1:] == (133, 2)
-    # as it is read back for detectors
+    # as detectors read it
     from mmdet.datasets import CocoDataset
 
     files = dict(ann_file=str(path), data_prefix=dict(img=str(path.parent / 'images')))
     dataset = CocoDataset(**files, metainfo=dict(classes=('person',)))
     assert len(dataset) == 12
     boxes = sum(len(dataset.get_data_info(index)['instances']) for index in range(12))
-    # MMDetection leaves out who is less than a pixel wide
+    # MMDetection skips boxes of less than a pixel
     assert boxes == sum(min(person['bbox'][2:]) >= 1 for person in people)
     assert boxes >= len(people) - 2
 
 
 @slow
-def test_shards_that_exist_are_left_alone_and_others_not_added(shard):
+def test_existing_shards_are_kept_and_other_settings_refused(shard):
     before = shard[0].stat().st_mtime_ns
     args = '--people', 8, '--bodies', 4, '--seed', 3
     done = render(shard[0].parent, *args)
@@ -301,11 +315,11 @@ def test_shards_that_exist_are_left_alone_and_others_not_added(shard):
     assert shard[0].stat().st_mtime_ns == before
     done = render(shard[0].parent, *args, '--without-clips', 'S02/')
     assert done.returncode == 2
-    assert 'has shards made with other without_clips (people_seed3.json)' in done.stderr
+    assert 'has shards with other without_clips (people_seed3.json)' in done.stderr
 
 
 @slow
-def test_a_recipe_without_shards_is_replaced(tmp_path):
+def test_settings_without_shards_are_replaced(tmp_path):
     pytest.importorskip('anny')
     (tmp_path / 'people_seed3.json').write_text('{"people": 5000}')
     done = render(tmp_path, '--people', 1, '--bodies', 1, '--seed', 3)
@@ -327,23 +341,16 @@ def test_shards_are_the_same_from_several_processes(shard, tmp_path):
 
 
 @slow
-def test_people_stand_on_the_floor_and_are_seen_from_above_it(parts):
-    bodies, poses, _ = parts
-    import scenes
-
-    anny = bodies.build_anny()
-    model = bodies.read_body_model(anny)
-    shapes = bodies.draw_bodies(anny, 2, seed=1)
-    sampler = poses.PoseSampler(dict(np.load(MOTIONS)))
-    shots = scenes.SceneSampler(model, shapes, sampler, [], 4, (96, 128))
+def test_people_and_camera_are_above_the_floor(scenes):
+    sampler = scenes((96, 128))
     rng = np.random.default_rng(0)
-    for shot in [shots.crop(rng) for _ in range(20)]:
+    for shot in [sampler.crop(rng) for _ in range(20)]:
         if shot is None:
             continue
-        body = shot.actors[0].posed.vertices[model.skinned]
+        body = shot.people[0].posed.vertices[sampler.model.skinned]
         assert_allclose(body[:, 2].min(), 0, atol=1e-5)
         assert shot.camera.eye[2] > 0.05
-        # the crop is the box of what the photograph shows, and 1.35 as large
+        # the crop is 1.35 times the box of the visible part
         pixels = shot.camera.project(body)
         low = np.maximum(pixels.min(0), shot.frame[:2])
         high = np.minimum(pixels.max(0), shot.frame[2:])
@@ -352,33 +359,23 @@ def test_people_stand_on_the_floor_and_are_seen_from_above_it(parts):
 
 
 @slow
-def test_people_do_not_stand_in_each_other(parts):
-    bodies, poses, _ = parts
-    import scenes
-
-    anny = bodies.build_anny()
-    shapes = bodies.draw_bodies(anny, 2, seed=1)
-    sampler = poses.PoseSampler(dict(np.load(MOTIONS)))
-    model = bodies.read_body_model(anny)
-    shots = scenes.SceneSampler(model, shapes, sampler, [], 4, (96, 96))
+def test_people_do_not_overlap(scenes):
+    sampler = scenes((96, 96))
     rng = np.random.default_rng(0)
     distances = []
     for _ in range(30):
-        shot = shots.photograph(rng)
-        spots = [actor.posed.heads[0][:2] for actor in shot.actors] if shot else []
+        shot = sampler.whole_image(rng)
+        people = shot.people if shot else []
+        positions = [person.posed.heads[0][:2] for person in people]
         distances += [
-            np.linalg.norm(one - other)
-            for number, one in enumerate(spots)
-            for other in spots[:number]
+            np.linalg.norm(one - other) for one, other in combinations(positions, 2)
         ]
     assert len(distances) > 30
     assert (np.array(distances) > 0.35).mean() > 0.98
 
 
 @slow
-def test_places_have_the_horizon_of_the_camera(parts):
-    import scenes
-
+def test_backgrounds_have_the_horizon_of_the_camera(modules):
     # white above the horizon, black below
     panorama = np.ones((256, 512, 3), np.float32)
     panorama[128:] = 0
@@ -390,8 +387,8 @@ def test_places_have_the_horizon_of_the_camera(parts):
         upright = np.stack([aside, np.cross(forward, aside), forward])
         rotation = Rotation.from_euler('z', roll).as_matrix() @ upright
         intrinsics = np.array([300, 300, *rng.uniform(0, 400, 2)])
-        camera = scenes.Camera(intrinsics, rotation, np.zeros(3), (400, 400))
-        sky = scenes._behind(camera, panorama, rng)[..., 0] > 0
+        camera = modules.renderer.Camera(intrinsics, rotation, np.zeros(3), (400, 400))
+        sky = modules.scenes._render_panorama(camera, panorama, rng)[..., 0] > 0
         # directions at the horizon, in front of the camera
         azimuths = np.linspace(-0.4, 0.4, 9)
         level = np.stack([np.sin(azimuths), np.cos(azimuths), 0 * azimuths], -1)
@@ -404,37 +401,52 @@ def test_places_have_the_horizon_of_the_camera(parts):
 
 
 @slow
-def test_fabrics_turn_with_what_they_cover(parts):
-    import renderer
-    import things
-
+def test_fabrics_rotate_with_their_surface(modules):
     stripes = np.zeros((1, 64, 64, 3), np.uint8)
     stripes[:, :, ::8] = 255
-    draw = renderer.Renderer((64, 64), stripes)
+    renderer = modules.renderer.Renderer((64, 64), stripes)
     up, dark, bright = np.array([0, 0, 1.0]), np.zeros(3), np.ones(3)
-    light = renderer.Light(up, dark, bright, bright)
-    pictures = []
+    light = modules.renderer.Light(up, dark, bright, bright)
+    images = []
     for angle in (0, 37, 90):
         turn = Rotation.from_euler('z', angle, degrees=True).as_matrix()
-        box = things.place_box(
+        box = modules.props.place_box(
             np.zeros(3), turn, np.full(3, 0.5), fabric=0, tile=0.5, seed=(0.1, 0.2, 0)
         )
         looking = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]) @ turn.T
-        camera = renderer.Camera(
+        camera = modules.renderer.Camera(
             np.array([60, 60, 32.0, 32]), looking, np.array([0, 0, 2.0]), (64, 64)
         )
-        backdrop = np.zeros((64, 64, 3), np.float32)
-        scene = renderer.Scene(light, backdrop, [box])
-        pictures.append(draw(scene, camera, np.zeros(3), 2.0)[0])
-    draw.release()
-    assert pictures[0].std() > 0.05
-    for picture in pictures[1:]:
-        assert np.abs(picture - pictures[0]).mean() < 0.01
+        background = np.zeros((64, 64, 3), np.float32)
+        scene = modules.renderer.Scene(light, background, [box])
+        images.append(renderer(scene, camera, np.zeros(3), 2.0)[0])
+    renderer.release()
+    assert images[0].std() > 0.05
+    for image in images[1:]:
+        assert np.abs(image - images[0]).mean() < 0.01
 
 
 @slow
-def test_straight_knees_are_straight(parts):
-    _, poses, _ = parts
+def test_colors_of_vertices_are_rendered(modules):
+    renderer = modules.renderer.Renderer((8, 8), np.zeros((1, 4, 4, 3), np.uint8))
+    dark, bright = np.zeros(3), np.ones(3)
+    light = modules.renderer.Light(np.array([0, 0, 1.0]), dark, bright, bright)
+    color = np.array([0.5, 0.2, 0.1])
+    box = modules.props.place_box(np.zeros(3), np.eye(3), np.full(3, 0.5), color=color)
+    down = np.array([[1.0, 0, 0], [0, -1, 0], [0, 0, -1]])
+    camera = modules.renderer.Camera(
+        np.array([8, 8, 4.0, 4]), down, np.array([0, 0, 2.0]), (8, 8)
+    )
+    background = np.zeros((8, 8, 3), np.float32)
+    scene = modules.renderer.Scene(light, background, [box])
+    image = renderer(scene, camera, np.zeros(3), 2.0)[0]
+    renderer.release()
+    assert_allclose(image[4, 4], color, rtol=0.01)
+
+
+@slow
+def test_excess_bending_of_knees_is_removed(modules):
+    poses = modules.poses
     bent, turn = np.radians([20, 50, 90, 150]), np.radians(15)
     clip = np.zeros((4, 17, 3))
     h36m = get_skeleton('h36m-17')
@@ -443,16 +455,17 @@ def test_straight_knees_are_straight(parts):
         shin = np.stack([0 * bent, np.sin(bent), -np.cos(bent)], -1)
         for joint, place in (('hip', hip), ('knee', knee), ('foot', knee + 0.4 * shin)):
             clip[:, h36m.index(f'{side}_{joint}')] = place
-    # 24.5 degrees are the straightest twentieth of both, 5 of them people's own
-    assert np.degrees(poses._bending(clip)) == pytest.approx(15, abs=1)
-    assert np.degrees(poses._bending(clip[2:])) == pytest.approx(15)  # nobody stands
+    # the straightest twentieth is 24.5 degrees, 5 of them actual bending
+    assert np.degrees(poses.knee_excess(clip)) == pytest.approx(15, abs=1)
+    # without standing people the usual value
+    assert np.degrees(poses.knee_excess(clip[2:])) == pytest.approx(15)
     limbs = {'left_thigh': np.array([0, 0, -1.0]), 'left_shin': shin[0]}
     for row, wanted in ((0, 5), (1, 35)):
         limbs['left_shin'] = shin[row]
         leg = poses._straightened(limbs, 'left', turn)
         angle = np.degrees(np.arccos(leg['left_thigh'] @ leg['left_shin']))
         assert angle == pytest.approx(wanted, abs=0.1)
-        # the foot stays in its direction from the hip
+        # the direction from hip to foot stays
         before, after = (
             each['left_thigh'] + each['left_shin'] for each in (limbs, limbs | leg)
         )
@@ -461,22 +474,20 @@ def test_straight_knees_are_straight(parts):
 
 
 @slow
-def test_outlines_are_soft_and_the_rest_is_not(parts):
-    import shards
-
+def test_only_outlines_are_blurred(modules):
     rng = np.random.default_rng(0)
-    picture = rng.integers(0, 255, (40, 40, 3), np.uint8)
+    image = rng.integers(0, 255, (40, 40, 3), np.uint8)
     depth = np.full((40, 40), 3.0)
     depth[:, 20:] = 1e6
-    soft = shards._soften(picture, depth, 1.5, rng)
-    np.testing.assert_array_equal(soft[:, :16], picture[:, :16])
-    np.testing.assert_array_equal(soft[:, 24:], picture[:, 24:])
-    assert soft[:, 18:22].std() < 0.7 * picture[:, 18:22].std()
-    assert abs(soft[:, 18:22].mean() - picture[:, 18:22].mean()) < 10
+    blurred = modules.shards._blur_outlines(image, depth, rng)
+    np.testing.assert_array_equal(blurred[:, :16], image[:, :16])
+    np.testing.assert_array_equal(blurred[:, 24:], image[:, 24:])
+    assert blurred[:, 18:22].std() < 0.7 * image[:, 18:22].std()
+    assert abs(blurred[:, 18:22].mean() - image[:, 18:22].mean()) < 10
 
 
 @slow
-def test_other_framings_have_labels_where_people_are(tmp_path):
+def test_labels_fit_the_images_in_other_framings(tmp_path):
     pytest.importorskip('anny')
     shares = ('--acrobatic', 0.5, '--tables', 0.4, '--close', 0.3, '--steep', 0.3)
     done = render(tmp_path, '--people', 16, '--bodies', 4, '--seed', 5, *shares)
@@ -490,14 +501,13 @@ def test_other_framings_have_labels_where_people_are(tmp_path):
     assert np.percentile(off[visibility > 0], 95) < 0.2
     low, high = people.bboxes[:, None, :2], people.bboxes[:, None, 2:]
     inside = (people.keypoints > low - 4) & (people.keypoints < high + 4)
-    seen = visibility == 2
-    assert inside.all(-1)[:, :17][seen].mean() > 0.97
-    # somebody's photograph ends early, somebody is upside down
+    assert inside.all(-1)[:, :17][visibility == 2].mean() > 0.97
+    # some people are truncated, some are upside down
     assert (visibility == 0).any(1).sum() >= 3
     assert (body[:, 0, 1] > body[:, 11, 1]).any()
 
 
-def test_shares_beyond_one_are_one_line(tmp_path):
+def test_shares_of_more_than_one_get_one_line(tmp_path):
     args = ('--tables', '0.6', '--close', '0.5')
-    message = '--tables, --close and --steep must not be more than 1 together, got 1.1'
+    message = 'the sum of --tables, --close and --steep must be at most 1, got 1.1'
     assert_refused(tmp_path / 'out', args, message)

@@ -137,6 +137,6 @@ def test_training_tool_takes_bfloat16_without_a_gpu(monkeypatch):
     assert output.dtype == torch.bfloat16
     wrapper.update_params(output.float().square().mean())
     with pytest.raises(
-        ValueError, match='does not go with the optimizer wrapper Other'
+        ValueError, match='got the optimizer wrapper Other, wanted OptimWrapper'
     ):
         tool.use_mixed_precision(dict(type='Other'))

@@ -1,5 +1,6 @@
-"""tools/train.py and tools/test.py: a whole training, and what users mistype."""
+"""All tools: --help; a training with tools/train.py and test.py; wrong arguments."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -69,7 +70,7 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
     assert (tmp_path / 'p.pkl').stat().st_size
 
 
-def test_tables_need_the_metric_that_has_them(config, tmp_path, run_tool):
+def test_table_needs_lifting_error_metric(config, tmp_path, run_tool):
     import torch
 
     from mmhot.evaluation.error_report import TABLES
@@ -104,7 +105,7 @@ def baseless_config(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('args', 'said'),
+    ('args', 'message'),
     [
         (['none.py'], 'train.py: error: none.py: no such config file'),
         (['{root}/configs'], 'no such config file'),
@@ -124,7 +125,9 @@ def baseless_config(tmp_path):
         (baseless_config, 'no/such.py'),
     ],
 )
-def test_mistakes_in_training_get_one_line(args, said, config, tmp_path, run_tool):
+def test_wrong_training_arguments_get_one_line(
+    args, message, config, tmp_path, run_tool
+):
     runtime = ROOT / 'configs/_base_/default_runtime.py'
     names = dict(root=ROOT, config=config, runtime=runtime)
     args = args(tmp_path) if callable(args) else [arg.format(**names) for arg in args]
@@ -132,17 +135,17 @@ def test_mistakes_in_training_get_one_line(args, said, config, tmp_path, run_too
     assert code == 2
     lines = [line for line in err.splitlines() if 'error: ' in line]
     assert len(lines) == 1, err
-    assert said.format(**names) in lines[0]
+    assert message.format(**names) in lines[0]
     assert 'Traceback' not in err
 
 
-def test_missing_checkpoint_is_named(config, tmp_path, run_tool):
+def test_missing_checkpoint_gets_one_line(config, tmp_path, run_tool):
     code, err = run_tool('test', config, tmp_path / 'no.pth')
     assert code == 2
     assert err == f'test.py: error: {tmp_path}/no.pth: no such checkpoint file\n'
 
 
-def test_foreign_checkpoint_is_refused_in_one_line(config, tmp_path, run_tool):
+def test_checkpoint_that_runs_code_is_refused_in_one_line(config, tmp_path, run_tool):
     import torch
 
     class Evil:
@@ -159,10 +162,30 @@ def test_foreign_checkpoint_is_refused_in_one_line(config, tmp_path, run_tool):
 @pytest.mark.parametrize(
     'args', [['--out', 'm.txt'], ['--dump', 'p.json']], ids=['out', 'dump']
 )
-def test_wrong_output_files_are_refused_first(args, config, run_tool):
+def test_output_files_of_a_wrong_type_are_refused_first(args, config, run_tool):
     code, err = run_tool('test', config, 'x.pth', *args)
     assert code == 2
     assert err.startswith(f'test.py: error: {args[0]}: got {args[1]}, wanted a ')
+
+
+def command_lines():
+    """Modules of ``tools`` that have a parser."""
+    for path in sorted((ROOT / 'tools').rglob('*.py')):
+        if 'def parse_args(' in path.read_text():
+            module = path.relative_to(ROOT).with_suffix('')
+            yield '.'.join(module.parts).removesuffix('.__main__')
+
+
+@pytest.mark.parametrize('module', [*command_lines()])
+def test_every_tool_prints_help(module, monkeypatch, capsys):
+    name = (
+        f'{module}.__main__' if (ROOT / module.replace('.', '/')).is_dir() else module
+    )
+    monkeypatch.setattr(sys, 'argv', [module, '--help'])
+    with pytest.raises(SystemExit) as stop:
+        importlib.import_module(name).parse_args()
+    assert stop.value.code == 0
+    assert 'usage:' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('name', ['train', 'test'])
@@ -178,7 +201,7 @@ def test_help_lists_mmposes_arguments(name):
         assert option in done.stdout
 
 
-def test_loading_is_measured_for_each_number_of_workers(config, run_tool):
+def test_measure_loading_runs_for_each_number_of_workers(config, run_tool):
     code, err = run_tool('measure_loading', config, '--workers', 0, 1, '--batches', 3)
     assert code == 0, err
 
@@ -194,11 +217,12 @@ def test_loading_is_measured_for_each_number_of_workers(config, run_tool):
                 'train_dataloader.batch_size=16',
                 'train_dataloader.drop_last=True',
             ],
-            'CONFIG: there are fewer samples than a batch wants',
+            'CONFIG: train_dataloader has fewer samples than a batch; '
+            'lower its batch_size',
         ),
     ],
 )
-def test_loading_that_cannot_be_measured_gets_one_line(
+def test_wrong_measure_loading_arguments_get_one_line(
     config, run_tool, arguments, message
 ):
     assert run_tool('measure_loading', config, *arguments) == (

@@ -1,4 +1,4 @@
-"""tools/topdown_demo.py: colors kept, and places right in pictures of any shape."""
+"""tools/topdown_demo.py: colors and keypoints in images of any shape, messages."""
 
 import json
 
@@ -18,9 +18,9 @@ SPOT = 40, 30
 
 
 class BoxDetector(Detector):
-    """Finds one box; a picture's width goes first."""
+    """Detects one fixed box."""
 
-    name = 'stand-in'
+    name = 'fake'
     identity = {}
 
     def __call__(self, images):
@@ -29,7 +29,7 @@ class BoxDetector(Detector):
 
 @pytest.fixture
 def demo(run_tool, tmp_path, monkeypatch):
-    """Run the tool with a model that finds what is red."""
+    """Run the tool with a model that detects red spots."""
     opened = []
 
     def open_detector(request):
@@ -46,40 +46,38 @@ def demo(run_tool, tmp_path, monkeypatch):
 
     def run(path, *options):
         files = config, weights, '--input', path, '--output-root', out
-        code, said = run_tool('topdown_demo', *files, '--device', 'cpu', *options)
-        return code, said, out, opened
+        code, errors = run_tool('topdown_demo', *files, '--device', 'cpu', *options)
+        return code, errors, out, opened
 
     return run
 
 
-@pytest.mark.parametrize(('options', 'people'), [((), 2), (('--nms-thr', 0.3), 1)])
-def test_overlapping_boxes_are_left_to_the_detector(
-    demo, tmp_path, monkeypatch, options, people
+@pytest.mark.parametrize(('options', 'num_people'), [((), 2), (('--nms-thr', 0.3), 1)])
+def test_overlapping_boxes_are_suppressed_above_nms_thr_only(
+    demo, tmp_path, monkeypatch, options, num_people
 ):
     def find_two(self, images):
         return [(np.float32([BOX, BOX]), np.float32([0.7, 0.6])) for _ in images]
 
     monkeypatch.setattr(BoxDetector, '__call__', find_two)
     monkeypatch.setattr(BoxDetector, 'nms_thr', 1.0)
-    picture = tmp_path / 'one.png'
-    cv2.imwrite(str(picture), np.zeros((96, 96, 3), np.uint8))
-    code, _, out, _ = demo(picture, '--det-config', 'x', '--save-predictions', *options)
+    image = tmp_path / 'one.png'
+    cv2.imwrite(str(image), np.zeros((96, 96, 3), np.uint8))
+    code, _, out, _ = demo(image, '--det-config', 'x', '--save-predictions', *options)
     assert code == 0
-    (found,) = out.rglob('*.json')
-    assert len(json.loads(found.read_text())) == people
+    (predictions,) = out.rglob('*.json')
+    assert len(json.loads(predictions.read_text())) == num_people
 
 
-@pytest.mark.parametrize('turned', [False, True])
-def test_places_and_colors_are_right_in_pictures_of_any_shape(demo, tmp_path, turned):
+@pytest.mark.parametrize('portrait', [False, True])
+def test_keypoints_and_colors_are_right_in_any_aspect_ratio(demo, tmp_path, portrait):
     image = spotted((*SPOT, RED), (60, 50, BLUE))
-    image = cv2.copyMakeBorder(image, 0, 60 if turned else 0, 0, 0, 0)
+    image = cv2.copyMakeBorder(image, 0, 60 if portrait else 0, 0, 0, 0)
     image[:8] = 90, 60, 30  # not gray, so that swapped colors show
     cv2.imwrite(str(tmp_path / 'a.png'), image)
-    code, said, out, opened = demo(
-        tmp_path / 'a.png',
-        *('--det-config', 'some.onnx', '--save-predictions', '--draw-bbox'),
-    )
-    assert code == 0, said
+    options = ('--det-config', 'some.onnx', '--save-predictions', '--draw-bbox')
+    code, errors, out, opened = demo(tmp_path / 'a.png', *options)
+    assert code == 0, errors
     assert opened == [('some.onnx', None, 'cpu', 0.0)]
     (person,) = json.loads((out / 'a.json').read_text())
     assert_allclose(person['bbox'], [BOX])
@@ -96,22 +94,22 @@ def test_places_and_colors_are_right_in_pictures_of_any_shape(demo, tmp_path, tu
 
 def test_videos_are_drawn_frame_by_frame(demo, tmp_path):
     spots = [(30 + 5 * number, 40, RED) for number in range(4)]
-    film = write_video(tmp_path / 'a.mkv', [spotted(spot) for spot in spots], rate=10)
-    code, said, out, opened = demo(film, '--save-predictions', '--batch-size', '3')
-    assert code == 0, said
+    video = write_video(tmp_path / 'a.mkv', [spotted(spot) for spot in spots], rate=10)
+    code, errors, out, opened = demo(video, '--save-predictions', '--batch-size', '3')
+    assert code == 0, errors
     assert opened == [('whole_image', None, 'cpu', 0.0)]
     document = json.loads((out / 'a.json').read_text())
     for spot, frame in zip(spots, document, strict=True):
         (person,) = frame['instances']
         assert person['bbox'] == [[0, 0, 120, 90]]
-        # a cell of the heatmap is 12 pixels of the whole picture
+        # a cell of the heatmap is 12 pixels of the whole image
         assert_allclose(person['keypoints'], [spot[:2]] * 17, atol=8)
     drawn = VideoFile(out / 'a.mp4')
     assert (drawn.fps, len(list(drawn))) == (10, 4)
 
 
 @pytest.mark.parametrize(
-    ('options', 'said'),
+    ('options', 'message'),
     [
         (['--input', 'none.jpg', '--output-root', 'out'], 'none.jpg does not exist'),
         (['--input', 'a.jpg'], '--output-root, or --show, or both, must be given'),
@@ -119,9 +117,9 @@ def test_videos_are_drawn_frame_by_frame(demo, tmp_path):
         (['--input', 'a', '--show', '--draw-box'], 'did you mean --draw-bbox?'),
     ],
 )
-def test_mistakes_are_one_line(run_tool, tmp_path, options, said):
+def test_wrong_options_get_one_line(run_tool, tmp_path, options, message):
     files = write(tmp_path, POSE, red_finder())
     code, errors = run_tool('topdown_demo', *files, '--device', 'cpu', *options)
     assert code == 2
-    assert said in errors
+    assert message in errors
     assert len(errors.splitlines()) == 1

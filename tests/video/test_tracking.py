@@ -16,7 +16,7 @@ from mmhot.video.tracking import (
     link_tracklets,
     track_clip,
 )
-from tools.lab.identity_errors import count_identity_errors
+from tools.lab.measure_tracking import count_identity_errors
 
 FPS = 25.0
 # A person of 100 x 40 pixels around the middle of the hips.

@@ -146,5 +146,5 @@ def test_what_is_no_training_is_refused(content, publish, tmp_path):
     torch.save(content, tmp_path / 'x.pth')
     code, said = publish(tmp_path / 'x.pth', tmp_path / 'y.pth')
     assert code == 2
-    assert 'is no checkpoint of an MMEngine training: it lacks' in said
+    assert 'is not a checkpoint of an MMEngine training: it lacks' in said
     assert said.count('\n') == 1

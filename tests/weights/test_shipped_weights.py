@@ -20,9 +20,9 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights.index import DEFAULT_LIFTER, LIVE_LIFTER, shipped_weights
-from tools.lab.found_boxes import count_found, read_boxed_film
-from tools.lab.framings import FRAMINGS, measure_framing
-from tools.lab.seams import chunk_lifter, measure_seams
+from tools.lab.evaluate_detector import count_found, read_labeled_video
+from tools.lab.measure_framings import FRAMINGS, measure_framing
+from tools.lab.measure_seams import chunk_lifter, measure_seams
 
 ROOT = Path(__file__).parents[2]
 H36M = get_skeleton('h36m-17')
@@ -78,7 +78,7 @@ def test_model_card_lies_beside_the_weights(name, numbers):
 @pytest.mark.parametrize('name', ['walk', 'dance'])
 def test_people_in_films_are_found_and_nobody_else(name):
     film, truth = ROOT / 'demo' / f'{name}.mp4', ROOT / 'demo' / f'{name}.npz'
-    pictures = read_boxed_film(film, truth, 40)
+    pictures = read_labeled_video(film, truth, 40)
     counted = count_found(open_pose_source('gtpt-t').detector, pictures)
     assert counted['found'] == counted['people'] >= 4
     assert counted['extra'] == 0

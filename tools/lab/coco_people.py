@@ -1,8 +1,4 @@
-"""People of COCO-style folders, packed and unpacked.
-
-A COCO-style folder is a JSON of annotations and the images that it names; keypoints
-are COCO's or, with feet, face and hands beside them, COCO-WholeBody's.
-"""
+"""Conversion between packed people and COCO-style folders of JSON and images."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -26,14 +22,12 @@ from mmhot.io.arrays import decode_image, load_json
 from mmhot.io.atomic import replacing
 from mmhot.skeletons.joints import get_skeleton
 
-# Name of a folder's JSON.
 ANNOTATIONS = 'annotations.json'
-# Of its pictures.
 IMAGES = 'images'
-# Where COCO-WholeBody keeps the keypoints besides the body's, in their order.
+# COCO-WholeBody's arrays of keypoints, in their order.
 _PARTS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')
 _NUM_KEYPOINTS = {17: 1, 133: len(_PARTS)}
-# Extra array of pinhole cameras that project to a picture's pixels: fx, fy, cx, cy.
+# Extra array of pinhole cameras in the image's pixels: fx, fy, cx, cy.
 _CAMERA = 'K'
 _SUFFIXES = {b'RIFF': '.webp', b'\xff\xd8\xff': '.jpg', b'\x89PNG': '.png'}
 
@@ -50,34 +44,33 @@ def pack_coco(
     """Crop and pack the people of a COCO-style folder.
 
     Args:
-        annotations (Path): JSON with ``images`` and ``annotations``. Left out are, as
-            in MMPose, crowds, people without a label, and boxes outside of their
-            picture; boxes are cut at its border. What :func:`unpack_coco` has written
-            stays as it is.
+        annotations (Path): JSON with ``images`` and ``annotations``. Crowds, people
+            without labels, and boxes outside of their image are skipped, as in MMPose;
+            boxes are clipped to the image. Files of :func:`unpack_coco` are packed
+            unchanged.
         images (Path): Folder of the images.
         size (tuple[int, int], optional): Width and height of a crop, in pixels; None
-            packs whole images, byte by byte, once for each person in them, who must
-            be in their first 1023 pixels. Defaults to (192, 256).
-        padding (float): Factor on a box, which is first made as wide as a crop, for
-            augmentation to move within. Defaults to 1.35.
+            packs the encoded whole image for each person, whose labels must be in its
+            first 1023 pixels. Defaults to (192, 256).
+        padding (float): Factor on a box of the crop's aspect ratio, as margin for
+            augmentation. Defaults to 1.35.
         quality (int): WebP quality of crops. Defaults to 80.
-        min_height (float): People of whose boxes less is in the picture, in pixels,
-            are left out. Defaults to 0.
+        min_height (float): Minimum height of a clipped box, in pixels. Defaults to 0.
         progress (Callable): Wraps the list of people, to show progress.
 
     Returns:
-        PackedPeople: In the order of the pictures. Keypoints outside of a crop or
-        picture count as not labeled. Extra arrays ``area``, COCO's, and ``K``, of
-        pinhole cameras, become those of the crops.
+        PackedPeople: In the order of the images. Keypoints outside of a crop or image
+        count as not labeled. Extra arrays ``area`` and ``K`` (pinhole cameras) are
+        converted to the crops.
 
     Raises:
         FileNotFoundError: If the JSON or an image is missing.
-        ValueError: If they cannot be read, or nobody is left.
+        ValueError: If they cannot be read, or no person remains.
     """
     people, extras, is_ours = _read_people(annotations)
     _check_cameras(extras, annotations)
     if size is None:
-        _refuse_far(people, annotations)
+        _check_coordinates(people, annotations)
 
     @lru_cache(maxsize=1)
     def read(name: str) -> tuple[bytes, np.ndarray]:
@@ -87,12 +80,12 @@ def pack_coco(
     labels, rows = [], []
 
     def crops() -> Iterator[bytes]:
-        """Pictures to pack; keeps the labels of each beside them."""
+        """Encoded images; appends the labels of each to ``labels`` and ``rows``."""
         for row, person in enumerate(progress(people)):
             encoded, image = read(person.name)
             box, triples = person.box, person.triples
             if not is_ours:
-                # as MMPose reads them
+                # as in MMPose
                 last = np.array(image.shape[1::-1]) - 1
                 box = box.reshape(2, 2).clip(0, last).ravel()
                 if (box[2:] <= box[:2]).any():
@@ -114,7 +107,7 @@ def pack_coco(
     joined, offsets = join_images(crops())
     if not rows:
         raise ValueError(
-            f'{annotations} has nobody with keypoints whose box is in the picture and '
+            f'{annotations} has no person with keypoints whose box is in the image and '
             f'at least {min_height:g} pixels high'
         )
     triples, boxes = map(np.stack, zip(*labels, strict=True))
@@ -132,35 +125,35 @@ def unpack_coco(people: PackedPeople, folder: Path) -> Path:
     """Write people as a COCO-style folder.
 
     Args:
-        people (PackedPeople): What to write. Their extra arrays become an entry
-            ``extras`` of each annotation.
+        people (PackedPeople): Extra arrays become ``extras`` of each annotation.
         folder (Path): Gets ``images/`` and ``annotations.json``, the latter last.
 
     Returns:
         Path: The JSON.
 
     Raises:
-        FileExistsError: If there is an ``annotations.json`` already, or something in
-            ``images/``: they may be all that somebody has.
+        FileExistsError: If the folder has ``annotations.json`` or files in ``images/``.
     """
-    if taken := [*folder.glob(ANNOTATIONS), *folder.glob(f'{IMAGES}/*')]:
-        raise FileExistsError(f'{min(taken)} is there already; choose another folder')
-    pictures = (
+    if existing := [*folder.glob(ANNOTATIONS), *folder.glob(f'{IMAGES}/*')]:
+        raise FileExistsError(
+            f'{min(existing)} is there already; choose another folder'
+        )
+    images = (
         (people.encoded(index).tobytes(), [_annotation(people, index, area)])
         for index, area in enumerate(people.areas.tolist())
     )
     extras = {name: str(extra.dtype) for name, extra in people.extras.items()}
-    return write_coco(pictures, folder, extras=extras)
+    return write_coco(images, folder, extras=extras)
 
 
 def write_coco(
-    pictures: Iterable[tuple[bytes, list[dict]]], folder: Path, **more: Any
+    annotated: Iterable[tuple[bytes, list[dict]]], folder: Path, **more: Any
 ) -> Path:
     """Write a COCO-style folder.
 
     Args:
-        pictures (Iterable): Each an encoded image and the annotations, of
-            :func:`coco_annotation`, of those in it.
+        annotated (Iterable): Encoded images, each with its annotations of
+            :func:`coco_annotation`.
         folder (Path): Gets ``images/`` and ``annotations.json``, the latter last.
         more (Any): Further entries of the JSON.
 
@@ -169,7 +162,7 @@ def write_coco(
     """
     (folder / IMAGES).mkdir(parents=True, exist_ok=True)
     images, annotations = [], []
-    for index, (encoded, people) in enumerate(pictures):
+    for index, (encoded, people) in enumerate(annotated):
         suffixes = [
             kind for head, kind in _SUFFIXES.items() if encoded[:4].startswith(head)
         ]
@@ -179,9 +172,9 @@ def write_coco(
         height, width = decode_image(encoded, name).shape[:2]
         images.append(dict(id=index, file_name=name, width=width, height=height))
         for person in people:
-            # from 1: COCO's evaluation takes 0 for nobody
-            number = len(annotations) + 1
-            annotations.append(dict(id=number, image_id=index, **person))
+            # from 1: in COCO's evaluation 0 means unmatched
+            person_id = len(annotations) + 1
+            annotations.append(dict(id=person_id, image_id=index, **person))
     categories = [dict(id=1, name='person')]
     content = dict(
         images=images, annotations=annotations, categories=categories, **more
@@ -199,14 +192,14 @@ def coco_annotation(
     area: float,
     is_crowd: bool = False,
 ) -> dict:
-    """One person as COCO's JSON has it, without the numbers of person and picture.
+    """Make a COCO annotation, without the IDs of person and image.
 
     Args:
         keypoints (np.ndarray): Pixels, (17, 2) or COCO-WholeBody's (133, 2).
-        visibility (np.ndarray): (K,): 0 not labeled, 1 hidden, 2 visible.
+        visibility (np.ndarray): (K,): 0 not labeled, 1 occluded, 2 visible.
         bbox (np.ndarray): x1, y1, x2, y2 in pixels, (4,).
         area (float): Of the person, square pixels.
-        is_crowd (bool): Whether evaluations pass over it. Defaults to False.
+        is_crowd (bool): Whether evaluation ignores it. Defaults to False.
     """
     x1, y1, x2, y2 = map(float, bbox)
     triples = np.concatenate([keypoints, visibility[:, None]], axis=1)
@@ -217,15 +210,14 @@ def coco_annotation(
         'iscrowd': int(is_crowd),
         'bbox': [x1, y1, x2 - x1, y2 - y1],
         'area': area,
-        # nobody outlined them; MMPose's CocoWholeBodyDataset wants to know
-        'segmentation': [],
+        'segmentation': [],  # required by MMPose's CocoWholeBodyDataset
         'num_keypoints': int((triples[:17, 2] > 0).sum()),
         **{name: part.ravel().tolist() for name, part in parts},
     }
 
 
 class _Person(NamedTuple):
-    """One to pack: picture, keypoints (K, 3), box x1, y1, x2, y2, annotation."""
+    """Image name, keypoints (K, 3), box x1, y1, x2, y2, and annotation."""
 
     name: str
     triples: np.ndarray
@@ -236,7 +228,7 @@ class _Person(NamedTuple):
 def _read_people(
     annotations: Path,
 ) -> tuple[list[_Person], dict[str, np.ndarray], bool]:
-    """People to pack, their extra arrays, and whether we have written them."""
+    """People to pack, their extra arrays, and whether unpack_coco wrote them."""
     require_file(annotations)
     try:
         content = load_json(annotations)
@@ -254,8 +246,8 @@ def _read_people(
             extras = _extras(people, content['extras'])
         else:
             people = [each for each in people if (each.triples[:, 2] > 0).any()]
-            # so that each picture is read once
-            order = {name: number for number, name in enumerate(files.values())}
+            # sorted, to read each image once
+            order = {name: index for index, name in enumerate(files.values())}
             people.sort(key=lambda person: order[person.name])
             extras = {AREA: np.array(list(map(_area, people)), np.float32)}
     except KeyError as error:
@@ -281,36 +273,36 @@ def _check_cameras(extras: dict[str, np.ndarray], annotations: Path) -> None:
 
 
 def _check_names(content: dict) -> None:
-    """Refuse keypoints that the file calls otherwise than COCO does."""
+    """Check that keypoints have COCO's names, if the file names them."""
     wanted = get_skeleton('coco-17').joints
     used = {person.get('category_id') for person in content['annotations']}
     for category in content.get('categories', ()):
         names = category.get('keypoints', ())
         if category.get('id') not in used or len(names) not in _NUM_KEYPOINTS:
             continue
-        for number, (have, want) in enumerate(zip(names, wanted, strict=False)):
-            if have.lower().replace(' ', '_') != want:
-                raise ValueError(f'its keypoint {number} is {have!r}, not {want!r}')
+        for index, (name, expected) in enumerate(zip(names, wanted, strict=False)):
+            if name.lower().replace(' ', '_') != expected:
+                raise ValueError(f'its keypoint {index} is {name!r}, not {expected!r}')
 
 
 def _file_of(person: dict, files: dict[Any, str]) -> str:
-    picture = person['image_id']
-    if picture not in files:
+    image = person['image_id']
+    if image not in files:
         raise ValueError(
-            f'annotation {person.get("id")} is of picture {picture}, which it lacks'
+            f'annotation {person.get("id")} is of image {image}, which it lacks'
         )
-    return files[picture]
+    return files[image]
 
 
-def _refuse_far(people: list[_Person], annotations: Path) -> None:
-    """Refuse labels that cannot be stored, before pictures are read."""
+def _check_coordinates(people: list[_Person], annotations: Path) -> None:
+    """Check that labels can be stored, before images are read."""
     for person in people:
         points = person.triples[person.triples[:, 2] > 0, :2]
         if points.max(initial=0) > LARGEST:
             raise ValueError(
-                f'{annotations}: somebody in {person.name} has a label at '
-                f'{points.max():.0f} pixels; whole pictures are packed up to '
-                f'{LARGEST:.0f}, larger ones as crops'
+                f'{annotations}: {person.name} has a label at {points.max():.0f} '
+                f'pixels; whole images are packed up to {LARGEST:.0f}, larger ones as '
+                'crops'
             )
 
 
@@ -332,7 +324,7 @@ def _labels(person: dict) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(
             f'annotation {person.get("id")} has {len(triples)} keypoints, not 17 or 133'
         )
-    # of hands COCO-WholeBody's are fractions, all of which MMPose takes for visible
+    # COCO-WholeBody's hands have fractions, which MMPose counts as visible
     triples[:, 2] = np.ceil(triples[:, 2].clip(0, 2))
     x, y, width, height = np.array(person['bbox'], np.float64)
     box = np.array([x, y, x + width, y + height])
@@ -342,7 +334,7 @@ def _labels(person: dict) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _area(person: _Person) -> float:
-    """As annotated, or what COCO would count of the box."""
+    """The annotated area, or an estimate from the box."""
     area = float(person.annotation.get('area') or 0)
     if area > 0:
         return area
@@ -350,17 +342,17 @@ def _area(person: _Person) -> float:
 
 
 def _fit_into(triples: np.ndarray, size: tuple[int, int], is_ours: bool) -> None:
-    """Bring a person's keypoints (K, 3) into a picture, in place."""
+    """Clip a person's keypoints (K, 3) to an image, in place."""
     points = triples[:, :2]
     if not is_ours:
         outside = (points < -0.5) | (points > np.array(size) - 0.5)
         triples[outside.any(1), 2] = 0
-    # the outer half of the first pixels is below 0, which packs lack
+    # the outer half of the first pixels is below 0, which cannot be packed
     points[(points < 0) & (points >= -0.5)] = 0
 
 
 def _move(extras: dict[str, np.ndarray], row: int, matrix: np.ndarray) -> None:
-    """Turn a person's extra arrays into those of the crop."""
+    """Convert a person's extra arrays to the crop, in place."""
     zoom = matrix[0, 0]
     if AREA in extras:
         extras[AREA][row] *= zoom**2
@@ -391,7 +383,7 @@ def _crop(
 
 
 def _extras(people: list[_Person], kinds: dict[str, str]) -> dict[str, np.ndarray]:
-    """Extra arrays that :func:`unpack_coco` has put into annotations."""
+    """Extra arrays from the annotations of :func:`unpack_coco`."""
     return {
         name: np.array([person.annotation['extras'][name] for person in people], kind)
         for name, kind in kinds.items()
@@ -399,7 +391,7 @@ def _extras(people: list[_Person], kinds: dict[str, str]) -> dict[str, np.ndarra
 
 
 def _annotation(people: PackedPeople, index: int, area: float) -> dict:
-    """A packed person as COCO's JSON has it, with its extra arrays."""
+    """COCO annotation of a packed person, with its extra arrays."""
     labels = people.keypoints[index], people.visibility[index], people.bboxes[index]
     extras = {name: extra[index].tolist() for name, extra in people.extras.items()}
     return coco_annotation(*labels, area) | {'extras': extras}

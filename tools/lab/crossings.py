@@ -1,8 +1,8 @@
-"""People of motion capture who cross before a camera, as a detector would find them.
+"""Simulated detections of crossing people from motion capture, with identities.
 
-Who is who is known, so trackers can be measured. What the detector does is made up: it
-misses who is mostly hidden, shrinks boxes to what can be seen, takes some hidden
-joints from whoever is in front, and sees people where nobody is.
+The simulated detector misses people who are mostly occluded, shrinks boxes to the
+visible part, takes some occluded joints from the person in front, and has false
+positives.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ _H36M = get_skeleton('h36m-17')
 _PARENTS, _CHILDREN = np.array(_H36M.bones).T
 _SIZE = np.array([1280, 720])
 _FOCAL = 1000.0
-# Metres around bones that hide what is behind.
+# Meters around bones that occlude.
 _THICKNESS = 0.1
-# Seconds of a scene, and in which slow errors of keypoints change.
+# Seconds of a scene, and between independent values of slow keypoint errors.
 _SECONDS, _SLOW = 8.0, 0.2
 
 
 @dataclass
 class Scene:
-    """A clip of people whose identity is known.
+    """Detections of a clip with their identities.
 
     Attributes:
         people (list[People]): Of each frame, in any order, Human3.6M-17.
-        owners (list[np.ndarray]): Who each is; -1 for a false alarm, (P,).
+        owners (list[np.ndarray]): Person of each, -1 for a false positive, (P,).
     """
 
     people: list[People]
@@ -44,24 +44,23 @@ def make_scene(
     spread: float = 1.2,
     wall: float = 0.0,
 ) -> Scene:
-    """Let people meet.
+    """Simulate eight seconds of crossing people.
 
     Args:
-        clips (Sequence[np.ndarray]): Motions to draw from, meters, z up, 50 frames per
-            second, (T, 17, 3).
-        seed (int): Of everything that is drawn.
-        num_people (int): How many.
-        fps (float): Frames per second.
-        spread (float): Standard deviation of where they are halfway, meters.
-        wall (float): Width in pixels of something that hides the picture's middle.
-
-    Returns:
-        Scene: Eight seconds.
+        clips (Sequence[np.ndarray]): Motions to sample, meters, z up, 50 fps,
+            (T, 17, 3).
+        seed (int): Random seed.
+        num_people (int): Defaults to 5.
+        fps (float): Frames per second. Defaults to 25.
+        spread (float): Standard deviation of positions halfway, meters.
+            Defaults to 1.2.
+        wall (float): Width in pixels of a wall before the image's center. Defaults
+            to 0.
     """
     rng = np.random.default_rng(seed)
     pixels, depth = _project(_place(clips, rng, num_people, fps, spread), rng)
     detector = _Detector(rng, pixels, depth, fps, wall)
-    frames = [detector.look(frame) for frame in range(pixels.shape[1])]
+    frames = [detector.detect(frame) for frame in range(pixels.shape[1])]
     return Scene([people for people, _ in frames], [owners for _, owners in frames])
 
 
@@ -72,7 +71,7 @@ def _place(
     fps: float,
     spread: float,
 ) -> np.ndarray:
-    """Joints (P, T, 17, 3) in meters, NaN while a person's motion does not run."""
+    """Joints (P, T, 17, 3) in meters, NaN outside of a person's motion."""
     num_frames = round(_SECONDS * fps)
     joints = np.full((num_people, num_frames, 17, 3), np.nan)
     for person in range(num_people):
@@ -100,15 +99,15 @@ def _project(
     ahead /= np.linalg.norm(ahead)
     right = np.cross(ahead, [0, 0, 1])
     right /= np.linalg.norm(right)
-    seen = (joints - eye) @ np.stack([right, np.cross(ahead, right), ahead]).T
-    depth = seen[..., 2]
+    in_camera = (joints - eye) @ np.stack([right, np.cross(ahead, right), ahead]).T
+    depth = in_camera[..., 2]
     depth = np.where(depth > 0.5, depth, np.nan)
-    return seen[..., :2] / depth[..., None] * _FOCAL + _SIZE / 2, depth
+    return in_camera[..., :2] / depth[..., None] * _FOCAL + _SIZE / 2, depth
 
 
 @dataclass
 class _Detector:
-    """Finds people in a projected scene, with the errors that detectors make."""
+    """Detects people in a projected scene, with errors of real detectors."""
 
     rng: np.random.Generator
     pixels: np.ndarray
@@ -124,40 +123,40 @@ class _Detector:
         before, part = place.astype(int), (place % 1)[:, None, None]
         self.slow = drawn[:, before] * (1 - part) + drawn[:, before + 1] * part
 
-    def look(self, frame: int) -> tuple[People, np.ndarray]:
-        """People of a frame and who they are."""
+    def detect(self, frame: int) -> tuple[People, np.ndarray]:
+        """Detections of a frame and their identities."""
         found, nearer = [], []
         for person in np.argsort(self.depth[:, frame, 0]):
             joints = self.pixels[person, frame]
             outside = ~((joints >= 0) & (joints < _SIZE)).all(-1)
             if not np.isfinite(joints).all() or outside.mean() > 0.6:
                 continue
-            hidden, by = self._hidden(joints, frame, nearer)
+            hidden, occluder = self._occlusion(joints, frame, nearer)
             nearer.append(person)
-            detection = self._detect(person, frame, hidden | outside, by)
+            detection = self._detect(person, frame, hidden | outside, occluder)
             if detection is not None and not _is_suppressed(detection[0], found):
                 found.append((*detection, person))
         if self.rng.random() < 0.03:
-            found.append((*self._false_alarm(), -1))
+            found.append((*self._false_positive(), -1))
         order = self.rng.permutation(len(found))
         return _as_people([found[row] for row in order])
 
-    def _hidden(
+    def _occlusion(
         self, joints: np.ndarray, frame: int, nearer: list[int]
     ) -> tuple[np.ndarray, int | None]:
-        """Which joints (17,) cannot be seen, and who is in front of most of them."""
+        """Occluded joints (17,), and the person who occludes most of them."""
         hidden = abs(joints[:, 0] - _SIZE[0] / 2) < self.wall / 2
-        by = None
+        occluder = None
         for other in nearer:
             width = _THICKNESS * _FOCAL / self.depth[other, frame].mean()
             behind = _distance(joints, self.pixels[other, frame]) < width
             if (behind & ~hidden).sum() > 2:
-                by = other
+                occluder = other
             hidden = hidden | behind
-        return hidden, by
+        return hidden, occluder
 
     def _detect(
-        self, person: int, frame: int, hidden: np.ndarray, by: int | None
+        self, person: int, frame: int, hidden: np.ndarray, occluder: int | None
     ) -> tuple[np.ndarray, float, np.ndarray, np.ndarray] | None:
         """Box (4,), its score, keypoints (17, 2) and scores (17,); None if missed."""
         rng, share = self.rng, hidden.mean()
@@ -169,18 +168,18 @@ class _Detector:
         noise[hidden] += 0.05 * rng.normal(size=(hidden.sum(), 2))
         points = joints + height * noise
         scores = np.where(hidden, rng.uniform(0.1, 0.5, 17), rng.uniform(0.6, 0.95, 17))
-        if by is not None and rng.random() < 0.4:
-            points[hidden] = self.pixels[by, frame][hidden]
+        if occluder is not None and rng.random() < 0.4:
+            points[hidden] = self.pixels[occluder, frame][hidden]
             points[hidden] += 0.01 * height * rng.normal(size=(hidden.sum(), 2))
             scores[hidden] += 0.2
-        seen = joints[~hidden] if (~hidden).sum() > 3 else joints
-        room = 0.08 * np.ptp(seen, 0) + 0.03 * height
-        box = np.r_[seen.min(0) - room, seen.max(0) + room]
+        visible = joints[~hidden] if (~hidden).sum() > 3 else joints
+        margin = 0.08 * np.ptp(visible, 0) + 0.03 * height
+        box = np.r_[visible.min(0) - margin, visible.max(0) + margin]
         box += 0.02 * height * rng.normal(size=4)
-        sureness = np.clip(0.9 - 0.7 * share + 0.05 * rng.normal(), 0.12, 0.99)
-        return box.clip(0, [*_SIZE, *_SIZE]), sureness, points, scores
+        score = np.clip(0.9 - 0.7 * share + 0.05 * rng.normal(), 0.12, 0.99)
+        return box.clip(0, [*_SIZE, *_SIZE]), score, points, scores
 
-    def _false_alarm(self) -> tuple[np.ndarray, float, np.ndarray, np.ndarray]:
+    def _false_positive(self) -> tuple[np.ndarray, float, np.ndarray, np.ndarray]:
         rng = self.rng
         center, height = rng.uniform([100, 200], _SIZE - 100), rng.uniform(80, 250)
         half = np.array([height / 4, height / 2])
@@ -190,7 +189,7 @@ class _Detector:
 
 
 def _distance(joints: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Pixels from joints (17, 2) to the nearest bone of somebody (17, 2)."""
+    """Distance in pixels of joints (17, 2) to the nearest bone of a pose (17, 2)."""
     start, along = other[_PARENTS], other[_CHILDREN] - other[_PARENTS]
     offset = joints[:, None] - start
     place = (offset * along).sum(-1) / ((along**2).sum(-1) + 1e-9)
@@ -199,7 +198,7 @@ def _distance(joints: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _is_suppressed(box: np.ndarray, found: list[tuple]) -> bool:
-    """Whether a detector's suppression would take two boxes for the same person."""
+    """Whether non-maximum suppression would remove a box."""
     for other, *_ in found:
         sides = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
         both = sides.clip(0).prod()
@@ -210,15 +209,12 @@ def _is_suppressed(box: np.ndarray, found: list[tuple]) -> bool:
 
 
 def _as_people(found: list[tuple]) -> tuple[People, np.ndarray]:
-    boxes, sureness, points, scores, owners = (
-        zip(*found, strict=True) if found else [()] * 5
+    columns = zip(*found, strict=True) if found else [()] * 5
+    boxes, box_scores, points, scores, owners = columns
+    people = People(
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array(box_scores, np.float32),
+        np.array(points, np.float32).reshape(-1, 17, 2),
+        np.array(scores, np.float32).reshape(-1, 17),
     )
-    return (
-        People(
-            np.array(boxes, np.float32).reshape(-1, 4),
-            np.array(sureness, np.float32),
-            np.array(points, np.float32).reshape(-1, 17, 2),
-            np.array(scores, np.float32).reshape(-1, 17),
-        ),
-        np.array(owners, int),
-    )
+    return people, np.array(owners, int)

@@ -1,4 +1,4 @@
-"""Draw what pruning saves and loses, from measurements in a JSON file.
+"""Plot error against computational cost of pruning methods, from a JSON file.
 
 Example::
 
@@ -7,26 +7,48 @@ Example::
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import output_file
+from mmhot.errors import naming
+from mmhot.io.arrays import load_json
+from mmhot.io.atomic import replacing
+
+_KEYS = ('group', 'method', 'macs', 'errors')
+# Larger changes, in percent, are drawn at the upper edge and printed in the legend.
+_MAX_CHANGE = 12
+_COLUMNS = 3
+# Colors and markers, in the order of the methods.
+_STYLES = (
+    ('#2f6fde', 'o'),
+    ('#d9622b', 's'),
+    ('#2c9c69', '^'),
+    ('#8a5bd1', 'D'),
+    ('#b0892b', 'v'),
+    ('#5b6573', 'P'),
+    ('#c2418b', 'X'),
+    ('#2aa6b8', 'p'),
+    ('#7a4b2a', '<'),
+    ('#4a6b1f', '>'),
+)
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__.splitlines()[0])
-    parser.add_argument('source', type=Path, help='the .json of measurements')
-    parser.add_argument('target', type=output_file, help='the .png to write')
+    parser.add_argument('source', type=Path, help='.json file of measurements')
+    parser.add_argument('target', type=output_file, help='.png file to write')
     return parser.parse_args()
 
 
 def draw(args: argparse.Namespace) -> None:
-    """Draw the curve, and print its numbers."""
-    from mmhot.errors import naming
-    from mmhot.io.arrays import load_json
-    from tools.lab.cost_curve import check_points, draw_cost_curve, relative
-
+    """Plot the curves, and print their numbers."""
     with naming(args.source):
         document = load_json(args.source)
         points = check_points(document)
@@ -36,6 +58,122 @@ def draw(args: argparse.Namespace) -> None:
         for method, rows in relative(points, group).items():
             for share, change, *_ in rows:
                 print_line(f'  {method:<12}{100 * share:6.1f} %{change:+7.2f} %')
+
+
+def check_points(document: object) -> list[dict]:
+    """Check the content of a JSON file of measurements.
+
+    Args:
+        document (object): ``{'error', 'points'}``. A point has a ``group``, which is
+            one panel, a ``method`` or ``'none'`` for the model without pruning, its
+            ``macs`` and its ``errors``, one for each seed. Seeds have the same order in
+            all points of a group; the last ones may be missing.
+
+    Returns:
+        list[dict]: The points.
+
+    Raises:
+        ValueError: If something is missing.
+    """
+    if not isinstance(document, dict) or not document.get('points'):
+        raise ValueError("has no 'points'")
+    points = document['points']
+    for index, point in enumerate(points):
+        missing = [key for key in _KEYS if key not in point]
+        if missing:
+            raise ValueError(f'point {index} lacks {", ".join(missing)}')
+        if not point['errors']:
+            raise ValueError(f'point {index} has no errors')
+    for index, point in enumerate(points):
+        hosts = _hosts(points, point['group'])
+        if not hosts:
+            raise ValueError(f"group {point['group']} has no point of method 'none'")
+        if len(point['errors']) > len(hosts[0]['errors']):
+            raise ValueError(f'point {index} has more seeds than the host has')
+    return points
+
+
+def relative(points: Sequence[dict], group: str) -> dict[str, np.ndarray]:
+    """Compute cost and error of a group's methods relative to no pruning.
+
+    Args:
+        points (Sequence[dict]): See :func:`check_points`.
+        group (str): Its name.
+
+    Returns:
+        dict[str, np.ndarray]: For each method, sorted by cost: share of the operations,
+        mean change of the error over seeds in percent, and the smallest and largest
+        change, (P, 4).
+    """
+    (host,) = _hosts(points, group)
+    reference = np.array(host['errors'])
+    rows = {}
+    for point in points:
+        if point['group'] == group:
+            errors = np.array(point['errors'])
+            change = 100 * (errors / reference[: len(errors)] - 1)
+            share = point['macs'] / host['macs']
+            row = [share, change.mean(), change.min(), change.max()]
+            rows.setdefault(point['method'], []).append(row)
+    return {method: np.array(sorted(found)) for method, found in rows.items()}
+
+
+def draw_cost_curve(document: dict, path: str | Path) -> None:
+    """Plot change of the error against operations, one panel for each group.
+
+    Args:
+        document (dict): See :func:`check_points`.
+        path (str | Path): The ``.png`` to create or replace.
+    """
+    points = check_points(document)
+    groups = list(dict.fromkeys(point['group'] for point in points))
+    methods = dict.fromkeys(point['method'] for point in points)
+    methods = [method for method in methods if method != 'none']
+    styles = {method: _STYLES[i % len(_STYLES)] for i, method in enumerate(methods)}
+    styles['none'] = ('#20252b', '*')
+    columns = min(len(groups), _COLUMNS)
+    rows = -(-len(groups) // columns)
+    figure = Figure(figsize=(4.6 * columns, 3.8 * rows), layout='constrained')
+    canvas = FigureCanvasAgg(figure)
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for panel in panels.flat[len(groups) :]:
+        panel.remove()
+    for panel, group in zip(panels.flat, groups, strict=False):
+        for method, changes in relative(points, group).items():
+            _draw_method(panel, method, changes, styles[method])
+        panel.axhline(1, color='#9aa3ad', linewidth=0.8, linestyle=':')
+        panel.set_title(group, fontsize=10)
+        panel.set_xlabel('multiply-adds, % of those of all frames')
+        panel.grid(alpha=0.25, linewidth=0.6)
+        panel.legend(fontsize=8)
+    for panel in panels[:, 0]:
+        panel.set_ylabel(f'change of {document["error"]}, %')
+    with replacing(path) as temporary, temporary.open('wb') as file:
+        canvas.print_png(file, metadata={'Software': None})
+
+
+def _draw_method(panel, method: str, rows: np.ndarray, style: tuple[str, str]) -> None:
+    color, marker = style
+    share, change = rows[:, 0], rows[:, 1]
+    name = 'all frames' if method == 'none' else method
+    clipped = change > _MAX_CHANGE
+    if clipped.any():
+        name += ': ' + ', '.join(f'{value:+.0f} %' for value in change[clipped])
+    panel.errorbar(
+        100 * share,
+        change.clip(max=_MAX_CHANGE),
+        np.abs(rows[:, 2:] - rows[:, 1:2]).T * ~clipped,
+        color=color,
+        marker=marker,
+        markersize=11 if method == 'none' else 6,
+        linewidth=1.2,
+        capsize=2,
+        label=name,
+    )
+
+
+def _hosts(points: Sequence[dict], group: str) -> list[dict]:
+    return [p for p in points if (p['group'], p['method']) == (group, 'none')]
 
 
 def main() -> int:

@@ -1,8 +1,8 @@
-"""Compare 2D models on labeled pictures, each person in its annotated box.
+"""Evaluate 2D models on labeled images, with annotated boxes.
 
-Any 2D model that `mmhot infer` takes can be measured: a config and checkpoint, an .onnx
-file, mediapipe. Keypoints are matched by name, so the datasets may have other ones than
-the model. Example::
+Any 2D model of ``mmhot infer`` can be evaluated: a config and checkpoint, an .onnx
+file, mediapipe. Keypoints are matched by name, so datasets may have other keypoints
+than the model. Example::
 
     python -m tools.lab.evaluate_2d --pose2d CONFIG --pose2d-weights CHECKPOINT \
         --dataset CocoDataset coco/test_coco.json coco/ \
@@ -12,11 +12,39 @@ the model. Example::
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.report import output_file
+from mmhot.cli.report import align, output_file
+from mmhot.crops import crop_matrix, map_points
 from mmhot.installation.devices import choose_device
+from mmhot.io.arrays import write_png
+from mmhot.io.atomic import replacing
+from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.video.sources.pose_source import open_pose_source
+from mmhot.visualization.drawing import (
+    BACKGROUND,
+    draw_people,
+    draw_text,
+    side_color,
+    skeleton_style,
+)
+from tools.lab.keypoint_errors import (
+    LabeledPeople,
+    calibration_error,
+    fit_confidence,
+    reliability,
+    summarize,
+)
+from tools.lab.labeled_images import join, load_image, predict, read_labeled
+
+_TILE = (150, 200)  # width and height in pixels
+_PADDING = 1.35
+_METERS = 1.7  # assumed height of a box, for the widths of limbs
 
 
 def parse_args() -> argparse.Namespace:
@@ -37,37 +65,25 @@ def parse_args() -> argparse.Namespace:
         default='coco-17',
         help='keypoints to compare: coco-17 or coco-wholebody-133',
     )
-    parser.add_argument('--batch-size', type=int, default=32, help='people at once')
-    parser.add_argument('--limit', type=int, help='only so many people of each dataset')
+    parser.add_argument('--batch-size', type=int, default=32, help='people per batch')
+    parser.add_argument('--limit', type=int, help='maximum of people of each dataset')
     parser.add_argument('--device', default='cpu', help='PyTorch device (default: cpu)')
     parser.add_argument(
-        '--out', type=output_file, help='write the numbers as JSON, too'
+        '--out', type=output_file, help='also write the numbers as JSON'
     )
     parser.add_argument(
-        '--worst', type=output_file, metavar='PNG', help='draw the 60 worst people, too'
+        '--worst', type=output_file, metavar='PNG', help='also draw the 60 worst people'
     )
     parser.add_argument(
         '--fit-confidence',
         action='store_true',
-        help="print GTPT's test_cfg.score_curve that makes these scores confidences",
+        help="print GTPT's test_cfg.score_curve that calibrates the scores",
     )
     return parser.parse_args()
 
 
-def measure(args: argparse.Namespace) -> None:
-    """Measure and print."""
-    import numpy as np
-
-    from mmhot.skeletons.joints import get_skeleton
-    from mmhot.video.sources.pose_source import open_pose_source
-    from tools.lab.keypoint_errors import (
-        calibration_error,
-        fit_confidence,
-        reliability,
-        summarize,
-    )
-    from tools.lab.labeled_images import join, predict, read_labeled
-
+def evaluate(args: argparse.Namespace) -> None:
+    """Evaluate and print."""
     device = _check(args)
     _, estimator = open_pose_source(
         args.pose2d, args.pose2d_weights, 'whole_image', device=device
@@ -77,49 +93,36 @@ def measure(args: argparse.Namespace) -> None:
             f'--fit-confidence: {estimator.name} has a score_curve already; give '
             'the config without it, and --pose2d-weights'
         )
-    pictures = [
+    datasets = [
         read_labeled(*dataset, args.skeleton, args.limit) for dataset in args.dataset
     ]
-    found = [predict(estimator, each, args.batch_size) for each in pictures]
-    parts, scores = map(list, zip(*found, strict=True))
-    everybody = join(parts)
+    results = [predict(estimator, each, args.batch_size) for each in datasets]
+    parts, scores = map(list, zip(*results, strict=True))
+    people = join(parts)
     names = [f'{kind} {Path(file).name}' for kind, file, _ in args.dataset]
     rows = dict(zip(names, map(summarize, parts), strict=True))
     if len(parts) > 1:
-        rows['all'] = summarize(everybody)
+        rows['all'] = summarize(people)
     print_line(f'{estimator.name}\n{format_rows(rows)}')
-    labeled = everybody.labeled
-    right = everybody.within(0.1, 'bbox')[labeled]
-    confidences = np.concatenate(scores)[labeled]
-    table = reliability(confidences, right)
+    correct = people.within(0.1, 'bbox')[people.labeled]
+    confidences = np.concatenate(scores)[people.labeled]
+    table = reliability(confidences, correct)
     print_line(
-        'confidence, share right, keypoints: '
+        'confidence, share correct, keypoints: '
         + '; '.join(f'{s:.2f} {r:.2f} {n}' for s, r, n in table)
         + f' (calibration error {calibration_error(table):.3f})'
     )
     if args.fit_confidence:
-        print_line(f'score_curve={fit_confidence(confidences, right)}')
+        print_line(f'score_curve={fit_confidence(confidences, correct)}')
     if args.out:
-        from mmhot.io.atomic import replacing
-
-        # JSON knows no NaN
-        known = {
-            name: {key: None if np.isnan(x) else x for key, x in row.items()}
-            for name, row in rows.items()
-        }
-        numbers = {'model': estimator.name, 'rows': known, 'reliability': table}
-        text = json.dumps(numbers, indent=1, default=float, allow_nan=False)
-        with replacing(args.out) as temporary:
-            temporary.write_text(f'{text}\n')
+        write_numbers(args.out, estimator.name, rows, table)
     if args.worst:
-        from tools.lab.worst_predictions import draw_worst
-
-        samples = [sample for each in pictures for sample in each.samples]
-        draw_worst(samples, everybody, get_skeleton(args.skeleton), args.worst)
+        samples = [sample for each in datasets for sample in each.samples]
+        draw_worst(samples, people, get_skeleton(args.skeleton), args.worst)
 
 
 def _check(args: argparse.Namespace) -> str:
-    """Refuse what would fail later; return the device."""
+    """Check arguments before the work is done; return the device."""
     for name in ('batch_size', 'limit'):
         value = getattr(args, name)
         if value is not None and value < 1:
@@ -132,9 +135,7 @@ def _check(args: argparse.Namespace) -> str:
 
 
 def format_rows(rows: dict[str, dict[str, float]]) -> str:
-    """Return a table of shares."""
-    from mmhot.cli.report import align
-
+    """Format the metrics as a table."""
     lines = [['', *next(iter(rows.values()))]]
     for name, row in rows.items():
         cells = [
@@ -144,10 +145,76 @@ def format_rows(rows: dict[str, dict[str, float]]) -> str:
     return align(lines)
 
 
+def write_numbers(
+    path: Path, model: str, rows: dict[str, dict[str, float]], table: list[tuple]
+) -> None:
+    """Write the metrics as JSON, with null for NaN."""
+    rows = {
+        name: {key: None if np.isnan(x) else x for key, x in row.items()}
+        for name, row in rows.items()
+    }
+    numbers = {'model': model, 'rows': rows, 'reliability': table}
+    text = json.dumps(numbers, indent=1, default=float, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(f'{text}\n')
+
+
+def draw_worst(
+    samples: Sequence[dict],
+    people: LabeledPeople,
+    skeleton: Skeleton,
+    path: Path,
+    number: int = 60,
+    columns: int = 12,
+) -> None:
+    """Draw the people of lowest OKS, worst first.
+
+    Limbs are predictions, rings are labels, in the colors of their sides.
+
+    Args:
+        samples (Sequence[dict]): MMPose's data info of each person.
+        people (LabeledPeople): Their labels and predictions.
+        skeleton (Skeleton): Of the keypoints.
+        path (Path): The PNG file to write.
+        number (int): Maximum number of people. Defaults to 60.
+        columns (int): People in a row. Defaults to 12.
+    """
+    oks = people.oks()
+    order = np.argsort(np.where(np.isnan(oks), np.inf, oks), kind='stable')[:number]
+    rows = -(-len(order) // columns)
+    width, height = _TILE
+    image = np.full((rows * height, columns * width, 3), BACKGROUND, np.uint8)
+    for place, person in enumerate(order):
+        tile = _draw_tile(load_image(samples[person]), people, person, skeleton)
+        draw_text(tile, f'{oks[person]:.2f}', (4, 10), 13)
+        top, left = place // columns * height, place % columns * width
+        image[top : top + height, left : left + width] = tile
+    write_png(path, image)
+
+
+def _draw_tile(
+    image: np.ndarray, people: LabeledPeople, person: int, skeleton: Skeleton
+) -> np.ndarray:
+    """Draw one person, (height, width, 3)."""
+    box = people.bboxes[person]
+    matrix = crop_matrix(box, _TILE, _PADDING)
+    tile = cv2.warpAffine(image, matrix, _TILE, borderValue=BACKGROUND)
+    scale = matrix[0, 0] * (box[3] - box[1]) / _METERS
+    predicted = map_points(matrix, people.predicted[person])[None]
+    ones = np.ones(predicted.shape[:2])
+    rig = skeleton_style(skeleton.joints, skeleton.parents)
+    draw_people(tile, rig, predicted, scale * ones / 2, ones > 0)
+    labels = map_points(matrix, people.truth[person]).round().astype(int)
+    for joint in np.flatnonzero(people.labeled[person]):
+        color = side_color(skeleton.joints[joint])
+        cv2.circle(tile, labels[joint].tolist(), 4, color, 1, cv2.LINE_AA)
+    return tile
+
+
 def main() -> int:
     """Run the tool."""
     args = parse_args()
-    return run_safely('evaluate_2d.py', lambda: measure(args))
+    return run_safely('evaluate_2d.py', lambda: evaluate(args))
 
 
 if __name__ == '__main__':

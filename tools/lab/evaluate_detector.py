@@ -1,20 +1,52 @@
-"""Count the people that detectors find in labeled pictures and films.
+"""Count the people that a detector finds in labeled images and videos.
 
-Any detector that `mmhot infer` takes can be measured. Example::
+Any detector of ``mmhot infer`` can be evaluated. Example::
 
     python -m tools.lab.evaluate_detector --det-model pose-verified --pose2d gtpt-t \
-        --pictures coco/test_coco.json coco/ --film walk.mp4 walk.npz
+        --images coco/test_coco.json coco/ --video walk.mp4 walk.npz
 """
 
 import argparse
+import io
 import json
 import sys
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from xtcocotools.coco import COCO
+from xtcocotools.cocoeval import COCOeval
+
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.report import output_file
+from mmhot.cli.report import align, output_file
+from mmhot.errors import require_file
 from mmhot.installation.devices import choose_device
+from mmhot.io.arrays import load_arrays, load_json
+from mmhot.io.atomic import replacing
+from mmhot.video.frames import VideoFile, read_image
+from mmhot.video.people import Detector
+from mmhot.video.sources.pose_source import open_pose_source
+
+_IOU = 0.5
+_PERSON = 'person'
+
+
+@dataclass
+class LabeledImage:
+    """An image with labeled people.
+
+    Attributes:
+        image (np.ndarray): BGR, uint8 (H, W, 3).
+        boxes (np.ndarray): Of people, x1, y1, x2, y2 in pixels, (P, 4).
+        crowds (np.ndarray): Whether a box is a crowd, which does not count, bool (P,).
+    """
+
+    image: np.ndarray
+    boxes: np.ndarray
+    crowds: np.ndarray
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,47 +60,42 @@ def parse_args() -> argparse.Namespace:
         '--min-score',
         type=float,
         default=0.3,
-        help='leave out boxes below (default: 0.3); pose-verified has its own',
+        help='ignore boxes below this score (default: 0.3); pose-verified has its own',
     )
     parser.add_argument(
-        '--pictures',
+        '--images',
         nargs=2,
         action='append',
         default=[],
         type=Path,
         metavar=('ANNOTATIONS', 'IMAGES'),
-        help='JSON like COCO and folder of its images; may be repeated',
+        help='COCO-style JSON and folder of its images; may be repeated',
     )
     parser.add_argument(
-        '--film',
+        '--video',
         nargs=2,
         action='append',
         default=[],
         type=Path,
-        metavar=('FILM', 'TRUTH'),
-        help='film and .npz of the boxes in it (bbox_xyxy, frame); may be repeated',
+        metavar=('VIDEO', 'BOXES'),
+        help='video and .npz of its boxes (bbox_xyxy, frame); may be repeated',
     )
     parser.add_argument(
-        '--every', type=int, default=10, help='frames of films (default: every 10th)'
+        '--every', type=int, default=10, help='step between video frames (default: 10)'
     )
     parser.add_argument('--device', default='cpu', help='PyTorch device (default: cpu)')
     parser.add_argument(
-        '--out', type=output_file, help='write the numbers as JSON, too'
+        '--out', type=output_file, help='also write the numbers as JSON'
     )
     return parser.parse_args()
 
 
-def measure(args: argparse.Namespace) -> None:
-    """Measure and print."""
+def evaluate(args: argparse.Namespace) -> None:
+    """Evaluate and print."""
     if args.every < 1:
         raise ValueError(f'--every must be at least 1, got {args.every}')
-    if not args.pictures + args.film:
-        raise ValueError('give labeled --pictures or a --film')
-    from mmhot.cli.report import align
-    from mmhot.io.atomic import replacing
-    from mmhot.video.sources.pose_source import open_pose_source
-    from tools.lab.found_boxes import count_found, read_boxed_film, read_boxed_pictures
-
+    if not args.images + args.video:
+        raise ValueError('give labeled --images or a --video')
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
     detector, _ = open_pose_source(
@@ -79,31 +106,207 @@ def measure(args: argparse.Namespace) -> None:
         choose_device(args.device),
         args.min_score,
     )
-    sets = [
-        (labels, read_boxed_pictures(labels, folder))
-        for labels, folder in args.pictures
+    datasets = [
+        (labels, read_labeled_images(labels, folder)) for labels, folder in args.images
     ]
-    sets += [
-        (film, read_boxed_film(film, truth, args.every)) for film, truth in args.film
+    datasets += [
+        (video, read_labeled_video(video, boxes, args.every))
+        for video, boxes in args.video
     ]
     rows = []
-    for name, pictures in sets:
+    for name, images in datasets:
         start = time.perf_counter()
-        counted = count_found(detector, pictures)
+        counts = count_found(detector, images)
         seconds = round(time.perf_counter() - start, 2)
-        rows.append(dict(name=str(name), **counted, seconds=seconds))
-    lines = [['', *list(rows[0])[1:]], *(map(str, row.values()) for row in rows)]
-    print_line(f'{detector.name}\n{align([list(line) for line in lines])}')
+        rows.append(dict(name=str(name), **counts, seconds=seconds))
+    lines = [['', *list(rows[0])[1:]]]
+    lines += [[str(value) for value in row.values()] for row in rows]
+    print_line(f'{detector.name}\n{align(lines)}')
     if args.out:
         with replacing(args.out) as temporary:
             numbers = {'detector': detector.name, 'rows': rows}
             temporary.write_text(json.dumps(numbers, indent=1) + '\n')
 
 
+def read_labeled_images(annotations: Path, images: Path) -> Iterator[LabeledImage]:
+    """Read a COCO-style folder image by image.
+
+    Args:
+        annotations (Path): JSON with ``images`` and ``annotations``. Of several
+            ``categories`` only the one named person counts.
+        images (Path): Folder of the images.
+
+    Raises:
+        FileNotFoundError: If the JSON or an image is missing.
+        ValueError: If the JSON is not of COCO's format or has no images or people.
+    """
+    content = load_json(require_file(annotations))
+    try:
+        boxes = {image['id']: [] for image in content['images']}
+        if not boxes:
+            raise ValueError('it has no images')
+        person_ids = _person_categories(content)
+        for person in content['annotations']:
+            if person_ids is not None and person['category_id'] not in person_ids:
+                continue
+            x, y, width, height = map(float, person['bbox'])
+            crowd = bool(person.get('iscrowd', 0))
+            boxes[person['image_id']].append((x, y, x + width, y + height, crowd))
+        paths = {
+            image['id']: images / image['file_name'] for image in content['images']
+        }
+        arrays = {key: np.array(x, float).reshape(-1, 5) for key, x in boxes.items()}
+        for array in arrays.values():
+            _check_boxes(array[:, :4])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f'{annotations} must be a COCO file with boxes of people ({error!r})'
+        ) from error
+    for path in paths.values():
+        require_file(path)
+    return (
+        LabeledImage(read_image(paths[key]), array[:, :4], array[:, 4] > 0)
+        for key, array in arrays.items()
+    )
+
+
+def read_labeled_video(path: Path, labels: Path, every: int) -> Iterator[LabeledImage]:
+    """Read frames of a video with known boxes, one at a time.
+
+    Args:
+        path (Path): The video.
+        labels (Path): ``.npz`` of ``bbox_xyxy`` (N, 4) in pixels and the ``frame`` of
+            each (N,); without the latter one per frame.
+        every (int): Step between frames.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If the boxes cannot be read or do not fit the video.
+    """
+    video = VideoFile(path)
+    arrays = load_arrays(require_file(labels))
+    boxes = arrays.get('bbox_xyxy')
+    if boxes is None or boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f'{labels} has no array bbox_xyxy (N, 4)')
+    frames = arrays.get('frame', np.arange(len(boxes)))
+    try:
+        _check_boxes(boxes)
+    except ValueError as error:
+        raise ValueError(f'{labels}: {error}') from error
+    if frames.shape != boxes.shape[:1]:
+        raise ValueError(f'{labels} has {len(boxes)} boxes and {len(frames)} frames')
+    return _labeled_frames(video, path, labels, boxes, frames, every)
+
+
+def _labeled_frames(
+    video: VideoFile,
+    path: Path,
+    labels: Path,
+    boxes: np.ndarray,
+    frames: np.ndarray,
+    every: int,
+) -> Iterator[LabeledImage]:
+    index = -1
+    for index, frame in enumerate(video):
+        if index % every == 0:
+            own = boxes[frames == index].astype(float)
+            yield LabeledImage(frame.image, own, np.zeros(len(own), bool))
+    if len(frames) and frames.max() > index:
+        raise ValueError(
+            f'{labels} has a box in frame {frames.max()}, and {path} has '
+            f'{index + 1} frames'
+        )
+
+
+def count_found(detector: Detector, images: Iterable[LabeledImage]) -> dict:
+    """Count detected people.
+
+    A person is found if a detection has an IoU of at least 0.5 with the labeled box;
+    detections are matched once, in order of their scores, as in COCO's AP50. Boxes in
+    crowds do not count.
+
+    Args:
+        detector (Detector): The detector.
+        images (Iterable[LabeledImage]): Images with labels.
+
+    Returns:
+        dict: Numbers of ``images`` and ``people``, of people ``found``, and of
+        ``extra`` detections, which match no label.
+    """
+    entries, labels, results = [], [], []
+    for index, labeled in enumerate(images):
+        entries.append(dict(id=index))
+        [(boxes, scores)] = detector([labeled.image])
+        labels += [
+            _as_coco(index, box, iscrowd=int(crowd))
+            for box, crowd in zip(labeled.boxes, labeled.crowds, strict=True)
+        ]
+        results += [
+            _as_coco(index, box, score=float(score))
+            for box, score in zip(boxes, scores, strict=True)
+        ]
+    labels = [dict(label, id=index) for index, label in enumerate(labels, start=1)]
+    return {
+        'images': len(entries),
+        'people': sum(not label['iscrowd'] for label in labels),
+        **_match(entries, labels, results),
+    }
+
+
+def _person_categories(content: dict) -> set | None:
+    """IDs of the categories of people; None if all are."""
+    categories = content.get('categories', [])
+    if len(categories) < 2:
+        return None
+    people = {category['id'] for category in categories if category['name'] == _PERSON}
+    if not people:
+        raise ValueError(f'no category is named {_PERSON}')
+    return people
+
+
+def _check_boxes(boxes: np.ndarray) -> None:
+    if not np.isfinite(boxes).all() or (boxes[:, 2:] < boxes[:, :2]).any():
+        raise ValueError('boxes must be finite and not negative in size')
+
+
+def _as_coco(index: int, box: np.ndarray, **more: object) -> dict:
+    x1, y1, x2, y2 = map(float, box)
+    width, height = x2 - x1, y2 - y1
+    common = dict(image_id=index, category_id=1, area=width * height)
+    return common | dict(bbox=[x1, y1, width, height]) | more
+
+
+def _match(images: list[dict], labels: list[dict], results: list[dict]) -> dict:
+    """Match detections to labels; count found people and extra detections."""
+    if not results:
+        return dict(found=0, extra=0)
+    truth = COCO()
+    truth.dataset = dict(
+        images=images, annotations=labels, categories=[dict(id=1, name=_PERSON)]
+    )
+    # COCO prints its progress
+    with redirect_stdout(io.StringIO()):
+        truth.createIndex()
+        evaluation = COCOeval(truth, truth.loadRes(results), 'bbox')
+        evaluation.params.iouThrs = np.array([_IOU])
+        evaluation.params.maxDets = [len(results)]
+        evaluation.params.areaRng = [[0, np.inf]]
+        evaluation.params.areaRngLbl = ['all']
+        evaluation.evaluate()
+    found = extra = 0
+    for image in filter(None, evaluation.evalImgs):
+        counts = ~np.array(image['gtIgnore'], bool)
+        # unmatched is 0 in pycocotools and -1 in xtcocotools
+        found += int((image['gtMatches'][0][counts] > 0).sum())
+        unmatched = image['dtMatches'][0] <= 0
+        extra += int((unmatched & ~image['dtIgnore'][0].astype(bool)).sum())
+    return dict(found=found, extra=extra)
+
+
 def main() -> int:
     """Run the tool."""
     args = parse_args()
-    return run_safely('evaluate_detector.py', lambda: measure(args))
+    return run_safely('evaluate_detector.py', lambda: evaluate(args))
 
 
 if __name__ == '__main__':

@@ -1,7 +1,4 @@
-"""How far 2D keypoints are from their labels, and whether sides are mixed up.
-
-NumPy only: what is compared may come from any model.
-"""
+"""Errors of 2D keypoints: PCK, OKS, swapped sides, and calibration of scores."""
 
 from dataclasses import dataclass
 
@@ -13,20 +10,20 @@ from mmhot.datasets.packed_people import estimate_areas
 
 @dataclass
 class LabeledPeople:
-    """People whose keypoints are labeled and predicted.
+    """Labeled and predicted keypoints of people.
 
     Attributes:
-        predicted (np.ndarray): Pixels, (N, K, 2).
-        truth (np.ndarray): Pixels, (N, K, 2).
-        labeled (np.ndarray): Which of them count, bool (N, K).
+        predicted (np.ndarray): Pixels, (N, K, 2); NaN if not predicted.
+        truth (np.ndarray): Ground truth, pixels, (N, K, 2).
+        labeled (np.ndarray): Whether a keypoint counts, bool (N, K).
         bboxes (np.ndarray): x1, y1, x2, y2, (N, 4).
-        partners (np.ndarray): Each keypoint's partner on the other side, itself if it
-            has none, (K,).
-        torso (tuple[tuple[int, int], tuple[int, int]]): Indices of a left shoulder
-            and right hip, and of a right shoulder and left hip.
+        partners (np.ndarray): Index of the same keypoint on the other side, its own
+            index if there is none, (K,).
+        torso (tuple[tuple[int, int], tuple[int, int]]): Indices of left shoulder and
+            right hip, and of right shoulder and left hip.
         sigmas (np.ndarray): COCO's tolerances, (K,).
-        areas (np.ndarray, optional): As annotated, square pixels, (N,); estimated from
-            the boxes if None.
+        areas (np.ndarray, optional): Annotated areas, square pixels, (N,); estimated
+            from the boxes if None.
     """
 
     predicted: np.ndarray
@@ -39,16 +36,16 @@ class LabeledPeople:
     areas: np.ndarray | None = None
 
     def distances(self, truth: np.ndarray | None = None) -> np.ndarray:
-        """Distances to the labels, or to others, in pixels, (N, K).
+        """Distances to the labels or to given points, pixels, (N, K).
 
-        Of keypoints that were not found they are infinite.
+        Missing predictions have infinite distances.
         """
         truth = self.truth if truth is None else truth
         distances = np.linalg.norm(self.predicted - truth, axis=-1)
         return np.where(np.isnan(distances), np.inf, distances)
 
     def torso_lengths(self) -> np.ndarray:
-        """Longest labeled diagonal of each torso, (N,); NaN where there is none."""
+        """Longest labeled diagonal of each torso, (N,); NaN if none is labeled."""
         lengths = []
         for shoulder, hip in self.torso:
             both = self.labeled[:, shoulder] & self.labeled[:, hip]
@@ -59,33 +56,32 @@ class LabeledPeople:
         return np.fmax(*lengths)
 
     def within(self, share: float, of: str = 'torso') -> np.ndarray:
-        """Which keypoints are close to their labels, (N, K).
+        """Whether keypoints are within a tolerance of their labels, (N, K).
 
         Args:
-            share (float): Part of the size that a keypoint may be off.
-            of (str): What the size is: 'torso', its diagonal, or 'bbox', the box's
-                longer side.
+            share (float): Tolerance, relative to ``of``.
+            of (str): 'torso', its diagonal, or 'bbox', its longer side.
         """
-        return self.distances() <= self._reach(share, of)
+        return self.distances() <= self._tolerance(share, of)
 
     def swapped(self, share: float = 0.2) -> np.ndarray:
-        """Which keypoints are far from their label, and close to their partner's."""
+        """Whether keypoints miss their label but hit their partner's, (N, K)."""
         other = self.distances(self.truth[:, self.partners])
-        reach = self._reach(share, 'torso')
+        tolerance = self._tolerance(share, 'torso')
         is_pair = self.partners != np.arange(len(self.partners))
         known = self.labeled & self.labeled[:, self.partners] & is_pair
-        return known & (self.distances() > reach) & (other <= reach)
+        return known & (self.distances() > tolerance) & (other <= tolerance)
 
     def oks(self) -> np.ndarray:
         """Object keypoint similarity of each person, (N,); NaN without labels."""
         areas = estimate_areas(self.bboxes) if self.areas is None else self.areas
         spread = 2 * areas[:, None] * (2 * self.sigmas) ** 2
-        likeness = np.exp(-(self.distances() ** 2) / spread) * self.labeled
+        similarity = np.exp(-(self.distances() ** 2) / spread) * self.labeled
         count = self.labeled.sum(1)
-        return np.where(count > 0, likeness.sum(1) / np.maximum(count, 1), np.nan)
+        return np.where(count > 0, similarity.sum(1) / np.maximum(count, 1), np.nan)
 
-    def _reach(self, share: float, of: str) -> np.ndarray:
-        """Largest distance that is close, (N, 1)."""
+    def _tolerance(self, share: float, of: str) -> np.ndarray:
+        """Tolerance in pixels, (N, 1)."""
         if of == 'bbox':
             size = (self.bboxes[:, 2:] - self.bboxes[:, :2]).max(1)
         else:
@@ -94,14 +90,14 @@ class LabeledPeople:
 
 
 def summarize(people: LabeledPeople) -> dict[str, float]:
-    """Numbers of a table row.
+    """Compute the metrics of a group of people.
 
     Returns:
-        dict[str, float]: ``people`` and, as shares of one, ``PCK@0.2 torso`` (of
-        people whose torso is labeled), ``PCK@0.1 bbox``, ``OKS`` (mean of people),
-        ``OKS > .5``, ``AP-like`` (share of people beyond each of COCO's ten
-        thresholds, averaged), ``swapped`` (sides mixed up), and ``PCK, any side``,
-        which counts those as right.
+        dict[str, float]: Number of ``people`` and, from 0 to 1, ``PCK@0.2 torso`` (of
+        people with a labeled torso), ``PCK@0.1 bbox``, ``OKS`` (mean over people),
+        ``OKS > .5``, ``AP-like`` (share of people above COCO's ten thresholds,
+        averaged), ``swapped`` (left and right confused), and ``PCK, any side``, which
+        counts swapped keypoints as correct.
     """
     counted = people.labeled & np.isfinite(people.torso_lengths())[:, None]
     close, swapped = people.within(0.2)[counted], people.swapped()[counted]
@@ -121,42 +117,42 @@ def summarize(people: LabeledPeople) -> dict[str, float]:
 
 
 def reliability(
-    scores: np.ndarray, right: np.ndarray, num_bins: int = 10
+    scores: np.ndarray, correct: np.ndarray, num_bins: int = 10
 ) -> list[tuple[float, float, int]]:
-    """How often keypoints of like confidence are right.
+    """Compute a reliability diagram: accuracy against confidence.
 
     Args:
         scores (np.ndarray): Confidences, (M,).
-        right (np.ndarray): Whether each keypoint is close to its label, (M,).
+        correct (np.ndarray): Whether keypoints are within a tolerance, (M,).
         num_bins (int): Bins of equal width from 0 to 1.
 
     Returns:
-        list[tuple[float, float, int]]: Mean score, share that is right, and number of
-        keypoints of each bin that is not empty.
+        list[tuple[float, float, int]]: Mean score, accuracy and number of keypoints of
+        each bin that is not empty.
     """
     index = np.clip((scores * num_bins).astype(int), 0, num_bins - 1)
-    bins = [(scores[index == i], right[index == i]) for i in range(num_bins)]
+    bins = [(scores[index == i], correct[index == i]) for i in range(num_bins)]
     return [(s.mean(), r.mean(), len(s)) for s, r in bins if len(s)]
 
 
 def calibration_error(table: list[tuple[float, float, int]]) -> float:
-    """Mean distance of score and share of right keypoints, weighted by their number."""
+    """Expected calibration error: mean gap of score and accuracy over keypoints."""
     total = sum(count for *_, count in table)
-    return sum(abs(score - right) * count for score, right, count in table) / total
+    return sum(abs(score - share) * count for score, share, count in table) / total
 
 
 def fit_confidence(
-    scores: np.ndarray, right: np.ndarray, num_knots: int = 8
+    scores: np.ndarray, correct: np.ndarray, num_knots: int = 8
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Fit the rising curve from a model's scores to how often they are right.
+    """Fit a monotonic curve from a model's scores to their accuracy.
 
-    Isotonic regression, of which ``num_knots`` means of equally many keypoints are
-    kept, and the ends; fewer where these have the same score. Beyond the surest
-    keypoints the curve stays level.
+    Isotonic regression, reduced to ``num_knots`` means over equal numbers of keypoints
+    and the ends; fewer if these have the same score. Above the highest score the curve
+    is constant.
 
     Args:
         scores (np.ndarray): Scores from 0 to 1, (M,).
-        right (np.ndarray): Whether each keypoint is close to its label, (M,).
+        correct (np.ndarray): Whether keypoints are within a tolerance, (M,).
         num_knots (int): Knots between the ends. Defaults to 8.
 
     Returns:
@@ -167,9 +163,9 @@ def fit_confidence(
     """
     if len(scores) < num_knots:
         raise ValueError(f'{len(scores)} keypoints are too few for {num_knots} knots')
-    # keypoints of the same score are one, since they get one confidence
+    # keypoints of equal score get one confidence
     levels, level, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    shares = np.bincount(level, right) / counts
+    shares = np.bincount(level, correct) / counts
     fitted = isotonic_regression(shares, weights=counts).x
     ordered = np.sort(level)
     parts = [
@@ -177,6 +173,6 @@ def fit_confidence(
         for part in np.array_split(ordered, num_knots)
     ]
     knots = np.round([(0.0, 0.0), *parts, (1.0, fitted[-1])], 3).tolist()
-    # of knots at the same score the last, which is the highest
+    # of knots at one score dict keeps the last, which is the highest
     x, y = zip(*dict(knots).items(), strict=True)
     return x, y

@@ -1,8 +1,7 @@
-"""Measure how many training samples a second a config's dataloader gives.
+"""Measure a training dataloader's throughput in samples per second.
 
-If that is less than a GPU takes in a second, the GPU waits. Batches are as the config
-says, workers as the arguments do; those that come while workers start are not counted.
-Example::
+A GPU idles if it is faster than that. Batches follow the config, numbers of workers the
+arguments; batches that are loaded while workers start do not count. Example::
 
     python -m tools.lab.measure_loading CONFIG --workers 0 2 16
 """
@@ -33,17 +32,17 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         default=[2],
         metavar='N',
-        help='processes that load; 0: none but this one (default: 2)',
+        help='numbers of worker processes; 0 loads in this process (default: 2)',
     )
     parser.add_argument(
-        '--batches', type=int, default=100, help='to measure (default: 100)'
+        '--batches', type=int, default=100, help='batches to measure (default: 100)'
     )
     add_config_options(parser)
     return parser.parse_args()
 
 
 def measure(args: argparse.Namespace) -> None:
-    """Print a row for each number of workers."""
+    """Print a line for each number of workers."""
     from mmengine.registry import init_default_scope
     from mmengine.runner import Runner
 
@@ -64,9 +63,12 @@ def measure(args: argparse.Namespace) -> None:
 
 
 def _rate(loader: 'DataLoader', workers: int, batches: int) -> float:
-    """Return batches a second, once all workers work; epochs follow each other."""
+    """Batches per second after a warm-up, over as many epochs as needed."""
     if not len(loader):
-        raise ValueError('CONFIG: there are fewer samples than a batch wants')
+        raise ValueError(
+            'CONFIG: train_dataloader has fewer samples than a batch; '
+            'lower its batch_size'
+        )
     stream = (batch for _ in iter(int, 1) for batch in loader)
     for _ in range(_WARM_UP * max(workers, 1)):
         next(stream)

@@ -1,18 +1,28 @@
-"""Measure what it costs a lifter not to know what comes next.
+"""Measure a lifter's accuracy against the look-ahead of a stream.
 
-Prints, for several look-aheads of a stream, MPJPE and P-MPJPE in millimeters, for true
-and for noisy 2D keypoints, and how much poses jitter, on motion capture. Example::
+Prints, for several look-aheads, MPJPE and P-MPJPE in millimeters and jitter, for true
+and for noisy 2D keypoints of motion capture. Example::
 
     python -m tools.lab.measure_lookahead --frames 40 8 4 0
 """
 
 import argparse
 import sys
-from collections.abc import Iterator
+
+import numpy as np
+import torch
+from mmengine.fileio import dump
+from tqdm import tqdm
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.report import output_file
-from tools.lab.benchmark.motions import add_lifter_arguments, open_motions
+from mmhot.cli.report import align, output_file
+from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
+from mmhot.io.atomic import replacing
+from mmhot.lifting.lifter import Lifter
+from mmhot.video.live import first_target, target_position
+from mmhot.weights.index import LIVE_LIFTER
+from tools.lab.measure_framings import FRAMINGS, Window, window_batches
+from tools.lab.motions import add_lifter_arguments, open_motions
 
 _COLUMNS = ('MPJPE', 'P-MPJPE', 'jitter')
 _BATCH = 64
@@ -31,9 +41,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--split', default='val', help='motions to use')
     parser.add_argument(
-        '--stride', type=int, default=20, help='frames from one window to the next'
+        '--stride', type=int, default=20, help='frames between windows (default: 20)'
     )
-    parser.add_argument('--out', type=output_file, help='write the table as JSON, too')
+    parser.add_argument('--out', type=output_file, help='also write the table as JSON')
     return parser.parse_args()
 
 
@@ -43,19 +53,9 @@ def measure(args: argparse.Namespace) -> None:
         raise ValueError(f'--stride must be at least 1, got {args.stride}')
     if min(args.frames) < 0:
         raise ValueError(f'--frames must be at least 0, got {min(args.frames)}')
-    import numpy as np
-    import torch
-    from mmengine.fileio import dump
-    from tqdm import tqdm
-
-    from mmhot.cli.report import align
-    from mmhot.io.atomic import replacing
-    from mmhot.lifting.lifter import Lifter
-    from mmhot.weights.index import LIVE_LIFTER
-
     model = args.model or (None if args.checkpoint else LIVE_LIFTER)
     lifter = Lifter(model, args.checkpoint)
-    # room for windows that lie wholly before or after their frame, and for neighbors
+    # long enough for windows entirely before or after their frame, and its neighbors
     dataset = open_motions(
         args.data_root,
         args.split,
@@ -66,10 +66,10 @@ def measure(args: argparse.Namespace) -> None:
     sums = {frames: np.zeros((2, len(_COLUMNS))) for frames in args.frames}
     count = 0
     with tqdm(total=len(dataset), unit='window', leave=False, disable=None) as bar:
-        for windows in batches(dataset):
+        for windows in window_batches(dataset, FRAMINGS['centered'], _BATCH):
             for frames in args.frames:
                 with torch.inference_mode():
-                    sums[frames] += errors(lifter, windows, frames)
+                    sums[frames] += sum_errors(lifter, windows, frames)
             count += len(windows)
             bar.update(len(windows))
     names = [f'{kind}{name}' for kind in ('', 'noisy ') for name in _COLUMNS]
@@ -86,33 +86,16 @@ def measure(args: argparse.Namespace) -> None:
             dump(dict(model=lifter.name, windows=count, mm=table), temporary)
 
 
-def batches(dataset) -> Iterator[list]:
-    """Windows of equal picture size."""
-    from tools.lab.framings import FRAMINGS, see
-
-    waiting: dict[tuple, list] = {}
-    for index in range(len(dataset)):
-        window = see(dataset, index, FRAMINGS['centered'])
-        batch = waiting.setdefault(window.image_size, [])
-        batch.append(window)
-        if len(batch) == _BATCH:
-            yield waiting.pop(window.image_size)
-    yield from waiting.values()
-
-
-def errors(lifter, windows: list, frames: int):
-    """Sums of the errors of true and of noisy keypoints, (2, 3)."""
-    import numpy as np
-
-    from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
-
+def sum_errors(lifter: Lifter, windows: list[Window], frames: int) -> np.ndarray:
+    """Sum the errors of true and of noisy keypoints, (2, 3)."""
     w, h = windows[0].image_size
     target = np.stack([window.target for window in windows])
     sums = np.zeros((2, len(_COLUMNS)))
     for row in range(2):
-        seen = np.stack([window.keypoints[row] for window in windows])
+        keypoints = np.stack([window.keypoints[row] for window in windows])
         before, poses, after = (
-            lift(lifter, seen, frames, shift, dict(w=w, h=h)) for shift in (-1, 0, 1)
+            lift(lifter, keypoints, frames, shift, dict(w=w, h=h))
+            for shift in (-1, 0, 1)
         )
         bends = np.linalg.norm(after - 2 * poses + before, axis=-1).mean(-1)
         sums[row] = (
@@ -123,15 +106,13 @@ def errors(lifter, windows: list, frames: int):
     return sums
 
 
-def lift(lifter, seen, frames: int, shift: int, camera: dict):
-    """Poses (B, 17, 3) of the frame so far from the middle of (B, T, 17, 2)."""
-    import numpy as np
-
-    from mmhot.video.live import first_target, target_position
-
+def lift(
+    lifter: Lifter, keypoints: np.ndarray, frames: int, shift: int, camera: dict
+) -> np.ndarray:
+    """Lift the frame ``shift`` after the middle of (B, T, 17, 2) to (B, 17, 3)."""
     target = target_position(lifter, frames)
     steps = (np.arange(lifter.seq_len) - target).clip(max=frames)
-    window = seen[:, seen.shape[1] // 2 + shift + steps]
+    window = keypoints[:, keypoints.shape[1] // 2 + shift + steps]
     return lifter.predict(window, camera)[:, target - first_target(lifter)]
 
 

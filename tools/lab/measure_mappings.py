@@ -1,13 +1,13 @@
-"""Measure how far COCO-derived Human3.6M-17 joints lie from true ones.
+"""Measure offsets of COCO-derived Human3.6M-17 joints from the ground truth.
 
-Example:
+Example::
     python -m tools.lab.measure_mappings tests/data/rendered_walk.npz \
         tests/data/rendered_dance.npz --fit
 
-A clip is an ``.npz`` that knows both skeletons: ``keypoints_2d``, ``coco_cam3d``
-(COCO-17) and ``h36m_2d``, ``h36m_cam3d`` (Human3.6M-17), pixels and meters in camera
-space. With ``--h36m FILE --detections FILE`` photographs of Human3.6M are measured
-too: MMPose's test sample (``part`` and ``S``) and a detector's ``keypoints`` on it.
+A clip is an ``.npz`` with both skeletons: ``keypoints_2d``, ``coco_cam3d`` (COCO-17)
+and ``h36m_2d``, ``h36m_cam3d`` (Human3.6M-17), pixels and meters in camera space. With
+``--h36m FILE --detections FILE`` images of Human3.6M are measured too: MMPose's test
+sample (``part`` and ``S``) and a 2D model's ``keypoints`` on it.
 """
 
 import argparse
@@ -24,7 +24,7 @@ MEASURES = {
     '2d': '2D median offset, % of stature (x right, y down) | median distance',
     '3d': '3D median offset, mm (x left, y up, z forward) | median distance',
 }
-# Where CMU's skeleton has joints 9 and 10, as seen from the base of the skull.
+# Joints 9 and 10 of CMU's skeleton, meters from the base of the skull.
 CMU_NOSE_FORWARD = 0.065
 CMU_HEAD_UP = 0.094
 
@@ -35,10 +35,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('clips', nargs='+', type=Path, help='rendered clips, .npz')
     parser.add_argument('--h36m', type=Path, help="MMPose's test_h36m_body3d.npz")
     parser.add_argument(
-        '--detections', type=Path, help='.npz: keypoints (N, 17, 2) on those pictures'
+        '--detections', type=Path, help='.npz of keypoints (N, 17, 2) on those images'
     )
-    parser.add_argument('--fit', action='store_true', help='fit 9 and 10 to the clips')
-    parser.add_argument('--seed', type=int, default=0, help='for the turns of --fit')
+    parser.add_argument(
+        '--fit', action='store_true', help='fit joints 9 and 10 to the clips'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of --fit')
     args = parser.parse_args()
     if (args.h36m is None) != (args.detections is None):
         parser.error('--h36m and --detections go together')
@@ -49,21 +51,21 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Print one table for each picture source and measure."""
+    """Print one table for each source of images and each measure."""
     args = parse_args()
     clips = [read_clip(path) for path in args.clips]
     for path, clip in zip(args.clips, clips, strict=True):
         print_table(f'{path.stem}: {MEASURES["2d"]}', offsets_2d(clip))
         print_table(f'{path.stem}: {MEASURES["3d"]}', offsets_3d(clip))
     if args.h36m:
-        photographs = read_photographs(args.h36m, args.detections)
-        print_table(f'photographs: {MEASURES["2d"]}', offsets_2d(photographs))
+        images = read_images(args.h36m, args.detections)
+        print_table(f'Human3.6M: {MEASURES["2d"]}', offsets_2d(images))
     if args.fit:
         fit(clips, np.random.default_rng(args.seed))
 
 
 def read_clip(path: Path) -> dict[str, np.ndarray]:
-    """Return a clip's poses; 9 and 10 are moved to where CMU's skeleton has them."""
+    """Read a clip's poses, with joints 9 and 10 moved to those of CMU's skeleton."""
     with np.load(path) as data:
         clip = dict(
             coco_2d=data['keypoints_2d'].astype(float),
@@ -86,8 +88,8 @@ def read_clip(path: Path) -> dict[str, np.ndarray]:
     return clip | {'skull': skull}
 
 
-def read_photographs(h36m: Path, detections: Path) -> dict[str, np.ndarray]:
-    """Return the motion-captured and the detected joints of photographs."""
+def read_images(h36m: Path, detections: Path) -> dict[str, np.ndarray]:
+    """Read the motion-captured and the detected joints of images."""
     with np.load(h36m) as data, np.load(detections) as detected:
         return dict(
             coco_2d=detected['keypoints'][..., :2].astype(float),
@@ -97,10 +99,10 @@ def read_photographs(h36m: Path, detections: Path) -> dict[str, np.ndarray]:
 
 
 def offsets_2d(clip: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return, for each mapping, offsets in percent of the stature, (T, 17, 2).
+    """Compute offsets of each mapping in percent of the stature, (T, 17, 2).
 
-    Stature is the length of the bones from the ankles over the spine to the head, in
-    pixels at the person's distance: it does not shrink when the person bends.
+    Stature is the length of the bones from ankle over spine to head, in pixels at the
+    person's distance: it does not depend on the pose.
     """
     flat = clip['true_3d'][..., :2] - clip['true_3d'][..., :1, :2]
     pixels = clip['true_2d'] - clip['true_2d'][..., :1, :]
@@ -121,11 +123,11 @@ def offsets_2d(clip: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def offsets_3d(clip: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return, for each linear mapping, offsets in the body frame, (T, 17, 3) in mm."""
+    """Compute offsets of each linear mapping in the body frame, (T, 17, 3) in mm."""
     frame = body_frame(clip['true_3d'])
     errors = {
         mapping: 1e3 * (derive(clip['coco_3d'], mapping) - clip['true_3d'])
-        for mapping in ('mmpose', 'trained')  # 'hot' is defined on pictures only
+        for mapping in ('mmpose', 'trained')  # 'hot' is defined in 2D only
     }
     return {
         mapping: np.einsum('tij,tkj->tki', frame, error)
@@ -134,12 +136,12 @@ def offsets_3d(clip: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def derive(keypoints: np.ndarray, mapping: str) -> np.ndarray:
-    """Return the Human3.6M-17 joints that a mapping makes of COCO-17."""
+    """Map COCO-17 keypoints to Human3.6M-17."""
     return convert_keypoints(keypoints, None, 'coco-17', 'h36m-17', mapping)[0]
 
 
 def body_frame(pose: np.ndarray) -> np.ndarray:
-    """Return the axes left, up, forward as rows, (T, 3, 3), of hips and shoulders."""
+    """Axes left, up, forward as rows, (T, 3, 3), from hips and shoulders."""
     left_hip, right_hip, left_shoulder, right_shoulder = (
         pose[:, H36M.index(f'{side}_{joint}')]
         for joint in ('hip', 'shoulder')
@@ -152,7 +154,7 @@ def body_frame(pose: np.ndarray) -> np.ndarray:
 
 
 def head_frame(pose: np.ndarray) -> np.ndarray:
-    """Return the axes left, up, forward as rows, (T, 3, 3), of ears and nose."""
+    """Axes left, up, forward as rows, (T, 3, 3), from ears and nose."""
     left_ear, right_ear, nose = (
         pose[:, COCO.index(joint)] for joint in ('left_ear', 'right_ear', 'nose')
     )
@@ -163,12 +165,12 @@ def head_frame(pose: np.ndarray) -> np.ndarray:
 
 
 def normalize(vectors: np.ndarray) -> np.ndarray:
-    """Return vectors of length 1."""
+    """Scale vectors to length 1."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 def print_table(title: str, offsets: dict[str, np.ndarray]) -> None:
-    """Print median offsets and distances of every joint, one column a mapping."""
+    """Print median offsets and distances of each joint, one column per mapping."""
     digits = 1 if next(iter(offsets.values())).shape[-1] == 2 else 0
     print(f'\n{title}\n{"":15}' + ''.join(f'{name:>26}' for name in offsets))
     for index, joint in enumerate(H36M.joints):
@@ -184,13 +186,13 @@ def print_table(title: str, offsets: dict[str, np.ndarray]) -> None:
 def fit(clips: list[dict[str, np.ndarray]], rng: np.random.Generator) -> None:
     """Print least-squares weights for joints 9 and 10, with and without the eyes.
 
-    The rendered heads hardly turn, so each frame is used 20 times with the head
-    turned at random about the neck (sd: yaw 29, pitch 17, roll 9 degrees).
+    The rendered heads hardly rotate, so each frame is used 20 times with a random
+    rotation of the head about the neck (sd: yaw 29, pitch 17, roll 9 degrees).
     """
     names = ['nose', 'mid ears', 'mid shoulders', 'mid eyes']
     for noise in (0.0, 0.015):
         parts, targets = zip(
-            *(turned_heads(clip, rng, noise) for clip in clips), strict=True
+            *(rotate_heads(clip, rng, noise) for clip in clips), strict=True
         )
         parts, targets = np.concatenate(parts), np.concatenate(targets)
         print(f'\nleast squares, {1e3 * noise:.0f} mm noise on every COCO point')
@@ -203,11 +205,11 @@ def fit(clips: list[dict[str, np.ndarray]], rng: np.random.Generator) -> None:
 
 
 def least_squares(parts: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return weights that sum to 1, and the error in mm.
+    """Fit weights that sum to 1; also return the error in mm.
 
     Args:
         parts (np.ndarray): Points to combine, (N, P, 3).
-        target (np.ndarray): What they should give, (N, 3).
+        target (np.ndarray): Wanted results, (N, 3).
     """
     design = np.moveaxis(parts[:, 1:] - parts[:, :1], 1, -1)
     target = target - parts[:, 0]
@@ -218,10 +220,10 @@ def least_squares(parts: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, fl
     return np.append(1 - weights.sum(), weights), error
 
 
-def turned_heads(
+def rotate_heads(
     clip: dict[str, np.ndarray], rng: np.random.Generator, noise: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return parts (N, 4, 3) and targets (N, 2, 3) of randomly turned heads."""
+    """Rotate heads at random; return parts (N, 4, 3) and targets (N, 2, 3)."""
     coco, true, skull = (
         np.repeat(clip[key], 20, axis=0) for key in ('coco_3d', 'true_3d', 'skull')
     )
@@ -248,7 +250,7 @@ def turned_heads(
 
 
 def rotations(axis: int, angles: np.ndarray) -> np.ndarray:
-    """Return rotations by angles about one axis, (N, 3, 3)."""
+    """Rotation matrices by angles about one axis, (N, 3, 3)."""
     first, second = (axis + 1) % 3, (axis + 2) % 3
     turn = np.tile(np.eye(3), (len(angles), 1, 1))
     turn[:, first, first] = turn[:, second, second] = np.cos(angles)

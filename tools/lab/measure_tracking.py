@@ -1,27 +1,115 @@
-"""Measure how often people are mixed up whom motion capture lets cross.
+"""Measure identity errors of the tracker on crossing people from motion capture.
 
-Prints, for scenes of people who cross, pass behind something, or are many, how many
-tracks there are, how often people change track, how often tracks change person, and how
-often people are left out for a while. Example::
+Prints, for scenes of people who cross, pass behind a wall, or form a crowd, the number
+of tracks, identity switches, tracks with several people, and interruptions. Example::
 
     python -m tools.lab.measure_tracking --scenes 12
 """
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.report import output_file
+import numpy as np
+from mmengine.fileio import dump
+from scipy.optimize import linear_sum_assignment
+from tqdm import tqdm
 
-KINDS = {
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.report import align, output_file
+from mmhot.io.atomic import replacing
+from mmhot.video.people import People
+from mmhot.video.tracking import Tracker, track_clip
+from tools.lab.crossings import make_scene
+
+SCENES = {
     'crossing': dict(num_people=5),
     'behind a wall': dict(num_people=3, wall=160.0),
     'crowd': dict(num_people=12, spread=2.0),
 }
-# Walks shorter than that, in frames at 50 per second and in meters, cross nobody.
-_FRAMES, _WAY = 200, 2.0
+# Shorter walks do not cross others: frames at 50 fps, meters.
+_MIN_FRAMES, _MIN_DISTANCE = 200, 2.0
+
+
+@dataclass(frozen=True)
+class IdentityErrors:
+    """Counts of identity errors; those of several clips can be added.
+
+    Attributes:
+        people (int): People in the ground truth.
+        tracks (int): Predicted tracks.
+        switches (int): Changes of a person's track, between consecutive detections of
+            the person in any track.
+        mixed (int): Changes of a track's person.
+        fragments (int): Interruptions of a person's detections in tracks.
+        missed (int): Detections of people outside of all tracks.
+        found (int): Detections of people.
+        assigned (int): Detections in tracks.
+        identified (int): Detections in the track that is matched to their person, with
+            the one-to-one matching that maximizes this number.
+    """
+
+    people: int = 0
+    tracks: int = 0
+    switches: int = 0
+    mixed: int = 0
+    fragments: int = 0
+    missed: int = 0
+    found: int = 0
+    assigned: int = 0
+    identified: int = 0
+
+    def __add__(self, other: 'IdentityErrors') -> 'IdentityErrors':
+        """Add the counts of other clips."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return IdentityErrors(*(own + more for own, more in pairs))
+
+    @property
+    def idf1(self) -> float:
+        """`IDF1 <https://arxiv.org/abs/1609.01775>`_, from 0 to 1."""
+        return 2 * self.identified / max(self.found + self.assigned, 1)
+
+
+def count_identity_errors(
+    owners: Sequence[np.ndarray], ids: Sequence[np.ndarray]
+) -> IdentityErrors:
+    """Compare a clip's tracks with the identities of its detections.
+
+    Args:
+        owners (Sequence[np.ndarray]): For each frame the person of each detection, from
+            0; -1 for false positives. (P,) int.
+        ids (Sequence[np.ndarray]): Track ID of each detection, -1 for none. (P,) int.
+    """
+    owner, track = np.concatenate(owners), np.concatenate(ids)
+    real, kept = owner >= 0, track >= 0
+    people, tracks = np.unique(owner[real]), np.unique(track[kept])
+    shared = np.zeros((len(people), len(tracks)), int)
+    both = real & kept
+    rows = np.searchsorted(people, owner[both])
+    np.add.at(shared, (rows, np.searchsorted(tracks, track[both])), 1)
+    of_people = [track[owner == person] for person in people]
+    return IdentityErrors(
+        people=len(people),
+        tracks=len(tracks),
+        switches=sum(_count_changes(x[x >= 0]) for x in of_people),
+        mixed=sum(_count_changes(owner[(track == x) & real]) for x in tracks),
+        fragments=sum(_count_gaps(x >= 0) for x in of_people),
+        missed=int((real & ~kept).sum()),
+        found=int(real.sum()),
+        assigned=int(kept.sum()),
+        identified=int(shared[linear_sum_assignment(-shared)].sum()),
+    )
+
+
+def _count_changes(values: np.ndarray) -> int:
+    return int((np.diff(values) != 0).sum())
+
+
+def _count_gaps(present: np.ndarray) -> int:
+    """Runs of False between True."""
+    return int((np.diff(np.flatnonzero(present)) > 1).sum())
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,41 +123,33 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--fps', type=float, nargs='+', default=[25.0, 10.0], help='frames per second'
     )
-    parser.add_argument('--out', type=output_file, help='write the table as JSON, too')
+    parser.add_argument('--out', type=output_file, help='also write the table as JSON')
     return parser.parse_args()
 
 
-def read_walks(folder: Path) -> list:
-    """Read the motions that go somewhere."""
-    import numpy as np
-
+def read_walks(folder: Path) -> list[np.ndarray]:
+    """Read the motions that cover a distance."""
     with np.load(folder / 'cmu_h36m17.npz') as clips:
         motions = [clips[key] for key in clips.files]
     walks = [
         motion
         for motion in motions
-        if len(motion) >= _FRAMES
-        and np.linalg.norm(motion[-1, 0, :2] - motion[0, 0, :2]) > _WAY
+        if len(motion) >= _MIN_FRAMES
+        and np.linalg.norm(motion[-1, 0, :2] - motion[0, 0, :2]) > _MIN_DISTANCE
     ]
     if not walks:
-        raise ValueError(f'--data-root: nobody walks {_WAY:g} m in {folder}')
+        raise ValueError(f'--data-root: {folder} has no walk of {_MIN_DISTANCE:g} m')
     return walks
 
 
-def track_stream(people: list, fps: float) -> list:
-    """Ids as a stream gets them."""
-    from mmhot.video.tracking import Tracker
-
+def track_stream(people: list[People], fps: float) -> list[np.ndarray]:
+    """Track IDs of a stream, frame by frame."""
     tracker = Tracker(fps)
     return [tracker.update(of_frame, index) for index, of_frame in enumerate(people)]
 
 
-def track_file(people: list, fps: float) -> list:
-    """Ids as a clip gets them."""
-    import numpy as np
-
-    from mmhot.video.tracking import track_clip
-
+def track_file(people: list[People], fps: float) -> list[np.ndarray]:
+    """Track IDs of a whole clip."""
     ids = [np.full(len(of_frame), -1) for of_frame in people]
     for track in track_clip(people, fps):
         for frame, box in zip(track.frames, track.bboxes, strict=True):
@@ -89,16 +169,11 @@ def measure(args: argparse.Namespace) -> None:
             )
     if min(args.fps) <= 0:
         raise ValueError(f'--fps must be above 0, got {min(args.fps):g}')
-    from tqdm import tqdm
-
-    from tools.lab.crossings import make_scene
-    from tools.lab.identity_errors import IdentityErrors, count_identity_errors
-
     walks = read_walks(args.data_root)
     table = {}
-    total = len(KINDS) * len(args.fps) * args.scenes
+    total = len(SCENES) * len(args.fps) * args.scenes
     with tqdm(total=total, unit='scene', leave=False, disable=None) as bar:
-        for kind, settings in KINDS.items():
+        for kind, settings in SCENES.items():
             for fps in args.fps:
                 names = {name: f'{kind}, {fps:g} fps, {name}' for name in TRACKERS}
                 table |= dict.fromkeys(names.values(), IdentityErrors())
@@ -111,13 +186,8 @@ def measure(args: argparse.Namespace) -> None:
     write_table(table, args.out)
 
 
-def write_table(table: dict, out: Path | None) -> None:
-    """Print errors, a row each, and write them as JSON if wanted."""
-    from mmengine.fileio import dump
-
-    from mmhot.cli.report import align
-    from mmhot.io.atomic import replacing
-
+def write_table(table: dict[str, IdentityErrors], out: Path | None) -> None:
+    """Print errors, one line a scene and tracker, and write them as JSON if wanted."""
     rows = {
         name: {
             'people': errors.people,

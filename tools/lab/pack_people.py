@@ -1,4 +1,4 @@
-"""Pack the people of a COCO-style folder into one file, or unpack them again.
+"""Pack the people of a COCO-style folder into one file, or unpack them.
 
 Example::
 
@@ -21,9 +21,7 @@ from tools.lab.coco_people import pack_coco, unpack_coco
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(
-        description='Pack the people of a COCO-style folder, or unpack them'
-    )
+    parser = OneLineParser(prog='pack_people.py', description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar='pack|unpack')
     pack = commands.add_parser('pack', help='folder to file')
     pack.add_argument('annotations', type=Path, help='COCO or COCO-WholeBody JSON')
@@ -41,7 +39,7 @@ def parse_args() -> argparse.Namespace:
         '--padding',
         type=float,
         default=1.35,
-        help='factor on the boxes, room for augmentation (default: 1.35)',
+        help='factor on the boxes, as margin for augmentation (default: 1.35)',
     )
     pack.add_argument(
         '--quality', type=int, default=80, help='WebP quality (default: 80)'
@@ -51,12 +49,12 @@ def parse_args() -> argparse.Namespace:
         type=float,
         default=0.0,
         metavar='PIXELS',
-        help='leave out people of whose boxes less is in the picture (default: 0)',
+        help='minimum height of a box, clipped to the image (default: 0)',
     )
     pack.add_argument(
         '--whole',
         action='store_true',
-        help='keep whole images, byte by byte; of up to 1024 pixels',
+        help='pack the original image files; up to 1024 pixels',
     )
     pack.set_defaults(run=run_pack)
     unpack = commands.add_parser('unpack', help='file to folder')
@@ -67,7 +65,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def run_pack(args: argparse.Namespace) -> None:
-    """Pack and say how many."""
+    """Pack the folder."""
     _check(args)
     people = pack_coco(
         args.annotations,
@@ -94,7 +92,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def run_unpack(args: argparse.Namespace) -> None:
-    """Unpack and say where to."""
+    """Unpack the file."""
     people = read_packed_people(args.source)
     path = unpack_coco(people, args.folder)
     print(f'{len(people)} people written to {path}')
@@ -103,7 +101,7 @@ def run_unpack(args: argparse.Namespace) -> None:
 def main() -> int:
     """Run the tool."""
     args = parse_args()
-    return run_safely('pack.py', lambda: args.run(args))
+    return run_safely('pack_people.py', lambda: args.run(args))
 
 
 if __name__ == '__main__':

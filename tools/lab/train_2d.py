@@ -1,10 +1,10 @@
-"""Render people and train GTPT-T on them, in pieces that go on where they were.
+"""Render people and train GTPT-T on them, resuming after interruptions.
 
-The folder holds everything: shards that were rendered, checkpoints after every part of
-an epoch, logs. Shards that exist are not rendered again, and training goes on from the
-latest checkpoint, so the same command may be cut off and repeated, also by
-``--minutes``. Shards of other machines may be given instead: one of ``--people 2000``
-has about 15 MB. Examples, on one core, and on a GPU in pieces of ten minutes::
+The folder gets rendered shards, logs, and a checkpoint after every part of an epoch.
+Existing shards are not rendered again, and training resumes from the latest checkpoint:
+repeat the command after an interruption or the end of ``--minutes``. Shards of other
+machines can be given instead; one of ``--people 2000`` has about 15 MB. Examples, on
+one core, and on a GPU in runs of ten minutes::
 
     python -m tools.lab.train_2d work --motions cmu_h36m17.npz cmu_h36m17_more.npz \
         --panoramas pmndrs-assets-1.7.0.tgz --render 8 \
@@ -25,45 +25,55 @@ _ROOT = Path(__file__).parents[2]
 _CONFIG = (
     'configs/body_2d_keypoint/gtpt/rendered/gtpt-t_1xb32-parts_rendered-wide-256x192.py'
 )
-# What rendered crops show, see tools/lab/render_people.
+# Shares of rendered crops, see tools/lab/render_people.
 _MIX = {'acrobatic': 0.35, 'lying': 0.15, 'tables': 0.28, 'close': 0.2, 'steep': 0.12}
-# Part of the epochs after which the rate falls.
-_FALLS = 0.4
+# The learning rate decays after this share of the epochs.
+_DECAY_START = 0.4
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__.splitlines()[0])
-    parser.add_argument('folder', type=Path, help='of shards and checkpoints')
+    parser.add_argument('folder', type=Path, help='folder of shards and checkpoints')
     parser.add_argument(
-        '--shards', type=Path, nargs='+', default=[], help='train with these, too'
+        '--shards', type=Path, nargs='+', default=[], help='more shards to train with'
     )
     parser.add_argument(
-        '--render', type=int, default=0, metavar='N', help='shards (default: 0)'
+        '--render',
+        type=int,
+        default=0,
+        metavar='N',
+        help='number of shards to render (default: 0)',
     )
     parser.add_argument(
-        '--people', type=int, default=2000, help='in a shard (default: 2000)'
+        '--people', type=int, default=2000, help='people per shard (default: 2000)'
     )
-    parser.add_argument('--seed', type=int, default=0, help='of both (default: 0)')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='of rendering and training (default: 0)'
+    )
     parser.add_argument('--motions', type=Path, nargs='+', help='see render_people')
     parser.add_argument('--panoramas', type=Path, help='see render_people')
-    parser.add_argument('--start', metavar='WEIGHTS', help='begin with these weights')
-    parser.add_argument('--name', default='train', help='of the round (default: train)')
+    parser.add_argument('--start', metavar='WEIGHTS', help='initial weights')
+    parser.add_argument(
+        '--name', default='train', help='of the work directory (default: train)'
+    )
     parser.add_argument(
         '--epochs', type=int, default=24, help='parts to train with (default: 24)'
     )
     parser.add_argument(
-        '--part', type=int, default=2048, help='people in a part (default: 2048)'
+        '--part', type=int, default=2048, help='people per part (default: 2048)'
     )
     parser.add_argument('--batch-size', type=int, default=32, help='(default: 32)')
     parser.add_argument('--workers', type=int, default=0, help='(default: 0)')
-    parser.add_argument('--rate', type=float, default=5e-4, help='(default: 5e-4)')
-    parser.add_argument('--minutes', type=float, help='stop after so many')
+    parser.add_argument(
+        '--rate', type=float, default=5e-4, help='learning rate (default: 5e-4)'
+    )
+    parser.add_argument('--minutes', type=float, help='stop after this many minutes')
     return parser.parse_args()
 
 
 def run(args: argparse.Namespace) -> None:
-    """Render what is missing, then train."""
+    """Render missing shards, then train."""
     for name in ('people', 'epochs', 'part', 'batch_size'):
         if getattr(args, name) < 1:
             option = name.replace('_', '-')
@@ -87,7 +97,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _render_command(args: argparse.Namespace, target: Path) -> list:
-    command = ['tools/lab/render_people', target.resolve(), '--motions']
+    command = ['-m', 'tools.lab.render_people', target.resolve(), '--motions']
     command += [path.resolve() for path in args.motions]
     if args.panoramas:
         command += ['--panoramas', args.panoramas.resolve()]
@@ -107,7 +117,7 @@ def _train_command(args: argparse.Namespace, shards: list[Path]) -> list:
         'train_dataloader.num_workers': args.workers,
         'train_dataloader.persistent_workers': args.workers > 0,
         'train_cfg.max_epochs': args.epochs,
-        'param_scheduler.1.begin': round(_FALLS * args.epochs),
+        'param_scheduler.1.begin': round(_DECAY_START * args.epochs),
         'param_scheduler.1.end': args.epochs,
         'optim_wrapper.optimizer.lr': args.rate,
         'randomness.seed': args.seed,
@@ -121,17 +131,18 @@ def _train_command(args: argparse.Namespace, shards: list[Path]) -> list:
 
 
 def _call(command: list, end: float) -> None:
-    """Run a tool of ours until it ends or the time is over."""
+    """Run a tool from the repository root until it ends or the time is over."""
     left = end - time.monotonic()
     full = [sys.executable, *map(str, command)]
     try:
         timeout = None if left == float('inf') else max(left, 0)
         done = subprocess.run(full, cwd=_ROOT, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
-        print_line('time is over: the same command goes on')
+        print_line('time is over: repeat the command to resume')
         sys.exit(0)
     if done.returncode:
-        raise ValueError(f'{command[0]} failed, see above')
+        name = next(part for part in command if part != '-m')
+        raise ValueError(f'{name} failed, see above')
 
 
 def main() -> int:

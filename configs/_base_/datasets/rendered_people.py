@@ -36,7 +36,7 @@ train_pipeline = [
 # no people
 shards = [f'rendered_people/train/train_{number:02d}.npz' for number in range(9)]
 shards += [f'people/people_seed0_{number:02d}.npz' for number in range(7)]
-shards += [f'people/photographs_seed0_{number:02d}.npz' for number in range(4)]
+shards += [f'people/images_seed0_{number:02d}.npz' for number in range(4)]
 shards += ['scenery/train.npz']
 train_dataloader = dict(
     batch_size=32,

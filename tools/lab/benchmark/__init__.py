@@ -1,1 +1,1 @@
-"""Fair comparisons of models: what they cost and how long they take."""
+"""Benchmark of models: time, operations, parameters and memory."""

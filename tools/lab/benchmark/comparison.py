@@ -1,11 +1,13 @@
-"""Compare models: cost, time in turns, and memory."""
+"""Comparison of models: cost, interleaved times, and peak memory."""
 
+import ctypes
+import gc
 import os
 import platform
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_all_start_methods, get_context
@@ -17,26 +19,33 @@ import torch
 
 from mmhot.evaluation.cost import Cost, count_cost
 from mmhot.windows import usual_stride
-from tools.lab.benchmark.memory import peak_memory
-from tools.lab.benchmark.rows import Built, Row, build_row
-from tools.lab.benchmark.timing import Ratio, Times, compare, time_in_turns
-from tools.lab.benchmark.whole_clips import ClipResult, time_clips
+from tools.lab.benchmark.model_specs import BuiltModel, ModelSpec, build_spec
+from tools.lab.benchmark.timing import (
+    ClipResult,
+    Ratio,
+    Times,
+    compare,
+    time_clips,
+    time_in_turns,
+)
+
+_PROCESS = Path('/proc/self')
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to measure.
+    """Settings of a measurement.
 
     Attributes:
-        batch_sizes (tuple[int, ...]): Each is measured.
+        batch_sizes (tuple[int, ...]): Batch sizes to measure.
         rounds (int): Turns of each model and batch size.
-        seconds (float): What a turn lasts at least.
+        seconds (float): Minimum duration of a turn.
         threads (int): Of PyTorch, on a CPU.
         device (str): PyTorch device.
-        amp (bool): Whether in automatic mixed precision: bfloat16 on a CPU, float16
+        amp (bool): Whether to use automatic mixed precision: bfloat16 on a CPU, float16
             on a GPU.
-        memory (bool): Whether to measure memory, in a process of its own.
-        clip (int, optional): Frames of a clip to lift, too.
+        memory (bool): Whether to measure memory, in separate processes.
+        clip (int, optional): Frames of a clip to lift.
     """
 
     batch_sizes: tuple[int, ...] = (1,)
@@ -51,13 +60,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured of one model at one batch size.
+    """Measurements of one model at one batch size.
 
     Attributes:
-        batch_size (int): Samples at once.
-        times (Times): Seconds of a call.
+        batch_size (int): Samples per batch.
+        times (Times): Durations of a call.
         ratio (Ratio): To the reference at the same batch size.
-        peak_memory (int, optional): Bytes: inputs, weights, and what a call needs.
+        peak_memory (int, optional): Bytes of inputs, weights and activations.
     """
 
     batch_size: int
@@ -68,20 +77,18 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured of one model.
+    """Measurements of one model.
 
     Attributes:
-        row (Row): The model.
+        spec (ModelSpec): The model.
         input_shape (tuple[int, ...]): Of one input, without the batch.
-        output_frames (int, optional): Frames whose poses come out of one input; only
-            of lifters.
-        clip_frames (int, optional): Frames of a clip that an input is worth where clips
-            are lifted: from one window to the next.
+        output_frames (int, optional): Of lifters: frames predicted from one input.
+        clip_frames (int, optional): Of lifters: frames between the windows of a clip.
         cost (Cost): Of one input.
         measurements (list[Measurement]): By batch size.
     """
 
-    row: Row
+    spec: ModelSpec
     input_shape: tuple[int, ...]
     output_frames: int | None
     clip_frames: int | None
@@ -90,33 +97,33 @@ class Result:
 
 
 def compare_models(
-    rows: Sequence[Row],
-    reference: Row,
+    specs: Sequence[ModelSpec],
+    reference: ModelSpec,
     settings: Settings,
     progress: Callable[[], None] | None = None,
 ) -> list[Result]:
     """Measure models under the same conditions.
 
     Args:
-        rows (Sequence[Row]): The models, the reference among them.
-        reference (Row): What to compare with.
-        settings (Settings): How to measure.
+        specs (Sequence[ModelSpec]): The models, including the reference.
+        reference (ModelSpec): Reference of the ratios.
+        settings (Settings): Settings of the measurement.
         progress (Callable, optional): Called after every turn.
 
     Returns:
-        list[Result]: One a row.
+        list[Result]: One for each model.
 
     Raises:
         FileNotFoundError: If a config is missing.
         ValueError: If a model cannot be built or run.
     """
     with _threads(settings.threads):
-        built = {row: build_row(row, settings.device) for row in rows}
-        described = {row: _describe(row, model) for row, model in built.items()}
-        memory = {row: _memory(row, settings) for row in rows}
+        built = {spec: build_spec(spec, settings.device) for spec in specs}
+        described = {spec: _describe(spec, model) for spec, model in built.items()}
+        memory = {spec: _memory(spec, settings) for spec in specs}
         calls = {
-            (row, size): _call(model, size, settings)
-            for row, model in built.items()
+            (spec, size): _call(model, size, settings)
+            for spec, model in built.items()
             for size in settings.batch_sizes
         }
         _settle_allocator()
@@ -124,41 +131,41 @@ def compare_models(
             calls, settings.rounds, settings.seconds, progress=progress
         )
     results = []
-    for row in rows:
+    for spec in specs:
         measurements = [
             Measurement(
                 size,
-                times[row, size],
-                compare(times[row, size], times[reference, size]),
+                times[spec, size],
+                compare(times[spec, size], times[reference, size]),
                 peak,
             )
-            for size, peak in zip(settings.batch_sizes, memory[row], strict=True)
+            for size, peak in zip(settings.batch_sizes, memory[spec], strict=True)
         ]
-        results.append(Result(row, *described[row], measurements))
+        results.append(Result(spec, *described[spec], measurements))
     return results
 
 
 def compare_clips(
-    rows: Sequence[Row],
+    specs: Sequence[ModelSpec],
     settings: Settings,
     progress: Callable[[], None] | None = None,
 ) -> list[ClipResult]:
-    """Lift a clip with each model, see :func:`time_clips`.
+    """Lift a clip with each model, see :func:`timing.time_clips`.
 
     Raises:
         FileNotFoundError: If a config is missing.
-        ValueError: If a model cannot be built or lifts no clips.
+        ValueError: If a model cannot be built or does not lift clips.
     """
     kind = torch.device(settings.device).type
     with _threads(settings.threads), torch.autocast(kind, enabled=settings.amp):
-        built = {row: build_row(row, settings.device) for row in rows}
+        built = {spec: build_spec(spec, settings.device) for spec in specs}
         _settle_allocator()
         sizes = (settings.clip, settings.batch_sizes, settings.rounds)
         return time_clips(built, *sizes, progress)
 
 
 def describe_machine(settings: Settings) -> dict[str, Any]:
-    """Say what the times depend on."""
+    """Describe the machine that the times depend on."""
     machine = {
         'processor': _processor(),
         'cores': os.cpu_count(),
@@ -176,10 +183,10 @@ def describe_machine(settings: Settings) -> dict[str, Any]:
 def as_record(
     results: Sequence[Result],
     clips: Sequence[ClipResult],
-    reference: Row,
+    reference: ModelSpec,
     settings: Settings,
 ) -> dict:
-    """Return all that was measured, for a JSON file."""
+    """Return all measurements for a JSON file."""
     models = []
     for result in results:
         model = asdict(result)
@@ -195,15 +202,12 @@ def as_record(
 
 
 def as_table(results: Sequence[Result]) -> list[list[str]]:
-    """Return a table's lines, the first of which is its header."""
+    """Return a table's lines, header first."""
     lifts = any(result.output_frames for result in results)
     header = ['model', 'batch', 'ms', 'ratio', 'quartiles', 'best', 'params M']
-    header += [
-        'MACs M',
-        'products M',
-        'memory MB',
-        *['us/frame', 'us/clip frame'] * lifts,
-    ]
+    header += ['MACs M', 'products M', 'memory MB']
+    if lifts:
+        header += ['us/frame', 'us/clip frame']
     lines = [header]
     for index in range(len(results[0].measurements)):
         for result in results:
@@ -214,7 +218,7 @@ def as_table(results: Sequence[Result]) -> list[list[str]]:
 def _line(result: Result, measured: Measurement, lifts: bool) -> list[str]:
     ratio, cost, seconds = measured.ratio, result.cost, median(measured.times.turns)
     line = [
-        result.row.name,
+        result.spec.name,
         str(measured.batch_size),
         f'{1e3 * seconds:.2f}',
         f'{ratio.median:.3f}',
@@ -233,11 +237,11 @@ def _line(result: Result, measured: Measurement, lifts: bool) -> list[str]:
 
 
 def _describe(
-    row: Row, built: Built
+    spec: ModelSpec, built: BuiltModel
 ) -> tuple[tuple[int, ...], int | None, int | None, Cost]:
-    """Shape of the input, frames that come out, those of a clip, and cost."""
-    # Operations are those of the plain model: folded ones may hide them in others.
-    plain = build_row(Row(row.name, row.source, row.settings, row.shape))
+    """Shape of the input, predicted frames, frames between windows, and cost."""
+    # Count the plain model: folded layers hide operations from the counter.
+    plain = build_spec(ModelSpec(spec.name, spec.source, spec.settings, spec.shape))
     x = plain.inputs(1)
     try:
         cost = count_cost(plain.model, x, None, mode='tensor')
@@ -245,20 +249,20 @@ def _describe(
             output = plain(x)
     except (AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
-            f'{row.name}: does not run on an input of shape {built.shape}: {error}'
+            f'{spec.name}: does not run on an input of shape {built.shape}: {error}'
         ) from error
     frames = _output_frames(output)
     if frames is None:
         return built.shape, None, None, cost
-    # whole poses, channels first, have their frames last
+    # flattened poses are channels first, with frames last
     seq_len = built.shape[0] if len(built.shape) == 3 else built.shape[-1]
     return built.shape, frames, usual_stride(seq_len, frames), cost
 
 
 def _output_frames(output: Any) -> int | None:
-    """Frames of poses (B, T', K, 3) or (B, K, 3); None of what is no lifter's.
+    """Frames of poses (B, T', K, 3) or (B, K, 3); None of other outputs.
 
-    If frames have been left out, only the center one can be relied on.
+    A pruned model without recovery predicts the center frame only.
     """
     is_pruned = isinstance(output, tuple)
     poses = output[0] if is_pruned else output
@@ -267,12 +271,14 @@ def _output_frames(output: Any) -> int | None:
     return poses.shape[1] if poses.ndim == 4 and not is_pruned else 1
 
 
-def _call(built: Built, batch_size: int, settings: Settings) -> Callable[[], object]:
+def _call(
+    built: BuiltModel, batch_size: int, settings: Settings
+) -> Callable[[], object]:
     return partial(_run, built, built.inputs(batch_size), settings)
 
 
 @torch.inference_mode()
-def _run(built: Built, x: torch.Tensor, settings: Settings) -> None:
+def _run(built: BuiltModel, x: torch.Tensor, settings: Settings) -> None:
     kind = torch.device(settings.device).type
     with torch.autocast(kind, enabled=settings.amp):
         built(x)
@@ -283,15 +289,14 @@ def _run(built: Built, x: torch.Tensor, settings: Settings) -> None:
 def _settle_allocator() -> None:
     """Keep page faults out of the times.
 
-    The C library keeps the more freed memory, the larger the largest block was that
-    has been freed (up to 32 MiB). Without this, times would depend on the models
-    built before.
+    The C library retains more freed memory after a large block (up to 32 MiB) has been
+    freed. Without this, times would depend on the models built before.
     """
     torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
-def _memory(row: Row, settings: Settings) -> list[int | None]:
-    """Peak memory by batch size, each in a process of its own."""
+def _memory(spec: ModelSpec, settings: Settings) -> list[int | None]:
+    """Peak memory of each batch size, each in a separate process."""
     if not settings.memory:
         return [None] * len(settings.batch_sizes)
     method = 'forkserver' if 'forkserver' in get_all_start_methods() else 'spawn'
@@ -300,24 +305,63 @@ def _memory(row: Row, settings: Settings) -> list[int | None]:
         context.set_forkserver_preload(['mmhot.plugin'])
     try:
         with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
-            measure = partial(_measure_memory, row, settings)
+            measure = partial(_measure_memory, spec, settings)
             return list(pool.map(measure, settings.batch_sizes))
     except BrokenProcessPool as error:
         raise ValueError(
-            f'{row.name}: was killed while measuring memory; there may be too little '
-            'for this batch size'
+            f'{spec.name}: killed while measuring memory, possibly for lack of memory; '
+            'use smaller batches'
         ) from error
 
 
-def _measure_memory(row: Row, settings: Settings, batch_size: int) -> int | None:
+def _measure_memory(spec: ModelSpec, settings: Settings, batch_size: int) -> int | None:
     with _threads(settings.threads):
-        built = build_row(row, settings.device)
+        built = build_spec(spec, settings.device)
         peak = peak_memory(
             lambda: _call(built, batch_size, settings)(), settings.device
         )
     tensors = [*built.model.parameters(), *built.model.buffers()]
     weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     return None if peak is None else peak + weights
+
+
+def peak_memory(call: Callable[[], object], device: str) -> int | None:
+    """Peak growth of memory during a second call, bytes.
+
+    On a CPU this is the growth of the process: run it in a new one. What the first call
+    allocates permanently (code, thread stacks) does not count.
+
+    Args:
+        call (Callable): Called twice.
+        device (str): Its device.
+
+    Returns:
+        int, optional: Bytes; None on a CPU outside of Linux.
+    """
+    if device != 'cpu':
+        call()
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        call()
+        return torch.cuda.max_memory_allocated(device) - before
+    call()
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL('libc.so.6').malloc_trim(0)
+    try:
+        before = _process_status('VmRSS')
+        (_PROCESS / 'clear_refs').write_text('5')  # resets the peak
+        call()
+        return max(0, _process_status('VmHWM') - before)
+    except OSError:
+        return None
+
+
+def _process_status(name: str) -> int:
+    for line in (_PROCESS / 'status').read_text(encoding='utf-8').splitlines():
+        if line.startswith(f'{name}:'):
+            return 1024 * int(line.split()[1])
+    raise OSError(f'/proc/self/status has no {name}')
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""A renderer of people with labels, for training of 2D models."""
+"""Renderer of labeled people from free bodies, motions and panoramas."""

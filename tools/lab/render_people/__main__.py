@@ -1,15 +1,14 @@
-"""Render people from free parts, with exact labels, into shards to train with.
+"""Render people from free assets, with exact labels, into shards for training.
 
-Bodies are anny's, motions CMU's, places Poly Haven's; ``docs/data.md`` says where they
-come from. Shards that exist are left as they are, so the same command goes on where it
-was cut off.
+Bodies are from anny, motions from CMU, panoramas from Poly Haven, see ``docs/data.md``.
+Existing shards are kept, so the same command continues after an interruption.
 
 Example::
 
     pip install 'mmhot[render]'
     npm pack @pmndrs/assets@1.7.0
-    python -m tools.lab.render_people data/people \
-        --motions data/cmu_mocap/cmu_h36m17.npz --panoramas pmndrs-assets-1.7.0.tgz --shards 8 --workers 2
+    python -m tools.lab.render_people data/people --shards 8 --workers 2 \
+        --motions data/cmu_mocap/cmu_h36m17.npz --panoramas pmndrs-assets-1.7.0.tgz
 """
 
 import argparse
@@ -24,20 +23,18 @@ from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
 
 _PACKAGES = ('anny', 'moderngl', 'trimesh')
-
 _SHARES = {
-    'acrobatic': 'so many people do gymnastics, upside down and rolled up among them',
-    'tables': 'so many crops are of people behind tables, counters, wheels',
-    'close': 'so many crops are cut between the shoulders and the thighs',
-    'steep': 'so many crops are seen from near, from high above or the floor',
+    'lying': 'share of people who lie on the floor',
+    'acrobatic': 'share of people who do gymnastics, such as handstands and rolls',
+    'tables': 'share of crops with people behind tables, counters, steering wheels',
+    'close': 'share of crops that end between shoulders and thighs',
+    'steep': 'share of crops seen from nearby, from high above or from the floor',
 }
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(
-        description='Render people with labels', prog='render_people'
-    )
+    parser = OneLineParser(description=__doc__.splitlines()[0], prog='render_people')
     parser.add_argument('target', type=Path, help='folder of the shards to write')
     parser.add_argument(
         '--motions',
@@ -49,72 +46,70 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--panoramas',
         type=Path,
-        help="folder of panoramas, or npm's @pmndrs/assets (.tgz); without, colors",
+        help="folder of panoramas, or npm's @pmndrs/assets (.tgz) (default: colors)",
     )
     parser.add_argument('--shards', type=int, default=1, help='(default: 1)')
     parser.add_argument(
-        '--people', type=int, default=2500, help='in a shard (default: 2500)'
+        '--people', type=int, default=2500, help='people per shard (default: 2500)'
     )
     parser.add_argument(
-        '--photographs',
+        '--whole-images',
         action='store_true',
-        help='whole photographs with everybody who is in them, as COCO-style folders, '
-        'instead of crops of a person; --people says how many in a folder',
+        help='render whole images with all people in them, as COCO-style folders, '
+        'instead of crops of one person; --people is the number of images',
     )
     parser.add_argument('--seed', type=int, default=0, help='(default: 0)')
     parser.add_argument(
-        '--bodies', type=int, default=320, help='shapes to draw from (default: 320)'
+        '--bodies', type=int, default=320, help='number of body shapes (default: 320)'
     )
     parser.add_argument(
         '--without-clips',
         nargs='+',
         default=[],
-        metavar='START',
-        help='leave out clips whose names begin like this, such as S02/',
+        metavar='PREFIX',
+        help='exclude clips whose names start with these, such as S02/',
     )
     parser.add_argument(
         '--only-clips',
         nargs='+',
-        metavar='START',
-        help='take only clips whose names begin like this',
+        metavar='PREFIX',
+        help='use only clips whose names start with these',
     )
     parser.add_argument(
         '--without-panoramas',
         nargs='+',
         default=[],
         metavar='NAME',
-        help='leave out these panoramas',
+        help='exclude these panoramas',
     )
-    parser.add_argument(
-        '--lying',
-        type=float,
-        default=0.0,
-        metavar='SHARE',
-        help='so many people lie on the floor, from 0 to 1 (default: 0)',
-    )
-    for name, what in _SHARES.items():
+    for name, text in _SHARES.items():
         parser.add_argument(
             f'--{name}',
             type=float,
             default=0.0,
             metavar='SHARE',
-            help=f'{what}, from 0 to 1 (default: 0)',
+            help=f'{text}, from 0 to 1 (default: 0)',
         )
     parser.add_argument('--workers', type=int, default=1, help='processes (default: 1)')
     return parser.parse_args()
 
 
 def run(args: argparse.Namespace) -> None:
-    """Render the shards that are missing."""
+    """Render missing shards."""
     _check(args)
     for name in _PACKAGES:
         import_extra(name, 'rendering people', 'render')
-    # not before it is sure that they can be imported
-    from .renderer import open_gl
-    from .scenes import Framings
-    from .shards import Recipe, prepare, render_shards, shard_path
+    # these modules import the packages
+    from tools.lab.render_people.renderer import create_context
+    from tools.lab.render_people.scenes import FramingShares
+    from tools.lab.render_people.shards import (
+        ShardSettings,
+        create_bodies,
+        render_shards,
+        shard_path,
+    )
 
-    recipe = Recipe(
+    settings = ShardSettings(
         motions=tuple(map(str, args.motions)),
         panoramas=args.panoramas and str(args.panoramas),
         without_clips=tuple(args.without_clips),
@@ -123,66 +118,66 @@ def run(args: argparse.Namespace) -> None:
         people=args.people,
         bodies=args.bodies,
         seed=args.seed,
-        photographs=args.photographs,
+        whole_images=args.whole_images,
         lying=args.lying,
         acrobatic=args.acrobatic,
-        framings=Framings(args.tables, args.close, args.steep),
+        framings=FramingShares(args.tables, args.close, args.steep),
     )
-    # whatever may be wrong, before anything takes minutes
-    recipe.read_clips()
-    recipe.read_panoramas()
-    open_gl().release()
-    paths = [shard_path(recipe, args.target, n) for n in range(args.shards)]
-    kept = args.target / f'{recipe.name}.json'
+    # check all inputs before the slow steps
+    settings.read_clips()
+    settings.read_panoramas()
+    create_context().release()
+    paths = [shard_path(settings, args.target, n) for n in range(args.shards)]
+    record = args.target / f'{settings.name}.json'
     if any(path.exists() for path in paths):
-        _check_recipe(recipe.as_json(), kept)
+        _check_settings(settings.as_json(), record)
     else:
-        _keep_recipe(recipe.as_json(), kept)
+        _write_settings(settings.as_json(), record)
     numbers = [n for n, path in enumerate(paths) if not path.exists()]
     if not numbers:
         print(f'all {args.shards} shards are in {args.target} already')
         return
-    prepare(recipe, args.target)
+    create_bodies(settings, args.target)
     if args.workers > 1:
-        # Mesa would otherwise use all cores for each
+        # Mesa would otherwise use all cores in each process
         os.environ.setdefault('LP_NUM_THREADS', '0')
-    for path in render_shards(recipe, args.target, numbers, args.workers):
-        what = 'photographs' if args.photographs else 'people'
-        print(f'{path}: {args.people} {what}', flush=True)
+    for path in render_shards(settings, args.target, numbers, args.workers):
+        unit = 'images' if args.whole_images else 'people'
+        print(f'{path}: {args.people} {unit}', flush=True)
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Refuse what cannot be."""
+    """Check the ranges of the arguments."""
     for name in ('shards', 'people', 'bodies', 'workers'):
         if getattr(args, name) < 1:
             raise ValueError(f'--{name} must be at least 1, got {getattr(args, name)}')
     if args.seed < 0:
         raise ValueError(f'--seed must be at least 0, got {args.seed}')
-    for name in ('lying', *_SHARES):
+    for name in _SHARES:
         if not 0 <= getattr(args, name) <= 1:
             raise ValueError(f'--{name} must be from 0 to 1, got {getattr(args, name)}')
-    if args.tables + args.close + args.steep > 1:
+    total = args.tables + args.close + args.steep
+    if total > 1:
         raise ValueError(
-            '--tables, --close and --steep must not be more than 1 together, got '
-            f'{args.tables + args.close + args.steep:g}'
+            f'the sum of --tables, --close and --steep must be at most 1, got {total:g}'
         )
 
 
-def _check_recipe(recipe: dict, path: Path) -> None:
-    """Refuse to add others to shards."""
-    before = load_json(path) if path.exists() else {}
-    changed = [name for name in recipe if before.get(name) != recipe[name]]
+def _check_settings(settings: dict, path: Path) -> None:
+    """Check that existing shards have the same settings."""
+    existing = load_json(path) if path.exists() else {}
+    changed = [name for name in settings if existing.get(name) != settings[name]]
     if changed:
         raise ValueError(
-            f'{path.parent} has shards made with other {", ".join(changed)} '
+            f'{path.parent} has shards with other {", ".join(changed)} '
             f'({path.name}); choose another --seed or folder'
         )
 
 
-def _keep_recipe(recipe: dict, path: Path) -> None:
+def _write_settings(settings: dict, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(recipe, indent=1))
+        temporary.write_text(json.dumps(settings, indent=1))
 
 
 def main() -> int:

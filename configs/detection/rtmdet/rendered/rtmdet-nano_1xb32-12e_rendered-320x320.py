@@ -38,7 +38,7 @@ val_pipeline = [
 dataset_type = 'CocoDataset'
 metainfo = dict(classes=('person',))
 folders = [
-    f'data/photographs/photographs_seed{seed}_{number:02d}/'
+    f'data/photographs/images_seed{seed}_{number:02d}/'
     for seed in (0, 2)
     for number in range(4)
 ]
@@ -69,7 +69,7 @@ val_dataloader = dict(
         _delete_=True,
         type=dataset_type,
         metainfo=metainfo,
-        data_root='data/photographs/val/photographs_seed1_00/',
+        data_root='data/photographs/val/images_seed1_00/',
         ann_file='annotations.json',
         data_prefix=dict(img='images/'),
         test_mode=True,
@@ -77,9 +77,7 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(
-    ann_file='data/photographs/val/photographs_seed1_00/annotations.json'
-)
+val_evaluator = dict(ann_file='data/photographs/val/images_seed1_00/annotations.json')
 test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=12, val_interval=4, dynamic_intervals=None)

@@ -1,4 +1,4 @@
-// Where a layer of clothes or hair ends; the numbers are _Fit's of wardrobe.py.
+// Edges of a layer of clothes or hair; the numbers are those of clothing.py.
 uniform vec4 cut_height;  // lowest, highest, how deep the neck is cut, its half width
 uniform vec4 cut_limb;    // end of sleeves, front opening, roughness of edges, lowest hair
 

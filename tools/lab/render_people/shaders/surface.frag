@@ -7,15 +7,15 @@ uniform vec3 sun_direction;  // towards the light
 uniform vec3 sun;
 uniform vec3 sky;
 uniform vec3 ground;
-uniform vec4 material;   // fabric or -1 for vertex colours, metres a tile, gloss, owner
+uniform vec4 material;   // fabric or -1 for vertex colors, meters a tile, gloss, owner
 uniform vec4 surface;    // folds' depth, folds' size, speckle, 1 if only shadows show
 uniform vec3 seed;
 in vec3 at_world;
 in vec3 at_normal;
 in vec3 at_rest;
-in vec3 at_lie;
+in vec3 at_rest_normal;
 in vec3 at_place;
-in vec3 at_colour;
+in vec3 at_color;
 in vec4 at_light;
 in float depth;
 layout(location = 0) out vec4 radiance;
@@ -25,10 +25,10 @@ float fold(vec3 p) {
     return noise(p) + 0.5 * noise(p * 2.03 + 7.1);
 }
 
-// On the plane that faces most of the surface at rest, whichever way it is turned. The
-// grain is that of the surface: where planes meet, the coordinates jump.
+// Projects onto the axis-aligned plane nearest to the surface at rest. Gradients are
+// those of the surface, since coordinates jump between planes.
 vec3 fabric() {
-    vec3 a = abs(at_lie), right = dFdx(at_rest), up = dFdy(at_rest);
+    vec3 a = abs(at_rest_normal), right = dFdx(at_rest), up = dFdy(at_rest);
     vec2 at = at_rest.xy, along = right.xy, across = up.xy;
     if (a.y >= a.x && a.y >= a.z) {
         at = at_rest.xz; along = right.xz; across = up.xz;
@@ -53,7 +53,7 @@ float lit() {
 void main() {
     vec3 n = normalize(at_normal);
     vec3 to_eye = normalize(eye - at_world);
-    vec3 colour = material.x < 0.0 ? at_colour : fabric();
+    vec3 color = material.x < 0.0 ? at_color : fabric();
     if (surface.x > 0.0) {
         vec3 p = (at_rest * vec3(1.0, 1.0, 0.6) + seed) / surface.y;
         float here = fold(p);
@@ -61,9 +61,9 @@ void main() {
                           fold(p + vec3(0, 0.1, 0)) - here,
                           fold(p + vec3(0, 0, 0.1)) - here) * 10.0;
         n = normalize(n - surface.x * slope);
-        colour *= 0.85 + 0.25 * here;
+        color *= 0.85 + 0.25 * here;
     }
-    colour *= 1.0 + surface.z * (noise(at_rest * vec3(400, 400, 60) + seed) - 0.5);
+    color *= 1.0 + surface.z * (noise(at_rest * vec3(400, 400, 60) + seed) - 0.5);
     if (dot(n, to_eye) < 0.0) n = -n;
     float shade = lit();
     float facing = max(dot(n, sun_direction), 0.0) * shade;
@@ -78,6 +78,6 @@ void main() {
     }
     vec3 half_way = normalize(sun_direction + to_eye);
     float shine = material.z * pow(max(dot(n, half_way), 0.0), 24.0) * shade;
-    radiance = vec4(colour * (ambient + sun * facing) + sun * shine, 1.0);
+    radiance = vec4(color * (ambient + sun * facing) + sun * shine, 1.0);
     seen = vec2(depth, material.w);
 }

@@ -5,16 +5,16 @@ uniform mat4 to_light;
 in vec3 position;
 in vec3 normal;
 in vec3 rest;
-in vec3 lie;
+in vec3 rest_normal;
 in vec3 place;
-in vec3 colour;
-invariant gl_Position;  // two programs must find the same depth
+in vec3 color;
+invariant gl_Position;  // both programs must compute the same depth
 out vec3 at_world;
 out vec3 at_normal;
 out vec3 at_rest;
-out vec3 at_lie;
+out vec3 at_rest_normal;
 out vec3 at_place;
-out vec3 at_colour;
+out vec3 at_color;
 out vec4 at_light;
 out float depth;
 
@@ -26,8 +26,8 @@ void main() {
     at_world = position;
     at_normal = normal;
     at_rest = rest;
-    at_lie = lie;
+    at_rest_normal = rest_normal;
     at_place = place;
-    at_colour = colour;
+    at_color = color;
     at_light = to_light * world;
 }

@@ -1,14 +1,14 @@
-"""Rows of a benchmark: models by name or config, with settings and variants.
+"""Models of a benchmark: names, configs, settings and variants.
 
-A row is written ``MODEL[:OPTION]...``. The model is a name of :data:`ROWS`, a config
-file, ``PACKAGE::CONFIG``, or ``mmhot://NAME`` of shipped weights. An option is
+A model is written ``MODEL[:OPTION]...``. ``MODEL`` is a name of :data:`MODELS`, a
+config file, ``PACKAGE::CONFIG``, or ``mmhot://NAME`` of shipped weights. An option is
 
-* ``KEY=VALUE``: another setting in the config, for example
-  ``model.backbone.depth=2``; lists as ``[1,2]``;
-* ``input=(T,K,C)``: the shape of one input, where the config does not tell;
+* ``KEY=VALUE``: a setting of the config, for example ``model.backbone.depth=2``; lists
+  as ``[1,2]``;
+* ``input=(T,K,C)``: the shape of one input, if the config does not define it;
 * ``folded``: rewritten for inference, see :func:`mmhot.deploy.switch.switch_to_deploy`;
-* ``channels_last``: pictures and kernels in that memory format;
-* ``center``: the center frame of a window alone, as in its evaluation.
+* ``channels_last``: images and kernels in that memory format;
+* ``center``: only the center frame of a window, as in its evaluation.
 """
 
 import ast
@@ -52,7 +52,7 @@ _HOSTS = {
     'hot-motionbert-lite_243frm-keep81_1xb32-60e_h36m.py',
 }
 _GTPT = {
-    f'gtpt-{size}{name}': f'mmhot::{task}/gtpt/{data}/gtpt_{size}_{file}-256x192.py'
+    f'gtpt-{size}{name}': f'mmhot::{task}/gtpt/{data}/gtpt-{size}_{file}-256x192.py'
     for name, task, data, file in (
         ('', 'body_2d_keypoint', 'coco', '4xb64-300e_coco'),
         (
@@ -65,7 +65,7 @@ _GTPT = {
     for size in 'tsb'
 }
 _NANOHTNET = 'mmhot::body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet'
-ROWS = {
+MODELS = {
     'rtmpose-t': f'{_2D}/rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py',
     'rtmpose-s': f'{_2D}/rtmpose/coco/rtmpose-s_8xb256-420e_coco-256x192.py',
     'rtmpose-m': f'{_2D}/rtmpose/coco/rtmpose-m_8xb256-420e_coco-256x192.py',
@@ -85,25 +85,25 @@ ROWS = {
     **_HOSTS,
     **_GTPT,
 }
-"""Short names, and what they stand for: a row, which may have options."""
+"""Short names and their configs, which may have options."""
 
 _FLAGS = ('folded', 'channels_last', 'center')
-# A colon that is no part of '::' or '://'.
+# A colon outside of '::', '://' and Windows' drives.
 _SEPARATOR = re.compile(r'(?<!:):(?![:/\\])')
 
 
 @dataclass(frozen=True)
-class Row:
-    """A model to measure; see the module's description.
+class ModelSpec:
+    """A model to measure; see the module's docstring.
 
     Attributes:
-        name (str): What to call it: short, else as it was written.
+        name (str): Name in tables, with options.
         source (str): Config file, ``PACKAGE::CONFIG`` or ``mmhot://NAME``.
-        settings (tuple): Other settings of the config, pairs of key and text.
+        settings (tuple): Changed settings of the config, pairs of key and text.
         shape (tuple[int, ...], optional): Shape of one input, without the batch.
         folded (bool): Whether to rewrite the model for inference.
         channels_last (bool): Whether to use that memory format.
-        center (bool): Whether to ask for the center frame alone.
+        center (bool): Whether to predict the center frame only.
     """
 
     name: str
@@ -116,14 +116,14 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Built:
-    """A row's model, ready to run.
+class BuiltModel:
+    """A model, ready to run.
 
     Attributes:
         model (nn.Module): In evaluation mode.
         shape (tuple[int, ...]): Shape of one input, without the batch.
         memory_format (torch.memory_format): Of a batch of inputs.
-        center (bool): Whether the center frame is wanted alone.
+        center (bool): Whether to predict the center frame only.
     """
 
     model: nn.Module
@@ -132,21 +132,21 @@ class Built:
     center: bool = False
 
     def inputs(self, batch_size: int) -> Tensor:
-        """Draw a batch, on the model's device."""
+        """Draw a random batch on the model's device."""
         device = next(self.model.parameters()).device
         x = torch.randn(batch_size, *self.shape, device=device)
         return x.contiguous(memory_format=self.memory_format)
 
     def __call__(self, x: Tensor) -> Any:
-        """Run the network: what MMPose calls the mode 'tensor'."""
+        """Run the network, MMPose's mode 'tensor'."""
         if self.center:
             feats = self.model.extract_feat(x, target='center')
             return self.model.head.wanted(feats, 'center')
         return self.model(x, None, mode='tensor')
 
 
-def parse_row(text: str) -> Row:
-    """Read a row as users write it.
+def parse_spec(text: str) -> ModelSpec:
+    """Parse ``MODEL[:OPTION]...``.
 
     Raises:
         ValueError: If the model or an option is unknown.
@@ -155,76 +155,77 @@ def parse_row(text: str) -> Row:
     name = ':'.join(
         [Path(source).stem if re.search(r'[/\\]', source) else source, *options]
     )
-    if source in ROWS:
-        source, *meant = _SEPARATOR.split(ROWS[source])
-        options = meant + options
+    if source in MODELS:
+        source, *own_options = _SEPARATOR.split(MODELS[source])
+        options = own_options + options
     elif not ('::' in source or source.startswith(SCHEME) or source.endswith('.py')):
-        hint = hint_at_names(source, ROWS, 'there are')
-        raise ValueError(f'unknown model {source}: neither a config nor a row; {hint}')
-    row = {'settings': ()}
+        hint = hint_at_names(source, MODELS, 'there are')
+        raise ValueError(
+            f'unknown model {source}: neither a config nor a short name; {hint}'
+        )
+    spec = {'settings': ()}
     for option in options:
         key, separator, value = option.partition('=')
         if key in _FLAGS and not separator:
-            row[key] = True
+            spec[key] = True
         elif key == 'input':
-            row['shape'] = _read_shape(option, value)
+            spec['shape'] = _read_shape(option, value)
         elif separator:
-            row['settings'] += ((key, value),)
+            spec['settings'] += ((key, value),)
         else:
             raise ValueError(
                 f'{text}: unknown option {option!r}; an option is KEY=VALUE of the '
                 f'config, input=(SHAPE), {" or ".join(_FLAGS)}'
             )
-    return Row(name, source, **row)
+    return ModelSpec(name, source, **spec)
 
 
-def build_row(row: Row, device: str = 'cpu') -> Built:
-    """Build a row's model, with random weights from a fixed seed.
+def build_spec(spec: ModelSpec, device: str = 'cpu') -> BuiltModel:
+    """Build a model with random weights from a fixed seed.
 
     Raises:
         FileNotFoundError: If there is no such config.
-        ValueError: If it is none of a model that can be measured, or a setting is
-            wrong.
+        ValueError: If the model cannot be measured, or a setting is wrong.
     """
-    config = _read_config(row)
+    config = _read_config(spec)
     torch.manual_seed(0)
-    model = build_model(config.model, row.name)
-    shape = row.shape or _input_shape(config, model)
+    model = build_model(config.model, spec.name)
+    shape = spec.shape or _input_shape(config, model)
     if shape is None:
         raise ValueError(
-            f'{row.name}: its config does not tell the shape of an input; add '
+            f'{spec.name}: its config does not define the shape of an input; add '
             ':input=(SHAPE), without the batch'
         )
     model = model.to(device).eval()
-    if row.folded:
+    if spec.folded:
         switch_to_deploy(model)
     memory_format = torch.contiguous_format
-    if row.channels_last:
+    if spec.channels_last:
         if len(shape) != 3:
-            raise ValueError(f'{row.name}: channels_last is for pictures')
+            raise ValueError(f'{spec.name}: channels_last is for images')
         memory_format = torch.channels_last
         model.to(memory_format=memory_format)
-    if row.center and not isinstance(model, SequencePoseLifter):
-        raise ValueError(f'{row.name}: center is for lifters of sequences')
-    return Built(model, shape, memory_format, row.center)
+    if spec.center and not isinstance(model, SequencePoseLifter):
+        raise ValueError(f'{spec.name}: center is for lifters of sequences')
+    return BuiltModel(model, shape, memory_format, spec.center)
 
 
-def _read_config(row: Row) -> Config:
-    if row.source.startswith(SCHEME):
-        _, config, _ = load_lifter(row.source, None, 'cpu')
+def _read_config(spec: ModelSpec) -> Config:
+    if spec.source.startswith(SCHEME):
+        _, config, _ = load_lifter(spec.source, None, 'cpu')
     else:
-        config = read_config_file(find_config(row.source))
+        config = read_config_file(find_config(spec.source))
     if 'model' not in config:
-        raise ValueError(f'{row.source}: this config has no model')
+        raise ValueError(f'{spec.source}: this config has no model')
     try:
-        config.merge_from_dict({key: _read_value(text) for key, text in row.settings})
+        config.merge_from_dict({key: _read_value(text) for key, text in spec.settings})
     except (AssertionError, KeyError, TypeError) as error:
-        raise ValueError(f'{row.name}: {error}') from error
+        raise ValueError(f'{spec.name}: {error}') from error
     return config
 
 
 def _input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
-    """Shape of one input: a picture (3, H, W) or poses, in the model's own layout."""
+    """Shape of one input: an image (3, H, W) or poses in the model's own layout."""
     decoder = config.model.get('head', {}).get('decoder') or {}
     if 'input_size' in decoder:
         width, height = decoder['input_size']
@@ -237,7 +238,7 @@ def _input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
         return dataset.get('seq_len', 1), model.head.num_keypoints, 2
     backbone = model.backbone
     if hasattr(backbone, 'temp_embed') and hasattr(backbone, 'spat_embed'):
-        # MMPose's DSTFormer keeps its sizes nowhere else
+        # MMPose's DSTFormer stores its sizes in its embeddings only
         sizes = backbone.temp_embed.shape[1], backbone.spat_embed.shape[1]
         return *sizes, backbone.in_channels
     names = ('num_frames', 'num_keypoints', 'in_channels')
@@ -250,12 +251,12 @@ def _read_shape(option: str, text: str) -> tuple[int, ...]:
     shape = _read_value(text)
     shape = shape if isinstance(shape, tuple) else (shape,)
     if not all(isinstance(size, int) and size > 0 for size in shape):
-        raise ValueError(f'{option}: a shape is like input=(243,17,2)')
+        raise ValueError(f'{option}: must be a shape like input=(243,17,2)')
     return shape
 
 
 def _read_value(text: str) -> Any:
-    """Read a Python literal; anything else is a string."""
+    """Parse a Python literal; other text is a string."""
     try:
         return ast.literal_eval(text)
     except (SyntaxError, ValueError):

@@ -1,41 +1,52 @@
-"""What people wear: garments cut from MakeHuman's layers, hair, and belongings."""
+"""Clothes, hair, skin and accessories, cut from MakeHuman's mesh layers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from .bodies import EYES, LAYERS, Bodies, BodyModel
-from .fabrics import draw_color, to_light
-from .layers import Layer, beard, brows, coarsen, garment_coordinates
-from .renderer import NO_CUT, NO_CUT_LIMB, Surface
-from .rigging import PosedBody
-from .things import place_ball, place_box
+from tools.lab.render_people.bodies import EYES, LAYERS, Bodies, BodyModel
+from tools.lab.render_people.layers import (
+    Layer,
+    beard,
+    brows,
+    coarsen,
+    garment_coordinates,
+)
+from tools.lab.render_people.props import (
+    place_box,
+    place_ellipsoid,
+    sample_color,
+    to_linear,
+)
+from tools.lab.render_people.renderer import NO_CUT, NO_CUT_LIMB, Surface
+from tools.lab.render_people.rigging import PosedBody
 
-# Linear RGB of the darkest and of the lightest skin, and of lips.
+# Linear RGB of the darkest skin, the lightest skin, and lips.
 _DARK, _LIGHT = np.array((0.045, 0.022, 0.014)), np.array((0.72, 0.46, 0.36))
 _RED = np.array((0.45, 0.12, 0.11))
 _HAIR = np.array(
     [(0.01, 0.008, 0.007), (0.03, 0.017, 0.01), (0.09, 0.045, 0.02)]
     + [(0.3, 0.19, 0.08), (0.18, 0.05, 0.015), (0.4, 0.39, 0.38)]
 )
-# The skin draws back from where clothes cover it by so much more than their edges.
+# Offset of covered skin in meters, and distance from the clothes' edges at which it
+# starts, in garment coordinates.
 _UNDER_CLOTHES, _SEAM = -0.012, 0.04
-_CELL = 0.014  # meters between vertices of bodies that are small in the picture
+_CELL = 0.014  # meters between vertices of bodies that are small in the image
 _HAIR_SHARES = (0.38, 0.26, 0.13, 0.1, 0.04, 0.09)
 
 
 @dataclass
 class _Fit:
-    """Where a garment ends and how far from the skin it is.
+    """Edges of a garment and its distance from the skin.
 
-    Heights count 0 at the ankles, 1 at the hips and 2 at the neck; arms from 0 at the
+    Heights are 0 at the ankles, 1 at the hips and 2 at the neck; sleeves from 0 at the
     shoulder to 1 at the wrist.
     """
 
     low: float
     high: float
-    sleeve: float = 0.006  # none: less would cut at random where there is no arm
+    sleeve: float = 0.006  # no sleeve; less would cut noise into the trunk
     push: float = 0.01
     hem: float = 0.0
     neck: float = 0.0
@@ -43,12 +54,12 @@ class _Fit:
     opening: float = -1.0
 
 
-class Wardrobe:
-    """Dresses bodies.
+class ClothingSampler:
+    """Samples clothes for bodies.
 
     Args:
-        model (BodyModel): What bodies have in common.
-        num_fabrics (int): Of the renderer.
+        model (BodyModel): Shared data of bodies.
+        num_fabrics (int): Number of the renderer's fabrics.
     """
 
     def __init__(self, model: BodyModel, num_fabrics: int) -> None:
@@ -76,66 +87,68 @@ class Wardrobe:
         detailed: bool,
         rng: np.random.Generator,
     ) -> list[Surface]:
-        """Draw an outfit and put it on.
+        """Sample an outfit for a posed body.
 
         Args:
             bodies (Bodies): All bodies.
-            index (int): Which one it is.
-            posed (PosedBody): The same body in its pose.
+            index (int): Index of the body.
+            posed (PosedBody): The body in its pose.
             owner (int): Number of the person in the scene, at least 1.
-            detailed (bool): Whether hands and faces are seen closely.
-            rng (np.random.Generator): Chance.
+            detailed (bool): Whether hands and face are large in the image.
+            rng (np.random.Generator): Random numbers.
 
         Returns:
-            list[Surface]: The body and all that it wears.
+            list[Surface]: Skin, hair, clothes and accessories.
         """
         body = 'body' if detailed else 'coarse body'
-        wearer = _Wearer(self, bodies.vertices[index], posed, owner, body, rng)
+        outfit = _Outfit(self, bodies.vertices[index], posed, owner, body, rng)
         gender, age, tone = bodies.traits[index]
         hair = _HAIR[rng.choice(len(_HAIR), p=_HAIR_SHARES)] * rng.uniform(0.6, 1.4)
         style = _hair_style(rng, gender, age)
         bearded = gender < 0.5 and age > 0.6 and rng.random() < 0.35
-        wearer.clothes(gender)
-        wearer.skin(tone, hair, style, bearded)
-        wearer.hair(hair, style)
-        wearer.belongings()
-        return wearer.surfaces
+        outfit.add_clothes(gender)
+        outfit.add_skin(tone, hair, style, bearded)
+        outfit.add_hair(hair, style)
+        outfit.add_accessories()
+        return outfit.surfaces
 
 
-class _Wearer:
-    """A person while it dresses."""
+class _Outfit:
+    """Surfaces of one person, sampled one after the other."""
 
     def __init__(
         self,
-        wardrobe: Wardrobe,
+        sampler: ClothingSampler,
         rest: np.ndarray,
         posed: PosedBody,
         owner: int,
         body: str,
         rng: np.random.Generator,
     ) -> None:
-        self.wardrobe, self.rest, self.posed = wardrobe, rest, posed
+        self.sampler, self.rest, self.posed = sampler, rest, posed
         self.owner, self.rng = owner, rng
         self.surfaces: list[Surface] = []
         self.body = body
-        self.covered = np.zeros(len(wardrobe.layers[body].vertices), bool)
+        self.covered = np.zeros(len(sampler.layers[body].vertices), bool)
 
-    def skin(self, tone: float, hair: np.ndarray, style: str, bearded: bool) -> None:
-        """The body itself, and its eyes."""
-        rng, wardrobe = self.rng, self.wardrobe
-        body = wardrobe.layers[self.body]
+    def add_skin(
+        self, tone: float, hair: np.ndarray, style: str, bearded: bool
+    ) -> None:
+        """Add skin and eyes."""
+        rng, sampler = self.rng, self.sampler
+        body = sampler.layers[self.body]
         masks = {
-            name: mask[body.vertices] for name, mask in wardrobe.model.masks.items()
+            name: mask[body.vertices] for name, mask in sampler.model.masks.items()
         }
         skin = _DARK * (_LIGHT / _DARK) ** tone * rng.uniform(0.9, 1.1, 3)
         color = np.tile(skin, (len(body.vertices), 1))
         _blend(color, masks['lips'] * rng.uniform(0.2, 0.9), skin * 0.4 + _RED * 0.3)
         _blend(color, masks['inside-mouth'], np.array((0.1, 0.03, 0.03)))
         _blend(color, masks['fingernails'] * 0.5, skin * 0.5 + 0.3)
-        _blend(color, wardrobe.brows[body.vertices] * rng.uniform(0.4, 1), hair)
+        _blend(color, sampler.brows[body.vertices] * rng.uniform(0.4, 1), hair)
         if bearded:
-            beard_here = wardrobe.beard[body.vertices]
-            _blend(color, beard_here * rng.uniform(0.3, 0.9), hair)
+            density = sampler.beard[body.vertices]
+            _blend(color, density * rng.uniform(0.3, 0.9), hair)
         if style != 'bald':
             _blend(color, np.clip(body.place[:, 2] * 8 + 0.5, 0, 1) * 0.8, hair)
         self._add(
@@ -148,21 +161,21 @@ class _Wearer:
         )
         white, iris = np.full(3, 0.6), _DARK * rng.uniform(0.5, 5)
         for name in EYES:
-            eye = wardrobe.layers[name]
+            eye = sampler.layers[name]
             rest = self.rest[eye.vertices]
             middle = (rest.max(0) + rest.min(0)) / 2
             radius = np.linalg.norm((rest - middle)[:, [0, 2]], axis=1)
             dark = (radius < 0.45 * radius.max()) & (rest[:, 1] < middle[1])
-            look = np.where(dark[:, None], iris, white)
-            self._add(name, color=look, gloss=0.6, closed=True)
+            color = np.where(dark[:, None], iris, white)
+            self._add(name, color=color, gloss=0.6, closed=True)
 
-    def hair(self, color: np.ndarray, style: str) -> None:
-        """Hair, short or long, or what covers it."""
+    def add_hair(self, color: np.ndarray, style: str) -> None:
+        """Add short or long hair, a hat or a scarf."""
         rng = self.rng
         start = rng.uniform(-0.25, 0.15)
         cap = {'short': (0.004, 0.03), 'long': (0.012, 0.03), 'hat': (0.01, 0.03)}
         if style in cap:
-            look = self._fabric() if style == 'hat' else {}
+            material = self._fabric() if style == 'hat' else {}
             self._add(
                 'scalp',
                 closed=True,
@@ -170,10 +183,10 @@ class _Wearer:
                 color=color,
                 cut_limb=(*NO_CUT_LIMB[:2], 0.15, start),
                 folds=(rng.uniform(0.02, 0.25), 0.015, 0.5),
-                **look,
+                **material,
             )
         if style in ('long', 'scarf'):
-            look = self._fabric() if style == 'scarf' else {}
+            material = self._fabric() if style == 'scarf' else {}
             self._add(
                 'helper-hair',
                 push=rng.uniform(0.005, 0.02),
@@ -181,11 +194,11 @@ class _Wearer:
                 cut_height=(rng.uniform(1.4, 2.15), *NO_CUT[1:]),
                 cut_limb=(NO_CUT_LIMB[0], rng.uniform(0.045, 0.075), 0.1, -100.0),
                 folds=(rng.uniform(0.1, 0.4), 0.02, 0.5),
-                **look,
+                **material,
             )
 
-    def clothes(self, gender: float) -> None:
-        """Something below, something above, shoes."""
+    def add_clothes(self, gender: float) -> None:
+        """Add trousers or a skirt, a top, a jacket, shoes; or swimwear."""
         rng = self.rng
         if rng.random() < 0.04:
             self._swimwear(gender)
@@ -193,64 +206,64 @@ class _Wearer:
         skirt = rng.random() < (0.28 if gender > 0.5 else 0.02)
         dress = skirt and rng.random() < 0.5
         waist = rng.uniform(1.12, 1.38)
-        look = self._fabric()
+        material = self._fabric()
         if skirt:
-            self._skirt(waist, look)
+            self._skirt(waist, material)
         else:
-            self._trousers(waist, look)
-        self._top(waist, look if dress else self._fabric())
+            self._trousers(waist, material)
+        self._top(waist, material if dress else self._fabric())
         if rng.random() < 0.3:
             self._jacket()
         if rng.random() < 0.93:
             shoe = _Fit(-1, rng.uniform(0.02, 0.35), push=rng.uniform(0.008, 0.016))
             self._garment(shoe, self._fabric(), 'helper-tights')
 
-    def belongings(self) -> None:
-        """Things on the nose, on the head, on the back or in a hand.
+    def add_accessories(self) -> None:
+        """Add a backpack, sunglasses, a brim, and objects in the hands.
 
-        The last two hide what is behind them; labels see through glasses and brims.
+        Keypoints behind sunglasses and brims, which belong to the person, are visible.
         """
-        rng, bones = self.rng, self.wardrobe.model.bones
+        rng, bones = self.rng, self.sampler.model.bones
         heads, turns = self.posed.heads, self.posed.rotations
         if rng.random() < 0.12:
             half = rng.uniform((0.1, 0.05, 0.14), (0.19, 0.12, 0.26))
             back = heads[bones['spine02']] + turns[bones['spine02']] @ (0, 0.14, 0.02)
-            self._thing(place_box, back, turns[bones['spine02']], half)
+            self._object(place_box, back, turns[bones['spine02']], half)
         if rng.random() < 0.12:
             turn = turns[bones['head']]
             size = np.array((0.026, 0.004, 0.02))
             for side in ('L', 'R'):
                 eye = heads[bones[f'eye.{side}']] + turn @ (0, -0.035, 0)
-                self._thing(place_ball, eye, turn, size, owner=self.owner)
+                self._object(place_ellipsoid, eye, turn, size, owner=self.owner)
         if rng.random() < 0.1:
             turn = turns[bones['head']]
             brow = heads[bones['head']] + turn @ (0, -0.13, 0.1)
             size = rng.uniform((0.07, 0.06, 0.004), (0.16, 0.16, 0.012))
-            self._thing(place_ball, brow, turn, size, owner=self.owner)
+            self._object(place_ellipsoid, brow, turn, size, owner=self.owner)
         for side in ('L', 'R'):
             if rng.random() < 0.12:
                 bone = bones[f'finger3-1.{side}']
                 half = np.exp(rng.uniform(np.log(0.01), np.log(0.2), 3))
-                place = place_box if rng.random() < 0.6 else place_ball
+                place = place_box if rng.random() < 0.6 else place_ellipsoid
                 at = heads[bone] + turns[bone] @ (0, 0, -half[2])
-                self._thing(place, at, turns[bone], half)
+                self._object(place, at, turns[bone], half)
 
-    def _trousers(self, waist: float, look: dict) -> None:
+    def _trousers(self, waist: float, material: dict) -> None:
         rng = self.rng
         short = rng.random() < 0.28
         low = rng.uniform(0.4, 0.85) if short else rng.uniform(-0.02, 0.14)
         wide = rng.choice((0.002, 0.012, 0.025, 0.045), p=(0.2, 0.4, 0.3, 0.1))
         fit = _Fit(low, waist, push=0.006 + wide * 0.4, hem=wide)
-        self._garment(fit, look, 'helper-tights')
+        self._garment(fit, material, 'helper-tights')
 
-    def _skirt(self, waist: float, look: dict) -> None:
+    def _skirt(self, waist: float, material: dict) -> None:
         low = self.rng.uniform(0.05, 0.75)
-        self._garment(_Fit(low, waist, 10, push=0.01), look, 'helper-skirt')
+        self._garment(_Fit(low, waist, 10, push=0.01), material, 'helper-skirt')
         if self.rng.random() < 0.4:
             fit = _Fit(-0.05, waist, push=0.003)
             self._garment(fit, self._fabric(), 'helper-tights')
 
-    def _top(self, waist: float, look: dict) -> None:
+    def _top(self, waist: float, material: dict) -> None:
         rng = self.rng
         tucked = rng.random() < 0.35
         sleeve = rng.choice(
@@ -265,7 +278,7 @@ class _Wearer:
             neck=rng.uniform(0, 0.2) if rng.random() < 0.6 else rng.uniform(0.1, 0.4),
             neck_width=rng.uniform(0.05, 0.12),
         )
-        self._garment(fit, look, 'helper-tights')
+        self._garment(fit, material, 'helper-tights')
 
     def _jacket(self) -> None:
         rng = self.rng
@@ -281,21 +294,21 @@ class _Wearer:
         self._garment(fit, self._fabric(), 'helper-tights')
 
     def _swimwear(self, gender: float) -> None:
-        rng, look = self.rng, self._fabric()
+        rng, material = self.rng, self._fabric()
         low = rng.uniform(0.55, 0.97)
         fit = _Fit(low, rng.uniform(1.1, 1.25), push=rng.uniform(0.004, 0.03))
-        self._garment(fit, look, 'helper-tights')
+        self._garment(fit, material, 'helper-tights')
         if gender > 0.5 or rng.random() < 0.3:
             fit = _Fit(rng.uniform(1.1, 1.5), 1.85, 0.02, push=0.005, neck=0.15)
-            self._garment(fit, look, 'helper-tights')
+            self._garment(fit, material, 'helper-tights')
 
-    def _garment(self, fit: _Fit, look: dict, layer: str) -> None:
-        place = self.wardrobe.layers[layer].place
+    def _garment(self, fit: _Fit, material: dict, layer: str) -> None:
+        place = self.sampler.layers[layer].place
         # looser towards the hem
         drop = np.clip((fit.high - place[:, 1]) / max(fit.high - fit.low, 0.1), 0, 1)
         drop = np.maximum(drop, place[:, 0])
         if layer == 'helper-tights' and fit.opening < 0:
-            arm, height, _ = self.wardrobe.layers[self.body].place.T
+            arm, height, _ = self.sampler.layers[self.body].place.T
             self.covered |= (
                 (height > fit.low + _SEAM)
                 & (height < fit.high - fit.neck - _SEAM)
@@ -307,19 +320,19 @@ class _Wearer:
             cut_height=(fit.low, fit.high, fit.neck, fit.neck_width),
             cut_limb=(fit.sleeve, fit.opening, 0.01, -100.0),
             folds=(self.rng.uniform(0.02, 0.35), self.rng.uniform(0.02, 0.12), 0.1),
-            **look,
+            **material,
         )
 
     def _fabric(self) -> dict:
         rng = self.rng
         return dict(
-            fabric=int(rng.integers(self.wardrobe.num_fabrics)),
+            fabric=int(rng.integers(self.sampler.num_fabrics)),
             tile=float(np.exp(rng.uniform(np.log(0.08), np.log(1.0)))),
             gloss=rng.uniform(0, 0.3) if rng.random() < 0.15 else 0.0,
             seed=tuple(rng.uniform(0, 9, 3)),
         )
 
-    def _thing(
+    def _object(
         self,
         place: Callable[..., Surface],
         at: np.ndarray,
@@ -327,34 +340,34 @@ class _Wearer:
         half: np.ndarray,
         owner: int = 0,
     ) -> None:
-        color = to_light(draw_color(self.rng))
+        color = to_linear(sample_color(self.rng))
         self.surfaces.append(place(at, turn, half, color=color, owner=owner))
 
-    def _add(self, name: str, push: np.ndarray | float = 0.0, **look) -> None:
-        layer = self.wardrobe.layers[name]
+    def _add(self, name: str, push: np.ndarray | float = 0.0, **material) -> None:
+        layer = self.sampler.layers[name]
         position = self.posed.vertices[layer.vertices]
         normal = layer.normals(position)
         push = np.broadcast_to(push, len(position))[:, None]
-        look = {
+        material = {
             'triangles': layer.triangles,
             'seed': tuple(self.rng.uniform(0, 9, 3)),
-            **look,
+            **material,
         }
         self.surfaces.append(
             Surface(
                 position=position + push * normal,
                 normal=normal,
                 rest=self.rest[layer.vertices],
-                lie=layer.lie,
+                rest_normal=layer.rest_normals,
                 place=layer.place,
                 owner=self.owner,
-                **look,
+                **material,
             )
         )
 
 
 def _blend(colors: np.ndarray, share: np.ndarray, towards: np.ndarray) -> None:
-    """Mix a color into those of vertices, in place."""
+    """Blend a color into those of vertices, in place."""
     colors += share[:, None] * (towards - colors)
 
 

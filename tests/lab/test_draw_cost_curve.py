@@ -1,4 +1,4 @@
-"""Error against cost."""
+"""Plots of error against cost."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ import cv2
 import pytest
 from numpy.testing import assert_allclose
 
-from tools.lab.cost_curve import check_points, relative
+from tools.lab.draw_cost_curve import check_points, relative
 
 POINTS = [
     dict(group='A', method='none', macs=200, errors=[50.0, 52.0]),
@@ -21,7 +21,7 @@ def document(points):
     return dict(error='MPJPE', unit='mm', points=points)
 
 
-def test_shares_are_of_the_host_of_the_group():
+def test_costs_and_errors_are_relative_to_the_host():
     rows = relative(POINTS, 'A')
     assert_allclose(rows['none'], [[1, 0, 0, 0]], atol=1e-9)
     # seeds are compared with the same seeds
@@ -32,14 +32,14 @@ def test_shares_are_of_the_host_of_the_group():
 @pytest.mark.parametrize(
     ('points', 'message'),
     [
-        ([], "no 'points'"),
+        ([], "has no 'points'"),
         ([dict(group='A', method='none', macs=1)], 'point 0 lacks errors'),
         ([dict(POINTS[0], errors=[])], 'point 0 has no errors'),
         (POINTS[1:], "group A has no point of method 'none'"),
         ([dict(POINTS[0], errors=[50.0]), POINTS[2]], 'point 1 has more seeds than'),
     ],
 )
-def test_what_is_lacking_is_told(points, message):
+def test_incomplete_points_are_refused(points, message):
     with pytest.raises(ValueError, match=message):
         check_points(document(points))
 
@@ -55,10 +55,10 @@ def test_curve_is_drawn(tmp_path):
     done = run(source, target)
     assert done.returncode == 0
     assert '  TPC           50.0 %  +2.00 %' in done.stdout.splitlines()
-    picture = cv2.imread(str(target))
-    assert picture.shape[0] > 300
-    assert picture.std() > 10
+    image = cv2.imread(str(target))
+    assert image.shape[0] > 300
+    assert image.std() > 10
     source.write_text('{}')
     failed = run(source, target)
     assert failed.returncode == 2
-    assert f"{source}: holds no 'points'" in failed.stderr
+    assert f"{source}: has no 'points'" in failed.stderr

@@ -1,17 +1,17 @@
-"""Scenes of people who cross, and errors of trackers in them."""
+"""Identity errors, and simulated scenes of crossing people."""
 
 import numpy as np
 import pytest
 from mocap import FOLDER, JUMP, KICK, joints_of
 
 from tools.lab.crossings import make_scene
-from tools.lab.identity_errors import IdentityErrors, count_identity_errors
+from tools.lab.measure_tracking import IdentityErrors, count_identity_errors
 
 CLIPS = [joints_of(JUMP, 150), joints_of(KICK, 150)]
 
 
 def as_rows(text):
-    """Frames of ids from words like '01 01': a digit a person, a dash for none."""
+    """Track IDs of frames from words like '01 01': one digit a person, '-' for none."""
     return [np.array([-1 if x == '-' else int(x) for x in row]) for row in text.split()]
 
 
@@ -25,20 +25,20 @@ def as_rows(text):
         ('-- -- -- --', dict(missed=8)),
     ],
 )
-def test_errors_are_counted(tracks, expected):
+def test_identity_errors_are_counted(tracks, expected):
     counted = count_identity_errors(as_rows('01 01 01 01'), as_rows(tracks))
     assigned = 8 - expected.get('missed', 0)
     assert counted == IdentityErrors(2, found=8, assigned=assigned, **expected)
 
 
-def test_false_alarms_are_nobody():
+def test_false_positives_are_assigned_but_not_found():
     counted = count_identity_errors(as_rows('0- 0-'), as_rows('01 0-'))
     assert counted == IdentityErrors(1, 2, found=2, assigned=3, identified=2)
     assert counted.idf1 == pytest.approx(4 / 5)
     assert (counted + counted).assigned == 6
 
 
-def test_scenes_tell_who_is_who():
+def test_scenes_have_identities():
     scene = make_scene(CLIPS, seed=3, num_people=4, fps=10)
     assert len(scene.people) == len(scene.owners) == 80
     owners = np.concatenate(scene.owners)
@@ -51,7 +51,7 @@ def test_scenes_tell_who_is_who():
     np.testing.assert_array_equal(np.concatenate(again.owners), owners)
 
 
-def test_nobody_is_seen_behind_a_wall():
+def test_people_behind_a_wall_are_rarely_detected():
     scene = make_scene(CLIPS, seed=0, num_people=1, spread=0.0, wall=1280.0)
     open_scene = make_scene(CLIPS, seed=0, num_people=1, spread=0.0)
     behind, before = (
@@ -60,7 +60,7 @@ def test_nobody_is_seen_behind_a_wall():
     assert behind < 0.2 * before
 
 
-def test_joints_that_are_in_front_are_sure():
+def test_visible_joints_have_high_scores():
     scene = make_scene(CLIPS, seed=1, num_people=1, spread=0.0)
     scores = np.concatenate(
         [
@@ -76,11 +76,11 @@ def test_joints_that_are_in_front_are_sure():
     [
         (['--scenes', 0], '--scenes must be at least 1, got 0'),
         (['--fps', 25, 0], '--fps must be above 0, got 0'),
-        (['--data-root', FOLDER], '--data-root: nobody walks 2 m'),
+        (['--data-root', FOLDER], f'--data-root: {FOLDER} has no walk of 2 m'),
         (['--data-root', 'none'], 'none/cmu_h36m17.npz'),
     ],
 )
-def test_measuring_tells_what_is_wrong(run_tool, options, message):
+def test_wrong_options_get_one_line(run_tool, options, message):
     code, error = run_tool('measure_tracking', *options)
     assert code
     assert message in error

@@ -1,4 +1,4 @@
-"""2D models on labeled pictures: which keypoints, in which boxes."""
+"""Evaluation of 2D models: datasets, boxes, keypoints and messages."""
 
 import json
 import re
@@ -20,50 +20,50 @@ from tools.lab.keypoint_errors import summarize
 from tools.lab.labeled_images import predict, read_labeled
 
 
-class Knowing:
-    """Stands in for a model: its keypoints are the truth, to the right by a part."""
+class FakeEstimator:
+    """Predicts the ground truth, shifted to the right relative to the box."""
 
-    def __init__(self, pictures, shift=0.0):
-        self.skeleton = pictures.skeleton
-        self.truth = iter(pictures.keypoints)
+    def __init__(self, dataset, shift=0.0):
+        self.skeleton = dataset.skeleton
+        self.truth = iter(dataset.keypoints)
         self.shift = shift
 
     def __call__(self, images, boxes):
-        found = []
+        results = []
         for image, box in zip(images, boxes, strict=True):
             assert image.shape[2:] == (3,)
             right = [self.shift * (box[0, 2] - box[0, 0]), 0]
             points = (next(self.truth) + right)[None]
-            found.append((points, np.ones(points.shape[:2], np.float32)))
-        return found
+            results.append((points, np.ones(points.shape[:2], np.float32)))
+        return results
 
 
 @pytest.mark.parametrize('skeleton', ['coco-17', 'coco-wholebody-133'])
-def test_shards_have_the_keypoints_that_are_asked_for(tmp_path, skeleton):
+def test_packed_people_have_the_keypoints_of_the_skeleton(tmp_path, skeleton):
     path = tmp_path / 'people.npz'
     write_packed_people(packed_people(), path)
-    pictures = read_labeled('RenderedPeopleDataset', str(path), '', skeleton)
-    assert pictures.labeled.shape == (4, int(skeleton.split('-')[-1]))
-    assert pictures.labeled.all()
-    people, _ = predict(Knowing(pictures), pictures)
+    dataset = read_labeled('RenderedPeopleDataset', str(path), '', skeleton)
+    assert dataset.labeled.shape == (4, int(skeleton.split('-')[-1]))
+    assert dataset.labeled.all()
+    people, _ = predict(FakeEstimator(dataset), dataset)
     assert summarize(people)['OKS'] == 1
 
 
-def test_coco_people_are_measured_in_their_boxes():
+def test_coco_people_are_evaluated_in_their_boxes():
     files = FOLDER / 'annotations.json', f'{FOLDER}/'
-    pictures = read_labeled('CocoDataset', *map(str, files))
-    perfect, _ = predict(Knowing(pictures), pictures, batch_size=3)
+    dataset = read_labeled('CocoDataset', *map(str, files))
+    perfect, _ = predict(FakeEstimator(dataset), dataset, batch_size=3)
     assert summarize(perfect)['PCK@0.1 bbox'] == 1
-    # within a tenth of the larger side of a box
-    shifted, _ = predict(Knowing(pictures, shift=0.3), pictures)
+    # more than a tenth of the longer side of most boxes
+    shifted, _ = predict(FakeEstimator(dataset, shift=0.3), dataset)
     assert summarize(shifted)['PCK@0.1 bbox'] < 0.5
     assert len(read_labeled('CocoDataset', *map(str, files), limit=2).samples) == 2
 
 
-def test_boxes_of_mpii_are_made_of_joints(tmp_path):
+def test_mpii_boxes_are_computed_from_joints(tmp_path):
     joints = np.random.default_rng(0).uniform((100, 60), (280, 240), (16, 2))
     seen = np.ones(16, int)
-    joints[0], seen[0] = 0, 0  # an ankle that nobody labeled
+    joints[0], seen[0] = 0, 0  # an ankle without a label
     person = dict(
         image='0001.jpg',
         center=[190.0, 150.0],
@@ -74,29 +74,29 @@ def test_boxes_of_mpii_are_made_of_joints(tmp_path):
     (tmp_path / 'mpii.json').write_text(json.dumps([person]))
     Image.new('RGB', (400, 300), 'gray').save(tmp_path / '0001.jpg')
     files = tmp_path / 'mpii.json', f'{tmp_path}/'
-    pictures = read_labeled('MpiiDataset', *map(str, files))
+    dataset = read_labeled('MpiiDataset', *map(str, files))
     low, high = joints[1:].min(0), joints[1:].max(0)
     margin = 0.1 * (high - low).max()
     wanted = [[*(low - margin), *(high + margin)]]
     # MPII counts pixels from one
-    assert_allclose(pictures.samples[0]['bbox'], wanted, atol=1.01)
-    assert pictures.labeled.sum() == 11  # shoulders to ankles, without the one
+    assert_allclose(dataset.samples[0]['bbox'], wanted, atol=1.01)
+    assert dataset.labeled.sum() == 11  # shoulders to ankles, but one
 
 
-def test_people_without_labels_are_left_out(tmp_path):
+def test_people_without_labels_are_skipped(tmp_path):
     joints = np.full((16, 2), 120.0).tolist()
     person = dict(center=[190.0, 150.0], scale=2.0, image='0001.jpg', joints=joints)
     people = [person | dict(joints_vis=[seen] * 16) for seen in (0, 1, 0)]
     (tmp_path / 'mpii.json').write_text(json.dumps(people))
     Image.new('RGB', (400, 300), 'gray').save(tmp_path / '0001.jpg')
-    pictures = read_labeled('MpiiDataset', f'{tmp_path}/mpii.json', f'{tmp_path}/')
-    assert len(pictures.samples) == 1
+    dataset = read_labeled('MpiiDataset', f'{tmp_path}/mpii.json', f'{tmp_path}/')
+    assert len(dataset.samples) == 1
     (tmp_path / 'mpii.json').write_text(json.dumps(people[:1]))
-    with pytest.raises(ValueError, match='mpii.json has nobody with labeled'):
+    with pytest.raises(ValueError, match='mpii.json has no person with labeled'):
         read_labeled('MpiiDataset', f'{tmp_path}/mpii.json', f'{tmp_path}/')
 
 
-def test_labels_that_the_model_lacks_are_told_before_it_runs(tmp_path):
+def test_labels_of_other_keypoints_are_refused_before_inference(tmp_path):
     labels = np.zeros((14, 3), int)
     labels[12:] = 50, 50, 2  # the top of the head and the neck
     box = dict(bbox=[20, 20, 60, 60], iscrowd=0, num_keypoints=2)
@@ -108,19 +108,19 @@ def test_labels_that_the_model_lacks_are_told_before_it_runs(tmp_path):
     )
     path = tmp_path / 'crowd.json'
     path.write_text(json.dumps(content))
-    pictures = read_labeled('CrowdPoseDataset', str(path), f'{tmp_path}/')
+    dataset = read_labeled('CrowdPoseDataset', str(path), f'{tmp_path}/')
     with pytest.raises(ValueError, match=r'crowd\.json has no labels of keypoints'):
-        predict(SimpleNamespace(skeleton='coco-17'), pictures)
+        predict(SimpleNamespace(skeleton='coco-17'), dataset)
 
 
 @pytest.mark.parametrize(
     ('kind', 'content'),
     [('CocoDataset', '[]'), ('MpiiDataset', '{"images": []}'), ('CocoDataset', '{}')],
 )
-def test_files_of_another_kind_are_named(tmp_path, kind, content):
+def test_files_of_another_format_are_refused(tmp_path, kind, content):
     path = tmp_path / 'a.json'
     path.write_text(content)
-    with pytest.raises(ValueError, match=f'a.json is no file of people .* for {kind}'):
+    with pytest.raises(ValueError, match=f'a.json is not an annotation file of {kind}'):
         read_labeled(kind, str(path), '')
 
 
@@ -135,7 +135,9 @@ def test_files_of_another_kind_are_named(tmp_path, kind, content):
         (['--fit-confidence'], '--fit-confidence: .* has a score_curve already'),
     ],
 )
-def test_tool_refuses_before_it_measures(arguments, message, monkeypatch, capsys):
+def test_wrong_arguments_are_refused_before_inference(
+    arguments, message, monkeypatch, capsys
+):
     tool = Path(__file__).parents[2] / 'tools/lab/evaluate_2d.py'
     files = ['--dataset', 'CocoDataset', 'nowhere.json', '', '--pose2d', 'gtpt-t']
     monkeypatch.setattr(sys, 'argv', [tool.name, *files, *arguments])
@@ -145,6 +147,6 @@ def test_tool_refuses_before_it_measures(arguments, message, monkeypatch, capsys
     assert re.search(message, capsys.readouterr().err)
 
 
-def test_mistakes_are_told(tmp_path):
-    with pytest.raises(ValueError, match='Nothing is no dataset of MMPose or mmhot'):
+def test_unknown_datasets_are_refused(tmp_path):
+    with pytest.raises(ValueError, match='Nothing is not a dataset of MMPose or mmhot'):
         read_labeled('Nothing', 'file.json', '')

@@ -1,4 +1,4 @@
-"""Jumps where chunks meet are found, and only there."""
+"""Discontinuities at the seams between chunks."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -8,31 +8,36 @@ import numpy as np
 import pytest
 
 from mmhot.windows import chunk_starts
-from tools.lab.seams import chunk_lifter, count_chunks, measure_seams, seam_steps
+from tools.lab.measure_seams import (
+    chunk_lifter,
+    count_chunks,
+    measure_seams,
+    seam_steps,
+)
 
 SEQ_LEN = 27
 
 
 @pytest.fixture(scope='module')
 def clips():
-    """Windows, whose clips have cameras."""
+    """Motion capture with cameras."""
     return mocap.dataset(camera_file='virtual_cameras.json', test_mode=True)
 
 
 @pytest.mark.parametrize('stride', [13, 18, 27])
-def test_seams_are_where_the_chunks_that_see_a_frame_change(stride):
+def test_seams_are_changes_of_the_chunks_of_a_frame(stride):
     starts = chunk_starts(100, SEQ_LEN, stride)
     frame = np.arange(100)
-    sees = (starts[:, None] <= frame) & (frame < starts[:, None] + SEQ_LEN)
-    assert (count_chunks(100, SEQ_LEN, stride) == sees.sum(0)).all()
-    changes = (sees[:, 1:] != sees[:, :-1]).any(0)
+    contains = (starts[:, None] <= frame) & (frame < starts[:, None] + SEQ_LEN)
+    assert (count_chunks(100, SEQ_LEN, stride) == contains.sum(0)).all()
+    changes = (contains[:, 1:] != contains[:, :-1]).any(0)
     assert (seam_steps(100, SEQ_LEN, stride) == changes).all()
 
 
-class _Stub:
-    """A lifter each of whose windows is a little further off than the one before."""
+class _FakeLifter:
+    """A lifter with a constant error that grows from window to window."""
 
-    name, seq_len, num_targets, batch_size = 'stub', SEQ_LEN, SEQ_LEN, 64
+    name, seq_len, num_targets, batch_size = 'fake', SEQ_LEN, SEQ_LEN, 64
 
     def predict(self, windows, camera):
         poses = np.zeros((*windows.shape[:-1], 3), np.float32)
@@ -40,36 +45,36 @@ class _Stub:
         return poses
 
 
-def test_jumps_of_chunks_are_found_at_their_seams(clips):
-    # a person who stands still for three chunks
+def test_jumps_between_chunks_are_found_at_their_seams(clips):
+    # a person stands still for three chunks
     clip = clips.clips[0]
     joints = np.repeat(clip.arrays['joints_world'][:1], 3 * SEQ_LEN, axis=0)
     still = replace(clip, arrays=dict(joints_world=joints))
     dataset = SimpleNamespace(clips=[still])
     apart, faded = (
-        measure_seams(chunk_lifter(_Stub()), dataset, SEQ_LEN, stride)
+        measure_seams(chunk_lifter(_FakeLifter()), dataset, SEQ_LEN, stride)
         for stride in (SEQ_LEN, 18)
     )
     # 16 of 17 joints by 17 mm
     assert apart.at_seams == pytest.approx(16, rel=1e-3)
     assert apart.elsewhere == pytest.approx(0, abs=1e-2)
     assert (apart.seams, faded.seams, apart.frames) == (2, 6, 81)
-    # the clip that begins later is the first of two windows or more, never the third
+    # the clip that starts later has two windows or more
     assert 0 < faded.moved < 34
     assert np.isnan(apart.in_fades)
-    # the same way in ten steps
+    # the same distance in ten steps
     assert 0 < faded.at_seams < 3
     assert faded.in_fades == pytest.approx(1.6, abs=0.3)
     assert faded.elsewhere == pytest.approx(0, abs=1e-2)
 
 
 def test_models_of_one_frame_have_no_seams():
-    stub = _Stub()
-    stub.num_targets = 1
-    with pytest.raises(ValueError, match='stub gives 1 of its 27 frames'):
-        chunk_lifter(stub)
+    lifter = _FakeLifter()
+    lifter.num_targets = 1
+    with pytest.raises(ValueError, match='fake predicts 1 of its 27 frames'):
+        chunk_lifter(lifter)
 
 
 def test_short_clips_have_no_seams(clips):
     with pytest.raises(ValueError, match='no clip has 19999 frames'):
-        measure_seams(chunk_lifter(_Stub()), clips, 10000, 9999)
+        measure_seams(chunk_lifter(_FakeLifter()), clips, 10000, 9999)

@@ -1,20 +1,44 @@
-"""Which frames a hourglass keeps, traced and drawn."""
+"""Kept frames of hourglass lifters: traced and drawn."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
-from test_chunks import checkpoint_of, clip_of
+import torch
+from lifters import lifter_config, random_state
 
 from mmhot import Lifter
+from mmhot.clips import Clip2D, Track2D
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.visualization.drawing import LEFT, skeleton_style
-from tools.lab.kept_frames import trace_frames
-from tools.lab.kept_frames_figure import draw_kept_frames, motion_of
+from tools.lab.draw_kept_frames import draw_kept_frames, motion_of, trace_frames
 
 
 @pytest.fixture(scope='module')
 def lifter(tmp_path_factory):
+    config = lifter_config(codec='CameraPoseLifting')
+    config.model.backbone = dict(
+        type='MixSTE',
+        num_frames=27,
+        embed_dims=16,
+        depth=2,
+        num_heads=2,
+        mlp_dims=32,
+        pruner=dict(type='ClusterPruner', num_keep=9, depth=1),
+        recoverer=dict(type='AttentionRecoverer'),
+    )
     path = tmp_path_factory.mktemp('hot') / 'a.pth'
-    return Lifter(checkpoint=checkpoint_of(path, dict(type='AttentionRecoverer')))
+    meta = dict(cfg=config.pretty_text)
+    torch.save(dict(meta=meta, state_dict=random_state(config)), path)
+    return Lifter(checkpoint=path)
+
+
+def clip_of(num_frames):
+    rng = np.random.default_rng(1)
+    keypoints = rng.uniform(100, 900, (num_frames, 17, 2)).astype(np.float32)
+    scores = np.ones((num_frames, 17), np.float32)
+    track = Track2D(0, np.arange(num_frames), keypoints, scores)
+    return Clip2D('walk', 'h36m-17', [track], 1000, 1000, 50.0, Path('walk.npz'))
 
 
 def test_traced_frames_are_those_of_the_window(lifter):
@@ -27,12 +51,12 @@ def test_traced_frames_are_those_of_the_window(lifter):
         'motion': 9,
     }
     np.testing.assert_array_equal(kept['uniform'], [0, 3, 7, 10, 13, 16, 20, 23, 26])
-    # the codec keeps the proportions of what moves
+    # the codec preserves ratios of motion
     steps = np.abs(np.diff(window, axis=0)).sum((1, 2))
     assert set(kept['motion']) == set(np.argsort(-steps)[:9] + 1)
 
 
-def test_frames_after_the_last_repeat_it(lifter):
+def test_window_repeats_the_last_frame(lifter):
     window, _ = trace_frames(lifter, clip_of(40), start=30)
     np.testing.assert_array_equal(window[10:], window[9:10].repeat(17, 0))
     with pytest.raises(ValueError, match='start must be from 0 to 39, got 40'):

@@ -1,4 +1,4 @@
-"""How many labeled people a detector finds."""
+"""Counts of detected people in labeled images and videos."""
 
 import json
 import re
@@ -8,71 +8,71 @@ import cv2
 import numpy as np
 import pytest
 
-from tools.lab.found_boxes import (
-    BoxedPicture,
+from tools.lab.evaluate_detector import (
+    LabeledImage,
     count_found,
-    read_boxed_film,
-    read_boxed_pictures,
+    read_labeled_images,
+    read_labeled_video,
 )
 
-FILM = Path(__file__).parents[2] / 'demo' / 'walk.mp4'
-TRUTH = FILM.with_suffix('.npz')
+VIDEO = Path(__file__).parents[2] / 'demo' / 'walk.mp4'
+LABELS = VIDEO.with_suffix('.npz')
 CAR, CAT = dict(id=3, name='car'), dict(id=4, name='cat')
 WRONG = dict(image_id=1, bbox=[0, 0, -1, 1])
 
 
 class Detector:
-    """Finds what it is told to."""
+    """Returns given detections."""
 
-    def __init__(self, *found):
-        self.found = iter(found)
+    def __init__(self, *detections):
+        self.detections = iter(detections)
 
     def __call__(self, images):
         return [
             (np.array(boxes, float).reshape(-1, 4), np.array(scores, float))
-            for boxes, scores in (next(self.found) for _ in images)
+            for boxes, scores in (next(self.detections) for _ in images)
         ]
 
 
-def picture(boxes, crowds=()):
+def labeled(boxes, crowds=()):
     marks = np.zeros(len(boxes), bool)
     marks[list(crowds)] = True
     image = np.zeros((100, 100, 3), np.uint8)
-    return BoxedPicture(image, np.array(boxes, float).reshape(-1, 4), marks)
+    return LabeledImage(image, np.array(boxes, float).reshape(-1, 4), marks)
 
 
 LEFT, RIGHT, BELOW = (0, 0, 20, 40), (50, 0, 70, 40), (0, 60, 100, 100)
 
 
-def count(detected, *pictures):
-    return count_found(Detector(*detected), pictures)
+def count(detected, *images):
+    return count_found(Detector(*detected), images)
 
 
 def test_people_are_found_once():
     shifted = (5, 0, 25, 40)  # 0.6 of the union
     twice = [([shifted, LEFT], (0.9, 0.8))]
-    assert count(twice, picture([LEFT, RIGHT])) == dict(
-        pictures=1, people=2, found=1, extra=1
+    assert count(twice, labeled([LEFT, RIGHT])) == dict(
+        images=1, people=2, found=1, extra=1
     )
     far = (7, 0, 27, 40)  # 0.48
-    assert count([([far], [0.9])], picture([LEFT]))['found'] == 0
+    assert count([([far], [0.9])], labeled([LEFT]))['found'] == 0
 
 
 def test_boxes_in_crowds_do_not_count():
     inside = (10, 65, 20, 90)
-    counted = count([([inside, LEFT], (0.9, 0.8))], picture([LEFT, BELOW], crowds=[1]))
-    assert counted == dict(pictures=1, people=1, found=1, extra=0)
+    counted = count([([inside, LEFT], (0.9, 0.8))], labeled([LEFT, BELOW], crowds=[1]))
+    assert counted == dict(images=1, people=1, found=1, extra=0)
 
 
-def test_pictures_without_people_and_without_boxes():
+def test_images_without_people_and_without_detections_count():
     nothing = ([], [])
-    counted = count([nothing, ([LEFT], [0.5])], picture([RIGHT]), picture([]))
-    assert counted == dict(pictures=2, people=1, found=0, extra=1)
-    counted = count([nothing], picture([RIGHT]))
-    assert counted == dict(pictures=1, people=1, found=0, extra=0)
+    counted = count([nothing, ([LEFT], [0.5])], labeled([RIGHT]), labeled([]))
+    assert counted == dict(images=2, people=1, found=0, extra=1)
+    counted = count([nothing], labeled([RIGHT]))
+    assert counted == dict(images=1, people=1, found=0, extra=0)
 
 
-def test_pictures_are_read_from_coco_style_folders(tmp_path):
+def test_labeled_images_are_read_from_coco_style_folders(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), np.full((8, 12, 3), 7, np.uint8))
     cv2.imwrite(str(tmp_path / 'b.png'), np.full((8, 12, 3), 9, np.uint8))
     content = dict(
@@ -84,7 +84,7 @@ def test_pictures_are_read_from_coco_style_folders(tmp_path):
     )
     labels = tmp_path / 'labels.json'
     labels.write_text(json.dumps(content))
-    empty, full = read_boxed_pictures(labels, tmp_path)
+    empty, full = read_labeled_images(labels, tmp_path)
     assert len(empty.boxes) == 0
     assert (empty.image == 7).all()
     np.testing.assert_array_equal(full.boxes, [(1, 2, 4, 6), (0, 0, 12, 8)])
@@ -92,7 +92,7 @@ def test_pictures_are_read_from_coco_style_folders(tmp_path):
     assert (full.image == 9).all()
     (tmp_path / 'a.png').unlink()
     with pytest.raises(FileNotFoundError, match=r'a\.png does not exist'):
-        read_boxed_pictures(labels, tmp_path)
+        read_labeled_images(labels, tmp_path)
 
 
 IMAGE = {'id': 1, 'file_name': 'a'}
@@ -101,7 +101,7 @@ IMAGE = {'id': 1, 'file_name': 'a'}
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ({'images': [], 'annotations': []}, 'it names no images'),
+        ({'images': [], 'annotations': []}, 'it has no images'),
         ({'images': [IMAGE], 'annotations': [{'image_id': 1}]}, "KeyError('bbox')"),
         (
             {'images': [IMAGE], 'annotations': [WRONG]},
@@ -109,19 +109,19 @@ IMAGE = {'id': 1, 'file_name': 'a'}
         ),
         (
             {'images': [IMAGE], 'annotations': [], 'categories': [CAR, CAT]},
-            'no category is called person',
+            'no category is named person',
         ),
     ],
 )
-def test_annotations_that_are_none_are_refused(content, message, tmp_path):
+def test_wrong_annotations_are_refused(content, message, tmp_path):
     labels = tmp_path / 'labels.json'
     labels.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=re.escape(message)) as error:
-        read_boxed_pictures(labels, tmp_path)
+        read_labeled_images(labels, tmp_path)
     assert 'labels.json must be a COCO file with boxes of people' in str(error.value)
 
 
-def test_cars_are_no_people(tmp_path):
+def test_other_categories_are_ignored(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((8, 12, 3), np.uint8))
     content = dict(
         images=[dict(id=1, file_name='a.png')],
@@ -132,24 +132,25 @@ def test_cars_are_no_people(tmp_path):
         categories=[CAR, dict(id=9, name='person')],
     )
     (tmp_path / 'labels.json').write_text(json.dumps(content))
-    [picture] = read_boxed_pictures(tmp_path / 'labels.json', tmp_path)
-    np.testing.assert_array_equal(picture.boxes, [(0, 1, 3, 5)])
+    [image] = read_labeled_images(tmp_path / 'labels.json', tmp_path)
+    np.testing.assert_array_equal(image.boxes, [(0, 1, 3, 5)])
 
 
-def test_frames_of_films_are_read_with_their_boxes(tmp_path):
-    with np.load(TRUTH) as arrays:
+def test_video_frames_are_read_with_their_boxes(tmp_path):
+    with np.load(LABELS) as arrays:
         boxes, size = arrays['bbox_xyxy'], (arrays['height'], arrays['width'], 3)
-    pictures = list(read_boxed_film(FILM, TRUTH, every=50))
-    assert len(pictures) == 3
-    for number, each in enumerate(pictures):
-        np.testing.assert_allclose(each.boxes, boxes[50 * number][None])
+    images = list(read_labeled_video(VIDEO, LABELS, every=50))
+    assert len(images) == 3
+    for index, each in enumerate(images):
+        np.testing.assert_allclose(each.boxes, boxes[50 * index][None])
         assert each.image.shape == size
-    found = Detector(*[([boxes[50 * number]], [1.0]) for number in range(3)])
-    assert count_found(found, pictures) == dict(pictures=3, people=3, found=3, extra=0)
-    # several in a frame, and none
+    detector = Detector(*[([boxes[50 * index]], [1.0]) for index in range(3)])
+    counts = dict(images=3, people=3, found=3, extra=0)
+    assert count_found(detector, images) == counts
+    # several boxes in a frame, and none
     np.savez(tmp_path / 'two.npz', bbox_xyxy=boxes[:2], frame=np.array([100, 100]))
-    pictures = read_boxed_film(FILM, tmp_path / 'two.npz', every=50)
-    assert [len(each.boxes) for each in pictures] == [0, 0, 2]
+    images = read_labeled_video(VIDEO, tmp_path / 'two.npz', every=50)
+    assert [len(each.boxes) for each in images] == [0, 0, 2]
 
 
 @pytest.mark.parametrize(
@@ -163,29 +164,29 @@ def test_frames_of_films_are_read_with_their_boxes(tmp_path):
         ),
         (
             dict(bbox_xyxy=np.ones((1, 4)), frame=np.array([136])),
-            f'has a box in frame 136, and {FILM} has 136 frames',
+            f'has a box in frame 136, and {VIDEO} has 136 frames',
         ),
     ],
 )
-def test_boxes_that_are_not_of_the_film_are_refused(arrays, message, tmp_path):
+def test_boxes_of_another_video_are_refused(arrays, message, tmp_path):
     np.savez(tmp_path / 'boxes.npz', **arrays)
     with pytest.raises(ValueError, match=re.escape(message)):
-        list(read_boxed_film(FILM, tmp_path / 'boxes.npz', every=50))
+        list(read_labeled_video(VIDEO, tmp_path / 'boxes.npz', every=50))
 
 
-def test_tool_counts_and_refuses_in_one_line(tmp_path, run_tool):
+def test_tool_writes_counts_and_refuses_in_one_line(tmp_path, run_tool):
     out = tmp_path / 'new' / 'numbers.json'
-    args = ['--film', FILM, TRUTH, '--every', 60, '--det-model', 'whole_image']
+    args = ['--video', VIDEO, LABELS, '--every', 60, '--det-model', 'whole_image']
     code, err = run_tool('evaluate_detector', *args, '--pose2d', 'gtpt-t', '--out', out)
     assert code == 0, err
     [row] = json.loads(out.read_text())['rows']
     del row['seconds']
-    assert row == dict(name=str(FILM), pictures=3, people=3, found=0, extra=3)
+    assert row == dict(name=str(VIDEO), images=3, people=3, found=0, extra=3)
     for wrong, message in (
-        ([], 'give labeled --pictures or a --film'),
+        ([], 'give labeled --images or a --video'),
         ([*args, '--every', 0], '--every must be at least 1, got 0'),
-        (['--film', 'none.mp4', TRUTH], 'none.mp4 does not exist'),
-        (['--pictures', 'none.json', tmp_path], 'none.json does not exist'),
+        (['--video', 'none.mp4', LABELS], 'none.mp4 does not exist'),
+        (['--images', 'none.json', tmp_path], 'none.json does not exist'),
     ):
         code, err = run_tool('evaluate_detector', *wrong)
         assert code == 2
