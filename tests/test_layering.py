@@ -13,7 +13,7 @@ FILES = sorted((ROOT / 'mmhot').rglob('*.py'))
 # A module imports from its own line and from those above.
 LAYERS = (
     'skeletons errors compat installation',
-    'clips windows lens crops',
+    'clips windows lens crops io.arrays io.atomic weights.strict_loading',
     'models.layers',
     'models.tokens',
     'models.gtpt models.lifters',
@@ -32,10 +32,17 @@ FOUNDATIONS = ('mmhot.compat', 'mmhot.installation')
 EXCEPTIONS = {
     # Clip3D.save writes any format, and imports its writers when it is called.
     ('mmhot.clips', 'mmhot.apis.export'),
+    # Reports the packages that compat has replaced.
+    ('mmhot.installation.checks', 'mmhot.compat.import_hooks'),
+    # Replaces MMPose's tracking by ours, once MMPose's inferencer is imported.
+    ('mmhot.compat.inferencer', 'mmhot.clips'),
+    ('mmhot.compat.inferencer', 'mmhot.video.people'),
+    ('mmhot.compat.inferencer', 'mmhot.video.tracking'),
+    ('mmhot.compat.inferencer', 'mmhot.windows'),
 }
-# The entry point, and the list of all that registers itself, which any module may load
-# before it builds a model by name.
-UNRANKED = ('mmhot.__main__', 'mmhot.plugin')
+# Lazy names of the package, the entry point, and the list of all that registers itself,
+# which any module may load before it builds a model by name.
+UNRANKED = ('mmhot', 'mmhot.__main__', 'mmhot.plugin')
 
 
 def module_of(path):

@@ -106,7 +106,7 @@ def test_wheel_contains_configs_weights_and_user_tools_only(wheel):
             assert f'mmhot/.mim/{path.relative_to(ROOT)}' in names
     for path in (ROOT / 'requirements').glob('*.txt'):
         assert f'mmhot/.mim/requirements/{path.name}' in names
-    for path in (ROOT / 'mmhot/weights').iterdir():
+    for path in (ROOT / 'mmhot/weights').glob('*.*'):
         assert f'mmhot/weights/{path.name}' in names
     assert 'mmhot/.mim/model-index.yml' in names
     tops = {name.partition('/')[0] for name in names if '.dist-info/' not in name}
