@@ -20,7 +20,7 @@ HOSTS = {
         num_frames=NUM_FRAMES, embed_dims=16, depth=3, num_heads=2, mlp_dims=32
     ),
     'MotionBERT': dict(
-        seq_len=NUM_FRAMES, in_channels=2, feat_size=16, depth=3, num_heads=2
+        num_frames=NUM_FRAMES, in_channels=2, embed_dims=16, depth=3, num_heads=2
     ),
     'MHFormer': dict(
         num_frames=NUM_FRAMES, embed_dims=16, mlp_dims=32, num_heads=2, drop_rate=0.0
@@ -305,7 +305,7 @@ def test_the_center_frame_alone_costs_less_and_is_the_same(host, pruner):
     model = build(host, pruner)
     feats = model.extract_feat(windows(), target='center')
     whole = model.extract_feat(windows())
-    assert_close(model.head.wanted(feats, 'center'), model.head.wanted(whole, 'center'))
+    assert_close(model.head.select(feats, 'center'), model.head.select(whole, 'center'))
     if pruner:
         assert torch.equal(feats.kept, whole.kept)
         feats = feats.feats

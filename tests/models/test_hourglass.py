@@ -175,7 +175,7 @@ def test_pyramid_prunes_what_was_kept(kind):
     hourglass = build((kind, 13, 1), (kind, 5, 3))
     assert hourglass.lengths == [27, 13, 13, 5]
     feats = run(hourglass, torch.randn(2, 27, 4, 8))
-    first, second = feats.stages
+    first, second = feats.kept_by_pruner
     assert (first.shape, second.shape) == ((2, 13), (2, 5))
     for before, after in zip(first.tolist(), second.tolist(), strict=True):
         assert set(after) < set(before)
@@ -202,7 +202,7 @@ def test_given_frames_are_kept_instead():
     first = torch.tensor([[0, 5, 6, 20, 26], [1, 2, 3, 4, 5]])
     second = first[:, [0, 2]]
     feats = run(hourglass, torch.randn(2, 27, 4, 8), kept=(first, second))
-    assert_close(feats.stages, (first, second))
+    assert_close(feats.kept_by_pruner, (first, second))
 
 
 def test_frames_given_to_both_stages_must_nest():

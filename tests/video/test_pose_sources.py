@@ -84,7 +84,7 @@ def test_models_are_told_apart_by_what_is_in_them(tmp_path):
 def test_shipped_weights_that_change_are_noticed(tmp_path, monkeypatch):
     path, weights = write(tmp_path, POSE, red_finder())
     monkeypatch.setattr(
-        'mmhot.weights.checkpoints.shipped_weights', lambda: {'tiny_synth': weights}
+        'mmhot.weights.loading.shipped_weights', lambda: {'tiny_synth': weights}
     )
     facts = MMPoseEstimator(path, 'mmhot://tiny_synth').identity
     changed = red_finder()

@@ -17,7 +17,7 @@ from published import load_fixture
 
 from mmhot.weights import index as model_index
 from mmhot.weights.checkpoints import convert_file, convert_published
-from mmhot.weights.convert.nanohtnet import _key_names
+from mmhot.weights.convert.htnet import _nanohtnet_names
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
@@ -60,7 +60,7 @@ def build_config(frames, keep_frames, channel, layers, d_hid, hid, gcn_hidden, h
 def publish(state_dict, layers):
     """Turn our state dict of a NanoHTNet into a published one."""
     published = {}
-    for key, ours in _key_names(layers).items():
+    for key, ours in _nanohtnet_names(layers).items():
         tensor = state_dict[ours]
         if key.endswith('pos_embed'):
             tensor = tensor[None]

@@ -2,20 +2,18 @@
 
 from typing import Any
 
-from mmhot.weights.convert.hourglass import (
-    evaluated_frames,
-    is_recovered,
-    pruning_config,
-    pruning_defaults,
-    recovery_names,
-    recovery_sizes,
-)
 from mmhot.weights.convert.published_model import (
     PublishedModel,
     Tensors,
     count_blocks,
+    evaluated_frames,
+    is_recovered,
     lifter_config,
     merge_settings,
+    pruning_config,
+    pruning_defaults,
+    recovery_names,
+    recovery_sizes,
     rename_keys,
     with_leaves,
 )
@@ -52,12 +50,12 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     backbone = {
         'type': _NAME,
         'in_channels': sizes['in_channels'],
-        'feat_size': sizes['dim_feat'],
+        'embed_dims': sizes['dim_feat'],
         'depth': depth,
         'num_heads': sizes['num_heads'],
         'mlp_ratio': sizes['mlp_ratio'],
         'num_keypoints': sizes['n_joints'],
-        'seq_len': sizes['frames'],
+        'num_frames': sizes['frames'],
         **pruning,
     }
     config = lifter_config(backbone, sizes['dim_feat'], evaluated_frames(pruning))
