@@ -53,10 +53,7 @@ class PoseLiftingHead(BaseHead):
         self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
 
     def forward(self, feats: Features) -> Tensor:
-        """Map features ``(B, T', [K,] C)`` to poses ``(B, T', K, 3)``.
-
-        With a recoverer of poses, poses of dropped frames are recovered.
-        """
+        """Map features ``(B, T', [K,] C)`` to poses ``(B, T', K, 3)``, recovered."""
         if isinstance(feats, PrunedFeatures):
             return feats.recover(self.coordinates(feats.feats))
         return self.coordinates(feats)

@@ -233,9 +233,12 @@ class Hourglass(nn.Module):
         if kept is None:
             return None
         given = [kept] if isinstance(kept, Tensor) else list(kept)
-        if not all(isinstance(index, Tensor) for index in given):
-            kinds = ', '.join(sorted({type(index).__name__ for index in given}))
-            raise ValueError(f'kept must be tensors, one for each pruner, got {kinds}')
+        for index in given:
+            if not isinstance(index, Tensor):
+                raise ValueError(
+                    'kept must be tensors, one for each pruner, got '
+                    f'{type(index).__name__}'
+                )
         if len(given) != len(self.pruners):
             raise ValueError(
                 f'kept must be frames for each of {len(self.pruners)} pruners, got '

@@ -35,11 +35,10 @@ def test_values_per_frame_is_the_size_of_a_frames_tokens(host):
 @pytest.mark.parametrize('host', HOSTS)
 def test_hourglass_that_keeps_all_frames_equals_the_plain_host(host):
     plain = build_lifter(host)
-    everything = build_lifter(
-        host, dict(type='ClusterPruner', num_keep=NUM_FRAMES, depth=1)
-    )
-    everything.load_state_dict(plain.state_dict(), strict=True)
-    poses, kept = everything(windows())  # also then
+    pruner = dict(type='ClusterPruner', num_keep=NUM_FRAMES, depth=1)
+    pruned = build_lifter(host, pruner)
+    pruned.load_state_dict(plain.state_dict(), strict=True)
+    poses, kept = pruned(windows())
     assert_close(poses, plain(windows()))
     assert_close(kept, torch.arange(NUM_FRAMES).expand(2, -1))
 
