@@ -104,14 +104,7 @@ class SequencePoseLifter(PoseLifter):
     def extract_feat(
         self, inputs: Tensor, kept: Kept | None = None, target: str = 'all'
     ) -> Features:
-        """Run the backbone.
-
-        Args:
-            inputs (Tensor): Normalized 2D poses, (B, T, K, C).
-            kept (Tensor or Sequence[Tensor], optional): See :meth:`forward`.
-            target (str): 'center' if other frames are not needed, which is faster with
-                some backbones. Defaults to 'all'.
-        """
+        """Run the backbone, faster with some if ``target`` is 'center'."""
         if kept is not None and not self.pruners:
             raise ValueError('kept needs a backbone with a pruner')
         if not isinstance(self.backbone, Host):

@@ -34,15 +34,7 @@ class HypothesisMLP(nn.Module):
 
 
 class SelfHypothesisRefinement(nn.Module):
-    """Self-hypothesis refinement (SHR): attention within each hypothesis, then MLP.
-
-    Args:
-        embed_dims (int): Channels ``C`` of a hypothesis.
-        num_heads (int): Heads of each attention.
-        mlp_dims (int): Hidden channels of the MLP.
-        drop_rate (float): Dropout rate after attention and in the MLP.
-        drop_path (float): Rate of stochastic depth.
-    """
+    """Self-hypothesis refinement (SHR): attention within each hypothesis, then MLP."""
 
     def __init__(
         self,
@@ -80,8 +72,7 @@ class CrossHypothesisInteraction(nn.Module):
     """Cross-hypothesis interaction (CHI): attention across hypotheses, then MLP.
 
     Each step updates the hypothesis that provides the values, with queries and keys
-    from the other two; later steps see the updates. For the arguments see
-    :class:`SelfHypothesisRefinement`.
+    from the other two; later steps see the updates.
     """
 
     # hypotheses that provide queries, keys and values

@@ -102,11 +102,9 @@ class MHFormer(Host):
         drop_path_rate (float): Stochastic depth rate of the last block of an encoder
             and of the last layer; the rates before rise linearly. Defaults to 0.2.
         num_keypoints (int): Keypoints ``K``. Defaults to 17.
-        pruner (dict or list[dict], optional): See
-            :class:`~mmhot.models.tokens.hourglass.Hourglass`.
-        recoverer (dict, optional): See
-            :class:`~mmhot.models.tokens.hourglass.Hourglass`.
-        init_cfg (dict, optional): Initialization config. Defaults to None.
+        pruner (dict or list[dict], optional): See :class:`Host`.
+        recoverer (dict, optional): See :class:`Host`.
+        init_cfg (dict or list[dict], optional): See :class:`Host`.
     """
 
     def __init__(

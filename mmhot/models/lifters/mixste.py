@@ -72,11 +72,9 @@ class MixSTE(Host):
         drop_path_rate (float): Stochastic depth rate of the last layer; those before
             rise linearly from 0. Defaults to 0.1.
         num_keypoints (int): Keypoints ``K``. Defaults to 17.
-        pruner (dict or list[dict], optional): See
-            :class:`~mmhot.models.tokens.hourglass.Hourglass`.
-        recoverer (dict, optional): See
-            :class:`~mmhot.models.tokens.hourglass.Hourglass`.
-        init_cfg (dict, optional): Initialization config. Defaults to None.
+        pruner (dict or list[dict], optional): See :class:`Host`.
+        recoverer (dict, optional): See :class:`Host`.
+        init_cfg (dict or list[dict], optional): See :class:`Host`.
     """
 
     first_depth = 1

@@ -50,17 +50,7 @@ class ScaledBlock(nn.Module):
 
 
 class AttentionGraphLayer(nn.Module):
-    """Attention stream and graph stream, over keypoints then frames, and their fusion.
-
-    Args:
-        embed_dims (int): Channels ``C``.
-        num_heads (int): Heads of the attention.
-        mlp_dims (int): Hidden channels of the four MLPs.
-        num_frames (int): Frames ``T`` in this layer.
-        num_neighbors (int): Neighbors of a frame in the temporal graph.
-        skeleton (Skeleton): Keypoints ``K`` and their tree.
-        qkv_bias (bool): Whether queries, keys and values have a bias.
-    """
+    """Attention stream and graph stream, each over keypoints then frames, fused."""
 
     def __init__(
         self,
@@ -120,11 +110,9 @@ class MotionAGFormer(Host):
             False.
         skeleton (str): Keypoints ``K`` and their tree, see
             :func:`mmhot.skeletons.joints.get_skeleton`. Defaults to 'h36m-17'.
-        pruner (dict or list[dict], optional): See
-            :class:`~mmhot.models.tokens.hourglass.Hourglass`.
-        recoverer (dict, optional): See
-            :class:`~mmhot.models.tokens.hourglass.Hourglass`.
-        init_cfg (dict, optional): Initialization config. Defaults to None.
+        pruner (dict or list[dict], optional): See :class:`Host`.
+        recoverer (dict, optional): See :class:`Host`.
+        init_cfg (dict or list[dict], optional): See :class:`Host`.
     """
 
     fixed_lengths = True

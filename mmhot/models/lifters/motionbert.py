@@ -17,16 +17,7 @@ from mmhot.models.tokens.host import Host
 
 
 class SpaceTimeBlock(nn.Module):
-    """Attention and MLP over keypoints, then over frames.
-
-    Args:
-        embed_dims (int): Channels ``C``.
-        num_heads (int): Heads of the attention.
-        mlp_dims (int): Hidden channels of the MLPs.
-        qkv_bias (bool): Whether queries, keys and values have a bias.
-        drop_rate (float): Dropout rate after attention and MLP.
-        drop_path (float): Stochastic depth rate, applied to each frame separately.
-    """
+    """Attention and MLP over keypoints, then over frames."""
 
     def __init__(
         self,
@@ -152,12 +143,9 @@ class MotionBERT(Host):
         drop_path_rate (float): Stochastic depth rate of the last layer; those before
             rise linearly from 0. Defaults to 0.
         num_keypoints (int): Keypoints ``K``. Defaults to 17.
-        pruner (dict or list[dict], optional): See
-            :class:`~mmhot.models.tokens.hourglass.Hourglass`.
-        recoverer (dict, optional): See
-            :class:`~mmhot.models.tokens.hourglass.Hourglass`.
-        init_cfg (dict or list[dict], optional): Initialization config. Defaults to
-            None.
+        pruner (dict or list[dict], optional): See :class:`Host`.
+        recoverer (dict, optional): See :class:`Host`.
+        init_cfg (dict or list[dict], optional): See :class:`Host`.
     """
 
     takes_fewer_frames = True

@@ -28,10 +28,6 @@ class NodeGraphConv(nn.Module):
     With the adjacency ``A`` scaled by the roots of both nodes' degrees, nodes become
     ``relu(x + norm(A @ neighbor(x) + own(x)))``; the norm has a channel
     for each node.
-
-    Args:
-        embed_dims (int): Channels ``C``.
-        num_nodes (int): Nodes: keypoints or frames.
     """
 
     def __init__(self, embed_dims: int, num_nodes: int) -> None:
@@ -44,12 +40,7 @@ class NodeGraphConv(nn.Module):
 
 
 class KeypointGraphConv(NodeGraphConv):
-    """Graph convolution along the bones of each frame.
-
-    Args:
-        embed_dims (int): Channels ``C``.
-        skeleton (Skeleton): Keypoints ``K`` and their tree.
-    """
+    """Graph convolution along the bones of each frame."""
 
     def __init__(self, embed_dims: int, skeleton: Skeleton) -> None:
         super().__init__(embed_dims, skeleton.num_keypoints)
@@ -70,11 +61,6 @@ class SimilarFrameGraphConv(NodeGraphConv):
     ``i``'s products. Products of frames that are equal up to rounding are made equal,
     so that results do not depend on the batch: then a frame of a still clip has more
     than n neighbors.
-
-    Args:
-        embed_dims (int): Channels ``C``.
-        num_frames (int): Frames ``T``.
-        num_neighbors (int): Neighbors n of a frame, usually including itself.
     """
 
     def __init__(self, embed_dims: int, num_frames: int, num_neighbors: int) -> None:
@@ -105,15 +91,7 @@ class SimilarFrameGraphConv(NodeGraphConv):
 
 
 def first_of_same(tracks: Tensor) -> Tensor:
-    """Find frames that are equal up to rounding.
-
-    Args:
-        tracks (Tensor): Features of frames, (..., T, C).
-
-    Returns:
-        Tensor: For each frame one index that all its equals share, (..., T); its own
-        if it has none.
-    """
+    """Return for each frame of (..., T, C) one index that all equal frames share."""
     sums = [part.sum(-1) for part in tracks.chunk(_NUM_SUMS, dim=-1)]
     sums = torch.stack(sums, dim=-1)
     order = sums[..., 0].argsort(dim=-1)

@@ -110,16 +110,12 @@ class PoseLiftingHead(BaseHead):
     def average(
         self, feats: Sequence[Features], flip_indices: Sequence[int], target: str
     ) -> Tensor:
-        """Average the poses of windows with those of their mirror images.
+        """Average poses (B, T', K, 3) of windows with those of their mirror images.
 
         Args:
-            feats (Sequence[Tensor | PrunedFeatures]): Features of windows and of their
-                mirror images.
+            feats (Sequence[Tensor | PrunedFeatures]): Features of both.
             flip_indices (Sequence[int]): Each keypoint's partner on the other side.
             target (str): 'center' or 'all'.
-
-        Returns:
-            Tensor: (B, T', K, 3).
         """
         frames, mirrored_frames = (kept_frames(feat) for feat in feats)
         is_partial = target == 'all' and frames is not None

@@ -45,11 +45,13 @@ class Host(BaseModule):
         num_layers (int): Number of layers.
         embed_dims (int): Channels ``C`` of the tokens.
         tokens_per_frame (int, optional): Tokens of a frame. Defaults to ``K``.
-        pruner (dict or list[dict], optional): See :class:`Hourglass`.
-        recoverer (dict, optional): See :class:`Hourglass`.
-        num_heads (int): See :class:`Hourglass`.
-        qkv_bias (bool): See :class:`Hourglass`.
-        init_cfg (dict, optional): Initialization config. Defaults to None.
+        pruner (dict or list[dict], optional): Configs of pruners, see
+            :mod:`mmhot.models.tokens.pruners`.
+        recoverer (dict, optional): Config of a recoverer, see
+            :mod:`mmhot.models.tokens.recoverers`.
+        num_heads (int): Heads of a recoverer with attention. Defaults to 8.
+        qkv_bias (bool): Whether it has biases, see :class:`Hourglass`.
+        init_cfg (dict or list[dict], optional): Initialization config.
 
     Attributes:
         num_keep_frames (int): Frames that always have a pose.

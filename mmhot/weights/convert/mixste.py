@@ -12,6 +12,7 @@ from mmhot.weights.convert.published_model import (
     Tensors,
     count_blocks,
     evaluated_frames,
+    flatten_tables,
     is_recovered,
     lifter_config,
     merge_settings,
@@ -43,10 +44,7 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     depth, recovered = count_blocks(tensors, *_STACKS), is_recovered(tensors)
     names = {**_POSITIONS, **with_leaves({**_OUTER, **_block_names(depth)})}
     state = rename_keys(tensors, {**names, **recovery_names(tensors)}, _NAME)
-    state = {
-        key: tensor.flatten(0, 1) if tensor.ndim == 3 else tensor
-        for key, tensor in state.items()
-    }
+    state = flatten_tables(state)
     found = _sizes(state, depth)
     if recovered or 'token_num' in settings:
         # the released code of pruned models ignores this option

@@ -7,6 +7,7 @@ from mmhot.weights.convert.published_model import (
     PublishedModel,
     Tensors,
     count_blocks,
+    flatten_tables,
     is_recovered,
     lifter_config,
     merge_settings,
@@ -46,10 +47,7 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
         names |= _layer_names(f'layers.{layer}', f'backbone.layers.{layer}')
     names |= recovery_names(tensors, qkv_bias=False)
     state = rename_keys(tensors, names, _NAME)
-    state = {
-        key: tensor.flatten(0, 1) if tensor.ndim == 3 else tensor
-        for key, tensor in state.items()
-    }
+    state = flatten_tables(state)
     found = _sizes(state, depth)
     # shapes determine the layer too, unless all frames are kept
     defaults = {

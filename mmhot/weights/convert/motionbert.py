@@ -7,6 +7,7 @@ from mmhot.weights.convert.published_model import (
     Tensors,
     count_blocks,
     evaluated_frames,
+    flatten_tables,
     is_recovered,
     lifter_config,
     merge_settings,
@@ -37,12 +38,7 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     depth, recovered = count_blocks(tensors, *_STACKS), is_recovered(tensors)
     names = {**_POSITIONS, **with_leaves({**_OUTER, **_block_names(depth)})}
     state = rename_keys(tensors, {**names, **recovery_names(tensors)}, _NAME)
-    state = {
-        key: tensor.flatten(0, 1)
-        if key.startswith('backbone.hourglass') and tensor.ndim == 3
-        else tensor
-        for key, tensor in state.items()
-    }
+    state = flatten_tables(state, 'backbone.hourglass')
     found = _sizes(state, depth)
     defaults = pruning_defaults(1, found['frames'], recovered)
     sizes = merge_settings(settings, found, {'num_heads': 8, **defaults}, _NAME)

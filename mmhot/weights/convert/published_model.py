@@ -46,13 +46,7 @@ class PublishedModel:
 def lifter_config(
     backbone: dict[str, Any], in_channels: int, target: str = 'center'
 ) -> dict:
-    """Build the config of a lifter, evaluated as in the papers.
-
-    Args:
-        backbone (dict): Config of the backbone.
-        in_channels (int): Channels of its features.
-        target (str): Frames that are evaluated, 'center' or 'all'.
-    """
+    """Build the config of a lifter with the flip test, as in the papers."""
     return {
         'type': 'SequencePoseLifter',
         'backbone': backbone,
@@ -66,16 +60,7 @@ def lifter_config(
 
 
 def rename_keys(tensors: Tensors, names: Mapping[str, str], model: str) -> Tensors:
-    """Rename tensors to our keys.
-
-    Args:
-        tensors (dict[str, Tensor]): Tensors by published key.
-        names (Mapping[str, str]): Our key for each published one.
-        model (str): Name of the model, for the error.
-
-    Raises:
-        ValueError: If a key is missing or unknown; names all of them.
-    """
+    """Rename tensors to our keys; raise a ValueError if keys are missing or unknown."""
     missing = [key for key in names if key not in tensors]
     unknown = [key for key in tensors if key not in names]
     if missing or unknown:
@@ -86,6 +71,14 @@ def rename_keys(tensors: Tensors, names: Mapping[str, str], model: str) -> Tenso
         ]
         raise ValueError(f'not a complete {model}: keys {"; ".join(problems)}')
     return {ours: tensors[published] for published, ours in names.items()}
+
+
+def flatten_tables(state: Tensors, prefix: str = '') -> Tensors:
+    """Remove the leading axis of tables (1, N, C) whose key has a prefix."""
+    return {
+        key: x.flatten(0, 1) if x.ndim == 3 and key.startswith(prefix) else x
+        for key, x in state.items()
+    }
 
 
 def merge_settings(
