@@ -89,7 +89,7 @@ class SequencePoseLifter(PoseLifter):
             data_samples (list[PoseDataSample], optional): B samples.
             mode (str): 'tensor', 'predict' or 'loss'.
             kept (Tensor or Sequence[Tensor], optional): In mode 'tensor', frames to
-                keep, (B, t) for each pruner, instead of those that it would choose.
+                keep, (B, t) for each pruner.
 
         Returns:
             Tensor | tuple[Tensor, Tensor] | list | dict: In mode 'tensor' poses

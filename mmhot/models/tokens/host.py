@@ -108,13 +108,10 @@ class Host(BaseModule):
 
         Args:
             x (Tensor): Normalized 2D poses, (B, T, K, in_channels).
-            kept (Tensor or Sequence[Tensor], optional): Frames to keep, (B, t) for
-                each pruner, instead of those that it would choose.
-            keep (int or Sequence[int], optional): Overrides ``num_keep`` of the
-                pruners.
-            center (bool): Whether only the center frame is needed; if the last layer
-                is a :class:`CenterLayer`, only that frame may be returned. Defaults
-                to False.
+            kept (Tensor or Sequence[Tensor], optional): See :class:`Hourglass`.
+            keep (int or Sequence[int], optional): See :class:`Hourglass`.
+            center (bool): Whether only the center frame is needed; with a
+                :class:`CenterLayer` only that may be returned. Defaults to False.
 
         Returns:
             Tensor | PrunedFeatures: Features, (B, T, ..., C), or, with a pruner, those
