@@ -51,7 +51,7 @@ def tiny():
 def test_config_equals_the_base_config(name):
     meta, _ = load_fixture(f'gtpt_{name}')
     config, _ = convert_published(empty(meta))
-    file = f'gtpt_{name.removesuffix("_coco")}.py'
+    file = f'gtpt-{name.removesuffix("_coco")}.py'
     expected = Config.fromfile(ROOT / 'configs/_base_/models' / file).model
     with DefaultScope.overwrite_default_scope('mmpose'):
         ours, theirs = MODELS.build(config), MODELS.build(expected)
