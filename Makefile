@@ -19,7 +19,7 @@ STAMP := $(VENV)/mmhot-settings
 # One thread: small tensors gain nothing from more, and machines are shared.
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help demo test test-all test-compiled lint lock viewer clean setup
+.PHONY: help demo test test-all test-compiled lint docs lock viewer clean setup
 
 help:
 	@echo 'make demo      two videos and a real skater to 3D, into outputs/demo'
@@ -27,6 +27,7 @@ help:
 	@echo 'make test-all  run all tests'
 	@echo 'make test-compiled  compile MMCV and compare its operators with ours'
 	@echo 'make lint      check style and look for pasted code'
+	@echo 'make docs      build the documentation site into site/'
 	@echo 'make lock      choose the versions of requirements/*.txt anew'
 	@echo 'make viewer    bundle the page that plays lifted clips (needs npm)'
 	@echo 'make clean     remove .venv and all else that make made'
@@ -34,7 +35,7 @@ help:
 
 demo: setup
 	$(BIN)/mmhot infer demo/walk.mp4 demo/dance.mp4 --out-dir outputs/demo \
-		--pose2d gtpt-t --det-model scan --formats npz,json,bvh,html,mp4,png
+		--pose2d gtpt-t --det-model pose-verified --formats npz,json,bvh,html,mp4,png
 	$(BIN)/python -m tools.lab.measure_lifted outputs/demo/walk.npz \
 		outputs/demo/dance.npz --truth demo
 	$(BIN)/mmhot lift demo/skating_2d_coco17.npz --out-dir outputs/demo \
@@ -61,6 +62,11 @@ lint: setup
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pylint --disable=all --enable=duplicate-code \
 		--min-similarity-lines=8 mmhot
+
+docs: | $(UV)
+	test -d .venv-docs || $(UV) venv --quiet --python '$(PYTHON)' .venv-docs
+	$(UV) pip install --quiet --python .venv-docs/bin/python --group docs
+	.venv-docs/bin/python -m mkdocs build --strict
 
 # The stamp holds the settings, so that other ones, or a moved checkout, start anew.
 ifneq ($(file <$(STAMP)),$(SETTINGS))
@@ -103,5 +109,5 @@ viewer:
 	cd mmhot/visualization/viewer && npm ci && npm run build && rm -rf node_modules
 
 clean:
-	rm -rf .venv .uv build dist *.egg-info outputs/demo .pytest_cache .ruff_cache
+	rm -rf .venv .venv-docs .uv site build dist *.egg-info outputs/demo .pytest_cache .ruff_cache
 	find mmhot tests tools configs -name __pycache__ -prune -exec rm -rf {} +

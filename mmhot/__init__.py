@@ -13,8 +13,8 @@ from mmhot import compat
 __version__ = '0.1.0'
 
 _LAZY = {
-    'Clip2D': 'mmhot.io.readers.keypoints',
-    'Clip3D': 'mmhot.io.lifted',
+    'Clip2D': 'mmhot.clips',
+    'Clip3D': 'mmhot.clips',
     'Lifter': 'mmhot.lifting.lifter',
     'convert_keypoints': 'mmhot.skeletons.joints',
     'get_skeleton': 'mmhot.skeletons.joints',

@@ -1,4 +1,4 @@
-"""2D keypoints and 3D poses of a video, without file formats."""
+"""2D keypoints and 3D poses of a clip, independent of file formats."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,10 +9,10 @@ import numpy as np
 
 @dataclass
 class Track2D:
-    """One person through a clip.
+    """2D keypoints of one person.
 
     Attributes:
-        track (int): The person's number.
+        track (int): Track ID.
         frames (np.ndarray): Frame numbers, sorted and unique, (T,) int64.
         keypoints (np.ndarray): Pixels, NaN where missing, (T, K, 2) float32.
         scores (np.ndarray): Confidence, 0 where missing, (T, K) float32.
@@ -28,18 +28,18 @@ class Track2D:
 
 @dataclass
 class Clip2D:
-    """The people of one clip.
+    """2D keypoints of all people in a clip.
 
     Attributes:
-        name (str): The clip, from the file's name.
-        skeleton (str): Joint order of the keypoints, as in `mmhot.skeletons.joints`.
-        tracks (list[Track2D]): One entry a person, by track number.
-        width (int): Picture width in pixels.
-        height (int): Picture height in pixels.
+        name (str): Name of the clip, from its file.
+        skeleton (str): Joint order, a name of :mod:`mmhot.skeletons.joints`.
+        tracks (list[Track2D]): People, sorted by track ID.
+        width (int): Image width in pixels.
+        height (int): Image height in pixels.
         fps (float): Frames per second.
-        source (Path): The file or folder it was read from.
-        times (np.ndarray | None): Seconds at which each frame was taken, by frame
-            number, where the rate varies.
+        source (Path): File or folder of the keypoints.
+        times (np.ndarray | None): Timestamps in seconds by frame number, for clips
+            with a variable frame rate.
     """
 
     name: str
@@ -52,48 +52,58 @@ class Clip2D:
     times: np.ndarray | None = None
 
     def times_of(self, frames: np.ndarray) -> np.ndarray:
-        """Seconds at which frames (T,) were taken, (T,)."""
+        """Return the timestamps of frames (T,) in seconds, (T,)."""
         return frames / self.fps if self.times is None else self.times[frames]
 
 
-_AXES = ('camera', 'z-up')
-_FLOOR_AXES = 'world'
+# Letters of the shape and dtype of each array of a Clip3D.
+ARRAYS = {
+    'frame': ('N', np.int64),
+    'track': ('N', np.int64),
+    'keypoints_3d': ('NK3', np.float32),
+    'keypoint_scores_3d': ('NK', np.float32),
+    'keypoints_2d': ('NK2', np.float32),
+    'scores': ('NK', np.float32),
+    'root_3d': ('N3', np.float32),
+    'time': ('N', np.float64),
+}
 
 
 @dataclass
 class Clip3D:
-    """3D poses of every person in every frame of a clip, root-relative.
+    """Root-relative 3D poses of all people in a clip.
 
-    Rows are sorted by ``(frame, track)``; ``N`` counts them.
+    One row is one person in one frame; the ``N`` rows are sorted by ``(frame, track)``.
 
     Attributes:
-        name (str): The clip.
+        name (str): Name of the clip.
         frame (np.ndarray): Frame numbers, (N,) int64.
-        track (np.ndarray): Person numbers, (N,) int64.
+        track (np.ndarray): Track IDs, (N,) int64.
         keypoints_3d (np.ndarray): Positions in ``unit``, (N, K, 3) float32.
-        keypoint_scores_3d (np.ndarray): 0 where the 2D joint was interpolated,
-            (N, K) float32.
-        keypoints_2d (np.ndarray): The pixels that were lifted, (N, K, 2) float32.
-        scores (np.ndarray): Their scores, (N, K) float32.
-        width (int): Picture width in pixels.
-        height (int): Picture height in pixels.
+        keypoint_scores_3d (np.ndarray): Confidence, 0 where the 2D keypoint was
+            interpolated, (N, K) float32.
+        keypoints_2d (np.ndarray): Lifted 2D keypoints in pixels, (N, K, 2) float32.
+        scores (np.ndarray): Confidence of the 2D keypoints, (N, K) float32.
+        width (int): Image width in pixels.
+        height (int): Image height in pixels.
         fps (float): Frames per second.
         joint_names (tuple[str]): Names of the ``K`` joints.
         parents (tuple[int]): Parent of each joint, -1 for the root.
-        axes (str): ``'camera'`` (x right, y down, z away), ``'z-up'``, or ``'world'``
-            (z up from a floor, see :func:`mmhot.lifting.world.to_world`).
+        axes (str): ``'camera'`` (x right, y down, z away), ``'z-up'`` (the same with z
+            up), or ``'world'`` (z up from the floor, see
+            :func:`mmhot.lifting.world.to_world`).
         unit (str): Unit of ``keypoints_3d``.
-        model (str): What lifted them.
-        root_3d (np.ndarray): Where the root is, seen from the camera or, in
-            ``'world'``, from the point of the floor below it, (N, 3) float32; NaN
-            where that is unknown.
-        time (np.ndarray | None): Seconds at which each row's frame was taken, (N,)
-            float64, where the rate varies.
-        focal_length (float): Of the lens that this is true for, in pixels; 0 if
+        model (str): Name of the lifter.
+        root_3d (np.ndarray): Position of the root, (N, 3) float32, relative to the
+            camera or, in ``'world'``, to the point of the floor below it; NaN where
             unknown.
-        focal_assumed (bool): Whether that was a guess.
-        intrinsics (tuple[float]): What was known of the lens, in OpenCV's order: fx,
-            fy, cx, cy, distortion; empty if nothing was.
+        time (np.ndarray | None): Timestamps in seconds, (N,) float64, for clips with a
+            variable frame rate.
+        focal_length (float): Focal length in pixels for which ``root_3d`` was
+            computed; 0 if unknown.
+        focal_assumed (bool): Whether the focal length is the default one.
+        intrinsics (tuple[float]): Intrinsics given by the user, in OpenCV's order: fx,
+            fy, cx, cy, distortion; empty if none were.
     """
 
     name: str
@@ -118,7 +128,7 @@ class Clip3D:
     intrinsics: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        """Places are unknown until somebody tells them."""
+        """Mark root positions as unknown unless they are given."""
         if self.root_3d is None:
             self.root_3d = np.full((len(self.frame), 3), np.nan, np.float32)
 
@@ -127,36 +137,36 @@ class Clip3D:
         return len(self.frame)
 
     def take(self, rows: np.ndarray) -> 'Clip3D':
-        """Return some of the rows, by index or mask."""
+        """Select rows by index or mask."""
         arrays = {name: getattr(self, name) for name in ARRAYS}
         arrays = {k: None if v is None else v[rows] for k, v in arrays.items()}
         return replace(self, **arrays)
 
     def seconds(self, frames: np.ndarray) -> np.ndarray:
-        """When frames were taken, also those that nobody is in.
+        """Return timestamps of any frames, also of frames without people.
 
         Args:
             frames (np.ndarray): Frame numbers, (T,).
 
         Returns:
-            np.ndarray: (T,), linear between frames that somebody is in and, beyond
-            them, as ``fps`` says.
+            np.ndarray: Seconds, (T,); interpolated between the frames of ``frame``, and
+            extrapolated at ``fps``.
         """
         even = frames / self.fps
-        return even if self.time is None else even + np.interp(frames, *self._lags)
+        return even if self.time is None else even + np.interp(frames, *self._delays)
 
     @cached_property
-    def _lags(self) -> tuple[np.ndarray, np.ndarray]:
-        """Frames that somebody is in, and how much later than at an even rate."""
+    def _delays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Frames with people, and their delays relative to a constant frame rate."""
         known, first = np.unique(self.frame, return_index=True)
         return known, self.time[first] - known / self.fps
 
     def places(self) -> np.ndarray:
-        """Joints where they are, (N, K, 3); around the root where that is unknown."""
+        """Return absolute joint positions, (N, K, 3); root-relative where unknown."""
         return self.keypoints_3d + np.nan_to_num(self.root_3d)[:, None]
 
     def stretches(self) -> list[np.ndarray]:
-        """Rows of each person, without breaks: indices (T,), in time's order."""
+        """Return the row indices (T,) of each run of consecutive frames of a person."""
         stretches = []
         for track in np.unique(self.track):
             rows = np.flatnonzero(self.track == track)
@@ -165,40 +175,30 @@ class Clip3D:
         return stretches
 
 
-# Array: letters of its shape, type in memory.
-ARRAYS = {
-    'frame': ('N', np.int64),
-    'track': ('N', np.int64),
-    'keypoints_3d': ('NK3', np.float32),
-    'keypoint_scores_3d': ('NK', np.float32),
-    'keypoints_2d': ('NK2', np.float32),
-    'scores': ('NK', np.float32),
-    'root_3d': ('N3', np.float32),
-    'time': ('N', np.float64),
-}
-
-
 def to_axes(clip: Clip3D, axes: str) -> Clip3D:
-    """Turn a clip to other axes.
+    """Convert a clip between ``'camera'`` and ``'z-up'`` axes.
 
     Args:
         clip (Clip3D): In either axes.
         axes (str): ``'camera'`` (x right, y down, z away) or ``'z-up'`` (x right, y
-            away, z up; a level camera's x, z and -y).
+            away, z up: x, z and -y of the camera).
 
     Returns:
         Clip3D: A new clip that shares all arrays but the positions.
+
+    Raises:
+        ValueError: If ``axes`` is unknown or the clip is in ``'world'`` axes.
     """
-    if axes not in _AXES:
-        raise ValueError(f'axes must be {" or ".join(_AXES)}, got {axes!r}')
-    if clip.axes == _FLOOR_AXES:
-        raise ValueError(f"a clip in 'world' axes cannot be turned to {axes!r} again")
-    turned = {}
+    if axes not in ('camera', 'z-up'):
+        raise ValueError(f'axes must be camera or z-up, got {axes!r}')
+    if clip.axes == 'world':
+        raise ValueError(f"a clip in 'world' axes cannot be converted to {axes!r}")
+    converted = {}
     for name in ('keypoints_3d', 'root_3d'):
         points = getattr(clip, name)
         x, y, z = np.moveaxis(points, -1, 0)
         if axes == clip.axes:
-            turned[name] = points.copy()
+            converted[name] = points.copy()
         else:
-            turned[name] = np.stack([x, z, -y] if axes == 'z-up' else [x, -z, y], -1)
-    return replace(clip, axes=axes, **turned)
+            converted[name] = np.stack([x, z, -y] if axes == 'z-up' else [x, -z, y], -1)
+    return replace(clip, axes=axes, **converted)

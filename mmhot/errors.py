@@ -1,20 +1,15 @@
-"""Error messages: the file that cannot be read, and names close to a mistyped one."""
+"""Error messages: prefixes with file names, and suggestions for mistyped names."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
+_MAX_NAMES = 12
+
 
 def require_file(path: str | Path) -> Path:
-    """Return a file's path.
-
-    Args:
-        path (str | Path): The file.
-
-    Raises:
-        FileNotFoundError: If there is no such file; one line that names it.
-    """
+    """Return the path of an existing file; raise FileNotFoundError otherwise."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'{path} does not exist')
@@ -23,15 +18,12 @@ def require_file(path: str | Path) -> Path:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Put ``path`` in front of what goes wrong inside the block.
-
-    Args:
-        path (Path): The file or folder that is being read.
+    """Prefix the errors of a block with the path that is being read.
 
     Raises:
-        ValueError: Its content is wrong.
-        FileNotFoundError: It is not there.
-        OSError: It cannot be read.
+        ValueError: The content is invalid.
+        FileNotFoundError: The path does not exist.
+        OSError: The path cannot be read.
     """
     try:
         yield
@@ -44,22 +36,19 @@ def naming(path: Path) -> Iterator[None]:
         raise OSError(f'{path}: cannot be read ({reason})') from error
 
 
-_SHOWN = 12
-
-
 def nearest_name(given: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is nearest to a given one, if any is near."""
+    """Return the known name that is most similar to ``given``, None if none is."""
     near = get_close_matches(str(given), list(known), n=1, cutoff=0.5)
     return near[0] if near else None
 
 
 def hint_at_names(given: str, known: Iterable[str], title: str = 'known') -> str:
-    """Word what is known: the nearest name or, where none is near, the first ones.
+    """Suggest a known name for a mistyped one.
 
     Args:
         given (str): The unknown name.
-        known (Iterable[str]): The names that would have been right.
-        title (str): What to call them where none is near.
+        known (Iterable[str]): The valid names.
+        title (str): Label of the list if no name is similar. Defaults to 'known'.
 
     Returns:
         str: ``did you mean NAME?`` or ``TITLE: NAME, NAME, ...``.
@@ -68,4 +57,4 @@ def hint_at_names(given: str, known: Iterable[str], title: str = 'known') -> str
     near = nearest_name(given, known)
     if near is not None:
         return f'did you mean {near}?'
-    return f'{title}: {", ".join(known[:_SHOWN]) or "none"}'
+    return f'{title}: {", ".join(known[:_MAX_NAMES]) or "none"}'

@@ -1,4 +1,4 @@
-"""Lenses: focal length, principal point and distortion, known or assumed."""
+"""Camera intrinsics: focal length, principal point and lens distortion."""
 
 import math
 from dataclasses import dataclass, replace
@@ -6,30 +6,29 @@ from typing import Self
 
 import numpy as np
 
-# Human3.6M's focal length over its picture width (1145 / 1000 pixels): what is
-# assumed, over the picture's longer side, where nobody knows the lens.
+# Human3.6M's focal length over its image width (1145 / 1000 pixels); assumed, relative
+# to the longer image side, where the lens is unknown.
 DEFAULT_FOCAL_RATIO = 1.145
-# Numbers that OpenCV's model of distortion may have.
+# Lengths of distortion vectors in OpenCV's model.
 DISTORTIONS = (0, 4, 5, 8, 12, 14)
-# Pixels by which a point may miss itself when the distortion is put back.
-_CONVERGED = 0.5
-# By how much a picture's shape may differ from the one that was calibrated.
-_SAME_SHAPE = 0.01
+# Largest reprojection error, in pixels, of a point whose distortion was removed.
+_MAX_ERROR = 0.5
+# Largest relative difference between the aspect ratios of images and calibration.
+_ASPECT_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
 class Lens:
-    """A calibrated lens, in OpenCV's model.
+    """A calibrated lens in OpenCV's camera model.
 
     Args:
         focal (tuple[float, float]): Focal lengths fx and fy in pixels.
         center (tuple[float, float]): Principal point cx and cy in pixels.
         distortion (tuple[float, ...]): k1, k2, p1, p2, k3, ...; none by default.
-        size (tuple[int, int], optional): Width and height of the pictures that this
-            is true for.
+        size (tuple[int, int], optional): Width and height of the calibrated images.
 
     Raises:
-        ValueError: If a number makes no sense, in one line.
+        ValueError: If a number is invalid.
     """
 
     focal: tuple[float, float]
@@ -51,7 +50,7 @@ class Lens:
 
     @classmethod
     def of_view(cls, degrees: float, width: int, height: int) -> Self:
-        """An ideal lens with a horizontal angle of view, see :func:`focal_of_view`."""
+        """Build a pinhole camera with a horizontal angle of view in degrees."""
         focal = focal_of_view(degrees, width)
         return cls((focal, focal), (width / 2, height / 2), size=(width, height))
 
@@ -61,119 +60,118 @@ class Lens:
         return (*self.focal, *self.center, *self.distortion)
 
     def fitted(self, width: int, height: int) -> Self:
-        """The same lens for pictures of another resolution.
+        """Scale the intrinsics to images of another resolution.
 
         Args:
-            width (int): Of the pictures, pixels.
-            height (int): Of the pictures, pixels.
+            width (int): Image width in pixels.
+            height (int): Image height in pixels.
 
         Returns:
             Lens: With that size.
 
         Raises:
-            ValueError: If the pictures have another shape than those calibrated with,
-                or the principal point is in none of them.
+            ValueError: If the aspect ratio differs from that of the calibrated images,
+                or the principal point is outside the image.
         """
-        wanted = (width, height)
         if self.size is None:
             if not (0 < self.center[0] < width and 0 < self.center[1] < height):
                 x, y = self.center
                 raise ValueError(
                     f'the principal point ({x:g}, {y:g}) of the intrinsics is outside '
-                    f'the {width}x{height} picture: they are of another resolution'
+                    f'the {width}x{height} image: they are of another resolution'
                 )
-            return replace(self, size=wanted)
-        scale = np.array(wanted) / self.size
-        if abs(scale[1] / scale[0] - 1) > _SAME_SHAPE:
+            return replace(self, size=(width, height))
+        scale = np.array([width, height]) / self.size
+        if abs(scale[1] / scale[0] - 1) > _ASPECT_TOLERANCE:
             raise ValueError(
-                f'the intrinsics are for pictures of {self.size[0]}x{self.size[1]}, '
+                f'the intrinsics are for images of {self.size[0]}x{self.size[1]}, '
                 f'which are no scaled version of {width}x{height}'
             )
         return replace(
             self,
             focal=tuple((self.focal * scale).tolist()),
             center=tuple((self.center * scale).tolist()),
-            size=wanted,
+            size=(width, height),
         )
 
     def straighten(self, points: np.ndarray) -> np.ndarray:
-        """Where points would be in the picture of an ideal lens.
+        """Map pixels to those of an ideal pinhole camera.
 
-        That one has the focal length ``focal[0]``, square pixels, its principal point
-        in the middle of the picture and no distortion.
+        The ideal camera has the focal length ``focal[0]`` for both axes, its principal
+        point in the center of the image, and no distortion.
 
         Args:
             points (np.ndarray): Pixels, NaN where unknown, (..., 2).
 
         Returns:
-            np.ndarray: Pixels, (..., 2), float32. Far outside the picture, where a
-            distortion cannot be undone, it is left in.
+            np.ndarray: Pixels, (..., 2), float32. Far outside the image, where the
+            distortion is not invertible, it is left in.
         """
         if self.size is None:
-            raise ValueError('fit the lens to a picture size first')
+            raise ValueError('fit the lens to an image size first')
         focal, center = np.array(self.focal), np.array(self.center)
-        given = (np.asarray(points, np.float64) - center) / focal
-        known = np.isfinite(given).all(-1)
-        straight = np.where(known[..., None], given, np.nan)
+        rays = (np.asarray(points, np.float64) - center) / focal
+        known = np.isfinite(rays).all(-1)
+        straight = np.where(known[..., None], rays, np.nan)
         if self.distortion and known.any():
-            straight[known] = self._undistort(given[known])
+            straight[known] = self._undistort(rays[known])
         pixels = straight * self.focal[0] + np.array(self.size) / 2
         return pixels.astype(np.float32)
 
     def _undistort(self, rays: np.ndarray) -> np.ndarray:
-        """Rays (N, 2) without the distortion, where that can be undone."""
+        """Remove the distortion of rays (N, 2) where it is invertible."""
         import cv2
 
-        steps = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-9)
+        criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-9)
         identity, distortion = np.eye(3), np.array(self.distortion)
         # OpenCV 5 has one function where OpenCV 4 has two
         undistort = getattr(cv2, 'undistortPointsIter', cv2.undistortPoints)
-        found = undistort(
-            rays[:, None], identity, distortion, R=None, P=None, criteria=steps
+        straight = undistort(
+            rays[:, None], identity, distortion, R=None, P=None, criteria=criteria
         )[:, 0]
-        ends = np.concatenate([found, np.ones((len(found), 1))], -1)
-        again, _ = cv2.projectPoints(
-            ends, np.zeros(3), np.zeros(3), identity, distortion
+        points = np.concatenate([straight, np.ones((len(straight), 1))], -1)
+        projected, _ = cv2.projectPoints(
+            points, np.zeros(3), np.zeros(3), identity, distortion
         )
-        misses = np.linalg.norm((again[:, 0] - rays) * self.focal, axis=-1)
-        # written so that NaN is left in
-        return np.where((misses < _CONVERGED)[:, None], found, rays)
+        errors = np.linalg.norm((projected[:, 0] - rays) * self.focal, axis=-1)
+        # a comparison with NaN is False, which keeps the distorted ray
+        return np.where((errors < _MAX_ERROR)[:, None], straight, rays)
 
 
 def settle_lens(
     width: int, height: int, fov: float | None = None, intrinsics: Lens | None = None
 ) -> Lens | None:
-    """The lens that a user told of, for pictures of a size.
+    """Return the lens that the user specified, scaled to the image size.
 
     Args:
-        width (int): Of the pictures, pixels.
-        height (int): Of the pictures, pixels.
-        fov (float, optional): Degrees from the left to the right of the picture.
+        width (int): Image width in pixels.
+        height (int): Image height in pixels.
+        fov (float, optional): Horizontal angle of view in degrees.
         intrinsics (Lens, optional): A calibrated lens.
 
     Returns:
-        Lens | None: None if nothing is known.
+        Lens | None: None if neither is given.
 
     Raises:
-        ValueError: If the lens does not fit the pictures, or both are given.
+        ValueError: If the lens does not fit the images, or both are given.
     """
     if fov is not None and intrinsics is not None:
-        raise ValueError('the angle of view and intrinsics cannot both be given')
+        raise ValueError('`fov` and `intrinsics` cannot both be given')
     if intrinsics is not None:
         return intrinsics.fitted(width, height)
     return None if fov is None else Lens.of_view(fov, width, height)
 
 
 def ideal_camera(width: int, height: int, lens: Lens | None = None) -> dict:
-    """What codecs are told of the lens that :meth:`Lens.straighten` makes pixels for.
+    """Return ``camera_param`` of the pinhole camera of :meth:`Lens.straighten`.
 
     Args:
-        width (int): Of the pictures, pixels.
-        height (int): Of the pictures, pixels.
-        lens (Lens, optional): Not given where nobody knows it.
+        width (int): Image width in pixels.
+        height (int): Image height in pixels.
+        lens (Lens, optional): The lens, if known.
 
     Returns:
-        dict: ``w``, ``h`` and, where known, ``f``, see :func:`camera_intrinsics`.
+        dict: ``w``, ``h`` and, if the lens is known, ``f``.
     """
     camera = dict(w=width, h=height)
     if lens is not None:
@@ -184,13 +182,12 @@ def ideal_camera(width: int, height: int, lens: Lens | None = None) -> dict:
 def camera_intrinsics(
     camera_param: dict, focal_ratio: float = DEFAULT_FOCAL_RATIO
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Focal lengths and principal point, assumed where they are not known.
+    """Return focal lengths and principal point, with defaults where unknown.
 
     Args:
-        camera_param (dict): ``w`` and ``h`` in pixels and, where known, ``f`` and
-            ``c`` (two numbers each, pixels), as in mmpose's camera files.
-        focal_ratio (float): Focal length over the longer picture side to assume
-            where there is no ``f``.
+        camera_param (dict): ``w`` and ``h`` in pixels and, if known, ``f`` and ``c``
+            (two numbers each, pixels), as in mmpose's camera files.
+        focal_ratio (float): Default focal length over the longer image side.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: ``f`` and ``c`` in pixels, (2,) each.
@@ -207,17 +204,14 @@ def camera_intrinsics(
 
 
 def focal_of_view(degrees: float, width: int) -> float:
-    """Focal length of a lens with a horizontal angle of view.
+    """Convert a horizontal angle of view to a focal length in pixels.
 
     Args:
-        degrees (float): Angle from the left to the right edge of the picture.
-        width (int): Picture width in pixels.
-
-    Returns:
-        float: Focal length in pixels.
+        degrees (float): Angle between the left and right image edge, 1 to 170.
+        width (int): Image width in pixels.
 
     Raises:
-        ValueError: If no ordinary lens has that angle.
+        ValueError: If the angle is out of range.
     """
     if not 1 <= degrees <= 170:
         raise ValueError(

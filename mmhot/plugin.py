@@ -1,6 +1,6 @@
-"""Importing this module registers everything of ours in MMPose's registries.
+"""Imports every module that registers components with MMPose.
 
-Configs name it once, in ``configs/_base_/default_runtime.py``.
+Configs name it in ``custom_imports``, see ``configs/_base_/default_runtime.py``.
 """
 
 from mmhot import codecs, compat, datasets, engine, evaluation, models

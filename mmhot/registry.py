@@ -1,15 +1,12 @@
-"""Makes ``_base_ = 'mmhot::...'`` build from MMPose's registries.
+"""Registries of the scope ``mmhot``, which resolve names in MMPose's registries.
 
-MMEngine marks every part that a config inherits through ``mmhot::`` with the scope
-``mmhot``, imports this module for it, and then wants a registry of that scope. Without
-one it would look in its own root registry, where neither MMPose's names nor ours are.
-The scopes below are therefore empty and only lead on to MMPose's registries, where
-everything of ours is registered.
+MMEngine marks every dict that a config inherits through ``_base_ = 'mmhot::...'`` with
+the scope ``mmhot``, imports this module and looks for a registry of that scope. The
+registries below are empty; MMPose's are their parents.
 
-The limit: MMEngine reads ``mmhot::`` only after ``import mmhot``, because
-:mod:`mmhot.compat` adds it to the packages that MMEngine knows. Our command and tools
-import mmhot. As for every package, ``_base_`` and ``mmengine.hub.get_config`` take such
-names, and ``Config.fromfile`` does not.
+MMEngine knows ``mmhot::`` only after ``import mmhot``, see
+:mod:`mmhot.compat.import_hooks`. ``_base_`` and ``mmengine.hub.get_config`` accept such
+paths, ``Config.fromfile`` does not.
 """
 
 from mmengine.registry import FUNCTIONS, Registry

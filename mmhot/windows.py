@@ -1,4 +1,6 @@
-"""Windows of frames: resampling, first frames, overlaps and blend weights."""
+"""Windows of frames: start frames, resampling, blended predictions of whole clips."""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -6,21 +8,21 @@ import numpy as np
 def window_starts(
     num_frames: int, num_targets: int, stride: int, keep_rest: bool = True
 ) -> np.ndarray:
-    """First target frames of the windows that cover a clip.
+    """Return the first target frames of the windows that cover a clip.
 
-    Every frame is a target of some window if ``stride <= num_targets``; the overhang
-    is split between both ends. With longer strides, what is left over is.
+    With ``stride <= num_targets`` every frame is a target of some window, and targets
+    beyond the clip are split between both ends.
 
     Args:
         num_frames (int): Frames of the clip.
         num_targets (int): Target frames of a window.
         stride (int): Frames from one window to the next.
-        keep_rest (bool): Whether frames at the end that fill no window are targets of
-            some; otherwise windows begin at the first frame, and only a clip that is
-            too short for one has targets outside of it.
+        keep_rest (bool): Whether the last frames, which fill no window, are covered as
+            well. Otherwise windows start at frame 0 and stay inside the clip unless it
+            is shorter than one window. Defaults to True.
 
     Returns:
-        np.ndarray: int64, may start below zero.
+        np.ndarray: int64; the first may be negative.
     """
     if not keep_rest and num_frames >= num_targets:
         return np.arange(0, num_frames - num_targets + 1, stride)
@@ -33,18 +35,18 @@ def window_starts(
 
 
 def chunk_starts(num_frames: int, seq_len: int, stride: int) -> np.ndarray:
-    """First frames of chunks that cover a clip, spread evenly.
+    """Return the first frames of evenly spread chunks that cover a clip.
 
-    No chunk leaves a clip that is long enough, so that none sees repeated frames.
+    Chunks stay inside the clip, so that no frame is repeated as padding.
 
     Args:
         num_frames (int): Frames of the clip.
         seq_len (int): Frames of a chunk.
-        stride (int): Most frames from one chunk to the next.
+        stride (int): Largest distance from one chunk to the next.
 
     Returns:
-        np.ndarray: int64; of a clip shorter than a chunk one start, below zero, that
-        puts the clip into the chunk's middle.
+        np.ndarray: int64. A clip shorter than a chunk has one negative start, which
+        centers the clip in the chunk.
     """
     span = num_frames - seq_len
     if span <= 0:
@@ -54,10 +56,10 @@ def chunk_starts(num_frames: int, seq_len: int, stride: int) -> np.ndarray:
 
 
 def blend_weights(num_targets: int) -> np.ndarray:
-    """How much each output frame of a window counts where windows overlap, (T',).
+    """Return triangular weights (T',) for averaging overlapping windows.
 
-    A triangle: frames in the middle have seen as much of the past as of the future,
-    and a seam fades instead of jumping.
+    Frames in the middle of a window have as much context on either side, and the
+    triangle makes seams fade.
     """
     ramp = np.arange(num_targets) + 1
     return np.minimum(ramp, ramp[::-1]).astype(np.float32)
@@ -66,13 +68,13 @@ def blend_weights(num_targets: int) -> np.ndarray:
 def window_frames(
     starts: np.ndarray, seq_len: int, num_targets: int, causal: bool = False
 ) -> np.ndarray:
-    """Frame numbers of windows around their targets.
+    """Return the frame numbers of windows around their targets.
 
     Args:
         starts (np.ndarray): First target frames, (S,).
         seq_len (int): Frames of a window.
-        num_targets (int): Target frames, in the window's middle.
-        causal (bool): Whether the targets are the window's last frames instead.
+        num_targets (int): Target frames, in the middle of the window.
+        causal (bool): Whether the targets are the last frames. Defaults to False.
 
     Returns:
         np.ndarray: (S, seq_len), not yet limited to the clip.
@@ -83,7 +85,7 @@ def window_frames(
 
 
 def resample(values: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Values at fractional frame numbers, linear in between, held outside.
+    """Interpolate values linearly at fractional frame numbers, constant outside.
 
     Args:
         values (np.ndarray): (T, ...).
@@ -96,16 +98,100 @@ def resample(values: np.ndarray, times: np.ndarray) -> np.ndarray:
     before = np.minimum(times.astype(int), max(len(values) - 2, 0))
     after = np.minimum(before + 1, len(values) - 1)
     weight = (times - before).astype(values.dtype)
-    weight = weight.reshape(-1, *[1] * (values.ndim - 1))
+    weight = _align(weight, values.ndim)
     return values[before] * (1 - weight) + values[after] * weight
 
 
 def usual_stride(seq_len: int, num_targets: int) -> int:
-    """Frames from one window to the next at which a clip shows no seams.
+    """Return a stride without visible seams.
 
-    Nine windows see each frame; chunks, where all frames of a window are targets,
-    overlap by a third.
+    Nine windows cover each frame; chunks, in which every frame is a target, overlap by
+    a third.
     """
     if num_targets == seq_len > 1:
         return seq_len - seq_len // 3
     return max(1, num_targets // 9)
+
+
+def lift_windows(
+    predict: Callable[[np.ndarray], np.ndarray],
+    clips: Sequence[np.ndarray],
+    seq_len: int,
+    num_targets: int,
+    stride: int,
+    batch_size: int = 64,
+    causal: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> list[np.ndarray]:
+    """Predict every frame of several clips with batches of windows.
+
+    Windows of seq2frame models and of models with few target frames start ``stride``
+    frames apart; those of seq2seq models (all frames are targets) are chunks, see
+    :func:`chunk_starts`. Overlapping predictions are averaged with
+    :func:`blend_weights`. A batch contains windows of any clips.
+
+    Args:
+        predict (Callable): Maps windows (B, seq_len, ...) to (B, num_targets, ...).
+        clips (Sequence[np.ndarray]): Inputs, (T, ...) each, ``T`` at least 1; the first
+            and last frames are repeated as padding.
+        seq_len (int): Frames of a window.
+        num_targets (int): Frames that a window predicts.
+        stride (int): Frames from one window to the next, at most ``num_targets``.
+        batch_size (int): Windows per batch. Defaults to 64.
+        causal (bool): Whether the targets are the last frames. Defaults to False.
+        progress (Callable, optional): Called with the number of predicted frames.
+
+    Returns:
+        list[np.ndarray]: Predictions, (T, ...) each.
+
+    Raises:
+        ValueError: If the stride would skip frames.
+    """
+    if not 1 <= stride <= num_targets:
+        raise ValueError(
+            f'stride ({stride}) must be from 1 to the {num_targets} frames that a '
+            'window predicts'
+        )
+    weights = blend_weights(num_targets)
+    lengths = [len(clip) for clip in clips]
+    is_seq2seq = num_targets == seq_len > 1
+    starts_of = chunk_starts if is_seq2seq else window_starts
+    starts = [starts_of(length, num_targets, stride) for length in lengths]
+    clip_of = np.repeat(np.arange(len(clips)), [len(of_clip) for of_clip in starts])
+    start_of = np.concatenate(starts)
+    total, weight_sum = None, [np.zeros(length, np.float32) for length in lengths]
+
+    for first in range(0, len(start_of), batch_size):
+        batch = slice(first, first + batch_size)
+        frames = window_frames(start_of[batch], seq_len, num_targets, causal)
+        windows = [
+            clips[clip][index.clip(0, lengths[clip] - 1)]
+            for clip, index in zip(clip_of[batch], frames, strict=True)
+        ]
+        predicted = predict(np.stack(windows))
+        if total is None:
+            shape = predicted.shape[2:]
+            total = [np.zeros((length, *shape), np.float32) for length in lengths]
+        for clip, start, poses in zip(
+            clip_of[batch], start_of[batch], predicted, strict=True
+        ):
+            inside = slice(max(-start, 0), min(lengths[clip] - start, num_targets))
+            target = slice(start + inside.start, start + inside.stop)
+            weight = weights[inside]
+            total[clip][target] += poses[inside] * _align(weight, poses.ndim)
+            weight_sum[clip][target] += weight
+        if progress is not None:
+            clip, start = clip_of[batch][-1], start_of[batch][-1]
+            progress(sum(lengths[:clip]) + int(np.clip(start, 0, lengths[clip])))
+
+    if progress is not None:
+        progress(sum(lengths))
+    return [
+        poses / _align(weight, poses.ndim)
+        for poses, weight in zip(total, weight_sum, strict=True)
+    ]
+
+
+def _align(weights: np.ndarray, ndim: int) -> np.ndarray:
+    """Append axes to weights (T,) for broadcasting over arrays (T, ...)."""
+    return weights.reshape(-1, *[1] * (ndim - 1))

@@ -1,4 +1,4 @@
-"""Every config builds, runs, and feeds its model what it wants."""
+"""Every config builds, runs, and has data that fit its model."""
 
 from copy import deepcopy
 from functools import cache
@@ -24,7 +24,7 @@ DETECTORS = [path for path in LEAVES if path.is_relative_to(CONFIGS / 'detection
 TOPDOWN = [path for path in LEAVES if path not in LIFTERS + DETECTORS]
 
 
-# Of a head: what a pass in mode 'tensor' does not see.
+# Parts of a head that do not change the pass in mode 'tensor'.
 _NO_LAYERS = ('loss', 'decoder')
 
 read = cache(Config.fromfile)
@@ -51,7 +51,7 @@ def _entries():
 
 @cache
 def _build(path):
-    """Without numbers: some have millions of parameters and billions of operations."""
+    """Build on the meta device: some have millions of parameters."""
     with DefaultScope.overwrite_default_scope(read(path).default_scope):
         return MODELS.build(read(path).model).eval().to('meta')
 
@@ -60,7 +60,7 @@ _PASSES = {}
 
 
 def _run(path, shape, *args):
-    """What comes out, and what it costs: once for all configs of the same network."""
+    """Output and cost, computed once for all configs of the same network."""
     model = read(path).model
     head = model.get('head') or model.bbox_head
     head = {key: head[key] for key in head if key not in _NO_LAYERS}
@@ -87,7 +87,7 @@ def test_config_builds_a_lifter_that_runs(path):
     backbone = _build(path).backbone
     poses, _ = _run_lifter(path)
     if not isinstance(poses, tuple):
-        # whoever sees all frames says so, also if only the center one is evaluated
+        # all frames are predicted, even if only the center one is evaluated
         assert poses.shape == (1, backbone.num_keep_frames, 17, 3)
         return
     poses, kept = poses
@@ -125,7 +125,7 @@ def test_config_builds_a_detector_that_runs(path):
         assert side.shape == (1, 4, *cells)
 
 
-def test_labels_are_those_that_the_estimator_decodes(topdown_config):
+def test_encoder_and_decoder_agree(topdown_config):
     config = topdown_config
     decoder = KEYPOINT_CODECS.build(config.model.head.decoder)
     assert tuple(config.codec.input_size) == decoder.input_size
@@ -139,16 +139,16 @@ def test_labels_are_those_that_the_estimator_decodes(topdown_config):
             of_labels = {'absent_weight': 0}
             assert_equal(vars(encoder) | of_labels, vars(decoder) | of_labels)
             assert getattr(encoder, 'margin', 12) == 12
-            # others would take the mark of what is absent for a negative weight
+            # other codecs would use the flag of absent keypoints as a negative weight
             people = config.train_dataloader.dataset
-            knows_of_absence = hasattr(encoder, 'absent_weight')
-            assert knows_of_absence or not people.get('complete', False)
+            has_absent_weight = hasattr(encoder, 'absent_weight')
+            assert has_absent_weight or not people.get('complete', False)
 
 
-def test_data_have_the_keypoints_that_the_estimator_wants(topdown_config):
+def test_dataset_has_the_keypoints_of_the_estimator(topdown_config):
     config = topdown_config
     dataset = config.train_dataloader.dataset
-    # what MMPose's init_model asks
+    # what MMPose's init_model reads
     meta = dataset.get('metainfo') or DATASETS.get(dataset.type).METAINFO
     meta = parse_pose_metainfo(meta)
     if 'skeleton' in dataset:
@@ -161,7 +161,7 @@ def test_data_have_the_keypoints_that_the_estimator_wants(topdown_config):
 
 
 @pytest.mark.parametrize('path', LIFTERS, ids=lambda path: path.stem)
-def test_data_have_the_frames_that_the_model_wants(path):
+def test_dataset_has_the_frames_of_the_model(path):
     config, backbone = read(path), _build(path).backbone
     for split in ('train', 'val', 'test'):
         dataset = config[f'{split}_dataloader'].dataset
@@ -170,7 +170,7 @@ def test_data_have_the_frames_that_the_model_wants(path):
         assert inputs == backbone.num_frames
         targets = dataset.get('multiple_target') or dataset.get('num_targets', 1)
         if split == 'train':
-            # losses are of all frames that come out, or of those kept
+            # losses are of all predicted frames, or of those kept
             is_pruned = hasattr(backbone, 'hourglass')
             wanted = backbone.num_frames if is_pruned else backbone.num_keep_frames
             assert targets == wanted
@@ -178,7 +178,7 @@ def test_data_have_the_frames_that_the_model_wants(path):
             assert (targets == 1) == (config.model.test_cfg.target == 'center')
 
 
-def test_config_names_our_plugin(config):
+def test_config_imports_the_plugin(config):
     assert config.custom_imports.imports == ['mmhot.plugin']
     is_detector = Path(config.filename) in DETECTORS
     assert config.default_scope == ('mmdet' if is_detector else 'mmpose')
@@ -195,16 +195,16 @@ def test_config_is_listed_in_the_metafile(path):
 
 
 @pytest.mark.parametrize('path', LIFTERS, ids=lambda path: path.stem)
-def test_metafile_says_what_a_lifter_costs(path):
+def test_metafile_has_the_cost_of_a_lifter(path):
     _, cost = _run_lifter(path)
-    said = _entries()[path]['Metadata']
-    assert said['Parameters'] == cost.parameters
-    assert said['MACs'] == pytest.approx(cost.macs, rel=1e-3)
+    metadata = _entries()[path]['Metadata']
+    assert metadata['Parameters'] == cost.parameters
+    assert metadata['MACs'] == pytest.approx(cost.macs, rel=1e-3)
 
 
 @pytest.mark.parametrize('path', TOPDOWN + DETECTORS, ids=lambda path: path.stem)
-def test_metafile_says_what_a_model_for_pictures_costs(path):
+def test_metafile_has_the_cost_of_an_image_model(path):
     _, cost = (_run_detector if path in DETECTORS else _run_estimator)(path)
-    said = _entries()[path]['Metadata']
-    assert said['Parameters'] == cost.parameters
-    assert said['MACs'] == pytest.approx(cost.macs, rel=1e-3)
+    metadata = _entries()[path]['Metadata']
+    assert metadata['Parameters'] == cost.parameters
+    assert metadata['MACs'] == pytest.approx(cost.macs, rel=1e-3)

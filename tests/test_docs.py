@@ -1,9 +1,11 @@
-"""What the documentation says exists, exists: links, configs, commands, options."""
+"""Links, configs, commands and options that the documentation names exist."""
 
 import argparse
 import importlib
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -11,16 +13,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+import mmhot
 from mmhot.apis.export import FORMATS
 from mmhot.cli.dispatch import build_parser
 from mmhot.clips import Clip3D
 
 ROOT = Path(__file__).parents[1]
-PLACES = ('*.md', 'docs/*.md', 'configs/*/*/*.md', 'mmhot/weights/*.md')
+PLACES = ('*.md', 'docs/*.md', 'demo/*.md', 'configs/*/*/*.md', 'mmhot/weights/*.md')
 PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
 METAFILES = sorted(ROOT.glob('configs/*/*/metafile.yml'))
-# of commands that are MMPose's or PyTorch's
-OTHERS = {'pip', 'cd', 'sha256sum', 'torchrun', 'make', 'git'}
+RECIPES = sorted(ROOT.glob('tools/recipes/*.sh'))
 
 
 @pytest.fixture(params=PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -34,7 +36,7 @@ def headings(page):
     return {re.sub(r'[^\w\- ]', '', line).lower().replace(' ', '-') for line in lines}
 
 
-def test_links_lead_somewhere(page):
+def test_links_resolve(page):
     links = re.findall(r'\]\(([^)\s]+)\)', page.read_text())
     for link in links:
         path, _, anchor = link.partition('#')
@@ -47,12 +49,15 @@ def test_links_lead_somewhere(page):
 
 
 def commands(page):
-    """Command lines of a page's shell blocks and of its `inline code`."""
+    """Split the commands of a page's shell blocks and of its `inline code`."""
     text = page.read_text()
-    blocks = re.findall(r'```(?:shell|bash)\n(.*?)```', text, re.DOTALL)
-    lines = '\n'.join(blocks).replace('\\\n', ' ').splitlines()
-    prose = re.sub(r'```.*?```', '', text, flags=re.DOTALL)
-    inline = [code.replace('\n', ' ') for code in re.findall(r'`([^`]+)`', prose)]
+    if page.suffix == '.sh':
+        lines, inline = text.replace('\\\n', ' ').splitlines(), []
+    else:
+        blocks = re.findall(r'```(?:shell|bash)\n(.*?)```', text, re.DOTALL)
+        lines = '\n'.join(blocks).replace('\\\n', ' ').splitlines()
+        prose = re.sub(r'```.*?```', '', text, flags=re.DOTALL)
+        inline = [code.replace('\n', ' ') for code in re.findall(r'`([^`]+)`', prose)]
     for line in lines + inline:
         words = shlex.split(line, comments=True) if "'" not in line else line.split()
         named = [i for i, word in enumerate(words) if is_command(words[i:])]
@@ -66,11 +71,11 @@ def is_command(words):
 
 
 class Stop(Exception):  # noqa: N818
-    """Raised with the parser that a tool has built."""
+    """Raised with the parser of a tool."""
 
 
 def options_of(command, monkeypatch):
-    """Options that a command knows, by asking its own parser."""
+    """List the options of a command's parser, and of its subcommand's."""
     if command[0] == 'mmhot':
         parser, parsers = build_parser()
         if command[1].startswith('-'):
@@ -95,14 +100,32 @@ def options_of(command, monkeypatch):
             return ()
         with pytest.raises(Stop) as stopped:
             module.parse_args()
-    return stopped.value.args[0]._option_string_actions
+    parser = stopped.value.args[0]
+    options = dict(parser._option_string_actions)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction) and command[1:]:
+            options |= action.choices[command[1]]._option_string_actions
+    return options
 
 
-def test_commands_and_their_options_exist(page, monkeypatch):
+def check_commands(page, monkeypatch):
     for command in commands(page):
         known = options_of(command, monkeypatch)
         options = {word.partition('=')[0] for word in command if word[:2] == '--'}
         assert options <= set(known), command
+
+
+def test_commands_and_their_options_exist(page, monkeypatch):
+    check_commands(page, monkeypatch)
+
+
+@pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
+def test_recipe_of_shipped_weights_runs_existing_commands(path, monkeypatch):
+    check_commands(path, monkeypatch)
+    assert (ROOT / 'mmhot/weights' / f'{path.stem}.pth').is_file()
+    for name in re.findall(r'configs/[\w/.-]+\.py', path.read_text()):
+        assert (ROOT / name).is_file(), name
+    subprocess.run(['bash', '-n', str(path)], check=True)
 
 
 @pytest.mark.parametrize('name', ['train', 'test'])
@@ -138,15 +161,16 @@ def test_readme_names_every_config_and_metafile_its_readme(path):
     assert all(
         (ROOT / part['README']).is_file() for part in metafile.get('Collections', ())
     )
-    # of both tasks, where an algorithm has two
+    # Both tasks of an algorithm count.
     pages = ROOT.glob(f'configs/*/{path.parent.name}/README.md')
     text = ''.join(page.read_text() for page in pages)
     for model in metafile['Models']:
         assert Path(model['Config']).name in text, model['Config']
 
 
-def test_every_page_can_be_found_from_readme():
-    found = [ROOT / 'README.md']
+@pytest.mark.parametrize('start', ['README.md', 'docs/index.md'])
+def test_every_page_can_be_reached_from(start):
+    found = [ROOT / start]
     for page in found:
         links = re.findall(r'\]\(([^)#\s]+\.md)', page.read_text())
         paths = {(page.parent / link).resolve() for link in links if '://' not in link}
@@ -154,7 +178,37 @@ def test_every_page_can_be_found_from_readme():
     assert {page for page in PAGES if page.parent == ROOT / 'docs'} <= set(found)
 
 
-def test_all_that_is_written_is_described():
+def test_readme_is_short():
+    text = (ROOT / 'README.md').read_text()
+    assert len(text.splitlines()) <= 120
+    assert len(text.split()) <= 900
+
+
+def test_readme_says_what_readers_search_for():
+    head = (ROOT / 'README.md').read_text()[:1600]
+    for words in ('MMPose', 'oken pruning', '2D and 3D human pose', 'Apache-2.0'):
+        assert words in head, words
+
+
+@pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.parent.name)
+def test_algorithm_readme_has_results_and_citation(path):
+    text = (path.parent / 'README.md').read_text()
+    assert re.search(r'^## .*[Rr]esults|^## Is pruning', text, re.MULTILINE)
+    assert '```bibtex' in text or 'BibTeX' in text
+
+
+@pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.parent.name)
+def test_metafile_marks_results_of_papers(path):
+    """Every model has measured results, the paper's, or states that it has none."""
+    for model in yaml.safe_load(path.read_text())['Models']:
+        sources = {result.get('Source', 'measured') for result in model['Results']}
+        assert sources <= {'measured', 'paper'}, model['Name']
+        for result in model['Results']:
+            assert {'Task', 'Dataset', 'Metrics'} <= set(result)
+        assert model['Metadata']['FLOPs'] == 2 * model['Metadata']['MACs']
+
+
+def test_every_field_and_format_of_results_is_described():
     text = (ROOT / 'docs' / 'output-formats.md').read_text()
     for field in fields(Clip3D):
         assert f'`{field.name}`' in text, field.name
@@ -168,7 +222,56 @@ def test_readme_links_every_algorithm():
         assert re.search(rf'\(configs/\w+/{path.parent.name}\)', text), path
 
 
-def test_contributing_says_what_every_package_is():
-    text = (ROOT / 'CONTRIBUTING.md').read_text()
+def test_architecture_names_every_package():
+    text = (ROOT / 'ARCHITECTURE.md').read_text()
     for path in (ROOT / 'mmhot').glob('[!_.]*'):
-        assert path.name in text, path
+        assert re.search(rf'\b{path.stem}\b', text), path
+
+
+@pytest.fixture(scope='module')
+def site(tmp_path_factory):
+    """Build the site with MkDocs, which `make docs` installs."""
+    programs = (ROOT / '.venv-docs/bin/mkdocs', shutil.which('mkdocs'))
+    program = next((name for name in programs if name and Path(name).is_file()), None)
+    if program is None:
+        pytest.skip('MkDocs is not installed: make docs')
+    folder = tmp_path_factory.mktemp('site')
+    done = subprocess.run(
+        [str(program), 'build', '--strict', '--site-dir', str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.slow(reason='builds the documentation site')
+def test_site_has_every_page_and_name_and_no_dead_link(site):
+    texts = {path: path.read_text() for path in site.rglob('*.html')}
+    ids = {
+        path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in texts.items()
+    }
+    for path, text in texts.items():
+        if path.name == '404.html':
+            continue
+        for link in re.findall(r'(?:href|src)="([^"]+)"', text):
+            target, _, anchor = link.partition('#')
+            if '://' in link or link.startswith('data:'):
+                continue
+            found = (path.parent / target).resolve() if target else path
+            found = found / 'index.html' if found.is_dir() else found
+            assert found.is_file(), f'{path.relative_to(site)}: {link}'
+            assert not anchor or anchor in ids[found], f'{path.name}: {link}'
+    pages = {page.relative_to(ROOT / 'docs') for page in ROOT.glob('docs/*.md')}
+    assert {str(page.with_suffix('.html')) for page in pages} <= {
+        str(path.relative_to(site)) for path in texts
+    }
+    for name in mmhot._LAZY:
+        assert f'mmhot.{name}' in texts[site / 'api.html'], name
+
+
+@pytest.mark.slow(reason='builds the documentation site')
+def test_site_can_be_searched(site):
+    index = (site / 'search' / 'search_index.json').read_text()
+    assert 'PersonCenteredPoseLifting' in index

@@ -127,7 +127,9 @@ def test_editable_install_is_found_on_a_drive(monkeypatch):
     import urllib.request
 
     monkeypatch.setattr(urllib.request, 'url2pathname', nturl2path.url2pathname)
-    assert mmhot.compat._Distribution(found).location == r'C:\my code\mmhot'
+    assert (
+        mmhot.compat.import_hooks._Distribution(found).location == r'C:\my code\mmhot'
+    )
 
 
 @pytest.mark.parametrize('system', ['win32', 'darwin'])

@@ -241,7 +241,7 @@ def test_empty_environment_needs_no_compiler(tool, wheel, tmp_path, request):
     install(f'{wheel}[mmpose]')
     if sys.version_info >= (3, 12):
         install('--no-deps', 'mmpose==1.3.2', 'norfair==2.3.0')
-    models = ('--pose2d', 'gtpt-t', '--det-model', 'scan')
+    models = ('--pose2d', 'gtpt-t', '--det-model', 'pose-verified')
     video = ('infer', ROOT / 'demo/walk.mp4', '--out-dir', 'out', *models)
     call(path / 'mmhot', *video, cwd=tmp_path, path=path)
     error = measure(read_lifted(tmp_path / 'out/walk.npz'), Truth.read(WALK))

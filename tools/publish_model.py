@@ -57,7 +57,7 @@ def publish(args: argparse.Namespace) -> None:
     import mmhot.plugin  # noqa: F401 registers the dataset that the config names
     from mmhot import __version__
     from mmhot.cli.runner import setting
-    from mmhot.compat import safe_load
+    from mmhot.compat.checkpoints import safe_load
     from mmhot.io.atomic import replacing
     from mmhot.weights.config_files import (
         find_config,
@@ -102,7 +102,7 @@ def publish(args: argparse.Namespace) -> None:
 
 def average(state: dict, args: argparse.Namespace) -> dict:
     """Mean of the weights and another checkpoint's; counters are the former's."""
-    from mmhot.compat import safe_load
+    from mmhot.compat.checkpoints import safe_load
     from mmhot.weights.loading import list_differences
 
     if not 0 <= args.share <= 1:

@@ -82,7 +82,7 @@ def test(args: argparse.Namespace) -> None:
 
 def find_lifting_error(runner, args: argparse.Namespace):
     """Return the evaluator's metric that has tables, None if there is none."""
-    from mmhot.evaluation.lifting_error import LiftingErrorMetric
+    from mmhot.evaluation.metrics import LiftingErrorMetric
 
     metrics = runner.test_loop.evaluator.metrics
     found = [metric for metric in metrics if isinstance(metric, LiftingErrorMetric)]

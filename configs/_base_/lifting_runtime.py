@@ -1,4 +1,4 @@
 _base_ = './default_runtime.py'
 
-# what MMPose's 3D inferencer draws with
+# for MMPose's 3D inferencer
 visualizer = dict(type='Pose3dLocalVisualizer')

@@ -14,13 +14,12 @@ from mmhot.cli.device import choose_device
 from mmhot.cli.errors import explain, is_user_error
 from mmhot.clips import Clip2D, Clip3D
 from mmhot.lifting.lifter import LIFTING_RULES, Lifter
-from mmhot.video import sources
-from mmhot.video.cache import describe, keep_if_possible
+from mmhot.video.cache import describe, fingerprint, save_if_possible
 from mmhot.video.frames import FrameSource
 from mmhot.video.inputs import ClipInput
 from mmhot.video.pipeline import StageTimes, VideoLifter
-from mmhot.video.pose_estimation import Finder
-from mmhot.video.sources.model_digests import fingerprint
+from mmhot.video.pose_estimation import VideoPoseEstimator
+from mmhot.video.sources import pose_source
 from mmhot.video.tracking import TRACKING_RULES
 
 # Options that change no result, or whose models are described by what is in them.
@@ -83,11 +82,11 @@ class ClipWorker:
         device = choose_device(args.device)
         if self._pipeline is None:
             self._pipeline = self._load_lifter(device)
-        if with_2d and self._pipeline.finder is None:
+        if with_2d and self._pipeline.pose_estimator is None:
             options = args.pose2d, args.pose2d_weights, args.det_model, args.det_weights
-            detector, estimator = sources.open_pose_source(*options, device)
+            detector, estimator = pose_source.open_pose_source(*options, device)
             args.say(f'boxes: {detector.name}, 2D keypoints: {estimator.name}')
-            self._pipeline.finder = Finder(
+            self._pipeline.pose_estimator = VideoPoseEstimator(
                 detector, estimator, args.det_every, args.batch_size
             )
         return self._pipeline
@@ -151,7 +150,7 @@ class ClipWorker:
         if self._is_kept(item):
             counts = times.num_frames, outcome.people
             finished = Finished.of(files, facts, self._run, *counts)
-            keep_if_possible(lambda: finished.save(args.out_dir, item.name))
+            save_if_possible(lambda: finished.save(args.out_dir, item.name))
 
     def _finished(self, item: ClipInput, facts: dict) -> Finished | None:
         """What is known of an input that must not be done again."""
@@ -187,7 +186,9 @@ class ClipWorker:
         return {
             'rules': [TRACKING_RULES, LIFTING_RULES],
             'input': describe(item.path),
-            '2D': None if item.has_keypoints else self._pipeline.finder.facts,
+            '2D': None
+            if item.has_keypoints
+            else self._pipeline.pose_estimator.identity,
             'lifter': self._lifter_digest,
             'options': {name: str(value) for name, value in sorted(options.items())},
         }

@@ -169,9 +169,9 @@ def _write(
 
         write_recording(clip, path, footage=footage, progress=progress)
     else:
-        from mmhot.visualization.summary_image import render_sheet
+        from mmhot.visualization.summary_image import render_summary_image
 
-        render_sheet(clip, path, footage=footage)
+        render_summary_image(clip, path, footage=footage)
 
 
 @contextmanager

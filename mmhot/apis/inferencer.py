@@ -22,11 +22,11 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.frames import FrameSource
 from mmhot.video.pipeline import VideoLifter
-from mmhot.video.pose_estimation import Finder
-from mmhot.video.sources.box_filter import BoxFilter
+from mmhot.video.pose_estimation import VideoPoseEstimator
+from mmhot.video.sources.detectors import BoxFilter
 from mmhot.video.sources.model_names import find_pose_model
 from mmhot.video.sources.pose_source import open_pose_source
-from mmhot.visualization.overlay import Overlay, draw_beside
+from mmhot.visualization.overlay import Overlay, append_3d_view
 
 _PERSON = 0
 _SCOPES = ('mmpose', 'mmhot')
@@ -95,7 +95,7 @@ class Inferencer:
         self.lifter = None
         if lifts:
             self.lifter = _open_lifter(pose3d, pose3d_weights, device)
-        # boxes of any score, but of 'scan': every call has its own threshold
+        # boxes of any score, but of 'pose-verified': every call has its own threshold
         self.detector, self.estimator = open_pose_source(
             *(pose2d, pose2d_weights, det_model, det_weights, device), min_score=0.0
         )
@@ -154,7 +154,7 @@ class Inferencer:
         self, inputs: Iterable[Input], options: CallOptions
     ) -> Iterator[dict[str, Any]]:
         boxes = BoxFilter(self.detector, options.bbox_thr, options.nms_thr)
-        find = Finder(boxes, self.estimator, batch_size=options.batch_size)
+        find = VideoPoseEstimator(boxes, self.estimator, batch_size=options.batch_size)
         if self.lifter is None:
             finder = Finder2D(find)
         else:
@@ -224,7 +224,7 @@ def _draw(shot: Shot, artist: Overlay, options: CallOptions) -> np.ndarray | Non
     drawn = artist(shot.image, shot.people, shot.ids)
     if shot.poses is None:
         return drawn
-    return draw_beside(drawn, shot.poses.scene, shot.index)
+    return append_3d_view(drawn, shot.poses.scene, shot.index)
 
 
 def _result(

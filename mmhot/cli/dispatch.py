@@ -88,7 +88,7 @@ class _PrintVersions(argparse.Action):
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         from importlib.metadata import PackageNotFoundError, version
 
-        from mmhot.compat import mmcv_kind
+        from mmhot.compat.import_hooks import mmcv_kind
 
         found = [f'mmhot {mmhot.__version__}']
         for name, label in (('torch', 'torch'), ('mmpose', 'MMPose')):

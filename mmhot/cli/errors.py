@@ -53,7 +53,7 @@ def is_user_error(error: Exception) -> bool:
 def explain(error: Exception) -> str:
     """Say in one line what an exception means for the user."""
     if isinstance(error, UnpicklingError):
-        from mmhot.compat import explain_refusal
+        from mmhot.compat.checkpoints import explain_refusal
 
         text = f'checkpoint {explain_refusal(error)}'
     elif _is_out_of_memory(error):
@@ -64,7 +64,13 @@ def explain(error: Exception) -> str:
             text = f'{error.filename}: {text}'
     else:
         text = str(error) or type(error).__name__
+    text = re.sub(r'`(\w+)`', lambda name: as_option(name[1]), text)
     return ' '.join(text.split())
+
+
+def as_option(argument: str) -> str:
+    """Convert the name of a library argument to that of an option."""
+    return f'--{argument.replace("_", "-")}'
 
 
 def _is_out_of_memory(error: Exception) -> bool:

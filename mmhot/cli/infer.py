@@ -49,9 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--det-model',
         metavar='MODEL',
-        help="people's boxes: an .onnx file, a config or alias of MMDetection's, scan "
-        '(a small detector, checked by the 2D model) or whole_image (default: '
-        'whole_image with mediapipe, scan with gtpt-t, else human)',
+        help="people's boxes: an .onnx file, a config or alias of MMDetection's, "
+        'pose-verified (a small detector, checked by the 2D model) or whole_image '
+        '(default: '
+        'whole_image with mediapipe, pose-verified with gtpt-t, else human)',
     )
     parser.add_argument('--det-weights', metavar='FILE', help='its checkpoint')
     parser.add_argument(
@@ -67,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar='N',
         help='detect in every Nth frame and follow people in between (default: 1, '
-        'with scan 0.2 s apart, at most 5)',
+        'with pose-verified 0.2 s apart, at most 5)',
     )
     parser.add_argument(
         '--kpt-thr',

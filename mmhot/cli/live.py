@@ -115,8 +115,7 @@ class _Session:
 
     def __init__(self, args, stream, pipeline, opened: ExitStack) -> None:
         from mmhot.io.writers.json_lines import JsonLines
-        from mmhot.video.capture import Capture
-        from mmhot.video.latency import Latencies
+        from mmhot.video.capture import Capture, LatencyHistogram
         from mmhot.video.live import LiveLifter
 
         self.args = args
@@ -127,7 +126,7 @@ class _Session:
 
             self.window = LiveWindow(f'mmhot: {stream.name}')
         self.live = LiveLifter(
-            pipeline.finder,
+            pipeline.pose_estimator,
             pipeline.lifter,
             args.fps or stream.fps,
             args.lookahead,
@@ -147,7 +146,7 @@ class _Session:
         self.prints = not args.quiet and args.live_format != 'none'
         self.size: tuple[int, int] | None = None
         self.lifted = 0
-        self.latencies = Latencies()
+        self.latencies = LatencyHistogram()
 
     def write(self, kind: str, **content: object) -> None:
         """Append a line to the file, and print it if wanted."""

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
 
     from mmhot.apis.pruning_trace import trace_pruning
     from mmhot.cli.device import choose_device
-    from mmhot.io.images import write_png
+    from mmhot.io.arrays import write_png
     from mmhot.visualization.pruning import draw_pruning
     from mmhot.weights.config_files import read_config_file
 

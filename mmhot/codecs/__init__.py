@@ -1,4 +1,4 @@
-"""Codecs: from pixels to what a model reads or learns, and back from its output."""
+"""Codecs: encode keypoints as network inputs and targets, decode network outputs."""
 
 from mmhot.codecs.camera_pose_lifting import CameraPoseLifting
 from mmhot.codecs.gtpt_label import GTPTLabel

@@ -1,4 +1,4 @@
-"""The published lifters' units: pictures by width, meters around the root."""
+"""Codec of published lifters: image coordinates by width, meters around the root."""
 
 import numpy as np
 from mmpose.codecs.base import BaseKeypointCodec
@@ -7,15 +7,15 @@ from mmpose.registry import KEYPOINT_CODECS
 
 @KEYPOINT_CODECS.register_module()
 class CameraPoseLifting(BaseKeypointCodec):
-    """Pixels to picture units, network output to meters in camera axes.
+    """Encode pixels by the image width, 3D poses by meters in camera axes.
 
-    Both picture coordinates are divided by the *width* (x' = 2u/w - 1,
-    y' = 2v/w - h/w), as VideoPose3D, MixSTE, MHFormer, HTNet and NanoHTNet do.
+    Both image coordinates are divided by the *width* (x' = 2u/w - 1,
+    y' = 2v/w - h/w), as in VideoPose3D, MixSTE, MHFormer, HTNet and NanoHTNet.
     Targets are root-relative meters in camera axes (x right, y down, z away).
 
     Args:
         num_keypoints (int): Keypoints ``K``.
-        root_index (int): The joint that others are relative to.
+        root_index (int): Index of the root joint.
     """
 
     auxiliary_encode_keys = {
@@ -48,27 +48,28 @@ class CameraPoseLifting(BaseKeypointCodec):
         lifting_target_visible: np.ndarray | None = None,
         camera_param: dict | None = None,
     ) -> dict:
-        """Encode a window of pixels and, where there is one, its 3D target.
+        """Encode a window of pixels and, if given, its 3D target.
 
         Args:
             keypoints (np.ndarray): Pixels, (..., T, K, 2).
             keypoints_visible (np.ndarray, optional): (..., T, K).
-            lifting_target (np.ndarray, optional): Metres in camera axes,
+            lifting_target (np.ndarray, optional): Meters in camera axes,
                 (..., T', K, 3).
             lifting_target_visible (np.ndarray, optional): (..., T', K[, 1]).
             camera_param (dict): ``w`` and ``h`` in pixels; ``f`` and ``c`` if known.
 
         Returns:
-            dict: ``keypoint_labels`` (..., T, K, 2), what :meth:`encode_inputs` adds,
-            and, given a target, ``lifting_target_label`` (..., T', K, 3),
-            ``lifting_target_weight`` (..., T', K) and ``target_root`` (..., T', 3).
+            dict: ``keypoint_labels`` (..., T, K, 2), other values of
+            :meth:`encode_inputs`, and, given a target, ``lifting_target_label``
+            (..., T', K, 3), ``lifting_target_weight`` (..., T', K) and ``target_root``
+            (..., T', 3).
 
         Raises:
-            ValueError: If the picture's size is unknown or ``K`` differs.
+            ValueError: If the image size is unknown or ``K`` differs.
         """
         if not camera_param or not {'w', 'h'} <= set(camera_param):
             raise ValueError(
-                f'{type(self).__name__} needs the picture size: camera_param with '
+                f'{type(self).__name__} needs the image size: camera_param with '
                 f"'w' and 'h', got {camera_param}"
             )
         if keypoints.shape[-2] != self.num_keypoints:
@@ -99,13 +100,13 @@ class CameraPoseLifting(BaseKeypointCodec):
         return encoded
 
     def encode_inputs(self, keypoints: np.ndarray, camera_param: dict) -> dict:
-        """Network input of pixels (..., T, K, 2), under ``keypoint_labels``."""
+        """Encode pixels (..., T, K, 2) as network input, ``keypoint_labels``."""
         w, h = camera_param['w'], camera_param['h']
         labels = keypoints[..., :2] * (2 / w) - np.array([1, h / w])
         return dict(keypoint_labels=labels.astype(np.float32))
 
     def encode_targets(self, relative: np.ndarray, encoded: dict) -> np.ndarray:
-        """Network target of root-relative meters in camera axes (..., T', K, 3)."""
+        """Encode root-relative meters in camera axes (..., T', K, 3)."""
         return relative.astype(np.float32)
 
     def decode(
@@ -115,8 +116,8 @@ class CameraPoseLifting(BaseKeypointCodec):
 
         Args:
             encoded (np.ndarray): Network output, (..., T', K, 3).
-            target_root (np.ndarray, optional): The root's place in camera axes,
-                (..., T', 3); added where it is given.
+            target_root (np.ndarray, optional): Position of the root in camera axes,
+                (..., T', 3), to be added.
 
         Returns:
             tuple[np.ndarray, np.ndarray]: Keypoints (..., T', K, 3), root-relative
@@ -124,8 +125,7 @@ class CameraPoseLifting(BaseKeypointCodec):
             of one: lifters estimate none.
         """
         keypoints = encoded.copy()
-        # the network's root is free in training and overwritten in evaluation
-        # (HTNet and NanoHTNet; also MixSTE, MHFormer)
+        # the root of published networks is free in training, overwritten in evaluation
         keypoints[..., self.root_index, :] = 0
         if target_root is not None:
             keypoints = keypoints + np.asarray(target_root)[..., None, :]

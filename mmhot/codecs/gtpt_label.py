@@ -1,4 +1,4 @@
-"""SimCC labels of GTPT.
+"""Codec of GTPT: SimCC labels.
 
 Group-based Token Pruning Transformer for Efficient Human Pose Estimation, ECCV 2024
 (https://arxiv.org/abs/2407.10756).
@@ -13,9 +13,9 @@ from mmpose.registry import KEYPOINT_CODECS
 
 @KEYPOINT_CODECS.register_module()
 class GTPTLabel(SimCCLabel):
-    """MMPose's SimCC labels with means between bins and a margin in pixels.
+    """Encode keypoints by SimCC labels with means between bins and a margin.
 
-    A label's mean is where the joint is, not rounded to a whole bin, and a joint may
+    A label's mean is the joint's position, not rounded to a whole bin, and a joint may
     lie ``margin`` pixels outside of the crop. Labels are densities: those near the
     border sum to less than one. Decoding takes the bin with the highest probability,
     and the lower of the two axes' probabilities as the score.
@@ -24,13 +24,12 @@ class GTPTLabel(SimCCLabel):
         input_size (tuple[int, int]): Width and height of the crop.
         sigma (float): Standard deviation of the labels, in bins.
         simcc_split_ratio (float): Bins per pixel.
-        margin (float, optional): How many pixels outside of the crop a joint still
-            counts. Three times ``sigma``, a number of bins, if not given: the
-            released code reads it as one of pixels.
-        absent_weight (float): Weight of the flat labels of keypoints that are not in
-            the crop: those that lie beyond the margin, and those of visibility -1,
-            which are not in the picture (0 is unknown). Of these the model is to be
-            unsure. Defaults to 0, as published: they do not count.
+        margin (float, optional): Pixels outside of the crop where a joint still
+            counts. By default three times ``sigma``, a number of bins that the
+            released code uses as pixels.
+        absent_weight (float): Weight of the flat labels of absent keypoints: those
+            beyond the margin, and those of visibility -1, outside of the image (0 is
+            unknown). They teach low confidence. Defaults to 0, as published.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class GTPTLabel(SimCCLabel):
 
     @property
     def peak(self) -> float:
-        """Largest value of a label: the published score of a perfect prediction."""
+        """Largest value of a label, which is the score of a perfect prediction."""
         return 1 / (float(self.sigma[0]) * math.sqrt(2 * math.pi))
 
     @property
@@ -70,18 +69,18 @@ class GTPTLabel(SimCCLabel):
         near = self._is_near(keypoints)
         weights = np.where(near, keypoints_visible, 0).astype(np.float32)
         used = (weights >= 0.5)[..., None]
-        flat = self.absent_weight > 0  # densities of one part a bin
+        flat = self.absent_weight > 0  # a uniform density where absent keypoints count
         labels = [
             np.where(used, self._density(keypoints[..., axis], bins), flat / bins)
             for axis, bins in enumerate(self.num_bins)
         ]
         absent = (keypoints_visible < 0) | (~near & (keypoints_visible > 0))
         weights[absent] = self.absent_weight
-        return *labels, weights
+        return labels[0], labels[1], weights
 
     def _is_near(self, keypoints: np.ndarray) -> np.ndarray:
-        """Tell which joints (N, K, 2) are in the crop or its margin, (N, K)."""
-        # whole pixels, cut towards zero as in the released code
+        """Whether joints (N, K, 2) are in the crop or its margin, (N, K)."""
+        # whole pixels, truncated towards zero as in the released code
         low = np.trunc(keypoints - self.margin)
         high = np.trunc(keypoints + self.margin + 1)
         return ((low < self.input_size) & (high >= 0)).all(axis=-1)

@@ -1,4 +1,4 @@
-"""MotionBERT's units: poses as they look in the picture, with depth to scale."""
+"""Codec of MotionBERT: image coordinates with depth to scale."""
 
 import numpy as np
 from mmpose.registry import KEYPOINT_CODECS
@@ -9,19 +9,19 @@ from mmhot.lens import camera_intrinsics
 
 @KEYPOINT_CODECS.register_module()
 class ImageSpacePoseLifting(CameraPoseLifting):
-    """Picture coordinates and scores in, picture coordinates with a depth out.
+    """Encode 3D poses by their image coordinates, with depth to scale.
 
-    Inputs are :class:`CameraPoseLifting`'s and the keypoints' scores. Targets are the
-    3D joints' places in the picture, in the same units and relative to the root's,
-    and their depth times what a meter at the root measures there. MotionBERT and
-    MotionAGFormer are trained on these; decoding needs that measure, ``unit_size``:
-    meters of a picture unit, half the picture's width.
+    Inputs are those of :class:`CameraPoseLifting` and the keypoints' scores. Targets
+    are the projections of the 3D joints, in the same units and relative to the root's,
+    and their depth at the scale of the root. MotionBERT and MotionAGFormer are trained
+    on these. Decoding needs the scale, ``unit_size``: meters per image unit, which is
+    half the image width.
 
     Args:
         num_keypoints (int): Keypoints ``K``.
-        root_index (int): The joint that others are relative to.
-        unit_size (float): What is assumed where nobody knows the camera: about that
-            of Human3.6M, as in MMPose.
+        root_index (int): Index of the root joint.
+        unit_size (float): Scale for unknown cameras: about that of Human3.6M, as in
+            MMPose.
         with_scores (bool): Whether inputs have scores as third coordinate.
     """
 
@@ -48,9 +48,9 @@ class ImageSpacePoseLifting(CameraPoseLifting):
         """Encode a window; see :class:`CameraPoseLifting`.
 
         Returns:
-            dict: As there; ``keypoint_labels`` (..., T, K, 3) have scores,
-            ``lifting_target`` is the label in meters, as published evaluations have
-            it, and ``unit_size`` (..., T', 1) is what :meth:`decode` wants.
+            dict: The same keys; ``keypoint_labels`` (..., T, K, 3) have scores,
+            ``lifting_target`` is the label in meters, as in published evaluations,
+            and ``unit_size`` (..., T', 1) is for :meth:`decode`.
         """
         encoded = super().encode(
             keypoints,
@@ -63,7 +63,7 @@ class ImageSpacePoseLifting(CameraPoseLifting):
             scores = np.asarray(encoded['keypoint_labels_visible'], np.float32)
             parts = encoded['keypoint_labels'], scores[..., None]
             encoded['keypoint_labels'] = np.concatenate(parts, -1)
-        # MMPose's inferencers make up a target of zeros, which is in no picture
+        # MMPose's inferencers add a target of zeros, which cannot be projected
         if lifting_target is None or not np.any(lifting_target):
             return encoded
         label, unit_size = self._project(lifting_target, camera_param)
@@ -77,13 +77,13 @@ class ImageSpacePoseLifting(CameraPoseLifting):
     def _project(
         self, target: np.ndarray, camera_param: dict
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Labels (..., T', K, 3) and meters of a unit (..., T', 1)."""
+        """Labels (..., T', K, 3) and meters per unit (..., T', 1)."""
         focal, center = camera_intrinsics(camera_param)
         root = target[..., self.root_index : self.root_index + 1, :]
-        picture = target[..., :2] / target[..., 2:] * focal + center
+        projected = target[..., :2] / target[..., 2:] * focal + center
         pixels_of_meter = focal[0] / root[..., 2:]
         depth = (target[..., 2:] - root[..., 2:]) * pixels_of_meter
-        label = np.concatenate([picture, depth], -1)
+        label = np.concatenate([projected, depth], -1)
         label = label - label[..., self.root_index : self.root_index + 1, :]
         half = camera_param['w'] / 2
         unit_size = half / pixels_of_meter[..., 0]
@@ -99,8 +99,8 @@ class ImageSpacePoseLifting(CameraPoseLifting):
 
         Args:
             encoded (np.ndarray): Network output, (..., T', K, 3).
-            unit_size (np.ndarray, optional): Metres of a picture unit, (..., T', 1);
-                by default the one assumed.
+            unit_size (np.ndarray, optional): Meters per image unit, (..., T', 1); by
+                default the constructor's.
             target_root (np.ndarray, optional): As in the parent class.
 
         Returns:

@@ -1,9 +1,9 @@
 # ruff: noqa: N802, N803 - names are those of xtcocotools
-"""COCO keypoint evaluation with the interface of xtcocotools, by pycocotools.
+"""COCO keypoint evaluation with the interface of xtcocotools, on top of pycocotools.
 
-pycocotools matches and counts; the classes here select what it evaluates: parts of the
-whole body, CrowdPose's levels of crowding, other sigmas, areas of bounding boxes. The
-numbers are those of xtcocotools 1.14.3.
+The classes select what pycocotools evaluates: parts of the whole body, CrowdPose's
+levels of crowding, other sigmas, areas of bounding boxes. The numbers are those of
+xtcocotools 1.14.3.
 """
 
 import io
@@ -35,12 +35,12 @@ _FIELDS = {
 _REGIONS = ('bbox', 'segm')
 _SCORED_BY_PART = ('foot', 'face', 'lefthand', 'righthand', 'wholebody')
 
-_BODY_OF_BOX = 0.53  # mean area of a person as part of the area of its bounding box
-_CROWD_LEVELS = (0.2, 0.8)  # crowd index from which an image is medium, and hard
+_BOX_COVERAGE = 0.53  # mean area of a person over that of its bounding box
+_CROWD_LEVELS = (0.2, 0.8)  # smallest crowd index of medium and of hard images
 
 
 class COCO(coco.COCO):
-    """Hold COCO annotations; ``iscrowd`` is 0 by default, and results may be empty."""
+    """COCO annotations; ``iscrowd`` is 0 by default, and results may be empty."""
 
     def createIndex(self) -> None:
         """Index the annotations by ID, image and category."""
@@ -133,10 +133,10 @@ class COCOeval(cocoeval.COCOeval):
                 groups[key] = [dict(ann, id=next(ids)) for ann in group]
 
     def _prepare_keypoints(self) -> None:
-        """Copy annotations so that ``keypoints`` are those that are evaluated."""
+        """Copy annotations with ``keypoints`` replaced by the evaluated ones."""
         self._gts, self._dts, self.eval = defaultdict(list), defaultdict(list), {}
         for ann in self._select(self.cocoGt):
-            person = self._prepare_truth(ann)
+            person = self._prepare_ground_truth(ann)
             self._gts[ann['image_id'], ann['category_id']].append(person)
         for ann in self._select(self.cocoDt):
             keypoints = self._join(ann)
@@ -152,12 +152,12 @@ class COCOeval(cocoeval.COCOeval):
         wanted = dict(imgIds=p.imgIds, catIds=p.catIds if p.useCats else [])
         return annotations.loadAnns(annotations.getAnnIds(**wanted))
 
-    def _prepare_truth(self, ann: Mapping[str, Any]) -> dict[str, Any]:
+    def _prepare_ground_truth(self, ann: Mapping[str, Any]) -> dict[str, Any]:
         keypoints = self._join(ann)
-        # CrowdPose's number leaves out occluded keypoints, which have labels too.
+        # CrowdPose does not count occluded keypoints, which are labeled too.
         labeled = ann['num_keypoints'] if self._is_crowd else _count_labeled(keypoints)
         if not self.use_area:
-            area = ann['bbox'][2] * ann['bbox'][3] * _BODY_OF_BOX
+            area = ann['bbox'][2] * ann['bbox'][3] * _BOX_COVERAGE
         elif 'area' in ann:
             area = ann['area']
         else:

@@ -1,8 +1,9 @@
-"""MMPose's own 3D inferencer with true windows; see `compat.repair_inferencer`.
+"""MMPose's 3D inferencer with tracking and true windows.
 
-In MMPose 1.3.2 ``Pose3DInferencer`` never keeps the people of the last frame, so that
-everybody gets a new id in every frame; windows are gathered by id, so that all of a
-window repeats its one frame; and a second video is lifted with frames of the first.
+See :func:`mmhot.compat.repair_inferencer`. ``Pose3DInferencer`` of MMPose 1.3.2 drops
+the people of the previous frame, so that all track IDs are new in every frame; windows
+are gathered by track ID and so repeat one frame; and a second video is lifted with
+frames of the first.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,15 +28,18 @@ _split_instances = base_mmpose_inferencer.split_instances
 
 
 def install() -> Callable[[], None]:
-    """Have ``MMPoseInferencer`` build the class below; returns what takes it back.
+    """Make ``MMPoseInferencer`` build :class:`ClipPose3DInferencer`.
+
+    Returns:
+        Callable: Reverts it.
 
     Raises:
-        ValueError: If this is another version of MMPose.
+        ValueError: If the version of MMPose is not supported.
     """
     if mmpose.__version__ != _VERSION:
         raise ValueError(
-            f'repair_inferencer() is for MMPose {_VERSION}, and this is '
-            f'{mmpose.__version__}'
+            f'repair_inferencer() is for MMPose {_VERSION}, and '
+            f'{mmpose.__version__} is installed'
         )
     mmpose_inferencer.Pose3DInferencer = ClipPose3DInferencer
     base_mmpose_inferencer.split_instances = _split_instances_with_ids
@@ -48,63 +52,62 @@ def install() -> Callable[[], None]:
 
 
 def _split_instances_with_ids(instances: InstanceData | None) -> list[dict[str, Any]]:
-    """Describe people as MMPose does, with ``track_id`` where that is known."""
-    described = _split_instances(instances)
-    ids = () if instances is None else instances.get('track_ids', ())
-    for instance, track in zip(described, ids, strict=False):
-        instance['track_id'] = int(track)
-    return described
+    """Convert instances to dicts as MMPose does, with ``track_id`` where known."""
+    people = _split_instances(instances)
+    track_ids = () if instances is None else instances.get('track_ids', ())
+    for person, track_id in zip(people, track_ids, strict=False):
+        person['track_id'] = int(track_id)
+    return people
 
 
 class ClipPose3DInferencer(Pose3DInferencer):
-    """Looks at all frames of a video in 2D, tracks everybody, and then lifts.
+    """Estimates 2D poses in all frames of a video, tracks people, and then lifts.
 
-    Pictures are lifted as before, and so are webcams, of which nobody knows the frames
-    to come.
+    Images and webcams are lifted as by MMPose.
     """
 
     def preprocess(
         self, inputs: Any, batch_size: int = 1, **kwargs: Any
     ) -> Iterator[tuple]:
-        """Prepare every frame for the lifter; the first after all were looked at."""
+        """Prepare every frame for the lifter, after 2D poses of all frames."""
         self._buffer.clear()
         self._people = None
         if self._video_input and not isinstance(inputs, GeneratorType):
             options = {
                 name: kwargs[name] for name in ('bbox_thr', 'nms_thr') if name in kwargs
             }
-            self._people = [self._find(image, options) for image in inputs]
-            self._recognize()
+            self._people = [self._estimate_2d(image, options) for image in inputs]
+            self._track()
         yield from super().preprocess(inputs, batch_size, **kwargs)
 
     def preprocess_single(self, input: Any, index: int, **kwargs: Any) -> list[dict]:
-        """Prepare a frame; MMPose's own, told what it would have to know."""
+        """Prepare a frame by MMPose's method, with known 2D poses and windows."""
         if self._people is None:
             return super().preprocess_single(input, index, **kwargs)
-        # each overlaps most with itself, which has its id
+        # MMPose copies the track ID of the largest overlap: that of the person itself
         self._buffer['results_pose2d_last'] = list(self._people[index])
         self._buffer['pose_est_results_list'].clear()
-        with self._knowing(index):
+        with self._known_poses(index):
             return super().preprocess_single(input, index, **kwargs)
 
     def forward(self, inputs: Any, **kwargs: Any) -> list[PoseDataSample]:
-        """Lift, and say who is who."""
+        """Lift the people of a frame, and add their track IDs."""
         samples = super().forward(inputs, **kwargs)
         people = self._buffer['pose_est_results_list'][-1]
-        # they were sorted by id
-        ids = np.array(sorted(person.track_id for person in people))
-        samples[0].pred_instances.set_field(ids, 'track_ids')
+        # MMPose sorts people by track ID
+        track_ids = np.array(sorted(person.track_id for person in people))
+        samples[0].pred_instances.set_field(track_ids, 'track_ids')
         return samples
 
-    def _find(self, image: np.ndarray, options: dict) -> list[PoseDataSample]:
-        """Find the people of a frame in 2D."""
+    def _estimate_2d(self, image: np.ndarray, options: dict) -> list[PoseDataSample]:
+        """Estimate the 2D poses of a frame."""
         results = self.pose2d_model(
             image, merge_results=False, return_datasamples=True, **options
         )
         return next(results)['predictions']
 
-    def _recognize(self) -> None:
-        """Give everybody an id; who is in no track gets one that nobody else has."""
+    def _track(self) -> None:
+        """Assign track IDs; each person outside of all tracks gets a new one."""
         detects = getattr(self.pose2d_model, 'detector', None) is not None
         people = [_as_people(of_frame, detects) for of_frame in self._people]
         tracks = track_clip(people, self.video_info['fps'] or 25.0)
@@ -123,7 +126,7 @@ class ClipPose3DInferencer(Pose3DInferencer):
         self._tracks = {track.track: self._filled(track) for track in tracks}
 
     def _converted(self, people: list[PoseDataSample]) -> list[PoseDataSample]:
-        """People with the joints that the lifter knows."""
+        """Convert people to the joints of the lifter."""
         converted = [person.cpu().numpy() for person in people]
         for person in converted:
             instances = person.pred_instances
@@ -131,14 +134,14 @@ class ClipPose3DInferencer(Pose3DInferencer):
         return converted
 
     def _filled(self, track: Track2D) -> tuple[int, list[PoseDataSample]]:
-        """First frame of a person, and what they are in all frames from there on.
+        """Return the first frame of a track, and its person in all frames from there.
 
-        Where nobody found them they are interpolated.
+        Frames without detection are interpolated.
         """
         frames = np.arange(track.frames[0], track.frames[-1] + 1)
-        places = np.interp(frames, track.frames, np.arange(len(track.frames)))
-        keypoints = resample(self._keypoint_converter(track.keypoints), places)
-        boxes = resample(track.bboxes, places)
+        positions = np.interp(frames, track.frames, np.arange(len(track.frames)))
+        keypoints = resample(self._keypoint_converter(track.keypoints), positions)
+        boxes = resample(track.bboxes, positions)
         people = []
         for frame, own, box in zip(frames.tolist(), keypoints, boxes, strict=True):
             here = [x for x in self._frames[frame] if x.track_id == track.track]
@@ -148,9 +151,9 @@ class ClipPose3DInferencer(Pose3DInferencer):
     def _window(
         self, numbers: list[int], people: list[PoseDataSample]
     ) -> list[list[PoseDataSample]]:
-        """The people of one frame in all frames of a window, held where they end.
+        """Return the people of one frame in all frames of a window, padded.
 
-        MMPose gathers a window by id, and leaves zeros where one is not found.
+        MMPose gathers windows by track ID, and leaves zeros in frames without it.
         """
         window = [[] for _ in numbers]
         for person in people:
@@ -160,8 +163,8 @@ class ClipPose3DInferencer(Pose3DInferencer):
         return window
 
     @contextmanager
-    def _knowing(self, index: int) -> Iterator[None]:
-        """For a block, have the 2D model and the windows tell what is known."""
+    def _known_poses(self, index: int) -> Iterator[None]:
+        """Replace 2D model and window extraction by known poses, for a block."""
         model, extract = self.pose2d_model, self._pose_seq_extractor
         found = [{'predictions': self._people[index]}]
         window = self._window(
@@ -176,7 +179,7 @@ class ClipPose3DInferencer(Pose3DInferencer):
 
 
 def _interpolated(track: int, keypoints: np.ndarray, box: np.ndarray) -> PoseDataSample:
-    """A person with keypoints (K, 2) in a box (4,)."""
+    """Build a data sample of keypoints (K, 2) in a box (4,)."""
     person = PoseDataSample()
     person.gt_instances = InstanceData()
     person.pred_instances = InstanceData(keypoints=keypoints[None], bboxes=box[None])
@@ -185,10 +188,9 @@ def _interpolated(track: int, keypoints: np.ndarray, box: np.ndarray) -> PoseDat
 
 
 def _as_people(results: list[PoseDataSample], detects: bool) -> People:
-    """People of a frame from samples of one person each.
+    """Join samples of one person each.
 
-    Where a detector finds nobody, MMPose takes all of the picture for a person: that
-    one is left out.
+    Without detections MMPose returns a box of the whole image, which is left out.
     """
     found = [result.cpu().numpy().pred_instances for result in results]
     keypoints = np.concatenate([own.keypoints for own in found])
@@ -199,5 +201,5 @@ def _as_people(results: list[PoseDataSample], detects: bool) -> People:
         np.concatenate([own.keypoint_scores for own in found]).astype(np.float32),
     )
     height, width = results[0].metainfo['ori_shape'][:2]
-    everything = (people.bboxes == [0, 0, width, height]).all(1)
-    return people.take(~(everything & (people.bbox_scores == 1) & detects))
+    is_image = (people.bboxes == [0, 0, width, height]).all(1)
+    return people.take(~(is_image & (people.bbox_scores == 1) & detects))

@@ -1,8 +1,8 @@
-"""Stand-in for MMCV's compiled operators (``mmcv._ext``), over torchvision.
+"""Stand-in for MMCV's compiled operators (``mmcv._ext``), on top of torchvision.
 
-``mmcv-lite`` has the Python sources of :mod:`mmcv.ops` and no compiled module. This one
-has the signatures by which those sources call it. Results are those of MMCV 2.1.0 up to
-rounding. Operators that torchvision does not have raise an error when they are called.
+``mmcv-lite`` has the Python sources of :mod:`mmcv.ops` without the compiled module. The
+functions have the signatures that those sources call, and return what MMCV 2.1.0
+returns up to rounding. Operators that torchvision lacks raise an error when called.
 """
 
 from collections.abc import Callable
@@ -19,12 +19,12 @@ _NAIVE, _LINEAR = 0, 1
 
 
 def get_compiler_version() -> str:
-    """Answer for the description of the environment in logs."""
+    """Describe the compiler in environment logs."""
     return f'none, operators of torchvision {torchvision.__version__}'
 
 
 def get_compiling_cuda_version() -> str:
-    """Answer as MMCV does that was compiled without CUDA."""
+    """Return what MMCV returns when compiled without CUDA."""
     return 'not available'
 
 
@@ -35,12 +35,12 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
         boxes (Tensor): x1, y1, x2, y2, (N, 4).
         scores (Tensor): (N,).
         iou_threshold (float): Boxes with a larger IoU are suppressed.
-        offset (int): 1 if x2 and y2 are a box's last pixels, 0 if its border.
+        offset (int): 1 if x2 and y2 are inclusive, 0 otherwise.
 
     Returns:
         Tensor: Indices of the kept boxes, highest score first, (M,) int64.
     """
-    # Ranks in place of scores: equal scores come in the order of MMCV's own sort.
+    # Ranks instead of scores: equal scores stay in the order of MMCV's sort.
     order = scores.sort(0, descending=True).indices
     rank = torch.arange(len(order), 0, -1, device=boxes.device, dtype=torch.float32)
     sides = torch.tensor([0, 0, offset, offset], device=boxes.device)
@@ -62,15 +62,15 @@ def softnms(
 ) -> Tensor:
     """Lower the scores of boxes that overlap one with a higher score.
 
-    Ties are decided as MMCV decides them: a box that drops out is replaced by the last.
+    Ties are broken as in MMCV: a removed box is replaced by the last one.
 
     Args:
         boxes (Tensor): x1, y1, x2, y2, (N, 4), on the CPU.
         scores (Tensor): (N,), on the CPU.
-        dets (Tensor): Receives boxes and lowered scores in the first rows, (N, 5).
-        iou_threshold (float): Where ``naive`` and ``linear`` begin.
+        dets (Tensor): Output: boxes and lowered scores in the first rows, (N, 5).
+        iou_threshold (float): Smallest IoU that ``naive`` and ``linear`` suppress.
         sigma (float): Width of ``gaussian``.
-        min_score (float): Boxes with lower scores drop out.
+        min_score (float): Boxes with lower scores are removed.
         method (int): 0 for ``naive``, 1 for ``linear``, 2 for ``gaussian``.
         offset (int): See :func:`nms`.
 
@@ -93,7 +93,7 @@ def softnms(
         inter = np.prod((high - low + offset).clip(0), axis=-1)
         iou = inter / (areas[best] + areas[rest] - inter)
         score[rest] *= _decay(iou, iou_threshold, sigma, method)
-        rest = _drop(rest, score[rest] >= min_score)
+        rest = _remove(rest, score[rest] >= min_score)
     if kept:
         rows = np.concatenate([corners[kept], np.asarray(final)[:, None]], axis=-1)
         dets[: len(kept)] = torch.from_numpy(rows)
@@ -108,11 +108,11 @@ def _decay(iou: np.ndarray, threshold: float, sigma: float, method: int) -> np.n
     return np.exp(-(iou**2) / sigma).astype(iou.dtype)
 
 
-def _drop(rest: np.ndarray, stays: np.ndarray) -> np.ndarray:
-    """Fill the places of those that drop out with the last ones that stay."""
-    count = stays.sum()
+def _remove(rest: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Replace removed entries by the last remaining ones."""
+    count = keep.sum()
     filled = rest[:count].copy()
-    filled[~stays[:count]] = rest[count:][stays[count:]][::-1]
+    filled[~keep[:count]] = rest[count:][keep[count:]][::-1]
     return filled
 
 
@@ -137,11 +137,7 @@ OPERATORS: dict[str, Callable] = {
 
 
 def find_operator(name: str) -> Callable:
-    """Return an operator, or a function that raises the error of a missing one.
-
-    Args:
-        name (str): Name in ``mmcv._ext``.
-    """
+    """Return an operator of ``mmcv._ext``, or a function that raises an error."""
     if name.startswith('_'):
         raise AttributeError(f'mmcv._ext has no attribute {name!r}')
 

@@ -1,7 +1,7 @@
-"""Operators of ``mmcv._ext`` that sample feature maps: RoIAlign, deformable ones.
+"""Operators of ``mmcv._ext`` that sample feature maps: RoIAlign and deformable ones.
 
-:mod:`mmcv.ops` passes buffers for outputs, which are overwritten, and for
-gradients, which are added to. Gradients are autograd's, each with its forward pass.
+:mod:`mmcv.ops` passes buffers: outputs are overwritten, gradients are added. Gradients
+are computed by autograd, with another forward pass.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import torch
 import torchvision
 from torch import Tensor
 
-_HOW = (
+_INSTALL = (
     'replace mmcv-lite by it: pip uninstall -y mmcv-lite && pip install mmcv==2.1.0 '
     '(needs a C++ compiler; see docs/installation.md)'
 )
@@ -19,12 +19,8 @@ _AVERAGE = 1
 
 
 def explain_missing(name: str) -> str:
-    """Say how to get an operator that is not provided.
-
-    Args:
-        name (str): What was called.
-    """
-    return f'{name} needs compiled MMCV: {_HOW}'
+    """Explain how to install an operator that is not provided."""
+    return f'{name} needs compiled MMCV: {_INSTALL}'
 
 
 def roi_align_forward(
@@ -105,7 +101,7 @@ def deform_conv_backward_parameters(
     scale: float,
     **settings: int,
 ) -> None:
-    """Add ``scale`` times the gradient of the weights, whatever their values."""
+    """Add ``scale`` times the gradient of the weights, which does not use them."""
     inputs = (input, offset, torch.zeros_like(grad_weight))
     _add_gradients(settings, scale * grad_output, inputs, (None, None, grad_weight))
 
@@ -188,7 +184,7 @@ def _add_gradients(
     inputs: Sequence[Tensor],
     buffers: Sequence[Tensor | None],
 ) -> None:
-    """Add gradients of :func:`_deform_conv` to those buffers that are given."""
+    """Add gradients of :func:`_deform_conv` to the buffers that are not None."""
     leaves = [tensor.detach() for tensor in inputs]
     wanted = [(x, y) for x, y in zip(leaves, buffers, strict=True) if y is not None]
     with torch.enable_grad():
@@ -204,11 +200,10 @@ def _add_gradients(
 def _has_gradient(
     settings: dict[str, int], input: Tensor, offset: Tensor, weight: Tensor
 ) -> Tensor:
-    """Find offsets with a gradient in MMCV; shape of ``offset``.
+    """Return a mask, shaped as ``offset``, of offsets that have a gradient in MMCV.
 
-    A coordinate of -1 is where the padding begins to blend into the input. Of its two
-    one-sided derivatives, MMCV takes the outer one, 0, and torchvision the inner one.
-    Offsets that start at 0 lead to such coordinates.
+    At a coordinate of -1, the outer end of the padding, MMCV takes the outer one-sided
+    derivative, 0, and torchvision the inner one. Zero offsets lead to such coordinates.
     """
     axes = []
     for axis, (stride, padding, dilation) in enumerate(_geometry(settings), 2):
@@ -230,7 +225,7 @@ def ms_deform_attn_forward(
     attention_weights: Tensor,
     im2col_step: int,
 ) -> Tensor:
-    """Attend to sampled positions by MMCV's own function for the CPU."""
+    """Attend to sampled positions with MMCV's PyTorch implementation."""
     return _attend(spatial_shapes, value, sampling_locations, attention_weights)
 
 

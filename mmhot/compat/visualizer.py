@@ -7,7 +7,7 @@ import numpy as np
 
 
 def restore_tostring_rgb() -> Callable[[], None] | None:
-    """Give Matplotlib's canvas the method that it had up to 3.9.
+    """Restore a method that Matplotlib's canvas had up to 3.9.
 
     Returns:
         Callable, optional: Reverts it; None if the method exists.
@@ -29,10 +29,9 @@ def _tostring_rgb(canvas: Any) -> bytes:
 
 
 def pass_scalar_radius() -> Callable[[], None] | None:
-    """Have MMPose's visualizer draw circles with a radius that is a number.
+    """Make MMPose's visualizer draw circles with scalar radii.
 
-    It passes an array of one element and converts it by ``int``, which NumPy refuses
-    from 2.4 on.
+    It converts arrays of one element by ``int``, which NumPy refuses since 2.4.
 
     Returns:
         Callable, optional: Reverts it; None if NumPy still converts.

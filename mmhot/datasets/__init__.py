@@ -1,20 +1,19 @@
-"""Datasets of clips and people, their samplers, transforms and batches."""
+"""Datasets of clips and people, with their transforms, samplers and collation."""
 
+from mmhot.datasets import transforms
 from mmhot.datasets.clip_dataset import Clip, ClipDataset
-from mmhot.datasets.collate import stack_people
-from mmhot.datasets.human36m_clips import Human36mClipDataset
+from mmhot.datasets.data_loading import PartialEpochSampler, SubjectBalancedSampler
+from mmhot.datasets.human36m_dataset import Human36mClipDataset
 from mmhot.datasets.mocap_dataset import MocapDataset
 from mmhot.datasets.rendered_people import RenderedPeopleDataset
-from mmhot.datasets.samplers import PartSampler, SubjectBalancedSampler
-from mmhot.datasets.transforms import *  # noqa: F403 registers; its __all__ names them
 
 __all__ = [
     'Clip',
     'ClipDataset',
     'Human36mClipDataset',
     'MocapDataset',
-    'PartSampler',
+    'PartialEpochSampler',
     'RenderedPeopleDataset',
     'SubjectBalancedSampler',
-    'stack_people',
+    'transforms',
 ]

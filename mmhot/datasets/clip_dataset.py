@@ -1,8 +1,7 @@
-"""Windows of clips: the base of every lifting dataset."""
+"""Base dataset of lifting: clips cut into windows of frames."""
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,10 +10,10 @@ import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
-from mmhot.datasets.h36m_metainfo import h36m_metainfo
+from mmhot.datasets.h36m import h36m_metainfo
 from mmhot.windows import chunk_starts, window_frames, window_starts
 
-# found by its whole path without a warning, wherever the user is
+# absolute: relative paths are found, with a warning, only from MMPose's own folder
 MMPOSE_DATASETS = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'
 
 
@@ -24,11 +23,11 @@ class Clip:
 
     Attributes:
         name (str): Unique name, ``subject/take``.
-        subject (str): Who is seen; samplers balance over it.
-        action (str): What is done, '' if nobody says; metrics average over it.
+        subject (str): The person; samplers balance over subjects.
+        action (str): Action label, '' if unknown; metrics average over actions.
         fps (float): Frames per second.
         arrays (dict[str, np.ndarray]): Arrays of (T, ...), cut into windows.
-        constants (dict): What is the same in every window, such as the camera.
+        constants (dict): Values shared by all windows, such as the camera.
     """
 
     name: str
@@ -45,48 +44,41 @@ class Clip:
 
 
 class ClipDataset(BaseDataset):
-    """Clips cut into windows; what a clip holds is the subclass's business.
+    """Base class of datasets whose samples are windows of clips.
 
-    A sample holds, besides a clip's constants, ``seq_len`` frames of each of its
-    arrays (the first or last frame is repeated outside of the clip) and, in
-    ``frame_numbers``, which these are; ``target_frames`` (slice within the window),
-    ``target_frame_numbers`` (within the clip, (num_targets,); some may be outside of
-    it), ``lifting_target_visible`` (num_targets, K; zero outside of the clip),
-    ``subject``, ``action``, ``clip``, ``clip_length``, ``fps`` and ``frame`` (of the
-    middle target).
+    A sample holds the clip's constants, ``seq_len`` frames of each of its arrays (the
+    first or last frame is repeated outside of the clip), their ``frame_numbers``,
+    ``target_frames`` (slice within the window), ``target_frame_numbers`` (within the
+    clip, (num_targets,); may lie outside of it), ``lifting_target_visible``
+    (num_targets, K; zero outside of the clip), ``subject``, ``action``, ``clip``,
+    ``clip_length``, ``fps`` and ``frame`` (of the middle target).
 
     Args:
-        ann_file (str): The clips' file.
+        ann_file (str): File of the clips.
         seq_len (int): Frames ``T`` of a window.
         num_targets (int): Target frames: 1 for the center frame, ``seq_len`` for all.
         stride (int): Frames from one window to the next.
-        keep_rest (bool): Whether windows overhang so that no frame is left out, see
-            :func:`window_starts`.
-        centered (bool): Whether every ``stride``-th frame is in the middle of a window,
+        keep_rest (bool): Whether windows overhang the clip so that no frame is left
+            out, see :func:`window_starts`.
+        centered (bool): Whether every ``stride``-th frame is the center of a window,
             whose other targets may lie outside of the clip.
-        overlap (int, optional): Instead of ``stride``, how many frames neighboring
-            windows share at least, placed as ``mmhot lift`` places chunks, see
-            :func:`chunk_starts`; all frames of a window must be targets.
-        times (int): How often each window comes in an epoch.
-        causal (bool): Whether targets are the last frames instead of the middle.
-        metainfo (dict, optional): mmpose's dataset description; by default
-            Human3.6M's 17 joints.
-        dataset_name (str, optional): What metrics call this dataset, where there are
-            several; by default the metainfo's name.
-        data_root (str): Folder of relative paths.
-        indices (int or Sequence[int], optional): Use only these windows, or that many
-            of the first.
-        pipeline (list): Transforms.
-        test_mode (bool): Whether a failing sample is an error.
-        lazy_init (bool): Whether to put off reading the clips.
-        max_refetch (int): Tries for a valid sample in training.
+        overlap (int, optional): Least number of frames shared by neighboring windows,
+            instead of ``stride``; places windows as lifting does, see
+            :func:`chunk_starts`. Needs ``num_targets=seq_len``.
+        times (int): Repetitions of each window in an epoch.
+        causal (bool): Whether targets are the last frames instead of the middle ones.
+        dataset_name (str, optional): Name of the dataset in metrics; by default the
+            metainfo's.
+        lazy_init (bool): Whether to postpone reading the clips.
+        **kwargs: Arguments of MMEngine's ``BaseDataset``; ``metainfo`` is Human3.6M's
+            by default, ``indices`` select windows.
 
     Raises:
         ValueError: If lengths do not fit each other.
     """
 
     METAINFO: dict = h36m_metainfo()
-    # How its files are had, for those who lack one.
+    # completes the message about a missing file
     how_to_get = ''
 
     def __init__(
@@ -100,36 +92,10 @@ class ClipDataset(BaseDataset):
         overlap: int | None = None,
         times: int = 1,
         causal: bool = False,
-        metainfo: dict | None = None,
         dataset_name: str | None = None,
-        data_root: str = '',
-        indices: int | Sequence[int] | None = None,
-        pipeline: Sequence[dict | Callable] = (),
-        test_mode: bool = False,
         lazy_init: bool = False,
-        max_refetch: int = 1000,
+        **kwargs,
     ) -> None:
-        if not 0 < num_targets <= seq_len:
-            raise ValueError(
-                f'num_targets ({num_targets}) must be from 1 to seq_len ({seq_len})'
-            )
-        if (seq_len - num_targets) % 2 and not causal:
-            raise ValueError(
-                f'seq_len ({seq_len}) and num_targets ({num_targets}) must both be odd '
-                'or both be even, so that the targets are in the middle'
-            )
-        for name, number in (('stride', stride), ('times', times)):
-            if number < 1:
-                raise ValueError(f'{name} ({number}) must be at least 1')
-        if overlap is not None and not 0 <= overlap < seq_len == num_targets:
-            raise ValueError(
-                f'overlap ({overlap}) must be from 0 to below seq_len ({seq_len}), and '
-                f'num_targets ({num_targets}) be seq_len'
-            )
-        if overlap is not None and centered:
-            raise ValueError(
-                'windows are placed by overlap or by centered, not by both'
-            )
         self.seq_len = seq_len
         self.num_targets = num_targets
         self.stride = stride
@@ -138,31 +104,51 @@ class ClipDataset(BaseDataset):
         self.overlap = overlap
         self.times = times
         self.causal = causal
+        self._check_lengths()
         super().__init__(
             ann_file=ann_file,
-            metainfo=metainfo,
-            data_root=data_root,
             data_prefix=dict(),
-            indices=indices,
             serialize_data=False,
-            pipeline=list(pipeline),
-            test_mode=test_mode,
             lazy_init=True,
-            max_refetch=max_refetch,
+            **kwargs,
         )
         self.dataset_name = dataset_name or self._metainfo['dataset_name']
         if not lazy_init:
             self.full_init()
+
+    def _check_lengths(self) -> None:
+        seq_len, num_targets = self.seq_len, self.num_targets
+        if not 0 < num_targets <= seq_len:
+            raise ValueError(
+                f'num_targets ({num_targets}) must be from 1 to seq_len ({seq_len})'
+            )
+        if (seq_len - num_targets) % 2 and not self.causal:
+            raise ValueError(
+                f'seq_len ({seq_len}) and num_targets ({num_targets}) must both be odd '
+                'or both be even, so that the targets are in the middle'
+            )
+        for name in ('stride', 'times'):
+            if getattr(self, name) < 1:
+                raise ValueError(f'{name} ({getattr(self, name)}) must be at least 1')
+        if self.overlap is None:
+            return
+        if not 0 <= self.overlap < seq_len == num_targets:
+            raise ValueError(
+                f'overlap ({self.overlap}) must be from 0 to below seq_len ({seq_len}) '
+                f'and num_targets ({num_targets}) equal to seq_len'
+            )
+        if self.centered:
+            raise ValueError('overlap and centered must not both be set')
 
     @abstractmethod
     def load_clips(self) -> list[Clip]:
         """Read the clips (all cameras of a recording are separate clips)."""
 
     def find_file(self, name: str) -> Path:
-        """Path of a file within ``data_root``.
+        """Return the path of a file in ``data_root``.
 
         Raises:
-            FileNotFoundError: If there is none; says how it is had.
+            FileNotFoundError: If it does not exist; says how to get it.
         """
         path = Path(self.data_root or '', name)
         if not path.is_file():
@@ -190,11 +176,12 @@ class ClipDataset(BaseDataset):
         self._fully_initialized = True
 
     def _starts(self, num_frames: int) -> np.ndarray:
+        """First target frames of a clip's windows."""
         if self.overlap is not None:
             return chunk_starts(num_frames, self.seq_len, self.seq_len - self.overlap)
         if self.centered:
-            middles = window_starts(num_frames, 1, self.stride)
-            return middles - (self.num_targets - 1) // 2
+            centers = window_starts(num_frames, 1, self.stride)
+            return centers - (self.num_targets - 1) // 2
         return window_starts(num_frames, self.num_targets, self.stride, self.keep_rest)
 
     @force_full_init
@@ -212,7 +199,7 @@ class ClipDataset(BaseDataset):
     @property
     @force_full_init
     def frames_of_subject(self) -> Counter[str]:
-        """Frames of each subject's clips, of those that have a window."""
+        """Number of frames of each subject's clips, of those that have a window."""
         frames: Counter[str] = Counter()
         for number in np.unique(self.clip_of_window):
             clip = self.clips[number]
@@ -221,14 +208,13 @@ class ClipDataset(BaseDataset):
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict:
-        """One window, before the pipeline; see the class."""
+        """Return one window, before the pipeline; see the class."""
         clip = self.clips[self.clip_of_window[idx]]
         start = self.start_of_window[idx]
         frames = window_frames([start], self.seq_len, self.num_targets, self.causal)[0]
         inside = frames.clip(0, clip.num_frames - 1)
         first = start - frames[0]
         targets = slice(first, first + self.num_targets)
-        frame = int(inside[first + self.num_targets // 2])
 
         visible = (inside == frames)[targets].astype(np.float32)
         num_keypoints = self._metainfo['num_keypoints']
@@ -241,7 +227,7 @@ class ClipDataset(BaseDataset):
             subject=clip.subject,
             action=clip.action,
             fps=clip.fps,
-            frame=frame,
+            frame=int(inside[first + self.num_targets // 2]),
             dataset_name=self.dataset_name,
             target_frames=targets,
             frame_numbers=inside,

@@ -1,48 +1,50 @@
-"""Motion capture seen through virtual cameras."""
+"""Motion capture dataset for lifting, projected by virtual cameras."""
 
-import json
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from mmpose.registry import DATASETS
 
 from mmhot.datasets.clip_dataset import Clip, ClipDataset
-from mmhot.datasets.mocap_clips import read_mocap_clips
+from mmhot.errors import naming, require_file
+from mmhot.io.arrays import load_json
+
+# Rotation, translation, focal lengths, principal point.
+_CAMERA_SHAPES = dict(R=(3, 3), T=(3,), f=(2,), c=(2,))
 
 
 @DATASETS.register_module()
 class MocapDataset(ClipDataset):
-    """Clips of 17 joints in meters, z up; 2D comes from cameras in the pipeline.
+    """Motion capture clips of 17 joints in meters, z up.
 
-    Reads ``.npz`` files with one float array (T, 17, 3) a clip, keyed
+    Reads ``.npz`` files with one float array (T, 17, 3) per clip, keyed
     ``subject/take``, a JSON file of named splits (lists of such keys) and a JSON file
     of cameras. Samples hold ``joints_world`` (T, 17, 3) and, with cameras,
-    ``camera_param``: a transform of :mod:`mmhot.datasets.transforms` projects. For
-    transforms that mix motions, ``draw_window()`` returns another's joints.
+    ``camera_param``; :class:`ProjectToVirtualCamera` projects them. For transforms
+    that mix motions, ``draw_window()`` returns the joints of a random window.
 
     Args:
-        ann_file (str or list[str]): The clips' file or files.
+        ann_file (str or list[str]): File or files of the clips.
         split_file (str, optional): JSON of splits; without it all clips are used.
         split (str or list[str], optional): Names of splits within ``split_file``.
-            Clips that no split of that file names belong to ``'unlisted'``.
-        camera_file (str, optional): JSON of cameras; with it, every clip is seen by
-            every camera in turn (evaluation). Without it, a random camera is the
-            pipeline's to make (training).
-        sources (list[str]): Names of 2D sources, such as 'gt' and 'noisy': every clip
-            is listed once for each, which is then the sample's ``dataset_name``.
-            Transforms act on it, and metrics count sources apart.
+            Clips that are in no split of that file form the split ``'unlisted'``.
+        camera_file (str, optional): JSON of cameras; each camera sees each clip
+            (evaluation). Without it the pipeline draws cameras (training).
+        sources (list[str]): Names of 2D sources, such as 'gt' and 'noisy': each clip
+            is listed once per source, which becomes the sample's ``dataset_name``.
+            Transforms act on it, and metrics separate sources.
         skip_subjects (list[str]): Subjects to leave out.
-        actions (dict[str, str], optional): What is done in a clip, by its key; the
-            files do not say.
+        actions (dict[str, str], optional): Action label of a clip, by its key.
         fps (float): Frames per second of the files.
-        **kwargs: See :class:`ClipDataset`.
+        **kwargs: Arguments of :class:`ClipDataset`.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If a file is not what it should be, or the split is empty.
+        ValueError: If a file is damaged, or no clip is left.
     """
 
-    how_to_get = 'docs/data.md, "CMU motion capture", says how to fill data/cmu_mocap'
+    how_to_get = 'see "CMU motion capture" in docs/data.md'
 
     def __init__(
         self,
@@ -67,7 +69,7 @@ class MocapDataset(ClipDataset):
         super().__init__(ann_file='', **kwargs)
 
     def load_clips(self) -> list[Clip]:
-        """All chosen clips, once for each camera."""
+        """Read the chosen clips, once for each source and camera."""
         arrays = {}
         for name in self.clip_files:
             arrays.update(read_mocap_clips(self.find_file(name)))
@@ -93,20 +95,22 @@ class MocapDataset(ClipDataset):
         ]
 
     def get_data_info(self, idx: int) -> dict:
-        """One window, before the pipeline; see the class."""
+        """Return one window, before the pipeline; see the class."""
         return super().get_data_info(idx) | {'draw_window': self._draw_window}
 
     def _draw_window(self) -> np.ndarray:
-        """Joints (T, 17, 3) of a window drawn by NumPy's global generator."""
-        # SeedTransforms has seeded it by the time that a transform calls
+        """Draw a window by NumPy's global generator; return its joints (T, 17, 3)."""
+        # transforms call it, after SeedTransforms has seeded the generator
         idx = np.random.randint(len(self))  # noqa: NPY002
         return super().get_data_info(idx)['joints_world']
 
     def _chosen(self, keys: list[str]) -> list[str]:
+        """Those of the keys that the splits name."""
         if self.split_file is None:
             return keys
         path = self.find_file(self.split_file)
-        splits = _read_json(path)
+        with naming(path):
+            splits = load_json(path)
         if not isinstance(splits, dict) or not all(
             isinstance(names, list) for names in splits.values()
         ):
@@ -139,24 +143,48 @@ class MocapDataset(ClipDataset):
         )
 
 
-def _read_json(path: Path):
+def read_mocap_clips(path: Path) -> dict[str, np.ndarray]:
+    """Read a file of motion capture clips.
+
+    Args:
+        path (Path): The ``.npz`` file.
+
+    Returns:
+        dict[str, np.ndarray]: By key, joints of Human3.6M in meters, z up, float32
+        (T, 17, 3).
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If its content is wrong, in one line.
+    """
+    require_file(path)
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise ValueError(f'{path} is no readable JSON: {error}') from error
+        with np.load(path, allow_pickle=False) as archive:
+            clips = {key: archive[key].astype(np.float32) for key in archive.files}
+    except (ValueError, BadZipFile, EOFError, OSError, TypeError) as error:
+        raise ValueError(f'{path} is no readable .npz of clips: {error}') from error
+    for key, joints in clips.items():
+        if joints.ndim != 3 or joints.shape[1:] != (17, 3) or not len(joints):
+            raise ValueError(
+                f'{path}: clip {key} must be (T, 17, 3), got {joints.shape}'
+            )
+        if not np.isfinite(joints).all():
+            raise ValueError(f'{path}: clip {key} has values that are not finite')
+    return clips
 
 
 def _read_cameras(path: Path) -> list[dict]:
-    """Cameras with float32 arrays ``R`` (3, 3), ``T`` (3,), ``f`` (2,), ``c`` (2,)."""
-    content = _read_json(path)
+    """Read cameras: ``name``, ``w``, ``h`` and float32 ``R``, ``T``, ``f``, ``c``."""
+    with naming(path):
+        content = load_json(path)
     try:
         return [
             dict(
+                {
+                    key: np.array(camera[key], np.float32).reshape(shape)
+                    for key, shape in _CAMERA_SHAPES.items()
+                },
                 name=camera['name'],
-                R=np.array(camera['R'], np.float32).reshape(3, 3),
-                T=np.array(camera['T'], np.float32).reshape(3),
-                f=np.array(camera['f'], np.float32).reshape(2),
-                c=np.array(camera['c'], np.float32).reshape(2),
                 w=int(camera['w']),
                 h=int(camera['h']),
             )

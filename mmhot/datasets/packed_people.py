@@ -1,8 +1,8 @@
-"""Crops of people with their keypoints, thousands in one file.
+"""Shards of packed people: thousands of crops with their keypoints in one ``.npz``.
 
-A ``.npz`` of encoded images one after another, with the labels of all: it is read in
-one go and shuffled without seeking, and travels as one file. ``docs/data.md`` says
-what each array is.
+The file holds encoded images one after another and the labels of all. It is read at
+once, shuffled without seeking, and copied as one file. ``docs/data.md`` describes
+each array.
 """
 
 from collections.abc import Iterable
@@ -12,18 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import require_file
+from mmhot.io.arrays import decode_image, load_arrays
 from mmhot.io.atomic import replacing
-from mmhot.io.images import decode_image
-from mmhot.io.npz import load_arrays
 
-# Keypoints are stored as whole numbers of this part of a pixel, up to the largest.
+# Keypoints are stored as integers, in this fraction of a pixel.
 _STEPS = 64
 LARGEST = np.iinfo(np.uint16).max / _STEPS
-# COCO's: box areas are about twice those of people.
-PERSON_OF_BOX = 0.53
-# Extra array of people's areas, square pixels, where they are known.
+# COCO's people fill about half of their bounding boxes.
+_PERSON_OF_BOX = 0.53
+# Extra array of annotated areas, square pixels.
 AREA = 'area'
-# Array: its shape, None for any, and the kinds of numbers that it may hold.
+# Name of an array: its shape, None for any size, and the dtype kinds it may have.
 _ARRAYS = {
     'images': ((None,), 'u'),
     'offsets': ((None,), 'iu'),
@@ -39,12 +38,12 @@ class PackedPeople:
 
     Attributes:
         images (np.ndarray): The encoded images, uint8, one after another.
-        offsets (np.ndarray): Where each image begins, and the end, int64 (N + 1,).
+        offsets (np.ndarray): Start of each image, and the end, int64 (N + 1,).
         keypoints (np.ndarray): Pixels of the image, float32 (N, K, 2).
         visibility (np.ndarray): uint8 (N, K): 0 not labeled, 1 hidden, 2 visible.
         bboxes (np.ndarray): x1, y1, x2, y2 in pixels, float32 (N, 4).
-        extras (dict[str, np.ndarray]): Other arrays (N, ...), such as ``cam3d``, and
-            ``area``, people's areas where they are known, square pixels (N,).
+        extras (dict[str, np.ndarray]): Other arrays (N, ...), such as ``cam3d`` and
+            ``area``, annotated areas in square pixels (N,).
     """
 
     images: np.ndarray
@@ -60,13 +59,13 @@ class PackedPeople:
 
     @property
     def areas(self) -> np.ndarray:
-        """As given or, from the boxes, what COCO would count, square pixels, (N,)."""
+        """Areas in square pixels, (N,): annotated, or estimated from the boxes."""
         if AREA in self.extras:
             return self.extras[AREA]
-        return estimate_areas(self.bboxes).clip(1)
+        return estimate_areas(self.bboxes)
 
     def encoded(self, index: int) -> np.ndarray:
-        """Bytes of one image, as its file would hold them, uint8."""
+        """Bytes of one image file, uint8."""
         return self.images[self.offsets[index] : self.offsets[index + 1]]
 
     def decode(self, index: int) -> np.ndarray:
@@ -82,12 +81,19 @@ class PackedPeople:
 
 
 def estimate_areas(bboxes: np.ndarray) -> np.ndarray:
-    """What COCO would count of people in boxes (..., 4), square pixels, (...)."""
-    return PERSON_OF_BOX * (bboxes[..., 2:] - bboxes[..., :2]).prod(-1)
+    """Estimate COCO's areas of people from their boxes.
+
+    Args:
+        bboxes (np.ndarray): x1, y1, x2, y2 in pixels, (..., 4).
+
+    Returns:
+        np.ndarray: Square pixels, at least 1, (...).
+    """
+    return (_PERSON_OF_BOX * (bboxes[..., 2:] - bboxes[..., :2]).prod(-1)).clip(1)
 
 
 def join_images(images: Iterable[bytes]) -> tuple[np.ndarray, np.ndarray]:
-    """Put encoded images one after another: ``images`` and ``offsets``."""
+    """Concatenate encoded images; return ``images`` and ``offsets``."""
     joined, offsets = bytearray(), [0]
     for image in images:
         joined += image
@@ -96,17 +102,17 @@ def join_images(images: Iterable[bytes]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_packed_people(path: str | Path) -> PackedPeople:
-    """Read a file of people.
+    """Read a shard.
 
     Args:
         path (str | Path): The ``.npz`` file.
 
     Returns:
-        PackedPeople: Its people; arrays besides the known ones in ``extras``.
+        PackedPeople: Its people; unknown arrays are in ``extras``.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not what it should be; one line that says what.
+        ValueError: If its content is wrong, in one line.
     """
     path = require_file(path)
     try:
@@ -117,16 +123,16 @@ def read_packed_people(path: str | Path) -> PackedPeople:
 
 
 def write_packed_people(people: PackedPeople, path: str | Path) -> None:
-    """Write a file of people, whole or not at all.
+    """Write a shard, whole or not at all.
 
     Args:
-        people (PackedPeople): Keypoints that are labeled must lie within
-            0 ... 1023 pixels; they are rounded to 1/64 pixel.
-        path (str | Path): The ``.npz`` file to write; its folder is made.
+        people (PackedPeople): Labeled keypoints must lie within 0 ... 1023 pixels;
+            they are rounded to 1/64 pixel.
+        path (str | Path): The ``.npz`` file; its folder is created.
 
     Raises:
         ValueError: If a labeled keypoint cannot be stored.
-        OSError: The file cannot be written; one line that names it.
+        OSError: If the file cannot be written; one line that names it.
     """
     labeled = people.visibility > 0
     keypoints = np.where(labeled[..., None], people.keypoints, 0)
@@ -180,7 +186,7 @@ def _checked(arrays: dict[str, np.ndarray]) -> PackedPeople:
         raise ValueError("'bbox' must be x1, y1, x2, y2, finite and in this order")
     areas = arrays.get(AREA, np.ones(num_people))
     if areas.ndim != 1 or areas.dtype.kind not in 'iuf' or not (areas > 0).all():
-        raise ValueError(f"'{AREA}' must be one positive number a person")
+        raise ValueError(f"'{AREA}' must be one positive number per person")
     if num_people and not 0 <= known['vis'].min() <= known['vis'].max() <= 2:
         raise ValueError("'vis' must be 0, 1 or 2")
     return PackedPeople(

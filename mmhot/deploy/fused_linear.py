@@ -1,7 +1,5 @@
 """Linear layers for inference."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -40,15 +38,6 @@ def fused_linear(
         return _OPERATOR(x, weight, bias, 'relu' if relu else 'none', [], '')
     x = F.linear(x, weight, bias)
     return F.relu(x, inplace=True) if relu else x
-
-
-def _count(x: tuple, weight: tuple, *args: object, out_shape: tuple) -> int:
-    """Count operations from shapes, two a multiply-accumulate, as PyTorch does."""
-    return 2 * math.prod(out_shape) * weight[-1]
-
-
-# For PyTorch's counter, which does not know the operator.
-FLOP_FORMULAS = {} if _OPERATOR is None else {_OPERATOR: _count}
 
 
 def _has_operator(x: Tensor) -> bool:

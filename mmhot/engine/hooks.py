@@ -12,7 +12,7 @@ from mmpose.registry import HOOKS
 from torch import nn
 from torch.utils.data import Dataset, Sampler
 
-from mmhot.datasets.transforms.epoch_seed import SeedTransforms, seed_everything
+from mmhot.datasets.data_loading import SeedTransforms, seed_everything
 
 
 @HOOKS.register_module()
@@ -35,7 +35,7 @@ class EpochSeedHook(Hook):
     """Seed each epoch, so that a resumed training equals an uninterrupted one.
 
     The main process is seeded here; workers of the data loader need
-    :class:`mmhot.datasets.transforms.EpochSeed` in the pipeline, which receives the
+    :class:`SeedTransforms` in the pipeline, which receives the
     epoch from this hook. Checkpoints also store the sampler's seed, which is random
     where a config sets none.
     """

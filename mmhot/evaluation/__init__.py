@@ -1,29 +1,29 @@
 """Errors of 3D and 2D poses, as papers report them."""
 
+from mmhot.evaluation.clip_predictions import ClipPrediction, join_predictions
 from mmhot.evaluation.error_report import ErrorReport
-from mmhot.evaluation.joint_groups import error_groups, pck_joints
-from mmhot.evaluation.lifting_error import LiftingErrorMetric
+from mmhot.evaluation.metrics import CocoWholeBodyPartsMetric, LiftingErrorMetric
 from mmhot.evaluation.pose_errors import (
     auc,
+    error_groups,
     mpjae,
     mpjpe,
     mpjve,
     n_mpjpe,
     p_mpjpe,
     pck,
+    pck_joints,
     procrustes_align,
 )
-from mmhot.evaluation.track_predictions import Track, join_tracks
-from mmhot.evaluation.wholebody_parts import CocoWholeBodyPartsMetric
 
 __all__ = [
+    'ClipPrediction',
     'CocoWholeBodyPartsMetric',
     'ErrorReport',
     'LiftingErrorMetric',
-    'Track',
     'auc',
     'error_groups',
-    'join_tracks',
+    'join_predictions',
     'mpjae',
     'mpjpe',
     'mpjve',

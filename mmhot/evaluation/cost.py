@@ -1,7 +1,7 @@
-"""What a forward pass costs: parameters and multiply-accumulate operations.
+"""Cost of a forward pass: parameters and multiply-accumulate operations.
 
-PyTorch's counter counts nothing for fused attention on a CPU, so attention is
-computed in its plain form while counting.
+PyTorch's counter ignores fused attention on a CPU, so attention is computed in its
+plain form while counting.
 """
 
 import math
@@ -16,26 +16,27 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, shape_wrapper
 
-from mmhot.deploy.fused_linear import FLOP_FORMULAS
-
 _PRODUCTS = ('bmm', 'baddbmm', 'baddbmm_')
 
 
 def _product_flops(added: Any, one: Any, other: Any, **_: Any) -> int:
-    """Operations of a sum in place with a product, by shapes."""
+    """Operations of a sum in place with a product, from shapes."""
     return 2 * math.prod(one) * other[-1]
 
 
-# What PyTorch leaves out.
-_OTHERS = {
-    **FLOP_FORMULAS,
-    torch.ops.aten.addmm_: _product_flops,
-    torch.ops.aten.baddbmm_: _product_flops,
-}
+def _linear_flops(x: Any, weight: Any, *_: Any, out_shape: Any) -> int:
+    """Operations of oneDNN's linear layer, from shapes."""
+    return 2 * math.prod(out_shape) * weight[-1]
+
+
+# PyTorch's formulas and those that it lacks.
 _FORMULAS = {
     **flop_registry,
-    **{operator: shape_wrapper(formula) for operator, formula in _OTHERS.items()},
+    torch.ops.aten.addmm_: shape_wrapper(_product_flops),
+    torch.ops.aten.baddbmm_: shape_wrapper(_product_flops),
 }
+if hasattr(torch.ops.mkldnn, '_linear_pointwise'):
+    _FORMULAS[torch.ops.mkldnn._linear_pointwise] = shape_wrapper(_linear_flops)
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ class Cost:
     """Cost of one forward pass.
 
     Attributes:
-        parameters (int): Numbers that are trained.
+        parameters (int): Number of trained parameters.
         weight_macs (int): Multiply-accumulates of linear layers and convolutions.
-        product_macs (int): Those of batches of products: attention, graphs, and
-            layers that compute several linear layers at once.
+        product_macs (int): Those of batched products: attention, graphs, and several
+            linear layers at once.
     """
 
     parameters: int
@@ -62,23 +63,23 @@ class Cost:
 def count_cost(
     model: nn.Module | Callable[..., Any], *inputs: Any, **kwargs: Any
 ) -> Cost:
-    """Run a model once, in evaluation mode and without gradients, and count.
+    """Count the cost of one pass, in evaluation mode and without gradients.
 
-    Sums, normalizations and activations are not counted, as nowhere else.
+    Sums, normalizations and activations are not counted, as usual.
 
     Args:
         model (nn.Module or Callable): The model, or one of its methods. Any other
             function has no parameters.
-        *inputs: What to call it with; a batch of one gives the usual figures.
-        **kwargs: Likewise.
+        *inputs: Arguments of the call; a batch of one gives the usual figures.
+        **kwargs: Keyword arguments of the call.
 
     Returns:
-        Cost: The cost; the model is in the mode it was in.
+        Cost: The cost; the model's mode is restored.
     """
     owner = model if isinstance(model, nn.Module) else getattr(model, '__self__', None)
     owner = owner if isinstance(owner, nn.Module) else nn.Module()
     counter, plain_attention = _Counter(), sdpa_kernel(SDPBackend.MATH)
-    with evaluation_mode(owner), torch.no_grad(), plain_attention, counter:
+    with _evaluation_mode(owner), torch.no_grad(), plain_attention, counter:
         model(*inputs, **kwargs)
     parameters = sum(parameter.numel() for parameter in owner.parameters())
     return Cost(parameters, counter.weight_flops // 2, counter.product_flops // 2)
@@ -87,8 +88,8 @@ def count_cost(
 class _Counter(TorchDispatchMode):
     """Counts operations by PyTorch's formulas.
 
-    PyTorch's own counter also tells modules apart, which takes longer than the count
-    and fails at slices of parameters.
+    PyTorch's own counter also separates modules, which takes longer than the count and
+    fails on slices of parameters.
     """
 
     def __init__(self) -> None:
@@ -110,8 +111,8 @@ class _Counter(TorchDispatchMode):
 
 
 @contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Set a model to evaluation; each module gets its own mode back afterwards."""
+def _evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Set a model to evaluation mode; restore each module's mode afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

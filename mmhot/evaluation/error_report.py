@@ -1,48 +1,127 @@
-"""Errors of many tracks, averaged as papers do, and split up in tables."""
+"""Reported measures of lifting, their means over clips, and tables of them."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
-from mmhot.evaluation.joint_groups import error_groups, pck_joints
-from mmhot.evaluation.measures import DEFAULT_MEASURES, Measure, get_measures
-from mmhot.evaluation.track_predictions import Track
+from mmhot.errors import hint_at_names
+from mmhot.evaluation.clip_predictions import ClipPrediction
+from mmhot.evaluation.pose_errors import (
+    AUC_THRESHOLDS,
+    PCK_THRESHOLD,
+    acceleration_errors,
+    aligned_errors,
+    error_groups,
+    hit_rates,
+    joint_errors,
+    pck_joints,
+    scaled_errors,
+    velocity_errors,
+)
 from mmhot.skeletons.joints import Skeleton
 
 TABLES = ('joints', 'groups', 'actions', 'subjects', 'clips')
 
 
 @dataclass(frozen=True)
-class _Sums:
-    """Sums of a track's errors, and how many frames are in them, by measure."""
+class Measure:
+    """A measure of papers on lifting, for each joint.
 
-    track: Track
+    Attributes:
+        name (str): Name in papers.
+        unit (str): Its unit.
+        errors (Callable): Function of :mod:`mmhot.evaluation.pose_errors`, for each
+            joint.
+        scale (float): Factor from meters to the unit.
+        num_frames (int): Consecutive frames that it needs: 2 for velocities, 3 for
+            accelerations.
+        per_second (bool): Whether it needs the frame rate.
+        thresholds (Sequence[float], optional): Distances in meters, for the percentage
+            of joints within them.
+    """
+
+    name: str
+    unit: str
+    errors: Callable[..., np.ndarray] = joint_errors
+    scale: float = 1000
+    num_frames: int = 1
+    per_second: bool = False
+    thresholds: Sequence[float] | None = None
+
+    def per_joint(self, clip: ClipPrediction, root: int) -> np.ndarray:
+        """Compute the measure for each joint, (F', K), relative to a root joint."""
+        options = {} if self.errors is aligned_errors else dict(root=root)
+        if self.num_frames > 1:
+            options['frames'] = clip.frames
+        errors = self.errors(clip.pred, clip.target, **options)
+        if self.thresholds is not None:
+            return hit_rates(errors, self.thresholds)
+        errors = self.scale * errors
+        return errors * clip.fps ** (self.num_frames - 1) if self.per_second else errors
+
+
+_ALL = (
+    Measure('MPJPE', 'mm'),
+    Measure('P-MPJPE', 'mm', aligned_errors),
+    Measure('N-MPJPE', 'mm', scaled_errors),
+    Measure('MPJVE', 'mm/frame', velocity_errors, num_frames=2),
+    Measure('MPJAE', 'mm/frame^2', acceleration_errors, num_frames=3),
+    Measure('MPJVE-s', 'mm/s', velocity_errors, num_frames=2, per_second=True),
+    Measure('MPJAE-s', 'm/s^2', acceleration_errors, 1, 3, per_second=True),
+    Measure('PCK@150', '%', thresholds=(PCK_THRESHOLD,)),
+    Measure('AUC', '%', thresholds=tuple(AUC_THRESHOLDS)),
+)
+MEASURES = MappingProxyType({measure.name: measure for measure in _ALL})
+DEFAULT_MEASURES = tuple(measure.name for measure in _ALL if not measure.per_second)
+
+
+def get_measures(names: Sequence[str]) -> list[Measure]:
+    """Return measures by name.
+
+    Args:
+        names (Sequence[str]): Some of ``MEASURES``.
+    """
+    names = [names] if isinstance(names, str) else names
+    for name in names:
+        if name not in MEASURES:
+            raise ValueError(
+                f'unknown measure: {name!r}; {hint_at_names(name, MEASURES)}'
+            )
+    return [MEASURES[name] for name in names]
+
+
+@dataclass(frozen=True)
+class _ErrorSums:
+    """Sums over a clip's frames of each joint's errors, and their numbers of frames."""
+
+    clip: ClipPrediction
     total: dict[str, np.ndarray]
     count: dict[str, int]
 
 
 class ErrorReport:
-    """Errors of tracks, by dataset.
+    """Errors of clips, by dataset.
 
-    Joints are averaged over frames, and these means over actions, if each track of a
+    Joints are averaged over frames, and these means over actions, if each clip of a
     dataset has one; a measure is then the mean over joints.
 
     Args:
-        tracks (Sequence[Track]): Of any datasets.
-        measures (Sequence[str]): Their names. Those that need consecutive frames
-            are left out where there are none.
-        skeleton (Skeleton, optional): Names joints and groups in tables, and says
-            which joints PCK and AUC count; without it these are all.
+        clips (Sequence[ClipPrediction]): Clips of any datasets.
+        measures (Sequence[str]): Names of measures. Those that need consecutive
+            frames are left out if there are none.
+        skeleton (Skeleton, optional): Names joints and groups in tables, and selects
+            the joints of PCK and AUC; without it these are all.
         average (str): 'actions' for the above, or 'frames' for the mean over all
-            frames, whatever is done in them.
-        root_index (int): The joint that poses are made relative to.
+            frames regardless of actions.
+        root_index (int): Index of the joint that poses are made relative to.
     """
 
     def __init__(
         self,
-        tracks: Sequence[Track],
+        clips: Sequence[ClipPrediction],
         measures: Sequence[str] = DEFAULT_MEASURES,
         skeleton: Skeleton | None = None,
         average: str = 'actions',
@@ -52,9 +131,14 @@ class ErrorReport:
         self.skeleton = skeleton
         self._average = average
         self._sums = defaultdict(list)
-        for track in tracks:
-            self._sums[track.dataset].append(_sum_up(track, wanted, root_index))
-        self.measures = [m for m in wanted if self._is_known(m)]
+        for clip in clips:
+            self._sums[clip.dataset].append(_sum_errors(clip, wanted, root_index))
+        every = [sums for of_dataset in self._sums.values() for sums in of_dataset]
+        self.measures = [
+            measure
+            for measure in wanted
+            if any(sums.count[measure.name] for sums in every)
+        ]
         self.left_out = [m.name for m in wanted if m not in self.measures]
 
     @property
@@ -63,25 +147,28 @@ class ErrorReport:
         return sorted(self._sums)
 
     def num_frames(self, dataset: str) -> int:
-        """Poses of a dataset that count."""
-        return sum(len(sums.track.pred) for sums in self._sums[dataset])
+        """Number of poses of a dataset."""
+        return sum(len(sums.clip.pred) for sums in self._sums[dataset])
 
     def kept(self, dataset: str) -> tuple[int, int] | None:
-        """How many frames of how many a pruner has kept of each window, if it has."""
-        return self._sums[dataset][0].track.kept
+        """Frames that a pruner kept of each window, and frames of a window."""
+        return self._sums[dataset][0].clip.kept
 
     def actions(self, dataset: str) -> list[str]:
         """Actions that a dataset's errors are averaged over; none: over frames."""
-        return _actions(self._sums[dataset]) if self._average == 'actions' else []
+        actions = {sums.clip.action for sums in self._sums[dataset]}
+        if self._average == 'frames' or '' in actions:
+            return []
+        return sorted(actions)
 
     def overall(self, dataset: str) -> dict[str, float]:
         """Each measure of a dataset."""
         return self._row(self._sums[dataset], bool(self.actions(dataset)))
 
     def table(self, dataset: str, kind: str) -> dict[str, dict[str, float]]:
-        """Each measure by joint, group, action, subject or clip.
+        """Compute each measure by joint, group, action, subject or clip.
 
-        Joints, groups and subjects are averaged over actions where all is; PCK and
+        Joints, groups and subjects are averaged over actions if the whole is; PCK and
         AUC of groups are those of all of the group's joints.
 
         Args:
@@ -93,25 +180,24 @@ class ErrorReport:
         """
         if kind not in TABLES:
             raise ValueError(f'unknown table: {kind!r}, wanted one of {TABLES}')
-        tracks = self._sums[dataset]
+        sums = self._sums[dataset]
         over_actions = bool(self.actions(dataset))
         if kind in ('joints', 'groups'):
             rows = self._joints() if kind == 'joints' else self._groups()
             return {
-                name: self._row(tracks, over_actions, joints)
+                name: self._row(sums, over_actions, joints)
                 for name, joints in rows.items()
             }
-        label = kind.removesuffix('s')
-        rows = _split(tracks, lambda sums: getattr(sums.track, label))
-        rows.pop('', None)
+        parts = _split(sums, kind.removesuffix('s'))
+        parts.pop('', None)
         over_actions = over_actions and kind == 'subjects'
-        return {name: self._row(rows[name], over_actions) for name in sorted(rows)}
+        return {name: self._row(parts[name], over_actions) for name in sorted(parts)}
 
     def as_dict(self, tables: Sequence[str] = ()) -> dict:
-        """All of it as plain numbers, for a file.
+        """Return the report as plain numbers, for a file.
 
         Args:
-            tables (Sequence[str]): Tables to have besides the overall numbers.
+            tables (Sequence[str]): Tables besides the overall numbers.
 
         Returns:
             dict: ``units`` by measure, and ``datasets``, each with ``frames``,
@@ -132,16 +218,9 @@ class ErrorReport:
             },
         )
 
-    def _is_known(self, measure: Measure) -> bool:
-        return any(
-            sums.count[measure.name]
-            for tracks in self._sums.values()
-            for sums in tracks
-        )
-
     def _joints(self) -> dict[str, list[int]]:
         if self.skeleton is None:
-            num_keypoints = next(iter(self._sums.values()))[0].track.pred.shape[1]
+            num_keypoints = next(iter(self._sums.values()))[0].clip.pred.shape[1]
             names = [f'joint {joint}' for joint in range(num_keypoints)]
         else:
             names = self.skeleton.joints
@@ -152,63 +231,60 @@ class ErrorReport:
 
     def _row(
         self,
-        tracks: Sequence[_Sums],
+        sums: Sequence[_ErrorSums],
         over_actions: bool,
         joints: Sequence[int] | None = None,
     ) -> dict[str, float]:
-        """Each measure's mean over some tracks and joints."""
+        """Each measure's mean over some clips and joints."""
+        parts = list(_split(sums, 'action').values()) if over_actions else [sums]
         row = {}
         for measure in self.measures:
-            parts = [tracks]
-            if over_actions:
-                parts = _split(tracks, lambda sums: sums.track.action).values()
             means = [_mean(part, measure.name) for part in parts]
             means = [mean for mean in means if mean is not None]
             if not means:
                 continue
             chosen = joints
-            if joints is None and measure.hits and self.skeleton is not None:
+            if (
+                joints is None
+                and measure.thresholds is not None
+                and self.skeleton is not None
+            ):
                 chosen = pck_joints(self.skeleton)
             mean = np.mean(means, axis=0)
             row[measure.name] = float((mean if chosen is None else mean[chosen]).mean())
         return row
 
 
-def _sum_up(track: Track, measures: Sequence[Measure], root: int) -> _Sums:
-    """Sums over frames of each joint's errors."""
+def _sum_errors(
+    clip: ClipPrediction, measures: Sequence[Measure], root: int
+) -> _ErrorSums:
+    """Sum each joint's errors over frames."""
     total, count = {}, {}
-    num_joints = track.pred.shape[1]
+    num_joints = clip.pred.shape[1]
     for measure in measures:
         errors = np.zeros((0, num_joints))
-        if len(track.pred) and (measure.num_frames == 1 or track.frames is not None):
-            if measure.per_second and track.fps is None:
+        if len(clip.pred) and (measure.num_frames == 1 or clip.frames is not None):
+            if measure.per_second and clip.fps is None:
                 raise ValueError(
                     f'LiftingErrorMetric: {measure.name} needs the frame rate: add '
                     "'fps' to PackPoseInputs' meta_keys"
                 )
-            errors = measure.of_joints(track, root)
+            errors = measure.per_joint(clip, root)
         total[measure.name], count[measure.name] = errors.sum(0), len(errors)
-    return _Sums(track, total, count)
+    return _ErrorSums(clip, total, count)
 
 
-def _mean(tracks: Sequence[_Sums], measure: str) -> np.ndarray | None:
-    """Mean over all frames of some tracks, (K,); None if there is no frame."""
-    count = sum(sums.count[measure] for sums in tracks)
+def _mean(sums: Sequence[_ErrorSums], measure: str) -> np.ndarray | None:
+    """Mean over all frames of some clips, (K,); None if there is no frame."""
+    count = sum(of_clip.count[measure] for of_clip in sums)
     if not count:
         return None
-    return sum(sums.total[measure] for sums in tracks) / count
+    return sum(of_clip.total[measure] for of_clip in sums) / count
 
 
-def _actions(tracks: Sequence[_Sums]) -> list[str]:
-    """The actions of tracks, if each has one."""
-    actions = {sums.track.action for sums in tracks}
-    return [] if '' in actions else sorted(actions)
-
-
-def _split(
-    tracks: Sequence[_Sums], label: Callable[[_Sums], str]
-) -> dict[str, list[_Sums]]:
+def _split(sums: Sequence[_ErrorSums], label: str) -> dict[str, list[_ErrorSums]]:
+    """Group clips by a label: 'action', 'subject' or 'clip'."""
     parts = defaultdict(list)
-    for sums in tracks:
-        parts[label(sums)].append(sums)
+    for of_clip in sums:
+        parts[getattr(of_clip.clip, label)].append(of_clip)
     return parts

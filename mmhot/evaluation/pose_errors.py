@@ -1,29 +1,30 @@
-"""Errors of 3D poses: plain functions of arrays, batched.
+"""Errors of 3D poses: MPJPE and its relatives, PCK, AUC, and groups of joints.
 
-Results are in the unit of what they are given (PCK and AUC: percent). Functions called
-``*_errors`` tell joints apart; the others are their mean over the joints.
-``docs/metrics.md`` says what papers mean by each.
+Batched functions of arrays. Results are in the unit of the input (PCK and AUC:
+percent). Functions called ``*_errors`` return one error per joint; the others are their
+mean over the joints. ``docs/metrics.md`` defines each.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-PCK_THRESHOLD = 0.15
-"""150 mm, MPI-INF-3DHP's convention, in meters."""
+from mmhot.skeletons.joints import Skeleton
 
+# MPI-INF-3DHP's conventions, in meters: 150 mm, and 0, 5, ..., 150 mm.
+PCK_THRESHOLD = 0.15
 AUC_THRESHOLDS = np.arange(31) * 0.005
-"""0, 5, ..., 150 mm, MPI-INF-3DHP's convention, in meters."""
+_LIMBS = ('right_leg', 'left_leg', 'right_arm', 'left_arm')
 
 
 def mpjpe(pred: np.ndarray, target: np.ndarray, root: int | None = 0) -> np.ndarray:
-    """Mean distance of a pose's joints (protocol 1).
+    """Compute the mean distance of a pose's joints (protocol 1).
 
     Args:
         pred (np.ndarray): (..., K, 3).
         target (np.ndarray): (..., K, 3), the same unit.
-        root (int, optional): The joint that both are made relative to; its zero error
-            counts, as in the papers. None compares them as they are.
+        root (int, optional): Index of the joint that both are made relative to; its
+            zero error counts, as in the papers. None compares absolute poses.
 
     Returns:
         np.ndarray: Each pose's error in the same unit, (...).
@@ -32,20 +33,12 @@ def mpjpe(pred: np.ndarray, target: np.ndarray, root: int | None = 0) -> np.ndar
 
 
 def p_mpjpe(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Mean distance of joints after Procrustes alignment (protocol 2).
-
-    Args:
-        pred (np.ndarray): (..., K, 3).
-        target (np.ndarray): (..., K, 3), the same unit.
-
-    Returns:
-        np.ndarray: Each pose's error in the same unit, (...).
-    """
+    """Compute MPJPE after Procrustes alignment (protocol 2); see :func:`mpjpe`."""
     return aligned_errors(pred, target).mean(-1)
 
 
 def n_mpjpe(pred: np.ndarray, target: np.ndarray, root: int | None = 0) -> np.ndarray:
-    """Mean distance of joints after each pose is scaled; see :func:`mpjpe`."""
+    """Compute MPJPE after scaling each pose; see :func:`mpjpe`."""
     return scaled_errors(pred, target, root).mean(-1)
 
 
@@ -55,18 +48,17 @@ def mpjve(
     frames: np.ndarray | None = None,
     root: int | None = 0,
 ) -> np.ndarray:
-    """Mean error of the joints' velocities, per frame.
+    """Compute the mean error of the joints' velocities, per frame.
 
     Args:
         pred (np.ndarray): One person's poses over time, (..., T, K, 3).
         target (np.ndarray): (..., T, K, 3), the same unit.
-        frames (np.ndarray, optional): Frame numbers, rising, (T,). Where some are left
-            out, nothing is counted across the gap. By default there is none.
+        frames (np.ndarray, optional): Frame numbers, rising, (T,); steps across gaps
+            are left out. By default consecutive.
         root (int, optional): As in :func:`mpjpe`.
 
     Returns:
-        np.ndarray: Each step's error, (..., T - 1) or less, in units per frame; times
-        the frame rate it is per second.
+        np.ndarray: Each step's error, (..., T - 1) or less, in units per frame.
     """
     return velocity_errors(pred, target, frames, root).mean(-1)
 
@@ -77,9 +69,9 @@ def mpjae(
     frames: np.ndarray | None = None,
     root: int | None = 0,
 ) -> np.ndarray:
-    """Mean error of the joints' accelerations, (..., T - 2); see :func:`mpjve`.
+    """Compute the mean error of the joints' accelerations, (..., T - 2).
 
-    In units per squared frame; times the frame rate squared it is per second squared.
+    In units per squared frame; see :func:`mpjve`.
     """
     return acceleration_errors(pred, target, frames, root).mean(-1)
 
@@ -91,14 +83,14 @@ def pck(
     joints: Sequence[int] | None = None,
     root: int | None = 0,
 ) -> np.ndarray:
-    """Percentage of joints that are nearer to their target than a threshold.
+    """Compute the percentage of joints within a distance of their target.
 
     Args:
         pred (np.ndarray): (..., K, 3).
         target (np.ndarray): (..., K, 3), the same unit.
-        threshold (float): In that unit; by default 150 mm of poses in meters.
-        joints (Sequence[int], optional): The joints that count, by default all. MPI-
-            INF-3DHP's 14 are :func:`mmhot.evaluation.pck_joints`.
+        threshold (float): Distance in that unit; by default 150 mm of poses in meters.
+        joints (Sequence[int], optional): Indices of the joints that count, by default
+            all; see :func:`pck_joints` for MPI-INF-3DHP's 14.
         root (int, optional): As in :func:`mpjpe`.
 
     Returns:
@@ -114,7 +106,7 @@ def auc(
     joints: Sequence[int] | None = None,
     root: int | None = 0,
 ) -> np.ndarray:
-    """Mean of :func:`pck` over thresholds, by default 0, 5, ..., 150 mm, in percent."""
+    """Compute the mean of :func:`pck` over thresholds, by default 0, 5, ..., 150 mm."""
     errors = joint_errors(pred, target, root)
     errors = errors if joints is None else errors[..., list(joints)]
     return hit_rates(errors, thresholds).mean(-1)
@@ -123,19 +115,19 @@ def auc(
 def joint_errors(
     pred: np.ndarray, target: np.ndarray, root: int | None = 0
 ) -> np.ndarray:
-    """Distance of each joint, (..., K); see :func:`mpjpe`."""
+    """Compute the distance of each joint, (..., K); see :func:`mpjpe`."""
     return np.linalg.norm(relative(pred, root) - relative(target, root), axis=-1)
 
 
 def aligned_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Distance of each joint after Procrustes alignment, (..., K)."""
+    """Compute the distance of each joint after Procrustes alignment, (..., K)."""
     return joint_errors(procrustes_align(pred, target), target, root=None)
 
 
 def scaled_errors(
     pred: np.ndarray, target: np.ndarray, root: int | None = 0
 ) -> np.ndarray:
-    """Distance of each joint after scaling each pose around the root, (..., K)."""
+    """Compute the distance of each joint after scaling poses about the root."""
     pred, target = relative(pred, root), relative(target, root)
     size = (pred**2).sum((-2, -1), keepdims=True)
     scale = (pred * target).sum((-2, -1), keepdims=True) / np.maximum(size, 1e-12)
@@ -148,7 +140,7 @@ def velocity_errors(
     frames: np.ndarray | None = None,
     root: int | None = 0,
 ) -> np.ndarray:
-    """Error of each joint's velocity, (..., T - 1, K); see :func:`mpjve`."""
+    """Compute the error of each joint's velocity, (..., T - 1, K)."""
     return _change_errors(pred, target, 1, frames, root)
 
 
@@ -158,7 +150,7 @@ def acceleration_errors(
     frames: np.ndarray | None = None,
     root: int | None = 0,
 ) -> np.ndarray:
-    """Error of each joint's acceleration, (..., T - 2, K); see :func:`mpjae`."""
+    """Compute the error of each joint's acceleration, (..., T - 2, K)."""
     return _change_errors(pred, target, 2, frames, root)
 
 
@@ -169,32 +161,32 @@ def _change_errors(
     frames: np.ndarray | None,
     root: int | None,
 ) -> np.ndarray:
-    """Error of each joint's change of an order in time, (..., T - order, K)."""
+    """Error of each joint's difference of an order in time, (..., T - order, K)."""
     error = relative(pred, root) - relative(target, root)
     return np.linalg.norm(frame_changes(error, order, frames), axis=-1)
 
 
 def hit_rates(errors: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
-    """Percentage of thresholds that each of the errors (...) is below."""
+    """Compute the percentage of thresholds above each of the errors (...)."""
     below = sum((errors < threshold).astype(np.float64) for threshold in thresholds)
     return 100 * below / len(thresholds)
 
 
 def relative(poses: np.ndarray, root: int | None) -> np.ndarray:
-    """Poses (..., K, 3) around a joint; as they are if it is None."""
+    """Make poses (..., K, 3) relative to a joint, unless it is None."""
     return poses if root is None else poses - poses[..., root : root + 1, :]
 
 
 def frame_changes(
     poses: np.ndarray, order: int, frames: np.ndarray | None = None
 ) -> np.ndarray:
-    """Differences of consecutive frames, or differences of those.
+    """Compute differences of consecutive frames, or differences of those.
 
     Args:
         poses (np.ndarray): (..., T, K, 3).
         order (int): 1 for velocity, 2 for acceleration.
-        frames (np.ndarray, optional): Frame numbers, rising, (T,); nothing is taken
-            across a gap.
+        frames (np.ndarray, optional): Frame numbers, rising, (T,); differences across
+            gaps are left out.
 
     Returns:
         np.ndarray: (..., T - order, K, 3), or fewer where there are gaps.
@@ -207,7 +199,9 @@ def frame_changes(
 
 
 def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Move, turn and scale poses onto their targets; no reflection.
+    """Align poses to their targets by translation, rotation and scale.
+
+    Reflections are excluded.
 
     Args:
         pred (np.ndarray): (..., K, 3).
@@ -222,9 +216,9 @@ def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     target = target - target_mean
 
     covariance = np.swapaxes(pred, -1, -2) @ target
-    # one broken pose must not stop the others: it stays NaN by the last line
+    # poses that are not finite must not stop the others; the last line makes them NaN
     u, strength, vt = np.linalg.svd(np.nan_to_num(covariance, posinf=0, neginf=0))
-    # the best proper rotation gives up the weakest axis of an improper one
+    # instead of a reflection, flip the axis of the smallest singular value
     sign = np.sign(np.linalg.det(u @ vt))[..., None]
     u = np.concatenate([u[..., :-1], u[..., -1:] * sign[..., None]], -1)
     strength = np.concatenate([strength[..., :-1], strength[..., -1:] * sign], -1)
@@ -232,3 +226,41 @@ def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     size = (pred**2).sum((-2, -1))
     scale = strength.sum(-1) / np.maximum(size, 1e-12)
     return scale[..., None, None] * (pred @ (u @ vt)) + target_mean
+
+
+def error_groups(skeleton: Skeleton) -> dict[str, list[int]]:
+    """Group joints by body part, by side and by distance from the trunk.
+
+    Args:
+        skeleton (Skeleton): Skeleton with limbs of three joints.
+
+    Returns:
+        dict[str, list[int]]: Indices by group name. ``ends`` are wrists, feet (or
+        ankles) and the top of the head, where HTNet's paper claims its gain.
+    """
+    limbs = {name: skeleton.indices(name) for name in _LIMBS}
+    groups = {name: skeleton.indices(name) for name in ('torso', 'head')}
+    groups = {name: joints for name, joints in groups.items() if joints}
+    for name in ('arm', 'leg'):
+        groups[f'{name}s'] = limbs[f'right_{name}'] + limbs[f'left_{name}']
+    groups['left'], groups['right'] = skeleton.left, skeleton.right
+    for place, name in enumerate(('hips, shoulders', 'knees, elbows')):
+        groups[name] = [joints[place] for joints in limbs.values()]
+    groups['ends'] = [joints[-1] for joints in limbs.values()]
+    groups['ends'] += groups.get('head', [])[-1:]
+    return groups
+
+
+def pck_joints(skeleton: Skeleton) -> list[int]:
+    """Select the joints of PCK and AUC on MPI-INF-3DHP: limbs, neck, top of the head.
+
+    Args:
+        skeleton (Skeleton): Its torso must end with the neck, its head with the top.
+
+    Returns:
+        list[int]: 14 indices, rising, without root and spine.
+    """
+    joints = {joint for name in _LIMBS for joint in skeleton.indices(name)}
+    for name in ('torso', 'head'):
+        joints.update(skeleton.indices(name)[-1:])
+    return sorted(joints)

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import mmhot
-from mmhot.compat import mmcv_kind
+from mmhot.compat.import_hooks import mmcv_kind
 from mmhot.installation.imports import try_imports
 
 _LOCKS = ('lock.txt', 'numpy1.txt')

@@ -1,1 +1,1 @@
-"""Files: readers of 2D keypoints, writers of 3D poses, images."""
+"""Files: readers of 2D keypoints and intrinsics, writers of 3D poses, arrays."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writes: files that are replaced as a whole or not at all."""
 
 import os
 import secrets
@@ -9,11 +9,11 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """Write to a temporary neighbor that becomes ``path`` only on success.
+    """Write to a temporary file that replaces ``path`` when the block succeeds.
 
-    The temporary file lies in the same folder and keeps the suffix, for writers
-    that choose the format by it. Whatever ends the block early, Ctrl-C included,
-    removes it and leaves an existing ``path`` as it was.
+    The temporary file is in the same folder and has the same suffix, for writers that
+    infer the format from it. On any exception, Ctrl-C included, it is removed and
+    ``path`` stays as it was.
 
     Args:
         path (str | os.PathLike): The file to create or replace.
@@ -22,8 +22,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         Path: An empty file to write to.
 
     Raises:
-        OSError: The folder cannot be written to, or the disk is full; one line
-            that names ``path``.
+        OSError: If the folder is not writable or the disk is full; names ``path``.
     """
     path = Path(path)
     temporary = path.with_name(f'.mmhot-{secrets.token_hex(4)}{path.suffix}')
@@ -39,19 +38,19 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
-        if _is_about(temporary, error):
+        if _is_write_error(error, temporary):
             reason = ' '.join(str(error.strerror or error).split())
             raise OSError(f'cannot write {path}: {reason}') from error
         raise
 
 
 def is_in_the_way(path: Path) -> bool:
-    """Tell whether something is there that :func:`replacing` refuses to replace."""
+    """Whether ``path`` exists and is no ordinary file."""
     return path.exists() and not path.is_file()
 
 
-def _is_about(temporary: Path, error: BaseException) -> bool:
-    """Tell a failed write (the system names no file, or ours) from other errors."""
+def _is_write_error(error: BaseException, temporary: Path) -> bool:
+    """Whether an error came from writing: it names no file, or the temporary one."""
     if not isinstance(error, OSError) or error.errno is None:
         return False
     return error.filename is None or Path(str(error.filename)) == temporary

@@ -1,4 +1,4 @@
-"""Lifted 3D poses of a clip."""
+"""Files of lifted 3D poses: ``.npz`` and JSON, written and read."""
 
 import json
 from dataclasses import replace
@@ -8,12 +8,18 @@ import numpy as np
 
 from mmhot.clips import ARRAYS, Clip3D
 from mmhot.errors import naming
+from mmhot.io.arrays import (
+    SIGNATURES,
+    as_numbers,
+    exact_list,
+    load_arrays,
+    load_json,
+    save_arrays,
+)
 from mmhot.io.atomic import replacing
-from mmhot.io.json_file import as_numbers, exact_list, load_json
-from mmhot.io.npz import SIGNATURES, load_arrays, save_arrays
 from mmhot.io.readers.rows import whole_numbers
 
-# Field: its type, or that of its items.
+# Fields that are the same for all rows, and the types of their values or items.
 _HEADER = {
     'name': str,
     'width': int,
@@ -28,10 +34,8 @@ _HEADER = {
     'focal_assumed': bool,
     'intrinsics': int | float,
 }
-# What the files of other writers may lack.
-_OPTIONAL = ('root_3d', 'time', 'focal_length', 'focal_assumed', 'intrinsics')
 _LISTS = ('joint_names', 'parents', 'intrinsics')
-# Array: its name within an instance of the JSON, where MMPose has the first three.
+# Keys of the arrays in the JSON's instances; the first three are MMPose's.
 _INSTANCE_KEYS = {
     'track': 'track_id',
     'keypoints_3d': 'keypoints',
@@ -43,7 +47,7 @@ _INSTANCE_KEYS = {
 
 
 def write_npz(clip: Clip3D, path: str | Path) -> None:
-    """Write a clip as ``.npz``, one array a field, no pickles.
+    """Write a clip as ``.npz``, one array per field, without pickles.
 
     Args:
         clip (Clip3D): Lifted poses.
@@ -51,14 +55,15 @@ def write_npz(clip: Clip3D, path: str | Path) -> None:
     """
     timed = replace(clip, time=clip.seconds(clip.frame))
     arrays = {
-        name: np.asarray(getattr(timed, name), t) for name, (_, t) in ARRAYS.items()
+        name: np.asarray(getattr(timed, name), dtype)
+        for name, (_, dtype) in ARRAYS.items()
     }
     header = {name: np.asarray(getattr(clip, name)) for name in _HEADER}
     save_arrays(path, {**arrays, **header}, compressed=True)
 
 
 def write_json(clip: Clip3D, path: str | Path) -> None:
-    """Write a clip as JSON in the form of MMPose's 3D demo; NaN becomes null.
+    """Write a clip as JSON in the structure of MMPose's 3D demo; NaN becomes null.
 
     Args:
         clip (Clip3D): Lifted poses.
@@ -66,21 +71,19 @@ def write_json(clip: Clip3D, path: str | Path) -> None:
     """
     header = {name: np.asarray(getattr(clip, name)).tolist() for name in _HEADER}
     columns = {key: exact_list(getattr(clip, n)) for n, key in _INSTANCE_KEYS.items()}
-    rows = [
+    instances = [
         dict(zip(columns, values, strict=True))
         for values in zip(*columns.values(), strict=True)
     ]
+    numbers, starts = np.unique(clip.frame, return_index=True)
+    stops = [*starts[1:].tolist(), len(instances)]
     frames = [
         {
-            'frame_id': int(frame),
-            'time': float(clip.seconds(frame)),
-            'instances': rows[start:stop],
+            'frame_id': int(number),
+            'time': float(clip.seconds(number)),
+            'instances': instances[start:stop],
         }
-        for frame, start, stop in zip(
-            *np.unique(clip.frame, return_index=True),
-            np.r_[np.flatnonzero(np.diff(clip.frame)) + 1, len(rows)],
-            strict=True,
-        )
+        for number, start, stop in zip(numbers, starts, stops, strict=True)
     ]
     with replacing(path) as temporary, temporary.open('w', encoding='utf-8') as file:
         file.write(f'{{"meta_info": {_dumps(header)},\n"instance_info": [\n')
@@ -89,13 +92,13 @@ def write_json(clip: Clip3D, path: str | Path) -> None:
 
 
 def read_lifted(path: str | Path) -> Clip3D:
-    """Read what `write_npz` or `write_json` wrote, bit for bit.
+    """Read a file of `write_npz` or `write_json`; the content decides which.
 
     Args:
-        path (str | Path): The file; its content decides which format it is.
+        path (str | Path): The file.
 
     Returns:
-        Clip3D: As it was written.
+        Clip3D: Equal to the written one bit for bit.
     """
     path = Path(path)
     with naming(path):
@@ -118,45 +121,35 @@ def _fields_of_npz(path: Path) -> dict[str, object]:
 def _fields_of_json(path: Path) -> dict[str, object]:
     document = load_json(path)
     try:
-        header = document['meta_info']
-        fields = {k: header[k] for k in _HEADER if k in header or k not in _OPTIONAL}
-        frames = document['instance_info']
-        rows = [row for frame in frames for row in frame['instances']]
+        header, frames = document['meta_info'], document['instance_info']
+        fields = {name: header[name] for name in _HEADER}
         counts = [len(frame['instances']) for frame in frames]
-        ids = as_numbers([frame['frame_id'] for frame in frames], 'frame_id')
-        fields['frame'] = np.repeat(ids, counts, axis=0)
-        if any('time' in frame for frame in frames):
-            times = as_numbers([frame['time'] for frame in frames], 'time')
-            fields['time'] = np.repeat(times, counts, axis=0)
+        for name, key in (('frame', 'frame_id'), ('time', 'time')):
+            values = as_numbers([frame[key] for frame in frames], key)
+            fields[name] = np.repeat(values, counts, axis=0)
+        instances = [person for frame in frames for person in frame['instances']]
         for name, key in _INSTANCE_KEYS.items():
-            if name not in _OPTIONAL or any(key in row for row in rows):
-                fields[name] = as_numbers([row[key] for row in rows], key)
+            fields[name] = as_numbers([person[key] for person in instances], key)
     except (KeyError, TypeError) as error:
         raise ValueError(f'is no lifted clip: {error}') from error
     return fields
 
 
 def _checked(fields: dict[str, object]) -> Clip3D:
-    absent = [name for name in (*ARRAYS, *_HEADER) if name not in fields]
-    lacking = [name for name in absent if name not in _OPTIONAL]
-    if lacking:
-        raise ValueError(f'is no lifted clip: it lacks {", ".join(lacking)}')
+    """Check types and shapes, and build the clip."""
+    missing = [name for name in (*ARRAYS, *_HEADER) if name not in fields]
+    if missing:
+        raise ValueError(f'is no lifted clip: it lacks {", ".join(missing)}')
     for name, kind in _HEADER.items():
-        if name in absent:
-            continue
         value = fields[name]
         items = value if name in _LISTS else [value]
         if not isinstance(items, list) or not all(isinstance(i, kind) for i in items):
             raise ValueError(f"'{name}' cannot be {str(value)[:60]}")
-    for name in set(_LISTS) & set(fields):
+    for name in _LISTS:
         fields[name] = tuple(fields[name])
-    sizes = {
-        **{'N': np.size(fields['frame']), 'K': len(fields['joint_names'])},
-        **{'2': 2, '3': 3},
-    }
+    num_rows, num_joints = np.size(fields['frame']), len(fields['joint_names'])
+    sizes = {'N': num_rows, 'K': num_joints, '2': 2, '3': 3}
     for name, (letters, dtype) in ARRAYS.items():
-        if name in absent:
-            continue
         expected = tuple(sizes[letter] for letter in letters)
         array = np.asarray(fields[name])
         if array.dtype.kind not in 'iuf' or array.shape != expected:
@@ -165,5 +158,5 @@ def _checked(fields: dict[str, object]) -> Clip3D:
             array = whole_numbers(name, array)
         fields[name] = array.astype(dtype)
     clip = Clip3D(**fields)
-    even = clip.frame / clip.fps
-    return replace(clip, time=None) if np.array_equal(clip.time, even) else clip
+    is_constant_rate = np.array_equal(clip.time, clip.frame / clip.fps)
+    return replace(clip, time=None) if is_constant_rate else clip

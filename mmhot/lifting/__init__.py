@@ -1,1 +1,1 @@
-"""Whole clips through a lifter."""
+"""Lifting of clips: model loading, gap filling, windows, and placement in the world."""

@@ -1,4 +1,4 @@
-"""Every person, every frame: what a detector missed is filled in and marked."""
+"""Gaps in tracks: missing frames and joints, interpolated and marked by score 0."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from mmhot.skeletons.joints import get_skeleton
 _H36M = get_skeleton('h36m-17')
 _TORSO = _H36M.indices(['left_hip', 'right_hip', 'left_shoulder', 'right_shoulder'])
 
-# Where joints are that were never seen: a person who stands and faces the camera,
-# x to the picture's right and y down, in heights of the torso (pelvis to thorax).
+# Default positions of joints that are never detected: a standing person who faces the
+# camera, x right and y down, in units of the torso height (pelvis to thorax).
 _STANDING = {
     'root': (0.0, 0.0),
     'hip': (0.2, 0.0),
@@ -24,20 +24,19 @@ _STANDING = {
     'elbow': (0.42, -0.4),
     'wrist': (0.45, 0.1),
 }
-# Pixels of a torso where one joint alone tells no size; any will do for a lifter
-# that frames the person.
-_UNKNOWN_TORSO = 100.0
+# Torso height in pixels where a single joint gives no scale; codecs normalize it.
+_DEFAULT_TORSO = 100.0
 
 
 @dataclass
 class Segment:
-    """One person for a while, every frame of it.
+    """Complete 2D keypoints of one person in consecutive frames.
 
     Attributes:
-        track (int): The person's number.
+        track (int): Track ID.
         frames (np.ndarray): Consecutive frame numbers, (T,).
-        keypoints (np.ndarray): Finite pixels, (T, 17, 2).
-        scores (np.ndarray): Confidence; zero where the joint was filled in, (T, 17).
+        keypoints (np.ndarray): Pixels, all finite, (T, 17, 2).
+        scores (np.ndarray): Confidence; 0 where filled in, (T, 17).
     """
 
     track: int
@@ -53,36 +52,36 @@ def split_segments(
     scores: np.ndarray,
     max_gap: int,
 ) -> list[Segment]:
-    """Cut a track where it is interrupted for long; fill everything else.
+    """Split a track at long gaps, and fill short gaps and missing joints.
 
-    Every row comes back. Frames between rows are added where at most ``max_gap`` of
-    them are missing in a row. Where nothing is seen for longer than that, rows look
-    like the nearest frame in which something is, and the track is cut halfway, so
-    that what is far away in time does not mix.
+    All frames of the track are kept. Up to ``max_gap`` consecutive missing frames are
+    added. Where no joint is detected for longer, frames repeat the nearest detected
+    pose, and the track is split in the middle of the gap.
 
     Args:
-        track (int): The person's number.
+        track (int): Track ID.
         frames (np.ndarray): Sorted frame numbers, (T,).
         keypoints (np.ndarray): Human3.6M-17 pixels, NaN where missing, (T, 17, 2).
         scores (np.ndarray): Confidence, (T, 17).
-        max_gap (int): Missing frames in a row that are still filled.
+        max_gap (int): Largest number of consecutive missing frames to fill.
 
     Returns:
-        list[Segment]: In order of time; none if no joint is ever seen.
+        list[Segment]: In temporal order; empty if no joint is ever detected.
     """
     frames, keypoints, scores = _add_frames(frames, keypoints, scores, max_gap)
     known = np.flatnonzero(np.isfinite(keypoints).all(-1).any(-1))
     if len(known) == 0:
         return []
-    seen = frames[known]
-    stretch_of_seen = np.r_[0, np.cumsum(np.diff(seen) > max_gap + 1)]
-    stretch = stretch_of_seen[np.searchsorted((seen[:-1] + seen[1:]) / 2, frames)]
+    detected = frames[known]
+    part_of_detected = np.r_[0, np.cumsum(np.diff(detected) > max_gap + 1)]
+    middles = (detected[:-1] + detected[1:]) / 2
+    part = part_of_detected[np.searchsorted(middles, frames)]
 
     filled = np.empty(keypoints.shape, np.float32)
-    for number in range(stretch[-1] + 1):
-        rows = slice(*np.searchsorted(stretch, [number, number + 1]))
+    for number in range(part[-1] + 1):
+        rows = slice(*np.searchsorted(part, [number, number + 1]))
         filled[rows] = fill_joints(keypoints[rows])
-    cuts = np.flatnonzero((np.diff(stretch) > 0) | (np.diff(frames) > 1)) + 1
+    cuts = np.flatnonzero((np.diff(part) > 0) | (np.diff(frames) > 1)) + 1
     bounds = zip([0, *cuts], [*cuts, len(frames)], strict=True)
     return [
         Segment(track, frames[rows], filled[rows], scores[rows])
@@ -93,9 +92,9 @@ def split_segments(
 def _add_frames(
     frames: np.ndarray, keypoints: np.ndarray, scores: np.ndarray, max_gap: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Add rows in which nothing is seen for up to ``max_gap`` missing frames."""
+    """Add empty rows for up to ``max_gap`` consecutive missing frames."""
     steps = np.diff(frames, append=frames[-1] + 1)
-    lengths = np.where(steps <= max_gap + 1, steps, 1)  # of a row and what follows
+    lengths = np.where(steps <= max_gap + 1, steps, 1)  # a row and its empty rows
     rows = np.cumsum(lengths) - lengths
     count = lengths.sum()
     every = np.repeat(frames - rows, lengths) + np.arange(count)
@@ -107,13 +106,13 @@ def _add_frames(
 
 
 def fill_joints(keypoints: np.ndarray) -> np.ndarray:
-    """Fill in missing joints, linear in time and moving with the torso.
+    """Interpolate missing joints linearly in time, relative to the torso.
 
-    Joints that are missing all the time are placed as in a person who stands.
+    Joints that are never detected are those of a standing person.
 
     Args:
         keypoints (np.ndarray): Pixels, NaN where missing, (T, 17, 2); at least one
-            joint in one frame is not.
+            joint of one frame is known.
 
     Returns:
         np.ndarray: Finite pixels, (T, 17, 2), float32.
@@ -126,7 +125,7 @@ def fill_joints(keypoints: np.ndarray) -> np.ndarray:
     filled[:, ~never] = known
     if never.any():
         filled[:, never] = _place_standing(known, ~never)
-    # a hidden hand moves with its owner: interpolate once more around the torso
+    # occluded joints move with the body: interpolate again relative to the torso
     torso = filled[:, _TORSO].mean(1, keepdims=True)
     filled[:, ~never] = _interpolate(keypoints[:, ~never] - torso) + torso
     seen = np.isfinite(keypoints).all(-1, keepdims=True)
@@ -134,7 +133,7 @@ def fill_joints(keypoints: np.ndarray) -> np.ndarray:
 
 
 def _interpolate(keypoints: np.ndarray) -> np.ndarray:
-    """Linear in time for each joint, held at the ends; (T, K, 2), some in each K."""
+    """Interpolate (T, K, 2) linearly in time, constant at the ends."""
     filled = keypoints.astype(np.float32)
     times = np.arange(len(keypoints))
     missing = ~np.isfinite(keypoints).all(-1)
@@ -147,7 +146,7 @@ def _interpolate(keypoints: np.ndarray) -> np.ndarray:
 
 
 def _place_standing(known: np.ndarray, is_known: np.ndarray) -> np.ndarray:
-    """Move and scale, but never turn, a standing person onto joints (T, K', 2)."""
+    """Fit a standing person to known joints (T, K', 2) by translation and scale."""
     standing = np.array(
         [
             _STANDING[joint.removeprefix('left_').removeprefix('right_')]
@@ -160,5 +159,5 @@ def _place_standing(known: np.ndarray, is_known: np.ndarray) -> np.ndarray:
     center, model_center = known.mean(1, keepdims=True), model.mean(0)
     spread = np.sqrt(((known - center) ** 2).sum((1, 2)).mean())
     model_spread = np.sqrt(((model - model_center) ** 2).sum())
-    scale = spread / model_spread if spread > 1 else _UNKNOWN_TORSO
+    scale = spread / model_spread if spread > 1 else _DEFAULT_TORSO
     return center + scale * (standing[~is_known] - model_center)

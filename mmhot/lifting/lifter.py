@@ -1,4 +1,4 @@
-"""2D keypoints of whole clips to 3D poses."""
+"""Lifting of 2D keypoints of whole clips to 3D poses."""
 
 import logging
 import math
@@ -10,54 +10,52 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import mmhot.plugin  # noqa: F401 registers what configs name
+import mmhot.plugin  # noqa: F401 registers components
 from mmhot.clips import Clip2D, Clip3D
 from mmhot.deploy.switch import switch_to_deploy
 from mmhot.lens import Lens, ideal_camera
 from mmhot.lifting.gaps import Segment, split_segments
 from mmhot.lifting.load_model import load_lifter
-from mmhot.lifting.windows import lift_windows
 from mmhot.lifting.world import place_people
 from mmhot.models.layers.mirror import mirror_poses
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.hourglass import Keep
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
-from mmhot.windows import resample, usual_stride
+from mmhot.windows import lift_windows, resample, usual_stride
 
 _LOGGER = logging.getLogger(__name__)
 _H36M = get_skeleton('h36m-17')
-# which one layer of a video lifter passes to the next; MotionBERT with 256 channels
-# takes 1.4 to 1.8 times as long for a window among four to eight as alone
+# Activations between two layers of a video lifter that fit into a CPU's caches;
+# MotionBERT with 256 channels takes 1.4 to 1.8 times as long per window in batches of
+# four to eight as alone.
 _CACHED_VALUES = 1_000_000
 
-# To be raised when the results of the same keypoints change: finished results are
-# skipped by --resume only if they were made by the same rules.
 LIFTING_RULES = 1
+"""Version of the results: raise it when the same keypoints give other poses."""
 
 
 class Lifter:
-    """Lifts clips with one model.
+    """Lift clips with one model.
 
     Args:
         model (str or Path, optional): Name of shipped weights or a config file. By
-            default the shipped one for clips, or, given a checkpoint, the config within
-            it.
-        checkpoint (str or Path, optional): Weights, where not the shipped ones: a
-            file or a name.
-        device (str): PyTorch device.
-        flip_test (bool): Whether to average with the mirror image's prediction.
-        batch_size (int, optional): Windows at once. By default 64; of video lifters,
-            whose windows are large, as many as a CPU's caches hold.
-        stride (int, optional): Frames from one window to the next; windows overlap
-            and are averaged. By default what the config says, or else as many as let
-            nine windows see each frame: fewer show their seams as jitter. Models that
-            give all frames of their window get chunks that overlap by a third, where
-            one fades into the next.
-        keep (int or list[int], optional): Frames that each pruner of the model keeps,
-            if not as many as it was trained with.
+            default the shipped model for clips or, given a checkpoint, the config that
+            it contains.
+        checkpoint (str or Path, optional): A file or the name of shipped weights. By
+            default the shipped weights of the model.
+        device (str): PyTorch device. Defaults to 'cpu'.
+        flip_test (bool): Whether to average with the mirrored prediction. Defaults to
+            True.
+        batch_size (int, optional): Windows per batch. By default 64, or for video
+            lifters as many as fit into a CPU's caches.
+        stride (int, optional): Frames from one window to the next; overlapping
+            predictions are averaged. By default the config's, or else
+            :func:`mmhot.windows.usual_stride`.
+        keep (int or list[int], optional): Frames that each pruner of the model keeps.
+            By default as trained.
 
     Raises:
-        ValueError: If a name is unknown or weights and model do not fit.
+        ValueError: If a name is unknown or the weights do not fit the model.
         FileNotFoundError: If a file is missing.
 
     Example::
@@ -66,7 +64,7 @@ class Lifter:
         lifter = mmhot.Lifter()
         clip = lifter(mmhot.read_keypoints('demo/skating_2d_coco17.npz'))
         clip.keypoints_3d  # (N, 17, 3), meters, root-relative, camera axes
-        clip.root_3d  # (N, 3), where the root is before the camera
+        clip.root_3d  # (N, 3), root positions in camera axes
     """
 
     def __init__(
@@ -102,7 +100,7 @@ class Lifter:
         self.batch_size = batch_size or self._usual_batch_size()
 
     def _usual_batch_size(self) -> int:
-        """Windows at once that lift a clip fastest."""
+        """Return the fastest number of windows per batch."""
         values_per_frame = getattr(self.model.backbone, 'values_per_frame', None)
         if values_per_frame is None:
             return 64
@@ -110,7 +108,7 @@ class Lifter:
         return max(1, _CACHED_VALUES // (images * self.seq_len * values_per_frame))
 
     def _set_keep(self, keep: Keep | None) -> None:
-        """Set how many frames go on, and have the model's name say so."""
+        """Set the number of kept frames, and append it to the model's name."""
         hourglass = getattr(self.model.backbone, 'hourglass', None)
         if hourglass is None or not hourglass.pruners:
             if keep is not None:
@@ -134,28 +132,27 @@ class Lifter:
     ) -> Clip3D:
         """Lift every person in every frame of a clip.
 
-        Missing joints are filled in (their score is zero in the result), windows are
-        of the model's frame rate, and all people go through the model together.
+        Missing joints are filled in (with score 0), keypoints are resampled to the
+        model's frame rate, and the windows of all people share batches.
 
         Args:
             clip (Clip2D): 2D keypoints.
-            mapping (str, optional): How joints that the clip's skeleton lacks are
-                approximated, see :func:`mmhot.convert_keypoints`; by default as the
-                model was trained.
-            max_gap (float): Seconds for which a person may have no row and is still
-                filled in. Where nothing was seen for longer, rows there repeat the
-                nearest pose.
-            progress (Callable, optional): Told frames done and frames in total, of
-                all people.
-            lens (Lens, optional): Of the camera; its distortion is undone, and its
-                principal point counts. By default a usual one is assumed.
+            mapping (str, optional): How missing joints are approximated, see
+                :func:`mmhot.convert_keypoints`. By default as in training.
+            max_gap (float): Longest gap in a track that is filled, in seconds. In
+                longer gaps frames without joints repeat the nearest pose. Defaults to
+                1.0.
+            progress (Callable, optional): Called with the numbers of lifted frames and
+                of all frames, summed over people.
+            lens (Lens, optional): Camera intrinsics, with which keypoints are
+                undistorted and centered. By default a typical lens is assumed.
 
         Returns:
             Clip3D: Rows sorted by frame and track.
 
         Raises:
             ValueError: If no keypoint can be converted to Human3.6M's, or an argument
-                is wrong.
+                is invalid.
         """
         segments = self.prepare(clip, mapping, max_gap)
         return self.lift(clip, segments, progress, lens)
@@ -163,23 +160,24 @@ class Lifter:
     def prepare(
         self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
     ) -> list[Segment]:
-        """Human3.6M-17 pixels of every person, gaps filled; see :meth:`__call__`."""
+        """Convert to Human3.6M-17 and fill gaps, see :meth:`__call__`."""
         if not max_gap >= 0:
             raise ValueError(f'max_gap must be at least 0 seconds, got {max_gap}')
         segments = []
         for track in clip.tracks:
             keypoints, scores, _ = convert_keypoints(
-                *(track.keypoints, track.scores, clip.skeleton, _H36M.name),
+                track.keypoints,
+                track.scores,
+                clip.skeleton,
+                _H36M.name,
                 mapping or self.mapping,
             )
             own = split_segments(
                 track.track, track.frames, keypoints, scores, int(max_gap * clip.fps)
             )
             if not own:
-                _LOGGER.warning(
-                    '%s: track %s has no joint of Human3.6M; left out',
-                    *(clip.name, track.track),
-                )
+                message = '%s: track %s has no joint of Human3.6M; left out'
+                _LOGGER.warning(message, clip.name, track.track)
             segments += own
         if not segments:
             raise ValueError(
@@ -195,7 +193,7 @@ class Lifter:
         progress: Callable[[int, int], None] | None = None,
         lens: Lens | None = None,
     ) -> Clip3D:
-        """Lift what :meth:`prepare` made of a clip."""
+        """Lift the segments that :meth:`prepare` returned for a clip."""
         straight = segments
         if lens is not None:
             lens = lens.fitted(clip.width, clip.height)
@@ -206,7 +204,7 @@ class Lifter:
         camera = ideal_camera(clip.width, clip.height, lens)
         times = [clip.times_of(segment.frames) for segment in segments]
         inputs = [
-            self.to_model_rate(self.seen(segment), own)
+            self.to_model_rate(self.keypoints_of(segment), own)
             for segment, own in zip(straight, times, strict=True)
         ]
         total = sum(len(segment.frames) for segment in segments)
@@ -228,37 +226,37 @@ class Lifter:
         ]
         return place_people(self.assemble(clip, segments, poses), lens)
 
-    def seen(self, segment: Segment) -> np.ndarray:
-        """What the model is told, (T, 17, 2), or 3 if it reads scores too."""
+    def keypoints_of(self, segment: Segment) -> np.ndarray:
+        """Return keypoints (T, 17, 2), or (T, 17, 3) if the codec reads scores."""
         if not self.reads_scores:
             return segment.keypoints
         return np.concatenate([segment.keypoints, segment.scores[..., None]], -1)
 
     def to_model_rate(self, keypoints: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Frames (T, ...) of certain times (T,), at the rate the model knows."""
-        return resample(keypoints, self._sampled(times))
+        """Resample keypoints (T, ...) at times (T,) to the model's frame rate."""
+        return resample(keypoints, self._sample_positions(times))
 
     def from_model_rate(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Poses (T', ...) at a clip's own times (T,) again."""
-        sampled = self._sampled(times)
+        """Resample poses (T', ...) back to the clip's times (T,)."""
+        sampled = self._sample_positions(times)
         own = np.interp(np.arange(len(times)), sampled, np.arange(len(sampled)))
         return resample(poses, own)
 
-    def _sampled(self, times: np.ndarray) -> np.ndarray:
-        """Fractional frame numbers that the model sees, the last frame included."""
+    def _sample_positions(self, times: np.ndarray) -> np.ndarray:
+        """Return fractional frame numbers of the model's inputs, up to the last."""
         count = math.ceil(round((times[-1] - times[0]) * self.fps, 6)) + 1
         wanted = times[0] + np.arange(count) / self.fps
-        # digits that are only rounding would mix neighboring frames
+        # rounding errors would mix neighboring frames
         return np.interp(wanted, times, np.arange(len(times))).round(6)
 
     def predict(self, windows: np.ndarray, camera: dict) -> np.ndarray:
-        """Poses in camera axes (B, T', 17, 3) of what is :meth:`seen`, (B, T, ...)."""
+        """Predict poses in camera axes (B, T', 17, 3) from keypoints (B, T, 17, C)."""
         inputs, known = self.encode(windows, camera)
         coords = self.regress(inputs)
         return self.codec.decode(coords.cpu().numpy(), **known)[0]
 
     def encode(self, windows: np.ndarray, camera: dict) -> tuple[Tensor, dict]:
-        """Inputs (B, T, 17, C) of the model, and what decoding needs to know."""
+        """Return model inputs (B, T, 17, C) and the keyword arguments of decoding."""
         scores = windows[..., 2] if self.reads_scores else None
         encoded = self.codec.encode(windows[..., :2], scores, camera_param=camera)
         keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
@@ -266,7 +264,7 @@ class Lifter:
         return inputs, {key: encoded[key] for key in keys}
 
     def regress(self, inputs: Tensor) -> Tensor:
-        """What the model makes (B, T', 17, 3) of its inputs (B, T, 17, C)."""
+        """Run the model: (B, T, 17, C) to (B, T', 17, 3)."""
         flip_indices = _H36M.flip_indices if self.flip_test else None
         if isinstance(self.model, SequencePoseLifter):
             return self.model.lift(inputs, flip_indices)
@@ -280,7 +278,7 @@ class Lifter:
     def assemble(
         self, clip: Clip2D, segments: list[Segment], poses: list[np.ndarray]
     ) -> Clip3D:
-        """One row a person and frame, sorted."""
+        """Build a clip with one row per person and frame, sorted."""
         frame = np.concatenate([segment.frames for segment in segments])
         track = np.repeat(
             [segment.track for segment in segments], [len(pose) for pose in poses]

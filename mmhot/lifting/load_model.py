@@ -1,4 +1,4 @@
-"""Lifters by name, config or checkpoint."""
+"""Loading of lifters by model name, config or checkpoint."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 from torch import nn
 
 from mmhot.codecs.camera_pose_lifting import CameraPoseLifting
-from mmhot.compat import safe_load
+from mmhot.compat.checkpoints import safe_load
 from mmhot.errors import hint_at_names
 from mmhot.weights.config_files import find_config, parse_config_text, read_config_file
 from mmhot.weights.index import DEFAULT_LIFTER, SCHEME, read_models, shipped_weights
@@ -25,17 +25,16 @@ def load_lifter(
     Args:
         model (str or Path, optional): Name of shipped weights, name or alias of a
             model of ``mmhot list``, or a config: a file, or ``mmhot::PATH``. By
-            default the shipped one for clips, or, given a checkpoint, the config within
-            it.
-        checkpoint (str or Path, optional): Weights: a file, or the name of shipped
-            ones.
+            default the shipped model for clips or, given a checkpoint, the config that
+            it contains.
+        checkpoint (str or Path, optional): A file or the name of shipped weights.
         device (str): PyTorch device.
 
     Returns:
-        tuple[str, Config, nn.Module]: What to call it, its config, the model.
+        tuple[str, Config, nn.Module]: Name for results, config, and model.
 
     Raises:
-        ValueError: If the name is unknown, or weights and model do not fit.
+        ValueError: If the name is unknown, or the weights do not fit the model.
         FileNotFoundError: If a file is missing.
     """
     if model is None and checkpoint is None:
@@ -56,8 +55,8 @@ def load_lifter(
         config = _read_config(named)
     if weights is None:
         raise ValueError(
-            f'{model}: a config alone has no weights: give a checkpoint too, or the '
-            f'name of shipped weights: {", ".join(shipped_weights()) or "none"}'
+            f'{model}: a config has no weights: give a checkpoint as well, or the name '
+            f'of shipped weights: {", ".join(shipped_weights()) or "none"}'
         )
     name = named.stem if weights == named else f'{named.stem} ({weights.name})'
     built = _build(config, named)
@@ -66,7 +65,7 @@ def load_lifter(
 
 
 def _look_up(name: str | Path, with_weights: bool) -> str | Path:
-    """Shipped weights or config of a name of ``mmhot list``; or just the name."""
+    """Return the shipped weights or config of a name of ``mmhot list``, or the name."""
     if '::' in str(name):
         return find_config(name)
     if Path(name).is_file():
@@ -78,7 +77,7 @@ def _look_up(name: str | Path, with_weights: bool) -> str | Path:
 
 
 def _shipped(name: str | Path) -> Path | None:
-    """File of shipped weights, by ``NAME`` or ``mmhot://NAME``."""
+    """Return the file of shipped weights, by ``NAME`` or ``mmhot://NAME``."""
     name, shipped = str(name), shipped_weights()
     if name.startswith(SCHEME) and name.removeprefix(SCHEME) not in shipped:
         hint = hint_at_names(name.removeprefix(SCHEME), shipped, 'shipped')
@@ -93,9 +92,9 @@ def _existing(checkpoint: Path) -> Path:
 
 
 def _read_config(path: Path) -> Config:
-    """Read a config file, or say what else was given."""
+    """Read a config file; explain what is wrong with another file or name."""
     if path.suffix in ('.pth', '.pt'):
-        raise ValueError(f'{path} is no config: give weights as checkpoint')
+        raise ValueError(f'{path} is a checkpoint, not a config: give it as checkpoint')
     if not path.is_file() and path.suffix != '.py':
         raise ValueError(
             f'{path} is neither a config file nor a shipped model; '
@@ -105,36 +104,36 @@ def _read_config(path: Path) -> Config:
 
 
 def _config_within(checkpoint: Path, content: Any) -> Config:
-    """Read the config that a checkpoint carries; nothing in it is run."""
+    """Parse the config in a checkpoint without executing it."""
     meta = content.get('meta') if isinstance(content, dict) else None
     text = meta.get('cfg') if isinstance(meta, dict) else None
     if not isinstance(text, str):
         raise ValueError(
-            f'{checkpoint} does not say what model it is for: give its config too; '
-            "papers' own checkpoints are converted with tools/convert_checkpoint.py"
+            f'{checkpoint} contains no config: give its config too; published '
+            'checkpoints of the papers are converted by tools/convert_checkpoint.py'
         )
     try:
         config = parse_config_text(text)
     except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f'{checkpoint}: {error}') from error
-    # MMEngine takes 'os.system' for a type as well
+    # MMEngine would also import a type such as 'os.system'
     known = {
         *KEYPOINT_CODECS.module_dict,
         *MODELS.module_dict,
         *MODELS.parent.module_dict,
-        *WEIGHT_INITIALIZERS.module_dict,  # never run: weights follow
+        *WEIGHT_INITIALIZERS.module_dict,  # never called: weights are loaded
     }
     for kind in _types(config.get('model')):
         if str(kind).removeprefix('mmpose.') not in known:
             raise ValueError(
-                f'{checkpoint}: the config within names {kind!r}, which is nothing '
-                'that MMPose or mmhot registers'
+                f'{checkpoint}: its config has the type {kind!r}, which is not '
+                'registered by MMPose or mmhot'
             )
     return config
 
 
 def _types(config: Any) -> Iterator[Any]:
-    """Every ``type`` in nested settings."""
+    """Yield every ``type`` in a nested config."""
     if isinstance(config, dict):
         if 'type' in config:
             yield config['type']
@@ -146,25 +145,25 @@ def _types(config: Any) -> Iterator[Any]:
 
 
 def _build(config: Config, source: Path) -> nn.Module:
-    """Build a config's model, if it is one that clips can be lifted with."""
+    """Build the model of a config; raise ValueError if it is no supported lifter."""
     model = config.get('model')
     head = model.get('head') if isinstance(model, dict) else None
     if not isinstance(head, dict) or not head.get('decoder') or 'backbone' not in model:
         raise ValueError(
-            f'{source} is no config of a lifter: it needs a model with a backbone and '
-            'a head that has a decoder'
+            f'{source} is no config of a lifter: its model must have a backbone and a '
+            'head with a decoder'
         )
     built = build_model(model, source)
     backbone, decoder = built.backbone, built.head.decoder
     if not hasattr(backbone, 'num_frames') or not hasattr(backbone, 'num_keep_frames'):
         raise ValueError(
-            f'{source}: mmhot lifts clips with backbones that have num_frames and '
-            f'num_keep_frames, and {type(backbone).__name__} has not'
+            f'{source}: the backbone must have the attributes num_frames and '
+            f'num_keep_frames, which {type(backbone).__name__} has not'
         )
     if not isinstance(decoder, CameraPoseLifting) or decoder.num_keypoints != 17:
         raise ValueError(
-            f'{source}: mmhot lifts clips with the codecs CameraPoseLifting, '
-            'PersonCenteredPoseLifting and ImageSpacePoseLifting of 17 keypoints, not '
+            f'{source}: the codec must be CameraPoseLifting, PersonCenteredPoseLifting '
+            'or ImageSpacePoseLifting with 17 keypoints, not '
             f'{type(decoder).__name__}'
         )
     return built

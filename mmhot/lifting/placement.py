@@ -1,23 +1,31 @@
-"""Where people are: the root's place before the camera, from 2D and 3D together.
+"""Root positions from 2D and 3D poses, and the floor plane from ankles.
 
-A lifter says how the joints lie around the root. The pixels that they came from say
-where that must be, for a known lens: the place from which the pose projects onto them.
+A lifter predicts joints relative to the root. With known intrinsics, the root position
+is the one from which the pose projects onto its 2D keypoints.
 """
 
 import numpy as np
-from scipy.sparse import bsr_array, diags_array, identity, kron
-from scipy.sparse.linalg import spsolve
+from scipy.linalg import solve_banded
+from scipy.spatial.transform import Rotation
 
-# How far joints miss their pixels' rays, in meters, and how people's hips accelerate,
-# in m/s^2: how much to trust the picture and how much the motion.
-_MISS = 0.025
+ANKLE_HEIGHT = 0.08
+"""Height of ankles above the floor, meters."""
+
+# Standard deviations of a joint's distance from its ray, in meters, and of the
+# acceleration of hips, in m/s^2.
+_RAY_ERROR = 0.025
 _ACCELERATION = 4.0
 _ROUNDS = 4
-# Frames up to which a full matrix is faster than a sparse one.
-_FEW = 40
-# Of the usual time from one frame to the next it takes at least so much: cameras do
-# not look twice at once, clocks may say so.
-_LEAST_STEP = 0.2
+# Smallest time step over the median one; timestamps may repeat.
+_MIN_STEP = 0.2
+
+# Standard deviations of the height of lifted ankles, in meters, and of the mean body
+# axis from vertical, in radians.
+_ANKLE_ERROR = 0.06
+_LEAN = 0.04
+# Weight of ankles above the floor relative to those below it.
+_ABOVE = 0.05
+_FLOOR_ROUNDS = 30
 
 
 def place_roots(
@@ -28,23 +36,23 @@ def place_roots(
     center: np.ndarray,
     seconds: np.ndarray,
 ) -> np.ndarray:
-    """Place a person's root before the camera.
+    """Estimate the root positions of one person in consecutive frames.
 
-    The path is the one of least squares between the distances from projected joints to
-    their pixels, outliers counting less, and its own accelerations.
+    Robust least squares over the distances of joints from the rays of their 2D
+    keypoints and over the accelerations of the root.
 
     Args:
-        poses (np.ndarray): Joints relative to the root, camera axes (x right, y down,
-            z away), meters, (T, K, 3), of consecutive frames.
-        keypoints (np.ndarray): Their pixels, (T, K, 2); NaN where there is none.
-        scores (np.ndarray): Their confidences, weights of the joints, (T, K).
+        poses (np.ndarray): Root-relative joints in camera axes (x right, y down, z
+            away), meters, (T, K, 3).
+        keypoints (np.ndarray): 2D keypoints in pixels, NaN where missing, (T, K, 2).
+        scores (np.ndarray): Confidences, used as weights, (T, K).
         focal (np.ndarray): Focal lengths in pixels, (2,).
         center (np.ndarray): Principal point in pixels, (2,).
-        seconds (np.ndarray): When the frames were taken, (T,).
+        seconds (np.ndarray): Timestamps, (T,).
 
     Returns:
-        np.ndarray: The root's positions in camera axes, meters, (T, 3). NaN if no
-        frame has two joints to go by.
+        np.ndarray: Root positions in camera axes, meters, (T, 3); NaN if no frame has
+        two known joints.
     """
     rays = (np.asarray(keypoints, np.float64) - center) / focal
     poses = np.asarray(poses, np.float64)
@@ -54,65 +62,107 @@ def place_roots(
     if not weights.any():
         return np.full((len(poses), 3), np.nan)
     rays, poses = (np.where(known[..., None], x, 0.0) for x in (rays, poses))
-    trust, bends = weights, _bends(np.asarray(seconds, np.float64))
+    robust, differences = weights, _second_differences(np.asarray(seconds, np.float64))
     for _ in range(_ROUNDS):
-        root = _solve(rays, poses, trust / _MISS**2, bends)
-        # joints that miss by far count as those of a heavy-tailed error
-        trust = weights / (1 + (_misses(root, rays, poses) / (3 * _MISS)) ** 2)
+        root = _solve(rays, poses, robust / _RAY_ERROR**2, differences)
+        # weights of a heavy-tailed (Cauchy) error
+        errors = _ray_distances(root, rays, poses) / (3 * _RAY_ERROR)
+        robust = weights / (1 + errors**2)
     return root
 
 
-def _bends(seconds: np.ndarray) -> np.ndarray:
-    """Factors (3, T - 2) of three frames' places in their acceleration.
+def _second_differences(seconds: np.ndarray) -> np.ndarray:
+    """Return weights (3, T - 2) of second differences, over ``_ACCELERATION``.
 
-    Second differences, divided for steps of any length (Fornberg 1988), over how people
-    accelerate.
+    Time steps may vary (Fornberg 1988).
     """
     steps = np.diff(seconds)
     if len(steps) < 2:
         return np.zeros((3, 0))
-    steps = np.maximum(steps, _LEAST_STEP * np.median(steps))
+    steps = np.maximum(steps, _MIN_STEP * np.median(steps))
     before, after = steps[:-1], steps[1:]
     outer = 2 / (np.stack([before, after]) * (before + after) * _ACCELERATION)
     return np.stack([outer[0], -outer.sum(0), outer[1]])
 
 
-def _misses(root: np.ndarray, rays: np.ndarray, poses: np.ndarray) -> np.ndarray:
-    """Metres by which each joint misses its ray, (T, K)."""
+def _ray_distances(root: np.ndarray, rays: np.ndarray, poses: np.ndarray) -> np.ndarray:
+    """Return distances of joints from their rays at the joint's depth, (T, K)."""
     joints = poses + root[:, None]
     return np.linalg.norm(joints[..., :2] - rays * joints[..., 2:], axis=-1)
 
 
 def _solve(
-    rays: np.ndarray, poses: np.ndarray, trust: np.ndarray, bends: np.ndarray
+    rays: np.ndarray, poses: np.ndarray, weights: np.ndarray, differences: np.ndarray
 ) -> np.ndarray:
-    """Path (T, 3) of least squares: x - ray * z = ray * pose_z - pose_x, and so on."""
-    num_frames = len(poses)
+    """Solve x - ray * z = ray * pose_z - pose_x, and the same in y, for (T, 3)."""
     targets = rays * poses[..., 2:] - poses[..., :2]
     rows = np.zeros((*rays.shape, 3))  # (T, K, 2, 3)
     rows[..., 0, 0] = rows[..., 1, 1] = 1
     rows[..., 2] = -rays
-    normal = np.einsum('tkai,tk,tkaj->tij', rows, trust, rows)
-    right = np.einsum('tkai,tk,tka->ti', rows, trust, targets)
-    if num_frames <= _FEW:
-        return _solve_few(normal, right, bends)
-    frames = np.arange(num_frames + 1)
-    system = bsr_array((normal, frames[:-1], frames))
-    bend = diags_array(
-        list(bends), offsets=[0, 1, 2], shape=(num_frames - 2, num_frames)
-    )
-    system = system + kron(bend.T @ bend, identity(3))
-    system = system + 1e-9 * identity(3 * num_frames)
-    return spsolve(system.tocsc(), right.ravel()).reshape(num_frames, 3)
+    normal = np.einsum('tkai,tk,tkaj->tij', rows, weights, rows)
+    right = np.einsum('tkai,tk,tka->ti', rows, weights, targets)
+    # upper diagonals of the normal equations, main diagonal last, (7, T, 3)
+    bands = np.zeros((7, *right.shape))
+    bands[-1] = 1e-9
+    for row, column in zip(*np.triu_indices(3), strict=True):
+        bands[row - column - 1, :, column] += normal[:, row, column]
+    for step in range(3):
+        for first in range(3 - step):
+            last = first + step
+            products = differences[first] * differences[last]
+            bands[-1 - 3 * step, last : last + len(products)] += products[:, None]
+    upper = bands.reshape(7, -1)
+    lower = [np.roll(upper[-1 - offset], -offset) for offset in range(1, 7)]
+    banded = np.concatenate([upper, lower])
+    return solve_banded((6, 6), banded, right.ravel()).reshape(right.shape)
 
 
-def _solve_few(normal: np.ndarray, right: np.ndarray, bends: np.ndarray) -> np.ndarray:
-    """Solve the same system with a full matrix."""
-    num_frames = len(normal)
-    bend = np.zeros((bends.shape[1], num_frames))
-    for offset, factors in enumerate(bends):
-        np.fill_diagonal(bend[:, offset:], factors)
-    system = np.kron(bend.T @ bend, np.eye(3)) + 1e-9 * np.eye(3 * num_frames)
-    frames = np.arange(num_frames)
-    system.reshape(num_frames, 3, num_frames, 3)[frames, :, frames] += normal
-    return np.linalg.solve(system, right.ravel()).reshape(num_frames, 3)
+def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, float]:
+    """Fit the floor plane to the lowest ankles.
+
+    Expectile regression: ankles below the plane weigh twenty times as much as those
+    above. The prior of the normal is the mean body axis, which decides where people
+    stay in one place.
+
+    Args:
+        ankles (np.ndarray): Positions, z approximately up, meters, (N, 3).
+        bodies (np.ndarray): Directions from feet to neck, (M, 3).
+
+    Returns:
+        tuple[np.ndarray, float]: Rotation (3, 3) that levels the plane, and the floor's
+        height after it: ``(ankles @ rotation.T)[:, 2]`` minus this height is
+        ``ANKLE_HEIGHT`` for standing people.
+    """
+    ankles = ankles[np.isfinite(ankles).all(-1)]
+    if not len(ankles):
+        return np.eye(3), 0.0
+    middle = np.median(ankles, axis=0)
+    offsets = ankles - middle
+    columns = np.column_stack([offsets[:, :2], np.ones(len(offsets))])
+    # errors of consecutive frames are correlated: the mean of many stays uncertain
+    variance = _ANKLE_ERROR**2 * max(len(ankles) / 100, 1)
+    prior = np.diag([1 / _LEAN**2, 1 / _LEAN**2, 0.0])
+    expected = np.append(_slopes(bodies), 0.0)
+    plane = expected + [0, 0, np.percentile(offsets[:, 2], 5)]
+    for _ in range(_FLOOR_ROUNDS):
+        above = offsets[:, 2] > columns @ plane
+        weights = np.where(above, _ABOVE, 1.0) / variance
+        normal = (columns * weights[:, None]).T @ columns + prior
+        pull = (columns * weights[:, None]).T @ offsets[:, 2] + prior @ expected
+        plane = np.linalg.solve(normal, pull)
+    up = np.array([-plane[0], -plane[1], 1.0])
+    up /= np.linalg.norm(up)
+    axis = np.cross(up, [0, 0, 1])
+    sine = np.linalg.norm(axis)
+    rotation = Rotation.from_rotvec(axis * (np.arcsin(sine) / max(sine, 1e-12)))
+    on_plane = middle + [0, 0, plane[2]]
+    return rotation.as_matrix(), float(rotation.apply(on_plane)[2]) - ANKLE_HEIGHT
+
+
+def _slopes(bodies: np.ndarray) -> np.ndarray:
+    """Return slopes along x and y of the plane perpendicular to the bodies, (2,)."""
+    bodies = bodies[np.isfinite(bodies).all(-1)]
+    upright = bodies[bodies[:, 2] > 0.7 * np.linalg.norm(bodies, axis=-1)]
+    if not len(upright):
+        return np.zeros(2)
+    return -np.median(upright[:, :2] / upright[:, 2:], axis=0)

@@ -1,4 +1,4 @@
-"""Lifted clips in the world: where people are, on which floor."""
+"""Absolute positions of lifted people: in camera space, and on a floor."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -8,32 +8,32 @@ from scipy.ndimage import uniform_filter1d
 
 from mmhot.clips import Clip3D, to_axes
 from mmhot.lens import DEFAULT_FOCAL_RATIO, Lens
-from mmhot.lifting.ground import ANKLE_HEIGHT, find_floor
-from mmhot.lifting.placement import place_roots
+from mmhot.lifting.placement import ANKLE_HEIGHT, find_floor, place_roots
 
-# Over how long somebody's lowest joint is taken to be on the floor, seconds.
+# Smoothing window of the lowest joint's height, seconds.
 _FLOOR_SECONDS = 0.2
 _SIDES = ('left', 'right')
 
 
 def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
-    """Say where everybody is, by the pixels that were lifted.
+    """Estimate root positions from the 2D keypoints.
 
     Args:
         clip (Clip3D): In camera axes.
-        lens (Lens, optional): By default one without distortion is assumed, whose
-            focal length is ``mmhot.lens.DEFAULT_FOCAL_RATIO`` of the picture's longer
-            side.
+        lens (Lens, optional): By default one without distortion, whose focal length is
+            ``mmhot.lens.DEFAULT_FOCAL_RATIO`` times the longer image side.
 
     Returns:
-        Clip3D: A new clip with ``root_3d``; distances are as wrong as the focal length
-        and the body's size.
+        Clip3D: A new clip with ``root_3d``. Errors of the focal length and of the body
+        size scale the distances.
 
     Raises:
-        ValueError: If the axes are others or the lens is for other pictures.
+        ValueError: If the clip has other axes or the lens does not fit its images.
     """
     if clip.axes != 'camera':
-        raise ValueError(f"places are found in 'camera' axes, not in {clip.axes!r}")
+        raise ValueError(
+            f"positions are estimated in 'camera' axes, not in {clip.axes!r}"
+        )
     keypoints = clip.keypoints_2d
     focal = DEFAULT_FOCAL_RATIO * max(clip.width, clip.height)
     if lens is not None:
@@ -59,17 +59,17 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
 
 
 def scale_people(clip: Clip3D, height: float) -> Clip3D:
-    """Make everybody of a clip so tall.
+    """Scale poses and root positions to a body height.
 
     Args:
-        clip (Clip3D): Human3.6M's joints; places are scaled as well.
-        height (float): From the floor to the top of the head, meters.
+        clip (Clip3D): With Human3.6M's joints.
+        height (float): Body height in meters, 0.3 to 3.
 
     Returns:
-        Clip3D: A new clip; each person keeps one size throughout.
+        Clip3D: A new clip, with one scale per person.
 
     Raises:
-        ValueError: If nobody is so tall.
+        ValueError: If the height is out of range.
     """
     if not 0.3 <= height <= 3:
         raise ValueError(f'height must be from 0.3 to 3 meters, got {height}')
@@ -83,7 +83,7 @@ def scale_people(clip: Clip3D, height: float) -> Clip3D:
 
 
 def _height(poses: np.ndarray, names: tuple[str, ...]) -> float:
-    """Height of a person who stretches, from (T, K, 3): trunk, one leg, ankle."""
+    """Return the upright body height from poses (T, K, 3): trunk, one leg, ankle."""
     trunk = ('root', 'spine', 'thorax', 'neck_base', 'head')
     legs = [(f'{side}_hip', f'{side}_knee', f'{side}_foot') for side in _SIDES]
     lengths = [
@@ -95,21 +95,23 @@ def _height(poses: np.ndarray, names: tuple[str, ...]) -> float:
 
 
 def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
-    """Put people onto a floor: z up, the floor at zero, the camera at x = y = 0.
+    """Convert to world axes: z up, the floor at z = 0, the camera at x = y = 0.
 
     Args:
         clip (Clip3D): In camera axes, with ``root_3d``.
-        static_camera (bool): Whether the camera stood still. If so, the floor is one
-            plane, whose tilt against the camera and height are found from feet and
-            postures. If not, the camera is taken to be level, and everybody's lowest
-            joint to be on the floor: nobody jumps.
+        static_camera (bool): Whether the camera is static. If so, one floor plane is
+            fitted to feet and body axes. If not, the camera is assumed to be level, and
+            the lowest joint of each person to be on the floor, also in jumps. Defaults
+            to False.
 
     Returns:
         Clip3D: A new clip in ``'world'`` axes.
     """
     clip = to_axes(clip, 'z-up')
     ankles = [
-        i for i, n in enumerate(clip.joint_names) if n.endswith(('foot', 'ankle'))
+        index
+        for index, name in enumerate(clip.joint_names)
+        if name.endswith(('foot', 'ankle'))
     ]
     root, poses = clip.root_3d.astype(np.float64), clip.keypoints_3d.astype(np.float64)
     if static_camera:
@@ -122,9 +124,8 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         for rows in clip.stretches():
             lowest = poses[rows][..., 2].min(1)
             size = max(round(_FLOOR_SECONDS * clip.fps), 1)
-            root[rows, 2] = ANKLE_HEIGHT - uniform_filter1d(
-                lowest, size, mode='nearest'
-            )
+            smooth = uniform_filter1d(lowest, size, mode='nearest')
+            root[rows, 2] = ANKLE_HEIGHT - smooth
     return replace(
         clip,
         axes='world',

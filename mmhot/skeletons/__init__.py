@@ -1,1 +1,1 @@
-"""Skeletons: joints, bones, flips, and mappings from one skeleton to another."""
+"""Skeletons: joints, bones, mirror pairs, groups and conversions."""

@@ -1,9 +1,9 @@
 """Skeletons: joints by name, trees, mirror pairs, groups, and conversions.
 
-Joint names are those of MMPose's dataset metainfos; MediaPipe's are those of its
-documentation. How joints of one skeleton are made from another's is data, in
-:mod:`mmhot.skeletons.mappings`; how good those approximations are is measured in
-``docs/skeletons.md``.
+Joint names are those of MMPose's dataset metainfos, and of MediaPipe's documentation.
+:func:`register_skeleton` adds a skeleton; the built-in ones are defined in
+:mod:`mmhot.skeletons.definitions`. The weights of conversions are in
+:mod:`mmhot.skeletons.mappings`; ``docs/skeletons.md`` reports their errors.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,8 +14,8 @@ from types import MappingProxyType
 import numpy as np
 
 from mmhot.errors import hint_at_names
-from mmhot.skeletons import trees
-from mmhot.skeletons.mappings import MAPPINGS, MEANINGS
+from mmhot.skeletons.definitions import DEFINITIONS
+from mmhot.skeletons.mappings import MAPPINGS
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,14 +23,20 @@ class Skeleton:
     """Named joints, the tree they form, and their left/right pairs.
 
     Args:
-        name (str): Name in :func:`get_skeleton`.
+        name (str): Name for :func:`get_skeleton`.
         joints (tuple[str]): Joint names in order, K of them.
-        parents (tuple[int]): Index of each joint's parent, -1 for the root.
+        parents (tuple[int]): Parent of each joint, -1 for the root.
         flip_pairs (tuple[tuple[int, int]]): Pairs (left, right), by left index.
         groups (Mapping[str, tuple[str]]): Joint names of each body part. Limbs run
-            from the trunk outwards. ``torso`` holds the joints on the trunk's
-            midline or, where there are none, the shoulders and hips. Where they
-            exist, ``head``, ``upper_body`` and ``lower_body`` share no joint.
+            from the trunk outwards. ``torso`` holds the joints on the midline of the
+            trunk or, where there are none, the shoulders and hips. ``head``,
+            ``upper_body`` and ``lower_body`` are disjoint where they exist.
+        meanings (Mapping[str, str]): Names by which joints are known across skeletons,
+            for joints whose own name differs.
+        dataset_names (tuple[str]): ``dataset_name`` of MMPose's metainfos with these
+            keypoints.
+        by_count (bool): Whether files and models that do not name their keypoints are
+            taken for this skeleton if they have K of them.
     """
 
     name: str
@@ -38,9 +44,12 @@ class Skeleton:
     parents: tuple[int, ...]
     flip_pairs: tuple[tuple[int, int], ...]
     groups: Mapping[str, tuple[str, ...]]
+    meanings: Mapping[str, str]
+    dataset_names: tuple[str, ...] = ()
+    by_count: bool = False
 
     def __reduce__(self) -> tuple:
-        """Copy and pickle by name: there is one of each."""
+        """Copy and pickle by name."""
         return get_skeleton, (self.name,)
 
     @property
@@ -60,7 +69,7 @@ class Skeleton:
 
     @property
     def flip_indices(self) -> list[int]:
-        """For every joint, the joint that it becomes in a mirror image."""
+        """Index of each joint's counterpart in a mirrored image."""
         indices = list(range(self.num_keypoints))
         for left, right in self.flip_pairs:
             indices[left], indices[right] = right, left
@@ -94,19 +103,127 @@ class Skeleton:
         return [self.index(name) for name in names]
 
 
+_REGISTRY: dict[str, Skeleton] = {}
+SKELETONS: Mapping[str, Skeleton] = MappingProxyType(_REGISTRY)
+"""All registered skeletons by name."""
+
+
+def register_skeleton(
+    name: str,
+    tree: str,
+    groups: Mapping[str, str],
+    *,
+    flip_pairs: Mapping[str, str] | None = None,
+    meanings: Mapping[str, str] | None = None,
+    dataset_names: Sequence[str] = (),
+    by_count: bool = False,
+) -> Skeleton:
+    """Add a skeleton that can be read, converted and lifted.
+
+    Mirror pairs and the groups ``left_arm``, ``right_arm``, ``left_leg`` and
+    ``right_leg`` are derived from joint names that contain 'left' and 'right'.
+
+    Args:
+        name (str): A new name.
+        tree (str): Joints in order as ``joint<parent`` words; the root is ``joint``.
+        groups (Mapping[str, str]): Joint names of each body part, separated by spaces.
+            ``head`` and ``torso`` are required.
+        flip_pairs (Mapping[str, str], optional): Right counterparts of left joints
+            whose names do not contain 'left'.
+        meanings (Mapping[str, str], optional): See :class:`Skeleton`.
+        dataset_names (Sequence[str]): See :class:`Skeleton`.
+        by_count (bool): See :class:`Skeleton`. Defaults to False.
+
+    Returns:
+        Skeleton: The new entry of ``SKELETONS``.
+
+    Raises:
+        ValueError: If a name or number of keypoints is taken, or a joint or group is
+            missing.
+
+    Example::
+
+        register_skeleton(
+            'stick-3', 'pelvis neck<pelvis nose<neck', dict(head='nose', torso='neck'))
+    """
+    words = [word.partition('<') for word in tree.split()]
+    joints = tuple(joint for joint, _, _ in words)
+    groups = {group: tuple(names.split()) for group, names in groups.items()}
+    mentioned = [parent for _, _, parent in words if parent] + [*(meanings or ())]
+    for joint in sum(map(list, groups.values()), mentioned):
+        if joint not in joints:
+            raise ValueError(_unknown(f'joint of {name}', joint, joints))
+    for group in ('head', 'torso'):
+        if group not in groups:
+            raise ValueError(f'groups of {name} must contain {group!r}')
+    _check_new(name, dataset_names, len(joints) if by_count else None)
+    body = {group: groups.pop(group) for group in ('head', 'torso')}
+    mirror = {
+        joint: joint.replace('left', 'right') for joint in joints if 'left' in joint
+    }
+    mirror |= flip_pairs or {}
+    skeleton = Skeleton(
+        name,
+        joints,
+        tuple(joints.index(parent) if parent else -1 for _, _, parent in words),
+        tuple(
+            (index, joints.index(mirror[joint]))
+            for index, joint in enumerate(joints)
+            if mirror.get(joint) in joints
+        ),
+        MappingProxyType(body | _limbs(joints) | groups),
+        MappingProxyType(dict(meanings or {})),
+        tuple(dataset_names),
+        by_count,
+    )
+    _REGISTRY[name] = skeleton
+    return skeleton
+
+
+def _check_new(name: str, dataset_names: Sequence[str], count: int | None) -> None:
+    """Raise ValueError if a name or number of keypoints is taken."""
+    taken = {key for s in SKELETONS.values() for key in (s.name, *s.dataset_names)}
+    for key in (name, *dataset_names):
+        if key in taken:
+            raise ValueError(f'a skeleton {key!r} is registered already')
+    if count is not None and count in skeletons_by_count():
+        raise ValueError(
+            f'{skeletons_by_count()[count]} is the skeleton of files with {count} '
+            f'keypoints: register {name} with by_count=False'
+        )
+
+
+def _limbs(joints: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Find the joints of arms and legs by name."""
+    ankle = 'ankle' if 'left_ankle' in joints else 'foot'
+    parts = dict(leg=('hip', 'knee', ankle), arm=('shoulder', 'elbow', 'wrist'))
+    return {
+        f'{side}_{limb}': tuple(
+            f'{side}_{part}' for part in parts[limb] if f'{side}_{part}' in joints
+        )
+        for limb in parts
+        for side in ('right', 'left')
+    }
+
+
 def get_skeleton(name: str) -> Skeleton:
     """Return a skeleton by name.
 
     Args:
-        name (str): One of ``SKELETONS``, or MMPose's ``dataset_name`` for it, such
-            as ``'coco_wholebody'``.
+        name (str): One of ``SKELETONS``, or a ``dataset_name`` of MMPose such as
+            ``'coco_wholebody'``.
     """
     if not isinstance(name, str):
         raise TypeError(f'skeleton must be a name, got {type(name).__name__}')
-    found = SKELETONS.get(name) or SKELETONS.get(_DATASET_NAMES.get(name))
-    if found is None:
-        raise ValueError(_unknown('skeleton', name, SKELETONS))
-    return found
+    for skeleton in SKELETONS.values():
+        if name == skeleton.name or name in skeleton.dataset_names:
+            return skeleton
+    raise ValueError(_unknown('skeleton', name, SKELETONS))
+
+
+def skeletons_by_count() -> dict[int, str]:
+    """Return the skeletons of unnamed keypoints by number of keypoints."""
+    return {s.num_keypoints: s.name for s in SKELETONS.values() if s.by_count}
 
 
 def convert_keypoints(
@@ -119,23 +236,22 @@ def convert_keypoints(
     """Convert poses from one skeleton to another, joint by joint name.
 
     A joint that both skeletons have is copied, others are weighted sums of source
-    joints. Weights of a mapping may differ between the picture's x and y axis; a
-    third axis is treated like x.
+    joints. Weights may differ between the x and y axis of the image; a third axis has
+    the weights of x.
 
     Args:
         keypoints (np.ndarray): Positions, (..., K, 2) or (..., K, 3). A derived
-            joint is NaN if any joint that it is made of is.
-        scores (np.ndarray, optional): Confidences, (..., K). A derived joint gets
-            the lowest of the joints that it is made of.
+            joint is NaN if any of its source joints is.
+        scores (np.ndarray, optional): Confidences, (..., K). A derived joint gets the
+            lowest confidence of its source joints.
         source (str): Skeleton of ``keypoints``.
         target (str): Skeleton of the result.
-        mapping (str): How joints are approximated that the source lacks:
-            ``'mmpose'``, ``'hot'`` or ``'trained'``, see ``docs/skeletons.md``.
+        mapping (str): How missing joints are approximated: ``'mmpose'``, ``'hot'`` or
+            ``'trained'``, see ``docs/skeletons.md``.
 
     Returns:
-        tuple: Positions (..., K', C), NaN where a joint cannot be had; scores
-        (..., K'), 0 there, or None; and ``measured`` (K',), True for joints that
-        are copied and not approximated.
+        tuple: Positions (..., K', C), NaN where a joint cannot be derived; scores
+        (..., K'), 0 there, or None; and ``measured`` (K',), True for copied joints.
     """
     keypoints = np.asarray(keypoints)
     num_keypoints = get_skeleton(source).num_keypoints
@@ -157,8 +273,8 @@ def convert_keypoints(
                 f'scores must be {keypoints.shape[:-1]} like keypoints, '
                 f'got {scores.shape}'
             )
-        reachable = np.isfinite(weights).all(axis=(-2, -1))
-        scores = scores[..., indices].min(axis=-1) * reachable.astype(scores.dtype)
+        derivable = np.isfinite(weights).all(axis=(-2, -1))
+        scores = scores[..., indices].min(axis=-1) * derivable.astype(scores.dtype)
     return converted, scores, measured.copy()
 
 
@@ -168,8 +284,8 @@ def _conversion(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compile one conversion: indices (K', M), weights (K', M, 2), measured (K',).
 
-    Rows with fewer than M parts repeat their first joint with weight 0, so that NaN
-    spreads from no joint but a joint's own parts. Unreachable joints weigh NaN.
+    Rows with fewer than M source joints repeat the first one with weight 0, so that NaN
+    comes only from source joints. Underivable joints have the weight NaN.
     """
     if mapping not in MAPPINGS:
         raise ValueError(_unknown('mapping', mapping, MAPPINGS))
@@ -198,7 +314,7 @@ def _conversion(
 def _recipe(
     meaning: str, available: Mapping[str, str], rules: Mapping[str, Sequence[Mapping]]
 ) -> tuple[Mapping | None, bool]:
-    """Return the weights that make a joint, and whether it is simply measured."""
+    """Return the weights of a joint, and whether it is copied."""
     if meaning in available:
         return {meaning: 1.0}, True
     for recipe in rules.get(meaning, ()):
@@ -208,150 +324,13 @@ def _recipe(
 
 
 def _meaning(skeleton: Skeleton, joint: str) -> str:
-    """Return the name under which a joint is known across skeletons."""
-    return MEANINGS.get((skeleton.name, joint), joint)
+    """Return the name by which a joint is known across skeletons."""
+    return skeleton.meanings.get(joint, joint)
 
 
 def _unknown(kind: str, got: str, known: Iterable[str]) -> str:
     return f'unknown {kind}: {got!r}; {hint_at_names(got, known)}'
 
 
-def _build(
-    name: str, tree: str, head: str, torso: str, **groups: Sequence[str]
-) -> Skeleton:
-    """Make a skeleton from ``joint<parent`` words; limbs are found by name."""
-    words = [word.partition('<') for word in tree.split()]
-    joints = tuple(joint for joint, _, _ in words)
-    parents = tuple(joints.index(parent) if parent else -1 for _, _, parent in words)
-    limbs = {
-        f'{side}_{limb}': tuple(
-            joint for part in parts if (joint := f'{side}_{part}') in joints
-        )
-        for limb, parts in (
-            ('leg', ('hip', 'knee', 'ankle' if 'left_ankle' in joints else 'foot')),
-            ('arm', ('shoulder', 'elbow', 'wrist')),
-        )
-        for side in ('right', 'left')
-    }
-    body = dict(head=tuple(head.split()), torso=tuple(torso.split()), **limbs)
-    groups = {group: tuple(members) for group, members in groups.items()}
-    pairs = [
-        (joints.index(left), joints.index(right))
-        for left in joints
-        if (right := _mirror(left)) in joints
-    ]
-    return Skeleton(
-        name, joints, parents, tuple(pairs), MappingProxyType(body | groups)
-    )
-
-
-def _mirror(joint: str) -> str | None:
-    """Return the right partner of a left joint, None for all others."""
-    return trees.FACE_PAIRS.get(joint) or (
-        joint.replace('left', 'right') if 'left' in joint else None
-    )
-
-
-def _names(tree: str) -> list[str]:
-    return [word.partition('<')[0] for word in tree.split()]
-
-
-def _pairs(*parts: str) -> list[str]:
-    """Return left and right joint of each part."""
-    return [f'{side}_{part}' for part in parts for side in ('left', 'right')]
-
-
-def _sides(*parts: str) -> dict[str, list[str]]:
-    """Return the two groups of foot joints."""
-    return {
-        f'{side}_foot': [f'{side}_{part}' for part in parts]
-        for side in ('left', 'right')
-    }
-
-
-_HEAD = 'nose left_eye right_eye left_ear right_ear'
-_CORNERS = 'left_shoulder right_shoulder left_hip right_hip'
-_HALVES = {
-    'upper_body': _pairs('shoulder', 'elbow', 'wrist'),
-    'lower_body': _pairs('hip', 'knee', 'ankle'),
-}
-
-_ALL = (
-    _build('coco-17', trees.COCO_BODY, _HEAD, _CORNERS, **_HALVES),
-    _build(
-        'coco-wholebody-133',
-        trees.COCO_WHOLEBODY,
-        _HEAD,
-        _CORNERS,
-        **_HALVES,
-        body=_names(trees.COCO_BODY),
-        feet=_names(trees.COCO_FEET),
-        **_sides('big_toe', 'small_toe', 'heel'),
-        face=_names(trees.FACE),
-        left_hand=_names(trees.LEFT_HAND),
-        right_hand=_names(trees.RIGHT_HAND),
-    ),
-    _build(
-        'h36m-17',
-        trees.H36M,
-        'neck_base head',
-        'root spine thorax',
-    ),
-    _build(
-        'mpi-inf-3dhp-17',
-        trees.MPI_INF_3DHP,
-        'head head_top',
-        'root spine neck',
-    ),
-    _build(
-        'halpe-26',
-        trees.HALPE,
-        f'{_HEAD} head',
-        'hip neck',
-        upper_body=['neck', *_HALVES['upper_body']],
-        lower_body=['hip', *_HALVES['lower_body']],
-        **_sides('big_toe', 'small_toe', 'heel'),
-    ),
-    _build(
-        'mpii-16',
-        trees.MPII,
-        'upper_neck head_top',
-        'pelvis thorax',
-        upper_body=['thorax', *_HALVES['upper_body']],
-        lower_body=['pelvis', *_HALVES['lower_body']],
-    ),
-    _build('crowdpose-14', trees.CROWDPOSE, 'top_head neck', _CORNERS, **_HALVES),
-    _build(
-        'posetrack18-17',
-        trees.POSETRACK18,
-        'nose head_bottom head_top left_ear right_ear',
-        _CORNERS,
-        **_HALVES,
-    ),
-    _build(
-        'mediapipe-33',
-        trees.MEDIAPIPE,
-        'nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye '
-        'right_eye_outer left_ear right_ear mouth_left mouth_right',
-        _CORNERS,
-        **_sides('heel', 'foot_index'),
-        left_hand=('left_wrist', 'left_pinky', 'left_index', 'left_thumb'),
-        right_hand=('right_wrist', 'right_pinky', 'right_index', 'right_thumb'),
-    ),
-)
-
-SKELETONS: Mapping[str, Skeleton] = MappingProxyType({s.name: s for s in _ALL})
-
-_DATASET_NAMES = MappingProxyType(
-    {
-        'coco': 'coco-17',
-        'ochuman': 'coco-17',
-        'coco_wholebody': 'coco-wholebody-133',
-        'h36m': 'h36m-17',
-        'mpi_inf_3dhp': 'mpi-inf-3dhp-17',
-        'halpe26': 'halpe-26',
-        'mpii': 'mpii-16',
-        'crowdpose': 'crowdpose-14',
-        'posetrack18': 'posetrack18-17',
-    }
-)
+for _definition in DEFINITIONS:
+    register_skeleton(**_definition)

@@ -1,36 +1,15 @@
-"""How joints of one skeleton are made from another's: tables only.
+"""Tables of weights that approximate the joints of one skeleton by another's.
 
-Joints are named by their meaning, which is the same in all skeletons. A recipe
-gives the weight of each part; a pair of weights is for the picture's x and y axis.
-Recipes of a joint are tried in order, the first one whose parts all exist is used.
-The numbers are discussed, and their errors measured, in ``docs/skeletons.md``.
+Joints are named by their meaning, which is the same in all skeletons. A recipe maps
+source joints to weights; a pair of weights is for the x and y axis of the image. The
+first recipe whose joints all exist is used. ``docs/skeletons.md`` derives the numbers
+and reports their errors.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 Recipe = Mapping[str, float | tuple[float, float]]
-
-# Joints whose name in a skeleton says something else, or is another's word for the
-# same point. `head` is a name of three different points.
-MEANINGS: Mapping[tuple[str, str], str] = MappingProxyType(
-    {
-        ('h36m-17', 'root'): 'pelvis',
-        ('mpi-inf-3dhp-17', 'root'): 'pelvis',
-        ('halpe-26', 'hip'): 'pelvis',
-        ('h36m-17', 'left_foot'): 'left_ankle',
-        ('h36m-17', 'right_foot'): 'right_ankle',
-        ('h36m-17', 'head'): 'head_top',
-        ('halpe-26', 'head'): 'head_top',
-        ('mpi-inf-3dhp-17', 'head'): 'head_center',
-        ('mpi-inf-3dhp-17', 'neck'): 'neck_3dhp',
-        ('mpi-inf-3dhp-17', 'spine'): 'spine_3dhp',
-        ('crowdpose-14', 'top_head'): 'head_top',
-        ('posetrack18-17', 'head_bottom'): 'upper_neck',
-        ('mediapipe-33', 'left_thumb'): 'left_thumb2',
-        ('mediapipe-33', 'right_thumb'): 'right_thumb2',
-    }
-)
 
 _MID_SHOULDERS = {'left_shoulder': 0.5, 'right_shoulder': 0.5}
 _MID_HIPS = {'left_hip': 0.5, 'right_hip': 0.5}
@@ -51,20 +30,16 @@ def _mix(*terms: tuple[float | tuple[float, float], Recipe]) -> Recipe:
     return MappingProxyType(total)
 
 
-# What every mapping does about joints that no published mapping speaks of.
+_MID_TRUNK = _mix((0.5, _MID_SHOULDERS), (0.5, _MID_HIPS))
+
+# Recipes of all mappings, for joints that no published mapping covers.
 _GENERAL = {
     'pelvis': [_MID_HIPS],
     'neck': [{'thorax': 1.0}, {'neck_3dhp': 1.0}, _MID_SHOULDERS],
     'thorax': [{'neck_3dhp': 1.0}, _MID_SHOULDERS],
     'neck_3dhp': [{'thorax': 1.0}, _MID_SHOULDERS],
-    'spine': [
-        {'spine_3dhp': 1.0},
-        _mix((0.5, _MID_SHOULDERS), (0.5, _MID_HIPS)),
-    ],
-    'spine_3dhp': [
-        {'spine': 1.0},
-        _mix((0.5, _MID_SHOULDERS), (0.5, _MID_HIPS)),
-    ],
+    'spine': [{'spine_3dhp': 1.0}, _MID_TRUNK],
+    'spine_3dhp': [{'spine': 1.0}, _MID_TRUNK],
     'neck_base': [{'head_center': 1.0}],
     'head_center': [{'neck_base': 1.0}],
     **{
@@ -96,7 +71,7 @@ _GENERAL = {
 
 
 def _with_head(nose: Recipe, top: Recipe) -> dict[str, list[Recipe]]:
-    """Return the general table with recipes for the two joints of the head."""
+    """Return the general table with recipes for the joints of the head."""
     return _GENERAL | {
         'neck_base': [{'head_center': 1.0}, nose],
         'head_center': [{'neck_base': 1.0}, nose],
@@ -107,7 +82,7 @@ def _with_head(nose: Recipe, top: Recipe) -> dict[str, list[Recipe]]:
 # mmpose.apis.convert_keypoint_definition.
 _MMPOSE = _with_head(nose=_NOSE, top=_MID_EYES)
 
-# The conversion of the HoT family's demos, written as one linear map an axis.
+# The conversion in the demos of the HoT family, as one linear map per axis.
 _HOT = _with_head(
     nose=_mix((3 / 4, _NOSE), (1 / 4, _MID_SHOULDERS)),
     top=_mix(
@@ -132,7 +107,7 @@ _HOT = _with_head(
     ],
 }
 
-# What the weights shipped with this package are trained for; fitted, see the docs.
+# Fitted to rendered people; the shipped weights were trained with it.
 _TRAINED = _with_head(
     nose=_mix((0.5, _NOSE), (0.4, _MID_EARS), (0.1, _MID_SHOULDERS)),
     top=_mix((4 / 3, _MID_EARS), (-1 / 3, _MID_SHOULDERS)),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from mmhot.video.sources import mediapipe_pose
 from mmhot.video.sources.model_names import shipped_pose_model
-from mmhot.video.sources.pose_source import MEDIAPIPE, SCAN, WHOLE_IMAGE
+from mmhot.video.sources.pose_source import MEDIAPIPE, POSE_VERIFIED, WHOLE_IMAGE
 from mmhot.weights.index import DEFAULT_LIFTER, read_models, shipped_weights
 
 AUTOMATIC = 'automatic'
@@ -66,7 +66,7 @@ def find_offers(
     lifters.sort(key=lambda name: name != DEFAULT_LIFTER)
     return Offers(
         tuple(dict.fromkeys(poses or [AUTOMATIC])),
-        tuple(dict.fromkeys([AUTOMATIC, *det_model, WHOLE_IMAGE, SCAN])),
+        tuple(dict.fromkeys([AUTOMATIC, *det_model, WHOLE_IMAGE, POSE_VERIFIED])),
         tuple(dict.fromkeys([*pose3d, *lifters])),
         note,
     )

@@ -1,4 +1,4 @@
-"""2D keypoints and tracks that were found before, kept beside the results."""
+"""Cache of 2D keypoints and tracks, and digests of inputs and models."""
 
 import hashlib
 import json
@@ -7,35 +7,35 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mmhot.clips import Track2D
-from mmhot.io.npz import load_arrays, save_arrays
-from mmhot.video.people import People
+from mmhot.io.arrays import load_arrays, save_arrays
+from mmhot.video.people import Boxes, People
 
 FOLDER = '.mmhot-cache'
 _LOGGER = logging.getLogger(__name__)
 _STATE = ('size', 'complete', 'ended')
-_OF_PEOPLE = ('bboxes', 'bbox_scores', 'keypoints', 'scores')
-_OF_TRACKS = ('frames', 'keypoints', 'scores', 'bboxes')
-# Bytes at either end of a file that tell it from others of the same size and date.
+_PEOPLE_ARRAYS = ('bboxes', 'bbox_scores', 'keypoints', 'scores')
+_TRACK_ARRAYS = ('frames', 'keypoints', 'scores', 'bboxes')
+# Bytes at either end of a file that go into its digest.
 _SAMPLE = 1 << 16
-# Seconds after which what was found is kept, in case of an interruption; longer where
-# keeping would take more than a fiftieth of the time.
-_KEEP_EVERY, _MOST_SHARE = 20.0, 0.02
+# Seconds between two writes, and largest share of the time that writing may take.
+_WRITE_INTERVAL, _MAX_WRITE_SHARE = 20.0, 0.02
 
 
 @dataclass
-class FoundPeople:
-    """The people of a clip's frames, as far as they were looked for.
+class ClipPeople:
+    """The people of the frames of a clip, as far as it was processed.
 
     Attributes:
-        people (list[People]): Of each frame.
-        times (list[float]): Seconds at which each frame was taken.
-        size (tuple[int, int]): Width and height of the picture in pixels.
-        complete (bool): Whether all frames were looked at.
-        ended (str): Why reading ended early; empty if it did not.
+        people (list[People]): People of each frame.
+        times (list[float]): Time of each frame in seconds.
+        size (tuple[int, int]): Width and height of the frames in pixels.
+        complete (bool): Whether all frames were processed.
+        ended (str): Why reading ended early, or nothing.
         cuts (list[int]): Frames with which another shot begins.
     """
 
@@ -47,97 +47,180 @@ class FoundPeople:
     cuts: list[int] = field(default_factory=list)
 
 
-class Keeper:
-    """Keeps what is found while the search goes on; a full disk does not stop it.
+class CacheWriter:
+    """Write a growing clip to its cache file every few seconds."""
 
-    Args:
-        found (FoundPeople): What is kept.
-        path (Path, optional): The file; without, nothing is kept.
-    """
-
-    def __init__(self, found: FoundPeople, path: Path | None) -> None:
-        self._found, self._path = found, path
-        self._due = time.monotonic() + _KEEP_EVERY
+    def __init__(self, people: ClipPeople, path: Path | None) -> None:
+        self._people, self._path = people, path
+        self._due = time.monotonic() + _WRITE_INTERVAL
         self._warned = False
 
-    def keep_if_due(self) -> None:
-        """Keep it if that is some time ago."""
+    def write_if_due(self) -> None:
+        """Write unless the last time was a moment ago."""
         if time.monotonic() >= self._due:
-            self.keep()
+            self.write()
 
-    def keep(self) -> None:
-        """Keep all of it, unless there is nothing."""
-        if self._path is None or not self._found.times:
+    def write(self) -> None:
+        """Write all frames; a full disk does not interrupt the work."""
+        if self._path is None or not self._people.times:
             return
         begin = time.monotonic()
-        kept = keep_if_possible(
-            lambda: save_found(self._found, self._path), self._warned
+        written = save_if_possible(
+            lambda: save_people(self._people, self._path), self._warned
         )
-        self._warned |= not kept
+        self._warned |= not written
         now = time.monotonic()
-        self._due = now + max(_KEEP_EVERY, (now - begin) / _MOST_SHARE)
+        self._due = now + max(_WRITE_INTERVAL, (now - begin) / _MAX_WRITE_SHARE)
 
 
-def keep_if_possible(save: Callable[[], None], quiet: bool = False) -> bool:
-    """Save something that can be found again; warn if that fails, and go on.
-
-    Args:
-        save (Callable): Raises OSError if the disk is full, for example.
-        quiet (bool): Whether not to warn, as that was said before.
-
-    Returns:
-        bool: Whether it was saved.
-    """
+def save_if_possible(save: Callable[[], None], quiet: bool = False) -> bool:
+    """Call a function that saves what can be computed again; warn of an OSError."""
     try:
         save()
     except OSError as error:
         if not quiet:
-            _LOGGER.warning('2D keypoints and tracks are not kept: %s', error)
+            _LOGGER.warning('2D keypoints and tracks are not cached: %s', error)
         return False
     return True
 
 
 def cache_path(folder: Path, source: Path, facts: dict) -> Path:
-    """Name the file that keeps what was found in one input with certain models.
+    """Name the cache file of an input.
 
     Args:
-        folder (Path): Of the results.
-        source (Path): The input: a file, a folder of pictures, or an address.
-        facts (dict): Everything else that the keypoints depend on; plain values.
-            Boxes depend on all of it but ``'estimator'``.
-
-    Returns:
-        Path: Another for other bytes, another date or other facts; its name begins
-        alike where only the estimator is another.
+        folder (Path): Folder of the results.
+        source (Path): The input: a file, a folder of images, or an address.
+        facts (dict): Plain values on which keypoints depend, and boxes but for
+            ``'estimator'``: with another one only the end of the name differs.
     """
     boxes = {name: fact for name, fact in facts.items() if name != 'estimator'}
     parts = digest(describe(source), boxes), digest(facts.get('estimator'))
     return folder / FOLDER / f'{source.resolve().stem}-{"-".join(parts)}.npz'
 
 
-def tracks_path(found: Path) -> Path:
-    """Name the file that keeps the tracks of what another file keeps."""
-    return found.with_suffix('.tracks.npz')
+def tracks_path(people_path: Path) -> Path:
+    """Name the file of the tracks that belong to a file of people."""
+    return people_path.with_suffix('.tracks.npz')
 
 
 def describe(source: Path) -> list:
-    """Tell an input from all others, and from itself after it was changed.
-
-    Args:
-        source (Path): A file, a folder of files, or what is no path at all.
-
-    Returns:
-        list: Plain values.
-    """
+    """Describe the content of a file or folder by plain values, quickly."""
     files = sorted(source.iterdir()) if source.is_dir() else [source]
-    found = [_describe_file(file) for file in files if file.is_file()]
-    return found or [str(source)]
+    described = [_describe_file(file) for file in files if file.is_file()]
+    return described or [str(source)]
 
 
 def digest(*values: object) -> str:
-    """Shorten plain values to a text that is another for other values."""
+    """Compute a short SHA-256 of plain values."""
     text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
+    """Describe a model by plain values that differ if its file was changed.
+
+    Args:
+        name (str): Its name.
+        weights (str | Path): Its file, or a digest of its weights.
+        **options (Any): Everything else that changes its results.
+    """
+    facts: dict[str, Any] = {'name': name, 'weights': str(weights), **options}
+    path = Path(weights)
+    if path.is_file():
+        status = path.stat()
+        facts['weights'] = str(path.resolve())
+        facts['file'] = [status.st_size, status.st_mtime_ns]
+    return facts
+
+
+def fingerprint(model: Any, *settings: object) -> str:
+    """Compute the SHA-256 of a model's weights and settings, as names may stay.
+
+    Args:
+        model (nn.Module): The model with its weights.
+        *settings (object): Whatever else matters, such as parts of its config.
+    """
+    content = hashlib.sha256(repr(settings).encode())
+    for value in model.state_dict().values():
+        content.update(np.ascontiguousarray(value.cpu().numpy()))
+    return content.hexdigest()
+
+
+def save_people(clip: ClipPeople, path: Path) -> None:
+    """Save the frames so far; the file is never there in part."""
+    # an interruption may come between a frame's people and its time
+    count = min(len(clip.people), len(clip.times))
+    people = clip.people[:count]
+    arrays = {
+        'counts': np.array([len(each) for each in people], np.int64),
+        'times': np.array(clip.times[:count], np.float64),
+        'cuts': np.array([cut for cut in clip.cuts if cut < count], np.int64),
+        **{name: np.array(getattr(clip, name)) for name in _STATE},
+        **_concatenate([each for each in people if len(each)], _PEOPLE_ARRAYS),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_arrays(path, arrays)
+
+
+def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
+    """Load a clip of K keypoints; None if it is missing or unreadable."""
+    try:
+        names = ('counts', 'times', 'cuts', *_STATE, *_PEOPLE_ARRAYS)
+        arrays = load_arrays(path, names)
+        shapes = ((-1, 4), (-1,), (-1, num_keypoints, 2), (-1, num_keypoints))
+        width, height = arrays['size'].tolist()
+        return ClipPeople(
+            [People(*each) for each in _split(arrays, _PEOPLE_ARRAYS, shapes)],
+            arrays['times'].tolist(),
+            (width, height),
+            bool(arrays['complete']),
+            str(arrays['ended']),
+            arrays['cuts'].tolist(),
+        )
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+def load_boxes(path: Path) -> list[Boxes]:
+    """Load the boxes of the first frames from the cache of any 2D pose estimator."""
+    prefix = path.name.rpartition('-')[0] + '-'
+    names = ('bboxes', 'bbox_scores')
+    best: list[Boxes] = []
+    for other in sorted(path.parent.glob('*.npz')):
+        if not other.name.startswith(prefix) or other.name.endswith('.tracks.npz'):
+            continue
+        try:
+            arrays = load_arrays(other, ('counts', *names))
+            boxes = _split(arrays, names, ((-1, 4), (-1,)))
+        except (KeyError, ValueError, OSError):
+            continue
+        best = max(best, boxes, key=len)
+    return best
+
+
+def save_tracks(tracks: list[Track2D], path: Path, rules: int) -> None:
+    """Save the tracks of a clip with the version of the tracking rules."""
+    arrays = {
+        'counts': np.array([len(track.frames) for track in tracks], np.int64),
+        'track': np.array([track.track for track in tracks], np.int64),
+        'rules': np.array(rules),
+        **_concatenate(tracks, _TRACK_ARRAYS),
+    }
+    save_arrays(path, arrays)
+
+
+def load_tracks(path: Path, num_keypoints: int, rules: int) -> list[Track2D] | None:
+    """Load what :func:`save_tracks` saved; None if missing or by other rules."""
+    try:
+        arrays = load_arrays(path, ('counts', 'track', 'rules', *_TRACK_ARRAYS))
+        if arrays['rules'] != rules:
+            return None
+        shapes = ((-1,), (-1, num_keypoints, 2), (-1, num_keypoints), (-1, 4))
+        split = _split(arrays, _TRACK_ARRAYS, shapes)
+        numbers = arrays['track'].tolist()
+        return [Track2D(n, *own) for n, own in zip(numbers, split, strict=True)]
+    except (KeyError, ValueError, OSError):
+        return None
 
 
 def _describe_file(file: Path) -> list:
@@ -150,101 +233,8 @@ def _describe_file(file: Path) -> list:
     return [str(file.resolve()), status.st_size, status.st_mtime_ns, shortened]
 
 
-def save_found(found: FoundPeople, path: Path) -> None:
-    """Keep what was found so far, whole or not at all."""
-    # an interruption may have come between a frame's people and its time
-    count = min(len(found.people), len(found.times))
-    people = found.people[:count]
-    arrays = {
-        'counts': np.array([len(each) for each in people], np.int64),
-        'times': np.array(found.times[:count], np.float64),
-        'cuts': np.array([cut for cut in found.cuts if cut < count], np.int64),
-        **{name: np.array(getattr(found, name)) for name in _STATE},
-        **_joined([each for each in people if len(each)], _OF_PEOPLE),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_arrays(path, arrays)
-
-
-def load_found(path: Path, num_keypoints: int) -> FoundPeople | None:
-    """Load what was kept.
-
-    Args:
-        path (Path): The file.
-        num_keypoints (int): Of the model; frames without anybody need to know.
-
-    Returns:
-        FoundPeople | None: None if nothing was kept or it cannot be read.
-    """
-    try:
-        arrays = load_arrays(path, ('counts', 'times', 'cuts', *_STATE, *_OF_PEOPLE))
-        shapes = ((-1, 4), (-1,), (-1, num_keypoints, 2), (-1, num_keypoints))
-        people = [People(*each) for each in _split(arrays, _OF_PEOPLE, shapes)]
-        width, height = arrays['size'].tolist()
-        return FoundPeople(
-            people,
-            arrays['times'].tolist(),
-            (width, height),
-            bool(arrays['complete']),
-            str(arrays['ended']),
-            arrays['cuts'].tolist(),
-        )
-    except (KeyError, ValueError, OSError):
-        return None  # it is only a cache
-
-
-def load_boxes(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Boxes that were kept together with the keypoints of any other 2D model.
-
-    Args:
-        path (Path): Where this 2D model's results are kept, see :func:`cache_path`.
-
-    Returns:
-        list[tuple[np.ndarray, np.ndarray]]: Boxes (P, 4) and scores (P,) of each frame
-        from the first; as many as are known.
-    """
-    alike = path.name.rpartition('-')[0] + '-'
-    best: list[tuple[np.ndarray, np.ndarray]] = []
-    for other in sorted(path.parent.iterdir()) if path.parent.is_dir() else []:
-        if not other.name.startswith(alike) or other.name.endswith('.tracks.npz'):
-            continue
-        names = ('bboxes', 'bbox_scores')
-        try:
-            arrays = load_arrays(other, ('counts', *names))
-            boxes = _split(arrays, names, ((-1, 4), (-1,)))
-        except (KeyError, ValueError, OSError):
-            continue
-        best = max(best, boxes, key=len)
-    return best
-
-
-def save_tracks(tracks: list[Track2D], path: Path, rules: int) -> None:
-    """Save the tracks of a clip, which have boxes, with the rules that made them."""
-    arrays = {
-        'counts': np.array([len(track.frames) for track in tracks], np.int64),
-        'track': np.array([track.track for track in tracks], np.int64),
-        'rules': np.array(rules),
-        **_joined(tracks, _OF_TRACKS),
-    }
-    save_arrays(path, arrays)
-
-
-def load_tracks(path: Path, num_keypoints: int, rules: int) -> list[Track2D] | None:
-    """Load what :func:`save_tracks` saved; None if nothing, or by other rules."""
-    try:
-        arrays = load_arrays(path, ('counts', 'track', 'rules', *_OF_TRACKS))
-        if arrays['rules'] != rules:
-            return None
-        shapes = ((-1,), (-1, num_keypoints, 2), (-1, num_keypoints), (-1, 4))
-        split = _split(arrays, _OF_TRACKS, shapes)
-        numbers = arrays['track'].tolist()
-        return [Track2D(n, *own) for n, own in zip(numbers, split, strict=True)]
-    except (KeyError, ValueError, OSError):
-        return None
-
-
-def _joined(parts: Sequence, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Arrays of objects, one after the other."""
+def _concatenate(parts: Sequence, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Concatenate the arrays of several objects."""
     values = {name: [getattr(part, name) for part in parts] for name in names}
     empty = np.zeros(0, np.float32)
     return {name: np.concatenate(own) if own else empty for name, own in values.items()}
@@ -253,7 +243,7 @@ def _joined(parts: Sequence, names: Sequence[str]) -> dict[str, np.ndarray]:
 def _split(
     arrays: dict[str, np.ndarray], names: Sequence[str], shapes: Sequence[tuple]
 ) -> list[tuple[np.ndarray, ...]]:
-    """The reverse: ``counts`` rows of each array for each object."""
+    """Split concatenated arrays into those of each object, by ``counts``."""
     ends = arrays['counts'].cumsum()[:-1]
     columns = [
         np.split(arrays[name].reshape(shape), ends)[: len(arrays['counts'])]

@@ -1,4 +1,4 @@
-"""Reads a stream as it comes: the newest frames, whatever happens to the connection."""
+"""Live capture of a stream in a thread: newest frames, reconnection, latency."""
 
 import threading
 import time
@@ -9,23 +9,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmhot.video.frames import Frame
-from mmhot.video.streams import Stream
+from mmhot.video.streams import VideoStream
 
-# Seconds from one try to connect again to the next: the first, and at most.
+# Seconds between attempts to reconnect: the first time, and at most.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
-# Seconds by which a stream's clock may run ahead of ours from one frame to the next.
-_JUMP = 1.0
-# Seconds in which the consumer looks whether it was told to stop.
-_LOOK = 0.1
+# Seconds by which timestamps may run ahead of arrival times between two frames.
+_MAX_LEAD = 1.0
+# Seconds between checks whether iterating was stopped.
+_POLL = 0.1
+# Latencies above are counted as this many milliseconds.
+_MAX_LATENCY = 20_000
 
 
 @dataclass
 class LiveFrame(Frame):
-    """A frame of a stream; ``index`` counts those that were dropped, too.
+    """A frame of a stream; ``index`` counts dropped frames, too.
 
     Attributes:
-        arrived (float): When it came, seconds on :func:`time.monotonic`'s clock.
-        connection (int): How often the stream had been connected again.
+        arrived (float): Arrival, seconds of :func:`time.monotonic`.
+        connection (int): Reconnections before it.
     """
 
     arrived: float = 0.0
@@ -34,39 +36,33 @@ class LiveFrame(Frame):
 
 @dataclass
 class Interruption:
-    """A stream has stopped for now.
-
-    Attributes:
-        reason (str): Why, one line.
-    """
+    """An interruption of a stream, with a reason of one line."""
 
     reason: str
 
 
 class Capture:
-    """Frames of a stream, dropping what nobody had time for.
+    """Capture the newest frames of a stream and reconnect when it breaks.
 
-    A thread reads; of what waits, only the newest frames are kept, so that a slow
-    consumer leaves frames out and does not fall behind. A stream that breaks is
-    connected again, first after half a second, then after up to ten. Iterating gives
-    a :class:`LiveFrame` each, and one :class:`Interruption` whenever nothing comes for
-    a while.
+    A thread reads frames into a short queue, so that a slow consumer skips frames
+    rather than falls behind. Iterating yields a :class:`LiveFrame` each, and one
+    :class:`Interruption` when no frame arrives for a while.
 
     Args:
-        stream (Stream): What to read.
-        reconnect (float): Seconds for which a lost stream is tried again; 0 for not at
-            all. Defaults to 60.
-        stall (float): Seconds without a frame after which the stream counts as
-            interrupted. Defaults to 2.
-        keep (int): Frames that may wait; each makes a slow consumer later by one frame
-            of the stream, and lets it bear frames that come in bursts. Defaults to 3.
+        stream (VideoStream): The stream.
+        reconnect (float): Seconds for which reconnecting is tried, 0 for never.
+            Defaults to 60.
+        stall (float): Seconds without a frame that count as an interruption. Defaults
+            to 2.
+        keep (int): Length of the queue: tolerates bursts of as many frames, and delays
+            a slow consumer by as many. Defaults to 3.
         duration (float, optional): Seconds after which to stop.
 
     Attributes:
-        seen (int): Frames that came.
-        dropped (int): Those of them that were left out.
-        reconnects (int): How often the stream was there again after it was lost.
-        ended (str | None): Once iterating stopped: why, if not as it was wanted.
+        seen (int): Frames that arrived.
+        dropped (int): Frames of these that were skipped.
+        reconnects (int): Successful reconnections.
+        ended (str | None): After iterating: why, unless it was asked to stop.
 
     Raises:
         ValueError: If a number is out of range.
@@ -74,7 +70,7 @@ class Capture:
 
     def __init__(
         self,
-        stream: Stream,
+        stream: VideoStream,
         reconnect: float = 60.0,
         stall: float = 2.0,
         keep: int = 3,
@@ -99,23 +95,19 @@ class Capture:
         self._stop = threading.Event()
         self._done = False
         self._lost: str | None = None
-        self._why = ''
+        self._last_loss = ''
         self._failure: Exception | None = None
-        self._clock = _Clock()
-        self._thread = threading.Thread(target=self._read_on, daemon=True)
+        self._clock = _StreamClock()
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> 'Capture':
-        """Connect, and begin to read.
-
-        Raises:
-            ValueError: If there is nothing to connect to; OSError likewise.
-        """
+        """Connect and start reading; raises ValueError or OSError if that fails."""
         self.stream.open()
         self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Stop reading; a thread that waits for the network ends by itself."""
+        """Stop reading; a thread that waits for the network ends on its own."""
         self.stop()
         self._thread.join(timeout=1.0)
         with self._changed:
@@ -125,26 +117,26 @@ class Capture:
             self.stream.close()
 
     def stop(self) -> None:
-        """Let iterating end; from any thread, and from signal handlers."""
+        """Stop iterating; may be called from other threads and signal handlers."""
         self._stop.set()
 
     def __iter__(self) -> Iterator[LiveFrame | Interruption]:
-        """Give frames until the stream has ended or somebody stops it."""
+        """Yield frames until the stream has ended or :meth:`stop` is called."""
         began = last = time.monotonic()
-        told, connection = False, 0
+        interrupted, connection = False, 0
         while not self._stop.is_set():
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._done, _LOOK)
+                self._changed.wait_for(lambda: self._waiting or self._done, _POLL)
                 frame = self._waiting.popleft() if self._waiting else None
                 lost, done = self._lost, self._done
             now = time.monotonic()
             if frame is not None:
-                if frame.connection != connection and not told:
-                    yield Interruption(self._why)
-                last, told, connection = now, False, frame.connection
+                if frame.connection != connection and not interrupted:
+                    yield Interruption(self._last_loss)
+                last, interrupted, connection = now, False, frame.connection
                 yield frame
-            elif not told and (lost or (not done and now - last > self.stall)):
-                told = True
+            elif not interrupted and (lost or (not done and now - last > self.stall)):
+                interrupted = True
                 yield Interruption(lost or f'no frame for {self.stall:g} s')
             elif done:
                 break
@@ -154,15 +146,15 @@ class Capture:
         if self._failure is not None:
             raise self._failure
 
-    def _read_on(self) -> None:
-        """What the thread does."""
+    def _run(self) -> None:
+        """Read and reconnect; runs in the thread."""
         try:
             lost_at, wait = None, _FIRST_WAIT
             while True:
                 seen = self.seen
                 reason = self._read()
                 if self._stop.is_set() or self.stream.finite:
-                    self.ended = None if reason is None else self._name(reason)
+                    self.ended = None if reason is None else self._label(reason)
                     return
                 if self.seen > seen or lost_at is None:
                     lost_at, wait = time.monotonic(), _FIRST_WAIT
@@ -172,7 +164,7 @@ class Capture:
                 wait = self._connect_again(lost_at, wait, reason)
                 if wait is None:
                     return
-        except Exception as error:  # for whoever iterates
+        except Exception as error:  # raised where frames are consumed
             self._failure = error
         finally:
             with self._changed:
@@ -180,7 +172,7 @@ class Capture:
                 self._changed.notify_all()
 
     def _read(self) -> str | None:
-        """Read until the stream ends (None), breaks (why), or is not wanted."""
+        """Read until the stream ends or is stopped (None), or breaks (the reason)."""
         start = None
         try:
             for stamp, image in self.stream.frames():
@@ -195,22 +187,22 @@ class Capture:
         return None
 
     def _put(self, stamp: float | None, image: np.ndarray) -> None:
-        """Take a frame, and drop the oldest if too many wait."""
+        """Queue a frame; the oldest is dropped from a full queue."""
         arrived = time.monotonic()
         with self._changed:
             if self._lost is not None:
                 self.reconnects += 1
-                self._why, self._lost = self._lost, None
-                self._clock.forget()
+                self._last_loss, self._lost = self._lost, None
+                self._clock.reset()
             self.dropped += len(self._waiting) == self._waiting.maxlen
-            moment = self._clock.tell(stamp, arrived)
+            moment = self._clock(stamp, arrived)
             frame = LiveFrame(self.seen, moment, image, arrived, self.reconnects)
             self._waiting.append(frame)
             self.seen += 1
             self._changed.notify_all()
 
     def _connect_again(self, lost_at: float, wait: float, reason: str) -> float | None:
-        """Try until it works; how long to wait next time, None if it is given up."""
+        """Reconnect; returns the next waiting time, or None when giving up."""
         while time.monotonic() + wait - lost_at <= self.reconnect:
             if self._stop.wait(wait):
                 return None
@@ -220,35 +212,67 @@ class Capture:
                 return wait
             except (ValueError, OSError) as error:
                 reason = str(error)
-        self.ended = self._name(f'lost for {self.reconnect:g} s, given up: {reason}')
+        self.ended = self._label(f'lost for {self.reconnect:g} s, given up: {reason}')
         return None
 
-    def _name(self, reason: str) -> str:
-        """Say whom it is about, once."""
+    def _label(self, reason: str) -> str:
+        """Put the stream's label before a reason that lacks it."""
         label = self.stream.label
         return reason if label in reason else f'{label}: {reason}'
 
 
-class _Clock:
-    """Seconds since the first frame, by a stream's own clock as long as that runs."""
+class _StreamClock:
+    """Convert timestamps of a stream to seconds since the first frame.
+
+    Arrival times replace timestamps that are missing or were reset.
+    """
 
     def __init__(self) -> None:
         self._time: float | None = None
         self._stamp: float | None = None
         self._arrived = 0.0
 
-    def tell(self, stamp: float | None, arrived: float) -> float:
-        """Time of a frame, later than that of the frame before."""
+    def __call__(self, stamp: float | None, arrived: float) -> float:
+        """Convert the timestamp of the next frame."""
         waited = arrived - self._arrived
         step = waited
         if stamp is not None and self._stamp is not None:
             step = stamp - self._stamp
-            if not 0 < step <= waited + _JUMP:
-                step = waited  # their clock was set
+            if not 0 < step <= waited + _MAX_LEAD:
+                step = waited  # the camera's clock was set
         self._time = 0.0 if self._time is None else self._time + max(step, 1e-3)
         self._stamp, self._arrived = stamp, arrived
         return self._time
 
-    def forget(self) -> None:
-        """Do not compare the next stamp with the last one: another clock began."""
+    def reset(self) -> None:
+        """Start with the timestamps of another connection."""
         self._stamp = None
+
+
+class LatencyHistogram:
+    """Mean and quantiles of any number of latencies, in steps of a millisecond."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (_MAX_LATENCY + 1)
+        self._count = 0
+        self._sum = 0.0
+
+    def add(self, milliseconds: float) -> None:
+        """Count a latency."""
+        self._counts[min(max(round(milliseconds), 0), _MAX_LATENCY)] += 1
+        self._count += 1
+        self._sum += milliseconds
+
+    @property
+    def mean(self) -> float:
+        """Return the mean, 0 of none."""
+        return round(self._sum / max(self._count, 1), 1)
+
+    def quantile(self, share: float) -> int:
+        """Return the latency that a share of all does not exceed."""
+        below = 0
+        for milliseconds, count in enumerate(self._counts):
+            below += count
+            if below >= share * self._count:
+                return milliseconds
+        return _MAX_LATENCY

@@ -1,11 +1,9 @@
-"""Frames of videos and pictures, with their true times."""
+"""Frames and timestamps of video files and image sequences, upright as in a player."""
 
-import logging
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from glob import glob, has_magic
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -15,41 +13,41 @@ import numpy as np
 from av.sidedata.sidedata import Type
 
 from mmhot.errors import require_file
-from mmhot.io.images import decode_image
-from mmhot.io.readers.mmpose import natural_key
-from mmhot.video.clock import USUAL_RATE, Clock, mean_rate
-from mmhot.video.urls import is_url, is_webcam, name_of_url, public_url
+from mmhot.io.arrays import decode_image
 
-_LOGGER = logging.getLogger(__name__)
-
-_IMAGES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
-# Phones' pictures, in tiles: FFmpeg takes them for videos and gives the first tile.
-_TILED = {'.heic', '.heif', '.hif'}
-# Files of a folder that are meant to be films; others are tried as well.
-_FILMS = {'.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm', '.mpg', '.mpeg'}
-_FILMS |= {'.mts', '.m2ts', '.wmv', '.3gp', '.flv', '.ogv'}
-# How much earlier than promised a film may end, seconds and share: sound lasts longer.
+DEFAULT_FPS = 25.0
+"""Frame rate of what has none: raw streams, folders of images."""
+MAX_FPS = 240.0
+"""Higher rates are FFmpeg's guesses, from the resolution of the timestamps."""
+# Packets from which the rate of a video is measured.
+_RATE_PACKETS = 600
+# A stated rate is exact if it differs by less than this share from the measured one.
+_RATE_TOLERANCE = 0.05
+# Timestamps that jump forward by more seconds, or back by more frames, were reset.
+_MAX_PAUSE, _MAX_BACK = 60.0, 2.0
+# Seconds between frames of the same (coarse) timestamp.
+_MIN_STEP = 1e-3
+_IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
+VIDEO_SUFFIXES = {
+    *('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm', '.mpg', '.mpeg'),
+    *('.mts', '.m2ts', '.wmv', '.3gp', '.flv', '.ogv'),
+}
+"""Files of a folder that are meant to be videos; others are tried as well."""
+# How much earlier than its container says a video may end (audio lasts longer):
+# seconds and share.
 _EARLY, _EARLY_SHARE = 0.5, 0.02
-# A name that ends with a number; how far apart numbers of a film's frames are, and how
-# many times that on average, where some are missing.
-_NUMBER = re.compile(r'(.*?)(\d+)')
-_LARGEST_STEP, _LARGEST_GAP = 100, 10
-# Tag by which pictures are turned; above 4 by a quarter.
-_ORIENTATION = 0x0112
-# Pixels that are so nearly square are shown as they are.
+# Pixels whose aspect ratio differs less from 1 are taken for square.
 _SQUARE = 0.01
-# Seconds that a server may take to answer, and between two frames.
-_NETWORK_TIMEOUT = (10.0, 30.0)
 
 
 @dataclass
 class Frame:
-    """One picture of a clip.
+    """One frame of a clip.
 
     Attributes:
-        index (int): Number, from 0.
-        time (float): Seconds since the first.
-        image (np.ndarray): BGR, uint8 (H, W, 3), as a player shows it.
+        index (int): Frame number, from 0.
+        time (float): Seconds since the first frame.
+        image (np.ndarray): BGR, uint8 (H, W, 3), upright.
     """
 
     index: int
@@ -58,14 +56,14 @@ class Frame:
 
 
 class FrameSource(Protocol):
-    """A clip that can be read once, in order.
+    """Interface of clips that are read once, in order.
 
     Attributes:
-        name (str): For the results' files.
-        path (Path): Where it comes from.
+        name (str): Name of the result files.
+        path (Path): File, folder or address.
         fps (float): Mean frames per second.
-        num_frames (int | None): How many there should be, if known.
-        ended (str | None): Once it was read: why that ended early, one line.
+        num_frames (int | None): Number of frames, if known.
+        ended (str | None): After reading: why it ended early, one line.
         num_damaged (int): Frames so far that were decoded from damaged data.
     """
 
@@ -79,18 +77,40 @@ class FrameSource(Protocol):
     def __iter__(self) -> Iterator[Frame]: ...
 
 
-class VideoFile:
-    """Frames of a video file, turned upright.
+class FileClock:
+    """Convert timestamps of a file to increasing seconds since the first frame.
 
-    Whatever can be decoded before a break in the file is given; ``ended`` then says
-    where and why it stopped.
+    Where timestamps restart, as in joined videos, the usual step is taken.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self._step = 1 / fps
+        self._shift = self._last = None
+
+    def __call__(self, time: float) -> float:
+        """Convert the timestamp of the next frame, in seconds."""
+        if self._last is None:
+            self._shift, self._last = -time, 0.0
+            return self._last
+        passed = time + self._shift - self._last
+        if not -_MAX_BACK * self._step < passed < _MAX_PAUSE:
+            self._shift += self._step - passed
+            passed = self._step
+        self._last += max(passed, _MIN_STEP)
+        return self._last
+
+
+class VideoFile:
+    """Read the frames of a video file.
+
+    A damaged file yields the frames before the damage; ``ended`` is the reason then.
 
     Args:
         path (str | Path): The file.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no video.
+        ValueError: If it is not a readable video.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -98,10 +118,10 @@ class VideoFile:
         self.label = str(path)
         self.name = self.path.stem
         require_file(path)
-        self._look()
+        self._probe()
 
-    def _look(self) -> None:
-        """Open it once, for what it says about itself."""
+    def _probe(self) -> None:
+        """Read frame rate and number of frames."""
         self.ended: str | None = None
         self.num_damaged = 0
         with self._open() as container:
@@ -111,15 +131,15 @@ class VideoFile:
                     f'{self.label} is in a codec that cannot be decoded here: convert '
                     'it, to H.264 for example'
                 )
-            self.num_frames = _frames_shown(stream)
-            self.fps = mean_rate(container)
+            self.num_frames = _num_frames(stream)
+            self.fps = _measure_rate(container)
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the start."""
         self.ended, self.num_damaged = None, 0
-        index, shape, clock, end = 0, None, Clock(self.fps), 0.0
+        index, shape, clock, end = 0, None, FileClock(self.fps), 0.0
         with self._open() as container:
-            promised = _seconds_promised(container)
+            expected = _expected_end(container)
             stream = container.streams.video[0]
             stream.thread_type = 'AUTO'
             frames = container.decode(stream)
@@ -129,11 +149,15 @@ class VideoFile:
                 except StopIteration:
                     break
                 except (av.error.FFmpegError, OSError, ValueError) as error:
-                    self.ended = self._report(index, error)
+                    total = f' of {self.num_frames}' if self.num_frames else ''
+                    self.ended = (
+                        f'{self.label} is damaged after {index}{total} frames: '
+                        f'{ffmpeg_reason(error)}'
+                    )
                     return
                 image = upright(frame, stream.sample_aspect_ratio)
                 if shape not in (None, image.shape):
-                    change = _compare(image.shape, shape)
+                    change = _describe_change(image.shape, shape)
                     self.ended = f'{self.label} ends at frame {index}: {change}'
                     return
                 shape = image.shape
@@ -144,9 +168,9 @@ class VideoFile:
                 index += 1
         if self.num_frames and index < self.num_frames - 1:
             self.ended = f'{self.label} ends after {index} of {self.num_frames} frames'
-        elif promised - end > _EARLY + _EARLY_SHARE * promised:
+        elif expected - end > _EARLY + _EARLY_SHARE * expected:
             self.ended = (
-                f'{self.label} ends after {end:.1f} of {promised:.1f} seconds, '
+                f'{self.label} ends after {end:.1f} of {expected:.1f} seconds, '
                 f'{index} frames'
             )
 
@@ -154,61 +178,25 @@ class VideoFile:
         try:
             container = self._container()
         except (av.error.FFmpegError, OSError) as error:
-            why = reason(error)
-            if self.path.suffix.lower() in _FILMS:
-                why += ' (perhaps the recording was not finished, or the copy)'
-            raise ValueError(f'{self.label} is no readable video: {why}') from error
+            reason = ffmpeg_reason(error)
+            if self.path.suffix.lower() in VIDEO_SUFFIXES:
+                reason += ' (perhaps the recording or the copy was not finished)'
+            raise ValueError(
+                f'{self.label} is not a readable video: {reason}'
+            ) from error
         if not container.streams.video:
             container.close()
-            raise ValueError(f'{self.label} has no video in it')
+            raise ValueError(f'{self.label} has no video stream')
         return container
 
     def _container(self):
         return av.open(str(self.path))
 
-    def _report(self, index: int, error: Exception) -> str:
-        total = f' of {self.num_frames}' if self.num_frames else ''
-        return f'{self.label} is damaged after {index}{total} frames: {reason(error)}'
 
+class ImageSequence:
+    """Read image files, in the order of their paths, as the frames of a clip."""
 
-class RemoteVideo(VideoFile):
-    """A film with an end that is read over the network.
-
-    Args:
-        url (str): Its address.
-
-    Raises:
-        ValueError: If it cannot be reached, is no video, or has no end.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.label = public_url(url)
-        self.path = Path(self.label)  # of no file
-        self.name = name_of_url(url)
-        self._look()
-
-    def _container(self):
-        container = av.open(self.url, timeout=_NETWORK_TIMEOUT)
-        if container.duration is None:
-            container.close()
-            raise ValueError(
-                f'{self.label} is a stream without an end: add --live, which '
-                'goes on until --duration or Ctrl-C'
-            )
-        return container
-
-
-class Pictures:
-    """Picture files as the frames of a clip.
-
-    Args:
-        paths (list[Path]): The files, in order.
-        name (str): Of the clip.
-        fps (float, optional): Frames per second that they are taken to have.
-    """
-
-    def __init__(self, paths: list[Path], name: str, fps: float = USUAL_RATE) -> None:
+    def __init__(self, paths: list[Path], name: str, fps: float = DEFAULT_FPS) -> None:
         self.paths = paths
         self.path = paths[0] if len(paths) == 1 else paths[0].parent
         self.name = name
@@ -218,183 +206,40 @@ class Pictures:
         self.num_damaged = 0
 
     def __iter__(self) -> Iterator[Frame]:
-        """Decode one after the other."""
+        """Decode from the first image."""
         self.ended, shape = None, None
         for index, path in enumerate(self.paths):
             try:
                 image = read_image(path)
             except (ValueError, OSError) as error:
-                self.ended = f'stopped before picture {index}: {error}'
+                self.ended = f'stopped before image {index}: {error}'
                 return
             if shape not in (None, image.shape):
-                self.ended = f'stopped before {path}: {_compare(image.shape, shape)}'
+                change = _describe_change(image.shape, shape)
+                self.ended = f'stopped before {path}: {change}'
                 return
             shape = image.shape
             yield Frame(index, index / self.fps, image)
 
 
-def _compare(shape: tuple[int, ...], before: tuple[int, ...]) -> str:
-    """Say how large a picture is, and how large those before it."""
-    sizes = f'it is {shape[1]}x{shape[0]} pixels, those before'
-    return f'{sizes} {before[1]}x{before[0]}'
-
-
 def read_image(path: str | Path) -> np.ndarray:
-    """Read a picture, turned as its file says.
-
-    Args:
-        path (str | Path): The file.
-
-    Returns:
-        np.ndarray: BGR, uint8 (H, W, 3).
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no picture.
-    """
+    """Read an image file upright (EXIF), as BGR uint8 (H, W, 3)."""
     path = require_file(path)
     # imread takes no names that the system's encoding lacks
     return decode_image(path.read_bytes(), str(path))
 
 
 def is_image(name: str | Path) -> bool:
-    """Whether a file's name is a picture's."""
-    return Path(name).suffix.lower() in _IMAGES
-
-
-def open_inputs(
-    texts: list[str], fps: float | None = None
-) -> list[VideoFile | Pictures]:
-    """Open what a user named.
-
-    Args:
-        texts (list[str]): Video files, pictures (a clip of one frame each), folders of
-            pictures (one clip if ``fps`` is given or they are numbered and of one size,
-            otherwise one each) or of videos (one each), globs, and addresses of videos.
-        fps (float, optional): Frames per second of folders of pictures.
-
-    Returns:
-        list[VideoFile | Pictures]: In the order named, files by natural order.
-
-    Raises:
-        FileNotFoundError: If something does not exist, or a glob or folder is empty.
-        ValueError: If a file is neither, or it is a stream, which has no end.
-    """
-    sources = []
-    for text in texts:
-        path = Path(text)
-        if is_url(text):
-            sources.append(RemoteVideo(text))
-        elif is_webcam(text):
-            raise ValueError(
-                f'{text} is a webcam: add --live, which goes on until --duration or '
-                'Ctrl-C'
-            )
-        elif path.is_dir():
-            sources += _open_folder(path, fps)
-        elif has_magic(text) and not path.exists():
-            found = map(Path, sorted(glob(text, recursive=True), key=natural_key))
-            found = [file for file in found if file.is_file()]
-            if not found:
-                raise FileNotFoundError(f'no file is named like {text}')
-            sources += [_open_file(file, fps) for file in found]
-        else:
-            sources.append(_open_file(path, fps))
-    return sources
-
-
-def _open_file(path: Path, fps: float | None) -> VideoFile | Pictures:
-    require_file(path)
-    if is_image(path):
-        return Pictures([path], path.stem, fps or USUAL_RATE)
-    if path.suffix.lower() in _TILED:
-        raise ValueError(f'{path} is a HEIF picture: convert it to JPEG or PNG')
-    film = VideoFile(path)
-    if fps is not None:
-        _LOGGER.warning('%s has its own rate: fps is for folders of pictures', path)
-    return film
-
-
-def _open_folder(folder: Path, fps: float | None) -> list[VideoFile | Pictures]:
-    files = [file for file in folder.iterdir() if file.is_file()]
-    files.sort(key=lambda file: natural_key(file.name))
-    files = [file for file in files if not file.name.startswith('.')]
-    pictures = [file for file in files if is_image(file)]
-    sources: list[VideoFile | Pictures] = []
-    if pictures and (fps or _is_film(pictures)):
-        name = folder.resolve().name
-        sources.append(Pictures(pictures, name, fps or USUAL_RATE))
-    else:
-        sources += [_open_file(picture, fps) for picture in pictures]
-    for file in files:
-        if file.suffix.lower() in _TILED:
-            _LOGGER.warning('%s is left out: convert it to JPEG or PNG', file)
-        elif not is_image(file):
-            try:
-                sources.append(_open_file(file, fps))
-            except ValueError as error:
-                # whatever else lies there needs no word
-                if file.suffix.lower() in _FILMS:
-                    _LOGGER.warning('%s, and is left out', error)
-    if not sources:
-        raise FileNotFoundError(f'{folder} has neither pictures nor videos')
-    return sources
-
-
-def _is_film(pictures: list[Path]) -> bool:
-    """Whether pictures are numbered as frames are, with some left out, and alike."""
-    if len(pictures) == 1:
-        return False
-    names = [_NUMBER.fullmatch(path.stem) for path in pictures]
-    if not all(names) or len({name[1] for name in names}) > 1:
-        return False
-    steps = np.diff([int(name[2]) for name in names])
-    step = np.gcd.reduce(steps)
-    if not 1 <= step <= _LARGEST_STEP or steps.mean() > _LARGEST_GAP * step:
-        return False
-    sizes = {_size_of(path) for path in pictures}
-    return len(sizes - {None}) <= 1
-
-
-def _size_of(path: Path) -> tuple[int, int] | None:
-    """Width and height as it is shown, without decoding it; None if it is broken."""
-    # takes a tenth of a second, and only folders need it
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            turned = image.getexif().get(_ORIENTATION, 1) > 4
-            return image.size[::-1] if turned else image.size
-    except (OSError, ValueError, SyntaxError):
-        return None
-
-
-def _seconds_promised(container: av.container.InputContainer) -> float:
-    """When a film should end, on its own clock; 0 if that is not known."""
-    if not container.duration:
-        return 0.0
-    return (container.duration + (container.start_time or 0)) / av.time_base
-
-
-def _frames_shown(stream: av.VideoStream) -> int | None:
-    """How many frames there should be, if known, without those that were cut off."""
-    if not stream.frames:
-        return None
-    if not (stream.duration and stream.average_rate):
-        return stream.frames
-    shown = round(stream.duration * stream.time_base * stream.average_rate)
-    return min(stream.frames, max(shown, 1))
+    """Return whether a file name is that of an image."""
+    return Path(name).suffix.lower() in _IMAGE_SUFFIXES
 
 
 def upright(frame: av.VideoFrame, pixel_aspect: Fraction | None = None) -> np.ndarray:
-    """Pixels of a decoded frame as a player shows them.
+    """Convert a frame to BGR uint8 (H, W, 3), turned and mirrored as a player does.
 
     Args:
-        frame (av.VideoFrame): As it was decoded.
+        frame (av.VideoFrame): The decoded frame.
         pixel_aspect (Fraction, optional): Width of a pixel per its height.
-
-    Returns:
-        np.ndarray: BGR, uint8 (H, W, 3), turned and mirrored by what the file says.
     """
     image = frame.to_ndarray(format='bgr24')
     if pixel_aspect and abs(pixel_aspect - 1) > _SQUARE:
@@ -413,7 +258,63 @@ def upright(frame: av.VideoFrame, pixel_aspect: Fraction | None = None) -> np.nd
     return np.ascontiguousarray(image)
 
 
-def reason(error: Exception) -> str:
-    """First words of FFmpeg's message."""
+def ffmpeg_reason(error: Exception) -> str:
+    """Return the message of an FFmpeg error in one line."""
     text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
     return ' '.join(str(text).split())
+
+
+def stated_rate(stream: av.VideoStream) -> float:
+    """Return the frame rate in a stream's header, or 25 without a plausible one."""
+    if stream.average_rate:
+        return float(stream.average_rate)
+    guess = float(stream.guessed_rate or 0)
+    return guess if 0 < guess <= MAX_FPS else DEFAULT_FPS
+
+
+def _measure_rate(container: av.container.InputContainer) -> float:
+    """Return the frame rate, measured where the header only has a guess.
+
+    Browsers and screen recorders write timestamps, but no rate or a wrong one. The
+    container must be opened again afterwards.
+    """
+    stream = container.streams.video[0]
+    stated = stated_rate(stream)
+    if 'mov' in container.format.name.split(','):
+        return stated  # the mean of all frames in its table
+    times = []
+    try:
+        for packet in islice(container.demux(stream), _RATE_PACKETS):
+            if packet.dts is not None:
+                times.append(float(packet.dts * packet.time_base))
+    except (av.error.FFmpegError, OSError):
+        pass  # reported when frames are decoded
+    steps = np.diff(times)
+    steps = steps[(steps > 0) & (steps < _MAX_PAUSE)]
+    if not len(steps):
+        return stated
+    measured = float(1 / steps.mean())
+    return stated if abs(measured / stated - 1) < _RATE_TOLERANCE else measured
+
+
+def _describe_change(shape: tuple[int, ...], before: tuple[int, ...]) -> str:
+    """Word that the size of the frames changes."""
+    sizes = f'it is {shape[1]}x{shape[0]} pixels, those before'
+    return f'{sizes} {before[1]}x{before[0]}'
+
+
+def _expected_end(container: av.container.InputContainer) -> float:
+    """Return the timestamp at which a video should end; 0 if unknown."""
+    if not container.duration:
+        return 0.0
+    return (container.duration + (container.start_time or 0)) / av.time_base
+
+
+def _num_frames(stream: av.VideoStream) -> int | None:
+    """Return the number of frames without those trimmed by an edit list, if known."""
+    if not stream.frames:
+        return None
+    if not (stream.duration and stream.average_rate):
+        return stream.frames
+    shown = round(stream.duration * stream.time_base * stream.average_rate)
+    return min(stream.frames, max(shown, 1))

@@ -1,6 +1,7 @@
-"""What users name as inputs: films, pictures, keypoint files, and lists of these."""
+"""Inputs by path, folder, glob, list or address: videos, images, keypoint files."""
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -8,26 +9,42 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
+
 from mmhot.clips import Clip2D
 from mmhot.errors import require_file
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.mmpose import natural_key
-from mmhot.video.frames import FrameSource, Pictures, open_inputs
-from mmhot.video.urls import is_url
+from mmhot.video.frames import (
+    DEFAULT_FPS,
+    VIDEO_SUFFIXES,
+    FrameSource,
+    ImageSequence,
+    VideoFile,
+    is_image,
+)
+from mmhot.video.streams import RemoteVideo, is_url, is_webcam
 
 _LOGGER = logging.getLogger(__name__)
 
-_KEYPOINT_FILES = {'.npz', '.json'}
-_LISTS = {'.txt'}
+_KEYPOINT_SUFFIXES = {'.npz', '.json'}
+_LIST_SUFFIX = '.txt'
+# Photos of phones, in tiles: FFmpeg takes them for videos and decodes the first tile.
+_HEIF_SUFFIXES = {'.heic', '.heif', '.hif'}
+# Images are frames of a sequence if their names end with numbers that are multiples of
+# a step up to 100, and at most 10 steps apart on average.
+_NUMBERED = re.compile(r'(.*?)(\d+)')
+_MAX_STEP, _MAX_MEAN_GAP = 100, 10
+_EXIF_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
 class ClipInput:
-    """One clip, which is opened when its turn comes; goes to other processes as it is.
+    """One clip that is opened on demand; can be pickled.
 
     Attributes:
         path (Path): File, folder or address.
-        name (str): For the results' files.
+        name (str): Name of the result files.
         open (Callable): Returns the clip: frames, or 2D keypoints. Raises ValueError
             or OSError if it cannot be read.
         has_keypoints (bool): Whether no 2D model is needed.
@@ -40,30 +57,58 @@ class ClipInput:
 
 
 def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
-    """Find what a user named.
+    """Find the clips of a list of inputs.
 
     Args:
-        texts (list[str]): Videos, pictures, folders, globs, addresses of videos, files
-            of 2D keypoints (``.npz``, ``.json``), and lists (``.txt``) with one of
-            these in each line. Empty lines and those that begin with # do not count.
-        fps (float, optional): Frames per second of folders of pictures and of
-            keypoints.
-
-    Returns:
-        list[ClipInput]: In the order named. What a list names wrongly fails when it
-        is opened, as one of thousands should not stop the others.
+        texts (list[str]): As of :func:`open_inputs`, files of 2D keypoints (``.npz``,
+            ``.json``), and lists of these (``.txt``), one per line. Empty lines and
+            lines that begin with # are ignored; wrong lines fail when they are opened.
+        fps (float, optional): Frames per second of image folders and keypoints.
 
     Raises:
-        FileNotFoundError: If something does not exist, or a glob or folder is empty.
-        ValueError: If a list has no lines or is no text.
+        FileNotFoundError: If an input does not exist, or a glob or folder is empty.
+        ValueError: If a list is empty or not a text file.
     """
     inputs = []
     for text in texts:
-        if Path(text).suffix.lower() in _LISTS:
+        if Path(text).suffix.lower() == _LIST_SUFFIX:
             inputs += _read_list(Path(text), fps)
         else:
             inputs += _find(text, fps)
     return inputs
+
+
+def open_inputs(
+    texts: list[str], fps: float | None = None
+) -> list[VideoFile | ImageSequence]:
+    """Open videos and images.
+
+    Args:
+        texts (list[str]): Video files, images (a clip of one frame each), folders of
+            images (one clip if ``fps`` is given or they are numbered and of one size,
+            otherwise one each) or of videos (one each), globs, and URLs of videos.
+        fps (float, optional): Frames per second of image folders.
+
+    Raises:
+        FileNotFoundError: If an input does not exist, or a glob or folder is empty.
+        ValueError: If a file is not readable, or an input is a stream without an end.
+    """
+    sources = []
+    for text in texts:
+        path = Path(text)
+        if is_url(text):
+            sources.append(RemoteVideo(text))
+        elif is_webcam(text):
+            raise ValueError(
+                f'{text} is a webcam, a stream without an end: run it live'
+            )
+        elif path.is_dir():
+            sources += _open_folder(path, fps)
+        elif has_magic(text) and not path.exists():
+            sources += [_open_file(file, fps) for file in _glob_files(text)]
+        else:
+            sources.append(_open_file(path, fps))
+    return sources
 
 
 def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
@@ -71,7 +116,7 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
     try:
         lines = [line.strip() for line in path.read_text('utf-8-sig').splitlines()]
     except UnicodeDecodeError as error:
-        raise ValueError(f'{path} is no list of inputs: no UTF-8 text') from error
+        raise ValueError(f'{path} is no list of inputs: not UTF-8 text') from error
     inputs = []
     for line in lines:
         if not line or line.startswith('#'):
@@ -82,50 +127,119 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
             fail = partial(_fail, error)
             inputs.append(ClipInput(Path(line), Path(line).stem or line, fail))
     if not inputs:
-        raise ValueError(f'{path} names no input: one a line is expected')
+        raise ValueError(f'{path} names no input: one per line is expected')
     return inputs
 
 
 def _find(text: str, fps: float | None) -> list[ClipInput]:
     path = Path(text)
-    if path.is_file() or path.suffix.lower() in _KEYPOINT_FILES:
-        return [_of_file(path, fps)]
+    if path.is_file() or path.suffix.lower() in _KEYPOINT_SUFFIXES:
+        return [_file_input(path, fps)]
     if has_magic(text) and not path.exists() and not is_url(text):
-        files = [Path(x) for x in sorted(glob(text, recursive=True), key=natural_key)]
-        if not files:
-            raise FileNotFoundError(f'no file is named like {text}')
-        return [_of_file(file, fps) for file in files if file.is_file()]
+        return [_file_input(file, fps) for file in _glob_files(text)]
     sources = open_inputs([text], fps)
     for source in sources:
-        if fps is None and isinstance(source, Pictures) and source.num_frames > 1:
+        if fps is None and isinstance(source, ImageSequence) and source.num_frames > 1:
             _LOGGER.warning(
-                '%s: its %d numbered pictures are taken for a film of %g frames a '
-                "second; another rate is given by --fps, '%s/*' lifts each by itself",
-                *(text, source.num_frames, source.fps, text.rstrip('/')),
+                '%s: its %d numbered images are taken for a video of %g frames per '
+                "second; set fps for another rate, or use '%s/*' for separate images",
+                text,
+                source.num_frames,
+                source.fps,
+                text.rstrip('/'),
             )
     return [
-        ClipInput(source.path, source.name, partial(_same, source))
+        ClipInput(source.path, source.name, partial(_identity, source))
         for source in sources
     ]
 
 
-def _of_file(path: Path, fps: float | None) -> ClipInput:
+def _file_input(path: Path, fps: float | None) -> ClipInput:
     if not path.exists():
         raise FileNotFoundError(f'{path} does not exist')
-    if path.suffix.lower() in _KEYPOINT_FILES:
+    if path.suffix.lower() in _KEYPOINT_SUFFIXES:
         read = partial(read_keypoints, path, fps=fps)
         return ClipInput(path, path.stem, read, has_keypoints=True)
-    return ClipInput(path, path.stem, partial(_open_film, path, fps))
+    return ClipInput(path, path.stem, partial(_open_file, path, fps))
 
 
-def _open_film(path: Path, fps: float | None) -> FrameSource:
-    (source,) = open_inputs([str(path)], fps)
-    return source
+def _glob_files(text: str) -> list[Path]:
+    files = [Path(name) for name in sorted(glob(text, recursive=True), key=natural_key)]
+    files = [file for file in files if file.is_file()]
+    if not files:
+        raise FileNotFoundError(f'no file matches {text}')
+    return files
 
 
-def _same(source: FrameSource) -> FrameSource:
+def _identity(source: FrameSource) -> FrameSource:
     return source
 
 
 def _fail(error: Exception) -> NoReturn:
     raise error
+
+
+def _open_file(path: Path, fps: float | None) -> VideoFile | ImageSequence:
+    require_file(path)
+    if is_image(path):
+        return ImageSequence([path], path.stem, fps or DEFAULT_FPS)
+    if path.suffix.lower() in _HEIF_SUFFIXES:
+        raise ValueError(f'{path} is a HEIF image: convert it to JPEG or PNG')
+    video = VideoFile(path)
+    if fps is not None:
+        _LOGGER.warning('%s has its own rate: fps is for folders of images', path)
+    return video
+
+
+def _open_folder(folder: Path, fps: float | None) -> list[VideoFile | ImageSequence]:
+    files = [file for file in folder.iterdir() if file.is_file()]
+    files.sort(key=lambda file: natural_key(file.name))
+    files = [file for file in files if not file.name.startswith('.')]
+    images = [file for file in files if is_image(file)]
+    sources: list[VideoFile | ImageSequence] = []
+    if images and (fps or _is_sequence(images)):
+        name = folder.resolve().name
+        sources.append(ImageSequence(images, name, fps or DEFAULT_FPS))
+    else:
+        sources += [_open_file(image, fps) for image in images]
+    for file in files:
+        if file.suffix.lower() in _HEIF_SUFFIXES:
+            _LOGGER.warning('%s is skipped: convert it to JPEG or PNG', file)
+        elif not is_image(file):
+            try:
+                sources.append(_open_file(file, fps))
+            except ValueError as error:
+                # other files need no warning
+                if file.suffix.lower() in VIDEO_SUFFIXES:
+                    _LOGGER.warning('%s; it is skipped', error)
+    if not sources:
+        raise FileNotFoundError(f'{folder} has neither images nor videos')
+    return sources
+
+
+def _is_sequence(images: list[Path]) -> bool:
+    """Return whether images are numbered like frames and of one size."""
+    if len(images) == 1:
+        return False
+    names = [_NUMBERED.fullmatch(path.stem) for path in images]
+    if not all(names) or len({name[1] for name in names}) > 1:
+        return False
+    steps = np.diff([int(name[2]) for name in names])
+    step = np.gcd.reduce(steps)
+    if not 1 <= step <= _MAX_STEP or steps.mean() > _MAX_MEAN_GAP * step:
+        return False
+    sizes = {_upright_size(path) for path in images}
+    return len(sizes - {None}) <= 1
+
+
+def _upright_size(path: Path) -> tuple[int, int] | None:
+    """Return width and height without decoding; None if the image is broken."""
+    # takes a tenth of a second, and only folders need it
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            turned = image.getexif().get(_EXIF_ORIENTATION, 1) > 4
+            return image.size[::-1] if turned else image.size
+    except (OSError, ValueError, SyntaxError):
+        return None

@@ -1,10 +1,11 @@
-"""3D poses of a stream, a fixed time behind it.
+"""3D poses of a stream with a fixed look-ahead.
 
-A lifter wants to know what comes after the frame that it lifts. A stream can wait for
-that, by its look-ahead; beyond it the newest frame is repeated, as clips' last frames
-are. ``docs/streaming.md`` says what waiting is worth.
+Lifters use frames after the one they lift. A stream waits for some of these, its
+look-ahead; after the newest frame that one is repeated, as at the end of clips.
+``docs/streaming.md`` compares look-aheads.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -17,17 +18,17 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
-from mmhot.video.live_tracks import Sight, Trail, sample
-from mmhot.video.lookahead import first_target, settle_lookahead, target_position
+from mmhot.video.live_tracks import LiveTrack, Observation, resample_segment
 from mmhot.video.people import People
-from mmhot.video.pose_estimation import Finder
+from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.tracking import Tracker
 
 _H36M = get_skeleton('h36m-17')
-# Seconds out of sight after which people are somebody new.
-_MEMORY = 2.0
+# Seconds of occlusion after which a person gets a new track ID.
+_MAX_OCCLUSION = 2.0
+_DEFAULT_LOOKAHEAD = 4
 LIVE_SMOOTHERS = ('none', 'one-euro')
-"""Smoothing that needs no frames from the future."""
+"""Smoothing that needs no future frames."""
 
 
 @dataclass
@@ -35,15 +36,14 @@ class LivePerson:
     """One person in one frame of a stream.
 
     Attributes:
-        track (int): Their number.
+        track (int): Track ID.
         keypoints_3d (np.ndarray): Human3.6M-17 joints around the root, meters, camera
-            axes (x right, y down, z away), (17, 3).
-        root_3d (np.ndarray): Where the root is before the camera, meters, (3,); NaN if
+            axes (x right, y down, z forward), (17, 3).
+        root_3d (np.ndarray): Root position in camera axes, meters, (3,); NaN if
             unknown.
-        keypoints_2d (np.ndarray): The pixels that were lifted, (17, 2).
-        scores (np.ndarray): Their confidence, 0 where they were filled in, (17,).
-        broken (bool): Whether this person was lost between the last pose and this one,
-            so that the motion in between is unknown.
+        keypoints_2d (np.ndarray): Pixels, (17, 2).
+        scores (np.ndarray): Confidence, 0 for joints that were filled in, (17,).
+        broken (bool): Whether the track was lost between the last pose and this one.
     """
 
     track: int
@@ -56,63 +56,43 @@ class LivePerson:
 
 @dataclass
 class LivePoses:
-    """Everybody in one frame of a stream.
-
-    Attributes:
-        frame (Frame): As it was given; without its image, unless images are kept.
-        people (list[LivePerson]): By number.
-    """
+    """The people, by track ID, of a frame, which has an image if images are kept."""
 
     frame: Frame
     people: list[LivePerson]
 
 
 class LiveLifter:
-    """Lifts the people of a stream, frame by frame.
+    """Lift the people of a stream frame by frame, in bounded memory.
 
-    Each frame's poses are given once the stream has gone on by the look-ahead. What is
-    kept does not grow with the stream.
+    ``docs/streaming.md`` has an example.
 
     Args:
-        finder (Finder): Finds 2D keypoints.
+        pose_estimator (VideoPoseEstimator): Estimates 2D keypoints.
         lifter (Lifter): Lifts them.
-        fps (float): Frames per second of the stream, about; true times count.
-        lookahead (int, optional): Frames to wait for before a frame is lifted. By
-            default 4, or 0 if the lifter looks at the past only.
-        kpt_thr (float): Keypoints of less confidence count as not seen. Defaults to
-            0.2.
+        fps (float): Approximate frames per second; the frames' times count.
+        lookahead (int, optional): Later frames to wait for. By default 4, or as many
+            as the lifter uses.
+        kpt_thr (float): Keypoints with a lower confidence count as missing. Defaults
+            to 0.2.
         smooth_2d (str): 'one-euro' or 'none', the default.
         smooth_3d (str): 'one-euro' or 'none', the default.
         mapping (str, optional): See :class:`mmhot.lifting.lifter.Lifter`.
-        fov (float, optional): Degrees from the left to the right of the picture.
+        fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
-        max_gap (float): Seconds for which somebody may be out of sight and is filled
-            in once they are back. Defaults to 1.
-        keep_images (bool): Whether results have their frame's image. Defaults to
-            False.
+        max_gap (float): Longest occlusion in seconds that is filled in. Defaults to 1.
+        keep_images (bool): Whether results have images. Defaults to False.
 
     Attributes:
-        lookahead (int): Frames.
-        latency (float): The same in seconds. What finding and lifting take comes on
-            top.
+        latency (float): The look-ahead in seconds, without the time of the models.
 
     Raises:
-        ValueError: If a number is out of range or a name unknown.
-
-    Example::
-
-        from mmhot.video.capture import Capture
-        from mmhot.video.streams import open_stream
-        with Capture(open_stream('rtsp://camera/live')) as capture:
-            live = LiveLifter(finder, lifter, capture.stream.fps)
-            for poses in live(capture):
-                for person in poses.people:
-                    person.keypoints_3d  # (17, 3), meters
+        ValueError: If an argument is out of range.
     """
 
     def __init__(
         self,
-        finder: Finder,
+        pose_estimator: VideoPoseEstimator,
         lifter: Lifter,
         fps: float,
         lookahead: int | None = None,
@@ -129,14 +109,14 @@ class LiveLifter:
             if method not in LIVE_SMOOTHERS:
                 raise ValueError(
                     f'{name} of a stream must be {" or ".join(LIVE_SMOOTHERS)}, as '
-                    f'others need what comes later; got {method!r}'
+                    f'others need future frames; got {method!r}'
                 )
         if not max_gap > 0:
             raise ValueError(f'max_gap must be above 0 seconds, got {max_gap}')
-        self.finder = finder
+        self.pose_estimator = pose_estimator
         self.lifter = lifter
         self.fps = fps
-        self.tracker = Tracker(fps, _MEMORY)
+        self.tracker = Tracker(fps, _MAX_OCCLUSION)
         self.lookahead = settle_lookahead(lifter, fps, lookahead)
         self.latency = self.lookahead / fps
         self.kpt_thr = kpt_thr
@@ -150,24 +130,16 @@ class LiveLifter:
         self._target = target_position(lifter, round(self.latency * lifter.fps))
         steps = np.arange(lifter.seq_len) - self._target
         self._offsets = steps / lifter.fps
-        self._trails: dict[int, Trail] = {}
+        self._tracks: dict[int, LiveTrack] = {}
         self._pending: deque[Frame] = deque()
-        self._before: People | None = None
+        self._previous: People | None = None
         self._count = 0
         self._index = -1
         self._size: tuple[int, int] | None = None
         self._now: float | None = None
 
     def __call__(self, items: Iterable[Frame | Interruption]) -> Iterator[LivePoses]:
-        """Lift a whole stream.
-
-        Args:
-            items (Iterable[Frame | Interruption]): Such as a
-                :class:`mmhot.video.capture.Capture`.
-
-        Yields:
-            LivePoses: Of every frame, in order.
-        """
+        """Lift a whole stream, such as a :class:`mmhot.video.capture.Capture`."""
         for item in items:
             if isinstance(item, Interruption):
                 yield from self.interrupt()
@@ -176,62 +148,53 @@ class LiveLifter:
         yield from self.flush()
 
     def update(self, frame: Frame) -> list[LivePoses]:
-        """Take the stream's next frame.
+        """Process the next frame; returns the poses of earlier frames that are due.
 
-        Args:
-            frame (Frame): Later than those before; frames may be missing in between.
-
-        Returns:
-            list[LivePoses]: Of earlier frames, whose time has come: one as a rule;
-            none at first, more after frames were missing.
+        Usually that is one frame, none at first, and several after missing frames.
 
         Raises:
-            ValueError: If time does not go on.
+            ValueError: If time does not increase.
         """
         if self._now is not None and not frame.time > self._now:
-            raise ValueError(f'time must go on from {self._now} s, got {frame.time} s')
+            raise ValueError(
+                f'time must increase from {self._now} s, got {frame.time} s'
+            )
         self._now = frame.time
         size = frame.image.shape[1::-1]
         done = self.interrupt() if self._size not in (None, size) else []
         self._size = size
-        self._find(frame)
+        self._observe(frame)
         kept = frame if self.keep_images else replace(frame, image=None)
         self._pending.append(kept)
-        # times are not exact: half a frame early is right then
+        # half a frame early, as timestamps are not exact
         due = frame.time - self.latency + 0.5 / self.fps
         while self._pending and self._pending[0].time <= due:
             done.append(self._lift(self._pending.popleft()))
-        self._forget(frame.time)
+        self._drop_old(frame.time)
         return done
 
     def interrupt(self) -> list[LivePoses]:
-        """Give what waits, as the stream has stopped; it may go on later.
-
-        People who are recognized then are marked as broken.
-
-        Returns:
-            list[LivePoses]: Of frames that were still to come.
-        """
+        """Lift the pending frames; tracks that go on later are marked as broken."""
         done = self.flush()
-        self._before = None
-        for trail in self._trails.values():
-            trail.break_off()
+        self._previous = None
+        for track in self._tracks.values():
+            track.interrupt()
         return done
 
     def flush(self) -> list[LivePoses]:
-        """Give what waits, as the stream has ended: poses of the last frames."""
+        """Lift the pending frames, as at the end of the stream."""
         done = [self._lift(frame) for frame in self._pending]
         self._pending.clear()
         return done
 
     def facts(self, size: tuple[int, int]) -> dict:
-        """What results depend on, as plain values, for pictures of this size."""
+        """Describe the results for frames of a size (width, height) by plain values."""
         lens = settle_lens(*size, self.fov, self.intrinsics)
         focal, _ = camera_intrinsics(ideal_camera(*size, lens))
         return {
             'model': self.lifter.name,
-            'pose2d': self.finder.estimator.name,
-            'detector': self.finder.detector.name,
+            'pose2d': self.pose_estimator.estimator.name,
+            'detector': self.pose_estimator.detector.name,
             'joint_names': list(_H36M.joints),
             'parents': list(_H36M.parents),
             'focal_length': float(focal[0]),
@@ -241,74 +204,127 @@ class LiveLifter:
             'smooth_3d': 'one-euro' if self.smooth_3d else 'none',
         }
 
-    def _find(self, frame: Frame) -> None:
-        """Find the people of a frame, and remember what they look like."""
-        people = self.finder.follow(
-            replace(frame, index=self._count), self._before, self.finder.every()
+    def _observe(self, frame: Frame) -> None:
+        """Estimate the 2D poses of a frame and append them to their tracks."""
+        people = self.pose_estimator.estimate_frame(
+            replace(frame, index=self._count),
+            self._previous,
+            self.pose_estimator.detection_interval(),
         )
-        self._before = people
+        self._previous = people
         self._count += 1
-        # the tracker's frames are as many a second, whatever was left out
+        # the tracker counts frames at an even rate
         self._index = max(self._index + 1, round(frame.time * self.fps))
         ids = self.tracker.update(people, self._index)
-        keypoints = np.where(
-            (people.scores >= self.kpt_thr)[..., None], people.keypoints, np.nan
-        )
+        confident = (people.scores >= self.kpt_thr)[..., None]
+        keypoints = np.where(confident, people.keypoints, np.nan).astype(np.float32)
         keypoints, scores, _ = convert_keypoints(
-            *(keypoints.astype(np.float32), people.scores),
-            *(self.finder.estimator.skeleton, _H36M.name, self.mapping),
+            keypoints,
+            people.scores,
+            self.pose_estimator.estimator.skeleton,
+            _H36M.name,
+            self.mapping,
         )
         for row in np.flatnonzero(ids >= 0):
-            trail = self._trails.get(ids[row])
-            if trail is None:
-                trail = Trail(self.max_gap, self.smooth_2d, self.smooth_3d)
-                self._trails[ids[row]] = trail
-            trail.add(frame.time, keypoints[row], scores[row])
+            track = self._tracks.get(ids[row])
+            if track is None:
+                track = LiveTrack(self.max_gap, self.smooth_2d, self.smooth_3d)
+                self._tracks[ids[row]] = track
+            track.add(frame.time, keypoints[row], scores[row])
 
     def _lift(self, frame: Frame) -> LivePoses:
-        """Lift those who were there in a frame of before."""
-        sights = {
-            track: around
-            for track, trail in sorted(self._trails.items())
-            if (around := trail.around(frame.time))
+        """Lift the people of an earlier frame."""
+        segments = {
+            track: segment
+            for track, own in sorted(self._tracks.items())
+            if (segment := own.segment_at(frame.time))
         }
-        if not sights:
+        if not segments:
             return LivePoses(frame, [])
-        windows = np.stack(
-            [sample(each, frame.time + self._offsets) for each in sights.values()]
-        )
+        times = frame.time + self._offsets
+        windows = np.stack([resample_segment(x, times) for x in segments.values()])
         lens = settle_lens(*self._size, self.fov, self.intrinsics)
-        camera, straight = ideal_camera(*self._size, lens), windows.copy()
+        camera, undistorted = ideal_camera(*self._size, lens), windows.copy()
         if lens is not None:
-            straight[..., :2] = lens.straighten(windows[..., :2])
-        seen = straight if self.lifter.reads_scores else straight[..., :2]
+            undistorted[..., :2] = lens.straighten(windows[..., :2])
+        inputs = undistorted if self.lifter.reads_scores else undistorted[..., :2]
         with torch.inference_mode():
-            poses = self.lifter.predict(seen, camera)
+            poses = self.lifter.predict(inputs, camera)
         poses = poses[:, self._target - first_target(self.lifter)]
-        ideal = camera_intrinsics(camera)
+        focal, center = camera_intrinsics(camera)
         people = []
-        for row, (track, pose) in enumerate(zip(sights, poses, strict=True)):
+        for row, (track, segment) in enumerate(segments.items()):
+            seen = Observation(
+                frame.time,
+                undistorted[row, self._target, :, :2],
+                _scores_at(segment, frame.time),
+                segment[0].segment,
+            )
+            pose, root, broken = self._tracks[track].place(
+                seen, poses[row], focal, center
+            )
             pixels = windows[row, self._target, :, :2]
-            piece = sights[track][0].piece
-            scores = _scores_at(sights[track], frame.time)
-            sight = Sight(frame.time, straight[row, self._target, :, :2], scores, piece)
-            pose, root, broken = self._trails[track].place(sight, pose, *ideal)
-            people.append(LivePerson(int(track), pose, root, pixels, scores, broken))
+            people.append(
+                LivePerson(int(track), pose, root, pixels, seen.scores, broken)
+            )
         return LivePoses(frame, people)
 
-    def _forget(self, now: float) -> None:
-        """Drop what no frame to come needs."""
+    def _drop_old(self, now: float) -> None:
+        """Drop observations and tracks that no pending frame needs."""
         oldest = self._pending[0].time if self._pending else now
         span = max(-self._offsets[0], self.max_gap)
-        for track, trail in list(self._trails.items()):
-            trail.forget(oldest - span)
-            if oldest - trail.last_seen > span + _MEMORY:
-                del self._trails[track]
+        for number, track in list(self._tracks.items()):
+            track.drop_before(oldest - span)
+            if oldest - track.last_seen > span + _MAX_OCCLUSION:
+                del self._tracks[number]
 
 
-def _scores_at(sights: list[Sight], time: float) -> np.ndarray:
-    """Confidence (17,) at a time, 0 in frames in which a person was not found."""
-    for sight in sights:
-        if sight.time == time:
-            return sight.scores
+def _scores_at(segment: list[Observation], time: float) -> np.ndarray:
+    """Return the confidence (17,) at a time, 0 in frames without an observation."""
+    for seen in segment:
+        if seen.time == time:
+            return seen.scores
     return np.zeros(len(_H36M.joints), np.float32)
+
+
+def settle_lookahead(lifter: Lifter, fps: float, lookahead: int | None) -> int:
+    """Check the look-ahead in frames; by default 4, or as many as the lifter uses.
+
+    Raises:
+        ValueError: If it is below 0, or above what the lifter uses.
+    """
+    after = lifter.seq_len - 1 - _middle(lifter)
+    most = math.ceil(round(after / lifter.fps * fps, 6))
+    if lookahead is None:
+        return min(_DEFAULT_LOOKAHEAD, most)
+    if not 0 <= lookahead <= most:
+        raise ValueError(
+            f'lookahead must be from 0 to the {most} frames that {lifter.name} uses at '
+            f'{fps:g} frames per second, got {lookahead}'
+        )
+    return lookahead
+
+
+def target_position(lifter: Lifter, frames_after: int) -> int:
+    """Choose the position in the window of the frame that is lifted.
+
+    Lifters with few targets are best at the middle one, even if all ``frames_after`` it
+    repeat the newest frame. Those that lift their whole window do with fewer later
+    frames, and use more of the past instead.
+    """
+    if lifter.num_targets < lifter.seq_len or lifter.seq_len == 1:
+        return _middle(lifter)
+    return max(_middle(lifter), lifter.seq_len - 1 - frames_after)
+
+
+def first_target(lifter: Lifter) -> int:
+    """Return the position of a lifter's first target in its window."""
+    before = lifter.seq_len - lifter.num_targets
+    return before if lifter.causal else before // 2
+
+
+def _middle(lifter: Lifter) -> int:
+    """Return the position of a lifter's middle target in its window."""
+    if lifter.causal:
+        return lifter.seq_len - 1
+    return first_target(lifter) + lifter.num_targets // 2

@@ -1,4 +1,4 @@
-"""What is known of the last seconds of the people of a stream."""
+"""Tracks of a stream: the last keypoints and the root position of each person."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -10,168 +10,146 @@ from mmhot.lifting.placement import place_roots
 from mmhot.video.smoothing import METERS_BETA, OneEuro
 from mmhot.windows import resample
 
-# Seconds of somebody's poses that settle where the last of them is.
-_PLACED_BY = 0.5
+# Seconds of poses from which the position of the last root is estimated.
+_PLACEMENT_SPAN = 0.5
+# Weight of keypoints that were filled in, which may be all there are.
+_MIN_WEIGHT = 0.05
 
 
 @dataclass
-class Sight:
+class Observation:
     """One person in one frame.
 
     Attributes:
         time (float): Seconds.
-        keypoints (np.ndarray): Human3.6M-17 pixels, NaN where not seen, (17, 2).
-        scores (np.ndarray): Confidence, 0 where not seen, (17,).
-        piece (int): How often this person was lost for long before.
+        keypoints (np.ndarray): Human3.6M-17 pixels, NaN if missing, (17, 2).
+        scores (np.ndarray): Confidence, 0 if missing, (17,).
+        segment (int): Long interruptions of the track before.
     """
 
     time: float
     keypoints: np.ndarray
     scores: np.ndarray
-    piece: int
+    segment: int
 
 
-class Trail:
-    """Where one person was in the last seconds.
+class LiveTrack:
+    """Store the last observations of one person.
 
     Args:
-        max_gap (float): Seconds out of sight after which what comes does not belong
-            to what was.
-        smooth_2d (bool): Whether to smooth keypoints as they come.
-        smooth_3d (bool): Whether to smooth poses as they are made.
+        max_gap (float): Seconds of occlusion after which a new segment begins.
+        smooth_2d (bool): Whether to smooth keypoints.
+        smooth_3d (bool): Whether to smooth poses.
     """
 
     def __init__(self, max_gap: float, smooth_2d: bool, smooth_3d: bool) -> None:
         self.max_gap = max_gap
         self.smooth_2d = smooth_2d
         self.smooth_3d = smooth_3d
-        self.sights: deque[Sight] = deque()
+        self.observations: deque[Observation] = deque()
         self.last_seen: float | None = None
-        self._piece = 0
-        self._broken = False
+        self._segment = 0
+        self._interrupted = False
         self._smoother: OneEuro | None = None
-        self._path = Path3D(0, smooth_3d)
+        self._placement = _RootPlacement(0, smooth_3d)
 
     def add(self, time: float, keypoints: np.ndarray, scores: np.ndarray) -> None:
-        """Take what was found in a frame, later than those before.
-
-        Args:
-            time (float): Seconds.
-            keypoints (np.ndarray): Human3.6M-17 pixels, NaN where not seen, (17, 2).
-            scores (np.ndarray): Confidence, (17,).
-        """
+        """Append keypoints (17, 2), NaN if missing, and scores (17,) at a time."""
         lost = self.last_seen is not None and time - self.last_seen > self.max_gap
-        if lost or self._broken:
-            self._piece += 1
-            self._broken, self._smoother = False, None
+        if lost or self._interrupted:
+            self._segment += 1
+            self._interrupted, self._smoother = False, None
         self.last_seen = time
         if self.smooth_2d:
             self._smoother = self._smoother or OneEuro()
             keypoints = self._smoother(keypoints, time).astype(np.float32)
         scores = np.where(np.isfinite(keypoints).all(-1), scores, 0)
-        self.sights.append(Sight(time, keypoints, scores, self._piece))
+        self.observations.append(Observation(time, keypoints, scores, self._segment))
 
-    def break_off(self) -> None:
-        """Let what comes next not belong to what was."""
-        self._broken = True
+    def interrupt(self) -> None:
+        """Begin a new segment with the next observation."""
+        self._interrupted = True
 
-    def forget(self, before: float) -> None:
-        """Drop what was seen before a time, in seconds."""
-        while self.sights and self.sights[0].time < before:
-            self.sights.popleft()
+    def drop_before(self, time: float) -> None:
+        """Drop the observations before a time in seconds."""
+        while self.observations and self.observations[0].time < time:
+            self.observations.popleft()
 
-    def around(self, time: float) -> list[Sight]:
-        """Sights that belong together, from before and after a time or right then.
+    def segment_at(self, time: float) -> list[Observation]:
+        """Return the observations of the segment that contains a time, in order.
 
-        Returns:
-            list[Sight]: In order; none if the person was not there at that time, or
-            no joint was seen all the while.
+        None are returned where there is no segment or it has no keypoint.
         """
         before = after = None
-        for sight in self.sights:
-            before = sight if sight.time <= time else before
-            after = sight if after is None and sight.time >= time else after
-        if before is None or after is None or before.piece != after.piece:
+        for seen in self.observations:
+            before = seen if seen.time <= time else before
+            after = seen if after is None and seen.time >= time else after
+        if before is None or after is None or before.segment != after.segment:
             return []
-        together = [sight for sight in self.sights if sight.piece == before.piece]
-        seen = any(np.isfinite(sight.keypoints).all(-1).any() for sight in together)
-        return together if seen else []
+        segment = [x for x in self.observations if x.segment == before.segment]
+        known = any(np.isfinite(x.keypoints).all(-1).any() for x in segment)
+        return segment if known else []
 
     def place(
-        self, sight: Sight, pose: np.ndarray, focal: np.ndarray, center: np.ndarray
+        self, seen: Observation, pose: np.ndarray, focal: np.ndarray, center: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, bool]:
-        """Say where a pose is, and smooth it if wanted; in order of time.
+        """Estimate the root position of the next pose; smooth both if wanted.
 
         Args:
-            sight (Sight): What was lifted.
-            pose (np.ndarray): Metres around the root, camera axes, (17, 3).
+            seen (Observation): The keypoints that were lifted.
+            pose (np.ndarray): Meters around the root, camera axes, (17, 3).
             focal (np.ndarray): Focal lengths in pixels, (2,).
             center (np.ndarray): Principal point in pixels, (2,).
 
         Returns:
-            tuple[np.ndarray, np.ndarray, bool]: The pose (17, 3), the root's place in
-            meters (3,), and whether this person was lost between the last pose and
-            this one.
+            tuple: Pose (17, 3), root (3,) in meters, and whether a new segment begins.
         """
-        broken = sight.piece != self._path.piece
-        if broken:
-            self._path = Path3D(sight.piece, self.smooth_3d)
-        pose, root = self._path.add(sight, pose, focal, center)
-        return pose, root, broken
+        is_new = seen.segment != self._placement.segment
+        if is_new:
+            self._placement = _RootPlacement(seen.segment, self.smooth_3d)
+        pose, root = self._placement.add(seen, pose, focal, center)
+        return pose, root, is_new
 
 
-class Path3D:
-    """The last poses of one person, without breaks.
+class _RootPlacement:
+    """Estimate root positions from the last poses of one segment."""
 
-    Args:
-        piece (int): Which piece of their trail.
-        smooth (bool): Whether to smooth.
-    """
-
-    def __init__(self, piece: int, smooth: bool) -> None:
-        self.piece = piece
-        self._recent: deque[tuple[Sight, np.ndarray]] = deque()
+    def __init__(self, segment: int, smooth: bool) -> None:
+        self.segment = segment
+        self._recent: deque[tuple[Observation, np.ndarray]] = deque()
         self._smoother = OneEuro(beta=METERS_BETA) if smooth else None
 
     def add(
-        self, sight: Sight, pose: np.ndarray, focal: np.ndarray, center: np.ndarray
+        self, seen: Observation, pose: np.ndarray, focal: np.ndarray, center: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Pose (17, 3) and its root's place (3,); see :meth:`Trail.place`."""
-        self._recent.append((sight, pose))
-        while sight.time - self._recent[0][0].time > _PLACED_BY:
+        self._recent.append((seen, pose))
+        while seen.time - self._recent[0][0].time > _PLACEMENT_SPAN:
             self._recent.popleft()
-        sights, poses = zip(*self._recent, strict=True)
+        recent, poses = zip(*self._recent, strict=True)
         root = place_roots(
             np.stack(poses),
-            np.stack([each.keypoints for each in sights]),
-            # guessed joints weigh little, but may be all that there is
-            np.maximum(np.stack([each.scores for each in sights]), 0.05),
+            np.stack([each.keypoints for each in recent]),
+            np.maximum(np.stack([each.scores for each in recent]), _MIN_WEIGHT),
             focal,
             center,
-            np.array([each.time for each in sights]),
+            np.array([each.time for each in recent]),
         )[-1]
         if self._smoother is not None:
-            pose, root = np.split(
-                self._smoother(np.vstack([pose, root]), sight.time), [len(pose)]
-            )
-            root = root[0]
+            smooth = self._smoother(np.vstack([pose, root]), seen.time)
+            pose, root = smooth[:-1], smooth[-1]
         return pose.astype(np.float32), root.astype(np.float32)
 
 
-def sample(sights: list[Sight], times: np.ndarray) -> np.ndarray:
-    """Keypoints and scores at certain times, what is missing filled in.
-
-    Args:
-        sights (list[Sight]): In order.
-        times (np.ndarray): Seconds, (T,); those outside repeat the first or last
-            sight.
+def resample_segment(segment: list[Observation], times: np.ndarray) -> np.ndarray:
+    """Resample keypoints and scores at times (T,), missing joints filled in.
 
     Returns:
-        np.ndarray: Finite pixels and confidence, (T, 17, 3) float32.
+        np.ndarray: Finite pixels and confidence, (T, 17, 3) float32; the first or last
+        observation is repeated outside the segment.
     """
-    keypoints = fill_joints(np.stack([sight.keypoints for sight in sights]))
-    scores = np.stack([sight.scores for sight in sights]).astype(np.float32)
-    own = np.array([sight.time for sight in sights])
+    keypoints = fill_joints(np.stack([seen.keypoints for seen in segment]))
+    scores = np.stack([seen.scores for seen in segment]).astype(np.float32)
+    own = np.array([seen.time for seen in segment])
     # digits that are only rounding would mix neighboring frames
-    wanted = np.interp(times, own, np.arange(len(own))).round(6)
-    return resample(np.concatenate([keypoints, scores[..., None]], -1), wanted)
+    rows = np.interp(times, own, np.arange(len(own))).round(6)
+    return resample(np.concatenate([keypoints, scores[..., None]], -1), rows)

@@ -1,9 +1,20 @@
-"""What a 2D source finds in a frame."""
+"""2D poses of people, interfaces of detectors and pose estimators, pose similarity."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
+
+Boxes = tuple[np.ndarray, np.ndarray]
+"""Bounding boxes (P, 4), xyxy pixels, and scores (P,) of one image."""
+Poses = tuple[np.ndarray, np.ndarray]
+"""Keypoints (P, K, 2) in pixels and scores (P, K) of one image."""
+
+# Tolerance of the keypoint similarity (COCO's sigma), as a share of the box size.
+_SIGMA = 0.1
+_MIN_COMMON_KEYPOINTS = 3
+# Boxes enclose keypoints with at least this share of the person's highest score.
+_ENCLOSED_SHARE = 0.4
 
 
 @dataclass
@@ -14,7 +25,7 @@ class People:
         bboxes (np.ndarray): x1, y1, x2, y2 in pixels, (P, 4) float32.
         bbox_scores (np.ndarray): (P,) float32.
         keypoints (np.ndarray): Pixels, (P, K, 2) float32.
-        scores (np.ndarray): Their confidences, (P, K) float32.
+        scores (np.ndarray): Confidence of the keypoints, (P, K) float32.
     """
 
     bboxes: np.ndarray
@@ -23,56 +34,149 @@ class People:
     scores: np.ndarray
 
     def __len__(self) -> int:
-        """Return how many."""
         return len(self.bboxes)
 
     def take(self, rows: np.ndarray) -> 'People':
-        """Return some of them, by index or mask."""
-        return People(
-            self.bboxes[rows],
-            self.bbox_scores[rows],
-            self.keypoints[rows],
-            self.scores[rows],
-        )
+        """Select people by index or mask."""
+        return People(*(values[rows] for values in vars(self).values()))
 
 
-class Detector(Protocol):
-    """Finds people's boxes.
+class Detector(ABC):
+    """Interface of person detectors.
 
     Attributes:
-        name (str): For people to read.
-        identity (dict): What results depend on: plain values, of its file and options.
-
-    One that takes long may have ``interval``, the seconds between those frames of a
-    film that it sees, and ``again``, which takes an image and the boxes (P, 4) of those
-    who were followed there, and returns one image's boxes and scores, theirs too. One
-    whose boxes may overlap, as it tells people apart by more, has ``nms_thr``, the
-    intersection over union from which two of its boxes are one person's.
+        name (str): Name in messages.
+        identity (dict): Plain values that change with the results (file, options); they
+            name the cache file.
+        interval (float): Seconds of video between two frames that a slow detector
+            wants to see; 0 for every frame.
+        nms_thr (float): Intersection over union above which two of its boxes are taken
+            for one person.
+        redetects (bool): Whether :meth:`redetect` makes use of the tracked boxes.
     """
 
     name: str
     identity: dict
+    interval: float = 0.0
+    nms_thr: float = 0.3
+    redetects: bool = False
 
-    def __call__(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Boxes (P, 4), xyxy pixels, and scores (P,) of each BGR image."""
-        ...
+    @abstractmethod
+    def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
+        """Detect the people of BGR images (H, W, 3)."""
+
+    def redetect(self, image: np.ndarray, tracked: np.ndarray) -> Boxes:
+        """Detect all people, given the boxes (P, 4) of tracked people."""
+        return self([image])[0]
 
 
-class PoseEstimator(Protocol):
-    """Finds the keypoints of people whose boxes are known.
+class PoseEstimator(ABC):
+    """Interface of top-down 2D pose estimators.
 
     Attributes:
-        name (str): For people to read.
-        identity (dict): What results depend on: plain values, of its file and options.
-        skeleton (str): Of its keypoints, see `mmhot.skeletons`.
+        name (str): Name in messages.
+        identity (dict): Plain values that change with the results (file, options); they
+            name the cache file.
+        skeleton (str): Skeleton of the keypoints, see :mod:`mmhot.skeletons.joints`.
+        has_score_curve (bool): Whether scores are calibrated confidences.
     """
 
     name: str
     identity: dict
     skeleton: str
+    has_score_curve: bool = False
 
+    @abstractmethod
     def __call__(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Keypoints (P, K, 2) and scores (P, K) for the boxes (P, 4) of each image."""
-        ...
+    ) -> list[Poses]:
+        """Estimate the poses in boxes (P, 4) of each BGR image."""
+
+    def estimate_fast(
+        self, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[Poses]:
+        """Estimate poses faster and less accurately, to verify detections."""
+        return self(images, boxes)
+
+
+def require_members(part: object, interface: type) -> None:
+    """Raise a TypeError if an object lacks members of an interface."""
+    members = {*interface.__annotations__, *vars(interface)}
+    members = {name for name in members if not name.startswith('_')} | {'__call__'}
+    missing = sorted(name for name in members if not hasattr(part, name))
+    if missing:
+        raise TypeError(
+            f'{type(part).__name__} lacks {", ".join(missing)}: subclass '
+            f'{interface.__module__}.{interface.__name__}'
+        )
+
+
+def compare_people(
+    first: np.ndarray, second: np.ndarray, valid: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compare people, given as keypoints and two box corners, (..., K + 2, 2).
+
+    Args:
+        first (np.ndarray): People, (..., K + 2, 2).
+        second (np.ndarray): Other people, (..., K + 2, 2).
+        valid (np.ndarray): Which points count, (..., K + 2).
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Intersection over union of the boxes, and COCO's
+        object keypoint similarity, or again the former if few keypoints count; (...).
+    """
+    overlap = _box_iou(box_of(first), box_of(second))
+    size = np.maximum(box_size(box_of(first)), box_size(box_of(second)))[..., None]
+    squared = ((first - second)[..., :-2, :] ** 2).sum(-1)
+    similarity = np.exp(-squared / (2 * (2 * _SIGMA * size) ** 2))
+    valid = valid[..., :-2]
+    count = valid.sum(-1)
+    mean = (similarity * valid).sum(-1) / count.clip(1)
+    return overlap, np.where(count < _MIN_COMMON_KEYPOINTS, overlap, mean)
+
+
+def boxes_around(
+    keypoints: np.ndarray, scores: np.ndarray, padding: float, size: tuple[int, int]
+) -> np.ndarray:
+    """Compute boxes around the confident keypoints of people, clipped to the image.
+
+    Args:
+        keypoints (np.ndarray): Pixels; those that are not finite are ignored,
+            (P, K, 2).
+        scores (np.ndarray): Their confidence, (P, K).
+        padding (float): Margin as a share of the longer side.
+        size (tuple[int, int]): Width and height of the image in pixels.
+
+    Returns:
+        np.ndarray: x1, y1, x2, y2 in pixels, float32 (P, 4); NaN without a keypoint.
+    """
+    finite = np.isfinite(keypoints).all(-1)
+    scores = np.where(finite, scores, -np.inf)
+    least = _ENCLOSED_SHARE * scores.max(axis=1, keepdims=True, initial=0)
+    enclosed = (finite & (scores >= least))[..., None]
+    low = np.where(enclosed, keypoints, np.inf).min(1)
+    high = np.where(enclosed, keypoints, -np.inf).max(1)
+    margin = padding * (high - low).max(axis=1, keepdims=True)
+    with np.errstate(invalid='ignore'):
+        low, high = np.clip([low - margin, high + margin], 0, size)
+    boxes = np.concatenate([low, high], 1).astype(np.float32)
+    boxes[~finite.any(1)] = np.nan
+    return boxes
+
+
+def box_of(points: np.ndarray) -> np.ndarray:
+    """Return the box (..., 4) at the end of points (..., K + 2, 2)."""
+    return points[..., -2:, :].reshape(*points.shape[:-2], 4)
+
+
+def box_size(boxes: np.ndarray) -> np.ndarray:
+    """Return the square root of the area of boxes (..., 4)."""
+    sides = (boxes[..., 2:] - boxes[..., :2]).clip(1)
+    return np.sqrt(sides.prod(-1))
+
+
+def _box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    start = np.maximum(first[..., :2], second[..., :2])
+    end = np.minimum(first[..., 2:], second[..., 2:])
+    both = (end - start).clip(0).prod(-1)
+    return both / (box_size(first) ** 2 + box_size(second) ** 2 - both)

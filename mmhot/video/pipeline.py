@@ -1,4 +1,4 @@
-"""From the frames of a clip to 3D poses of all its people."""
+"""Video to 3D: 2D poses, tracking, smoothing and lifting of a clip, with timing."""
 
 import logging
 import time
@@ -14,40 +14,39 @@ from mmhot.lens import Lens, settle_lens
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import (
-    FoundPeople,
+    ClipPeople,
     cache_path,
-    keep_if_possible,
     load_tracks,
+    save_if_possible,
     save_tracks,
     tracks_path,
 )
 from mmhot.video.frames import FrameSource
-from mmhot.video.pose_estimation import Finder
+from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.smoothing import smooth_clip
 from mmhot.video.tracking import TRACKING_RULES, track_clip
 
 _LOGGER = logging.getLogger(__name__)
 
-# Times that differ from an even rate by less than this part of a frame are even.
-_UNEVEN = 0.2
-# A film whose rate is meant to be even has at least so many even steps.
-_EVEN_SHARE = 0.9
+# Deviation from a constant rate that is ignored, as a share of a frame, and share of
+# such steps in a video of constant rate.
+_UNEVEN, _EVEN_SHARE = 0.2, 0.9
 
 
-class UnsureError(ValueError):
-    """All that was found is too unsure to be somebody."""
+class NoConfidentDetectionError(ValueError):
+    """All keypoints of a clip are below the confidence threshold."""
 
 
 @dataclass
 class StageTimes:
-    """Seconds that the stages of one clip took, and frames that they went through."""
+    """Seconds that the stages of a clip took, and its number of frames."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     num_frames: int = 0
 
     @contextmanager
     def measure(self, stage: str):
-        """Add the time that a block takes."""
+        """Add the time of a block to a stage."""
         begin = time.perf_counter()
         try:
             yield
@@ -58,24 +57,24 @@ class StageTimes:
 
 @dataclass
 class VideoLifter:
-    """Lifts people straight from videos.
+    """Lift people from videos.
 
     Args:
-        finder (Finder): Finds 2D keypoints.
+        pose_estimator (VideoPoseEstimator): Estimates 2D keypoints.
         lifter (Lifter): Lifts them.
-        kpt_thr (float): Keypoints of less confidence count as not seen. Defaults to
-            0.2.
+        kpt_thr (float): Keypoints with a lower confidence count as missing. Defaults
+            to 0.2.
         smooth_2d (str): Smoothing of the keypoints, see
             :func:`mmhot.video.smoothing.smooth_clip`. Defaults to 'none'.
         smooth_3d (str): Smoothing of the poses. Defaults to 'none'.
         mapping (str, optional): See :class:`mmhot.lifting.lifter.Lifter`.
-        fov (float, optional): Degrees from the left to the right of the picture.
+        fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
-        cache (Path, optional): Folder of the results, beside which 2D keypoints are
-            kept.
+        cache (Path, optional): Folder of the results, in which 2D keypoints and tracks
+            are cached.
     """
 
-    finder: Finder
+    pose_estimator: VideoPoseEstimator
     lifter: Lifter
     kpt_thr: float = 0.2
     smooth_2d: str = 'none'
@@ -95,14 +94,12 @@ class VideoLifter:
 
         Args:
             source (FrameSource): The clip.
-            progress (Callable): Told the stage, frames done and all frames (0 if
-                that is not known).
-            times (StageTimes, optional): Where to note how long it takes, even if it
-                fails.
+            progress (Callable): Called with the stage, frames done and all frames (0 if
+                unknown).
+            times (StageTimes, optional): Filled in, even if lifting fails.
 
         Returns:
-            tuple[Clip3D | None, StageTimes]: The poses in camera axes, None if nobody
-            was found, and how long it took.
+            tuple[Clip3D | None, StageTimes]: Poses in camera axes, None without people.
 
         Raises:
             ValueError: If no frame can be read.
@@ -115,70 +112,76 @@ class VideoLifter:
             progress('2D', done, max(done, total))
 
         with times.measure('2D'):
-            found = self.find(source, count)
-        _warn_of_missing_frames(source.path, np.array(found.times))
+            people = self.estimate_poses(source, count)
+        _warn_of_missing_frames(source.path, np.array(people.times))
         with times.measure('track'):
+            num_frames = len(people.people)
             tracks = self.track(
-                source, found, lambda done: progress('track', done, len(found.people))
+                source, people, lambda done: progress('track', done, num_frames)
             )
         if not tracks:
             return None, times
         try:
-            clip = self.assemble(source, found, tracks)
-        except UnsureError as error:
+            clip = self.assemble(source, people, tracks)
+        except NoConfidentDetectionError as error:
             _LOGGER.warning('%s: %s', source.path, error)
             return None, times
         with times.measure('3D'):
             lifted = self.lift(clip, lambda done, all_: progress('3D', done, all_))
         return lifted, times
 
-    def find(
+    def estimate_poses(
         self, source: FrameSource, progress: Callable[[int], None] = lambda done: None
-    ) -> FoundPeople:
-        """2D keypoints of all frames, from the cache if they are there."""
-        return self.finder(source, self._cache_path(source), progress)
+    ) -> ClipPeople:
+        """Estimate the 2D poses of all frames, or load them from the cache."""
+        return self.pose_estimator(source, self._cache_path(source), progress)
 
     def track(
         self,
         source: FrameSource,
-        found: FoundPeople,
+        clip: ClipPeople,
         progress: Callable[[int], None] = lambda done: None,
     ) -> list[Track2D]:
-        """Who is who through the clip, from the cache if that is there."""
-        skeleton = get_skeleton(self.finder.estimator.skeleton)
-        kept = self._cache_path(source)
-        path = kept and tracks_path(kept)
+        """Track the people of a clip, or load the tracks from the cache."""
+        skeleton = get_skeleton(self.pose_estimator.estimator.skeleton)
+        cached = self._cache_path(source)
+        path = cached and tracks_path(cached)
         tracks = path and load_tracks(path, skeleton.num_keypoints, TRACKING_RULES)
         if tracks is None:
             tracks = track_clip(
-                found.people, source.fps, progress=progress, cuts=found.cuts
+                clip.people, source.fps, progress=progress, cuts=clip.cuts
             )
             if path:
-                keep_if_possible(lambda: save_tracks(tracks, path, TRACKING_RULES))
+                save_if_possible(lambda: save_tracks(tracks, path, TRACKING_RULES))
         return tracks
 
     def _cache_path(self, source: FrameSource) -> Path | None:
         if self.cache is None or not source.path.exists():
-            return None  # of addresses nobody knows whether they still show the same
-        facts = {**self.finder.facts, 'fps': source.fps, 'frames': source.num_frames}
+            return None  # the content of an address may change
+        facts = {
+            **self.pose_estimator.identity,
+            'fps': source.fps,
+            'frames': source.num_frames,
+        }
         return cache_path(self.cache, source.path, facts)
 
     def assemble(
-        self, source: FrameSource, found: FoundPeople, tracks: list[Track2D]
+        self, source: FrameSource, people: ClipPeople, tracks: list[Track2D]
     ) -> Clip2D:
-        """People through time, without keypoints that nobody is sure of."""
-        sure = [without_unsure(track, self.kpt_thr) for track in tracks]
-        if not any(np.isfinite(track.keypoints).any() for track in sure):
-            raise UnsureError(
-                f'no keypoint has a confidence of {self.kpt_thr:g} or more'
+        """Combine tracks to a clip; NoConfidentDetectionError if all scores are low."""
+        confident = [mask_low_confidence(track, self.kpt_thr) for track in tracks]
+        if not any(np.isfinite(track.keypoints).any() for track in confident):
+            raise NoConfidentDetectionError(
+                'No detection exceeds the confidence threshold '
+                f'kpt_thr={self.kpt_thr:g}: lower it, or use another 2D model'
             )
-        width, height = found.size
-        times = np.array(found.times)
+        width, height = people.size
+        times = np.array(people.times)
         even = np.abs(times * source.fps - np.arange(len(times))).max() < _UNEVEN
         return Clip2D(
             name=source.name,
-            skeleton=self.finder.estimator.skeleton,
-            tracks=sure,
+            skeleton=self.pose_estimator.estimator.skeleton,
+            tracks=confident,
             width=width,
             height=height,
             fps=source.fps,
@@ -191,7 +194,7 @@ class VideoLifter:
         clip: Clip2D,
         progress: Callable[[int, int], None] | None = None,
     ) -> Clip3D:
-        """Lift tracked people, smoothing before and after as wanted."""
+        """Lift tracked people, with smoothing before and after."""
         segments = [
             replace(
                 segment,
@@ -204,13 +207,18 @@ class VideoLifter:
         return _smooth_poses(lifted, self.smooth_3d)
 
 
-def _warn_of_missing_frames(path: Path, times: np.ndarray) -> None:
-    """Say so if a film of an even rate jumps, as damaged ones do.
+def mask_low_confidence(track: Track2D, threshold: float) -> Track2D:
+    """Mark keypoints below a confidence as missing."""
+    missing = ~(track.scores >= threshold)
+    return replace(
+        track,
+        keypoints=np.where(missing[..., None], np.nan, track.keypoints),
+        scores=np.where(missing, 0, track.scores),
+    )
 
-    Args:
-        path (Path): The film.
-        times (np.ndarray): Seconds of its frames, (T,).
-    """
+
+def _warn_of_missing_frames(path: Path, times: np.ndarray) -> None:
+    """Warn if the times (T,) of a video of a constant rate have gaps."""
     steps = np.diff(times)
     usual = np.median(steps) if len(steps) else 0.0
     if not usual > 0 or (abs(steps / usual - 1) < _UNEVEN).mean() < _EVEN_SHARE:
@@ -219,22 +227,14 @@ def _warn_of_missing_frames(path: Path, times: np.ndarray) -> None:
     if missing.any():
         _LOGGER.warning(
             '%s: about %d frames are missing, the first after %.2f s',
-            *(path, missing.sum(), times[missing.argmax()]),
+            path,
+            missing.sum(),
+            times[missing.argmax()],
         )
 
 
-def without_unsure(track: Track2D, threshold: float) -> Track2D:
-    """Mark keypoints below a confidence as missing."""
-    unsure = ~(track.scores >= threshold)
-    return replace(
-        track,
-        keypoints=np.where(unsure[..., None], np.nan, track.keypoints),
-        scores=np.where(unsure, 0, track.scores),
-    )
-
-
 def _smooth_poses(clip: Clip3D, method: str) -> Clip3D:
-    """Smooth poses and places of every person, between breaks."""
+    """Smooth poses and root positions of every person, between interruptions."""
     if method == 'none':
         return clip
     poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()

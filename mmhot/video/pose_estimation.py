@@ -1,4 +1,4 @@
-"""People in all frames of a clip: boxes, then keypoints, in batches of frames."""
+"""2D poses of all people in the frames of a video: detection, then pose estimation."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,34 +7,34 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.video.cache import FoundPeople, Keeper, load_boxes, load_found
+from mmhot.video.cache import CacheWriter, ClipPeople, load_boxes, load_people
 from mmhot.video.frames import Frame, FrameSource
-from mmhot.video.people import Detector, People, PoseEstimator
-from mmhot.video.pose_similarity import boxes_around
+from mmhot.video.people import Boxes, Detector, People, PoseEstimator, boxes_around
 from mmhot.video.shot_boundaries import CutDetector
 
-# Between detections, a person is looked for around the keypoints of the frame before,
-# for so many frames at most: boxes that are made of each other drift.
-_MOST_FOLLOWED = 5
-_ROOM = 0.15
-# Films of fewer frames than this are soon looked through.
-_BRIEF = 3 * _MOST_FOLLOWED
-_LEAST_SCORE = 0.2
-# Told of results that are kept: rules for whom to follow change them, too.
+# Frames without detection in which people are searched around their last keypoints;
+# with more, boxes that are made of each other drift.
+_MAX_INTERVAL = 5
+_PADDING = 0.15
+# In shorter videos every frame is detected.
+_SHORT_VIDEO = 3 * _MAX_INTERVAL
+# People with a lower mean confidence are not searched in the next frame.
+_MIN_CONFIDENCE = 0.2
+# Part of the identity: raise it when results change.
 _RULES = 3
 
 
 @dataclass
-class Finder:
-    """Finds the keypoints of all people in clips.
+class VideoPoseEstimator:
+    """Estimate the 2D poses of all people in videos.
 
     Args:
-        detector (Detector): Finds boxes.
-        estimator (PoseEstimator): Finds keypoints in boxes.
-        det_every (int, optional): The detector sees every so many frames; in those
-            between, people are looked for where they were. By default as the
-            detector's ``interval`` and the film's rate say, see :meth:`every`.
-        batch_size (int): Frames at once. Defaults to 8.
+        detector (Detector): Person detector.
+        estimator (PoseEstimator): 2D pose estimator.
+        det_every (int, optional): Frames from one detection to the next; in those
+            between, people are searched around their last keypoints. By default, see
+            :meth:`detection_interval`.
+        batch_size (int): Frames per batch. Defaults to 8.
 
     Raises:
         ValueError: If a number is below 1.
@@ -52,26 +52,28 @@ class Finder:
             if number is not None and number < 1:
                 raise ValueError(f'{name} must be at least 1, got {number}')
 
-    def every(self, fps: float | None = None, num_frames: int | None = None) -> int:
-        """How many frames there are from one that the detector sees to the next.
+    def detection_interval(
+        self, fps: float | None = None, num_frames: int | None = None
+    ) -> int:
+        """Return the number of frames from one detection to the next.
 
         Args:
-            fps (float, optional): Frames per second of a film that can wait; streams
-                cannot, and rest as long as people can be followed.
-            num_frames (int, optional): Of the film, if that is known: of brief ones
-                every frame is seen.
+            fps (float, optional): Frames per second; None of a stream, whose detector
+                rests as long as possible.
+            num_frames (int, optional): Length, if known: in short videos every frame is
+                detected.
         """
         if self.det_every is not None:
             return self.det_every
-        interval = getattr(self.detector, 'interval', 0)
-        if not interval or (num_frames or _BRIEF) < _BRIEF:
+        interval = self.detector.interval
+        if not interval or (num_frames or _SHORT_VIDEO) < _SHORT_VIDEO:
             return 1
-        frames = _MOST_FOLLOWED if fps is None else round(interval * fps)
-        return min(max(frames, 1), _MOST_FOLLOWED)
+        frames = _MAX_INTERVAL if fps is None else round(interval * fps)
+        return min(max(frames, 1), _MAX_INTERVAL)
 
     @property
-    def facts(self) -> dict:
-        """What its results depend on, besides the input."""
+    def identity(self) -> dict:
+        """Return plain values on which results depend, besides the input."""
         return {
             'detector': self.detector.identity,
             'estimator': self.estimator.identity,
@@ -84,177 +86,154 @@ class Finder:
         source: FrameSource,
         cache: Path | None = None,
         progress: Callable[[int], None] = lambda done: None,
-    ) -> FoundPeople:
-        """Find the people of a clip, or what of them was not found before.
+    ) -> ClipPeople:
+        """Estimate the poses of a clip, or of its frames that are not cached.
 
         Args:
             source (FrameSource): The clip.
-            cache (Path, optional): Where results are kept, every few seconds as well.
-            progress (Callable): Told the number of frames done.
-
-        Returns:
-            FoundPeople: Of every frame that could be read.
+            cache (Path, optional): Cache file, which is updated every few seconds.
+            progress (Callable): Called with the number of frames done.
 
         Raises:
-            ValueError: If not a single frame can be read.
+            ValueError: If no frame can be read.
         """
         num_keypoints = get_skeleton(self.estimator.skeleton).num_keypoints
-        found = (cache and load_found(cache, num_keypoints)) or FoundPeople()
-        progress(len(found.people))
-        if found.complete:
-            source.ended = found.ended or None
-            return found
-        keeper = Keeper(found, cache)
+        clip = (cache and load_people(cache, num_keypoints)) or ClipPeople()
+        progress(len(clip.people))
+        if clip.complete:
+            source.ended = clip.ended or None
+            return clip
+        writer = CacheWriter(clip, cache)
         try:
-            self._look(source, found, cache, progress, keeper)
-            found.complete, found.ended = True, source.ended or ''
+            self._process(source, clip, cache, progress, writer)
+            clip.complete, clip.ended = True, source.ended or ''
         finally:
             # after Ctrl-C and errors as well
-            keeper.keep()
-        if not found.people:
+            writer.write()
+        if not clip.people:
             raise ValueError(source.ended or f'{source.path} has no frames')
-        return found
+        return clip
 
-    def _look(
+    def _process(
         self,
         source: FrameSource,
-        found: FoundPeople,
+        clip: ClipPeople,
         cache: Path | None,
         progress: Callable[[int], None],
-        keeper: Keeper,
+        writer: CacheWriter,
     ) -> None:
-        """Go through all frames that were not looked at before an interruption."""
-        every = self.every(source.fps, source.num_frames)
-        known = load_boxes(cache) if cache and every == 1 else []
+        """Process all frames after those of an interrupted run."""
+        interval = self.detection_interval(source.fps, source.num_frames)
+        boxes = load_boxes(cache) if cache and interval == 1 else []
         shots, batch = CutDetector(), []
-        found.cuts = shots.cuts
+        clip.cuts = shots.cuts
         for frame in shots(source):
-            if frame.index < len(found.people):
+            if frame.index < len(clip.people):
                 continue
-            found.size = frame.image.shape[1::-1]
+            clip.size = frame.image.shape[1::-1]
             batch.append(frame)
             if len(batch) < self.batch_size:
                 continue
-            self._add(batch, found, known, every)
+            self._append(batch, clip, boxes, interval)
             batch = []
-            progress(len(found.people))
-            keeper.keep_if_due()
-        self._add(batch, found, known, every)
-        progress(len(found.people))
+            progress(len(clip.people))
+            writer.write_if_due()
+        self._append(batch, clip, boxes, interval)
+        progress(len(clip.people))
 
-    def _add(
-        self, frames: list[Frame], found: FoundPeople, known: list, every: int
+    def _append(
+        self, frames: list[Frame], clip: ClipPeople, boxes: list[Boxes], interval: int
     ) -> None:
-        """Find the people of consecutive frames, in boxes if these are known."""
+        """Append consecutive frames to a clip, with cached boxes if there are any."""
         if not frames:
             return
-        if frames[-1].index < len(known):
-            boxes = known[frames[0].index : frames[-1].index + 1]
-            found.people += self._in_boxes([frame.image for frame in frames], boxes)
+        if frames[-1].index < len(boxes):
+            own = boxes[frames[0].index : frames[-1].index + 1]
+            clip.people += self._estimate([frame.image for frame in frames], own)
         else:
-            before = found.people[-1] if found.people else None
-            found.people += self.look(frames, before, every, found.cuts)
-        found.times += [frame.time for frame in frames]
+            previous = clip.people[-1] if clip.people else None
+            clip.people += self.estimate_frames(frames, previous, interval, clip.cuts)
+        clip.times += [frame.time for frame in frames]
 
-    def look(
+    def estimate_frames(
         self,
         frames: list[Frame],
-        before: People | None,
-        every: int,
+        previous: People | None,
+        interval: int,
         cuts: Sequence[int] = (),
     ) -> list[People]:
-        """Find the people of consecutive frames.
+        """Estimate the poses in consecutive frames, as one batch if possible.
 
         Args:
-            frames (list[Frame]): They go through the models together, if the detector
-                sees each of them.
-            before (People, optional): Of the frame before the first.
-            every (int): See :meth:`every`.
-            cuts (Sequence[int]): Frames with which a shot begins: nobody is followed
-                into them.
-
-        Returns:
-            list[People]: Of each frame.
+            frames (list[Frame]): The frames.
+            previous (People, optional): People of the frame before the first.
+            interval (int): See :meth:`detection_interval`.
+            cuts (Sequence[int]): Frames with which shots begin; no search across these.
         """
-        if every == 1 and not hasattr(self.detector, 'again'):
-            return self.find([frame.image for frame in frames])
-        found = []
+        if interval == 1 and not self.detector.redetects:
+            return self.estimate_images([frame.image for frame in frames])
+        people = []
         for frame in frames:
-            followed = None if frame.index in cuts else before
-            before = self.follow(frame, followed, every)
-            found.append(before)
-        return found
+            if frame.index in cuts:
+                previous = None
+            previous = self.estimate_frame(frame, previous, interval)
+            people.append(previous)
+        return people
 
-    def follow(self, frame: Frame, before: People | None, every: int) -> People:
-        """Find the people of a frame by itself.
+    def estimate_frame(
+        self, frame: Frame, previous: People | None, interval: int
+    ) -> People:
+        """Estimate the poses in one frame.
 
         Args:
-            frame (Frame): Its index says whether the detector's turn has come.
-            before (People, optional): Of the frame before.
-            every (int): See :meth:`every`.
-
-        Returns:
-            People: As :meth:`__call__` finds them.
+            frame (Frame): Detected if its index is a multiple of the interval.
+            previous (People, optional): People of the frame before.
+            interval (int): See :meth:`detection_interval`.
         """
-        if before is None:
-            return self.find([frame.image])[0]
-        sure = _sure(before)
-        around = followed_boxes(sure, frame.image.shape[1::-1])
-        boxes = _sensible(around, sure.bbox_scores)
-        looks = frame.index % every == 0
-        if looks:
-            again = getattr(self.detector, 'again', None)
-            if again is None:
-                return self.find([frame.image])[0]
-            boxes = again(frame.image, boxes[0])
-        people = self._in_boxes([frame.image], [boxes])[0]
-        # of whom the detector did not look for, those who cannot be seen have left
-        return people if looks else _sure(people)
+        if previous is None:
+            return self.estimate_images([frame.image])[0]
+        previous = _drop_uncertain(previous)
+        boxes = _valid_boxes(
+            search_boxes(previous, frame.image.shape[1::-1]), previous.bbox_scores
+        )
+        if frame.index % interval:
+            return _drop_uncertain(self._estimate([frame.image], [boxes])[0])
+        boxes = self.detector.redetect(frame.image, boxes[0])
+        return self._estimate([frame.image], [boxes])[0]
 
-    def find(self, images: list[np.ndarray]) -> list[People]:
-        """People of BGR images (H, W, 3), none of whom is known from before."""
-        return self._in_boxes(images, self.detector(images)) if images else []
+    def estimate_images(self, images: list[np.ndarray]) -> list[People]:
+        """Estimate the poses in independent BGR images (H, W, 3)."""
+        return self._estimate(images, self.detector(images)) if images else []
 
-    def _in_boxes(
-        self, images: list[np.ndarray], boxes: list[tuple[np.ndarray, np.ndarray]]
-    ) -> list[People]:
-        good = [_sensible(*each) for each in boxes]
-        poses = self.estimator(images, [own for own, _ in good])
-        return [
-            People(own, scores, *_told(*pose))
-            for (own, scores), pose in zip(good, poses, strict=True)
-        ]
+    def _estimate(self, images: list[np.ndarray], boxes: list[Boxes]) -> list[People]:
+        valid = [_valid_boxes(*own) for own in boxes]
+        poses = self.estimator(images, [own for own, _ in valid])
+        people = []
+        for (own, box_scores), (points, scores) in zip(valid, poses, strict=True):
+            finite = np.isfinite(points).all(-1) & np.isfinite(scores)
+            scores = np.where(finite, scores, np.float32(0))
+            people.append(People(own, box_scores, points, scores))
+        return people
 
 
-def _sure(people: People) -> People:
-    """Those who can be followed."""
-    return people.take(people.scores.mean(1) >= _LEAST_SCORE)
+def search_boxes(people: People, size: tuple[int, int]) -> np.ndarray:
+    """Compute boxes (P, 4) to search people in the next frame, of a size (w, h).
 
-
-def followed_boxes(people: People, size: tuple[int, int]) -> np.ndarray:
-    """Boxes (P, 4) in which people are looked for in the next frame.
-
-    Of whom no keypoint is anywhere, the box is the one that they had.
-
-    Args:
-        people (People): Of one frame.
-        size (tuple[int, int]): Width and height of the picture, which boxes end at.
+    Without any keypoint, the box of the person is kept.
     """
-    boxes = boxes_around(people.keypoints, people.scores, _ROOM, size)
+    boxes = boxes_around(people.keypoints, people.scores, _PADDING, size)
     return np.where(np.isfinite(boxes), boxes, people.bboxes).astype(np.float32)
 
 
-def _told(keypoints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints (P, K, 2) as they are; without a place, their scores (P, K) are 0."""
-    real = np.isfinite(keypoints).all(-1) & np.isfinite(scores)
-    return keypoints, np.where(real, scores, np.float32(0))
+def _drop_uncertain(people: People) -> People:
+    return people.take(people.scores.mean(1) >= _MIN_CONFIDENCE)
 
 
-def _sensible(boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Leave out boxes without an extent or with values that are no numbers."""
+def _valid_boxes(boxes: np.ndarray, scores: np.ndarray) -> Boxes:
+    """Drop boxes that are not finite or smaller than a pixel."""
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
     scores = np.asarray(scores, np.float32).reshape(-1)
     with np.errstate(invalid='ignore'):
         extent = (boxes[:, 2:] - boxes[:, :2]).min(1, initial=np.inf)
-    good = np.isfinite(boxes).all(1) & np.isfinite(scores) & (extent > 1)
-    return boxes[good], scores[good]
+    valid = np.isfinite(boxes).all(1) & np.isfinite(scores) & (extent > 1)
+    return boxes[valid], scores[valid]

@@ -1,4 +1,4 @@
-"""Smoothing of keypoints over time: for files, and frame by frame for streams."""
+"""Temporal smoothing of keypoints: Butterworth, Savitzky-Golay, and 1€ filter."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,75 +8,56 @@ from scipy.signal import butter, savgol_filter, sosfiltfilt
 
 from mmhot.errors import hint_at_names
 
-# Movements of people are slower than this, Hz; what is faster is noise.
+# Hz: human motion is slower, noise is faster.
 _CUTOFF = 6.0
-# Seconds that a parabola is fitted to.
-_SPAN = 0.3
-# One-euro's speed coefficient for pixels of people some hundred pixels tall.
+# Seconds to which a parabola is fitted.
+_SPAN, _DEGREE = 0.3, 2
+# Speed coefficient of the 1€ filter, for pixels of people some hundred pixels tall.
 _BETA = 0.03
 METERS_BETA = 6.0
-"""The same for meters: poses of mocap lose two thirds of their jitter by it, and hardly
-any accuracy (``docs/streaming.md``)."""
+"""The same for meters (``docs/streaming.md`` has its effect on jitter and accuracy)."""
 
 
-def butterworth(
-    points: np.ndarray, fps: float, cutoff: float = _CUTOFF, order: int = 4
-) -> np.ndarray:
-    """Filter forwards and backwards, which delays nothing.
+def butterworth(points: np.ndarray, fps: float) -> np.ndarray:
+    """Filter points (T, ...) without NaN at 6 Hz, forwards and backwards (no delay).
 
-    Args:
-        points (np.ndarray): Complete, (T, ...).
-        fps (float): Frames per second.
-        cutoff (float): Frequency in Hz at which half of the power is left.
-        order (int): Of the filter, both ways together; even.
-
-    Returns:
-        np.ndarray: (T, ...). Clips slower than twice the cutoff come back as they are.
+    Points are returned unchanged if ``fps`` is at most twice the cutoff.
     """
-    if fps <= 2 * cutoff or len(points) < 2:
+    if fps <= 2 * _CUTOFF or len(points) < 2:
         return points.copy()
-    # each pass takes away as much, so that together they halve the power at the cutoff
-    half = order // 2
-    widened = cutoff / (np.sqrt(2) - 1) ** (1 / (2 * half))
-    sections = butter(half, min(widened, 0.99 * fps / 2), fs=fps, output='sos')
+    # both passes of second order together halve the power at the cutoff
+    widened = _CUTOFF / (np.sqrt(2) - 1) ** 0.25
+    sections = butter(2, min(widened, 0.99 * fps / 2), fs=fps, output='sos')
     length = min(3 * (2 * len(sections) + 1), len(points) - 1)
     return sosfiltfilt(sections, points, axis=0, padlen=length)
 
 
-def savitzky_golay(
-    points: np.ndarray, fps: float, span: float = _SPAN, degree: int = 2
-) -> np.ndarray:
-    """Fit a polynomial around every frame.
+def savitzky_golay(points: np.ndarray, fps: float) -> np.ndarray:
+    """Fit a parabola to 0.3 seconds around every frame of points (T, ...) without NaN.
 
-    Args:
-        points (np.ndarray): Complete, (T, ...).
-        fps (float): Frames per second.
-        span (float): Seconds that each polynomial is fitted to.
-        degree (int): Of the polynomial.
-
-    Returns:
-        np.ndarray: (T, ...). Clips of too few frames come back as they are.
+    Points are returned unchanged if there are too few frames.
     """
-    window = 2 * round(span * fps / 2) + 1
+    window = 2 * round(_SPAN * fps / 2) + 1
     window = min(window, len(points) - (len(points) + 1) % 2)
-    if window <= degree + 1:
+    if window <= _DEGREE + 1:
         return points.copy()
-    return savgol_filter(points, window, degree, axis=0)
+    return savgol_filter(points, window, _DEGREE, axis=0)
 
 
 class OneEuro:
-    """Filter for streams: little delay when moving, little jitter when still.
+    """Smooth a stream with little delay in motion and little jitter at rest.
 
     `1€ Filter <https://gery.casiez.net/1euro/>`_ (CHI 2012): exponential smoothing
-    whose cutoff rises with speed. Points without a value (NaN) are left out and start
-    anew when they are back.
+    whose cutoff rises with speed. Missing points (NaN) start anew when they are back.
 
     Args:
-        min_cutoff (float): Cutoff in Hz of what stands still. Defaults to 1.5.
-        beta (float): How much the cutoff rises per unit of speed, Hz seconds a unit.
-            Defaults to 0.03, for pixels of people some hundred pixels tall;
-            ``METERS_BETA`` is for meters.
+        min_cutoff (float): Cutoff in Hz at rest. Defaults to 1.5.
+        beta (float): Rise of the cutoff per unit of speed. Defaults to 0.03, for pixels
+            of people some hundred pixels tall; ``METERS_BETA`` is for meters.
         speed_cutoff (float): Cutoff in Hz of the speed itself. Defaults to 1.
+
+    Raises:
+        ValueError: If an argument is out of range.
     """
 
     def __init__(
@@ -95,25 +76,14 @@ class OneEuro:
         self._speed = np.empty(0)
 
     def __call__(self, points: np.ndarray, time: float) -> np.ndarray:
-        """Smooth the next frame.
-
-        Args:
-            points (np.ndarray): (..., C); NaN where there is none.
-            time (float): Seconds, later than those of the frame before.
-
-        Returns:
-            np.ndarray: (..., C).
-
-        Raises:
-            ValueError: If time does not go on.
-        """
+        """Smooth the points (..., C), NaN if missing, of a later time in seconds."""
         points = np.asarray(points, np.float64)
         if self._time is None:
             self._time, self._points = time, points
             self._speed = np.zeros_like(points)
             return points
         if not time > self._time:
-            raise ValueError(f'time must go on from {self._time} s, got {time} s')
+            raise ValueError(f'time must increase from {self._time} s, got {time} s')
         step, self._time = time - self._time, time
         new = np.isnan(self._points)
         before = np.where(new, points, self._points)
@@ -127,13 +97,13 @@ class OneEuro:
 
 
 def _share(cutoff: np.ndarray | float, step: float) -> np.ndarray | float:
-    """Weight of a new value in exponential smoothing."""
+    """Compute the weight of a new value in exponential smoothing."""
     turn = 2 * np.pi * cutoff * step
     return turn / (turn + 1)
 
 
 def one_euro(points: np.ndarray, fps: float, beta: float = _BETA) -> np.ndarray:
-    """Smooth a clip as a stream would be: each frame knows only those before it."""
+    """Apply the 1€ filter to a clip; each frame depends only on those before it."""
     smooth = OneEuro(beta=beta)
     return np.stack([smooth(frame, time / fps) for time, frame in enumerate(points)])
 
@@ -148,16 +118,13 @@ SMOOTHERS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
 def smooth_clip(
     points: np.ndarray, fps: float, method: str, in_meters: bool = False
 ) -> np.ndarray:
-    """Smooth a person's points over time.
+    """Smooth the points of a person over time.
 
     Args:
-        points (np.ndarray): (T, ...); gaps (NaN) must have been filled.
+        points (np.ndarray): Without NaN, (T, ...).
         fps (float): Frames per second.
         method (str): One of :data:`SMOOTHERS`, or 'none'.
-        in_meters (bool): Whether points are in meters, not pixels.
-
-    Returns:
-        np.ndarray: (T, ...), of the same type.
+        in_meters (bool): Whether points are in meters, not pixels. Defaults to False.
 
     Raises:
         ValueError: If the method is unknown.

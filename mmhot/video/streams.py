@@ -1,69 +1,91 @@
-"""Streams: webcams, addresses in the network, and films played as if they were one."""
+"""Streams: webcams, network cameras, remote videos, and files played at their pace."""
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from urllib.parse import urlsplit
 
 import av
 import numpy as np
 
-from mmhot.video.clock import FASTEST, USUAL_RATE, rate_of
-from mmhot.video.frames import reason, upright
-from mmhot.video.urls import is_url, is_webcam, name_of_url, public_url
+from mmhot.video.frames import (
+    DEFAULT_FPS,
+    MAX_FPS,
+    VideoFile,
+    ffmpeg_reason,
+    stated_rate,
+    upright,
+)
 
-# Seconds that opening and the next frame may take before the connection counts as lost.
-_TIMEOUT = (10.0, 10.0)
-# Formats whose times are made up from a nominal rate: when frames arrive says more.
+_SCHEMES = ('rtsp', 'rtsps', 'rtmp', 'rtmps', 'http', 'https', 'udp', 'rtp', 'srt')
+_WEBCAM = re.compile(r'\d{1,2}|/dev/video\d+')
+# Seconds for opening and for the next frame before the connection counts as lost.
+_STREAM_TIMEOUT = (10.0, 10.0)
+_VIDEO_TIMEOUT = (10.0, 30.0)
+# Formats whose timestamps are made up from a nominal rate: arrival times are used.
 _UNTIMED = {'mpjpeg', 'mjpeg', 'h264', 'hevc', 'image2pipe', 'rawvideo'}
-# Decode and give every frame at once.
 _LOW_DELAY = {'fflags': 'nobuffer', 'flags': 'low_delay'}
 
 
-class Stream(Protocol):
-    """What gives frames as they are filmed; may be opened again when it broke.
+def is_url(text: str) -> bool:
+    """Return whether a text is a network address."""
+    scheme, separator, _ = text.partition('://')
+    return bool(separator) and scheme.lower() in _SCHEMES
 
-    Attributes:
-        name (str): For the results' file.
-        label (str): For people to read, without passwords.
-        fps (float): Frames per second, as it says once it is open.
-        finite (bool): Whether it is a film, which has to be played at its own pace and
-            ends; known once it is open.
-    """
 
-    name: str
-    label: str
-    fps: float
-    finite: bool
+def is_webcam(text: str) -> bool:
+    """Return whether a text is the number or device of a webcam, and not a file."""
+    return bool(_WEBCAM.fullmatch(text)) and not Path(text).is_file()
 
-    def open(self) -> None:
-        """Connect; ValueError or OSError, one line, where that fails."""
-        ...
 
-    def frames(self) -> Iterator[tuple[float | None, np.ndarray]]:
-        """Times in seconds, where known, and BGR images until it ends or breaks.
+def _public_url(url: str) -> str:
+    """Remove user, password and query, which may be secret."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition('@')[2]
+    return f'{parts.scheme}://{host}{parts.path}'
 
-        Raises:
-            OSError: If it breaks, one line.
-        """
-        ...
 
-    def close(self) -> None:
-        """Disconnect, if it is open."""
-        ...
+def _name_of_url(url: str) -> str:
+    """Name results after the file of an address or, without one, its host."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition('@')[2]
+    stem = Path(parts.path).stem or host
+    return re.sub(r'[^\w.-]+', '_', stem)
+
+
+class RemoteVideo(VideoFile):
+    """Read a video with an end over the network; ValueError if it has none."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.label = _public_url(url)
+        self.path = Path(self.label)  # not a file
+        self.name = _name_of_url(url)
+        self._probe()
+
+    def _container(self):
+        container = av.open(self.url, timeout=_VIDEO_TIMEOUT)
+        if container.duration is None:
+            container.close()
+            raise ValueError(f'{self.label} is a stream without an end: run it live')
+        return container
 
 
 class VideoStream:
-    """A stream that FFmpeg can open.
+    """Read a stream with FFmpeg; it may be opened again after an interruption.
 
     Args:
-        address (str): What FFmpeg opens.
-        name (str): For the results' file.
-        label (str): For people to read.
-        format (str, optional): FFmpeg's name of a device's kind.
+        address (str): FFmpeg's address.
+        name (str): Name of the result file.
+        label (str): Name in messages, without passwords.
+        format (str, optional): FFmpeg's name of the device format.
         options (dict, optional): FFmpeg's options.
-        timeout (tuple[float, float]): Seconds that opening and the next frame may
-            take.
+
+    Attributes:
+        fps (float): Nominal frames per second, once it is open.
+        finite (bool): Whether it is a file, to be played at its own pace; known once
+            it is open.
     """
 
     def __init__(
@@ -73,57 +95,47 @@ class VideoStream:
         label: str,
         format: str | None = None,
         options: dict[str, str] | None = None,
-        timeout: tuple[float, float] = _TIMEOUT,
     ) -> None:
         self.address = address
         self.name = name
         self.label = label
         self.format = format
         self.options = options or {}
-        self.timeout = timeout
-        self.fps = USUAL_RATE
+        self.fps = DEFAULT_FPS
         self.finite = False
         self._container = None
 
     def open(self) -> None:
-        """Connect.
-
-        Raises:
-            ValueError: If that fails or nothing can be seen there; one line.
-        """
+        """Connect; raises ValueError of one line if that fails."""
         self.close()
         try:
             container = av.open(
                 self.address,
                 format=self.format,
                 options=self.options,
-                timeout=self.timeout,
+                timeout=_STREAM_TIMEOUT,
             )
         except (av.error.FFmpegError, OSError) as error:
             raise ValueError(
-                f'{self.label} cannot be opened: {reason(error)}'
+                f'{self.label} cannot be opened: {ffmpeg_reason(error)}'
             ) from error
         if not container.streams.video:
             container.close()
-            raise ValueError(f'{self.label} has no video in it')
+            raise ValueError(f'{self.label} has no video stream')
         self._container = container
         self.finite = container.duration is not None
-        rate = rate_of(container.streams.video[0])
-        self.fps = rate if rate <= FASTEST else USUAL_RATE
+        rate = stated_rate(container.streams.video[0])
+        self.fps = rate if rate <= MAX_FPS else DEFAULT_FPS
 
     def frames(self) -> Iterator[tuple[float | None, np.ndarray]]:
-        """Decode until the stream ends or breaks.
-
-        Yields:
-            tuple[float | None, np.ndarray]: Seconds on the stream's clock, if it has
-            one, and the picture, BGR uint8 (H, W, 3).
+        """Yield timestamps in seconds, or None, and BGR images (H, W, 3).
 
         Raises:
-            ConnectionError: If it breaks; one line.
+            ConnectionError: If the stream breaks; one line.
         """
         container = self._container
         stream = container.streams.video[0]
-        # threads that decode several frames at once would hold frames back
+        # frame threads would delay frames
         stream.thread_type = 'AUTO' if self.finite else 'SLICE'
         timed = not set(container.format.name.split(',')) & _UNTIMED
         aspect = stream.sample_aspect_ratio
@@ -131,7 +143,7 @@ class VideoStream:
             for frame in container.decode(stream):
                 yield (frame.time if timed else None), upright(frame, aspect)
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise ConnectionError(reason(error)) from error
+            raise ConnectionError(ffmpeg_reason(error)) from error
 
     def close(self) -> None:
         """Disconnect."""
@@ -141,37 +153,34 @@ class VideoStream:
 
 
 def open_stream(text: str) -> VideoStream:
-    """Name a stream as users do; nothing is connected yet.
+    """Prepare a stream without connecting to it.
 
     Args:
         text (str): A webcam's number or device, an address (RTSP, HTTP, RTMP, UDP,
             SRT), or a video file, which is played at its own pace.
 
-    Returns:
-        VideoStream: To be opened.
-
     Raises:
         FileNotFoundError: If there is no such file or webcam.
-        ValueError: If this system's webcams are not known.
+        ValueError: If webcams are not supported on this system.
     """
     if is_url(text):
         options = dict(_LOW_DELAY)
         if text.lower().startswith('rtsp'):
-            # lost packets smear pictures, but not every server has TCP
+            # lost packets smear images, but not every server has TCP
             options['rtsp_flags'] = 'prefer_tcp'
-        return VideoStream(text, name_of_url(text), public_url(text), None, options)
+        return VideoStream(text, _name_of_url(text), _public_url(text), None, options)
     if is_webcam(text):
-        return _webcam(text)
+        return _open_webcam(text)
     path = Path(text)
     if not path.is_file():
         raise FileNotFoundError(
-            f'{text} does not exist: --live takes a webcam such as 0, an address such '
+            f'{text} does not exist: a stream is a webcam such as 0, an address such '
             'as rtsp://... or a video file'
         )
     return VideoStream(text, path.stem, text)
 
 
-def _webcam(text: str) -> VideoStream:
+def _open_webcam(text: str) -> VideoStream:
     if not sys.platform.startswith('linux'):
         raise ValueError(
             f'webcam {text}: webcams are read on Linux only; serve it as a stream '
@@ -179,9 +188,9 @@ def _webcam(text: str) -> VideoStream:
         )
     device = f'/dev/video{text}' if text.isdecimal() else text
     if not Path(device).exists():
-        there = ', '.join(sorted(map(str, Path('/dev').glob('video*')))) or 'none'
+        known = ', '.join(sorted(map(str, Path('/dev').glob('video*')))) or 'none'
         raise FileNotFoundError(
-            f'there is no webcam {text}: {device} does not exist (there: {there})'
+            f'there is no webcam {text}: {device} does not exist (found: {known})'
         )
     name = f'webcam{Path(device).name.removeprefix("video")}'
     return VideoStream(device, name, f'webcam {device}', 'v4l2')

@@ -1,57 +1,44 @@
-"""Who is who from frame to frame: frame by frame for streams, or a clip at once.
+"""Tracking of people: frame by frame for streams, or a whole clip at once.
 
-`Norfair <https://github.com/tryolabs/norfair>`_ does the work: it predicts everybody's
-keypoints and box, matches them with what was found, and decides who is new or gone.
-Ours is what makes two people alike (box overlap and keypoint similarity), how people
-move while nobody sees them, and what only a whole clip allows. ``docs/video.md`` says
-how Norfair was chosen, and how often ids are wrong.
+Norfair matches and predicts; a whole clip has false alarms removed and tracklets linked
+over occlusions, too. ``docs/video.md`` compares trackers and counts wrong IDs.
 """
 
+import heapq
 import math
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from mmhot.clips import Track2D
-from mmhot.video.people import People
-from mmhot.video.pose_similarity import box_of, box_size, compare_people
-from mmhot.video.track_linking import join_pieces
+from mmhot.video.people import People, box_of, box_size
 
-# To be raised when tracks change: tracks in caches are kept with it, and
-# tests/video/test_tracking.py says when that is.
+# Saved with cached tracks: raise it when tracks change, which
+# tests/video/test_tracking.py notices.
 TRACKING_RULES = 1
 
-# Keypoints less sure than this say nothing about who it is.
-_MIN_SCORE = 0.3
-# Faces and hands, which skeletons list last, add nothing but time.
-_MOST_POINTS = 33
-# Likeness of two people: so much of it is the boxes' intersection over union, the rest
-# keypoint similarity. What still can be the same person is at least 1 - distance.
-_BOX_SHARE = 0.3
-_MOST_DISTANCE = 0.7
-# Who is as similar as that to somebody of a surer box that overlaps so much is the same
-# person, found twice.
-_TWICE, _TWICE_OVERLAP = 0.9, 0.5
-# Error of a keypoint, and change of its speed in a second, in sizes of the person.
-_ERROR = 0.05
-_AGILITY = 1.0
-# Speed that a new person may have, sizes per second.
-_SPEED = 1.5
-# A new person is confirmed after being found for so many seconds.
-_CONFIRMED = 0.1
-# Found for less of a clip, it is taken for a false alarm.
-_SHORTEST = 0.25
+# Seconds of detections after which a new track is confirmed.
+_CONFIRMATION = 0.1
+# Seconds of detections below which a track of a clip is a false alarm.
+_MIN_DURATION = 0.25
+# Seconds at an end from which its motion is estimated, and least length of a tracklet.
+_MOTION_SPAN, _MIN_LENGTH = 0.5, 0.2
+# Largest distance of two extrapolations, in sizes of the person, and its growth per
+# second of occlusion.
+_MAX_DISTANCE, _DISTANCE_PER_SECOND = 0.3, 0.4
+_MAX_SIZE_RATIO = 1.5
 
 
 class Tracker:
-    """Gives the people of a stream their ids, frame by frame.
+    """Assign track IDs to the people of a stream, frame by frame.
 
     Args:
-        fps (float): Frames per second of the indices.
-        max_gap (float): Seconds for which somebody may be hidden and still be known;
-            those who were seen for less than that are forgotten sooner. Defaults to 2.
+        fps (float): Frames per second of the frame numbers.
+        max_gap (float): Longest occlusion in seconds; tracks that are shorter are kept
+            for as long as they were seen. Defaults to 2.
 
     Raises:
         ValueError: If ``fps`` or ``max_gap`` is not above 0, or Norfair is missing.
@@ -62,90 +49,76 @@ class Tracker:
             raise ValueError(f'fps must be above 0, got {fps}')
         if not max_gap > 0:
             raise ValueError(f'max_gap must be above 0 seconds, got {max_gap}')
-        self._delay = max(1, round(_CONFIRMED * fps))
-        self._memory = max(self._delay + 1, round(max_gap * fps))
-        self._tracker = _make_tracker(fps, self._delay, self._memory)
+        if not (find_spec('norfair') and find_spec('filterpy')):
+            raise ValueError(
+                'tracking needs Norfair: pip install --no-deps norfair==2.3.0 filterpy'
+            )
+        from mmhot.video.norfair_tracker import PersonTracker
+
+        self._delay = max(1, round(_CONFIRMATION * fps))
+        self._max_gap = max(self._delay + 1, round(max_gap * fps))
+        self._tracker = PersonTracker(fps, self._delay, self._max_gap)
         self._index: int | None = None
 
-    def update(self, people: People, index: int) -> np.ndarray:
-        """Recognize the people of the next frame.
+    def update(self, people: People, index: int, tentative: bool = False) -> np.ndarray:
+        """Assign the people of the next frame to tracks.
 
         Args:
-            people (People): Of the frame.
-            index (int): The frame's number; frames may be left out.
+            people (People): People of the frame.
+            index (int): The frame's number; frames may be skipped.
+            tentative (bool): Whether to number tentative tracks, too; these IDs differ
+                from those of confirmed tracks. Defaults to False.
 
         Returns:
-            np.ndarray: Ids from 0, and -1 for those who are not confirmed yet, (P,).
-
-        Raises:
-            ValueError: If frames come in another order.
+            np.ndarray: IDs from 0, (P,); -1 for tentative tracks, duplicates and people
+            without a confident keypoint.
         """
         ids = np.full(len(people), -1)
-        for row, person in self._match(people, index):
-            ids[row] = -1 if person.id is None else person.id - 1
-        return ids
-
-    def recognize(self, people: People, index: int) -> np.ndarray:
-        """Recognize the people of the next frame, new ones included.
-
-        Args:
-            people (People): Of the frame.
-            index (int): The frame's number; frames may be left out.
-
-        Returns:
-            np.ndarray: Ids from 0, others than those of :meth:`update`, (P,). False
-            alarms have some too; -1 is for those only who were found twice, or of
-            whom nothing was seen.
-        """
-        ids = np.full(len(people), -1)
-        for row, person in self._match(people, index):
-            ids[row] = person.initializing_id - 1
+        for row, person in self.match(people, index):
+            ids[row] = person.initializing_id - 1 if tentative else _id(person)
         return ids
 
     def predict(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Guess where those who were found in the last frame are in a later one.
-
-        Args:
-            index (int): The later frame's number.
+        """Predict the boxes, in a later frame, of the people of the last frame.
 
         Returns:
-            tuple[np.ndarray, np.ndarray]: Boxes (P, 4), and ids (P,) as above.
+            tuple[np.ndarray, np.ndarray]: Boxes (P, 4); IDs (P,), -1 if not confirmed.
         """
         steps = 0 if self._index is None else index - self._index
-        found = self._found()
+        found = self._tracker.found_in(self._index)
         boxes = [box_of(x.estimate + steps * x.estimate_velocity) for x in found]
-        ids = [-1 if person.id is None else person.id - 1 for person in found]
+        ids = [_id(person) for person in found]
         return np.array(boxes, np.float32).reshape(-1, 4), np.array(ids, int)
 
-    def forget(self) -> None:
-        """Take everybody for somebody new from here on, as a film's shot has ended."""
-        self._tracker.tracked_objects = []
+    def reset(self) -> None:
+        """End all tracks, as at a shot boundary."""
+        self._tracker.reset()
 
-    def _match(self, people: People, index: int) -> list[tuple[int, Any]]:
-        """Pairs of a row of the frame and whom Norfair takes it for."""
+    def match(self, people: People, index: int) -> list[tuple[int, Any]]:
+        """Update the tracks; returns pairs of a row and Norfair's tracked object."""
+        from mmhot.video.norfair_tracker import make_detections
+
         if self._index is not None and index <= self._index:
             raise ValueError(f'frame {index} must come after frame {self._index}')
         steps = 1 if self._index is None else index - self._index
-        if steps >= self._memory:
-            self.forget()
+        if steps >= self._max_gap:
+            self.reset()
             steps = 1
-        # norfair forgets new people at once: give them until the next detection
-        for person in self._found():
+        # Norfair drops new tracks at once: keep them until the next detection
+        for person in self._tracker.found_in(self._index):
             person.hit_counter = max(person.hit_counter, steps)
         self._tracker.initialization_delay = max(self._delay, steps)
         for _ in range(steps - 1):
             self._tracker.update()
-        self._tracker.update(_as_detections(people, index), period=steps)
+        self._tracker.update(make_detections(people, index), period=steps)
         self._index = index
-        return [(person.last_detection.data[1], person) for person in self._found()]
+        found = self._tracker.found_in(index)
+        return [(person.last_detection.data[1], person) for person in found]
 
-    def _found(self) -> list[Any]:
-        """Those of the last frame."""
-        return [
-            person
-            for person in self._tracker.tracked_objects
-            if person.last_detection.data[0] == self._index
-        ]
+
+def _id(person: Any) -> int:
+    """Return the ID of a confirmed track, otherwise -1."""
+    return -1 if person.id is None else person.id - 1
 
 
 def track_clip(
@@ -156,37 +129,41 @@ def track_clip(
     progress: Callable[[int], None] = lambda done: None,
     cuts: Sequence[int] = (),
 ) -> list[Track2D]:
-    """Recognize the people of a clip.
+    """Track the people of a clip.
 
-    Knows more than a :class:`Tracker`: who was found too briefly is left out, what was
-    found before somebody was confirmed is theirs, and people who come out where others
-    went out of sight are joined if their ways fit together.
+    Beyond :class:`Tracker`, short tracks are dropped, tracks include the frames before
+    their confirmation, and tracklets on both sides of an occlusion are linked.
 
     Args:
-        people (Sequence[People]): Of each frame.
+        people (Sequence[People]): People of each frame.
         fps (float): Frames per second.
-        max_gap (float): Seconds for which somebody may be hidden. Defaults to 2.
+        max_gap (float): Longest occlusion in seconds. Defaults to 2.
         indices (Sequence[int], optional): The frames' numbers, if not 0, 1, 2, ...
-        progress (Callable): Told the number of frames done.
-        cuts (Sequence[int]): Numbers of frames with which another shot begins, in
-            which nobody is who was somebody before.
+        progress (Callable): Called with the number of frames done.
+        cuts (Sequence[int]): Numbers of frames with which another shot begins; tracks
+            end there.
 
     Returns:
-        list[Track2D]: By first frame, numbered from 0. Frames in which a person was
-        not found are missing from their track.
+        list[Track2D]: By first frame, numbered from 0. Frames in which a person was not
+        detected are missing from the track.
 
     Raises:
-        ValueError: If an argument is wrong.
+        ValueError: If an argument is out of range.
     """
     indices = range(len(people)) if indices is None else indices
     if len(indices) != len(people):
-        raise ValueError(f'{len(people)} frames have {len(indices)} numbers')
+        raise ValueError(
+            f'indices must be as many as frames, {len(people)}, got {len(indices)}'
+        )
     starts = np.searchsorted(indices, sorted(cuts)).tolist()
     tracks = []
     for first, last in pairwise([0, *starts, len(people)]):
         shot = slice(first, last)
         tracks += _track_shot(
-            *(people[shot], fps, max_gap, indices[shot]),
+            people[shot],
+            fps,
+            max_gap,
+            indices[shot],
             lambda done, first=first: progress(first + done),
         )
     tracks.sort(key=lambda track: (track.frames[0], track.track))
@@ -202,133 +179,140 @@ def _track_shot(
     indices: Sequence[int],
     progress: Callable[[int], None],
 ) -> list[Track2D]:
-    """Recognize the people of one shot; their numbers are those of first sight."""
+    """Track the people of one shot."""
     tracker = Tracker(fps, max_gap)
-    rows: dict[int, list[tuple[int, People, int]]] = {}
-    for done, (index, of_frame) in enumerate(zip(indices, people, strict=True), 1):
-        for row, person in tracker._match(of_frame, index):
-            rows.setdefault(person.initializing_id, []).append((index, of_frame, row))
+    detections: dict[int, list[tuple[int, People, int]]] = {}
+    for done, (index, own) in enumerate(zip(indices, people, strict=True), 1):
+        for row, person in tracker.match(own, index):
+            detections.setdefault(person.initializing_id, []).append((index, own, row))
         progress(done)
-    pieces = [_as_track(found) for found in rows.values()]
-    tracks = join_pieces(pieces, fps, max_gap)
-    needed = max(1, min(math.ceil(_SHORTEST * fps), len(people) // 2))
-    return [track for track in tracks if len(track.frames) >= needed]
+    tracklets = [_make_track(each) for each in detections.values()]
+    tracks = link_tracklets(tracklets, fps, max_gap)
+    least = max(1, min(math.ceil(_MIN_DURATION * fps), len(people) // 2))
+    return [track for track in tracks if len(track.frames) >= least]
 
 
-def _make_tracker(fps: float, delay: int, memory: int) -> Any:
-    """Norfair's tracker with our distance and motion."""
-    try:
-        # takes a second or two, and only those who track need it
-        from norfair import Tracker as NorfairTracker
-        from norfair.filter import FilterFactory, OptimizedKalmanFilter
-    except ImportError as error:
-        raise ValueError(
-            'tracking needs Norfair: pip install --no-deps norfair==2.3.0 filterpy'
-        ) from error
-
-    class PersonFilter(OptimizedKalmanFilter):
-        """Kalman filter that moves whom nobody sees as one, not limb by limb."""
-
-        unseen = 0
-
-        def predict(self) -> None:
-            speed = self.x[self.dim_z :].reshape(-1, 2)
-            if self.unseen:
-                speed[:] = np.median(speed, 0)
-            self.unseen += 1
-            super().predict()
-
-        def update(self, *args, **kwargs) -> None:
-            self.unseen = 0
-            super().update(*args, **kwargs)
-
-    class PersonFilters(FilterFactory):
-        """Filters whose noise goes with the person's size in the picture."""
-
-        def create_filter(self, initial_detection: np.ndarray) -> PersonFilter:
-            size = box_size(box_of(initial_detection))
-            made = PersonFilter(
-                2 * initial_detection.size,
-                initial_detection.size,
-                pos_variance=(_ERROR * size) ** 2,
-                vel_variance=(_SPEED * size / fps) ** 2,
-                q=(_AGILITY * size) ** 2 / fps**3,
-                r=(_ERROR * size) ** 2,
-            )
-            made.x[: made.dim_z] = initial_detection.reshape(-1, 1)
-            return made
-
-    tracker = NorfairTracker(
-        # replaced below: only by name it takes a distance of all pairs at once
-        distance_function='euclidean',
-        distance_threshold=_MOST_DISTANCE,
-        hit_counter_max=memory,
-        initialization_delay=delay,
-        pointwise_hit_counter_max=memory,
-        detection_threshold=_MIN_SCORE,
-        filter_factory=PersonFilters(),
-        past_detections_length=0,
-    )
-    tracker.distance_function = _Distance()
-    return tracker
-
-
-class _Distance:
-    """How far detections are from where people are expected; Norfair's interface."""
-
-    def get_distances(self, objects: Sequence, candidates: Sequence) -> np.ndarray:
-        """Of each candidate (rows) and object (columns)."""
-        if not objects or not candidates:
-            return np.zeros((len(candidates), len(objects)))
-        found = np.stack([candidate.points for candidate in candidates])[:, None]
-        scores = np.stack([candidate.scores for candidate in candidates])[:, None]
-        expected = np.stack([person.estimate for person in objects])[None]
-        known = np.stack([x.detected_at_least_once_points for x in objects])[None]
-        both = (scores > _MIN_SCORE) & known
-        overlap, similar = compare_people(found, expected, both)
-        return 1 - _BOX_SHARE * overlap - (1 - _BOX_SHARE) * similar
-
-
-def _as_detections(people: People, index: int) -> list:
-    """What Norfair is given: keypoints and the box's two corners."""
-    from norfair import Detection
-
-    keypoints = people.keypoints[:, :_MOST_POINTS].astype(np.float64)
-    scores = np.nan_to_num(people.scores[:, :_MOST_POINTS].astype(np.float64))
-    scores = np.where(np.isfinite(keypoints).all(-1), scores, 0)
-    corners = people.bboxes.reshape(-1, 2, 2).astype(np.float64)
-    middle = corners.mean(1, keepdims=True)
-    keypoints = np.where(np.isfinite(keypoints), keypoints, middle)
-    points = np.concatenate([keypoints, corners], 1)
-    good = np.isfinite(corners).all((1, 2)) & (scores > 0).any(1)
-    scores = np.concatenate([scores, np.ones((len(scores), 2))], 1)
-    rows = _without_doubles(np.flatnonzero(good), points, scores, people.bbox_scores)
-    return [Detection(points[row], scores[row], data=(index, row)) for row in rows]
-
-
-def _without_doubles(
-    rows: np.ndarray, points: np.ndarray, scores: np.ndarray, sureness: np.ndarray
-) -> list[int]:
-    """Leave out the less sure one of two boxes around the same person."""
-    kept: list[int] = []
-    for row in rows[np.argsort(-sureness[rows], kind='stable')]:
-        both = (scores[kept] > _MIN_SCORE) & (scores[row] > _MIN_SCORE)
-        overlap, similar = compare_people(points[kept], points[row], both)
-        if not ((similar >= _TWICE) & (overlap >= _TWICE_OVERLAP)).any():
-            kept.append(row)
-    return sorted(kept)
-
-
-def _as_track(found: list[tuple[int, People, int]]) -> Track2D:
-    """A person's rows as a track, whose number is that of its first frame."""
-    keypoints = np.stack([people.keypoints[row] for _, people, row in found])
-    scores = np.stack([people.scores[row] for _, people, row in found])
+def _make_track(detections: list[tuple[int, People, int]]) -> Track2D:
+    """Make a track of frame numbers, people and rows; its number is the first row."""
+    keypoints = np.stack([people.keypoints[row] for _, people, row in detections])
+    scores = np.stack([people.scores[row] for _, people, row in detections])
+    boxes = np.stack([people.bboxes[row] for _, people, row in detections])
     missing = ~np.isfinite(keypoints).all(-1)
     keypoints[missing], scores[missing] = np.nan, 0
     return Track2D(
-        track=found[0][2],
-        frames=np.array([index for index, _, _ in found], np.int64),
+        track=detections[0][2],
+        frames=np.array([index for index, _, _ in detections], np.int64),
         keypoints=keypoints.astype(np.float32),
         scores=np.nan_to_num(scores).astype(np.float32),
-        bboxes=np.stack([x.bboxes[row] for _, x, row in found]).astype(np.float32),
+        bboxes=boxes.astype(np.float32),
+    )
+
+
+def link_tracklets(
+    tracklets: list[Track2D], fps: float, max_gap: float
+) -> list[Track2D]:
+    """Link tracklets where one continues another, the best fit first.
+
+    Args:
+        tracklets (list[Track2D]): With boxes; linked ones have the first one's number.
+        fps (float): Frames per second.
+        max_gap (float): Longest occlusion in seconds.
+    """
+    linker = _TrackletLinker(list(tracklets), fps, max_gap)
+    for index in range(len(tracklets)):
+        linker.compare_with_later(index)
+    linker.link()
+    return linker.remaining()
+
+
+class _TrackletLinker:
+    """Tracklets, and a heap of the misfits of those that may be linked."""
+
+    def __init__(self, tracklets: list[Track2D], fps: float, max_gap: float) -> None:
+        self._tracklets, self._fps = tracklets, fps
+        self._max_gap = max_gap * fps
+        # infinite for tracklets that were linked to an earlier one
+        self._starts = np.array([x.frames[0] for x in tracklets], np.float64)
+        self._ends = np.array([x.frames[-1] for x in tracklets], np.float64)
+        self._versions = [0] * len(tracklets)
+        self._misfits: list[tuple[float, int, int, list[int]]] = []
+
+    def link(self) -> None:
+        """Link the best fit as long as there is one."""
+        while self._misfits:
+            _, first, second, versions = heapq.heappop(self._misfits)
+            if versions != [self._versions[first], self._versions[second]]:
+                continue  # one of them was linked since
+            self._append(first, second)
+            self.compare_with_later(first)
+            for earlier in self._within_gap(self._starts[first] - self._ends):
+                self._compare(earlier, first)
+
+    def compare_with_later(self, index: int) -> None:
+        """Compare a tracklet with those that begin soon after its end."""
+        for later in self._within_gap(self._starts - self._ends[index]):
+            self._compare(index, later)
+
+    def remaining(self) -> list[Track2D]:
+        """Return the tracklets that were not linked to an earlier one."""
+        return [self._tracklets[n] for n in np.flatnonzero(np.isfinite(self._ends))]
+
+    def _within_gap(self, gaps: np.ndarray) -> list[int]:
+        return np.flatnonzero((gaps > 0) & (gaps <= self._max_gap)).tolist()
+
+    def _compare(self, first: int, second: int) -> None:
+        before, after = self._tracklets[first], self._tracklets[second]
+        if min(len(before.frames), len(after.frames)) < _MIN_LENGTH * self._fps:
+            return
+        misfit = _misfit(before, after, self._fps)
+        if misfit < 1:
+            versions = [self._versions[first], self._versions[second]]
+            heapq.heappush(self._misfits, (misfit, first, second, versions))
+
+    def _append(self, first: int, second: int) -> None:
+        self._tracklets[first] = _concatenate(
+            self._tracklets[first], self._tracklets[second]
+        )
+        self._versions[first] += 1
+        self._versions[second] += 1
+        self._ends[first] = self._ends[second]
+        self._starts[second], self._ends[second] = np.inf, -np.inf
+
+
+def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
+    """Return the distance of both extrapolations; 1 is the largest allowed."""
+    end, center, speed, size = _motion(before, slice(None, None, -1), fps)
+    start, next_center, next_speed, next_size = _motion(after, slice(None), fps)
+    if max(size, next_size) > _MAX_SIZE_RATIO * min(size, next_size):
+        return np.inf
+    gap = start - end
+    # extrapolated to the middle of the gap
+    ahead = center + gap / 2 * speed
+    back = next_center - gap / 2 * next_speed
+    allowed = _MAX_DISTANCE + _DISTANCE_PER_SECOND * gap / fps
+    return float(np.linalg.norm(ahead - back) / (allowed * (size + next_size) / 2))
+
+
+def _motion(
+    track: Track2D, order: slice, fps: float
+) -> tuple[int, np.ndarray, np.ndarray, float]:
+    """Return frame, center (2,), pixels per frame (2,) and size at an end."""
+    frames, boxes = track.frames[order], track.bboxes[order]
+    near = abs(frames - frames[0]) <= max(1, _MOTION_SPAN * fps)
+    frames, boxes = frames[near], boxes[near].astype(np.float64)
+    centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+    size = float(box_size(boxes).mean())
+    if len(frames) < 3:
+        return int(frames[0]), centers[0], np.zeros(2), size
+    speed, _ = np.polyfit(frames - frames[0], centers, 1)
+    return int(frames[0]), centers[0], speed, size
+
+
+def _concatenate(before: Track2D, after: Track2D) -> Track2D:
+    return Track2D(
+        before.track,
+        np.concatenate([before.frames, after.frames]),
+        np.concatenate([before.keypoints, after.keypoints]),
+        np.concatenate([before.scores, after.scores]),
+        np.concatenate([before.bboxes, after.bboxes]),
     )

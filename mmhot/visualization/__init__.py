@@ -1,1 +1,1 @@
-"""Pictures and videos of lifted clips; needs OpenCV and PyAV, no PyTorch."""
+"""Images, videos, web pages and recordings of lifted clips."""

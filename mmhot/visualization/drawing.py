@@ -1,6 +1,6 @@
-"""Skeletons, floors and words on pictures, anti-aliased, with OpenCV.
+"""Drawing of skeletons, floors and text with OpenCV.
 
-Pictures are (H, W, 3) uint8 in OpenCV's channel order: blue, green, red.
+Images are BGR, uint8 (H, W, 3).
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmhot.visualization.viewpoint import Viewpoint
+from mmhot.visualization.camera import VirtualCamera
 
-# MMPose's convention: left is green, right is orange, the middle is blue.
+# MMPose's colors: left is green, right is orange, the middle is blue.
 LEFT = (112, 214, 66)
 RIGHT = (48, 140, 255)
 MIDDLE = (255, 170, 82)
@@ -26,36 +26,40 @@ _FLOOR_LINE = (92, 78, 67)
 _SHADOW = (38, 31, 26)
 _OUTLINE = (24, 18, 15)
 _LIMB_METERS = 0.05
-# Of the floor, what is nearer to the camera than this (meters) is not drawn; lines are
-# cut there at one of so many points.
-_BEFORE_CAMERA = 0.3
-_STEPS = 50
+# Smallest distance from the camera, in meters, at which the floor is drawn, and the
+# number of points at which lines can be clipped there.
+_NEAR_PLANE = 0.3
+_LINE_POINTS = 50
 _SHIFT = 4  # OpenCV's fixed-point bits: positions to 1/16 pixel
 
 
 @dataclass(frozen=True)
-class Rig:
-    """How a skeleton is drawn: bones (B, 2) of joint indices, and their colors."""
+class SkeletonStyle:
+    """Bones (B, 2) as pairs of joint indices, and their colors (B, 3)."""
 
     bones: np.ndarray
     colors: np.ndarray
 
 
-def make_rig(joint_names: tuple[str, ...], parents: tuple[int, ...]) -> Rig:
-    """Color every bone by the side of its outer joint."""
+def skeleton_style(
+    joint_names: tuple[str, ...], parents: tuple[int, ...]
+) -> SkeletonStyle:
+    """Color each bone by the body side of its outer joint."""
     bones = [(parent, child) for child, parent in enumerate(parents) if parent >= 0]
     colors = [side_color(joint_names[child]) for _, child in bones]
-    return Rig(np.array(bones).reshape(-1, 2), np.array(colors).reshape(-1, 3))
+    return SkeletonStyle(
+        np.array(bones).reshape(-1, 2), np.array(colors).reshape(-1, 3)
+    )
 
 
-def darken(picture: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Make a film's picture a little darker, so that what is drawn on it stands out."""
-    out = np.empty_like(picture) if out is None else out
-    return np.multiply(picture, 0.8, out=out, casting='unsafe')
+def darken(image: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Darken a video frame as background of a drawing."""
+    out = np.empty_like(image) if out is None else out
+    return np.multiply(image, 0.8, out=out, casting='unsafe')
 
 
 def side_color(joint: str) -> tuple[int, int, int]:
-    """Return the color of a joint's side of the body."""
+    """Return the color of the body side in a joint's name."""
     if 'left' in joint:
         return LEFT
     return RIGHT if 'right' in joint else MIDDLE
@@ -63,32 +67,32 @@ def side_color(joint: str) -> tuple[int, int, int]:
 
 def draw_people(
     image: np.ndarray,
-    rig: Rig,
+    style: SkeletonStyle,
     pixels: np.ndarray,
     pixels_per_meter: np.ndarray,
-    certain: np.ndarray,
+    detected: np.ndarray,
     depths: np.ndarray | None = None,
 ) -> None:
     """Draw the people of one frame, far limbs first.
 
     Args:
         image (np.ndarray): Drawn on.
-        rig (Rig): Bones and colors.
+        style (SkeletonStyle): Bones and colors.
         pixels (np.ndarray): Joint positions, (P, K, 2); NaN joints are left out.
-        pixels_per_meter (np.ndarray): How large each joint appears, (P, K).
-        certain (np.ndarray): False where a joint was interpolated: drawn dim, (P, K).
-        depths (np.ndarray, optional): Distances of the joints, (P, K). Without them
-            limbs are drawn in the rig's order.
+        pixels_per_meter (np.ndarray): Scale at each joint, (P, K).
+        detected (np.ndarray): False for interpolated joints, which are dim, (P, K).
+        depths (np.ndarray, optional): Distances of the joints, (P, K). By default bones
+            are drawn in the style's order.
     """
-    ends = pixels[:, rig.bones]  # (P, B, 2 ends, 2)
-    order = _drawing_order(rig, ends, depths)
-    people, bones = np.divmod(order, max(len(rig.bones), 1))
+    ends = pixels[:, style.bones]  # (P, B, 2 ends, 2)
+    order = _drawing_order(style, ends, depths)
+    people, bones = np.divmod(order, max(len(style.bones), 1))
     ends = _fixed_point(ends[people, bones], image)
-    sizes = _LIMB_METERS * pixels_per_meter[people[:, None], rig.bones[bones]].mean(1)
+    sizes = _LIMB_METERS * pixels_per_meter[people[:, None], style.bones[bones]].mean(1)
     widths = np.clip(np.rint(sizes), 1, 24).astype(int)
-    dim = ~certain[people[:, None], rig.bones[bones]].all(1)
+    dim = ~detected[people[:, None], style.bones[bones]].all(1)
     colors = np.where(
-        dim[:, None], 0.45 * rig.colors[bones] + 20, rig.colors[bones]
+        dim[:, None], 0.45 * style.colors[bones] + 20, style.colors[bones]
     ).tolist()
     for (start, end), width, color in zip(
         ends.tolist(), widths.tolist(), colors, strict=True
@@ -112,22 +116,24 @@ def draw_names(
             draw_text(image, name, (x, y - 1.2 * size), size, FAINT_TEXT, 'center')
 
 
-def draw_shadows(image: np.ndarray, rig: Rig, pixels: np.ndarray, width: int) -> None:
-    """Darken the floor below people, from their joints' positions on it (P, K, 2)."""
-    ends = pixels[:, rig.bones].reshape(-1, 2, 2)
+def draw_shadows(
+    image: np.ndarray, style: SkeletonStyle, pixels: np.ndarray, width: int
+) -> None:
+    """Draw shadows of people from their joints projected onto the floor (P, K, 2)."""
+    ends = pixels[:, style.bones].reshape(-1, 2, 2)
     ends = ends[np.isfinite(ends).all((1, 2))]
     lines = _fixed_point(ends, image)
     cv2.polylines(image, list(lines), False, _SHADOW, width, cv2.LINE_AA, _SHIFT)
 
 
 def draw_floor(
-    image: np.ndarray, viewpoint: Viewpoint, extent: np.ndarray, cell: float
+    image: np.ndarray, camera: VirtualCamera, extent: np.ndarray, cell: float
 ) -> None:
     """Draw a floor with a grid.
 
     Args:
-        image (np.ndarray): Square picture, drawn on.
-        viewpoint (Viewpoint): The virtual camera.
+        image (np.ndarray): Square image, drawn on.
+        camera (VirtualCamera): The camera.
         extent (np.ndarray): Corners (x, y) low and high in meters, (2, 2).
         cell (float): Distance between grid lines in meters.
     """
@@ -138,22 +144,24 @@ def draw_floor(
     lines = [((x, near), (x, far)) for x in xs] + [((left, y), (right, y)) for y in ys]
     size = image.shape[0]
 
-    def on_picture(*path: tuple[float, float]) -> np.ndarray:
-        flat = np.concatenate([np.linspace(*ends, _STEPS) for ends in pairwise(path)])
+    def project(*path: tuple[float, float]) -> np.ndarray:
+        flat = np.concatenate(
+            [np.linspace(*ends, _LINE_POINTS) for ends in pairwise(path)]
+        )
         world = np.concatenate([flat, np.zeros_like(flat[:, :1])], axis=-1)
-        places, depths = viewpoint.project(world)
-        return _fixed_point(places[depths > _BEFORE_CAMERA] * size, image)
+        positions, depths = camera.project(world)
+        return _fixed_point(positions[depths > _NEAR_PLANE] * size, image)
 
-    outline = on_picture(*corners, corners[0])
+    outline = project(*corners, corners[0])
     if len(outline):
         cv2.fillPoly(image, [outline], _FLOOR, cv2.LINE_AA, _SHIFT)
-    drawn = [line for line in (on_picture(*ends) for ends in lines) if len(line)]
+    drawn = [line for line in (project(*ends) for ends in lines) if len(line)]
     cv2.polylines(image, drawn, False, _FLOOR_LINE, 1, cv2.LINE_AA, _SHIFT)
 
 
 def text_width(text: str, size: int) -> int:
-    """Width in pixels of a line that is not bold."""
-    return _letters(text, size, False).shape[1]
+    """Return the width of a line of regular text in pixels."""
+    return _text_mask(text, size, False).shape[1]
 
 
 def draw_text(
@@ -165,18 +173,19 @@ def draw_text(
     anchor: str = 'left',
     bold: bool = False,
 ) -> int:
-    """Write one line; return its width in pixels.
+    """Write one line of text; return its width in pixels.
 
     Args:
         image (np.ndarray): Drawn on.
-        text (str): What to write.
-        position (tuple[float]): The line's vertical middle, at its anchor.
+        text (str): The text.
+        position (tuple[float]): Vertical center of the line, at its anchor.
         size (int): Font size in pixels.
-        color (tuple[int]): Color of the letters.
-        anchor (str): ``'left'``, ``'center'`` or ``'right'``: what ``position`` means.
-        bold (bool): Whether to use the bold font.
+        color (tuple[int]): BGR.
+        anchor (str): Horizontal meaning of ``position``: ``'left'``, ``'center'`` or
+            ``'right'``.
+        bold (bool): Whether to use the bold font. Defaults to False.
     """
-    coverage = _letters(text, size, bold)
+    coverage = _text_mask(text, size, bold)
     height, width = coverage.shape
     shift = {'left': 0.0, 'center': 0.5, 'right': 1.0}[anchor] * width
     left, top = int(position[0] - shift), int(position[1] - height / 2)
@@ -190,10 +199,10 @@ def draw_text(
 
 
 def draw_legend(image: np.ndarray, position: tuple[float, float], size: int) -> float:
-    """Explain left's and right's color up to a right end; return where it begins."""
+    """Draw a legend of the body sides, right-aligned; return its left end."""
     x, y = position
-    for word, color in (('right', RIGHT), ('left', LEFT)):
-        x -= draw_text(image, word, (x, y), size, FAINT_TEXT, 'right') + 0.65 * size
+    for side, color in (('right', RIGHT), ('left', LEFT)):
+        x -= draw_text(image, side, (x, y), size, FAINT_TEXT, 'right') + 0.65 * size
         center = [round(value * 2**_SHIFT) for value in (x, y)]
         radius = int(0.32 * size * 2**_SHIFT)
         cv2.circle(image, center, radius, color, -1, cv2.LINE_AA, _SHIFT)
@@ -201,37 +210,39 @@ def draw_legend(image: np.ndarray, position: tuple[float, float], size: int) -> 
     return x
 
 
-def _drawing_order(rig: Rig, ends: np.ndarray, depths: np.ndarray | None) -> np.ndarray:
-    """Return flat indices of the limbs that can be drawn, farthest first."""
+def _drawing_order(
+    style: SkeletonStyle, ends: np.ndarray, depths: np.ndarray | None
+) -> np.ndarray:
+    """Return flat indices of drawable bones, farthest first."""
     drawable = np.isfinite(ends).all((2, 3)).ravel()
     if depths is None:
         return np.flatnonzero(drawable)
-    order = np.argsort(-depths[:, rig.bones].mean(-1).ravel(), kind='stable')
+    order = np.argsort(-depths[:, style.bones].mean(-1).ravel(), kind='stable')
     return order[drawable[order]]
 
 
 def _fixed_point(points: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Return OpenCV's fixed-point coordinates of finite points, kept near the image."""
+    """Convert points to OpenCV's fixed-point coordinates, clipped near the image."""
     limit = 4 * max(image.shape[:2])
     return np.rint(np.clip(points, -limit, limit) * 2**_SHIFT).astype(np.int32)
 
 
 @lru_cache(maxsize=512)
-def _letters(text: str, size: int, bold: bool) -> np.ndarray:
-    """Return how much of each pixel a line of text covers, (H, W) from 0 to 1."""
+def _text_mask(text: str, size: int, bold: bool) -> np.ndarray:
+    """Render text as coverage of pixels, (H, W) from 0 to 1."""
     from PIL import Image, ImageDraw
 
     font = _font(size, bold)
     ascent, descent = font.getmetrics()
     width = int(np.ceil(font.getlength(text))) + 1
-    picture = Image.new('L', (max(width, 1), ascent + descent))
-    ImageDraw.Draw(picture).text((0, 0), text, fill=255, font=font)
-    return np.asarray(picture, dtype=np.float32) / 255
+    canvas = Image.new('L', (max(width, 1), ascent + descent))
+    ImageDraw.Draw(canvas).text((0, 0), text, fill=255, font=font)
+    return np.asarray(canvas, dtype=np.float32) / 255
 
 
 @lru_cache(maxsize=32)
 def _font(size: int, bold: bool):
-    """Return DejaVu Sans, which Matplotlib brings along."""
+    """Load DejaVu Sans, which is part of Matplotlib."""
     import matplotlib
     from PIL import ImageFont
 

@@ -1,4 +1,4 @@
-"""One self-contained page (``.html``) that plays a lifted clip."""
+"""Self-contained web page (``.html``) that plays a lifted clip."""
 
 import base64
 import html
@@ -12,34 +12,34 @@ import numpy as np
 from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
 
-# Positions are whole millimeters from an origin of each person, pixels quarters.
+# Units: positions relative to an origin per person in millimeters, quarter pixels.
 _MILLIMETERS = 1000
 _PIXEL_STEPS = 4
 _SIDES = ('left', 'right')
 
 
 def write_html(clip: Clip3D, path: str | Path) -> None:
-    """Write a page that plays a clip in any browser, without a network.
+    """Write a page that plays a clip in any browser, offline.
 
     Args:
         clip (Clip3D): In ``'world'`` axes.
         path (str | Path): The file to create or replace.
 
     Raises:
-        ValueError: If the axes are others.
+        ValueError: If the clip has other axes.
     """
     if clip.axes != 'world':
         raise ValueError(f"the page needs 'world' axes, got {clip.axes!r}")
-    room = files('mmhot.visualization') / 'viewer'
+    folder = files('mmhot.visualization') / 'viewer'
     parts = {
-        name: (room / file).read_text(encoding='utf-8')
+        name: (folder / file).read_text(encoding='utf-8')
         for name, file in (
             ('page', 'viewer.html'),
             ('style', 'viewer.css'),
             ('script', 'bundle.js'),
         )
     }
-    # nothing in the data may end its own <script>
+    # escaped, so that no text can end the <script>
     data = json.dumps(_content(clip), ensure_ascii=False).replace('<', '\\u003c')
     page = Template(parts['page']).substitute(
         title=html.escape(clip.name),
@@ -52,10 +52,10 @@ def write_html(clip: Clip3D, path: str | Path) -> None:
 
 
 def _content(clip: Clip3D) -> dict:
-    """What the page's script reads."""
+    """Collect the data that the page's script reads."""
     first = int(clip.frame.min())
     return {
-        # seconds of all frames, where the rate varies
+        # timestamps of all frames, for variable frame rates
         'times': None if clip.time is None else _times(clip, first),
         'fps': clip.fps,
         'width': int(clip.width),
@@ -77,7 +77,7 @@ def _times(clip: Clip3D, first: int) -> str:
 
 
 def _side(joint: str) -> int:
-    """0 for the middle, 1 for the left, 2 for the right."""
+    """Return 0 for the middle, 1 for left, 2 for right."""
     sides = [number for number, side in enumerate(_SIDES, 1) if joint.startswith(side)]
     return sides[0] if sides else 0
 
@@ -85,7 +85,7 @@ def _side(joint: str) -> int:
 def _person(clip: Clip3D, track: int) -> dict:
     rows = clip.track == track
     root = np.nan_to_num(clip.root_3d[rows].astype(np.float64))
-    # 16 bits reach 32 meters to each side of where a person is on average
+    # 16 bits cover 32 meters to each side of the mean position
     origin = np.round(root.mean(0), 3)
     positions = clip.keypoints_3d[rows] + (root - origin)[:, None]
     limit = np.iinfo(np.int16).max
@@ -102,19 +102,19 @@ def _person(clip: Clip3D, track: int) -> dict:
 
 
 def _encode(array: np.ndarray, kind: type) -> str:
-    """Numbers as text, little-endian as browsers have them."""
+    """Encode an array in base64, little-endian as in browsers."""
     little = np.dtype(kind).newbyteorder('<')
     return base64.b64encode(np.ascontiguousarray(array, little).tobytes()).decode()
 
 
 def _facts(clip: Clip3D) -> dict[str, str]:
-    """What the page says about the clip."""
+    """Collect the properties of the clip that the page lists."""
     frames = len(np.unique(clip.frame))
     lens = f'{clip.focal_length:.0f} px{" (assumed)" if clip.focal_assumed else ""}'
     return {
         'Model': clip.model,
         'Frames': f'{frames} at {clip.fps:g} per second',
-        'Picture': f'{clip.width} x {clip.height}',
+        'Image': f'{clip.width} x {clip.height}',
         'Focal length': lens,
         'Unit': 'meters, z up from the floor',
         'Keys': 'space, arrows (Shift: 10 frames), Home, End, + and -, f, s, t, v, 2, '

@@ -1,4 +1,4 @@
-"""Pictures of which patches a GTPT keeps, layer by layer and group by group."""
+"""Figures of the patches that GTPT keeps, by layer and keypoint group."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,20 @@ import numpy as np
 
 from mmhot.visualization import drawing
 
-# Head, upper and lower body; further groups begin again.
+# Head, upper and lower body; repeated for further groups.
 _GROUPS = ((255, 170, 82), (112, 214, 66), (48, 140, 255), (214, 96, 190))
 _COARSE = (226, 222, 218)
 
 
 @dataclass(frozen=True)
 class PruningStage:
-    """Layers in a row that keep the same patches.
+    """Consecutive layers that keep the same patches.
 
     Args:
         first (int): First layer.
         last (int): Last layer.
-        kept (np.ndarray): Patches, row by row from zero, (N,) before keypoints are
-            grouped and (G, N) after; -1 where there is none.
+        kept (np.ndarray): Indices of kept patches, (N,) before keypoints are grouped
+            and (G, N) after; padded with -1.
     """
 
     first: int
@@ -30,10 +30,10 @@ class PruningStage:
 
 @dataclass(frozen=True)
 class PruningTrace:
-    """What a GTPT did with one crop.
+    """Kept patches and predicted keypoints of one crop.
 
     Args:
-        crop (np.ndarray): The picture it saw, (H, W, 3), blue, green, red.
+        crop (np.ndarray): The input image, BGR, uint8 (H, W, 3).
         grid (tuple[int, int]): Columns and rows of patches.
         stages (tuple[PruningStage]): All layers.
         groups (tuple[str]): Names of the groups.
@@ -50,17 +50,16 @@ class PruningTrace:
 
 
 def draw_pruning(trace: PruningTrace, zoom: float = 1.5) -> np.ndarray:
-    """Draw one column for each stage and one row for each group.
+    """Draw one column per stage and one row per group.
 
-    Patches that are gone are dark; the rest is outlined. Keypoints are those that
-    come out at the end.
+    Pruned patches are dark, kept ones are outlined. Keypoints are the final prediction.
 
     Args:
-        trace (PruningTrace): What to show.
-        zoom (float): Picture pixels for each crop pixel.
+        trace (PruningTrace): Patches and keypoints.
+        zoom (float): Scale of the crop. Defaults to 1.5.
 
     Returns:
-        np.ndarray: The picture, (H, W, 3) uint8.
+        np.ndarray: BGR, uint8 (H, W, 3).
     """
     size = [round(length * zoom) for length in trace.crop.shape[1::-1]]
     crop = cv2.resize(trace.crop, size, interpolation=cv2.INTER_CUBIC)
@@ -92,7 +91,7 @@ def _write_header(
     corner: tuple[int, int],
     font: int,
 ) -> None:
-    """Write a column's layers and counts."""
+    """Write the layers and patch counts of a column."""
     x, y = corner
     layers = f'layers {stage.first + 1} to {stage.last + 1}'
     if stage.first == stage.last:
@@ -120,7 +119,7 @@ def _draw_panel(
     group: int | None,
     zoom: float,
 ) -> np.ndarray:
-    """Draw one crop with patches (N,) kept and the keypoints of a group or all."""
+    """Draw a crop with kept patches (N,), and the keypoints of a group."""
     columns, rows = trace.grid
     alive = np.zeros(columns * rows, np.uint8)
     alive[kept[kept >= 0]] = 1
@@ -139,7 +138,7 @@ def _draw_panel(
 
 
 def _draw_points(panel: np.ndarray, points: np.ndarray, color: tuple) -> None:
-    """Draw keypoints (K, 2), smaller ones where they are many."""
+    """Draw keypoints (K, 2), smaller if there are many."""
     radius = max(1.2, panel.shape[0] / (110 if len(points) < 30 else 220))
     for point in np.rint(points[np.isfinite(points).all(-1)] * 16).astype(int):
         for grow, fill in ((1.5, (24, 18, 15)), (1.0, color)):

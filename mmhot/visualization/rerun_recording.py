@@ -1,6 +1,6 @@
-"""Recordings for the Rerun viewer (``.rrd``): poses, keypoints and the film."""
+"""Recordings for the Rerun viewer (``.rrd``): 3D poses, 2D keypoints and the video."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -11,13 +11,13 @@ from mmhot.clips import Clip3D
 from mmhot.installation.imports import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.video.frames import FrameSource
-from mmhot.visualization.drawing import side_color
+from mmhot.visualization.drawing import side_color, skeleton_style
 
-WORLD, PICTURE = 'world', 'picture'
-"""Where a recording has poses (meters) and keypoints (pixels), by person below."""
+WORLD, IMAGE = 'world', 'picture'
+"""Entity paths of 3D poses (meters) and 2D keypoints (pixels)."""
 
 FRAME, SECONDS = 'frame', 'seconds'
-"""Timelines: the clip's frame numbers, and when they were taken."""
+"""Timelines: frame numbers and timestamps."""
 
 _JPEG_QUALITY = 80
 _EDGE = (128, 128, 128)
@@ -25,7 +25,7 @@ _JOINT_METERS, _JOINT_PIXELS = 0.02, 3.0
 
 
 def import_rerun() -> ModuleType:
-    """Import rerun-sdk, or say how to install it."""
+    """Import rerun-sdk; raise ValueError with the command that installs it."""
     return import_extra('rerun', 'the format rrd', 'rerun')
 
 
@@ -36,14 +36,15 @@ def write_recording(
     footage: FrameSource | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write a clip as a recording that the Rerun viewer plays.
+    """Write a clip as a recording for the Rerun viewer.
 
     Args:
         clip (Clip3D): Lifted poses, in any axes.
         path (str | Path): The ``.rrd`` to create or replace.
-        footage (FrameSource, optional): The film, put behind the 2D keypoints as
-            JPEG pictures.
-        progress (Callable, optional): Told pictures done and pictures in total.
+        footage (FrameSource, optional): The video, stored as JPEG images behind the
+            2D keypoints.
+        progress (Callable, optional): Called with the numbers of stored frames and of
+            all frames.
 
     Raises:
         ValueError: If rerun-sdk is not installed.
@@ -58,18 +59,18 @@ def write_recording(
             for track in np.unique(clip.track).tolist():
                 _send_person(rr, stream, clip, track)
             if footage is not None:
-                _send_film(rr, stream, footage, progress)
+                _send_video(rr, stream, footage, progress)
             stream.flush(blocking=True)
         finally:
             stream.disconnect()
 
 
 def _layout(rr: ModuleType) -> object:
-    """Picture and world beside each other."""
+    """Show the 2D and the 3D view side by side."""
     views = rr.blueprint
     return views.Blueprint(
         views.Horizontal(
-            views.Spatial2DView(origin=PICTURE, name='2D keypoints'),
+            views.Spatial2DView(origin=IMAGE, name='2D keypoints'),
             views.Spatial3DView(origin=WORLD, name='3D poses'),
         ),
         collapse_panels=True,
@@ -77,17 +78,17 @@ def _layout(rr: ModuleType) -> object:
 
 
 def _describe(rr: ModuleType, stream: object, clip: Clip3D) -> None:
-    """Say which axes there are, and what was assumed."""
+    """Store axes, extents and properties of the clip."""
     axes = rr.ViewCoordinates
     axes = axes.RDF if clip.axes == 'camera' else axes.RFU
     stream.log(WORLD, axes, static=True, strict=True)
-    # the viewer looks at what is always there: all of the picture, and all places
-    places = clip.places().reshape(-1, 3)
-    ends = np.stack([np.nanmin(places, 0), np.nanmax(places, 0)])
+    # static extents, to which the viewer fits its views: the image and all positions
+    positions = clip.places().reshape(-1, 3)
+    ends = np.stack([np.nanmin(positions, 0), np.nanmax(positions, 0)])
     stream.log(f'{WORLD}/ends', rr.Points3D(ends, radii=0.0), static=True, strict=True)
     edge = np.array([0, 0, clip.width, clip.height], np.float32)
     edge = rr.Boxes2D(array=edge, array_format=rr.Box2DFormat.XYWH, colors=_EDGE)
-    stream.log(f'{PICTURE}/edge', edge, static=True, strict=True)
+    stream.log(f'{IMAGE}/edge', edge, static=True, strict=True)
     facts = rr.AnyValues(
         model=clip.model,
         axes=clip.axes,
@@ -100,59 +101,56 @@ def _describe(rr: ModuleType, stream: object, clip: Clip3D) -> None:
 
 
 def _send_person(rr: ModuleType, stream: object, clip: Clip3D, track: int) -> None:
-    """Send a person's poses, keypoints and name."""
+    """Send poses, keypoints and track ID of a person."""
     rows = np.flatnonzero(clip.track == track)
     poses = clip.take(rows).places()
     scores = clip.scores[rows].ravel()
     send = _Sender(rr, stream, clip, clip.frame[rows])
     colors = [side_color(name)[::-1] for name in clip.joint_names]
-    bones = [
-        (parent, joint) for joint, parent in enumerate(clip.parents) if parent >= 0
-    ]
-    of_bones = [colors[joint] for _, joint in bones]
-    for room, points, radius, joints_of, lines_of in (
+    style = skeleton_style(clip.joint_names, clip.parents)
+    bone_colors = style.colors[:, ::-1]
+    for parent, points, radius, joints_of, lines_of in (
         (WORLD, poses, _JOINT_METERS, rr.Points3D, rr.LineStrips3D),
-        # negative radii do not grow with the picture
+        # negative radii are in screen units
         (
-            PICTURE,
+            IMAGE,
             clip.keypoints_2d[rows],
             -_JOINT_PIXELS,
             rr.Points2D,
             rr.LineStrips2D,
         ),
     ):
-        entity = f'{room}/person{track}'
+        entity = f'{parent}/person{track}'
         joints = joints_of.from_fields(
             radii=radius, colors=colors, labels=clip.joint_names, show_labels=False
         )
         flat = points.reshape(-1, points.shape[-1])
         send(entity, joints, joints_of.columns(positions=flat), len(colors))
         send(entity, None, rr.AnyValues.columns(confidence=scores), len(colors))
-        lines = lines_of.from_fields(radii=radius / 2, colors=of_bones)
-        ends = points[:, bones].reshape(-1, 2, points.shape[-1])
-        send(f'{entity}/bones', lines, lines_of.columns(strips=ends), len(bones))
+        lines = lines_of.from_fields(radii=radius / 2, colors=bone_colors)
+        ends = points[:, style.bones].reshape(-1, 2, points.shape[-1])
+        send(f'{entity}/bones', lines, lines_of.columns(strips=ends), len(style.bones))
     name = rr.Points3D.from_fields(radii=0.0, labels=str(track), show_labels=True)
     tops = rr.Points3D.columns(positions=poses[:, _top_joint(clip)])
     send(f'{WORLD}/person{track}/name', name, tops, 1)
 
 
 class _Sender:
-    """Sends what changes over time, and that nobody is there after a stretch's end.
+    """Sends columns over time, and clears a person after the last frame of a run.
 
     Args:
         rr (ModuleType): rerun-sdk.
-        stream (rr.RecordingStream): Where to.
-        clip (Clip3D): Tells when frames were taken.
-        frames (np.ndarray): In which a person is there, sorted, (T,).
+        stream (rr.RecordingStream): The recording.
+        clip (Clip3D): Has the timestamps.
+        frames (np.ndarray): Frames of the person, sorted, (T,).
     """
 
     def __init__(
         self, rr: ModuleType, stream: object, clip: Clip3D, frames: np.ndarray
     ) -> None:
         self._rr, self._stream = rr, stream
-        gone = np.setdiff1d(frames + 1, frames)
-        every = np.union1d(frames, gone)
-        self._there = np.isin(every, frames).astype(int)
+        every = np.union1d(frames, frames + 1)
+        self._is_present = np.isin(every, frames).astype(int)
         self._times = [
             rr.TimeColumn(FRAME, sequence=every),
             rr.TimeColumn(SECONDS, duration=clip.seconds(every)),
@@ -161,11 +159,13 @@ class _Sender:
     def __call__(
         self, entity: str, static: object, columns: object, items: int
     ) -> None:
-        """Send what never changes, and so many items for each frame."""
+        """Send static components, and columns of ``items`` values per frame."""
         if static is not None:
             self._stream.log(entity, static, static=True, strict=True)
         self._rr.send_columns(
-            *(entity, self._times, columns.partition(items * self._there)),
+            entity,
+            self._times,
+            columns.partition(items * self._is_present),
             recording=self._stream,
             strict=True,
         )
@@ -175,25 +175,19 @@ def _top_joint(clip: Clip3D) -> int:
     return clip.joint_names.index('head') if 'head' in clip.joint_names else 0
 
 
-def _send_film(
+def _send_video(
     rr: ModuleType,
     stream: object,
     footage: FrameSource,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Send the film's pictures one by one."""
-    for index, (seconds, picture) in enumerate(_compressed(footage)):
+    """Send the frames of the video as JPEG images."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    for index, frame in enumerate(footage):
         stream.set_time(FRAME, sequence=index)
-        stream.set_time(SECONDS, duration=seconds)
-        image = rr.EncodedImage(contents=picture, media_type='image/jpeg')
-        stream.log(PICTURE, image, strict=True)
+        stream.set_time(SECONDS, duration=frame.time)
+        _, data = cv2.imencode('.jpg', frame.image, quality)
+        image = rr.EncodedImage(contents=data.tobytes(), media_type='image/jpeg')
+        stream.log(IMAGE, image, strict=True)
         if progress is not None:
             progress(index + 1, max(footage.num_frames or 0, index + 1))
-
-
-def _compressed(footage: FrameSource) -> Iterator[tuple[float, bytes]]:
-    """Times of frames, and these as JPEG files."""
-    for frame in footage:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-        _, data = cv2.imencode('.jpg', frame.image, quality)
-        yield frame.time, data.tobytes()

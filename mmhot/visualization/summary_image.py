@@ -1,4 +1,4 @@
-"""Contact sheets of lifted clips: a few frames, 2D above 3D."""
+"""Summary images of lifted clips: a few frames, 2D keypoints above 3D poses."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,107 +7,105 @@ import cv2
 import numpy as np
 
 from mmhot.clips import Clip3D
-from mmhot.io.images import write_png
+from mmhot.io.arrays import write_png
 from mmhot.video.frames import FrameSource
 from mmhot.visualization import drawing
-from mmhot.visualization.scene_renderer import Scene
+from mmhot.visualization.clip_renderer import ClipRenderer
 
 _OVERSAMPLING = 2
 
 
-def render_sheet(
+def render_summary_image(
     clip: Clip3D,
     path: str | Path,
     *,
     num_frames: int = 6,
     cell: int = 300,
-    azimuth: float = 20.0,
-    elevation: float = 14.0,
     footage: FrameSource | None = None,
 ) -> None:
-    """Write a picture of evenly spaced frames, 2D keypoints above 3D poses.
+    """Write an image of evenly spaced frames, 2D keypoints above 3D poses.
 
     Args:
         clip (Clip3D): Lifted poses.
         path (str | Path): The ``.png`` to create or replace.
-        num_frames (int): Columns; fewer if the clip has fewer frames.
-        cell (int): Width and height of one view in pixels.
-        azimuth (float): Virtual viewpoint in degrees; 0 looks as the video's camera
-            does, positive values look from further right.
-        elevation (float): Its height in degrees above the horizon.
-        footage (FrameSource, optional): The film that the keypoints are from, shown
-            behind them.
+        num_frames (int): Columns; fewer if the clip has fewer frames. Defaults to 6.
+        cell (int): Width and height of one view in pixels. Defaults to 300.
+        footage (FrameSource, optional): The video behind the 2D keypoints.
     """
     if num_frames < 1 or cell < 32:
         raise ValueError(
-            f'a sheet needs num_frames >= 1 and cell >= 32, got {num_frames}, {cell}'
+            'num_frames must be at least 1 and cell at least 32, '
+            f'got {num_frames} and {cell}'
         )
-    scene = Scene(clip, azimuth, elevation)
-    image = _sheet(scene, num_frames, cell * _OVERSAMPLING, footage)
+    renderer = ClipRenderer(clip)
+    image = _draw(renderer, num_frames, cell * _OVERSAMPLING, footage)
     size = (image.shape[1] // _OVERSAMPLING, image.shape[0] // _OVERSAMPLING)
     image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     write_png(path, image)
 
 
-def _sheet(
-    scene: Scene, num_frames: int, cell: int, footage: FrameSource | None
+def _draw(
+    renderer: ClipRenderer, num_frames: int, cell: int, footage: FrameSource | None
 ) -> np.ndarray:
-    """Draw the sheet at a cell size."""
-    frames = _evenly(scene.frames, num_frames)
-    films = {} if footage is None else _pictures(footage, frames)
+    """Draw the columns with square views of ``cell`` pixels."""
+    frames = _evenly_spaced(renderer.frames, num_frames)
+    backgrounds = {} if footage is None else _read_images(footage, frames)
     gap, font = max(2, cell // 50), max(9, cell // 18)
     header = round(2.6 * font)
     width = len(frames) * (cell + gap) + gap
     shape = (header + 2 * (cell + gap), width, 3)
     image = np.full(shape, drawing.BACKGROUND, np.uint8)
-    _write_header(image, scene.clip, header / 2, font, gap)
-    centers, side = _crops(scene, frames)
-    views = [scene.viewpoint_of(frame) for frame in frames]
-    usual = np.median([view.distance for view in views])
+    _write_header(image, renderer.clip, header / 2, font, gap)
+    centers, side = _crops(renderer, frames)
+    cameras = [renderer.camera_of(frame) for frame in frames]
+    median_distance = np.median([camera.distance for camera in cameras])
     for column, frame in enumerate(frames):
         x = gap + column * (cell + gap)
-        flat = image[header : header + cell, x : x + cell]
-        flat[:] = drawing.PANEL
+        view_2d = image[header : header + cell, x : x + cell]
+        view_3d = image[header + cell + gap :, x : x + cell][:cell]
+        view_2d[:] = view_3d[:] = drawing.PANEL
         corner = centers[column] - side / 2
-        if frame in films:
-            _show_film(flat, films[frame], cell / side, corner)
-        scene.draw_2d(flat, frame, cell / side, corner)
-        space = image[header + cell + gap :, x : x + cell][:cell]
-        space[:] = drawing.PANEL
-        # in the middle of each frame's people, of one size wherever that shows all
-        distance = max(usual, views[column].distance)
-        scene.viewpoint = replace(views[column], distance=distance)
-        scene.draw_floor(space)
-        scene.draw_3d(space, frame)
-        seconds = scene.clip.seconds(frame)
+        if frame in backgrounds:
+            _show_crop(view_2d, backgrounds[frame], cell / side, corner)
+        renderer.draw_2d(view_2d, frame, cell / side, corner)
+        # centered on the people, and at one scale unless that cuts people off
+        distance = max(median_distance, cameras[column].distance)
+        renderer.camera = replace(cameras[column], distance=distance)
+        renderer.draw_floor(view_3d)
+        renderer.draw_3d(view_3d, frame)
         corner = (cell - 0.8 * font, cell - 1.1 * font)
-        text = f'{seconds:.1f} s'
-        drawing.draw_text(space, text, corner, font, drawing.FAINT_TEXT, 'right')
+        text = f'{renderer.clip.seconds(frame):.1f} s'
+        drawing.draw_text(view_3d, text, corner, font, drawing.FAINT_TEXT, 'right')
         if column == 0:
-            drawing.draw_text(flat, '2D', (0.8 * font, 1.1 * font), font, bold=True)
-            drawing.draw_text(space, '3D', (0.8 * font, 1.1 * font), font, bold=True)
+            corner = (0.8 * font, 1.1 * font)
+            drawing.draw_text(view_2d, '2D', corner, font, bold=True)
+            drawing.draw_text(view_3d, '3D', corner, font, bold=True)
     return image
 
 
-def _pictures(footage: FrameSource, frames: list[int]) -> dict[int, np.ndarray]:
-    """Pictures of some frames of a film, as far as it goes."""
-    pictures = {}
-    for film in footage:
-        if film.index in frames:
-            pictures[film.index] = film.image
-        if film.index >= frames[-1]:
+def _read_images(footage: FrameSource, frames: list[int]) -> dict[int, np.ndarray]:
+    """Read frames of a video, which may end before the last one."""
+    images = {}
+    for frame in footage:
+        if frame.index in frames:
+            images[frame.index] = frame.image
+        if frame.index >= frames[-1]:
             break
-    return pictures
+    return images
 
 
-def _show_film(
-    image: np.ndarray, film: np.ndarray, scale: float, origin: np.ndarray
+def _show_crop(
+    view: np.ndarray, image: np.ndarray, scale: float, origin: np.ndarray
 ) -> None:
-    """Fill a square picture with a part of a film's, where that is."""
-    moved = np.c_[scale * np.eye(2), -scale * origin]
-    size, panel = image.shape[1::-1], drawing.darken(film)
-    border = dict(borderMode=cv2.BORDER_CONSTANT, borderValue=drawing.PANEL)
-    image[:] = cv2.warpAffine(panel, moved, size, **border)
+    """Fill a square view with a part of an image, darkened."""
+    matrix = np.c_[scale * np.eye(2), -scale * origin]
+    view[:] = cv2.warpAffine(
+        drawing.darken(image),
+        matrix,
+        view.shape[1::-1],
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=drawing.PANEL,
+    )
 
 
 def _write_header(
@@ -121,22 +119,22 @@ def _write_header(
         drawing.draw_text(image, clip.model, (x, y), font, drawing.FAINT_TEXT)
 
 
-def _evenly(frames: np.ndarray, count: int) -> list[int]:
-    """Return evenly spaced frames, not the very first and last of many."""
+def _evenly_spaced(frames: np.ndarray, count: int) -> list[int]:
+    """Choose evenly spaced frames, without the very first and last of many."""
     if len(frames) <= count:
         return frames.tolist()
     steps = (np.arange(count) + 0.5) / count * len(frames)
     return frames[steps.astype(int)].tolist()
 
 
-def _crops(scene: Scene, frames: list[int]) -> tuple[list[np.ndarray], float]:
+def _crops(renderer: ClipRenderer, frames: list[int]) -> tuple[list[np.ndarray], float]:
     """Return the center of the people in each frame, and one side length for all."""
-    centers, sides = [], []
+    clip, centers, sides = renderer.clip, [], []
     for frame in frames:
-        pixels = scene.clip.keypoints_2d[scene.rows(frame)].reshape(-1, 2)
+        pixels = clip.keypoints_2d[renderer.rows(frame)].reshape(-1, 2)
         pixels = pixels[np.isfinite(pixels).all(-1)]
         if not len(pixels):
-            pixels = np.array([(0.0, 0.0), (scene.clip.width, scene.clip.height)])
+            pixels = np.array([(0.0, 0.0), (clip.width, clip.height)])
         low, high = pixels.min(0), pixels.max(0)
         centers.append((low + high) / 2)
         sides.append((high - low).max())

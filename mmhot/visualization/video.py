@@ -10,10 +10,10 @@ import numpy as np
 from mmhot.clips import Clip3D
 from mmhot.video.frames import FrameSource
 from mmhot.visualization import drawing
-from mmhot.visualization.scene_renderer import Scene
-from mmhot.visualization.video_file import open_video
+from mmhot.visualization.clip_renderer import ClipRenderer
+from mmhot.visualization.video_encoding import open_video
 
-_WIDEST = 2.0  # of the 2D panel, as width over height
+_MAX_ASPECT = 2.0  # width over height of the 2D view
 
 
 def render_video(
@@ -22,53 +22,48 @@ def render_video(
     *,
     height: int = 640,
     azimuth: float = 20.0,
-    elevation: float = 14.0,
-    orbit: float = 0.0,
     footage: FrameSource | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Write an H.264 video: on the left the 2D keypoints, on the right the 3D poses.
+    """Write an H.264 video: 2D keypoints on the left, 3D poses on the right.
 
-    The video runs at the clip's rate from its first frame to its last. Times without
-    anybody are shown empty, but for one second at most. With the film, all of its
-    frames are shown, and it keeps its sound.
+    Without footage the video contains all frames from the first to the last pose, but
+    at most one second of a gap without people. With footage it contains all frames of
+    the footage, and its audio.
 
     Args:
         clip (Clip3D): Lifted poses.
         path (str | Path): The ``.mp4`` to create or replace.
-        height (int): Height of the video in pixels.
-        azimuth (float): Virtual viewpoint in degrees; 0 looks as the video's camera
-            does, positive values look from further right.
-        elevation (float): Its height in degrees above the horizon.
-        orbit (float): Degrees by which the viewpoint turns per second.
-        footage (FrameSource, optional): The film that the keypoints are from, shown
-            behind them.
-        progress (callable, optional): Called after every frame with the numbers of
-            frames done and of all frames.
+        height (int): Height of the video in pixels. Defaults to 640.
+        azimuth (float): Azimuth of the virtual camera in degrees; 0 is the direction of
+            the video's camera, positive values look from further right. Defaults to 20.
+        footage (FrameSource, optional): The video behind the 2D keypoints.
+        progress (Callable, optional): Called with the numbers of written frames and of
+            all frames.
 
     Returns:
         int: Number of frames written.
     """
     if height < 64 or height % 2:
         raise ValueError(f'height must be even and at least 64, got {height}')
-    scene = Scene(clip, azimuth, elevation, orbit)
+    renderer = ClipRenderer(clip, azimuth)
     if footage is None:
-        frames, film = _timeline(scene.frames, clip.fps), None
-        moments = zip(frames, _shown_at(clip, frames), repeat(None))
-        total = len(frames)
+        frames = _shorten_gaps(renderer.frames, clip.fps)
+        inputs = zip(frames, _timestamps(clip, frames), repeat(None))
+        total, audio = len(frames), None
     else:
-        moments = ((film.index, film.time, film.image) for film in footage)
-        total, film = footage.num_frames or 0, footage.path
-    with open_video(path, clip.fps, film) as video:
-        for picture, seconds in _pictures(scene, moments, height):
-            video.write(picture, seconds)
+        inputs = ((frame.index, frame.time, frame.image) for frame in footage)
+        total, audio = footage.num_frames or 0, footage.path
+    with open_video(path, clip.fps, audio) as video:
+        for image, seconds in _draw_frames(renderer, inputs, height):
+            video.write(image, seconds)
             if progress is not None:
                 progress(video.num_frames, max(total, video.num_frames))
         return video.num_frames
 
 
-def _timeline(frames: np.ndarray, fps: float) -> list[int]:
-    """Return the frames to show: all from first to last, long gaps shortened."""
+def _shorten_gaps(frames: np.ndarray, fps: float) -> list[int]:
+    """Return all frames from first to last, with at most one second of each gap."""
     longest = max(1, round(fps))
     shown = frames[:1].tolist()
     for frame in frames[1:].tolist():
@@ -76,62 +71,53 @@ def _timeline(frames: np.ndarray, fps: float) -> list[int]:
     return shown
 
 
-def _shown_at(clip: Clip3D, frames: list[int]) -> np.ndarray:
-    """Seconds into the video at which frames are shown, (T,)."""
+def _timestamps(clip: Clip3D, frames: list[int]) -> np.ndarray:
+    """Return timestamps (T,) of the written video."""
     steps = np.diff(clip.seconds(np.array(frames)))
     steps[np.diff(frames) > 1] = 1 / clip.fps
     return np.r_[0, np.cumsum(steps)]
 
 
-def _pictures(
-    scene: Scene,
-    moments: Iterable[tuple[int, float, np.ndarray | None]],
+def _draw_frames(
+    renderer: ClipRenderer,
+    inputs: Iterable[tuple[int, float, np.ndarray | None]],
     height: int,
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """Draw one picture after another, each overwritten by the next.
+    """Draw frames one by one into the same array.
 
     Args:
-        scene (Scene): What is drawn.
-        moments (Iterable): Frame number, seconds into the video, and the film's
-            picture if there is one.
-        height (int): Of the pictures.
+        renderer (ClipRenderer): Draws the views.
+        inputs (Iterable): Frame number, timestamp, and the video's image or None.
+        height (int): Height of the drawings.
 
     Yields:
-        tuple[np.ndarray, float]: The picture, (H, W, 3), and when it is shown.
+        tuple[np.ndarray, float]: The drawing, (H, W, 3), and its timestamp.
     """
-    clip = scene.clip
-    scale = min(height / clip.height, _WIDEST * height / clip.width)
+    clip = renderer.clip
+    scale = min(height / clip.height, _MAX_ASPECT * height / clip.width)
     left = 2 * max(1, round(scale * clip.width / 2))
     top = round((height - scale * clip.height) / 2)
     bottom = height - top
     backdrop = np.full((height, left + height, 3), drawing.BACKGROUND, np.uint8)
     backdrop[top:bottom, :left] = drawing.PANEL
     font = max(9, round(height / 40))
-    margin, notes = 1.2 * font, _notes(scene)
-    if not scene.orbit:
-        scene.draw_floor(backdrop[:, left:])
+    margin, notes = 1.2 * font, _notes(renderer)
+    renderer.draw_floor(backdrop[:, left:])
     image = np.empty_like(backdrop)
-    for frame, shown_at, film in moments:
+    for frame, timestamp, background in inputs:
         np.copyto(image, backdrop)
-        if film is not None:
-            _show_film(image[top:bottom, :left], film)
-        seconds = scene.seconds(frame)
-        scene.draw_2d(image[top:bottom, :left], frame, scale)
-        if scene.orbit:
-            scene.draw_floor(image[:, left:], seconds)
-        scene.draw_3d(image[:, left:], frame, seconds)
+        view_2d = image[top:bottom, :left]
+        if background is not None:
+            size = view_2d.shape[1::-1]
+            small = cv2.resize(background, size, interpolation=cv2.INTER_AREA)
+            drawing.darken(small, out=view_2d)
+        renderer.draw_2d(view_2d, frame, scale)
+        renderer.draw_3d(image[:, left:], frame)
         _write_captions(image, left, font, notes)
         text = f'frame {frame}   {clip.seconds(frame):.2f} s'
-        where = (margin, height - margin)
-        drawing.draw_text(image, text, where, font, drawing.FAINT_TEXT)
-        yield image, shown_at
-
-
-def _show_film(image: np.ndarray, film: np.ndarray) -> None:
-    """Fill a picture with a frame of the film."""
-    size = image.shape[1::-1]
-    small = cv2.resize(film, size, interpolation=cv2.INTER_AREA)
-    drawing.darken(small, out=image)
+        corner = (margin, height - margin)
+        drawing.draw_text(image, text, corner, font, drawing.FAINT_TEXT)
+        yield image, timestamp
 
 
 def _write_captions(image: np.ndarray, left: int, font: int, notes: str) -> None:
@@ -144,7 +130,7 @@ def _write_captions(image: np.ndarray, left: int, font: int, notes: str) -> None
     drawing.draw_text(image, notes, corner, font, drawing.FAINT_TEXT, 'right')
 
 
-def _notes(scene: Scene) -> str:
-    grid = f'grid {scene.cell:g} m'
-    certain = (scene.clip.keypoint_scores_3d > 0).all()
-    return grid if certain else f'dim: interpolated   {grid}'
+def _notes(renderer: ClipRenderer) -> str:
+    grid = f'grid {renderer.cell:g} m'
+    is_complete = (renderer.clip.keypoint_scores_3d > 0).all()
+    return grid if is_complete else f'dim: interpolated   {grid}'

@@ -17,7 +17,7 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from mmhot import __version__
-from mmhot.compat import safe_load
+from mmhot.compat.checkpoints import safe_load
 from mmhot.io.atomic import replacing
 from mmhot.weights.convert.gtpt import GTPT
 from mmhot.weights.convert.htnet import HTNET, NANOHTNET

@@ -14,7 +14,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmpose.registry import HOOKS, MODELS
 from torch import Tensor, nn
 
-from mmhot.compat import safe_load
+from mmhot.compat.checkpoints import safe_load
 from mmhot.errors import hint_at_names
 from mmhot.weights.index import SCHEME, shipped_weights
 

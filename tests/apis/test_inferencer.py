@@ -4,7 +4,6 @@ import inspect
 import json
 import weakref
 from dataclasses import fields
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -12,8 +11,8 @@ import pytest
 from lifters import save_lifter
 from mmpose.apis import MMPoseInferencer
 from numpy.testing import assert_allclose, assert_array_equal
-from pose_sources import BOX, Detector, Estimator
-from video_files import picture, write_video
+from pose_sources import BOX, Detector, Estimator, FunctionDetector
+from video_files import gray_image, write_video
 
 from mmhot.apis import Inferencer, inferencer
 from mmhot.apis.inferencing import inputs
@@ -27,8 +26,8 @@ from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.video.frames import VideoFile
 from mmhot.video.pipeline import VideoLifter
-from mmhot.video.pose_estimation import Finder
-from mmhot.video.sources.box_filter import BoxFilter
+from mmhot.video.pose_estimation import VideoPoseEstimator
+from mmhot.video.sources.detectors import BoxFilter
 from mmhot.video.sources.pose_source import PoseSource
 from mmhot.video.streams import open_stream
 
@@ -67,7 +66,7 @@ def pictures(tmp_path):
     folder = tmp_path / 'pictures'
     folder.mkdir()
     for number in (2, 10):
-        cv2.imwrite(str(folder / f'shot{number}.png'), picture(number))
+        cv2.imwrite(str(folder / f'shot{number}.png'), gray_image(number))
     return folder
 
 
@@ -172,7 +171,9 @@ def test_frames_go_through_the_models_in_batches(flat, models, video):
 def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, checkpoint):
     results = lifting(video, axes='camera')
     found = [people(result)[0] for result in results]
-    clip, _ = VideoLifter(Finder(*models), Lifter(None, checkpoint))(VideoFile(video))
+    clip, _ = VideoLifter(VideoPoseEstimator(*models), Lifter(None, checkpoint))(
+        VideoFile(video)
+    )
     assert len(found) == len(clip.frame) == 10
     for row, person in enumerate(found):
         assert person['track_id'] == 0
@@ -250,7 +251,7 @@ def test_pictures_are_one_film_at_a_rate(lifting, pictures, tmp_path):
 
 
 def test_arrays_lists_and_generators_are_inputs(flat, video):
-    images = [picture(number) for number in range(3)]
+    images = [gray_image(number) for number in range(3)]
     assert len(list(flat(images[0]))) == 1
     assert_allclose(boxes(flat(images))[2], BOX[0] + [2, 0] * 2)
     results = flat(image for image in images)
@@ -381,7 +382,7 @@ def test_results_overwrite_neither_inputs_nor_each_other(flat, pictures, video):
 
 
 def test_results_of_before_are_replaced(flat, tmp_path):
-    images = [picture(0), picture(1)]
+    images = [gray_image(0), gray_image(1)]
     for count in (2, 1):
         list(flat(images[:count], fps=5, out_dir=str(tmp_path)))
         document = json.loads((tmp_path / 'predictions/000000.json').read_text())
@@ -394,7 +395,7 @@ def test_windows_that_cannot_be_opened_are_told(flat, monkeypatch):
 
     monkeypatch.setattr(cv2, 'imshow', fail)
     with pytest.raises(ValueError, match='show=True needs a screen'):
-        next(flat(picture(), show=True))
+        next(flat(gray_image(), show=True))
 
 
 def test_boxes_are_left_out_as_in_mmpose():
@@ -403,7 +404,7 @@ def test_boxes_are_left_out_as_in_mmpose():
     )
     scores = np.float32([0.5, 0.9, 0.3, 0.31])
     detector = Detector()
-    detector = BoxFilter(lambda images: [(found, scores), ([], [])])
+    detector = BoxFilter(FunctionDetector(lambda _: [(found, scores), ([], [])]))
     (kept, kept_scores), (none, _) = detector([None, None])
     assert_allclose(kept, found[[1, 3]])
     assert_allclose(kept_scores, [0.9, 0.31])
@@ -420,13 +421,14 @@ def test_slow_detectors_are_asked_as_seldom_as_they_want(dimensions, request, vi
     assert sum(asked) == 3
 
 
-class Seldom:
+class Seldom(FunctionDetector):
     """A detector that wants to see every fourth of 25 frames a second."""
 
     name, interval = 'seldom', 0.16
     identity = {'name': name}
 
     def __init__(self, detector, asked):
+        super().__init__(detector)
         self.detector, self.asked = detector, asked
 
     def __call__(self, images):
@@ -435,20 +437,20 @@ class Seldom:
 
 
 def test_filtered_detectors_see_every_frame_unless_they_say_otherwise():
-    bare = SimpleNamespace(name='bare', identity={})
+    bare = FunctionDetector(None)
     filtered = BoxFilter(bare)
-    assert Finder(filtered, None).every(25) == 1
-    assert not hasattr(filtered, 'again')
+    assert VideoPoseEstimator(filtered, None).detection_interval(25) == 1
+    assert not filtered.redetects
     boxes, scores = np.float32([[0, 0, 9, 9], [1, 0, 9, 9]]), np.float32([0.8, 0.6])
-    bare.again = lambda image, known: (boxes, scores)
+    bare.redetect = lambda image, tracked: (boxes, scores)
     # those who were followed go through the filter, too
-    assert filtered.again(None, boxes)[0].tolist() == [[0, 0, 9, 9]]
+    assert filtered.redetect(None, boxes)[0].tolist() == [[0, 0, 9, 9]]
 
 
 @pytest.mark.parametrize('dimensions', ['flat', 'lifting'])
 def test_people_are_others_after_a_cut(dimensions, request, tmp_path):
     find = request.getfixturevalue(dimensions)
-    images = [picture(number) for number in range(10)]
+    images = [gray_image(number) for number in range(10)]
     for number in range(5, 10):
         images[number][:, :32] = (30, 200, 90)
     path = write_video(tmp_path / 'cut.mkv', images, codec='ffv1', pix_fmt='bgr0')

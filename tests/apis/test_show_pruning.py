@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from drawn_data import leaf_config
 from drawn_people import FOLDER
 from mmpose.apis import init_model
+from topdown_configs import leaf_config
 
 from mmhot.apis.pruning_trace import trace_pruning
 from mmhot.cli.dispatch import main
@@ -107,7 +107,7 @@ def test_weights_that_come_with_us_need_no_name(tmp_path, capsys):
     ('options', 'message'),
     [
         (['nowhere.png'], 'nowhere.png does not exist'),
-        ([str(FOLDER / 'detections.json')], 'detections.json is no readable picture'),
+        ([str(FOLDER / 'detections.json')], 'detections.json is no readable image'),
         ([str(PICTURE), '--bbox', '1,2,3'], '--bbox must be left,top,right,bottom'),
         ([str(PICTURE), '--bbox', '9,2,3,4'], '--bbox must be left,top,right,bottom'),
         ([str(PICTURE), '--zoom', '99'], '--zoom must be from 0.5 to 8, got 99'),

@@ -6,9 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 from clip_files import SKATER
-from infer_runs import infer, use_stand_ins
 from lifters import save_lifter
-from pose_sources import Detector, Estimator
+from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import write_video
 
 from mmhot.cli.infer import SMOOTHING
@@ -122,7 +121,7 @@ def test_unsure_keypoints_count_as_missing(infer_it, out, video, capfd):
     assert infer_it(video, kpt_thr=0.9, formats='json') == 0  # all of them
     said = capfd.readouterr()
     assert 'clip: nobody was found in 10 frames' in said.out
-    assert 'clip.mkv: no keypoint has a confidence of 0.9 or more' in said.err
+    assert 'clip.mkv: No detection exceeds the confidence threshold' in said.err
     assert not (out / 'clip.json').exists()
     assert infer_it(video, kpt_thr=0.5, formats='json') == 0
     document = json.loads((out / 'clip.json').read_text())

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clip_files import SKATER
-from infer_runs import infer, use_stand_ins
 from lifters import save_lifter
-from pose_sources import Detector, Estimator
-from video_files import picture, write_video
+from pose_sources import Detector, Estimator, infer, use_stand_ins
+from video_files import gray_image, write_video
 
 from mmhot.apis import clip_worker
 from mmhot.apis.clip_worker import Outcome
@@ -20,7 +19,7 @@ from mmhot.video import pipeline
 from mmhot.video.frames import Frame
 from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import StageTimes
-from mmhot.video.pose_estimation import Finder
+from mmhot.video.pose_estimation import VideoPoseEstimator
 
 
 @pytest.fixture(scope='module')
@@ -133,7 +132,9 @@ def test_what_is_not_the_same_is_done_again(
     elif change == 'result changed':
         (out / 'a.npz').write_bytes(b'cut off')
     elif change == 'input':
-        write_video(film, [picture(n) for n in range(8)], codec='ffv1', pix_fmt='bgr0')
+        write_video(
+            film, [gray_image(n) for n in range(8)], codec='ffv1', pix_fmt='bgr0'
+        )
         seen += 8
     else:
         detector.identity = {'name': 'another'}
@@ -228,12 +229,12 @@ def test_frames_are_not_held():
 
         def __iter__(self):
             for index in range(100):
-                image = picture(index % 50)
+                image = gray_image(index % 50)
                 seen.append(weakref.ref(image))
                 most[0] = max(most[0], sum(one() is not None for one in seen))
                 yield Frame(index, index / 25, image)
                 del image
 
-    found = Finder(Detector(every=1), Estimator(), batch_size=4)(Film())
+    found = VideoPoseEstimator(Detector(every=1), Estimator(), batch_size=4)(Film())
     assert len(found.people) == 100
     assert most[0] <= 5 + 3

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from infer_runs import infer, use_stand_ins
 from lifters import save_lifter
-from pose_sources import Detector, Estimator
+from pose_sources import Detector, Estimator, infer, use_stand_ins
 from ray_stand_ins import read_log
-from video_files import picture, write_video
+from video_files import gray_image, write_video
 
 from mmhot.io.lifted import read_lifted
 
@@ -30,7 +29,7 @@ def checkpoint(tmp_path):
 
 @pytest.fixture
 def video(tmp_path):
-    images = [picture(number % 50) for number in range(200)]
+    images = [gray_image(number % 50) for number in range(200)]
     return write_video(tmp_path / 'clip.mkv', images, codec='ffv1', pix_fmt='bgr0')
 
 

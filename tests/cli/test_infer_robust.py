@@ -12,11 +12,10 @@ import av
 import cv2
 import numpy as np
 import pytest
-from infer_runs import infer, use_stand_ins
 from lifters import save_lifter
 from numpy.testing import assert_allclose, assert_array_equal
-from pose_sources import BOX, Detector, Estimator
-from video_files import picture, turn_video, write_video
+from pose_sources import BOX, Detector, Estimator, infer, use_stand_ins
+from video_files import gray_image, turn_video, write_video
 
 from mmhot.apis import export as results
 from mmhot.io import atomic
@@ -80,7 +79,7 @@ def find(monkeypatch):
 def clean(path, number=10, **options):
     """A video of one shot, brighter and darker, that is decoded as it was written."""
     images = [
-        picture(abs((index + 50) % 100 - 50), **options) for index in range(number)
+        gray_image(abs((index + 50) % 100 - 50), **options) for index in range(number)
     ]
     return write_video(path, images, codec='ffv1', pix_fmt='bgr0')
 

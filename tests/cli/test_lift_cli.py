@@ -157,7 +157,7 @@ def test_single_takes_the_largest_person(lift_it, out, capfd):
 
 def test_options_give_what_a_file_lacks(lift_it, out, tmp_path, refused):
     clip = save(tmp_path / 'a.npz', width=None, height=None, fps=None)
-    refused('give --image-size WxH --fps F', clip)
+    refused('give --image-size and --fps', clip)
     assert lift_it(clip, image_size='1280x720', fps=30) == 0
     lifted = read_lifted(out / 'a.npz')
     assert (lifted.width, lifted.height, lifted.fps) == (1280, 720, 30)
@@ -194,11 +194,11 @@ def test_mappings_offered_are_those_that_exist():
     [
         ({'keypoints': walk() * np.nan}, 'no keypoint is finite'),
         ({'keypoints': walk() * np.inf}, 'holds infinite values'),
-        ({'keypoints': walk(4, 16)}, 'has 16 keypoints a person; known are'),
+        ({'keypoints': walk(4, 16)}, 'has 16 keypoints per person; known are'),
         ({'keypoints': walk().astype(str)}, 'holds text'),
         ({'keypoints': np.array([None])}, 'pickled Python objects'),
-        ({'fps': None}, 'does not say fps: give --fps F'),
-        ({'width': None}, 'does not say width: give --image-size WxH'),
+        ({'fps': None}, 'does not state fps: give --fps'),
+        ({'width': None}, 'does not state width: give --image-size'),
         ({'fps': 0.0}, 'fps must be a number within'),
         ({'fps': np.nan}, 'fps must be a number within'),
     ],
@@ -261,7 +261,7 @@ def test_inputs_with_one_name_are_refused(refused, tmp_path):
         ({'fps': 'nan'}, '--fps: fps must be a number within 1..1000, got nan'),
         ({'fps': 'fast'}, "--fps: invalid float value: 'fast'"),
         ({'skeleton': 'coco-18'}, "unknown skeleton: 'coco-18'; did you mean"),
-        ({'skeleton': 'halpe-26'}, 'has 17 keypoints a person, but halpe-26 has 26'),
+        ({'skeleton': 'halpe-26'}, 'has 17 keypoints per person, but halpe-26 has 26'),
         ({'device': 'tpu'}, "--device: there is no device 'tpu' here, only cpu"),
         ({'formatz': 'npz'}, r'--formatz.*\(did you mean --formats\?\)'),
         ({'out_dir': None}, 'required: --out-dir'),
@@ -298,8 +298,8 @@ def test_models_go_by_name(lift_it, shipped, out):
         ),
         ('mmhot://tiny', r'unknown weights: mmhot://tiny; did you mean tiny-lifter\?'),
         ('none.py', 'none.py: no such config file'),
-        ('tiny.pth', 'tiny.pth is no config: give weights as checkpoint'),
-        ('config.py', 'a config alone has no weights.* tiny-lifter'),
+        ('tiny.pth', 'tiny.pth is a checkpoint, not a config'),
+        ('config.py', 'a config has no weights.* tiny-lifter'),
         ('syntax.py', 'syntax.py is no usable config: SyntaxError'),
         ('base.py', 'base.py is no usable config: .*none.py'),
         ('empty.py', 'empty.py is no config of a lifter'),
@@ -350,7 +350,7 @@ def test_wrong_checkpoints_are_refused(refused, checkpoint, tmp_path):
     torch.save({'state_dict': Bomb()}, tmp_path / 'bomb.pth')
     refuse('refused: it holds (posix|os).system', 'bomb.pth')
     torch.save([1, 2], tmp_path / 'list.pth')
-    refuse('does not say what model it is for', 'list.pth')
+    refuse('contains no config', 'list.pth')
     torch.save({'weight': torch.zeros(2)}, tmp_path / 'bare.pth')
     refuse('tools/convert_checkpoint.py', 'bare.pth')
 

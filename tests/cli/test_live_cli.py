@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from lifters import save_lifter
 from pose_sources import Detector, Estimator
-from streams import ScriptedStream
-from video_files import picture, write_video
+from video_files import ScriptedStream, gray_image, write_video
 
 from mmhot.cli.dispatch import main
 from mmhot.io.writers.json_lines import JsonLines
-from mmhot.video import capture, sources, streams
+from mmhot.video import capture, streams
+from mmhot.video.capture import LatencyHistogram
 from mmhot.video.frames import Frame
-from mmhot.video.latency import Latencies
 from mmhot.video.live import LivePerson, LivePoses
+from mmhot.video.sources import pose_source
 from mmhot.weights.index import LIVE_LIFTER
 
 
@@ -35,8 +35,8 @@ def out(tmp_path):
 def infer_it(checkpoint, out, monkeypatch):
     monkeypatch.delenv('MMHOT_DEBUG', raising=False)
     monkeypatch.setattr(capture, '_FIRST_WAIT', 0.01)
-    pair = sources.PoseSource(Detector(every=1), Estimator())
-    monkeypatch.setattr(sources, 'open_pose_source', lambda *options: pair)
+    pair = pose_source.PoseSource(Detector(every=1), Estimator())
+    monkeypatch.setattr(pose_source, 'open_pose_source', lambda *options: pair)
 
     def run(*inputs, stream=None, **options):
         if stream is not None:
@@ -145,7 +145,7 @@ def test_another_session_goes_on_in_the_same_file(infer_it, out, tmp_path):
 @pytest.mark.parametrize(
     ('inputs', 'options', 'said'),
     [
-        ('0', {}, '0 is a webcam: add --live'),
+        ('0', {}, '0 is a webcam, a stream without an end'),
         ('97', {'live': True}, 'there is no webcam 97: /dev/video97 does not exist'),
         ('0', {'duration': 5}, '--duration goes with --live only'),
         ('0', {'show': True}, '--show goes with --live only'),
@@ -200,7 +200,7 @@ def test_a_line_that_does_not_fit_is_taken_back(tmp_path, monkeypatch):
 
 
 def test_latencies_are_counted_without_keeping_them():
-    latencies = Latencies()
+    latencies = LatencyHistogram()
     assert (latencies.mean, latencies.quantile(0.95)) == (0, 0)
     for milliseconds in range(1, 101):
         latencies.add(milliseconds)
@@ -215,7 +215,7 @@ def test_people_are_drawn_on_the_film_and_on_a_floor():
 
     pose = np.random.default_rng(0).normal(0, 0.3, (17, 3))
     pixels = 24 + 20 * pose[:, :2]
-    frame = Frame(0, 0.0, picture())
+    frame = Frame(0, 0.0, gray_image())
     person = LivePerson(
         0, pose, np.array([0.1, 0, 3.0]), pixels, np.ones(17), broken=False
     )

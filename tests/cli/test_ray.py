@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from infer_runs import infer
 from lifters import save_lifter
+from pose_sources import infer
 from ray_stand_ins import read_log, slow_worker
 from video_files import write_video
 

@@ -1,11 +1,11 @@
-"""Codecs: the published units, and the canonical framing's promises."""
+"""Codecs of lifting: published units, and invariances of person-centered encoding."""
 
 import mocap
 import numpy as np
 import pytest
 from mmpose.registry import KEYPOINT_CODECS
 
-from mmhot.codecs.framing import frame_person, look_at_rotation
+from mmhot.codecs.person_centered_pose_lifting import frame_person, look_at_rotation
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
 from mmhot.lens import camera_intrinsics
 
@@ -17,18 +17,18 @@ def build(name, **settings):
     return KEYPOINT_CODECS.build(dict(type=name, **settings))
 
 
-def seen(turn=None, **intrinsics):
-    """Pixels and camera-axes joints of a person; the camera may be turned."""
+def project_person(rotation=None, **intrinsics):
+    """Pixels, camera-axes joints and camera of a person; the camera may be rotated."""
     joints = mocap.joints_of()
     camera = mocap.CAMERAS[0] | intrinsics
-    if turn is not None:
-        camera['R'] = camera['R'] @ turn.astype(np.float32)
+    if rotation is not None:
+        camera['R'] = camera['R'] @ rotation.astype(np.float32)
     pixels, in_camera = project(joints + place_on_floor(joints), camera)
     return pixels, in_camera, {key: camera[key] for key in ('w', 'h', 'f', 'c')}
 
 
-def encode(name, turn=None, **intrinsics):
-    pixels, in_camera, camera = seen(turn, **intrinsics)
+def encode(name, rotation=None, **intrinsics):
+    pixels, in_camera, camera = project_person(rotation, **intrinsics)
     return build(name).encode(pixels, None, in_camera[39:42], None, camera)
 
 
@@ -48,7 +48,7 @@ def test_pixels_are_divided_by_the_width():
 
 @pytest.mark.parametrize('name', CODECS)
 def test_decoding_undoes_encoding(name):
-    _, in_camera, _ = seen()
+    _, in_camera, _ = project_person()
     keypoints, scores = decode(name, encode(name))
     # float32 at a distance of five meters
     np.testing.assert_allclose(keypoints, in_camera[39:42], atol=2e-6)
@@ -57,7 +57,7 @@ def test_decoding_undoes_encoding(name):
 
 
 @pytest.mark.parametrize('name', CODECS)
-def test_root_is_zero_where_its_place_is_unknown(name):
+def test_root_is_zero_if_its_position_is_unknown(name):
     encoded = encode(name)
     encoded['lifting_target_label'] += 0.5  # the network's root is free
     del encoded['target_root']
@@ -66,8 +66,8 @@ def test_root_is_zero_where_its_place_is_unknown(name):
 
 
 @pytest.mark.parametrize('name', CODECS)
-def test_encoding_and_decoding_leave_their_arguments(name):
-    pixels, in_camera, camera = seen()
+def test_encoding_and_decoding_do_not_modify_their_arguments(name):
+    pixels, in_camera, camera = project_person()
     before = pixels.copy(), in_camera.copy()
     encoded = build(name).encode(pixels, None, in_camera, None, camera)
     label = encoded['lifting_target_label'].copy()
@@ -78,8 +78,8 @@ def test_encoding_and_decoding_leave_their_arguments(name):
 
 
 @pytest.mark.parametrize('name', CODECS)
-def test_invisible_targets_weigh_nothing(name):
-    pixels, in_camera, camera = seen()
+def test_invisible_targets_have_weight_zero(name):
+    pixels, in_camera, camera = project_person()
     visible = np.ones((81, 17, 1), np.float32)
     visible[3] = 0
     encoded = build(name).encode(pixels, None, in_camera, visible, camera)
@@ -90,8 +90,8 @@ def test_invisible_targets_weigh_nothing(name):
 
 
 @pytest.mark.parametrize('name', CODECS)
-def test_many_windows_at_once_are_encoded_like_one(name):
-    pixels, _, camera = seen()
+def test_batched_windows_are_encoded_as_single_ones(name):
+    pixels, _, camera = project_person()
     windows = np.stack([pixels[:27], pixels[20:47], pixels[54:]])
     together = build(name).encode(windows, camera_param=camera)
     for index, keypoints in enumerate(windows):
@@ -102,8 +102,8 @@ def test_many_windows_at_once_are_encoded_like_one(name):
 
 @pytest.mark.parametrize('name', CODECS)
 @pytest.mark.parametrize('camera', [None, {}, dict(w=1000)])
-def test_unknown_picture_size_is_an_error(name, camera):
-    with pytest.raises(ValueError, match="needs the picture size: .* 'w' and 'h'"):
+def test_unknown_image_size_is_an_error(name, camera):
+    with pytest.raises(ValueError, match="needs the image size: .* 'w' and 'h'"):
         build(name).encode(np.zeros((9, 17, 2), np.float32), camera_param=camera)
 
 
@@ -127,39 +127,39 @@ def test_decoding_without_the_rotation_is_an_error():
         dict(f=np.float32([1145, 900]), c=np.float32([500, 400])),
     ],
 )
-def test_framing_does_not_see_the_lens(intrinsics):
+def test_person_centered_encoding_does_not_depend_on_intrinsics(intrinsics):
     plain = encode('PersonCenteredPoseLifting')
     other = encode('PersonCenteredPoseLifting', **intrinsics)
     for key in ('keypoint_labels', 'lifting_target_label'):
         np.testing.assert_allclose(other[key], plain[key], atol=3e-6)
 
 
-# both at once would roll the picture by their product, as in any tilted camera
+# both at once would roll the image by their product, as in any tilted camera
 @pytest.mark.parametrize(('yaw', 'pitch'), [(0.35, 0), (-0.3, 0), (0, 0.2), (0, -0.2)])
-def test_framing_hardly_sees_where_the_camera_points(yaw, pitch):
-    turn = look_at_rotation(np.array([np.tan(yaw), np.tan(pitch), 1]))
+def test_person_centered_encoding_hardly_depends_on_camera_rotation(yaw, pitch):
+    rotation = look_at_rotation(np.array([np.tan(yaw), np.tan(pitch), 1]))
     plain = encode('PersonCenteredPoseLifting')
-    turned = encode('PersonCenteredPoseLifting', turn)
-    moved = np.abs(seen(turn)[0] - seen()[0]).mean()
+    rotated = encode('PersonCenteredPoseLifting', rotation)
+    moved = np.abs(project_person(rotation)[0] - project_person()[0]).mean()
     assert moved > 100  # pixels
     # the mean of pixels is not quite that of directions; a person's size is 0.5
     for key in ('keypoint_labels', 'lifting_target_label'):
-        np.testing.assert_allclose(turned[key], plain[key], atol=0.02)
+        np.testing.assert_allclose(rotated[key], plain[key], atol=0.02)
 
 
-def test_framing_shows_the_person_in_the_middle_at_the_wanted_size():
-    pixels, _, camera = seen()
+def test_framed_person_is_centered_at_the_given_size():
+    pixels, _, camera = project_person()
     framed, _ = frame_person(pixels, camera['f'], camera['c'], size=0.7)
     np.testing.assert_allclose(framed[36:45].mean((0, 1)), 0, atol=0.01)
     away = np.linalg.norm(framed - framed.mean(1, keepdims=True), axis=-1)
     np.testing.assert_allclose(away.mean(), 0.7, rtol=1e-5)
 
 
-def test_framed_pixels_are_the_turned_joints_seen_by_the_virtual_camera():
-    pixels, in_camera, camera = seen()
+def test_framed_pixels_are_projections_of_the_rotated_joints():
+    pixels, in_camera, camera = project_person()
     framed, rotation = frame_person(pixels, camera['f'], camera['c'])
-    turned = in_camera @ rotation
-    projected = turned[..., :2] / turned[..., 2:]
+    rotated = in_camera @ rotation
+    projected = rotated[..., :2] / rotated[..., 2:]
     zoom = framed / projected
     np.testing.assert_allclose(zoom, np.median(zoom), rtol=1e-2)
 
@@ -171,7 +171,7 @@ def test_framing_of_one_point_is_finite():
     assert np.isfinite(encoded['keypoint_labels']).all()
 
 
-def test_virtual_camera_points_at_the_direction_without_rolling():
+def test_virtual_camera_points_at_the_direction_without_roll():
     directions = np.random.default_rng(0).normal(size=(50, 3))
     directions[:, 2] = np.abs(directions[:, 2]) + 0.1
     rotation = look_at_rotation(directions)
@@ -185,15 +185,15 @@ def test_virtual_camera_points_at_the_direction_without_rolling():
     assert (rotation[:, 1, 0] == 0).all()  # what is level stays level
 
 
-def test_unknown_lens_is_assumed_from_the_longer_side():
+def test_default_focal_length_depends_on_the_longer_side():
     for size in ((1280, 720), (720, 1280)):
         focal, center = camera_intrinsics(dict(w=size[0], h=size[1]))
         np.testing.assert_allclose(focal, 1.145 * 1280)
         np.testing.assert_allclose(center, np.array(size) / 2)
 
 
-def test_resolution_does_not_matter():
-    pixels, _, _ = seen()
+def test_person_centered_encoding_does_not_depend_on_resolution():
+    pixels, _, _ = project_person()
     codec = build('PersonCenteredPoseLifting')
     small = codec.encode(pixels, camera_param=dict(w=1000, h=800))
     large = codec.encode(pixels * 3, camera_param=dict(w=3000, h=2400))

@@ -31,19 +31,19 @@ def encode_one(x, y, visible=1.0, **settings):
     return label_x, label_y, encoded['keypoint_weights'][0, 0]
 
 
-def test_labels_are_the_published_ones(published):
+def test_labels_equal_the_published_ones(published):
     encoded = build().encode(published['input__joints'], published['input__visible'])
-    for ours, theirs in (
+    for name, expected in (
         ('keypoint_x_labels', 'output__target_x'),
         ('keypoint_y_labels', 'output__target_y'),
         ('keypoint_weights', 'output__target_weight'),
     ):
-        assert encoded[ours].dtype == np.float32
+        assert encoded[name].dtype == np.float32
         # float32 at positions of up to 500 bins
-        np.testing.assert_allclose(encoded[ours], published[theirs], atol=1e-5)
+        np.testing.assert_allclose(encoded[name], published[expected], atol=1e-5)
 
 
-def test_decoding_gives_the_published_keypoints_and_scores(published):
+def test_decoded_keypoints_and_scores_equal_the_published_ones(published):
     keypoints, scores = build().decode(
         published['output__prob_x'], published['output__prob_y']
     )
@@ -69,17 +69,17 @@ def test_labels_sum_to_one_but_at_the_border():
 
 
 @pytest.mark.parametrize(('x', 'visible'), [(60.0, -1.0), (400.0, 1.0), (400.0, -1.0)])
-def test_of_absent_keypoints_a_model_may_be_told_to_be_unsure(x, visible):
+def test_absent_keypoints_have_flat_labels_with_their_weight(x, visible):
     label_x, label_y, weight = encode_one(x, 90.0, visible, absent_weight=0.25)
     assert weight == 0.25
     np.testing.assert_allclose(label_x, 1 / 384, rtol=1e-6)
     np.testing.assert_allclose(label_y, 1 / 512, rtol=1e-6)
     assert label_x.dtype == label_y.dtype == np.float32
-    # what nobody knows does not count
+    # unknown keypoints do not count
     assert encode_one(60.0, 90.0, 0.0, absent_weight=0.25)[2] == 0
     there = encode_one(60.0, 90.0, absent_weight=0.25)
-    for ours, usual in zip(there, encode_one(60.0, 90.0), strict=True):
-        np.testing.assert_array_equal(ours, usual)
+    for label, usual in zip(there, encode_one(60.0, 90.0), strict=True):
+        np.testing.assert_array_equal(label, usual)
     with pytest.raises(ValueError, match='absent_weight must not be negative'):
         build(absent_weight=-1)
 

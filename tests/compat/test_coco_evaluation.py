@@ -1,4 +1,4 @@
-"""The stand-in for xtcocotools gives its numbers and is used where it must be."""
+"""The stand-in for xtcocotools: equal numbers, and when it replaces the package."""
 
 import json
 import os
@@ -77,7 +77,7 @@ def arrays():
 
 
 def as_fields(keypoints, joints):
-    """Return keypoints (133, 3) as an annotation has them."""
+    """Return keypoints (133, 3) of an annotation."""
     parts = np.split(keypoints, np.cumsum(list(SIZES.values()))[:-1])
     parts[0] = parts[0][:joints]
     return {
@@ -86,7 +86,7 @@ def as_fields(keypoints, joints):
     }
 
 
-def truth(case):
+def ground_truth(case):
     """Return a COCO file; IDs start at 0, and few annotations have ``iscrowd``."""
     people = arrays()
     images = [
@@ -129,8 +129,8 @@ def results(case):
 
 
 def write_truth(case, folder):
-    path = folder / 'truth.json'
-    path.write_text(json.dumps(truth(case)))
+    path = folder / 'ground_truth.json'
+    path.write_text(json.dumps(ground_truth(case)))
     return str(path)
 
 
@@ -187,12 +187,12 @@ def test_numbers_are_those_of_the_installed_xtcocotools(tmp_path):
 
 def test_image_ids_may_be_names(tmp_path):
     case = CASES['keypoints']
-    content, detections = truth(case), results(case)
+    content, detections = ground_truth(case), results(case)
     for item in content['images']:
         item['id'] = f'{item["id"]:03d}'
     for item in (*content['annotations'], *detections):
         item['image_id'] = f'{item["image_id"]:03d}'
-    path = tmp_path / 'truth.json'
+    path = tmp_path / 'ground_truth.json'
     path.write_text(json.dumps(content))
     labeled = coco_evaluation.COCO(str(path))
     detected = labeled.loadRes(detections)
@@ -289,7 +289,7 @@ def test_coco_metric_of_mmpose(name, iou_type, tmp_path):
 def test_wholebody_metrics_of_mmpose_and_mmhot(tmp_path):
     from mmpose.evaluation import CocoWholeBodyMetric
 
-    from mmhot.evaluation.wholebody_parts import CocoWholeBodyPartsMetric
+    from mmhot.evaluation.metrics import CocoWholeBodyPartsMetric
 
     case = CASES['keypoints_wholebody']
     values = evaluate_in_mmpose(CocoWholeBodyMetric, case, tmp_path)
@@ -357,7 +357,7 @@ def run_imports(folder, before='', after=''):
     return done.stdout.splitlines()
 
 
-def test_absent_package_is_replaced_and_taken_back(tmp_path):
+def test_missing_package_is_replaced_and_restored(tmp_path):
     after = """
 from pycocotools import mask
 print(xtcocotools.mask.iou is mask.iou, mask.__name__)
@@ -417,7 +417,7 @@ print('xtcocotools' in sys.modules)
     assert run_imports(tmp_path, after=after) == [STAND_IN, '[] False', 'False']
 
 
-def test_package_that_is_loaded_already_is_left_alone(tmp_path):
+def test_imported_package_is_not_replaced(tmp_path):
     write_package(tmp_path)
     before = 'import xtcocotools as first; del sys.modules["xtcocotools"]'
     after = "print('xtcocotools' in compat.applied())"

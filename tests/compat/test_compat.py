@@ -1,4 +1,4 @@
-"""The shims work, are needed, and go away again."""
+"""Shims are effective, needed and reversible."""
 
 import os
 import pickle
@@ -19,12 +19,13 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmhot import compat
+from mmhot.compat import checkpoints
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
-def _leave_shims_as_found():
+def _restore_shims():
     before = compat.applied()
     yield
     compat.revert()
@@ -140,7 +141,7 @@ def test_training_resumes_from_a_checkpoint(checkpoint, tmp_path):
 )
 def test_numpy_values_survive(value, tmp_path):
     torch.save({'value': value}, tmp_path / 'c.pth')
-    loaded = compat.safe_load(tmp_path / 'c.pth')['value']
+    loaded = checkpoints.safe_load(tmp_path / 'c.pth')['value']
     assert type(loaded) is type(value)
     np.testing.assert_array_equal(loaded, value)
 
@@ -169,7 +170,7 @@ def test_other_pickles_stay_refused(function, args, named, tmp_path, monkeypatch
     with compat.shims(), pytest.raises(pickle.UnpicklingError):
         torch.load('evil.pth')
     with pytest.raises(ValueError, match=f'^evil.pth: refused.*{named}') as caught:
-        compat.safe_load('evil.pth')
+        checkpoints.safe_load('evil.pth')
     assert '\n' not in str(caught.value)
     assert not Path('MARK').exists()
 
@@ -181,7 +182,7 @@ def test_damaged_checkpoint_gives_one_line(content, tmp_path):
     with pytest.raises(
         ValueError, match='not a checkpoint, or a damaged one'
     ) as caught:
-        compat.safe_load(path)
+        checkpoints.safe_load(path)
     assert str(caught.value).startswith(str(path))
     assert '\n' not in str(caught.value)
 
@@ -190,7 +191,7 @@ def test_truncated_checkpoint_gives_one_line(checkpoint, tmp_path):
     whole = checkpoint.read_bytes()
     (tmp_path / 'cut.pth').write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match='damaged'):
-        compat.safe_load(tmp_path / 'cut.pth')
+        checkpoints.safe_load(tmp_path / 'cut.pth')
 
 
 def test_any_damage_gives_one_line(checkpoint, tmp_path):
@@ -201,7 +202,7 @@ def test_any_damage_gives_one_line(checkpoint, tmp_path):
         damaged[rng.integers(0, len(whole), 20)] = rng.integers(0, 256, 20)
         (tmp_path / 'bad.pth').write_bytes(damaged.tobytes())
         try:
-            compat.safe_load(tmp_path / 'bad.pth')
+            checkpoints.safe_load(tmp_path / 'bad.pth')
         except ValueError as error:
             assert str(error).startswith(f'{tmp_path}/bad.pth: ')  # noqa: PT017
             assert '\n' not in str(error)  # noqa: PT017
@@ -209,11 +210,11 @@ def test_any_damage_gives_one_line(checkpoint, tmp_path):
 
 def test_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='no such checkpoint'):
-        compat.safe_load(tmp_path / 'none.pth')
+        checkpoints.safe_load(tmp_path / 'none.pth')
 
 
 def draw_with_mmpose():
-    """Draw a skeleton with MMPose's 3D visualiser."""
+    """Draw a skeleton with MMPose's 3D visualizer."""
     from mmengine.structures import InstanceData
     from mmpose.datasets.datasets.utils import parse_pose_metainfo
     from mmpose.structures import PoseDataSample
@@ -241,17 +242,17 @@ def test_mmpose_draws_in_3d_only_with_the_shim():
     with pytest.raises(AttributeError, match='tostring_rgb'):
         draw_with_mmpose()
     with compat.shims():
-        picture = draw_with_mmpose()
-    assert picture.dtype == np.uint8
-    assert len(np.unique(picture)) > 20
+        image = draw_with_mmpose()
+    assert image.dtype == np.uint8
+    assert len(np.unique(image)) > 20
     assert 'tostring_rgb' not in compat.applied()
 
 
-def test_shims_are_taken_back():
+def test_shims_are_reverted():
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     compat.revert()
-    there = (
+    state = (
         set(torch.serialization.get_safe_globals()),
         hasattr(FigureCanvasAgg, 'tostring_rgb'),
         list(sys.meta_path),
@@ -260,14 +261,14 @@ def test_shims_are_taken_back():
         assert names == compat.applied() == compat.apply()
         assert 'checkpoint globals' in names
     assert compat.applied() == ()
-    assert there == (
+    assert state == (
         set(torch.serialization.get_safe_globals()),
         hasattr(FigureCanvasAgg, 'tostring_rgb'),
         list(sys.meta_path),
     )
 
 
-def test_globals_allowed_by_others_stay_allowed():
+def test_globals_allowed_elsewhere_stay_allowed():
     compat.revert()
     torch.serialization.add_safe_globals([HistoryBuffer, Evil])
     try:
@@ -301,6 +302,7 @@ def test_configs_resolve_where_setuptools_lacks_pkg_resources(tmp_path):
     code = """
 import mmhot
 from mmhot import compat
+from mmhot.compat import checkpoints
 from mmengine.config import Config
 from mmengine.utils import is_installed
 print(compat.applied(), Config.fromfile(sys.argv[1]).default_scope)
@@ -322,7 +324,7 @@ except ImportError:
 
 
 @pytest.mark.parametrize('first', ['mmhot', 'mmengine.config'])
-def test_config_scheme_is_there_in_either_order(first):
+def test_config_scheme_is_added_in_either_import_order(first):
     code = f"""
 import {first}
 import mmhot

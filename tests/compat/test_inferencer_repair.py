@@ -1,4 +1,4 @@
-"""``repair_inferencer``: MMPose's own 3D inferencer, before and after."""
+"""``repair_inferencer``: MMPose's 3D inferencer before and after the fix."""
 
 from itertools import count
 from pathlib import Path
@@ -26,13 +26,13 @@ NUM_FRAMES = 12
 
 
 @pytest.fixture(autouse=True)
-def _leave_mmpose_as_found():
+def _restore_mmpose():
     yield
     compat._undo.pop('inferencer', lambda: None)()
 
 
 def walks(num_people=1, num_frames=NUM_FRAMES):
-    """Pixels (T, P, 17, 2), COCO's joints, of people who move, side by side."""
+    """Return COCO keypoints (T, P, 17, 2) of people who move side by side."""
     rng = np.random.default_rng(0)
     poses = rng.normal(0, 4, (1, num_people, 17, 2)) + (10, 20)
     motion = rng.normal(0, 0.3, (num_frames, num_people, 17, 2)).cumsum(0)
@@ -42,9 +42,9 @@ def walks(num_people=1, num_frames=NUM_FRAMES):
 
 
 class Pose2D:
-    """Stands in for ``Pose2DInferencer``: gives poses (T, P, 17, 2) frame by frame.
+    """Replacement of ``Pose2DInferencer`` that returns known poses (T, P, 17, 2).
 
-    Frames without people give a box around all of the picture, as that does.
+    Frames without people have a box of the whole image, as in MMPose.
     """
 
     detector = object()
@@ -84,12 +84,12 @@ def sample(pose, box=None, score=0.9):
 @pytest.fixture(scope='module')
 def video(tmp_path_factory):
     images = [np.full((*SIZE[::-1], 3), 99, np.uint8)] * NUM_FRAMES
-    return str(write_video(tmp_path_factory.mktemp('film') / 'film.mp4', images))
+    return str(write_video(tmp_path_factory.mktemp('video') / 'video.mp4', images))
 
 
 @pytest.fixture
 def build(monkeypatch):
-    """Build MMPose's inferencer as it is now, with a 2D model that is known."""
+    """Build MMPose's inferencer with a given 2D model."""
 
     def make(pose2d):
         monkeypatch.setattr(
@@ -113,9 +113,9 @@ def run(inferencer, video, **options):
 
 
 def lift_window(lifter, poses, frame, steps):
-    """What the lifter makes of a frame (17, 3), seen with those at some steps from it.
+    """Lift one frame (17, 3) from a window of frames at ``steps`` from it.
 
-    In MMPose's axes, standing on height 0.
+    In MMPose's axes, with the lowest joint at height 0.
     """
     frames = np.clip(frame + steps, 0, len(poses) - 1)
     window = convert_keypoint_definition(poses, 'coco', 'h36m')[frames]
@@ -133,10 +133,10 @@ def lift_all(lifter, poses, steps):
 
 def test_stock_lifts_repeated_frames_and_repaired_true_windows(build, video, lifter):
     poses = walks(num_frames=2 * NUM_FRAMES)
-    films = poses[:NUM_FRAMES, 0], poses[NUM_FRAMES:, 0]
+    videos = poses[:NUM_FRAMES, 0], poses[NUM_FRAMES:, 0]
     around = np.arange(-40, 41)
-    true = [lift_all(lifter, film, around) for film in films]
-    repeated = lift_all(lifter, films[0], 0 * around)
+    true = [lift_all(lifter, poses, around) for poses in videos]
+    repeated = lift_all(lifter, videos[0], 0 * around)
     assert np.linalg.norm(true[0] - repeated, axis=-1).mean() > 0.01  # meters
 
     before = run(build(Pose2D(poses)), video)
@@ -144,13 +144,13 @@ def test_stock_lifts_repeated_frames_and_repaired_true_windows(build, video, lif
     assert 'track_id' not in before[0][0]
     with compat.repair_inferencer():
         repaired = build(Pose2D(poses))
-    for expected in true:  # the second film knows nothing of the first
+    for expected in true:  # the second video does not use frames of the first
         after = run(repaired, video)
         assert_allclose([one['keypoints'] for (one,) in after], expected, atol=1e-5)
     assert mmpose_inferencer.Pose3DInferencer is pose3d_inferencer.Pose3DInferencer
 
 
-def test_repaired_knows_who_is_who(build, video, lifter):
+def test_repaired_tracks_people(build, video, lifter):
     poses = walks(2)
     with compat.repair_inferencer():
         found = run(build(Pose2D(poses)), video)
@@ -164,7 +164,7 @@ def test_repaired_knows_who_is_who(build, video, lifter):
         assert samples[frame].pred_instances.track_ids.tolist() == [0, 1]
 
 
-def test_windows_go_on_where_nobody_was_found(build, video, lifter):
+def test_windows_interpolate_frames_without_detection(build, video, lifter):
     poses = walks()
     with compat.repair_inferencer():
         found = run(build(Pose2D(poses, hidden=[5])), video)
@@ -177,7 +177,7 @@ def test_windows_go_on_where_nobody_was_found(build, video, lifter):
         assert_allclose(found[frame][0]['keypoints'], true[frame], atol=1e-5)
 
 
-def test_windows_hold_still_where_somebody_leaves(build, video, lifter):
+def test_windows_repeat_the_last_pose_of_a_track(build, video, lifter):
     poses = walks()
     with compat.repair_inferencer():
         found = run(build(Pose2D(poses, hidden=[9, 10, 11])), video)
@@ -185,16 +185,16 @@ def test_windows_hold_still_where_somebody_leaves(build, video, lifter):
     assert_allclose([one['keypoints'] for (one,) in found[:9]], true, atol=1e-5)
 
 
-def test_pictures_are_lifted_as_before(build, lifter):
+def test_images_are_lifted_as_by_mmpose(build, lifter):
     poses = walks()
-    picture = np.zeros((*SIZE[::-1], 3), np.uint8)
+    image = np.zeros((*SIZE[::-1], 3), np.uint8)
     with compat.repair_inferencer():
-        (found,) = run(build(Pose2D(poses)), picture)
+        (found,) = run(build(Pose2D(poses)), image)
     expected = lift_window(lifter, poses[:, 0], 0, np.zeros(81, int))
     assert_allclose(found[0]['keypoints'], expected, atol=1e-5)
 
 
-def test_repair_can_be_taken_back_and_made_twice():
+def test_repair_is_reversible_and_nested():
     stock = pose3d_inferencer.Pose3DInferencer
     assert compat.states()['inferencer'] == 'on request'
     compat.apply()
@@ -212,6 +212,8 @@ def test_repair_can_be_taken_back_and_made_twice():
 
 def test_other_versions_are_refused(monkeypatch):
     monkeypatch.setattr(mmpose, '__version__', '1.4.0')
-    with pytest.raises(ValueError, match=r'for MMPose 1\.3\.2, and this is 1\.4\.0$'):
+    with pytest.raises(
+        ValueError, match=r'for MMPose 1\.3\.2, and 1\.4\.0 is installed$'
+    ):
         compat.repair_inferencer()
     assert 'inferencer' not in compat.applied()

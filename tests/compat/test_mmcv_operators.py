@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 
 from mmhot import compat
-from mmhot.compat import mmcv_operators, mmcv_sampling
+from mmhot.compat import import_hooks, mmcv_operators, mmcv_sampling
 
 ops = importlib.import_module('mmcv.ops')  # after mmhot, which provides mmcv._ext
 DATA = Path(__file__).parents[1] / 'data'
@@ -200,7 +200,7 @@ def test_without_mmcv_nothing_is_done():
     assert "'mmcv._ext': 'not needed'" in run(code, '.').stdout
 
 
-def test_stand_in_is_taken_back(package):
+def test_stand_in_is_reverted(package):
     code = """
 import types
 import mmhot
@@ -238,7 +238,7 @@ def test_kind_is_named(name, files, kind, package, monkeypatch):
     spec = importlib.machinery.PathFinder.find_spec('mmcv', [str(package.parent)])
     monkeypatch.setattr(importlib.util, 'find_spec', lambda _: spec)
     monkeypatch.setattr(metadata, 'version', version)
-    assert compat.mmcv_kind() == kind
+    assert import_hooks.mmcv_kind() == kind
 
 
 def load_config(package, name):

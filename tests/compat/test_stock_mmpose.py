@@ -13,8 +13,8 @@ from mmpose.apis import MMPoseInferencer, inference_pose_lifter_model, init_mode
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.structures import PoseDataSample
 
-from mmhot.datasets.h36m_metainfo import h36m_metainfo
-from mmhot.datasets.transforms.inferencer_input import adopt_inferencer_input
+from mmhot.datasets.h36m import h36m_metainfo
+from mmhot.datasets.transforms.virtual_camera import denormalize_inferencer_input
 from mmhot.lifting.lifter import Lifter
 from mmhot.weights.index import LIVE_LIFTER
 
@@ -39,7 +39,7 @@ def published():
 
 
 def walk(num_frames, size=250.0, place=(800.0, 300.0)):
-    """Pixels (T, 17, 2) of someone who moves a little."""
+    """Return keypoints (T, 17, 2) of a person with small motions."""
     rng = np.random.default_rng(0)
     pose = rng.normal(0, 0.25, (17, 2))
     motion = rng.normal(0, 0.02, (num_frames, 17, 2)).cumsum(0)
@@ -47,7 +47,7 @@ def walk(num_frames, size=250.0, place=(800.0, 300.0)):
 
 
 def samples(keypoints, box):
-    """What MMPose's 2D models give for one person in each frame."""
+    """Return data samples as MMPose's 2D models do, one person per frame."""
     frames = []
     for pose in keypoints:
         instances = InstanceData(
@@ -60,7 +60,7 @@ def samples(keypoints, box):
     return frames
 
 
-def test_metainfo_is_mmposes_but_for_the_box():
+def test_metainfo_equals_mmposes_except_for_the_box():
     ours = parse_pose_metainfo(h36m_metainfo())
     theirs = parse_pose_metainfo(
         dict(from_file=str(MMPOSE / '_base_/datasets/h36m.py'))
@@ -78,7 +78,7 @@ def test_metainfo_is_mmposes_but_for_the_box():
     assert ours.keys() == theirs.keys()
 
 
-def test_stock_inference_of_pixels_equals_the_lifters(lifter):
+def test_mmposes_inference_of_pixels_equals_the_lifters(lifter):
     keypoints = walk(81)
     (sample,) = inference_pose_lifter_model(
         lifter, samples(keypoints, (0, 0, 9, 9)), image_size=SIZE
@@ -93,8 +93,8 @@ def test_stock_inference_of_pixels_equals_the_lifters(lifter):
     )
 
 
-def test_person_in_human36ms_box_is_lifted_the_same_normalized_or_not(published):
-    """By the published units, which know no lens."""
+def test_person_in_the_box_of_human36m_is_lifted_alike_with_normalization(published):
+    """With the published units, which do not use intrinsics."""
     box = (328.0, 227.0, 728.0, 627.0)
     keypoints = walk(27, 200.0, (528.0, 427.0))
     plain, normalized = (
@@ -107,8 +107,8 @@ def test_person_in_human36ms_box_is_lifted_the_same_normalized_or_not(published)
     assert np.abs(plain).max() > 0.01
 
 
-def test_normalized_person_is_lifted_as_if_the_camera_looked_there(lifter, monkeypatch):
-    """By the canonical framing: what is off the axis is turned by the angle."""
+def test_normalized_person_is_lifted_as_in_the_image_center(lifter, monkeypatch):
+    """With the canonical framing, which rotates people onto the optical axis."""
     metainfo = parse_pose_metainfo(h36m_metainfo())
     monkeypatch.setattr(lifter, 'dataset_meta', metainfo)
     box = np.array([100.0, 0.0, 700.0, 600.0])
@@ -116,13 +116,13 @@ def test_normalized_person_is_lifted_as_if_the_camera_looked_there(lifter, monke
     (moved,) = inference_pose_lifter_model(
         lifter, samples(keypoints, box), image_size=SIZE, norm_pose_2d=True
     )
-    # the same person in the middle of a picture, as large as in Human3.6M's
+    # the same person in the image center, of the size in Human3.6M
     middle = (keypoints - (400, 300)) * (400 / 600) + 500
-    (looked_at,) = inference_pose_lifter_model(
+    (centered,) = inference_pose_lifter_model(
         lifter, samples(middle, box), image_size=(1000, 1000)
     )
     np.testing.assert_allclose(
-        moved.pred_instances.keypoints, looked_at.pred_instances.keypoints, atol=1e-4
+        moved.pred_instances.keypoints, centered.pred_instances.keypoints, atol=1e-4
     )
 
 
@@ -138,7 +138,7 @@ def test_normalized_person_is_lifted_as_if_the_camera_looked_there(lifter, monke
     ids=lambda name: '-'.join(name.split('/')[:2]),
 )
 @pytest.mark.parametrize('norm', [True, False])
-def test_models_of_many_output_frames_give_the_center_one(name, norm):
+def test_models_of_many_output_frames_return_the_center_one(name, norm):
     torch.manual_seed(0)
     model = init_model(str(CONFIGS / name), device='cpu')
     keypoints = walk(model.cfg.test_dataloader.dataset.seq_len)
@@ -151,28 +151,28 @@ def test_models_of_many_output_frames_give_the_center_one(name, norm):
     assert 0.05 < np.abs(sample.pred_instances.keypoints).max() < 10
 
 
-def test_pixels_are_left_as_they_are():
+def test_pixels_are_unchanged():
     stats = parse_pose_metainfo(h36m_metainfo())['stats_info']
     keypoints = walk(3, 20.0, (30.0, 30.0))
     camera = dict(w=64, h=64)
     given = dict(keypoints=keypoints, camera_param=camera, stats_info=stats)
-    kept = adopt_inferencer_input(dict(given))
+    kept = denormalize_inferencer_input(dict(given))
     assert kept['camera_param'] is camera
     assert kept['keypoints'] is keypoints
-    # the box of MMPose's own metainfo tells nothing
+    # MMPose's metainfo has no box in pixels
     theirs = dict(bbox_scale=np.array(400.0), bbox_center=np.array([528.0, 427.0]))
     small = dict(keypoints=keypoints / 100, camera_param=camera, stats_info=theirs)
-    assert adopt_inferencer_input(dict(small))['camera_param'] is camera
+    assert denormalize_inferencer_input(dict(small))['camera_param'] is camera
 
 
-def test_missing_picture_size_is_named(lifter):
+def test_missing_image_size_is_named(lifter):
     with pytest.raises(ValueError, match="camera_param with 'w' and 'h'"):
         inference_pose_lifter_model(lifter, samples(walk(81), (0, 0, 9, 9)))
 
 
 @pytest.fixture(scope='module')
 def inferencer():
-    """As people build it, with a 2D model that has learnt nothing."""
+    """Build MMPose's inferencer with an untrained 2D model."""
     return MMPoseInferencer(
         pose2d=str(RTMPOSE),
         pose3d=str(WILD),
@@ -184,15 +184,15 @@ def inferencer():
 
 @pytest.fixture(scope='module')
 def person():
-    """A picture of a stick figure."""
-    picture = np.full((240, 320, 3), 200, np.uint8)
-    cv2.circle(picture, (160, 60), 20, (80, 120, 200), -1)
-    cv2.rectangle(picture, (140, 80), (180, 160), (200, 60, 60), -1)
-    return picture
+    """Return an image of a stick figure."""
+    image = np.full((240, 320, 3), 200, np.uint8)
+    cv2.circle(image, (160, 60), 20, (80, 120, 200), -1)
+    cv2.rectangle(image, (140, 80), (180, 160), (200, 60, 60), -1)
+    return image
 
 
 @pytest.mark.parametrize('options', [{}, {'disable_norm_pose_2d': True}])
-def test_inferencer_lifts_a_picture(options, inferencer, person, tmp_path):
+def test_inferencer_lifts_an_image(options, inferencer, person, tmp_path):
     path = str(tmp_path / 'person.png')
     cv2.imwrite(path, person)
     out = str(tmp_path / 'out')
@@ -221,12 +221,12 @@ def test_inferencer_lifts_a_video(inferencer, person, tmp_path):
 @pytest.mark.parametrize(
     'config', sorted(CONFIGS.glob('*/*/*.py')), ids=lambda x: x.stem
 )
-def test_config_says_what_inferencers_ask(config):
+def test_config_has_the_settings_of_inferencers(config):
     settings = Config.fromfile(config)
     dataset, backbone = settings.test_dataloader.dataset, settings.model.backbone
     assert settings.dataset_type == dataset.type
     assert settings.data_mode == 'topdown'
-    # MMPose's own networks do not say how many frames they take
+    # MMPose's own networks have no number of frames
     frames = backbone.get('num_frames') or backbone.get('seq_len')
     assert dataset.seq_len == (frames or settings.train_dataloader.dataset.seq_len)
     assert settings.visualizer.type == 'Pose3dLocalVisualizer'
@@ -241,7 +241,7 @@ def test_config_says_what_inferencers_ask(config):
         'rtmpose/rendered/rtmpose-t_1xb32-20e_rendered-128x96.py',
     ],
 )
-def test_models_for_rendered_people_are_told_their_keypoints(name):
+def test_models_for_rendered_people_have_17_keypoints(name):
     config = CONFIGS.parent / 'body_2d_keypoint' / name
     model = init_model(str(config), device='cpu')
     assert model.dataset_meta['num_keypoints'] == 17

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmhot.datasets.samplers import PartSampler
-from mmhot.datasets.transforms.cut_off import RandomCutOff
+from mmhot.datasets.data_loading import PartialEpochSampler
+from mmhot.datasets.transforms.occlusion import RandomTruncation
 from mmhot.datasets.transforms.person_crop import RandomBBoxScaleRotation
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def test_cut_off_people_keep_visible_keypoints(hidden):
     changed = 0
     for _ in range(50):
         before = sample()
-        after = RandomCutOff(prob=1.0, hidden=hidden, below=0.5)(sample())
+        after = RandomTruncation(prob=1.0, hidden=hidden, below=0.5)(sample())
         seen = after['keypoints_visible'][0]
         if np.array_equal(seen, before['keypoints_visible'][0]):
             continue
@@ -85,14 +85,14 @@ def test_turned_boxes_contain_the_turned_person(angle, monkeypatch):
 
 
 def test_parts_cover_the_dataset():
-    sampler = PartSampler(range(10), num_samples=4, seed=1)
+    sampler = PartialEpochSampler(range(10), num_samples=4, seed=1)
     drawn = []
     for epoch in range(5):
         sampler.set_epoch(epoch)
         drawn += list(sampler)
     assert len(sampler) == 4
     assert sorted(drawn[:10]) == sorted(drawn[10:]) == list(range(10))
-    again = PartSampler(range(10), num_samples=4, seed=1)
+    again = PartialEpochSampler(range(10), num_samples=4, seed=1)
     again.set_epoch(3)
     assert list(again) == drawn[12:16]
 

@@ -1,4 +1,4 @@
-"""Windows of clips, motion capture files, and which windows an epoch sees."""
+"""Datasets of clips: windows, motion capture files and samplers."""
 
 import json
 from collections import Counter
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from mmpose.registry import DATASETS
 
-import mmhot.datasets.samplers as samplers
-from mmhot.datasets.samplers import SubjectBalancedSampler
+import mmhot.datasets.data_loading as data_loading
+from mmhot.datasets.data_loading import SubjectBalancedSampler
 from mmhot.windows import window_frames, window_starts
 
 
@@ -42,8 +42,8 @@ def test_targets_are_in_the_middle_or_causal_at_the_end():
     assert frames[:, 6:].tolist() == [[0, 1, 2], [100, 101, 102]]
 
 
-def made_up(tmp_path, lengths, **settings):
-    """Clips whose every value is the frame number."""
+def counting_clips(tmp_path, lengths, **settings):
+    """Clips whose values are the frame numbers."""
     clips = {
         key: np.arange(length)[:, None, None] * np.ones((1, 17, 3))
         for key, length in lengths.items()
@@ -52,18 +52,18 @@ def made_up(tmp_path, lengths, **settings):
     return mocap.dataset(ann_file='clips.npz', data_root=str(tmp_path), **settings)
 
 
-def test_every_frame_is_the_middle_of_a_centered_window(tmp_path):
+def test_every_frame_is_the_center_of_a_centered_window(tmp_path):
     settings = dict(seq_len=5, num_targets=5, centered=True)
-    data = made_up(tmp_path, {'a/x': 4, 'b/y': 6}, **settings)
+    data = counting_clips(tmp_path, {'a/x': 4, 'b/y': 6}, **settings)
     windows = [data.get_data_info(i)['joints_world'][:, 0, 0] for i in range(len(data))]
     assert [window[2] for window in windows] == [0, 1, 2, 3, 0, 1, 2, 3, 4, 5]
     assert windows[0].tolist() == [0, 0, 0, 1, 2]
     assert windows[9].tolist() == [3, 4, 5, 5, 5]
-    assert len(made_up(tmp_path, {'a/x': 4}, stride=3, **settings)) == 2
+    assert len(counting_clips(tmp_path, {'a/x': 4}, stride=3, **settings)) == 2
 
 
 def test_windows_hold_their_frames_and_repeat_the_edges(tmp_path):
-    data = made_up(tmp_path, {'a/x': 4, 'b/y': 6}, seq_len=5, num_targets=1)
+    data = counting_clips(tmp_path, {'a/x': 4, 'b/y': 6}, seq_len=5, num_targets=1)
     assert len(data) == 10
     first, last = data.get_data_info(0), data.get_data_info(9)
     assert first['joints_world'][:, 0, 0].tolist() == [0, 0, 0, 1, 2]
@@ -77,7 +77,7 @@ def test_windows_hold_their_frames_and_repeat_the_edges(tmp_path):
 
 
 def test_targets_outside_of_a_clip_are_invisible(tmp_path):
-    data = made_up(tmp_path, {'a/x': 4}, seq_len=9, num_targets=9, stride=9)
+    data = counting_clips(tmp_path, {'a/x': 4}, seq_len=9, num_targets=9, stride=9)
     (sample,) = (data.get_data_info(index) for index in range(len(data)))
     assert sample['joints_world'][:, 3, 1].tolist() == [0, 0, 0, 1, 2, 3, 3, 3, 3]
     assert sample['lifting_target_visible'][:, 5].tolist() == [
@@ -94,9 +94,9 @@ def test_targets_outside_of_a_clip_are_invisible(tmp_path):
 
 
 @pytest.mark.parametrize('causal', [False, True])
-def test_targets_are_the_frames_that_are_named(tmp_path, causal):
+def test_targets_match_their_frame_numbers(tmp_path, causal):
     settings = dict(seq_len=9, num_targets=3, stride=2, causal=causal)
-    data = made_up(tmp_path, {'a/x': 30}, **settings)
+    data = counting_clips(tmp_path, {'a/x': 30}, **settings)
     for index in range(len(data)):
         sample = data.get_data_info(index)
         frames = sample['joints_world'][sample['target_frames'], 0, 0]
@@ -114,22 +114,24 @@ def test_targets_are_the_frames_that_are_named(tmp_path, causal):
         )
 
 
-def test_some_windows_only(tmp_path):
+def test_indices_select_windows(tmp_path):
     lengths = {'a/x': 4, 'b/y': 6}
-    few = made_up(tmp_path, lengths, seq_len=3, num_targets=1, indices=5)
+    few = counting_clips(tmp_path, lengths, seq_len=3, num_targets=1, indices=5)
     assert few.subject_of_window.tolist() == ['a', 'a', 'a', 'a', 'b']
-    chosen = made_up(tmp_path, lengths, seq_len=3, num_targets=1, indices=[9, 0])
+    chosen = counting_clips(tmp_path, lengths, seq_len=3, num_targets=1, indices=[9, 0])
     assert [chosen.get_data_info(index)['frame'] for index in (0, 1)] == [5, 0]
 
 
-def test_reading_can_wait(tmp_path):
-    data = made_up(tmp_path, {'a/x': 4}, seq_len=3, num_targets=1, lazy_init=True)
+def test_lazy_init_postpones_reading(tmp_path):
+    data = counting_clips(
+        tmp_path, {'a/x': 4}, seq_len=3, num_targets=1, lazy_init=True
+    )
     assert not hasattr(data, 'clips')
     assert len(data) == 4
 
 
 @pytest.mark.parametrize(
-    ('settings', 'said'),
+    ('settings', 'message'),
     [
         (dict(num_targets=28), r'num_targets \(28\) must be from 1 to seq_len \(27\)'),
         (dict(num_targets=0), 'must be from 1'),
@@ -137,8 +139,8 @@ def test_reading_can_wait(tmp_path):
         (dict(stride=0), r'stride \(0\) must be at least 1'),
     ],
 )
-def test_lengths_that_do_not_fit_are_an_error(settings, said):
-    with pytest.raises(ValueError, match=said):
+def test_inconsistent_lengths_are_an_error(settings, message):
+    with pytest.raises(ValueError, match=message):
         mocap.dataset(**settings)
 
 
@@ -155,7 +157,7 @@ def test_samples_are_the_clips_frames():
     assert data.get_data_info(60)['joints_world'].any()
 
 
-def test_splits_and_subjects_choose_clips(tmp_path):
+def test_splits_and_subjects_select_clips(tmp_path):
     split = dict(split_file='cmu_split.json')
     assert set(mocap.dataset(**split, split='train').subject_of_window) == {'S11'}
     assert set(mocap.dataset(**split, split='val').subject_of_window) == {'S02'}
@@ -163,7 +165,7 @@ def test_splits_and_subjects_choose_clips(tmp_path):
     assert set(both.subject_of_window) == {'S02', 'S11'}
     assert set(mocap.dataset(skip_subjects=['S02']).subject_of_window) == {'S11'}
     (tmp_path / 'split.json').write_text(json.dumps({'a': ['a/x'], 'none': []}))
-    rest = made_up(
+    rest = counting_clips(
         tmp_path, {'a/x': 40, 'b/y': 40}, split_file='split.json', split='unlisted'
     )
     assert set(rest.subject_of_window) == {'b'}
@@ -184,7 +186,7 @@ def test_every_camera_and_source_sees_every_clip():
 
 
 def test_several_files_are_read_as_one(tmp_path):
-    made_up(tmp_path, {'a/x': 9})
+    counting_clips(tmp_path, {'a/x': 9})
     files = [str(mocap.FOLDER / 'cmu_h36m17.npz'), str(tmp_path / 'clips.npz')]
     data = mocap.dataset(ann_file=files, data_root='')
     assert set(data.subject_of_window) == {'S02', 'S11', 'a'}
@@ -207,9 +209,9 @@ BAD_CLIPS = {
 
 @pytest.mark.parametrize('what', BAD_CLIPS)
 def test_bad_clips_are_an_error(tmp_path, what):
-    array, said = BAD_CLIPS[what]
+    array, message = BAD_CLIPS[what]
     np.savez(tmp_path / 'clips.npz', **{'a/x': array})
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         mocap.dataset(ann_file='clips.npz', data_root=str(tmp_path))
 
 
@@ -223,7 +225,7 @@ def test_broken_files_are_an_error(tmp_path):
 
 @pytest.mark.parametrize('key', ['ann_file', 'split_file', 'camera_file'])
 def test_missing_files_are_named(key):
-    with pytest.raises(FileNotFoundError, match='none.x does not exist; docs/data.md'):
+    with pytest.raises(FileNotFoundError, match='none.x does not exist; see .*data.md'):
         mocap.dataset(**{key: 'none.x'}, split='val')
 
 
@@ -259,11 +261,11 @@ def test_bad_splits_are_an_error(tmp_path, content):
     path = tmp_path / 'split.json'
     path.write_text(content, encoding='latin-1')
     with pytest.raises(ValueError, match='split.json'):
-        made_up(tmp_path, {'a/x': 4}, split_file='split.json', split='val')
+        counting_clips(tmp_path, {'a/x': 4}, split_file='split.json', split='val')
 
 
-class Windows:
-    """A dataset that has nothing but subjects, a window a frame."""
+class SubjectWindows:
+    """Stand-in for a dataset with one window per frame of each subject."""
 
     def __init__(self, **sizes):
         self.subject_of_window = np.repeat(list(sizes), list(sizes.values()))
@@ -275,7 +277,7 @@ def drawn(sampler):
 
 
 def test_subjects_get_even_shares_and_small_ones_less():
-    data = Windows(much=20000, many=5000, some=400)
+    data = SubjectWindows(much=20000, many=5000, some=400)
     sampler = SubjectBalancedSampler(data, 6000, full_share=1000, seed=0)
     indices = drawn(sampler)
     counts = Counter(data.subject_of_window[indices])
@@ -289,7 +291,7 @@ def test_subjects_get_even_shares_and_small_ones_less():
 def test_subjects_of_short_clips_have_shares_of_their_frames(tmp_path):
     """Ten clips of nine frames have 10 windows of 9, one of ninety has 82."""
     clips = {'long/x': 90} | {f'short/{number}': 9 for number in range(10)}
-    data = made_up(tmp_path, clips, seq_len=9, num_targets=9)
+    data = counting_clips(tmp_path, clips, seq_len=9, num_targets=9)
     assert Counter(data.subject_of_window) == dict(long=82, short=10)
     assert data.frames_of_subject == dict(long=90, short=90)
     sampler = SubjectBalancedSampler(data, 1000, seed=0)
@@ -298,12 +300,12 @@ def test_subjects_of_short_clips_have_shares_of_their_frames(tmp_path):
 
 
 def test_frames_without_a_window_do_not_count(tmp_path):
-    data = made_up(tmp_path, {'a/x': 7, 'a/y': 5, 'b/x': 4}, indices=8)
+    data = counting_clips(tmp_path, {'a/x': 7, 'a/y': 5, 'b/x': 4}, indices=8)
     assert data.frames_of_subject == dict(a=12)
 
 
-def test_no_window_comes_twice_before_all_came():
-    data = Windows(a=5000, b=30)
+def test_no_window_repeats_before_all_were_drawn():
+    data = SubjectWindows(a=5000, b=30)
     times = Counter(drawn(SubjectBalancedSampler(data, 600, full_share=30, seed=1)))
     assert max(times[index] for index in range(5000)) == 1
     small = [times[index] for index in range(5000, 5030)]
@@ -312,7 +314,7 @@ def test_no_window_comes_twice_before_all_came():
 
 
 def test_order_is_a_function_of_seed_and_epoch():
-    data = Windows(a=300, b=300)
+    data = SubjectWindows(a=300, b=300)
 
     def order(seed, epoch):
         sampler = SubjectBalancedSampler(data, 100, seed=seed)
@@ -324,11 +326,11 @@ def test_order_is_a_function_of_seed_and_epoch():
 
 
 def test_ranks_share_an_epoch_without_overlap(monkeypatch):
-    data = Windows(a=300, b=300)
+    data = SubjectWindows(a=300, b=300)
     alone = drawn(SubjectBalancedSampler(data, 102, seed=5))
     parts = []
     for rank in range(4):
-        monkeypatch.setattr(samplers, 'get_dist_info', lambda rank=rank: (rank, 4))
+        monkeypatch.setattr(data_loading, 'get_dist_info', lambda rank=rank: (rank, 4))
         sampler = SubjectBalancedSampler(data, 102, seed=5)
         parts.append(drawn(sampler))
         assert len(parts[-1]) == len(sampler) == 26
@@ -338,6 +340,6 @@ def test_ranks_share_an_epoch_without_overlap(monkeypatch):
 
 
 @pytest.mark.parametrize('settings', [dict(num_samples=0), dict(full_share=0)])
-def test_sampler_wants_positive_numbers(settings):
+def test_sampler_needs_positive_numbers(settings):
     with pytest.raises(ValueError, match='must be positive'):
-        SubjectBalancedSampler(Windows(a=3), **(dict(num_samples=3) | settings))
+        SubjectBalancedSampler(SubjectWindows(a=3), **(dict(num_samples=3) | settings))

@@ -13,8 +13,8 @@ from mmpose.registry import DATASETS, METRICS, MODELS
 from numpy.testing import assert_array_equal, assert_equal
 
 from mmhot.cli.error_tables import format_errors
-from mmhot.datasets.h36m_names import parse_h36m_name
-from mmhot.datasets.human36m_clips import Human36mClipDataset
+from mmhot.datasets.h36m import parse_h36m_name
+from mmhot.datasets.human36m_dataset import Human36mClipDataset
 
 CAMERA = '54138969'
 NUM_FRAMES = 9
@@ -31,7 +31,7 @@ IN_CHANNELS = {'MHFormer': 48}
 
 
 def write_files(folder):
-    """Two short videos of one person, and the same for training."""
+    """Write two short clips of one person, for training and for testing."""
     rng = np.random.default_rng(0)
     total = sum(LENGTHS.values())
     joints = rng.normal(0, 0.3, (total, 17, 3)) + [0, 0, 4.5]
@@ -101,11 +101,11 @@ def batch_of(config, split, model):
 
 
 def _keeps_rest(config):
-    # the images' space is MotionBERT's, whose protocol leaves out what fills no window
+    # MotionBERT's protocol leaves out frames that fill no window
     return config.codec.type == 'CameraPoseLifting'
 
 
-def test_a_batch_is_learned_from(config):
+def test_training_step_has_a_finite_loss_and_gradients(config):
     model = MODELS.build(config.model).train()
     dataset, batch = batch_of(config, 'train', model)
     assert len(dataset) == (2 * 5 if _keeps_rest(config) else 3)
@@ -116,7 +116,7 @@ def test_a_batch_is_learned_from(config):
 
 
 @torch.no_grad()
-def test_errors_of_predictions_are_measured(config):
+def test_predictions_are_evaluated(config):
     model = MODELS.build(config.model).eval()
     dataset, batch = batch_of(config, 'val', model)
     is_centered = config.model.test_cfg.target == 'center'
@@ -133,11 +133,11 @@ def test_errors_of_predictions_are_measured(config):
     (name,) = metric.report.datasets
     assert metric.report.kept(name) == kept
     assert metric.report.as_dict()['datasets'][name]['kept'] == kept
-    said = format_errors(metric.report).splitlines()[2]
-    assert (', 3 of 9 kept of each window' in said) == (kept is not None)
+    row = format_errors(metric.report).splitlines()[2]
+    assert (', 3 of 9 kept of each window' in row) == (kept is not None)
 
 
-def mmposes(folder, **settings):
+def mmpose_dataset(folder, **settings):
     """MMPose's dataset of the same files."""
     return MMPoseHuman36m(
         data_root=str(folder),
@@ -150,7 +150,7 @@ def mmposes(folder, **settings):
     )
 
 
-def ours(folder, **settings):
+def clip_dataset(folder, **settings):
     files = dict(
         ann_file='annotation_body3d/fps50/h36m_test.npz',
         keypoint_2d_det_file='joint_2d_det_files/cpn_ft_h36m_dbb_test.npy',
@@ -160,7 +160,7 @@ def ours(folder, **settings):
 
 
 @pytest.mark.parametrize(
-    ('windows', 'theirs'),
+    ('windows', 'mmpose_settings'),
     [
         (dict(seq_len=9), dict(seq_len=9, causal=False, pad_video_seq=True)),
         (
@@ -169,9 +169,12 @@ def ours(folder, **settings):
         ),
     ],
 )
-def test_windows_are_those_of_mmpose(tmp_path, windows, theirs):
+def test_windows_equal_mmposes(tmp_path, windows, mmpose_settings):
     write_files(tmp_path)
-    found, wanted = ours(tmp_path, **windows), mmposes(tmp_path, **theirs)
+    found, wanted = (
+        clip_dataset(tmp_path, **windows),
+        mmpose_dataset(tmp_path, **mmpose_settings),
+    )
     assert len(found) == len(wanted) > 4
     for mine, other in zip(found, wanted, strict=True):
         for key in ('keypoints', 'keypoints_visible', 'lifting_target'):
@@ -187,24 +190,24 @@ def test_windows_are_those_of_mmpose(tmp_path, windows, theirs):
         assert mine['target_frame_numbers'][0] == name.frame - 1
 
 
-def test_windows_are_the_published_ones_beyond_the_ends(tmp_path):
+def test_windows_beyond_the_ends_equal_the_published_ones(tmp_path):
     write_files(tmp_path)
-    window = ours(tmp_path, seq_len=9, num_targets=9, stride=9)[0]
+    window = clip_dataset(tmp_path, seq_len=9, num_targets=9, stride=9)[0]
     assert window['target_frame_numbers'].tolist() == list(range(-3, 6))
     assert window['frame_numbers'].tolist() == [0, 0, 0, 0, 1, 2, 3, 4, 5]
     assert window['lifting_target_visible'][:, 0].tolist() == [0] * 3 + [1] * 6
 
 
-def test_windows_can_be_the_chunks_that_lifting_takes(tmp_path):
+def test_overlapping_windows_equal_the_chunks_of_lifting(tmp_path):
     write_files(tmp_path)
-    chunks = ours(tmp_path, seq_len=9, num_targets=9, overlap=3)
+    chunks = clip_dataset(tmp_path, seq_len=9, num_targets=9, overlap=3)
     starts = [window['target_frame_numbers'][0] for window in chunks]
     assert starts == [0, 6, 12, 0, 3]  # of 21 and 12 frames
     for settings in (dict(num_targets=1), dict(num_targets=9, overlap=9)):
         with pytest.raises(ValueError, match=r'overlap \(\d\) must be from 0'):
-            ours(tmp_path, **(dict(seq_len=9, overlap=3) | settings))
-    with pytest.raises(ValueError, match='by overlap or by centered, not by both'):
-        ours(tmp_path, seq_len=9, num_targets=9, overlap=3, centered=True)
+            clip_dataset(tmp_path, **(dict(seq_len=9, overlap=3) | settings))
+    with pytest.raises(ValueError, match='overlap and centered must not both be set'):
+        clip_dataset(tmp_path, seq_len=9, num_targets=9, overlap=3, centered=True)
 
 
 def damage(folder, name):
@@ -218,24 +221,24 @@ def damage(folder, name):
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [
-        (dict(ann_file='nothing.npz'), 'nothing.npz does not exist; MMPose'),
+        (dict(ann_file='nothing.npz'), 'nothing.npz does not exist; see'),
         (dict(ann_file='annotation_body3d/cameras.pkl'), 'cameras.pkl: the file is'),
         (dict(keypoint_2d_det_file='short.npy'), r'keypoints must be \(33, 17, 3\)'),
         (dict(keypoint_2d_det_file='text.npy'), 'text.npy is no readable .npy'),
         (dict(camera_param_file='none.pkl'), f'none.pkl lacks camera {CAMERA} of S9'),
     ],
 )
-def test_files_that_do_not_fit_are_refused(tmp_path, settings, message):
+def test_inconsistent_files_are_an_error(tmp_path, settings, message):
     write_files(tmp_path)
     np.save(tmp_path / 'short.npy', np.zeros((5, 17, 3)))
     (tmp_path / 'text.npy').write_text('text')
     (tmp_path / 'none.pkl').write_bytes(pickle.dumps({}))
     with pytest.raises((ValueError, OSError), match=message):
-        ours(tmp_path, **settings)
+        clip_dataset(tmp_path, **settings)
 
 
-def test_annotations_that_lack_something_are_refused(tmp_path):
+def test_incomplete_annotations_are_an_error(tmp_path):
     write_files(tmp_path)
     damage(tmp_path, 'S')
     with pytest.raises(ValueError, match='h36m_test.npz has no S'):
-        ours(tmp_path)
+        clip_dataset(tmp_path)

@@ -1,4 +1,4 @@
-"""GTPT on MPII: pictures and annotations as MMPose reads them."""
+"""GTPT on MPII: training samples and the metric."""
 
 import json
 from copy import deepcopy
@@ -18,14 +18,14 @@ CONFIGS = Path(__file__).parents[2] / 'configs' / 'body_2d_keypoint' / 'gtpt' / 
 
 @pytest.fixture(scope='module')
 def people():
-    """Joints of two people, (2, 16, 2), in a picture of 400 x 300 pixels."""
+    """Joints of two people, (2, 16, 2), in an image of 400 x 300 pixels."""
     rng = np.random.default_rng(0)
     return rng.uniform((100, 60), (280, 240), (2, 16, 2)).round(1)
 
 
 @pytest.fixture(scope='module')
 def config(people, tmp_path_factory):
-    """The config, for files with these people."""
+    """The config, with files of these people."""
     root = tmp_path_factory.mktemp('mpii')
     (root / 'images').mkdir()
     (root / 'annotations').mkdir()

@@ -11,9 +11,8 @@ from mmpose.registry import MODELS
 
 from mmhot import Lifter
 from mmhot.clips import Clip2D, Track2D
-from mmhot.lifting.windows import lift_windows
 from mmhot.weights.index import LIVE_LIFTER
-from mmhot.windows import chunk_starts
+from mmhot.windows import chunk_starts, lift_windows
 
 SEQ_LEN = 81
 OVERLAP = 27  # a third, what Lifter takes

@@ -6,8 +6,8 @@ import sys
 import distributed
 import mocap
 import pytest
-from drawn_data import on_drawn_people
 from mmengine.config import Config
+from topdown_configs import on_drawn_people
 
 
 def test_lifter_trains_equally_with_two_processes(tmp_path):

@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
-from mmhot.datasets.transforms.epoch_seed import SeedTransforms
+from mmhot.datasets.data_loading import SeedTransforms
 from mmhot.engine.hooks import ChannelsLastHook, EpochSeedHook
 
 WILD = mocap.CONFIGS / '_base_/datasets/cmu_mocap_wild.py'

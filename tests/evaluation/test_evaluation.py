@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from mmpose.evaluation.functional import keypoint_mpjpe
 
-from mmhot.evaluation.joint_groups import error_groups, pck_joints
 from mmhot.evaluation.pose_errors import (
     auc,
+    error_groups,
     mpjae,
     mpjpe,
     mpjve,
     n_mpjpe,
     p_mpjpe,
     pck,
+    pck_joints,
     procrustes_align,
 )
 from mmhot.skeletons.joints import SKELETONS, get_skeleton
@@ -31,15 +32,15 @@ def poses(seed=0):
     return pred, target
 
 
-def turned(target, seed=1):
-    """Poses moved, turned and scaled."""
+def transformed(target, seed=1):
+    """Poses translated, rotated and scaled."""
     rng = np.random.default_rng(seed)
     rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
     rotation *= np.linalg.det(rotation)
     return 1.7 * target @ rotation + rng.normal(size=3)
 
 
-def test_errors_are_mmposes():
+def test_errors_equal_mmposes():
     pred, target = poses()
     expected = keypoint_mpjpe(pred, target, EVERY)
     np.testing.assert_allclose(mpjpe(pred, target, root=None).mean(), expected)
@@ -52,16 +53,16 @@ def test_errors_are_mmposes():
     np.testing.assert_allclose(n_mpjpe(pred, target, root=None).mean(), expected)
 
 
-def test_alignment_undoes_place_turn_and_size_but_no_reflection():
+def test_alignment_undoes_translation_rotation_and_scale_but_no_reflection():
     _, target = poses()
     np.testing.assert_allclose(
-        procrustes_align(turned(target), target), target, atol=1e-9
+        procrustes_align(transformed(target), target), target, atol=1e-9
     )
-    mirrored = turned(target) * [-1, 1, 1]
+    mirrored = transformed(target) * [-1, 1, 1]
     assert p_mpjpe(mirrored, target).min() > 0.2
 
 
-def test_alignment_never_makes_it_worse():
+def test_alignment_never_increases_the_error():
     pred, target = poses()
     before = ((pred - target) ** 2).sum((1, 2))
     after = ((procrustes_align(pred, target) - target) ** 2).sum((1, 2))
@@ -92,7 +93,7 @@ def walk(seed=0):
     return target + rng.normal(0, 0.05, target.shape), target
 
 
-def test_scaled_error_is_the_best_scale():
+def test_scaled_error_uses_the_least_squares_scale():
     pred, target = poses()
     pred, target = pred - pred[:, :1], target - target[:, :1]
     for one, other, error in zip(pred, target, n_mpjpe(pred, target), strict=True):
@@ -103,7 +104,7 @@ def test_scaled_error_is_the_best_scale():
         assert error == pytest.approx(expected)
 
 
-def test_velocity_and_acceleration_errors_are_those_of_a_loop():
+def test_velocity_and_acceleration_errors_equal_a_loop():
     pred, target = walk()
     steps, turns = [], []
     for frame in range(1, 50):
@@ -120,7 +121,7 @@ def test_velocity_and_acceleration_errors_are_those_of_a_loop():
     np.testing.assert_allclose(mpjve(*batch), [steps, steps])
 
 
-def test_nothing_moves_across_a_gap():
+def test_velocities_across_gaps_do_not_count():
     pred, target = walk()
     frames = np.r_[0:20, 25:55]
     assert len(mpjve(pred, target, frames)) == 48
@@ -141,7 +142,7 @@ def test_constant_errors_have_no_velocity_and_steady_ones_no_acceleration():
     np.testing.assert_allclose(mpjae(pred, target), 0, atol=1e-12)
 
 
-def test_pck_and_auc_are_those_of_a_loop():
+def test_pck_and_auc_equal_a_loop():
     pred, target = poses()
     distances = [
         1000 * np.linalg.norm((one - one[0]) - (other - other[0]), axis=-1)
@@ -163,13 +164,13 @@ def test_pck_and_auc_are_those_of_a_loop():
     assert millimeters == pytest.approx(pck(0.2 * pred, 0.2 * target).mean())
 
 
-def test_perfect_predictions_fail_at_no_distance_only():
+def test_perfect_predictions_fail_at_threshold_zero_only():
     _, target = poses()
     assert pck(target, target).tolist() == [100] * 40
     np.testing.assert_allclose(auc(target, target), 100 * 30 / 31)
 
 
-def test_a_broken_pose_does_not_break_the_others():
+def test_a_pose_with_nan_does_not_affect_the_others():
     pred, target = poses()
     whole = p_mpjpe(pred, target)
     pred[3, 5] = np.nan
@@ -190,13 +191,13 @@ def test_pck_counts_limbs_neck_and_the_top_of_the_head():
         for side in ('left', 'right')
         for joint in ('shoulder', 'elbow', 'wrist', 'hip', 'knee')
     }
-    for skeleton, others in {
+    for skeleton, ends in {
         'h36m-17': {'head', 'thorax', 'left_foot', 'right_foot'},
         'mpi-inf-3dhp-17': {'head_top', 'neck', 'left_ankle', 'right_ankle'},
     }.items():
         joints = pck_joints(get_skeleton(skeleton))
         assert len(joints) == 14
-        assert names(skeleton, joints) == limbs | others
+        assert names(skeleton, joints) == limbs | ends
 
 
 @pytest.mark.parametrize('skeleton', sorted(SKELETONS))

@@ -22,12 +22,11 @@ from mmpose.evaluation.metrics import MPJPE
 from mmpose.registry import METRICS
 
 from mmhot.cli.error_tables import format_errors
+from mmhot.evaluation.clip_predictions import ClipPrediction
 from mmhot.evaluation.error_report import ErrorReport
-from mmhot.evaluation.lifting_error import LiftingErrorMetric
+from mmhot.evaluation.metrics import LiftingErrorMetric
 from mmhot.evaluation.pose_errors import mpjae, mpjpe, mpjve, p_mpjpe
-from mmhot.evaluation.track_predictions import Track
-from mmhot.lifting.windows import lift_windows
-from mmhot.windows import chunk_starts
+from mmhot.windows import chunk_starts, lift_windows
 
 
 def test_millimeters_relative_to_the_root():
@@ -40,7 +39,7 @@ def test_millimeters_relative_to_the_root():
     assert metrics['PCK@150'] == 100
 
 
-def test_datasets_count_apart():
+def test_datasets_are_evaluated_separately():
     pred, target = poses()
     samples = [
         sample(pred[[i]], target[[i]], dataset_name='noisy' if i % 2 else 'gt')
@@ -69,7 +68,7 @@ def test_mean_is_over_frames_not_windows():
 
 
 @pytest.mark.parametrize('num_targets', [1, 9])
-def test_windows_in_any_order_are_a_clip(num_targets):
+def test_windows_in_any_order_are_joined_to_a_clip(num_targets):
     samples, pred, target = windows(40, num_targets, num_targets, noise=0)
     order = np.random.default_rng(0).permutation(len(samples))
     measures = ['MPJPE', 'P-MPJPE', 'MPJVE', 'MPJAE', 'MPJVE-s', 'MPJAE-s']
@@ -87,7 +86,7 @@ def test_windows_in_any_order_are_a_clip(num_targets):
         )
 
 
-def test_a_frame_of_several_windows_counts_once_as_they_fade():
+def test_a_frame_of_several_windows_counts_once_with_blend_weights():
     samples, _, target = windows(40, 9, 3, noise=0.1)
     ramp = [1, 2, 3, 4, 5, 4, 3, 2, 1]
     predictions, weights = ([[] for _ in range(40)] for _ in range(2))
@@ -110,7 +109,7 @@ def test_a_frame_of_several_windows_counts_once_as_they_fade():
     assert metrics['MPJVE'] == pytest.approx(1000 * mpjve(pred, target).mean())
 
 
-def test_padding_counts_where_the_published_evaluation_counts_it():
+def test_padding_counts_as_in_the_published_evaluation_if_configured():
     lengths = {('walk', 'a/1'): 40, ('walk', 'a/2'): 30, ('sit', 'a/3'): 55}
     samples, by_action = [], {'walk': [], 'sit': []}
     for (action, clip), length in lengths.items():
@@ -146,7 +145,7 @@ def test_errors_jump_at_seams_but_not_between_clips():
     assert evaluate(halves)['MPJVE'] > metrics['MPJVE']
 
 
-def test_actions_are_mmposes_and_their_mean_is_the_result():
+def test_actions_equal_mmposes_and_their_mean_is_the_result():
     samples = h36m_samples()
     metric, metrics = measure(samples)
     for mode, name in (
@@ -170,7 +169,7 @@ def test_actions_are_mmposes_and_their_mean_is_the_result():
     assert metric.report.actions('gt') == ['Directions', 'WalkDog']
 
 
-def test_names_of_pictures_tell_clips_and_frames():
+def test_clips_and_frames_are_parsed_from_image_names():
     metric, metrics = measure(h36m_samples())
     clips = metric.report.table('gt', 'clips')
     assert list(clips) == [
@@ -185,7 +184,7 @@ def test_names_of_pictures_tell_clips_and_frames():
     assert metrics['MPJVE'] > 0
 
 
-def test_recordings_can_be_left_out():
+def test_skipped_recordings_do_not_count():
     metric, _ = measure(h36m_samples(), skip_list=['S9_Directions_1'])
     clips = metric.report.table('gt', 'clips')
     assert list(clips) == ['S9_Directions.54138969', 'S9_WalkDog_1.54138969']
@@ -202,7 +201,7 @@ def test_without_an_action_for_each_the_mean_is_over_frames():
     assert list(metric.report.table('gt', 'subjects')) == ['a', 'b']
 
 
-def test_tables_add_up():
+def test_tables_are_consistent_with_the_overall_error():
     metric, metrics = measure(h36m_samples())
     joints = metric.report.table('gt', 'joints')
     assert list(joints) == list(mocap.H36M.joints)
@@ -221,26 +220,27 @@ def test_tables_add_up():
     assert groups['ends']['MPJPE'] == pytest.approx(mean)
 
 
-def test_arrays_alone_make_a_report():
+def test_report_of_plain_arrays():
     pred, target = poses()
-    tracks = [
-        Track(pred, target, clip=name, subject=name[0]) for name in ('a/x', 'b/y')
+    clips = [
+        ClipPrediction(pred, target, clip=name, subject=name[0])
+        for name in ('a/x', 'b/y')
     ]
-    report = ErrorReport(tracks)
+    report = ErrorReport(clips)
     expected = 1000 * mpjpe(pred, target).mean()
     assert report.overall('')['MPJPE'] == pytest.approx(expected)
     assert report.left_out == ['MPJVE', 'MPJAE']
     assert list(report.table('', 'clips')) == ['a/x', 'b/y']
     assert list(report.table('', 'joints'))[16] == 'joint 16'
     assert report.table('', 'groups') == {}
-    numbered = Track(pred, target, frames=np.arange(40))
+    numbered = ClipPrediction(pred, target, frames=np.arange(40))
     report = ErrorReport([numbered], ['MPJVE'], skeleton=mocap.H36M)
     expected = 1000 * mpjve(pred, target).mean()
     assert report.overall('') == {'MPJVE': pytest.approx(expected)}
     assert 'ends' in report.table('', 'groups')
 
 
-def test_results_of_two_processes_are_those_of_one():
+def test_results_of_two_processes_equal_those_of_one():
     samples, *_ = windows(43, 3, 3, noise=0.02)
     assert len(samples) % 2
     alone = evaluate(samples)
@@ -257,7 +257,7 @@ def test_results_of_two_processes_are_those_of_one():
     assert whole.evaluate(len(samples)) == pytest.approx(alone)
 
 
-def test_samples_of_our_datasets_tell_what_is_needed():
+def test_samples_of_clip_datasets_have_the_needed_metainfo():
     data = mocap.dataset(
         seq_len=27,
         num_targets=27,
@@ -284,16 +284,16 @@ def test_samples_of_our_datasets_tell_what_is_needed():
     assert metrics['MPJVE'] == pytest.approx(np.mean(expected), rel=1e-4)
 
 
-def test_velocities_are_left_out_where_no_frames_are_consecutive(caplog):
+def test_velocities_are_left_out_without_consecutive_frames(caplog):
     samples, *_ = windows(40, 1, 5, noise=0)
     with caplog.at_level(logging.WARNING, 'mmengine'):
         metrics = evaluate(samples)
     assert list(metrics) == ['MPJPE', 'P-MPJPE', 'N-MPJPE', 'PCK@150', 'AUC']
-    samples = [sample(*poses())]  # of who knows which frames
+    samples = [sample(*poses())]  # of unknown frames
     assert 'MPJVE' not in evaluate(samples)
 
 
-def test_motionberts_codec_gives_what_the_metric_takes():
+def test_metric_accepts_mmposes_motionbert_codec():
     joints = (mocap.joints_of(num_frames=27) + [0, 0, 5]).astype(np.float32)
     camera = mocap.CAMERAS[0]
     camera = dict(camera, f=camera['f'][:, None], c=camera['c'][:, None])
@@ -330,7 +330,7 @@ def test_evaluators_build_it_without_a_warning(capfd):
 
 
 @pytest.mark.parametrize(
-    ('settings', 'said'),
+    ('settings', 'message'),
     [
         (dict(measures=['MPJPEE']), r"unknown measure: 'MPJPEE'; did you mean"),
         (dict(average='action'), r"average must be 'actions' or 'frames'"),
@@ -338,20 +338,20 @@ def test_evaluators_build_it_without_a_warning(capfd):
         (dict(skip_list=['S9_Sitting']), 'no frame that counts'),
     ],
 )
-def test_mistakes_are_named(settings, said):
+def test_wrong_arguments_are_named_in_the_error(settings, message):
     pred, target = poses()
     one = sample(pred, target, target_img_path=h36m_names('Sitting', range(40)))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         evaluate([one], **settings)
 
 
-def test_outputs_that_do_not_fit_are_named():
+def test_predictions_of_other_shapes_are_an_error():
     pred, target = poses()
     with pytest.raises(ValueError, match=r'\(1, 17, 3\) do not fit .*\(40, 17, 3\)'):
         evaluate([sample(pred[:1], target)])
 
 
-def test_text_has_a_row_for_each_dataset_and_the_tables_of_each():
+def test_formatted_report_has_a_row_and_tables_per_dataset():
     noisy = [dict(window, dataset_name='noisy') for window in h36m_samples()]
     metric, metrics = measure(h36m_samples() + noisy)
     text = format_errors(metric.report, ['groups', 'subjects'])

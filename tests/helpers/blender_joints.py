@@ -1,4 +1,4 @@
-"""Run by Blender: where the joints of a .bvh are after its import, as JSON.
+"""Joint positions of a .bvh after import by Blender, as JSON; a script for Blender.
 
 blender --background --factory-startup --python blender_joints.py -- MOTION.bvh OUT.json
 """
@@ -10,7 +10,7 @@ import bpy
 from io_anim_bvh import import_bvh
 
 
-# Blender 3.4 asks for a mode that Python 3.11, with which Debian runs it, has dropped.
+# Blender 3.4 opens files in a mode that Python 3.11, Debian's, no longer has.
 def open_text(path, mode):
     return open(path, mode.replace('U', ''))
 

@@ -1,4 +1,4 @@
-"""Debian's Chromium by playwright, without a word to the outside."""
+"""Debian's Chromium by playwright, without network access."""
 
 import shutil
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ _OPTIONS = [
 
 @contextmanager
 def open_tab(width):
-    """Yield a tab and a list to which it adds what went wrong in it."""
+    """Yield a tab and a list that collects its errors."""
     api = pytest.importorskip('playwright.sync_api')
     chromium = shutil.which('chromium') or pytest.skip('Chromium is not installed')
     problems = []

@@ -16,13 +16,13 @@ SIZE = {'image_size': (1280, 720), 'fps': 25}
 
 
 def walk(num_frames=4, num_keypoints=17, shift=0.0):
-    """Keypoints (T, K, 2) well inside a 1280x720 picture."""
+    """Keypoints (T, K, 2) well inside an image of 1280 x 720 pixels."""
     rng = np.random.default_rng(0)
     return rng.uniform(100, 600, (num_frames, num_keypoints, 2)) + shift
 
 
 def save(path, **arrays):
-    """Write an .npz that is right but for what is given; None leaves out."""
+    """Write a valid .npz with some arrays replaced; None leaves one out."""
     right = {'keypoints': walk(), 'width': 1280, 'height': 720, 'fps': 25.0}
     arrays = {k: v for k, v in (right | arrays).items() if v is not None}
     np.savez(path, **arrays)
@@ -35,7 +35,7 @@ def dump(path, document):
 
 
 def instance(pose, **more):
-    """One person as mmpose's split_instances writes it, the box in a list."""
+    """One person as MMPose's split_instances writes it, the box in a list."""
     low, high = pose.min(0).tolist(), pose.max(0).tolist()
     person = {'keypoints': pose.tolist(), 'keypoint_scores': [0.5] * len(pose)}
     return {**person, 'bbox': [low + high], 'bbox_score': 0.9, **more}

@@ -1,10 +1,10 @@
-"""Whole trainings in one process or several, and what they did, step by step.
+"""Trainings in one process or several, and records of each step.
 
-The processes are forked, so they start at once; they talk through gloo, on the CPU.
-What differs between processes by design is switched off: dropout, BatchNorm's batch
-statistics, and augmentations that depend on the process (they depend on the sample
-instead). Every step is plain gradient descent, as Adam would blow rounding errors of
-gradients that are zero up to whole steps. Configs come small, on data that the tests
+Processes are forked, to start fast, and communicate by gloo on the CPU. Intended
+differences between processes are disabled: dropout, BatchNorm's batch statistics, and
+augmentations that depend on the process (they depend on the sample instead). Every
+step is plain gradient descent, as Adam would amplify rounding errors of zero gradients
+to whole steps. Configs come small, on data that the tests
 have, with :class:`SeedTransforms` first in their pipelines and ``num_workers=0``.
 """
 
@@ -23,20 +23,20 @@ from torch.multiprocessing import start_processes
 from torch.testing import assert_close
 
 from mmhot.cli.runner import build_runner
-from mmhot.datasets.transforms.epoch_seed import SeedTransforms, seed_everything
+from mmhot.datasets.data_loading import SeedTransforms, seed_everything
 
 STILL = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.Dropout)
 
 
 class Recorder(Hook):
-    """Keeps the model still but for its steps, and writes down what each step did."""
+    """Disable dropout and batch statistics; record each step."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.record = dict(losses=[], gradients=[], samples=[])
 
     def before_train(self, runner) -> None:
-        """Listen to the optimizer."""
+        """Record gradients before each step of the optimizer."""
         optimizer = runner.optim_wrapper.optimizer
         optimizer.register_step_pre_hook(lambda *_: self._keep_gradients(runner))
 
@@ -48,7 +48,7 @@ class Recorder(Hook):
         self.record['gradients'].append(gradients)
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
-        """Note the samples; put what is random or depends on the batch to sleep."""
+        """Record the samples; disable dropout and batch statistics."""
         samples = [sample.metainfo['id'] for sample in data_batch['data_samples']]
         self.record['samples'].append(samples)
         for module in runner.model.modules():
@@ -56,26 +56,26 @@ class Recorder(Hook):
                 module.eval()
 
     def after_train_iter(self, runner, batch_idx, data_batch, outputs) -> None:
-        """Note the loss of this process's part of the batch."""
+        """Record the loss of this process's part of the batch."""
         self.record['losses'].append(outputs['loss'].item())
 
     def after_val_epoch(self, runner, metrics=None) -> None:
-        """Note the metrics."""
+        """Record the metrics."""
         self.record['metrics'] = metrics
 
     def after_train(self, runner) -> None:
-        """Write all of it down."""
+        """Write the record to a file."""
         self.record['weights'] = plain_model(runner).state_dict()
         torch.save(self.record, self.path)
 
 
 def plain_model(runner) -> torch.nn.Module:
-    """The model without what averages its gradients."""
+    """The model without its wrapper for several processes."""
     return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def seed_by_sample(self, results: dict) -> dict:
-    """Stand in for :meth:`SeedTransforms.transform`: the process does not matter."""
+    """Replace :meth:`SeedTransforms.transform`: seed by the sample."""
     seed_everything(int(results['id']))
     return results
 
@@ -98,12 +98,12 @@ def _train(rank: int, num_processes: int, port: int, config: Config, path: Path)
 
 
 def train(config: Config, num_processes: int, folder: Path) -> list[dict]:
-    """Train in that many processes, which share each batch.
+    """Train in several processes, which share each batch.
 
     Args:
-        config (Config): Of a training; its batch size is that of all processes.
+        config (Config): Training config; its batch size is that of all processes.
         num_processes (int): Must divide the batch size.
-        folder (Path): For what is written.
+        folder (Path): Folder of the output.
 
     Returns:
         list[dict]: For each process the ``losses``, ``gradients`` (dict by name) and
@@ -129,7 +129,7 @@ def train(config: Config, num_processes: int, folder: Path) -> list[dict]:
 def assert_two_processes_equal_one(
     config: Config, folder: Path, tolerance: float = 1e-5
 ) -> dict:
-    """Two processes take the same steps, with the same losses and weights, as one.
+    """Assert that two processes have the same losses and weights as one.
 
     Returns:
         dict: The record of the one process, see :func:`train`.

@@ -1,8 +1,8 @@
 """Draws the tiny COCO-style dataset of ``tests/data/drawn_people``.
 
-Mannequins in random poses with all 133 COCO-WholeBody points, made for this project.
-``python tests/helpers/drawn_people.py`` writes images, ``annotations.json`` (the 17
-body points and the others) and ``detections.json`` (boxes that are a bit off).
+Mannequins in random poses with all 133 COCO-WholeBody keypoints.
+``python tests/helpers/drawn_people.py`` writes images, ``annotations.json`` and
+``detections.json`` (boxes with small errors).
 """
 
 import json
@@ -26,20 +26,20 @@ CLOTHES = [(60, 60, 200), (180, 90, 40), (70, 150, 60), (40, 160, 210), (150, 60
 
 
 def pose(rng):
-    """Joints (133, 2) of a person one unit tall who faces the viewer, hips at zero."""
+    """Joints (133, 2) of a frontal person of height one, hips at zero."""
     lean = rng.uniform(-0.25, 0.25)
     left, right = limbs(rng, lean), limbs(rng, lean)
     mirror = np.array([-1, 1])
     right = {part: points * mirror for part, points in right.items()}
-    spine = turned((0, -0.31), lean)
+    spine = rotated((0, -0.31), lean)
     for side, sign in ((left, 1), (right, -1)):
-        shift = spine + turned((sign * 0.11, 0.02), lean)
+        shift = spine + rotated((sign * 0.11, 0.02), lean)
         for part in ('arm', 'hand'):
             side[part] = side[part] + shift
-    head = spine + turned((0, -0.115), lean)
-    face = turned(face_points(), lean + rng.uniform(-0.2, 0.2)) + head
+    head = spine + rotated((0, -0.115), lean)
+    face = rotated(face_points(), lean + rng.uniform(-0.2, 0.2)) + head
     eyes = face[[42 + 1, 36 + 1]] * 0.5 + face[[42 + 4, 36 + 4]] * 0.5
-    ears = face[[15, 1]] + turned((0, -0.01), lean)
+    ears = face[[15, 1]] + rotated((0, -0.01), lean)
     arms = np.stack([left['arm'], right['arm']], 1).reshape(-1, 2)
     legs = np.stack([left['leg'], right['leg']], 1).reshape(-1, 2)
     body = np.concatenate([face[[30]], eyes, ears, arms, legs])
@@ -48,7 +48,7 @@ def pose(rng):
 
 
 def limbs(rng, lean):
-    """Arm (3), hand (21), leg (3) and foot (3) of a left side; arms from zero."""
+    """Left arm (3), hand (21), leg (3) and foot (3) joints; the arm starts at zero."""
     raised = rng.uniform(0.15, 2.6) - lean
     elbow = raised + rng.uniform(-0.3, 1.4)
     arm = chain((0, 0), [(0.16, raised), (0.145, elbow)])
@@ -99,7 +99,7 @@ def chain(start, bones):
     return np.array(points)
 
 
-def turned(points, angle):
+def rotated(points, angle):
     cos, sin = np.cos(angle), np.sin(angle)
     return np.asarray(points) @ np.array([[cos, sin], [-sin, cos]])
 
@@ -190,7 +190,7 @@ def annotate(joints, identity, image_id):
 
 
 def make(seed=0):
-    """Return pictures by file name, annotations and detections."""
+    """Return images by file name, annotations and detections."""
     rng = np.random.default_rng(seed)
     images, annotations, detections = {}, [], []
     for image_id in range(1, NUM_IMAGES + 1):
@@ -219,7 +219,7 @@ def make(seed=0):
 
 
 def as_coco(images, annotations):
-    """COCO's file: pictures, people and the only category."""
+    """COCO's annotation file: images, people and the only category."""
     width, height = SIZE
     entries = [
         dict(id=index, file_name=name, width=width, height=height)

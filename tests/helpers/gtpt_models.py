@@ -11,7 +11,7 @@ from mmhot.codecs.gtpt_label import GTPTLabel
 from mmhot.skeletons.joints import get_skeleton
 
 
-def picture(meta):
+def fixture_images(meta):
     """Images of a fixture, (B, 3, H, W)."""
     of = meta['input']['x']
     values = official_weights.fill('input__x', of['shape'], of['dtype'], meta['seed'])

@@ -1,4 +1,4 @@
-"""Windows as evaluators get them, and what LiftingErrorMetric says of them."""
+"""Windows as evaluators receive them, and results of LiftingErrorMetric."""
 
 import numpy as np
 from mmpose.registry import METRICS
@@ -18,7 +18,7 @@ def poses(num_frames=40, seed=0):
 
 
 def sample(pred, target, visible=None, **metainfo):
-    """What an evaluator gets of one window."""
+    """A window as evaluators receive it."""
     visible = np.ones(target.shape[:2], np.float32) if visible is None else visible
     instances = dict(lifting_target=target, lifting_target_visible=visible)
     metainfo = dict(dataset_name='gt') | metainfo
@@ -26,7 +26,7 @@ def sample(pred, target, visible=None, **metainfo):
 
 
 def measure(samples, **settings):
-    """The metric after an evaluation, and what it gave."""
+    """The metric after an evaluation, and its results."""
     metric = METRICS.build(dict(type='LiftingErrorMetric', **settings))
     metric.dataset_meta = H36M
     for first in range(0, len(samples), 3):
@@ -39,7 +39,7 @@ def evaluate(samples, **settings):
 
 
 def h36m_names(action, frames):
-    """Pictures as in MMPose's files of Human3.6M."""
+    """Image names as in MMPose's files of Human3.6M."""
     return [f'images/S9/S9_{action}.54138969_{frame + 1:06d}.jpg' for frame in frames]
 
 
@@ -69,7 +69,7 @@ def windows(length, num_targets, stride, noise, clip='a/x', action=''):
 
 
 def h36m_samples():
-    """Three actions of unequal lengths, named as MMPose names pictures."""
+    """Three actions of unequal lengths, with image names as in MMPose."""
     samples = []
     parts = {'Directions_1': 20, 'Directions': 30, 'WalkDog_1': 70}
     for seed, (action, length) in enumerate(parts.items()):

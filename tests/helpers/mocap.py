@@ -1,4 +1,4 @@
-"""Two real motion capture clips, and windows of them as transforms get them."""
+"""Two real motion capture clips, and windows of them as input of transforms."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ def joints_of(key=JUMP, num_frames=81):
 
 
 def window(joints=None, **more):
-    """One sample as a dataset makes it: three targets in the window's middle."""
+    """One sample of a dataset: three targets in the window's middle."""
     joints = joints_of() if joints is None else joints
     middle = len(joints) // 2
     sample = dict(
@@ -49,8 +49,19 @@ def window(joints=None, **more):
     return sample | more
 
 
+def standing_pose():
+    """A standing pose (1, 17, 3) in CMU's axes: facing -y, left at +x."""
+    places = dict(root=(0, 0, 0.9), spine=(0, 0, 1.1), thorax=(0, 0, 1.4))
+    places |= dict(neck_base=(0, -0.07, 1.5), head=(0, 0, 1.65))
+    limbs = dict(hip=(0.1, 0.9), knee=(0.1, 0.5), foot=(0.1, 0.08))
+    limbs |= dict(shoulder=(0.2, 1.4), elbow=(0.3, 1.2), wrist=(0.3, 1.0))
+    for part, (x, z) in limbs.items():
+        places |= {f'left_{part}': (x, 0, z), f'right_{part}': (-x, 0, z)}
+    return np.array([[places[joint] for joint in H36M.joints]], np.float32)
+
+
 def pixels(num_frames=81, value=500.0, height=370.0):
-    """A sample of a person that stands still, of a given height in pixels."""
+    """A sample of a motionless person of a given height in pixels."""
     keypoints = np.full((num_frames, 17, 2), value, np.float32)
     keypoints[..., 1] += np.linspace(0, height, 17, dtype=np.float32)
     return window(
@@ -65,12 +76,12 @@ def dataset(**settings):
 
 
 def tiny_config(name, model, num_samples=16):
-    """A training as in a config, of a smaller model on the two clips, 8 windows a step.
+    """Shrink a training to a smaller model on the two clips, 8 windows per step.
 
     Args:
         name (str): Pattern of the config's name.
-        model (dict): What is smaller about the model.
-        num_samples (int): Windows an epoch.
+        model (dict): Changes of the model.
+        num_samples (int): Windows per epoch.
     """
     (path,) = CONFIGS.glob(f'body_3d_keypoint/*/cmu_mocap/{name}.py')
     config = Config.fromfile(path)
@@ -91,6 +102,6 @@ def tiny_config(name, model, num_samples=16):
 
 
 def inputs_of(batch):
-    """Inputs (B, T, K, 2) of what a dataloader gives."""
+    """Inputs (B, T, K, 2) of a data loader's batch."""
     inputs = batch['inputs']
     return inputs if torch.is_tensor(inputs) else torch.stack(list(inputs))

@@ -1,20 +1,23 @@
-"""Stand-ins for 2D models, for the pictures of ``video_files``."""
+"""Stand-ins for 2D models on the images of ``video_files``; runs of ``mmhot infer``."""
 
 import numpy as np
+
+from mmhot.cli.dispatch import main
+from mmhot.video import people
+from mmhot.video.sources import pose_source
 
 BOX = np.array([[10.0, 8.0, 30.0, 44.0]], np.float32)
 
 
-class Detector:
-    """One person, who moves a pixel a frame.
+class Detector(people.Detector):
+    """Detects one person, who moves a pixel per frame.
 
     Args:
-        every (int): Nobody is there in every fourth frame, by default; in none with 1,
-            in all with 0.
+        every (int): Each ``every``-th frame has no detection; with 1 all have one, with
+            0 none.
     """
 
     name = 'stand-in detector'
-    identity = {'name': name}
     identity = {'name': name}
 
     def __init__(self, every=4):
@@ -32,11 +35,10 @@ class Detector:
         return found
 
 
-class Estimator:
-    """Keypoints in a box's middle, a pixel beside each other."""
+class Estimator(people.PoseEstimator):
+    """Estimates keypoints around a box's center, a pixel apart."""
 
     name = 'stand-in estimator'
-    identity = {'name': name}
     identity = {'name': name}
     skeleton = 'coco-17'
 
@@ -51,3 +53,57 @@ class Estimator:
             (center[:, None] + shift, np.full((len(center), 17), 0.8, np.float32))
             for center in centers
         ]
+
+
+class FunctionDetector(people.Detector):
+    """A detector that calls a function."""
+
+    def __init__(self, function):
+        self.function = function
+        self.name = getattr(function, 'name', 'function')
+        self.identity = getattr(function, 'identity', {'name': self.name})
+
+    def __call__(self, images):
+        return self.function(images)
+
+
+class FunctionEstimator(people.PoseEstimator):
+    """A 2D pose estimator that calls a function."""
+
+    skeleton = 'coco-17'
+
+    def __init__(self, function):
+        self.function = function
+        self.name = getattr(function, 'name', 'function')
+        self.identity = getattr(function, 'identity', {'name': self.name})
+
+    def __call__(self, images, boxes):
+        return self.function(images, boxes)
+
+
+def use_stand_ins(monkeypatch, detector, estimator):
+    """Replace the 2D models; return a list of the options they are opened with."""
+    opened = []
+    if not isinstance(detector, people.Detector):
+        detector = FunctionDetector(detector)
+    if not isinstance(estimator, people.PoseEstimator):
+        estimator = FunctionEstimator(estimator)
+
+    def open_pose_source(*options):
+        opened.append(options)
+        return pose_source.PoseSource(detector, estimator)
+
+    monkeypatch.setattr(pose_source, 'open_pose_source', open_pose_source)
+    return opened
+
+
+def infer(*inputs, **options):
+    """Run ``mmhot infer`` in this process; return its exit code. True sets a flag."""
+    argv = ['infer', *map(str, inputs)]
+    for name, value in options.items():
+        flag = f'--{name.replace("_", "-")}'
+        argv += [flag] if value is True else [flag, str(value)]
+    try:
+        return main(argv)
+    except SystemExit as left:
+        return left.code

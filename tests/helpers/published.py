@@ -1,4 +1,4 @@
-"""Fixtures of published models: their weights by rule, inputs and outputs."""
+"""Fixtures of published models: generated weights, inputs and outputs."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ FIXTURES = Path(__file__).parents[1] / 'data' / 'fixtures'
 
 
 def load_fixture(name):
-    """Return the meta data and the arrays, as tensors, of a fixture."""
+    """Return the metadata and the arrays, as tensors, of a fixture."""
     meta, arrays = official_weights.load(FIXTURES / f'{name}.npz')
     return meta, {key: torch.from_numpy(array) for key, array in arrays.items()}
 
@@ -32,7 +32,7 @@ def build_published(meta, weights='ema', **test_cfg):
 
 
 def samples(count, **labels):
-    """Samples as MMPose's pipelines pack them, with one tensor a label each."""
+    """Samples as MMPose's pipelines pack them, with one tensor per label."""
     batch = []
     for index in range(count):
         sample = PoseDataSample(metainfo={'flip_indices': H36M.flip_indices})

@@ -1,6 +1,6 @@
-"""Published lifters as their specifications tell them, slow and in float64.
+"""Reference implementations of published lifters, slow and in float64.
 
-Written to be read beside the papers, without anything of mmhot's own networks.
+They follow the papers and share nothing with mmhot's networks.
 """
 
 import official_weights
@@ -21,7 +21,7 @@ def resized_state(name, sizes, wanted=lambda key: True):
 
 
 class PublishedNetwork:
-    """What all of them are made of."""
+    """Layers shared by the networks."""
 
     eps = 1e-6
 
@@ -63,7 +63,7 @@ class PublishedNetwork:
         return x, torch.stack(kept)
 
     def recover(self, x, heads):
-        """Make all frames of kept ones, (B, t, J, C)."""
+        """Recover all frames from the kept ones, (B, t, J, C)."""
         if 'x_token' not in self.state:
             return x
         token, x = self.state['x_token'][:, None], x.transpose(1, 2)

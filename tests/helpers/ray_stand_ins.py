@@ -1,4 +1,4 @@
-"""What Ray's worker processes run in tests: slow stand-ins for 2D models."""
+"""Slow stand-ins for 2D models in Ray's worker processes."""
 
 import os
 import time
@@ -7,11 +7,11 @@ from pathlib import Path
 from pose_sources import Detector, Estimator
 
 from mmhot.apis.clip_worker import ClipWorker
-from mmhot.video import sources
+from mmhot.video.sources import pose_source
 
 
 class SlowDetector(Detector):
-    """Notes which process saw how many pictures of whatever brightness, slowly."""
+    """Log process and number of each image, slowly."""
 
     def __init__(self, log, seconds):
         super().__init__(every=1)
@@ -28,18 +28,18 @@ class SlowDetector(Detector):
 
 
 def slow_worker(args, run, say, complain, log, seconds=0.1):
-    """Make a worker with the stand-ins; the first line of a process is that it is."""
+    """Make a worker with the stand-ins; its log starts with a line 'models'."""
 
     def open_pose_source(*options):
         with Path(log).open('a') as file:
             file.write(f'{os.getpid()} models\n')
-        return sources.PoseSource(SlowDetector(log, seconds), Estimator())
+        return pose_source.PoseSource(SlowDetector(log, seconds), Estimator())
 
-    sources.open_pose_source = open_pose_source
+    pose_source.open_pose_source = open_pose_source
     return ClipWorker(args, say, complain, run)
 
 
 def read_log(log):
-    """Pairs of process and what it did."""
+    """Pairs of process ID and log entry."""
     lines = Path(log).read_text().splitlines() if Path(log).is_file() else []
     return [(int(pid), what) for pid, what in map(str.split, lines)]

@@ -1,13 +1,14 @@
-"""Small videos for tests, good and bad."""
+"""Small video files, intact and damaged, and scripted streams."""
 
 import struct
+import threading
 from fractions import Fraction
 
 import av
 import numpy as np
 
 _MILLISECOND = Fraction(1, 1000)
-# Degrees clockwise, and what mirrors: a, b, c, d of an .mp4's matrix.
+# a, b, c, d of an .mp4's matrix, by clockwise rotation in degrees or by flip.
 TURNS = {
     0: (1, 0, 0, 1),
     90: (0, 1, -1, 0),
@@ -19,8 +20,8 @@ TURNS = {
 }
 
 
-def picture(number=0, size=(64, 48)):
-    """A gray picture, white at the top left, as bright as its number; BGR."""
+def gray_image(number=0, size=(64, 48)):
+    """A gray BGR image, white at the top left, with a brightness by its number."""
     width, height = size
     image = np.full((height, width, 3), 40 + 4 * number, np.uint8)
     image[: height // 2, : width // 2] = 250
@@ -36,8 +37,8 @@ def write_video(
     times=None,
     aspect=None,
 ):
-    """Write pictures; ``times`` (in 1/1000 s) make the frame rate variable."""
-    images = [picture(number) for number in range(10)] if images is None else images
+    """Write a video; ``times`` (in 1/1000 s) make its frame rate variable."""
+    images = [gray_image(number) for number in range(10)] if images is None else images
     with av.open(str(path), 'w') as container:
         stream = container.add_stream(codec, rate=rate)
         if aspect is not None:
@@ -58,7 +59,7 @@ def write_video(
 
 
 def turn_video(path, turn):
-    """Say in an .mp4's track header that players must turn or mirror it."""
+    """Set the rotation or flip in an .mp4's track header."""
     data = bytearray(path.read_bytes())
     matrix = data.index(b'tkhd') + 4 + 40
     a, b, c, d = (value << 16 for value in TURNS[turn])
@@ -68,7 +69,7 @@ def turn_video(path, turn):
 
 
 def forget_rate(path):
-    """Take the frames' duration out of a .webm, as browsers leave it out."""
+    """Remove the frames' duration from a .webm, as in recordings of browsers."""
     data = bytearray(path.read_bytes())
     begin = data.index(b'\x23\xe3\x83')
     length = 4 + (data[begin + 3] & 0x7F)
@@ -78,9 +79,50 @@ def forget_rate(path):
 
 
 def trim_video(path, milliseconds):
-    """Say in an .mp4's edit list that only its beginning is shown, as phones do."""
+    """Trim an .mp4 by its edit list, as phones do."""
     data = bytearray(path.read_bytes())
     entry = data.index(b'elst') + 4 + 8
     data[entry : entry + 4] = struct.pack('>i', milliseconds)
     path.write_bytes(data)
     return path
+
+
+class ScriptedStream:
+    """Stand-in for a stream that yields frames, fails and waits by a script.
+
+    Args:
+        connections (list): For each connection, a list of image numbers, pairs of time
+            and image number, callables, which are called, and exceptions, which are
+            raised; or an exception, for a connection that fails. Further connections
+            fail.
+        fps (float): Frames per second.
+        finite (bool): Whether it is a video file.
+    """
+
+    name = label = 'camera'
+
+    def __init__(self, connections, fps=50.0, finite=False):
+        self.connections = list(connections)
+        self.fps = fps
+        self.finite = finite
+        self.opened = 0
+        self.closed = threading.Event()
+
+    def open(self):
+        self.opened += 1
+        self.script = self.connections.pop(0) if self.connections else OSError('gone')
+        if isinstance(self.script, Exception):
+            raise self.script
+
+    def frames(self):
+        for item in self.script:
+            if isinstance(item, Exception):
+                raise item
+            if callable(item):
+                item()
+            else:
+                stamp, number = item if isinstance(item, tuple) else (None, item)
+                yield stamp, gray_image(number)
+
+    def close(self):
+        self.closed.set()

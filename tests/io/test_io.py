@@ -1,4 +1,4 @@
-"""Keypoint files in, lifted clips out."""
+"""Readers of 2D keypoints, and files of lifted clips."""
 
 import errno
 import json
@@ -29,7 +29,7 @@ from mmhot.io.lifted import read_lifted, write_json, write_npz
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.skeletons.joints import get_skeleton
 
-# Reading what is right
+# Reading valid files
 
 
 def test_real_clips_are_read_row_by_row():
@@ -49,7 +49,7 @@ def test_real_clips_are_read_row_by_row():
         np.testing.assert_array_equal(track.bboxes, rows['bbox_xyxy'][own])
 
 
-def test_one_person_needs_no_frames_and_no_boxes(tmp_path):
+def test_frames_and_boxes_are_optional_for_one_person(tmp_path):
     skater = read_keypoints(SKATER)
     assert [(t.track, len(t.frames)) for t in skater.tracks] == [(0, 185)]
     assert (skater.width, skater.height, skater.fps) == (1280, 720, 25.0)
@@ -60,7 +60,7 @@ def test_one_person_needs_no_frames_and_no_boxes(tmp_path):
     assert (track.scores == 1).all()
 
 
-def test_score_may_be_the_third_column_and_says_what_is_missing(tmp_path):
+def test_third_column_is_the_score_and_marks_missing_keypoints(tmp_path):
     keypoints = np.dstack([walk(), np.full((4, 17), 0.5)])
     keypoints[0, 1, 2] = 0
     keypoints[0, 2, 2] = np.nan
@@ -118,7 +118,7 @@ def test_mmpose_predictions_equal_the_same_npz(tmp_path, form):
 
 
 @pytest.mark.parametrize('key', ['track_id', 'instance_id'])
-def test_people_of_mmpose_are_told_apart_by_id(tmp_path, key):
+def test_track_ids_of_mmpose_instances_separate_people(tmp_path, key):
     frames = [
         {
             'frame_id': frame,
@@ -137,12 +137,12 @@ def test_people_of_mmpose_are_told_apart_by_id(tmp_path, key):
     ('ids', 'frames'),
     [
         ([785, 40083, 196141], [0, 1, 2]),  # unrelated numbers: in their order
-        (['10', '9', '12'], [1, 0, 3]),  # nobody was found in picture 11
+        (['10', '9', '12'], [1, 0, 3]),  # image 11 has no people
         ([10128340002, 10128340000, 10128340001], [2, 0, 1]),
         (['img10.jpg', 'img9.jpg', 'img100.jpg'], [1, 0, 2]),
     ],
 )
-def test_coco_results_become_frames_in_order_of_pictures(tmp_path, ids, frames):
+def test_coco_results_become_frames_in_order_of_images(tmp_path, ids, frames):
     poses = walk(len(ids))
     people = [coco_result(i, pose) for i, pose in zip(ids, poses, strict=True)]
     (track,) = read_keypoints(dump(tmp_path / 'a.json', people), **SIZE).tracks
@@ -152,7 +152,7 @@ def test_coco_results_become_frames_in_order_of_pictures(tmp_path, ids, frames):
     assert (track.scores == 0.5).all()
 
 
-def test_coco_annotations_bring_size_names_and_empty_pictures(tmp_path):
+def test_coco_annotations_state_size_names_and_empty_images(tmp_path):
     pose = np.c_[walk(1)[0], np.full(17, 2)]
     pose[4] = 0
     person = {'image_id': 9, 'keypoints': pose.ravel().tolist(), 'track_id': 6}
@@ -181,7 +181,7 @@ def test_largest_person_makes_one_track():
         assert side.prod() == (width * height)[rows['frame'] == frame].max()
 
 
-def test_largest_person_goes_by_keypoints_where_boxes_are_absent(tmp_path):
+def test_largest_person_is_chosen_by_keypoints_without_boxes(tmp_path):
     large, small = walk(1)[0], walk(1)[0] * 0.5
     lost = np.full((17, 2), np.nan)
     path = save(
@@ -202,7 +202,7 @@ def test_largest_person_goes_by_keypoints_where_boxes_are_absent(tmp_path):
         (133, 'coco-wholebody-133'),
     ],
 )
-def test_joint_count_decides_unless_the_file_or_an_option_does(tmp_path, count, name):
+def test_joint_count_decides_unless_file_or_argument_does(tmp_path, count, name):
     keypoints = walk(2, count)
     path = save(tmp_path / 'a.npz', keypoints=keypoints)
     assert read_keypoints(path).skeleton == name
@@ -216,7 +216,7 @@ def test_joint_count_decides_unless_the_file_or_an_option_does(tmp_path, count, 
             assert read_keypoints(path).skeleton == stated
 
 
-def test_option_wins_over_the_file_and_says_so(tmp_path, caplog):
+def test_arguments_override_the_file_with_a_warning(tmp_path, caplog):
     path = save(tmp_path / 'a.npz', skeleton='coco-17')
     same = read_keypoints(path, image_size=(1280, 720), fps=25, skeleton='coco-17')
     assert not caplog.records
@@ -224,12 +224,10 @@ def test_option_wins_over_the_file_and_says_so(tmp_path, caplog):
     assert (same.fps, other.fps, other.width, other.height) == (25, 50, 900, 700)
     assert other.skeleton == 'h36m-17'
     assert len(caplog.messages) == 4
-    assert (
-        f'{path} says fps 25.0; 50 from the options is used instead' in caplog.messages
-    )
+    assert f'{path} states fps 25.0; the given 50 is used instead' in caplog.messages
 
 
-def test_person_without_any_keypoint_is_left_out_with_a_warning(tmp_path, caplog):
+def test_person_without_keypoints_is_left_out_with_a_warning(tmp_path, caplog):
     keypoints = walk(4)
     keypoints[2:] = np.nan
     frame, track = np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1])
@@ -302,7 +300,7 @@ def test_2d_reader_refuses_lifted_clips(tmp_path):
     assert_refused(tmp_path / 'a.json', '3D keypoints?')
 
 
-def test_z_up_puts_the_sky_up_and_turns_back():
+def test_z_up_axes_are_converted_and_back():
     clip = lifted_clip()
     up = to_axes(clip, 'z-up')
     x, y, z = np.moveaxis(clip.keypoints_3d, -1, 0)
@@ -323,7 +321,7 @@ def write_half(path, error):
 
 
 @pytest.mark.parametrize('error', [KeyboardInterrupt, ValueError, SystemExit])
-def test_interrupted_write_leaves_the_old_file_alone(tmp_path, error):
+def test_interrupted_write_keeps_the_old_file(tmp_path, error):
     path = tmp_path / 'a.json'
     path.write_text('old')
     with pytest.raises(error):
@@ -343,7 +341,7 @@ def test_failed_writes_name_the_file(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_other_errors_inside_a_write_stay_what_they_are(tmp_path):
+def test_other_errors_inside_a_write_are_unchanged(tmp_path):
     error = FileNotFoundError(errno.ENOENT, 'No such file', 'model.pth')
     with pytest.raises(FileNotFoundError, match='model.pth'):
         write_half(tmp_path / 'a.json', error)

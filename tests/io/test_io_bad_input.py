@@ -1,4 +1,4 @@
-"""Every wrong keypoint file gives one line that says what is wrong."""
+"""Error messages for invalid keypoint files: one line each."""
 
 import pickle
 
@@ -53,13 +53,13 @@ BAD_ARRAYS = {
     'infinite score': ({'scores': np.full((4, 17), np.inf)}, 'scores holds infinite'),
     'negative score': ({'scores': -np.ones((4, 17))}, 'scores holds negative values'),
     'infinite box': ({'bbox_xyxy': np.full((4, 4), -np.inf)}, 'boxes holds infinite'),
-    'scores of others': ({'scores': np.ones((4, 16))}, '(4, 17) is expected'),
+    'scores of 16 joints': ({'scores': np.ones((4, 16))}, '(4, 17) is expected'),
     'fewer frames': ({'frame': np.arange(3)}, "'frame' is (3,)"),
     'long boxes': ({'bbox_xyxy': np.ones((4, 5))}, '(4, 4) is expected'),
     'half frames': ({'frame': np.arange(4) / 2}, 'must hold whole numbers, got 0.5'),
     'NaN frames': ({'frame': np.full(4, np.nan)}, 'must hold whole numbers, got nan'),
     'negative frames': ({'frame': np.arange(4) - 2}, 'got -2'),
-    'absurd frames': ({'frame': np.arange(4) * 10**9}, 'got 3000000000'),
+    'far too large frames': ({'frame': np.arange(4) * 10**9}, 'got 3000000000'),
     'huge frames': ({'frame': np.full(4, 2**64 - 1, 'u8')}, 'whole numbers'),
     'text frames': ({'frame': np.array(list('abcd'))}, "'frame' holds text"),
     'track alone': ({'track': np.zeros(4, int)}, "'track' but no array 'frame'"),
@@ -67,14 +67,14 @@ BAD_ARRAYS = {
         {'frame': np.zeros(4, int), 'track': np.array([0, 1, 2, 2])},
         'two rows for frame 0, track 2',
     ),
-    'who is who': (
+    'no track IDs': (
         {'frame': np.array([0, 1, 1, 2])},
-        '2 people in frame 1 but does not say who is who',
+        '2 people in frame 1 but no track IDs',
     ),
-    'no width': ({'width': None}, 'does not say width: give --image-size WxH'),
+    'no width': ({'width': None}, 'does not state width: give `image_size`'),
     'no header': (
         {'width': None, 'height': None, 'fps': None},
-        'does not say width, height, fps: give --image-size WxH --fps F',
+        'does not state width, height, fps: give `image_size` and `fps`',
     ),
     'fps 0': ({'fps': 0}, 'fps must be a number within 1..1000, got 0'),
     'fps NaN': ({'fps': np.nan}, 'fps must be a number within 1..1000, got nan'),
@@ -89,13 +89,13 @@ BAD_ARRAYS = {
     ),
     'other count': (
         {'keypoints': walk(4, 18)},
-        'has 18 keypoints a person; known are 17',
+        'has 18 keypoints per person; known are 17',
     ),
     'other skeleton': ({'skeleton': 'halpe-26'}, 'but halpe-26 has 26'),
     'unknown skeleton': ({'skeleton': 'coco-71'}, 'did you mean coco-17'),
     'number as skeleton': ({'skeleton': 17}, "'skeleton' holds int64"),
     'no skeleton': ({'skeleton': np.array([], str)}, "'skeleton' is (0,)"),
-    'other names': ({'joint_names': np.array(list('abcdefghijklmnopq'))}, '--skeleton'),
+    'other names': ({'joint_names': np.array(list('abcdefghijklmnopq'))}, '`skeleton`'),
     'few names': ({'joint_names': np.array(['nose'])}, 'names 1 joints but has 17'),
 }
 
@@ -108,9 +108,9 @@ def test_bad_arrays_give_one_line(tmp_path, case):
 
 POSE = walk(1)[0]
 BAD_DOCUMENTS = {
-    'nobody': ([], 'holds no people'),
-    'nobody in frames': ([{'frame_id': 0, 'instances': []}], 'holds no people'),
-    'numbers': ([1, 2], 'something else than frames or instances'),
+    'no people': ([], 'holds no people'),
+    'no people in frames': ([{'frame_id': 0, 'instances': []}], 'holds no people'),
+    'numbers': ([1, 2], 'neither frames nor instances'),
     'object': ({'a': 1}, 'is not a list of frames or of instances'),
     'no keypoints': ([{'frame_id': 0, 'instances': [{}]}], "person 0: no 'keypoints'"),
     'no instances': ([*video([POSE]), {'frame_id': 7}], 'frame 7 has no list of'),
@@ -123,7 +123,7 @@ BAD_DOCUMENTS = {
     'huge integer': ([instance(POSE, keypoints=[[10**400, 1]])], 'regular list'),
     '3D': ([instance(np.ones((17, 3)))], '3D keypoints?'),
     'infinite': ([instance(POSE + np.inf)], 'infinite values (first at frame 0)'),
-    'scores of others': (
+    'one score': (
         [instance(POSE, keypoint_scores=[1.0])],
         'keypoint_scores are',
     ),
@@ -132,22 +132,25 @@ BAD_DOCUMENTS = {
         [{'frame_id': 0.5, 'instances': []}],
         'frame_id must be a whole number',
     ),
-    'bad id': (
+    'bad track ID': (
         [instance(POSE, track_id='left')],
         "track_id must be a whole number, got 'l",
     ),
-    'some ids': ([instance(POSE, track_id=1), instance(POSE)], 'only 1 of 2 people'),
-    'who is who': ([instance(POSE)] * 3, '3 people in frame 0 but does not say who'),
+    'some track IDs': (
+        [instance(POSE, track_id=1), instance(POSE)],
+        'only 1 of 2 people',
+    ),
+    'no track IDs': ([instance(POSE)] * 3, '3 people in frame 0 but no track IDs'),
     'two counts': ([instance(POSE), instance(walk(1, 26)[0])], '17 and 26 keypoints'),
     'detections': ([{'image_id': 1, 'bbox': [1, 2, 3, 4]}], "without 'keypoints'"),
     'pairs': ([{'image_id': 1, 'keypoints': [1, 2, 3, 4]}], 'are 4 numbers: K triples'),
-    'picture null': ([coco_result(None, POSE)], "'image_id' must be a whole number"),
-    'COCO who is who': ([coco_result(5, POSE)] * 2, 'does not say who is who'),
+    'null image': ([coco_result(None, POSE)], "'image_id' must be a whole number"),
+    'COCO no track IDs': ([coco_result(5, POSE)] * 2, 'but no track IDs'),
     'COCO twice': (
         [coco_result(5, POSE, track_id=3)] * 2,
         'two rows for frame 0, track 3',
     ),
-    'unknown picture': (
+    'unknown image': (
         {'images': [{'id': 1}], 'annotations': [coco_result(2, POSE)]},
         "image 2: is not among 'images'",
     ),
@@ -167,7 +170,7 @@ BAD_BYTES = {
     'words': (b'frame,track', 'is neither .npz nor JSON'),
     'pickle': (pickle.dumps({'a': 1}), 'is a pickle, which is never loaded'),
     'video': (b'\0\0\0\x20ftypisom', 'is a video'),
-    'picture': (b'\xff\xd8\xff\xe0', 'is a picture'),
+    'image': (b'\xff\xd8\xff\xe0', 'is an image'),
     'npy': (b'\x93NUMPY\x01\0', 'is a bare .npy array'),
     'half a list': (b'[{"frame_id": 0,', 'is not valid JSON'),
     'Latin-1': (b'[{"name": "\xe9"}]', 'is not UTF-8 text (byte 11)'),
@@ -190,24 +193,24 @@ def test_missing_file_and_bad_folders_give_one_line(tmp_path):
     assert_refused(missing, 'no such file or folder', FileNotFoundError)
     assert_refused(tmp_path, 'is a folder without .json files')
     dump(tmp_path / '1.json', video(walk()))
-    assert_refused(tmp_path, '1.json is a whole clip by itself', **SIZE)
+    assert_refused(tmp_path, '1.json holds a whole clip', **SIZE)
     (tmp_path / '1.json').write_text('[')
     assert_refused(tmp_path, '1.json is not valid JSON', **SIZE)
 
 
 @pytest.mark.parametrize(
-    ('options', 'message'),
+    ('arguments', 'message'),
     [
-        ({'fps': -1}, '--fps: fps must be a number within 1..1000, got -1'),
-        ({'image_size': (0, 5)}, '--image-size: width must be a whole number'),
-        ({'image_size': (5,)}, '--image-size must be width and height: (5,)'),
+        ({'fps': -1}, '`fps`: fps must be a number within 1..1000, got -1'),
+        ({'image_size': (0, 5)}, '`image_size`: width must be a whole number'),
+        ({'image_size': (5,)}, '`image_size` must be width and height: (5,)'),
         ({'skeleton': 'cocoo-17'}, 'did you mean coco-17'),
-        ({'single': 'tallest'}, "--single must be 'largest', got 'tallest'"),
+        ({'single': 'tallest'}, "`single` must be 'largest', got 'tallest'"),
     ],
 )
-def test_bad_options_are_named(options, message):
+def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match='.') as caught:
-        read_keypoints(SKATER, **options)
+        read_keypoints(SKATER, **arguments)
     assert message in str(caught.value)
 
 
@@ -240,7 +243,7 @@ def test_damaged_files_give_one_line_whatever_the_damage(tmp_path, source):
 
 
 def failure(read, path):
-    """Return what `read` complains about; any other error ends the test."""
+    """Return the message of a ValueError or OSError of `read`."""
     try:
         read(path)
     except (ValueError, OSError) as error:

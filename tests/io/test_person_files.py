@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mocap import H36M, KICK, joints_of
 from numpy.testing import assert_allclose
-from rendered import rendered
+from rendered_clips import rendered
 from scipy.spatial.transform import Rotation
 
 from mmhot.io.writers.bvh import write_bvh

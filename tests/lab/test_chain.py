@@ -12,7 +12,7 @@ from clip_files import SKATER
 from lifters import save_lifter
 from mocap import CAMERAS, JUMP, joints_of
 from numpy.testing import assert_allclose
-from rendered import DATA, rendered
+from rendered_clips import DATA, rendered
 
 from mmhot.clips import to_axes
 from mmhot.io.lifted import write_npz

@@ -6,7 +6,7 @@ from test_chunks import checkpoint_of, clip_of
 
 from mmhot import Lifter
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.visualization.drawing import LEFT, make_rig
+from mmhot.visualization.drawing import LEFT, skeleton_style
 from tools.lab.kept_frames import trace_frames
 from tools.lab.kept_frames_figure import draw_kept_frames, motion_of
 
@@ -41,7 +41,7 @@ def test_frames_after_the_last_repeat_it(lifter):
 
 def test_every_kept_frame_is_marked_once():
     skeleton = get_skeleton('h36m-17')
-    rig = make_rig(skeleton.joints, skeleton.parents)
+    rig = skeleton_style(skeleton.joints, skeleton.parents)
     keypoints = clip_of(50).tracks[0].keypoints
     kept = {'model': np.array([3, 20, 47])}
     image = draw_kept_frames(keypoints, kept, rig, fps=50.0, num_poses=5, width=800)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from drawn_people import FOLDER
 from numpy.testing import assert_allclose
-from packed import drawn_people
+from packed_shards import packed_people
 from PIL import Image
 
 import mmhot.plugin  # noqa: F401 registers
@@ -41,7 +41,7 @@ class Knowing:
 @pytest.mark.parametrize('skeleton', ['coco-17', 'coco-wholebody-133'])
 def test_shards_have_the_keypoints_that_are_asked_for(tmp_path, skeleton):
     path = tmp_path / 'people.npz'
-    write_packed_people(drawn_people(), path)
+    write_packed_people(packed_people(), path)
     pictures = read_labeled('RenderedPeopleDataset', str(path), '', skeleton)
     assert pictures.labeled.shape == (4, int(skeleton.split('-')[-1]))
     assert pictures.labeled.all()

@@ -11,10 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.transform import Rotation
 
 import mmhot.plugin  # noqa: F401 registers
-from mmhot.datasets.mocap_clips import read_mocap_clips
+from mmhot.datasets.mocap_dataset import read_mocap_clips
 from mmhot.datasets.packed_people import read_packed_people
 from mmhot.datasets.rendered_people import RenderedPeopleDataset
-from mmhot.io.json_file import load_json
+from mmhot.io.arrays import load_json
 from mmhot.skeletons.joints import get_skeleton
 from tools.lab.coco_people import pack_coco
 

@@ -1,4 +1,4 @@
-"""Lenses: calibration files, distortion undone, the same 3D from any camera."""
+"""Camera intrinsics: files, undistortion, and lifting with distorted cameras."""
 
 import json
 
@@ -8,7 +8,7 @@ import pytest
 from lifters import save_lifter
 from mocap import CAMERAS, KICK, joints_of
 from numpy.testing import assert_allclose
-from rendered import make_clip
+from rendered_clips import make_clip
 
 from mmhot.cli.dispatch import main
 from mmhot.clips import Clip2D, Track2D
@@ -19,7 +19,7 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.world import place_people
 
 SIZE = (1280, 720)
-# An action camera's: 19 % narrower at the corners, off the middle, pixels not square.
+# An action camera: 19 % distortion at the corners, decentered, non-square pixels.
 LENS = Lens((900.0, 920.0), (655.0, 340.0), (-0.28, 0.09, 0.001, -0.0008, -0.012), SIZE)
 IDEAL = Lens((900.0, 900.0), (640.0, 360.0))
 MATRIX = [[900.0, 0.0, 655.0], [0.0, 920.0, 340.0], [0.0, 0.0, 1.0]]
@@ -52,7 +52,7 @@ LISTED = {'K': MATRIX, 'dist': list(LENS.distortion), 'w': 1280, 'h': 720}
 
 
 def write(path, content):
-    """A file of whichever kind its ending says."""
+    """Write a file in the format of its suffix."""
     if path.suffix == '.npz':
         np.savez(path, **content)
     else:
@@ -71,12 +71,12 @@ def write(path, content):
         ('arrays.npz', {k: np.array(v) for k, v in LISTED.items()}),
     ],
 )
-def test_all_programs_files_say_the_same(tmp_path, name, content):
+def test_files_of_all_programs_are_read_alike(tmp_path, name, content):
     assert read_lens(write(tmp_path / name, content)) == LENS
 
 
 @pytest.mark.parametrize('suffix', ['yml', 'json'])
-def test_what_opencv_writes_is_read(tmp_path, suffix):
+def test_files_of_opencv_are_read(tmp_path, suffix):
     path = tmp_path / f'camera.{suffix}'
     storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)
     storage.write('image_width', 1280)
@@ -119,12 +119,12 @@ def test_distortion_is_in_opencvs_order(tmp_path, distortion, expected):
         (
             'a.yml',
             ROS.replace('plumb_bob', 'equidistant'),
-            "'equidistant' is not known",
+            "'equidistant' is not supported",
         ),
         ('a.txt', 'x', 'is no .json, .yml, .yaml or .npz'),
     ],
 )
-def test_other_files_are_refused_in_one_line(tmp_path, name, content, message):
+def test_invalid_files_are_refused_in_one_line(tmp_path, name, content, message):
     with pytest.raises(ValueError, match=message) as caught:
         read_lens(write(tmp_path / name, content))
     assert '\n' not in str(caught.value)
@@ -136,14 +136,14 @@ def test_missing_file_is_named(tmp_path):
 
 
 def distorted(points):
-    """Pixels (..., 2) of points before the camera (..., 3)."""
+    """Project points (..., 3) to pixels (..., 2) with distortion."""
     settings = np.zeros(3), np.zeros(3), np.array(MATRIX), np.array(LENS.distortion)
     pixels, _ = cv2.projectPoints(points.reshape(-1, 3).astype(float), *settings)
     return pixels.reshape(*points.shape[:-1], 2)
 
 
 def ideal(points):
-    """Pixels of the same points through a lens without faults."""
+    """Project points with an ideal lens."""
     return points[..., :2] / points[..., 2:] * 900 + np.array(SIZE) / 2
 
 
@@ -155,28 +155,28 @@ def test_straight_pixels_are_those_of_an_ideal_lens():
     assert_allclose(LENS.straighten(pixels), ideal(points), atol=0.02)
 
 
-def test_unknown_pixels_stay_unknown_and_those_far_outside_stay_finite():
+def test_unknown_pixels_stay_nan_and_distant_ones_finite():
     pixels = np.array([[np.nan, 1], [640, 360], [9e4, -9e4]])
     straight = LENS.straighten(pixels)
     assert np.isnan(straight[0]).all()
     assert np.isfinite(straight[1:]).all()
 
 
-def test_lens_is_scaled_to_the_picture():
+def test_lens_is_scaled_to_the_image():
     half = settle_lens(640, 360, intrinsics=LENS)
     assert half.parameters[:4] == (450, 460, 327.5, 170)
     pixels = distorted(np.array([[1.0, 0.5, 5.0]]))
     assert_allclose(half.straighten(pixels / 2), LENS.straighten(pixels) / 2, atol=1e-3)
 
 
-def test_pictures_of_another_shape_are_refused():
+def test_images_of_another_aspect_ratio_are_refused():
     with pytest.raises(
         ValueError, match='1280x720, which are no scaled version of 640'
     ):
         LENS.fitted(640, 480)
 
 
-def test_two_ways_to_tell_of_the_lens_are_refused(tmp_path, capfd):
+def test_fov_and_intrinsics_exclude_each_other(tmp_path, capfd):
     path = write(tmp_path / 'a.json', NAMED)
     out = ['--out-dir', str(tmp_path / 'out'), '--fov', '60', '--intrinsics', str(path)]
     assert main(['lift', 'none.npz', *out]) == 2
@@ -198,7 +198,7 @@ def lifter(request, tmp_path_factory):
 
 
 def in_a_corner(num_frames=60):
-    """Somebody kicks, before the camera and near the edge of its picture."""
+    """Return a kick near the edge of the image, (T, 17, 3)."""
     camera = CAMERAS[0]
     points = (joints_of(KICK, num_frames).astype(float) - camera['T']) @ camera['R']
     return points - points[:1, :1] + [1.1, 0.3, 3.5]
@@ -215,14 +215,14 @@ def test_distorted_camera_gives_the_same_poses_as_an_ideal_one(lifter):
 
 
 @pytest.mark.parametrize(('lens', 'least', 'most'), [(LENS, 0, 0.02), (IDEAL, 0.1, 1)])
-def test_people_stand_where_they_were_if_the_lens_is_known(lens, least, most):
+def test_positions_are_right_if_the_lens_is_known(lens, least, most):
     points = in_a_corner()
     clip = make_clip(points - points[:, :1], distorted(points), fps=50.0)
     errors = np.linalg.norm(place_people(clip, lens).root_3d - points[:, 0], axis=-1)
     assert least < errors.mean() < most
 
 
-def test_results_say_which_lens_was_used(lifter, tmp_path):
+def test_results_contain_the_intrinsics(lifter, tmp_path):
     points = joints_of(KICK, 9)[..., [0, 2, 1]] * (1, -1, 1) + (0, 1, 5)
     clip = lifter(clip_of(distorted(points)), lens=LENS)
     assert (clip.intrinsics, clip.focal_length) == (LENS.parameters, 900)

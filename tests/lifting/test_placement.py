@@ -1,18 +1,17 @@
-"""Where a person is before the camera."""
+"""Root positions from 2D and 3D poses."""
 
 import numpy as np
 import pytest
 from mocap import CAMERAS, KICK, joints_of
 from numpy.testing import assert_allclose
 
-from mmhot.lifting import placement
 from mmhot.lifting.placement import place_roots
 
 CAMERA = CAMERAS[0]
 
 
-def scene(num_frames=120):
-    """Poses relative to the root, pixels, and the root's path, in camera axes."""
+def kick(num_frames=120):
+    """Return root-relative poses, pixels and root positions, in camera axes."""
     joints = joints_of(KICK, num_frames).astype(np.float64)
     joints = joints - joints[:, :1].mean(0) + [0, 0, 0.9]
     joints = (joints - CAMERA['T']) @ CAMERA['R']
@@ -27,7 +26,7 @@ def place(poses, pixels, scores=None, seconds=None):
 
 
 def test_exact_poses_are_placed_within_centimeters():
-    poses, pixels, root = scene()
+    poses, pixels, root = kick()
     errors = np.abs(place(poses, pixels) - root)
     assert errors.max(0)[:2].max() < 0.01
     assert errors[:, 2].max() < 0.08  # of more than four meters
@@ -35,12 +34,12 @@ def test_exact_poses_are_placed_within_centimeters():
 
 @pytest.mark.parametrize('num_frames', [1, 2])
 def test_single_frames_are_placed_exactly(num_frames):
-    poses, pixels, root = scene(num_frames)
+    poses, pixels, root = kick(num_frames)
     assert_allclose(place(poses, pixels), root, atol=1e-4)
 
 
 def test_noisy_pixels_make_no_jumps():
-    poses, pixels, root = scene()
+    poses, pixels, root = kick()
     noise = np.random.default_rng(0).normal(0, 5, pixels.shape)
     placed = place(poses, pixels + noise)
     assert np.linalg.norm(placed - root, axis=-1).mean() < 0.06
@@ -48,8 +47,8 @@ def test_noisy_pixels_make_no_jumps():
     assert bends.mean() < 5
 
 
-def test_missing_and_wrong_joints_hardly_matter():
-    poses, pixels, root = scene()
+def test_missing_and_wrong_joints_have_little_effect():
+    poses, pixels, root = kick()
     pixels[::3, 5] = np.nan
     pixels[:, 13] += 200
     scores = np.ones(pixels.shape[:2])
@@ -57,31 +56,22 @@ def test_missing_and_wrong_joints_hardly_matter():
     assert np.linalg.norm(place(poses, pixels, scores) - root, axis=-1).mean() < 0.1
 
 
-def test_nothing_seen_is_placed_nowhere():
-    poses, pixels, _ = scene(4)
+def test_position_without_keypoints_is_nan():
+    poses, pixels, _ = kick(4)
     assert np.isnan(place(poses, pixels, np.zeros((4, 17)))).all()
 
 
 def test_twice_the_focal_length_is_twice_the_distance():
-    poses, pixels, root = scene(1)
+    poses, pixels, root = kick(1)
     settings = (np.ones((1, 17)), 2 * CAMERA['f'], CAMERA['c'], [0.0])
     assert_allclose(
         place_roots(poses, pixels, *settings)[:, 2], 2 * root[:, 2], rtol=0.05
     )
 
 
-def test_short_and_long_stretches_are_solved_alike(monkeypatch):
-    poses, pixels, _ = scene(40)
-    placed = place(poses, pixels)
-    monkeypatch.setattr(placement, '_FEW', 0)
-    assert_allclose(place(poses, pixels), placed, atol=1e-9)
-
-
-@pytest.mark.parametrize('few', [0, 200])
-def test_frames_at_any_times_are_placed_by_their_speed(monkeypatch, few):
-    monkeypatch.setattr(placement, '_FEW', few)
-    poses, pixels, _ = scene()
-    # someone who glides by at an even speed, seen badly and not all the time
+def test_irregular_timestamps_give_the_true_speed():
+    poses, pixels, _ = kick()
+    # constant speed, noisy keypoints, missing frames
     rng = np.random.default_rng(0)
     kept = np.sort(rng.choice(120, 70, replace=False))
     seconds = kept / 50
@@ -96,7 +86,7 @@ def test_frames_at_any_times_are_placed_by_their_speed(monkeypatch, few):
 
     assert np.abs(speed(seconds) - 1).mean() < 0.1
     assert np.abs(speed(np.linspace(0, seconds[-1], 70)) - 1).mean() > 0.3
-    # two frames at once are no reason to go astray
+    # repeated timestamps
     twice = seconds.copy()
     twice[30] = twice[29]
     assert np.isfinite(place(poses[:1].repeat(70, 0), pixels, seconds=twice)).all()

@@ -1,15 +1,15 @@
-"""Lifted clips in the world: places, sizes, the floor."""
+"""Absolute positions: root placement, body height, floor."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from rendered import DATA, H36M, rendered
+from rendered_clips import DATA, H36M, rendered
 
 from mmhot.clips import to_axes
 from mmhot.lens import Lens, focal_of_view
-from mmhot.lifting.ground import ANKLE_HEIGHT, find_floor
+from mmhot.lifting.placement import ANKLE_HEIGHT, find_floor
 from mmhot.lifting.world import place_people, scale_people, to_world
 
 ANKLES = H36M.indices(['left_foot', 'right_foot'])
@@ -18,8 +18,8 @@ TILT = {'walk': 5.86, 'dance': 8.23}
 CAMERA_HEIGHT = 1.55
 
 
-def truth(name):
-    """The clip, the root's true places, and the lens."""
+def ground_truth(name):
+    """Return the clip, the true root positions, and the lens."""
     with np.load(DATA / f'rendered_{name}.npz') as data:
         focal = float(data['K'][0, 0])
         return rendered(name), data['h36m_cam3d'][:, 0], Lens((focal,) * 2, (640, 360))
@@ -27,20 +27,20 @@ def truth(name):
 
 @pytest.mark.parametrize('name', TILT)
 def test_true_poses_are_placed_within_centimeters(name):
-    clip, root, lens = truth(name)
+    clip, root, lens = ground_truth(name)
     placed = place_people(clip, lens)
     assert np.linalg.norm(placed.root_3d - root, axis=-1).mean() < 0.015
     assert (placed.focal_length, placed.focal_assumed) == (lens.focal[0], False)
     assert placed.intrinsics == lens.parameters
 
 
-def test_assumed_lens_is_told():
+def test_default_lens_is_marked_as_assumed():
     placed = place_people(rendered('walk'))
     assert (placed.focal_length, placed.focal_assumed) == (1.145 * 1280, True)
 
 
-def test_people_are_placed_apart_and_breaks_are_not_bridged():
-    clip, root, lens = truth('dance')
+def test_people_and_runs_of_frames_are_placed_independently():
+    clip, root, lens = ground_truth('dance')
     half = len(clip) // 2
     moved = np.where(np.arange(len(clip)) < half, 0, 100)
     apart = place_people(replace(clip, frame=clip.frame + moved), lens)
@@ -62,9 +62,9 @@ def test_other_axes_and_lenses_are_refused(change, lens, message):
 
 @pytest.mark.parametrize('name', TILT)
 def test_tilt_and_height_of_a_static_camera_are_found(name):
-    clip, _, lens = truth(name)
+    clip, _, lens = ground_truth(name)
     world = to_world(place_people(clip, lens), static_camera=True)
-    # where the camera's vertical went
+    # the camera's vertical after leveling
     level = to_axes(clip, 'z-up').keypoints_3d.reshape(-1, 3)
     turn = np.linalg.lstsq(level, world.keypoints_3d.reshape(-1, 3), rcond=None)[0]
     assert abs(np.degrees(np.arccos(turn[2, 2])) - TILT[name]) < 3
@@ -79,17 +79,17 @@ def test_lowest_joint_is_on_the_floor_of_a_moving_camera():
     lowest = (world.keypoints_3d + world.root_3d[:, None])[..., 2].min(1)
     assert np.abs(lowest - ANKLE_HEIGHT).max() < 0.03
     assert world.axes == 'world'
-    with pytest.raises(ValueError, match="'world' axes cannot be turned"):
+    with pytest.raises(ValueError, match="'world' axes cannot be converted"):
         to_axes(world, 'camera')
 
 
-def test_floor_without_anybody_is_level():
+def test_floor_without_people_is_level():
     rotation, height = find_floor(np.full((3, 3), np.nan), np.full((3, 3), np.nan))
     assert_allclose(rotation, np.eye(3))
     assert height == 0
 
 
-def test_height_sets_the_scale_of_poses_and_places():
+def test_height_scales_poses_and_positions():
     clip = place_people(rendered('walk'))
     tall, short = scale_people(clip, 2.0), scale_people(clip, 1.0)
     assert_allclose(tall.keypoints_3d, 2 * short.keypoints_3d, rtol=1e-5, atol=1e-6)
@@ -99,7 +99,7 @@ def test_height_sets_the_scale_of_poses_and_places():
 
 
 @pytest.mark.parametrize('height', [0, -1.8, 180, float('nan')])
-def test_nobody_is_that_tall(height):
+def test_impossible_heights_are_refused(height):
     with pytest.raises(ValueError, match='height must be from 0.3 to 3 meters'):
         scale_people(rendered('walk'), height)
 

@@ -1,13 +1,24 @@
-"""Skeletons against MMPose's, and conversions against numbers worked out by hand."""
+"""Skeletons against MMPose's, conversions against manual numbers, registration."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from clip_files import save, walk
+from lifters import save_lifter
 
-from mmhot.skeletons.joints import SKELETONS, convert_keypoints, get_skeleton
+from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.lifting.lifter import Lifter
+from mmhot.skeletons import joints
+from mmhot.skeletons.joints import (
+    SKELETONS,
+    convert_keypoints,
+    get_skeleton,
+    register_skeleton,
+)
 
 DATA = Path(__file__).parents[1] / 'data'
 COCO = get_skeleton('coco-17')
@@ -33,7 +44,7 @@ def to_h36m(pose, mapping, source='coco-17'):
 
 @pytest.fixture
 def pose():
-    """Return a COCO pose of made-up points that are easy to average."""
+    """Return a COCO pose of arbitrary points."""
     points = np.arange(34, dtype=np.float64).reshape(17, 2) ** 2
     return points
 
@@ -108,7 +119,7 @@ def test_head_and_halves_share_no_joint(name):
 
 
 @pytest.mark.parametrize('mapping', MAPPINGS)
-def test_derived_joints_by_hand(pose, mapping):
+def test_derived_joints_equal_manual_sums(pose, mapping):
     nose = pose[0]
     eyes, ears, shoulders, hips = (pose[[i, i + 1]].mean(0) for i in (1, 3, 5, 11))
     middle = (shoulders + hips) / 2
@@ -179,7 +190,7 @@ def test_conversion_commutes_with_moving_scaling_and_mirroring(source, target, m
 
 
 @pytest.mark.parametrize('source', SKELETONS)
-def test_every_skeleton_reaches_all_of_h36m_but_joints_of_the_face(source):
+def test_every_skeleton_converts_to_h36m_except_for_faces(source):
     points = np.ones((get_skeleton(source).num_keypoints, 2))
     converted, _, _ = convert_keypoints(points, None, source, 'h36m-17')
     missing = np.isnan(converted).any(axis=-1)
@@ -199,7 +210,7 @@ def test_conversion_to_itself_changes_nothing(skeleton):
     assert measured.all()
 
 
-def test_round_trip_keeps_the_measured_joints(pose):
+def test_round_trip_keeps_copied_joints(pose):
     there, _, measured = convert_keypoints(pose, None, 'coco-17', 'h36m-17')
     back, _, _ = convert_keypoints(there, None, 'h36m-17', 'coco-17')
     np.testing.assert_array_equal(back[5:], pose[5:])
@@ -208,7 +219,7 @@ def test_round_trip_keeps_the_measured_joints(pose):
     assert joints == {'root', 'spine', 'thorax', 'neck_base', 'head'}
 
 
-def test_missing_joint_spoils_only_what_is_made_of_it(pose):
+def test_missing_joint_affects_only_joints_derived_from_it(pose):
     pose[COCO.index('left_ear')] = np.nan
     scores = np.linspace(0.1, 0.9, 17)
     converted, converted_scores, _ = convert_keypoints(
@@ -221,7 +232,7 @@ def test_missing_joint_spoils_only_what_is_made_of_it(pose):
     assert converted_scores[H36M.index('spine')] == scores[5]
 
 
-def test_halpe_and_3dhp_keep_joints_that_coco_lacks():
+def test_joints_that_coco_lacks_are_copied_from_halpe_and_3dhp():
     halpe, mpi = get_skeleton('halpe-26'), get_skeleton('mpi-inf-3dhp-17')
     points = np.arange(52.0).reshape(26, 2)
     converted = to_h36m(points, 'hot', 'halpe-26')
@@ -279,7 +290,7 @@ def test_trained_mapping_is_the_least_biased_on_rendered_people(clip):
         ),
     ],
 )
-def test_mistakes_are_named(call, message):
+def test_invalid_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
@@ -291,3 +302,87 @@ def test_import_needs_numpy_only():
         'assert not heavy, heavy'
     )
     subprocess.run([sys.executable, '-c', code], check=True)
+
+
+@pytest.fixture
+def stick_figure():
+    """Register a skeleton of 15 joints; unregister it after the test."""
+    registry = dict(joints._REGISTRY)
+    yield register_skeleton(
+        'stick-15',
+        'skull<collar collar<belly belly<base base '
+        + ' '.join(
+            f'{side}_{joint}<{parent.format(side=side)}'
+            for side in ('left', 'right')
+            for joint, parent in (
+                ('shoulder', 'collar'),
+                ('elbow', '{side}_shoulder'),
+                ('wrist', '{side}_elbow'),
+                ('hip', 'base'),
+                ('knee', '{side}_hip'),
+            )
+        )
+        + ' navel<base',
+        dict(head='skull', torso='base belly collar'),
+        meanings=dict(skull='head_top', collar='thorax', belly='spine', base='pelvis'),
+        dataset_names=('sticks',),
+        by_count=True,
+    )
+    joints._REGISTRY.clear()
+    joints._REGISTRY.update(registry)
+
+
+def test_registered_skeleton_has_pairs_limbs_and_dataset_names(stick_figure):
+    assert get_skeleton('sticks') is get_skeleton('stick-15') is stick_figure
+    assert stick_figure.groups['left_arm'] == (
+        'left_shoulder',
+        'left_elbow',
+        'left_wrist',
+    )
+    assert stick_figure.groups['right_leg'] == ('right_hip', 'right_knee')
+    flip = stick_figure.flip_indices
+    assert [flip[joint] for joint in stick_figure.left] == stick_figure.right
+    assert sum(parent < 0 for parent in stick_figure.parents) == 1
+
+
+def test_registered_skeleton_is_read_by_count_and_name(stick_figure, tmp_path):
+    path = save(tmp_path / 'a.npz', keypoints=walk(4, 15))
+    assert read_keypoints(path).skeleton == 'stick-15'
+    save(path, keypoints=walk(4, 15), joint_names=np.array(stick_figure.joints))
+    assert read_keypoints(path).skeleton == 'stick-15'
+    assert read_keypoints(path, skeleton='sticks').skeleton == 'stick-15'
+
+
+def test_registered_skeleton_is_converted_and_lifted(stick_figure, tmp_path):
+    clip = read_keypoints(save(tmp_path / 'a.npz', keypoints=walk(4, 15)))
+    points = clip.tracks[0].keypoints
+    converted, _, measured = convert_keypoints(points, None, 'stick-15', 'h36m-17')
+    for joint, source in (('head', 'skull'), ('root', 'base'), ('spine', 'belly')):
+        expected = points[:, stick_figure.index(source)]
+        np.testing.assert_array_equal(converted[:, H36M.index(joint)], expected)
+    assert measured.sum() == 14
+    lifted = Lifter(checkpoint=save_lifter(tmp_path / 'tiny.pth'))(clip)
+    assert lifted.keypoints_3d.shape == (4, 17, 3)
+    detected = lifted.keypoint_scores_3d > 0
+    np.testing.assert_array_equal(detected, np.tile(measured, (4, 1)))
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(name='coco-17'), "a skeleton 'coco-17' is registered already"),
+        (dict(dataset_names=['h36m']), "a skeleton 'h36m' is registered already"),
+        (dict(groups=dict(head='a')), "groups of new must contain 'torso'"),
+        (dict(tree='hip knee<hips'), "unknown joint of new: 'hips'; did you mean hip?"),
+        (dict(groups=dict(head='nos', torso='a')), "unknown joint of new: 'nos'"),
+        (
+            dict(tree=' '.join('abcdefghijklmnopq'), by_count=True),
+            'coco-17 is the skeleton of files with 17 keypoints',
+        ),
+    ],
+)
+def test_invalid_registrations_are_refused(change, message):
+    valid = dict(name='new', tree='a b<a', groups=dict(head='a', torso='a'))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        register_skeleton(**(valid | change))
+    assert 'new' not in SKELETONS

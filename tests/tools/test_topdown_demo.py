@@ -6,17 +6,18 @@ import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from spot_models import BLUE, POSE, RED, red_finder, spotted, write
+from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from video_files import write_video
 
 from mmhot.video.frames import VideoFile, read_image
+from mmhot.video.people import Detector
 from mmhot.video.sources import pose_source as choose
 
 BOX = [12, 10, 72, 80]
 SPOT = 40, 30
 
 
-class BoxDetector:
+class BoxDetector(Detector):
     """Finds one box; a picture's width goes first."""
 
     name = 'stand-in'
@@ -31,11 +32,15 @@ def demo(run_tool, tmp_path, monkeypatch):
     """Run the tool with a model that finds what is red."""
     opened = []
 
-    def open_detector(model, *options):
-        opened.append((model, *options))
-        return choose.WholeImage() if model == 'whole_image' else BoxDetector()
+    def open_detector(request):
+        opened.append(
+            (request.model, request.weights, request.device, request.min_score)
+        )
+        is_whole = request.model == 'whole_image'
+        return choose.WholeImage() if is_whole else BoxDetector()
 
-    monkeypatch.setattr(choose, '_open_detector', open_detector)
+    monkeypatch.setattr(choose, 'DETECTORS', [])
+    choose.register_detector(lambda model: True, open_detector)
     config, weights = write(tmp_path, POSE, red_finder())
     out = tmp_path / 'out'
 
@@ -55,7 +60,7 @@ def test_overlapping_boxes_are_left_to_the_detector(
         return [(np.float32([BOX, BOX]), np.float32([0.7, 0.6])) for _ in images]
 
     monkeypatch.setattr(BoxDetector, '__call__', find_two)
-    monkeypatch.setattr(BoxDetector, 'nms_thr', 1.0, raising=False)
+    monkeypatch.setattr(BoxDetector, 'nms_thr', 1.0)
     picture = tmp_path / 'one.png'
     cv2.imwrite(str(picture), np.zeros((96, 96, 3), np.uint8))
     code, _, out, _ = demo(picture, '--det-config', 'x', '--save-predictions', *options)

@@ -23,7 +23,7 @@ from mmhot.ui.lifting_run import (
 )
 from mmhot.ui.model_choices import AUTOMATIC, find_offers
 from mmhot.ui.progress_table import describe
-from mmhot.video import sources
+from mmhot.video.sources import pose_source
 from mmhot.weights.index import DEFAULT_LIFTER, LIVE_LIFTER
 
 # Addresses that need no network.
@@ -44,8 +44,8 @@ def folder(tmp_path):
 @pytest.fixture
 def models(monkeypatch):
     """A stand-in for the 2D models."""
-    pair = sources.PoseSource(Detector(every=1), Estimator())
-    monkeypatch.setattr(sources, 'open_pose_source', lambda *options: pair)
+    pair = pose_source.PoseSource(Detector(every=1), Estimator())
+    monkeypatch.setattr(pose_source, 'open_pose_source', lambda *options: pair)
 
 
 def test_form_becomes_the_command():
@@ -94,7 +94,7 @@ def test_run_can_be_stopped(models, checkpoint, folder, tmp_path):
 @pytest.mark.parametrize(
     ('name', 'content', 'said'),
     [
-        ('a.mp4', b'no film', 'a.mp4 is no readable video'),
+        ('a.mp4', b'no film', 'a.mp4 is not a readable video'),
         ('a.json', b'[', 'a.json: is not valid JSON'),
     ],
 )
@@ -116,7 +116,7 @@ def test_only_what_can_run_is_offered(monkeypatch):
     assert offers.pose3d == (DEFAULT_LIFTER, LIVE_LIFTER)
     offers = find_offers(['a.onnx'], ['b.onnx'])
     assert (offers.pose2d, offers.note) == (('a.onnx',), '')
-    assert offers.det_model == (AUTOMATIC, 'b.onnx', 'whole_image', 'scan')
+    assert offers.det_model == (AUTOMATIC, 'b.onnx', 'whole_image', 'pose-verified')
 
 
 def test_what_users_say_is_no_markup():

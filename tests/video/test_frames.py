@@ -1,4 +1,4 @@
-"""Frames of videos and pictures."""
+"""Frames of videos and image sequences, and inputs by name."""
 
 import logging
 import re
@@ -13,15 +13,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from video_files import (
     TURNS,
     forget_rate,
-    picture,
+    gray_image,
     trim_video,
     turn_video,
     write_video,
 )
 
-from mmhot.video.clock import Clock
-from mmhot.video.frames import Pictures, VideoFile, open_inputs, read_image
-from mmhot.video.inputs import find_inputs
+from mmhot.video.frames import FileClock, ImageSequence, VideoFile, read_image
+from mmhot.video.inputs import find_inputs, open_inputs
 
 
 @pytest.fixture
@@ -79,9 +78,9 @@ def jittered(count, seed=1):
     return np.sort(np.round(times - times.min()).astype(int)).tolist()
 
 
-def test_rate_that_is_not_told_is_measured(tmp_path):
+def test_unknown_rate_is_measured(tmp_path):
     times = jittered(90)
-    images = [picture(number % 40) for number in range(90)]
+    images = [gray_image(number % 40) for number in range(90)]
     video = write_video(
         tmp_path / 'a.webm', images, codec='libvpx', times=times, rate=30
     )
@@ -93,18 +92,18 @@ def test_rate_that_is_not_told_is_measured(tmp_path):
     assert_allclose(read, np.array(times) / 1000, atol=2e-3)
 
 
-def test_rate_that_is_not_kept_is_measured(tmp_path):
+def test_wrong_rate_is_measured(tmp_path):
     times = [0, 50, 250, 300, 700, 900, 1000, 1400, 1500, 1800]
     video = write_video(tmp_path / 'a.mkv', times=times, rate=60)
     assert VideoFile(video).fps == pytest.approx(9 / 1.8, rel=0.15)
 
 
-def test_rate_that_is_told_stays_exact(tmp_path):
+def test_stated_rate_stays_exact(tmp_path):
     rate = Fraction(30000, 1001)
     assert VideoFile(write_video(tmp_path / 'a.mkv', rate=rate)).fps == float(rate)
 
 
-def test_joined_films_go_on(tmp_path):
+def test_joined_videos_have_increasing_times(tmp_path):
     parts = [write_video(tmp_path / f'{n}.ts').read_bytes() for n in range(2)]
     joined = tmp_path / 'both.ts'
     joined.write_bytes(b''.join(parts))
@@ -112,15 +111,15 @@ def test_joined_films_go_on(tmp_path):
     assert_allclose(times, np.arange(20) / 25, atol=1e-3)
 
 
-def test_clock_goes_on():
-    clock = Clock(fps=10)
+def test_clock_increases_across_resets():
+    clock = FileClock(fps=10)
     # begins anew, jumps by hours, and is too coarse for two frames
     given = [5.0, 5.1, 0.0, 0.1, 9000.0, 9000.1, 9000.1, 9000.2, 9010.2]
     passed = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.501, 0.601, 10.601]
     assert_allclose([clock(time) for time in given], passed, atol=2e-3)
 
 
-def test_trimmed_films_are_not_taken_for_broken_ones(tmp_path):
+def test_trimmed_videos_are_complete(tmp_path):
     source = VideoFile(trim_video(write_video(tmp_path / 'a.mp4'), 240))
     assert source.num_frames == 6
     assert len(list(source)) == 6
@@ -132,18 +131,18 @@ def test_other_pixels_become_bgr(tmp_path, pix_fmt):
     video = write_video(tmp_path / 'a.mp4', pix_fmt=pix_fmt)
     image = next(iter(VideoFile(video))).image
     assert image.dtype == np.uint8
-    assert_allclose(image.astype(int), picture(), atol=16)
+    assert_allclose(image.astype(int), gray_image(), atol=16)
 
 
 def test_odd_sizes_stay(tmp_path):
-    images = [picture(n, size=(37, 23)) for n in range(3)]
+    images = [gray_image(n, size=(37, 23)) for n in range(3)]
     video = write_video(tmp_path / 'a.mkv', images, codec='ffv1', pix_fmt='bgr0')
     frames = list(VideoFile(video))
     assert [frame.image.shape for frame in frames] == [(23, 37, 3)] * 3
     assert_array_equal(frames[2].image, images[2])
 
 
-def test_truncated_video_gives_what_it_has(tmp_path):
+def test_truncated_video_yields_its_first_frames(tmp_path):
     images = [
         np.random.default_rng(n).integers(0, 255, (48, 64, 3), np.uint8)
         for n in range(50)
@@ -163,7 +162,9 @@ def test_truncated_video_gives_what_it_has(tmp_path):
 
 def test_videos_end_where_their_size_changes(tmp_path):
     parts = [
-        write_video(tmp_path / f'{size[0]}.h264', [picture(n, size) for n in range(6)])
+        write_video(
+            tmp_path / f'{size[0]}.h264', [gray_image(n, size) for n in range(6)]
+        )
         for size in ((64, 48), (48, 64))
     ]
     joined = tmp_path / 'call.h264'
@@ -175,7 +176,7 @@ def test_videos_end_where_their_size_changes(tmp_path):
     )
 
 
-def test_frames_that_are_promised_and_missing_are_told(video):
+def test_missing_last_frames_are_reported(video):
     source = VideoFile(video)
     source.num_frames = 12
     list(source)
@@ -211,7 +212,7 @@ def test_decoder_that_fails_ends_the_clip(video, monkeypatch):
 
 @pytest.mark.parametrize(
     ('content', 'message'),
-    [(b'', 'no readable video'), (b'no video at all', 'no readable video')],
+    [(b'', 'not a readable video'), (b'no video at all', 'not a readable video')],
 )
 def test_other_files_are_refused(tmp_path, content, message):
     path = tmp_path / 'a.mp4'
@@ -228,7 +229,7 @@ def test_sound_alone_is_no_video(tmp_path):
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout='mono')
         sound.rate = 8000
         container.mux(stream.encode(sound))
-    with pytest.raises(ValueError, match='a.wav has no video in it'):
+    with pytest.raises(ValueError, match='a.wav has no video stream'):
         VideoFile(path)
 
 
@@ -236,7 +237,7 @@ def test_missing_files_are_named(tmp_path):
     for text in ('none.mp4', 'none.jpg', 'none*.mp4'):
         with pytest.raises(FileNotFoundError, match=text[:4]):
             open_inputs([str(tmp_path / text)])
-    with pytest.raises(FileNotFoundError, match='neither pictures nor videos'):
+    with pytest.raises(FileNotFoundError, match='neither images nor videos'):
         open_inputs([str(tmp_path)])
 
 
@@ -245,23 +246,23 @@ def folder(tmp_path):
     folder = tmp_path / 'Ordner mit ä'
     folder.mkdir()
     for number in (10, 9, 2):
-        data = cv2.imencode('.png', picture(number))[1]
+        data = cv2.imencode('.png', gray_image(number))[1]
         (folder / f'frame{number}.png').write_bytes(data)
-    (folder / 'notes.txt').write_text('nothing to see')
+    (folder / 'notes.txt').write_text('some notes')
     (folder / '.hidden.png').write_bytes(b'')
     return folder
 
 
-def test_folder_of_pictures_is_one_clip_in_natural_order(folder):
+def test_folder_of_images_is_one_clip_in_natural_order(folder):
     (source,) = open_inputs([str(folder)], fps=10)
     assert [path.name for path in source.paths] == [f'frame{n}.png' for n in (2, 9, 10)]
     frames = list(source)
-    assert_array_equal(frames[1].image, picture(9))
+    assert_array_equal(frames[1].image, gray_image(9))
     assert_allclose([frame.time for frame in frames], [0, 0.1, 0.2])
     assert (source.name, source.num_frames) == (folder.name, 3)
 
 
-def test_globs_and_single_pictures_are_clips_of_one_frame(folder):
+def test_globs_and_single_images_are_clips_of_one_frame(folder):
     sources = open_inputs([str(folder / '*.png'), str(folder / 'frame9.png')])
     assert [source.name for source in sources] == [
         'frame2',
@@ -269,7 +270,7 @@ def test_globs_and_single_pictures_are_clips_of_one_frame(folder):
         'frame10',
         'frame9',
     ]
-    assert all(isinstance(s, Pictures) and s.num_frames == 1 for s in sources)
+    assert all(isinstance(s, ImageSequence) and s.num_frames == 1 for s in sources)
 
 
 def test_folder_of_videos_is_a_clip_each(folder):
@@ -278,7 +279,7 @@ def test_folder_of_videos_is_a_clip_each(folder):
     assert [s.name for s in open_inputs([str(folder)])] == [folder.name, 'a', 'b']
 
 
-def test_films_of_a_folder_that_cannot_be_read_are_told(folder, caplog):
+def test_unreadable_videos_of_a_folder_are_reported(folder, caplog):
     write_video(folder / 'good.mp4')
     (folder / 'unfinished.mov').write_bytes(b'no index')
     (folder / 'notes.doc').write_bytes(b'any')
@@ -287,32 +288,32 @@ def test_films_of_a_folder_that_cannot_be_read_are_told(folder, caplog):
     assert [clip.name for clip in clips] == [folder.name, 'good']
     [record] = caplog.records
     assert re.fullmatch(
-        f'{folder}/unfinished.mov is no readable video: .* [(]perhaps the recording '
-        'was not finished, or the copy[)], and is left out',
+        f'{folder}/unfinished.mov is not a readable video: .* [(]perhaps the recording '
+        'or the copy was not finished[)]; it is skipped',
         record.getMessage(),
     )
 
 
-def test_films_have_their_own_rate(video, folder, caplog):
+def test_videos_have_their_own_rate(video, folder, caplog):
     with caplog.at_level(logging.WARNING):
-        pictures, film = open_inputs([str(folder), str(video)], fps=120)
-    assert (pictures.fps, film.fps) == (120, 25)
+        images, one = open_inputs([str(folder), str(video)], fps=120)
+    assert (images.fps, one.fps) == (120, 25)
     assert [record.getMessage() for record in caplog.records] == [
-        f'{video} has its own rate: fps is for folders of pictures'
+        f'{video} has its own rate: fps is for folders of images'
     ]
 
 
 @pytest.mark.parametrize(
     ('content', 'said'),
     [
-        (b'no picture', 'is no readable picture'),
+        (b'no picture', 'is no readable image'),
         (
-            cv2.imencode('.png', picture(size=(20, 10)))[1].tobytes(),
+            cv2.imencode('.png', gray_image(size=(20, 10)))[1].tobytes(),
             'it is 20x10 pixels',
         ),
     ],
 )
-def test_bad_picture_ends_the_clip(folder, content, said):
+def test_bad_image_ends_the_clip(folder, content, said):
     (folder / 'frame9.png').write_bytes(content)
     (source,) = open_inputs([str(folder)], fps=25)
     assert len(list(source)) == 1
@@ -322,7 +323,7 @@ def test_bad_picture_ends_the_clip(folder, content, said):
 def folder_of(path, *names, size=(64, 48)):
     path.mkdir()
     for name in names:
-        data = cv2.imencode('.png', picture(size=size))[1]
+        data = cv2.imencode('.png', gray_image(size=size))[1]
         (path / name).write_bytes(data)
     return path
 
@@ -341,45 +342,45 @@ def names_of(folder, fps=None):
         ('one.png',),
     ],
 )
-def test_photographs_of_a_folder_are_clips_of_their_own(tmp_path, names):
+def test_photos_of_a_folder_are_clips_of_their_own(tmp_path, names):
     folder = folder_of(tmp_path / 'photos', *names)
     assert names_of(folder) == [Path(name).stem for name in names]
     assert names_of(folder, fps=5) == ['photos']
 
 
-def test_numbered_pictures_are_a_film_unless_their_sizes_differ(tmp_path):
-    folder = folder_of(tmp_path / 'film', 'f_000.png', 'f_030.png', 'f_060.png')
-    assert names_of(folder) == ['film']
+def test_numbered_images_are_a_sequence_unless_their_sizes_differ(tmp_path):
+    folder = folder_of(tmp_path / 'walk', 'f_000.png', 'f_030.png', 'f_060.png')
+    assert names_of(folder) == ['walk']
     (folder / 'f_060.png').write_bytes(b'broken')
-    assert names_of(folder) == ['film']
-    data = cv2.imencode('.png', picture(size=(48, 64)))[1]
+    assert names_of(folder) == ['walk']
+    data = cv2.imencode('.png', gray_image(size=(48, 64)))[1]
     (folder / 'f_030.png').write_bytes(data)
     assert names_of(folder) == ['f_000', 'f_030', 'f_060']
 
 
-def test_turned_pictures_are_as_large_as_they_are_shown(tmp_path):
+def test_size_of_turned_images_is_upright(tmp_path):
     from PIL import Image
 
-    folder = folder_of(tmp_path / 'film', '1.png', '2.png')
-    image = Image.fromarray(picture(size=(48, 64)))
+    folder = folder_of(tmp_path / 'walk', '1.png', '2.png')
+    image = Image.fromarray(gray_image(size=(48, 64)))
     exif = image.getexif()
     exif[0x0112] = 6
     image.save(folder / '2.png', exif=exif)
-    assert names_of(folder) == ['film']
+    assert names_of(folder) == ['walk']
 
 
-def test_guess_that_pictures_are_a_film_is_told(folder, caplog):
+def test_assumed_image_sequence_is_reported(folder, caplog):
     find_inputs([str(folder)], fps=25)
     assert not caplog.records
     find_inputs([str(folder)])
     [record] = caplog.records
-    assert re.search('its 3 numbered pictures are taken for a film', record.message)
+    assert re.search('its 3 numbered images are taken for a video', record.message)
 
 
-def test_pictures_are_turned_as_their_file_says(tmp_path):
+def test_images_are_turned_by_exif(tmp_path):
     from PIL import Image
 
-    image = Image.fromarray(picture()[..., ::-1])
+    image = Image.fromarray(gray_image()[..., ::-1])
     exif = image.getexif()
     exif[0x0112] = 6  # to be turned clockwise by 90 degrees
     image.save(tmp_path / 'a.png', exif=exif)
@@ -388,18 +389,18 @@ def test_pictures_are_turned_as_their_file_says(tmp_path):
     assert corners(read) == [False, True, False, False]
 
 
-def test_pictures_in_tiles_are_refused(folder, caplog):
+def test_heif_images_are_refused(folder, caplog):
     tiled = folder / 'IMG_0001.HEIC'
     tiled.write_bytes(b'any')
-    with pytest.raises(ValueError, match=f'{tiled} is a HEIF picture: convert it'):
+    with pytest.raises(ValueError, match=f'{tiled} is a HEIF image: convert it'):
         open_inputs([str(tiled)])
     with caplog.at_level(logging.WARNING):
         clips = open_inputs([str(folder)])
-    assert f'{tiled} is left out' in caplog.text
+    assert f'{tiled} is skipped' in caplog.text
     assert tiled not in clips[0].paths
 
 
 def test_glob_of_folders_alone_finds_nothing(tmp_path):
     (tmp_path / 'some').mkdir()
-    with pytest.raises(FileNotFoundError, match=r'no file is named like .*s\*'):
+    with pytest.raises(FileNotFoundError, match=r'no file matches .*s\*'):
         open_inputs([str(tmp_path / 's*')])

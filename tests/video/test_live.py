@@ -1,4 +1,4 @@
-"""3D poses of a stream: as those of a clip, a fixed time later, in bounded memory."""
+"""3D poses of a stream: those of a clip, with a fixed delay, in bounded memory."""
 
 import os
 from pathlib import Path
@@ -14,8 +14,7 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
-from mmhot.video.live import LiveLifter
-from mmhot.video.lookahead import target_position
+from mmhot.video.live import LiveLifter, target_position
 from mmhot.video.people import People
 from mmhot.video.smoothing import one_euro
 
@@ -24,11 +23,11 @@ IMAGE = np.zeros((480, 640, 3), np.uint8)
 
 
 class Walkers:
-    """Stands in for a Finder: people who walk and wave.
+    """Stand-in for a VideoPoseEstimator: people who walk and wave.
 
     Args:
-        count (int): How many.
-        away (Callable): Whether nobody is there, of a time in seconds.
+        count (int): Number of people.
+        away (Callable): Whether all are occluded at a time in seconds.
     """
 
     estimator = SimpleNamespace(skeleton='coco-17', name='walkers')
@@ -38,26 +37,26 @@ class Walkers:
         self.count = count
         self.away = away
 
-    def every(self, fps=None):
+    def detection_interval(self):
         return 1
 
-    def follow(self, frame, before, every):
-        assert every == 1
+    def estimate_frame(self, frame, previous, interval):
+        assert interval == 1
         if self.away(frame.time):
             empty = np.zeros((0, 17, 2), np.float32)
             return People(np.zeros((0, 4)), np.zeros(0), empty, empty[..., 0])
-        keypoints = np.stack([walk(frame.time, who) for who in range(self.count)])
+        keypoints = np.stack([walk(frame.time, person) for person in range(self.count)])
         boxes = np.concatenate([keypoints.min(1), keypoints.max(1)], -1)
         scores = np.full(keypoints.shape[:2], 0.8, np.float32)
         return People(boxes, np.full(self.count, 0.9), keypoints, scores)
 
 
-def walk(time, who=0):
-    """Keypoints (17, 2) of somebody who moves and stays in the picture."""
-    rng = np.random.default_rng(who)
+def walk(time, person=0):
+    """Keypoints (17, 2) of a person who moves within the image."""
+    rng = np.random.default_rng(person)
     body = rng.uniform(-60, 60, (17, 2)) * (0.6, 1.5)
     sway = 15 * np.sin(time * rng.uniform(1, 4, (17, 2)))
-    place = [100 + 110 * who + 30 * np.sin(time / 2), 240]
+    place = [100 + 110 * person + 30 * np.sin(time / 2), 240]
     return (body + sway + place).astype(np.float32)
 
 
@@ -82,9 +81,9 @@ def frames(numbers, fps=50.0):
     return [Frame(number, number / fps, IMAGE) for number in numbers]
 
 
-def lift_clip(lifter, finder, shown, fps):
+def lift_clip(lifter, poses_2d, shown, fps):
     """The poses (T, 17, 3) that a clip of these frames gets."""
-    found = [finder.follow(frame, None, 1) for frame in shown]
+    found = [poses_2d.estimate_frame(frame, None, 1) for frame in shown]
     rows = [row for row, people in enumerate(found) if len(people)]
     track = Track2D(
         0,
@@ -102,20 +101,20 @@ def lift_clip(lifter, finder, shown, fps):
     [({}, 50, 4), ({}, 25, 2), ({'causal': True}, 50, 0)],
 )
 def test_poses_are_those_of_a_clip(make_lifter, settings, fps, lookahead):
-    # somebody is not found now and then, which clips and streams fill in alike
-    finder = Walkers(away=lambda time: round(time * fps) % 7 == 3)
+    # missed detections are filled in by clips and streams alike
+    walkers = Walkers(away=lambda time: round(time * fps) % 7 == 3)
     lifter = make_lifter(**settings)
-    live = LiveLifter(finder, lifter, fps, lookahead)
+    live = LiveLifter(walkers, lifter, fps, lookahead)
     shown = frames(range(24), fps)
     poses = [each for each in live(shown) if each.people]
     first = poses[0].frame.index
     given = np.array([each.frame.index for each in poses]) - first
-    # without looking ahead nobody knows that somebody comes back
+    # without look-ahead the next detection is unknown
     missed = {10 - first, 17 - first} if lookahead == 0 else set()
     assert set(given.tolist()) == set(range(24 - first)) - missed
-    clip = lift_clip(lifter, finder, shown[first:], fps)
+    clip = lift_clip(lifter, walkers, shown[first:], fps)
     lifted = np.stack([each.people[0].keypoints_3d for each in poses])
-    # where the newest frame showed nobody, a stream repeats the one before it
+    # where the newest frame has no detection, a stream repeats the one before it
     whole = ~np.isin(given + first + lookahead, [10, 17])
     np.testing.assert_allclose(
         lifted[whole], clip.keypoints_3d[given][whole], atol=1e-5
@@ -147,7 +146,7 @@ def test_missing_frames_do_not_make_poses_later(lifter):
     assert given == {0: 9, 1: 9, 2: 9, 9: 20, 10: 20, 20: 30, 21: 30}
 
 
-def test_rates_that_the_model_does_not_know_keep_their_times(lifter):
+def test_other_frame_rates_keep_their_times(lifter):
     shown = [Frame(n, n / 30 + 0.004 * (n % 3), IMAGE) for n in range(30)]
     live = LiveLifter(Walkers(), lifter, 30.0)
     assert live.lookahead == 3  # all that the lifter looks ahead
@@ -177,9 +176,9 @@ def test_people_are_broken_across_interruptions(lifter):
     )
 
 
-def test_who_was_away_for_long_is_broken_and_not_made_up(lifter):
-    finder = Walkers(away=lambda time: 2.0 < time < 3.5)
-    live = LiveLifter(finder, lifter, 10.0)
+def test_long_occlusions_break_tracks_and_are_not_filled(lifter):
+    walkers = Walkers(away=lambda time: 2.0 < time < 3.5)
+    live = LiveLifter(walkers, lifter, 10.0)
     poses = list(live(frames(range(50), 10.0)))
     assert [each.frame.index for each in poses] == list(range(50))
     there = [each for each in poses if each.people]
@@ -190,7 +189,7 @@ def test_who_was_away_for_long_is_broken_and_not_made_up(lifter):
     assert broken == [3.5]
 
 
-def test_a_picture_of_another_size_is_another_stream(lifter):
+def test_a_frame_of_another_size_is_another_stream(lifter):
     live = LiveLifter(Walkers(), lifter, 50.0, 4)
     for frame in frames(range(10)):
         live.update(frame)
@@ -219,7 +218,7 @@ def test_smoothing_is_that_of_a_stream(lifter):
     assert shake[0] < 0.7 * shake[1]
 
 
-def test_people_have_places_before_the_camera(lifter):
+def test_people_have_root_positions(lifter):
     live = LiveLifter(Walkers(3), lifter, 50.0, fov=60)
     *_, last = live(frames(range(20)))
     roots = np.stack([person.root_3d for person in last.people])
@@ -227,22 +226,22 @@ def test_people_have_places_before_the_camera(lifter):
     assert np.unique([person.track for person in last.people]).tolist() == [0, 1, 2]
 
 
-def test_what_is_kept_does_not_grow(lifter):
+def test_memory_is_bounded(lifter):
     live = LiveLifter(Walkers(2), lifter, 20.0)
     sizes = []
     for frame in frames(range(120), 20.0):
         live.update(frame)
-        sizes.append([len(trail.sights) for trail in live._trails.values()])
+        sizes.append([len(track.observations) for track in live._tracks.values()])
     # a second in which gaps are filled, and what is to come
     assert max(max(of_people) for of_people in sizes[60:]) <= 24
-    live.finder.away = lambda time: True
+    live.pose_estimator.away = lambda time: True
     for frame in frames(range(120, 200), 20.0):
         live.update(frame)
-    assert live._trails == {}
+    assert live._tracks == {}
     assert len(live._pending) == live.lookahead == 2
 
 
-def test_frames_are_put_where_models_know_them_best():
+def test_target_position_depends_on_the_lifter():
     few = SimpleNamespace(seq_len=81, num_targets=9, causal=False)
     assert target_position(few, 4) == 40
     whole = SimpleNamespace(seq_len=243, num_targets=243, causal=False)
@@ -266,7 +265,7 @@ def test_wrong_options_are_refused(lifter):
         make(max_gap=0)
     live = make()
     live.update(*frames([3]))
-    with pytest.raises(ValueError, match='time must go on from 0.06 s, got 0.06 s'):
+    with pytest.raises(ValueError, match='time must increase from 0.06 s, got 0.06 s'):
         live.update(*frames([3]))
 
 
@@ -278,9 +277,9 @@ def resident():
 
 @pytest.mark.slow(reason='lifts an hour of a stream, two minutes of a free CPU')
 def test_an_hour_takes_no_more_memory_than_its_first_minutes(lifter):
-    # somebody is there for two of every ten seconds, and comes back as somebody new
-    finder = Walkers(away=lambda time: time % 10 > 2)
-    live = LiveLifter(finder, lifter, 25.0)
+    # a person is visible for two of every ten seconds, with a new track ID each time
+    walkers = Walkers(away=lambda time: time % 10 > 2)
+    live = LiveLifter(walkers, lifter, 25.0)
     measured, tracks, count = [], set(), 0
     for index in range(90_000):
         image = np.zeros((48, 64, 3), np.uint8)

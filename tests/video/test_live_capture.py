@@ -9,13 +9,12 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 import cv2
 import numpy as np
 import pytest
-from streams import ScriptedStream
-from video_files import picture, write_video
+from video_files import ScriptedStream, gray_image, write_video
 
 from mmhot.video import capture as capture_module
-from mmhot.video.capture import Capture, Interruption, _Clock
-from mmhot.video.frames import Frame, open_inputs
-from mmhot.video.inputs import find_inputs
+from mmhot.video.capture import Capture, Interruption, _StreamClock
+from mmhot.video.frames import Frame
+from mmhot.video.inputs import find_inputs, open_inputs
 from mmhot.video.streams import open_stream
 
 SECONDS = 10  # after which a test that hangs fails
@@ -31,19 +30,19 @@ def number_of(item):
     return round((item.image[-4, -4].mean() - 40) / 4)
 
 
-def told(items):
-    """Numbers of pictures, and reasons."""
+def summarize(items):
+    """Numbers of images, and reasons."""
     return [x.reason if isinstance(x, Interruption) else number_of(x) for x in items]
 
 
-def test_of_frames_that_wait_the_newest_are_kept():
+def test_queue_keeps_the_newest_frames():
     all_there, stop = threading.Event(), threading.Event()
     script = [*range(10), all_there.set, partial(stop.wait, SECONDS)]
     with Capture(ScriptedStream([script]), keep=3) as capture:
         assert all_there.wait(SECONDS)
         items = iter(capture)
         got = [next(items) for _ in range(3)]
-        assert told(got) == [7, 8, 9]
+        assert summarize(got) == [7, 8, 9]
         assert [frame.index for frame in got] == [7, 8, 9]
         assert (capture.seen, capture.dropped) == (10, 7)
         stop.set()
@@ -53,23 +52,23 @@ def test_a_lost_stream_is_connected_again():
     connections = [[0, ConnectionError('torn')], OSError('no'), [1], OSError('no'), [2]]
     stream = ScriptedStream(connections)
     with Capture(stream, reconnect=0.5) as capture:
-        assert told(capture) == [0, 'torn', 1, 'it ended', 2, 'it ended']
+        assert summarize(capture) == [0, 'torn', 1, 'it ended', 2, 'it ended']
     assert capture.reconnects == 2
     assert capture.ended == 'camera: lost for 0.5 s, given up: gone'
     assert stream.closed.is_set()
 
 
-def test_losses_are_told_to_those_who_come_late():
+def test_losses_are_reported_to_late_consumers():
     stream = ScriptedStream([[0, ConnectionError('torn')], [1]])
     with Capture(stream, reconnect=0.1) as capture:
         capture._thread.join(SECONDS)
-        assert told(capture) == [0, 'torn', 1, 'it ended']
+        assert summarize(capture) == [0, 'torn', 1, 'it ended']
 
 
 def test_without_reconnecting_the_end_is_the_end():
     stream = ScriptedStream([[0], [1]])
     with Capture(stream, reconnect=0) as capture:
-        assert told(capture) == [0]
+        assert summarize(capture) == [0]
     assert capture.ended == 'camera: lost for 0 s, given up: it ended'
     assert stream.opened == 1
 
@@ -77,25 +76,25 @@ def test_without_reconnecting_the_end_is_the_end():
 def test_connections_without_a_frame_do_not_go_on_for_ever():
     stream = ScriptedStream([[0], *[[]] * 10_000])
     with Capture(stream, reconnect=0.2) as capture:
-        assert told(capture) == [0, 'it ended']
+        assert summarize(capture) == [0, 'it ended']
     assert capture.reconnects == 0
     assert stream.opened < 30
 
 
-def test_a_stall_is_told_once_and_the_stream_goes_on():
+def test_a_stall_is_reported_once_and_the_stream_goes_on():
     stalled = threading.Event()
     script = [0, partial(stalled.wait, SECONDS), 1]
     with Capture(ScriptedStream([script], finite=True), stall=0.02) as capture:
         seen = []
         for item in capture:
-            seen += told([item])
+            seen += summarize([item])
             if isinstance(item, Interruption):
                 threading.Timer(0.3, stalled.set).start()  # several times a stall
     assert seen == [0, 'no frame for 0.02 s', 1]
     assert capture.ended is None
 
 
-def test_what_is_wrong_in_the_thread_is_raised_where_it_is_read():
+def test_errors_of_the_thread_are_raised_in_the_consumer():
     with (
         Capture(ScriptedStream([[0, ZeroDivisionError('bug')]])) as capture,
         pytest.raises(ZeroDivisionError, match='bug'),
@@ -106,15 +105,15 @@ def test_what_is_wrong_in_the_thread_is_raised_where_it_is_read():
 def test_a_duration_ends_a_stream_that_has_no_end():
     script = [0, partial(threading.Event().wait, SECONDS)]
     with Capture(ScriptedStream([script]), duration=0.1) as capture:
-        assert told(capture) == [0]
+        assert summarize(capture) == [0]
     assert capture.ended is None
 
 
 def test_times_are_the_streams_own_until_its_clock_is_set():
-    clock = _Clock()
+    clock = _StreamClock()
     stamps = [100.0, 100.1, 100.2, 3.0, 3.1, 90.0, None, None]
     arrived = [5.0, 5.5, 5.5, 5.7, 5.8, 6.0, 6.1, 6.3]
-    times = [clock.tell(*each) for each in zip(stamps, arrived, strict=True)]
+    times = [clock(*each) for each in zip(stamps, arrived, strict=True)]
     assert times == pytest.approx([0, 0.1, 0.2, 0.4, 0.5, 0.7, 0.8, 1.0])
 
 
@@ -133,7 +132,7 @@ def test_files_are_played_at_their_own_pace(tmp_path):
     with Capture(stream, keep=10) as capture:
         frames = list(capture)
     assert (stream.name, stream.fps, stream.finite) == ('a', 100, True)
-    assert told(frames) == list(range(10))
+    assert summarize(frames) == list(range(10))
     assert [frame.time for frame in frames] == pytest.approx(
         [n / 100 for n in range(10)]
     )
@@ -141,7 +140,7 @@ def test_files_are_played_at_their_own_pace(tmp_path):
 
 
 class Camera(BaseHTTPRequestHandler):
-    """Pictures without an end, as webcams in the network give them."""
+    """Endless JPEG images, as of network cameras."""
 
     def do_GET(self):
         self.send_response(200)
@@ -150,7 +149,7 @@ class Camera(BaseHTTPRequestHandler):
         first = 10 * self.server.connections
         self.server.connections += 1
         for number in range(first, first + 10):
-            data = cv2.imencode('.jpg', picture(number))[1].tobytes()
+            data = cv2.imencode('.jpg', gray_image(number))[1].tobytes()
             self.wfile.write(b'--next\r\nContent-Type: image/jpeg\r\n')
             self.wfile.write(b'Content-Length: %d\r\n\r\n' % len(data) + data + b'\r\n')
 
@@ -203,34 +202,38 @@ def test_a_camera_in_the_network_is_read_and_connected_again(serve):
     assert not stream.finite
 
 
-def test_films_in_the_network_are_read_like_files(serve, tmp_path):
+def test_remote_videos_are_read_like_files(serve, tmp_path):
     write_video(tmp_path / 'film.mp4')
     (tmp_path / 'none.mp4').touch()
     url = serve(Files, folder=tmp_path)
     (found,) = find_inputs([f'{url}/film.mp4?key=1'])
-    film = found.open()
-    assert (film.name, film.fps) == ('film', 25)
-    assert np.abs(np.subtract(told(film), range(10))).max() <= 1
-    assert film.ended is None
-    with pytest.raises(ValueError, match=r'^http://127.0.0.1:\d+/none.mp4 is no read'):
+    video = found.open()
+    assert (video.name, video.fps) == ('film', 25)
+    assert np.abs(np.subtract(summarize(video), range(10))).max() <= 1
+    assert video.ended is None
+    with pytest.raises(
+        ValueError, match=r'^http://127.0.0.1:\d+/none.mp4 is not a read'
+    ):
         open_inputs([f'{url}/none.mp4'])
 
 
 def test_streams_without_an_end_are_no_files(serve):
     url = serve(Camera, connections=0)
-    with pytest.raises(ValueError, match='without an end: add --live') as caught:
+    with pytest.raises(
+        ValueError, match='is a stream without an end: run it live'
+    ) as caught:
         open_inputs([f'{url}/cam.mjpg'])
     assert 'secret' not in str(caught.value)
-    with pytest.raises(ValueError, match='^0 is a webcam: add --live'):
+    with pytest.raises(
+        ValueError, match='^0 is a webcam, a stream without an end: run it live'
+    ):
         open_inputs(['0'])
 
 
-def test_what_is_not_there_is_told_in_one_line(tmp_path):
+def test_missing_streams_are_named_in_one_line(tmp_path):
     with pytest.raises(FileNotFoundError, match='there is no webcam 97: /dev/video97'):
         open_stream('97')
-    with pytest.raises(
-        FileNotFoundError, match='none.mp4 does not exist: --live takes'
-    ):
+    with pytest.raises(FileNotFoundError, match='none.mp4 does not exist: a stream is'):
         open_stream('none.mp4')
     broken = tmp_path / 'broken.mp4'
     broken.write_bytes(b'no video')
@@ -243,7 +246,7 @@ def test_what_is_not_there_is_told_in_one_line(tmp_path):
 
 
 class _WithoutTcp(StreamRequestHandler):
-    """An RTSP server that, as some cameras, sends pictures over UDP only."""
+    """An RTSP server that, as some cameras, sends images over UDP only."""
 
     SDP = 'v=0\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\na=control:trackID=0\r\n'
 

@@ -1,16 +1,19 @@
-"""ONNX detectors and pose models, behind a stand-in for ONNX Runtime."""
+"""ONNX detectors and pose models, with a stand-in for ONNX Runtime."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from video_files import picture
+from video_files import gray_image
 
 from mmhot.crops import crop_matrix, map_points, unmap_points
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.sources import onnx_models
 from mmhot.video.sources.onnx_models import OnnxDetector, OnnxPoseEstimator
 
+COCO = get_skeleton('coco-17').joints
 BOX = np.array([[10.0, 5.0, 40.0, 45.0]], np.float32)
 
 
@@ -21,6 +24,7 @@ class Session:
         self.entry = SimpleNamespace(name='in', shape=shape, type=kind)
         self.outputs = outputs
         self.answer = answer
+        self.metadata = {}
         self.batches = []
 
     def get_inputs(self):
@@ -28,6 +32,9 @@ class Session:
 
     def get_outputs(self):
         return [SimpleNamespace(name=n, shape=s) for n, s in self.outputs.items()]
+
+    def get_modelmeta(self):
+        return SimpleNamespace(custom_metadata_map=self.metadata)
 
     def run(self, names, inputs):
         self.batches.append(inputs['in'])
@@ -46,12 +53,12 @@ def use(monkeypatch):
 DETECTIONS = {'dets': ['b', 'n', 5], 'labels': ['b', 'n']}
 
 
-def test_boxes_come_back_in_the_pictures_pixels(use):
+def test_boxes_are_in_pixels_of_the_image(use):
     dets = np.float32([[[10, 20, 330, 60, 0.9], [0, 0, 9, 9, 0.2], [1, 1, 2, 2, 0.8]]])
     answer = lambda _: [dets, np.array([[0, 0, 5]])]  # noqa: E731
     session = use(Session(['b', 3, 'h', 'w'], DETECTIONS, answer))
-    boxes, scores = OnnxDetector('a.onnx')([picture(size=(640, 480))])[0]
-    # of 320 pixels, so twice as large; clipped to the picture; sure people only
+    boxes, scores = OnnxDetector('a.onnx')([gray_image(size=(640, 480))])[0]
+    # of 320 pixels, so twice as large; clipped to the image; confident people only
     assert_allclose(boxes, [[20, 40, 640, 120]])
     assert_allclose(scores, [0.9])
     (batch,) = session.batches
@@ -63,7 +70,7 @@ def test_boxes_come_back_in_the_pictures_pixels(use):
 
 
 def point_in_crop(point, size):
-    """Where a point of the picture is in the crop of :data:`BOX`."""
+    """Map a point of the image into the crop of :data:`BOX`."""
     return map_points(crop_matrix(BOX[0], size), np.array(point))
 
 
@@ -101,12 +108,12 @@ KINDS = {
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_keypoints_come_back_in_the_pictures_pixels(use, kind):
+def test_keypoints_are_in_pixels_of_the_image(use, kind):
     shape, outputs, answer, score, tolerance = KINDS[kind]
     session = use(Session(shape, outputs, answer, 'tensor(int32)'))
     model = OnnxPoseEstimator('a.onnx', batch_size=2)
     boxes = [BOX, np.zeros((0, 4), np.float32), np.concatenate([BOX, BOX])]
-    found = model([picture()] * 3, boxes)
+    found = model([gray_image()] * 3, boxes)
     assert [len(keypoints) for keypoints, _ in found] == [1, 0, 2]
     for keypoints, scores in found:
         wanted = np.tile([20.0, 30.0], (*keypoints.shape[:2], 1))
@@ -116,7 +123,44 @@ def test_keypoints_come_back_in_the_pictures_pixels(use, kind):
     assert lengths == ([1, 1, 1] if kind == 'MoveNet' else [2, 1])
 
 
-def test_points_survive_the_way_into_a_crop_and_back():
+HALPE = ','.join(get_skeleton('halpe-26').joints)
+
+
+@pytest.mark.parametrize(
+    ('count', 'given', 'metadata', 'skeleton', 'warns'),
+    [
+        (17, None, {}, 'coco-17', True),
+        (17, 'h36m-17', {}, 'h36m-17', False),
+        (17, None, {'skeleton': 'h36m-17'}, 'h36m-17', False),
+        (26, None, {'joint_names': HALPE}, 'halpe-26', False),
+        (17, None, {'keypoints': json.dumps(COCO)}, 'coco-17', False),
+    ],
+)
+def test_skeleton_is_that_of_the_file_or_argument(
+    use, caplog, count, given, metadata, skeleton, warns
+):
+    session = use(Session([1, 3, 64, 64], {'o': [1, count, 8, 8]}, None))
+    session.metadata = metadata
+    model = OnnxPoseEstimator('a.onnx', skeleton=given)
+    assert (model.skeleton, model.identity['skeleton']) == (skeleton, skeleton)
+    assert ('assuming coco-17' in caplog.text) == warns
+
+
+@pytest.mark.parametrize(
+    ('given', 'metadata', 'message'),
+    [
+        ('halpe-26', {}, "17 keypoints, but skeleton 'halpe-26' has 26"),
+        (None, {'joint_names': 'nose,tail'}, 'keypoints nose, tail, which are not'),
+    ],
+)
+def test_other_skeletons_are_refused(use, given, metadata, message):
+    session = use(Session([1, 3, 64, 64], {'o': [1, 17, 8, 8]}, None))
+    session.metadata = metadata
+    with pytest.raises(ValueError, match=message):
+        OnnxPoseEstimator('a.onnx', skeleton=given)
+
+
+def test_mapping_into_a_crop_is_invertible():
     matrix = crop_matrix(np.array([10, 20, 50, 120]), (192, 256), 1.3)
     points = np.random.default_rng(0).uniform(0, 100, (5, 2))
     assert_allclose(unmap_points(matrix, map_points(matrix, points)), points)
@@ -128,10 +172,20 @@ def test_points_survive_the_way_into_a_crop_and_back():
 @pytest.mark.parametrize(
     ('make', 'shape', 'outputs', 'message'),
     [
-        (OnnxDetector, [1, 3, 64, 64], {'boxes': [1]}, 'gives boxes, not dets and'),
-        (OnnxPoseEstimator, [1, 3, 'h', 'w'], {'o': [1, 17, 8, 8]}, 'is no pose model'),
+        (OnnxDetector, [1, 3, 64, 64], {'boxes': [1]}, 'outputs are boxes, not dets'),
+        (
+            OnnxPoseEstimator,
+            [1, 3, 'h', 'w'],
+            {'o': [1, 17, 8, 8]},
+            'is not a supported pose model',
+        ),
         (OnnxPoseEstimator, [1, 3, 64, 64], {'o': [1, 5, 8, 8]}, 'has 5 keypoints'),
-        (OnnxPoseEstimator, [1, 3, 64, 64], {'o': [1, 17]}, 'is no pose model'),
+        (
+            OnnxPoseEstimator,
+            [1, 3, 64, 64],
+            {'o': [1, 17]},
+            'is not a supported pose model',
+        ),
     ],
 )
 def test_other_models_are_refused(use, make, shape, outputs, message):
@@ -145,6 +199,6 @@ def test_missing_and_damaged_files_are_named(tmp_path):
         onnx_models.open_session(tmp_path / 'none.onnx')
     (tmp_path / 'a.onnx').write_bytes(b'no model')
     with pytest.raises(
-        ValueError, match=r'a\.onnx (needs ONNX Runtime|is no readable)'
+        ValueError, match=r'a\.onnx (needs ONNX Runtime|is not a readable)'
     ):
         onnx_models.open_session(tmp_path / 'a.onnx')

@@ -1,7 +1,8 @@
-"""Detectors and 2D models from what users write."""
+"""Detectors and 2D pose estimators by name, config and file."""
 
 import json
 import sys
+from copy import deepcopy
 from types import ModuleType, SimpleNamespace
 
 import drawn_people
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from spot_models import BLUE, POSE, RED, red_finder, spotted, write
+from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from torch import nn
 
 from mmhot.skeletons.joints import convert_keypoints
 from mmhot.video.frames import read_image
+from mmhot.video.people import Detector, PoseEstimator
 from mmhot.video.sources import mediapipe_pose, mmpose_models
 from mmhot.video.sources import pose_source as choose
 from mmhot.video.sources.mediapipe_pose import MediapipeEstimator
@@ -40,7 +42,7 @@ DETECTOR = dict(
 )
 
 
-def test_mmpose_models_see_colors_and_places_right(tmp_path):
+def test_mmpose_models_get_colors_and_positions_right(tmp_path):
     path, weights = write(tmp_path, POSE, red_finder())
     model = MMPoseEstimator(path, weights, batch_size=2)
     assert (model.skeleton, model.name) == ('coco-17', 'tiny')
@@ -65,7 +67,7 @@ def test_mmpose_models_see_colors_and_places_right(tmp_path):
     assert_allclose(alone[0][0][0], found[0][0][1], atol=1e-4)
 
 
-def test_models_are_told_apart_by_what_is_in_them(tmp_path):
+def test_identity_depends_on_weights_and_config(tmp_path):
     path, weights = write(tmp_path, POSE, red_finder())
     facts = MMPoseEstimator(path, weights).identity
     assert facts['name'] == 'tiny'
@@ -81,7 +83,7 @@ def test_models_are_told_apart_by_what_is_in_them(tmp_path):
     assert MMPoseEstimator(path, weights).identity != facts
 
 
-def test_shipped_weights_that_change_are_noticed(tmp_path, monkeypatch):
+def test_identity_depends_on_shipped_weights(tmp_path, monkeypatch):
     path, weights = write(tmp_path, POSE, red_finder())
     monkeypatch.setattr(
         'mmhot.weights.loading.shipped_weights', lambda: {'tiny_synth': weights}
@@ -154,18 +156,20 @@ def test_weights_of_other_models_are_refused(tmp_path, change, message):
     assert '\n' not in str(error.value)
 
 
-def test_weights_for_pictures_of_another_size_are_refused():
+def test_weights_for_inputs_of_another_size_are_refused():
     small = FOLDER / 'configs/body_2d_keypoint/gtpt/rendered'
     small /= 'gtpt-t_1xb32-20e_rendered-128x96.py'
     with pytest.raises(ValueError, match='another model: head.*instead of'):
         MMPoseEstimator(small, 'mmhot://gtpt-t_coco17_synth')
 
 
-def test_models_of_other_bodies_are_refused(tmp_path):
+def test_models_of_other_skeletons_are_refused(tmp_path):
     meta = {
         'dataset_meta': dict(dataset_name='ap10k', num_keypoints=17, flip_indices=[])
     }
-    with pytest.raises(ValueError, match="17 keypoints of 'ap10k', which is no skel"):
+    with pytest.raises(
+        ValueError, match="17 keypoints of 'ap10k', which is not a full"
+    ):
         MMPoseEstimator(*write(tmp_path, POSE, red_finder(), meta))
 
 
@@ -199,16 +203,16 @@ def test_unknown_names_get_a_hint(find, name, kind, message):
         find(name)
 
 
-def test_weights_in_place_of_a_config_are_noticed(tmp_path):
+def test_weights_in_place_of_a_config_are_refused(tmp_path):
     (tmp_path / 'a.pth').write_bytes(b'')
-    with pytest.raises(ValueError, match=r'a\.pth is no config .*--pose2d-weights'):
+    with pytest.raises(
+        ValueError, match=r'a\.pth is neither a config .*pose2d_weights'
+    ):
         find_pose_model(str(tmp_path / 'a.pth'))
 
 
 def test_models_without_weights_are_refused(monkeypatch):
-    with pytest.raises(
-        ValueError, match='has no published weights: .*--pose2d-weights'
-    ):
+    with pytest.raises(ValueError, match='has no published weights: .*pose2d_weights'):
         MMPoseEstimator(GTPT)
 
     def offline(*_, **__):
@@ -216,9 +220,9 @@ def test_models_without_weights_are_refused(monkeypatch):
 
     monkeypatch.setattr(mmpose_models.CheckpointLoader, 'load_checkpoint', offline)
     with pytest.raises(
-        ValueError, match=r'cannot be had \(no route to host\): give a f'
+        ValueError, match=r'cannot be downloaded \(no route to host\): give a f'
     ):
-        mmpose_models._read('https://a/b.pth', '--pose2d-weights')
+        mmpose_models._read('https://a/b.pth', 'pose2d_weights')
 
 
 class Solution:
@@ -246,7 +250,7 @@ def mediapipe(monkeypatch):
     return module
 
 
-def test_mediapipe_sees_each_person_in_a_crop_with_room(mediapipe):
+def test_mediapipe_gets_a_padded_crop_of_each_person(mediapipe):
     model = MediapipeEstimator()
     image = spotted((60, 50, RED))
     boxes = np.float32([[40, 30, 80, 70], [0, 0, 30, 30], [5, 5, 6, 6]])
@@ -284,7 +288,7 @@ def test_mediapipe_of_another_version_is_explained(mediapipe):
 def test_without_a_2d_model_the_command_is_given(monkeypatch):
     monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: False)
     monkeypatch.setattr(choose, 'shipped_pose_model', lambda: None)
-    with pytest.raises(ValueError, match='--pose2d, or install MediaPipe: pip install'):
+    with pytest.raises(ValueError, match='.pose2d., or install MediaPipe: pip install'):
         open_pose_source()
     with pytest.raises(ValueError, match='mediapipe is not installed: pip install'):
         open_pose_source('mediapipe')
@@ -296,21 +300,105 @@ def test_shipped_weights_need_no_detector_and_nothing_installed(monkeypatch):
     assert by_itself.identity == named.identity
     name = 'gtpt-t_coco17_synth'
     found = 'rtmdet-nano_1xb32-12e_rendered-320x320'
-    assert by_itself.name == f'{name} in boxes of {found}, checked by {name}'
+    assert by_itself.name == f'{name} in boxes of {found}, verified by {name}'
     assert by_itself.detector.detector.min_score == 0.15
     assert open_pose_source('gtpt-t', det_model='whole_image').detector.name == (
         'whole_image'
     )
 
 
-def test_choices_come_from_what_is_written(tmp_path):
+def test_models_are_opened_by_name_and_file(tmp_path):
     path, weights = write(tmp_path, POSE, red_finder())
     source = open_pose_source(str(path), str(weights), 'whole_image')
     assert source.name == 'tiny in boxes of whole_image'
     with pytest.raises(FileNotFoundError, match=r'none\.onnx does not exist'):
         open_pose_source(str(path), str(weights), 'none.onnx')
-    with pytest.raises(ValueError, match='--det-weights does not go with whole_image'):
+    with pytest.raises(
+        ValueError, match='det_weights is a.pth, but whole_image has its own'
+    ):
         open_pose_source(str(path), str(weights), 'whole_image', 'a.pth')
+
+
+class ToyEstimator(PoseEstimator):
+    """A 2D pose estimator of another package."""
+
+    name = 'toy'
+    identity = {'name': 'toy'}
+    skeleton = 'coco-17'
+
+    def __call__(self, images, boxes):
+        return [(np.zeros((len(x), 17, 2)), np.ones((len(x), 17))) for x in boxes]
+
+
+class ToyDetector(Detector):
+    """A detector of another package."""
+
+    name = 'toy boxes'
+    identity = {'name': 'toy boxes'}
+
+    def __init__(self, request):
+        self.request = request
+
+    def __call__(self, images):
+        return [(np.float32([[0, 0, 9, 9]]), np.ones(1)) for _ in images]
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    """Register a 2D source and a detector as other packages do."""
+    for name in ('POSE_ESTIMATORS', 'DETECTORS'):
+        monkeypatch.setattr(choose, name, [*getattr(choose, name)])
+    choose.register_pose_estimator('toy', lambda request: ToyEstimator(), 'toy boxes')
+    choose.register_detector('toy boxes', ToyDetector)
+
+
+def test_registered_models_are_opened_by_name(toys):
+    detector, estimator = source = open_pose_source('toy', min_score=0.1)
+    assert source.name == 'toy in boxes of toy boxes'
+    assert detector.request.min_score == 0.1
+    assert detector.request.estimator is estimator
+    assert (detector.interval, detector.nms_thr, detector.redetects) == (0, 0.3, False)
+    assert open_pose_source('toy', det_model='whole_image').detector.name == (
+        'whole_image'
+    )
+    verified = open_pose_source('toy', det_model='pose-verified').detector
+    assert verified.estimator.name == 'toy'
+    ((boxes, _),) = verified([spotted()])
+    assert boxes.shape[1] == 4
+    with pytest.raises(ValueError, match='pose2d_weights is a.pth, but toy has its'):
+        open_pose_source('toy', 'a.pth')
+    with pytest.raises(ValueError, match="skeleton is 'halpe-26', but the keypoints"):
+        open_pose_source('toy', skeleton='halpe-26')
+
+
+def test_members_of_the_interfaces_are_checked(toys):
+    choose.register_detector('bare', lambda request: SimpleNamespace(name='bare'))
+    with pytest.raises(TypeError, match='lacks .*identity, interval.*people.Detector'):
+        open_pose_source('toy', det_model='bare')
+    with pytest.raises(TypeError, match='lacks .*has_score_curve.*PoseEstimator'):
+        choose.PoseSource(ToyDetector(None), lambda images, boxes: [])
+
+
+def test_fast_estimation_does_not_affect_others(tmp_path):
+    config = deepcopy(POSE)
+    config['model']['test_cfg']['flip_test'] = True
+    meta = {'dataset_meta': dict(dataset_name='coco', num_keypoints=17)}
+    meta['dataset_meta']['flip_indices'] = list(range(17))
+    model = MMPoseEstimator(*write(tmp_path, config, red_finder(), meta))
+    image, box = spotted((40, 30, RED)), np.float32([[20, 10, 70, 80]])
+    head, flips = model._model.head, []
+    predict = head.predict
+
+    def nested(feats, samples, test_cfg):
+        flips.append((test_cfg['flip_test'], isinstance(feats, list)))
+        if len(flips) == 1:  # as another thread would
+            model([image], [box])
+        return predict(feats, samples, test_cfg=test_cfg)
+
+    head.predict = nested
+    model.estimate_fast([image], [box])
+    model([image], [box])
+    assert flips == [(False, False), (True, True), (True, True)]
 
 
 @pytest.mark.slow(reason='builds published models')
@@ -351,7 +439,7 @@ def test_mmposes_detector_runs_with_any_weights(tmp_path):
 
 
 @pytest.mark.slow(reason='needs MediaPipe')
-def test_real_mediapipe_finds_drawn_people_and_nobody_else():
+def test_real_mediapipe_finds_drawn_people_only():
     pytest.importorskip('mediapipe')
     drawn = json.loads((drawn_people.FOLDER / 'annotations.json').read_text())
     first = drawn['images'][0]

@@ -1,17 +1,17 @@
-"""Quarter turns of people of whom a 2D model is unsure."""
+"""Quarter turns of crops with a low confidence."""
 
 import numpy as np
 import pytest
 
 from mmhot.video.sources.quarter_turns import QuarterTurns
 
-# A person is two dots, a bright head above dim feet; upright ones alone are sure.
+# A person is two dots, a bright head above dim feet; only upright ones are confident.
 HEAD, FEET = 250, 120
 
 
 def estimate(images, boxes):
-    """Find both dots; be sure if the head is above the feet."""
-    estimate.looks += sum(map(len, boxes))
+    """Find both dots; confident if the head is above the feet."""
+    estimate.calls += sum(map(len, boxes))
     poses = []
     for image, of_image in zip(images, boxes, strict=True):
         points, scores = np.zeros((len(of_image), 2, 2)), np.zeros((len(of_image), 2))
@@ -45,32 +45,34 @@ def draw(head, feet, size=(80, 120)):
         ((116, 76), (118, 30)),
     ],
 )
-def test_keypoints_of_turned_people_are_where_they_are(head, feet):
+def test_keypoints_of_turned_people_are_mapped_back(head, feet):
     image, box = draw(head, feet)
-    estimate.looks = 0
+    estimate.calls = 0
     [(points, scores)] = QuarterTurns()(estimate, [image], [box])
     np.testing.assert_allclose(points[0], [head, feet])
     assert scores.min() == pytest.approx(0.9)
     upright = feet[1] - head[1] > abs(feet[0] - head[0])
-    assert estimate.looks == (1 if upright else 4)
+    assert estimate.calls == (1 if upright else 4)
 
 
-def test_only_the_unsure_are_looked_at_again():
+def test_only_crops_of_low_confidence_are_turned():
     upright, own = draw((50, 20), (50, 60))
     lying, other = draw((20, 40), (70, 40))
-    estimate.looks = 0
-    nobody = np.zeros((0, 4))
-    found = QuarterTurns()(estimate, [upright, lying, upright], [own, other, nobody])
-    assert estimate.looks == 2 + 3
+    estimate.calls = 0
+    no_boxes = np.zeros((0, 4))
+    found = QuarterTurns()(estimate, [upright, lying, upright], [own, other, no_boxes])
+    assert estimate.calls == 2 + 3
     assert [len(points) for points, _ in found] == [1, 1, 0]
     np.testing.assert_allclose(found[1][0][0], [(20, 40), (70, 40)])
 
 
-@pytest.mark.parametrize('turns', [QuarterTurns(gain=0.7), QuarterTurns(sure=0.95)])
-def test_turns_that_are_hardly_surer_are_not_kept(turns):
+@pytest.mark.parametrize(
+    'turns', [QuarterTurns(min_gain=0.7), QuarterTurns(min_turned=0.95)]
+)
+def test_turns_of_little_gain_are_dropped(turns):
     image, box = draw((20, 40), (70, 40))
-    estimate.looks = 0
+    estimate.calls = 0
     [(points, scores)] = turns(estimate, [image], [box])
     np.testing.assert_allclose(points[0], [(20, 40), (70, 40)])
     assert scores.max() == pytest.approx(0.3)
-    assert estimate.looks == 4
+    assert estimate.calls == 4

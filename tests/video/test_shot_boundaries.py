@@ -1,4 +1,4 @@
-"""Where a film goes on with another shot."""
+"""Shot boundaries."""
 
 from itertools import pairwise
 
@@ -11,7 +11,7 @@ from mmhot.video.shot_boundaries import CutDetector, _difference
 
 
 def shot(seed, num_frames, size=(320, 240)):
-    """A picture that pans by half a hundredth a frame, under light that flickers."""
+    """An image that pans by half a hundredth a frame, under light that flickers."""
     width, height = size
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (12, 20, 3), np.uint8)
@@ -25,14 +25,14 @@ def shot(seed, num_frames, size=(320, 240)):
 
 
 def cuts(frames):
-    detector, told = CutDetector(), []
-    film = (Frame(index, index / 25, image) for index, image in enumerate(frames))
-    for number, frame in enumerate(detector(film)):
+    detector, seen = CutDetector(), []
+    video = (Frame(index, index / 25, image) for index, image in enumerate(frames))
+    for number, frame in enumerate(detector(video)):
         assert frame.index == number
         assert frame.image is frames[number]
-        told += [number] * (number in detector.cuts)
-    # known when the frames come out, and then kept
-    assert (told, number) == (detector.cuts, len(frames) - 1)
+        seen += [number] * (number in detector.cuts)
+    # known when the frames are yielded, and final
+    assert (seen, number) == (detector.cuts, len(frames) - 1)
     return detector.cuts
 
 
@@ -43,7 +43,7 @@ def test_shots_begin_at_cuts_alone(size):
     assert cuts(shot(3, 40, size)) == []
 
 
-def test_pictures_without_colors_differ_by_their_brightness():
+def test_gray_images_differ_by_their_brightness():
     frames = [*shot(0, 9), *shot(1, 5), *shot(2, 9)]
     gray = [np.repeat(frame.mean(-1, keepdims=True), 3, -1) for frame in frames]
     assert cuts([frame.astype(np.uint8) for frame in gray]) == [9, 14]
@@ -54,7 +54,7 @@ def test_flashes_are_no_cuts():
     for number in (7, 13, 14):
         frames[number] = cv2.convertScaleAbs(frames[number], beta=120)
     assert cuts(frames) == []
-    # a shot that is as short is none: nobody could be lifted in it
+    # a change that is as short is a flash
     assert cuts([*shot(0, 9), *shot(1, 3), *shot(0, 12)[9:]]) == []
     assert cuts([*shot(0, 9), *shot(1, 3), *shot(2, 9)]) == [9, 12]
 
@@ -79,11 +79,11 @@ def test_pans_and_noise_are_no_cuts():
     dark = [noisy(frame) for frame in shot(2, 30)]
     assert cuts(dark) == []
     assert cuts([*dark[:20], *shot(1, 9)]) == [20]
-    # as slides are, too
+    # nor are slides
     assert cuts([shot(seed, 1)[0] for seed in range(9)]) == []
 
 
-def test_a_picture_of_another_size_is_another_shot():
+def test_a_frame_of_another_size_is_another_shot():
     assert cuts([*shot(0, 4), *shot(0, 4, (300, 240))]) == [4]
 
 

@@ -1,4 +1,4 @@
-"""Smoothing over time: what it takes away, what it leaves, when."""
+"""Temporal smoothing: jitter, motion, delay."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def test_stream_follows_a_step_within_a_fraction_of_a_second():
     assert (np.diff(smooth, axis=0) >= -1e-9).all()
 
 
-def test_stream_does_not_know_the_future():
+def test_one_euro_is_causal():
     points = joints_of(KICK, 80)
     whole = smooth_clip(points, FPS, 'one-euro')
     assert_allclose(smooth_clip(points[:40], FPS, 'one-euro'), whole[:40])
@@ -102,7 +102,7 @@ def test_wrong_settings_are_refused():
         OneEuro(min_cutoff=0)
     smooth = OneEuro()
     smooth(np.zeros((1, 2)), 1.0)
-    with pytest.raises(ValueError, match=r'time must go on from 1.0 s, got 1.0 s'):
+    with pytest.raises(ValueError, match=r'time must increase from 1.0 s, got 1.0 s'):
         smooth(np.zeros((1, 2)), 1.0)
 
 

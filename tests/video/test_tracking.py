@@ -1,4 +1,4 @@
-"""Who is who from frame to frame."""
+"""Track IDs from frame to frame."""
 
 import sys
 
@@ -7,8 +7,15 @@ import pytest
 from mocap import FOLDER
 from numpy.testing import assert_allclose
 
+from mmhot.clips import Track2D
+from mmhot.video import tracking
 from mmhot.video.people import People
-from mmhot.video.tracking import TRACKING_RULES, Tracker, track_clip
+from mmhot.video.tracking import (
+    TRACKING_RULES,
+    Tracker,
+    link_tracklets,
+    track_clip,
+)
 from tools.lab.identity_errors import count_identity_errors
 
 FPS = 25.0
@@ -27,7 +34,7 @@ def frame(*places, score=0.9, boxes=None):
 
 
 def walk(num_frames, start=100.0, speed=4.0, y=200.0):
-    """Places (T, 2) of somebody who walks to the right."""
+    """Places (T, 2) of a person who walks to the right."""
     return np.stack([start + speed * np.arange(num_frames), np.full(num_frames, y)], -1)
 
 
@@ -49,7 +56,7 @@ def test_people_keep_their_ids_whatever_their_order():
     assert sorted(seen[2]) == [0, 1]
 
 
-def test_nobody_is_who_was_there_before_a_cut():
+def test_tracks_end_at_cuts():
     people = [frame(place) for place in walk(40)]
     joined = track_clip(people, FPS)
     assert len(joined) == 1
@@ -64,17 +71,17 @@ def test_nobody_is_who_was_there_before_a_cut():
     assert [track.frames[0] for track in tracks] == [100, 110]
 
 
-def test_trackers_can_forget():
+def test_reset_ends_all_tracks():
     tracker = Tracker(FPS)
     ways = [frame(place) for place in walk(20)]
-    before = [tracker.recognize(ways[n], n)[0] for n in range(10)]
-    tracker.forget()
-    after = [tracker.recognize(ways[n], n)[0] for n in range(10, 20)]
+    before = [tracker.update(ways[n], n, tentative=True)[0] for n in range(10)]
+    tracker.reset()
+    after = [tracker.update(ways[n], n, tentative=True)[0] for n in range(10, 20)]
     assert len(set(before)) == len(set(after)) == 1
     assert set(before) != set(after)
 
 
-def test_clips_give_early_frames_back():
+def test_tracks_of_clips_include_unconfirmed_frames():
     tracks = track_clip([frame(place) for place in walk(20)], FPS)
     (track,) = tracks
     assert track.track == 0
@@ -98,7 +105,7 @@ def test_people_who_pass_each_other_are_not_swapped():
 
 
 @pytest.mark.parametrize('hidden', [10, 40])
-def test_ids_survive_gaps(hidden):
+def test_ids_survive_occlusions(hidden):
     way = walk(60 + hidden, speed=2)
     people = [
         frame(*([] if 30 <= index < 30 + hidden else [place]))
@@ -113,7 +120,7 @@ def test_ids_survive_gaps(hidden):
     )
 
 
-def test_whoever_comes_much_later_or_elsewhere_is_another():
+def test_people_much_later_or_elsewhere_get_new_tracks():
     nobody = [frame()] * 80
     walking = [frame(place) for place in walk(30)]
     assert len(track_clip(walking + nobody + walking, FPS)) == 2
@@ -131,7 +138,7 @@ def test_false_alarms_are_left_out_unless_the_clip_is_that_short():
     assert track_clip([], FPS) == []
 
 
-def test_a_person_found_twice_is_one():
+def test_duplicate_boxes_are_one_person():
     people = []
     for place in walk(20):
         twice = frame(place, place)
@@ -182,7 +189,7 @@ def test_frames_may_be_left_out(every):
     assert found == [[*range(0, 60, every)]] * 2
 
 
-def test_streams_run_for_long_and_remember_little():
+def test_memory_of_streams_is_bounded():
     tracker = Tracker(FPS)
     for index in range(0, 400, 4):
         tracker.update(frame((index % 40 * 50, 200)), index)
@@ -244,3 +251,66 @@ def test_real_people_in_a_car_park():
     assert errors.switches <= 5
     assert errors.mixed <= 2
     assert errors.missed <= 5
+
+
+def tracklets(number, span, seed=0):
+    """People of 40x100 pixels who walk on a line, each for up to 40 frames."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for index in range(number):
+        length, start = rng.integers(2, 40), rng.integers(0, span)
+        steps = np.arange(length)
+        left = rng.uniform(0, 300) + rng.normal(0, 0.5) * steps[:, None]
+        top = np.full((length, 1), 50.0)
+        boxes = np.concatenate([left, top, left + 40, top + 100], 1)
+        made.append(
+            Track2D(
+                index,
+                start + steps,
+                np.zeros((length, 1, 2), np.float32),
+                np.ones((length, 1), np.float32),
+                boxes.astype(np.float32),
+            )
+        )
+    return made
+
+
+def link_one_by_one(tracklets, fps, max_gap):
+    """Link with all pairs compared again after each link."""
+    tracklets = list(tracklets)
+    while True:
+        fits = [
+            (misfit, first, second)
+            for first, before in enumerate(tracklets)
+            for second, after in enumerate(tracklets)
+            if 0 < after.frames[0] - before.frames[-1] <= max_gap * fps
+            and min(len(before.frames), len(after.frames)) >= tracking._MIN_LENGTH * fps
+            and (misfit := tracking._misfit(before, after, fps)) < 1
+        ]
+        if not fits:
+            return tracklets
+        _, first, second = min(fits)
+        tracklets[first] = tracking._concatenate(tracklets[first], tracklets[second])
+        del tracklets[second]
+
+
+def test_best_fit_is_linked_first():
+    for seed in range(3):
+        made = tracklets(12, 80, seed)
+        linked, expected = (
+            join(made, 25.0, 2.0) for join in (link_tracklets, link_one_by_one)
+        )
+        assert len(linked) < 12
+        assert [tracklet.track for tracklet in linked] == [x.track for x in expected]
+        for tracklet, other in zip(linked, expected, strict=True):
+            np.testing.assert_array_equal(tracklet.frames, other.frames)
+            np.testing.assert_array_equal(tracklet.bboxes, other.bboxes)
+
+
+def test_only_tracklets_close_in_time_are_compared(monkeypatch):
+    calls, misfit = [], tracking._misfit
+    monkeypatch.setattr(
+        tracking, '_misfit', lambda *pair: calls.append(1) or misfit(*pair)
+    )
+    link_tracklets(tracklets(500, 90_000), 25.0, 2.0)
+    assert len(calls) < 1000

@@ -1,4 +1,4 @@
-"""The page that plays a lifted clip."""
+"""Web page that plays a lifted clip."""
 
 import base64
 import filecmp
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from browser import open_tab
 from numpy.testing import assert_allclose, assert_array_equal
-from rendered import rendered
+from rendered_clips import rendered
 
 from mmhot.lifting.world import place_people, to_world
 from mmhot.visualization.html import write_html
@@ -57,7 +57,7 @@ def test_page_holds_the_clip_to_the_millimeter(page, clip):
     assert data['sides'][:5] == [0, 2, 2, 2, 1]
 
 
-def test_page_knows_the_times_of_a_varying_rate(clip, page, tmp_path):
+def test_page_holds_the_timestamps_of_a_variable_frame_rate(clip, page, tmp_path):
     assert content(page)['times'] is None
     times = np.cumsum(np.linspace(0.02, 0.06, len(clip)))
     write_html(replace(clip, time=times), tmp_path / 'uneven.html')
@@ -65,14 +65,14 @@ def test_page_knows_the_times_of_a_varying_rate(clip, page, tmp_path):
     assert_allclose(written, times, atol=1e-5)
 
 
-def test_page_needs_nothing_else_and_is_small(page):
+def test_page_is_self_contained_and_small(page):
     text = page.read_text(encoding='utf-8')
     assert not re.findall(r'(?:src|href)=["\'](?!data:)', text)
     assert 'import(' not in text
     assert page.stat().st_size < 1_500_000
 
 
-def test_names_cannot_break_out(clip, tmp_path):
+def test_names_are_escaped(clip, tmp_path):
     name = '</script><b>&"'
     write_html(replace(clip, name='x', model=name), tmp_path / 'a.html')
     assert content(tmp_path / 'a.html')['facts']['Model'] == name
@@ -87,7 +87,7 @@ def test_other_axes_are_refused(tmp_path):
 
 
 @pytest.mark.slow(reason='needs npm and the registry')
-def test_bundle_is_made_of_the_source(tmp_path):
+def test_bundle_is_built_from_the_source(tmp_path):
     for name in ('viewer.js', 'package.json', 'package-lock.json'):
         shutil.copy(VIEWER / name, tmp_path)
     for command in (['npm', 'ci'], ['npm', 'run', 'build']):
@@ -126,7 +126,7 @@ def test_page_plays_in_a_browser(page, clip, width):
 
 
 @pytest.mark.slow(reason='needs playwright and Chromium')
-def test_page_plays_a_varying_rate_at_its_pace(clip, tmp_path):
+def test_page_plays_a_variable_frame_rate(clip, tmp_path):
     times = np.where(clip.frame < 5, clip.frame / 25, 60 + clip.frame)
     write_html(replace(clip, time=times), tmp_path / 'uneven.html')
     with open_tab(1280) as (tab, problems):

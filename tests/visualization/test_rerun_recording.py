@@ -1,4 +1,4 @@
-"""Recordings for the Rerun viewer, read back by its own reader."""
+"""Recordings for the Rerun viewer, read back by rerun-sdk."""
 
 import sys
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from rendered import rendered
+from rendered_clips import rendered
 from video_files import write_video
 
 from mmhot.cli.dispatch import main
@@ -39,10 +39,10 @@ def column(recording, entity, component):
 
 
 @pytest.mark.slow(reason='needs rerun-sdk')
-def test_recording_says_what_was_lifted(clip, tmp_path):
+def test_recording_holds_poses_keypoints_and_video(clip, tmp_path):
     dataframe = pytest.importorskip('rerun.dataframe')
-    film = VideoFile(write_video(tmp_path / 'film.mp4'))
-    write_recording(clip, tmp_path / 'a.rrd', footage=film)
+    video = VideoFile(write_video(tmp_path / 'video.mp4'))
+    write_recording(clip, tmp_path / 'a.rrd', footage=video)
     recording = dataframe.load_recording(tmp_path / 'a.rrd')
 
     for track, gone in ((3, {40, 100}), (7, {136})):
@@ -61,16 +61,16 @@ def test_recording_says_what_was_lifted(clip, tmp_path):
     assert_allclose(bones[:, 0], pose[list(clip.parents[1:])], atol=1e-6)
     assert_allclose(bones[:, 1], pose[1:], atol=1e-6)
 
-    pictures = column(recording, 'picture', 'Blob')
-    assert sorted(pictures) == list(range(10))
-    shown = cv2.imdecode(np.array(pictures[3][0], np.uint8), cv2.IMREAD_COLOR)
-    frame = next(frame for frame in film if frame.index == 3)
+    images = column(recording, 'picture', 'Blob')
+    assert sorted(images) == list(range(10))
+    shown = cv2.imdecode(np.array(images[3][0], np.uint8), cv2.IMREAD_COLOR)
+    frame = next(frame for frame in video if frame.index == 3)
     assert np.abs(shown.astype(int) - frame.image).mean() < 4
 
 
 @pytest.mark.slow(reason='needs rerun-sdk')
 @pytest.mark.parametrize(('axes', 'code'), [('camera', 'RDF'), ('world', 'RFU')])
-def test_recording_tells_its_axes_and_seconds(tmp_path, axes, code):
+def test_recording_holds_axes_and_timestamps(tmp_path, axes, code):
     dataframe = pytest.importorskip('rerun.dataframe')
     import rerun
 

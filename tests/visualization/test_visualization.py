@@ -1,4 +1,4 @@
-"""Pictures and videos of lifted clips, read back and measured."""
+"""Images and videos of lifted clips, read back and measured."""
 
 import resource
 import signal
@@ -11,16 +11,16 @@ import av
 import cv2
 import numpy as np
 import pytest
-from rendered import H36M, make_clip, rendered
+from rendered_clips import H36M, make_clip, rendered
 
 from mmhot.lifting.world import place_people, to_world
 from mmhot.video.frames import Frame, VideoFile
 from mmhot.visualization import drawing
-from mmhot.visualization.scene_renderer import Scene
-from mmhot.visualization.summary_image import render_sheet
+from mmhot.visualization.camera import fit_camera, place_on_floor
+from mmhot.visualization.clip_renderer import ClipRenderer
+from mmhot.visualization.summary_image import render_summary_image
 from mmhot.visualization.video import render_video
-from mmhot.visualization.video_file import open_video
-from mmhot.visualization.viewpoint import fit_viewpoint, set_stage
+from mmhot.visualization.video_encoding import open_video
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def frontal():
         if joint in H36M.joints:
             pose[H36M.index(joint)] = (x, -y, 0)
         else:
-            # Who faces the camera has the left side at the picture's right.
+            # The left side of a frontal person is on the right of the image.
             pose[H36M.index(f'left_{joint}')] = (x, -y, 0)
             pose[H36M.index(f'right_{joint}')] = (-x, -y, 0)
     pixels = 300 * pose[:, :2] + (640, 340)
@@ -59,7 +59,7 @@ def where(image, color):
 
 
 def decode(path):
-    """Return a video's stream facts and its frames."""
+    """Return codec, pixel format, rate and frames of a video."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         facts = (stream.codec_context.name, stream.pix_fmt, stream.average_rate)
@@ -108,9 +108,9 @@ def test_frontal_person_is_upright_and_not_mirrored_in_both_views(tmp_path, fron
         assert left[:, 1].max() == pytest.approx(right[:, 1].max(), abs=2)
 
 
-def test_2d_view_is_where_the_keypoints_are(frontal):
+def test_2d_view_draws_keypoints_at_their_pixels(frontal):
     image = np.zeros((720, 1280, 3), np.uint8)
-    Scene(frontal).draw_2d(image, 0, 1.0)
+    ClipRenderer(frontal).draw_2d(image, 0, 1.0)
     for joint, color in (
         ('left_wrist', drawing.LEFT),
         ('right_foot', drawing.RIGHT),
@@ -120,10 +120,10 @@ def test_2d_view_is_where_the_keypoints_are(frontal):
         np.testing.assert_array_equal(image[y, x], color)
 
 
-def test_3d_view_agrees_with_the_video_when_seen_from_its_camera():
+def test_3d_view_from_the_video_camera_matches_the_video():
     clip = rendered('dance')
-    stage = set_stage(clip)
-    seen, _ = fit_viewpoint(stage.points, np.zeros(1), 0.0).project(stage.points)
+    people = place_on_floor(clip)
+    seen, _ = fit_camera(people.points, 0.0, 0.0).project(people.points)
     video = clip.keypoints_2d - clip.keypoints_2d[:, :1]
     view = seen - seen[:, :1]
     for frame in range(0, len(video), 20):
@@ -132,65 +132,67 @@ def test_3d_view_agrees_with_the_video_when_seen_from_its_camera():
 
 
 @pytest.mark.parametrize('place', [(-90, 40), (40, -90), (190, 40), (40, 190), (0, 0)])
-def test_words_may_be_outside_the_picture(place):
+def test_text_outside_the_image_is_clipped(place):
     image = np.zeros((100, 100, 3), np.uint8)
-    drawing.draw_text(image, 'somebody', place, 12, anchor='center')
+    drawing.draw_text(image, 'text', place, 12, anchor='center')
     assert bool(image.any()) == (place == (0, 0))
 
 
-def test_people_fill_the_picture_as_far_as_they_may():
+def test_static_camera_fills_the_image_up_to_the_margin():
     draw = np.random.default_rng(0).uniform
     points = np.stack([draw(-6, 1, 900), draw(0, 9, 900), draw(0, 1.8, 900)], -1)
-    seen, _ = fit_viewpoint(points, np.array([30.0]), 14.0, 0.8).project(points)
+    seen, _ = fit_camera(points, 30.0, 14.0, 0.8).project(points)
     low, high = np.percentile(seen, (0.5, 99.5), axis=0)
     np.testing.assert_allclose((high - low).max(), 0.8, atol=0.01)
     np.testing.assert_allclose((low + high) / 2, 0.5, atol=0.06)
 
 
-def test_somebody_far_behind_does_not_make_the_others_small():
+def test_background_people_do_not_shrink_the_others():
     clip = place_people(rendered('walk'))
     both = clip.take(np.repeat(np.arange(len(clip)), 2))
     both.track = np.tile([0, 1], len(clip))
     heights = []
     for step in ([1, 0, 0], [5, 0, 50]):  # meters between the two
         root = both.root_3d + both.track[:, None] * np.float32(step)
-        scene = Scene(replace(both, root_3d=root))
-        seen, _ = scene.viewpoint.project(scene.stage.points[both.track == 0])
+        renderer = ClipRenderer(replace(both, root_3d=root))
+        seen, _ = renderer.camera.project(renderer.people.points[both.track == 0])
         heights.append(np.median(np.ptp(seen[..., 1], axis=1)))
     assert heights[1] > 0.9 * heights[0] > 0.3
 
 
-def test_view_from_the_right_shows_the_right_side_nearer(frontal):
-    points = set_stage(frontal).points
-    _, depths = fit_viewpoint(points, np.array([40.0]), 10.0).project(points)
-    # The camera moves to the picture's right, where a frontal person's left hand is.
+def test_view_from_the_right_shows_the_image_right_nearer(frontal):
+    points = place_on_floor(frontal).points
+    _, depths = fit_camera(points, 40.0, 10.0).project(points)
+    # The camera moves to the image's right, where a frontal person's left hand is.
     assert depths[0, H36M.index('left_wrist')] < depths[0, H36M.index('right_wrist')]
 
 
 @pytest.mark.parametrize('name', ['walk', 'dance'])
-def test_feet_touch_the_floor_and_everybody_fits(name):
-    scene = Scene(rendered(name))
-    lowest = scene.stage.points[..., 2].min(axis=1)
+def test_feet_touch_the_floor_and_all_people_fit(name):
+    renderer = ClipRenderer(rendered(name))
+    lowest = renderer.people.points[..., 2].min(axis=1)
     assert np.abs(lowest).max() < 0.03
-    positions, _ = scene.viewpoint.project(scene.stage.points)
+    positions, _ = renderer.camera.project(renderer.people.points)
     assert positions.min() > 0.02
     assert positions.max() < 0.98
-    low, high = scene.floor
-    assert (scene.stage.points[..., :2] > low).all()
-    assert (scene.stage.points[..., :2] < high).all()
+    low, high = renderer.floor
+    assert (renderer.people.points[..., :2] > low).all()
+    assert (renderer.people.points[..., :2] < high).all()
 
 
 def test_both_axes_give_the_same_stage(frontal):
     x, y, z = np.moveaxis(frontal.keypoints_3d, -1, 0)
     turned = replace(frontal, keypoints_3d=np.stack([x, z, -y], -1), axes='z-up')
-    np.testing.assert_array_equal(set_stage(turned).points, set_stage(frontal).points)
+    np.testing.assert_array_equal(
+        place_on_floor(turned).points, place_on_floor(frontal).points
+    )
 
 
-def test_a_clip_that_is_in_the_world_already_is_drawn_there(frontal):
+def test_world_axes_give_the_same_positions(frontal):
     placed = to_world(place_people(frontal))
-    Scene(placed)
+    ClipRenderer(placed)
     np.testing.assert_allclose(
-        set_stage(placed).points, set_stage(frontal).points, atol=1e-6
+        place_on_floor(placed).points, place_on_floor(frontal).points, atol=1e-6
     )
 
 
@@ -211,19 +213,19 @@ def two_people():
     )
 
 
-def test_several_people_stand_as_in_the_picture(tmp_path):
+def test_several_people_keep_their_relative_positions(tmp_path):
     clip = two_people()
-    roots = set_stage(clip).points[:, 0]
+    roots = place_on_floor(clip).points[:, 0]
     first, second = roots[::2], roots[1::2]
     assert (second[:, 0] > first[:, 0] + 1).all()
     assert (second[:, 1] > first[:, 1] + 1).all()
-    assert render_video(clip, tmp_path / 'a.mp4', height=160, orbit=30) == 188
+    assert render_video(clip, tmp_path / 'a.mp4', height=160) == 188
     assert len(decode(tmp_path / 'a.mp4')[1]) == 188
 
 
 def test_long_gaps_become_one_second(tmp_path, frontal):
     clip = replace(frontal, frame=np.array([7, 10, 500_000]), fps=5.0)
-    # 7 to 10, then five frames with nobody, then the last.
+    # 7 to 10, then five frames without people, then the last.
     assert render_video(clip, tmp_path / 'a.mp4', height=160) == 4 + 5 + 1
     frames = decode(tmp_path / 'a.mp4')[1]
     with pytest.raises(AssertionError, match='nothing is drawn'):
@@ -231,22 +233,24 @@ def test_long_gaps_become_one_second(tmp_path, frontal):
     assert len(where(frames[3][30:], drawing.LEFT))
 
 
-def test_interpolated_joints_are_dim_and_missing_ones_left_out(frontal):
+def test_interpolated_joints_are_dim_and_missing_ones_not_drawn(frontal):
     scores = frontal.scores.copy()
     scores[:, H36M.indices('left_leg')] = 0
     pixels = frontal.keypoints_2d.copy()
     pixels[:, H36M.index('right_wrist')] = np.nan
     image = np.zeros((720, 1280, 3), np.uint8)
-    Scene(replace(frontal, scores=scores, keypoints_2d=pixels)).draw_2d(image, 0, 1.0)
+    ClipRenderer(replace(frontal, scores=scores, keypoints_2d=pixels)).draw_2d(
+        image, 0, 1.0
+    )
     x, y = pixels[0, H36M.index('left_foot')].round().astype(int)
     assert 0 < image[y, x].sum() < 0.8 * sum(drawing.LEFT)
     x, y = frontal.keypoints_2d[0, H36M.index('right_wrist')].round().astype(int)
     assert not image[y, x].any()
 
 
-def test_sheet_shows_evenly_spaced_frames(tmp_path):
-    path = tmp_path / 'sheet.png'
-    render_sheet(rendered('walk'), path, num_frames=4, cell=120)
+def test_summary_image_shows_evenly_spaced_frames(tmp_path):
+    path = tmp_path / 'summary.png'
+    render_summary_image(rendered('walk'), path, num_frames=4, cell=120)
     image = cv2.imread(str(path))
     columns = [image[20:, round(column * 122.5) :][:, :122] for column in range(4)]
     for column in columns:
@@ -254,24 +258,24 @@ def test_sheet_shows_evenly_spaced_frames(tmp_path):
         for view in (top, bottom):
             left, right = where(view, drawing.LEFT), where(view, drawing.RIGHT)
             assert left[:, 0].mean() > right[:, 0].mean()  # walks towards the camera
-    # The walker comes closer: larger in the picture, as large as before in 3D.
+    # The walker comes closer: larger in 2D, of the same size in 3D.
     heights = [np.ptp(where(column[:130], drawing.RIGHT)[:, 1]) for column in columns]
     assert heights[0] < 0.8 * heights[-1]
 
 
-def test_sheet_names_the_model_where_there_is_room(tmp_path):
-    path, clip = tmp_path / 'sheet.png', rendered('walk')
+def test_summary_image_names_the_model_where_it_fits(tmp_path):
+    path, clip = tmp_path / 'summary.png', rendered('walk')
     headers = {}
     for columns in (2, 6):
         for model in ('', 'tps-tri-motionbert-xs_81frm-keep27 (27 of 81 frames)'):
             named = replace(clip, model=model)
-            render_sheet(named, path, num_frames=columns, cell=300)
+            render_summary_image(named, path, num_frames=columns, cell=300)
             headers.setdefault(columns, []).append(cv2.imread(str(path))[:40])
     np.testing.assert_array_equal(*headers[2])
     assert (headers[6][0] != headers[6][1]).any()
 
 
-def test_sheet_says_the_films_seconds(tmp_path, monkeypatch):
+def test_summary_image_shows_timestamps_of_the_clip(tmp_path, monkeypatch):
     def draw(image, text, *args, **kwargs):
         written.append(text)
         return draw_text(image, text, *args, **kwargs)
@@ -280,24 +284,24 @@ def test_sheet_says_the_films_seconds(tmp_path, monkeypatch):
     monkeypatch.setattr(drawing, 'draw_text', draw)
     clip = rendered('walk')
     later = replace(clip, frame=clip.frame + 500)
-    render_sheet(later, tmp_path / 'sheet.png', num_frames=4, cell=120)
+    render_summary_image(later, tmp_path / 'summary.png', num_frames=4, cell=120)
     seconds = [float(text.split()[0]) for text in written if text.endswith(' s')]
     assert len(seconds) == 4
     assert 20 < seconds[0] < seconds[-1] < 20 + 136 / 25
 
 
-def test_sheet_has_the_film_behind_the_keypoints(tmp_path):
+def test_summary_image_shows_footage_behind_the_keypoints(tmp_path):
     clip = rendered('walk')
     head = H36M.index('head')
-    # above each head, where no bone is drawn, a patch of blue on a red film
-    films = []
+    # red frames with a patch of blue above the head, where no bone is drawn
+    frames = []
     for number, pose in enumerate(clip.keypoints_2d):
         image = np.full((clip.height, clip.width, 3), (0, 0, 200), np.uint8)
         x, y = pose[head].round().astype(int)
         image[y - 30 : y - 10, x - 8 : x + 9] = (250, 0, 0)
-        films.append(Frame(number, number / clip.fps, image))
-    path = tmp_path / 'sheet.png'
-    render_sheet(clip, path, num_frames=4, cell=240, footage=films)
+        frames.append(Frame(number, number / clip.fps, image))
+    path = tmp_path / 'summary.png'
+    render_summary_image(clip, path, num_frames=4, cell=240, footage=frames)
     image = cv2.imread(str(path)).astype(int)
     header = image.shape[0] - 2 * 244
     for column in range(4):
@@ -324,14 +328,14 @@ def test_sheet_has_the_film_behind_the_keypoints(tmp_path):
         (lambda c: {'keypoints_3d': c.keypoints_3d * np.nan}, 'no finite 3D joint'),
         (lambda c: {'fps': 0.0}, 'fps must be above 0'),
         (lambda c: {'fps': float('nan')}, 'fps must be above 0'),
-        (lambda c: {'width': 0}, 'picture size must be positive, got 0x720'),
+        (lambda c: {'width': 0}, 'image size must be positive, got 0x720'),
         (lambda c: {'axes': 'y-up'}, "got 'y-up'"),
         (lambda c: {'keypoints_2d': c.keypoints_2d[:, :16]}, 'keypoints_2d must be'),
     ],
 )  # fmt: skip
-def test_clips_that_cannot_be_drawn_are_refused(tmp_path, frontal, change, message):
+def test_invalid_clips_are_refused(tmp_path, frontal, change, message):
     clip = replace(frontal, **change(frontal))
-    for render, name in ((render_video, 'a.mp4'), (render_sheet, 'a.png')):
+    for render, name in ((render_video, 'a.mp4'), (render_summary_image, 'a.png')):
         with pytest.raises(ValueError, match=message):
             render(clip, tmp_path / name)
     assert not list(tmp_path.iterdir())
@@ -373,15 +377,15 @@ def test_drawing_needs_neither_pytorch_nor_mmpose():
     subprocess.run([sys.executable, '-c', code], check=True)
 
 
-def film(path, num_frames=30, sound=True, begin=0):
-    """Write a red film of the rendered clips' size and rate, with a tone.
+def red_video(path, num_frames=30, audio=True, begin=0):
+    """Write a red video of the rendered clips' size and rate.
 
-    Its times begin at so many seconds; the tone is heard from the tenth frame on.
+    Timestamps start at ``begin`` seconds; a tone starts in the tenth frame.
     """
     with av.open(str(path), 'w') as container:
         stream = container.add_stream('libx264', rate=25)
         stream.width, stream.height, stream.pix_fmt = 1280, 720, 'yuv420p'
-        tone = container.add_stream('aac', rate=16000) if sound else None
+        tone = container.add_stream('aac', rate=16000) if audio else None
         for number in range(num_frames):
             image = np.full((720, 1280, 3), (0, 0, 200), np.uint8)
             frame = av.VideoFrame.from_ndarray(image, format='bgr24')
@@ -399,40 +403,40 @@ def film(path, num_frames=30, sound=True, begin=0):
     return VideoFile(path)
 
 
-@pytest.mark.parametrize('sound', [True, False])
-def test_film_is_shown_behind_the_keypoints_with_its_sound(tmp_path, sound):
+@pytest.mark.parametrize('audio', [True, False])
+def test_video_shows_footage_behind_the_keypoints_with_its_audio(tmp_path, audio):
     clip = rendered('walk')
-    footage = film(tmp_path / 'film.mp4', sound=sound)
+    footage = red_video(tmp_path / 'red.mp4', audio=audio)
     written = tmp_path / 'a.mp4'
     assert render_video(clip, written, height=240, footage=footage) == 30
     _, images = decode(written)
     assert len(images) == 30
-    # a dark red corner, where the film is
+    # the darkened footage in a corner
     corner = images[10][60:80, 10:30].mean((0, 1))
     assert corner.argmax() != corner.argmin()
     assert corner.max() > 100 > corner.min() + 50
     with av.open(str(written)) as container:
         seconds = [float(s.duration * s.time_base) for s in container.streams.audio]
-    np.testing.assert_allclose(seconds, [1.2] * sound, atol=0.1)
+    np.testing.assert_allclose(seconds, [1.2] * audio, atol=0.1)
 
 
 @pytest.mark.parametrize('begin', [0, 5])
 @pytest.mark.parametrize('container', ['mp4', 'mkv', 'ts'])
-def test_sound_stays_with_the_pictures(tmp_path, container, begin):
-    footage = film(tmp_path / f'film.{container}', begin=begin)
+def test_audio_stays_synchronous(tmp_path, container, begin):
+    footage = red_video(tmp_path / f'red.{container}', begin=begin)
     written = tmp_path / 'a.mp4'
     render_video(rendered('walk'), written, height=120, footage=footage)
     with av.open(str(written)) as result:
-        sounds = [
+        samples = [
             (s.time, np.abs(s.to_ndarray()).max()) for s in result.decode(audio=0)
         ]
-    assert next(time for time, loud in sounds if loud > 0.3) == pytest.approx(
+    assert next(time for time, loud in samples if loud > 0.3) == pytest.approx(
         0.4, abs=0.07
     )
-    assert sounds[-1][0] == pytest.approx(1.2, abs=0.1)
+    assert samples[-1][0] == pytest.approx(1.2, abs=0.1)
 
 
-def test_pictures_without_a_later_time_are_kept(tmp_path):
+def test_frames_without_increasing_timestamps_are_kept(tmp_path):
     with open_video(tmp_path / 'a.mp4', 25.0) as video:
         for number, seconds in enumerate([0.0, 0.5, 0.5, 0.4, None, 2.0]):
             video.write(np.full((64, 64, 3), 40 * number, np.uint8), seconds)

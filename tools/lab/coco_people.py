@@ -22,9 +22,8 @@ from mmhot.datasets.packed_people import (
     join_images,
 )
 from mmhot.errors import require_file
+from mmhot.io.arrays import decode_image, load_json
 from mmhot.io.atomic import replacing
-from mmhot.io.images import decode_image
-from mmhot.io.json_file import load_json
 from mmhot.skeletons.joints import get_skeleton
 
 # Name of a folder's JSON.

@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
 def draw(args: argparse.Namespace) -> None:
     """Draw the curve, and print its numbers."""
     from mmhot.errors import naming
-    from mmhot.io.json_file import load_json
+    from mmhot.io.arrays import load_json
     from tools.lab.cost_curve import check_points, draw_cost_curve, relative
 
     with naming(args.source):

@@ -34,9 +34,9 @@ def parse_args() -> argparse.Namespace:
 def draw(args: argparse.Namespace) -> None:
     """Draw one window of the first person."""
     import mmhot
-    from mmhot.io.images import write_png
+    from mmhot.io.arrays import write_png
     from mmhot.skeletons.joints import get_skeleton
-    from mmhot.visualization.drawing import make_rig
+    from mmhot.visualization.drawing import skeleton_style
     from tools.lab.kept_frames import trace_frames
     from tools.lab.kept_frames_figure import draw_kept_frames
 
@@ -44,7 +44,7 @@ def draw(args: argparse.Namespace) -> None:
     clip = mmhot.read_keypoints(args.clip)
     keypoints, kept = trace_frames(lifter, clip, args.start)
     skeleton = get_skeleton('h36m-17')
-    rig = make_rig(skeleton.joints, skeleton.parents)
+    rig = skeleton_style(skeleton.joints, skeleton.parents)
     write_png(args.target, draw_kept_frames(keypoints, kept, rig, lifter.fps))
     for name, frames in kept.items():
         print_line(f'{name:<10}{len(frames):>4} of {len(keypoints)} frames')

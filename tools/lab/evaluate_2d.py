@@ -72,7 +72,7 @@ def measure(args: argparse.Namespace) -> None:
     _, estimator = open_pose_source(
         args.pose2d, args.pose2d_weights, 'whole_image', device=device
     )
-    if args.fit_confidence and getattr(estimator, 'has_curve', False):
+    if args.fit_confidence and estimator.has_score_curve:
         raise ValueError(
             f'--fit-confidence: {estimator.name} has a score_curve already; give '
             'the config without it, and --pose2d-weights'

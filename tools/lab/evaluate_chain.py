@@ -69,7 +69,7 @@ def evaluate(args: argparse.Namespace) -> None:
     lifter = Lifter(args.pose3d, args.pose3d_weights, device=args.device)
     pipeline = VideoLifter(None, lifter)
     if not all(item.has_keypoints for item in inputs):
-        pipeline.finder = open_finder(args)
+        pipeline.pose_estimator = open_finder(args)
     table, outcomes = {}, []
     for item in inputs:
         table[item.name], outcome = evaluate_clip(pipeline, item)
@@ -88,11 +88,11 @@ def evaluate(args: argparse.Namespace) -> None:
 
 def open_finder(args: argparse.Namespace):
     """The 2D models."""
-    from mmhot.video.pose_estimation import Finder
+    from mmhot.video.pose_estimation import VideoPoseEstimator
     from mmhot.video.sources.pose_source import open_pose_source
 
     models = args.pose2d, args.pose2d_weights, args.det_model, args.det_weights
-    return Finder(*open_pose_source(*models, args.device))
+    return VideoPoseEstimator(*open_pose_source(*models, args.device))
 
 
 def evaluate_clip(pipeline, item) -> tuple[dict, object]:
@@ -131,7 +131,7 @@ def evaluate_clip(pipeline, item) -> tuple[dict, object]:
 def follow(pipeline, source, times):
     """Tracked keypoints of a video, the unsure ones as well."""
     with times.measure('2D'):
-        found = pipeline.find(source)
+        found = pipeline.estimate_poses(source)
     with times.measure('track'):
         tracks = pipeline.track(source, found)
     if not tracks:
@@ -141,9 +141,11 @@ def follow(pipeline, source, times):
 
 def sure_part(clip, threshold: float):
     """The clip without keypoints of less confidence."""
-    from mmhot.video.pipeline import without_unsure
+    from mmhot.video.pipeline import mask_low_confidence
 
-    return replace(clip, tracks=[without_unsure(x, threshold) for x in clip.tracks])
+    return replace(
+        clip, tracks=[mask_low_confidence(x, threshold) for x in clip.tracks]
+    )
 
 
 def evaluate_motions(pipeline, args: argparse.Namespace) -> dict:

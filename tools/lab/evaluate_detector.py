@@ -2,7 +2,7 @@
 
 Any detector that `mmhot infer` takes can be measured. Example::
 
-    python -m tools.lab.evaluate_detector --det-model scan --pose2d gtpt-t \
+    python -m tools.lab.evaluate_detector --det-model pose-verified --pose2d gtpt-t \
         --pictures coco/test_coco.json coco/ --film walk.mp4 walk.npz
 """
 
@@ -22,13 +22,13 @@ def parse_args() -> argparse.Namespace:
     parser = OneLineParser(description=__doc__.splitlines()[0])
     parser.add_argument('--det-model', metavar='MODEL', help='as in mmhot infer')
     parser.add_argument('--det-weights', metavar='FILE', help='its checkpoint')
-    parser.add_argument('--pose2d', metavar='MODEL', help='what scan looks with')
+    parser.add_argument('--pose2d', metavar='MODEL', help='2D model of pose-verified')
     parser.add_argument('--pose2d-weights', metavar='FILE', help='its checkpoint')
     parser.add_argument(
         '--min-score',
         type=float,
         default=0.3,
-        help='leave out boxes below (default: 0.3); scan has its own',
+        help='leave out boxes below (default: 0.3); pose-verified has its own',
     )
     parser.add_argument(
         '--pictures',

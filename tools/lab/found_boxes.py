@@ -11,8 +11,7 @@ from xtcocotools.coco import COCO
 from xtcocotools.cocoeval import COCOeval
 
 from mmhot.errors import require_file
-from mmhot.io.json_file import load_json
-from mmhot.io.npz import load_arrays
+from mmhot.io.arrays import load_arrays, load_json
 from mmhot.video.frames import VideoFile, read_image
 from mmhot.video.people import Detector
 

@@ -14,7 +14,7 @@ _CURVE = (112, 96, 84)
 def draw_kept_frames(
     keypoints: np.ndarray,
     kept: Mapping[str, np.ndarray],
-    rig: drawing.Rig,
+    rig: drawing.SkeletonStyle,
     fps: float,
     num_poses: int = 9,
     width: int = 1600,
@@ -72,7 +72,7 @@ def motion_of(keypoints: np.ndarray) -> np.ndarray:
 def _draw_poses(
     image: np.ndarray,
     poses: np.ndarray,
-    rig: drawing.Rig,
+    rig: drawing.SkeletonStyle,
     centers: np.ndarray,
     cell: int,
 ) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from mmhot.datasets.packed_people import PERSON_OF_BOX
+from mmhot.datasets.packed_people import estimate_areas
 
 
 @dataclass
@@ -78,10 +78,7 @@ class LabeledPeople:
 
     def oks(self) -> np.ndarray:
         """Object keypoint similarity of each person, (N,); NaN without labels."""
-        areas = self.areas
-        if areas is None:
-            sides = np.maximum(self.bboxes[:, 2:] - self.bboxes[:, :2], 1)
-            areas = np.prod(sides, axis=1) * PERSON_OF_BOX
+        areas = estimate_areas(self.bboxes) if self.areas is None else self.areas
         spread = 2 * areas[:, None] * (2 * self.sigmas) ** 2
         likeness = np.exp(-(self.distances() ** 2) / spread) * self.labeled
         count = self.labeled.sum(1)

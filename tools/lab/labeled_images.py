@@ -81,7 +81,7 @@ def read_labeled(
     require_file(annotations)
     config = dict(type=kind, ann_file=annotations, data_prefix=dict(img=images))
     if kind == 'RenderedPeopleDataset':
-        config |= dict(skeleton=skeleton, order_feet=True)
+        config |= dict(skeleton=skeleton)
     with _reading(annotations, kind):
         dataset = DATASETS.build(config | dict(test_mode=True, pipeline=[]))
         rows = np.arange(len(dataset))
@@ -198,7 +198,7 @@ def _reading(annotations: str, kind: str) -> Iterator[None]:
 def _areas(samples: list[dict]) -> np.ndarray:
     """Areas as annotated, or from the boxes where they are not, square pixels, (N,)."""
     boxes = np.concatenate([each['bbox'] for each in samples])
-    estimated = estimate_areas(boxes).clip(1)
+    estimated = estimate_areas(boxes)
     return np.array(
         [
             max(float(each.get('area', area)), 1)

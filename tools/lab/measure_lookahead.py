@@ -127,7 +127,7 @@ def lift(lifter, seen, frames: int, shift: int, camera: dict):
     """Poses (B, 17, 3) of the frame so far from the middle of (B, T, 17, 2)."""
     import numpy as np
 
-    from mmhot.video.lookahead import first_target, target_position
+    from mmhot.video.live import first_target, target_position
 
     target = target_position(lifter, frames)
     steps = (np.arange(lifter.seq_len) - target).clip(max=frames)

@@ -1,7 +1,7 @@
 """Whether lifted clips jump where chunks meet.
 
 A model that gives all frames of its window lifts a clip in chunks, see
-:mod:`mmhot.lifting.windows`. Here errors of consecutive frames are compared: what one
+:mod:`mmhot.windows`. Here errors of consecutive frames are compared: what one
 chunk adds to a pose and the next one does not is a jump that nobody made.
 """
 
@@ -13,8 +13,7 @@ import numpy as np
 from mmhot.datasets.mocap_dataset import MocapDataset
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
 from mmhot.evaluation.pose_errors import mpjpe
-from mmhot.lifting.windows import lift_windows
-from mmhot.windows import chunk_starts
+from mmhot.windows import chunk_starts, lift_windows
 
 
 @dataclass(frozen=True)

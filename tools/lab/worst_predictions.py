@@ -7,14 +7,14 @@ import cv2
 import numpy as np
 
 from mmhot.crops import crop_matrix, map_points
-from mmhot.io.images import write_png
+from mmhot.io.arrays import write_png
 from mmhot.skeletons.joints import Skeleton
 from mmhot.visualization.drawing import (
     BACKGROUND,
     draw_people,
     draw_text,
-    make_rig,
     side_color,
+    skeleton_style,
 )
 from tools.lab.keypoint_errors import LabeledPeople
 from tools.lab.labeled_images import load_image
@@ -67,7 +67,7 @@ def _tile(
     scale = matrix[0, 0] * (box[3] - box[1]) / _METERS
     found = map_points(matrix, people.predicted[person])[None]
     everywhere = np.ones(found.shape[:2])
-    rig = make_rig(skeleton.joints, skeleton.parents)
+    rig = skeleton_style(skeleton.joints, skeleton.parents)
     draw_people(tile, rig, found, scale * everywhere / 2, everywhere > 0)
     labels = map_points(matrix, people.truth[person]).round().astype(int)
     for joint in np.flatnonzero(people.labeled[person]):

@@ -1,6 +1,5 @@
-# CMU motion capture in the published lifters' units: cameras like Human3.6M's with
-# the person about in the middle, pictures divided by their width. README.md, "Data",
-# says how to fill data/cmu_mocap.
+# CMU motion capture in the published lifters' units: cameras like Human3.6M's, pointed
+# at the person, pixels divided by the image width. See docs/data.md for the files.
 _base_ = ['./lifting_clips.py']
 
 dataset_type = 'MocapDataset'
@@ -74,7 +73,6 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-# a few actions of one subject are no benchmark's: its mean over frames
+# mean over frames, as a few actions of one subject are no benchmark
 test_evaluator = dict(type='LiftingErrorMetric', average='frames')
-# in a list, as MMEngine takes a dict with 'metrics' for one of several metrics
 val_evaluator = [dict(measures=['MPJPE', 'P-MPJPE'], **test_evaluator)]

@@ -1,5 +1,5 @@
-# CMU motion capture as people film: any place in the picture, lens, distance, frame
-# rate, body and detector, seen in the canonical framing.
+# CMU motion capture as in user videos: any place in the image, lens, distance, frame
+# rate, body and detector, with person-centered encoding.
 _base_ = ['./cmu_mocap.py']
 
 codec = dict(type='PersonCenteredPoseLifting')
@@ -8,7 +8,7 @@ train_pipeline = [
     dict(type='RandomBodyRecombination', prob=0.4),
     dict(type='RandomTimeReversal', prob=0.3),
     dict(type='RandomBoneLengths'),
-    dict(type='ApproximateJoints', prob=0.5),
+    dict(type='RandomJointDefinition', prob=0.5),
     dict(
         type='ProjectToRandomCamera',
         radius=(2.5, 8.0),
@@ -23,13 +23,13 @@ train_pipeline = [
     {{_base_.pack}},
 ]
 val_pipeline = [
-    # nobody tells a lifter the lens of a video
+    # the lens of a video is unknown
     dict(type='ProjectToVirtualCamera', known_intrinsics=False),
     dict(type='RandomDetectorNoise', source='noisy', seed=0),
     dict(type='GenerateTarget', encoder=codec),
     {{_base_.pack}},
 ]
-# a sample takes less time than sending it from a worker's process
+# sending a sample from a worker process takes longer than making it
 train_dataloader = dict(
     num_workers=0,
     persistent_workers=False,

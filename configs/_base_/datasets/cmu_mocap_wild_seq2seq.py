@@ -1,4 +1,4 @@
-# Chunks of 81 frames, all of which are predicted.
+# Windows of 81 frames, all of which are predicted.
 _base_ = './cmu_mocap_wild.py'
 
 chunk = dict(seq_len=81, num_targets=81)

@@ -1,6 +1,6 @@
 # Crops around the people of COCO, with GTPT's labels and released augmentation.
 dataset_type = 'CocoDataset'
-data_mode = 'topdown'  # MMPose's inferencer asks for it
+data_mode = 'topdown'  # for MMPose's inferencer
 data_root = 'data/coco/'
 codec = dict(type='GTPTLabel', input_size=(192, 256), sigma=4.0, simcc_split_ratio=2.0)
 
@@ -14,7 +14,7 @@ train_pipeline = [
     dict(type='RandomFlip', direction='horizontal'),
     dict(type='TopdownAffine', input_size=codec['input_size']),
     dict(type='GenerateTarget', encoder=codec),
-    # the others would only be sent between processes
+    # fewer keys to send between processes
     dict(type='PackPoseInputs', meta_keys=('id', 'img_id', 'img_path', 'flip_indices')),
 ]
 val_pipeline = [
@@ -29,7 +29,7 @@ train_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='stack_people'),
+    collate_fn=dict(type='topdown_collate'),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
@@ -60,7 +60,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-# Scores are relative to the label's peak: 0.1 is the released code's 0.01.
+# scores are relative to the label's peak: 0.1 is the released code's 0.01
 val_evaluator = dict(
     type='CocoMetric',
     ann_file=data_root + 'annotations/person_keypoints_val2017.json',

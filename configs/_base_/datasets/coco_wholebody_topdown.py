@@ -1,4 +1,4 @@
-# The same of COCO-WholeBody's 133 keypoints; detected boxes are COCO's.
+# COCO-WholeBody's 133 keypoints; detected boxes are COCO's.
 _base_ = ['./coco_topdown.py']
 
 data_root = 'data/coco/'

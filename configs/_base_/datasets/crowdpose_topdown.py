@@ -1,4 +1,4 @@
-# The same of CrowdPose's 14 keypoints.
+# CrowdPose's 14 keypoints.
 _base_ = ['./coco_topdown.py']
 
 data_root = 'data/crowdpose/'

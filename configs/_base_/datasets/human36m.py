@@ -1,7 +1,6 @@
-# Human3.6M as MMPose prepares it (its docs, "Prepare Datasets", say how), with the 2D
-# poses that a fine-tuned CPN detects, in windows of 243 frames that are all predicted.
-# What a video lacks at its ends repeats its first and last frame, which the errors
-# count and losses with weights do not.
+# Human3.6M as in MMPose's "Prepare Datasets", with 2D poses of a fine-tuned CPN, in
+# windows of 243 frames, all of which are predicted. Beyond its ends a clip repeats its
+# first and last frame, which count in evaluation but not in weighted losses.
 _base_ = ['./lifting_clips.py']
 
 dataset_type = 'Human36mClipDataset'
@@ -29,7 +28,7 @@ train_dataloader = dict(
         seq_len=243,
         num_targets=243,
         stride=243,
-        # an epoch of the released trainings shows each window and its mirror image
+        # each window and its mirror image, as in the released trainings
         times=2,
         pipeline=train_pipeline,
     ),

@@ -1,7 +1,7 @@
-# Human3.6M in MotionBERT's units: scores as third input, targets as they look in the
-# picture. 2D poses are the annotations', as in MMPose's MotionBERT; the papers have
-# a stacked hourglass's detections, which MMPose does not come with. Training windows
-# overlap by two thirds; what fills no window at a video's end is left out.
+# Human3.6M in MotionBERT's units: scores as third input, targets in image space. 2D
+# poses are the annotations', as in MMPose's MotionBERT; the papers use detections of a
+# stacked hourglass, which MMPose does not provide. Training windows overlap by two
+# thirds; frames at a clip's end that fill no window are left out.
 _base_ = ['./human36m.py']
 
 codec = dict(type='ImageSpacePoseLifting')

@@ -1,9 +1,8 @@
-# What datasets of clips share: labels in camera axes, their mirror image, and what a
-# sample tells about itself.
+# Shared by datasets of clips: codec, flip of the labels, and keys of the metainfo.
 data_mode = 'topdown'
 codec = dict(type='CameraPoseLifting')
 no_center = dict(center_mode='static', center_x=0.0)
-# of the labels, which have zero in the middle
+# labels have zero at the center
 flip = dict(
     type='RandomFlipAroundRoot',
     flip_label=True,

@@ -1,11 +1,11 @@
-# The same of MPII's 16 keypoints, in square crops: so are its boxes.
+# MPII's 16 keypoints, in square crops, as its boxes are square.
 _base_ = ['./coco_topdown.py']
 
 data_root = 'data/mpii/'
 size = (256, 256)
 codec = dict(input_size=size)
 train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
-del train_pipeline[2]  # boxes as COCO has them
+del train_pipeline[2]  # InclusiveBBox is for COCO's boxes
 train_pipeline[6].input_size = train_pipeline[7].encoder.input_size = size
 val_pipeline[2].input_size = size
 train_dataloader = dict(

@@ -1,21 +1,21 @@
-# Rendered people in shards, with GTPT's labels. The augmentation is ours, for models
-# that are to work on photographs.
-_base_ = ['./coco_topdown.py', './photograph.py']
+# Rendered people in shards, with GTPT's labels and augmentation for transfer to real
+# images.
+_base_ = ['./coco_topdown.py', './image_augmentation.py']
 
 dataset_type = 'RenderedPeopleDataset'
 data_root = 'data/'
-# of keypoints that are not in the picture the model is to be unsure
+# teaches low confidence for keypoints outside of the image
 _base_.codec.absent_weight = 0.3
 
 train_pipeline = [
     dict(type='SeedTransforms'),
     dict(type='LoadImage'),
     dict(type='RandomOccluders'),
-    # pictures of this size are packed crops, which end a little outside of the box
+    # images of this size are packed crops, which end close to the box
     dict(type='ExtendImageBorder', size=(192, 256)),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='RandomHalfWholeBody', prob=0.2),
-    # boxes are shifted, and too large, as those of detectors and other annotators
+    # boxes of detectors and other annotators are shifted and too large
     dict(
         type='RandomBBoxScaleRotation',
         scale_std=0.2,
@@ -27,13 +27,13 @@ train_pipeline = [
     ),
     dict(type='RandomFlip', direction='horizontal'),
     dict(type='TopdownAffine', input_size=_base_.codec.input_size),
-    _base_.photograph,
+    _base_.image_augmentation,
     dict(type='GenerateTarget', encoder=_base_.codec),
     _base_.train_pipeline[-1],
 ]
-# 03 ... 08 see people from the front more often, as photographs do; people_seed0 are of
-# tools/lab/render_people, photographs_seed0 its whole images for detectors; the last
-# has no people
+# 03 ... 08 show people from the front more often, as real images do; people_seed0 and
+# photographs_seed0 (whole images) are rendered by tools/lab/render_people; the last has
+# no people
 shards = [f'rendered_people/train/train_{number:02d}.npz' for number in range(9)]
 shards += [f'people/people_seed0_{number:02d}.npz' for number in range(7)]
 shards += [f'people/photographs_seed0_{number:02d}.npz' for number in range(4)]
@@ -48,7 +48,7 @@ train_dataloader = dict(
         data_mode='topdown',
         ann_file=shards,
         min_keypoints=0,
-        # where less of somebody is seen, somebody else is
+        # with fewer visible keypoints, the crop shows mostly the occluder
         min_visible=4,
         hidden_weight=0.5,
         complete=True,

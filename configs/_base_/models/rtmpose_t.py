@@ -1,4 +1,4 @@
-# MMPose's RTMPose-t for the keypoints of COCO in crops of 192 x 256, not pretrained.
+# MMPose's RTMPose-t for the keypoints of COCO in crops of 96 x 128, not pretrained.
 model = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(
@@ -23,8 +23,8 @@ model = dict(
         type='RTMCCHead',
         in_channels=384,
         out_channels=17,
-        input_size=(192, 256),
-        in_featuremap_size=(6, 8),
+        input_size=(96, 128),
+        in_featuremap_size=(3, 4),
         simcc_split_ratio=2.0,
         final_layer_kernel_size=7,
         gau_cfg=dict(
@@ -39,6 +39,14 @@ model = dict(
         ),
         loss=dict(
             type='KLDiscretLoss', use_target_weight=True, beta=10.0, label_softmax=True
+        ),
+        decoder=dict(
+            type='SimCCLabel',
+            input_size=(96, 128),
+            sigma=(3.46, 4.0),
+            simcc_split_ratio=2.0,
+            normalize=False,
+            use_dark=False,
         ),
     ),
     test_cfg=dict(flip_test=True),

@@ -1,5 +1,4 @@
-# The moving average of a short training, with the statistics of batch normalizations,
-# which do not fit without it.
+# Moving average for short trainings, including the statistics of batch normalization.
 averaging = dict(
     type='EMAHook',
     ema_type='ExpMomentumEMA',

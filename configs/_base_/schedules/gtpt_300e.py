@@ -1,6 +1,6 @@
-# The released training: no warm-up, no weight decay (its config lists 1e-4 and does not
-# use it), and a rate that falls one epoch before the 200 and 260 that it lists. What is
-# evaluated and kept is the moving average.
+# The released training: no warm-up, no weight decay (its config lists 1e-4 without
+# using it), and a learning rate that falls one epoch before the listed 200 and 260. The
+# moving average is evaluated and saved.
 _base_ = ['../default_runtime.py']
 
 train_cfg = dict(by_epoch=True, max_epochs=300, val_interval=5)

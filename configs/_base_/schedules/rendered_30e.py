@@ -1,9 +1,9 @@
-# Training on rendered people, in stages of growing pictures; see the README of GTPT.
+# Training on rendered people, in stages of growing image size; see GTPT's README.
 _base_ = ['../default_runtime.py', './averaging.py']
 
 train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=5)
 optim_wrapper = dict(
-    # learns from a picture more than twice what AdamW does
+    # learns more than twice as fast as AdamW per image
     optimizer=dict(type='MuonAdamW', lr=1e-3, weight_decay=0.05),
     paramwise_cfg=dict(
         norm_decay_mult=0,

@@ -1,5 +1,5 @@
-# Training on few cores, of epochs that are a part of the windows, so that little is
-# lost when it is interrupted.
+# Training on few cores, in epochs of a part of the windows, so that an interruption
+# loses little.
 _base_ = ['../lifting_runtime.py']
 
 optim_wrapper = dict(
@@ -12,7 +12,7 @@ param_scheduler = [
 train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=5)
 custom_hooks = [
     *_base_.custom_hooks,
-    # without the initial weights, which a plain average holds on to for long
+    # forgets the initial weights sooner than a constant momentum
     dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=1e-3, gamma=500),
 ]
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))

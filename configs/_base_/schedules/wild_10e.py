@@ -1,4 +1,4 @@
-# A third of the training of the shipped weights, to compare lifters by.
+# A third of the training of the shipped weights, for comparisons of lifters.
 _base_ = './wild.py'
 
 train_cfg = dict(max_epochs=10)

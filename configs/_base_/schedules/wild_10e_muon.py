@@ -1,4 +1,4 @@
-# For video lifters, which wait long for their first depth with AdamW: fewer steps.
+# For video lifters, which learn depth late with AdamW.
 _base_ = './wild_10e.py'
 
 not_features = ('embed', 'position', 'queries', 'attn_regress', 'head.fc')

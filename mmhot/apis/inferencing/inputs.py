@@ -8,18 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.io.images import decode_image
+from mmhot.io.arrays import decode_image
 from mmhot.video.capture import Capture
 from mmhot.video.frames import (
     Frame,
     FrameSource,
-    Pictures,
+    ImageSequence,
     is_image,
-    open_inputs,
     read_image,
 )
-from mmhot.video.streams import open_stream
-from mmhot.video.urls import is_url
+from mmhot.video.inputs import open_inputs
+from mmhot.video.streams import is_url, open_stream
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ def _open(item: Any, index: int) -> list[Input]:
         return [Picture(name, partial(_download, text))]
     opened: list[Input] = []
     for source in open_inputs([text]):
-        if isinstance(source, Pictures):
+        if isinstance(source, ImageSequence):
             opened += [
                 Picture(path.name, partial(read_image, path), path)
                 for path in source.paths

@@ -13,7 +13,7 @@ from mmhot.apis.inferencing.inputs import Input, Picture
 from mmhot.apis.inferencing.options import CallOptions
 from mmhot.io.atomic import replacing
 from mmhot.video.frames import FrameSource
-from mmhot.visualization.video_file import open_video
+from mmhot.visualization.video_encoding import open_video
 
 Write = Callable[[list[dict[str, Any]], np.ndarray | None], None]
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from mmhot.apis.inferencing.options import CallOptions
 from mmhot.clips import Clip3D, to_axes
-from mmhot.io.json_file import exact_list
+from mmhot.io.arrays import exact_list
 from mmhot.video.people import People
-from mmhot.visualization.scene_renderer import Scene
+from mmhot.visualization.clip_renderer import ClipRenderer
 
 # Field of an instance: that of all instances in a data sample.
 _PLURALS = {
@@ -60,8 +60,8 @@ class Poses:
         tracked (bool): Whether track numbers mean anything. Defaults to True.
 
     Attributes:
-        scene (Scene | None): To draw them; None if that is not wanted, or nobody is
-            there.
+        scene (ClipRenderer | None): Draws the poses; None if drawing is off or there
+            are no people.
     """
 
     def __init__(
@@ -133,11 +133,11 @@ def _turn(clip: Clip3D, axes: str) -> tuple[np.ndarray, np.ndarray]:
     return turned.keypoints_3d, turned.root_3d
 
 
-def _make_scene(clip: Clip3D, num_instances: int) -> Scene | None:
+def _make_scene(clip: Clip3D, num_instances: int) -> ClipRenderer | None:
     if num_instances >= 0:
         shown = np.unique(clip.track)[:num_instances]
         clip = clip.take(np.isin(clip.track, shown))
-    return Scene(clip) if len(clip) else None
+    return ClipRenderer(clip) if len(clip) else None
 
 
 def as_datasample(

@@ -12,11 +12,11 @@ from mmhot.apis.inferencing.inputs import Picture, PictureFilm, Webcam
 from mmhot.apis.inferencing.options import CallOptions
 from mmhot.apis.inferencing.predictions import Poses, describe_people
 from mmhot.clips import Clip3D, Track2D
-from mmhot.video.cache import FoundPeople
+from mmhot.video.cache import ClipPeople
 from mmhot.video.frames import FrameSource
 from mmhot.video.people import People
 from mmhot.video.pipeline import VideoLifter
-from mmhot.video.pose_estimation import Finder
+from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.shot_boundaries import CutDetector
 from mmhot.video.tracking import Tracker, track_clip
 
@@ -51,16 +51,18 @@ class Finder2D:
     """Finds people in 2D; films as a stream, whose first results come at once.
 
     Args:
-        finder (Finder): Detector and 2D model.
+        finder (VideoPoseEstimator): Detector and 2D model.
     """
 
-    def __init__(self, finder: Finder) -> None:
+    def __init__(self, finder: VideoPoseEstimator) -> None:
         self._finder = finder
 
     def of_pictures(self, pictures: list[Picture]) -> Iterator[Shot]:
         """Find the people of pictures that go through the models together."""
         images = [picture.read() for picture in pictures]
-        for image, people in zip(images, self._finder.find(images), strict=True):
+        for image, people in zip(
+            images, self._finder.estimate_images(images), strict=True
+        ):
             instances = describe_people(people, None)
             yield Shot(0, image.shape[1::-1], image, people, None, instances)
 
@@ -70,15 +72,15 @@ class Finder2D:
         # a webcam shows one shot, and does not wait
         is_stream = isinstance(film, Webcam)
         frames = iter(film) if is_stream else shots(film)
-        every = self._finder.every(None if is_stream else film.fps)
+        every = self._finder.detection_interval(None if is_stream else film.fps)
         read, before = 0, None
         while batch := list(islice(frames, self._finder.batch_size)):
-            found = self._finder.look(batch, before, every, shots.cuts)
+            found = self._finder.estimate_frames(batch, before, every, shots.cuts)
             before = found[-1]
             for frame, people in zip(batch, found, strict=True):
                 if frame.index in shots.cuts:
-                    tracker.forget()
-                ids = tracker.recognize(people, frame.index)
+                    tracker.reset()
+                ids = tracker.update(people, frame.index, tentative=True)
                 people, ids = people.take(ids >= 0), ids[ids >= 0]
                 read = frame.index + 1
                 progress('2D', read, film.num_frames or 0)
@@ -102,10 +104,10 @@ class Finder3D:
     def of_pictures(self, pictures: list[Picture]) -> Iterator[Shot]:
         """Lift the people of pictures, each picture for itself."""
         images = [picture.read() for picture in pictures]
-        everybody = self._pipeline.finder.find(images)
+        everybody = self._pipeline.pose_estimator.estimate_images(images)
         for picture, image, people in zip(pictures, images, everybody, strict=True):
             size, ids = image.shape[1::-1], np.arange(len(people))
-            found = FoundPeople([people], [0.0], size)
+            found = ClipPeople([people], [0.0], size)
             # the rate of a single frame does not matter
             lifted = self._lift(PictureFilm([picture], 25.0), found, _alone(people))
             poses = Poses(lifted, self._options, tracked=False)
@@ -124,7 +126,9 @@ class Finder3D:
                 'mmhot infer --live, or mmhot.video.live.LiveLifter'
             )
         total = film.num_frames or 0
-        found = self._pipeline.find(film, lambda done: progress('2D', done, total))
+        found = self._pipeline.estimate_poses(
+            film, lambda done: progress('2D', done, total)
+        )
         read = len(found.people)
         _warn_of(film, read)
         tracks = track_clip(found.people, film.fps, cuts=found.cuts)
@@ -145,7 +149,7 @@ class Finder3D:
     def _lift(
         self,
         source: FrameSource,
-        found: FoundPeople,
+        found: ClipPeople,
         tracks: list[Track2D],
         progress: Callable[[int, int], None] | None = None,
     ) -> Clip3D | None:
@@ -164,7 +168,7 @@ class Finder3D:
 class _PeopleByFrame:
     """Tracked people, asked for by frame."""
 
-    def __init__(self, tracks: list[Track2D], found: FoundPeople) -> None:
+    def __init__(self, tracks: list[Track2D], found: ClipPeople) -> None:
         self._nobody = found.people[0].take(np.zeros(0, int))
         self._rows: dict[int, list[tuple[Track2D, int]]] = {}
         for track in tracks:

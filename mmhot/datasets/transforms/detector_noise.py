@@ -1,10 +1,13 @@
-"""What a 2D detector does to keypoints."""
+"""Simulated errors of 2D detectors, by window or by clip."""
+
+from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from mmhot.datasets.transforms.body import fill_midpoints
+from mmhot.datasets.transforms.skeleton_augmentation import fill_midpoints
 from mmhot.skeletons.joints import get_skeleton
 
 _H36M = get_skeleton('h36m-17')
@@ -34,8 +37,8 @@ _TABLE = np.array(
     ],
     np.float32,
 )
-NORMAL_HEIGHT = 370.0
-"""Height in pixels of a person whose noise is as in the table."""
+# Height in pixels of a person with the noise of the table.
+_NORMAL_HEIGHT = 370.0
 _UNIFORM = 15.0
 _KEY_INTERVAL = 9  # 27 key times per 243 frames
 _RUN = (1, 8)  # frames of an outlier
@@ -44,15 +47,15 @@ _SWAP = (3, 12)  # frames of a left/right swap
 
 @TRANSFORMS.register_module()
 class RandomDetectorNoise(BaseTransform):
-    """Add a 2D detector's errors to a window of pixels.
+    """Add a 2D detector's errors to a window of keypoints.
 
     Slow errors (drawn at key times, linear in between) with the per-joint statistics
     of real detections, white jitter, outliers of a few frames, left/right swaps of a
-    whole limb, and dropped joints that hold their last value. Everything scales with
-    the person's height in the picture, as top-down detectors see crops. Modified
-    keys: ``keypoints`` (T, 17, 2); ``keypoints_visible`` (T, 17) becomes the
-    detector's confidence. Joints that :class:`ApproximateJoints` made of others are
-    made of the noisy others again.
+    whole limb, and dropped joints that hold their last value. Errors scale with the
+    person's height in pixels, as those of top-down detectors. Modified keys:
+    ``keypoints`` (T, 17, 2); ``keypoints_visible`` (T, 17) becomes the detector's
+    confidence. Midpoints by :class:`RandomJointDefinition` are computed again from
+    the noisy joints.
 
     Args:
         strength (tuple[float, float]): Factor on slow errors and jitter, drawn
@@ -66,8 +69,8 @@ class RandomDetectorNoise(BaseTransform):
         drop (float): Share of joint-frames that are dropped.
         prob (float): Probability that a window gets any noise.
         source (str, optional): Act on samples of this ``dataset_name`` only.
-        seed (int, optional): Makes a window's noise a function of this number and its
-            ``id``, for evaluation.
+        seed (int, optional): Makes a window's noise a function of the seed and the
+            window's ``id``, for evaluation.
     """
 
     def __init__(
@@ -112,11 +115,11 @@ class RandomDetectorNoise(BaseTransform):
         if rng.random() >= self.prob:
             return results
         clean = results['keypoints']
-        unit = person_height(clean) / NORMAL_HEIGHT
+        unit = person_height(clean) / _NORMAL_HEIGHT
 
         noisy = clean + self.offsets(rng, len(clean)) * unit
         self.swap(rng, noisy)
-        # confidence follows the error, so it is taken before values are held
+        # confidence follows the error before values are held
         error = noisy - clean
         scores = confidence(rng, np.hypot(error[..., 0], error[..., 1]) / unit)
         self.drop_joints(rng, noisy, scores)
@@ -128,7 +131,7 @@ class RandomDetectorNoise(BaseTransform):
         return results
 
     def offsets(self, rng, num_frames: int) -> np.ndarray:
-        """All that is added to joints, in pixels of a person of normal height."""
+        """Draw all errors but swaps and drops, pixels at the table's height."""
         noise = slow_noise(rng, num_frames)
         noise += rng.standard_normal(noise.shape, np.float32) * self.jitter
         noise *= rng.uniform(*self.strength)
@@ -165,11 +168,7 @@ class RandomDetectorNoise(BaseTransform):
 
 
 def person_height(keypoints: np.ndarray) -> float:
-    """Median over frames of a person's extent, the longer side, pixels.
-
-    Args:
-        keypoints (np.ndarray): (T, K, 2).
-    """
+    """Median over frames of the longer side of keypoints (T, K, 2), pixels."""
     # (2, K, T): NumPy is slow at short last axes
     by_joint = np.ascontiguousarray(keypoints.T)
     extent = np.sort((by_joint.max(1) - by_joint.min(1)).max(0))
@@ -178,7 +177,7 @@ def person_height(keypoints: np.ndarray) -> float:
 
 
 def slow_noise(rng, num_frames: int) -> np.ndarray:
-    """The fitted noise, drawn at key times and linear in between, (T, 17, 2)."""
+    """Draw the fitted noise at key times, interpolate linearly, (T, 17, 2)."""
     # from up to one interval before the window to at least its end
     num_keys = (num_frames - 1) // _KEY_INTERVAL + 3
     shape = (num_keys, len(_TABLE), 2)
@@ -194,10 +193,10 @@ def slow_noise(rng, num_frames: int) -> np.ndarray:
 
 
 def confidence(rng, error: np.ndarray) -> np.ndarray:
-    """A detector's confidence, given its error in pixels at 370 pixels' height.
+    """Draw a detector's confidence, given its error in pixels at the table's height.
 
     MotionBERT's fit: a / (d + a) + b d + N(m, s) with d in units of half the width
-    of a 1000 pixel picture.
+    of a 1000 pixel image.
     """
     distance = error / 500
     score = 0.028 / (distance + 0.028) + 1.1 * distance
@@ -208,3 +207,74 @@ def confidence(rng, error: np.ndarray) -> np.ndarray:
 def _limb_pairs(parts: list[str]) -> tuple[list[int], list[int]]:
     left = _H36M.indices([f'left_{part}' for part in parts])
     return left, _H36M.indices([f'right_{part}' for part in parts])
+
+
+class _ClipErrors(NamedTuple):
+    """A detector's errors in a clip."""
+
+    offset: np.ndarray  # pixels at the table's height, (T, K, 2)
+    joint: np.ndarray  # the joint that is detected for each, (T, K)
+    frame: np.ndarray  # the frame of each joint's latest detection, (T, K)
+
+
+@TRANSFORMS.register_module()
+class RandomClipDetectorNoise(RandomDetectorNoise):
+    """:class:`RandomDetectorNoise` that is the same in all windows of a frame.
+
+    With unrelated errors per window, lifters that predict one frame of each appear to
+    shake ten times as much as on a video. For evaluation: a clip's errors are a
+    function of its name and ``seed``, and its windows should come in order. Required
+    keys besides: ``clip``, ``clip_length``, ``frame_numbers``. ``strength`` and
+    ``prob`` are drawn per clip.
+
+    Args:
+        seed (int): Seed of the errors.
+        **settings: Other arguments of :class:`RandomDetectorNoise`.
+    """
+
+    def __init__(self, seed: int = 0, **settings) -> None:
+        super().__init__(seed=seed, **settings)
+        self._latest: tuple[str, _ClipErrors | None] = ('', None)
+
+    def transform(self, results: dict) -> dict:
+        """Add noise; see the class."""
+        if self.source not in (None, results.get('dataset_name')):
+            return results
+        errors = self._errors_of_clip(results['clip'], results['clip_length'])
+        if errors is None:
+            return results
+        frames, clean = results['frame_numbers'], results['keypoints']
+        unit = person_height(clean) / _NORMAL_HEIGHT
+        noisy = clean + errors.offset[frames] * unit
+        noisy = np.take_along_axis(noisy, errors.joint[frames][..., None], 1)
+        error = np.linalg.norm(noisy - clean, axis=-1)
+        rng = np.random.default_rng([self.seed, results['id']])
+        scores = confidence(rng, error / unit)
+        # nothing from before the window is held
+        last = np.maximum(errors.frame[frames], frames[0])
+        scores[last < frames[:, None]] = 0
+        place = np.searchsorted(frames, last)
+        noisy = np.take_along_axis(noisy, place[..., None], 0)
+        if 'observed_world' in results:
+            fill_midpoints(noisy)
+        results['keypoints'] = noisy.astype(np.float32)
+        results['keypoints_visible'] = scores
+        return results
+
+    def _errors_of_clip(self, clip: str, num_frames: int) -> _ClipErrors | None:
+        """A clip's errors, None if it has none; those of the latest clip are cached."""
+        if self._latest[0] != clip:
+            rng = np.random.default_rng([self.seed, crc32(clip.encode())])
+            has_noise = rng.random() < self.prob
+            errors = self._draw_errors(rng, num_frames) if has_noise else None
+            self._latest = (clip, errors)
+        return self._latest[1]
+
+    def _draw_errors(self, rng: np.random.Generator, num_frames: int) -> _ClipErrors:
+        offset = self.offsets(rng, num_frames)
+        num_joints = offset.shape[1]
+        joint = np.tile(np.arange(num_joints)[:, None], (num_frames, 1, 1))
+        self.swap(rng, joint)
+        frame = np.tile(np.arange(num_frames)[:, None, None], (1, num_joints, 1))
+        self.drop_joints(rng, frame, np.ones((num_frames, num_joints)))
+        return _ClipErrors(offset, joint[..., 0], frame[..., 0])

@@ -1,7 +1,8 @@
-"""Crops around a person as GTPT's released training draws them.
+"""Random crops of people: half bodies, scale, rotation and shift of boxes.
 
-Group-based Token Pruning Transformer for Efficient Human Pose Estimation, ECCV 2024
-(https://arxiv.org/abs/2407.10756). The order is half body, scale and rotation, flip.
+They follow the released training of GTPT, Group-based Token Pruning Transformer for
+Efficient Human Pose Estimation, ECCV 2024 (https://arxiv.org/abs/2407.10756): half
+body, then scale and rotation, then flip.
 """
 
 import numpy as np
@@ -10,17 +11,16 @@ from mmcv.transforms.utils import cache_randomness
 from mmpose.datasets.transforms import RandomBBoxTransform, RandomHalfBody
 from mmpose.registry import TRANSFORMS
 
-# Of a padded box's longer side, what is beyond the keypoints.
-_BEYOND = 0.13
+# Margin around the keypoints, as a fraction of a padded box's longer side.
+_MARGIN = 0.13
 
 
 @TRANSFORMS.register_module()
 class InclusiveBBox(BaseTransform):
-    """Let an annotated box run from its first to its last pixel, within the picture.
+    """Convert annotated boxes to inclusive corners, clipped to the image.
 
-    MMPose takes it from the first pixel to the one after the last. Needs
-    ``raw_ann_info``, so COCO's format, and ``img_shape``. Modified key: ``bbox``
-    (1, 4).
+    MMPose's boxes end at the pixel after the last. Required keys: ``raw_ann_info`` in
+    COCO's format and ``img_shape``. Modified key: ``bbox`` (1, 4).
     """
 
     def transform(self, results: dict) -> dict:
@@ -36,21 +36,21 @@ class InclusiveBBox(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomHalfWholeBody(RandomHalfBody):
-    """Keep the upper or the lower half of a person, now and then.
+    """Crop the upper or the lower half of a person at random.
 
-    It differs from MMPose's transform in three ways. Joints that a dataset puts into
+    It differs from MMPose's transform in three ways. Joints that a dataset assigns to
     neither half, COCO-WholeBody's faces and hands, are upper ones. The half that is
-    drawn is taken if more than ``min_half_keypoints`` of its joints are visible;
-    otherwise the lower half if that has so many, and else the upper one. A half of
+    drawn is used if more than ``min_half_keypoints`` of its joints are visible;
+    otherwise the lower half if it has as many, and else the upper one. A half of
     fewer than two joints, or without extent, leaves the box as it is.
 
     Args:
-        min_total_keypoints (int): Fewest visible joints of a person to be halved.
+        min_total_keypoints (int): Fewest visible joints of a cropped person.
         min_half_keypoints (int): The drawn half must have more visible joints.
         padding (float): Factor on the extent of the half's joints.
         prob (float): Probability.
         upper_prioritized_prob (float): Probability that the upper half is drawn. The
-            released code asks whether a standard normal number is below 0.5.
+            released code tests whether a standard normal number is below 0.5.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class RandomHalfWholeBody(RandomHalfBody):
         )
 
     def transform(self, results: dict) -> dict:
-        """Halve; see the class."""
+        """Crop a half; see the class."""
         lower = results['lower_body_ids']
         num_keypoints = results['keypoints'].shape[1]
         # the dataset's own list stays as it is
@@ -89,7 +89,7 @@ class RandomHalfWholeBody(RandomHalfBody):
         upper_body_ids: list[int],
         lower_body_ids: list[int],
     ) -> list[list[int] | None]:
-        """Return every person's joints to keep, None for all."""
+        """Select each person's joints, None for all."""
         if keypoints_visible.ndim == 3:
             keypoints_visible = keypoints_visible[..., 0]
         return [
@@ -100,7 +100,7 @@ class RandomHalfWholeBody(RandomHalfBody):
     def _select(
         self, visible: np.ndarray, upper: list[int], lower: list[int]
     ) -> list[int] | None:
-        """Draw whether and how to halve one person."""
+        """Select one person's joints, None for all."""
         if visible.sum() < self.min_total_keypoints or np.random.rand() >= self.prob:
             return None
         upper = [joint for joint in upper if visible[joint]]
@@ -117,10 +117,10 @@ class RandomHalfWholeBody(RandomHalfBody):
 
 @TRANSFORMS.register_module()
 class RandomBBoxScaleRotation(RandomBBoxTransform):
-    """Scale and rotate boxes by clipped normal factors.
+    """Scale, rotate and shift boxes by clipped normal factors.
 
-    MMPose's transform cuts the normal distribution off at one standard deviation
-    instead, and shifts, which the published training does not.
+    MMPose's transform truncates the normal distribution at one standard deviation
+    instead, and shifts by default, unlike the published training.
 
     Args:
         scale_std (float): Standard deviation of the scale around one.
@@ -129,14 +129,12 @@ class RandomBBoxScaleRotation(RandomBBoxTransform):
         rotate_std (float): Standard deviation of the angle, degrees.
         rotate_limit (float, optional): Largest angle; twice ``rotate_std`` if not
             given.
-        rotate_prob (float): Probability of rotating at all.
-        shift_std (float): Standard deviation of the place, as a part of the padded
-            box; clipped at twice that. Boxes of detectors are not as those of
-            annotators. Defaults to 0.
-        around_prob (float): Probability of any angle at all instead, for people who
-            lie or are upside down. Where it is not 0, boxes that are turned become
-            those of the turned person: somebody who is tall is wide then. Defaults
-            to 0.
+        rotate_prob (float): Probability of a rotation.
+        shift_std (float): Standard deviation of the shift, as a fraction of the padded
+            box; clipped at twice that. Simulates boxes of detectors. Defaults to 0.
+        around_prob (float): Probability of a uniform angle from -180 to 180 degrees
+            instead, for people who lie or are upside down. Unless it is 0, rotated
+            boxes are fitted to the rotated person. Defaults to 0.
     """
 
     def __init__(
@@ -168,13 +166,11 @@ class RandomBBoxScaleRotation(RandomBBoxTransform):
         center = results['bbox_center']
         if self.around_prob:
             visible = results['keypoints_visible'] > 0
-            fitted = [
-                _turn_box(*person)
-                for person in zip(
-                    center, size, angle, results['keypoints'], visible, strict=True
-                )
-            ]
-            center, size = (np.stack(each) for each in zip(*fitted, strict=True))
+            people = zip(
+                center, size, angle, results['keypoints'], visible, strict=True
+            )
+            boxes = np.array([_rotate_box(*person) for person in people])
+            center, size = boxes[:, 0], boxes[:, 1]
         results['bbox_center'] = (center + shift * size).astype(np.float32)
         results['bbox_scale'] = (size * scale).astype(np.float32)
         results['bbox_rotation'] = angle
@@ -182,7 +178,7 @@ class RandomBBoxScaleRotation(RandomBBoxTransform):
 
     @cache_randomness
     def _get_transform_params(self, num_bboxes: int) -> tuple:
-        """Return offsets (N, 2), scales (N, 1) and angles in degrees (N,)."""
+        """Draw shifts (N, 2), scales (N, 1) and angles in degrees (N,)."""
         deviation = self.scale_std * np.random.randn(num_bboxes, 1)
         scale = 1 + deviation.clip(-self.scale_limit, self.scale_limit)
         angle = self.rotate_factor * np.random.randn(num_bboxes)
@@ -190,30 +186,30 @@ class RandomBBoxScaleRotation(RandomBBoxTransform):
         rotated = np.random.rand(num_bboxes) < self.rotate_prob
         angle = np.where(rotated, angle, 0.0)
         if self.around_prob:
-            around = np.random.rand(num_bboxes) < self.around_prob
-            anywhere = np.random.uniform(-180, 180, num_bboxes)
-            angle = np.where(around, anywhere, angle)
+            is_uniform = np.random.rand(num_bboxes) < self.around_prob
+            uniform = np.random.uniform(-180, 180, num_bboxes)
+            angle = np.where(is_uniform, uniform, angle)
         if not self.shift_factor:
             return np.zeros((num_bboxes, 2)), scale, angle
         shift = self.shift_factor * np.random.randn(num_bboxes, 2).clip(-2, 2)
         return shift, scale, angle
 
 
-def _turn_box(
+def _rotate_box(
     center: np.ndarray,
     size: np.ndarray,
     angle: float,
     keypoints: np.ndarray,
     visible: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Fit a padded box to a person in a crop that is turned.
+    """Fit a padded box to a person in a rotated crop.
 
     Args:
-        center (np.ndarray): Of the upright box, (2,).
+        center (np.ndarray): Center of the upright box, (2,).
         size (np.ndarray): Its width and height, (2,).
-        angle (float): Of the crop, degrees.
-        keypoints (np.ndarray): (K, 2).
-        visible (np.ndarray): Which of them count, bool (K,).
+        angle (float): Rotation of the crop, degrees.
+        keypoints (np.ndarray): Pixels, (K, 2).
+        visible (np.ndarray): Keypoints to fit to, bool (K,).
 
     Returns:
         tuple[np.ndarray, np.ndarray]: Center, and width and height along the crop.
@@ -224,8 +220,8 @@ def _turn_box(
     axes = np.array(((cosine, sine), (-sine, cosine)))
     corners = np.abs(axes) @ size / 2
     points = (keypoints[visible] - center) @ axes.T
-    # heads, hands and feet end beyond their keypoints, and boxes are padded
-    margin = _BEYOND * size.max()
+    # head, hands and feet extend beyond their keypoints, and boxes are padded
+    margin = _MARGIN * size.max()
     low = np.maximum(points.min(0) - margin, -corners)
     high = np.minimum(points.max(0) + margin, corners)
     if (high <= low).any():

@@ -1,4 +1,4 @@
-"""Virtual cameras: from motion capture to pixels and camera-axes targets."""
+"""Virtual cameras: projection of motion capture to pixels and camera axes."""
 
 import math
 
@@ -6,21 +6,27 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from mmhot.datasets.transforms.inferencer_input import adopt_inferencer_input
+from mmhot.lens import DEFAULT_FOCAL_RATIO
 from mmhot.skeletons.joints import get_skeleton
 
 _MIN_DEPTH = 1.0
+# Where people stand in Human3.6M's images, by MMPose's `stats_info`.
+_H36M_SIZE = 1000
+_H36M_BOX_CENTER = np.array([528.0, 427.0], np.float32)
+_H36M_BOX_SIDE = 400.0
+# No person in pixels is that small; joints may lie outside of a detector's box.
+_MAX_NORMALIZED = 10.0
 _ANKLES = get_skeleton('h36m-17').indices(['right_foot', 'left_foot'])
 
 
 def place_on_floor(joints: np.ndarray) -> np.ndarray:
-    """Offset that stands a window on the floor, its middle root above the origin.
+    """Compute the offset that puts a window on the floor, its middle root at x = y = 0.
 
     Args:
-        joints (np.ndarray): Metres, z up, (T, 17, 3).
+        joints (np.ndarray): Meters, z up, (T, 17, 3).
 
     Returns:
-        np.ndarray: What to add to the joints, (3,).
+        np.ndarray: Offset to add to the joints, (3,).
     """
     root = joints[len(joints) // 2, 0]
     # an ankle joint is about 8 cm above the floor
@@ -29,7 +35,7 @@ def place_on_floor(joints: np.ndarray) -> np.ndarray:
 
 
 def _low_quantile(values: np.ndarray, share: float = 0.02) -> float:
-    """np.quantile of (N,), in a tenth of its time."""
+    """Compute np.quantile of (N,) in a tenth of its time."""
     place = share * (len(values) - 1)
     below = int(place)
     low, high = np.sort(values)[[below, min(below + 1, len(values) - 1)]]
@@ -37,26 +43,26 @@ def _low_quantile(values: np.ndarray, share: float = 0.02) -> float:
 
 
 def to_camera(joints: np.ndarray, camera: dict) -> np.ndarray:
-    """Turn joints (..., 3) from the world's axes, z up, to a camera's, meters."""
-    # one product of two matrices is faster than one for each leading axis
+    """Transform joints (..., 3) from the world's axes, z up, to a camera's, meters."""
+    # one product of two matrices is faster than one per leading axis
     turned = (joints - camera['T']).reshape(-1, 3) @ camera['R']
     return turned.reshape(joints.shape)
 
 
 def project(joints: np.ndarray, camera: dict) -> tuple[np.ndarray, np.ndarray]:
-    """See joints with a pinhole camera.
+    """Project joints with a pinhole camera.
 
     Args:
-        joints (np.ndarray): Metres, z up, (..., 3).
+        joints (np.ndarray): Meters, z up, (..., 3).
         camera (dict): ``R`` (3, 3) camera-to-world, ``T`` (3,) its place, ``f`` (2,),
-            ``c`` (2,), mmpose's convention.
+            ``c`` (2,), MMPose's convention.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: Pixels (..., 2), camera-axes meters (..., 3).
     """
     in_camera = to_camera(joints, camera)
     depth = np.maximum(in_camera[..., 2], 1e-3)
-    # each coordinate on its own: NumPy is slow at axes of two or three numbers
+    # each coordinate separately: NumPy is slow at axes of two or three numbers
     pixels = [
         in_camera[..., axis] / depth * camera['f'][axis] + camera['c'][axis]
         for axis in range(2)
@@ -65,12 +71,12 @@ def project(joints: np.ndarray, camera: dict) -> tuple[np.ndarray, np.ndarray]:
 
 
 def look_at_camera(place: np.ndarray, target: np.ndarray, roll: float) -> np.ndarray:
-    """Camera-to-world rotation of a camera that looks at a point.
+    """Compute the camera-to-world rotation of a camera that looks at a point.
 
     Args:
         place (np.ndarray): The camera's place, meters, z up, (3,).
-        target (np.ndarray): What is in the picture's middle, (3,).
-        roll (float): Turn about the optical axis, radians.
+        target (np.ndarray): Point in the image's center, (3,).
+        roll (float): Rotation about the optical axis, radians.
 
     Returns:
         np.ndarray: (3, 3); columns are the camera's x right, y down, z away.
@@ -91,19 +97,19 @@ def look_at_camera(place: np.ndarray, target: np.ndarray, roll: float) -> np.nda
 class ProjectToVirtualCamera(BaseTransform):
     """Project a motion capture window with the sample's own camera.
 
-    The window is moved so that its middle root is above the origin and its feet on
+    The window is moved so that its middle root is above the origin and its feet are on
     the floor. Required keys: ``joints_world``, ``camera_param``, ``target_frames``;
-    ``observed_world`` (what a detector would see), where a transform made it. Added
-    keys: ``keypoints`` (T, K, 2), ``keypoints_visible`` (T, K), ``lifting_target``
-    (T', K, 3) meters in camera axes, ``target_img_path`` (mmpose's metrics read the
-    action from it).
+    optional: ``observed_world``, joints by a detector's definition. Added keys:
+    ``keypoints`` (T, K, 2), ``keypoints_visible`` (T, K), ``lifting_target`` (T', K, 3)
+    meters in camera axes, ``target_img_path`` (MMPose's metrics read the action from
+    it).
 
-    Samples without ``joints_world``, which MMPose's 3D inferencers make, have
-    keypoints already; see :mod:`.inferencer_input` for what is done to them.
+    Samples of MMPose's 3D inferencers have ``keypoints`` and no ``joints_world``; see
+    :func:`denormalize_inferencer_input`.
 
     Args:
-        known_intrinsics (bool): Whether to leave ``f`` and ``c`` in ``camera_param``
-            for the codec. Without, it has the picture size only, as with a video of
+        known_intrinsics (bool): Whether to keep ``f`` and ``c`` in ``camera_param``
+            for the codec. Otherwise it has the image size only, as for a video of
             unknown origin.
     """
 
@@ -113,7 +119,7 @@ class ProjectToVirtualCamera(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Project; see the class."""
         if 'joints_world' not in results:
-            return adopt_inferencer_input(results)
+            return denormalize_inferencer_input(results)
         joints = results['joints_world']
         offset = place_on_floor(joints)
         camera = self.choose_camera(results, joints + offset)
@@ -134,7 +140,7 @@ class ProjectToVirtualCamera(BaseTransform):
         return results
 
     def choose_camera(self, results: dict, joints: np.ndarray) -> dict:
-        """The sample's own camera."""
+        """Return the sample's own camera."""
         return results['camera_param']
 
 
@@ -147,10 +153,10 @@ class ProjectToRandomCamera(ProjectToVirtualCamera):
     Args:
         radius (tuple[float, float]): Distance on the floor, meters, log-uniform.
         height (tuple[float, float]): The camera's height, meters, uniform.
-        focal (tuple[float, float]): Focal length over picture width, log-uniform.
-        image_size (tuple[int, int]): Picture ``(w, h)`` in pixels.
-        aim (float): Standard deviation of where the camera points, meters around the
-            root of the middle frame: a person need not be in the picture's middle.
+        focal (tuple[float, float]): Focal length over image width, log-uniform.
+        image_size (tuple[int, int]): Image ``(w, h)`` in pixels.
+        aim (float): Standard deviation of the point in the image's center, meters
+            around the root of the middle frame.
         pitch (float): Standard deviation of an additional pitch, degrees.
         roll (float): Standard deviation of the roll, degrees.
         known_intrinsics (bool): As in :class:`ProjectToVirtualCamera`.
@@ -180,7 +186,7 @@ class ProjectToRandomCamera(ProjectToVirtualCamera):
         self.roll = np.deg2rad(roll)
 
     def choose_camera(self, results: dict, joints: np.ndarray) -> dict:
-        """A random camera in front of which all of the window happens."""
+        """Draw a camera that has the whole window in front of it."""
         root = joints[len(joints) // 2, 0]
         azimuth = np.random.uniform(-np.pi, np.pi)
         radius = _log_uniform(*self.radius)
@@ -190,7 +196,7 @@ class ProjectToRandomCamera(ProjectToVirtualCamera):
         target[2] += radius * np.tan(np.random.normal(0, self.pitch + 1e-9))
         roll = np.random.normal(0, self.roll + 1e-9)
 
-        # whoever runs past the camera would be behind it: step back
+        # a person who runs past the camera would be behind it: move it back
         towards = (joints.reshape(-1, 3) @ direction).max() - root @ direction
         radius = max(radius, towards + _MIN_DEPTH)
         place = root + radius * direction
@@ -209,3 +215,36 @@ class ProjectToRandomCamera(ProjectToVirtualCamera):
 
 def _log_uniform(low: float, high: float) -> float:
     return float(np.exp(np.random.uniform(np.log(low), np.log(high))))
+
+
+def denormalize_inferencer_input(results: dict) -> dict:
+    """Undo the normalization of keypoints by MMPose's 3D inferencers.
+
+    By default, an inferencer moves each person into the box of ``stats_info``. If that
+    is the unit box of :func:`mmhot.datasets.h36m.h36m_metainfo`, the normalization is
+    detected, and the person is moved to where people stand in Human3.6M, with its
+    camera. The place in the user's image is lost; ``disable_norm_pose_2d=True`` of the
+    inferencer keeps it.
+
+    Args:
+        results (dict): A sample with ``keypoints`` (T, K, 2) and, unless they are
+            normalized, ``camera_param`` with ``w`` and ``h``. Both are replaced if the
+            person was moved.
+
+    Returns:
+        dict: The sample.
+    """
+    keypoints = results['keypoints'][..., :2]
+    scale = results.get('stats_info', {}).get('bbox_scale')
+    if scale != 1 or np.abs(keypoints).max() > _MAX_NORMALIZED:
+        return results
+    keypoints = keypoints * _H36M_BOX_SIDE + _H36M_BOX_CENTER
+    results['keypoints'] = keypoints.astype(np.float32)
+    focal = DEFAULT_FOCAL_RATIO * _H36M_SIZE
+    results['camera_param'] = dict(
+        w=_H36M_SIZE,
+        h=_H36M_SIZE,
+        f=np.array([focal, focal], np.float32),
+        c=_H36M_BOX_CENTER,
+    )
+    return results

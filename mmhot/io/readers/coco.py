@@ -1,18 +1,18 @@
-"""COCO keypoints: results (a list of people) and annotations (a dict).
+"""Reader of COCO keypoint results (a list of people) and annotations (a dict).
 
-Pictures become frames in the order of their ids. Results do not mention pictures in
-which nobody was found; ids that count up with such gaps keep them.
+Images become frames in the order of their IDs. Results omit images without people;
+where IDs are consecutive numbers with such gaps, the gaps are kept.
 """
 
 import numpy as np
 
-from mmhot.io.json_file import as_identity, as_numbers
+from mmhot.io.arrays import as_identity, as_numbers
 from mmhot.io.readers.mmpose import natural_key, stack_people, track_of
 from mmhot.io.readers.rows import Rows
 
 
 def is_coco(document: object) -> bool:
-    """Tell COCO's two forms from other JSON."""
+    """Whether decoded JSON is COCO results or annotations."""
     if isinstance(document, dict):
         return 'annotations' in document and 'images' in document
     return isinstance(document, list) and any(
@@ -21,14 +21,7 @@ def is_coco(document: object) -> bool:
 
 
 def read_coco(document: list | dict) -> Rows:
-    """Read the people of one file.
-
-    Args:
-        document (list | dict): Decoded JSON.
-
-    Returns:
-        Rows: Shapes checked, values not.
-    """
+    """Convert decoded JSON to rows; only shapes are checked."""
     if isinstance(document, list):
         frames = _frames_of_results(
             [_image_id(p, 'image_id') for p in _dicts(document)]
@@ -75,7 +68,7 @@ def _in_order(ids: list[int | str]) -> dict[int | str, int]:
 
 
 def _is_labeled(person: dict) -> bool:
-    """Tell annotated people from those that only have a box."""
+    """Whether an annotation has keypoints, not only a box."""
     return bool(person.get('keypoints')) and person.get('num_keypoints') != 0
 
 
@@ -93,7 +86,7 @@ def _person(person: dict, frames: dict, *, labeled: bool) -> dict[str, object]:
             f'{"visibility" if labeled else "score"} are expected'
         )
     values = values.reshape(-1, 3)
-    # Visibility is 0 (not labeled), 1 (labeled though hidden) or 2.
+    # Visibility is 0 (not labeled), 1 (labeled, but occluded) or 2.
     scores = np.minimum(values[:, 2], 1) if labeled else values[:, 2]
     return {
         'frame': frames[image],

@@ -1,4 +1,8 @@
-"""2D keypoints of a clip, whatever file they come from."""
+"""Reader of 2D keypoints in any supported format, with image size, rate and skeleton.
+
+Arguments override what the file states, with a warning where they differ; what neither
+states is an error.
+"""
 
 import logging
 from dataclasses import replace
@@ -9,28 +13,33 @@ import numpy as np
 
 from mmhot.clips import Clip2D, Track2D
 from mmhot.errors import naming
-from mmhot.io.json_file import load_json
-from mmhot.io.npz import SIGNATURES
+from mmhot.io.arrays import SIGNATURES, load_json
 from mmhot.io.readers.coco import is_coco, read_coco
-from mmhot.io.readers.header import check_options, settle_header, settle_skeleton
 from mmhot.io.readers.mmpose import read_mmpose, read_mmpose_folder
 from mmhot.io.readers.npz import read_npz
 from mmhot.io.readers.rows import Rows, check_extent, checked, largest_person, take
+from mmhot.skeletons.joints import SKELETONS, get_skeleton, skeletons_by_count
 
 _LOGGER = logging.getLogger(__name__)
 
-# Bytes that tell the format.
-_SNIFFED = 64
+# Bytes that identify the format.
+_NUM_MAGIC_BYTES = 64
 _EXPECTED = '2D keypoints as .npz, MMPose JSON or COCO JSON are expected'
-_FOREIGN = (
+_OTHER_FORMATS = (
     ('a video', 4, b'ftyp'),
     ('a video', 0, b'RIFF'),
     ('a video', 0, b'\x1aE\xdf\xa3'),
-    ('a picture', 0, b'\xff\xd8\xff'),
-    ('a picture', 0, b'\x89PNG'),
+    ('an image', 0, b'\xff\xd8\xff'),
+    ('an image', 0, b'\x89PNG'),
     ('a pickle, which is never loaded', 0, b'\x80'),
     ('a bare .npy array, without size and rate', 0, b'\x93NUMPY'),
 )
+_ARGUMENTS = {'width': '`image_size`', 'height': '`image_size`', 'fps': '`fps`'}
+_LIMITS = {
+    'width': (1, 100_000, int),
+    'height': (1, 100_000, int),
+    'fps': (1, 1000, float),
+}
 
 
 def read_keypoints(
@@ -48,8 +57,8 @@ def read_keypoints(
 
     Args:
         path (str | Path): A file or folder.
-        skeleton (str | None): Joint order, a name of `mmhot.skeletons`. By default
-            what the file says, or else what has as many joints.
+        skeleton (str | None): Joint order, a name of :mod:`mmhot.skeletons.joints`. By
+            default the one stated by the file, or the default one with as many joints.
         image_size (tuple[int, int] | None): Width and height in pixels.
         fps (float | None): Frames per second.
         single (str | None): ``'largest'`` keeps the largest person of each frame, as
@@ -59,21 +68,21 @@ def read_keypoints(
         Clip2D: At least one track with at least one keypoint.
 
     Raises:
-        ValueError: What is wrong with the file or an argument, in one line.
-        OSError: The file is not there or cannot be read, in one line.
+        ValueError: If the file or an argument is invalid.
+        OSError: If the file does not exist or cannot be read.
     """
-    check_options(skeleton, image_size, fps, single)
+    _check_arguments(skeleton, image_size, fps, single)
     path = Path(path)
     with naming(path):
         rows = checked(_read_rows(path))
-        width, height, fps = settle_header(path, rows, image_size, fps)
+        width, height, fps = _resolve_header(path, rows, image_size, fps)
         check_extent(rows.keypoints, width, height)
-        name = settle_skeleton(path, rows, skeleton)
+        skeleton = _resolve_skeleton(path, rows, skeleton)
         if single == 'largest':
             rows = largest_person(rows)
         return Clip2D(
             name=path.stem if path.is_file() else path.resolve().name,
-            skeleton=name,
+            skeleton=skeleton,
             tracks=_split_tracks(path, rows),
             width=width,
             height=height,
@@ -82,28 +91,133 @@ def read_keypoints(
         )
 
 
+def _check_arguments(
+    skeleton: str | None,
+    image_size: tuple[int, int] | None,
+    fps: float | None,
+    single: str | None,
+) -> None:
+    """Check arguments before any file is opened."""
+    if skeleton is not None:
+        get_skeleton(skeleton)
+    if image_size is not None:
+        if len(image_size) != 2:
+            raise ValueError(f'`image_size` must be width and height: {image_size}')
+        width, height = image_size
+        _check_number('width', width, '`image_size`: ')
+        _check_number('height', height, '`image_size`: ')
+    if fps is not None:
+        _check_number('fps', fps, '`fps`: ')
+    if single not in (None, 'largest'):
+        raise ValueError(f"`single` must be 'largest', got {single!r}")
+
+
+def _check_number(name: str, value: float, prefix: str = '') -> float | int:
+    low, high, kind = _LIMITS[name]
+    # Written so that NaN fails.
+    if not low <= value <= high or kind(value) != value:
+        whole = 'whole ' if kind is int else ''
+        raise ValueError(
+            f'{prefix}{name} must be a {whole}number within {low}..{high}, got {value}'
+        )
+    return kind(value)
+
+
 def _read_rows(path: Path) -> Rows:
-    """Read people from whichever format the content shows."""
+    """Detect the format and read all people."""
     if path.is_dir():
         return read_mmpose_folder(path)
     with path.open('rb') as file:
-        start = file.read(_SNIFFED)
+        start = file.read(_NUM_MAGIC_BYTES)
     text = start.lstrip(b'\xef\xbb\xbf\xff\xfe\0 \t\r\n')
     if start.startswith(SIGNATURES):
         return read_npz(path)
-    if not text and len(start) < _SNIFFED:
+    if not text and len(start) < _NUM_MAGIC_BYTES:
         raise ValueError('is empty')
     if text and not text.startswith((b'[', b'{')):
-        raise ValueError(_foreign(start))
+        for kind, offset, signature in _OTHER_FORMATS:
+            if start[offset:].startswith(signature):
+                raise ValueError(f'is {kind}: {_EXPECTED}')
+        raise ValueError(f'is neither .npz nor JSON: {_EXPECTED}')
     document = load_json(path)
     return read_coco(document) if is_coco(document) else read_mmpose(document)
 
 
-def _foreign(start: bytes) -> str:
-    for what, offset, signature in _FOREIGN:
-        if start[offset:].startswith(signature):
-            return f'is {what}: {_EXPECTED}'
-    return f'is neither .npz nor JSON: {_EXPECTED}'
+def _resolve_header(
+    path: Path, rows: Rows, image_size: tuple[int, int] | None, fps: float | None
+) -> tuple[int, int, float]:
+    """Return width, height and frame rate, from the arguments or the file."""
+    width, height = image_size or (None, None)
+    given = {'width': width, 'height': height, 'fps': fps}
+    resolved, missing = {}, []
+    for name, value in given.items():
+        stated = getattr(rows, name)
+        if value is None and stated is None:
+            missing.append(name)
+        elif value is None:
+            resolved[name] = _check_number(name, stated)
+        else:
+            resolved[name] = _LIMITS[name][-1](value)
+            if stated not in (None, value):
+                message = '%s states %s %s; the given %s is used instead'
+                _LOGGER.warning(message, path, name, stated, value)
+    if missing:
+        arguments = ' and '.join(dict.fromkeys(_ARGUMENTS[name] for name in missing))
+        raise ValueError(f'does not state {", ".join(missing)}: give {arguments}')
+    return resolved['width'], resolved['height'], resolved['fps']
+
+
+def _resolve_skeleton(path: Path, rows: Rows, given: str | None) -> str:
+    """Return the skeleton's name, from the argument, the file or the joint count."""
+    count = rows.keypoints.shape[1]
+    if given is None:
+        name = _stated_skeleton(rows) or _skeleton_with(count)
+    else:
+        name = get_skeleton(given).name
+        try:
+            stated = _stated_skeleton(rows)
+        except ValueError as error:
+            _LOGGER.warning('%s: %s; %s is used', path, error, name)
+        else:
+            if stated not in (None, name):
+                _LOGGER.warning('%s states %s; %s is used instead', path, stated, name)
+    expected = get_skeleton(name).num_keypoints
+    if count != expected:
+        raise ValueError(f'has {count} keypoints per person, but {name} has {expected}')
+    return name
+
+
+def _stated_skeleton(rows: Rows) -> str | None:
+    """Return the skeleton that the file names, or whose joints it names."""
+    if rows.skeleton is not None:
+        return get_skeleton(rows.skeleton).name
+    if rows.joint_names is None:
+        return None
+    if len(rows.joint_names) != rows.keypoints.shape[1]:
+        raise ValueError(
+            f'names {len(rows.joint_names)} joints but has {rows.keypoints.shape[1]} '
+            'keypoints per person'
+        )
+    names = [_normalized(name) for name in rows.joint_names]
+    for skeleton in SKELETONS.values():
+        if names == [_normalized(joint) for joint in skeleton.joints]:
+            return skeleton.name
+    raise ValueError(
+        f'names its joints {", ".join(rows.joint_names)[:60]}..., which is no known '
+        'skeleton: give `skeleton` if the order fits one'
+    )
+
+
+def _normalized(joint: str) -> str:
+    return '_'.join(joint.lower().replace('-', ' ').replace('_', ' ').split())
+
+
+def _skeleton_with(count: int) -> str:
+    known = skeletons_by_count()
+    if count not in known:
+        listed = ', '.join(f'{number} ({name})' for number, name in known.items())
+        raise ValueError(f'has {count} keypoints per person; known are {listed}')
+    return known[count]
 
 
 def _split_tracks(path: Path, rows: Rows) -> list[Track2D]:
@@ -133,14 +247,15 @@ def _split_tracks(path: Path, rows: Rows) -> list[Track2D]:
 
 
 def _as_one_track(rows: Rows, found: np.ndarray) -> Rows:
+    """Give all rows one track ID, if no frame has several people."""
     frames, counts = np.unique(rows.frame, return_counts=True)
     if counts.max() > 1:
         rows = take(rows, np.flatnonzero(found))
         frames, counts = np.unique(rows.frame, return_counts=True)
     if counts.max() > 1:
         raise ValueError(
-            f'has {counts.max()} people in frame {frames[counts.argmax()]} but does '
-            "not say who is who ('track' in .npz, 'track_id' in JSON): add that, or "
-            'take one person a frame with --single largest'
+            f'has {counts.max()} people in frame {frames[counts.argmax()]} but no '
+            "track IDs ('track' in .npz, 'track_id' in JSON): add them, or keep one "
+            "person per frame with `single` 'largest'"
         )
     return replace(rows, track=np.zeros(len(rows.frame), np.int64))

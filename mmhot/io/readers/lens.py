@@ -1,4 +1,4 @@
-"""Lens calibrations: JSON, YAML as OpenCV and ROS write it, or ``.npz``."""
+"""Reader of camera intrinsics in JSON, YAML of OpenCV and ROS, and ``.npz``."""
 
 import math
 from pathlib import Path
@@ -6,24 +6,25 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import naming
-from mmhot.io.json_file import as_numbers, load_json
-from mmhot.io.npz import load_arrays
+from mmhot.io.arrays import as_numbers, load_arrays, load_json
 from mmhot.lens import DISTORTIONS, Lens
 
-# What calibration programs call the same thing.
+# Keys that calibration programs use.
 _MATRIX = ('camera_matrix', 'K', 'cameraMatrix', 'intrinsic_matrix', 'mtx')
 _DISTORTION = (
-    *('dist_coeffs', 'distortion_coefficients', 'distCoeffs', 'distortion'),
-    *('dist', 'D'),
+    'dist_coeffs',
+    'distortion_coefficients',
+    'distCoeffs',
+    'distortion',
+    'dist',
+    'D',
 )
 _WIDTH = ('image_width', 'width', 'w')
 _HEIGHT = ('image_height', 'height', 'h')
 _NUMBERS = ('fx', 'fy', 'cx', 'cy')
-# OpenCV's order, for files that name each number.
-_TERMS = (
-    *('k1', 'k2', 'p1', 'p2', 'k3', 'k4', 'k5', 'k6'),
-    *('s1', 's2', 's3', 's4', 'taux', 'tauy'),
-)
+# Distortion terms in OpenCV's order, for files that name each number.
+_BASIC_TERMS = ('k1', 'k2', 'p1', 'p2', 'k3', 'k4', 'k5', 'k6')
+_TERMS = (*_BASIC_TERMS, 's1', 's2', 's3', 's4', 'taux', 'tauy')
 _EXPECTED = f'{_MATRIX[0]} (3x3) or {", ".join(_NUMBERS)} expected'
 
 
@@ -35,11 +36,11 @@ def read_lens(path: str | Path) -> Lens:
             ``docs/output-formats.md``.
 
     Returns:
-        Lens: With the size that the file says it is for, if it says so.
+        Lens: With the image size, if the file states it.
 
     Raises:
-        ValueError: What is wrong with the file, in one line.
-        OSError: It is not there or cannot be read.
+        ValueError: If the file is invalid.
+        OSError: If the file does not exist or cannot be read.
     """
     path = Path(path)
     with naming(path):
@@ -66,14 +67,14 @@ def _load_yaml(path: Path) -> object:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Knows OpenCV's matrices."""
+        """YAML loader that decodes OpenCV's matrices."""
 
     Loader.add_constructor(
         'tag:yaml.org,2002:opencv-matrix',
         lambda loader, node: loader.construct_mapping(node, deep=True),
     )
     text = path.read_text(encoding='utf-8')
-    if text.startswith('%YAML:'):  # OpenCV's own spelling, which YAML does not know
+    if text.startswith('%YAML:'):  # OpenCV's header is not valid YAML
         text = text.partition('\n')[2]
     try:
         return yaml.load(text, Loader)
@@ -85,8 +86,8 @@ def _lens(content: dict[str, object]) -> Lens:
     kind = content.get('distortion_model', 'plumb_bob')
     if kind not in ('plumb_bob', 'rational_polynomial', 'opencv', '', None):
         raise ValueError(
-            f"distortion_model {str(kind)[:40]!r} is not known: OpenCV's is, which "
-            "ROS calls 'plumb_bob' and 'rational_polynomial'"
+            f'distortion_model {str(kind)[:40]!r} is not supported: it must be '
+            "OpenCV's model ('plumb_bob' or 'rational_polynomial' in ROS)"
         )
     focal, center = _pinhole(content)
     size = [_number(content, names) for names in (_WIDTH, _HEIGHT)]
@@ -99,7 +100,7 @@ def _lens(content: dict[str, object]) -> Lens:
 def _pinhole(
     content: dict[str, object],
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Focal lengths and principal point."""
+    """Return focal lengths and principal point."""
     found = _first(content, _MATRIX)
     if found is None:
         missing = [name for name in _NUMBERS if name not in content]
@@ -116,7 +117,7 @@ def _pinhole(
 
 
 def _distortion(content: dict[str, object]) -> tuple[float, ...]:
-    """Numbers in OpenCV's order, as many as its functions take."""
+    """Return the distortion, padded to a length that OpenCV supports."""
     found = _first(content, _DISTORTION)
     if found is not None:
         name, value = found
@@ -127,7 +128,7 @@ def _distortion(content: dict[str, object]) -> tuple[float, ...]:
         given = named[: max(used, default=0)]
     if not any(given):
         return ()
-    # files that stop at k1 or k3 mean zero from there on
+    # further terms are zero
     length = next((n for n in DISTORTIONS if n >= len(given)), len(given))
     return tuple(given + [0.0] * (length - len(given)))
 
@@ -149,7 +150,7 @@ def _number(content: dict[str, object], names: tuple[str, ...]) -> float | None:
 
 
 def _array(value: object, name: str) -> np.ndarray:
-    """Numbers of a list or of a matrix as OpenCV and ROS write it."""
+    """Convert a list, or a matrix of OpenCV or ROS, to numbers."""
     if isinstance(value, dict) and 'data' in value:
         value = value['data']
     return as_numbers(value, name)

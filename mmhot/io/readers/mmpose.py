@@ -1,9 +1,9 @@
-"""Predictions as MMPose writes them.
+"""Reader of MMPose's JSON predictions.
 
-Three writers, one content. The inferencers write one file a video, a list of
-``{frame_id, instances}``, or one file an image, the list of instances alone. MMPose's
-demo scripts wrap either as ``{meta_info, instance_info}``. None of them writes person
-numbers; ``track_id`` (or ``instance_id``) in an instance is read where others add it.
+Inferencers write one file per video, a list of ``{frame_id, instances}``, or one file
+per image, a list of instances. Demo scripts wrap either as ``{meta_info,
+instance_info}``. MMPose writes no track IDs; ``track_id`` or ``instance_id`` of an
+instance is read if other programs add it.
 """
 
 import re
@@ -12,34 +12,20 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.io.json_file import as_identity, as_numbers, load_json
+from mmhot.io.arrays import as_identity, as_numbers, load_json
 from mmhot.io.readers.rows import Rows
 
 _TRACK_KEYS = ('track_id', 'instance_id')
 
 
 def read_mmpose(document: object) -> Rows:
-    """Read the people of one file.
-
-    Args:
-        document (object): Decoded JSON.
-
-    Returns:
-        Rows: Shapes checked, values not.
-    """
+    """Convert decoded JSON to rows; only shapes are checked."""
     header, frames = _unwrap(document)
     return _gather(_frames(frames), header)
 
 
 def read_mmpose_folder(folder: Path) -> Rows:
-    """Read one file an image; frames are the files in natural order of names.
-
-    Args:
-        folder (Path): Holds ``.json`` files.
-
-    Returns:
-        Rows: Shapes checked, values not.
-    """
+    """Read a folder of one ``.json`` file per image; frames are in natural order."""
     files = sorted(folder.glob('*.json'), key=lambda file: natural_key(file.name))
     files = [file for file in files if not file.name.startswith('.')]
     if not files:
@@ -50,8 +36,8 @@ def read_mmpose_folder(folder: Path) -> Rows:
             info, instances = _unwrap(load_json(file))
             if any('instances' in item for item in instances):
                 raise ValueError(
-                    'is a whole clip by itself: give the file, not the folder (a '
-                    'folder holds one file per image)'
+                    'holds a whole clip: give the file instead of the folder, which '
+                    'must hold one file per image'
                 )
         except ValueError as error:
             raise ValueError(f'{file.name} {error}') from error
@@ -77,7 +63,7 @@ def _unwrap(document: object) -> tuple[dict, list[dict]]:
     if not isinstance(document, list) or not isinstance(header, dict):
         raise ValueError('is not a list of frames or of instances')
     if not all(isinstance(item, dict) for item in document):
-        raise ValueError('holds a list of something else than frames or instances')
+        raise ValueError('holds a list of neither frames nor instances')
     return header, document
 
 
@@ -113,8 +99,8 @@ def _person(instance: object, where: str) -> dict[str, object]:
     if keypoints.ndim != 2 or keypoints.shape[-1] != 2 or not len(keypoints):
         hint = ' (3D keypoints?)' if keypoints.shape[-1:] == (3,) else ''
         raise ValueError(
-            f'{where} keypoints are {keypoints.shape}{hint}: a list of K pairs '
-            '[x, y] is expected'
+            f'{where} keypoints are {keypoints.shape}{hint}: K pairs [x, y] are '
+            'expected'
         )
     scores = np.ones(len(keypoints))
     if instance.get('keypoint_scores') is not None:
@@ -156,7 +142,7 @@ def _joints(header: dict) -> dict[str, object]:
 
 
 def track_of(person: dict, where: str) -> int | None:
-    """Return the person number that a dict states, or None."""
+    """Return the track ID of an instance, or None."""
     for key in _TRACK_KEYS:
         if person.get(key) is not None:
             return as_identity(person[key], f'{where} {key}')
@@ -164,7 +150,7 @@ def track_of(person: dict, where: str) -> int | None:
 
 
 def as_single(header: dict, key: str) -> float | None:
-    """Return one number of a header, or None."""
+    """Return a number of a header, or None."""
     if header.get(key) is None:
         return None
     value = as_numbers(header[key], key)
@@ -174,15 +160,12 @@ def as_single(header: dict, key: str) -> float | None:
 
 
 def stack_people(people: list[dict], **header: object) -> Rows:
-    """Build rows of people read one by one.
+    """Stack people, one dict each, into rows.
 
     Args:
         people (list[dict]): ``frame``, ``keypoints`` (K, 2), ``scores`` (K,), ``box``
             (4,) or None, ``track`` int or None.
         **header (object): The remaining fields of `Rows`.
-
-    Returns:
-        Rows: One row a person.
     """
     if not people:
         raise ValueError('holds no people')

@@ -1,13 +1,13 @@
-"""2D keypoints in ``.npz`` files."""
+"""Reader of 2D keypoints in ``.npz`` files."""
 
 from pathlib import Path
 
 import numpy as np
 
-from mmhot.io.npz import load_arrays
+from mmhot.io.arrays import load_arrays
 from mmhot.io.readers.rows import Rows
 
-# Array: its shape, in the letters of `keypoints`' own shape.
+# Shapes of the arrays, in the letters of the shape of `keypoints`.
 _ROW_ARRAYS = {
     'frame': ('N',),
     'track': ('N',),
@@ -19,16 +19,13 @@ _TEXTS = ('skeleton', 'joint_names')
 
 
 def read_npz(path: Path) -> Rows:
-    """Read people from ``keypoints`` and the arrays beside it.
+    """Read people; only shapes are checked.
 
     Args:
         path (Path): Has ``keypoints`` (N, K, 2), or (N, K, 3) with the score last;
             optionally ``frame``, ``track``, ``scores``, ``bbox_xyxy``, ``width``,
             ``height``, ``fps``, ``skeleton``, ``joint_names``. Without ``frame``,
-            the rows are consecutive frames of one person.
-
-    Returns:
-        Rows: Shapes checked, values not.
+            rows are consecutive frames of one person.
     """
     arrays = load_arrays(path, ('keypoints', *_ROW_ARRAYS, *_SCALARS, *_TEXTS))
     if 'keypoints' not in arrays:

@@ -1,31 +1,31 @@
-"""Keypoints as a file states them, and the checks that every format shares.
+"""Keypoints as stated by a file, and the checks shared by all formats.
 
-Messages here do not name the file: `read_keypoints` puts its name in front.
+`read_keypoints` prefixes the messages with the file name.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-# A heatmap's peak can lie a hair under zero where nothing was found.
+# Heatmap peaks can be slightly negative where no keypoint was detected.
 LOWEST_SCORE = -0.1
 LARGEST_FRAME = 10_000_000
-# Detectors guess joints outside the picture, but not this many pictures away.
-FARTHEST_PICTURES = 100
+# Models predict joints outside the image, but at most this many image sizes away.
+MAX_IMAGE_SIZES = 100
 
 
 @dataclass
 class Rows:
-    """People found in pictures, one row each; None is what the file does not say.
+    """One row per person and frame; None where the file states nothing.
 
     Attributes:
         keypoints (np.ndarray): Pixels, (N, K, 2).
         scores (np.ndarray | None): Confidence, (N, K).
         frame (np.ndarray): Frame numbers, (N,).
-        track (np.ndarray | None): Person numbers, (N,).
+        track (np.ndarray | None): Track IDs, (N,).
         bboxes (np.ndarray | None): Boxes as x1, y1, x2, y2, (N, 4).
-        width (float | None): Picture width.
-        height (float | None): Picture height.
+        width (float | None): Image width.
+        height (float | None): Image height.
         fps (float | None): Frames per second.
         skeleton (str | None): Name of the skeleton.
         joint_names (tuple[str] | None): Names of the K joints.
@@ -44,14 +44,13 @@ class Rows:
 
 
 def checked(rows: Rows) -> Rows:
-    """Check the numbers and mark what is missing.
+    """Check values and mark missing keypoints with NaN and score 0.
 
-    A joint is missing where its position or score is NaN, its score is not above
-    zero, or it lies at exactly (0, 0), which is how COCO and several detectors write
-    a joint that was not found. It comes back as NaN with score 0.
+    A keypoint is missing if its position or score is NaN, its score is not above zero,
+    or its position is exactly (0, 0), as COCO and several models mark it.
 
     Args:
-        rows (Rows): As read, shapes already right.
+        rows (Rows): As read, with valid shapes.
 
     Returns:
         Rows: Float32 keypoints, scores and boxes, int64 frames and tracks.
@@ -87,56 +86,52 @@ def checked(rows: Rows) -> Rows:
 
 
 def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
-    """Refuse keypoints that cannot be pixels of a picture of this size.
+    """Raise ValueError for keypoints that cannot be pixels of an image of this size.
 
     Args:
         keypoints (np.ndarray): Pixels, (N, K, 2); NaN where missing.
-        width (int): Picture width.
-        height (int): Picture height.
+        width (int): Image width.
+        height (int): Image height.
     """
     points = keypoints[np.isfinite(keypoints).all(-1)].astype(np.float64)
     size = np.array([width, height])
-    picture = f'a {width}x{height} picture'
+    image = f'a {width}x{height} image'
     farthest = np.abs(points).max()
-    if farthest > FARTHEST_PICTURES * size.max():
-        raise ValueError(f'keypoints lie {farthest:.3g} pixels away in {picture}')
+    if farthest > MAX_IMAGE_SIZES * size.max():
+        raise ValueError(f'keypoints lie {farthest:.3g} pixels away in {image}')
     if farthest <= 2 and size.min() > 8:
         raise ValueError(
-            f'keypoints reach {farthest:.3g} at most, so they seem to be normalized: '
-            f'pixels of {picture} are expected'
+            f'the largest coordinate is {farthest:.3g}, so keypoints seem to be '
+            f'normalized: pixels of {image} are expected'
         )
     outside = ((points < -0.25 * size) | (points > 1.25 * size)).any(-1)
     if outside.mean() > 0.5:
         x, y = np.median(points, axis=0)
         raise ValueError(
-            f'most keypoints lie outside {picture} (their middle is at {x:.0f}, '
-            f'{y:.0f}): is the size WIDTHxHEIGHT?'
+            f'most keypoints lie outside {image} (their median is {x:.0f}, {y:.0f}): '
+            'is the size width x height?'
         )
 
 
-def whole_numbers(what: str, values: np.ndarray) -> np.ndarray:
-    """Return ``values`` as int64, refusing what is not a whole number."""
+def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
+    """Convert to int64; raise ValueError for values that are not whole numbers."""
     values = np.asarray(values)
     if values.dtype.kind == 'f':
-        # Beyond 2**53 a float does not tell its neighbors apart.
+        # Beyond 2**53 floats skip integers.
         whole = (values == np.round(values)) & (np.abs(values) < 2**53)
     else:
         whole = values <= np.iinfo(np.int64).max
     if not whole.all():
         bad = values[~whole][0]
-        raise ValueError(f'{what} must hold whole numbers, got {bad}')
+        raise ValueError(f'{name} must hold whole numbers, got {bad}')
     return values.astype(np.int64)
 
 
 def largest_person(rows: Rows) -> Rows:
-    """Keep one person a frame, the largest, as one track.
+    """Keep the largest person of each frame, as track 0.
 
-    Args:
-        rows (Rows): Checked rows. Boxes decide where every row has one, otherwise
-            the extent of the keypoints does.
-
-    Returns:
-        Rows: At most one row a frame, all of track 0.
+    The area is that of the bounding boxes if every row has one, or else that of the
+    keypoints' extent.
     """
     boxes = rows.bboxes
     if boxes is None or np.isnan(boxes).any():
@@ -145,7 +140,6 @@ def largest_person(rows: Rows) -> Rows:
         side = np.where(np.isfinite(low), high - low, 0)
     else:
         side = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-    # A row without any keypoint loses to all others.
     found = np.isfinite(rows.keypoints).any((1, 2))
     area = np.where(found, side.prod(-1), -1)
     order = np.lexsort((-area, rows.frame))
@@ -162,10 +156,10 @@ def take(rows: Rows, index: np.ndarray) -> Rows:
     )
 
 
-def _require(good: np.ndarray, what: str, fault: str, frame: np.ndarray) -> None:
-    if not good.all():
-        row = np.argwhere(~good)[0, 0]
-        raise ValueError(f'{what} holds {fault} (first at frame {frame[row]})')
+def _require(valid: np.ndarray, name: str, fault: str, frame: np.ndarray) -> None:
+    if not valid.all():
+        row = np.argwhere(~valid)[0, 0]
+        raise ValueError(f'{name} holds {fault} (first at frame {frame[row]})')
 
 
 def _float32(values: np.ndarray) -> np.ndarray:

@@ -1,5 +1,1 @@
-"""Where 2D keypoints come from, one module a kind."""
-
-from mmhot.video.sources.pose_source import PoseSource, open_pose_source
-
-__all__ = ['PoseSource', 'open_pose_source']
+"""2D pose estimators and person detectors; each kind is one module."""

@@ -1,7 +1,7 @@
-"""MediaPipe's pose solution: 33 keypoints of one person, its models in the package.
+"""MediaPipe's pose solution (BlazePose): 33 keypoints of one person per box.
 
-It requires more packages than the pose solution imports, and an OpenCV that would
-overwrite the installed one: :data:`INSTALL` leaves them out.
+MediaPipe requires packages that the pose solution does not import, among them an OpenCV
+that would overwrite the installed one: :data:`INSTALL` leaves them out.
 """
 
 import importlib.util
@@ -9,35 +9,32 @@ import importlib.util
 import cv2
 import numpy as np
 
-from mmhot.video.sources.model_digests import identify
+from mmhot.video.cache import identify
+from mmhot.video.people import PoseEstimator, Poses
 
 VERSION = '0.10.21'
-# Without its requirements, and then those that the pose solution imports. It has wheels
-# for Python 3.12 and older, and works with NumPy 2.
+# Has wheels for Python 3.12 and older, and works with NumPy 2.
 INSTALL = (
     f'pip install --no-deps mediapipe=={VERSION} && '
     "pip install absl-py attrs flatbuffers 'protobuf>=4.25.3,<5'"
 )
 _NUM_KEYPOINTS = 33
-# Of boxes, so that nothing of a person is cut off.
 _PADDING = 1.25
-# Smaller pictures of people show nothing.
-_LEAST_SIDE = 16
+_MIN_CROP_SIDE = 16
 
 
 def is_installed() -> bool:
-    """Whether MediaPipe is there; it is not imported."""
+    """Return whether MediaPipe is installed, without importing it."""
     return importlib.util.find_spec('mediapipe') is not None
 
 
-class MediapipeEstimator:
-    """BlazePose as MediaPipe 0.10.21 has it, in each box by itself.
+class MediapipeEstimator(PoseEstimator):
+    """Estimate the pose in each box with MediaPipe 0.10.21.
 
-    It detects one person within a box. Where it finds nobody, keypoints are NaN and
-    scores 0.
+    Where it detects no person in a box, keypoints are NaN and scores 0.
 
     Args:
-        min_score (float): Of that detection. Defaults to 0.5.
+        min_score (float): Least detection confidence within a box. Defaults to 0.5.
 
     Raises:
         ValueError: If MediaPipe is missing, or is a version without its models.
@@ -51,7 +48,7 @@ class MediapipeEstimator:
         try:
             import mediapipe
 
-            # each crop is another person, so nothing is taken from the one before
+            # crops show different people: no tracking from one to the next
             self._pose = mediapipe.solutions.pose.Pose(
                 static_image_mode=True,
                 model_complexity=1,
@@ -68,35 +65,32 @@ class MediapipeEstimator:
 
     def __call__(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Keypoints (P, 33, 2) and scores (P, 33) for boxes (P, 4) of each image."""
+    ) -> list[Poses]:
+        """Estimate 33 keypoints in boxes (P, 4) of each BGR image."""
         return [
-            self._estimate(image, of_image)
-            for image, of_image in zip(images, boxes, strict=True)
+            self._estimate(image, own) for image, own in zip(images, boxes, strict=True)
         ]
 
-    def _estimate(
-        self, image: np.ndarray, boxes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _estimate(self, image: np.ndarray, boxes: np.ndarray) -> Poses:
         keypoints = np.full((len(boxes), _NUM_KEYPOINTS, 2), np.nan, np.float32)
         scores = np.zeros((len(boxes), _NUM_KEYPOINTS), np.float32)
         for person, box in enumerate(boxes):
-            left, top, right, bottom = _padded(box, image.shape)
-            if min(right - left, bottom - top) < _LEAST_SIDE:
+            left, top, right, bottom = _pad(box, image.shape)
+            if min(right - left, bottom - top) < _MIN_CROP_SIDE:
                 continue
             crop = cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_BGR2RGB)
-            found = self._pose.process(crop).pose_landmarks
-            if found is None:
+            landmarks = self._pose.process(crop).pose_landmarks
+            if landmarks is None:
                 continue
-            points = np.array([(mark.x, mark.y) for mark in found.landmark])
+            points = np.array([(mark.x, mark.y) for mark in landmarks.landmark])
             size = (right - left, bottom - top)
             keypoints[person] = points * size + (left, top)
-            scores[person] = [mark.visibility for mark in found.landmark]
+            scores[person] = [mark.visibility for mark in landmarks.landmark]
         return keypoints, scores
 
 
-def _padded(box: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Room around a box, as far as the picture goes: left, top, right, bottom."""
+def _pad(box: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Enlarge a box within the image; returns left, top, right, bottom."""
     center, extent = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) * _PADDING
     size = np.array(shape[1::-1])
     start = np.floor(center - extent / 2).clip(0, size).astype(int)

@@ -1,5 +1,6 @@
-"""Detectors of MMDetection and top-down 2D models of MMPose, ours among them."""
+"""Detectors of MMDetection and top-down 2D pose estimators of MMPose and mmhot."""
 
+import copy
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,10 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 import mmhot.plugin  # noqa: F401 registers what our configs name
-from mmhot.compat import safe_load
+from mmhot.compat.checkpoints import safe_load
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.video.sources.model_digests import fingerprint, identify
+from mmhot.video.cache import fingerprint, identify
+from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
 from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model
 from mmhot.video.sources.quarter_turns import QuarterTurns
 from mmhot.weights.config_files import read_config_file
@@ -29,25 +31,21 @@ from mmhot.weights.loading import (
 )
 
 _PERSON = 'person'
-_OTHER_DETECTOR = (
-    '--det-weights, or another --det-model: scan, which comes with mmhot, an .onnx '
-    'file, or whole_image'
-)
 
 
-class MMPoseDetector:
-    """A detector of MMDetection, or one of ours.
+class MMPoseDetector(Detector):
+    """Detect people with a detector of MMDetection or mmhot.
 
     Args:
-        model (str | Path): Config file, or name or alias in our or MMDetection's index,
-            or 'human' for what MMPose's inferencer takes.
+        model (str | Path): Config file, or name or alias in mmhot's or MMDetection's
+            model index, or 'human' for the detector of MMPose's inferencer.
         weights (str | Path, optional): Checkpoint; by default that of the index.
         device (str): PyTorch device. Defaults to 'cpu'.
-        min_score (float): Boxes below are left out. Defaults to 0.3.
+        min_score (float): Least score of boxes. Defaults to 0.3.
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ValueError: If the model is unknown, or weights and model do not fit.
+        ValueError: If the model is unknown, or weights and model do not match.
     """
 
     def __init__(
@@ -58,14 +56,19 @@ class MMPoseDetector:
         min_score: float = 0.3,
     ) -> None:
         named = find_detector(str(model))
-        weights = _weights_of(named, weights, model, '--det-weights')
+        weights = _choose_weights(named, weights, model, 'det_weights')
         from mmdet.apis import init_detector
 
         config = read_config_file(named.config)
         with DefaultScope.overwrite_default_scope('mmdet'):
             with _building(named.config):
                 self._model = init_detector(config, device='cpu')
-            meta = _load(self._model, weights, _OTHER_DETECTOR)
+            meta = _load(
+                self._model,
+                weights,
+                'det_weights, or another det_model: pose-verified, which is shipped '
+                'with mmhot, an .onnx file, or whole_image',
+            )
             pipeline = [*config.test_dataloader.dataset.pipeline]
             pipeline[0] = dict(type='mmdet.LoadImageFromNDArray')
             content = fingerprint(self._model, config.model, pipeline)
@@ -75,16 +78,16 @@ class MMPoseDetector:
         if _PERSON not in classes:
             raise ValueError(f'{weights} detects {", ".join(classes)}, not people')
         self._label = classes.index(_PERSON)
-        # a tenth less time on a CPU; batch normalizations stay, since heads may share a
-        # convolution among several
+        # saves a tenth of the time on a CPU; batch normalizations are not folded, since
+        # heads may share a convolution among several
         self._model.to(device, memory_format=torch.channels_last)
         self.min_score = min_score
         self.name = named.config.stem
         self.identity = identify(self.name, content, min_score=min_score)
 
     @torch.no_grad()
-    def __call__(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Boxes (P, 4), xyxy pixels, and scores (P,) of each BGR image."""
+    def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
+        """Detect the people of BGR images (H, W, 3)."""
         if not images:
             return []
         with DefaultScope.overwrite_default_scope('mmdet'):
@@ -101,33 +104,32 @@ class MMPoseDetector:
             for image, result in zip(images, results, strict=True)
         ]
 
-    def _people(
-        self, found: Any, shape: tuple[int, ...]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        wanted = (found.labels == self._label) & (found.scores >= self.min_score)
-        boxes = found.bboxes[wanted].cpu().numpy().reshape(-1, 2, 2)
+    def _people(self, instances: Any, shape: tuple[int, ...]) -> Boxes:
+        people = instances.labels == self._label
+        people &= instances.scores >= self.min_score
+        boxes = instances.bboxes[people].cpu().numpy().reshape(-1, 2, 2)
         boxes = boxes.clip(0, shape[1::-1]).reshape(-1, 4)
-        scores = found.scores[wanted].cpu().numpy()
+        scores = instances.scores[people].cpu().numpy()
         return boxes.astype(np.float32), scores.astype(np.float32)
 
 
-class MMPoseEstimator:
-    """A top-down 2D model of MMPose, or one of ours.
+class MMPoseEstimator(PoseEstimator):
+    """Estimate poses with a top-down 2D model of MMPose or mmhot.
 
     Args:
-        model (str | Path): Config file, or name or alias in our or MMPose's index.
+        model (str | Path): Config file, or name or alias in mmhot's or MMPose's model
+            index.
         weights (str | Path, optional): Checkpoint; by default that of the index.
         device (str): PyTorch device. Defaults to 'cpu'.
-        batch_size (int): People at once, from as many images as it takes. Defaults
-            to 32.
-        turns (QuarterTurns, optional): How people of whom the model is unsure are
-            looked at again, turned; None for never. Only models whose scores are
-            confidences (``score_curve``) do. Defaults to ``QuarterTurns()``.
+        batch_size (int): People per forward pass, of any images. Defaults to 32.
+        turns (QuarterTurns, optional): Second estimation of people with a low
+            confidence; only for models with a ``score_curve``. Defaults to
+            ``QuarterTurns()``.
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ValueError: If the model is unknown, is not top-down or has keypoints that
-            mmhot does not know, or if weights and model do not fit.
+        ValueError: If the model is unknown, is not top-down or has an unknown skeleton,
+            or if weights and model do not match.
     """
 
     def __init__(
@@ -141,7 +143,7 @@ class MMPoseEstimator:
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         named = find_pose_model(str(model))
-        weights = _weights_of(named, weights, model, '--pose2d-weights')
+        weights = _choose_weights(named, weights, model, 'pose2d_weights')
         from mmpose.apis import init_model
         from mmpose.models.pose_estimators import TopdownPoseEstimator
 
@@ -154,68 +156,69 @@ class MMPoseEstimator:
                 self._model = init_model(config, device='cpu')
             if not isinstance(self._model, TopdownPoseEstimator):
                 raise ValueError(
-                    f'{model} is no top-down 2D model, but a '
+                    f'{model} must be a top-down 2D model, got a '
                     f'{type(self._model).__name__}'
                 )
-            meta = _load(self._model, weights, '--pose2d-weights')
+            meta = _load(self._model, weights, 'pose2d_weights')
             self._meta = meta if 'flip_indices' in meta else self._model.dataset_meta
             pipeline = config.test_dataloader.dataset.pipeline
             content = fingerprint(self._model, config.model, pipeline)
             self._pipeline = Compose(pipeline)
         self._model.to(device)
         if isinstance(self._model.head, GTPTHead):
-            # others may have batch normalizations that do not belong to what is before
+            # only in these every batch normalization follows the layer before it
             switch_to_deploy(self._model)
-        self.has_curve = bool(self._model.test_cfg.get('score_curve'))
+        # the same layers without flip test, for calls from several threads
+        self._fast_model = copy.copy(self._model)
+        self._fast_model.test_cfg = {**self._model.test_cfg, 'flip_test': False}
+        self.has_score_curve = bool(self._model.test_cfg.get('score_curve'))
         self.batch_size = batch_size
         self.name = named.config.stem
         self.skeleton, self.num_keypoints = _skeleton(self._meta, model)
-        self.turns = turns if self.has_curve else None
+        self.turns = turns if self.has_score_curve else None
         options = {} if self.turns is None else {'turns': asdict(self.turns)}
         self.identity = identify(self.name, content, **options)
 
     def __call__(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Keypoints (P, K, 2) and scores (P, K) for the boxes (P, 4) of each image."""
+    ) -> list[Poses]:
+        """Estimate the poses in boxes (P, 4) of each BGR image."""
         if self.turns is None:
-            return self._estimate(images, boxes)
-        return self.turns(self._estimate, images, boxes)
+            return self._estimate_upright(images, boxes)
+        return self.turns(self._estimate_upright, images, boxes)
+
+    def estimate_fast(
+        self, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[Poses]:
+        """Estimate poses without flip test and quarter turns, in half the time."""
+        return self._estimate(self._fast_model, images, boxes)
+
+    def _estimate_upright(
+        self, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[Poses]:
+        return self._estimate(self._model, images, boxes)
 
     @torch.no_grad()
     def _estimate(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Look once at each person, upright."""
-        wanted = [
+        self, model: nn.Module, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[Poses]:
+        crops = [
             (image, box)
-            for image, of_image in zip(images, boxes, strict=True)
-            for box in of_image
+            for image, own in zip(images, boxes, strict=True)
+            for box in own
         ]
-        keypoints = np.empty((len(wanted), self.num_keypoints, 2), np.float32)
+        keypoints = np.empty((len(crops), self.num_keypoints, 2), np.float32)
         scores = np.empty(keypoints.shape[:2], np.float32)
-        for start in range(0, len(wanted), self.batch_size):
-            part = slice(start, start + self.batch_size)
-            keypoints[part], scores[part] = self._run(wanted[part])
-        ends = np.cumsum([len(of_image) for of_image in boxes])[:-1]
+        for start in range(0, len(crops), self.batch_size):
+            batch = slice(start, start + self.batch_size)
+            keypoints[batch], scores[batch] = self._run(model, crops[batch])
+        ends = np.cumsum([len(own) for own in boxes])[:-1]
         return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
 
-    def glance(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Keypoints and scores without flip test and turns, in half the time."""
-        test_cfg = self._model.test_cfg
-        before = test_cfg.get('flip_test', False)
-        test_cfg['flip_test'] = False
-        try:
-            return self._estimate(images, boxes)
-        finally:
-            test_cfg['flip_test'] = before
-
     def _run(
-        self, people: list[tuple[np.ndarray, np.ndarray]]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """One forward; keypoints (B, K, 2) in pixels of their images, scores (B, K)."""
+        self, model: nn.Module, crops: list[tuple[np.ndarray, np.ndarray]]
+    ) -> Poses:
+        """Run one forward pass over pairs of image and box."""
         with DefaultScope.overwrite_default_scope('mmpose'):
             samples = [
                 self._pipeline(
@@ -226,45 +229,39 @@ class MMPoseEstimator:
                         **self._meta,
                     )
                 )
-                for image, box in people
+                for image, box in crops
             ]
-            results = self._model.test_step(pseudo_collate(samples))
-        found = [result.pred_instances for result in results]
-        keypoints = np.concatenate([person.keypoints for person in found])
-        scores = np.concatenate([person.keypoint_scores for person in found])
+            results = model.test_step(pseudo_collate(samples))
+        people = [result.pred_instances for result in results]
+        keypoints = np.concatenate([person.keypoints for person in people])
+        scores = np.concatenate([person.keypoint_scores for person in people])
         return keypoints[..., :2], scores
 
 
-def _weights_of(
-    named: NamedModel, weights: str | Path | None, model: str | Path, option: str
+def _choose_weights(
+    named: NamedModel, weights: str | Path | None, model: str | Path, argument: str
 ) -> str:
     chosen = str(weights or named.weights)
     if not chosen:
-        raise ValueError(f'{model} has no published weights: give some with {option}')
+        raise ValueError(f'{model} has no published weights: give a file as {argument}')
     return chosen
 
 
 @contextmanager
 def _building(config: Path) -> Iterator[None]:
-    """Have no weights for the time being, and hear nothing about that."""
+    """Silence the warnings that the model has no weights yet."""
     # recorded, and so not shown: MMDetection sets filters of its own
     with naming_failures(config), warnings.catch_warnings(record=True):
         yield
 
 
-def _load(model: nn.Module, weights: str, option: str) -> dict:
-    """Load weights and return what their file says about the data they are for."""
-    content = _read(weights, option)
+def _load(model: nn.Module, weights: str, argument: str) -> dict:
+    """Load weights; returns the metadata of their dataset."""
+    content = _read(weights, argument)
     state = find_state(model, weights, content)
     refuse_other_shapes(model, weights, state)
     refuse_broken(weights, state)
-    try:
-        missing, _ = model.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise ValueError(
-            f'{weights} is a checkpoint of another model: {reason}'
-        ) from error
+    missing, _ = model.load_state_dict(state, strict=False)
     if missing:
         raise ValueError(
             f'{weights} is a checkpoint of another model: {missing[0]} is missing'
@@ -272,14 +269,14 @@ def _load(model: nn.Module, weights: str, option: str) -> dict:
     model.eval()
     meta = content.get('meta')
     meta = meta if isinstance(meta, dict) else {}
-    # files of older versions hold a part of it, one level higher
+    # checkpoints of older versions hold a part of it, one level higher
     return meta.get('dataset_meta') or {
         key: meta[key] for key in meta if key == 'CLASSES'
     }
 
 
-def _read(weights: str, option: str) -> Any:
-    """Read a checkpoint from a file, or from where it is published."""
+def _read(weights: str, argument: str) -> Any:
+    """Read a checkpoint from a file or URL."""
     if '://' not in weights:
         return safe_load(weights)
     try:
@@ -289,12 +286,12 @@ def _read(weights: str, option: str) -> Any:
     except (OSError, RuntimeError, ValueError) as error:
         reason = ' '.join(str(error).split())
         raise ValueError(
-            f'{weights} cannot be had ({reason:.80}): give a file with {option}'
+            f'{weights} cannot be downloaded ({reason:.80}): give a file as {argument}'
         ) from error
 
 
 def _skeleton(meta: dict, model: str | Path) -> tuple[str, int]:
-    """Name of the skeleton of MMPose's description, and its number of keypoints."""
+    """Return the name of MMPose's skeleton and its number of keypoints."""
     dataset, count = meta.get('dataset_name'), meta.get('num_keypoints')
     try:
         skeleton = get_skeleton(dataset)
@@ -302,7 +299,7 @@ def _skeleton(meta: dict, model: str | Path) -> tuple[str, int]:
         skeleton = None
     if skeleton is None or skeleton.num_keypoints != count:
         raise ValueError(
-            f'{model} has {count} keypoints of {dataset!r}, which is no skeleton of a '
-            'whole body that mmhot knows'
+            f'{model} has {count} keypoints of {dataset!r}, which is not a full-body '
+            'skeleton of mmhot: see mmhot.skeletons'
         )
     return skeleton.name, count

@@ -1,7 +1,7 @@
-"""Configs and weights of 2D models and detectors by the names that users know.
+"""Configs and weights of 2D models and detectors by name.
 
-Those of mmhot, MMPose and MMDetection are listed in metafiles that come with the
-packages; reading these needs none of the packages themselves.
+The names of mmhot, MMPose and MMDetection are in metafiles of the packages, which are
+read without importing the packages.
 """
 
 import importlib.util
@@ -12,10 +12,10 @@ from mmhot.errors import hint_at_names
 from mmhot.weights.config_files import find_config
 from mmhot.weights.index import read_index, read_models, shipped_weights
 
-# What MMPose's inferencer detects people with, and the names that it has for it.
-_PEOPLE = ('human', 'body', 'wholebody')
-_PEOPLE_CONFIG = 'demo/mmdetection_cfg/rtmdet_m_640-8xb32_coco-person.py'
-_PEOPLE_WEIGHTS = (
+# The detector of MMPose's inferencer, and its names.
+_HUMAN = ('human', 'body', 'wholebody')
+_HUMAN_CONFIG = 'demo/mmdetection_cfg/rtmdet_m_640-8xb32_coco-person.py'
+_HUMAN_WEIGHTS = (
     'https://download.openmmlab.com/mmpose/v1/projects/rtmposev1/'
     'rtmdet_m_8xb32-100e_coco-obj365-person-235e8209.pth'
 )
@@ -25,26 +25,18 @@ _DETECTION = ('detection',)
 
 @dataclass(frozen=True)
 class NamedModel:
-    """A model that somebody named.
-
-    Args:
-        config (Path): Its config file.
-        weights (str): The file or address of its weights; nothing if unknown.
-    """
+    """Config file of a model, and file or URL of its weights (empty if unknown)."""
 
     config: Path
     weights: str = ''
 
 
 def find_pose_model(name: str) -> NamedModel:
-    """Find a 2D pose model by config file, name or alias; ours go first.
+    """Find a 2D pose model by name, in mmhot's index first.
 
     Args:
-        name (str): A file, ``PACKAGE::PATH``, a name of mmhot's or MMPose's index, or
-            ``mmhot://NAME`` of shipped weights.
-
-    Returns:
-        NamedModel: With the weights that the index names.
+        name (str): A config file, ``PACKAGE::PATH``, a name or alias of mmhot's or
+            MMPose's index, or ``mmhot://NAME`` of shipped weights.
 
     Raises:
         FileNotFoundError: If a file does not exist.
@@ -54,54 +46,34 @@ def find_pose_model(name: str) -> NamedModel:
 
 
 def find_detector(name: str) -> NamedModel:
-    """Find a detector by config file, name or alias; ours go first.
-
-    Args:
-        name (str): A file, ``PACKAGE::PATH``, a name of mmhot's or MMDetection's index,
-            ``mmhot://NAME`` of shipped weights, or 'human' as in MMPose.
-
-    Returns:
-        NamedModel: With the weights that the index names.
-
-    Raises:
-        FileNotFoundError: If a file does not exist.
-        ValueError: If the name is unknown.
-    """
-    if name in _PEOPLE:
-        return NamedModel(_folder('mmpose') / _PEOPLE_CONFIG, _PEOPLE_WEIGHTS)
+    """Find a detector by name: as above, in MMDetection's index, or 'human'."""
+    if name in _HUMAN:
+        return NamedModel(_folder('mmpose') / _HUMAN_CONFIG, _HUMAN_WEIGHTS)
     return _find(name, _DETECTION, 'mmdet', 'detector of mmhot or MMDetection')
 
 
 def shipped_pose_model(name: str | None = None) -> str | None:
-    """Name of a 2D model whose weights come with this package.
-
-    Args:
-        name (str, optional): Name or alias of the one in question; by default the
-            first.
-
-    Returns:
-        str | None: None if there is none.
-    """
+    """Return the name of the shipped 2D model (of a name or alias), or None."""
     return _shipped(_TASKS_2D, name)
 
 
 def shipped_detector() -> str | None:
-    """Name of the detector whose weights come with this package, if there is one."""
+    """Return the name of the shipped detector, or None."""
     return _shipped(_DETECTION)
 
 
 def _shipped(tasks: tuple[str, ...], name: str | None = None) -> str | None:
     shipped = shipped_weights()
     for model in read_models():
-        is_meant = name is None or model.is_called(name)
+        is_named = name is None or model.is_called(name)
         is_shipped = model.weights.partition('://')[2] in shipped
-        if model.task in tasks and is_meant and is_shipped:
+        if model.task in tasks and is_named and is_shipped:
             return model.name
     return None
 
 
 def _find(name: str, tasks: tuple[str, ...], package: str, kind: str) -> NamedModel:
-    """A model by file or by its name in our index or that of a package."""
+    """Find a model by file, or by name in mmhot's or a package's index."""
     found = _find_file(name)
     if found is not None:
         return found
@@ -125,8 +97,8 @@ def _find_file(name: str) -> NamedModel | None:
     if path.is_file():
         if path.suffix != '.py':
             raise ValueError(
-                f'{path} is no config (.py) and no .onnx: weights go with '
-                '--pose2d-weights or --det-weights'
+                f'{path} is neither a config (.py) nor an .onnx file: checkpoints are '
+                'given as pose2d_weights or det_weights'
             )
         return NamedModel(path)
     if path.suffix == '.py':
@@ -135,7 +107,7 @@ def _find_file(name: str) -> NamedModel | None:
 
 
 def _look_up(package: str, name: str) -> tuple[NamedModel | None, list[str]]:
-    """The model of a package's index, and the names that the index has."""
+    """Look a model up in a package's index; returns the known names, too."""
     folder, known = _folder(package), []
     for entry in read_index(folder):
         aliases = entry.get('Alias') or []
@@ -147,8 +119,8 @@ def _look_up(package: str, name: str) -> tuple[NamedModel | None, list[str]]:
 
 
 def _folder(package: str) -> Path:
-    """Where an OpenMMLab package keeps its configs."""
+    """Return the folder of an OpenMMLab package's configs."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise ValueError(f'{package} is needed and not installed: see mmhot doctor')
+        raise ValueError(f'{package} is not installed: see mmhot doctor')
     return Path(spec.submodule_search_locations[0], '.mim')

@@ -1,10 +1,12 @@
-"""Detectors and 2D pose models as ONNX files, run by ONNX Runtime.
+"""ONNX detectors and 2D pose models, run by ONNX Runtime.
 
-Which kind a file is, its inputs and outputs tell: MMDetection's detectors as MMDeploy
-exports them (boxes with scores and labels), and pose models that give SimCC vectors,
-heatmaps, or points as Google's MoveNet does.
+The outputs of a file determine its kind: detectors of MMDetection as exported by
+MMDeploy (boxes with scores, labels), and pose models with SimCC vectors, heatmaps, or
+points as in Google's MoveNet.
 """
 
+import json
+import logging
 import os
 from pathlib import Path
 
@@ -13,24 +15,30 @@ import numpy as np
 
 from mmhot.crops import crop_matrix, unmap_points
 from mmhot.errors import require_file
-from mmhot.video.sources.model_digests import identify
+from mmhot.skeletons.joints import SKELETONS, Skeleton, get_skeleton
+from mmhot.video.cache import identify
+from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
 
-# Of the pixels that OpenMMLab's models were trained on, RGB.
+_LOGGER = logging.getLogger(__name__)
+
+# ImageNet's mean and standard deviation, RGB.
 _MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 _STD = np.array([58.395, 57.12, 57.375], np.float32)
 _GRAY = 114
 _PERSON = 0
-_SKELETONS = {17: 'coco-17', 26: 'halpe-26', 133: 'coco-wholebody-133'}
-# Boxes that are detected in pictures of this size, where the file does not say.
+# Skeletons that are assumed by the number of keypoints if a file does not name its own.
+_ASSUMED_SKELETONS = {17: 'coco-17', 26: 'halpe-26', 133: 'coco-wholebody-133'}
+# Metadata of ONNX files: name of the skeleton, or names of its joints.
+_SKELETON_KEYS = ('skeleton', 'dataset_name')
+_JOINT_KEYS = ('joint_names', 'keypoint_names', 'keypoints')
+# Side of a detector's input if the file leaves it open.
 _DETECTION_SIZE = 320
+# Numbers of axes of the outputs: SimCC's two; heatmaps' or MoveNet's one.
+_LAYOUTS = ([3, 3], [4])
 
 
 def open_session(path: str | Path, device: str = 'cpu'):
-    """Open an ONNX file.
-
-    Args:
-        path (str | Path): The file.
-        device (str): 'cpu' or 'cuda'.
+    """Open an ONNX file on 'cpu' or 'cuda' with ONNX Runtime.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -48,11 +56,11 @@ def open_session(path: str | Path, device: str = 'cpu'):
     if wanted and wanted not in known:
         raise ValueError(
             f'ONNX Runtime cannot use {device} here: pip install onnxruntime-gpu, or '
-            'choose the CPU'
+            "choose device='cpu'"
         )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    # as PyTorch does; 0 is its own choice, all cores
+    # PyTorch's variable; 0 is ONNX Runtime's choice, all cores
     threads = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
     options.intra_op_num_threads = int(threads or 0)
     providers = [wanted, 'CPUExecutionProvider'] if wanted else ['CPUExecutionProvider']
@@ -60,20 +68,21 @@ def open_session(path: str | Path, device: str = 'cpu'):
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # ONNX Runtime has no common base for its errors
         reason = ' '.join(str(error).split())
-        raise ValueError(f'{path} is no readable ONNX model: {reason:.200}') from error
+        raise ValueError(
+            f'{path} is not a readable ONNX model: {reason:.200}'
+        ) from error
 
 
-class OnnxDetector:
-    """A detector whose outputs are boxes with scores (B, N, 5) and labels (B, N).
+class OnnxDetector(Detector):
+    """Detect people with outputs ``dets``, boxes and scores (B, N, 5), and ``labels``.
 
     Args:
         path (str | Path): The ONNX file.
         device (str): 'cpu' or 'cuda'.
-        min_score (float): Boxes below are left out. Defaults to 0.3.
+        min_score (float): Least score of boxes. Defaults to 0.3.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no such detector.
+        ValueError: If the outputs are others.
     """
 
     def __init__(
@@ -86,7 +95,7 @@ class OnnxDetector:
         outputs = [output.name for output in self._session.get_outputs()]
         if not {'dets', 'labels'} <= set(outputs):
             raise ValueError(
-                f'{path} is no detector that mmhot knows: it gives '
+                f'{path} is not a supported detector: its outputs are '
                 f'{", ".join(outputs)}, not dets and labels'
             )
         (entry,) = self._session.get_inputs()
@@ -96,12 +105,12 @@ class OnnxDetector:
             side if isinstance(side, int) else _DETECTION_SIZE for side in sides
         )
 
-    def __call__(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Boxes (P, 4), xyxy pixels, and scores (P,) of each BGR image."""
-        # MMDeploy's non-maximum suppression takes one image, whatever the file says
+    def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
+        """Detect the people of BGR images (H, W, 3)."""
+        # MMDeploy's NMS supports one image, even where the file declares a batch
         return [self._detect(image) for image in images]
 
-    def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _detect(self, image: np.ndarray) -> Boxes:
         prepared, zoom = self._prepare(image)
         inputs = {self._input: prepared[None]}
         (boxes,), (labels,) = self._session.run(['dets', 'labels'], inputs)
@@ -111,7 +120,7 @@ class OnnxDetector:
         return corners.astype(np.float32), boxes[:, 4]
 
     def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, float]:
-        """Shrink to fit, gray to the right and below; (3, H, W) and the factor."""
+        """Resize, pad with gray at the right and bottom; (3, H, W) and the scale."""
         height, width = image.shape[:2]
         zoom = min(self._height / height, self._width / width)
         size = (max(round(width * zoom), 1), max(round(height * zoom), 1))
@@ -122,24 +131,31 @@ class OnnxDetector:
         return normal.transpose(2, 0, 1).astype(np.float32), zoom
 
 
-class OnnxPoseEstimator:
-    """A top-down pose model, of the kind that its outputs show.
+class OnnxPoseEstimator(PoseEstimator):
+    """Estimate poses with a top-down model, decoded as its outputs require.
 
     Args:
         path (str | Path): The ONNX file.
         device (str): 'cpu' or 'cuda'.
-        batch_size (int): People at once, where the model lets. Defaults to 32.
+        skeleton (str, optional): Skeleton of the keypoints. By default the one in the
+            file's metadata (``skeleton`` or ``joint_names``); if there is none, it is
+            assumed by the number of keypoints, with a warning.
+        batch_size (int): People per run, if the model is not fixed to a number.
+            Defaults to 32.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no such model, or of unknown keypoints.
+        ValueError: If its outputs or keypoints are unknown.
     """
 
     def __init__(
-        self, path: str | Path, device: str = 'cpu', batch_size: int = 32
+        self,
+        path: str | Path,
+        device: str = 'cpu',
+        skeleton: str | None = None,
+        batch_size: int = 32,
     ) -> None:
         self.name = Path(path).stem
-        self.identity = identify(self.name, path)
         self._session = open_session(path, device)
         (entry,) = self._session.get_inputs()
         self._input, shape = entry.name, entry.shape
@@ -150,46 +166,37 @@ class OnnxPoseEstimator:
         known = all(isinstance(side, int) for side in sides) and len(shape) == 4
         if not known or len(shapes) > 2 or [len(s) for s in shapes] not in _LAYOUTS:
             raise ValueError(
-                f'{path} is no pose model that mmhot knows: input {shape}, outputs '
+                f'{path} is not a supported pose model: input {shape}, outputs '
                 f'{shapes}; SimCC, heatmaps or MoveNet expected'
             )
         self._height, self._width = sides
         self._integers = 'int' in entry.type
         self._batch = shape[0] if isinstance(shape[0], int) else batch_size
         num_keypoints = shapes[0][-2] if self._points else shapes[0][1]
-        if num_keypoints not in _SKELETONS:
-            raise ValueError(
-                f'{path} has {num_keypoints} keypoints; known are '
-                f'{", ".join(map(str, _SKELETONS))}'
-            )
-        self.skeleton = _SKELETONS[num_keypoints]
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.skeleton = _find_skeleton(path, num_keypoints, skeleton, metadata).name
+        self.identity = identify(self.name, path, skeleton=self.skeleton)
         self.num_keypoints = num_keypoints
 
     def __call__(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Keypoints (P, K, 2) and scores (P, K) for the boxes (P, 4) of each image."""
-        crops, matrices = [], []
-        for image, of_image in zip(images, boxes, strict=True):
-            for box in of_image:
-                crop, matrix = self._crop(image, box)
-                crops.append(crop)
-                matrices.append(matrix)
-        points = [
-            decoded
-            for start in range(0, len(crops), self._batch)
-            for decoded in self._run(crops[start : start + self._batch])
+    ) -> list[Poses]:
+        """Estimate the poses in boxes (P, 4) of each BGR image."""
+        crops = [
+            self._crop(image, box)
+            for image, own in zip(images, boxes, strict=True)
+            for box in own
         ]
-        people = [
-            (unmap_points(matrix, keypoints), scores)
-            for matrix, (keypoints, scores) in zip(matrices, points, strict=True)
-        ]
-        found, first = [], 0
-        for of_image in boxes:
-            own = people[first : first + len(of_image)]
-            first += len(of_image)
-            found.append(_stack(own, self.num_keypoints))
-        return found
+        keypoints = np.zeros((len(crops), self.num_keypoints, 2), np.float32)
+        scores = np.zeros((len(crops), self.num_keypoints), np.float32)
+        for start in range(0, len(crops), self._batch):
+            batch = crops[start : start + self._batch]
+            decoded = self._run([crop for crop, _ in batch])
+            for person, (points, own_scores) in enumerate(decoded, start):
+                keypoints[person] = unmap_points(crops[person][1], points)
+                scores[person] = own_scores
+        ends = np.cumsum([len(own) for own in boxes])[:-1]
+        return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
 
     def _crop(
         self, image: np.ndarray, box: np.ndarray
@@ -202,7 +209,7 @@ class OnnxPoseEstimator:
         return ((crop - _MEAN) / _STD).transpose(2, 0, 1), matrix
 
     def _run(self, crops: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Keypoints (K, 2) in pixels of the crop and scores (K,), of each crop."""
+        """Return keypoints (K, 2) in pixels of the crop and scores (K,) per crop."""
         batch = np.stack(crops).astype(np.int32 if self._integers else np.float32)
         outputs = self._session.run(self._outputs, {self._input: batch})
         if self._points:
@@ -212,21 +219,21 @@ class OnnxPoseEstimator:
         return [self._decode_heatmaps(each) for each in outputs[0]]
 
     def _decode_points(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """MoveNet's y, x and score, (1, K, 3), in parts of the picture."""
+        """Decode MoveNet's y, x and score, (1, K, 3), as shares of the crop."""
         y, x, scores = points.reshape(-1, 3).T
         return np.stack([x * self._width, y * self._height], -1), scores
 
     def _decode_simcc(
         self, x: np.ndarray, y: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Vectors (K, bins) along each axis."""
-        places = np.stack([x.argmax(-1), y.argmax(-1)], -1).astype(np.float64)
+        """Decode SimCC's vectors (K, bins) along each axis."""
+        positions = np.stack([x.argmax(-1), y.argmax(-1)], -1).astype(np.float64)
         size = np.array([self._width, self._height])
-        places *= size / (x.shape[-1], y.shape[-1])
-        return places, np.minimum(x.max(-1), y.max(-1)).clip(0, 1)
+        positions *= size / (x.shape[-1], y.shape[-1])
+        return positions, np.minimum(x.max(-1), y.max(-1)).clip(0, 1)
 
     def _decode_heatmaps(self, heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Heatmaps (K, h, w); a quarter of a cell towards the higher neighbor."""
+        """Decode heatmaps (K, h, w), a quarter cell towards the higher neighbor."""
         num_keypoints, height, width = heatmaps.shape
         flat = heatmaps.reshape(num_keypoints, -1).argmax(-1)
         row, column = np.divmod(flat, width)
@@ -234,22 +241,54 @@ class OnnxPoseEstimator:
         joint = np.arange(num_keypoints)
         right = padded[joint, row + 1, column + 2] - padded[joint, row + 1, column]
         below = padded[joint, row + 2, column + 1] - padded[joint, row, column + 1]
-        places = np.stack([column, row], -1) + 0.25 * np.sign([right, below]).T
+        positions = np.stack([column, row], -1) + 0.25 * np.sign([right, below]).T
         scale = np.array([self._width / width, self._height / height])
-        return places * scale, heatmaps.max((1, 2)).clip(0, 1)
+        return positions * scale, heatmaps.max((1, 2)).clip(0, 1)
 
 
-# Numbers of axes of the outputs: SimCC's two, heatmaps or MoveNet's one.
-_LAYOUTS = ([3, 3], [4])
+def _find_skeleton(
+    path: str | Path, num_keypoints: int, name: str | None, metadata: dict[str, str]
+) -> Skeleton:
+    """Choose the skeleton by argument, metadata of the file, or number of keypoints."""
+    skeleton = get_skeleton(name) if name else _read_skeleton(path, metadata)
+    if skeleton is None and num_keypoints in _ASSUMED_SKELETONS:
+        skeleton = get_skeleton(_ASSUMED_SKELETONS[num_keypoints])
+        _LOGGER.warning(
+            '%s does not name its %d keypoints: assuming %s; give another as skeleton',
+            path,
+            num_keypoints,
+            skeleton.name,
+        )
+    if skeleton is None:
+        known = ', '.join(map(str, _ASSUMED_SKELETONS))
+        raise ValueError(
+            f'{path} has {num_keypoints} keypoints without names: give their skeleton '
+            f'(only {known} are assumed by number)'
+        )
+    if skeleton.num_keypoints != num_keypoints:
+        raise ValueError(
+            f'{path} has {num_keypoints} keypoints, but skeleton {skeleton.name!r} has '
+            f'{skeleton.num_keypoints}'
+        )
+    return skeleton
 
 
-def _stack(
-    people: list[tuple[np.ndarray, np.ndarray]], num_keypoints: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Arrays of the people of one image, nobody included."""
-    keypoints = [keypoints for keypoints, _ in people]
-    scores = [scores for _, scores in people]
-    return (
-        np.array(keypoints, np.float32).reshape(-1, num_keypoints, 2),
-        np.array(scores, np.float32).reshape(-1, num_keypoints),
+def _read_skeleton(path: str | Path, metadata: dict[str, str]) -> Skeleton | None:
+    """Read the skeleton from the metadata of an ONNX file; None if not there."""
+    names = [metadata[key] for key in _SKELETON_KEYS if metadata.get(key)]
+    if names:
+        return get_skeleton(names[0])
+    names = [metadata[key] for key in _JOINT_KEYS if metadata.get(key)]
+    if not names:
+        return None
+    try:
+        joints = tuple(json.loads(names[0]))
+    except ValueError:
+        joints = tuple(joint.strip() for joint in names[0].split(','))
+    for skeleton in SKELETONS.values():
+        if skeleton.joints == joints:
+            return skeleton
+    raise ValueError(
+        f'{path} has keypoints {", ".join(joints):.200}, which are not those of any '
+        f'skeleton: {", ".join(SKELETONS)}'
     )

@@ -1,62 +1,122 @@
-"""From what users write to a detector and a 2D model."""
+"""2D pose estimator and person detector by name: tables of the kinds, and their choice.
 
+A kind of model is one module and one line in :data:`POSE_ESTIMATORS` or
+:data:`DETECTORS`; :func:`register_pose_estimator` and :func:`register_detector` add
+kinds of other packages.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from mmhot.video.people import Detector, PoseEstimator
+from mmhot.video.people import Detector, PoseEstimator, require_members
 from mmhot.video.sources import mediapipe_pose
-from mmhot.video.sources.model_digests import identify
+from mmhot.video.sources.detectors import (
+    CANDIDATE_SCORE,
+    PoseVerifiedDetector,
+    WholeImage,
+)
 from mmhot.video.sources.model_names import shipped_detector, shipped_pose_model
-from mmhot.video.sources.verified_detector import SUSPECTED, ScanningDetector
 
-WHOLE_IMAGE = 'whole_image'
 MEDIAPIPE = 'mediapipe'
-SCAN = 'scan'
-_DEFAULT_DETECTOR = 'human'
+WHOLE_IMAGE = 'whole_image'
+POSE_VERIFIED = 'pose-verified'
+_HUMAN = 'human'
 
 
-class WholeImage:
-    """Stands in for a detector where each picture shows one person, or part of one."""
-
-    name = WHOLE_IMAGE
-    identity = identify(WHOLE_IMAGE, '')
-
-    def __call__(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The one box (1, 4) of each BGR image and its score (1,)."""
-        return [
-            (
-                np.array([[0, 0, image.shape[1], image.shape[0]]], np.float32),
-                np.ones(1, np.float32),
-            )
-            for image in images
-        ]
-
-
-class PoseSource(NamedTuple):
-    """Where 2D keypoints come from.
+@dataclass(frozen=True)
+class ModelRequest:
+    """Arguments with which a model is opened.
 
     Attributes:
-        detector (Detector): Finds people's boxes.
-        estimator (PoseEstimator): Finds their keypoints.
+        model (str): Name or file.
+        weights (str, optional): Checkpoint.
+        device (str): PyTorch device.
+        skeleton (str, optional): Skeleton of a 2D model's keypoints.
+        min_score (float): Least score of a detector's boxes.
+        estimator (PoseEstimator, optional): For detectors: the 2D pose estimator.
+    """
+
+    model: str
+    weights: str | None = None
+    device: str = 'cpu'
+    skeleton: str | None = None
+    min_score: float = 0.3
+    estimator: PoseEstimator | None = None
+
+
+class _ModelKind(NamedTuple):
+    """How one kind of model is recognized by name and opened."""
+
+    matches: Callable[[str], bool]
+    open: Callable[[ModelRequest], Any]
+    takes_weights: bool
+    default_detector: Callable[[ModelRequest], str] | None = None
+
+
+@dataclass(frozen=True)
+class PoseSource:
+    """A person detector and a 2D pose estimator; unpacks into both.
+
+    Raises:
+        TypeError: If one lacks members of its interface.
     """
 
     detector: Detector
     estimator: PoseEstimator
 
+    def __post_init__(self) -> None:
+        """Check the interfaces."""
+        require_members(self.detector, Detector)
+        require_members(self.estimator, PoseEstimator)
+
+    def __iter__(self) -> Iterator:
+        return iter((self.detector, self.estimator))
+
     @property
     def name(self) -> str:
-        """What was chosen, for people to read."""
+        """Return the names of both models."""
         return f'{self.estimator.name} in boxes of {self.detector.name}'
 
     @property
     def identity(self) -> dict:
-        """What results depend on: names, weights, options."""
+        """Return what results depend on: names, weights, options."""
         return {
             'detector': self.detector.identity,
             'estimator': self.estimator.identity,
         }
+
+
+def register_pose_estimator(
+    model: str | Callable[[str], bool],
+    opener: Callable[[ModelRequest], PoseEstimator],
+    detector: str | Callable[[ModelRequest], str] = _HUMAN,
+    takes_weights: bool = False,
+) -> None:
+    """Register a kind of 2D pose estimator; the latest one that matches is used.
+
+    Args:
+        model (str | Callable): Its name, or a function of a name.
+        opener (Callable): Opens it.
+        detector (str | Callable): Name of the default detector, or a function of the
+            request. Defaults to 'human'.
+        takes_weights (bool): Whether it may be given a checkpoint. Defaults to False.
+    """
+    choose = detector if callable(detector) else lambda request: detector
+    POSE_ESTIMATORS.insert(
+        0, _ModelKind(_matcher(model), opener, takes_weights, choose)
+    )
+
+
+def register_detector(
+    model: str | Callable[[str], bool],
+    opener: Callable[[ModelRequest], Detector],
+    takes_weights: bool = False,
+) -> None:
+    """Register a kind of person detector; arguments as above."""
+    DETECTORS.insert(0, _ModelKind(_matcher(model), opener, takes_weights))
 
 
 def open_pose_source(
@@ -66,42 +126,55 @@ def open_pose_source(
     det_weights: str | None = None,
     device: str = 'cpu',
     min_score: float = 0.3,
+    skeleton: str | None = None,
 ) -> PoseSource:
-    """Open a 2D model and the detector that it needs.
+    """Open a 2D pose estimator and its detector.
 
     Args:
         pose2d (str, optional): An .onnx file, a config file, a name or alias of
-            mmhot's or MMPose's models, or 'mediapipe'. By default MediaPipe if it is
-            installed, else the 2D weights that come with this package.
-        pose2d_weights (str, optional): Checkpoint of a config or name; by default
-            what the model's index names.
+            mmhot's or MMPose's models, 'mediapipe', or a registered name. By default
+            MediaPipe if it is installed, otherwise the shipped model.
+        pose2d_weights (str, optional): Checkpoint of a config or name; by default that
+            of the model index.
         det_model (str, optional): An .onnx file, a config file, a name or alias of
-            mmhot's or MMDetection's, 'human' for what MMPose's inferencer detects with,
-            'scan' for our small detector, whose boxes the 2D model checks, or
-            'whole_image'. By default 'whole_image' with MediaPipe, 'scan' with 2D
-            weights of this package, and 'human' otherwise.
-        det_weights (str, optional): Its checkpoint.
+            mmhot's or MMDetection's models, 'human' for the detector of MMPose's
+            inferencer, 'pose-verified' for the shipped small detector whose boxes the
+            2D model verifies, or 'whole_image'. By default 'whole_image' with
+            MediaPipe, 'pose-verified' with shipped 2D weights, otherwise 'human'.
+        det_weights (str, optional): Checkpoint of the detector.
         device (str): PyTorch device. Defaults to 'cpu'.
-        min_score (float): Boxes below are left out, but of 'scan', which has its own.
-            Defaults to 0.3.
+        min_score (float): Least score of boxes; 'pose-verified' has its own. Defaults
+            to 0.3.
+        skeleton (str, optional): Skeleton of the keypoints, for .onnx files that do not
+            name theirs.
 
     Returns:
-        PoseSource: Detector and estimator.
+        PoseSource: Detector and 2D pose estimator.
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ValueError: If a name is unknown, something is not installed, or options do
-            not go together.
+        ValueError: If a name is unknown, a package is missing, or arguments contradict
+            each other.
+        TypeError: If a registered model lacks members of its interface.
     """
-    pose2d = pose2d or _default_pose_model()
-    if det_model is None:
-        det_model = _default_detector(pose2d, pose2d_weights)
-    estimator = _open_estimator(pose2d, pose2d_weights, device)
-    if det_model == SCAN:
-        _refuse_weights(det_model, det_weights, '--det-weights')
-        return PoseSource(_open_scanner(estimator, device), estimator)
-    detector = _open_detector(det_model, det_weights, device, min_score)
-    return PoseSource(detector, estimator)
+    request = ModelRequest(
+        pose2d or _default_pose_model(), pose2d_weights, device, skeleton
+    )
+    kind = _find_kind(POSE_ESTIMATORS, request.model)
+    _check_weights(kind, request, 'pose2d_weights')
+    det_model = det_model or kind.default_detector(request)
+    estimator = kind.open(request)
+    if skeleton not in (None, estimator.skeleton):
+        raise ValueError(
+            f'skeleton is {skeleton!r}, but the keypoints of {request.model} are those '
+            f'of {estimator.skeleton!r}'
+        )
+    request = ModelRequest(
+        det_model, det_weights, device, min_score=min_score, estimator=estimator
+    )
+    kind = _find_kind(DETECTORS, det_model)
+    _check_weights(kind, request, 'det_weights')
+    return PoseSource(kind.open(request), estimator)
 
 
 def _default_pose_model() -> str:
@@ -111,62 +184,86 @@ def _default_pose_model() -> str:
     if shipped is not None:
         return shipped
     raise ValueError(
-        'no 2D model is here: name one with --pose2d, or install MediaPipe: '
+        'there is no 2D pose model: name one (pose2d), or install MediaPipe: '
         f'{mediapipe_pose.INSTALL}'
     )
 
 
-def _default_detector(pose2d: str, weights: str | None) -> str:
-    if pose2d == MEDIAPIPE:
-        return WHOLE_IMAGE
-    # what is had without a download goes with what is had without a download
-    if weights is None and shipped_pose_model(pose2d) is not None:
-        return SCAN
-    return _DEFAULT_DETECTOR
+def _matcher(model: str | Callable[[str], bool]) -> Callable[[str], bool]:
+    return model if callable(model) else lambda name: name == model
 
 
-def _open_estimator(model: str, weights: str | None, device: str) -> PoseEstimator:
-    if model == MEDIAPIPE:
-        _refuse_weights(model, weights, '--pose2d-weights')
-        return mediapipe_pose.MediapipeEstimator()
-    if _is_onnx(model):
-        _refuse_weights(model, weights, '--pose2d-weights')
-        from mmhot.video.sources.onnx_models import OnnxPoseEstimator
-
-        return OnnxPoseEstimator(model, device)
-    from mmhot.video.sources.mmpose_models import MMPoseEstimator
-
-    return MMPoseEstimator(model, weights, device)
+def _find_kind(table: list[_ModelKind], model: str) -> _ModelKind:
+    return next(kind for kind in table if kind.matches(model))
 
 
-def _open_detector(
-    model: str, weights: str | None, device: str, min_score: float
-) -> Detector:
-    if model == WHOLE_IMAGE:
-        _refuse_weights(model, weights, '--det-weights')
-        return WholeImage()
-    if _is_onnx(model):
-        _refuse_weights(model, weights, '--det-weights')
-        from mmhot.video.sources.onnx_models import OnnxDetector
-
-        return OnnxDetector(model, device, min_score)
-    from mmhot.video.sources.mmpose_models import MMPoseDetector
-
-    return MMPoseDetector(model, weights, device, min_score)
+def _check_weights(kind: _ModelKind, request: ModelRequest, argument: str) -> None:
+    if request.weights is not None and not kind.takes_weights:
+        raise ValueError(
+            f'{argument} is {request.weights}, but {request.model} has its own weights'
+        )
 
 
-def _open_scanner(estimator: PoseEstimator, device: str) -> ScanningDetector:
-    name = shipped_detector()
-    if name is None:
-        raise ValueError('scan needs the detector that comes with mmhot: install again')
-    suspects = _open_detector(name, None, device, SUSPECTED)
-    return ScanningDetector(estimator, suspects)
+def _opener(module: str, name: str, *arguments: str) -> Callable[[ModelRequest], Any]:
+    """Make the opener of a class, whose module is imported when it is needed."""
+
+    def open_model(request: ModelRequest) -> Any:
+        cls = getattr(importlib.import_module(f'mmhot.video.sources.{module}'), name)
+        return cls(*(getattr(request, argument) for argument in arguments))
+
+    return open_model
 
 
 def _is_onnx(model: str) -> bool:
     return Path(model).suffix.lower() == '.onnx'
 
 
-def _refuse_weights(model: str, weights: str | None, option: str) -> None:
-    if weights is not None:
-        raise ValueError(f'{option} does not go with {model}, which has its weights')
+def _detector_of_mmpose_model(request: ModelRequest) -> str:
+    """Name the detector that needs no download if the 2D model needs none."""
+    shipped = request.weights is None and shipped_pose_model(request.model) is not None
+    return POSE_VERIFIED if shipped else _HUMAN
+
+
+def _open_pose_verified(request: ModelRequest) -> PoseVerifiedDetector:
+    name = shipped_detector()
+    if name is None:
+        raise ValueError(
+            f'{POSE_VERIFIED} needs the detector that is shipped with mmhot, which is '
+            'missing: reinstall mmhot'
+        )
+    candidates = ModelRequest(name, None, request.device, min_score=CANDIDATE_SCORE)
+    detector = _find_kind(DETECTORS, name).open(candidates)
+    return PoseVerifiedDetector(request.estimator, detector)
+
+
+POSE_ESTIMATORS: list[_ModelKind] = []
+"""Kinds of 2D pose estimators; the first that matches a name is used."""
+DETECTORS: list[_ModelKind] = []
+"""Kinds of person detectors."""
+
+# The most general first, as later ones are asked earlier.
+register_pose_estimator(
+    lambda name: True,
+    _opener('mmpose_models', 'MMPoseEstimator', 'model', 'weights', 'device'),
+    _detector_of_mmpose_model,
+    takes_weights=True,
+)
+register_pose_estimator(
+    _is_onnx,
+    _opener('onnx_models', 'OnnxPoseEstimator', 'model', 'device', 'skeleton'),
+)
+register_pose_estimator(
+    MEDIAPIPE, _opener('mediapipe_pose', 'MediapipeEstimator'), WHOLE_IMAGE
+)
+register_detector(
+    lambda name: True,
+    _opener(
+        'mmpose_models', 'MMPoseDetector', 'model', 'weights', 'device', 'min_score'
+    ),
+    takes_weights=True,
+)
+register_detector(
+    _is_onnx, _opener('onnx_models', 'OnnxDetector', 'model', 'device', 'min_score')
+)
+register_detector(POSE_VERIFIED, _open_pose_verified)
+register_detector(WHOLE_IMAGE, lambda request: WholeImage())

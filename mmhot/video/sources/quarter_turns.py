@@ -1,77 +1,66 @@
-"""Quarter turns: people who lie or are upside down, seen upright by the 2D model.
-
-Models have seen few such people. Where one is unsure of somebody, it looks again at the
-crop turned by 90, 180 and 270 degrees; its confidence says which look to keep.
-"""
+"""Quarter turns: 2D poses of people who lie or are upside down, from turned crops."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-Poses = list[tuple[np.ndarray, np.ndarray]]
-Estimate = Callable[[list[np.ndarray], list[np.ndarray]], Poses]
-# Side of the square that is cut out around a box, of its longer side: crops are padded,
-# and as wide as the model's input.
-_REACH = 1.8
+from mmhot.video.people import Poses
+
+# Side of the square patch around a box that is turned, per longer side of the box:
+# crops are padded, and as wide as the model's input.
+_PATCH_SIZE = 1.8
 _TURNS = (1, 2, 3)
 
 
 @dataclass(frozen=True)
 class QuarterTurns:
-    """Keep the turn of an unsure person's crop in which a model is surest.
+    """Repeat the estimation in turned crops for people with a low confidence.
 
-    Scores must be confidences of a model that is calibrated. The numbers were chosen on
-    photographs of sports and of everyday life (see the card of the weights): people
-    who are partly hidden are unsure in every turn, and stay upright.
+    2D models have seen few people who lie or are upside down. For these the crop is
+    turned by 90, 180 and 270 degrees, and the pose with the highest confidence kept.
+    Scores must be calibrated confidences. The thresholds were chosen on photos of
+    sports and everyday life (see the card of the weights).
 
     Args:
-        unsure (float): Mean confidence of a person's keypoints below which the model
-            looks again. Defaults to 0.8.
-        gain (float): By how much a turn must be surer than upright. Defaults to 0.1.
-        sure (float): Least mean confidence of a turn that is kept. Defaults to 0.6.
+        min_upright (float): Mean confidence of a person's keypoints below which crops
+            are turned. Defaults to 0.8.
+        min_gain (float): Least gain of confidence over upright. Defaults to 0.1.
+        min_turned (float): Least mean confidence of a turned crop. Defaults to 0.6.
     """
 
-    unsure: float = 0.8
-    gain: float = 0.1
-    sure: float = 0.6
+    min_upright: float = 0.8
+    min_gain: float = 0.1
+    min_turned: float = 0.6
 
     def __call__(
-        self, estimate: Estimate, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> Poses:
-        """Find keypoints in boxes.
-
-        Args:
-            estimate (Callable): Takes images and boxes, returns keypoints (P, K, 2)
-                and scores (P, K) of each image.
-            images (list[np.ndarray]): BGR, (H, W, 3).
-            boxes (list[np.ndarray]): Of each image, x1, y1, x2, y2 pixels, (P, 4).
-
-        Returns:
-            list[tuple[np.ndarray, np.ndarray]]: As ``estimate`` does.
-        """
+        self,
+        estimate: Callable[[list[np.ndarray], list[np.ndarray]], list[Poses]],
+        images: list[np.ndarray],
+        boxes: list[np.ndarray],
+    ) -> list[Poses]:
+        """Estimate the poses in boxes, as ``estimate``, a 2D pose estimator, does."""
         poses = [
             (points.copy(), scores.copy()) for points, scores in estimate(images, boxes)
         ]
-        unsure = [
-            (image, person)
-            for image, (_, scores) in enumerate(poses)
-            for person in np.flatnonzero(scores.mean(1) < self.unsure)
-        ]
-        if not unsure:
-            return poses
-        looks = [
+        # of each turned crop: image, person, turn, patch, box, corner
+        turned = [
             (image, person, turn, *_turn(images[image], boxes[image][person], turn))
-            for image, person in unsure
+            for image, (_, scores) in enumerate(poses)
+            for person in np.flatnonzero(scores.mean(1) < self.min_upright)
             for turn in _TURNS
         ]
-        found = estimate([look[3] for look in looks], [look[4] for look in looks])
-        upright = {
-            (image, person): poses[image][1][person].mean() for image, person in unsure
+        if not turned:
+            return poses
+        estimated = estimate([each[3] for each in turned], [each[4] for each in turned])
+        best = {
+            (image, person): max(
+                poses[image][1][person].mean() + self.min_gain, self.min_turned
+            )
+            for image, person, *_ in turned
         }
-        best = {key: max(own + self.gain, self.sure) for key, own in upright.items()}
-        for look, (points, scores) in zip(looks, found, strict=True):
-            image, person, turn, patch, _, corner = look
+        for crop, (points, scores) in zip(turned, estimated, strict=True):
+            image, person, turn, patch, _, corner = crop
             if scores[0].mean() <= best[image, person]:
                 continue
             best[image, person] = scores[0].mean()
@@ -83,14 +72,12 @@ class QuarterTurns:
 def _turn(
     image: np.ndarray, box: np.ndarray, turn: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut a box's surroundings out and turn them to the left.
+    """Crop the surroundings of a box and turn them to the left.
 
-    Returns:
-        tuple[np.ndarray, np.ndarray, np.ndarray]: The turned patch, the box (1, 4) in
-        it, and the corner of the patch in the image, x and y.
+    Returns the patch, the box (1, 4) in it, and the corner (x, y) of the patch.
     """
     low, high = np.asarray(box, np.float64).reshape(2, 2)
-    half = _REACH / 2 * max(*(high - low), 1)
+    half = _PATCH_SIZE / 2 * max(*(high - low), 1)
     center = (low + high) / 2
     limit = np.array(image.shape[1::-1])
     first = np.floor(center - half).clip(0, limit - 1).astype(int)
@@ -98,7 +85,7 @@ def _turn(
     patch = image[first[1] : last[1], first[0] : last[0]]
     corners = np.stack([low, high]) - first
     for _ in range(turn):
-        # a column becomes a row, the last first
+        # columns become rows, the last one first
         corners = np.stack([corners[:, 1], patch.shape[1] - 1 - corners[:, 0]], 1)
         patch = np.rot90(patch)
     turned = np.concatenate([corners.min(0), corners.max(0)])
@@ -106,7 +93,7 @@ def _turn(
 
 
 def _turn_back(points: np.ndarray, shape: tuple[int, ...], turn: int) -> np.ndarray:
-    """Points (K, 2) of a turned patch of a shape, in the patch before it was turned."""
+    """Map points (K, 2) of a turned patch of a shape into the upright patch."""
     height, width = shape[:2]
     for _ in range(turn):
         points = np.stack([height - 1 - points[:, 1], points[:, 0]], 1)

@@ -5,7 +5,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
-from gtpt_models import labeled_samples, picture
+from gtpt_models import fixture_images, labeled_samples
 from published import build_published, load_fixture
 from torch.testing import assert_close
 
@@ -36,7 +36,7 @@ def published(request):
 @torch.no_grad()
 def test_outputs_and_what_leads_to_them_are_the_published_models(published):
     _, meta, arrays, model = published
-    stem = model.extract_feat(picture(meta))
+    stem = model.extract_feat(fixture_images(meta))
     (stem_map,) = stem
     assert_close(stem_map.mean((2, 3)), arrays['inner__stem_mean'], **PARITY)
     assert_close(stem_map.abs().mean((2, 3)), arrays['inner__stem_abs'], **PARITY)
@@ -73,7 +73,7 @@ def assert_same_patches(kept, expected):
 
 def test_cost_is_the_papers(published):
     name, meta, _, model = published
-    cost = count_cost(model, picture(meta)[:1], None)
+    cost = count_cost(model, fixture_images(meta)[:1], None)
     bare = sum(
         value.numel() for key, value in model.named_parameters() if '_token' in key
     )
@@ -90,7 +90,7 @@ def trained():
     meta, arrays = load_fixture('gtpt_t_coco_train')
     model = build_published(meta, weights='online').train()
     batch = labeled_samples(arrays['input__joints'], arrays['input__visible'])
-    losses = model(picture(meta), batch, mode='loss')
+    losses = model(fixture_images(meta), batch, mode='loss')
     sum(value for name, value in losses.items() if 'loss' in name).backward()
     return meta, arrays, model, losses
 
@@ -115,7 +115,9 @@ def test_accuracy_is_of_keypoints_that_are_in_the_picture(trained):
         arrays['input__joints'], np.where(visible > 0, visible, -1), absent_weight=0.5
     )
     model = deepcopy(model)  # its statistics are another test's
-    one, other = (model(picture(meta), each, mode='loss') for each in (unknown, absent))
+    one, other = (
+        model(fixture_images(meta), each, mode='loss') for each in (unknown, absent)
+    )
     assert other['loss_pruned'] > one['loss_pruned']
     assert other['acc_pose'] == one['acc_pose']
 
@@ -141,7 +143,7 @@ def test_batch_statistics_are_updated_once(trained):
 @torch.no_grad()
 def test_both_passes_are_the_published_ones(trained):
     meta, arrays, model, _ = trained
-    patches = model.head.embed(model.extract_feat(picture(meta)))
+    patches = model.head.embed(model.extract_feat(fixture_images(meta)))
     for kind, keep_rates in (('pred', model.head.keep_rates), ('entire', None)):
         logits = model.head.classify(model.head.encode(patches, keep_rates)[0])
         for ours, axis in zip(logits, 'xy', strict=True):

@@ -10,18 +10,17 @@ import drawn_people
 import numpy as np
 import pytest
 import torch
-from drawn_data import build_dataset, dataset_config
 from drawn_people import FOLDER
 from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import METRICS
+from topdown_configs import build_dataset, dataset_config
 from torch.testing import assert_close
 
 from mmhot.codecs.gtpt_label import GTPTLabel
-from mmhot.datasets.collate import stack_people
-from mmhot.datasets.transforms.epoch_seed import seed_everything
+from mmhot.datasets.data_loading import seed_everything, topdown_collate
 from mmhot.datasets.transforms.person_crop import (
     InclusiveBBox,
     RandomBBoxScaleRotation,
@@ -405,7 +404,7 @@ def test_batches_arrive_as_they_were_made(num_workers):
 
 def test_copies_of_a_batch_leave_it_as_it_is():
     dataset = build_dataset(dataset_config('coco').train_dataloader.dataset)
-    batch = stack_people([dataset[0], dataset[1]])
+    batch = topdown_collate([dataset[0], dataset[1]])
     again = copy.deepcopy(batch)
     for sample, copied in zip(
         batch['data_samples'], again['data_samples'], strict=True

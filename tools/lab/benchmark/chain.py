@@ -10,10 +10,10 @@ from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
 from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe
-from mmhot.io.npz import load_arrays
+from mmhot.io.arrays import load_arrays
 from mmhot.lens import Lens, settle_lens
 from mmhot.lifting.gaps import Segment
-from mmhot.video.pipeline import VideoLifter, without_unsure
+from mmhot.video.pipeline import VideoLifter, mask_low_confidence
 from tools.lab.benchmark.motions import open_motions
 from tools.lab.plausibility import jitter
 
@@ -233,7 +233,9 @@ def measure_motions(
         raw, truth = see_motion(joints, camera, number)
         sure = replace(
             raw,
-            tracks=[without_unsure(track, pipeline.kpt_thr) for track in raw.tracks],
+            tracks=[
+                mask_low_confidence(track, pipeline.kpt_thr) for track in raw.tracks
+            ],
         )
         own = {'frames': len(joints), 'jitter': jitter_of(truth, raw.fps)}
         table.setdefault('truth', []).append(own)

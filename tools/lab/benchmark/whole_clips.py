@@ -7,9 +7,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from mmhot.lifting.windows import lift_windows
 from mmhot.models.lifters.estimator import SequencePoseLifter
-from mmhot.windows import usual_stride
+from mmhot.windows import lift_windows, usual_stride
 from tools.lab.benchmark.rows import Built, Row
 from tools.lab.benchmark.timing import Ratio, Times, compare, time_in_turns
 

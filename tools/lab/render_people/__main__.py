@@ -20,8 +20,8 @@ from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.installation.imports import import_extra
+from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
-from mmhot.io.json_file import load_json
 
 _PACKAGES = ('anny', 'moderngl', 'trimesh')
 

@@ -18,7 +18,7 @@ from anny.utils.obj_utils import load_obj_file
 from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
-from mmhot.io.npz import load_arrays, save_arrays
+from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.skeletons.joints import get_skeleton
 
 LAYERS = ('body', 'helper-tights', 'helper-skirt', 'helper-hair')

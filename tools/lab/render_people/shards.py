@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from mmhot.datasets.mocap_clips import read_mocap_clips
+from mmhot.datasets.mocap_dataset import read_mocap_clips
 from mmhot.datasets.packed_people import PackedPeople, join_images, write_packed_people
 from tools.lab.coco_people import ANNOTATIONS, coco_annotation, write_coco
 from tools.lab.panoramas import read_panoramas

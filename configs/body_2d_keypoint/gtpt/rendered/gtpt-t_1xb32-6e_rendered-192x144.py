@@ -1,20 +1,16 @@
-_base_ = './gtpt-t_1xb32-20e_rendered-128x96.py'
-
-size = (144, 192)
-codec = dict(input_size=size)
+_base_ = [
+    '../../../_base_/datasets/rendered_people_192x144.py',
+    '../../../_base_/models/gtpt-t_guided.py',
+    '../../../_base_/schedules/rendered_30e_guided.py',
+]
 model = dict(
     head=dict(
-        input_size=size, in_featuremap_size=(36, 48), decoder=dict(input_size=size)
+        input_size=(144, 192),
+        in_featuremap_size=(36, 48),
+        loss=dict(entire_weight=0.0, distill_weight=0.0),
+        decoder=dict(input_size=(144, 192)),
     ),
 )
-train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
-train_pipeline[8].input_size = train_pipeline[10].encoder.input_size = size
-val_pipeline[2].input_size = size
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
-test_dataloader = val_dataloader
-
 train_cfg = dict(max_epochs=6)
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].T_max = 6
-optim_wrapper = dict(optimizer=dict(lr=1e-3))

@@ -1,5 +1,5 @@
-# The weights mmhot://gtpt-t_coco17_synth: how they were trained, and what their scores
-# mean, fitted on val_00 by tools/lab/evaluate_2d.py --fit-confidence.
+# Shipped weights mmhot://gtpt-t_coco17_synth, with the calibration of their scores on
+# val_00 by tools/lab/evaluate_2d.py --fit-confidence.
 _base_ = './gtpt-t_1xb32-30e_rendered-256x192.py'
 
 model = dict(
@@ -11,7 +11,7 @@ model = dict(
     ),
 )
 
-# Tighter than in training: on photographs it is surer of where people are.
+# tighter than in training: real images are localized with higher confidence
 val_pipeline = _base_.val_pipeline
 val_pipeline[1].padding = 1.1
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))

@@ -1,6 +1,6 @@
 _base_ = '../../mixste/cmu_mocap/mixste_243frm_1xb4-160e_cmu.py'
 
-# the steps of the pyramid are ours: published ones are not known to us
+# our steps of the pyramid: the paper's are not published
 model = dict(
     backbone=dict(
         pruner=[

@@ -6,7 +6,7 @@ model = dict(
         recoverer=dict(type='InterpolationRecoverer'),
     ),
 )
-# of the host's weights after its ten epochs (load_from)
+# from the host's weights after its ten epochs (load_from)
 train_cfg = dict(max_epochs=20)
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].T_max = 20

@@ -1,6 +1,6 @@
 _base_ = '../../motionbert/h36m/motionbert-lite_243frm_1xb32-60e_h36m.py'
 
-# depth and number that make the paper's 91 GFLOPs; it tells neither
+# depth and number are not published: these give the paper's 91 GFLOPs
 model = dict(
     backbone=dict(pruner=dict(type='ClusterPruner', num_keep=61, depth=3)),
     test_cfg=dict(target='center'),

@@ -4,7 +4,7 @@ _base_ = [
     '../../../_base_/models/mixste.py',
     '../../../_base_/schedules/mixste_160e.py',
 ]
-# an epoch has about as many windows as Human3.6M's
+# about as many windows per epoch as Human3.6M's
 train_dataloader = dict(
     batch_size=4, sampler=dict(num_samples=12800), dataset=dict(num_targets=243)
 )

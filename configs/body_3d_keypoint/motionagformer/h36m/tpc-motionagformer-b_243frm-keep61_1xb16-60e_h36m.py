@@ -1,6 +1,6 @@
 _base_ = './motionagformer-b_243frm_1xb16-60e_h36m.py'
 
-# nobody published one: pruned as deep, in proportion, as MotionBERT
+# not published: pruned at the same relative depth as MotionBERT
 model = dict(
     backbone=dict(pruner=dict(type='ClusterPruner', num_keep=61, depth=10)),
     test_cfg=dict(target='center'),

@@ -17,9 +17,6 @@ model = dict(
 train_dataloader = dict(batch_size=32, dataset=dict(seq_len=81))
 val_dataloader = dict(dataset=dict(seq_len=81))
 test_dataloader = val_dataloader
-# how whole clips are lifted: the training data's frame rate, frames between windows,
-# and what stands in for joints that COCO lacks
+# for clips: frame rate of the training, stride of windows, conversion of COCO's joints
 lifting = dict(fps=50.0, stride=1, mapping='trained')
-
-# more steps, and larger ones, were worth more than anything else (docs/training.md)
 optim_wrapper = dict(optimizer=dict(lr=4e-3))

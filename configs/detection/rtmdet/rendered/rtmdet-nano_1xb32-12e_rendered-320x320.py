@@ -1,68 +1,32 @@
 _base_ = [
-    'mmdet::rtmdet/rtmdet_l_8xb32-300e_coco.py',
-    '../../../_base_/datasets/photograph.py',
+    '../../../_base_/models/rtmdet_nano.py',
+    '../../../_base_/datasets/image_augmentation.py',
     '../../../_base_/schedules/averaging.py',
 ]
 custom_imports = dict(imports=['mmhot.plugin'], allow_failed_imports=False)
 
-# as MMPose's detector of people for small pictures, and its sizes
 size = (320, 320)
-# people are smaller in photographs and films than in the crops of the training
+# people are smaller in real images and videos than in the training crops
 test_size = (512, 512)
-model = dict(
-    data_preprocessor=dict(
-        batch_augments=[
-            dict(
-                type='BatchSyncRandomResize',
-                random_size_range=(192, 320),
-                size_divisor=32,
-                interval=1,
-            )
-        ],
-    ),
-    backbone=dict(
-        deepen_factor=0.33,
-        widen_factor=0.25,
-        use_depthwise=True,
-        norm_cfg=dict(type='BN'),
-    ),
-    neck=dict(
-        in_channels=[64, 128, 256],
-        out_channels=64,
-        num_csp_blocks=1,
-        use_depthwise=True,
-        norm_cfg=dict(type='BN'),
-    ),
-    bbox_head=dict(
-        in_channels=64,
-        feat_channels=64,
-        num_classes=1,
-        share_conv=False,
-        exp_on_reg=False,
-        use_depthwise=True,
-        norm_cfg=dict(type='BN'),
-    ),
-    test_cfg=dict(
-        nms_pre=1000, score_thr=0.05, nms=dict(iou_threshold=0.5), max_per_img=100
-    ),
-)
-
 fill = dict(img=(114, 114, 114))
 train_pipeline = [
-    dict(type='mmpose.EpochSeed'),
+    dict(type='mmpose.SeedTransforms'),
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='RandomResize', scale=size, ratio_range=(0.6, 2.0), keep_ratio=True),
     dict(type='RandomCrop', crop_size=size, allow_negative_crop=True),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='mmpose.SeededAlbumentation', transforms=_base_.photograph.transforms),
-    # after the effects: where there is no picture it is as clean in tests
+    dict(
+        type='mmpose.SeededAlbumentation',
+        transforms=_base_.image_augmentation.transforms,
+    ),
+    # after the augmentation: padding is constant at test time too
     dict(type='Pad', size=size, pad_val=fill),
     dict(type='PackDetInputs'),
 ]
 val_pipeline = [
     dict(type='LoadImageFromFile'),
-    # films are up to twelve times as large
+    # 'area', as videos are up to twelve times as large
     dict(type='Resize', scale=test_size, keep_ratio=True, interpolation='area'),
     dict(type='Pad', size_divisor=32, pad_val=fill),
     dict(type='LoadAnnotations', with_bbox=True),

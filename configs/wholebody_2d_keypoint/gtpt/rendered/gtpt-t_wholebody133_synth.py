@@ -1,6 +1,6 @@
-# The weights mmhot://gtpt-t_wholebody133_synth: how they were trained, and what their
-# scores mean, fitted on the 17 keypoints of the body in val_00 by
-# tools/lab/evaluate_2d.py --fit-confidence.
+# Shipped weights mmhot://gtpt-t_wholebody133_synth, with the calibration of their
+# scores on the body's 17 keypoints in val_00 by tools/lab/evaluate_2d.py
+# --fit-confidence.
 _base_ = './gtpt-t_1xb32-10e_rendered-wholebody-192x144.py'
 
 model = dict(
@@ -12,7 +12,7 @@ model = dict(
     ),
 )
 
-# Tighter than in training: on photographs it is surer of where people are.
+# tighter than in training: real images are localized with higher confidence
 val_pipeline = _base_.val_pipeline
 val_pipeline[1].padding = 1.1
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))

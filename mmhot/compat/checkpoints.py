@@ -1,0 +1,108 @@
+"""Safe loading of checkpoints: only tensors, NumPy arrays and plain containers."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmhot.compat import shims
+
+_INT_BITS = (8, 16, 32, 64)
+_DTYPES = (
+    *('Bool', 'Str', 'Bytes', 'Float16', 'Float32', 'Float64'),
+    *('Complex64', 'Complex128'),
+    *(f'Int{bits}' for bits in _INT_BITS),
+    *(f'UInt{bits}' for bits in _INT_BITS),
+)
+_DAMAGED = 'not a checkpoint, or a damaged one: torch.load cannot read it'
+
+
+def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
+    """Load a checkpoint of OpenMMLab; refuse other pickled objects.
+
+    Args:
+        path (str | Path): File made by ``torch.save``.
+        map_location: Same as in ``torch.load``.
+
+    Returns:
+        Any: The saved object, usually a dict.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no checkpoint, is damaged or holds other objects.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such checkpoint file')
+    with shims():
+        try:
+            return torch.load(path, map_location=map_location, weights_only=True)
+        except UnpicklingError as error:
+            raise ValueError(f'{path}: {explain_refusal(error)}') from error
+        except Exception as error:
+            if isinstance(error, OSError) and error.filename is not None:
+                raise
+            # A damaged file can make the unpickler raise anything.
+            raise ValueError(f'{path}: {_DAMAGED}') from error
+
+
+def explain_refusal(error: Exception) -> str:
+    """Explain in one line why ``torch.load`` refused a file."""
+    name = re.search(r'GLOBAL (\S+)', str(error))
+    if name:
+        return (
+            f'refused: it holds {name[1]}, and only tensors, NumPy arrays and plain '
+            'containers are loaded, because other pickled objects can run any code'
+        )
+    return _DAMAGED
+
+
+def allow_checkpoint_globals() -> Callable[[], None] | None:
+    """Allow the objects of OpenMMLab's checkpoints in ``torch.load``.
+
+    Returns:
+        Callable, optional: Reverts it; None if PyTorch allows all objects.
+    """
+    if torch.__version__ < (2, 6):
+        return None
+    present = torch.serialization.get_safe_globals()
+    added = [entry for entry in _checkpoint_globals() if entry not in present]
+    torch.serialization.add_safe_globals(added)
+
+    def undo() -> None:
+        allowed = torch.serialization.get_safe_globals()
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals([x for x in allowed if x not in added])
+
+    return undo
+
+
+def _checkpoint_globals() -> list:
+    """List what checkpoints hold besides tensors and plain containers."""
+    from mmengine.config import ConfigDict
+    from mmengine.logging import HistoryBuffer
+
+    scalar = np.float64(0).__reduce__()[0]
+    reconstruct = np.zeros(0).__reduce__()[0]
+    # Empty arrays are saved as bytes().
+    allowed = [HistoryBuffer, ConfigDict, np.ndarray, np.dtype, bytes]
+    allowed += [getattr(np.dtypes, f'{name}DType') for name in _DTYPES]
+    allowed.append((_statistic_of_history, 'builtins.getattr'))
+    # The first name is that of NumPy 1, the second that of NumPy 2.
+    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
+        allowed.append((scalar, f'{module}.scalar'))
+        allowed.append((reconstruct, f'{module}._reconstruct'))
+    return allowed
+
+
+def _statistic_of_history(owner: Any, name: str) -> Callable:
+    """Replace ``getattr``, with which a HistoryBuffer pickles its own methods."""
+    from mmengine.logging import HistoryBuffer
+
+    if owner is HistoryBuffer and name in ('min', 'max', 'mean', 'current'):
+        return getattr(owner, name)
+    raise UnpicklingError(f'Unsupported global: GLOBAL getattr of {name!r}')

@@ -1,0 +1,253 @@
+"""Import hooks: stand-ins for pkg_resources, xtcocotools and mmcv._ext.
+
+Also the hook that adds ``mmhot::`` to MMEngine's config schemes. Nothing is imported
+when a hook is installed.
+"""
+
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+
+Fill = Callable[[ModuleType], None]
+
+
+class ModuleFinder(MetaPathFinder, Loader):
+    """Finder and loader of stand-in modules.
+
+    Args:
+        modules (Mapping[str, Callable]): Names of the modules, and functions that set
+            the attributes of a new module.
+    """
+
+    def __init__(self, modules: Mapping[str, Fill]) -> None:
+        self.modules = modules
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None):
+        """Return the spec of a stand-in."""
+        if name not in self.modules:
+            return None
+        is_package = any(other.startswith(f'{name}.') for other in self.modules)
+        return ModuleSpec(name, self, is_package=is_package)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Fill a stand-in."""
+        self.modules[module.__name__](module)
+
+    def find_installed(self, name: str, path: Any = None) -> ModuleSpec | None:
+        """Return the spec of the installed module, found by the other finders."""
+        finders = (finder for finder in sys.meta_path if finder is not self)
+        specs = (finder.find_spec(name, path) for finder in finders)
+        return next((spec for spec in specs if spec and spec.loader), None)
+
+    def is_stand_in(self, module: ModuleType | None) -> bool:
+        """Whether this finder created a module."""
+        return getattr(getattr(module, '__spec__', None), 'loader', None) is self
+
+    def install(self, position: int) -> Callable[[], None]:
+        """Insert into ``sys.meta_path``; return a function that reverts it."""
+        sys.meta_path.insert(position, self)
+        return self._uninstall
+
+    def _uninstall(self) -> None:
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+        for name in self.modules:
+            if self.is_stand_in(sys.modules.get(name)):
+                del sys.modules[name]
+                parent, _, child = name.rpartition('.')
+                if parent in sys.modules:
+                    vars(sys.modules[parent]).pop(child, None)
+
+
+# MMEngine looks up the installed path of the distribution named here, and
+# pkg_resources returns a wrong one for editable installs. For the name of a module it
+# falls back to importlib, which is right for every kind of installation.
+_CONFIG_SCHEME = ('mmhot', 'mmhot.plugin')
+_CONFIG_UTILS = 'mmengine.config.utils'
+
+
+class _ConfigSchemeFinder(ModuleFinder):
+    """Adds the config scheme when MMEngine is imported later than mmhot."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None):
+        spec = self.find_installed(name, path) if name == _CONFIG_UTILS else None
+        if spec is not None:
+            load = spec.loader.exec_module
+
+            def load_and_add(module: ModuleType) -> None:
+                load(module)
+                module.MODULE2PACKAGE.setdefault(*_CONFIG_SCHEME)
+                sys.meta_path.remove(self)
+
+            spec.loader.exec_module = load_and_add
+        return spec
+
+
+def add_config_scheme() -> Callable[[], None]:
+    """Make MMEngine resolve ``_base_ = 'mmhot::...'``."""
+    finder = _ConfigSchemeFinder({})
+    if _CONFIG_UTILS in sys.modules:
+        sys.modules[_CONFIG_UTILS].MODULE2PACKAGE.setdefault(*_CONFIG_SCHEME)
+    else:
+        finder.install(0)
+
+    def undo() -> None:
+        finder._uninstall()
+        if _CONFIG_UTILS in sys.modules:
+            sys.modules[_CONFIG_UTILS].MODULE2PACKAGE.pop(_CONFIG_SCHEME[0], None)
+
+    return undo
+
+
+class _DistributionNotFoundError(Exception):
+    """Raised by the stand-in for ``pkg_resources`` if a package is missing."""
+
+
+class _Distribution:
+    """The part of ``pkg_resources.Distribution`` that OpenMMLab packages use."""
+
+    def __init__(self, found: Any) -> None:
+        self._found = found
+        self.project_name = found.metadata['Name']
+        self.version = found.version
+
+    @property
+    def location(self) -> str:
+        """Folder of the package; the checkout for an editable install."""
+        from urllib.request import url2pathname  # slow import
+
+        origin = json.loads(self._found.read_text('direct_url.json') or '{}')
+        if origin.get('dir_info', {}).get('editable'):
+            return url2pathname(urlsplit(origin['url']).path)
+        return str(self._found.locate_file(''))
+
+    def has_metadata(self, name: str) -> bool:
+        return self._found.read_text(name) is not None
+
+    def get_metadata(self, name: str) -> str:
+        return self._found.read_text(name) or ''
+
+
+def _get_distribution(name: str) -> _Distribution:
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        return _Distribution(distribution(name))
+    except PackageNotFoundError:
+        raise _DistributionNotFoundError(f'{name} is not installed') from None
+
+
+def _fill_pkg_resources(module: ModuleType) -> None:
+    module.DistributionNotFound = _DistributionNotFoundError
+    module.get_distribution = _get_distribution
+
+
+def provide_pkg_resources() -> Callable[[], None] | None:
+    """Provide ``pkg_resources``, on top of ``importlib.metadata``, if it is missing."""
+    if importlib.util.find_spec('pkg_resources') is not None:
+        return None
+    finder = ModuleFinder({'pkg_resources': _fill_pkg_resources})
+    return finder.install(len(sys.meta_path))
+
+
+def _copy_of(source: str) -> Fill:
+    """Return a function that copies the public names of a module."""
+
+    def fill(module: ModuleType) -> None:
+        content = vars(import_module(source))
+        vars(module).update({k: v for k, v in content.items() if k[:2] != '__'})
+
+    return fill
+
+
+class _XtcocotoolsFinder(ModuleFinder):
+    """Provides ``xtcocotools``, on top of pycocotools, if the installed one is broken.
+
+    Whether it was compiled for another NumPy shows only when it is imported. So its
+    modules are imported with the package, and replaced if one of them fails.
+    """
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None):
+        if name == 'xtcocotools':
+            spec = self.find_installed(name)
+            return self._with_fallback(spec) if spec else super().find_spec(name)
+        if self.is_stand_in(sys.modules.get('xtcocotools')):
+            return super().find_spec(name)
+        return None
+
+    def _with_fallback(self, spec: ModuleSpec) -> ModuleSpec:
+        load = spec.loader.exec_module
+
+        def load_or_replace(module: ModuleType) -> None:
+            try:
+                load(module)
+                for name in self.modules:
+                    import_module(name)
+            except Exception:  # a broken extension module raises nearly anything
+                for name in [x for x in sys.modules if x.startswith('xtcocotools.')]:
+                    del sys.modules[name]
+                stand_in = ModuleFinder.find_spec(self, spec.name)
+                # The import system returns what is here after loading.
+                sys.modules[spec.name] = importlib.util.module_from_spec(stand_in)
+
+        spec.loader.exec_module = load_or_replace
+        return spec
+
+
+def provide_xtcocotools() -> Callable[[], None] | None:
+    """Provide ``xtcocotools``, on top of pycocotools, where it does not import."""
+    if 'xtcocotools' in sys.modules or not importlib.util.find_spec('pycocotools'):
+        return None
+    evaluation = _copy_of('mmhot.compat.coco_evaluation')
+    finder = _XtcocotoolsFinder(
+        {
+            'xtcocotools.coco': evaluation,
+            'xtcocotools.cocoeval': evaluation,
+            'xtcocotools.mask': _copy_of('pycocotools.mask'),
+            'xtcocotools': lambda module: None,
+        }
+    )
+    return finder.install(0)
+
+
+def mmcv_kind() -> str:
+    """Describe the installed MMCV by its files, without importing it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    for name in ('mmcv', 'mmcv-lite'):
+        try:
+            installed = version(name)
+        except PackageNotFoundError:
+            continue
+        operators = 'compiled' if _has_compiled_operators() else 'no compiled operators'
+        return f'{name} {installed} ({operators})'
+    return 'no MMCV'
+
+
+def _has_compiled_operators() -> bool:
+    """Whether MMCV has an extension module, for any Python and PyTorch."""
+    spec = importlib.util.find_spec('mmcv')
+    folders = (spec and spec.submodule_search_locations) or ()
+    return any(any(Path(folder).glob('_ext.*')) for folder in folders)
+
+
+def _fill_mmcv_operators(module: ModuleType) -> None:
+    operators = import_module('mmhot.compat.mmcv_operators')
+    module.__getattr__ = operators.find_operator
+
+
+def provide_mmcv_operators() -> Callable[[], None] | None:
+    """Provide ``mmcv._ext`` for mmcv-lite, on top of torchvision."""
+    # A compiled module that fails to load keeps its own error.
+    if importlib.util.find_spec('mmcv') is None or _has_compiled_operators():
+        return None
+    # the last finder: a compiled module has priority
+    return ModuleFinder({'mmcv._ext': _fill_mmcv_operators}).install(len(sys.meta_path))

@@ -1,0 +1,226 @@
+"""Samplers, seeds and the collate function of data loaders."""
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.dist import get_dist_info, sync_random_seed
+from mmengine.registry import FUNCTIONS
+from mmengine.structures import InstanceData
+from mmpose.registry import DATA_SAMPLERS, TRANSFORMS
+from mmpose.structures import PoseDataSample
+from torch import Tensor
+from torch.utils.data import Sampler, get_worker_info
+
+
+class _EpochSampler(Sampler):
+    """Base of samplers whose epochs have a given number of samples.
+
+    The order is a function of (seed, epoch) alone and is split over the ranks, all of
+    which draw the same number, as gradients are averaged over ranks.
+    """
+
+    def __init__(self, num_samples: int, seed: int | None) -> None:
+        if num_samples < 1:
+            raise ValueError(f'num_samples must be positive, got {num_samples}')
+        self.rank, self.world_size = get_dist_info()
+        self.seed = sync_random_seed() if seed is None else seed
+        self.epoch = 0
+        self.num_samples = -(-num_samples // self.world_size)
+
+    def __iter__(self) -> Iterator[int]:
+        """Indices of this rank's samples."""
+        order = self.epoch_order(self.num_samples * self.world_size)
+        return iter(order[self.rank :: self.world_size].tolist())
+
+    def __len__(self) -> int:
+        """Samples of this rank per epoch."""
+        return self.num_samples
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch; called by MMEngine's DistSamplerSeedHook before each."""
+        self.epoch = epoch
+
+
+@DATA_SAMPLERS.register_module()
+class SubjectBalancedSampler(_EpochSampler):
+    """Draw windows evenly over subjects, without replacement where possible.
+
+    Motion capture has tens of minutes of one person and seconds of another. Each
+    subject gets an equal share of an epoch, except that the share of a subject with
+    fewer than ``full_share`` frames shrinks in proportion, so that a few seconds are
+    not repeated hundreds of times. Frames count, not windows, of which a clip hardly
+    longer than a window has few.
+
+    Args:
+        dataset (ClipDataset): Has ``subject_of_window`` and ``frames_of_subject``.
+        num_samples (int): Windows per epoch, over all ranks.
+        full_share (int): Frames from which on a subject gets its full share.
+        seed (int, optional): By default a random number shared by all ranks.
+
+    Raises:
+        ValueError: If a number is not positive.
+    """
+
+    def __init__(
+        self,
+        dataset,
+        num_samples: int,
+        full_share: int = 2000,
+        seed: int | None = None,
+    ) -> None:
+        if full_share < 1:
+            raise ValueError(f'full_share must be positive, got {full_share}')
+        super().__init__(num_samples, seed)
+        names, subjects = np.unique(dataset.subject_of_window, return_inverse=True)
+        order = np.argsort(subjects, kind='stable')
+        self.windows = np.split(order, np.cumsum(np.bincount(subjects))[:-1])
+        frames = dataset.frames_of_subject
+        share = np.minimum([frames[name] for name in names], full_share)
+        self.share = share / share.sum()
+
+    def epoch_order(self, count: int) -> np.ndarray:
+        """Windows of this epoch, (count,)."""
+        rng = np.random.default_rng([self.seed, self.epoch])
+        counts = rng.multinomial(count, self.share)
+        chosen = [
+            _draw(rng, windows, count)
+            for windows, count in zip(self.windows, counts, strict=True)
+        ]
+        return rng.permutation(np.concatenate(chosen))
+
+
+def _draw(rng: np.random.Generator, items: np.ndarray, count: int) -> np.ndarray:
+    """Draw ``count`` items; none twice before all were drawn."""
+    rounds = -(-count // len(items))
+    drawn = [rng.permutation(items) for _ in range(rounds)]
+    return np.concatenate(drawn)[:count] if drawn else items[:0]
+
+
+@DATA_SAMPLERS.register_module()
+class PartialEpochSampler(_EpochSampler):
+    """Draw a part of a dataset per epoch, for short epochs and frequent checkpoints.
+
+    Successive parts make up the whole dataset in random order, then again in another
+    order. A resumed training continues with the next part.
+
+    Args:
+        dataset (Dataset): Dataset to draw from.
+        num_samples (int): Samples per epoch, over all ranks.
+        seed (int, optional): By default a random number shared by all ranks.
+
+    Raises:
+        ValueError: If ``num_samples`` is not positive.
+    """
+
+    def __init__(self, dataset, num_samples: int, seed: int | None = None) -> None:
+        super().__init__(num_samples, seed)
+        self.num_total = len(dataset)
+
+    def epoch_order(self, count: int) -> np.ndarray:
+        """Samples of this epoch, (count,)."""
+        positions = np.arange(count) + self.epoch * count
+        rounds, places = np.divmod(positions, self.num_total)
+        order = np.empty(count, np.int64)
+        for number in np.unique(rounds):
+            rng = np.random.default_rng([self.seed, number])
+            is_here = rounds == number
+            order[is_here] = rng.permutation(self.num_total)[places[is_here]]
+        return order
+
+
+@TRANSFORMS.register_module()
+class SeedTransforms(BaseTransform):
+    """Seed a worker's generators once per epoch; first of a pipeline.
+
+    Python's, NumPy's and PyTorch's generators become a function of (seed, epoch,
+    rank, worker), so that a resumed training continues with the same samples. Where
+    joined datasets have pipelines of their own, the first one to run seeds.
+    :class:`mmhot.engine.hooks.EpochSeedHook` announces the epoch through shared memory,
+    which reaches persistent workers too, and seeds the main process itself. Without
+    the hook nothing is seeded.
+    """
+
+    # of the worker's process, whichever pipeline seeded it
+    _seeded_epoch: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        # (seed, epoch + 1, rank); zero until an epoch is announced
+        self.announced = torch.zeros(3, dtype=torch.int64).share_memory_()
+
+    def announce(self, seed: int, epoch: int, rank: int) -> None:
+        """Announce the start of an epoch to all workers."""
+        self.announced.copy_(torch.tensor([seed, epoch + 1, rank]))
+
+    def transform(self, results: dict) -> dict:
+        """Seed if the epoch is new; the sample stays as it is."""
+        worker = get_worker_info()
+        seed, epoch, rank = self.announced.tolist()
+        if worker is not None and epoch != SeedTransforms._seeded_epoch:
+            seed_everything(seed, epoch, rank, worker.id + 1)
+            SeedTransforms._seeded_epoch = epoch
+        return results
+
+
+def seed_everything(*key: int) -> None:
+    """Seed Python, NumPy and PyTorch with numbers derived from a key."""
+    seeds = np.random.SeedSequence([part % 2**32 for part in key]).generate_state(3)
+    random.seed(int(seeds[0]))
+    np.random.seed(seeds[1])  # noqa: NPY002 MMPose's transforms draw from it
+    torch.manual_seed(int(seeds[2]))
+
+
+class _LabeledSamples(list):
+    """Samples of one person each, whose labels are pickled stacked.
+
+    PyTorch sends each tensor to another process as a shared file; opening hundreds of
+    them per batch slows down the training process.
+    """
+
+    def __reduce__(self) -> tuple:
+        """Pickle the labels as one tensor each."""
+        names = self[0].gt_instance_labels.keys() if self else ()
+        labels = {
+            name: torch.cat([sample.gt_instance_labels[name] for sample in self])
+            for name in names
+        }
+        return _unstack, ([_without_labels(sample) for sample in self], labels)
+
+
+def _without_labels(sample: PoseDataSample) -> PoseDataSample:
+    light = PoseDataSample(metainfo=sample.metainfo)
+    for name, field in sample.items():
+        if name != 'gt_instance_labels':
+            setattr(light, name, field)
+    return light
+
+
+def _unstack(
+    samples: list[PoseDataSample], labels: dict[str, Tensor]
+) -> _LabeledSamples:
+    """Return the labels to their samples."""
+    for index, sample in enumerate(samples):
+        sample.gt_instance_labels = InstanceData(
+            **{name: tensor[index : index + 1] for name, tensor in labels.items()}
+        )
+    return _LabeledSamples(samples)
+
+
+@FUNCTIONS.register_module()
+def topdown_collate(samples: Sequence[dict]) -> dict:
+    """Collate samples of a top-down dataset that ``PackPoseInputs`` packed.
+
+    Args:
+        samples (Sequence[dict]): B samples with ``inputs``, an image (3, H, W), and
+            ``data_samples``, one of one person.
+
+    Returns:
+        dict: ``inputs`` (B, 3, H, W) and ``data_samples``, a list of B.
+    """
+    return {
+        'inputs': torch.stack([sample['inputs'] for sample in samples]),
+        'data_samples': _LabeledSamples(sample['data_samples'] for sample in samples),
+    }

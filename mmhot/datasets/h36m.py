@@ -1,0 +1,97 @@
+"""Human3.6M in MMPose's terms: dataset description and image names."""
+
+import re
+from os.path import basename
+from typing import NamedTuple
+
+from mmhot.skeletons.joints import get_skeleton
+
+_NAME = re.compile(r'([^_]+)_([^.]+)\.([^_]+)_(\d+)')
+_ORANGE, _GREEN, _BLUE = [255, 128, 0], [0, 255, 0], [51, 153, 255]
+
+
+def h36m_metainfo() -> dict:
+    """Describe the 17 joints as MMPose's ``h36m.py``, with another ``stats_info``.
+
+    By default, MMPose's 3D inferencers move every person into the box of
+    ``stats_info`` without a mark. MMPose's box is where people stand in Human3.6M's
+    images, a possible place. This one, of side one around zero, is not, so that
+    :class:`ProjectToVirtualCamera` detects keypoints that were moved.
+    """
+    skeleton = get_skeleton('h36m-17')
+    legs = {'root', *skeleton.groups['right_leg'], *skeleton.groups['left_leg']}
+    keypoint_info = {
+        index: dict(
+            name=joint,
+            id=index,
+            color=_color(joint),
+            type='lower' if joint in legs else 'upper',
+            swap=skeleton.joints[partner] if partner != index else '',
+        )
+        for index, (joint, partner) in enumerate(
+            zip(skeleton.joints, skeleton.flip_indices, strict=True)
+        )
+    }
+    skeleton_info = {
+        index: dict(
+            link=(skeleton.joints[parent], skeleton.joints[child]),
+            id=index,
+            color=_color(skeleton.joints[child]),
+        )
+        for index, (parent, child) in enumerate(skeleton.bones)
+    }
+    return dict(
+        dataset_name='h36m',
+        keypoint_info=keypoint_info,
+        skeleton_info=skeleton_info,
+        joint_weights=[1.0] * skeleton.num_keypoints,
+        sigmas=[],
+        stats_info=dict(bbox_center=(0.0, 0.0), bbox_scale=1.0),
+    )
+
+
+def _color(joint: str) -> list[int]:
+    if joint.startswith('right'):
+        return _ORANGE
+    return _GREEN if joint.startswith('left') else _BLUE
+
+
+class H36MName(NamedTuple):
+    """Parts of an image name such as 'S1_WalkDog_1.54138969_000001.jpg'.
+
+    Attributes:
+        subject (str): 'S1'.
+        take (str): 'WalkDog_1'; its action is :attr:`action`.
+        camera (str): '54138969'.
+        frame (int): 1.
+    """
+
+    subject: str
+    take: str
+    camera: str
+    frame: int
+
+    @property
+    def action(self) -> str:
+        """'WalkDog', as in MMPose's metric."""
+        return self.take.split('_')[0]
+
+    @property
+    def clip(self) -> str:
+        """Recording and camera: 'S1_WalkDog_1.54138969'."""
+        return f'{self.subject}_{self.take}.{self.camera}'
+
+
+def parse_h36m_name(path: str) -> H36MName:
+    """Split the name of an image file.
+
+    Raises:
+        ValueError: If it does not have Human3.6M's form.
+    """
+    match = _NAME.match(basename(path))
+    if match is None:
+        raise ValueError(
+            f'{path!r} must be named as in Human3.6M: S1_WalkDog_1.54138969_000001.jpg'
+        )
+    subject, take, camera, frame = match.groups()
+    return H36MName(subject, take, camera, int(frame))

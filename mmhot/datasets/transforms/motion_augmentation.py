@@ -1,0 +1,127 @@
+"""Augmentation of motions: body recombination, time reversal and frame rate."""
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmpose.registry import TRANSFORMS
+
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.windows import resample
+
+_H36M = get_skeleton('h36m-17')
+_HIPS = _H36M.indices(['left_hip', 'right_hip'])
+_THORAX = _H36M.index('thorax')
+_LEGS = ('root', 'hip', 'knee', 'foot')
+_UPPER = [index for index, name in enumerate(_H36M.joints) if not name.endswith(_LEGS)]
+
+
+@TRANSFORMS.register_module()
+class RandomBodyRecombination(BaseTransform):
+    """Combine a window's legs with the trunk, head and arms of another window.
+
+    In each frame the upper body is turned about the vertical until both pelves face
+    the same way. Motion capture holds few motions, but legs and arms are nearly
+    independent. Windows in which a person is not upright stay as they are. Required
+    keys: ``joints_world`` (T, 17, 3), meters, z up, and ``draw_window``, a function
+    that returns another window's ``joints_world``. Modified key: ``joints_world``.
+
+    Args:
+        prob (float): Probability.
+        upright (float): Least cosine between trunk and vertical in every frame.
+    """
+
+    def __init__(self, prob: float = 0.3, upright: float = 0.5) -> None:
+        self.prob = prob
+        self.upright = upright
+
+    def transform(self, results: dict) -> dict:
+        """Recombine; see the class."""
+        if np.random.rand() >= self.prob:
+            return results
+        legs, upper = results['joints_world'], results['draw_window']()
+        if min(_uprightness(legs), _uprightness(upper)) < self.upright:
+            return results
+        turned = _turn(upper - upper[:, :1], _heading(legs) - _heading(upper))
+        joints = legs.copy()
+        joints[:, _UPPER] = turned[:, _UPPER] + legs[:, :1]
+        results['joints_world'] = joints
+        return results
+
+
+def _uprightness(joints: np.ndarray) -> float:
+    """Least cosine between the trunk of (T, 17, 3) and the vertical."""
+    trunk = joints[:, _THORAX] - joints[:, 0]
+    return float((trunk[:, 2] / np.linalg.norm(trunk, axis=-1).clip(1e-6)).min())
+
+
+def _heading(joints: np.ndarray) -> np.ndarray:
+    """Angle of the pelvis about the vertical, radians, (T,)."""
+    left, right = _HIPS
+    across = joints[:, left] - joints[:, right]
+    return np.arctan2(across[:, 1], across[:, 0])
+
+
+def _turn(joints: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Turn (T, 17, 3) about the vertical by angles (T,)."""
+    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    x, y = joints[..., 0], joints[..., 1]
+    return np.stack([cos * x - sin * y, sin * x + cos * y, joints[..., 2]], -1)
+
+
+@TRANSFORMS.register_module()
+class RandomTimeReversal(BaseTransform):
+    """Reverse the order of a window's frames.
+
+    Modified keys: ``joints_world`` (T, 17, 3) and ``lifting_target_visible`` (T', K),
+    whose frames must be in the window's middle.
+
+    Args:
+        prob (float): Probability.
+    """
+
+    def __init__(self, prob: float = 0.3) -> None:
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        """Reverse; see the class."""
+        if np.random.rand() < self.prob:
+            for key in ('joints_world', 'lifting_target_visible'):
+                results[key] = np.ascontiguousarray(results[key][::-1])
+        return results
+
+
+@TRANSFORMS.register_module()
+class RandomFrameRate(BaseTransform):
+    """Resample a window's 2D poses to another frame rate and back.
+
+    Videos have 24 to 60 frames per second and are resampled linearly to the lifter's
+    rate. This simulates the loss, with a random phase. Rates above the window's own
+    change nothing. Required: ``fps``; modified: ``keypoints`` (T, K, 2),
+    ``keypoints_visible`` (T, K).
+
+    Args:
+        fps (tuple[float, float]): Range of rates, uniform.
+        prob (float): Probability.
+    """
+
+    def __init__(
+        self, fps: tuple[float, float] = (24.0, 60.0), prob: float = 1.0
+    ) -> None:
+        self.fps = fps
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        """Resample; see the class."""
+        if np.random.rand() >= self.prob:
+            return results
+        step = results['fps'] / np.random.uniform(*self.fps)
+        phase = np.random.rand() * step
+        if step <= 1:
+            return results
+        num_frames = len(results['keypoints'])
+        # the window's ends are sampled too, as nothing is known beyond them
+        sampled = np.arange(phase - step, num_frames - 1 + step, step)
+        sampled = np.clip(sampled, 0, num_frames - 1)
+        back = np.interp(np.arange(num_frames), sampled, np.arange(len(sampled)))
+        for key in ('keypoints', 'keypoints_visible'):
+            results[key] = resample(resample(results[key], sampled), back)
+        return results

@@ -1,0 +1,221 @@
+"""Augmentation of 3D skeletons: bone lengths and joint definitions."""
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmpose.registry import TRANSFORMS
+
+from mmhot.skeletons.joints import get_skeleton
+
+_H36M = get_skeleton('h36m-17')
+_LEG = _H36M.indices(['left_knee', 'left_foot'])
+_HIPS = _H36M.indices(['left_hip', 'right_hip'])
+_SHOULDERS = _H36M.indices(['left_shoulder', 'right_shoulder'])
+_ROOT, _THORAX, _SPINE = _H36M.indices(['root', 'thorax', 'spine'])
+_NECK, _HEAD = _H36M.indices(['neck_base', 'head'])
+_ARMS = {
+    side: _H36M.indices([f'{side}_{part}' for part in ('shoulder', 'elbow', 'wrist')])
+    for side in ('left', 'right')
+}
+
+
+def _bone_matrix() -> np.ndarray:
+    """Matrix (17, 17) from joints to the bones that end in them; the root stays."""
+    matrix = np.eye(_H36M.num_keypoints, dtype=np.float32)
+    for parent, joint in _H36M.bones:
+        matrix[joint, parent] = -1
+    return matrix
+
+
+_TO_BONES = _bone_matrix()
+_TO_JOINTS = np.linalg.inv(_TO_BONES).round()
+
+
+@TRANSFORMS.register_module()
+class RandomBoneLengths(BaseTransform):
+    """Scale the bones of a window's person, keeping all angles.
+
+    Left and right stay alike. The root's path is scaled with the legs, so that feet
+    stay on the floor and skate no more than before. Modified key: ``joints_world``
+    (T, 17, 3).
+
+    Args:
+        prob (float): Probability.
+        scale_std (float): Standard deviation of the log of the whole body's scale.
+        bone_std (float): The same of each bone (pair) in addition.
+        hip_width (tuple[float, float]): Factor on the hips' half width, uniform.
+            Motion capture's hips are 7 to 10 cm from the middle, Human3.6M's 13 cm.
+        shoulder_drop (tuple[float, float]): Shift of the arms down the thorax, meters,
+            uniform. CMU's shoulders are level with the thorax joint, other
+            definitions' 5 to 8 cm below it.
+        shoulder_inset (tuple[float, float]): Their shift inwards.
+        drop_prob (float): Probability of these shifts in a scaled body.
+    """
+
+    def __init__(
+        self,
+        prob: float = 0.8,
+        scale_std: float = 0.04,
+        bone_std: float = 0.06,
+        hip_width: tuple[float, float] = (0.9, 1.5),
+        shoulder_drop: tuple[float, float] = (0.0, 0.08),
+        shoulder_inset: tuple[float, float] = (-0.01, 0.03),
+        drop_prob: float = 0.5,
+    ) -> None:
+        self.prob = prob
+        self.scale_std = scale_std
+        self.bone_std = bone_std
+        self.hip_width = hip_width
+        self.shoulder_drop = shoulder_drop
+        self.shoulder_inset = shoulder_inset
+        self.drop_prob = drop_prob
+
+    def transform(self, results: dict) -> dict:
+        """Scale the bones; see the class."""
+        if np.random.rand() >= self.prob:
+            return results
+        joints = results['joints_world']
+        scaling = (_TO_JOINTS * self.bone_factors()) @ _TO_BONES
+        # one product for all frames is faster than one per frame
+        by_joint = joints.swapaxes(0, 1)
+        scaled = scaling @ by_joint.reshape(len(scaling), -1)
+        scaled = scaled.reshape(by_joint.shape).swapaxes(0, 1).copy()
+        if np.random.rand() < self.drop_prob:
+            self.move_arms(scaled)
+        results['joints_world'] = scaled
+        return results
+
+    def bone_factors(self) -> np.ndarray:
+        """Draw factors on the bone that ends in each joint, the root's on its path."""
+        factor = np.random.normal(0, self.bone_std, _H36M.num_keypoints)
+        factor = np.exp(factor + np.random.normal(0, self.scale_std))
+        factor[_H36M.index('left_hip')] *= np.random.uniform(*self.hip_width)
+        factor[_H36M.right] = factor[_H36M.left]
+        factor[_ROOT] = factor[_LEG].mean()
+        return factor.astype(np.float32)
+
+    def move_arms(self, joints: np.ndarray) -> None:
+        """Move whole arms of (T, 17, 3) in the thorax's axes, in place."""
+        axes = shoulder_frame(joints)
+        down = axes[:, 1] * np.float32(np.random.uniform(*self.shoulder_drop))
+        inwards = axes[:, 0] * np.float32(np.random.uniform(*self.shoulder_inset))
+        joints[:, _ARMS['left']] -= (down + inwards)[:, None]
+        joints[:, _ARMS['right']] -= (down - inwards)[:, None]
+
+
+# Offsets of COCO-17 keypoints, converted with mapping='trained', from motion capture's
+# joints (docs/skeletons.md): mean and standard deviation over people in meters along
+# the person's left, up and forward; of a pair, the left joint's.
+_OFFSETS = {
+    'left_hip': ((0.0, -0.02, 0.015), (0.01, 0.01, 0.01)),
+    'left_shoulder': ((-0.008, 0.0, 0.0), (0.01, 0.012, 0.01)),
+    'neck_base': ((0.0, 0.0, 0.0), (0.005, 0.008, 0.008)),
+    'head': ((0.0, 0.0, 0.005), (0.01, 0.01, 0.015)),
+}
+
+
+@TRANSFORMS.register_module()
+class RandomJointDefinition(BaseTransform):
+    """Move joints to where a COCO detector, whose skeleton lacks five, places them.
+
+    The detector's hips, shoulders, neck and head differ from motion capture's by
+    offsets that depend on person and clothes (drawn once per window); root, thorax and
+    spine are midpoints of hips and shoulders, as in
+    ``convert_keypoints(..., mapping='trained')``. The 3D target keeps the original
+    joints. Required: ``joints_world`` (T, 17, 3); added: ``observed_world``, for
+    :class:`ProjectToVirtualCamera`.
+
+    Args:
+        prob (float): Probability; other windows keep the original joints.
+        strength (float): Factor on the offsets.
+    """
+
+    def __init__(self, prob: float = 0.7, strength: float = 1.0) -> None:
+        self.prob = prob
+        self.strength = strength
+
+    def transform(self, results: dict) -> dict:
+        """Add the moved joints; see the class."""
+        if np.random.rand() >= self.prob:
+            return results
+        joints = results['joints_world']
+        head = head_frame(joints)
+        frames = dict(
+            left_hip=hip_frame(joints),
+            left_shoulder=shoulder_frame(joints),
+            neck_base=head,
+            head=head,
+        )
+        observed = joints.copy()
+        for name, (mean, std) in _OFFSETS.items():
+            offset = np.array(mean) + np.random.normal(size=3) * std
+            offset = (offset * self.strength).astype(np.float32)
+            axes = frames[name]
+            joint = _H36M.index(name)
+            observed[:, joint] += offset @ axes
+            if name.startswith('left_'):
+                offset[0] *= -1
+                observed[:, _H36M.flip_indices[joint]] += offset @ axes
+        fill_midpoints(observed)
+        results['observed_world'] = observed
+        return results
+
+
+def fill_midpoints(joints: np.ndarray) -> None:
+    """Replace root, thorax and spine by midpoints of hips and shoulders, in place.
+
+    Args:
+        joints (np.ndarray): Joints in two or three dimensions, (T, 17, C).
+    """
+    hips = (joints[:, _HIPS[0]] + joints[:, _HIPS[1]]) / 2
+    shoulders = (joints[:, _SHOULDERS[0]] + joints[:, _SHOULDERS[1]]) / 2
+    joints[:, _ROOT] = hips
+    joints[:, _THORAX] = shoulders
+    joints[:, _SPINE] = (hips + shoulders) / 2
+
+
+def hip_frame(joints: np.ndarray) -> np.ndarray:
+    """Unit vectors left, up, forward of the pelvis of (T, 17, 3), (T, 3, 3)."""
+    return _torso_frame(joints, _HIPS, _ROOT, _THORAX)
+
+
+def shoulder_frame(joints: np.ndarray) -> np.ndarray:
+    """Unit vectors left, up, forward of the thorax of (T, 17, 3), (T, 3, 3)."""
+    return _torso_frame(joints, _SHOULDERS, _SPINE, _THORAX)
+
+
+def head_frame(joints: np.ndarray) -> np.ndarray:
+    """Unit vectors left, up, forward of the head of (T, 17, 3), (T, 3, 3)."""
+    thorax = joints[:, _THORAX]
+    # the neck joint lies in front of the line from thorax to head
+    up, left, forward = _axes(joints[:, _HEAD] - thorax, joints[:, _NECK] - thorax)
+    return np.array([left, up, forward]).transpose(2, 0, 1)
+
+
+def _torso_frame(
+    joints: np.ndarray, pair: list[int], below: int, above: int
+) -> np.ndarray:
+    """Axes from a left and right joint and two joints of the midline, (T, 3, 3)."""
+    across = joints[:, pair[0]] - joints[:, pair[1]]
+    left, forward, up = _axes(across, joints[:, above] - joints[:, below])
+    return np.array([left, up, forward]).transpose(2, 0, 1)
+
+
+def _axes(along: np.ndarray, beside: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Unit vectors, (3, T) each: along, across both of (T, 3), across these two."""
+    first = _unit(along.T)
+    second = _unit(_cross(first, beside.T))
+    return first, second, _cross(second, first)
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cross products of (3, T); np.cross takes several times as long."""
+    x = a[1] * b[2] - a[2] * b[1]
+    y = a[2] * b[0] - a[0] * b[2]
+    z = a[0] * b[1] - a[1] * b[0]
+    return np.array([x, y, z])
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (3, T) scaled to length one."""
+    length = np.sqrt((vectors * vectors).sum(0))
+    return vectors / np.maximum(length, 1e-6)

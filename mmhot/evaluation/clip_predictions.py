@@ -1,0 +1,164 @@
+"""Predictions of whole clips, joined from the windows that a model predicted."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from os.path import basename
+
+import numpy as np
+
+from mmhot.datasets.h36m import parse_h36m_name
+from mmhot.windows import blend_weights
+
+
+@dataclass
+class ClipPrediction:
+    """Predicted and target poses of one clip, or of frames of unknown clips.
+
+    Attributes:
+        pred (np.ndarray): Meters, (F, K, 3).
+        target (np.ndarray): Meters, (F, K, 3).
+        frames (np.ndarray, optional): Frame numbers within the clip, (F,).
+        fps (float, optional): Frames per second.
+        dataset (str): Dataset or source of the 2D poses.
+        subject (str): The person; '' if unknown.
+        action (str): Action label; '' if unknown.
+        clip (str): Name of the clip, as ``RECORDING.CAMERA``; '' if unknown.
+        kept (tuple[int, int], optional): Number of frames that a pruner keeps of each
+            window, and frames of a window.
+        weights (np.ndarray, optional): Weights of the poses where windows overlap,
+            (F,).
+    """
+
+    pred: np.ndarray
+    target: np.ndarray
+    frames: np.ndarray | None = None
+    fps: float | None = None
+    dataset: str = ''
+    subject: str = ''
+    action: str = ''
+    clip: str = ''
+    kept: tuple[int, int] | None = None
+    weights: np.ndarray | None = None
+
+    @property
+    def recording(self) -> str:
+        """Name of the clip without its camera."""
+        return self.clip.split('.')[0]
+
+
+def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
+    """Convert a window, as evaluators receive it, to a part of a clip.
+
+    Args:
+        sample (dict): With ``pred_instances.keypoints`` and
+            ``gt_instances.lifting_target``, (T', K, 3), ``lifting_target_visible``,
+            and the identity of the frames: the metainfo of :class:`ClipDataset`, or
+            MMPose's ``target_img_path``.
+        count_padding (bool): Whether to keep frames outside of the clip.
+
+    Returns:
+        ClipPrediction: The frames that count, possibly none.
+    """
+    ground_truth = sample['gt_instances']
+    target = np.asarray(ground_truth['lifting_target'])
+    pred = np.asarray(sample['pred_instances']['keypoints'])
+    if pred.size != target.size or pred.shape[-2:] != target.shape[-2:]:
+        raise ValueError(
+            f'LiftingErrorMetric: predictions of {pred.shape} do not fit targets of '
+            f"{target.shape}; test_cfg.target ('center' or 'all') must agree with the "
+            'num_targets of the dataset'
+        )
+    num_targets = len(target)
+    inside = np.full(num_targets, True)
+    if not count_padding:
+        visible = np.reshape(ground_truth['lifting_target_visible'], (num_targets, -1))
+        inside = (visible > 0).all(-1)
+    labels, frames = _identify(sample, num_targets)
+    kept = None
+    if 'kept_frames' in sample:
+        kept = len(sample['kept_frames']), sample['num_frames']
+    return ClipPrediction(
+        pred.reshape(target.shape)[inside],
+        target[inside],
+        frames=None if frames is None else frames[inside],
+        fps=sample.get('fps'),
+        dataset=sample.get('dataset_name', ''),
+        kept=kept,
+        weights=blend_weights(num_targets)[inside],
+        **labels,
+    )
+
+
+def _identify(sample: dict, num_targets: int) -> tuple[dict, np.ndarray | None]:
+    """Subject, action and clip of a sample, and its targets' frame numbers (T',)."""
+    if 'clip' not in sample:
+        return _parse_names(sample.get('target_img_path', ()), num_targets)
+    labels = {key: sample.get(key, '') for key in ('subject', 'action', 'clip')}
+    frames = sample.get('target_frame_numbers')
+    if frames is None and num_targets == 1 and 'frame' in sample:
+        frames = [sample['frame']]
+    return labels, None if frames is None else np.asarray(frames)
+
+
+def _parse_names(
+    paths: Iterable[str], num_targets: int
+) -> tuple[dict, np.ndarray | None]:
+    """The same of MMPose's Human3.6M, whose labels are in the image names."""
+    paths = [paths] if isinstance(paths, str) else list(paths)
+    names = [basename(path) for path in paths]
+    labels = dict(subject='', action='', clip='')
+    try:
+        parsed = [parse_h36m_name(name) for name in names]
+    except ValueError:
+        parsed = []
+    if parsed:
+        first = parsed[0]
+        labels = dict(subject=first.subject, action=first.action, clip=first.clip)
+    elif names:
+        labels['subject'], _, rest = names[0].partition('_')
+        labels['action'] = rest.split('.')[0].split('_')[0]
+    if len(parsed) != num_targets:
+        return labels | {'clip': ''}, None
+    return labels, np.array([name.frame for name in parsed])
+
+
+def join_predictions(parts: Iterable[ClipPrediction]) -> list[ClipPrediction]:
+    """Join the parts of clips, in any order.
+
+    A frame that several windows predicted counts once, with the mean of its
+    predictions, weighted by :func:`blend_weights` as in lifting. Frames of unknown
+    clips are assumed to be different.
+
+    Args:
+        parts (Iterable[ClipPrediction]): Predictions of windows.
+
+    Returns:
+        list[ClipPrediction]: Sorted by dataset, subject, action and clip, frames
+        rising.
+    """
+    of_clip = defaultdict(list)
+    for part in parts:
+        known_clip = part.clip if part.frames is not None else ''
+        of_clip[part.dataset, part.subject, part.action, known_clip].append(part)
+    return [_join(of_clip[labels], *labels) for labels in sorted(of_clip)]
+
+
+def _join(
+    parts: list[ClipPrediction], dataset: str, subject: str, action: str, clip: str
+) -> ClipPrediction:
+    pred = np.concatenate([part.pred for part in parts])
+    target = np.concatenate([part.target for part in parts])
+    frames = None
+    if clip:
+        frames = np.concatenate([part.frames for part in parts])
+        frames, where, place = np.unique(frames, return_index=True, return_inverse=True)
+        weights = np.concatenate([part.weights for part in parts])
+        total = np.zeros((len(frames), *pred.shape[1:]))
+        np.add.at(total, place, pred * weights[:, None, None])
+        pred = total / np.bincount(place, weights)[:, None, None]
+        target = target[where]
+    first = parts[0]
+    return ClipPrediction(
+        pred, target, frames, first.fps, dataset, subject, action, clip, first.kept
+    )

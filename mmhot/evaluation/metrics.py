@@ -1,0 +1,164 @@
+"""Evaluator metrics: errors of lifting, and COCO-WholeBody's AP and AR by part."""
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+from mmpose.evaluation.metrics import CocoWholeBodyMetric
+from mmpose.registry import METRICS
+from xtcocotools.cocoeval import COCOeval
+
+from mmhot.evaluation.clip_predictions import (
+    ClipPrediction,
+    join_predictions,
+    read_sample,
+)
+from mmhot.evaluation.error_report import DEFAULT_MEASURES, ErrorReport, get_measures
+from mmhot.skeletons.joints import Skeleton, get_skeleton
+
+_STATISTICS = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)')
+_STATISTICS += tuple(name.replace('AP', 'AR') for name in _STATISTICS)
+
+
+@METRICS.register_module()
+class LiftingErrorMetric(BaseMetric):
+    """Measure errors of root-relative poses, as defined in ``docs/metrics.md``.
+
+    Samples of several datasets (by ``dataset_name`` in their metainfo, such as ground
+    truth and noisy 2D) are separate: a metric is then ``NAME/MPJPE``. Windows may come
+    in any order; a frame that several of them predict counts once, with the mean of its
+    predictions, weighted as in lifting. After an evaluation, ``report`` has the tables,
+    on the main process.
+
+    Args:
+        measures (Sequence[str]): Some of 'MPJPE', 'P-MPJPE', 'N-MPJPE' (mm), 'MPJVE'
+            (mm/frame), 'MPJAE' (mm/frame^2), 'MPJVE-s' (mm/s), 'MPJAE-s' (m/s^2),
+            'PCK@150' and 'AUC' (percent); by default all but those per second. Those
+            that need consecutive frames are left out if there are none. (MMEngine
+            treats an evaluator with a key ``metrics`` as a list of metrics.)
+        average (str): 'actions' averages over frames, then over actions, if each
+            sample has an action (Human3.6M's protocol), else over frames; 'frames'
+            always averages over frames.
+        count_padding (bool): Whether frames outside of a clip, which repeat its first
+            or last, count as well. MixSTE's and HoT's published numbers count them.
+        root_index (int): Index of the joint that poses are made relative to.
+        skip_list (Sequence[str]): Recordings to leave out, without their camera, as
+            in MMPose's metric: 'S9_Greeting'.
+        collect_device (str): Where results of processes are gathered, 'cpu' or 'gpu'.
+        prefix (str, optional): Prefix of the names.
+        collect_dir (str, optional): Folder for gathering on the CPU.
+    """
+
+    # none, without MMEngine's warning
+    default_prefix = ''
+
+    def __init__(
+        self,
+        measures: Sequence[str] = DEFAULT_MEASURES,
+        average: str = 'actions',
+        count_padding: bool = False,
+        root_index: int = 0,
+        skip_list: Sequence[str] = (),
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        if average not in ('actions', 'frames'):
+            raise ValueError(f"average must be 'actions' or 'frames', got {average!r}")
+        super().__init__(collect_device, prefix, collect_dir)
+        self.measures = [measure.name for measure in get_measures(measures)]
+        self.average = average
+        self.count_padding = count_padding
+        self.root_index = root_index
+        self.skip_list = set(skip_list)
+        self.report: ErrorReport | None = None
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Collect predictions and targets of (T', K, 3), one result per sample."""
+        self.results += [
+            read_sample(sample, self.count_padding) for sample in data_samples
+        ]
+
+    def compute_metrics(self, results: list[ClipPrediction]) -> dict[str, float]:
+        """Average each dataset's errors."""
+        parts = [part for part in results if part.recording not in self.skip_list]
+        if not sum(len(part.pred) for part in parts):
+            raise ValueError(
+                'LiftingErrorMetric got no frame that counts: check skip_list'
+            )
+        self.report = ErrorReport(
+            join_predictions(parts),
+            measures=self.measures,
+            skeleton=self._skeleton(parts[0].pred.shape[1]),
+            average=self.average,
+            root_index=self.root_index,
+        )
+        if self.report.left_out:
+            MMLogger.get_current_instance().warning(
+                f'LiftingErrorMetric: no {", ".join(self.report.left_out)}: no frames '
+                'are consecutive: set dataset.stride to at most num_targets'
+            )
+        several = len(self.report.datasets) > 1
+        return {
+            f'{dataset}/{name}' if several else name: value
+            for dataset in self.report.datasets
+            for name, value in self.report.overall(dataset).items()
+        }
+
+    def _skeleton(self, num_keypoints: int) -> Skeleton | None:
+        """The dataset's skeleton, if it is known."""
+        try:
+            skeleton = get_skeleton((self.dataset_meta or {}).get('dataset_name', ''))
+        except ValueError:
+            return None
+        return skeleton if skeleton.num_keypoints == num_keypoints else None
+
+
+@METRICS.register_module()
+class CocoWholeBodyPartsMetric(CocoWholeBodyMetric):
+    """Report COCO-WholeBody's AP and AR of each part.
+
+    MMPose's metric prints the parts' values but returns the whole body's only. This one
+    adds ``body/AP``, ``foot/AP``, ``face/AP``, ``lefthand/AP``, ``righthand/AP`` and
+    their AR; ``hand/AP`` and ``hand/AR`` are means of both hands. Keys without a part,
+    such as ``AP``, are the whole body's. Arguments as in
+    :class:`mmpose.evaluation.CocoWholeBodyMetric`.
+    """
+
+    def _do_python_keypoint_eval(self, outfile_prefix: str) -> list[tuple[str, float]]:
+        """Return names and values of the results in a file."""
+        detected = self.coco.loadRes(f'{outfile_prefix}.keypoints.json')
+        values = {}
+        for part, joints in self._parts().items():
+            sigmas = np.asarray(self.dataset_meta['sigmas'])[joints]
+            evaluation = COCOeval(
+                self.coco, detected, f'keypoints_{part}', sigmas, self.use_area
+            )
+            evaluation.params.useSegm = None
+            evaluation.evaluate()
+            evaluation.accumulate()
+            evaluation.summarize()
+            stats = dict(zip(_STATISTICS, map(float, evaluation.stats), strict=True))
+            if part == 'wholebody':
+                values |= stats
+            else:
+                values |= {f'{part}/{name}': stats[name] for name in ('AP', 'AR')}
+        for name in ('AP', 'AR'):
+            hands = values[f'lefthand/{name}'], values[f'righthand/{name}']
+            values[f'hand/{name}'] = sum(hands) / 2
+        return list(values.items())
+
+    def _parts(self) -> dict[str, slice]:
+        """Return the joints of each part, by its name in xtcocotools."""
+        sizes = dict(
+            body=self.body_num,
+            foot=self.foot_num,
+            face=self.face_num,
+            lefthand=self.left_hand_num,
+            righthand=self.right_hand_num,
+        )
+        ends = pairwise(accumulate(sizes.values(), initial=0))
+        parts = {part: slice(*span) for part, span in zip(sizes, ends, strict=True)}
+        return parts | {'wholebody': slice(None)}

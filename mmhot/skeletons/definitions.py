@@ -1,0 +1,275 @@
+"""Definitions of the built-in skeletons: joints, parents, groups and dataset names.
+
+Each entry of ``DEFINITIONS`` holds the arguments of
+:func:`mmhot.skeletons.joints.register_skeleton`. Trees of skeletons without joints on
+the midline of the trunk have the nose as root. Every tree is its own mirror image.
+"""
+
+from itertools import pairwise
+
+
+def _chain(*joints: str) -> str:
+    """Write a chain of joints as ``child<parent`` words."""
+    return ' '.join(f'{child}<{parent}' for parent, child in pairwise(joints))
+
+
+def _hand(side: str) -> str:
+    root = f'{side}_hand_root'
+    fingers = ('thumb', 'forefinger', 'middle_finger', 'ring_finger', 'pinky_finger')
+    return ' '.join(
+        [
+            f'{root}<{side}_wrist',
+            *(_chain(root, *(f'{side}_{f}{n}' for n in range(1, 5))) for f in fingers),
+        ]
+    )
+
+
+def _face() -> str:
+    """Write the tree of the 68 face landmarks."""
+    chains = (
+        ('nose', 27, 28, 29, 30, 33, 51, 57),  # nose ridge, below the nose, lips
+        ('nose', 8, 7, 6, 5, 4, 3, 2, 1, 0),  # chin to the right ear
+        (8, 9, 10, 11, 12, 13, 14, 15, 16),
+        (27, 21, 20, 19, 18, 17),  # brows
+        (27, 22, 23, 24, 25, 26),
+        (33, 32, 31),  # nostrils
+        (33, 34, 35),
+        *(('right_eye', point) for point in range(36, 42)),
+        *(('left_eye', point) for point in range(42, 48)),
+        (51, 50, 49, 48),  # outer lips, from the middle to the corners
+        (51, 52, 53, 54),
+        (57, 58, 59),
+        (57, 56, 55),
+        (51, 62, 61, 60),  # inner lips
+        (62, 63, 64),
+        (57, 66, 67),
+        (66, 65),
+    )
+    parents = {
+        child: parent if isinstance(parent, str) else f'face-{parent}'
+        for chain in chains
+        for parent, child in pairwise(chain)
+    }
+    return ' '.join(f'face-{point}<{parents[point]}' for point in range(68))
+
+
+# Left face landmarks and their right counterparts.
+_FACE_PAIRS = {
+    f'face-{left}': f'face-{right}'
+    for left, right in (
+        *((16 - point, point) for point in range(8)),
+        *((43 - point, point) for point in range(17, 22)),
+        *((35, 31), (34, 32)),
+        *((45, 36), (44, 37), (43, 38), (42, 39), (47, 40), (46, 41)),
+        *((54, 48), (53, 49), (52, 50), (55, 59), (56, 58)),
+        *((64, 60), (63, 61), (65, 67)),
+    )
+}
+
+_COCO_BODY = (
+    'nose left_eye<nose right_eye<nose left_ear<left_eye right_ear<right_eye '
+    'left_shoulder<left_ear right_shoulder<right_ear left_elbow<left_shoulder '
+    'right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow '
+    'left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip '
+    'right_knee<right_hip left_ankle<left_knee right_ankle<right_knee'
+)
+_COCO_FEET = ' '.join(
+    f'{side}_{part}<{side}_ankle'
+    for side in ('left', 'right')
+    for part in ('big_toe', 'small_toe', 'heel')
+)
+
+_H36M = (
+    'root right_hip<root right_knee<right_hip right_foot<right_knee '
+    'left_hip<root left_knee<left_hip left_foot<left_knee '
+    'spine<root thorax<spine neck_base<thorax head<neck_base '
+    'left_shoulder<thorax left_elbow<left_shoulder left_wrist<left_elbow '
+    'right_shoulder<thorax right_elbow<right_shoulder right_wrist<right_elbow'
+)
+
+_MPI_INF_3DHP = (
+    'head_top<head neck<spine right_shoulder<neck right_elbow<right_shoulder '
+    'right_wrist<right_elbow left_shoulder<neck left_elbow<left_shoulder '
+    'left_wrist<left_elbow right_hip<root right_knee<right_hip '
+    'right_ankle<right_knee left_hip<root left_knee<left_hip '
+    'left_ankle<left_knee root spine<root head<neck'
+)
+
+_HALPE = (
+    'nose<neck left_eye<nose right_eye<nose left_ear<left_eye '
+    'right_ear<right_eye left_shoulder<neck right_shoulder<neck '
+    'left_elbow<left_shoulder right_elbow<right_shoulder '
+    'left_wrist<left_elbow right_wrist<right_elbow left_hip<hip right_hip<hip '
+    'left_knee<left_hip right_knee<right_hip left_ankle<left_knee '
+    'right_ankle<right_knee head<neck neck<hip hip '
+    'left_big_toe<left_ankle right_big_toe<right_ankle '
+    'left_small_toe<left_ankle right_small_toe<right_ankle '
+    'left_heel<left_ankle right_heel<right_ankle'
+)
+
+_MPII = (
+    'right_ankle<right_knee right_knee<right_hip right_hip<pelvis left_hip<pelvis '
+    'left_knee<left_hip left_ankle<left_knee pelvis thorax<pelvis '
+    'upper_neck<thorax head_top<upper_neck right_wrist<right_elbow '
+    'right_elbow<right_shoulder right_shoulder<thorax left_shoulder<thorax '
+    'left_elbow<left_shoulder left_wrist<left_elbow'
+)
+
+_CROWDPOSE = (
+    'left_shoulder<neck right_shoulder<neck left_elbow<left_shoulder '
+    'right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow '
+    'left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip '
+    'right_knee<right_hip left_ankle<left_knee right_ankle<right_knee '
+    'top_head<neck neck'
+)
+
+_POSETRACK18 = (
+    'nose head_bottom<nose head_top<nose left_ear<nose right_ear<nose '
+    'left_shoulder<head_bottom right_shoulder<head_bottom left_elbow<left_shoulder '
+    'right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow '
+    'left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip '
+    'right_knee<right_hip left_ankle<left_knee right_ankle<right_knee'
+)
+
+_MEDIAPIPE = (
+    'nose left_eye_inner<nose left_eye<left_eye_inner left_eye_outer<left_eye '
+    'right_eye_inner<nose right_eye<right_eye_inner right_eye_outer<right_eye '
+    'left_ear<left_eye_outer right_ear<right_eye_outer mouth_left<nose '
+    'mouth_right<nose left_shoulder<left_ear right_shoulder<right_ear '
+    'left_elbow<left_shoulder right_elbow<right_shoulder '
+    'left_wrist<left_elbow right_wrist<right_elbow left_pinky<left_wrist '
+    'right_pinky<right_wrist left_index<left_wrist right_index<right_wrist '
+    'left_thumb<left_wrist right_thumb<right_wrist left_hip<left_shoulder '
+    'right_hip<right_shoulder left_knee<left_hip right_knee<right_hip '
+    'left_ankle<left_knee right_ankle<right_knee left_heel<left_ankle '
+    'right_heel<right_ankle left_foot_index<left_ankle '
+    'right_foot_index<right_ankle'
+)
+
+_FACE = _face()
+_LEFT_HAND = _hand('left')
+_RIGHT_HAND = _hand('right')
+_COCO_WHOLEBODY = ' '.join([_COCO_BODY, _COCO_FEET, _FACE, _LEFT_HAND, _RIGHT_HAND])
+
+_HEAD = 'nose left_eye right_eye left_ear right_ear'
+_CORNERS = 'left_shoulder right_shoulder left_hip right_hip'
+_UPPER = 'left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist'
+_LOWER = 'left_hip right_hip left_knee right_knee left_ankle right_ankle'
+_HALVES = dict(upper_body=_UPPER, lower_body=_LOWER)
+_FEET = {
+    f'{side}_foot': f'{side}_big_toe {side}_small_toe {side}_heel'
+    for side in ('left', 'right')
+}
+
+
+def _joints(tree: str) -> str:
+    """Drop the parents of a tree's words."""
+    return ' '.join(word.partition('<')[0] for word in tree.split())
+
+
+DEFINITIONS = (
+    dict(
+        name='coco-17',
+        tree=_COCO_BODY,
+        groups=dict(head=_HEAD, torso=_CORNERS, **_HALVES),
+        dataset_names=('coco', 'ochuman'),
+        by_count=True,
+    ),
+    dict(
+        name='coco-wholebody-133',
+        tree=_COCO_WHOLEBODY,
+        groups=dict(
+            head=_HEAD,
+            torso=_CORNERS,
+            **_HALVES,
+            body=_joints(_COCO_BODY),
+            feet=_joints(_COCO_FEET),
+            **_FEET,
+            face=_joints(_FACE),
+            left_hand=_joints(_LEFT_HAND),
+            right_hand=_joints(_RIGHT_HAND),
+        ),
+        flip_pairs=_FACE_PAIRS,
+        dataset_names=('coco_wholebody',),
+        by_count=True,
+    ),
+    dict(
+        name='h36m-17',
+        tree=_H36M,
+        groups=dict(head='neck_base head', torso='root spine thorax'),
+        meanings=dict(
+            root='pelvis',
+            left_foot='left_ankle',
+            right_foot='right_ankle',
+            head='head_top',
+        ),
+        dataset_names=('h36m',),
+    ),
+    dict(
+        name='mpi-inf-3dhp-17',
+        tree=_MPI_INF_3DHP,
+        groups=dict(head='head head_top', torso='root spine neck'),
+        meanings=dict(
+            root='pelvis', head='head_center', neck='neck_3dhp', spine='spine_3dhp'
+        ),
+        dataset_names=('mpi_inf_3dhp',),
+    ),
+    dict(
+        name='halpe-26',
+        tree=_HALPE,
+        groups=dict(
+            head=f'{_HEAD} head',
+            torso='hip neck',
+            upper_body=f'neck {_UPPER}',
+            lower_body=f'hip {_LOWER}',
+            **_FEET,
+        ),
+        meanings=dict(hip='pelvis', head='head_top'),
+        dataset_names=('halpe26',),
+        by_count=True,
+    ),
+    dict(
+        name='mpii-16',
+        tree=_MPII,
+        groups=dict(
+            head='upper_neck head_top',
+            torso='pelvis thorax',
+            upper_body=f'thorax {_UPPER}',
+            lower_body=f'pelvis {_LOWER}',
+        ),
+        dataset_names=('mpii',),
+    ),
+    dict(
+        name='crowdpose-14',
+        tree=_CROWDPOSE,
+        groups=dict(head='top_head neck', torso=_CORNERS, **_HALVES),
+        meanings=dict(top_head='head_top'),
+        dataset_names=('crowdpose',),
+    ),
+    dict(
+        name='posetrack18-17',
+        tree=_POSETRACK18,
+        groups=dict(
+            head='nose head_bottom head_top left_ear right_ear',
+            torso=_CORNERS,
+            **_HALVES,
+        ),
+        meanings=dict(head_bottom='upper_neck'),
+        dataset_names=('posetrack18',),
+    ),
+    dict(
+        name='mediapipe-33',
+        tree=_MEDIAPIPE,
+        groups=dict(
+            head='nose left_eye_inner left_eye left_eye_outer right_eye_inner '
+            'right_eye right_eye_outer left_ear right_ear mouth_left mouth_right',
+            torso=_CORNERS,
+            left_foot='left_heel left_foot_index',
+            right_foot='right_heel right_foot_index',
+            left_hand='left_wrist left_pinky left_index left_thumb',
+            right_hand='right_wrist right_pinky right_index right_thumb',
+        ),
+        meanings=dict(left_thumb='left_thumb2', right_thumb='right_thumb2'),
+        by_count=True,
+    ),
+)

@@ -1,0 +1,211 @@
+"""Person detectors: whole image, filtered boxes, and verification by 2D poses."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.video.cache import identify
+from mmhot.video.people import (
+    Boxes,
+    Detector,
+    PoseEstimator,
+    boxes_around,
+    compare_people,
+)
+
+# Part of the identity of PoseVerifiedDetector: raise it when its boxes change.
+_RULES = 1
+
+CANDIDATE_SCORE = 0.15
+"""Least score of boxes that are verified."""
+_MAX_CANDIDATES = 40
+# Exponents of the detector's score and of both mean confidences.
+_DETECTOR_POWER, _POSE_POWER = 0.25, 0.5
+# Candidates with a lower score after the first pass skip the second one.
+_MIN_FIRST_SCORE = 0.2
+_BATCH = 32
+_PADDING = 0.1
+# The highest 12 scores of the 17 body keypoints count, as images truncate people.
+_BODY, _MOST_CONFIDENT = 17, 12
+# Boxes are duplicates if their intersection covers this share of the smaller one and
+# their keypoints are at least so similar.
+_DUPLICATE_OVERLAP, _DUPLICATE_SIMILARITY = 0.6, 0.2
+
+
+class WholeImage(Detector):
+    """Detect one person per image, in a box as large as the image."""
+
+    name = 'whole_image'
+    identity = identify('whole_image', '')
+
+    def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
+        """Return a box (1, 4) and its score (1,) for each BGR image."""
+        return [
+            (
+                np.array([[0, 0, image.shape[1], image.shape[0]]], np.float32),
+                np.ones(1, np.float32),
+            )
+            for image in images
+        ]
+
+
+class BoxFilter(Detector):
+    """Filter the boxes of a detector by score and NMS, as MMPose's inferencer does.
+
+    Args:
+        detector (Detector): The detector.
+        bbox_thr (float): Boxes with at most this score are dropped. Defaults to 0.3.
+        nms_thr (float, optional): Intersection over union above which the box with the
+            lower score is dropped. By default the detector's own.
+    """
+
+    def __init__(
+        self, detector: Detector, bbox_thr: float = 0.3, nms_thr: float | None = None
+    ) -> None:
+        self.detector = detector
+        self.bbox_thr = bbox_thr
+        self.nms_thr = detector.nms_thr if nms_thr is None else nms_thr
+        self.name = detector.name
+        self.interval = detector.interval
+        self.redetects = detector.redetects
+
+    @property
+    def identity(self) -> dict:
+        """Return the detector's identity with the thresholds."""
+        thresholds = {'bbox_thr': self.bbox_thr, 'nms_thr': self.nms_thr}
+        return {**self.detector.identity, **thresholds}
+
+    def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
+        """Detect the people of BGR images (H, W, 3)."""
+        return [self._filter(*boxes) for boxes in self.detector(images)]
+
+    def redetect(self, image: np.ndarray, tracked: np.ndarray) -> Boxes:
+        """Detect people, those in tracked boxes (P, 4) included."""
+        return self._filter(*self.detector.redetect(image, tracked))
+
+    def _filter(self, boxes: np.ndarray, scores: np.ndarray) -> Boxes:
+        from mmpose.evaluation.functional import nms
+
+        boxes, scores = np.asarray(boxes).reshape(-1, 4), np.asarray(scores)
+        above = scores > self.bbox_thr
+        boxes, scores = boxes[above], scores[above]
+        kept = nms(np.concatenate([boxes, scores[:, None]], 1), self.nms_thr)
+        return boxes[kept], scores[kept]
+
+
+@dataclass
+class PoseVerifiedDetector(Detector):
+    """Verify the candidates of a small detector with the 2D pose estimator.
+
+    The shipped detector, at a low threshold, yields most people and many false
+    positives. Poses are estimated in each candidate box and once more in the box around
+    the keypoints; their confidence decides. As that takes tens of boxes per frame, the
+    detector asks for a frame every 0.2 seconds.
+
+    Args:
+        estimator (PoseEstimator): 2D pose estimator.
+        detector (Detector): Detector of the candidates.
+        min_score (float): Least score of people: with the detector's score ``s`` and
+            the mean confidences ``c`` of both passes, ``s ** 0.25 * (c1 * c2) ** 0.5``.
+            Defaults to 0.62.
+        min_tracked (float): Least mean confidence of tracked people. Defaults to 0.6.
+    """
+
+    estimator: PoseEstimator
+    detector: Detector
+    min_score: float = 0.62
+    min_tracked: float = 0.6
+
+    def __post_init__(self) -> None:
+        """Set what the interface requires."""
+        self.name = f'{self.detector.name}, verified by {self.estimator.name}'
+        self.interval = 0.2
+        # duplicates are recognized by their keypoints
+        self.nms_thr = 1.0
+        self.redetects = True
+
+    @property
+    def identity(self) -> dict:
+        """Return the identities of both models with the thresholds."""
+        return identify(
+            'pose-verified',
+            str(_RULES),
+            model=self.estimator.identity,
+            detector=self.detector.identity,
+            min=self.min_score,
+            tracked=self.min_tracked,
+        )
+
+    def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
+        """Detect the people of BGR images (H, W, 3)."""
+        candidates = self.detector(images)
+        return [
+            _drop_duplicates(*self._verify(image, *boxes))
+            for image, boxes in zip(images, candidates, strict=True)
+        ]
+
+    def redetect(self, image: np.ndarray, tracked: np.ndarray) -> Boxes:
+        """Detect people, and verify those in tracked boxes (P, 4), too."""
+        [candidates] = self.detector([image])
+        boxes, scores, points = self._verify(image, *candidates)
+        tracked, confidence, tracked_points = self._estimate(image, tracked)
+        kept = confidence >= self.min_tracked
+        return _drop_duplicates(
+            np.concatenate([boxes, tracked[kept]]),
+            np.concatenate([scores, confidence[kept]]),
+            np.concatenate([points, tracked_points[kept]]),
+        )
+
+    def _verify(
+        self, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return boxes, scores and keypoints of the candidates that are people."""
+        best = np.argsort(-scores, kind='stable')[:_MAX_CANDIDATES]
+        boxes, scores = boxes[best], scores[best]
+        boxes, confidence, _ = self._estimate(image, boxes)
+        scores = scores**_DETECTOR_POWER * confidence**_POSE_POWER
+        kept = scores * confidence**_POSE_POWER > _MIN_FIRST_SCORE
+        boxes, scores = boxes[kept], scores[kept]
+        _, confidence, points = self._estimate(image, boxes)
+        scores = scores * confidence**_POSE_POWER
+        kept = scores >= self.min_score
+        return boxes[kept], scores[kept], points[kept]
+
+    def _estimate(
+        self, image: np.ndarray, boxes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return boxes around the poses (P, 4), mean confidences (P,), keypoints."""
+        if not len(boxes):
+            num_keypoints = get_skeleton(self.estimator.skeleton).num_keypoints
+            no_points = np.zeros((0, num_keypoints, 2), np.float32)
+            return boxes, np.zeros(0, np.float32), no_points
+        batches = [
+            self.estimator.estimate_fast([image], [boxes[first : first + _BATCH]])[0]
+            for first in range(0, len(boxes), _BATCH)
+        ]
+        keypoints = np.concatenate([points for points, _ in batches])
+        scores = np.concatenate([scores for _, scores in batches])
+        around = boxes_around(keypoints, scores, _PADDING, image.shape[1::-1])
+        highest = np.sort(scores[:, :_BODY], axis=1)[:, -_MOST_CONFIDENT:]
+        return around, highest.mean(1), keypoints
+
+
+def _drop_duplicates(
+    boxes: np.ndarray, scores: np.ndarray, points: np.ndarray
+) -> Boxes:
+    """Keep the box with the highest score of each person, highest first."""
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    shared = (high - low).clip(0).prod(-1)
+    area = shared.diagonal()
+    duplicate = shared > _DUPLICATE_OVERLAP * np.minimum(area[:, None], area)
+    points = np.concatenate([points, boxes.reshape(-1, 2, 2)], 1)
+    valid = np.ones(points.shape[:2], bool)
+    _, similarity = compare_people(points[:, None], points, valid)
+    duplicate &= similarity >= _DUPLICATE_SIMILARITY
+    kept: list[int] = []
+    for person in np.argsort(-scores, kind='stable'):
+        if not duplicate[person, kept].any():
+            kept.append(person)
+    return boxes[kept], scores[kept]

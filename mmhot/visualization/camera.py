@@ -1,0 +1,148 @@
+"""Virtual camera of 3D views, and placement of lifted people on a floor.
+
+World axes are x right, y away from the video's camera, z up; the floor is z = 0.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+
+from mmhot.clips import Clip3D, to_axes
+from mmhot.lens import DEFAULT_FOCAL_RATIO
+from mmhot.lifting.placement import ANKLE_HEIGHT
+from mmhot.lifting.world import place_people, to_world
+
+# Smoothing window of positions on the floor, seconds.
+_SMOOTHING_SECONDS = 0.7
+# Smallest distance from the camera to its target, meters.
+_MIN_DISTANCE = 2.5
+# Smallest size of foreground people, relative to large ones.
+_FOREGROUND_SIZE = 0.5
+
+
+@dataclass
+class PlacedPeople:
+    """People of a clip on a common floor.
+
+    Attributes:
+        points (np.ndarray): World positions in meters, (N, K, 3).
+        pixels_per_meter (np.ndarray): Scale of each person in the video, (N,).
+    """
+
+    points: np.ndarray
+    pixels_per_meter: np.ndarray
+
+
+@dataclass
+class VirtualCamera:
+    """A pinhole camera that looks at a target; image coordinates are from 0 to 1.
+
+    Attributes:
+        target (np.ndarray): World position in the image center, (3,).
+        distance (float): From camera to target in meters.
+        azimuth (float): Degrees; 0 is the direction of the video's camera, positive
+            values look from further right.
+        elevation (float): Degrees above the horizon.
+    """
+
+    target: np.ndarray
+    distance: float
+    azimuth: float
+    elevation: float
+
+    focal_length = 1.55  # an angle of view of 36 degrees
+
+    def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Project world points (..., 3) to image positions (..., 2), depths (...)."""
+        in_camera = (points - self.target) @ _axes(self.azimuth, self.elevation).T
+        depth = np.maximum(in_camera[..., 2] + self.distance, 0.1)
+        flat = in_camera[..., :2] * (self.focal_length / depth[..., None])
+        return 0.5 + flat * (1, -1), depth
+
+
+def place_on_floor(clip: Clip3D) -> PlacedPeople:
+    """Put feet on the floor, and a single person into the center.
+
+    Several people keep their positions relative to each other.
+    """
+    if clip.axes != 'world':
+        clip = to_axes(clip, 'camera')
+        if np.isnan(clip.root_3d).all():
+            clip = place_people(clip)
+        clip = to_world(clip)
+    root = clip.root_3d.astype(np.float64)
+    depth = np.where(root[:, 1] > 0.1, root[:, 1], np.inf)
+    focal = clip.focal_length or DEFAULT_FOCAL_RATIO * max(clip.width, clip.height)
+    root[:, 1] -= np.nanmedian(root[:, 1]) if np.isfinite(root[:, 1]).any() else 0
+    tracks = np.unique(clip.track)
+    if len(tracks) == 1:
+        root[:, :2] = 0
+    for track in tracks:
+        rows = clip.track == track
+        root[rows, :2] = _smooth(root[rows, :2], _SMOOTHING_SECONDS * clip.fps)
+    # drawn bodies have no soles: their ankles touch the floor
+    root[:, 2] -= ANKLE_HEIGHT
+    points = clip.keypoints_3d + np.nan_to_num(root)[:, None]
+    return PlacedPeople(points, focal / depth)
+
+
+def fit_camera(
+    points: np.ndarray, azimuth: float, elevation: float, margin: float = 0.84
+) -> VirtualCamera:
+    """Return the nearest camera that shows all points in a square image.
+
+    Args:
+        points (np.ndarray): World positions, (..., 3).
+        azimuth (float): Azimuth of the camera in degrees.
+        elevation (float): Degrees above the horizon.
+        margin (float): Share of the image that the points may fill. Defaults to 0.84.
+    """
+    points = points[np.isfinite(points).all(-1)]
+    points = points[:: max(1, len(points) // 20_000)]
+    limit = margin * 0.5 / VirtualCamera.focal_length
+    axes = _axes(azimuth, elevation)
+    in_camera = points @ axes.T
+    depth = in_camera[:, 2:]
+    # distances from the origin at which the points reach either image edge, in x and y
+    back = [
+        np.percentile(sign * in_camera[:, :2] / limit - depth, 99.5, axis=0)
+        for sign in (1, -1)
+    ]
+    middle = np.median(depth)
+    target = np.append(limit * (back[0] - back[1]) / 2, middle)
+    distance = max((back[0] + back[1]).max() / 2 + middle, _MIN_DISTANCE)
+    return VirtualCamera(target @ axes, distance, azimuth, elevation)
+
+
+def foreground(people: PlacedPeople) -> np.ndarray:
+    """Return a mask (N,) of rows that are not far behind the others in the video."""
+    size = people.pixels_per_meter
+    return size >= _FOREGROUND_SIZE * np.percentile(size, 90)
+
+
+def floor_extent(points: np.ndarray, cell: float = 0.5) -> tuple[np.ndarray, float]:
+    """Return the floor's corners ((x, y) low, (x, y) high) and its grid spacing."""
+    points = points[np.isfinite(points).all(-1)][:, :2]
+    low, high = np.percentile(points, (0.5, 99.5), axis=0)
+    middle, half = (low + high) / 2, np.maximum((high - low) / 2 + 0.5, 1.25)
+    while half.max() / cell > 16:
+        cell *= 2
+    corners = [np.floor((middle - half) / cell), np.ceil((middle + half) / cell)]
+    return np.stack(corners) * cell, cell
+
+
+def _axes(azimuth: float, elevation: float) -> np.ndarray:
+    """Return the camera's axes right, up, forward as rows, (3, 3)."""
+    turn, rise = np.radians(azimuth), np.radians(elevation)
+    right = np.array([np.cos(turn), np.sin(turn), 0.0])
+    forward = np.array(
+        [-np.sin(turn) * np.cos(rise), np.cos(turn) * np.cos(rise), -np.sin(rise)]
+    )
+    return np.stack([right, np.cross(right, forward), forward])
+
+
+def _smooth(values: np.ndarray, frames: float) -> np.ndarray:
+    """Return the moving average over about ``frames`` values of the first axis."""
+    reach = min(int(frames / 2), len(values) - 1)
+    return uniform_filter1d(values, 2 * reach + 1, axis=0, mode='nearest')

@@ -1,0 +1,130 @@
+"""2D and 3D views of a lifted clip, frame by frame."""
+
+import numpy as np
+
+from mmhot.clips import Clip3D
+from mmhot.visualization import drawing
+from mmhot.visualization.camera import (
+    VirtualCamera,
+    fit_camera,
+    floor_extent,
+    foreground,
+    place_on_floor,
+)
+
+_ELEVATION = 14.0
+
+
+class ClipRenderer:
+    """Draw the 2D keypoints of a clip, and its 3D poses on a floor.
+
+    Args:
+        clip (Clip3D): Lifted poses.
+        azimuth (float): Azimuth of the virtual camera in degrees; 0 is the direction of
+            the video's camera, positive values look from further right. Defaults to 20.
+
+    Raises:
+        ValueError: If the clip is empty or invalid.
+    """
+
+    def __init__(self, clip: Clip3D, azimuth: float = 20.0) -> None:
+        _check(clip)
+        self.clip = clip
+        self.style = drawing.skeleton_style(clip.joint_names, clip.parents)
+        self.people = place_on_floor(clip)
+        self._foreground = foreground(self.people)
+        points = self.people.points[self._foreground]
+        self.camera = fit_camera(points, azimuth, _ELEVATION)
+        self.floor, self.cell = floor_extent(points)
+        self._shows_ids = len(np.unique(clip.track)) > 1
+        self.frames = np.unique(clip.frame)
+
+    def rows(self, frame: int) -> slice:
+        """Return the rows of a frame, as a slice that may be empty."""
+        start, stop = np.searchsorted(self.clip.frame, [frame, frame + 1])
+        return slice(int(start), int(stop))
+
+    def camera_of(self, frame: int) -> VirtualCamera:
+        """Return the nearest camera for the people of one frame."""
+        rows = self.rows(frame)
+        points, chosen = self.people.points[rows], self._foreground[rows]
+        points = points[chosen] if chosen.any() else points
+        return fit_camera(points, self.camera.azimuth, self.camera.elevation)
+
+    def draw_2d(
+        self, image: np.ndarray, frame: int, scale: float, origin=(0.0, 0.0)
+    ) -> None:
+        """Draw the 2D keypoints of a frame.
+
+        Args:
+            image (np.ndarray): Drawn on.
+            frame (int): Frame number.
+            scale (float): Pixels of ``image`` per pixel of the video.
+            origin (tuple[float]): Video position (x, y) of the image's corner.
+        """
+        rows = self.rows(frame)
+        pixels = (self.clip.keypoints_2d[rows] - np.asarray(origin)) * scale
+        sizes = self.people.pixels_per_meter[rows, None] * scale
+        sizes = np.broadcast_to(sizes, pixels.shape[:2])
+        detected = self.clip.scores[rows] > 0
+        drawing.draw_people(image, self.style, pixels, sizes, detected)
+        self._draw_ids(image, rows, pixels)
+
+    def draw_floor(self, image: np.ndarray) -> None:
+        """Draw the empty floor on a square image."""
+        drawing.draw_floor(image, self.camera, self.floor, self.cell)
+
+    def draw_3d(self, image: np.ndarray, frame: int) -> None:
+        """Draw the people of a frame and their shadows on a square image."""
+        rows = self.rows(frame)
+        points = self.people.points[rows]
+        size = image.shape[0]
+        shadows, _ = self.camera.project(points * (1, 1, 0))
+        meter = size * self.camera.focal_length / self.camera.distance
+        width = max(1, round(0.05 * meter))
+        drawing.draw_shadows(image, self.style, shadows * size, width)
+        pixels, depths = self.camera.project(points)
+        sizes = size * self.camera.focal_length / depths
+        detected = self.clip.keypoint_scores_3d[rows] > 0
+        drawing.draw_people(image, self.style, pixels * size, sizes, detected, depths)
+        self._draw_ids(image, rows, pixels * size)
+
+    def _draw_ids(self, image: np.ndarray, rows: slice, pixels: np.ndarray) -> None:
+        if self._shows_ids:
+            names = [str(track) for track in self.clip.track[rows].tolist()]
+            drawing.draw_names(image, names, pixels, max(8, image.shape[0] // 50))
+
+
+def _check(clip: Clip3D) -> None:
+    """Raise ValueError for a clip that cannot be drawn."""
+    shape = np.shape(clip.keypoints_3d)
+    shapes = {
+        'keypoints_3d': (len(clip.frame), len(clip.parents), 3),
+        'keypoints_2d': (len(clip.frame), len(clip.parents), 2),
+        'keypoint_scores_3d': shape[:2],
+        'scores': shape[:2],
+        'track': shape[:1],
+        'joint_names': (len(clip.parents),),
+    }
+    for name, expected in shapes.items():
+        got = np.shape(getattr(clip, name))
+        if got != expected:
+            raise ValueError(f'clip {clip.name}: {name} must be {expected}, got {got}')
+    if not len(clip.frame):
+        raise ValueError(f'clip {clip.name} has no poses to draw')
+    if not np.isfinite(clip.keypoints_3d).all(-1).any():
+        raise ValueError(f'clip {clip.name} has no finite 3D joint to draw')
+    if not (clip.width > 0 and clip.height > 0):
+        raise ValueError(
+            f'clip {clip.name}: image size must be positive, '
+            f'got {clip.width}x{clip.height}'
+        )
+    if not 0 < clip.fps < 1000:
+        raise ValueError(
+            f'clip {clip.name}: fps must be above 0 and below 1000, got {clip.fps}'
+        )
+    known = ('camera', 'z-up', 'world')
+    if clip.axes not in known:
+        raise ValueError(
+            f'clip {clip.name}: axes must be one of {known}, got {clip.axes!r}'
+        )

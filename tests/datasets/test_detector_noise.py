@@ -1,0 +1,247 @@
+"""Simulated detector errors: statistics, seeds, and noise of whole clips."""
+
+import mocap
+import numpy as np
+import pytest
+
+from mmhot.datasets.transforms.detector_noise import (
+    _TABLE,
+    RandomClipDetectorNoise,
+    RandomDetectorNoise,
+    person_height,
+    slow_noise,
+)
+
+H36M = mocap.H36M
+SIDES = np.array(H36M.flip_pairs).T  # left, right
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    np.random.seed(0)  # noqa: NPY002 the transforms draw from it
+
+
+def noisy(num_windows=60, height=370.0, **settings):
+    """Errors (N, T, K, 2) in units of a 370 pixel person, and scores (N, T, K)."""
+    transform = RandomDetectorNoise(**settings)
+    clean = mocap.pixels(243, height=height)
+    samples = [transform.transform(dict(clean)) for _ in range(num_windows)]
+    errors = np.array([sample['keypoints'] for sample in samples]) - clean['keypoints']
+    scores = np.array([sample['keypoints_visible'] for sample in samples])
+    return errors * 370 / height, scores
+
+
+def only(**settings):
+    """Settings of a detector that makes no error but these."""
+    nothing = dict(
+        jitter=0, outlier=0, outlier_ends=0, swap_legs=0, swap_arms=0, drop=0
+    )
+    return dict(strength=(0, 0)) | nothing | settings
+
+
+def test_slow_noise_has_the_fitted_statistics():
+    rng = np.random.default_rng(0)
+    noise = np.stack([slow_noise(rng, 243) for _ in range(1000)])
+    uniform = _TABLE[:, 3:]
+    variance = (1 - uniform) * (_TABLE[:, :2] ** 2) + uniform * 15**2 / 3
+    variance[:, 1] += uniform[:, 0] * (1 - uniform[:, 0]) * _TABLE[:, 2] ** 2
+    # linear in between keys: two thirds of the variance that the keys have
+    np.testing.assert_allclose(noise.var((0, 1)), variance * 2 / 3, rtol=0.06)
+    np.testing.assert_allclose(noise[..., 0].mean((0, 1)), 0, atol=0.1)
+    mean = _TABLE[:, 2] * (1 - uniform[:, 0])
+    np.testing.assert_allclose(noise[..., 1].mean((0, 1)), mean, atol=0.1)
+    # no frame is noisier than others
+    frames = noise.std(0).mean((1, 2))
+    np.testing.assert_allclose(frames, frames.mean(), rtol=0.04)
+
+
+def test_slow_noise_is_slow_to_the_end():
+    rng = np.random.default_rng(0)
+    for num_frames in (1, 9, 10, 27, 81, 243):
+        noise = slow_noise(rng, num_frames)
+        assert noise.shape == (num_frames, 17, 2)
+    steps = np.diff(noise, axis=0)
+    assert np.abs(steps).max() < 30 / 9
+    assert np.all(np.abs(steps[-3:]).max(axis=(1, 2)) > 0)
+
+
+def test_jitter_is_white():
+    errors, _ = noisy(**only(strength=(1, 1), jitter=50.0))
+    np.testing.assert_allclose(errors.std(), 50, rtol=0.02)
+    neighbors = (errors[:, 1:] * errors[:, :-1]).mean() / errors.var()
+    assert abs(neighbors) < 0.03
+
+
+def test_strength_scales_slow_errors_and_jitter():
+    weak, strong = (noisy(**only(strength=(s, s), jitter=1))[0].std() for s in (0.5, 2))
+    np.testing.assert_allclose(strong / weak, 4, rtol=0.05)
+
+
+def test_outliers_have_the_given_frequency_size_and_length():
+    errors, scores = noisy(200, **only(outlier=0.01, outlier_ends=0.03))
+    hit = (errors != 0).any(-1)
+    share = hit.mean((0, 1))
+    ends = H36M.indices(['left_wrist', 'right_wrist', 'left_foot', 'right_foot'])
+    np.testing.assert_allclose(share[ends], 0.03, rtol=0.15)
+    np.testing.assert_allclose(np.delete(share, ends), 0.01, rtol=0.2)
+    np.testing.assert_allclose(errors[hit].std(), 25, rtol=0.05)
+    runs = hit.sum() / (np.diff(hit.astype(int), axis=1) == 1).sum()
+    assert 4 < runs < 5.5
+    assert scores[hit].mean() < scores[~hit].mean() - 0.2
+
+
+def test_swaps_exchange_whole_limbs():
+    errors, _ = noisy(200, **only(swap_legs=0.002, swap_arms=0.001))
+    hit = (errors != 0).any(-1)
+    legs, arms = ([f'{side}_{part}' for side in ('left', 'right') for part in parts]
+                  for parts in (('hip', 'knee', 'foot'),
+                                ('shoulder', 'elbow', 'wrist')))  # fmt: skip
+    legs, arms = H36M.indices(legs), H36M.indices(arms)
+    for limbs, start in ((legs, 0.002), (arms, 0.001)):
+        assert np.all(hit[..., limbs].all(-1) == hit[..., limbs].any(-1))
+        # a swap lasts 7.5 frames on average
+        np.testing.assert_allclose(hit[..., limbs].mean(), start * 7.5, rtol=0.3)
+    assert not np.delete(hit, legs + arms, axis=-1).any()
+    clean = mocap.pixels(243)['keypoints'][0]
+    swapped = hit[..., legs[0]]
+    left = (errors + clean)[swapped][:, SIDES[0][:3]]
+    np.testing.assert_allclose(left, np.broadcast_to(clean[SIDES[1][:3]], left.shape))
+
+
+def test_dropped_joints_hold_their_last_value_without_score():
+    clean = mocap.pixels(243)
+    clean['keypoints'] += np.arange(243, dtype=np.float32)[:, None, None]
+    transform = RandomDetectorNoise(**only(drop=0.3))
+    sample = transform.transform(dict(clean))
+    dropped = sample['keypoints_visible'] == 0
+    assert not dropped[0].any()
+    np.testing.assert_allclose(dropped[1:].mean(), 0.3, atol=0.03)
+    for frame, joint in np.argwhere(dropped):
+        before = sample['keypoints'][frame - 1, joint]
+        np.testing.assert_array_equal(sample['keypoints'][frame, joint], before)
+    np.testing.assert_array_equal(
+        sample['keypoints'][~dropped], clean['keypoints'][~dropped]
+    )
+
+
+def test_noise_scales_with_the_person():
+    # every random number is the same: 40 pixels' person, 40 / 370 of the noise
+    large, large_scores = noisy(5, seed=3)
+    small, small_scores = noisy(5, height=40.0, seed=3)
+    np.testing.assert_allclose(small, large, atol=2e-2)
+    np.testing.assert_allclose(small_scores, large_scores, atol=1e-3)
+
+
+def test_scores_fall_with_the_error():
+    errors, scores = noisy(**only(strength=(1, 1), jitter=10.0))
+    distance = np.linalg.norm(errors, axis=-1)
+    good, bad = scores[distance < 5].mean(), scores[distance > 20].mean()
+    assert 0.75 < good < 0.95
+    assert bad < good - 0.15
+    assert scores.min() > 0
+    assert scores.max() == 1
+
+
+def test_height_is_the_longer_side_of_most_frames():
+    keypoints = mocap.pixels(81, height=200.0)['keypoints']
+    keypoints[40] *= 100  # one wild frame
+    assert person_height(keypoints) == pytest.approx(200)
+    wide = keypoints[..., ::-1]
+    assert person_height(wide) == pytest.approx(200)
+    for num_frames in (1, 2, 3, 4):
+        random = np.random.default_rng(0).random((num_frames, 17, 2))
+        expected = np.median(np.ptp(random, axis=1).max(-1))
+        assert person_height(random) == pytest.approx(expected)
+
+
+def test_seeded_noise_depends_on_the_sample_only():
+    transform = RandomDetectorNoise(seed=7)
+
+    def run(index):
+        sample = transform.transform(mocap.pixels() | dict(id=index))
+        return sample['keypoints']
+
+    first = run(4)
+    np.random.seed(99)  # noqa: NPY002
+    np.testing.assert_array_equal(run(4), first)
+    assert np.abs(run(5) - first).max() > 1
+
+
+def test_noise_applies_to_its_source_only():
+    transform = RandomDetectorNoise(source='noisy')
+    clean = mocap.pixels()
+    assert transform.transform(dict(clean))['keypoints'] is clean['keypoints']
+    noisy = transform.transform(clean | dict(dataset_name='noisy'))
+    assert np.abs(noisy['keypoints'] - clean['keypoints']).max() > 1
+
+
+def test_midpoints_are_computed_from_noisy_joints():
+    sample = mocap.pixels() | dict(observed_world=None)
+    keypoints = RandomDetectorNoise().transform(sample)['keypoints']
+    hips = keypoints[:, H36M.indices(['left_hip', 'right_hip'])].mean(1)
+    np.testing.assert_allclose(keypoints[:, 0], hips, atol=1e-3)
+
+
+def test_noise_does_not_modify_the_input():
+    clean = mocap.pixels()
+    before = clean['keypoints'].copy()
+    RandomDetectorNoise().transform(dict(clean))
+    np.testing.assert_array_equal(clean['keypoints'], before)
+
+
+def of_clip(frames, clip='a/x.front', **settings):
+    """Window of a standing person in a long clip, with the clip's noise."""
+    transform = RandomClipDetectorNoise(**settings)
+    sample = mocap.pixels(len(frames)) | dict(
+        clip=clip, clip_length=4000, frame_numbers=np.array(frames)
+    )
+    return transform.transform(sample)
+
+
+def test_clip_noise_of_a_frame_is_equal_in_every_window():
+    every = of_clip(range(4000), drop=0)['keypoints']
+    for frames in (
+        [0, 0, 0, *range(24)],
+        range(1500, 1527),
+        [*range(3990, 4000), 3999],
+    ):
+        few = of_clip(frames, drop=0)['keypoints']
+        np.testing.assert_array_equal(few, every[frames])
+    assert np.abs(of_clip(range(4000), seed=1)['keypoints'] - every).max() > 1
+    other = of_clip(range(4000), clip='a/x.back')['keypoints']
+    assert np.abs(other - every).max() > 1
+
+
+def test_clip_noise_has_the_statistics_of_window_noise():
+    clean = mocap.pixels(4000)['keypoints']
+    settings = dict(swap_legs=0.0, swap_arms=0.0)  # too rare to compare
+    by_window, _ = noisy(50, **settings)
+    seen = [of_clip(range(4000), seed=seed, **settings) for seed in range(3)]
+    by_clip = np.concatenate([sample['keypoints'] - clean for sample in seen])
+    for share in (0.25, 0.5, 0.75, 0.95):
+        expected = np.quantile(np.abs(by_window), share)
+        assert np.quantile(np.abs(by_clip), share) == pytest.approx(expected, rel=0.05)
+    expected = np.median(np.abs(by_window), axis=(0, 1, 3))
+    got = np.median(np.abs(by_clip), axis=(0, 2))
+    np.testing.assert_allclose(got, expected, rtol=0.1)
+
+
+def test_clip_noise_holds_dropped_joints_from_the_start_of_a_window():
+    settings = only(drop=0.3)
+    whole = of_clip(range(4000), **settings)
+    dropped = whole['keypoints_visible'] == 0
+    np.testing.assert_allclose(dropped[1:].mean(), 0.3, atol=0.01)
+    part = of_clip(range(1000, 1081), **settings)
+    np.testing.assert_array_equal(
+        part['keypoints_visible'][1:] == 0, dropped[1001:1081]
+    )
+    assert not (part['keypoints_visible'][0] == 0).any()
+    moving = mocap.pixels(81)
+    moving['keypoints'] += np.arange(81, dtype=np.float32)[:, None, None]
+    moving.update(
+        clip='a/x.front', clip_length=4000, frame_numbers=np.arange(1000, 1081)
+    )
+    seen = RandomClipDetectorNoise(**settings).transform(dict(moving))
+    for frame, joint in np.argwhere(seen['keypoints_visible'] == 0):
+        before = seen['keypoints'][frame - 1, joint]
+        np.testing.assert_array_equal(seen['keypoints'][frame, joint], before)

@@ -1,0 +1,117 @@
+"""Augmentation of motions: body recombination, time reversal and frame rate."""
+
+import numpy as np
+import pytest
+from mocap import H36M, JUMP, KICK, dataset, joints_of, window
+from numpy.testing import assert_allclose, assert_array_equal
+
+from mmhot.datasets.transforms.motion_augmentation import (
+    RandomBodyRecombination,
+    RandomFrameRate,
+    RandomTimeReversal,
+)
+
+LEGS = H36M.indices([name for name in H36M.joints if name.endswith(('knee', 'foot'))])
+PELVIS = [0, *H36M.indices(['left_hip', 'right_hip'])]
+UPPER = [joint for joint in range(17) if joint not in LEGS + PELVIS]
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    np.random.seed(0)  # noqa: NPY002 the transforms draw from it
+
+
+def lengths(joints):
+    """Bone lengths, (T, 16)."""
+    parents, children = np.transpose(H36M.bones)
+    return np.linalg.norm(joints[:, parents] - joints[:, children], axis=-1)
+
+
+def recombined(other, **settings):
+    sample = window(draw_window=lambda: other)
+    return RandomBodyRecombination(prob=1.0, **settings)(sample)['joints_world']
+
+
+def test_legs_stay_and_bones_keep_their_lengths():
+    legs, other = joints_of(JUMP), joints_of(KICK)
+    joints = recombined(other)
+    assert_array_equal(joints[:, LEGS + PELVIS], legs[:, LEGS + PELVIS])
+    assert not np.allclose(joints[:, UPPER], legs[:, UPPER], atol=0.05)
+    of_upper = [bone for bone, (_, child) in enumerate(H36M.bones) if child in UPPER]
+    assert_allclose(
+        lengths(joints)[:, of_upper], lengths(other)[:, of_upper], atol=1e-5
+    )
+
+
+def test_recombination_with_the_rotated_pose_restores_it():
+    joints = joints_of(JUMP)
+    angle = 2.0
+    turn = np.array(
+        [
+            [np.cos(angle), np.sin(angle), 0],
+            [-np.sin(angle), np.cos(angle), 0],
+            [0, 0, 1],
+        ],
+        np.float32,
+    )
+    assert_allclose(recombined(joints @ turn), joints, atol=1e-5)
+
+
+def test_lying_people_are_not_recombined():
+    lying = joints_of(KICK)[..., [2, 1, 0]]
+    assert_array_equal(recombined(lying), joints_of())
+
+
+def test_time_reversal_reverses_frames_and_visibility():
+    visible = np.arange(51, dtype=np.float32).reshape(3, 17)
+    sample = RandomTimeReversal(prob=1.0)(window(lifting_target_visible=visible))
+    assert_array_equal(sample['joints_world'], joints_of()[::-1])
+    assert_array_equal(sample['lifting_target_visible'], visible[::-1])
+
+
+@pytest.mark.parametrize('transform', [RandomBodyRecombination, RandomTimeReversal])
+def test_probability_zero_changes_nothing(transform):
+    assert_array_equal(transform(prob=0.0)(window())['joints_world'], joints_of())
+
+
+def test_windows_are_drawn_from_all_clips():
+    windows = dataset()
+    np.random.seed(0)  # noqa: NPY002 the dataset draws from it
+    draws = [windows[0]['draw_window']() for _ in range(40)]
+    assert {len(draw) for draw in draws} == {27}
+    thighs = {round(float(lengths(draw)[0, 1]), 3) for draw in draws}
+    assert len(thighs) == 2  # both people
+
+
+def at_rate(keypoints, fps):
+    sample = window(keypoints=keypoints)
+    sample['keypoints_visible'] = np.ones(keypoints.shape[:2], np.float32)
+    return RandomFrameRate(fps=(fps, fps)).transform(sample)['keypoints']
+
+
+@pytest.mark.parametrize('fps', [50, 60, 120])
+def test_higher_frame_rates_change_nothing(fps):
+    keypoints = np.random.default_rng(0).random((81, 17, 2))
+    assert_array_equal(at_rate(keypoints, fps), keypoints)
+
+
+@pytest.mark.parametrize('fps', [24, 25, 29.97, 48, 5])
+def test_linear_motion_is_unchanged_at_any_frame_rate(fps):
+    keypoints = np.arange(81.0)[:, None, None] * np.ones((1, 17, 2))
+    for _ in range(10):
+        assert_allclose(at_rate(keypoints, fps), keypoints, atol=1e-6)
+
+
+def test_low_frequencies_survive_and_high_ones_are_lost():
+    frames = np.arange(81)
+    for frequency, low, high in ((0.5, 0, 0.005), (2, 0, 0.08), (12, 0.9, 2.1)):
+        wave = np.sin(2 * np.pi * frequency * frames / 50)
+        keypoints = wave[:, None, None] * np.ones((1, 17, 2))
+        errors = [np.abs(at_rate(keypoints, 25) - keypoints).max() for _ in range(20)]
+        assert low <= max(errors) < high
+
+
+def test_phase_of_the_frame_rate_is_random():
+    wave = np.sin(np.arange(81) * 1.5)[:, None, None] * np.ones((1, 17, 2))
+    rows = np.stack([at_rate(wave, 25)[:, 0, 0] for _ in range(100)])
+    assert rows.std(0)[10:70].min() > 0.05

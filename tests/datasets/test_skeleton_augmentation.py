@@ -1,0 +1,155 @@
+"""Augmentation of skeletons: bone lengths, joint definitions and body axes."""
+
+import mocap
+import numpy as np
+import pytest
+
+from mmhot.datasets.transforms.skeleton_augmentation import (
+    _OFFSETS,
+    RandomBoneLengths,
+    RandomJointDefinition,
+    head_frame,
+    hip_frame,
+    shoulder_frame,
+)
+from mmhot.datasets.transforms.virtual_camera import place_on_floor
+
+H36M = mocap.H36M
+SIDES = np.array(H36M.flip_pairs).T  # left, right
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    np.random.seed(0)  # noqa: NPY002 the transforms draw from it
+
+
+def bones_of(joints):
+    return np.stack([joints[:, j] - joints[:, p] for p, j in H36M.bones], 1)
+
+
+def stretch(joints, **settings):
+    transform = RandomBoneLengths(**(dict(prob=1.0, drop_prob=0.0) | settings))
+    return transform.transform(dict(joints_world=joints))['joints_world']
+
+
+def test_scaled_bones_keep_their_directions():
+    joints = mocap.joints_of()
+    before, after = bones_of(joints), bones_of(stretch(joints))
+    lengths = np.linalg.norm(before, axis=-1), np.linalg.norm(after, axis=-1)
+    cosine = (before * after).sum(-1) / lengths[0] / lengths[1]
+    np.testing.assert_allclose(cosine, 1, atol=1e-4)
+    # one factor a bone, for the whole window
+    factor = lengths[1] / lengths[0]
+    np.testing.assert_allclose(factor, factor[:1].repeat(len(joints), 0), rtol=2e-4)
+
+
+def test_left_and_right_bones_have_the_same_factor():
+    for _ in range(20):
+        factor = RandomBoneLengths().bone_factors()
+        np.testing.assert_array_equal(factor[SIDES[0]], factor[SIDES[1]])
+
+
+def test_bone_factors_vary_by_their_deviations():
+    settings = dict(scale_std=0.05, bone_std=0.1, hip_width=(1.0, 1.4))
+    transform = RandomBoneLengths(**settings)
+    factors = np.log([transform.bone_factors() for _ in range(4000)])
+    arm = factors[:, H36M.indices(['left_elbow', 'left_wrist'])]
+    np.testing.assert_allclose(arm.std(0), np.hypot(0.05, 0.1), rtol=0.05)
+    correlation = np.corrcoef(arm.T)[0, 1]  # the whole body's scale is common
+    np.testing.assert_allclose(correlation, 0.05**2 / (0.05**2 + 0.1**2), atol=0.05)
+    hips = factors[:, H36M.index('left_hip')]
+    np.testing.assert_allclose(np.exp(np.median(hips)), 1.2, rtol=0.03)
+
+
+def test_longer_legs_stay_on_the_floor():
+    joints = mocap.joints_of(mocap.KICK)
+    joints = joints + place_on_floor(joints)
+    ankle = H36M.index('right_foot')  # the supporting leg
+    for _ in range(20):
+        stretched = stretch(joints, bone_std=0.0, scale_std=0.1)
+        scale = stretched[0, 0, 2] / joints[0, 0, 2]
+        np.testing.assert_allclose(
+            stretched[:, ankle, 2], joints[:, ankle, 2] * scale, atol=5e-3
+        )
+
+
+def test_arms_move_down_and_inwards_as_a_whole():
+    settings = dict(bone_std=0.0, scale_std=0.0, hip_width=(1, 1), drop_prob=1.0)
+    settings.update(shoulder_drop=(0.05, 0.05), shoulder_inset=(0.02, 0.02))
+    moved = stretch(mocap.standing_pose(), **settings) - mocap.standing_pose()
+    for side, inwards in (('left', -0.02), ('right', 0.02)):
+        arm = H36M.indices(
+            [f'{side}_{part}' for part in ('shoulder', 'elbow', 'wrist')]
+        )
+        expected = np.broadcast_to([inwards, 0, -0.05], (3, 3))
+        np.testing.assert_allclose(moved[0, arm], expected, atol=1e-6)
+    num_below = H36M.index('left_shoulder')
+    np.testing.assert_allclose(moved[0, :num_below], 0, atol=1e-6)
+
+
+@pytest.mark.parametrize('transform', [RandomBoneLengths, RandomJointDefinition])
+def test_probability_zero_changes_nothing(transform):
+    sample = mocap.window()
+    assert transform(prob=0.0).transform(dict(sample)).keys() == sample.keys()
+    np.testing.assert_array_equal(sample['joints_world'], mocap.joints_of())
+
+
+@pytest.mark.parametrize('transform', [RandomBoneLengths, RandomJointDefinition])
+def test_augmentation_does_not_modify_the_clip(transform):
+    joints = mocap.joints_of()
+    transform(prob=1.0).transform(dict(joints_world=joints))
+    np.testing.assert_array_equal(joints, mocap.joints_of())
+
+
+@pytest.mark.parametrize('frame', [hip_frame, shoulder_frame, head_frame])
+def test_body_axes_are_left_up_forward(frame):
+    expected = [[1, 0, 0], [0, 0, 1], [0, -1, 0]]
+    np.testing.assert_allclose(frame(mocap.standing_pose())[0], expected, atol=1e-6)
+    axes = frame(mocap.joints_of(mocap.KICK, 150))
+    np.testing.assert_allclose(np.linalg.det(axes), 1, atol=1e-5)
+    identity = np.broadcast_to(np.eye(3), axes.shape)
+    np.testing.assert_allclose(axes @ axes.transpose(0, 2, 1), identity, atol=1e-5)
+
+
+def test_body_axes_follow_a_real_person():
+    joints = mocap.joints_of(mocap.KICK, 150)
+    run_up = joints[60, 0] - joints[0, 0]
+    forward = hip_frame(joints)[:60, 2].mean(0)
+    assert forward @ run_up > 0.8 * np.linalg.norm(run_up)
+    toes_up = shoulder_frame(joints)[:, 1, 2]
+    assert toes_up.min() > 0.7
+
+
+def test_joint_offsets_have_the_measured_statistics():
+    joints = mocap.standing_pose()
+    transform = RandomJointDefinition(prob=1.0)
+    seen = [
+        transform.transform(dict(joints_world=joints))['observed_world'][0]
+        for _ in range(3000)
+    ]
+    moved = np.array(seen) - joints
+    for name, (mean, std) in _OFFSETS.items():
+        left_up_forward = moved[:, H36M.index(name)] @ [
+            [1, 0, 0],
+            [0, 0, -1],
+            [0, 1, 0],
+        ]
+        np.testing.assert_allclose(left_up_forward.mean(0), mean, atol=1e-3)
+        np.testing.assert_allclose(left_up_forward.std(0), std, rtol=0.06)
+    # a person's sides are mirror images
+    np.testing.assert_allclose(
+        moved[:, H36M.right], moved[:, H36M.left] * [-1, 1, 1], atol=1e-6
+    )
+    for part in ('knee', 'foot', 'elbow', 'wrist'):
+        np.testing.assert_array_equal(moved[:, H36M.index(f'left_{part}')], 0)
+
+
+def test_missing_joints_are_midpoints_and_targets_unchanged():
+    sample = RandomJointDefinition(prob=1.0).transform(mocap.window())
+    seen = {name: sample['observed_world'][:, H36M.index(name)] for name in H36M.joints}
+    hips = (seen['left_hip'] + seen['right_hip']) / 2
+    shoulders = (seen['left_shoulder'] + seen['right_shoulder']) / 2
+    np.testing.assert_allclose(seen['root'], hips, atol=1e-6)
+    np.testing.assert_allclose(seen['thorax'], shoulders, atol=1e-6)
+    np.testing.assert_allclose(seen['spine'], (hips + shoulders) / 2, atol=1e-6)
+    np.testing.assert_array_equal(sample['joints_world'], mocap.joints_of())

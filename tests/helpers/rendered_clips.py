@@ -1,0 +1,40 @@
+"""Ground-truth poses of rendered clips, as lifted clips."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.clips import Clip3D
+from mmhot.skeletons.joints import get_skeleton
+
+DATA = Path(__file__).parents[1] / 'data'
+H36M = get_skeleton('h36m-17')
+
+
+def make_clip(keypoints_3d, keypoints_2d, size=(1280, 720), **fields):
+    """Return a clip of one person; ``fields`` replace its own."""
+    num_frames = len(keypoints_3d)
+    ones = np.ones((num_frames, 17), np.float32)
+    clip = Clip3D(
+        name='test',
+        frame=np.arange(num_frames),
+        track=np.zeros(num_frames, np.int64),
+        keypoints_3d=np.asarray(keypoints_3d, np.float32),
+        keypoint_scores_3d=ones,
+        keypoints_2d=np.asarray(keypoints_2d, np.float32),
+        scores=ones,
+        width=size[0],
+        height=size[1],
+        fps=25.0,
+        joint_names=H36M.joints,
+        parents=H36M.parents,
+    )
+    return replace(clip, **fields)
+
+
+def rendered(name, **fields):
+    """Return the ground-truth poses of a rendered clip as a lifted clip."""
+    with np.load(DATA / f'rendered_{name}.npz') as data:
+        poses, pixels = data['h36m_cam3d'], data['h36m_2d']
+    return make_clip(poses - poses[:, :1], pixels, **fields)

@@ -1,0 +1,110 @@
+"""Gaps in tracks: missing frames and joints."""
+
+import numpy as np
+import pytest
+from tracks import H36M, standing, track
+
+from mmhot.lifting.gaps import fill_joints, split_segments
+
+
+def segments_of(track, max_gap=5):
+    return split_segments(0, track.frames, track.keypoints, track.scores, max_gap)
+
+
+def test_complete_tracks_are_unchanged():
+    given = track(range(7, 17))
+    (segment,) = segments_of(given)
+    np.testing.assert_array_equal(segment.frames, given.frames)
+    np.testing.assert_array_equal(segment.keypoints, given.keypoints)
+    np.testing.assert_array_equal(segment.scores, given.scores)
+
+
+def test_short_gaps_are_filled_and_marked():
+    keypoints = standing(20, 3.0)
+    frames = np.r_[100:105, 110:120]
+    (segment,) = segments_of(track(frames, keypoints[frames - 100]), max_gap=5)
+    np.testing.assert_array_equal(segment.frames, np.arange(100, 120))
+    np.testing.assert_allclose(segment.keypoints, keypoints, rtol=1e-6)
+    expected = np.where(np.isin(segment.frames, frames), 0.5, 0)
+    np.testing.assert_array_equal(segment.scores, expected[:, None].repeat(17, 1))
+
+
+def test_long_gaps_split_a_track():
+    segments = segments_of(track([3, 4, 11, 2_000_000]), max_gap=5)
+    assert [s.frames.tolist() for s in segments] == [[3, 4], [11], [2_000_000]]
+
+
+@pytest.mark.parametrize(
+    'known',
+    [[0], [29], [14], [10, 11], [0, 29], [2, 12, 27], [5, 6, 20]],
+    ids=str,
+)
+@pytest.mark.parametrize('max_gap', [0, 5, 100])
+def test_rows_without_joints_are_kept(known, max_gap):
+    keypoints = standing(30, 3.0)
+    keypoints[np.setdiff1d(np.arange(30), known)] = np.nan
+    segments = segments_of(track(range(30), keypoints), max_gap)
+    frames = np.concatenate([s.frames for s in segments])
+    np.testing.assert_array_equal(frames, np.arange(30))
+    filled = np.concatenate([s.keypoints for s in segments])
+    np.testing.assert_array_equal(filled[known], keypoints[known])
+    scores = np.concatenate([s.scores for s in segments])
+    assert set(np.flatnonzero(scores.any(1))) == set(known)
+    if max_gap == 100:
+        steps = np.diff(filled[:, 0, 0])
+        assert steps.min() >= 0
+        assert steps.max() < 3.001
+
+
+def test_empty_rows_in_long_gaps_repeat_the_nearest_pose():
+    keypoints = standing(31, 3.0)
+    keypoints[1:30] = np.nan
+    segments = segments_of(track(range(31), keypoints))
+    assert [len(s.frames) for s in segments] == [16, 15]
+    np.testing.assert_array_equal(segments[0].keypoints, keypoints[:1].repeat(16, 0))
+    np.testing.assert_array_equal(segments[1].keypoints, keypoints[30:].repeat(15, 0))
+
+
+def test_empty_rows_between_long_gaps_are_kept_without_filling_the_gaps():
+    keypoints = standing(4, 3.0)
+    keypoints[1:3] = np.nan
+    segments = segments_of(track([0, 500, 502, 1000], keypoints))
+    frames = [s.frames.tolist() for s in segments]
+    assert sum(frames, []) == [0, 500, 501, 502, 1000]
+    assert all(np.isfinite(s.keypoints).all() for s in segments)
+
+
+def test_tracks_without_joints_give_no_segment():
+    assert segments_of(track(range(4), np.full((4, 17, 2), np.nan, np.float32))) == []
+
+
+def test_single_frame_and_single_joint_become_a_standing_person():
+    keypoints = np.full((1, 17, 2), np.nan, np.float32)
+    keypoints[0, H36M.index('left_wrist')] = 300, 200
+    (segment,) = segments_of(track([9], keypoints))
+    pose = dict(zip(H36M.joints, segment.keypoints[0], strict=True))
+    assert pose['left_wrist'].tolist() == [300, 200]
+    heights = [pose[j][1] for j in ('head', 'thorax', 'root', 'left_knee', 'left_foot')]
+    assert heights == sorted(heights)
+    for joint in ('hip', 'shoulder', 'wrist', 'foot'):
+        assert pose[f'left_{joint}'][0] > pose[f'right_{joint}'][0]
+    assert np.count_nonzero(segment.scores) == 1
+
+
+def test_joints_never_detected_have_the_scale_of_the_others():
+    keypoints = standing(3, 5.0) * 2
+    occluded = keypoints.copy()
+    legs = H36M.indices(['left_knee', 'right_knee', 'left_foot', 'right_foot'])
+    occluded[:, legs] = np.nan
+    np.testing.assert_allclose(fill_joints(occluded), keypoints, rtol=1e-5)
+
+
+def test_occluded_hands_move_with_the_body():
+    keypoints = standing(30)
+    keypoints[..., 0] += 100 * np.sin(np.arange(30))[:, None]
+    occluded = keypoints.copy()
+    occluded[5:25, H36M.index('left_wrist')] = np.nan
+    filled = fill_joints(occluded)
+    np.testing.assert_allclose(filled, keypoints, rtol=1e-5)
+    known = np.isfinite(occluded)
+    np.testing.assert_array_equal(filled[known], occluded[known])

@@ -1,0 +1,187 @@
+"""Loading of lifters: names, configs, checkpoints, and their errors."""
+
+import re
+from pathlib import Path
+
+import mmpose
+import numpy as np
+import official_weights
+import pytest
+import torch
+from lifters import lifter_config, random_state, save_lifter
+from published import load_fixture
+from tracks import clip_of, track
+
+from mmhot.lifting import load_model
+from mmhot.lifting.lifter import Lifter
+from mmhot.weights import index as model_index
+from mmhot.weights.checkpoints import convert_file
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
+
+
+@pytest.fixture(scope='module')
+def lifter(checkpoint):
+    return Lifter(checkpoint=checkpoint)
+
+
+def test_config_and_checkpoint_are_named_in_the_result(tmp_path):
+    checkpoint = save_lifter(tmp_path / 'best.pth')
+    config = tmp_path / 'tiny.py'
+    config.write_text(lifter_config().pretty_text)
+    clip = clip_of(track([0]))
+    assert Lifter(checkpoint=checkpoint)(clip).model == 'best'
+    assert Lifter(config, checkpoint)(clip).model == 'tiny (best.pth)'
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """Replace the shipped lifters by two tiny ones."""
+    folder = tmp_path / 'weights'
+    folder.mkdir()
+    monkeypatch.setattr(model_index, 'WEIGHTS_FOLDER', folder)
+    save_lifter(folder / 'tiny-a.pth')
+    save_lifter(folder / 'tiny-b.pth', num_frames=27)
+    monkeypatch.setattr(load_model, 'DEFAULT_LIFTER', 'tiny-b')
+    return folder
+
+
+def test_shipped_lifters_are_loaded_by_name(shipped):
+    assert Lifter().name == 'tiny-b'
+    assert Lifter('tiny-a').name == 'tiny-a'
+    assert Lifter('mmhot://tiny-a').seq_len == 9
+    assert Lifter(checkpoint='mmhot://tiny-b').seq_len == 27
+
+
+def test_shipped_lifters_load_other_weights(shipped, tmp_path):
+    other = save_lifter(tmp_path / 'other.pth')
+    assert Lifter('tiny-a', other).name == 'tiny-a (other.pth)'
+    with pytest.raises(ValueError, match=f'^{other} is a checkpoint of another model'):
+        Lifter('tiny-b', other)
+
+
+@pytest.mark.parametrize(
+    ('name', 'hint'),
+    [
+        ('tinya', 'did you mean tiny-a?'),
+        ('mmhot://tinyb', 'did you mean tiny-b?'),
+        ('xyz', 'shipped: tiny-a, tiny-b'),
+    ],
+)
+def test_unknown_lifters_get_a_hint(name, hint, shipped):
+    with pytest.raises(ValueError, match=re.escape(hint)):
+        Lifter(name)
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'message'),
+    [
+        ('import os', 'is not run'),
+        ('model = dict(type="SequencePoseLifter", **x)', 'is not run'),
+        ('model = {[1]: 2}', 'and is not run'),
+        ('filename = 1', 'filename is reserved'),
+        ('model = [1]', 'is no config of a lifter'),
+        ('optim = 3', 'is no config of a lifter'),
+        (None, 'contains no config'),
+    ],
+)
+def test_configs_in_checkpoints_are_not_executed(cfg, message, tmp_path):
+    path = tmp_path / 'bad.pth'
+    torch.save(dict(meta=dict(cfg=cfg), state_dict={}), path)
+    with pytest.raises(ValueError, match=message) as caught:
+        Lifter(checkpoint=path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize('name', ['os.system', 'mmengine.utils.mkdir_or_exist', 'this'])
+def test_configs_in_checkpoints_build_registered_classes_only(name, tmp_path):
+    config = lifter_config()
+    config.model.backbone = dict(type=name, command=f'touch {tmp_path}/harm')
+    path = tmp_path / 'bad.pth'
+    torch.save(dict(meta=dict(cfg=config.pretty_text), state_dict={}), path)
+    with pytest.raises(ValueError, match=f"type '{name}', which is not"):
+        Lifter(checkpoint=path)
+    assert not (tmp_path / 'harm').exists()
+
+
+def test_unsupported_models_are_refused_in_one_line(tmp_path):
+    folder = Path(mmpose.__file__).parent / '.mim/configs/body_3d_keypoint'
+    config = next(folder.rglob('video-pose-lift_tcn-27frm-supv_*.py'))
+    weights = save_lifter(tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='num_keep_frames, which TCN has not'):
+        Lifter(config, weights)
+    other = lifter_config(codec='VideoPoseLifting')
+    other.model.head.decoder.num_keypoints = 17
+    (tmp_path / 'other.py').write_text(other.pretty_text)
+    with pytest.raises(ValueError, match='keypoints, not VideoPoseLifting'):
+        Lifter(tmp_path / 'other.py', weights)
+
+
+def changed(state, how):
+    name = next(iter(state))
+    if how == 'text':
+        return dict(state, **{name: 'text'})
+    if how == 'missing':
+        return {key: value for key, value in state.items() if key != name}
+    if how == 'unknown':
+        return dict(state, more=torch.zeros(1))
+    if how == 'shape':
+        return dict(state, **{name: torch.zeros(1, 1)})
+    return dict(state, **{name: torch.full_like(state[name], torch.nan)})
+
+
+@pytest.mark.parametrize(
+    ('how', 'message'),
+    [
+        ('text', 'another model: .* is str instead of'),
+        ('missing', 'another model: .* is missing'),
+        ('unknown', 'another model: more is not known'),
+        ('shape', r'another model: .* is \(1, 1\) instead of'),
+        ('nan', 'is damaged: .* is not finite'),
+    ],
+)
+def test_wrong_weights_are_named(how, message, tmp_path):
+    path = save_lifter(tmp_path / 'a.pth')
+    content = torch.load(path)
+    content['state_dict'] = changed(content['state_dict'], how)
+    torch.save(content, path)
+    with pytest.raises(ValueError, match=f'^{path} is .*{message}|^{path} {message}'):
+        Lifter(checkpoint=path)
+
+
+def test_bare_state_dicts_load_into_a_config(tmp_path):
+    (tmp_path / 'tiny.py').write_text(lifter_config().pretty_text)
+    torch.save(random_state(lifter_config()), tmp_path / 'bare.pth')
+    assert Lifter(tmp_path / 'tiny.py', tmp_path / 'bare.pth').seq_len == 9
+
+
+def test_converted_published_checkpoints_lift_clips(tmp_path):
+    meta, _ = load_fixture('nanohtnet_81f_9k')
+    torch.save(official_weights.state_dict(meta), tmp_path / 'published.pth')
+    convert_file(tmp_path / 'published.pth', tmp_path / 'ours.pth', **meta['config'])
+    lifter = Lifter(checkpoint=tmp_path / 'ours.pth')
+    settings = (lifter.fps, lifter.mapping, lifter.seq_len, lifter.stride)
+    assert settings == (50.0, 'hot', 81, 1)
+    assert len(lifter(clip_of(track(range(5))))) == 5
+
+
+def test_models_in_mmposes_estimator_are_lifted_alike(lifter, checkpoint):
+    config = lifter_config()
+    config.model.type = 'PoseLifter'
+    path = checkpoint.with_suffix('.py')
+    path.write_text(config.pretty_text)
+    clip = clip_of(track(range(12)))
+    other = Lifter(path, checkpoint)(clip)
+    np.testing.assert_array_equal(other.keypoints_3d, lifter(clip).keypoints_3d)
+
+
+def test_half_precision_weights_are_converted_to_single(tmp_path):
+    path = save_lifter(tmp_path / 'a.pth')
+    content = torch.load(path)
+    content['state_dict'] = {k: v.half() for k, v in content['state_dict'].items()}
+    torch.save(content, path)
+    parameters = Lifter(checkpoint=path).model.parameters()
+    assert {p.dtype for p in parameters} == {torch.float32}

@@ -1,0 +1,123 @@
+"""Words that the package avoids, in its documentation, docstrings and messages."""
+
+import io
+import re
+import tokenize
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    page
+    for place in ('*.md', 'docs/*.md', 'demo/*.md', 'configs/**/*.md', 'mmhot/**/*.md')
+    for page in ROOT.glob(place)
+    if '.mim' not in page.parts
+)
+MODULES = sorted(
+    path for folder in ('mmhot', 'tools') for path in (ROOT / folder).rglob('*.py')
+)
+# Each with the word that the field uses.
+BANNED = {
+    r'films?|filmed|filming': 'video',
+    r'pictures?|pictured': 'image',
+    r'photographs?|photographed': 'photo, image',
+    r'nobody|somebody|everybody|anybody': 'no person, a person, all people',
+    r'who is who|whom nobody|who nobody': 'identities',
+    r'(?<!make )(?<!makes )sure|unsure|sureness|surer|surest': 'confident, score',
+    r'tells?|told': 'state, show, given, distinguish',
+    r'so as': 'as',
+    r'so-manieth': 'index',
+    r'perceptrons?': 'MLP',
+    r'things': 'name them',
+    r'cannot be had|to be had|are had|is had': 'available',
+    r'mend|mends|mended|mending': 'repair, fix',
+    r'whatever comes|as if nobody': 'rewrite',
+    r'a hourglass': 'an hourglass',
+    r'the truth|their truth|its truth|true 2D': 'ground truth',
+    # American spelling
+    r'cent(re|res|red|ring)': 'center',
+    r'colou?rs?(?<!color)(?<!colors)|coloured|colouring': 'color',
+    r'(milli|centi)?metres?': 'meter',
+    r'behaviours?': 'behavior',
+    r'neighbou?rs?(?<!neighbor)(?<!neighbors)|neighbouring': 'neighbor',
+    r'(normal|recogn|initial|organ|optim|minim|maxim|general|summar)is(e|es|ed|ing)':
+        '-ize',
+    r'(normal|initial|optim|minim|maxim|general)isation': '-ization',
+    r'licences?': 'license',
+    r'labell(ed|ing)|modell(ed|ing)|cancell(ed|ing)|travell(ed|ing)': 'one l',
+    r'analys(e|es|ed|ing)': 'analyze',
+    r'grey': 'gray',
+}  # fmt: skip
+# Before Python 3.12 f-strings are strings, from then on they have parts.
+TEXTS = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, 'FSTRING_MIDDLE', None)}
+PATTERN = re.compile(
+    '|'.join(rf'(?P<w{i}>\b(?:{words})\b)' for i, words in enumerate(BANNED)),
+    re.IGNORECASE,
+)
+# Quotations, other packages' names and files that have such a name.
+ALLOWED = re.compile(
+    r'--photographs|photographs_seed\w*|\bPHOTOGRAPHS\b|\bcolour\.py\b'
+    r'|You may include this data',
+    re.IGNORECASE,
+)
+
+
+def banned_words(text):
+    """List (word, replacement) of a text, quotations left out."""
+    found = PATTERN.finditer(ALLOWED.sub('', text))
+    replacements = tuple(BANNED.values())
+    return [(match[0], replacements[int(match.lastgroup[1:])]) for match in found]
+
+
+def prose(page):
+    """Text of a page without code blocks, inline code and addresses."""
+    text = re.sub(r'```.*?```', '', page.read_text(), flags=re.DOTALL)
+    text = re.sub(r'`[^`]*`', '`code`', text)
+    return re.sub(r'\]\([^)]*\)', ']', text)
+
+
+def written_texts(path):
+    """Comments, docstrings and string literals of a module, with their lines."""
+    source = io.StringIO(path.read_text())
+    for token in tokenize.generate_tokens(source.readline):
+        if token.type in TEXTS:
+            yield token.start[0], token.string
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_page_uses_the_words_of_the_field(page):
+    assert not banned_words(prose(page))
+
+
+@pytest.mark.parametrize('path', MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_module_uses_the_words_of_the_field(path):
+    found = [
+        f'{path.relative_to(ROOT)}:{line}: {word!r}, better: {better}'
+        for line, text in written_texts(path)
+        for word, better in banned_words(text)
+    ]
+    assert not found, '\n'.join(found)
+
+
+@pytest.mark.parametrize(
+    ('text', 'word'),
+    [
+        ('The film ends', 'film'),
+        ('a Centre crop', 'Centre'),
+        ('be sure of it', 'sure'),
+        ('an MLP (perceptron)', 'perceptron'),
+        ('colours of skin', 'colours'),
+        ('the neighbouring joints', 'neighbouring'),
+    ],
+)
+def test_banned_word_is_found(text, word):
+    assert [found for found, _ in banned_words(text)] == [word]
+
+
+@pytest.mark.parametrize(
+    'text',
+    ['filmstrip', 'make sure that', 'the color of neighbors', 'train --photographs'],
+)
+def test_other_words_pass(text):
+    assert not banned_words(text)

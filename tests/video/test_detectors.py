@@ -1,0 +1,202 @@
+"""A 2D model that calls for people by itself."""
+
+import numpy as np
+import pytest
+
+from mmhot.video import people as interfaces
+from mmhot.video.sources import detectors, pose_source
+from mmhot.video.sources.detectors import BoxFilter, PoseVerifiedDetector
+from mmhot.video.sources.pose_source import open_pose_source
+
+WIDTH, HEIGHT = 320, 240
+IMAGE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+
+
+class Estimator(interfaces.PoseEstimator):
+    """Knows people; the better they fill the box, the higher the confidence."""
+
+    name = 'stand-in'
+    identity = {'name': name}
+    skeleton = 'coco-17'
+
+    def __init__(self, *people):
+        corners = [np.array(person, float).reshape(2, 2) for person in people]
+        places = np.stack([np.linspace(0, 1, 17), np.linspace(0, 1, 17) ** 2], 1)
+        self.people = [low + places * (high - low) for low, high in corners]
+
+    def __call__(self, images, boxes):
+        assert len(images) == len(boxes) == 1
+        found = [self.look(box) for box in boxes[0]]
+        points, scores = zip(*found, strict=True)
+        return [(np.float32(points), np.float32(scores))]
+
+    def look(self, box):
+        low, high = box[:2], box[2:]
+        for person in self.people:
+            inside = ((person >= low) & (person <= high)).all(1)
+            if inside.all():
+                filled = np.ptp(person[:, 1]) / (high - low)[1]
+                return person, np.full(17, min(1, 1.2 * filled))
+        return np.tile((low + high) / 2, (17, 1)), np.full(17, 0.05)
+
+
+class Candidates(interfaces.Detector):
+    """Returns the same boxes for every image, with falling scores."""
+
+    name = 'candidates'
+    identity = {'name': name}
+
+    def __init__(self, *boxes, least=0.5):
+        self.boxes = np.float32(boxes).reshape(-1, 4)
+        self.scores = np.linspace(0.9, least, len(boxes), dtype=np.float32)
+
+    def __call__(self, images):
+        return [(self.boxes, self.scores)] * len(images)
+
+
+CLUTTER = [(0, 0, 50, 70), (150, 10, 310, 230), (100, 100, 140, 200)]
+
+
+@pytest.mark.parametrize(
+    'people', [[(60, 80, 100, 170)], [(20, 60, 60, 160), (220, 30, 280, 200)]]
+)
+def test_people_are_found_once_each(people):
+    around = [np.add(box, [-m, -m, m, m]) for box in people for m in (5, 12, 30)]
+    detector = PoseVerifiedDetector(Estimator(*people), Candidates(*CLUTTER, *around))
+    found = detector([IMAGE, IMAGE])
+    assert len(found) == 2
+    for boxes, scores in found:
+        boxes = boxes[np.argsort(boxes[:, 0])]
+        assert len(boxes) == len(people)
+        for box, person in zip(boxes, people, strict=True):
+            room = 0.1 * (person[3] - person[1])
+            wanted = np.add(person, [-room, -room, room, room]).clip(0)
+            np.testing.assert_allclose(box, wanted, atol=1)
+        assert (scores > 0.5).all()
+
+
+def test_overlapping_people_are_both_kept():
+    parent, child = (60, 10, 140, 220), (65, 120, 100, 205)
+    around = [np.add(box, [-5, -5, 5, 5]) for box in (parent, child)]
+    detector = PoseVerifiedDetector(Estimator(parent, child), Candidates(*around))
+    [(boxes, _)] = detector([IMAGE])
+    assert sorted(boxes[:, 3].round()) == [214, 240]
+    # their boxes overlap by 0.18
+    assert len(BoxFilter(detector)([IMAGE])[0][0]) == 2
+    assert len(BoxFilter(detector, nms_thr=0.15)([IMAGE])[0][0]) == 1
+
+
+def test_scores_combine_both_models():
+    person = (60, 80, 100, 170)
+    detector = PoseVerifiedDetector(Estimator(person), Candidates((50, 70, 110, 180)))
+    [(boxes, scores)] = detector([IMAGE])
+    # of 110 pixels first, and then of the person and a tenth of its height around
+    confidence = [1.2 * 90 / 110, 1.2 * 90 / (1.2 * 90)]
+    expected = 0.9**0.25 * np.sqrt(np.prod(confidence))
+    np.testing.assert_allclose(boxes, [[51, 71, 109, 179]], atol=1e-3)
+    np.testing.assert_allclose(scores, [expected], rtol=1e-5)
+    detector = PoseVerifiedDetector(
+        detector.estimator, detector.detector, min_score=expected + 1e-3
+    )
+    assert not len(detector([IMAGE])[0][0])
+
+
+@pytest.mark.parametrize('candidates', [[], CLUTTER])
+def test_clutter_is_dropped(candidates):
+    detector = PoseVerifiedDetector(Estimator(), Candidates(*candidates))
+    [(boxes, scores)] = detector([IMAGE])
+    assert boxes.shape == (0, 4)
+    assert scores.shape == (0,)
+
+
+def test_best_candidates_are_verified_in_batches(monkeypatch):
+    sizes = []
+
+    class Counting(Estimator):
+        def __call__(self, images, boxes):
+            sizes.append(len(boxes[0]))
+            return super().__call__(images, boxes)
+
+    monkeypatch.setattr(detectors, '_BATCH', 7)
+    monkeypatch.setattr(detectors, '_MAX_CANDIDATES', 20)
+    things = [(x, 10, x + 30, 90) for x in range(30)]
+    person = (200, 80, 240, 170)
+    candidates = Candidates(person, *things)
+    [(boxes, _)] = PoseVerifiedDetector(Counting(person), candidates)([IMAGE])
+    assert len(boxes) == 1
+    assert sizes == [7, 7, 6, 1]
+    # of the lowest scores, nobody calls
+    last = Candidates(*things, person)
+    assert not len(PoseVerifiedDetector(Estimator(person), last)([IMAGE])[0][0])
+
+
+def test_both_passes_are_fast():
+    calls = []
+
+    class Fast(Estimator):
+        def __call__(self, images, boxes):
+            raise AssertionError('takes twice as long')
+
+        def estimate_fast(self, images, boxes):
+            calls.append(len(boxes[0]))
+            return Estimator.__call__(self, images, boxes)
+
+    person = (60, 80, 100, 170)
+    candidates = Candidates(person, *CLUTTER)
+    [(boxes, _)] = PoseVerifiedDetector(Fast(person), candidates)([IMAGE])
+    assert len(boxes) == 1
+    assert calls == [4, 1]
+
+
+def test_tracked_people_need_no_candidate():
+    person, other = (60, 80, 100, 170), (200, 30, 240, 120)
+    around = np.float32([np.add(other, [-4, -6, 4, 6]), CLUTTER[0]])
+    detector = PoseVerifiedDetector(
+        Estimator(person, other), Candidates((50, 70, 110, 180))
+    )
+    assert len(detector([IMAGE])[0][0]) == 1
+    boxes, scores = detector.redetect(IMAGE, around)
+    # false positives that were tracked are dropped
+    np.testing.assert_allclose(boxes[:, 0].round(), [191, 51])
+    # of 90 pixels in a box of 102, then of twice 90 in 110
+    np.testing.assert_allclose(scores[0], 1.0)
+    assert scores[1] < 1
+    boxes, _ = detector.redetect(IMAGE, np.zeros((0, 4), np.float32))
+    assert len(boxes) == 1
+
+
+def test_tracked_candidates_are_found_once():
+    person = (60, 80, 100, 170)
+    detector = PoseVerifiedDetector(Estimator(person), Candidates((50, 70, 110, 180)))
+    boxes, _ = detector.redetect(IMAGE, np.float32([[55, 75, 105, 175]]))
+    assert len(boxes) == 1
+    no_candidates = PoseVerifiedDetector(Estimator(person), Candidates())
+    boxes, _ = no_candidates.redetect(IMAGE, np.float32([[55, 75, 105, 175]]))
+    np.testing.assert_allclose(boxes, [[51, 71, 109, 179]], atol=1e-3)
+
+
+def test_pose_verified_is_opened_by_name(monkeypatch):
+    monkeypatch.setattr(pose_source, 'POSE_ESTIMATORS', [])
+    pose_source.register_pose_estimator('a.onnx', lambda request: Estimator())
+    source = open_pose_source('a.onnx', det_model='pose-verified')
+    assert isinstance(source.detector, PoseVerifiedDetector)
+    assert source.detector.name == (
+        'rtmdet-nano_1xb32-12e_rendered-320x320, verified by stand-in'
+    )
+    with pytest.raises(ValueError, match='det_weights'):
+        open_pose_source('a.onnx', det_model='pose-verified', det_weights='x.pth')
+    monkeypatch.setattr(
+        'mmhot.video.sources.pose_source.shipped_detector', lambda: None
+    )
+    with pytest.raises(
+        ValueError, match='pose-verified needs the detector that is shipped'
+    ):
+        open_pose_source('a.onnx', det_model='pose-verified')
+
+
+def test_identity_depends_on_the_rules(monkeypatch):
+    detector = PoseVerifiedDetector(Estimator(), Candidates())
+    before = detector.identity
+    assert detector.identity == before
+    monkeypatch.setattr(detectors, '_RULES', 0)
+    assert detector.identity != before
