@@ -4,8 +4,8 @@ Configs name it in ``custom_imports``, see ``configs/_base_/default_runtime.py``
 """
 
 from mmhot import codecs, compat, datasets, engine, evaluation, models
-from mmhot.weights import checkpoints
+from mmhot.weights import loading
 
-__all__ = ['checkpoints', 'codecs', 'datasets', 'engine', 'evaluation', 'models']
+__all__ = ['codecs', 'datasets', 'engine', 'evaluation', 'loading', 'models']
 
 compat.apply()

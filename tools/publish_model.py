@@ -58,13 +58,12 @@ def publish(args: argparse.Namespace) -> None:
     from mmhot.cli.runner import setting
     from mmhot.compat.checkpoints import safe_load
     from mmhot.io.atomic import replacing
-    from mmhot.weights.building import build_model
     from mmhot.weights.config_files import (
         find_config,
         parse_config_text,
         read_config_file,
     )
-    from mmhot.weights.strict_loading import load_strictly
+    from mmhot.weights.loading import build_model, load_strictly
 
     checkpoint = safe_load(args.source)
     try:
@@ -104,7 +103,7 @@ def publish(args: argparse.Namespace) -> None:
 def average(state: dict, args: argparse.Namespace) -> dict:
     """Average the weights with ``--mean-with``; keep integer counters."""
     from mmhot.compat.checkpoints import safe_load
-    from mmhot.weights.strict_loading import list_differences
+    from mmhot.weights.loading import list_differences
 
     if not 0 <= args.share <= 1:
         raise ValueError(f'--share must be from 0 to 1, got {args.share:g}')

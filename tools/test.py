@@ -56,7 +56,7 @@ def parse_args() -> argparse.Namespace:
 
 def test(args: argparse.Namespace) -> None:
     """Evaluate the checkpoint."""
-    from mmhot.engine.hooks import SameShapesHook
+    from mmhot.weights.loading import SameShapesHook
 
     config = load_config(args)
     if '://' not in args.checkpoint and not Path(args.checkpoint).is_file():

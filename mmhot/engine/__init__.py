@@ -1,21 +1,5 @@
-"""What MMEngine's Runner uses: hooks, averages of models, precision, optimizers."""
+"""Components of MMEngine's Runner; importing this package registers them."""
 
-from mmhot.engine.bfloat16_optim_wrapper import BFloat16OptimWrapper
-from mmhot.engine.cosine_ema import CosineMomentumEMA
-from mmhot.engine.hooks import (
-    ChannelsLastHook,
-    EpochSeedHook,
-    GuidanceHook,
-    KeepRateHook,
-)
-from mmhot.engine.muon_adamw import MuonAdamW
+from mmhot.engine import hooks, optimization
 
-__all__ = [
-    'BFloat16OptimWrapper',
-    'ChannelsLastHook',
-    'CosineMomentumEMA',
-    'EpochSeedHook',
-    'GuidanceHook',
-    'KeepRateHook',
-    'MuonAdamW',
-]
+__all__ = ['hooks', 'optimization']

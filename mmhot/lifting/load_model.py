@@ -12,10 +12,9 @@ from torch import nn
 from mmhot.codecs.camera_pose_lifting import CameraPoseLifting
 from mmhot.compat.checkpoints import safe_load
 from mmhot.errors import hint_at_names
-from mmhot.weights.building import build_model
 from mmhot.weights.config_files import find_config, parse_config_text, read_config_file
 from mmhot.weights.index import DEFAULT_LIFTER, SCHEME, read_models, shipped_weights
-from mmhot.weights.strict_loading import load_strictly
+from mmhot.weights.loading import build_model, load_strictly
 
 
 def load_lifter(

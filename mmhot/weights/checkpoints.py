@@ -1,8 +1,8 @@
-"""Published and shipped weights.
+"""Conversion of the papers' own checkpoints to configs and weights of this package.
 
-:func:`convert_published` turns a checkpoint of the papers' own code into a config
-and a state dict of ours. Weights that come with this package load by name wherever
-MMEngine takes a checkpoint: ``mmhot://NAME``.
+To add a published model, write a module with a
+:class:`~mmhot.weights.convert.published_model.PublishedModel` in
+:mod:`mmhot.weights.convert` and add it to ``PUBLISHED_MODELS``.
 """
 
 from collections.abc import Mapping
@@ -13,23 +13,36 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.runner.checkpoint import CheckpointLoader
+from mmpose.registry import MODELS
 from torch import Tensor
 
 from mmhot import __version__
 from mmhot.compat.checkpoints import safe_load
-from mmhot.errors import hint_at_names
 from mmhot.io.atomic import replacing
-from mmhot.weights.convert import PUBLISHED_MODELS
+from mmhot.weights.convert.gtpt import GTPT
+from mmhot.weights.convert.htnet import HTNET, NANOHTNET
+from mmhot.weights.convert.mhformer import MHFORMER
+from mmhot.weights.convert.mixste import MIXSTE
+from mmhot.weights.convert.motionagformer import MOTIONAGFORMER
+from mmhot.weights.convert.motionbert import MOTIONBERT
 from mmhot.weights.convert.published_model import PublishedModel
-from mmhot.weights.index import SCHEME, shipped_weights
-from mmhot.weights.strict_loading import list_other_shapes
+from mmhot.weights.loading import list_other_shapes
+
+PUBLISHED_MODELS: tuple[PublishedModel, ...] = (
+    GTPT,
+    HTNET,
+    MHFORMER,
+    MIXSTE,
+    MOTIONAGFORMER,
+    MOTIONBERT,
+    NANOHTNET,
+)
 
 # Published lifters are trained on Human3.6M: 50 frames per second, and joints that
-# their demos approximate like this.
+# their demos approximate with this mapping.
 _LIFTING = {'fps': 50.0, 'mapping': 'hot'}
 
-# Names under which training scripts save a state dict, the wanted one first.
+# Names under which training scripts save a state dict, in order of preference.
 _WRAPPERS = {
     'ema': ('ema_state_dict', 'model_ema', 'best_state_dict'),
     'model': ('state_dict', 'model', 'model_pos', 'model_state_dict'),
@@ -41,24 +54,24 @@ def convert_published(
 ) -> tuple[dict, dict[str, Tensor]]:
     """Convert a checkpoint of a paper's own code.
 
-    The model is recognized by its keys, and its sizes follow from the shapes.
+    The model is recognized by its keys, and its sizes are read off the shapes.
 
     Args:
-        state_dict (Mapping): Tensors or arrays by published key, or what a training
-            script saved around them. A prefix ``module.`` is ignored.
+        state_dict (Mapping): Tensors or arrays by published key, or the checkpoint of
+            a training script around them. A prefix ``module.`` is ignored.
         weights (str): Which copy to take if there are two: ``'ema'``, the moving
-            average, or ``'model'``, also called ``'online'``, what the optimizer
-            trained. Defaults to 'ema'.
-        **settings: What shapes cannot tell, under its published name: ``heads`` of
-            NanoHTNet. Settings that shapes do tell may be given; they must agree.
+            average, or ``'model'`` (also ``'online'``), the trained weights. Defaults
+            to 'ema'.
+        **settings: Settings under their published names that shapes do not determine,
+            such as ``heads`` of NanoHTNet. Others may be given, but must agree.
 
     Returns:
         tuple[dict, dict[str, Tensor]]: A config for ``MODELS.build`` and a state
-        dict that loads strictly into what it builds.
+        dict that loads strictly into that model.
 
     Raises:
         ValueError: If the model is unknown, keys are missing or unknown, shapes do
-            not fit together, or a setting is unknown or wrong; names them.
+            not fit together, or a setting is unknown or wrong.
     """
     weights = 'model' if weights == 'online' else weights
     if weights not in _WRAPPERS:
@@ -70,7 +83,7 @@ def convert_published(
         config, converted = model.convert(tensors, settings)
         _check_fit(config, converted)
     except (IndexError, TypeError, ZeroDivisionError) as error:
-        # sizes are read off the shapes before these have been compared
+        # sizes are read off the shapes before these are compared
         raise ValueError(
             f'shapes do not fit together to a {model.name}: {error}'
         ) from error
@@ -83,7 +96,7 @@ def convert_file(
     """Convert a published checkpoint file to one that MMPose loads.
 
     Args:
-        source (Path): File made by the paper's own code.
+        source (Path): Checkpoint of a paper's own code.
         target (Path): File to write: ``state_dict`` and, in ``meta``, the config
             as text and the version of this package.
         weights (str): See :func:`convert_published`.
@@ -106,7 +119,7 @@ def convert_file(
 
 
 def _unwrap(checkpoint: Mapping[str, Any], weights: str) -> Mapping[str, Any]:
-    """Take the state dict out of what a training script saved around it."""
+    """Take the state dict out of a training script's checkpoint."""
     if not isinstance(checkpoint, Mapping):
         raise ValueError(
             f'a checkpoint must be a dict of tensors, got {type(checkpoint).__name__}'
@@ -119,7 +132,7 @@ def _unwrap(checkpoint: Mapping[str, Any], weights: str) -> Mapping[str, Any]:
 
 
 def _as_tensors(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Check the values and drop the prefix of data-parallel modules."""
+    """Check the values, and remove the prefix of data-parallel modules."""
     tensors = {}
     for key, value in state_dict.items():
         if not isinstance(value, Tensor | np.ndarray | np.generic):
@@ -143,19 +156,20 @@ def _choose_copy(tensors: dict[str, Tensor], weights: str) -> dict[str, Tensor]:
     }
     if not averaged or weights == 'ema':
         return averaged or tensors
-    return {key: value for key, value in tensors.items() if key[:4] != 'ema_'}
+    return {key: tensors[key] for key in tensors if not key.startswith('ema_')}
 
 
 def _recognize(tensors: dict[str, Tensor]) -> PublishedModel:
+    """Find the published model by its keys."""
     for model in PUBLISHED_MODELS:
         if model.owns(tensors):
             return model
-    names = ', '.join(model.name for model in PUBLISHED_MODELS)
     if any(key.startswith('backbone.') for key in tensors):
         raise ValueError(
-            'this is not a published checkpoint but already one of MMPose; load it as '
-            'it is'
+            'this checkpoint is not a published one but already one of MMPose: load '
+            'it directly'
         )
+    names = ', '.join(model.name for model in PUBLISHED_MODELS)
     keys = ', '.join(list(tensors)[:3])
     raise ValueError(
         f'no published model that mmhot knows ({names}) has such keys: {keys}, ...'
@@ -163,25 +177,8 @@ def _recognize(tensors: dict[str, Tensor]) -> PublishedModel:
 
 
 def _check_fit(config: dict, state_dict: dict[str, Tensor]) -> None:
-    """Refuse tensors whose shapes do not fit together."""
-    import_module('mmhot.plugin')  # registers what the config names
-    from mmpose.registry import MODELS
-
-    wrong = list_other_shapes(MODELS.build(config).state_dict(), state_dict)
-    if wrong:
-        raise ValueError(f'shapes do not fit together: {"; ".join(wrong)}')
-
-
-@CheckpointLoader.register_scheme(prefixes=SCHEME)
-def load_from_mmhot(filename: str, map_location: Any = None) -> dict:
-    """Load the checkpoint ``mmhot://NAME``.
-
-    Raises:
-        ValueError: If no such weights are shipped; suggests the nearest name.
-    """
-    name = filename.removeprefix(SCHEME)
-    shipped = shipped_weights()
-    if name not in shipped:
-        hint = hint_at_names(name, shipped, 'shipped')
-        raise ValueError(f'unknown weights: {filename}; {hint}')
-    return safe_load(shipped[name], map_location or 'cpu')
+    """Raise a ValueError if shapes of tensors do not fit together."""
+    import_module('mmhot.plugin')  # registers the types of the config
+    different = list_other_shapes(MODELS.build(config).state_dict(), state_dict)
+    if different:
+        raise ValueError(f'shapes do not fit together: {"; ".join(different)}')

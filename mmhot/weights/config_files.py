@@ -1,15 +1,13 @@
-"""Configs from files, which run, and from within checkpoints, which must not.
+"""Reading of config files, and of the config text in checkpoints.
 
-MMEngine stores a training's config as Python text in ``meta['cfg']``. Running that
-text would let a downloaded checkpoint do anything, however safely its tensors are
-loaded. What MMEngine writes are assignments of literals and ``dict(...)`` only, so that
-is what is read here.
+MMEngine stores a training's config as Python text in ``meta['cfg']``. Executing the
+text of a downloaded checkpoint would be unsafe; it consists of assignments of literals
+and ``dict(...)``, and only these are parsed.
 """
 
 import ast
 import importlib.util
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 
@@ -27,7 +25,7 @@ def read_config_file(path: str | Path) -> Config:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no config; says what went wrong within.
+        ValueError: If it cannot be read as a config.
     """
     path = find_config(path)
     if not Path(path).is_file():
@@ -35,20 +33,20 @@ def read_config_file(path: str | Path) -> Config:
     try:
         return Config.fromfile(path)
     except Exception as error:
-        # a config is a program: whatever it raises, the file is at fault
+        # a config is a program and can raise anything
         reason = f'{type(error).__name__}: {error}'
         raise ValueError(f'{path} is no usable config: {reason}') from error
 
 
 def find_config(name: str | Path) -> Path:
-    """Find a config by the name that ``_base_`` and MMEngine's hub take, too.
+    """Find a config by name, as ``_base_`` and MMEngine's hub do.
 
     Args:
         name (str | Path): A file, or ``PACKAGE::PATH`` of a config that comes with
             an installed package, for example ``mmpose::body_2d_keypoint/...``.
 
     Returns:
-        Path: The file; it need not exist if it was named as one.
+        Path: The file, which may be missing if ``name`` is a file.
 
     Raises:
         FileNotFoundError: If there is no such package, or no such config in it.
@@ -68,7 +66,7 @@ def find_config(name: str | Path) -> Path:
 
 
 def parse_config_text(text: str) -> Config:
-    """Read a config of literals.
+    """Parse a config of literals, without executing it.
 
     Args:
         text (str): Assignments as in ``Config.pretty_text``.
@@ -85,44 +83,30 @@ def parse_config_text(text: str) -> Config:
         raise ValueError(f'the config within is no Python: {error}') from error
     settings = {}
     for statement in statements:
-        if not isinstance(statement, ast.Assign) or not all(
-            isinstance(target, ast.Name) for target in statement.targets
-        ):
-            raise _refused(statement)
         try:
-            value = _literal(statement.value)
-        except TypeError as error:  # a list as a key
-            raise _refused(statement) from error
-        settings.update({target.id: value for target in statement.targets})
+            (target,) = statement.targets
+            value = _DictCalls().visit(statement.value)
+            settings[target.id] = ast.literal_eval(value)
+        except (AttributeError, TypeError, ValueError, RecursionError) as error:
+            raise ValueError(
+                'the config within holds more than settings in its line '
+                f'{statement.lineno}, and is not run'
+            ) from error
     return Config(settings)
 
 
-def _literal(node: ast.expr) -> Any:
-    """Value of literals, containers of them, and ``dict(key=...)``."""
-    match node:
-        case ast.Call(func=ast.Name(id='dict'), args=args, keywords=keywords):
-            # dict({...}) where a key is no name
-            if len(args) <= 1 and all(keyword.arg for keyword in keywords):
-                named = {keyword.arg: _literal(keyword.value) for keyword in keywords}
-                return dict(*map(_literal, args)) | named
-        case ast.Dict(keys=keys, values=values):
-            if all(keys):
-                pairs = zip(keys, values, strict=True)
-                return {_literal(key): _literal(value) for key, value in pairs}
-        case ast.List(elts=items):
-            return [_literal(item) for item in items]
-        case ast.Tuple(elts=items):
-            return tuple(_literal(item) for item in items)
-        case ast.Constant() | ast.UnaryOp() | ast.BinOp() | ast.Set():
-            try:
-                return ast.literal_eval(node)
-            except (ValueError, TypeError) as error:
-                raise _refused(node) from error
-    raise _refused(node)
+class _DictCalls(ast.NodeTransformer):
+    """Replace ``dict({...}, key=...)`` by a literal."""
 
-
-def _refused(node: ast.AST) -> ValueError:
-    line = getattr(node, 'lineno', 0)
-    return ValueError(
-        f'the config within holds more than settings in its line {line}, and is not run'
-    )
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        is_dict = isinstance(node.func, ast.Name) and node.func.id == 'dict'
+        if not is_dict or not all(isinstance(arg, ast.Dict) for arg in node.args):
+            raise ValueError('only dict(...) is a literal')
+        if len(node.args) > 1 or not all(keyword.arg for keyword in node.keywords):
+            raise ValueError('only keyword arguments are literals')
+        keys = [ast.Constant(keyword.arg) for keyword in node.keywords]
+        values = [keyword.value for keyword in node.keywords]
+        for literal in node.args:
+            keys, values = literal.keys + keys, literal.values + values
+        return ast.Dict(keys, values)

@@ -1,7 +1,4 @@
-"""The models that come with this package, from its metafiles.
-
-Reads them without PyTorch, MMEngine or MMPose.
-"""
+"""Index of the shipped models and weights, read without PyTorch or MMPose."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +8,8 @@ from typing import Any
 WEIGHTS_FOLDER = Path(__file__).parent
 FOLDER = WEIGHTS_FOLDER.parent / '.mim'
 SCHEME = 'mmhot://'
-# What lifts clips, and what lifts live: a window of the first gives each of its frames
-# a pose, one of the second, for few frames in its middle, takes a tenth of the time.
+# For clips: a window gives a pose for each of its frames. For streams: a window takes a
+# tenth of the time, and gives poses for few frames in its middle.
 DEFAULT_LIFTER = 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
 LIVE_LIFTER = 'nanohtnet_81frm-keep9_cmu-wild'
 
@@ -24,12 +21,12 @@ class IndexedModel:
     Args:
         name (str): Its name, which is its config's.
         aliases (tuple[str]): Shorter names.
-        algorithm (str): Whose it is.
+        algorithm (str): Its collection.
         config (Path): Config file.
         parameters (int, optional): Number of parameters.
-        macs (int, optional): Multiply-adds of one input: a picture or a window.
-        training_data (str): What it is trained on.
-        weights (str): ``mmhot://NAME``, or nothing if none are shipped.
+        macs (int, optional): Multiply-adds of one input: an image or a window.
+        training_data (str): Its training data.
+        weights (str): ``mmhot://NAME``, or '' if none are shipped.
         results (list[dict]): ``Results`` of the metafile.
     """
 
@@ -50,11 +47,11 @@ class IndexedModel:
 
     @property
     def config_name(self) -> str:
-        """What ``_base_``, tools and commands take."""
+        """Name of the config for ``_base_``, tools and commands."""
         return f'mmhot::{self.config.relative_to(FOLDER / "configs").as_posix()}'
 
     def is_called(self, name: str) -> bool:
-        """Whether a name is this model's, in full or short, or its weights'."""
+        """Whether ``name`` is its name, an alias or its weights."""
         return name in (self.name, *self.aliases, self.weights or self.name)
 
 
@@ -117,6 +114,6 @@ def _read_yaml(path: Path) -> Any:
         import yaml
     except ImportError as error:
         raise ValueError('PyYAML is needed: pip install pyyaml') from error
-    # the one in C is ten times as fast, and MMPose has hundreds of models
+    # written in C, ten times as fast
     loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
     return yaml.load(path.read_text(encoding='utf-8'), Loader=loader)

@@ -21,7 +21,7 @@ NUM_FRAMES = 9
 LENGTHS = {'S9_Directions_1': 21, 'S9_Phoning': 12}
 SMALL = {
     'MixSTE': dict(num_frames=NUM_FRAMES, embed_dims=16, depth=4, num_heads=2),
-    'MotionBERT': dict(seq_len=NUM_FRAMES, feat_size=16, depth=2, num_heads=2),
+    'MotionBERT': dict(num_frames=NUM_FRAMES, embed_dims=16, depth=2, num_heads=2),
     'MHFormer': dict(num_frames=NUM_FRAMES, embed_dims=16, mlp_dims=24, num_heads=2),
     'MotionAGFormer': dict(
         num_frames=NUM_FRAMES, embed_dims=16, depth=2, num_heads=2, num_neighbors=2

@@ -184,7 +184,7 @@ def test_keep_counts_of_a_config_hold(tmp_path):
 
 
 def test_motionbert_is_told_the_scores(tmp_path):
-    sizes = dict(seq_len=27, feat_size=16, depth=1, num_heads=2)
+    sizes = dict(num_frames=27, embed_dims=16, depth=1, num_heads=2)
     backbone = dict(type='MotionBERT', **sizes)
     path = tmp_path / 'a.pth'
     save_lifter(path, backbone, 'RepresentationHead', 'ImageSpacePoseLifting')

@@ -1,4 +1,4 @@
-"""Two processes train as one does."""
+"""Training with two processes equals training with one."""
 
 import subprocess
 import sys
@@ -10,20 +10,20 @@ from mmengine.config import Config
 from topdown_configs import on_drawn_people
 
 
-def test_two_processes_train_a_lifter_as_one_does(tmp_path):
+def test_lifter_trains_equally_with_two_processes(tmp_path):
     model = dict(backbone=dict(embed_dims=48, depth=1))
     config = mocap.tiny_config('nanohtnet*-30e_cmu-wild', model, num_samples=24)
     one = distributed.assert_two_processes_equal_one(config, tmp_path)
     assert len(one['losses']) == 3
 
 
-def test_two_processes_train_mmposes_lifters_as_one_does(tmp_path):
+def test_mmposes_lifter_trains_equally_with_two_processes(tmp_path):
     model = dict(backbone=dict(net=dict(stem_channels=16)), head=dict(in_channels=16))
     config = mocap.tiny_config('video-pose-lift_tcn-27frm*', model)
     distributed.assert_two_processes_equal_one(config, tmp_path)
 
 
-def test_two_processes_train_an_hourglass_as_one_does(tmp_path):
+def test_hourglass_trains_equally_with_two_processes(tmp_path):
     model = dict(
         backbone=dict(embed_dims=32, mlp_dims=32, depth=4), head=dict(in_channels=32)
     )
@@ -35,7 +35,7 @@ def test_two_processes_train_an_hourglass_as_one_does(tmp_path):
     distributed.assert_two_processes_equal_one(config, tmp_path)
 
 
-def test_two_processes_train_gtpt_as_one_does(tmp_path):
+def test_gtpt_trains_equally_with_two_processes(tmp_path):
     (path,) = mocap.CONFIGS.glob('body_2d_keypoint/gtpt/coco/gtpt-t_*.py')
     config = on_drawn_people(Config.fromfile(path))
     config.train_dataloader.update(batch_size=2)
@@ -46,7 +46,7 @@ def test_two_processes_train_gtpt_as_one_does(tmp_path):
     distributed.assert_two_processes_equal_one(config, tmp_path)
 
 
-@pytest.mark.slow(reason='starts four processes anew')
+@pytest.mark.slow(reason='starts four processes')
 def test_tools_work_under_torchrun(tmp_path):
     model = dict(backbone=dict(embed_dims=48, depth=1))
     mocap.tiny_config('nanohtnet*-30e_cmu-wild', model).dump(tmp_path / 'tiny.py')

@@ -1,4 +1,4 @@
-"""Random numbers of an epoch, and a whole training on two real clips."""
+"""Hooks for seeds and memory format, and a training on two real clips."""
 
 from importlib import import_module
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ SHIPPED = 'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild'
 
 
 def loader(num_workers, persistent):
-    """Training windows as the shipped NanoHTNet sees them."""
+    """Training windows of the shipped NanoHTNet."""
     init_default_scope('mmpose')
     settings = Config.fromfile(WILD).train_dataloader
     settings.batch_size, settings.num_workers = 4, num_workers
@@ -37,7 +37,7 @@ def loader(num_workers, persistent):
 
 
 def runner_at(seed, epoch, data, model=None):
-    """As much of a Runner as the hook asks for."""
+    """The attributes of a Runner that the hook reads."""
     return SimpleNamespace(
         seed=seed, epoch=epoch, train_dataloader=data, model=model or nn.Module()
     )
@@ -57,7 +57,7 @@ def epochs(numbers, num_workers=0, persistent=False, seed=0):
 @pytest.mark.parametrize(
     ('num_workers', 'persistent'), [(0, False), (2, False), (2, True)]
 )
-def test_resumed_epochs_see_what_uninterrupted_ones_do(num_workers, persistent):
+def test_resumed_epochs_equal_uninterrupted_ones(num_workers, persistent):
     whole = epochs([0, 1, 2], num_workers, persistent)
     resumed = epochs([2], num_workers, persistent)
     assert torch.equal(whole[2], resumed[0])
@@ -75,12 +75,12 @@ class SeededDraw:
         return np.random.rand()  # noqa: NPY002
 
 
-def test_other_seeds_make_other_windows():
+def test_other_seeds_give_other_windows():
     (first,), (second,) = epochs([0], seed=1), epochs([0], seed=2)
     assert not torch.equal(first, second)
 
 
-def test_datasets_within_others_are_reached():
+def test_wrapped_datasets_receive_the_epoch():
     def dataset():
         pipeline = SimpleNamespace(transforms=[SeedTransforms()])
         return SimpleNamespace(pipeline=pipeline)
@@ -118,7 +118,7 @@ def test_joined_pipelines_seed_a_worker_once():
 
 
 @pytest.mark.parametrize('package', ['mmdet', 'mmpose'])
-def test_sizes_of_batches_are_forgotten(package):
+def test_random_batch_sizes_are_forgotten(package):
     resize = import_module(f'{package}.models.data_preprocessors').BatchSyncRandomResize
     model = nn.Sequential(resize(random_size_range=(32, 64)))
     model[0]._input_size = (32, 32)
@@ -139,7 +139,7 @@ def drawn_by_main(seed, epoch, rank, monkeypatch):
     return np.random.rand(), torch.rand(1).item()  # noqa: NPY002
 
 
-def test_seed_epoch_and_rank_all_matter(monkeypatch):
+def test_seed_epoch_and_rank_change_the_draws(monkeypatch):
     keys = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
     drawn = [drawn_by_main(*key, monkeypatch) for key in keys]
     assert len(set(drawn)) == len(keys)
@@ -187,7 +187,7 @@ def test_shipped_lifter_trains_and_validates(tiny):
         for source in ('gt', 'noisy')
         for name in ('MPJPE', 'P-MPJPE')
     }
-    # an untrained lifter says about nothing, and poses are half a meter in size
+    # about the size of a pose, since the lifter is untrained
     assert 100 < metrics['gt/MPJPE'] < 2000
     assert metrics['gt/P-MPJPE'] < metrics['gt/MPJPE']
 

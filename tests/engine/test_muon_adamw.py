@@ -1,4 +1,4 @@
-"""Orthogonalised steps for matrices, AdamW's for the rest."""
+"""MuonAdamW: orthogonalized steps for matrices, AdamW's for other parameters."""
 
 import io
 
@@ -11,13 +11,13 @@ from mmpose.registry import MODELS
 from mocap import CONFIGS
 from torch import nn
 
-from mmhot.engine.muon_adamw import MuonAdamW
+from mmhot.engine.optimization import MuonAdamW
 
 RATE = 0.1
 
 
 def network():
-    """Two matrices of features, and others that are none."""
+    """A network with two matrices of features."""
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8), nn.Linear(8, 3))
 
@@ -30,7 +30,7 @@ def learn(model, optimizer, steps):
         optimizer.step()
 
 
-def test_steps_of_matrices_have_like_singular_values():
+def test_steps_of_matrices_have_similar_singular_values():
     weight = nn.Parameter(torch.zeros(8, 4))
     weight.grad = torch.zeros(8, 4)
     weight.grad[range(4), range(4)] = torch.tensor([2.0, 1.0, 0.5, 0.3])
@@ -47,7 +47,7 @@ def test_later_groups_are_refused():
         optimizer.add_param_group(dict(params=network().parameters()))
 
 
-def test_what_is_no_matrix_takes_adamws_steps():
+def test_other_parameters_take_adamws_steps():
     ours, theirs = network(), network()
     for model in (ours, theirs):
         for layer in (model[0], model[2]):
@@ -58,7 +58,7 @@ def test_what_is_no_matrix_takes_adamws_steps():
     torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
 
 
-def test_a_group_can_leave_its_matrices_to_adamw():
+def test_a_group_can_use_adamw_for_its_matrices():
     ours, theirs = network(), network()
     group = dict(params=list(ours.parameters()), muon=False)
     learn(ours, MuonAdamW([group], lr=RATE), 3)
@@ -66,7 +66,7 @@ def test_a_group_can_leave_its_matrices_to_adamw():
     torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
 
 
-def test_training_goes_on_from_a_saved_state():
+def test_training_resumes_from_a_saved_state():
     whole = network()
     optimizer = MuonAdamW(whole.parameters(), lr=RATE)
     learn(whole, optimizer, 2)
@@ -86,14 +86,14 @@ def test_training_goes_on_from_a_saved_state():
         assert torch.equal(ours, theirs)
 
 
-def test_another_optimizers_state_is_refused():
+def test_state_of_another_optimizer_is_refused():
     model = network()
     state = torch.optim.AdamW(model.parameters()).state_dict()
     with pytest.raises(ValueError, match='of another optimizer than MuonAdamW'):
         MuonAdamW(model.parameters()).load_state_dict(state)
 
 
-def test_older_pytorch_is_told_apart(monkeypatch):
+def test_older_pytorch_is_refused(monkeypatch):
     monkeypatch.delattr(torch.optim, 'Muon')
     with pytest.raises(ImportError, match=r'^Muon came with PyTorch 2.9, this is 2\.'):
         MuonAdamW(network().parameters())
@@ -154,7 +154,7 @@ def test_older_pytorch_is_told_apart(monkeypatch):
         ),
     ],
 )
-def test_configs_leave_tokens_and_classifiers_to_adamw(path, others):
+def test_configs_use_adamw_for_tokens_and_classifiers(path, others):
     init_default_scope('mmpose')
     config = Config.fromfile(CONFIGS / path)
     model = MODELS.build(config.model)

@@ -1,6 +1,6 @@
-"""All that is shipped trains in mixed precision without a GPU.
+"""Lifters and GTPT train in mixed precision without a GPU.
 
-Hosts of HoT: test_hot_hosts.py.
+Hosts of HoT are in lifters/test_hosts.py.
 """
 
 import importlib.util

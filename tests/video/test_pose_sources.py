@@ -86,7 +86,7 @@ def test_identity_depends_on_weights_and_config(tmp_path):
 def test_identity_depends_on_shipped_weights(tmp_path, monkeypatch):
     path, weights = write(tmp_path, POSE, red_finder())
     monkeypatch.setattr(
-        'mmhot.weights.checkpoints.shipped_weights', lambda: {'tiny_synth': weights}
+        'mmhot.weights.loading.shipped_weights', lambda: {'tiny_synth': weights}
     )
     facts = MMPoseEstimator(path, 'mmhot://tiny_synth').identity
     changed = red_finder()

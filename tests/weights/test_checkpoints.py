@@ -1,4 +1,4 @@
-"""Published checkpoints become ours; shipped weights load by name."""
+"""Conversion of published checkpoints, and shipped weights by name."""
 
 import runpy
 import sys
@@ -17,7 +17,7 @@ from published import load_fixture
 
 from mmhot.weights import index as model_index
 from mmhot.weights.checkpoints import convert_file, convert_published
-from mmhot.weights.convert.nanohtnet import _key_names
+from mmhot.weights.convert.htnet import _nanohtnet_names
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
@@ -34,7 +34,7 @@ SETTINGS = {
 
 
 def build_config(frames, keep_frames, channel, layers, d_hid, hid, gcn_hidden, heads):
-    """Config that a published model of these sizes must get."""
+    """Expected config of a published model of these sizes."""
     return {
         'type': 'SequencePoseLifter',
         'backbone': {
@@ -60,7 +60,7 @@ def build_config(frames, keep_frames, channel, layers, d_hid, hid, gcn_hidden, h
 def publish(state_dict, layers):
     """Turn our state dict of a NanoHTNet into a published one."""
     published = {}
-    for key, ours in _key_names(layers).items():
+    for key, ours in _nanohtnet_names(layers).items():
         tensor = state_dict[ours]
         if key.endswith('pos_embed'):
             tensor = tensor[None]
@@ -72,7 +72,7 @@ def publish(state_dict, layers):
 
 
 def sizes(**other):
-    """Sizes of a tiny model, some of them other ones."""
+    """Sizes of a tiny model, with overrides."""
     merged = {**SETTINGS, **other}
     del merged['joints']
     return merged
@@ -92,7 +92,7 @@ def tiny():
 
 
 @pytest.mark.parametrize('name', ['nanohtnet_243f_9k', 'nanohtnet_81f_9k'])
-def test_sizes_follow_from_the_shapes(name):
+def test_sizes_are_read_off_the_shapes(name):
     meta, _ = load_fixture(name)
     config, state_dict = convert_published(official_weights.state_dict(meta))
     expected = {key: value for key, value in meta['config'].items() if key != 'joints'}
@@ -121,7 +121,7 @@ def test_other_sizes_convert_to_the_same_weights(other):
 
 @pytest.mark.parametrize('wrapper', ['state_dict', 'model', 'ema_state_dict'])
 @pytest.mark.parametrize('weights', ['ema', 'model'])
-def test_wrappers_and_prefixes_are_taken_off(tiny, wrapper, weights):
+def test_wrappers_and_prefixes_are_removed(tiny, wrapper, weights):
     prefixed = OrderedDict((f'module.{key}', value) for key, value in tiny.items())
     checkpoint = {wrapper: prefixed, 'epoch': 3, 'optimizer': {}}
     _, converted = convert_published(checkpoint, weights=weights)
@@ -129,7 +129,7 @@ def test_wrappers_and_prefixes_are_taken_off(tiny, wrapper, weights):
 
 
 @pytest.mark.parametrize('copies', ['wrapped', 'prefixed'])
-def test_weights_chooses_between_two_copies(tiny, copies):
+def test_weights_selects_one_of_two_copies(tiny, copies):
     averaged = {key: value + 1 for key, value in tiny.items()}
     if copies == 'wrapped':
         checkpoint = {'state_dict': tiny, 'ema_state_dict': averaged}
@@ -153,7 +153,7 @@ def test_values_may_be_arrays_or_parameters(tiny):
         assert not converted['head.fc.bias'].requires_grad
 
 
-def test_the_checkpoint_is_left_as_it_is(tiny):
+def test_the_given_checkpoint_is_not_changed(tiny):
     before = {key: value.clone() for key, value in tiny.items()}
     convert_published(tiny)
     assert list(tiny) == list(before)
@@ -195,7 +195,7 @@ def test_shapes_that_do_not_fit_are_named(tiny, key):
 
 @pytest.mark.parametrize('key', ['fcn_tem.weight', 'pos_embed', 'tem_pos_embed'])
 @pytest.mark.parametrize('shape', [(), (1,), (0,)])
-def test_shapes_that_tell_no_size_are_refused(tiny, key, shape):
+def test_shapes_without_the_axes_of_a_size_are_refused(tiny, key, shape):
     state_dict = tiny | {key: torch.zeros(shape)}
     with pytest.raises(ValueError, match='shapes do not fit together'):
         convert_published(state_dict)
@@ -229,7 +229,7 @@ def test_wrong_settings_are_refused(tiny, settings, message):
         ({'backbone.a': np.zeros(1)}, 'already one of MMPose'),
     ],
 )
-def test_other_things_are_refused(checkpoint, message):
+def test_unknown_checkpoints_are_refused(checkpoint, message):
     with pytest.raises(ValueError, match=message):
         convert_published(checkpoint)
 
@@ -297,7 +297,7 @@ def test_tool_writes_a_checkpoint_that_mmpose_loads(
         ({}, ('--settings', '8'), "must be NAME=VALUE, got '8'"),
     ],
 )
-def test_tool_says_in_one_line_what_is_wrong(
+def test_tool_reports_errors_in_one_line(
     content, arguments, message, tmp_path, monkeypatch, capsys
 ):
     source, target = tmp_path / 'published.pth', tmp_path / 'ours.pth'

@@ -1,4 +1,4 @@
-"""Published checkpoints of GTPT become ours."""
+"""Conversion of published checkpoints of GTPT."""
 
 import runpy
 import sys
@@ -48,10 +48,10 @@ def tiny():
 
 
 @pytest.mark.parametrize('name', SIZES)
-def test_config_is_that_of_the_base_config(name):
+def test_config_equals_the_base_config(name):
     meta, _ = load_fixture(f'gtpt_{name}')
     config, _ = convert_published(empty(meta))
-    file = f'gtpt_{name.removesuffix("_coco")}.py'
+    file = f'gtpt-{name.removesuffix("_coco")}.py'
     expected = Config.fromfile(ROOT / 'configs/_base_/models' / file).model
     with DefaultScope.overwrite_default_scope('mmpose'):
         ours, theirs = MODELS.build(config), MODELS.build(expected)
@@ -62,7 +62,7 @@ def test_config_is_that_of_the_base_config(name):
     assert meta['config']['keep_rates'] == ours.head.keep_rates
 
 
-def test_every_tensor_is_somewhere(tiny):
+def test_every_tensor_is_converted(tiny):
     meta, state_dict = tiny
     for weights, copy in (('ema', 'ema_'), ('online', '')):
         _, converted = convert_published(state_dict, weights)
@@ -77,7 +77,7 @@ def test_every_tensor_is_somewhere(tiny):
             assert torch.equal(converted[ours].flatten(), theirs.flatten()), key
 
 
-def test_files_of_the_training_script_are_known(tiny, tmp_path):
+def test_files_of_the_training_script_are_converted(tiny, tmp_path):
     _, state_dict = tiny
     later = {key: value + 1 for key, value in state_dict.items()}
     later |= {key: state_dict[key] for key in state_dict if 'pos_emb' in key}

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def publish(monkeypatch, capsys):
-    """Run the tool; returns its exit code and what it said is wrong."""
+    """Run the tool; return its exit code and stderr."""
 
     def run(*arguments):
         monkeypatch.setattr(sys, 'argv', ['publish_model.py', *map(str, arguments)])
@@ -30,9 +30,7 @@ def publish(monkeypatch, capsys):
     return run
 
 
-def test_small_file_keeps_what_is_needed_and_describes_the_dataset_anew(
-    publish, tmp_path
-):
+def test_small_file_has_weights_settings_and_dataset_meta(publish, tmp_path):
     config = lifter_config(fps=25.0)
     config.train_dataloader = dict(dataset=dict(type='MocapDataset'))
     meta = dict(
@@ -73,12 +71,12 @@ def test_mean_of_two_checkpoints(publish, tmp_path):
     assert publish(one, target, *options[:-1], 2)[0] == 2
     zeros.popitem()
     torch.save(dict(meta=meta, state_dict=zeros), other)
-    code, said = publish(one, target, *options)
+    code, message = publish(one, target, *options)
     assert code == 2
-    assert 'other.pth has other weights than' in said
+    assert 'other.pth has other weights than' in message
 
 
-def test_settings_may_be_those_of_another_config(publish, tmp_path):
+def test_settings_may_come_from_another_config(publish, tmp_path):
     config, other = lifter_config(fps=25.0), lifter_config(fps=30.0)
     source, target = tmp_path / 'epoch_3.pth', tmp_path / 'small.pth'
     meta = dict(cfg=config.pretty_text, dataset_meta=dict(), epoch=3, iter=30)
@@ -86,19 +84,19 @@ def test_settings_may_be_those_of_another_config(publish, tmp_path):
     other.dump(tmp_path / 'other.py')
     assert publish(source, target, '--config', tmp_path / 'other.py') == (0, '')
     assert Lifter(checkpoint=target).fps == 30.0
-    code, said = publish(source, target, '--config', tmp_path / 'gone.py')
+    code, message = publish(source, target, '--config', tmp_path / 'gone.py')
     assert code == 2
-    assert 'gone.py' in said
+    assert 'gone.py' in message
     (tmp_path / 'data.py').write_text('lifting = dict(fps=30.0)')
-    code, said = publish(source, target, '--config', tmp_path / 'data.py')
+    code, message = publish(source, target, '--config', tmp_path / 'data.py')
     assert code == 2
-    assert said.endswith("data.py has no 'model'\n")
+    assert message.endswith("data.py has no 'model'\n")
     other.model.backbone.type = 'NanoHTNett'
     other.dump(tmp_path / 'other.py')
-    code, said = publish(source, target, '--config', tmp_path / 'other.py')
+    code, message = publish(source, target, '--config', tmp_path / 'other.py')
     assert code == 2
-    assert 'other.py: the model cannot be built: ' in said
-    assert said.count('\n') == 1
+    assert 'other.py: the model cannot be built: ' in message
+    assert message.count('\n') == 1
 
 
 def test_weights_and_settings_must_fit(publish, tmp_path):
@@ -109,16 +107,16 @@ def test_weights_and_settings_must_fit(publish, tmp_path):
     source, target = tmp_path / 'epoch_3.pth', tmp_path / 'small.pth'
     other.dump(tmp_path / 'other.py')
     torch.save(dict(meta=meta, state_dict=state), source)
-    code, said = publish(source, target, '--config', tmp_path / 'other.py')
+    code, message = publish(source, target, '--config', tmp_path / 'other.py')
     assert code == 2
-    assert 'epoch_3.pth is a checkpoint of another model' in said
+    assert 'epoch_3.pth is a checkpoint of another model' in message
     next(iter(state.values())).fill_(1e6)
     torch.save(dict(meta=meta, state_dict=state), source)
     assert publish(source, target)[0] == 0
     target.unlink()
-    code, said = publish(source, target, '--half')
+    code, message = publish(source, target, '--half')
     assert code == 2
-    assert 'epoch_3.pth is damaged' in said
+    assert 'epoch_3.pth is damaged' in message
     assert not target.exists()
 
 
@@ -129,7 +127,7 @@ def test_weights_and_settings_must_fit(publish, tmp_path):
         'detection/rtmdet/rendered/rtmdet-nano_1xb32-12e_rendered-320x320.py',
     ],
 )
-def test_models_for_pictures_are_published_with_their_settings(path, publish, tmp_path):
+def test_image_models_are_published_with_their_settings(path, publish, tmp_path):
     config = read_config_file(ROOT / 'configs' / path)
     with DefaultScope.overwrite_default_scope(config.default_scope):
         model = MODELS.build(config.model)
@@ -142,9 +140,9 @@ def test_models_for_pictures_are_published_with_their_settings(path, publish, tm
 
 
 @pytest.mark.parametrize('content', [dict(state_dict={}), dict(a=1)])
-def test_what_is_no_training_is_refused(content, publish, tmp_path):
+def test_checkpoints_of_no_training_are_refused(content, publish, tmp_path):
     torch.save(content, tmp_path / 'x.pth')
-    code, said = publish(tmp_path / 'x.pth', tmp_path / 'y.pth')
+    code, message = publish(tmp_path / 'x.pth', tmp_path / 'y.pth')
     assert code == 2
-    assert 'is not a checkpoint of an MMEngine training: it lacks' in said
-    assert said.count('\n') == 1
+    assert 'is not a checkpoint of an MMEngine training: it lacks' in message
+    assert message.count('\n') == 1

@@ -39,8 +39,8 @@ def lifter(request):
     return Lifter(request.param)
 
 
-def seen_by(camera, joints):
-    """A clip of one person as a camera sees it, and the truth in camera axes."""
+def project_clip(camera, joints):
+    """Project a clip of one person; return it and the ground truth in camera axes."""
     pixels, in_camera = project(joints + place_on_floor(joints), camera)
     count = len(joints)
     track = Track2D(0, np.arange(count), pixels, np.ones((count, 17), np.float32))
@@ -69,17 +69,17 @@ def test_weights_are_small_and_load_by_name(name):
         (DETECTOR, 'RTMDet-nano of COCO'),
     ],
 )
-def test_model_card_lies_beside_the_weights(name, numbers):
+def test_model_card_is_beside_the_weights(name, numbers):
     card = shipped_weights()[name].with_suffix('.md').read_text()
     for needed in ('mocap.cs.cmu.edu', 'NSF EIA-0196217', numbers, 'tools/train.py'):
         assert needed in card
 
 
 @pytest.mark.parametrize('name', ['walk', 'dance'])
-def test_people_in_films_are_found_and_nobody_else(name):
-    film, truth = ROOT / 'demo' / f'{name}.mp4', ROOT / 'demo' / f'{name}.npz'
-    pictures = read_labeled_video(film, truth, 40)
-    counted = count_found(open_pose_source('gtpt-t').detector, pictures)
+def test_detector_finds_all_people_in_videos_without_false_positives(name):
+    video, truth = ROOT / 'demo' / f'{name}.mp4', ROOT / 'demo' / f'{name}.npz'
+    images = read_labeled_video(video, truth, 40)
+    counted = count_found(open_pose_source('gtpt-t').detector, images)
     assert counted['found'] == counted['people'] >= 4
     assert counted['extra'] == 0
 
@@ -92,11 +92,11 @@ def test_people_in_films_are_found_and_nobody_else(name):
         ('gtpt-t-wholebody', 'coco-wholebody-133', 'dance', 2.01),
     ],
 )
-def test_keypoints_in_films_stay_where_they_were(model, skeleton, name, expected):
+def test_keypoint_errors_in_videos_are_unchanged(model, skeleton, name, expected):
     with np.load(ROOT / 'demo' / f'{name}.npz') as truth:
         labels, boxes = truth['keypoints_2d'], truth['bbox_xyxy']
-    with av.open(str(ROOT / 'demo' / f'{name}.mp4')) as film:
-        images = [frame.to_ndarray(format='bgr24') for frame in film.decode(video=0)]
+    with av.open(str(ROOT / 'demo' / f'{name}.mp4')) as video:
+        images = [frame.to_ndarray(format='bgr24') for frame in video.decode(video=0)]
     some = range(0, len(images), 20)
     estimator = open_pose_source(model, det_model='whole_image').estimator
     assert estimator.skeleton == skeleton
@@ -104,7 +104,7 @@ def test_keypoints_in_films_stay_where_they_were(model, skeleton, name, expected
     keypoints = np.concatenate([points for points, _ in found])[:, : labels.shape[1]]
     off = np.linalg.norm(keypoints - labels[::20], axis=-1).mean(-1)
     heights = (boxes[:, 3] - boxes[:, 1])[::20]
-    # other processors round differently, and the best bin is one of a few
+    # other processors round differently
     assert 100 * (off / heights).mean() == pytest.approx(expected, abs=0.05)
 
 
@@ -129,10 +129,10 @@ def of_lifter(lifter, expected):
 
 
 @pytest.mark.parametrize('key', ON_CLIPS)
-def test_error_on_real_clips_stays_what_it_was(lifter, key):
+def test_error_on_real_clips_is_unchanged(lifter, key):
     errors = []
     for camera in CAMERAS:
-        clip, truth = seen_by(camera, joints_of(key, 150))
+        clip, truth = project_clip(camera, joints_of(key, 150))
         lifted = lifter(clip).keypoints_3d
         errors.append([mpjpe(lifted, truth).mean(), p_mpjpe(lifted, truth).mean()])
     measured = 1000 * np.mean(errors, axis=0)
@@ -156,7 +156,7 @@ def in_framing(lifter):
 
 
 @pytest.mark.parametrize('name', FRAMINGS)
-def test_framing_costs_less_than_a_fifth(in_framing, name):
+def test_framing_raises_the_error_by_less_than_a_fifth(in_framing, name):
     centered, measured = in_framing('centered'), in_framing(name)
     assert measured['windows'] > 0.9 * centered['windows']
     for error in ('MPJPE', 'noisy MPJPE'):
@@ -164,8 +164,8 @@ def test_framing_costs_less_than_a_fifth(in_framing, name):
 
 
 @pytest.mark.parametrize('name', ON_RENDERED)
-def test_error_on_rendered_people_stays_what_it_was(lifter, name):
-    """From COCO-17 keypoints; training saw these movements, not bodies or cameras."""
+def test_error_on_rendered_people_is_unchanged(lifter, name):
+    """From COCO-17 keypoints; training had these movements, not bodies or cameras."""
     with np.load(ROOT / 'tests' / 'data' / f'rendered_{name}.npz') as person:
         seen, truth = person['keypoints_2d'], person['h36m_cam3d']
     scores = np.ones(seen.shape[:2], np.float32)
@@ -177,7 +177,7 @@ def test_error_on_rendered_people_stays_what_it_was(lifter, name):
     np.testing.assert_allclose(1000 * np.array(errors), expected, atol=0.5)
 
 
-def test_skater_stands_on_her_feet_with_her_sides_as_in_the_picture(lifter):
+def test_skater_is_upright_and_not_mirrored(lifter):
     clip = read_keypoints(ROOT / 'demo' / 'skating_2d_coco17.npz')
     lifted = lifter(clip)
     poses = lifted.keypoints_3d
@@ -185,7 +185,7 @@ def test_skater_stands_on_her_feet_with_her_sides_as_in_the_picture(lifter):
     # camera axes: y points down
     head, feet = H36M.index('head'), H36M.indices(['left_foot', 'right_foot'])
     assert (poses[:, head, 1] < poses[:, feet, 1].mean(1)).all()
-    # what is left in the picture is left in 3D, where the shoulders are seen broad
+    # left in the image is left in 3D, where the shoulders are seen from the front
     left, right = H36M.indices(['left_shoulder', 'right_shoulder'])
     seen = lifted.keypoints_2d[:, left, 0] - lifted.keypoints_2d[:, right, 0]
     made = poses[:, left, 0] - poses[:, right, 0]
@@ -194,9 +194,9 @@ def test_skater_stands_on_her_feet_with_her_sides_as_in_the_picture(lifter):
     assert (np.sign(seen) == np.sign(made))[broad].mean() > 0.95
 
 
-def test_result_is_the_same_alone_and_in_company(lifter):
-    clip, _ = seen_by(CAMERAS[0], joints_of(JUMP, 60))
-    other, _ = seen_by(CAMERAS[1], joints_of(KICK, 90))
+def test_result_is_the_same_with_other_people_in_the_clip(lifter):
+    clip, _ = project_clip(CAMERAS[0], joints_of(JUMP, 60))
+    other, _ = project_clip(CAMERAS[1], joints_of(KICK, 90))
     other.tracks[0].track = 1
     both = Clip2D(**{**vars(clip), 'tracks': [*clip.tracks, *other.tracks]})
     lifted = lifter(both)
@@ -208,14 +208,14 @@ def test_result_is_the_same_alone_and_in_company(lifter):
     )
 
 
-def test_clips_do_not_jump_where_chunks_meet():
+def test_poses_are_continuous_where_chunks_meet():
     """To the tolerance that docs/metrics.md states."""
     lifter = Lifter()
     data = dataset(camera_file='virtual_cameras.json', seq_len=81, num_targets=1)
     clips = []
     for clip in data.clips:
         joints = clip.arrays['joints_world']
-        # there and back, so that several chunks see it
+        # forward and backward, to span several chunks
         longer = np.concatenate([joints, joints[::-1], joints])
         clips.append(replace(clip, arrays=dict(joints_world=longer)))
     with torch.inference_mode():

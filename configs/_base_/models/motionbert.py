@@ -4,11 +4,11 @@ model = dict(
     backbone=dict(
         type='MotionBERT',
         in_channels=3,
-        feat_size=512,
+        embed_dims=512,
         depth=5,
         num_heads=8,
         mlp_ratio=2,
-        seq_len=243,
+        num_frames=243,
     ),
     head=dict(
         type='RepresentationHead',

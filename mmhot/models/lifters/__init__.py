@@ -1,26 +1,27 @@
-"""3D pose lifters: backbones, heads, losses and the estimator around them."""
+"""3D pose lifters: backbones, heads, losses, estimator; importing registers them."""
 
-from .estimator import SequencePoseLifter
-from .flattened_pose import FlattenedPoseBackbone
-from .htnet import HTNet
-from .losses import PoseSequenceLoss
-from .mhformer import MHFormer
-from .mixste import MixSTE
-from .motionagformer import MotionAGFormer
-from .motionbert import MotionBERT
-from .nanohtnet import NanoHTNet
-from .pose_head import PoseLiftingHead, RepresentationHead
+from mmhot.models.lifters import (
+    estimator,
+    flattened_pose,
+    htnet,
+    losses,
+    mhformer,
+    mixste,
+    motionagformer,
+    motionbert,
+    nanohtnet,
+    pose_head,
+)
 
 __all__ = [
-    'HTNet',
-    'MHFormer',
-    'MixSTE',
-    'MotionAGFormer',
-    'MotionBERT',
-    'NanoHTNet',
-    'PoseLiftingHead',
-    'PoseSequenceLoss',
-    'RepresentationHead',
-    'SequencePoseLifter',
-    'FlattenedPoseBackbone',
+    'estimator',
+    'flattened_pose',
+    'htnet',
+    'losses',
+    'mhformer',
+    'mixste',
+    'motionagformer',
+    'motionbert',
+    'nanohtnet',
+    'pose_head',
 ]

@@ -1,9 +1,4 @@
-"""MHFormer's layers for several hypotheses of the same poses.
-
-`MHFormer: Multi-Hypothesis Transformer for 3D Human Pose Estimation
-<https://arxiv.org/abs/2111.12707>`_ (CVPR 2022). Hypotheses stay side by side, as an
-axis between frames and channels, so that whatever gathers frames keeps them together.
-"""
+"""Layers of MHFormer, in which three hypotheses are an axis: ``(B, T, 3, C)``."""
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +15,7 @@ NUM_HYPOTHESES = 3
 
 
 class HypothesisMLP(nn.Module):
-    """Residual perceptron on a frame's concatenated hypotheses."""
+    """Residual MLP on the concatenated hypotheses of each frame."""
 
     def __init__(
         self, embed_dims: int, mlp_dims: int, drop_rate: float, drop_path: float
@@ -39,15 +34,7 @@ class HypothesisMLP(nn.Module):
 
 
 class SelfHypothesisRefinement(nn.Module):
-    """Self-hypothesis refinement (SHR): attention within each hypothesis, then MLP.
-
-    Args:
-        embed_dims (int): Channels ``C`` of a hypothesis.
-        num_heads (int): Heads of each attention.
-        mlp_dims (int): Hidden channels of the MLP.
-        drop_rate (float): Dropout rate after attention and in the MLP.
-        drop_path (float): Rate of stochastic depth.
-    """
+    """Self-hypothesis refinement (SHR): attention within each hypothesis, then MLP."""
 
     def __init__(
         self,
@@ -75,22 +62,20 @@ class SelfHypothesisRefinement(nn.Module):
         return self.mix(torch.stack(refined, dim=2))
 
     def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Also return the attention that each frame receives, (B, T)."""
+        """Return also the attention that each frame receives, (B, T)."""
         steps = zip(x.unbind(2), self.norms, self.attns, strict=True)
         received = [received_attention(attn, norm(h)) for h, norm, attn in steps]
         return self(x), torch.stack(received).mean(0)
 
 
 class CrossHypothesisInteraction(nn.Module):
-    """Cross-hypothesis interaction (CHI): each hypothesis asks the others, then MLP.
+    """Cross-hypothesis interaction (CHI): attention across hypotheses, then MLP.
 
-    A hypothesis gathers its *own* features, at the frames that matter to a second
-    hypothesis in the light of a third. Later ones ask what the earlier have become.
-
-    The arguments are those of :class:`SelfHypothesisRefinement`.
+    Each step updates the hypothesis that provides the values, with queries and keys
+    from the other two; later steps see the updates.
     """
 
-    # Queries, keys and values of each step; values are what the step updates.
+    # hypotheses that provide queries, keys and values
     _STEPS = ((1, 2, 0), (0, 2, 1), (0, 1, 2))
 
     def __init__(
@@ -117,25 +102,27 @@ class CrossHypothesisInteraction(nn.Module):
         """Map ``(B, T, 3, C)`` to ``(B, T, 3, C)``."""
         hypotheses = list(x.unbind(2))
         for step in range(len(self._STEPS)):
-            self._ask(step, hypotheses, hypotheses)
+            self._interact(step, hypotheses, hypotheses)
         return self.mix(torch.stack(hypotheses, dim=2))
 
     def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
-        """Result of one frame alone, (B, 1, 3, C), by its place (B,)."""
-        hypotheses = list(x.unbind(2))
-        *others, last = range(len(self._STEPS))
-        for step in others:
-            self._ask(step, hypotheses, hypotheses)
-        wanted = [take_token(hypothesis, frame) for hypothesis in hypotheses]
-        self._ask(last, wanted, hypotheses)
-        return self.mix(torch.stack(wanted, dim=2))
+        """Return the output of one frame, (B, 1, 3, C), by its index (B,)."""
+        hypotheses, last = list(x.unbind(2)), len(self._STEPS) - 1
+        for step in range(last):
+            self._interact(step, hypotheses, hypotheses)
+        at_frame = [take_token(hypothesis, frame) for hypothesis in hypotheses]
+        self._interact(last, at_frame, hypotheses)
+        return self.mix(torch.stack(at_frame, dim=2))
 
-    def _ask(self, step: int, asking: list[Tensor], asked: list[Tensor]) -> None:
-        """Update one of the hypotheses that ask, in the list."""
+    def _interact(
+        self, step: int, updated: list[Tensor], context: list[Tensor]
+    ) -> None:
+        """Update one of ``updated`` in place, with keys and values of ``context``."""
         query, key, own = self._STEPS[step]
-        roles = asking[query], asked[key], asked[own]
-        norms = self.norms[step]
+        norm_query, norm_key, norm_value = self.norms[step]
         update = self.attns[step](
-            *(norm(x) for norm, x in zip(norms, roles, strict=True))
+            norm_query(updated[query]),
+            norm_key(context[key]),
+            norm_value(context[own]),
         )
-        asking[own] = self.drop_path.add(asking[own], self.drop(update))
+        updated[own] = self.drop_path.add(updated[own], self.drop(update))

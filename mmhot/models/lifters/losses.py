@@ -14,8 +14,8 @@ class PoseSequenceLoss(nn.Module):
     ``L = MPJPE_w + scale * N-MPJPE + velocity * MPJVE + smooth * TCL_w``: mean distance
     of joints, the same after each frame's best scale, mean distance of joints'
     velocities, and mean square of predicted velocities. ``_w`` means weighted by joint.
-    It is MixSTE's loss with joint weights, velocity 2 and smoothness 0.5, and
-    MotionBERT's and MotionAGFormer's with scale 0.5 and velocity 20.
+    MixSTE's loss has joint weights, velocity 2 and smoothness 0.5; MotionBERT's and
+    MotionAGFormer's have scale 0.5 and velocity 20.
 
     Args:
         joint_weights (Sequence[float], optional): Weight of each joint, (K,). Defaults
@@ -47,9 +47,9 @@ class PoseSequenceLoss(nn.Module):
 
         Args:
             output (Tensor): Predicted poses, (B, T, K, 3).
-            target (Tensor): True poses, (B, T, K, 3).
-            target_weight (Tensor, optional): Zero where a pose is not known,
-                (B, T, K, 1); steps to or from such a pose do not count either.
+            target (Tensor): Ground truth, (B, T, K, 3).
+            target_weight (Tensor, optional): Zero where the ground truth is unknown,
+                (B, T, K, 1); velocities at such a pose do not count either.
 
         Returns:
             Tensor: The loss, a scalar.
@@ -79,12 +79,12 @@ class PoseSequenceLoss(nn.Module):
 
 
 def scale_to(output: Tensor, target: Tensor) -> Tensor:
-    """Scale each pose of (..., K, 3) to fit the true one best."""
+    """Scale each pose of (..., K, 3) to the best fit of its target."""
     fit = (output * target).sum((-2, -1), keepdim=True)
     size = output.square().sum((-2, -1), keepdim=True)
     return output * (fit / size.clamp(min=torch.finfo(output.dtype).tiny))
 
 
 def _mean(values: Tensor, valid: Tensor) -> Tensor:
-    """Mean of (B, T, K) over what is valid."""
+    """Mean of (B, T, K) over valid values."""
     return (values * valid).sum() / valid.sum().clamp(min=1)

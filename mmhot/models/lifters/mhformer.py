@@ -1,35 +1,31 @@
-"""MHFormer: three hypotheses of a motion, refined apart and together.
+"""MHFormer: three hypotheses of a motion, refined separately and together.
 
 `MHFormer: Multi-Hypothesis Transformer for 3D Human Pose Estimation
 <https://arxiv.org/abs/2111.12707>`_ (CVPR 2022). The 1x1 convolutions of the published
-code are linear layers, and the last one is left to the head.
-
-Its layers are in :mod:`mmhot.models.lifters.hypotheses`.
+code are linear layers, and the last one is part of the head. A recoverer of tokens,
+which is not published for this host, works before the last normalizations.
 """
 
 from collections.abc import Sequence
 
 import torch
-from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.blocks import PositionTable, TransformerBlock
-from mmhot.models.lifters.host import check_windows
 from mmhot.models.lifters.hypotheses import (
     NUM_HYPOTHESES,
     CrossHypothesisInteraction,
     SelfHypothesisRefinement,
 )
-from mmhot.models.tokens.hourglass import Hourglass, Keep, Kept
-from mmhot.models.tokens.pruned_features import PrunedFeatures, map_features
+from mmhot.models.tokens.host import Host
 
 
 class HypothesisGenerator(nn.Module):
-    """Multi-hypothesis generation (MHG): encoders of trajectories, one after another.
+    """Multi-hypothesis generation (MHG): a cascade of encoders of trajectories.
 
-    A token is the trajectory of one coordinate of one keypoint. Each encoder adds to
-    what the one before has made of the input; the hypotheses are what is in between.
+    A token is the trajectory of one coordinate of one keypoint. Each encoder refines
+    the output of the one before; all outputs are hypotheses.
     """
 
     def __init__(
@@ -43,7 +39,7 @@ class HypothesisGenerator(nn.Module):
     ) -> None:
         super().__init__()
         hypotheses = range(NUM_HYPOTHESES)
-        # its eps matters: trajectories that hardly move have variances near it
+        # unlike the other norms, its eps is PyTorch's
         self.norms = nn.ModuleList(nn.LayerNorm(num_frames) for _ in hypotheses)
         self.encoders = nn.ModuleList(
             nn.Sequential(
@@ -85,7 +81,7 @@ class FewFramesEmbed(nn.Module):
 
 
 @MODELS.register_module()
-class MHFormer(BaseModule):
+class MHFormer(Host):
     """MHFormer without its last linear layer.
 
     Args:
@@ -106,13 +102,10 @@ class MHFormer(BaseModule):
         drop_path_rate (float): Stochastic depth rate of the last block of an encoder
             and of the last layer; the rates before rise linearly. Defaults to 0.2.
         num_keypoints (int): Keypoints ``K``. Defaults to 17.
-        pruner (dict or list[dict], optional): Prunes frames, see
-            :class:`~mmhot.models.tokens.Hourglass`. Defaults to None.
-        recoverer (dict, optional): Recovers them. Defaults to None.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        pruner (dict or list[dict], optional): See :class:`Host`.
+        recoverer (dict, optional): See :class:`Host`.
+        init_cfg (dict or list[dict], optional): See :class:`Host`.
     """
-
-    gives_center = True  # alone, if asked to
 
     def __init__(
         self,
@@ -132,7 +125,6 @@ class MHFormer(BaseModule):
         recoverer: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg=init_cfg)
         if num_frames < 1 or num_frames % generation_heads:
             raise ValueError(
                 f'num_frames of MHFormer must be a multiple of generation_heads '
@@ -145,20 +137,19 @@ class MHFormer(BaseModule):
         ):
             if value < 1:
                 raise ValueError(f'{name} must be at least 1, got {value}')
-        self.num_frames, self.in_channels = num_frames, in_channels
-        self.num_keypoints = num_keypoints
-        self.hourglass = Hourglass(
+        super().__init__(
             num_frames,
+            num_keypoints,
+            in_channels,
             depth + interaction_depth,
             embed_dims,
+            NUM_HYPOTHESES,
             pruner,
             recoverer,
             num_heads,
+            init_cfg=init_cfg,
         )
-        self.num_keep_frames = self.hourglass.num_outputs
-        self.values_per_frame = NUM_HYPOTHESES * embed_dims
         num_tokens = num_keypoints * in_channels
-
         self.generate = HypothesisGenerator(
             num_tokens,
             num_frames,
@@ -181,60 +172,29 @@ class MHFormer(BaseModule):
             block(embed_dims, num_heads, mlp_dims, drop_rate, drop_path)
             for block, drop_path in zip(blocks, drop_paths, strict=True)
         )
-        self.hourglass.check_layers(self.layers)
         dims = NUM_HYPOTHESES * embed_dims
         self.norm = nn.LayerNorm(dims, eps=1e-6)
         self.batch_norm = nn.BatchNorm1d(dims)
 
-    def forward(
-        self,
-        x: Tensor,
-        kept: Kept | None = None,
-        keep: Keep | None = None,
-        center: bool = False,
-    ) -> Tensor | PrunedFeatures:
-        """Map 2D poses to features of whole poses.
-
-        Nobody has published a recovery for this host: one of tokens works before the
-        last normalizations, as in MixSTE, so that these see all frames.
-
-        Args:
-            x (Tensor): Normalized 2D poses, (B, T, K, 2).
-            kept (Tensor or Sequence[Tensor], optional): Frames to keep, (B, t).
-            keep (int or Sequence[int], optional): How many frames to keep.
-            center (bool): Whether only the center frame is wanted. Defaults to False.
-
-        Returns:
-            Tensor | PrunedFeatures: Features, (B, T, 3 * C), or, with a pruner, those
-            of the frames left and which these are.
-        """
-        check_windows(
-            x, 'MHFormer', self.num_frames, self.num_keypoints, self.in_channels
-        )
-        tokens, stages = self.hourglass(
-            *(self.embed(x), self.layers, self.frame_features, x, kept, keep, center)
-        )
-        feats = self.hourglass.recover(tokens, stages, x.shape[1])
-        return map_features(self.normalize, feats)
-
-    def embed(self, x: Tensor) -> Tensor:
+    def tokenize(self, x: Tensor) -> Tensor:
         """Turn 2D poses ``(B, T, K, 2)`` into hypotheses ``(B, T, 3, C)``."""
         hypotheses = self.generate(x.flatten(2).transpose(1, 2))
-        hypotheses = torch.cat(
-            [
-                embed(hypothesis.transpose(1, 2))
-                for hypothesis, embed in zip(hypotheses, self.embeds, strict=True)
-            ],
-            dim=-1,
-        )
-        return self.drop(self.position(hypotheses)).unflatten(-1, (NUM_HYPOTHESES, -1))
+        embedded = [
+            embed(hypothesis.transpose(1, 2))
+            for hypothesis, embed in zip(hypotheses, self.embeds, strict=True)
+        ]
+        x = self.drop(self.position(torch.cat(embedded, dim=-1)))
+        return x.unflatten(-1, (NUM_HYPOTHESES, -1))
 
-    @staticmethod
-    def frame_features(x: Tensor) -> Tensor:
+    def get_layers(self) -> nn.ModuleList:
+        """Return the layers: refinements, then interactions."""
+        return self.layers
+
+    def frame_features(self, x: Tensor) -> Tensor:
         """Describe each frame of ``(B, T, 3, C)`` by its hypotheses, ``(B, T, 3C)``."""
         return x.flatten(2)
 
-    def normalize(self, x: Tensor) -> Tensor:
+    def after_recovery(self, x: Tensor) -> Tensor:
         """Normalize hypotheses ``(B, T, 3, C)`` and join them, (B, T, 3 * C)."""
         x = self.norm(x.flatten(2))
         return self.batch_norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])

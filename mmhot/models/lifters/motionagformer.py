@@ -3,53 +3,119 @@
 `MotionAGFormer: Enhancing 3D Human Pose Estimation with a Transformer-GCNFormer
 Network <https://arxiv.org/abs/2310.16288>`_ (WACV 2024). Heads and neighbors are those
 of its own code; HoT's copy has four of each.
-
-Its layers are in :mod:`mmhot.models.lifters.attention_graph`.
 """
 
 from collections.abc import Sequence
 
+import torch
 from mmengine.logging import print_log
-from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhot.models.layers.blocks import PositionTable
-from mmhot.models.lifters.attention_graph import AttentionGraphLayer
-from mmhot.models.lifters.host import check_windows, mean_keypoint
-from mmhot.models.lifters.node_graph_conv import SimilarFrameGraphConv
-from mmhot.models.tokens.hourglass import Hourglass, Keep, Kept
-from mmhot.models.tokens.pruned_features import PrunedFeatures
-from mmhot.models.tokens.pruners import spread_frames
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.models.layers.attention import Attention, received_attention
+from mmhot.models.layers.blocks import MLP, PositionTable, fuse_streams
+from mmhot.models.lifters.node_graph_conv import (
+    KeypointGraphConv,
+    SimilarFrameGraphConv,
+)
+from mmhot.models.tokens.host import Host
+from mmhot.models.tokens.selection import spread_frames
+from mmhot.skeletons.joints import Skeleton, get_skeleton
+
+
+class FrameAttention(Attention):
+    """Attention among the frames of each keypoint."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, T, K, C)`` to ``(B, T, K, C)``."""
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
+
+
+class ScaledBlock(nn.Module):
+    """A token mixer and an MLP, each with a residual sum scaled by channel."""
+
+    def __init__(self, mixer: nn.Module, embed_dims: int, mlp_dims: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(embed_dims)
+        self.mixer = mixer
+        self.scale1 = nn.Parameter(torch.full((embed_dims,), 1e-5))
+        self.norm2 = nn.LayerNorm(embed_dims)
+        self.mlp = MLP(embed_dims, mlp_dims)
+        self.scale2 = nn.Parameter(torch.full((embed_dims,), 1e-5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., C)`` to ``(..., C)``."""
+        x = torch.addcmul(x, self.scale1, self.mixer(self.norm1(x)))
+        return torch.addcmul(x, self.scale2, self.mlp(self.norm2(x)))
+
+
+class AttentionGraphLayer(nn.Module):
+    """Attention stream and graph stream, each over keypoints then frames, fused."""
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        mlp_dims: int,
+        num_frames: int,
+        num_neighbors: int,
+        skeleton: Skeleton,
+        qkv_bias: bool = False,
+    ) -> None:
+        super().__init__()
+        heads, dims = (embed_dims, num_heads, qkv_bias), (embed_dims, mlp_dims)
+        self.attention = nn.Sequential(
+            ScaledBlock(Attention(*heads), *dims),
+            ScaledBlock(FrameAttention(*heads), *dims),
+        )
+        temporal = SimilarFrameGraphConv(embed_dims, num_frames, num_neighbors)
+        self.graph = nn.Sequential(
+            ScaledBlock(KeypointGraphConv(embed_dims, skeleton), *dims),
+            ScaledBlock(temporal, *dims),
+        )
+        self.fusion = nn.Linear(2 * embed_dims, 2)
+        nn.init.zeros_(self.fusion.weight)
+        nn.init.constant_(self.fusion.bias, 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, T, K, C)`` to ``(B, T, K, C)``."""
+        return fuse_streams(self.fusion, self.attention(x), self.graph(x))
+
+    def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return also the attention that each frame receives, (B, T)."""
+        spatial, temporal = self.attention
+        half = spatial(x)
+        fused = fuse_streams(self.fusion, temporal(half), self.graph(x))
+        tracks = temporal.norm1(half).transpose(1, 2)
+        return fused, received_attention(temporal.mixer, tracks).mean(1)
 
 
 @MODELS.register_module()
-class MotionAGFormer(BaseModule):
+class MotionAGFormer(Host):
     """MotionAGFormer without its last two linear layers.
 
-    Its normalization has a channel a frame, so that it runs only on the number of
-    frames that it was built for; pruned, a channel belongs to a place in the order of
-    the frames kept.
+    Its normalization has one channel for each frame, so that the number of frames in
+    each layer is fixed; behind a pruner the channels follow the order of kept frames.
 
     Args:
         num_frames (int): Frames ``T``. Defaults to 243.
-        in_channels (int): Coordinates of a keypoint and its confidence. Defaults to 3.
+        in_channels (int): Coordinates of a keypoint and its score. Defaults to 3.
         embed_dims (int): Channels ``C``, a multiple of ``num_heads``. Defaults to 128.
         depth (int): Layers. Defaults to 16.
         num_heads (int): Heads of the attention. Defaults to 8.
-        num_neighbors (int): Neighbors of a frame in the temporal graphs, mostly
-            itself among them. Defaults to 2.
+        num_neighbors (int): Neighbors of a frame in the temporal graphs, usually
+            including itself. Defaults to 2.
         mlp_ratio (int): Hidden channels of the MLPs over ``C``. Defaults to 4.
         qkv_bias (bool): Whether queries, keys and values have a bias. Defaults to
             False.
         skeleton (str): Keypoints ``K`` and their tree, see
             :func:`mmhot.skeletons.joints.get_skeleton`. Defaults to 'h36m-17'.
-        pruner (dict or list[dict], optional): Prunes frames, see
-            :class:`~mmhot.models.tokens.Hourglass`. Defaults to None.
-        recoverer (dict, optional): Recovers them. Defaults to None.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        pruner (dict or list[dict], optional): See :class:`Host`.
+        recoverer (dict, optional): See :class:`Host`.
+        init_cfg (dict or list[dict], optional): See :class:`Host`.
     """
+
+    fixed_lengths = True
 
     def __init__(
         self,
@@ -66,27 +132,23 @@ class MotionAGFormer(BaseModule):
         recoverer: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg=init_cfg)
         if depth < 1:
             raise ValueError(f'depth must be at least 1, got {depth}')
         skeleton = get_skeleton(skeleton)
-        self.hourglass = Hourglass(
+        super().__init__(
             num_frames,
+            skeleton.num_keypoints,
+            in_channels,
             depth,
             embed_dims,
-            pruner,
-            recoverer,
-            num_heads,
-            qkv_bias,
-            fixed_lengths=True,
+            pruner=pruner,
+            recoverer=recoverer,
+            num_heads=num_heads,
+            qkv_bias=qkv_bias,
+            init_cfg=init_cfg,
         )
-        self.num_frames, self.in_channels = num_frames, in_channels
-        self.num_keypoints = skeleton.num_keypoints
-        self.num_keep_frames = self.hourglass.num_outputs
-        self.values_per_frame = self.num_keypoints * embed_dims
-
         self.embed = nn.Linear(in_channels, embed_dims)
-        self.position = PositionTable(self.num_keypoints, embed_dims)
+        self.position = PositionTable(skeleton.num_keypoints, embed_dims)
         self.layers = nn.ModuleList(
             AttentionGraphLayer(
                 embed_dims,
@@ -102,39 +164,23 @@ class MotionAGFormer(BaseModule):
         self.norm = nn.LayerNorm(embed_dims)
         self.register_load_state_dict_pre_hook(_fit_norms)
 
-    def forward(
-        self, x: Tensor, kept: Kept | None = None, keep: Keep | None = None
-    ) -> Tensor | PrunedFeatures:
-        """Map 2D poses to features.
+    def tokenize(self, x: Tensor) -> Tensor:
+        """Embed 2D poses ``(B, T, K, 3)`` as tokens ``(B, T, K, C)``."""
+        return self.position(self.embed(x))
 
-        Args:
-            x (Tensor): Normalized 2D poses and confidences, (B, T, K, 3).
-            kept (Tensor or Sequence[Tensor], optional): Frames to keep, (B, t).
-            keep (int or Sequence[int], optional): How many; only those that it was
-                built for.
+    def get_layers(self) -> nn.ModuleList:
+        """Return the layers."""
+        return self.layers
 
-        Returns:
-            Tensor | PrunedFeatures: Features, (B, T, K, C), or, with a pruner, those
-            of the frames left and which these are.
-        """
-        check_windows(
-            x, 'MotionAGFormer', self.num_frames, self.num_keypoints, self.in_channels
-        )
-        tokens = self.position(self.embed(x))
-        tokens, stages = self.hourglass(
-            tokens, self.layers, mean_keypoint, x, kept, keep
-        )
-        return self.hourglass.recover(self.norm(tokens), stages, x.shape[1])
+    def before_recovery(self, x: Tensor) -> Tensor:
+        """Normalize tokens ``(B, T, K, C)``."""
+        return self.norm(x)
 
 
 def _fit_norms(
     backbone: MotionAGFormer, state_dict: dict[str, Tensor], prefix: str, *_: object
 ) -> None:
-    """Let weights of a plain host, or of one that keeps more, start an hourglass.
-
-    Norms over the graph of frames have a channel a frame. Behind a pruner, where fewer
-    are left, these get those of frames spread evenly.
-    """
+    """Take channels of evenly spread frames from norms trained on more frames."""
     fitted = set()
     for name, module in backbone.named_modules():
         if not isinstance(module, SimilarFrameGraphConv):

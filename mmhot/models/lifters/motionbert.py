@@ -1,149 +1,234 @@
-"""MotionBERT: two streams of blocks over keypoints and over frames.
+"""MotionBERT: a stream of keypoints before frames, and one of frames before keypoints.
 
 `MotionBERT: A Unified Perspective on Learning Human Motion Representations
-<https://arxiv.org/abs/2210.06551>`_ (ICCV 2023), plain and as host of HoT. It is
-MMPose's ``DSTFormer`` and loads its weights; what differs is that attention over frames
-is the same fused module as attention over keypoints, and that it can be pruned.
+<https://arxiv.org/abs/2210.06551>`_ (ICCV 2023), plain and as a host of HoT. Names of
+modules are those of MMPose's ``DSTFormer``, whose weights load unchanged; it differs
+from that in fused attention and in that it can be pruned.
 """
 
 import torch
-from mmpose.models.backbones import DSTFormer
 from mmpose.registry import MODELS
 from mmpose.utils.typing import OptConfigType, OptMultiConfig
 from torch import Tensor, nn
 
-from mmhot.models.lifters.dual_stream import DualStream, SpaceTimeBlock, TimeSpaceBlock
-from mmhot.models.lifters.host import check_windows, mean_keypoint
-from mmhot.models.tokens.hourglass import Hourglass, Keep, Kept
-from mmhot.models.tokens.pruned_features import PrunedFeatures
+from mmhot.models.layers.attention import Attention, received_attention, take_token
+from mmhot.models.layers.blocks import DropPath, fuse_streams
+from mmhot.models.tokens.host import Host
 
 
-@MODELS.register_module()
-class MotionBERT(DSTFormer):
-    """MotionBERT without its head.
-
-    Arguments are MMPose's.
-
-    Args:
-        in_channels (int): Input coordinates of a keypoint; the third is the detector's
-            confidence. Defaults to 3.
-        feat_size (int): Channels ``C``. Defaults to 256.
-        depth (int): Layers. Defaults to 5.
-        num_heads (int): Heads of the attention. Defaults to 8.
-        mlp_ratio (int): Hidden channels of the MLPs over ``C``. Defaults to 4.
-        num_keypoints (int): Keypoints ``K``. Defaults to 17.
-        seq_len (int): Most frames ``T``. Defaults to 243.
-        qkv_bias (bool): Whether queries, keys and values have a bias. Defaults to
-            True.
-        qk_scale (float, optional): What attention logits are multiplied by, if not
-            ``(C / H) ** -0.5``.
-        drop_rate (float): Dropout rate. Defaults to 0.
-        attn_drop_rate (float): Of attention weights, which nobody uses; must be 0.
-        drop_path_rate (float): Stochastic depth rate of the last layer; those before
-            rise linearly from 0. Defaults to 0.
-        att_fuse (bool): Whether the streams are averaged with learned weights.
-            Defaults to True.
-        pruner (dict or list[dict], optional): Which frames go on after some layers,
-            see :mod:`mmhot.models.tokens.pruners`.
-        recoverer (dict, optional): How all frames come back, see
-            :mod:`mmhot.models.tokens.recoverers`.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
-    """
-
-    gives_center = True  # alone, if asked to
+class SpaceTimeBlock(nn.Module):
+    """Attention and MLP over keypoints, then over frames."""
 
     def __init__(
         self,
+        embed_dims: int,
+        num_heads: int,
+        mlp_dims: int,
+        qkv_bias: bool = True,
+        drop_rate: float = 0.0,
+        drop_path: float = 0.0,
+    ) -> None:
+        super().__init__()
+        sizes = (embed_dims, num_heads, qkv_bias)
+        self.norm1_s = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.attn_s = Attention(*sizes, proj_drop=drop_rate)
+        self.norm2_s = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.mlp_s = _build_mlp(embed_dims, mlp_dims, drop_rate)
+        self.norm1_t = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.attn_t = Attention(*sizes, proj_drop=drop_rate)
+        self.norm2_t = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.mlp_t = _build_mlp(embed_dims, mlp_dims, drop_rate)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, T, K, C)`` to the same shape."""
+        return self.over_frames(self.over_keypoints(x))
+
+    def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
+        """Return the output of one frame, (B, 1, K, C), by its index (B,)."""
+        return self._over_frames_at(self.over_keypoints(x), frame)
+
+    def over_keypoints(self, x: Tensor) -> Tensor:
+        """Apply the spatial half."""
+        x = self._add(x, self.attn_s(self.norm1_s(x)))
+        return self._add(x, self.mlp_s(self.norm2_s(x)))
+
+    def over_frames(self, x: Tensor) -> Tensor:
+        """Apply the temporal half."""
+        tracks = self.norm1_t(x).transpose(1, 2)
+        x = self._add(x, self.attn_t(tracks).transpose(1, 2))
+        return self._add(x, self.mlp_t(self.norm2_t(x)))
+
+    def received(self, x: Tensor) -> Tensor:
+        """Attention that frames receive in the temporal half, (B, T)."""
+        tracks = self.norm1_t(x).transpose(1, 2)
+        return received_attention(self.attn_t, tracks).mean(1)
+
+    def _over_frames_at(self, x: Tensor, frame: Tensor) -> Tensor:
+        """Apply the temporal half to one frame, (B, 1, K, C)."""
+        tracks = self.norm1_t(x).transpose(1, 2)
+        places = frame.repeat_interleave(tracks.shape[1])
+        attended = self.attn_t.at(tracks.flatten(0, 1), places)
+        attended = attended.unflatten(0, tracks.shape[:2]).transpose(1, 2)
+        x = self._add(take_token(x, frame), attended)
+        return self._add(x, self.mlp_t(self.norm2_t(x)))
+
+    def _add(self, x: Tensor, branch: Tensor) -> Tensor:
+        """Add a residual branch, with stochastic depth for each frame."""
+        summed = self.drop_path.add(x.flatten(0, 1), branch.flatten(0, 1))
+        return summed.unflatten(0, x.shape[:2])
+
+
+class TimeSpaceBlock(SpaceTimeBlock):
+    """Attention and MLP over frames, then over keypoints."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, T, K, C)`` to the same shape."""
+        return self.over_keypoints(self.over_frames(x))
+
+    def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
+        """Return the output of one frame, (B, 1, K, C), by its index (B,)."""
+        return self.over_keypoints(self._over_frames_at(x, frame))
+
+
+def _build_mlp(embed_dims: int, mlp_dims: int, drop_rate: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(embed_dims, mlp_dims),
+        nn.GELU(),
+        nn.Linear(mlp_dims, embed_dims),
+        nn.Dropout(drop_rate),
+    )
+
+
+class _DualStreamLayer:
+    """Two blocks on the same tokens, averaged with weights of each token."""
+
+    def __init__(
+        self, space_time: SpaceTimeBlock, time_space: TimeSpaceBlock, fusion: nn.Linear
+    ) -> None:
+        self.space_time, self.time_space = space_time, time_space
+        self.fusion = fusion
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Map ``(B, T, K, C)`` to the same shape."""
+        return fuse_streams(self.fusion, self.space_time(x), self.time_space(x))
+
+    def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
+        """Return the output of one frame, (B, 1, K, C), by its index (B,)."""
+        first = self.space_time.at_frame(x, frame)
+        return fuse_streams(self.fusion, first, self.time_space.at_frame(x, frame))
+
+    def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return also the attention that frames receive in the first stream, (B, T)."""
+        half = self.space_time.over_keypoints(x)
+        first = self.space_time.over_frames(half)
+        fused = fuse_streams(self.fusion, first, self.time_space(x))
+        return fused, self.space_time.received(half)
+
+
+@MODELS.register_module()
+class MotionBERT(Host):
+    """MotionBERT without its head.
+
+    Args:
+        num_frames (int): Most frames ``T``. Defaults to 243.
+        in_channels (int): Coordinates of a keypoint and its score. Defaults to 3.
+        embed_dims (int): Channels ``C``; a multiple of ``num_heads``. Defaults to 256.
+        depth (int): Layers. Defaults to 5.
+        num_heads (int): Heads of the attention. Defaults to 8.
+        mlp_ratio (float): Hidden channels of the MLPs over ``C``. Defaults to 4.
+        qkv_bias (bool): Whether queries, keys and values have a bias. Defaults to
+            True.
+        drop_rate (float): Dropout rate. Defaults to 0.
+        drop_path_rate (float): Stochastic depth rate of the last layer; those before
+            rise linearly from 0. Defaults to 0.
+        num_keypoints (int): Keypoints ``K``. Defaults to 17.
+        pruner (dict or list[dict], optional): See :class:`Host`.
+        recoverer (dict, optional): See :class:`Host`.
+        init_cfg (dict or list[dict], optional): See :class:`Host`.
+    """
+
+    takes_fewer_frames = True
+
+    def __init__(
+        self,
+        num_frames: int = 243,
         in_channels: int = 3,
-        feat_size: int = 256,
+        embed_dims: int = 256,
         depth: int = 5,
         num_heads: int = 8,
         mlp_ratio: float = 4,
-        num_keypoints: int = 17,
-        seq_len: int = 243,
         qkv_bias: bool = True,
-        qk_scale: float | None = None,
         drop_rate: float = 0.0,
-        attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
-        att_fuse: bool = True,
+        num_keypoints: int = 17,
         pruner: OptMultiConfig = None,
         recoverer: OptConfigType = None,
-        init_cfg: OptConfigType = None,
+        init_cfg: OptMultiConfig = None,
     ) -> None:
-        if attn_drop_rate:
-            raise ValueError(f'attn_drop_rate must be 0, got {attn_drop_rate}')
-        # no depth: the blocks are ours
         super().__init__(
+            num_frames,
+            num_keypoints,
             in_channels,
-            feat_size,
-            depth=0,
-            num_keypoints=num_keypoints,
-            seq_len=seq_len,
-            drop_rate=drop_rate,
-            att_fuse=att_fuse,
+            depth,
+            embed_dims,
+            pruner=pruner,
+            recoverer=recoverer,
+            num_heads=num_heads,
+            qkv_bias=qkv_bias,
             init_cfg=init_cfg,
         )
-        self.num_frames, self.num_keypoints = seq_len, num_keypoints
-        sizes = (feat_size, num_heads, int(feat_size * mlp_ratio))
-        options = (qkv_bias, qk_scale, drop_rate)
-        for drop_path in torch.linspace(0, drop_path_rate, depth).tolist():
-            self.blocks_st.append(SpaceTimeBlock(*sizes, *options, drop_path))
-            self.blocks_ts.append(TimeSpaceBlock(*sizes, *options, drop_path))
-            if att_fuse:
-                self.attn_regress.append(nn.Linear(2 * feat_size, 2))
-        self._start_even()
-        self.hourglass = Hourglass(
-            seq_len, depth, feat_size, pruner, recoverer, num_heads, qkv_bias
+        self.joints_embed = nn.Linear(in_channels, embed_dims)
+        self.spat_embed = nn.Parameter(torch.empty(1, num_keypoints, embed_dims))
+        self.temp_embed = nn.Parameter(torch.empty(1, num_frames, 1, embed_dims))
+        nn.init.trunc_normal_(self.temp_embed, std=0.02)
+        nn.init.trunc_normal_(self.spat_embed, std=0.02)
+        self.pos_drop = nn.Dropout(drop_rate)
+        sizes = (embed_dims, num_heads, int(embed_dims * mlp_ratio), qkv_bias)
+        drop_paths = torch.linspace(0, drop_path_rate, depth).tolist()
+        self.blocks_st = nn.ModuleList(
+            SpaceTimeBlock(*sizes, drop_rate, drop_path) for drop_path in drop_paths
         )
-        self.num_keep_frames = self.hourglass.num_outputs
-        self.values_per_frame = num_keypoints * feat_size
+        self.blocks_ts = nn.ModuleList(
+            TimeSpaceBlock(*sizes, drop_rate, drop_path) for drop_path in drop_paths
+        )
+        self.attn_regress = nn.ModuleList(
+            nn.Linear(2 * embed_dims, 2) for _ in range(depth)
+        )
+        self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
+        self._start_even()
 
     def init_weights(self) -> None:
-        """Initialise as published; MMPose does not start with a plain mean."""
+        """Initialize as published: small weights and an even mean of the streams."""
         super().init_weights()
         config = self.init_cfg
-        if not (isinstance(config, dict) and config['type'] == 'Pretrained'):
-            self._start_even()
-            self.hourglass.restart()
-
-    def forward(
-        self,
-        x: Tensor,
-        kept: Kept | None = None,
-        keep: Keep | None = None,
-        center: bool = False,
-    ) -> Tensor | PrunedFeatures:
-        """Map 2D poses to features.
-
-        Args:
-            x (Tensor): Normalized 2D poses, (B, T, K, in_channels), of up to
-                ``seq_len`` frames.
-            kept (Tensor, optional): See :class:`~mmhot.models.tokens.Hourglass`.
-            keep (int, optional): See :class:`~mmhot.models.tokens.Hourglass`.
-            center (bool): Whether only the center frame is wanted. Defaults to False.
-
-        Returns:
-            Tensor | PrunedFeatures: Features, (B, T, K, C); of kept frames, if nothing
-            recovers the others. With a pruner also the frames kept.
-        """
-        sizes = (self.num_frames, self.num_keypoints, self.in_channels)
-        check_windows(x, 'MotionBERT', *sizes, shorter=True)
-        tokens = self.joints_embed(x) + self.spat_embed
-        tokens = self.pos_drop(tokens + self.temp_embed[:, : x.shape[1]])
-        tokens, stages = self.hourglass(
-            tokens, self.layers(), mean_keypoint, x, kept, keep, center
-        )
-        return self.hourglass.recover(self.norm(tokens), stages, x.shape[1])
-
-    def layers(self) -> list[DualStream]:
-        """Blocks of both streams as layers."""
-        fusions = self.attn_regress if self.att_fuse else [None] * len(self.blocks_st)
-        streams = zip(self.blocks_st, self.blocks_ts, fusions, strict=True)
-        return [DualStream(*layer) for layer in streams]
+        if isinstance(config, dict) and config['type'] == 'Pretrained':
+            return
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        self._start_even()
+        if self.hourglass.recoverer is not None:
+            self.hourglass.recoverer.restart()
 
     def _start_even(self) -> None:
-        """Average the streams evenly at first."""
-        for fusion in self.attn_regress if self.att_fuse else []:
+        """Average the streams evenly."""
+        for fusion in self.attn_regress:
             nn.init.zeros_(fusion.weight)
             nn.init.constant_(fusion.bias, 0.5)
+
+    def tokenize(self, x: Tensor) -> Tensor:
+        """Embed 2D poses ``(B, T, K, 3)`` as tokens ``(B, T, K, C)``."""
+        tokens = self.joints_embed(x) + self.spat_embed
+        return self.pos_drop(tokens + self.temp_embed[:, : x.shape[1]])
+
+    def get_layers(self) -> list[_DualStreamLayer]:
+        """Pair the blocks of both streams."""
+        streams = zip(self.blocks_st, self.blocks_ts, self.attn_regress, strict=True)
+        return [_DualStreamLayer(*blocks) for blocks in streams]
+
+    def before_recovery(self, x: Tensor) -> Tensor:
+        """Normalize tokens ``(B, T, K, C)``."""
+        return self.norm(x)

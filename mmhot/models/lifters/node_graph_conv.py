@@ -1,16 +1,13 @@
-"""MotionAGFormer's graph convolutions, over keypoints and over similar frames.
+"""Graph convolutions of MotionAGFormer, over keypoints and over similar frames.
 
-`MotionAGFormer: Enhancing 3D Human Pose Estimation with a Transformer-GCNFormer
-Network <https://arxiv.org/abs/2310.16288>`_ (WACV 2024). The numbers are those of the
-published network; what differs is how they are computed: degrees scale rows instead of
-being products with diagonal matrices, and a frame's few neighbors are gathered.
+They are those of the published network, except that degrees scale adjacencies directly
+instead of through diagonal matrices.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmhot.deploy.tracing import being_traced
 from mmhot.skeletons.joints import Skeleton
 
 # The published graph has these edges only from the second joint to the first.
@@ -19,21 +16,18 @@ _ONE_WAY = (
     ('thorax', 'left_shoulder'),
     ('thorax', 'right_shoulder'),
 )
-# Frames are the same if sums over so many parts of their channels are, up to this part
-# of the largest.
+# Frames are equal if the sums over this many groups of channels are, up to this share
+# of the largest sum.
 _NUM_SUMS = 8
 _ROUNDING = 1e-5
 
 
 class NodeGraphConv(nn.Module):
-    """What the graph convolutions over keypoints and over frames have in common.
+    """Base class of the graph convolutions.
 
     With the adjacency ``A`` scaled by the roots of both nodes' degrees, nodes become
-    ``relu(x + norm(A @ neighbor(x) + own(x)))``; the norm has a channel a node.
-
-    Args:
-        embed_dims (int): Channels ``C``.
-        num_nodes (int): Nodes: keypoints or frames.
+    ``relu(x + norm(A @ neighbor(x) + own(x)))``; the norm has a channel
+    for each node.
     """
 
     def __init__(self, embed_dims: int, num_nodes: int) -> None:
@@ -46,12 +40,7 @@ class NodeGraphConv(nn.Module):
 
 
 class KeypointGraphConv(NodeGraphConv):
-    """Graph convolution along the bones of each frame.
-
-    Args:
-        embed_dims (int): Channels ``C``.
-        skeleton (Skeleton): Keypoints ``K`` and their tree.
-    """
+    """Graph convolution along the bones of each frame."""
 
     def __init__(self, embed_dims: int, skeleton: Skeleton) -> None:
         super().__init__(embed_dims, skeleton.num_keypoints)
@@ -68,15 +57,10 @@ class KeypointGraphConv(NodeGraphConv):
 class SimilarFrameGraphConv(NodeGraphConv):
     """Graph convolution between each keypoint's most similar frames.
 
-    Frame ``j`` is a neighbor of ``i`` if their product is at least the n-th largest
-    of ``i``'s products. Frames that are equal up to rounding have equal products, so
-    that a frame has more than n neighbors where a clip stands still, and the same
-    ones alone as in a batch.
-
-    Args:
-        embed_dims (int): Channels ``C``.
-        num_frames (int): Frames ``T``.
-        num_neighbors (int): Neighbors n of a frame, mostly itself among them.
+    Frame ``j`` is a neighbor of ``i`` if their product is at least the n-th largest of
+    ``i``'s products. Products of frames that are equal up to rounding are made equal,
+    so that results do not depend on the batch: then a frame of a still clip has more
+    than n neighbors.
     """
 
     def __init__(self, embed_dims: int, num_frames: int, num_neighbors: int) -> None:
@@ -90,59 +74,24 @@ class SimilarFrameGraphConv(NodeGraphConv):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, K, C)`` to ``(B, T, K, C)``."""
-        update = self._from_neighbors(x, self.neighbor(x)) + self.own(x)
+        adjacency = self._adjacency(x.transpose(1, 2))
+        neighbors = (adjacency @ self.neighbor(x).transpose(1, 2)).transpose(1, 2)
+        update = neighbors + self.own(x)
         return (x + self.norm(update.flatten(2)).view_as(x)).relu()
 
-    def _from_neighbors(self, x: Tensor, values: Tensor) -> Tensor:
-        """Multiply the adjacency with values ``(B, T, K, C)``."""
-        with torch.no_grad():
-            tracks = x.transpose(1, 2)
-            products = tracks @ tracks.transpose(-2, -1)  # (B, K, T, T)
-            # rounding depends on the place in a product
-            first = first_of_same(tracks)
-            # asking costs a pause on other devices, and a recording is of one answer
-            asks = x.device.type == 'cpu' and not being_traced()
-            if not asks or (first.diff(dim=-1) != 1).any():
-                products = products.gather(-2, first[..., None].expand_as(products))
-                products = products.gather(-1, first[..., None, :].expand_as(products))
-            index, least, has_ties = largest(products, self.num_neighbors)
-        is_fast = values.device.type == 'cpu' and not values.requires_grad
-        # a recording would be of this clip's branch
-        if is_fast and not being_traced() and not has_ties:
-            return mean_of_frames(values, index.transpose(1, 2))
-        # with gradients, and on other devices, this is faster than gathering
-        adjacency = scale_by_degrees((products >= least).to(x.dtype))
-        return (adjacency @ values.transpose(1, 2)).transpose(1, 2)
-
-
-def mean_of_frames(x: Tensor, index: Tensor) -> Tensor:
-    """Mean over some frames for each keypoint.
-
-    Args:
-        x (Tensor): Features, (B, T, K, C).
-        index (Tensor): Frames for each keypoint in each frame, (B, T, K, n).
-
-    Returns:
-        Tensor: Their means, (B, T, K, C).
-    """
-    batch, num_frames, num_keypoints, _ = x.shape
-    first = torch.arange(batch) * num_frames * num_keypoints
-    first = first[:, None] + torch.arange(num_keypoints)
-    rows = first[:, None, :, None] + num_keypoints * index
-    mean = F.embedding_bag(rows.flatten(0, 2), x.flatten(0, 2), mode='mean')
-    return mean.view_as(x)
+    @torch.no_grad()
+    def _adjacency(self, tracks: Tensor) -> Tensor:
+        """Scaled adjacency (B, K, T, T) of the frames of (B, K, T, C)."""
+        products = tracks @ tracks.mT
+        first = first_of_same(tracks)
+        products = products.gather(-2, first[..., None].expand_as(products))
+        products = products.gather(-1, first[..., None, :].expand_as(products))
+        least = products.topk(self.num_neighbors).values[..., -1:]
+        return scale_by_degrees((products >= least).to(tracks.dtype))
 
 
 def first_of_same(tracks: Tensor) -> Tensor:
-    """Find which frames are the same, up to rounding.
-
-    Args:
-        tracks (Tensor): Features of frames, (..., T, C).
-
-    Returns:
-        Tensor: For each frame one that all of its kind share, (..., T); for a frame
-        that is like no other, itself.
-    """
+    """Return for each frame of (..., T, C) one index that all equal frames share."""
     sums = [part.sum(-1) for part in tracks.chunk(_NUM_SUMS, dim=-1)]
     sums = torch.stack(sums, dim=-1)
     order = sums[..., 0].argsort(dim=-1)
@@ -152,25 +101,6 @@ def first_of_same(tracks: Tensor) -> Tensor:
     place = torch.arange(starts.shape[-1], device=tracks.device)
     start = torch.where(starts, place, 0).cummax(-1).values
     return torch.empty_like(order).scatter(-1, order, order.gather(-1, start))
-
-
-def largest(x: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Find the largest values along the last axis, faster than by ``topk``.
-
-    Args:
-        x (Tensor): Values, (..., N).
-        count (int): How many are wanted.
-
-    Returns:
-        tuple[Tensor, Tensor, Tensor]: Their indices (..., count), the least of them
-        (..., 1), and whether any other equals it, a scalar.
-    """
-    indices, rest = [], x.clone()
-    for _ in range(count):
-        least, index = rest.max(-1, keepdim=True)
-        rest.scatter_(-1, index, -torch.inf)
-        indices.append(index)
-    return torch.cat(indices, dim=-1), least, (rest == least).any()
 
 
 def bone_adjacency(skeleton: Skeleton) -> Tensor:

@@ -1,4 +1,4 @@
-"""Head that turns features of pose sequences into 3D poses."""
+"""Heads that regress 3D poses from features of pose sequences."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mmhot.models.layers.mirror import mirror_poses
 from mmhot.models.layers.precision import full_precision
-from mmhot.models.tokens.pruned_features import PrunedFeatures
+from mmhot.models.tokens.recoverers import PrunedFeatures
 from mmhot.models.tokens.selection import gather_tokens
 
 Features = Tensor | PrunedFeatures
@@ -22,21 +22,19 @@ Features = Tensor | PrunedFeatures
 
 @MODELS.register_module()
 class PoseLiftingHead(BaseHead):
-    """Linear regression of each keypoint's position in each output frame.
+    """Linear regression of keypoint positions in each output frame.
 
     Args:
         in_channels (int): Channels ``C`` of the features.
         out_channels (int): Coordinates of a keypoint. Defaults to 3.
-        num_keypoints (int, optional): Keypoints ``K`` if a feature is that of a
-            whole pose, (B, T', C), and one linear layer gives all of them.
-            Defaults to None: a feature for each keypoint.
-        loss (dict): Loss between predicted and true poses, (B, T', K, 3); it is
-            given weights (B, T', K, 1) as third argument, which MMPose's losses
-            heed if built with ``use_target_weight=True``. Defaults to
-            ``dict(type='MPJPELoss')``.
-        decoder (dict, optional): Codec that turns an output into a pose in camera
-            axes; :meth:`predict` needs one. Defaults to None.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        num_keypoints (int, optional): Keypoints ``K`` if features are those of whole
+            poses, (B, T', C). Defaults to None: features of keypoints.
+        loss (dict): Loss between predicted and true poses, (B, T', K, 3), called with
+            weights (B, T', K, 1) as third argument. MMPose's losses use these if built
+            with ``use_target_weight=True``. Defaults to ``dict(type='MPJPELoss')``.
+        decoder (dict, optional): Codec that decodes outputs to poses in camera axes;
+            required by :meth:`predict`. Defaults to None.
+        init_cfg (dict, optional): Initialization config. Defaults to None.
     """
 
     def __init__(
@@ -55,10 +53,7 @@ class PoseLiftingHead(BaseHead):
         self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
 
     def forward(self, feats: Features) -> Tensor:
-        """Map features ``(B, T', [K,] C)`` to poses ``(B, T', K, 3)``.
-
-        Poses of frames that a pruner dropped are interpolated if its host says so.
-        """
+        """Map features ``(B, T', [K,] C)`` to poses ``(B, T', K, 3)``, recovered."""
         if isinstance(feats, PrunedFeatures):
             return feats.recover(self.coordinates(feats.feats))
         return self.coordinates(feats)
@@ -82,12 +77,12 @@ class PoseLiftingHead(BaseHead):
 
         Args:
             feats (Tensor | PrunedFeatures | list): Features, (B, T', K, C); with the
-                flip test those of the windows and those of their mirror images.
+                flip test a list of those of the windows and of their mirror images.
             batch_data_samples (list[PoseDataSample]): B samples.
             test_cfg (dict): ``flip_test`` (bool, defaults to False) averages both
-                images; ``target`` ('center' or 'all', defaults to 'center') says
-                which output frames are kept. A sample with one target frame, as
-                MMPose's inferencers make, gets the center one anyway.
+                images; ``target`` ('center' or 'all', defaults to 'center') selects
+                the output frames. A sample with one target frame, as MMPose's
+                inferencers make, always gets the center frame.
 
         Returns:
             list[InstanceData]: ``keypoints`` (T, K, 3) and ``keypoint_scores``
@@ -95,7 +90,7 @@ class PoseLiftingHead(BaseHead):
         """
         coords = to_numpy(self.regress(feats, batch_data_samples, test_cfg))
         return [
-            self.decode(_as_asked(coord, sample), sample)
+            self.decode(_match_target(coord, sample), sample)
             for coord, sample in zip(coords, batch_data_samples, strict=True)
         ]
 
@@ -105,34 +100,37 @@ class PoseLiftingHead(BaseHead):
         batch_data_samples: SampleList,
         test_cfg: ConfigType,
     ) -> Tensor:
-        """Regress wanted poses (B, T', K, 3), averaged with the mirror image's."""
+        """Regress poses (B, T', K, 3), with the flip test if ``test_cfg`` has it."""
         target = test_cfg.get('target', 'center')
         if not test_cfg.get('flip_test', False):
-            return self.wanted(feats, target)
+            return self.select(feats, target)
         flip_indices = batch_data_samples[0].metainfo['flip_indices']
         return self.average(feats, flip_indices, target)
 
     def average(
         self, feats: Sequence[Features], flip_indices: Sequence[int], target: str
     ) -> Tensor:
-        """Wanted poses of windows, averaged with those of their mirror images.
+        """Average poses (B, T', K, 3) of windows with those of their mirror images.
 
         Args:
-            feats (Sequence[Tensor | PrunedFeatures]): Of windows and mirror images.
+            feats (Sequence[Tensor | PrunedFeatures]): Features of both.
             flip_indices (Sequence[int]): Each keypoint's partner on the other side.
             target (str): 'center' or 'all'.
-
-        Returns:
-            Tensor: (B, T', K, 3).
         """
-        _check_same_frames(*feats, target)
-        coords, mirrored = (self.wanted(feat, target) for feat in feats)
+        frames, mirrored_frames = (kept_frames(feat) for feat in feats)
+        is_partial = target == 'all' and frames is not None
+        if is_partial and not torch.equal(frames, mirrored_frames):
+            raise ValueError(
+                "target='all' needs flip_kept='plain' in test_cfg: a window and its "
+                'mirror image have kept different frames'
+            )
+        coords, mirrored = (self.select(feat, target) for feat in feats)
         return (coords + mirror_poses(mirrored, flip_indices)) / 2
 
-    def wanted(self, feats: Features, target: str) -> Tensor:
-        """Poses of the center frame, (B, 1, K, 3), or of all that there are."""
+    def select(self, feats: Features, target: str) -> Tensor:
+        """Regress poses of the center frame, (B, 1, K, 3), or of all output frames."""
         check_target(target, 'target')
-        coords, frames = self.forward(feats), _frames(feats)
+        coords, frames = self.forward(feats), kept_frames(feats)
         if target == 'all':
             return coords
         if frames is None:
@@ -147,7 +145,7 @@ class PoseLiftingHead(BaseHead):
         return gather_tokens(coords, is_center.int().argmax(1, keepdim=True))
 
     def decode(self, coords: np.ndarray, data_sample) -> InstanceData:
-        """Decode one sample's output ``(T', K, 3)`` with what its metainfo tells."""
+        """Decode the output ``(T', K, 3)`` of one sample."""
         if self.decoder is None:
             raise RuntimeError(
                 'PoseLiftingHead needs a decoder for predictions: set head.decoder '
@@ -165,21 +163,21 @@ class PoseLiftingHead(BaseHead):
         batch_data_samples: SampleList,
         train_cfg: ConfigType = {},  # noqa: B006 (MMPose's signature)
     ) -> dict[str, Tensor]:
-        """Compare with ``lifting_target_label`` and ``lifting_target_weight``.
+        """Compute the loss against ``lifting_target_label``.
 
-        Where a pruner has dropped frames for good, the others count.
+        Dropped frames that are not recovered do not count.
 
         Returns:
             dict: ``loss_pose3d`` and, for the log, ``mpjpe`` in millimeters over
             the keypoints of positive weight.
 
         Raises:
-            ValueError: If labels and poses are of different numbers of frames.
+            ValueError: If labels and poses differ in the number of frames.
         """
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
         target = torch.stack([label.lifting_target_label for label in labels])
         weight = torch.stack([label.lifting_target_weight for label in labels])
-        coords, frames = self.forward(feats), _frames(feats)
+        coords, frames = self.forward(feats), kept_frames(feats)
         num_frames = coords.shape[1] if frames is None else feats.num_frames
         if target.shape[1] != num_frames:
             raise ValueError(
@@ -188,54 +186,13 @@ class PoseLiftingHead(BaseHead):
                 'train_dataloader.dataset'
             )
         if frames is not None:
-            target, weight = (
-                gather_tokens(target, frames),
-                gather_tokens(weight, frames),
-            )
+            target = gather_tokens(target, frames)
+            weight = gather_tokens(weight, frames)
         loss = self.loss_module(coords, target, weight.unsqueeze(-1))
         valid = weight > 0
         error = (coords.detach() - target).norm(dim=-1) * valid
         mpjpe = 1000 * error.sum() / valid.sum().clamp(min=1)
         return {'loss_pose3d': loss, 'mpjpe': mpjpe}
-
-
-def check_target(target: str, name: str) -> None:
-    """Refuse what says neither that the center frame nor that all are wanted.
-
-    Args:
-        target (str): What is wanted.
-        name (str): Of the setting, for the error.
-
-    Raises:
-        ValueError: If it is neither 'center' nor 'all'.
-    """
-    if target not in ('center', 'all'):
-        raise ValueError(f"{name} must be 'center' or 'all', got {target!r}")
-
-
-def _frames(feats: Features) -> Tensor | None:
-    """Frames (B, T') whose poses a head gives; None if all."""
-    return feats.frames if isinstance(feats, PrunedFeatures) else None
-
-
-def _check_same_frames(feats: Features, mirrored: Features, target: str) -> None:
-    """Refuse to average poses of different frames."""
-    frames = _frames(feats)
-    if target != 'all' or frames is None or torch.equal(frames, _frames(mirrored)):
-        return
-    raise ValueError(
-        "target='all' needs flip_kept='plain' in test_cfg: a window and its mirror "
-        'image have kept different frames'
-    )
-
-
-def _as_asked(coords: np.ndarray, data_sample) -> np.ndarray:
-    """The center one of poses (T', K, 3) if a sample's target is one frame."""
-    target = data_sample.get('gt_instances', {}).get('lifting_target')
-    if target is None or len(target) > 1:
-        return coords
-    center = (len(coords) - 1) // 2
-    return coords[center : center + 1]
 
 
 @MODELS.register_module()
@@ -251,7 +208,7 @@ class RepresentationHead(PoseLiftingHead):
         out_channels (int): Coordinates of a keypoint. Defaults to 3.
         loss (dict): See :class:`PoseLiftingHead`.
         decoder (dict, optional): See :class:`PoseLiftingHead`.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization config. Defaults to None.
     """
 
     def __init__(
@@ -272,3 +229,23 @@ class RepresentationHead(PoseLiftingHead):
     def coordinates(self, feats: Tensor) -> Tensor:
         """Map features ``(B, T', K, C)`` to poses ``(B, T', K, 3)``."""
         return super().coordinates(self.pre_logits(feats))
+
+
+def check_target(target: str, name: str) -> None:
+    """Raise a ValueError, with the argument's name, unless 'center' or 'all'."""
+    if target not in ('center', 'all'):
+        raise ValueError(f"{name} must be 'center' or 'all', got {target!r}")
+
+
+def kept_frames(feats: Features) -> Tensor | None:
+    """Return the frames (B, T') of the poses that a head returns; None if all."""
+    return feats.frames if isinstance(feats, PrunedFeatures) else None
+
+
+def _match_target(coords: np.ndarray, data_sample) -> np.ndarray:
+    """Reduce poses (T', K, 3) to the center frame if the sample's target is one."""
+    target = data_sample.get('gt_instances', {}).get('lifting_target')
+    if target is None or len(target) > 1:
+        return coords
+    center = (len(coords) - 1) // 2
+    return coords[center : center + 1]

@@ -1,10 +1,9 @@
-"""Pruners: which frames of a sequence go on.
+"""Frame pruners: by clusters, by attention, by motion and at equal distances.
 
-All have one interface: they see :class:`Frames` and return sorted frame indices.
-`Hourglass Tokenizer <https://arxiv.org/abs/2311.12028>`_ (HoT, CVPR 2024) chooses by
-clusters and compares with the others; `H2OT <https://arxiv.org/abs/2509.06956>`_
-(TPAMI 2025) has them all. What the published code leaves to chance is decided here:
-evaluation has no noise, distances are exactly symmetric, ties go to the lower index.
+All are from the `Hourglass Tokenizer <https://arxiv.org/abs/2311.12028>`_ (HoT, CVPR
+2024) and `H2OT <https://arxiv.org/abs/2509.06956>`_ (TPAMI 2025). Unlike the published
+code, evaluation adds no noise, distances are exactly symmetric, and of equal scores
+the lower index is kept.
 """
 
 from typing import NamedTuple
@@ -13,19 +12,22 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhot.models.layers.precision import full_precision
-from mmhot.models.tokens.selection import keep_highest
+from mmhot.models.tokens.selection import (
+    keep_highest,
+    pairwise_distances,
+    spread_frames,
+)
 
 
 class Frames(NamedTuple):
-    """What a pruner may look at, for the frames that are still there.
+    """Input of a pruner: the frames that are left.
 
     Args:
-        features (Tensor): What the host takes for a frame's features, (B, T, F).
-        poses (Tensor): The network's input, (B, T, K, C).
-        received (Tensor | None): Attention that a frame receives in the last temporal
-            block, (B, T); None unless the pruner's ``reads_attention``.
-        center (Tensor): Where among them the center frame is, (B,).
+        features (Tensor): Features of each frame, (B, T, F).
+        poses (Tensor): The backbone's input, (B, T, K, C).
+        received (Tensor | None): Attention that each frame receives in the last
+            temporal block, (B, T); None unless the pruner's ``reads_attention``.
+        center (Tensor): Index of the center frame among them, (B,).
     """
 
     features: Tensor
@@ -35,12 +37,16 @@ class Frames(NamedTuple):
 
 
 class Pruner(nn.Module):
-    """Keeps the frames of highest score.
+    """Base class of pruners: keep the frames of highest score.
+
+    A subclass implements :meth:`score` and is registered in ``MODELS``. Its
+    ``reads_attention`` says whether it needs ``Frames.received``.
 
     Args:
         num_keep (int): Frames to keep.
-        depth (int): The layer before which to prune, from 0.
-        keep_center (bool): Whether the center frame always stays. Defaults to False.
+        depth (int): Layer before which to prune, counted from 0.
+        keep_center (bool): Whether the center frame is always kept. Defaults to
+            False.
     """
 
     reads_attention = False
@@ -55,7 +61,7 @@ class Pruner(nn.Module):
 
         Args:
             frames (Frames): The frames to choose from.
-            num_keep (int, optional): How many to keep instead of ``self.num_keep``.
+            num_keep (int, optional): Overrides ``self.num_keep``.
 
         Returns:
             Tensor: Sorted indices into the frames, (B, num_keep).
@@ -79,19 +85,19 @@ class Pruner(nn.Module):
 
 @MODELS.register_module()
 class ClusterPruner(Pruner):
-    """Token pruning cluster (TPC): frames in the middle of clusters of features.
+    """Token pruning cluster (TPC): density-peak clustering of frame features.
 
-    Density-peak clustering: a frame's score is its density among its nearest
-    neighbors times its distance to the next denser frame.
+    The score of a frame is its density among its nearest neighbors times its distance
+    to the nearest frame of higher density.
 
     Args:
-        num_keep (int): Frames to keep.
-        depth (int): The layer before which to prune, from 0.
-        keep_center (bool): Whether the center frame always stays. Defaults to False.
-        num_neighbors (int): Neighbors that make up the density, the frame itself
-            included. Defaults to 2.
-        noise (float): Added to densities in training, times uniform random numbers;
-            the published code has 1e-6, also in evaluation. Defaults to 0.
+        num_keep (int): See :class:`Pruner`.
+        depth (int): See :class:`Pruner`.
+        keep_center (bool): See :class:`Pruner`.
+        num_neighbors (int): Neighbors that define the density, including the frame
+            itself. Defaults to 2.
+        noise (float): Scale of the uniform noise added to densities in training; the
+            published code has 1e-6, also in evaluation. Defaults to 0.
     """
 
     def __init__(
@@ -111,23 +117,22 @@ class ClusterPruner(Pruner):
         self.num_neighbors, self.noise = num_neighbors, noise
 
     def score(self, frames: Frames) -> Tensor:
-        """Multiply density and distance to something denser, (B, T)."""
+        """Multiply density and separation, (B, T)."""
         distance = pairwise_distances(frames.features)
-        nearest = distance.topk(
-            min(self.num_neighbors, distance.shape[-1]), largest=False
-        )
-        density = (-nearest.values.square().mean(-1)).exp()
+        count = min(self.num_neighbors, distance.shape[-1])
+        nearest = distance.topk(count, largest=False).values
+        density = (-nearest.square().mean(-1)).exp()
         if self.training and self.noise:
             density = density + self.noise * torch.rand_like(density)
         return density * self._separation(distance, density)
 
     @staticmethod
     def _separation(distance: Tensor, density: Tensor) -> Tensor:
-        """Distance to the nearest frame that is denser, or equal and earlier."""
+        """Distance to the nearest frame that is denser, or as dense and earlier."""
         own, other = density[:, :, None], density[:, None, :]
         index = torch.arange(density.shape[-1], device=density.device)
         earlier = index[None, :] < index[:, None]
-        # mutual nearest neighbors have equal densities, so ties are the rule
+        # mutual nearest neighbors have equal densities: ties are frequent
         denser = (other > own) | ((other == own) & earlier)
         farthest = distance.amax((1, 2), keepdim=True)
         return distance.where(denser, farthest).amin(-1)
@@ -135,12 +140,12 @@ class ClusterPruner(Pruner):
 
 @MODELS.register_module()
 class AttentionPruner(Pruner):
-    """Token pruning attention (TPA): frames that others look at most."""
+    """Token pruning attention (TPA): frames that receive the most attention."""
 
     reads_attention = True
 
     def score(self, frames: Frames) -> Tensor:
-        """Attention received in the last temporal block before, (B, T)."""
+        """Attention received in the temporal block before, (B, T)."""
         return frames.received
 
 
@@ -149,14 +154,17 @@ class MotionPruner(Pruner):
     """Token pruning motion (TPMo): frames with the largest motion of the 2D input."""
 
     def score(self, frames: Frames) -> Tensor:
-        """Motion since the frame before, of which the first has none, (B, T)."""
+        """Motion since the previous frame, zero for the first, (B, T)."""
         motion = frames.poses[..., :2].diff(dim=1).abs().sum((2, 3))
         return torch.cat([torch.zeros_like(motion[:, :1]), motion], dim=1)
 
 
 @MODELS.register_module()
 class UniformPruner(Pruner):
-    """Token pruning sampling (TPS): frames at equal distances, both ends included."""
+    """Token pruning sampling (TPS): frames at equal distances, both ends included.
+
+    With ``keep_center`` the center frame replaces the nearest sample.
+    """
 
     @torch.no_grad()
     def forward(self, frames: Frames, num_keep: int | None = None) -> Tensor:
@@ -166,64 +174,6 @@ class UniformPruner(Pruner):
         index = index.to(frames.features.device).expand(batch, -1)
         if not self.keep_center:
             return index
-        # the sample nearest to the center gives way to it
         center = frames.center[:, None]
         nearest = (index - center).abs().argmin(1, keepdim=True)
         return index.scatter(1, nearest, center)
-
-
-def pairwise_distances(features: Tensor) -> Tensor:
-    """Euclidean distances over the root of the number of features.
-
-    Exactly symmetric and zero on the diagonal, and accurate to float32's rounding,
-    which the usual expansion of squares is only in float64.
-
-    Args:
-        features (Tensor): (B, T, F).
-
-    Returns:
-        Tensor: Float32, (B, T, T).
-    """
-    features = features.double()
-    # distances do not depend on the mean, but their digits do
-    features = features - features.mean(1, keepdim=True)
-    with full_precision(features):
-        products = _upper_products(features)
-    squares = products.diagonal(dim1=1, dim2=2)
-    squares = squares[:, :, None] + squares[:, None, :]
-    squared = squares - 2 * products
-    # of equal frames rounding would leave some distance, by the place in a product
-    squared = squared.where(squared > 1e-13 * squares, 0)
-    distance = (squared / features.shape[-1]).sqrt().float().triu(1)
-    return distance + distance.mT
-
-
-def _upper_products(x: Tensor) -> Tensor:
-    """Products of tokens (B, T, F) with themselves and later ones, (B, T, T).
-
-    What is below the diagonal is of no use. Most of it has not been computed.
-    """
-    step = max(64, -(-x.shape[1] // 4))
-    rows = [
-        nn.functional.pad(x[:, first : first + step] @ x[:, first:].mT, (first, 0))
-        for first in range(0, x.shape[1], step)
-    ]
-    return torch.cat(rows, dim=1)
-
-
-def spread_frames(num_frames: int, num_keep: int) -> Tensor:
-    """Indices ``s * (T - 1) / (num_keep - 1)``, rounded half up; of one, the center.
-
-    Args:
-        num_frames (int): Frames ``T``.
-        num_keep (int): Frames wanted, from 1 to ``T``.
-
-    Returns:
-        Tensor: Ascending indices, (num_keep,).
-    """
-    if not 1 <= num_keep <= num_frames:
-        raise ValueError(f'num_keep must be from 1 to {num_frames}, got {num_keep}')
-    if num_keep == 1:
-        return torch.tensor([(num_frames - 1) // 2])
-    steps, gaps = torch.arange(num_keep), num_keep - 1
-    return (2 * steps * (num_frames - 1) + gaps) // (2 * gaps)

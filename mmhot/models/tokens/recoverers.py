@@ -1,8 +1,6 @@
-"""Recoverers: from the frames that were kept back to all.
+"""Frame recoverers, for tokens and for poses, and the features that they complete."""
 
-A recoverer says where it works: on tokens, before the head (``on_tokens``), or on
-the poses that the head gives.
-"""
+from typing import NamedTuple
 
 import torch
 from mmpose.registry import MODELS
@@ -13,23 +11,103 @@ from mmhot.models.layers.sine_position import sine_moments
 from mmhot.models.tokens.selection import gather_tokens
 
 
-@MODELS.register_module()
-class AttentionRecoverer(nn.Module):
-    """Token recovering attention (TRA): a learned query for every frame.
+class Recoverer(nn.Module):
+    """Base class of recoverers.
 
-    The queries do not depend on the input, so they are projected once a pass, for
-    all keypoints and samples. Where kept frames were is not told.
+    ``on_tokens`` says whether a recoverer works on tokens before the head, or on the
+    poses that the head returns. Those of tokens are built with the host's
+    ``num_frames``, ``embed_dims``, ``num_heads`` and ``qkv_bias``.
+    """
+
+    on_tokens = False
+
+    def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
+        """Recover all frames.
+
+        Args:
+            x (Tensor): Tokens or poses of the kept frames, (B, t, ..., C).
+            kept (Tensor): Indices of these frames, sorted, (B, t).
+            num_frames (int): Frames ``T`` of the window.
+
+        Returns:
+            Tensor: (B, T, ..., C).
+        """
+        raise NotImplementedError
+
+    def initial_slots(self, count: int) -> Tensor:
+        """Initial embedding of the kept slots, (count, C); tokens only."""
+        raise NotImplementedError
+
+    def restart(self) -> None:
+        """Initialize again, after the host has initialized all linear layers."""
+
+
+class PrunedFeatures(NamedTuple):
+    """Output of a backbone with a pruner.
 
     Args:
-        num_frames (int): Frames ``T``. The host fills it in.
-        embed_dims (int): Channels ``C``. The host fills it in.
-        num_heads (int): Heads; by default the host's.
-        qkv_bias (bool): Whether queries, keys and values have a bias; by default as
-            in the host.
-        sine_start (bool): Whether queries and the embedding of kept slots begin as
-            sines of their time, and keys are projected as queries, so that each frame
-            looks at those near it first. As published, all begin with zeros, and a
-            training has to find out what comes when. Defaults to False.
+        feats (Tensor): Features of all frames, or of the kept ones, (B, T', K, C).
+        kept_by_pruner (tuple[Tensor]): Sorted frames kept by each pruner, (B, t).
+        num_frames (int): Frames ``T`` of the input.
+        recoverer (Recoverer | None): Recovers the poses of all frames, if this is
+            left to the head.
+        recovered (bool): Whether features of all frames have been recovered.
+    """
+
+    feats: Tensor
+    kept_by_pruner: tuple[Tensor, ...]
+    num_frames: int
+    recoverer: Recoverer | None
+    recovered: bool
+
+    @property
+    def kept(self) -> Tensor:
+        """Frames that went through all layers, (B, t)."""
+        return self.kept_by_pruner[-1]
+
+    @property
+    def frames(self) -> Tensor | None:
+        """Frames of the final poses, (B, t); None if all."""
+        if self.recovered or self.recoverer is not None:
+            return None
+        if self.feats.shape[1] == self.kept.shape[1]:
+            return self.kept
+        # only the center frame was requested
+        center = (self.num_frames - 1) // 2
+        return self.kept.new_full((self.kept.shape[0], 1), center)
+
+    def recover(self, poses: Tensor) -> Tensor:
+        """Recover the poses of all frames from the head's, if that is left to do."""
+        if self.recoverer is None:
+            return poses
+        return self.recoverer(poses, self.kept, self.num_frames)
+
+    def chunk(self, count: int) -> list['PrunedFeatures']:
+        """Split the batch into equal parts."""
+        kept = zip(*(index.chunk(count) for index in self.kept_by_pruner), strict=True)
+        return [
+            self._replace(feats=feats, kept_by_pruner=part)
+            for feats, part in zip(self.feats.chunk(count), kept, strict=True)
+        ]
+
+
+@MODELS.register_module()
+class AttentionRecoverer(Recoverer):
+    """Token recovering attention (TRA): a learned query for every frame.
+
+    The queries do not depend on the input and are projected once for all keypoints
+    and samples. The indices of the kept frames are not used.
+
+    Args:
+        num_frames (int): Frames ``T``; set by the host.
+        embed_dims (int): Channels ``C``; set by the host.
+        num_heads (int): Heads; the host's by default.
+        qkv_bias (bool): Whether queries, keys and values have a bias; as in the host
+            by default.
+        sine_start (bool): Whether queries and slot embeddings start as sines of their
+            time, with equal projections of queries and keys, so that each frame
+            attends to its neighbors from the start. In the published code all start
+            with zeros. Defaults to False.
     """
 
     on_tokens = True
@@ -47,24 +125,21 @@ class AttentionRecoverer(nn.Module):
         self.queries = nn.Parameter(torch.zeros(num_frames, embed_dims))
         self.attention = CrossAttention(embed_dims, num_heads, qkv_bias)
         if sine_start:
-            self.queries.data = self.start_slots(num_frames)
-            self._project_alike()
+            self.queries.data = self.initial_slots(num_frames)
+            self._equalize_projections()
 
     def restart(self) -> None:
-        """Begin with sines again, after a host has drawn all of its linear layers.
-
-        Nothing happens without ``sine_start``.
-        """
+        """Draw the projections again; nothing happens without ``sine_start``."""
         if self.sine_start:
-            # a host's small weights would leave all logits alike
+            # small weights would make all logits alike
             self.attention.query.reset_parameters()
-            self._project_alike()
+            self._equalize_projections()
 
-    def _project_alike(self) -> None:
+    def _equalize_projections(self) -> None:
         self.attention.key.load_state_dict(self.attention.query.state_dict())
 
-    def start_slots(self, count: int) -> Tensor:
-        """What the embedding of so many kept slots begins with, (count, C)."""
+    def initial_slots(self, count: int) -> Tensor:
+        """Initial embedding of the kept slots, (count, C)."""
         num_frames, embed_dims = self.queries.shape
         if not self.sine_start:
             return torch.zeros(count, embed_dims)
@@ -72,33 +147,23 @@ class AttentionRecoverer(nn.Module):
         return sine_moments(middles, num_frames, embed_dims)
 
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
-        """Recover tokens (B, T, ..., C) of all frames.
-
-        Args:
-            x (Tensor): Tokens of the frames kept, (B, t, ..., C).
-            kept (Tensor): Which frames those are; not used.
-            num_frames (int): Frames ``T``, at most those it was built for.
-        """
+        """Recover tokens (B, T, ..., C); see :class:`Recoverer`."""
         queries = self.queries[:num_frames]
-        # what is not contiguous would not be one product
         x = x.movedim(1, -2).contiguous()  # (B, ..., t, C)
         recovered = queries + self.attention(queries, x, x)
         return recovered.movedim(-2, 1).contiguous()
 
 
 @MODELS.register_module()
-class InterpolationRecoverer(nn.Module):
-    """Token recovering interpolation (TRI): poses between those of kept frames.
+class InterpolationRecoverer(Recoverer):
+    """Token recovering interpolation (TRI): interpolate poses between kept frames.
 
-    It has no parameters. Before the first and after the last kept frame, poses are
-    theirs.
+    Frames before the first and after the last kept one repeat its pose.
 
     Args:
-        mode (str): 'linear' or 'nearest'; of two equally near frames the earlier.
+        mode (str): 'linear' or 'nearest' (of two equally near frames the earlier).
             Defaults to 'linear'.
     """
-
-    on_tokens = False
 
     def __init__(self, mode: str = 'linear') -> None:
         super().__init__()
@@ -107,13 +172,7 @@ class InterpolationRecoverer(nn.Module):
         self.mode = mode
 
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
-        """Recover poses (B, T, ..., C) of all frames.
-
-        Args:
-            x (Tensor): Poses of the frames kept, (B, t, ..., C).
-            kept (Tensor): Which frames those are, sorted, (B, t).
-            num_frames (int): Frames ``T``.
-        """
+        """Recover poses (B, T, ..., C); see :class:`Recoverer`."""
         frames = torch.arange(num_frames, device=kept.device)
         frames = frames.expand(kept.shape[0], -1).contiguous()  # (B, T)
         after = torch.searchsorted(kept.contiguous(), frames)

@@ -1,11 +1,13 @@
-"""Which tokens stay, and taking them out of a sequence."""
+"""Selection of tokens: by score, at equal distances, and their distances."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from mmhot.models.layers.precision import full_precision
 
 
 def keep_highest(scores: Tensor, num_keep: int) -> Tensor:
-    """Choose the tokens of highest score; of equal ones those of lower index.
+    """Choose the tokens of highest score; of equal scores those of lower index.
 
     Args:
         scores (Tensor): Score of each token, (..., N).
@@ -20,25 +22,79 @@ def keep_highest(scores: Tensor, num_keep: int) -> Tensor:
     num_tokens = scores.shape[-1]
     if not 1 <= num_keep <= num_tokens:
         raise ValueError(f'num_keep must be from 1 to {num_tokens}, got {num_keep}')
-    # topk breaks ties as it likes, which would make results depend on the device
+    # topk leaves the order of equal scores to the device
     order = scores.sort(dim=-1, descending=True, stable=True).indices
     return order[..., :num_keep].sort(dim=-1).values
 
 
 def gather_tokens(x: Tensor, index: Tensor) -> Tensor:
-    """Take tokens out of each sequence.
+    """Gather tokens of each sequence.
 
     Args:
-        x (Tensor): Tokens, (..., N, *rest): the axes before N are those that lead
-            ``index``, any may follow.
-        index (Tensor): Indices of the tokens wanted, (..., n).
+        x (Tensor): Tokens, (..., N, *rest), with the leading axes of ``index``.
+        index (Tensor): Indices of tokens, (..., n).
 
     Returns:
         Tensor: The tokens in the order of the indices, (..., n, *rest).
     """
-    num_tokens = x.shape[index.ndim - 1]
+    num_tokens, rest = x.shape[index.ndim - 1], x.shape[index.ndim :]
     first = torch.arange(index[..., 0].numel(), device=index.device) * num_tokens
-    rows = (index.reshape(first.shape[0], -1) + first[:, None]).flatten()
-    # one row a token: faster than torch.gather, which looks up every element
-    rest = x.shape[index.ndim :]
-    return x.reshape(-1, *rest).index_select(0, rows).reshape(*index.shape, *rest)
+    flat_index = (index.reshape(first.shape[0], -1) + first[:, None]).flatten()
+    # whole tokens: torch.gather would look up every element
+    tokens = x.reshape(-1, *rest).index_select(0, flat_index)
+    return tokens.reshape(*index.shape, *rest)
+
+
+def spread_frames(num_frames: int, num_keep: int) -> Tensor:
+    """Spread indices evenly, both ends included; a single one is the center.
+
+    Index ``s`` is ``s * (T - 1) / (num_keep - 1)``, rounded half up.
+
+    Args:
+        num_frames (int): Frames ``T``.
+        num_keep (int): Number of indices, from 1 to ``T``.
+
+    Returns:
+        Tensor: Ascending indices, (num_keep,).
+    """
+    if not 1 <= num_keep <= num_frames:
+        raise ValueError(f'num_keep must be from 1 to {num_frames}, got {num_keep}')
+    if num_keep == 1:
+        return torch.tensor([(num_frames - 1) // 2])
+    steps, gaps = torch.arange(num_keep), num_keep - 1
+    return (2 * steps * (num_frames - 1) + gaps) // (2 * gaps)
+
+
+def pairwise_distances(features: Tensor) -> Tensor:
+    """Compute Euclidean distances divided by the root of the number of features.
+
+    They are exactly symmetric, zero on the diagonal and between equal frames, and
+    accurate to the rounding of float32, for which the products need float64.
+
+    Args:
+        features (Tensor): (B, T, F).
+
+    Returns:
+        Tensor: Float32, (B, T, T).
+    """
+    features = features.double()
+    # the mean does not change distances, but costs digits
+    features = features - features.mean(1, keepdim=True)
+    with full_precision(features):
+        products = _upper_products(features)
+    squares = products.diagonal(dim1=1, dim2=2)
+    squares = squares[:, :, None] + squares[:, None, :]
+    squared = squares - 2 * products
+    squared = squared.where(squared > 1e-13 * squares, 0)
+    distance = (squared / features.shape[-1]).sqrt().float().triu(1)
+    return distance + distance.mT
+
+
+def _upper_products(x: Tensor) -> Tensor:
+    """Multiply tokens (B, T, F) with themselves and later ones, (B, T, T)."""
+    step = max(64, -(-x.shape[1] // 4))
+    blocks = [
+        nn.functional.pad(x[:, first : first + step] @ x[:, first:].mT, (first, 0))
+        for first in range(0, x.shape[1], step)
+    ]
+    return torch.cat(blocks, dim=1)

@@ -22,9 +22,13 @@ from mmhot.video.cache import fingerprint, identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
 from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model
 from mmhot.video.sources.quarter_turns import QuarterTurns
-from mmhot.weights.building import naming_failures
 from mmhot.weights.config_files import read_config_file
-from mmhot.weights.strict_loading import find_state, refuse_broken, refuse_other_shapes
+from mmhot.weights.loading import (
+    find_state,
+    naming_failures,
+    refuse_broken,
+    refuse_other_shapes,
+)
 
 _PERSON = 'person'
 

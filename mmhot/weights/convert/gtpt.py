@@ -9,6 +9,7 @@ from torch import Tensor
 from mmhot.models.layers.sine_position import sine_positions
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.convert.published_model import (
+    NORM,
     PublishedModel,
     Tensors,
     count_blocks,
@@ -19,9 +20,8 @@ from mmhot.weights.convert.published_model import (
 
 _NAME = 'GTPT'
 _STEM, _FORMER = 'features.stem', 'features.transformer'
-_NORM = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
 
-# Where convolutions of a block stand, and batch normalizations, right after them.
+# Convolutions of a block; each is followed by its batch normalization.
 _LEFT = {'branch1.0': 'left.0', 'branch1.2': 'left.1'}
 _RIGHT = {'branch2.0': 'right.0', 'branch2.3': 'right.1', 'branch2.5': 'right.2'}
 _LAYER = {
@@ -51,7 +51,7 @@ _PREPROCESSOR = {
     'bgr_to_rgb': True,
 }
 
-# Settings that shapes cannot tell, with their published values.
+# Settings that shapes do not determine, with their published values.
 _DEFAULTS = {'heads': 8, 'patch_size_wh': [3, 4], 'simcc_split_ratio': 2.0}
 _DATASETS = {
     'coco': {
@@ -101,7 +101,7 @@ def _key_names(keys: Collection[str]) -> dict[str, str]:
     names['features.keypoint_token'] = _QUERIES
     if _DENSE_TOKENS in keys:
         names |= {'features.extra_token': 'parts', _DENSE_TOKENS: _DENSE}
-    names |= with_leaves({'features.patch2emb_norm': 'head.patch_embed.norm'}, *_NORM)
+    names |= with_leaves({'features.patch2emb_norm': 'head.patch_embed.norm'}, *NORM)
     stacks = {'layers': 'coarse_encoder', 'group_layers': 'fine_encoder'}
     for published, ours in stacks.items():
         for index in range(count_blocks(keys, f'{_FORMER}.{published}')):
@@ -132,11 +132,11 @@ def _stem_names(keys: Collection[str]) -> dict[str, str]:
             )
         published = f'{_STEM}.upsample{merge + 1}'
         names |= with_leaves({f'{published}.0': f'{ours}.upsample.conv'})
-        names |= with_leaves({f'{published}.2': f'{ours}.upsample.norm'}, *_NORM)
+        names |= with_leaves({f'{published}.2': f'{ours}.upsample.norm'}, *NORM)
     for published, ours in convs.items():
         parent, _, index = published.rpartition('.')
         names |= with_leaves({published: f'{ours}.conv'})
-        names |= with_leaves({f'{parent}.{int(index) + 1}': f'{ours}.norm'}, *_NORM)
+        names |= with_leaves({f'{parent}.{int(index) + 1}': f'{ours}.norm'}, *NORM)
     return names
 
 
@@ -158,7 +158,7 @@ def _block_names(published: str, ours: str, convs: dict[str, str]) -> dict[str, 
 def _merge_settings(
     state: Tensors, settings: dict[str, Any], dataset: str
 ) -> dict[str, Any]:
-    """Complete the sizes that shapes tell with settings."""
+    """Merge sizes from the shapes with the user's settings."""
     defaults = _DEFAULTS | _DATASETS[dataset]
     settings = {
         name: list(value) if isinstance(value, tuple) else value
@@ -250,7 +250,7 @@ def _config(state: Tensors, sizes: dict[str, Any]) -> dict:
 
 
 def _check_positions(table: Tensor | None, head: dict[str, Any]) -> None:
-    """Refuse another table of positions than the one that our model computes."""
+    """Raise if the table of positions is not the one that our model computes."""
     if table is None:
         return
     columns, rows = (

@@ -1,27 +1,28 @@
 """Published checkpoints of MHFormer, plain and pruned.
 
-Pruned ones have the keys of plain ones: ``token_num`` tells.
+Pruned models have the keys of plain ones; the setting ``token_num`` says which.
 """
 
 from typing import Any
 
 import torch
 
-from mmhot.weights.convert.hourglass import pruning_config, pruning_defaults
 from mmhot.weights.convert.published_model import (
+    BLOCK,
+    NORM,
     PublishedModel,
     Tensors,
     count_blocks,
     lifter_config,
     merge_settings,
+    pruning_config,
+    pruning_defaults,
     rename_keys,
     with_leaves,
 )
 
 _NAME = 'MHFormer'
 _HYPOTHESES = range(3)
-_NORM = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
-_BLOCK = ('norm1', 'attn.qkv', 'attn.proj', 'norm2', 'mlp.fc1', 'mlp.fc2')
 _MIX = {'norm2': 'mix.norm', 'mlp.fc1': 'mix.mlp.fc1', 'mlp.fc2': 'mix.mlp.fc2'}
 _CROSS = {'linear_q': 'query', 'linear_k': 'key', 'linear_v': 'value', 'proj': 'proj'}
 _GENERATION = 'Transformer_encoder_1.blocks'
@@ -40,7 +41,7 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
         **_embedding_names('embedding_1.1.running_mean' in tensors),
         **_layer_names(*depths[1:]),
         **with_leaves({'Transformer_hypothesis.norm': 'backbone.norm'}),
-        **with_leaves({'regression.0': 'backbone.batch_norm'}, *_NORM),
+        **with_leaves({'regression.0': 'backbone.batch_norm'}, *NORM),
         **with_leaves({'regression.1': 'head.fc'}),
     }
     state = _reshape(rename_keys(tensors, names, _NAME))
@@ -77,7 +78,7 @@ def _generation_names(depth: int) -> dict[str, str]:
         for block in range(depth):
             modules |= {
                 f'{published}.blocks.{block}.{key}': f'{ours}.{block + 2}.{key}'
-                for key in _BLOCK
+                for key in BLOCK
             }
         names |= {f'{published}.pos_embed': f'{ours}.0.table', **with_leaves(modules)}
     return names
@@ -91,7 +92,7 @@ def _embedding_names(are_normalized: bool) -> dict[str, str]:
         names[f'Transformer_hypothesis.pos_embed_{index + 1}'] = f'position.{index}'
         if are_normalized:
             names |= with_leaves({f'{published}.0': f'{ours}.proj'})
-            names |= with_leaves({f'{published}.1': f'{ours}.norm'}, *_NORM)
+            names |= with_leaves({f'{published}.1': f'{ours}.norm'}, *NORM)
         else:
             names |= with_leaves({published: ours})
     return names
@@ -121,7 +122,7 @@ def _layer_names(depth: int, interaction_depth: int) -> dict[str, str]:
 
 
 def _reshape(state: Tensors) -> Tensors:
-    """Give tensors, under our keys, the shapes that our layers have."""
+    """Reshape tensors, under our keys, as our layers need them."""
     positions = [state.pop(f'position.{index}') for index in _HYPOTHESES]
     state['backbone.position.table'] = torch.cat(positions, dim=-1)
     for key, tensor in state.items():

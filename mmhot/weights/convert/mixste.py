@@ -1,30 +1,30 @@
 """Published checkpoints of MixSTE, plain and as host of HoT.
 
-Those pruned without recovery have the keys of plain ones: ``token_num`` tells.
+Models pruned without recovery have the keys of plain ones; the setting ``token_num``
+says which.
 """
 
 from typing import Any
 
-from mmhot.weights.convert.hourglass import (
+from mmhot.weights.convert.published_model import (
+    BLOCK,
+    PublishedModel,
+    Tensors,
+    count_blocks,
     evaluated_frames,
+    flatten_tables,
     is_recovered,
+    lifter_config,
+    merge_settings,
     pruning_config,
     pruning_defaults,
     recovery_names,
     recovery_sizes,
-)
-from mmhot.weights.convert.published_model import (
-    PublishedModel,
-    Tensors,
-    count_blocks,
-    lifter_config,
-    merge_settings,
     rename_keys,
     with_leaves,
 )
 
 _NAME = 'MixSTE'
-_BLOCK = ('norm1', 'attn.qkv', 'attn.proj', 'norm2', 'mlp.fc1', 'mlp.fc2')
 _STACKS = {'STEblocks': 'spatial_blocks', 'TTEblocks': 'temporal_blocks'}
 _OUTER = {
     'Spatial_patch_to_embedding': 'backbone.embed',
@@ -44,13 +44,10 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     depth, recovered = count_blocks(tensors, *_STACKS), is_recovered(tensors)
     names = {**_POSITIONS, **with_leaves({**_OUTER, **_block_names(depth)})}
     state = rename_keys(tensors, {**names, **recovery_names(tensors)}, _NAME)
-    state = {
-        key: tensor.flatten(0, 1) if tensor.ndim == 3 else tensor
-        for key, tensor in state.items()
-    }
+    state = flatten_tables(state)
     found = _sizes(state, depth)
     if recovered or 'token_num' in settings:
-        # the released code of pruned models has this option, and ignores it
+        # the released code of pruned models ignores this option
         settings = {key: settings[key] for key in settings if key != 'd_hid'}
     layer = 3 if recovered else depth - 1
     defaults = pruning_defaults(layer, found['frames'], recovered)
@@ -77,7 +74,7 @@ def _block_names(depth: int) -> dict[str, str]:
         f'{published}.{index}.{key}': f'backbone.{ours}.{index}.{key}'
         for published, ours in _STACKS.items()
         for index in range(depth)
-        for key in _BLOCK
+        for key in BLOCK
     }
 
 

@@ -2,24 +2,23 @@
 
 from typing import Any
 
-from mmhot.weights.convert.hourglass import (
-    is_recovered,
-    pruning_config,
-    recovery_names,
-    recovery_sizes,
-)
 from mmhot.weights.convert.published_model import (
+    NORM,
     PublishedModel,
     Tensors,
     count_blocks,
+    flatten_tables,
+    is_recovered,
     lifter_config,
     merge_settings,
+    pruning_config,
+    recovery_names,
+    recovery_sizes,
     rename_keys,
     with_leaves,
 )
 
 _NAME = 'MotionAGFormer'
-_NORM = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
 _STREAMS = {
     'att_spatial': 'attention.0',
     'att_temporal': 'attention.1',
@@ -27,7 +26,7 @@ _STREAMS = {
     'graph_temporal': 'graph.1',
 }
 _BLOCK = ('norm1', 'norm2', 'mlp.fc1', 'mlp.fc2')
-# What no shape tells. HoT's copy of the host differs from the host itself.
+# Settings that shapes do not determine. HoT's copy of the host has others.
 _DEFAULTS = {
     False: {'num_heads': 8, 'neighbour_num': 2},
     True: {'num_heads': 4, 'neighbour_num': 4, 'layer_index': 7, 'k': 2},
@@ -48,12 +47,9 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
         names |= _layer_names(f'layers.{layer}', f'backbone.layers.{layer}')
     names |= recovery_names(tensors, qkv_bias=False)
     state = rename_keys(tensors, names, _NAME)
-    state = {
-        key: tensor.flatten(0, 1) if tensor.ndim == 3 else tensor
-        for key, tensor in state.items()
-    }
+    state = flatten_tables(state)
     found = _sizes(state, depth)
-    # shapes tell the layer too, unless all frames are kept
+    # shapes determine the layer too, unless all frames are kept
     defaults = {
         name: value for name, value in _DEFAULTS[recovered].items() if name not in found
     }
@@ -94,7 +90,7 @@ def _layer_names(published: str, ours: str) -> dict[str, str]:
         else:
             modules[f'{source}.U'] = f'{target}.own'
             modules[f'{source}.V'] = f'{target}.neighbor'
-            names |= with_leaves({f'{source}.batch_norm': f'{target}.norm'}, *_NORM)
+            names |= with_leaves({f'{source}.batch_norm': f'{target}.norm'}, *NORM)
         names |= with_leaves(modules)
     return names
 

@@ -2,20 +2,19 @@
 
 from typing import Any
 
-from mmhot.weights.convert.hourglass import (
-    evaluated_frames,
-    is_recovered,
-    pruning_config,
-    pruning_defaults,
-    recovery_names,
-    recovery_sizes,
-)
 from mmhot.weights.convert.published_model import (
     PublishedModel,
     Tensors,
     count_blocks,
+    evaluated_frames,
+    flatten_tables,
+    is_recovered,
     lifter_config,
     merge_settings,
+    pruning_config,
+    pruning_defaults,
+    recovery_names,
+    recovery_sizes,
     rename_keys,
     with_leaves,
 )
@@ -39,12 +38,7 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     depth, recovered = count_blocks(tensors, *_STACKS), is_recovered(tensors)
     names = {**_POSITIONS, **with_leaves({**_OUTER, **_block_names(depth)})}
     state = rename_keys(tensors, {**names, **recovery_names(tensors)}, _NAME)
-    state = {
-        key: tensor.flatten(0, 1)
-        if key.startswith('backbone.hourglass') and tensor.ndim == 3
-        else tensor
-        for key, tensor in state.items()
-    }
+    state = flatten_tables(state, 'backbone.hourglass')
     found = _sizes(state, depth)
     defaults = pruning_defaults(1, found['frames'], recovered)
     sizes = merge_settings(settings, found, {'num_heads': 8, **defaults}, _NAME)
@@ -52,12 +46,12 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     backbone = {
         'type': _NAME,
         'in_channels': sizes['in_channels'],
-        'feat_size': sizes['dim_feat'],
+        'embed_dims': sizes['dim_feat'],
         'depth': depth,
         'num_heads': sizes['num_heads'],
         'mlp_ratio': sizes['mlp_ratio'],
         'num_keypoints': sizes['n_joints'],
-        'seq_len': sizes['frames'],
+        'num_frames': sizes['frames'],
         **pruning,
     }
     config = lifter_config(backbone, sizes['dim_feat'], evaluated_frames(pruning))

@@ -1,4 +1,4 @@
-"""What the converters of all published models have in common."""
+"""Shared parts of the converters: names, settings, pruning, configs of lifters."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -10,19 +10,27 @@ from torch import Tensor
 
 Tensors = dict[str, Tensor]
 
+BLOCK = ('norm1', 'attn.qkv', 'attn.proj', 'norm2', 'mlp.fc1', 'mlp.fc2')
+NORM = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
+
+# Keys of the Hourglass Tokenizer
+_HOURGLASS = 'backbone.hourglass'
+_TABLES = {
+    'pos_embed_token': f'{_HOURGLASS}.slot_embeddings.0',
+    'x_token': f'{_HOURGLASS}.recoverer.queries',
+}
+_PROJECTIONS = {'linear_q': 'query', 'linear_k': 'key', 'linear_v': 'value'}
+
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """How a published model's checkpoints are recognized and converted.
+    """Recognition and conversion of a published model's checkpoints.
 
     Args:
         name (str): The paper's name of the model.
-        marks (tuple[str]): Beginnings of keys; a checkpoint is this model's if it
-            has keys with each of them.
-        convert (Callable): Takes the published tensors by key and the user's
-            settings; returns the config for ``MODELS.build`` and the tensors under
-            our keys. Raises ValueError through :func:`rename_keys` and
-            :func:`merge_settings`.
+        marks (tuple[str]): Prefixes; a checkpoint of this model has keys with each.
+        convert (Callable): Maps the published tensors by key and the user's settings
+            to the config for ``MODELS.build`` and the tensors under our keys.
     """
 
     name: str
@@ -30,7 +38,7 @@ class PublishedModel:
     convert: Callable[[Tensors, dict[str, Any]], tuple[dict, Tensors]]
 
     def owns(self, keys: Iterable[str]) -> bool:
-        """Whether keys are those of this model, give or take a few."""
+        """Whether keys are those of this model, complete or not."""
         keys = list(keys)
         return all(any(key.startswith(mark) for key in keys) for mark in self.marks)
 
@@ -38,13 +46,7 @@ class PublishedModel:
 def lifter_config(
     backbone: dict[str, Any], in_channels: int, target: str = 'center'
 ) -> dict:
-    """Config of a lifter that is evaluated as the papers do.
-
-    Args:
-        backbone (dict): Config of the backbone.
-        in_channels (int): Channels of its features.
-        target (str): Frames that are evaluated, 'center' or 'all'.
-    """
+    """Build the config of a lifter with the flip test, as in the papers."""
     return {
         'type': 'SequencePoseLifter',
         'backbone': backbone,
@@ -58,16 +60,7 @@ def lifter_config(
 
 
 def rename_keys(tensors: Tensors, names: Mapping[str, str], model: str) -> Tensors:
-    """Give tensors our names.
-
-    Args:
-        tensors (dict[str, Tensor]): Tensors by published key.
-        names (Mapping[str, str]): Our key for each published one.
-        model (str): Name of the model, for the error.
-
-    Raises:
-        ValueError: If a key is missing or unknown; names all of them.
-    """
+    """Rename tensors to our keys; raise a ValueError if keys are missing or unknown."""
     missing = [key for key in names if key not in tensors]
     unknown = [key for key in tensors if key not in names]
     if missing or unknown:
@@ -80,18 +73,26 @@ def rename_keys(tensors: Tensors, names: Mapping[str, str], model: str) -> Tenso
     return {ours: tensors[published] for published, ours in names.items()}
 
 
+def flatten_tables(state: Tensors, prefix: str = '') -> Tensors:
+    """Remove the leading axis of tables (1, N, C) whose key has a prefix."""
+    return {
+        key: x.flatten(0, 1) if x.ndim == 3 and key.startswith(prefix) else x
+        for key, x in state.items()
+    }
+
+
 def merge_settings(
     settings: Mapping[str, Any],
     found: Mapping[str, Any],
     defaults: Mapping[str, Any],
     model: str,
 ) -> dict[str, Any]:
-    """Complete what the tensors tell with what only the user can know.
+    """Merge settings from shapes, defaults and the user.
 
     Args:
         settings (Mapping): The user's settings, by their published names.
-        found (Mapping): What the tensors' shapes tell; settings may repeat it.
-        defaults (Mapping): Published values of what shapes cannot tell.
+        found (Mapping): Settings that shapes determine; the user's must agree.
+        defaults (Mapping): Published values of all other settings.
         model (str): Name of the model, for the errors.
 
     Raises:
@@ -118,7 +119,7 @@ def merge_settings(
 
 
 def _is_like(value: Any, default: Any) -> bool:
-    """Whether a setting is of its default's kind; whole numbers are real ones too."""
+    """Whether a setting is of its default's type; integers are real numbers too."""
     for kind in (bool, Integral, Real):
         if isinstance(default, kind):
             return isinstance(value, kind) and (kind is bool) == isinstance(value, bool)
@@ -139,3 +140,57 @@ def with_leaves(modules: Mapping[str, str], *leaves: str) -> dict[str, str]:
         for published, ours in modules.items()
         for leaf in leaves or ('weight', 'bias')
     }
+
+
+def is_recovered(tensors: Mapping[str, Any]) -> bool:
+    """Whether published keys are those of a host that recovers frames."""
+    return 'x_token' in tensors
+
+
+def recovery_names(tensors: Tensors, qkv_bias: bool = True) -> dict[str, str]:
+    """Map published keys of slot embedding and recovering attention to ours."""
+    if not is_recovered(tensors):
+        return {}
+    ours = f'{_HOURGLASS}.recoverer.attention'
+    projections = {
+        f'cross_attention.{key}': f'{ours}.{name}' for key, name in _PROJECTIONS.items()
+    }
+    leaves = ('weight', 'bias') if qkv_bias else ('weight',)
+    return {
+        **_TABLES,
+        **with_leaves(projections, *leaves),
+        **with_leaves({'cross_attention.proj': f'{ours}.proj'}),
+    }
+
+
+def recovery_sizes(state: Tensors) -> dict[str, int]:
+    """Read the published settings off tensors under our keys."""
+    if _TABLES['x_token'] not in state:
+        return {}
+    slots, queries = (state[_TABLES[key]] for key in ('pos_embed_token', 'x_token'))
+    return {'token_num': slots.shape[-2], 'frames': queries.shape[-2]}
+
+
+def pruning_defaults(depth: int, num_frames: int, recovered: bool) -> dict[str, int]:
+    """Return settings that shapes do not determine: the layer, mostly the frames."""
+    defaults = {'layer_index': depth, 'k': 2}
+    return defaults if recovered else {'token_num': num_frames, **defaults}
+
+
+def pruning_config(sizes: Mapping[str, Any], recovered: bool) -> dict[str, dict]:
+    """Return configs of pruner and recoverer; none if all frames are kept."""
+    if sizes['token_num'] == sizes['frames'] and not recovered:
+        return {}
+    pruner = {
+        'type': 'ClusterPruner',
+        'num_keep': sizes['token_num'],
+        'depth': sizes['layer_index'],
+        'num_neighbors': sizes['k'],
+    }
+    recoverer = {'recoverer': {'type': 'AttentionRecoverer'}} if recovered else {}
+    return {'pruner': pruner, **recoverer}
+
+
+def evaluated_frames(pruning: Mapping[str, dict]) -> str:
+    """Return which frames are evaluated with this pruning, 'all' or 'center'."""
+    return 'center' if 'pruner' in pruning and 'recoverer' not in pruning else 'all'

@@ -26,8 +26,8 @@ from mmhot.datasets.transforms.person_crop import (
     RandomBBoxScaleRotation,
     RandomHalfWholeBody,
 )
-from mmhot.engine.cosine_ema import CosineMomentumEMA
 from mmhot.engine.hooks import GuidanceHook, KeepRateHook
+from mmhot.engine.optimization import CosineMomentumEMA
 from mmhot.skeletons.joints import get_skeleton
 
 META = {

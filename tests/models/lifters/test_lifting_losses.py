@@ -1,4 +1,4 @@
-"""Losses on pose sequences, and the units that MotionBERT learns."""
+"""Losses on pose sequences, and the image space of MotionBERT."""
 
 import numpy as np
 import official_weights
@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from mmhot.codecs.image_space_pose_lifting import ImageSpacePoseLifting
 from mmhot.models.lifters.losses import PoseSequenceLoss
 
-# MixSTE's weights of Human3.6M's joints: outer ones count more
+# MixSTE's weights of Human3.6M's joints
 JOINTS = [1, 1, 2.5, 2.5, 1, 2.5, 2.5, 1, 1, 1, 1.5, 1.5, 4, 4, 1.5, 4, 4]
 
 
@@ -40,17 +40,17 @@ def fixed_poses():
         (dict(scale_weight=0.5, velocity_weight=20.0), 3.1178083),
     ],
 )
-def test_losses_are_the_published_ones(settings, published):
+def test_losses_equal_the_published_ones(settings, published):
     loss = PoseSequenceLoss(**settings)(*fixed_poses())
     assert_close(loss.item(), published, rtol=0, atol=2e-7)
 
 
-def test_motionberts_loss_is_mmposes():
+def test_loss_of_motionbert_equals_mmposes():
     ours = PoseSequenceLoss(scale_weight=0.5, velocity_weight=20.0)
     assert_close(ours(*fixed_poses()), MPJPEVelocityJointLoss()(*fixed_poses()))
 
 
-def test_unknown_poses_and_steps_to_them_do_not_count():
+def test_unknown_poses_and_their_velocities_do_not_count():
     loss = PoseSequenceLoss(
         joint_weights=JOINTS, scale_weight=0.5, velocity_weight=2.0, smooth_weight=0.5
     )
@@ -67,7 +67,7 @@ def test_a_single_frame_has_no_velocity():
     assert_close(loss(output, target), (output - target).norm(dim=-1).mean())
 
 
-def test_joint_weights_must_be_the_joints():
+def test_joint_weights_must_match_the_joints():
     with pytest.raises(ValueError, match='joint_weights must be of 17 joints, got 2'):
         PoseSequenceLoss(joint_weights=[1, 2])(*fixed_poses())
 
@@ -81,7 +81,7 @@ def random_target(num_frames=5):
     return target.astype(np.float32)
 
 
-def test_image_space_is_that_of_mmpose():
+def test_image_space_equals_mmposes():
     target = random_target()
     codec = ImageSpacePoseLifting()
     pixels = np.full((5, 17, 2), 500.0, np.float32)
@@ -105,7 +105,7 @@ def test_image_space_decodes_to_meters_where_the_camera_is_known():
     label = encoded['lifting_target_label']
     decoded, _ = codec.decode(label, encoded['unit_size'])
     np.testing.assert_allclose(decoded, encoded['lifting_target'], atol=1e-6)
-    # depths are meters, whatever the perspective does to the picture
+    # depths are meters, independent of the perspective
     depth = target[..., 2] - target[:, :1, 2]
     np.testing.assert_allclose(decoded[..., 2], depth, atol=1e-5)
     guessed, _ = codec.decode(label)

@@ -21,7 +21,7 @@ NUM_HEADS, GENERATION_HEADS = 8, 9  # the published code has no others
 
 @torch.no_grad()
 @pytest.mark.parametrize('name', ['mhformer', 'tpc_mhformer'])
-def test_fixture_is_met(name):
+def test_outputs_and_activations_are_the_published_models(name):
     meta, arrays = load_fixture(name)
     model, seen = build_published(meta), {}
     hooks = [
@@ -52,7 +52,7 @@ def test_fixture_is_met(name):
 @torch.no_grad()
 @pytest.mark.slow(reason='both samples at the published size, 10 s')
 @pytest.mark.parametrize('name', ['mhformer', 'tpc_mhformer'])
-def test_a_batch_meets_the_fixture(name):
+def test_a_batch_gives_the_published_numbers(name):
     meta, arrays = load_fixture(name)
     poses = build_published(meta)(arrays['input__x'])
     if name == 'tpc_mhformer':
@@ -80,7 +80,7 @@ def published_state(frames, channel, d_hid, seed=0):
 
 
 class PublishedMHFormer(PublishedNetwork):
-    """The published network as its specification tells it, slow and in float64."""
+    """The published network after its specification, slow and in float64."""
 
     hidden = 'Transformer_hypothesis'
 
@@ -160,7 +160,7 @@ class PublishedMHFormer(PublishedNetwork):
 @pytest.mark.parametrize(
     ('frames', 'channel', 'd_hid'), [(9, 16, 24), (27, 24, 40), (36, 8, 20)]
 )
-def test_other_sizes_are_the_published_networks_too(frames, channel, d_hid):
+def test_other_sizes_equal_the_published_network(frames, channel, d_hid):
     state = published_state(frames, channel, d_hid)
     x = torch.randn(2, frames, 17, 2, generator=torch.manual_seed(0))
     reference = PublishedMHFormer(state)
@@ -236,12 +236,12 @@ def test_missing_and_unknown_keys_are_named():
         ({'num_heads': 3}, r'embed_dims \(16\) must be divisible by num_heads \(3\)'),
     ],
 )
-def test_odd_sizes_are_refused_by_name(sizes, message):
+def test_invalid_sizes_are_named(sizes, message):
     with pytest.raises(ValueError, match=message):
         MHFormer(**{**TINY, 'num_frames': 81, **sizes})
 
 
-def test_stochastic_depth_drops_each_hypothesis_apart():
+def test_stochastic_depth_drops_each_hypothesis_separately():
     torch.manual_seed(0)
     model = MHFormer(num_frames=9, drop_rate=0.0, drop_path_rate=0.9, **TINY).train()
     layer = model.layers[1]  # half of them

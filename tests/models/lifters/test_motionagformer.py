@@ -12,11 +12,7 @@ from torch.testing import assert_close
 import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.evaluation.cost import count_cost
 from mmhot.models.lifters.motionagformer import MotionAGFormer
-from mmhot.models.lifters.node_graph_conv import (
-    SimilarFrameGraphConv,
-    first_of_same,
-    largest,
-)
+from mmhot.models.lifters.node_graph_conv import SimilarFrameGraphConv, first_of_same
 from mmhot.weights.checkpoints import convert_published
 
 PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
@@ -27,7 +23,7 @@ HOT = {
     'recoverer': {'type': 'AttentionRecoverer'},
 }
 # The published graph, row by row; three edges have only one direction.
-NEIGHBOURS = [
+NEIGHBORS = [
     *[[1, 7], [0, 2], [1, 3], [2], [0, 5], [4, 6], [5], [0, 8], [7, 9], [8, 10], [9]],
     *[[8, 12], [11, 13], [12], [8, 15], [14, 16], [15]],
 ]
@@ -35,7 +31,7 @@ NEIGHBOURS = [
 
 @torch.no_grad()
 @pytest.mark.parametrize('name', ['motionagformer', 'hot_motionagformer'])
-def test_fixture_is_met(name):
+def test_outputs_and_activations_are_the_published_models(name):
     meta, arrays = load_fixture(name)
     model, seen = build_published(meta), {}
     places = {
@@ -83,7 +79,7 @@ def published_state(frames, dims, layers, pruning=None):
 
 
 class PublishedMotionAGFormer(PublishedNetwork):
-    """The published network as its specification tells it, slow and in float64."""
+    """The published network after its specification, slow and in float64."""
 
     eps = 1e-5
 
@@ -99,7 +95,7 @@ class PublishedMotionAGFormer(PublishedNetwork):
             adjacency = adjacency.double()
         else:
             adjacency = torch.zeros(17, 17, dtype=torch.float64)
-            for joint, others in enumerate(NEIGHBOURS):
+            for joint, others in enumerate(NEIGHBORS):
                 adjacency[joint, others] = 1
         degrees = adjacency.sum(-1)
         return adjacency / (degrees[..., :, None] * degrees[..., None, :]).sqrt()
@@ -156,7 +152,7 @@ def build(state, **settings):
     ('frames', 'dims', 'heads', 'neighbors'),
     [(9, 16, 4, 2), (10, 24, 8, 4), (16, 8, 2, 1), (4, 8, 1, 4)],
 )
-def test_other_sizes_are_the_published_networks_too(frames, dims, heads, neighbors):
+def test_other_sizes_equal_the_published_network(frames, dims, heads, neighbors):
     settings = {'num_heads': heads, 'neighbour_num': neighbors}
     x = torch.randn(2, frames, 17, 3, generator=torch.manual_seed(0))
     state = published_state(frames, dims, 3)
@@ -202,7 +198,7 @@ def test_equal_frames_are_all_neighbors(neighbors, still, with_gradients):
 
 @pytest.mark.parametrize('num_frames', [5, 7, 9, 27])
 @pytest.mark.parametrize('neighbors', [1, 2, 4])
-def test_still_people_get_the_same_alone_and_in_a_batch(num_frames, neighbors):
+def test_still_windows_give_the_same_alone_and_in_a_batch(num_frames, neighbors):
     mixer = SimilarFrameGraphConv(64, num_frames, neighbors).eval()
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(6, num_frames, 17, 64, generator=generator)
@@ -219,7 +215,7 @@ def test_still_people_get_the_same_alone_and_in_a_batch(num_frames, neighbors):
     assert_close(with_gradients, together, rtol=0, atol=2e-5)
 
 
-def test_same_frames_are_found_wherever_they_are():
+def test_equal_frames_are_found_at_any_distance():
     x = torch.randn(2, 3, 8, 16, generator=torch.manual_seed(0))
     x[1, 2, 5] = x[1, 2, 0]
     x[1, 2, 7] = x[1, 2, 0] * (1 + 1e-7)
@@ -232,18 +228,6 @@ def test_same_frames_are_found_wherever_they_are():
     assert first[1, 2, 0] in (0, 5, 7)
     assert first[0, 1, 2] in (2, 6)
     assert_close(first, wanted)
-
-
-@pytest.mark.parametrize('count', [1, 2, 5])
-def test_largest_are_those_of_topk(count):
-    x = torch.randn(3, 4, 5, generator=torch.manual_seed(0))
-    index, least, has_ties = largest(x, count)
-    values = x.topk(count).values
-    assert_close(x.gather(-1, index), values)
-    assert_close(least, values[..., -1:])
-    assert not has_ties
-    x[1, 2] = 7
-    assert largest(x, count)[-1] == (count < 5)
 
 
 def test_layers_are_built_for_the_frames_that_they_see():
@@ -271,7 +255,7 @@ def test_kept_frames_cannot_be_changed_after_building():
     model = MotionAGFormer(**TINY, **HOT)
     with pytest.raises(ValueError, match='keep=4 cannot be changed: .* built for 3'):
         model(torch.zeros(1, 9, 17, 3), keep=4)
-    with pytest.raises(ValueError, match=r'wants \(B, 9, 17, 3\) poses, got \(1, 8'):
+    with pytest.raises(ValueError, match=r'needs poses \(B, 9, 17, 3\), got \(1, 8'):
         model(torch.zeros(1, 8, 17, 3))
 
 
@@ -289,12 +273,12 @@ def test_kept_frames_cannot_be_changed_after_building():
         ({'skeleton': 'h36m-71'}, 'h36m-17'),
     ],
 )
-def test_odd_sizes_are_refused_by_name(sizes, message):
+def test_invalid_sizes_are_named(sizes, message):
     with pytest.raises(ValueError, match=message):
         MotionAGFormer(**{**TINY, **sizes})
 
 
-def test_defaults_of_what_shapes_do_not_tell_are_those_of_either_source():
+def test_defaults_are_those_of_the_published_code_of_either_source():
     config, _ = convert_published(published_state(9, 16, 3))
     backbone = config['backbone']
     assert (backbone['num_heads'], backbone['num_neighbors']) == (8, 2)
@@ -341,7 +325,7 @@ def _cost(**sizes):
 
 
 def test_cost_is_that_of_the_published_network():
-    """Layers cost alike, so that few of them tell what sixteen cost."""
+    """Extrapolate from few layers, whose costs are equal."""
     hot = {'pruner': {'type': 'ClusterPruner', 'num_keep': 81, 'depth': 1}}
     hot['recoverer'] = HOT['recoverer']
     one, two = _cost(depth=1), _cost(depth=2)

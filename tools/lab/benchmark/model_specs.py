@@ -26,9 +26,9 @@ from mmhot.deploy.switch import switch_to_deploy
 from mmhot.errors import hint_at_names
 from mmhot.lifting.load_model import load_lifter
 from mmhot.models.lifters.estimator import SequencePoseLifter
-from mmhot.weights.building import build_model
 from mmhot.weights.config_files import find_config, read_config_file
 from mmhot.weights.index import SCHEME
+from mmhot.weights.loading import build_model
 
 _2D = 'mmpose::body_2d_keypoint'
 _VIDEO = 'mmpose::body_3d_keypoint/video_pose_lift/h36m/video-pose-lift'
@@ -141,7 +141,7 @@ class BuiltModel:
         """Run the network, MMPose's mode 'tensor'."""
         if self.center:
             feats = self.model.extract_feat(x, target='center')
-            return self.model.head.wanted(feats, 'center')
+            return self.model.head.select(feats, 'center')
         return self.model(x, None, mode='tensor')
 
 

@@ -4,7 +4,7 @@ _base_ = [
     '../../../_base_/models/motionbert.py',
     '../../../_base_/schedules/motionbert_120e.py',
 ]
-model = dict(backbone=dict(feat_size=256, mlp_ratio=4), head=dict(in_channels=256))
+model = dict(backbone=dict(embed_dims=256, mlp_ratio=4), head=dict(in_channels=256))
 optim_wrapper = dict(optimizer=dict(lr=5e-4))
 train_cfg = dict(by_epoch=True, max_epochs=60, val_interval=1)
 train_dataloader = dict(

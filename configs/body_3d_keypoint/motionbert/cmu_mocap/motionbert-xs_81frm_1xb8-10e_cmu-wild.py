@@ -5,7 +5,7 @@ _base_ = [
 ]
 model = dict(
     # the noise of the 2D comes without scores
-    backbone=dict(in_channels=2, feat_size=64, num_heads=4, seq_len=81),
+    backbone=dict(in_channels=2, embed_dims=64, num_heads=4, num_frames=81),
     head=dict(
         in_channels=64,
         decoder=dict(_delete_=True, **_base_.codec),

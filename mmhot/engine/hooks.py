@@ -1,4 +1,4 @@
-"""Training hooks: keep rates, guidance, seeds, shapes of weights, memory format."""
+"""Training hooks: seeds, keep rates, guidance, memory format."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,41 +13,31 @@ from torch import nn
 from torch.utils.data import Dataset, Sampler
 
 from mmhot.datasets.data_loading import SeedTransforms, seed_everything
-from mmhot.weights.strict_loading import refuse_other_shapes
-
-__all__ = [
-    'ChannelsLastHook',
-    'EpochSeedHook',
-    'GuidanceHook',
-    'KeepRateHook',
-    'SameShapesHook',
-]
 
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Train with the channels of convolutions as the fastest axis in memory.
+    """Train in the memory format ``channels_last``.
 
-    Feature maps take their weights' format. Results are the same but for rounding; on
-    a CPU without mixed precision the depthwise convolutions of RTMDet-nano take 0.62 of
-    the time of a training step.
+    Results are equal up to rounding. On a CPU without mixed precision a training step
+    of RTMDet-nano, with depthwise convolutions, takes 0.62 of the time.
     """
 
     priority = 'VERY_HIGH'
 
     def before_run(self, runner: Runner) -> None:
-        """Change the format, before others copy the model."""
+        """Change the format, before other hooks copy the model."""
         runner.model.to(memory_format=torch.channels_last)
 
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Seed the main process and announce the epoch to the loader's workers.
+    """Seed each epoch, so that a resumed training equals an uninterrupted one.
 
-    Training that is resumed at an epoch's boundary then sees the same samples and
-    draws the same dropout masks as one that was never interrupted. The workers need
-    :class:`SeedTransforms` in the pipeline. Checkpoints keep the
-    sampler's seed: where a config sets none, it is a random one.
+    The main process is seeded here; workers of the data loader need
+    :class:`SeedTransforms` in the pipeline, which receives the
+    epoch from this hook. Checkpoints also store the sampler's seed, which is random
+    where a config sets none.
     """
 
     priority = 'VERY_HIGH'
@@ -64,17 +54,17 @@ class EpochSeedHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """Seed the main process again where starting its workers drew a number."""
+        """Seed again, because starting workers draws a random number."""
         if batch_idx == 0 and runner.train_dataloader.num_workers:
             seed_everything(runner.seed, runner.epoch + 1, get_rank(), 0)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Keep what the order of samples follows from."""
+        """Store the sampler's seed, which determines the order of samples."""
         for sampler in _seeded_samplers(runner):
             checkpoint['meta']['sampler_seed'] = sampler.seed
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Go on with the same order of samples."""
+        """Restore the sampler's seed."""
         if not runner._resume:
             return
         seed = checkpoint['meta'].get('sampler_seed')
@@ -84,10 +74,9 @@ class EpochSeedHook(Hook):
 
 
 def _forget_batch_sizes(model: nn.Module) -> None:
-    """Begin with the pictures' own size, not the one that was drawn for the next step.
+    """Forget the random image size that ``BatchSyncRandomResize`` drew in advance.
 
-    MMDetection's and MMPose's random sizes of batches are drawn a step before, and no
-    checkpoint has them.
+    It is drawn one step early by MMDetection and MMPose and is not in checkpoints.
     """
     for module in model.modules():
         if type(module).__name__ == 'BatchSyncRandomResize':
@@ -95,14 +84,14 @@ def _forget_batch_sizes(model: nn.Module) -> None:
 
 
 def _seeded_samplers(runner: Runner) -> Iterator[Sampler]:
-    """Samplers of the training data that have a seed."""
+    """Yield the samplers of the training data that have a seed."""
     for holder in (runner.train_dataloader, runner.train_dataloader.batch_sampler):
         if hasattr(getattr(holder, 'sampler', None), 'seed'):
             yield holder.sampler
 
 
 def _transforms(dataset: Dataset) -> Iterator:
-    """Transforms of a dataset and of those within it (joined or repeated ones)."""
+    """Yield the transforms of a dataset and of the datasets that it wraps."""
     yield from getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
     within = [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())]
     for part in within:
@@ -112,17 +101,15 @@ def _transforms(dataset: Dataset) -> Iterator:
 
 @HOOKS.register_module()
 class GuidanceHook(Hook):
-    """Tell keypoint tokens where to look above all at first.
+    """Decay the weight of :class:`PatchGuidanceLoss` geometrically to the config's.
 
-    The weight of :class:`PatchGuidanceLoss` falls geometrically to the model's own. As
-    strong as it must be to save the search, it drowns the loss of keypoints later: at
-    a weight of 0.1 its gradient was 12 to 33 times as long in what comes before the
-    groups.
+    Guidance that is strong enough at the start dominates the loss of keypoints later:
+    at a weight of 0.1 its gradient in the coarse layers was 12 to 33 times as long.
 
     Args:
-        factor (float): What the model's own weight is multiplied with in the first
-            epoch. Defaults to 10.
-        end (int): First epoch with the model's own weight. Defaults to 3.
+        factor (float): Factor of the configured weight in the first epoch. Defaults
+            to 10.
+        end (int): First epoch with the configured weight. Defaults to 3.
     """
 
     def __init__(self, factor: float = 10.0, end: int = 3) -> None:
@@ -134,7 +121,7 @@ class GuidanceHook(Hook):
         self.end = end
 
     def before_train(self, runner: Runner) -> None:
-        """Remember the model's own weight."""
+        """Store the configured weight."""
         guidance = head_of(runner).guidance
         if guidance is None:
             raise ValueError("GuidanceHook: the head's guidance must be set")
@@ -148,15 +135,15 @@ class GuidanceHook(Hook):
 
 @HOOKS.register_module()
 class KeepRateHook(Hook):
-    """Prune little at first: keep rates fall from one to the model's own.
+    """Decrease keep rates from one to the configured ones during training.
 
-    Summaries of the GTPT paper speak of curriculum learning; its released code has no
-    schedule, and neither do the configs. Validation and checkpoints see the model's
-    own rates at any time.
+    GTPT's released code has no such schedule, and no config of ours uses it.
+    Validation always uses the configured rates.
 
     Args:
-        end (int): First epoch with the model's own rates.
+        end (int): First epoch with the configured rates.
         begin (int): Last epoch without pruning; in between rates fall linearly.
+            Defaults to 0.
     """
 
     def __init__(self, end: int, begin: int = 0) -> None:
@@ -166,7 +153,7 @@ class KeepRateHook(Hook):
         self.end = end
 
     def before_train(self, runner: Runner) -> None:
-        """Remember the model's own rates."""
+        """Store the configured rates."""
         self.rates = head_of(runner).keep_rates
         if self.rates is None:
             raise ValueError("KeepRateHook: the head's keep_rates must be set")
@@ -180,7 +167,7 @@ class KeepRateHook(Hook):
         )
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Set the model's own rates again."""
+        """Restore the configured rates."""
         head_of(runner).keep_rates = self.rates
 
 
@@ -188,19 +175,3 @@ def head_of(runner: Runner):
     """Return the head of the model in training."""
     model = runner.model
     return (model.module if is_model_wrapper(model) else model).head
-
-
-@HOOKS.register_module()
-class SameShapesHook(Hook):
-    """Refuse weights that would be made to fit, as they are for a training.
-
-    Raises a ValueError, in one line, before any is loaded.
-    """
-
-    priority = 'VERY_HIGH'
-
-    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Compare the tensors that the file and the model both have."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        state = checkpoint.get('state_dict', checkpoint)
-        refuse_other_shapes(model, runner.cfg.load_from, state)

@@ -1,4 +1,4 @@
-"""What 2D training needs for people in any pose and framing."""
+"""2D training data: people cut off or turned, parts of a dataset, options."""
 
 import subprocess
 import sys
@@ -11,11 +11,11 @@ from mmhot.datasets.data_loading import PartialEpochSampler
 from mmhot.datasets.transforms.occlusion import RandomTruncation
 from mmhot.datasets.transforms.person_crop import RandomBBoxScaleRotation
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
-class Pictures:
-    """A dataset of one gray picture."""
+class Images:
+    """A dataset of one gray image."""
 
     def __len__(self):
         return 1
@@ -33,12 +33,12 @@ def sample():
         bbox=np.array([[70, 20, 130, 240]], np.float32),
         keypoints=points.astype(np.float32),
         keypoints_visible=np.ones((1, 17), np.float32),
-        dataset=Pictures(),
+        dataset=Images(),
     )
 
 
 @pytest.mark.parametrize('hidden', [0.0, 1.0])
-def test_cut_people_keep_what_is_left(hidden):
+def test_cut_off_people_keep_visible_keypoints(hidden):
     np.random.seed(0)  # noqa: NPY002 (MMPose's transforms draw from it)
     changed = 0
     for _ in range(50):
@@ -66,7 +66,7 @@ def test_cut_people_keep_what_is_left(hidden):
 
 
 @pytest.mark.parametrize('angle', [90, -90, 180, 60])
-def test_turned_boxes_hold_the_turned_person(angle, monkeypatch):
+def test_turned_boxes_contain_the_turned_person(angle, monkeypatch):
     transform = RandomBBoxScaleRotation(around_prob=1.0)
     draw = (np.zeros((1, 2)), np.ones((1, 1)), np.array([float(angle)]))
     monkeypatch.setattr(transform, '_get_transform_params', lambda _: draw)
@@ -84,7 +84,7 @@ def test_turned_boxes_hold_the_turned_person(angle, monkeypatch):
     assert (size[0] > 3 * size[1]) == wide
 
 
-def test_parts_make_up_the_whole():
+def test_parts_cover_the_dataset():
     sampler = PartialEpochSampler(range(10), num_samples=4, seed=1)
     drawn = []
     for epoch in range(5):
@@ -106,7 +106,7 @@ def test_parts_make_up_the_whole():
         (['--shards', 'no.npz', '--part', '0'], '--part must be at least 1, got 0'),
     ],
 )
-def test_train_2d_refuses_in_one_line(tmp_path, args, message):
+def test_train_2d_reports_errors_in_one_line(tmp_path, args, message):
     command = [sys.executable, ROOT / 'tools/lab/train_2d.py', tmp_path / 'w', *args]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert done.returncode == 2

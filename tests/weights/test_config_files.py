@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmhot.weights.config_files import parse_config_text
 
 
-def test_what_mmengine_writes_reads_back():
+def test_text_written_by_mmengine_is_parsed():
     config = Config(
         {
             'model': {'type': 'A', 'rates': (0.0, -1.5), 'nested': [{'b': None}]},
@@ -36,11 +36,11 @@ def test_code_is_refused(text):
         parse_config_text(text)
 
 
-def test_text_that_is_no_python_is_named():
+def test_invalid_python_is_refused():
     with pytest.raises(ValueError, match='is no Python'):
         parse_config_text('a = (')
 
 
-def test_keys_that_cannot_be_keys_are_refused():
+def test_unhashable_keys_are_refused():
     with pytest.raises(ValueError, match='line 1, and is not run'):
         parse_config_text('a = {[1]: 2}')

@@ -1,13 +1,11 @@
-"""Published hosts of HoT, plain and pruned, converted, give the published numbers.
-
-One pass of one sample each: these are the published sizes.
-"""
+"""Converted MixSTE and MotionBERT give the published numbers, plain and pruned."""
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmpose.registry import MODELS
 from published import H36M, build_published, load_fixture, samples
+from published_networks import PublishedMixSTE, PublishedMotionBERT, resized_state
 from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
@@ -16,7 +14,6 @@ from mmhot.weights.checkpoints import convert_published
 
 PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
 HALF = {'rtol': 1e-2, 'atol': 1e-2}  # inner arrays are float16
-
 # What the fixtures hold of the inside: a module, which of its calls,
 # and whether its input or its output.
 _MIXSTE = {
@@ -124,7 +121,7 @@ def _renamed(meta, **shapes):
     return state | {key: torch.zeros(shape) for key, shape in shapes.items()}
 
 
-def test_settings_tell_what_shapes_do_not():
+def test_settings_determine_what_shapes_do_not():
     meta, _ = load_fixture('mixste')
     config, _ = convert_published(_renamed(meta), token_num=61, layer_index=7)
     pruner = {'type': 'ClusterPruner', 'num_keep': 61, 'depth': 7, 'num_neighbors': 2}
@@ -136,7 +133,7 @@ def test_settings_tell_what_shapes_do_not():
     assert config['test_cfg']['target'] == 'all'
 
 
-def test_pruned_mixste_has_its_own_hidden_channels_whatever_its_option_says():
+def test_hidden_channels_of_pruned_mixste_ignore_the_published_option():
     meta, _ = load_fixture('hot_mixste')
     config, _ = convert_published(_renamed(meta), d_hid=7)
     assert config['backbone']['mlp_dims'] == 1024
@@ -144,7 +141,7 @@ def test_pruned_mixste_has_its_own_hidden_channels_whatever_its_option_says():
         convert_published(_renamed(load_fixture('mixste')[0]), d_hid=7)
 
 
-def test_a_plain_motionbert_has_no_tokens_to_prune_by():
+def test_plain_motionbert_with_recovery_tokens_is_refused():
     meta, _ = load_fixture('hot_motionbert')
     state = _renamed(meta)
     del state['x_token']
@@ -157,7 +154,7 @@ MOTIONBERT = (
 )
 
 
-def test_motionbert_begins_as_published():
+def test_motionbert_is_initialized_as_published():
     torch.manual_seed(0)
     model = MODELS.build(Config.fromfile(MOTIONBERT).model)
     model.init_weights()
@@ -165,3 +162,90 @@ def test_motionbert_begins_as_published():
         # a normal distribution cut off a hundred deviations away
         assert layer.weight.std().item() == pytest.approx(0.02, rel=0.05)
         assert not layer.bias.any()
+
+
+NUM_LAYERS = 4
+NETWORKS = {
+    'mixste': (
+        PublishedMixSTE,
+        lambda frames, keep, dims, hidden: {
+            **{243: frames, 81: keep, 512: dims, 1536: 3 * dims, 1024: hidden},
+        },
+    ),
+    'motionbert': (
+        PublishedMotionBERT,
+        lambda frames, keep, dims, hidden: {
+            **{243: frames, 81: keep, 256: dims, 768: 3 * dims, 1024: hidden},
+            **{512: 2 * dims},  # of both streams together, and representations
+        },
+    ),
+}
+
+
+def make(name, frames, keep, dims, hidden, **settings):
+    """The published network, ours in float64, and windows for both."""
+    network, sizes = NETWORKS[name.removeprefix('hot_')]
+    is_kept = [f'.{layer}.' for layer in range(NUM_LAYERS)]
+    state = resized_state(
+        name,
+        sizes(frames, keep, dims, hidden),
+        lambda key: (
+            'block' not in key
+            and 'ts_attn' not in key
+            or any(layer in key for layer in is_kept)
+        ),
+    )
+    config, ours = convert_published(state, **settings)
+    model = MODELS.build(config)
+    model.load_state_dict(ours, strict=True)
+    channels = 2 if 'mixste' in name else 3
+    x = torch.randn(2, frames, 17, channels, generator=torch.manual_seed(0))
+    return network(state, settings.get('num_heads', 8)), model.eval().double(), x
+
+
+SIZES = pytest.mark.parametrize(
+    ('frames', 'keep', 'dims', 'hidden', 'heads'),
+    [(9, 4, 16, 24, 8), (27, 27, 24, 72, 4), (31, 1, 12, 16, 2)],
+)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('name', NETWORKS)
+@SIZES
+def test_plain_hosts_are_the_published_networks(
+    name, frames, keep, dims, hidden, heads
+):
+    published, ours, x = make(name, frames, keep, dims, hidden, num_heads=heads)
+    expected, _ = published.run(x, NUM_LAYERS)
+    assert_close(ours(x.double()), expected, rtol=0, atol=1e-9)
+    assert_close(ours.float()(x), expected.float(), rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('name', NETWORKS)
+@pytest.mark.parametrize('layer', [1, 3])
+@SIZES
+def test_hourglasses_are_the_published_networks(
+    name, layer, frames, keep, dims, hidden, heads
+):
+    settings = {'layer_index': layer, 'num_heads': heads}
+    args = (f'hot_{name}', frames, keep, dims, hidden)
+    published, ours, x = make(*args, **settings)
+    expected, kept = published.run(x, NUM_LAYERS, (keep, layer, False))
+    assert torch.equal(ours.extract_feat(x.double()).kept, kept)
+    assert_close(ours(x.double()), expected, rtol=0, atol=1e-9)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('name', NETWORKS)
+@SIZES
+def test_hosts_without_recovery_are_the_published_networks(
+    name, frames, keep, dims, hidden, heads
+):
+    keep = min(keep, frames - 1)
+    settings = {'layer_index': 2, 'num_heads': heads, 'token_num': keep}
+    published, ours, x = make(name, frames, keep, dims, hidden, **settings)
+    expected, frames_kept = published.run(x, NUM_LAYERS, (keep, 2, True))
+    poses, kept = ours(x.double())
+    assert torch.equal(kept, frames_kept)
+    assert_close(poses, expected, rtol=0, atol=1e-9)

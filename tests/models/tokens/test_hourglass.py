@@ -1,6 +1,4 @@
-"""The hourglass: pruners, recoverers, and running layers in between."""
-
-import math
+"""The hourglass and its recoverers, around layers of one weight."""
 
 import numpy as np
 import pytest
@@ -10,14 +8,6 @@ from torch.testing import assert_close
 
 from mmhot.models.tokens import hourglass
 from mmhot.models.tokens.hourglass import Hourglass
-from mmhot.models.tokens.pruners import (
-    ClusterPruner,
-    Frames,
-    MotionPruner,
-    UniformPruner,
-    pairwise_distances,
-    spread_frames,
-)
 from mmhot.models.tokens.recoverers import AttentionRecoverer, InterpolationRecoverer
 
 EXACT = {'rtol': 0, 'atol': 0}
@@ -38,13 +28,6 @@ class WatchedLayer(nn.Module):
         return self(x), x.mean(2)[..., 0]
 
 
-def frames_of(features, poses=None):
-    batch, num_frames = features.shape[:2]
-    poses = torch.zeros(batch, num_frames, 1, 2) if poses is None else poses
-    center = torch.full((batch,), (num_frames - 1) // 2)
-    return Frames(features, poses, features[..., 0], center)
-
-
 def run(hourglass, x, poses=None, **options):
     """Run a host of plain layers."""
     layers = [WatchedLayer() for _ in range(hourglass.num_layers)]
@@ -60,105 +43,6 @@ def build(*pruners, recoverer=None, num_frames=27, **options):
     return Hourglass(num_frames, 4, 8, pruners or None, recoverer, 2, **options)
 
 
-def slow_cluster_choice(features, num_keep, neighbors, center=None):
-    """TPC, frame by frame, as the papers describe it."""
-    features = features.double()
-    count = len(features)
-    root = math.sqrt(features.shape[1])
-    distance = [
-        [float(((a - b).square().sum().sqrt() / root).float()) for b in features]
-        for a in features
-    ]
-    squares = torch.tensor(distance).square().sort(dim=1).values
-    density = torch.exp(-squares[:, :neighbors].mean(1)).tolist()
-    farthest = max(map(max, distance))
-    scores = []
-    for own in range(count):
-        denser = [
-            distance[own][other]
-            for other in range(count)
-            if (density[other], -other) > (density[own], -own)
-        ]
-        scores.append(density[own] * min(denser, default=farthest))
-    if center is not None:
-        scores[center] = math.inf
-    ranking = sorted(range(count), key=lambda frame: (-scores[frame], frame))
-    return sorted(ranking[:num_keep])
-
-
-@pytest.mark.parametrize(
-    ('num_frames', 'num_keep', 'neighbors'), [(27, 9, 2), (16, 5, 3)]
-)
-def test_cluster_pruner_follows_the_papers_rule(num_frames, num_keep, neighbors):
-    features = torch.randn(3, num_frames, 7).cumsum(1)
-    for keep_center in (False, True):
-        pruner = ClusterPruner(num_keep, 1, keep_center, neighbors)
-        chosen = pruner(frames_of(features)).tolist()
-        center = (num_frames - 1) // 2 if keep_center else None
-        assert chosen == [
-            slow_cluster_choice(sample, num_keep, neighbors, center)
-            for sample in features
-        ]
-
-
-def test_distances_are_symmetric_and_accurate():
-    features = torch.randn(2, 60, 64) + 1000
-    distance = pairwise_distances(features)
-    assert_close(distance, distance.transpose(1, 2), **EXACT)
-    assert_close(distance.diagonal(dim1=1, dim2=2), torch.zeros(2, 60), **EXACT)
-    pairs = features.double()[:, :, None] - features.double()[:, None]
-    assert_close(distance, (pairs.norm(dim=-1) / 8).float())
-
-
-def test_of_equally_dense_frames_the_earlier_counts_as_denser():
-    # two pairs of mutual nearest neighbors: four equal densities
-    features = torch.tensor([[[0.0], [1.0], [10.0], [11.0]]])
-    assert_close(ClusterPruner(2, 1)(frames_of(features)), torch.tensor([[0, 2]]))
-
-
-def test_identical_frames_are_kept_from_the_first_on():
-    features = torch.zeros(2, 9, 4)
-    kept = ClusterPruner(4, 1)(frames_of(features))
-    assert_close(kept, torch.arange(4).expand(2, 4))
-
-
-def test_noise_is_drawn_from_torchs_generator_and_only_in_training():
-    # pairs of equally dense frames: noise decides which of a pair is a center
-    places = torch.arange(18) // 2 * 10 + torch.arange(18) % 2
-    frames = frames_of(places[None, :, None].float())
-    pruner = ClusterPruner(9, 1, noise=1e-6).eval()
-    assert_close(pruner(frames), torch.arange(0, 18, 2)[None])
-    pruner.train()
-    torch.manual_seed(3)
-    first = pruner(frames)
-    assert (first // 2).tolist() == [[*range(9)]]
-    assert (first % 2).any()
-    assert not torch.equal(pruner(frames), first)
-    torch.manual_seed(3)
-    assert_close(pruner(frames), first)
-
-
-def test_uniform_pruner_keeps_both_ends_and_the_center():
-    kept = UniformPruner(5, 1)(frames_of(torch.zeros(2, 27, 1)))
-    assert_close(kept, torch.tensor([0, 7, 13, 20, 26]).expand(2, 5))
-    assert spread_frames(8, 1).tolist() == [3]
-    assert spread_frames(6, 6).tolist() == list(range(6))
-
-
-def test_uniform_pruner_moves_its_nearest_frame_to_the_center():
-    kept = UniformPruner(4, 1, keep_center=True)(frames_of(torch.zeros(1, 27, 1)))
-    assert kept.tolist() == [[0, 13, 17, 26]]  # instead of 9
-
-
-def test_motion_pruner_keeps_the_largest_steps_of_the_input():
-    poses = torch.zeros(1, 6, 1, 3)
-    poses[0, 2:, 0, 0] += 5
-    poses[0, 4:, 0, 1] -= 3
-    poses[..., 2] = torch.randn(6, 1)  # confidence is no motion
-    kept = MotionPruner(2, 0)(frames_of(torch.zeros(1, 6, 1), poses))
-    assert kept.tolist() == [[2, 4]]
-
-
 @pytest.mark.parametrize('kind', KINDS)
 def test_pruners_keep_sorted_frames_alone_as_in_a_batch(kind):
     hourglass = build((kind, 9, 2)).eval()
@@ -171,18 +55,18 @@ def test_pruners_keep_sorted_frames_alone_as_in_a_batch(kind):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_pyramid_prunes_what_was_kept(kind):
+def test_second_pruner_chooses_among_the_kept_frames(kind):
     hourglass = build((kind, 13, 1), (kind, 5, 3))
     assert hourglass.lengths == [27, 13, 13, 5]
     feats = run(hourglass, torch.randn(2, 27, 4, 8))
-    first, second = feats.stages
+    first, second = feats.kept_by_pruner
     assert (first.shape, second.shape) == ((2, 13), (2, 5))
     for before, after in zip(first.tolist(), second.tolist(), strict=True):
         assert set(after) < set(before)
         assert 13 in after
 
 
-def test_tokens_that_go_on_are_those_of_the_frames_kept():
+def test_kept_tokens_are_those_of_the_kept_frames():
     x = torch.randn(2, 27, 4, 8)
     feats = run(build(('ClusterPruner', 9, 2)), x)
     wanted = torch.stack([s[k] for s, k in zip(x, feats.kept, strict=True)])
@@ -190,7 +74,7 @@ def test_tokens_that_go_on_are_those_of_the_frames_kept():
     assert_close(feats.frames, feats.kept)
 
 
-def test_without_a_pruner_there_is_nothing():
+def test_without_a_pruner_tokens_are_unchanged():
     hourglass, x = build(), torch.randn(2, 27, 4, 8)
     assert not hourglass.state_dict()
     assert (hourglass.num_outputs, hourglass.lengths) == (27, [27] * 4)
@@ -202,10 +86,10 @@ def test_given_frames_are_kept_instead():
     first = torch.tensor([[0, 5, 6, 20, 26], [1, 2, 3, 4, 5]])
     second = first[:, [0, 2]]
     feats = run(hourglass, torch.randn(2, 27, 4, 8), kept=(first, second))
-    assert_close(feats.stages, (first, second))
+    assert_close(feats.kept_by_pruner, (first, second))
 
 
-def test_frames_given_to_both_stages_must_nest():
+def test_frames_given_for_two_pruners_must_nest():
     hourglass = build(('ClusterPruner', 9, 1), ('UniformPruner', 3, 2))
     kept = (torch.tensor([[0, 5, 6]]), torch.tensor([[4]]))
     with pytest.raises(ValueError, match='an earlier pruner does not keep'):
@@ -213,7 +97,7 @@ def test_frames_given_to_both_stages_must_nest():
 
 
 @pytest.mark.parametrize('kept', [[[3, 2]], [[0, 27]], [[-1, 3]], [[1, 1]]])
-def test_frames_out_of_order_or_range_are_refused(kept):
+def test_given_frames_out_of_order_or_range_are_refused(kept):
     hourglass = build(('ClusterPruner', 9, 1))
     with pytest.raises(ValueError, match='kept must be sorted frames from 0 to 26'):
         run(hourglass, torch.randn(1, 27, 4, 8), kept=torch.tensor(kept))
@@ -228,13 +112,13 @@ def test_frames_out_of_order_or_range_are_refused(kept):
         (torch.tensor([[0, 1], [0, 1]]), r'\(1, t\), got torch.int64 \(2, 2\)'),
     ],
 )
-def test_frames_of_another_kind_are_refused(kept, message):
+def test_given_frames_of_another_type_or_shape_are_refused(kept, message):
     hourglass = build(('ClusterPruner', 9, 1))
     with pytest.raises(ValueError, match=message):
         run(hourglass, torch.randn(1, 27, 4, 8), kept=kept)
 
 
-def test_given_stages_must_get_shorter():
+def test_frames_given_for_the_second_pruner_must_be_fewer():
     hourglass = build(('ClusterPruner', 9, 1), ('UniformPruner', 3, 2))
     kept = torch.tensor([[0, 5, 6]])
     with pytest.raises(ValueError, match='the length of kept must be from 1 to 2'):
@@ -242,13 +126,13 @@ def test_given_stages_must_get_shorter():
 
 
 @pytest.mark.parametrize('keep', [9.0, '9', True, 0, 28, [5, 3]])
-def test_other_keep_counts_are_refused(keep):
+def test_invalid_keep_counts_are_refused(keep):
     hourglass = build(('ClusterPruner', 9, 1))
     with pytest.raises(ValueError, match=r'^keep must be .*, got '):
         run(hourglass, torch.randn(1, 27, 4, 8), keep=keep)
 
 
-def test_keep_count_may_be_numpys():
+def test_keep_count_may_be_a_numpy_integer():
     feats = run(
         build(('ClusterPruner', 9, 1)), torch.randn(1, 27, 4, 8), keep=np.int64(5)
     )
@@ -281,7 +165,7 @@ def test_keep_count_changes_after_building():
 
 @torch.no_grad()
 @pytest.mark.parametrize('keep', [27, 9])
-def test_sines_let_each_frame_look_at_kept_ones_near_it(keep):
+def test_sine_start_attends_to_nearby_kept_frames(keep):
     torch.manual_seed(0)
     recoverer = dict(type='AttentionRecoverer', sine_start=True)
     pruner = dict(type='UniformPruner', num_keep=keep, depth=1)
@@ -298,7 +182,7 @@ def test_sines_let_each_frame_look_at_kept_ones_near_it(keep):
     assert (distance == 0).float().mean() > 0.6
 
 
-def test_published_start_is_with_zeros():
+def test_recovery_tokens_are_zeros_by_default():
     hourglass = build(
         ('UniformPruner', 9, 1), recoverer=dict(type='AttentionRecoverer')
     )
@@ -307,7 +191,7 @@ def test_published_start_is_with_zeros():
     assert not any(table.any() for table in tables)
 
 
-def test_weights_of_another_keep_count_start_a_training(monkeypatch):
+def test_weights_of_another_keep_count_are_resampled(monkeypatch):
     said = []
     monkeypatch.setattr(hourglass, 'print_log', lambda text, _: said.append(text))
     trained, fewer = (
@@ -336,13 +220,13 @@ def test_weights_of_another_keep_count_start_a_training(monkeypatch):
         ([9, 5], 'a number for each of 1 pruners'),
     ],
 )
-def test_odd_keep_counts_are_refused(keep, message):
+def test_keep_counts_that_do_not_fit_are_named(keep, message):
     hourglass = build(('ClusterPruner', 9, 1))
     with pytest.raises(ValueError, match=message):
         run(hourglass, torch.randn(1, 27, 4, 8), keep=keep)
 
 
-def test_layers_of_fixed_lengths_keep_what_they_were_built_for():
+def test_fixed_lengths_refuse_other_keep_counts():
     hourglass = build(('ClusterPruner', 9, 1), fixed_lengths=True)
     assert run(hourglass, torch.randn(1, 27, 4, 8), keep=9).kept.shape == (1, 9)
     with pytest.raises(
@@ -368,12 +252,12 @@ def test_pruners_that_do_not_fit_are_refused(pruners, message):
 
 
 @pytest.mark.parametrize('sizes', [(0, 4), (27, 0)])
-def test_nothing_cannot_be_pruned(sizes):
+def test_no_frames_or_layers_are_refused(sizes):
     with pytest.raises(ValueError, match='must be at least 1, got 0'):
         Hourglass(*sizes, 8)
 
 
-def test_a_center_frame_that_may_be_gone_cannot_be_kept():
+def test_keep_center_after_a_pruner_without_it_is_refused():
     pruners = [
         dict(type='UniformPruner', num_keep=9, depth=1, keep_center=False),
         dict(type='UniformPruner', num_keep=3, depth=2),
@@ -387,7 +271,7 @@ def test_recoverer_alone_is_refused():
         build(recoverer=dict(type='InterpolationRecoverer'))
 
 
-def test_attention_recoverer_answers_its_queries():
+def test_attention_recoverer_treats_keypoints_separately():
     recoverer = AttentionRecoverer(7, 8, num_heads=2)
     tokens = torch.randn(2, 3, 5, 8)
     assert_close(
@@ -413,7 +297,7 @@ def test_interpolation_is_linear_between_kept_frames_and_constant_outside():
     assert nearest.flatten().tolist() == [10, 10, 10, 20, 20, 20, 0, 0, 0]
 
 
-def test_interpolation_of_one_frame_repeats_it():
+def test_interpolation_of_one_frame_repeats_its_pose():
     poses = InterpolationRecoverer()(
         torch.rand(2, 1, 4, 3), torch.tensor([[2], [0]]), 5
     )
@@ -448,30 +332,3 @@ def test_gradients_reach_every_parameter():
             assert parameter.grad.abs().max() > 0, name
     kept = x.grad.abs().sum((0, 2, 3)) > 0
     assert kept.sum() <= 10  # five frames a sample
-
-
-@pytest.mark.parametrize('num_frames', [27, 81, 243])
-@pytest.mark.parametrize('first', [0, 5])
-def test_equal_frames_have_no_distance(first, num_frames):
-    features = torch.randn(3, num_frames, 64, generator=torch.manual_seed(first))
-    features[:, first:] = features[:, first : first + 1]
-    distance = pairwise_distances(features)
-    assert not distance[:, first:, first:].any()
-    assert not first or distance[:, 0, 1:].min() > 1
-    kept = ClusterPruner(9, 1)(frames_of(features))
-    # the few windows of 27 frames suffice for the rule in Python
-    assert num_frames > 27 or kept.tolist() == [
-        slow_cluster_choice(sample, 9, 2) for sample in features
-    ]
-
-
-def test_exported_selection_is_the_same():
-    pruner = ClusterPruner(5, 1, keep_center=True)
-
-    class Choice(nn.Module):
-        def forward(self, features):
-            return pruner(frames_of(features))
-
-    features = torch.randn(2, 27, 8)
-    exported = torch.export.export(Choice(), (torch.zeros_like(features),)).module()
-    assert_close(exported(features), pruner(frames_of(features)))

@@ -1,0 +1,185 @@
+"""Backbones whose frames can be pruned: what they and their layers must offer.
+
+A host from outside the package subclasses :class:`Host`; then every pruner, recoverer,
+:class:`~mmhot.models.lifters.estimator.SequencePoseLifter` and
+:class:`~mmhot.lifting.lifter.Lifter` work with it.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmhot.models.tokens.hourglass import Hourglass, Keep, Kept
+from mmhot.models.tokens.recoverers import PrunedFeatures
+
+
+@runtime_checkable
+class WatchedLayer(Protocol):
+    """Layer that reports its temporal attention, for pruners that read it."""
+
+    def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the output and the attention that each frame receives, (B, T)."""
+
+
+@runtime_checkable
+class CenterLayer(Protocol):
+    """Last layer that can compute one frame alone, which saves time."""
+
+    def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
+        """Return the output of one frame, (B, 1, ..., C), by its index, (B,)."""
+
+
+class Host(BaseModule):
+    """Base class of backbones whose frames can be pruned.
+
+    A subclass calls this constructor first, which builds ``self.hourglass``, then
+    builds its own modules, and implements :meth:`tokenize` and :meth:`get_layers`.
+
+    Args:
+        num_frames (int): Frames ``T`` of a window.
+        num_keypoints (int): Keypoints ``K``.
+        in_channels (int): Channels of an input keypoint.
+        num_layers (int): Number of layers.
+        embed_dims (int): Channels ``C`` of the tokens.
+        tokens_per_frame (int, optional): Tokens of a frame. Defaults to ``K``.
+        pruner (dict or list[dict], optional): Configs of pruners, see
+            :mod:`mmhot.models.tokens.pruners`.
+        recoverer (dict, optional): Config of a recoverer, see
+            :mod:`mmhot.models.tokens.recoverers`.
+        num_heads (int): Heads of a recoverer with attention. Defaults to 8.
+        qkv_bias (bool): Whether it has biases, see :class:`Hourglass`.
+        init_cfg (dict or list[dict], optional): Initialization config.
+
+    Attributes:
+        num_keep_frames (int): Frames that always have a pose.
+        values_per_frame (int): Numbers that represent a frame between layers.
+        first_depth (int): First layer before which frames can be pruned.
+        fixed_lengths (bool): Whether layers accept only the number of frames that
+            they were built for, see ``hourglass.lengths``.
+        takes_fewer_frames (bool): Whether windows may be shorter than ``T``.
+    """
+
+    first_depth = 0
+    fixed_lengths = False
+    takes_fewer_frames = False
+
+    def __init__(
+        self,
+        num_frames: int,
+        num_keypoints: int,
+        in_channels: int,
+        num_layers: int,
+        embed_dims: int,
+        tokens_per_frame: int | None = None,
+        pruner: dict | Sequence[dict] | None = None,
+        recoverer: dict | None = None,
+        num_heads: int = 8,
+        qkv_bias: bool = True,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.num_frames, self.num_keypoints = num_frames, num_keypoints
+        self.in_channels = in_channels
+        self.hourglass = Hourglass(
+            num_frames,
+            num_layers,
+            embed_dims,
+            pruner,
+            recoverer,
+            num_heads,
+            qkv_bias,
+            self.first_depth,
+            self.fixed_lengths,
+        )
+        self.num_keep_frames = self.hourglass.num_outputs
+        self.values_per_frame = (tokens_per_frame or num_keypoints) * embed_dims
+
+    def forward(
+        self,
+        x: Tensor,
+        kept: Kept | None = None,
+        keep: Keep | None = None,
+        center: bool = False,
+    ) -> Tensor | PrunedFeatures:
+        """Map 2D poses to features.
+
+        Args:
+            x (Tensor): Normalized 2D poses, (B, T, K, in_channels).
+            kept (Tensor or Sequence[Tensor], optional): See :class:`Hourglass`.
+            keep (int or Sequence[int], optional): See :class:`Hourglass`.
+            center (bool): Whether only the center frame is needed; with a
+                :class:`CenterLayer` only that may be returned. Defaults to False.
+
+        Returns:
+            Tensor | PrunedFeatures: Features, (B, T, ..., C), or, with a pruner, those
+            of the frames that are left or recovered, and which frames were kept.
+        """
+        self._check_windows(x)
+        layers = self.get_layers()
+        center = center and isinstance(layers[-1], CenterLayer)
+        tokens, kept_by_pruner = self.hourglass(
+            self.tokenize(x), layers, self.frame_features, x, kept, keep, center
+        )
+        tokens = self.before_recovery(tokens)
+        feats = self.hourglass.recover(tokens, kept_by_pruner, x.shape[1])
+        if isinstance(feats, PrunedFeatures):
+            return feats._replace(feats=self.after_recovery(feats.feats))
+        return self.after_recovery(feats)
+
+    @abstractmethod
+    def tokenize(self, x: Tensor) -> Tensor:
+        """Embed 2D poses (B, T, K, in_channels) as tokens (B, T, ..., C)."""
+
+    @abstractmethod
+    def get_layers(self) -> Sequence[Callable[[Tensor], Tensor]]:
+        """Return ``num_layers`` layers, each from (B, t, ..., C) to the same shape.
+
+        A :class:`WatchedLayer` can be followed by a pruner that reads attention, and a
+        :class:`CenterLayer` at the end saves time.
+        """
+
+    def frame_features(self, x: Tensor) -> Tensor:
+        """Map tokens (B, t, K, C) to features of frames, (B, t, F): by mean."""
+        return x.mean(2)
+
+    def before_recovery(self, x: Tensor) -> Tensor:
+        """Map tokens after the last layer, (B, t, ..., C), before recovery."""
+        return x
+
+    def after_recovery(self, x: Tensor) -> Tensor:
+        """Map tokens (B, T, ..., C) after recovery; here the host's last norm goes."""
+        return x
+
+    def check_layers(self) -> None:
+        """Raise a ValueError if the layers do not offer what the pruners need."""
+        name, layers = type(self).__name__, self.get_layers()
+        if len(layers) != self.hourglass.num_layers:
+            raise ValueError(
+                f'{name} must return num_layers={self.hourglass.num_layers} layers '
+                f'from get_layers, got {len(layers)}'
+            )
+        for pruner in self.hourglass.pruners:
+            before = layers[pruner.depth - 1]
+            if pruner.reads_attention and not isinstance(before, WatchedLayer):
+                raise ValueError(
+                    f'{type(pruner).__name__} at depth {pruner.depth} of {name} reads '
+                    f'the attention of the layer before it, and '
+                    f'{type(before).__name__} has no method watch'
+                )
+
+    def _check_windows(self, x: Tensor) -> None:
+        """Raise a ValueError unless ``x`` is (B, T, K, C) with at least one window."""
+        sizes = (self.num_keypoints, self.in_channels)
+        if x.ndim == 4 and x.shape[2:] == sizes and x.shape[0] > 0:
+            if x.shape[1] == self.num_frames:
+                return
+            if self.takes_fewer_frames and x.shape[1] < self.num_frames:
+                return
+        frames = 'up to ' * self.takes_fewer_frames + str(self.num_frames)
+        raise ValueError(
+            f'{type(self).__name__} needs poses (B, {frames}, {sizes[0]}, {sizes[1]}), '
+            f'got {tuple(x.shape)}'
+        )

@@ -1,0 +1,170 @@
+"""Building models from configs, and loading weights that fit them exactly."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
+from mmpose.registry import HOOKS, MODELS
+from torch import Tensor, nn
+
+from mmhot.compat.checkpoints import safe_load
+from mmhot.errors import hint_at_names
+from mmhot.weights.index import SCHEME, shipped_weights
+
+
+@contextmanager
+def naming_failures(source: str | Path) -> Iterator[None]:
+    """Turn any exception while a model is built into a ValueError of one line.
+
+    Args:
+        source (str | Path): The config, for the message.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = ' '.join(str(error).split())
+        raise ValueError(f'{source}: the model cannot be built: {reason}') from error
+
+
+def build_model(
+    settings: Mapping[str, Any], source: str | Path, scope: str = 'mmpose'
+) -> nn.Module:
+    """Build the model of a config, with random weights.
+
+    Args:
+        settings (Mapping): The config's ``model``.
+        source (str | Path): The config, for messages.
+        scope (str): Scope in which types are looked up first. Defaults to 'mmpose'.
+
+    Raises:
+        ValueError: If it cannot be built.
+    """
+    with naming_failures(source), DefaultScope.overwrite_default_scope(scope):
+        return MODELS.build(settings)
+
+
+@CheckpointLoader.register_scheme(prefixes=SCHEME)
+def load_from_mmhot(filename: str, map_location: Any = None) -> dict:
+    """Load the shipped checkpoint ``mmhot://NAME``, for MMEngine.
+
+    Raises:
+        ValueError: If no such weights are shipped; suggests the nearest name.
+    """
+    name = filename.removeprefix(SCHEME)
+    shipped = shipped_weights()
+    if name not in shipped:
+        hint = hint_at_names(name, shipped, 'shipped')
+        raise ValueError(f'unknown weights: {filename}; {hint}')
+    return safe_load(shipped[name], map_location or 'cpu')
+
+
+def load_strictly(model: nn.Module, source: str | Path, content: Any) -> None:
+    """Load weights that must fit exactly.
+
+    Args:
+        model (nn.Module): Gets the weights.
+        source (str | Path): Origin of the weights, for messages.
+        content (Any): A state dict, or a checkpoint with one.
+
+    Raises:
+        ValueError: If names or shapes differ, or a number is not finite.
+    """
+    state = find_state(model, source, content)
+    differences = list_differences(model.state_dict(), state)
+    if differences:
+        raise ValueError(_describe(source, differences))
+    refuse_broken(source, state)
+    model.load_state_dict(state)
+
+
+def find_state(model: nn.Module, source: str | Path, content: Any) -> dict[str, Tensor]:
+    """Return the state dict of a checkpoint, if it shares names with a model.
+
+    Args:
+        model (nn.Module): The model.
+        source (str | Path): Origin of the weights, for messages.
+        content (Any): A state dict, or a checkpoint with one.
+
+    Raises:
+        ValueError: If there is no such state dict.
+    """
+    state = content.get('state_dict', content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not set(state) & set(model.state_dict()):
+        raise ValueError(f'{source} is a checkpoint of another model')
+    return state
+
+
+def refuse_other_shapes(
+    model: nn.Module, source: str | Path, state: Mapping[str, Tensor]
+) -> None:
+    """Raise a ValueError if a tensor has another shape than the model's.
+
+    Loading may resample such tensors to start a training, which impairs results.
+    """
+    differences = list_other_shapes(model.state_dict(), state)
+    if differences:
+        raise ValueError(_describe(source, differences))
+
+
+def refuse_broken(source: str | Path, state: Mapping[str, Tensor]) -> None:
+    """Raise a ValueError if a number is not finite."""
+    broken = [
+        key
+        for key, value in state.items()
+        if isinstance(value, Tensor) and not torch.isfinite(value).all()
+    ]
+    if broken:
+        raise ValueError(f'{source} is damaged: {broken[0]} is not finite')
+
+
+def list_differences(
+    expected: Mapping[str, Tensor], state: Mapping[str, Any]
+) -> list[str]:
+    """List tensors that are missing, unknown or of another shape, one line each."""
+    differences = [f'{key} is missing' for key in expected if key not in state]
+    differences += [f'{key} is not known' for key in state if key not in expected]
+    return differences + list_other_shapes(expected, state)
+
+
+def list_other_shapes(
+    expected: Mapping[str, Tensor], state: Mapping[str, Any]
+) -> list[str]:
+    """List tensors of another shape than expected, one line each."""
+    return [
+        f'{key} is {_shape(state[key])} instead of {tuple(value.shape)}'
+        for key, value in expected.items()
+        if key in state and _shape(state[key]) != tuple(value.shape)
+    ]
+
+
+def _shape(value: Any) -> tuple[int, ...] | str:
+    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+
+
+def _describe(source: str | Path, differences: list[str]) -> str:
+    more = len(differences) - 1
+    rest = f' and {more} more differences' if more else ''
+    return f'{source} is a checkpoint of another model: {differences[0]}{rest}'
+
+
+@HOOKS.register_module()
+class SameShapesHook(Hook):
+    """Raise a ValueError if shapes of loaded weights differ from the model's.
+
+    Training may adapt such weights (other numbers of kept frames); testing must not.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compare the shapes of tensors that checkpoint and model have in common."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        state = checkpoint.get('state_dict', checkpoint)
+        refuse_other_shapes(model, runner.cfg.load_from, state)

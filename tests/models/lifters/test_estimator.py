@@ -1,0 +1,221 @@
+"""SequencePoseLifter: flip test, kept frames, center frame, loss, export."""
+
+import pytest
+import torch
+from hosts import (
+    HOSTS,
+    NUM_FRAMES,
+    TRA,
+    TRI,
+    build_lifter,
+    windows,
+)
+from mmengine.structures import InstanceData
+from mmpose.structures import PoseDataSample
+from published import H36M, samples
+from torch import nn
+from torch.testing import assert_close
+
+from mmhot.evaluation.cost import count_cost
+from mmhot.models.layers.mirror import mirror_poses
+
+
+def test_loss_is_of_the_kept_frames():
+    model = build_lifter('MixSTE', 'ClusterPruner')
+    poses, kept = model(windows())
+    target = torch.randn(2, NUM_FRAMES, 17, 3)
+    weight = torch.ones(2, NUM_FRAMES, 17)
+    batch = samples(2, lifting_target_label=target, lifting_target_weight=weight)
+    losses = model(windows(), batch, mode='loss')
+    wanted = torch.stack(
+        [each[index] for each, index in zip(target, kept, strict=True)]
+    )
+    assert_close(losses['loss_pose3d'], (poses - wanted).norm(dim=-1).mean())
+
+
+def predict(model, inputs):
+    batch = model.predict(inputs, samples(len(inputs)))
+    keypoints = [torch.from_numpy(each.pred_instances.keypoints) for each in batch]
+    return torch.stack(keypoints), batch
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('recoverer', [TRA, TRI], ids=['TRA', 'TRI'])
+def test_flip_test_prunes_each_image_separately_with_a_recoverer(recoverer):
+    test_cfg = dict(flip_test=True, target='all')
+    model = build_lifter('MixSTE', 'ClusterPruner', recoverer, test_cfg)
+    predicted, batch = predict(model, windows())
+    mirrored = model(mirror_poses(windows(), H36M.flip_indices))
+    expected = (model(windows()) + mirror_poses(mirrored, H36M.flip_indices)) / 2
+    expected[:, :, 0] = 0
+    assert_close(predicted, expected)
+    assert batch[0].kept_frames.shape == (4,)
+
+
+@torch.no_grad()
+def test_flip_kept_own_prunes_the_mirror_image_separately():
+    test_cfg = dict(flip_test=True, flip_kept='own')
+    model = build_lifter('MixSTE', 'ClusterPruner', test_cfg=test_cfg)
+    predicted, _ = predict(model, windows())
+    centers = []
+    for inputs in (windows(), mirror_poses(windows(), H36M.flip_indices)):
+        poses, kept = model(inputs)
+        assert poses.shape == (2, 4, 17, 3)
+        centers.append(poses[kept == NUM_FRAMES // 2])
+    expected = (centers[0] + mirror_poses(centers[1], H36M.flip_indices)) / 2
+    expected[:, 0] = 0
+    assert_close(predicted[:, 0], expected)
+
+
+@torch.no_grad()
+def test_poses_of_different_frames_are_not_averaged():
+    test_cfg = dict(flip_test=True, flip_kept='own', target='all')
+    model = build_lifter('MixSTE', 'ClusterPruner', test_cfg=test_cfg)
+    # both images of a single window may keep the same frames by chance
+    with pytest.raises(ValueError, match="needs flip_kept='plain'"):
+        predict(model, windows(30))
+
+
+@torch.no_grad()
+def test_keep_of_test_cfg_applies_in_evaluation_only():
+    model = build_lifter('MixSTE', 'ClusterPruner', test_cfg=dict(keep=3))
+    assert model(windows())[1].shape == (2, 3)
+    assert model.train()(windows())[1].shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ('test_cfg', 'message'),
+    [
+        (dict(keep=3), 'keep needs a backbone with a pruner'),
+        (dict(flip_kept='other'), "flip_kept must be 'plain' or 'own', got 'other'"),
+        (dict(target='middle'), "target must be 'center' or 'all', got 'middle'"),
+    ],
+)
+def test_invalid_test_cfg_is_refused(test_cfg, message):
+    with pytest.raises(ValueError, match=message):
+        build_lifter('MixSTE', test_cfg=test_cfg)
+
+
+@pytest.mark.parametrize(
+    ('host', 'keep', 'message'),
+    [
+        ('MixSTE', 1000, f'keep must be from 1 to {NUM_FRAMES}, got 1000'),
+        ('MotionBERT', [3, 2], 'keep must be a number for each of 1 pruners'),
+        ('MotionAGFormer', 3, 'keep=3 cannot be changed'),
+    ],
+)
+def test_invalid_keep_is_refused_when_the_model_is_built(host, keep, message):
+    with pytest.raises(ValueError, match=message):
+        build_lifter(host, 'ClusterPruner', test_cfg=dict(keep=keep))
+
+
+@pytest.mark.parametrize(
+    ('pruner', 'recoverer'),
+    [
+        (None, None),
+        ('ClusterPruner', 'InterpolationRecoverer'),
+        ('ClusterPruner', None),
+    ],
+)
+def test_labels_with_another_number_of_frames_are_refused(pruner, recoverer):
+    recoverer = recoverer and dict(type=recoverer)
+    model = build_lifter('MixSTE', pruner, recoverer)
+    center = PoseDataSample()
+    center.gt_instance_labels = InstanceData(
+        lifting_target_label=torch.zeros(1, 17, 3),
+        lifting_target_weight=torch.ones(1, 17),
+    )
+    message = f'{NUM_FRAMES} frames, and samples have those of 1: set num_targets'
+    with pytest.raises(ValueError, match=message):
+        model(windows(), [center, center], mode='loss')
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('pruner', [None, 'ClusterPruner'])
+@pytest.mark.parametrize('host', ['MixSTE', 'MHFormer', 'MotionBERT'])
+def test_center_frame_alone_costs_less_and_is_equal(host, pruner):
+    model = build_lifter(host, pruner)
+    feats = model.extract_feat(windows(), target='center')
+    whole = model.extract_feat(windows())
+    assert_close(model.head.select(feats, 'center'), model.head.select(whole, 'center'))
+    if pruner:
+        assert torch.equal(feats.kept, whole.kept)
+        feats = feats.feats
+    assert feats.shape[1] == 1
+    alone, all_frames = (
+        count_cost(model.extract_feat, windows(), target=target).macs
+        for target in ('center', 'all')
+    )
+    assert alone < all_frames
+
+
+@torch.no_grad()
+def test_hosts_without_at_frame_or_with_recoverer_return_all_frames():
+    other = build_lifter('MotionAGFormer')
+    assert other.extract_feat(windows(), target='center').shape[1] == NUM_FRAMES
+    recovered = build_lifter('MixSTE', 'ClusterPruner', TRA)
+    feats = recovered.extract_feat(windows(), target='center')
+    assert feats.feats.shape[1] == NUM_FRAMES
+
+
+def test_center_frame_must_have_been_kept():
+    pruner = dict(type='MotionPruner', num_keep=1, depth=1, keep_center=False)
+    with pytest.raises(ValueError, match="'center' .* needs .* keep_center=True"):
+        build_lifter('MixSTE', pruner)
+    model = build_lifter('MixSTE', pruner, test_cfg=dict(target='all'))
+    with torch.no_grad(), pytest.raises(ValueError, match='has dropped the center'):
+        model.lift(windows(8))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ('host', 'recoverer'),
+    [*((host, TRA) for host in HOSTS), ('MotionBERT', TRI), ('MotionBERT', None)],
+    ids=lambda value: value if isinstance(value, str) else (value or {}).get('type'),
+)
+def test_exported_hourglass_gives_the_same(host, recoverer):
+    model = build_lifter(host, 'ClusterPruner', recoverer)
+    exported = torch.export.export(model, (torch.zeros_like(windows()),)).module()
+    assert_close(exported(windows()), model(windows()))
+
+
+class Given(nn.Module):
+    """A lifter with kept frames as its second input."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x, kept):
+        return self.model(x, kept=kept)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('host', HOSTS)
+def test_given_frames_are_exported_too(host):
+    model = build_lifter(host, 'ClusterPruner')
+    _, kept = model(windows())
+    exported = torch.export.export(Given(model), (windows(), kept)).module()
+    other = kept.roll(1, 0)
+    assert_close(exported(windows(), other), model(windows(), kept=other))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('recoverer', [None, TRA, TRI], ids=['none', 'TRA', 'TRI'])
+@pytest.mark.parametrize('host', HOSTS)
+def test_exported_model_takes_any_batch(host, recoverer):
+    model = build_lifter(host, 'ClusterPruner', recoverer)
+    batch = {0: torch.export.Dim('batch', min=1, max=64)}
+    exported = torch.export.export(
+        model, (windows(),), dynamic_shapes=(batch,)
+    ).module()
+    for size in (1, 5):
+        assert_close(exported(windows(size)), model(windows(size)))
+
+
+def test_attention_pruner_after_a_layer_without_watch_is_refused():
+    pruner = dict(type='AttentionPruner', num_keep=4, depth=3)
+    with pytest.raises(
+        ValueError, match='CrossHypothesisInteraction has no method watch'
+    ):
+        build_lifter('MHFormer', pruner, TRA, interaction_depth=2)

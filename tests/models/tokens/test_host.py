@@ -1,0 +1,145 @@
+"""A host and a pruner that are defined and registered outside of the package."""
+
+import pytest
+import torch
+from mmpose.registry import MODELS
+from torch import nn
+from torch.testing import assert_close
+
+import mmhot.plugin  # noqa: F401 (registers what configs name)
+from mmhot.models.tokens.host import Host
+from mmhot.models.tokens.pruners import Pruner
+
+NUM_FRAMES, NUM_KEYPOINTS = 9, 5
+PRUNERS = ['ClusterPruner', 'AttentionPruner', 'MotionPruner', 'UniformPruner']
+RECOVERERS = [None, 'AttentionRecoverer', 'InterpolationRecoverer']
+
+
+class ToyLayer(nn.Module):
+    """A linear layer that reports the share of each frame's activations."""
+
+    def __init__(self, embed_dims):
+        super().__init__()
+        self.fc = nn.Linear(embed_dims, embed_dims)
+
+    def forward(self, x):
+        return x + self.fc(x)
+
+    def watch(self, x):
+        return self(x), x.abs().sum((2, 3)).softmax(1)
+
+    def at_frame(self, x, frame):
+        return self(x[torch.arange(len(x)), frame][:, None])
+
+
+class ToyHost(Host):
+    """A backbone of three linear layers."""
+
+    def __init__(self, embed_dims=8, layer=ToyLayer, **options):
+        super().__init__(NUM_FRAMES, NUM_KEYPOINTS, 2, 3, embed_dims, **options)
+        self.embed = nn.Linear(2, embed_dims)
+        self.blocks = nn.ModuleList(layer(embed_dims) for _ in range(3))
+
+    def tokenize(self, x):
+        return self.embed(x)
+
+    def get_layers(self):
+        return self.blocks
+
+
+class LatePruner(Pruner):
+    """Keep the last frames."""
+
+    def score(self, frames):
+        return torch.arange(frames.poses.shape[1]).expand(len(frames.poses), -1).float()
+
+
+def build(pruner=None, recoverer=None, backbone=ToyHost, **options):
+    torch.manual_seed(0)
+    pruner = pruner and dict(type=pruner, num_keep=4, depth=1)
+    recoverer = recoverer and dict(type=recoverer)
+    backbone = dict(type=backbone, pruner=pruner, recoverer=recoverer, **options)
+    head = dict(type='PoseLiftingHead', in_channels=8)
+    config = dict(type='SequencePoseLifter', backbone=backbone, head=head)
+    return MODELS.build(config).eval()
+
+
+def windows():
+    shape = (2, NUM_FRAMES, NUM_KEYPOINTS, 2)
+    return torch.randn(shape, generator=torch.manual_seed(1))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('recoverer', RECOVERERS)
+@pytest.mark.parametrize('pruner', PRUNERS)
+def test_toy_host_is_pruned_and_recovered(pruner, recoverer):
+    model = build(pruner, recoverer)
+    assert model.backbone.values_per_frame == NUM_KEYPOINTS * 8
+    if recoverer:
+        assert model.backbone.num_keep_frames == NUM_FRAMES
+        assert model(windows()).shape == (2, NUM_FRAMES, NUM_KEYPOINTS, 3)
+        return
+    assert model.backbone.num_keep_frames == 1
+    poses, kept = model(windows())
+    assert (kept == NUM_FRAMES // 2).any(1).all()
+    # layers do not mix frames, so that pruning changes no pose
+    wanted = build()(windows())
+    rows = torch.arange(2)[:, None]
+    assert_close(poses, wanted[rows, kept])
+    center = model.extract_feat(windows(), target='center').feats
+    assert_close(model.head(center), wanted[:, NUM_FRAMES // 2][:, None])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('recoverer', RECOVERERS)
+def test_toy_pruner_is_registered_from_outside(recoverer):
+    MODELS.register_module(module=LatePruner)
+    try:
+        model = build('LatePruner', recoverer)
+    finally:
+        MODELS.module_dict.pop('LatePruner')
+    kept = model.extract_feat(windows()).kept
+    expected = [5, 6, 7, 8] if recoverer else [4, 6, 7, 8]
+    assert kept.tolist() == [expected, expected]
+
+
+def test_missing_methods_of_a_host_are_named():
+    class Incomplete(ToyHost):
+        tokenize = Host.tokenize
+
+    with pytest.raises(TypeError, match='Incomplete .*tokenize'):
+        build('ClusterPruner', backbone=Incomplete)
+
+
+def test_pruner_that_reads_attention_needs_layers_with_watch():
+    message = 'AttentionPruner at depth 1 of ToyHost .* Linear has no method watch'
+    with pytest.raises(ValueError, match=message):
+        build('AttentionPruner', layer=lambda dims: nn.Linear(dims, dims))
+
+
+def test_number_of_layers_must_be_that_of_the_hourglass():
+    class Short(ToyHost):
+        def get_layers(self):
+            return self.blocks[:2]
+
+    with pytest.raises(ValueError, match='num_layers=3 layers from get_layers, got 2'):
+        build(backbone=Short)
+
+
+def test_backbone_with_an_hourglass_must_be_a_host():
+    class NoHost(nn.Module):
+        def __init__(self, **_):
+            super().__init__()
+            self.hourglass = nn.Identity()
+
+    with pytest.raises(ValueError, match='must be a subclass of .*Host, got NoHost'):
+        build(backbone=NoHost)
+
+
+def test_pruner_must_be_a_subclass_of_pruner():
+    class NoPruner(nn.Module):
+        def __init__(self, num_keep, depth, keep_center):
+            super().__init__()
+
+    with pytest.raises(ValueError, match='pruner must be a subclass .* got NoPruner'):
+        build(NoPruner)
