@@ -5,6 +5,7 @@ computed in its plain form while counting.
 """
 
 import math
+from collections import ChainMap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +17,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, shape_wrapper
 
-from mmhot.deploy.fused_linear import FLOP_FORMULAS
-
 _PRODUCTS = ('bmm', 'baddbmm', 'baddbmm_')
 
 
@@ -28,14 +27,11 @@ def _product_flops(added: Any, one: Any, other: Any, **_: Any) -> int:
 
 # What PyTorch leaves out.
 _OTHERS = {
-    **FLOP_FORMULAS,
-    torch.ops.aten.addmm_: _product_flops,
-    torch.ops.aten.baddbmm_: _product_flops,
+    torch.ops.aten.addmm_: shape_wrapper(_product_flops),
+    torch.ops.aten.baddbmm_: shape_wrapper(_product_flops),
 }
-_FORMULAS = {
-    **flop_registry,
-    **{operator: shape_wrapper(formula) for operator, formula in _OTHERS.items()},
-}
+# PyTorch's registry also gets operators that are declared later.
+_FORMULAS = ChainMap(_OTHERS, flop_registry)
 
 
 @dataclass(frozen=True)

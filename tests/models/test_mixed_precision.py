@@ -1,7 +1,4 @@
-"""All that is shipped trains in mixed precision without a GPU.
-
-Hosts of HoT: test_hot_hosts.py.
-"""
+"""Training in mixed precision on a CPU; hosts of HoT are in test_hot_hosts.py."""
 
 import importlib.util
 from pathlib import Path

@@ -84,8 +84,7 @@ class SpaceTimeBlock(nn.Module):
 
     def _add(self, x: Tensor, branch: Tensor) -> Tensor:
         """Residual sum, with a draw of stochastic depth for each frame."""
-        summed = self.drop_path.add(x.flatten(0, 1), branch.flatten(0, 1))
-        return summed.unflatten(0, x.shape[:2])
+        return x + self.drop_path(branch.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
 class TimeSpaceBlock(SpaceTimeBlock):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmhot.deploy.tracing import being_traced
+from mmhot.models.layers.execution import being_traced
 from mmhot.skeletons.joints import Skeleton
 
 # The published graph has these edges only from the second joint to the first.

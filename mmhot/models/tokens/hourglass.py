@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhot.deploy.tracing import being_traced
+from mmhot.models.layers.execution import being_traced
 from mmhot.models.tokens.pruned_features import PrunedFeatures
 from mmhot.models.tokens.pruners import Frames
 from mmhot.models.tokens.selection import gather_tokens

@@ -13,7 +13,7 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhot.models.layers.precision import full_precision
+from mmhot.models.layers.execution import full_precision
 from mmhot.models.tokens.selection import keep_highest
 
 
