@@ -52,7 +52,7 @@ _HOSTS = {
     'hot-motionbert-lite_243frm-keep81_1xb32-60e_h36m.py',
 }
 _GTPT = {
-    f'gtpt-{size}{name}': f'mmhot::{task}/gtpt/{data}/gtpt_{size}_{file}-256x192.py'
+    f'gtpt-{size}{name}': f'mmhot::{task}/gtpt/{data}/gtpt-{size}_{file}-256x192.py'
     for name, task, data, file in (
         ('', 'body_2d_keypoint', 'coco', '4xb64-300e_coco'),
         (
