@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import mmhot  # noqa: F401 stands in for xtcocotools, which MMPose imports
+
 # One thread a process: the tests are small, and machines are shared.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 

@@ -44,8 +44,9 @@ def trace_pruning(
     packed = pipeline({**sample, **model.dataset_meta})
     crop = packed['inputs'].permute(1, 2, 0).numpy()
     batch = model.data_preprocessor(pseudo_collate([packed]), False)
-    patches = head.embed(model.extract_feat(batch['inputs']))
-    tokens, kept = head.encode(patches, keep_rates or head.keep_rates)
+    patches = head.embed(model.extract_feat(batch['inputs'])[-1])
+    counts = head.count_tokens(keep_rates or head.keep_rates)
+    tokens, kept = head.encode(patches, counts)
     probabilities = (x.softmax(-1).cpu().numpy() for x in head.classify(tokens))
     keypoints, _ = head.decoder.decode(*probabilities)
     return PruningTrace(

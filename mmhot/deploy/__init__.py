@@ -1,1 +1,1 @@
-"""Rewrites of trained models for inference."""
+"""Rewrites of trained models for inference, applied from outside."""

@@ -5,6 +5,7 @@ plain form while counting.
 """
 
 import math
+from collections import ChainMap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,19 +25,13 @@ def _product_flops(added: Any, one: Any, other: Any, **_: Any) -> int:
     return 2 * math.prod(one) * other[-1]
 
 
-def _linear_flops(x: Any, weight: Any, *_: Any, out_shape: Any) -> int:
-    """Operations of oneDNN's linear layer, from shapes."""
-    return 2 * math.prod(out_shape) * weight[-1]
-
-
-# PyTorch's formulas and those that it lacks.
-_FORMULAS = {
-    **flop_registry,
+# What PyTorch leaves out.
+_OTHERS = {
     torch.ops.aten.addmm_: shape_wrapper(_product_flops),
     torch.ops.aten.baddbmm_: shape_wrapper(_product_flops),
 }
-if hasattr(torch.ops.mkldnn, '_linear_pointwise'):
-    _FORMULAS[torch.ops.mkldnn._linear_pointwise] = shape_wrapper(_linear_flops)
+# PyTorch's registry also gets operators that are declared later.
+_FORMULAS = ChainMap(_OTHERS, flop_registry)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Published models, converted, give the published numbers."""
+"""Published lifters, converted, reproduce the published numbers."""
 
 import official_weights
 import pytest
@@ -50,7 +50,7 @@ CONSTANTS = {'adj', 'adj_tem', 'dct'}
 
 @pytest.fixture(scope='module', params=MODULES)
 def published(request):
-    """Name, meta data, arrays and our model of one fixture."""
+    """Name, metadata, arrays and our model of one fixture."""
     meta, arrays = load_fixture(request.param)
     return request.param, meta, arrays, build_published(meta)
 

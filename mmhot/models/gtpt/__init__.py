@@ -1,12 +1,7 @@
 """GTPT (ECCV 2024): group token pruning and group attention for 2D keypoints."""
 
-from .head import GTPTHead
-from .losses import GTPTLoss, PatchGuidanceLoss
-from .stem import GTPTStem
+from mmhot.models.gtpt.head import GTPTHead
+from mmhot.models.gtpt.losses import GTPTLoss, PatchGuidanceLoss
+from mmhot.models.gtpt.stem import GTPTStem
 
-__all__ = [
-    'GTPTHead',
-    'GTPTLoss',
-    'GTPTStem',
-    'PatchGuidanceLoss',
-]
+__all__ = ['GTPTHead', 'GTPTLoss', 'GTPTStem', 'PatchGuidanceLoss']

@@ -1,17 +1,17 @@
-"""GTPT's grouping of keypoints, and the encoder of the groups."""
+"""Grouping of keypoints in GTPT, and the encoder of the groups."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from mmhot.models.gtpt.coarse import (
-    CoarseTokens,
+from mmhot.models.gtpt.attention import (
+    GroupBlock,
     keep_patches,
     patch_logits,
     pool_logits,
 )
-from mmhot.models.gtpt.group_attention import GroupBlock
+from mmhot.models.gtpt.coarse import CoarseTokens
 from mmhot.models.gtpt.groups import KeypointGroups
 from mmhot.models.tokens.selection import gather_tokens, keep_highest
 
@@ -21,7 +21,7 @@ class GroupTokens(NamedTuple):
 
     Args:
         x (Tensor): Tokens, (B * G, S + N, C).
-        positions (Tensor): What is added to them in each layer, (B * G, S + N, C).
+        positions (Tensor): Positions, added in each layer, (B * G, S + N, C).
         rows (Tensor): Row of each private token in the table of positions, 0 for
             dense keypoints, (B * G, N).
     """
@@ -32,9 +32,9 @@ class GroupTokens(NamedTuple):
 
 
 class CoarseToFine(nn.Module):
-    """Group keypoints; each group gets dense ones and patches of its own.
+    """Grouping of keypoints, with dense keypoints and patches for each group.
 
-    A gate of each group weighs the channels of its patches and of their positions.
+    A gate of each group weights the channels of its patches and of their positions.
 
     Args:
         groups (KeypointGroups): The groups.
@@ -67,12 +67,12 @@ class CoarseToFine(nn.Module):
         rows = nn.functional.pad(coarse.rows, (self.groups.num_dense, 0))
         x, rows = _gather_shared(pool, index), _gather_shared(rows, index)
         positions = nn.functional.pad(table[rows] * gates, (0, 0, slots.shape[2], 0))
-        tokens = torch.cat([slots, x * gates], dim=2), positions, rows
-        return GroupTokens(*(each.flatten(0, 1) for each in tokens))
+        x = torch.cat([slots, x * gates], dim=2)
+        return GroupTokens(x.flatten(0, 1), positions.flatten(0, 1), rows.flatten(0, 1))
 
     @torch.no_grad()
     def choose(self, logits: Tensor, num_private: int) -> Tensor:
-        """Choose dense keypoints, all of a group's own, and the best patches."""
+        """Choose all dense keypoints of a group and its best patches."""
         groups = self.groups
         scores = pool_logits(logits[:, groups.judges], groups.judges_valid)
         dense = groups.dense_scores.expand(len(scores), -1, -1)
@@ -89,7 +89,7 @@ class CoarseToFine(nn.Module):
         return slots, pool
 
     def gates(self, patches: Tensor, patch: Tensor) -> Tensor:
-        """Return the gates (B, G, N, C) of the patches chosen, 1 if not a patch."""
+        """Return the gates (B, G, N, C) of the chosen patches, 1 if not a patch."""
         gates = self.gate(patches).unflatten(-1, (self.groups.num_groups, -1))
         group = torch.arange(self.groups.num_groups, device=patch.device)
         index = patch.clamp(min=0) * len(group) + group[:, None]
@@ -106,9 +106,9 @@ class FineEncoder(nn.Module):
         groups (KeypointGroups): The groups.
         embed_dims (int): Channels ``C``.
         num_heads (int): Heads of the attention.
+        mlp_dims (int): Hidden channels of the MLPs.
+        scale (float): Factor of the attention's logits.
         depth (int): Layers.
-        mlp_dims (int): Hidden channels of the perceptrons.
-        scale (float): What logits of the attention are multiplied by.
     """
 
     def __init__(
@@ -116,9 +116,9 @@ class FineEncoder(nn.Module):
         groups: KeypointGroups,
         embed_dims: int,
         num_heads: int,
-        depth: int,
         mlp_dims: int,
         scale: float,
+        depth: int,
     ) -> None:
         super().__init__()
         self.groups = groups
@@ -129,7 +129,7 @@ class FineEncoder(nn.Module):
     def forward(
         self, tokens: GroupTokens, counts: tuple[int, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Encode.
+        """Encode the groups.
 
         Args:
             tokens (GroupTokens): Tokens of the groups.
@@ -139,30 +139,22 @@ class FineEncoder(nn.Module):
             tuple: Keypoint tokens (B, K, C), and the rows of the private tokens that
             left each layer, (B, G, N).
         """
-        groups, kept = self.groups, []
+        groups, (x, positions, rows), kept = self.groups, tokens, []
         for block, count in zip(self.blocks, counts, strict=True):
-            x, qkv = block.attend(
-                tokens.x + tokens.positions,
-                groups.num_groups,
-                groups.num_slots,
-                groups.shared,
-            )
-            tokens = tokens._replace(x=x)
-            if count != tokens.rows.shape[1]:
+            x, qkv = block.attend(x + positions, groups)
+            if count < rows.shape[1]:
                 index = self.choose(qkv, block.attn.scale, count)
-                tokens = GroupTokens(
-                    keep_patches(tokens.x, index, groups.num_slots),
-                    keep_patches(tokens.positions, index, groups.num_slots),
-                    gather_tokens(tokens.rows, index),
-                )
-            tokens = tokens._replace(x=block.feed_forward(tokens.x))
-            kept.append(tokens.rows.unflatten(0, (-1, groups.num_groups)))
-        x = tokens.x.unflatten(0, (-1, groups.num_groups))
+                x = keep_patches(x, index, groups.num_slots)
+                positions = keep_patches(positions, index, groups.num_slots)
+                rows = gather_tokens(rows, index)
+            x = block.feed_forward(x)
+            kept.append(rows.unflatten(0, (-1, groups.num_groups)))
+        x = x.unflatten(0, (-1, groups.num_groups))
         return groups.take_keypoints(x), tuple(kept)
 
     @torch.no_grad()
     def choose(self, qkv: Tensor, scale: float, num_private: int) -> Tensor:
-        """Choose dense keypoints, and the patches that a group's keypoints want.
+        """Choose dense keypoints, and the patches that a group's keypoints attend to.
 
         Args:
             qkv (Tensor): Queries, keys and values, (B * G, S + N, 3, H, D).

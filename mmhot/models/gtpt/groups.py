@@ -1,4 +1,4 @@
-"""Which keypoint token is where when keypoints are grouped."""
+"""Index tables of GTPT's keypoint groups."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -12,10 +12,10 @@ from mmhot.skeletons.joints import Skeleton, get_skeleton
 class KeypointGroups(nn.Module):
     """Index tables of grouped keypoints: a module without parameters.
 
-    The keypoints of a group's first name are its *slots*, which all groups see. Those
-    of further names are *dense* keypoints, which come later, of one *part* token each
-    name, and which only their own group sees. A group with fewer slots than others
-    repeats its first one; what stands there is never seen.
+    The keypoints of a group's first name are its *slots*, which all groups attend to.
+    Those of further names are *dense* keypoints, introduced later from one *part*
+    token for each name, and attended to by their own group alone. A group with fewer
+    slots than others repeats its first one; the repetition is masked.
 
     Args:
         skeleton (str): Name of the skeleton.
@@ -25,12 +25,14 @@ class KeypointGroups(nn.Module):
 
     def __init__(self, skeleton: str, groups: Sequence[Sequence[str]]) -> None:
         super().__init__()
-        found = get_skeleton(skeleton)
-        self.skeleton = found.name
-        self.groups = _check_groups(found, groups)
-        slots = [found.indices(names[0]) for names in self.groups]
-        parts = [[found.indices(name) for name in names[1:]] for names in self.groups]
-        self.num_keypoints = found.num_keypoints
+        skeleton = get_skeleton(skeleton)
+        self.skeleton = skeleton.name
+        self.groups = _check_groups(skeleton, groups)
+        slots = [skeleton.indices(names[0]) for names in self.groups]
+        parts = [
+            [skeleton.indices(name) for name in names[1:]] for names in self.groups
+        ]
+        self.num_keypoints = skeleton.num_keypoints
         self.num_groups = len(slots)
         self.num_slots = max(map(len, slots))
         self.num_sparse = sum(map(len, slots))
@@ -40,10 +42,10 @@ class KeypointGroups(nn.Module):
         self._register_slots(slots)
         self._register_judges(slots, parts)
         self._register_dense(parts)
-        self._register_homes(slots, parts)
+        self._register_places(slots, parts)
 
     def _register_slots(self, slots: list[list[int]]) -> None:
-        """Which keypoint token is in each slot, and which slots are not repeated."""
+        """Register the keypoint of each slot, and the mask of unrepeated slots."""
         starts = accumulate(map(len, slots[:-1]), initial=0)
         index, filled = [], []
         for start, group in zip(starts, slots, strict=True):
@@ -52,13 +54,13 @@ class KeypointGroups(nn.Module):
             filled += [False] * empty + [True] * len(group)
         filled = torch.tensor(filled)
         sparse = [joint for group in slots for joint in group]
-        self._keep('sparse', torch.tensor(sparse))  # (J, ), in the skeleton
-        self._keep('slots', torch.tensor(index))  # (G * S, )
-        self._keep('shared', filled.nonzero().squeeze(1))  # (M, )
-        self._keep('filled', filled.view(self.num_groups, -1))  # (G, S)
+        self._register('sparse', torch.tensor(sparse))  # (J, ), in the skeleton
+        self._register('slots', torch.tensor(index))  # (G * S, )
+        self._register('shared', filled.nonzero().squeeze(1))  # (M, )
+        self._register('filled', filled.view(self.num_groups, -1))  # (G, S)
 
     def _register_judges(self, slots: list, parts: list) -> None:
-        """Which query tokens, parts and then keypoints, judge for each group."""
+        """Register the query tokens, parts then keypoints, that score for a group."""
         part, sparse, rows = 0, self.num_parts, []
         for group, names in zip(slots, parts, strict=True):
             own = list(range(part, part + len(names)))
@@ -67,11 +69,11 @@ class KeypointGroups(nn.Module):
         most = max(map(len, rows))
         index = [row + row[:1] * (most - len(row)) for row in rows]
         valid = [[place < len(row) for place in range(most)] for row in rows]
-        self._keep('judges', torch.tensor(index))  # (G, R)
-        self._keep('judges_valid', torch.tensor(valid))  # (G, R)
+        self._register('judges', torch.tensor(index))  # (G, R)
+        self._register('judges_valid', torch.tensor(valid))  # (G, R)
 
     def _register_dense(self, parts: list) -> None:
-        """Of which part each dense token is, and which tokens judge beside slots.
+        """Register the part of each dense token, and the tokens that score with slots.
 
         Scores of dense tokens are such that a group keeps all of its own and none of
         another's.
@@ -83,28 +85,36 @@ class KeypointGroups(nn.Module):
         own = of_group == torch.arange(self.num_groups)[:, None]
         is_dense = torch.arange(max(self.dense_counts)) < counts[:, None]
         valid = torch.cat([self.filled, is_dense], dim=1)
-        self._keep('part_of_dense', of_part)  # (num_dense, )
-        self._keep('dense_scores', torch.where(own, torch.inf, -torch.inf))
-        self._keep('fine_judges_valid', valid)  # (G, S + most dense)
+        self._register('part_of_dense', of_part)  # (num_dense, )
+        self._register('dense_scores', torch.where(own, torch.inf, -torch.inf))
+        self._register('fine_judges_valid', valid)  # (G, S + most dense)
 
-    def _register_homes(self, slots: list, parts: list) -> None:
-        """Group, and place in it, of each keypoint in the skeleton's order."""
-        homes = {}
+    def _register_places(self, slots: list, parts: list) -> None:
+        """Register each keypoint's group and place in it, in the skeleton's order."""
+        places = {}
         for group, (sparse, dense) in enumerate(zip(slots, parts, strict=True)):
             empty = self.num_slots - len(sparse)
             joints = sparse + [joint for part in dense for joint in part]
-            homes |= {joint: (group, empty + i) for i, joint in enumerate(joints)}
-        table = torch.tensor([homes[joint] for joint in range(self.num_keypoints)])
-        self._keep('home_group', table[:, 0].clone())  # (K, )
-        self._keep('home_place', table[:, 1].clone())  # (K, )
+            places |= {joint: (group, empty + i) for i, joint in enumerate(joints)}
+        table = torch.tensor([places[joint] for joint in range(self.num_keypoints)])
+        self._register('home_group', table[:, 0].clone())  # (K, )
+        self._register('home_place', table[:, 1].clone())  # (K, )
 
-    def _keep(self, name: str, table: Tensor) -> None:
+    def _register(self, name: str, table: Tensor) -> None:
         self.register_buffer(name, table, persistent=False)
 
     def take_keypoints(self, x: Tensor) -> Tensor:
         """Take the keypoints ``(B, K, C)`` out of all groups' tokens (B, G, N, C)."""
         index = self.home_group * x.shape[2] + self.home_place
         return x.flatten(1, 2).index_select(1, index)
+
+    def check_count(self, num_keypoints: int) -> None:
+        """Raise a ValueError if a model has another number of keypoints."""
+        if num_keypoints != self.num_keypoints:
+            raise ValueError(
+                f'out_channels must be the {self.num_keypoints} keypoints of '
+                f'{self.skeleton}, got {num_keypoints}'
+            )
 
     def extra_repr(self) -> str:
         """Show the groups."""
@@ -132,13 +142,10 @@ def _check_groups(skeleton: Skeleton, groups: object) -> tuple[tuple[str, ...], 
     missing = [joint for joint in skeleton.joints if joint not in joints]
     twice = [joint for joint in skeleton.joints if joints.count(joint) > 1]
     if missing or twice:
-        problems = [
-            f'{what} {", ".join(found)}'
-            for what, found in (('miss', missing), ('repeat', twice))
-            if found
-        ]
+        problem = f'miss {", ".join(missing)}' if missing else ''
+        problem += ' and ' if missing and twice else ''
+        problem += f'repeat {", ".join(twice)}' if twice else ''
         raise ValueError(
-            f'groups must name each keypoint of {skeleton.name} once; '
-            f'{" and ".join(problems)}'
+            f'groups must name each keypoint of {skeleton.name} once; {problem}'
         )
     return groups

@@ -1,4 +1,4 @@
-"""How many patches each layer keeps."""
+"""Keep rates of GTPT, and the number of tokens that each layer keeps."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -6,17 +6,16 @@ from numbers import Real
 KeepRates = Sequence[float] | None
 
 
-def count_patches(
+def count_tokens(
     keep_rates: KeepRates,
     num_patches: int,
     depth: int,
     first_grouped: int,
     num_dense: int = 0,
 ) -> tuple[int, ...]:
-    """Return the number of private tokens of each layer.
+    """Return the number of private tokens of each layer, a share of all patches.
 
-    It is always a share of all patches. Dense keypoints count as private tokens in
-    the layers that they take part in.
+    Dense keypoints count as private tokens in the layers that they take part in.
 
     Args:
         keep_rates (Sequence[float], optional): Shares of the patches that are kept,
@@ -33,7 +32,7 @@ def count_patches(
         ValueError: If rates are out of range, grow, do not divide the layers or leave
             a group without a patch.
     """
-    rates = check_rates((1.0,) if keep_rates is None else keep_rates)
+    rates = _check_rates((1.0,) if keep_rates is None else keep_rates)
     if depth % len(rates):
         raise ValueError(
             f'keep_rates must divide the {depth} layers evenly, got {len(rates)} rates'
@@ -52,10 +51,10 @@ def count_patches(
     return counts
 
 
-def check_rates(keep_rates: Sequence[float]) -> tuple[float, ...]:
+def _check_rates(keep_rates: Sequence[float]) -> tuple[float, ...]:
     """Return keep rates as a tuple of numbers in (0, 1] that do not grow."""
-    listed = isinstance(keep_rates, Sequence) and not isinstance(keep_rates, str)
-    rates = tuple(keep_rates) if listed else ()
+    is_list = isinstance(keep_rates, Sequence) and not isinstance(keep_rates, str)
+    rates = tuple(keep_rates) if is_list else ()
     if not rates or not all(_is_share(rate) for rate in rates):
         raise ValueError(
             'keep_rates must be a list of numbers above 0 and at most 1, '

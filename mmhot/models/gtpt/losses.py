@@ -5,13 +5,13 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 SimCC = tuple[Tensor, Tensor]
-# of a label's mass: less means that its keypoint is in patches that were pruned
-_LEAST_FOUND = 0.1
+# Share of a label's mass; below it the patches of its keypoint count as pruned.
+_MIN_MASS = 0.1
 
 
 @MODELS.register_module()
 class GTPTLoss(nn.Module):
-    """GTPT's loss: labels for both passes, and the entire pass teaches the pruned one.
+    """Compare both passes with the labels, and the pruned with the entire pass.
 
     From *Group-based Token Pruning Transformer for Efficient Human Pose Estimation*
     (https://arxiv.org/abs/2407.10756), which calls the sum its Global Perceived loss.
@@ -40,11 +40,9 @@ class GTPTLoss(nn.Module):
         self.pruned_weight = pruned_weight
         self.entire_weight = entire_weight
         self.distill_weight = distill_weight * temperature**2
-        sharpness = 1 / temperature
+        beta = 1 / temperature
         self.to_labels = KLDiscretLoss()
-        self.to_teacher = KLDiscretLoss(
-            beta=sharpness, label_softmax=True, label_beta=sharpness
-        )
+        self.to_teacher = KLDiscretLoss(beta=beta, label_softmax=True, label_beta=beta)
 
     @property
     def needs_entire(self) -> bool:
@@ -54,42 +52,41 @@ class GTPTLoss(nn.Module):
     def forward(
         self, pruned: SimCC, entire: SimCC | None, targets: SimCC, weights: Tensor
     ) -> dict[str, Tensor]:
-        """Compare both passes with the labels and with each other.
+        """Compute the terms.
 
         Args:
             pruned (tuple[Tensor, Tensor]): Logits of the pass with pruning,
                 (B, K, Wx) and (B, K, Wy).
-            entire (tuple[Tensor, Tensor], optional): The same of the pass with all
+            entire (tuple[Tensor, Tensor], optional): Logits of the pass with all
                 tokens; None unless :attr:`needs_entire`.
-            targets (tuple[Tensor, Tensor]): The same of the labels, as densities.
+            targets (tuple[Tensor, Tensor]): Densities of the labels, same shapes.
             weights (Tensor): Weights of the keypoints, (B, K).
 
         Returns:
-            dict[str, Tensor]: ``loss_pruned``; of an entire pass ``loss_entire`` and
-            ``loss_distill`` too.
+            dict[str, Tensor]: ``loss_pruned`` and, with an entire pass,
+            ``loss_entire`` and ``loss_distill``.
         """
-        terms = {
-            'pruned': self.pruned_weight * self.to_labels(pruned, targets, weights)
-        }
+        batch_size = len(weights)
+        loss = self.pruned_weight * self.to_labels(pruned, targets, weights)
+        losses = {'loss_pruned': loss / batch_size}
         if self.needs_entire:
             teacher = tuple(logits.detach() for logits in entire)
-            own = self.to_labels(entire, targets, weights)
-            lesson = self.to_teacher(pruned, teacher, weights)
-            terms['entire'] = self.entire_weight * own
-            terms['distill'] = self.distill_weight * lesson
-        return {f'loss_{name}': term / len(weights) for name, term in terms.items()}
+            loss = self.entire_weight * self.to_labels(entire, targets, weights)
+            losses['loss_entire'] = loss / batch_size
+            loss = self.distill_weight * self.to_teacher(pruned, teacher, weights)
+            losses['loss_distill'] = loss / batch_size
+        return losses
 
 
 @MODELS.register_module()
 class PatchGuidanceLoss(nn.Module):
-    """Keypoint tokens should attend to the patch that their keypoint is in.
+    """Guide the attention of keypoint tokens to the patches of their keypoints.
 
-    Not of the paper: with few epochs it saves keypoint tokens the search for what in
-    the picture is theirs, and shows the pruning what to keep. The logits of all heads
-    add up to one product of query and key; a softmax over the patches left is compared
-    with where the labels are, by cross-entropy. The flat label of a keypoint that is
-    not in the picture (``absent_weight`` of :class:`GTPTLabel`) has its token attend to
-    all patches alike.
+    Not in the paper: with few epochs it spares keypoint tokens the search for their
+    place in the image, and shows the pruning what to keep. The logits are summed over
+    heads; their softmax over the remaining patches is compared with the labels by
+    cross-entropy. The flat label of a keypoint outside the image (``absent_weight`` of
+    :class:`GTPTLabel`) asks for equal attention to all patches.
 
     Args:
         weight (float): Weight of the loss. Defaults to 1.
@@ -111,25 +108,22 @@ class PatchGuidanceLoss(nn.Module):
 
         Args:
             logits (Tensor): Logits of keypoint tokens and patches, (B, J, H, n).
-            kept (Tensor): Which patches these are, row by row, (B, n).
+            kept (Tensor): Indices of these patches, row by row, (B, n).
             targets (tuple[Tensor, Tensor]): Densities of x (B, J, Wx) and y (B, J, Wy).
             weights (Tensor): Weights of the keypoints, (B, J).
             grid (tuple[int, int]): Columns and rows of patches.
 
         Returns:
-            Tensor: The loss, a mean over the keypoints that count and that a patch is
-            left of.
+            Tensor: The loss, a mean over the keypoints that count and whose patches
+            are not all pruned.
         """
-        x, y = (
-            target.unflatten(-1, (length, -1)).sum(-1)
-            for target, length in zip(targets, grid, strict=True)
-        )
-        places = (y.unsqueeze(-1) * x.unsqueeze(-2)).flatten(
-            2
-        )  # (B, J, rows * columns)
-        places = places.gather(2, kept.unsqueeze(1).expand(-1, places.shape[1], -1))
-        found = places.sum(-1)
-        counts = weights * (found > _LEAST_FOUND)
-        places = places / found.clamp(min=_LEAST_FOUND).unsqueeze(-1)
-        entropy = -(places * logits.float().sum(2).log_softmax(-1)).sum(-1)
+        columns, rows = grid
+        x = targets[0].unflatten(-1, (columns, -1)).sum(-1)  # (B, J, columns)
+        y = targets[1].unflatten(-1, (rows, -1)).sum(-1)  # (B, J, rows)
+        label = (y.unsqueeze(-1) * x.unsqueeze(-2)).flatten(2)
+        label = label.gather(2, kept.unsqueeze(1).expand(-1, label.shape[1], -1))
+        mass = label.sum(-1)
+        counts = weights * (mass > _MIN_MASS)
+        label = label / mass.clamp(min=_MIN_MASS).unsqueeze(-1)
+        entropy = -(label * logits.float().sum(2).log_softmax(-1)).sum(-1)
         return self.weight * (counts * entropy).sum() / counts.sum().clamp(min=1)

@@ -1,4 +1,4 @@
-"""Stem of GTPT: a few blocks of ShuffleNet v2, alone or U-shaped.
+"""Stem of GTPT: a few blocks of ShuffleNet v2, plain or U-shaped.
 
 `Group-based Token Pruning Transformer for Efficient Human Pose Estimation
 <https://arxiv.org/abs/2407.10756>`_ (ECCV 2024).
@@ -7,69 +7,133 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModule
+from mmpose.models.backbones.utils import channel_shuffle
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhot.deploy.chunks import map_chunks
-from mmhot.models.gtpt.conv_norm import ConvNorm, map_pixels
-from mmhot.models.gtpt.shuffle_block import ShuffleBlock, ShuffleStage
 
-_CHUNK = 2  # images whose largest map, of the first convolution, is in the cache
+class ConvNorm(nn.Module):
+    """Convolution with a bias, batch normalization and optionally ReLU.
+
+    Weights start from a normal distribution of standard deviation 0.001.
+
+    Args:
+        in_channels (int): Input channels.
+        out_channels (int): Output channels.
+        kernel_size (int): Size of the kernel, odd; sizes of maps are kept except for
+            ``stride``. Defaults to 1.
+        stride (int): Stride. Defaults to 1.
+        groups (int): Groups of the convolution. Defaults to 1.
+        activate (bool): Whether ReLU follows. Defaults to True.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        activate: bool = True,
+    ) -> None:
+        super().__init__()
+        padding = kernel_size // 2
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride, padding, groups=groups
+        )
+        self.norm = nn.BatchNorm2d(out_channels)
+        self.act = nn.ReLU(inplace=True) if activate else nn.Identity()
+        nn.init.normal_(self.conv.weight, std=0.001)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` to ``(B, C', H', W')``."""
+        return self.act(self.norm(self.conv(x)))
 
 
-class _UpSample(nn.Module):
-    """Map of twice the size: a convolution whose channels become pixels."""
+class ShuffleBlock(nn.Module):
+    """Block of ShuffleNet v2: half of the channels are transformed, then all mixed.
+
+    With stride 2 both halves are made from all channels. Unlike torchvision's, its
+    convolutions have biases.
+
+    Args:
+        in_channels (int): Input channels; with stride 1 equal to ``out_channels``.
+        out_channels (int): Output channels, an even number.
+        stride (int): 1 or 2. Defaults to 1.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        half = out_channels // 2
+        if out_channels % 2 or (stride == 1 and in_channels != out_channels):
+            raise ValueError(
+                'out_channels must be even and, with stride 1, equal to in_channels '
+                f'({in_channels}), got {out_channels}'
+            )
+        depthwise = dict(kernel_size=3, stride=stride, activate=False)
+        self.left = None
+        if stride != 1:
+            self.left = nn.Sequential(
+                ConvNorm(in_channels, in_channels, groups=in_channels, **depthwise),
+                ConvNorm(in_channels, half),
+            )
+        self.right = nn.Sequential(
+            ConvNorm(half if self.left is None else in_channels, half),
+            ConvNorm(half, half, groups=half, **depthwise),
+            ConvNorm(half, half),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` to ``(B, C', H', W')``."""
+        left, right = self.split(x)
+        return channel_shuffle(torch.cat([left, self.right(right)], dim=1), 2)
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the completed left half and the input of the right branch."""
+        if self.left is None:
+            return x.chunk(2, dim=1)
+        return self.left(x), x
+
+
+class UpSample(nn.Module):
+    """Upsampling by two: a convolution whose channels become pixels."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, 4 * out_channels, 1)
-        self.spread = nn.PixelShuffle(2)
+        self.shuffle = nn.PixelShuffle(2)
         self.norm = nn.BatchNorm2d(out_channels)
-        self.linear = False
+        self.act = nn.ReLU(inplace=True)
         nn.init.normal_(self.conv.weight, std=0.001)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = map_pixels(x, self.conv) if self.linear else self.conv(x)
-        return F.relu(self.norm(self.spread(x)), inplace=True)
-
-    @torch.no_grad()
-    def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
-        """Make the normalization part of the convolution."""
-        if self.linear:
-            return
-        # channels become pixels in blocks of four
-        scale = self.norm.weight * (self.norm.running_var + self.norm.eps).rsqrt()
-        shift = self.norm.bias - scale * self.norm.running_mean
-        scale, shift = (each.repeat_interleave(4) for each in (scale, shift))
-        self.conv.weight *= scale[:, None, None, None]
-        self.conv.bias.copy_(self.conv.bias * scale + shift)
-        self.norm, self.linear = nn.Identity(), True
+        """Map ``(B, C, H, W)`` to ``(B, C', 2 * H, 2 * W)``."""
+        return self.act(self.norm(self.shuffle(self.conv(x))))
 
 
-class _Merge(nn.Module):
-    """Merge a map with one of half its size."""
+class Merge(nn.Module):
+    """Merging of a map with a map of half its size."""
 
     def __init__(self, low_channels: int, out_channels: int, depth: int) -> None:
         super().__init__()
-        self.upsample = _UpSample(low_channels, out_channels)
+        self.upsample = UpSample(low_channels, out_channels)
         self.reduce = ConvNorm(2 * out_channels, out_channels)
-        self.blocks = ShuffleStage(
+        self.blocks = nn.Sequential(
             *(ShuffleBlock(out_channels, out_channels) for _ in range(depth))
         )
 
     def forward(self, x: Tensor, low: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` and ``(B, C', H / 2, W / 2)`` to ``(B, C, H, W)``."""
         return self.blocks(self.reduce(torch.cat([x, self.upsample(low)], dim=1)))
 
 
 @MODELS.register_module()
 class GTPTStem(BaseModule):
-    """GTPT's stem, which gives a map of a quarter of the image's size.
+    """Stem of GTPT, which returns a map of a quarter of the image's size.
 
     Each stage halves the map's size. With more than one stage it is U-shaped: maps of
-    later stages are upsampled again and merged with those before. Inside, tensors are
-    in ``channels_last`` format.
+    later stages are upsampled again and merged with those before.
 
     Args:
         in_channels (int): Channels of the image. Defaults to 3.
@@ -78,7 +142,7 @@ class GTPTStem(BaseModule):
             of the output. Defaults to (128, ).
         stage_depth (int): Blocks of a stage. Defaults to 4.
         merge_depth (int): Blocks after a merge. Defaults to 2.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
     """
 
     def __init__(
@@ -94,14 +158,14 @@ class GTPTStem(BaseModule):
         self.conv = ConvNorm(in_channels, stem_channels, kernel_size=3, stride=2)
         inputs = (stem_channels, *stage_channels[:-1])
         self.stages = nn.ModuleList(
-            ShuffleStage(
+            nn.Sequential(
                 ShuffleBlock(before, channels, stride=2),
                 *(ShuffleBlock(channels, channels) for _ in range(stage_depth - 1)),
             )
             for before, channels in zip(inputs, stage_channels, strict=True)
         )
         self.merges = nn.ModuleList(
-            _Merge(low, channels, merge_depth)
+            Merge(low, channels, merge_depth)
             for channels, low in zip(
                 stage_channels[-2::-1], stage_channels[:0:-1], strict=True
             )
@@ -109,11 +173,11 @@ class GTPTStem(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         """Map images ``(B, 3, H, W)`` to features ``((B, C, H / 4, W / 4), )``."""
-        return (map_chunks(self.extract, x, _CHUNK, self.training),)
+        return (self.extract(x),)
 
     def extract(self, x: Tensor) -> Tensor:
-        """Map images ``(B, 3, H, W)`` to features ``(B, C, H / 4, W / 4)``."""
-        x = self.conv(x.contiguous(memory_format=torch.channels_last))
+        """Map images ``(B, 3, H, W)`` to one map ``(B, C, H / 4, W / 4)``."""
+        x = self.conv(x)
         maps = []
         for stage in self.stages:
             x = stage(x)

@@ -1,4 +1,4 @@
-"""Weights of a GTPT for another one: other picture sizes, more keypoints."""
+"""Initialization of a GTPT with weights for another image size or skeleton."""
 
 from mmengine.logging import print_log
 from torch import Tensor, nn
@@ -10,17 +10,17 @@ _DENSE = 'coarse_to_fine.dense_tokens'
 def fit_weights(
     head: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: object
 ) -> None:
-    """Make weights of a similar head fit, as a hook before they are loaded.
+    """Fit the weights of a similar head, as a hook before they are loaded.
 
     Bins of x and y are interpolated where their number differs, so that training can
-    go on with larger pictures. A head with dense keypoints takes over one without:
-    the tokens that are new keep their initial values; one without leaves out those of
-    the other's parts. What else does not fit is left for PyTorch to refuse.
+    continue with larger images. A head with dense keypoints accepts the weights of
+    one without: its new tokens keep their initial values. A head without leaves out
+    the tokens of the other's parts. PyTorch refuses other differences.
 
     Args:
-        head (GTPTHead): The head that is to get them.
+        head (GTPTHead): The head whose weights are loaded.
         state_dict (dict[str, Tensor]): All weights; changed in place.
-        prefix (str): What the head's names begin with.
+        prefix (str): Prefix of the head's keys.
     """
     for axis in 'xy':
         for kind in ('weight', 'bias'):
@@ -31,22 +31,22 @@ def fit_weights(
 def _fit_bins(
     head: nn.Module, state_dict: dict[str, Tensor], prefix: str, name: str
 ) -> None:
-    """Interpolate rows, one a bin; weights (bins, C) or biases (bins,)."""
+    """Interpolate over bins; weights (bins, C) or biases (bins,)."""
     wanted, given = head.get_parameter(name), state_dict.get(prefix + name)
     if given is None or given.shape == wanted.shape:
         return
     if given.ndim != wanted.ndim or given.shape[1:] != wanted.shape[1:]:
         return
-    rows = given.reshape(len(given), -1).T[None].float()
-    rows = interpolate(rows, len(wanted), mode='linear')[0].T
-    state_dict[prefix + name] = rows.reshape(wanted.shape).to(given.dtype)
-    _tell(f'{prefix}{name}: {len(given)} bins interpolated to {len(wanted)}')
+    bins = given.reshape(len(given), -1).T[None].float()
+    bins = interpolate(bins, len(wanted), mode='linear')[0].T
+    state_dict[prefix + name] = bins.reshape(wanted.shape).to(given.dtype)
+    _log(f'{prefix}{name}: {len(given)} bins interpolated to {len(wanted)}')
 
 
 def _fit_queries(
     head: nn.Module, state_dict: dict[str, Tensor], prefix: str, name: str
 ) -> None:
-    """Put the tokens of new parts before those of the keypoints, as the head does."""
+    """Add or remove the tokens of parts, which precede those of the keypoints."""
     wanted, given = head.get_parameter(name), state_dict.get(prefix + name)
     if given is None or given.shape[1:] != wanted.shape[1:]:
         return
@@ -54,15 +54,15 @@ def _fit_queries(
     if num_parts == 0 and f'{prefix}{_DENSE}' in state_dict:
         state_dict[prefix + name] = given[-num_sparse:]
         del state_dict[f'{prefix}{_DENSE}']
-        _tell(f'{prefix}{name}: {len(given) - num_sparse} tokens of parts left out')
+        _log(f'{prefix}{name}: {len(given) - num_sparse} tokens of parts left out')
         return
     if num_parts == 0 or len(given) != num_sparse:
         return
     tokens = wanted.detach().clone().to(given)
     tokens[num_parts:] = given
     state_dict[prefix + name] = tokens
-    _tell(f'{prefix}{name}: {num_parts} new tokens')
+    _log(f'{prefix}{name}: {num_parts} new tokens')
 
 
-def _tell(text: str) -> None:
-    print_log(f'weights made to fit: {text}', 'current')
+def _log(text: str) -> None:
+    print_log(f'weights fitted: {text}', 'current')

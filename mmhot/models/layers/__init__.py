@@ -1,1 +1,1 @@
-"""Layers that several models share; they know PyTorch and nothing else."""
+"""Layers shared by several models; they depend on PyTorch alone."""

@@ -1,18 +1,15 @@
-"""Transformer blocks and their parts: MLP, dropout, stochastic depth, positions."""
+"""Transformer blocks and their parts: MLP, stochastic depth, position embeddings."""
+
+import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import Attention, take_token
 
 
 class DropPath(nn.Module):
-    """Drop the whole value of a sample, at random, while training.
-
-    It differs from mmcv's in two ways that matter on a CPU: survivors are scaled
-    by the mask itself, one pass over the data instead of two, and :meth:`add`
-    joins that pass with the residual sum.
+    """Stochastic depth: drop a branch for random samples while training.
 
     Args:
         drop_prob (float): Probability that a sample is dropped; survivors are
@@ -27,21 +24,11 @@ class DropPath(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop samples along the first axis of ``(B, ...)``."""
-        return x * self._mask(x) if self._is_active() else x
-
-    def add(self, x: Tensor, branch: Tensor) -> Tensor:
-        """Residual sum ``x + forward(branch)`` of two ``(B, ...)`` tensors."""
-        if not self._is_active():
-            return x + branch
-        return torch.addcmul(x, branch, self._mask(branch))
-
-    def _is_active(self) -> bool:
-        return self.training and self.drop_prob > 0
-
-    def _mask(self, x: Tensor) -> Tensor:
+        if not self.training or self.drop_prob == 0:
+            return x
         keep_prob = 1 - self.drop_prob
-        mask = x.new_empty(x.shape[0], *[1] * (x.ndim - 1))
-        return mask.bernoulli_(keep_prob).div_(keep_prob)
+        mask = x.new_empty(x.shape[0], *[1] * (x.ndim - 1)).bernoulli_(keep_prob)
+        return x * (mask / keep_prob)
 
     def extra_repr(self) -> str:
         """Show the rate."""
@@ -62,63 +49,23 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         self.fc1 = nn.Linear(embed_dims, hidden_dims)
+        self.act = nn.GELU()
         self.fc2 = nn.Linear(hidden_dims, embed_dims)
         self.drop = nn.Dropout(drop_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., C)`` to ``(..., C)``."""
-        return self.drop(self.fc2(self.drop(gelu(self.fc1(x)))))
-
-
-def gelu(x: Tensor) -> Tensor:
-    """Apply GELU, where there are no gradients in place: nobody needs ``x`` twice."""
-    return F.gelu(x) if torch.is_grad_enabled() else torch.ops.aten.gelu_(x)
-
-
-class PositionTable(nn.Module):
-    """Learned embedding that is added to every token by its position.
-
-    Args:
-        num_tokens (int): Positions ``N``.
-        embed_dims (int): Channels ``C``.
-        init_std (float): Standard deviation of the truncated normal that the table
-            starts with. Defaults to 0, a table of zeros.
-    """
-
-    def __init__(self, num_tokens: int, embed_dims: int, init_std: float = 0.0) -> None:
-        super().__init__()
-        self.table = nn.Parameter(torch.zeros(num_tokens, embed_dims))
-        if init_std:
-            nn.init.trunc_normal_(self.table, std=init_std)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Add the table to ``(..., N, C)``."""
-        return x + self.table
-
-
-def fuse_streams(fusion: nn.Linear, first: Tensor, second: Tensor) -> Tensor:
-    """Average two streams with weights that each token chooses.
-
-    Args:
-        fusion (nn.Linear): Maps both streams' channels, 2 * C, to two logits.
-        first (Tensor): (..., C).
-        second (Tensor): (..., C).
-
-    Returns:
-        Tensor: (..., C).
-    """
-    weights = fusion(torch.cat([first, second], -1)).softmax(-1)
-    # in mixed precision the streams have more digits than the weights
-    return torch.lerp(second, first, weights[..., :1].to(first.dtype))
+        x = self.drop(self.act(self.fc1(x)))
+        return self.drop(self.fc2(x))
 
 
 class TransformerBlock(nn.Module):
-    """Attention and a perceptron, each normalized before and with a residual sum.
+    """Pre-norm attention and MLP, each with a residual sum.
 
     Args:
         embed_dims (int): Channels ``C``.
         num_heads (int): Heads of the attention.
-        mlp_dims (int): Hidden channels of the perceptron.
+        mlp_dims (int): Hidden channels of the MLP.
         drop_rate (float): Dropout rate after both. Defaults to 0.
         drop_path (float): Rate of stochastic depth, along the first axis. Defaults
             to 0.
@@ -141,12 +88,95 @@ class TransformerBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., N, C)`` to ``(..., N, C)``."""
-        return self._feed(self.drop_path.add(x, self.attn(self.norm1(x))))
+        x = x + self.drop_path(self.attn(self.norm1(x)))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
 
     def at(self, x: Tensor, place: Tensor) -> Tensor:
-        """Result of one token alone, (B, 1, C), of (B, N, C) and its place (B,)."""
+        """Compute one token (B, 1, C) of (B, N, C), by its index (B,)."""
         attended = self.attn.at(self.norm1(x), place)
-        return self._feed(self.drop_path.add(take_token(x, place), attended))
+        x = take_token(x, place) + self.drop_path(attended)
+        return x + self.drop_path(self.mlp(self.norm2(x)))
 
-    def _feed(self, x: Tensor) -> Tensor:
-        return self.drop_path.add(x, self.mlp(self.norm2(x)))
+
+def fuse_streams(fusion: nn.Linear, first: Tensor, second: Tensor) -> Tensor:
+    """Average two streams with weights predicted for each token.
+
+    Args:
+        fusion (nn.Linear): Maps both streams' channels, 2 * C, to two logits.
+        first (Tensor): (..., C).
+        second (Tensor): (..., C).
+
+    Returns:
+        Tensor: (..., C).
+    """
+    weights = fusion(torch.cat([first, second], -1)).softmax(-1)
+    # in mixed precision the streams have more digits than the weights
+    return torch.lerp(second, first, weights[..., :1].to(first.dtype))
+
+
+class PositionTable(nn.Module):
+    """Learned position embedding, added to every token.
+
+    Args:
+        num_tokens (int): Positions ``N``.
+        embed_dims (int): Channels ``C``.
+        init_std (float): Standard deviation of the truncated normal distribution of
+            the initial table. Defaults to 0, a table of zeros.
+    """
+
+    def __init__(self, num_tokens: int, embed_dims: int, init_std: float = 0.0) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(num_tokens, embed_dims))
+        if init_std:
+            nn.init.trunc_normal_(self.table, std=init_std)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add the table to ``(..., N, C)``."""
+        return x + self.table
+
+
+def sine_positions(num_rows: int, num_columns: int, embed_dims: int) -> Tensor:
+    """Encode the cells of a grid by sines and cosines of their row and column.
+
+    Args:
+        num_rows (int): Rows of the grid.
+        num_columns (int): Columns of the grid.
+        embed_dims (int): Channels ``C``, a multiple of 4; the first half encodes the
+            row, the second the column.
+
+    Returns:
+        Tensor: The table, row by row, (num_rows * num_columns, C).
+    """
+    if embed_dims % 4:
+        raise ValueError(
+            f'embed_dims must be a multiple of 4 for sine positions, got {embed_dims}'
+        )
+    rows = _encode_axis(num_rows, embed_dims // 2)[:, None]
+    columns = _encode_axis(num_columns, embed_dims // 2)[None]
+    shape = (num_rows, num_columns, embed_dims // 2)
+    table = torch.cat([rows.expand(shape), columns.expand(shape)], dim=-1)
+    return table.flatten(0, 1)
+
+
+def _encode_axis(length: int, channels: int) -> Tensor:
+    """Encode places on one axis, sines and cosines in turn, (length, channels)."""
+    places = torch.arange(1, length + 1) / (length + 1e-6) * (2 * math.pi)
+    wave_length = 10000 ** (torch.arange(0, channels, 2) / channels)
+    angles = places[:, None] / wave_length
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
+
+
+def sine_moments(moments: Tensor, duration: float, embed_dims: int) -> Tensor:
+    """Encode moments by sines and cosines with periods of 0.1 to 2.5 durations.
+
+    Args:
+        moments (Tensor): Moments, in the unit of ``duration``, (N,).
+        duration (float): Duration of the sequence.
+        embed_dims (int): Channels ``C``.
+
+    Returns:
+        Tensor: Values from -1 to 1, (N, C).
+    """
+    periods = duration * torch.logspace(-1, 0.4, (embed_dims + 1) // 2)
+    angles = 2 * math.pi * moments[:, None] / periods
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)[:, :embed_dims]

@@ -1,4 +1,4 @@
-"""Mirror images of poses."""
+"""Left-right mirroring of poses."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,8 @@ def mirror_poses(poses: Tensor, flip_indices: Sequence[int]) -> Tensor:
     """Mirror poses left to right, about x = 0.
 
     Args:
-        poses (Tensor): Poses in two or three dimensions, x first; channels after
-            the coordinates are kept, (..., K, C).
+        poses (Tensor): 2D or 3D poses, x first; channels after the coordinates are
+            kept, (..., K, C).
         flip_indices (Sequence[int]): For each keypoint its partner on the other
             side, or itself.
 

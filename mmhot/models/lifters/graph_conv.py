@@ -1,4 +1,4 @@
-"""Graph convolution, and the graphs that it runs on."""
+"""Modulated graph convolution, and adjacency matrices of trees and chains."""
 
 import math
 from collections.abc import Sequence
@@ -6,12 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mmhot.deploy.foldable import Foldable
-from mmhot.deploy.fused_linear import fused_linear
-from mmhot.models.layers.precision import in_autocast
 
-
-class ModulatedGraphConv(Foldable):
+class ModulatedGraphConv(nn.Module):
     r"""Graph convolution with modulated weights and a learned adjacency.
 
     With the symmetric :math:`Q = (P + P^\top) / 2`, :math:`P` being the given
@@ -38,7 +34,6 @@ class ModulatedGraphConv(Foldable):
         self.bias = nn.Parameter(torch.empty(out_dims))
         symmetric = (adjacency + adjacency.T) / 2
         self.register_buffer('adjacency', symmetric, persistent=False)
-        self.register_buffer('others', 1 - torch.eye(num_nodes), persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -51,29 +46,16 @@ class ModulatedGraphConv(Foldable):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, N, in_dims)`` to ``(B, N, out_dims)``."""
-        kernel, scale, bias, graph = self.folded()
-        both = fused_linear(x, kernel)  # (B, N, 2 * out_dims)
-        # types that differ are slow to multiply, and autocast refuses work in place
-        if in_autocast(x):
-            own, others = (both * scale.to(both.dtype)).chunk(2, dim=-1)
-            return torch.baddbmm(own + bias, graph.expand(len(x), -1, -1), others)
-        own, others = both.mul_(scale).chunk(2, dim=-1)
-        return (own + bias).baddbmm_(graph.expand(len(x), -1, -1), others)
+        graph = self.graph()
+        loops = torch.diag(graph.diagonal())
+        own = self.modulation * (x @ self.weight[0])
+        neighbor = self.modulation * (x @ self.weight[1])
+        return graph.diagonal()[:, None] * own + (graph - loops) @ neighbor + self.bias
 
-    def fold(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Combine the parameters so that few operations are left.
-
-        Returns:
-            tuple[Tensor, Tensor, Tensor, Tensor]: Both weights as those of one linear
-            layer, (2 * out_dims, in_dims), what their results are multiplied with,
-            (N, 2 * out_dims), the bias, and the graph without its diagonal, (N, N).
-        """
+    def graph(self) -> Tensor:
+        """Return the symmetric adjacency ``Q``, (N, N)."""
         offset = self.adjacency_offset
-        graph = torch.add(self.adjacency, offset + offset.T, alpha=0.5)
-        own_scale = graph.diagonal().unsqueeze(-1) * self.modulation
-        scale = torch.cat([own_scale, self.modulation], dim=-1)
-        kernel = torch.cat([*self.weight], dim=-1).mT
-        return kernel, scale, self.bias, graph * self.others
+        return self.adjacency + (offset + offset.T) / 2
 
 
 def tree_adjacency(parents: Sequence[int]) -> Tensor:
@@ -83,7 +65,7 @@ def tree_adjacency(parents: Sequence[int]) -> Tensor:
         parents (Sequence[int]): Index of each node's parent, -1 for the root.
 
     Returns:
-        Tensor: Rows that sum to one, but for the ones on the diagonal, (N, N).
+        Tensor: Rows that sum to one, without the ones on the diagonal, (N, N).
     """
     adjacency = torch.zeros(len(parents), len(parents))
     for child, parent in enumerate(parents):

@@ -1,4 +1,4 @@
-"""HTNet: joint, limb and body level of a single frame.
+"""HTNet, a lifter of single frames with joint, limb and body level.
 
 `HTNet: Human Topology Aware Network for 3D Human Pose Estimation
 <https://arxiv.org/abs/2302.09790>`_ (ICASSP 2023). The published code folds frames into
@@ -10,7 +10,6 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhot.deploy.recordings import Recordings
 from mmhot.models.layers.blocks import PositionTable
 from mmhot.models.lifters.graph_conv import tree_adjacency
 from mmhot.models.lifters.human_topology import SpatialBlock
@@ -38,7 +37,7 @@ class HTNet(BaseModule):
         init_cfg (dict, optional): Initialisation. Defaults to None.
     """
 
-    # what a whole clip is cut into: frames are independent
+    # frames are independent: a clip is lifted in windows of one
     num_frames = 1
     num_keep_frames = 1
 
@@ -66,7 +65,6 @@ class HTNet(BaseModule):
             raise ValueError(f'depth must be at least 1, got {depth}')
         skeleton = get_skeleton(skeleton)
         self.num_keypoints, self.in_channels = skeleton.num_keypoints, in_channels
-        self.recordings = Recordings()
         self.embed = nn.Linear(in_channels, embed_dims)
         self.position = PositionTable(skeleton.num_keypoints, embed_dims)
         sizes = (embed_dims, num_heads, mlp_dims, graph_dims)
@@ -94,9 +92,5 @@ class HTNet(BaseModule):
                 f'HTNet wants (B, T, {", ".join(map(str, expected))}) poses, got '
                 f'{tuple(x.shape)}'
             )
-        frames = self.recordings(self, x.flatten(0, 1))  # (B T, K, C)
-        return frames.unflatten(0, x.shape[:2])
-
-    def extract(self, x: Tensor) -> Tensor:
-        """Map frames ``(N, K, 2)`` to features ``(N, K, C)``."""
-        return self.norm(self.blocks(self.position(self.embed(x))))
+        frames = self.position(self.embed(x.flatten(0, 1)))  # (B T, K, C)
+        return self.norm(self.blocks(frames)).unflatten(0, x.shape[:2])

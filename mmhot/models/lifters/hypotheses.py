@@ -29,7 +29,7 @@ class HypothesisMLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, 3, C)`` to ``(B, T, 3, C)``."""
         joined = x.flatten(2)
-        joined = self.drop_path.add(joined, self.mlp(self.norm(joined)))
+        joined = joined + self.drop_path(self.mlp(self.norm(joined)))
         return joined.view_as(x)
 
 
@@ -58,7 +58,7 @@ class SelfHypothesisRefinement(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, 3, C)`` to ``(B, T, 3, C)``."""
         steps = zip(x.unbind(2), self.norms, self.attns, strict=True)
-        refined = [self.drop_path.add(h, attn(norm(h))) for h, norm, attn in steps]
+        refined = [h + self.drop_path(attn(norm(h))) for h, norm, attn in steps]
         return self.mix(torch.stack(refined, dim=2))
 
     def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -125,4 +125,4 @@ class CrossHypothesisInteraction(nn.Module):
             norm_key(context[key]),
             norm_value(context[own]),
         )
-        updated[own] = self.drop_path.add(updated[own], self.drop(update))
+        updated[own] = updated[own] + self.drop_path(self.drop(update))

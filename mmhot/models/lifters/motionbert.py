@@ -75,8 +75,7 @@ class SpaceTimeBlock(nn.Module):
 
     def _add(self, x: Tensor, branch: Tensor) -> Tensor:
         """Add a residual branch, with stochastic depth for each frame."""
-        summed = self.drop_path.add(x.flatten(0, 1), branch.flatten(0, 1))
-        return summed.unflatten(0, x.shape[:2])
+        return x + self.drop_path(branch.flatten(0, 1)).view_as(x)
 
 
 class TimeSpaceBlock(SpaceTimeBlock):

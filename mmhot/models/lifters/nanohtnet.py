@@ -1,9 +1,8 @@
-"""NanoHTNet: one token per joint and one per frequency.
+"""NanoHTNet, a lifter with one token per joint and one per frequency.
 
 `Nano Human Topology Network for Efficient 3D Human Pose Estimation
 <https://arxiv.org/abs/2501.15763>`_ (IEEE TIP 2025).
-
-Its blocks are in :mod:`mmhot.models.lifters.human_topology`.
+The spatial blocks are in :mod:`mmhot.models.lifters.human_topology`.
 """
 
 import math
@@ -13,9 +12,6 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhot.deploy.foldable import Foldable
-from mmhot.deploy.fused_linear import fused_linear
-from mmhot.deploy.recordings import Recordings
 from mmhot.models.layers.blocks import MLP, DropPath, PositionTable
 from mmhot.models.lifters.graph_conv import chain_adjacency, tree_adjacency
 from mmhot.models.lifters.human_topology import (
@@ -26,11 +22,8 @@ from mmhot.models.lifters.human_topology import (
 from mmhot.skeletons.joints import get_skeleton
 
 
-class TrajectoryEmbed(Foldable, nn.Linear):
-    """Linear layer on the trajectory of each keypoint, ``T`` times ``C`` numbers.
-
-    They are put in the order in which they can be copied fast.
-    """
+class TrajectoryEmbed(nn.Linear):
+    """Linear layer on the trajectory of each keypoint, ``T`` times ``C`` numbers."""
 
     def __init__(self, num_frames: int, in_channels: int, embed_dims: int) -> None:
         super().__init__(num_frames * in_channels, embed_dims)
@@ -38,18 +31,11 @@ class TrajectoryEmbed(Foldable, nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, K, C)`` to ``(B, K, embed_dims)``."""
-        weight, bias = self.folded()
-        x = x.flatten(2).mT.reshape(len(x), -1, weight.shape[1])  # (B, K, C * T)
-        return fused_linear(x, weight, bias)
-
-    def fold(self) -> tuple[Tensor, Tensor]:
-        """Order the weights as the numbers are: by channel, then by frame."""
-        weight = self.weight.unflatten(1, (self.num_frames, -1))
-        return weight.transpose(1, 2).flatten(1), self.bias
+        return super().forward(x.transpose(1, 2).flatten(2))
 
 
 class TemporalBlock(nn.Module):
-    """Neighboring and all frequencies, each on its own half of the channels."""
+    """Graph convolution and attention over frequencies, on half the channels each."""
 
     def __init__(
         self,
@@ -76,7 +62,7 @@ class TemporalBlock(nn.Module):
         local = self.local(local)
         whole = self.whole(local + whole)
         x = torch.cat([local, whole], dim=-1)
-        return self.drop_path.add(x, self.mlp(self.norm(x)))
+        return x + self.drop_path(self.mlp(self.norm(x)))
 
 
 @MODELS.register_module()
@@ -149,7 +135,6 @@ class NanoHTNet(BaseModule):
         drop_paths = torch.linspace(*drop_path_rates, depth).tolist()
         sizes = (embed_dims, num_heads, mlp_dims, graph_dims)
 
-        self.recordings = Recordings()
         self.spatial_embed = TrajectoryEmbed(num_frames, in_channels, embed_dims)
         self.spatial_position = PositionTable(num_keypoints, embed_dims)
         graph = (skeleton, tree_adjacency(skeleton.parents))
@@ -187,10 +172,6 @@ class NanoHTNet(BaseModule):
                 f'NanoHTNet wants (B, {", ".join(map(str, expected))}) poses, '
                 f'got {tuple(x.shape)}'
             )
-        return self.recordings(self, x)
-
-    def extract(self, x: Tensor) -> Tensor:
-        """Do what :meth:`forward` says."""
         return torch.cat([self.spatial(x), self.temporal(x)], dim=-1)
 
     def spatial(self, x: Tensor) -> Tensor:
@@ -221,7 +202,7 @@ def _check_frames(num_frames: int, num_keep_frames: int) -> None:
     for name, value in frames.items():
         if value < 1 or value % 2 == 0:
             raise ValueError(
-                f'{name} must be odd, for there to be a center frame, got {value}'
+                f'{name} must be odd, so that there is a center frame, got {value}'
             )
     if num_keep_frames > num_frames:
         raise ValueError(

@@ -12,8 +12,8 @@ from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ConfigType, InstanceList, OptConfigType, SampleList
 from torch import Tensor, nn
 
+from mmhot.models.layers.execution import full_precision
 from mmhot.models.layers.mirror import mirror_poses
-from mmhot.models.layers.precision import full_precision
 from mmhot.models.tokens.recoverers import PrunedFeatures
 from mmhot.models.tokens.selection import gather_tokens
 

@@ -7,7 +7,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import CrossAttention
-from mmhot.models.layers.sine_position import sine_moments
+from mmhot.models.layers.blocks import sine_moments
 from mmhot.models.tokens.selection import gather_tokens
 
 

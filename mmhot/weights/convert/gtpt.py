@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmhot.models.layers.sine_position import sine_positions
+from mmhot.models.layers.blocks import sine_positions
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.convert.published_model import (
     NORM,

@@ -1,4 +1,4 @@
-"""GTPT's head on other backbones' maps, at other sizes."""
+"""GTPT's head on feature maps of other backbones and sizes."""
 
 from pathlib import Path
 

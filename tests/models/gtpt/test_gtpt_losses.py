@@ -1,4 +1,4 @@
-"""GTPT's loss: the published number, and what each term is."""
+"""GTPT's losses: the published numbers, and the formula of each term."""
 
 from pathlib import Path
 
@@ -61,13 +61,13 @@ def test_each_term_is_a_mean_over_bins_batch_and_keypoints(name):
     if name == 'distill':
         teacher = tuple(softmax(logits, -1) for logits in random_simcc(1))
     expected = 0
-    for logits, truth in zip(student, teacher, strict=True):
-        divergence = (truth * (truth.log() - log_softmax(logits, -1))).mean(-1)
+    for logits, label in zip(student, teacher, strict=True):
+        divergence = (label * (label.log() - log_softmax(logits, -1))).mean(-1)
         expected = expected + (weights * divergence).mean()
     torch.testing.assert_close(terms(weights)[f'loss_{name}'], expected)
 
 
-def test_the_entire_pass_learns_nothing_from_the_pruned_one():
+def test_entire_pass_gets_no_gradients_from_the_pruned_one():
     pruned, entire = (
         tuple(x.requires_grad_() for x in random_simcc(seed)) for seed in (0, 1)
     )
@@ -87,7 +87,7 @@ def test_unlabeled_keypoints_count_in_no_term():
         assert 0 < loss < terms()[name]
 
 
-def test_terms_can_be_weighted_and_the_teacher_softened():
+def test_terms_have_weights_and_a_temperature():
     plain = terms()
     changed = terms(pruned_weight=2.0, entire_weight=0.5, distill_weight=0.0)
     torch.testing.assert_close(changed['loss_pruned'], 2 * plain['loss_pruned'])
@@ -95,13 +95,13 @@ def test_terms_can_be_weighted_and_the_teacher_softened():
     assert changed['loss_distill'] == 0
     expected = 0
     for student, teacher in zip(random_simcc(0), random_simcc(1), strict=True):
-        truth = softmax(teacher / 2, -1)
-        divergence = truth * (truth.log() - log_softmax(student / 2, -1))
+        label = softmax(teacher / 2, -1)
+        divergence = label * (label.log() - log_softmax(student / 2, -1))
         expected = expected + 4 * divergence.mean()
     torch.testing.assert_close(terms(temperature=2.0)['loss_distill'], expected)
 
 
-def test_a_batch_of_one_is_no_exception():
+def test_batch_of_one_has_scalar_losses():
     one = tuple(x[:1] for x in random_simcc(0))
     losses = GTPTLoss()(one, one, one, torch.ones(1, 5))
     assert all(loss.shape == () for loss in losses.values())
@@ -122,7 +122,7 @@ def test_pass_that_does_not_count_is_not_needed():
 
 
 def guidance(logits, kept=None, weights=None):
-    """Of one picture of 2 x 2 patches, whose two keypoints are in the last one."""
+    """Compute the loss of an image of 2 x 2 patches with two keypoints in the last."""
     x, y = torch.zeros(1, 2, 12), torch.zeros(1, 2, 16)
     x[..., 8], y[..., 10] = 0.7, 0.7  # labels need not sum to 1
     return PatchGuidanceLoss(weight=0.5)(
@@ -142,7 +142,7 @@ def test_guidance_is_cross_entropy_of_all_heads_with_the_keypoints_patch():
     torch.testing.assert_close(guidance(logits, weights=weights), 0.5 * wanted[0])
 
 
-def test_guidance_of_who_is_not_there_is_towards_all_patches_alike():
+def test_guidance_of_absent_keypoints_is_towards_all_patches_equally():
     flat = torch.full((1, 1, 12), 1 / 12), torch.full((1, 1, 16), 1 / 16)
     logits = torch.zeros(1, 1, 3, 4, requires_grad=True)
     kept, weights = torch.arange(4)[None], torch.full((1, 1), 0.3)
@@ -152,7 +152,7 @@ def test_guidance_of_who_is_not_there_is_towards_all_patches_alike():
     assert logits.grad.abs().max() < 1e-7
 
 
-def test_guidance_leaves_out_keypoints_whose_patch_was_pruned():
+def test_guidance_ignores_keypoints_whose_patch_was_pruned():
     logits = torch.randn(1, 2, 3, 2, requires_grad=True)
     torch.testing.assert_close(
         guidance(logits, kept=torch.tensor([[0, 3]])),

@@ -1,22 +1,20 @@
-"""GTPT's stem, head and tokens: facts that hold for any weights."""
+"""GTPT's stem, head and tokens: invariants that hold for any weights."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from gtpt_models import labeled_samples, random_people
-from mmpose.models.backbones.utils import channel_shuffle
 from mmpose.registry import MODELS
 from torch.testing import assert_close
 
-from mmhot.deploy.chunks import map_chunks
 from mmhot.deploy.switch import switch_to_deploy
 from mmhot.evaluation.cost import count_cost
-from mmhot.models.gtpt.coarse import PatchEmbed, patch_logits, pool_logits
-from mmhot.models.gtpt.group_attention import GroupAttention
-from mmhot.models.gtpt.shuffle_block import ShuffleBlock, interleave
-from mmhot.models.gtpt.stem import GTPTStem
+from mmhot.models.gtpt.attention import GroupAttention, patch_logits, pool_logits
+from mmhot.models.gtpt.coarse import PatchEmbed
+from mmhot.models.gtpt.stem import GTPTStem, ShuffleBlock
 from mmhot.skeletons.joints import get_skeleton
 
 WHOLEBODY = dict(
@@ -91,7 +89,7 @@ def test_any_skeleton_trains_a_step_and_predicts(settings):
 
 
 @pytest.mark.parametrize('name', ['coco', 'wholebody'])
-def test_guidance_tells_each_sparse_keypoint_its_own_place(name):
+def test_guidance_compares_sparse_keypoints_with_their_own_labels(name):
     head = build_head(**{**SKELETONS[name], 'keep_rates': None}).train()
     skeleton, groups = get_skeleton(head.groups.skeleton), head.groups
     seen = []
@@ -122,7 +120,7 @@ def test_keypoints_come_in_the_skeletons_order(settings):
     head = build_head(**settings)
     groups, skeleton = head.groups, get_skeleton(head.groups.skeleton)
     length = groups.num_slots + max(groups.dense_counts) + 3
-    names = [['nobody'] * length for _ in range(groups.num_groups)]
+    names = [['no keypoint'] * length for _ in range(groups.num_groups)]
     for row, group in zip(names, groups.groups, strict=True):
         joints = [joint for name in group for joint in skeleton.groups[name]]
         start = groups.num_slots - len(skeleton.groups[group[0]])
@@ -137,7 +135,7 @@ def test_keypoints_come_in_the_skeletons_order(settings):
 @pytest.mark.parametrize('name', ['coco', 'wholebody', 'halpe'])
 def test_kept_patches_are_those_of_the_layer_before(name):
     head = build_head(**SKELETONS[name])
-    _, kept = head.encode(head.embed(random_maps()), head.keep_rates)
+    _, kept = head.encode(head.embed(random_maps()[-1]), head.counts)
     dense = torch.tensor(head.groups.dense_counts)
     rates = [rate for rate in head.keep_rates for _ in range(3)]
     assert [patches.shape[-1] for patches in kept] == [int(256 * r) for r in rates]
@@ -171,10 +169,11 @@ def test_empty_slot_influences_nothing():
 @torch.no_grad()
 def test_private_tokens_of_other_groups_are_not_seen():
     torch.manual_seed(0)
-    attention = GroupAttention(16, num_heads=2)
-    x = torch.randn(6, 7, 16)  # two samples, three groups, three slots each
+    attention = GroupAttention(16, num_heads=2, scale=8**-0.5)
     shared = torch.tensor([1, 2, 3, 4, 5, 6, 7, 8])
-    result, _ = attention(x, 3, 3, shared)
+    groups = SimpleNamespace(num_groups=3, num_slots=3, shared=shared)
+    x = torch.randn(6, 7, 16)  # two samples, three groups, three slots each
+    result, _ = attention(x, groups)
     expected = torch.empty_like(x)
     q, k, v = attention.qkv(x).view(6, 7, 3, 2, 8).unbind(2)
     for sample in range(2):
@@ -190,7 +189,7 @@ def test_private_tokens_of_other_groups_are_not_seen():
 
 
 @torch.no_grad()
-def test_scores_are_softmax_pooled_by_hand():
+def test_scores_are_softmax_pooled_logits():
     torch.manual_seed(0)
     queries, keys = torch.randn(2, 3, 2, 4), torch.randn(2, 5, 2, 4)
     valid = torch.tensor([[True, True, False], [True, True, True]])
@@ -208,7 +207,7 @@ def test_scores_are_softmax_pooled_by_hand():
 
 
 @torch.no_grad()
-def test_no_rates_are_rates_of_one():
+def test_no_keep_rates_are_rates_of_one():
     maps, outputs = random_maps(), []
     for keep_rates in (None, (1.0,), (1, 1, 1, 1), (1.0,) * 12):
         head = build_head(keep_rates=(0.5,))
@@ -232,7 +231,7 @@ def test_no_rates_are_rates_of_one():
         ((1, 0.003), '0.003 of 256 patches leaves none in layer 6; at least 0.003906'),
     ],
 )
-def test_wrong_keep_rates_are_refused_and_the_old_ones_stay(keep_rates, message):
+def test_wrong_keep_rates_are_refused_and_change_nothing(keep_rates, message):
     head = build_head()
     with pytest.raises(ValueError, match=message) as error:
         head.keep_rates = keep_rates
@@ -241,7 +240,7 @@ def test_wrong_keep_rates_are_refused_and_the_old_ones_stay(keep_rates, message)
     assert head.keep_rates == (1.0, 0.7, 0.3, 0.1)
 
 
-def test_dense_keypoints_need_room_beside_them():
+def test_dense_keypoints_need_patches_beside_them():
     head = build_head(**SKELETONS['wholebody'])
     head.keep_rates = (0.27,)  # 69 of 256, for 68 points of the face
     with pytest.raises(
@@ -251,7 +250,7 @@ def test_dense_keypoints_need_room_beside_them():
 
 
 @torch.no_grad()
-def test_keep_rates_of_the_test_replace_the_heads():
+def test_keep_rates_of_test_cfg_replace_the_heads():
     head, samples = build_head(), people(2)
     everything = head.predict(random_maps(), samples, dict(keep_rates=None))
     pruned = head.predict(random_maps(), samples)
@@ -278,7 +277,7 @@ def test_flip_test_averages_logits_of_the_mirror_image():
 
 
 @torch.no_grad()
-def test_scores_are_shares_of_a_perfect_labels_unless_raw():
+def test_scores_are_divided_by_a_labels_peak_unless_raw():
     head, samples = build_head(), people(2)
     for scores in (head.classify_x[1], head.classify_y[1]):
         scores.weight *= 2
@@ -342,31 +341,14 @@ def test_result_of_an_image_does_not_depend_on_its_batch():
             assert_close(one, batch[index : index + 1], atol=1e-5, rtol=0)
 
 
-def test_chunks_are_for_inference_and_joined_in_order():
-    x, seen = torch.arange(10.0).view(5, 2).requires_grad_(), []
-
-    def double(chunk):
-        seen.append(len(chunk))
-        return 2 * chunk
-
-    for no_grad, training, sizes in (
-        (True, False, [2, 2, 1]),
-        (True, True, [5]),
-        (False, False, [5]),
-    ):
-        with torch.set_grad_enabled(not no_grad):
-            assert torch.equal(map_chunks(double, x, 2, training), 2 * x)
-        assert seen == sizes
-        seen.clear()
-
-
 @torch.no_grad()
-@pytest.mark.parametrize('switch', [switch_to_deploy, 'mmpose'])
-def test_deployed_model_gives_the_same_numbers(switch):
+@pytest.mark.parametrize('channels', [(8, 12, 16), (16, 32)])
+def test_deployed_model_computes_the_same_numbers(channels):
     torch.manual_seed(0)
-    head = dict(type='GTPTHead', in_channels=8, out_channels=17, embed_dims=16)
+    head = dict(type='GTPTHead', in_channels=channels[0], out_channels=17)
+    head |= dict(embed_dims=16)
     head |= dict(input_size=SIZE, in_featuremap_size=(24, 32), num_heads=2)
-    stem = dict(type='GTPTStem', stem_channels=8, stage_channels=(8, 12, 16))
+    stem = dict(type='GTPTStem', stem_channels=8, stage_channels=channels)
     model = MODELS.build(dict(type='TopdownPoseEstimator', backbone=stem, head=head))
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -379,7 +361,7 @@ def test_deployed_model_gives_the_same_numbers(switch):
     images = torch.randn(3, 3, 128, 96)
     expected, cost = model.eval()(images, None), count_cost(model, images, None)
     for _ in range(2):
-        model.switch_to_deploy() if switch == 'mmpose' else switch(model)
+        assert switch_to_deploy(model) is model
         for ours, theirs in zip(model(images, None), expected, strict=True):
             assert_close(ours, theirs, atol=1e-4, rtol=0)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules())
@@ -387,17 +369,12 @@ def test_deployed_model_gives_the_same_numbers(switch):
 
 
 @torch.no_grad()
-def test_block_shuffles_its_channels_and_keeps_the_format():
-    left, right = torch.randn(2, 3, 4, 5), torch.randn(2, 3, 4, 5)
-    for dtype in (torch.float32, torch.float64):
-        joined = interleave(left.to(dtype), right.to(dtype))
-        assert torch.equal(
-            joined, channel_shuffle(torch.cat([left, right], 1), 2).to(dtype)
-        )
-    x = torch.randn(2, 6, 8, 8).contiguous(memory_format=torch.channels_last)
-    y = ShuffleBlock(6, 6).eval()(x)
+def test_block_interleaves_its_halves():
+    x = torch.randn(2, 6, 8, 8)
+    block = ShuffleBlock(6, 6).eval()
+    y = block(x)
     assert torch.equal(y[:, ::2], x[:, :3])
-    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(y[:, 1::2], block.right(x[:, 3:]))
     with pytest.raises(ValueError, match=r'equal to in_channels \(6\), got 8'):
         ShuffleBlock(6, 8)
 

@@ -1,4 +1,4 @@
-"""The six published GTPTs, converted, give the published numbers."""
+"""The six published GTPTs, converted, reproduce the published numbers."""
 
 from copy import deepcopy
 
@@ -34,7 +34,7 @@ def published(request):
 
 
 @torch.no_grad()
-def test_outputs_and_what_leads_to_them_are_the_published_models(published):
+def test_outputs_and_activations_are_the_published_models(published):
     _, meta, arrays, model = published
     stem = model.extract_feat(fixture_images(meta))
     (stem_map,) = stem
@@ -45,14 +45,14 @@ def test_outputs_and_what_leads_to_them_are_the_published_models(published):
     table = head.positions[1:].view(16, 16, 2, -1)
     assert_close(table[:, 3, 0], arrays['inner__pos_1d'], **PARITY)
     assert_close(table[3, :, 1], arrays['inner__pos_1d'], **PARITY)
-    patches = head.embed(stem)
+    patches = head.embed(stem_map)
     assert_close(patches.abs().mean(-1), arrays['inner__patch_abs'], **PARITY)
 
     seen = []
     hook = head.coarse_encoder.register_forward_hook(
         lambda _, args, output: seen.append(output)
     )
-    tokens, kept = head.encode(patches, head.keep_rates)
+    tokens, kept = head.encode(patches, head.counts)
     hook.remove()
     assert_close(seen[0].queries, arrays['inner__coarse_query'], **PARITY)
     assert_close(seen[0].patches, arrays['inner__coarse_visual'].float(), **HALF)
@@ -86,7 +86,7 @@ def test_cost_is_the_papers(published):
 
 @pytest.fixture(scope='module')
 def trained():
-    """Meta data, arrays, and our model after one training step, with its losses."""
+    """Metadata, arrays, and our model after one training step, with its losses."""
     meta, arrays = load_fixture('gtpt_t_coco_train')
     model = build_published(meta, weights='online').train()
     batch = labeled_samples(arrays['input__joints'], arrays['input__visible'])
@@ -106,7 +106,7 @@ def test_losses_are_the_published_ones(trained):
 
 
 @torch.no_grad()
-def test_accuracy_is_of_keypoints_that_are_in_the_picture(trained):
+def test_accuracy_counts_keypoints_inside_the_image(trained):
     meta, arrays, model, _ = trained
     visible = np.array(arrays['input__visible'])
     visible[:, ::2] = 0
@@ -143,8 +143,9 @@ def test_batch_statistics_are_updated_once(trained):
 @torch.no_grad()
 def test_both_passes_are_the_published_ones(trained):
     meta, arrays, model, _ = trained
-    patches = model.head.embed(model.extract_feat(fixture_images(meta)))
+    patches = model.head.embed(model.extract_feat(fixture_images(meta))[-1])
     for kind, keep_rates in (('pred', model.head.keep_rates), ('entire', None)):
-        logits = model.head.classify(model.head.encode(patches, keep_rates)[0])
+        tokens, _ = model.head.encode(patches, model.head.count_tokens(keep_rates))
+        logits = model.head.classify(tokens)
         for ours, axis in zip(logits, 'xy', strict=True):
             assert_close(ours, arrays[f'output__{kind}_{axis}'], **PARITY)

@@ -1,4 +1,4 @@
-"""GTPT's training recipe: crops, averaged weights, and what configs make of them."""
+"""GTPT's training recipe: crops, averaged weights, labels and schedules."""
 
 import copy
 import json
@@ -112,7 +112,7 @@ def test_half_needs_enough_joints(visible, prefer_upper, expected):
     assert half_of(results, upper_prioritized_prob=prefer_upper) == expected
 
 
-def test_upper_half_of_two_joints_is_taken_for_want_of_a_lower_one():
+def test_upper_half_of_two_joints_is_taken_without_a_lower_one():
     results = person('coco_wholebody', visible=[0, 5, 11, 12, *range(17, 23)])
     assert half_of(results, upper_prioritized_prob=1.0) == [11, 12, *range(17, 23)]
     transform = RandomHalfWholeBody(prob=1.0)
@@ -143,7 +143,7 @@ def test_half_body_frequencies():
     assert upper == pytest.approx(0.6915, abs=0.04)
 
 
-def test_datasets_lists_of_halves_stay_as_they_are():
+def test_lists_of_halves_are_not_changed():
     results = person('coco_wholebody')
     before = list(results['upper_body_ids'])
     assert RandomHalfWholeBody(prob=1.0).transform(results)['upper_body_ids'] == before
@@ -302,7 +302,7 @@ def test_training_samples_hold_labels_where_the_joints_are(name, count):
         np.testing.assert_allclose(decoded[0][shown], joints[shown], atol=0.26)
 
 
-def test_drawn_people_are_as_their_generator_draws_them():
+def test_stored_people_are_those_of_the_generator():
     images, annotations, detections = drawn_people.make()
     stored = json.loads((FOLDER / 'annotations.json').read_text())
     assert stored == json.loads(json.dumps(annotations))
@@ -328,7 +328,7 @@ def runner_at(epoch, keep_rates=(1.0, 0.7, 0.3, 0.1)):
         (99, (1, 0.7, 0.3, 0.1)),
     ],
 )
-def test_keep_rates_can_fall_while_learning(epoch, rates):
+def test_keep_rates_can_fall_during_training(epoch, rates):
     hook, runner = KeepRateHook(begin=10, end=20), runner_at(epoch)
     hook.before_train(runner)
     hook.before_train_epoch(runner)
@@ -337,7 +337,7 @@ def test_keep_rates_can_fall_while_learning(epoch, rates):
     assert runner.model.head.keep_rates == (1.0, 0.7, 0.3, 0.1)
 
 
-def test_keep_rates_that_fall_need_an_aim():
+def test_falling_keep_rates_need_a_target():
     with pytest.raises(ValueError, match='begin must be before end, got 5 and 5'):
         KeepRateHook(begin=5, end=5)
     with pytest.raises(ValueError, match="the head's keep_rates must be set"):
@@ -402,7 +402,7 @@ def test_batches_arrive_as_they_were_made(num_workers):
         assert_close(labels, wanted, rtol=0, atol=0)
 
 
-def test_copies_of_a_batch_leave_it_as_it_is():
+def test_copies_of_a_batch_do_not_change_it():
     dataset = build_dataset(dataset_config('coco').train_dataloader.dataset)
     batch = topdown_collate([dataset[0], dataset[1]])
     again = copy.deepcopy(batch)

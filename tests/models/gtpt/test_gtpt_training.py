@@ -1,4 +1,4 @@
-"""GTPT trains, resumes, is tested and predicts, through configs and tools."""
+"""Training, resuming, testing and prediction of GTPT by configs and tools."""
 
 import copy
 import json
@@ -18,17 +18,17 @@ from topdown_configs import first_people, overfit, small_training
 
 COCO = 'body_2d_keypoint/gtpt/coco/gtpt-t_*'
 WHOLEBODY = 'wholebody_2d_keypoint/gtpt/coco-wholebody/gtpt-t_*'
-PICTURE = FOLDER / '000001.png'
+IMAGE = FOLDER / '000001.png'
 TINY = dict(
     backbone=dict(stage_channels=(16,), stage_depth=1),
     head=dict(in_channels=16, embed_dims=32, num_heads=4),
 )
-# patches of a small crop that leave room beside a face's 68 keypoints
+# patches of a small crop that remain beside a face's 68 keypoints
 MANY_PATCHES = dict(head=dict(patch_size=(2, 2), keep_rates=(1.0, 0.7, 0.5, 0.4)))
 
 
-def truth():
-    """The people of the first picture: boxes (2, 4) and COCO's joints (2, 17, 2)."""
+def ground_truth():
+    """Return boxes (2, 4) and COCO's joints (2, 17, 2) of the first image."""
     content = json.loads((FOLDER / 'annotations.json').read_text())
     people = [x for x in content['annotations'] if x['image_id'] == 1]
     boxes = np.array([person['bbox'] for person in people])
@@ -73,8 +73,8 @@ def test_tools_and_inferencers_run(tiny, tmp_path, run_tool):
     code, err = run_tool('test', tmp_path / 'c.py', checkpoint, '--out', out)
     assert code == 0, err
     assert 0 <= json.loads(out.read_text())['coco/AP'] <= 1
-    boxes, _ = truth()
-    people = inference_topdown(model, str(PICTURE), boxes)
+    boxes, _ = ground_truth()
+    people = inference_topdown(model, str(IMAGE), boxes)
     assert [len(person.pred_instances) for person in people] == [1, 1]
     inferencer = MMPoseInferencer(
         pose2d=str(tmp_path / 'c.py'),
@@ -82,13 +82,13 @@ def test_tools_and_inferencers_run(tiny, tmp_path, run_tool):
         det_model='whole_image',
         device='cpu',
     )
-    (result,) = inferencer(str(PICTURE), out_dir=str(tmp_path / 'out'))
+    (result,) = inferencer(str(IMAGE), out_dir=str(tmp_path / 'out'))
     (person,) = result['predictions'][0]
     assert np.array(person['keypoints']).shape == (17, 2)
-    assert (tmp_path / 'out' / 'visualizations' / PICTURE.name).is_file()
+    assert (tmp_path / 'out' / 'visualizations' / IMAGE.name).is_file()
 
 
-def test_weights_of_another_picture_size_are_not_tested(tiny, tmp_path, run_tool):
+def test_weights_of_another_image_size_are_not_tested(tiny, tmp_path, run_tool):
     tiny.dump(tmp_path / 'c.py')
     state = init_model(copy.deepcopy(tiny), device='cpu').state_dict()
     name = 'head.classify_x.1.weight'
@@ -109,13 +109,13 @@ def test_missing_annotations_are_one_line(tiny, tmp_path, run_tool):
 
 
 @pytest.fixture(scope='module')
-def by_heart(tmp_path_factory):
-    """GTPT-T that knows the drawn people: its config and checkpoint."""
-    folder = tmp_path_factory.mktemp('by_heart')
-    return train_by_heart(small_training(COCO), 200, folder)
+def overfitted(tmp_path_factory):
+    """Config and checkpoint of a GTPT-T overfitted to the drawn people."""
+    folder = tmp_path_factory.mktemp('overfitted')
+    return train_to_overfit(small_training(COCO), 200, folder)
 
 
-def train_by_heart(config, epochs, folder):
+def train_to_overfit(config, epochs, folder):
     from mmhot.cli.runner import build_runner
 
     config = overfit(config, epochs)
@@ -125,41 +125,41 @@ def train_by_heart(config, epochs, folder):
     return folder / 'config.py', folder / f'epoch_{epochs}.pth'
 
 
-@pytest.mark.slow(reason='learns eight people by heart, some minutes')
-def test_body_is_learned_by_heart(by_heart, tmp_path, run_tool):
+@pytest.mark.slow(reason='overfits eight people, some minutes')
+def test_body_can_be_overfitted(overfitted, tmp_path, run_tool):
     out = tmp_path / 'metrics.json'
-    code, err = run_tool('test', *by_heart, '--out', out)
+    code, err = run_tool('test', *overfitted, '--out', out)
     assert code == 0, err
     metrics = json.loads(out.read_text())
     assert metrics['coco/AP'] > 0.9
     assert metrics['coco/AR'] > 0.9
 
 
-@pytest.mark.slow(reason='learns eight people by heart, some minutes')
-def test_pruning_can_be_changed_after_learning(by_heart, tmp_path, run_tool):
+@pytest.mark.slow(reason='overfits eight people, some minutes')
+def test_pruning_can_be_changed_after_training(overfitted, tmp_path, run_tool):
     rates = 'model.test_cfg.keep_rates=[1,1,1,1]'
     out = tmp_path / 'metrics.json'
-    code, err = run_tool('test', *by_heart, '--out', out, '--cfg-options', rates)
+    code, err = run_tool('test', *overfitted, '--out', out, '--cfg-options', rates)
     assert code == 0, err
     assert json.loads(out.read_text())['coco/AP'] > 0.9
 
 
-@pytest.mark.slow(reason='learns eight people by heart, some minutes')
-def test_detected_boxes_do_nearly_as_well(by_heart, tmp_path, run_tool):
+@pytest.mark.slow(reason='overfits eight people, some minutes')
+def test_detected_boxes_work_nearly_as_well(overfitted, tmp_path, run_tool):
     boxes = f'test_dataloader.dataset.bbox_file={FOLDER / "detections.json"}'
     out = tmp_path / 'metrics.json'
-    code, err = run_tool('test', *by_heart, '--out', out, '--cfg-options', boxes)
+    code, err = run_tool('test', *overfitted, '--out', out, '--cfg-options', boxes)
     assert code == 0, err
     assert json.loads(out.read_text())['coco/AP'] > 0.4
 
 
-@pytest.mark.slow(reason='learns eight people by heart, some minutes')
-def test_predictions_are_where_the_joints_are(by_heart):
-    config, checkpoint = map(str, by_heart)
-    boxes, joints = truth()
+@pytest.mark.slow(reason='overfits eight people, some minutes')
+def test_predictions_are_where_the_joints_are(overfitted):
+    config, checkpoint = map(str, overfitted)
+    boxes, joints = ground_truth()
     model = init_model(config, checkpoint, device='cpu')
     for person, expected in zip(
-        inference_topdown(model, str(PICTURE), boxes), joints, strict=True
+        inference_topdown(model, str(IMAGE), boxes), joints, strict=True
     ):
         found = person.pred_instances
         error = np.linalg.norm(found.keypoints[0] - expected, axis=-1)
@@ -170,21 +170,21 @@ def test_predictions_are_where_the_joints_are(by_heart):
         assert found.keypoint_scores.max() <= 1
 
 
-@pytest.mark.slow(reason='learns eight people by heart, some minutes')
-def test_mmposes_image_demo_runs(by_heart, tmp_path, monkeypatch):
+@pytest.mark.slow(reason='overfits eight people, some minutes')
+def test_mmposes_image_demo_runs(overfitted, tmp_path, monkeypatch):
     demo = Path(mmpose.__file__).parent / '.mim' / 'demo' / 'image_demo.py'
     drawn = tmp_path / 'drawn.png'
-    arguments = [str(PICTURE), *map(str, by_heart), '--out-file', str(drawn)]
+    arguments = [str(IMAGE), *map(str, overfitted), '--out-file', str(drawn)]
     monkeypatch.setattr(sys, 'argv', [str(demo), *arguments, '--device', 'cpu'])
     runpy.run_path(str(demo), run_name='__main__')
-    assert cv2.imread(str(drawn)).shape == cv2.imread(str(PICTURE)).shape
+    assert cv2.imread(str(drawn)).shape == cv2.imread(str(IMAGE)).shape
 
 
-@pytest.mark.slow(reason='learns four people by heart, some minutes')
-def test_whole_body_is_learned_by_heart(tmp_path, run_tool):
+@pytest.mark.slow(reason='overfits four people, some minutes')
+def test_whole_body_can_be_overfitted(tmp_path, run_tool):
     annotations = first_people(tmp_path, 4)
     config = small_training(WHOLEBODY, MANY_PATCHES, annotations=annotations)
-    files = train_by_heart(config, 400, tmp_path)
+    files = train_to_overfit(config, 400, tmp_path)
     out = tmp_path / 'metrics.json'
     code, err = run_tool('test', *files, '--out', out)
     assert code == 0, err

@@ -1,4 +1,4 @@
-"""A GTPT that starts with the weights of another one."""
+"""A GTPT initialized with the weights of another one."""
 
 import copy
 
@@ -35,7 +35,7 @@ def head(size, **others):
     return MODELS.build({**sizes, **others}).eval()
 
 
-def test_bins_are_interpolated_for_larger_pictures():
+def test_bins_are_interpolated_for_larger_images():
     small, large = head((32, 48)), head((64, 96))
     large.load_state_dict(small.state_dict())
     tokens = torch.randn(2, 17, 16)
@@ -67,7 +67,7 @@ def test_new_keypoints_keep_their_initial_values():
     assert torch.equal(whole.coarse_to_fine.dense_tokens, dense)
 
 
-def test_body_starts_with_the_whole_bodys_tokens():
+def test_body_takes_the_whole_bodys_tokens():
     body, whole = head((32, 48)), head((64, 96), **WHOLEBODY)
     left = body.load_state_dict(whole.state_dict(), strict=False)
     assert (left.missing_keys, left.unexpected_keys) == ([], [])

@@ -1,4 +1,4 @@
-"""HTNet: what it must keep to; test_parity.py has the published numbers."""
+"""HTNet's invariants and errors; test_parity.py has the published numbers."""
 
 import official_weights
 import pytest
@@ -20,7 +20,7 @@ def published():
     return meta, arrays, build_published(meta)
 
 
-def test_it_has_the_published_number_of_parameters(published):
+def test_number_of_parameters_is_the_published_one(published):
     _, _, model = published
     assert sum(parameter.numel() for parameter in model.parameters()) == 3_048_489
 
@@ -50,17 +50,17 @@ def test_gradients_reach_every_parameter():
         ({'skeleton': 'h36m-71'}, 'h36m-17'),
     ],
 )
-def test_wrong_sizes_are_refused_by_name(arguments, message):
+def test_wrong_sizes_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         HTNet(**{**TINY, **arguments})
 
 
-def test_wrong_input_is_refused_with_the_shape_wanted():
+def test_wrong_input_shape_is_refused():
     with pytest.raises(ValueError, match=r'\(B, T, 17, 2\) poses, got \(1, 17, 2\)'):
         HTNet(**TINY)(torch.zeros(1, 17, 2))
 
 
-def test_the_other_name_of_the_head_is_known(published):
+def test_both_published_names_of_the_head_are_converted(published):
     state = official_weights.state_dict(published[0])
     _, wanted = convert_published(dict(state))
     for part in ('weight', 'bias'):

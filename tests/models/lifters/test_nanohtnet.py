@@ -1,4 +1,4 @@
-"""NanoHTNet: what it must keep to; test_parity.py has the published numbers."""
+"""NanoHTNet's invariants and errors; test_parity.py has the published numbers."""
 
 import pytest
 import torch
@@ -97,7 +97,7 @@ def test_gradients_reach_every_parameter(skeleton, sizes, depth):
 
 
 @torch.no_grad()
-def test_a_window_alone_gives_what_it_gives_in_a_batch():
+def test_result_of_a_window_does_not_depend_on_its_batch():
     model = tiny_model()
     x = torch.randn(5, 9, 17, 2)
     alone = torch.cat([model(window[None]) for window in x])
@@ -127,7 +127,7 @@ def test_flip_test_of_a_mirror_image_is_the_mirror_image():
 
 
 @torch.no_grad()
-def test_flip_test_is_mmposes_but_leaves_its_input():
+def test_flip_test_is_mmposes_and_keeps_its_input():
     model = tiny_model(flip_test=True)
     x = torch.randn(2, 9, 17, 2)
     before = x.clone()
@@ -164,7 +164,7 @@ def test_target_root_is_added_where_a_sample_has_one():
     assert keypoints[0, 0].tolist() == [1, 2, 3]
 
 
-def test_loss_ignores_keypoints_of_weight_zero_when_asked_to():
+def test_loss_can_ignore_keypoints_of_weight_zero():
     model = tiny_model()
     model.head.loss_module = MODELS.build(
         {'type': 'MPJPELoss', 'use_target_weight': True}
@@ -195,12 +195,12 @@ def test_loss_ignores_keypoints_of_weight_zero_when_asked_to():
         ({'drop_path_rates': (0.1, 1.0)}, 'drop_prob'),
     ],
 )
-def test_wrong_sizes_are_refused_by_name(arguments, message):
+def test_wrong_sizes_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         NanoHTNet(**{**TINY, **arguments})
 
 
-def test_wrong_input_is_refused_with_the_shape_wanted():
+def test_wrong_input_shape_is_refused():
     with pytest.raises(ValueError, match=r'\(B, 9, 17, 2\) poses, got \(1, 8, 17, 2\)'):
         tiny_model()(torch.zeros(1, 8, 17, 2))
 

@@ -1,4 +1,4 @@
-"""Models for inference: the same numbers, and nothing that could go stale."""
+"""Models rewritten for inference compute the same numbers."""
 
 import copy
 
@@ -8,8 +8,14 @@ from torch import nn
 from torch.testing import assert_close
 
 from mmhot.deploy import fused_linear
-from mmhot.deploy.foldable import fold_norm
 from mmhot.deploy.fused_linear import FusedLinear
+from mmhot.deploy.gtpt import Chunked
+from mmhot.deploy.human_topology import (
+    FoldedGraphConv,
+    FoldedPartConstraint,
+    fold_norm,
+)
+from mmhot.deploy.recordings import RecordedForward
 from mmhot.deploy.switch import switch_to_deploy
 from mmhot.evaluation.cost import count_cost
 from mmhot.models.lifters.graph_conv import ModulatedGraphConv
@@ -22,6 +28,19 @@ CLOSE = {'rtol': 1e-4, 'atol': 1e-4}
 NANOHTNET = (
     'nanohtnet-81-9:model.backbone.embed_dims=48:model.backbone.depth=1'
     ':model.backbone.mlp_dims=16:model.backbone.graph_dims=12'
+)
+
+HTNET = (
+    'htnet:model.backbone.embed_dims=24:model.head.in_channels=24'
+    ':model.backbone.depth=1'
+)
+MIXSTE = (
+    'hot-mixste-243:model.backbone.embed_dims=16:model.backbone.mlp_dims=32'
+    ':model.backbone.num_heads=2:model.head.in_channels=16'
+)
+MHFORMER = (
+    'tpc-mhformer-351:model.backbone.embed_dims=16:model.backbone.mlp_dims=32'
+    ':model.backbone.num_heads=2:model.head.in_channels=48'
 )
 
 
@@ -41,8 +60,10 @@ def built(text):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize('text', [NANOHTNET, 'tcn-27', 'rtmpose-t'])
-def test_a_deployed_model_gives_the_same_numbers(text):
+@pytest.mark.parametrize(
+    'text', [NANOHTNET, HTNET, MIXSTE, MHFORMER, 'tcn-27', 'rtmpose-t']
+)
+def test_deployed_model_computes_the_same_numbers(text):
     row, x = built(text)
     expected = row(x)
     assert switch_to_deploy(row.model) is row.model
@@ -60,7 +81,7 @@ def test_batch_normalizations_are_gone():
     assert not left
 
 
-def test_a_normalization_that_follows_no_convolution_stays():
+def test_normalization_without_a_convolution_before_it_stays():
     model = nn.Sequential(nn.BatchNorm1d(3), nn.Conv1d(3, 3, 1), nn.ReLU())
     model.append(nn.BatchNorm1d(3))
     switch_to_deploy(model)
@@ -70,40 +91,28 @@ def test_a_normalization_that_follows_no_convolution_stays():
 
 
 @torch.no_grad()
-def test_mmposes_own_switch_reaches_our_layers():
-    row, x = built(NANOHTNET)
-    expected = row(x)
-    row.model.switch_to_deploy()
-    assert not [key for key in row.model.state_dict() if 'modulation' in key]
-    assert_close(row(x), expected, **CLOSE)
-
-
-@torch.no_grad()
-def test_folded_layers_keep_no_parameters_but_follow_the_device():
+def test_folded_layers_have_no_parameters_and_move_to_devices():
     conv = ModulatedGraphConv(4, 6, torch.eye(5))
     part = IntraPartConstraint(6, 8, get_skeleton('h36m-17'), 0.1, 0.1)
-    for layer in (conv, part):
-        layer.switch_to_deploy()
+    for layer in (FoldedGraphConv(conv), FoldedPartConstraint(part)):
         assert not list(layer.parameters())
         assert not layer.state_dict()
-        assert all(
-            tensor.is_meta for tensor in copy.deepcopy(layer).to('meta').folded()
-        )
+        moved = copy.deepcopy(layer).to('meta')
+        assert all(tensor.is_meta for tensor in moved.buffers())
 
 
 @torch.no_grad()
-def test_a_copy_of_a_deployed_layer_is_one_of_its_own():
-    conv = ModulatedGraphConv(4, 6, torch.rand(5, 5)).eval()
-    conv.switch_to_deploy()
+def test_copy_of_a_deployed_layer_is_independent():
+    conv = FoldedGraphConv(ModulatedGraphConv(4, 6, torch.rand(5, 5)))
     twin = copy.deepcopy(conv)
     x = torch.randn(2, 5, 4)
     assert torch.equal(conv(x), twin(x))
-    twin.folded()[0].zero_()
+    twin.kernel.zero_()
     assert not torch.equal(conv(x), twin(x))
 
 
 @pytest.mark.parametrize('repeats', [1, 3])
-def test_a_folded_normalization_is_part_of_the_linear_layer(repeats):
+def test_folded_normalization_is_part_of_the_linear_layer(repeats):
     torch.manual_seed(0)
     norm, linear = nn.LayerNorm(4), nn.Linear(4 * repeats, 5)
     nn.init.normal_(norm.weight)
@@ -115,39 +124,39 @@ def test_a_folded_normalization_is_part_of_the_linear_layer(repeats):
     assert_close(nn.functional.linear(plain, weight, bias), expected)
 
 
-HTNET = (
-    'htnet:model.backbone.embed_dims=24:model.head.in_channels=24'
-    ':model.backbone.depth=1'
-)
-
-
 @torch.no_grad()
 @pytest.mark.parametrize('text', [NANOHTNET, HTNET])
-def test_few_samples_are_run_from_a_recording_of_their_shape(text):
+def test_few_samples_run_from_a_recording_of_their_shape(text, monkeypatch):
     row, _ = built(text)
     batches = [row.inputs(count) for count in (1, 2, 1, 5)]
     plain = [row(x) for x in batches]
     switch_to_deploy(row.model)
-    extract, ran = row.model.backbone.extract, []
-    row.model.backbone.extract = lambda x: ran.append(len(x)) or extract(x)
+    backbone, ran = row.model.backbone, []
+    plain_forward = type(backbone).forward
+    monkeypatch.setattr(
+        type(backbone),
+        'forward',
+        lambda self, x: ran.append(len(x)) or plain_forward(self, x),
+    )
     for _ in range(3):  # the second and third are optimized by PyTorch
         for x, expected in zip(batches, plain, strict=True):
             assert_close(row(x), expected, **CLOSE)
     assert ran == [1, 2, 5, 5, 5]
 
 
-def test_recordings_are_for_inference_in_full_precision_alone():
+def test_only_inference_in_full_precision_is_recorded():
     row, x = built(NANOHTNET)
     switch_to_deploy(row.model)
-    recordings = row.model.backbone.recordings
+    recorded = row.model.backbone.forward
+    assert type(recorded) is RecordedForward
     assert row(x.requires_grad_()).requires_grad
     with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
         row(x)
-    assert recordings.programs == {}
+    assert recorded.programs == {}
 
 
 @torch.no_grad()
-def test_a_copy_does_not_repeat_the_originals_recordings():
+def test_copy_does_not_use_the_recordings_of_the_original():
     row, x = built(NANOHTNET)
     expected = row(x)
     switch_to_deploy(row.model)
@@ -159,18 +168,18 @@ def test_a_copy_does_not_repeat_the_originals_recordings():
 
 
 @torch.no_grad()
-def test_operations_are_counted_as_without_recordings():
+def test_operations_are_counted_despite_recordings():
     row, _ = built(NANOHTNET)
     x = row.inputs(1)
     switch_to_deploy(row.model)
     fresh = count_cost(row.model, x, None, mode='tensor')
     assert fresh.macs > 0
     row(x)
-    assert row.model.backbone.recordings.programs
+    assert row.model.backbone.forward.programs
     assert count_cost(row.model, x, None, mode='tensor') == fresh
 
 
-def test_linear_layers_are_those_for_inference():
+def test_linear_layers_are_replaced():
     model = nn.Sequential(nn.Linear(4, 3), nn.MultiheadAttention(4, 2))
     weight, attention = model[0].weight, model[1].out_proj
     x = torch.randn(600, 4)
@@ -185,7 +194,7 @@ def test_linear_layers_are_those_for_inference():
 
 
 @torch.no_grad()
-def test_weights_are_reordered_once_and_again_when_they_change(monkeypatch):
+def test_weights_are_reordered_once_and_after_they_change(monkeypatch):
     reordered = []
     reorder = fused_linear._REORDER
 
@@ -210,3 +219,17 @@ def test_weights_are_reordered_once_and_again_when_they_change(monkeypatch):
 def test_operations_of_reordered_weights_are_counted():
     layer, x = FusedLinear(nn.Linear(40, 24)), torch.randn(512, 40)
     assert count_cost(layer, x).macs == count_cost(layer, x).macs == 512 * 40 * 24
+
+
+def test_chunks_are_for_inference_and_joined_in_order():
+    x, sizes = torch.arange(10.0).view(5, 2).requires_grad_(), []
+
+    def double(chunk):
+        sizes.append(len(chunk))
+        return 2 * chunk
+
+    for with_gradients, expected in ((False, [2, 2, 1]), (True, [5])):
+        with torch.set_grad_enabled(with_gradients):
+            assert torch.equal(Chunked(double, 2)(x), 2 * x)
+        assert sizes == expected
+        sizes.clear()

@@ -1,4 +1,4 @@
-"""Whole clips through models that give all frames of their window: chunks."""
+"""Lifting of clips in overlapping chunks, by models that return all frames."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ OVERLAP = 27  # a third, what Lifter takes
 
 @pytest.mark.parametrize('num_frames', [81, 82, 149, 150, 500, 1237])
 @pytest.mark.parametrize('stride', [20, 54, 81])
-def test_chunks_cover_a_clip_from_within(num_frames, stride):
+def test_chunks_cover_a_clip_and_stay_inside(num_frames, stride):
     starts = chunk_starts(num_frames, SEQ_LEN, stride)
     assert starts[0] == 0
     assert starts[-1] + SEQ_LEN == num_frames
@@ -79,7 +79,7 @@ def test_seams_jump_no_more_than_other_frames():
     assert jumps[80::81].mean() > 3 * jumps.mean()
 
 
-def test_results_hardly_depend_on_where_chunks_begin():
+def test_results_hardly_depend_on_the_first_chunk():
     clip = random_walk()
     best = smooth(clip[None])[0]
     moved = {}
@@ -149,7 +149,7 @@ def test_hourglasses_lift_clips(tmp_path, recoverer, flip_test):
     assert np.isfinite(lifted).all()
 
 
-def test_as_many_windows_at_once_as_caches_hold(tmp_path):
+def test_batch_size_is_what_caches_hold(tmp_path):
     checkpoint = checkpoint_of(tmp_path / 'a.pth', None)
     a_window = 27 * 17 * 16
     assert Lifter(checkpoint=checkpoint).batch_size == 10**6 // (2 * a_window)
@@ -159,7 +159,7 @@ def test_as_many_windows_at_once_as_caches_hold(tmp_path):
     assert Lifter(LIVE_LIFTER).batch_size == 64
 
 
-def test_keep_counts_change_after_training_and_results_say_so(tmp_path):
+def test_keep_counts_can_change_after_training_and_are_in_the_name(tmp_path):
     recoverer = dict(type='AttentionRecoverer')
     checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer)
     lifter = Lifter(checkpoint=checkpoint)
@@ -174,7 +174,7 @@ def test_keep_counts_change_after_training_and_results_say_so(tmp_path):
         Lifter(LIVE_LIFTER, keep=5)
 
 
-def test_keep_counts_of_a_config_hold(tmp_path):
+def test_keep_counts_of_a_config_are_used(tmp_path):
     recoverer = dict(type='AttentionRecoverer')
     checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer, keep=5)
     assert Lifter(checkpoint=checkpoint).name == 'a (5 of 27 frames)'
@@ -189,7 +189,7 @@ def test_motionbert_is_told_the_scores(tmp_path):
     path = tmp_path / 'a.pth'
     save_lifter(path, backbone, 'RepresentationHead', 'ImageSpacePoseLifting')
     lifter, clip = Lifter(checkpoint=path), clip_of(30)
-    certain = lifter(clip).keypoints_3d
-    assert certain.shape == (30, 17, 3)
+    confident = lifter(clip).keypoints_3d
+    assert confident.shape == (30, 17, 3)
     clip.tracks[0].scores[:, 5] = 0.3
-    assert np.abs(lifter(clip).keypoints_3d - certain).max() > 1e-4
+    assert np.abs(lifter(clip).keypoints_3d - confident).max() > 1e-4

@@ -1,0 +1,145 @@
+"""Group attention of GTPT, and the scores by which patches are pruned."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmhot.models.gtpt.groups import KeypointGroups
+from mmhot.models.layers.attention import check_heads
+from mmhot.models.layers.blocks import MLP
+from mmhot.models.tokens.selection import gather_tokens
+
+
+class GroupAttention(nn.Module):
+    """Multi-head group attention (MHGA).
+
+    Every token attends to the slots of all groups and the private tokens of its own
+    group. Without groups this is plain self-attention.
+
+    Args:
+        embed_dims (int): Channels ``C``.
+        num_heads (int): Heads ``H``; must divide ``embed_dims``.
+        scale (float): Factor of the logits.
+    """
+
+    def __init__(self, embed_dims: int, num_heads: int, scale: float) -> None:
+        super().__init__()
+        check_heads(embed_dims, num_heads)
+        self.num_heads = num_heads
+        self.scale = scale
+        self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=False)
+        self.proj = nn.Linear(embed_dims, embed_dims)
+
+    def forward(
+        self, x: Tensor, groups: KeypointGroups | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Attend.
+
+        Args:
+            x (Tensor): Tokens of each group, slots first, (B * G, N, C).
+            groups (KeypointGroups, optional): The ``G`` groups. Defaults to None:
+                every token attends to all others of its sequence.
+
+        Returns:
+            tuple[Tensor, Tensor]: The result, (B * G, N, C), and queries, keys and
+            values of all tokens, (B * G, N, 3, H, D).
+        """
+        qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
+        q, kv = qkv[:, :, 0], qkv[:, :, 1:]
+        if groups is not None:
+            kv = _share_slots(kv, groups)
+        k, v = kv.unbind(2)
+        q, k, v = (part.transpose(1, 2) for part in (q, k, v))  # (B * G, H, N, D)
+        x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
+        return self.proj(x.transpose(1, 2).flatten(2)), qkv
+
+
+def _share_slots(kv: Tensor, groups: KeypointGroups) -> Tensor:
+    """Put all groups' slots before the private tokens of each, (B * G, M + N, ...)."""
+    slots, private = kv[:, : groups.num_slots], kv[:, groups.num_slots :]
+    slots = slots.unflatten(0, (-1, groups.num_groups)).flatten(1, 2)
+    slots = slots.index_select(1, groups.shared)  # (B, M, ...)
+    slots = slots.repeat_interleave(groups.num_groups, dim=0)
+    return torch.cat([slots, private], dim=1)
+
+
+class GroupBlock(nn.Module):
+    """Pre-norm group attention and MLP, each with a residual sum.
+
+    The two are separate steps, as tokens are pruned and introduced between them.
+
+    Args:
+        embed_dims (int): Channels ``C``.
+        num_heads (int): Heads of the attention.
+        mlp_dims (int): Hidden channels of the MLP.
+        scale (float): Factor of the attention's logits.
+    """
+
+    def __init__(
+        self, embed_dims: int, num_heads: int, mlp_dims: int, scale: float
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(embed_dims)
+        self.attn = GroupAttention(embed_dims, num_heads, scale)
+        self.norm2 = nn.LayerNorm(embed_dims)
+        self.mlp = MLP(embed_dims, mlp_dims)
+
+    def attend(
+        self, x: Tensor, groups: KeypointGroups | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """First step: new tokens, and the attention's queries, keys and values."""
+        attended, qkv = self.attn(self.norm1(x), groups)
+        return x + attended, qkv
+
+    def feed_forward(self, x: Tensor) -> Tensor:
+        """Second step, on each of the tokens ``(B * G, N, C)``."""
+        return x + self.mlp(self.norm2(x))
+
+
+def patch_logits(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
+    """Return the attention logits between judging tokens and patches.
+
+    Args:
+        queries (Tensor): Queries of the judging tokens, (..., R, H, D).
+        keys (Tensor): Keys of the patches, (..., N, H, D).
+        scale (float): Factor of the logits in the attention.
+
+    Returns:
+        Tensor: Logits, (..., R, H, N).
+    """
+    queries = queries.transpose(-3, -2) * scale
+    logits = queries @ keys.movedim(-3, -1)  # (..., H, R, N)
+    return logits.transpose(-3, -2)
+
+
+def pool_logits(logits: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Score patches: the mean of a patch's logits, weighted by their own softmax.
+
+    Args:
+        logits (Tensor): Logits of R queries and H heads, (..., R, H, N).
+        valid (Tensor, optional): Mask of the queries that count, (..., R). Defaults
+            to None: all.
+
+    Returns:
+        Tensor: Scores, (..., N).
+    """
+    exponents = logits
+    if valid is not None:
+        exponents = logits.masked_fill(~valid[..., None, None], -torch.inf)
+    weights = exponents.flatten(-3, -2).softmax(dim=-2)
+    return (weights * logits.flatten(-3, -2)).sum(dim=-2)
+
+
+def keep_patches(x: Tensor, index: Tensor, num_queries: int) -> Tensor:
+    """Keep the query tokens in front, and of the patches those that an index names.
+
+    Args:
+        x (Tensor): Tokens, (B, N, C).
+        index (Tensor): Patches to keep, counted from ``num_queries`` on, (B, n).
+        num_queries (int): Query tokens.
+
+    Returns:
+        Tensor: Tokens, (B, num_queries + n, C).
+    """
+    patches = gather_tokens(x[:, num_queries:], index)
+    return torch.cat([x[:, :num_queries], patches], dim=1)
