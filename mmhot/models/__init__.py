@@ -1,5 +1,5 @@
 """Models, losses and their parts; importing this package registers them."""
 
-from . import gtpt, lifters, tokens
+from mmhot.models import gtpt, lifters, tokens
 
 __all__ = ['gtpt', 'lifters', 'tokens']

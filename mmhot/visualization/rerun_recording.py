@@ -13,7 +13,7 @@ from mmhot.io.atomic import replacing
 from mmhot.video.frames import FrameSource
 from mmhot.visualization.drawing import side_color, skeleton_style
 
-WORLD, IMAGE = 'world', 'picture'
+WORLD, IMAGE = 'world', 'image'
 """Entity paths of 3D poses (meters) and 2D keypoints (pixels)."""
 
 FRAME, SECONDS = 'frame', 'seconds'

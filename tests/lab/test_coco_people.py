@@ -216,12 +216,12 @@ def test_other_keypoint_names_are_an_error(tmp_path):
     ('content', 'message'),
     [
         ({'images': []}, "lacks 'annotations'"),
-        ({'images': [], 'annotations': []}, 'has nobody with keypoints'),
+        ({'images': [], 'annotations': []}, 'has no person with keypoints'),
         ([], 'it has no images and annotations'),
         ({'images': [{'id': 1, 'file_name': None}]}, "'file_name' is None"),
         (
             {'images': [], 'annotations': [{'image_id': 5, 'id': 3}]},
-            'annotation 3 is of picture 5, which it lacks',
+            'annotation 3 is of image 5, which it lacks',
         ),
         ({'images': [], 'annotations': [], 'extras': []}, 'must be a COCO file'),
     ],
@@ -255,7 +255,9 @@ def test_boxes_are_clipped_and_dropped_as_in_mmpose(tmp_path):
     assert len(pack_coco(path, tmp_path)) == 3
     for boxes, visible in (([[70, 10, 9, 9]], 2), ([[10, 10, 20, 20]], 0)):
         path = coco_folder(tmp_path, *boxes, visible=visible)
-        with pytest.raises(ValueError, match='has nobody with keypoints whose box is'):
+        with pytest.raises(
+            ValueError, match='has no person with keypoints whose'
+        ):
             pack_coco(path, tmp_path, size=None)
 
 

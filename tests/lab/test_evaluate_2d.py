@@ -129,7 +129,7 @@ def test_files_of_another_format_are_refused(tmp_path, kind, content):
     [
         (['--batch-size', '0'], '--batch-size must be at least 1, got 0'),
         (['--limit', '-1'], '--limit must be at least 1, got -1'),
-        (['--device', 'foo'], "there is no device 'foo' here"),
+        (['--device', 'foo'], "device must be one of cpu, got 'foo'"),
         ([], 'nowhere.json does not exist'),
         (['--out', '.'], r'--out: \. is no ordinary file'),
         (['--fit-confidence'], '--fit-confidence: .* has a score_curve already'),

@@ -53,7 +53,7 @@ def test_recording_holds_poses_keypoints_and_video(clip, tmp_path):
         wanted = clip.keypoints_3d[rows] + clip.root_3d[rows, None]
         assert_allclose(there, wanted, atol=1e-6)
         assert sorted(set(joints) - gone) == clip.frame[rows].tolist()
-        pixels = column(recording, f'picture/person{track}', 'Position2D')
+        pixels = column(recording, f'image/person{track}', 'Position2D')
         pixels = [points for points in pixels.values() if points]
         assert_allclose(pixels, clip.keypoints_2d[rows], atol=1e-4)
     bones = np.array(column(recording, 'world/person3/bones', 'LineStrip3D')[0])
@@ -61,7 +61,7 @@ def test_recording_holds_poses_keypoints_and_video(clip, tmp_path):
     assert_allclose(bones[:, 0], pose[list(clip.parents[1:])], atol=1e-6)
     assert_allclose(bones[:, 1], pose[1:], atol=1e-6)
 
-    images = column(recording, 'picture', 'Blob')
+    images = column(recording, 'image', 'Blob')
     assert sorted(images) == list(range(10))
     shown = cv2.imdecode(np.array(images[3][0], np.uint8), cv2.IMREAD_COLOR)
     frame = next(frame for frame in video if frame.index == 3)

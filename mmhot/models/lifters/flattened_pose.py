@@ -20,7 +20,7 @@ class FlattenedPoseBackbone(BaseModule):
             ``(B, C', T')``, or to a tuple that ends with them.
         num_frames (int): Input frames ``T``.
         num_keep_frames (int): Output frames ``T'``, in their middle. Defaults to 1.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
     """
 
     def __init__(

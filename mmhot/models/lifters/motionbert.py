@@ -171,10 +171,10 @@ class MotionBERT(Host):
             in_channels,
             depth,
             embed_dims,
-            pruner=pruner,
-            recoverer=recoverer,
             num_heads=num_heads,
             qkv_bias=qkv_bias,
+            pruner=pruner,
+            recoverer=recoverer,
             init_cfg=init_cfg,
         )
         self.joints_embed = nn.Linear(in_channels, embed_dims)

@@ -96,7 +96,7 @@ class NanoHTNet(BaseModule):
             and last block; those between rise linearly. Defaults to (0.1, 0.3).
         skeleton (str): Keypoints ``K`` and their tree, see
             :func:`mmhot.skeletons.joints.get_skeleton`. Defaults to 'h36m-17'.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
     """
 
     def __init__(
