@@ -255,9 +255,7 @@ def test_boxes_are_clipped_and_dropped_as_in_mmpose(tmp_path):
     assert len(pack_coco(path, tmp_path)) == 3
     for boxes, visible in (([[70, 10, 9, 9]], 2), ([[10, 10, 20, 20]], 0)):
         path = coco_folder(tmp_path, *boxes, visible=visible)
-        with pytest.raises(
-            ValueError, match='has no person with keypoints whose'
-        ):
+        with pytest.raises(ValueError, match='has no person with keypoints whose'):
             pack_coco(path, tmp_path, size=None)
 
 
