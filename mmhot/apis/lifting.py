@@ -204,6 +204,7 @@ def open_pose_estimator(options: InferOptions) -> VideoPoseEstimator:
         options.det_model,
         options.det_weights,
         choose_device(options.device),
+        skeleton=options.pose2d_skeleton,
     )
     return VideoPoseEstimator(
         detector, estimator, options.det_every, options.batch_size

@@ -180,6 +180,12 @@ class InferOptions(LifterOptions):
     pose2d_weights: str | None = option(
         None, 'checkpoint of the 2D model', metavar='FILE'
     )
+    pose2d_skeleton: str | None = option(
+        None,
+        'joint order of the 2D model, where an .onnx file does not state it (default: '
+        'assumed from the number of joints, with a warning)',
+        metavar='NAME',
+    )
     det_model: str | None = option(
         None,
         "detector of people: an .onnx file, a config or alias of MMDetection's, "

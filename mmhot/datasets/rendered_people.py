@@ -14,7 +14,7 @@ from mmhot.datasets.packed_people import PackedPeople, read_packed_people
 from mmhot.errors import naming
 from mmhot.skeletons.joints import get_skeleton
 
-_METAINFOS = {'coco-17': 'coco.py', 'coco-wholebody-133': 'coco_wholebody.py'}
+_SKELETONS = ('coco-17', 'coco-wholebody-133')
 # The body's keypoints come first in both skeletons.
 _NUM_BODY = 17
 # Keys of COCO-WholeBody's annotations and the groups of their keypoints.
@@ -29,11 +29,11 @@ _PARTS = {
 
 def metainfo_file(skeleton: str) -> str:
     """Return the path of MMPose's description of a COCO skeleton."""
-    if skeleton not in _METAINFOS:
+    if skeleton not in _SKELETONS:
         raise ValueError(
-            f'skeleton must be one of {", ".join(_METAINFOS)}, got {skeleton!r}'
+            f'skeleton must be one of {", ".join(_SKELETONS)}, got {skeleton!r}'
         )
-    return str(MMPOSE_DATASETS / _METAINFOS[skeleton])
+    return str(MMPOSE_DATASETS / f'{get_skeleton(skeleton).dataset_names[0]}.py')
 
 
 @DATASETS.register_module()

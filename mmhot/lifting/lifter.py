@@ -19,6 +19,7 @@ from mmhot.lifting.load_model import load_lifter
 from mmhot.lifting.world import place_people
 from mmhot.models.layers.mirror import mirror_poses
 from mmhot.models.lifters.estimator import SequencePoseLifter
+from mmhot.models.tokens.host import Host
 from mmhot.models.tokens.hourglass import Keep
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.windows import lift_windows, resample, usual_stride
@@ -101,23 +102,23 @@ class Lifter:
 
     def _usual_batch_size(self) -> int:
         """Return the fastest number of windows per batch."""
-        values_per_frame = getattr(self.model.backbone, 'values_per_frame', None)
-        if values_per_frame is None:
+        backbone = self.model.backbone
+        if not isinstance(backbone, Host):
             return 64
-        images = 2 if self.flip_test else 1
-        return max(1, _CACHED_VALUES // (images * self.seq_len * values_per_frame))
+        values = self.seq_len * backbone.values_per_frame * (1 + self.flip_test)
+        return max(1, _CACHED_VALUES // values)
 
     def _set_keep(self, keep: Keep | None) -> None:
         """Set the number of kept frames, and append it to the model's name."""
-        hourglass = getattr(self.model.backbone, 'hourglass', None)
-        if hourglass is None or not hourglass.pruners:
+        backbone = self.model.backbone
+        if not isinstance(backbone, Host) or not backbone.hourglass.pruners:
             if keep is not None:
                 raise ValueError(
                     f'keep={keep} needs a model with a pruner: {self.name} has none'
                 )
             return
         keep = self.model.test_cfg.get('keep') if keep is None else keep
-        counts = hourglass.keep_counts(keep, self.seq_len)
+        counts = backbone.hourglass.keep_counts(keep, self.seq_len)
         self.model.test_cfg['keep'] = counts
         counts = ', then '.join(map(str, counts))
         self.name += f' ({counts} of {self.seq_len} frames)'

@@ -89,7 +89,7 @@ def use_stand_ins(monkeypatch, detector, estimator):
     if not isinstance(estimator, people.PoseEstimator):
         estimator = FunctionEstimator(estimator)
 
-    def open_pose_source(*options):
+    def open_pose_source(*options, **named):
         opened.append(options)
         return pose_source.PoseSource(detector, estimator)
 

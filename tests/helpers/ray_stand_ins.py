@@ -30,7 +30,7 @@ class SlowDetector(Detector):
 def slow_worker(options, run, say, complain, log, seconds=0.1):
     """Make a worker with the stand-ins, which logs its process first."""
 
-    def open_pose_source(*models):
+    def open_pose_source(*models, **named):
         with Path(log).open('a') as file:
             file.write(f'{os.getpid()} models\n')
         return pose_source.PoseSource(SlowDetector(log, seconds), Estimator())

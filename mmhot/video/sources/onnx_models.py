@@ -15,7 +15,7 @@ import numpy as np
 
 from mmhot.crops import crop_matrix, unmap_points
 from mmhot.errors import require_file
-from mmhot.skeletons.joints import SKELETONS, Skeleton, get_skeleton
+from mmhot.skeletons.joints import SKELETONS, Skeleton, get_skeleton, skeletons_by_count
 from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
 
@@ -26,8 +26,6 @@ _MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 _STD = np.array([58.395, 57.12, 57.375], np.float32)
 _GRAY = 114
 _PERSON = 0
-# Skeletons that are assumed by the number of keypoints if a file does not name its own.
-_ASSUMED_SKELETONS = {17: 'coco-17', 26: 'halpe-26', 133: 'coco-wholebody-133'}
 # Metadata of ONNX files: name of the skeleton, or names of its joints.
 _SKELETON_KEYS = ('skeleton', 'dataset_name')
 _JOINT_KEYS = ('joint_names', 'keypoint_names', 'keypoints')
@@ -251,8 +249,9 @@ def _find_skeleton(
 ) -> Skeleton:
     """Choose the skeleton by argument, metadata of the file, or number of keypoints."""
     skeleton = get_skeleton(name) if name else _read_skeleton(path, metadata)
-    if skeleton is None and num_keypoints in _ASSUMED_SKELETONS:
-        skeleton = get_skeleton(_ASSUMED_SKELETONS[num_keypoints])
+    assumed = skeletons_by_count()
+    if skeleton is None and num_keypoints in assumed:
+        skeleton = get_skeleton(assumed[num_keypoints])
         _LOGGER.warning(
             '%s does not name its %d keypoints: assuming %s; give another as skeleton',
             path,
@@ -260,7 +259,7 @@ def _find_skeleton(
             skeleton.name,
         )
     if skeleton is None:
-        known = ', '.join(map(str, _ASSUMED_SKELETONS))
+        known = ', '.join(map(str, sorted(assumed)))
         raise ValueError(
             f'{path} has {num_keypoints} keypoints without names: give their skeleton '
             f'(only {known} are assumed by number)'
