@@ -1,6 +1,7 @@
 """Trainings in one process or several, and records of each step.
 
-Processes are forked, to start fast, and communicate by gloo on the CPU. Intended
+Processes are forked from a server that has imported the packages (not from the tests'
+process, whose autograd threads forbid it) and communicate by gloo on the CPU. Intended
 differences between processes are disabled: dropout, BatchNorm's batch statistics, and
 augmentations that depend on the process (they depend on the sample instead). Every
 step is plain gradient descent, as Adam would amplify rounding errors of zero gradients
@@ -9,11 +10,11 @@ have, with :class:`SeedTransforms` first in their pipelines and ``num_workers=0`
 """
 
 import copy
+import multiprocessing
 import os
 import socket
 from pathlib import Path
 
-import mmpose.visualization  # noqa: F401 slow; here once for all processes
 import pytest
 import torch
 from mmengine.config import Config
@@ -24,6 +25,8 @@ from torch.testing import assert_close
 
 from mmhot.cli.runner import build_runner
 from mmhot.datasets.data_loading import SeedTransforms, seed_everything
+
+multiprocessing.set_forkserver_preload(['mmhot.plugin', 'mmpose.visualization'])
 
 STILL = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.Dropout)
 
@@ -111,7 +114,7 @@ def train(config: Config, num_processes: int, folder: Path) -> list[dict]:
         validation, its ``metrics``.
     """
     if torch.cuda.is_available():
-        pytest.skip('forked processes cannot use a GPU')
+        pytest.skip('the processes communicate by gloo, on the CPU')
     config = copy.deepcopy(config)
     config._format_python_code = False  # takes longer than the training
     config.work_dir = str(folder / f'work_{num_processes}')
@@ -122,7 +125,7 @@ def train(config: Config, num_processes: int, folder: Path) -> list[dict]:
         port = free.getsockname()[1]
     path = folder / f'record_{num_processes}'
     arguments = (num_processes, port, config, path)
-    start_processes(_train, arguments, nprocs=num_processes, start_method='fork')
+    start_processes(_train, arguments, nprocs=num_processes, start_method='forkserver')
     return [torch.load(f'{path}.{rank}') for rank in range(num_processes)]
 
 
