@@ -10,6 +10,7 @@ from .motionagformer import MotionAGFormer
 from .motionbert import MotionBERT
 from .nanohtnet import NanoHTNet
 from .pose_head import PoseLiftingHead, RepresentationHead
+from .poseclr import PoseCLR
 
 __all__ = [
     'HTNet',
@@ -18,6 +19,7 @@ __all__ = [
     'MotionAGFormer',
     'MotionBERT',
     'NanoHTNet',
+    'PoseCLR',
     'PoseLiftingHead',
     'PoseSequenceLoss',
     'RepresentationHead',
