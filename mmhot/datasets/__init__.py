@@ -5,6 +5,7 @@ from mmhot.datasets.clip_dataset import Clip, ClipDataset
 from mmhot.datasets.data_loading import PartialEpochSampler, SubjectBalancedSampler
 from mmhot.datasets.human36m_dataset import Human36mClipDataset
 from mmhot.datasets.mocap_dataset import MocapDataset
+from mmhot.datasets.multi_view import MultiViewDataset
 from mmhot.datasets.rendered_people import RenderedPeopleDataset
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     'ClipDataset',
     'Human36mClipDataset',
     'MocapDataset',
+    'MultiViewDataset',
     'PartialEpochSampler',
     'RenderedPeopleDataset',
     'SubjectBalancedSampler',

@@ -11,6 +11,7 @@ from mmhot.models.lifters import (
     motionbert,
     nanohtnet,
     pose_head,
+    poseclr,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     'motionbert',
     'nanohtnet',
     'pose_head',
+    'poseclr',
 ]

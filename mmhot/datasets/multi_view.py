@@ -1,0 +1,165 @@
+# ruff: noqa: NPY002 - MMEngine seeds the global generator in every worker
+"""Several views of one moment, for contrastive pre-training."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+
+import numpy as np
+import torch
+from mmengine.dataset import Compose
+from mmpose.registry import DATASETS
+from mmpose.structures import PoseDataSample
+from torch.utils.data import Dataset
+
+from mmhot.datasets.clip_dataset import ClipDataset
+from mmhot.models.layers.mirror import mirror_poses
+
+
+@DATASETS.register_module()
+class MultiViewDataset(Dataset):
+    """Moments of a performance, each seen by several cameras.
+
+    Where the wrapped dataset has a clip for each camera (clips that are named alike up
+    to the last dot are one performance), views are the clips' windows of the same
+    frames. Where it has one clip a performance, its pipeline runs once a view, and a
+    transform in it, such as ``ProjectToRandomCamera``, draws the cameras.
+
+    A sample holds ``inputs`` (V, T, K, 2), the query's view first and the others in
+    random order, and a ``PoseDataSample`` whose metainfo has ``performance`` (an ID,
+    another if mirrored), ``frame``, ``cameras`` (V,) and ``subject``.
+
+    Args:
+        dataset (dict): A :class:`ClipDataset` with its pipeline.
+        num_views (int, optional): Views of a sample ``V``. Defaults to None: as many
+            as there are cameras, or 4 where the pipeline draws them.
+        pipeline (list): Transforms of a window that all views share, such as
+            ``SeedTransforms`` and ``RandomBoneLengths``; the wrapped dataset's own
+            follow, once a view. With real cameras ``SeedTransforms`` alone.
+        mirror_prob (float): Share of moments of which all views are mirrored.
+            Defaults to 0.5.
+        mask_prob (float): Share of joints of a view that are hidden, as zeros in all
+            frames. Defaults to 0.
+
+    Raises:
+        ValueError: If a performance has fewer than two views.
+    """
+
+    def __init__(
+        self,
+        dataset: dict,
+        num_views: int | None = None,
+        pipeline: Sequence[dict | Callable] = (),
+        mirror_prob: float = 0.5,
+        mask_prob: float = 0.0,
+    ) -> None:
+        self.dataset: ClipDataset = DATASETS.build(dataset)
+        if num_views is not None and num_views < 2:
+            raise ValueError(f'num_views must be at least 2, got {num_views}')
+        self.num_views = num_views
+        self.pipeline = Compose(list(pipeline))
+        self.mirror_prob = mirror_prob
+        self.mask_prob = mask_prob
+        self._group_windows()
+
+    @property
+    def metainfo(self) -> dict:
+        """The wrapped dataset's description."""
+        return self.dataset.metainfo
+
+    def _group_windows(self) -> None:
+        """Group the wrapped dataset's windows by performance and frame."""
+        self.dataset.full_init()
+        names = [clip.name for clip in self.dataset.clips]
+        performances = [
+            name.rpartition('.')[0] if clip.constants.get('camera_param') else name
+            for name, clip in zip(names, self.dataset.clips, strict=True)
+        ]
+        ids = {name: number for number, name in enumerate(dict.fromkeys(performances))}
+        self._performances = [ids[name] for name in performances]
+        cameras = defaultdict(list)
+        for clip, performance in enumerate(self._performances):
+            cameras[performance].append(clip)
+        self._camera_of_clip = {
+            clip: camera
+            for clips in cameras.values()
+            for camera, clip in enumerate(clips)
+        }
+        moments = defaultdict(list)
+        places = zip(
+            self.dataset.clip_of_window.tolist(),
+            self.dataset.start_of_window.tolist(),
+            strict=True,
+        )
+        for window, (clip, start) in enumerate(places):
+            moments[self._performances[clip], start].append(window)
+        self._moments = list(moments.values())
+        self._draws_cameras = len(set(performances)) == len(performances)
+        if self._draws_cameras:
+            self._count = self.num_views or 4
+            return
+        kinds = {type(transform).__name__ for transform in self.pipeline.transforms}
+        if kinds - {'SeedTransforms'}:
+            raise ValueError(
+                f'pipeline must hold SeedTransforms alone where views are of real '
+                f'cameras, got {sorted(kinds)}'
+            )
+        fewest = min(map(len, self._moments))
+        self._count = self.num_views or fewest
+        if fewest < max(2, self._count):
+            raise ValueError(
+                f'num_views must be from 2 to {fewest}, the fewest cameras that see a '
+                f'moment, got {self.num_views}'
+            )
+
+    def __len__(self) -> int:
+        """Number of moments."""
+        return len(self._moments)
+
+    @property
+    def subject_of_window(self) -> np.ndarray:
+        """Each moment's subject, (S,) of str; for samplers."""
+        return self.dataset.subject_of_window[[own[0] for own in self._moments]]
+
+    @property
+    def frames_of_subject(self) -> dict[str, int]:
+        """Frames of each subject; for samplers."""
+        return self.dataset.frames_of_subject
+
+    def __getitem__(self, idx: int) -> dict:
+        """One moment; see the class."""
+        windows = self._moments[idx]
+        info = self.pipeline(self.dataset.get_data_info(windows[0]))
+        if self._draws_cameras:
+            infos = [_copy(info) for _ in range(self._count)]
+            cameras = list(range(len(infos)))
+        else:
+            order = np.random.permutation(windows)[: self._count]
+            infos = [self.dataset.get_data_info(int(window)) for window in order]
+            clips = self.dataset.clip_of_window[order].tolist()
+            cameras = [self._camera_of_clip[clip] for clip in clips]
+        views = [self.dataset.pipeline(info) for info in infos]
+        inputs = torch.stack([view['inputs'] for view in views])
+        mirrored = np.random.rand() < self.mirror_prob
+        if mirrored:
+            inputs = mirror_poses(inputs, self.metainfo['flip_indices'])
+        if self.mask_prob:
+            hidden = np.random.rand(len(inputs), inputs.shape[2]) < self.mask_prob
+            inputs = inputs.masked_fill(torch.from_numpy(hidden)[:, None, :, None], 0.0)
+        performance = self._performances[self.dataset.clip_of_window[windows[0]]]
+        metainfo = dict(
+            performance=2 * performance + int(mirrored),
+            frame=int(info['frame']),
+            cameras=cameras,
+            subject=info['subject'],
+            dataset_name=info['dataset_name'],
+        )
+        return dict(inputs=inputs, data_samples=PoseDataSample(metainfo=metainfo))
+
+
+def _copy(info: dict) -> dict:
+    """Copy a sample, so that a pipeline may change it in place."""
+    return {
+        key: value if callable(value) else deepcopy(value)
+        for key, value in info.items()
+    }

@@ -1,0 +1,337 @@
+"""PoseCLR: contrastive pre-training of lifters on 2D poses of several views.
+
+From *NanoHTNet and PoseCLR* (Cai et al., IEEE TIP 2025,
+https://arxiv.org/abs/2501.15763). The authors released no code for it; where the paper
+leaves a choice open, the arguments' defaults follow MoCo (He et al., CVPR 2020,
+https://arxiv.org/abs/1911.05722).
+"""
+
+from collections.abc import Sequence
+from copy import deepcopy
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import all_gather
+from mmengine.model import BaseModel
+from mmpose.registry import MODELS
+from mmpose.structures import PoseDataSample
+from torch import Tensor, nn
+
+from mmhot.models.tokens.recoverers import PrunedFeatures
+
+
+class ProjectionHead(nn.Module):
+    """Map a lifter's features to one unit vector a window.
+
+    Args:
+        in_channels (int): Channels ``C`` of the features.
+        num_frames (int): Frames ``T'`` of the features.
+        num_keypoints (int): Keypoints ``K``. Defaults to 17.
+        feature_dims (int): Output channels of a keypoint ``D``. Defaults to 8.
+        relu (bool): Whether a ReLU comes last, which confines vectors to one orthant.
+            Defaults to False.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_frames: int,
+        num_keypoints: int = 17,
+        feature_dims: int = 8,
+        relu: bool = False,
+    ) -> None:
+        super().__init__()
+        self.num_frames = num_frames
+        self.num_features = num_keypoints * feature_dims
+        self.project = nn.Sequential(
+            nn.LayerNorm(in_channels),
+            nn.Linear(in_channels, feature_dims),
+            nn.LayerNorm(feature_dims),
+        )
+        self.pool = nn.Linear(num_frames, 1)
+        self.last = nn.ReLU() if relu else nn.Identity()
+
+    def forward(self, feats: Tensor) -> Tensor:
+        """Map ``(B, T', K, C)`` to unit vectors ``(B, K * D)``."""
+        if feats.shape[1] != self.num_frames:
+            raise ValueError(
+                f'projector.num_frames is {self.num_frames}, but the backbone gives '
+                f'features of {feats.shape[1]} frames'
+            )
+        x = self.project(feats)  # (B, T', K, D)
+        x = self.pool(x.movedim(1, -1)).squeeze(-1)  # (B, K, D)
+        return F.normalize(self.last(x).flatten(1))
+
+
+class MomentQueue(nn.Module):
+    """First-in-first-out memory of keys and of the moments that they show.
+
+    A moment is a frame of a performance; entries that no key has replaced yet are
+    random unit vectors of performance -1.
+
+    Args:
+        size (int): Entries ``N``.
+        num_features (int): Length ``D`` of a key.
+    """
+
+    def __init__(self, size: int, num_features: int) -> None:
+        super().__init__()
+        keys = F.normalize(torch.randn(size, num_features))
+        self.register_buffer('keys', keys)
+        self.register_buffer('performances', torch.full((size,), -1))
+        self.register_buffer('frames', torch.zeros(size, dtype=torch.int64))
+        self.register_buffer('position', torch.zeros((), dtype=torch.int64))
+
+    def allowed(self, performances: Tensor, frames: Tensor, radius: int) -> Tensor:
+        """Mark the entries that are negatives of moments.
+
+        Args:
+            performances (Tensor): Performance IDs, (B,).
+            frames (Tensor): Frame numbers, (B,).
+            radius (int): Frames around a moment that are no negatives.
+
+        Returns:
+            Tensor: Entries of another performance, or more than ``radius`` frames
+            away, (B, N) bool.
+        """
+        other = performances[:, None] != self.performances
+        distant = (frames[:, None] - self.frames).abs() > radius
+        return other | distant
+
+    @torch.no_grad()
+    def write(self, keys: Tensor, performances: Tensor, frames: Tensor) -> None:
+        """Replace the oldest entries.
+
+        Args:
+            keys (Tensor): Unit vectors, (B, D); the last N if there are more.
+            performances (Tensor): (B,).
+            frames (Tensor): (B,).
+        """
+        size = len(self.keys)
+        places = (self.position + torch.arange(len(keys), device=keys.device)) % size
+        self.keys[places[-size:]] = keys[-size:].to(self.keys.dtype)
+        self.performances[places[-size:]] = performances[-size:]
+        self.frames[places[-size:]] = frames[-size:]
+        self.position.copy_((self.position + len(keys)) % size)
+
+
+@MODELS.register_module()
+class PoseCLR(BaseModel):
+    """Pre-train any lifter's backbone by aligning views of the same moment.
+
+    A query (the first view) is compared by InfoNCE with the key of every other view
+    of its moment, each against a queue of keys of other moments. Keys come from a
+    moving average of the network, without dropout. The checkpoint's ``backbone.*``
+    weights are those of a :class:`SequencePoseLifter`'s backbone: fine-tuning takes
+    them by ``load_from``.
+
+    Args:
+        backbone (dict): Backbone of a lifter, pruned or not.
+        projector (dict): Arguments of :class:`ProjectionHead`.
+        momentum (float): Of the key network. Defaults to 0.999.
+        queue_size (int): Keys in the queue ``N``. Defaults to 20480.
+        temperature (float): Of InfoNCE. Defaults to 0.5.
+        exclusion_radius (int, optional): Frames around a moment whose keys of the same
+            performance are no negatives. Defaults to None: half a window.
+        num_cameras (int, optional): For one key network a camera, as the paper's
+            figure can be read; samples then tell ``cameras``. Defaults to None: one
+            for all.
+        data_preprocessor (dict, optional): As of MMEngine's models.
+        init_cfg (dict, optional): As of MMEngine's models.
+
+    Raises:
+        ValueError: If ``momentum``, ``queue_size`` or ``temperature`` is out of range.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        projector: dict,
+        momentum: float = 0.999,
+        queue_size: int = 20480,
+        temperature: float = 0.5,
+        exclusion_radius: int | None = None,
+        num_cameras: int | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        if not 0 <= momentum < 1:
+            raise ValueError(f'momentum must be in [0, 1), got {momentum}')
+        if queue_size < 1:
+            raise ValueError(f'queue_size must be at least 1, got {queue_size}')
+        if temperature <= 0:
+            raise ValueError(f'temperature must be positive, got {temperature}')
+        self.momentum = momentum
+        self.temperature = temperature
+        self.exclusion_radius = exclusion_radius
+        self.num_cameras = num_cameras
+        self.backbone = MODELS.build(backbone)
+        self.projector = ProjectionHead(**projector)
+        query = nn.ModuleDict(dict(backbone=self.backbone, projector=self.projector))
+        self.key_networks = nn.ModuleList(
+            deepcopy(query).requires_grad_(False) for _ in range(num_cameras or 1)
+        )
+        self.queue = MomentQueue(queue_size, self.projector.num_features)
+
+    def init_weights(self) -> None:
+        """Initialize the query network, and the key networks as its copies."""
+        super().init_weights()
+        self.update_keys(momentum=0.0)
+
+    def train(self, mode: bool = True) -> 'PoseCLR':
+        """Set the mode; the key networks stay in evaluation mode."""
+        super().train(mode)
+        self.key_networks.eval()
+        return self
+
+    def forward(
+        self,
+        inputs: Tensor | Sequence[Tensor],
+        data_samples: Sequence[PoseDataSample] | None = None,
+        mode: str = 'tensor',
+    ) -> Tensor | dict[str, Tensor] | Sequence[PoseDataSample]:
+        """Embed windows, or compare views.
+
+        Args:
+            inputs (Tensor): Normalized 2D poses; in mode 'tensor' of windows,
+                (B, T, K, C), otherwise of ``V`` views of a moment, the query first,
+                (B, V, T, K, C).
+            data_samples (list[PoseDataSample]): B samples, whose metainfo has
+                ``performance`` and ``frame`` and, with ``num_cameras``, ``cameras``.
+            mode (str): 'tensor', 'predict' or 'loss'.
+
+        Returns:
+            Tensor | dict | list: In mode 'tensor' unit vectors (B, D); in mode 'loss'
+            the loss and what shows collapse; in mode 'predict' the samples, each with
+            ``embeddings`` (V, D).
+        """
+        if not isinstance(inputs, Tensor):
+            inputs = torch.stack(list(inputs))
+        if mode == 'tensor':
+            return self.embed(inputs)
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if mode == 'predict':
+            embedded = self.embed(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+            for sample, embeddings in zip(data_samples, embedded, strict=True):
+                sample.set_field(embeddings.cpu().numpy(), 'embeddings')
+            return data_samples
+        raise ValueError(f"mode must be 'tensor', 'predict' or 'loss', got {mode!r}")
+
+    def embed(self, windows: Tensor, network: nn.ModuleDict | None = None) -> Tensor:
+        """Map windows ``(B, T, K, C)`` to unit vectors ``(B, D)``."""
+        backbone = self.backbone if network is None else network['backbone']
+        projector = self.projector if network is None else network['projector']
+        feats = backbone(windows)
+        return projector(feats.feats if isinstance(feats, PrunedFeatures) else feats)
+
+    def loss(
+        self, inputs: Tensor, data_samples: Sequence[PoseDataSample]
+    ) -> dict[str, Tensor]:
+        """Compute InfoNCE; while training, move the key networks and fill the queue."""
+        queries = self.embed(inputs[:, 0])
+        if self.training:
+            self.update_keys(self.momentum)
+        keys = self.embed_keys(inputs[:, 1:], data_samples)  # (B, V - 1, D)
+        performances, frames = (
+            torch.tensor([s.metainfo[name] for s in data_samples], device=keys.device)
+            for name in ('performance', 'frame')
+        )
+        radius = self.exclusion_radius
+        radius = (inputs.shape[2] - 1) // 2 if radius is None else radius
+        allowed = self.queue.allowed(performances, frames, radius)
+        positives = (queries[:, None] * keys).sum(-1)  # (B, V - 1)
+        bank = self.queue.keys.clone()  # written to before gradients are computed
+        negatives = (queries @ bank.T).masked_fill(~allowed, -torch.inf)
+        losses = dict(loss=info_nce(positives, negatives, self.temperature))
+        with torch.no_grad():
+            losses.update(describe_embeddings(queries, keys, negatives))
+        if self.training:
+            moments = keys[:, 0].contiguous(), performances, frames
+            self.queue.write(*(torch.cat(all_gather(part)) for part in moments))
+        return losses
+
+    @torch.no_grad()
+    def embed_keys(
+        self, views: Tensor, data_samples: Sequence[PoseDataSample]
+    ) -> Tensor:
+        """Map views ``(B, V, T, K, C)`` to keys ``(B, V, D)``."""
+        if self.num_cameras is None:
+            keys = self.embed(views.flatten(0, 1), self.key_networks[0])
+            return keys.unflatten(0, views.shape[:2])
+        cameras = torch.tensor([s.metainfo['cameras'][1:] for s in data_samples])
+        keys = views.new_empty(*views.shape[:2], self.projector.num_features)
+        for camera, network in enumerate(self.key_networks):
+            seen = cameras == camera
+            if seen.any():
+                keys[seen] = self.embed(views[seen], network)
+        return keys
+
+    @torch.no_grad()
+    def update_keys(self, momentum: float) -> None:
+        """Move the key networks towards the query network.
+
+        Args:
+            momentum (float): Share of themselves that they keep.
+        """
+        for network in self.key_networks:
+            for name, own in (
+                ('backbone', self.backbone),
+                ('projector', self.projector),
+            ):
+                pairs = zip(network[name].parameters(), own.parameters(), strict=True)
+                for key, query in pairs:
+                    key.lerp_(query, 1 - momentum)
+                for key, query in zip(
+                    network[name].buffers(), own.buffers(), strict=True
+                ):
+                    key.copy_(query)
+
+
+def info_nce(positives: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+    """Compute InfoNCE, one term a positive.
+
+    Args:
+        positives (Tensor): Similarities of queries and their keys, (B, V).
+        negatives (Tensor): Those of queries and the queue, (B, N); -inf where an entry
+            is left out.
+        temperature (float): Divides similarities.
+
+    Returns:
+        Tensor: Mean over queries and positives; a scalar.
+    """
+    positives = positives / temperature
+    rest = (negatives / temperature).logsumexp(1, keepdim=True)
+    return (torch.logaddexp(positives, rest) - positives).mean()
+
+
+def describe_embeddings(
+    queries: Tensor, keys: Tensor, negatives: Tensor
+) -> dict[str, Tensor]:
+    """Measure what shows whether embeddings collapse.
+
+    Args:
+        queries (Tensor): Unit vectors, (B, D).
+        keys (Tensor): Those of other views, (B, V, D).
+        negatives (Tensor): Similarities of queries and the queue, (B, N).
+
+    Returns:
+        dict[str, Tensor]: ``retrieval_top1``, the share of keys nearer to their query
+        than every negative; ``alignment``, the mean squared distance of a query
+        and its keys; ``uniformity``, the logarithm of the mean of exp(-2 d^2) over
+        pairs of queries (both of Wang and Isola, ICML 2020); ``effective_rank`` of the
+        queries, the exponential of the entropy of their singular values (Roy and
+        Vetterli, 2007).
+    """
+    positives = (queries[:, None] * keys).sum(-1)
+    top1 = (positives > negatives.amax(1, keepdim=True)).float().mean()
+    squared = torch.pdist(queries.float()).square()
+    values = torch.linalg.svdvals(queries.float())
+    shares = values / values.sum()
+    return dict(
+        retrieval_top1=top1,
+        alignment=(2 - 2 * positives).mean(),
+        uniformity=(-2 * squared).exp().mean().log(),
+        effective_rank=torch.special.entr(shares).sum().exp(),
+    )

@@ -1,0 +1,103 @@
+# ruff: noqa: NPY002 - transforms draw from the global generator
+"""MultiViewDataset: views of one moment, mirrored and masked."""
+
+import mocap
+import numpy as np
+import pytest
+import torch
+from mmpose.registry import DATASETS
+from torch.testing import assert_close
+
+from mmhot.models.layers.mirror import mirror_poses
+
+PACK = [
+    dict(type='mmpose.GenerateTarget', encoder=dict(type='CameraPoseLifting')),
+    dict(type='mmpose.PackPoseInputs'),
+]
+
+
+def wrapped(project='ProjectToVirtualCamera', **settings):
+    pipeline = [dict(type=f'mmpose.{project}'), *PACK]
+    return dict(
+        type='MocapDataset',
+        **mocap.FILES,
+        seq_len=27,
+        num_targets=1,
+        stride=20,
+        pipeline=pipeline,
+        **settings,
+    )
+
+
+def views(mirror_prob=0.0, **settings):
+    dataset = dict(type='MultiViewDataset', mirror_prob=mirror_prob, **settings)
+    dataset.setdefault('dataset', wrapped(camera_file='virtual_cameras.json'))
+    return DATASETS.build(dataset)
+
+
+def test_views_of_cameras_are_windows_of_the_same_frames():
+    dataset = views()
+    single = dataset.dataset
+    assert len(dataset) == len(single) / 4
+    np.random.seed(0)
+    sample = dataset[3]
+    assert sample['inputs'].shape == (4, 27, 17, 2)
+    meta = sample['data_samples'].metainfo
+    assert sorted(meta['cameras']) == [0, 1, 2, 3]
+    clips = len(single.clips) // 4
+    for view, camera in zip(sample['inputs'], meta['cameras'], strict=True):
+        infos = (single.get_data_info(i) for i in range(len(single)))
+        (own,) = (
+            info['id']
+            for info in infos
+            if info['frame'] == meta['frame']
+            and info['subject'] == meta['subject']
+            and info['camera_param']['name'] == mocap.CAMERAS[camera]['name']
+        )
+        assert_close(view, single[own]['inputs'])
+    assert clips == 2
+
+
+def test_drawn_cameras_differ_and_performances_are_numbered():
+    dataset = views(dataset=wrapped('ProjectToRandomCamera'), num_views=3)
+    np.random.seed(0)
+    first, last = dataset[0], dataset[len(dataset) - 1]
+    assert first['inputs'].shape == (3, 27, 17, 2)
+    assert (first['inputs'][0] - first['inputs'][1]).abs().max() > 0.02
+    assert first['data_samples'].performance != last['data_samples'].performance
+
+
+def test_a_mirrored_moment_has_all_views_mirrored_and_another_performance():
+    kept, mirrored = views(), views(mirror_prob=1.0)
+    np.random.seed(0)
+    plain = kept[0]
+    np.random.seed(0)
+    flipped = mirrored[0]
+    expected = mirror_poses(plain['inputs'], kept.metainfo['flip_indices'])
+    assert_close(flipped['inputs'], expected)
+    performance = plain['data_samples'].performance
+    assert flipped['data_samples'].performance == performance + 1
+
+
+def test_masked_joints_are_zero_in_all_frames_of_a_view():
+    np.random.seed(0)
+    inputs = views(mask_prob=0.3)[0]['inputs']
+    hidden = (inputs == 0).all(-1)
+    assert torch.equal(hidden, hidden[:, :1].expand_as(hidden))
+    assert 0.1 < hidden.float().mean() < 0.5
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(num_views=1), 'num_views must be at least 2, got 1'),
+        (dict(num_views=5), 'num_views must be from 2 to 4'),
+        (
+            dict(pipeline=[dict(type='mmpose.RandomBoneLengths')]),
+            'SeedTransforms alone',
+        ),
+    ],
+)
+def test_odd_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        views(**settings)

@@ -1,0 +1,207 @@
+"""PoseCLR: loss, key networks, queue, and what fine-tuning loads."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from mmengine.runner.checkpoint import load_checkpoint
+from mmpose.registry import MODELS
+from mmpose.structures import PoseDataSample
+from torch.testing import assert_close
+
+import mmhot.plugin  # noqa: F401 registers
+from mmhot.models.lifters.poseclr import MomentQueue, describe_embeddings, info_nce
+
+NUM_FRAMES = 9
+NANO = dict(
+    type='NanoHTNet',
+    num_frames=NUM_FRAMES,
+    num_keep_frames=3,
+    embed_dims=48,
+    depth=1,
+    mlp_dims=16,
+    graph_dims=16,
+    branch_dims=4,
+)
+MIXSTE = dict(type='MixSTE', num_frames=NUM_FRAMES, embed_dims=16, num_heads=2, depth=2)
+PRUNER = dict(type='UniformPruner', num_keep=3, depth=1)
+BACKBONES = {
+    'NanoHTNet': (NANO, dict(in_channels=8, num_frames=3)),
+    'MixSTE': (MIXSTE, dict(in_channels=16, num_frames=NUM_FRAMES)),
+    'pruned': (
+        dict(MIXSTE, pruner=PRUNER),
+        dict(in_channels=16, num_frames=3),
+    ),
+}
+
+
+def build(name='NanoHTNet', **settings):
+    torch.manual_seed(0)
+    backbone, projector = BACKBONES[name]
+    settings = dict(dict(queue_size=64), **settings)
+    model = dict(type='PoseCLR', backbone=backbone, projector=projector, **settings)
+    model = MODELS.build(model)
+    model.init_weights()
+    return model
+
+
+def views(count=6, num_views=3, seed=0):
+    """Random motions seen by random cameras, as a batch."""
+    rng = np.random.default_rng(seed)
+    joints = rng.normal(0, 0.3, (count, 1, NUM_FRAMES, 17, 3)).astype(np.float32)
+    angles = rng.uniform(-np.pi, np.pi, (count, num_views, 1, 1))
+    x = joints[..., 0] * np.cos(angles) + joints[..., 1] * np.sin(angles)
+    inputs = np.stack([x, np.broadcast_to(joints[..., 2], x.shape)], -1)
+    samples = [
+        PoseDataSample(metainfo=dict(performance=i, frame=0, cameras=[0, 1, 2]))
+        for i in range(count)
+    ]
+    return torch.from_numpy(inputs.astype(np.float32)), samples
+
+
+def test_loss_is_that_of_the_definition():
+    rng = torch.Generator().manual_seed(0)
+    positives = torch.rand(4, 2, generator=rng)
+    negatives = torch.rand(4, 5, generator=rng)
+    negatives[1, 3] = -torch.inf
+    terms = []
+    for row in range(4):
+        rest = sum(math.exp(z / 0.5) for z in negatives[row].tolist())
+        for positive in positives[row].tolist():
+            own = math.exp(positive / 0.5)
+            terms.append(-math.log(own / (own + rest)))
+    expected = torch.tensor(sum(terms) / len(terms))
+    assert_close(info_nce(positives, negatives, 0.5), expected)
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_embeddings_are_unit_vectors_of_any_backbone(name):
+    model = build(name).eval()
+    embedded = model(views()[0][:, 0])
+    assert embedded.shape == (6, 17 * 8)
+    assert_close(embedded.norm(dim=1), torch.ones(6))
+
+
+def test_training_starts_near_log_n_and_no_gradient_reaches_keys_or_queue():
+    model = build(queue_size=512, temperature=10.0).train()
+    losses = model(*views(), mode='loss')
+    # similarities hardly differ at this temperature
+    assert losses['loss'].item() == pytest.approx(math.log(513), abs=0.1)
+    losses['loss'].backward()
+    assert all(p.grad is not None for p in model.projector.parameters())
+    assert all(p.grad is None for p in model.key_networks.parameters())
+    assert not model.queue.keys.requires_grad
+    assert not any(module.training for module in model.key_networks.modules())
+
+
+def test_key_network_moves_by_the_momentum_rule_alone():
+    model = build(momentum=0.9).train()
+    start = [p.clone() for p in model.key_networks.parameters()]
+    with torch.no_grad():
+        for parameter in model.backbone.parameters():
+            parameter.add_(0.5)
+        for parameter in model.projector.parameters():
+            parameter.add_(0.5)
+    model(*views(), mode='loss')
+    for before, after in zip(start, model.key_networks.parameters(), strict=True):
+        assert_close(after, before + 0.05)
+
+
+def test_queue_wraps_and_excludes_near_moments():
+    queue = MomentQueue(5, 2)
+    before = queue.keys.clone()
+    keys = torch.nn.functional.normalize(torch.arange(1.0, 9).view(4, 2))
+    queue.write(keys, torch.arange(4), torch.arange(0, 40, 10))
+    assert_close(queue.keys, torch.cat([keys, before[4:]]))
+    queue.write(keys[:2], torch.tensor([8, 9]), torch.zeros(2, dtype=torch.int64))
+    assert queue.position == 1
+    assert queue.performances.tolist() == [9, 1, 2, 3, 8]
+    allowed = queue.allowed(torch.tensor([1, 1]), torch.tensor([14, 15]), radius=4)
+    assert allowed.tolist() == [[True, False, True, True, True], [True] * 5]
+
+
+def test_excluded_entries_do_not_change_the_loss():
+    model = build().eval()
+    inputs, samples = views()
+    model.queue.performances[:32] = samples[0].metainfo['performance']
+    expected = model(inputs[:1], samples[:1], mode='loss')['loss']
+    model.queue.keys[:32] = torch.nn.functional.normalize(torch.randn(32, 136))
+    assert_close(model(inputs[:1], samples[:1], mode='loss')['loss'], expected)
+
+
+def test_training_retrieves_other_views():
+    model = build(queue_size=128, temperature=0.1, momentum=0.9).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    history = []
+    for step in range(120):
+        inputs, samples = views(32, seed=step)
+        for number, sample in enumerate(samples):
+            sample.set_metainfo(dict(performance=32 * step + number))
+        losses = model(inputs, samples, mode='loss')
+        optimizer.zero_grad()
+        losses['loss'].backward()
+        optimizer.step()
+        history.append([losses[k].item() for k in ('loss', 'retrieval_top1')])
+    (first, _), (last, top1) = np.mean(history[:5], 0), np.mean(history[-5:], 0)
+    assert last < first - 0.5
+    assert top1 > 0.2  # chance is 1 / 129
+    assert losses['effective_rank'] > 4
+
+
+def test_cameras_may_have_their_own_key_networks():
+    model = build(num_cameras=3).eval()
+    inputs, samples = views()
+    together = model.embed_keys(inputs[:, 1:], samples)
+    assert_close(together[:, 0], model.embed(inputs[:, 1], model.key_networks[1]))
+    with torch.no_grad():
+        for parameter in model.key_networks[1].parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    apart = model.embed_keys(inputs[:, 1:], samples)
+    assert_close(apart[:, 1], together[:, 1])
+    assert (apart[:, 0] - together[:, 0]).abs().max() > 1e-3
+
+
+def test_collapse_is_seen():
+    same = torch.nn.functional.normalize(torch.ones(8, 4))
+    found = describe_embeddings(same, same[:, None], torch.ones(8, 3))
+    assert_close(found['effective_rank'], torch.tensor(1.0), atol=1e-2, rtol=0)
+    assert_close(found['uniformity'], torch.tensor(0.0), atol=1e-5, rtol=0)
+    assert found['retrieval_top1'] == 0
+    spread = torch.eye(8)
+    found = describe_embeddings(spread, spread[:, None], torch.zeros(8, 3))
+    assert_close(found['effective_rank'], torch.tensor(8.0))
+    assert_close(found['uniformity'], torch.tensor(-4.0))
+    assert found['retrieval_top1'] == 1
+
+
+def test_finetuning_loads_every_encoder_weight(tmp_path):
+    model = build()
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'pre.pth')
+    head = dict(
+        type='PoseLiftingHead', in_channels=8, decoder=dict(type='CameraPoseLifting')
+    )
+    lifter = MODELS.build(dict(type='SequencePoseLifter', backbone=NANO, head=head))
+    load_checkpoint(lifter, str(tmp_path / 'pre.pth'), strict=False)
+    for name, tensor in lifter.backbone.state_dict().items():
+        assert_close(tensor, model.backbone.state_dict()[name])
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(momentum=1.0), 'momentum must be in'),
+        (dict(queue_size=0), 'queue_size must be at least 1'),
+        (dict(temperature=0), 'temperature must be positive'),
+    ],
+)
+def test_odd_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        build(**settings)
+
+
+def test_projector_of_other_frames_is_refused():
+    projector = dict(in_channels=8, num_frames=5)
+    model = MODELS.build(dict(type='PoseCLR', backbone=NANO, projector=projector))
+    with pytest.raises(ValueError, match=r'projector.num_frames is 5, .* of 3 frames'):
+        model(views()[0][:, 0])
