@@ -134,7 +134,7 @@ class PoseCLR(BaseModel):
         exclusion_radius (int, optional): Frames around a moment whose keys of the same
             performance are no negatives. Defaults to None: half a window.
         num_cameras (int, optional): For one key network a camera, as the paper's
-            figure can be read; samples then tell ``cameras``. Defaults to None: one
+            figure can be read; samples then have ``cameras``. Defaults to None: one
             for all.
         data_preprocessor (dict, optional): As of MMEngine's models.
         init_cfg (dict, optional): As of MMEngine's models.
