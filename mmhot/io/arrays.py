@@ -78,7 +78,8 @@ def save_arrays(
     archive = BytesIO()
     (np.savez_compressed if compressed else np.savez)(archive, **arrays)
     with replacing(path) as temporary:
-        temporary.write_bytes(archive.getbuffer())
+        # no view of it: one in an error's traceback crashes Python 3.12.1 later
+        temporary.write_bytes(archive.getvalue())
 
 
 def load_json(path: Path) -> object:

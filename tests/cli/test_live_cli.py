@@ -36,7 +36,7 @@ def infer_it(checkpoint, out, monkeypatch):
     monkeypatch.delenv('MMHOT_DEBUG', raising=False)
     monkeypatch.setattr(capture, '_FIRST_WAIT', 0.01)
     pair = pose_source.PoseSource(Detector(every=1), Estimator())
-    monkeypatch.setattr(pose_source, 'open_pose_source', lambda *options: pair)
+    monkeypatch.setattr(pose_source, 'open_pose_source', lambda *_, **__: pair)
 
     def run(*inputs, stream=None, **options):
         if stream is not None:

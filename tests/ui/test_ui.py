@@ -38,7 +38,7 @@ def folder(tmp_path):
 def models(monkeypatch):
     """Stand-ins for the 2D models."""
     pair = pose_source.PoseSource(Detector(every=1), Estimator())
-    monkeypatch.setattr(pose_source, 'open_pose_source', lambda *options: pair)
+    monkeypatch.setattr(pose_source, 'open_pose_source', lambda *_, **__: pair)
 
 
 def test_shown_command_has_what_differs_from_the_defaults():
