@@ -13,7 +13,7 @@ from mmpose.registry import MODELS, OPTIM_WRAPPERS
 from published import samples
 from torch.testing import assert_close
 
-from mmhot.models.layers.attention import Attention
+from mmhot.models.layers.attention import Attention, attend
 from mmhot.models.tokens.pruners import ClusterPruner, Frames, MotionPruner
 
 SMALL = dict(mlp_dims=16, graph_dims=12, depth=1)
@@ -104,6 +104,20 @@ def test_pruners_choose_the_same_frames(pruner):
     chosen = pruner(num_keep=20, depth=1)(frames)
     with bfloat16():
         assert torch.equal(pruner(num_keep=20, depth=1)(frames), chosen)
+
+
+def test_attention_is_differentiated_in_float32():
+    q, k, v = (torch.randn(2, 4, n, 8, dtype=torch.bfloat16) for n in (5, 7, 7))
+    full = [x.float().requires_grad_() for x in (q, k, v)]
+    half = [x.clone().requires_grad_() for x in (q, k, v)]
+    wanted = attend(*full, scale=0.3)
+    with bfloat16():
+        found = attend(*half, scale=0.3)
+    assert torch.equal(found, wanted.bfloat16())
+    wanted.sum().backward()
+    found.sum().backward()
+    for a, b in zip(half, full, strict=True):
+        assert torch.equal(a.grad, b.grad.bfloat16())
 
 
 @pytest.mark.parametrize('num_tokens', [17, 81])
