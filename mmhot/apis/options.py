@@ -173,8 +173,9 @@ class InferOptions(LifterOptions):
 
     pose2d: str | None = option(
         None,
-        "2D model: an .onnx file, a config or alias of MMPose's, or mediapipe "
-        '(default: mediapipe if it is installed, else the shipped gtpt-t)',
+        "2D model: an .onnx file, a config or alias of MMPose's, mediapipe, or auto: "
+        'the best one that is there or may be downloaded (default: mediapipe if it '
+        'and its model file are there, else the shipped gtpt-t)',
         metavar='MODEL',
     )
     pose2d_weights: str | None = option(
@@ -189,8 +190,9 @@ class InferOptions(LifterOptions):
     det_model: str | None = option(
         None,
         "detector of people: an .onnx file, a config or alias of MMDetection's, "
-        'pose-verified (a small detector, checked by the 2D model) or whole_image '
-        '(default: whole_image with mediapipe, pose-verified with gtpt-t, else human)',
+        'pose-verified (a small detector, checked by the 2D model), mediapipe or '
+        'whole_image (default: mediapipe with mediapipe, pose-verified with gtpt-t, '
+        'else human)',
         metavar='MODEL',
     )
     det_weights: str | None = option(None, 'checkpoint of the detector', metavar='FILE')

@@ -20,6 +20,7 @@ from mmhot.apis.progress import no_bar, text_bar
 from mmhot.cli.errors import print_line
 from mmhot.cli.options import add_options, given_options, name_options, read_options
 from mmhot.cli.process import stopped_by_signals
+from mmhot.video.sources.model_names import AUTO
 from mmhot.weights.index import LIVE_LIFTER
 
 if TYPE_CHECKING:  # importing them takes seconds
@@ -59,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Lift all inputs; one that fails does not stop the others."""
     _check_groups(args)
+    if vars(args).get('pose2d') == AUTO:
+        _choose_pose_model(args)
     options = read_options(args, InferRunOptions)
     live, ray = read_options(args, LiveOptions), read_options(args, RayOptions)
     if args.live:
@@ -102,6 +105,23 @@ def _check_groups(args: argparse.Namespace) -> None:
             '--device must be cpu or cuda with --runner ray, which assigns GPUs, got '
             f'{args.device!r}'
         )
+
+
+def _choose_pose_model(args: argparse.Namespace) -> None:
+    """Replace ``--pose2d auto`` by the name of a model, and print it."""
+    from mmhot.video.sources.best_model import choose_best
+
+    output = sys.stderr if args.live else sys.stdout
+    can_ask = sys.stdin.isatty() and not args.quiet
+    args.pose2d, accuracy = choose_best(_agrees if can_ask else None)
+    if not args.quiet:
+        print_line(f'2D model: {args.pose2d} ({accuracy})', output)
+
+
+def _agrees(question: str) -> bool:
+    """Ask a question in the terminal."""
+    print_line(f'{question} [y/N]', sys.stderr)
+    return sys.stdin.readline().strip().lower() in ('y', 'yes')
 
 
 def _run_live(args: argparse.Namespace, live: LiveOptions) -> int:

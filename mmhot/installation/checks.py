@@ -34,7 +34,7 @@ _MODULES = {
 # Distributions that bring the same module, and overwrite its files.
 _OPENCV = ('opencv-python', 'opencv-contrib-python', 'opencv-contrib-python-headless')
 _SAME = {'mmcv-lite': ('mmcv',), 'opencv-python-headless': _OPENCV}
-_OPTIONAL = ('xtcocotools>=1.12', 'mediapipe==0.10.21', 'onnxruntime')
+_OPTIONAL = ('xtcocotools>=1.12', 'mediapipe>=0.10.21', 'onnxruntime')
 # pip cannot build, or would downgrade NumPy for, what these ask for.
 _ALONE = ('mediapipe', 'mmpose', 'norfair', 'xtcocotools')
 # That is why the extra leaves two of them out on Python 3.12 and later.

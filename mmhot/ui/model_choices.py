@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mmhot.video.sources import mediapipe_pose
+from mmhot.video.sources.best_model import MEDIAPIPE
 from mmhot.video.sources.model_names import shipped_pose_model
-from mmhot.video.sources.pose_source import MEDIAPIPE, POSE_VERIFIED, WHOLE_IMAGE
+from mmhot.video.sources.pose_source import POSE_VERIFIED, WHOLE_IMAGE
 from mmhot.weights.index import DEFAULT_LIFTER, read_models, shipped_weights
 
 AUTOMATIC = 'automatic'
@@ -50,7 +51,7 @@ def find_choices(
         ModelChoices: The given models come first.
     """
     poses = list(pose2d)
-    poses += [MEDIAPIPE] if mediapipe_pose.is_installed() else []
+    poses += [MEDIAPIPE] if mediapipe_pose.is_ready() else []
     shipped = shipped_pose_model()
     poses += [shipped] if shipped else []
     note = ''

@@ -142,12 +142,12 @@ def test_version_that_is_not_allowed_is_broken_and_another_series_untested(
 
 
 def test_package_without_a_lock_is_judged_by_its_bounds(site, outcomes):
-    site.add('mediapipe', '0.10.30')
+    site.add('mediapipe', '0.10.9')
     found, commands = look()
     assert verdicts(found) == {'mediapipe': 'broken'}
     assert not found['mediapipe'].fails
     assert commands == []
-    command = [f'{PIP}install --no-deps mediapipe==0.10.21']
+    command = [f"{PIP}install --no-deps 'mediapipe>=0.10.21'"]
     assert repair_commands([found['mediapipe']]) == command
 
 

@@ -16,12 +16,13 @@ from torch import nn
 from mmhot.skeletons.joints import convert_keypoints
 from mmhot.video.frames import read_image
 from mmhot.video.people import Detector, PoseEstimator
-from mmhot.video.sources import mediapipe_pose, mmpose_models
+from mmhot.video.sources import best_model, mediapipe_pose, mmpose_models
 from mmhot.video.sources import pose_source as choose
 from mmhot.video.sources.mediapipe_pose import MediapipeEstimator
 from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.video.sources.model_names import find_detector, find_pose_model
 from mmhot.video.sources.pose_source import open_pose_source
+from mmhot.weights.downloads import cached_file
 from mmhot.weights.index import FOLDER
 
 GTPT = 'gtpt-t_4xb64-300e_coco-256x192'
@@ -218,36 +219,56 @@ def test_models_without_weights_are_refused(monkeypatch):
     def offline(*_, **__):
         raise OSError('no route\nto host')
 
-    monkeypatch.setattr(mmpose_models.CheckpointLoader, 'load_checkpoint', offline)
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', offline)
     with pytest.raises(
         ValueError, match=r'cannot be downloaded \(no route to host\): give a f'
     ):
         mmpose_models._read('https://a/b.pth', 'pose2d_weights')
 
 
-class Solution:
-    """MediaPipe's pose solution: a person with all keypoints in the crop's middle."""
+class Landmarker:
+    """MediaPipe's Pose Landmarker: a person with all keypoints in one place."""
 
-    def __init__(self, **settings):
-        self.settings = settings
+    def __init__(self, options):
+        self.options = options
 
-    def process(self, crop):
-        self.last = crop
-        if not crop.any():
-            return SimpleNamespace(pose_landmarks=None)
+    def detect(self, image):
+        self.last = image
+        if not image.any():
+            return SimpleNamespace(pose_landmarks=[])
         mark = SimpleNamespace(x=0.5, y=0.25, visibility=0.8)
-        return SimpleNamespace(pose_landmarks=SimpleNamespace(landmark=[mark] * 33))
+        return SimpleNamespace(pose_landmarks=[[mark] * 33] * self.options.num_poses)
+
+    def close(self):
+        pass
+
+    @classmethod
+    def create_from_options(cls, options):
+        if options.base_options.model_asset_buffer != b'task':
+            raise RuntimeError('Unable to open\nzip archive')
+        return cls(options)
 
 
 @pytest.fixture
-def mediapipe(monkeypatch):
-    """A stand-in for the package."""
-    module = ModuleType('mediapipe')
-    module.__version__ = mediapipe_pose.VERSION
-    module.solutions = SimpleNamespace(pose=SimpleNamespace(Pose=Solution))
+def mediapipe(monkeypatch, tmp_path):
+    """A stand-in for the package, with its model file downloaded."""
+    module, python = ModuleType('mediapipe'), ModuleType('mediapipe.tasks.python')
+    module.__version__ = '1.2.2'
+    module.ImageFormat = SimpleNamespace(SRGB=1)
+    module.Image = lambda image_format, data: data
+    python.BaseOptions = SimpleNamespace
+    python.vision = SimpleNamespace(
+        PoseLandmarkerOptions=SimpleNamespace, PoseLandmarker=Landmarker
+    )
     monkeypatch.setitem(sys.modules, 'mediapipe', module)
+    monkeypatch.setitem(sys.modules, 'mediapipe.tasks', ModuleType('mediapipe.tasks'))
+    monkeypatch.setitem(sys.modules, 'mediapipe.tasks.python', python)
     monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: True)
-    return module
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    path = cached_file(mediapipe_pose.MODEL_URL)
+    path.parent.mkdir()
+    path.write_bytes(b'task')
+    return path
 
 
 def test_mediapipe_gets_a_padded_crop_of_each_person(mediapipe):
@@ -261,35 +282,47 @@ def test_mediapipe_gets_a_padded_crop_of_each_person(mediapipe):
     assert np.isnan(keypoints[1:]).all()
     assert not scores[1:].any()
     model([image], [boxes[:1]])
-    assert model._pose.last.shape == (50, 50, 3)
-    assert model._pose.last[25, 25].tolist() == [255, 0, 0]  # it wants RGB
-    assert model._pose.settings['static_image_mode']
+    crop = model._landmarker._landmarker.last
+    assert crop.shape == (50, 50, 3)
+    assert crop[25, 25].tolist() == [255, 0, 0]  # it wants RGB
 
 
-def test_mediapipe_is_the_default_where_it_is_installed(mediapipe):
+def test_mediapipe_is_the_default_where_it_and_its_model_file_are(mediapipe):
     source = open_pose_source()
-    assert source.name == 'mediapipe 0.10.21 in boxes of whole_image'
+    assert source.name == 'mediapipe 1.2.2 in boxes of mediapipe 1.2.2'
     detector, estimator = source
     assert estimator.skeleton == 'mediapipe-33'
-    ((box, score),) = detector([spotted()])
-    assert box.tolist() == [[0, 0, 120, 90]]
-    assert score.tolist() == [1]
+    ((boxes, scores),) = detector([spotted((60, 50, RED))])
+    assert boxes.tolist() == [[60, 22.5, 60, 22.5]] * 6
+    assert_allclose(scores, 0.8)
+    ((boxes, _),) = detector([spotted()])
+    assert boxes.shape == (0, 4)
     assert source.identity['estimator'] == estimator.identity
+    mediapipe.unlink()
+    assert best_model.default_pose_model() == 'gtpt-t_coco17_synth'
 
 
-def test_mediapipe_of_another_version_is_explained(mediapipe):
-    del mediapipe.solutions
+def test_mediapipe_takes_a_model_file(mediapipe, tmp_path):
+    given = tmp_path / 'lite.task'
+    with pytest.raises(FileNotFoundError, match=r'lite\.task does not exist'):
+        open_pose_source('mediapipe', str(given))
+    given.write_bytes(b'task')
+    detector, estimator = open_pose_source('mediapipe', str(given))
+    assert detector.identity['weights'] == estimator.identity['weights'] == str(given)
+    given.write_bytes(b'zip')
     with pytest.raises(
-        ValueError, match=r'does not work here .* pip install --no-deps'
+        ValueError,
+        match=r'lite\.task \(Unable to open zip archive\): give a Pose .*pip',
     ):
-        MediapipeEstimator()
+        open_pose_source('mediapipe', str(given))
 
 
 def test_without_a_2d_model_the_command_is_given(monkeypatch):
     monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: False)
-    monkeypatch.setattr(choose, 'shipped_pose_model', lambda: None)
-    with pytest.raises(ValueError, match='.pose2d., or install MediaPipe: pip install'):
-        open_pose_source()
+    monkeypatch.setattr(best_model, 'shipped_pose_model', lambda: None)
+    for name in (None, 'auto'):
+        with pytest.raises(ValueError, match='.pose2d., or install MediaPipe: pip ins'):
+            open_pose_source(name)
     with pytest.raises(ValueError, match='mediapipe is not installed: pip install'):
         open_pose_source('mediapipe')
 
@@ -438,9 +471,10 @@ def test_mmposes_detector_runs_with_any_weights(tmp_path):
         assert (boxes <= [120, 90, 120, 90]).all()
 
 
-@pytest.mark.slow(reason='needs MediaPipe')
+@pytest.mark.slow(reason='needs MediaPipe and its model file')
 def test_real_mediapipe_finds_drawn_people_only():
-    pytest.importorskip('mediapipe')
+    if not mediapipe_pose.is_ready():
+        pytest.skip('MediaPipe or its model file is missing')
     drawn = json.loads((drawn_people.FOLDER / 'annotations.json').read_text())
     first = drawn['images'][0]
     image = read_image(drawn_people.FOLDER / first['file_name'])

@@ -95,6 +95,7 @@ def read_labeled(
     if kind in _LOOSE:
         for sample, joints, seen in zip(samples, keypoints, visible, strict=True):
             sample['bbox'] = _box_around(joints[seen])
+            sample.pop('area', None)  # MMPose's estimate from the square
     keypoints, visible, measured = convert_keypoints(
         keypoints, visible, dataset.metainfo['dataset_name'], skeleton
     )

@@ -23,6 +23,7 @@ from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
 from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model
 from mmhot.video.sources.quarter_turns import QuarterTurns
 from mmhot.weights.config_files import read_config_file
+from mmhot.weights.downloads import download
 from mmhot.weights.loading import (
     find_state,
     naming_failures,
@@ -279,6 +280,9 @@ def _read(weights: str, argument: str) -> Any:
     """Read a checkpoint from a file or URL."""
     if '://' not in weights:
         return safe_load(weights)
+    hint = f': give a file as {argument}'
+    if weights.startswith('http'):
+        return safe_load(download(weights, hint))
     try:
         return CheckpointLoader.load_checkpoint(
             weights, map_location='cpu', logger='silent'
@@ -286,7 +290,7 @@ def _read(weights: str, argument: str) -> Any:
     except (OSError, RuntimeError, ValueError) as error:
         reason = ' '.join(str(error).split())
         raise ValueError(
-            f'{weights} cannot be downloaded ({reason:.80}): give a file as {argument}'
+            f'{weights} cannot be downloaded ({reason:.80}){hint}'
         ) from error
 
 

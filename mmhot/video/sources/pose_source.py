@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmhot.video.people import Detector, PoseEstimator, require_members
-from mmhot.video.sources import mediapipe_pose
+from mmhot.video.sources.best_model import MEDIAPIPE, choose_best, default_pose_model
 from mmhot.video.sources.detectors import (
     CANDIDATE_SCORE,
     PoseVerifiedDetector,
     WholeImage,
 )
-from mmhot.video.sources.model_names import shipped_detector, shipped_pose_model
+from mmhot.video.sources.mediapipe_pose import MediapipeDetector, MediapipeEstimator
+from mmhot.video.sources.model_names import (
+    AUTO,
+    shipped_detector,
+    shipped_pose_model,
+)
 
-MEDIAPIPE = 'mediapipe'
 WHOLE_IMAGE = 'whole_image'
 POSE_VERIFIED = 'pose-verified'
 _HUMAN = 'human'
@@ -132,15 +136,16 @@ def open_pose_source(
 
     Args:
         pose2d (str, optional): An .onnx file, a config file, a name or alias of
-            mmhot's or MMPose's models, 'mediapipe', or a registered name. By default
-            MediaPipe if it is installed, otherwise the shipped model.
+            mmhot's or MMPose's models, 'mediapipe', a registered name, or 'auto', see
+            :func:`~mmhot.video.sources.best_model.choose_best`. By default MediaPipe if
+            it and its model file are there, otherwise the shipped model.
         pose2d_weights (str, optional): Checkpoint of a config or name; by default that
-            of the model index.
+            of the model index. For MediaPipe a Pose Landmarker (.task).
         det_model (str, optional): An .onnx file, a config file, a name or alias of
             mmhot's or MMDetection's models, 'human' for the detector of MMPose's
             inferencer, 'pose-verified' for the shipped small detector whose boxes the
-            2D model verifies, or 'whole_image'. By default 'whole_image' with
-            MediaPipe, 'pose-verified' with shipped 2D weights, otherwise 'human'.
+            2D model verifies, 'mediapipe', or 'whole_image'. By default 'mediapipe'
+            with MediaPipe, 'pose-verified' with shipped 2D weights, otherwise 'human'.
         det_weights (str, optional): Checkpoint of the detector.
         device (str): PyTorch device. Defaults to 'cpu'.
         min_score (float): Least score of boxes; 'pose-verified' has its own. Defaults
@@ -157,8 +162,10 @@ def open_pose_source(
             each other.
         TypeError: If a registered model lacks members of its interface.
     """
+    if pose2d == AUTO:
+        pose2d, _ = choose_best()
     request = ModelRequest(
-        pose2d or _default_pose_model(), pose2d_weights, device, skeleton
+        pose2d or default_pose_model(), pose2d_weights, device, skeleton
     )
     kind = _find_kind(POSE_ESTIMATORS, request.model)
     _check_weights(kind, request, 'pose2d_weights')
@@ -175,18 +182,6 @@ def open_pose_source(
     kind = _find_kind(DETECTORS, det_model)
     _check_weights(kind, request, 'det_weights')
     return PoseSource(kind.open(request), estimator)
-
-
-def _default_pose_model() -> str:
-    if mediapipe_pose.is_installed():
-        return MEDIAPIPE
-    shipped = shipped_pose_model()
-    if shipped is not None:
-        return shipped
-    raise ValueError(
-        'there is no 2D pose model: name one (pose2d), or install MediaPipe: '
-        f'{mediapipe_pose.INSTALL}'
-    )
 
 
 def _matcher(model: str | Callable[[str], bool]) -> Callable[[str], bool]:
@@ -224,6 +219,14 @@ def _detector_of_mmpose_model(request: ModelRequest) -> str:
     return POSE_VERIFIED if shipped else _HUMAN
 
 
+def _open_mediapipe_detector(request: ModelRequest) -> Detector:
+    """Open the detector with the estimator's model file, unless another is given."""
+    weights = request.weights
+    if weights is None and isinstance(request.estimator, MediapipeEstimator):
+        weights = request.estimator.weights
+    return MediapipeDetector(weights)
+
+
 def _open_pose_verified(request: ModelRequest) -> PoseVerifiedDetector:
     name = shipped_detector()
     if name is None:
@@ -253,7 +256,10 @@ register_pose_estimator(
     _opener('onnx_models', 'OnnxPoseEstimator', 'model', 'device', 'skeleton'),
 )
 register_pose_estimator(
-    MEDIAPIPE, _opener('mediapipe_pose', 'MediapipeEstimator'), WHOLE_IMAGE
+    MEDIAPIPE,
+    _opener('mediapipe_pose', 'MediapipeEstimator', 'weights'),
+    MEDIAPIPE,
+    takes_weights=True,
 )
 register_detector(
     lambda name: True,
@@ -265,5 +271,6 @@ register_detector(
 register_detector(
     _is_onnx, _opener('onnx_models', 'OnnxDetector', 'model', 'device', 'min_score')
 )
+register_detector(MEDIAPIPE, _open_mediapipe_detector, takes_weights=True)
 register_detector(POSE_VERIFIED, _open_pose_verified)
 register_detector(WHOLE_IMAGE, lambda request: WholeImage())

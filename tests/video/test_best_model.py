@@ -1,0 +1,98 @@
+"""Choice of the 2D model of ``--pose2d auto``."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmhot.cli import infer
+from mmhot.video.sources import best_model, mediapipe_pose
+from mmhot.video.sources.best_model import choose_best
+from mmhot.weights.downloads import cached_file, download
+
+RTMPOSE = 'rtmpose-m_8xb256-420e_body8-256x192'
+OURS = 'gtpt-t_coco17_synth'
+DOCS = Path(__file__).parents[2] / 'docs' / 'video.md'
+
+
+@pytest.fixture(autouse=True)
+def network(monkeypatch, tmp_path):
+    """Record downloads, into an empty folder; MediaPipe is installed."""
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: True)
+    monkeypatch.delenv(best_model.VARIABLE, raising=False)
+    urls = []
+
+    def fetch(url, target):
+        urls.append(url)
+        Path(target).write_bytes(b'')
+
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', fetch)
+    return urls
+
+
+class User:
+    """Answers questions, and records them."""
+
+    def __init__(self, *answers):
+        self.answers, self.questions = list(answers), []
+
+    def __call__(self, question):
+        self.questions.append(question)
+        return self.answers.pop(0)
+
+
+def test_nothing_is_downloaded_without_consent(network):
+    assert choose_best()[0] == OURS
+    user = User(False, False)
+    assert choose_best(user)[0] == OURS
+    assert all('Apache-2.0' in question for question in user.questions)
+    assert len(user.questions) == 2
+    # a refusal is remembered
+    assert choose_best(User())[0] == OURS
+    assert network == []
+
+
+def test_downloaded_models_are_kept(network):
+    assert choose_best(User(True))[0] == RTMPOSE
+    assert [url.rpartition('/')[2][:8] for url in network] == ['rtmpose-', 'rtmdet_m']
+    assert choose_best()[0] == RTMPOSE
+    assert len(network) == 2
+
+
+def test_the_order_is_configured_rtmpose_mediapipe_ours(network, monkeypatch):
+    assert choose_best(User(False, True))[0] == 'mediapipe'
+    assert choose_best()[0] == 'mediapipe'
+    monkeypatch.setenv('MMHOT_POSE2D', 'model.onnx')
+    assert choose_best() == ('model.onnx', 'as MMHOT_POSE2D says')
+
+
+def test_a_failed_download_leaves_the_next_model(monkeypatch, caplog):
+    def offline(url, target):
+        raise OSError('no route\nto host')
+
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', offline)
+    assert choose_best(User(True, True))[0] == OURS
+    assert 'rtmpose' in caplog.messages[0]
+    assert caplog.messages[0].endswith('cannot be downloaded (no route to host)')
+    with pytest.raises(ValueError, match=r'b\.pth cannot be downloaded .*: give it'):
+        download('https://a/b.pth', ': give it')
+    assert not cached_file('https://a/b.pth').exists()
+
+
+def test_accuracies_are_those_of_the_docs():
+    text = DOCS.read_text()
+    for offer in best_model._offers():
+        assert offer.accuracy in text
+    assert choose_best()[1] in text
+
+
+@pytest.mark.parametrize('live', [False, True])
+def test_the_command_prints_the_choice(live, capsys):
+    args = argparse.Namespace(pose2d='auto', live=live, quiet=False)
+    infer._choose_pose_model(args)
+    assert args.pose2d == OURS
+    printed = capsys.readouterr()
+    line = f'2D model: {OURS} (PCK@0.2 0.71, OKS 0.54 on people of COCO)\n'
+    assert (printed.err if live else printed.out) == line
