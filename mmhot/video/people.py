@@ -15,6 +15,8 @@ _SIGMA = 0.1
 _MIN_COMMON_KEYPOINTS = 3
 # Boxes enclose keypoints with at least this share of the person's highest score.
 _ENCLOSED_SHARE = 0.4
+# The highest 12 scores of the 17 body keypoints count, as images truncate people.
+_BODY, _MOST_CONFIDENT = 17, 12
 
 
 @dataclass
@@ -162,6 +164,11 @@ def boxes_around(
     boxes = np.concatenate([low, high], 1).astype(np.float32)
     boxes[~finite.any(1)] = np.nan
     return boxes
+
+
+def mean_confidence(scores: np.ndarray) -> np.ndarray:
+    """Average the scores (P, K) of each person's most confident body keypoints."""
+    return np.sort(scores[:, :_BODY], axis=1)[:, -_MOST_CONFIDENT:].mean(1)
 
 
 def box_of(points: np.ndarray) -> np.ndarray:

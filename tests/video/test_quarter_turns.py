@@ -48,11 +48,11 @@ def draw(head, feet, size=(80, 120)):
 def test_keypoints_of_turned_people_are_mapped_back(head, feet):
     image, box = draw(head, feet)
     estimate.calls = 0
-    [(points, scores)] = QuarterTurns()(estimate, [image], [box])
+    [(points, scores)] = QuarterTurns()(estimate, estimate, [image], [box])
     np.testing.assert_allclose(points[0], [head, feet])
     assert scores.min() == pytest.approx(0.9)
     upright = feet[1] - head[1] > abs(feet[0] - head[0])
-    assert estimate.calls == (1 if upright else 4)
+    assert estimate.calls == (1 if upright else 5)
 
 
 def test_only_crops_of_low_confidence_are_turned():
@@ -60,8 +60,10 @@ def test_only_crops_of_low_confidence_are_turned():
     lying, other = draw((20, 40), (70, 40))
     estimate.calls = 0
     no_boxes = np.zeros((0, 4))
-    found = QuarterTurns()(estimate, [upright, lying, upright], [own, other, no_boxes])
-    assert estimate.calls == 2 + 3
+    found = QuarterTurns()(
+        estimate, estimate, [upright, lying, upright], [own, other, no_boxes]
+    )
+    assert estimate.calls == 2 + 3 + 1
     assert [len(points) for points, _ in found] == [1, 1, 0]
     np.testing.assert_allclose(found[1][0][0], [(20, 40), (70, 40)])
 
@@ -72,7 +74,33 @@ def test_only_crops_of_low_confidence_are_turned():
 def test_turns_of_little_gain_are_dropped(turns):
     image, box = draw((20, 40), (70, 40))
     estimate.calls = 0
-    [(points, scores)] = turns(estimate, [image], [box])
+    [(points, scores)] = turns(estimate, estimate, [image], [box])
     np.testing.assert_allclose(points[0], [(20, 40), (70, 40)])
     assert scores.max() == pytest.approx(0.3)
     assert estimate.calls == 4
+
+
+def test_turns_are_chosen_by_the_fast_estimator():
+    image, box = draw((20, 40), (70, 40))
+    fast = []
+
+    def estimate_fast(images, boxes):
+        fast.extend(patch.shape[:2] for patch in images)
+        return estimate(images, boxes)
+
+    estimate.calls = 0
+    [(points, _)] = QuarterTurns()(estimate, estimate_fast, [image], [box])
+    np.testing.assert_allclose(points[0], [(20, 40), (70, 40)])
+    assert len(fast) == 3
+    assert estimate.calls == 1 + len(fast) + 1
+
+
+def test_truncated_people_are_not_turned():
+    def estimate_upper_body(images, boxes):
+        scores = np.full((1, 17), 0.95)
+        scores[:, 11:] = 0.1  # legs
+        return [(np.zeros((1, 17, 2)), scores) for _ in images]
+
+    image, box = draw((50, 20), (50, 60))
+    [(_, scores)] = QuarterTurns()(estimate_upper_body, None, [image], [box])
+    assert scores.mean() < 0.7

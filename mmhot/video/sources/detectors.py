@@ -12,6 +12,7 @@ from mmhot.video.people import (
     PoseEstimator,
     boxes_around,
     compare_people,
+    mean_confidence,
 )
 
 # Part of the identity of PoseVerifiedDetector: raise it when its boxes change.
@@ -26,8 +27,6 @@ _DETECTOR_POWER, _POSE_POWER = 0.25, 0.5
 _MIN_FIRST_SCORE = 0.2
 _BATCH = 32
 _PADDING = 0.1
-# The highest 12 scores of the 17 body keypoints count, as images truncate people.
-_BODY, _MOST_CONFIDENT = 17, 12
 # Boxes are duplicates if their intersection covers this share of the smaller one and
 # their keypoints are at least so similar.
 _DUPLICATE_OVERLAP, _DUPLICATE_SIMILARITY = 0.6, 0.2
@@ -187,8 +186,7 @@ class PoseVerifiedDetector(Detector):
         keypoints = np.concatenate([points for points, _ in batches])
         scores = np.concatenate([scores for _, scores in batches])
         around = boxes_around(keypoints, scores, _PADDING, image.shape[1::-1])
-        highest = np.sort(scores[:, :_BODY], axis=1)[:, -_MOST_CONFIDENT:]
-        return around, highest.mean(1), keypoints
+        return around, mean_confidence(scores), keypoints
 
 
 def _drop_duplicates(

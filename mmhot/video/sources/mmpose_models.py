@@ -186,7 +186,7 @@ class MMPoseEstimator(PoseEstimator):
         """Estimate the poses in boxes (P, 4) of each BGR image."""
         if self.turns is None:
             return self._estimate_upright(images, boxes)
-        return self.turns(self._estimate_upright, images, boxes)
+        return self.turns(self._estimate_upright, self.estimate_fast, images, boxes)
 
     def estimate_fast(
         self, images: list[np.ndarray], boxes: list[np.ndarray]

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from mmhot.video.people import Poses
+from mmhot.video.people import Poses, mean_confidence
+
+_Estimate = Callable[[list[np.ndarray], list[np.ndarray]], list[Poses]]
 
 # Side of the square patch around a box that is turned, per longer side of the box:
 # crops are padded, and as wide as the model's input.
@@ -23,50 +26,79 @@ class QuarterTurns:
     sports and everyday life (see the card of the weights).
 
     Args:
-        min_upright (float): Mean confidence of a person's keypoints below which crops
-            are turned. Defaults to 0.8.
-        min_gain (float): Least gain of confidence over upright. Defaults to 0.1.
+        min_upright (float): Mean confidence of a person's most confident keypoints, see
+            :func:`~mmhot.video.people.mean_confidence`, below which crops are turned.
+            Defaults to 0.85.
+        min_gain (float): Least gain of the keypoints' mean confidence over upright.
+            Defaults to 0.05.
         min_turned (float): Least mean confidence of a turned crop. Defaults to 0.6.
     """
 
-    min_upright: float = 0.8
-    min_gain: float = 0.1
+    min_upright: float = 0.85
+    min_gain: float = 0.05
     min_turned: float = 0.6
 
     def __call__(
         self,
-        estimate: Callable[[list[np.ndarray], list[np.ndarray]], list[Poses]],
+        estimate: _Estimate,
+        estimate_fast: _Estimate,
         images: list[np.ndarray],
         boxes: list[np.ndarray],
     ) -> list[Poses]:
-        """Estimate the poses in boxes, as ``estimate``, a 2D pose estimator, does."""
+        """Estimate the poses in boxes.
+
+        Args:
+            estimate (Callable): As a 2D pose estimator.
+            estimate_fast (Callable): The same in less time, to choose the turn.
+            images (list[np.ndarray]): BGR images (H, W, 3).
+            boxes (list[np.ndarray]): Boxes (P, 4) of each.
+        """
         poses = [
             (points.copy(), scores.copy()) for points, scores in estimate(images, boxes)
         ]
-        # of each turned crop: image, person, turn, patch, box, corner
-        turned = [
-            (image, person, turn, *_turn(images[image], boxes[image][person], turn))
+        crops = [
+            _Crop(
+                image, person, turn, *_turn(images[image], boxes[image][person], turn)
+            )
             for image, (_, scores) in enumerate(poses)
-            for person in np.flatnonzero(scores.mean(1) < self.min_upright)
+            for person in np.flatnonzero(mean_confidence(scores) < self.min_upright)
             for turn in _TURNS
         ]
-        if not turned:
-            return poses
-        estimated = estimate([each[3] for each in turned], [each[4] for each in turned])
-        best = {
-            (image, person): max(
-                poses[image][1][person].mean() + self.min_gain, self.min_turned
-            )
-            for image, person, *_ in turned
-        }
-        for crop, (points, scores) in zip(turned, estimated, strict=True):
-            image, person, turn, patch, _, corner = crop
-            if scores[0].mean() <= best[image, person]:
-                continue
-            best[image, person] = scores[0].mean()
-            poses[image][0][person] = _turn_back(points[0], patch.shape, turn) + corner
-            poses[image][1][person] = scores[0]
+        best: dict[tuple[int, int], tuple[float, _Crop]] = {}
+        for crop, (_, scores) in zip(
+            crops, _estimate(estimate_fast, crops), strict=True
+        ):
+            image, person, confidence = crop.image, crop.person, scores.mean()
+            least = poses[image][1][person].mean() + self.min_gain
+            least = best.get((image, person), (max(least, self.min_turned),))[0]
+            if confidence > least:
+                best[image, person] = confidence, crop
+        chosen = [crop for _, crop in best.values()]
+        for crop, (points, scores) in zip(
+            chosen, _estimate(estimate, chosen), strict=True
+        ):
+            points = _turn_back(points[0], crop.patch.shape, crop.turn)
+            poses[crop.image][0][crop.person] = points + crop.corner
+            poses[crop.image][1][crop.person] = scores[0]
         return poses
+
+
+class _Crop(NamedTuple):
+    """Turned surroundings of a person, its box (1, 4) there, and its corner (x, y)."""
+
+    image: int
+    person: int
+    turn: int
+    patch: np.ndarray
+    box: np.ndarray
+    corner: np.ndarray
+
+
+def _estimate(estimate: _Estimate, crops: list[_Crop]) -> list[Poses]:
+    """Estimate the person of each crop."""
+    if not crops:
+        return []
+    return estimate([crop.patch for crop in crops], [crop.box for crop in crops])
 
 
 def _turn(
