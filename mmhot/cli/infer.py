@@ -113,7 +113,8 @@ def _choose_pose_model(args: argparse.Namespace) -> None:
 
     output = sys.stderr if args.live else sys.stdout
     can_ask = sys.stdin.isatty() and not args.quiet
-    args.pose2d, accuracy = choose_best(_agrees if can_ask else None)
+    ask = _agrees if can_ask else None
+    args.pose2d, accuracy = choose_best(ask, vars(args).get('pose2d_weights'))
     if not args.quiet:
         print_line(f'2D model: {args.pose2d} ({accuracy})', output)
 

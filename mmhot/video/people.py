@@ -15,8 +15,10 @@ _SIGMA = 0.1
 _MIN_COMMON_KEYPOINTS = 3
 # Boxes enclose keypoints with at least this share of the person's highest score.
 _ENCLOSED_SHARE = 0.4
-# The highest 12 scores of the 17 body keypoints count, as images truncate people.
-_BODY, _MOST_CONFIDENT = 17, 12
+# Most of the body's keypoints count, the most confident, as images truncate people.
+_MOST_CONFIDENT = 12
+NUM_BODY = 17
+"""Keypoints of the body, the first of COCO's and of COCO-WholeBody's."""
 
 
 @dataclass
@@ -168,7 +170,7 @@ def boxes_around(
 
 def mean_confidence(scores: np.ndarray) -> np.ndarray:
     """Average the scores (P, K) of each person's most confident body keypoints."""
-    return np.sort(scores[:, :_BODY], axis=1)[:, -_MOST_CONFIDENT:].mean(1)
+    return np.sort(scores[:, :NUM_BODY], axis=1)[:, -_MOST_CONFIDENT:].mean(1)
 
 
 def box_of(points: np.ndarray) -> np.ndarray:

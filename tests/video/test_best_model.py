@@ -9,6 +9,7 @@ import torch
 from mmhot.cli import infer
 from mmhot.video.sources import best_model, mediapipe_pose
 from mmhot.video.sources.best_model import choose_best
+from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights.downloads import cached_file, download
 
 RTMPOSE = 'rtmpose-m_8xb256-420e_body8-256x192'
@@ -79,6 +80,11 @@ def test_a_failed_download_leaves_the_next_model(monkeypatch, caplog):
     with pytest.raises(ValueError, match=r'b\.pth cannot be downloaded .*: give it'):
         download('https://a/b.pth', ': give it')
     assert not cached_file('https://a/b.pth').exists()
+
+
+def test_weights_need_the_name_of_their_model():
+    with pytest.raises(ValueError, match='pose2d_weights is a.pth, which needs the na'):
+        open_pose_source('auto', 'a.pth')
 
 
 def test_accuracies_are_those_of_the_docs():

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from mmhot.video.sources import mediapipe_pose
 from mmhot.video.sources.model_names import (
+    AUTO,
     find_detector,
     find_pose_model,
     shipped_pose_model,
@@ -48,7 +49,9 @@ def default_pose_model() -> str:
     )
 
 
-def choose_best(ask: Callable[[str], bool] | None = None) -> tuple[str, str]:
+def choose_best(
+    ask: Callable[[str], bool] | None = None, weights: str | None = None
+) -> tuple[str, str]:
     """Choose the 2D model of ``--pose2d auto``.
 
     The first of: the model that :data:`VARIABLE` names, RTMPose-m with RTMDet-m,
@@ -58,14 +61,20 @@ def choose_best(ask: Callable[[str], bool] | None = None) -> tuple[str, str]:
     Args:
         ask (Callable, optional): Asks the user a question, returns whether the answer
             is yes. By default nothing is downloaded.
+        weights (str, optional): ``pose2d_weights``, which must be None.
 
     Returns:
         tuple[str, str]: Name of the model, and its accuracy as ``docs/video.md`` has
         it.
 
     Raises:
-        ValueError: If there is no 2D model.
+        ValueError: If there is no 2D model, or weights are given.
     """
+    if weights is not None:
+        raise ValueError(
+            f'pose2d_weights is {weights}, which needs the name of its model (pose2d), '
+            f'not {AUTO}'
+        )
     configured = os.environ.get(VARIABLE)
     if configured:
         return configured, f'as {VARIABLE} says'

@@ -163,7 +163,7 @@ def open_pose_source(
         TypeError: If a registered model lacks members of its interface.
     """
     if pose2d == AUTO:
-        pose2d, _ = choose_best()
+        pose2d, _ = choose_best(weights=pose2d_weights)
     request = ModelRequest(
         pose2d or default_pose_model(), pose2d_weights, device, skeleton
     )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmhot.video.people import Poses, mean_confidence
+from mmhot.video.people import NUM_BODY, Poses, mean_confidence
 
 _Estimate = Callable[[list[np.ndarray], list[np.ndarray]], list[Poses]]
 
@@ -29,9 +29,10 @@ class QuarterTurns:
         min_upright (float): Mean confidence of a person's most confident keypoints, see
             :func:`~mmhot.video.people.mean_confidence`, below which crops are turned.
             Defaults to 0.85.
-        min_gain (float): Least gain of the keypoints' mean confidence over upright.
+        min_gain (float): Least gain of the body's mean confidence over upright.
             Defaults to 0.05.
-        min_turned (float): Least mean confidence of a turned crop. Defaults to 0.6.
+        min_turned (float): Least mean confidence of the body in a turned crop. Defaults
+            to 0.6.
     """
 
     min_upright: float = 0.85
@@ -68,8 +69,8 @@ class QuarterTurns:
         for crop, (_, scores) in zip(
             crops, _estimate(estimate_fast, crops), strict=True
         ):
-            image, person, confidence = crop.image, crop.person, scores.mean()
-            least = poses[image][1][person].mean() + self.min_gain
+            image, person, confidence = crop.image, crop.person, _mean(scores[0])
+            least = _mean(poses[image][1][person]) + self.min_gain
             least = best.get((image, person), (max(least, self.min_turned),))[0]
             if confidence > least:
                 best[image, person] = confidence, crop
@@ -92,6 +93,11 @@ class _Crop(NamedTuple):
     patch: np.ndarray
     box: np.ndarray
     corner: np.ndarray
+
+
+def _mean(scores: np.ndarray) -> float:
+    """Average the scores (K,) of the body's keypoints."""
+    return float(scores[:NUM_BODY].mean())
 
 
 def _estimate(estimate: _Estimate, crops: list[_Crop]) -> list[Poses]:
