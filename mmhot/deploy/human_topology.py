@@ -4,10 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmhot.deploy.fused_linear import fused_linear
-from mmhot.deploy.transformer import inplace_gelu
+from mmhot.deploy.transformer import fused_linear, inplace_gelu
 from mmhot.models.lifters.graph_conv import ModulatedGraphConv
-from mmhot.models.lifters.human_topology import IntraPartConstraint
+from mmhot.models.lifters.htnet import IntraPartConstraint
 from mmhot.models.lifters.nanohtnet import TrajectoryEmbed
 
 

@@ -17,8 +17,8 @@ from mmhot.lens import Lens, ideal_camera
 from mmhot.lifting.gaps import Segment, split_segments
 from mmhot.lifting.load_model import load_lifter
 from mmhot.lifting.world import place_people
-from mmhot.models.layers.mirror import mirror_poses
 from mmhot.models.lifters.estimator import SequencePoseLifter
+from mmhot.models.lifters.pose_head import mirror_poses
 from mmhot.models.tokens.host import Host
 from mmhot.models.tokens.hourglass import Keep
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton

@@ -1,11 +1,10 @@
 """Group attention of GTPT, and the scores by which patches are pruned."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmhot.models.gtpt.groups import KeypointGroups
-from mmhot.models.layers.attention import check_heads
+from mmhot.models.layers.attention import check_heads, dot_product_attention
 from mmhot.models.layers.blocks import MLP
 from mmhot.models.tokens.selection import gather_tokens
 
@@ -50,7 +49,7 @@ class GroupAttention(nn.Module):
             kv = _share_slots(kv, groups)
         k, v = kv.unbind(2)
         q, k, v = (part.transpose(1, 2) for part in (q, k, v))  # (B * G, H, N, D)
-        x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
+        x = dot_product_attention(q, k, v, self.scale)
         return self.proj(x.transpose(1, 2).flatten(2)), qkv
 
 

@@ -19,11 +19,9 @@ from torch import Tensor, nn
 
 from mmhot.models.gtpt.coarse import CoarseEncoder, CoarseState, PatchEmbed
 from mmhot.models.gtpt.fine import CoarseToFine, FineEncoder
-from mmhot.models.gtpt.groups import KeypointGroups
-from mmhot.models.gtpt.keep_rates import KeepRates, count_tokens
+from mmhot.models.gtpt.groups import KeepRates, KeypointGroups, count_tokens
 from mmhot.models.gtpt.warm_start import fit_weights
-from mmhot.models.layers.blocks import sine_positions
-from mmhot.models.layers.execution import full_precision
+from mmhot.models.layers.blocks import full_precision, sine_positions
 
 Features = tuple[Tensor, ...]
 SimCC = tuple[Tensor, Tensor]

@@ -1,11 +1,12 @@
-"""Transformer blocks and their parts: MLP, stochastic depth, position embeddings."""
+"""Transformer blocks, position embeddings, and execution modes of PyTorch."""
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
-from mmhot.models.layers.attention import Attention, take_token
+from mmhot.models.layers.attention import Attention, Dropout, take_token
 
 
 class DropPath(nn.Module):
@@ -51,7 +52,7 @@ class MLP(nn.Module):
         self.fc1 = nn.Linear(embed_dims, hidden_dims)
         self.act = nn.GELU()
         self.fc2 = nn.Linear(hidden_dims, embed_dims)
-        self.drop = nn.Dropout(drop_rate)
+        self.drop = Dropout(drop_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., C)`` to ``(..., C)``."""
@@ -180,3 +181,16 @@ def sine_moments(moments: Tensor, duration: float, embed_dims: int) -> Tensor:
     periods = duration * torch.logspace(-1, 0.4, (embed_dims + 1) // 2)
     angles = 2 * math.pi * moments[:, None] / periods
     return torch.cat([angles.sin(), angles.cos()], dim=-1)[:, :embed_dims]
+
+
+def being_traced() -> bool:
+    """Whether PyTorch traces or compiles the running code, so values are unknown."""
+    return torch.jit.is_tracing() or torch.compiler.is_compiling()
+
+
+def full_precision(x: Tensor) -> AbstractContextManager:
+    """Switch off autocast on the device of a tensor."""
+    device = x.device.type
+    if not torch.amp.is_autocast_available(device):  # PyTorch's 'meta', for example
+        return nullcontext()
+    return torch.autocast(device, enabled=False)

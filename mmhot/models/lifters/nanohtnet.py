@@ -2,7 +2,7 @@
 
 `Nano Human Topology Network for Efficient 3D Human Pose Estimation
 <https://arxiv.org/abs/2501.15763>`_ (IEEE TIP 2025).
-The spatial blocks are in :mod:`mmhot.models.lifters.human_topology`.
+The spatial blocks are HTNet's.
 """
 
 import math
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mmhot.models.layers.blocks import MLP, DropPath, PositionTable
 from mmhot.models.lifters.graph_conv import chain_adjacency, tree_adjacency
-from mmhot.models.lifters.human_topology import (
+from mmhot.models.lifters.htnet import (
     GlobalBodyInteraction,
     LocalJointConnection,
     SpatialBlock,

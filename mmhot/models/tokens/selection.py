@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from mmhot.models.layers.execution import full_precision
+from mmhot.models.layers.blocks import full_precision
 
 
 def keep_highest(scores: Tensor, num_keep: int) -> Tensor:

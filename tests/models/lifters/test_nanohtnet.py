@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.models.lifters.graph_conv import chain_adjacency, tree_adjacency
-from mmhot.models.lifters.human_topology import LIMBS, IntraPartConstraint
+from mmhot.models.lifters.htnet import LIMBS, IntraPartConstraint
 from mmhot.models.lifters.nanohtnet import NanoHTNet
 from mmhot.skeletons.joints import get_skeleton
 
