@@ -14,7 +14,7 @@ import mmhot.compat
 from mmhot.apis.export import check_names
 from mmhot.cli import errors, process
 from mmhot.deploy import fused_linear
-from mmhot.installation.imports import try_imports
+from mmhot.installation import try_imports
 from mmhot.io.writers import json_lines
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video.streams import open_stream

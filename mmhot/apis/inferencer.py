@@ -20,7 +20,7 @@ from mmhot.apis.inferencer_outputs import (
 from mmhot.apis.inferencer_predictors import FrameResult, Predictor2D, Predictor3D
 from mmhot.apis.options import InferOptions
 from mmhot.apis.progress import always_bar, no_bar, stage_bars
-from mmhot.installation.devices import choose_device
+from mmhot.installation import choose_device
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.frames import FrameSource

@@ -8,7 +8,7 @@ from mmhot.apis.export import check_names, check_targets, export, results_folder
 from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions
 from mmhot.apis.progress import Bars, no_bar, stage_bars, text_bar
 from mmhot.clips import Clip2D, Clip3D
-from mmhot.installation.devices import choose_device
+from mmhot.installation import choose_device
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lens import settle_lens
 from mmhot.lifting.lifter import Lifter

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     from mmpose.apis import init_model
 
     from mmhot.apis.pruning_trace import trace_pruning
-    from mmhot.installation.devices import choose_device
+    from mmhot.installation import choose_device
     from mmhot.io.arrays import write_png
     from mmhot.visualization.pruning import draw_pruning
     from mmhot.weights.config_files import read_config_file

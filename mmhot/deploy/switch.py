@@ -123,7 +123,7 @@ REWRITES: dict[type[nn.Module], Callable[[nn.Module], nn.Module]] = {
 
 
 def switch_to_deploy(model: nn.Module) -> nn.Module:
-    """Rewrite a model for inference, in place.
+    """Rewrite a model for inference, in place and in evaluation mode.
 
     Methods ``switch_to_deploy(test_cfg)`` of MMPose's modules are called, batch
     normalizations become part of the convolutions before them, and modules of
@@ -132,9 +132,6 @@ def switch_to_deploy(model: nn.Module) -> nn.Module:
 
     Args:
         model (nn.Module): A model with its final weights, on any device.
-
-    Returns:
-        nn.Module: The model, in evaluation mode.
     """
     model.eval()
     for module in list(model.modules())[1:]:

@@ -80,16 +80,13 @@ if _OPERATOR is not None:
 def fused_linear(
     x: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool = False
 ) -> Tensor:
-    """Apply a linear layer and, if requested, ReLU.
+    """Apply a linear layer and, if requested, ReLU, (..., C').
 
     Args:
         x (Tensor): Input, (..., C).
         weight (Tensor): Weights, (C', C).
         bias (Tensor, optional): Biases, (C', ). Defaults to None.
         relu (bool): Whether ReLU follows. Defaults to False.
-
-    Returns:
-        Tensor: Output, (..., C').
     """
     if _has_operator(x):
         return _OPERATOR(x, weight, bias, 'relu' if relu else 'none', [], '')

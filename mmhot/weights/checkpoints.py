@@ -20,11 +20,9 @@ from mmhot import __version__
 from mmhot.compat.checkpoints import safe_load
 from mmhot.io.atomic import replacing
 from mmhot.weights.convert.gtpt import GTPT
+from mmhot.weights.convert.hosts import MIXSTE, MOTIONAGFORMER, MOTIONBERT
 from mmhot.weights.convert.htnet import HTNET, NANOHTNET
 from mmhot.weights.convert.mhformer import MHFORMER
-from mmhot.weights.convert.mixste import MIXSTE
-from mmhot.weights.convert.motionagformer import MOTIONAGFORMER
-from mmhot.weights.convert.motionbert import MOTIONBERT
 from mmhot.weights.convert.published_model import PublishedModel
 from mmhot.weights.loading import list_other_shapes
 
@@ -101,9 +99,6 @@ def convert_file(
             as text and the version of this package.
         weights (str): See :func:`convert_published`.
         **settings: See :func:`convert_published`.
-
-    Returns:
-        dict: The model's config.
     """
     try:
         config, state_dict = convert_published(safe_load(source), weights, **settings)

@@ -23,9 +23,6 @@ def dot_product_attention(
         k (Tensor): Keys, (B, H, M, D).
         v (Tensor): Values, (B, H, M, D).
         scale (float, optional): Factor of the logits. Defaults to ``D ** -0.5``.
-
-    Returns:
-        Tensor: (B, H, N, D).
     """
     if q.requires_grad and q.device.type == 'cpu':
         is_half = q.dtype in (torch.bfloat16, torch.float16)
@@ -113,14 +110,11 @@ class Attention(nn.Module):
         return self.proj_drop(self.proj(x)).reshape(*lead, *x.shape[-2:])
 
     def at(self, x: Tensor, place: Tensor) -> Tensor:
-        """Attend with the query of one token per sequence.
+        """Attend with the query of one token per sequence; the result is (B, 1, C).
 
         Args:
             x (Tensor): Tokens, (B, N, C).
             place (Tensor): Index of the query token, (B,).
-
-        Returns:
-            Tensor: The row of :meth:`forward` for that token, (B, 1, C).
         """
         dims, weight, bias = x.shape[-1], self.qkv.weight, self.qkv.bias
         q_bias, kv_bias = (None, None) if bias is None else bias.tensor_split([dims])
@@ -195,14 +189,11 @@ def take_token(x: Tensor, place: Tensor) -> Tensor:
 
 @torch.no_grad()
 def received_attention(attention: Attention, x: Tensor) -> Tensor:
-    """Average the attention weights that each token receives over heads and queries.
+    """Average the attention that tokens receive over heads and queries, (..., N).
 
     Args:
         attention (Attention): The attention layer.
         x (Tensor): Its input, (..., N, C).
-
-    Returns:
-        Tensor: Attention received, which sums to one, (..., N), without gradients.
     """
     qkv, wanted = attention.qkv, 2 * x.shape[-1]
     bias = None if qkv.bias is None else qkv.bias[:wanted]

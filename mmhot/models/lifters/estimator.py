@@ -11,6 +11,7 @@ from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ConfigType, ForwardResults, OptSampleList, SampleList
 from torch import Tensor, nn
 
+from mmhot.models.layers.blocks import check_windows
 from mmhot.models.lifters.pose_head import (
     Features,
     check_target,
@@ -52,11 +53,7 @@ class FlattenedPoseBackbone(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map poses ``(B, T, K, C)`` to features ``(B, T', C')`` of whole poses."""
-        if x.ndim != 4 or x.shape[1] != self.num_frames:
-            raise ValueError(
-                f'FlattenedPoseBackbone wants (B, {self.num_frames}, K, C) poses, '
-                f'got {tuple(x.shape)}'
-            )
+        check_windows(self, x, self.num_frames, None, None)
         feats = self.net(x.flatten(2).transpose(1, 2))
         feats = feats[-1] if isinstance(feats, tuple) else feats
         return feats.transpose(1, 2)

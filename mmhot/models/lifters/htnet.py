@@ -13,7 +13,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import Attention
-from mmhot.models.layers.blocks import MLP, DropPath, PositionTable
+from mmhot.models.layers.blocks import MLP, DropPath, PositionTable, check_windows
 from mmhot.models.lifters.graph_conv import ModulatedGraphConv, tree_adjacency
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 
@@ -210,19 +210,11 @@ class HTNet(BaseModule):
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map 2D poses to features of the same frames.
+        """Map 2D poses to features of the same frames, (B, T, K, C).
 
         Args:
             x (Tensor): Normalized 2D poses, (B, T, K, 2) with any ``T``.
-
-        Returns:
-            Tensor: Features, (B, T, K, C).
         """
-        expected = (self.num_keypoints, self.in_channels)
-        if x.ndim != 4 or x.shape[2:] != expected:
-            raise ValueError(
-                f'HTNet wants (B, T, {", ".join(map(str, expected))}) poses, got '
-                f'{tuple(x.shape)}'
-            )
+        check_windows(self, x, None, self.num_keypoints, self.in_channels)
         frames = self.position(self.embed(x.flatten(0, 1)))  # (B T, K, C)
         return self.norm(self.blocks(frames)).unflatten(0, x.shape[:2])

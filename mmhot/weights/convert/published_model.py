@@ -19,6 +19,7 @@ _TABLES = {
     'pos_embed_token': f'{_HOURGLASS}.slot_embeddings.0',
     'x_token': f'{_HOURGLASS}.recoverer.queries',
 }
+_TABLE_ENDS = ('.table', *_TABLES.values())
 _PROJECTIONS = {'linear_q': 'query', 'linear_k': 'key', 'linear_v': 'value'}
 
 
@@ -73,11 +74,21 @@ def rename_keys(tensors: Tensors, names: Mapping[str, str], model: str) -> Tenso
     return {ours: tensors[published] for published, ours in names.items()}
 
 
-def flatten_tables(state: Tensors, prefix: str = '') -> Tensors:
-    """Remove the leading axis of tables (1, N, C) whose key has a prefix."""
+def read_host(
+    tensors: Tensors, names: Mapping[str, str], model: str, qkv_bias: bool = True
+) -> Tensors:
+    """Rename the tensors of a host of HoT, and flatten its tables (1, N, C).
+
+    Args:
+        tensors (dict[str, Tensor]): Published tensors.
+        names (Mapping): Our key for each published key of the plain host.
+        model (str): Name of the host, for the errors.
+        qkv_bias (bool): Whether the recovering attention has biases. Defaults to True.
+    """
+    names = {**names, **_recovery_names(tensors, qkv_bias)}
     return {
-        key: x.flatten(0, 1) if x.ndim == 3 and key.startswith(prefix) else x
-        for key, x in state.items()
+        key: x.flatten(0, 1) if x.ndim == 3 and key.endswith(_TABLE_ENDS) else x
+        for key, x in rename_keys(tensors, names, model).items()
     }
 
 
@@ -147,7 +158,7 @@ def is_recovered(tensors: Mapping[str, Any]) -> bool:
     return 'x_token' in tensors
 
 
-def recovery_names(tensors: Tensors, qkv_bias: bool = True) -> dict[str, str]:
+def _recovery_names(tensors: Tensors, qkv_bias: bool) -> dict[str, str]:
     """Map published keys of slot embedding and recovering attention to ours."""
     if not is_recovered(tensors):
         return {}

@@ -201,7 +201,7 @@ def test_wrong_sizes_are_refused(arguments, message):
 
 
 def test_wrong_input_shape_is_refused():
-    with pytest.raises(ValueError, match=r'\(B, 9, 17, 2\) poses, got \(1, 8, 17, 2\)'):
+    with pytest.raises(ValueError, match=r'\(B, 9, 17, 2\), got \(1, 8, 17, 2\)'):
         tiny_model()(torch.zeros(1, 8, 17, 2))
 
 

@@ -1,16 +1,185 @@
-"""Optimization: Muon with AdamW, bfloat16 on any device, averages of weights."""
+"""Components of MMEngine's Runner: hooks, optimizers, averages of weights."""
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
-from mmengine.model import ExponentialMovingAverage
+from mmengine.model import ExponentialMovingAverage, is_model_wrapper
 from mmengine.optim import OptimWrapper
-from mmpose.registry import MODELS, OPTIM_WRAPPERS, OPTIMIZERS
+from mmengine.runner import Runner
+from mmpose.registry import HOOKS, MODELS, OPTIM_WRAPPERS, OPTIMIZERS
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
+from torch.utils.data import Dataset, Sampler
+
+from mmhot.datasets.data_loading import SeedTransforms, seed_everything
+
+
+@HOOKS.register_module()
+class ChannelsLastHook(Hook):
+    """Train in the memory format ``channels_last``.
+
+    Results are equal up to rounding. On a CPU without mixed precision a training step
+    of RTMDet-nano, with depthwise convolutions, takes 0.62 of the time.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_run(self, runner: Runner) -> None:
+        """Change the format, before other hooks copy the model."""
+        runner.model.to(memory_format=torch.channels_last)
+
+
+@HOOKS.register_module()
+class EpochSeedHook(Hook):
+    """Seed each epoch, so that a resumed training equals an uninterrupted one.
+
+    The main process is seeded here; workers of the data loader need
+    :class:`SeedTransforms` in the pipeline, which receives the
+    epoch from this hook. Checkpoints also store the sampler's seed, which is random
+    where a config sets none.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Seed with (the runner's seed, epoch, rank)."""
+        rank = get_rank()
+        seed_everything(runner.seed, runner.epoch + 1, rank, 0)
+        _forget_batch_sizes(runner.model)
+        for transform in _transforms(runner.train_dataloader.dataset):
+            if isinstance(transform, SeedTransforms):
+                transform.announce(runner.seed, runner.epoch, rank)
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Seed again, because starting workers draws a random number."""
+        if batch_idx == 0 and runner.train_dataloader.num_workers:
+            seed_everything(runner.seed, runner.epoch + 1, get_rank(), 0)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Store the sampler's seed, which determines the order of samples."""
+        for sampler in _seeded_samplers(runner):
+            checkpoint['meta']['sampler_seed'] = sampler.seed
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Restore the sampler's seed."""
+        if not runner._resume:
+            return
+        seed = checkpoint['meta'].get('sampler_seed')
+        if seed is not None:
+            for sampler in _seeded_samplers(runner):
+                sampler.seed = seed
+
+
+def _forget_batch_sizes(model: nn.Module) -> None:
+    """Forget the random image size that ``BatchSyncRandomResize`` drew in advance.
+
+    It is drawn one step early by MMDetection and MMPose and is not in checkpoints.
+    """
+    for module in model.modules():
+        if type(module).__name__ == 'BatchSyncRandomResize':
+            module._input_size = None
+
+
+def _seeded_samplers(runner: Runner) -> Iterator[Sampler]:
+    """Yield the samplers of the training data that have a seed."""
+    for holder in (runner.train_dataloader, runner.train_dataloader.batch_sampler):
+        if hasattr(getattr(holder, 'sampler', None), 'seed'):
+            yield holder.sampler
+
+
+def _transforms(dataset: Dataset) -> Iterator:
+    """Yield the transforms of a dataset and of the datasets that it wraps."""
+    yield from getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
+    within = [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())]
+    for part in within:
+        if part is not None:
+            yield from _transforms(part)
+
+
+@HOOKS.register_module()
+class GuidanceHook(Hook):
+    """Decay the weight of :class:`PatchGuidanceLoss` geometrically to the config's.
+
+    Guidance that is strong enough at the start dominates the loss of keypoints later:
+    at a weight of 0.1 its gradient in the coarse layers was 12 to 33 times as long.
+
+    Args:
+        factor (float): Factor of the configured weight in the first epoch. Defaults
+            to 10.
+        end (int): First epoch with the configured weight. Defaults to 3.
+    """
+
+    def __init__(self, factor: float = 10.0, end: int = 3) -> None:
+        if factor <= 0 or end < 1:
+            raise ValueError(
+                f'factor must be positive and end at least 1, got {factor} and {end}'
+            )
+        self.factor = factor
+        self.end = end
+
+    def before_train(self, runner: Runner) -> None:
+        """Store the configured weight."""
+        guidance = head_of(runner).guidance
+        if guidance is None:
+            raise ValueError("GuidanceHook: the head's guidance must be set")
+        self.weight = guidance.weight
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Set this epoch's weight."""
+        left = max(1 - runner.epoch / self.end, 0)
+        head_of(runner).guidance.weight = self.weight * self.factor**left
+
+
+@HOOKS.register_module()
+class KeepRateHook(Hook):
+    """Decrease keep rates from one to the configured ones during training.
+
+    GTPT's released code has no such schedule, and no config of ours uses it.
+    Validation always uses the configured rates.
+
+    Args:
+        end (int): First epoch with the configured rates.
+        begin (int): Last epoch without pruning; in between rates fall linearly.
+            Defaults to 0.
+    """
+
+    def __init__(self, end: int, begin: int = 0) -> None:
+        if not 0 <= begin < end:
+            raise ValueError(f'begin must be before end, got {begin} and {end}')
+        self.begin = begin
+        self.end = end
+
+    def before_train(self, runner: Runner) -> None:
+        """Store the configured rates."""
+        self.rates = head_of(runner).keep_rates
+        if self.rates is None:
+            raise ValueError("KeepRateHook: the head's keep_rates must be set")
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Set this epoch's rates."""
+        share = (runner.epoch - self.begin) / (self.end - self.begin)
+        share = min(max(share, 0), 1)
+        head_of(runner).keep_rates = tuple(
+            1 - share * (1 - rate) for rate in self.rates
+        )
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Restore the configured rates."""
+        head_of(runner).keep_rates = self.rates
+
+
+def head_of(runner: Runner):
+    """Return the head of the model in training."""
+    model = runner.model
+    return (model.module if is_model_wrapper(model) else model).head
 
 
 @OPTIMIZERS.register_module()
