@@ -53,18 +53,21 @@ class ModulatedGraphConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, N, in_dims)`` to ``(B, N, out_dims)``."""
-        graph = self.graph()
+        kernel, scale, graph = self.combine()
+        both = x @ kernel
+        own, neighbor = (scale.to(both.dtype) * both).chunk(2, dim=-1)
+        return torch.baddbmm(own + self.bias, graph.expand(len(x), -1, -1), neighbor)
+
+    def combine(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return both weights, their factors, and the graph without its diagonal.
+
+        They are (in_dims, 2 * out_dims), (N, 2 * out_dims) and (N, N).
+        """
+        offset = self.adjacency_offset
+        graph = self.adjacency + (offset + offset.T) / 2  # Q
         loops = graph.diagonal()
         scale = torch.cat([loops[:, None] * self.modulation, self.modulation], dim=-1)
-        both = x @ torch.cat([*self.weight], dim=-1)  # (B, N, 2 * out_dims)
-        own, neighbor = (scale.to(both.dtype) * both).chunk(2, dim=-1)
-        graph = (graph - torch.diag(loops)).expand(len(x), -1, -1)
-        return torch.baddbmm(own + self.bias, graph, neighbor)
-
-    def graph(self) -> Tensor:
-        """Return the symmetric adjacency ``Q``, (N, N)."""
-        offset = self.adjacency_offset
-        return self.adjacency + (offset + offset.T) / 2
+        return torch.cat([*self.weight], dim=-1), scale, graph - torch.diag(loops)
 
 
 def tree_adjacency(parents: Sequence[int]) -> Tensor:
