@@ -13,7 +13,7 @@ from torch import nn
 import mmhot.compat
 from mmhot.apis.export import check_names
 from mmhot.cli import errors, process
-from mmhot.deploy import fused_linear
+from mmhot.deploy import transformer
 from mmhot.installation import try_imports
 from mmhot.io.writers import json_lines
 from mmhot.io.writers.json_lines import JsonLines
@@ -80,10 +80,10 @@ def test_allocator_is_unchanged_without_glibc(error, monkeypatch):
 
 
 def test_linear_layers_are_plain_without_onednn(monkeypatch):
-    monkeypatch.setattr(fused_linear, '_OPERATOR', None)
+    monkeypatch.setattr(transformer, '_OPERATOR', None)
     layer, x = nn.Linear(8, 8), torch.ones(4096, 8)
     with torch.inference_mode():
-        assert not fused_linear._has_operator(x)
+        assert not transformer._has_operator(x)
         torch.testing.assert_close(fused_linear.FusedLinear(layer)(x), layer(x))
 
 
