@@ -84,7 +84,7 @@ def test_linear_layers_are_plain_without_onednn(monkeypatch):
     layer, x = nn.Linear(8, 8), torch.ones(4096, 8)
     with torch.inference_mode():
         assert not transformer._has_operator(x)
-        torch.testing.assert_close(fused_linear.FusedLinear(layer)(x), layer(x))
+        torch.testing.assert_close(transformer.FusedLinear(layer)(x), layer(x))
 
 
 def test_drive_letter_is_no_option_of_a_benchmark_model():
