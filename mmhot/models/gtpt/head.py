@@ -223,7 +223,7 @@ class GTPTHead(BaseHead):
         all_counts = self.count_tokens(None)
         shared = self.counts[: self.coarse_depth].count(all_counts[0])
         state = self.coarse_encoder.begin(self.embed(feats[-1]), self.positions)
-        state = self.coarse_encoder.advance(state, self.positions, all_counts[:shared])
+        state = self.coarse_encoder(state, self.positions, all_counts[:shared])
         passes = [self._encode_from(state, self.counts)]
         if self.loss_module.needs_entire:
             passes.append(self._encode_from(state, all_counts))
