@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mmhot.weights.convert.published_model import (
+from mmhot.weights.convert import (
     PublishedModel,
     Tensors,
     count_blocks,
