@@ -15,8 +15,7 @@ from mmhot.datasets.h36m import (
     parse_h36m_name,
 )
 from mmhot.errors import naming
-from mmhot.io.arrays import load_arrays
-from mmhot.io.objects import load_objects
+from mmhot.io.arrays import load_arrays, load_objects
 from mmhot.skeletons.joints import get_skeleton
 
 _FPS = 50.0

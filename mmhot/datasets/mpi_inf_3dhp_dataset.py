@@ -10,7 +10,7 @@ from mmpose.registry import DATASETS
 
 from mmhot.datasets.clip_dataset import Clip, ClipDataset
 from mmhot.datasets.human36m_dataset import member, pose_arrays, read_h36m_cameras
-from mmhot.io.objects import load_objects
+from mmhot.io.arrays import load_objects
 from mmhot.skeletons.joints import convert_keypoints
 
 # Frames per second of most training videos; others have 50, and files do not say.

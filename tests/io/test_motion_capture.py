@@ -10,11 +10,13 @@ from mocap import FOLDER, H36M, JUMP, KICK, joints_of
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
-from mmhot.datasets.motion_checks import bone_lengths, find_glitches, leg_length
 from mmhot.io.motion_conversion import (
     LAYOUTS,
     ConversionOptions,
+    bone_lengths,
     convert_motion,
+    find_glitches,
+    leg_length,
     read_layout,
     resample_joints,
     select_joints,

@@ -1,5 +1,5 @@
 # MPI-INF-3DHP in P-STMO's files, ground-truth 2D poses, windows of 81 frames, all of
-# which are predicted. Invalid test frames are in windows but do not count, and means are
+# which are predicted. Invalid test frames are in windows but do not count; means are
 # over all other frames, as in the official evaluation.
 _base_ = ['./human36m.py']
 
