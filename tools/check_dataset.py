@@ -69,7 +69,11 @@ def check(path: Path) -> int:
     problems = 0
     for title, settings in find_datasets(path):
         print(f'{title}:')
-        problems += list_files(settings) or report(settings)
+        try:
+            problems += list_files(settings) or report(settings)
+        except ValueError as error:
+            print(f'  ERROR: {error}')
+            problems += 1
     return min(problems, 1)
 
 

@@ -4,8 +4,12 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
+from lifters import batch_of, shrink_config
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from mmpose.registry import KEYPOINT_CODECS
+from mmpose.registry import KEYPOINT_CODECS, METRICS, MODELS
+from mocap import CONFIGS
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.transform import Rotation
 
@@ -20,6 +24,9 @@ from mmhot.datasets.human36m_dataset import _MOVING
 from mmhot.evaluation import LiftingErrorMetric
 from mmhot.skeletons.joints import get_skeleton
 
+CPN = 'data_2d_h36m_cpn_ft_h36m_dbb.npz'
+SH = 'h36m_sh_conf_cam_source_final.pkl'
+TRAIN, TEST = 'data_train_3dhp.npz', 'data_test_3dhp.npz'
 WINDOWS = dict(seq_len=9, num_targets=9, stride=9)
 LEFT, RIGHT = get_skeleton('h36m-17').left, get_skeleton('h36m-17').right
 SUBJECTS = {'S1': {'WalkingDog': 20}, 'S9': {'Directions 1': 30, 'Photo': 12}}
@@ -79,7 +86,7 @@ def write_videopose3d(folder, extra=2, left=LEFT):
         layout_name='h36m', num_joints=17, keypoints_symmetry=[list(left), RIGHT]
     )
     np.savez_compressed(folder / 'data_3d_h36m.npz', positions_3d=world)
-    np.savez_compressed(folder / '2d.npz', positions_2d=pixels, metadata=metadata)
+    np.savez_compressed(folder / CPN, positions_2d=pixels, metadata=metadata)
     cameras = {(s, CAMERAS[i]): camera(i) for s in SUBJECTS for i in range(4)}
     (folder / 'cameras.pkl').write_bytes(pickle.dumps(cameras))
     return world
@@ -88,7 +95,7 @@ def write_videopose3d(folder, extra=2, left=LEFT):
 def videopose3d(folder, **settings):
     files = dict(
         ann_file='data_3d_h36m.npz',
-        keypoint_2d_file='2d.npz',
+        keypoint_2d_file=CPN,
         camera_param_file='cameras.pkl',
     )
     settings = WINDOWS | settings
@@ -151,8 +158,8 @@ def test_wrong_videopose3d_files_are_an_error(tmp_path):
     with pytest.raises(ValueError, match=r"left ones are \[1, 3.* wanted Human3.6M's"):
         videopose3d(tmp_path)
     write_videopose3d(tmp_path)
-    with pytest.raises(ValueError, match=r"2d.npz has no 'positions_3d', only positi"):
-        videopose3d(tmp_path, ann_file='2d.npz')
+    with pytest.raises(ValueError, match=r"dbb.npz has no 'positions_3d', only positi"):
+        videopose3d(tmp_path, ann_file=CPN)
     with pytest.raises(FileNotFoundError, match='none.npz does not exist; see "Human3'):
         videopose3d(tmp_path, ann_file='none.npz')
 
@@ -191,13 +198,13 @@ def write_motionbert(folder, **changes):
     split = {
         key: value for key, value in (split | changes).items() if value is not None
     }
-    (folder / 'sh.pkl').write_bytes(pickle.dumps({'train': split, 'test': split}))
+    (folder / SH).write_bytes(pickle.dumps({'train': split, 'test': split}))
     return split
 
 
 def motionbert(folder, split='test', **settings):
     settings = WINDOWS | settings
-    return MotionBERTDataset('sh.pkl', split, data_root=str(folder), **settings)
+    return MotionBERTDataset(SH, split, data_root=str(folder), **settings)
 
 
 def test_motionbert_file_gives_its_own_labels_and_millimeters(tmp_path):
@@ -277,14 +284,14 @@ def write_3dhp(folder):
     train = {'S1 Seq2': [{'0': view(20), '8': view(20)}]}
     valid = np.arange(12) % 3 > 0
     test = {name: view(12, valid=valid[:, None]) for name in ('TS1', 'TS6')}
-    np.savez_compressed(folder / 'train.npz', data=train)
-    np.savez_compressed(folder / 'test.npz', data=test)
+    np.savez_compressed(folder / TRAIN, data=train)
+    np.savez_compressed(folder / TEST, data=test)
     return test, valid
 
 
 def test_3dhp_has_human36ms_joints_and_two_image_sizes(tmp_path):
     write_3dhp(tmp_path)
-    train = MPIINF3DHPClipDataset('train.npz', data_root=str(tmp_path), **WINDOWS)
+    train = MPIINF3DHPClipDataset(TRAIN, data_root=str(tmp_path), **WINDOWS)
     assert [clip.name for clip in train.clips] == ['S1_Seq2_Cam0', 'S1_Seq2_Cam8']
     assert set(train.subject_of_window) == {'S1'}
     joints = get_skeleton('mpi-inf-3dhp-17').joints
@@ -301,7 +308,7 @@ def test_3dhp_has_human36ms_joints_and_two_image_sizes(tmp_path):
     # millimeters in the file, meters in samples
     order = [14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4]
     assert_allclose(1000 * train[0]['lifting_target'][0, :, 0], order, atol=1e-4)
-    test = MPIINF3DHPClipDataset('test.npz', data_root=str(tmp_path), **WINDOWS)
+    test = MPIINF3DHPClipDataset(TEST, data_root=str(tmp_path), **WINDOWS)
     sizes = {
         s['subject']: (s['camera_param']['w'], s['camera_param']['h']) for s in test
     }
@@ -312,7 +319,7 @@ def test_invalid_frames_do_not_count_and_metrics_are_the_official(tmp_path):
     """The formulas of MPI-INF-3DHP's mpii_compute_3d_pck.m, written down again."""
     files, valid = write_3dhp(tmp_path)
     dataset = MPIINF3DHPClipDataset(
-        'test.npz', data_root=str(tmp_path), **(WINDOWS | dict(stride=4))
+        TEST, data_root=str(tmp_path), **(WINDOWS | dict(stride=4))
     )
     rng = np.random.default_rng(3)
     noise = {name: rng.normal(0, 0.07, (12, 17, 3)) for name in files}
@@ -371,3 +378,43 @@ def test_3dhp_of_mmpose_is_cut_where_images_are_missing(tmp_path):
     write_3dhp_images(tmp_path, [1], name='image{}.jpg')
     with pytest.raises(ValueError, match=r'named as TS1_002001.jpg or .*, got image1'):
         MPIINF3DHPClipDataset('images.npz', data_root=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'hot/mpi_inf_3dhp/hot-mixste_81frm-keep27_1xb4-160e_3dhp',
+        'mhformer/mpi_inf_3dhp/mhformer_81frm_1xb128-20e_3dhp',
+        'motionagformer/mpi_inf_3dhp/motionagformer-b_81frm_1xb16-90e_3dhp',
+        'nanohtnet/mpi_inf_3dhp/nanohtnet_81frm-keep9_1xb256-49e_3dhp',
+        'nanohtnet/h36m/nanohtnet_243frm-keep9_1xb256-49e_h36m-cpn',
+        'motionbert/h36m/motionbert_243frm_1xb32-120e_h36m-sh',
+    ],
+)
+def test_configs_train_and_evaluate(tmp_path, name):
+    write_videopose3d(tmp_path)
+    write_motionbert(tmp_path)
+    write_3dhp(tmp_path)
+    config = Config.fromfile(CONFIGS / f'body_3d_keypoint/{name}.py')
+    shrink_config(config, tmp_path)
+    for split in ('train', 'val'):
+        if 'subjects' in config[f'{split}_dataloader'].dataset:
+            config[f'{split}_dataloader'].dataset.subjects = ['S9']
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        model = MODELS.build(config.model)
+        _, batch = batch_of(config, 'train', model)
+        losses = model.train()(**batch, mode='loss')
+        assert 0 < losses['loss_pose3d'].item() < 100
+        dataset, batch = batch_of(config, 'val', model.eval())
+        with torch.no_grad():
+            predicted = model(**batch, mode='predict')
+        metric = METRICS.build(config.val_evaluator)
+    metric.dataset_meta = dataset.metainfo
+    metric.process(batch, [sample.to_dict() for sample in predicted])
+    # an untrained model's poses are small, those of the files 0.5 m in size
+    assert 200 < metric.evaluate(len(dataset))['MPJPE'] < 1500
+    (actions,) = (metric.report.actions(each) for each in metric.report.datasets)
+    wanted = {'3dhp': 0, 'cpn': 2, '-sh': 1}
+    # of the hourglass detections' two videos one is left out
+    assert len(actions) == next(n for end, n in wanted.items() if name.endswith(end))
