@@ -19,6 +19,7 @@ import mmhot.plugin  # noqa: F401 registers datasets
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.runner import setting
 from mmhot.datasets.clip_dataset import Clip
+from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
 from mmhot.io.motion_conversion import (
     LEG_LENGTHS,
     bone_lengths,
@@ -51,6 +52,9 @@ _FILES = (
 # pixels, that need no mention; detections have errors, too.
 _MAX_OUTSIDE, _MAX_ERROR = 0.02, 20.0
 _MAX_SHOWN = 8
+# Speed of the root in m/s from which on people mostly look ahead, and the least number
+# of such frames for a statement.
+_WALKING, _MIN_MOVING = 0.7, 50
 
 
 def parse_args() -> argparse.Namespace:
@@ -146,7 +150,8 @@ def report(settings: dict) -> int:
     )
     for what, values in zip(('subjects', 'actions'), names, strict=True):
         print(f'  {what}: {", ".join(values) if any(values) else "not stated"}')
-    warnings = [*warn_of_bodies(clips), *warn_of_frames(clips), *warn_of_images(clips)]
+    kinds = warn_of_bodies, warn_of_direction, warn_of_frames, warn_of_images
+    warnings = [warning for kind in kinds for warning in kind(clips)]
     for warning in warnings:
         print(f'  WARNING: {warning}')
     if not warnings:
@@ -186,6 +191,24 @@ def warn_of_bodies(clips: Sequence[Clip]) -> Iterator[str]:
     print(f'  head above root in {upright.mean():.1%} of frames')
     if upright.mean() < 0.5:
         yield 'the head is mostly below the root: wrong vertical axis or sign'
+
+
+def warn_of_direction(clips: Sequence[Clip]) -> Iterator[str]:
+    """Yield a warning if people mostly move backwards."""
+    ahead = []
+    for clip in clips:
+        joints = joints_of(clip)
+        _, up, forward = np.moveaxis(hip_frame(joints)[:-1], 1, 0)
+        velocity = np.diff(joints[:, 0], axis=0) * clip.fps
+        velocity -= (velocity * up).sum(-1, keepdims=True) * up
+        is_moving = np.linalg.norm(velocity, axis=-1) > _WALKING
+        ahead.append((velocity * forward).sum(-1)[is_moving] > 0)
+    ahead = np.concatenate(ahead)
+    if len(ahead) < _MIN_MOVING:
+        return
+    print(f'  facing the direction of travel in {ahead.mean():.1%} of moving frames')
+    if ahead.mean() < 0.5:
+        yield 'people mostly move backwards: sides are swapped, or an axis is mirrored'
 
 
 def warn_of_frames(clips: Sequence[Clip]) -> Iterator[str]:

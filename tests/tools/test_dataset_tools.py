@@ -87,6 +87,7 @@ def jump_ahead(joints):
     [
         (lambda joints: 1000 * joints, 'legs of 857 m: the unit is not the meter'),
         (lambda joints: joints * [1, 1, -1], 'the head is mostly below the root'),
+        (lambda joints: joints * [-1, 1, 1], 'people mostly move backwards: sides are'),
         (
             jump_ahead,
             '11 frames with joints faster than 12 m/s or 450 m/s^2: a/b 55-65',
