@@ -47,15 +47,6 @@ class Place:
     axes: str = ''
 
 
-def _sides(**joints: str) -> dict[str, Place]:
-    """Places of limbs; ``{s}`` is l or r, ``{side}`` Left or Right."""
-    return {
-        f'{side}_{joint}': Place((name.format(s=side[0], side=side.capitalize()),))
-        for side in ('right', 'left')
-        for joint, name in joints.items()
-    }
-
-
 # CMU has no joint at the nose: 6.5 cm before the neck is where Human3.6M's is.
 _NOSE = 0.065
 LAYOUTS: dict[str, dict[str, Place]] = {
@@ -67,31 +58,14 @@ LAYOUTS: dict[str, dict[str, Place]] = {
         'thorax': Place(('thorax', 'lowerneck')),
         'neck_base': Place(('upperneck',), _NOSE, 'head'),
         'head': Place(('head',)),
-        **_sides(
-            hip='{s}hipjoint',
-            knee='{s}femur',
-            foot='{s}tibia',
-            shoulder='{s}clavicle',
-            elbow='{s}humerus',
-            wrist='{s}wrist',
-        ),
-    },
-    # common conversions of CMU's files; they lack two bones, so that the thorax is up
-    # to 3 cm and wrists are up to 6 cm from where the original files have them
-    'cmu-bvh': {
-        'root': Place(('LeftUpLeg', 'RightUpLeg')),
-        'spine': Place(('Spine',)),
-        'thorax': Place(('Neck', 'Neck1')),
-        'neck_base': Place(('Head',), _NOSE, 'Head'),
-        'head': Place(('Head.end',)),
-        **_sides(
-            hip='{side}UpLeg',
-            knee='{side}Leg',
-            foot='{side}Foot',
-            shoulder='{side}Arm',
-            elbow='{side}ForeArm',
-            wrist='{side}Hand',
-        ),
+        **{
+            f'{side}_{joint}': Place((f'{side[0]}{bone}',))
+            for side in ('right', 'left')
+            for joint, bone in (
+                *(('hip', 'hipjoint'), ('knee', 'femur'), ('foot', 'tibia')),
+                *(('shoulder', 'clavicle'), ('elbow', 'humerus'), ('wrist', 'wrist')),
+            )
+        },
     },
 }
 
@@ -321,6 +295,6 @@ def check_leg_length(joints: np.ndarray) -> None:
     low, high = LEG_LENGTHS
     if not low < length < high:
         raise ValueError(
-            f'legs of {length:.3g} m, wanted {low} to {high}: the file has another '
-            f'unit, of about {0.85 / max(length, 1e-9):.2g} of the assumed one'
+            f'legs of {length:.3g} m, wanted {low} to {high}: the unit of the file is '
+            f'about {0.85 / max(length, 1e-9):.2g} times the assumed one, set meters'
         )
