@@ -136,6 +136,28 @@ class Clip3D:
         """Return the number of rows ``N``."""
         return len(self.frame)
 
+    def checked(self) -> 'Clip3D':
+        """Return the clip; raise ValueError if its poses are not finite.
+
+        Root positions and 2D keypoints may be unknown (NaN), but not infinite.
+        """
+        lens = np.array([self.fps, self.focal_length, *self.intrinsics])
+        if not np.isfinite(lens).all():
+            raise ValueError(f'{self.name}: frame rate or lens is not finite: {lens}')
+        for name in ARRAYS:
+            array = getattr(self, name)
+            if array is None:
+                continue
+            is_wrong = np.isinf if name in ('root_3d', 'keypoints_2d') else np.isnan
+            wrong = is_wrong(array) | np.isinf(array)
+            if wrong.any():
+                row = np.argwhere(wrong)[0, 0]
+                raise ValueError(
+                    f'{self.name}: {name} holds values that are not finite, first in '
+                    f'frame {self.frame[row]}, track {self.track[row]}'
+                )
+        return self
+
     def take(self, rows: np.ndarray) -> 'Clip3D':
         """Select rows by index or mask."""
         arrays = {name: getattr(self, name) for name in ARRAYS}

@@ -58,6 +58,7 @@ class ImageVideo(_Video):
 
     def __init__(self, images: Sequence[Image], fps: float) -> None:
         self._images = images
+        self.paths = [image.path for image in images]
         path = images[0].path or Path(images[0].name)
         if len(images) > 1 and images[0].path:
             path = path.resolve().parent

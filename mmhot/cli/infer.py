@@ -64,14 +64,15 @@ def run(args: argparse.Namespace) -> int:
     if args.live:
         return _run_live(args, live)
 
-    from mmhot.apis.export import check_names, results_folder
+    from mmhot.apis.export import check_targets, results_folder
     from mmhot.video.inputs import find_inputs
 
     inputs = find_inputs(args.inputs, options.fps)
-    check_names([item.path for item in inputs], [item.name for item in inputs])
+    names, paths = [item.name for item in inputs], [item.path for item in inputs]
     outcomes, interrupted = [], False
     try:
         with results_folder(options.out_dir):
+            check_targets(names, paths, options)
             for outcome in _process(args, inputs, options, ray):
                 outcomes.append(outcome)
                 if outcome.error:

@@ -1,6 +1,8 @@
 """Arrays in ``.npz``, JSON and image files, read without trusting their content."""
 
 import json
+import struct
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
@@ -10,6 +12,8 @@ import numpy as np
 
 from mmhot.io.atomic import replacing
 
+MARK = 'mmhot'
+"""Metadata of images and videos that are results."""
 # First bytes of an .npz file, with arrays or without.
 SIGNATURES = (b'PK\x03\x04', b'PK\x05\x06')
 
@@ -177,7 +181,7 @@ def decode_image(data: bytes | np.ndarray, name: str) -> np.ndarray:
 
 
 def write_png(path: str | Path, image: np.ndarray) -> None:
-    """Write a PNG file.
+    """Write a PNG file with a text that marks it as a result of mmhot.
 
     Args:
         path (str | Path): The file to create or replace.
@@ -188,4 +192,8 @@ def write_png(path: str | Path, image: np.ndarray) -> None:
     with replacing(path) as temporary:
         encoded, data = cv2.imencode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
         assert encoded
-        temporary.write_bytes(data.tobytes())
+        data, text = data.tobytes(), b'tEXtSoftware\0' + MARK.encode()
+        chunk = struct.pack('>I', len(text) - 4) + text
+        chunk += struct.pack('>I', zlib.crc32(text))
+        end_of_header = 33
+        temporary.write_bytes(data[:end_of_header] + chunk + data[end_of_header:])

@@ -225,7 +225,7 @@ class Lifter:
             self.from_model_rate(pose, own)
             for pose, own in zip(lifted, times, strict=True)
         ]
-        return place_people(self.assemble(clip, segments, poses), lens)
+        return place_people(self.assemble(clip, segments, poses).checked(), lens)
 
     def keypoints_of(self, segment: Segment) -> np.ndarray:
         """Return keypoints (T, 17, 2), or (T, 17, 3) if the codec reads scores."""

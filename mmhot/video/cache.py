@@ -13,6 +13,7 @@ import numpy as np
 
 from mmhot.clips import Track2D
 from mmhot.io.arrays import load_arrays, save_arrays
+from mmhot.io.own_results import is_result
 from mmhot.video.people import Boxes, People
 
 FOLDER = '.mmhot-cache'
@@ -105,7 +106,10 @@ def tracks_path(people_path: Path) -> Path:
 
 def describe(source: Path) -> list:
     """Describe the content of a file or folder by plain values, quickly."""
-    files = sorted(source.iterdir()) if source.is_dir() else [source]
+    files = [source]
+    if source.is_dir():
+        names = sorted(source.iterdir())
+        files = [x for x in names if not x.name.startswith('.') and not is_result(x)]
     described = [_describe_file(file) for file in files if file.is_file()]
     return described or [str(source)]
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from mmhot.clips import Clip2D
 from mmhot.errors import require_file
+from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.mmpose import natural_key
 from mmhot.video.frames import (
@@ -70,7 +71,7 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
         ValueError: If a list is empty or not a text file.
     """
     inputs = []
-    for text in texts:
+    for text in _without_results(texts):
         if Path(text).suffix.lower() == _LIST_SUFFIX:
             inputs += _read_list(Path(text), fps)
         else:
@@ -111,6 +112,14 @@ def open_inputs(
     return sources
 
 
+def _without_results(texts: list[str]) -> list[str]:
+    """Leave out results of mmhot beside other inputs, as of a shell's pattern."""
+    if len(texts) == 1:
+        return texts
+    kept = {*without_results([Path(text) for text in texts])}
+    return [text for text in texts if Path(text) in kept] or texts
+
+
 def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
     require_file(path)
     try:
@@ -118,9 +127,8 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
     except UnicodeDecodeError as error:
         raise ValueError(f'{path} is no list of inputs: not UTF-8 text') from error
     inputs = []
-    for line in lines:
-        if not line or line.startswith('#'):
-            continue
+    lines = [line for line in lines if line and not line.startswith('#')]
+    for line in _without_results(lines):
         try:
             inputs += _find(line, fps)
         except (OSError, ValueError) as error:
@@ -159,13 +167,14 @@ def _file_input(path: Path, fps: float | None) -> ClipInput:
         raise FileNotFoundError(f'{path} does not exist')
     if path.suffix.lower() in _KEYPOINT_SUFFIXES:
         read = partial(read_keypoints, path, fps=fps)
-        return ClipInput(path, path.stem, read, has_keypoints=True)
+        name = path.stem if path.is_file() else path.resolve().name
+        return ClipInput(path, name, read, has_keypoints=True)
     return ClipInput(path, path.stem, partial(_open_file, path, fps))
 
 
 def _glob_files(text: str) -> list[Path]:
     files = [Path(name) for name in sorted(glob(text, recursive=True), key=natural_key)]
-    files = [file for file in files if file.is_file()]
+    files = without_results([file for file in files if file.is_file()])
     if not files:
         raise FileNotFoundError(f'no file matches {text}')
     return files
@@ -194,7 +203,7 @@ def _open_file(path: Path, fps: float | None) -> VideoFile | ImageSequence:
 def _open_folder(folder: Path, fps: float | None) -> list[VideoFile | ImageSequence]:
     files = [file for file in folder.iterdir() if file.is_file()]
     files.sort(key=lambda file: natural_key(file.name))
-    files = [file for file in files if not file.name.startswith('.')]
+    files = without_results([x for x in files if not x.name.startswith('.')])
     images = [file for file in files if is_image(file)]
     sources: list[VideoFile | ImageSequence] = []
     if images and (fps or _is_sequence(images)):

@@ -377,9 +377,9 @@ def test_one_file_can_be_named_for_one_input(flat, images_folder, tmp_path):
 
 
 def test_results_overwrite_neither_inputs_nor_each_other(flat, images_folder, video):
-    with pytest.raises(ValueError, match='would be overwritten by its result'):
+    with pytest.raises(ValueError, match='would be overwritten by a result'):
         flat(images_folder, vis_out_dir=images_folder)
-    with pytest.raises(ValueError, match='two inputs would be written as'):
+    with pytest.raises(ValueError, match='would both be written as'):
         flat([video, video], pred_out_dir='out')
 
 

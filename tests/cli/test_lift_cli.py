@@ -395,7 +395,7 @@ def test_folders_without_permission_are_refused(refused, tmp_path):
 
 def test_inputs_are_not_overwritten(refused, tmp_path):
     clip = save(tmp_path / 'a.npz')
-    refused('a.npz would be overwritten by its result', clip, out_dir=tmp_path)
+    refused('a.npz would be overwritten by a result', clip, out_dir=tmp_path)
 
 
 def test_folders_are_not_overwritten(refused, tmp_path):
