@@ -212,6 +212,7 @@ class VideoPoseEstimator:
         for (own, box_scores), (points, scores) in zip(valid, poses, strict=True):
             finite = np.isfinite(points).all(-1) & np.isfinite(scores)
             scores = np.where(finite, scores, np.float32(0))
+            points = np.where(finite[..., None], points, np.float32(np.nan))
             people.append(People(own, box_scores, points, scores))
         return people
 

@@ -91,10 +91,9 @@ def _lens(content: dict[str, object]) -> Lens:
         )
     focal, center = _pinhole(content)
     size = [_number(content, names) for names in (_WIDTH, _HEIGHT)]
-    known = all(number is not None and number >= 1 for number in size)
-    return Lens(
-        focal, center, _distortion(content), tuple(map(int, size)) if known else None
-    )
+    # ROS writes 0 where it is not known
+    size = tuple(map(int, size)) if all(size) else None
+    return Lens(focal, center, _distortion(content), size)
 
 
 def _pinhole(
@@ -112,7 +111,9 @@ def _pinhole(
     matrix = _array(value, name)
     if matrix.size != 9:
         raise ValueError(f'{name} must be 3x3, got {matrix.size} numbers')
-    (fx, _, cx), (_, fy, cy), _ = matrix.reshape(3, 3).tolist()
+    (fx, _, cx), (below, fy, cy), last = matrix.reshape(3, 3).tolist()
+    if [below, *last] != [0, 0, 0, 1]:
+        raise ValueError(f'{name} must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]')
     return (fx, fy), (cx, cy)
 
 
