@@ -30,14 +30,18 @@ def read_coco(document: list | dict) -> Rows:
     images = _dicts(document['images'])
     frames = _in_order([_image_id(image, 'id') for image in images])
     people = [p for p in _dicts(document['annotations']) if _is_labeled(p)]
-    sizes = {(image.get('width'), image.get('height')) for image in images}
+    sizes = {(_side(image, 'width'), _side(image, 'height')) for image in images}
     width, height = sizes.pop() if len(sizes) == 1 else (None, None)
     return stack_people(
         [_person(person, frames, labeled=True) for person in people],
-        width=None if width is None else as_identity(width, 'width'),
-        height=None if height is None else as_identity(height, 'height'),
+        width=width,
+        height=height,
         joint_names=_joint_names(document),
     )
+
+
+def _side(image: dict, key: str) -> int | None:
+    return None if image.get(key) is None else as_identity(image[key], f"'{key}'")
 
 
 def _dicts(items: object) -> list[dict]:

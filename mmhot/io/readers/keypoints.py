@@ -42,6 +42,10 @@ _LIMITS = {
 }
 
 
+MAX_TRACKS = 10_000
+"""Most people of one file; each is lifted, and written, on its own."""
+
+
 def read_keypoints(
     path: str | Path,
     *,
@@ -234,8 +238,11 @@ def _split_tracks(path: Path, rows: Rows) -> list[Track2D]:
             f'has two rows for frame {rows.frame[row]}, track {rows.track[row]}'
         )
     tracks = []
-    for track in np.unique(rows.track):
-        index = np.flatnonzero(rows.track == track)
+    numbers, starts = np.unique(rows.track, return_index=True)
+    if len(numbers) > MAX_TRACKS:
+        raise ValueError(f'has {len(numbers)} track IDs: at most {MAX_TRACKS} are read')
+    indices = np.split(np.arange(len(rows.track)), starts[1:])
+    for track, index in zip(numbers, indices, strict=True):
         if not found[index].any():
             _LOGGER.warning('%s: track %s has no keypoints; left out', path, track)
             continue
