@@ -6,6 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.errors import escape
+
+
+def clip_name(path: Path) -> str:
+    """Name a clip and its results after a file; control characters become ``_``."""
+    return escape(path.stem if path.is_file() else path.resolve().name, '_')
+
 
 @dataclass
 class Track2D:

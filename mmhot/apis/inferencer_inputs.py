@@ -11,6 +11,7 @@ import numpy as np
 from mmhot.io.arrays import decode_image
 from mmhot.video.capture import Capture
 from mmhot.video.frames import (
+    MAX_PIXELS,
     Frame,
     FrameSource,
     ImageSequence,
@@ -38,6 +39,8 @@ class Image:
 
 class _Video:
     """Common attributes of a :class:`mmhot.video.frames.FrameSource`."""
+
+    max_pixels = MAX_PIXELS
 
     def __init__(
         self, name: str, path: Path, fps: float, num_frames: int | None

@@ -52,6 +52,7 @@ def lift_stream(
     """
     check_live(options)
     stream = streams.open_stream(source)
+    stream.max_pixels = round(options.max_megapixels * 1e6)
     with results_folder(options.out_dir):
         stream.open()  # fails before the models are loaded
         stream.close()

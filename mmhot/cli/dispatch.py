@@ -15,7 +15,7 @@ from mmhot.cli.errors import (
     run_safely,
     usable_streams,
 )
-from mmhot.cli.process import wait_less_actively
+from mmhot.cli.process import silence_opencv, wait_less_actively
 
 COMMANDS = ('infer', 'lift', 'ui', 'show-pruning', 'list', 'doctor')
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
@@ -46,6 +46,7 @@ def _run(argv: Sequence[str] | None) -> int:
     args.say = (lambda line: None) if args.quiet else Notices(command.prog)
     args.flags = flags_of(command)
     wait_less_actively()
+    silence_opencv()
     return run_safely(command.prog, partial(args.run, args), command)
 
 

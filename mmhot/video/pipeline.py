@@ -21,7 +21,7 @@ from mmhot.video.cache import (
     save_tracks,
     tracks_path,
 )
-from mmhot.video.frames import FrameSource
+from mmhot.video.frames import MAX_PIXELS, FrameSource
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.smoothing import smooth_clip
 from mmhot.video.tracking import TRACKING_RULES, track_clip
@@ -72,6 +72,7 @@ class VideoLifter:
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
         cache (Path, optional): Folder of the results, in which 2D keypoints and tracks
             are cached.
+        max_pixels (int): Larger images and frames are refused.
     """
 
     pose_estimator: VideoPoseEstimator
@@ -83,6 +84,7 @@ class VideoLifter:
     fov: float | None = None
     intrinsics: Lens | None = None
     cache: Path | None = None
+    max_pixels: int = MAX_PIXELS
 
     def __call__(
         self,
@@ -134,6 +136,7 @@ class VideoLifter:
         self, source: FrameSource, progress: Callable[[int], None] = lambda done: None
     ) -> ClipPeople:
         """Estimate the 2D poses of all frames, or load them from the cache."""
+        source.max_pixels = self.max_pixels
         return self.pose_estimator(source, self._cache_path(source), progress)
 
     def track(

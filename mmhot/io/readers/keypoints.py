@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from mmhot.clips import Clip2D, Track2D
+from mmhot.clips import Clip2D, Track2D, clip_name
 from mmhot.errors import naming
 from mmhot.io.arrays import SIGNATURES, load_json
 from mmhot.io.readers.coco import is_coco, read_coco
@@ -85,7 +85,7 @@ def read_keypoints(
         if single == 'largest':
             rows = largest_person(rows)
         return Clip2D(
-            name=path.stem if path.is_file() else path.resolve().name,
+            name=clip_name(path),
             skeleton=skeleton,
             tracks=_split_tracks(path, rows),
             width=width,
