@@ -8,15 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.io.arrays import decode_image
+from mmhot.io.images import MAX_PIXELS, decode_image, is_image, read_image
 from mmhot.video.capture import Capture
 from mmhot.video.frames import (
-    MAX_PIXELS,
     Frame,
     FrameSource,
     ImageSequence,
-    is_image,
-    read_image,
 )
 from mmhot.video.inputs import open_inputs
 from mmhot.video.streams import is_url, open_stream

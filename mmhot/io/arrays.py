@@ -1,16 +1,12 @@
-"""Arrays in ``.npz``, JSON and image files, read without trusting their content."""
+"""Arrays in ``.npz`` and JSON files, read without trusting their content."""
 
 import json
 import math
 import reprlib
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
-from importlib import import_module
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
@@ -227,75 +223,3 @@ def exact_list(array: np.ndarray) -> list:
     short = np.where(short.astype(np.float32) == array, short, exact).astype(object)
     short[np.isnan(array)] = None
     return short.tolist()
-
-
-def decode_image(data: bytes | np.ndarray, name: str) -> np.ndarray:
-    """Decode the content of an image file and apply its EXIF orientation.
-
-    Args:
-        data (bytes | np.ndarray): The content; as array uint8 (N,).
-        name (str): The image's name in error messages.
-
-    Returns:
-        np.ndarray: BGR, uint8 (H, W, 3).
-
-    Raises:
-        ValueError: If the content is no image.
-    """
-    import cv2
-
-    values, image = np.frombuffer(data, np.uint8), None
-    with suppress(cv2.error):  # of more than 2^30 pixels, among others
-        image = cv2.imdecode(values, cv2.IMREAD_COLOR) if len(values) else None
-    if image is None:
-        raise ValueError(f'{name} is no readable image')
-    return image
-
-
-def read_image_size(file: BinaryIO) -> tuple[int, int] | None:
-    """Read width and height of an image file from its header; None if it has none.
-
-    Pillow's own function refuses large images without stating their size.
-    """
-    from PIL import Image
-
-    start = file.read(32)
-    if start[8:12] == b'WEBP':
-        return _webp_size(start)
-    for name in ('Png', 'Jpeg', 'Bmp', 'Tiff'):
-        import_module(f'PIL.{name}ImagePlugin')
-        open_image, accepts = Image.OPEN[name.upper()]
-        if accepts(start):
-            file.seek(0)
-            # damaged headers raise nearly anything
-            with suppress(Exception), warnings.catch_warnings(action='ignore'):
-                return open_image(file, '').size
-    return None
-
-
-def _webp_size(start: bytes) -> tuple[int, int] | None:
-    """Read the size of a WebP file; Pillow would allocate the image."""
-    kind, number = start[12:16], partial(int.from_bytes, byteorder='little')
-    if kind == b'VP8X':
-        return number(start[24:27]) + 1, number(start[27:30]) + 1
-    if kind == b'VP8L':
-        bits = number(start[21:25])
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if kind == b'VP8 ':
-        return number(start[26:28]) & 0x3FFF, number(start[28:30]) & 0x3FFF
-    return None
-
-
-def write_png(path: str | Path, image: np.ndarray) -> None:
-    """Write a PNG file.
-
-    Args:
-        path (str | Path): The file to create or replace.
-        image (np.ndarray): BGR, uint8 (H, W, 3).
-    """
-    import cv2
-
-    with replacing(path) as temporary:
-        encoded, data = cv2.imencode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
-        assert encoded
-        temporary.write_bytes(data.tobytes())

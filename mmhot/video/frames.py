@@ -15,12 +15,10 @@ from av.sidedata.sidedata import Type
 
 from mmhot.clips import clip_name
 from mmhot.errors import escape, require_file
-from mmhot.io.arrays import decode_image, read_image_size, read_limited
+from mmhot.io.images import MAX_PIXELS, check_pixels, read_image
 
 _LOGGER = logging.getLogger(__name__)
 
-MAX_PIXELS = 64_000_000
-"""Pixels of the largest image or frame that is read by default."""
 DEFAULT_FPS = 25.0
 """Frame rate of what has none: raw streams, folders of images."""
 MAX_FPS = 240.0
@@ -33,7 +31,6 @@ _RATE_TOLERANCE = 0.05
 _MAX_PAUSE, _MAX_BACK = 60.0, 2.0
 # Seconds between frames of the same (coarse) timestamp.
 _MIN_STEP = 1e-3
-_IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
 VIDEO_SUFFIXES = {
     *('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm', '.mpg', '.mpeg'),
     *('.mts', '.m2ts', '.wmv', '.3gp', '.flv', '.ogv'),
@@ -49,8 +46,6 @@ _EARLY, _EARLY_SHARE = 0.5, 0.02
 _SQUARE, _MAX_PIXEL_ASPECT = 0.01, 8
 # Unreadable images of a sequence that are named.
 _MAX_WARNINGS = 3
-# Image files may have this many bytes per pixel of the limit, and further ones.
-_MAX_PIXEL_BYTES, _MAX_METADATA = 8, 64 << 20
 
 
 @dataclass
@@ -275,37 +270,6 @@ class ImageSequence:
             yield Frame(index, index / self.fps, image if before is None else before)
 
 
-def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Read an image file upright (EXIF), as BGR uint8 (H, W, 3).
-
-    Args:
-        path (str | Path): The file.
-        max_pixels (int): Larger images are refused by their header.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no image, or too large.
-    """
-    path, name = require_file(path), escape(path)
-    with path.open('rb') as file:
-        size = read_image_size(file)
-    if size is None:
-        raise ValueError(f'{name} is no readable image')
-    check_pixels(*size, max_pixels, name)
-    limit = _MAX_PIXEL_BYTES * max_pixels + _MAX_METADATA
-    # imread takes no names that the system's encoding lacks
-    return decode_image(read_limited(path, limit), name)
-
-
-def check_pixels(width: float, height: float, limit: int, name: str) -> None:
-    """Raise ValueError for images of more pixels than a limit."""
-    if width * height > limit:
-        raise ValueError(
-            f'{name} has {width:.0f}x{height:.0f} pixels: at most {limit / 1e6:g} '
-            'million are read, see max_megapixels'
-        )
-
-
 def limit_pixels(stream: av.VideoStream, limit: int, name: str) -> None:
     """Refuse a video of too large frames, and frames that become so later."""
     context = stream.codec_context
@@ -326,11 +290,6 @@ def pixel_aspect(stream: av.VideoStream) -> Fraction | None:
     if not aspect or not 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT:
         return None
     return aspect
-
-
-def is_image(name: str | Path) -> bool:
-    """Return whether a file name is that of an image."""
-    return Path(name).suffix.lower() in _IMAGE_SUFFIXES
 
 
 def upright(frame: av.VideoFrame, pixel_aspect: Fraction | None = None) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from mmhot.clips import Clip2D, clip_name
 from mmhot.errors import escape, require_file
+from mmhot.io.images import is_image
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.mmpose import natural_key
 from mmhot.video.frames import (
@@ -22,7 +23,6 @@ from mmhot.video.frames import (
     FrameSource,
     ImageSequence,
     VideoFile,
-    is_image,
 )
 from mmhot.video.streams import RemoteVideo, is_url, is_webcam
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.clips import Clip2D, Clip3D, Track2D
+from mmhot.io.images import MAX_PIXELS
 from mmhot.lens import Lens, settle_lens
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
@@ -21,7 +22,7 @@ from mmhot.video.cache import (
     save_tracks,
     tracks_path,
 )
-from mmhot.video.frames import MAX_PIXELS, FrameSource
+from mmhot.video.frames import FrameSource
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.smoothing import smooth_clip
 from mmhot.video.tracking import TRACKING_RULES, track_clip

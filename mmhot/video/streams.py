@@ -11,10 +11,10 @@ import numpy as np
 
 from mmhot.clips import clip_name
 from mmhot.errors import escape
+from mmhot.io.images import MAX_PIXELS
 from mmhot.video.frames import (
     DEFAULT_FPS,
     MAX_FPS,
-    MAX_PIXELS,
     VideoFile,
     ffmpeg_reason,
     limit_pixels,

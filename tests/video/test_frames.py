@@ -21,8 +21,8 @@ from video_files import (
     write_video,
 )
 
-from mmhot.io.arrays import read_image_size
-from mmhot.video.frames import FileClock, ImageSequence, VideoFile, read_image
+from mmhot.io.images import read_image, read_image_size
+from mmhot.video.frames import FileClock, ImageSequence, VideoFile
 from mmhot.video.inputs import find_inputs, open_inputs
 
 
