@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mmhot.io.atomic import replacing
-from mmhot.video.cache import FOLDER, digest
+from mmhot.io.atomic import CACHE_FOLDER, replacing
+from mmhot.video.cache import digest
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def load_completed(folder: Path, name: str, facts: object) -> CompletedRun | Non
 
 
 def _path(folder: Path, name: str) -> Path:
-    return folder / FOLDER / f'{name}.finished.json'
+    return folder / CACHE_FOLDER / f'{name}.finished.json'
 
 
 def _state(file: Path) -> list[int]:

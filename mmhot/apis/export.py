@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from mmhot.apis.options import ExportOptions, OutputOptions
 from mmhot.apis.progress import Bars, no_bar
+from mmhot.io.atomic import CACHE_FOLDER, remove_abandoned
 from mmhot.io.writers.table import WRITERS
 
 if TYPE_CHECKING:  # importing them takes seconds
@@ -173,6 +174,8 @@ def check_names(paths: Sequence[Path], names: list[str]) -> None:
 def results_folder(folder: Path) -> Iterator[None]:
     """Create a writable folder; remove it again if nothing was written to it.
 
+    What killed runs left behind in it is removed.
+
     Args:
         folder (Path): Folder of the results.
 
@@ -185,8 +188,10 @@ def results_folder(folder: Path) -> Iterator[None]:
             missing += [path for path in (folder, *folder.parents) if not path.exists()]
             folder.mkdir(parents=True, exist_ok=True)
             # permissions alone do not show it, least of all to root
-            with NamedTemporaryFile(dir=folder, prefix='.mmhot-'):
+            with TemporaryFile(dir=folder):
                 pass
+            for each in (folder, folder / CACHE_FOLDER):
+                remove_abandoned(each)
         except OSError as error:
             reason = error.strerror
             if isinstance(error, FileExistsError | NotADirectoryError):
