@@ -51,6 +51,7 @@ def test_each_stage_ends_when_the_next_begins(clock, capsys):
                 show(stage, done, 0)
     assert capsys.readouterr().err.splitlines() == [
         'walk: 2D: 2 frames in 10 s',
+        'walk: track: 2 frames in 6 s',
         'walk: 3D: 2 frames in 6 s',
     ]
 
