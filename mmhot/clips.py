@@ -6,6 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.errors import escape
+
+
+def clip_name(path: Path) -> str:
+    """Name a clip and its results after a file; control characters become ``_``."""
+    return escape(path.stem if path.is_file() else path.resolve().name, '_')
+
 
 @dataclass
 class Track2D:
@@ -211,12 +218,10 @@ class Clip3D:
 
     def stretches(self) -> list[np.ndarray]:
         """Return the row indices (T,) of each run of consecutive frames of a person."""
-        stretches = []
-        for track in np.unique(self.track):
-            rows = np.flatnonzero(self.track == track)
-            breaks = np.flatnonzero(np.diff(self.frame[rows]) > 1) + 1
-            stretches += np.split(rows, breaks)
-        return stretches
+        rows = np.lexsort((self.frame, self.track))
+        is_next = np.diff(self.frame[rows]) == 1
+        is_next &= np.diff(self.track[rows]) == 0
+        return np.split(rows, np.flatnonzero(~is_next) + 1) if len(rows) else []
 
 
 def to_axes(clip: Clip3D, axes: str) -> Clip3D:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mmhot.errors import require_file
 from mmhot.io.arrays import load_json
-from mmhot.io.atomic import replacing
-from mmhot.video.cache import FOLDER, describe_file, digest, log_unusable
+from mmhot.io.atomic import CACHE_FOLDER, replacing
+from mmhot.video.cache import describe_file, digest, log_unusable
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def load_completed(folder: Path, name: str, facts: object) -> CompletedRun | Non
 
 
 def _path(folder: Path, name: str) -> Path:
-    return folder / FOLDER / f'{name}.finished.json'
+    return folder / CACHE_FOLDER / f'{name}.finished.json'
 
 
 def _state(file: Path) -> list:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryFile
 from typing import TYPE_CHECKING
 
 from mmhot.apis.options import ExportOptions, OutputOptions
 from mmhot.apis.progress import Bars, no_bar
-from mmhot.io.atomic import is_in_the_way
+from mmhot.io.atomic import CACHE_FOLDER, is_in_the_way, remove_abandoned
 from mmhot.io.own_results import is_result
 from mmhot.io.writers.table import WRITERS
 
@@ -268,6 +268,8 @@ def check_targets(
 def results_folder(folder: Path) -> Iterator[None]:
     """Create a writable folder; remove it again if nothing was written to it.
 
+    What killed runs left behind in it is removed.
+
     Args:
         folder (Path): Folder of the results.
 
@@ -280,8 +282,10 @@ def results_folder(folder: Path) -> Iterator[None]:
             missing += [path for path in (folder, *folder.parents) if not path.exists()]
             folder.mkdir(parents=True, exist_ok=True)
             # permissions alone do not show it, least of all to root
-            with NamedTemporaryFile(dir=folder, prefix='.mmhot-'):
+            with TemporaryFile(dir=folder):
                 pass
+            for each in (folder, folder / CACHE_FOLDER):
+                remove_abandoned(each)
         except OSError as error:
             reason = error.strerror
             if isinstance(error, FileExistsError | NotADirectoryError):

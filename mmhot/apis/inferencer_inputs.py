@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.io.arrays import decode_image
+from mmhot.io.images import MAX_PIXELS, decode_image, is_image, read_image
 from mmhot.video.capture import Capture
 from mmhot.video.frames import (
     Frame,
     FrameSource,
     ImageSequence,
-    is_image,
-    read_image,
 )
 from mmhot.video.inputs import open_inputs
 from mmhot.video.streams import is_url, open_stream
@@ -38,6 +36,8 @@ class Image:
 
 class _Video:
     """Common attributes of a :class:`mmhot.video.frames.FrameSource`."""
+
+    max_pixels = MAX_PIXELS
 
     def __init__(
         self, name: str, path: Path, fps: float, num_frames: int | None

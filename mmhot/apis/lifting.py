@@ -201,6 +201,7 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
         fov=options.fov,
         intrinsics=options.intrinsics,
         cache=cache,
+        max_pixels=round(options.max_megapixels * 1e6),
     )
 
 

@@ -52,6 +52,7 @@ def lift_stream(
     """
     check_live(options)
     stream = streams.open_stream(source)
+    stream.max_pixels = round(options.max_megapixels * 1e6)
     path = options.out_dir / f'{stream.name}.jsonl'
     with results_folder(options.out_dir):
         Targets([source, *options.files]).claim(path, 0, source)

@@ -20,6 +20,7 @@ from mmhot.apis.progress import no_bar, text_bar
 from mmhot.cli.errors import print_line
 from mmhot.cli.options import add_options, given_options, name_options, read_options
 from mmhot.cli.process import stopped_by_signals
+from mmhot.errors import one_line
 from mmhot.weights.index import LIVE_LIFTER
 
 if TYPE_CHECKING:  # importing them takes seconds
@@ -180,4 +181,4 @@ def _conclude(
 
 
 def _complain(text: str) -> None:
-    print_line(f'mmhot infer: {text}', sys.stderr)
+    print_line(f'mmhot infer: {one_line(text)}', sys.stderr)

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
         )
     if not 0.5 <= args.zoom <= 8:
         raise ValueError(f'zoom must be from 0.5 to 8, got {args.zoom:g}')
-    from mmhot.video.frames import read_image
+    from mmhot.io.images import read_image
     from mmhot.video.sources.model_names import find_pose_model
 
     image = read_image(args.image)
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
 
     from mmhot.apis.pruning_trace import trace_pruning
     from mmhot.installation.devices import choose_device
-    from mmhot.io.arrays import write_png
+    from mmhot.io.images import write_png
     from mmhot.visualization.pruning import draw_pruning
     from mmhot.weights.config_files import read_config_file
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from os.path import isfile  # False for names that are too long
 from pathlib import Path
 
-from mmhot.io.arrays import MARK
+from mmhot.io.images import MARK
 from mmhot.io.writers.table import WRITERS
 
 _LOGGER = logging.getLogger(__name__)

@@ -15,10 +15,10 @@ import numpy as np
 from mmhot.clips import Track2D
 from mmhot.errors import require_file
 from mmhot.io.arrays import load_arrays, save_arrays
+from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.own_results import is_result
 from mmhot.video.people import Boxes, People
 
-FOLDER = '.mmhot-cache'
 _LOGGER = logging.getLogger(__name__)
 _CHECKSUM = 'checksum'
 _STATE = ('size', 'complete', 'ended')
@@ -100,7 +100,7 @@ def cache_path(folder: Path, source: Path, facts: dict) -> Path:
     """
     boxes = {name: fact for name, fact in facts.items() if name != 'estimator'}
     parts = digest(describe(source), boxes), digest(facts.get('estimator'))
-    return folder / FOLDER / f'{source.resolve().stem}-{"-".join(parts)}.npz'
+    return folder / CACHE_FOLDER / f'{source.resolve().stem}-{"-".join(parts)}.npz'
 
 
 def tracks_path(people_path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,8 +12,9 @@ from typing import NoReturn
 
 import numpy as np
 
-from mmhot.clips import Clip2D
-from mmhot.errors import require_file
+from mmhot.clips import Clip2D, clip_name
+from mmhot.errors import escape, require_file
+from mmhot.io.images import is_image
 from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.mmpose import natural_key
@@ -22,7 +24,6 @@ from mmhot.video.frames import (
     FrameSource,
     ImageSequence,
     VideoFile,
-    is_image,
 )
 from mmhot.video.streams import RemoteVideo, is_url, is_webcam
 
@@ -133,7 +134,9 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
             inputs += _find(line, fps)
         except (OSError, ValueError) as error:
             fail = partial(_fail, error)
-            inputs.append(ClipInput(Path(line), Path(line).stem or line, fail))
+            inputs.append(
+                ClipInput(Path(line), escape(Path(line).stem or line, '_'), fail)
+            )
     if not inputs:
         raise ValueError(f'{path} names no input: one per line is expected')
     return inputs
@@ -167,9 +170,8 @@ def _file_input(path: Path, fps: float | None) -> ClipInput:
         raise FileNotFoundError(f'{path} does not exist')
     if path.suffix.lower() in _KEYPOINT_SUFFIXES:
         read = partial(read_keypoints, path, fps=fps)
-        name = path.stem if path.is_file() else path.resolve().name
-        return ClipInput(path, name, read, has_keypoints=True)
-    return ClipInput(path, path.stem, partial(_open_file, path, fps))
+        return ClipInput(path, clip_name(path), read, has_keypoints=True)
+    return ClipInput(path, clip_name(path), partial(_open_file, path, fps))
 
 
 def _glob_files(text: str) -> list[Path]:
@@ -191,7 +193,7 @@ def _fail(error: Exception) -> NoReturn:
 def _open_file(path: Path, fps: float | None) -> VideoFile | ImageSequence:
     require_file(path)
     if is_image(path):
-        return ImageSequence([path], path.stem, fps or DEFAULT_FPS)
+        return ImageSequence([path], clip_name(path), fps or DEFAULT_FPS)
     if path.suffix.lower() in _HEIF_SUFFIXES:
         raise ValueError(f'{path} is a HEIF image: convert it to JPEG or PNG')
     video = VideoFile(path)
@@ -207,8 +209,7 @@ def _open_folder(folder: Path, fps: float | None) -> list[VideoFile | ImageSeque
     images = [file for file in files if is_image(file)]
     sources: list[VideoFile | ImageSequence] = []
     if images and (fps or _is_sequence(images)):
-        name = folder.resolve().name
-        sources.append(ImageSequence(images, name, fps or DEFAULT_FPS))
+        sources.append(ImageSequence(images, clip_name(folder), fps or DEFAULT_FPS))
     else:
         sources += [_open_file(image, fps) for image in images]
     for file in files:
@@ -242,13 +243,13 @@ def _is_sequence(images: list[Path]) -> bool:
 
 
 def _upright_size(path: Path) -> tuple[int, int] | None:
-    """Return width and height without decoding; None if the image is broken."""
+    """Return width and height; None if the image is broken, or huge."""
     # takes a tenth of a second, and only folders need it
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(action='ignore'), Image.open(path) as image:
             turned = image.getexif().get(_EXIF_ORIENTATION, 1) > 4
             return image.size[::-1] if turned else image.size
-    except (OSError, ValueError, SyntaxError):
+    except Exception:  # damaged headers raise nearly anything, large images as well
         return None

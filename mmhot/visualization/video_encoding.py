@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
-from mmhot.io.arrays import MARK
 from mmhot.io.atomic import replacing
+from mmhot.io.images import MARK
 
 # Audio codecs that an .mp4 can hold.
 _AUDIO_CODECS = {'aac', 'mp3', 'mp3float', 'ac3', 'opus', 'libopus'}

@@ -245,7 +245,7 @@ def test_read_only_folder_is_refused_before_any_work(
     def refuse(*_, **__):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(out))
 
-    monkeypatch.setattr(results, 'NamedTemporaryFile', refuse)
+    monkeypatch.setattr(results, 'TemporaryFile', refuse)
     assert infer_it(video) == 2
     (line,) = complaints(capfd)
     assert f'--out-dir: cannot write to {out}: Read-only file system' in line

@@ -10,8 +10,9 @@ from lifters import save_lifter
 from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import write_video
 
+from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.lifted import read_lifted
-from mmhot.video.cache import FOLDER, describe, identify, load_people, load_tracks
+from mmhot.video.cache import describe, identify, load_people, load_tracks
 
 
 @pytest.fixture(scope='module')
@@ -35,7 +36,9 @@ def detector(monkeypatch):
 
 def cache_files(tmp_path):
     """The files of people, tracks and the finished run."""
-    files = sorted((tmp_path / 'out' / FOLDER).iterdir(), key=lambda x: len(x.name))
+    files = sorted(
+        (tmp_path / 'out' / CACHE_FOLDER).iterdir(), key=lambda x: len(x.name)
+    )
     finished, people, tracks = files
     assert tracks.name.endswith('.tracks.npz')
     return people, tracks, finished

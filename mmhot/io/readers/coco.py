@@ -41,14 +41,18 @@ def read_coco(document: list | dict) -> Rows:
     categories = _person_categories(document)
     people = _people(_dicts(document['annotations']), {*categories} or {_PERSON_ID})
     people = [person for person in people if _is_labeled(person)]
-    sizes = {(image.get('width'), image.get('height')) for image in images}
+    sizes = {(_side(image, 'width'), _side(image, 'height')) for image in images}
     width, height = sizes.pop() if len(sizes) == 1 else (None, None)
     return stack_people(
         [_person(person, frames, labeled=True) for person in people],
-        width=None if width is None else as_identity(width, 'width'),
-        height=None if height is None else as_identity(height, 'height'),
+        width=width,
+        height=height,
         joint_names=_joint_names(categories),
     )
+
+
+def _side(image: dict, key: str) -> int | None:
+    return None if image.get(key) is None else as_identity(image[key], f"'{key}'")
 
 
 def _person_categories(document: dict) -> dict[int, dict]:

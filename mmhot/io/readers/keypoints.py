@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from mmhot.clips import Clip2D, Track2D
+from mmhot.clips import Clip2D, Track2D, clip_name
 from mmhot.errors import naming
 from mmhot.io.arrays import SIGNATURES, load_json
 from mmhot.io.own_results import is_result
@@ -41,6 +41,10 @@ _LIMITS = {
     'height': (1, 100_000, int),
     'fps': (1, 1000, float),
 }
+
+
+MAX_TRACKS = 10_000
+"""Most people of one file; each is lifted, and written, on its own."""
 
 
 def read_keypoints(
@@ -82,7 +86,7 @@ def read_keypoints(
         if single == 'largest':
             rows = largest_person(rows)
         return Clip2D(
-            name=path.stem if path.is_file() else path.resolve().name,
+            name=clip_name(path),
             skeleton=skeleton,
             tracks=_split_tracks(path, rows),
             width=width,
@@ -237,8 +241,11 @@ def _split_tracks(path: Path, rows: Rows) -> list[Track2D]:
             f'has two rows for frame {rows.frame[row]}, track {rows.track[row]}'
         )
     tracks = []
-    for track in np.unique(rows.track):
-        index = np.flatnonzero(rows.track == track)
+    numbers, starts = np.unique(rows.track, return_index=True)
+    if len(numbers) > MAX_TRACKS:
+        raise ValueError(f'has {len(numbers)} track IDs: at most {MAX_TRACKS} are read')
+    indices = np.split(np.arange(len(rows.track)), starts[1:])
+    for track, index in zip(numbers, indices, strict=True):
         if not found[index].any():
             _LOGGER.warning('%s: track %s has no keypoints; left out', path, track)
             continue

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.errors import require_file
 from mmhot.io.arrays import as_identity, as_numbers, load_json
 from mmhot.io.own_results import without_results
 from mmhot.io.readers.rows import Rows
@@ -34,7 +35,7 @@ def read_mmpose_folder(folder: Path) -> Rows:
     header, frames = {}, []
     for frame, file in enumerate(files):
         try:
-            info, instances = _unwrap(load_json(file))
+            info, instances = _unwrap(load_json(require_file(file)))
             if any('instances' in item for item in instances):
                 raise ValueError(
                     'holds a whole clip: give the file instead of the folder, which '
