@@ -6,8 +6,10 @@ import zlib
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
+from io import BytesIO
+from itertools import count
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -20,6 +22,9 @@ MARK = 'mmhot'
 MAX_PIXELS = 64_000_000
 """Pixels of the largest image or frame that is read by default."""
 _IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
+_JPEG = b'\xff\xd8'
+# Tag of TIFF files, and its bits.
+_SUBFILE_TYPE, _COPY_OR_MASK = 254, 5
 # Image files may have this many bytes per pixel of the limit, and further ones.
 _MAX_PIXEL_BYTES, _MAX_METADATA = 8, 64 << 20
 
@@ -51,6 +56,47 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     return decode_image(read_limited(path, limit), name)
 
 
+def is_animated(path: str | Path | BinaryIO) -> bool:
+    """Whether an image file has several frames or pages; False if it is damaged."""
+    from PIL import Image
+
+    # damaged headers raise nearly anything, large images as well
+    quiet = warnings.catch_warnings(action='ignore')
+    with suppress(Exception), quiet, Image.open(path) as image:
+        return len(frame_numbers(image)) > 1
+    return False
+
+
+def frame_numbers(image: Any) -> list[int]:
+    """Return the numbers of the frames of an image that Pillow opened.
+
+    Left out are reduced copies and masks in TIFF files, images that stand in for
+    animations of PNG files, and the second images of JPEG files.
+    """
+    if image.format not in ('GIF', 'PNG', 'TIFF', 'WEBP'):
+        return [0]
+    if image.format == 'TIFF':
+        return _page_numbers(image) or [0]
+    numbers = range(getattr(image, 'n_frames', 1))
+    return [*numbers[bool(getattr(image, 'default_image', False)) :]]
+
+
+def _page_numbers(image: Any) -> list[int]:
+    """Return the numbers of the pages of a TIFF file; the last one may be damaged."""
+    pages = []
+    for number in count():
+        try:
+            image.seek(number)
+            if not image.tag_v2.get(_SUBFILE_TYPE, 0) & _COPY_OR_MASK:
+                pages.append(number)
+        except EOFError:
+            break
+        except Exception:  # damaged headers raise nearly anything
+            pages.append(number)
+            break
+    return pages
+
+
 def check_pixels(width: float, height: float, limit: int, name: str) -> None:
     """Raise ValueError for images of more pixels than a limit."""
     if width * height > limit:
@@ -75,6 +121,8 @@ def decode_image(data: bytes | np.ndarray, name: str) -> np.ndarray:
     """
     import cv2
 
+    if bytes(data[:2]) != _JPEG and is_animated(BytesIO(data)):
+        raise ValueError(f'{name} has several frames: one image is expected here')
     values, image = np.frombuffer(data, np.uint8), None
     with suppress(cv2.error):  # of more than 2^30 pixels, among others
         image = cv2.imdecode(values, cv2.IMREAD_COLOR) if len(values) else None

@@ -170,7 +170,7 @@ class VideoFile:
                     return
                 image = upright(frame, aspect)
                 if shape not in (None, image.shape):
-                    change = _describe_change(image.shape, shape)
+                    change = describe_change(image.shape, shape)
                     self.ended = f'{self.label} ends at frame {index}: {change}'
                     return
                 shape = image.shape
@@ -241,7 +241,7 @@ class ImageSequence:
             if image is None:
                 continue
             if last is not None and last.shape != image.shape:
-                change = _describe_change(image.shape, last.shape)
+                change = describe_change(image.shape, last.shape)
                 self.ended = f'stopped before {escape(path)}: {change}'
                 return
             yield from self._repeat(range(following, index), image, last)
@@ -355,7 +355,7 @@ def _measure_rate(container: av.container.InputContainer) -> float:
     return stated if abs(measured / stated - 1) < _RATE_TOLERANCE else measured
 
 
-def _describe_change(shape: tuple[int, ...], before: tuple[int, ...]) -> str:
+def describe_change(shape: tuple[int, ...], before: tuple[int, ...]) -> str:
     """Word that the size of the frames changes."""
     sizes = f'it is {shape[1]}x{shape[0]} pixels, those before'
     return f'{sizes} {before[1]}x{before[0]}'
