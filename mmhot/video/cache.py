@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -243,19 +244,20 @@ def load_tracks(path: Path, num_keypoints: int, rules: int) -> list[Track2D] | N
 def _save(arrays: dict[str, np.ndarray], path: Path) -> None:
     """Save arrays with their checksum."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_arrays(path, {**arrays, _CHECKSUM: np.array(_checksum(arrays))})
+    save_arrays(path, {**arrays, _CHECKSUM: np.array(_checksum(arrays, path.name))})
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     """Load what :func:`_save` saved; ValueError if any value was changed."""
     arrays = load_arrays(require_file(path))
-    if str(arrays.pop(_CHECKSUM)) != _checksum(arrays):
+    if str(arrays.pop(_CHECKSUM)) != _checksum(arrays, path.name):
         raise ValueError('checksum')
     return arrays
 
 
-def _checksum(arrays: dict[str, np.ndarray]) -> str:
-    content = hashlib.sha256()
+def _checksum(arrays: dict[str, np.ndarray], name: str) -> str:
+    # the name has the digest of the input and the models
+    content = hashlib.sha256(os.fsencode(name))
     for name, array in sorted(arrays.items()):
         content.update(repr((name, array.dtype.str, array.shape)).encode())
         content.update(array.tobytes())

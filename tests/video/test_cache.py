@@ -188,6 +188,22 @@ def test_changed_results_and_models_are_noticed(run, detector, tmp_path, capfd):
     assert identify('a', model) != before
 
 
+def test_caches_of_other_inputs_are_not_used(run, detector, checkpoint, tmp_path):
+    assert run() == 0
+    people, *_ = cache_files(tmp_path)
+    other = write_video(tmp_path / 'a.mp4')
+    options = {'pose3d_weights': checkpoint, 'out_dir': tmp_path / 'other'}
+    assert infer(other, **options) == 0
+    (own,) = (
+        path
+        for path in (tmp_path / 'other' / CACHE_FOLDER).glob('a-*.npz')
+        if 'tracks' not in path.name
+    )
+    own.write_bytes(people.read_bytes())
+    assert infer(other, **options) == 0
+    assert len(detector.calls) == 30
+
+
 def test_missing_caches_are_not_reported(tmp_path, caplog):
     assert load_people(tmp_path / 'a.npz', 17) is None
     assert load_tracks(tmp_path / 'b.npz', 17, 1) is None

@@ -7,6 +7,7 @@ categories than people are left out.
 
 import logging
 import re
+from pathlib import Path
 
 import numpy as np
 
@@ -28,18 +29,19 @@ def is_coco(document: object) -> bool:
     )
 
 
-def read_coco(document: list | dict) -> Rows:
-    """Convert decoded JSON to rows; only shapes are checked."""
+def read_coco(document: list | dict, path: Path) -> Rows:
+    """Convert the decoded JSON of a file to rows; only shapes are checked."""
     if isinstance(document, list):
         frames = _frames_of_results(
             [_image_id(p, 'image_id') for p in _dicts(document)]
         )
-        people = _people(document, {_PERSON_ID})
+        people = _people(document, {_PERSON_ID}, path)
         return stack_people([_person(p, frames, labeled=False) for p in people])
     images = _dicts(document['images'])
     frames = _in_order([_image_id(image, 'id') for image in images])
     categories = _person_categories(document)
-    people = _people(_dicts(document['annotations']), {*categories} or {_PERSON_ID})
+    wanted = {*categories} or {_PERSON_ID}
+    people = _people(_dicts(document['annotations']), wanted, path)
     people = [person for person in people if _is_labeled(person)]
     sizes = {(_side(image, 'width'), _side(image, 'height')) for image in images}
     width, height = sizes.pop() if len(sizes) == 1 else (None, None)
@@ -70,7 +72,7 @@ def _person_categories(document: dict) -> dict[int, dict]:
     return people
 
 
-def _people(items: list[dict], categories: set[int]) -> list[dict]:
+def _people(items: list[dict], categories: set[int], path: Path) -> list[dict]:
     """Select the objects of categories, and those without one."""
     ids = [item.get('category_id') for item in items]
     ids = [None if x is None else as_identity(x, "'category_id'") for x in ids]
@@ -81,8 +83,8 @@ def _people(items: list[dict], categories: set[int]) -> list[dict]:
             f'holds no person: category_id is {others[0]}, but people have {wanted}'
         )
     if others:
-        message = '%d of %d objects are left out: category_id is not %s, person'
-        _LOGGER.warning(message, len(others), len(items), wanted)
+        message = '%s: %d of %d objects are left out: category_id is not %s, person'
+        _LOGGER.warning(message, path, len(others), len(items), wanted)
     return [x for x, own in zip(items, ids, strict=True) if own in {None, *categories}]
 
 

@@ -147,7 +147,7 @@ def _read_rows(path: Path) -> Rows:
                 raise ValueError(f'is {kind}: {_EXPECTED}')
         raise ValueError(f'is neither .npz nor JSON: {_EXPECTED}')
     document = load_json(path)
-    return read_coco(document) if is_coco(document) else read_mmpose(document)
+    return read_coco(document, path) if is_coco(document) else read_mmpose(document)
 
 
 def _resolve_header(
