@@ -383,6 +383,30 @@ def test_results_overwrite_neither_inputs_nor_each_other(flat, images_folder, vi
         flat([video, video], pred_out_dir='out')
 
 
+def test_results_of_one_input_do_not_overwrite_another(flat, tmp_path):
+    paths = []
+    for name in ('a/shot.png', 'b/shot.png', 'b/shot.jpg', 'b/other.png'):
+        paths.append(tmp_path / name)
+        paths[-1].parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(paths[-1]), gray_image())
+    first, second, third, other = paths
+    before = [path.read_bytes() for path in paths]
+    with pytest.raises(ValueError, match='b/shot.png would be overwritten'):
+        flat([first, other, second], vis_out_dir=tmp_path / 'b')
+    with pytest.raises(ValueError, match='would both be written as shot.json'):
+        flat([second, third], pred_out_dir=tmp_path / 'out')
+    # an iterator is read while results are requested
+    results = flat(iter([first, second]), pred_out_dir=tmp_path / 'out')
+    next(results)
+    with pytest.raises(ValueError, match='would both be written as shot.json'):
+        next(results)
+    link = tmp_path / 'out' / 'shot.png'
+    link.symlink_to(first)
+    with pytest.raises(ValueError, match='would be overwritten'):
+        flat([first], vis_out_dir=tmp_path / 'out')
+    assert [path.read_bytes() for path in paths] == before
+
+
 def test_earlier_results_are_replaced(flat, tmp_path):
     images = [gray_image(0), gray_image(1)]
     for count in (2, 1):
