@@ -16,6 +16,8 @@ from mmhot.io.atomic import replacing
 MAX_PIXELS = 64_000_000
 """Pixels of the largest image or frame that is read by default."""
 _IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
+# OpenCV crops and warps no longer sides.
+_MAX_SIDE = 32_766
 # Image files may have this many bytes per pixel of the limit, and further ones.
 _MAX_PIXEL_BYTES, _MAX_METADATA = 8, 64 << 20
 
@@ -48,7 +50,12 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
 
 def check_pixels(width: float, height: float, limit: int, name: str) -> None:
-    """Raise ValueError for images of more pixels than a limit."""
+    """Raise ValueError for images of more pixels than a limit, or of a longer side."""
+    if max(width, height) > _MAX_SIDE:
+        raise ValueError(
+            f'{name} has {width:.0f}x{height:.0f} pixels: at most {_MAX_SIDE} per side '
+            'are read'
+        )
     if width * height > limit:
         raise ValueError(
             f'{name} has {width:.0f}x{height:.0f} pixels: at most {limit / 1e6:g} '
