@@ -16,8 +16,8 @@ from mmhot.io.atomic import replacing
 MAX_PIXELS = 64_000_000
 """Pixels of the largest image or frame that is read by default."""
 _IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
-# OpenCV crops and warps no longer sides.
-_MAX_SIDE = 32_766
+# OpenCV crops and warps no longer sides, and detectors scale them to some 300 pixels.
+_MAX_SIDE, _MAX_ASPECT = 32_766, 100
 # Image files may have this many bytes per pixel of the limit, and further ones.
 _MAX_PIXEL_BYTES, _MAX_METADATA = 8, 64 << 20
 
@@ -50,11 +50,11 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
 
 def check_pixels(width: float, height: float, limit: int, name: str) -> None:
-    """Raise ValueError for images of more pixels than a limit, or of a longer side."""
-    if max(width, height) > _MAX_SIDE:
+    """Raise ValueError for images of too many pixels, too long or too narrow."""
+    if max(width, height) > min(_MAX_SIDE, _MAX_ASPECT * min(width, height)):
         raise ValueError(
             f'{name} has {width:.0f}x{height:.0f} pixels: at most {_MAX_SIDE} per side '
-            'are read'
+            f'are read, and {_MAX_ASPECT} times the other side'
         )
     if width * height > limit:
         raise ValueError(

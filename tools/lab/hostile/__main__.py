@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.process import silence_opencv
 from mmhot.cli.report import align
 from mmhot.errors import escape, one_line
 from mmhot.io.atomic import replacing
@@ -84,7 +85,8 @@ def run(args: argparse.Namespace) -> int:
 def _import_all() -> None:
     """Import what the commands import, once for all forks."""
     os.environ.setdefault('OMP_NUM_THREADS', '1')
-    import mmhot.apis.clip_worker  # noqa: F401
+    silence_opencv()
+    import mmhot.apis.clip_worker
     import mmhot.visualization.html
     import mmhot.visualization.summary_image
     import mmhot.visualization.video  # noqa: F401
@@ -93,6 +95,7 @@ def _import_all() -> None:
 def _run_case(case: Case, folder: Path, timeout: float) -> dict:
     """Write the files of a case, run it and judge the outcome."""
     files.npz(folder / 'good.npz')
+    files.image(folder / 'good.png')
     if case.make is not None:
         case.make(folder / case.file)
     arguments = [case.file if text == 'INPUT' else text for text in case.arguments]

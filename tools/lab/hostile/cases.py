@@ -54,7 +54,16 @@ class Case:
 
 def all_cases() -> list[Case]:
     """List all cases, the quick ones first."""
-    parts = (_arrays, _documents, _lenses, _special, _names, _sparse, _options)
+    parts = (
+        _arrays,
+        _numbers,
+        _documents,
+        _lenses,
+        _special,
+        _names,
+        _sparse,
+        _options,
+    )
     return [case for part in (*parts, _images, _videos, _terminals) for case in part()]
 
 
@@ -84,11 +93,6 @@ def _arrays() -> Iterator[Case]:
             f'method {method}',
             partial(files.npz_with, member=member, compression=method),
         )
-    for value in (np.nan, np.inf, 1e30, 1e-30, -1e9):
-        yield case(f'keypoints of {value}', of(keypoints=np.full((3, 17, 2), value)))
-    for name in ('width', 'height', 'fps'):
-        for value in (0, -1, np.nan, np.inf, 1e30, '25', [1, 2]):
-            yield case(f'{name} of {value}', of(**{name: value}))
     yield case('skeleton of 10 MB', of(skeleton='z' * 10_000_000))
     yield case('17 names of 1 MB', of(joint_names=np.array(['z' * 10**6] * 17)))
     yield case('a million names', of(joint_names=np.array(['z'] * 10**6)))
@@ -99,6 +103,17 @@ def _arrays() -> Iterator[Case]:
     yield case('a pickle', files.pickled)
     for seed in range(20):
         yield case(f'damaged {seed}', partial(_damaged, files.npz, seed=seed), EITHER)
+
+
+def _numbers() -> Iterator[Case]:
+    def case(name: str, **arrays: object) -> Case:
+        return Case('arrays', name, LIFT, make=partial(files.npz, **arrays))
+
+    for value in (np.nan, np.inf, 1e30, 1e-30, -1e9):
+        yield case(f'keypoints of {value}', keypoints=np.full((3, 17, 2), value))
+    for name in ('width', 'height', 'fps'):
+        for value in (0, -1, np.nan, np.inf, 1e30, '25', [1, 2]):
+            yield case(f'{name} of {value}', **{name: value})
 
 
 def _people(count: int) -> dict[str, np.ndarray]:
@@ -207,7 +222,9 @@ def _lenses() -> Iterator[Case]:
             document = _replaced(files.lens_document(), path, value)
             make = partial(files.dump, document=document)
             name = f'{path[0]} {value!r:.20}'
-            yield Case('calibrations', name, LENS, 'input.json', make)
+            short = path[0] == 'dist_coeffs' and value == [1]  # k1 alone is valid
+            expected = EITHER if short else REFUSED
+            yield Case('calibrations', name, LENS, 'input.json', make, expected)
 
 
 def _special() -> Iterator[Case]:
@@ -300,13 +317,13 @@ def _options() -> Iterator[Case]:
         yield Case('options', name, [*LIFT, *options], make=files.npz)
     for suffix in ('.pth', '.onnx', '.py'):
         for content in (b'', b'garbage', b'\x80\x04garbage'):
-            option = {'.pth': '--checkpoint', '.py': '--model'}.get(suffix)
-            arguments = (
-                [*LIFT, option, 'INPUT'] if option else [*INFER, '--pose2d', 'INPUT']
-            )
-            arguments = [
-                'good.npz' if x == 'INPUT' else x for x in arguments[:2]
-            ] + arguments[2:]
+            option, command = {
+                '.pth': ('--checkpoint', LIFT),
+                '.py': ('--model', LIFT),
+                '.onnx': ('--pose2d', INFER),
+            }[suffix]
+            good = 'good.png' if command is INFER else 'good.npz'
+            arguments = [command[0], good, *command[2:], option, 'INPUT']
             make = partial(Path.write_bytes, data=content)
             name = f'{suffix} of {content!r}'
             yield Case('models', name, arguments, f'input{suffix}', make)
@@ -328,9 +345,10 @@ def _images() -> Iterator[Case]:
             files.png, width=width, height=height, rows=1 if width > 1e6 else 100
         )
         yield case(f'PNG of {width}x{height}', 'input.png', make)
-    for size in ((1, 1), (1, 3000), (3000, 1)):
-        make = partial(files.image, width=size[0], height=size[1])
-        yield case(f'PNG of {size}', 'input.png', make, LIFTED)
+    for width, height in ((1, 1), (30, 3000), (1, 3000), (3000, 1)):
+        make = partial(files.image, width=width, height=height)
+        expected = LIFTED if 100 * min(width, height) >= 3000 else EITHER
+        yield case(f'PNG of {width}x{height} pixels', 'input.png', make, expected)
     for suffix in ('png', 'jpg', 'webp', 'bmp', 'tif'):
         yield case(f'empty {suffix}', f'input.{suffix}', Path.touch)
         yield case(

@@ -140,7 +140,7 @@ def video(
 
 
 def damage(source: Path, target: Path, seed: int) -> None:
-    """Copy a file: cut for even seeds, with a hundredth of the bytes changed for odd."""
+    """Copy a file: cut if the seed is even, with one byte in 100 changed if odd."""
     data, random = bytearray(source.read_bytes()), np.random.default_rng(seed)
     if seed % 2 == 0:
         del data[int(random.uniform(0.02, 0.98) * len(data)) :]
