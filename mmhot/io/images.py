@@ -25,6 +25,8 @@ _IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
 _JPEG = b'\xff\xd8'
 # Tag of TIFF files, and its bits.
 _SUBFILE_TYPE, _COPY_OR_MASK = 254, 5
+# OpenCV crops and warps no longer sides, and detectors scale them to some 300 pixels.
+_MAX_SIDE, _MAX_ASPECT = 32_766, 100
 # Image files may have this many bytes per pixel of the limit, and further ones.
 _MAX_PIXEL_BYTES, _MAX_METADATA = 8, 64 << 20
 
@@ -98,7 +100,12 @@ def _page_numbers(image: Any) -> list[int]:
 
 
 def check_pixels(width: float, height: float, limit: int, name: str) -> None:
-    """Raise ValueError for images of more pixels than a limit."""
+    """Raise ValueError for images of too many pixels, too long or too narrow."""
+    if max(width, height) > min(_MAX_SIDE, _MAX_ASPECT * min(width, height)):
+        raise ValueError(
+            f'{name} has {width:.0f}x{height:.0f} pixels: at most {_MAX_SIDE} per side '
+            f'are read, and {_MAX_ASPECT} times the other side'
+        )
     if width * height > limit:
         raise ValueError(
             f'{name} has {width:.0f}x{height:.0f} pixels: at most {limit / 1e6:g} '

@@ -102,7 +102,7 @@ def _draw_frames(
     clip = renderer.clip
     scale = min(height / clip.height, _MAX_ASPECT * height / clip.width)
     left = 2 * max(1, round(scale * clip.width / 2))
-    top = round((height - scale * clip.height) / 2)
+    top = min(round((height - scale * clip.height) / 2), height // 2 - 1)
     bottom = height - top
     backdrop = np.full((height, left + height, 3), drawing.BACKGROUND, np.uint8)
     backdrop[top:bottom, :left] = drawing.PANEL

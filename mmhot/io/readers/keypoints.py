@@ -43,7 +43,7 @@ _LIMITS = {
 }
 
 
-MAX_TRACKS = 10_000
+MAX_TRACKS = 2000
 """Most people of one file; each is lifted, and written, on its own."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
 
-MAX_FILLED = 100_000
+MAX_FILLED = 50_000
 """Frames without a pose that a file has at most."""
 _LOGGER = logging.getLogger(__name__)
 
