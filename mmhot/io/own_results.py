@@ -10,16 +10,21 @@ from mmhot.io.images import MARK
 from mmhot.io.writers.table import WRITERS
 
 _LOGGER = logging.getLogger(__name__)
-# Formats that inputs have, too; the content decides.
-_SHARED = {'.npz', '.json', '.png', '.mp4'}
-# Bytes in which JSON and PNG files show what they are.
+# Text in the first bytes of results, by suffix; formats without one are results of
+# motion capture in any case, which are no inputs either.
 _START = 1 << 14
+_SIGNS = {
+    '.json': b'"focal_assumed": ',
+    '.png': b'tEXtSoftware\0' + MARK.encode(),
+    '.csv': b'frame,time,track,joint,x,y,z,',
+    '.html': f'<meta name="generator" content="{MARK}">'.encode(),
+}
 
 
 def is_result(path: Path) -> bool:
     """Whether a file is a result of mmhot, by its content or a suffix of results."""
     suffix = path.suffix.lower()
-    if suffix not in _SHARED:
+    if suffix not in ('.npz', '.mp4', *_SIGNS):
         return suffix == '.jsonl' or suffix[1:] in WRITERS
     try:
         if suffix == '.mp4':
@@ -29,12 +34,9 @@ def is_result(path: Path) -> bool:
                 names = set(archive.namelist())
             return {'keypoints_3d.npy', 'focal_assumed.npy'} <= names
         with path.open('rb') as file:
-            start = file.read(_START)
+            return _SIGNS[suffix] in file.read(_START)
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
         return False
-    if suffix == '.png':
-        return b'tEXtSoftware\0' + MARK.encode() in start
-    return start.startswith(b'{"meta_info": {') and b'"focal_assumed": ' in start
 
 
 def _has_mark(path: Path) -> bool:

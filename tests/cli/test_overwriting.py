@@ -230,6 +230,8 @@ def test_other_files_are_no_results(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), gray_image())
     write_video(tmp_path / 'a.mp4')
     dump(tmp_path / 'a.json', {'meta_info': {'dataset_name': 'coco'}})
+    (tmp_path / 'a.csv').write_text('name,frame\n')
+    (tmp_path / 'a.html').write_text('<html></html>')
     (tmp_path / 'b.npz').write_bytes(b'PK\3\4 damaged')
     (tmp_path / 'b.mp4').write_bytes(b'damaged')
     assert not any(is_result(path) for path in tmp_path.iterdir())
