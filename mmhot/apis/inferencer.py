@@ -114,6 +114,7 @@ class Inferencer:
             min_score=0.0,
         )
         self.show_progress = show_progress
+        self._files = models.files
 
     def __call__(
         self,
@@ -158,7 +159,7 @@ class Inferencer:
             **kwargs,
         )
         opened = open_all(inputs, options.fps)
-        check_outputs(opened, options)
+        opened = check_outputs(opened, options, self._files)
         return self._infer(opened, options)
 
     def _infer(

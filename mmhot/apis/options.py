@@ -230,6 +230,15 @@ class InferOptions(LifterOptions):
         high=1000,
         exclusive=True,
     )
+    max_megapixels: float = option(
+        64.0,
+        'largest image or frame that is read',
+        low=0,
+        high=1000,
+        exclusive=True,
+        unit='megapixels',
+        metavar='N',
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,8 @@ _PADDING = 0.15
 _SHORT_VIDEO = 3 * _MAX_INTERVAL
 # People with a lower mean confidence are not searched in the next frame.
 _MIN_CONFIDENCE = 0.2
+# Pixels of a batch after which no frame is added: 0.8 GB of images.
+_MAX_BATCH_PIXELS = 1 << 28
 # Part of the identity: raise it when results change.
 _RULES = 3
 
@@ -132,7 +134,8 @@ class VideoPoseEstimator:
                 continue
             clip.size = frame.image.shape[1::-1]
             batch.append(frame)
-            if len(batch) < self.batch_size:
+            pixels = len(batch) * clip.size[0] * clip.size[1]
+            if len(batch) < self.batch_size and pixels < _MAX_BATCH_PIXELS:
                 continue
             self._append(batch, clip, boxes, interval)
             batch = []
@@ -212,6 +215,7 @@ class VideoPoseEstimator:
         for (own, box_scores), (points, scores) in zip(valid, poses, strict=True):
             finite = np.isfinite(points).all(-1) & np.isfinite(scores)
             scores = np.where(finite, scores, np.float32(0))
+            points = np.where(finite[..., None], points, np.float32(np.nan))
             people.append(People(own, box_scores, points, scores))
         return people
 

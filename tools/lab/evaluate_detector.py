@@ -26,7 +26,8 @@ from mmhot.errors import require_file
 from mmhot.installation import choose_device
 from mmhot.io.arrays import load_arrays, load_json
 from mmhot.io.atomic import replacing
-from mmhot.video.frames import VideoFile, read_image
+from mmhot.io.images import read_image
+from mmhot.video.frames import VideoFile
 from mmhot.video.people import Detector
 from mmhot.video.sources.pose_source import open_pose_source
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from mmhot.errors import naming
-from mmhot.installation.imports import import_extra
+from mmhot.installation import import_extra
 
 _INCH = 0.0254
 _CENTIMETER = 0.01
