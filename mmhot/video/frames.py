@@ -1,6 +1,9 @@
 """Frames and timestamps of video files and image sequences, upright as in a player."""
 
-from collections.abc import Iterator
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -220,6 +223,39 @@ class ImageSequence:
                 return
             shape = image.shape
             yield Frame(index, index / self.fps, image)
+
+
+def prefetch(frames: Iterable[Frame], count: int = 8) -> Iterator[Frame]:
+    """Read up to ``count`` frames ahead in a thread; its errors are raised here."""
+    read: queue.Queue = queue.Queue(count)
+    stopped = threading.Event()
+
+    def put(item: Frame | BaseException | None) -> None:
+        while not stopped.is_set():
+            with suppress(queue.Full):
+                read.put(item, timeout=0.1)
+                return
+
+    def run() -> None:
+        try:
+            for frame in frames:
+                put(frame)
+                if stopped.is_set():
+                    return
+        except BaseException as error:
+            put(error)
+        put(None)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        while (item := read.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
 
 
 def read_image(path: str | Path) -> np.ndarray:

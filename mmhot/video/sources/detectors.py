@@ -10,6 +10,7 @@ from mmhot.video.people import (
     Boxes,
     Detector,
     PoseEstimator,
+    box_iou,
     boxes_around,
     compare_people,
 )
@@ -31,6 +32,8 @@ _BODY, _MOST_CONFIDENT = 17, 12
 # Boxes are duplicates if their intersection covers this share of the smaller one and
 # their keypoints are at least so similar.
 _DUPLICATE_OVERLAP, _DUPLICATE_SIMILARITY = 0.6, 0.2
+# Candidates that overlap tracked people by more are those.
+_TRACKED_OVERLAP = 0.6
 
 
 class WholeImage(Detector):
@@ -101,7 +104,7 @@ class PoseVerifiedDetector(Detector):
     The shipped detector, at a low threshold, yields most people and many false
     positives. Poses are estimated in each candidate box and once more in the box around
     the keypoints; their confidence decides. As that takes tens of boxes per frame, the
-    detector asks for a frame every 0.2 seconds.
+    detector asks for a frame every second.
 
     Args:
         estimator (PoseEstimator): 2D pose estimator.
@@ -120,7 +123,7 @@ class PoseVerifiedDetector(Detector):
     def __post_init__(self) -> None:
         """Set what the interface requires."""
         self.name = f'{self.detector.name}, verified by {self.estimator.name}'
-        self.interval = 0.2
+        self.interval = 1.0
         # duplicates are recognized by their keypoints
         self.nms_thr = 1.0
         self.redetects = True
@@ -147,13 +150,17 @@ class PoseVerifiedDetector(Detector):
 
     def redetect(self, image: np.ndarray, tracked: np.ndarray) -> Boxes:
         """Detect people, and verify those in tracked boxes (P, 4), too."""
-        [candidates] = self.detector([image])
-        boxes, scores, points = self._verify(image, *candidates)
+        [(boxes, scores)] = self.detector([image])
         tracked, confidence, tracked_points = self._estimate(image, tracked)
         kept = confidence >= self.min_tracked
+        tracked, confidence = tracked[kept], confidence[kept]
+        # the estimator need not verify those again
+        overlap = box_iou(boxes[:, None], tracked).max(1, initial=0)
+        new = overlap < _TRACKED_OVERLAP
+        boxes, scores, points = self._verify(image, boxes[new], scores[new])
         return _drop_duplicates(
-            np.concatenate([boxes, tracked[kept]]),
-            np.concatenate([scores, confidence[kept]]),
+            np.concatenate([boxes, tracked]),
+            np.concatenate([scores, confidence]),
             np.concatenate([points, tracked_points[kept]]),
         )
 
