@@ -1,6 +1,6 @@
 """2D poses of the frames between two detections, in a few large batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +22,15 @@ MIN_CONFIDENCE = 0.2
 # Most frames from one keyframe to the next. The number doubles while boxes that are
 # predicted overlap those of the keypoints by at least the share, else it is halved.
 _MAX_STEP, _PREDICTABLE = 8, 0.75
+HISTORY = 5
+"""Frames before a chunk from which the motion of people is predicted."""
 # Boxes around the keypoints that overlap the box they were found in by less are
 # estimated again.
 _MIN_OVERLAP = 0.6
 # Intersection over union from which a detection is a tracked person.
 _SAME_PERSON = 0.3
+# With more the pose that was tracked is kept.
+_SAME_BOX = 0.7
 # People searched before their detection: least share of its confidence, and keypoint
 # similarity from which they are another tracked person.
 _MIN_SHARE, _DUPLICATE = 0.6, 0.5
@@ -34,8 +38,8 @@ _MIN_SHARE, _DUPLICATE = 0.6, 0.5
 Estimate = Callable[[list[Frame], list[Boxes], list[np.ndarray]], list[People]]
 """Estimates the people in boxes of frames; the arrays (P,) are confidences that they
 had in other frames, NaN if unknown."""
-Redetect = Callable[[Frame, np.ndarray], Boxes]
-"""Detects the people of a frame, given the boxes (P, 4) of tracked people."""
+Redetect = Callable[[Frame, People], Boxes]
+"""Detects the people of a frame, given the poses of tracked people in it."""
 
 
 @dataclass
@@ -56,7 +60,7 @@ class _Keyframe:
 
 def estimate_chunk(
     frames: list[Frame],
-    previous: People,
+    previous: Sequence[People],
     estimate: Estimate,
     redetect: Redetect | None = None,
 ) -> list[People]:
@@ -68,32 +72,50 @@ def estimate_chunk(
 
     Args:
         frames (list[Frame]): The frames.
-        previous (People): People of the frame before the first.
+        previous (Sequence[People]): People of up to :data:`HISTORY` frames of the shot
+            before the first; at least one.
         estimate (Callable): See :data:`Estimate`.
         redetect (Callable, optional): See :data:`Redetect`; None for no detection.
 
     Returns:
         list[People]: People of each frame.
     """
-    previous = drop_uncertain(previous)
-    keyframes = [_Keyframe(-1, np.arange(len(previous)), previous)]
-    step, last = 1, len(frames) - 1
+    keyframes = _recall(previous, frames[0].image.shape[1::-1])
+    step, last = (_MAX_STEP // 2 if len(keyframes) > 1 else 1), len(frames) - 1
     while keyframes[-1].position < last:
         position = keyframes[-1].position + step if keyframes[-1].ids.size else last
         position = min(position, last)
         frame, size = frames[position], frames[position].image.shape[1::-1]
         predicted = _predict(keyframes, position, size)
-        tracked = _track(frame, predicted, keyframes[-1], position, estimate)
+        detects = position == last and redetect is not None
+        tracked = _track(
+            frame, predicted, keyframes[-1], position, estimate, afresh=detects
+        )
         passed = position - keyframes[-1].position
         if passed > 1 and len(tracked.ids) < len(keyframes[-1].ids):
             step = passed // 2
             continue
         step = _next_step(step, predicted, keyframes[-1], tracked, size)
-        if position == last and redetect is not None:
+        if detects:
             tracked = _detect(frame, tracked, keyframes, estimate, redetect)
         keyframes.append(tracked)
     _search_backwards(frames, keyframes, estimate)
     return _fill(frames, keyframes, estimate)
+
+
+def _recall(previous: Sequence[People], size: tuple[int, int]) -> list[_Keyframe]:
+    """Number the people of the last frame, and of an earlier one if all are there."""
+    last = drop_uncertain(previous[-1])
+    keyframes = [_Keyframe(-1, np.arange(len(last)), last)]
+    first = drop_uncertain(previous[0])
+    if len(previous) < HISTORY or not len(last) == len(first) > 0:
+        return keyframes
+    ids = _match(
+        search_boxes(first, size), search_boxes(last, size), keyframes[0].ids, len(last)
+    )
+    if ids.max() < len(last):
+        keyframes.insert(0, _Keyframe(-HISTORY, ids, first))
+    return keyframes
 
 
 def drop_uncertain(people: People) -> People:
@@ -130,10 +152,14 @@ def _track(
     last: _Keyframe,
     position: int,
     estimate: Estimate,
+    afresh: bool,
 ) -> _Keyframe:
     """Estimate the people of the last keyframe in predicted boxes (P, 4)."""
     boxes = predicted, last.people.bbox_scores
-    people = _estimate_closely(frame, boxes, last.people.scores.mean(1), estimate)
+    confidence = last.people.scores.mean(1)
+    if afresh:
+        confidence = np.full(len(confidence), np.nan)
+    people = _estimate_closely(frame, boxes, confidence, estimate)
     kept = people.scores.mean(1) >= MIN_CONFIDENCE
     return _Keyframe(position, last.ids, people).take(kept)
 
@@ -146,15 +172,22 @@ def _detect(
     redetect: Redetect,
 ) -> _Keyframe:
     """Detect the people of a frame; tracked ones keep their numbers."""
-    around = search_boxes(tracked.people, frame.image.shape[1::-1])
-    boxes, scores = redetect(frame, around)
+    boxes, scores = redetect(frame, tracked.people)
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+    scores = np.asarray(scores, np.float32).reshape(-1)
     first_new = max(int(key.ids.max(initial=-1)) for key in keyframes) + 1
+    around = search_boxes(tracked.people, frame.image.shape[1::-1])
     ids = _match(boxes, around, tracked.ids, first_new)
-    unknown = np.full(len(boxes), np.nan)
-    people = _estimate_closely(frame, (boxes, scores), unknown, estimate)
-    found = _Keyframe(tracked.position, ids, people)
-    return found.take(people.scores.mean(1) >= MIN_CONFIDENCE)
+    known, rows = _rows_of(ids, tracked.ids)
+    same = np.zeros(len(ids), bool)
+    same[known] = box_iou(boxes[known], around[rows]) >= _SAME_BOX
+    kept = tracked.take(_rows_of(ids[same], tracked.ids)[1])
+    kept.people.bbox_scores = scores[same]
+    others = boxes[~same], scores[~same]
+    unknown = np.full(len(others[0]), np.nan)
+    people = _estimate_closely(frame, others, unknown, estimate)
+    found = kept.join(_Keyframe(tracked.position, ids[~same], people))
+    return found.take(found.people.scores.mean(1) >= MIN_CONFIDENCE)
 
 
 def _estimate_closely(
@@ -266,7 +299,7 @@ def _fill(
     results = {key.position: key.people for key in keyframes}
     between, boxes, confidence = [], [], []
     for first, last in zip(keyframes, keyframes[1:], strict=False):
-        for position in range(first.position + 1, last.position):
+        for position in range(max(first.position, -1) + 1, last.position):
             own, own_confidence = _interpolate(frames, first, last, position)
             between.append(position)
             boxes.append(own)

@@ -61,7 +61,7 @@ class Detector(ABC):
             wants to see; 0 for every frame.
         nms_thr (float): Intersection over union above which two of its boxes are taken
             for one person.
-        redetects (bool): Whether :meth:`redetect` makes use of the tracked boxes.
+        redetects (bool): Whether :meth:`redetect` makes use of the tracked people.
     """
 
     name: str
@@ -74,8 +74,8 @@ class Detector(ABC):
     def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
 
-    def redetect(self, image: np.ndarray, tracked: np.ndarray) -> Boxes:
-        """Detect all people, given the boxes (P, 4) of tracked people."""
+    def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
+        """Detect all people of an image, given the poses of tracked ones in it."""
         return self([image])[0]
 
 
@@ -107,7 +107,13 @@ class PoseEstimator(ABC):
     def estimate_fast(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
-        """Estimate poses faster and less accurately, to verify detections."""
+        """Estimate poses faster and less accurately, without quarter turns."""
+        return self.estimate_upright(images, boxes)
+
+    def estimate_upright(
+        self, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[Poses]:
+        """Estimate poses without quarter turns."""
         return self(images, boxes)
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import CacheWriter, ClipPeople, load_boxes, load_people
-from mmhot.video.chunks import drop_uncertain, estimate_chunk, search_boxes
+from mmhot.video.chunks import HISTORY, estimate_chunk
 from mmhot.video.frames import Frame, FrameSource, prefetch
-from mmhot.video.people import Boxes, Detector, People, PoseEstimator
+from mmhot.video.people import Boxes, Detector, People, PoseEstimator, Poses
 from mmhot.video.shot_boundaries import CutDetector
 
 # Longest interval from one detection to the next in frames; that of streams, in which
@@ -21,8 +21,10 @@ _MAX_INTERVAL, _STREAM_INTERVAL, _MIN_DETECTED = 30, 12, 5
 _SHORT_VIDEO = 15
 # Bytes of frames in memory at once.
 _MAX_BYTES = 400e6
+# Largest share of a batch, and highest mean confidence, that gets the flip test.
+_FLIPPED_SHARE, _MAX_FLIPPED = 0.15, 0.98
 # Fall of a person's mean confidence from which the crop is turned.
-_FALL = 0.1
+_FALL = 0.2
 # Part of the identity: raise it when results change.
 _RULES = 4
 
@@ -38,8 +40,8 @@ class VideoPoseEstimator:
             between, people are tracked by their keypoints. By default, see
             :meth:`detection_interval`.
         batch_size (int): Frames per batch if every frame is detected. Defaults to 8.
-        flip_test (bool): Whether to average the results of mirrored crops in videos, in
-            twice the time. Defaults to False.
+        flip_test (bool): Whether all crops of videos are mirrored, too, in twice the
+            time, and not those of the least confidence only. Defaults to False.
 
     Raises:
         ValueError: If a number is below 1.
@@ -164,26 +166,28 @@ class VideoPoseEstimator:
         if not frames:
             return
         first = frames[0].index
-        previous = clip.people[-1] if clip.people and first not in clip.cuts else None
+        shot = max((cut for cut in clip.cuts if cut <= first), default=0)
+        previous = clip.people[max(shot, first - HISTORY) : first]
         if frames[-1].index < len(boxes):
             own = boxes[first : frames[-1].index + 1]
             clip.people += self._estimate([frame.image for frame in frames], own)
         elif interval == 1:
-            clip.people += self.estimate_frames(frames, previous, interval)
+            last = previous[-1] if previous else None
+            clip.people += self.estimate_frames(frames, last, interval)
         else:
             clip.people += self._estimate_chunk(frames, previous, interval)
         clip.times += [frame.time for frame in frames]
 
     def _estimate_chunk(
-        self, frames: list[Frame], previous: People | None, interval: int
+        self, frames: list[Frame], previous: list[People], interval: int
     ) -> list[People]:
         """Estimate the people of consecutive frames of one shot in large batches."""
         people = []
-        if previous is None:
+        if not previous:
             people = self._estimate(
                 [frames[0].image], self.detector([frames[0].image]), video=True
             )
-            previous, frames = people[0], frames[1:]
+            previous, frames = people, frames[1:]
         if not frames:
             return people
         due = frames[-1].index % interval == 0 or len(frames) >= _MIN_DETECTED
@@ -234,22 +238,8 @@ class VideoPoseEstimator:
             previous (People, optional): People of the frame before.
             interval (int): See :meth:`detection_interval`.
         """
-        if previous is None:
-            return self._estimate(
-                [frame.image], self.detector([frame.image]), video=True
-            )[0]
-        previous = drop_uncertain(previous)
-        boxes = search_boxes(previous, frame.image.shape[1::-1])
-        if frame.index % interval == 0:
-            found = self.detector.redetect(frame.image, boxes)
-            return self._estimate([frame.image], [found], video=True)[0]
-        [people] = self._estimate_rows(
-            [frame.image],
-            [(boxes, previous.bbox_scores)],
-            [previous.scores.mean(1)],
-            video=True,
-        )
-        return drop_uncertain(people)
+        history = [] if previous is None else [previous]
+        return self._estimate_chunk([frame], history, interval)[0]
 
     def estimate_images(self, images: list[np.ndarray]) -> list[People]:
         """Estimate the poses in independent BGR images (H, W, 3)."""
@@ -285,19 +275,9 @@ class VideoPoseEstimator:
         boxes = [_as_arrays(own) for own in boxes]
         valid = [_are_valid(*own) for own in boxes]
         crops = [own[rows] for (own, _), rows in zip(boxes, valid, strict=True)]
-        if video and not self.flip_test:
-            poses = self.estimator.estimate_fast(images, crops)
-            if self.estimator.turns is not None:
-                poses = self.estimator.turns.improve(
-                    self.estimator.estimate_fast,
-                    images,
-                    crops,
-                    poses,
-                    [
-                        own[rows] - _FALL
-                        for own, rows in zip(confidence, valid, strict=True)
-                    ],
-                )
+        if video:
+            known = [own[rows] for own, rows in zip(confidence, valid, strict=True)]
+            poses = self._estimate_video(images, crops, known)
         else:
             poses = self.estimator(images, crops)
         people = []
@@ -311,6 +291,46 @@ class VideoPoseEstimator:
             all_scores[rows] = np.where(finite, scores, 0)
             people.append(People(own, box_scores, all_points, all_scores))
         return people
+
+    def _estimate_video(
+        self,
+        images: list[np.ndarray],
+        boxes: list[np.ndarray],
+        confidence: list[np.ndarray],
+    ) -> list[Poses]:
+        """Estimate poses without flip test where it can be saved."""
+        if self.flip_test:
+            estimate = self.estimator.estimate_upright
+            poses = estimate(images, boxes)
+        else:
+            estimate = self.estimator.estimate_fast
+            poses = self._flip_uncertain(images, boxes, estimate(images, boxes))
+        if self.estimator.turns is None:
+            return poses
+        least = [own - _FALL for own in confidence]
+        return self.estimator.turns.improve(estimate, images, boxes, poses, least)
+
+    def _flip_uncertain(
+        self, images: list[np.ndarray], boxes: list[np.ndarray], poses: list[Poses]
+    ) -> list[Poses]:
+        """Estimate the least confident people of a batch with the flip test."""
+        if not self.estimator.has_score_curve:
+            return poses
+        means = np.concatenate([scores.mean(1) for _, scores in poses])
+        count = int(_FLIPPED_SHARE * len(means))
+        chosen = np.zeros(len(means), bool)
+        chosen[np.argsort(means, kind='stable')[:count]] = True
+        chosen &= means < _MAX_FLIPPED
+        ends = np.cumsum([len(own) for own in boxes])[:-1]
+        rows = np.split(chosen, ends)
+        again = self.estimator.estimate_upright(
+            images, [own[each] for own, each in zip(boxes, rows, strict=True)]
+        )
+        for (points, scores), each, (new, new_scores) in zip(
+            poses, rows, again, strict=True
+        ):
+            points[each], scores[each] = new, new_scores
+        return poses
 
 
 def _as_arrays(boxes: Boxes) -> Boxes:

@@ -70,7 +70,7 @@ class World:
         )
         before.bbox_scores = np.full(len(before.bboxes), 0.7, np.float32)
         return estimate_chunk(
-            frames, before, self.estimate, self.redetect if detect else None
+            frames, [before], self.estimate, self.redetect if detect else None
         )
 
 
@@ -140,3 +140,19 @@ def test_scores_of_boxes_stay():
     world = World(lambda n: (60 + 2 * n, 100))
     for found in world.run(25):
         np.testing.assert_allclose(found.bbox_scores, [0.7])
+
+
+def test_motion_before_the_chunk_saves_keyframes():
+    world = World(lambda n: (60 + 3 * n, 100))
+    frames = [
+        Frame(number, number / 25, np.zeros((*SIZE[::-1], 3), np.uint8))
+        for number in range(10, 35)
+    ]
+    before = [
+        world.look(n, world.boxes_of(world.truth(n)), np.ones(1)) for n in range(5, 10)
+    ]
+    people = estimate_chunk(frames, before, world.estimate, world.redetect)
+    for number, found in zip(range(10, 35), people, strict=True):
+        np.testing.assert_allclose(centers(found), world.truth(number), atol=1e-3)
+    # frames 13, 21, 29 and 34, then all others
+    assert [sum(call) for call in world.calls if sum(call)] == [1, 1, 1, 1, 21]

@@ -9,9 +9,10 @@ from pose_sources import BOX, Detector, Estimator, FunctionDetector
 from video_files import gray_image, write_video
 
 from mmhot.video.cache import cache_path, load_people, save_people
+from mmhot.video.chunks import search_boxes
 from mmhot.video.frames import VideoFile
 from mmhot.video.people import People
-from mmhot.video.pose_estimation import VideoPoseEstimator, search_boxes
+from mmhot.video.pose_estimation import VideoPoseEstimator
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ class Resting(Detector):
         [(boxes, scores)] = self([image])
         boxes = np.reshape(boxes, (-1, 4))
         scores = np.concatenate([scores, np.full(len(tracked), 0.5)])
-        return np.concatenate([boxes, tracked]), scores
+        return np.concatenate([boxes, search_boxes(tracked, (64, 48))]), scores
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,9 @@ def test_tracked_people_are_redetected(video):
     [last] = {len(people) for people in found.people[8:]}
     assert last == 2
     assert poses_2d.detector.calls == [0, 9]
-    assert_array_equal(poses_2d.detector.tracked, found.people[9].bboxes[1:])
+    [row] = np.flatnonzero(found.people[9].bbox_scores == 0.5)
+    tracked = poses_2d.detector.tracked.keypoints[0]
+    assert_array_equal(tracked, found.people[9].keypoints[row])
 
 
 def test_every_frame_of_short_videos_is_detected(tmp_path):
