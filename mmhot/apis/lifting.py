@@ -216,7 +216,11 @@ def open_pose_estimator(options: InferOptions) -> VideoPoseEstimator:
         skeleton=options.pose2d_skeleton,
     )
     return VideoPoseEstimator(
-        detector, estimator, options.det_every, options.batch_size
+        detector,
+        estimator,
+        options.det_every,
+        options.batch_size,
+        options.flip_2d,
     )
 
 
