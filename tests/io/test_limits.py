@@ -6,6 +6,7 @@ import zipfile
 from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,6 +28,8 @@ from mmhot.io.readers import npz
 from mmhot.io.readers.keypoints import MAX_TRACKS, read_keypoints
 from mmhot.io.readers.lens import read_lens
 from mmhot.io.writers import bvh, trc
+from mmhot.lifting.lifter import Lifter
+from mmhot.visualization import video as drawn_video
 
 POSE = walk(1)[0]
 
@@ -259,3 +262,21 @@ def test_files_of_sparse_tracks_are_small(tmp_path, monkeypatch, is_timed):
     assert rows[-1].split('\t')[0] == '10000001'
     lines = (tmp_path / 'a.bvh').read_text().splitlines()
     assert 100 < len(lines) - lines.index('MOTION') < 300
+
+
+def test_frames_between_sparse_ones_are_counted_before_they_are_made(tmp_path):
+    frames = np.arange(0, 10_000_000, 1000)
+    keypoints = np.repeat(POSE[None], len(frames), 0)
+    path = save(tmp_path / 'a.npz', keypoints=keypoints, frame=frames, fps=1000.0)
+    lifter = SimpleNamespace(fps=50.0, mapping='trained')
+    message = '9,999,001 poses, with those between its frames: at most 5,000,000'
+    with pytest.raises(ValueError, match=message):
+        Lifter.prepare(lifter, read_keypoints(path))
+
+
+def test_gaps_of_a_video_add_no_more_frames_than_poses():
+    frames = np.arange(0, 4_000_000, 2000)
+    shown = drawn_video._shorten_gaps(frames, 1000.0)
+    assert set(frames) <= set(shown)
+    assert len(shown) <= 2 * len(frames) + 1000
+    assert drawn_video._shorten_gaps(np.array([3, 9]), 2.0) == [3, 7, 8, 9]

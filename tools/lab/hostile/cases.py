@@ -376,9 +376,9 @@ def _videos() -> Iterator[Case]:
     ) -> Case:
         return Case('videos', name, INFER, f'input.{suffix}', make, expected)
 
-    for codec in ('png', 'ffv1'):
+    for codec, suffix in (('png', 'mov'), ('mjpeg', 'avi'), ('ffv1', 'mkv')):
         make = partial(files.video, codec=codec, frames=1, size=(12_000, 9000))
-        yield case(f'{codec} of 108 megapixels', make)
+        yield case(f'{codec} of 108 megapixels', make, suffix=suffix)
     yield case('empty', Path.touch, suffix='mp4')
     yield case('HTTP playlist', partial(Path.write_text, data=_PLAYLIST), suffix='m3u8')
     for suffix in ('mp4', 'mkv', 'avi', 'webm'):
