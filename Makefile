@@ -19,13 +19,14 @@ STAMP := $(VENV)/mmhot-settings
 # One thread: small tensors do not gain from more, and machines are shared.
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help demo test test-all test-compiled lint docs lock viewer clean setup
+.PHONY: help demo test test-all test-compiled test-hostile lint docs lock viewer clean setup
 
 help:
 	@echo 'make demo      lift two videos and a file of 2D keypoints into outputs/demo'
 	@echo 'make test      run the tests, without the slow ones'
 	@echo 'make test-all  run all tests'
 	@echo 'make test-compiled  compile MMCV and compare its operators with ours'
+	@echo 'make test-hostile  run mmhot on damaged, huge and deceptive inputs'
 	@echo 'make lint      check style and search for duplicated code'
 	@echo 'make docs      build the documentation site into site/'
 	@echo 'make lock      update the versions in requirements/*.txt'
@@ -46,6 +47,10 @@ test: setup
 
 test-all: setup
 	$(TEST)
+
+# Some 480 cases, most of them forks of one process; docs/reliability.md has the counts.
+test-hostile: setup
+	$(BIN)/python -m tools.lab.hostile --out outputs/hostile.json
 
 # With compiled MMCV and xtcocotools: needs a C++ compiler and 12 to 20 CPU minutes.
 test-compiled: | $(UV)

@@ -6,6 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.errors import escape
+
+
+def clip_name(path: Path) -> str:
+    """Name a clip and its results after a file; control characters become ``_``."""
+    return escape(path.stem if path.is_file() else path.resolve().name, '_')
+
 
 @dataclass
 class Track2D:
@@ -136,6 +143,28 @@ class Clip3D:
         """Return the number of rows ``N``."""
         return len(self.frame)
 
+    def checked(self) -> 'Clip3D':
+        """Return the clip; raise ValueError if its poses are not finite.
+
+        Root positions and 2D keypoints may be unknown (NaN), but not infinite.
+        """
+        lens = np.array([self.fps, self.focal_length, *self.intrinsics])
+        if not np.isfinite(lens).all():
+            raise ValueError(f'{self.name}: frame rate or lens is not finite: {lens}')
+        for name in ARRAYS:
+            array = getattr(self, name)
+            if array is None:
+                continue
+            is_wrong = np.isinf if name in ('root_3d', 'keypoints_2d') else np.isnan
+            wrong = is_wrong(array) | np.isinf(array)
+            if wrong.any():
+                row = np.argwhere(wrong)[0, 0]
+                raise ValueError(
+                    f'{self.name}: {name} holds values that are not finite, first in '
+                    f'frame {self.frame[row]}, track {self.track[row]}'
+                )
+        return self
+
     def take(self, rows: np.ndarray) -> 'Clip3D':
         """Select rows by index or mask."""
         arrays = {name: getattr(self, name) for name in ARRAYS}
@@ -189,12 +218,10 @@ class Clip3D:
 
     def stretches(self) -> list[np.ndarray]:
         """Return the row indices (T,) of each run of consecutive frames of a person."""
-        stretches = []
-        for track in np.unique(self.track):
-            rows = np.flatnonzero(self.track == track)
-            breaks = np.flatnonzero(np.diff(self.frame[rows]) > 1) + 1
-            stretches += np.split(rows, breaks)
-        return stretches
+        rows = np.lexsort((self.frame, self.track))
+        is_next = np.diff(self.frame[rows]) == 1
+        is_next &= np.diff(self.track[rows]) == 0
+        return np.split(rows, np.flatnonzero(~is_next) + 1) if len(rows) else []
 
 
 def to_axes(clip: Clip3D, axes: str) -> Clip3D:

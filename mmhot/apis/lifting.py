@@ -4,11 +4,12 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mmhot.apis.export import check_names, check_targets, export, results_folder
+from mmhot.apis.export import check_targets, export, results_folder
 from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions
-from mmhot.apis.progress import Bars, no_bar, stage_bars, text_bar
+from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
 from mmhot.clips import Clip2D, Clip3D
-from mmhot.installation.devices import choose_device
+from mmhot.installation import choose_device
+from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lens import settle_lens
 from mmhot.lifting.lifter import Lifter
@@ -92,11 +93,9 @@ def lift(
         clip = keypoints
     else:
         clip = read_clip(Path(keypoints), chosen)
-    lifter = open_lifter(chosen)
-    segments = lifter.prepare(clip, chosen.mapping)
-    lens = settle_lens(clip.width, clip.height, chosen.fov, chosen.intrinsics)
+    run = _prepare(open_lifter(chosen), clip, chosen)
     with (text_bar if progress else no_bar)(f'{clip.name}: lifting') as show:
-        return lifter.lift(clip, segments, show, lens)
+        return run(show)
 
 
 def lift_files(
@@ -118,21 +117,30 @@ def lift_files(
     Raises:
         ValueError: If an input or option is wrong, or results would overwrite files.
     """
+    if len(paths) > 1:  # as of a shell's pattern
+        paths = without_results(paths) or paths
     clips = [read_clip(path, options) for path in paths]
-    check_names(paths, [clip.name for clip in clips])
     with results_folder(options.out_dir):
-        for clip in clips:
-            tracks = [track.track for track in clip.tracks]
-            check_targets(clip.name, tracks, options, paths)
+        names = [clip.name for clip in clips]
+        tracks = [[track.track for track in clip.tracks] for clip in clips]
+        check_targets(names, paths, options, tracks)
         lifter = open_lifter(options)
-        prepared = [lifter.prepare(clip, options.mapping) for clip in clips]
-        for clip, segments in zip(clips, prepared, strict=True):
-            lens = settle_lens(clip.width, clip.height, options.fov, options.intrinsics)
+        runs = [_prepare(lifter, clip, options) for clip in clips]
+        for clip, run in zip(clips, runs, strict=True):
             times = StageTimes()
             with bars(f'{clip.name}: lifting') as show, times.measure('3D'):
-                lifted = lifter.lift(clip, segments, show, lens)
+                lifted = run(show)
             export(lifted, options, None, say, bars)
             say(_summarize(lifted, times.seconds['3D']))
+
+
+def _prepare(
+    lifter: Lifter, clip: Clip2D, options: LiftOptions
+) -> Callable[[Show], Clip3D]:
+    """Check that a clip can be lifted; returns what lifts it."""
+    segments = lifter.prepare(clip, options.mapping)
+    lens = settle_lens(clip.width, clip.height, options.fov, options.intrinsics)
+    return lambda show: lifter.lift(clip, segments, show, lens)
 
 
 def _summarize(clip: Clip3D, seconds: float) -> str:
@@ -193,6 +201,7 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
         fov=options.fov,
         intrinsics=options.intrinsics,
         cache=cache,
+        max_pixels=round(options.max_megapixels * 1e6),
     )
 
 
@@ -207,7 +216,11 @@ def open_pose_estimator(options: InferOptions) -> VideoPoseEstimator:
         skeleton=options.pose2d_skeleton,
     )
     return VideoPoseEstimator(
-        detector, estimator, options.det_every, options.batch_size
+        detector,
+        estimator,
+        options.det_every,
+        options.batch_size,
+        options.flip_2d,
     )
 
 

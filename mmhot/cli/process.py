@@ -41,6 +41,11 @@ def wait_less_actively() -> None:
         os.environ.setdefault('GOMP_SPINCOUNT', str(_TRIES))
 
 
+def silence_opencv() -> None:
+    """Keep OpenCV from printing several lines per damaged image, beside our own."""
+    os.environ.setdefault('OPENCV_LOG_LEVEL', 'OFF')
+
+
 @contextmanager
 def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Call a function on the first Ctrl-C or SIGTERM; later ones act as usual.

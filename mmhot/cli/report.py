@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmhot.cli.errors import print_line
+from mmhot.errors import escape
 from mmhot.io.atomic import is_in_the_way, replacing
 
 if TYPE_CHECKING:  # importing them takes seconds
@@ -68,6 +69,7 @@ def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
     Returns:
         str: The lines, without a newline at the end.
     """
+    lines = [list(map(escape, line)) for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = []
     for line in lines:

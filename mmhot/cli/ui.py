@@ -16,8 +16,7 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
-from mmhot.installation.devices import choose_device
-from mmhot.installation.imports import import_extra
+from mmhot.installation import choose_device, import_extra
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

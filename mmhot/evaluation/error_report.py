@@ -12,14 +12,13 @@ from mmhot.evaluation.clip_predictions import ClipPrediction
 from mmhot.evaluation.pose_errors import (
     AUC_THRESHOLDS,
     PCK_THRESHOLD,
-    acceleration_errors,
     aligned_errors,
+    change_errors,
     error_groups,
     hit_rates,
     joint_errors,
     pck_joints,
     scaled_errors,
-    velocity_errors,
 )
 from mmhot.skeletons.joints import Skeleton
 
@@ -54,8 +53,8 @@ class Measure:
     def per_joint(self, clip: ClipPrediction, root: int) -> np.ndarray:
         """Compute the measure for each joint, (F', K), relative to a root joint."""
         options = {} if self.errors is aligned_errors else dict(root=root)
-        if self.num_frames > 1:
-            options['frames'] = clip.frames
+        if self.errors is change_errors:
+            options |= dict(order=self.num_frames - 1, frames=clip.frames)
         errors = self.errors(clip.pred, clip.target, **options)
         if self.thresholds is not None:
             return hit_rates(errors, self.thresholds)
@@ -67,10 +66,10 @@ _ALL = (
     Measure('MPJPE', 'mm'),
     Measure('P-MPJPE', 'mm', aligned_errors),
     Measure('N-MPJPE', 'mm', scaled_errors),
-    Measure('MPJVE', 'mm/frame', velocity_errors, num_frames=2),
-    Measure('MPJAE', 'mm/frame^2', acceleration_errors, num_frames=3),
-    Measure('MPJVE-s', 'mm/s', velocity_errors, num_frames=2, per_second=True),
-    Measure('MPJAE-s', 'm/s^2', acceleration_errors, 1, 3, per_second=True),
+    Measure('MPJVE', 'mm/frame', change_errors, num_frames=2),
+    Measure('MPJAE', 'mm/frame^2', change_errors, num_frames=3),
+    Measure('MPJVE-s', 'mm/s', change_errors, num_frames=2, per_second=True),
+    Measure('MPJAE-s', 'm/s^2', change_errors, 1, 3, per_second=True),
     Measure('PCK@150', '%', thresholds=(PCK_THRESHOLD,)),
     Measure('AUC', '%', thresholds=tuple(AUC_THRESHOLDS)),
 )
@@ -174,9 +173,6 @@ class ErrorReport:
         Args:
             dataset (str): One of :attr:`datasets`.
             kind (str): One of ``TABLES``.
-
-        Returns:
-            dict[str, dict[str, float]]: Measures by row, rows in order.
         """
         if kind not in TABLES:
             raise ValueError(f'unknown table: {kind!r}, wanted one of {TABLES}')

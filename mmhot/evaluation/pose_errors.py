@@ -18,16 +18,13 @@ _LIMBS = ('right_leg', 'left_leg', 'right_arm', 'left_arm')
 
 
 def mpjpe(pred: np.ndarray, target: np.ndarray, root: int | None = 0) -> np.ndarray:
-    """Compute the mean distance of a pose's joints (protocol 1).
+    """Compute the mean distance of a pose's joints (protocol 1), (...).
 
     Args:
         pred (np.ndarray): (..., K, 3).
         target (np.ndarray): (..., K, 3), the same unit.
         root (int, optional): Index of the joint that both are made relative to; its
             zero error counts, as in the papers. None compares absolute poses.
-
-    Returns:
-        np.ndarray: Each pose's error in the same unit, (...).
     """
     return joint_errors(pred, target, root).mean(-1)
 
@@ -48,7 +45,7 @@ def mpjve(
     frames: np.ndarray | None = None,
     root: int | None = 0,
 ) -> np.ndarray:
-    """Compute the mean error of the joints' velocities, per frame.
+    """Compute the mean error of the joints' velocities, per frame, (..., T - 1).
 
     Args:
         pred (np.ndarray): One person's poses over time, (..., T, K, 3).
@@ -56,11 +53,8 @@ def mpjve(
         frames (np.ndarray, optional): Frame numbers, rising, (T,); steps across gaps
             are left out. By default consecutive.
         root (int, optional): As in :func:`mpjpe`.
-
-    Returns:
-        np.ndarray: Each step's error, (..., T - 1) or less, in units per frame.
     """
-    return velocity_errors(pred, target, frames, root).mean(-1)
+    return change_errors(pred, target, 1, frames, root).mean(-1)
 
 
 def mpjae(
@@ -73,7 +67,7 @@ def mpjae(
 
     In units per squared frame; see :func:`mpjve`.
     """
-    return acceleration_errors(pred, target, frames, root).mean(-1)
+    return change_errors(pred, target, 2, frames, root).mean(-1)
 
 
 def pck(
@@ -83,7 +77,7 @@ def pck(
     joints: Sequence[int] | None = None,
     root: int | None = 0,
 ) -> np.ndarray:
-    """Compute the percentage of joints within a distance of their target.
+    """Compute the percentage of joints within a distance of their target, (...).
 
     Args:
         pred (np.ndarray): (..., K, 3).
@@ -92,9 +86,6 @@ def pck(
         joints (Sequence[int], optional): Indices of the joints that count, by default
             all; see :func:`pck_joints` for MPI-INF-3DHP's 14.
         root (int, optional): As in :func:`mpjpe`.
-
-    Returns:
-        np.ndarray: Each pose's percentage, (...).
     """
     return auc(pred, target, [threshold], joints, root)
 
@@ -134,34 +125,17 @@ def scaled_errors(
     return joint_errors(scale * pred, target, root=None)
 
 
-def velocity_errors(
-    pred: np.ndarray,
-    target: np.ndarray,
-    frames: np.ndarray | None = None,
-    root: int | None = 0,
-) -> np.ndarray:
-    """Compute the error of each joint's velocity, (..., T - 1, K)."""
-    return _change_errors(pred, target, 1, frames, root)
-
-
-def acceleration_errors(
-    pred: np.ndarray,
-    target: np.ndarray,
-    frames: np.ndarray | None = None,
-    root: int | None = 0,
-) -> np.ndarray:
-    """Compute the error of each joint's acceleration, (..., T - 2, K)."""
-    return _change_errors(pred, target, 2, frames, root)
-
-
-def _change_errors(
+def change_errors(
     pred: np.ndarray,
     target: np.ndarray,
     order: int,
-    frames: np.ndarray | None,
-    root: int | None,
+    frames: np.ndarray | None = None,
+    root: int | None = 0,
 ) -> np.ndarray:
-    """Error of each joint's difference of an order in time, (..., T - order, K)."""
+    """Compute the error of each joint's velocity (order 1) or acceleration (order 2).
+
+    Returns errors (..., T - order, K); see :func:`mpjve`.
+    """
     error = relative(pred, root) - relative(target, root)
     return np.linalg.norm(frame_changes(error, order, frames), axis=-1)
 
@@ -206,9 +180,6 @@ def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     Args:
         pred (np.ndarray): (..., K, 3).
         target (np.ndarray): (..., K, 3).
-
-    Returns:
-        np.ndarray: Aligned poses, (..., K, 3).
     """
     pred_mean = pred.mean(-2, keepdims=True)
     target_mean = target.mean(-2, keepdims=True)

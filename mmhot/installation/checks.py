@@ -19,7 +19,7 @@ from packaging.version import Version
 
 import mmhot
 from mmhot.compat.import_hooks import mmcv_kind
-from mmhot.installation.imports import try_imports
+from mmhot.installation import try_imports
 
 _LOCKS = ('lock.txt', 'numpy1.txt')
 _DATA = ('.mim/configs/_base_', '.mim/requirements', '.mim/model-index.yml')
@@ -121,16 +121,13 @@ def examine(seconds: float) -> tuple[list[PackageStatus], list[str]]:
 
 
 def repair_commands(statuses: Iterable[PackageStatus]) -> list[str]:
-    """Compose the commands that repair an installation.
+    """Compose the shell commands that repair an installation, in order.
 
     Imports often fail because of other packages, which are missing or of a wrong
     version: those are repaired first, and of failed imports the first one.
 
     Args:
         statuses (Iterable[PackageStatus]): Those to repair.
-
-    Returns:
-        list[str]: Shell commands, in order.
     """
     broken = [x for x in statuses if x.repair]
     broken = [x for x in broken if x.imported is None] or broken[:1]

@@ -14,11 +14,11 @@ import mmhot.plugin  # noqa: F401 registers components
 from mmhot.clips import Clip2D, Clip3D
 from mmhot.deploy.switch import switch_to_deploy
 from mmhot.lens import Lens, ideal_camera
-from mmhot.lifting.gaps import Segment, split_segments
+from mmhot.lifting.gaps import Segment, count_rows, split_segments
 from mmhot.lifting.load_model import load_lifter
 from mmhot.lifting.world import place_people
-from mmhot.models.layers.mirror import mirror_poses
 from mmhot.models.lifters.estimator import SequencePoseLifter
+from mmhot.models.lifters.pose_head import mirror_poses
 from mmhot.models.tokens.host import Host
 from mmhot.models.tokens.hourglass import Keep
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
@@ -31,6 +31,8 @@ _H36M = get_skeleton('h36m-17')
 # four to eight as alone.
 _CACHED_VALUES = 1_000_000
 
+MAX_POSES = 5_000_000
+"""Poses of one clip: a day of one person at 50 per second, and 5 to 10 GB of memory."""
 LIFTING_RULES = 1
 """Version of the results: raise it when the same keypoints give other poses."""
 
@@ -164,6 +166,15 @@ class Lifter:
         """Convert to Human3.6M-17 and fill gaps, see :meth:`__call__`."""
         if not max_gap >= 0:
             raise ValueError(f'max_gap must be at least 0 seconds, got {max_gap}')
+        gap = int(max_gap * clip.fps)
+        frames = sum(count_rows(track.frames, gap) for track in clip.tracks)
+        # slow clips are resampled to the model's rate
+        poses = frames * max(1, self.fps / clip.fps)
+        if poses > MAX_POSES:
+            raise ValueError(
+                f'{clip.source}: {poses:,.0f} poses, with those between its frames: at '
+                f'most {MAX_POSES:,} are lifted together; split the clip'
+            )
         segments = []
         for track in clip.tracks:
             keypoints, scores, _ = convert_keypoints(
@@ -173,9 +184,7 @@ class Lifter:
                 _H36M.name,
                 mapping or self.mapping,
             )
-            own = split_segments(
-                track.track, track.frames, keypoints, scores, int(max_gap * clip.fps)
-            )
+            own = split_segments(track.track, track.frames, keypoints, scores, gap)
             if not own:
                 message = '%s: track %s has no joint of Human3.6M; left out'
                 _LOGGER.warning(message, clip.name, track.track)
@@ -225,7 +234,7 @@ class Lifter:
             self.from_model_rate(pose, own)
             for pose, own in zip(lifted, times, strict=True)
         ]
-        return place_people(self.assemble(clip, segments, poses), lens)
+        return place_people(self.assemble(clip, segments, poses).checked(), lens)
 
     def keypoints_of(self, segment: Segment) -> np.ndarray:
         """Return keypoints (T, 17, 2), or (T, 17, 3) if the codec reads scores."""

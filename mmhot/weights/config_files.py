@@ -20,9 +20,6 @@ def read_config_file(path: str | Path) -> Config:
     Args:
         path (str | Path): The file, or ``PACKAGE::PATH`` as in :func:`find_config`.
 
-    Returns:
-        Config: Its settings.
-
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read as a config.

@@ -102,6 +102,33 @@ def test_world_clips_are_written_as_they_are(checkpoint, tmp_path):
     assert same_files(tmp_path / 'a.bvh', tmp_path / 'b.bvh')
 
 
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('keypoints_3d', np.nan),
+        ('keypoint_scores_3d', np.nan),
+        ('scores', np.inf),
+        ('keypoints_2d', -np.inf),
+        ('root_3d', np.inf),
+    ],
+)
+@pytest.mark.parametrize('suffix', ['npz', 'json', 'csv', 'bvh', 'trc', 'html'])
+def test_clips_that_are_not_finite_are_not_saved(
+    checkpoint, tmp_path, name, value, suffix
+):
+    clip = mmhot.lift(SKATER, checkpoint=checkpoint)
+    getattr(clip, name)[7] = value
+    with pytest.raises(ValueError, match=f'{name}.* holds values .* not finite'):
+        clip.save(tmp_path / f'a.{suffix}')
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_needed_axes_are_computed(checkpoint, tmp_path, monkeypatch):
+    clip = mmhot.lift(SKATER, checkpoint=checkpoint)
+    monkeypatch.setattr('mmhot.lifting.world.to_world', None)
+    assert clip.save(tmp_path / 'a.npz') == [tmp_path / 'a.npz']
+
+
 def test_formats_can_be_added(checkpoint, tmp_path, capsys):
     def write_toy(clip, path):
         path.write_text(f'{clip.axes} {len(clip)}')

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from mmhot.engine.hooks import EpochSeedHook
+from mmhot.engine import EpochSeedHook
 
 MODEL = dict(
     backbone=dict(

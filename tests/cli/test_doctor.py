@@ -11,9 +11,8 @@ from packaging.requirements import Requirement
 from mmhot import compat
 from mmhot.cli.dispatch import main
 from mmhot.compat import SHIMS, Shim, _state
-from mmhot.installation import checks
+from mmhot.installation import checks, import_extra, try_imports
 from mmhot.installation.checks import examine, repair_commands
-from mmhot.installation.imports import import_extra, try_imports
 from mmhot.io import atomic
 
 REQUIRES = metadata.requires('mmhot')

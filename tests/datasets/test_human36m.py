@@ -5,11 +5,11 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from lifters import NUM_FRAMES, batch_of, shrink_config
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from mmpose.datasets.datasets import Human36mDataset as MMPoseHuman36m
-from mmpose.registry import DATASETS, METRICS, MODELS
+from mmpose.registry import METRICS, MODELS
 from numpy.testing import assert_array_equal, assert_equal
 
 from mmhot.cli.report import format_errors
@@ -17,17 +17,7 @@ from mmhot.datasets.h36m import parse_h36m_name
 from mmhot.datasets.human36m_dataset import Human36mClipDataset
 
 CAMERA = '54138969'
-NUM_FRAMES = 9
 LENGTHS = {'S9_Directions_1': 21, 'S9_Phoning': 12}
-SMALL = {
-    'MixSTE': dict(num_frames=NUM_FRAMES, embed_dims=16, depth=4, num_heads=2),
-    'MotionBERT': dict(num_frames=NUM_FRAMES, embed_dims=16, depth=2, num_heads=2),
-    'MHFormer': dict(num_frames=NUM_FRAMES, embed_dims=16, mlp_dims=24, num_heads=2),
-    'MotionAGFormer': dict(
-        num_frames=NUM_FRAMES, embed_dims=16, depth=2, num_heads=2, num_neighbors=2
-    ),
-}
-IN_CHANNELS = {'MHFormer': 48}
 
 
 def write_files(folder):
@@ -80,24 +70,9 @@ def config(request, tmp_path, pytestconfig):
     write_files(tmp_path)
     path = pytestconfig.rootpath / 'configs/body_3d_keypoint' / request.param
     config = Config.fromfile(path)
-    backbone = config.model.backbone
-    backbone.update(SMALL[backbone.type])
-    config.model.head.in_channels = IN_CHANNELS.get(backbone.type, 16)
-    if 'pruner' in backbone:
-        backbone.pruner.update(num_keep=3, depth=1)
-    for split in ('train', 'val'):
-        dataset = config[f'{split}_dataloader'].dataset
-        dataset.update(data_root=str(tmp_path), seq_len=NUM_FRAMES)
-        if dataset.num_targets > 1:
-            dataset.update(num_targets=NUM_FRAMES, stride=NUM_FRAMES)
+    shrink_config(config, tmp_path)
     with DefaultScope.overwrite_default_scope('mmpose'):
         yield config
-
-
-def batch_of(config, split, model):
-    dataset = DATASETS.build(config[f'{split}_dataloader'].dataset)
-    samples = pseudo_collate([dataset[index] for index in range(len(dataset))])
-    return dataset, model.data_preprocessor(samples, training=split == 'train')
 
 
 def _keeps_rest(config):

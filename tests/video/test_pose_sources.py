@@ -13,8 +13,8 @@ from numpy.testing import assert_allclose
 from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from torch import nn
 
+from mmhot.io.images import read_image
 from mmhot.skeletons.joints import convert_keypoints
-from mmhot.video.frames import read_image
 from mmhot.video.people import Detector, PoseEstimator
 from mmhot.video.sources import best_model, mediapipe_pose, mmpose_models
 from mmhot.video.sources import pose_source as choose

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
-from mmhot.installation.imports import import_extra
+from mmhot.installation import import_extra
 
 
 @dataclass(frozen=True)

@@ -185,8 +185,8 @@ class MMPoseEstimator(PoseEstimator):
     ) -> list[Poses]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
         if self.turns is None:
-            return self._estimate_upright(images, boxes)
-        return self.turns(self._estimate_upright, self.estimate_fast, images, boxes)
+            return self.estimate_upright(images, boxes)
+        return self.turns(self.estimate_upright, self.estimate_fast, images, boxes)
 
     def estimate_fast(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
@@ -194,9 +194,10 @@ class MMPoseEstimator(PoseEstimator):
         """Estimate poses without flip test and quarter turns, in half the time."""
         return self._estimate(self._fast_model, images, boxes)
 
-    def _estimate_upright(
+    def estimate_upright(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
+        """Estimate poses without quarter turns."""
         return self._estimate(self._model, images, boxes)
 
     @torch.no_grad()

@@ -1,6 +1,6 @@
 """Quarter turns: 2D poses of people who lie or are upside down, from turned crops."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -46,42 +46,62 @@ class QuarterTurns:
         images: list[np.ndarray],
         boxes: list[np.ndarray],
     ) -> list[Poses]:
-        """Estimate the poses in boxes.
+        """Estimate the poses in boxes (P, 4) of BGR images; see :meth:`improve`."""
+        poses = estimate(images, boxes)
+        return self.improve(estimate, estimate_fast, images, boxes, poses)
+
+    def improve(
+        self,
+        estimate: _Estimate,
+        estimate_fast: _Estimate,
+        images: list[np.ndarray],
+        boxes: list[np.ndarray],
+        poses: list[Poses],
+        least: list[np.ndarray] | None = None,
+    ) -> list[Poses]:
+        """Estimate people of a low confidence again.
 
         Args:
-            estimate (Callable): As a 2D pose estimator.
+            estimate (Callable): 2D pose estimator.
             estimate_fast (Callable): The same in less time, to choose the turn.
             images (list[np.ndarray]): BGR images (H, W, 3).
             boxes (list[np.ndarray]): Boxes (P, 4) of each.
+            poses (list[Poses]): Their poses upright.
+            least (list[np.ndarray], optional): Mean confidences (P,) from which people
+                are left as they are; NaN if unknown.
         """
-        poses = [
-            (points.copy(), scores.copy()) for points, scores in estimate(images, boxes)
-        ]
+        poses = [(points.copy(), scores.copy()) for points, scores in poses]
         crops = [
             _Crop(
                 image, person, turn, *_turn(images[image], boxes[image][person], turn)
             )
             for image, (_, scores) in enumerate(poses)
-            for person in np.flatnonzero(mean_confidence(scores) < self.min_upright)
+            for person in np.flatnonzero(
+                self._are_unsure(scores, None if least is None else least[image])
+            )
             for turn in _TURNS
         ]
-        best: dict[tuple[int, int], tuple[float, _Crop]] = {}
-        for crop, (_, scores) in zip(
-            crops, _estimate(estimate_fast, crops), strict=True
-        ):
-            image, person, confidence = crop.image, crop.person, _mean(scores[0])
-            least = _mean(poses[image][1][person]) + self.min_gain
-            least = best.get((image, person), (max(least, self.min_turned),))[0]
-            if confidence > least:
-                best[image, person] = confidence, crop
-        chosen = [crop for _, crop in best.values()]
-        for crop, (points, scores) in zip(
-            chosen, _estimate(estimate, chosen), strict=True
-        ):
+        best: dict[tuple[int, int], tuple[float, _Crop, Poses]] = {}
+        for crop, turned in zip(crops, _estimate(estimate_fast, crops), strict=True):
+            place, confidence = (crop.image, crop.person), _mean(turned[1][0])
+            upright = _mean(poses[crop.image][1][crop.person])
+            needed = max(upright + self.min_gain, self.min_turned)
+            if confidence > best.get(place, (needed,))[0]:
+                best[place] = confidence, crop, turned
+        _, chosen, estimated = zip(*best.values(), strict=True) if best else ((),) * 3
+        if estimate != estimate_fast:
+            estimated = _estimate(estimate, chosen)
+        for crop, (points, scores) in zip(chosen, estimated, strict=True):
             points = _turn_back(points[0], crop.patch.shape, crop.turn)
             poses[crop.image][0][crop.person] = points + crop.corner
             poses[crop.image][1][crop.person] = scores[0]
         return poses
+
+    def _are_unsure(self, scores: np.ndarray, least: np.ndarray | None) -> np.ndarray:
+        unsure = mean_confidence(scores) < self.min_upright
+        if least is not None:
+            unsure &= ~(scores.mean(1) >= least)
+        return unsure
 
 
 class _Crop(NamedTuple):
@@ -100,7 +120,7 @@ def _mean(scores: np.ndarray) -> float:
     return float(scores[:NUM_BODY].mean())
 
 
-def _estimate(estimate: _Estimate, crops: list[_Crop]) -> list[Poses]:
+def _estimate(estimate: _Estimate, crops: Sequence[_Crop]) -> list[Poses]:
     """Estimate the person of each crop."""
     if not crops:
         return []
