@@ -1,4 +1,4 @@
-"""Training hooks: seeds, keep rates, guidance, memory format."""
+"""Training hooks: seeds, keep rates, guidance, memory format, diverged losses."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 from mmpose.registry import HOOKS
 from torch import nn
 from torch.utils.data import Dataset, Sampler
@@ -97,6 +97,51 @@ def _transforms(dataset: Dataset) -> Iterator:
     for part in within:
         if part is not None:
             yield from _transforms(part)
+
+
+@HOOKS.register_module()
+class FiniteLossHook(Hook):
+    """Stop a training whose loss is not finite, without saving its weights.
+
+    Args:
+        patience (int): Steps in a row with such a loss until the training stops; in
+            mixed precision a single one may overflow. Defaults to 10.
+    """
+
+    # before the hook that saves checkpoints
+    priority = 'LOW'
+
+    def __init__(self, patience: int = 10) -> None:
+        if patience < 1:
+            raise ValueError(f'patience must be at least 1, got {patience}')
+        self.patience = patience
+        self.streak = torch.zeros((), dtype=torch.int64)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        """Count on the loss's device, and read the count at times only."""
+        is_finite = outputs['loss'].detach().isfinite().all()
+        self.streak = (self.streak.to(is_finite.device) + 1) * ~is_finite
+        if self.every_n_train_iters(runner, self.patience):
+            streak = int(self.streak)
+            if streak >= self.patience:
+                first = runner.iter + 2 - streak
+                self._stop(f'the loss is not finite since step {first}', runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Refuse weights that are not finite."""
+        for name, parameter in runner.model.named_parameters():
+            if not parameter.isfinite().all():
+                self._stop(f'{name} is not finite', runner)
+
+    def _stop(self, what: str, runner: Runner) -> None:
+        saved = find_latest_checkpoint(runner.work_dir)
+        raise ValueError(
+            f'stopped in epoch {runner.epoch + 1}, {what}: lower '
+            'optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad; '
+            + (f'last checkpoint: {saved}' if saved else 'no checkpoint was saved')
+        )
 
 
 @HOOKS.register_module()
