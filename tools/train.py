@@ -19,6 +19,7 @@ from mmhot.cli.runner import (
     merge_options,
     setting,
 )
+from mmhot.cli.training_data import check_data_files
 
 
 def parse_args() -> argparse.Namespace:
@@ -61,6 +62,7 @@ def train(args: argparse.Namespace) -> None:
     if args.auto_scale_lr:
         setting(config, 'auto_scale_lr', '--auto-scale-lr').enable = True
     merge_options(config, args.cfg_options)
+    check_data_files(config, ('train', 'val'))
     if args.resume is not None:
         resume(config, args.resume)
     build_runner(config).train()

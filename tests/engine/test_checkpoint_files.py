@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmhot.engine.hooks import FiniteLossHook
-from mmhot.engine.training_curves import read_curves
+from mmhot.engine.hooks import FiniteLossHook, read_curves
 
 MODEL = dict(backbone=dict(embed_dims=48, depth=1))
 
@@ -65,7 +64,7 @@ def test_loss_that_stays_nan_stops_within_the_epoch():
         step = (runner, runner.iter, None, dict(loss=torch.tensor(float(loss))))
         if runner.iter < 8:
             hook.after_train_iter(*step)
-    with pytest.raises(ValueError, match='epoch 1, the loss is not finite since step 7:'):
+    with pytest.raises(ValueError, match='the loss is not finite since step 7:'):
         hook.after_train_iter(*step)
     with pytest.raises(ValueError, match='patience must be at least 1, got 0'):
         FiniteLossHook(patience=0)

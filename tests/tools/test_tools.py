@@ -229,3 +229,23 @@ def test_wrong_measure_loading_arguments_get_one_line(
         2,
         f'measure_loading.py: error: {message}\n',
     )
+
+
+def test_print_config_prints_all_settings_or_one(config, tmp_path, run_tool):
+    from mmengine.config import Config
+
+    out = tmp_path / 'printed.py'
+    option = ['--cfg-options', 'model.backbone.depth=7']
+    assert run_tool('print_config', config, '--out', out, *option) == (0, '')
+    assert Config.fromfile(out).model.backbone.depth == 7
+    done = subprocess.run(
+        [sys.executable, tool('print_config'), config, '--key', 'model.backbone.depth'],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == 'depth = 1\n', done.stderr
+    code, err = run_tool('print_config', config, '--key', 'model.dept')
+    assert (code, err) == (
+        2,
+        f"print_config.py: error: --key: {config} has no 'model.dept'\n",
+    )
