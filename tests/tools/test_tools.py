@@ -216,7 +216,7 @@ def test_workers_share_the_clips(tmp_path):
 
     init_default_scope('mmpose')
     loader = mocap.tiny_config('nanohtnet*-30e_cmu-wild', {}).train_dataloader
-    size = 96 * 2**20
+    size = 64 * 2**20
     joints = np.ones((size // (17 * 3 * 4), 17, 3), np.float32)
     np.savez(tmp_path / 'clips.npz', **{'a/1': joints})
     del joints
