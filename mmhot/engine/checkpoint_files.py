@@ -42,11 +42,11 @@ class WholeCheckpointHook(CheckpointHook):
         if 'file_client_args' not in kwargs:
             kwargs.setdefault('backend_args', dict(backend=_BACKEND))
         super().__init__(*args, **kwargs)
+        self._outdated: list[str] = []
 
     def before_train(self, runner: Runner) -> None:
         """Postpone all later removals."""
         super().before_train(runner)
-        self._outdated: list[str] = []
         self._remove = self.file_backend.remove
         self.file_backend.remove = self._outdated.append
 
