@@ -1,5 +1,5 @@
 """Components of MMEngine's Runner; importing this package registers them."""
 
-from mmhot.engine import checkpoint_files, hooks, optimization
+from mmhot.engine import hooks, optimization
 
-__all__ = ['checkpoint_files', 'hooks', 'optimization']
+__all__ = ['hooks', 'optimization']
