@@ -118,11 +118,12 @@ def shorten(config: Config) -> None:
         if not loader:
             continue
         loader.update(small)
-        if 'num_samples' in loader.sampler:
+        if 'num_samples' in (loader.get('sampler') or {}):
             loader.sampler.num_samples = _SAMPLES_PER_EPOCH
             continue
         for _, dataset in _datasets(loader, ''):
             if 'dataset' not in dataset and 'datasets' not in dataset:
                 dataset.indices = _SAMPLES_PER_EPOCH
-    config.train_cfg.update(max_epochs=1, val_interval=1)
-    config.default_hooks.logger.interval = 1
+    config.merge_from_dict({'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 1})
+    if 'logger' in config.get('default_hooks', {}):
+        config.default_hooks.logger.interval = 1
