@@ -229,7 +229,8 @@ def draw_curves(losses: Curves, results: Curves, path: Path, unit: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels = [('loss', losses), ('validation', results)][: 1 + bool(results)]
+    title = 'error, mm' if any('MPJPE' in name for name in results) else 'validation'
+    panels = [('loss', losses), (title, results)][: 1 + bool(results)]
     figure = Figure(figsize=(8, 4 * len(panels)), layout='constrained')
     FigureCanvasAgg(figure)
     all_axes = figure.subplots(len(panels), squeeze=False, sharex=True)[:, 0]
