@@ -246,6 +246,7 @@ def test_backends_of_logs_work_or_name_their_package(
     backend, package, config, tmp_path, run_tool, monkeypatch
 ):
     monkeypatch.setenv('WANDB_MODE', 'offline')
+    monkeypatch.setenv('MLFLOW_ALLOW_FILE_STORE', 'true')
     backends = f"[dict(type='LocalVisBackend'), dict(type='{backend}')]"
     other = tmp_path / 'other.py'
     other.write_text(
