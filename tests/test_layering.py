@@ -17,7 +17,7 @@ LAYERS = (
     'models.layers',
     'models.tokens',
     'models.gtpt models.lifters',
-    'codecs datasets evaluation engine',
+    'codecs datasets evaluation engine training',
     'weights io lifting deploy',
     'video',
     'visualization',
