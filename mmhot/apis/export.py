@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mmhot.apis.options import ExportOptions, OutputOptions
 from mmhot.apis.progress import Bars, no_bar
-from mmhot.io.writers.table import WRITERS
+from mmhot.io.writers.table import WRITERS, Writer
 
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.clips import Clip3D
@@ -83,6 +83,8 @@ def _write_formats(
     from mmhot.clips import to_axes
     from mmhot.lifting.world import scale_people, to_world
 
+    if footage is None and options.html_frames:
+        raise ValueError('html_frames needs a video, and there is none')
     if clip.axes == 'z-up':
         clip = to_axes(clip, 'camera')
     if options.height is not None:
@@ -96,19 +98,29 @@ def _write_formats(
     written = []
     for name in options.formats:
         writer = WRITERS[name]
+        inputs = _footage_of(writer, options, footage)
         shown = world if writer.world else turned
         target = path.with_name(f'{path.stem}.{name}')
         tracks = sorted(set(shown.track.tolist()))
         for track, file in _files(target, name, tracks).items():
             part = shown if track is None else shown.take(shown.track == track)
             with bars(f'{clip.name}: {name}') as progress:
-                inputs = {'footage': footage} if writer.footage else {}
                 if writer.progress:
                     inputs['progress'] = progress
                 note = writer.load()(part, file, **inputs)
             say(f'{file} ({note})' if isinstance(note, str) else f'{file}')
             written.append(file)
     return written
+
+
+def _footage_of(
+    writer: Writer, options: ExportOptions, footage: 'FrameSource | None'
+) -> dict[str, 'FrameSource | None']:
+    """Return the argument by which a writer takes the video, if it does."""
+    asked = writer.footage
+    if isinstance(asked, str):
+        asked = getattr(options, asked)
+    return {'footage': footage} if asked else {}
 
 
 def _files(path: Path, name: str, tracks: list[int]) -> dict[int | None, Path]:

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from mmhot.apis.export import check_names, check_targets, export, results_folder
 from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions
 from mmhot.apis.progress import Bars, no_bar, stage_bars, text_bar
@@ -67,15 +69,20 @@ def infer(
 
 
 def lift(
-    keypoints: str | Path | Clip2D, *, progress: bool = False, **options: object
+    keypoints: str | Path | Clip2D | np.ndarray,
+    *,
+    progress: bool = False,
+    **options: object,
 ) -> Clip3D:
     """Lift the 2D keypoints of a clip, as ``mmhot lift``.
 
     Args:
-        keypoints (str | Path | Clip2D): Keypoints, or their file.
+        keypoints (str | Path | Clip2D | np.ndarray): Keypoints, or their file. An array
+            is (T, K, 2) or has more dimensions, see :meth:`Clip2D.from_arrays`.
         progress (bool): Whether to show a progress bar. Defaults to False.
-        **options (object): See :class:`mmhot.apis.options.LiftOptions`; ``skeleton``,
-            ``image_size``, ``fps`` and ``single`` are for files.
+        **options (object): See :class:`mmhot.apis.options.LiftOptions`. ``skeleton``,
+            ``image_size`` and ``fps`` are for files and arrays, ``single`` is for
+            files.
 
     Returns:
         Clip3D: 3D poses in camera axes.
@@ -85,18 +92,32 @@ def lift(
         ValueError: If an option or the file is wrong.
     """
     chosen = LiftOptions(**options)
-    if isinstance(keypoints, Clip2D):
-        for name in ('skeleton', 'image_size', 'fps', 'single'):
-            if getattr(chosen, name) is not None:
-                raise ValueError(f'{name} is for files of keypoints, not for a Clip2D')
-        clip = keypoints
-    else:
-        clip = read_clip(Path(keypoints), chosen)
+    clip = _open_clip(keypoints, chosen)
     lifter = open_lifter(chosen)
     segments = lifter.prepare(clip, chosen.mapping)
     lens = settle_lens(clip.width, clip.height, chosen.fov, chosen.intrinsics)
     with (text_bar if progress else no_bar)(f'{clip.name}: lifting') as show:
         return lifter.lift(clip, segments, show, lens)
+
+
+def _open_clip(
+    keypoints: str | Path | Clip2D | np.ndarray, options: LiftOptions
+) -> Clip2D:
+    if isinstance(keypoints, str | Path):
+        return read_clip(Path(keypoints), options)
+    is_clip = isinstance(keypoints, Clip2D)
+    refused = ('skeleton', 'image_size', 'fps', 'single') if is_clip else ('single',)
+    for name in refused:
+        if getattr(options, name) is not None:
+            what = 'a Clip2D' if is_clip else 'an array'
+            raise ValueError(f'{name} is for files of keypoints, not for {what}')
+    if is_clip:
+        return keypoints
+    if options.image_size is None or options.fps is None:
+        raise ValueError('image_size and fps must be given with an array of keypoints')
+    return Clip2D.from_arrays(
+        keypoints, options.image_size, options.fps, skeleton=options.skeleton
+    )
 
 
 def lift_files(
@@ -160,7 +181,7 @@ def open_lifter(options: LiftOptions) -> Lifter:
     return Lifter(
         options.model,
         options.checkpoint,
-        device=choose_device(options.device),
+        device=options.device,
         flip_test=options.flip_test,
         batch_size=options.batch_size,
         keep=options.keep,
@@ -180,7 +201,7 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
     lifter = Lifter(
         options.pose3d,
         options.pose3d_weights,
-        device=choose_device(options.device),
+        device=options.device,
         keep=options.keep,
     )
     return VideoLifter(

@@ -8,7 +8,6 @@ from importlib import import_module
 
 import mmhot
 from mmhot.cli.errors import OneLineParser, flags_of, print_line, run_safely
-from mmhot.cli.process import wait_less_actively
 
 COMMANDS = ('infer', 'lift', 'ui', 'show-pruning', 'list', 'doctor')
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
@@ -33,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.refuse(extras)
     args.say = (lambda line: None) if args.quiet else print_line
     args.flags = flags_of(command)
-    wait_less_actively()
+    if args.device == 'auto':
+        args.device = None
     return run_safely(command.prog, partial(args.run, args), command)
 
 
@@ -68,7 +68,7 @@ def _add_global_options(parser: OneLineParser, device, quiet) -> None:
         '--device',
         default=device,
         metavar='NAME',
-        help='cpu, cuda or cuda:N (default: the GPU if there is one)',
+        help='auto, cpu, cuda or cuda:N (default: auto, the GPU if there is one)',
     )
     parser.add_argument(
         '--quiet',
