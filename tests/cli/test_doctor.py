@@ -29,8 +29,7 @@ class Site:
     def __init__(self, folder):
         self.folder = folder
         for item in map(Requirement, REQUIRES):
-            needed = any(checks._applies(item, extra) for extra in ('', 'mmpose'))
-            if needed and item.name != 'chumpy':
+            if any(checks._applies(item, extra) for extra in ('', 'mmpose')):
                 self.add(item.name, TESTED[item.name])
         self.add('pip', '26.0')
         wanted = ''.join(f'Requires-Dist: {text}\n' for text in REQUIRES)
