@@ -168,6 +168,9 @@ def _result_fields() -> dict[str, gr.components.Component]:
             'det_every': _number('Detect in every Nth frame', 'Empty: automatic.'),
             'smooth_2d': gr.Dropdown(SMOOTHING, value='none', label='Smooth keypoints'),
             'smooth_3d': gr.Dropdown(SMOOTHING, value='none', label='Smooth poses'),
+            'html_frames': gr.Checkbox(
+                False, label='Show the frames of the video in the 3D page'
+            ),
             'axes': gr.Dropdown(AXES, value='camera', label='Axes'),
             'formats': gr.CheckboxGroup(
                 _formats(), value=['npz', 'html'], label='Files'

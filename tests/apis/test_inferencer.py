@@ -4,7 +4,6 @@ import inspect
 import json
 import weakref
 from dataclasses import fields
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -28,6 +27,7 @@ from mmhot.video.frames import VideoFile
 from mmhot.video.pipeline import VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.sources.detectors import BoxFilter
+from mmhot.video.sources.pose_source import PoseSource
 from mmhot.video.streams import open_stream
 
 
@@ -39,9 +39,9 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture
 def models(monkeypatch):
     """Stand-ins for the 2D models, with one person in every image."""
-    detector, estimator = Detector(every=1), Estimator()
-    use_stand_ins(monkeypatch, detector, estimator)
-    return SimpleNamespace(detector=detector, estimator=estimator)
+    pair = PoseSource(Detector(every=1), Estimator())
+    use_stand_ins(monkeypatch, *pair)
+    return pair
 
 
 @pytest.fixture

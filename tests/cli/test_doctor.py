@@ -167,7 +167,7 @@ def test_other_opencv_will_do_but_not_two_versions(site, outcomes):
     )
     assert commands == [
         f'{PIP}uninstall -y opencv-python opencv-contrib-python',
-        f'{PIP}install opencv-python-headless',
+        f"{PIP}install 'opencv-python-headless>=4.12'",
     ]
 
 
@@ -190,7 +190,7 @@ def test_first_failed_import_is_repaired(site, outcomes):
     again = f'{PIP}install --upgrade --force-reinstall --no-deps '
     assert commands == [f'{again}mmpose==1.3.2']
     assert repair_commands([found['opencv-python-headless']]) == [
-        f'{again}opencv-python-headless'
+        f"{again}'opencv-python-headless>=4.12'"
     ]
 
 
