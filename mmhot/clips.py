@@ -194,6 +194,11 @@ def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
     frames, keypoints, scores = check_track(
         track.track, track.frames, track.keypoints, track.scores, skeleton
     )
+    if track.bboxes is not None and np.shape(track.bboxes) != (len(frames), 4):
+        shape = np.shape(track.bboxes)
+        raise ValueError(
+            f'bboxes of track {track.track} must be ({len(frames)}, 4), got {shape}'
+        )
     return replace(track, frames=frames, keypoints=keypoints, scores=scores)
 
 

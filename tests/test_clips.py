@@ -86,6 +86,7 @@ def test_wrong_arrays_are_refused(keypoints, options, message):
         ({'tracks': [track([0, 1]), track([5])]}, r'different IDs, got \[0, 0\]'),
         ({'tracks': [track([3, 2, 1])]}, 'sorted and unique, but 2 follows 3'),
         ({'tracks': [replace(track([0]), scores=np.ones((2, 17)))]}, r'got \(2, 17\)'),
+        ({'tracks': [replace(track([0]), bboxes=np.ones(4))]}, r'got \(4,\)'),
         ({'skeleton': 'halpe-26'}, r'\(3 frames, 26 joints of halpe-26\)'),
         ({'width': None}, 'width must be a whole number of pixels, got None'),
         ({'times': np.array([0, 2, 1])}, 'times must be the increasing seconds'),

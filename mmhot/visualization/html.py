@@ -167,6 +167,7 @@ def _facts(clip: Clip3D) -> dict[str, str]:
         'Image': f'{clip.width} x {clip.height}',
         'Focal length': lens,
         'Unit': 'meters, z up from the floor',
-        'Keys': 'space, arrows (Shift: 10 frames), Home, End, + and -, f, s, t, v, 2, '
-        'i, d, Shift+1 to Shift+9',
+        'Keys': 'space: play; arrows: step (Shift: 10 frames); Home and End; + and -: '
+        'speed; f, s, t: views; v: follow; 2: keypoints; i: information; d: light or '
+        'dark; Shift+1 to Shift+9: hide people',
     }

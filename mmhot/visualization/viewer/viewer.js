@@ -224,7 +224,8 @@ function middle(frame) {
 function view(name) {
   const target = (state.follow && middle(Math.round(state.frame))) || everywhere.centre;
   const reach = Math.max(everywhere.high.x - everywhere.low.x, everywhere.high.z - everywhere.low.z, 1) / 2;
-  const distance = state.follow ? 4.2 : (reach + 1.6) / Math.tan((camera.fov * Math.PI) / 360) / Math.min(camera.aspect, 1.4);
+  const fitting = Math.max((reach + 1.6) / 1.4, (reach + 0.9) / camera.aspect);
+  const distance = state.follow ? 4.2 : fitting / Math.tan((camera.fov * Math.PI) / 360);
   const directions = { front: [0, 0.18, 1], side: [1, 0.18, 0], top: [0, 1, 0.001] };
   controls.target.copy(target);
   camera.position.copy(target).add(new Vector3(...directions[name]).setLength(distance));
