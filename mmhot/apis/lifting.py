@@ -10,7 +10,6 @@ from mmhot.apis.export import check_names, check_targets, export, results_folder
 from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions
 from mmhot.apis.progress import Bars, no_bar, stage_bars, text_bar
 from mmhot.clips import Clip2D, Clip3D
-from mmhot.installation.devices import choose_device
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lens import settle_lens
 from mmhot.lifting.lifter import Lifter
@@ -224,7 +223,7 @@ def open_pose_estimator(options: InferOptions) -> VideoPoseEstimator:
         options.pose2d_weights,
         options.det_model,
         options.det_weights,
-        choose_device(options.device),
+        options.device,
         skeleton=options.pose2d_skeleton,
     )
     return VideoPoseEstimator(

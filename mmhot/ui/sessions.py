@@ -15,6 +15,8 @@ from mmhot.ui.lifting_run import LiftingRun
 
 # Seconds after which files that belong to no session are deleted: interrupted uploads.
 _LEFT_OVER_AGE = 600
+# Prefix of the folders of results.
+_RUN = 'run-'
 
 
 @dataclass
@@ -34,7 +36,7 @@ class Sessions:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = folder.resolve()
         self._sessions: dict[str, _Session] = {}
         self._closed: set[str] = set()
         self._lock = threading.Lock()
@@ -51,7 +53,13 @@ class Sessions:
                 return
             session = self._sessions.setdefault(name, _Session())
             before = session.uploads
-            session.uploads = {Path(path).parent for path in uploads if path}
+            folders = {Path(path).resolve().parent for path in uploads if path}
+            # clients choose the paths: never the folder itself, or results
+            session.uploads = {
+                path
+                for path in folders
+                if path.parent == self._folder and not path.name.startswith(_RUN)
+            }
             self._delete(before - session.uploads)
 
     def start(
@@ -75,7 +83,7 @@ class Sessions:
             if name in self._closed or not source.exists():
                 return None
             self._folder.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix='run-', dir=self._folder))
+            folder = Path(tempfile.mkdtemp(prefix=_RUN, dir=self._folder))
             # the page may replace its upload during the run
             kept = folder / 'input' / source.name
             kept.parent.mkdir()

@@ -195,6 +195,16 @@ def test_closed_pages_cannot_start_runs(folder):
     assert sessions.start('a', path, {}) is None
 
 
+def test_pages_cannot_hold_and_so_delete_other_files(checkpoint, folder, tmp_path):
+    sessions, path = Sessions(folder), upload(folder)
+    run = sessions.start('a', path, {'pose3d_weights': checkpoint})
+    others = [folder / 'x', run.folder / 'x', tmp_path / 'x', run.folder / 'input/x']
+    sessions.hold('b', map(str, others))
+    sessions.close('b')
+    assert (run.folder / 'input/clip.npz').exists()
+    assert path.exists()
+
+
 def test_interrupted_uploads_are_swept_after_a_while(folder):
     sessions, held = Sessions(folder), upload(folder, 'held')
     sessions.hold('a', [str(held)])
