@@ -96,8 +96,9 @@ def test_wrong_arrays_are_refused(keypoints, options, message):
 )
 def test_wrong_clips_are_refused(lifter, wrong, message):
     clip = replace(clip_of(track(range(3))), **wrong)
-    with pytest.raises(ValueError, match=message):
-        lifter(clip)
+    for lift in (lifter, mmhot.lift):
+        with pytest.raises(ValueError, match=message):
+            lift(clip)
 
 
 @pytest.mark.parametrize('wrong', [wiggling(3), None, 'clip.npz', [wiggling(3)]])

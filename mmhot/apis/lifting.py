@@ -9,7 +9,7 @@ import numpy as np
 from mmhot.apis.export import check_names, check_targets, export, results_folder
 from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions
 from mmhot.apis.progress import Bars, no_bar, stage_bars, text_bar
-from mmhot.clips import Clip2D, Clip3D
+from mmhot.clips import Clip2D, Clip3D, check_clip
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lens import settle_lens
 from mmhot.lifting.lifter import Lifter
@@ -111,7 +111,7 @@ def _open_clip(
             what = 'a Clip2D' if is_clip else 'an array'
             raise ValueError(f'{name} is for files of keypoints, not for {what}')
     if is_clip:
-        return keypoints
+        return check_clip(keypoints)
     if options.image_size is None or options.fps is None:
         raise ValueError('image_size and fps must be given with an array of keypoints')
     return Clip2D.from_arrays(

@@ -157,16 +157,19 @@ class Lifter:
             ValueError: If the clip is invalid (see :func:`mmhot.clips.check_clip`), no
                 keypoint can be converted to Human3.6M's, or an argument is invalid.
         """
+        clip = check_clip(clip)
         segments = self.prepare(clip, mapping, max_gap)
         return self.lift(clip, segments, progress, lens)
 
     def prepare(
         self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
     ) -> list[Segment]:
-        """Convert to Human3.6M-17 and fill gaps, see :meth:`__call__`."""
+        """Convert to Human3.6M-17 and fill gaps, see :meth:`__call__`.
+
+        The clip is not checked: readers and pose estimators made it.
+        """
         if not max_gap >= 0:
             raise ValueError(f'max_gap must be at least 0 seconds, got {max_gap}')
-        clip = check_clip(clip)
         segments = []
         for track in clip.tracks:
             keypoints, scores, _ = convert_keypoints(
