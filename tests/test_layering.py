@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / 'mmhot').rglob('*.py'))
 # A module imports from its own line and from those above.
 LAYERS = (
-    'skeletons errors compat installation',
+    'skeletons errors compat installation keypoint_arrays',
     'clips windows lens crops io.arrays io.atomic io.images weights.strict_loading',
     'models.layers',
     'models.tokens',

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _measure(args: argparse.Namespace) -> dict:
     from mmhot import compat
-    from mmhot.installation.devices import choose_device
+    from mmhot.installation import choose_device
     from mmhot.weights.config_files import find_config, read_config_file
     from mmhot.weights.index import read_models
 
