@@ -199,10 +199,14 @@ class VideoPoseEstimator:
             lambda some, boxes, confidence: self._estimate_rows(
                 [frame.image for frame in some], boxes, confidence, video=True
             ),
-            (lambda frame, own: self.detector.redetect(frame.image, own))
-            if due
-            else None,
+            self._redetect if due else None,
         )
+
+    def _redetect(self, frame: Frame, tracked: People) -> Boxes:
+        """Return the valid boxes of all people in a frame."""
+        boxes, scores = _as_arrays(self.detector.redetect(frame.image, tracked))
+        valid = _are_valid(boxes, scores)
+        return boxes[valid], scores[valid]
 
     def estimate_frames(
         self,

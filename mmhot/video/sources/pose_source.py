@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmhot.installation import choose_device
 from mmhot.video.people import Detector, PoseEstimator, require_members
 from mmhot.video.sources.best_model import MEDIAPIPE, choose_best, default_pose_model
 from mmhot.video.sources.detectors import (
@@ -128,7 +129,7 @@ def open_pose_source(
     pose2d_weights: str | None = None,
     det_model: str | None = None,
     det_weights: str | None = None,
-    device: str = 'cpu',
+    device: str = 'auto',
     min_score: float = 0.3,
     skeleton: str | None = None,
 ) -> PoseSource:
@@ -147,7 +148,7 @@ def open_pose_source(
             2D model verifies, 'mediapipe', or 'whole_image'. By default 'mediapipe'
             with MediaPipe, 'pose-verified' with shipped 2D weights, otherwise 'human'.
         det_weights (str, optional): Checkpoint of the detector.
-        device (str): PyTorch device. Defaults to 'cpu'.
+        device (str): PyTorch device. Defaults to 'auto', the GPU if there is one.
         min_score (float): Least score of boxes; 'pose-verified' has its own. Defaults
             to 0.3.
         skeleton (str, optional): Skeleton of the keypoints, for .onnx files that do not
@@ -162,6 +163,7 @@ def open_pose_source(
             each other.
         TypeError: If a registered model lacks members of its interface.
     """
+    device = choose_device(device)
     if pose2d == AUTO:
         pose2d, _ = choose_best(weights=pose2d_weights)
     request = ModelRequest(
