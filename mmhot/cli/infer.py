@@ -21,8 +21,7 @@ from mmhot.cli.errors import print_line
 from mmhot.cli.options import add_options, given_options, name_options, read_options
 from mmhot.cli.process import stopped_by_signals
 from mmhot.errors import one_line
-from mmhot.video.sources.model_names import AUTO
-from mmhot.weights.index import LIVE_LIFTER
+from mmhot.weights.index import AUTO, LIVE_LIFTER
 
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.apis.clip_worker import Outcome

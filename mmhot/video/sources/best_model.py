@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from mmhot.video.sources import mediapipe_pose
 from mmhot.video.sources.model_names import (
-    AUTO,
     find_detector,
     find_pose_model,
     shipped_pose_model,
 )
 from mmhot.weights.downloads import cached_file, download
+from mmhot.weights.index import AUTO
 
 MEDIAPIPE = 'mediapipe'
 VARIABLE = 'MMHOT_POSE2D'

@@ -12,8 +12,6 @@ from mmhot.errors import hint_at_names
 from mmhot.weights.config_files import find_config
 from mmhot.weights.index import read_index, read_models, shipped_weights
 
-AUTO = 'auto'
-"""Name of the best 2D model that is there, see :mod:`.best_model`."""
 # The detector of MMPose's inferencer, and its names.
 _HUMAN = ('human', 'body', 'wholebody')
 _HUMAN_CONFIG = 'demo/mmdetection_cfg/rtmdet_m_640-8xb32_coco-person.py'

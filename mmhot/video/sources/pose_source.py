@@ -20,11 +20,8 @@ from mmhot.video.sources.detectors import (
     WholeImage,
 )
 from mmhot.video.sources.mediapipe_pose import MediapipeDetector, MediapipeEstimator
-from mmhot.video.sources.model_names import (
-    AUTO,
-    shipped_detector,
-    shipped_pose_model,
-)
+from mmhot.video.sources.model_names import shipped_detector, shipped_pose_model
+from mmhot.weights.index import AUTO
 
 WHOLE_IMAGE = 'whole_image'
 POSE_VERIFIED = 'pose-verified'
