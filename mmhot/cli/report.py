@@ -170,6 +170,7 @@ def _dataset_title(report: 'ErrorReport', dataset: str) -> str:
 def _error_table(
     title: str, rows: Mapping[str, Mapping[str, float]], units: Mapping[str, str]
 ) -> str:
+    units = {key: units[key] for key in units if any(key in r for r in rows.values())}
     lines = [[title, *units], ['', *units.values()]]
     for name, row in rows.items():
         cells = [f'{row[key]:.2f}' if key in row else '-' for key in units]

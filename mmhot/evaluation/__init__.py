@@ -5,6 +5,7 @@ from mmhot.evaluation.error_report import ErrorReport
 from mmhot.evaluation.metrics import CocoWholeBodyPartsMetric, LiftingErrorMetric
 from mmhot.evaluation.pose_errors import (
     auc,
+    cps,
     error_groups,
     mpjae,
     mpjpe,
@@ -22,6 +23,7 @@ __all__ = [
     'ErrorReport',
     'LiftingErrorMetric',
     'auc',
+    'cps',
     'error_groups',
     'join_predictions',
     'mpjae',

@@ -1,8 +1,8 @@
-"""Errors of 3D poses: MPJPE and its relatives, PCK, AUC, and groups of joints.
+"""Errors of 3D poses: MPJPE and its relatives, PCK, AUC, CPS, and groups of joints.
 
 Batched functions of arrays. Results are in the unit of the input (PCK and AUC:
-percent). Functions called ``*_errors`` return one error per joint; the others are their
-mean over the joints. ``docs/metrics.md`` defines each.
+percent; CPS: millimeters). Functions called ``*_errors`` return one error per joint;
+the others are their mean over the joints. ``docs/metrics.md`` defines each.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,8 @@ from mmhot.skeletons.joints import Skeleton
 # MPI-INF-3DHP's conventions, in meters: 150 mm, and 0, 5, ..., 150 mm.
 PCK_THRESHOLD = 0.15
 AUC_THRESHOLDS = np.arange(31) * 0.005
+# CanonPose's (Wandt et al., arXiv:2011.14679): 1, 2, ..., 300 mm.
+CPS_THRESHOLDS = np.arange(1, 301) * 0.001
 _LIMBS = ('right_leg', 'left_leg', 'right_arm', 'left_arm')
 
 
@@ -103,6 +105,20 @@ def auc(
     return hit_rates(errors, thresholds).mean(-1)
 
 
+def cps(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Compute the Correct Poses Score, (...), from 0 to 300 mm.
+
+    The number of millimeters from 1 to 300 that exceed the distance of each joint,
+    after Procrustes alignment.
+
+    Args:
+        pred (np.ndarray): Meters, (..., K, 3).
+        target (np.ndarray): Meters, (..., K, 3).
+    """
+    rates = hit_rates(largest_errors(pred, target)[..., 0], CPS_THRESHOLDS)
+    return len(CPS_THRESHOLDS) / 100 * rates
+
+
 def joint_errors(
     pred: np.ndarray, target: np.ndarray, root: int | None = 0
 ) -> np.ndarray:
@@ -113,6 +129,12 @@ def joint_errors(
 def aligned_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Compute the distance of each joint after Procrustes alignment, (..., K)."""
     return joint_errors(procrustes_align(pred, target), target, root=None)
+
+
+def largest_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Compute the largest of a pose's aligned errors, for all joints, (..., K)."""
+    errors = aligned_errors(pred, target)
+    return np.broadcast_to(errors.max(-1, keepdims=True), errors.shape)
 
 
 def scaled_errors(
@@ -142,8 +164,8 @@ def change_errors(
 
 def hit_rates(errors: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
     """Compute the percentage of thresholds above each of the errors (...)."""
-    below = sum((errors < threshold).astype(np.float64) for threshold in thresholds)
-    return 100 * below / len(thresholds)
+    not_above = np.searchsorted(np.sort(thresholds), errors, side='right')
+    return 100 * (1 - not_above / len(thresholds))
 
 
 def relative(poses: np.ndarray, root: int | None) -> np.ndarray:
@@ -169,7 +191,12 @@ def frame_changes(
     if frames is None:
         return change
     frames = np.asarray(frames)
-    return change[..., frames[order:] - frames[:-order] == order, :, :]
+    return change[..., ends_of_changes(frames, order) - order, :, :]
+
+
+def ends_of_changes(frames: np.ndarray, order: int) -> np.ndarray:
+    """Return the rows of rising frame numbers that end ``order`` steps of a frame."""
+    return order + np.flatnonzero(frames[order:] - frames[:-order] == order)
 
 
 def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -217,8 +244,8 @@ def error_groups(skeleton: Skeleton) -> dict[str, list[int]]:
     groups['left'], groups['right'] = skeleton.left, skeleton.right
     for place, name in enumerate(('hips, shoulders', 'knees, elbows')):
         groups[name] = [joints[place] for joints in limbs.values()]
-    groups['ends'] = [joints[-1] for joints in limbs.values()]
-    groups['ends'] += groups.get('head', [])[-1:]
+    groups['limb ends'] = [joints[-1] for joints in limbs.values()]
+    groups['ends'] = groups['limb ends'] + groups.get('head', [])[-1:]
     return groups
 
 

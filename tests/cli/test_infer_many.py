@@ -223,7 +223,7 @@ def test_table_of_thousands_has_failures_and_the_sum():
 
 
 def test_frames_are_not_held():
-    """Hours of video take the memory of a batch, of three frames and of those read ahead."""
+    """Hours of video take the memory of a batch and of the frames read ahead."""
     seen, most = [], [0]
 
     class Video:

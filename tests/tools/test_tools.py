@@ -57,8 +57,11 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
     checkpoint = work_dir / 'epoch_2.pth'
     files = ['--out', tmp_path / 'new/m.json', '--dump', tmp_path / 'p.pkl']
     files += ['--table', 'joints', 'subjects']
+    files += ['--frame-errors', tmp_path / 'f.npz', '--worst', tmp_path / 'w.png']
+    files += ['--cfg-options', 'test_evaluator.average=frames']
     code, err = run_tool('test', config, checkpoint, '--work-dir', work_dir, *files)
     assert code == 0, err
+    assert (tmp_path / 'w.png').stat().st_size
     metrics = json.loads((tmp_path / 'new/m.json').read_text())
     assert np.isfinite(metrics['noisy/MPJPE'])
     noisy = metrics['errors']['datasets']['noisy']
@@ -66,6 +69,12 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
     joints = [row['MPJPE'] for row in noisy['joints'].values()]
     assert np.mean(joints) == pytest.approx(metrics['noisy/MPJPE'])
     assert list(noisy['subjects']) == ['a', 'b']
+    assert {'actions', 'groups', 'clips'} <= noisy.keys()
+    assert metrics['settings']['cfg_options'] == {'test_evaluator.average': 'frames'}
+    frames = np.load(tmp_path / 'f.npz')
+    of_noisy = frames['dataset'] == 'noisy'
+    mean = frames['MPJPE'][of_noisy].mean()
+    assert mean == pytest.approx(noisy['overall']['MPJPE'], rel=1e-5)
     assert not list(tmp_path.glob('new/.mmhot-*'))
     assert (tmp_path / 'p.pkl').stat().st_size
 
@@ -160,7 +169,14 @@ def test_checkpoint_that_runs_code_is_refused_in_one_line(config, tmp_path, run_
 
 
 @pytest.mark.parametrize(
-    'args', [['--out', 'm.txt'], ['--dump', 'p.json']], ids=['out', 'dump']
+    'args',
+    [
+        ['--out', 'm.txt'],
+        ['--dump', 'p.json'],
+        ['--frame-errors', 'm.txt'],
+        ['--worst', 'w.jpg'],
+    ],
+    ids=' '.join,
 )
 def test_output_files_of_a_wrong_type_are_refused_first(args, config, run_tool):
     code, err = run_tool('test', config, 'x.pth', *args)
@@ -195,7 +211,7 @@ def test_help_lists_mmposes_arguments(name):
     )
     assert done.returncode == 0, done.stderr
     options = {'train': '--resume --amp --no-validate --auto-scale-lr'}
-    options['test'] = '--table --out --dump --badcase'
+    options['test'] = '--table --out --frame-errors --worst --dump --badcase'
     common = '--work-dir --cfg-options --launcher --show-dir --show --interval'
     for option in f'{options[name]} {common} --wait-time --local-rank'.split():
         assert option in done.stdout
