@@ -15,12 +15,14 @@ from mmhot.evaluation.pose_errors import (
     pck_joints,
     procrustes_align,
 )
+from mmhot.evaluation.view_retrieval import ViewRetrievalMetric
 
 __all__ = [
     'ClipPrediction',
     'CocoWholeBodyPartsMetric',
     'ErrorReport',
     'LiftingErrorMetric',
+    'ViewRetrievalMetric',
     'auc',
     'error_groups',
     'join_predictions',
