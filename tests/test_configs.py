@@ -126,7 +126,7 @@ def test_finetuning_takes_the_backbone_and_the_encoding_of_a_pretraining():
                 before.val_dataloader.dataset.dataset.pipeline,
             )
         ]
-        assert encoders == [encoders[0]] * 3
+        assert encoders == [before.codec] * 3
     assert len(finetuned) == 5
 
 

@@ -10,7 +10,7 @@ import mmhot
 from mmhot.cli.errors import OneLineParser, flags_of, print_line, run_safely
 from mmhot.cli.process import wait_less_actively
 
-COMMANDS = ('infer', 'lift', 'ui', 'show-pruning', 'list', 'doctor')
+COMMANDS = ('infer', 'lift', 'search', 'ui', 'show-pruning', 'list', 'doctor')
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
 _VERSIONS = 'print the versions of mmhot, PyTorch, MMPose and MMCV'
 

@@ -2,7 +2,11 @@
 
 from mmhot.evaluation.clip_predictions import ClipPrediction, join_predictions
 from mmhot.evaluation.error_report import ErrorReport
-from mmhot.evaluation.metrics import CocoWholeBodyPartsMetric, LiftingErrorMetric
+from mmhot.evaluation.metrics import (
+    CocoWholeBodyPartsMetric,
+    LiftingErrorMetric,
+    ViewRetrievalMetric,
+)
 from mmhot.evaluation.pose_errors import (
     auc,
     error_groups,
@@ -15,7 +19,6 @@ from mmhot.evaluation.pose_errors import (
     pck_joints,
     procrustes_align,
 )
-from mmhot.evaluation.view_retrieval import ViewRetrievalMetric
 
 __all__ = [
     'ClipPrediction',

@@ -1,7 +1,5 @@
 """Lifting of 2D keypoints of whole clips to 3D poses."""
 
-import logging
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,17 +12,17 @@ import mmhot.plugin  # noqa: F401 registers components
 from mmhot.clips import Clip2D, Clip3D
 from mmhot.deploy.switch import switch_to_deploy
 from mmhot.lens import Lens, ideal_camera
-from mmhot.lifting.gaps import Segment, split_segments
+from mmhot.lifting.clip_encoder import ClipEncoder
+from mmhot.lifting.gaps import Segment
 from mmhot.lifting.load_model import load_lifter
 from mmhot.lifting.world import place_people
 from mmhot.models.layers.mirror import mirror_poses
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.host import Host
 from mmhot.models.tokens.hourglass import Keep
-from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.windows import lift_windows, resample, usual_stride
 
-_LOGGER = logging.getLogger(__name__)
 _H36M = get_skeleton('h36m-17')
 # Activations between two layers of a video lifter that fit into a CPU's caches;
 # MotionBERT with 256 channels takes 1.4 to 1.8 times as long per window in batches of
@@ -35,7 +33,7 @@ LIFTING_RULES = 1
 """Version of the results: raise it when the same keypoints give other poses."""
 
 
-class Lifter:
+class Lifter(ClipEncoder):
     """Lift clips with one model.
 
     Args:
@@ -82,15 +80,11 @@ class Lifter:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         self.name, config, model = load_lifter(model, checkpoint, device)
         self.model = switch_to_deploy(model)
-        self.device = device
         self.flip_test = flip_test
         self.seq_len = self.model.backbone.num_frames
         self.num_targets = self.model.backbone.num_keep_frames
-        self.codec = self.model.head.decoder
-        self.reads_scores = getattr(self.codec, 'with_scores', False)
         settings = config.get('lifting', {})
-        self.fps = settings.get('fps', 50.0)
-        self.mapping = settings.get('mapping', 'trained')
+        super().__init__(self.model.head.decoder, settings, device)
         self.causal = settings.get('causal', False)
         if stride is None:
             stride = settings.get(
@@ -158,35 +152,6 @@ class Lifter:
         segments = self.prepare(clip, mapping, max_gap)
         return self.lift(clip, segments, progress, lens)
 
-    def prepare(
-        self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
-    ) -> list[Segment]:
-        """Convert to Human3.6M-17 and fill gaps, see :meth:`__call__`."""
-        if not max_gap >= 0:
-            raise ValueError(f'max_gap must be at least 0 seconds, got {max_gap}')
-        segments = []
-        for track in clip.tracks:
-            keypoints, scores, _ = convert_keypoints(
-                track.keypoints,
-                track.scores,
-                clip.skeleton,
-                _H36M.name,
-                mapping or self.mapping,
-            )
-            own = split_segments(
-                track.track, track.frames, keypoints, scores, int(max_gap * clip.fps)
-            )
-            if not own:
-                message = '%s: track %s has no joint of Human3.6M; left out'
-                _LOGGER.warning(message, clip.name, track.track)
-            segments += own
-        if not segments:
-            raise ValueError(
-                f'{clip.source}: no keypoint can be converted from {clip.skeleton} to '
-                'Human3.6M'
-            )
-        return segments
-
     def lift(
         self,
         clip: Clip2D,
@@ -227,42 +192,17 @@ class Lifter:
         ]
         return place_people(self.assemble(clip, segments, poses), lens)
 
-    def keypoints_of(self, segment: Segment) -> np.ndarray:
-        """Return keypoints (T, 17, 2), or (T, 17, 3) if the codec reads scores."""
-        if not self.reads_scores:
-            return segment.keypoints
-        return np.concatenate([segment.keypoints, segment.scores[..., None]], -1)
-
-    def to_model_rate(self, keypoints: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Resample keypoints (T, ...) at times (T,) to the model's frame rate."""
-        return resample(keypoints, self._sample_positions(times))
-
     def from_model_rate(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Resample poses (T', ...) back to the clip's times (T,)."""
-        sampled = self._sample_positions(times)
+        sampled = self.sample_positions(times)
         own = np.interp(np.arange(len(times)), sampled, np.arange(len(sampled)))
         return resample(poses, own)
-
-    def _sample_positions(self, times: np.ndarray) -> np.ndarray:
-        """Return fractional frame numbers of the model's inputs, up to the last."""
-        count = math.ceil(round((times[-1] - times[0]) * self.fps, 6)) + 1
-        wanted = times[0] + np.arange(count) / self.fps
-        # rounding errors would mix neighboring frames
-        return np.interp(wanted, times, np.arange(len(times))).round(6)
 
     def predict(self, windows: np.ndarray, camera: dict) -> np.ndarray:
         """Predict poses in camera axes (B, T', 17, 3) from keypoints (B, T, 17, C)."""
         inputs, known = self.encode(windows, camera)
         coords = self.regress(inputs)
         return self.codec.decode(coords.cpu().numpy(), **known)[0]
-
-    def encode(self, windows: np.ndarray, camera: dict) -> tuple[Tensor, dict]:
-        """Return model inputs (B, T, 17, C) and the keyword arguments of decoding."""
-        scores = windows[..., 2] if self.reads_scores else None
-        encoded = self.codec.encode(windows[..., :2], scores, camera_param=camera)
-        keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
-        inputs = torch.from_numpy(encoded['keypoint_labels']).to(self.device)
-        return inputs, {key: encoded[key] for key in keys}
 
     def regress(self, inputs: Tensor) -> Tensor:
         """Run the model: (B, T, 17, C) to (B, T', 17, 3)."""

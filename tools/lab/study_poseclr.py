@@ -31,6 +31,8 @@ _MODELS = {
         'motionbert/cmu_mocap/motionbert-xs_27frm_1xb32-10e_cmu-wild.py',
     ),
 }
+# Short trainings would hardly move keys at 0.999, nor replace 20,480 of them.
+_MOMENTUM = 0.98
 _QUEUE_SIZE = 4096
 _UNSEEN = ('S02', 'S118', 'S127')
 # By seed, so that the spread includes the choice of the subjects.
@@ -107,8 +109,9 @@ def pretrain(args: argparse.Namespace, document: dict) -> Path:
     if target.exists() and name in document.get('pretraining', {}):
         return target
     config = _read(args, _MODELS[args.model][0], name, seed=0)
-    # a longer queue would not be filled early enough
-    config.model.update(temperature=args.temperature, queue_size=_QUEUE_SIZE)
+    config.model.update(
+        temperature=args.temperature, queue_size=_QUEUE_SIZE, momentum=_MOMENTUM
+    )
     config.train_dataloader.dataset.num_views = args.views
     people = config.train_dataloader.dataset.dataset
     _use(people, args, None)

@@ -12,6 +12,7 @@ model = dict(
     exclusion_radius=25,
 )
 frame = dict(seq_len=1, num_targets=1)
+codec = dict(_delete_=True, type='CameraPoseLifting')
 encode = dict(type='GenerateTarget', encoder=dict(type='CameraPoseLifting'))
 view, test_view = _base_.train_dataloader, _base_.val_dataloader
 pipeline = [*view.dataset.dataset.pipeline[:-2], encode, _base_.pack]
