@@ -13,9 +13,14 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.report import align
+from mmhot.errors import naming
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
 
@@ -200,6 +205,46 @@ def _train(config, evaluate: str) -> dict:
     return measured | dict(seconds=round(seconds))
 
 
+def print_table(args: argparse.Namespace) -> None:
+    """Print a table for each model and kind of 2D."""
+    with naming(args.results):
+        runs = load_json(args.results)['runs']
+    for model in dict.fromkeys(run['model'] for run in runs):
+        own = [run for run in runs if run['model'] == model]
+        for source in own[0]['errors']:
+            print_line(f'{model}, 2D: {source}; MPJPE / P-MPJPE in mm')
+            print_line(align(summarize(own, source), left=4))
+
+
+def summarize(runs: Sequence[dict], source: str) -> list[tuple[str, ...]]:
+    """Average the runs of the same setting over seeds.
+
+    Args:
+        runs (Sequence[dict]): Of one model, with their ``errors``.
+        source (str): Kind of 2D.
+
+    Returns:
+        list[tuple[str, ...]]: A head, and a line for each setting: mean and standard
+        deviation of the errors of each subject and of their mean.
+    """
+    subjects = list(runs[0]['errors'][source])
+    lines = [('labels', 'start', 'steps', 'seeds', *subjects, 'mean')]
+    settings = {}
+    for run in runs:
+        key = run['labels'], run.get('pretraining', 'random'), run['steps']
+        settings.setdefault(key, []).append(run['errors'][source])
+    for (labels, start, steps), found in settings.items():
+        errors = np.array([[list(own[s].values()) for s in subjects] for own in found])
+        errors = np.concatenate([errors, errors.mean(1, keepdims=True)], 1)
+        mean, spread = errors.mean(0), errors.std(0)
+        cells = [
+            ' / '.join(f'{m:.1f} +- {s:.1f}' for m, s in zip(*pair, strict=True))
+            for pair in zip(mean, spread, strict=True)
+        ]
+        lines.append((labels, start, str(steps), str(len(found)), *cells))
+    return lines
+
+
 def _write(path: Path, document: dict) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
@@ -209,7 +254,7 @@ def _write(path: Path, document: dict) -> None:
 def main() -> int:
     """Run the tool."""
     args = parse_args()
-    command = dict(run=run)[args.command]
+    command = dict(run=run, table=print_table)[args.command]
     return run_safely('study_poseclr.py', lambda: command(args))
 
 
