@@ -30,16 +30,17 @@ SMALL = {
 IN_CHANNELS = {'MHFormer': 48}
 
 
-def write_files(folder):
+def write_files(folder, cameras=(CAMERA,)):
     """Write two short clips of one person, for training and for testing."""
     rng = np.random.default_rng(0)
-    total = sum(LENGTHS.values())
+    total = sum(LENGTHS.values()) * len(cameras)
     joints = rng.normal(0, 0.3, (total, 17, 3)) + [0, 0, 4.5]
     focal, center = np.array([1145.0, 1143.0]), np.array([512.5, 515.5])
     pixels = joints[..., :2] / joints[..., 2:] * focal + center
     ones = np.ones((total, 17, 1))
     names = [
-        f'S9/{name}.{CAMERA}/{name}.{CAMERA}_{frame + 1:06d}.jpg'
+        f'S9/{name}.{camera}/{name}.{camera}_{frame + 1:06d}.jpg'
+        for camera in cameras
         for name, length in LENGTHS.items()
         for frame in range(length)
     ]
@@ -61,7 +62,7 @@ def write_files(folder):
         )
     camera = dict(f=focal.reshape(2, 1), c=center.reshape(2, 1), w=1000, h=1002)
     with open(annotations / 'cameras.pkl', 'wb') as file:
-        pickle.dump({('S9', CAMERA): camera}, file)
+        pickle.dump({('S9', name): camera for name in cameras}, file)
 
 
 @pytest.fixture(
@@ -135,6 +136,32 @@ def test_predictions_are_evaluated(config):
     assert metric.report.as_dict()['datasets'][name]['kept'] == kept
     row = format_errors(metric.report).splitlines()[2]
     assert (', 3 of 9 kept of each window' in row) == (kept is not None)
+
+
+def test_views_are_the_cameras_of_the_files(tmp_path, pytestconfig):
+    write_files(tmp_path, cameras=('54138969', '55011271', '60457274'))
+    (path,) = pytestconfig.rootpath.glob('configs/*/poseclr/h36m/*.py')
+    config = Config.fromfile(path)
+    tiny = dict(num_frames=NUM_FRAMES, num_keep_frames=3, embed_dims=48, depth=1)
+    config.model.backbone.update(tiny)
+    config.model.projector.num_frames = 3
+    for split in ('train', 'val'):
+        dataset = config[f'{split}_dataloader'].dataset.dataset
+        dataset.update(data_root=str(tmp_path), seq_len=NUM_FRAMES, stride=5)
+        dataset.num_targets = min(dataset.num_targets, 3)
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        model = MODELS.build(config.model)
+        dataset, batch = batch_of(config, 'train', model)
+        # targets of 3 frames, 5 apart, in 21 and 12
+        assert len(dataset) == 4 + 2
+        assert batch['inputs'][0].shape == (3, NUM_FRAMES, 17, 2)
+        assert sorted(batch['data_samples'][0].cameras) == [0, 1, 2]
+        assert torch.isfinite(model(**batch, mode='loss')['loss'])
+        dataset, batch = batch_of(config, 'val', model.eval())
+        metric = METRICS.build(config.val_evaluator)
+        samples = model(**batch, mode='predict')
+    metric.process(batch, [sample.to_dict() for sample in samples])
+    assert 0 <= metric.evaluate(len(dataset))['retrieval_top1'] <= 1
 
 
 def mmpose_dataset(folder, **settings):

@@ -1,5 +1,6 @@
 """Hooks for seeds and memory format, and a training on two real clips."""
 
+import json
 from copy import deepcopy
 from importlib import import_module
 from types import SimpleNamespace
@@ -222,6 +223,32 @@ def test_a_linear_probe_trains_the_head_alone(tiny):
         if not torch.equal(value, before[name])
     }
     assert moved == {'head'}
+
+
+def test_pretraining_on_views_logs_and_validates(tmp_path):
+    (path,) = mocap.CONFIGS.glob('*/poseclr/cmu_mocap/poseclr_nanohtnet-81*.py')
+    config = Config.fromfile(path)
+    config.model.backbone.update(embed_dims=48, depth=1)
+    config.model.queue_size = 64
+    config.work_dir, config.train_cfg.max_epochs = str(tmp_path), 1
+    config.train_dataloader.sampler.num_samples = 16
+    config.default_hooks.logger.interval = 1
+    for split in ('train', 'val', 'test'):
+        loader = config[f'{split}_dataloader']
+        loader.update(batch_size=8, num_workers=0, persistent_workers=False)
+        loader.dataset.dataset.update(mocap.FILES, stride=40)
+    config.train_dataloader.dataset.dataset.skip_subjects = ['S02']
+    runner = Runner.from_cfg(config)
+    runner.train()
+    (log,) = tmp_path.glob('*/vis_data/scalars.json')
+    logged = [json.loads(line) for line in log.read_text().splitlines()]
+    shown = {'retrieval_top1', 'alignment', 'uniformity', 'effective_rank'}
+    assert [shown <= set(line) for line in logged] == [True] * 3
+    assert ['loss' in line for line in logged] == [True, True, False]
+    metrics = runner.val()
+    assert set(metrics) == shown
+    assert 0 < metrics['alignment'] < 4
+    assert runner.val() == metrics
 
 
 def test_validation_is_the_same_every_time(tiny):

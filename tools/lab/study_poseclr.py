@@ -25,17 +25,20 @@ from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
 
 _CONFIGS = Path(__file__).parents[2] / 'configs/body_3d_keypoint'
-# Pre-training and fine-tuning, whose learning rate decays to zero in the given steps.
+# Pre-training and fine-tuning, and settings of the backbone.
 _MODELS = {
     'nanohtnet': (
         'poseclr/cmu_mocap/poseclr_nanohtnet-81frm-keep9_1xb256-30e_cmu-wild.py',
         'nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-10e_cmu-wild.py',
+        dict(),
     ),
     'motionbert': (
-        'poseclr/cmu_mocap/poseclr_motionbert-xs-27frm_1xb256-30e_cmu-wild.py',
-        'motionbert/cmu_mocap/motionbert-xs_27frm_1xb32-10e_cmu-wild.py',
+        'poseclr/cmu_mocap/poseclr_motionbert-xs-81frm_1xb64-30e_cmu-wild.py',
+        'motionbert/cmu_mocap/motionbert-xs_81frm_1xb8-10e_cmu-wild.py',
+        dict(num_frames=27, depth=2),
     ),
 }
+_BATCH_SIZE = dict(nanohtnet=32, motionbert=16)
 # Short trainings would hardly move keys at 0.999, nor replace 20,480 of them.
 _MOMENTUM = 0.98
 _QUEUE_SIZE = 4096
@@ -113,14 +116,15 @@ def pretrain(args: argparse.Namespace, document: dict) -> Path:
     target = args.folder / name / 'epoch_1.pth'
     if target.exists() and name in document.get('pretraining', {}):
         return target
-    config = _read(args, _MODELS[args.model][0], name, seed=0)
+    config = _read(args, 0, name, seed=0)
     config.model.update(
         temperature=args.temperature, queue_size=_QUEUE_SIZE, momentum=_MOMENTUM
     )
     config.train_dataloader.dataset.num_views = args.views
-    people = config.train_dataloader.dataset.dataset
-    _use(people, args, None)
-    _use(config.val_dataloader.dataset.dataset, args, ['S02'])
+    frames = config.model.backbone.num_frames
+    config.model.projector.num_frames = min(config.model.projector.num_frames, frames)
+    _use(config.train_dataloader.dataset.dataset, args, frames, None)
+    _use(config.val_dataloader.dataset.dataset, args, frames, ['S02'])
     _shorten(config, args.pretrain_steps, args.pretrain_batch)
     config.test_cfg = config.test_dataloader = config.test_evaluator = None
     metrics = _train(config, evaluate='val')
@@ -133,13 +137,16 @@ def pretrain(args: argparse.Namespace, document: dict) -> Path:
 def finetune(args: argparse.Namespace, key: dict, start: Path | None) -> dict:
     """Train with the labels of some subjects; return errors by 2D and subject."""
     name = '_'.join(str(value) for value in key.values())
-    config = _read(args, _MODELS[args.model][1], f'runs/{name}', key['seed'])
-    _use(config.train_dataloader.dataset, args, _LABELED[key['labels']][key['seed']])
-    _shorten(config, key['steps'], config.train_dataloader.batch_size)
+    config = _read(args, 1, f'runs/{name}', key['seed'])
+    frames = config.model.backbone.num_frames
+    labeled = _LABELED[key['labels']][key['seed']]
+    _use(config.train_dataloader.dataset, args, frames, labeled)
+    _shorten(config, key['steps'], _BATCH_SIZE[args.model])
     config.val_cfg = config.val_dataloader = config.val_evaluator = None
     test = config.test_dataloader
     test.dataset.update(stride=100, num_targets=1, actions={})
-    _use(test.dataset, args, _UNSEEN)
+    _use(test.dataset, args, frames, _UNSEEN)
+    config.model.test_cfg.target = 'center'
     config.test_evaluator.update(measures=['MPJPE', 'P-MPJPE'])
     if start is not None:
         config.model.backbone.init_cfg = dict(
@@ -148,11 +155,13 @@ def finetune(args: argparse.Namespace, key: dict, start: Path | None) -> dict:
     return _train(config, evaluate='test')
 
 
-def _read(args: argparse.Namespace, config: str, name: str, seed: int):
-    """Read a config, with its work directory and seed, without validation."""
+def _read(args: argparse.Namespace, stage: int, name: str, seed: int):
+    """Read a config, with its backbone, work directory, seed and a single epoch."""
     from mmhot.weights.config_files import read_config_file
 
-    config = read_config_file(str(_CONFIGS / config))
+    settings = _MODELS[args.model]
+    config = read_config_file(str(_CONFIGS / settings[stage]))
+    config.model.backbone.update(settings[2])
     config.work_dir = str(args.folder / name)
     config.randomness = dict(seed=seed)
     config.log_level = 'WARNING'
@@ -164,8 +173,12 @@ def _read(args: argparse.Namespace, config: str, name: str, seed: int):
     return config
 
 
-def _use(dataset: dict, args: argparse.Namespace, subjects: list[str] | None) -> None:
-    """Read these subjects, or all that are not measured."""
+def _use(
+    dataset: dict, args: argparse.Namespace, frames: int, subjects: list[str] | None
+) -> None:
+    """Read these subjects, or all that are not measured, in windows of some frames."""
+    dataset.seq_len = frames
+    dataset.num_targets = min(dataset.num_targets, frames)
     dataset.data_root = str(args.data)
     dataset.ann_file = ['cmu_h36m17.npz', 'cmu_h36m17_more.npz']
     dataset.split_file = dataset.split = None
