@@ -138,6 +138,7 @@ def test_predictions_are_evaluated(config):
     assert (', 3 of 9 kept of each window' in row) == (kept is not None)
 
 
+@torch.no_grad()
 def test_views_are_the_cameras_of_the_files(tmp_path, pytestconfig):
     write_files(tmp_path, cameras=('54138969', '55011271', '60457274'))
     (path,) = pytestconfig.rootpath.glob('configs/*/poseclr/h36m/*.py')
