@@ -12,10 +12,11 @@ from mmpose.registry import KEYPOINT_CODECS
 
 import mmhot.plugin  # noqa: F401 registers components
 from mmhot.apis.progress import Bars, no_bar
-from mmhot.clips import Clip2D
+from mmhot.clips import Clip2D, Track2D
 from mmhot.compat.checkpoints import safe_load
 from mmhot.errors import naming, require_file
 from mmhot.io.arrays import load_arrays, save_arrays
+from mmhot.io.lifted import read_lifted
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lens import ideal_camera
 from mmhot.lifting.clip_encoder import ClipEncoder
@@ -157,8 +158,9 @@ def search(
     index, which is extended when files are new or changed.
 
     Args:
-        query (str | Path | Clip2D): 2D keypoints, or their file.
-        library (str | Path): Folder of ``.npz`` files of 2D keypoints, and subfolders.
+        query (str | Path | Clip2D): 2D keypoints, or a file like the library's.
+        library (str | Path): Folder, with subfolders, of ``.npz`` files of 2D
+            keypoints or results of lifting.
         checkpoint (str | Path): Of PoseCLR's pre-training, with its config.
         top (int): Number of matches. Defaults to 10.
         stride (float): Seconds from one window to the next. Defaults to 0.5.
@@ -182,12 +184,35 @@ def search(
     library = Path(library)
     if not library.is_dir():
         raise FileNotFoundError(f'{library} is no folder')
-    clip = query if isinstance(query, Clip2D) else read_keypoints(query)
+    clip = query if isinstance(query, Clip2D) else _read_clip(Path(query))
     embedder = MotionEmbedder(checkpoint, device)
     path = library / INDEX_NAME if index is None else Path(index)
     model = dict(checkpoint=_digest(Path(checkpoint)), stride=stride)
     found = _update(path, library, model, lambda own: embedder(own, stride), bars)
     return _rank(embedder(clip, stride), found, library, clip.source, top)
+
+
+def _read_clip(path: Path) -> Clip2D:
+    """Read 2D keypoints, also from a result of lifting."""
+    with naming(path):
+        is_lifted = path.suffix == '.npz' and 'unit' in load_arrays(path, ['unit'])
+    if not is_lifted:
+        return read_keypoints(path)
+    lifted = read_lifted(path)
+    people = [lifted.take(lifted.track == track) for track in np.unique(lifted.track)]
+    return Clip2D(
+        name=lifted.name,
+        skeleton='h36m-17',
+        tracks=[
+            Track2D(int(own.track[0]), own.frame, own.keypoints_2d, own.scores)
+            for own in people
+        ],
+        width=lifted.width,
+        height=lifted.height,
+        fps=lifted.fps,
+        source=path,
+        times=lifted.seconds(np.arange(lifted.frame[-1] + 1)),
+    )
 
 
 def _digest(path: Path) -> str:
@@ -208,7 +233,7 @@ def _update(
         if file.is_file() and not file.name.startswith('.') and file != path
     }
     if not files:
-        raise ValueError(f'{library} has no .npz file of 2D keypoints')
+        raise ValueError(f'{library} has no .npz file')
     stats = {name: file.stat() for name, file in files.items()}
     stamps = {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
     known_stamps, known = _read_index(path, model) if path.exists() else ({}, {})
@@ -220,7 +245,7 @@ def _update(
     missing = [name for name in files if name not in current]
     with bars(f'{library}: indexing') as show:
         for done, name in enumerate(missing):
-            current[name] = embed(read_keypoints(files[name]))
+            current[name] = embed(_read_clip(files[name]))
             show(done + 1, len(missing))
     if missing or set(known) - set(current):
         _write_index(path, model, stamps, current)

@@ -3,9 +3,9 @@
 Example:
   mmhot search walk.npz clips/ --checkpoint poseclr.pth
 
-The query and the library, a folder of .npz files, are 2D keypoints; the checkpoint is
-one of PoseCLR's pre-training, see docs/search.md. An index in the library is extended
-when files are new or changed.
+The query and the library, a folder of .npz files, are 2D keypoints or results of mmhot
+infer; the checkpoint is one of PoseCLR's pre-training, see docs/search.md. An index in
+the library is extended when files are new or changed.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from mmhot.cli.report import add_report_arguments, align, report
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument('query', type=Path, help='2D keypoints of a clip')
+    parser.add_argument('query', type=Path, help='.npz file')
     parser.add_argument('library', type=Path, help='folder of .npz files')
     parser.add_argument(
         '--checkpoint', type=Path, required=True, metavar='FILE', help='of PoseCLR'

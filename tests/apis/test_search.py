@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from lifters import lifter_config
+from lifters import lifter_config, save_lifter
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpose.registry import MODELS
@@ -76,6 +76,17 @@ def test_the_query_itself_is_left_out(library, checkpoint):
     assert {match.clip for match in matches} == {'1.npz', '2.npz'}
 
 
+def test_results_of_lifting_are_found(library, checkpoint, tmp_path):
+    lifter = mmhot.Lifter(checkpoint=save_lifter(tmp_path / 'lifter.pth'))
+    clip = lifter(mmhot.read_keypoints(library / '2.npz'))
+    clip.save(library / 'lifted.npz')
+    best = mmhot.search(library / '2.npz', library, checkpoint, stride=0.1)[0]
+    assert best.clip == 'lifted.npz'
+    assert best.similarity == pytest.approx(1, abs=1e-5)
+    best = mmhot.search(library / 'lifted.npz', library, checkpoint, stride=0.1)[0]
+    assert best.clip == '2.npz'
+
+
 def test_index_equals_a_new_one_and_is_extended(library, checkpoint, monkeypatch):
     embedded = []
     call = MotionEmbedder.__call__
@@ -126,7 +137,7 @@ def test_wrong_inputs_are_named(library, checkpoint, tmp_path):
     with pytest.raises(ValueError, match='is no checkpoint of a PoseCLR'):
         find(library, lifter)
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(ValueError, match='has no .npz file of 2D keypoints'):
+    with pytest.raises(ValueError, match='has no .npz file'):
         mmhot.search(library / '0.npz', tmp_path / 'empty', checkpoint)
     with pytest.raises(ValueError, match='is no index of mmhot search'):
         find(library, checkpoint, index=library / '0.npz')
