@@ -154,6 +154,7 @@ class MultiViewDataset(Dataset):
         inputs, mirrored = self._augment(inputs)
         performance = self._performances[self.dataset.clip_of_window[windows[0]]]
         metainfo = dict(
+            id=idx,
             performance=2 * performance + int(mirrored),
             frame=int(info['frame']),
             cameras=cameras,

@@ -249,7 +249,9 @@ class PoseCLR(BaseModel):
             losses.update(describe_embeddings(queries, keys, negatives))
         if self.training:
             moments = keys[:, 0].contiguous(), performances, frames
-            self.queue.write(*(torch.cat(all_gather(part)) for part in moments))
+            # several processes write in the order of one with their joint batch
+            gathered = (torch.stack(all_gather(part), 1) for part in moments)
+            self.queue.write(*(part.flatten(0, 1) for part in gathered))
         return losses
 
     @torch.no_grad()
