@@ -22,11 +22,19 @@ RUNS = [
 
 def test_seeds_are_averaged():
     head, random, pretrained = summarize(RUNS, 'gt')
-    assert head == ('labels', 'start', 'steps', 'seeds', 'S1', 'S2', 'mean')
+    assert head == ('labels', 'start', 'rate', 'steps', 'seeds', 'S1', 'S2', 'mean')
     errors = ('15.0 +- 5.0 / 9.0 +- 0.0', '30.0 +- 0.0 / 7.0 +- 0.0')
-    assert random == ('one', 'random', '5', '2', *errors, '22.5 +- 2.5 / 8.0 +- 0.0')
-    assert pretrained[:4] == ('one', 'p', '5', '1')
-    assert pretrained[4] == '12.0 +- 0.0 / 9.0 +- 0.0'
+    assert random == (
+        'one',
+        'random',
+        'config',
+        '5',
+        '2',
+        *errors,
+        '22.5 +- 2.5 / 8.0 +- 0.0',
+    )
+    assert pretrained[:5] == ('one', 'p', 'config', '5', '1')
+    assert pretrained[5] == '12.0 +- 0.0 / 9.0 +- 0.0'
 
 
 def test_table_is_printed(tmp_path):

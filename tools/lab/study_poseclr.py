@@ -77,6 +77,9 @@ def parse_args() -> argparse.Namespace:
     run.add_argument('--temperature', type=float, default=0.1)
     run.add_argument('--steps', type=int, default=600, help='of fine-tuning')
     run.add_argument(
+        '--rate', type=float, help="of fine-tuning (default: the config's)"
+    )
+    run.add_argument(
         '--starts',
         nargs='+',
         choices=['random', 'poseclr'],
@@ -100,14 +103,20 @@ def run(args: argparse.Namespace) -> None:
             for kind in args.starts:
                 key = dict(model=args.model, labels=labels, start=kind, seed=seed)
                 key['steps'] = args.steps
+                if args.rate:
+                    key['rate'] = args.rate
                 if kind == 'poseclr':
                     key['pretraining'] = start.parent.name
-                if any(key.items() <= done.items() for done in document['runs']):
+                if any(_setting(run) == key for run in document['runs']):
                     continue
                 errors = finetune(args, key, start if kind == 'poseclr' else None)
                 document['runs'].append(key | errors)
                 _write(args.results, document)
                 print_line(json.dumps(document['runs'][-1]))
+
+
+def _setting(run: dict) -> dict:
+    return {name: run[name] for name in run if name not in ('errors', 'seconds')}
 
 
 def pretrain(args: argparse.Namespace, document: dict) -> Path:
@@ -158,6 +167,9 @@ def finetune(args: argparse.Namespace, key: dict, start: Path | None) -> dict:
     labeled = _LABELED[key['labels']][key['seed']]
     _use(config.train_dataloader.dataset, args, frames, labeled)
     _shorten(config, key['steps'], _BATCH_SIZE[args.model])
+    config.optim_wrapper.optimizer.lr = key.get(
+        'rate', config.optim_wrapper.optimizer.lr
+    )
     config.val_cfg = config.val_dataloader = config.val_evaluator = None
     test = config.test_dataloader
     test.dataset.update(stride=100, num_targets=1, actions={})
@@ -242,7 +254,7 @@ def print_table(args: argparse.Namespace) -> None:
         own = [run for run in runs if run['model'] == model]
         for source in own[0]['errors']:
             print_line(f'{model}, 2D: {source}; MPJPE / P-MPJPE in mm')
-            print_line(align(summarize(own, source), left=4))
+            print_line(align(summarize(own, source), left=5))
 
 
 def summarize(runs: Sequence[dict], source: str) -> list[tuple[str, ...]]:
@@ -257,12 +269,13 @@ def summarize(runs: Sequence[dict], source: str) -> list[tuple[str, ...]]:
         deviation of the errors of each subject and of their mean.
     """
     subjects = list(runs[0]['errors'][source])
-    lines = [('labels', 'start', 'steps', 'seeds', *subjects, 'mean')]
+    lines = [('labels', 'start', 'rate', 'steps', 'seeds', *subjects, 'mean')]
     settings = {}
     for run in runs:
-        key = run['labels'], run.get('pretraining', 'random'), run['steps']
+        start, rate = run.get('pretraining', 'random'), run.get('rate', 'config')
+        key = run['labels'], start, str(rate), str(run['steps'])
         settings.setdefault(key, []).append(run['errors'][source])
-    for (labels, start, steps), found in settings.items():
+    for key, found in settings.items():
         errors = np.array([[list(own[s].values()) for s in subjects] for own in found])
         errors = np.concatenate([errors, errors.mean(1, keepdims=True)], 1)
         mean, spread = errors.mean(0), errors.std(0)
@@ -270,7 +283,7 @@ def summarize(runs: Sequence[dict], source: str) -> list[tuple[str, ...]]:
             ' / '.join(f'{m:.1f} +- {s:.1f}' for m, s in zip(*pair, strict=True))
             for pair in zip(mean, spread, strict=True)
         ]
-        lines.append((labels, start, str(steps), str(len(found)), *cells))
+        lines.append((*key, str(len(found)), *cells))
     return lines
 
 
