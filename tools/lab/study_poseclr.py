@@ -121,13 +121,16 @@ def _setting(run: dict) -> dict:
 
 def pretrain(args: argparse.Namespace, document: dict) -> Path:
     """Pre-train on the 2D of all training subjects; return the checkpoint."""
+    from mmengine.runner import find_latest_checkpoint
+
     name = (
         f'{args.model}_{args.pretrain_steps}x{args.pretrain_batch}'
         f'_v{args.views}_t{args.temperature:g}'
     )
     folder = args.folder / name
-    if name in document.get('pretraining', {}):
-        return _newest(folder)
+    newest = find_latest_checkpoint(str(folder)) if folder.is_dir() else None
+    if newest and name in document.get('pretraining', {}):
+        return Path(newest)
     config = _read(args, 0, name, seed=0)
     config.model.update(
         temperature=args.temperature, queue_size=_QUEUE_SIZE, momentum=_MOMENTUM
@@ -146,17 +149,7 @@ def pretrain(args: argparse.Namespace, document: dict) -> Path:
     document.setdefault('pretraining', {})[name] = metrics
     _write(args.results, document)
     print_line(f'{name}: {json.dumps(metrics)}')
-    return _newest(folder)
-
-
-def _newest(folder: Path) -> Path:
-    """Return the checkpoint of a finished pre-training."""
-    from mmengine.runner import find_latest_checkpoint
-
-    checkpoint = find_latest_checkpoint(str(folder))
-    if checkpoint is None:
-        raise FileNotFoundError(f'{folder} has no checkpoint: give the former folder')
-    return Path(checkpoint)
+    return Path(find_latest_checkpoint(str(folder)))
 
 
 def finetune(args: argparse.Namespace, key: dict, start: Path | None) -> dict:
