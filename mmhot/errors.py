@@ -1,19 +1,63 @@
-"""Error messages: prefixes with file names, and suggestions for mistyped names."""
+"""Error messages: escapes, prefixes with file names, hints at mistyped names."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
-_MAX_NAMES = 12
+# Control characters, line separators, marks that reverse the direction of text, and
+# surrogates, which stand for invalid bytes of file names.
+_UNPRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
+_MAX_LINE = 1000
+_MAX_NAMES, _MAX_NAME = 12, 100
+
+
+def escape(text: object, replacement: str | None = None) -> str:
+    """Escape the characters of a name that terminals and files do not show.
+
+    Args:
+        text (object): Text or path.
+        replacement (str, optional): Replaces each of them, instead of an escape code.
+    """
+
+    def code(found: re.Match) -> str:
+        value = ord(found[0])
+        if 0xDC80 <= value <= 0xDCFF:  # a byte that is no UTF-8
+            return f'\\x{value - 0xDC00:02x}'
+        return found[0].encode('unicode_escape').decode()
+
+    return _UNPRINTABLE.sub(code if replacement is None else replacement, str(text))
+
+
+def one_line(text: object) -> str:
+    """Make one printable line of at most 1000 characters; cut the middle of others."""
+    line = escape(' '.join(str(text).split()))
+    if len(line) > _MAX_LINE:
+        half = _MAX_LINE // 2
+        line = f'{line[:half]} [...] {line[-half // 2 :]}'
+    return line
 
 
 def require_file(path: str | Path) -> Path:
-    """Return the path of an existing file; raise FileNotFoundError otherwise."""
+    """Return the path of an ordinary file.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is a folder, pipe, device or socket, which might never end.
+    """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'{path} does not exist')
-    return path
+    if path.is_file():
+        return path
+    _refuse_special(path)
+    if path.is_dir():
+        raise ValueError(f'{escape(path)} is a folder: a file is expected')
+    raise FileNotFoundError(f'{escape(path)} does not exist')
+
+
+def _refuse_special(path: Path) -> None:
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ValueError(f'{escape(path)} is no file but a pipe, device or socket')
 
 
 @contextmanager
@@ -25,20 +69,30 @@ def naming(path: Path) -> Iterator[None]:
         FileNotFoundError: The path does not exist.
         OSError: The path cannot be read.
     """
+    _refuse_special(path)  # reading it might never end
+    name = escape(path)
     try:
         yield
     except ValueError as error:
-        raise ValueError(f'{path}: {" ".join(str(error).split())}') from error
+        raise ValueError(f'{name}: {one_line(error)}') from error
     except FileNotFoundError as error:
-        raise FileNotFoundError(f'{path}: no such file or folder') from error
+        raise FileNotFoundError(f'{name}: no such file or folder') from error
     except OSError as error:
-        reason = ' '.join(str(error.strerror or error).split())
-        raise OSError(f'{path}: cannot be read ({reason})') from error
+        reason = one_line(error.strerror or error)
+        raise OSError(f'{name}: cannot be read ({reason})') from error
+    except RecursionError as error:
+        raise ValueError(f'{name}: is nested too deeply') from error
+    except MemoryError as error:
+        raise ValueError(f'{name}: needs more memory than there is') from error
+    except (AttributeError, LookupError, OverflowError, TypeError) as error:
+        # values of types that nothing has checked
+        reason = one_line(f'{type(error).__name__}: {error}')
+        raise ValueError(f'{name}: has an unexpected structure ({reason})') from error
 
 
 def nearest_name(given: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most similar to ``given``, None if none is."""
-    near = get_close_matches(str(given), list(known), n=1, cutoff=0.5)
+    near = get_close_matches(str(given)[:_MAX_NAME], list(known), n=1, cutoff=0.5)
     return near[0] if near else None
 
 

@@ -13,6 +13,10 @@ DEFAULT_FOCAL_RATIO = 1.145
 DISTORTIONS = (0, 4, 5, 8, 12, 14)
 # Largest reprojection error, in pixels, of a point whose distortion was removed.
 _MAX_ERROR = 0.5
+# Focal lengths, and distances of the principal point from the center of the image, in
+# longer image sides; distortion coefficients; image sides in pixels.
+_FOCAL_RANGE, _MAX_SHIFT = (0.01, 1000.0), 10.0
+_MAX_DISTORTION, _MAX_SIDE = 1e6, 100_000
 # Largest relative difference between the aspect ratios of images and calibration.
 _ASPECT_TOLERANCE = 0.01
 
@@ -40,12 +44,39 @@ class Lens:
         """Check the numbers."""
         if not all(math.isfinite(number) for number in self.parameters):
             raise ValueError('intrinsics must be finite numbers')
-        if not min(self.focal) > 0:
-            raise ValueError(f'focal lengths must be above 0 pixels, got {self.focal}')
         if len(self.distortion) not in DISTORTIONS:
             raise ValueError(
                 f'distortion must be {", ".join(map(str, DISTORTIONS[1:]))} numbers '
                 f'(k1, k2, p1, p2, k3, ...), got {len(self.distortion)}'
+            )
+        largest = max(map(abs, self.distortion), default=0)
+        if largest > _MAX_DISTORTION:
+            raise ValueError(
+                f'distortion must be within {_MAX_DISTORTION:g}, got {largest:g}'
+            )
+        self._check_extent()
+
+    def _check_extent(self) -> None:
+        """Check focal lengths and principal point against the image size, if known."""
+        if not all(1 <= side <= _MAX_SIDE for side in self.size or ()):
+            raise ValueError(
+                f'the image size of intrinsics must be within 1..{_MAX_SIDE} pixels, '
+                f'got {self.size[0]:g} x {self.size[1]:g}'
+            )
+        low = _FOCAL_RANGE[0] * max(self.size or (1,))
+        high = _FOCAL_RANGE[1] * max(self.size or (_MAX_SIDE,))
+        if not all(low <= focal <= high for focal in self.focal):
+            image = '{}x{}'.format(*self.size) if self.size else 'any size'
+            raise ValueError(
+                f'focal lengths must be within {low:g}..{high:g} pixels for images of '
+                f'{image}, got {self.focal[0]:g} and {self.focal[1]:g}'
+            )
+        shift = np.subtract(self.center, np.divide(self.size or (0, 0), 2))
+        if np.abs(shift).max() > _MAX_SHIFT * max(self.size or (_MAX_SIDE,)):
+            x, y = self.center
+            raise ValueError(
+                f'the principal point ({x:g}, {y:g}) of the intrinsics is far off the '
+                'image'
             )
 
     @classmethod

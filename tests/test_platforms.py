@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 import mmhot.compat
-from mmhot.apis.export import check_names
+from mmhot.apis import export
 from mmhot.cli import errors, process
-from mmhot.deploy import fused_linear
-from mmhot.installation.imports import try_imports
+from mmhot.deploy import transformer
+from mmhot.installation import try_imports
 from mmhot.io.writers import json_lines
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video.streams import open_stream
@@ -80,11 +80,11 @@ def test_allocator_is_unchanged_without_glibc(error, monkeypatch):
 
 
 def test_linear_layers_are_plain_without_onednn(monkeypatch):
-    monkeypatch.setattr(fused_linear, '_OPERATOR', None)
+    monkeypatch.setattr(transformer, '_OPERATOR', None)
     layer, x = nn.Linear(8, 8), torch.ones(4096, 8)
     with torch.inference_mode():
-        assert not fused_linear._has_operator(x)
-        torch.testing.assert_close(fused_linear.FusedLinear(layer)(x), layer(x))
+        assert not transformer._has_operator(x)
+        torch.testing.assert_close(transformer.FusedLinear(layer)(x), layer(x))
 
 
 def test_drive_letter_is_no_option_of_a_benchmark_model():
@@ -93,23 +93,30 @@ def test_drive_letter_is_no_option_of_a_benchmark_model():
     assert split('mmhot::a/b.py:center') == ['mmhot::a/b.py', 'center']
 
 
-def test_unencodable_file_names_are_printed_with_replacements():
+def test_unencodable_file_names_are_printed_as_escapes():
     stream = io.TextIOWrapper(io.BytesIO(), encoding='cp1252', newline='')
     errors.print_line('C:/Видео.mp4: naïve', stream)
-    assert stream.buffer.getvalue().decode('cp1252') == 'C:/?????.mp4: naïve\n'
+    assert stream.buffer.getvalue().decode('cp1252') == (
+        'C:/\\u0412\\u0438\\u0434\\u0435\\u043e.mp4: naïve\n'
+    )
 
 
 @pytest.mark.parametrize(
     ('system', 'clash'), [('linux', False), ('win32', True), ('darwin', True)]
 )
-def test_result_names_that_differ_in_case_only_clash(system, clash, monkeypatch):
+def test_result_names_that_differ_in_case_only_clash(
+    system, clash, monkeypatch, tmp_path
+):
     monkeypatch.setattr(sys, 'platform', system)
-    paths, names = ['a/Clip.mp4', 'b/clip.mp4'], ['Clip', 'clip']
+    export._ignores_case.cache_clear()
+    targets = export.Targets()
+    targets.claim(tmp_path / 'Clip.npz', 0, 'a/Clip.mp4')
     if clash:
         with pytest.raises(ValueError, match=r'a/Clip.mp4 and b/clip.mp4 would both'):
-            check_names(paths, names)
+            targets.claim(tmp_path / 'clip.npz', 1, 'b/clip.mp4')
     else:
-        check_names(paths, names)
+        targets.claim(tmp_path / 'clip.npz', 1, 'b/clip.mp4')
+    export._ignores_case.cache_clear()
 
 
 def test_checkout_without_symbolic_links_gets_a_message(tmp_path):

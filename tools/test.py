@@ -3,9 +3,11 @@ r"""Evaluate a checkpoint with the metrics of a config, with MMPose's arguments.
 Example::
 
     python tools/test.py configs/body_3d_keypoint/nanohtnet/CONFIG.py CHECKPOINT.pth \
-        --table joints groups --out errors.json
+        --table joints groups --out errors.json --frame-errors frames.npz \
+        --worst worst.png
 
-docs/metrics.md defines the metrics.
+docs/metrics.md defines the metrics and has the options of each protocol.
+tools/table.py compares several errors.json.
 """
 
 import argparse
@@ -21,7 +23,16 @@ from mmhot.cli.runner import (
     merge_options,
     setting,
 )
+from mmhot.cli.training_data import check_data_files
+from mmhot.io.arrays import save_arrays
 from mmhot.io.atomic import replacing
+
+_SUFFIXES = dict(
+    out=('.json', '.yaml', '.yml', '.pkl'),
+    dump=('.pkl', '.pickle'),
+    frame_errors=('.npz',),
+    worst=('.png',),
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,10 +45,19 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         default=[],
         choices=['joints', 'groups', 'actions', 'subjects', 'clips'],
-        help='print these errors too, and write them to --out',
+        help='print these errors too; --out has all of them',
     )
     parser.add_argument(
         '--out', type=output_file, help='file (.json, .yaml, .pkl) for the metrics'
+    )
+    parser.add_argument(
+        '--frame-errors', type=output_file, help="file (.npz) for each frame's errors"
+    )
+    parser.add_argument(
+        '--worst', type=output_file, help='image (.png) to draw the worst clips in'
+    )
+    parser.add_argument(
+        '--num-worst', type=int, default=6, help='clips to draw in --worst (6)'
     )
     parser.add_argument(
         '--dump', type=output_file, help='file (.pkl) for all predictions'
@@ -47,35 +67,46 @@ def parse_args() -> argparse.Namespace:
     )
     add_runner_arguments(parser)
     args = parser.parse_args()
-    if args.dump and args.dump.suffix not in ('.pkl', '.pickle'):
-        parser.error(f'--dump: got {args.dump}, wanted a .pkl file')
-    if args.out and args.out.suffix not in ('.json', '.yaml', '.yml', '.pkl'):
-        parser.error(f'--out: got {args.out}, wanted a .json, .yaml or .pkl file')
+    for option, suffixes in _SUFFIXES.items():
+        path = getattr(args, option)
+        if path and path.suffix not in suffixes:
+            option = '--' + option.replace('_', '-')
+            parser.error(f'{option}: got {path}, wanted a {suffixes[0]} file')
+    if not 1 <= args.num_worst <= 100:
+        parser.error(f'--num-worst must be from 1 to 100, got {args.num_worst}')
     return args
 
 
 def test(args: argparse.Namespace) -> None:
     """Evaluate the checkpoint."""
-    from mmhot.weights.loading import SameShapesHook
-
     config = load_config(args)
     if '://' not in args.checkpoint and not Path(args.checkpoint).is_file():
         raise FileNotFoundError(f'{args.checkpoint}: no such checkpoint file')
     config.load_from = args.checkpoint
     if args.badcase:
         collect_bad_cases(config, args)
+    merge_options(config, args.cfg_options)
+    check_data_files(config, ('test',))
     if args.dump:
         evaluator = setting(config, 'test_evaluator', '--dump')
         metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
         dump = dict(type='DumpResults', out_file_path=str(args.dump))
         config.test_evaluator = [*metrics, dump]
-    merge_options(config, args.cfg_options)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
+    for path in filter(None, (args.out, args.frame_errors, args.worst)):
+        path.parent.mkdir(parents=True, exist_ok=True)
     runner = build_runner(config)
+
+    from mmhot.weights.loading import SameShapesHook
+
     runner.register_hook(SameShapesHook())
     metric = find_lifting_error(runner, args)
     results = dict(runner.test())
+    results['settings'] = dict(
+        config=args.config,
+        checkpoint=args.checkpoint,
+        flip_test=config.model.get('test_cfg', {}).get('flip_test', False),
+        cfg_options=args.cfg_options or {},
+    )
     report_results(results, metric, args)
 
 
@@ -85,15 +116,17 @@ def find_lifting_error(runner, args: argparse.Namespace):
 
     metrics = runner.test_loop.evaluator.metrics
     found = [metric for metric in metrics if isinstance(metric, LiftingErrorMetric)]
-    if args.table and not found:
-        raise ValueError(
-            f'--table: {args.config} has no LiftingErrorMetric in test_evaluator'
-        )
+    for option in ('table', 'frame_errors', 'worst'):
+        if getattr(args, option) and not found:
+            raise ValueError(
+                f'--{option.replace("_", "-")}: {args.config} has no '
+                'LiftingErrorMetric in test_evaluator'
+            )
     return found[0] if found else None
 
 
 def report_results(results: dict, metric, args: argparse.Namespace) -> None:
-    """Print the tables and write the file, in the main process only."""
+    """Print the tables and write the files, in the main process only."""
     from mmengine.dist import is_main_process
     from mmengine.fileio import dump
 
@@ -101,7 +134,13 @@ def report_results(results: dict, metric, args: argparse.Namespace) -> None:
         return
     if metric is not None:
         print_line(format_errors(metric.report, args.table))
-        results['errors'] = metric.report.as_dict(args.table)
+        results['errors'] = metric.report.as_dict()
+    if args.frame_errors:
+        save_arrays(args.frame_errors, metric.report.frame_errors(), compressed=True)
+    if args.worst:
+        from mmhot.visualization.worst_clips import draw_worst
+
+        draw_worst(metric.report, args.worst, args.num_worst)
     if args.out:
         options = dict(indent=2) if args.out.suffix == '.json' else {}
         with replacing(args.out) as temporary:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mmhot.apis.completed_runs import CompletedRun, load_completed
-from mmhot.apis.export import check_targets, export
+from mmhot.apis.export import export
 from mmhot.apis.lifting import lift_source, open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions
 from mmhot.apis.progress import Bars, no_bar, stage_bars
@@ -116,8 +116,6 @@ class ClipWorker:
             times.num_frames = before.frames
             self._say(f'{item.name}: was finished before')
             return
-        inputs = [item.path] if item.path.exists() else []
-        check_targets(item.name, [], options, inputs)
         source = item.open()
         with stage_bars(self._bars, source.name) as show:
             lifted = lift_source(self._pipeline, source, show, times)

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mmhot.io.atomic import replacing
-from mmhot.video.cache import FOLDER, digest
+from mmhot.errors import require_file
+from mmhot.io.arrays import load_json
+from mmhot.io.atomic import CACHE_FOLDER, replacing
+from mmhot.video.cache import describe_file, digest, log_unusable
 
 
 @dataclass(frozen=True)
@@ -16,15 +18,15 @@ class CompletedRun:
     Attributes:
         facts (str): Digest of all that the results depend on.
         run (str): Run that wrote them.
-        files (dict[str, list[int]]): Size in bytes and modification time in
-            nanoseconds of each file, by its name.
+        files (dict[str, list]): Size in bytes, modification time in nanoseconds and
+            digest of samples of each file, by its name.
         frames (int): Number of frames.
         people (int): Number of people.
     """
 
     facts: str
     run: str
-    files: dict[str, list[int]]
+    files: dict[str, list]
     frames: int
     people: int
 
@@ -40,8 +42,9 @@ class CompletedRun:
         """Write the record of an input into the folder of the results."""
         path = _path(folder, name)
         path.parent.mkdir(parents=True, exist_ok=True)
+        record = {'checksum': digest(asdict(self)), **asdict(self)}
         with replacing(path) as temporary:
-            temporary.write_text(json.dumps(asdict(self)), encoding='utf-8')
+            temporary.write_text(json.dumps(record), encoding='utf-8')
 
 
 def load_completed(folder: Path, name: str, facts: object) -> CompletedRun | None:
@@ -53,23 +56,29 @@ def load_completed(folder: Path, name: str, facts: object) -> CompletedRun | Non
         facts (object): All that the results depend on, as plain values.
 
     Returns:
-        CompletedRun | None: None if there is no record, its facts are others, or a
-        result is missing or was changed.
+        CompletedRun | None: None if there is no record, it was edited, its facts are
+        others, or a result is missing or was changed.
     """
+    path = _path(folder, name)
     try:
-        document = json.loads(_path(folder, name).read_text(encoding='utf-8'))
-        completed = CompletedRun(**document)
+        record = load_json(require_file(path))
+        if not isinstance(record, dict) or record.pop('checksum') != digest(record):
+            raise ValueError('checksum')
+        completed = CompletedRun(**record)
+    except (KeyError, OSError, TypeError, ValueError):
+        log_unusable(path)
+        return None
+    try:
         states = {file: _state(folder / file) for file in completed.files}
-    except (OSError, TypeError, ValueError, AttributeError):
+    except OSError:
         return None
     is_current = states == completed.files and completed.facts == digest(facts)
     return completed if is_current else None
 
 
 def _path(folder: Path, name: str) -> Path:
-    return folder / FOLDER / f'{name}.finished.json'
+    return folder / CACHE_FOLDER / f'{name}.finished.json'
 
 
-def _state(file: Path) -> list[int]:
-    status = file.stat()
-    return [status.st_size, status.st_mtime_ns]
+def _state(file: Path) -> list:
+    return describe_file(file)[1:]

@@ -1,16 +1,21 @@
 """Export of 3D clips: all formats, checks of the target files, the output folder."""
 
+import os
+import re
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryFile
 from typing import TYPE_CHECKING
 
 from mmhot.apis.options import ExportOptions, OutputOptions
 from mmhot.apis.progress import Bars, no_bar
-from mmhot.io.writers.table import WRITERS
+from mmhot.io.atomic import CACHE_FOLDER, is_in_the_way, remove_abandoned
+from mmhot.io.own_results import is_result
+from mmhot.io.writers.table import WRITERS, Writer
 
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.clips import Clip3D
@@ -46,6 +51,10 @@ def save_clip(
     chosen = ExportOptions(formats=[path.suffix.removeprefix('.')], **options)
     if isinstance(video, str | Path):
         (video,) = open_inputs([str(video)])
+    tracks = sorted(set(clip.track.tolist()))
+    targets = Targets([] if video is None else [video.path])
+    for file in _files(path, *chosen.formats, tracks).values():
+        targets.claim(file, 0, clip.name)
     return _write_formats(clip, path, chosen, video)
 
 
@@ -80,35 +89,58 @@ def _write_formats(
     say: Callable[[str], None] = lambda line: None,
     bars: Bars = no_bar,
 ) -> list[Path]:
-    from mmhot.clips import to_axes
-    from mmhot.lifting.world import scale_people, to_world
+    from mmhot.lifting.world import scale_people
 
-    if clip.axes == 'z-up':
-        clip = to_axes(clip, 'camera')
+    if footage is None and options.html_frames:
+        raise ValueError('html_frames needs a video, and there is none')
     if options.height is not None:
         clip = scale_people(clip, options.height)
-    is_world = clip.axes == 'world'  # such a clip is written as it is
-    world = clip if is_world else to_world(clip, options.static_camera)
-    if options.axes == 'world' or (is_world and options.axes == 'camera'):
-        turned = world
-    else:
-        turned = to_axes(clip, options.axes)
+    # a clip in world axes is written as it is
+    is_world = clip.axes == 'world' and options.axes == 'camera'
+    chosen = 'world' if is_world else options.axes
+    axes = {
+        name: 'world' if WRITERS[name].world else chosen for name in options.formats
+    }
+    clips = {
+        each: _turned(clip, each, options.static_camera) for each in set(axes.values())
+    }
     written = []
     for name in options.formats:
-        writer = WRITERS[name]
-        shown = world if writer.world else turned
+        writer, shown = WRITERS[name], clips[axes[name]]
+        inputs = _footage_of(writer, options, footage)
         target = path.with_name(f'{path.stem}.{name}')
         tracks = sorted(set(shown.track.tolist()))
         for track, file in _files(target, name, tracks).items():
             part = shown if track is None else shown.take(shown.track == track)
             with bars(f'{clip.name}: {name}') as progress:
-                inputs = {'footage': footage} if writer.footage else {}
                 if writer.progress:
                     inputs['progress'] = progress
                 note = writer.load()(part, file, **inputs)
             say(f'{file} ({note})' if isinstance(note, str) else f'{file}')
             written.append(file)
     return written
+
+
+def _turned(clip: 'Clip3D', axes: str, static_camera: bool) -> 'Clip3D':
+    """Convert a clip to any axes; all numbers are finite."""
+    from mmhot.clips import to_axes
+    from mmhot.lifting.world import to_world
+
+    if axes == 'world' != clip.axes:
+        clip = to_world(to_axes(clip, 'camera'), static_camera)
+    elif axes != 'world':
+        clip = to_axes(clip, axes)
+    return clip.checked()
+
+
+def _footage_of(
+    writer: Writer, options: ExportOptions, footage: 'FrameSource | None'
+) -> dict[str, 'FrameSource | None']:
+    """Return the argument by which a writer takes the video, if it does."""
+    asked = writer.footage
+    if isinstance(asked, str):
+        asked = getattr(options, asked)
+    return {'footage': footage} if asked else {}
 
 
 def _files(path: Path, name: str, tracks: list[int]) -> dict[int | None, Path]:
@@ -120,58 +152,135 @@ def _files(path: Path, name: str, tracks: list[int]) -> dict[int | None, Path]:
     return {track: path.with_stem(f'{path.stem}_person{track}') for track in tracks}
 
 
-def check_targets(
-    name: str, tracks: list[int], options: OutputOptions, inputs: Sequence[Path]
-) -> None:
-    """Refuse to replace a folder or an input.
+class Targets:
+    """Files that a run will write: each once, and none of those that it reads.
 
     Args:
-        name (str): Name of the clip.
-        tracks (list[int]): Its track IDs, as far as they are known.
-        options (OutputOptions): Folder and formats.
-        inputs (Sequence[Path]): Inputs, as far as they are files.
+        read (Iterable[str | Path]): Files that are read, and folders of such; paths
+            that do not exist are ignored.
+    """
+
+    def __init__(self, read: Iterable[str | Path] = ()) -> None:
+        # with whether it is only one of a folder
+        self._read: dict[tuple[int, int], tuple[Path, bool]] = {}
+        self._owners: dict[str, tuple[Path, int, object]] = {}
+        for path in read:
+            self.protect(path)
+
+    def protect(self, path: str | Path) -> None:
+        """Add a file that is read, or the files of a folder but results of mmhot."""
+        is_folder = os.path.isdir(path)
+        for file in Path(path).iterdir() if is_folder else [Path(path)]:
+            if os.path.isfile(file):  # False for names that are too long
+                found = _identity(file)
+                is_named = not is_folder or not self._read.get(found, (file, True))[1]
+                self._read[found] = file, not is_named
+
+    def claim(self, target: Path, number: int, source: object) -> None:
+        """Reserve a file for a result of an input.
+
+        Args:
+            target (Path): The file.
+            number (int): Number of the input.
+            source (object): The input in messages.
+
+        Raises:
+            IsADirectoryError: If a folder or a device has its name.
+            ValueError: If a file that is read, or another input's result, would be
+                overwritten.
+        """
+        if is_in_the_way(target):
+            kind = 'a folder' if target.is_dir() else 'no ordinary file, and'
+            raise IsADirectoryError(f'out_dir: {target} is {kind} in the way')
+        read = self._read.get(_identity(target)) if target.exists() else None
+        if read and not (read[1] and is_result(target)):
+            raise ValueError(
+                f'{read[0]} would be overwritten by a result: give another folder for '
+                'the results'
+            )
+        claim = target, number, source
+        _, owner, other = self._owners.setdefault(_key(target), claim)
+        if owner != number:
+            raise ValueError(
+                f'{other} and {source} would both be written as {target.name}: lift '
+                'them one by one into different folders'
+            )
+
+    def claim_people(self, folder: Path, formats: Sequence[str]) -> None:
+        """Reserve the files of people whose track IDs are not known yet.
+
+        Args:
+            folder (Path): Folder of the results.
+            formats (Sequence[str]): Formats with one person per file.
+        """
+        claimed = [target for target, *_ in self._owners.values()]
+        for file in [*claimed, *(folder.iterdir() if formats else ())]:
+            match = re.fullmatch(r'(.+)_person-?\d+', file.stem, re.IGNORECASE)
+            if match and file.suffix[1:].lower() in formats:
+                of_all = _key(file.with_stem(match[1]))
+                if of_all in self._owners:
+                    self.claim(file, *self._owners[of_all][1:])
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_dev, status.st_ino
+
+
+def _key(target: Path) -> str:
+    """Return a text that is the same for all names of one file."""
+    path = str(target.parent.resolve() / target.name)
+    if _ignores_case(target.parent):
+        path = unicodedata.normalize('NFC', path).casefold()
+    return path
+
+
+@cache
+def _ignores_case(folder: Path) -> bool:
+    """Whether names that differ in case only are the same file in a folder."""
+    if sys.platform in ('win32', 'darwin'):
+        return True
+    with suppress(OSError), NamedTemporaryFile(dir=folder, prefix='.mmhot-a') as file:
+        path = Path(file.name)
+        return path.with_name(path.name.upper()).exists()
+    return False
+
+
+def check_targets(
+    names: Sequence[str],
+    sources: Sequence[Path],
+    options: OutputOptions,
+    tracks: Sequence[Sequence[int]] | None = None,
+) -> None:
+    """Refuse results that would overwrite each other or a file that is read.
+
+    Args:
+        names (Sequence[str]): Names of the clips.
+        sources (Sequence[Path]): Their inputs.
+        options (OutputOptions): Existing folder, and formats.
+        tracks (Sequence[Sequence[int]], optional): Their track IDs, if known.
 
     Raises:
         IsADirectoryError: If a folder has the name of a result.
-        ValueError: If an input would be overwritten.
+        ValueError: If a file would be overwritten.
     """
-    for form in options.formats:
-        for path in _files(options.out_dir / f'{name}.{form}', form, tracks).values():
-            if path.is_dir():
-                raise IsADirectoryError(f'out_dir: {path} is a folder in the way')
-            for source in inputs:
-                if path.exists() and path.samefile(source):
-                    raise ValueError(
-                        f'{source} would be overwritten by its result: give another '
-                        'out_dir'
-                    )
-
-
-def check_names(paths: Sequence[Path], names: list[str]) -> None:
-    """Refuse inputs whose results would overwrite each other.
-
-    Args:
-        paths (Sequence[Path]): Inputs.
-        names (list[str]): Names of their results.
-
-    Raises:
-        ValueError: If two names are the same.
-    """
-    if sys.platform in ('win32', 'darwin'):  # upper and lower case are equal there
-        names = [name.casefold() for name in names]
-    name, count = Counter(names).most_common(1)[0]
-    if count > 1:
-        pairs = zip(paths, names, strict=True)
-        same = [str(path) for path, own in pairs if own == name]
-        raise ValueError(
-            f'{" and ".join(same)} would both be written as {name}: lift them one by '
-            'one into different folders'
-        )
+    targets = Targets([*sources, *options.files])
+    for index, (name, source) in enumerate(zip(names, sources, strict=True)):
+        for form in options.formats:
+            target = options.out_dir / f'{name}.{form}'
+            own = _files(target, form, tracks[index] if tracks else [])
+            for file in {target, *own.values()}:
+                targets.claim(file, index, source)
+    if tracks is None:
+        per_person = [form for form in options.formats if WRITERS[form].per_person]
+        targets.claim_people(options.out_dir, per_person)
 
 
 @contextmanager
 def results_folder(folder: Path) -> Iterator[None]:
     """Create a writable folder; remove it again if nothing was written to it.
+
+    What killed runs left behind in it is removed.
 
     Args:
         folder (Path): Folder of the results.
@@ -185,8 +294,10 @@ def results_folder(folder: Path) -> Iterator[None]:
             missing += [path for path in (folder, *folder.parents) if not path.exists()]
             folder.mkdir(parents=True, exist_ok=True)
             # permissions alone do not show it, least of all to root
-            with NamedTemporaryFile(dir=folder, prefix='.mmhot-'):
+            with TemporaryFile(dir=folder):
                 pass
+            for each in (folder, folder / CACHE_FOLDER):
+                remove_abandoned(each)
         except OSError as error:
             reason = error.strerror
             if isinstance(error, FileExistsError | NotADirectoryError):

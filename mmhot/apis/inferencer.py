@@ -20,7 +20,7 @@ from mmhot.apis.inferencer_outputs import (
 from mmhot.apis.inferencer_predictors import FrameResult, Predictor2D, Predictor3D
 from mmhot.apis.options import InferOptions
 from mmhot.apis.progress import always_bar, no_bar, stage_bars
-from mmhot.installation.devices import choose_device
+from mmhot.installation import choose_device
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.frames import FrameSource
@@ -114,6 +114,7 @@ class Inferencer:
             min_score=0.0,
         )
         self.show_progress = show_progress
+        self._files = models.files
 
     def __call__(
         self,
@@ -158,7 +159,7 @@ class Inferencer:
             **kwargs,
         )
         opened = open_all(inputs, options.fps)
-        check_outputs(opened, options)
+        opened = check_outputs(opened, options, self._files)
         return self._infer(opened, options)
 
     def _infer(

@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.io.arrays import decode_image
+from mmhot.io.images import MAX_PIXELS, decode_image, is_image, read_image
 from mmhot.video.capture import Capture
 from mmhot.video.frames import (
     Frame,
     FrameSource,
     ImageSequence,
-    is_image,
-    read_image,
 )
 from mmhot.video.inputs import open_inputs
 from mmhot.video.streams import is_url, open_stream
@@ -39,6 +37,8 @@ class Image:
 class _Video:
     """Common attributes of a :class:`mmhot.video.frames.FrameSource`."""
 
+    max_pixels = MAX_PIXELS
+
     def __init__(
         self, name: str, path: Path, fps: float, num_frames: int | None
     ) -> None:
@@ -58,6 +58,7 @@ class ImageVideo(_Video):
 
     def __init__(self, images: Sequence[Image], fps: float) -> None:
         self._images = images
+        self.paths = [image.path for image in images]
         path = images[0].path or Path(images[0].name)
         if len(images) > 1 and images[0].path:
             path = path.resolve().parent

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from mmhot.apis.call_options import CallOptions
+from mmhot.apis.export import Targets
 from mmhot.apis.inferencer_inputs import Image, Input
 from mmhot.clips import Clip3D, to_axes
 from mmhot.io.arrays import exact_list
@@ -133,38 +134,53 @@ def as_datasample(instances: Instances, name: str, size: tuple[int, int]) -> Any
     return sample
 
 
-def check_outputs(inputs: Iterable[Input], options: CallOptions) -> None:
-    """Refuse results that would overwrite each other or an input.
+def check_outputs(
+    inputs: Iterable[Input], options: CallOptions, read: Iterable[Path] = ()
+) -> Iterable[Input]:
+    """Refuse results that would overwrite each other or a file that is read.
 
     Args:
-        inputs (Iterable[Input]): Inputs; only lists are checked.
+        inputs (Iterable[Input]): Inputs; a list is checked at once, an iterator while
+            it is read.
         options (CallOptions): Folders of the results.
+        read (Iterable[Path]): Other files that are read.
+
+    Returns:
+        Iterable[Input]: The inputs.
 
     Raises:
         ValueError: If a file would be overwritten.
     """
-    if not isinstance(inputs, list):
-        return
-    if Path(options.vis_out_dir).suffix and len(inputs) > 1:
+    is_list = isinstance(inputs, list)
+    if is_list and Path(options.vis_out_dir).suffix and len(inputs) > 1:
         raise ValueError(
             f'vis_out_dir={options.vis_out_dir!r} is one file, and there are '
             f'{len(inputs)} inputs: name a folder'
         )
-    targets: set[Path] = set()
-    for each in inputs:
+    targets = Targets(read)
+    for each in inputs if is_list else ():
+        _protect(each, targets)
+    checked = _claimed(inputs, options, targets)
+    return list(checked) if is_list else checked
+
+
+def _protect(each: Input, targets: Targets) -> None:
+    for path in getattr(each, 'paths', [each.path]):
+        if path is not None:
+            targets.protect(path)
+
+
+def _claimed(
+    inputs: Iterable[Input], options: CallOptions, targets: Targets
+) -> Iterator[Input]:
+    """Yield inputs whose results overwrite no file."""
+    for number, each in enumerate(inputs):
+        _protect(each, targets)
+        source = each.path or each.name
         for target in (_drawing_path(each, options), _predictions_path(each, options)):
-            if target is None:
-                continue
-            if target in targets:
-                raise ValueError(
-                    f'two inputs would be written as {target}: call the inferencer '
-                    'for one after the other, with different folders'
-                )
-            targets.add(target)
-            source = each.path
-            is_file = source is not None and source.exists() and target.exists()
-            if is_file and target.samefile(source):
-                raise ValueError(f'{source} would be overwritten by its result')
+            if target is not None:
+                targets.claim(target, number, source)
+        yield each
 
 
 @contextmanager

@@ -4,11 +4,13 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mmhot.apis.export import check_names, check_targets, export, results_folder
+import numpy as np
+
+from mmhot.apis.export import check_targets, export, results_folder
 from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions
-from mmhot.apis.progress import Bars, no_bar, stage_bars, text_bar
-from mmhot.clips import Clip2D, Clip3D
-from mmhot.installation.devices import choose_device
+from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
+from mmhot.clips import Clip2D, Clip3D, check_clip
+from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lens import settle_lens
 from mmhot.lifting.lifter import Lifter
@@ -67,15 +69,20 @@ def infer(
 
 
 def lift(
-    keypoints: str | Path | Clip2D, *, progress: bool = False, **options: object
+    keypoints: str | Path | Clip2D | np.ndarray,
+    *,
+    progress: bool = False,
+    **options: object,
 ) -> Clip3D:
     """Lift the 2D keypoints of a clip, as ``mmhot lift``.
 
     Args:
-        keypoints (str | Path | Clip2D): Keypoints, or their file.
+        keypoints (str | Path | Clip2D | np.ndarray): Keypoints, or their file. An array
+            is (T, K, 2) or has more dimensions, see :meth:`Clip2D.from_arrays`.
         progress (bool): Whether to show a progress bar. Defaults to False.
-        **options (object): See :class:`mmhot.apis.options.LiftOptions`; ``skeleton``,
-            ``image_size``, ``fps`` and ``single`` are for files.
+        **options (object): See :class:`mmhot.apis.options.LiftOptions`. ``skeleton``,
+            ``image_size`` and ``fps`` are for files and arrays, ``single`` is for
+            files.
 
     Returns:
         Clip3D: 3D poses in camera axes.
@@ -85,18 +92,30 @@ def lift(
         ValueError: If an option or the file is wrong.
     """
     chosen = LiftOptions(**options)
-    if isinstance(keypoints, Clip2D):
-        for name in ('skeleton', 'image_size', 'fps', 'single'):
-            if getattr(chosen, name) is not None:
-                raise ValueError(f'{name} is for files of keypoints, not for a Clip2D')
-        clip = keypoints
-    else:
-        clip = read_clip(Path(keypoints), chosen)
-    lifter = open_lifter(chosen)
-    segments = lifter.prepare(clip, chosen.mapping)
-    lens = settle_lens(clip.width, clip.height, chosen.fov, chosen.intrinsics)
+    clip = _open_clip(keypoints, chosen)
+    run = _prepare(open_lifter(chosen), clip, chosen)
     with (text_bar if progress else no_bar)(f'{clip.name}: lifting') as show:
-        return lifter.lift(clip, segments, show, lens)
+        return run(show)
+
+
+def _open_clip(
+    keypoints: str | Path | Clip2D | np.ndarray, options: LiftOptions
+) -> Clip2D:
+    if isinstance(keypoints, str | Path):
+        return read_clip(Path(keypoints), options)
+    is_clip = isinstance(keypoints, Clip2D)
+    refused = ('skeleton', 'image_size', 'fps', 'single') if is_clip else ('single',)
+    for name in refused:
+        if getattr(options, name) is not None:
+            what = 'a Clip2D' if is_clip else 'an array'
+            raise ValueError(f'{name} is for files of keypoints, not for {what}')
+    if is_clip:
+        return check_clip(keypoints)
+    if options.image_size is None or options.fps is None:
+        raise ValueError('image_size and fps must be given with an array of keypoints')
+    return Clip2D.from_arrays(
+        keypoints, options.image_size, options.fps, skeleton=options.skeleton
+    )
 
 
 def lift_files(
@@ -118,21 +137,30 @@ def lift_files(
     Raises:
         ValueError: If an input or option is wrong, or results would overwrite files.
     """
+    if len(paths) > 1:  # as of a shell's pattern
+        paths = without_results(paths) or paths
     clips = [read_clip(path, options) for path in paths]
-    check_names(paths, [clip.name for clip in clips])
     with results_folder(options.out_dir):
-        for clip in clips:
-            tracks = [track.track for track in clip.tracks]
-            check_targets(clip.name, tracks, options, paths)
+        names = [clip.name for clip in clips]
+        tracks = [[track.track for track in clip.tracks] for clip in clips]
+        check_targets(names, paths, options, tracks)
         lifter = open_lifter(options)
-        prepared = [lifter.prepare(clip, options.mapping) for clip in clips]
-        for clip, segments in zip(clips, prepared, strict=True):
-            lens = settle_lens(clip.width, clip.height, options.fov, options.intrinsics)
+        runs = [_prepare(lifter, clip, options) for clip in clips]
+        for clip, run in zip(clips, runs, strict=True):
             times = StageTimes()
             with bars(f'{clip.name}: lifting') as show, times.measure('3D'):
-                lifted = lifter.lift(clip, segments, show, lens)
+                lifted = run(show)
             export(lifted, options, None, say, bars)
             say(_summarize(lifted, times.seconds['3D']))
+
+
+def _prepare(
+    lifter: Lifter, clip: Clip2D, options: LiftOptions
+) -> Callable[[Show], Clip3D]:
+    """Check that a clip can be lifted; returns what lifts it."""
+    segments = lifter.prepare(clip, options.mapping)
+    lens = settle_lens(clip.width, clip.height, options.fov, options.intrinsics)
+    return lambda show: lifter.lift(clip, segments, show, lens)
 
 
 def _summarize(clip: Clip3D, seconds: float) -> str:
@@ -160,7 +188,7 @@ def open_lifter(options: LiftOptions) -> Lifter:
     return Lifter(
         options.model,
         options.checkpoint,
-        device=choose_device(options.device),
+        device=options.device,
         flip_test=options.flip_test,
         batch_size=options.batch_size,
         keep=options.keep,
@@ -180,7 +208,7 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
     lifter = Lifter(
         options.pose3d,
         options.pose3d_weights,
-        device=choose_device(options.device),
+        device=options.device,
         keep=options.keep,
     )
     return VideoLifter(
@@ -193,6 +221,7 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
         fov=options.fov,
         intrinsics=options.intrinsics,
         cache=cache,
+        max_pixels=round(options.max_megapixels * 1e6),
     )
 
 
@@ -203,11 +232,15 @@ def open_pose_estimator(options: InferOptions) -> VideoPoseEstimator:
         options.pose2d_weights,
         options.det_model,
         options.det_weights,
-        choose_device(options.device),
+        options.device,
         skeleton=options.pose2d_skeleton,
     )
     return VideoPoseEstimator(
-        detector, estimator, options.det_every, options.batch_size
+        detector,
+        estimator,
+        options.det_every,
+        options.batch_size,
+        options.flip_2d,
     )
 
 

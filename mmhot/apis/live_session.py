@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from datetime import UTC, datetime
 
 import mmhot
-from mmhot.apis.export import results_folder
+from mmhot.apis.export import Targets, results_folder
 from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions, LiveOptions
 from mmhot.apis.progress import Bars, Show, no_bar
@@ -52,7 +52,10 @@ def lift_stream(
     """
     check_live(options)
     stream = streams.open_stream(source)
+    stream.max_pixels = round(options.max_megapixels * 1e6)
+    path = options.out_dir / f'{stream.name}.jsonl'
     with results_folder(options.out_dir):
+        Targets([source, *options.files]).claim(path, 0, source)
         stream.open()  # fails before the models are loaded
         stream.close()
         with redirect_stdout(sys.stderr):  # some models print
@@ -62,7 +65,7 @@ def lift_stream(
             say(f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}')
         session = _Session(options, live, stream, pipeline, say, print_document)
         with (
-            JsonLines(options.out_dir / f'{stream.name}.jsonl') as lines,
+            JsonLines(path) as lines,
             bars(f'{stream.name}: live') as progress,
             guard(session.stop),
         ):

@@ -1,6 +1,7 @@
 """Base of the option dataclasses: fields with help texts, conversion and checks."""
 
 import operator
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
@@ -48,12 +49,20 @@ class Options:
 
     None stands for the default. Numbers and choices may be given as text.
 
+    Attributes:
+        files (tuple[Path]): Existing files that the values name.
+
     Raises:
         ValueError: If a value is wrong; the message names the argument.
     """
 
     def __post_init__(self) -> None:
         """Convert and check the values."""
+        given = (getattr(self, each.name) for each in fields(self))
+        texts = [value for value in given if isinstance(value, str | Path)]
+        # isfile is False for names that are too long
+        files = tuple(Path(text) for text in texts if os.path.isfile(text))
+        object.__setattr__(self, 'files', files)
         for each in fields(self):
             value = getattr(self, each.name)
             value = each.default if value is None else value

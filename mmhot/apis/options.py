@@ -106,8 +106,8 @@ class LifterOptions(Options):
         convert=_read_intrinsics,
         metavar='FILE',
     )
-    device: str | None = option(
-        None, 'cpu, cuda or cuda:N; by default the GPU if there is one', metavar='NAME'
+    device: str = option(
+        'auto', 'auto (the GPU if there is one), cpu, cuda or cuda:N', metavar='NAME'
     )
 
     def __post_init__(self) -> None:
@@ -196,12 +196,19 @@ class InferOptions(LifterOptions):
     det_weights: str | None = option(None, 'checkpoint of the detector', metavar='FILE')
     det_every: int | None = option(
         None,
-        'detect in every Nth frame and follow people in between (default: 1, with '
-        'pose-verified 0.2 s apart, at most 5)',
+        'detect in every Nth frame and track people in between (default: 1; with '
+        'pose-verified once per second)',
         low=1,
         metavar='N',
     )
-    batch_size: int = option(8, 'frames per batch in 2D', low=1, metavar='N')
+    batch_size: int = option(
+        8, 'frames per batch, if all frames are detected', low=1, metavar='N'
+    )
+    flip_2d: bool = option(
+        False,
+        'average the 2D keypoints of videos with those of mirrored images: twice the '
+        'time, hardly more accurate',
+    )
     pose3d: str | None = option(
         None,
         'lifter: shipped weights by name, or a config (default: the shipped one for '
@@ -229,6 +236,15 @@ class InferOptions(LifterOptions):
         low=0,
         high=1000,
         exclusive=True,
+    )
+    max_megapixels: float = option(
+        64.0,
+        'largest image or frame that is read',
+        low=0,
+        high=1000,
+        exclusive=True,
+        unit='megapixels',
+        metavar='N',
     )
 
 
@@ -258,6 +274,9 @@ class ExportOptions(Options):
     )
     static_camera: bool = option(
         False, 'the camera does not move: estimate its tilt and the floor'
+    )
+    html_frames: bool = option(
+        False, 'show the frames of the video behind the 2D keypoints of .html'
     )
 
     def __post_init__(self) -> None:

@@ -1,8 +1,15 @@
 """Progress bars: one for each processing stage."""
 
+import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
+
+from mmhot.errors import escape
+
+# Seconds between two lines, and the least that a stage with a line at its end takes.
+_INTERVAL, _LEAST = 30.0, 5.0
 
 Show = Callable[[int, int], None]
 """Takes frames done and frames in total, 0 if unknown."""
@@ -19,26 +26,57 @@ def no_bar(title: str) -> Iterator[Show]:
 
 
 @contextmanager
-def text_bar(title: str, only_in_terminals: bool = True) -> Iterator[Show]:
-    """Draw a bar on stderr.
+def text_bar(
+    title: str, unit: str = 'frame', only_in_terminals: bool = True
+) -> Iterator[Show]:
+    """Draw a bar on stderr; print lines where that is a file or pipe.
 
     Args:
         title (str): Text before the bar.
-        only_in_terminals (bool): Whether files and pipes get none.
+        unit (str): What is counted. Defaults to 'frame'.
+        only_in_terminals (bool): Whether files and pipes get lines instead of a bar.
+            Defaults to True.
 
     Yields:
         Callable: See :data:`Show`.
     """
+    if only_in_terminals and not sys.stderr.isatty():
+        with _lines(title, unit) as show:
+            yield show
+        return
     from tqdm import tqdm
 
-    disable = None if only_in_terminals else False
-    with tqdm(desc=title, unit='frame', disable=disable, leave=False) as bar:
+    with tqdm(desc=title, unit=unit, leave=False) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total or None
             bar.update(done - bar.n)
 
         yield show
+
+
+@contextmanager
+def _lines(title: str, unit: str) -> Iterator[Show]:
+    """Print a line every 30 seconds, and one at the end of what takes 5 and more."""
+    begin = said = time.monotonic()
+    reached = ''
+
+    def say() -> None:
+        seconds = time.monotonic() - begin
+        with suppress(OSError, ValueError):  # a full disk, closed
+            sys.stderr.write(f'{escape(title)}: {reached} in {seconds:.0f} s\n')
+            sys.stderr.flush()
+
+    def show(done: int, total: int) -> None:
+        nonlocal said, reached
+        reached = f'{done} of {total} {unit}s' if total else f'{done} {unit}s'
+        if time.monotonic() - said >= _INTERVAL:
+            said = time.monotonic()
+            say()
+
+    yield show
+    if reached and time.monotonic() - begin >= _LEAST:
+        say()
 
 
 always_bar: Bars = partial(text_bar, only_in_terminals=False)
@@ -60,6 +98,7 @@ def stage_bars(bars: Bars, name: str) -> Iterator[ShowStage]:
 
         def show(stage: str, done: int, total: int) -> None:
             if stage not in shown:
+                opened.close()  # the stage before
                 shown[stage] = opened.enter_context(bars(f'{name}: {stage}'))
             shown[stage](done, total)
 

@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from tqdm import tqdm
-
 from mmhot.apis.clip_worker import ClipWorker, Outcome
 from mmhot.apis.options import InferRunOptions, RayOptions
+from mmhot.apis.progress import no_bar, text_bar
 from mmhot.apis.user_errors import explain
 from mmhot.video.inputs import ClipInput
 
@@ -64,10 +63,11 @@ def process_with_ray(
         outcomes = collect_outcomes(
             ray, pool, inputs, ray_options.retries, say, complain
         )
-        total, disable = len(inputs), quiet or None
-        yield from tqdm(
-            outcomes, total=total, unit='clip', disable=disable, leave=False
-        )
+        bar = no_bar('') if quiet else text_bar('inputs', 'clip')
+        with bar as show:
+            for number, outcome in enumerate(outcomes, 1):
+                show(number, len(inputs))
+                yield outcome
 
 
 class _RemoteWorker:

@@ -12,14 +12,15 @@ from mmpose.registry import KEYPOINT_CODECS
 
 import mmhot.plugin  # noqa: F401 registers components
 from mmhot.apis.progress import Bars, no_bar
-from mmhot.clips import Clip2D, Track2D
+from mmhot.clips import Clip2D, Track2D, check_clip
 from mmhot.compat.checkpoints import safe_load
 from mmhot.errors import naming, require_file
+from mmhot.installation import choose_device
 from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.io.lifted import read_lifted
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lens import ideal_camera
-from mmhot.lifting.clip_encoder import ClipEncoder
+from mmhot.lifting.lifter import ClipEncoder
 from mmhot.lifting.load_model import config_within
 from mmhot.models.lifters.poseclr import PoseCLR
 from mmhot.weights.loading import build_model, load_strictly
@@ -149,7 +150,7 @@ def search(
     top: int = 10,
     stride: float = 0.5,
     index: str | Path | None = None,
-    device: str = 'cpu',
+    device: str = 'auto',
     bars: Bars = no_bar,
 ) -> list[Match]:
     """Find the clips with the most similar movements, in any camera, by any person.
@@ -166,7 +167,7 @@ def search(
         stride (float): Seconds from one window to the next. Defaults to 0.5.
         index (str | Path, optional): The index, an ``.npz`` file. By default
             ``.mmhot-index.npz`` in the library.
-        device (str): PyTorch device. Defaults to 'cpu'.
+        device (str): PyTorch device. Defaults to 'auto': the GPU if there is one.
         bars (Bars): Opens a progress bar.
 
     Returns:
@@ -184,8 +185,9 @@ def search(
     library = Path(library)
     if not library.is_dir():
         raise FileNotFoundError(f'{library} is no folder')
-    clip = query if isinstance(query, Clip2D) else _read_clip(Path(query))
-    embedder = MotionEmbedder(checkpoint, device)
+    given = isinstance(query, Clip2D)
+    clip = check_clip(query) if given else _read_clip(Path(query))
+    embedder = MotionEmbedder(checkpoint, choose_device(device))
     path = library / INDEX_NAME if index is None else Path(index)
     model = dict(checkpoint=_digest(Path(checkpoint)), stride=stride)
     found = _update(path, library, model, lambda own: embedder(own, stride), bars)

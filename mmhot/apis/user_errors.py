@@ -2,8 +2,11 @@
 
 import os
 from pickle import UnpicklingError
+from traceback import walk_tb
 
-_USER_ERRORS = (ValueError, OSError, UnpicklingError)
+from mmhot.errors import escape, one_line
+
+_USER_ERRORS = (ValueError, OSError, MemoryError, UnpicklingError)
 
 
 def is_debugging() -> bool:
@@ -16,25 +19,44 @@ def is_user_error(error: Exception) -> bool:
     # MMPose's datasets assert that their files exist
     is_missing_file = isinstance(error, AssertionError) and 'not exist' in str(error)
     return (
-        isinstance(error, _USER_ERRORS) or is_missing_file or _is_out_of_memory(error)
+        isinstance(error, _USER_ERRORS)
+        or is_missing_file
+        or _is_out_of_memory(error)
+        or is_failed_import(error)
+    )
+
+
+def is_failed_import(error: Exception) -> bool:
+    """Whether an import failed: of a missing package, or of one that is broken.
+
+    A package that was compiled for another NumPy raises ValueError and others.
+    """
+    frames = walk_tb(error.__traceback__)
+    return isinstance(error, ImportError) or any(
+        frame.f_code.co_name == '<module>' for frame, _ in frames
     )
 
 
 def explain(error: Exception) -> str:
     """Describe an exception in one line, for users."""
-    if isinstance(error, UnpicklingError):
+    if is_failed_import(error):
+        text = f'{str(error) or type(error).__name__}: run `mmhot doctor`, which names '
+        text += 'what is missing or broken, and how to repair it'
+    elif isinstance(error, UnpicklingError):
         from mmhot.compat.checkpoints import explain_refusal
 
         text = f'checkpoint {explain_refusal(error)}'
     elif _is_out_of_memory(error):
         text = 'the GPU has too little memory; use a smaller batch or the device cpu'
+    elif isinstance(error, MemoryError):
+        text = 'this needs more memory than there is'
     elif isinstance(error, OSError) and error.strerror:
         text = error.strerror
         if error.filename is not None:
-            text = f'{error.filename}: {text}'
+            text = f'{escape(error.filename)}: {text}'
     else:
         text = str(error) or type(error).__name__
-    return ' '.join(text.split())
+    return one_line(text)
 
 
 def explain_any(error: Exception) -> str:

@@ -7,10 +7,17 @@ from functools import partial
 from importlib import import_module
 
 import mmhot
-from mmhot.cli.errors import OneLineParser, flags_of, print_line, run_safely
-from mmhot.cli.process import wait_less_actively
+from mmhot.cli.errors import (
+    Notices,
+    OneLineParser,
+    flags_of,
+    print_line,
+    run_safely,
+    usable_streams,
+)
+from mmhot.cli.process import silence_opencv
 
-COMMANDS = ('infer', 'lift', 'search', 'ui', 'show-pruning', 'list', 'doctor')
+COMMANDS = ('infer', 'lift', 'search', 'ui', 'show-pruning', 'list', 'cost', 'doctor')
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
 _VERSIONS = 'print the versions of mmhot, PyTorch, MMPose and MMCV'
 
@@ -21,6 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv (Sequence[str], optional): Arguments; those of the process if None.
     """
+    with usable_streams():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     parser, commands = build_parser()
     args, extras = parser.parse_known_args(argv)
     if args.command is None:
@@ -31,9 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = commands[args.command]
     if extras:
         command.refuse(extras)
-    args.say = (lambda line: None) if args.quiet else print_line
+    args.say = (lambda line: None) if args.quiet else Notices(command.prog)
     args.flags = flags_of(command)
-    wait_less_actively()
+    silence_opencv()
+    if args.device == 'auto':
+        args.device = None
     return run_safely(command.prog, partial(args.run, args), command)
 
 
@@ -68,7 +82,7 @@ def _add_global_options(parser: OneLineParser, device, quiet) -> None:
         '--device',
         default=device,
         metavar='NAME',
-        help='cpu, cuda or cuda:N (default: the GPU if there is one)',
+        help='auto, cpu, cuda or cuda:N (default: auto, the GPU if there is one)',
     )
     parser.add_argument(
         '--quiet',

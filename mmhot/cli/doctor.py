@@ -11,7 +11,7 @@ Example:
 import argparse
 
 from mmhot.cli.report import add_report_arguments, align, report
-from mmhot.installation.devices import check_device
+from mmhot.installation import check_device
 
 _QUICK = 2.2
 _FULL = 120.0

@@ -1,15 +1,18 @@
 """Parser and runner of commands whose errors are one line."""
 
 import argparse
+import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 from mmhot.apis.user_errors import explain, is_debugging, is_user_error
 from mmhot.cli.options import name_options
-from mmhot.errors import nearest_name
+from mmhot.errors import escape, nearest_name, one_line
 
 
 def run_safely(
@@ -36,7 +39,7 @@ def run_safely(
         return 130
     except BrokenPipeError:
         # the reader of the output has ended, as in `mmhot ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         return 141
     except Exception as error:
         if is_debugging() or not is_user_error(error):
@@ -44,6 +47,78 @@ def run_safely(
         text = name_options(explain(error), flags_of(parser))
         print_line(f'{prog}: error: {text}', sys.stderr)
         return 2
+
+
+@contextmanager
+def usable_streams() -> Iterator[None]:
+    """Make stdout and stderr safe to print to, whatever they are connected to.
+
+    Closed ones are discarded, and their numbers are not given to result files.
+    Characters that the encoding lacks are escaped. What a full disk or an ended reader
+    does not take is dropped at the end, without a traceback of the interpreter.
+    """
+    for number, name in enumerate(('stdin', 'stdout', 'stderr')):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+            stream = open(number, 'w' if number else 'r', closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
+    before, logging.lastResort = logging.lastResort, _WarningLines(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.lastResort = before
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(ValueError):  # closed
+                _flush(stream)
+
+
+def _flush(stream: Any) -> None:
+    try:
+        stream.flush()
+    except OSError:
+        _discard(stream)
+
+
+def _discard(stream: Any) -> None:
+    """Discard what was and what will be printed to a stream."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class _WarningLines(logging.Handler):
+    """Handler that prints each warning as one line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print_line(one_line(record.getMessage()), sys.stderr)
+
+
+class Notices:
+    """Lines for the user, beside the result files; losing them stops nothing.
+
+    Args:
+        prog (str): Start of the message if they cannot be printed.
+    """
+
+    def __init__(self, prog: str) -> None:
+        self._prog, self._is_lost = prog, False
+
+    def __call__(self, text: str) -> None:
+        """Print each line of a text, with unprintable characters escaped."""
+        if self._is_lost:
+            return
+        try:
+            print_line('\n'.join(map(escape, text.split('\n'))))
+        except OSError as error:
+            self._is_lost = True
+            _discard(sys.stdout)
+            if not isinstance(error, BrokenPipeError):
+                reason = one_line(error.strerror)
+                print_line(f'{self._prog}: nothing is printed: {reason}', sys.stderr)
 
 
 def flags_of(parser: argparse.ArgumentParser | None) -> dict[str, str]:
@@ -59,14 +134,21 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
 
 def print_line(text: str, stream: Any = None) -> None:
-    """Write a line to a stream, stdout by default."""
+    """Write a line to a stream, stdout by default; errors of stderr are ignored."""
+    is_error = stream is not None and stream is sys.stderr
     stream = sys.stdout if stream is None else stream
     try:
-        stream.write(text + '\n')
-    except UnicodeEncodeError:  # code pages of Windows lack characters of file names
-        encoding = stream.encoding
-        stream.write(text.encode(encoding, 'replace').decode(encoding) + '\n')
-    stream.flush()
+        try:
+            stream.write(text + '\n')
+        except UnicodeEncodeError:  # Windows' code pages lack characters of file names
+            encoding = stream.encoding
+            text = text.encode(encoding, 'backslashreplace').decode(encoding)
+            stream.write(text + '\n')
+        stream.flush()
+    except OSError:
+        if not is_error:
+            raise
+        _discard(stream)
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -82,7 +164,8 @@ class OneLineParser(argparse.ArgumentParser):
         if choice:
             known = re.findall(r"'([^']*)'", choice[3])
             message += did_you_mean(choice[2], known)
-        self.exit(2, f'{self.prog}: error: {message}\n')
+        print_line(f'{self.prog}: error: {one_line(message)}', sys.stderr)
+        self.exit(2)
 
     def parse_args(self, args=None, namespace=None):
         """Parse all arguments; name the nearest option for unknown ones."""

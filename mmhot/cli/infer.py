@@ -20,6 +20,7 @@ from mmhot.apis.progress import no_bar, text_bar
 from mmhot.cli.errors import print_line
 from mmhot.cli.options import add_options, given_options, name_options, read_options
 from mmhot.cli.process import stopped_by_signals
+from mmhot.errors import one_line
 from mmhot.weights.index import LIVE_LIFTER
 
 if TYPE_CHECKING:  # importing them takes seconds
@@ -64,14 +65,15 @@ def run(args: argparse.Namespace) -> int:
     if args.live:
         return _run_live(args, live)
 
-    from mmhot.apis.export import check_names, results_folder
+    from mmhot.apis.export import check_targets, results_folder
     from mmhot.video.inputs import find_inputs
 
     inputs = find_inputs(args.inputs, options.fps)
-    check_names([item.path for item in inputs], [item.name for item in inputs])
+    names, paths = [item.name for item in inputs], [item.path for item in inputs]
     outcomes, interrupted = [], False
     try:
         with results_folder(options.out_dir):
+            check_targets(names, paths, options)
             for outcome in _process(args, inputs, options, ray):
                 outcomes.append(outcome)
                 if outcome.error:
@@ -179,4 +181,4 @@ def _conclude(
 
 
 def _complain(text: str) -> None:
-    print_line(f'mmhot infer: {text}', sys.stderr)
+    print_line(f'mmhot infer: {one_line(text)}', sys.stderr)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmhot.cli.errors import print_line
+from mmhot.errors import escape
 from mmhot.io.atomic import is_in_the_way, replacing
 
 if TYPE_CHECKING:  # importing them takes seconds
@@ -68,6 +69,7 @@ def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
     Returns:
         str: The lines, without a newline at the end.
     """
+    lines = [list(map(escape, line)) for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = []
     for line in lines:
@@ -168,6 +170,7 @@ def _dataset_title(report: 'ErrorReport', dataset: str) -> str:
 def _error_table(
     title: str, rows: Mapping[str, Mapping[str, float]], units: Mapping[str, str]
 ) -> str:
+    units = {key: units[key] for key in units if any(key in r for r in rows.values())}
     lines = [[title, *units], ['', *units.values()]]
     for name, row in rows.items():
         cells = [f'{row[key]:.2f}' if key in row else '-' for key in units]

@@ -45,7 +45,6 @@ def run(args: argparse.Namespace) -> None:
     """Print the matches."""
     from mmhot.apis.progress import no_bar, text_bar
     from mmhot.apis.search import search
-    from mmhot.installation.devices import choose_device
 
     matches = search(
         args.query,
@@ -54,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
         top=args.top,
         stride=args.stride,
         index=args.index,
-        device=choose_device(args.device),
+        device=args.device or 'auto',
         bars=no_bar if args.quiet else text_bar,
     )
     rows = [

@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> None:
         )
     if not 0.5 <= args.zoom <= 8:
         raise ValueError(f'zoom must be from 0.5 to 8, got {args.zoom:g}')
-    from mmhot.video.frames import read_image
+    from mmhot.apis.export import Targets
+    from mmhot.io.images import read_image
     from mmhot.video.sources.model_names import find_pose_model
 
     image = read_image(args.image)
@@ -71,12 +72,13 @@ def run(args: argparse.Namespace) -> None:
         )
     if '://' not in weights and not Path(weights).is_file():
         raise FileNotFoundError(f'{weights}: no such checkpoint file')
+    Targets([args.image, weights]).claim(args.out, 0, args.image)
 
     from mmpose.apis import init_model
 
     from mmhot.apis.pruning_trace import trace_pruning
-    from mmhot.installation.devices import choose_device
-    from mmhot.io.arrays import write_png
+    from mmhot.installation import choose_device
+    from mmhot.io.images import write_png
     from mmhot.visualization.pruning import draw_pruning
     from mmhot.weights.config_files import read_config_file
 

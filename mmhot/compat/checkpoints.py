@@ -28,9 +28,6 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
         path (str | Path): File made by ``torch.save``.
         map_location: Same as in ``torch.load``.
 
-    Returns:
-        Any: The saved object, usually a dict.
-
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no checkpoint, is damaged or holds other objects.
@@ -62,11 +59,7 @@ def explain_refusal(error: Exception) -> str:
 
 
 def allow_checkpoint_globals() -> Callable[[], None] | None:
-    """Allow the objects of OpenMMLab's checkpoints in ``torch.load``.
-
-    Returns:
-        Callable, optional: Reverts it; None if PyTorch allows all objects.
-    """
+    """Allow objects of OpenMMLab's checkpoints in ``torch.load``, if needed."""
     if torch.__version__ < (2, 6):
         return None
     present = torch.serialization.get_safe_globals()

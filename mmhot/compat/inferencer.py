@@ -28,10 +28,7 @@ _split_instances = base_mmpose_inferencer.split_instances
 
 
 def install() -> Callable[[], None]:
-    """Make ``MMPoseInferencer`` build :class:`ClipPose3DInferencer`.
-
-    Returns:
-        Callable: Reverts it.
+    """Make ``MMPoseInferencer`` build :class:`ClipPose3DInferencer`; return its undo.
 
     Raises:
         ValueError: If the version of MMPose is not supported.

@@ -7,11 +7,7 @@ import numpy as np
 
 
 def restore_tostring_rgb() -> Callable[[], None] | None:
-    """Restore a method that Matplotlib's canvas had up to 3.9.
-
-    Returns:
-        Callable, optional: Reverts it; None if the method exists.
-    """
+    """Restore a method that Matplotlib's canvas had up to 3.9, if it is missing."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     if hasattr(FigureCanvasAgg, 'tostring_rgb'):

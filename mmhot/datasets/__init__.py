@@ -3,8 +3,13 @@
 from mmhot.datasets import transforms
 from mmhot.datasets.clip_dataset import Clip, ClipDataset
 from mmhot.datasets.data_loading import PartialEpochSampler, SubjectBalancedSampler
-from mmhot.datasets.human36m_dataset import Human36mClipDataset
+from mmhot.datasets.human36m_dataset import (
+    Human36mClipDataset,
+    MotionBERTDataset,
+    VideoPose3DDataset,
+)
 from mmhot.datasets.mocap_dataset import MocapDataset
+from mmhot.datasets.mpi_inf_3dhp_dataset import MPIINF3DHPClipDataset
 from mmhot.datasets.multi_view import MultiViewDataset
 from mmhot.datasets.rendered_people import RenderedPeopleDataset
 
@@ -12,10 +17,13 @@ __all__ = [
     'Clip',
     'ClipDataset',
     'Human36mClipDataset',
+    'MPIINF3DHPClipDataset',
     'MocapDataset',
+    'MotionBERTDataset',
     'MultiViewDataset',
     'PartialEpochSampler',
     'RenderedPeopleDataset',
     'SubjectBalancedSampler',
+    'VideoPose3DDataset',
     'transforms',
 ]

@@ -2,7 +2,8 @@
 
 from abc import abstractmethod
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import mmpose
@@ -11,6 +12,7 @@ from mmengine.dataset import BaseDataset, force_full_init
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from mmhot.datasets.h36m import h36m_metainfo
+from mmhot.errors import hint_at_names
 from mmhot.windows import chunk_starts, window_frames, window_starts
 
 # absolute: relative paths are found, with a warning, only from MMPose's own folder
@@ -28,6 +30,8 @@ class Clip:
         fps (float): Frames per second.
         arrays (dict[str, np.ndarray]): Arrays of (T, ...), cut into windows.
         constants (dict): Values shared by all windows, such as the camera.
+        valid (np.ndarray, optional): Whether frames are annotated and count as
+            targets, (T,) of bool; by default all are.
     """
 
     name: str
@@ -36,11 +40,21 @@ class Clip:
     fps: float
     arrays: dict[str, np.ndarray]
     constants: dict = field(default_factory=dict)
+    valid: np.ndarray | None = None
 
     @property
     def num_frames(self) -> int:
         """Frames ``T``."""
         return len(next(iter(self.arrays.values())))
+
+    def downsample(self, step: int) -> 'Clip':
+        """Keep every ``step``-th frame."""
+        return replace(
+            self,
+            fps=self.fps / step,
+            arrays={key: array[::step] for key, array in self.arrays.items()},
+            valid=None if self.valid is None else self.valid[::step],
+        )
 
 
 class ClipDataset(BaseDataset):
@@ -50,8 +64,9 @@ class ClipDataset(BaseDataset):
     first or last frame is repeated outside of the clip), their ``frame_numbers``,
     ``target_frames`` (slice within the window), ``target_frame_numbers`` (within the
     clip, (num_targets,); may lie outside of it), ``lifting_target_visible``
-    (num_targets, K; zero outside of the clip), ``subject``, ``action``, ``clip``,
-    ``clip_length``, ``fps`` and ``frame`` (of the middle target).
+    (num_targets, K; zero outside of the clip and where it is not annotated),
+    ``subject``, ``action``, ``clip``, ``clip_length``, ``fps`` and ``frame`` (of the
+    middle target). The array ``lifting_target`` is cut to the targets.
 
     Args:
         ann_file (str): File of the clips.
@@ -69,6 +84,8 @@ class ClipDataset(BaseDataset):
         causal (bool): Whether targets are the last frames instead of the middle ones.
         dataset_name (str, optional): Name of the dataset in metrics; by default the
             metainfo's.
+        subjects (Sequence[str], optional): The only subjects to use.
+        downsample (int): Every how many frames one is used; the frame rate decreases.
         lazy_init (bool): Whether to postpone reading the clips.
         **kwargs: Arguments of MMEngine's ``BaseDataset``; ``metainfo`` is Human3.6M's
             by default, ``indices`` select windows.
@@ -93,6 +110,8 @@ class ClipDataset(BaseDataset):
         times: int = 1,
         causal: bool = False,
         dataset_name: str | None = None,
+        subjects: Sequence[str] | None = None,
+        downsample: int = 1,
         lazy_init: bool = False,
         **kwargs,
     ) -> None:
@@ -104,6 +123,8 @@ class ClipDataset(BaseDataset):
         self.overlap = overlap
         self.times = times
         self.causal = causal
+        self.downsample = downsample
+        self._only_subjects = subjects
         self._check_lengths()
         super().__init__(
             ann_file=ann_file,
@@ -127,7 +148,7 @@ class ClipDataset(BaseDataset):
                 f'seq_len ({seq_len}) and num_targets ({num_targets}) must both be odd '
                 'or both be even, so that the targets are in the middle'
             )
-        for name in ('stride', 'times'):
+        for name in ('stride', 'times', 'downsample'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} ({getattr(self, name)}) must be at least 1')
         if self.overlap is None:
@@ -163,7 +184,8 @@ class ClipDataset(BaseDataset):
         """Read the clips and number their windows, once."""
         if self._fully_initialized:
             return
-        self.clips = self.load_clips()
+        clips = self._choose_subjects(self.load_clips())
+        self.clips = [clip.downsample(self.downsample) for clip in clips]
         starts = [self._starts(clip.num_frames) for clip in self.clips]
         clips = np.repeat(np.arange(len(starts)), [len(of_clip) for of_clip in starts])
         self.clip_of_window = np.tile(clips, self.times)
@@ -174,6 +196,18 @@ class ClipDataset(BaseDataset):
             self.clip_of_window = self.clip_of_window[chosen]
             self.start_of_window = self.start_of_window[chosen]
         self._fully_initialized = True
+
+    def _choose_subjects(self, clips: list[Clip]) -> list[Clip]:
+        if self._only_subjects is None:
+            return clips
+        present = sorted({clip.subject for clip in clips})
+        for subject in self._only_subjects:
+            if subject not in present:
+                raise ValueError(
+                    f'subjects: {subject!r} is not in the files; '
+                    f'{hint_at_names(subject, present)}'
+                )
+        return [clip for clip in clips if clip.subject in self._only_subjects]
 
     def _starts(self, num_frames: int) -> np.ndarray:
         """First target frames of a clip's windows."""
@@ -216,9 +250,14 @@ class ClipDataset(BaseDataset):
         first = start - frames[0]
         targets = slice(first, first + self.num_targets)
 
-        visible = (inside == frames)[targets].astype(np.float32)
+        visible = inside == frames
+        if clip.valid is not None:
+            visible &= clip.valid[inside]
+        visible = visible[targets].astype(np.float32)
         num_keypoints = self._metainfo['num_keypoints']
         info = {key: array[inside] for key, array in clip.arrays.items()}
+        if 'lifting_target' in info:
+            info['lifting_target'] = info['lifting_target'][targets]
         info.update(
             id=int(idx),
             img_id=int(idx),

@@ -1,4 +1,4 @@
-"""Human3.6M in MMPose's terms: dataset description and image names."""
+"""Human3.6M in MMPose's terms: dataset description, actions and image names."""
 
 import re
 from os.path import basename
@@ -8,6 +8,25 @@ from mmhot.skeletons.joints import get_skeleton
 
 _NAME = re.compile(r'([^_]+)_([^.]+)\.([^_]+)_(\d+)')
 _ORANGE, _GREEN, _BLUE = [255, 128, 0], [0, 255, 0], [51, 153, 255]
+
+TRAIN_SUBJECTS = ('S1', 'S5', 'S6', 'S7', 'S8')
+TEST_SUBJECTS = ('S9', 'S11')
+# In the order of the original numbers, which begin with 2.
+ACTIONS = (
+    *('Directions', 'Discussion', 'Eating', 'Greeting', 'Phoning', 'Posing'),
+    *('Purchases', 'Sitting', 'SittingDown', 'Smoking', 'Photo', 'Waiting'),
+    *('Walking', 'WalkDog', 'WalkTogether'),
+)
+# Names of the same actions in files of some subjects.
+_ALIASES = {
+    'Greet': 'Greeting',
+    'TakingPhoto': 'Photo',
+    'Wait': 'Waiting',
+    'WalkingDog': 'WalkDog',
+    'WalkingTogether': 'WalkTogether',
+}
+# Cameras in the order of their numbers 1 to 4.
+CAMERAS = ('54138969', '55011271', '58860488', '60457274')
 
 
 def h36m_metainfo() -> dict:
@@ -56,6 +75,19 @@ def _color(joint: str) -> list[int]:
     return _GREEN if joint.startswith('left') else _BLUE
 
 
+def canonical_action(take: str) -> str:
+    """Return which of the 15 actions a recording shows.
+
+    Args:
+        take (str): Its name, such as 'WalkingDog 1' or 'WalkDog_1'.
+
+    Returns:
+        str: One of ``ACTIONS``; other names without their number.
+    """
+    action = re.split('[ _]', take)[0]
+    return _ALIASES.get(action, action)
+
+
 class H36MName(NamedTuple):
     """Parts of an image name such as 'S1_WalkDog_1.54138969_000001.jpg'.
 
@@ -73,8 +105,8 @@ class H36MName(NamedTuple):
 
     @property
     def action(self) -> str:
-        """'WalkDog', as in MMPose's metric."""
-        return self.take.split('_')[0]
+        """'WalkDog', one of ``ACTIONS``."""
+        return canonical_action(self.take)
 
     @property
     def clip(self) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmhot.datasets.clip_dataset import ClipDataset
-from mmhot.models.layers.mirror import mirror_poses
+from mmhot.models.lifters.pose_head import mirror_poses
 
 
 @DATASETS.register_module()

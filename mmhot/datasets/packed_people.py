@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import require_file
-from mmhot.io.arrays import decode_image, load_arrays
+from mmhot.io.arrays import load_arrays
 from mmhot.io.atomic import replacing
+from mmhot.io.images import decode_image
 
 # Keypoints are stored as integers, in this fraction of a pixel.
 _STEPS = 64

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmhot.deploy.fused_linear import fused_linear
+from mmhot.deploy.transformer import fused_linear
 from mmhot.models.gtpt.coarse import PatchEmbed
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.gtpt.stem import ConvNorm, GTPTStem, UpSample
-from mmhot.models.layers.execution import being_traced
+from mmhot.models.layers.blocks import being_traced
 
 # Images whose largest map, of the stem's first convolution, fits into the caches, and
 # those whose tokens do.
@@ -113,7 +113,6 @@ def rewrite_stem(stem: GTPTStem) -> GTPTStem:
     stem.stages = nn.ModuleList(_unshuffle(stage) for stage in stem.stages)
     for merge in stem.merges:
         merge.blocks = _unshuffle(merge.blocks)
-    stem.conv.register_forward_pre_hook(_to_channels_last)
     stem.extract = Chunked(stem.extract, _STEM_CHUNK)
     return stem
 
@@ -129,10 +128,6 @@ def _unshuffle(blocks: nn.Sequential) -> nn.Module:
     """Return blocks that do not shuffle, if their channels divide evenly."""
     channels = 2 * len(blocks[0].right[-1].conv.weight)
     return blocks if channels % 2 ** len(blocks) else UnshuffledBlocks(blocks)
-
-
-def _to_channels_last(module: nn.Module, inputs: tuple[Tensor]) -> Tensor:
-    return inputs[0].contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()

@@ -4,10 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmhot.deploy.fused_linear import fused_linear
-from mmhot.deploy.transformer import inplace_gelu
+from mmhot.deploy.transformer import fused_linear, inplace_gelu
 from mmhot.models.lifters.graph_conv import ModulatedGraphConv
-from mmhot.models.lifters.human_topology import IntraPartConstraint
+from mmhot.models.lifters.htnet import IntraPartConstraint
 from mmhot.models.lifters.nanohtnet import TrajectoryEmbed
 
 
@@ -29,15 +28,8 @@ class FoldedGraphConv(_Folded):
 
     def __init__(self, conv: ModulatedGraphConv) -> None:
         super().__init__()
-        graph = conv.graph()
-        loops = graph.diagonal()
-        own_scale = loops.unsqueeze(-1) * conv.modulation
-        self._keep(
-            kernel=torch.cat([conv.weight[0], conv.weight[1]], dim=-1).mT,
-            scale=torch.cat([own_scale, conv.modulation], dim=-1),  # (N, 2 * out_dims)
-            bias=conv.bias,
-            graph=graph - torch.diag(loops),
-        )
+        kernel, scale, graph = conv.combine()
+        self._keep(kernel=kernel.mT, scale=scale, bias=conv.bias, graph=graph)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, N, in_dims)`` to ``(B, N, out_dims)``."""

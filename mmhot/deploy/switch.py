@@ -1,29 +1,108 @@
 """Rewriting of trained models for inference: same numbers, fewer operations."""
 
+import warnings
 from collections.abc import Callable
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from mmhot.deploy.fused_linear import FusedLinear
 from mmhot.deploy.gtpt import fold_patch_norm, fold_upsample, rewrite_head, rewrite_stem
 from mmhot.deploy.human_topology import (
     FoldedGraphConv,
     FoldedPartConstraint,
     FoldedTrajectoryEmbed,
 )
-from mmhot.deploy.recordings import record_forward
-from mmhot.deploy.transformer import ProductAttention, use_inplace_gelu
+from mmhot.deploy.transformer import FusedLinear, ProductAttention, use_inplace_gelu
 from mmhot.models.gtpt.coarse import PatchEmbed
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.gtpt.stem import GTPTStem, UpSample
 from mmhot.models.layers.attention import DotProductAttention
-from mmhot.models.layers.blocks import MLP
+from mmhot.models.layers.blocks import MLP, being_traced
 from mmhot.models.lifters.graph_conv import ModulatedGraphConv
-from mmhot.models.lifters.htnet import HTNet
-from mmhot.models.lifters.human_topology import IntraPartConstraint
+from mmhot.models.lifters.htnet import HTNet, IntraPartConstraint
 from mmhot.models.lifters.nanohtnet import NanoHTNet, TrajectoryEmbed
+
+_MOST_SAMPLES = 4
+_MOST_SHAPES = 8
+
+
+class RecordedForward:
+    """Forward pass of a network, repeated from a recording for few samples on a CPU.
+
+    With one window the time of a small network is mostly that of Python calling its
+    operations, so they are recorded once for each shape. Other passes run as they are
+    written: with gradients, large batches, mixed precision, on other devices, and
+    while operations are counted or traced.
+
+    Args:
+        module (nn.Module): Network that maps ``(B, T, K, C)``, with ``num_frames``.
+            Its operations must depend on the shape alone.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self.programs: dict = {}
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Run the network."""
+        if not self._can_record(x):
+            return _run_plainly(self.module, x)
+        key = (x.shape, x.dtype)
+        if key not in self.programs:
+            if len(self.programs) == _MOST_SHAPES:
+                return _run_plainly(self.module, x)
+            self.programs[key] = _record(self.module, x)
+        return self.programs[key](x)
+
+    def _can_record(self, x: Tensor) -> bool:
+        fits = len(x) <= _MOST_SAMPLES and x.device.type == 'cpu'
+        fits = fits and x.shape[1] == self.module.num_frames
+        special = (
+            torch.is_grad_enabled()
+            or torch.is_autocast_enabled('cpu')
+            or being_traced()
+            or is_in_torch_dispatch_mode()  # counts operations; fails in recordings
+        )
+        return fits and not special
+
+    def __getstate__(self) -> dict:
+        """Leave recordings out of copies, which may get other weights."""
+        return {**self.__dict__, 'programs': {}}
+
+
+def record_forward(module: nn.Module) -> nn.Module:
+    """Let a network repeat its forward pass from recordings."""
+    if 'forward' not in vars(module):
+        module.forward = RecordedForward(module)
+    return module
+
+
+class _PlainForward(nn.Module):
+    """A module that is traced with its parameters, but without the recording."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _run_plainly(self.module, x)
+
+
+def _run_plainly(module: nn.Module, x: Tensor) -> Tensor:
+    return type(module).forward(module, x)
+
+
+def _record(module: nn.Module, x: Tensor) -> torch.jit.ScriptModule:
+    with warnings.catch_warnings():
+        # numbers become constants, as they should
+        warnings.simplefilter('ignore')
+        plain = _PlainForward(module).eval()
+        program = torch.jit.trace(plain, x, check_trace=False)
+        return torch.jit.optimize_for_inference(program)
+
 
 # Classes, and what returns the module for inference: a new one, or the same, changed.
 # Subclasses stay as they are: they may be more than their weights.
@@ -44,7 +123,7 @@ REWRITES: dict[type[nn.Module], Callable[[nn.Module], nn.Module]] = {
 
 
 def switch_to_deploy(model: nn.Module) -> nn.Module:
-    """Rewrite a model for inference, in place.
+    """Rewrite a model for inference, in place and in evaluation mode.
 
     Methods ``switch_to_deploy(test_cfg)`` of MMPose's modules are called, batch
     normalizations become part of the convolutions before them, and modules of
@@ -53,9 +132,6 @@ def switch_to_deploy(model: nn.Module) -> nn.Module:
 
     Args:
         model (nn.Module): A model with its final weights, on any device.
-
-    Returns:
-        nn.Module: The model, in evaluation mode.
     """
     model.eval()
     for module in list(model.modules())[1:]:

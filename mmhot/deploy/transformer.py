@@ -1,17 +1,21 @@
-"""Attention and MLPs of transformers, for inference."""
+"""Linear layers, attention and MLPs of transformers, for inference."""
+
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.flop_counter import register_flop_formula
 
-from mmhot.models.layers.attention import DotProductAttention
-from mmhot.models.layers.blocks import MLP
+from mmhot.models.layers.attention import (
+    DotProductAttention,
+    dot_product_attention,
+    product_attention,
+)
+from mmhot.models.layers.blocks import MLP, being_traced
 
 # Numbers of tokens for which plain products are faster than the fused kernel, on a CPU.
 _PRODUCT_LENGTHS = range(16, 65)
-# Softmax is slow over rows of at most so many numbers, which it takes one by one, and
-# fast over columns, which it takes side by side.
-_SHORT_ROWS = 20
 
 
 class ProductAttention(nn.Module):
@@ -29,11 +33,8 @@ class ProductAttention(nn.Module):
         """Attend within ``(B, H, N, D)``."""
         is_long = q.shape[-2] not in _PRODUCT_LENGTHS
         if is_long or q.device.type != 'cpu' or torch.is_grad_enabled():
-            return F.scaled_dot_product_attention(q, k, v, scale=self.scale)
-        q = q * (q.shape[-1] ** -0.5 if self.scale is None else self.scale)
-        if k.shape[-2] > _SHORT_ROWS:
-            return (q @ k.mT).softmax(-1) @ v
-        return (k @ q.mT).softmax(-2).mT @ v
+            return dot_product_attention(q, k, v, self.scale)
+        return product_attention(q, k, v, self.scale)
 
 
 class InplaceGELU(nn.Module):
@@ -53,3 +54,89 @@ def use_inplace_gelu(mlp: MLP) -> MLP:
     """Let an MLP overwrite what its first layer returns."""
     mlp.act = InplaceGELU()
     return mlp
+
+
+# PyTorch's own compiler uses oneDNN through this operator. With many rows that is up to
+# a fifth faster than what nn.Linear calls on an Intel Xeon, and twice as fast on an AMD
+# EPYC, and to the same digits.
+_OPERATOR = getattr(torch.ops.mkldnn, '_linear_pointwise', None)
+_MANY_ROWS = 512
+
+# It wants weights in an order of its own and brings them there in every call, unless
+# they are already. With a thousand rows that is a twentieth of the time, with several
+# thousands nothing.
+_REORDER = getattr(torch.ops.mkldnn, '_reorder_linear_weight', None)
+_REORDER_FOR_ROWS = 1024
+_TOO_MANY_TO_REORDER = 4096
+
+if _OPERATOR is not None:
+
+    @register_flop_formula(_OPERATOR)
+    def _count_flops(x: tuple, weight: tuple, *args: object, out_shape: tuple) -> int:
+        """Count operations, two for each multiply-accumulate."""
+        return 2 * math.prod(out_shape) * weight[-1]
+
+
+def fused_linear(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool = False
+) -> Tensor:
+    """Apply a linear layer and, if requested, ReLU, (..., C').
+
+    Args:
+        x (Tensor): Input, (..., C).
+        weight (Tensor): Weights, (C', C).
+        bias (Tensor, optional): Biases, (C', ). Defaults to None.
+        relu (bool): Whether ReLU follows. Defaults to False.
+    """
+    if _has_operator(x):
+        return _OPERATOR(x, weight, bias, 'relu' if relu else 'none', [], '')
+    x = F.linear(x, weight, bias)
+    return F.relu(x, inplace=True) if relu else x
+
+
+def _has_operator(x: Tensor) -> bool:
+    """Whether there is a oneDNN operator for this input, here and now."""
+    fits = x.device.type == 'cpu' and x.dtype == torch.float32
+    fits = fits and x.numel() >= _MANY_ROWS * x.shape[-1]
+    special = (
+        torch.is_grad_enabled() or torch.is_autocast_enabled('cpu') or being_traced()
+    )
+    has_onednn = None not in (_OPERATOR, _REORDER) and torch.backends.mkldnn.enabled
+    return fits and not special and has_onednn and torch.backends.mkldnn.is_available()
+
+
+class FusedLinear(nn.Module):
+    """A linear layer with its final weights, for inference.
+
+    Where that saves time it keeps a copy of them in oneDNN's order, made at first use
+    and after other weights have been loaded.
+
+    Args:
+        linear (nn.Linear): The layer whose weights it takes.
+    """
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.weight, self.bias = linear.weight, linear.bias
+        self._reordered: tuple[int, Tensor] | None = None  # version, and weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., C)`` to ``(..., C')``."""
+        if not _has_operator(x):
+            return F.linear(x, self.weight, self.bias)
+        many = x.numel() >= _TOO_MANY_TO_REORDER * x.shape[-1]
+        weight = self.weight if many else self._in_order()
+        return _OPERATOR(x, weight, self.bias, 'none', [], '')
+
+    def _in_order(self) -> Tensor:
+        """Return the weights, in oneDNN's order if that can be kept."""
+        weight = self.weight
+        if weight.is_inference():  # tensors of inference mode have no version
+            return weight
+        if self._reordered is None or self._reordered[0] != weight._version:
+            self._reordered = weight._version, _REORDER(weight, _REORDER_FOR_ROWS)
+        return self._reordered[1]
+
+    def __getstate__(self) -> dict:
+        """Leave out the copy in oneDNN's order, which cannot be copied."""
+        return {**self.__dict__, '_reordered': None}

@@ -9,6 +9,7 @@ from mmhot.evaluation.metrics import (
 )
 from mmhot.evaluation.pose_errors import (
     auc,
+    cps,
     error_groups,
     mpjae,
     mpjpe,
@@ -27,6 +28,7 @@ __all__ = [
     'LiftingErrorMetric',
     'ViewRetrievalMetric',
     'auc',
+    'cps',
     'error_groups',
     'join_predictions',
     'mpjae',

@@ -11,15 +11,17 @@ from mmhot.errors import hint_at_names
 from mmhot.evaluation.clip_predictions import ClipPrediction
 from mmhot.evaluation.pose_errors import (
     AUC_THRESHOLDS,
+    CPS_THRESHOLDS,
     PCK_THRESHOLD,
-    acceleration_errors,
     aligned_errors,
+    change_errors,
+    ends_of_changes,
     error_groups,
     hit_rates,
     joint_errors,
+    largest_errors,
     pck_joints,
     scaled_errors,
-    velocity_errors,
 )
 from mmhot.skeletons.joints import Skeleton
 
@@ -35,12 +37,12 @@ class Measure:
         unit (str): Its unit.
         errors (Callable): Function of :mod:`mmhot.evaluation.pose_errors`, for each
             joint.
-        scale (float): Factor from meters to the unit.
+        scale (float): Factor from meters or percent to the unit.
         num_frames (int): Consecutive frames that it needs: 2 for velocities, 3 for
             accelerations.
         per_second (bool): Whether it needs the frame rate.
         thresholds (Sequence[float], optional): Distances in meters, for the percentage
-            of joints within them.
+            of joints within them; higher is then better.
     """
 
     name: str
@@ -53,26 +55,34 @@ class Measure:
 
     def per_joint(self, clip: ClipPrediction, root: int) -> np.ndarray:
         """Compute the measure for each joint, (F', K), relative to a root joint."""
-        options = {} if self.errors is aligned_errors else dict(root=root)
-        if self.num_frames > 1:
-            options['frames'] = clip.frames
+        aligned = self.errors in (aligned_errors, largest_errors)
+        options = {} if aligned else dict(root=root)
+        if self.errors is change_errors:
+            options |= dict(order=self.num_frames - 1, frames=clip.frames)
         errors = self.errors(clip.pred, clip.target, **options)
         if self.thresholds is not None:
-            return hit_rates(errors, self.thresholds)
+            errors = hit_rates(errors, self.thresholds)
         errors = self.scale * errors
         return errors * clip.fps ** (self.num_frames - 1) if self.per_second else errors
+
+    def joints(self, skeleton: Skeleton | None) -> list[int] | None:
+        """Indices of the joints that count; None: all."""
+        if self.errors is joint_errors and self.thresholds and skeleton is not None:
+            return pck_joints(skeleton)
+        return None
 
 
 _ALL = (
     Measure('MPJPE', 'mm'),
     Measure('P-MPJPE', 'mm', aligned_errors),
     Measure('N-MPJPE', 'mm', scaled_errors),
-    Measure('MPJVE', 'mm/frame', velocity_errors, num_frames=2),
-    Measure('MPJAE', 'mm/frame^2', acceleration_errors, num_frames=3),
-    Measure('MPJVE-s', 'mm/s', velocity_errors, num_frames=2, per_second=True),
-    Measure('MPJAE-s', 'm/s^2', acceleration_errors, 1, 3, per_second=True),
-    Measure('PCK@150', '%', thresholds=(PCK_THRESHOLD,)),
-    Measure('AUC', '%', thresholds=tuple(AUC_THRESHOLDS)),
+    Measure('MPJVE', 'mm/frame', change_errors, num_frames=2),
+    Measure('MPJAE', 'mm/frame^2', change_errors, num_frames=3),
+    Measure('MPJVE-s', 'mm/s', change_errors, num_frames=2, per_second=True),
+    Measure('MPJAE-s', 'm/s^2', change_errors, 1, 3, per_second=True),
+    Measure('PCK@150', '%', scale=1, thresholds=(PCK_THRESHOLD,)),
+    Measure('AUC', '%', scale=1, thresholds=tuple(AUC_THRESHOLDS)),
+    Measure('CPS', 'mm', largest_errors, 3, thresholds=tuple(CPS_THRESHOLDS)),
 )
 MEASURES = MappingProxyType({measure.name: measure for measure in _ALL})
 DEFAULT_MEASURES = tuple(measure.name for measure in _ALL if not measure.per_second)
@@ -130,6 +140,7 @@ class ErrorReport:
         wanted = get_measures(measures)
         self.skeleton = skeleton
         self._average = average
+        self.root_index = root_index
         self._sums = defaultdict(list)
         for clip in clips:
             self._sums[clip.dataset].append(_sum_errors(clip, wanted, root_index))
@@ -174,9 +185,6 @@ class ErrorReport:
         Args:
             dataset (str): One of :attr:`datasets`.
             kind (str): One of ``TABLES``.
-
-        Returns:
-            dict[str, dict[str, float]]: Measures by row, rows in order.
         """
         if kind not in TABLES:
             raise ValueError(f'unknown table: {kind!r}, wanted one of {TABLES}')
@@ -193,26 +201,58 @@ class ErrorReport:
         over_actions = over_actions and kind == 'subjects'
         return {name: self._row(parts[name], over_actions) for name in sorted(parts)}
 
-    def as_dict(self, tables: Sequence[str] = ()) -> dict:
-        """Return the report as plain numbers, for a file.
+    @property
+    def clips(self) -> list[ClipPrediction]:
+        """All clips, by dataset."""
+        return [sums.clip for name in self.datasets for sums in self._sums[name]]
 
-        Args:
-            tables (Sequence[str]): Tables besides the overall numbers.
+    def frame_errors(self) -> dict[str, np.ndarray]:
+        """Return each frame's errors as columns, for a file.
 
         Returns:
-            dict: ``units`` by measure, and ``datasets``, each with ``frames``,
-            ``kept`` (see :meth:`kept`), ``average`` ('frames', or the actions' names),
-            ``overall`` and the tables.
+            dict[str, np.ndarray]: ``dataset``, ``subject``, ``action``, ``clip`` (N,)
+            of str; ``frame`` (N,), -1 if unknown; the measures by name (N,), averaged
+            over joints, those of velocities and accelerations in the last of their
+            frames, NaN where there are none; ``joint_errors`` (N, K) in millimeters,
+            and the joints' names, ``joints`` (K,).
+        """
+        columns = defaultdict(list)
+        for clip in self.clips:
+            num_frames = len(clip.pred)
+            for label in ('dataset', 'subject', 'action', 'clip'):
+                columns[label].append(np.full(num_frames, getattr(clip, label)))
+            unknown = np.full(num_frames, -1)
+            columns['frame'].append(unknown if clip.frames is None else clip.frames)
+            for measure in self.measures:
+                errors = np.full(num_frames, np.nan, np.float32)
+                found = _errors(clip, measure, self.root_index)
+                if len(found):
+                    of_joints = found[:, measure.joints(self.skeleton) or slice(None)]
+                    errors[_frames_of(clip, measure)] = of_joints.mean(-1)
+                columns[measure.name].append(errors)
+            errors = 1000 * joint_errors(clip.pred, clip.target, self.root_index)
+            columns['joint_errors'].append(errors.astype(np.float32))
+        joined = {name: np.concatenate(parts) for name, parts in columns.items()}
+        return joined | dict(joints=np.array([*self._joints()]))
+
+    def as_dict(self) -> dict:
+        """Return the report as plain numbers, for a file.
+
+        Returns:
+            dict: ``units`` by measure, ``higher_is_better`` (names of measures) and
+            ``datasets``, each with ``frames``, ``kept`` (see :meth:`kept`), ``average``
+            ('frames', or the actions' names), ``overall`` and ``TABLES``.
         """
         return dict(
             units={measure.name: measure.unit for measure in self.measures},
+            higher_is_better=[m.name for m in self.measures if m.thresholds],
             datasets={
                 name: dict(
                     frames=self.num_frames(name),
                     kept=self.kept(name),
                     average=self.actions(name) or 'frames',
                     overall=self.overall(name),
-                    **{kind: self.table(name, kind) for kind in tables},
+                    **{kind: self.table(name, kind) for kind in TABLES},
                 )
                 for name in self.datasets
             },
@@ -241,15 +281,9 @@ class ErrorReport:
         for measure in self.measures:
             means = [_mean(part, measure.name) for part in parts]
             means = [mean for mean in means if mean is not None]
-            if not means:
+            if not means or (joints and measure.errors is largest_errors):
                 continue
-            chosen = joints
-            if (
-                joints is None
-                and measure.thresholds is not None
-                and self.skeleton is not None
-            ):
-                chosen = pck_joints(self.skeleton)
+            chosen = joints or measure.joints(self.skeleton)
             mean = np.mean(means, axis=0)
             row[measure.name] = float((mean if chosen is None else mean[chosen]).mean())
         return row
@@ -260,18 +294,29 @@ def _sum_errors(
 ) -> _ErrorSums:
     """Sum each joint's errors over frames."""
     total, count = {}, {}
-    num_joints = clip.pred.shape[1]
     for measure in measures:
-        errors = np.zeros((0, num_joints))
-        if len(clip.pred) and (measure.num_frames == 1 or clip.frames is not None):
-            if measure.per_second and clip.fps is None:
-                raise ValueError(
-                    f'LiftingErrorMetric: {measure.name} needs the frame rate: add '
-                    "'fps' to PackPoseInputs' meta_keys"
-                )
-            errors = measure.per_joint(clip, root)
+        errors = _errors(clip, measure, root)
         total[measure.name], count[measure.name] = errors.sum(0), len(errors)
     return _ErrorSums(clip, total, count)
+
+
+def _errors(clip: ClipPrediction, measure: Measure, root: int) -> np.ndarray:
+    """Compute a measure for each joint, (F', K); (0, K) if it needs known frames."""
+    if not len(clip.pred) or (measure.num_frames > 1 and clip.frames is None):
+        return np.zeros((0, clip.pred.shape[1]))
+    if measure.per_second and clip.fps is None:
+        raise ValueError(
+            f'LiftingErrorMetric: {measure.name} needs the frame rate: add '
+            "'fps' to PackPoseInputs' meta_keys"
+        )
+    return measure.per_joint(clip, root)
+
+
+def _frames_of(clip: ClipPrediction, measure: Measure) -> np.ndarray | slice:
+    """Rows of a clip at which a measure's frames end."""
+    if measure.num_frames == 1:
+        return slice(None)
+    return ends_of_changes(clip.frames, measure.num_frames - 1)
 
 
 def _mean(sums: Sequence[_ErrorSums], measure: str) -> np.ndarray | None:

@@ -1,8 +1,8 @@
-"""Errors of 3D poses: MPJPE and its relatives, PCK, AUC, and groups of joints.
+"""Errors of 3D poses: MPJPE and its relatives, PCK, AUC, CPS, and groups of joints.
 
 Batched functions of arrays. Results are in the unit of the input (PCK and AUC:
-percent). Functions called ``*_errors`` return one error per joint; the others are their
-mean over the joints. ``docs/metrics.md`` defines each.
+percent; CPS: millimeters). Functions called ``*_errors`` return one error per joint;
+the others are their mean over the joints. ``docs/metrics.md`` defines each.
 """
 
 from collections.abc import Sequence
@@ -14,20 +14,19 @@ from mmhot.skeletons.joints import Skeleton
 # MPI-INF-3DHP's conventions, in meters: 150 mm, and 0, 5, ..., 150 mm.
 PCK_THRESHOLD = 0.15
 AUC_THRESHOLDS = np.arange(31) * 0.005
+# CanonPose's (Wandt et al., arXiv:2011.14679): 1, 2, ..., 300 mm.
+CPS_THRESHOLDS = np.arange(1, 301) * 0.001
 _LIMBS = ('right_leg', 'left_leg', 'right_arm', 'left_arm')
 
 
 def mpjpe(pred: np.ndarray, target: np.ndarray, root: int | None = 0) -> np.ndarray:
-    """Compute the mean distance of a pose's joints (protocol 1).
+    """Compute the mean distance of a pose's joints (protocol 1), (...).
 
     Args:
         pred (np.ndarray): (..., K, 3).
         target (np.ndarray): (..., K, 3), the same unit.
         root (int, optional): Index of the joint that both are made relative to; its
             zero error counts, as in the papers. None compares absolute poses.
-
-    Returns:
-        np.ndarray: Each pose's error in the same unit, (...).
     """
     return joint_errors(pred, target, root).mean(-1)
 
@@ -48,7 +47,7 @@ def mpjve(
     frames: np.ndarray | None = None,
     root: int | None = 0,
 ) -> np.ndarray:
-    """Compute the mean error of the joints' velocities, per frame.
+    """Compute the mean error of the joints' velocities, per frame, (..., T - 1).
 
     Args:
         pred (np.ndarray): One person's poses over time, (..., T, K, 3).
@@ -56,11 +55,8 @@ def mpjve(
         frames (np.ndarray, optional): Frame numbers, rising, (T,); steps across gaps
             are left out. By default consecutive.
         root (int, optional): As in :func:`mpjpe`.
-
-    Returns:
-        np.ndarray: Each step's error, (..., T - 1) or less, in units per frame.
     """
-    return velocity_errors(pred, target, frames, root).mean(-1)
+    return change_errors(pred, target, 1, frames, root).mean(-1)
 
 
 def mpjae(
@@ -73,7 +69,7 @@ def mpjae(
 
     In units per squared frame; see :func:`mpjve`.
     """
-    return acceleration_errors(pred, target, frames, root).mean(-1)
+    return change_errors(pred, target, 2, frames, root).mean(-1)
 
 
 def pck(
@@ -83,7 +79,7 @@ def pck(
     joints: Sequence[int] | None = None,
     root: int | None = 0,
 ) -> np.ndarray:
-    """Compute the percentage of joints within a distance of their target.
+    """Compute the percentage of joints within a distance of their target, (...).
 
     Args:
         pred (np.ndarray): (..., K, 3).
@@ -92,9 +88,6 @@ def pck(
         joints (Sequence[int], optional): Indices of the joints that count, by default
             all; see :func:`pck_joints` for MPI-INF-3DHP's 14.
         root (int, optional): As in :func:`mpjpe`.
-
-    Returns:
-        np.ndarray: Each pose's percentage, (...).
     """
     return auc(pred, target, [threshold], joints, root)
 
@@ -112,6 +105,20 @@ def auc(
     return hit_rates(errors, thresholds).mean(-1)
 
 
+def cps(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Compute the Correct Poses Score, (...), from 0 to 300 mm.
+
+    The number of millimeters from 1 to 300 that exceed the distance of each joint,
+    after Procrustes alignment.
+
+    Args:
+        pred (np.ndarray): Meters, (..., K, 3).
+        target (np.ndarray): Meters, (..., K, 3).
+    """
+    rates = hit_rates(largest_errors(pred, target)[..., 0], CPS_THRESHOLDS)
+    return len(CPS_THRESHOLDS) / 100 * rates
+
+
 def joint_errors(
     pred: np.ndarray, target: np.ndarray, root: int | None = 0
 ) -> np.ndarray:
@@ -124,6 +131,12 @@ def aligned_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     return joint_errors(procrustes_align(pred, target), target, root=None)
 
 
+def largest_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Compute the largest of a pose's aligned errors, for all joints, (..., K)."""
+    errors = aligned_errors(pred, target)
+    return np.broadcast_to(errors.max(-1, keepdims=True), errors.shape)
+
+
 def scaled_errors(
     pred: np.ndarray, target: np.ndarray, root: int | None = 0
 ) -> np.ndarray:
@@ -134,42 +147,25 @@ def scaled_errors(
     return joint_errors(scale * pred, target, root=None)
 
 
-def velocity_errors(
-    pred: np.ndarray,
-    target: np.ndarray,
-    frames: np.ndarray | None = None,
-    root: int | None = 0,
-) -> np.ndarray:
-    """Compute the error of each joint's velocity, (..., T - 1, K)."""
-    return _change_errors(pred, target, 1, frames, root)
-
-
-def acceleration_errors(
-    pred: np.ndarray,
-    target: np.ndarray,
-    frames: np.ndarray | None = None,
-    root: int | None = 0,
-) -> np.ndarray:
-    """Compute the error of each joint's acceleration, (..., T - 2, K)."""
-    return _change_errors(pred, target, 2, frames, root)
-
-
-def _change_errors(
+def change_errors(
     pred: np.ndarray,
     target: np.ndarray,
     order: int,
-    frames: np.ndarray | None,
-    root: int | None,
+    frames: np.ndarray | None = None,
+    root: int | None = 0,
 ) -> np.ndarray:
-    """Error of each joint's difference of an order in time, (..., T - order, K)."""
+    """Compute the error of each joint's velocity (order 1) or acceleration (order 2).
+
+    Returns errors (..., T - order, K); see :func:`mpjve`.
+    """
     error = relative(pred, root) - relative(target, root)
     return np.linalg.norm(frame_changes(error, order, frames), axis=-1)
 
 
 def hit_rates(errors: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
     """Compute the percentage of thresholds above each of the errors (...)."""
-    below = sum((errors < threshold).astype(np.float64) for threshold in thresholds)
-    return 100 * below / len(thresholds)
+    not_above = np.searchsorted(np.sort(thresholds), errors, side='right')
+    return 100 * (1 - not_above / len(thresholds))
 
 
 def relative(poses: np.ndarray, root: int | None) -> np.ndarray:
@@ -195,7 +191,12 @@ def frame_changes(
     if frames is None:
         return change
     frames = np.asarray(frames)
-    return change[..., frames[order:] - frames[:-order] == order, :, :]
+    return change[..., ends_of_changes(frames, order) - order, :, :]
+
+
+def ends_of_changes(frames: np.ndarray, order: int) -> np.ndarray:
+    """Return the rows of rising frame numbers that end ``order`` steps of a frame."""
+    return order + np.flatnonzero(frames[order:] - frames[:-order] == order)
 
 
 def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -206,9 +207,6 @@ def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     Args:
         pred (np.ndarray): (..., K, 3).
         target (np.ndarray): (..., K, 3).
-
-    Returns:
-        np.ndarray: Aligned poses, (..., K, 3).
     """
     pred_mean = pred.mean(-2, keepdims=True)
     target_mean = target.mean(-2, keepdims=True)
@@ -246,8 +244,8 @@ def error_groups(skeleton: Skeleton) -> dict[str, list[int]]:
     groups['left'], groups['right'] = skeleton.left, skeleton.right
     for place, name in enumerate(('hips, shoulders', 'knees, elbows')):
         groups[name] = [joints[place] for joints in limbs.values()]
-    groups['ends'] = [joints[-1] for joints in limbs.values()]
-    groups['ends'] += groups.get('head', [])[-1:]
+    groups['limb ends'] = [joints[-1] for joints in limbs.values()]
+    groups['ends'] = groups['limb ends'] + groups.get('head', [])[-1:]
     return groups
 
 

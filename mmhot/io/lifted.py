@@ -11,6 +11,7 @@ from mmhot.errors import naming
 from mmhot.io.arrays import (
     SIGNATURES,
     as_numbers,
+    brief,
     exact_list,
     load_arrays,
     load_json,
@@ -34,6 +35,7 @@ _HEADER = {
     'focal_assumed': bool,
     'intrinsics': int | float,
 }
+_LARGEST = 1e9
 _LISTS = ('joint_names', 'parents', 'intrinsics')
 # Keys of the arrays in the JSON's instances; the first three are MMPose's.
 _INSTANCE_KEYS = {
@@ -144,7 +146,10 @@ def _checked(fields: dict[str, object]) -> Clip3D:
         value = fields[name]
         items = value if name in _LISTS else [value]
         if not isinstance(items, list) or not all(isinstance(i, kind) for i in items):
-            raise ValueError(f"'{name}' cannot be {str(value)[:60]}")
+            raise ValueError(f"'{name}' cannot be {brief(value)}")
+    for name in ('width', 'height', 'fps'):
+        if not 0 < fields[name] < _LARGEST:
+            raise ValueError(f"'{name}' cannot be {brief(fields[name])}")
     for name in _LISTS:
         fields[name] = tuple(fields[name])
     num_rows, num_joints = np.size(fields['frame']), len(fields['joint_names'])

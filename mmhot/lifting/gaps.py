@@ -89,12 +89,22 @@ def split_segments(
     ]
 
 
+def count_rows(frames: np.ndarray, max_gap: int) -> int:
+    """Return how many frames :func:`split_segments` makes of a track's, (T,)."""
+    return int(_rows_per_frame(frames, max_gap).sum())
+
+
+def _rows_per_frame(frames: np.ndarray, max_gap: int) -> np.ndarray:
+    """Return 1 for each frame, and the number of missing ones that follow it."""
+    steps = np.diff(frames, append=frames[-1] + 1)
+    return np.where(steps <= max_gap + 1, steps, 1)
+
+
 def _add_frames(
     frames: np.ndarray, keypoints: np.ndarray, scores: np.ndarray, max_gap: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Add empty rows for up to ``max_gap`` consecutive missing frames."""
-    steps = np.diff(frames, append=frames[-1] + 1)
-    lengths = np.where(steps <= max_gap + 1, steps, 1)  # a row and its empty rows
+    lengths = _rows_per_frame(frames, max_gap)
     rows = np.cumsum(lengths) - lengths
     count = lengths.sum()
     every = np.repeat(frames - rows, lengths) + np.arange(count)

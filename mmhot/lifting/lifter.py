@@ -1,36 +1,140 @@
 """Lifting of 2D keypoints of whole clips to 3D poses."""
 
-from collections.abc import Callable
+import logging
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 import mmhot.plugin  # noqa: F401 registers components
-from mmhot.clips import Clip2D, Clip3D
+from mmhot.clips import Clip2D, Clip3D, check_clip
+from mmhot.codecs.pose_lifting import CameraPoseLifting
 from mmhot.deploy.switch import switch_to_deploy
+from mmhot.installation import choose_device
 from mmhot.lens import Lens, ideal_camera
-from mmhot.lifting.clip_encoder import ClipEncoder
-from mmhot.lifting.gaps import Segment
+from mmhot.lifting.gaps import Segment, count_rows, split_segments
 from mmhot.lifting.load_model import load_lifter
 from mmhot.lifting.world import place_people
-from mmhot.models.layers.mirror import mirror_poses
 from mmhot.models.lifters.estimator import SequencePoseLifter
+from mmhot.models.lifters.pose_head import mirror_poses
 from mmhot.models.tokens.host import Host
 from mmhot.models.tokens.hourglass import Keep
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.windows import lift_windows, resample, usual_stride
 
+_LOGGER = logging.getLogger(__name__)
 _H36M = get_skeleton('h36m-17')
 # Activations between two layers of a video lifter that fit into a CPU's caches;
 # MotionBERT with 256 channels takes 1.4 to 1.8 times as long per window in batches of
 # four to eight as alone.
 _CACHED_VALUES = 1_000_000
 
+MAX_POSES = 5_000_000
+"""Poses of one clip: a day of one person at 50 per second, and 5 to 10 GB of memory."""
 LIFTING_RULES = 1
 """Version of the results: raise it when the same keypoints give other poses."""
+
+
+class ClipEncoder:
+    """Convert, resample and normalize the keypoints of clips as in training.
+
+    Args:
+        codec (CameraPoseLifting): Of the training.
+        settings (Mapping): The config's ``lifting``: ``fps`` (50 by default) and
+            ``mapping`` ('trained' by default).
+        device (str): PyTorch device of the inputs.
+    """
+
+    def __init__(
+        self, codec: CameraPoseLifting, settings: Mapping[str, Any], device: str
+    ) -> None:
+        self.codec = codec
+        self.reads_scores = getattr(codec, 'with_scores', False)
+        self.fps = settings.get('fps', 50.0)
+        self.mapping = settings.get('mapping', 'trained')
+        self.device = device
+
+    def prepare(
+        self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
+    ) -> list[Segment]:
+        """Convert to Human3.6M-17 and fill gaps.
+
+        The clip is not checked: readers and pose estimators made it.
+
+        Args:
+            clip (Clip2D): 2D keypoints.
+            mapping (str, optional): How missing joints are approximated, see
+                :func:`mmhot.convert_keypoints`. By default as in training.
+            max_gap (float): Longest gap in a track that is filled, in seconds.
+                Defaults to 1.0.
+
+        Returns:
+            list[Segment]: The people, their tracks split at long gaps.
+
+        Raises:
+            ValueError: If no keypoint can be converted, or ``max_gap`` is negative.
+        """
+        if not max_gap >= 0:
+            raise ValueError(f'max_gap must be at least 0 seconds, got {max_gap}')
+        gap = int(max_gap * clip.fps)
+        frames = sum(count_rows(track.frames, gap) for track in clip.tracks)
+        # slow clips are resampled to the model's rate
+        poses = frames * max(1, self.fps / clip.fps)
+        if poses > MAX_POSES:
+            raise ValueError(
+                f'{clip.source}: {poses:,.0f} poses, with those between its frames: at '
+                f'most {MAX_POSES:,} are lifted together; split the clip'
+            )
+        segments = []
+        for track in clip.tracks:
+            keypoints, scores, _ = convert_keypoints(
+                track.keypoints,
+                track.scores,
+                clip.skeleton,
+                _H36M.name,
+                mapping or self.mapping,
+            )
+            own = split_segments(track.track, track.frames, keypoints, scores, gap)
+            if not own:
+                message = '%s: track %s has no joint of Human3.6M; left out'
+                _LOGGER.warning(message, clip.name, track.track)
+            segments += own
+        if not segments:
+            raise ValueError(
+                f'{clip.source or clip.name}: no keypoint can be converted from '
+                f'{clip.skeleton} to Human3.6M'
+            )
+        return segments
+
+    def keypoints_of(self, segment: Segment) -> np.ndarray:
+        """Return keypoints (T, 17, 2), or (T, 17, 3) if the codec reads scores."""
+        if not self.reads_scores:
+            return segment.keypoints
+        return np.concatenate([segment.keypoints, segment.scores[..., None]], -1)
+
+    def to_model_rate(self, keypoints: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Resample keypoints (T, ...) at times (T,) to the model's frame rate."""
+        return resample(keypoints, self.sample_positions(times))
+
+    def sample_positions(self, times: np.ndarray) -> np.ndarray:
+        """Return fractional frame numbers of the model's inputs, up to the last."""
+        count = math.ceil(round((times[-1] - times[0]) * self.fps, 6)) + 1
+        wanted = times[0] + np.arange(count) / self.fps
+        # rounding errors would mix neighboring frames
+        return np.interp(wanted, times, np.arange(len(times))).round(6)
+
+    def encode(self, windows: np.ndarray, camera: dict) -> tuple[Tensor, dict]:
+        """Return model inputs (B, T, 17, C) and the keyword arguments of decoding."""
+        scores = windows[..., 2] if self.reads_scores else None
+        encoded = self.codec.encode(windows[..., :2], scores, camera_param=camera)
+        keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
+        inputs = torch.from_numpy(encoded['keypoint_labels']).to(self.device)
+        return inputs, {key: encoded[key] for key in keys}
 
 
 class Lifter(ClipEncoder):
@@ -42,7 +146,7 @@ class Lifter(ClipEncoder):
             it contains.
         checkpoint (str or Path, optional): A file or the name of shipped weights. By
             default the shipped weights of the model.
-        device (str): PyTorch device. Defaults to 'cpu'.
+        device (str): PyTorch device. Defaults to 'auto', the GPU if there is one.
         flip_test (bool): Whether to average with the mirrored prediction. Defaults to
             True.
         batch_size (int, optional): Windows per batch. By default 64, or for video
@@ -70,7 +174,7 @@ class Lifter(ClipEncoder):
         self,
         model: str | Path | None = None,
         checkpoint: str | Path | None = None,
-        device: str = 'cpu',
+        device: str = 'auto',
         flip_test: bool = True,
         batch_size: int | None = None,
         stride: int | None = None,
@@ -78,6 +182,7 @@ class Lifter(ClipEncoder):
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        device = choose_device(device)
         self.name, config, model = load_lifter(model, checkpoint, device)
         self.model = switch_to_deploy(model)
         self.flip_test = flip_test
@@ -146,9 +251,11 @@ class Lifter(ClipEncoder):
             Clip3D: Rows sorted by frame and track.
 
         Raises:
-            ValueError: If no keypoint can be converted to Human3.6M's, or an argument
-                is invalid.
+            TypeError: If ``clip`` is no :class:`mmhot.Clip2D`.
+            ValueError: If the clip is invalid (see :func:`mmhot.clips.check_clip`), no
+                keypoint can be converted to Human3.6M's, or an argument is invalid.
         """
+        clip = check_clip(clip)
         segments = self.prepare(clip, mapping, max_gap)
         return self.lift(clip, segments, progress, lens)
 
@@ -190,7 +297,7 @@ class Lifter(ClipEncoder):
             self.from_model_rate(pose, own)
             for pose, own in zip(lifted, times, strict=True)
         ]
-        return place_people(self.assemble(clip, segments, poses), lens)
+        return place_people(self.assemble(clip, segments, poses).checked(), lens)
 
     def from_model_rate(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Resample poses (T', ...) back to the clip's times (T,)."""

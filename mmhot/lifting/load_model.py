@@ -9,7 +9,7 @@ from mmengine.registry import WEIGHT_INITIALIZERS
 from mmpose.registry import KEYPOINT_CODECS, MODELS
 from torch import nn
 
-from mmhot.codecs.camera_pose_lifting import CameraPoseLifting
+from mmhot.codecs.pose_lifting import CameraPoseLifting
 from mmhot.compat.checkpoints import safe_load
 from mmhot.errors import hint_at_names
 from mmhot.weights.config_files import find_config, parse_config_text, read_config_file

@@ -134,9 +134,6 @@ def register_skeleton(
         dataset_names (Sequence[str]): See :class:`Skeleton`.
         by_count (bool): See :class:`Skeleton`. Defaults to False.
 
-    Returns:
-        Skeleton: The new entry of ``SKELETONS``.
-
     Raises:
         ValueError: If a name or number of keypoints is taken, or a joint or group is
             missing.

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import logging
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,16 +14,20 @@ from typing import Any
 import numpy as np
 
 from mmhot.clips import Track2D
+from mmhot.errors import require_file
 from mmhot.io.arrays import load_arrays, save_arrays
+from mmhot.io.atomic import CACHE_FOLDER
+from mmhot.io.own_results import is_result
 from mmhot.video.people import Boxes, People
 
-FOLDER = '.mmhot-cache'
 _LOGGER = logging.getLogger(__name__)
+_CHECKSUM = 'checksum'
 _STATE = ('size', 'complete', 'ended')
 _PEOPLE_ARRAYS = ('bboxes', 'bbox_scores', 'keypoints', 'scores')
 _TRACK_ARRAYS = ('frames', 'keypoints', 'scores', 'bboxes')
-# Bytes at either end of a file that go into its digest.
-_SAMPLE = 1 << 16
+# Blocks, evenly over a file, that go into its digest, and their bytes in a file and in
+# each file of a folder; smaller files are read as a whole.
+_NUM_BLOCKS, _BLOCK, _BLOCK_IN_FOLDER = 64, 1 << 16, 1 << 12
 # Seconds between two writes, and largest share of the time that writing may take.
 _WRITE_INTERVAL, _MAX_WRITE_SHARE = 20.0, 0.02
 
@@ -95,7 +101,7 @@ def cache_path(folder: Path, source: Path, facts: dict) -> Path:
     """
     boxes = {name: fact for name, fact in facts.items() if name != 'estimator'}
     parts = digest(describe(source), boxes), digest(facts.get('estimator'))
-    return folder / FOLDER / f'{source.resolve().stem}-{"-".join(parts)}.npz'
+    return folder / CACHE_FOLDER / f'{source.resolve().stem}-{"-".join(parts)}.npz'
 
 
 def tracks_path(people_path: Path) -> Path:
@@ -105,9 +111,31 @@ def tracks_path(people_path: Path) -> Path:
 
 def describe(source: Path) -> list:
     """Describe the content of a file or folder by plain values, quickly."""
-    files = sorted(source.iterdir()) if source.is_dir() else [source]
-    described = [_describe_file(file) for file in files if file.is_file()]
+    files = [source]
+    if source.is_dir():
+        names = sorted(source.iterdir())
+        files = [x for x in names if not x.name.startswith('.') and not is_result(x)]
+    block = _BLOCK_IN_FOLDER if source.is_dir() else _BLOCK
+    described = [describe_file(file, block) for file in files if file.is_file()]
     return described or [str(source)]
+
+
+def describe_file(file: Path, block: int = _BLOCK) -> list:
+    """Describe a file by its path, size, date and a digest of samples.
+
+    Args:
+        file (Path): The file.
+        block (int): Bytes of each sample.
+    """
+    status, content = file.stat(), hashlib.sha256()
+    last = max(status.st_size - block, 0)
+    num_blocks = min(_NUM_BLOCKS, -(-status.st_size // block))
+    with file.open('rb') as opened:
+        for index in range(num_blocks):
+            opened.seek(last * index // max(num_blocks - 1, 1))
+            content.update(opened.read(block))
+    place = str(file.resolve())
+    return [place, status.st_size, status.st_mtime_ns, content.hexdigest()]
 
 
 def digest(*values: object) -> str:
@@ -127,9 +155,7 @@ def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
     facts: dict[str, Any] = {'name': name, 'weights': str(weights), **options}
     path = Path(weights)
     if path.is_file():
-        status = path.stat()
-        facts['weights'] = str(path.resolve())
-        facts['file'] = [status.st_size, status.st_mtime_ns]
+        facts['weights'], *facts['file'] = describe_file(path)
     return facts
 
 
@@ -158,15 +184,13 @@ def save_people(clip: ClipPeople, path: Path) -> None:
         **{name: np.array(getattr(clip, name)) for name in _STATE},
         **_concatenate([each for each in people if len(each)], _PEOPLE_ARRAYS),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_arrays(path, arrays)
+    _save(arrays, path)
 
 
 def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
-    """Load a clip of K keypoints; None if it is missing or unreadable."""
-    try:
-        names = ('counts', 'times', 'cuts', *_STATE, *_PEOPLE_ARRAYS)
-        arrays = load_arrays(path, names)
+    """Load a clip of K keypoints; None if it is missing or was changed."""
+    with _reading(path):
+        arrays = _load(path)
         shapes = ((-1, 4), (-1,), (-1, num_keypoints, 2), (-1, num_keypoints))
         width, height = arrays['size'].tolist()
         return ClipPeople(
@@ -177,8 +201,7 @@ def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
             str(arrays['ended']),
             arrays['cuts'].tolist(),
         )
-    except (KeyError, ValueError, OSError):
-        return None
+    return None
 
 
 def load_boxes(path: Path) -> list[Boxes]:
@@ -189,12 +212,8 @@ def load_boxes(path: Path) -> list[Boxes]:
     for other in sorted(path.parent.glob('*.npz')):
         if not other.name.startswith(prefix) or other.name.endswith('.tracks.npz'):
             continue
-        try:
-            arrays = load_arrays(other, ('counts', *names))
-            boxes = _split(arrays, names, ((-1, 4), (-1,)))
-        except (KeyError, ValueError, OSError):
-            continue
-        best = max(best, boxes, key=len)
+        with _reading(other):
+            best = max(best, _split(_load(other), names, ((-1, 4), (-1,))), key=len)
     return best
 
 
@@ -206,31 +225,58 @@ def save_tracks(tracks: list[Track2D], path: Path, rules: int) -> None:
         'rules': np.array(rules),
         **_concatenate(tracks, _TRACK_ARRAYS),
     }
-    save_arrays(path, arrays)
+    _save(arrays, path)
 
 
 def load_tracks(path: Path, num_keypoints: int, rules: int) -> list[Track2D] | None:
-    """Load what :func:`save_tracks` saved; None if missing or by other rules."""
-    try:
-        arrays = load_arrays(path, ('counts', 'track', 'rules', *_TRACK_ARRAYS))
+    """Load what :func:`save_tracks` saved; None if missing, changed or outdated."""
+    with _reading(path):
+        arrays = _load(path)
         if arrays['rules'] != rules:
             return None
         shapes = ((-1,), (-1, num_keypoints, 2), (-1, num_keypoints), (-1, 4))
         split = _split(arrays, _TRACK_ARRAYS, shapes)
         numbers = arrays['track'].tolist()
         return [Track2D(n, *own) for n, own in zip(numbers, split, strict=True)]
+    return None
+
+
+def _save(arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Save arrays with their checksum."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_arrays(path, {**arrays, _CHECKSUM: np.array(_checksum(arrays, path.name))})
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    """Load what :func:`_save` saved; ValueError if any value was changed."""
+    arrays = load_arrays(require_file(path))
+    if str(arrays.pop(_CHECKSUM)) != _checksum(arrays, path.name):
+        raise ValueError('checksum')
+    return arrays
+
+
+def _checksum(arrays: dict[str, np.ndarray], name: str) -> str:
+    # the name has the digest of the input and the models
+    content = hashlib.sha256(os.fsencode(name))
+    for name, array in sorted(arrays.items()):
+        content.update(repr((name, array.dtype.str, array.shape)).encode())
+        content.update(array.tobytes())
+    return content.hexdigest()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Log that a file of the cache is not usable, unless there is none."""
+    try:
+        yield
     except (KeyError, ValueError, OSError):
-        return None
+        log_unusable(path)
 
 
-def _describe_file(file: Path) -> list:
-    status = file.stat()
-    with file.open('rb') as opened:
-        sample = opened.read(_SAMPLE)
-        opened.seek(max(status.st_size - _SAMPLE, 0))
-        sample += opened.read(_SAMPLE)
-    shortened = hashlib.sha256(sample).hexdigest()
-    return [str(file.resolve()), status.st_size, status.st_mtime_ns, shortened]
+def log_unusable(path: Path) -> None:
+    """Log that a file of the cache is not usable, unless there is none."""
+    if path.exists():
+        _LOGGER.warning('%s is damaged or was edited: it is computed again', path)
 
 
 def _concatenate(parts: Sequence, names: Sequence[str]) -> dict[str, np.ndarray]:

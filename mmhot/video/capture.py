@@ -1,9 +1,11 @@
-"""Live capture of a stream in a thread: newest frames, reconnection, latency."""
+"""Frames read in a thread: ahead, or live with reconnection and latency."""
 
+import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +21,39 @@ _MAX_LEAD = 1.0
 _POLL = 0.1
 # Latencies above are counted as this many milliseconds.
 _MAX_LATENCY = 20_000
+
+
+def prefetch(frames: Iterable[Frame], count: int = 4) -> Iterator[Frame]:
+    """Read up to ``count`` frames ahead in a thread; its errors are raised here."""
+    read: queue.Queue = queue.Queue(count)
+    stopped = threading.Event()
+
+    def put(item: Frame | BaseException | None) -> None:
+        while not stopped.is_set():
+            with suppress(queue.Full):
+                read.put(item, timeout=_POLL)
+                return
+
+    def run() -> None:
+        try:
+            for frame in frames:
+                put(frame)
+                if stopped.is_set():
+                    return
+        except BaseException as error:
+            put(error)
+        put(None)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        while (item := read.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
 
 
 @dataclass

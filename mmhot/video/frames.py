@@ -1,5 +1,6 @@
 """Frames and timestamps of video files and image sequences, upright as in a player."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,8 +13,11 @@ import cv2
 import numpy as np
 from av.sidedata.sidedata import Type
 
-from mmhot.errors import require_file
-from mmhot.io.arrays import decode_image
+from mmhot.clips import clip_name
+from mmhot.errors import escape, require_file
+from mmhot.io.images import MAX_PIXELS, check_pixels, read_image
+
+_LOGGER = logging.getLogger(__name__)
 
 DEFAULT_FPS = 25.0
 """Frame rate of what has none: raw streams, folders of images."""
@@ -27,17 +31,21 @@ _RATE_TOLERANCE = 0.05
 _MAX_PAUSE, _MAX_BACK = 60.0, 2.0
 # Seconds between frames of the same (coarse) timestamp.
 _MIN_STEP = 1e-3
-_IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
 VIDEO_SUFFIXES = {
     *('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm', '.mpg', '.mpeg'),
     *('.mts', '.m2ts', '.wmv', '.3gp', '.flv', '.ogv'),
 }
 """Files of a folder that are meant to be videos; others are tried as well."""
+# FFmpeg's own limit on the pixels of a frame.
+_UNLIMITED = 2**30 - 1
 # How much earlier than its container says a video may end (audio lasts longer):
 # seconds and share.
 _EARLY, _EARLY_SHARE = 0.5, 0.02
-# Pixels whose aspect ratio differs less from 1 are taken for square.
-_SQUARE = 0.01
+# Pixels whose aspect ratio differs less from 1 are taken for square, and those whose
+# ratio or its inverse is larger for a fault of the file.
+_SQUARE, _MAX_PIXEL_ASPECT = 0.01, 8
+# Unreadable images of a sequence that are named.
+_MAX_WARNINGS = 3
 
 
 @dataclass
@@ -65,6 +73,7 @@ class FrameSource(Protocol):
         num_frames (int | None): Number of frames, if known.
         ended (str | None): After reading: why it ended early, one line.
         num_damaged (int): Frames so far that were decoded from damaged data.
+        max_pixels (int): Larger frames are refused.
     """
 
     name: str
@@ -73,6 +82,7 @@ class FrameSource(Protocol):
     num_frames: int | None
     ended: str | None
     num_damaged: int
+    max_pixels: int
 
     def __iter__(self) -> Iterator[Frame]: ...
 
@@ -113,10 +123,12 @@ class VideoFile:
         ValueError: If it is not a readable video.
     """
 
+    max_pixels = MAX_PIXELS
+
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.label = str(path)
-        self.name = self.path.stem
+        self.label = escape(path)
+        self.name = clip_name(self.path)
         require_file(path)
         self._probe()
 
@@ -126,12 +138,12 @@ class VideoFile:
         self.num_damaged = 0
         with self._open() as container:
             stream = container.streams.video[0]
-            if stream.codec_context is None:
-                raise ValueError(
-                    f'{self.label} is in a codec that cannot be decoded here: convert '
-                    'it, to H.264 for example'
-                )
+            limit_pixels(stream, _UNLIMITED, self.label)
             self.num_frames = _num_frames(stream)
+            aspect = stream.sample_aspect_ratio
+            if aspect and pixel_aspect(stream) is None:
+                message = '%s states pixels of %s: taken for square ones'
+                _LOGGER.warning(message, self.label, f'{float(aspect):.3g}:1')
             self.fps = _measure_rate(container)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -141,8 +153,9 @@ class VideoFile:
         with self._open() as container:
             expected = _expected_end(container)
             stream = container.streams.video[0]
+            limit_pixels(stream, self.max_pixels, self.label)
             stream.thread_type = 'AUTO'
-            frames = container.decode(stream)
+            frames, aspect = container.decode(stream), pixel_aspect(stream)
             while True:
                 try:
                     frame = next(frames)
@@ -155,9 +168,9 @@ class VideoFile:
                         f'{ffmpeg_reason(error)}'
                     )
                     return
-                image = upright(frame, stream.sample_aspect_ratio)
+                image = upright(frame, aspect)
                 if shape not in (None, image.shape):
-                    change = _describe_change(image.shape, shape)
+                    change = describe_change(image.shape, shape)
                     self.ended = f'{self.label} ends at frame {index}: {change}'
                     return
                 shape = image.shape
@@ -190,11 +203,25 @@ class VideoFile:
         return container
 
     def _container(self):
-        return av.open(str(self.path))
+        # FFmpeg takes the beginning of a relative path such as 'a:b' for a protocol
+        return av.open(str(self.path.absolute()))
 
 
 class ImageSequence:
-    """Read image files, in the order of their paths, as the frames of a clip."""
+    """Read image files, in the order of their paths, as the frames of a clip.
+
+    In place of an image that cannot be read, the one before it is repeated.
+
+    Args:
+        paths (list[Path]): The files.
+        name (str): Name of the clip.
+        fps (float): Frames per second. Defaults to 25.
+
+    Raises:
+        ValueError: When it is read, if no image is readable.
+    """
+
+    max_pixels = MAX_PIXELS
 
     def __init__(self, paths: list[Path], name: str, fps: float = DEFAULT_FPS) -> None:
         self.paths = paths
@@ -204,34 +231,65 @@ class ImageSequence:
         self.num_frames: int | None = len(paths)
         self.ended: str | None = None
         self.num_damaged = 0
+        self._reported: set[Path] = set()
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the first image."""
-        self.ended, shape = None, None
+        self.ended, self.num_damaged, following, last = None, 0, 0, None
         for index, path in enumerate(self.paths):
-            try:
-                image = read_image(path)
-            except (ValueError, OSError) as error:
-                self.ended = f'stopped before image {index}: {error}'
+            image = self._read(path)
+            if image is None:
+                continue
+            if last is not None and last.shape != image.shape:
+                change = describe_change(image.shape, last.shape)
+                self.ended = f'stopped before {escape(path)}: {change}'
                 return
-            if shape not in (None, image.shape):
-                change = _describe_change(image.shape, shape)
-                self.ended = f'stopped before {path}: {change}'
-                return
-            shape = image.shape
+            yield from self._repeat(range(following, index), image, last)
             yield Frame(index, index / self.fps, image)
+            following, last = index + 1, image
+        yield from self._repeat(range(following, len(self.paths)), last, last)
+
+    def _read(self, path: Path) -> np.ndarray | None:
+        """Read an image; None if it is not readable but others may be."""
+        try:
+            return read_image(path, self.max_pixels)
+        except (ValueError, OSError) as error:
+            self.num_damaged += 1
+            if self.num_damaged == len(self.paths):
+                raise
+            if len(self._reported) < _MAX_WARNINGS and path not in self._reported:
+                self._reported.add(path)
+                _LOGGER.warning('%s; another image is repeated in its place', error)
+            return None
+
+    def _repeat(
+        self, indices: range, image: np.ndarray, before: np.ndarray | None
+    ) -> Iterator[Frame]:
+        """Yield the image before in place of unreadable ones, or the one after."""
+        for index in indices:
+            yield Frame(index, index / self.fps, image if before is None else before)
 
 
-def read_image(path: str | Path) -> np.ndarray:
-    """Read an image file upright (EXIF), as BGR uint8 (H, W, 3)."""
-    path = require_file(path)
-    # imread takes no names that the system's encoding lacks
-    return decode_image(path.read_bytes(), str(path))
+def limit_pixels(stream: av.VideoStream, limit: int, name: str) -> None:
+    """Refuse a video of too large frames, and frames that become so later."""
+    context = stream.codec_context
+    if context is None:
+        raise ValueError(
+            f'{name} is in a codec that cannot be decoded here: convert it, to H.264 '
+            'for example'
+        )
+    aspect = pixel_aspect(stream) or 1
+    check_pixels(context.width * aspect, context.height, limit, name)
+    # decoders pad frames
+    context.options = {**context.options, 'max_pixels': str(2 * limit)}
 
 
-def is_image(name: str | Path) -> bool:
-    """Return whether a file name is that of an image."""
-    return Path(name).suffix.lower() in _IMAGE_SUFFIXES
+def pixel_aspect(stream: av.VideoStream) -> Fraction | None:
+    """Return the width of a pixel per its height, unless square or implausible."""
+    aspect = stream.sample_aspect_ratio
+    if not aspect or not 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT:
+        return None
+    return aspect
 
 
 def upright(frame: av.VideoFrame, pixel_aspect: Fraction | None = None) -> np.ndarray:
@@ -297,7 +355,7 @@ def _measure_rate(container: av.container.InputContainer) -> float:
     return stated if abs(measured / stated - 1) < _RATE_TOLERANCE else measured
 
 
-def _describe_change(shape: tuple[int, ...], before: tuple[int, ...]) -> str:
+def describe_change(shape: tuple[int, ...], before: tuple[int, ...]) -> str:
     """Word that the size of the frames changes."""
     sizes = f'it is {shape[1]}x{shape[0]} pixels, those before'
     return f'{sizes} {before[1]}x{before[0]}'

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,17 +12,19 @@ from typing import NoReturn
 
 import numpy as np
 
-from mmhot.clips import Clip2D
-from mmhot.errors import require_file
+from mmhot.clips import Clip2D, clip_name
+from mmhot.errors import escape, require_file
+from mmhot.io.images import is_animated, is_image
+from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.mmpose import natural_key
+from mmhot.video.animations import AnimatedImage
 from mmhot.video.frames import (
     DEFAULT_FPS,
     VIDEO_SUFFIXES,
     FrameSource,
     ImageSequence,
     VideoFile,
-    is_image,
 )
 from mmhot.video.streams import RemoteVideo, is_url, is_webcam
 
@@ -31,6 +34,8 @@ _KEYPOINT_SUFFIXES = {'.npz', '.json'}
 _LIST_SUFFIX = '.txt'
 # Photos of phones, in tiles: FFmpeg takes them for videos and decodes the first tile.
 _HEIF_SUFFIXES = {'.heic', '.heif', '.hif'}
+_GIF = '.gif'
+_OWN_RATE = '%s has its own rate: fps is for folders of images'
 # Images are frames of a sequence if their names end with numbers that are multiples of
 # a step up to 100, and at most 10 steps apart on average.
 _NUMBERED = re.compile(r'(.*?)(\d+)')
@@ -70,7 +75,7 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
         ValueError: If a list is empty or not a text file.
     """
     inputs = []
-    for text in texts:
+    for text in _without_results(texts):
         if Path(text).suffix.lower() == _LIST_SUFFIX:
             inputs += _read_list(Path(text), fps)
         else:
@@ -78,9 +83,7 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
     return inputs
 
 
-def open_inputs(
-    texts: list[str], fps: float | None = None
-) -> list[VideoFile | ImageSequence]:
+def open_inputs(texts: list[str], fps: float | None = None) -> list[FrameSource]:
     """Open videos and images.
 
     Args:
@@ -111,6 +114,14 @@ def open_inputs(
     return sources
 
 
+def _without_results(texts: list[str]) -> list[str]:
+    """Leave out results of mmhot beside other inputs, as of a shell's pattern."""
+    if len(texts) == 1:
+        return texts
+    kept = {*without_results([Path(text) for text in texts])}
+    return [text for text in texts if Path(text) in kept] or texts
+
+
 def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
     require_file(path)
     try:
@@ -118,14 +129,15 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
     except UnicodeDecodeError as error:
         raise ValueError(f'{path} is no list of inputs: not UTF-8 text') from error
     inputs = []
-    for line in lines:
-        if not line or line.startswith('#'):
-            continue
+    lines = [line for line in lines if line and not line.startswith('#')]
+    for line in _without_results(lines):
         try:
             inputs += _find(line, fps)
         except (OSError, ValueError) as error:
             fail = partial(_fail, error)
-            inputs.append(ClipInput(Path(line), Path(line).stem or line, fail))
+            inputs.append(
+                ClipInput(Path(line), escape(Path(line).stem or line, '_'), fail)
+            )
     if not inputs:
         raise ValueError(f'{path} names no input: one per line is expected')
     return inputs
@@ -159,13 +171,13 @@ def _file_input(path: Path, fps: float | None) -> ClipInput:
         raise FileNotFoundError(f'{path} does not exist')
     if path.suffix.lower() in _KEYPOINT_SUFFIXES:
         read = partial(read_keypoints, path, fps=fps)
-        return ClipInput(path, path.stem, read, has_keypoints=True)
-    return ClipInput(path, path.stem, partial(_open_file, path, fps))
+        return ClipInput(path, clip_name(path), read, has_keypoints=True)
+    return ClipInput(path, clip_name(path), partial(_open_file, path, fps))
 
 
 def _glob_files(text: str) -> list[Path]:
     files = [Path(name) for name in sorted(glob(text, recursive=True), key=natural_key)]
-    files = [file for file in files if file.is_file()]
+    files = without_results([file for file in files if file.is_file()])
     if not files:
         raise FileNotFoundError(f'no file matches {text}')
     return files
@@ -179,33 +191,50 @@ def _fail(error: Exception) -> NoReturn:
     raise error
 
 
-def _open_file(path: Path, fps: float | None) -> VideoFile | ImageSequence:
+def _open_file(path: Path, fps: float | None) -> FrameSource:
     require_file(path)
+    if path.suffix.lower() == _GIF or (is_image(path) and is_animated(path)):
+        return _open_animation(path, fps)
     if is_image(path):
-        return ImageSequence([path], path.stem, fps or DEFAULT_FPS)
+        return ImageSequence([path], clip_name(path), fps or DEFAULT_FPS)
     if path.suffix.lower() in _HEIF_SUFFIXES:
         raise ValueError(f'{path} is a HEIF image: convert it to JPEG or PNG')
     video = VideoFile(path)
     if fps is not None:
-        _LOGGER.warning('%s has its own rate: fps is for folders of images', path)
+        _LOGGER.warning(_OWN_RATE, path)
     return video
 
 
-def _open_folder(folder: Path, fps: float | None) -> list[VideoFile | ImageSequence]:
+def _open_animation(path: Path, fps: float | None) -> AnimatedImage:
+    image = AnimatedImage(path, fps or DEFAULT_FPS)
+    if fps is None and not image.has_rate:
+        _LOGGER.warning(
+            '%s: its %d pages are taken for a video of %g frames per second; set fps '
+            'for another rate',
+            path,
+            image.num_frames,
+            image.fps,
+        )
+    elif fps is not None and image.has_rate:
+        _LOGGER.warning(_OWN_RATE, path)
+    return image
+
+
+def _open_folder(folder: Path, fps: float | None) -> list[FrameSource]:
     files = [file for file in folder.iterdir() if file.is_file()]
     files.sort(key=lambda file: natural_key(file.name))
-    files = [file for file in files if not file.name.startswith('.')]
-    images = [file for file in files if is_image(file)]
-    sources: list[VideoFile | ImageSequence] = []
+    files = without_results([x for x in files if not x.name.startswith('.')])
+    images = [file for file in files if is_image(file) and not is_animated(file)]
+    sources: list[FrameSource] = []
     if images and (fps or _is_sequence(images)):
-        name = folder.resolve().name
-        sources.append(ImageSequence(images, name, fps or DEFAULT_FPS))
+        sources.append(ImageSequence(images, clip_name(folder), fps or DEFAULT_FPS))
     else:
         sources += [_open_file(image, fps) for image in images]
+    still = set(images)
     for file in files:
         if file.suffix.lower() in _HEIF_SUFFIXES:
             _LOGGER.warning('%s is skipped: convert it to JPEG or PNG', file)
-        elif not is_image(file):
+        elif file not in still:
             try:
                 sources.append(_open_file(file, fps))
             except ValueError as error:
@@ -233,13 +262,13 @@ def _is_sequence(images: list[Path]) -> bool:
 
 
 def _upright_size(path: Path) -> tuple[int, int] | None:
-    """Return width and height without decoding; None if the image is broken."""
+    """Return width and height; None if the image is broken, or huge."""
     # takes a tenth of a second, and only folders need it
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(action='ignore'), Image.open(path) as image:
             turned = image.getexif().get(_EXIF_ORIENTATION, 1) > 4
             return image.size[::-1] if turned else image.size
-    except (OSError, ValueError, SyntaxError):
+    except Exception:  # damaged headers raise nearly anything, large images as well
         return None

@@ -2,8 +2,12 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from mmhot.video.sources.quarter_turns import QuarterTurns
 
 Boxes = tuple[np.ndarray, np.ndarray]
 """Bounding boxes (P, 4), xyxy pixels, and scores (P,) of one image."""
@@ -40,6 +44,11 @@ class People:
         """Select people by index or mask."""
         return People(*(values[rows] for values in vars(self).values()))
 
+    def join(self, other: 'People') -> 'People':
+        """Append other people."""
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return People(*(np.concatenate(pair) for pair in pairs))
+
 
 class Detector(ABC):
     """Interface of person detectors.
@@ -52,7 +61,7 @@ class Detector(ABC):
             wants to see; 0 for every frame.
         nms_thr (float): Intersection over union above which two of its boxes are taken
             for one person.
-        redetects (bool): Whether :meth:`redetect` makes use of the tracked boxes.
+        redetects (bool): Whether :meth:`redetect` makes use of the tracked people.
     """
 
     name: str
@@ -65,8 +74,8 @@ class Detector(ABC):
     def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
 
-    def redetect(self, image: np.ndarray, tracked: np.ndarray) -> Boxes:
-        """Detect all people, given the boxes (P, 4) of tracked people."""
+    def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
+        """Detect all people of an image, given the poses of tracked ones in it."""
         return self([image])[0]
 
 
@@ -79,12 +88,15 @@ class PoseEstimator(ABC):
             name the cache file.
         skeleton (str): Skeleton of the keypoints, see :mod:`mmhot.skeletons.joints`.
         has_score_curve (bool): Whether scores are calibrated confidences.
+        turns (QuarterTurns, optional): How people with a low confidence are estimated
+            again, in turned crops.
     """
 
     name: str
     identity: dict
     skeleton: str
     has_score_curve: bool = False
+    turns: 'QuarterTurns | None' = None
 
     @abstractmethod
     def __call__(
@@ -95,7 +107,13 @@ class PoseEstimator(ABC):
     def estimate_fast(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
-        """Estimate poses faster and less accurately, to verify detections."""
+        """Estimate poses faster and less accurately, without quarter turns."""
+        return self.estimate_upright(images, boxes)
+
+    def estimate_upright(
+        self, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[Poses]:
+        """Estimate poses without quarter turns."""
         return self(images, boxes)
 
 
@@ -125,7 +143,7 @@ def compare_people(
         tuple[np.ndarray, np.ndarray]: Intersection over union of the boxes, and COCO's
         object keypoint similarity, or again the former if few keypoints count; (...).
     """
-    overlap = _box_iou(box_of(first), box_of(second))
+    overlap = box_iou(box_of(first), box_of(second))
     size = np.maximum(box_size(box_of(first)), box_size(box_of(second)))[..., None]
     squared = ((first - second)[..., :-2, :] ** 2).sum(-1)
     similarity = np.exp(-squared / (2 * (2 * _SIGMA * size) ** 2))
@@ -175,7 +193,8 @@ def box_size(boxes: np.ndarray) -> np.ndarray:
     return np.sqrt(sides.prod(-1))
 
 
-def _box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Compute the intersection over union (...) of boxes (..., 4)."""
     start = np.maximum(first[..., :2], second[..., :2])
     end = np.minimum(first[..., 2:], second[..., 2:])
     both = (end - start).clip(0).prod(-1)

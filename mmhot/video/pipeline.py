@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.clips import Clip2D, Clip3D, Track2D
+from mmhot.io.images import MAX_PIXELS
 from mmhot.lens import Lens, settle_lens
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
@@ -72,6 +73,7 @@ class VideoLifter:
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
         cache (Path, optional): Folder of the results, in which 2D keypoints and tracks
             are cached.
+        max_pixels (int): Larger images and frames are refused.
     """
 
     pose_estimator: VideoPoseEstimator
@@ -83,6 +85,7 @@ class VideoLifter:
     fov: float | None = None
     intrinsics: Lens | None = None
     cache: Path | None = None
+    max_pixels: int = MAX_PIXELS
 
     def __call__(
         self,
@@ -134,6 +137,7 @@ class VideoLifter:
         self, source: FrameSource, progress: Callable[[int], None] = lambda done: None
     ) -> ClipPeople:
         """Estimate the 2D poses of all frames, or load them from the cache."""
+        source.max_pixels = self.max_pixels
         return self.pose_estimator(source, self._cache_path(source), progress)
 
     def track(

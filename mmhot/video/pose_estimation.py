@@ -1,6 +1,7 @@
 """2D poses of all people in the frames of a video: detection, then pose estimation."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,20 +9,25 @@ import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import CacheWriter, ClipPeople, load_boxes, load_people
+from mmhot.video.capture import prefetch
+from mmhot.video.chunks import HISTORY, estimate_chunk
 from mmhot.video.frames import Frame, FrameSource
-from mmhot.video.people import Boxes, Detector, People, PoseEstimator, boxes_around
+from mmhot.video.people import Boxes, Detector, People, PoseEstimator, Poses
 from mmhot.video.shot_boundaries import CutDetector
 
-# Frames without detection in which people are searched around their last keypoints;
-# with more, boxes that are made of each other drift.
-_MAX_INTERVAL = 5
-_PADDING = 0.15
+# Longest interval from one detection to the next in frames; that of streams, in which
+# new people are searched forwards only; frames from which the last ones are detected.
+_MAX_INTERVAL, _STREAM_INTERVAL, _MIN_DETECTED = 30, 12, 5
 # In shorter videos every frame is detected.
-_SHORT_VIDEO = 3 * _MAX_INTERVAL
-# People with a lower mean confidence are not searched in the next frame.
-_MIN_CONFIDENCE = 0.2
+_SHORT_VIDEO = 15
+# Bytes of frames in memory at once.
+_MAX_BYTES = 400e6
+# Largest share of a batch, and highest mean confidence, that gets the flip test.
+_FLIPPED_SHARE, _MAX_FLIPPED = 0.15, 0.98
+# Fall of a person's mean confidence from which the crop is turned.
+_FALL = 0.2
 # Part of the identity: raise it when results change.
-_RULES = 3
+_RULES = 4
 
 
 @dataclass
@@ -32,9 +38,11 @@ class VideoPoseEstimator:
         detector (Detector): Person detector.
         estimator (PoseEstimator): 2D pose estimator.
         det_every (int, optional): Frames from one detection to the next; in those
-            between, people are searched around their last keypoints. By default, see
+            between, people are tracked by their keypoints. By default, see
             :meth:`detection_interval`.
-        batch_size (int): Frames per batch. Defaults to 8.
+        batch_size (int): Frames per batch if every frame is detected. Defaults to 8.
+        flip_test (bool): Whether all crops of videos are mirrored, too, in twice the
+            time, and not those of the least confidence only. Defaults to False.
 
     Raises:
         ValueError: If a number is below 1.
@@ -44,6 +52,7 @@ class VideoPoseEstimator:
     estimator: PoseEstimator
     det_every: int | None = None
     batch_size: int = 8
+    flip_test: bool = False
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -58,8 +67,7 @@ class VideoPoseEstimator:
         """Return the number of frames from one detection to the next.
 
         Args:
-            fps (float, optional): Frames per second; None of a stream, whose detector
-                rests as long as possible.
+            fps (float, optional): Frames per second; None of a stream.
             num_frames (int, optional): Length, if known: in short videos every frame is
                 detected.
         """
@@ -68,7 +76,7 @@ class VideoPoseEstimator:
         interval = self.detector.interval
         if not interval or (num_frames or _SHORT_VIDEO) < _SHORT_VIDEO:
             return 1
-        frames = _MAX_INTERVAL if fps is None else round(interval * fps)
+        frames = _STREAM_INTERVAL if fps is None else round(interval * fps)
         return min(max(frames, 1), _MAX_INTERVAL)
 
     @property
@@ -78,6 +86,7 @@ class VideoPoseEstimator:
             'detector': self.detector.identity,
             'estimator': self.estimator.identity,
             'det_every': self.det_every,
+            'flip_test': self.flip_test,
             'rules': _RULES,
         }
 
@@ -125,35 +134,83 @@ class VideoPoseEstimator:
         """Process all frames after those of an interrupted run."""
         interval = self.detection_interval(source.fps, source.num_frames)
         boxes = load_boxes(cache) if cache and interval == 1 else []
-        shots, batch = CutDetector(), []
+        shots = CutDetector()
         clip.cuts = shots.cuts
-        for frame in shots(source):
-            if frame.index < len(clip.people):
-                continue
-            clip.size = frame.image.shape[1::-1]
-            batch.append(frame)
-            if len(batch) < self.batch_size:
-                continue
-            self._append(batch, clip, boxes, interval)
-            batch = []
-            progress(len(clip.people))
-            writer.write_if_due()
+        batch: list[Frame] = []
+        with closing(prefetch(shots(source))) as frames:
+            for frame in frames:
+                if frame.index < len(clip.people):
+                    continue
+                if batch and (
+                    frame.index in clip.cuts or self._is_full(batch, interval)
+                ):
+                    self._append(batch, clip, boxes, interval)
+                    batch = []
+                    progress(len(clip.people))
+                    writer.write_if_due()
+                clip.size = frame.image.shape[1::-1]
+                batch.append(frame)
         self._append(batch, clip, boxes, interval)
         progress(len(clip.people))
+
+    def _is_full(self, batch: list[Frame], interval: int) -> bool:
+        """Return whether a batch is complete, if its shot goes on."""
+        if len(batch) * batch[0].image.nbytes > _MAX_BYTES:
+            return True
+        if interval == 1:
+            return len(batch) >= self.batch_size
+        return batch[-1].index % interval == 0
 
     def _append(
         self, frames: list[Frame], clip: ClipPeople, boxes: list[Boxes], interval: int
     ) -> None:
-        """Append consecutive frames to a clip, with cached boxes if there are any."""
+        """Append frames of one shot to a clip, with cached boxes if there are any."""
         if not frames:
             return
+        first = frames[0].index
+        shot = max((cut for cut in clip.cuts if cut <= first), default=0)
+        previous = clip.people[max(shot, first - HISTORY) : first]
         if frames[-1].index < len(boxes):
-            own = boxes[frames[0].index : frames[-1].index + 1]
+            own = boxes[first : frames[-1].index + 1]
             clip.people += self._estimate([frame.image for frame in frames], own)
+        elif interval == 1:
+            last = previous[-1] if previous else None
+            clip.people += self.estimate_frames(frames, last, interval)
         else:
-            previous = clip.people[-1] if clip.people else None
-            clip.people += self.estimate_frames(frames, previous, interval, clip.cuts)
+            clip.people += self._estimate_chunk(frames, previous, interval)
         clip.times += [frame.time for frame in frames]
+
+    def _estimate_chunk(
+        self, frames: list[Frame], previous: list[People], interval: int
+    ) -> list[People]:
+        """Estimate the people of consecutive frames of one shot in large batches."""
+        people = []
+        if not previous:
+            found = self.detector.redetect(frames[0].image, self._no_people())
+            people = self._estimate([frames[0].image], [found], video=True)
+            previous, frames = people, frames[1:]
+        if not frames:
+            return people
+        due = frames[-1].index % interval == 0 or len(frames) >= _MIN_DETECTED
+        return people + estimate_chunk(
+            frames,
+            previous,
+            lambda some, boxes, confidence: self._estimate_rows(
+                [frame.image for frame in some], boxes, confidence, video=True
+            ),
+            self._redetect if due else None,
+        )
+
+    def _no_people(self) -> People:
+        num_keypoints = get_skeleton(self.estimator.skeleton).num_keypoints
+        shapes = (0, 4), (0,), (0, num_keypoints, 2), (0, num_keypoints)
+        return People(*(np.zeros(shape, np.float32) for shape in shapes))
+
+    def _redetect(self, frame: Frame, tracked: People) -> Boxes:
+        """Return the valid boxes of all people in a frame."""
+        boxes, scores = _as_arrays(self.detector.redetect(frame.image, tracked))
+        valid = _are_valid(boxes, scores)
+        return boxes[valid], scores[valid]
 
     def estimate_frames(
         self,
@@ -171,7 +228,8 @@ class VideoPoseEstimator:
             cuts (Sequence[int]): Frames with which shots begin; no search across these.
         """
         if interval == 1 and not self.detector.redetects:
-            return self.estimate_images([frame.image for frame in frames])
+            images = [frame.image for frame in frames]
+            return self._estimate(images, self.detector(images), video=True)
         people = []
         for frame in frames:
             if frame.index in cuts:
@@ -190,50 +248,111 @@ class VideoPoseEstimator:
             previous (People, optional): People of the frame before.
             interval (int): See :meth:`detection_interval`.
         """
-        if previous is None:
-            return self.estimate_images([frame.image])[0]
-        previous = _drop_uncertain(previous)
-        boxes = _valid_boxes(
-            search_boxes(previous, frame.image.shape[1::-1]), previous.bbox_scores
-        )
-        if frame.index % interval:
-            return _drop_uncertain(self._estimate([frame.image], [boxes])[0])
-        boxes = self.detector.redetect(frame.image, boxes[0])
-        return self._estimate([frame.image], [boxes])[0]
+        history = [] if previous is None else [previous]
+        return self._estimate_chunk([frame], history, interval)[0]
 
     def estimate_images(self, images: list[np.ndarray]) -> list[People]:
         """Estimate the poses in independent BGR images (H, W, 3)."""
         return self._estimate(images, self.detector(images)) if images else []
 
-    def _estimate(self, images: list[np.ndarray], boxes: list[Boxes]) -> list[People]:
-        valid = [_valid_boxes(*own) for own in boxes]
-        poses = self.estimator(images, [own for own, _ in valid])
+    def _estimate(
+        self, images: list[np.ndarray], boxes: list[Boxes], video: bool = False
+    ) -> list[People]:
+        valid = [
+            (own[rows], scores[rows])
+            for own, scores in map(_as_arrays, boxes)
+            for rows in [_are_valid(own, scores)]
+        ]
+        unknown = [np.full(len(own), np.nan) for own, _ in valid]
+        return self._estimate_rows(images, valid, unknown, video)
+
+    def _estimate_rows(
+        self,
+        images: list[np.ndarray],
+        boxes: list[Boxes],
+        confidence: list[np.ndarray],
+        video: bool,
+    ) -> list[People]:
+        """Estimate people in boxes; those in invalid boxes have scores of 0.
+
+        Args:
+            images (list[np.ndarray]): BGR images (H, W, 3).
+            boxes (list[Boxes]): Boxes of each.
+            confidence (list[np.ndarray]): Mean confidences (P,) in other frames.
+            video (bool): Whether to save the flip test, and quarter turns of people
+                whose confidence has not fallen.
+        """
+        boxes = [_as_arrays(own) for own in boxes]
+        valid = [_are_valid(*own) for own in boxes]
+        crops = [own[rows] for (own, _), rows in zip(boxes, valid, strict=True)]
+        if video:
+            known = [own[rows] for own, rows in zip(confidence, valid, strict=True)]
+            poses = self._estimate_video(images, crops, known)
+        else:
+            poses = self.estimator(images, crops)
         people = []
-        for (own, box_scores), (points, scores) in zip(valid, poses, strict=True):
+        for (own, box_scores), rows, (points, scores) in zip(
+            boxes, valid, poses, strict=True
+        ):
             finite = np.isfinite(points).all(-1) & np.isfinite(scores)
-            scores = np.where(finite, scores, np.float32(0))
-            people.append(People(own, box_scores, points, scores))
+            all_points = np.full((len(own), *points.shape[1:]), np.nan, np.float32)
+            all_scores = np.zeros(all_points.shape[:2], np.float32)
+            all_points[rows] = np.where(finite[..., None], points, np.nan)
+            all_scores[rows] = np.where(finite, scores, 0)
+            people.append(People(own, box_scores, all_points, all_scores))
         return people
 
+    def _estimate_video(
+        self,
+        images: list[np.ndarray],
+        boxes: list[np.ndarray],
+        confidence: list[np.ndarray],
+    ) -> list[Poses]:
+        """Estimate poses without flip test where it can be saved."""
+        if self.flip_test:
+            estimate = self.estimator.estimate_upright
+            poses = estimate(images, boxes)
+        else:
+            estimate = self.estimator.estimate_fast
+            poses = self._flip_uncertain(images, boxes, estimate(images, boxes))
+        if self.estimator.turns is None:
+            return poses
+        least = [own - _FALL for own in confidence]
+        return self.estimator.turns.improve(estimate, images, boxes, poses, least)
 
-def search_boxes(people: People, size: tuple[int, int]) -> np.ndarray:
-    """Compute boxes (P, 4) to search people in the next frame, of a size (w, h).
+    def _flip_uncertain(
+        self, images: list[np.ndarray], boxes: list[np.ndarray], poses: list[Poses]
+    ) -> list[Poses]:
+        """Estimate the least confident people of a batch with the flip test."""
+        if not self.estimator.has_score_curve:
+            return poses
+        means = np.concatenate([scores.mean(1) for _, scores in poses])
+        count = int(_FLIPPED_SHARE * len(means))
+        chosen = np.zeros(len(means), bool)
+        chosen[np.argsort(means, kind='stable')[:count]] = True
+        chosen &= means < _MAX_FLIPPED
+        ends = np.cumsum([len(own) for own in boxes])[:-1]
+        rows = np.split(chosen, ends)
+        again = self.estimator.estimate_upright(
+            images, [own[each] for own, each in zip(boxes, rows, strict=True)]
+        )
+        for (points, scores), each, (new, new_scores) in zip(
+            poses, rows, again, strict=True
+        ):
+            points[each], scores[each] = new, new_scores
+        return poses
 
-    Without any keypoint, the box of the person is kept.
-    """
-    boxes = boxes_around(people.keypoints, people.scores, _PADDING, size)
-    return np.where(np.isfinite(boxes), boxes, people.bboxes).astype(np.float32)
+
+def _as_arrays(boxes: Boxes) -> Boxes:
+    own, scores = boxes
+    return (
+        np.asarray(own, np.float32).reshape(-1, 4),
+        np.asarray(scores, np.float32).reshape(-1),
+    )
 
 
-def _drop_uncertain(people: People) -> People:
-    return people.take(people.scores.mean(1) >= _MIN_CONFIDENCE)
-
-
-def _valid_boxes(boxes: np.ndarray, scores: np.ndarray) -> Boxes:
-    """Drop boxes that are not finite or smaller than a pixel."""
-    boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
-    scores = np.asarray(scores, np.float32).reshape(-1)
+def _are_valid(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Mark boxes that are finite and larger than a pixel."""
     with np.errstate(invalid='ignore'):
         extent = (boxes[:, 2:] - boxes[:, :2]).min(1, initial=np.inf)
-    valid = np.isfinite(boxes).all(1) & np.isfinite(scores) & (extent > 1)
-    return boxes[valid], scores[valid]
+    return np.isfinite(boxes).all(1) & np.isfinite(scores) & (extent > 1)

@@ -9,11 +9,16 @@ from urllib.parse import urlsplit
 import av
 import numpy as np
 
+from mmhot.clips import clip_name
+from mmhot.errors import escape
+from mmhot.io.images import MAX_PIXELS
 from mmhot.video.frames import (
     DEFAULT_FPS,
     MAX_FPS,
     VideoFile,
     ffmpeg_reason,
+    limit_pixels,
+    pixel_aspect,
     stated_rate,
     upright,
 )
@@ -84,9 +89,12 @@ class VideoStream:
 
     Attributes:
         fps (float): Nominal frames per second, once it is open.
+        max_pixels (int): Larger frames are refused.
         finite (bool): Whether it is a file, to be played at its own pace; known once
             it is open.
     """
+
+    max_pixels = MAX_PIXELS
 
     def __init__(
         self,
@@ -122,6 +130,11 @@ class VideoStream:
         if not container.streams.video:
             container.close()
             raise ValueError(f'{self.label} has no video stream')
+        try:
+            limit_pixels(container.streams.video[0], self.max_pixels, self.label)
+        except ValueError:
+            container.close()
+            raise
         self._container = container
         self.finite = container.duration is not None
         rate = stated_rate(container.streams.video[0])
@@ -138,7 +151,7 @@ class VideoStream:
         # frame threads would delay frames
         stream.thread_type = 'AUTO' if self.finite else 'SLICE'
         timed = not set(container.format.name.split(',')) & _UNTIMED
-        aspect = stream.sample_aspect_ratio
+        aspect = pixel_aspect(stream)
         try:
             for frame in container.decode(stream):
                 yield (frame.time if timed else None), upright(frame, aspect)
@@ -177,7 +190,7 @@ def open_stream(text: str) -> VideoStream:
             f'{text} does not exist: a stream is a webcam such as 0, an address such '
             'as rtsp://... or a video file'
         )
-    return VideoStream(text, path.stem, text)
+    return VideoStream(str(path.absolute()), clip_name(path), escape(text))
 
 
 def _open_webcam(text: str) -> VideoStream:

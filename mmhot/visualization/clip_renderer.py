@@ -119,9 +119,9 @@ def _check(clip: Clip3D) -> None:
             f'clip {clip.name}: image size must be positive, '
             f'got {clip.width}x{clip.height}'
         )
-    if not 0 < clip.fps < 1000:
+    if not 0 < clip.fps <= 1000:
         raise ValueError(
-            f'clip {clip.name}: fps must be above 0 and below 1000, got {clip.fps}'
+            f'clip {clip.name}: fps must be above 0 and at most 1000, got {clip.fps}'
         )
     known = ('camera', 'z-up', 'world')
     if clip.axes not in known:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mmhot.clips import Clip3D
-from mmhot.installation.imports import import_extra
+from mmhot.installation import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.video.frames import FrameSource
 from mmhot.visualization.drawing import side_color, skeleton_style
@@ -60,7 +60,7 @@ def write_recording(
                 _send_person(rr, stream, clip, track)
             if footage is not None:
                 _send_video(rr, stream, footage, progress)
-            stream.flush(blocking=True)
+            stream.flush()
         finally:
             stream.disconnect()
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from mmhot.clips import Clip3D
-from mmhot.io.arrays import write_png
+from mmhot.io.images import write_png
 from mmhot.video.frames import FrameSource
 from mmhot.visualization import drawing
 from mmhot.visualization.clip_renderer import ClipRenderer

@@ -14,6 +14,8 @@ from mmhot.visualization.clip_renderer import ClipRenderer
 from mmhot.visualization.video_encoding import open_video
 
 _MAX_ASPECT = 2.0  # width over height of the 2D view
+# Frames without people that may be added to short clips.
+_MIN_FILLED = 1000
 
 
 def render_video(
@@ -63,8 +65,12 @@ def render_video(
 
 
 def _shorten_gaps(frames: np.ndarray, fps: float) -> list[int]:
-    """Return all frames from first to last, with at most one second of each gap."""
-    longest = max(1, round(fps))
+    """Return all frames from first to last, with at most one second of each gap.
+
+    Gaps add no more frames than there are poses, or one each.
+    """
+    gaps = np.count_nonzero(np.diff(frames) > 1)
+    longest = max(1, min(round(fps), (_MIN_FILLED + len(frames)) // max(gaps, 1)))
     shown = frames[:1].tolist()
     for frame in frames[1:].tolist():
         shown.extend(range(max(shown[-1] + 1, frame - longest), frame + 1))
@@ -96,7 +102,7 @@ def _draw_frames(
     clip = renderer.clip
     scale = min(height / clip.height, _MAX_ASPECT * height / clip.width)
     left = 2 * max(1, round(scale * clip.width / 2))
-    top = round((height - scale * clip.height) / 2)
+    top = min(round((height - scale * clip.height) / 2), height // 2 - 1)
     bottom = height - top
     backdrop = np.full((height, left + height, 3), drawing.BACKGROUND, np.uint8)
     backdrop[top:bottom, :left] = drawing.PANEL

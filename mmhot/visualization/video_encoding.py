@@ -11,6 +11,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from mmhot.io.atomic import replacing
+from mmhot.io.images import MARK
 
 # Audio codecs that an .mp4 can hold.
 _AUDIO_CODECS = {'aac', 'mp3', 'mp3float', 'ac3', 'opus', 'libopus'}
@@ -68,6 +69,7 @@ class VideoWriter:
         self._container = opened.enter_context(
             av.open(str(path), 'w', format='mp4', options=options)
         )
+        self._container.metadata['comment'] = MARK
         self._audio = audio and opened.enter_context(av.open(str(audio)))
         self._fps = fps
         self._stream = self._audio_stream = None

@@ -1,7 +1,7 @@
 """Conversion of the papers' own checkpoints to configs and weights of this package.
 
 To add a published model, write a module with a
-:class:`~mmhot.weights.convert.published_model.PublishedModel` in
+:class:`~mmhot.weights.convert.PublishedModel` in
 :mod:`mmhot.weights.convert` and add it to ``PUBLISHED_MODELS``.
 """
 
@@ -19,13 +19,11 @@ from torch import Tensor
 from mmhot import __version__
 from mmhot.compat.checkpoints import safe_load
 from mmhot.io.atomic import replacing
+from mmhot.weights.convert import PublishedModel
 from mmhot.weights.convert.gtpt import GTPT
+from mmhot.weights.convert.hosts import MIXSTE, MOTIONAGFORMER, MOTIONBERT
 from mmhot.weights.convert.htnet import HTNET, NANOHTNET
 from mmhot.weights.convert.mhformer import MHFORMER
-from mmhot.weights.convert.mixste import MIXSTE
-from mmhot.weights.convert.motionagformer import MOTIONAGFORMER
-from mmhot.weights.convert.motionbert import MOTIONBERT
-from mmhot.weights.convert.published_model import PublishedModel
 from mmhot.weights.loading import list_other_shapes
 
 PUBLISHED_MODELS: tuple[PublishedModel, ...] = (
@@ -101,9 +99,6 @@ def convert_file(
             as text and the version of this package.
         weights (str): See :func:`convert_published`.
         **settings: See :func:`convert_published`.
-
-    Returns:
-        dict: The model's config.
     """
     try:
         config, state_dict = convert_published(safe_load(source), weights, **settings)

@@ -11,7 +11,7 @@ import pytest
 from lifters import save_lifter
 from mmpose.apis import MMPoseInferencer
 from numpy.testing import assert_allclose, assert_array_equal
-from pose_sources import BOX, Detector, Estimator, FunctionDetector
+from pose_sources import BOX, Detector, Estimator, FunctionDetector, use_stand_ins
 from video_files import gray_image, write_video
 
 from mmhot.apis import Inferencer, inferencer_inputs
@@ -26,8 +26,8 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.video.frames import VideoFile
 from mmhot.video.pipeline import VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
-from mmhot.video.sources import pose_source
 from mmhot.video.sources.detectors import BoxFilter
+from mmhot.video.sources.pose_source import PoseSource
 from mmhot.video.streams import open_stream
 
 
@@ -39,8 +39,8 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture
 def models(monkeypatch):
     """Stand-ins for the 2D models, with one person in every image."""
-    pair = pose_source.PoseSource(Detector(every=1), Estimator())
-    monkeypatch.setattr(pose_source, 'open_pose_source', lambda *_, **__: pair)
+    pair = PoseSource(Detector(every=1), Estimator())
+    use_stand_ins(monkeypatch, *pair)
     return pair
 
 
@@ -377,10 +377,34 @@ def test_one_file_can_be_named_for_one_input(flat, images_folder, tmp_path):
 
 
 def test_results_overwrite_neither_inputs_nor_each_other(flat, images_folder, video):
-    with pytest.raises(ValueError, match='would be overwritten by its result'):
+    with pytest.raises(ValueError, match='would be overwritten by a result'):
         flat(images_folder, vis_out_dir=images_folder)
-    with pytest.raises(ValueError, match='two inputs would be written as'):
+    with pytest.raises(ValueError, match='would both be written as'):
         flat([video, video], pred_out_dir='out')
+
+
+def test_results_of_one_input_do_not_overwrite_another(flat, tmp_path):
+    paths = []
+    for name in ('a/shot.png', 'b/shot.png', 'b/shot.jpg', 'b/other.png'):
+        paths.append(tmp_path / name)
+        paths[-1].parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(paths[-1]), gray_image())
+    first, second, third, other = paths
+    before = [path.read_bytes() for path in paths]
+    with pytest.raises(ValueError, match='b/shot.png would be overwritten'):
+        flat([first, other, second], vis_out_dir=tmp_path / 'b')
+    with pytest.raises(ValueError, match='would both be written as shot.json'):
+        flat([second, third], pred_out_dir=tmp_path / 'out')
+    # an iterator is read while results are requested
+    results = flat(iter([first, second]), pred_out_dir=tmp_path / 'out')
+    next(results)
+    with pytest.raises(ValueError, match='would both be written as shot.json'):
+        next(results)
+    link = tmp_path / 'out' / 'shot.png'
+    link.symlink_to(first)
+    with pytest.raises(ValueError, match='would be overwritten'):
+        flat([first], vis_out_dir=tmp_path / 'out')
+    assert [path.read_bytes() for path in paths] == before
 
 
 def test_earlier_results_are_replaced(flat, tmp_path):

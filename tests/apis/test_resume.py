@@ -1,13 +1,11 @@
 """A training that was interrupted goes on as if it had not been."""
 
-import json
-
 import mocap
 import pytest
 import torch
-from torch.testing import assert_close
+from resumed_training import curve, the_same_training
 
-from mmhot.engine.hooks import EpochSeedHook
+from mmhot.engine import EpochSeedHook
 
 MODEL = dict(
     backbone=dict(
@@ -27,38 +25,6 @@ def config(tmp_path):
     config.val_dataloader.dataset.stride = 200  # few windows will do
     config.dump(tmp_path / 'tiny.py')
     return tmp_path / 'tiny.py'
-
-
-def curve(work_dir):
-    """All that was logged, in order, but what depends on the machine."""
-    lines = [
-        json.loads(line)
-        for path in sorted(work_dir.glob('*/vis_data/scalars.json'))
-        for line in path.read_text().splitlines()
-    ]
-    ignored = {'time', 'data_time', 'memory'}
-    return [{k: v for k, v in line.items() if k not in ignored} for line in lines]
-
-
-def the_same_training(whole, resumed):
-    """Compare trainings of three epochs, one gone on with after the first.
-
-    Returns their averaged and their last state.
-    """
-    log = curve(whole)
-    assert len(log) == 9  # two steps and a validation each epoch
-    assert curve(resumed) == log[3:]
-    one, other = (
-        torch.load(folder / 'epoch_3.pth', weights_only=False)
-        for folder in (whole, resumed)
-    )
-    exact = dict(rtol=0, atol=0)
-    assert_close(other['state_dict'], one['state_dict'], **exact)
-    assert_close(other['ema_state_dict'], one['ema_state_dict'], **exact)
-    assert_close(other['optimizer']['state'], one['optimizer']['state'], **exact)
-    assert other['param_schedulers'] == one['param_schedulers']
-    assert one['ema_state_dict']['steps'] == 6
-    return one['state_dict'], one['ema_state_dict']
 
 
 @pytest.mark.parametrize('num_workers', [0, 2])

@@ -245,7 +245,7 @@ def test_read_only_folder_is_refused_before_any_work(
     def refuse(*_, **__):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(out))
 
-    monkeypatch.setattr(results, 'NamedTemporaryFile', refuse)
+    monkeypatch.setattr(results, 'TemporaryFile', refuse)
     assert infer_it(video) == 2
     (line,) = complaints(capfd)
     assert f'--out-dir: cannot write to {out}: Read-only file system' in line
@@ -385,6 +385,6 @@ def test_results_never_replace_their_input(infer_it, out, tmp_path, capfd):
     out.mkdir()
     video = write_video(out / 'clip.mp4')
     before = video.read_bytes()
-    assert infer_it(video, formats='npz,mp4') == 1
-    assert 'would be overwritten by its result' in complaints(capfd)[0]
+    assert infer_it(video, formats='npz,mp4') == 2
+    assert 'would be overwritten by a result' in complaints(capfd)[0]
     assert video.read_bytes() == before

@@ -367,6 +367,23 @@ def test_checkpoints_of_other_models_are_refused(refused, tmp_path):
     )
 
 
+@pytest.mark.parametrize('value', [1e20, 1e38])
+def test_poses_that_are_not_finite_are_not_written(
+    refused, checkpoint, value, tmp_path
+):
+    content = torch.load(checkpoint, weights_only=True)
+    for weights in content['state_dict'].values():
+        if weights.is_floating_point():
+            weights.fill_(value)
+    torch.save(content, tmp_path / 'bad.pth')
+    refused(
+        'keypoints_3d holds values that are not finite, first in frame 0, track 0',
+        SKATER,
+        checkpoint=tmp_path / 'bad.pth',
+        formats='npz,json,csv,bvh,trc,html,png',
+    )
+
+
 # folders that take nothing, disks that are full, Ctrl-C
 
 
@@ -395,7 +412,7 @@ def test_folders_without_permission_are_refused(refused, tmp_path):
 
 def test_inputs_are_not_overwritten(refused, tmp_path):
     clip = save(tmp_path / 'a.npz')
-    refused('a.npz would be overwritten by its result', clip, out_dir=tmp_path)
+    refused('a.npz would be overwritten by a result', clip, out_dir=tmp_path)
 
 
 def test_folders_are_not_overwritten(refused, tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from mmpose.registry import KEYPOINT_CODECS
 
-from mmhot.codecs.person_centered_pose_lifting import frame_person, look_at_rotation
+from mmhot.codecs.pose_lifting import frame_person, look_at_rotation
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
 from mmhot.lens import camera_intrinsics
 

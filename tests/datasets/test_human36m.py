@@ -5,64 +5,17 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from h36m_files import CAMERA, LENGTHS, write_files
+from lifters import NUM_FRAMES, batch_of, shrink_config
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from mmpose.datasets.datasets import Human36mDataset as MMPoseHuman36m
-from mmpose.registry import DATASETS, METRICS, MODELS
+from mmpose.registry import METRICS, MODELS
 from numpy.testing import assert_array_equal, assert_equal
 
 from mmhot.cli.report import format_errors
 from mmhot.datasets.h36m import parse_h36m_name
 from mmhot.datasets.human36m_dataset import Human36mClipDataset
-
-CAMERA = '54138969'
-NUM_FRAMES = 9
-LENGTHS = {'S9_Directions_1': 21, 'S9_Phoning': 12}
-SMALL = {
-    'MixSTE': dict(num_frames=NUM_FRAMES, embed_dims=16, depth=4, num_heads=2),
-    'MotionBERT': dict(num_frames=NUM_FRAMES, embed_dims=16, depth=2, num_heads=2),
-    'MHFormer': dict(num_frames=NUM_FRAMES, embed_dims=16, mlp_dims=24, num_heads=2),
-    'MotionAGFormer': dict(
-        num_frames=NUM_FRAMES, embed_dims=16, depth=2, num_heads=2, num_neighbors=2
-    ),
-}
-IN_CHANNELS = {'MHFormer': 48}
-
-
-def write_files(folder, cameras=(CAMERA,)):
-    """Write two short clips of one person, for training and for testing."""
-    rng = np.random.default_rng(0)
-    total = sum(LENGTHS.values()) * len(cameras)
-    joints = rng.normal(0, 0.3, (total, 17, 3)) + [0, 0, 4.5]
-    focal, center = np.array([1145.0, 1143.0]), np.array([512.5, 515.5])
-    pixels = joints[..., :2] / joints[..., 2:] * focal + center
-    ones = np.ones((total, 17, 1))
-    names = [
-        f'S9/{name}.{camera}/{name}.{camera}_{frame + 1:06d}.jpg'
-        for camera in cameras
-        for name, length in LENGTHS.items()
-        for frame in range(length)
-    ]
-    annotations = folder / 'annotation_body3d'
-    (annotations / 'fps50').mkdir(parents=True)
-    (folder / 'joint_2d_det_files').mkdir()
-    for split in ('train', 'test'):
-        np.savez(
-            annotations / 'fps50' / f'h36m_{split}.npz',
-            imgname=np.array(names),
-            center=np.full((total, 2), 500.0),
-            scale=np.full(total, 4.0),
-            part=np.concatenate([pixels, ones], -1),
-            S=np.concatenate([joints, ones], -1),
-        )
-        np.save(
-            folder / 'joint_2d_det_files' / f'cpn_ft_h36m_dbb_{split}.npy',
-            np.concatenate([pixels + rng.normal(0, 3, pixels.shape), ones * 0.9], -1),
-        )
-    camera = dict(f=focal.reshape(2, 1), c=center.reshape(2, 1), w=1000, h=1002)
-    with open(annotations / 'cameras.pkl', 'wb') as file:
-        pickle.dump({('S9', name): camera for name in cameras}, file)
 
 
 @pytest.fixture(
@@ -81,24 +34,9 @@ def config(request, tmp_path, pytestconfig):
     write_files(tmp_path)
     path = pytestconfig.rootpath / 'configs/body_3d_keypoint' / request.param
     config = Config.fromfile(path)
-    backbone = config.model.backbone
-    backbone.update(SMALL[backbone.type])
-    config.model.head.in_channels = IN_CHANNELS.get(backbone.type, 16)
-    if 'pruner' in backbone:
-        backbone.pruner.update(num_keep=3, depth=1)
-    for split in ('train', 'val'):
-        dataset = config[f'{split}_dataloader'].dataset
-        dataset.update(data_root=str(tmp_path), seq_len=NUM_FRAMES)
-        if dataset.num_targets > 1:
-            dataset.update(num_targets=NUM_FRAMES, stride=NUM_FRAMES)
+    shrink_config(config, tmp_path)
     with DefaultScope.overwrite_default_scope('mmpose'):
         yield config
-
-
-def batch_of(config, split, model):
-    dataset = DATASETS.build(config[f'{split}_dataloader'].dataset)
-    samples = pseudo_collate([dataset[index] for index in range(len(dataset))])
-    return dataset, model.data_preprocessor(samples, training=split == 'train')
 
 
 def _keeps_rest(config):

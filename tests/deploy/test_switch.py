@@ -7,19 +7,18 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from mmhot.deploy import fused_linear
-from mmhot.deploy.fused_linear import FusedLinear
+from mmhot.deploy import transformer
 from mmhot.deploy.gtpt import Chunked
 from mmhot.deploy.human_topology import (
     FoldedGraphConv,
     FoldedPartConstraint,
     fold_norm,
 )
-from mmhot.deploy.recordings import RecordedForward
-from mmhot.deploy.switch import switch_to_deploy
+from mmhot.deploy.switch import RecordedForward, switch_to_deploy
+from mmhot.deploy.transformer import FusedLinear
 from mmhot.evaluation.cost import count_cost
 from mmhot.models.lifters.graph_conv import ModulatedGraphConv
-from mmhot.models.lifters.human_topology import IntraPartConstraint
+from mmhot.models.lifters.htnet import IntraPartConstraint
 from mmhot.skeletons.joints import get_skeleton
 from tools.lab.benchmark.model_specs import build_spec, parse_spec
 
@@ -196,13 +195,13 @@ def test_linear_layers_are_replaced():
 @torch.no_grad()
 def test_weights_are_reordered_once_and_after_they_change(monkeypatch):
     reordered = []
-    reorder = fused_linear._REORDER
+    reorder = transformer._REORDER
 
     def count(weight, rows):
         reordered.append(weight)
         return reorder(weight, rows)
 
-    monkeypatch.setattr(fused_linear, '_REORDER', count)
+    monkeypatch.setattr(transformer, '_REORDER', count)
     linear = nn.Linear(40, 24)
     layer, other = FusedLinear(linear), nn.Linear(40, 24)
     for rows in (512, 700, 4000, 3):  # the last is too few for oneDNN

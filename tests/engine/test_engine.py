@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmhot.datasets.data_loading import SeedTransforms
-from mmhot.engine.hooks import ChannelsLastHook, EpochSeedHook, FreezeHook
+from mmhot.engine import ChannelsLastHook, EpochSeedHook, FreezeHook
 
 WILD = mocap.CONFIGS / '_base_/datasets/cmu_mocap_wild.py'
 SHIPPED = 'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild'
@@ -130,7 +130,7 @@ def test_random_batch_sizes_are_forgotten(package):
 
 
 def drawn_by_main(seed, epoch, rank, monkeypatch):
-    monkeypatch.setattr('mmhot.engine.hooks.get_rank', lambda: rank)
+    monkeypatch.setattr('mmhot.engine.get_rank', lambda: rank)
     transforms = [SeedTransforms()]
     pipeline = SimpleNamespace(transforms=transforms)
     data = SimpleNamespace(dataset=SimpleNamespace(pipeline=pipeline))

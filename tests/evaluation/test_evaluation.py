@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from mmpose.evaluation.functional import keypoint_mpjpe
+from scipy.spatial.transform import Rotation
 
 from mmhot.evaluation.pose_errors import (
     auc,
+    cps,
     error_groups,
     mpjae,
     mpjpe,
@@ -165,6 +167,21 @@ def test_pck_and_auc_equal_a_loop():
     assert millimeters == pytest.approx(pck(0.2 * pred, 0.2 * target).mean())
 
 
+def test_correct_poses_score_equals_a_loop_with_scipys_alignment():
+    pred, target = poses()
+    pred, target = 0.2 * pred, 0.2 * target
+    largest = []
+    for one, other in zip(pred, target, strict=True):
+        one, other = one - one.mean(0), other - other.mean(0)
+        one = Rotation.align_vectors(other, one)[0].apply(one)
+        one *= (one * other).sum() / (one**2).sum()
+        largest.append(1000 * max(np.linalg.norm(one - other, axis=1)))
+    assert 100 < min(largest) < 300 < max(largest)
+    correct = [sum(distance < mm for mm in range(1, 301)) for distance in largest]
+    np.testing.assert_allclose(cps(pred, target), correct, atol=1e-9)
+    np.testing.assert_allclose(cps(target, target), 300)
+
+
 def test_perfect_predictions_fail_at_threshold_zero_only():
     _, target = poses()
     assert pck(target, target).tolist() == [100] * 40
@@ -216,6 +233,8 @@ def test_ends_of_humans_are_wrists_feet_and_head():
     ends = error_groups(get_skeleton('h36m-17'))['ends']
     expected = 'left_wrist right_wrist left_foot right_foot head'
     assert names('h36m-17', ends) == set(expected.split())
+    limb_ends = error_groups(get_skeleton('h36m-17'))['limb ends']
+    assert names('h36m-17', limb_ends) == set(expected.split()) - {'head'}
 
 
 def test_bone_length_variation_is_the_deviation_over_the_mean():

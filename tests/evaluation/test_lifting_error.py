@@ -20,13 +20,17 @@ from mmengine.runner import Runner
 from mmpose.codecs import MotionBERTLabel
 from mmpose.evaluation.metrics import MPJPE
 from mmpose.registry import METRICS
+from scipy.spatial.transform import Rotation
 
 from mmhot.cli.report import format_errors
 from mmhot.evaluation.clip_predictions import ClipPrediction
-from mmhot.evaluation.error_report import ErrorReport
+from mmhot.evaluation.error_report import DEFAULT_MEASURES, ErrorReport
 from mmhot.evaluation.metrics import LiftingErrorMetric
 from mmhot.evaluation.pose_errors import mpjae, mpjpe, mpjve, p_mpjpe
 from mmhot.windows import chunk_starts, lift_windows
+
+# Joints that PCK and AUC leave out.
+UNCOUNTED = ('root', 'spine', 'neck_base')
 
 
 def test_millimeters_relative_to_the_root():
@@ -169,6 +173,56 @@ def test_actions_equal_mmposes_and_their_mean_is_the_result():
     assert metric.report.actions('gt') == ['Directions', 'WalkDog']
 
 
+def plain_errors(pred, target):
+    """All measures of a clip (T, K, 3) by frame and joint, with SciPy's alignment."""
+    found = {name: [] for name in DEFAULT_MEASURES}
+    counted = [j for j in range(17) if mocap.H36M.joints[j] not in UNCOUNTED]
+    rooted = [1000 * (poses - poses[:, :1]) for poses in (pred, target)]
+    for one, other in zip(*rooted, strict=True):
+        distances = np.sqrt(((one - other) ** 2).sum(1))
+        found['MPJPE'].append(distances.mean())
+        scaled = one * (one * other).sum() / (one * one).sum()
+        found['N-MPJPE'].append(np.sqrt(((scaled - other) ** 2).sum(1)).mean())
+        one, other = one - one.mean(0), other - other.mean(0)
+        one = Rotation.align_vectors(other, one)[0].apply(one)
+        one *= (one * other).sum() / (one * one).sum()
+        aligned = np.sqrt(((one - other) ** 2).sum(1))
+        found['P-MPJPE'].append(aligned.mean())
+        found['CPS'].append(sum(max(aligned) < mm for mm in range(1, 301)))
+        below = [[d < mm for mm in range(0, 151, 5)] for d in distances[counted]]
+        found['PCK@150'].append(100 * np.mean(below, 0)[-1])
+        found['AUC'].append(100 * np.mean(below))
+    error = rooted[0] - rooted[1]
+    for t in range(1, len(error)):
+        change = error[t] - error[t - 1]
+        found['MPJVE'].append(np.sqrt((change**2).sum(1)).mean())
+        if t > 1:
+            change = error[t] - 2 * error[t - 1] + error[t - 2]
+            found['MPJAE'].append(np.sqrt((change**2).sum(1)).mean())
+    return found
+
+
+def test_human36m_protocol_equals_plain_loops():
+    samples = h36m_samples()
+    of_action = {}
+    # two windows of each of three clips, the first two of one action
+    for clip, action in enumerate(['Directions', 'Directions', 'WalkDog']):
+        halves = samples[2 * clip : 2 * clip + 2]
+        found = plain_errors(
+            np.concatenate([half['pred_instances']['keypoints'] for half in halves]),
+            np.concatenate([half['gt_instances']['lifting_target'] for half in halves]),
+        )
+        for name, values in found.items():
+            of_action.setdefault(name, {}).setdefault(action, []).extend(values)
+    metric, metrics = measure(samples)
+    rows = metric.report.table('gt', 'actions')
+    for name, actions in of_action.items():
+        means = {action: np.mean(values) for action, values in actions.items()}
+        assert {a: rows[a][name] for a in rows} == pytest.approx(means)
+        assert metrics[name] == pytest.approx(np.mean([*means.values()]))
+    assert metrics.keys() == of_action.keys()
+
+
 def test_clips_and_frames_are_parsed_from_image_names():
     metric, metrics = measure(h36m_samples())
     clips = metric.report.table('gt', 'clips')
@@ -209,7 +263,7 @@ def test_tables_are_consistent_with_the_overall_error():
     for name in ('MPJPE', 'P-MPJPE', 'N-MPJPE', 'MPJVE', 'MPJAE'):
         mean = np.mean([row[name] for row in joints.values()])
         assert metrics[name] == pytest.approx(mean)
-    counted = [joint for joint in joints if joint not in ('root', 'spine', 'neck_base')]
+    counted = [joint for joint in joints if joint not in UNCOUNTED]
     assert len(counted) == 14
     for name in ('PCK@150', 'AUC'):
         mean = np.mean([joints[joint][name] for joint in counted])
@@ -218,6 +272,36 @@ def test_tables_are_consistent_with_the_overall_error():
     ends = ['left_wrist', 'right_wrist', 'left_foot', 'right_foot', 'head']
     mean = np.mean([joints[joint]['MPJPE'] for joint in ends])
     assert groups['ends']['MPJPE'] == pytest.approx(mean)
+
+
+def test_frame_errors_average_to_the_report():
+    samples = h36m_samples()
+    metric, metrics = measure(samples, average='frames')
+    columns = metric.report.frame_errors()
+    assert columns['joint_errors'].shape == (120, 17)
+    assert columns['joints'].tolist() == list(mocap.H36M.joints)
+    for name, mean in metrics.items():
+        assert np.nanmean(columns[name]) == pytest.approx(mean, rel=1e-5)
+    np.testing.assert_allclose(
+        columns['MPJPE'], columns['joint_errors'].mean(1), rtol=1e-6
+    )
+    starts = columns['frame'] == 1  # images are numbered from 1
+    assert starts.sum() == 3
+    np.testing.assert_array_equal(np.isnan(columns['MPJVE']), starts)
+    rest = np.isnan(columns['MPJAE'])
+    np.testing.assert_array_equal(rest, starts | (columns['frame'] == 2))
+    walking = columns['clip'] == 'S9_WalkDog_1.54138969'
+    assert set(columns['action'][walking]) == {'WalkDog'}
+    rows = metric.report.table('gt', 'clips')
+    expected = rows['S9_WalkDog_1.54138969']['MPJVE']
+    assert np.nanmean(columns['MPJVE'][walking]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_frame_errors_of_unknown_frames():
+    columns = measure([sample(*poses())])[0].report.frame_errors()
+    assert set(columns['frame']) == {-1}
+    assert 'MPJVE' not in columns
+    assert np.isfinite(columns['CPS']).all()
 
 
 def test_report_of_plain_arrays():
@@ -288,7 +372,7 @@ def test_velocities_are_left_out_without_consecutive_frames(caplog):
     samples, *_ = windows(40, 1, 5, noise=0)
     with caplog.at_level(logging.WARNING, 'mmengine'):
         metrics = evaluate(samples)
-    assert list(metrics) == ['MPJPE', 'P-MPJPE', 'N-MPJPE', 'PCK@150', 'AUC']
+    assert list(metrics) == ['MPJPE', 'P-MPJPE', 'N-MPJPE', 'PCK@150', 'AUC', 'CPS']
     samples = [sample(*poses())]  # of unknown frames
     assert 'MPJVE' not in evaluate(samples)
 
@@ -364,7 +448,7 @@ def test_formatted_report_has_a_row_and_tables_per_dataset():
     assert len({len(line) for line in lines[2:]}) == 1
     starts = [table.split('  ')[0] for table in tables]
     assert starts == ['gt groups', 'gt subjects', 'noisy groups', 'noisy subjects']
-    found = metric.report.as_dict(['subjects'])['datasets']['gt']
+    found = metric.report.as_dict()['datasets']['gt']
     assert found['average'] == ['Directions', 'WalkDog']
     assert found['overall']['MPJPE'] == found['subjects']['S9']['MPJPE']
 

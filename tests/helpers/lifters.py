@@ -2,10 +2,43 @@
 
 import torch
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
-from mmpose.registry import MODELS
+from mmpose.registry import DATASETS, MODELS
 
 import mmhot.plugin  # noqa: F401 registers
+
+NUM_FRAMES = 9
+_SMALL = {
+    'MixSTE': dict(embed_dims=16, depth=4, num_heads=2),
+    'MotionBERT': dict(embed_dims=16, depth=2, num_heads=2),
+    'MHFormer': dict(embed_dims=16, mlp_dims=24, num_heads=2),
+    'MotionAGFormer': dict(embed_dims=16, depth=2, num_heads=2, num_neighbors=2),
+    'NanoHTNet': dict(embed_dims=48, mlp_dims=16, graph_dims=16, depth=1),
+}
+_IN_CHANNELS = {'MHFormer': 48}
+
+
+def shrink_config(config, folder):
+    """Change a published training to a small model, and windows of nine frames."""
+    backbone = config.model.backbone
+    backbone.update(_SMALL[backbone.type], num_frames=NUM_FRAMES)
+    if backbone.type != 'NanoHTNet':
+        config.model.head.in_channels = _IN_CHANNELS.get(backbone.type, 16)
+    if 'pruner' in backbone:
+        backbone.pruner.update(num_keep=3, depth=1)
+    for split in ('train', 'val'):
+        dataset = config[f'{split}_dataloader'].dataset
+        dataset.update(data_root=str(folder), seq_len=NUM_FRAMES)
+        if dataset.num_targets > 1:
+            dataset.update(num_targets=NUM_FRAMES, stride=NUM_FRAMES)
+
+
+def batch_of(config, split, model):
+    """A dataset of a config, and all of its samples as a batch."""
+    dataset = DATASETS.build(config[f'{split}_dataloader'].dataset)
+    samples = pseudo_collate([dataset[index] for index in range(len(dataset))])
+    return dataset, model.data_preprocessor(samples, training=split == 'train')
 
 
 def lifter_config(

@@ -152,6 +152,34 @@ def test_coco_results_become_frames_in_order_of_images(tmp_path, ids, frames):
     assert (track.scores == 0.5).all()
 
 
+def test_objects_of_other_categories_are_left_out(tmp_path, caplog):
+    poses = walk(3)
+    people = [coco_result(n, pose) for n, pose in enumerate(poses)]
+    del people[1]['category_id']
+    dogs = [coco_result(n, poses[0] + 9, category_id=18) for n in (0, 2)]
+    clip = read_keypoints(dump(tmp_path / 'a.json', [*dogs, *people]), **SIZE)
+    assert clip.tracks[0].frames.tolist() == [0, 1, 2]
+    np.testing.assert_allclose(clip.tracks[0].keypoints, poses, rtol=1e-6)
+    assert '2 of 5 objects are left out: category_id is not 1, person' in caplog.text
+
+
+def test_categories_of_annotations_are_by_name(tmp_path):
+    poses, joints = walk(2), get_skeleton('coco-17').joints
+    document = {
+        'images': [{'id': n, 'width': 1280, 'height': 720} for n in range(2)],
+        'categories': [
+            {'id': 1, 'name': 'dog', 'keypoints': ['tail'] * 17},
+            {'id': 7, 'name': 'Human body', 'keypoints': joints},
+        ],
+        'annotations': [
+            *(coco_result(n, poses[n], category_id=7) for n in range(2)),
+            coco_result(0, poses[0] + 5, category_id=1),
+        ],
+    }
+    clip = read_keypoints(dump(tmp_path / 'a.json', document), fps=25)
+    np.testing.assert_allclose(clip.tracks[0].keypoints, poses, rtol=1e-6)
+
+
 def test_coco_annotations_state_size_names_and_empty_images(tmp_path):
     pose = np.c_[walk(1)[0], np.full(17, 2)]
     pose[4] = 0
@@ -296,8 +324,8 @@ def test_json_has_the_form_of_mmpose_and_no_nan(tmp_path):
 def test_2d_reader_refuses_lifted_clips(tmp_path):
     write_npz(lifted_clip(), tmp_path / 'a.npz')
     write_json(lifted_clip(), tmp_path / 'a.json')
-    assert_refused(tmp_path / 'a.npz', "has no array 'keypoints'")
-    assert_refused(tmp_path / 'a.json', '3D keypoints?')
+    assert_refused(tmp_path / 'a.npz', 'is a result of mmhot with 3D poses')
+    assert_refused(tmp_path / 'a.json', 'is a result of mmhot with 3D poses')
 
 
 def test_z_up_axes_are_converted_and_back():

@@ -144,6 +144,22 @@ BAD_DOCUMENTS = {
     'two counts': ([instance(POSE), instance(walk(1, 26)[0])], '17 and 26 keypoints'),
     'detections': ([{'image_id': 1, 'bbox': [1, 2, 3, 4]}], "without 'keypoints'"),
     'pairs': ([{'image_id': 1, 'keypoints': [1, 2, 3, 4]}], 'are 4 numbers: K triples'),
+    'only dogs': (
+        [coco_result(5, POSE, category_id=18)],
+        'holds no person: category_id is 18, but people have 1',
+    ),
+    'category of a class': (
+        [coco_result(5, POSE, category_id='dog')],
+        "'category_id' must be a whole number, got 'dog'",
+    ),
+    'categories of animals': (
+        {
+            'images': [{'id': 5}],
+            'annotations': [coco_result(5, POSE)],
+            'categories': [{'id': 1, 'name': 'cat', 'supercategory': 'animal'}],
+        },
+        "has no category 'person', only cat",
+    ),
     'null image': ([coco_result(None, POSE)], "'image_id' must be a whole number"),
     'COCO no track IDs': ([coco_result(5, POSE)] * 2, 'but no track IDs'),
     'COCO twice': (

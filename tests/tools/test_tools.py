@@ -1,6 +1,6 @@
 """All tools: --help; a training with tools/train.py and test.py; wrong arguments."""
 
-import importlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -57,8 +57,11 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
     checkpoint = work_dir / 'epoch_2.pth'
     files = ['--out', tmp_path / 'new/m.json', '--dump', tmp_path / 'p.pkl']
     files += ['--table', 'joints', 'subjects']
+    files += ['--frame-errors', tmp_path / 'f.npz', '--worst', tmp_path / 'w.png']
+    files += ['--cfg-options', 'test_evaluator.average=frames']
     code, err = run_tool('test', config, checkpoint, '--work-dir', work_dir, *files)
     assert code == 0, err
+    assert (tmp_path / 'w.png').stat().st_size
     metrics = json.loads((tmp_path / 'new/m.json').read_text())
     assert np.isfinite(metrics['noisy/MPJPE'])
     noisy = metrics['errors']['datasets']['noisy']
@@ -66,6 +69,12 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
     joints = [row['MPJPE'] for row in noisy['joints'].values()]
     assert np.mean(joints) == pytest.approx(metrics['noisy/MPJPE'])
     assert list(noisy['subjects']) == ['a', 'b']
+    assert {'actions', 'groups', 'clips'} <= noisy.keys()
+    assert metrics['settings']['cfg_options'] == {'test_evaluator.average': 'frames'}
+    frames = np.load(tmp_path / 'f.npz')
+    of_noisy = frames['dataset'] == 'noisy'
+    mean = frames['MPJPE'][of_noisy].mean()
+    assert mean == pytest.approx(noisy['overall']['MPJPE'], rel=1e-5)
     assert not list(tmp_path.glob('new/.mmhot-*'))
     assert (tmp_path / 'p.pkl').stat().st_size
 
@@ -160,7 +169,14 @@ def test_checkpoint_that_runs_code_is_refused_in_one_line(config, tmp_path, run_
 
 
 @pytest.mark.parametrize(
-    'args', [['--out', 'm.txt'], ['--dump', 'p.json']], ids=['out', 'dump']
+    'args',
+    [
+        ['--out', 'm.txt'],
+        ['--dump', 'p.json'],
+        ['--frame-errors', 'm.txt'],
+        ['--worst', 'w.jpg'],
+    ],
+    ids=' '.join,
 )
 def test_output_files_of_a_wrong_type_are_refused_first(args, config, run_tool):
     code, err = run_tool('test', config, 'x.pth', *args)
@@ -195,7 +211,7 @@ def test_help_lists_mmposes_arguments(name):
     )
     assert done.returncode == 0, done.stderr
     options = {'train': '--resume --amp --no-validate --auto-scale-lr'}
-    options['test'] = '--table --out --dump --badcase'
+    options['test'] = '--table --out --frame-errors --worst --dump --badcase'
     common = '--work-dir --cfg-options --launcher --show-dir --show --interval'
     for option in f'{options[name]} {common} --wait-time --local-rank'.split():
         assert option in done.stdout
@@ -204,6 +220,63 @@ def test_help_lists_mmposes_arguments(name):
 def test_measure_loading_runs_for_each_number_of_workers(config, run_tool):
     code, err = run_tool('measure_loading', config, '--workers', 0, 1, '--batches', 3)
     assert code == 0, err
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='reads shared pages from /proc')
+def test_workers_share_the_clips(tmp_path):
+    import mocap
+    from mmengine.registry import init_default_scope
+    from mmengine.runner import Runner
+
+    from tools.lab.measure_loading import measure_loader
+
+    init_default_scope('mmpose')
+    loader = mocap.tiny_config('nanohtnet*-30e_cmu-wild', {}).train_dataloader
+    size = 64 * 2**20
+    joints = np.ones((size // (17 * 3 * 4), 17, 3), np.float32)
+    np.savez(tmp_path / 'clips.npz', **{'a/1': joints})
+    del joints
+    settings = dict(data_root=str(tmp_path), ann_file='clips.npz', stride=9)
+    loader.dataset.update(split_file=None, split=None, **settings)
+    loader.update(batch_size=2)
+    memory = {}
+    for workers in (0, 2):
+        loader.num_workers = workers
+        built = Runner.build_dataloader(loader, seed=0)
+        _, memory[workers] = measure_loader(built, workers, 3)
+        del built
+    assert memory[0] > size
+    # two copies would add twice the size
+    assert memory[2] - memory[0] < size
+
+
+@pytest.mark.parametrize(
+    ('backend', 'package'),
+    [
+        ('TensorboardVisBackend', 'tensorboard'),
+        ('WandbVisBackend', 'wandb'),
+        ('MLflowVisBackend', 'mlflow'),
+    ],
+)
+def test_backends_of_logs_work_or_name_their_package(
+    backend, package, config, tmp_path, run_tool, monkeypatch
+):
+    monkeypatch.setenv('WANDB_MODE', 'offline')
+    monkeypatch.setenv('MLFLOW_ALLOW_FILE_STORE', 'true')
+    backends = f"[dict(type='LocalVisBackend'), dict(type='{backend}')]"
+    other = tmp_path / 'other.py'
+    other.write_text(
+        f'_base_ = {str(config)!r}\nvisualizer = dict(vis_backends={backends})\n'
+    )
+    code, err = run_tool('train', other, '--work-dir', tmp_path / 'work')
+    if importlib.util.find_spec(package) is None:
+        assert code == 2
+        assert f'train.py: error: {other}: Please run "pip install ' in err
+        assert f'{package}"' in err
+        return
+    assert code == 0, err
+    assert len([*(tmp_path / 'work').glob('*/vis_data/scalars.json')]) == 1
+    assert len([*(tmp_path / 'work').glob('*/vis_data/*')]) > 2
 
 
 @pytest.mark.parametrize(
@@ -228,4 +301,24 @@ def test_wrong_measure_loading_arguments_get_one_line(
     assert run_tool('measure_loading', config, *arguments) == (
         2,
         f'measure_loading.py: error: {message}\n',
+    )
+
+
+def test_print_config_prints_all_settings_or_one(config, tmp_path, run_tool):
+    from mmengine.config import Config
+
+    out = tmp_path / 'printed.py'
+    option = ['--cfg-options', 'model.backbone.depth=7']
+    assert run_tool('print_config', config, '--out', out, *option) == (0, '')
+    assert Config.fromfile(out).model.backbone.depth == 7
+    done = subprocess.run(
+        [sys.executable, tool('print_config'), config, '--key', 'model.backbone.depth'],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == 'depth = 1\n', done.stderr
+    code, err = run_tool('print_config', config, '--key', 'model.dept')
+    assert (code, err) == (
+        2,
+        f"print_config.py: error: --key: {config} has no 'model.dept'\n",
     )

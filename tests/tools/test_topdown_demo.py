@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose
 from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from video_files import write_video
 
-from mmhot.video.frames import VideoFile, read_image
+from mmhot.io.images import read_image
+from mmhot.video.frames import VideoFile
 from mmhot.video.people import Detector
 from mmhot.video.sources import pose_source as choose
 

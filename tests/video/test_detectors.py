@@ -148,6 +148,11 @@ def test_both_passes_are_fast():
     assert calls == [4, 1]
 
 
+def track(detector, boxes):
+    [poses] = detector.estimator([IMAGE], [boxes])
+    return interfaces.People(boxes, np.ones(len(boxes)), *poses)
+
+
 def test_tracked_people_need_no_candidate():
     person, other = (60, 80, 100, 170), (200, 30, 240, 120)
     around = np.float32([np.add(other, [-4, -6, 4, 6]), CLUTTER[0]])
@@ -155,23 +160,25 @@ def test_tracked_people_need_no_candidate():
         Estimator(person, other), Candidates((50, 70, 110, 180))
     )
     assert len(detector([IMAGE])[0][0]) == 1
-    boxes, scores = detector.redetect(IMAGE, around)
+    boxes, scores = detector.redetect(IMAGE, track(detector, around))
     # false positives that were tracked are dropped
     np.testing.assert_allclose(boxes[:, 0].round(), [191, 51])
     # of 90 pixels in a box of 102, then of twice 90 in 110
     np.testing.assert_allclose(scores[0], 1.0)
     assert scores[1] < 1
-    boxes, _ = detector.redetect(IMAGE, np.zeros((0, 4), np.float32))
+    nobody = track(detector, around).take([])
+    boxes, _ = detector.redetect(IMAGE, nobody)
     assert len(boxes) == 1
 
 
 def test_tracked_candidates_are_found_once():
     person = (60, 80, 100, 170)
     detector = PoseVerifiedDetector(Estimator(person), Candidates((50, 70, 110, 180)))
-    boxes, _ = detector.redetect(IMAGE, np.float32([[55, 75, 105, 175]]))
+    tracked = track(detector, np.float32([[55, 75, 105, 175]]))
+    boxes, _ = detector.redetect(IMAGE, tracked)
     assert len(boxes) == 1
     no_candidates = PoseVerifiedDetector(Estimator(person), Candidates())
-    boxes, _ = no_candidates.redetect(IMAGE, np.float32([[55, 75, 105, 175]]))
+    boxes, _ = no_candidates.redetect(IMAGE, tracked)
     np.testing.assert_allclose(boxes, [[51, 71, 109, 179]], atol=1e-3)
 
 

@@ -2,6 +2,8 @@
 
 import logging
 import re
+import struct
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,7 +21,8 @@ from video_files import (
     write_video,
 )
 
-from mmhot.video.frames import FileClock, ImageSequence, VideoFile, read_image
+from mmhot.io.images import read_image, read_image_size
+from mmhot.video.frames import FileClock, ImageSequence, VideoFile
 from mmhot.video.inputs import find_inputs, open_inputs
 
 
@@ -303,21 +306,95 @@ def test_videos_have_their_own_rate(video, folder, caplog):
     ]
 
 
-@pytest.mark.parametrize(
-    ('content', 'said'),
-    [
-        (b'no picture', 'is no readable image'),
-        (
-            cv2.imencode('.png', gray_image(size=(20, 10)))[1].tobytes(),
-            'it is 20x10 pixels',
-        ),
-    ],
-)
-def test_bad_image_ends_the_clip(folder, content, said):
-    (folder / 'frame9.png').write_bytes(content)
+def test_image_of_another_size_ends_the_clip(folder):
+    other = cv2.imencode('.png', gray_image(size=(20, 10)))[1].tobytes()
+    (folder / 'frame9.png').write_bytes(other)
     (source,) = open_inputs([str(folder)], fps=25)
     assert len(list(source)) == 1
-    assert said in source.ended
+    assert 'it is 20x10 pixels' in source.ended
+
+
+def png_header(width, height):
+    """A PNG file of any size that states more pixels than it has."""
+    size = struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0)
+    data = b'\x89PNG\r\n\x1a\n'
+    for chunk in (b'IHDR' + size, b'IDAT'):
+        length, checksum = len(chunk) - 4, zlib.crc32(chunk)
+        data += struct.pack('>I', length) + chunk + struct.pack('>I', checksum)
+    return data
+
+
+BAD_IMAGES = {
+    'no image': (b'not an image', 'is no readable image'),
+    'too large': (png_header(32_000, 32_000), 'has 32000x32000 pixels: at most 64'),
+    'beyond 2^30': (
+        png_header(2**31 - 1, 2**31 - 1),
+        'has 2147483647x2147483647 pixels: at most 32766',
+    ),
+    'truncated': (png_header(64, 48), 'is no readable image'),
+}
+
+
+@pytest.mark.parametrize('case', BAD_IMAGES)
+@pytest.mark.parametrize('bad', [0, 1, 2])
+def test_unreadable_image_of_a_sequence_loses_no_other(folder, case, bad, caplog):
+    content, said = BAD_IMAGES[case]
+    paths = [folder / f'frame{number}.png' for number in (2, 9, 10)]
+    paths[bad].write_bytes(content)
+    (source,) = open_inputs([str(folder)], fps=25)
+    for _ in range(2):
+        frames = list(source)
+        assert [frame.index for frame in frames] == [0, 1, 2]
+        assert (source.ended, source.num_damaged) == (None, 1)
+    replacement = 1 if bad == 0 else bad - 1
+    assert_array_equal(frames[bad].image, frames[replacement].image)
+    [record] = caplog.records
+    assert f'{paths[bad]} {said}' in record.getMessage()
+    assert 'repeated in its place' in record.getMessage()
+
+
+def test_images_without_a_readable_one_fail(folder):
+    for path in folder.glob('frame*.png'):
+        path.write_bytes(png_header(32_000, 32_000))
+    (source,) = open_inputs([str(folder)], fps=25)
+    with pytest.raises(ValueError, match='32000x32000 pixels: at most 64 million'):
+        list(source)
+
+
+def test_limit_of_pixels_can_be_raised_and_lowered(folder, video):
+    for source in open_inputs([str(folder), str(video)], fps=25):
+        frames = list(source)
+        height, width = frames[0].image.shape[:2]
+        source.max_pixels = width * height
+        assert len(list(source)) == len(frames)
+        source.max_pixels -= 1
+        with pytest.raises(ValueError, match=f'has {width}x{height} pixels: at most'):
+            list(source)
+
+
+@pytest.mark.parametrize('suffix', ['png', 'jpg', 'webp', 'bmp', 'tif'])
+def test_size_in_headers_is_that_of_the_image(tmp_path, suffix):
+    path = tmp_path / f'image.{suffix}'
+    path.write_bytes(cv2.imencode(f'.{suffix}', gray_image(size=(62, 34)))[1])
+    with path.open('rb') as file:
+        assert read_image_size(file) == (62, 34)
+    path.write_bytes(path.read_bytes()[:12])
+    with pytest.raises(ValueError, match='is no readable image$'):
+        read_image(path)
+
+
+@pytest.mark.parametrize(('aspect', 'width'), [(2, 128), (20, 64), (0.05, 64)])
+def test_implausible_pixel_aspect_is_ignored(tmp_path, aspect, width, caplog):
+    path = tmp_path / 'clip.mp4'
+    aspect_of = Fraction(aspect).limit_denominator()
+    write_video(path, [gray_image()], aspect=aspect_of)
+    assert [frame.image.shape for frame in VideoFile(path)] == [(48, width, 3)]
+    said = [record.getMessage() for record in caplog.records]
+    assert said == (
+        []
+        if aspect == 2
+        else [f'{path} states pixels of {aspect}:1: taken for square ones']
+    )
 
 
 def folder_of(path, *names, size=(64, 48)):

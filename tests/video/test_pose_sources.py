@@ -13,8 +13,8 @@ from numpy.testing import assert_allclose
 from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from torch import nn
 
+from mmhot.io.images import read_image
 from mmhot.skeletons.joints import convert_keypoints
-from mmhot.video.frames import read_image
 from mmhot.video.people import Detector, PoseEstimator
 from mmhot.video.sources import mediapipe_pose, mmpose_models
 from mmhot.video.sources import pose_source as choose
@@ -386,7 +386,7 @@ def test_fast_estimation_does_not_affect_others(tmp_path):
     meta['dataset_meta']['flip_indices'] = list(range(17))
     model = MMPoseEstimator(*write(tmp_path, config, red_finder(), meta))
     image, box = spotted((40, 30, RED)), np.float32([[20, 10, 70, 80]])
-    head, flips = model._model.head, []
+    head, flips = model.model.head, []
     predict = head.predict
 
     def nested(feats, samples, test_cfg):

@@ -18,8 +18,9 @@ from mmhot.datasets.packed_people import (
     join_images,
 )
 from mmhot.errors import require_file
-from mmhot.io.arrays import decode_image, load_json
+from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
+from mmhot.io.images import decode_image
 from mmhot.skeletons.joints import get_skeleton
 
 ANNOTATIONS = 'annotations.json'

@@ -23,10 +23,11 @@ from xtcocotools.cocoeval import COCOeval
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file
 from mmhot.errors import require_file
-from mmhot.installation.devices import choose_device
+from mmhot.installation import choose_device
 from mmhot.io.arrays import load_arrays, load_json
 from mmhot.io.atomic import replacing
-from mmhot.video.frames import VideoFile, read_image
+from mmhot.io.images import read_image
+from mmhot.video.frames import VideoFile
 from mmhot.video.people import Detector
 from mmhot.video.sources.pose_source import open_pose_source
 

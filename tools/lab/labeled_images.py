@@ -13,8 +13,8 @@ from mmpose.registry import DATASETS
 from mmhot.datasets.packed_people import estimate_areas
 from mmhot.datasets.rendered_people import metainfo_file
 from mmhot.errors import require_file
+from mmhot.io.images import read_image
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
-from mmhot.video.frames import read_image
 from mmhot.video.people import PoseEstimator
 from tools.lab.keypoint_errors import LabeledPeople
 

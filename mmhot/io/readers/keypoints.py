@@ -11,13 +11,15 @@ from typing import Literal
 
 import numpy as np
 
-from mmhot.clips import Clip2D, Track2D
+from mmhot.clips import Clip2D, Track2D, clip_name
 from mmhot.errors import naming
 from mmhot.io.arrays import SIGNATURES, load_json
+from mmhot.io.own_results import is_result
 from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.mmpose import read_mmpose, read_mmpose_folder
 from mmhot.io.readers.npz import read_npz
-from mmhot.io.readers.rows import Rows, check_extent, checked, largest_person, take
+from mmhot.io.readers.rows import Rows, checked, largest_person, take
+from mmhot.keypoint_arrays import check_extent
 from mmhot.skeletons.joints import SKELETONS, get_skeleton, skeletons_by_count
 
 _LOGGER = logging.getLogger(__name__)
@@ -40,6 +42,10 @@ _LIMITS = {
     'height': (1, 100_000, int),
     'fps': (1, 1000, float),
 }
+
+
+MAX_TRACKS = 2000
+"""Most people of one file; each is lifted, and written, on its own."""
 
 
 def read_keypoints(
@@ -81,7 +87,7 @@ def read_keypoints(
         if single == 'largest':
             rows = largest_person(rows)
         return Clip2D(
-            name=path.stem if path.is_file() else path.resolve().name,
+            name=clip_name(path),
             skeleton=skeleton,
             tracks=_split_tracks(path, rows),
             width=width,
@@ -127,6 +133,8 @@ def _read_rows(path: Path) -> Rows:
     """Detect the format and read all people."""
     if path.is_dir():
         return read_mmpose_folder(path)
+    if is_result(path):
+        raise ValueError(f'is a result of mmhot with 3D poses: {_EXPECTED}')
     with path.open('rb') as file:
         start = file.read(_NUM_MAGIC_BYTES)
     text = start.lstrip(b'\xef\xbb\xbf\xff\xfe\0 \t\r\n')
@@ -140,7 +148,7 @@ def _read_rows(path: Path) -> Rows:
                 raise ValueError(f'is {kind}: {_EXPECTED}')
         raise ValueError(f'is neither .npz nor JSON: {_EXPECTED}')
     document = load_json(path)
-    return read_coco(document) if is_coco(document) else read_mmpose(document)
+    return read_coco(document, path) if is_coco(document) else read_mmpose(document)
 
 
 def _resolve_header(
@@ -234,8 +242,11 @@ def _split_tracks(path: Path, rows: Rows) -> list[Track2D]:
             f'has two rows for frame {rows.frame[row]}, track {rows.track[row]}'
         )
     tracks = []
-    for track in np.unique(rows.track):
-        index = np.flatnonzero(rows.track == track)
+    numbers, starts = np.unique(rows.track, return_index=True)
+    if len(numbers) > MAX_TRACKS:
+        raise ValueError(f'has {len(numbers)} track IDs: at most {MAX_TRACKS} are read')
+    indices = np.split(np.arange(len(rows.track)), starts[1:])
+    for track, index in zip(numbers, indices, strict=True):
         if not found[index].any():
             _LOGGER.warning('%s: track %s has no keypoints; left out', path, track)
             continue

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import naming
-from mmhot.io.arrays import as_numbers, load_arrays, load_json
+from mmhot.io.arrays import as_numbers, brief, load_arrays, load_json, read_limited
 from mmhot.lens import DISTORTIONS, Lens
 
 # Keys that calibration programs use.
@@ -25,6 +25,7 @@ _NUMBERS = ('fx', 'fy', 'cx', 'cy')
 # Distortion terms in OpenCV's order, for files that name each number.
 _BASIC_TERMS = ('k1', 'k2', 'p1', 'p2', 'k3', 'k4', 'k5', 'k6')
 _TERMS = (*_BASIC_TERMS, 's1', 's2', 's3', 's4', 'taux', 'tauy')
+_MAX_TEXT = 256 << 10
 _EXPECTED = f'{_MATRIX[0]} (3x3) or {", ".join(_NUMBERS)} expected'
 
 
@@ -53,7 +54,7 @@ def _load(path: Path) -> dict[str, object]:
         names = (*_MATRIX, *_DISTORTION, *_WIDTH, *_HEIGHT, *_NUMBERS, *_TERMS)
         return load_arrays(path, names)
     if suffix == '.json':
-        content = load_json(path)
+        content = load_json(path, _MAX_TEXT)
     elif suffix in ('.yml', '.yaml'):
         content = _load_yaml(path)
     else:
@@ -67,13 +68,21 @@ def _load_yaml(path: Path) -> object:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """YAML loader that decodes OpenCV's matrices."""
+        """YAML loader that decodes OpenCV's matrices, and no aliases.
+
+        Aliases of aliases make a few lines as large as the memory.
+        """
+
+        def compose_node(self, parent, index):
+            if self.check_event(yaml.AliasEvent):
+                raise ValueError('has YAML aliases, which are not read')
+            return super().compose_node(parent, index)
 
     Loader.add_constructor(
         'tag:yaml.org,2002:opencv-matrix',
         lambda loader, node: loader.construct_mapping(node, deep=True),
     )
-    text = path.read_text(encoding='utf-8')
+    text = read_limited(path, _MAX_TEXT).decode('utf-8')
     if text.startswith('%YAML:'):  # OpenCV's header is not valid YAML
         text = text.partition('\n')[2]
     try:
@@ -86,15 +95,14 @@ def _lens(content: dict[str, object]) -> Lens:
     kind = content.get('distortion_model', 'plumb_bob')
     if kind not in ('plumb_bob', 'rational_polynomial', 'opencv', '', None):
         raise ValueError(
-            f'distortion_model {str(kind)[:40]!r} is not supported: it must be '
+            f'distortion_model {brief(kind)!r} is not supported: it must be '
             "OpenCV's model ('plumb_bob' or 'rational_polynomial' in ROS)"
         )
     focal, center = _pinhole(content)
     size = [_number(content, names) for names in (_WIDTH, _HEIGHT)]
-    known = all(number is not None and number >= 1 for number in size)
-    return Lens(
-        focal, center, _distortion(content), tuple(map(int, size)) if known else None
-    )
+    # ROS writes 0 where it is not known
+    size = tuple(map(int, size)) if all(size) else None
+    return Lens(focal, center, _distortion(content), size)
 
 
 def _pinhole(
@@ -112,7 +120,9 @@ def _pinhole(
     matrix = _array(value, name)
     if matrix.size != 9:
         raise ValueError(f'{name} must be 3x3, got {matrix.size} numbers')
-    (fx, _, cx), (_, fy, cy), _ = matrix.reshape(3, 3).tolist()
+    (fx, _, cx), (below, fy, cy), last = matrix.reshape(3, 3).tolist()
+    if [below, *last] != [0, 0, 0, 1]:
+        raise ValueError(f'{name} must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]')
     return (fx, fy), (cx, cy)
 
 
@@ -145,7 +155,7 @@ def _number(content: dict[str, object], names: tuple[str, ...]) -> float | None:
         return None
     array = _array(found[1], found[0])
     if array.size != 1 or not math.isfinite(array.item()):
-        raise ValueError(f'{found[0]} must be a number, got {str(found[1])[:60]}')
+        raise ValueError(f'{found[0]} must be a number, got {brief(found[1])}')
     return array.item()
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.errors import require_file
 from mmhot.io.arrays import as_identity, as_numbers, load_json
+from mmhot.io.own_results import without_results
 from mmhot.io.readers.rows import Rows
 
 _TRACK_KEYS = ('track_id', 'instance_id')
@@ -27,13 +29,13 @@ def read_mmpose(document: object) -> Rows:
 def read_mmpose_folder(folder: Path) -> Rows:
     """Read a folder of one ``.json`` file per image; frames are in natural order."""
     files = sorted(folder.glob('*.json'), key=lambda file: natural_key(file.name))
-    files = [file for file in files if not file.name.startswith('.')]
+    files = without_results([x for x in files if not x.name.startswith('.')])
     if not files:
         raise ValueError('is a folder without .json files')
     header, frames = {}, []
     for frame, file in enumerate(files):
         try:
-            info, instances = _unwrap(load_json(file))
+            info, instances = _unwrap(load_json(require_file(file)))
             if any('instances' in item for item in instances):
                 raise ValueError(
                     'holds a whole clip: give the file instead of the folder, which '

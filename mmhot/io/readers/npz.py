@@ -16,6 +16,9 @@ _ROW_ARRAYS = {
 }
 _SCALARS = ('width', 'height', 'fps')
 _TEXTS = ('skeleton', 'joint_names')
+# Numbers of the largest array, which becomes float64: 400 MB, and as much for a copy.
+_MAX_NUMBERS = 50_000_000
+_MAX_NAMES, _MAX_LENGTH = 1000, 1000
 
 
 def read_npz(path: Path) -> Rows:
@@ -35,6 +38,11 @@ def read_npz(path: Path) -> Rows:
         raise ValueError(
             f"'keypoints' is {keypoints.shape}: (T, K, 2), or (T, K, 3) with the "
             'score last, is expected'
+        )
+    if keypoints.size > _MAX_NUMBERS:
+        raise ValueError(
+            f"'keypoints' is {keypoints.shape}: at most {_MAX_NUMBERS:,} numbers are "
+            'read; split the file'
         )
     if not keypoints.size:
         raise ValueError(f"'keypoints' is empty {keypoints.shape}")
@@ -93,8 +101,12 @@ def _one(arrays: dict[str, np.ndarray], name: str) -> float | str | None:
 
 
 def _check_text(arrays: dict[str, np.ndarray]) -> None:
-    for name in _TEXTS:
-        if name in arrays and arrays[name].dtype.kind != 'U':
+    for name in set(_TEXTS) & set(arrays):
+        array = arrays[name]
+        if array.dtype.kind != 'U':
+            raise ValueError(f"array '{name}' holds {array.dtype}: text expected")
+        if array.size > _MAX_NAMES or array.itemsize > 4 * _MAX_LENGTH:
             raise ValueError(
-                f"array '{name}' holds {arrays[name].dtype}: text expected"
+                f"array '{name}' is {array.shape} of {array.dtype}: at most "
+                f'{_MAX_NAMES} names of {_MAX_LENGTH} characters are expected'
             )

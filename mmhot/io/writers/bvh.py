@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.rigid_skeleton import RigidMotion, fit_rigid_skeleton
-from mmhot.io.writers.trc import fill_frames
+from mmhot.io.writers.trc import MAX_FILLED, fill_frames
 from mmhot.skeletons.joints import get_skeleton
 
 # BVH is y up; x stays.
@@ -43,7 +43,8 @@ def write_person(clip: Clip3D, path: str | Path) -> str:
     """Write the motion of one person as ``.bvh``.
 
     The format has neither frame numbers nor gaps: it begins with the video, and frames
-    without a pose repeat the nearest one. A varying frame rate is resampled.
+    without a pose repeat the nearest one, see :func:`mmhot.io.writers.trc.fill_frames`.
+    A varying frame rate is resampled.
 
     Args:
         clip (Clip3D): One track in ``'world'`` axes, joints of Human3.6M.
@@ -55,7 +56,12 @@ def write_person(clip: Clip3D, path: str | Path) -> str:
     """
     frames, positions = fill_frames(clip, first=0)
     if clip.time is not None:
-        positions = _resample_evenly(positions, clip.seconds(frames), clip.fps)
+        steps = np.diff(clip.seconds(frames))
+        steps[np.diff(frames) > 1] = 1 / clip.fps  # frames that were left out
+        if steps.sum() * clip.fps > len(frames) + MAX_FILLED:
+            steps = steps.clip(max=(1 + MAX_FILLED / len(frames)) / clip.fps)
+        seconds = np.r_[0, np.cumsum(steps)]
+        positions = _resample_evenly(positions, seconds, clip.fps)
     motion = fit_rigid_skeleton(positions, get_skeleton('h36m-17'))
     write_bvh(motion, clip.joint_names, clip.fps, path)
     error = np.linalg.norm(motion.positions() - positions, axis=-1).mean()

@@ -51,7 +51,10 @@ class JsonLines:
         Raises:
             OSError: If the disk is full; one line that names the file.
         """
-        line = json.dumps(document, allow_nan=False, ensure_ascii=False)
+        try:
+            line = json.dumps(document, allow_nan=False, ensure_ascii=False)
+        except ValueError as error:
+            raise ValueError(f'{self.path}: a number is not finite') from error
         try:
             self._append(f'{line}\n'.encode())
         except OSError as error:

@@ -1,11 +1,16 @@
 """Marker paths (``.trc``), for OpenSim and Pose2Sim."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
 
 from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
+
+MAX_FILLED = 50_000
+"""Frames without a pose that a file has at most."""
+_LOGGER = logging.getLogger(__name__)
 
 
 def write_person(clip: Clip3D, path: str | Path) -> None:
@@ -71,6 +76,8 @@ def write_trc(
 def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
     """Repeat the nearest pose in frames without one.
 
+    Of more than ``MAX_FILLED`` such frames the middle ones of long gaps are left out.
+
     Args:
         person (Clip3D): Clip of one track.
         first (int): First frame to return.
@@ -79,7 +86,30 @@ def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
         tuple[np.ndarray, np.ndarray]: Frame numbers (T,), and joint positions
         (T, K, 3) float64 in the axes of the clip.
     """
-    frames = np.arange(first, person.frame[-1] + 1)
+    gaps = np.diff(person.frame, prepend=first - 1) - 1
+    if gaps.sum() <= MAX_FILLED:
+        frames = np.arange(first, person.frame[-1] + 1)
+    else:
+        frames = _shorten_gaps(person.frame, gaps)
+        left_out = len(person.frame) + gaps.sum() - len(frames)
+        message = '%s: %d frames of person %d without a pose are left out'
+        _LOGGER.warning(message, person.name, left_out, person.track[0])
     middles = (person.frame[1:] + person.frame[:-1]) / 2
     positions = person.places()[np.searchsorted(middles, frames)]
     return frames, positions.astype(np.float64)
+
+
+def _shorten_gaps(known: np.ndarray, gaps: np.ndarray) -> np.ndarray:
+    """Return frames (T,) with poses, and at most ``MAX_FILLED`` beside them.
+
+    Args:
+        known (np.ndarray): Frames with poses, (N,).
+        gaps (np.ndarray): Number of frames without a pose before each, (N,).
+    """
+    longest = MAX_FILLED // np.count_nonzero(gaps)
+    kept = [known]
+    for end, length in zip(known[gaps > 0], gaps[gaps > 0], strict=True):
+        shown = min(length, longest)
+        begin, before = end - length, shown // 2
+        kept += [np.arange(begin, begin + shown - before), np.arange(end - before, end)]
+    return np.sort(np.concatenate(kept))

@@ -1,11 +1,10 @@
 """Group attention of GTPT, and the scores by which patches are pruned."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmhot.models.gtpt.groups import KeypointGroups
-from mmhot.models.layers.attention import check_heads
+from mmhot.models.layers.attention import check_heads, dot_product_attention
 from mmhot.models.layers.blocks import MLP
 from mmhot.models.tokens.selection import gather_tokens
 
@@ -50,7 +49,7 @@ class GroupAttention(nn.Module):
             kv = _share_slots(kv, groups)
         k, v = kv.unbind(2)
         q, k, v = (part.transpose(1, 2) for part in (q, k, v))  # (B * G, H, N, D)
-        x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
+        x = dot_product_attention(q, k, v, self.scale)
         return self.proj(x.transpose(1, 2).flatten(2)), qkv
 
 
@@ -97,15 +96,12 @@ class GroupBlock(nn.Module):
 
 
 def patch_logits(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
-    """Return the attention logits between judging tokens and patches.
+    """Return the attention logits of judging tokens and patches, (..., R, H, N).
 
     Args:
         queries (Tensor): Queries of the judging tokens, (..., R, H, D).
         keys (Tensor): Keys of the patches, (..., N, H, D).
         scale (float): Factor of the logits in the attention.
-
-    Returns:
-        Tensor: Logits, (..., R, H, N).
     """
     queries = queries.transpose(-3, -2) * scale
     logits = queries @ keys.movedim(-3, -1)  # (..., H, R, N)
@@ -113,15 +109,12 @@ def patch_logits(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
 
 
 def pool_logits(logits: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Score patches: the mean of a patch's logits, weighted by their own softmax.
+    """Score patches (..., N): the mean of their logits, weighted by their own softmax.
 
     Args:
         logits (Tensor): Logits of R queries and H heads, (..., R, H, N).
         valid (Tensor, optional): Mask of the queries that count, (..., R). Defaults
             to None: all.
-
-    Returns:
-        Tensor: Scores, (..., N).
     """
     exponents = logits
     if valid is not None:

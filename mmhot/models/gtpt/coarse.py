@@ -40,26 +40,8 @@ class PatchEmbed(nn.Module):
         return self.proj(x.flatten(1, 2).flatten(2))
 
 
-class CoarseTokens(NamedTuple):
-    """Output of the coarse encoder.
-
-    Args:
-        queries (Tensor): Keypoint tokens, (B, J, C).
-        patches (Tensor): Patch tokens, (B, N, C).
-        rows (Tensor): Row of each patch in the table of positions, (B, N).
-        logits (Tensor): Last layer's logits between them, (B, J, H, N).
-        kept (tuple[Tensor]): Rows of the patches that left each layer, (B, N).
-    """
-
-    queries: Tensor
-    patches: Tensor
-    rows: Tensor
-    logits: Tensor
-    kept: tuple[Tensor, ...]
-
-
 class CoarseState(NamedTuple):
-    """Tokens between two layers of the coarse encoder.
+    """Tokens between two layers of the coarse encoder, or after the last.
 
     Args:
         x (Tensor): Query tokens, then patches, (B, J + N, C).
@@ -74,6 +56,16 @@ class CoarseState(NamedTuple):
     rows: Tensor
     logits: Tensor | None = None
     kept: tuple[Tensor, ...] = ()
+
+    @property
+    def queries(self) -> Tensor:
+        """Keypoint tokens, (B, J, C)."""
+        return self.x[:, : -self.rows.shape[1]]
+
+    @property
+    def patches(self) -> Tensor:
+        """Patch tokens, (B, N, C)."""
+        return self.x[:, -self.rows.shape[1] :]
 
 
 class CoarseEncoder(nn.Module):
@@ -115,22 +107,6 @@ class CoarseEncoder(nn.Module):
             GroupBlock(embed_dims, num_heads, mlp_dims, scale) for _ in range(depth)
         )
 
-    def forward(
-        self, state: CoarseState, table: Tensor, counts: tuple[int, ...]
-    ) -> CoarseTokens:
-        """Run the remaining layers.
-
-        Args:
-            state (CoarseState): Result of :meth:`begin` or :meth:`advance`.
-            table (Tensor): Positions: row 0 of zeros for query tokens, then one row
-                for each patch, (N + 1, C).
-            counts (tuple[int]): Patches that each of these layers keeps.
-        """
-        state = self.advance(state, table, counts)
-        num_queries = len(self.query_tokens)
-        queries, patches = state.x.tensor_split([num_queries], dim=1)
-        return CoarseTokens(queries, patches, state.rows, state.logits, state.kept)
-
     def begin(self, patches: Tensor, table: Tensor) -> CoarseState:
         """Put the human token before patches (B, N, C)."""
         human = self.human_token.expand(len(patches), -1, -1)
@@ -138,10 +114,17 @@ class CoarseEncoder(nn.Module):
         x = torch.cat([human, patches], dim=1)
         return CoarseState(x, table, rows.expand(len(patches), -1))
 
-    def advance(
+    def forward(
         self, state: CoarseState, table: Tensor, counts: tuple[int, ...]
     ) -> CoarseState:
-        """Run as many layers as there are numbers of patches to keep."""
+        """Run as many layers as there are numbers of patches to keep.
+
+        Args:
+            state (CoarseState): Result of :meth:`begin` or of this.
+            table (Tensor): Positions: row 0 of zeros for query tokens, then one row
+                for each patch, (N + 1, C).
+            counts (tuple[int]): Patches that each of these layers keeps.
+        """
         for count in counts:
             state = self._run_layer(len(state.kept), state, table, count)
         return state

@@ -11,7 +11,7 @@ from mmhot.models.gtpt.attention import (
     patch_logits,
     pool_logits,
 )
-from mmhot.models.gtpt.coarse import CoarseTokens
+from mmhot.models.gtpt.coarse import CoarseState
 from mmhot.models.gtpt.groups import KeypointGroups
 from mmhot.models.tokens.selection import gather_tokens, keep_highest
 
@@ -57,7 +57,7 @@ class CoarseToFine(nn.Module):
         )
 
     def forward(
-        self, coarse: CoarseTokens, table: Tensor, num_private: int
+        self, coarse: CoarseState, table: Tensor, num_private: int
     ) -> GroupTokens:
         """Choose the ``num_private`` private tokens of each group and gate them."""
         index = self.choose(coarse.logits, num_private)  # (B, G, N)
@@ -78,7 +78,7 @@ class CoarseToFine(nn.Module):
         dense = groups.dense_scores.expand(len(scores), -1, -1)
         return keep_highest(torch.cat([dense, scores], dim=-1), num_private)
 
-    def introduce_dense(self, coarse: CoarseTokens) -> tuple[Tensor, Tensor]:
+    def introduce_dense(self, coarse: CoarseState) -> tuple[Tensor, Tensor]:
         """Return the slots (B, G, S, C), and dense keypoints with all patches."""
         groups, pool = self.groups, coarse.patches
         parts, sparse = coarse.queries.tensor_split([groups.num_parts], dim=1)

@@ -19,11 +19,9 @@ from torch import Tensor, nn
 
 from mmhot.models.gtpt.coarse import CoarseEncoder, CoarseState, PatchEmbed
 from mmhot.models.gtpt.fine import CoarseToFine, FineEncoder
-from mmhot.models.gtpt.groups import KeypointGroups
-from mmhot.models.gtpt.keep_rates import KeepRates, count_tokens
+from mmhot.models.gtpt.groups import KeepRates, KeypointGroups, count_tokens
 from mmhot.models.gtpt.warm_start import fit_weights
-from mmhot.models.layers.blocks import sine_positions
-from mmhot.models.layers.execution import full_precision
+from mmhot.models.layers.blocks import full_precision, sine_positions
 
 Features = tuple[Tensor, ...]
 SimCC = tuple[Tensor, Tensor]
@@ -225,7 +223,7 @@ class GTPTHead(BaseHead):
         all_counts = self.count_tokens(None)
         shared = self.counts[: self.coarse_depth].count(all_counts[0])
         state = self.coarse_encoder.begin(self.embed(feats[-1]), self.positions)
-        state = self.coarse_encoder.advance(state, self.positions, all_counts[:shared])
+        state = self.coarse_encoder(state, self.positions, all_counts[:shared])
         passes = [self._encode_from(state, self.counts)]
         if self.loss_module.needs_entire:
             passes.append(self._encode_from(state, all_counts))

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import torch
 from mmengine.model import BaseModule
-from mmpose.models.backbones.utils import channel_shuffle
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
@@ -87,7 +86,10 @@ class ShuffleBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, C, H, W)`` to ``(B, C', H', W')``."""
         left, right = self.split(x)
-        return channel_shuffle(torch.cat([left, self.right(right)], dim=1), 2)
+        halves = (left, self.right(right))
+        # in the order (B, H, W, C), which keeps the channels_last format
+        shuffled = torch.stack([half.permute(0, 2, 3, 1) for half in halves], dim=-1)
+        return shuffled.flatten(-2).permute(0, 3, 1, 2)
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the completed left half and the input of the right branch."""
@@ -177,7 +179,7 @@ class GTPTStem(BaseModule):
 
     def extract(self, x: Tensor) -> Tensor:
         """Map images ``(B, 3, H, W)`` to one map ``(B, C, H / 4, W / 4)``."""
-        x = self.conv(x)
+        x = self.conv(x.contiguous(memory_format=torch.channels_last))
         maps = []
         for stage in self.stages:
             x = stage(x)

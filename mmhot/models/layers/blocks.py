@@ -1,11 +1,12 @@
-"""Transformer blocks and their parts: MLP, stochastic depth, position embeddings."""
+"""Transformer blocks, position embeddings, and execution modes of PyTorch."""
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
-from mmhot.models.layers.attention import Attention, take_token
+from mmhot.models.layers.attention import Attention, Dropout, take_token
 
 
 class DropPath(nn.Module):
@@ -51,7 +52,7 @@ class MLP(nn.Module):
         self.fc1 = nn.Linear(embed_dims, hidden_dims)
         self.act = nn.GELU()
         self.fc2 = nn.Linear(hidden_dims, embed_dims)
-        self.drop = nn.Dropout(drop_rate)
+        self.drop = Dropout(drop_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., C)`` to ``(..., C)``."""
@@ -105,9 +106,6 @@ def fuse_streams(fusion: nn.Linear, first: Tensor, second: Tensor) -> Tensor:
         fusion (nn.Linear): Maps both streams' channels, 2 * C, to two logits.
         first (Tensor): (..., C).
         second (Tensor): (..., C).
-
-    Returns:
-        Tensor: (..., C).
     """
     weights = fusion(torch.cat([first, second], -1)).softmax(-1)
     # in mixed precision the streams have more digits than the weights
@@ -173,10 +171,45 @@ def sine_moments(moments: Tensor, duration: float, embed_dims: int) -> Tensor:
         moments (Tensor): Moments, in the unit of ``duration``, (N,).
         duration (float): Duration of the sequence.
         embed_dims (int): Channels ``C``.
-
-    Returns:
-        Tensor: Values from -1 to 1, (N, C).
     """
     periods = duration * torch.logspace(-1, 0.4, (embed_dims + 1) // 2)
     angles = 2 * math.pi * moments[:, None] / periods
     return torch.cat([angles.sin(), angles.cos()], dim=-1)[:, :embed_dims]
+
+
+def check_windows(model: nn.Module, x: Tensor, *sizes: int | range | None) -> None:
+    """Raise a ValueError unless poses fit a model.
+
+    Args:
+        model (nn.Module): The model, for the message.
+        x (Tensor): Poses, (B, T, K, C).
+        *sizes (int | range | None): ``T``, ``K`` and ``C``; a range starts at 1, and
+            None allows any.
+    """
+    shape = tuple(x.shape)
+    allowed = [[size] if isinstance(size, int) else size for size in sizes]
+    if x.ndim == 4 and x.shape[0] > 0:
+        pairs = zip(shape[1:], allowed, strict=True)
+        if all(values is None or length in values for length, values in pairs):
+            return
+    axes = zip(sizes, allowed, 'TKC', strict=True)
+    wanted = [
+        name if values is None else 'up to ' * (size is values) + str(values[-1])
+        for size, values, name in axes
+    ]
+    raise ValueError(
+        f'{type(model).__name__} needs poses (B, {", ".join(wanted)}), got {shape}'
+    )
+
+
+def being_traced() -> bool:
+    """Whether PyTorch traces or compiles the running code, so values are unknown."""
+    return torch.jit.is_tracing() or torch.compiler.is_compiling()
+
+
+def full_precision(x: Tensor) -> AbstractContextManager:
+    """Switch off autocast on the device of a tensor."""
+    device = x.device.type
+    if not torch.amp.is_autocast_available(device):  # PyTorch's 'meta', for example
+        return nullcontext()
+    return torch.autocast(device, enabled=False)

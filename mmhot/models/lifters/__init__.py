@@ -2,7 +2,6 @@
 
 from mmhot.models.lifters import (
     estimator,
-    flattened_pose,
     htnet,
     losses,
     mhformer,
@@ -16,7 +15,6 @@ from mmhot.models.lifters import (
 
 __all__ = [
     'estimator',
-    'flattened_pose',
     'htnet',
     'losses',
     'mhformer',

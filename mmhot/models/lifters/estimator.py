@@ -1,20 +1,62 @@
-"""Estimator of pose sequences, plain or with a pruned backbone."""
+"""Estimator of pose sequences, and an adapter for MMPose's lifters of whole poses."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import torch
+from mmengine.model import BaseModule
 from mmpose.models.pose_estimators import PoseLifter
 from mmpose.registry import MODELS
 from mmpose.utils.tensor_utils import to_numpy
-from mmpose.utils.typing import ForwardResults, OptSampleList, SampleList
+from mmpose.utils.typing import ConfigType, ForwardResults, OptSampleList, SampleList
 from torch import Tensor, nn
 
-from mmhot.models.layers.mirror import mirror_poses
-from mmhot.models.lifters.pose_head import Features, check_target, kept_frames
+from mmhot.models.layers.blocks import check_windows
+from mmhot.models.lifters.pose_head import (
+    Features,
+    check_target,
+    kept_frames,
+    mirror_poses,
+)
 from mmhot.models.tokens.host import Host
 from mmhot.models.tokens.hourglass import Kept
 from mmhot.models.tokens.recoverers import PrunedFeatures
+
+
+@MODELS.register_module()
+class FlattenedPoseBackbone(BaseModule):
+    """Adapter for networks on flattened poses, such as MMPose's ``TCN``.
+
+    With it the fully convolutional lifters of MMPose, `VideoPose3D
+    <https://arxiv.org/abs/1811.11742>`_ and, with one frame, `SimpleBaseline3D
+    <https://arxiv.org/abs/1705.03098>`_, take part in whatever is made for sequences
+    of poses: codecs, heads, training data, lifting of whole clips.
+
+    Args:
+        net (dict): Config of a backbone that maps ``(B, K * C, T)`` to features
+            ``(B, C', T')``, or to a tuple that ends with them.
+        num_frames (int): Input frames ``T``.
+        num_keep_frames (int): Output frames ``T'``, in their middle. Defaults to 1.
+        init_cfg (dict, optional): Initialization. Defaults to None.
+    """
+
+    def __init__(
+        self,
+        net: ConfigType,
+        num_frames: int,
+        num_keep_frames: int = 1,
+        init_cfg: ConfigType | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.num_frames, self.num_keep_frames = num_frames, num_keep_frames
+        self.net = MODELS.build(net)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map poses ``(B, T, K, C)`` to features ``(B, T', C')`` of whole poses."""
+        check_windows(self, x, self.num_frames, None, None)
+        feats = self.net(x.flatten(2).transpose(1, 2))
+        feats = feats[-1] if isinstance(feats, tuple) else feats
+        return feats.transpose(1, 2)
 
 
 @MODELS.register_module()

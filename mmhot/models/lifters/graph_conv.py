@@ -1,10 +1,17 @@
-"""Modulated graph convolution, and adjacency matrices of trees and chains."""
+"""Graph convolutions: modulated ones of HTNet and NanoHTNet, those of MotionAGFormer.
+
+MotionAGFormer's are those of the published network, except that degrees scale
+adjacencies directly instead of through diagonal matrices.
+"""
 
 import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from mmhot.skeletons.joints import Skeleton
 
 
 class ModulatedGraphConv(nn.Module):
@@ -46,16 +53,21 @@ class ModulatedGraphConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, N, in_dims)`` to ``(B, N, out_dims)``."""
-        graph = self.graph()
-        loops = torch.diag(graph.diagonal())
-        own = self.modulation * (x @ self.weight[0])
-        neighbor = self.modulation * (x @ self.weight[1])
-        return graph.diagonal()[:, None] * own + (graph - loops) @ neighbor + self.bias
+        kernel, scale, graph = self.combine()
+        both = x @ kernel
+        own, neighbor = (scale.to(both.dtype) * both).chunk(2, dim=-1)
+        return torch.baddbmm(own + self.bias, graph.expand(len(x), -1, -1), neighbor)
 
-    def graph(self) -> Tensor:
-        """Return the symmetric adjacency ``Q``, (N, N)."""
+    def combine(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return both weights, their factors, and the graph without its diagonal.
+
+        They are (in_dims, 2 * out_dims), (N, 2 * out_dims) and (N, N).
+        """
         offset = self.adjacency_offset
-        return self.adjacency + (offset + offset.T) / 2
+        graph = self.adjacency + (offset + offset.T) / 2  # Q
+        loops = graph.diagonal()
+        scale = torch.cat([loops[:, None] * self.modulation, self.modulation], dim=-1)
+        return torch.cat([*self.weight], dim=-1), scale, graph - torch.diag(loops)
 
 
 def tree_adjacency(parents: Sequence[int]) -> Tensor:
@@ -79,3 +91,112 @@ def chain_adjacency(num_nodes: int) -> Tensor:
     """Return ones for a node and its two neighbors in a chain, (N, N)."""
     nodes = torch.arange(num_nodes)
     return ((nodes[:, None] - nodes).abs() <= 1).float()
+
+
+# The published graph has these edges only from the second joint to the first.
+_ONE_WAY = (
+    ('root', 'left_hip'),
+    ('thorax', 'left_shoulder'),
+    ('thorax', 'right_shoulder'),
+)
+# Frames are equal if the sums over this many groups of channels are, up to this share
+# of the largest sum.
+_NUM_SUMS = 8
+_ROUNDING = 1e-5
+
+
+class NodeGraphConv(nn.Module):
+    """Base class of MotionAGFormer's graph convolutions.
+
+    With the adjacency ``A`` scaled by the roots of both nodes' degrees, nodes become
+    ``relu(x + norm(A @ neighbor(x) + own(x)))``; the norm has a channel
+    for each node.
+    """
+
+    def __init__(self, embed_dims: int, num_nodes: int) -> None:
+        super().__init__()
+        self.own = nn.Linear(embed_dims, embed_dims)
+        self.neighbor = nn.Linear(embed_dims, embed_dims)
+        for linear in (self.own, self.neighbor):
+            nn.init.normal_(linear.weight, std=(2 / embed_dims) ** 0.5)
+        self.norm = nn.BatchNorm1d(num_nodes)
+
+
+class KeypointGraphConv(NodeGraphConv):
+    """Graph convolution along the bones of each frame."""
+
+    def __init__(self, embed_dims: int, skeleton: Skeleton) -> None:
+        super().__init__(embed_dims, skeleton.num_keypoints)
+        adjacency = bone_adjacency(skeleton)
+        self.register_buffer('adjacency', adjacency, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, T, K, C)`` to ``(B, T, K, C)``."""
+        poses = x.flatten(0, 1)
+        update = self.adjacency @ self.neighbor(poses) + self.own(poses)
+        return (poses + self.norm(update)).relu().view_as(x)
+
+
+class SimilarFrameGraphConv(NodeGraphConv):
+    """Graph convolution between each keypoint's most similar frames.
+
+    Frame ``j`` is a neighbor of ``i`` if their product is at least the n-th largest of
+    ``i``'s products. Products of frames that are equal up to rounding are made equal,
+    so that results do not depend on the batch: then a frame of a still clip has more
+    than n neighbors.
+    """
+
+    def __init__(self, embed_dims: int, num_frames: int, num_neighbors: int) -> None:
+        super().__init__(embed_dims, num_frames)
+        if not 1 <= num_neighbors <= num_frames:
+            raise ValueError(
+                f'num_neighbors must be from 1 to the number of frames that a layer '
+                f'sees (num_frames or num_keep: {num_frames}), got {num_neighbors}'
+            )
+        self.num_neighbors = num_neighbors
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, T, K, C)`` to ``(B, T, K, C)``."""
+        adjacency = self._adjacency(x.transpose(1, 2))
+        neighbors = (adjacency @ self.neighbor(x).transpose(1, 2)).transpose(1, 2)
+        update = neighbors + self.own(x)
+        return (x + self.norm(update.flatten(2)).view_as(x)).relu()
+
+    @torch.no_grad()
+    def _adjacency(self, tracks: Tensor) -> Tensor:
+        """Scaled adjacency (B, K, T, T) of the frames of (B, K, T, C)."""
+        products = tracks @ tracks.mT
+        first = first_of_same(tracks)
+        products = products.gather(-2, first[..., None].expand_as(products))
+        products = products.gather(-1, first[..., None, :].expand_as(products))
+        least = products.topk(self.num_neighbors).values[..., -1:]
+        return scale_by_degrees((products >= least).to(tracks.dtype))
+
+
+def first_of_same(tracks: Tensor) -> Tensor:
+    """Return for each frame of (..., T, C) one index that all equal frames share."""
+    sums = [part.sum(-1) for part in tracks.chunk(_NUM_SUMS, dim=-1)]
+    sums = torch.stack(sums, dim=-1)
+    order = sums[..., 0].argsort(dim=-1)
+    sums = sums.gather(-2, order[..., None].expand_as(sums))
+    differ = sums.diff(dim=-2).abs() > _ROUNDING * sums.abs().amax((-2, -1), True)
+    starts = F.pad(differ.any(-1), (1, 0), value=True)
+    place = torch.arange(starts.shape[-1], device=tracks.device)
+    start = torch.where(starts, place, 0).cummax(-1).values
+    return torch.empty_like(order).scatter(-1, order, order.gather(-1, start))
+
+
+def bone_adjacency(skeleton: Skeleton) -> Tensor:
+    """Scaled adjacency of the published graph, without loops, (K, K)."""
+    adjacency = torch.zeros(skeleton.num_keypoints, skeleton.num_keypoints)
+    for parent, child in skeleton.bones:
+        adjacency[child, parent] = 1
+        bone = (skeleton.joints[parent], skeleton.joints[child])
+        adjacency[parent, child] = bone not in _ONE_WAY
+    return scale_by_degrees(adjacency)
+
+
+def scale_by_degrees(adjacency: Tensor) -> Tensor:
+    """Divide by the roots of both nodes' row sums, (..., N, N)."""
+    scale = adjacency.sum(-1).rsqrt()
+    return adjacency * scale[..., :, None] * scale[..., None, :]

@@ -1,19 +1,151 @@
-"""HTNet, a lifter of single frames with joint, limb and body level.
+"""HTNet, a lifter of single frames, and its blocks for joint, limb and body level.
 
 `HTNet: Human Topology Aware Network for 3D Human Pose Estimation
 <https://arxiv.org/abs/2302.09790>`_ (ICASSP 2023). The published code folds frames into
-the batch and never unfolds them; here the frame axis stays.
+the batch and never unfolds them; here the frame axis stays, and its strided
+convolutions over limbs are linear layers over a limb's joints.
 """
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhot.models.layers.blocks import PositionTable
-from mmhot.models.lifters.graph_conv import tree_adjacency
-from mmhot.models.lifters.human_topology import SpatialBlock
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.models.layers.attention import Attention
+from mmhot.models.layers.blocks import MLP, DropPath, PositionTable, check_windows
+from mmhot.models.lifters.graph_conv import ModulatedGraphConv, tree_adjacency
+from mmhot.skeletons.joints import Skeleton, get_skeleton
+
+LIMBS = ('right_leg', 'left_leg', 'left_arm', 'right_arm')
+
+
+class LocalJointConnection(nn.Module):
+    """Local joint-level connection (LJC): two graph convolutions on neighbors."""
+
+    def __init__(
+        self, embed_dims: int, hidden_dims: int, adjacency: Tensor, drop_path: float
+    ) -> None:
+        super().__init__()
+        self.norm_in = nn.LayerNorm(embed_dims)
+        self.conv1 = ModulatedGraphConv(embed_dims, hidden_dims, adjacency)
+        self.conv2 = ModulatedGraphConv(hidden_dims, embed_dims, adjacency)
+        self.norm_out = nn.LayerNorm(embed_dims)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, N, C)`` to ``(B, N, C)``."""
+        branch = F.gelu(self.conv1(self.norm_in(x)))
+        return x + self.drop_path(self.norm_out(self.conv2(branch)))
+
+
+class LimbPool(nn.Module):
+    """Pooling of several joints of each limb to one vector."""
+
+    def __init__(
+        self,
+        embed_dims: int,
+        mlp_dims: int,
+        num_joints: int,
+        drop_rate: float,
+        drop_path: float,
+    ) -> None:
+        super().__init__()
+        self.proj = nn.Linear(num_joints * embed_dims, embed_dims)
+        self.norm = nn.LayerNorm(embed_dims)
+        self.mlp = MLP(embed_dims, mlp_dims, drop_rate)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map joints ``(B, limbs, num_joints, C)`` to limbs ``(B, limbs, C)``."""
+        x = self.drop_path(F.gelu(self.proj(x.flatten(2))))
+        return x + self.drop_path(self.mlp(self.norm(x)))
+
+
+class IntraPartConstraint(nn.Module):
+    """Intra-part constraint (IPC): joints of a limb share its vector.
+
+    The vector of a whole limb replaces the normalized features of its middle and
+    end joint; the vector of middle and end replaces a second copy of the end joint's.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        mlp_dims: int,
+        skeleton: Skeleton,
+        drop_rate: float,
+        drop_path: float,
+    ) -> None:
+        super().__init__()
+        self.num_keypoints = skeleton.num_keypoints
+        self.norm3 = nn.LayerNorm(embed_dims)
+        self.pool3 = LimbPool(embed_dims, mlp_dims, 3, drop_rate, drop_path)
+        self.norm2 = nn.LayerNorm(embed_dims)
+        self.pool2 = LimbPool(embed_dims, mlp_dims, 2, drop_rate, drop_path)
+        limbs = torch.tensor([skeleton.indices(limb) for limb in LIMBS])
+        self.register_buffer('limbs', limbs, persistent=False)  # (limbs, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, K, C)`` to ``(B, K, C)``."""
+        inner, ends = self.limbs[:, 1:], self.limbs[:, 2]
+        whole, outer = self.norm3(x), self.norm2(x)
+        limb3 = self.pool3(whole[:, self.limbs]).type_as(whole)  # (B, limbs, C)
+        limb2 = self.pool2(outer[:, inner]).type_as(outer)
+        limb3 = limb3.repeat_interleave(2, dim=1)
+        whole = whole.index_copy(1, inner.flatten(), limb3)
+        outer = outer.index_copy(1, ends, limb2)
+        return x + whole + outer
+
+
+class GlobalBodyInteraction(nn.Module):
+    """Global body-level interaction (GBI): attention among all tokens."""
+
+    def __init__(
+        self, embed_dims: int, num_heads: int, proj_drop: float, drop_path: float
+    ) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(embed_dims)
+        self.attn = Attention(embed_dims, num_heads, proj_drop=proj_drop)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, N, C)`` to ``(B, N, C)``."""
+        return x + self.drop_path(self.attn(self.norm(x)))
+
+
+class SpatialBlock(nn.Module):
+    """Joint, limb and body level, each on its own third of the channels."""
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        mlp_dims: int,
+        graph_dims: int,
+        skeleton: Skeleton,
+        adjacency: Tensor,
+        drop_rate: float,
+        proj_drop: float,
+        drop_path: float,
+    ) -> None:
+        super().__init__()
+        dims = embed_dims // 3
+        self.joint = LocalJointConnection(dims, graph_dims, adjacency, drop_path)
+        self.part = IntraPartConstraint(dims, mlp_dims, skeleton, drop_rate, drop_path)
+        self.body = GlobalBodyInteraction(dims, num_heads, proj_drop, drop_path)
+        self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.mlp = MLP(embed_dims, mlp_dims, drop_rate)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, K, C)`` to ``(B, K, C)``."""
+        joint, part, body = x.chunk(3, dim=-1)
+        joint = self.joint(joint)
+        part = self.part(joint + part)
+        body = self.body(part + body)
+        x = torch.cat([joint, part, body], dim=-1)
+        return x + self.drop_path(self.mlp(self.norm(x)))
 
 
 @MODELS.register_module()
@@ -78,19 +210,11 @@ class HTNet(BaseModule):
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map 2D poses to features of the same frames.
+        """Map 2D poses to features of the same frames, (B, T, K, C).
 
         Args:
             x (Tensor): Normalized 2D poses, (B, T, K, 2) with any ``T``.
-
-        Returns:
-            Tensor: Features, (B, T, K, C).
         """
-        expected = (self.num_keypoints, self.in_channels)
-        if x.ndim != 4 or x.shape[2:] != expected:
-            raise ValueError(
-                f'HTNet wants (B, T, {", ".join(map(str, expected))}) poses, got '
-                f'{tuple(x.shape)}'
-            )
+        check_windows(self, x, None, self.num_keypoints, self.in_channels)
         frames = self.position(self.embed(x.flatten(0, 1)))  # (B T, K, C)
         return self.norm(self.blocks(frames)).unflatten(0, x.shape[:2])

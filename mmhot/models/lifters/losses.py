@@ -43,16 +43,13 @@ class PoseSequenceLoss(nn.Module):
     def forward(
         self, output: Tensor, target: Tensor, target_weight: Tensor | None = None
     ) -> Tensor:
-        """Compare poses.
+        """Compare poses; the loss is a scalar.
 
         Args:
             output (Tensor): Predicted poses, (B, T, K, 3).
             target (Tensor): Ground truth, (B, T, K, 3).
             target_weight (Tensor, optional): Zero where the ground truth is unknown,
                 (B, T, K, 1); velocities at such a pose do not count either.
-
-        Returns:
-            Tensor: The loss, a scalar.
         """
         valid = torch.ones_like(output[..., 0])
         if target_weight is not None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mmhot.models.layers.attention import Attention, received_attention
 from mmhot.models.layers.blocks import MLP, PositionTable, fuse_streams
-from mmhot.models.lifters.node_graph_conv import (
+from mmhot.models.lifters.graph_conv import (
     KeypointGraphConv,
     SimilarFrameGraphConv,
 )

@@ -2,7 +2,7 @@
 
 `Nano Human Topology Network for Efficient 3D Human Pose Estimation
 <https://arxiv.org/abs/2501.15763>`_ (IEEE TIP 2025).
-The spatial blocks are in :mod:`mmhot.models.lifters.human_topology`.
+The spatial blocks are HTNet's.
 """
 
 import math
@@ -12,9 +12,9 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhot.models.layers.blocks import MLP, DropPath, PositionTable
+from mmhot.models.layers.blocks import MLP, DropPath, PositionTable, check_windows
 from mmhot.models.lifters.graph_conv import chain_adjacency, tree_adjacency
-from mmhot.models.lifters.human_topology import (
+from mmhot.models.lifters.htnet import (
     GlobalBodyInteraction,
     LocalJointConnection,
     SpatialBlock,
@@ -158,20 +158,13 @@ class NanoHTNet(BaseModule):
         self.temporal_proj = nn.Linear(embed_dims, num_keypoints * branch_dims)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map 2D poses to features of the center frames.
+        """Map 2D poses to features of center frames, (B, T', K, 2 * branch_dims).
 
         Args:
             x (Tensor): Normalized 2D poses, (B, T, K, 2).
-
-        Returns:
-            Tensor: Features, spatial ones first, (B, T', K, 2 * branch_dims).
         """
-        expected = (self.num_frames, self.num_keypoints, self.in_channels)
-        if x.shape[1:] != expected:
-            raise ValueError(
-                f'NanoHTNet wants (B, {", ".join(map(str, expected))}) poses, '
-                f'got {tuple(x.shape)}'
-            )
+        sizes = (self.num_frames, self.num_keypoints, self.in_channels)
+        check_windows(self, x, *sizes)
         return torch.cat([self.spatial(x), self.temporal(x)], dim=-1)
 
     def spatial(self, x: Tensor) -> Tensor:

@@ -288,16 +288,13 @@ class PoseCLR(BaseModel):
 
 
 def info_nce(positives: Tensor, negatives: Tensor, temperature: float) -> Tensor:
-    """Compute InfoNCE, one term a positive.
+    """Compute InfoNCE, one term a positive, averaged to a scalar.
 
     Args:
         positives (Tensor): Similarities of queries and their keys, (B, V).
         negatives (Tensor): Those of queries and the queue, (B, N); -inf where an entry
             is left out.
         temperature (float): Divides similarities.
-
-    Returns:
-        Tensor: Mean over queries and positives; a scalar.
     """
     positives = positives / temperature
     rest = (negatives / temperature).logsumexp(1, keepdim=True)

@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmhot.models.layers.blocks import check_windows
 from mmhot.models.tokens.hourglass import Hourglass, Keep, Kept
 from mmhot.models.tokens.recoverers import PrunedFeatures
 
@@ -117,7 +118,9 @@ class Host(BaseModule):
             Tensor | PrunedFeatures: Features, (B, T, ..., C), or, with a pruner, those
             of the frames that are left or recovered, and which frames were kept.
         """
-        self._check_windows(x)
+        frames = self.num_frames
+        lengths = range(1, frames + 1) if self.takes_fewer_frames else frames
+        check_windows(self, x, lengths, self.num_keypoints, self.in_channels)
         layers = self.get_layers()
         center = center and isinstance(layers[-1], CenterLayer)
         tokens, kept_by_pruner = self.hourglass(
@@ -169,17 +172,3 @@ class Host(BaseModule):
                     f'the attention of the layer before it, and '
                     f'{type(before).__name__} has no method watch'
                 )
-
-    def _check_windows(self, x: Tensor) -> None:
-        """Raise a ValueError unless ``x`` is (B, T, K, C) with at least one window."""
-        sizes = (self.num_keypoints, self.in_channels)
-        if x.ndim == 4 and x.shape[2:] == sizes and x.shape[0] > 0:
-            if x.shape[1] == self.num_frames:
-                return
-            if self.takes_fewer_frames and x.shape[1] < self.num_frames:
-                return
-        frames = 'up to ' * self.takes_fewer_frames + str(self.num_frames)
-        raise ValueError(
-            f'{type(self).__name__} needs poses (B, {frames}, {sizes[0]}, {sizes[1]}), '
-            f'got {tuple(x.shape)}'
-        )

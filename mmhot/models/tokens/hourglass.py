@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhot.models.layers.blocks import being_traced
 from mmhot.models.tokens.pruners import Frames, Pruner
 from mmhot.models.tokens.recoverers import PrunedFeatures, Recoverer
 from mmhot.models.tokens.selection import gather_tokens
@@ -171,9 +172,6 @@ class Hourglass(nn.Module):
             x (Tensor): Tokens that :meth:`forward` returned, (B, t, ..., C).
             kept_by_pruner (tuple[Tensor]): Kept frames that it returned.
             num_frames (int): Frames ``T`` of the input.
-
-        Returns:
-            Tensor | PrunedFeatures: Without a pruner ``x`` unchanged.
         """
         if not self.pruners:
             return x
@@ -217,7 +215,7 @@ class Hourglass(nn.Module):
         if given is None:
             return all(pruner.keep_center for pruner in self.pruners)
         center = (num_frames - 1) // 2
-        return _has_values() and all((i == center).any(1).all() for i in given)
+        return not being_traced() and all((i == center).any(1).all() for i in given)
 
     def _embed_slots(self, x: Tensor, place: int) -> Tensor:
         """Add the embedding of kept slots to (B, t, ..., C)."""
@@ -311,18 +309,13 @@ def _check_counts(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]
     return [int(keep) for keep in keeps]
 
 
-def _has_values() -> bool:
-    """Whether tensors have values: not while PyTorch traces or exports a model."""
-    return not (torch.jit.is_tracing() or torch.compiler.is_compiling())
-
-
 def _are_frames(index: Tensor, batch: int, num_frames: int) -> bool:
     """Whether (B, t) holds integers that rise from 0 at least to ``T - 1`` at most."""
     if index.ndim != 2 or index.shape[0] != batch or not index.shape[1]:
         return False
     if index.is_floating_point() or index.dtype == torch.bool:
         return False
-    if not _has_values():
+    if being_traced():
         return True
     rises = (index.diff(dim=-1) > 0).all()
     return bool(rises & (index >= 0).all() & (index < num_frames).all())
@@ -351,7 +344,7 @@ def _find_slots(kept: Tensor, index: Tensor) -> Tensor:
     """Find frames (B, t) among those that are left, (B, T)."""
     slots = torch.searchsorted(index.contiguous(), kept.contiguous())
     found = index.gather(1, slots.clamp(max=index.shape[1] - 1))
-    if _has_values() and not torch.equal(found, kept):
+    if not being_traced() and not torch.equal(found, kept):
         raise ValueError('kept holds frames that an earlier pruner does not keep')
     return slots
 

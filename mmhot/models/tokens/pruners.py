@@ -57,14 +57,11 @@ class Pruner(nn.Module):
 
     @torch.no_grad()
     def forward(self, frames: Frames, num_keep: int | None = None) -> Tensor:
-        """Choose frames.
+        """Choose frames: sorted indices, (B, num_keep).
 
         Args:
             frames (Frames): The frames to choose from.
             num_keep (int, optional): Overrides ``self.num_keep``.
-
-        Returns:
-            Tensor: Sorted indices into the frames, (B, num_keep).
         """
         scores = self.score(frames)
         if self.keep_center:

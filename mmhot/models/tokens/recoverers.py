@@ -22,15 +22,12 @@ class Recoverer(nn.Module):
     on_tokens = False
 
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
-        """Recover all frames.
+        """Recover all frames, (B, T, ..., C).
 
         Args:
             x (Tensor): Tokens or poses of the kept frames, (B, t, ..., C).
             kept (Tensor): Indices of these frames, sorted, (B, t).
             num_frames (int): Frames ``T`` of the window.
-
-        Returns:
-            Tensor: (B, T, ..., C).
         """
         raise NotImplementedError
 

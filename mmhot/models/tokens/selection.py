@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from mmhot.models.layers.execution import full_precision
+from mmhot.models.layers.blocks import full_precision
 
 
 def keep_highest(scores: Tensor, num_keep: int) -> Tensor:
@@ -28,14 +28,11 @@ def keep_highest(scores: Tensor, num_keep: int) -> Tensor:
 
 
 def gather_tokens(x: Tensor, index: Tensor) -> Tensor:
-    """Gather tokens of each sequence.
+    """Gather tokens of each sequence, (..., n, *rest).
 
     Args:
         x (Tensor): Tokens, (..., N, *rest), with the leading axes of ``index``.
         index (Tensor): Indices of tokens, (..., n).
-
-    Returns:
-        Tensor: The tokens in the order of the indices, (..., n, *rest).
     """
     num_tokens, rest = x.shape[index.ndim - 1], x.shape[index.ndim :]
     first = torch.arange(index[..., 0].numel(), device=index.device) * num_tokens
@@ -46,16 +43,13 @@ def gather_tokens(x: Tensor, index: Tensor) -> Tensor:
 
 
 def spread_frames(num_frames: int, num_keep: int) -> Tensor:
-    """Spread indices evenly, both ends included; a single one is the center.
+    """Spread rising indices evenly, both ends included; a single one is the center.
 
     Index ``s`` is ``s * (T - 1) / (num_keep - 1)``, rounded half up.
 
     Args:
         num_frames (int): Frames ``T``.
         num_keep (int): Number of indices, from 1 to ``T``.
-
-    Returns:
-        Tensor: Ascending indices, (num_keep,).
     """
     if not 1 <= num_keep <= num_frames:
         raise ValueError(f'num_keep must be from 1 to {num_frames}, got {num_keep}')
@@ -66,16 +60,13 @@ def spread_frames(num_frames: int, num_keep: int) -> Tensor:
 
 
 def pairwise_distances(features: Tensor) -> Tensor:
-    """Compute Euclidean distances divided by the root of the number of features.
+    """Compute distances (B, T, T), divided by the root of the number of features.
 
     They are exactly symmetric, zero on the diagonal and between equal frames, and
     accurate to the rounding of float32, for which the products need float64.
 
     Args:
         features (Tensor): (B, T, F).
-
-    Returns:
-        Tensor: Float32, (B, T, T).
     """
     features = features.double()
     # the mean does not change distances, but costs digits

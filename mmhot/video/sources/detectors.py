@@ -9,7 +9,9 @@ from mmhot.video.cache import identify
 from mmhot.video.people import (
     Boxes,
     Detector,
+    People,
     PoseEstimator,
+    box_iou,
     boxes_around,
     compare_people,
 )
@@ -20,6 +22,8 @@ _RULES = 1
 CANDIDATE_SCORE = 0.15
 """Least score of boxes that are verified."""
 _MAX_CANDIDATES = 40
+# Candidates that are verified where people are tracked already.
+_MAX_NEW = 8
 # Exponents of the detector's score and of both mean confidences.
 _DETECTOR_POWER, _POSE_POWER = 0.25, 0.5
 # Candidates with a lower score after the first pass skip the second one.
@@ -31,6 +35,8 @@ _BODY, _MOST_CONFIDENT = 17, 12
 # Boxes are duplicates if their intersection covers this share of the smaller one and
 # their keypoints are at least so similar.
 _DUPLICATE_OVERLAP, _DUPLICATE_SIMILARITY = 0.6, 0.2
+# Candidates that overlap tracked people by more are those.
+_TRACKED_OVERLAP = 0.6
 
 
 class WholeImage(Detector):
@@ -80,8 +86,8 @@ class BoxFilter(Detector):
         """Detect the people of BGR images (H, W, 3)."""
         return [self._filter(*boxes) for boxes in self.detector(images)]
 
-    def redetect(self, image: np.ndarray, tracked: np.ndarray) -> Boxes:
-        """Detect people, those in tracked boxes (P, 4) included."""
+    def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
+        """Detect all people of an image, given the poses of tracked ones in it."""
         return self._filter(*self.detector.redetect(image, tracked))
 
     def _filter(self, boxes: np.ndarray, scores: np.ndarray) -> Boxes:
@@ -101,7 +107,7 @@ class PoseVerifiedDetector(Detector):
     The shipped detector, at a low threshold, yields most people and many false
     positives. Poses are estimated in each candidate box and once more in the box around
     the keypoints; their confidence decides. As that takes tens of boxes per frame, the
-    detector asks for a frame every 0.2 seconds.
+    detector asks for a frame every second.
 
     Args:
         estimator (PoseEstimator): 2D pose estimator.
@@ -120,7 +126,7 @@ class PoseVerifiedDetector(Detector):
     def __post_init__(self) -> None:
         """Set what the interface requires."""
         self.name = f'{self.detector.name}, verified by {self.estimator.name}'
-        self.interval = 0.2
+        self.interval = 1.0
         # duplicates are recognized by their keypoints
         self.nms_thr = 1.0
         self.redetects = True
@@ -145,16 +151,22 @@ class PoseVerifiedDetector(Detector):
             for image, boxes in zip(images, candidates, strict=True)
         ]
 
-    def redetect(self, image: np.ndarray, tracked: np.ndarray) -> Boxes:
-        """Detect people, and verify those in tracked boxes (P, 4), too."""
-        [candidates] = self.detector([image])
-        boxes, scores, points = self._verify(image, *candidates)
-        tracked, confidence, tracked_points = self._estimate(image, tracked)
+    def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
+        """Detect people; tracked ones with confident poses need not be verified."""
+        [(boxes, scores)] = self.detector([image])
+        confidence = _mean_confidence(tracked.scores)
         kept = confidence >= self.min_tracked
+        tracked, confidence = tracked.take(kept), confidence[kept]
+        own = _boxes_of(tracked.keypoints, tracked.scores, image)
+        new = np.flatnonzero(
+            box_iou(boxes[:, None], own).max(1, initial=0) < _TRACKED_OVERLAP
+        )
+        new = new[np.argsort(-scores[new], kind='stable')][:_MAX_NEW]
+        boxes, scores, points = self._verify(image, boxes[new], scores[new])
         return _drop_duplicates(
-            np.concatenate([boxes, tracked[kept]]),
-            np.concatenate([scores, confidence[kept]]),
-            np.concatenate([points, tracked_points[kept]]),
+            np.concatenate([boxes, own]),
+            np.concatenate([scores, confidence]),
+            np.concatenate([points, tracked.keypoints]),
         )
 
     def _verify(
@@ -186,9 +198,18 @@ class PoseVerifiedDetector(Detector):
         ]
         keypoints = np.concatenate([points for points, _ in batches])
         scores = np.concatenate([scores for _, scores in batches])
-        around = boxes_around(keypoints, scores, _PADDING, image.shape[1::-1])
-        highest = np.sort(scores[:, :_BODY], axis=1)[:, -_MOST_CONFIDENT:]
-        return around, highest.mean(1), keypoints
+        return _boxes_of(keypoints, scores, image), _mean_confidence(scores), keypoints
+
+
+def _boxes_of(
+    keypoints: np.ndarray, scores: np.ndarray, image: np.ndarray
+) -> np.ndarray:
+    return boxes_around(keypoints, scores, _PADDING, image.shape[1::-1])
+
+
+def _mean_confidence(scores: np.ndarray) -> np.ndarray:
+    """Return the mean (P,) of the highest scores of the body."""
+    return np.sort(scores[:, :_BODY], axis=1)[:, -_MOST_CONFIDENT:].mean(1)
 
 
 def _drop_duplicates(

@@ -1,10 +1,14 @@
 """Detectors of MMDetection and top-down 2D pose estimators of MMPose and mmhot."""
 
 import copy
+import itertools
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +130,9 @@ class MMPoseEstimator(PoseEstimator):
             confidence; only for models with a ``score_curve``. Defaults to
             ``QuarterTurns()``.
 
+    Attributes:
+        model (TopdownPoseEstimator): Rewritten for inference if it has a GTPT head.
+
     Raises:
         FileNotFoundError: If a file does not exist.
         ValueError: If the model is unknown, is not top-down or has an unknown skeleton,
@@ -153,26 +160,27 @@ class MMPoseEstimator(PoseEstimator):
         config = read_config_file(named.config)
         with DefaultScope.overwrite_default_scope('mmpose'):
             with _building(named.config):
-                self._model = init_model(config, device='cpu')
-            if not isinstance(self._model, TopdownPoseEstimator):
+                self.model = init_model(config, device='cpu')
+            if not isinstance(self.model, TopdownPoseEstimator):
                 raise ValueError(
                     f'{model} must be a top-down 2D model, got a '
-                    f'{type(self._model).__name__}'
+                    f'{type(self.model).__name__}'
                 )
-            meta = _load(self._model, weights, 'pose2d_weights')
-            self._meta = meta if 'flip_indices' in meta else self._model.dataset_meta
+            meta = _load(self.model, weights, 'pose2d_weights')
+            self._meta = meta if 'flip_indices' in meta else self.model.dataset_meta
             pipeline = config.test_dataloader.dataset.pipeline
-            content = fingerprint(self._model, config.model, pipeline)
+            content = fingerprint(self.model, config.model, pipeline)
             self._pipeline = Compose(pipeline)
-        self._model.to(device)
-        if isinstance(self._model.head, GTPTHead):
+        self.model.to(device)
+        if isinstance(self.model.head, GTPTHead):
             # only in these every batch normalization follows the layer before it
-            switch_to_deploy(self._model)
+            switch_to_deploy(self.model)
         # the same layers without flip test, for calls from several threads
-        self._fast_model = copy.copy(self._model)
-        self._fast_model.test_cfg = {**self._model.test_cfg, 'flip_test': False}
-        self.has_score_curve = bool(self._model.test_cfg.get('score_curve'))
+        self._fast_model = copy.copy(self.model)
+        self._fast_model.test_cfg = {**self.model.test_cfg, 'flip_test': False}
+        self.has_score_curve = bool(self.model.test_cfg.get('score_curve'))
         self.batch_size = batch_size
+        self.device = torch.device(device).type
         self.name = named.config.stem
         self.skeleton, self.num_keypoints = _skeleton(self._meta, model)
         self.turns = turns if self.has_score_curve else None
@@ -184,8 +192,8 @@ class MMPoseEstimator(PoseEstimator):
     ) -> list[Poses]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
         if self.turns is None:
-            return self._estimate_upright(images, boxes)
-        return self.turns(self._estimate_upright, images, boxes)
+            return self.estimate_upright(images, boxes)
+        return self.turns(self.estimate_upright, images, boxes)
 
     def estimate_fast(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
@@ -193,12 +201,12 @@ class MMPoseEstimator(PoseEstimator):
         """Estimate poses without flip test and quarter turns, in half the time."""
         return self._estimate(self._fast_model, images, boxes)
 
-    def _estimate_upright(
+    def estimate_upright(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
-        return self._estimate(self._model, images, boxes)
+        """Estimate poses without quarter turns."""
+        return self._estimate(self.model, images, boxes)
 
-    @torch.no_grad()
     def _estimate(
         self, model: nn.Module, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
@@ -209,33 +217,63 @@ class MMPoseEstimator(PoseEstimator):
         ]
         keypoints = np.empty((len(crops), self.num_keypoints, 2), np.float32)
         scores = np.empty(keypoints.shape[:2], np.float32)
-        for start in range(0, len(crops), self.batch_size):
-            batch = slice(start, start + self.batch_size)
-            keypoints[batch], scores[batch] = self._run(model, crops[batch])
+        with DefaultScope.overwrite_default_scope('mmpose'):
+            batches = self._batches(len(crops))
+            results = self._map(
+                partial(self._run, model), [crops[batch] for batch in batches]
+            )
+            for batch, result in zip(batches, results, strict=True):
+                keypoints[batch], scores[batch] = result
         ends = np.cumsum([len(own) for own in boxes])[:-1]
         return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
 
+    def _batches(self, count: int) -> list[slice]:
+        """Split a number of crops evenly among the threads."""
+        if self.device != 'cpu':
+            number = math.ceil(count / self.batch_size)
+        else:
+            threads = torch.get_num_threads()
+            number = threads * math.ceil(count / self.batch_size / threads)
+        ends = np.linspace(0, count, min(number, count) + 1).round().astype(int)
+        return [slice(*pair) for pair in itertools.pairwise(ends.tolist())]
+
+    def _map(
+        self, run: Callable[[list], Poses], batches: list[list]
+    ) -> Iterable[Poses]:
+        if self.device != 'cpu' or torch.get_num_threads() == 1:
+            return map(run, batches)
+        return _workers(torch.get_num_threads()).map(run, batches)
+
+    @torch.no_grad()
     def _run(
         self, model: nn.Module, crops: list[tuple[np.ndarray, np.ndarray]]
     ) -> Poses:
         """Run one forward pass over pairs of image and box."""
-        with DefaultScope.overwrite_default_scope('mmpose'):
-            samples = [
-                self._pipeline(
-                    dict(
-                        img=image,
-                        bbox=np.asarray(box, np.float32)[None],
-                        bbox_score=np.ones(1, np.float32),
-                        **self._meta,
-                    )
+        samples = [
+            self._pipeline(
+                dict(
+                    img=image,
+                    bbox=np.asarray(box, np.float32)[None],
+                    bbox_score=np.ones(1, np.float32),
+                    **self._meta,
                 )
-                for image, box in crops
-            ]
-            results = model.test_step(pseudo_collate(samples))
+            )
+            for image, box in crops
+        ]
+        results = model.test_step(pseudo_collate(samples))
         people = [result.pred_instances for result in results]
         keypoints = np.concatenate([person.keypoints for person in people])
         scores = np.concatenate([person.keypoint_scores for person in people])
         return keypoints[..., :2], scores
+
+
+@cache
+def _workers(number: int) -> ThreadPoolExecutor:
+    """Return threads for batches, each of which computes alone.
+
+    Networks for single people have layers too small to be shared among threads.
+    """
+    return ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def _choose_weights(

@@ -40,14 +40,36 @@ class QuarterTurns:
         boxes: list[np.ndarray],
     ) -> list[Poses]:
         """Estimate the poses in boxes, as ``estimate``, a 2D pose estimator, does."""
-        poses = [
-            (points.copy(), scores.copy()) for points, scores in estimate(images, boxes)
-        ]
+        return self.improve(estimate, images, boxes, estimate(images, boxes))
+
+    def improve(
+        self,
+        estimate: Callable[[list[np.ndarray], list[np.ndarray]], list[Poses]],
+        images: list[np.ndarray],
+        boxes: list[np.ndarray],
+        poses: list[Poses],
+        least: list[np.ndarray] | None = None,
+    ) -> list[Poses]:
+        """Estimate people of a low confidence again.
+
+        Args:
+            estimate (Callable): 2D pose estimator.
+            images (list[np.ndarray]): BGR images (H, W, 3).
+            boxes (list[np.ndarray]): Boxes (P, 4) of each.
+            poses (list[Poses]): Their poses upright.
+            least (list[np.ndarray], optional): Mean confidences (P,) from which people
+                are left as they are, in place of ``min_upright`` if lower.
+        """
+        poses = [(points.copy(), scores.copy()) for points, scores in poses]
+        if least is None:
+            least = [np.full(len(scores), self.min_upright) for _, scores in poses]
         # of each turned crop: image, person, turn, patch, box, corner
         turned = [
             (image, person, turn, *_turn(images[image], boxes[image][person], turn))
             for image, (_, scores) in enumerate(poses)
-            for person in np.flatnonzero(scores.mean(1) < self.min_upright)
+            for person in np.flatnonzero(
+                scores.mean(1) < np.fmin(least[image], self.min_upright)
+            )
             for turn in _TURNS
         ]
         if not turned:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mmhot.models.layers.blocks import sine_positions
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.weights.convert.published_model import (
+from mmhot.weights.convert import (
     NORM,
     PublishedModel,
     Tensors,

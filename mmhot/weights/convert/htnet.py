@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mmhot.weights.convert.published_model import (
+from mmhot.weights.convert import (
     PublishedModel,
     Tensors,
     count_blocks,
@@ -57,7 +57,7 @@ def convert_htnet(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Ten
     names = {
         'pos_embed': 'backbone.position.table',
         **with_leaves({**_HTNET_OUTER, head: 'head.fc'}),
-        **_spatial_names('Hiremixer.blocks', 'backbone.blocks', depth),
+        **_stack_names('Hiremixer.blocks', 'backbone.blocks', depth),
     }
     state = _reshape(rename_keys(tensors, names, 'HTNet'))
     table = state['backbone.position.table']
@@ -100,8 +100,10 @@ def _nanohtnet_names(depth: int) -> dict[str, str]:
         'pos_embed': 'backbone.spatial_position.table',
         'tem_pos_embed': 'backbone.temporal_position.table',
         **with_leaves(_NANOHTNET_OUTER),
-        **_spatial_names('Transformer.blocks', 'backbone.spatial_blocks', depth),
-        **_temporal_names('tem_Transformer.blocks', 'backbone.temporal_blocks', depth),
+        **_stack_names('Transformer.blocks', 'backbone.spatial_blocks', depth),
+        **_stack_names(
+            'tem_Transformer.blocks', 'backbone.temporal_blocks', depth, temporal=True
+        ),
     }
 
 
@@ -121,17 +123,6 @@ def _nanohtnet_sizes(state: Tensors, depth: int) -> dict[str, int]:
         'gcn_hidden': len(state[f'{block}joint.conv1.bias']),
         'joints': joints,
     }
-
-
-def _spatial_names(published: str, ours: str, depth: int) -> dict[str, str]:
-    """Map published keys of a stack of spatial blocks to ours."""
-    part = {f'ipc.{key}': f'part.{name}' for key, name in _PART.items()}
-    return _stack_names(published, ours, depth, 'joint', 'body', part)
-
-
-def _temporal_names(published: str, ours: str, depth: int) -> dict[str, str]:
-    """Map published keys of a stack of temporal blocks to ours."""
-    return _stack_names(published, ours, depth, 'local', 'whole', {})
 
 
 def _reshape(state: Tensors) -> Tensors:
@@ -159,8 +150,11 @@ def _backbone_sizes(sizes: dict[str, int]) -> dict[str, int]:
 
 
 def _stack_names(
-    published: str, ours: str, depth: int, local: str, whole: str, part: dict[str, str]
+    published: str, ours: str, depth: int, temporal: bool = False
 ) -> dict[str, str]:
+    """Map published keys of a stack of spatial or temporal blocks to ours."""
+    local, whole = ('local', 'whole') if temporal else ('joint', 'body')
+    part = {} if temporal else {f'ipc.{key}': f'part.{x}' for key, x in _PART.items()}
     modules = {f'lgc.{key}': f'{local}.{name}' for key, name in _LOCAL.items()}
     modules |= {f'gbi.{key}': f'{whole}.{name}' for key, name in _GLOBAL.items()}
     graphs = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from mmhot.weights.convert.published_model import (
+from mmhot.weights.convert import (
     BLOCK,
     NORM,
     PublishedModel,

@@ -26,8 +26,7 @@ from mmhot.datasets.transforms.person_crop import (
     RandomBBoxScaleRotation,
     RandomHalfWholeBody,
 )
-from mmhot.engine.hooks import GuidanceHook, KeepRateHook
-from mmhot.engine.optimization import CosineMomentumEMA
+from mmhot.engine import CosineMomentumEMA, GuidanceHook, KeepRateHook
 from mmhot.skeletons.joints import get_skeleton
 
 META = {

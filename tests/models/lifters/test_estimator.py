@@ -17,7 +17,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from mmhot.evaluation.cost import count_cost
-from mmhot.models.layers.mirror import mirror_poses
+from mmhot.models.lifters.pose_head import mirror_poses
 
 
 def test_loss_is_of_the_kept_frames():

@@ -56,7 +56,7 @@ def test_wrong_sizes_are_refused(arguments, message):
 
 
 def test_wrong_input_shape_is_refused():
-    with pytest.raises(ValueError, match=r'\(B, T, 17, 2\) poses, got \(1, 17, 2\)'):
+    with pytest.raises(ValueError, match=r'\(B, T, 17, 2\), got \(1, 17, 2\)'):
         HTNet(**TINY)(torch.zeros(1, 17, 2))
 
 

@@ -8,7 +8,7 @@ from mmpose.codecs.utils import camera_to_image_coord
 from mmpose.models.losses import MPJPEVelocityJointLoss
 from torch.testing import assert_close
 
-from mmhot.codecs.image_space_pose_lifting import ImageSpacePoseLifting
+from mmhot.codecs.pose_lifting import ImageSpacePoseLifting
 from mmhot.models.lifters.losses import PoseSequenceLoss
 
 # MixSTE's weights of Human3.6M's joints

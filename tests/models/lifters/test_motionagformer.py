@@ -11,8 +11,8 @@ from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.evaluation.cost import count_cost
+from mmhot.models.lifters.graph_conv import SimilarFrameGraphConv, first_of_same
 from mmhot.models.lifters.motionagformer import MotionAGFormer
-from mmhot.models.lifters.node_graph_conv import SimilarFrameGraphConv, first_of_same
 from mmhot.weights.checkpoints import convert_published
 
 PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.models.lifters.graph_conv import chain_adjacency, tree_adjacency
-from mmhot.models.lifters.human_topology import LIMBS, IntraPartConstraint
+from mmhot.models.lifters.htnet import LIMBS, IntraPartConstraint
 from mmhot.models.lifters.nanohtnet import NanoHTNet
 from mmhot.skeletons.joints import get_skeleton
 
@@ -201,7 +201,7 @@ def test_wrong_sizes_are_refused(arguments, message):
 
 
 def test_wrong_input_shape_is_refused():
-    with pytest.raises(ValueError, match=r'\(B, 9, 17, 2\) poses, got \(1, 8, 17, 2\)'):
+    with pytest.raises(ValueError, match=r'\(B, 9, 17, 2\), got \(1, 8, 17, 2\)'):
         tiny_model()(torch.zeros(1, 8, 17, 2))
 
 

@@ -9,7 +9,7 @@ from published_networks import PublishedMixSTE, PublishedMotionBERT, resized_sta
 from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
-from mmhot.models.layers.mirror import mirror_poses
+from mmhot.models.lifters.pose_head import mirror_poses
 from mmhot.weights.checkpoints import convert_published
 
 PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises

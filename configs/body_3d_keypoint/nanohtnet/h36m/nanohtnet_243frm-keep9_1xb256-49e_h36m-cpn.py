@@ -1,0 +1,12 @@
+_base_ = [
+    '../../../_base_/lifting_runtime.py',
+    '../../../_base_/datasets/human36m_videopose3d.py',
+    '../../../_base_/models/nanohtnet.py',
+    '../../../_base_/schedules/nanohtnet_49e.py',
+]
+train_dataloader = dict(
+    batch_size=256, dataset=dict(num_targets=9, stride=1, centered=True)
+)
+val_dataloader = dict(batch_size=256, dataset=dict(num_targets=1, stride=1))
+test_dataloader = val_dataloader
+train_cfg = dict(by_epoch=True, max_epochs=49, val_interval=1)

@@ -1,0 +1,381 @@
+"""Codecs of lifters: as published, of MotionBERT, and person-centered.
+
+Functions let any axes lead, so that all windows of a clip are encoded at once.
+"""
+
+import numpy as np
+from mmpose.codecs.base import BaseKeypointCodec
+from mmpose.registry import KEYPOINT_CODECS
+
+from mmhot.lens import DEFAULT_FOCAL_RATIO, camera_intrinsics
+
+
+@KEYPOINT_CODECS.register_module()
+class CameraPoseLifting(BaseKeypointCodec):
+    """Encode pixels by the image width, 3D poses by meters in camera axes.
+
+    Both image coordinates are divided by the *width* (x' = 2u/w - 1,
+    y' = 2v/w - h/w), as in VideoPose3D, MixSTE, MHFormer, HTNet and NanoHTNet.
+    Targets are root-relative meters in camera axes (x right, y down, z away).
+
+    Args:
+        num_keypoints (int): Keypoints ``K``.
+        root_index (int): Index of the root joint.
+    """
+
+    auxiliary_encode_keys = {
+        'lifting_target',
+        'lifting_target_visible',
+        'camera_param',
+    }
+    # what a head reads from a sample's metainfo and passes to `decode`
+    auxiliary_decode_keys = ('target_root',)
+
+    instance_mapping_table = dict(
+        lifting_target='lifting_target',
+        lifting_target_visible='lifting_target_visible',
+    )
+    label_mapping_table = dict(
+        lifting_target_label='lifting_target_label',
+        lifting_target_weight='lifting_target_weight',
+    )
+
+    def __init__(self, num_keypoints: int = 17, root_index: int = 0) -> None:
+        super().__init__()
+        self.num_keypoints = num_keypoints
+        self.root_index = root_index
+
+    def encode(
+        self,
+        keypoints: np.ndarray,
+        keypoints_visible: np.ndarray | None = None,
+        lifting_target: np.ndarray | None = None,
+        lifting_target_visible: np.ndarray | None = None,
+        camera_param: dict | None = None,
+    ) -> dict:
+        """Encode a window of pixels and, if given, its 3D target.
+
+        Args:
+            keypoints (np.ndarray): Pixels, (..., T, K, 2).
+            keypoints_visible (np.ndarray, optional): (..., T, K).
+            lifting_target (np.ndarray, optional): Meters in camera axes,
+                (..., T', K, 3).
+            lifting_target_visible (np.ndarray, optional): (..., T', K[, 1]).
+            camera_param (dict): ``w`` and ``h`` in pixels; ``f`` and ``c`` if known.
+
+        Returns:
+            dict: ``keypoint_labels`` (..., T, K, 2), other values of
+            :meth:`encode_inputs`, and, given a target, ``lifting_target_label``
+            (..., T', K, 3), ``lifting_target_weight`` (..., T', K) and ``target_root``
+            (..., T', 3).
+
+        Raises:
+            ValueError: If the image size is unknown or ``K`` differs.
+        """
+        if not camera_param or not {'w', 'h'} <= set(camera_param):
+            raise ValueError(
+                f'{type(self).__name__} needs the image size: camera_param with '
+                f"'w' and 'h', got {camera_param}"
+            )
+        if keypoints.shape[-2] != self.num_keypoints:
+            raise ValueError(
+                f'{type(self).__name__} is for {self.num_keypoints} keypoints, '
+                f'got {keypoints.shape[-2]}'
+            )
+        encoded = self.encode_inputs(keypoints, camera_param)
+        if keypoints_visible is None:
+            keypoints_visible = np.ones(keypoints.shape[:-1], np.float32)
+        encoded['keypoint_labels_visible'] = keypoints_visible
+        if lifting_target is None:
+            return encoded
+
+        root = lifting_target[..., self.root_index, :]
+        weight = np.ones(lifting_target.shape[:-1], np.float32)
+        if lifting_target_visible is not None:
+            visible = np.reshape(lifting_target_visible, weight.shape)
+            weight = (visible > 0.5).astype(np.float32)
+        relative = lifting_target - root[..., None, :]
+        encoded.update(
+            lifting_target=lifting_target,
+            lifting_target_visible=weight,
+            lifting_target_label=self.encode_targets(relative, encoded),
+            lifting_target_weight=weight,
+            target_root=root,
+        )
+        return encoded
+
+    def encode_inputs(self, keypoints: np.ndarray, camera_param: dict) -> dict:
+        """Encode pixels (..., T, K, 2) as network input, ``keypoint_labels``."""
+        w, h = camera_param['w'], camera_param['h']
+        labels = keypoints[..., :2] * (2 / w) - np.array([1, h / w])
+        return dict(keypoint_labels=labels.astype(np.float32))
+
+    def encode_targets(self, relative: np.ndarray, encoded: dict) -> np.ndarray:
+        """Encode root-relative meters in camera axes (..., T', K, 3)."""
+        return relative.astype(np.float32)
+
+    def decode(
+        self, encoded: np.ndarray, target_root: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Decode network output to meters in camera axes.
+
+        Args:
+            encoded (np.ndarray): Network output, (..., T', K, 3).
+            target_root (np.ndarray, optional): Position of the root in camera axes,
+                (..., T', 3), to be added.
+        """
+        keypoints = encoded.copy()
+        # the root of published networks is free in training, overwritten in evaluation
+        keypoints[..., self.root_index, :] = 0
+        if target_root is not None:
+            keypoints = keypoints + np.asarray(target_root)[..., None, :]
+        return keypoints, np.ones(keypoints.shape[:-1], np.float32)
+
+
+@KEYPOINT_CODECS.register_module()
+class ImageSpacePoseLifting(CameraPoseLifting):
+    """Encode 3D poses by their image coordinates, with depth to scale.
+
+    Inputs are those of :class:`CameraPoseLifting` and the keypoints' scores. Targets
+    are the projections of the 3D joints, in the same units and relative to the root's,
+    and their depth at the scale of the root. MotionBERT and MotionAGFormer are trained
+    on these. Decoding needs the scale, ``unit_size``: meters per image unit, which is
+    half the image width.
+
+    Args:
+        num_keypoints (int): Keypoints ``K``.
+        root_index (int): Index of the root joint.
+        unit_size (float): Scale for unknown cameras: about that of Human3.6M, as in
+            MMPose.
+        with_scores (bool): Whether inputs have scores as third coordinate.
+    """
+
+    auxiliary_decode_keys = ('unit_size', 'target_root')
+
+    def __init__(
+        self,
+        num_keypoints: int = 17,
+        root_index: int = 0,
+        unit_size: float = 2.0,
+        with_scores: bool = True,
+    ) -> None:
+        super().__init__(num_keypoints, root_index)
+        self.unit_size, self.with_scores = unit_size, with_scores
+
+    def encode(
+        self,
+        keypoints: np.ndarray,
+        keypoints_visible: np.ndarray | None = None,
+        lifting_target: np.ndarray | None = None,
+        lifting_target_visible: np.ndarray | None = None,
+        camera_param: dict | None = None,
+    ) -> dict:
+        """Encode a window; see :class:`CameraPoseLifting`.
+
+        Returns:
+            dict: The same keys; ``keypoint_labels`` (..., T, K, 3) have scores,
+            ``lifting_target`` is the label in meters, as in published evaluations,
+            and ``unit_size`` (..., T', 1) is for :meth:`decode`.
+        """
+        encoded = super().encode(
+            keypoints,
+            keypoints_visible,
+            lifting_target,
+            lifting_target_visible,
+            camera_param,
+        )
+        if self.with_scores:
+            scores = np.asarray(encoded['keypoint_labels_visible'], np.float32)
+            parts = encoded['keypoint_labels'], scores[..., None]
+            encoded['keypoint_labels'] = np.concatenate(parts, -1)
+        # MMPose's inferencers add a target of zeros, which cannot be projected
+        if lifting_target is None or not np.any(lifting_target):
+            return encoded
+        label, unit_size = self._project(lifting_target, camera_param)
+        encoded.update(
+            lifting_target=label * unit_size[..., None],
+            lifting_target_label=label,
+            unit_size=unit_size,
+        )
+        return encoded
+
+    def _project(
+        self, target: np.ndarray, camera_param: dict
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Labels (..., T', K, 3) and meters per unit (..., T', 1)."""
+        focal, center = camera_intrinsics(camera_param)
+        root = target[..., self.root_index : self.root_index + 1, :]
+        projected = target[..., :2] / target[..., 2:] * focal + center
+        pixels_of_meter = focal[0] / root[..., 2:]
+        depth = (target[..., 2:] - root[..., 2:]) * pixels_of_meter
+        label = np.concatenate([projected, depth], -1)
+        label = label - label[..., self.root_index : self.root_index + 1, :]
+        half = camera_param['w'] / 2
+        unit_size = half / pixels_of_meter[..., 0]
+        return (label / half).astype(np.float32), unit_size.astype(np.float32)
+
+    def decode(
+        self,
+        encoded: np.ndarray,
+        unit_size: np.ndarray | None = None,
+        target_root: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Decode network output to meters.
+
+        Args:
+            encoded (np.ndarray): Network output, (..., T', K, 3).
+            unit_size (np.ndarray, optional): Meters per image unit, (..., T', 1); by
+                default the constructor's.
+            target_root (np.ndarray, optional): As in the parent class.
+        """
+        if unit_size is None:
+            return super().decode(encoded * self.unit_size, target_root)
+        size = np.asarray(unit_size)[..., None]
+        return super().decode(encoded * size, target_root)
+
+
+def look_at_rotation(direction: np.ndarray) -> np.ndarray:
+    """Compute the rotation of a camera towards a direction, without roll.
+
+    Args:
+        direction (np.ndarray): Directions in camera axes (x right, y down, z away),
+            (..., 3), of any length.
+
+    Returns:
+        np.ndarray: (..., 3, 3); the columns are the rotated camera's axes, so that
+        ``p_camera = rotation @ p_rotated``.
+    """
+    x, y, z = direction[..., 0], direction[..., 1], direction[..., 2]
+    level = np.hypot(x, z)
+    length = np.hypot(level, y)
+    sin_yaw, cos_yaw = x / level, z / level
+    sin_pitch, cos_pitch = y / length, level / length
+    zero = np.zeros_like(x)
+    axes = np.array(
+        [
+            [cos_yaw, zero, -sin_yaw],
+            [-sin_yaw * sin_pitch, cos_pitch, -cos_yaw * sin_pitch],
+            [sin_yaw * cos_pitch, sin_pitch, cos_yaw * cos_pitch],
+        ]
+    )
+    return np.moveaxis(axes, (1, 0), (-2, -1))
+
+
+def frame_person(
+    keypoints: np.ndarray,
+    focal: np.ndarray,
+    center: np.ndarray,
+    size: float = 0.5,
+    num_center_frames: int = 9,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Project windows of keypoints by virtual cameras centered on their persons.
+
+    The camera points at the mean joint of the window's middle frames. The mean
+    distance of the joints from their frame's mean, over the whole window, becomes
+    ``size``; motion within the window, also towards the camera, is kept.
+
+    Args:
+        keypoints (np.ndarray): Finite pixel coordinates, (..., T, K, 2).
+        focal (np.ndarray): Focal lengths in pixels, (2,).
+        center (np.ndarray): Principal point in pixels, (2,).
+        size (float): Mean distance of joints from their frame's mean afterwards.
+        num_center_frames (int): Frames around the middle that the camera points at;
+            more of them are less noisy.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]:
+        Keypoints in the virtual image, (..., T, K, 2), without unit, and rotations
+        (..., 3, 3), ``p_camera = rotation @ p_virtual``.
+    """
+    *lead, num_frames, num_keypoints, _ = keypoints.shape
+    first = max((num_frames - num_center_frames) // 2, 0)
+    middle = slice(first * num_keypoints, (num_frames - first) * num_keypoints)
+
+    # coordinates first: NumPy is slow at last axes of two or three numbers
+    rays = np.ones((*lead, 3, num_frames * num_keypoints), np.float32)
+    for axis in range(2):
+        along = (keypoints[..., axis] - center[axis]) / focal[axis]
+        rays[..., axis, :] = along.reshape(*lead, -1)
+    rotation = look_at_rotation(rays[..., middle].mean(-1))
+
+    turned = np.swapaxes(rotation, -1, -2) @ rays
+    # no real image has joints more than 84 degrees off the axis
+    framed = turned[..., :2, :] / np.maximum(turned[..., 2:, :], 0.1)
+    framed = framed.reshape(*lead, 2, num_frames, num_keypoints)
+
+    offsets = framed - framed.mean(-1, keepdims=True)
+    away = np.hypot(offsets[..., 0, :, :], offsets[..., 1, :, :]).mean((-2, -1))
+    zoom = size / np.maximum(away, 1e-6)
+    framed = np.moveaxis(framed * zoom[..., None, None, None], -3, -1)
+    return np.ascontiguousarray(framed, np.float32), rotation.astype(np.float32)
+
+
+@KEYPOINT_CODECS.register_module()
+class PersonCenteredPoseLifting(CameraPoseLifting):
+    """Encode keypoints by a virtual camera centered on the person, one per window.
+
+    Position in the image, size and focal length carry no information about the pose.
+    The virtual camera removes them: its optical axis points at the person (yaw, then
+    pitch, no roll, so that vertical directions stay vertical), and its zoom normalizes
+    the person's size. The network reads and predicts in its axes; ``decode`` rotates
+    poses back to the real camera's.
+
+    Args:
+        num_keypoints (int): Keypoints ``K``.
+        root_index (int): Index of the root joint.
+        size (float): Mean distance of joints from their frame's mean, after zooming.
+        num_center_frames (int): Frames that the camera points at.
+        focal_ratio (float): Focal length over the longer image side, assumed if
+            ``camera_param`` has no ``f``.
+    """
+
+    auxiliary_decode_keys = ('framing', 'target_root')
+
+    def __init__(
+        self,
+        num_keypoints: int = 17,
+        root_index: int = 0,
+        size: float = 0.5,
+        num_center_frames: int = 9,
+        focal_ratio: float = DEFAULT_FOCAL_RATIO,
+    ) -> None:
+        super().__init__(num_keypoints, root_index)
+        self.size = size
+        self.num_center_frames = num_center_frames
+        self.focal_ratio = focal_ratio
+
+    def encode_inputs(self, keypoints: np.ndarray, camera_param: dict) -> dict:
+        """Encode pixels as ``keypoint_labels``; the rotation (3, 3) is ``framing``."""
+        focal, center = camera_intrinsics(camera_param, self.focal_ratio)
+        labels, rotation = frame_person(
+            keypoints[..., :2], focal, center, self.size, self.num_center_frames
+        )
+        return dict(keypoint_labels=labels, framing=rotation)
+
+    def encode_targets(self, relative: np.ndarray, encoded: dict) -> np.ndarray:
+        """Rotate root-relative meters (..., T', K, 3) to the virtual camera's axes."""
+        return (relative @ encoded['framing'][..., None, :, :]).astype(np.float32)
+
+    def decode(
+        self,
+        encoded: np.ndarray,
+        framing: np.ndarray | None = None,
+        target_root: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Decode network output to meters in the real camera's axes.
+
+        Args:
+            encoded (np.ndarray): Network output, (..., T', K, 3).
+            framing (np.ndarray): Rotation from ``encode``, (..., 3, 3).
+            target_root (np.ndarray, optional): As in the parent class.
+
+        Raises:
+            ValueError: If ``framing`` is missing.
+        """
+        if framing is None:
+            raise ValueError(
+                'PersonCenteredPoseLifting.decode needs the rotation from encode: '
+                "add 'framing' to PackPoseInputs' meta_keys"
+            )
+        rotation = np.asarray(framing)[..., None, :, :]
+        return super().decode(encoded @ np.swapaxes(rotation, -1, -2), target_root)

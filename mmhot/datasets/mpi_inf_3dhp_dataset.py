@@ -1,0 +1,145 @@
+"""MPI-INF-3DHP for lifting: files of P-STMO and of MMPose."""
+
+import re
+from collections import defaultdict
+from os.path import basename
+from pathlib import Path
+
+import numpy as np
+from mmpose.registry import DATASETS
+
+from mmhot.datasets.clip_dataset import Clip, ClipDataset
+from mmhot.datasets.human36m_dataset import member, pose_arrays, read_h36m_cameras
+from mmhot.io.arrays import load_objects
+from mmhot.skeletons.joints import convert_keypoints
+
+# Frames per second of most training videos; others have 50, and files do not say.
+_FPS = 25.0
+_NAME = re.compile(r'(S\d+_Seq\d+_Cam\d+|TS\d+)_(\d+)')
+_LARGE = (2048, 2048)
+# Width and height of the test videos that differ from all others.
+_IMAGE_SIZES = {'TS5': (1920, 1080), 'TS6': (1920, 1080)}
+
+
+@DATASETS.register_module()
+class MPIINF3DHPClipDataset(ClipDataset):
+    """MPI-INF-3DHP with the joints in Human3.6M's order; a clip is one video.
+
+    Files are P-STMO's ``data_train_3dhp.npz`` and ``data_test_3dhp.npz`` or MMPose's,
+    which have image names; where those skip frames, another clip begins. MPI-INF-3DHP's
+    joints ``neck``, ``head`` and ``head_top`` become ``thorax``, ``neck_base`` and
+    ``head``, so that one model lifts both datasets. Samples are as of
+    :class:`Human36mClipDataset`; frames that the test data marks as invalid are in
+    windows but never count. The subject of a test video is its name, 'TS1'.
+
+    Args:
+        ann_file (str): The ``.npz`` file.
+        camera_param_file (str, optional): MMPose's cameras, ``.pkl``; without it
+            ``camera_param`` has the image size only.
+        **kwargs: Arguments of :class:`ClipDataset`.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file is damaged.
+    """
+
+    how_to_get = 'see "MPI-INF-3DHP" in docs/data.md'
+
+    def __init__(
+        self, ann_file: str, camera_param_file: str | None = None, **kwargs
+    ) -> None:
+        self.annotation_file = ann_file
+        self.camera_param_file = camera_param_file
+        super().__init__(ann_file='', **kwargs)
+
+    def load_clips(self) -> list[Clip]:
+        """Read all videos."""
+        path = self.find_file(self.annotation_file)
+        cameras = {}
+        if self.camera_param_file is not None:
+            cameras = read_h36m_cameras(self.find_file(self.camera_param_file))
+        content = load_objects(path)
+        if isinstance(content, dict) and 'imgname' in content:
+            return _mmpose_clips(content, cameras, path)
+        return _pstmo_clips(member(content, 'data', path), cameras, path)
+
+
+def _pstmo_clips(data: dict, cameras: dict, path: Path) -> list[Clip]:
+    """Clips by 'TS1', or by 'S1 Seq1' and camera; millimeters."""
+    clips = []
+    for sequence, content in data.items():
+        if isinstance(content, dict):
+            views = {sequence: content}
+        else:
+            name = sequence.replace(' ', '_')
+            views = {f'{name}_Cam{camera}': v for camera, v in content[0].items()}
+        for name, view in views.items():
+            keypoints = np.asarray(member(view, 'data_2d', path))
+            joints = np.asarray(member(view, 'data_3d', path)) / 1000
+            valid = view.get('valid')
+            valid = None if valid is None else np.asarray(valid).reshape(-1) > 0
+            clips.append(_clip(name, '', keypoints, joints, cameras, path, valid))
+    return clips
+
+
+def _mmpose_clips(content: dict, cameras: dict, path: Path) -> list[Clip]:
+    """Clips of consecutive images; meters."""
+    keypoints, joints = (
+        np.asarray(member(content, key, path)) for key in ('part', 'S')
+    )
+    images = defaultdict(list)
+    for row, image in enumerate(np.asarray(content['imgname']).tolist()):
+        match = _NAME.match(basename(image))
+        if match is None:
+            raise ValueError(
+                f'{path}: images must be named as TS1_002001.jpg or '
+                f'S4_Seq2_Cam0_001033.jpg, got {image}'
+            )
+        images[match[1]].append((int(match[2]), row))
+    clips = []
+    for video, frames in images.items():
+        numbers, rows = np.array(sorted(frames)).T
+        starts = np.flatnonzero(np.diff(numbers) != 1) + 1
+        for part in np.split(np.arange(len(rows)), starts):
+            first = f'.{numbers[part[0]]}' if len(starts) else ''
+            chosen = rows[part]
+            clips.append(
+                _clip(
+                    *(video, first, keypoints[chosen], joints[chosen, :, :3]),
+                    *(cameras, path),
+                )
+            )
+    return clips
+
+
+def _clip(
+    video: str,
+    suffix: str,
+    keypoints: np.ndarray,
+    joints: np.ndarray,
+    cameras: dict,
+    path: Path,
+    valid: np.ndarray | None = None,
+) -> Clip:
+    lengths = {len(keypoints), len(joints), len(joints if valid is None else valid)}
+    if keypoints.shape[1:2] != (17,) or joints.shape[1:] != (17, 3) or len(lengths) > 1:
+        raise ValueError(
+            f'{path}: {video} must have (T, 17, 2) keypoints and as many (T, 17, 3) '
+            f'joints, got {keypoints.shape} and {joints.shape}'
+        )
+    names = 'mpi-inf-3dhp-17', 'h36m-17'
+    scores = keypoints[..., 2] if keypoints.shape[-1] > 2 else None
+    keypoints, scores, _ = convert_keypoints(keypoints[..., :2], scores, *names)
+    if scores is not None:
+        keypoints = np.concatenate([keypoints, scores[..., None]], -1)
+    # the height of MMPose's training cameras is mistyped
+    width, height = _IMAGE_SIZES.get(video, _LARGE)
+    return Clip(
+        name=video + suffix,
+        subject=video.split('_')[0],
+        action='',
+        fps=_FPS,
+        arrays=pose_arrays(keypoints, convert_keypoints(joints, None, *names)[0]),
+        constants=dict(camera_param=dict(cameras.get(video, {}), w=width, h=height)),
+        valid=valid,
+    )

@@ -1,5 +1,0 @@
-"""Components of MMEngine's Runner; importing this package registers them."""
-
-from mmhot.engine import hooks, optimization
-
-__all__ = ['hooks', 'optimization']

@@ -1,0 +1,347 @@
+"""2D poses of the frames between two detections, in a few large batches."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from mmhot.video.frames import Frame
+from mmhot.video.people import (
+    Boxes,
+    People,
+    box_iou,
+    boxes_around,
+    compare_people,
+)
+
+PADDING = 0.15
+"""Margin of boxes around keypoints, as a share of the longer side."""
+MIN_CONFIDENCE = 0.2
+"""People with a lower mean confidence are not searched in other frames."""
+# Most frames from one keyframe to the next. The number doubles while boxes that are
+# predicted overlap those of the keypoints by at least the share, else it is halved.
+_MAX_STEP, _PREDICTABLE = 8, 0.75
+HISTORY = 5
+"""Frames before a chunk from which the motion of people is predicted."""
+# Boxes around the keypoints that overlap the box they were found in by less are
+# estimated again.
+_MIN_OVERLAP = 0.6
+# Intersection over union from which a detection is a tracked person.
+_SAME_PERSON = 0.3
+# With more the pose that was tracked is kept.
+_SAME_BOX = 0.7
+# People searched before their detection: least share of its confidence, and keypoint
+# similarity from which they are another tracked person.
+_MIN_SHARE, _DUPLICATE = 0.6, 0.5
+
+Estimate = Callable[[list[Frame], list[Boxes], list[np.ndarray]], list[People]]
+"""Estimates the people in boxes of frames; the arrays (P,) are confidences that they
+had in other frames, NaN if unknown."""
+Redetect = Callable[[Frame, People], Boxes]
+"""Detects the people of a frame, given the poses of tracked people in it."""
+
+
+@dataclass
+class _Keyframe:
+    """People of one frame of a chunk, with numbers that are the same in all frames."""
+
+    position: int
+    ids: np.ndarray
+    people: People
+
+    def take(self, rows: np.ndarray) -> '_Keyframe':
+        return _Keyframe(self.position, self.ids[rows], self.people.take(rows))
+
+    def join(self, other: '_Keyframe') -> '_Keyframe':
+        ids = np.concatenate([self.ids, other.ids])
+        return _Keyframe(self.position, ids, self.people.join(other.people))
+
+
+def estimate_chunk(
+    frames: list[Frame],
+    previous: Sequence[People],
+    estimate: Estimate,
+    redetect: Redetect | None = None,
+) -> list[People]:
+    """Estimate the people in consecutive frames of one shot.
+
+    People are tracked from keyframe to keyframe, around their last keypoints. In the
+    last frame they are detected, and new people searched backwards. The boxes of all
+    other frames are interpolated, and their people estimated in one batch.
+
+    Args:
+        frames (list[Frame]): The frames.
+        previous (Sequence[People]): People of up to :data:`HISTORY` frames of the shot
+            before the first; at least one.
+        estimate (Callable): See :data:`Estimate`.
+        redetect (Callable, optional): See :data:`Redetect`; None for no detection.
+
+    Returns:
+        list[People]: People of each frame.
+    """
+    keyframes = _recall(previous, frames[0].image.shape[1::-1])
+    step, last = (_MAX_STEP // 2 if len(keyframes) > 1 else 1), len(frames) - 1
+    while keyframes[-1].position < last:
+        position = keyframes[-1].position + step if keyframes[-1].ids.size else last
+        position = min(position, last)
+        frame, size = frames[position], frames[position].image.shape[1::-1]
+        predicted = _predict(keyframes, position, size)
+        detects = position == last and redetect is not None
+        tracked = _track(
+            frame, predicted, keyframes[-1], position, estimate, afresh=detects
+        )
+        passed = position - keyframes[-1].position
+        if passed > 1 and len(tracked.ids) < len(keyframes[-1].ids):
+            step = passed // 2
+            continue
+        step = _next_step(step, predicted, keyframes[-1], tracked, size)
+        if detects:
+            tracked = _detect(frame, tracked, keyframes, estimate, redetect)
+        keyframes.append(tracked)
+    _search_backwards(frames, keyframes, estimate)
+    return _fill(frames, keyframes, estimate)
+
+
+def _recall(previous: Sequence[People], size: tuple[int, int]) -> list[_Keyframe]:
+    """Number the people of the last frame, and of an earlier one if all are there."""
+    last = drop_uncertain(previous[-1])
+    keyframes = [_Keyframe(-1, np.arange(len(last)), last)]
+    first = drop_uncertain(previous[0])
+    if len(previous) < HISTORY or not len(last) == len(first) > 0:
+        return keyframes
+    ids = _match(
+        search_boxes(first, size), search_boxes(last, size), keyframes[0].ids, len(last)
+    )
+    if ids.max() < len(last):
+        keyframes.insert(0, _Keyframe(-HISTORY, ids, first))
+    return keyframes
+
+
+def drop_uncertain(people: People) -> People:
+    """Drop people with a low mean confidence."""
+    return people.take(people.scores.mean(1) >= MIN_CONFIDENCE)
+
+
+def search_boxes(people: People, size: tuple[int, int]) -> np.ndarray:
+    """Compute boxes (P, 4) to search people in another frame, of a size (w, h).
+
+    Without any keypoint, the box of the person is kept.
+    """
+    boxes = boxes_around(people.keypoints, people.scores, PADDING, size)
+    return np.where(np.isfinite(boxes), boxes, people.bboxes).astype(np.float32)
+
+
+def _next_step(
+    step: int,
+    predicted: np.ndarray,
+    before: _Keyframe,
+    now: _Keyframe,
+    size: tuple[int, int],
+) -> int:
+    """Choose the frames to the next keyframe, by how well boxes were predicted."""
+    known, rows = _rows_of(before.ids, now.ids)
+    overlap = box_iou(predicted[known], search_boxes(now.people.take(rows), size))
+    predictable = known.all() and (overlap >= _PREDICTABLE).all()
+    return min(2 * step, _MAX_STEP) if predictable else max(step // 2, 1)
+
+
+def _track(
+    frame: Frame,
+    predicted: np.ndarray,
+    last: _Keyframe,
+    position: int,
+    estimate: Estimate,
+    afresh: bool,
+) -> _Keyframe:
+    """Estimate the people of the last keyframe in predicted boxes (P, 4)."""
+    boxes = predicted, last.people.bbox_scores
+    confidence = last.people.scores.mean(1)
+    if afresh:
+        confidence = np.full(len(confidence), np.nan)
+    people = _estimate_closely(frame, boxes, confidence, estimate)
+    kept = people.scores.mean(1) >= MIN_CONFIDENCE
+    return _Keyframe(position, last.ids, people).take(kept)
+
+
+def _detect(
+    frame: Frame,
+    tracked: _Keyframe,
+    keyframes: list[_Keyframe],
+    estimate: Estimate,
+    redetect: Redetect,
+) -> _Keyframe:
+    """Detect the people of a frame; tracked ones keep their numbers."""
+    boxes, scores = redetect(frame, tracked.people)
+    first_new = max(int(key.ids.max(initial=-1)) for key in keyframes) + 1
+    around = search_boxes(tracked.people, frame.image.shape[1::-1])
+    ids = _match(boxes, around, tracked.ids, first_new)
+    known, rows = _rows_of(ids, tracked.ids)
+    same = np.zeros(len(ids), bool)
+    same[known] = box_iou(boxes[known], around[rows]) >= _SAME_BOX
+    kept = tracked.take(_rows_of(ids[same], tracked.ids)[1])
+    kept.people.bbox_scores = scores[same]
+    others = boxes[~same], scores[~same]
+    unknown = np.full(len(others[0]), np.nan)
+    people = _estimate_closely(frame, others, unknown, estimate)
+    found = kept.join(_Keyframe(tracked.position, ids[~same], people))
+    return found.take(found.people.scores.mean(1) >= MIN_CONFIDENCE)
+
+
+def _estimate_closely(
+    frame: Frame, boxes: Boxes, confidence: np.ndarray, estimate: Estimate
+) -> People:
+    """Estimate people, and again in other boxes where keypoints are off the box."""
+    [people] = estimate([frame], [boxes], [confidence])
+    [people] = _refine([frame], [people], [confidence], estimate)
+    return people
+
+
+def _refine(
+    frames: list[Frame],
+    people: list[People],
+    confidence: list[np.ndarray],
+    estimate: Estimate,
+) -> list[People]:
+    """Estimate people again whose keypoints are off the box they were found in."""
+    closer = [
+        search_boxes(own, frame.image.shape[1::-1])
+        for frame, own in zip(frames, people, strict=True)
+    ]
+    off = [
+        (box_iou(boxes, own.bboxes) < _MIN_OVERLAP)
+        & (own.scores.mean(1) >= MIN_CONFIDENCE)
+        for boxes, own in zip(closer, people, strict=True)
+    ]
+    rows = [index for index, each in enumerate(off) if each.any()]
+    if not rows:
+        return people
+    again = estimate(
+        [frames[index] for index in rows],
+        [(closer[i][off[i]], people[i].bbox_scores[off[i]]) for i in rows],
+        [confidence[index][off[index]] for index in rows],
+    )
+    people = list(people)
+    for index, new in zip(rows, again, strict=True):
+        old = people[index]
+        better = new.scores.mean(1) >= old.scores[off[index]].mean(1)
+        chosen = np.arange(len(old))
+        chosen[np.flatnonzero(off[index])[better]] = len(old) + np.flatnonzero(better)
+        people[index] = old.join(new).take(chosen)
+    return people
+
+
+def _predict(
+    keyframes: list[_Keyframe], position: int, size: tuple[int, int]
+) -> np.ndarray:
+    """Predict boxes (P, 4) of the last keyframe's people, moving at constant speed."""
+    last = keyframes[-1]
+    boxes = search_boxes(last.people, size)
+    if len(keyframes) < 2 or not len(boxes):
+        return boxes
+    before = keyframes[-2]
+    known, rows = _rows_of(last.ids, before.ids)
+    moved = np.zeros((len(boxes), 2), np.float32)
+    earlier = search_boxes(before.people.take(rows), size)
+    centers = (boxes[known, :2] + boxes[known, 2:]) / 2
+    moved[known] = centers - (earlier[:, :2] + earlier[:, 2:]) / 2
+    moved *= (position - last.position) / (last.position - before.position)
+    limit = 2 * (boxes[:, 2:] - boxes[:, :2])
+    moved = np.clip(moved, -limit, limit)
+    shifted = boxes + np.tile(moved, 2)
+    shifted = shifted.reshape(-1, 2, 2).clip(0, size).reshape(-1, 4)
+    inside = (shifted[:, 2:] - shifted[:, :2] > 1).all(1, keepdims=True)
+    return np.where(inside, shifted, boxes).astype(np.float32)
+
+
+def _match(
+    boxes: np.ndarray, tracked: np.ndarray, ids: np.ndarray, first_new: int
+) -> np.ndarray:
+    """Number detected people (P,) by the tracked people whose boxes they overlap."""
+    overlap = box_iou(boxes[:, None], tracked[None])
+    numbers = first_new + np.arange(len(boxes))
+    for row, column in zip(*linear_sum_assignment(-overlap), strict=True):
+        if overlap[row, column] >= _SAME_PERSON:
+            numbers[row] = ids[column]
+    return numbers
+
+
+def _search_backwards(
+    frames: list[Frame], keyframes: list[_Keyframe], estimate: Estimate
+) -> None:
+    """Search those first detected in the last keyframe in the ones before."""
+    known = np.isin(keyframes[-1].ids, keyframes[-2].ids)
+    found = [keyframes[-1].take(~known)]
+    least = np.maximum(_MIN_SHARE * found[0].people.scores.mean(1), MIN_CONFIDENCE)
+    for row in range(len(keyframes) - 2, 0, -1):
+        if not len(found[-1].ids):
+            return
+        position = keyframes[row].position
+        frame = frames[position]
+        boxes = _predict(found[-2:], position, frame.image.shape[1::-1])
+        scores = found[-1].people.bbox_scores
+        confidence = found[-1].people.scores.mean(1)
+        people = _estimate_closely(frame, (boxes, scores), confidence, estimate)
+        kept = (people.scores.mean(1) >= least) & ~_duplicates(
+            people, keyframes[row].people
+        )
+        found.append(_Keyframe(position, found[-1].ids, people).take(kept))
+        least = least[kept]
+        keyframes[row] = keyframes[row].join(found[-1])
+
+
+def _fill(
+    frames: list[Frame], keyframes: list[_Keyframe], estimate: Estimate
+) -> list[People]:
+    """Estimate the people of the frames between keyframes; return those of all."""
+    results = {key.position: key.people for key in keyframes}
+    between, boxes, confidence = [], [], []
+    for first, last in zip(keyframes, keyframes[1:], strict=False):
+        for position in range(max(first.position, -1) + 1, last.position):
+            own, own_confidence = _interpolate(frames, first, last, position)
+            between.append(position)
+            boxes.append(own)
+            confidence.append(own_confidence)
+    chosen = [frames[position] for position in between]
+    people = estimate(chosen, boxes, confidence) if chosen else []
+    people = _refine(chosen, people, confidence, estimate)
+    results |= dict(zip(between, map(drop_uncertain, people), strict=True))
+    return [results[position] for position in range(len(frames))]
+
+
+def _interpolate(
+    frames: list[Frame], first: _Keyframe, last: _Keyframe, position: int
+) -> tuple[Boxes, np.ndarray]:
+    """Interpolate boxes, their scores and confidences between two keyframes.
+
+    People of one keyframe keep its box.
+    """
+    size = frames[position].image.shape[1::-1]
+    share = (position - first.position) / (last.position - first.position)
+    start, end = search_boxes(first.people, size), search_boxes(last.people, size)
+    known, rows = _rows_of(first.ids, last.ids)
+    start[known] += share * (end[rows] - start[known])
+    new = ~np.isin(last.ids, first.ids)
+    boxes = np.concatenate([start, end[new]])
+    ends = (first.people, last.people.take(new))
+    scores = np.concatenate([own.bbox_scores for own in ends])
+    confidence = np.concatenate([own.scores.mean(1) for own in ends])
+    return (boxes, scores), confidence
+
+
+def _duplicates(people: People, existing: People) -> np.ndarray:
+    """Mark the people (P,) who have the keypoints of an existing one."""
+    points, others = (
+        np.concatenate([own.keypoints, own.bboxes.reshape(-1, 2, 2)], 1)
+        for own in (people, existing)
+    )
+    valid = np.ones((len(points), len(others), points.shape[1]), bool)
+    _, similarity = compare_people(points[:, None], others[None], valid)
+    return (similarity >= _DUPLICATE).any(1)
+
+
+def _rows_of(ids: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which ids are among others, and their rows there."""
+    known = np.isin(ids, other)
+    order = np.argsort(other)
+    return known, order[np.searchsorted(other, ids[known], sorter=order)]

@@ -1,0 +1,282 @@
+"""Limits on what files hold and become, checked before memory is taken."""
+
+import json
+import os
+import zipfile
+from contextlib import suppress
+from dataclasses import replace
+from io import BytesIO
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from clip_files import (
+    SIZE,
+    assert_refused,
+    coco_result,
+    dump,
+    instance,
+    lifted_clip,
+    save,
+    video,
+    walk,
+)
+
+from mmhot.io.arrays import load_arrays, load_json
+from mmhot.io.lifted import read_lifted, write_json
+from mmhot.io.readers import npz
+from mmhot.io.readers.keypoints import MAX_TRACKS, read_keypoints
+from mmhot.io.readers.lens import read_lens
+from mmhot.io.writers import bvh, trc
+from mmhot.lifting.lifter import Lifter
+from mmhot.visualization import video as drawn_video
+
+POSE = walk(1)[0]
+
+
+def header(shape, kind):
+    data = BytesIO()
+    fields = {'descr': kind, 'fortran_order': False, 'shape': shape}
+    np.lib.format.write_array_header_1_0(data, fields)
+    return data.getvalue()
+
+
+def with_member(path, content, method=zipfile.ZIP_DEFLATED):
+    save(path, keypoints=None)
+    with zipfile.ZipFile(path, 'a', method) as archive:
+        archive.writestr('keypoints.npy', content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ('shape', 'kind'),
+    [
+        ((10**9, 17, 2), '<f8'),
+        ((2**62, 17, 2), '<f4'),
+        ((10**12,), '<U0'),  # of no bytes, until they become Python's
+        ((1,), '<U1000000'),
+    ],
+)
+def test_array_of_more_values_than_its_bytes_is_refused(tmp_path, shape, kind):
+    path = with_member(tmp_path / 'a.npz', header(shape, kind) + bytes(64))
+    assert_refused(path, 'has more values than it holds')
+
+
+def test_zip_bomb_is_refused_by_its_headers(tmp_path, monkeypatch):
+    path = with_member(tmp_path / 'a.npz', header((600 << 20,), '|i1'))
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(b'PK\x01\x02')  # the declared size, in the directory
+    data[entry + 24 : entry + 28] = (600 << 20).to_bytes(4, 'little')
+    path.write_bytes(data)
+    assert_refused(path, 'its arrays take 600 MB, compressed to 0 MB: at most 512 MB')
+    assert len(load_arrays(path, ['fps'])) == 1  # other arrays count nothing
+
+
+def test_methods_of_large_dictionaries_are_refused(tmp_path):
+    content = header((4, 17, 2), '<f8') + walk().tobytes()
+    path = with_member(tmp_path / 'a.npz', content, zipfile.ZIP_LZMA)
+    assert_refused(path, 'a method that NumPy does not write')
+
+
+def test_numbers_and_names_are_limited(tmp_path, monkeypatch):
+    monkeypatch.setattr(npz, '_MAX_NUMBERS', 100)
+    path = save(tmp_path / 'a.npz')
+    assert_refused(path, "'keypoints' is (4, 17, 2): at most 100 numbers are read")
+    monkeypatch.undo()
+    for names in (np.array(['z' * 1001] * 17), np.array(['z'] * 1001)):
+        path = save(tmp_path / 'a.npz', joint_names=names)
+        assert_refused(path, 'at most 1000 names of 1000 characters')
+
+
+def test_track_ids_are_limited(tmp_path):
+    count = MAX_TRACKS + 1
+    path = save(
+        tmp_path / 'a.npz',
+        keypoints=np.repeat(POSE[None], count, 0),
+        track=np.arange(count),
+        frame=np.zeros(count, int),
+    )
+    assert_refused(path, f'has {count} track IDs: at most {MAX_TRACKS} are read')
+
+
+def test_error_line_of_a_long_name_is_short(tmp_path):
+    path = dump(
+        tmp_path / 'a.json',
+        {'meta_info': {'skeleton': 'z\x1b\n' * 10**6}, 'instance_info': video([POSE])},
+    )
+    with pytest.raises(ValueError, match='skeleton') as raised:
+        read_keypoints(path, **SIZE)
+    assert len(str(raised.value)) < 1200
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize('kind', ['pipe', 'device'])
+@pytest.mark.parametrize('read', [read_keypoints, read_lifted, read_lens])
+def test_pipes_and_devices_are_refused(tmp_path, kind, read):
+    path = tmp_path / 'a.yml'
+    os.mkfifo(path) if kind == 'pipe' else path.symlink_to('/dev/zero')
+    with pytest.raises(ValueError, match='is no file but a pipe, device or socket'):
+        read(path)
+
+
+def test_pipe_in_a_folder_is_refused(tmp_path):
+    os.mkfifo(tmp_path / '1.json')
+    with pytest.raises(ValueError, match='is no file but a pipe'):
+        read_keypoints(tmp_path, **SIZE)
+
+
+def test_json_is_limited_in_size_and_depth(tmp_path):
+    path = tmp_path / 'a.json'
+    path.write_text('[' * 100_000)
+    with pytest.raises(ValueError, match='nested too deeply'):
+        load_json(path)
+    with pytest.raises(ValueError, match='is larger than 64 KB, the most that is read'):
+        load_json(path, limit=64 << 10)
+
+
+def test_text_beside_numbers_takes_no_memory(tmp_path):
+    # NumPy would give every number the length of the text: 40 GB
+    keypoints = [['q' * 1_000_000, 1.0], *[[1.0, 2.0]] * 5000]
+    path = dump(tmp_path / 'a.json', [instance(POSE, keypoints=keypoints)])
+    assert_refused(path, 'keypoints must be a regular list of numbers', **SIZE)
+
+
+@pytest.mark.parametrize('key', ['width', 'height', 'id'])
+@pytest.mark.parametrize('value', [[1], {}, True, 1e400])
+def test_coco_images_of_other_types_are_refused(tmp_path, key, value):
+    image = {'id': 5, 'width': 1280, 'height': 720, key: value}
+    document = {'images': [image], 'annotations': [coco_result(5, POSE)]}
+    assert_refused(dump(tmp_path / 'a.json', document), 'must be a whole number')
+
+
+VALUES = [None, True, -1, 10**400, 'x', [], [1], ['a'], [[1], 2], {}, {'a': 1}]
+
+
+def paths_in(document, before=()):
+    """Paths to every value of a document, of the first item in lists."""
+    yield before
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from paths_in(value, (*before, key))
+    elif isinstance(document, list) and document:
+        yield from paths_in(document[0], (*before, 0))
+
+
+def test_values_of_other_types_anywhere_are_refused_or_read(tmp_path):
+    write_json(lifted_clip(), tmp_path / 'lifted.json')
+    lifted = json.loads((tmp_path / 'lifted.json').read_text())
+    matrix = [[1000, 0, 640], [0, 1000, 360], [0, 0, 1]]
+    image = {'id': 5, 'width': 1280, 'height': 720}
+    people = [coco_result(5, POSE, track_id=3, bbox=[1, 2, 3, 4])]
+    categories = [{'id': 1, 'keypoints': ['nose']}]
+    for read, document in (
+        (read_lifted, lifted),
+        (read_lens, {'K': matrix, 'dist': [0.1], 'w': 1280, 'h': 720}),
+        (read_keypoints, people),
+        (
+            read_keypoints,
+            {'images': [image], 'annotations': people, 'categories': categories},
+        ),
+        (
+            read_keypoints,
+            {
+                'meta_info': {'keypoint_id2name': {'0': 'a'}, 'joint_names': ['a']},
+                'instance_info': video([POSE]),
+            },
+        ),
+    ):
+        options = SIZE if read is read_keypoints else {}
+        text = json.dumps(document)
+        for path in paths_in(document):
+            for value in VALUES:
+                changed = holder = {'root': json.loads(text)}
+                *inner, last = ('root', *path)
+                for key in inner:
+                    holder = holder[key]
+                holder[last] = value
+                file = dump(tmp_path / 'a.json', changed['root'])
+                with suppress(ValueError, OSError):
+                    read(file, **options)
+
+
+YAML = {
+    'aliases': ('a: &a [1, 1]\nfx: [*a, *a]', 'has YAML aliases, which are not read'),
+    'itself': ('K: &a [*a]', 'has YAML aliases'),
+    'lists': ('K: ' + '[' * 5000, 'is nested too deeply'),
+    'large': ('fx: 1\n' * 50_000, 'is larger than 256 KB'),
+    'object': ('K: !!python/object/apply:os.getcwd []', 'is not valid YAML'),
+}
+
+
+@pytest.mark.parametrize('case', YAML)
+def test_yaml_that_grows_is_refused(tmp_path, case):
+    text, message = YAML[case]
+    path = tmp_path / 'lens.yml'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message) as raised:
+        read_lens(path)
+    assert str(raised.value).isprintable()
+
+
+def person_of(frames, **fields):
+    """A clip of one person in some frames, in world axes."""
+    clip = lifted_clip().take(np.zeros(len(frames), int))
+    numbers = np.array(frames)
+    rng = np.random.default_rng(0)
+    poses = rng.normal(size=(len(frames), 17, 3)).astype(np.float32)
+    return replace(clip, frame=numbers, keypoints_3d=poses, axes='world', **fields)
+
+
+def test_short_gaps_repeat_the_nearest_pose():
+    clip = person_of([2, 5, 9])
+    frames, positions = trc.fill_frames(clip, first=0)
+    assert frames.tolist() == list(range(10))
+    rows = [0, 0, 0, 0, 1, 1, 1, 1, 2, 2]
+    np.testing.assert_array_equal(positions, clip.places()[rows])
+
+
+def test_long_gaps_are_left_out(monkeypatch, caplog):
+    monkeypatch.setattr(trc, 'MAX_FILLED', 9)
+    clip = person_of([2, 5, 10_000_000])
+    frames, positions = trc.fill_frames(clip, first=0)
+    # three gaps share nine frames, half of them at either end
+    assert frames.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 9_999_999, 10_000_000]
+    np.testing.assert_array_equal(positions, clip.places()[[0] * 4 + [1] * 4 + [2] * 2])
+    (message,) = caplog.messages
+    assert message == (
+        f'{clip.name}: 9999991 frames of person {clip.track[0]} without a pose are '
+        'left out'
+    )
+
+
+@pytest.mark.parametrize('is_timed', [False, True])
+def test_files_of_sparse_tracks_are_small(tmp_path, monkeypatch, is_timed):
+    for module in (trc, bvh):
+        monkeypatch.setattr(module, 'MAX_FILLED', 100)
+    frames = np.array([0, 10_000_000])
+    clip = person_of(frames, fps=25.0, time=frames / 24 if is_timed else None)
+    trc.write_person(clip, tmp_path / 'a.trc')
+    bvh.write_person(clip, tmp_path / 'a.bvh')
+    rows = (tmp_path / 'a.trc').read_text().splitlines()[6:]
+    assert len(rows) == 102
+    assert rows[-1].split('\t')[0] == '10000001'
+    lines = (tmp_path / 'a.bvh').read_text().splitlines()
+    assert 100 < len(lines) - lines.index('MOTION') < 300
+
+
+def test_frames_between_sparse_ones_are_counted_before_they_are_made(tmp_path):
+    frames = np.arange(0, 10_000_000, 1000)
+    keypoints = np.repeat(POSE[None], len(frames), 0)
+    path = save(tmp_path / 'a.npz', keypoints=keypoints, frame=frames, fps=1000.0)
+    lifter = SimpleNamespace(fps=50.0, mapping='trained')
+    message = '9,999,001 poses, with those between its frames: at most 5,000,000'
+    with pytest.raises(ValueError, match=message):
+        Lifter.prepare(lifter, read_keypoints(path))
+
+
+def test_gaps_of_a_video_add_no_more_frames_than_poses():
+    frames = np.arange(0, 4_000_000, 2000)
+    shown = drawn_video._shorten_gaps(frames, 1000.0)
+    assert set(frames) <= set(shown)
+    assert len(shown) <= 2 * len(frames) + 1000
+    assert drawn_video._shorten_gaps(np.array([3, 9]), 2.0) == [3, 7, 8, 9]

@@ -1,0 +1,145 @@
+"""tools/convert_mocap.py, check_dataset.py and browse_dataset.py."""
+
+import cv2
+import numpy as np
+import pytest
+from mocap import CONFIGS, FOLDER, H36M, JUMP, KICK, joints_of
+
+from mmhot.datasets.mocap_dataset import read_mocap_clips
+from mmhot.io.writers.bvh import write_bvh
+from mmhot.io.writers.rigid_skeleton import fit_rigid_skeleton
+from tools import browse_dataset, check_dataset, convert_mocap
+
+WILD = CONFIGS / (
+    'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-10e_cmu-wild.py'
+)
+TINY_DATA = [
+    f'train_dataloader.dataset.data_root={FOLDER}',
+    'train_dataloader.dataset.ann_file=cmu_h36m17.npz',
+]
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the main function of a tool: exit code, output and errors."""
+
+    def run(tool, *args):
+        monkeypatch.setattr('sys.argv', [tool.__name__, *map(str, args)])
+        try:
+            code = tool.main()
+        except SystemExit as exit:
+            code = exit.code
+        out, err = capsys.readouterr()
+        assert err.count('\n') <= 1
+        return code, out, err
+
+    return run
+
+
+def test_folders_of_motion_become_clips(tmp_path, run):
+    motions = tmp_path / 'motions'
+    motions.mkdir()
+    for name, key in (('02_04', JUMP), ('11_01', KICK)):
+        motion = fit_rigid_skeleton(joints_of(key, 60), H36M)
+        write_bvh(motion, H36M.joints, 25.0, motions / f'{name}.bvh')
+    target = tmp_path / 'clips.npz'
+    code, out, err = run(convert_mocap, motions, target)
+    assert code == 0, err
+    assert out.splitlines()[0] == 'S02/02_04: 119 frames'
+    assert '2 clips, 238 frames (0.1 min)' in out
+    clips = read_mocap_clips(target)
+    np.testing.assert_allclose(clips['S11/11_01'][::2], motion.positions(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('args', 'message'),
+    [
+        (['{dir}', '{dir}/clips.npz'], '{dir} has no .amc, .bvh, .c3d files'),
+        (['{dir}/a.bvh', '{dir}/clips.npz'], '{dir}/a.bvh does not exist'),
+        (['{dir}', '{dir}/clips.txt'], 'clips.txt, wanted an .npz file'),
+        (['{dir}', '{dir}/a.npz', '--fps', '0'], '--fps must be positive, got 0'),
+        ([FOLDER / '11_01.amc', '{dir}/a.npz'], 'has no 27 frames with all joints'),
+    ],
+)
+def test_wrong_conversions_are_one_line(tmp_path, run, args, message):
+    args = [str(arg).format(dir=tmp_path) for arg in args]
+    code, _, err = run(convert_mocap, *args)
+    assert code == 2
+    assert message.format(dir=tmp_path) in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_folders_are_checked_for_missing_files(run):
+    code, out, err = run(check_dataset, FOLDER)
+    assert code == 1, err
+    assert 'cmu_h36m17_more.npz: missing; see "CMU motion capture" in docs/d' in out
+    assert 'head above root in 100.0% of frames\n  nothing suspicious' in out
+    assert 'actions: jump' in out
+
+
+def jump_ahead(joints):
+    joints[60, H36M.index('left_wrist')] += 0.4
+    return joints
+
+
+@pytest.mark.parametrize(
+    ('change', 'warning'),
+    [
+        (lambda joints: 1000 * joints, 'legs of 857 m: the unit is not the meter'),
+        (lambda joints: joints * [1, 1, -1], 'the head is mostly below the root'),
+        (lambda joints: joints * [-1, 1, 1], 'people mostly move backwards: sides are'),
+        (
+            jump_ahead,
+            '11 frames with joints faster than 12 m/s or 450 m/s^2: a/b 55-65',
+        ),
+        (jump_ahead, '1 frames with limb bones that differ by 10 %: a/b 60-60'),
+    ],
+)
+def test_suspicious_motion_is_named(tmp_path, run, change, warning):
+    np.savez(tmp_path / 'clips.npz', **{'a/b': change(joints_of(KICK, 120).copy())})
+    code, out, _ = run(check_dataset, tmp_path / 'clips.npz')
+    assert code == 1
+    assert f'WARNING: {warning}' in out
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('.', '. has none of cameras.pkl, cmu_h36m17.npz'),
+        ('none', 'none does not exist'),
+        (
+            CONFIGS / '_base_/default_runtime.py',
+            "default_runtime.py has no 'train_dataloader.dataset'",
+        ),
+    ],
+)
+def test_what_is_no_dataset_is_one_line(tmp_path, monkeypatch, run, name, message):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(check_dataset, name)
+    assert code == 2
+    assert message in err
+
+
+def test_windows_are_drawn(tmp_path, run):
+    target = tmp_path / 'windows.png'
+    code, out, err = run(
+        browse_dataset, WILD, target, '--num', 2, '--cfg-options', *TINY_DATA
+    )
+    assert code == 0, err
+    assert out.startswith('2 of ')
+    image = cv2.imread(str(target))
+    assert image.shape == (600, 1800, 3)
+    # left limbs are green, right ones orange, in every row
+    for row in (image[:300], image[300:]):
+        for color in ((0, 255, 0), (0, 128, 255)):
+            assert (row == color).all(-1).sum() > 50
+
+
+def test_only_clips_are_drawn(tmp_path, run):
+    target = tmp_path / 'windows.png'
+    code, _, err = run(browse_dataset, WILD, target, '--num', 0)
+    assert (code, err.count('--num must be from 1 to 100')) == (2, 1)
+    code, _, err = run(browse_dataset, WILD, target)
+    assert code == 2
+    assert 'cmu_h36m17.npz does not exist; see "CMU motion capture" in docs' in err
+    assert not target.exists()

@@ -1,0 +1,136 @@
+"""Tables of papers from results of tools/test.py."""
+
+import json
+import sys
+
+import pytest
+from lifting_samples import h36m_samples, measure
+
+from tools import table
+
+MEASURES = ['MPJPE', 'P-MPJPE', 'PCK@150']
+
+
+def result(scale, dataset='gt', **settings):
+    """Content of a results file, of predictions with scaled errors."""
+    samples = [dict(each, dataset_name=dataset) for each in h36m_samples()]
+    for each in samples:
+        target, made = each['gt_instances']['lifting_target'], each['pred_instances']
+        made['keypoints'] = target + scale * (made['keypoints'] - target)
+    metric, metrics = measure(samples, measures=MEASURES, **settings)
+    return {**metrics, 'errors': metric.report.as_dict()}
+
+
+@pytest.fixture
+def make_table(tmp_path, monkeypatch, capsys):
+    """Run the tool on results by file name; return its exit code, output and errors."""
+
+    def run(results, *args):
+        for name, content in results.items():
+            (tmp_path / name).write_text(json.dumps(content))
+        paths = [tmp_path / name for name in results]
+        monkeypatch.setattr(sys, 'argv', ['table.py', *map(str, [*paths, *args])])
+        try:
+            code = table.main()
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_rows_are_results_and_the_best_is_bold(make_table):
+    good, bad = result(0.5), result(1)
+    code, out, err = make_table({'good.json': good, 'bad.json': bad})
+    assert (code, err) == (0, '')
+    head, rule, *rows = out.splitlines()
+    assert head == '| model | MPJPE (mm) | P-MPJPE (mm) | PCK@150 (%) |'
+    assert rule == '| --- | ---: | ---: | ---: |'
+    cells = [f'{good[name]:.1f}' for name in MEASURES]
+    assert rows[0] == f'| good | **{"** | **".join(cells)}** |'
+    cells = [f'{bad[name]:.1f}' for name in MEASURES]
+    assert rows[1] == f'| bad | {" | ".join(cells)} |'
+
+
+def test_values_that_are_rounded_alike_are_both_bold(make_table):
+    results = {'a.json': result(0.5), 'b.json': result(0.5001)}
+    args = ['--measures', 'MPJPE', '--digits', 0]
+    _, out, _ = make_table(results, *args)
+    assert out.count('**') == 4
+    _, out, _ = make_table(results, *args[:2], '--digits', 6)
+    assert out.count('**') == 2
+
+
+@pytest.mark.parametrize('kind', ['actions', 'joints', 'groups', 'subjects', 'clips'])
+def test_columns_of_one_measure_and_its_mean(make_table, kind):
+    content = result(1)
+    args = ['--columns', kind, '--measures', 'MPJPE', 'PCK@150', '--digits', 3]
+    code, out, _ = make_table({'a.json': content}, *args)
+    assert code == 0
+    errors = content['errors']['datasets']['gt']
+    for measure_name, text in zip(['MPJPE', 'PCK@150'], out.split('\n\n'), strict=True):
+        head, _, row = [line.strip('| ').split(' | ') for line in text.splitlines()]
+        unit = content['errors']['units'][measure_name]
+        assert head == [f'{measure_name} ({unit})', *errors[kind], 'mean']
+        expected = [each[measure_name] for each in errors[kind].values()]
+        expected.append(content[measure_name])
+        assert row == ['a', *(f'{value:.3f}' for value in expected)]
+
+
+def test_latex_has_a_rule_between_datasets_and_escaped_names(make_table):
+    results = {'a.json': result(0.5), 'b.json': result(0.8, 'noisy_2D')}
+    args = ['--names', 'A & B', '50 %', '--measures', 'MPJPE', '--latex']
+    code, out, _ = make_table(results, *args)
+    assert code == 0
+    assert out.splitlines() == [
+        r'\begin{tabular}{llr}',
+        r'\toprule',
+        r'dataset & model & MPJPE (mm) \\',
+        r'\midrule',
+        rf'gt & A \& B & {results["a.json"]["MPJPE"]:.1f} \\',
+        r'\midrule',
+        rf'noisy\_2D & 50 \% & {results["b.json"]["MPJPE"]:.1f} \\',
+        r'\bottomrule',
+        r'\end{tabular}',
+    ]
+    _, out, _ = make_table(results, '--datasets', 'noisy_2D', '--measures', 'MPJPE')
+    assert out.splitlines()[0] == '| model | MPJPE (mm) |'
+    assert len(out.splitlines()) == 3
+
+
+def test_means_over_different_frames_are_reported(make_table):
+    results = {'a.json': result(1), 'b.json': result(1, average='frames')}
+    code, _, err = make_table(results)
+    assert code == 0
+    assert err == (
+        'table.py: warning: gt has means over different frames: a 2 actions of 120 '
+        'frames, b 120 frames\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ('content', 'args', 'message'),
+    [
+        ({'MPJPE': 1}, [], 'a.json: has no errors of 3D poses; tools/test.py --out'),
+        ([], [], 'a.json: has no errors of 3D poses'),
+        (None, ['--measures', 'MPJPEE'], "no result has 'MPJPEE'; did you mean MPJPE"),
+        (None, ['--datasets', 'tg'], "--datasets: no result has 'tg'; "),
+        (None, ['--digits', 9], '--digits must be from 0 to 6, got 9'),
+        (None, ['--names', 'a', 'b'], '--names must be 1 different ones, got a, b'),
+    ],
+)
+def test_wrong_arguments_get_one_line(make_table, content, args, message):
+    content = result(1) if content is None else content
+    code, out, err = make_table({'a.json': content}, *args)
+    assert (code, out) == (2, '')
+    assert err.startswith('table.py: error: ')
+    assert err.count('\n') == 1
+    assert message in err
+
+
+def test_unknown_parts_are_refused(make_table):
+    content = result(1)
+    content['errors']['datasets']['gt']['actions'] = {}
+    code, _, err = make_table({'a.json': content}, '--columns', 'actions')
+    assert code == 2
+    assert err == 'table.py: error: --columns actions: no result has them\n'

@@ -1,0 +1,273 @@
+"""Check files of lifting datasets: missing ones, units, axes, bones, suspicious frames.
+
+Example::
+
+    python tools/check_dataset.py data/h36m
+
+docs/data.md says where files come from.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from mmpose.registry import DATASETS
+
+import mmhot.plugin  # noqa: F401 registers datasets
+from mmhot.cli.errors import OneLineParser, run_safely
+from mmhot.cli.runner import setting
+from mmhot.datasets.clip_dataset import Clip
+from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
+from mmhot.io.motion_conversion import (
+    LEG_LENGTHS,
+    bone_lengths,
+    find_glitches,
+    find_stretched,
+    good_stretches,
+    leg_length,
+)
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.weights.config_files import read_config_file
+
+_H36M = get_skeleton('h36m-17')
+# A config of each dataset, which names its files.
+_CONFIGS = {
+    'CMU motion capture': 'nanohtnet/cmu_mocap/nanohtnet_243frm-keep9_1xb256-49e_cmu',
+    "Human3.6M, MMPose's files": 'mixste/h36m/mixste_243frm_1xb4-160e_h36m-cpn',
+    "Human3.6M, VideoPose3D's files": (
+        'nanohtnet/h36m/nanohtnet_243frm-keep9_1xb256-49e_h36m-cpn'
+    ),
+    "Human3.6M, MotionBERT's file": (
+        'motionbert/h36m/motionbert_243frm_1xb32-120e_h36m-sh'
+    ),
+    "MPI-INF-3DHP, P-STMO's files": ('mixste/mpi_inf_3dhp/mixste_81frm_1xb4-160e_3dhp'),
+}
+_FILES = (
+    *('ann_file', 'keypoint_2d_file', 'keypoint_2d_det_file', 'camera_param_file'),
+    *('split_file', 'camera_file'),
+)
+# Largest part of keypoints outside of the image, and error of projected joints in
+# pixels, that need no mention; detections have errors, too.
+_MAX_OUTSIDE, _MAX_ERROR = 0.02, 20.0
+_MAX_SHOWN = 8
+# Speed of the root in m/s from which on people mostly look ahead, and the least number
+# of such frames for a statement.
+_WALKING, _MIN_MOVING = 0.7, 50
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(description='Check files of lifting datasets')
+    parser.add_argument(
+        'path',
+        type=Path,
+        help='folder of a dataset, .npz of motion capture clips, or config (.py)',
+    )
+    return parser.parse_args()
+
+
+def check(path: Path) -> int:
+    """Check a path; return 1 if files are missing or something is suspicious."""
+    problems = 0
+    for title, settings in find_datasets(path):
+        print(f'{title}:')
+        try:
+            problems += list_files(settings) or report(settings)
+        except ValueError as error:
+            print(f'  ERROR: {error}')
+            problems += 1
+    return min(problems, 1)
+
+
+def find_datasets(path: Path) -> list[tuple[str, dict]]:
+    """List titles and settings of the datasets of a config, file or folder."""
+    if path.suffix == '.py':
+        return of_config(path.stem, path)
+    if path.is_file():
+        clips = dict(type='MocapDataset', data_root='', ann_file=str(path))
+        return [('Motion capture clips', clips)]
+    if not path.is_dir():
+        raise FileNotFoundError(f'{path} does not exist')
+    known = []
+    for title, name in _CONFIGS.items():
+        for part, settings in of_config(title, f'mmhot::body_3d_keypoint/{name}.py'):
+            known.append((part, settings | dict(data_root=str(path))))
+    present = [each for each in known if any(f.is_file() for f in files_of(each[1]))]
+    if not present:
+        names = {file.name for _, settings in known for file in files_of(settings)}
+        raise ValueError(f'{path} has none of {", ".join(sorted(names))}')
+    return present
+
+
+def of_config(title: str, path: Path | str) -> list[tuple[str, dict]]:
+    """List the datasets of a config's training and validation."""
+    config = read_config_file(path)
+    datasets = []
+    for split in ('train', 'val'):
+        settings = setting(config, f'{split}_dataloader.dataset', 'path').to_dict()
+        if 'seq_len' not in settings:
+            raise ValueError(
+                f'{path} has the dataset {settings["type"]}, not one of lifting'
+            )
+        datasets.append((f'{title}, {split}', settings | dict(pipeline=[])))
+    return datasets
+
+
+def files_of(settings: dict) -> list[Path]:
+    """List the files that a dataset reads."""
+    values = [settings[key] for key in _FILES if settings.get(key)]
+    names = [name for v in values for name in ([v] if isinstance(v, str) else v)]
+    return [Path(settings.get('data_root') or '', name) for name in names]
+
+
+def list_files(settings: dict) -> int:
+    """Print the files of a dataset; return how many are missing."""
+    source = DATASETS.get(settings['type']).how_to_get
+    missing = 0
+    for path in files_of(settings):
+        size = f'{path.stat().st_size:,} bytes' if path.is_file() else ''
+        missing += not size
+        print(f'  {path}: {size or "missing; " + source}')
+    return missing
+
+
+def report(settings: dict) -> int:
+    """Print what a dataset holds; return the number of warnings."""
+    if settings['type'] == 'MocapDataset':
+        # each clip once, not for each camera
+        settings = settings | dict(camera_file=None, sources=())
+    clips = DATASETS.build(settings).clips
+    frames = np.array([clip.num_frames for clip in clips])
+    seconds = sum(clip.num_frames / clip.fps for clip in clips)
+    names = [
+        sorted({getattr(clip, of) for clip in clips}) for of in ('subject', 'action')
+    ]
+    print(
+        f'  {len(clips)} clips of {frames.min()} to {frames.max()} frames, '
+        f'{frames.sum():,} in all, {seconds / 60:.1f} min at {clips[0].fps:g} fps'
+    )
+    for what, values in zip(('subjects', 'actions'), names, strict=True):
+        print(f'  {what}: {", ".join(values) if any(values) else "not stated"}')
+    kinds = warn_of_bodies, warn_of_direction, warn_of_frames, warn_of_images
+    warnings = [warning for kind in kinds for warning in kind(clips)]
+    for warning in warnings:
+        print(f'  WARNING: {warning}')
+    if not warnings:
+        print('  nothing suspicious')
+    return len(warnings)
+
+
+def joints_of(clip: Clip) -> np.ndarray:
+    """Joints of a clip in meters, (T, 17, 3)."""
+    world = clip.arrays.get('joints_world')
+    return clip.arrays['lifting_target'] if world is None else world
+
+
+def valid_frames(clip: Clip) -> np.ndarray:
+    """Whether frames of a clip are annotated, (T,)."""
+    return np.full(clip.num_frames, True) if clip.valid is None else clip.valid
+
+
+def warn_of_bodies(clips: Sequence[Clip]) -> Iterator[str]:
+    """Print bone lengths; yield warnings about units, axes and sides."""
+    joints = np.concatenate([joints_of(clip)[valid_frames(clip)] for clip in clips])
+    leg, lengths = leg_length(joints), np.median(bone_lengths(joints), axis=0)
+    of_joint = dict(zip(_H36M.joints[1:], lengths, strict=True))
+    print(f'  leg {leg:.3f} m; bones, median mm, to the joint:')
+    print(
+        '   ', ', '.join(f'{name} {1000 * size:.0f}' for name, size in of_joint.items())
+    )
+    if not LEG_LENGTHS[0] < leg < LEG_LENGTHS[1]:
+        yield f'legs of {leg:.3g} m: the unit is not the meter'
+    for left, right in _H36M.flip_pairs:
+        names = _H36M.joints[left], _H36M.joints[right]
+        one, other = (of_joint[name] for name in names)
+        if abs(one - other) > 0.1 * max(one, other):
+            yield f'bones to {names[0]}, {one:.3f} m, and {names[1]}, {other:.3f} m'
+    axis, sign = (2, 1) if 'joints_world' in clips[0].arrays else (1, -1)
+    upright = sign * (joints[:, _H36M.index('head')] - joints[:, 0])[:, axis] > 0
+    print(f'  head above root in {upright.mean():.1%} of frames')
+    if upright.mean() < 0.5:
+        yield 'the head is mostly below the root: wrong vertical axis or sign'
+
+
+def warn_of_direction(clips: Sequence[Clip]) -> Iterator[str]:
+    """Yield a warning if people mostly move backwards."""
+    ahead = []
+    for clip in clips:
+        joints = joints_of(clip)
+        _, up, forward = np.moveaxis(hip_frame(joints)[:-1], 1, 0)
+        velocity = np.diff(joints[:, 0], axis=0) * clip.fps
+        velocity -= (velocity * up).sum(-1, keepdims=True) * up
+        is_moving = np.linalg.norm(velocity, axis=-1) > _WALKING
+        ahead.append((velocity * forward).sum(-1)[is_moving] > 0)
+    ahead = np.concatenate(ahead)
+    if len(ahead) < _MIN_MOVING:
+        return
+    print(f'  facing the direction of travel in {ahead.mean():.1%} of moving frames')
+    if ahead.mean() < 0.5:
+        yield 'people mostly move backwards: sides are swapped, or an axis is mirrored'
+
+
+def warn_of_frames(clips: Sequence[Clip]) -> Iterator[str]:
+    """Yield warnings about frames of impossible motion or stretched bones."""
+    kinds = {
+        'joints faster than 12 m/s or 450 m/s^2': lambda clip: find_glitches(
+            joints_of(clip), clip.fps
+        ),
+        'limb bones that differ by 10 %': lambda clip: find_stretched(joints_of(clip)),
+    }
+    for what, find in kinds.items():
+        found = {clip.name: find(clip) & valid_frames(clip) for clip in clips}
+        total = sum(int(frames.sum()) for frames in found.values())
+        if not total:
+            continue
+        places = [
+            f'{name} {run.start}-{run.stop - 1}'
+            for name, frames in found.items()
+            for run in good_stretches(frames, 1)
+        ]
+        more = (
+            '' if len(places) <= _MAX_SHOWN else f' and {len(places) - _MAX_SHOWN} more'
+        )
+        yield f'{total} frames with {what}: {", ".join(places[:_MAX_SHOWN])}{more}'
+
+
+def warn_of_images(clips: Sequence[Clip]) -> Iterator[str]:
+    """Yield warnings about keypoints and cameras."""
+    clips = [clip for clip in clips if 'keypoints' in clip.arrays]
+    if not clips:
+        return
+    outside, errors = [], []
+    for clip in clips:
+        pixels, camera = clip.arrays['keypoints'], clip.constants['camera_param']
+        size = camera['w'], camera['h']
+        outside.append(((pixels < 0) | (pixels > size)).any(-1).mean())
+        if 'f' in camera:
+            joints = clip.arrays['lifting_target']
+            seen = joints[..., :2] / joints[..., 2:] * np.ravel(camera['f'])
+            error = np.linalg.norm(seen + np.ravel(camera['c']) - pixels, axis=-1)
+            errors.append(np.median(error))
+    print(f'  {np.mean(outside):.1%} of keypoints outside of the image')
+    if np.mean(outside) > _MAX_OUTSIDE:
+        yield f'{np.mean(outside):.1%} of keypoints are outside of the image'
+    if errors:
+        print(f'  projected joints {np.median(errors):.1f} pixels from keypoints')
+        worst = clips[int(np.argmax(errors))].name
+        if max(errors) > _MAX_ERROR:
+            yield (
+                f'projected joints are {max(errors):.0f} pixels from the keypoints in '
+                f'{worst}: other joints, camera or frames'
+            )
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('check_dataset.py', lambda: check(args.path))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

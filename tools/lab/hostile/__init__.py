@@ -1,0 +1,1 @@
+"""Hostile inputs: damaged, huge and deceptive files, and unusual terminals."""

@@ -1,0 +1,206 @@
+r"""Make the table of a paper from results of tools/test.py, in Markdown or LaTeX.
+
+Example::
+
+    python tools/table.py mixste.json hot.json --names MixSTE 'HoT w. MixSTE' \
+        --columns actions --measures MPJPE P-MPJPE --latex
+
+Rows are results, by dataset (such as ground-truth and noisy 2D); columns are measures,
+or one measure by action, joint, group of joints, subject or clip, and its mean. The
+best of each dataset is bold.
+"""
+
+import argparse
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain, groupby
+from operator import itemgetter
+from pathlib import Path
+
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.errors import escape, hint_at_names, naming
+from mmhot.io.arrays import load_json
+
+_LATEX = {sign: f'\\{sign}' for sign in '#$%&_{}'}
+_LATEX |= {'\\': '\\textbackslash{}', '~': '\\~{}', '^': '\\^{}'}
+_MARKDOWN = {sign: f'\\{sign}' for sign in '|*'}
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'results', nargs='+', type=Path, help='.json files of tools/test.py --out'
+    )
+    parser.add_argument('--names', nargs='+', help='of the rows (names of the files)')
+    parser.add_argument(
+        '--columns',
+        choices=['measures', 'actions', 'joints', 'groups', 'subjects', 'clips'],
+        default='measures',
+        help='what the columns are (measures)',
+    )
+    parser.add_argument(
+        '--measures',
+        nargs='+',
+        help='the columns, or with other --columns one table each (all, or MPJPE)',
+    )
+    parser.add_argument('--datasets', nargs='+', help='datasets of the rows (all)')
+    parser.add_argument('--digits', type=int, default=1, help='decimals (1)')
+    parser.add_argument('--latex', action='store_true', help='LaTeX, not Markdown')
+    args = parser.parse_args()
+    args.names = args.names or [path.stem for path in args.results]
+    if len({*args.names}) != len(args.results) or len(args.names) != len(args.results):
+        parser.error(
+            f'--names must be {len(args.results)} different ones, got '
+            f'{", ".join(args.names)}'
+        )
+    if not 0 <= args.digits <= 6:
+        parser.error(f'--digits must be from 0 to 6, got {args.digits}')
+    return args
+
+
+def make_tables(args: argparse.Namespace) -> None:
+    """Print the tables."""
+    units, higher, rows = {}, set(), {}
+    for name, path in zip(args.names, args.results, strict=True):
+        with naming(path):
+            errors = read_errors(path)
+        units |= errors['units']
+        higher.update(errors['higher_is_better'])
+        rows |= {(dataset, name): row for dataset, row in errors['datasets'].items()}
+    datasets = sorted({dataset for dataset, _ in rows})
+    check_names('--measures', args.measures, units)
+    check_names('--datasets', args.datasets, datasets)
+    order = args.datasets or datasets
+    rows = {row: rows[row] for of in order for row in rows if row[0] == of}
+    warn_of_differences(rows)
+    tables = [args.measures or [*units]]
+    if args.columns != 'measures':
+        tables = [[measure] for measure in args.measures or ['MPJPE']]
+    texts = [make_table(rows, measures, units, higher, args) for measures in tables]
+    print_line('\n\n'.join(texts))
+
+
+def read_errors(path: Path) -> dict:
+    """Read the report in a file of tools/test.py; see ``ErrorReport.as_dict``."""
+    content = load_json(path)
+    errors = content.get('errors') if isinstance(content, dict) else None
+    if not isinstance(errors, dict) or 'higher_is_better' not in errors:
+        raise ValueError('has no errors of 3D poses; tools/test.py --out writes them')
+    return errors
+
+
+def check_names(
+    option: str, given: Sequence[str] | None, known: Collection[str]
+) -> None:
+    """Refuse measures or datasets that no result has."""
+    for name in given or ():
+        if name not in known:
+            hint = hint_at_names(name, known)
+            raise ValueError(f'{option}: no result has {name!r}; {hint}')
+
+
+def warn_of_differences(rows: Mapping[tuple[str, str], dict]) -> None:
+    """Print which results of a dataset are means over other frames or actions."""
+    for dataset, block in groupby(rows, key=itemgetter(0)):
+        over = {}
+        for row in block:
+            actions, frames = rows[row]['average'], rows[row]['frames']
+            over[row[1]] = f'{frames} frames'
+            if actions != 'frames':
+                over[row[1]] = f'{len(actions)} actions of {frames} frames'
+        if len({*over.values()}) > 1:
+            found = ', '.join(f'{name} {text}' for name, text in over.items())
+            text = f'table.py: warning: {dataset} has means over different frames: '
+            print_line(escape(text + found), sys.stderr)
+
+
+def make_table(
+    rows: Mapping[tuple[str, str], dict],
+    measures: Sequence[str],
+    units: Mapping[str, str],
+    higher: Collection[str],
+    args: argparse.Namespace,
+) -> str:
+    """Make one table, in which results are rows."""
+    values = {row: {} for row in rows}
+    for row, content in rows.items():
+        parts = content.get(args.columns, {}) | {'mean': content['overall']}
+        for part, errors in parts.items():
+            found = [measure for measure in measures if measure in errors]
+            values[row] |= {(part, measure): errors[measure] for measure in found}
+    columns = dict.fromkeys(column for row in values.values() for column in row)
+    columns = sorted(columns, key=lambda column: column[0] == 'mean')
+    if args.columns == 'measures':
+        heads = ['model', *(f'{name} ({units[name]})' for _, name in columns)]
+    elif len(columns) > 1:
+        heads = [f'{measures[0]} ({units[measures[0]]})', *map(itemgetter(0), columns)]
+    else:
+        raise ValueError(f'--columns {args.columns}: no result has them')
+    best = find_best(values, higher, args.digits)
+    signs = str.maketrans(_LATEX if args.latex else _MARKDOWN)
+    bold = '\\textbf{%s}' if args.latex else '**%s**'
+
+    def cell(row: tuple[str, str], column: tuple[str, str]) -> str:
+        if column not in values[row]:
+            return '-'
+        text = f'{values[row][column]:.{args.digits}f}'
+        return bold % text if (row, column) in best else text
+
+    names = {row: [escape(name).translate(signs) for name in row] for row in rows}
+    lines = {
+        row: [*names[row], *(cell(row, column) for column in columns)] for row in rows
+    }
+    blocks = [list(block) for _, block in groupby(lines.values(), key=itemgetter(0))]
+    head = ['dataset', *(escape(head).translate(signs) for head in heads)]
+    if len(blocks) == 1:
+        del head[0]
+        blocks = [[line[1:] for line in blocks[0]]]
+    return (to_latex if args.latex else to_markdown)(head, blocks, len(columns))
+
+
+def find_best(values: Mapping, higher: Collection[str], digits: int) -> set:
+    """Return rows and columns of each dataset's best values, as they are rounded."""
+    found = set()
+    for _, block in groupby(values, key=itemgetter(0)):
+        rows = list(block)
+        for column in {column for row in rows for column in values[row]}:
+            sign = -1 if column[1] in higher else 1
+            rounded = {
+                row: round(sign * values[row][column], digits)
+                for row in rows
+                if column in values[row]
+            }
+            best = min(rounded.values())
+            if len(rows) > 1:
+                found |= {(row, column) for row in rows if rounded.get(row) == best}
+    return found
+
+
+def to_markdown(head: list[str], blocks: list[list[list[str]]], numbers: int) -> str:
+    """Format rows of cells, whose last ones are numbers, as Markdown."""
+    rule = ['---'] * (len(head) - numbers) + ['---:'] * numbers
+    lines = [head, rule, *chain(*blocks)]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+
+
+def to_latex(head: list[str], blocks: list[list[list[str]]], numbers: int) -> str:
+    """Format the same for LaTeX's package booktabs, with a rule between blocks."""
+    columns = 'l' * (len(head) - numbers) + 'r' * numbers
+    parts = [
+        ''.join(f'{" & ".join(line)} \\\\\n' for line in block)
+        for block in [[head], *blocks]
+    ]
+    body = '\\midrule\n'.join(parts)
+    start = f'\\begin{{tabular}}{{{columns}}}\n\\toprule\n'
+    return f'{start}{body}\\bottomrule\n\\end{{tabular}}'
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('table.py', lambda: make_tables(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
