@@ -1,7 +1,7 @@
 """Components of MMEngine's Runner: hooks, optimizers, averages of weights."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch.optim import AdamW, Optimizer
 from torch.utils.data import Dataset, Sampler
 
 from mmhot.datasets.data_loading import SeedTransforms, seed_everything
+from mmhot.errors import hint_at_names
 
 
 @HOOKS.register_module()
@@ -102,6 +103,39 @@ def _transforms(dataset: Dataset) -> Iterator:
     for part in within:
         if part is not None:
             yield from _transforms(part)
+
+
+@HOOKS.register_module()
+class FreezeHook(Hook):
+    """Keep parts of a model as they are, without gradients, in evaluation mode.
+
+    With several processes the config also needs ``find_unused_parameters=True``.
+
+    Args:
+        modules (Sequence[str]): Names of the parts, such as 'backbone'.
+        end (int, optional): First epoch that trains them. Defaults to None: all epochs
+            keep them.
+    """
+
+    def __init__(self, modules: Sequence[str], end: int | None = None) -> None:
+        self.modules = list(modules)
+        self.end = end
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Freeze or thaw, as validation changes the mode of the whole model."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        frozen = self.end is None or runner.epoch < self.end
+        for name in self.modules:
+            try:
+                part = model.get_submodule(name)
+            except AttributeError as error:
+                raise ValueError(
+                    f'FreezeHook: the model has no part {name!r}; '
+                    f'{hint_at_names(name, dict(model.named_modules()))}'
+                ) from error
+            part.requires_grad_(not frozen).train(not frozen)
 
 
 @HOOKS.register_module()

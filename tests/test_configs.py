@@ -19,9 +19,11 @@ from mmhot.skeletons.joints import get_skeleton
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(CONFIGS.glob('[!_]*/*/*/*.py'))
-LIFTERS = [path for path in LEAVES if path.is_relative_to(CONFIGS / 'body_3d_keypoint')]
 DETECTORS = [path for path in LEAVES if path.is_relative_to(CONFIGS / 'detection')]
-TOPDOWN = [path for path in LEAVES if path not in LIFTERS + DETECTORS]
+PRETRAINED = [path for path in LEAVES if path.stem.startswith('poseclr_')]
+LIFTERS = [path for path in LEAVES if path.is_relative_to(CONFIGS / 'body_3d_keypoint')]
+LIFTERS = [path for path in LIFTERS if path not in PRETRAINED]
+TOPDOWN = [path for path in LEAVES if path not in LIFTERS + PRETRAINED + DETECTORS]
 
 
 # Parts of a head that do not change the pass in mode 'tensor'.
@@ -62,7 +64,7 @@ _PASSES = {}
 def _run(path, shape, *args):
     """Output and cost, computed once for all configs of the same network."""
     model = read(path).model
-    head = model.get('head') or model.bbox_head
+    head = model.get('head') or model.get('bbox_head') or model.projector
     head = {key: head[key] for key in head if key not in _NO_LAYERS}
     network = str(model.backbone), str(head), shape
     if network not in _PASSES:
@@ -94,6 +96,38 @@ def test_config_builds_a_lifter_that_runs(path):
     assert backbone.num_keep_frames == 1
     assert poses.shape == (1, backbone.hourglass.lengths[-1], 17, 3)
     assert kept.shape == poses.shape[:2]
+
+
+@pytest.mark.parametrize('path', PRETRAINED, ids=lambda path: path.stem)
+def test_config_builds_an_embedding_of_views(path):
+    embedded, _ = _run_lifter(path)
+    assert embedded.shape == (1, 17 * 8)
+    for split in ('train', 'val', 'test'):
+        views = read(path)[f'{split}_dataloader'].dataset
+        assert views.type == 'MultiViewDataset'
+        assert views.dataset.seq_len == _build(path).backbone.num_frames
+
+
+def test_finetuning_takes_the_backbone_and_the_encoding_of_a_pretraining():
+    pretrained = {path.stem: read(path) for path in PRETRAINED}
+    finetuned = [path for path in LIFTERS if path.parents[1].name == 'poseclr']
+    for path in finetuned:
+        config = deepcopy(read(path))
+        start = config.model.backbone.pop('init_cfg')
+        before = pretrained[Path(start.checkpoint).parent.name]
+        assert config.model.backbone == before.model.backbone
+        epochs = before.train_cfg.max_epochs
+        assert Path(start.checkpoint).name == f'epoch_{epochs}.pth'
+        encoders = [
+            next(step.encoder for step in steps if step.type == 'GenerateTarget')
+            for steps in (
+                config.train_dataloader.dataset.pipeline,
+                before.train_dataloader.dataset.dataset.pipeline,
+                before.val_dataloader.dataset.dataset.pipeline,
+            )
+        ]
+        assert encoders == [before.codec] * 3
+    assert len(finetuned) == 5
 
 
 def _run_estimator(path):
@@ -194,7 +228,7 @@ def test_config_is_listed_in_the_metafile(path):
     assert _entries()[path]['Name'] == path.stem
 
 
-@pytest.mark.parametrize('path', LIFTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', LIFTERS + PRETRAINED, ids=lambda path: path.stem)
 def test_metafile_has_the_cost_of_a_lifter(path):
     _, cost = _run_lifter(path)
     metadata = _entries()[path]['Metadata']

@@ -8,8 +8,10 @@ from copy import deepcopy
 import numpy as np
 import torch
 from mmengine.dataset import Compose
+from mmengine.logging import MMLogger
 from mmpose.registry import DATASETS
 from mmpose.structures import PoseDataSample
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmhot.datasets.clip_dataset import ClipDataset
@@ -23,16 +25,21 @@ class MultiViewDataset(Dataset):
     Where the wrapped dataset has a clip for each camera (clips that are named alike up
     to the last dot are one performance), views are the clips' windows of the same
     frames. Where it has one clip a performance, its pipeline runs once a view, and a
-    transform in it, such as ``ProjectToRandomCamera``, draws the cameras.
+    transform in it, such as ``ProjectToRandomCamera``, draws the cameras. Errors of
+    detectors and frame rates are transforms of that pipeline, too
+    (``RandomDetectorNoise``, ``RandomFrameRate``), drawn for each view.
 
     A sample holds ``inputs`` (V, T, K, 2), the query's view first and the others in
-    random order, and a ``PoseDataSample`` whose metainfo has ``performance`` (an ID,
-    another if mirrored), ``frame``, ``cameras`` (V,) and ``subject``.
+    random order (with the wrapped dataset's ``test_mode``, views keep their order and
+    are neither mirrored nor masked), and a ``PoseDataSample`` whose metainfo has
+    ``performance`` (an ID, another if mirrored), ``frame``, ``cameras`` (V,) and
+    ``subject``.
 
     Args:
         dataset (dict): A :class:`ClipDataset` with its pipeline.
-        num_views (int, optional): Views of a sample ``V``. Defaults to None: as many
-            as there are cameras, or 4 where the pipeline draws them.
+        num_views (int, optional): Views of a sample ``V``; moments that fewer cameras
+            see are left out. Defaults to None: as many as there are cameras, or 4 where
+            the pipeline draws them.
         pipeline (list): Transforms of a window that all views share, such as
             ``SeedTransforms`` and ``RandomBoneLengths``; the wrapped dataset's own
             follow, once a view. With real cameras ``SeedTransforms`` alone.
@@ -42,7 +49,7 @@ class MultiViewDataset(Dataset):
             frames. Defaults to 0.
 
     Raises:
-        ValueError: If a performance has fewer than two views.
+        ValueError: If no moment has as many views, or only one.
     """
 
     def __init__(
@@ -70,21 +77,15 @@ class MultiViewDataset(Dataset):
     def _group_windows(self) -> None:
         """Group the wrapped dataset's windows by performance and frame."""
         self.dataset.full_init()
-        names = [clip.name for clip in self.dataset.clips]
-        performances = [
-            name.rpartition('.')[0] if clip.constants.get('camera_param') else name
-            for name, clip in zip(names, self.dataset.clips, strict=True)
+        names = [
+            clip.name.rpartition('.')[0]
+            if clip.constants.get('camera_param')
+            else clip.name
+            for clip in self.dataset.clips
         ]
-        ids = {name: number for number, name in enumerate(dict.fromkeys(performances))}
-        self._performances = [ids[name] for name in performances]
-        cameras = defaultdict(list)
-        for clip, performance in enumerate(self._performances):
-            cameras[performance].append(clip)
-        self._camera_of_clip = {
-            clip: camera
-            for clips in cameras.values()
-            for camera, clip in enumerate(clips)
-        }
+        ids = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        self._performances = [ids[name] for name in names]
+        self._cameras = [names[:clip].count(name) for clip, name in enumerate(names)]
         moments = defaultdict(list)
         places = zip(
             self.dataset.clip_of_window.tolist(),
@@ -94,7 +95,7 @@ class MultiViewDataset(Dataset):
         for window, (clip, start) in enumerate(places):
             moments[self._performances[clip], start].append(window)
         self._moments = list(moments.values())
-        self._draws_cameras = len(set(performances)) == len(performances)
+        self._draws_cameras = len(ids) == len(names)
         if self._draws_cameras:
             self._count = self.num_views or 4
             return
@@ -104,13 +105,20 @@ class MultiViewDataset(Dataset):
                 f'pipeline must hold SeedTransforms alone where views are of real '
                 f'cameras, got {sorted(kinds)}'
             )
-        fewest = min(map(len, self._moments))
-        self._count = self.num_views or fewest
-        if fewest < max(2, self._count):
+        most = max(map(len, self._moments))
+        self._count = self.num_views or most
+        if most < max(2, self._count):
             raise ValueError(
-                f'num_views must be from 2 to {fewest}, the fewest cameras that see a '
+                f'num_views must be from 2 to {most}, the most cameras that see a '
                 f'moment, got {self.num_views}'
             )
+        seen = [own for own in self._moments if len(own) >= self._count]
+        if len(seen) < len(self._moments):
+            MMLogger.get_current_instance().warning(
+                f'{len(self._moments) - len(seen)} of {len(self._moments)} moments are '
+                f'left out, as fewer than {self._count} cameras see them'
+            )
+            self._moments = seen
 
     def __len__(self) -> int:
         """Number of moments."""
@@ -134,20 +142,19 @@ class MultiViewDataset(Dataset):
             infos = [_copy(info) for _ in range(self._count)]
             cameras = list(range(len(infos)))
         else:
-            order = np.random.permutation(windows)[: self._count]
+            order = np.array(windows)
+            if not self.dataset.test_mode:
+                order = np.random.permutation(order)
+            order = order[: self._count]
             infos = [self.dataset.get_data_info(int(window)) for window in order]
             clips = self.dataset.clip_of_window[order].tolist()
-            cameras = [self._camera_of_clip[clip] for clip in clips]
+            cameras = [self._cameras[clip] for clip in clips]
         views = [self.dataset.pipeline(info) for info in infos]
         inputs = torch.stack([view['inputs'] for view in views])
-        mirrored = np.random.rand() < self.mirror_prob
-        if mirrored:
-            inputs = mirror_poses(inputs, self.metainfo['flip_indices'])
-        if self.mask_prob:
-            hidden = np.random.rand(len(inputs), inputs.shape[2]) < self.mask_prob
-            inputs = inputs.masked_fill(torch.from_numpy(hidden)[:, None, :, None], 0.0)
+        inputs, mirrored = self._augment(inputs)
         performance = self._performances[self.dataset.clip_of_window[windows[0]]]
         metainfo = dict(
+            id=idx,
             performance=2 * performance + int(mirrored),
             frame=int(info['frame']),
             cameras=cameras,
@@ -155,6 +162,18 @@ class MultiViewDataset(Dataset):
             dataset_name=info['dataset_name'],
         )
         return dict(inputs=inputs, data_samples=PoseDataSample(metainfo=metainfo))
+
+    def _augment(self, inputs: Tensor) -> tuple[Tensor, bool]:
+        """Mirror all views or none, and hide joints; return whether mirrored."""
+        if self.dataset.test_mode:
+            return inputs, False
+        mirrored = np.random.rand() < self.mirror_prob
+        if mirrored:
+            inputs = mirror_poses(inputs, self.metainfo['flip_indices'])
+        if self.mask_prob:
+            hidden = np.random.rand(len(inputs), inputs.shape[2]) < self.mask_prob
+            inputs = inputs.masked_fill(torch.from_numpy(hidden)[:, None, :, None], 0.0)
+        return inputs, mirrored
 
 
 def _copy(info: dict) -> dict:

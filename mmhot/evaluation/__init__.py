@@ -2,7 +2,11 @@
 
 from mmhot.evaluation.clip_predictions import ClipPrediction, join_predictions
 from mmhot.evaluation.error_report import ErrorReport
-from mmhot.evaluation.metrics import CocoWholeBodyPartsMetric, LiftingErrorMetric
+from mmhot.evaluation.metrics import (
+    CocoWholeBodyPartsMetric,
+    LiftingErrorMetric,
+    ViewRetrievalMetric,
+)
 from mmhot.evaluation.pose_errors import (
     auc,
     cps,
@@ -22,6 +26,7 @@ __all__ = [
     'CocoWholeBodyPartsMetric',
     'ErrorReport',
     'LiftingErrorMetric',
+    'ViewRetrievalMetric',
     'auc',
     'cps',
     'error_groups',

@@ -2,9 +2,10 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 import mmhot.plugin  # noqa: F401 registers components
 from mmhot.clips import Clip2D, Clip3D, check_clip
+from mmhot.codecs.pose_lifting import CameraPoseLifting
 from mmhot.deploy.switch import switch_to_deploy
 from mmhot.installation import choose_device
 from mmhot.lens import Lens, ideal_camera
@@ -38,7 +40,104 @@ LIFTING_RULES = 1
 """Version of the results: raise it when the same keypoints give other poses."""
 
 
-class Lifter:
+class ClipEncoder:
+    """Convert, resample and normalize the keypoints of clips as in training.
+
+    Args:
+        codec (CameraPoseLifting): Of the training.
+        settings (Mapping): The config's ``lifting``: ``fps`` (50 by default) and
+            ``mapping`` ('trained' by default).
+        device (str): PyTorch device of the inputs.
+    """
+
+    def __init__(
+        self, codec: CameraPoseLifting, settings: Mapping[str, Any], device: str
+    ) -> None:
+        self.codec = codec
+        self.reads_scores = getattr(codec, 'with_scores', False)
+        self.fps = settings.get('fps', 50.0)
+        self.mapping = settings.get('mapping', 'trained')
+        self.device = device
+
+    def prepare(
+        self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
+    ) -> list[Segment]:
+        """Convert to Human3.6M-17 and fill gaps.
+
+        The clip is not checked: readers and pose estimators made it.
+
+        Args:
+            clip (Clip2D): 2D keypoints.
+            mapping (str, optional): How missing joints are approximated, see
+                :func:`mmhot.convert_keypoints`. By default as in training.
+            max_gap (float): Longest gap in a track that is filled, in seconds.
+                Defaults to 1.0.
+
+        Returns:
+            list[Segment]: The people, their tracks split at long gaps.
+
+        Raises:
+            ValueError: If no keypoint can be converted, or ``max_gap`` is negative.
+        """
+        if not max_gap >= 0:
+            raise ValueError(f'max_gap must be at least 0 seconds, got {max_gap}')
+        gap = int(max_gap * clip.fps)
+        frames = sum(count_rows(track.frames, gap) for track in clip.tracks)
+        # slow clips are resampled to the model's rate
+        poses = frames * max(1, self.fps / clip.fps)
+        if poses > MAX_POSES:
+            raise ValueError(
+                f'{clip.source}: {poses:,.0f} poses, with those between its frames: at '
+                f'most {MAX_POSES:,} are lifted together; split the clip'
+            )
+        segments = []
+        for track in clip.tracks:
+            keypoints, scores, _ = convert_keypoints(
+                track.keypoints,
+                track.scores,
+                clip.skeleton,
+                _H36M.name,
+                mapping or self.mapping,
+            )
+            own = split_segments(track.track, track.frames, keypoints, scores, gap)
+            if not own:
+                message = '%s: track %s has no joint of Human3.6M; left out'
+                _LOGGER.warning(message, clip.name, track.track)
+            segments += own
+        if not segments:
+            raise ValueError(
+                f'{clip.source or clip.name}: no keypoint can be converted from '
+                f'{clip.skeleton} to Human3.6M'
+            )
+        return segments
+
+    def keypoints_of(self, segment: Segment) -> np.ndarray:
+        """Return keypoints (T, 17, 2), or (T, 17, 3) if the codec reads scores."""
+        if not self.reads_scores:
+            return segment.keypoints
+        return np.concatenate([segment.keypoints, segment.scores[..., None]], -1)
+
+    def to_model_rate(self, keypoints: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Resample keypoints (T, ...) at times (T,) to the model's frame rate."""
+        return resample(keypoints, self.sample_positions(times))
+
+    def sample_positions(self, times: np.ndarray) -> np.ndarray:
+        """Return fractional frame numbers of the model's inputs, up to the last."""
+        count = math.ceil(round((times[-1] - times[0]) * self.fps, 6)) + 1
+        wanted = times[0] + np.arange(count) / self.fps
+        # rounding errors would mix neighboring frames
+        return np.interp(wanted, times, np.arange(len(times))).round(6)
+
+    def encode(self, windows: np.ndarray, camera: dict) -> tuple[Tensor, dict]:
+        """Return model inputs (B, T, 17, C) and the keyword arguments of decoding."""
+        scores = windows[..., 2] if self.reads_scores else None
+        encoded = self.codec.encode(windows[..., :2], scores, camera_param=camera)
+        keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
+        inputs = torch.from_numpy(encoded['keypoint_labels']).to(self.device)
+        return inputs, {key: encoded[key] for key in keys}
+
+
+class Lifter(ClipEncoder):
     """Lift clips with one model.
 
     Args:
@@ -83,17 +182,14 @@ class Lifter:
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        self.device = choose_device(device)
-        self.name, config, model = load_lifter(model, checkpoint, self.device)
+        device = choose_device(device)
+        self.name, config, model = load_lifter(model, checkpoint, device)
         self.model = switch_to_deploy(model)
         self.flip_test = flip_test
         self.seq_len = self.model.backbone.num_frames
         self.num_targets = self.model.backbone.num_keep_frames
-        self.codec = self.model.head.decoder
-        self.reads_scores = getattr(self.codec, 'with_scores', False)
         settings = config.get('lifting', {})
-        self.fps = settings.get('fps', 50.0)
-        self.mapping = settings.get('mapping', 'trained')
+        super().__init__(self.model.head.decoder, settings, device)
         self.causal = settings.get('causal', False)
         if stride is None:
             stride = settings.get(
@@ -163,45 +259,6 @@ class Lifter:
         segments = self.prepare(clip, mapping, max_gap)
         return self.lift(clip, segments, progress, lens)
 
-    def prepare(
-        self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
-    ) -> list[Segment]:
-        """Convert to Human3.6M-17 and fill gaps, see :meth:`__call__`.
-
-        The clip is not checked: readers and pose estimators made it.
-        """
-        if not max_gap >= 0:
-            raise ValueError(f'max_gap must be at least 0 seconds, got {max_gap}')
-        gap = int(max_gap * clip.fps)
-        frames = sum(count_rows(track.frames, gap) for track in clip.tracks)
-        # slow clips are resampled to the model's rate
-        poses = frames * max(1, self.fps / clip.fps)
-        if poses > MAX_POSES:
-            raise ValueError(
-                f'{clip.source}: {poses:,.0f} poses, with those between its frames: at '
-                f'most {MAX_POSES:,} are lifted together; split the clip'
-            )
-        segments = []
-        for track in clip.tracks:
-            keypoints, scores, _ = convert_keypoints(
-                track.keypoints,
-                track.scores,
-                clip.skeleton,
-                _H36M.name,
-                mapping or self.mapping,
-            )
-            own = split_segments(track.track, track.frames, keypoints, scores, gap)
-            if not own:
-                message = '%s: track %s has no joint of Human3.6M; left out'
-                _LOGGER.warning(message, clip.name, track.track)
-            segments += own
-        if not segments:
-            raise ValueError(
-                f'{clip.source or clip.name}: no keypoint can be converted from '
-                f'{clip.skeleton} to Human3.6M'
-            )
-        return segments
-
     def lift(
         self,
         clip: Clip2D,
@@ -242,42 +299,17 @@ class Lifter:
         ]
         return place_people(self.assemble(clip, segments, poses).checked(), lens)
 
-    def keypoints_of(self, segment: Segment) -> np.ndarray:
-        """Return keypoints (T, 17, 2), or (T, 17, 3) if the codec reads scores."""
-        if not self.reads_scores:
-            return segment.keypoints
-        return np.concatenate([segment.keypoints, segment.scores[..., None]], -1)
-
-    def to_model_rate(self, keypoints: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Resample keypoints (T, ...) at times (T,) to the model's frame rate."""
-        return resample(keypoints, self._sample_positions(times))
-
     def from_model_rate(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Resample poses (T', ...) back to the clip's times (T,)."""
-        sampled = self._sample_positions(times)
+        sampled = self.sample_positions(times)
         own = np.interp(np.arange(len(times)), sampled, np.arange(len(sampled)))
         return resample(poses, own)
-
-    def _sample_positions(self, times: np.ndarray) -> np.ndarray:
-        """Return fractional frame numbers of the model's inputs, up to the last."""
-        count = math.ceil(round((times[-1] - times[0]) * self.fps, 6)) + 1
-        wanted = times[0] + np.arange(count) / self.fps
-        # rounding errors would mix neighboring frames
-        return np.interp(wanted, times, np.arange(len(times))).round(6)
 
     def predict(self, windows: np.ndarray, camera: dict) -> np.ndarray:
         """Predict poses in camera axes (B, T', 17, 3) from keypoints (B, T, 17, C)."""
         inputs, known = self.encode(windows, camera)
         coords = self.regress(inputs)
         return self.codec.decode(coords.cpu().numpy(), **known)[0]
-
-    def encode(self, windows: np.ndarray, camera: dict) -> tuple[Tensor, dict]:
-        """Return model inputs (B, T, 17, C) and the keyword arguments of decoding."""
-        scores = windows[..., 2] if self.reads_scores else None
-        encoded = self.codec.encode(windows[..., :2], scores, camera_param=camera)
-        keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
-        inputs = torch.from_numpy(encoded['keypoint_labels']).to(self.device)
-        return inputs, {key: encoded[key] for key in keys}
 
     def regress(self, inputs: Tensor) -> Tensor:
         """Run the model: (B, T, 17, C) to (B, T', 17, 3)."""

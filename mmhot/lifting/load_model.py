@@ -49,7 +49,7 @@ def load_lifter(
     if model is None or shipped is not None:
         named = shipped or weights
         content = safe_load(named)
-        config = _config_within(named, content)
+        config = config_within(named, content)
     else:
         named = Path(model)
         config = _read_config(named)
@@ -103,8 +103,17 @@ def _read_config(path: Path) -> Config:
     return read_config_file(path)
 
 
-def _config_within(checkpoint: Path, content: Any) -> Config:
-    """Parse the config in a checkpoint without executing it."""
+def config_within(checkpoint: Path, content: Any) -> Config:
+    """Parse the config in a checkpoint without executing it.
+
+    Args:
+        checkpoint (Path): The file, for messages.
+        content (Any): What it holds.
+
+    Raises:
+        ValueError: If there is no config, or it has a type of the model or the codec
+            that neither MMPose nor mmhot has registered.
+    """
     meta = content.get('meta') if isinstance(content, dict) else None
     text = meta.get('cfg') if isinstance(meta, dict) else None
     if not isinstance(text, str):
@@ -123,7 +132,7 @@ def _config_within(checkpoint: Path, content: Any) -> Config:
         *MODELS.parent.module_dict,
         *WEIGHT_INITIALIZERS.module_dict,  # never called: weights are loaded
     }
-    for kind in _types(config.get('model')):
+    for kind in _types([config.get('model'), config.get('codec')]):
         if str(kind).removeprefix('mmpose.') not in known:
             raise ValueError(
                 f'{checkpoint}: its config has the type {kind!r}, which is not '

@@ -164,6 +164,7 @@ def test_splits_and_subjects_select_clips(tmp_path):
     both = mocap.dataset(**split, split=['train', 'val'])
     assert set(both.subject_of_window) == {'S02', 'S11'}
     assert set(mocap.dataset(skip_subjects=['S02']).subject_of_window) == {'S11'}
+    assert set(mocap.dataset(subjects=['S11']).subject_of_window) == {'S11'}
     (tmp_path / 'split.json').write_text(json.dumps({'a': ['a/x'], 'none': []}))
     rest = counting_clips(
         tmp_path, {'a/x': 40, 'b/y': 40}, split_file='split.json', split='unlisted'
@@ -235,6 +236,11 @@ def test_unknown_splits_are_an_error(split):
         ValueError, match="must name some of .*'train', 'unlisted', 'val'"
     ):
         mocap.dataset(split_file='cmu_split.json', split=split)
+
+
+def test_subjects_without_clips_are_an_error():
+    with pytest.raises(ValueError, match=r"'S12' has no clip .* did you mean S11\?"):
+        mocap.dataset(subjects=['S02', 'S12'])
 
 
 def test_no_clip_left_is_an_error():

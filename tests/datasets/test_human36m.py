@@ -76,6 +76,33 @@ def test_predictions_are_evaluated(config):
     assert (', 3 of 9 kept of each window' in row) == (kept is not None)
 
 
+@torch.no_grad()
+def test_views_are_the_cameras_of_the_files(tmp_path, pytestconfig):
+    write_files(tmp_path, cameras=('54138969', '55011271', '60457274'))
+    (path,) = pytestconfig.rootpath.glob('configs/*/poseclr/h36m/*.py')
+    config = Config.fromfile(path)
+    tiny = dict(num_frames=NUM_FRAMES, num_keep_frames=3, embed_dims=48, depth=1)
+    config.model.backbone.update(tiny)
+    config.model.projector.num_frames = 3
+    for split in ('train', 'val'):
+        dataset = config[f'{split}_dataloader'].dataset.dataset
+        dataset.update(data_root=str(tmp_path), seq_len=NUM_FRAMES, stride=5)
+        dataset.num_targets = min(dataset.num_targets, 3)
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        model = MODELS.build(config.model)
+        dataset, batch = batch_of(config, 'train', model)
+        # targets of 3 frames, 5 apart, in 21 and 12
+        assert len(dataset) == 4 + 2
+        assert batch['inputs'][0].shape == (3, NUM_FRAMES, 17, 2)
+        assert sorted(batch['data_samples'][0].cameras) == [0, 1, 2]
+        assert torch.isfinite(model(**batch, mode='loss')['loss'])
+        dataset, batch = batch_of(config, 'val', model.eval())
+        metric = METRICS.build(config.val_evaluator)
+        samples = model(**batch, mode='predict')
+    metric.process(batch, [sample.to_dict() for sample in samples])
+    assert 0 <= metric.evaluate(len(dataset))['retrieval_top1'] <= 1
+
+
 def mmpose_dataset(folder, **settings):
     """MMPose's dataset of the same files."""
     return MMPoseHuman36m(

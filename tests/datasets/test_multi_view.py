@@ -8,6 +8,7 @@ import torch
 from mmpose.registry import DATASETS
 from torch.testing import assert_close
 
+from mmhot.datasets.mocap_dataset import MocapDataset
 from mmhot.models.lifters.pose_head import mirror_poses
 
 PACK = [
@@ -85,6 +86,40 @@ def test_masked_joints_are_zero_in_all_frames_of_a_view():
     hidden = (inputs == 0).all(-1)
     assert torch.equal(hidden, hidden[:, :1].expand_as(hidden))
     assert 0.1 < hidden.float().mean() < 0.5
+
+
+def test_views_of_a_test_keep_their_order_and_are_not_augmented():
+    cameras = wrapped(camera_file='virtual_cameras.json', test_mode=True)
+    dataset = views(dataset=cameras, mirror_prob=1.0, mask_prob=0.5)
+    first, again = dataset[2], dataset[2]
+    assert_close(first['inputs'], again['inputs'])
+    assert first['data_samples'].cameras == [0, 1, 2, 3]
+    assert first['data_samples'].performance == 0
+    assert (first['inputs'] != 0).all()
+
+
+def test_each_view_has_its_own_frame_rate():
+    rate = dict(type='mmpose.RandomFrameRate', fps=(12.5, 12.5))
+    cameras = wrapped(camera_file='virtual_cameras.json', test_mode=True)
+    plain = views(dataset=cameras)[3]['inputs']
+    cameras['pipeline'].insert(1, rate)
+    np.random.seed(0)
+    resampled = views(dataset=cameras)[3]['inputs']
+    # straight lines between one frame of four, which differ from view to view
+    straight = (resampled[:, 2:] - 2 * resampled[:, 1:-1] + resampled[:, :-2]).abs()
+    bends = straight.amax((2, 3)) > 1e-4
+    assert bends.sum(1).max() < 0.7 * bends.shape[1]
+    assert len(bends.unique(dim=0)) > 1
+    assert (resampled - plain).abs().max() < 0.2
+
+
+def test_moments_that_too_few_cameras_see_are_left_out(monkeypatch):
+    load = MocapDataset.load_clips
+    monkeypatch.setattr(MocapDataset, 'load_clips', lambda self: load(self)[:-1])
+    dataset, fewer = views(), views(num_views=3)
+    kick = {dataset[i]['data_samples'].subject for i in range(len(dataset))}
+    assert kick == {'S02'}
+    assert len(fewer) > len(dataset)
 
 
 @pytest.mark.parametrize(

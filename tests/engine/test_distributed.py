@@ -35,6 +35,13 @@ def test_hourglass_trains_equally_with_two_processes(tmp_path):
     distributed.assert_two_processes_equal_one(config, tmp_path)
 
 
+def test_views_train_equally_with_two_processes(tmp_path):
+    config = mocap.tiny_views()
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    one = distributed.assert_two_processes_equal_one(config, tmp_path)
+    assert (one['weights']['queue.performances'] >= 0).sum() == 16
+
+
 def test_gtpt_trains_equally_with_two_processes(tmp_path):
     (path,) = mocap.CONFIGS.glob('body_2d_keypoint/gtpt/coco/gtpt-t_*.py')
     config = on_drawn_people(Config.fromfile(path))

@@ -1,5 +1,7 @@
 """Hooks for seeds and memory format, and a training on two real clips."""
 
+import json
+from copy import deepcopy
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -13,7 +15,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmhot.datasets.data_loading import SeedTransforms
-from mmhot.engine import ChannelsLastHook, EpochSeedHook
+from mmhot.engine import ChannelsLastHook, EpochSeedHook, FreezeHook
 
 WILD = mocap.CONFIGS / '_base_/datasets/cmu_mocap_wild.py'
 SHIPPED = 'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild'
@@ -163,6 +165,21 @@ def test_channels_last_changes_strides_and_no_results():
     torch.testing.assert_close(output, expected, rtol=0, atol=1e-6)
 
 
+def test_frozen_parts_get_no_gradient_until_they_are_thawed():
+    parts = dict(backbone=nn.Dropout(0.5), head=nn.Linear(2, 2))
+    model = nn.Sequential(nn.ModuleDict(parts))
+    hook = FreezeHook(['0.head'], end=2)
+    for epoch, trained in [(0, False), (1, False), (2, True)]:
+        model.train()
+        hook.before_train_iter(SimpleNamespace(model=model, epoch=epoch), 0)
+        assert parts['backbone'].training
+        assert parts['head'].training == trained
+        assert all(p.requires_grad == trained for p in model.parameters())
+    unknown = FreezeHook(['0.heat'])
+    with pytest.raises(ValueError, match=r"'0.heat'; did you mean 0.head\?"):
+        unknown.before_train_iter(SimpleNamespace(model=model, epoch=0), 0)
+
+
 @pytest.fixture
 def tiny(tmp_path):
     """The shipped NanoHTNet's config, small, on the two clips of the tests."""
@@ -190,6 +207,39 @@ def test_shipped_lifter_trains_and_validates(tiny):
     # about the size of a pose, since the lifter is untrained
     assert 100 < metrics['gt/MPJPE'] < 2000
     assert metrics['gt/P-MPJPE'] < metrics['gt/MPJPE']
+
+
+def test_a_linear_probe_trains_the_head_alone(tiny):
+    tiny.custom_hooks = [dict(type='FreezeHook', modules=['backbone'])]
+    tiny.val_cfg = tiny.val_dataloader = tiny.val_evaluator = None
+    runner = Runner.from_cfg(tiny)
+    runner.model.init_weights()
+    runner.model._is_init = True
+    before = deepcopy(runner.model.state_dict())
+    runner.train()
+    moved = {
+        name.split('.')[0]
+        for name, value in runner.model.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
+    assert moved == {'head'}
+
+
+def test_pretraining_on_views_logs_and_validates(tmp_path):
+    config = mocap.tiny_views()
+    config.work_dir = str(tmp_path)
+    config.default_hooks.logger.interval = 1
+    runner = Runner.from_cfg(config)
+    runner.train()
+    (log,) = tmp_path.glob('*/vis_data/scalars.json')
+    logged = [json.loads(line) for line in log.read_text().splitlines()]
+    shown = {'retrieval_top1', 'alignment', 'uniformity', 'effective_rank'}
+    assert [shown <= set(line) for line in logged] == [True] * 3
+    assert ['loss' in line for line in logged] == [True, True, False]
+    metrics = runner.val()
+    assert set(metrics) == shown
+    assert 0 < metrics['alignment'] < 4
+    assert runner.val() == metrics
 
 
 def test_validation_is_the_same_every_time(tiny):

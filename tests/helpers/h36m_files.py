@@ -8,16 +8,17 @@ CAMERA = '54138969'
 LENGTHS = {'S9_Directions_1': 21, 'S9_Phoning': 12}
 
 
-def write_files(folder):
+def write_files(folder, cameras=(CAMERA,)):
     """Write two short clips of one person, for training and for testing."""
     rng = np.random.default_rng(0)
-    total = sum(LENGTHS.values())
+    total = sum(LENGTHS.values()) * len(cameras)
     joints = rng.normal(0, 0.3, (total, 17, 3)) + [0, 0, 4.5]
     focal, center = np.array([1145.0, 1143.0]), np.array([512.5, 515.5])
     pixels = joints[..., :2] / joints[..., 2:] * focal + center
     ones = np.ones((total, 17, 1))
     names = [
-        f'S9/{name}.{CAMERA}/{name}.{CAMERA}_{frame + 1:06d}.jpg'
+        f'S9/{name}.{camera}/{name}.{camera}_{frame + 1:06d}.jpg'
+        for camera in cameras
         for name, length in LENGTHS.items()
         for frame in range(length)
     ]
@@ -39,4 +40,4 @@ def write_files(folder):
         )
     camera = dict(f=focal.reshape(2, 1), c=center.reshape(2, 1), w=1000, h=1002)
     with open(annotations / 'cameras.pkl', 'wb') as file:
-        pickle.dump({('S9', CAMERA): camera}, file)
+        pickle.dump({('S9', name): camera for name in cameras}, file)

@@ -101,6 +101,23 @@ def tiny_config(name, model, num_samples=16):
     return config
 
 
+def tiny_views():
+    """Shrink PoseCLR's training to a smaller NanoHTNet and 8 moments per step."""
+    (path,) = CONFIGS.glob('*/poseclr/cmu_mocap/poseclr_nanohtnet-81*.py')
+    config = Config.fromfile(path)
+    config.model.backbone.update(embed_dims=48, depth=1)
+    config.model.queue_size = 64
+    config.train_cfg.max_epochs = 1
+    config.train_dataloader.sampler.num_samples = 16
+    for split in ('train', 'val', 'test'):
+        loader = config[f'{split}_dataloader']
+        loader.update(batch_size=8, num_workers=0, persistent_workers=False)
+        loader.dataset.dataset.update(FILES, stride=40)
+    config.train_dataloader.dataset.dataset.skip_subjects = ['S02']
+    config.log_level = 'ERROR'
+    return config
+
+
 def inputs_of(batch):
     """Inputs (B, T, K, 2) of a data loader's batch."""
     inputs = batch['inputs']

@@ -249,7 +249,9 @@ class PoseCLR(BaseModel):
             losses.update(describe_embeddings(queries, keys, negatives))
         if self.training:
             moments = keys[:, 0].contiguous(), performances, frames
-            self.queue.write(*(torch.cat(all_gather(part)) for part in moments))
+            # several processes write in the order of one with their joint batch
+            gathered = (torch.stack(all_gather(part), 1) for part in moments)
+            self.queue.write(*(part.flatten(0, 1) for part in gathered))
         return losses
 
     @torch.no_grad()
@@ -275,18 +277,14 @@ class PoseCLR(BaseModel):
         Args:
             momentum (float): Share of themselves that they keep.
         """
+        own = nn.ModuleDict(dict(backbone=self.backbone, projector=self.projector))
         for network in self.key_networks:
-            for name, own in (
-                ('backbone', self.backbone),
-                ('projector', self.projector),
-            ):
-                pairs = zip(network[name].parameters(), own.parameters(), strict=True)
-                for key, query in pairs:
-                    key.lerp_(query, 1 - momentum)
-                for key, query in zip(
-                    network[name].buffers(), own.buffers(), strict=True
-                ):
-                    key.copy_(query)
+            keys = network.state_dict(keep_vars=True)
+            for name, query in own.state_dict(keep_vars=True).items():
+                if isinstance(query, nn.Parameter):
+                    keys[name].lerp_(query, 1 - momentum)
+                else:
+                    keys[name].copy_(query)
 
 
 def info_nce(positives: Tensor, negatives: Tensor, temperature: float) -> Tensor:

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from mmengine.runner.checkpoint import load_checkpoint
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 from torch.testing import assert_close
@@ -24,6 +23,8 @@ NANO = dict(
     graph_dims=16,
     branch_dims=4,
 )
+BERT = dict(type='MotionBERT', num_frames=NUM_FRAMES, in_channels=2)
+BERT |= dict(embed_dims=16, num_heads=2, depth=2)
 MIXSTE = dict(type='MixSTE', num_frames=NUM_FRAMES, embed_dims=16, num_heads=2, depth=2)
 PRUNER = dict(type='UniformPruner', num_keep=3, depth=1)
 BACKBONES = {
@@ -32,6 +33,10 @@ BACKBONES = {
     'pruned': (
         dict(MIXSTE, pruner=PRUNER),
         dict(in_channels=16, num_frames=3),
+    ),
+    'recovered': (
+        dict(BERT, pruner=PRUNER, recoverer=dict(type='AttentionRecoverer')),
+        dict(in_channels=16, num_frames=NUM_FRAMES),
     ),
 }
 
@@ -175,14 +180,21 @@ def test_collapse_is_seen():
     assert found['retrieval_top1'] == 1
 
 
-def test_finetuning_loads_every_encoder_weight(tmp_path):
-    model = build()
+@pytest.mark.parametrize('name', BACKBONES)
+def test_finetuning_starts_from_every_encoder_weight(name, tmp_path):
+    model = build(name)
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'pre.pth')
-    head = dict(
-        type='PoseLiftingHead', in_channels=8, decoder=dict(type='CameraPoseLifting')
+    start = dict(
+        type='Pretrained', checkpoint=str(tmp_path / 'pre.pth'), prefix='backbone'
     )
-    lifter = MODELS.build(dict(type='SequencePoseLifter', backbone=NANO, head=head))
-    load_checkpoint(lifter, str(tmp_path / 'pre.pth'), strict=False)
+    backbone = dict(BACKBONES[name][0], init_cfg=start)
+    head = dict(
+        type='PoseLiftingHead',
+        in_channels=BACKBONES[name][1]['in_channels'],
+        decoder=dict(type='CameraPoseLifting'),
+    )
+    lifter = MODELS.build(dict(type='SequencePoseLifter', backbone=backbone, head=head))
+    lifter.init_weights()
     for name, tensor in lifter.backbone.state_dict().items():
         assert_close(tensor, model.backbone.state_dict()[name])
 

@@ -1,0 +1,35 @@
+# Moments of CMU motion capture, each seen by four virtual cameras, for PoseCLR. The 3D
+# poses serve only to draw the views. Validation has subject 02 in four fixed cameras.
+_base_ = ['./cmu_mocap_wild.py']
+
+pack = dict(type='PackPoseInputs')
+encode = dict(type='GenerateTarget', encoder={{_base_.codec}})
+wild = _base_.train_pipeline
+# as of real cameras: reversal of a moment; camera, detector, frame rate of a view
+train_dataloader = dict(
+    batch_size=256,
+    dataset=dict(
+        _delete_=True,
+        type='MultiViewDataset',
+        num_views=4,
+        pipeline=[wild[0], wild[2]],
+        dataset=dict(
+            _base_.train_dataloader.dataset, pipeline=[*wild[5:8], encode, pack]
+        ),
+    ),
+)
+val_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type='MultiViewDataset',
+        dataset=dict(
+            _base_.val_dataloader.dataset,
+            sources=['noisy'],
+            stride=25,
+            pipeline=[*_base_.val_pipeline[:2], encode, pack],
+        ),
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(_delete_=True, type='ViewRetrievalMetric')
+test_evaluator = val_evaluator

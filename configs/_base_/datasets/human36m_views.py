@@ -1,0 +1,31 @@
+# Moments of Human3.6M in its four cameras, as detected by CPN, for PoseCLR, which does
+# not use the 3D poses.
+_base_ = ['./human36m.py']
+
+pipeline = [
+    dict(type='GenerateTarget', encoder={{_base_.codec}}),
+    dict(type='PackPoseInputs'),
+]
+windows = dict(num_targets=9, stride=9, times=1, pipeline=pipeline)
+train_dataloader = dict(
+    batch_size=256,
+    dataset=dict(
+        _delete_=True,
+        type='MultiViewDataset',
+        pipeline=[dict(type='SeedTransforms')],
+        dataset=dict(_base_.train_dataloader.dataset, **windows),
+    ),
+)
+val_dataloader = dict(
+    batch_size=256,
+    dataset=dict(
+        _delete_=True,
+        type='MultiViewDataset',
+        dataset=dict(
+            _base_.val_dataloader.dataset, num_targets=1, stride=50, pipeline=pipeline
+        ),
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(_delete_=True, type='ViewRetrievalMetric', radius=121)
+test_evaluator = val_evaluator

@@ -1,0 +1,297 @@
+"""Measure what PoseCLR's pre-training gains with labels of one, three or all subjects.
+
+Pre-trains a lifter on the 2D of all training subjects, fine-tunes it and random weights
+with the 3D labels of some of them, and measures subjects that neither has seen. Each
+run is added to the .json at once; a repeated command continues, within a pre-training
+too. With the defaults NanoHTNet takes 40 minutes of one core. Examples::
+
+    python -m tools.lab.study_poseclr run docs/images/poseclr.json work \
+        --data data/cmu_mocap --model nanohtnet --labels one three
+    python -m tools.lab.study_poseclr table docs/images/poseclr.json
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.report import align
+from mmhot.errors import naming
+from mmhot.io.arrays import load_json
+from mmhot.io.atomic import replacing
+
+_CONFIGS = Path(__file__).parents[2] / 'configs/body_3d_keypoint'
+# Pre-training and fine-tuning, and settings of the backbone.
+_MODELS = {
+    'nanohtnet': (
+        'poseclr/cmu_mocap/poseclr_nanohtnet-81frm-keep9_1xb256-30e_cmu-wild.py',
+        'nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-10e_cmu-wild.py',
+        dict(),
+    ),
+    'motionbert': (
+        'poseclr/cmu_mocap/poseclr_motionbert-xs-81frm_1xb64-30e_cmu-wild.py',
+        'motionbert/cmu_mocap/motionbert-xs_81frm_1xb8-10e_cmu-wild.py',
+        dict(num_frames=27, depth=2),
+    ),
+}
+_BATCH_SIZE = dict(nanohtnet=32, motionbert=16)
+# Short trainings would hardly move keys at 0.999, nor replace 20,480 of them.
+_MOMENTUM = 0.98
+_QUEUE_SIZE = 4096
+# A pre-training has a checkpoint after each part.
+_PARTS = 10
+_UNSEEN = ('S02', 'S118', 'S127')
+# By seed, so that the spread includes the choice of the subjects.
+_LABELED = {
+    'one': (['S14'], ['S29'], ['S01']),
+    'three': (
+        ['S14', 'S16', 'S49'],
+        ['S29', 'S05', 'S06'],
+        ['S01', 'S60', 'S17'],
+    ),
+    'all': (None, None, None),
+}
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest='command', required=True)
+    table = commands.add_parser('table', help='print the means of a file')
+    table.add_argument('results', type=Path, help='.json of measurements')
+    run = commands.add_parser('run', help='train, measure and extend the file')
+    run.add_argument('results', type=Path, help='.json of measurements')
+    run.add_argument('folder', type=Path, help='for checkpoints and logs')
+    run.add_argument('--data', type=Path, required=True, help='folder of the clips')
+    run.add_argument('--model', choices=_MODELS, default='nanohtnet')
+    run.add_argument('--labels', nargs='+', choices=_LABELED, default=list(_LABELED))
+    run.add_argument('--seeds', type=int, nargs='+', choices=range(3), default=range(3))
+    run.add_argument('--pretrain-steps', type=int, default=2000)
+    run.add_argument('--pretrain-batch', type=int, default=64)
+    run.add_argument('--views', type=int, default=2)
+    run.add_argument('--temperature', type=float, default=0.1)
+    run.add_argument('--steps', type=int, default=600, help='of fine-tuning')
+    run.add_argument(
+        '--rate', type=float, help="of fine-tuning (default: the config's)"
+    )
+    run.add_argument(
+        '--starts',
+        nargs='+',
+        choices=['random', 'poseclr'],
+        default=['random', 'poseclr'],
+        help='initial weights of fine-tuning',
+    )
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    """Pre-train, then fine-tune and measure what the file lacks."""
+    from mmhot import compat
+
+    compat.apply()
+    document = load_json(args.results) if args.results.exists() else dict(runs=[])
+    start = None
+    if 'poseclr' in args.starts:
+        start = pretrain(args, document)
+    for seed in args.seeds:
+        for labels in args.labels:
+            for kind in args.starts:
+                key = dict(model=args.model, labels=labels, start=kind, seed=seed)
+                key['steps'] = args.steps
+                if args.rate:
+                    key['rate'] = args.rate
+                if kind == 'poseclr':
+                    key['pretraining'] = start.parent.name
+                if any(_setting(run) == key for run in document['runs']):
+                    continue
+                errors = finetune(args, key, start if kind == 'poseclr' else None)
+                document['runs'].append(key | errors)
+                _write(args.results, document)
+                print_line(json.dumps(document['runs'][-1]))
+
+
+def _setting(run: dict) -> dict:
+    return {name: run[name] for name in run if name not in ('errors', 'seconds')}
+
+
+def pretrain(args: argparse.Namespace, document: dict) -> Path:
+    """Pre-train on the 2D of all training subjects; return the checkpoint."""
+    from mmengine.runner import find_latest_checkpoint
+
+    name = (
+        f'{args.model}_{args.pretrain_steps}x{args.pretrain_batch}'
+        f'_v{args.views}_t{args.temperature:g}'
+    )
+    folder = args.folder / name
+    newest = find_latest_checkpoint(str(folder)) if folder.is_dir() else None
+    if newest and name in document.get('pretraining', {}):
+        return Path(newest)
+    config = _read(args, 0, name, seed=0)
+    config.model.update(
+        temperature=args.temperature, queue_size=_QUEUE_SIZE, momentum=_MOMENTUM
+    )
+    config.train_dataloader.dataset.num_views = args.views
+    frames = config.model.backbone.num_frames
+    config.model.projector.num_frames = min(config.model.projector.num_frames, frames)
+    _use(config.train_dataloader.dataset.dataset, args, frames, None)
+    _use(config.val_dataloader.dataset.dataset, args, frames, ['S02'])
+    _shorten(config, args.pretrain_steps, args.pretrain_batch)
+    config.test_cfg = config.test_dataloader = config.test_evaluator = None
+    config.resume = True
+    config.train_cfg.max_epochs = config.param_scheduler[1].T_max = _PARTS
+    config.train_dataloader.sampler.num_samples //= _PARTS
+    metrics = _train(config, evaluate='val')
+    document.setdefault('pretraining', {})[name] = metrics
+    _write(args.results, document)
+    print_line(f'{name}: {json.dumps(metrics)}')
+    return Path(find_latest_checkpoint(str(folder)))
+
+
+def finetune(args: argparse.Namespace, key: dict, start: Path | None) -> dict:
+    """Train with the labels of some subjects; return errors by 2D and subject."""
+    name = '_'.join(str(value) for value in key.values())
+    config = _read(args, 1, f'runs/{name}', key['seed'])
+    frames = config.model.backbone.num_frames
+    labeled = _LABELED[key['labels']][key['seed']]
+    _use(config.train_dataloader.dataset, args, frames, labeled)
+    _shorten(config, key['steps'], _BATCH_SIZE[args.model])
+    config.optim_wrapper.optimizer.lr = key.get(
+        'rate', config.optim_wrapper.optimizer.lr
+    )
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    test = config.test_dataloader
+    test.dataset.update(stride=100, num_targets=1, actions={})
+    _use(test.dataset, args, frames, _UNSEEN)
+    config.model.test_cfg.target = 'center'
+    config.test_evaluator.update(measures=['MPJPE', 'P-MPJPE'])
+    if start is not None:
+        config.model.backbone.init_cfg = dict(
+            type='Pretrained', checkpoint=str(start), prefix='backbone'
+        )
+    return _train(config, evaluate='test')
+
+
+def _read(args: argparse.Namespace, stage: int, name: str, seed: int):
+    """Read a config, with its backbone, work directory, seed and a single epoch."""
+    from mmhot.weights.config_files import read_config_file
+
+    settings = _MODELS[args.model]
+    config = read_config_file(str(_CONFIGS / settings[stage]))
+    config.model.backbone.update(settings[2])
+    config.work_dir = str(args.folder / name)
+    config.randomness = dict(seed=seed)
+    config.log_level = 'WARNING'
+    config.default_hooks.checkpoint.update(max_keep_ckpts=1)
+    config.train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=100)
+    for split in ('train', 'val', 'test'):
+        loader = config[f'{split}_dataloader']
+        loader.update(num_workers=0, persistent_workers=False)
+    return config
+
+
+def _use(
+    dataset: dict, args: argparse.Namespace, frames: int, subjects: list[str] | None
+) -> None:
+    """Read these subjects, or all that are not measured, in windows of some frames."""
+    dataset.seq_len = frames
+    dataset.num_targets = min(dataset.num_targets, frames)
+    dataset.data_root = str(args.data)
+    dataset.ann_file = ['cmu_h36m17.npz', 'cmu_h36m17_more.npz']
+    dataset.split_file = dataset.split = None
+    dataset.subjects = subjects
+    dataset.skip_subjects = ['S85'] if subjects else ['S85', *_UNSEEN]
+
+
+def _shorten(config, steps: int, batch: int) -> None:
+    """Train for a number of steps, the first tenth of which warms up."""
+    config.train_dataloader.batch_size = batch
+    config.train_dataloader.sampler.num_samples = steps * batch
+    warmup, decay = config.param_scheduler
+    warmup.end = max(steps // 10, 1)
+    decay.T_max = 1
+
+
+def _train(config, evaluate: str) -> dict:
+    """Train and evaluate; return numbers and seconds of the processor."""
+    from mmengine.runner import Runner
+
+    begin = time.process_time()
+    runner = Runner.from_cfg(config)
+    runner.train()
+    seconds = time.process_time() - begin
+    measured = getattr(runner, evaluate)()
+    measured = {name: round(float(value), 4) for name, value in measured.items()}
+    if evaluate == 'test':
+        (metric,) = runner.test_loop.evaluator.metrics
+        measured = {
+            source: {
+                subject: {name: round(value, 2) for name, value in row.items()}
+                for subject, row in metric.report.table(source, 'subjects').items()
+            }
+            for source in metric.report.datasets
+        }
+        measured = dict(errors=measured)
+    return measured | dict(seconds=round(seconds))
+
+
+def print_table(args: argparse.Namespace) -> None:
+    """Print a table for each model and kind of 2D."""
+    with naming(args.results):
+        runs = load_json(args.results)['runs']
+    for model in dict.fromkeys(run['model'] for run in runs):
+        own = [run for run in runs if run['model'] == model]
+        for source in own[0]['errors']:
+            print_line(f'{model}, 2D: {source}; MPJPE / P-MPJPE in mm')
+            print_line(align(summarize(own, source), left=5))
+
+
+def summarize(runs: Sequence[dict], source: str) -> list[tuple[str, ...]]:
+    """Average the runs of the same setting over seeds.
+
+    Args:
+        runs (Sequence[dict]): Of one model, with their ``errors``.
+        source (str): Kind of 2D.
+
+    Returns:
+        list[tuple[str, ...]]: A head, and a line for each setting: mean and standard
+        deviation of the errors of each subject and of their mean.
+    """
+    subjects = list(runs[0]['errors'][source])
+    lines = [('labels', 'start', 'rate', 'steps', 'seeds', *subjects, 'mean')]
+    settings = {}
+    for run in runs:
+        start, rate = run.get('pretraining', 'random'), run.get('rate', 'config')
+        key = run['labels'], start, str(rate), str(run['steps'])
+        settings.setdefault(key, []).append(run['errors'][source])
+    for key, found in settings.items():
+        errors = np.array([[list(own[s].values()) for s in subjects] for own in found])
+        errors = np.concatenate([errors, errors.mean(1, keepdims=True)], 1)
+        mean, spread = errors.mean(0), errors.std(0)
+        cells = [
+            ' / '.join(f'{m:.1f} +- {s:.1f}' for m, s in zip(*pair, strict=True))
+            for pair in zip(mean, spread, strict=True)
+        ]
+        lines.append((*key, str(len(found)), *cells))
+    return lines
+
+
+def _write(path: Path, document: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=1) + '\n')
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    command = dict(run=run, table=print_table)[args.command]
+    return run_safely('study_poseclr.py', lambda: command(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
