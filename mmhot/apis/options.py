@@ -273,7 +273,14 @@ class ExportOptions(Options):
         metavar='METERS',
     )
     static_camera: bool = option(
-        False, 'the camera does not move: estimate its tilt and the floor'
+        False,
+        'the camera does not move: estimate its tilt and the floor, and keep standing '
+        'feet in place',
+    )
+    foot_lock: bool = option(
+        True,
+        'with --static-camera: leave standing feet as lifted',
+        flag='--no-foot-lock',
     )
 
     def __post_init__(self) -> None:

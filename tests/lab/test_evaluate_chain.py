@@ -19,13 +19,11 @@ from mmhot.io.lifted import write_npz
 from mmhot.lifting.lifter import Lifter
 from mmhot.video.pipeline import VideoLifter
 from tools.lab.evaluate_chain import (
-    jitter_row,
     lift_frames_alone,
     lift_variants,
-    measure,
-    measure_jitter,
     measure_motions,
 )
+from tools.lab.measure_lifted import jitter_row, measure, measure_jitter
 from tools.lab.motions import GroundTruth, project_motion
 
 
