@@ -82,17 +82,17 @@ def test_contact_net_is_small_and_knows_walk_and_dance():
         assert both / truth.contacts.sum() > least
 
 
-def test_locked_feet_stand_and_nothing_gets_worse():
+def test_locked_feet_stand_and_errors_do_not_grow():
     clip, truth = wrong_walk()
     locked = lock_feet(clip, lambda *_: truth.contacts.astype(float))
     assert slide(clip, truth) > 20
-    assert slide(locked, truth) < 4
+    assert slide(locked, truth) < 2
     for name, target in (('root_3d', truth.root), ('keypoints_3d', truth.poses)):
         before, after = (
             np.linalg.norm(getattr(x, name) - target, axis=-1).mean()
             for x in (clip, locked)
         )
-        assert after < before + 0.001
+        assert after < before + 0.002
 
 
 def test_locked_legs_have_constant_bones_and_bend_forward():
