@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mmhot.io.lifted import read_lifted
-from tools.lab.evaluate_chain import measure
+from tools.lab.measure_lifted import measure
 from tools.lab.motions import GroundTruth
 
 ROOT = Path(__file__).parents[1]

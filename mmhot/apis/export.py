@@ -89,10 +89,14 @@ def _write_formats(
     say: Callable[[str], None] = lambda line: None,
     bars: Bars = no_bar,
 ) -> list[Path]:
+    from mmhot.clips import to_axes
+    from mmhot.lifting.foot_lock import lock_feet
     from mmhot.lifting.world import scale_people
 
     if footage is None and options.html_frames:
         raise ValueError('html_frames needs a video, and there is none')
+    if options.static_camera and options.foot_lock and clip.axes != 'world':
+        clip = lock_feet(to_axes(clip, 'camera'))
     if options.height is not None:
         clip = scale_people(clip, options.height)
     # a clip in world axes is written as it is

@@ -275,7 +275,14 @@ class ExportOptions(Options):
         metavar='METERS',
     )
     static_camera: bool = option(
-        False, 'the camera does not move: estimate its tilt and the floor'
+        False,
+        'the camera does not move: estimate its tilt and the floor, and keep standing '
+        'feet in place',
+    )
+    foot_lock: bool = option(
+        True,
+        'with --static-camera: leave standing feet as lifted',
+        flag='--no-foot-lock',
     )
     html_frames: bool = option(
         False, 'show the frames of the video behind the 2D keypoints of .html'

@@ -62,7 +62,8 @@ def place_roots(
     if not weights.any():
         return np.full((len(poses), 3), np.nan)
     rays, poses = (np.where(known[..., None], x, 0.0) for x in (rays, poses))
-    robust, differences = weights, _second_differences(np.asarray(seconds, np.float64))
+    seconds = np.asarray(seconds, np.float64)
+    robust, differences = weights, second_differences(seconds, _ACCELERATION)
     for _ in range(_ROUNDS):
         root = _solve(rays, poses, robust / _RAY_ERROR**2, differences)
         # weights of a heavy-tailed (Cauchy) error
@@ -71,17 +72,17 @@ def place_roots(
     return root
 
 
-def _second_differences(seconds: np.ndarray) -> np.ndarray:
-    """Return weights (3, T - 2) of second differences, over ``_ACCELERATION``.
+def second_differences(seconds: np.ndarray, unit: float) -> np.ndarray:
+    """Return weights (3, T - 2) of accelerations in a unit of m/s^2.
 
-    Time steps may vary (Fornberg 1988).
+    Time steps of the timestamps (T,) may vary (Fornberg 1988).
     """
     steps = np.diff(seconds)
     if len(steps) < 2:
         return np.zeros((3, 0))
     steps = np.maximum(steps, _MIN_STEP * np.median(steps))
     before, after = steps[:-1], steps[1:]
-    outer = 2 / (np.stack([before, after]) * (before + after) * _ACCELERATION)
+    outer = 2 / (np.stack([before, after]) * (before + after) * unit)
     return np.stack([outer[0], -outer.sum(0), outer[1]])
 
 

@@ -19,8 +19,7 @@ from mmhot.evaluation.pose_errors import (
     procrustes_align,
 )
 from mmhot.skeletons.joints import SKELETONS, get_skeleton
-from tools.lab.evaluate_chain import jitter
-from tools.lab.measure_lifted import bone_length_variation
+from tools.lab.measure_lifted import bone_length_variation, jitter
 
 EVERY = np.ones((40, 17), bool)
 

@@ -23,25 +23,24 @@ from mmhot.apis.clip_worker import Outcome
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file, stage_table
 from mmhot.clips import Clip2D, Clip3D
-from mmhot.evaluation.pose_errors import frame_changes, mpjpe, mpjve, p_mpjpe
 from mmhot.io.atomic import replacing
 from mmhot.lens import settle_lens
+from mmhot.lifting.foot_lock import lock_feet
 from mmhot.lifting.gaps import Segment
 from mmhot.lifting.lifter import Lifter
 from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import VideoLifter, mask_low_confidence
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.sources.pose_source import open_pose_source
+from tools.lab.measure_lifted import jitter_row, measure, measure_jitter
 from tools.lab.motions import GroundTruth, project_motion, select_motions
 
-# A pose belongs to another person if its joints are farther than this from the ground
-# truth on average, as a share of the person's height.
-_MAX_DISTANCE = 0.5
-_LIMBS = ('_shoulder', '_elbow', '_wrist', '_hip', '_knee', '_foot')
 _COUNTS = ('frames', 'missing', 'filled', 'switches')
 _DECIMALS = {
     **dict.fromkeys(_COUNTS, 0),
     **{'pixels': 1, 'PCK@0.2': 1, 'MPJPE': 1, 'P-MPJPE': 1, 'MPJVE': 0, 'jitter': 1},
+    **dict.fromkeys(('root path', 'foot slide', 'true slide'), 1),
+    **dict.fromkeys(('floating', 'penetration', 'precision', 'recall'), 1),
 }
 
 
@@ -152,10 +151,12 @@ def lift_variants(
         dict[str, Clip3D]: By name. "one frame repeated" is what MMPose 1.3.2 does with
         videos: a window repeats one frame of the unfiltered keypoints.
     """
+    whole = pipeline.lift(confident)
     smoothed_2d = replace(pipeline, smooth_2d='butterworth')
     smoothed_3d = replace(pipeline, smooth_3d='butterworth')
     return {
-        'whole clip': pipeline.lift(confident),
+        'whole clip': whole,
+        'feet locked': lock_feet(whole),
         'keypoints smoothed': smoothed_2d.lift(confident),
         'poses smoothed': smoothed_3d.lift(confident),
         'each frame alone': lift_frames_alone(pipeline, confident, max_gap=1.0),
@@ -178,107 +179,6 @@ def lift_frames_alone(pipeline: VideoLifter, clip: Clip2D, max_gap: float) -> Cl
             segments.append(Segment(segment.track, *(x[i : i + 1] for x in arrays)))
     lens = settle_lens(clip.width, clip.height, pipeline.fov, pipeline.intrinsics)
     return pipeline.lifter.lift(clip, segments, lens=lens)
-
-
-def measure(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
-    """Compare a lifted clip of one person with the ground truth.
-
-    Args:
-        lifted (Clip3D): In ``'camera'`` axes.
-        truth (GroundTruth): Of all its frames.
-
-    Returns:
-        dict[str, float]: Number of ``frames``, of those ``missing`` a pose of the
-        person, of those ``filled`` by interpolation, and of ID ``switches``; ``pixels``
-        and ``PCK@0.2`` (percent) of shoulders, elbows, wrists, hips, knees and ankles;
-        ``MPJPE`` and ``P-MPJPE`` in mm, ``MPJVE`` in mm/s, and ``jitter`` in m/s^2.
-    """
-    if lifted.axes != 'camera':
-        raise ValueError(f"{lifted.name}: axes must be 'camera', got {lifted.axes!r}")
-    rows = _rows_of_person(lifted, truth.pixels)
-    frames = lifted.frame[rows]
-    poses, target = lifted.keypoints_3d[rows], truth.poses[frames]
-    return {
-        'frames': len(truth.poses),
-        'missing': len(truth.poses) - len(rows),
-        'filled': int((lifted.keypoint_scores_3d[rows] == 0).all(1).sum()),
-        'switches': int((np.diff(lifted.track[rows]) != 0).sum()),
-        **_measure_2d(lifted, truth, rows),
-        'MPJPE': 1000 * float(mpjpe(poses, target).mean()),
-        'P-MPJPE': 1000 * float(p_mpjpe(poses, target).mean()),
-        'MPJVE': 1000 * lifted.fps * float(mpjve(poses, target, frames).mean()),
-        'jitter': jitter(poses, frames, lifted.fps),
-    }
-
-
-def _measure_2d(
-    lifted: Clip3D, truth: GroundTruth, rows: np.ndarray
-) -> dict[str, float]:
-    """Pixel error, and share within a fifth of the torso, of the limbs' joints."""
-    names = lifted.joint_names
-    limbs = [joint for joint, name in enumerate(names) if name.endswith(_LIMBS)]
-    target = truth.pixels[lifted.frame[rows]]
-    errors = np.linalg.norm(lifted.keypoints_2d[rows] - target, axis=-1)[:, limbs]
-    joint = {name: target[:, index] for index, name in enumerate(names)}
-    torso = np.maximum(
-        np.linalg.norm(joint['left_shoulder'] - joint['right_hip'], axis=-1),
-        np.linalg.norm(joint['right_shoulder'] - joint['left_hip'], axis=-1),
-    )
-    correct = errors <= 0.2 * torso[:, None]
-    return {'pixels': float(errors.mean()), 'PCK@0.2': 100 * float(correct.mean())}
-
-
-def _rows_of_person(lifted: Clip3D, pixels: np.ndarray) -> np.ndarray:
-    """Rows of the pose nearest to the ground truth in each frame, if near enough."""
-    target = pixels[lifted.frame]
-    distance = np.linalg.norm(lifted.keypoints_2d - target, axis=-1).mean(1)
-    distance /= np.ptp(target[..., 1], axis=1)
-    order = np.lexsort((distance, lifted.frame))
-    _, first = np.unique(lifted.frame[order], return_index=True)
-    rows = order[first]
-    rows = rows[distance[rows] < _MAX_DISTANCE]
-    if not len(rows):
-        raise ValueError(f'{lifted.name}: no pose is near the ground truth')
-    return rows
-
-
-def measure_jitter(lifted: Clip3D) -> dict[str, float]:
-    """Measure a clip without ground truth: the keys of :func:`measure` but errors."""
-    jitters = [
-        (jitter(lifted.keypoints_3d[rows], lifted.frame[rows], lifted.fps), len(rows))
-        for rows in lifted.stretches()
-        if len(rows) > 2
-    ]
-    total = sum(count for _, count in jitters)
-    return {
-        'frames': len(lifted),
-        'filled': int((lifted.keypoint_scores_3d == 0).all(1).sum()),
-        'jitter': sum(s * n for s, n in jitters) / total if total else float('nan'),
-    }
-
-
-def jitter_row(truth: GroundTruth, fps: float) -> dict[str, float]:
-    """Measure the ground truth itself."""
-    frames = np.arange(len(truth.poses))
-    return {'frames': len(frames), 'jitter': jitter(truth.poses, frames, fps)}
-
-
-def jitter(poses: np.ndarray, frames: np.ndarray, fps: float) -> float:
-    """Mean acceleration of the joints, in units of the poses per second squared.
-
-    Args:
-        poses (np.ndarray): One person's poses over time, (T, K, 3).
-        frames (np.ndarray): Their increasing frame numbers, (T,). Accelerations across
-            gaps do not count.
-        fps (float): Frames per second.
-
-    Raises:
-        ValueError: If there are no three consecutive frames.
-    """
-    change = frame_changes(poses, 2, frames)
-    if not len(change):
-        raise ValueError('jitter needs at least 3 consecutive frames')
-    return float(np.linalg.norm(change, axis=-1).mean()) * fps**2
 
 
 def measure_motions(
@@ -310,13 +210,17 @@ def measure_motions(
 
 
 def _merge(rows: list[dict[str, float]]) -> dict[str, float]:
-    weights = [row['frames'] for row in rows]
-    return {
-        key: sum(row[key] for row in rows)
-        if key in _COUNTS
-        else float(np.average([row[key] for row in rows], weights=weights))
-        for key in rows[0]
-    }
+    """Sum counts, and average the rest over the rows that have it."""
+    table = {}
+    for key in dict.fromkeys(key for row in rows for key in row):
+        known = [row for row in rows if key in row]
+        values = [row[key] for row in known]
+        weights = [row['frames'] for row in known]
+        is_count = key in _COUNTS
+        table[key] = (
+            sum(values) if is_count else float(np.average(values, weights=weights))
+        )
+    return table
 
 
 def as_text(table: dict[str, dict[str, dict[str, float]]]) -> str:

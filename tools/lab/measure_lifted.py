@@ -1,7 +1,8 @@
-"""Measure lifted clips: bone lengths, jitter, and errors against ground truth.
+"""Measure lifted clips: bone lengths, jitter, feet, errors against ground truth.
 
-Plausible poses have constant bone lengths and little jitter. Clips of one person with
-ground truth, such as the rendered clips in ``demo/``, also get errors. Example::
+Plausible poses have constant bone lengths, little jitter and standing feet that do not
+slide (where the model of contacts says so). Clips of one person with ground truth, such
+as the rendered clips in ``demo/``, also get errors. Example::
 
     python -m tools.lab.measure_lifted outputs/demo/walk.npz --ground-truth demo
 """
@@ -16,9 +17,17 @@ import numpy as np
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
 from mmhot.clips import Clip3D
+from mmhot.evaluation.pose_errors import frame_changes, mpjpe, mpjve, p_mpjpe
 from mmhot.io.lifted import read_lifted
-from tools.lab.evaluate_chain import jitter, measure
+from mmhot.lifting.contacts import ANKLES, predict_contacts
+from mmhot.lifting.placement import ANKLE_HEIGHT
+from mmhot.lifting.world import to_world
 from tools.lab.motions import GroundTruth
+
+# A pose belongs to another person if its joints are farther than this from the ground
+# truth on average, as a share of the person's height.
+_MAX_DISTANCE = 0.5
+_LIMBS = ('_shoulder', '_elbow', '_wrist', '_hip', '_knee', '_foot')
 
 
 def parse_args() -> argparse.Namespace:
@@ -46,7 +55,10 @@ def run(args: argparse.Namespace) -> None:
 
 def print_errors(clips: list[Clip3D], folder: Path) -> None:
     """Print errors against ground truth."""
-    lines = [['clip', 'without a pose', '2D error', 'PCK@0.2', 'MPJPE', 'P-MPJPE']]
+    heads = ['clip', 'without a pose', '2D error', 'PCK@0.2', 'MPJPE', 'P-MPJPE']
+    units = {'root path': 'cm', 'foot slide': 'cm/s', 'true slide': 'cm/s'}
+    units |= {'floating': 'cm', 'penetration': 'cm', 'precision': '%', 'recall': '%'}
+    lines = [[*heads, *units]]
     for clip in clips:
         row = measure(clip, GroundTruth.read(folder / f'{clip.name}.npz'))
         lines.append(
@@ -57,14 +69,19 @@ def print_errors(clips: list[Clip3D], folder: Path) -> None:
                 f'{row["PCK@0.2"]:.1f} %',
                 f'{row["MPJPE"]:.1f} mm',
                 f'{row["P-MPJPE"]:.1f} mm',
+                *(
+                    f'{row[name]:.1f} {unit}' if name in row else '-'
+                    for name, unit in units.items()
+                ),
             ]
         )
     print_line('\n' + align(lines, left=1))
 
 
 def print_plausibility(clips: list[Clip3D]) -> None:
-    """Print variation of bone lengths and jitter of each person."""
-    lines = [['clip', 'track', 'frames', 'bone length', 'worst bone', 'jitter']]
+    """Print variation of bone lengths, jitter and foot slide of each person."""
+    names = ['clip', 'track', 'frames', 'bone length', 'worst bone', 'jitter']
+    lines = [[*names, 'foot slide']]
     for clip in clips:
         joints = zip(clip.joint_names, clip.parents, strict=True)
         bones = [name for name, parent in joints if parent >= 0]
@@ -80,8 +97,183 @@ def print_plausibility(clips: list[Clip3D]) -> None:
                 shake = f'{shake:.1f} {clip.unit}/s^2'
             worst = f'{bones[variation.argmax()]} {variation.max():.1%}'
             mean = f'{variation.mean():.1%}'
-            lines.append([clip.name, str(track), str(len(poses)), mean, worst, shake])
+            own = clip.take(rows)
+            ankles, stands = own.places()[:, ANKLES], predicted_contacts(own)
+            slide = foot_slide(ankles, stands, own.frame, own.fps)
+            person = [clip.name, str(track), str(len(poses)), mean, worst, shake]
+            lines.append([*person, f'{slide:.1f} cm/s'])
     print_line(align(lines))
+
+
+def predicted_contacts(person: Clip3D) -> np.ndarray:
+    """Predict which ankles of one person stand, (T, 2) bool."""
+    stands = np.zeros((len(person), len(ANKLES)), bool)
+    for rows in person.stretches():
+        seconds = person.seconds(person.frame[rows])
+        known = person.keypoints_2d[rows], person.scores[rows], seconds
+        stands[rows] = predict_contacts(*known) > 0.5
+    return stands
+
+
+def measure(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
+    """Compare a lifted clip of one person with the ground truth.
+
+    Args:
+        lifted (Clip3D): In ``'camera'`` axes.
+        truth (GroundTruth): Of all its frames.
+
+    Returns:
+        dict[str, float]: Number of ``frames``, of those ``missing`` a pose of the
+        person, of those ``filled`` by interpolation, and of ID ``switches``; ``pixels``
+        and ``PCK@0.2`` (percent) of shoulders, elbows, wrists, hips, knees and ankles;
+        ``MPJPE`` and ``P-MPJPE`` in mm, ``MPJVE`` in mm/s, and ``jitter`` in m/s^2; if
+        the ground truth has contacts, the numbers of :func:`measure_motion`.
+    """
+    if lifted.axes != 'camera':
+        raise ValueError(f"{lifted.name}: axes must be 'camera', got {lifted.axes!r}")
+    rows = _rows_of_person(lifted, truth.pixels)
+    frames = lifted.frame[rows]
+    poses, target = lifted.keypoints_3d[rows], truth.poses[frames]
+    return {
+        'frames': len(truth.poses),
+        'missing': len(truth.poses) - len(rows),
+        'filled': int((lifted.keypoint_scores_3d[rows] == 0).all(1).sum()),
+        'switches': int((np.diff(lifted.track[rows]) != 0).sum()),
+        **_measure_2d(lifted, truth, rows),
+        'MPJPE': 1000 * float(mpjpe(poses, target).mean()),
+        'P-MPJPE': 1000 * float(p_mpjpe(poses, target).mean()),
+        'MPJVE': 1000 * lifted.fps * float(mpjve(poses, target, frames).mean()),
+        'jitter': jitter(poses, frames, lifted.fps),
+        **({} if truth.contacts is None else measure_motion(lifted.take(rows), truth)),
+    }
+
+
+def measure_motion(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
+    """Compare the path and the feet of one person with the ground truth.
+
+    Args:
+        lifted (Clip3D): The person's rows in ``'camera'`` axes.
+        truth (GroundTruth): With ``root`` and ``contacts``.
+
+    Returns:
+        dict[str, float]: In cm: distance of the ``root path`` from the ground truth
+        after both have the same mean position, and mean heights of standing ankles
+        above and below the place of an ankle on the floor, ``floating`` and
+        ``penetration``. In cm/s: speeds of standing ankles, ``foot slide``, and
+        ``true slide`` of the ground truth. ``precision`` and ``recall`` of predicted
+        contacts, in percent. Without what is not known.
+    """
+    frames = lifted.frame
+    offset = lifted.root_3d - truth.root[frames]
+    stands = truth.contacts[frames]
+    true = (truth.poses + truth.root[:, None])[frames][:, ANKLES]
+    slides = [
+        foot_slide(ankles, stands, frames, lifted.fps)
+        for ankles in (lifted.places()[:, ANKLES], true)
+    ]
+    world = to_world(lifted, static_camera=True).places()[:, ANKLES, 2]
+    heights = (
+        100 * (world[stands] - ANKLE_HEIGHT) if stands.any() else np.full(1, np.nan)
+    )
+    row = {
+        'root path': 100
+        * float(np.linalg.norm(offset - offset.mean(0), axis=1).mean()),
+        'foot slide': slides[0],
+        'true slide': slides[1],
+        'floating': float(heights.clip(0).mean()),
+        'penetration': float(-heights.clip(None, 0).mean()),
+    }
+    found = predicted_contacts(lifted)
+    both = 100 * float((found & stands).sum())
+    row['precision'] = both / found.sum() if found.any() else np.nan
+    row['recall'] = both / stands.sum() if stands.any() else np.nan
+    return {name: value for name, value in row.items() if np.isfinite(value)}
+
+
+def foot_slide(
+    ankles: np.ndarray, stands: np.ndarray, frames: np.ndarray, fps: float
+) -> float:
+    """Return the mean speed in cm/s of standing ankles; NaN if none stands.
+
+    Args:
+        ankles (np.ndarray): Positions in meters, (T, 2, 3).
+        stands (np.ndarray): Whether they stand, (T, 2) bool.
+        frames (np.ndarray): Increasing frame numbers, (T,).
+        fps (float): Frames per second.
+    """
+    both = stands[1:] & stands[:-1] & (np.diff(frames) == 1)[:, None]
+    speeds = np.linalg.norm(np.diff(ankles, axis=0), axis=-1)[both]
+    return 100 * fps * float(speeds.mean()) if len(speeds) else float('nan')
+
+
+def _measure_2d(
+    lifted: Clip3D, truth: GroundTruth, rows: np.ndarray
+) -> dict[str, float]:
+    """Pixel error, and share within a fifth of the torso, of the limbs' joints."""
+    names = lifted.joint_names
+    limbs = [joint for joint, name in enumerate(names) if name.endswith(_LIMBS)]
+    target = truth.pixels[lifted.frame[rows]]
+    errors = np.linalg.norm(lifted.keypoints_2d[rows] - target, axis=-1)[:, limbs]
+    joint = {name: target[:, index] for index, name in enumerate(names)}
+    torso = np.maximum(
+        np.linalg.norm(joint['left_shoulder'] - joint['right_hip'], axis=-1),
+        np.linalg.norm(joint['right_shoulder'] - joint['left_hip'], axis=-1),
+    )
+    correct = errors <= 0.2 * torso[:, None]
+    return {'pixels': float(errors.mean()), 'PCK@0.2': 100 * float(correct.mean())}
+
+
+def _rows_of_person(lifted: Clip3D, pixels: np.ndarray) -> np.ndarray:
+    """Rows of the pose nearest to the ground truth in each frame, if near enough."""
+    target = pixels[lifted.frame]
+    distance = np.linalg.norm(lifted.keypoints_2d - target, axis=-1).mean(1)
+    distance /= np.ptp(target[..., 1], axis=1)
+    order = np.lexsort((distance, lifted.frame))
+    _, first = np.unique(lifted.frame[order], return_index=True)
+    rows = order[first]
+    rows = rows[distance[rows] < _MAX_DISTANCE]
+    if not len(rows):
+        raise ValueError(f'{lifted.name}: no pose is near the ground truth')
+    return rows
+
+
+def measure_jitter(lifted: Clip3D) -> dict[str, float]:
+    """Measure a clip without ground truth: the keys of :func:`measure` but errors."""
+    jitters = [
+        (jitter(lifted.keypoints_3d[rows], lifted.frame[rows], lifted.fps), len(rows))
+        for rows in lifted.stretches()
+        if len(rows) > 2
+    ]
+    total = sum(count for _, count in jitters)
+    return {
+        'frames': len(lifted),
+        'filled': int((lifted.keypoint_scores_3d == 0).all(1).sum()),
+        'jitter': sum(s * n for s, n in jitters) / total if total else float('nan'),
+    }
+
+
+def jitter_row(truth: GroundTruth, fps: float) -> dict[str, float]:
+    """Measure the ground truth itself."""
+    frames = np.arange(len(truth.poses))
+    return {'frames': len(frames), 'jitter': jitter(truth.poses, frames, fps)}
+
+
+def jitter(poses: np.ndarray, frames: np.ndarray, fps: float) -> float:
+    """Mean acceleration of the joints, in units of the poses per second squared.
+
+    Args:
+        poses (np.ndarray): One person's poses over time, (T, K, 3).
+        frames (np.ndarray): Their increasing frame numbers, (T,). Accelerations across
+            gaps do not count.
+        fps (float): Frames per second.
+
+    Raises:
+        ValueError: If there are no three consecutive frames.
+    """
+    change = frame_changes(poses, 2, frames)
+    if not len(change):
+        raise ValueError('jitter needs at least 3 consecutive frames')
+    return float(np.linalg.norm(change, axis=-1).mean()) * fps**2
 
 
 def bone_length_variation(poses: np.ndarray, parents: Sequence[int]) -> np.ndarray:

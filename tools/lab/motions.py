@@ -1,7 +1,7 @@
 """Motion capture as test data: dataset options, clips, 2D keypoints with noise."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
 from mmhot.io.arrays import load_arrays
 from mmhot.lens import Lens
+from mmhot.lifting.contacts import ANKLES, find_contacts
 
 _FPS = 50.0
 # Longer motions are cut, so that all weigh about the same.
@@ -27,17 +28,21 @@ class GroundTruth:
         pixels (np.ndarray): Human3.6M's joints in the image, (T, 17, 2).
         poses (np.ndarray): Relative to the root, meters in camera axes, (T, 17, 3).
         lens (Lens | None): Of the camera, if it is known.
+        root (np.ndarray | None): Positions of the root in camera axes, (T, 3).
+        contacts (np.ndarray | None): Whether the right and left ankle stand, (T, 2).
     """
 
     pixels: np.ndarray
     poses: np.ndarray
     lens: Lens | None = None
+    root: np.ndarray | None = None
+    contacts: np.ndarray | None = None
 
     @classmethod
     def read(cls, path: Path) -> 'GroundTruth':
         """Read the labels of a rendered clip, see tests/data/rendered_clips.md."""
-        names = ('h36m_2d', 'h36m_cam3d', 'K', 'width', 'height')
-        arrays = load_arrays(path, names)
+        names = ('h36m_2d', 'h36m_cam3d', 'K', 'width', 'height', 'fps')
+        arrays = load_arrays(path, (*names, 'h36m_world3d'))
         missing = [name for name in names if name not in arrays]
         if missing:
             raise ValueError(
@@ -47,7 +52,11 @@ class GroundTruth:
         size = int(arrays['width']), int(arrays['height'])
         poses = arrays['h36m_cam3d']
         lens = Lens((fx, fy), (cx, cy), size=size)
-        return cls(arrays['h36m_2d'], poses - poses[:, :1], lens)
+        truth = cls(arrays['h36m_2d'], poses - poses[:, :1], lens, poses[:, 0])
+        if 'h36m_world3d' not in arrays:  # older clips
+            return truth
+        ankles = arrays['h36m_world3d'][:, ANKLES]
+        return replace(truth, contacts=find_contacts(ankles, float(arrays['fps'])))
 
 
 def add_lifter_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,4 +125,7 @@ def project_motion(
     track = Track2D(0, np.arange(len(joints)), noisy['keypoints'], scores)
     path = Path(f'motion{seed}')
     clip = Clip2D(path.name, 'h36m-17', [track], camera['w'], camera['h'], _FPS, path)
-    return clip, GroundTruth(pixels, in_camera - in_camera[:, :1])
+    contacts = find_contacts(joints[:, ANKLES], _FPS)
+    root = in_camera[:, 0]
+    poses = in_camera - in_camera[:, :1]
+    return clip, GroundTruth(pixels, poses, root=root, contacts=contacts)

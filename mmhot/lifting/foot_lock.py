@@ -1,0 +1,257 @@
+"""Foot lock: root paths and legs that keep standing feet in place.
+
+A sparse linear least-squares problem over all frames of a person finds root and ankles;
+two-bone inverse kinematics then places the knees.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import spsolve
+
+from mmhot.clips import Clip3D
+from mmhot.lifting.contacts import predict_contacts
+from mmhot.lifting.placement import second_differences
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.windows import blend_weights, chunk_starts
+
+_H36M = get_skeleton('h36m-17')
+_LEGS = [
+    _H36M.indices([f'{side}_hip', f'{side}_knee', f'{side}_foot'])
+    for side in ('right', 'left')
+]
+_HIPS = [leg[0] for leg in _LEGS]
+_ANKLES = [leg[2] for leg in _LEGS]
+_THORAX = _H36M.index('thorax')
+
+# Standard deviations across and along the line of sight, in meters: of the root, and of
+# ankles relative to it; of a standing ankle's velocity, m/s; of the accelerations of
+# corrections of the root and of ankles, m/s^2.
+_ROOT_ERROR, _ANKLE_ERROR = (0.03, 0.15), (0.03, 0.10)
+_SLIDE = 0.03
+_ROOT_ACCELERATION, _ANKLE_ACCELERATION = 1.0, 4.0
+# A standing ankle that would have to move faster than this, m/s, does not stand.
+_ROBUST = 0.15
+_ROUNDS = 4
+# Smallest probability of a contact; longest leg, relative to its bones.
+_LEAST, _STRETCHED = 0.3, 0.995
+_REACH_ERROR = 0.003
+# Frames that are solved at once, for the memory of long clips.
+_CHUNK = 3000
+
+Contacts = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
+    """Keep standing feet in place; the camera must be static.
+
+    Root, knees and ankles of people with a foot contact change, as little as possible;
+    their leg bones get constant lengths. All other joints keep their position relative
+    to the root.
+
+    Args:
+        clip (Clip3D): Human3.6M's joints in ``'camera'`` axes, with ``root_3d``.
+        contacts (Callable): Maps keypoints (T, 17, 2), scores (T, 17) and seconds (T,)
+            to the probability that the right and left ankle stand, (T, 2).
+
+    Returns:
+        Clip3D: A new clip.
+
+    Raises:
+        ValueError: If the clip has other axes or other joints.
+    """
+    if clip.axes != 'camera':
+        raise ValueError(f"feet are locked in 'camera' axes, not in {clip.axes!r}")
+    if clip.joint_names != _H36M.joints:
+        raise ValueError(f'{clip.name}: feet are locked with the joints of h36m-17')
+    poses, root = clip.keypoints_3d.astype(np.float64), clip.root_3d.astype(np.float64)
+    for rows in clip.stretches():
+        if len(rows) < 3 or not np.isfinite(root[rows]).all():
+            continue
+        seconds = clip.seconds(clip.frame[rows])
+        stands = contacts(clip.keypoints_2d[rows], clip.scores[rows], seconds)
+        stands = np.where(stands < _LEAST, 0, stands)
+        if stands.any():
+            poses[rows], root[rows] = lock(poses[rows], root[rows], stands, seconds)
+    return replace(
+        clip,
+        keypoints_3d=poses.astype(np.float32),
+        root_3d=root.astype(np.float32),
+    )
+
+
+def lock(
+    poses: np.ndarray, root: np.ndarray, stands: np.ndarray, seconds: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Keep the standing feet of one person in place.
+
+    Args:
+        poses (np.ndarray): Root-relative joints in camera axes, (T, 17, 3).
+        root (np.ndarray): Root positions, (T, 3).
+        stands (np.ndarray): Probability that the right and left ankle stand, (T, 2).
+        seconds (np.ndarray): Timestamps, (T,).
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: New poses and root positions.
+    """
+    lengths = np.array([_leg_lengths(poses, leg) for leg in _LEGS])
+    moved, total = np.zeros((len(root), 3, 3)), np.zeros((len(root), 1, 1))
+    for start in chunk_starts(len(root), _CHUNK, _CHUNK * 2 // 3):
+        part = slice(max(start, 0), min(start + _CHUNK, len(root)))
+        weights = blend_weights(part.stop - part.start)[:, None, None]
+        arrays = poses[part], root[part], stands[part], seconds[part]
+        moved[part] += weights * _correct(*arrays, lengths)
+        total[part] += weights
+    moved /= total
+    new = poses.copy()
+    new[:, _ANKLES] += _relative(moved)
+    for leg, bones in zip(_LEGS, lengths, strict=True):
+        _bend(new, poses, leg, bones)
+    return new, root + moved[:, 0]
+
+
+def _correct(
+    poses: np.ndarray,
+    root: np.ndarray,
+    stands: np.ndarray,
+    seconds: np.ndarray,
+    lengths: np.ndarray,
+) -> np.ndarray:
+    """Return corrections of root, right and left ankle, (T, 3, 3)."""
+    lifted = poses[:, _ANKLES]
+    legs, ankles = lifted - poses[:, _HIPS], lifted + root[:, None]
+    prior, velocity = _prior(root, ankles, seconds), _first_differences(seconds)
+    weights, moved = _both(stands), np.zeros((len(root), 3, 3))
+    for _ in range(_ROUNDS):
+        # small and smooth corrections, standing ankles at rest, bones that reach them
+        matrix, right = _reach(legs, _relative(moved), lengths)
+        matrix = matrix + prior
+        for side in range(2):
+            normal = velocity.T @ sparse.diags_array(weights[:, side] / _SLIDE**2)
+            normal = normal @ velocity
+            ankle = np.diag(np.eye(3)[side + 1].repeat(3))
+            matrix = matrix + sparse.kron(normal, ankle)
+            right[:, side + 1] -= normal @ ankles[:, side]
+        moved = spsolve(matrix.tocsc(), right.ravel(), 'NATURAL').reshape(right.shape)
+        slide = velocity @ (ankles + moved[:, 1:]).reshape(len(root), -1)
+        slide = np.linalg.norm(slide.reshape(-1, 2, 3), axis=-1)
+        weights = _both(stands) / (1 + (slide / _ROBUST) ** 2)
+    return moved
+
+
+def _relative(moved: np.ndarray) -> np.ndarray:
+    """Return the corrections of ankles relative to the root, (T, 2, 3)."""
+    return moved[:, 1:] - moved[:, :1]
+
+
+def _first_differences(seconds: np.ndarray) -> sparse.sparray:
+    """Return the operator (T - 1, T) of velocities."""
+    steps = np.diff(seconds)
+    rates = 1 / np.maximum(steps, 0.2 * np.median(steps))
+    return sparse.diags_array(
+        [-rates, rates], offsets=[0, 1], shape=(len(rates), len(seconds))
+    )
+
+
+def _both(weights: np.ndarray) -> np.ndarray:
+    """Return the weights of the steps between frames, (T - 1, 2)."""
+    return weights[1:] * weights[:-1]
+
+
+def _prior(root: np.ndarray, ankles: np.ndarray, seconds: np.ndarray) -> sparse.sparray:
+    """Return the normal matrix of small and smooth corrections (T * 9,)."""
+    blocks = np.zeros((len(root), 3, 3, 3, 3))
+    blocks[:, 0, :, 0] = _precision(root, _ROOT_ERROR)
+    for side in (1, 2):
+        precision = _precision(ankles[:, side - 1], _ANKLE_ERROR)
+        for row, column in ((0, 0), (0, side), (side, 0), (side, side)):
+            blocks[:, row, :, column] += precision if row == column else -precision
+    weights = second_differences(seconds, 1.0)
+    operator = sparse.diags_array(
+        list(weights), offsets=[0, 1, 2], shape=(len(root) - 2, len(root))
+    )
+    errors = np.repeat([_ROOT_ACCELERATION, _ANKLE_ACCELERATION], [3, 6])
+    smooth = sparse.kron(operator.T @ operator, np.diag(errors**-2.0))
+    return _block_diagonal(blocks) + smooth
+
+
+def _precision(places: np.ndarray, errors: tuple[float, float]) -> np.ndarray:
+    """Return inverse covariances (T, 3, 3) across and along the lines of sight."""
+    sight = places / np.linalg.norm(places, axis=-1, keepdims=True)
+    along = sight[:, :, None] * sight[:, None]
+    return (np.eye(3) - along) / errors[0] ** 2 + along / errors[1] ** 2
+
+
+def _block_diagonal(blocks: np.ndarray) -> sparse.sparray:
+    count = len(blocks)
+    blocks = blocks.reshape(count, 9, 9)
+    return sparse.bsr_array((blocks, np.arange(count), np.arange(count + 1)))
+
+
+def _reach(
+    legs: np.ndarray, change: np.ndarray, lengths: np.ndarray
+) -> tuple[sparse.sparray, np.ndarray]:
+    """Return normal equations that shorten legs that are longer than their bones.
+
+    Args:
+        legs (np.ndarray): From hips to ankles, (T, 2, 3).
+        change (np.ndarray): Its corrections so far, (T, 2, 3).
+        lengths (np.ndarray): Thigh and shin of both legs, (2, 2).
+
+    Returns:
+        tuple[sparse.sparray, np.ndarray]: (T * 9, T * 9) and (T, 3, 3).
+    """
+    rows, wanted = np.zeros((2, len(legs), 3, 3)), np.zeros((2, len(legs)))
+    for side, longest in enumerate(_STRETCHED * lengths.sum(1)):
+        line = legs[:, side] + change[:, side]
+        size = np.linalg.norm(line, axis=-1)
+        along = line * ((size > longest) / size.clip(1e-6) / _REACH_ERROR)[:, None]
+        rows[side, :, 0], rows[side, :, side + 1] = -along, along
+        wanted[side] = longest / _REACH_ERROR - (along * legs[:, side]).sum(-1)
+    flat = rows.reshape(2, len(legs), 9)
+    blocks = np.einsum('sti,stj->tij', flat, flat)
+    return _block_diagonal(blocks), np.einsum('stab,st->tab', rows, wanted)
+
+
+def _leg_lengths(poses: np.ndarray, leg: list[int]) -> np.ndarray:
+    """Return the median lengths of thigh and shin, (2,)."""
+    bones = np.diff(poses[:, leg], axis=1)
+    return np.median(np.linalg.norm(bones, axis=-1), axis=0)
+
+
+def _bend(
+    poses: np.ndarray, lifted: np.ndarray, leg: list[int], bones: np.ndarray
+) -> None:
+    """Place a knee so that the bones have their lengths; it bends forward.
+
+    Args:
+        poses (np.ndarray): Poses with new ankles, changed in place, (T, 17, 3).
+        lifted (np.ndarray): Poses whose knees show the direction, (T, 17, 3).
+        leg (list[int]): Hip, knee and ankle.
+        bones (np.ndarray): Lengths of thigh and shin, (2,).
+    """
+    hip, knee, ankle = leg
+    thigh, shin = bones
+    line = poses[:, ankle] - poses[:, hip]
+    length = np.linalg.norm(line, axis=-1, keepdims=True).clip(1e-6)
+    axis = line / length
+    length = length.clip(abs(thigh - shin) + 1e-4, _STRETCHED * (thigh + shin))
+    poses[:, ankle] = poses[:, hip] + axis * length
+    across = lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]]
+    # in camera axes, y down: to the right x up
+    forward = np.cross(lifted[:, _THORAX], across)
+    forward = _perpendicular(forward, axis)
+    forward /= np.linalg.norm(forward, axis=-1, keepdims=True).clip(1e-6)
+    pole = _perpendicular(lifted[:, knee] - lifted[:, hip], axis)
+    ahead = (pole * forward).sum(-1, keepdims=True)
+    pole += (0.01 - ahead).clip(0) * forward
+    pole /= np.linalg.norm(pole, axis=-1, keepdims=True).clip(1e-6)
+    along = (thigh**2 - shin**2 + length**2) / (2 * length)
+    side = np.sqrt((thigh**2 - along**2).clip(0))
+    poses[:, knee] = poses[:, hip] + axis * along + pole * side
+
+
+def _perpendicular(vectors: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    return vectors - (vectors * axis).sum(-1, keepdims=True) * axis
