@@ -17,7 +17,7 @@ from mmhot.cli.errors import (
 )
 from mmhot.cli.process import silence_opencv, wait_less_actively
 
-COMMANDS = ('infer', 'lift', 'ui', 'show-pruning', 'list', 'doctor')
+COMMANDS = ('infer', 'lift', 'ui', 'show-pruning', 'export', 'list', 'doctor')
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
 _VERSIONS = 'print the versions of mmhot, PyTorch, MMPose and MMCV'
 
