@@ -19,7 +19,7 @@ STAMP := $(VENV)/mmhot-settings
 # One thread: small tensors do not gain from more, and machines are shared.
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help demo test test-all test-compiled test-hostile lint docs lock viewer clean setup
+.PHONY: help demo test test-all test-compiled test-hostile lint audit docs lock viewer clean setup
 
 help:
 	@echo 'make demo      lift two videos and a file of 2D keypoints into outputs/demo'
@@ -28,6 +28,7 @@ help:
 	@echo 'make test-compiled  compile MMCV and compare its operators with ours'
 	@echo 'make test-hostile  run mmhot on damaged, huge and deceptive inputs'
 	@echo 'make lint      check style and search for duplicated code'
+	@echo 'make audit     compare the locked versions with known vulnerabilities'
 	@echo 'make docs      build the documentation site into site/'
 	@echo 'make lock      update the versions in requirements/*.txt'
 	@echo 'make viewer    bundle the 3D viewer of lifted clips (needs npm)'
@@ -67,6 +68,17 @@ lint: setup
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pylint --disable=all --enable=duplicate-code \
 		--min-similarity-lines=8 mmhot
+
+# PyPI's addresses of vulnerabilities; mirrors do not have them.
+VULNERABILITIES := https://pypi.org/pypi/pip/25.0/json
+AUDIT := $(UV) tool run pip-audit --strict --progress-spinner off --disable-pip --no-deps
+
+audit: | $(UV)
+	@if $(BIN)/python -c "from urllib import request as r; \
+		r.urlopen('$(VULNERABILITIES)', timeout=20)" 2>audit.log; then \
+		$(AUDIT) -r requirements/lock.txt && $(AUDIT) -r requirements/numpy1.txt; \
+	else echo 'audit: skipped: $(VULNERABILITIES) cannot be read:' \
+		"$$(tail -n 1 audit.log)"; fi; code=$$?; rm -f audit.log; exit $$code
 
 docs: | $(UV)
 	test -d .venv-docs || $(UV) venv --quiet --python '$(PYTHON)' .venv-docs

@@ -12,7 +12,7 @@ from mmhot import compat
 
 if TYPE_CHECKING:
     from mmhot.apis.lifting import infer, lift
-    from mmhot.clips import Clip2D, Clip3D
+    from mmhot.clips import Clip2D, Clip3D, Track2D
     from mmhot.io.lifted import read_lifted
     from mmhot.io.readers.keypoints import read_keypoints
     from mmhot.io.writers.table import register_writer
@@ -24,6 +24,7 @@ __version__ = '0.1.0'
 _LAZY = {
     'Clip2D': 'mmhot.clips',
     'Clip3D': 'mmhot.clips',
+    'Track2D': 'mmhot.clips',
     'Lifter': 'mmhot.lifting.lifter',
     'convert_keypoints': 'mmhot.skeletons.joints',
     'get_skeleton': 'mmhot.skeletons.joints',
@@ -38,6 +39,7 @@ __all__ = [
     'Clip2D',
     'Clip3D',
     'Lifter',
+    'Track2D',
     '__version__',
     'convert_keypoints',
     'get_skeleton',
@@ -51,13 +53,15 @@ __all__ = [
 compat.apply_light()
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use."""
-    if name not in _LAZY:
-        raise AttributeError(f"module 'mmhot' has no attribute {name!r}")
-    value = getattr(import_module(_LAZY[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # type checkers see the imports above, and report other names
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name on first use."""
+        if name not in _LAZY:
+            raise AttributeError(f"module 'mmhot' has no attribute {name!r}")
+        value = getattr(import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -7,6 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import escape
+from mmhot.keypoint_arrays import (
+    check_extent,
+    check_image_size,
+    check_track,
+    is_number,
+    to_numbers,
+)
+from mmhot.skeletons.joints import Skeleton, get_skeleton, skeletons_by_count
 
 
 def clip_name(path: Path) -> str:
@@ -44,7 +52,7 @@ class Clip2D:
         width (int): Image width in pixels.
         height (int): Image height in pixels.
         fps (float): Frames per second.
-        source (Path): File or folder of the keypoints.
+        source (Path | None): File or folder of the keypoints, if there is one.
         times (np.ndarray | None): Timestamps in seconds by frame number, for clips
             with a variable frame rate.
     """
@@ -55,12 +63,149 @@ class Clip2D:
     width: int
     height: int
     fps: float
-    source: Path
+    source: Path | None = None
     times: np.ndarray | None = None
 
     def times_of(self, frames: np.ndarray) -> np.ndarray:
         """Return the timestamps of frames (T,) in seconds, (T,)."""
         return frames / self.fps if self.times is None else self.times[frames]
+
+    @classmethod
+    def from_arrays(
+        cls,
+        keypoints: np.ndarray,
+        image_size: tuple[int, int],
+        fps: float,
+        *,
+        scores: np.ndarray | None = None,
+        frames: np.ndarray | None = None,
+        skeleton: str | None = None,
+        name: str = 'clip',
+    ) -> 'Clip2D':
+        """Make a clip of arrays.
+
+        A keypoint is missing if it is NaN or exactly (0, 0), or its score is not above
+        zero.
+
+        Args:
+            keypoints (np.ndarray): Pixels of one person, (T, K, 2), or of several
+                people with the track IDs 0 to P - 1, (P, T, K, 2). A third value per
+                keypoint is its score.
+            image_size (tuple[int, int]): Width and height in pixels.
+            fps (float): Frames per second.
+            scores (np.ndarray, optional): Confidence, (T, K) or (P, T, K).
+            frames (np.ndarray, optional): Frame numbers, sorted and unique, (T,). By
+                default from 0.
+            skeleton (str, optional): Joint order. By default the one with K joints.
+            name (str): Name of the clip. Defaults to 'clip'.
+
+        Returns:
+            Clip2D: Checked, see :func:`check_clip`.
+
+        Raises:
+            ValueError: If an argument is invalid.
+
+        Example::
+
+            clip = mmhot.Clip2D.from_arrays(keypoints, (1920, 1080), fps=30)
+            poses = mmhot.Lifter()(clip)
+        """
+        points = to_numbers('keypoints', keypoints)
+        if points.ndim not in (3, 4) or points.shape[-1] not in (2, 3):
+            raise ValueError(
+                'keypoints must have the shape (T, K, 2), (T, K, 3), (P, T, K, 2) or '
+                f'(P, T, K, 3), got {points.shape}'
+            )
+        if points.shape[-1] == 3 and scores is not None:
+            raise ValueError('scores are given twice: keypoints have three values')
+        if scores is None:
+            scores = points[..., 2] if points.shape[-1] == 3 else 1
+        scores = np.broadcast_to(to_numbers('scores', scores), points.shape[:-1])
+        points = points[..., :2]
+        missing = (points == 0).all(-1) | ~(scores > 0)
+        points = np.where(missing[..., None], np.nan, points)
+        if points.ndim == 3:
+            points, scores = points[None], scores[None]
+        numbers = np.arange(points.shape[1]) if frames is None else frames
+        width, height = check_image_size(image_size)
+        people = enumerate(zip(points, scores, strict=True))
+        tracks = [Track2D(track, numbers, *arrays) for track, arrays in people]
+        if skeleton is None:
+            known = skeletons_by_count()
+            skeleton = known.get(points.shape[2])
+            if skeleton is None:
+                listed = ', '.join(f'{count} ({x})' for count, x in known.items())
+                raise ValueError(
+                    f'keypoints have {points.shape[2]} joints; known are {listed}: '
+                    'give skeleton'
+                )
+        return check_clip(cls(name, skeleton, tracks, width, height, fps))
+
+
+def check_clip(clip: Clip2D) -> Clip2D:
+    """Check a clip, which may be made by hand.
+
+    Args:
+        clip (Clip2D): 2D keypoints.
+
+    Returns:
+        Clip2D: With arrays of the documented types. Keypoints and scores are missing
+        where either is NaN.
+
+    Raises:
+        TypeError: If it is no clip.
+        ValueError: If the clip is empty, a number is out of range, an array has a wrong
+            type or shape, frames are not sorted and unique, or keypoints cannot be
+            pixels of the image.
+    """
+    if not isinstance(clip, Clip2D):
+        raise TypeError(
+            f'clip must be a Clip2D, got {type(clip).__name__}: make one by '
+            'Clip2D.from_arrays(keypoints, image_size=(1920, 1080), fps=30)'
+        )
+    skeleton = get_skeleton(clip.skeleton)
+    width, height = check_image_size((clip.width, clip.height))
+    if not (is_number(clip.fps) and 0 < clip.fps < np.inf):
+        raise ValueError(f'fps must be a number above 0, got {clip.fps!r}')
+    if not len(clip.tracks):
+        raise ValueError('tracks is empty: a clip needs at least one person')
+    tracks = [_check_track(track, skeleton) for track in clip.tracks]
+    ids = [track.track for track in tracks]
+    if len(set(ids)) < len(ids):
+        raise ValueError(f'tracks must have different IDs, got {ids}')
+    times = clip.times
+    if times is not None:
+        times = to_numbers('times', times).astype(np.float64)
+        last = max(track.frames[-1] for track in tracks)
+        if times.ndim != 1 or len(times) <= last or not (np.diff(times) >= 0).all():
+            raise ValueError(
+                'times must be the increasing seconds of all frames, (F,) with F > '
+                f'{last}, got the shape {times.shape}'
+            )
+    points = np.concatenate([track.keypoints.reshape(-1, 2) for track in tracks])
+    check_extent(points, width, height)
+    return replace(
+        clip,
+        tracks=tracks,
+        width=width,
+        height=height,
+        fps=float(clip.fps),
+        times=times,
+    )
+
+
+def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
+    if not isinstance(track, Track2D):
+        raise TypeError(f'tracks must hold Track2D, got {type(track).__name__}')
+    frames, keypoints, scores = check_track(
+        track.track, track.frames, track.keypoints, track.scores, skeleton
+    )
+    if track.bboxes is not None and np.shape(track.bboxes) != (len(frames), 4):
+        shape = np.shape(track.bboxes)
+        raise ValueError(
+            f'bboxes of track {track.track} must be ({len(frames)}, 4), got {shape}'
+        )
+    return replace(track, frames=frames, keypoints=keypoints, scores=scores)
 
 
 # Letters of the shape and dtype of each array of a Clip3D.

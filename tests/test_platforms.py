@@ -93,10 +93,12 @@ def test_drive_letter_is_no_option_of_a_benchmark_model():
     assert split('mmhot::a/b.py:center') == ['mmhot::a/b.py', 'center']
 
 
-def test_unencodable_file_names_are_printed_with_replacements():
+def test_unencodable_file_names_are_printed_as_escapes():
     stream = io.TextIOWrapper(io.BytesIO(), encoding='cp1252', newline='')
     errors.print_line('C:/Видео.mp4: naïve', stream)
-    assert stream.buffer.getvalue().decode('cp1252') == 'C:/?????.mp4: naïve\n'
+    assert stream.buffer.getvalue().decode('cp1252') == (
+        'C:/\\u0412\\u0438\\u0434\\u0435\\u043e.mp4: naïve\n'
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The package as a whole: import time, registered names, configs by name."""
 
+import ast
+import inspect
 import os
 import subprocess
 import sys
@@ -39,6 +41,28 @@ print(*(heavy & set(sys.modules)))
 def test_lazy_name_exists(name):
     assert getattr(mmhot, name).__name__ == name
     assert name in dir(mmhot)
+
+
+def test_type_checkers_see_every_public_name():
+    """The lazy names are imported for type checkers, and are fully annotated."""
+    tree = ast.parse((ROOT / 'mmhot/__init__.py').read_text(encoding='utf-8'))
+    imports = [
+        node
+        for block in tree.body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == 'TYPE_CHECKING'
+        for node in block.body
+    ]
+    seen = {alias.name: node.module for node in imports for alias in node.names}
+    assert seen == mmhot._LAZY
+    assert {*seen, '__version__'} == set(mmhot.__all__)
+    for name in seen:
+        signature = inspect.signature(getattr(mmhot, name))
+        kinds = [each.annotation for each in signature.parameters.values()]
+        assert inspect.Parameter.empty not in kinds, name
+    # `mmhot.Liftre` is an error for them, too
+    assert 'not TYPE_CHECKING' in {
+        ast.unparse(block.test) for block in tree.body if isinstance(block, ast.If)
+    }
 
 
 def test_unknown_name_is_an_attribute_error():

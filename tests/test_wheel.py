@@ -227,6 +227,21 @@ def test_doctor_needs_packaging_only(wheel, tmp_path):
     assert said == 'mmhot list: error: PyYAML is needed: pip install pyyaml\n'
 
 
+def test_extras_replace_nothing_in_the_locked_environment(tmp_path):
+    """``pip install '.[ui]'`` after README's command for pip."""
+    venv.create(tmp_path / 'env', with_pip=True, symlinks=True)
+    python = tmp_path / 'env/bin/python'
+    locked = ('--no-deps', '-r', ROOT / 'requirements/pip.txt', ROOT)
+    uv('pip', 'install', '--python', python, *locked, cwd=tmp_path)
+    pip = (python, '-m', 'pip', '--quiet', 'install', '--dry-run', '--report', 'a.json')
+    call(*pip, f'{ROOT}[ui,augment,ray,rerun]', cwd=tmp_path)
+    report = json.loads((tmp_path / 'a.json').read_text())
+    added = {item['metadata']['name'].lower() for item in report['install']}
+    lines = (ROOT / 'requirements/pip.txt').read_text().splitlines()
+    assert {'gradio', 'ray', 'rerun-sdk', 'albumentations'} <= added
+    assert not added & {line.partition('=')[0] for line in lines}
+
+
 @pytest.mark.parametrize('tool', ['uv', 'pip'])
 def test_empty_environment_needs_no_compiler(tool, wheel, tmp_path, request):
     """docs/installation.md's commands for a wheel, and a video lifted by it."""
@@ -243,8 +258,7 @@ def test_empty_environment_needs_no_compiler(tool, wheel, tmp_path, request):
             uv('pip', 'install', *options, cwd=tmp_path, path=path)
 
     install(f'{wheel}[mmpose]')
-    if sys.version_info >= (3, 12):
-        install('--no-deps', 'mmpose==1.3.2', 'norfair==2.3.0')
+    install('--no-deps', 'mmpose==1.3.2', 'norfair==2.3.0')
     models = ('--pose2d', 'gtpt-t', '--det-model', 'pose-verified')
     video = ('infer', ROOT / 'demo/walk.mp4', '--out-dir', 'out', *models)
     call(path / 'mmhot', *video, cwd=tmp_path, path=path)

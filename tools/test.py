@@ -21,6 +21,7 @@ from mmhot.cli.runner import (
     merge_options,
     setting,
 )
+from mmhot.cli.training_data import check_data_files
 from mmhot.io.atomic import replacing
 
 
@@ -56,8 +57,6 @@ def parse_args() -> argparse.Namespace:
 
 def test(args: argparse.Namespace) -> None:
     """Evaluate the checkpoint."""
-    from mmhot.weights.loading import SameShapesHook
-
     config = load_config(args)
     if '://' not in args.checkpoint and not Path(args.checkpoint).is_file():
         raise FileNotFoundError(f'{args.checkpoint}: no such checkpoint file')
@@ -70,9 +69,13 @@ def test(args: argparse.Namespace) -> None:
         dump = dict(type='DumpResults', out_file_path=str(args.dump))
         config.test_evaluator = [*metrics, dump]
     merge_options(config, args.cfg_options)
+    check_data_files(config, ('test',))
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
     runner = build_runner(config)
+
+    from mmhot.weights.loading import SameShapesHook
+
     runner.register_hook(SameShapesHook())
     metric = find_lifting_error(runner, args)
     results = dict(runner.test())

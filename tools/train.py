@@ -10,7 +10,7 @@ import sys
 
 from mmengine.config import Config
 
-from mmhot.cli.errors import OneLineParser, run_safely
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.process import keep_freed_memory
 from mmhot.cli.runner import (
     add_runner_arguments,
@@ -19,6 +19,7 @@ from mmhot.cli.runner import (
     merge_options,
     setting,
 )
+from mmhot.cli.training_data import check_data_files
 
 
 def parse_args() -> argparse.Namespace:
@@ -61,21 +62,24 @@ def train(args: argparse.Namespace) -> None:
     if args.auto_scale_lr:
         setting(config, 'auto_scale_lr', '--auto-scale-lr').enable = True
     merge_options(config, args.cfg_options)
+    check_data_files(config, ('train', 'val'))
     if args.resume is not None:
         resume(config, args.resume)
     build_runner(config).train()
 
 
 def resume(config: Config, checkpoint: str) -> None:
-    """Resume from a checkpoint, or from the latest one if it is 'auto'.
+    """Resume from a checkpoint, or from the newest whole one if it is 'auto'.
 
     If the work directory has none, training starts from the config's ``load_from``: one
     command both starts a training and continues it after an interruption.
     """
-    from mmengine.runner import find_latest_checkpoint
+    from mmhot.training import find_whole_checkpoint
 
     if checkpoint == 'auto':
-        checkpoint = find_latest_checkpoint(config.work_dir)
+        checkpoint, damaged = find_whole_checkpoint(config.work_dir)
+        for reason in damaged:
+            print_line(f'train.py: {reason}; resuming from {checkpoint}', sys.stderr)
     if checkpoint is not None:
         # MMEngine would resume from load_from
         config.resume, config.load_from = True, checkpoint

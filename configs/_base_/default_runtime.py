@@ -4,3 +4,8 @@ default_scope = 'mmpose'
 custom_imports = dict(imports=['mmhot.plugin'], allow_failed_imports=False)
 # reproducible resumed epochs; BatchNorm's statistics shared by processes
 custom_hooks = [dict(type='EpochSeedHook'), dict(type='SyncBuffersHook')]
+default_hooks = dict(
+    checkpoint=dict(type='WholeCheckpointHook'),
+    finite_loss=dict(type='FiniteLossHook'),
+    curves=dict(type='CurvesHook'),
+)

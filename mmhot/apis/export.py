@@ -15,7 +15,7 @@ from mmhot.apis.options import ExportOptions, OutputOptions
 from mmhot.apis.progress import Bars, no_bar
 from mmhot.io.atomic import CACHE_FOLDER, is_in_the_way, remove_abandoned
 from mmhot.io.own_results import is_result
-from mmhot.io.writers.table import WRITERS
+from mmhot.io.writers.table import WRITERS, Writer
 
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.clips import Clip3D
@@ -91,6 +91,8 @@ def _write_formats(
 ) -> list[Path]:
     from mmhot.lifting.world import scale_people
 
+    if footage is None and options.html_frames:
+        raise ValueError('html_frames needs a video, and there is none')
     if options.height is not None:
         clip = scale_people(clip, options.height)
     # a clip in world axes is written as it is
@@ -105,12 +107,12 @@ def _write_formats(
     written = []
     for name in options.formats:
         writer, shown = WRITERS[name], clips[axes[name]]
+        inputs = _footage_of(writer, options, footage)
         target = path.with_name(f'{path.stem}.{name}')
         tracks = sorted(set(shown.track.tolist()))
         for track, file in _files(target, name, tracks).items():
             part = shown if track is None else shown.take(shown.track == track)
             with bars(f'{clip.name}: {name}') as progress:
-                inputs = {'footage': footage} if writer.footage else {}
                 if writer.progress:
                     inputs['progress'] = progress
                 note = writer.load()(part, file, **inputs)
@@ -129,6 +131,16 @@ def _turned(clip: 'Clip3D', axes: str, static_camera: bool) -> 'Clip3D':
     elif axes != 'world':
         clip = to_axes(clip, axes)
     return clip.checked()
+
+
+def _footage_of(
+    writer: Writer, options: ExportOptions, footage: 'FrameSource | None'
+) -> dict[str, 'FrameSource | None']:
+    """Return the argument by which a writer takes the video, if it does."""
+    asked = writer.footage
+    if isinstance(asked, str):
+        asked = getattr(options, asked)
+    return {'footage': footage} if asked else {}
 
 
 def _files(path: Path, name: str, tracks: list[int]) -> dict[int | None, Path]:

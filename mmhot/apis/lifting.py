@@ -4,11 +4,12 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from mmhot.apis.export import check_targets, export, results_folder
 from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions
 from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
-from mmhot.clips import Clip2D, Clip3D
-from mmhot.installation import choose_device
+from mmhot.clips import Clip2D, Clip3D, check_clip
 from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lens import settle_lens
@@ -68,15 +69,20 @@ def infer(
 
 
 def lift(
-    keypoints: str | Path | Clip2D, *, progress: bool = False, **options: object
+    keypoints: str | Path | Clip2D | np.ndarray,
+    *,
+    progress: bool = False,
+    **options: object,
 ) -> Clip3D:
     """Lift the 2D keypoints of a clip, as ``mmhot lift``.
 
     Args:
-        keypoints (str | Path | Clip2D): Keypoints, or their file.
+        keypoints (str | Path | Clip2D | np.ndarray): Keypoints, or their file. An array
+            is (T, K, 2) or has more dimensions, see :meth:`Clip2D.from_arrays`.
         progress (bool): Whether to show a progress bar. Defaults to False.
-        **options (object): See :class:`mmhot.apis.options.LiftOptions`; ``skeleton``,
-            ``image_size``, ``fps`` and ``single`` are for files.
+        **options (object): See :class:`mmhot.apis.options.LiftOptions`. ``skeleton``,
+            ``image_size`` and ``fps`` are for files and arrays, ``single`` is for
+            files.
 
     Returns:
         Clip3D: 3D poses in camera axes.
@@ -86,16 +92,30 @@ def lift(
         ValueError: If an option or the file is wrong.
     """
     chosen = LiftOptions(**options)
-    if isinstance(keypoints, Clip2D):
-        for name in ('skeleton', 'image_size', 'fps', 'single'):
-            if getattr(chosen, name) is not None:
-                raise ValueError(f'{name} is for files of keypoints, not for a Clip2D')
-        clip = keypoints
-    else:
-        clip = read_clip(Path(keypoints), chosen)
+    clip = _open_clip(keypoints, chosen)
     run = _prepare(open_lifter(chosen), clip, chosen)
     with (text_bar if progress else no_bar)(f'{clip.name}: lifting') as show:
         return run(show)
+
+
+def _open_clip(
+    keypoints: str | Path | Clip2D | np.ndarray, options: LiftOptions
+) -> Clip2D:
+    if isinstance(keypoints, str | Path):
+        return read_clip(Path(keypoints), options)
+    is_clip = isinstance(keypoints, Clip2D)
+    refused = ('skeleton', 'image_size', 'fps', 'single') if is_clip else ('single',)
+    for name in refused:
+        if getattr(options, name) is not None:
+            what = 'a Clip2D' if is_clip else 'an array'
+            raise ValueError(f'{name} is for files of keypoints, not for {what}')
+    if is_clip:
+        return check_clip(keypoints)
+    if options.image_size is None or options.fps is None:
+        raise ValueError('image_size and fps must be given with an array of keypoints')
+    return Clip2D.from_arrays(
+        keypoints, options.image_size, options.fps, skeleton=options.skeleton
+    )
 
 
 def lift_files(
@@ -168,7 +188,7 @@ def open_lifter(options: LiftOptions) -> Lifter:
     return Lifter(
         options.model,
         options.checkpoint,
-        device=choose_device(options.device),
+        device=options.device,
         flip_test=options.flip_test,
         batch_size=options.batch_size,
         keep=options.keep,
@@ -188,7 +208,7 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
     lifter = Lifter(
         options.pose3d,
         options.pose3d_weights,
-        device=choose_device(options.device),
+        device=options.device,
         keep=options.keep,
     )
     return VideoLifter(
@@ -212,7 +232,7 @@ def open_pose_estimator(options: InferOptions) -> VideoPoseEstimator:
         options.pose2d_weights,
         options.det_model,
         options.det_weights,
-        choose_device(options.device),
+        options.device,
         skeleton=options.pose2d_skeleton,
     )
     return VideoPoseEstimator(

@@ -106,8 +106,8 @@ class LifterOptions(Options):
         convert=_read_intrinsics,
         metavar='FILE',
     )
-    device: str | None = option(
-        None, 'cpu, cuda or cuda:N; by default the GPU if there is one', metavar='NAME'
+    device: str = option(
+        'auto', 'auto (the GPU if there is one), cpu, cuda or cuda:N', metavar='NAME'
     )
 
     def __post_init__(self) -> None:
@@ -274,6 +274,9 @@ class ExportOptions(Options):
     )
     static_camera: bool = option(
         False, 'the camera does not move: estimate its tilt and the floor'
+    )
+    html_frames: bool = option(
+        False, 'show the frames of the video behind the 2D keypoints of .html'
     )
 
     def __post_init__(self) -> None:

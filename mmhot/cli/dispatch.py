@@ -15,9 +15,9 @@ from mmhot.cli.errors import (
     run_safely,
     usable_streams,
 )
-from mmhot.cli.process import silence_opencv, wait_less_actively
+from mmhot.cli.process import silence_opencv
 
-COMMANDS = ('infer', 'lift', 'ui', 'show-pruning', 'export', 'list', 'doctor')
+COMMANDS = ('infer', 'lift', 'ui', 'show-pruning', 'export', 'list', 'cost', 'doctor')
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
 _VERSIONS = 'print the versions of mmhot, PyTorch, MMPose and MMCV'
 
@@ -45,8 +45,9 @@ def _run(argv: Sequence[str] | None) -> int:
         command.refuse(extras)
     args.say = (lambda line: None) if args.quiet else Notices(command.prog)
     args.flags = flags_of(command)
-    wait_less_actively()
     silence_opencv()
+    if args.device == 'auto':
+        args.device = None
     return run_safely(command.prog, partial(args.run, args), command)
 
 
@@ -81,7 +82,7 @@ def _add_global_options(parser: OneLineParser, device, quiet) -> None:
         '--device',
         default=device,
         metavar='NAME',
-        help='cpu, cuda or cuda:N (default: the GPU if there is one)',
+        help='auto, cpu, cuda or cuda:N (default: auto, the GPU if there is one)',
     )
     parser.add_argument(
         '--quiet',

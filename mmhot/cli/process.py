@@ -1,4 +1,4 @@
-"""Settings of the process: memory allocator, waiting threads, signals."""
+"""Settings of the process: memory allocator, signals, messages of OpenCV."""
 
 import ctypes
 import os
@@ -10,8 +10,6 @@ from contextlib import contextmanager, suppress
 # From malloc.h of the GNU C library.
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _NEVER = -1
-# GNU's OpenMP tries 300,000 times, some milliseconds, before a thread sleeps.
-_TRIES = 10_000
 
 
 def keep_freed_memory() -> bool:
@@ -28,17 +26,6 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL('libc.so.6').mallopt
         return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, _NEVER))
     return False
-
-
-def wait_less_actively() -> None:
-    """Let waiting threads of PyTorch sleep sooner, unless the environment says how.
-
-    A thread that waits actively uses its share of a core that another program needs:
-    ``mmhot infer`` took twice as long beside two busy programs on two cores. Alone it
-    is as fast. OpenMP reads the variable once, when PyTorch is imported.
-    """
-    if 'OMP_WAIT_POLICY' not in os.environ:
-        os.environ.setdefault('GOMP_SPINCOUNT', str(_TRIES))
 
 
 def silence_opencv() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict, DictAction
 
 from mmhot import compat
+from mmhot.cli.training_data import use_sample_data
 from mmhot.weights.config_files import read_config_file
 
 
@@ -41,6 +42,11 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--wait-time', type=float, default=1, help='seconds a window stays open'
     )
+    parser.add_argument(
+        '--sample',
+        action='store_true',
+        help="two steps on the sample data of the repository's tests, as a trial",
+    )
     # torch.distributed.launch passes it; MMEngine reads the environment variable
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
@@ -60,6 +66,8 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config that the arguments name and apply them to it.
 
+    Nothing that takes seconds is imported, see :func:`build_runner`.
+
     Args:
         args (Namespace): Arguments of :func:`add_runner_arguments`, and ``config``.
 
@@ -67,14 +75,16 @@ def load_config(args: argparse.Namespace) -> Config:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no config, or lacks a setting that an argument needs.
     """
-    compat.apply()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    config = read_config_file(args.config)
+    config = read_config_file(args.config, import_modules=False)
     config.launcher = args.launcher
     if args.work_dir is not None:
         config.work_dir = args.work_dir
-    elif config.get('work_dir') is None:
-        config.work_dir = str(Path('work_dirs', Path(args.config).stem))
+    elif config.get('work_dir') is None or args.sample:
+        name = Path(args.config).stem + ('_sample' if args.sample else '')
+        config.work_dir = str(Path('work_dirs', name))
+    if args.sample:
+        use_sample_data(config)
     if args.show or args.show_dir is not None:
         _show(config, args)
     return config
@@ -92,6 +102,7 @@ def build_runner(config: Config) -> Any:
     """Build MMEngine's Runner, or the one the config names."""
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
+    from mmengine.utils import import_modules_from_strings
 
     if 'model' not in config:
         raise ValueError(f'{config.filename}: this config has no model')
@@ -99,7 +110,9 @@ def build_runner(config: Config) -> Any:
         config.model.setdefault('data_preprocessor', config.preprocess_cfg)
     if config.get('launcher', 'none') != 'none':
         _join_processes(config)
+    compat.apply()
     try:
+        import_modules_from_strings(**config.get('custom_imports', dict(imports=[])))
         if 'runner_type' in config:
             return RUNNERS.build(config)
         return Runner.from_cfg(config)

@@ -44,6 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help=f'further {what} to offer, as for `mmhot infer`; may be given several '
             'times',
         )
+    parser.add_argument(
+        '--max-upload',
+        type=int,
+        default=1000,
+        metavar='MB',
+        help='largest file that may be uploaded (default: 1000 megabytes)',
+    )
     parser.add_argument('--open', action='store_true', help='open it in the browser')
 
 
@@ -51,12 +58,18 @@ def run(args: argparse.Namespace) -> None:
     """Serve until interrupted."""
     if args.port is not None and not 1 <= args.port <= 65535:
         raise ValueError(f'port must be from 1 to 65535, got {args.port}')
+    if args.max_upload < 1:
+        raise ValueError(
+            f'max_upload must be at least 1 megabyte, got {args.max_upload}'
+        )
     if args.device is not None:
         choose_device(args.device)
     with tempfile.TemporaryDirectory(prefix='mmhot-ui-') as folder:
         # Gradio reads them when it is imported
         os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
-        os.environ['GRADIO_TEMP_DIR'] = str(Path(folder, 'files'))
+        os.environ['GRADIO_TEMP_DIR'] = folder
+        # seconds until it is noticed that a page was closed
+        os.environ.setdefault('GRADIO_HEARTBEAT_INTERVAL', '5')
         import_extra('gradio', 'mmhot ui', 'ui')
         _serve(args, Path(folder))
 
@@ -66,9 +79,11 @@ def _serve(args: argparse.Namespace, folder: Path) -> None:
 
     from mmhot.ui.model_choices import find_choices
     from mmhot.ui.page import STYLE, Page
+    from mmhot.ui.sessions import Sessions
 
     choices = find_choices(args.pose2d, args.det_model, args.pose3d)
-    page = Page(choices, folder, args.device)
+    sessions = Sessions(folder)
+    page = Page(choices, sessions, args.device)
     # system fonts: others would be downloaded
     fonts = dict(
         font=['system-ui', 'sans-serif'], font_mono=['ui-monospace', 'monospace']
@@ -83,6 +98,7 @@ def _serve(args: argparse.Namespace, folder: Path) -> None:
             prevent_thread_lock=True,
             quiet=True,
             share=False,
+            max_file_size=args.max_upload * 1_000_000,
             ssr_mode=False,
             footer_links=[],
             theme=gradio.themes.Soft(**fonts),
@@ -92,9 +108,11 @@ def _serve(args: argparse.Namespace, folder: Path) -> None:
         if choices.note:
             args.say(choices.note)
         args.say(f'{address} until Ctrl-C; results are deleted then')
-        stopped.wait()
+        while not stopped.wait(60):
+            sessions.sweep()
     finally:
         page.blocks.close(verbose=False)
+        sessions.close_all()
         signal.signal(signal.SIGTERM, before)
 
 

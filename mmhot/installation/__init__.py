@@ -15,8 +15,8 @@ def choose_device(name: str | None = None) -> str:
     """Check a device that PyTorch can use, or choose one.
 
     Args:
-        name (str, optional): ``cpu``, ``cuda`` or ``cuda:N``. By default the GPU if
-            there is one.
+        name (str, optional): ``cpu``, ``cuda``, ``cuda:N`` or ``auto``, the default:
+            the GPU if there is one.
 
     Raises:
         ValueError: If the device does not exist.
@@ -24,7 +24,7 @@ def choose_device(name: str | None = None) -> str:
     import torch
 
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name is None:
+    if name in (None, 'auto'):
         return 'cuda' if gpus else 'cpu'
     known = ['cpu', *(f'cuda:{index}' for index in range(gpus))]
     if torch.backends.mps.is_available():

@@ -37,8 +37,8 @@ _SAME = {'mmcv-lite': ('mmcv',), 'opencv-python-headless': _OPENCV}
 _OPTIONAL = ('xtcocotools>=1.12', 'mediapipe==0.10.21', 'onnxruntime')
 # pip cannot build, or would downgrade NumPy for, what these ask for.
 _ALONE = ('mediapipe', 'mmpose', 'norfair', 'xtcocotools')
-# That is why the extra leaves two of them out on Python 3.12 and later.
-_PYTHON = {'python_version': '3.11', 'python_full_version': '3.11.0'}
+# That is why the extra has two of them with a marker that holds for no Python.
+_PYTHON = {'python_version': '3.10', 'python_full_version': '3.10.0'}
 # The last ones to be imported, and what is imported in place of the package itself.
 _SLOW = ('torch', 'torchvision', 'mmdet', 'mmcv', 'norfair', 'mmpose', 'mmhot')
 _PROBES = {
@@ -104,7 +104,6 @@ def examine(seconds: float) -> tuple[list[PackageStatus], list[str]]:
     needed = [x for x in wanted if _applies(x, '') or _applies(x, 'mmpose')]
     optional = [x for x in wanted if 'extra' in str(x.marker) and x not in needed]
     optional += map(Requirement, _OPTIONAL)
-    needed = [x for x in needed if x.name != 'chumpy']  # MMPose does not import it
     fast = ['xtcocotools', *(x for x in map(_module, needed) if x not in _SLOW)]
     probes = {module: _PROBES.get(module, module) for module in (*fast, *_SLOW)}
     outcomes, devices = try_imports([*probes.values()], seconds)

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 import mmhot.plugin  # noqa: F401 registers components
-from mmhot.clips import Clip2D, Clip3D
+from mmhot.clips import Clip2D, Clip3D, check_clip
 from mmhot.deploy.switch import switch_to_deploy
+from mmhot.installation import choose_device
 from mmhot.lens import Lens, ideal_camera
 from mmhot.lifting.gaps import Segment, count_rows, split_segments
 from mmhot.lifting.load_model import load_lifter
@@ -46,7 +47,7 @@ class Lifter:
             it contains.
         checkpoint (str or Path, optional): A file or the name of shipped weights. By
             default the shipped weights of the model.
-        device (str): PyTorch device. Defaults to 'cpu'.
+        device (str): PyTorch device. Defaults to 'auto', the GPU if there is one.
         flip_test (bool): Whether to average with the mirrored prediction. Defaults to
             True.
         batch_size (int, optional): Windows per batch. By default 64, or for video
@@ -74,7 +75,7 @@ class Lifter:
         self,
         model: str | Path | None = None,
         checkpoint: str | Path | None = None,
-        device: str = 'cpu',
+        device: str = 'auto',
         flip_test: bool = True,
         batch_size: int | None = None,
         stride: int | None = None,
@@ -82,9 +83,9 @@ class Lifter:
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        self.name, config, model = load_lifter(model, checkpoint, device)
+        self.device = choose_device(device)
+        self.name, config, model = load_lifter(model, checkpoint, self.device)
         self.model = switch_to_deploy(model)
-        self.device = device
         self.flip_test = flip_test
         self.seq_len = self.model.backbone.num_frames
         self.num_targets = self.model.backbone.num_keep_frames
@@ -154,16 +155,21 @@ class Lifter:
             Clip3D: Rows sorted by frame and track.
 
         Raises:
-            ValueError: If no keypoint can be converted to Human3.6M's, or an argument
-                is invalid.
+            TypeError: If ``clip`` is no :class:`mmhot.Clip2D`.
+            ValueError: If the clip is invalid (see :func:`mmhot.clips.check_clip`), no
+                keypoint can be converted to Human3.6M's, or an argument is invalid.
         """
+        clip = check_clip(clip)
         segments = self.prepare(clip, mapping, max_gap)
         return self.lift(clip, segments, progress, lens)
 
     def prepare(
         self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
     ) -> list[Segment]:
-        """Convert to Human3.6M-17 and fill gaps, see :meth:`__call__`."""
+        """Convert to Human3.6M-17 and fill gaps, see :meth:`__call__`.
+
+        The clip is not checked: readers and pose estimators made it.
+        """
         if not max_gap >= 0:
             raise ValueError(f'max_gap must be at least 0 seconds, got {max_gap}')
         gap = int(max_gap * clip.fps)
@@ -191,8 +197,8 @@ class Lifter:
             segments += own
         if not segments:
             raise ValueError(
-                f'{clip.source}: no keypoint can be converted from {clip.skeleton} to '
-                'Human3.6M'
+                f'{clip.source or clip.name}: no keypoint can be converted from '
+                f'{clip.skeleton} to Human3.6M'
             )
         return segments
 

@@ -1,6 +1,7 @@
 """Background thread that lifts one input for the page, and its progress as HTML."""
 
 import shlex
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -65,29 +66,46 @@ class LiftingRun:
 
     Args:
         source (Path): Input.
-        folder (Path): Existing folder for the results.
+        folder (Path): Existing folder for the results, with no other files.
         options (Mapping[str, Any]): Values of
             :class:`mmhot.apis.options.InferRunOptions`, without the folder.
     """
 
     def __init__(self, source: Path, folder: Path, options: Mapping[str, Any]) -> None:
-        self._source, self._folder, self._values = source, folder, options
+        self.folder = folder
+        self._source, self._values = source, options
         self._progress = Progress()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._discarded = False
 
     def stop(self) -> None:
         """Stop the run at the next frame."""
         self._stopping.set()
 
+    def wait(self) -> None:
+        """Wait for the end of the run if it has started."""
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def discard(self) -> None:
+        """Stop the run and delete its folder, at once or when it has stopped."""
+        self.stop()
+        with self._lock:
+            self._discarded = True
+            if self._progress.done or not self._thread.is_alive():
+                shutil.rmtree(self.folder, ignore_errors=True)
+
     def __iter__(self) -> Iterator[Progress]:
         """Start the run; yield its progress until it has ended."""
-        thread = threading.Thread(target=self._run, daemon=True)
-        thread.start()
+        with self._lock:
+            if not self._discarded:
+                self._thread.start()
         try:
-            while thread.is_alive():
-                thread.join(_INTERVAL)
-                if thread.is_alive():
+            while self._thread.is_alive():
+                self._thread.join(_INTERVAL)
+                if self._thread.is_alive():
                     yield self._copy_progress()
             yield self._copy_progress()
         finally:
@@ -104,14 +122,15 @@ class LiftingRun:
             error = explain_any(caught)
         with self._lock:
             self._progress.done, self._progress.error = True, error
-            # none if the page was closed meanwhile
+            if self._discarded:
+                shutil.rmtree(self.folder, ignore_errors=True)
             self._progress.files = sorted(
-                path for path in self._folder.glob('*') if path.is_file()
+                path for path in self.folder.glob('*') if path.is_file()
             )
 
     def _lift(self) -> str:
         """Lift the input; returns the reason of a failure."""
-        options = InferRunOptions(**self._values, out_dir=self._folder, no_cache=True)
+        options = InferRunOptions(**self._values, out_dir=self.folder, no_cache=True)
 
         from mmhot.apis.clip_worker import ClipWorker
         from mmhot.apis.export import check_targets
@@ -124,7 +143,7 @@ class LiftingRun:
 
     def _note(self, line: str) -> None:
         # the page lists the files itself
-        if str(self._folder) not in line:
+        if str(self.folder) not in line:
             with self._lock:
                 self._progress.notes.append(line)
 

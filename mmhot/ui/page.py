@@ -2,10 +2,7 @@
 
 import html
 import importlib.util
-import shutil
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,35 +10,16 @@ import gradio as gr
 
 from mmhot.apis.options import AXES, SMOOTHING
 from mmhot.io.writers.table import WRITERS
-from mmhot.ui.lifting_run import (
-    LiftingRun,
-    describe,
-    describe_error,
-    shown_command,
-)
+from mmhot.ui.lifting_run import describe, describe_error, shown_command
 from mmhot.ui.model_choices import AUTOMATIC, ModelChoices
+from mmhot.ui.sessions import Sessions
 
 _FILES = ['video', 'image', '.npz', '.json']
 # Lists of inputs could name any file of the machine.
 _REFUSED = {'.txt'}
+_GONE = 'The connection was lost, and the files were deleted: reload the page.'
 _EMPTY = '<div class="empty">Drop a video and press Lift: its people appear here.</div>'
 STYLE = (Path(__file__).parent / 'page.css').read_text(encoding='utf-8')
-
-
-@dataclass
-class _Session:
-    """State of one open page."""
-
-    run: LiftingRun | None = None
-    folder: Path | None = None
-
-    def reset(self) -> None:
-        """Stop the run and delete its results."""
-        if self.run is not None:
-            self.run.stop()
-        if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        self.run = self.folder = None
 
 
 class Page:
@@ -49,20 +27,18 @@ class Page:
 
     Args:
         choices (ModelChoices): Models to choose from.
-        folder (Path): Parent of the folders of results.
+        sessions (Sessions): Keeps the files of the visitors.
         device (str, optional): PyTorch device; by default the GPU if there is one.
     """
 
     def __init__(
-        self, choices: ModelChoices, folder: Path, device: str | None = None
+        self, choices: ModelChoices, sessions: Sessions, device: str | None = None
     ) -> None:
-        self._choices, self._folder, self._device = choices, folder, device
-        self._sessions: dict[str, _Session] = {}
+        self._choices, self._sessions, self._device = choices, sessions, device
         self.blocks = self._build()
 
     def _build(self) -> gr.Blocks:
-        settings = dict(analytics_enabled=False, delete_cache=(600, 24 * 3600))
-        with gr.Blocks(title='mmhot', **settings) as blocks:
+        with gr.Blocks(title='mmhot', analytics_enabled=False) as blocks:
             gr.Markdown('# mmhot\nThe people of a video in 3D, on this machine.')
             with gr.Row():
                 with gr.Column(scale=1, min_width=300):
@@ -102,7 +78,7 @@ class Page:
                 )
                 for name, label, choices in (
                     ('pose2d', '2D keypoints', self._choices.pose2d),
-                    ('det_model', 'Detector of people', self._choices.det_model),
+                    ('det_model', 'Person detector', self._choices.det_model),
                     ('pose3d', 'Lifter', self._choices.pose3d),
                 )
             }
@@ -116,22 +92,25 @@ class Page:
             concurrency_limit=1,
             api_visibility='private',
         )
-        self._stop.click(self._end, None, None, queue=False, api_visibility='private')
+        uploads = [self._source, self._fields['intrinsics']]
+        quiet = dict(queue=False, show_progress='hidden', api_visibility='private')
+        gr.on([each.change for each in uploads], self._hold, uploads, None, **quiet)
+        self._stop.click(self._end, None, None, **quiet)
         blocks.unload(self._leave)
 
     def _run(self, given: dict, request: gr.Request) -> Iterator[dict]:
         """Lift the uploaded file; yields updates of the page."""
-        session = self._sessions.setdefault(request.session_hash, _Session())
-        session.reset()
         source = given[self._source]
-        options = {name: given[field] for name, field in self._fields.items()}
         error = _check_file(source)
         if error:
             yield {self._progress: describe_error(error)}
             return
+        options = {name: given[field] for name, field in self._fields.items()}
         options = _as_options(options, self._device)
-        session.folder = Path(tempfile.mkdtemp(prefix='run-', dir=self._folder))
-        session.run = run = LiftingRun(Path(source), session.folder, options)
+        run = self._sessions.start(request.session_hash, Path(source), options)
+        if run is None:
+            yield {self._progress: describe_error(_GONE)}
+            return
         command = shown_command(Path(source).name, options)
         yield {
             self._lift: gr.update(interactive=False),
@@ -149,53 +128,49 @@ class Page:
             self._files: gr.update(value=files or None, visible=bool(files)),
         }
 
+    def _hold(
+        self, source: str | None, intrinsics: str | None, request: gr.Request
+    ) -> None:
+        self._sessions.hold(request.session_hash, [source, intrinsics])
+
     def _end(self, request: gr.Request) -> None:
-        session = self._sessions.get(request.session_hash)
-        if session is not None and session.run is not None:
-            session.run.stop()
+        self._sessions.stop(request.session_hash)
 
     def _leave(self, request: gr.Request) -> None:
-        session = self._sessions.pop(request.session_hash, None)
-        if session is not None:
-            session.reset()
+        self._sessions.close(request.session_hash)
 
 
 def _camera_fields() -> dict[str, gr.components.Component]:
     with gr.Accordion('Camera and scale', open=False):
         return {
-            # not gr.Number, in which an empty field becomes 0
-            'fov': gr.Textbox(
-                label='Horizontal angle of view, degrees',
-                info='Empty: assume 47.',
-            ),
+            'fov': _number('Horizontal angle of view, degrees', 'Empty: assume 47.'),
             'intrinsics': gr.File(
                 label='Calibration file, in place of the angle',
                 file_types=['.json', '.yml', '.yaml', '.npz'],
                 height=110,
             ),
-            'height': gr.Textbox(
-                label='Body height, meters', info='Empty: estimated by the model.'
-            ),
+            'height': _number('Body height, meters', 'Empty: estimated by the model.'),
             'static_camera': gr.Checkbox(
                 False, label='Static camera: estimate the floor'
             ),
         }
 
 
+def _number(label: str, info: str) -> gr.Textbox:
+    """Create a field for a number; empty, a gr.Number would become 0 or fail."""
+    return gr.Textbox(label=label, info=info)
+
+
 def _result_fields() -> dict[str, gr.components.Component]:
     with gr.Accordion('Keypoints and results', open=False):
         return {
-            'kpt_thr': gr.Slider(
-                0, 1, 0.2, step=0.05, label='Least confidence of keypoints'
-            ),
-            'det_every': gr.Number(
-                None,
-                label='Detect in every Nth frame (empty: automatic)',
-                precision=0,
-                minimum=1,
-            ),
+            'kpt_thr': _number('Minimum keypoint confidence, 0 to 1', 'Empty: 0.2.'),
+            'det_every': _number('Detect in every Nth frame', 'Empty: automatic.'),
             'smooth_2d': gr.Dropdown(SMOOTHING, value='none', label='Smooth keypoints'),
             'smooth_3d': gr.Dropdown(SMOOTHING, value='none', label='Smooth poses'),
+            'html_frames': gr.Checkbox(
+                False, label='Show the frames of the video in the 3D page'
+            ),
             'axes': gr.Dropdown(AXES, value='camera', label='Axes'),
             'formats': gr.CheckboxGroup(
                 _formats(), value=['npz', 'html'], label='Files'
@@ -226,7 +201,8 @@ def _as_options(values: dict[str, Any], device: str | None) -> dict[str, Any]:
     """Convert the fields of the page to options; empty ones are left out."""
     # the page always shows the poses
     formats = dict.fromkeys([*(values['formats'] or []), 'html'])
-    given = {k: v for k, v in values.items() if v not in (AUTOMATIC, '', None)}
+    values = {k: v.strip() if isinstance(v, str) else v for k, v in values.items()}
+    given = {k: v for k, v in values.items() if v not in (AUTOMATIC, '', None, [])}
     return {**given, 'formats': list(formats), 'device': device}
 
 

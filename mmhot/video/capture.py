@@ -23,7 +23,7 @@ _POLL = 0.1
 _MAX_LATENCY = 20_000
 
 
-def prefetch(frames: Iterable[Frame], count: int = 8) -> Iterator[Frame]:
+def prefetch(frames: Iterable[Frame], count: int = 4) -> Iterator[Frame]:
     """Read up to ``count`` frames ahead in a thread; its errors are raised here."""
     read: queue.Queue = queue.Queue(count)
     stopped = threading.Event()

@@ -173,8 +173,6 @@ def _detect(
 ) -> _Keyframe:
     """Detect the people of a frame; tracked ones keep their numbers."""
     boxes, scores = redetect(frame, tracked.people)
-    boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
-    scores = np.asarray(scores, np.float32).reshape(-1)
     first_new = max(int(key.ids.max(initial=-1)) for key in keyframes) + 1
     around = search_boxes(tracked.people, frame.image.shape[1::-1])
     ids = _match(boxes, around, tracked.ids, first_new)

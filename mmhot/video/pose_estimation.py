@@ -186,9 +186,8 @@ class VideoPoseEstimator:
         """Estimate the people of consecutive frames of one shot in large batches."""
         people = []
         if not previous:
-            people = self._estimate(
-                [frames[0].image], self.detector([frames[0].image]), video=True
-            )
+            found = self.detector.redetect(frames[0].image, self._no_people())
+            people = self._estimate([frames[0].image], [found], video=True)
             previous, frames = people, frames[1:]
         if not frames:
             return people
@@ -199,10 +198,19 @@ class VideoPoseEstimator:
             lambda some, boxes, confidence: self._estimate_rows(
                 [frame.image for frame in some], boxes, confidence, video=True
             ),
-            (lambda frame, own: self.detector.redetect(frame.image, own))
-            if due
-            else None,
+            self._redetect if due else None,
         )
+
+    def _no_people(self) -> People:
+        num_keypoints = get_skeleton(self.estimator.skeleton).num_keypoints
+        shapes = (0, 4), (0,), (0, num_keypoints, 2), (0, num_keypoints)
+        return People(*(np.zeros(shape, np.float32) for shape in shapes))
+
+    def _redetect(self, frame: Frame, tracked: People) -> Boxes:
+        """Return the valid boxes of all people in a frame."""
+        boxes, scores = _as_arrays(self.detector.redetect(frame.image, tracked))
+        valid = _are_valid(boxes, scores)
+        return boxes[valid], scores[valid]
 
     def estimate_frames(
         self,

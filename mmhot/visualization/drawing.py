@@ -13,10 +13,15 @@ import numpy as np
 
 from mmhot.visualization.camera import VirtualCamera
 
-# MMPose's colors: left is green, right is orange, the middle is blue.
-LEFT = (112, 214, 66)
-RIGHT = (48, 140, 255)
-MIDDLE = (255, 170, 82)
+SIDE_COLORS = {'left': '#2b8ce6', 'right': '#db6a18', 'middle': '#8e8e8e'}
+"""Colors of the body sides in all drawings and pages.
+
+They differ for people with any deficiency of color vision, and stand out from light and
+dark backgrounds.
+"""
+LEFT, RIGHT, MIDDLE = (
+    tuple(bytes.fromhex(color[1:])[::-1]) for color in SIDE_COLORS.values()
+)
 BACKGROUND = (34, 27, 23)
 PANEL = (46, 37, 31)
 TEXT = (232, 226, 222)

@@ -3,27 +3,45 @@
 import base64
 import html
 import json
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+import cv2
 import numpy as np
 
 from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
+from mmhot.video.frames import FrameSource
+from mmhot.visualization.drawing import SIDE_COLORS
 
 # Units: positions relative to an origin per person in millimeters, quarter pixels.
 _MILLIMETERS = 1000
 _PIXEL_STEPS = 4
-_SIDES = ('left', 'right')
+_SIDES = ('middle', 'left', 'right')
+# Frames of the video are thumbnails, and fewer of them in long videos.
+_FRAME_SIDE, _JPEG_QUALITY = 480, 70
+_MAX_FRAME_BYTES = 15_000_000
 
 
-def write_html(clip: Clip3D, path: str | Path) -> None:
+def write_html(
+    clip: Clip3D,
+    path: str | Path,
+    *,
+    footage: FrameSource | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
     """Write a page that plays a clip in any browser, offline.
 
     Args:
         clip (Clip3D): In ``'world'`` axes.
         path (str | Path): The file to create or replace.
+        footage (FrameSource, optional): The video, shown behind the 2D keypoints: at
+            most 20 MB of small JPEG images, in long videos of every second frame, every
+            fourth, and so on.
+        progress (Callable, optional): Called with the numbers of stored frames and of
+            all frames.
 
     Raises:
         ValueError: If the clip has other axes.
@@ -40,7 +58,8 @@ def write_html(clip: Clip3D, path: str | Path) -> None:
         )
     }
     # escaped, so that no text can end the <script>
-    data = json.dumps(_content(clip), ensure_ascii=False).replace('<', '\\u003c')
+    content = {**_content(clip), 'images': _images(clip, footage, progress)}
+    data = json.dumps(content, ensure_ascii=False).replace('<', '\\u003c')
     page = Template(parts['page']).substitute(
         title=html.escape(clip.name),
         style=parts['style'],
@@ -65,6 +84,7 @@ def _content(clip: Clip3D) -> dict:
         'joints': list(clip.joint_names),
         'parents': [int(parent) for parent in clip.parents],
         'sides': [_side(name) for name in clip.joint_names],
+        'colors': [SIDE_COLORS[side] for side in _SIDES],
         'pixelSteps': _PIXEL_STEPS,
         'people': [_person(clip, track) for track in np.unique(clip.track).tolist()],
         'facts': _facts(clip),
@@ -77,9 +97,39 @@ def _times(clip: Clip3D, first: int) -> str:
 
 
 def _side(joint: str) -> int:
-    """Return 0 for the middle, 1 for left, 2 for right."""
-    sides = [number for number, side in enumerate(_SIDES, 1) if joint.startswith(side)]
-    return sides[0] if sides else 0
+    """Return the number of a joint's side in ``_SIDES``."""
+    side = joint.partition('_')[0]
+    return _SIDES.index(side) if side in _SIDES else 0
+
+
+def _images(
+    clip: Clip3D,
+    footage: FrameSource | None,
+    progress: Callable[[int, int], None] | None,
+) -> dict[int, str]:
+    """Encode the frames of the clip, every ``step``-th one, as JPEG in base64."""
+    images: dict[int, bytes] = {}
+    first, last, step = clip.frame.min(), clip.frame.max(), 1
+    for frame in footage or ():
+        if frame.index > last:
+            break
+        if frame.index >= first and (frame.index - first) % step == 0:
+            images[frame.index] = _encode_image(frame.image)
+            while sum(map(len, images.values())) > _MAX_FRAME_BYTES:
+                step *= 2
+                images = {k: v for k, v in images.items() if (k - first) % step == 0}
+        if progress is not None:
+            progress(frame.index + 1, int(last) + 1)
+    return {int(k): base64.b64encode(v).decode() for k, v in images.items()}
+
+
+def _encode_image(image: np.ndarray) -> bytes:
+    height, width = image.shape[:2]
+    scale = min(1, _FRAME_SIDE / max(height, width))
+    size = max(1, round(scale * width)), max(1, round(scale * height))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    return cv2.imencode('.jpg', small, options)[1].tobytes()
 
 
 def _person(clip: Clip3D, track: int) -> dict:
@@ -117,6 +167,7 @@ def _facts(clip: Clip3D) -> dict[str, str]:
         'Image': f'{clip.width} x {clip.height}',
         'Focal length': lens,
         'Unit': 'meters, z up from the floor',
-        'Keys': 'space, arrows (Shift: 10 frames), Home, End, + and -, f, s, t, v, 2, '
-        'i, d, Shift+1 to Shift+9',
+        'Keys': 'space: play; arrows: step (Shift: 10 frames); Home and End; + and -: '
+        'speed; f, s, t: views; v: follow; 2: keypoints; i: information; d: light or '
+        'dark; Shift+1 to Shift+9: hide people',
     }

@@ -60,7 +60,7 @@ def write_recording(
                 _send_person(rr, stream, clip, track)
             if footage is not None:
                 _send_video(rr, stream, footage, progress)
-            stream.flush(blocking=True)
+            stream.flush()
         finally:
             stream.disconnect()
 

@@ -14,11 +14,13 @@ from mmengine.config import Config
 from mmhot.errors import hint_at_names
 
 
-def read_config_file(path: str | Path) -> Config:
+def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
     """Read a config file and its bases.
 
     Args:
         path (str | Path): The file, or ``PACKAGE::PATH`` as in :func:`find_config`.
+        import_modules (bool): Whether to import the config's ``custom_imports``, which
+            takes seconds. Defaults to True.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -28,7 +30,7 @@ def read_config_file(path: str | Path) -> Config:
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such config file')
     try:
-        return Config.fromfile(path)
+        return Config.fromfile(path, import_custom_modules=import_modules)
     except Exception as error:
         # a config is a program and can raise anything
         reason = f'{type(error).__name__}: {error}'

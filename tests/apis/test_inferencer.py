@@ -11,7 +11,7 @@ import pytest
 from lifters import save_lifter
 from mmpose.apis import MMPoseInferencer
 from numpy.testing import assert_allclose, assert_array_equal
-from pose_sources import BOX, Detector, Estimator, FunctionDetector
+from pose_sources import BOX, Detector, Estimator, FunctionDetector, use_stand_ins
 from video_files import gray_image, write_video
 
 from mmhot.apis import Inferencer, inferencer_inputs
@@ -26,8 +26,8 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.video.frames import VideoFile
 from mmhot.video.pipeline import VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
-from mmhot.video.sources import pose_source
 from mmhot.video.sources.detectors import BoxFilter
+from mmhot.video.sources.pose_source import PoseSource
 from mmhot.video.streams import open_stream
 
 
@@ -39,8 +39,8 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture
 def models(monkeypatch):
     """Stand-ins for the 2D models, with one person in every image."""
-    pair = pose_source.PoseSource(Detector(every=1), Estimator())
-    monkeypatch.setattr(pose_source, 'open_pose_source', lambda *_, **__: pair)
+    pair = PoseSource(Detector(every=1), Estimator())
+    use_stand_ins(monkeypatch, *pair)
     return pair
 
 

@@ -197,30 +197,18 @@ def test_commands_speak_unless_quiet(fake_command, capsys):
     assert capsys.readouterr().out == 'done\n'
 
 
-@pytest.mark.parametrize(
-    ('chosen', 'expected'),
-    [
-        ({}, '10000'),
-        ({'GOMP_SPINCOUNT': '5'}, '5'),
-        ({'OMP_WAIT_POLICY': 'active'}, None),
-    ],
-)
-def test_threads_sleep_sooner_by_default(chosen, expected, fake_command, monkeypatch):
-    seen = []
-    fake_command.run = lambda args: seen.append(os.environ.get('GOMP_SPINCOUNT'))
-    for name in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY'):
-        monkeypatch.setenv(name, '')  # so that what the command sets is undone
-        monkeypatch.delenv(name)
-    for name, value in chosen.items():
-        monkeypatch.setenv(name, value)
-    assert main(['try-it']) == 0
-    assert seen == [expected]
-
-
 def test_unknown_device_is_refused():
     with pytest.raises(ValueError, match="device must be one of cpu, got 'gpu'"):
         choose_device('gpu')
     assert choose_device('cpu') == 'cpu'
+    assert choose_device('auto') == choose_device()
+
+
+def test_auto_is_the_default_device(fake_command):
+    seen = []
+    fake_command.run = lambda args: seen.append(args.device)
+    assert main(['try-it', '--device', 'auto']) == 0
+    assert seen == [None]
 
 
 def test_console_script_reaches_main():

@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 from lifters import save_lifter
-from pose_sources import Detector, Estimator
+from pose_sources import Detector, Estimator, use_stand_ins
 from video_files import ScriptedStream, gray_image, write_video
 
 from mmhot.cli.dispatch import main
@@ -16,7 +16,6 @@ from mmhot.video import capture, streams
 from mmhot.video.capture import LatencyHistogram
 from mmhot.video.frames import Frame
 from mmhot.video.live import LivePerson, LivePoses
-from mmhot.video.sources import pose_source
 from mmhot.weights.index import LIVE_LIFTER
 
 
@@ -35,8 +34,7 @@ def out(tmp_path):
 def infer_it(checkpoint, out, monkeypatch):
     monkeypatch.delenv('MMHOT_DEBUG', raising=False)
     monkeypatch.setattr(capture, '_FIRST_WAIT', 0.01)
-    pair = pose_source.PoseSource(Detector(every=1), Estimator())
-    monkeypatch.setattr(pose_source, 'open_pose_source', lambda *_, **__: pair)
+    use_stand_ins(monkeypatch, Detector(every=1), Estimator())
 
     def run(*inputs, stream=None, **options):
         if stream is not None:

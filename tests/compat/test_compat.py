@@ -47,6 +47,24 @@ def run_python(code, *args):
     return done.stdout.strip()
 
 
+@pytest.mark.parametrize(
+    ('chosen', 'first', 'expected'),
+    [
+        ({}, '', '10000'),
+        ({'GOMP_SPINCOUNT': '5'}, '', '5'),
+        ({'OMP_WAIT_POLICY': 'active'}, '', 'None'),
+        ({}, 'sys.modules["torch"] = sys;', 'None'),  # too late
+    ],
+)
+def test_threads_sleep_sooner_by_default(chosen, first, expected, monkeypatch):
+    for name in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY'):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    code = f'import os, sys; {first} import mmhot; print(os.getenv("GOMP_SPINCOUNT"))'
+    assert run_python(code) == expected
+
+
 class TinyModel(BaseModel):
     def __init__(self):
         super().__init__()

@@ -65,6 +65,6 @@ def test_tools_work_under_torchrun(tmp_path):
 def test_several_processes_need_a_launcher(run_tool, monkeypatch):
     monkeypatch.delenv('RANK', raising=False)
     (path,) = mocap.CONFIGS.glob('body_3d_keypoint/nanohtnet/cmu_mocap/*-30e_*.py')
-    code, err = run_tool('train', path, '--launcher', 'pytorch')
+    code, err = run_tool('train', path, '--sample', '--launcher', 'pytorch')
     assert code == 2
     assert 'start the tool with torchrun' in err

@@ -1,6 +1,6 @@
 """All tools: --help; a training with tools/train.py and test.py; wrong arguments."""
 
-import importlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -206,6 +206,63 @@ def test_measure_loading_runs_for_each_number_of_workers(config, run_tool):
     assert code == 0, err
 
 
+@pytest.mark.skipif(sys.platform != 'linux', reason='reads shared pages from /proc')
+def test_workers_share_the_clips(tmp_path):
+    import mocap
+    from mmengine.registry import init_default_scope
+    from mmengine.runner import Runner
+
+    from tools.lab.measure_loading import measure_loader
+
+    init_default_scope('mmpose')
+    loader = mocap.tiny_config('nanohtnet*-30e_cmu-wild', {}).train_dataloader
+    size = 64 * 2**20
+    joints = np.ones((size // (17 * 3 * 4), 17, 3), np.float32)
+    np.savez(tmp_path / 'clips.npz', **{'a/1': joints})
+    del joints
+    settings = dict(data_root=str(tmp_path), ann_file='clips.npz', stride=9)
+    loader.dataset.update(split_file=None, split=None, **settings)
+    loader.update(batch_size=2)
+    memory = {}
+    for workers in (0, 2):
+        loader.num_workers = workers
+        built = Runner.build_dataloader(loader, seed=0)
+        _, memory[workers] = measure_loader(built, workers, 3)
+        del built
+    assert memory[0] > size
+    # two copies would add twice the size
+    assert memory[2] - memory[0] < size
+
+
+@pytest.mark.parametrize(
+    ('backend', 'package'),
+    [
+        ('TensorboardVisBackend', 'tensorboard'),
+        ('WandbVisBackend', 'wandb'),
+        ('MLflowVisBackend', 'mlflow'),
+    ],
+)
+def test_backends_of_logs_work_or_name_their_package(
+    backend, package, config, tmp_path, run_tool, monkeypatch
+):
+    monkeypatch.setenv('WANDB_MODE', 'offline')
+    monkeypatch.setenv('MLFLOW_ALLOW_FILE_STORE', 'true')
+    backends = f"[dict(type='LocalVisBackend'), dict(type='{backend}')]"
+    other = tmp_path / 'other.py'
+    other.write_text(
+        f'_base_ = {str(config)!r}\nvisualizer = dict(vis_backends={backends})\n'
+    )
+    code, err = run_tool('train', other, '--work-dir', tmp_path / 'work')
+    if importlib.util.find_spec(package) is None:
+        assert code == 2
+        assert f'train.py: error: {other}: Please run "pip install ' in err
+        assert f'{package}"' in err
+        return
+    assert code == 0, err
+    assert len([*(tmp_path / 'work').glob('*/vis_data/scalars.json')]) == 1
+    assert len([*(tmp_path / 'work').glob('*/vis_data/*')]) > 2
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -228,4 +285,24 @@ def test_wrong_measure_loading_arguments_get_one_line(
     assert run_tool('measure_loading', config, *arguments) == (
         2,
         f'measure_loading.py: error: {message}\n',
+    )
+
+
+def test_print_config_prints_all_settings_or_one(config, tmp_path, run_tool):
+    from mmengine.config import Config
+
+    out = tmp_path / 'printed.py'
+    option = ['--cfg-options', 'model.backbone.depth=7']
+    assert run_tool('print_config', config, '--out', out, *option) == (0, '')
+    assert Config.fromfile(out).model.backbone.depth == 7
+    done = subprocess.run(
+        [sys.executable, tool('print_config'), config, '--key', 'model.backbone.depth'],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == 'depth = 1\n', done.stderr
+    code, err = run_tool('print_config', config, '--key', 'model.dept')
+    assert (code, err) == (
+        2,
+        f"print_config.py: error: --key: {config} has no 'model.dept'\n",
     )

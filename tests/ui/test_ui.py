@@ -4,18 +4,22 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from browser import open_tab
 from clip_files import SKATER
 from lifters import save_lifter
-from pose_sources import Detector, Estimator
+from pose_sources import Detector, Estimator, use_stand_ins
 from video_files import write_video
 
 from mmhot.cli.dispatch import main
 from mmhot.io.lifted import read_lifted
 from mmhot.ui.lifting_run import LiftingRun, Progress, describe, shown_command
 from mmhot.ui.model_choices import AUTOMATIC, find_choices
+from mmhot.ui.sessions import Sessions
 from mmhot.video.sources import pose_source
 from mmhot.weights.index import DEFAULT_LIFTER, LIVE_LIFTER
 
@@ -37,8 +41,7 @@ def folder(tmp_path):
 @pytest.fixture
 def models(monkeypatch):
     """Stand-ins for the 2D models."""
-    pair = pose_source.PoseSource(Detector(every=1), Estimator())
-    monkeypatch.setattr(pose_source, 'open_pose_source', lambda *_, **__: pair)
+    use_stand_ins(monkeypatch, Detector(every=1), Estimator())
 
 
 def test_shown_command_has_what_differs_from_the_defaults():
@@ -140,6 +143,102 @@ def test_missing_gradio_is_one_line(monkeypatch, capfd):
     assert line.endswith("pip install 'mmhot[ui]'")
 
 
+def upload(folder, content='same'):
+    """Write a file as Gradio does: in a folder named by its content."""
+    path = folder / content / 'clip.npz'
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(SKATER.read_bytes())
+    return path
+
+
+def test_files_are_deleted_when_the_last_page_that_shows_them_is_closed(folder):
+    sessions, path = Sessions(folder), upload(folder)
+    sessions.hold('a', [str(path), None])
+    sessions.hold('b', [str(path), None])
+    sessions.hold('a', [None, None])
+    assert path.exists()
+    sessions.close('b')
+    assert list(folder.iterdir()) == []
+
+
+def test_results_are_deleted_with_their_page(checkpoint, folder):
+    sessions, path = Sessions(folder), upload(folder)
+    sessions.hold('a', [str(path)])
+    run = sessions.start('a', path, {'pose3d_weights': checkpoint})
+    sessions.hold('a', [])  # the run keeps its input
+    *_, last = run
+    assert [file.name for file in last.files] == ['clip.npz']
+    again = sessions.start('a', upload(folder), {'pose3d_weights': checkpoint})
+    assert not run.folder.exists()
+    sessions.hold('a', [str(path)])
+    sessions.close('a')
+    assert list(folder.iterdir()) == []
+    assert [progress.done for progress in again] == [False]  # it never starts
+
+
+@pytest.mark.parametrize('closing', ['close', 'close_all'])
+def test_closing_a_page_stops_its_run(checkpoint, folder, closing):
+    sessions, path = Sessions(folder), upload(folder)
+    run = sessions.start('a', path, {'pose3d_weights': checkpoint})
+    updates = iter(run)
+    next(updates)
+    getattr(sessions, closing)(*(['a'] if closing == 'close' else []))
+    run.wait()
+    assert not run.folder.exists()
+
+
+def test_closed_pages_cannot_start_runs(folder):
+    sessions, path = Sessions(folder), upload(folder)
+    assert sessions.start('a', folder / 'deleted.npz', {}) is None
+    sessions.close('a')
+    sessions.hold('a', [str(path)])
+    assert sessions.start('a', path, {}) is None
+
+
+def test_pages_cannot_hold_and_so_delete_other_files(checkpoint, folder, tmp_path):
+    sessions, path = Sessions(folder), upload(folder)
+    run = sessions.start('a', path, {'pose3d_weights': checkpoint})
+    others = [folder / 'x', run.folder / 'x', tmp_path / 'x', run.folder / 'input/x']
+    sessions.hold('b', map(str, others))
+    sessions.close('b')
+    assert (run.folder / 'input/clip.npz').exists()
+    assert path.exists()
+
+
+def test_interrupted_uploads_are_swept_after_a_while(folder):
+    sessions, held = Sessions(folder), upload(folder, 'held')
+    sessions.hold('a', [str(held)])
+    old, new = upload(folder, 'old').parent, upload(folder, 'new').parent
+    (folder / 'tmp1').touch()
+    for path in (held.parent, old, folder / 'tmp1'):
+        os.utime(path, (0, 0))
+    sessions.sweep()
+    assert set(folder.iterdir()) == {held.parent, new}
+    folder.rename(folder.with_name('gone'))
+    sessions.sweep()
+
+
+def test_upload_limits_are_positive(capsys):
+    assert main(['ui', '--max-upload', '0']) == 2
+    assert '--max-upload must be at least 1 megabyte, got 0' in capsys.readouterr().err
+
+
+@pytest.mark.slow(reason='needs Gradio')
+@pytest.mark.parametrize('empty', [None, '', ' '])
+def test_empty_fields_are_the_defaults(tmp_path, empty):
+    pytest.importorskip('gradio')
+    from mmhot.ui import page
+
+    fields = page.Page(find_choices(), Sessions(tmp_path))._fields
+    cleared = {'textbox': empty, 'checkboxgroup': []}  # as browsers send them
+    values = {
+        name: field.preprocess(cleared.get(field.get_block_name()))
+        for name, field in fields.items()
+    }
+    given = page._as_options(values, None)
+    assert given == {'formats': ['html'], 'device': None}
+
+
 @pytest.fixture(scope='module')
 def server(tmp_path_factory):
     """Address of a page in a process of its own, and its temporary folder."""
@@ -149,6 +248,7 @@ def server(tmp_path_factory):
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     command = [sys.executable, '-m', 'mmhot', 'ui', '--port', str(port)]
+    command += ['--max-upload', '1']
     environment = {**os.environ, 'TMPDIR': str(folder)}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=environment
@@ -160,6 +260,27 @@ def server(tmp_path_factory):
         process.terminate()
         assert process.wait(60) == 0
     assert list(folder.iterdir()) == []  # nothing is left behind
+
+
+def content_of(folder):
+    """Files of visitors; Gradio leaves empty ones, which are swept later."""
+    return [x for x in folder.rglob('*') if x.is_file() and x.stat().st_size]
+
+
+@pytest.mark.slow(reason='needs Gradio')
+def test_large_uploads_are_refused(server):
+    address, folder = server
+    start = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.mp4"\r\n'
+    header = {'Content-Type': 'multipart/form-data; boundary=x'}
+    for size, code in ((900_000, 200), (1_100_000, 413)):
+        body = start + b'\r\n' + bytes(size) + b'\r\n--x--\r\n'
+        try:
+            found = urlopen(Request(f'{address}gradio_api/upload', body, header)).status
+        except HTTPError as error:
+            found = error.code
+        assert found == code
+    assert [file.name for file in content_of(folder)] == ['a.mp4']
+    content_of(folder)[0].unlink()
 
 
 @pytest.mark.slow(reason='needs Gradio, playwright and Chromium')
@@ -178,6 +299,7 @@ def test_page_lifts_an_uploaded_file(server, tmp_path, width):
         tab.locator('input[type=file]').first.set_input_files(SKATER)
         tab.locator(f'a[download="{SKATER.name}"]').wait_for()  # it is there
         tab.get_by_text('Camera and scale').click()
+        tab.get_by_text('Keypoints and results').click()  # empty fields are defaults
         height = tab.get_by_label('Body height, meters')
         height.fill('9')
         lift.click()
@@ -197,9 +319,17 @@ def test_page_lifts_an_uploaded_file(server, tmp_path, width):
         with tab.expect_download() as download:
             tab.locator(f'#results a[download="{SKATER.stem}.npz"]').click()
         download.value.save_as(tmp_path / 'a.npz')
+        shown = tab.locator('#results a').first.get_attribute('href')
+        assert urlopen(shown).status == 200
         inside = 'document.documentElement.scrollWidth <= window.innerWidth'
         assert tab.evaluate(inside)
     assert len(read_lifted(tmp_path / 'a.npz')) == 185
     assert [url for url in outside if not url.startswith((address, *_WITHIN))] == []
     assert [line for line in problems if 'not implemented' not in line] == []
-    assert list(folder.iterdir())
+    # the page is closed: all files of its visitor are deleted
+    deadline = time.monotonic() + 60
+    while content_of(folder) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert content_of(folder) == []
+    with pytest.raises(HTTPError):
+        urlopen(shown)

@@ -386,7 +386,7 @@ def test_fast_estimation_does_not_affect_others(tmp_path):
     meta['dataset_meta']['flip_indices'] = list(range(17))
     model = MMPoseEstimator(*write(tmp_path, config, red_finder(), meta))
     image, box = spotted((40, 30, RED)), np.float32([[20, 10, 70, 80]])
-    head, flips = model._model.head, []
+    head, flips = model.model.head, []
     predict = head.predict
 
     def nested(feats, samples, test_cfg):

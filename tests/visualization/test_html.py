@@ -9,13 +9,17 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from browser import open_tab
 from numpy.testing import assert_allclose, assert_array_equal
 from rendered_clips import rendered
+from video_files import gray_image, write_video
 
 from mmhot.lifting.world import place_people, to_world
+from mmhot.video.frames import VideoFile
+from mmhot.visualization.drawing import SIDE_COLORS
 from mmhot.visualization.html import write_html
 
 VIEWER = Path(__file__).parents[2] / 'mmhot/visualization/viewer'
@@ -63,6 +67,39 @@ def test_page_holds_the_timestamps_of_a_variable_frame_rate(clip, page, tmp_path
     write_html(replace(clip, time=times), tmp_path / 'uneven.html')
     written = array(content(tmp_path / 'uneven.html')['times'], '<f4')
     assert_allclose(written, times, atol=1e-5)
+
+
+def test_page_has_the_colors_of_all_drawings(page):
+    data = content(page)
+    assert data['colors'] == [SIDE_COLORS[side] for side in ('middle', 'left', 'right')]
+    source = (VIEWER / 'viewer.js').read_text(encoding='utf-8')
+    hexes = re.findall('#[0-9a-f]{6}', source)
+    assert not set(hexes) & set(data['colors'])  # one place has them
+
+
+def test_frames_of_the_video_are_stored_if_asked(clip, tmp_path, monkeypatch):
+    images = [gray_image(number) for number in range(30)]
+    video = write_video(tmp_path / 'v.mkv', images, codec='ffv1', pix_fmt='bgr0')
+    clip = clip.take((clip.frame >= 2) & (clip.frame < 26))
+    counts = []
+    for name, limit in (('all', 10**6), ('some', 5000)):
+        monkeypatch.setattr('mmhot.visualization.html._MAX_FRAME_BYTES', limit)
+        footage, path = VideoFile(video), tmp_path / f'{name}.html'
+        write_html(clip, path, footage=footage, progress=lambda *x: counts.append(x))
+        stored = content(path)['images'].items()
+        images = {int(number): base64.b64decode(text) for number, text in stored}
+        assert sum(map(len, images.values())) <= limit
+        numbers = sorted(images)
+        assert numbers == list(range(2, 26, numbers[1] - 2))
+        for number, image in images.items():
+            decoded = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
+            assert decoded.shape == (48, 64, 3)
+            assert round((decoded[-6:-2, -6:-2].mean() - 40) / 4) == number
+        assert (name == 'all') == (len(numbers) == 24)
+    assert counts[-1] == (26, 26)
+    assert content(path)['images']
+    write_html(clip, path)
+    assert content(path)['images'] == {}
 
 
 def test_page_is_self_contained_and_small(page):
@@ -122,6 +159,23 @@ def test_page_plays_in_a_browser(page, clip, width):
         assert tab.evaluate('document.documentElement.dataset.theme') != theme
         inside = 'document.documentElement.scrollWidth <= window.innerWidth'
         assert tab.evaluate(inside)
+    assert problems == []
+
+
+@pytest.mark.slow(reason='needs playwright and Chromium')
+def test_browser_shows_legend_and_frames(clip, tmp_path):
+    images = [np.full((360, 640, 3), (40 + n, 90, 40), np.uint8) for n in range(136)]
+    video = write_video(tmp_path / 'v.mkv', images, codec='ffv1', pix_fmt='bgr0')
+    write_html(clip, tmp_path / 'a.html', footage=VideoFile(video))
+    with open_tab(1280) as (tab, problems):
+        tab.goto((tmp_path / 'a.html').as_uri())
+        tab.wait_for_function('window.mmhot !== undefined')
+        assert tab.locator('#legend').inner_text().split() == ['left', 'right']
+        tab.locator('#timeline').fill('100')
+        corner = "[...document.getElementById('ghost').getContext('2d')"
+        corner += '.getImageData(2, 2, 1, 1).data]'
+        tab.wait_for_function(f'{corner}[3] === 255')
+        assert_allclose(tab.evaluate(corner), [40, 90, 140, 255], atol=3)
     assert problems == []
 
 

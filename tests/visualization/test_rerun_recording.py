@@ -12,6 +12,7 @@ from video_files import write_video
 from mmhot.cli.dispatch import main
 from mmhot.lifting.world import place_people, to_world
 from mmhot.video.frames import VideoFile
+from mmhot.visualization.drawing import SIDE_COLORS
 from mmhot.visualization.rerun_recording import write_recording
 
 
@@ -28,40 +29,46 @@ def clip():
     return clip
 
 
-def column(recording, entity, component):
-    """Frame numbers, and what was logged at each, flat."""
-    view = recording.view(index='frame', contents=f'/{entity}')
-    table = view.select().read_all()
-    name = f'/{entity}:{component}'
-    values = table.column(name).to_pylist()
-    frames = table.column('frame').to_numpy()
-    return {f: v for f, v in zip(frames, values, strict=True) if v is not None}
+def column(path, entity, component, index='frame'):
+    """Values of a component by frame number, flat; by None if they never change."""
+    chunks = pytest.importorskip('rerun.chunk').RrdReader(path).stream()
+    found = {}
+    for chunk in chunks:
+        batch = chunk.to_record_batch()
+        if chunk.entity_path == f'/{entity}' and component in batch.schema.names:
+            keys = (
+                batch.column(index).to_numpy()
+                if index in batch.schema.names
+                else [None]
+            )
+            found |= dict(zip(keys, batch.column(component).to_pylist(), strict=True))
+    return {key: value for key, value in found.items() if value is not None}
 
 
 @pytest.mark.slow(reason='needs rerun-sdk')
 def test_recording_holds_poses_keypoints_and_video(clip, tmp_path):
-    dataframe = pytest.importorskip('rerun.dataframe')
+    pytest.importorskip('rerun.chunk')
     video = VideoFile(write_video(tmp_path / 'video.mp4'))
     write_recording(clip, tmp_path / 'a.rrd', footage=video)
-    recording = dataframe.load_recording(tmp_path / 'a.rrd')
+    recording = tmp_path / 'a.rrd'
 
     for track, gone in ((3, {40, 100}), (7, {136})):
         rows = clip.track == track
-        joints = column(recording, f'world/person{track}', 'Position3D')
+        joints = column(recording, f'world/person{track}', 'Points3D:positions')
         assert {frame for frame, points in joints.items() if not points} == gone
         there = [points for points in joints.values() if points]
         wanted = clip.keypoints_3d[rows] + clip.root_3d[rows, None]
         assert_allclose(there, wanted, atol=1e-6)
         assert sorted(set(joints) - gone) == clip.frame[rows].tolist()
-        pixels = column(recording, f'image/person{track}', 'Position2D')
+        pixels = column(recording, f'image/person{track}', 'Points2D:positions')
         pixels = [points for points in pixels.values() if points]
         assert_allclose(pixels, clip.keypoints_2d[rows], atol=1e-4)
-    bones = np.array(column(recording, 'world/person3/bones', 'LineStrip3D')[0])
+    bones = np.array(column(recording, 'world/person3/bones', 'LineStrips3D:strips')[0])
     pose = clip.keypoints_3d[0] + clip.root_3d[0]
     assert_allclose(bones[:, 0], pose[list(clip.parents[1:])], atol=1e-6)
     assert_allclose(bones[:, 1], pose[1:], atol=1e-6)
 
-    images = column(recording, 'image', 'Blob')
+    images = column(recording, 'image', 'EncodedImage:blob')
     assert sorted(images) == list(range(10))
     shown = cv2.imdecode(np.array(images[3][0], np.uint8), cv2.IMREAD_COLOR)
     frame = next(frame for frame in video if frame.index == 3)
@@ -71,19 +78,20 @@ def test_recording_holds_poses_keypoints_and_video(clip, tmp_path):
 @pytest.mark.slow(reason='needs rerun-sdk')
 @pytest.mark.parametrize(('axes', 'code'), [('camera', 'RDF'), ('world', 'RFU')])
 def test_recording_holds_axes_and_timestamps(tmp_path, axes, code):
-    dataframe = pytest.importorskip('rerun.dataframe')
-    import rerun
-
+    rerun = pytest.importorskip('rerun')
     clip = place_people(rendered('walk'))
     clip = to_world(clip) if axes == 'world' else clip
-    write_recording(clip, tmp_path / 'a.rrd')
-    recording = dataframe.load_recording(tmp_path / 'a.rrd')
-    view = recording.view(index='seconds', contents='/world/**').select().read_all()
-    coordinates = view.column('/world:ViewCoordinates').to_pylist()[0]
-    expected = getattr(rerun.ViewCoordinates, code).coordinates
+    path = tmp_path / 'a.rrd'
+    write_recording(clip, path)
+    coordinates = column(path, 'world', 'ViewCoordinates:xyz')[None]
+    expected = [each.value for each in getattr(rerun.ViewCoordinates, code).coordinates]
     assert_array_equal(np.ravel(coordinates), expected)
-    seconds = view.column('seconds').to_numpy().astype('timedelta64[ns]')
+    joints = column(path, 'world/person0', 'Points3D:positions', 'seconds')
+    seconds = np.array(sorted(joints), 'timedelta64[ns]')
     assert_allclose(seconds[:136] / np.timedelta64(1, 's'), np.arange(136) / 25)
+    (colors,) = column(path, 'world/person0', 'Points3D:colors').values()
+    left = int(SIDE_COLORS['left'][1:] + 'ff', 16)
+    assert colors[clip.joint_names.index('left_hip')] == left
 
 
 def test_missing_package_is_one_line_before_any_work(tmp_path, monkeypatch, capfd):

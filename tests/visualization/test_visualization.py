@@ -96,7 +96,8 @@ def test_frontal_person_is_upright_and_not_mirrored_in_both_views(tmp_path, fron
     for panel in (image[captions:, :568], image[captions:, 568:]):
         left, right = where(panel, drawing.LEFT), where(panel, drawing.RIGHT)
         middle = where(panel, drawing.MIDDLE)
-        center = middle[:, 0].mean()
+        center = np.median(middle[:, 0])
+        middle = middle[abs(middle[:, 0] - center) < 8]  # text is gray, too
         # Limbs reach the middle with half their width, and stretch far to their side.
         assert left[:, 0].min() > center - 10
         assert left[:, 0].max() > center + 60
@@ -106,6 +107,61 @@ def test_frontal_person_is_upright_and_not_mirrored_in_both_views(tmp_path, fron
         assert middle[:, 1].min() < left[:, 1].min() - 10
         assert middle[:, 1].max() < left[:, 1].max() - 30
         assert left[:, 1].max() == pytest.approx(right[:, 1].max(), abs=2)
+
+
+# Linear RGB as people with a color vision deficiency see it (Machado et al., 2009).
+_SEEN = {
+    'full': np.eye(3),
+    'protanopia': [
+        [0.152, 1.053, -0.205],
+        [0.115, 0.786, 0.099],
+        [-0.004, -0.048, 1.052],
+    ],
+    'deuteranopia': [
+        [0.367, 0.861, -0.228],
+        [0.28, 0.673, 0.047],
+        [-0.012, 0.043, 0.969],
+    ],
+    'tritanopia': [
+        [1.256, -0.077, -0.179],
+        [-0.078, 0.931, 0.148],
+        [0.005, 0.691, 0.304],
+    ],
+}
+
+
+def linear(bgr):
+    values = np.array(bgr[::-1]) / 255
+    return np.where(
+        values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4
+    )
+
+
+@pytest.mark.parametrize('deficiency', _SEEN)
+def test_body_sides_differ_for_every_color_vision(deficiency):
+    seen = [
+        np.clip(_SEEN[deficiency] @ linear(color), 0, 1).astype(np.float32)
+        for color in (drawing.LEFT, drawing.RIGHT, drawing.MIDDLE)
+    ]
+    rgb = np.where(
+        np.array(seen) <= 0.0031308,
+        12.92 * np.array(seen),
+        1.055 * np.array(seen) ** (1 / 2.4) - 0.055,
+    )
+    left, right, middle = cv2.cvtColor(rgb[None].astype(np.float32), cv2.COLOR_RGB2LAB)[
+        0
+    ]
+    # distances in CIELAB; MMPose's green and orange are 20 apart with protanopia
+    assert np.linalg.norm(left - right) > 90
+    assert min(np.linalg.norm(left - middle), np.linalg.norm(right - middle)) > 30
+
+
+@pytest.mark.parametrize('background', [drawing.BACKGROUND, (247, 245, 244)])
+@pytest.mark.parametrize('side', ['LEFT', 'RIGHT', 'MIDDLE'])
+def test_body_sides_stand_out_from_dark_and_light(side, background):
+    weights = [0.2126, 0.7152, 0.0722]
+    levels = [weights @ linear(c) + 0.05 for c in (getattr(drawing, side), background)]
+    assert max(levels) / min(levels) >= 3  # WCAG's least contrast of graphics
 
 
 def test_2d_view_draws_keypoints_at_their_pixels(frontal):
@@ -313,7 +369,7 @@ def test_summary_image_shows_footage_behind_the_keypoints(tmp_path):
         assert red.mean() > 0.5
         assert not ((space[..., 2] > 120) & (space[..., :2].max(-1) < 30)).any()
         blue = np.argwhere((flat[..., 0] > 150) & (flat[..., 1:].max(-1) < 60))
-        bones = np.argwhere((flat[..., 1] > 100) & (flat[..., 0] > 200))
+        bones = np.argwhere((abs(flat - drawing.MIDDLE) < 20).all(-1))
         top = bones[bones[:, 0].argmin()]
         assert abs(blue[:, 1].mean() - top[1]) < 4
         assert 0 < top[0] - blue[:, 0].max() < 16

@@ -1,14 +1,20 @@
-"""Measure a training dataloader's throughput in samples per second.
+"""Measure a training dataloader's samples per second, and its memory.
 
-A GPU idles if it is faster than that. Batches follow the config, numbers of workers the
-arguments; batches that are loaded while workers start do not count. Example::
+A GPU idles if it is faster than that. Memory is that of this process and its workers,
+pages that they share counted once (on Linux). Batches follow the config, numbers of
+workers the arguments; batches that are loaded while workers start do not count.
+Example::
 
     python -m tools.lab.measure_loading CONFIG --workers 0 2 16
 """
 
 import argparse
+import multiprocessing
+import os
+import re
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmhot import compat
@@ -55,15 +61,31 @@ def measure(args: argparse.Namespace) -> None:
     merge_options(config, args.cfg_options)
     loader = setting(config, 'train_dataloader', 'CONFIG')
     init_default_scope(config.get('default_scope', 'mmpose'))
-    print_line(f'{"workers":>7}{"samples/s":>12}{"batch":>8}')
+    print_line(f'{"workers":>7}{"samples/s":>12}{"batch":>8}{"MiB":>8}')
     for count in args.workers:
         loader.update(num_workers=count, persistent_workers=False)
-        rate = _rate(Runner.build_dataloader(loader, seed=0), count, args.batches)
-        print_line(f'{count:>7}{rate * loader.batch_size:>12.0f}{loader.batch_size:>8}')
+        built = Runner.build_dataloader(loader, seed=0)
+        rate, memory = measure_loader(built, count, args.batches)
+        rate *= loader.batch_size
+        size = '-' if memory is None else f'{memory / 2**20:.0f}'
+        print_line(f'{count:>7}{rate:>12.0f}{loader.batch_size:>8}{size:>8}')
+        del built
 
 
-def _rate(loader: 'DataLoader', workers: int, batches: int) -> float:
-    """Batches per second after a warm-up, over as many epochs as needed."""
+def measure_loader(
+    loader: 'DataLoader', workers: int, batches: int
+) -> tuple[float, int | None]:
+    """Measure batches per second after a warm-up, and the memory at the end.
+
+    Args:
+        loader (DataLoader): The loader; is read for as many epochs as needed.
+        workers (int): Its number of workers.
+        batches (int): Batches to measure.
+
+    Returns:
+        tuple[float, int | None]: Batches per second, and bytes of this process and its
+            workers; None where ``/proc`` does not show shared pages.
+    """
     if not len(loader):
         raise ValueError(
             'CONFIG: train_dataloader has fewer samples than a batch; '
@@ -75,7 +97,18 @@ def _rate(loader: 'DataLoader', workers: int, batches: int) -> float:
     start = time.perf_counter()
     for _ in range(batches):
         next(stream)
-    return batches / (time.perf_counter() - start)
+    rate = batches / (time.perf_counter() - start)
+    processes = [os.getpid(), *(x.pid for x in multiprocessing.active_children())]
+    return rate, sum_memory(processes)
+
+
+def sum_memory(processes: list[int]) -> int | None:
+    """Return the bytes of some processes, shared pages once; None if not on Linux."""
+    pages = [Path('/proc', str(process), 'smaps_rollup') for process in processes]
+    if not all(page.is_file() for page in pages):
+        return None
+    found = (re.search(r'^Pss: +(\d+) kB', page.read_text(), re.M) for page in pages)
+    return sum(1024 * int(match[1]) for match in found)
 
 
 def main() -> int:

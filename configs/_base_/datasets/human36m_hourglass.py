@@ -1,10 +1,11 @@
 # Human3.6M in MotionBERT's file, with 2D poses of a stacked hourglass, as in its paper;
 # else human36m_image_space.py.
 _base_ = ['./human36m_image_space.py']
+dataset_type = 'MotionBERTDataset'
 
 files = dict(
     _delete_=True,
-    type='MotionBERTDataset',
+    type=dataset_type,
     data_root='data/h36m/',
     ann_file='h36m_sh_conf_cam_source_final.pkl',
     seq_len=243,

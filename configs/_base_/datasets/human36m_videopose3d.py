@@ -1,9 +1,10 @@
 # Human3.6M in VideoPose3D's files, with 2D poses of a fine-tuned CPN; else human36m.py.
 _base_ = ['./human36m.py']
+dataset_type = 'VideoPose3DDataset'
 
 files = dict(
     _delete_=True,
-    type='VideoPose3DDataset',
+    type=dataset_type,
     data_root='data/h36m/',
     ann_file='data_3d_h36m.npz',
     keypoint_2d_file='data_2d_h36m_cpn_ft_h36m_dbb.npz',

@@ -2,10 +2,11 @@
 # which are predicted. Invalid test frames are in windows but do not count; means are
 # over all other frames, as in the official evaluation.
 _base_ = ['./human36m.py']
+dataset_type = 'MPIINF3DHPClipDataset'
 
 dataset = dict(
     _delete_=True,
-    type='MPIINF3DHPClipDataset',
+    type=dataset_type,
     data_root='data/mpi_inf_3dhp/',
     ann_file='data_train_3dhp.npz',
     seq_len=81,
@@ -18,7 +19,7 @@ train_dataloader = dict(dataset=dataset)
 val_dataloader = dict(
     dataset=dict(
         _delete_=True,
-        type='MPIINF3DHPClipDataset',
+        type=dataset_type,
         data_root='data/mpi_inf_3dhp/',
         ann_file='data_test_3dhp.npz',
         seq_len=81,

@@ -18,7 +18,8 @@ from mmhot.io.own_results import is_result
 from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.mmpose import read_mmpose, read_mmpose_folder
 from mmhot.io.readers.npz import read_npz
-from mmhot.io.readers.rows import Rows, check_extent, checked, largest_person, take
+from mmhot.io.readers.rows import Rows, checked, largest_person, take
+from mmhot.keypoint_arrays import check_extent
 from mmhot.skeletons.joints import SKELETONS, get_skeleton, skeletons_by_count
 
 _LOGGER = logging.getLogger(__name__)

@@ -10,8 +10,6 @@ import numpy as np
 # Heatmap peaks can be slightly negative where no keypoint was detected.
 LOWEST_SCORE = -0.1
 LARGEST_FRAME = 10_000_000
-# Models predict joints outside the image, but at most this many image sizes away.
-MAX_IMAGE_SIZES = 100
 
 
 @dataclass
@@ -83,34 +81,6 @@ def checked(rows: Rows) -> Rows:
         track=track,
         bboxes=None if rows.bboxes is None else _float32(rows.bboxes),
     )
-
-
-def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
-    """Raise ValueError for keypoints that cannot be pixels of an image of this size.
-
-    Args:
-        keypoints (np.ndarray): Pixels, (N, K, 2); NaN where missing.
-        width (int): Image width.
-        height (int): Image height.
-    """
-    points = keypoints[np.isfinite(keypoints).all(-1)].astype(np.float64)
-    size = np.array([width, height])
-    image = f'a {width}x{height} image'
-    farthest = np.abs(points).max()
-    if farthest > MAX_IMAGE_SIZES * size.max():
-        raise ValueError(f'keypoints lie {farthest:.3g} pixels away in {image}')
-    if farthest <= 2 and size.min() > 8:
-        raise ValueError(
-            f'the largest coordinate is {farthest:.3g}, so keypoints seem to be '
-            f'normalized: pixels of {image} are expected'
-        )
-    outside = ((points < -0.25 * size) | (points > 1.25 * size)).any(-1)
-    if outside.mean() > 0.5:
-        x, y = np.median(points, axis=0)
-        raise ValueError(
-            f'most keypoints lie outside {image} (their median is {x:.0f}, {y:.0f}): '
-            'is the size width x height?'
-        )
 
 
 def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:

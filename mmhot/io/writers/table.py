@@ -18,8 +18,8 @@ class Writer:
         world (bool): Whether people stand on a floor, in ``'world'`` axes, whatever
             axes the user chose.
         per_person (bool): Whether each person gets a file.
-        footage (bool): Whether the function takes ``footage``, the video (FrameSource)
-            or None.
+        footage (bool | str): Whether the function takes ``footage``, the video
+            (FrameSource) or None. A name is that of the option that asks for it.
         progress (bool): Whether it takes ``progress``, a function of (done, total).
         requires (tuple[str, str], optional): Module that must be installed, and the
             extra of mmhot that installs it.
@@ -28,7 +28,7 @@ class Writer:
     function: Callable[..., str | None] | str
     world: bool = False
     per_person: bool = False
-    footage: bool = False
+    footage: bool | str = False
     progress: bool = False
     requires: tuple[str, str] | None = None
 
@@ -56,7 +56,12 @@ WRITERS: dict[str, Writer] = {
     'csv': Writer('mmhot.io.writers.csv:write_csv'),
     'bvh': Writer('mmhot.io.writers.bvh:write_person', world=True, per_person=True),
     'trc': Writer('mmhot.io.writers.trc:write_person', world=True, per_person=True),
-    'html': Writer('mmhot.visualization.html:write_html', world=True),
+    'html': Writer(
+        'mmhot.visualization.html:write_html',
+        world=True,
+        footage='html_frames',
+        progress=True,
+    ),
     'mp4': Writer(
         'mmhot.visualization.video:render_video', footage=True, progress=True
     ),

@@ -1,10 +1,14 @@
 """Detectors of MMDetection and top-down 2D pose estimators of MMPose and mmhot."""
 
 import copy
+import itertools
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +136,9 @@ class MMPoseEstimator(PoseEstimator):
             confidence; only for models with a ``score_curve``. Defaults to
             ``QuarterTurns()``.
 
+    Attributes:
+        model (TopdownPoseEstimator): Rewritten for inference if it has a GTPT head.
+
     Raises:
         FileNotFoundError: If a file does not exist.
         ValueError: If the model is unknown, is not top-down or has an unknown skeleton,
@@ -151,20 +158,21 @@ class MMPoseEstimator(PoseEstimator):
         from mmhot.deploy.switch import switch_to_deploy
         from mmhot.models.gtpt.head import GTPTHead
 
-        self._model, self._meta, config = load_pose_model(model, weights)
+        self.model, self._meta, config = load_pose_model(model, weights)
         pipeline = config.test_dataloader.dataset.pipeline
-        content = fingerprint(self._model, config.model, pipeline)
+        content = fingerprint(self.model, config.model, pipeline)
         with DefaultScope.overwrite_default_scope('mmpose'):
             self._pipeline = Compose(pipeline)
-        self._model.to(device)
-        if isinstance(self._model.head, GTPTHead):
+        self.model.to(device)
+        if isinstance(self.model.head, GTPTHead):
             # only in these every batch normalization follows the layer before it
-            switch_to_deploy(self._model)
+            switch_to_deploy(self.model)
         # the same layers without flip test, for calls from several threads
-        self._fast_model = copy.copy(self._model)
-        self._fast_model.test_cfg = {**self._model.test_cfg, 'flip_test': False}
-        self.has_score_curve = bool(self._model.test_cfg.get('score_curve'))
+        self._fast_model = copy.copy(self.model)
+        self._fast_model.test_cfg = {**self.model.test_cfg, 'flip_test': False}
+        self.has_score_curve = bool(self.model.test_cfg.get('score_curve'))
         self.batch_size = batch_size
+        self.device = torch.device(device).type
         self.name = Path(config.filename).stem
         self.skeleton, self.num_keypoints = model_skeleton(self._meta, model)
         self.turns = turns if self.has_score_curve else None
@@ -189,9 +197,8 @@ class MMPoseEstimator(PoseEstimator):
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
         """Estimate poses without quarter turns."""
-        return self._estimate(self._model, images, boxes)
+        return self._estimate(self.model, images, boxes)
 
-    @torch.no_grad()
     def _estimate(
         self, model: nn.Module, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
@@ -202,33 +209,63 @@ class MMPoseEstimator(PoseEstimator):
         ]
         keypoints = np.empty((len(crops), self.num_keypoints, 2), np.float32)
         scores = np.empty(keypoints.shape[:2], np.float32)
-        for start in range(0, len(crops), self.batch_size):
-            batch = slice(start, start + self.batch_size)
-            keypoints[batch], scores[batch] = self._run(model, crops[batch])
+        with DefaultScope.overwrite_default_scope('mmpose'):
+            batches = self._batches(len(crops))
+            results = self._map(
+                partial(self._run, model), [crops[batch] for batch in batches]
+            )
+            for batch, result in zip(batches, results, strict=True):
+                keypoints[batch], scores[batch] = result
         ends = np.cumsum([len(own) for own in boxes])[:-1]
         return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
 
+    def _batches(self, count: int) -> list[slice]:
+        """Split a number of crops evenly among the threads."""
+        if self.device != 'cpu':
+            number = math.ceil(count / self.batch_size)
+        else:
+            threads = torch.get_num_threads()
+            number = threads * math.ceil(count / self.batch_size / threads)
+        ends = np.linspace(0, count, min(number, count) + 1).round().astype(int)
+        return [slice(*pair) for pair in itertools.pairwise(ends.tolist())]
+
+    def _map(
+        self, run: Callable[[list], Poses], batches: list[list]
+    ) -> Iterable[Poses]:
+        if self.device != 'cpu' or torch.get_num_threads() == 1:
+            return map(run, batches)
+        return _workers(torch.get_num_threads()).map(run, batches)
+
+    @torch.no_grad()
     def _run(
         self, model: nn.Module, crops: list[tuple[np.ndarray, np.ndarray]]
     ) -> Poses:
         """Run one forward pass over pairs of image and box."""
-        with DefaultScope.overwrite_default_scope('mmpose'):
-            samples = [
-                self._pipeline(
-                    dict(
-                        img=image,
-                        bbox=np.asarray(box, np.float32)[None],
-                        bbox_score=np.ones(1, np.float32),
-                        **self._meta,
-                    )
+        samples = [
+            self._pipeline(
+                dict(
+                    img=image,
+                    bbox=np.asarray(box, np.float32)[None],
+                    bbox_score=np.ones(1, np.float32),
+                    **self._meta,
                 )
-                for image, box in crops
-            ]
-            results = model.test_step(pseudo_collate(samples))
+            )
+            for image, box in crops
+        ]
+        results = model.test_step(pseudo_collate(samples))
         people = [result.pred_instances for result in results]
         keypoints = np.concatenate([person.keypoints for person in people])
         scores = np.concatenate([person.keypoint_scores for person in people])
         return keypoints[..., :2], scores
+
+
+@cache
+def _workers(number: int) -> ThreadPoolExecutor:
+    """Return threads for batches, each of which computes alone.
+
+    Networks for single people have layers too small to be shared among threads.
+    """
+    return ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def load_pose_model(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmhot.installation import choose_device
 from mmhot.video.people import Detector, PoseEstimator, require_members
 from mmhot.video.sources import mediapipe_pose
 from mmhot.video.sources.detectors import (
@@ -124,7 +125,7 @@ def open_pose_source(
     pose2d_weights: str | None = None,
     det_model: str | None = None,
     det_weights: str | None = None,
-    device: str = 'cpu',
+    device: str = 'auto',
     min_score: float = 0.3,
     skeleton: str | None = None,
 ) -> PoseSource:
@@ -142,7 +143,7 @@ def open_pose_source(
             2D model verifies, or 'whole_image'. By default 'whole_image' with
             MediaPipe, 'pose-verified' with shipped 2D weights, otherwise 'human'.
         det_weights (str, optional): Checkpoint of the detector.
-        device (str): PyTorch device. Defaults to 'cpu'.
+        device (str): PyTorch device. Defaults to 'auto', the GPU if there is one.
         min_score (float): Least score of boxes; 'pose-verified' has its own. Defaults
             to 0.3.
         skeleton (str, optional): Skeleton of the keypoints, for .onnx files that do not
@@ -157,6 +158,7 @@ def open_pose_source(
             each other.
         TypeError: If a registered model lacks members of its interface.
     """
+    device = choose_device(device)
     request = ModelRequest(
         pose2d or _default_pose_model(), pose2d_weights, device, skeleton
     )

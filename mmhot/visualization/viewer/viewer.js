@@ -10,11 +10,10 @@ import { OrbitControls } from 'three/addons/controls/OrbitControls.js';
 const MILLIMETRES = 1000;
 const BONE_RADIUS = 0.022;
 const UP = new Vector3(0, 1, 0);
-// middle, left, right: told apart by brightness as well as by hue
-const SIDES = { light: ['#5b6573', '#2f6fde', '#d9622b'], dark: ['#aab4c2', '#7aa7ff', '#ff9a62'] };
 const GRID = { light: '#d3d8df', dark: '#2c333e' };
 
 const clip = JSON.parse(document.getElementById('clip').textContent);
+const [LEFT, RIGHT] = [1, 2]; // numbers in clip.sides and clip.colors
 const element = (id) => document.getElementById(id);
 
 function decode(text, Type) {
@@ -22,7 +21,7 @@ function decode(text, Type) {
   return new Type(bytes.buffer);
 }
 
-// People: positions in metres, y up, by row; which row a frame has.
+// People: positions in meters, y up, by row; which row a frame has.
 const people = clip.people.map((person) => {
   const frames = decode(person.frames, Int32Array);
   return {
@@ -99,7 +98,7 @@ const times = clip.times && decode(clip.times, Float32Array);
 const state = { frame: clip.first, playing: false, speed: 1, follow: false, flat: true };
 const last = clip.first + clip.count - 1;
 
-// Seconds of the film. Frame numbers may have fractions, and times may be uneven.
+// Seconds of the video. Frame numbers may have fractions, and times may be uneven.
 function secondsAt(frame) {
   if (!times) return frame / clip.fps;
   const position = frame - clip.first;
@@ -154,7 +153,7 @@ function pose(person, frame) {
 
 function paint() {
   const theme = document.documentElement.dataset.theme;
-  const colours = SIDES[theme].map((colour) => new Color(colour));
+  const colours = clip.colors.map((colour) => new Color(colour));
   for (const person of people) {
     for (let joint = 0; joint < joints; joint += 1) person.balls.setColorAt(joint, colours[clip.sides[joint]]);
     bones.forEach(([, child], bone) => person.rods.setColorAt(bone, colours[clip.sides[child]]));
@@ -163,7 +162,25 @@ function paint() {
   floor.material.color.set(GRID[theme]);
 }
 
-// The picture with its 2D keypoints; joints that were filled in are hollow.
+// Frames of the video, if the page has them: the one before a frame, decoded with the next.
+const numbers = Object.keys(clip.images).map(Number);
+const images = new Map();
+const AHEAD = 8;
+
+function imageAt(frame) {
+  const index = numbers.findLastIndex((number) => number <= frame);
+  if (index < 0) return null;
+  numbers.slice(index, index + AHEAD).filter((number) => !images.has(number)).forEach((number) => {
+    const image = new Image();
+    image.onload = () => { if (numbers[index] === number) drawFlat(Math.round(state.frame)); };
+    image.src = `data:image/jpeg;base64,${clip.images[number]}`;
+    images.set(number, image);
+  });
+  const image = images.get(numbers[index]);
+  return image.complete && image.naturalWidth ? image : null;
+}
+
+// The image with its 2D keypoints; joints that were filled in are pale.
 function drawFlat(frame) {
   const canvas = element('ghost');
   canvas.hidden = canvas.style.display = state.flat ? '' : 'none';
@@ -172,7 +189,8 @@ function drawFlat(frame) {
   canvas.height = Math.round((640 * clip.height) / clip.width);
   const brush = canvas.getContext('2d');
   const scale = 640 / clip.width / clip.pixelSteps;
-  const theme = document.documentElement.dataset.theme;
+  const image = imageAt(frame);
+  if (image) brush.drawImage(image, 0, 0, canvas.width, canvas.height);
   brush.lineWidth = 3;
   brush.lineCap = 'round';
   for (const person of people) {
@@ -180,7 +198,7 @@ function drawFlat(frame) {
     if (!person.visible || row === undefined) continue;
     const at = (joint) => [0, 1].map((axis) => person.pixels[2 * (row * joints + joint) + axis] * scale);
     for (const [parent, child] of bones) {
-      brush.strokeStyle = SIDES[theme][clip.sides[child]];
+      brush.strokeStyle = clip.colors[clip.sides[child]];
       brush.globalAlpha = person.certain[row * joints + child] ? 1 : 0.35;
       brush.beginPath();
       brush.moveTo(...at(parent));
@@ -206,7 +224,8 @@ function middle(frame) {
 function view(name) {
   const target = (state.follow && middle(Math.round(state.frame))) || everywhere.centre;
   const reach = Math.max(everywhere.high.x - everywhere.low.x, everywhere.high.z - everywhere.low.z, 1) / 2;
-  const distance = state.follow ? 4.2 : (reach + 1.6) / Math.tan((camera.fov * Math.PI) / 360) / Math.min(camera.aspect, 1.4);
+  const fitting = Math.max((reach + 1.6) / 1.4, (reach + 0.9) / camera.aspect);
+  const distance = state.follow ? 4.2 : fitting / Math.tan((camera.fov * Math.PI) / 360);
   const directions = { front: [0, 0.18, 1], side: [1, 0.18, 0], top: [0, 1, 0.001] };
   controls.target.copy(target);
   camera.position.copy(target).add(new Vector3(...directions[name]).setLength(distance));
@@ -259,6 +278,13 @@ people.forEach((person, index) => {
   person.box = box;
 });
 element('people').hidden = people.length < 2;
+
+for (const [name, side] of [['left', LEFT], ['right', RIGHT]]) {
+  const label = document.createElement('span');
+  label.textContent = name;
+  label.style.setProperty('--side', clip.colors[side]);
+  element('legend').append(label);
+}
 
 const facts = document.createElement('dl');
 for (const [name, value] of Object.entries(clip.facts)) {

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 import mmhot.plugin  # noqa: F401 registers what configs name
 from mmhot.deploy.switch import switch_to_deploy
 from mmhot.errors import hint_at_names
+from mmhot.evaluation.cost import input_shape, run_network
 from mmhot.lifting.load_model import load_lifter
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.weights.config_files import find_config, read_config_file
@@ -142,7 +143,7 @@ class BuiltModel:
         if self.center:
             feats = self.model.extract_feat(x, target='center')
             return self.model.head.select(feats, 'center')
-        return self.model(x, None, mode='tensor')
+        return run_network(self.model, x)
 
 
 def parse_spec(text: str) -> ModelSpec:
@@ -190,7 +191,7 @@ def build_spec(spec: ModelSpec, device: str = 'cpu') -> BuiltModel:
     config = _read_config(spec)
     torch.manual_seed(0)
     model = build_model(config.model, spec.name)
-    shape = spec.shape or _input_shape(config, model)
+    shape = spec.shape or input_shape(config, model)
     if shape is None:
         raise ValueError(
             f'{spec.name}: its config does not define the shape of an input; add '
@@ -222,29 +223,6 @@ def _read_config(spec: ModelSpec) -> Config:
     except (AssertionError, KeyError, TypeError) as error:
         raise ValueError(f'{spec.name}: {error}') from error
     return config
-
-
-def _input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
-    """Shape of one input: an image (3, H, W) or poses in the model's own layout."""
-    decoder = config.model.get('head', {}).get('decoder') or {}
-    if 'input_size' in decoder:
-        width, height = decoder['input_size']
-        return 3, height, width
-    backbone = config.model.backbone
-    dataset = config.get('train_dataloader', {}).get('dataset', {})
-    if backbone.type == 'TCN':  # whole poses, channels first
-        return backbone.in_channels, dataset.get('seq_len', 1)
-    if backbone.type == 'FlattenedPoseBackbone':
-        return dataset.get('seq_len', 1), model.head.num_keypoints, 2
-    backbone = model.backbone
-    if hasattr(backbone, 'temp_embed') and hasattr(backbone, 'spat_embed'):
-        # MMPose's DSTFormer stores its sizes in its embeddings only
-        sizes = backbone.temp_embed.shape[1], backbone.spat_embed.shape[1]
-        return *sizes, backbone.in_channels
-    names = ('num_frames', 'num_keypoints', 'in_channels')
-    if all(hasattr(backbone, name) for name in names):
-        return tuple(getattr(backbone, name) for name in names)
-    return None
 
 
 def _read_shape(option: str, text: str) -> tuple[int, ...]:

@@ -93,5 +93,9 @@ custom_hooks = [
     dict(type='mmpose.ChannelsLastHook'),
     _base_.averaging,
 ]
-default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))
+default_hooks = dict(
+    checkpoint=dict(type='mmpose.WholeCheckpointHook', interval=1, max_keep_ckpts=2),
+    finite_loss=dict(type='mmpose.FiniteLossHook'),
+    curves=dict(type='mmpose.CurvesHook'),
+)
 randomness = dict(seed=42)

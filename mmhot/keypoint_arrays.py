@@ -1,0 +1,132 @@
+"""Checks of arrays of 2D keypoints and of the numbers that belong to them."""
+
+import numpy as np
+
+from mmhot.skeletons.joints import Skeleton
+
+# Models predict joints outside the image, but at most this many image sizes away.
+_MAX_IMAGE_SIZES = 100
+
+
+def check_track(
+    track: int,
+    frames: np.ndarray,
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    skeleton: Skeleton,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Check the arrays of one person.
+
+    Args:
+        track (int): Track ID, for messages.
+        frames (np.ndarray): Frame numbers, (T,).
+        keypoints (np.ndarray): Pixels, (T, K, 2).
+        scores (np.ndarray): Confidence, (T, K).
+        skeleton (Skeleton): Its K joints.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray, np.ndarray]: The arrays as int64 and float32;
+        keypoints are NaN and scores 0 where either is NaN.
+
+    Raises:
+        ValueError: If an array has a wrong type or shape, or frames are not sorted and
+            unique.
+    """
+    where = f'of track {track}'
+    frames = _check_frames(f'frames {where}', frames)
+    count = len(frames), skeleton.num_keypoints
+    arrays = []
+    for name, array, shape in (
+        ('keypoints', keypoints, (*count, 2)),
+        ('scores', scores, count),
+    ):
+        array = to_numbers(f'{name} {where}', array)
+        if array.shape != shape:
+            raise ValueError(
+                f'{name} {where} must have the shape {shape} ({count[0]} frames, '
+                f'{count[1]} joints of {skeleton.name}), got {array.shape}'
+            )
+        arrays.append(array.astype(np.float32))
+    keypoints, scores = arrays
+    missing = np.isnan(keypoints).any(-1) | np.isnan(scores)
+    keypoints[missing] = np.nan
+    scores[missing] = 0
+    return frames, keypoints, scores
+
+
+def _check_frames(name: str, values: np.ndarray) -> np.ndarray:
+    frames = to_numbers(name, values)
+    if frames.ndim != 1 or not len(frames):
+        raise ValueError(f'{name} must be (T,) with T > 0, got {frames.shape}')
+    if not ((frames == np.floor(frames)) & (frames >= 0)).all():
+        raise ValueError(f'{name} must be whole numbers from 0')
+    falls = np.flatnonzero(np.diff(frames) <= 0)
+    if len(falls):
+        first, second = frames[falls[0] :][:2]
+        raise ValueError(
+            f'{name} must be sorted and unique, but {second} follows {first}'
+        )
+    return frames.astype(np.int64)
+
+
+def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
+    """Raise ValueError for keypoints that cannot be pixels of an image of this size.
+
+    Args:
+        keypoints (np.ndarray): Pixels, (N, K, 2); NaN where missing.
+        width (int): Image width.
+        height (int): Image height.
+    """
+    points = keypoints[np.isfinite(keypoints).all(-1)].astype(np.float64)
+    if not len(points):
+        return
+    size = np.array([width, height])
+    image = f'a {width}x{height} image'
+    farthest = np.abs(points).max()
+    if farthest > _MAX_IMAGE_SIZES * size.max():
+        raise ValueError(f'keypoints lie {farthest:.3g} pixels away in {image}')
+    if farthest <= 2 and size.min() > 8:
+        raise ValueError(
+            f'the largest coordinate is {farthest:.3g}, so keypoints seem to be '
+            f'normalized: pixels of {image} are expected'
+        )
+    outside = ((points < -0.25 * size) | (points > 1.25 * size)).any(-1)
+    if outside.mean() > 0.5:
+        x, y = np.median(points, axis=0)
+        raise ValueError(
+            f'most keypoints lie outside {image} (their median is {x:.0f}, {y:.0f}): '
+            'is the size width x height?'
+        )
+
+
+def check_image_size(values: tuple[int, int]) -> tuple[int, int]:
+    """Return width and height; raise ValueError if they are no whole numbers."""
+    if len(values) != 2:
+        raise ValueError(f'image_size must be width and height, got {values}')
+    for name, value in zip(('width', 'height'), values, strict=True):
+        if not (is_number(value) and value >= 1 and value == int(value)):
+            raise ValueError(f'{name} must be a whole number of pixels, got {value!r}')
+    return int(values[0]), int(values[1])
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number."""
+    return isinstance(value, int | float | np.number) and bool(np.isfinite(value))
+
+
+def to_numbers(name: str, values: object) -> np.ndarray:
+    """Convert to an array of numbers, which may be NaN but not infinite."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of different lengths
+        array = np.array(None)
+    if array.dtype.kind not in 'iufb':
+        raise ValueError(f'{name} must be an array of numbers, got {_kind(values)}')
+    if np.isinf(array).any():
+        raise ValueError(f'{name} must be finite or NaN, got inf')
+    return array
+
+
+def _kind(values: object) -> str:
+    dtype = getattr(values, 'dtype', None)
+    return f'the dtype {dtype}' if dtype is not None else f'a {type(values).__name__}'

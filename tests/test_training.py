@@ -1,0 +1,137 @@
+"""Checkpoints are whole or absent; diverged trainings stop; curves are drawn."""
+
+import re
+import resource
+import sys
+
+import cv2
+import mocap
+import numpy as np
+import pytest
+import torch
+
+from mmhot.training import FiniteLossHook, read_curves
+
+MODEL = dict(backbone=dict(embed_dims=48, depth=1))
+
+
+@pytest.fixture
+def train(tmp_path, run_tool):
+    """Train two epochs of two steps in ``tmp_path/work``; return code and stderr."""
+    config = mocap.tiny_config('nanohtnet*-30e_cmu-wild', MODEL)
+    config.train_cfg.max_epochs = 2
+    config.default_hooks.checkpoint.max_keep_ckpts = 1
+    config.val_dataloader.dataset.stride = 200
+    config.dump(tmp_path / 'tiny.py')
+
+    def run(*options, **settings):
+        command = [tmp_path / 'tiny.py', '--work-dir', tmp_path / 'work', *options]
+        command += ['--cfg-options', 'default_hooks.logger.interval=1']
+        command += [f'{key}={value}' for key, value in settings.items()]
+        return run_tool('train', *command)
+
+    return run
+
+
+def checkpoints(tmp_path):
+    return sorted(path.name for path in (tmp_path / 'work').glob('*.pth'))
+
+
+def test_nan_loss_stops_and_keeps_the_last_checkpoint(train, tmp_path, monkeypatch):
+    assert train(**{'train_cfg.max_epochs': 1})[0] == 0
+
+    def spoil(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 2:
+            next(runner.model.parameters()).data.fill_(torch.nan)
+
+    monkeypatch.setattr(FiniteLossHook, 'before_train_iter', spoil)
+    code, err = train('--resume')
+    assert code == 2
+    (line,) = [line for line in err.splitlines() if 'error: ' in line]
+    assert 'stopped in epoch 2, ' in line
+    assert ' is not finite: lower optim_wrapper.optimizer.lr' in line
+    assert line.endswith(f'last checkpoint: {tmp_path}/work/epoch_1.pth')
+    assert checkpoints(tmp_path) == ['epoch_1.pth']
+
+
+def test_loss_that_stays_nan_stops_within_the_epoch():
+    class Runner:
+        epoch, work_dir = 0, '.'
+
+    hook, runner = FiniteLossHook(patience=3), Runner()
+    losses = [1, np.nan, 1, np.inf, 1, 1, np.nan, np.nan, np.nan]
+    for runner.iter, loss in enumerate(losses):
+        step = (runner, runner.iter, None, dict(loss=torch.tensor(float(loss))))
+        if runner.iter < 8:
+            hook.after_train_iter(*step)
+    with pytest.raises(ValueError, match='the loss is not finite since step 7:'):
+        hook.after_train_iter(*step)
+    with pytest.raises(ValueError, match='patience must be at least 1, got 0'):
+        FiniteLossHook(patience=0)
+
+
+@pytest.mark.parametrize('damage', ['empty', 'half', 'flipped'])
+def test_resume_falls_back_to_the_newest_whole_checkpoint(damage, train, tmp_path):
+    assert train(**{'default_hooks.checkpoint.max_keep_ckpts': 2})[0] == 0
+    newest = tmp_path / 'work/epoch_2.pth'
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 3] ^= 255
+    newest.write_bytes(content[: dict(empty=0, half=len(content) // 2).get(damage)])
+    code, err = train('--resume')
+    assert code == 0, err
+    assert re.search(f'train.py: {newest}: .*; resuming from .*/epoch_1.pth\n', err)
+    assert torch.load(newest, weights_only=False)['meta']['iter'] == 4
+
+
+def test_resume_without_a_whole_checkpoint_is_an_error(train, tmp_path):
+    (tmp_path / 'work').mkdir()
+    (tmp_path / 'work/epoch_1.pth').touch()
+    (tmp_path / 'work/last_checkpoint').write_text('/moved/epoch_1.pth')
+    code, err = train('--resume')
+    assert code == 2
+    assert f'no other checkpoint in {tmp_path}/work is whole' in err
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='limits of file sizes are POSIX')
+def test_full_disk_keeps_the_checkpoint_before(train, tmp_path):
+    assert train(**{'train_cfg.max_epochs': 1})[0] == 0
+    size = (tmp_path / 'work/epoch_1.pth').stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, before[1]))
+    try:
+        code, err = train('--resume')
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert code == 2
+    assert f'cannot write {tmp_path}/work/epoch_2.pth: File too large' in err
+    files = sorted(path.name for path in (tmp_path / 'work').iterdir())
+    assert [x for x in files if 'pth' in x] == ['epoch_1.pth']
+    last = (tmp_path / 'work/last_checkpoint').read_text()
+    assert last == f'{tmp_path}/work/epoch_1.pth'
+    assert train('--resume')[0] == 0
+    assert checkpoints(tmp_path) == ['epoch_2.pth']
+
+
+def test_best_checkpoint_is_replaced_by_a_better_one(train, tmp_path):
+    best = 'default_hooks.checkpoint.save_best'
+    rule = 'default_hooks.checkpoint.rule'
+    code, err = train(**{best: 'gt/MPJPE', rule: 'less'})
+    assert code == 0, err
+    best = [name for name in checkpoints(tmp_path) if name.startswith('best')]
+    (tmp_path / 'work/epoch_2.pth').unlink()
+    assert len(best) == 1
+    assert checkpoints(tmp_path) == best
+
+
+def test_curves_of_a_resumed_training_are_drawn(train, tmp_path):
+    assert train(**{'train_cfg.max_epochs': 1})[0] == 0
+    assert train('--resume')[0] == 0
+    image = cv2.imread(str(tmp_path / 'work/curves.png'))
+    assert image.shape == (800, 800, 3)
+    losses, results = read_curves(tmp_path / 'work', 2)
+    assert [*losses['loss']] == [0.5, 1, 1.5, 2]
+    assert {name: [*curve] for name, curve in results.items()} == {
+        f'{source}/{name}': [1, 2]
+        for source in ('gt', 'noisy')
+        for name in ('MPJPE', 'P-MPJPE')
+    }
