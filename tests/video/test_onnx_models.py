@@ -202,3 +202,34 @@ def test_missing_and_damaged_files_are_named(tmp_path):
         ValueError, match=r'a\.onnx (needs ONNX Runtime|is not a readable)'
     ):
         onnx_models.open_session(tmp_path / 'a.onnx')
+
+
+def test_exported_detectors_state_their_size(use):
+    answer = lambda _: [np.float32([[[0, 0, 512, 144, 0.9]]]), np.array([[0]])]  # noqa: E731
+    session = use(Session(['b', 3, 'h', 'w'], DETECTIONS, answer))
+    session.metadata = {'image_size': '512', 'interpolation': 'area'}
+    boxes, _ = OnnxDetector('a.onnx')([gray_image(size=(1024, 560))])[0]
+    # scaled to 512 x 280 and padded to a multiple of 32
+    assert session.batches[0].shape == (1, 3, 288, 512)
+    assert_allclose(boxes, [[0, 0, 1024, 288]])
+
+
+def test_exported_models_state_padding_and_score_curve(use):
+    x, y = (np.zeros((1, 17, 2 * side), np.float32) for side in (192, 256))
+    x[..., 100], y[..., 120] = 0.5, 0.25
+    outputs = {'simcc_x': ['b', 17, 384], 'simcc_y': ['b', 17, 512]}
+    session = use(Session(['b', 3, 256, 192], outputs, lambda _: [x, y]))
+    session.metadata = {
+        'skeleton': 'coco-17',
+        'padding': '1.1',
+        'score_curve': '[[0, 0.25, 1], [0, 0.8, 1]]',
+    }
+    model = OnnxPoseEstimator('a.onnx')
+    assert model.has_score_curve
+    assert model.turns is not None
+    keypoints, scores = model.estimate_upright([gray_image(size=(64, 64))], [BOX])[0]
+    matrix = crop_matrix(BOX[0], (192, 256), 1.1)
+    assert_allclose(
+        keypoints[0, 0], unmap_points(matrix, np.array([50, 60])), rtol=1e-5
+    )
+    assert_allclose(scores, 0.8)

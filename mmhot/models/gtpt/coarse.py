@@ -109,10 +109,10 @@ class CoarseEncoder(nn.Module):
 
     def begin(self, patches: Tensor, table: Tensor) -> CoarseState:
         """Put the human token before patches (B, N, C)."""
-        human = self.human_token.expand(len(patches), -1, -1)
+        human = self.human_token.expand(patches.shape[0], -1, -1)
         rows = torch.arange(1, len(table), device=patches.device)
         x = torch.cat([human, patches], dim=1)
-        return CoarseState(x, table, rows.expand(len(patches), -1))
+        return CoarseState(x, table, rows.expand(patches.shape[0], -1))
 
     def forward(
         self, state: CoarseState, table: Tensor, counts: tuple[int, ...]

@@ -75,7 +75,7 @@ class CoarseToFine(nn.Module):
         """Choose all dense keypoints of a group and its best patches."""
         groups = self.groups
         scores = pool_logits(logits[:, groups.judges], groups.judges_valid)
-        dense = groups.dense_scores.expand(len(scores), -1, -1)
+        dense = groups.dense_scores.expand(scores.shape[0], -1, -1)
         return keep_highest(torch.cat([dense, scores], dim=-1), num_private)
 
     def introduce_dense(self, coarse: CoarseState) -> tuple[Tensor, Tensor]:

@@ -56,7 +56,8 @@ class ModulatedGraphConv(nn.Module):
         kernel, scale, graph = self.combine()
         both = x @ kernel
         own, neighbor = (scale.to(both.dtype) * both).chunk(2, dim=-1)
-        return torch.baddbmm(own + self.bias, graph.expand(len(x), -1, -1), neighbor)
+        graph = graph.expand(x.shape[0], -1, -1)
+        return torch.baddbmm(own + self.bias, graph, neighbor)
 
     def combine(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return both weights, their factors, and the graph without its diagonal.

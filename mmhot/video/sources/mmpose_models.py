@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -48,6 +49,11 @@ class MMPoseDetector(Detector):
         device (str): PyTorch device. Defaults to 'cpu'.
         min_score (float): Least score of boxes. Defaults to 0.3.
 
+    Attributes:
+        model (nn.Module): MMDetection's model.
+        label (int): Its label of people.
+        pipeline (list[dict]): Its transforms of images.
+
     Raises:
         FileNotFoundError: If a file does not exist.
         ValueError: If the model is unknown, or weights and model do not match.
@@ -67,25 +73,25 @@ class MMPoseDetector(Detector):
         config = read_config_file(named.config)
         with DefaultScope.overwrite_default_scope('mmdet'):
             with _building(named.config):
-                self._model = init_detector(config, device='cpu')
+                self.model = init_detector(config, device='cpu')
             meta = _load(
-                self._model,
+                self.model,
                 weights,
                 'det_weights, or another det_model: pose-verified, which is shipped '
                 'with mmhot, an .onnx file, or whole_image',
             )
             pipeline = [*config.test_dataloader.dataset.pipeline]
             pipeline[0] = dict(type='mmdet.LoadImageFromNDArray')
-            content = fingerprint(self._model, config.model, pipeline)
-            self._pipeline = Compose(pipeline)
+            content = fingerprint(self.model, config.model, pipeline)
+            self._pipeline, self.pipeline = Compose(pipeline), pipeline
         classes = meta.get('classes') or meta.get('CLASSES') or (_PERSON,)
         classes = [classes] if isinstance(classes, str) else list(classes)
         if _PERSON not in classes:
             raise ValueError(f'{weights} detects {", ".join(classes)}, not people')
-        self._label = classes.index(_PERSON)
+        self.label = classes.index(_PERSON)
         # saves a tenth of the time on a CPU; batch normalizations are not folded, since
         # heads may share a convolution among several
-        self._model.to(device, memory_format=torch.channels_last)
+        self.model.to(device, memory_format=torch.channels_last)
         self.min_score = min_score
         self.name = named.config.stem
         self.identity = identify(self.name, content, min_score=min_score)
@@ -103,14 +109,14 @@ class MMPoseDetector(Detector):
             # layers of MMDetection use what PyTorch calls outdated
             with warnings.catch_warnings():
                 warnings.simplefilter('ignore')
-                results = self._model.test_step(pseudo_collate(samples))
+                results = self.model.test_step(pseudo_collate(samples))
         return [
             self._people(result.pred_instances, image.shape)
             for image, result in zip(images, results, strict=True)
         ]
 
     def _people(self, instances: Any, shape: tuple[int, ...]) -> Boxes:
-        people = instances.labels == self._label
+        people = instances.labels == self.label
         people &= instances.scores >= self.min_score
         boxes = instances.bboxes[people].cpu().numpy().reshape(-1, 2, 2)
         boxes = boxes.clip(0, shape[1::-1]).reshape(-1, 4)
@@ -150,27 +156,13 @@ class MMPoseEstimator(PoseEstimator):
     ) -> None:
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        named = find_pose_model(str(model))
-        weights = _choose_weights(named, weights, model, 'pose2d_weights')
-        from mmpose.apis import init_model
-        from mmpose.models.pose_estimators import TopdownPoseEstimator
-
         from mmhot.deploy.switch import switch_to_deploy
         from mmhot.models.gtpt.head import GTPTHead
 
-        config = read_config_file(named.config)
+        self.model, self._meta, config = load_pose_model(model, weights)
+        pipeline = config.test_dataloader.dataset.pipeline
+        content = fingerprint(self.model, config.model, pipeline)
         with DefaultScope.overwrite_default_scope('mmpose'):
-            with _building(named.config):
-                self.model = init_model(config, device='cpu')
-            if not isinstance(self.model, TopdownPoseEstimator):
-                raise ValueError(
-                    f'{model} must be a top-down 2D model, got a '
-                    f'{type(self.model).__name__}'
-                )
-            meta = _load(self.model, weights, 'pose2d_weights')
-            self._meta = meta if 'flip_indices' in meta else self.model.dataset_meta
-            pipeline = config.test_dataloader.dataset.pipeline
-            content = fingerprint(self.model, config.model, pipeline)
             self._pipeline = Compose(pipeline)
         self.model.to(device)
         if isinstance(self.model.head, GTPTHead):
@@ -182,8 +174,8 @@ class MMPoseEstimator(PoseEstimator):
         self.has_score_curve = bool(self.model.test_cfg.get('score_curve'))
         self.batch_size = batch_size
         self.device = torch.device(device).type
-        self.name = named.config.stem
-        self.skeleton, self.num_keypoints = _skeleton(self._meta, model)
+        self.name = Path(config.filename).stem
+        self.skeleton, self.num_keypoints = model_skeleton(self._meta, model)
         self.turns = turns if self.has_score_curve else None
         options = {} if self.turns is None else {'turns': asdict(self.turns)}
         self.identity = identify(self.name, content, **options)
@@ -277,6 +269,35 @@ def _workers(number: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(1,))
 
 
+def load_pose_model(
+    model: str | Path, weights: str | Path | None = None
+) -> tuple[nn.Module, dict, Config]:
+    """Build a top-down 2D model in evaluation mode and load its weights.
+
+    Args:
+        model (str | Path): See :class:`MMPoseEstimator`.
+        weights (str | Path, optional): See :class:`MMPoseEstimator`.
+
+    Returns:
+        tuple[nn.Module, dict, Config]: Model, metadata of its keypoints, and config.
+    """
+    named = find_pose_model(str(model))
+    weights = _choose_weights(named, weights, model, 'pose2d_weights')
+    from mmpose.apis import init_model
+    from mmpose.models.pose_estimators import TopdownPoseEstimator
+
+    config = read_config_file(named.config)
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        with _building(named.config):
+            built = init_model(config, device='cpu')
+        if not isinstance(built, TopdownPoseEstimator):
+            raise ValueError(
+                f'{model} must be a top-down 2D model, got a {type(built).__name__}'
+            )
+        meta = _load(built, weights, 'pose2d_weights')
+    return built, meta if 'flip_indices' in meta else built.dataset_meta, config
+
+
 def _choose_weights(
     named: NamedModel, weights: str | Path | None, model: str | Path, argument: str
 ) -> str:
@@ -332,7 +353,7 @@ def _read(weights: str, argument: str) -> Any:
         ) from error
 
 
-def _skeleton(meta: dict, model: str | Path) -> tuple[str, int]:
+def model_skeleton(meta: dict, model: str | Path) -> tuple[str, int]:
     """Return the name of MMPose's skeleton and its number of keypoints."""
     dataset, count = meta.get('dataset_name'), meta.get('num_keypoints')
     try:

@@ -18,6 +18,7 @@ from mmhot.errors import require_file
 from mmhot.skeletons.joints import SKELETONS, Skeleton, get_skeleton, skeletons_by_count
 from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
+from mmhot.video.sources.quarter_turns import QuarterTurns
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ _SKELETON_KEYS = ('skeleton', 'dataset_name')
 _JOINT_KEYS = ('joint_names', 'keypoint_names', 'keypoints')
 # Side of a detector's input if the file leaves it open.
 _DETECTION_SIZE = 320
+_STRIDE = 32
 # Numbers of axes of the outputs: SimCC's two; heatmaps' or MoveNet's one.
 _LAYOUTS = ([3, 3], [4])
 
@@ -74,6 +76,9 @@ def open_session(path: str | Path, device: str = 'cpu'):
 class OnnxDetector(Detector):
     """Detect people with outputs ``dets``, boxes and scores (B, N, 5), and ``labels``.
 
+    Files of ``mmhot export`` state the longer side of their input and how images are
+    resized; their shorter side is a multiple of 32.
+
     Args:
         path (str | Path): The ONNX file.
         device (str): 'cpu' or 'cuda'.
@@ -98,10 +103,14 @@ class OnnxDetector(Detector):
             )
         (entry,) = self._session.get_inputs()
         self._input = entry.name
-        sides = entry.shape[2:]
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        size = int(metadata.get('image_size', _DETECTION_SIZE))
         self._height, self._width = (
-            side if isinstance(side, int) else _DETECTION_SIZE for side in sides
+            side if isinstance(side, int) else size for side in entry.shape[2:]
         )
+        self._is_exported = 'image_size' in metadata
+        is_area = metadata.get('interpolation') == 'area'
+        self._interpolation = cv2.INTER_AREA if is_area else cv2.INTER_LINEAR
 
     def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
@@ -114,23 +123,33 @@ class OnnxDetector(Detector):
         (boxes,), (labels,) = self._session.run(['dets', 'labels'], inputs)
         boxes = boxes[(labels == _PERSON) & (boxes[:, 4] >= self.min_score)]
         height, width = image.shape[:2]
-        corners = (boxes[:, :4] / zoom).clip(0, [width, height, width, height])
+        corners = boxes[:, :4] / np.tile(zoom, 2)
+        corners = corners.clip(0, [width, height, width, height])
         return corners.astype(np.float32), boxes[:, 4]
 
-    def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, float]:
-        """Resize, pad with gray at the right and bottom; (3, H, W) and the scale."""
+    def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Resize, pad with gray at the right and bottom; (3, H, W) and both scales."""
         height, width = image.shape[:2]
         zoom = min(self._height / height, self._width / width)
         size = (max(round(width * zoom), 1), max(round(height * zoom), 1))
-        canvas = np.full((self._height, self._width, 3), _GRAY, np.uint8)
-        canvas[: size[1], : size[0]] = cv2.resize(image, size)
+        padded = self._width, self._height
+        if self._is_exported:
+            padded = tuple(_STRIDE * -(-side // _STRIDE) for side in size)
+        canvas = np.full((*padded[::-1], 3), _GRAY, np.uint8)
+        small = cv2.resize(image, size, interpolation=self._interpolation)
+        canvas[: size[1], : size[0]] = small
         # these detectors were trained on BGR
         normal = (canvas - _MEAN[::-1]) / _STD[::-1]
+        zoom = np.array(size) / (width, height)
         return normal.transpose(2, 0, 1).astype(np.float32), zoom
 
 
 class OnnxPoseEstimator(PoseEstimator):
     """Estimate poses with a top-down model, decoded as its outputs require.
+
+    Files of ``mmhot export`` state the padding of their crops and, if scores are
+    calibrated, the ``score_curve``; people of a low confidence are then estimated again
+    in turned crops.
 
     Args:
         path (str | Path): The ONNX file.
@@ -173,6 +192,10 @@ class OnnxPoseEstimator(PoseEstimator):
         num_keypoints = shapes[0][-2] if self._points else shapes[0][1]
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.skeleton = _find_skeleton(path, num_keypoints, skeleton, metadata).name
+        self._padding = float(metadata.get('padding', 1.25))
+        self._curve = json.loads(metadata.get('score_curve', 'null'))
+        self.has_score_curve = self._curve is not None
+        self.turns = QuarterTurns() if self.has_score_curve else None
         self.identity = identify(self.name, path, skeleton=self.skeleton)
         self.num_keypoints = num_keypoints
 
@@ -180,6 +203,14 @@ class OnnxPoseEstimator(PoseEstimator):
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
+        if self.turns is None:
+            return self.estimate_upright(images, boxes)
+        return self.turns(self.estimate_upright, images, boxes)
+
+    def estimate_upright(
+        self, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[Poses]:
+        """Estimate poses without quarter turns."""
         crops = [
             self._crop(image, box)
             for image, own in zip(images, boxes, strict=True)
@@ -193,6 +224,8 @@ class OnnxPoseEstimator(PoseEstimator):
             for person, (points, own_scores) in enumerate(decoded, start):
                 keypoints[person] = unmap_points(crops[person][1], points)
                 scores[person] = own_scores
+        if self._curve is not None:
+            scores = np.interp(scores, *self._curve).astype(np.float32)
         ends = np.cumsum([len(own) for own in boxes])[:-1]
         return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
 
@@ -200,7 +233,7 @@ class OnnxPoseEstimator(PoseEstimator):
         self, image: np.ndarray, box: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         size = (self._width, self._height)
-        matrix = crop_matrix(box, size)
+        matrix = crop_matrix(box, size, self._padding)
         crop = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)[..., ::-1]
         if self._points:
             return crop, matrix

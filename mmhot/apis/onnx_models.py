@@ -1,0 +1,352 @@
+"""Models to export to ONNX: their graph, example inputs, and description in JSON."""
+
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+
+import mmhot
+from mmhot.crops import crop_matrix
+from mmhot.deploy.onnx_graphs import DetectorGraph, LifterGraph, PoseGraph
+from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.lens import ideal_camera
+from mmhot.lifting.lifter import Lifter
+from mmhot.lifting.load_model import load_lifter
+from mmhot.models.gtpt.head import GTPTHead
+from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.video.inputs import open_inputs
+from mmhot.video.sources.mmpose_models import (
+    MMPoseDetector,
+    load_pose_model,
+    model_skeleton,
+)
+from mmhot.video.sources.model_names import (
+    find_detector,
+    find_pose_model,
+    shipped_detector,
+)
+from mmhot.weights.config_files import read_config_file
+from mmhot.weights.index import read_models
+
+_DEMO = Path(mmhot.__file__).parents[1] / 'demo'
+NUM_INPUTS = 8
+_FRAME_STEP = 10
+_FILL = 114
+
+
+@dataclass
+class Exportable:
+    """A model that can be exported.
+
+    Attributes:
+        graph (nn.Module): Module of :mod:`mmhot.deploy.onnx_graphs`.
+        meta (dict): Content of ``meta.json``.
+        real (Tensor): Inputs made of images or clips, (8, ...).
+        metadata (dict): Metadata of the ONNX file.
+        unit (str): Unit of the first output.
+    """
+
+    graph: nn.Module
+    meta: dict[str, Any]
+    real: Tensor
+    metadata: dict[str, str] = field(default_factory=dict)
+    unit: str = ''
+
+
+def open_exportable(
+    model: str,
+    checkpoint: str | None = None,
+    keep: Sequence[float] | None = None,
+    inputs: str | None = None,
+) -> Exportable:
+    """Load a model by name, find out what it is, and describe it.
+
+    Args:
+        model (str): Name of shipped weights, name or alias of a model, or a config.
+        checkpoint (str, optional): Its weights. Defaults to those of the name.
+        keep (Sequence[float], optional): Frames that each pruner of a lifter keeps, or
+            GTPT's keep rates. By default as trained.
+        inputs (str, optional): Images or a video of people, or 2D keypoints for
+            lifters. Defaults to the demo of the repository.
+
+    Raises:
+        ValueError: If the model cannot be exported, or an argument is wrong.
+        FileNotFoundError: If a file is missing.
+    """
+    config = read_config_file(_find_config(model)).get('model') or {}
+    kind = str(config.get('type', '')).removeprefix('mmpose.')
+    if kind in ('SequencePoseLifter', 'PoseLifter'):
+        return _open_lifter(model, checkpoint, keep, inputs)
+    if kind == 'TopdownPoseEstimator':
+        return _open_pose_model(model, checkpoint, keep, inputs)
+    if 'RTMDet' in str(config.get('bbox_head', {}).get('type')):
+        if keep is not None:
+            raise ValueError(f'keep needs a model that prunes, and {model} does not')
+        return _open_detector(model, checkpoint, inputs)
+    raise ValueError(
+        f'{model} is {kind or "no model"}: lifters, top-down 2D models and RTMDet can '
+        'be exported'
+    )
+
+
+def _find_config(name: str) -> str | Path:
+    for each in read_models():
+        if each.is_called(name) or each.weights.endswith(f'://{name}'):
+            return each.config
+    if '::' in name or name.endswith('.py'):
+        return name
+    try:
+        return find_pose_model(name).config
+    except ValueError:
+        return find_detector(name).config
+
+
+def _open_lifter(
+    model: str,
+    checkpoint: str | None,
+    keep: Sequence[float] | None,
+    inputs: str | None,
+) -> Exportable:
+    keep = None if keep is None else [_whole(each) for each in keep]
+    # with its settings for whole clips; deployed, and so not what is exported
+    lifter = Lifter(model, checkpoint, keep=keep)
+    name, config, plain = load_lifter(model, checkpoint, 'cpu')
+    if lifter.model.test_cfg.get('keep') is not None:
+        plain.test_cfg['keep'] = lifter.model.test_cfg['keep']
+    skeleton = get_skeleton('h36m-17')
+    real = _windows(lifter, _inputs(inputs, 'skating_2d_coco17.npz'))
+    decoder = config.model.head.decoder.to_dict()
+    meta = dict(
+        kind='lifter',
+        name=name,
+        input=dict(
+            name=LifterGraph.input_name,
+            shape=['batch', *real.shape[1:]],
+            encoding=_ENCODINGS[decoder['type']],
+        ),
+        outputs=dict(
+            poses=dict(
+                shape=['batch', lifter.num_targets, skeleton.num_keypoints, 3],
+                decoding=_DECODINGS[decoder['type']],
+            )
+        ),
+        **_describe(skeleton),
+        codec=decoder,
+        keep=plain.test_cfg.get('keep'),
+        lifting=dict(
+            frames_per_second=lifter.fps,
+            num_frames=lifter.seq_len,
+            num_targets=lifter.num_targets,
+            stride=lifter.stride,
+            mapping=lifter.mapping,
+            causal=lifter.causal,
+            flip_test='average with the mirror image: negate x, swap flip_indices',
+        ),
+    )
+    return Exportable(LifterGraph(plain), meta, real, unit=_UNITS[decoder['type']])
+
+
+_PIXELS = 'x = 2 * u / width - 1, y = 2 * v / width - height / width'
+_ENCODINGS = {
+    'CameraPoseLifting': _PIXELS,
+    'ImageSpacePoseLifting': f'{_PIXELS}, and the score if the codec has with_scores',
+    'PersonCenteredPoseLifting': 'see mmhot.codecs.pose_lifting: rays of the camera, '
+    'centered on the person and divided by the size of the person in the window',
+}
+_DECODINGS = {
+    'CameraPoseLifting': 'meters, relative to the root, which is set to 0',
+    'ImageSpacePoseLifting': 'half image widths, relative to the root; times '
+    'unit_size in meters',
+    'PersonCenteredPoseLifting': 'see mmhot.codecs.pose_lifting: meters, relative to '
+    'the root, turned towards the person',
+}
+_OUTPUTS = {
+    True: 'probabilities of bins, divided by the largest of a label',
+    False: 'as the head returns them',
+}
+_UNITS = dict.fromkeys(_ENCODINGS, 'm') | {'ImageSpacePoseLifting': 'half widths'}
+
+
+def _whole(value: float) -> int:
+    if value != int(value):
+        raise ValueError(f'keep must be numbers of frames for a lifter, got {value:g}')
+    return int(value)
+
+
+def _windows(lifter: Lifter, path: str) -> Tensor:
+    """Encode windows that are spread over the longest track of a file."""
+    clip = read_keypoints(path)
+    segment = max(lifter.prepare(clip), key=lambda each: len(each.frames))
+    times = clip.times_of(segment.frames)
+    keypoints = lifter.to_model_rate(lifter.keypoints_of(segment), times)
+    missing = max(0, lifter.seq_len + NUM_INPUTS - 1 - len(keypoints))
+    keypoints = np.pad(keypoints, ((0, missing), (0, 0), (0, 0)), mode='edge')
+    last = len(keypoints) - lifter.seq_len
+    starts = np.linspace(0, last, NUM_INPUTS).round().astype(int)
+    windows = np.stack([keypoints[start : start + lifter.seq_len] for start in starts])
+    return lifter.encode(windows, ideal_camera(clip.width, clip.height))[0]
+
+
+def _open_pose_model(
+    model: str,
+    checkpoint: str | None,
+    keep: Sequence[float] | None,
+    inputs: str | None,
+) -> Exportable:
+    plain, dataset, config = load_pose_model(model, checkpoint)
+    if keep is not None:
+        if not isinstance(plain.head, GTPTHead):
+            raise ValueError(f'keep needs a model that prunes, and {model} does not')
+        plain.head.keep_rates = list(keep)
+    skeleton = get_skeleton(model_skeleton(dataset, model)[0])
+    crop = _crop_settings(config, model)
+    width, height = crop['size']
+    curve = plain.test_cfg.get('score_curve')
+    graph = PoseGraph(plain)
+    is_gtpt = isinstance(plain.head, GTPTHead)
+    meta = dict(
+        kind='pose2d',
+        name=Path(config.filename).stem,
+        input=dict(
+            name=PoseGraph.input_name,
+            shape=['batch', 3, height, width],
+            **_check_colors(plain.data_preprocessor, 'RGB', model),
+        ),
+        crop=crop,
+        outputs=dict.fromkeys(graph.output_names[:2], _OUTPUTS[is_gtpt]),
+        **_describe(skeleton),
+        codec=config.model.head.decoder.to_dict(),
+        keep_rates=plain.head.keep_rates if is_gtpt else None,
+        score_curve=curve,
+    )
+    metadata = dict(skeleton=skeleton.name, padding=repr(crop['padding']))
+    if curve:
+        metadata['score_curve'] = json.dumps(curve)
+    detect = MMPoseDetector(shipped_detector(), min_score=0.0)
+    crops = []
+    for image in _images(_inputs(inputs, 'walk.mp4')):
+        matrix = crop_matrix(detect([image])[0][0][0], crop['size'], crop['padding'])
+        warped = cv2.warpAffine(image, matrix, crop['size'], flags=cv2.INTER_LINEAR)
+        crops.append(warped[..., ::-1])
+    real = _normalize(np.stack(crops), plain.data_preprocessor)
+    return Exportable(graph, meta, real, metadata, 'score')
+
+
+def _crop_settings(config: Config, model: str) -> dict[str, Any]:
+    """Read the padding and size of crops from the pipeline of a 2D model."""
+    steps = {
+        str(step['type']).removeprefix('mmpose.'): step
+        for step in config.test_dataloader.dataset.pipeline
+    }
+    affine = steps.get('TopdownAffine')
+    if affine is None or affine.get('use_udp') or 'GetBBoxCenterScale' not in steps:
+        raise ValueError(
+            f'{model}: its test pipeline must have GetBBoxCenterScale and '
+            f'TopdownAffine without use_udp, got {", ".join(steps)}'
+        )
+    padding = steps['GetBBoxCenterScale'].get('padding', 1.25)
+    return dict(
+        padding=padding,
+        size=[int(side) for side in affine['input_size']],
+        warp='box with this padding, its narrower side widened; bilinear, black border',
+    )
+
+
+def _open_detector(model: str, checkpoint: str | None, inputs: str | None):
+    detector = MMPoseDetector(model, checkpoint)
+    plain = detector.model.to(memory_format=torch.contiguous_format).eval()
+    steps = {str(s['type']).removeprefix('mmdet.'): s for s in detector.pipeline}
+    size = max(steps['Resize']['scale'])
+    interpolation = steps['Resize'].get('interpolation', 'bilinear')
+    meta = dict(
+        kind='detector',
+        name=detector.name,
+        input=dict(
+            name=DetectorGraph.input_name,
+            shape=['batch', 3, '32 * rows', '32 * columns'],
+            **_check_colors(plain.data_preprocessor, 'BGR', model),
+        ),
+        resize=dict(
+            longer_side=size,
+            interpolation=interpolation,
+            padding=f'{_FILL}, at the right and bottom, to multiples of 32',
+        ),
+        outputs=dict(
+            dets='x1, y1, x2, y2 in pixels of the input, and the score, after '
+            'non-maximum suppression; score 0 where there are fewer',
+            labels='0: person',
+        ),
+    )
+    metadata = dict(image_size=str(size), interpolation=interpolation)
+    images = []
+    for image in _images(_inputs(inputs, 'walk.mp4')):
+        zoom = size / max(image.shape[:2])
+        small = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+        canvas = np.full((size, size, 3), _FILL, np.uint8)
+        canvas[: small.shape[0], : small.shape[1]] = small[:size, :size]
+        images.append(canvas)
+    real = _normalize(np.stack(images), plain.data_preprocessor)
+    graph = DetectorGraph(plain, detector.label)
+    return Exportable(graph, meta, real, metadata, 'pixels and score')
+
+
+def _check_colors(preprocessor: nn.Module, order: str, model: str) -> dict[str, Any]:
+    """Return the color order, mean and deviation; refuse others than ImageNet's."""
+    mean, std = (
+        [round(float(value), 3) for value in values.flatten()]
+        for values in (preprocessor.mean, preprocessor.std)
+    )
+    swaps = preprocessor._channel_conversion
+    wanted = [123.675, 116.28, 103.53]
+    if mean != wanted[:: 1 if order == 'RGB' else -1] or swaps != (order == 'RGB'):
+        raise ValueError(
+            f"{model}: its preprocessor must use ImageNet's mean in the order {order}, "
+            f'got {mean}'
+        )
+    return dict(color=order, mean=mean, std=std)
+
+
+def _normalize(images: np.ndarray, preprocessor: nn.Module) -> Tensor:
+    """Normalize images (B, H, W, 3) in the order of the network, (B, 3, H, W)."""
+    images = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+    return (images.float() - preprocessor.mean) / preprocessor.std
+
+
+def _images(path: str) -> list[np.ndarray]:
+    """Read images, or every tenth frame of a video, repeated up to eight."""
+    source, *others = open_inputs([path])
+    frames = itertools.chain(source, *others)
+    step = 1 if Path(path).is_dir() else _FRAME_STEP
+    chosen = itertools.islice(frames, 0, NUM_INPUTS * step, step)
+    images = [frame.image for frame in chosen]
+    return list(itertools.islice(itertools.cycle(images), NUM_INPUTS))
+
+
+def _inputs(given: str | None, name: str) -> str:
+    """Return the path of real inputs, by default a demo file of the repository."""
+    if given is not None:
+        return given
+    demo = _DEMO / name
+    if not demo.is_file():
+        raise ValueError(
+            'inputs: give a video or images of people for a 2D model or detector, or '
+            '2D keypoints for a lifter; results of both back ends are compared on them'
+        )
+    return str(demo)
+
+
+def _describe(skeleton: Skeleton) -> dict[str, Any]:
+    return dict(
+        skeleton=skeleton.name,
+        joints=list(skeleton.joints),
+        parents=list(skeleton.parents),
+        flip_indices=list(skeleton.flip_indices),
+    )

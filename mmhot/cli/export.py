@@ -1,0 +1,64 @@
+"""Export a model to ONNX and compare it with PyTorch.
+
+Example:
+  mmhot export gtpt-t --out exported/gtpt-t
+  mmhot export hot-mixste.py hot-mixste.pth --keep 61 --out exported/hot-mixste
+
+Lifters, top-down 2D models and RTMDet detectors become a folder of model.onnx,
+meta.json and README.md. Nothing is written, and the exit code is 2, if ONNX Runtime's
+results differ from PyTorch's on random or on real inputs.
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        'model', help='a model of `mmhot list` by name or alias, or a config'
+    )
+    parser.add_argument(
+        'checkpoint', nargs='?', help='its weights (default: those of the named model)'
+    )
+    parser.add_argument(
+        '--out', type=Path, required=True, metavar='DIR', help='folder to create'
+    )
+    parser.add_argument(
+        '--keep',
+        metavar='N[,N]',
+        help='frames that each pruner of a lifter keeps, or keep rates of a GTPT, such '
+        'as 1,0.5,0.2,0.1 (default: as trained)',
+    )
+    parser.add_argument(
+        '--inputs',
+        metavar='PATH',
+        help='real inputs of the comparison: a video or images of people, or 2D '
+        'keypoints for a lifter (default: the demo of the repository)',
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Export the model."""
+    keep = None if args.keep is None else _numbers(args.keep)
+    from mmhot.apis.onnx_export import export_onnx
+
+    files = export_onnx(
+        args.model,
+        args.checkpoint,
+        out=args.out,
+        keep=keep,
+        inputs=args.inputs,
+        say=args.say,
+    )
+    for file in files:
+        args.say(str(file))
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(',')]
+    except ValueError:
+        raise ValueError(
+            f'keep must be numbers such as 27 or 13,5, got {text}'
+        ) from None

@@ -1,0 +1,273 @@
+"""ONNX graphs of trained models: modules to export, and translations of operators.
+
+Models are exported as they are. PyTorch's operators that its exporter does not know, or
+translates without their order of equal values, get a translation here.
+"""
+
+import logging
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmhot.models.gtpt.head import GTPTHead
+from mmhot.models.lifters.estimator import SequencePoseLifter
+from mmhot.models.tokens.recoverers import PrunedFeatures
+
+OPSET = 18
+KEPT = 'kept'
+"""Start of the names of outputs with kept patches or frames, in the checked graph."""
+_MAX_PEOPLE = 100
+_NMS_SCORE = 0.05
+_INT64, _BOOL = 7, 9  # of ONNX
+
+
+class LifterGraph(nn.Module):
+    """Windows to 3D poses, and the frames that each pruner keeps.
+
+    Args:
+        model (nn.Module): A lifter; without flip test, as the caller mirrors windows.
+    """
+
+    input_name = 'keypoints'
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the outputs."""
+        pruners = getattr(self.model, 'pruners', ())
+        return ['poses', *(f'{KEPT}_{place}' for place in range(len(pruners)))]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Map windows (B, T, K, C) to poses (B, T', K, 3) and frames (B, t)."""
+        model = self.model
+        if not isinstance(model, SequencePoseLifter):
+            return (model(x, None, mode='tensor'),)
+        target = 'center' if model.drops_frames else 'all'
+        feats = model.extract_feat(x, target=target)
+        kept = feats.kept_by_pruner if isinstance(feats, PrunedFeatures) else ()
+        return (model.head.select(feats, target), *kept)
+
+
+class PoseGraph(nn.Module):
+    """Crops to SimCC vectors or heatmaps, and the patches that GTPT keeps.
+
+    GTPT's vectors are probabilities, divided by the largest value of a label.
+
+    Args:
+        model (nn.Module): A top-down 2D model of MMPose.
+    """
+
+    input_name = 'image'
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self._stages: list[int] = []
+        if isinstance(model.head, GTPTHead):
+            counts = model.head.counts
+            falls = [i for i in range(1, len(counts)) if counts[i] < counts[i - 1]]
+            self._stages = sorted({*falls, model.head.coarse_depth, len(counts) - 1})
+            self.output_names = ['simcc_x', 'simcc_y']
+            self.output_names += [f'{KEPT}_{layer}' for layer in self._stages]
+        else:
+            is_simcc = hasattr(model.head, 'simcc_split_ratio')
+            self.output_names = ['simcc_x', 'simcc_y'] if is_simcc else ['heatmaps']
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Map normalized crops (B, 3, H, W) to the outputs."""
+        head, feats = self.model.head, self.model.extract_feat(x)
+        if not isinstance(head, GTPTHead):
+            outputs = head(feats)
+            return tuple(outputs) if isinstance(outputs, tuple | list) else (outputs,)
+        tokens, kept = head.encode(head.embed(feats[-1]), head.counts)
+        simcc = (x.softmax(-1) / head.decoder.peak for x in head.classify(tokens))
+        return (*simcc, *(kept[layer] for layer in self._stages))
+
+
+class DetectorGraph(nn.Module):
+    """Images to boxes of people, for RTMDet.
+
+    Args:
+        model (nn.Module): A detector of MMDetection whose head predicts distances
+            from points to the sides of a box.
+        label (int): Label of people.
+    """
+
+    input_name = 'image'
+    output_names = ('dets', 'labels')
+
+    def __init__(self, model: nn.Module, label: int = 0) -> None:
+        super().__init__()
+        self.model, self.label = model, label
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map normalized images (B, 3, H, W) to ``dets`` (B, N, 5) and ``labels``.
+
+        Boxes are sorted by score; the last ones, of score 0, fill up the number.
+        """
+        head = self.model.bbox_head
+        scores, sides = head(self.model.extract_feat(x))
+        scores = [each[:, self.label].flatten(1) for each in scores]
+        scores = torch.cat(scores, dim=1).sigmoid()  # (B, N)
+        boxes = [
+            _boxes(each, stride[0], head.prior_generator.offset)
+            for each, stride in zip(sides, head.prior_generator.strides, strict=True)
+        ]
+        boxes = torch.cat(boxes, dim=1)
+        iou = float(self.model.test_cfg.nms.iou_threshold)
+        chosen = torch.ops.mmhot.choose_boxes(boxes, scores, iou, _NMS_SCORE)
+        # small images have fewer than that many candidates
+        scores = nn.functional.pad(scores * chosen, (0, _MAX_PEOPLE))
+        boxes = nn.functional.pad(boxes, (0, 0, 0, _MAX_PEOPLE))
+        scores, index = scores.topk(_MAX_PEOPLE)
+        boxes = boxes.gather(1, index.unsqueeze(-1).expand(-1, -1, 4))
+        boxes = boxes * (scores > 0).unsqueeze(-1)
+        return torch.cat([boxes, scores.unsqueeze(-1)], dim=-1), torch.zeros_like(index)
+
+
+def _boxes(sides: Tensor, stride: int, offset: float) -> Tensor:
+    """Convert distances to the sides of boxes (B, 4, H, W) to corners (B, N, 4)."""
+    height, width = sides.shape[2:]
+    ys = (torch.arange(height, device=sides.device) + offset) * stride
+    xs = (torch.arange(width, device=sides.device) + offset) * stride
+    ys, xs = (each.to(sides.dtype) for each in torch.meshgrid(ys, xs, indexing='ij'))
+    left, top, right, bottom = sides.unbind(1)
+    corners = torch.stack([xs - left, ys - top, xs + right, ys + bottom], dim=-1)
+    return corners.flatten(1, 2)
+
+
+@torch.library.custom_op('mmhot::choose_boxes', mutates_args=())
+def choose_boxes(boxes: Tensor, scores: Tensor, iou: float, least: float) -> Tensor:
+    """Choose boxes by non-maximum suppression; a mask (B, N).
+
+    Args:
+        boxes (Tensor): Corners, (B, N, 4).
+        scores (Tensor): (B, N).
+        iou (float): Largest intersection over union of two boxes.
+        least (float): Boxes of at most this score are dropped.
+    """
+    from torchvision.ops import nms
+
+    chosen = torch.zeros_like(scores, dtype=torch.bool)
+    for mask, own, own_scores in zip(chosen, boxes, scores, strict=True):
+        (candidates,) = (own_scores > least).nonzero(as_tuple=True)
+        order = nms(own[candidates], own_scores[candidates], iou)
+        mask[candidates[order[:_MAX_PEOPLE]]] = True
+    return chosen
+
+
+@choose_boxes.register_fake
+def _(boxes: Tensor, scores: Tensor, iou: float, least: float) -> Tensor:
+    return torch.empty_like(scores, dtype=torch.bool)
+
+
+def write_graph(
+    graph: nn.Module, example: Tensor, path: Path, metadata: dict[str, str]
+) -> None:
+    """Export a graph with all its outputs to an ONNX file, with a dynamic batch.
+
+    Args:
+        graph (nn.Module): One of the modules above, in evaluation mode.
+        example (Tensor): Input; images of detectors have a dynamic size, too.
+        path (Path): File to create.
+        metadata (dict[str, str]): Metadata of the file.
+
+    Raises:
+        ValueError: If packages are missing, or PyTorch cannot export the model.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ValueError(
+            f'{error.name} is needed for the export: pip install "mmhot[export]"'
+        ) from error
+    axes = {0: torch.export.Dim('batch', min=1, max=65536)}
+    if isinstance(graph, DetectorGraph):
+        axes |= {
+            2: 32 * torch.export.Dim('rows', min=1, max=256),
+            3: 32 * torch.export.Dim('columns', min=1, max=256),
+        }
+    with _quietly(), torch.no_grad():
+        try:
+            program = torch.onnx.export(
+                graph,
+                (example,),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[graph.input_name],
+                output_names=list(graph.output_names),
+                dynamic_shapes=(axes,),
+                custom_translation_table=_translations(),
+                verbose=False,
+            )
+        except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+            reason = ' '.join(str(error).split())
+            raise ValueError(f'PyTorch cannot export it: {reason:.200}') from error
+        program.model.metadata_props.update(metadata)
+        program.save(path)
+    shape = program.model.graph.inputs[0].shape
+    if isinstance(shape[0], int):
+        raise ValueError(f'PyTorch has fixed the batch of the graph to {shape[0]}')
+
+
+@contextmanager
+def _quietly():
+    """Silence the exporter, which reports what it does not need as warnings."""
+    levels = {name: logging.getLogger(name).level for name in ('torch', 'onnxscript')}
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        for name in levels:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
+
+
+def _translations() -> dict[Any, Any]:
+    """Return operators of PyTorch with their translations to those of ONNX."""
+    from onnxscript import opset18 as op
+
+    def sort(x, stable=None, dim=-1, descending=False):
+        # of equal values TopK returns the one of lower index first
+        count = op.Gather(op.Shape(x), op.Constant(value_ints=[dim]))
+        return op.TopK(x, count, axis=dim, largest=descending, sorted=True)
+
+    def search(rising, values, **_):
+        smaller = op.Less(op.Unsqueeze(rising, [1]), op.Unsqueeze(values, [2]))
+        return op.ReduceSum(op.Cast(smaller, to=_INT64), [2], keepdims=0)
+
+    def cumulative_max(x, dim):
+        # a row for each end, of indices that count from 0
+        length = op.Shape(x, start=-1)
+        ends = op.Range(0, op.Squeeze(length), 1)
+        later = op.Less(op.Unsqueeze(ends, [1]), ends)
+        rows = op.Where(later, op.Constant(value_ints=[-1]), op.Unsqueeze(x, [-2]))
+        values = op.ReduceMax(rows, [-1], keepdims=0)
+        return values, op.ArgMax(rows, axis=-1, keepdims=0)
+
+    def choose(boxes, scores, iou, least):
+        chosen = op.NonMaxSuppression(
+            boxes, op.Unsqueeze(scores, [1]), [_MAX_PEOPLE], [iou], [least]
+        )
+        index = op.Gather(chosen, op.Constant(value_ints=[0, 2]), axis=1)
+        none = op.Expand(op.Constant(value_float=0.0), op.Shape(scores))
+        count = op.Shape(index, start=0, end=1)
+        ones = op.Expand(op.Constant(value_float=1.0), count)
+        return op.Cast(op.ScatterND(none, index, ones), to=_BOOL)
+
+    return {
+        torch.ops.aten.sort.stable: sort,
+        torch.ops.aten.searchsorted.Tensor: search,
+        torch.ops.aten.cummax.default: cumulative_max,
+        torch.ops.mmhot.choose_boxes.default: choose,
+    }

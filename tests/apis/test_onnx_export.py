@@ -1,0 +1,87 @@
+"""Export of whole models: folders, parity, the keypoints of ``mmhot infer``."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hosts import TRI, build_lifter, windows
+
+from mmhot.apis.onnx_export import check_parity, export_onnx
+from mmhot.apis.onnx_models import Exportable, open_exportable
+from mmhot.cli.dispatch import main
+from mmhot.deploy.onnx_graphs import LifterGraph, write_graph
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path):
+    (tmp_path / 'README.md').write_text('mine')
+    with pytest.raises(ValueError, match='out must be a new, empty or exported folder'):
+        export_onnx('gtpt-t', out=tmp_path)
+    assert (tmp_path / 'README.md').read_text() == 'mine'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['none'], "'none' is neither a file nor a "),
+        (['gtpt-t', '--keep', 'x'], '--keep must be numbers such as 27 or 13,5, got x'),
+        (['rtmdet-nano-person', '--keep', '3'], '--keep needs a model that prunes'),
+        (
+            ['tps-tri-motionbert-xs_81frm-keep27_cmu-wild', '--keep', '0.5'],
+            '--keep must be numbers of frames for a lifter, got 0.5',
+        ),
+    ],
+)
+def test_wrong_arguments_write_nothing(arguments, message, tmp_path, capsys):
+    out = tmp_path / 'out'
+    assert main(['export', *arguments, '--out', str(out)]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count('\n') == 1
+    assert not out.exists()
+
+
+def test_real_inputs_are_eight_windows_of_the_file():
+    opened = open_exportable('nanohtnet_81frm-keep9_cmu-wild')
+    assert opened.real.shape == (8, 81, 17, 2)
+    assert opened.meta['lifting']['frames_per_second'] == 50
+    assert opened.meta['outputs']['poses']['shape'] == ['batch', 9, 17, 3]
+    json.dumps(opened.meta)
+
+
+@pytest.mark.slow
+def test_other_weights_are_noticed(tmp_path):
+    pytest.importorskip('onnxscript')
+    pytest.importorskip('onnxruntime')
+    graph = LifterGraph(build_lifter('MixSTE', 'MotionPruner', TRI))
+    real, path = windows(8), tmp_path / 'model.onnx'
+    write_graph(graph, real[:3], path, {})
+    opened = Exportable(graph, {}, real)
+    assert len(check_parity(opened, path, path)) == 2
+    with torch.no_grad():
+        graph.model.head.fc.bias += 0.01
+    with pytest.raises(ValueError, match=r'poses differs .* by 0\.01, more than'):
+        check_parity(opened, path, path)
+
+
+@pytest.mark.slow
+def test_exported_gtpt_gives_the_keypoints_of_pytorch(tmp_path):
+    pytest.importorskip('onnxscript')
+    pytest.importorskip('onnxruntime')
+    from mmhot.apis.onnx_models import _images
+    from mmhot.video.sources.mmpose_models import MMPoseEstimator
+    from mmhot.video.sources.onnx_models import OnnxPoseEstimator
+
+    export_onnx('gtpt-t', out=tmp_path / 'gtpt')
+    image = _images('demo/walk.mp4')[0]
+    height, width = image.shape[:2]
+    boxes = [np.array([[0, 0, width, height], [9, 5, 80, 90]], np.float32)]
+    torch_model = MMPoseEstimator('gtpt-t')
+    onnx_model = OnnxPoseEstimator(tmp_path / 'gtpt/model.onnx')
+    assert onnx_model.skeleton == 'coco-17'
+    assert onnx_model.has_score_curve
+    (wanted,) = torch_model.estimate_fast([image], boxes)
+    (found,) = onnx_model.estimate_upright([image], boxes)
+    # most are of the same bin; crops round pixels at the edges of bilinear weights
+    np.testing.assert_allclose(found[0], wanted[0], atol=1e-2)
+    np.testing.assert_allclose(found[1], wanted[1], atol=1e-3)

@@ -1,0 +1,110 @@
+"""Exported ONNX graphs compute what PyTorch computes, and keep the same tokens."""
+
+import numpy as np
+import pytest
+import torch
+from hosts import PRUNER, PRUNERS, TRA, TRI, build_lifter, windows
+from mmpose.registry import MODELS
+
+from mmhot.deploy.onnx_graphs import LifterGraph, PoseGraph, choose_boxes, write_graph
+
+# Rounding, of outputs whose size is about 1.
+CLOSE = {'rtol': 1e-4, 'atol': 1e-4}
+LIFTERS = [
+    ('MixSTE', 'ClusterPruner', TRA),
+    ('MixSTE', 'AttentionPruner', TRI),
+    ('MotionBERT', 'MotionPruner', TRI),
+    ('MHFormer', 'ClusterPruner', None),
+    ('MotionAGFormer', 'UniformPruner', TRA),
+    ('MixSTE', None, None),
+]
+GROUPS = [['head'], ['upper_body'], ['lower_body']]
+
+
+def compare(graph, inputs, tmp_path):
+    """Export with three samples, run with one and with all."""
+    pytest.importorskip('onnx')
+    pytest.importorskip('onnxscript')
+    runtime = pytest.importorskip('onnxruntime')
+    path = tmp_path / 'model.onnx'
+    write_graph(graph, inputs[:3], path, {'name': 'tiny'})
+    session = runtime.InferenceSession(path)
+    assert session.get_modelmeta().custom_metadata_map['name'] == 'tiny'
+    assert {o.domain for o in load(path).opset_import if o.version} == {''}
+    for batch in (inputs[:1], inputs):
+        with torch.no_grad():
+            wanted = [each.numpy() for each in graph(batch)]
+        found = session.run(list(graph.output_names), {graph.input_name: batch.numpy()})
+        for values, reference in zip(found, wanted, strict=True):
+            if reference.dtype == np.int64:
+                np.testing.assert_array_equal(values, reference)
+            else:
+                np.testing.assert_allclose(values, reference, **CLOSE)
+    return wanted
+
+
+def load(path):
+    import onnx
+
+    return onnx.load(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('host', 'pruner', 'recoverer'), LIFTERS)
+def test_lifters(host, pruner, recoverer, tmp_path):
+    graph = LifterGraph(build_lifter(host, pruner, recoverer))
+    poses, *kept = compare(graph, windows(5), tmp_path)
+    recovers = pruner is None or recoverer is not None
+    assert poses.shape == (5, 9 if recovers else 1, 17, 3)
+    assert [each.shape for each in kept] == [(5, 4)] * (pruner is not None)
+
+
+@pytest.mark.slow
+def test_equal_scores_keep_lower_indices_in_onnx(tmp_path):
+    graph = LifterGraph(build_lifter('MixSTE', 'MotionPruner', TRI))
+    still = windows(4)[:, :1].expand(-1, 9, -1, -1).contiguous()
+    _, kept = compare(graph, still, tmp_path)
+    assert (kept == np.arange(4)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('keep_rates', [(1.0, 0.5), None])
+def test_gtpt(keep_rates, tmp_path):
+    torch.manual_seed(0)
+    head = dict(
+        type='GTPTHead',
+        in_channels=8,
+        out_channels=17,
+        input_size=(48, 64),
+        in_featuremap_size=(12, 16),
+        patch_size=(3, 4),
+        embed_dims=16,
+        num_heads=2,
+        coarse_depth=2,
+        fine_depth=2,
+        keypoint_layer=0,
+        keep_rates=keep_rates,
+        groups=GROUPS,
+        decoder=dict(type='GTPTLabel', input_size=(48, 64)),
+    )
+    backbone = dict(type='GTPTStem', stem_channels=8, stage_channels=(8,))
+    config = dict(type='TopdownPoseEstimator', backbone=backbone, head=head)
+    graph = PoseGraph(MODELS.build(config).eval())
+    x, _, *kept = compare(graph, torch.randn(4, 3, 64, 48), tmp_path)
+    assert x.shape == (4, 17, 96)
+    assert kept[-1].shape == (4, 3, 8 if keep_rates else 16)
+
+
+@pytest.mark.parametrize('pruner', PRUNERS)
+def test_outputs_are_poses_and_kept_frames_of_the_model(pruner):
+    model = build_lifter('MixSTE', dict(PRUNER, type=pruner, depth=2), TRI)
+    poses, kept = LifterGraph(model)(windows())
+    torch.testing.assert_close(poses, model.lift(windows()))
+    assert kept.shape == (2, 4)
+
+
+def test_boxes_that_overlap_better_ones_are_dropped():
+    boxes = torch.tensor([[0.0, 0, 10, 10], [1, 0, 10, 10], [20, 20, 30, 30]])
+    scores = torch.tensor([[0.5, 0.9, 0.3], [0.9, 0.5, 0.01]])
+    chosen = choose_boxes(boxes.expand(2, -1, -1), scores, 0.6, 0.05)
+    assert chosen.tolist() == [[False, True, True], [True, False, False]]
