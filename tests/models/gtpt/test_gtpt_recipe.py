@@ -159,7 +159,7 @@ def test_scale_and_rotation_are_clipped_normal_and_nothing_shifts():
     for value in (0.65, 1.35):
         assert (scale == value).mean() == pytest.approx(tail / 2, abs=0.01)
     assert scale.min() == np.float32(0.65)
-    assert scale.max() == 1.35
+    assert scale.max() == np.float32(1.35)
     assert (angle == 0).mean() == pytest.approx(0.4, abs=0.011)
     assert (np.abs(angle) == 90).mean() == pytest.approx(0.6 * 0.0455, abs=0.004)
     inner = np.abs(angle[(angle != 0)]) < 45
