@@ -218,9 +218,11 @@ def test_inferencer_lifts_a_video(inferencer, person, tmp_path):
     assert (tmp_path / 'clip.json').is_file()
 
 
-@pytest.mark.parametrize(
-    'config', sorted(CONFIGS.glob('*/*/*.py')), ids=lambda x: x.stem
-)
+# pre-training is no 2D-to-3D model
+LIFTERS = [x for x in CONFIGS.glob('*/*/*.py') if not x.stem.startswith('poseclr_')]
+
+
+@pytest.mark.parametrize('config', sorted(LIFTERS), ids=lambda x: x.stem)
 def test_config_has_the_settings_of_inferencers(config):
     settings = Config.fromfile(config)
     dataset, backbone = settings.test_dataloader.dataset, settings.model.backbone
