@@ -228,8 +228,8 @@ def test_a_linear_probe_trains_the_head_alone(tiny):
 def test_pretraining_on_views_logs_and_validates(tmp_path):
     config = mocap.tiny_views()
     config.work_dir = str(tmp_path)
-    # runners of one name and second share a visualizer
-    config.experiment_name = 'views'
+    # runners share a visualizer of one name
+    config.visualizer.name = 'views'
     config.default_hooks.logger.interval = 1
     runner = Runner.from_cfg(config)
     runner.train()
