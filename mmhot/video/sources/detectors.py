@@ -23,8 +23,9 @@ _RULES = 1
 CANDIDATE_SCORE = 0.15
 """Least score of boxes that are verified."""
 _MAX_CANDIDATES = 40
-# Candidates that are verified where people are tracked already.
-_MAX_NEW = 8
+# Number of candidates that are verified in videos, and their least score where people
+# are tracked already.
+_MAX_NEW, _MIN_NEW = 8, 0.2
 # Exponents of the detector's score and of both mean confidences.
 _DETECTOR_POWER, _POSE_POWER = 0.25, 0.5
 # Candidates with a lower score after the first pass skip the second one.
@@ -157,9 +158,8 @@ class PoseVerifiedDetector(Detector):
         kept = confidence >= self.min_tracked
         tracked, confidence = tracked.take(kept), confidence[kept]
         own = _boxes_of(tracked.keypoints, tracked.scores, image)
-        new = np.flatnonzero(
-            box_iou(boxes[:, None], own).max(1, initial=0) < _TRACKED_OVERLAP
-        )
+        elsewhere = box_iou(boxes[:, None], own).max(1, initial=0) < _TRACKED_OVERLAP
+        new = np.flatnonzero(elsewhere & (scores >= (_MIN_NEW if len(own) else 0)))
         new = new[np.argsort(-scores[new], kind='stable')][:_MAX_NEW]
         boxes, scores, points = self._verify(image, boxes[new], scores[new])
         return _drop_duplicates(
