@@ -53,6 +53,9 @@ class _Keyframe:
     def take(self, rows: np.ndarray) -> '_Keyframe':
         return _Keyframe(self.position, self.ids[rows], self.people.take(rows))
 
+    def drop_uncertain(self) -> '_Keyframe':
+        return self.take(_are_certain(self.people))
+
     def join(self, other: '_Keyframe') -> '_Keyframe':
         ids = np.concatenate([self.ids, other.ids])
         return _Keyframe(self.position, ids, self.people.join(other.people))
@@ -120,7 +123,11 @@ def _recall(previous: Sequence[People], size: tuple[int, int]) -> list[_Keyframe
 
 def drop_uncertain(people: People) -> People:
     """Drop people with a low mean confidence."""
-    return people.take(people.scores.mean(1) >= MIN_CONFIDENCE)
+    return people.take(_are_certain(people))
+
+
+def _are_certain(people: People) -> np.ndarray:
+    return people.scores.mean(1) >= MIN_CONFIDENCE
 
 
 def search_boxes(people: People, size: tuple[int, int]) -> np.ndarray:
@@ -160,8 +167,7 @@ def _track(
     if afresh:
         confidence = np.full(len(confidence), np.nan)
     people = _estimate_closely(frame, boxes, confidence, estimate)
-    kept = people.scores.mean(1) >= MIN_CONFIDENCE
-    return _Keyframe(position, last.ids, people).take(kept)
+    return _Keyframe(position, last.ids, people).drop_uncertain()
 
 
 def _detect(
@@ -179,13 +185,13 @@ def _detect(
     known, rows = _rows_of(ids, tracked.ids)
     same = np.zeros(len(ids), bool)
     same[known] = box_iou(boxes[known], around[rows]) >= _SAME_BOX
-    kept = tracked.take(_rows_of(ids[same], tracked.ids)[1])
+    kept = tracked.take(rows[same[known]])
     kept.people.bbox_scores = scores[same]
     others = boxes[~same], scores[~same]
     unknown = np.full(len(others[0]), np.nan)
     people = _estimate_closely(frame, others, unknown, estimate)
     found = kept.join(_Keyframe(tracked.position, ids[~same], people))
-    return found.take(found.people.scores.mean(1) >= MIN_CONFIDENCE)
+    return found.drop_uncertain()
 
 
 def _estimate_closely(
@@ -209,8 +215,7 @@ def _refine(
         for frame, own in zip(frames, people, strict=True)
     ]
     off = [
-        (box_iou(boxes, own.bboxes) < _MIN_OVERLAP)
-        & (own.scores.mean(1) >= MIN_CONFIDENCE)
+        (box_iou(boxes, own.bboxes) < _MIN_OVERLAP) & _are_certain(own)
         for boxes, own in zip(closer, people, strict=True)
     ]
     rows = [index for index, each in enumerate(off) if each.any()]
@@ -297,11 +302,15 @@ def _fill(
     results = {key.position: key.people for key in keyframes}
     between, boxes, confidence = [], [], []
     for first, last in zip(keyframes, keyframes[1:], strict=False):
-        for position in range(max(first.position, -1) + 1, last.position):
-            own, own_confidence = _interpolate(frames, first, last, position)
-            between.append(position)
-            boxes.append(own)
-            confidence.append(own_confidence)
+        positions = range(max(first.position, -1) + 1, last.position)
+        if not positions:
+            continue
+        own, own_confidence = _interpolate(
+            first, last, positions, frames[0].image.shape[1::-1]
+        )
+        between += positions
+        boxes += own
+        confidence += [own_confidence] * len(positions)
     chosen = [frames[position] for position in between]
     people = estimate(chosen, boxes, confidence) if chosen else []
     people = _refine(chosen, people, confidence, estimate)
@@ -310,23 +319,25 @@ def _fill(
 
 
 def _interpolate(
-    frames: list[Frame], first: _Keyframe, last: _Keyframe, position: int
-) -> tuple[Boxes, np.ndarray]:
-    """Interpolate boxes, their scores and confidences between two keyframes.
+    first: _Keyframe, last: _Keyframe, positions: range, size: tuple[int, int]
+) -> tuple[list[Boxes], np.ndarray]:
+    """Interpolate boxes between two keyframes; also returns mean confidences (P,).
 
     People of one keyframe keep its box.
     """
-    size = frames[position].image.shape[1::-1]
-    share = (position - first.position) / (last.position - first.position)
     start, end = search_boxes(first.people, size), search_boxes(last.people, size)
     known, rows = _rows_of(first.ids, last.ids)
-    start[known] += share * (end[rows] - start[known])
     new = ~np.isin(last.ids, first.ids)
-    boxes = np.concatenate([start, end[new]])
     ends = (first.people, last.people.take(new))
     scores = np.concatenate([own.bbox_scores for own in ends])
     confidence = np.concatenate([own.scores.mean(1) for own in ends])
-    return (boxes, scores), confidence
+    boxes = []
+    for position in positions:
+        share = (position - first.position) / (last.position - first.position)
+        moved = start.copy()
+        moved[known] += share * (end[rows] - start[known])
+        boxes.append((np.concatenate([moved, end[new]]), scores))
+    return boxes, confidence
 
 
 def _duplicates(people: People, existing: People) -> np.ndarray:

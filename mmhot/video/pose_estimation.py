@@ -208,9 +208,7 @@ class VideoPoseEstimator:
 
     def _redetect(self, frame: Frame, tracked: People) -> Boxes:
         """Return the valid boxes of all people in a frame."""
-        boxes, scores = _as_arrays(self.detector.redetect(frame.image, tracked))
-        valid = _are_valid(boxes, scores)
-        return boxes[valid], scores[valid]
+        return _valid_boxes(self.detector.redetect(frame.image, tracked))
 
     def estimate_frames(
         self,
@@ -258,11 +256,7 @@ class VideoPoseEstimator:
     def _estimate(
         self, images: list[np.ndarray], boxes: list[Boxes], video: bool = False
     ) -> list[People]:
-        valid = [
-            (own[rows], scores[rows])
-            for own, scores in map(_as_arrays, boxes)
-            for rows in [_are_valid(own, scores)]
-        ]
+        valid = [_valid_boxes(own) for own in boxes]
         unknown = [np.full(len(own), np.nan) for own, _ in valid]
         return self._estimate_rows(images, valid, unknown, video)
 
@@ -351,6 +345,13 @@ def _as_arrays(boxes: Boxes) -> Boxes:
         np.asarray(own, np.float32).reshape(-1, 4),
         np.asarray(scores, np.float32).reshape(-1),
     )
+
+
+def _valid_boxes(boxes: Boxes) -> Boxes:
+    """Drop invalid boxes."""
+    own, scores = _as_arrays(boxes)
+    valid = _are_valid(own, scores)
+    return own[valid], scores[valid]
 
 
 def _are_valid(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:

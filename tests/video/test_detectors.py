@@ -166,8 +166,8 @@ def test_tracked_people_need_no_candidate():
     # of 90 pixels in a box of 102, then of twice 90 in 110
     np.testing.assert_allclose(scores[0], 1.0)
     assert scores[1] < 1
-    nobody = track(detector, around).take([])
-    boxes, _ = detector.redetect(IMAGE, nobody)
+    no_people = track(detector, around).take([])
+    boxes, _ = detector.redetect(IMAGE, no_people)
     assert len(boxes) == 1
 
 

@@ -111,7 +111,7 @@ def test_people_who_leave_are_dropped():
 
 
 def test_people_found_twice_are_one():
-    """Somebody lost on the way is found by the detector again."""
+    """A person lost on the way is detected again."""
     world = World(lambda n: (60, 100) if not 8 <= n < 12 else None)
     counts = [len(found) for found in world.run(25)]
     assert counts == [1] * 8 + [0] * 4 + [1] * 13

@@ -77,7 +77,7 @@ class QuarterTurns:
             )
             for image, (_, scores) in enumerate(poses)
             for person in np.flatnonzero(
-                self._are_unsure(scores, None if least is None else least[image])
+                self._are_uncertain(scores, None if least is None else least[image])
             )
             for turn in _TURNS
         ]
@@ -97,11 +97,13 @@ class QuarterTurns:
             poses[crop.image][1][crop.person] = scores[0]
         return poses
 
-    def _are_unsure(self, scores: np.ndarray, least: np.ndarray | None) -> np.ndarray:
-        unsure = mean_confidence(scores) < self.min_upright
+    def _are_uncertain(
+        self, scores: np.ndarray, least: np.ndarray | None
+    ) -> np.ndarray:
+        uncertain = mean_confidence(scores) < self.min_upright
         if least is not None:
-            unsure &= ~(scores.mean(1) >= least)
-        return unsure
+            uncertain &= ~(scores.mean(1) >= least)
+        return uncertain
 
 
 class _Crop(NamedTuple):
