@@ -1,0 +1,25 @@
+"""Components of MMEngine's Runner: hooks, optimizers, averages of weights."""
+
+from mmhot.engine.hooks import (
+    ChannelsLastHook,
+    EpochSeedHook,
+    FreezeHook,
+    GuidanceHook,
+    KeepRateHook,
+)
+from mmhot.engine.optimizers import (
+    BFloat16OptimWrapper,
+    CosineMomentumEMA,
+    MuonAdamW,
+)
+
+__all__ = [
+    'BFloat16OptimWrapper',
+    'ChannelsLastHook',
+    'CosineMomentumEMA',
+    'EpochSeedHook',
+    'FreezeHook',
+    'GuidanceHook',
+    'KeepRateHook',
+    'MuonAdamW',
+]

@@ -1,0 +1,190 @@
+"""Optimizers, mixed precision, and averages of weights."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from mmengine.logging import MessageHub
+from mmengine.model import ExponentialMovingAverage
+from mmengine.optim import OptimWrapper
+from mmpose.registry import MODELS, OPTIM_WRAPPERS, OPTIMIZERS
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+
+@OPTIMIZERS.register_module()
+class MuonAdamW(Optimizer):
+    """PyTorch's Muon for weight matrices, its AdamW for all other parameters.
+
+    `Muon <https://kellerjordan.github.io/posts/muon/>`_ orthogonalizes the steps of
+    matrices between hidden features. Embeddings and classifiers should use AdamW: give
+    them a parameter group with ``muon=False`` (in MMEngine's
+    ``paramwise_cfg.custom_keys``). Both share learning rate and weight decay, because
+    Muon's steps are scaled to those of AdamW (``adjust_lr_fn='match_rms_adamw'``).
+
+    Args:
+        params: Parameters, or groups of them.
+        lr (float): Learning rate. Defaults to 1e-3.
+        weight_decay (float): Decoupled weight decay. Defaults to 0.01.
+        momentum (float): Nesterov momentum of Muon. Defaults to 0.95.
+        betas (tuple[float, float]): Those of AdamW. Defaults to (0.9, 0.999).
+
+    Raises:
+        ImportError: If PyTorch is older than 2.9, which has no Muon.
+    """
+
+    def __init__(
+        self,
+        params: list,
+        lr: float = 1e-3,
+        weight_decay: float = 0.01,
+        momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.999),
+    ) -> None:
+        defaults = dict(lr=lr, weight_decay=weight_decay)
+        super().__init__(params, dict(**defaults, muon=True))
+        matrices, others = self._split(matrices=True), self._split(matrices=False)
+        self.parts: list[Optimizer] = []
+        if matrices:
+            muon = dict(momentum=momentum, adjust_lr_fn='match_rms_adamw')
+            self.parts.append(_find_muon()(matrices, **defaults, **muon))
+        if others:
+            self.parts.append(AdamW(others, **defaults, betas=betas, fused=True))
+        self._share_groups()
+
+    def _split(self, *, matrices: bool) -> list[dict]:
+        """Return the parameter groups, with Muon's matrices only or without them."""
+        groups = [
+            {
+                **group,
+                'params': [
+                    parameter
+                    for parameter in group['params']
+                    if (group['muon'] and parameter.ndim == 2) == matrices
+                ],
+            }
+            for group in self.param_groups
+        ]
+        return [group for group in groups if group['params']]
+
+    def _share_groups(self) -> None:
+        """Share the groups of both optimizers, so that schedulers reach them."""
+        self.param_groups = [
+            group for part in self.parts for group in part.param_groups
+        ]
+
+    def add_param_group(self, param_group: dict) -> None:
+        """Add a group of the constructor's; later ones are refused."""
+        if hasattr(self, 'parts'):
+            raise ValueError('MuonAdamW takes no groups after it was made')
+        super().add_param_group(param_group)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        """Take a step; closures are not supported."""
+        if closure is not None:
+            raise ValueError('MuonAdamW takes no closure')
+        for part in self.parts:
+            part.step()
+
+    def state_dict(self) -> dict:
+        """Return the states of both optimizers."""
+        return {'parts': [part.state_dict() for part in self.parts]}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Load a state.
+
+        Raises:
+            ValueError: If it is that of another optimizer or of other parameters.
+        """
+        states = state_dict.get('parts', ())
+        if len(states) != len(self.parts):
+            raise ValueError('the state is of another optimizer than MuonAdamW')
+        for part, state in zip(self.parts, states, strict=True):
+            part.load_state_dict(state)
+        self._share_groups()
+
+
+def _find_muon() -> type[Optimizer]:
+    muon = getattr(torch.optim, 'Muon', None)
+    if muon is None:
+        raise ImportError(f'Muon came with PyTorch 2.9, this is {torch.__version__}')
+    return muon
+
+
+@OPTIM_WRAPPERS.register_module()
+class BFloat16OptimWrapper(OptimWrapper):
+    """Mixed precision in bfloat16 on any device.
+
+    MMEngine's ``AmpOptimWrapper`` needs a GPU. bfloat16 has the range of float32, so
+    that losses need no scaling.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Run the forward pass under autocast.
+
+        Args:
+            model (nn.Module): The model in training.
+        """
+        device = next(model.parameters()).device.type
+        with super().optim_context(model), torch.autocast(device, torch.bfloat16):
+            yield
+
+
+@MODELS.register_module()
+class CosineMomentumEMA(ExponentialMovingAverage):
+    """Moving average of weights whose momentum falls to zero along half a cosine.
+
+    At step ``t`` of ``T``, counted from zero, the source's weight is
+    ``momentum * (1 + cos(pi t / T)) / 2``. Unlike MMEngine's, which copies the source
+    at the first step, it averages at all steps. For MMEngine's ``EMAHook``.
+
+    Args:
+        model (nn.Module): The model to average.
+        momentum (float): The source's weight at the first step; 0.004 in GTPT's
+            released code. Defaults to 0.004.
+        total_steps (int, optional): Number ``T`` of steps. Defaults to the iterations
+            of the training.
+        interval (int): Same as in MMEngine.
+        device (torch.device, optional): Same as in MMEngine.
+        update_buffers (bool): Whether to average the statistics of BatchNorm.
+            Defaults to True.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        momentum: float = 0.004,
+        total_steps: int | None = None,
+        interval: int = 1,
+        device=None,
+        update_buffers: bool = True,
+    ) -> None:
+        super().__init__(model, momentum, interval, device, update_buffers)
+        self.total_steps = total_steps
+
+    def update_parameters(self, model: nn.Module) -> None:
+        """Average the source into this model, also at the first step."""
+        if self.steps > 0:
+            super().update_parameters(model)
+            return
+        initial = {key: x.clone() for key, x in self.avg_parameters.items()}
+        super().update_parameters(model)  # copies
+        for key, average in self.avg_parameters.items():
+            if average.is_floating_point():
+                average.data.lerp_(initial[key], 1 - self.momentum_at(0))
+
+    def avg_func(
+        self, averaged_param: Tensor, source_param: Tensor, steps: int | Tensor
+    ) -> None:
+        """Average one tensor in place."""
+        averaged_param.lerp_(source_param, self.momentum_at(int(steps)))
+
+    def momentum_at(self, step: int) -> float:
+        """Return the source's weight at a step, counted from zero."""
+        total = self.total_steps or MessageHub.get_current_instance().get_info(
+            'max_iters'
+        )
+        return self.momentum * (1 + math.cos(math.pi * min(step / total, 1))) / 2
