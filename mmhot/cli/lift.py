@@ -13,6 +13,7 @@ from pathlib import Path
 from mmhot.apis.options import LiftRunOptions
 from mmhot.apis.progress import no_bar, text_bar
 from mmhot.cli.options import add_options, read_options
+from mmhot.cli.report import add_profile_argument, profiled
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'inputs', nargs='+', type=Path, metavar='INPUT', help='2D keypoints of a clip'
     )
     add_options(parser, LiftRunOptions)
+    add_profile_argument(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -29,4 +31,5 @@ def run(args: argparse.Namespace) -> None:
 
     from mmhot.apis.lifting import lift_files
 
-    lift_files(args.inputs, options, args.say, no_bar if args.quiet else text_bar)
+    with profiled(args):
+        lift_files(args.inputs, options, args.say, no_bar if args.quiet else text_bar)

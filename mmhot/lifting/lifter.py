@@ -24,6 +24,7 @@ from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.lifters.pose_head import mirror_poses
 from mmhot.models.tokens.host import Host
 from mmhot.models.tokens.hourglass import Keep
+from mmhot.profiling import span
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.windows import lift_windows, resample, usual_stride
 
@@ -305,6 +306,7 @@ class Lifter(ClipEncoder):
         own = np.interp(np.arange(len(times)), sampled, np.arange(len(sampled)))
         return resample(poses, own)
 
+    @span('lifter')
     def predict(self, windows: np.ndarray, camera: dict) -> np.ndarray:
         """Predict poses in camera axes (B, T', 17, 3) from keypoints (B, T, 17, C)."""
         inputs, known = self.encode(windows, camera)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from mmhot.profiling import span
 from mmhot.video.frames import Frame
 from mmhot.video.people import (
     Boxes,
@@ -153,6 +154,7 @@ def _next_step(
     return min(2 * step, _MAX_STEP) if predictable else max(step // 2, 1)
 
 
+@span('keyframes', items=1)
 def _track(
     frame: Frame,
     predicted: np.ndarray,
@@ -271,6 +273,7 @@ def _match(
     return numbers
 
 
+@span('search backwards')
 def _search_backwards(
     frames: list[Frame], keyframes: list[_Keyframe], estimate: Estimate
 ) -> None:
@@ -295,6 +298,7 @@ def _search_backwards(
         keyframes[row] = keyframes[row].join(found[-1])
 
 
+@span('fill')
 def _fill(
     frames: list[Frame], keyframes: list[_Keyframe], estimate: Estimate
 ) -> list[People]:

@@ -13,6 +13,7 @@ from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.io.images import MAX_PIXELS
 from mmhot.lens import Lens, settle_lens
 from mmhot.lifting.lifter import Lifter
+from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import (
     ClipPeople,
@@ -50,7 +51,8 @@ class StageTimes:
         """Add the time of a block to a stage."""
         begin = time.perf_counter()
         try:
-            yield
+            with span(stage):
+                yield
         finally:
             spent = time.perf_counter() - begin
             self.seconds[stage] = self.seconds.get(stage, 0.0) + spent

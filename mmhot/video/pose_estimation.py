@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import CacheWriter, ClipPeople, load_boxes, load_people
 from mmhot.video.capture import prefetch
@@ -206,6 +207,7 @@ class VideoPoseEstimator:
         shapes = (0, 4), (0,), (0, num_keypoints, 2), (0, num_keypoints)
         return People(*(np.zeros(shape, np.float32) for shape in shapes))
 
+    @span('detect', items=1)
     def _redetect(self, frame: Frame, tracked: People) -> Boxes:
         """Return the valid boxes of all people in a frame."""
         return _valid_boxes(self.detector.redetect(frame.image, tracked))
@@ -316,6 +318,7 @@ class VideoPoseEstimator:
             estimate, self.estimator.estimate_fast, images, boxes, poses, least
         )
 
+    @span('flip test')
     def _flip_uncertain(
         self, images: list[np.ndarray], boxes: list[np.ndarray], poses: list[Poses]
     ) -> list[Poses]:

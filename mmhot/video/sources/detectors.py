@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import identify
 from mmhot.video.people import (
@@ -168,6 +169,7 @@ class PoseVerifiedDetector(Detector):
             np.concatenate([points, tracked.keypoints]),
         )
 
+    @span('verify candidates')
     def _verify(
         self, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -22,6 +22,7 @@ from torch import nn
 
 import mmhot.plugin  # noqa: F401 registers what our configs name
 from mmhot.compat.checkpoints import safe_load
+from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import fingerprint, identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
@@ -96,6 +97,7 @@ class MMPoseDetector(Detector):
         self.name = named.config.stem
         self.identity = identify(self.name, content, min_score=min_score)
 
+    @span('detector network')
     @torch.no_grad()
     def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
@@ -242,18 +244,20 @@ class MMPoseEstimator(PoseEstimator):
         self, model: nn.Module, crops: list[tuple[np.ndarray, np.ndarray]]
     ) -> Poses:
         """Run one forward pass over pairs of image and box."""
-        samples = [
-            self._pipeline(
-                dict(
-                    img=image,
-                    bbox=np.asarray(box, np.float32)[None],
-                    bbox_score=np.ones(1, np.float32),
-                    **self._meta,
+        with span('crops', items=len(crops)):
+            samples = [
+                self._pipeline(
+                    dict(
+                        img=image,
+                        bbox=np.asarray(box, np.float32)[None],
+                        bbox_score=np.ones(1, np.float32),
+                        **self._meta,
+                    )
                 )
-            )
-            for image, box in crops
-        ]
-        results = model.test_step(pseudo_collate(samples))
+                for image, box in crops
+            ]
+        with span('2D network', items=len(crops)):
+            results = model.test_step(pseudo_collate(samples))
         people = [result.pred_instances for result in results]
         keypoints = np.concatenate([person.keypoints for person in people])
         scores = np.concatenate([person.keypoint_scores for person in people])

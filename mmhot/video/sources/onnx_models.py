@@ -15,6 +15,7 @@ import numpy as np
 
 from mmhot.crops import crop_matrix, unmap_points
 from mmhot.errors import require_file
+from mmhot.profiling import span
 from mmhot.skeletons.joints import SKELETONS, Skeleton, get_skeleton, skeletons_by_count
 from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
@@ -115,7 +116,8 @@ class OnnxDetector(Detector):
     def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
         # MMDeploy's NMS supports one image, even where the file declares a batch
-        return [self._detect(image) for image in images]
+        with span('detector network', items=len(images)):
+            return [self._detect(image) for image in images]
 
     def _detect(self, image: np.ndarray) -> Boxes:
         prepared, zoom = self._prepare(image)
@@ -211,11 +213,13 @@ class OnnxPoseEstimator(PoseEstimator):
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
         """Estimate poses without quarter turns."""
-        crops = [
-            self._crop(image, box)
+        pairs = [
+            (image, box)
             for image, own in zip(images, boxes, strict=True)
             for box in own
         ]
+        with span('crops', items=len(pairs)):
+            crops = [self._crop(*pair) for pair in pairs]
         keypoints = np.zeros((len(crops), self.num_keypoints, 2), np.float32)
         scores = np.zeros((len(crops), self.num_keypoints), np.float32)
         for start in range(0, len(crops), self._batch):
@@ -242,7 +246,8 @@ class OnnxPoseEstimator(PoseEstimator):
     def _run(self, crops: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return keypoints (K, 2) in pixels of the crop and scores (K,) per crop."""
         batch = np.stack(crops).astype(np.int32 if self._integers else np.float32)
-        outputs = self._session.run(self._outputs, {self._input: batch})
+        with span('2D network', items=len(crops)):
+            outputs = self._session.run(self._outputs, {self._input: batch})
         if self._points:
             return [self._decode_points(each) for each in outputs[0]]
         if len(outputs) == 2:

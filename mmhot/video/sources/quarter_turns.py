@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmhot.profiling import span
 from mmhot.video.people import NUM_BODY, Poses, mean_confidence
 
 _Estimate = Callable[[list[np.ndarray], list[np.ndarray]], list[Poses]]
@@ -50,6 +51,7 @@ class QuarterTurns:
         poses = estimate(images, boxes)
         return self.improve(estimate, estimate_fast, images, boxes, poses)
 
+    @span('quarter turns')
     def improve(
         self,
         estimate: _Estimate,
