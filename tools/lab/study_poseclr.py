@@ -13,19 +13,26 @@ too. With the defaults NanoHTNet takes 40 minutes of one core. Examples::
 import argparse
 import json
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from mmengine.config import Config
 
+from mmhot import compat
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
 from mmhot.errors import naming
 from mmhot.io.arrays import load_json
-from mmhot.io.atomic import replacing
+from tools.lab.short_training import (
+    UNSEEN,
+    read_config,
+    shorten,
+    train,
+    use_subjects,
+    write_json,
+)
 
-_CONFIGS = Path(__file__).parents[2] / 'configs/body_3d_keypoint'
 # Pre-training and fine-tuning, and settings of the backbone.
 _MODELS = {
     'nanohtnet': (
@@ -45,7 +52,6 @@ _MOMENTUM = 0.98
 _QUEUE_SIZE = 4096
 # A pre-training has a checkpoint after each part.
 _PARTS = 10
-_UNSEEN = ('S02', 'S118', 'S127')
 # By seed, so that the spread includes the choice of the subjects.
 _LABELED = {
     'one': (['S14'], ['S29'], ['S01']),
@@ -91,8 +97,6 @@ def parse_args() -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Pre-train, then fine-tune and measure what the file lacks."""
-    from mmhot import compat
-
     compat.apply()
     document = load_json(args.results) if args.results.exists() else dict(runs=[])
     start = None
@@ -111,7 +115,7 @@ def run(args: argparse.Namespace) -> None:
                     continue
                 errors = finetune(args, key, start if kind == 'poseclr' else None)
                 document['runs'].append(key | errors)
-                _write(args.results, document)
+                write_json(args.results, document)
                 print_line(json.dumps(document['runs'][-1]))
 
 
@@ -140,14 +144,14 @@ def pretrain(args: argparse.Namespace, document: dict) -> Path:
     config.model.projector.num_frames = min(config.model.projector.num_frames, frames)
     _use(config.train_dataloader.dataset.dataset, args, frames, None)
     _use(config.val_dataloader.dataset.dataset, args, frames, ['S02'])
-    _shorten(config, args.pretrain_steps, args.pretrain_batch)
+    shorten(config, args.pretrain_steps, args.pretrain_batch)
     config.test_cfg = config.test_dataloader = config.test_evaluator = None
     config.resume = True
     config.train_cfg.max_epochs = config.param_scheduler[1].T_max = _PARTS
     config.train_dataloader.sampler.num_samples //= _PARTS
-    metrics = _train(config, evaluate='val')
+    metrics = train(config, 'val')
     document.setdefault('pretraining', {})[name] = metrics
-    _write(args.results, document)
+    write_json(args.results, document)
     print_line(f'{name}: {json.dumps(metrics)}')
     return Path(find_latest_checkpoint(str(folder)))
 
@@ -159,84 +163,34 @@ def finetune(args: argparse.Namespace, key: dict, start: Path | None) -> dict:
     frames = config.model.backbone.num_frames
     labeled = _LABELED[key['labels']][key['seed']]
     _use(config.train_dataloader.dataset, args, frames, labeled)
-    _shorten(config, key['steps'], _BATCH_SIZE[args.model])
+    shorten(config, key['steps'], _BATCH_SIZE[args.model])
     config.optim_wrapper.optimizer.lr = key.get(
         'rate', config.optim_wrapper.optimizer.lr
     )
     config.val_cfg = config.val_dataloader = config.val_evaluator = None
     test = config.test_dataloader
     test.dataset.update(stride=100, num_targets=1, actions={})
-    _use(test.dataset, args, frames, _UNSEEN)
+    _use(test.dataset, args, frames, UNSEEN)
     config.model.test_cfg.target = 'center'
     config.test_evaluator.update(measures=['MPJPE', 'P-MPJPE'])
     if start is not None:
         config.model.backbone.init_cfg = dict(
             type='Pretrained', checkpoint=str(start), prefix='backbone'
         )
-    return _train(config, evaluate='test')
+    return train(config, 'test')
 
 
-def _read(args: argparse.Namespace, stage: int, name: str, seed: int):
-    """Read a config, with its backbone, work directory, seed and a single epoch."""
-    from mmhot.weights.config_files import read_config_file
-
+def _read(args: argparse.Namespace, stage: int, name: str, seed: int) -> Config:
     settings = _MODELS[args.model]
-    config = read_config_file(str(_CONFIGS / settings[stage]))
-    config.model.backbone.update(settings[2])
-    config.work_dir = str(args.folder / name)
-    config.randomness = dict(seed=seed)
-    config.log_level = 'WARNING'
-    config.default_hooks.checkpoint.update(max_keep_ckpts=1)
-    config.train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=100)
-    for split in ('train', 'val', 'test'):
-        loader = config[f'{split}_dataloader']
-        loader.update(num_workers=0, persistent_workers=False)
-    return config
+    return read_config(settings[stage], args.folder / name, seed, settings[2])
 
 
 def _use(
     dataset: dict, args: argparse.Namespace, frames: int, subjects: list[str] | None
 ) -> None:
-    """Read these subjects, or all that are not measured, in windows of some frames."""
+    use_subjects(dataset, args.data, subjects, UNSEEN)
     dataset.seq_len = frames
     dataset.num_targets = min(dataset.num_targets, frames)
-    dataset.data_root = str(args.data)
-    dataset.ann_file = ['cmu_h36m17.npz', 'cmu_h36m17_more.npz']
-    dataset.split_file = dataset.split = None
-    dataset.subjects = subjects
-    dataset.skip_subjects = ['S85'] if subjects else ['S85', *_UNSEEN]
-
-
-def _shorten(config, steps: int, batch: int) -> None:
-    """Train for a number of steps, the first tenth of which warms up."""
-    config.train_dataloader.batch_size = batch
-    config.train_dataloader.sampler.num_samples = steps * batch
-    warmup, decay = config.param_scheduler
-    warmup.end = max(steps // 10, 1)
-    decay.T_max = 1
-
-
-def _train(config, evaluate: str) -> dict:
-    """Train and evaluate; return numbers and seconds of the processor."""
-    from mmengine.runner import Runner
-
-    begin = time.process_time()
-    runner = Runner.from_cfg(config)
-    runner.train()
-    seconds = time.process_time() - begin
-    measured = getattr(runner, evaluate)()
-    measured = {name: round(float(value), 4) for name, value in measured.items()}
-    if evaluate == 'test':
-        (metric,) = runner.test_loop.evaluator.metrics
-        measured = {
-            source: {
-                subject: {name: round(value, 2) for name, value in row.items()}
-                for subject, row in metric.report.table(source, 'subjects').items()
-            }
-            for source in metric.report.datasets
-        }
-        measured = dict(errors=measured)
-    return measured | dict(seconds=round(seconds))
 
 
 def print_table(args: argparse.Namespace) -> None:
@@ -278,12 +232,6 @@ def summarize(runs: Sequence[dict], source: str) -> list[tuple[str, ...]]:
         ]
         lines.append((*key, str(len(found)), *cells))
     return lines
-
-
-def _write(path: Path, document: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(document, indent=1) + '\n')
 
 
 def main() -> int:

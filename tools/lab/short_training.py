@@ -1,0 +1,123 @@
+"""Short trainings of lifters on motion capture, and their errors, for studies."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+from torch import nn
+
+from mmhot.io.atomic import replacing
+from mmhot.weights.config_files import read_config_file
+
+CONFIGS = Path(__file__).parents[2] / 'configs/body_3d_keypoint'
+# Subjects that no study trains on, and one whose motions are in another's, too.
+UNSEEN = ('S02', 'S118', 'S127')
+_REPEATED = 'S85'
+
+
+def read_config(
+    name: str, work_dir: Path, seed: int, backbone: dict | None = None
+) -> Config:
+    """Read a config, to train one epoch of it in this process.
+
+    Args:
+        name (str): Config in ``configs/body_3d_keypoint``.
+        work_dir (Path): Folder of checkpoints and logs.
+        seed (int): Seed of data and weights.
+        backbone (dict, optional): Settings of the backbone to change.
+    """
+    config = read_config_file(str(CONFIGS / name))
+    config.model.backbone.update(backbone or {})
+    config.work_dir = str(work_dir)
+    config.randomness = dict(seed=seed)
+    config.log_level = 'WARNING'
+    config.default_hooks.checkpoint.update(max_keep_ckpts=1)
+    config.train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=100)
+    for split in ('train', 'val', 'test'):
+        loader = config[f'{split}_dataloader']
+        loader.update(num_workers=0, persistent_workers=False)
+    return config
+
+
+def use_subjects(
+    dataset: dict,
+    data: Path,
+    subjects: Sequence[str] | None = None,
+    skipped: Sequence[str] = (),
+) -> None:
+    """Read these subjects, or all but some."""
+    dataset.data_root = str(data)
+    dataset.ann_file = ['cmu_h36m17.npz', 'cmu_h36m17_more.npz']
+    dataset.split_file = dataset.split = None
+    dataset.subjects = subjects
+    dataset.skip_subjects = [_REPEATED, *([] if subjects else skipped)]
+
+
+def shorten(config: Config, steps: int, batch: int) -> None:
+    """Train for a number of steps, the first tenth of which warms up."""
+    config.train_dataloader.batch_size = batch
+    config.train_dataloader.sampler.num_samples = steps * batch
+    config.param_scheduler = [
+        dict(
+            type='LinearLR',
+            start_factor=0.01,
+            by_epoch=False,
+            begin=0,
+            end=max(steps // 10, 1),
+        ),
+        dict(
+            type='CosineAnnealingLR', T_max=1, eta_min=1e-6, convert_to_iter_based=True
+        ),
+    ]
+
+
+def train(
+    config: Config,
+    evaluate: str,
+    edit: Callable[[nn.Module], None] | None = None,
+    table: str = 'subjects',
+) -> dict:
+    """Train and evaluate.
+
+    Args:
+        config (Config): What to train.
+        evaluate (str): 'val', or 'test' for a table of errors.
+        edit (Callable, optional): Changes the backbone before the training.
+        table (str): Rows of the table, see
+            :meth:`mmhot.evaluation.error_report.ErrorReport.table`; 'groups' has a row
+            of all joints, too.
+
+    Returns:
+        dict: Metrics, or ``errors`` by kind of 2D and row; and ``seconds`` of the
+        processor in training.
+    """
+    begin = time.process_time()
+    runner = Runner.from_cfg(config)
+    if edit is not None:
+        edit(runner.model.backbone)
+    runner.train()
+    seconds = time.process_time() - begin
+    measured = getattr(runner, evaluate)()
+    measured = {name: round(float(value), 4) for name, value in measured.items()}
+    if evaluate == 'test':
+        (metric,) = runner.test_loop.evaluator.metrics
+        measured = dict(errors={})
+        for source in metric.report.datasets:
+            rows = metric.report.table(source, table)
+            if table == 'groups':
+                rows = dict(all=metric.report.overall(source)) | rows
+            measured['errors'][source] = {
+                row: {name: round(value, 2) for name, value in errors.items()}
+                for row, errors in rows.items()
+            }
+    return measured | dict(seconds=round(seconds))
+
+
+def write_json(path: Path, document: dict) -> None:
+    """Write results, and create their folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=1) + '\n')

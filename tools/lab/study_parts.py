@@ -1,0 +1,237 @@
+"""Train lifters without one of their parts, or pruned in one step or in several.
+
+All variants of a model have the same data, steps and seeds. Each run is added to the
+.json at once, and a repeated command continues. Examples::
+
+    python -m tools.lab.study_parts run docs/images/parts.json work \
+        --data data/cmu_mocap
+    python -m tools.lab.study_parts table docs/images/parts.json
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from mmhot import compat
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.report import align
+from mmhot.errors import naming
+from mmhot.io.arrays import load_json
+from tools.lab.short_training import (
+    UNSEEN,
+    read_config,
+    shorten,
+    train,
+    use_subjects,
+    write_json,
+)
+
+_TESTED = UNSEEN[:1]
+
+
+def _skip(part: str) -> Callable[[nn.Module], None]:
+    """Replace a level of HTNet's blocks by the identity."""
+
+    def edit(backbone: nn.Module) -> None:
+        for block in getattr(backbone, 'spatial_blocks', None) or backbone.blocks:
+            setattr(block, part, nn.Identity())
+
+    return edit
+
+
+def _silence(branch: str) -> Callable[[nn.Module], None]:
+    """Replace the output of one of NanoHTNet's branches by zeros."""
+
+    def edit(backbone: nn.Module) -> None:
+        proj = getattr(backbone, f'{branch}_proj')
+        for parameter in proj.parameters():
+            nn.init.zeros_(parameter).requires_grad_(False)
+
+    return edit
+
+
+def _use_center_frames(backbone: nn.Module) -> None:
+    """Replace NanoHTNet's low frequencies by as many frames around the center."""
+    keep, num_frames = backbone.dct.shape
+    first = (num_frames - keep) // 2
+    backbone.dct = torch.eye(num_frames)[first : first + keep]
+
+
+class Variant(NamedTuple):
+    """A change of a model: settings of the backbone, and an edit after building it."""
+
+    backbone: dict
+    edit: Callable[[nn.Module], None] | None = None
+
+
+class Study(NamedTuple):
+    """Variants of a model, the first of which is the reference."""
+
+    config: str
+    batch_size: int
+    variants: dict[str, Variant]
+    start: str | None = None
+
+
+def _pruners(kind: str, *steps: tuple[int, int]) -> Variant:
+    """Keep a number of frames before each of some layers."""
+    pruner = [dict(type=kind, num_keep=keep, depth=depth) for depth, keep in steps]
+    return Variant(dict(pruner=pruner))
+
+
+STUDIES = {
+    'htnet': Study(
+        'htnet/cmu_mocap/htnet_1frm_1xb512-15e_cmu.py',
+        128,
+        {
+            'HTNet': Variant({}),
+            'without intra-part constraint (IPC)': Variant({}, _skip('part')),
+            'without joint level (LJC)': Variant({}, _skip('joint')),
+            'without body level (GBI)': Variant({}, _skip('body')),
+        },
+    ),
+    'nanohtnet': Study(
+        'nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-10e_cmu-wild.py',
+        32,
+        {
+            'NanoHTNet': Variant({}),
+            'without the branch of frequencies': Variant({}, _silence('temporal')),
+            'without the branch of joints': Variant({}, _silence('spatial')),
+            'center frames instead of low frequencies': Variant({}, _use_center_frames),
+            'without intra-part constraint (IPC)': Variant({}, _skip('part')),
+        },
+    ),
+    # about equal operations in each half
+    'pyramid': Study(
+        'hot/cmu_mocap/tps-tri-motionbert-xs_81frm-keep27_1xb8-20e_cmu-wild.py',
+        8,
+        {
+            f'{name}, {kind[:-6].lower()}': _pruners(kind, *steps)
+            for kind in ('UniformPruner', 'ClusterPruner')
+            for name, steps in {
+                'HoT: 27 of 81 before layer 2 of 5': [(1, 27)],
+                'H2OT: 41, then 18 before layer 3': [(1, 41), (2, 18)],
+                'H2OT: 37, 27, 18 before layers 2, 3, 4': [(1, 37), (2, 27), (3, 18)],
+            }.items()
+        },
+        start='mmhot://tps-tri-motionbert-xs_81frm-keep27_cmu-wild',
+    ),
+}
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest='command', required=True)
+    table = commands.add_parser('table', help='print the means of a file')
+    table.add_argument('results', type=Path, help='.json of measurements')
+    run = commands.add_parser('run', help='train, measure and extend the file')
+    run.add_argument('results', type=Path, help='.json of measurements')
+    run.add_argument('folder', type=Path, help='for checkpoints and logs')
+    run.add_argument('--data', type=Path, required=True, help='folder of the clips')
+    run.add_argument('--studies', nargs='+', choices=STUDIES, default=list(STUDIES))
+    run.add_argument('--seeds', type=int, nargs='+', default=[0, 1])
+    run.add_argument('--steps', type=int, default=1000)
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train and measure what the file lacks."""
+    if args.steps < 1:
+        raise ValueError(f'--steps must be at least 1, got {args.steps}')
+    compat.apply()
+    document = load_json(args.results) if args.results.exists() else dict(runs=[])
+    for name in args.studies:
+        for seed in args.seeds:
+            for variant in STUDIES[name].variants:
+                key = dict(study=name, variant=variant, seed=seed, steps=args.steps)
+                if any(key.items() <= run.items() for run in document['runs']):
+                    continue
+                document['runs'].append(key | measure(args, **key))
+                write_json(args.results, document)
+                print_line(json.dumps(document['runs'][-1]))
+
+
+def measure(
+    args: argparse.Namespace, study: str, variant: str, seed: int, steps: int
+) -> dict:
+    """Train one variant on other subjects; return its errors by group of joints."""
+    chosen = STUDIES[study]
+    place = list(chosen.variants).index(variant)
+    changes, edit = chosen.variants[variant]
+    folder = args.folder / f'{study}_{place}_{seed}_{steps}'
+    config = read_config(chosen.config, folder, seed, changes)
+    use_subjects(config.train_dataloader.dataset, args.data, skipped=UNSEEN)
+    shorten(config, steps, chosen.batch_size)
+    config.load_from = chosen.start
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    # every 25th frame, or windows side by side
+    test = config.test_dataloader.dataset
+    test.update(stride=25 if config.model.test_cfg.get('target') == 'center' else 81)
+    use_subjects(test, args.data, _TESTED)
+    config.test_evaluator.update(measures=['MPJPE', 'P-MPJPE'])
+    return train(config, 'test', edit, table='groups')
+
+
+def print_table(args: argparse.Namespace) -> None:
+    """Print a table for each study and kind of 2D."""
+    with naming(args.results):
+        runs = load_json(args.results)['runs']
+    for study in dict.fromkeys(run['study'] for run in runs):
+        own = [run for run in runs if run['study'] == study]
+        for source in own[0]['errors']:
+            print_line(f'{study}, 2D: {source}; MPJPE in mm, change in %')
+            print_line(align(summarize(own, source), left=1))
+
+
+def summarize(runs: Sequence[dict], source: str) -> list[tuple[str, ...]]:
+    """Average the runs of the same variant over seeds.
+
+    Args:
+        runs (Sequence[dict]): Of one study, with their ``errors``.
+        source (str): Kind of 2D.
+
+    Returns:
+        list[tuple[str, ...]]: A head, and a line for each variant: MPJPE of each group
+        of joints, and its change to the first variant with the same seeds.
+    """
+    found = {}
+    for run in runs:
+        key = run['variant'], run['steps']
+        row = {name: own['MPJPE'] for name, own in run['errors'][source].items()}
+        found.setdefault(key, {})[run['seed']] = row
+    groups = list(next(iter(row for seeds in found.values() for row in seeds.values())))
+    lines = [('variant', 'steps', 'seeds', *groups)]
+    first = next(iter(found))[0]
+    for (variant, steps), seeds in found.items():
+        base = found.get((first, steps), {})
+        shared = [seed for seed in seeds if seed in base]
+        cells = []
+        for group in groups:
+            mean = np.mean([row[group] for row in seeds.values()])
+            cell = f'{mean:.1f}'
+            if shared and variant != first:
+                own = np.mean([seeds[seed][group] for seed in shared])
+                reference = np.mean([base[seed][group] for seed in shared])
+                cell += f' ({100 * (own / reference - 1):+.1f} %)'
+            cells.append(cell)
+        lines.append((variant, str(steps), str(len(seeds)), *cells))
+    return lines
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    command = dict(run=run, table=print_table)[args.command]
+    return run_safely('study_parts.py', lambda: command(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
