@@ -1,12 +1,18 @@
 """Joint rotations of a skeleton with constant bone lengths, from joint positions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from mmhot.io.writers.rigs import TOE, TOE_END, TYPICAL_SHIN, Rig
+from mmhot.lifting.placement import ANKLE_HEIGHT
 from mmhot.skeletons.joints import Skeleton
+
+# Feet are level up to this height of the ankle above that of standing people, in
+# meters less and less, unless a shin leans further, in radians.
+_LIFTED, _LEANING = 0.15, np.radians(45)
 
 
 @dataclass
@@ -30,6 +36,34 @@ class RigidMotion:
 
     def positions(self) -> np.ndarray:
         """Compute joint positions in world axes, (T, K, 3)."""
+        return self.placed()[0]
+
+    def rest(self) -> np.ndarray:
+        """Compute joint positions of the rest pose, the root at 0, (K, 3)."""
+        still = np.eye(3) * np.ones((1, len(self.parents), 1, 1))
+        return replace(self, root=np.zeros((1, 3)), rotations=still).positions()[0]
+
+    def quaternions(self, turn: np.ndarray) -> np.ndarray:
+        """Return the rotations as quaternions without jumps of their sign.
+
+        Args:
+            turn (np.ndarray): Rotation from the world to the axes of a file, (3, 3).
+
+        Returns:
+            np.ndarray: x, y, z, w, (T, K, 4).
+        """
+        num_frames, num_joints = self.rotations.shape[:2]
+        rotations = self.rotations.copy()
+        rotations[:, 0] = turn @ rotations[:, 0]
+        values = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_quat()
+        values = values.reshape(num_frames, num_joints, 4)
+        values[0] *= np.where(values[0, :, 3:] < 0, -1, 1)
+        flips = np.where((values[1:] * values[:-1]).sum(-1) < 0, -1, 1)
+        values[1:] *= np.cumprod(flips, axis=0)[..., None]
+        return values
+
+    def placed(self) -> tuple[np.ndarray, np.ndarray]:
+        """Compute positions (T, K, 3) and axes (T, K, 3, 3) in world axes."""
         num_frames, num_joints = self.rotations.shape[:2]
         positions = np.empty((num_frames, num_joints, 3))
         axes = np.empty((num_frames, num_joints, 3, 3))
@@ -41,16 +75,63 @@ class RigidMotion:
             axes[:, joint] = axes[:, parent] @ self.rotations[:, joint]
             arm = axes[:, parent] @ self.offsets[joint]
             positions[:, joint] = positions[:, parent] + arm
-        return positions
+        return positions, axes
+
+
+def fit_rig(positions: np.ndarray, rig: Rig) -> RigidMotion:
+    """Fit the rig of a program to a person on a floor.
+
+    What Human3.6M's joints leave open is chosen: bones with one child do not twist
+    against their parent; feet point where shins do, and those near the floor are level.
+
+    Args:
+        positions (np.ndarray): Human3.6M's joints in meters, z up from the floor,
+            (T, 17, 3), no NaN.
+        rig (Rig): Joint tree.
+
+    Returns:
+        RigidMotion: Motion of ``rig.joints``, in the same axes and unit.
+    """
+    known = fit_rigid_skeleton(rig.places @ np.float64(positions), rig.skeleton)
+    if not rig.has_toes:
+        return known
+    joints, num_frames = rig.joints, len(known.root)
+    parents, offsets = list(known.parents), list(known.offsets)
+    for side in ('left', 'right'):
+        foot = joints.index(f'{side}_foot')
+        scale = np.linalg.norm(offsets[foot]) / TYPICAL_SHIN
+        parents += [foot, len(parents)]
+        offsets += [scale * TOE, scale * TOE_END]
+    toes = np.broadcast_to(np.eye(3), (num_frames, 4, 3, 3))
+    rotations = np.concatenate([known.rotations, toes], axis=1)
+    motion = RigidMotion(tuple(parents), np.array(offsets), known.root, rotations)
+    _level_feet(motion, [joints.index(f'{side}_foot') for side in ('left', 'right')])
+    return motion
+
+
+def _level_feet(motion: RigidMotion, feet: list[int]) -> None:
+    """Turn feet near the floor until they are level, in place."""
+    positions, axes = motion.placed()
+    for foot in feet:
+        turn = _least_turn(axes[:, foot, :, 1], np.array([0.0, 0.0, 1.0]))
+        angle = np.linalg.norm(turn, axis=-1)
+        leaning = ((np.pi / 2 - angle) / (np.pi / 2 - _LEANING)).clip(0, 1)
+        height = positions[:, foot, 2] - ANKLE_HEIGHT
+        share = leaning * (1 - height / _LIFTED).clip(0, 1)
+        share *= np.minimum(angle, _LEANING) / angle.clip(1e-9)
+        level = Rotation.from_rotvec(turn * share[:, None]).as_matrix()
+        above = axes[:, motion.parents[foot]]
+        motion.rotations[:, foot] = np.swapaxes(above, -1, -2) @ level @ axes[:, foot]
 
 
 def fit_rigid_skeleton(positions: np.ndarray, skeleton: Skeleton) -> RigidMotion:
     """Fit a skeleton with constant bone lengths to joint positions.
 
-    Bones get their median length and, where several start at one joint (hips and spine,
-    neck and shoulders), their mean angles. From the root outwards, every joint is then
-    rotated so that its bones point at the given positions, which keeps the errors of
-    inner joints from adding up. Joints with one bone rotate as little as possible.
+    Bones get their median length. In the rest pose, limbs are straight: legs down, arms
+    to the sides; all others have their mean angles to hips or shoulders. From the root
+    outwards, every joint is then rotated so that its bones point at the given
+    positions, which keeps the errors of inner joints from adding up. Joints with one
+    bone rotate as little as possible.
 
     Args:
         positions (np.ndarray): Joint positions, z up, (T, K, 3), no NaN.
@@ -92,23 +173,23 @@ def _rest_offsets(
     for parent, child in skeleton.bones:
         bones = positions[:, child] - positions[:, parent]
         length = np.median(np.linalg.norm(bones, axis=-1))
-        if parent in frames:
-            # several bones start here: keep their mean angles
+        direction = _limb_direction(skeleton.joints[child])
+        if parent in frames or direction is None:
+            while parent not in frames:
+                parent = skeleton.parents[parent]
             direction = np.einsum('tij,tj->ti', frames[parent], bones).mean(0)
-        else:
-            direction = _rest_direction(skeleton.joints[child])
         norm = max(np.linalg.norm(direction), 1e-9)
         offsets[child] = direction * (length / norm)
     return offsets
 
 
-def _rest_direction(joint: str) -> np.ndarray:
-    """Return the direction (3,) of a bone in the rest pose."""
+def _limb_direction(joint: str) -> np.ndarray | None:
+    """Return the direction (3,) of a limb's bone in the rest pose."""
     if joint.endswith(('knee', 'foot', 'ankle')):
         return np.array([0.0, -1.0, 0.0])
-    if joint.endswith(('elbow', 'wrist')):
+    if joint.endswith(('elbow', 'wrist', 'hand_end')):
         return np.array([1.0 if joint.startswith('left') else -1.0, 0.0, 0.0])
-    return np.array([0.0, 1.0, 0.0])
+    return None
 
 
 def _frame_across(
@@ -169,6 +250,11 @@ def _best_rotation(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 def _least_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Compute the smallest rotations (T, 3, 3) between directions (T, 3)."""
+    return Rotation.from_rotvec(_least_turn(source, target)).as_matrix()
+
+
+def _least_turn(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Compute the smallest rotation vectors (T, 3) between directions (T, 3)."""
     source, target = _unit(source), _unit(target)
     axis = np.cross(source, target)
     sine = np.linalg.norm(axis, axis=-1)
@@ -176,7 +262,7 @@ def _least_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     # opposite directions: any perpendicular axis
     spare = np.cross(source, np.eye(3)[np.abs(source).argmin(-1)])
     axis = np.where((sine > 1e-9)[:, None], axis, spare)
-    return Rotation.from_rotvec(_unit(axis) * angle[:, None]).as_matrix()
+    return _unit(axis) * angle[:, None]
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -56,6 +56,7 @@ WRITERS: dict[str, Writer] = {
     'csv': Writer('mmhot.io.writers.csv:write_csv'),
     'bvh': Writer('mmhot.io.writers.bvh:write_person', world=True, per_person=True),
     'trc': Writer('mmhot.io.writers.trc:write_person', world=True, per_person=True),
+    'glb': Writer('mmhot.io.writers.glb:write_glb', world=True),
     'html': Writer(
         'mmhot.visualization.html:write_html',
         world=True,

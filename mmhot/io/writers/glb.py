@@ -1,0 +1,159 @@
+"""Animated mannequins (``.glb``), for game engines, Blender and viewers of glTF."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.clips import Clip3D
+from mmhot.io.writers.gltf import INDICES, VERTICES, Gltf
+from mmhot.io.writers.mannequin import Mannequin, make_mannequin
+from mmhot.io.writers.rigid_skeleton import RigidMotion, fit_rig
+from mmhot.io.writers.rigs import HUMAN_IK
+
+# glTF is y up, and people in the rest pose look along z.
+_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+_MATERIALS = {'Body': (0.62, 0.65, 0.70), 'Accent': (0.20, 0.23, 0.28)}
+_UNTURNED = 1e-6
+
+
+def write_glb(clip: Clip3D, path: str | Path) -> None:
+    """Write all people of a clip as skinned and animated mannequins.
+
+    Meters, y up (world x, z, -y), one root node for each person, joints named as in
+    HumanIK. Persons are scaled to zero while the clip lacks them.
+
+    Args:
+        clip (Clip3D): In ``'world'`` axes, joints of Human3.6M.
+        path (str | Path): File to create or replace.
+
+    Raises:
+        ValueError: If the clip has other axes, or the file would exceed 4 GiB.
+    """
+    if clip.axes != 'world':
+        raise ValueError(f"a .glb needs 'world' axes, got {clip.axes!r}")
+    gltf = Gltf()
+    materials = [
+        gltf.add(
+            'materials',
+            name=name,
+            pbrMetallicRoughness=dict(
+                baseColorFactor=[*color, 1.0], metallicFactor=0.0, roughnessFactor=0.7
+            ),
+        )
+        for name, color in _MATERIALS.items()
+    ]
+    animation: dict[str, list] = {'samplers': [], 'channels': []}
+    roots = []
+    for track in np.unique(clip.track).tolist():
+        person = clip.take(clip.track == track)
+        motion = fit_rig(person.places(), HUMAN_IK)
+        name = f'Person {track}'
+        joints = _add_joints(gltf, motion)
+        mesh = _add_mesh(gltf, make_mannequin(motion, HUMAN_IK), materials, name)
+        skin = _add_skin(gltf, motion, joints, name)
+        root = gltf.add('nodes', name=name, mesh=mesh, skin=skin, children=[joints[0]])
+        roots.append(root)
+        _animate(gltf, animation, motion, joints, person)
+        _hide(gltf, animation, joints[0], person, clip)
+    gltf.add('animations', name=clip.name, **animation)
+    gltf.add('scenes', name=clip.name, nodes=roots)
+    gltf.document['scene'] = 0
+    gltf.save(path)
+
+
+def _add_joints(gltf: Gltf, motion: RigidMotion) -> list[int]:
+    """Add a node for each joint in the rest pose, the root at its mean height."""
+    offsets = motion.offsets.copy()
+    offsets[0, 1] = motion.root[:, 2].mean()
+    nodes = []
+    for joint, offset in zip(HUMAN_IK.joints, offsets, strict=True):
+        name = HUMAN_IK.names.get(joint) or _end_name(joint)
+        nodes.append(gltf.add('nodes', name=name, translation=offset.tolist()))
+    for node, parent in zip(nodes, motion.parents, strict=True):
+        if parent >= 0:
+            above = gltf.document['nodes'][nodes[parent]]
+            above.setdefault('children', []).append(node)
+    return nodes
+
+
+def _end_name(joint: str) -> str:
+    """Name the end of a limb: HeadTop_End, LeftToe_End, LeftHand_End."""
+    side, _, part = joint.removesuffix('_end').rpartition('_')
+    return 'HeadTop_End' if joint == 'head' else f'{side.title()}{part.title()}_End'
+
+
+def _add_mesh(gltf: Gltf, mannequin: Mannequin, materials: list[int], name: str) -> int:
+    """Add the mesh, with one primitive for each material."""
+    padding = ((0, 0), (0, 2))  # glTF has four joints per vertex
+    attributes = {
+        'POSITION': np.float32(mannequin.vertices),
+        'NORMAL': np.float32(mannequin.normals),
+        'JOINTS_0': np.pad(np.uint8(mannequin.joints), padding),
+        'WEIGHTS_0': np.pad(np.float32(mannequin.weights), padding),
+    }
+    accessors = {
+        key: gltf.add_array(array, VERTICES, bounds=key == 'POSITION')
+        for key, array in attributes.items()
+    }
+    primitives = []
+    for material in materials:
+        faces = mannequin.faces[mannequin.accent == bool(material)]
+        indices = gltf.add_array(np.uint16(faces).ravel(), INDICES)
+        primitives.append(
+            dict(attributes=accessors, indices=indices, material=material)
+        )
+    return gltf.add('meshes', name=name, primitives=primitives)
+
+
+def _add_skin(gltf: Gltf, motion: RigidMotion, joints: list[int], name: str) -> int:
+    """Add the inverse bind matrices; the mesh has the root joint at the origin."""
+    rest = motion.rest()
+    matrices = np.tile(np.eye(4, dtype=np.float32), (len(rest), 1, 1))
+    matrices[:, 3, :3] = -rest  # columns first
+    inverse = gltf.add_array(matrices.reshape(-1, 16))
+    return gltf.add('skins', name=name, inverseBindMatrices=inverse, joints=joints)
+
+
+def _animate(
+    gltf: Gltf, animation: dict, motion: RigidMotion, joints: list[int], person: Clip3D
+) -> None:
+    """Add the channels of the root's position and of all rotations."""
+    seconds = np.float32(person.seconds(person.frame))
+    # times must increase, which timestamps of videos need not
+    kept = np.flatnonzero(np.diff(seconds, prepend=-1) > 0)
+    times = gltf.add_array(seconds[kept], bounds=True)
+    root = np.float32(motion.root[kept] @ _Y_UP.T)
+    _add_channel(animation, times, gltf.add_array(root), joints[0], 'translation')
+    for joint, turns in enumerate(np.moveaxis(motion.quaternions(_Y_UP), 1, 0)):
+        if np.abs(turns[:, :3]).max() > _UNTURNED:
+            values = gltf.add_array(np.float32(turns[kept]))
+            _add_channel(animation, times, values, joints[joint], 'rotation')
+
+
+def _hide(gltf: Gltf, animation: dict, hips: int, person: Clip3D, clip: Clip3D) -> None:
+    """Scale a person to zero in frames without a pose."""
+    first, last = clip.frame.min(), clip.frame.max()
+    ends = np.flatnonzero(np.diff(person.frame) > 1)
+    shown = [person.frame[0], *person.frame[ends + 1]]
+    hidden = [*person.frame[ends] + 1, person.frame[-1] + 1]
+    keys = {int(first): 0.0, **{int(x): 1.0 for x in shown}}
+    keys |= {int(x): 0.0 for x in hidden if x <= last}
+    if len(keys) == 1:
+        return
+    frames = np.array(sorted(keys))
+    seconds = np.float32(clip.seconds(frames))
+    kept = np.flatnonzero(np.diff(seconds, prepend=-1) > 0)
+    scales = np.float32([[keys[frame]] * 3 for frame in frames[kept].tolist()])
+    times = gltf.add_array(seconds[kept], bounds=True)
+    values = gltf.add_array(scales)
+    _add_channel(animation, times, values, hips, 'scale', 'STEP')
+
+
+def _add_channel(
+    animation: dict, times: int, values: int, node: int, path: str, way: str = 'LINEAR'
+) -> None:
+    sampler = dict(input=times, output=values, interpolation=way)
+    animation['samplers'].append(sampler)
+    target = dict(node=node, path=path)
+    number = len(animation['samplers']) - 1
+    animation['channels'].append(dict(sampler=number, target=target))

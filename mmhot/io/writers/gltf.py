@@ -1,0 +1,97 @@
+"""Binary glTF 2.0 containers (``.glb``): a JSON document with arrays."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmhot.io.atomic import replacing
+
+_MAGIC, _VERSION = b'glTF', 2
+_KINDS = {1: 'SCALAR', 2: 'VEC2', 3: 'VEC3', 4: 'VEC4', 16: 'MAT4'}
+_COMPONENTS = {'u1': 5121, 'u2': 5123, 'u4': 5125, 'f4': 5126}
+_MAX_BYTES = 2**32 - 1
+VERTICES, INDICES = 34962, 34963
+"""Targets of arrays of meshes."""
+
+
+class Gltf:
+    """Document under construction.
+
+    Attributes:
+        document (dict): The JSON part, by the names of the specification.
+    """
+
+    def __init__(self) -> None:
+        self.document: dict[str, Any] = {
+            'asset': {'version': '2.0', 'generator': 'mmhot'}
+        }
+        self._data: list[bytes] = []
+        self._size = 0
+
+    def add(self, kind: str, **item: Any) -> int:
+        """Append an item to a list of the document, such as ``'nodes'``.
+
+        Returns:
+            int: Its index.
+        """
+        items = self.document.setdefault(kind, [])
+        items.append(item)
+        return len(items) - 1
+
+    def add_array(
+        self, array: np.ndarray, target: int | None = None, bounds: bool = False
+    ) -> int:
+        """Append an array as accessor with its own buffer view.
+
+        Args:
+            array (np.ndarray): (N,) or (N, C) of uint8, uint16, uint32 or float32.
+            target (int, optional): ``VERTICES`` or ``INDICES``, for meshes.
+            bounds (bool): Whether to state minimum and maximum.
+
+        Returns:
+            int: Index of the accessor.
+        """
+        array = np.ascontiguousarray(array)
+        kind = array.dtype.newbyteorder('<')
+        data = array.astype(kind, copy=False).tobytes()
+        view = dict(buffer=0, byteOffset=self._size, byteLength=len(data))
+        if target is not None:
+            view['target'] = target
+        columns = array.reshape(len(array), -1)
+        accessor = dict(
+            bufferView=self.add('bufferViews', **view),
+            componentType=_COMPONENTS[kind.str[1:]],
+            count=len(array),
+            type=_KINDS[columns.shape[1]],
+        )
+        if bounds:
+            accessor['min'] = columns.min(0).tolist()
+            accessor['max'] = columns.max(0).tolist()
+        padding = -len(data) % 4
+        self._data.append(data + bytes(padding))
+        self._size += len(data) + padding
+        return self.add('accessors', **accessor)
+
+    def save(self, path: str | Path) -> None:
+        """Write the file.
+
+        Args:
+            path (str | Path): File to create or replace.
+
+        Raises:
+            ValueError: If it would exceed the format's 4 GiB.
+        """
+        document = {**self.document, 'buffers': [{'byteLength': self._size}]}
+        text = json.dumps(document, ensure_ascii=False, separators=(',', ':')).encode()
+        text += b' ' * (-len(text) % 4)
+        length = 12 + 8 + len(text) + 8 + self._size
+        if length > _MAX_BYTES:
+            raise ValueError(f'{path} would have {length} bytes, more than 4 GiB')
+        with replacing(path) as temporary, temporary.open('wb') as file:
+            file.write(struct.pack('<4sII', _MAGIC, _VERSION, length))
+            file.write(struct.pack('<I4s', len(text), b'JSON') + text)
+            file.write(struct.pack('<I4s', self._size, b'BIN\0'))
+            file.writelines(self._data)

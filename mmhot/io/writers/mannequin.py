@@ -1,0 +1,239 @@
+"""Skinned mannequin: a mesh of rounded tubes around the bones of a rig's rest pose."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from mmhot.io.writers.rigid_skeleton import RigidMotion
+from mmhot.io.writers.rigs import TYPICAL_SHIN, Rig
+from mmhot.lifting.placement import ANKLE_HEIGHT
+
+_SEGMENTS = 14
+# Rings of the rounded ends of tubes, in radians from the pole.
+_CAP = np.radians([25, 50, 75])
+# Skin around a joint follows both of its bones within this part of a bone.
+_BLEND = 0.22
+_LEFT, _UP, _FORWARD = np.eye(3)
+# Tubes along joints: place (whole numbers are joints), half width, half depth; in
+# meters of a typical adult.
+_LEG = ((-0.05, 8, 8.5), (0.25, 8, 8.5), (0.8, 5.6, 6), (1, 5.2, 5.6), (1.35, 5.2, 5.8))
+_LEG = (*_LEG, (1.75, 3.9, 4.2), (1.97, 3.6, 3.8))
+_ARM = ((-0.1, 5, 5), (0.2, 5, 5.2), (0.7, 4, 4.2), (1, 3.7, 3.7), (1.25, 3.7, 3.9))
+_ARM = (*_ARM, (1.7, 2.9, 2.7), (1.95, 2.7, 2.2))
+_HAND = ((0.0, 2.8, 1.6), (0.3, 4, 1.8), (0.6, 3.8, 1.6), (0.9, 2.6, 1.2))
+_FOOT = ((0.0, 3.4, 4.2), (0.35, 3.8, 3.9), (0.75, 4.5, 2.6), (1.0, 4.2, 1.9))
+# Widths of the trunk are added to those of hips and shoulders.
+_TRUNK = ((-0.55, 1, 8, 0), (-0.25, 5.5, 10, 0), (0.2, 6.5, 10.5, 0))
+_TRUNK = (*_TRUNK, (1.2, 3.5, 9.5, 0), (2.2, 4, 10.5, 0.3), (3, 0.5, 11, 0.75))
+_TRUNK = (*_TRUNK, (3.7, -2.2, 9, 1), (3.95, -7.5, 6.5, 1))
+_NECK = ((-0.25, 6, 6), (0.2, 5, 5.6), (0.9, 5, 5.6))
+_HEAD = ((0.1, 4.6, 6), (0.35, 6.6, 8.6), (0.62, 7.6, 9.8), (0.85, 6.2, 8))
+_HEAD_HEIGHT = 0.235
+_NOSE = ((0.0, 1.3, 1.3), (1.0, 1.7, 1.6))
+
+
+@dataclass
+class Mannequin:
+    """Mesh in the rest pose; the root joint is at the origin.
+
+    Attributes:
+        vertices (np.ndarray): Meters, x left, y up, z forward, (V, 3).
+        faces (np.ndarray): Vertices of triangles, counter-clockwise, (F, 3).
+        joints (np.ndarray): Two joints that move each vertex, (V, 2).
+        weights (np.ndarray): Their shares, (V, 2).
+        accent (np.ndarray): Whether faces have the second material, (F,).
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    joints: np.ndarray
+    weights: np.ndarray
+    accent: np.ndarray
+
+    @property
+    def normals(self) -> np.ndarray:
+        """Unit normals of the smooth surface, (V, 3)."""
+        first, second, third = np.moveaxis(self.vertices[self.faces], 1, 0)
+        areas = np.cross(second - first, third - first)
+        normals = np.zeros_like(self.vertices)
+        for corner in range(3):
+            np.add.at(normals, self.faces[:, corner], areas)
+        return normals / np.linalg.norm(normals, axis=1, keepdims=True)
+
+
+def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
+    """Make a mannequin with the proportions of a person.
+
+    Args:
+        motion (RigidMotion): Motion of ``rig``; only its rest pose is used.
+        rig (Rig): Humanoid with three joints of the spine.
+
+    Returns:
+        Mannequin: One closed surface per body part.
+    """
+    index = {joint: number for number, joint in enumerate(rig.joints)}
+    place = dict(zip(rig.joints, motion.rest(), strict=True))
+    thickness = (place['left_knee'] - place['left_foot'])[1] / TYPICAL_SHIN / 100
+    parts = []
+
+    def add(
+        path: Sequence[np.ndarray],
+        profile: Sequence[Sequence[float]],
+        owners: Sequence[str],
+        wide: np.ndarray,
+        accent: bool = False,
+    ) -> None:
+        rings = np.array([ring[:3] for ring in profile], float)
+        rings[:, 1:] *= thickness
+        bones = np.array([index[owner] for owner in owners])
+        parts.append((*_tube(np.array(path), rings, bones, wide), accent))
+
+    spines = [joint for joint in rig.joints if joint.startswith('spine')]
+    _add_trunk(add, place, spines, thickness)
+    for side, out in (('left', _LEFT), ('right', -_LEFT)):
+        leg = [f'{side}_{joint}' for joint in ('hip', 'knee', 'foot')]
+        arm = [f'{side}_{joint}' for joint in ('shoulder', 'elbow', 'wrist')]
+        path = [place[joint] for joint in leg]
+        add(path, _LEG, ['root', *leg], _LEFT)
+        add([place[x] for x in arm], _ARM, [f'{side}_clavicle', *arm], _FORWARD)
+        hand = [place[arm[-1]], place[f'{side}_hand_end']]
+        add(hand, _HAND, [arm[-1]] * 3, _FORWARD, accent=True)
+        sole = place[leg[-1]] - ANKLE_HEIGHT * _UP
+        heel = sole - 4.5 * thickness * _FORWARD + 4.2 * thickness * _UP
+        tip = place[f'{side}_toe_end'] * (1, 0, 1) + (sole[1] + 1.9 * thickness) * _UP
+        toes = [leg[-1], leg[-1], f'{side}_toe']
+        add([heel, tip], _FOOT, toes, out, accent=True)
+    return _join(parts)
+
+
+def _add_trunk(
+    add: object, place: dict[str, np.ndarray], spines: list[str], thickness: float
+) -> None:
+    """Add trunk, neck and head."""
+    hips = (place['left_hip'] - place['right_hip'])[0] / 2 / thickness
+    shoulders = (place['left_shoulder'] - place['right_shoulder'])[0] / 2 / thickness
+    trunk = [
+        (along, hips + more + share * (shoulders - hips), depth)
+        for along, more, depth, share in _TRUNK
+    ]
+    path = [place[joint] for joint in ('root', *spines, 'thorax')]
+    add(path, trunk, ['root', 'root', *spines, spines[-1]], _LEFT)
+    top = place['head'] * (0, 1, 0)
+    top += (place['head'] + place['neck_base'])[2] / 2 * _FORWARD
+    chin = top - _HEAD_HEIGHT * 100 * thickness * _UP
+    base, skull = place['thorax'], (top + chin) / 2
+    add([base, skull], _NECK, [spines[-1], 'thorax', 'neck_base'], _LEFT)
+    add([chin, top], _HEAD, ['neck_base'] * 3, _LEFT)
+    face = skull + (9.2 * _FORWARD - 0.5 * _UP) * thickness
+    nose = [face, face - 3 * thickness * _UP]
+    add(nose, _NOSE, ['neck_base'] * 3, _LEFT, accent=True)
+
+
+def _tube(
+    path: np.ndarray, profile: np.ndarray, owners: np.ndarray, wide: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Make a closed tube with rounded ends.
+
+    Args:
+        path (np.ndarray): Joints along the tube, (N, 3).
+        profile (np.ndarray): Place in joints, half width and half depth of rings,
+            (R, 3).
+        owners (np.ndarray): Joints that move what lies before the first joint of the
+            path, between them, and after the last, (N + 1,).
+        wide (np.ndarray): Direction of the width, (3,).
+
+    Returns:
+        tuple: Vertices (V, 3), faces (F, 3), joints (V, 2) and weights (V, 2).
+    """
+    along = _direction(path)
+    deep = np.cross(along, wide)
+    deep /= np.linalg.norm(deep)
+    wide = np.cross(deep, along)
+    rings = _rounded(path, profile)
+    angles = np.linspace(0, 2 * np.pi, _SEGMENTS, endpoint=False)
+    circle = np.cos(angles)[:, None, None] * wide, np.sin(angles)[:, None, None] * deep
+    centers = _at(path, rings[:, 0])
+    around = centers + circle[0] * rings[:, 1:2] + circle[1] * rings[:, 2:3]
+    poles = _at(path, rings[[0, -1], 3])
+    vertices = np.concatenate([np.swapaxes(around, 0, 1).reshape(-1, 3), poles])
+    place = np.concatenate([np.repeat(rings[:, 0], _SEGMENTS), rings[[0, -1], 3]])
+    return vertices, _tube_faces(len(rings)), *_skin(place, owners)
+
+
+def _rounded(path: np.ndarray, profile: np.ndarray) -> np.ndarray:
+    """Add the rings of both ends: place, half width, half depth, place of the pole."""
+    caps = []
+    for end, beyond, bone in ((0, -1, path[:2]), (-1, 1, path[-2:])):
+        place, width, depth = profile[end]
+        reach = beyond * min(width, depth) / np.linalg.norm(bone[1] - bone[0])
+        caps.append(
+            [
+                (
+                    place + reach * np.cos(angle),
+                    width * np.sin(angle),
+                    depth * np.sin(angle),
+                    place + reach,
+                )
+                for angle in _CAP
+            ]
+        )
+    inner = [(*ring, 0.0) for ring in profile]
+    return np.array([*caps[0], *inner, *caps[1][::-1]])
+
+
+def _at(path: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return points (R, 3) on a polyline (N, 3), straight beyond its ends."""
+    below = np.floor(places).astype(int).clip(0, len(path) - 2)
+    share = (places - below)[:, None]
+    return path[below] * (1 - share) + path[below + 1] * share
+
+
+def _direction(path: np.ndarray) -> np.ndarray:
+    along = path[-1] - path[0]
+    return along / np.linalg.norm(along)
+
+
+def _tube_faces(num_rings: int) -> np.ndarray:
+    """Return the triangles (F, 3) of rings and two poles, facing outwards."""
+    here = np.arange(_SEGMENTS)
+    after = np.roll(here, -1)
+    first, last = num_rings * _SEGMENTS, num_rings * _SEGMENTS + 1
+    faces = [np.stack([np.full_like(here, first), after, here], axis=1)]
+    for low, high in pairwise(np.arange(num_rings) * _SEGMENTS):
+        faces.append(np.stack([low + here, low + after, high + after], axis=1))
+        faces.append(np.stack([low + here, high + after, high + here], axis=1))
+    top = (num_rings - 1) * _SEGMENTS
+    faces.append(np.stack([top + here, top + after, np.full_like(here, last)], axis=1))
+    return np.concatenate(faces)
+
+
+def _skin(place: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return joints (V, 2) and weights (V, 2) at places (V,) along a tube."""
+    joint = np.round(place).astype(int).clip(0, len(owners) - 2)
+    share = ((place - joint) / _BLEND / 2 + 0.5).clip(0, 1)
+    share = share * share * (3 - 2 * share)
+    joints = np.stack([owners[joint], owners[joint + 1]], axis=1)
+    return joints, np.stack([1 - share, share], axis=1)
+
+
+def _join(parts: list[tuple]) -> Mannequin:
+    """Join the parts to one mesh."""
+    vertices, faces, joints, weights, accents = zip(*parts, strict=True)
+    starts = np.cumsum([0, *map(len, vertices[:-1])])
+    shifted = [each + start for each, start in zip(faces, starts, strict=True)]
+    accent = [np.full(len(f), a) for f, a in zip(faces, accents, strict=True)]
+    weights = np.concatenate(weights)
+    joints = np.concatenate(joints)
+    # a joint without a share is 0, and one joint occurs once
+    same = joints[:, 0] == joints[:, 1]
+    weights[same] = [1, 0]
+    joints[weights == 0] = 0
+    return Mannequin(
+        np.concatenate(vertices),
+        np.concatenate(shifted),
+        joints,
+        weights,
+        np.concatenate(accent),
+    )

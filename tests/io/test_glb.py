@@ -1,0 +1,190 @@
+"""``.glb`` files contain people of the lifted proportions who move as lifted."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from glb_files import Glb
+from numpy.testing import assert_allclose
+from rendered_clips import rendered
+
+from mmhot.clips import ARRAYS
+from mmhot.io.writers.glb import write_glb
+from mmhot.io.writers.mannequin import make_mannequin
+from mmhot.io.writers.rigid_skeleton import fit_rig
+from mmhot.io.writers.rigs import HUMAN_IK
+from mmhot.lifting.world import place_people, to_world
+
+SCRIPT = Path(__file__).parents[1] / 'helpers/blender_glb.py'
+
+
+@pytest.fixture(scope='module')
+def clip():
+    """Two people: one for 60 frames, the other from 20 on with a gap."""
+    whole = to_world(place_people(rendered('walk')), static_camera=True)
+    first = whole.take(whole.frame < 60)
+    frame = whole.frame
+    second = whole.take((frame >= 20) & (frame < 90) & ((frame < 50) | (frame >= 70)))
+    second = replace(second, track=second.track + 3, root_3d=second.root_3d + [1, 2, 0])
+    arrays = {
+        name: np.concatenate([getattr(first, name), getattr(second, name)])
+        for name in ARRAYS
+        if getattr(first, name) is not None
+    }
+    both = replace(whole, **arrays)
+    return both.take(np.lexsort((both.track, both.frame)))
+
+
+@pytest.fixture(scope='module')
+def path(clip, tmp_path_factory):
+    path = tmp_path_factory.mktemp('glb') / 'two.glb'
+    write_glb(clip, path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def glb(path):
+    return Glb(path)
+
+
+def motions(clip):
+    tracks = np.unique(clip.track)
+    people = [clip.take(clip.track == track) for track in tracks]
+    return [(person, fit_rig(person.places(), HUMAN_IK)) for person in people]
+
+
+def in_y_up(positions):
+    return positions[..., [0, 2, 1]] * (1, 1, -1)
+
+
+def test_joints_move_as_those_of_the_rigid_skeleton(clip, glb):
+    channels = glb.channels()
+    (scene,) = glb.document['scenes']
+    assert [glb.nodes[root]['name'] for root in scene['nodes']] == [
+        'Person 0',
+        'Person 3',
+    ]
+    for root, (person, motion) in zip(scene['nodes'], motions(clip), strict=True):
+        joints = glb.document['skins'][glb.nodes[root]['skin']]['joints']
+        assert len(joints) == len(HUMAN_IK.joints) == 27
+        assert glb.nodes[joints[0]]['name'] == 'Hips'
+        wanted = in_y_up(motion.positions())
+        times = channels[joints[0], 'translation'][0]
+        assert_allclose(times, person.frame / 25, atol=1e-6)
+        for frame in (0, 17, len(person) - 1):
+            found = [glb.matrices(x, channels, frame)[:3, 3] for x in joints]
+            assert_allclose(found, wanted[frame], atol=1e-3)
+    lifted = person.places()[:, HUMAN_IK.joints.index('root')]
+    assert np.linalg.norm(motion.root - lifted, axis=-1).mean() < 0.01
+
+
+def test_quaternions_do_not_jump(glb):
+    turns = [
+        each for (_, way), (_, each) in glb.channels().items() if way == 'rotation'
+    ]
+    assert len(turns) > 30
+    for turn in turns:
+        assert_allclose(np.linalg.norm(turn, axis=-1), 1, atol=1e-5)
+        assert (turn[1:] * turn[:-1]).sum(-1).min() > 0
+
+
+def test_people_are_hidden_while_the_clip_lacks_them(glb):
+    hips = [each['joints'][0] for each in glb.document['skins']]
+    shown = [glb.channels()[node, 'scale'] for node in hips]
+    assert_allclose(shown[0][0], [0, 60 / 25])
+    assert_allclose(shown[0][1], [[1] * 3, [0] * 3])
+    assert_allclose(shown[1][0] * 25, [0, 20, 50, 70], atol=1e-5)
+    assert_allclose(shown[1][1][:, 0], [0, 1, 0, 1])
+    samplers = glb.document['animations'][0]['samplers']
+    assert sum(each['interpolation'] == 'STEP' for each in samplers) == 2
+
+
+def test_mesh_is_bound_to_the_rest_pose(glb):
+    skin = glb.document['skins'][0]
+    inverse = glb.array(skin['inverseBindMatrices']).reshape(-1, 4, 4)
+    inverse = np.swapaxes(inverse, 1, 2)  # columns first
+    hips = glb.matrices(skin['joints'][0], {}, 0)
+    for joint, matrix in zip(skin['joints'], inverse, strict=True):
+        assert_allclose(glb.matrices(joint, {}, 0) @ matrix, hips, atol=1e-5)
+    attributes = glb.document['meshes'][0]['primitives'][0]['attributes']
+    weights, normals = (glb.array(attributes[name]) for name in ('WEIGHTS_0', 'NORMAL'))
+    assert_allclose(weights.sum(1), 1, atol=1e-6)
+    assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-5)
+    assert glb.array(attributes['JOINTS_0']).max() < 27
+
+
+def test_mannequin_has_the_proportions_of_the_person(clip):
+    _, motion = motions(clip)[0]
+    mannequin = make_mannequin(motion, HUMAN_IK)
+    rest = dict(zip(HUMAN_IK.joints, motion.rest(), strict=True))
+    low, high = mannequin.vertices.min(0), mannequin.vertices.max(0)
+    # soles are on the floor when the ankles are 8 cm above it
+    feet = min(rest[f'{side}_foot'][1] for side in ('left', 'right'))
+    assert low[1] == pytest.approx(feet - 0.08, abs=0.005)
+    assert high[1] == pytest.approx(rest['head'][1], abs=0.04)
+    assert high[0] == pytest.approx(rest['left_hand_end'][0], abs=0.02)
+    assert_allclose(low[0], -high[0], atol=0.03)
+    assert mannequin.vertices[:, 2].max() < 0.25
+    first, second, third = mannequin.vertices[mannequin.faces].swapaxes(0, 1)
+    volume = (first * np.cross(second, third)).sum() / 6
+    assert 0.04 < volume < 0.12  # cubic meters, so surfaces face outwards
+    assert len(mannequin.vertices) < 2500
+
+
+def test_times_increase_where_timestamps_do_not(clip, tmp_path):
+    person = clip.take(clip.track == 0)
+    time = np.repeat(person.frame[::2] / 25, 2)
+    write_glb(replace(person, time=time), tmp_path / 'a.glb')
+    channels = Glb(tmp_path / 'a.glb').channels()
+    for times, values in channels.values():
+        assert (np.diff(times) > 0).all()
+        assert len(times) == len(values)
+    assert len(next(iter(channels.values()))[0]) == 30
+
+
+def test_single_frames_are_written(clip, tmp_path):
+    clip.take(clip.frame == 30).save(tmp_path / 'one.glb')
+    assert len(Glb(tmp_path / 'one.glb').document['scenes'][0]['nodes']) == 2
+
+
+def test_other_axes_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="needs 'world' axes, got 'camera'"):
+        write_glb(rendered('walk'), tmp_path / 'a.glb')
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow(reason='needs npm and the registry')
+def test_validator_finds_nothing(path, tmp_path):
+    npm = shutil.which('npm') or pytest.skip('npm is not installed')
+    install = [npm, 'install', '--prefix', tmp_path, 'gltf-validator@2.0.0-dev.3.10']
+    subprocess.run(install, check=True, capture_output=True)
+    script = (
+        "require('gltf-validator').validateBytes(new Uint8Array("
+        "require('fs').readFileSync(process.argv[1])))"
+        '.then(report => console.log(JSON.stringify(report.issues)))'
+    )
+    node = ['node', '-e', script, path]
+    output = subprocess.run(node, cwd=tmp_path, check=True, capture_output=True).stdout
+    issues = json.loads(output)
+    assert issues['messages'] == []
+    assert issues['numErrors'] == issues['numWarnings'] == 0
+
+
+@pytest.mark.slow(reason='needs Blender as a module: pip install bpy')
+def test_blender_has_the_joints(clip, path, tmp_path):
+    pytest.importorskip('bpy')
+    out = tmp_path / 'joints.json'
+    subprocess.run([sys.executable, SCRIPT, path, out], check=True, capture_output=True)
+    found = json.loads(out.read_text())
+    names = [HUMAN_IK.names.get(joint) for joint in HUMAN_IK.joints]
+    for number, (person, motion) in zip((0, 3), motions(clip), strict=True):
+        for row in (0, len(person) // 2):
+            pose = found[str(person.frame[row])][f'Person {number}']
+            wanted = dict(zip(names, motion.positions()[row], strict=True))
+            for name in filter(None, names):
+                assert_allclose(pose[name], wanted[name], atol=1e-3)
