@@ -14,6 +14,7 @@ from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lens import settle_lens
 from mmhot.lifting.lifter import Lifter
+from mmhot.lifting.side_swaps import undo_swaps
 from mmhot.video.frames import FrameSource
 from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import StageTimes, VideoLifter
@@ -158,6 +159,7 @@ def _prepare(
     lifter: Lifter, clip: Clip2D, options: LiftOptions
 ) -> Callable[[Show], Clip3D]:
     """Check that a clip can be lifted; returns what lifts it."""
+    clip = undo_swaps(clip) if options.swap_repair else clip
     segments = lifter.prepare(clip, options.mapping)
     lens = settle_lens(clip.width, clip.height, options.fov, options.intrinsics)
     return lambda show: lifter.lift(clip, segments, show, lens)
@@ -218,6 +220,7 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
         smooth_2d=options.smooth_2d,
         smooth_3d=options.smooth_3d,
         mapping=options.mapping,
+        swap_repair=options.swap_repair,
         fov=options.fov,
         intrinsics=options.intrinsics,
         cache=cache,

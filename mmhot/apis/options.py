@@ -83,6 +83,12 @@ class LifterOptions(Options):
         'the lifter was trained)',
         choices=tuple(MAPPINGS),
     )
+    swap_repair: bool = option(
+        True,
+        'leave left and right as detected, where arms, legs or the whole person seem '
+        'to be swapped for some frames',
+        flag='--no-swap-repair',
+    )
     keep: Any = option(
         None,
         'frames that an hourglass model keeps of a window, for each of its pruners '

@@ -13,6 +13,7 @@ from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.io.images import MAX_PIXELS
 from mmhot.lens import Lens, settle_lens
 from mmhot.lifting.lifter import Lifter
+from mmhot.lifting.side_swaps import undo_swaps
 from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import (
@@ -71,6 +72,8 @@ class VideoLifter:
             :func:`mmhot.video.smoothing.smooth_clip`. Defaults to 'none'.
         smooth_3d (str): Smoothing of the poses. Defaults to 'none'.
         mapping (str, optional): See :class:`mmhot.lifting.lifter.Lifter`.
+        swap_repair (bool): Whether to exchange left and right joints where they are
+            swapped. Defaults to True.
         fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
         cache (Path, optional): Folder of the results, in which 2D keypoints and tracks
@@ -84,6 +87,7 @@ class VideoLifter:
     smooth_2d: str = 'none'
     smooth_3d: str = 'none'
     mapping: str | None = None
+    swap_repair: bool = True
     fov: float | None = None
     intrinsics: Lens | None = None
     cache: Path | None = None
@@ -201,6 +205,7 @@ class VideoLifter:
         progress: Callable[[int, int], None] | None = None,
     ) -> Clip3D:
         """Lift tracked people, with smoothing before and after."""
+        clip = undo_swaps(clip) if self.swap_repair else clip
         segments = [
             replace(
                 segment,
