@@ -3,16 +3,17 @@
 Configs name it in ``custom_imports``, see ``configs/_base_/default_runtime.py``.
 """
 
-from mmhot import codecs, compat, datasets, engine, evaluation, models, training
+from mmhot import compat, datasets, engine, evaluation, models, training
+from mmhot.codecs import registration
 from mmhot.weights import loading
 
 __all__ = [
-    'codecs',
     'datasets',
     'engine',
     'evaluation',
     'loading',
     'models',
+    'registration',
     'training',
 ]
 

@@ -1,17 +1,15 @@
 """Codecs of lifters: as published, of MotionBERT, and person-centered.
 
-Functions let any axes lead, so that all windows of a clip are encoded at once.
+Functions let any axes lead, so that all windows of a clip are encoded at once. Nothing
+of MMPose is imported: :mod:`mmhot.codecs.registration` registers the codecs with it.
 """
 
 import numpy as np
-from mmpose.codecs.base import BaseKeypointCodec
-from mmpose.registry import KEYPOINT_CODECS
 
 from mmhot.lens import DEFAULT_FOCAL_RATIO, camera_intrinsics
 
 
-@KEYPOINT_CODECS.register_module()
-class CameraPoseLifting(BaseKeypointCodec):
+class CameraPoseLifting:
     """Encode pixels by the image width, 3D poses by meters in camera axes.
 
     Both image coordinates are divided by the *width* (x' = 2u/w - 1,
@@ -39,9 +37,11 @@ class CameraPoseLifting(BaseKeypointCodec):
         lifting_target_label='lifting_target_label',
         lifting_target_weight='lifting_target_weight',
     )
+    # what else MMPose's BaseKeypointCodec has
+    field_mapping_table: dict[str, str] = {}
+    support_batch_decoding = False
 
     def __init__(self, num_keypoints: int = 17, root_index: int = 0) -> None:
-        super().__init__()
         self.num_keypoints = num_keypoints
         self.root_index = root_index
 
@@ -132,7 +132,6 @@ class CameraPoseLifting(BaseKeypointCodec):
         return keypoints, np.ones(keypoints.shape[:-1], np.float32)
 
 
-@KEYPOINT_CODECS.register_module()
 class ImageSpacePoseLifting(CameraPoseLifting):
     """Encode 3D poses by their image coordinates, with depth to scale.
 
@@ -310,7 +309,6 @@ def frame_person(
     return np.ascontiguousarray(framed, np.float32), rotation.astype(np.float32)
 
 
-@KEYPOINT_CODECS.register_module()
 class PersonCenteredPoseLifting(CameraPoseLifting):
     """Encode keypoints by a virtual camera centered on the person, one per window.
 
@@ -379,3 +377,10 @@ class PersonCenteredPoseLifting(CameraPoseLifting):
             )
         rotation = np.asarray(framing)[..., None, :, :]
         return super().decode(encoded @ np.swapaxes(rotation, -1, -2), target_root)
+
+
+LIFTING_CODECS = {
+    codec.__name__: codec
+    for codec in (CameraPoseLifting, ImageSpacePoseLifting, PersonCenteredPoseLifting)
+}
+"""Codecs of lifters by name."""

@@ -1,18 +1,22 @@
 """Foot contacts: ankles that stand, measured in 3D or predicted from 2D keypoints."""
 
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
-import torch
-from scipy.ndimage import binary_closing, binary_opening, minimum_filter1d
-from torch import Tensor, nn
-from torch.nn import functional as F
+from scipy.ndimage import (
+    binary_closing,
+    binary_opening,
+    minimum_filter1d,
+    uniform_filter1d,
+)
+from scipy.special import expit, ndtr
 
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.index import WEIGHTS_FOLDER
 
 FPS = 50.0
-"""Frames per second of :class:`ContactNet`."""
+"""Frames per second of the network's inputs."""
 ANKLES = get_skeleton('h36m-17').indices(['right_foot', 'left_foot'])
 _NUM_JOINTS = get_skeleton('h36m-17').num_keypoints
 
@@ -49,68 +53,76 @@ def find_contacts(ankles: np.ndarray, fps: float) -> np.ndarray:
     return binary_opening(binary_closing(wide, run), run)[len(run) : -len(run)]
 
 
-class ContactNet(nn.Module):
-    """Predict standing ankles from 2D keypoints of a static camera.
+def contact_features(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return the inputs of the network, (..., T, 85).
 
-    Residual dilated convolutions over time on keypoints around the root, and on
-    velocities of all keypoints, relative to the size of the person in the image.
+    Positions around the root and velocities, relative to the size of the person in the
+    image, and confidences.
 
     Args:
-        channels (int): Channels of the layers. Defaults to 96.
-        dilations (tuple[int]): Of the layers. Defaults to (1, 2, 4, 8, 16).
+        keypoints (np.ndarray): Human3.6M's joints in pixels, 50 per second,
+            (..., T, 17, 2).
+        scores (np.ndarray): Confidences, (..., T, 17).
     """
-
-    def __init__(
-        self, channels: int = 96, dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
-    ) -> None:
-        super().__init__()
-        self.embed = nn.Conv1d(5 * _NUM_JOINTS, channels, 1)
-        self.layers = nn.ModuleList(
-            nn.Conv1d(channels, channels, 5, padding=2 * dilation, dilation=dilation)
-            for dilation in dilations
-        )
-        self.head = nn.Conv1d(channels, len(ANKLES), 1)
-
-    def forward(self, keypoints: Tensor, scores: Tensor) -> Tensor:
-        """Return logits of the right and left ankle, (B, T, 2).
-
-        Args:
-            keypoints (Tensor): Human3.6M's joints in pixels, 50 per second,
-                (B, T, 17, 2).
-            scores (Tensor): Confidences, (B, T, 17).
-        """
-        x = self.embed(_features(keypoints, scores).transpose(1, 2))
-        for layer in self.layers:
-            x = x + layer(F.gelu(x))
-        return self.head(F.gelu(x)).transpose(1, 2)
-
-
-def _features(keypoints: Tensor, scores: Tensor) -> Tensor:
-    """Return positions, velocities and scores, (B, T, 5 * 17)."""
-    size = keypoints.var(2, unbiased=False).sum(-1)  # (B, T)
+    size = keypoints.var(-2).sum(-1)  # (..., T)
     # over a second, so that neither poses nor noise change it
-    size = F.avg_pool1d(F.pad(size[:, None], (25, 25), mode='replicate'), 51, stride=1)[
-        :, 0
-    ]
-    size = size.sqrt().clamp(min=1e-3)[..., None, None]
-    placed = (keypoints - keypoints[:, :, :1]) / size
-    velocity = F.pad(keypoints.diff(dim=1), (0, 0, 0, 0, 0, 1)) / size
-    return torch.cat(
-        [placed.flatten(2), (velocity * 20).clamp(-5, 5).flatten(2), scores], -1
+    size = uniform_filter1d(size, int(FPS) + 1, axis=-1, mode='nearest')
+    size = np.sqrt(size.clip(1e-6))[..., None, None]
+    placed = (keypoints - keypoints[..., :1, :]) / size
+    last = keypoints[..., -1:, :, :]
+    velocity = np.diff(keypoints, axis=-3, append=last) / size
+    parts = placed, (velocity * 20).clip(-5, 5)
+    flat = [part.reshape(*scores.shape[:-1], -1) for part in parts]
+    return np.concatenate([*flat, scores], -1).astype(np.float32)
+
+
+def contact_logits(
+    features: np.ndarray, weights: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Run the network: residual dilated convolutions over time.
+
+    Args:
+        features (np.ndarray): Of :func:`contact_features`, (T, 85).
+        weights (Mapping): By PyTorch's names, as ``tools/lab/train_contacts.py`` saves
+            them.
+
+    Returns:
+        np.ndarray: Logits of the right and left ankle, (T, 2).
+    """
+    x = _convolve(features, weights, 'embed')
+    layer = 0
+    while f'layers.{layer}.weight' in weights:
+        x = x + _convolve(_gelu(x), weights, f'layers.{layer}', 2**layer)
+        layer += 1
+    return _convolve(_gelu(x), weights, 'head')
+
+
+def _convolve(
+    x: np.ndarray, weights: Mapping[str, np.ndarray], name: str, dilation: int = 1
+) -> np.ndarray:
+    """Convolve (T, C) over time, with zeros around it."""
+    kernel = weights[f'{name}.weight']  # (C', C, taps)
+    taps = range(kernel.shape[2])
+    padding = len(taps) // 2 * dilation
+    padded = np.pad(x, ((padding, padding), (0, 0)))
+    parts = (
+        padded[tap * dilation : tap * dilation + len(x)] @ kernel[:, :, tap].T
+        for tap in taps
     )
+    return sum(parts) + weights[f'{name}.bias']
+
+
+def _gelu(x: np.ndarray) -> np.ndarray:
+    return x * ndtr(x)
 
 
 @cache
-def load_contact_net() -> ContactNet:
-    """Load the shipped model."""
-    net = ContactNet()
+def load_contact_weights() -> dict[str, np.ndarray]:
+    """Load the shipped weights."""
     with np.load(_WEIGHTS, allow_pickle=False) as arrays:
-        state = {name: torch.from_numpy(arrays[name]).float() for name in arrays.files}
-    net.load_state_dict(state)
-    return net.eval()
+        return {name: arrays[name].astype(np.float32) for name in arrays.files}
 
 
-@torch.inference_mode()
 def predict_contacts(
     keypoints: np.ndarray, scores: np.ndarray, seconds: np.ndarray
 ) -> np.ndarray:
@@ -130,7 +142,7 @@ def predict_contacts(
     inputs = np.concatenate([keypoints, scores[..., None]], -1).reshape(len(scores), -1)
     known = np.where(np.isfinite(inputs), inputs, 0)
     even = np.stack([np.interp(times, seconds, column) for column in known.T], -1)
-    even = torch.from_numpy(even.reshape(1, count, _NUM_JOINTS, 3)).float()
-    logits = load_contact_net()(even[..., :2], even[..., 2])[0]
-    probability = logits.sigmoid().numpy()
+    even = even.reshape(count, _NUM_JOINTS, 3)
+    features = contact_features(even[..., :2], even[..., 2])
+    probability = expit(contact_logits(features, load_contact_weights()))
     return np.stack([np.interp(seconds, times, column) for column in probability.T], -1)

@@ -8,13 +8,15 @@ and ``dict(...)``, and only these are parsed.
 import ast
 import importlib.util
 from pathlib import Path
-
-from mmengine.config import Config
+from typing import TYPE_CHECKING
 
 from mmhot.errors import hint_at_names
 
+if TYPE_CHECKING:  # names of models are looked up without MMEngine, too
+    from mmengine.config import Config
 
-def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
+
+def read_config_file(path: str | Path, import_modules: bool = True) -> 'Config':
     """Read a config file and its bases.
 
     Args:
@@ -26,6 +28,8 @@ def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read as a config.
     """
+    from mmengine.config import Config
+
     path = find_config(path)
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such config file')
@@ -64,7 +68,7 @@ def find_config(name: str | Path) -> Path:
     return configs / inner
 
 
-def parse_config_text(text: str) -> Config:
+def parse_config_text(text: str) -> 'Config':
     """Parse a config of literals, without executing it.
 
     Args:
@@ -76,6 +80,8 @@ def parse_config_text(text: str) -> Config:
     Raises:
         ValueError: If the text is anything but assignments of literals.
     """
+    from mmengine.config import Config
+
     try:
         statements = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError) as error:

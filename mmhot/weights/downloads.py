@@ -1,13 +1,21 @@
 """Downloaded model files, kept where PyTorch keeps its own."""
 
+import os
+import shutil
 from pathlib import Path
+from urllib.request import urlopen
 
-import torch
+from mmhot.io.atomic import replacing
+
+_TIMEOUT = 30  # seconds without an answer
 
 
 def cached_file(url: str) -> Path:
     """Return where the file of a URL is kept after its download."""
-    return Path(torch.hub.get_dir(), 'checkpoints', url.rpartition('/')[2])
+    caches = os.environ.get('XDG_CACHE_HOME', '~/.cache')
+    home = os.environ.get('TORCH_HOME', os.path.join(caches, 'torch'))
+    folder = Path(home).expanduser() / 'hub' / 'checkpoints'
+    return folder / url.rpartition('/')[2]
 
 
 def download(url: str, hint: str = '') -> Path:
@@ -25,8 +33,13 @@ def download(url: str, hint: str = '') -> Path:
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path))
-    except (OSError, RuntimeError, ValueError) as error:
+        with (
+            urlopen(url, timeout=_TIMEOUT) as response,
+            replacing(path) as temporary,
+            temporary.open('wb') as file,
+        ):
+            shutil.copyfileobj(response, file)
+    except (OSError, ValueError) as error:
         reason = ' '.join(str(error).split())
         raise ValueError(f'{url} cannot be downloaded ({reason:.80}){hint}') from error
     return path

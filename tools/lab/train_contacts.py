@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 import mmhot.plugin  # noqa: F401 registers components
@@ -26,7 +27,13 @@ from mmhot.datasets.transforms.motion_augmentation import (
 from mmhot.datasets.transforms.skeleton_augmentation import RandomJointDefinition
 from mmhot.datasets.transforms.virtual_camera import ProjectToRandomCamera
 from mmhot.io.atomic import replacing
-from mmhot.lifting.contacts import ANKLES, FPS, ContactNet, find_contacts
+from mmhot.lifting.contacts import (
+    ANKLES,
+    FPS,
+    contact_features,
+    contact_logits,
+    find_contacts,
+)
 from tools.lab.motions import project_motion, select_motions
 
 _WINDOW = 243
@@ -71,6 +78,36 @@ def open_windows(data_root: Path) -> MocapDataset:
     )
 
 
+class ContactNet(nn.Module):
+    """Network of :func:`mmhot.lifting.contacts.contact_logits`, to be trained.
+
+    Args:
+        channels (int): Channels of the layers. Defaults to 96.
+        num_layers (int): Residual layers, each with twice the dilation of the one
+            before. Defaults to 5.
+    """
+
+    def __init__(self, channels: int = 96, num_layers: int = 5) -> None:
+        super().__init__()
+        self.embed = nn.Conv1d(85, channels, 1)
+        self.layers = nn.ModuleList(
+            nn.Conv1d(channels, channels, 5, padding=2 * dilation, dilation=dilation)
+            for dilation in (2**layer for layer in range(num_layers))
+        )
+        self.head = nn.Conv1d(channels, len(ANKLES), 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (B, T, 85) to logits of the right and left ankle, (B, T, 2)."""
+        x = self.embed(features.transpose(1, 2))
+        for layer in self.layers:
+            x = x + layer(F.gelu(x))
+        return self.head(F.gelu(x)).transpose(1, 2)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the weights for the file."""
+        return {name: value.half().numpy() for name, value in self.state_dict().items()}
+
+
 class LabelContacts:
     """Add ``contacts`` (T, 2) to windows of motion capture."""
 
@@ -97,11 +134,11 @@ def train(args: argparse.Namespace) -> None:
     for step in range(args.steps):
         chosen = rng.choice(len(dataset), 32, p=weights / weights.sum())
         samples = [dataset[index] for index in chosen]
-        keypoints, scores, labels, inside = (
+        features, labels, inside = (
             torch.from_numpy(np.stack(arrays)).float()
-            for arrays in zip(*map(_tensors, samples), strict=True)
+            for arrays in zip(*map(_arrays, samples), strict=True)
         )
-        logits = net(keypoints, scores)
+        logits = net(features)
         loss = F.binary_cross_entropy_with_logits(logits, labels, inside[..., None])
         optimizer.zero_grad()
         loss.backward()
@@ -111,18 +148,16 @@ def train(args: argparse.Namespace) -> None:
         if step % 100 == 99:
             print_line(f'step {step + 1}: loss {np.mean(losses[-100:]):.3f}')
     with replacing(args.out) as temporary, temporary.open('wb') as file:
-        state = net.state_dict().items()
-        np.savez(file, **{name: value.half().numpy() for name, value in state})
-    print_line(align(quality(net.eval(), args.data_root), left=1))
+        np.savez(file, **net.arrays())
+    print_line(align(quality(net.arrays(), args.data_root), left=1))
 
 
-def _tensors(sample: dict) -> tuple[np.ndarray, ...]:
-    arrays = (sample['keypoints'], sample['keypoints_visible'], sample['contacts'])
-    return *arrays, sample['lifting_target_visible'][:, 0]
+def _arrays(sample: dict) -> tuple[np.ndarray, ...]:
+    features = contact_features(sample['keypoints'], sample['keypoints_visible'])
+    return features, sample['contacts'], sample['lifting_target_visible'][:, 0]
 
 
-@torch.inference_mode()
-def quality(net: ContactNet, data_root: Path) -> list[list[str]]:
+def quality(weights: dict[str, np.ndarray], data_root: Path) -> list[list[str]]:
     """Return rows of precision and recall on subjects that were left out."""
     motions = {'subject 02': select_motions(data_root, 40)}
     cameras = [camera for _, camera in motions['subject 02']]
@@ -138,9 +173,8 @@ def quality(net: ContactNet, data_root: Path) -> list[list[str]]:
         found, truth = [], []
         for seed, (joints, camera) in enumerate(pairs):
             track = project_motion(joints, camera, seed)[0].tracks[0]
-            arrays = track.keypoints[None], track.scores[None]
-            logits = net(*(torch.from_numpy(array).float() for array in arrays))
-            found.append(logits[0].numpy() > 0)
+            features = contact_features(track.keypoints, track.scores)
+            found.append(contact_logits(features, weights) > 0)
             truth.append(find_contacts(joints[:, ANKLES], FPS))
         found, truth = np.concatenate(found), np.concatenate(truth)
         both = (found & truth).sum()
