@@ -14,7 +14,7 @@ from mmhot.apis.progress import Bars, no_bar, stage_bars
 from mmhot.apis.user_errors import explain_any, is_debugging
 from mmhot.clips import Clip2D
 from mmhot.lifting.lifter import LIFTING_RULES
-from mmhot.video.cache import describe, fingerprint, save_if_possible
+from mmhot.video.cache import describe, save_if_possible
 from mmhot.video.inputs import ClipInput
 from mmhot.video.pipeline import StageTimes, VideoLifter
 from mmhot.video.tracking import TRACKING_RULES
@@ -22,7 +22,7 @@ from mmhot.video.tracking import TRACKING_RULES
 # Options that change no result, or name models, which are described by their weights.
 _IRRELEVANT = {
     *('out_dir', 'device', 'batch_size', 'resume', 'no_cache', 'pose2d', 'det_model'),
-    *('pose2d_weights', 'det_weights', 'pose3d', 'pose3d_weights'),
+    *('pose2d_weights', 'det_weights', 'pose3d', 'pose3d_weights', 'backend'),
 }
 
 
@@ -85,7 +85,7 @@ class ClipWorker:
             self._pipeline = open_video_lifter(options, cache)
             lifter = self._pipeline.lifter
             self._say(f'lifter: {lifter.name}')
-            self._lifter_digest = fingerprint(lifter.model, lifter.name)
+            self._lifter_digest = lifter.network.identity
         if with_2d and self._pipeline.pose_estimator is None:
             models = open_pose_estimator(options)
             self._pipeline.pose_estimator = models

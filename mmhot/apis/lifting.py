@@ -194,6 +194,7 @@ def open_lifter(options: LiftOptions) -> Lifter:
         flip_test=options.flip_test,
         batch_size=options.batch_size,
         keep=options.keep,
+        backend=options.backend,
     )
 
 
@@ -212,6 +213,7 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
         options.pose3d_weights,
         device=options.device,
         keep=options.keep,
+        backend=options.backend,
     )
     return VideoLifter(
         None,

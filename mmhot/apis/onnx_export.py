@@ -16,9 +16,9 @@ import mmhot
 from mmhot.apis.onnx_models import NUM_INPUTS, Exportable, open_exportable
 from mmhot.deploy.onnx_graphs import KEPT, OPSET, write_graph
 from mmhot.io.atomic import replacing
-from mmhot.video.sources.onnx_models import open_session
+from mmhot.weights.backends import MODEL_FILE, open_session
 
-FILES = ('model.onnx', 'meta.json', 'README.md')
+FILES = (MODEL_FILE, 'meta.json', 'README.md')
 BATCHES = (1, 3, 8)
 # Of the largest value of an output: rounding in another order.
 _TOLERANCE = 1e-4
@@ -34,7 +34,8 @@ Compared with PyTorch on 8 random and 8 real inputs, in batches of 1, 3 and 8: {
 _USES = {
     'pose2d': 'In mmhot: `mmhot infer VIDEO --pose2d {path}`.',
     'detector': 'In mmhot: `mmhot infer VIDEO --det-model {path}`.',
-    'lifter': 'Windows are cut, encoded and decoded as `meta.json` says.',
+    'lifter': 'In mmhot: `mmhot infer VIDEO --pose3d {path}`, or `mmhot lift KEYPOINTS '
+    '--model {path}`.',
 }
 
 

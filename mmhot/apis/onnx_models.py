@@ -117,10 +117,11 @@ def _open_lifter(
 ) -> Exportable:
     keep = None if keep is None else [_whole(each) for each in keep]
     # with its settings for whole clips; deployed, and so not what is exported
-    lifter = Lifter(model, checkpoint, keep=keep)
+    lifter = Lifter(model, checkpoint, device='cpu', keep=keep, backend='torch')
     name, config, plain = load_lifter(model, checkpoint, 'cpu')
-    if lifter.model.test_cfg.get('keep') is not None:
-        plain.test_cfg['keep'] = lifter.model.test_cfg['keep']
+    deployed = lifter.network.model.test_cfg
+    if deployed.get('keep') is not None:
+        plain.test_cfg['keep'] = deployed['keep']
     skeleton = get_skeleton('h36m-17')
     real = _windows(lifter, _inputs(inputs, 'skating_2d_coco17.npz'))
     decoder = config.model.head.decoder.to_dict()
@@ -151,7 +152,13 @@ def _open_lifter(
             flip_test='average with the mirror image: negate x, swap flip_indices',
         ),
     )
-    return Exportable(LifterGraph(plain), meta, real, unit=_UNITS[decoder['type']])
+    # what mmhot.lifting.networks reads
+    settings = {**config.get('lifting', {}), 'stride': lifter.stride}
+    settings |= dict(num_frames=lifter.seq_len, num_targets=lifter.num_targets)
+    facts = dict(codec=decoder, keep=meta['keep'], lifting=settings)
+    metadata = dict(lifter=json.dumps(facts))
+    unit = _UNITS[decoder['type']]
+    return Exportable(LifterGraph(plain), meta, real, metadata, unit)
 
 
 _PIXELS = 'x = 2 * u / width - 1, y = 2 * v / width - height / width'
@@ -192,7 +199,8 @@ def _windows(lifter: Lifter, path: str) -> Tensor:
     last = len(keypoints) - lifter.seq_len
     starts = np.linspace(0, last, NUM_INPUTS).round().astype(int)
     windows = np.stack([keypoints[start : start + lifter.seq_len] for start in starts])
-    return lifter.encode(windows, ideal_camera(clip.width, clip.height))[0]
+    inputs, _ = lifter.encode(windows, ideal_camera(clip.width, clip.height))
+    return torch.from_numpy(inputs)
 
 
 def _open_pose_model(

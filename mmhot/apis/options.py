@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mmhot.apis.option_fields import Argument, Options, option
 from mmhot.io.writers.table import WRITERS
 from mmhot.skeletons.mappings import MAPPINGS
+from mmhot.weights.backends import BACKENDS
 from mmhot.weights.index import LIVE_LIFTER
 
 if TYPE_CHECKING:  # importing it takes time
@@ -75,7 +76,7 @@ def _read_formats(value: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class LifterOptions(Options):
-    """Options of every lifter: joints, kept frames, lens and device."""
+    """Options of every lifter: joints, kept frames, lens, device and back end."""
 
     mapping: str | None = option(
         None,
@@ -115,6 +116,12 @@ class LifterOptions(Options):
     device: str = option(
         'auto', 'auto (the GPU if there is one), cpu, cuda or cuda:N', metavar='NAME'
     )
+    backend: str = option(
+        'auto',
+        'what runs the models: torch, onnx (ONNX Runtime: exported and shipped models) '
+        'or auto: onnx for exported models and, on a CPU, shipped ones, else torch',
+        choices=BACKENDS,
+    )
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -129,9 +136,9 @@ class LiftOptions(LifterOptions):
 
     model: str | None = option(
         None,
-        'a model of `mmhot list` by name or alias, or a config: a file or mmhot::PATH '
-        '(default: the shipped one for clips)',
-        metavar='NAME_OR_CONFIG',
+        'a model of `mmhot list` by name or alias, a folder of `mmhot export`, or a '
+        'config: a file or mmhot::PATH (default: the shipped one for clips)',
+        metavar='MODEL',
     )
     checkpoint: str | None = option(
         None, 'weights, where not the shipped ones', metavar='FILE'
@@ -219,8 +226,8 @@ class InferOptions(LifterOptions):
     )
     pose3d: str | None = option(
         None,
-        'lifter: shipped weights by name, or a config (default: the shipped one for '
-        f'clips; with --live {LIVE_LIFTER})',
+        'lifter: shipped weights by name, a folder of `mmhot export`, or a config '
+        f'(default: the shipped one for clips; with --live {LIVE_LIFTER})',
         metavar='MODEL',
     )
     pose3d_weights: str | None = option(

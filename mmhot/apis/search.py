@@ -72,11 +72,11 @@ class MotionEmbedder(ClipEncoder):
             )
         model: PoseCLR = build_model(config.model, path)
         load_strictly(model, path, content)
-        self.model = model.to(device).eval()
+        self.device, self.model = device, model.to(device).eval()
         self.seq_len = model.backbone.num_frames
         self.batch_size = batch_size
         codec = KEYPOINT_CODECS.build(config.codec)
-        super().__init__(codec, config.get('lifting', {}), device)
+        super().__init__(codec, config.get('lifting', {}))
 
     def __call__(self, clip: Clip2D, stride: float = 0.5) -> Movements:
         """Embed windows of all people.
@@ -114,11 +114,9 @@ class MotionEmbedder(ClipEncoder):
     @torch.inference_mode()
     def _embed(self, windows: np.ndarray, camera: dict) -> np.ndarray:
         """Map windows (N, T, 17, C) to unit vectors (N, D)."""
-        batches = [
-            self.model(self.encode(windows[first : first + self.batch_size], camera)[0])
-            for first in range(0, len(windows), self.batch_size)
-        ]
-        return torch.cat(batches).cpu().numpy()
+        inputs, _ = self.encode(windows, camera)
+        batches = torch.from_numpy(inputs).split(self.batch_size)
+        return torch.cat([self.model(x.to(self.device)) for x in batches]).cpu().numpy()
 
 
 @dataclass(frozen=True)

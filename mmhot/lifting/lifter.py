@@ -8,32 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-import mmhot.plugin  # noqa: F401 registers components
 from mmhot.clips import Clip2D, Clip3D, check_clip
 from mmhot.codecs.pose_lifting import CameraPoseLifting
-from mmhot.deploy.switch import switch_to_deploy
-from mmhot.installation import choose_device
 from mmhot.lens import Lens, ideal_camera
 from mmhot.lifting.gaps import Segment, count_rows, split_segments
-from mmhot.lifting.load_model import load_lifter
+from mmhot.lifting.networks import Keep, open_network
 from mmhot.lifting.world import place_people
-from mmhot.models.lifters.estimator import SequencePoseLifter
-from mmhot.models.lifters.pose_head import mirror_poses
-from mmhot.models.tokens.host import Host
-from mmhot.models.tokens.hourglass import Keep
 from mmhot.profiling import span
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.windows import lift_windows, resample, usual_stride
 
 _LOGGER = logging.getLogger(__name__)
 _H36M = get_skeleton('h36m-17')
-# Activations between two layers of a video lifter that fit into a CPU's caches;
-# MotionBERT with 256 channels takes 1.4 to 1.8 times as long per window in batches of
-# four to eight as alone.
-_CACHED_VALUES = 1_000_000
 
 MAX_POSES = 5_000_000
 """Poses of one clip: a day of one person at 50 per second, and 5 to 10 GB of memory."""
@@ -48,17 +35,13 @@ class ClipEncoder:
         codec (CameraPoseLifting): Of the training.
         settings (Mapping): The config's ``lifting``: ``fps`` (50 by default) and
             ``mapping`` ('trained' by default).
-        device (str): PyTorch device of the inputs.
     """
 
-    def __init__(
-        self, codec: CameraPoseLifting, settings: Mapping[str, Any], device: str
-    ) -> None:
+    def __init__(self, codec: CameraPoseLifting, settings: Mapping[str, Any]) -> None:
         self.codec = codec
         self.reads_scores = getattr(codec, 'with_scores', False)
         self.fps = settings.get('fps', 50.0)
         self.mapping = settings.get('mapping', 'trained')
-        self.device = device
 
     def prepare(
         self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
@@ -129,25 +112,25 @@ class ClipEncoder:
         # rounding errors would mix neighboring frames
         return np.interp(wanted, times, np.arange(len(times))).round(6)
 
-    def encode(self, windows: np.ndarray, camera: dict) -> tuple[Tensor, dict]:
+    def encode(self, windows: np.ndarray, camera: dict) -> tuple[np.ndarray, dict]:
         """Return model inputs (B, T, 17, C) and the keyword arguments of decoding."""
         scores = windows[..., 2] if self.reads_scores else None
         encoded = self.codec.encode(windows[..., :2], scores, camera_param=camera)
         keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
-        inputs = torch.from_numpy(encoded['keypoint_labels']).to(self.device)
-        return inputs, {key: encoded[key] for key in keys}
+        return encoded['keypoint_labels'], {key: encoded[key] for key in keys}
 
 
 class Lifter(ClipEncoder):
     """Lift clips with one model.
 
     Args:
-        model (str or Path, optional): Name of shipped weights or a config file. By
-            default the shipped model for clips or, given a checkpoint, the config that
-            it contains.
+        model (str or Path, optional): Name of shipped weights, a config file, or a
+            lifter of ``mmhot export``: its folder or .onnx file. By default the shipped
+            model for clips or, given a checkpoint, the config that it contains.
         checkpoint (str or Path, optional): A file or the name of shipped weights. By
             default the shipped weights of the model.
-        device (str): PyTorch device. Defaults to 'auto', the GPU if there is one.
+        device (str): 'cpu', 'cuda' or 'cuda:N'. Defaults to 'auto', the GPU if there
+            is one.
         flip_test (bool): Whether to average with the mirrored prediction. Defaults to
             True.
         batch_size (int, optional): Windows per batch. By default 64, or for video
@@ -157,9 +140,15 @@ class Lifter(ClipEncoder):
             :func:`mmhot.windows.usual_stride`.
         keep (int or list[int], optional): Frames that each pruner of the model keeps.
             By default as trained.
+        backend (str): 'torch', 'onnx', or 'auto', the default, see
+            :func:`mmhot.weights.backends.find_graph`.
+
+    Attributes:
+        network (LiftingNetwork): Model that is run, see :mod:`mmhot.lifting.networks`.
 
     Raises:
-        ValueError: If a name is unknown or the weights do not fit the model.
+        ValueError: If a name is unknown, the weights do not fit the model, or the back
+            end cannot run it.
         FileNotFoundError: If a file is missing.
 
     Example::
@@ -180,48 +169,23 @@ class Lifter(ClipEncoder):
         batch_size: int | None = None,
         stride: int | None = None,
         keep: Keep | None = None,
+        backend: str = 'auto',
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        device = choose_device(device)
-        self.name, config, model = load_lifter(model, checkpoint, device)
-        self.model = switch_to_deploy(model)
+        self.network = open_network(model, checkpoint, device, keep, backend)
+        self.name, settings = self.network.name, self.network.settings
         self.flip_test = flip_test
-        self.seq_len = self.model.backbone.num_frames
-        self.num_targets = self.model.backbone.num_keep_frames
-        settings = config.get('lifting', {})
-        super().__init__(self.model.head.decoder, settings, device)
+        self.seq_len = self.network.num_frames
+        self.num_targets = self.network.num_targets
+        super().__init__(self.network.codec, settings)
         self.causal = settings.get('causal', False)
         if stride is None:
             stride = settings.get(
                 'stride', usual_stride(self.seq_len, self.num_targets)
             )
         self.stride = stride
-        self._set_keep(keep)
-        self.batch_size = batch_size or self._usual_batch_size()
-
-    def _usual_batch_size(self) -> int:
-        """Return the fastest number of windows per batch."""
-        backbone = self.model.backbone
-        if not isinstance(backbone, Host):
-            return 64
-        values = self.seq_len * backbone.values_per_frame * (1 + self.flip_test)
-        return max(1, _CACHED_VALUES // values)
-
-    def _set_keep(self, keep: Keep | None) -> None:
-        """Set the number of kept frames, and append it to the model's name."""
-        backbone = self.model.backbone
-        if not isinstance(backbone, Host) or not backbone.hourglass.pruners:
-            if keep is not None:
-                raise ValueError(
-                    f'keep={keep} needs a model with a pruner: {self.name} has none'
-                )
-            return
-        keep = self.model.test_cfg.get('keep') if keep is None else keep
-        counts = backbone.hourglass.keep_counts(keep, self.seq_len)
-        self.model.test_cfg['keep'] = counts
-        counts = ', then '.join(map(str, counts))
-        self.name += f' ({counts} of {self.seq_len} frames)'
+        self.batch_size = batch_size or self.network.usual_batch_size(flip_test)
 
     def __call__(
         self,
@@ -283,17 +247,16 @@ class Lifter(ClipEncoder):
         ]
         total = sum(len(segment.frames) for segment in segments)
         ratio = total / sum(len(keypoints) for keypoints in inputs)
-        with torch.inference_mode():
-            lifted = lift_windows(
-                lambda windows: self.predict(windows, camera),
-                inputs,
-                self.seq_len,
-                self.num_targets,
-                self.stride,
-                self.batch_size,
-                self.causal,
-                progress and (lambda done: progress(round(done * ratio), total)),
-            )
+        lifted = lift_windows(
+            lambda windows: self.predict(windows, camera),
+            inputs,
+            self.seq_len,
+            self.num_targets,
+            self.stride,
+            self.batch_size,
+            self.causal,
+            progress and (lambda done: progress(round(done * ratio), total)),
+        )
         poses = [
             self.from_model_rate(pose, own)
             for pose, own in zip(lifted, times, strict=True)
@@ -310,20 +273,8 @@ class Lifter(ClipEncoder):
     def predict(self, windows: np.ndarray, camera: dict) -> np.ndarray:
         """Predict poses in camera axes (B, T', 17, 3) from keypoints (B, T, 17, C)."""
         inputs, known = self.encode(windows, camera)
-        coords = self.regress(inputs)
-        return self.codec.decode(coords.cpu().numpy(), **known)[0]
-
-    def regress(self, inputs: Tensor) -> Tensor:
-        """Run the model: (B, T, 17, C) to (B, T', 17, 3)."""
         flip_indices = _H36M.flip_indices if self.flip_test else None
-        if isinstance(self.model, SequencePoseLifter):
-            return self.model.lift(inputs, flip_indices)
-        coords = self.model(inputs, None, mode='tensor')
-        if not self.flip_test:
-            return coords
-        mirrored = mirror_poses(inputs, flip_indices)
-        mirrored = self.model(mirrored, None, mode='tensor')
-        return (coords + mirror_poses(mirrored, flip_indices)) / 2
+        return self.codec.decode(self.network(inputs, flip_indices), **known)[0]
 
     def assemble(
         self, clip: Clip2D, segments: list[Segment], poses: list[np.ndarray]

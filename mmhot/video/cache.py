@@ -1,4 +1,4 @@
-"""Cache of 2D keypoints and tracks, and digests of inputs and models."""
+"""Cache of 2D keypoints and tracks, and digests of inputs and files."""
 
 import hashlib
 import json
@@ -157,19 +157,6 @@ def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
     if path.is_file():
         facts['weights'], *facts['file'] = describe_file(path)
     return facts
-
-
-def fingerprint(model: Any, *settings: object) -> str:
-    """Compute the SHA-256 of a model's weights and settings, as names may stay.
-
-    Args:
-        model (nn.Module): The model with its weights.
-        *settings (object): Whatever else matters, such as parts of its config.
-    """
-    content = hashlib.sha256(repr(settings).encode())
-    for value in model.state_dict().values():
-        content.update(np.ascontiguousarray(value.cpu().numpy()))
-    return content.hexdigest()
 
 
 def save_people(clip: ClipPeople, path: Path) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from mmhot.lens import Lens, camera_intrinsics, ideal_camera, settle_lens
 from mmhot.lifting.lifter import Lifter
@@ -248,8 +247,7 @@ class LiveLifter:
         if lens is not None:
             undistorted[..., :2] = lens.straighten(windows[..., :2])
         inputs = undistorted if self.lifter.reads_scores else undistorted[..., :2]
-        with torch.inference_mode():
-            poses = self.lifter.predict(inputs, camera)
+        poses = self.lifter.predict(inputs, camera)
         poses = poses[:, self._target - first_target(self.lifter)]
         focal, center = camera_intrinsics(camera)
         people = []

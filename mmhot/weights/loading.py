@@ -1,10 +1,12 @@
 """Building models from configs, and loading weights that fit them exactly."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -152,6 +154,19 @@ def _describe(source: str | Path, differences: list[str]) -> str:
     more = len(differences) - 1
     rest = f' and {more} more differences' if more else ''
     return f'{source} is a checkpoint of another model: {differences[0]}{rest}'
+
+
+def fingerprint(model: nn.Module, *settings: object) -> str:
+    """Compute the SHA-256 of a model's weights and settings, as names may stay.
+
+    Args:
+        model (nn.Module): The model with its weights.
+        *settings (object): Whatever else matters, such as parts of its config.
+    """
+    content = hashlib.sha256(repr(settings).encode())
+    for value in model.state_dict().values():
+        content.update(np.ascontiguousarray(value.cpu().numpy()))
+    return content.hexdigest()
 
 
 @HOOKS.register_module()

@@ -181,9 +181,9 @@ def test_windows_are_lifted_as_the_model_predicts(codec, flip_test, tmp_path):
         sample = PoseDataSample(metainfo=dict(flip_indices=H36M.flip_indices))
         sample.set_metainfo({k: v for k, v in encoded.items() if k == 'framing'})
         samples.append(sample)
-    lifter.model.test_cfg['flip_test'] = flip_test
+    lifter.network.model.test_cfg['flip_test'] = flip_test
     with torch.inference_mode():
-        predicted = lifter.model.predict(torch.stack(inputs), samples)
+        predicted = lifter.network.model.predict(torch.stack(inputs), samples)
     expected = np.stack([sample.pred_instances.keypoints for sample in predicted])
     np.testing.assert_allclose(lifted, expected, atol=1e-6)
 
@@ -209,7 +209,7 @@ def test_clips_are_lifted_as_dataset_and_model_do(codec, tmp_path):
     chosen = range(0, len(windows), 5)
     with torch.inference_mode():
         batch = pseudo_collate([windows[index] for index in chosen])
-        predicted = lifter.model.test_step(batch)
+        predicted = lifter.network.model.test_step(batch)
 
     for index, sample in zip(chosen, predicted, strict=True):
         seen = windows.pipeline.transforms[0](windows.get_data_info(index))

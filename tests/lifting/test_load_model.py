@@ -183,5 +183,5 @@ def test_half_precision_weights_are_converted_to_single(tmp_path):
     content = torch.load(path)
     content['state_dict'] = {k: v.half() for k, v in content['state_dict'].items()}
     torch.save(content, path)
-    parameters = Lifter(checkpoint=path).model.parameters()
+    parameters = Lifter(checkpoint=path).network.model.parameters()
     assert {p.dtype for p in parameters} == {torch.float32}

@@ -47,7 +47,7 @@ def parse_args() -> argparse.Namespace:
 
 def draw(args: argparse.Namespace) -> None:
     """Draw one window of the first person."""
-    lifter = Lifter(args.model, args.checkpoint)
+    lifter = Lifter(args.model, args.checkpoint, backend='torch')
     clip = read_keypoints(args.clip)
     keypoints, kept = trace_frames(lifter, clip, args.start)
     skeleton = get_skeleton('h36m-17')
@@ -86,14 +86,15 @@ def trace_frames(
     frames = np.arange(start, start + lifter.seq_len).clip(max=len(keypoints) - 1)
     window = keypoints[frames]
     inputs, _ = lifter.encode(window[None], dict(w=clip.width, h=clip.height))
-    if not lifter.model.pruners:
+    model = lifter.network.model
+    if not model.pruners:
         raise ValueError(f'{lifter.name} has no pruner: it keeps all frames')
-    pruner, calls = lifter.model.pruners[0], []
+    pruner, calls = model.pruners[0], []
     hook = pruner.register_forward_hook(
         lambda _, inputs, output: calls.append([*inputs, output])
     )
     try:
-        lifter.model.extract_feat(inputs)
+        model.extract_feat(torch.from_numpy(inputs))
     finally:
         hook.remove()
     [(features, num_keep, own)] = calls

@@ -24,7 +24,7 @@ import mmhot.plugin  # noqa: F401 registers what our configs name
 from mmhot.compat.checkpoints import safe_load
 from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.video.cache import fingerprint, identify
+from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
 from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model
 from mmhot.video.sources.quarter_turns import QuarterTurns
@@ -32,6 +32,7 @@ from mmhot.weights.config_files import read_config_file
 from mmhot.weights.downloads import download
 from mmhot.weights.loading import (
     find_state,
+    fingerprint,
     naming_failures,
     refuse_broken,
     refuse_other_shapes,

@@ -7,19 +7,18 @@ points as in Google's MoveNet.
 
 import json
 import logging
-import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from mmhot.crops import crop_matrix, unmap_points
-from mmhot.errors import require_file
 from mmhot.profiling import span
 from mmhot.skeletons.joints import SKELETONS, Skeleton, get_skeleton, skeletons_by_count
 from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
 from mmhot.video.sources.quarter_turns import QuarterTurns
+from mmhot.weights.backends import open_session
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,42 +35,6 @@ _DETECTION_SIZE = 320
 _STRIDE = 32
 # Numbers of axes of the outputs: SimCC's two; heatmaps' or MoveNet's one.
 _LAYOUTS = ([3, 3], [4])
-
-
-def open_session(path: str | Path, device: str = 'cpu'):
-    """Open an ONNX file on 'cpu' or 'cuda' with ONNX Runtime.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If ONNX Runtime is not installed or cannot read the file.
-    """
-    path = require_file(path)
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ValueError(
-            f'{path} needs ONNX Runtime: pip install onnxruntime'
-        ) from error
-    wanted = 'CUDAExecutionProvider' if device.startswith('cuda') else ''
-    known = onnxruntime.get_available_providers()
-    if wanted and wanted not in known:
-        raise ValueError(
-            f'ONNX Runtime cannot use {device} here: pip install onnxruntime-gpu, or '
-            "choose device='cpu'"
-        )
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    # PyTorch's variable; 0 is ONNX Runtime's choice, all cores
-    threads = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
-    options.intra_op_num_threads = int(threads or 0)
-    providers = [wanted, 'CPUExecutionProvider'] if wanted else ['CPUExecutionProvider']
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # ONNX Runtime has no common base for its errors
-        reason = ' '.join(str(error).split())
-        raise ValueError(
-            f'{path} is not a readable ONNX model: {reason:.200}'
-        ) from error
 
 
 class OnnxDetector(Detector):

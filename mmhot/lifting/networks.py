@@ -1,0 +1,144 @@
+"""Networks of lifters by back end: their interface, and those of ONNX files."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from mmhot.codecs.pose_lifting import LIFTING_CODECS, CameraPoseLifting
+from mmhot.weights.backends import find_graph, open_session
+from mmhot.weights.index import DEFAULT_LIFTER, SCHEME
+
+Keep = int | Sequence[int]
+"""Frames that each pruner keeps."""
+# Windows per batch of networks whose activations fit into caches, or are unknown.
+USUAL_BATCH_SIZE = 64
+_TASKS = ('body_3d_keypoint',)
+
+
+class LiftingNetwork(Protocol):
+    """A model that maps encoded windows to encoded poses.
+
+    Attributes:
+        name (str): Name in results.
+        identity (str): Text that changes with the weights and settings.
+        codec (CameraPoseLifting): Codec of the windows and poses.
+        settings (Mapping): The config's ``lifting``.
+        num_frames (int): Frames of a window.
+        num_targets (int): Frames that are predicted, in its middle or at its end.
+    """
+
+    name: str
+    identity: str
+    codec: CameraPoseLifting
+    settings: Mapping[str, Any]
+    num_frames: int
+    num_targets: int
+
+    def usual_batch_size(self, flip_test: bool) -> int:
+        """Return the fastest number of windows per batch."""
+
+    def __call__(
+        self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Lift windows.
+
+        Args:
+            inputs (np.ndarray): Encoded windows, (B, T, 17, C).
+            flip_indices (Sequence[int], optional): Each keypoint's partner on the other
+                side, to average with the mirror image.
+
+        Returns:
+            np.ndarray: Encoded poses, (B, T', 17, 3).
+        """
+
+
+def open_network(
+    model: str | Path | None,
+    checkpoint: str | Path | None,
+    device: str = 'auto',
+    keep: Keep | None = None,
+    backend: str = 'auto',
+) -> LiftingNetwork:
+    """Open a lifter with the back end that runs it; see :class:`mmhot.Lifter`."""
+    name = SCHEME + DEFAULT_LIFTER if model is None and checkpoint is None else model
+    # the frames that are kept are constants of a file
+    graph = find_graph(
+        name, _TASKS, checkpoint, device, backend, needs_torch=keep is not None
+    )
+    if graph is not None:
+        return OnnxNetwork(graph, device, keep)
+    module = import_module('mmhot.lifting.torch_network')
+    return module.TorchNetwork(model, checkpoint, device, keep)
+
+
+class OnnxNetwork:
+    """A lifter of ``mmhot export``, run by ONNX Runtime.
+
+    Args:
+        path (Path): The .onnx file.
+        device (str): 'auto', 'cpu' or 'cuda'.
+        keep (Keep, optional): Must be what the file keeps, as it cannot be changed.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no lifter of ``mmhot export``.
+    """
+
+    def __init__(
+        self, path: Path, device: str = 'auto', keep: Keep | None = None
+    ) -> None:
+        self._session = open_session(path, device)
+        facts = self._session.get_modelmeta().custom_metadata_map
+        try:
+            meta = json.loads(facts['lifter'])
+            codec = dict(meta['codec'])
+            self.codec = LIFTING_CODECS[codec.pop('type')](**codec)
+            kept, self.settings = meta['keep'], meta['lifting']
+            self.num_frames = self.settings['num_frames']
+            self.num_targets = self.settings['num_targets']
+            self.name = facts['name']
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f'{path} is no lifter of this version of mmhot: export it again with '
+                'mmhot export'
+            ) from error
+        if keep is not None and [*np.atleast_1d(keep)] != kept:
+            raise ValueError(
+                f'keep={keep} needs PyTorch, or an export with --keep: {path} keeps '
+                f'{kept or "all frames"}'
+            )
+        if kept:
+            counts = ', then '.join(map(str, kept))
+            self.name += f' ({counts} of {self.num_frames} frames)'
+        (entry,) = self._session.get_inputs()
+        self._input = entry.name
+        self.identity = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+    def usual_batch_size(self, flip_test: bool) -> int:
+        """Return the fastest number of windows per batch."""
+        return USUAL_BATCH_SIZE
+
+    def __call__(
+        self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Lift windows; see :class:`LiftingNetwork`."""
+        if flip_indices is None:
+            return self._run(inputs)
+        both = np.concatenate([inputs, _mirror(inputs, flip_indices)])
+        poses, mirrored = np.split(self._run(both), 2)
+        return (poses + _mirror(mirrored, flip_indices)) / 2
+
+    def _run(self, inputs: np.ndarray) -> np.ndarray:
+        return self._session.run(['poses'], {self._input: inputs})[0]
+
+
+def _mirror(poses: np.ndarray, flip_indices: Sequence[int]) -> np.ndarray:
+    """Return poses (..., K, C) mirrored left to right, about x = 0."""
+    mirrored = poses[..., list(flip_indices), :]
+    mirrored[..., 0] *= -1
+    return mirrored

@@ -1,0 +1,91 @@
+"""Networks of lifters that PyTorch runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import mmhot.plugin  # noqa: F401 registers components
+from mmhot.deploy.switch import switch_to_deploy
+from mmhot.installation import choose_device
+from mmhot.lifting.load_model import load_lifter
+from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
+from mmhot.models.lifters.estimator import SequencePoseLifter
+from mmhot.models.lifters.pose_head import mirror_poses
+from mmhot.models.tokens.host import Host
+from mmhot.weights.loading import fingerprint
+
+# Activations between two layers of a video lifter that fit into a CPU's caches;
+# MotionBERT with 256 channels takes 1.4 to 1.8 times as long per window in batches of
+# four to eight as alone.
+_CACHED_VALUES = 1_000_000
+
+
+class TorchNetwork:
+    """A lifter by model name, config or checkpoint.
+
+    Arguments and exceptions are those of :class:`mmhot.Lifter`.
+
+    Attributes:
+        model (nn.Module): MMPose's model, rewritten for inference.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        checkpoint: str | Path | None = None,
+        device: str = 'auto',
+        keep: Keep | None = None,
+    ) -> None:
+        self._device = choose_device(device)
+        self.name, config, plain = load_lifter(model, checkpoint, self._device)
+        self.model = switch_to_deploy(plain)
+        self.codec = self.model.head.decoder
+        self.settings = config.get('lifting', {})
+        self.num_frames = self.model.backbone.num_frames
+        self.num_targets = self.model.backbone.num_keep_frames
+        self._set_keep(keep)
+
+    @property
+    def identity(self) -> str:
+        """Return a digest of the weights and the name, which has the kept frames."""
+        return fingerprint(self.model, self.name)
+
+    def usual_batch_size(self, flip_test: bool) -> int:
+        """Return the fastest number of windows per batch."""
+        backbone = self.model.backbone
+        if not isinstance(backbone, Host):
+            return USUAL_BATCH_SIZE
+        values = self.num_frames * backbone.values_per_frame * (1 + flip_test)
+        return max(1, _CACHED_VALUES // values)
+
+    def _set_keep(self, keep: Keep | None) -> None:
+        """Set the number of kept frames, and append it to the name."""
+        backbone = self.model.backbone
+        if not isinstance(backbone, Host) or not backbone.hourglass.pruners:
+            if keep is not None:
+                raise ValueError(
+                    f'keep={keep} needs a model with a pruner: {self.name} has none'
+                )
+            return
+        keep = self.model.test_cfg.get('keep') if keep is None else keep
+        counts = backbone.hourglass.keep_counts(keep, self.num_frames)
+        self.model.test_cfg['keep'] = counts
+        counts = ', then '.join(map(str, counts))
+        self.name += f' ({counts} of {self.num_frames} frames)'
+
+    @torch.inference_mode()
+    def __call__(
+        self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Lift windows; see :class:`mmhot.lifting.networks.LiftingNetwork`."""
+        windows = torch.from_numpy(inputs).to(self._device)
+        if isinstance(self.model, SequencePoseLifter):
+            return self.model.lift(windows, flip_indices).cpu().numpy()
+        coords = self.model(windows, None, mode='tensor')
+        if flip_indices is not None:
+            mirrored = mirror_poses(windows, flip_indices)
+            mirrored = self.model(mirrored, None, mode='tensor')
+            coords = (coords + mirror_poses(mirrored, flip_indices)) / 2
+        return coords.cpu().numpy()

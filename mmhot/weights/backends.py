@@ -1,0 +1,152 @@
+"""Back ends of models: the choice between PyTorch and ONNX Runtime, and ONNX files."""
+
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mmhot.errors import require_file
+from mmhot.installation import list_devices_of_driver
+from mmhot.weights.index import SCHEME, WEIGHTS_FOLDER, read_models
+
+BACKENDS = ('auto', 'torch', 'onnx')
+MODEL_FILE = 'model.onnx'
+"""Name of the model in a folder of ``mmhot export``."""
+_NEEDED = "needs PyTorch: pip install 'mmhot[mmpose]'"
+
+
+def find_graph(
+    model: str | Path | None,
+    tasks: Sequence[str],
+    weights: str | Path | None = None,
+    device: str = 'auto',
+    backend: str = 'auto',
+    needs_torch: bool = False,
+) -> Path | None:
+    """Choose the back end of a model.
+
+    'auto' runs models of ``mmhot export``, and shipped ones on a CPU, with ONNX
+    Runtime, everything else with PyTorch. Without PyTorch it is ONNX Runtime on any
+    device.
+
+    Args:
+        model (str | Path, optional): Name, config, .onnx file, or folder of
+            ``mmhot export``.
+        tasks (Sequence[str]): Tasks of the index in which the name is looked up.
+        weights (str | Path, optional): Other weights for it, which PyTorch loads.
+        device (str): Device. Defaults to 'auto', the GPU if there is one.
+        backend (str): 'auto', 'torch' or 'onnx'. Defaults to 'auto'.
+        needs_torch (bool): Whether the model is to be changed in a way that PyTorch
+            alone can. Defaults to False.
+
+    Returns:
+        Path | None: The ONNX file to run, or None for PyTorch.
+
+    Raises:
+        ValueError: If the back end is unknown, or cannot run the model.
+    """
+    if backend not in BACKENDS:
+        known = ', '.join(BACKENDS)
+        raise ValueError(f'backend must be one of {known}, got {backend!r}')
+    file = None if model is None else exported_file(model)
+    if file is not None:
+        if weights is not None:
+            raise ValueError(
+                f'{model} has its own weights: {weights} cannot replace them'
+            )
+        if backend == 'torch':
+            raise ValueError(
+                f"backend 'torch' cannot run {model}, which is an ONNX model"
+            )
+        return file
+    graph = None
+    if model is not None and weights is None:
+        graph = shipped_graph(str(model), tasks)
+    named = model if weights is None else weights
+    if backend == 'onnx' and graph is None:
+        raise ValueError(
+            f"backend 'onnx' runs shipped models and those of mmhot export, not {named}"
+        )
+    if backend == 'torch' or graph is None:
+        if find_spec('torch') is None:
+            raise ValueError(f'{named} {_NEEDED}')
+        return None
+    if backend == 'onnx' or find_spec('torch') is None:
+        return graph
+    on_cpu = device == 'cpu' or (
+        device == 'auto' and len(list_devices_of_driver()) == 1
+    )
+    return graph if on_cpu and not needs_torch and find_spec('onnxruntime') else None
+
+
+def exported_file(model: str | Path) -> Path | None:
+    """Return the ONNX file of a file or folder of ``mmhot export``; None of others."""
+    path = Path(model)
+    if path.suffix.lower() == '.onnx':
+        return path
+    return path / MODEL_FILE if (path / MODEL_FILE).is_file() else None
+
+
+def shipped_graph(name: str, tasks: Sequence[str]) -> Path | None:
+    """Return the ONNX graph of shipped weights, by name; None if there is none.
+
+    Its tensors are those of the weights' file beside it.
+    """
+    for each in read_models():
+        is_named = each.is_called(name) or each.weights == f'{SCHEME}{name}'
+        if is_named and each.task in tasks and not Path(name).is_file():
+            path = WEIGHTS_FOLDER / f'{each.weights.removeprefix(SCHEME)}.onnx'
+            return path if path.is_file() else None
+    return None
+
+
+def open_session(path: str | Path, device: str = 'cpu') -> Any:
+    """Open an ONNX file with ONNX Runtime.
+
+    Args:
+        path (str | Path): The file.
+        device (str): 'cpu', 'cuda', 'cuda:N', or 'auto': the GPU if ONNX Runtime can
+            use one. Defaults to 'cpu'.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If ONNX Runtime is not installed, or cannot use the device or read
+            the file.
+    """
+    path = require_file(path)
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ValueError(
+            f'{path} needs ONNX Runtime: pip install onnxruntime'
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # PyTorch's variable; 0 is ONNX Runtime's choice, all cores
+    threads = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
+    options.intra_op_num_threads = int(threads or 0)
+    # waiting threads would keep cores busy that reading frames needs
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    providers = _providers(device, onnxruntime.get_available_providers())
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # ONNX Runtime has no common base for its errors
+        reason = ' '.join(str(error).split())
+        raise ValueError(
+            f'{path} is not a readable ONNX model: {reason:.200}'
+        ) from error
+
+
+def _providers(device: str, known: Sequence[str]) -> list[Any]:
+    """Return the execution providers of a device."""
+    kind, _, number = device.partition(':')
+    cuda, cpu = 'CUDAExecutionProvider', 'CPUExecutionProvider'
+    if kind == 'cpu' or (kind == 'auto' and cuda not in known):
+        return [cpu]
+    if cuda not in known or kind not in ('auto', 'cuda'):
+        raise ValueError(
+            f'ONNX Runtime cannot use {device} here: pip install onnxruntime-gpu, or '
+            "choose device='cpu'"
+        )
+    return [(cuda, {'device_id': int(number or 0)}), cpu]
