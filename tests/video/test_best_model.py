@@ -1,15 +1,17 @@
 """Choice of the 2D model of ``--pose2d auto``."""
 
 import argparse
+import io
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
-import torch
 
 from mmhot.cli import infer
 from mmhot.video.sources import best_model, mediapipe_pose
 from mmhot.video.sources.best_model import choose_best
 from mmhot.video.sources.pose_source import open_pose_source
+from mmhot.weights import downloads
 from mmhot.weights.downloads import cached_file, download
 
 RTMPOSE = 'rtmpose-m_8xb256-420e_body8-256x192'
@@ -20,17 +22,23 @@ DOCS = Path(__file__).parents[2] / 'docs' / 'video.md'
 @pytest.fixture(autouse=True)
 def network(monkeypatch, tmp_path):
     """Record downloads, into an empty folder; MediaPipe is installed."""
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: True)
     monkeypatch.delenv(best_model.VARIABLE, raising=False)
     urls = []
 
-    def fetch(url, target):
+    def fetch(url, timeout):
         urls.append(url)
-        Path(target).write_bytes(b'')
+        return Response(b'weights')
 
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', fetch)
+    monkeypatch.setattr(downloads, 'urlopen', fetch)
     return urls
+
+
+class Response(io.BytesIO):
+    """Answer of a server that announced seven bytes."""
+
+    headers = MappingProxyType({'Content-Length': '7'})
 
 
 class User:
@@ -70,16 +78,23 @@ def test_the_order_is_configured_rtmpose_mediapipe_ours(network, monkeypatch):
 
 
 def test_a_failed_download_leaves_the_next_model(monkeypatch, caplog):
-    def offline(url, target):
+    def offline(url, timeout):
         raise OSError('no route\nto host')
 
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', offline)
+    monkeypatch.setattr(downloads, 'urlopen', offline)
     assert choose_best(User(True, True))[0] == OURS
     assert 'rtmpose' in caplog.messages[0]
     assert caplog.messages[0].endswith('cannot be downloaded (no route to host)')
     with pytest.raises(ValueError, match=r'b\.pth cannot be downloaded .*: give it'):
         download('https://a/b.pth', ': give it')
     assert not cached_file('https://a/b.pth').exists()
+
+
+def test_a_lost_connection_leaves_no_part_of_a_file(monkeypatch):
+    monkeypatch.setattr(downloads, 'urlopen', lambda url, timeout: Response(b'weig'))
+    with pytest.raises(ValueError, match=r'downloaded \(4 of 7 bytes arrived\)'):
+        download('https://a/b.pth')
+    assert not [*cached_file('https://a/b.pth').parent.iterdir()]
 
 
 def test_weights_need_the_name_of_their_model():

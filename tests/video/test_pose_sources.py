@@ -22,6 +22,7 @@ from mmhot.video.sources.mediapipe_pose import MediapipeEstimator
 from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.video.sources.model_names import find_detector, find_pose_model
 from mmhot.video.sources.pose_source import open_pose_source
+from mmhot.weights import downloads
 from mmhot.weights.downloads import cached_file
 from mmhot.weights.index import FOLDER
 
@@ -219,7 +220,7 @@ def test_models_without_weights_are_refused(monkeypatch):
     def offline(*_, **__):
         raise OSError('no route\nto host')
 
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', offline)
+    monkeypatch.setattr(downloads, 'urlopen', offline)
     with pytest.raises(
         ValueError, match=r'cannot be downloaded \(no route to host\): give a f'
     ):
@@ -264,9 +265,9 @@ def mediapipe(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, 'mediapipe.tasks', ModuleType('mediapipe.tasks'))
     monkeypatch.setitem(sys.modules, 'mediapipe.tasks.python', python)
     monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: True)
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     path = cached_file(mediapipe_pose.MODEL_URL)
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     path.write_bytes(b'task')
     return path
 
