@@ -39,9 +39,13 @@ def download(url: str, hint: str = '') -> Path:
             temporary.open('wb') as file,
         ):
             shutil.copyfileobj(response, file)
-            size = response.headers.get('Content-Length')
-            if size is not None and file.tell() != int(size):
-                raise OSError(f'{file.tell()} of {size} bytes arrived')
+            file.flush()
+            size, found = (
+                response.headers.get('Content-Length'),
+                temporary.stat().st_size,
+            )
+            if size is not None and found != int(size):
+                raise OSError(f'{found} of {size} bytes arrived')
     except (OSError, ValueError) as error:
         reason = ' '.join(str(error).split())
         raise ValueError(f'{url} cannot be downloaded ({reason:.80}){hint}') from error
