@@ -24,7 +24,7 @@ MIN_CONFIDENCE = 0.2
 # predicted overlap those of the keypoints by at least the share, else it is halved.
 _MAX_STEP, _PREDICTABLE = 8, 0.75
 HISTORY = 5
-"""Frames before a chunk from which the motion of people is predicted."""
+"""Frames before a chunk whose people, with those of the last one, show motion."""
 # Boxes around the keypoints that overlap the box they were found in by less are
 # estimated again.
 _MIN_OVERLAP = 0.6
@@ -44,51 +44,59 @@ Redetect = Callable[[Frame, People], Boxes]
 
 
 @dataclass
-class _Keyframe:
-    """People of one frame of a chunk, with numbers that are the same in all frames."""
+class Keyframe:
+    """People of one frame of a chunk.
+
+    Attributes:
+        position (int): Position of the frame in the chunk.
+        ids (np.ndarray): Numbers of the people, the same in all keyframes, (P,).
+        people (People): The people.
+    """
 
     position: int
     ids: np.ndarray
     people: People
 
-    def take(self, rows: np.ndarray) -> '_Keyframe':
-        return _Keyframe(self.position, self.ids[rows], self.people.take(rows))
+    def take(self, rows: np.ndarray) -> 'Keyframe':
+        """Select people by index or mask."""
+        return Keyframe(self.position, self.ids[rows], self.people.take(rows))
 
-    def drop_uncertain(self) -> '_Keyframe':
+    def drop_uncertain(self) -> 'Keyframe':
+        """Drop people with a low mean confidence."""
         return self.take(_are_certain(self.people))
 
-    def join(self, other: '_Keyframe') -> '_Keyframe':
+    def join(self, other: 'Keyframe') -> 'Keyframe':
+        """Append the people of the same frame."""
         ids = np.concatenate([self.ids, other.ids])
-        return _Keyframe(self.position, ids, self.people.join(other.people))
+        return Keyframe(self.position, ids, self.people.join(other.people))
 
 
-def estimate_chunk(
+def track_chunk(
     frames: list[Frame],
     previous: Sequence[People],
     estimate: Estimate,
     redetect: Redetect | None = None,
-) -> list[People]:
-    """Estimate the people in consecutive frames of one shot.
+) -> list[Keyframe]:
+    """Track the people in consecutive frames of one shot from keyframe to keyframe.
 
-    People are tracked from keyframe to keyframe, around their last keypoints. In the
-    last frame they are detected, and new people searched backwards. The boxes of all
-    other frames are interpolated, and their people estimated in one batch.
+    People are searched around their last keypoints. In the last frame they are
+    detected, and new people searched backwards.
 
     Args:
         frames (list[Frame]): The frames.
-        previous (Sequence[People]): People of up to :data:`HISTORY` frames of the shot
-            before the first; at least one.
+        previous (Sequence[People]): People of the frame before the first, after those
+            of the frame :data:`HISTORY` frames before it, if both are of the shot.
         estimate (Callable): See :data:`Estimate`.
         redetect (Callable, optional): See :data:`Redetect`; None for no detection.
 
     Returns:
-        list[People]: People of each frame.
+        list[Keyframe]: People before the chunk, at negative positions, and of some of
+        its frames, the last one included.
     """
     keyframes = _recall(previous, frames[0].image.shape[1::-1])
     step, last = (_MAX_STEP // 2 if len(keyframes) > 1 else 1), len(frames) - 1
     while keyframes[-1].position < last:
-        position = keyframes[-1].position + step if keyframes[-1].ids.size else last
-        position = min(position, last)
+        position = _next_position(keyframes[-1], step, last)
         frame, size = frames[position], frames[position].image.shape[1::-1]
         predicted = _predict(keyframes, position, size)
         detects = position == last and redetect is not None
@@ -104,21 +112,30 @@ def estimate_chunk(
             tracked = _detect(frame, tracked, keyframes, estimate, redetect)
         keyframes.append(tracked)
     _search_backwards(frames, keyframes, estimate)
-    return _fill(frames, keyframes, estimate)
+    return keyframes
 
 
-def _recall(previous: Sequence[People], size: tuple[int, int]) -> list[_Keyframe]:
+def _next_position(last: Keyframe, step: int, end: int) -> int:
+    """Choose the next keyframe; one is where the next chunk looks for motion."""
+    if not last.ids.size:
+        return end
+    position = min(last.position + step, end)
+    history = end + 1 - HISTORY
+    return history if last.position < history < position else position
+
+
+def _recall(previous: Sequence[People], size: tuple[int, int]) -> list[Keyframe]:
     """Number the people of the last frame, and of an earlier one if all are there."""
     last = drop_uncertain(previous[-1])
-    keyframes = [_Keyframe(-1, np.arange(len(last)), last)]
+    keyframes = [Keyframe(-1, np.arange(len(last)), last)]
     first = drop_uncertain(previous[0])
-    if len(previous) < HISTORY or not len(last) == len(first) > 0:
+    if len(previous) < 2 or not len(last) == len(first) > 0:
         return keyframes
     ids = _match(
         search_boxes(first, size), search_boxes(last, size), keyframes[0].ids, len(last)
     )
     if ids.max() < len(last):
-        keyframes.insert(0, _Keyframe(-HISTORY, ids, first))
+        keyframes.insert(0, Keyframe(-HISTORY, ids, first))
     return keyframes
 
 
@@ -143,8 +160,8 @@ def search_boxes(people: People, size: tuple[int, int]) -> np.ndarray:
 def _next_step(
     step: int,
     predicted: np.ndarray,
-    before: _Keyframe,
-    now: _Keyframe,
+    before: Keyframe,
+    now: Keyframe,
     size: tuple[int, int],
 ) -> int:
     """Choose the frames to the next keyframe, by how well boxes were predicted."""
@@ -158,27 +175,27 @@ def _next_step(
 def _track(
     frame: Frame,
     predicted: np.ndarray,
-    last: _Keyframe,
+    last: Keyframe,
     position: int,
     estimate: Estimate,
     afresh: bool,
-) -> _Keyframe:
+) -> Keyframe:
     """Estimate the people of the last keyframe in predicted boxes (P, 4)."""
     boxes = predicted, last.people.bbox_scores
     confidence = last.people.scores.mean(1)
     if afresh:
         confidence = np.full(len(confidence), np.nan)
     people = _estimate_closely(frame, boxes, confidence, estimate)
-    return _Keyframe(position, last.ids, people).drop_uncertain()
+    return Keyframe(position, last.ids, people).drop_uncertain()
 
 
 def _detect(
     frame: Frame,
-    tracked: _Keyframe,
-    keyframes: list[_Keyframe],
+    tracked: Keyframe,
+    keyframes: list[Keyframe],
     estimate: Estimate,
     redetect: Redetect,
-) -> _Keyframe:
+) -> Keyframe:
     """Detect the people of a frame; tracked ones keep their numbers."""
     boxes, scores = redetect(frame, tracked.people)
     first_new = max(int(key.ids.max(initial=-1)) for key in keyframes) + 1
@@ -192,7 +209,7 @@ def _detect(
     others = boxes[~same], scores[~same]
     unknown = np.full(len(others[0]), np.nan)
     people = _estimate_closely(frame, others, unknown, estimate)
-    found = kept.join(_Keyframe(tracked.position, ids[~same], people))
+    found = kept.join(Keyframe(tracked.position, ids[~same], people))
     return found.drop_uncertain()
 
 
@@ -239,7 +256,7 @@ def _refine(
 
 
 def _predict(
-    keyframes: list[_Keyframe], position: int, size: tuple[int, int]
+    keyframes: list[Keyframe], position: int, size: tuple[int, int]
 ) -> np.ndarray:
     """Predict boxes (P, 4) of the last keyframe's people, moving at constant speed."""
     last = keyframes[-1]
@@ -275,7 +292,7 @@ def _match(
 
 @span('search backwards')
 def _search_backwards(
-    frames: list[Frame], keyframes: list[_Keyframe], estimate: Estimate
+    frames: list[Frame], keyframes: list[Keyframe], estimate: Estimate
 ) -> None:
     """Search those first detected in the last keyframe in the ones before."""
     known = np.isin(keyframes[-1].ids, keyframes[-2].ids)
@@ -293,16 +310,25 @@ def _search_backwards(
         kept = (people.scores.mean(1) >= least) & ~_duplicates(
             people, keyframes[row].people
         )
-        found.append(_Keyframe(position, found[-1].ids, people).take(kept))
+        found.append(Keyframe(position, found[-1].ids, people).take(kept))
         least = least[kept]
         keyframes[row] = keyframes[row].join(found[-1])
 
 
 @span('fill')
-def _fill(
-    frames: list[Frame], keyframes: list[_Keyframe], estimate: Estimate
+def fill_chunk(
+    frames: list[Frame], keyframes: list[Keyframe], estimate: Estimate
 ) -> list[People]:
-    """Estimate the people of the frames between keyframes; return those of all."""
+    """Estimate the people of the frames between keyframes, in one batch.
+
+    Args:
+        frames (list[Frame]): Frames of :func:`track_chunk`.
+        keyframes (list[Keyframe]): Its result; boxes are interpolated.
+        estimate (Callable): See :data:`Estimate`.
+
+    Returns:
+        list[People]: People of each frame.
+    """
     results = {key.position: key.people for key in keyframes}
     between, boxes, confidence = [], [], []
     for first, last in zip(keyframes, keyframes[1:], strict=False):
@@ -323,7 +349,7 @@ def _fill(
 
 
 def _interpolate(
-    first: _Keyframe, last: _Keyframe, positions: range, size: tuple[int, int]
+    first: Keyframe, last: Keyframe, positions: range, size: tuple[int, int]
 ) -> tuple[list[Boxes], np.ndarray]:
     """Interpolate boxes between two keyframes; also returns mean confidences (P,).
 

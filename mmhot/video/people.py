@@ -92,6 +92,7 @@ class PoseEstimator(ABC):
             name the cache file.
         skeleton (str): Skeleton of the keypoints, see :mod:`mmhot.skeletons.joints`.
         has_score_curve (bool): Whether scores are calibrated confidences.
+        is_thread_safe (bool): Whether several threads may call it at once.
         turns (QuarterTurns, optional): How people with a low confidence are estimated
             again, in turned crops.
     """
@@ -100,6 +101,7 @@ class PoseEstimator(ABC):
     identity: dict
     skeleton: str
     has_score_curve: bool = False
+    is_thread_safe: bool = False
     turns: 'QuarterTurns | None' = None
 
     @abstractmethod

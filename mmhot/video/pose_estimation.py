@@ -11,8 +11,9 @@ from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import CacheWriter, ClipPeople, load_boxes, load_people
 from mmhot.video.capture import prefetch
-from mmhot.video.chunks import HISTORY, estimate_chunk
+from mmhot.video.chunks import HISTORY, fill_chunk, track_chunk
 from mmhot.video.frames import Frame, FrameSource
+from mmhot.video.overlap import ChunkFiller
 from mmhot.video.people import Boxes, Detector, People, PoseEstimator, Poses
 from mmhot.video.shot_boundaries import CutDetector
 
@@ -21,14 +22,14 @@ from mmhot.video.shot_boundaries import CutDetector
 _MAX_INTERVAL, _STREAM_INTERVAL, _MIN_DETECTED = 30, 12, 5
 # In shorter videos every frame is detected.
 _SHORT_VIDEO = 15
-# Bytes of frames in memory at once.
-_MAX_BYTES = 400e6
+# Bytes of the frames of a chunk.
+_MAX_BYTES = 200e6
 # Largest share of a batch, and highest mean confidence, that gets the flip test.
 _FLIPPED_SHARE, _MAX_FLIPPED = 0.15, 0.98
 # Fall of a person's mean confidence from which the crop is turned.
 _FALL = 0.2
 # Part of the identity: raise it when results change.
-_RULES = 4
+_RULES = 5
 
 
 @dataclass
@@ -138,21 +139,26 @@ class VideoPoseEstimator:
         shots = CutDetector()
         clip.cuts = shots.cuts
         batch: list[Frame] = []
-        with closing(prefetch(shots(source))) as frames:
+
+        def report() -> None:
+            progress(len(clip.people))
+            writer.write_if_due()
+
+        with (
+            closing(prefetch(shots(source))) as frames,
+            ChunkFiller(clip, self.estimator.is_thread_safe, report) as filler,
+        ):
             for frame in frames:
                 if frame.index < len(clip.people):
                     continue
                 if batch and (
                     frame.index in clip.cuts or self._is_full(batch, interval)
                 ):
-                    self._append(batch, clip, boxes, interval)
+                    self._append(batch, clip, filler, boxes, interval)
                     batch = []
-                    progress(len(clip.people))
-                    writer.write_if_due()
                 clip.size = frame.image.shape[1::-1]
                 batch.append(frame)
-        self._append(batch, clip, boxes, interval)
-        progress(len(clip.people))
+            self._append(batch, clip, filler, boxes, interval)
 
     def _is_full(self, batch: list[Frame], interval: int) -> bool:
         """Return whether a batch is complete, if its shot goes on."""
@@ -163,44 +169,68 @@ class VideoPoseEstimator:
         return batch[-1].index % interval == 0
 
     def _append(
-        self, frames: list[Frame], clip: ClipPeople, boxes: list[Boxes], interval: int
+        self,
+        frames: list[Frame],
+        clip: ClipPeople,
+        filler: ChunkFiller,
+        boxes: list[Boxes],
+        interval: int,
     ) -> None:
         """Append frames of one shot to a clip, with cached boxes if there are any."""
         if not frames:
             return
         first = frames[0].index
-        shot = max((cut for cut in clip.cuts if cut <= first), default=0)
-        previous = clip.people[max(shot, first - HISTORY) : first]
         if frames[-1].index < len(boxes):
             own = boxes[first : frames[-1].index + 1]
-            clip.people += self._estimate([frame.image for frame in frames], own)
-        elif interval == 1:
+            people = self._estimate([frame.image for frame in frames], own)
+            filler.add(frames, {}, lambda: people)
+            return
+        shot = max((cut for cut in clip.cuts if cut <= first), default=0)
+        before = (first - HISTORY, first - 1)
+        previous = [filler.people(index) for index in before if index >= shot]
+        if interval == 1:
             last = previous[-1] if previous else None
-            clip.people += self.estimate_frames(frames, last, interval)
-        else:
-            clip.people += self._estimate_chunk(frames, previous, interval)
-        clip.times += [frame.time for frame in frames]
+            people = self.estimate_frames(frames, last, interval)
+            filler.add(frames, {}, lambda: people)
+            return
+        known, fill = self._track(frames, previous, interval)
+        filler.add(frames, known, fill)
 
-    def _estimate_chunk(
+    def _track(
         self, frames: list[Frame], previous: list[People], interval: int
-    ) -> list[People]:
-        """Estimate the people of consecutive frames of one shot in large batches."""
-        people = []
+    ) -> tuple[dict[int, People], Callable[[], list[People]]]:
+        """Track the people of consecutive frames of one shot.
+
+        Returns:
+            tuple: The people of some frames by frame number, and what returns the
+            people of all, estimated in large batches.
+        """
+        begun = []
         if not previous:
             found = self.detector.redetect(frames[0].image, self._no_people())
-            people = self._estimate([frames[0].image], [found], video=True)
-            previous, frames = people, frames[1:]
-        if not frames:
-            return people
-        due = frames[-1].index % interval == 0 or len(frames) >= _MIN_DETECTED
-        return people + estimate_chunk(
-            frames,
-            previous,
-            lambda some, boxes, confidence: self._estimate_rows(
-                [frame.image for frame in some], boxes, confidence, video=True
-            ),
-            self._redetect if due else None,
+            begun = self._estimate([frames[0].image], [found], video=True)
+            previous = begun
+        rest = frames[len(begun) :]
+        known = {frame.index: own for frame, own in zip(frames, begun, strict=False)}
+        if not rest:
+            return known, lambda: begun
+
+        def estimate(
+            some: list[Frame], boxes: list[Boxes], confidence: list[np.ndarray]
+        ) -> list[People]:
+            images = [frame.image for frame in some]
+            return self._estimate_rows(images, boxes, confidence, video=True)
+
+        due = rest[-1].index % interval == 0 or len(rest) >= _MIN_DETECTED
+        keyframes = track_chunk(
+            rest, previous, estimate, self._redetect if due else None
         )
+        known |= {
+            rest[key.position].index: key.people
+            for key in keyframes
+            if key.position >= 0
+        }
+        return known, lambda: begun + fill_chunk(rest, keyframes, estimate)
 
     def _no_people(self) -> People:
         num_keypoints = get_skeleton(self.estimator.skeleton).num_keypoints
@@ -249,7 +279,8 @@ class VideoPoseEstimator:
             interval (int): See :meth:`detection_interval`.
         """
         history = [] if previous is None else [previous]
-        return self._estimate_chunk([frame], history, interval)[0]
+        known, _ = self._track([frame], history, interval)
+        return known[frame.index]
 
     def estimate_images(self, images: list[np.ndarray]) -> list[People]:
         """Estimate the poses in independent BGR images (H, W, 3)."""

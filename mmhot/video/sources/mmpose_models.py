@@ -3,12 +3,13 @@
 import copy
 import itertools
 import math
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from mmhot.weights.loading import (
 )
 
 _PERSON = 'person'
+_of_thread = threading.local()
 
 
 class MMPoseDetector(Detector):
@@ -104,15 +106,14 @@ class MMPoseDetector(Detector):
         """Detect the people of BGR images (H, W, 3)."""
         if not images:
             return []
-        with DefaultScope.overwrite_default_scope('mmdet'):
-            samples = [
-                self._pipeline(dict(img=image, img_id=index))
-                for index, image in enumerate(images)
-            ]
-            # layers of MMDetection use what PyTorch calls outdated
-            with warnings.catch_warnings():
-                warnings.simplefilter('ignore')
-                results = self.model.test_step(pseudo_collate(samples))
+        samples = [
+            self._pipeline(dict(img=image, img_id=index))
+            for index, image in enumerate(images)
+        ]
+        # layers of MMDetection use what PyTorch calls outdated
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            results = self.model.test_step(pseudo_collate(samples))
         return [
             self._people(result.pred_instances, image.shape)
             for image, result in zip(images, results, strict=True)
@@ -148,6 +149,8 @@ class MMPoseEstimator(PoseEstimator):
         ValueError: If the model is unknown, is not top-down or has an unknown skeleton,
             or if weights and model do not match.
     """
+
+    is_thread_safe = True
 
     def __init__(
         self,
@@ -213,13 +216,12 @@ class MMPoseEstimator(PoseEstimator):
         ]
         keypoints = np.empty((len(crops), self.num_keypoints, 2), np.float32)
         scores = np.empty(keypoints.shape[:2], np.float32)
-        with DefaultScope.overwrite_default_scope('mmpose'):
-            batches = self._batches(len(crops))
-            results = self._map(
-                partial(self._run, model), [crops[batch] for batch in batches]
-            )
-            for batch, result in zip(batches, results, strict=True):
-                keypoints[batch], scores[batch] = result
+        batches = self._batches(len(crops))
+        results = self._map(
+            partial(self._run, model), [crops[batch] for batch in batches]
+        )
+        for batch, result in zip(batches, results, strict=True):
+            keypoints[batch], scores[batch] = result
         ends = np.cumsum([len(own) for own in boxes])[:-1]
         return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
 
@@ -238,7 +240,7 @@ class MMPoseEstimator(PoseEstimator):
     ) -> Iterable[Poses]:
         if self.device != 'cpu' or torch.get_num_threads() == 1:
             return map(run, batches)
-        return _workers(torch.get_num_threads()).map(run, batches)
+        return _workers().map(run, batches)
 
     @torch.no_grad()
     def _run(
@@ -265,13 +267,25 @@ class MMPoseEstimator(PoseEstimator):
         return keypoints[..., :2], scores
 
 
-@cache
-def _workers(number: int) -> ThreadPoolExecutor:
-    """Return threads for batches, each of which computes alone.
+def _workers() -> ThreadPoolExecutor:
+    """Return the calling thread's own threads, each of which computes a batch alone.
 
     Networks for single people have layers too small to be shared among threads.
     """
-    return ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(1,))
+    number = torch.get_num_threads()
+    if getattr(_of_thread, 'number', 0) != number:
+        _of_thread.number, _of_thread.pool = number, ThreadPoolExecutor(number)
+        together = threading.Barrier(number)
+
+        def start(_: int) -> None:
+            together.wait()
+            torch.get_num_threads()  # else the first operation sets it again
+            torch.set_num_threads(1)
+
+        list(_of_thread.pool.map(start, range(number)))
+        # threads to come start with the number that was set last, in whichever thread
+        torch.set_num_threads(number)
+    return _of_thread.pool
 
 
 def load_pose_model(

@@ -130,6 +130,8 @@ class OnnxPoseEstimator(PoseEstimator):
         ValueError: If its outputs or keypoints are unknown.
     """
 
+    is_thread_safe = True
+
     def __init__(
         self,
         path: str | Path,
