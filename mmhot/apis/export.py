@@ -111,7 +111,8 @@ def _write_formats(
     written = []
     for name in options.formats:
         writer, shown = WRITERS[name], clips[axes[name]]
-        inputs = _footage_of(writer, options, footage)
+        inputs: dict = _footage_of(writer, options, footage)
+        inputs |= {each: getattr(options, each) for each in writer.options}
         target = path.with_name(f'{path.stem}.{name}')
         tracks = sorted(set(shown.track.tolist()))
         for track, file in _files(target, name, tracks).items():

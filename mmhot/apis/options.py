@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmhot.apis.option_fields import Argument, Options, option
+from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.io.writers.table import WRITERS
 from mmhot.skeletons.mappings import MAPPINGS
 from mmhot.weights.backends import BACKENDS
@@ -296,6 +297,12 @@ class ExportOptions(Options):
         True,
         'with --static-camera: leave standing feet as lifted',
         flag='--no-foot-lock',
+    )
+    bvh_profile: str = option(
+        'default',
+        'joint names, rest pose, axes and frame rate of .bvh (see '
+        'docs/output-formats.md)',
+        choices=tuple(BVH_PROFILES),
     )
     html_frames: bool = option(
         False, 'show the frames of the video behind the 2D keypoints of .html'

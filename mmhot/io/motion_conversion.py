@@ -14,7 +14,7 @@ from mmhot.io.readers.motion_capture import (
     read_bvh,
     read_c3d,
 )
-from mmhot.io.writers.bvh import BONES
+from mmhot.io.writers.rigs import BONES
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.windows import resample
 

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from mmhot.apis.options import AXES, SMOOTHING
+from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.io.writers.table import WRITERS
 from mmhot.ui.lifting_run import describe, describe_error, shown_command
 from mmhot.ui.model_choices import AUTOMATIC, ModelChoices
@@ -170,6 +171,9 @@ def _result_fields() -> dict[str, gr.components.Component]:
             'smooth_3d': gr.Dropdown(SMOOTHING, value='none', label='Smooth poses'),
             'html_frames': gr.Checkbox(
                 False, label='Show the frames of the video in the 3D page'
+            ),
+            'bvh_profile': gr.Dropdown(
+                list(BVH_PROFILES), value='default', label='Profile of .bvh'
             ),
             'axes': gr.Dropdown(AXES, value='camera', label='Axes'),
             'formats': gr.CheckboxGroup(

@@ -10,8 +10,9 @@ import pytest
 from mocap import H36M, JUMP, KICK, joints_of
 from numpy.testing import assert_allclose
 
-from mmhot.io.writers.bvh import BONES, write_bvh
+from mmhot.io.writers.bvh import write_bvh
 from mmhot.io.writers.rigid_skeleton import fit_rigid_skeleton
+from mmhot.io.writers.rigs import BONES
 
 SCRIPT = Path(__file__).parents[1] / 'helpers/blender_joints.py'
 NUM_FRAMES = 60
@@ -56,7 +57,7 @@ def in_bvhio(path):
 def test_other_programs_read_the_written_joints(tmp_path, read, clip):
     positions = joints_of(clip, NUM_FRAMES)
     motion = fit_rigid_skeleton(positions, H36M)
-    write_bvh(motion, H36M.joints, 50.0, tmp_path / 'a.bvh')
+    write_bvh(motion, 50.0, tmp_path / 'a.bvh')
     found = read(tmp_path / 'a.bvh')
     assert_allclose(found, motion.positions(), atol=1e-3)
     assert np.linalg.norm(found - positions, axis=-1).mean(0).max() < 0.01
@@ -67,5 +68,5 @@ def test_other_programs_read_the_written_joints(tmp_path, read, clip):
 def test_skeleton_of_constant_bones_is_read_back(tmp_path, read):
     positions = fit_rigid_skeleton(joints_of(KICK, NUM_FRAMES), H36M).positions()
     motion = fit_rigid_skeleton(positions, H36M)
-    write_bvh(motion, H36M.joints, 50.0, tmp_path / 'a.bvh')
+    write_bvh(motion, 50.0, tmp_path / 'a.bvh')
     assert np.linalg.norm(read(tmp_path / 'a.bvh') - positions, axis=-1).max() < 1e-3

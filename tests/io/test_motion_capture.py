@@ -85,7 +85,7 @@ def test_bvh_has_the_hand_computed_positions(tmp_path):
 def test_clips_survive_writing_and_reading_bvh(tmp_path, key):
     motion = fit_rigid_skeleton(joints_of(key, 60), H36M)
     path = tmp_path / '07_01.bvh'
-    write_bvh(motion, H36M.joints, 50.0, path)
+    write_bvh(motion, 50.0, path)
     (name, joints), *_ = convert_motion(path, TINY).items()
     assert name == 'S07/07_01'
     assert_allclose(joints, motion.positions(), atol=2e-6)

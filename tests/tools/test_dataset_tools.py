@@ -41,7 +41,7 @@ def test_folders_of_motion_become_clips(tmp_path, run):
     motions.mkdir()
     for name, key in (('02_04', JUMP), ('11_01', KICK)):
         motion = fit_rigid_skeleton(joints_of(key, 60), H36M)
-        write_bvh(motion, H36M.joints, 25.0, motions / f'{name}.bvh')
+        write_bvh(motion, 25.0, motions / f'{name}.bvh')
     target = tmp_path / 'clips.npz'
     code, out, err = run(convert_mocap, motions, target)
     assert code == 0, err

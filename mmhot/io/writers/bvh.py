@@ -7,64 +7,52 @@ from scipy.spatial.transform import Rotation
 
 from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
-from mmhot.io.writers.rigid_skeleton import RigidMotion, fit_rigid_skeleton
+from mmhot.io.writers.rigid_skeleton import RigidMotion, fit_rig
+from mmhot.io.writers.rigs import BVH_PROFILES, Rig
 from mmhot.io.writers.trc import MAX_FILLED, fill_frames
-from mmhot.skeletons.joints import get_skeleton
 
 # BVH is y up; x stays.
 _Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 _CENTIMETERS = 100.0
-_ORDER = 'ZXY'
-# Bone that starts at a joint, in the names of animation programs.
-BONES = {
-    'root': 'Hips',
-    'spine': 'Spine',
-    'thorax': 'Chest',
-    'neck_base': 'Neck',
-    'head': 'Head',
-    **{
-        f'{side}_{joint}': f'{side.capitalize()}{bone}'
-        for side in ('left', 'right')
-        for joint, bone in (
-            ('hip', 'UpLeg'),
-            ('knee', 'Leg'),
-            ('foot', 'Foot'),
-            ('shoulder', 'Arm'),
-            ('elbow', 'ForeArm'),
-            ('wrist', 'Hand'),
-        )
-    },
-}
-# Length of the end site of a limb, in parts of its bone: feet end above the floor.
+# Length of the end site of a limb without an own end, in parts of its bone: feet end
+# above the floor.
 _END = 0.15
 
 
-def write_person(clip: Clip3D, path: str | Path) -> str:
+def write_person(clip: Clip3D, path: str | Path, bvh_profile: str = 'default') -> str:
     """Write the motion of one person as ``.bvh``.
 
     The format has neither frame numbers nor gaps: it begins with the video, and frames
     without a pose repeat the nearest one, see :func:`mmhot.io.writers.trc.fill_frames`.
-    A varying frame rate is resampled.
+    A varying frame rate, or another one than the profile's, is resampled.
 
     Args:
         clip (Clip3D): One track in ``'world'`` axes, joints of Human3.6M.
         path (str | Path): File to create or replace.
+        bvh_profile (str): Rig of ``BVH_PROFILES``. Defaults to 'default'.
 
     Returns:
         str: Mean distance between the joints of the clip and those of the file, whose
         bones have constant lengths.
     """
+    rig = BVH_PROFILES[bvh_profile]
+    fps = rig.fps or clip.fps
     frames, positions = fill_frames(clip, first=0)
-    if clip.time is not None:
+    if clip.time is None:
+        seconds = np.arange(len(frames)) / clip.fps
+    else:
         steps = np.diff(clip.seconds(frames))
         steps[np.diff(frames) > 1] = 1 / clip.fps  # frames that were left out
         if steps.sum() * clip.fps > len(frames) + MAX_FILLED:
             steps = steps.clip(max=(1 + MAX_FILLED / len(frames)) / clip.fps)
         seconds = np.r_[0, np.cumsum(steps)]
-        positions = _resample_evenly(positions, seconds, clip.fps)
-    motion = fit_rigid_skeleton(positions, get_skeleton('h36m-17'))
-    write_bvh(motion, clip.joint_names, clip.fps, path)
-    error = np.linalg.norm(motion.positions() - positions, axis=-1).mean()
+    if clip.time is not None or fps != clip.fps:
+        positions = _resample_evenly(positions, seconds, fps)
+    motion = fit_rig(positions, rig)
+    write_bvh(motion, fps, path, rig)
+    wanted = rig.places @ positions
+    found = motion.positions()[:, : wanted.shape[1]]
+    error = np.linalg.norm(found - wanted, axis=-1).mean()
     return f'bones of constant length: {1000 * error:.0f} mm off'
 
 
@@ -83,28 +71,28 @@ def _resample_evenly(
 
 
 def write_bvh(
-    motion: RigidMotion, joint_names: tuple[str, ...], fps: float, path: str | Path
+    motion: RigidMotion,
+    fps: float,
+    path: str | Path,
+    rig: Rig = BVH_PROFILES['default'],
 ) -> None:
-    """Write joint rotations as ``.bvh``: centimeters, y up, degrees, order ZXY.
+    """Write joint rotations as ``.bvh``: centimeters, y up, degrees.
 
     Args:
-        motion (RigidMotion): Motion in meters, z up.
-        joint_names (tuple[str]): Names of its joints; those of Human3.6M are renamed
-            as in animation programs (Hips, LeftUpLeg, ...).
+        motion (RigidMotion): Motion of ``rig.joints`` in meters, z up.
         fps (float): Frames per second.
         path (str | Path): File to create or replace.
+        rig (Rig): Names, axes and order of rotations; by default those of
+            ``BVH_PROFILES['default']``.
     """
+    motion = _in_axes(motion, rig)
     lines = ['HIERARCHY']
     order: list[int] = []
-    root = motion.parents.index(-1)
-    _append_joint(motion, joint_names, root, 0, lines, order)
+    _append_joint(motion, rig, 0, 0, lines, order)
     lines += ['MOTION', f'Frames: {len(motion.root)}', f'Frame Time: {1 / fps:.8f}']
-    channels = [motion.root @ _Y_UP.T * _CENTIMETERS]
+    channels = [motion.root * _CENTIMETERS]
     for joint in order:
-        turned = motion.rotations[:, joint]
-        # only the root's rotation is in world axes
-        turned = _Y_UP @ turned if joint == root else turned
-        angles = Rotation.from_matrix(turned).as_euler(_ORDER)
+        angles = Rotation.from_matrix(motion.rotations[:, joint]).as_euler(rig.order)
         # programs interpolate between frames: no jumps from 180 to -180
         channels.append(np.degrees(np.unwrap(angles, axis=0)))
     rows = np.concatenate(channels, axis=1)
@@ -113,9 +101,20 @@ def write_bvh(
         np.savetxt(file, rows, fmt='%.5f')
 
 
+def _in_axes(motion: RigidMotion, rig: Rig) -> RigidMotion:
+    """Turn the axes of each joint to those of the rig, and the world's to y up."""
+    axes = np.stack([rig.axes.get(joint, np.eye(3)) for joint in rig.joints])
+    above = np.stack([np.eye(3), *axes[list(motion.parents[1:])]])
+    back = np.swapaxes(above, -1, -2)
+    rotations = back @ motion.rotations @ axes
+    rotations[:, 0] = _Y_UP @ rotations[:, 0]
+    offsets = (back @ motion.offsets[..., None])[..., 0]
+    return RigidMotion(motion.parents, offsets, motion.root @ _Y_UP.T, rotations)
+
+
 def _append_joint(
     motion: RigidMotion,
-    names: tuple[str, ...],
+    rig: Rig,
     joint: int,
     depth: int,
     lines: list[str],
@@ -125,19 +124,21 @@ def _append_joint(
     indent = '  ' * depth
     kind = 'JOINT' if depth else 'ROOT'
     places = '' if depth else 'Xposition Yposition Zposition '
-    rotations = ' '.join(f'{axis}rotation' for axis in _ORDER)
+    rotations = ' '.join(f'{axis}rotation' for axis in rig.order)
     lines += [
-        f'{indent}{kind} {BONES.get(names[joint], names[joint])}',
+        f'{indent}{kind} {rig.names[rig.joints[joint]]}',
         f'{indent}{{',
         f'{indent}  OFFSET {_vector(motion.offsets[joint])}',
         f'{indent}  CHANNELS {3 if depth else 6} {places}{rotations}',
     ]
     order.append(joint)
     children = [child for child, parent in enumerate(motion.parents) if parent == joint]
-    for child in children:
-        _append_joint(motion, names, child, depth + 1, lines, order)
-    if not children:
-        end = f'{indent}    OFFSET {_vector(motion.offsets[joint] * _END)}'
+    named = [child for child in children if rig.joints[child] in rig.names]
+    for child in named:
+        _append_joint(motion, rig, child, depth + 1, lines, order)
+    if not named:
+        tip = motion.offsets[children[0]] if children else motion.offsets[joint] * _END
+        end = f'{indent}    OFFSET {_vector(tip)}'
         lines += [f'{indent}  End Site', f'{indent}  {{', end, f'{indent}  }}']
     lines.append(f'{indent}}}')
 

@@ -21,6 +21,7 @@ class Writer:
         footage (bool | str): Whether the function takes ``footage``, the video
             (FrameSource) or None. A name is that of the option that asks for it.
         progress (bool): Whether it takes ``progress``, a function of (done, total).
+        options (tuple[str, ...]): Options of export that the function takes.
         requires (tuple[str, str], optional): Module that must be installed, and the
             extra of mmhot that installs it.
     """
@@ -30,6 +31,7 @@ class Writer:
     per_person: bool = False
     footage: bool | str = False
     progress: bool = False
+    options: tuple[str, ...] = ()
     requires: tuple[str, str] | None = None
 
     def load(self) -> Callable[..., str | None]:
@@ -54,7 +56,12 @@ WRITERS: dict[str, Writer] = {
     'npz': Writer('mmhot.io.lifted:write_npz'),
     'json': Writer('mmhot.io.lifted:write_json'),
     'csv': Writer('mmhot.io.writers.csv:write_csv'),
-    'bvh': Writer('mmhot.io.writers.bvh:write_person', world=True, per_person=True),
+    'bvh': Writer(
+        'mmhot.io.writers.bvh:write_person',
+        world=True,
+        per_person=True,
+        options=('bvh_profile',),
+    ),
     'trc': Writer('mmhot.io.writers.trc:write_person', world=True, per_person=True),
     'glb': Writer('mmhot.io.writers.glb:write_glb', world=True),
     'html': Writer(
