@@ -299,10 +299,7 @@ class ExportOptions(Options):
         flag='--no-foot-lock',
     )
     bvh_profile: str = option(
-        'default',
-        'joint names, rest pose, axes and frame rate of .bvh (see '
-        'docs/output-formats.md)',
-        choices=tuple(BVH_PROFILES),
+        'default', 'names, axes and rate of .bvh', choices=tuple(BVH_PROFILES)
     )
     html_frames: bool = option(
         False, 'show the frames of the video behind the 2D keypoints of .html'
