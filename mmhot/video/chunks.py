@@ -11,6 +11,7 @@ from mmhot.video.frames import Frame
 from mmhot.video.people import (
     Boxes,
     People,
+    are_upright,
     box_iou,
     boxes_around,
     compare_people,
@@ -38,7 +39,7 @@ _MIN_SHARE, _DUPLICATE = 0.6, 0.5
 
 Estimate = Callable[[list[Frame], list[Boxes], list[np.ndarray]], list[People]]
 """Estimates the people in boxes of frames; the arrays (P,) are confidences that they
-had in other frames, NaN if unknown."""
+had in other frames, NaN if unknown, and -inf of people who are upright."""
 Redetect = Callable[[Frame, People], Boxes]
 """Detects the people of a frame, given the poses of tracked people in it."""
 
@@ -243,7 +244,10 @@ def _refine(
     again = estimate(
         [frames[index] for index in rows],
         [(closer[i][off[i]], people[i].bbox_scores[off[i]]) for i in rows],
-        [confidence[index][off[index]] for index in rows],
+        [
+            np.fmax(confidence[index], people[index].scores.mean(1))[off[index]]
+            for index in rows
+        ],
     )
     people = list(people)
     for index, new in zip(rows, again, strict=True):
@@ -351,7 +355,7 @@ def fill_chunk(
 def _interpolate(
     first: Keyframe, last: Keyframe, positions: range, size: tuple[int, int]
 ) -> tuple[list[Boxes], np.ndarray]:
-    """Interpolate boxes between two keyframes; also returns mean confidences (P,).
+    """Interpolate boxes between two keyframes; also returns confidences (P,).
 
     People of one keyframe keep its box.
     """
@@ -361,6 +365,9 @@ def _interpolate(
     ends = (first.people, last.people.take(new))
     scores = np.concatenate([own.bbox_scores for own in ends])
     confidence = np.concatenate([own.scores.mean(1) for own in ends])
+    upright = np.concatenate([are_upright(own.keypoints) for own in ends])
+    upright[: len(known)][known] &= are_upright(last.people.keypoints)[rows]
+    confidence[upright] = -np.inf
     boxes = []
     for position in positions:
         share = (position - first.position) / (last.position - first.position)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmhot.skeletons.joints import get_skeleton
+
 if TYPE_CHECKING:
     from mmhot.video.sources.quarter_turns import QuarterTurns
 
@@ -23,6 +25,11 @@ _ENCLOSED_SHARE = 0.4
 _MOST_CONFIDENT = 12
 NUM_BODY = 17
 """Keypoints of the body, the first of COCO's and of COCO-WholeBody's."""
+_BODY = get_skeleton('coco-17')
+_TRUNK = [
+    [_BODY.joints.index(f'{side}_{joint}') for side in ('left', 'right')]
+    for joint in ('shoulder', 'hip')
+]
 
 
 @dataclass
@@ -191,6 +198,19 @@ def boxes_around(
 def mean_confidence(scores: np.ndarray) -> np.ndarray:
     """Average the scores (P, K) of each person's most confident body keypoints."""
     return np.sort(scores[:, :NUM_BODY], axis=1)[:, -_MOST_CONFIDENT:].mean(1)
+
+
+def are_upright(keypoints: np.ndarray) -> np.ndarray:
+    """Mark people (P,) whose hips are below their shoulders; none without these.
+
+    Args:
+        keypoints (np.ndarray): Keypoints, the body's first, (P, K, 2).
+    """
+    if keypoints.shape[1] < NUM_BODY:
+        return np.zeros(len(keypoints), bool)
+    shoulders, hips = (keypoints[:, rows].mean(1) for rows in _TRUNK)
+    right, down = (hips - shoulders).T
+    return down > abs(right)
 
 
 def box_of(points: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -34,7 +36,7 @@ class CutDetector:
 
     def __init__(self) -> None:
         self.cuts: list[int] = []
-        self._images: deque[np.ndarray] = deque(maxlen=_FLASH + 2)
+        self._images: deque[_SmallImage] = deque(maxlen=_FLASH + 2)
         # between each frame and the one before
         self._differences = [0.0]
 
@@ -85,20 +87,30 @@ class CutDetector:
             self.cuts.remove(index)
 
 
-def _shrink(image: np.ndarray) -> np.ndarray:
+@dataclass
+class _SmallImage:
+    """A small image in HSV, and whether it is gray."""
+
+    hsv: np.ndarray
+    is_gray: bool
+
+
+def _shrink(image: np.ndarray) -> _SmallImage:
     height, width = image.shape[:2]
     zoom = min(1, _SIZE / max(height, width))
     # every pixel of a large image need not be read
     step = max(int(1 / zoom / 2), 1)
     size = max(1, round(width * zoom)), max(1, round(height * zoom))
-    return cv2.resize(image[::step, ::step], size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image[::step, ::step], size, interpolation=cv2.INTER_AREA)
+    channels = cv2.split(small)
+    highest, lowest = (reduce(choose, channels) for choose in (cv2.max, cv2.min))
+    is_gray = cv2.mean(cv2.subtract(highest, lowest))[0] < _GRAY
+    return _SmallImage(cv2.cvtColor(small, cv2.COLOR_BGR2HSV), is_gray)
 
 
-def _difference(first: np.ndarray, second: np.ndarray) -> float:
+def _difference(first: _SmallImage, second: _SmallImage) -> float:
     """Compute the mean absolute difference in HSV, or V if gray, 0 to 255."""
-    if first.shape != second.shape:
+    if first.hsv.shape != second.hsv.shape:
         return 255.0
-    gray = all(np.ptp(image, axis=-1).mean() < _GRAY for image in (first, second))
-    hsv = [cv2.cvtColor(image, cv2.COLOR_BGR2HSV) for image in (first, second)]
-    means = cv2.mean(cv2.absdiff(*hsv))[:3]
-    return means[2] if gray else sum(means) / 3
+    means = cv2.mean(cv2.absdiff(first.hsv, second.hsv))[:3]
+    return means[2] if first.is_gray and second.is_gray else sum(means) / 3

@@ -182,6 +182,55 @@ def test_tracked_candidates_are_found_once():
     np.testing.assert_allclose(boxes, [[51, 71, 109, 179]], atol=1e-3)
 
 
+def counting(*people):
+    """An estimator that lists the boxes it is given."""
+
+    class Counting(Estimator):
+        def __call__(self, images, boxes):
+            seen.extend(map(tuple, boxes[0].round().astype(int).tolist()))
+            return super().__call__(images, boxes)
+
+    seen = []
+    return Counting(*people), seen
+
+
+def test_rejected_candidates_are_verified_again_when_the_image_changes():
+    estimator, seen = counting((60, 80, 100, 170))
+    nobody = interfaces.People(
+        *(np.zeros(shape, np.float32) for shape in ((0, 4), 0, (0, 17, 2), (0, 17)))
+    )
+    detector = PoseVerifiedDetector(estimator, Candidates(CLUTTER[0], CLUTTER[1]))
+    image = IMAGE.copy()
+    for _ in range(3):
+        assert len(detector.redetect(image, nobody)[0]) == 0
+    assert seen == [CLUTTER[0], CLUTTER[1]]
+    image[10:60, 10:40] = 200  # in the first box alone
+    detector.redetect(image, nobody)
+    assert seen[2:] == [CLUTTER[0]]
+    other_size = np.zeros((HEIGHT + 2, WIDTH, 3), np.uint8)
+    detector.redetect(other_size, nobody)
+    assert seen[3:] == [CLUTTER[0], CLUTTER[1]]
+
+
+def test_hopeless_candidates_and_tracked_people_skip_the_second_pass():
+    person = (60, 80, 100, 170)
+    estimator, seen = counting(person)
+    # confidence 0.54 in the first pass: 0.7 at most after a perfect second one
+    loose = (20, 20, 140, 220)
+    detector = PoseVerifiedDetector(estimator, Candidates(loose), min_score=0.75)
+    assert len(detector([IMAGE])[0][0]) == 0
+    assert seen == [loose]
+    detector.min_score = 0.62
+    assert len(detector([IMAGE])[0][0]) == 1
+    assert len(seen) == 3
+    [(points, scores)] = estimator([IMAGE], [np.float32([[55, 75, 105, 175]])])
+    tracked = interfaces.People(np.float32([person]), np.ones(1), points, scores)
+    seen.clear()
+    boxes, _ = detector.redetect(IMAGE, tracked)
+    assert len(boxes) == 1
+    assert seen == [loose]
+
+
 def test_pose_verified_is_opened_by_name(monkeypatch):
     monkeypatch.setattr(pose_source, 'POSE_ESTIMATORS', [])
     pose_source.register_pose_estimator('a.onnx', lambda request: Estimator())

@@ -5,7 +5,7 @@ import pytest
 
 from mmhot.video.chunks import fill_chunk, track_chunk
 from mmhot.video.frames import Frame
-from mmhot.video.people import People, box_iou
+from mmhot.video.people import People, are_upright, box_iou
 
 SIZE = (400, 300)
 OFFSETS = np.stack([np.linspace(-10, 10, 17), np.linspace(-30, 30, 17)], -1)
@@ -159,3 +159,33 @@ def test_motion_before_the_chunk_saves_keyframes():
         np.testing.assert_allclose(centers(found), world.truth(number), atol=1e-3)
     # frames 13, 21, 29, 30 and 34, then all others
     assert [sum(call) for call in world.calls if sum(call)] == [1, 1, 1, 1, 1, 20]
+
+
+def test_people_are_upright_with_hips_below_their_shoulders():
+    standing = np.zeros((17, 2), np.float32)
+    standing[[5, 6]], standing[[11, 12]] = (10, 20), (15, 60)
+    lying = standing[:, ::-1]
+    unknown = np.full((17, 2), np.nan)
+    people = np.stack([standing, -standing, lying, unknown])
+    assert are_upright(people).tolist() == [True, False, False, False]
+    assert are_upright(people[:, :10]).tolist() == [False] * 4
+
+
+def test_confidence_matters_only_for_people_who_are_not_upright():
+    known = []
+
+    class Turned(World):
+        def estimate(self, frames, boxes, confidence):
+            known.append([own.tolist() for own in confidence])
+            found = super().estimate(frames, boxes, confidence)
+            for people in found:
+                people.keypoints[people.keypoints[..., 0].mean(1) > 200] *= (1, -1)
+                people.keypoints[people.keypoints[..., 1] < 0] += (0, 200)
+            return found
+
+    Turned(lambda n: (100 + n, 100), lambda n: (300 + n, 100)).run(25)
+    filled = known[-1]
+    assert len(filled) > 15
+    for first, second in filled:
+        assert first == -np.inf
+        assert second == pytest.approx(0.9)

@@ -1,7 +1,9 @@
 """Person detectors: whole image, filtered boxes, and verification by 2D poses."""
 
+import itertools
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from mmhot.profiling import span
@@ -12,6 +14,7 @@ from mmhot.video.people import (
     Detector,
     People,
     PoseEstimator,
+    Poses,
     box_iou,
     boxes_around,
     compare_people,
@@ -19,7 +22,7 @@ from mmhot.video.people import (
 )
 
 # Part of the identity of PoseVerifiedDetector: raise it when its boxes change.
-_RULES = 1
+_RULES = 2
 
 CANDIDATE_SCORE = 0.15
 """Least score of boxes that are verified."""
@@ -29,8 +32,6 @@ _MAX_CANDIDATES = 40
 _MAX_NEW, _MIN_NEW = 8, 0.2
 # Exponents of the detector's score and of both mean confidences.
 _DETECTOR_POWER, _POSE_POWER = 0.25, 0.5
-# Candidates with a lower score after the first pass skip the second one.
-_MIN_FIRST_SCORE = 0.2
 _BATCH = 32
 _PADDING = 0.1
 # Boxes are duplicates if their intersection covers this share of the smaller one and
@@ -38,6 +39,9 @@ _PADDING = 0.1
 _DUPLICATE_OVERLAP, _DUPLICATE_SIMILARITY = 0.6, 0.2
 # Candidates that overlap tracked people by more are those.
 _TRACKED_OVERLAP = 0.6
+# Candidates are those rejected in the frame before if boxes overlap by this much, and
+# gray values, in thumbnails of this many pixels a side, differ by less on average.
+_REJECTED_OVERLAP, _THUMBNAIL, _UNCHANGED = 0.7, 16, 4.0
 
 
 class WholeImage(Detector):
@@ -131,6 +135,7 @@ class PoseVerifiedDetector(Detector):
         # duplicates are recognized by their keypoints
         self.nms_thr = 1.0
         self.redetects = True
+        self._rejected = _Rejected()
 
     @property
     def identity(self) -> dict:
@@ -148,7 +153,7 @@ class PoseVerifiedDetector(Detector):
         """Detect the people of BGR images (H, W, 3)."""
         candidates = self.detector(images)
         return [
-            _drop_duplicates(*self._verify(image, *boxes))
+            _drop_duplicates(*self._verify(image, *boxes)[:3])
             for image, boxes in zip(images, candidates, strict=True)
         ]
 
@@ -161,8 +166,13 @@ class PoseVerifiedDetector(Detector):
         own = _boxes_of(tracked.keypoints, tracked.scores, image)
         elsewhere = box_iou(boxes[:, None], own).max(1, initial=0) < _TRACKED_OVERLAP
         new = np.flatnonzero(elsewhere & (scores >= (_MIN_NEW if len(own) else 0)))
+        new = new[~self._rejected.are_unchanged(image, boxes[new])]
         new = new[np.argsort(-scores[new], kind='stable')][:_MAX_NEW]
-        boxes, scores, points = self._verify(image, boxes[new], scores[new])
+        candidates = boxes[new]
+        boxes, scores, points, verified = self._verify(
+            image, candidates, scores[new], (own, tracked.keypoints)
+        )
+        self._rejected.update(image, np.delete(candidates, verified, 0))
         return _drop_duplicates(
             np.concatenate([boxes, own]),
             np.concatenate([scores, confidence]),
@@ -171,19 +181,29 @@ class PoseVerifiedDetector(Detector):
 
     @span('verify candidates')
     def _verify(
-        self, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return boxes, scores and keypoints of the candidates that are people."""
+        self,
+        image: np.ndarray,
+        boxes: np.ndarray,
+        scores: np.ndarray,
+        known: Poses | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return boxes, scores, keypoints and rows of candidates that are people.
+
+        Those who are among known people, boxes and keypoints, are left out.
+        """
         best = np.argsort(-scores, kind='stable')[:_MAX_CANDIDATES]
         boxes, scores = boxes[best], scores[best]
-        boxes, confidence, _ = self._estimate(image, boxes)
+        boxes, confidence, points = self._estimate(image, boxes)
         scores = scores**_DETECTOR_POWER * confidence**_POSE_POWER
-        kept = scores * confidence**_POSE_POWER > _MIN_FIRST_SCORE
-        boxes, scores = boxes[kept], scores[kept]
+        # the second pass can only lower it
+        kept = scores >= self.min_score
+        if known is not None:
+            kept &= ~_duplicates((boxes, points), known).any(1)
+        boxes, scores, best = boxes[kept], scores[kept], best[kept]
         _, confidence, points = self._estimate(image, boxes)
         scores = scores * confidence**_POSE_POWER
         kept = scores >= self.min_score
-        return boxes[kept], scores[kept], points[kept]
+        return boxes[kept], scores[kept], points[kept], best[kept]
 
     def _estimate(
         self, image: np.ndarray, boxes: np.ndarray
@@ -202,6 +222,47 @@ class PoseVerifiedDetector(Detector):
         return _boxes_of(keypoints, scores, image), mean_confidence(scores), keypoints
 
 
+class _Rejected:
+    """Candidates that were rejected in the last frame, to which nothing has changed."""
+
+    def __init__(self) -> None:
+        self._boxes = np.zeros((0, 4), np.float32)
+        self._image: tuple[int, ...] = ()
+        self._thumbnails: list[np.ndarray] = []
+
+    def are_unchanged(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """Mark boxes (P, 4) rejected before; forget those that have changed."""
+        same = np.array(
+            [
+                image.shape == self._image
+                and np.abs(_thumbnail(image, box) - before).mean() < _UNCHANGED
+                for box, before in zip(self._boxes, self._thumbnails, strict=True)
+            ],
+            bool,
+        )
+        self._thumbnails = list(itertools.compress(self._thumbnails, same))
+        self._boxes = self._boxes[same]
+        overlap = box_iou(boxes[:, None], self._boxes)
+        return overlap.max(1, initial=0) > _REJECTED_OVERLAP
+
+    def update(self, image: np.ndarray, boxes: np.ndarray) -> None:
+        """Add boxes (P, 4) that were rejected in an image."""
+        self._image = image.shape
+        self._boxes = np.concatenate([self._boxes, boxes])[-_MAX_CANDIDATES:]
+        self._thumbnails += [_thumbnail(image, box) for box in boxes]
+        self._thumbnails = self._thumbnails[-_MAX_CANDIDATES:]
+
+
+def _thumbnail(image: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Return the gray values of a box as a small float image."""
+    left, top, right, bottom = box.round().astype(int)
+    patch = image[top : max(bottom, top + 1), left : max(right, left + 1)]
+    step = max(min(patch.shape[:2]) // (4 * _THUMBNAIL), 1)
+    gray = cv2.cvtColor(patch[::step, ::step], cv2.COLOR_BGR2GRAY)
+    size = (_THUMBNAIL, _THUMBNAIL)
+    return cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
 def _boxes_of(
     keypoints: np.ndarray, scores: np.ndarray, image: np.ndarray
 ) -> np.ndarray:
@@ -212,17 +273,26 @@ def _drop_duplicates(
     boxes: np.ndarray, scores: np.ndarray, points: np.ndarray
 ) -> Boxes:
     """Keep the box with the highest score of each person, highest first."""
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    shared = (high - low).clip(0).prod(-1)
-    area = shared.diagonal()
-    duplicate = shared > _DUPLICATE_OVERLAP * np.minimum(area[:, None], area)
-    points = np.concatenate([points, boxes.reshape(-1, 2, 2)], 1)
-    valid = np.ones(points.shape[:2], bool)
-    _, similarity = compare_people(points[:, None], points, valid)
-    duplicate &= similarity >= _DUPLICATE_SIMILARITY
+    duplicate = _duplicates((boxes, points), (boxes, points))
     kept: list[int] = []
     for person in np.argsort(-scores, kind='stable'):
         if not duplicate[person, kept].any():
             kept.append(person)
     return boxes[kept], scores[kept]
+
+
+def _duplicates(first: Poses, second: Poses) -> np.ndarray:
+    """Mark pairs (P, Q) of boxes and keypoints that are of one person."""
+    boxes, others = first[0], second[0]
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    shared = (high - low).clip(0).prod(-1)
+    areas = [(own[:, 2:] - own[:, :2]).clip(0).prod(-1) for own in (boxes, others)]
+    overlap = shared > _DUPLICATE_OVERLAP * np.minimum(areas[0][:, None], areas[1])
+    one, other = (
+        np.concatenate([own, corners.reshape(-1, 2, 2)], 1)
+        for corners, own in (first, second)
+    )
+    valid = np.ones(one.shape[1], bool)
+    _, similarity = compare_people(one[:, None], other[None], valid)
+    return overlap & (similarity >= _DUPLICATE_SIMILARITY)
