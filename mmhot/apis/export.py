@@ -48,14 +48,17 @@ def save_clip(
     from mmhot.video.inputs import open_inputs
 
     path = Path(path)
-    chosen = ExportOptions(formats=[path.suffix.removeprefix('.')], **options)
+    suffix = path.suffix.removeprefix('.')
+    endings = [name for name in WRITERS if path.name.endswith(f'.{name}')]
+    chosen = ExportOptions(formats=[max(endings, key=len, default=suffix)], **options)
     if isinstance(video, str | Path):
         (video,) = open_inputs([str(video)])
     tracks = sorted(set(clip.track.tolist()))
     targets = Targets([] if video is None else [video.path])
     for file in _files(path, *chosen.formats, tracks).values():
         targets.claim(file, 0, clip.name)
-    return _write_formats(clip, path, chosen, video)
+    stem = path.name.removesuffix(f'.{chosen.formats[0]}')
+    return _write_formats(clip, path.with_name(f'{stem}.x'), chosen, video)
 
 
 def export(

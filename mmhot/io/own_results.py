@@ -16,7 +16,7 @@ _START = 1 << 14
 _SIGNS = {
     '.json': b'"focal_assumed": ',
     '.png': b'tEXtSoftware\0' + MARK.encode(),
-    '.csv': b'frame,time,track,joint,x,y,z,',
+    '.csv': b'frame,time,track,',
     '.html': f'<meta name="generator" content="{MARK}">'.encode(),
 }
 

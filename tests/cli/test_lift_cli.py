@@ -237,7 +237,8 @@ def test_inputs_with_one_name_are_refused(refused, tmp_path):
     [
         (
             {'formats': 'npz,avi'},
-            '--formats must be among npz,json,csv,bvh,trc,glb,html,mp4,png,rrd; '
+            '--formats must be among npz,json,csv,angles.csv,bvh,trc,c3d,'
+            'mot,glb,html,mp4,png,rrd; '
             "got 'avi'",
         ),
         ({'formats': ''}, "--formats must be among .*; got ''"),
@@ -381,7 +382,7 @@ def test_poses_that_are_not_finite_are_not_written(
         'keypoints_3d holds values that are not finite, first in frame 0, track 0',
         SKATER,
         checkpoint=tmp_path / 'bad.pth',
-        formats='npz,json,csv,bvh,trc,glb,html,png',
+        formats='npz,json,csv,angles.csv,bvh,trc,mot,glb,html,png',
     )
 
 

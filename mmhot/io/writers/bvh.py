@@ -9,7 +9,7 @@ from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.rigid_skeleton import RigidMotion, fit_rig
 from mmhot.io.writers.rigs import BVH_PROFILES, Rig
-from mmhot.io.writers.trc import MAX_FILLED, fill_frames
+from mmhot.io.writers.trc import sample_evenly
 
 # BVH is y up; x stays.
 _Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
@@ -23,8 +23,8 @@ def write_person(clip: Clip3D, path: str | Path, bvh_profile: str = 'default') -
     """Write the motion of one person as ``.bvh``.
 
     The format has neither frame numbers nor gaps: it begins with the video, and frames
-    without a pose repeat the nearest one, see :func:`mmhot.io.writers.trc.fill_frames`.
-    A varying frame rate, or another one than the profile's, is resampled.
+    without a pose repeat the nearest one, see
+    :func:`mmhot.io.writers.trc.sample_evenly`.
 
     Args:
         clip (Clip3D): One track in ``'world'`` axes, joints of Human3.6M.
@@ -37,37 +37,13 @@ def write_person(clip: Clip3D, path: str | Path, bvh_profile: str = 'default') -
     """
     rig = BVH_PROFILES[bvh_profile]
     fps = rig.fps or clip.fps
-    frames, positions = fill_frames(clip, first=0)
-    if clip.time is None:
-        seconds = np.arange(len(frames)) / clip.fps
-    else:
-        steps = np.diff(clip.seconds(frames))
-        steps[np.diff(frames) > 1] = 1 / clip.fps  # frames that were left out
-        if steps.sum() * clip.fps > len(frames) + MAX_FILLED:
-            steps = steps.clip(max=(1 + MAX_FILLED / len(frames)) / clip.fps)
-        seconds = np.r_[0, np.cumsum(steps)]
-    if clip.time is not None or fps != clip.fps:
-        positions = _resample_evenly(positions, seconds, fps)
+    positions, _ = sample_evenly(clip, first=0, fps=fps)
     motion = fit_rig(positions, rig)
     write_bvh(motion, fps, path, rig)
     wanted = rig.places @ positions
     found = motion.positions()[:, : wanted.shape[1]]
     error = np.linalg.norm(found - wanted, axis=-1).mean()
     return f'bones of constant length: {1000 * error:.0f} mm off'
-
-
-def _resample_evenly(
-    positions: np.ndarray, seconds: np.ndarray, fps: float
-) -> np.ndarray:
-    """Interpolate positions (T, K, 3) of times (T,) at a constant frame rate."""
-    count = round((seconds[-1] - seconds[0]) * fps) + 1
-    wanted = np.minimum(seconds[0] + np.arange(count) / fps, seconds[-1])
-    after = np.searchsorted(seconds[1:-1], wanted) + 1
-    after = after.clip(max=len(seconds) - 1)
-    before = np.maximum(after - 1, 0)
-    span = np.maximum(seconds[after] - seconds[before], 1e-9)
-    weight = ((wanted - seconds[before]) / span)[:, None, None]
-    return positions[before] * (1 - weight) + positions[after] * weight
 
 
 def write_bvh(

@@ -56,6 +56,7 @@ WRITERS: dict[str, Writer] = {
     'npz': Writer('mmhot.io.lifted:write_npz'),
     'json': Writer('mmhot.io.lifted:write_json'),
     'csv': Writer('mmhot.io.writers.csv:write_csv'),
+    'angles.csv': Writer('mmhot.io.writers.angles:write_csv', world=True),
     'bvh': Writer(
         'mmhot.io.writers.bvh:write_person',
         world=True,
@@ -63,6 +64,13 @@ WRITERS: dict[str, Writer] = {
         options=('bvh_profile',),
     ),
     'trc': Writer('mmhot.io.writers.trc:write_person', world=True, per_person=True),
+    'c3d': Writer(
+        'mmhot.io.writers.c3d:write_person',
+        world=True,
+        per_person=True,
+        requires=('ezc3d', 'c3d'),
+    ),
+    'mot': Writer('mmhot.io.writers.angles:write_mot', world=True, per_person=True),
     'glb': Writer('mmhot.io.writers.glb:write_glb', world=True),
     'html': Writer(
         'mmhot.visualization.html:write_html',

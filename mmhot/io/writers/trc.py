@@ -99,6 +99,43 @@ def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
     return frames, positions.astype(np.float64)
 
 
+def sample_evenly(
+    person: Clip3D, first: int, fps: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interpolate poses at a constant frame rate; gaps repeat the nearest pose.
+
+    Args:
+        person (Clip3D): Clip of one track.
+        first (int): First frame to return.
+        fps (float): Frames per second.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Joint positions (T, K, 3) float64 in the axes of
+        the clip, and whether frames are of a pose, not of a gap, (T,).
+    """
+    frames, positions = fill_frames(person, first)
+    is_known = np.isin(frames, person.frame)
+    if person.time is None and fps == person.fps:
+        return positions, is_known
+    seconds = np.arange(len(frames)) / person.fps
+    if person.time is not None:
+        steps = np.diff(person.seconds(frames))
+        steps[np.diff(frames) > 1] = 1 / fps  # frames that were left out
+        if steps.sum() * fps > len(frames) + MAX_FILLED:
+            steps = steps.clip(max=(1 + MAX_FILLED / len(frames)) / fps)
+        seconds = np.r_[0, np.cumsum(steps)]
+    count = round((seconds[-1] - seconds[0]) * fps) + 1
+    wanted = np.minimum(seconds[0] + np.arange(count) / fps, seconds[-1])
+    after = np.searchsorted(seconds[1:-1], wanted) + 1
+    after = after.clip(max=len(seconds) - 1)
+    before = np.maximum(after - 1, 0)
+    span = np.maximum(seconds[after] - seconds[before], 1e-9)
+    weight = (wanted - seconds[before]) / span
+    is_known = np.where(weight < 0.5, is_known[before], is_known[after])
+    weight = weight[:, None, None]
+    return positions[before] * (1 - weight) + positions[after] * weight, is_known
+
+
 def _shorten_gaps(known: np.ndarray, gaps: np.ndarray) -> np.ndarray:
     """Return frames (T,) with poses, and at most ``MAX_FILLED`` beside them.
 

@@ -264,7 +264,7 @@ def _names() -> Iterator[Case]:
     ]
     for name in names:
         bad = Case('names', f'refused {name!r:.20}', LIFT, f'{name}.npz', files.pickled)
-        formats = 'npz,json,csv,bvh,trc,glb,html,png'
+        formats = 'npz,json,csv,angles.csv,bvh,trc,mot,glb,html,png'
         good = [*LIFT[:-1], formats]
         yield bad
         yield Case(
@@ -283,7 +283,7 @@ def _names() -> Iterator[Case]:
 
 
 def _sparse() -> Iterator[Case]:
-    texts = [*LIFT[:-1], 'npz,json,csv,bvh,trc,glb,html,png']
+    texts = [*LIFT[:-1], 'npz,json,csv,angles.csv,bvh,trc,mot,glb,html,png']
 
     def case(name: str, frames: object, fps: float = 25.0, expected=LIFTED, out=texts):
         frames = np.array(list(frames))

@@ -1,0 +1,74 @@
+"""Joint angles: motions for OpenSim (``.mot``), and tables (``.angles.csv``)."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.clips import Clip3D
+from mmhot.io.atomic import replacing
+from mmhot.io.writers.trc import fill_frames
+from mmhot.skeletons.joint_angles import ANGLES, joint_angles
+
+_PLACES = ('pelvis_tx', 'pelvis_ty', 'pelvis_tz')
+_HEADER = """\
+{name}
+version=1
+nRows={rows}
+nColumns={columns}
+inDegrees=yes
+
+Units are S.I. units (second, meters, Newtons, ...)
+Angles are in degrees.
+
+endheader
+"""
+
+
+def write_mot(clip: Clip3D, path: str | Path) -> None:
+    """Write the angles of one person as motion of OpenSim's full-body model.
+
+    Args:
+        clip (Clip3D): One track in ``'world'`` axes; gaps repeat the nearest pose.
+        path (str | Path): File to create or replace; it begins with the first pose.
+    """
+    frames, positions = fill_frames(clip, first=clip.frame[0])
+    positions = _in_y_up(positions)
+    angles = joint_angles(positions)
+    columns = ('time', *ANGLES[:3], *_PLACES, *ANGLES[3:])
+    root = positions[:, clip.joint_names.index('root')]
+    seconds = clip.seconds(frames)
+    table = np.column_stack([seconds, angles[:, :3], root, angles[:, 3:]])
+    name = Path(path).stem.replace('\n', ' ')
+    header = _HEADER.format(name=name, rows=len(table), columns=len(columns))
+    with replacing(path) as temporary, temporary.open('w', encoding='utf-8') as file:
+        file.write(header + '\t'.join(columns) + '\n')
+        np.savetxt(file, table, fmt='%.6f', delimiter='\t')
+
+
+def write_csv(clip: Clip3D, path: str | Path) -> None:
+    """Write the angles of all people as a table, with a row for each pose.
+
+    Args:
+        clip (Clip3D): In ``'world'`` axes.
+        path (str | Path): File to create or replace.
+    """
+    angles = np.empty((len(clip), len(ANGLES)))
+    for rows in clip.stretches():
+        angles[rows] = joint_angles(_in_y_up(clip.places()[rows]))
+    seconds = clip.seconds(clip.frame)
+    with (
+        replacing(path) as temporary,
+        temporary.open('w', encoding='utf-8', newline='') as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(('frame', 'time', 'track', *ANGLES))
+        for frame, second, track, row in zip(
+            clip.frame.tolist(), seconds, clip.track.tolist(), angles, strict=True
+        ):
+            values = (f'{value:.4f}' for value in row)
+            writer.writerow((frame, f'{second:.6f}', track, *values))
+
+
+def _in_y_up(positions: np.ndarray) -> np.ndarray:
+    return positions[..., [0, 2, 1]] * (1, 1, -1)

@@ -1,0 +1,48 @@
+"""Points of biomechanics (``.c3d``), by ezc3d."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.clips import Clip3D
+from mmhot.installation import import_extra
+from mmhot.io.atomic import replacing
+from mmhot.io.writers.trc import sample_evenly
+
+_MILLIMETERS = 1000.0
+# By the format's rules: 0 for points that were computed, -1 for unknown ones.
+_COMPUTED, _UNKNOWN = 0.0, -1.0
+
+
+def write_person(clip: Clip3D, path: str | Path) -> None:
+    """Write the joints of one person as points: millimeters, z up, a constant rate.
+
+    Residuals are 0, which stands for computed points, and -1 in frames without a pose.
+
+    Args:
+        clip (Clip3D): One track in ``'world'`` axes.
+        path (str | Path): File to create or replace; it begins with the first pose.
+
+    Raises:
+        ValueError: If ezc3d is not installed.
+    """
+    ezc3d = import_extra('ezc3d', 'the format c3d', 'c3d')
+    first = int(clip.frame[0])
+    positions, is_known = sample_evenly(clip, first, clip.fps)
+    points = np.ones((4, len(clip.joint_names), len(positions)))
+    points[:3] = np.moveaxis(positions * _MILLIMETERS, 0, -1).swapaxes(0, 1)
+    points[:3, :, ~is_known] = np.nan
+    residuals = np.where(is_known, _COMPUTED, _UNKNOWN)
+    file = ezc3d.c3d()
+    file['header']['points']['first_frame'] = first
+    parameters = file['parameters']['POINT']
+    parameters['RATE']['value'] = [clip.fps]
+    parameters['UNITS']['value'] = ['mm']
+    parameters['LABELS']['value'] = list(clip.joint_names)
+    file.add_parameter('POINT', 'X_SCREEN', ['+X'])
+    file.add_parameter('POINT', 'Y_SCREEN', ['+Z'])
+    file['data']['points'] = points
+    residuals = np.broadcast_to(residuals, points[:1].shape)
+    file['data']['meta_points']['residuals'] = residuals
+    with replacing(path) as temporary:
+        file.write(str(temporary))

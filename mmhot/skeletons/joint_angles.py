@@ -1,0 +1,122 @@
+"""Joint angles of the pelvis, trunk, hips, knees, ankles, shoulders and elbows.
+
+Segments have the axes of the International Society of Biomechanics: x forward, y up,
+z to the right (https://doi.org/10.1016/S0021-9290(01)00222-6). Names, signs and the
+order of rotations (z, x, y, each about the axis that the former ones have turned) are
+those of OpenSim's full-body model (https://doi.org/10.1109/TBME.2016.2586891). All
+angles are 0 for people who stand straight, with hanging arms, and face along x.
+"""
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from mmhot.skeletons.joints import get_skeleton
+
+_H36M = get_skeleton('h36m-17')
+_SIDES = {'right': 1.0, 'left': -1.0}
+# Share of the neighbor's axis in the hinge of a knee or elbow, which is undetermined
+# in straight limbs: as much as the limb's own in a bend of 9 degrees.
+_STRAIGHT = 0.15
+_BALL = {
+    'pelvis': ('pelvis_tilt', 'pelvis_list', 'pelvis_rotation'),
+    'trunk': ('lumbar_extension', 'lumbar_bending', 'lumbar_rotation'),
+    'hip': ('hip_flexion', 'hip_adduction', 'hip_rotation'),
+    'shoulder': ('arm_flex', 'arm_add', 'arm_rot'),
+}
+_LEG, _ARM = ('hip', 'knee', 'foot'), ('shoulder', 'elbow', 'wrist')
+ANGLES = (
+    *_BALL['pelvis'],
+    *_BALL['trunk'],
+    *(f'{name}_{side[0]}' for side in _SIDES for name in (*_BALL['hip'], 'knee_angle')),
+    *(
+        f'{name}_{side[0]}'
+        for side in _SIDES
+        for name in (*_BALL['shoulder'], 'elbow_flex')
+    ),
+)
+"""Names of the angles, as in OpenSim."""
+
+
+def joint_angles(positions: np.ndarray) -> np.ndarray:
+    """Compute joint angles.
+
+    Knees and elbows bend about one axis, which in straight limbs is that of the least
+    rotation from pelvis or trunk.
+
+    Args:
+        positions (np.ndarray): Human3.6M's joints, y up, in any unit, (T, 17, 3).
+
+    Returns:
+        np.ndarray: Degrees, in the order of ``ANGLES``, without jumps in time, (T, A).
+    """
+    place = {
+        joint: positions[:, index].astype(np.float64)
+        for index, joint in enumerate(_H36M.joints)
+    }
+    angles: dict[str, np.ndarray] = {}
+
+    def turn(part: str, axes: np.ndarray, sign: float = 1.0, ending: str = '') -> None:
+        values = Rotation.from_matrix(axes).as_euler('ZXY', degrees=True)
+        # adduction and rotation are positive towards the middle on both sides
+        values *= (1, sign, sign)
+        angles.update(zip((n + ending for n in _BALL[part]), values.T, strict=True))
+
+    pelvis = _axes(
+        place['spine'] - place['root'], place['right_hip'] - place['left_hip']
+    )
+    trunk = _axes(
+        place['thorax'] - place['spine'],
+        place['right_shoulder'] - place['left_shoulder'],
+    )
+    turn('pelvis', pelvis)
+    turn('trunk', _inverse(pelvis) @ trunk)
+    for side, sign in _SIDES.items():
+        for limb, above, part, bend, forward in (
+            (_LEG, pelvis, 'hip', 'knee_angle', -1.0),
+            (_ARM, trunk, 'shoulder', 'elbow_flex', 1.0),
+        ):
+            first, middle, last = (place[f'{side}_{joint}'] for joint in limb)
+            upper, lower = _unit(first - middle), _unit(middle - last)
+            hinge = forward * np.cross(upper, lower)
+            straight = _carried(above[..., 2], above[..., 1], upper)
+            axes = _axes(upper, hinge + _STRAIGHT * straight, along=True)
+            ending = f'_{side[0]}'
+            turn(part, _inverse(above) @ axes, sign, ending)
+            cosine = (upper * lower).sum(-1).clip(-1, 1)
+            angles[bend + ending] = np.degrees(np.arccos(cosine))
+    table = np.stack([angles[name] for name in ANGLES], axis=1)
+    return np.unwrap(table, period=360, axis=0)
+
+
+def _axes(up: np.ndarray, right: np.ndarray, along: bool = False) -> np.ndarray:
+    """Make axes (T, 3, 3), as columns, of two directions (T, 3).
+
+    Args:
+        up (np.ndarray): The y axis, exactly so if ``along``.
+        right (np.ndarray): The z axis, exactly so if not ``along``.
+        along (bool): See above.
+    """
+    forward = _unit(np.cross(up, right))
+    if along:
+        up = _unit(up)
+        right = np.cross(forward, up)
+    else:
+        right = _unit(right)
+        up = np.cross(right, forward)
+    return np.stack([forward, up, right], axis=-1)
+
+
+def _carried(vectors: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Turn vectors (T, 3) by the least rotation from unit vectors to others."""
+    both = source + target
+    scale = (vectors * both).sum(-1) / np.maximum((both * both).sum(-1) / 2, 1e-9)
+    ahead = 2 * (vectors * source).sum(-1)
+    return vectors - scale[:, None] * both + ahead[:, None] * target
+
+
+def _inverse(axes: np.ndarray) -> np.ndarray:
+    return np.swapaxes(axes, -1, -2)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-12)

@@ -1,0 +1,100 @@
+"""``.c3d``, ``.mot`` and ``.angles.csv`` contain the lifted motion."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from rendered_clips import rendered
+
+from mmhot.io.own_results import is_result
+from mmhot.io.readers.motion_capture import read_c3d
+from mmhot.lifting.world import place_people, to_world
+from mmhot.skeletons.joint_angles import ANGLES, joint_angles
+
+
+@pytest.fixture(scope='module')
+def clip():
+    """Frames 10 to 89 of a walk, without 40 to 49."""
+    whole = to_world(place_people(rendered('walk')), static_camera=True)
+    frame = whole.frame
+    return whole.take((frame >= 10) & (frame < 90) & ((frame < 40) | (frame >= 50)))
+
+
+def in_y_up(positions):
+    return positions[..., [0, 2, 1]] * (1, 1, -1)
+
+
+def test_c3d_has_the_joints_and_marks_gaps(clip, tmp_path):
+    ezc3d = pytest.importorskip('ezc3d')
+    clip.save(tmp_path / 'a.c3d')
+    motion = read_c3d(tmp_path / 'a.c3d')
+    assert motion.names == clip.joint_names
+    assert motion.fps == 25
+    assert motion.positions.shape == (80, 17, 3)
+    known = np.isin(np.arange(10, 90), clip.frame)
+    assert_allclose(motion.positions[known], clip.places(), atol=1e-4)
+    assert np.isnan(motion.positions[~known]).all()
+    content = ezc3d.c3d(str(tmp_path / 'a.c3d'))
+    assert content['parameters']['POINT']['UNITS']['value'] == ['mm']
+    assert content['header']['points']['first_frame'] == 10
+    residuals = content['data']['meta_points']['residuals'][0]
+    assert_allclose(residuals[:, known], 0)
+    assert_allclose(residuals[:, ~known], -1)
+
+
+def test_c3d_has_a_constant_rate(clip, tmp_path):
+    pytest.importorskip('ezc3d')
+    late = np.maximum(clip.frame - 60, 0)
+    replace(clip, time=(clip.frame + late) / 25).save(tmp_path / 'a.c3d')
+    motion = read_c3d(tmp_path / 'a.c3d')
+    assert len(motion.positions) == 50 + 2 * 29 + 1
+    assert_allclose(motion.positions[50:108:2], clip.places()[40:69], atol=1e-3)
+
+
+def read_mot(path):
+    lines = path.read_text().splitlines()
+    end = lines.index('endheader')
+    header = dict(line.split('=') for line in lines[:end] if '=' in line)
+    table = np.array([line.split('\t') for line in lines[end + 2 :]], float)
+    return header, lines[end + 1].split('\t'), table
+
+
+def test_mot_has_opensims_header_and_all_angles(clip, tmp_path):
+    clip.save(tmp_path / 'a.mot')
+    header, names, table = read_mot(tmp_path / 'a.mot')
+    assert header == {
+        'version': '1',
+        'nRows': '80',
+        'nColumns': '26',
+        'inDegrees': 'yes',
+    }
+    assert names[:7] == [
+        *('time', 'pelvis_tilt', 'pelvis_list', 'pelvis_rotation'),
+        *('pelvis_tx', 'pelvis_ty', 'pelvis_tz'),
+    ]
+    assert table.shape == (80, 26)
+    assert_allclose(table[:, 0], np.arange(10, 90) / 25, atol=1e-6)
+    root = in_y_up(clip.root_3d)
+    assert_allclose(table[:30, 4:7], root[:30], atol=1e-5)
+    wanted = joint_angles(in_y_up(clip.places()[:30]))
+    assert_allclose(table[:30, [1, 2, 3, *range(7, 26)]], wanted, atol=1e-4)
+    # the knees of a walking person
+    knee = table[:, names.index('knee_angle_r')]
+    assert 0 < knee.min() < 25
+    assert 40 < knee.max() < 90
+
+
+def test_table_of_angles_has_every_pose(clip, tmp_path):
+    both = replace(clip, track=clip.track + 2)
+    (path,) = both.save(tmp_path / 'a.angles.csv')
+    assert path == tmp_path / 'a.angles.csv'
+    assert is_result(path)
+    with path.open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ['frame', 'time', 'track', *ANGLES]
+    assert [int(row['frame']) for row in rows] == clip.frame.tolist()
+    assert {row['track'] for row in rows} == {'2'}
+    found = np.array([[float(row[name]) for name in ANGLES] for row in rows])
+    assert_allclose(found[30:], joint_angles(in_y_up(clip.places()[30:])), atol=1e-3)

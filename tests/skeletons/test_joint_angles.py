@@ -1,0 +1,106 @@
+"""Joint angles have the signs and zeros of their definitions."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.spatial.transform import Rotation
+
+from mmhot.skeletons.joint_angles import ANGLES, joint_angles
+from mmhot.skeletons.joints import get_skeleton
+
+H36M = get_skeleton('h36m-17')
+# A person who stands straight and faces along x; y up, z to the right.
+STANDING = dict(root=(0, 0.9, 0), spine=(0, 1.1, 0), thorax=(0, 1.4, 0))
+STANDING |= dict(neck_base=(0.06, 1.5, 0), head=(0, 1.65, 0))
+for name, y, z in (
+    *(('hip', 0.9, 0.1), ('knee', 0.5, 0.1), ('foot', 0.08, 0.1)),
+    *(('shoulder', 1.4, 0.18), ('elbow', 1.1, 0.18), ('wrist', 0.85, 0.18)),
+):
+    STANDING |= {f'right_{name}': (0, y, z), f'left_{name}': (0, y, -z)}
+
+
+def bent(changes, turn=None):
+    """Angles by name after rotations of parts about a joint."""
+    pose = np.array([STANDING[joint] for joint in H36M.joints], float)
+    for pivot, axis, degrees, moved in changes:
+        rotation = Rotation.from_euler(axis, degrees, degrees=True)
+        rows = H36M.indices(moved)
+        center = pose[H36M.index(pivot)]
+        pose[rows] = rotation.apply(pose[rows] - center) + center
+    if turn is not None:
+        pose = turn.apply(pose)
+    return dict(zip(ANGLES, joint_angles(pose[None])[0], strict=True))
+
+
+def limb(side, *joints):
+    return [f'{side}_{joint}' for joint in joints]
+
+
+def assert_only(angles, **wanted):
+    for name, value in angles.items():
+        assert value == pytest.approx(wanted.get(name, 0), abs=1e-5), name
+
+
+def test_all_angles_of_a_standing_person_are_zero():
+    assert len(ANGLES) == 22
+    assert_only(bent([]))
+
+
+@pytest.mark.parametrize('side', ['right', 'left'])
+def test_limbs_bend_in_the_documented_directions(side):
+    leg, arm = limb(side, 'knee', 'foot'), limb(side, 'elbow', 'wrist')
+    ending, out = f'_{side[0]}', 1 if side == 'right' else -1
+    # z points to the right: positive rotations carry hanging limbs forward
+    flexed = bent([(f'{side}_hip', 'z', 30, leg)])
+    assert_only(flexed, **{f'hip_flexion{ending}': 30})
+    flexed = bent([(f'{side}_knee', 'z', -40, leg[1:])])
+    assert_only(flexed, **{f'knee_angle{ending}': 40})
+    flexed = bent([(f'{side}_elbow', 'z', 70, arm[1:])])
+    assert_only(flexed, **{f'elbow_flex{ending}': 70})
+    flexed = bent([(f'{side}_shoulder', 'z', 80, arm)])
+    assert_only(flexed, **{f'arm_flex{ending}': 80})
+    # limbs to the side: abduction is negative
+    raised = bent([(f'{side}_hip', 'x', -25 * out, leg)])
+    assert_only(raised, **{f'hip_adduction{ending}': -25})
+    raised = bent([(f'{side}_shoulder', 'x', -60 * out, arm)])
+    assert_only(raised, **{f'arm_add{ending}': -60})
+
+
+@pytest.mark.parametrize('side', ['right', 'left'])
+def test_bent_limbs_show_their_rotation(side):
+    leg, arm = limb(side, 'knee', 'foot'), limb(side, 'elbow', 'wrist')
+    out = 1 if side == 'right' else -1
+    # about the vertical: toes and hands to the middle are positive
+    changes = [
+        (f'{side}_elbow', 'z', 90, arm[1:]),
+        (f'{side}_shoulder', 'y', 30 * out, arm),
+        (f'{side}_knee', 'z', -90, leg[1:]),
+        (f'{side}_hip', 'y', 20 * out, leg),
+    ]
+    angles = bent(changes)
+    # the neighbor's axis has a small share
+    assert angles[f'arm_rot_{side[0]}'] == pytest.approx(30, abs=4)
+    assert angles[f'hip_rotation_{side[0]}'] == pytest.approx(20, abs=3)
+    assert angles[f'arm_flex_{side[0]}'] == pytest.approx(0, abs=1e-6)
+
+
+def test_trunk_and_pelvis():
+    upper = ['thorax', 'neck_base', 'head']
+    upper += [j for j in H36M.joints if j.endswith(('shoulder', 'elbow', 'wrist'))]
+    names = ('lumbar_extension', 'lumbar_bending', 'lumbar_rotation')
+    for axis, name in zip('zxy', names, strict=True):
+        assert_only(bent([('spine', axis, 15, upper)]), **{name: 15})
+    names = ('pelvis_tilt', 'pelvis_list', 'pelvis_rotation')
+    for axis, name in zip('zxy', names, strict=True):
+        turn = Rotation.from_euler(axis, 20, degrees=True)
+        assert_only(bent([], turn), **{name: 20})
+
+
+def test_angles_do_not_jump_and_ignore_place_and_size():
+    turns = np.linspace(0, 720, 50)
+    pose = np.array([STANDING[joint] for joint in H36M.joints], float)
+    poses = [Rotation.from_euler('y', a, degrees=True).apply(pose) for a in turns]
+    angles = joint_angles(np.array(poses))
+    assert_allclose(angles[:, ANGLES.index('pelvis_rotation')], turns, atol=1e-6)
+    moved = joint_angles(np.array(poses) * 3 + [5, 1, 2])
+    assert_allclose(moved, angles, atol=1e-6)
