@@ -24,10 +24,7 @@ frames = []
 for frame in (0, 20):
     scene.frame_set(first + frame)
     frames.append(
-        {
-            bone.name: list(person.matrix_world @ bone.head)
-            for bone in person.pose.bones
-        }
+        {bone.name: list(person.matrix_world @ bone.head) for bone in person.pose.bones}
     )
 with open(out, 'w') as file:
     json.dump(frames, file)
