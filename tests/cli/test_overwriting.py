@@ -18,7 +18,7 @@ from mmhot.io.lifted import read_lifted
 from mmhot.io.own_results import is_result
 from mmhot.io.writers.table import WRITERS
 
-FORMATS = [name for name in WRITERS if name != 'rrd']
+FORMATS = [name for name, writer in WRITERS.items() if writer.requires is None]
 
 
 @pytest.fixture(scope='module')
