@@ -10,15 +10,20 @@ from string import Template
 
 import cv2
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
+from mmhot.io.writers.mannequin import make_mannequin
+from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
+from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.video.frames import FrameSource
 from mmhot.visualization.drawing import SIDE_COLORS
 
 # Units: positions relative to an origin per person in millimeters, quarter pixels.
 _MILLIMETERS = 1000
 _PIXEL_STEPS = 4
+_TURN_STEPS = 10_000  # per radian of a rotation vector
 _SIDES = ('middle', 'left', 'right')
 # Frames of the video are thumbnails, and fewer of them in long videos.
 _FRAME_SIDE, _JPEG_QUALITY = 480, 70
@@ -73,6 +78,9 @@ def write_html(
 def _content(clip: Clip3D) -> dict:
     """Collect the data that the page's script reads."""
     first = int(clip.frame.min())
+    tracks = np.unique(clip.track).tolist()
+    bodies = [clip.take(clip.track == track) for track in tracks]
+    motions = [fit_rig(body.places(), HUMAN_IK) for body in bodies]
     return {
         # timestamps of all frames, for variable frame rates
         'times': None if clip.time is None else _times(clip, first),
@@ -86,7 +94,11 @@ def _content(clip: Clip3D) -> dict:
         'sides': [_side(name) for name in clip.joint_names],
         'colors': [SIDE_COLORS[side] for side in _SIDES],
         'pixelSteps': _PIXEL_STEPS,
-        'people': [_person(clip, track) for track in np.unique(clip.track).tolist()],
+        'people': [
+            _person(clip, track, motion)
+            for track, motion in zip(tracks, motions, strict=True)
+        ],
+        'mannequin': _mannequin(motions[0]),
         'facts': _facts(clip),
     }
 
@@ -132,22 +144,57 @@ def _encode_image(image: np.ndarray) -> bytes:
     return cv2.imencode('.jpg', small, options)[1].tobytes()
 
 
-def _person(clip: Clip3D, track: int) -> dict:
+def _mannequin(motion: RigidMotion) -> dict:
+    """Collect what the mannequins of all people have in common."""
+    mesh = make_mannequin(motion, HUMAN_IK)
+    return {
+        'parents': list(motion.parents),
+        'sides': [_side(name) for name in HUMAN_IK.joints],
+        'turnSteps': _TURN_STEPS,
+        'faces': _encode(mesh.faces, np.uint16),
+        'joints': _encode(mesh.joints, np.uint8),
+        'weights': _encode((mesh.weights * 255).round(), np.uint8),
+    }
+
+
+def _body(motion: RigidMotion, origin: np.ndarray) -> dict:
+    """Collect the mannequin of one person: y up, millimeters relative to the origin."""
+    mesh = make_mannequin(motion, HUMAN_IK)
+    quaternions = motion.quaternions()
+    turns = Rotation.from_quat(quaternions.reshape(-1, 4)).as_rotvec()
+    turns = turns.reshape(*quaternions.shape[:2], 3)
+    turning = np.flatnonzero(np.abs(turns).max((0, 2)) > 1 / _TURN_STEPS)
+    root = (motion.root - origin) @ Y_UP.T
+    return {
+        'vertices': _encode(_steps(mesh.vertices * _MILLIMETERS), np.int16),
+        'offsets': _encode(motion.offsets, np.float32),
+        'root': _encode(_steps(root * _MILLIMETERS), np.int16),
+        'turning': turning.tolist(),
+        'turns': _encode(_steps(turns[:, turning] * _TURN_STEPS), np.int16),
+    }
+
+
+def _steps(values: np.ndarray) -> np.ndarray:
+    """Round to the range of 16 bits."""
+    limit = np.iinfo(np.int16).max
+    return np.nan_to_num(values).clip(-limit, limit).round()
+
+
+def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
     rows = clip.track == track
     root = np.nan_to_num(clip.root_3d[rows].astype(np.float64))
     # 16 bits cover 32 meters to each side of the mean position
     origin = np.round(root.mean(0), 3)
     positions = clip.keypoints_3d[rows] + (root - origin)[:, None]
-    limit = np.iinfo(np.int16).max
-    millimeters = np.nan_to_num(positions * _MILLIMETERS).clip(-limit, limit)
-    pixels = np.nan_to_num(clip.keypoints_2d[rows] * _PIXEL_STEPS).clip(-limit, limit)
+    pixels = clip.keypoints_2d[rows] * _PIXEL_STEPS
     return {
         'track': track,
         'origin': origin.tolist(),
         'frames': _encode(clip.frame[rows], np.int32),
-        'positions': _encode(millimeters.round(), np.int16),
-        'pixels': _encode(pixels.round(), np.int16),
+        'positions': _encode(_steps(positions * _MILLIMETERS), np.int16),
+        'pixels': _encode(_steps(pixels), np.int16),
         'certain': _encode(clip.scores[rows] > 0, np.uint8),
+        'body': _body(motion, origin),
     }
 
 
@@ -168,6 +215,6 @@ def _facts(clip: Clip3D) -> dict[str, str]:
         'Focal length': lens,
         'Unit': 'meters, z up from the floor',
         'Keys': 'space: play; arrows: step (Shift: 10 frames); Home and End; + and -: '
-        'speed; f, s, t: views; v: follow; 2: keypoints; i: information; d: light or '
-        'dark; Shift+1 to Shift+9: hide people',
+        'speed; f, s, t: views; v: follow; b: bodies or sticks; 2: keypoints; '
+        'i: information; d: light or dark; Shift+1 to Shift+9: hide people',
     }

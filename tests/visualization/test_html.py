@@ -15,8 +15,12 @@ import pytest
 from browser import open_tab
 from numpy.testing import assert_allclose, assert_array_equal
 from rendered_clips import rendered
+from scipy.spatial.transform import Rotation
 from video_files import gray_image, write_video
 
+from mmhot.io.writers.mannequin import make_mannequin
+from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
+from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.lifting.world import place_people, to_world
 from mmhot.video.frames import VideoFile
 from mmhot.visualization.drawing import SIDE_COLORS
@@ -59,6 +63,71 @@ def test_page_holds_the_clip_to_the_millimeter(page, clip):
     assert_array_equal(array(person['frames'], '<i4'), clip.frame)
     assert (data['first'], data['count'], data['fps']) == (0, 136, 25.0)
     assert data['sides'][:5] == [0, 2, 2, 2, 1]
+
+
+def test_page_holds_the_mannequins(page, clip):
+    data = content(page)
+    shared, body = data['mannequin'], data['people'][0]['body']
+    motion = fit_rig(clip.places(), HUMAN_IK)
+    turns = np.zeros((len(clip), 27, 3))
+    turns[:, body['turning']] = (
+        array(body['turns'], '<i2', len(body['turning']), 3) / shared['turnSteps']
+    )
+    matrices = Rotation.from_rotvec(turns.reshape(-1, 3)).as_matrix()
+    read = RigidMotion(
+        tuple(shared['parents']),
+        array(body['offsets'], '<f4', 3),
+        array(body['root'], '<i2', 3) / 1000 + data['people'][0]['origin'] @ Y_UP.T,
+        matrices.reshape(len(clip), 27, 3, 3),
+    )
+    assert_allclose(read.positions(), motion.positions() @ Y_UP.T, atol=2e-3)
+    mesh = make_mannequin(motion, HUMAN_IK)
+    vertices = array(body['vertices'], '<i2', 3) / 1000
+    assert_allclose(vertices, mesh.vertices, atol=6e-4)
+    assert_array_equal(array(shared['faces'], '<u2', 3), mesh.faces)
+    assert_array_equal(array(shared['joints'], 'u1', 2), mesh.joints)
+    assert_allclose(array(shared['weights'], 'u1', 2) / 255, mesh.weights, atol=3e-3)
+    assert shared['sides'][1:6] == [1] * 3 + [2] * 2
+
+
+@pytest.mark.slow(reason='needs npm and the registry')
+def test_script_poses_the_mannequin(page, clip, tmp_path):
+    for name in ('package.json', 'package-lock.json'):
+        shutil.copy(VIEWER / name, tmp_path)
+    shutil.copy(VIEWER / 'mannequin.js', tmp_path / 'mannequin.mjs')
+    data = content(page)
+    (tmp_path / 'clip.json').write_text(json.dumps(data))
+    script = """
+import { readFileSync } from 'fs';
+import { Vector3 } from 'three';
+import { makeMannequin } from './mannequin.mjs';
+const clip = JSON.parse(readFileSync('clip.json'));
+const person = clip.people[0];
+const body = makeMannequin(clip.mannequin, person.body, person.origin);
+const poses = [0, 100].map((row) => {
+  body.pose(row);
+  const bones = clip.mannequin.parents.map((parent, joint) => body.bone(joint));
+  body.mesh.skeleton.update();
+  let lowest = Infinity;
+  const point = new Vector3();
+  const { count } = body.mesh.geometry.attributes.position;
+  for (let vertex = 0; vertex < count; vertex += 1) {
+    lowest = Math.min(lowest, body.mesh.getVertexPosition(vertex, point).y);
+  }
+  return { bones, lowest };
+});
+console.log(JSON.stringify(poses));
+"""
+    (tmp_path / 'pose.mjs').write_text(script)
+    npm = shutil.which('npm') or pytest.skip('npm is not installed')
+    subprocess.run([npm, 'ci'], cwd=tmp_path, check=True, capture_output=True)
+    command = ['node', 'pose.mjs']
+    run = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    positions = fit_rig(clip.places(), HUMAN_IK).positions() @ Y_UP.T
+    for row, pose in zip((0, 100), json.loads(run.stdout), strict=True):
+        assert_allclose(pose['bones'], positions[row], atol=2e-3)
+        # a sole is on the floor
+        assert -0.05 < pose['lowest'] < 0.03
 
 
 def test_page_holds_the_timestamps_of_a_variable_frame_rate(clip, page, tmp_path):
@@ -125,7 +194,7 @@ def test_other_axes_are_refused(tmp_path):
 
 @pytest.mark.slow(reason='needs npm and the registry')
 def test_bundle_is_built_from_the_source(tmp_path):
-    for name in ('viewer.js', 'package.json', 'package-lock.json'):
+    for name in ('viewer.js', 'mannequin.js', 'package.json', 'package-lock.json'):
         shutil.copy(VIEWER / name, tmp_path)
     for command in (['npm', 'ci'], ['npm', 'run', 'build']):
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
@@ -146,6 +215,10 @@ def test_page_plays_in_a_browser(page, clip, width):
             heads.append([x, -z, y])
         wanted = (clip.keypoints_3d + clip.root_3d[:, None])[[0, 100], 10]
         assert_allclose(heads, wanted, atol=2e-3)
+        hips = fit_rig(clip.places(), HUMAN_IK).root[100] @ Y_UP.T
+        assert_allclose(tab.evaluate('mmhot.bone(0, 0)'), hips, atol=2e-3)
+        tab.keyboard.press('b')
+        assert not tab.evaluate('mmhot.state.body')
 
         tab.keyboard.press('Home')
         tab.keyboard.press('ArrowRight')

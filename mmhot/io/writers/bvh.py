@@ -7,12 +7,10 @@ from scipy.spatial.transform import Rotation
 
 from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
-from mmhot.io.writers.rigid_skeleton import RigidMotion, fit_rig
+from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import BVH_PROFILES, Rig
 from mmhot.io.writers.trc import sample_evenly
 
-# BVH is y up; x stays.
-_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 _CENTIMETERS = 100.0
 # Length of the end site of a limb without an own end, in parts of its bone: feet end
 # above the floor.
@@ -83,9 +81,9 @@ def _in_axes(motion: RigidMotion, rig: Rig) -> RigidMotion:
     above = np.stack([np.eye(3), *axes[list(motion.parents[1:])]])
     back = np.swapaxes(above, -1, -2)
     rotations = back @ motion.rotations @ axes
-    rotations[:, 0] = _Y_UP @ rotations[:, 0]
+    rotations[:, 0] = Y_UP @ rotations[:, 0]
     offsets = (back @ motion.offsets[..., None])[..., 0]
-    return RigidMotion(motion.parents, offsets, motion.root @ _Y_UP.T, rotations)
+    return RigidMotion(motion.parents, offsets, motion.root @ Y_UP.T, rotations)
 
 
 def _append_joint(

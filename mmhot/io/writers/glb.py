@@ -7,11 +7,9 @@ import numpy as np
 from mmhot.clips import Clip3D
 from mmhot.io.writers.gltf import INDICES, VERTICES, Gltf
 from mmhot.io.writers.mannequin import Mannequin, make_mannequin
-from mmhot.io.writers.rigid_skeleton import RigidMotion, fit_rig
+from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 
-# glTF is y up, and people in the rest pose look along z.
-_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 _MATERIALS = {'Body': (0.62, 0.65, 0.70), 'Accent': (0.20, 0.23, 0.28)}
 _UNTURNED = 1e-6
 
@@ -122,9 +120,9 @@ def _animate(
     # times must increase, which timestamps of videos need not
     kept = np.flatnonzero(np.diff(seconds, prepend=-1) > 0)
     times = gltf.add_array(seconds[kept], bounds=True)
-    root = np.float32(motion.root[kept] @ _Y_UP.T)
+    root = np.float32(motion.root[kept] @ Y_UP.T)
     _add_channel(animation, times, gltf.add_array(root), joints[0], 'translation')
-    for joint, turns in enumerate(np.moveaxis(motion.quaternions(_Y_UP), 1, 0)):
+    for joint, turns in enumerate(np.moveaxis(motion.quaternions(), 1, 0)):
         if np.abs(turns[:, :3]).max() > _UNTURNED:
             values = gltf.add_array(np.float32(turns[kept]))
             _add_channel(animation, times, values, joints[joint], 'rotation')

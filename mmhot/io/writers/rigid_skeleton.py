@@ -10,6 +10,8 @@ from mmhot.io.writers.rigs import TOE, TOE_END, TYPICAL_SHIN, Rig
 from mmhot.lifting.placement import ANKLE_HEIGHT
 from mmhot.skeletons.joints import Skeleton
 
+Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+"""Rotation from z up to y up; x stays."""
 # Feet are level up to this height of the ankle above that of standing people, in
 # meters less and less, unless a shin leans further, in radians.
 _LIFTED, _LEANING = 0.15, np.radians(45)
@@ -43,18 +45,15 @@ class RigidMotion:
         still = np.eye(3) * np.ones((1, len(self.parents), 1, 1))
         return replace(self, root=np.zeros((1, 3)), rotations=still).positions()[0]
 
-    def quaternions(self, turn: np.ndarray) -> np.ndarray:
-        """Return the rotations as quaternions without jumps of their sign.
-
-        Args:
-            turn (np.ndarray): Rotation from the world to the axes of a file, (3, 3).
+    def quaternions(self) -> np.ndarray:
+        """Return the rotations in a world with y up, without jumps of their sign.
 
         Returns:
-            np.ndarray: x, y, z, w, (T, K, 4).
+            np.ndarray: Quaternions x, y, z, w, (T, K, 4).
         """
         num_frames, num_joints = self.rotations.shape[:2]
         rotations = self.rotations.copy()
-        rotations[:, 0] = turn @ rotations[:, 0]
+        rotations[:, 0] = Y_UP @ rotations[:, 0]
         values = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_quat()
         values = values.reshape(num_frames, num_joints, 4)
         values[0] *= np.where(values[0, :, 3:] < 0, -1, 1)

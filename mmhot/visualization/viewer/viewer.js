@@ -6,6 +6,7 @@ import {
   WebGLRenderer,
 } from 'three';
 import { OrbitControls } from 'three/addons/controls/OrbitControls.js';
+import { decode, makeMannequin } from './mannequin.js';
 
 const MILLIMETRES = 1000;
 const BONE_RADIUS = 0.022;
@@ -15,11 +16,6 @@ const GRID = { light: '#d3d8df', dark: '#2c333e' };
 const clip = JSON.parse(document.getElementById('clip').textContent);
 const [LEFT, RIGHT] = [1, 2]; // numbers in clip.sides and clip.colors
 const element = (id) => document.getElementById(id);
-
-function decode(text, Type) {
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  return new Type(bytes.buffer);
-}
 
 // People: positions in meters, y up, by row; which row a frame has.
 const people = clip.people.map((person) => {
@@ -32,6 +28,7 @@ const people = clip.people.map((person) => {
     pixels: decode(person.pixels, Int16Array),
     certain: decode(person.certain, Uint8Array),
     visible: true,
+    body: makeMannequin(clip.mannequin, person.body, person.origin),
   };
 });
 const joints = clip.joints.length;
@@ -64,6 +61,7 @@ for (const person of people) {
     mesh.frustumCulled = false;
     scene.add(mesh);
   }
+  scene.add(person.body.mesh);
 }
 
 const everywhere = extent();
@@ -95,7 +93,7 @@ function grid({ low, high }) {
 }
 
 const times = clip.times && decode(clip.times, Float32Array);
-const state = { frame: clip.first, playing: false, speed: 1, follow: false, flat: true };
+const state = { frame: clip.first, playing: false, speed: 1, follow: false, flat: true, body: true };
 const last = clip.first + clip.count - 1;
 
 // Seconds of the video. Frame numbers may have fractions, and times may be uneven.
@@ -132,8 +130,13 @@ const scratch = { a: new Vector3(), b: new Vector3(), turn: new Quaternion(), si
 function pose(person, frame) {
   const row = person.rows.get(frame);
   const shown = person.visible && row !== undefined;
-  person.balls.visible = person.rods.visible = shown;
+  person.balls.visible = person.rods.visible = shown && !state.body;
+  person.body.mesh.visible = shown && state.body;
   if (!shown) return;
+  if (state.body) {
+    person.body.pose(row);
+    return;
+  }
   const { a, b, turn, size, matrix } = scratch;
   for (let joint = 0; joint < joints; joint += 1) {
     jointAt(person, row, joint, a);
@@ -157,6 +160,7 @@ function paint() {
   for (const person of people) {
     for (let joint = 0; joint < joints; joint += 1) person.balls.setColorAt(joint, colours[clip.sides[joint]]);
     bones.forEach(([, child], bone) => person.rods.setColorAt(bone, colours[clip.sides[child]]));
+    person.body.paint(colours);
     person.balls.instanceColor.needsUpdate = person.rods.instanceColor.needsUpdate = true;
   }
   floor.material.color.set(GRID[theme]);
@@ -261,6 +265,7 @@ function toggle(name, change) {
 
 const toggles = {
   follow: (pressed) => { state.follow = pressed; if (pressed) view('front'); },
+  body: (pressed) => { state.body = pressed; show(state.frame); },
   flat: (pressed) => { state.flat = pressed; show(state.frame); },
   info: (pressed) => { element('facts').hidden = !pressed; },
 };
@@ -328,6 +333,7 @@ const keys = {
   s: () => view('side'),
   t: () => view('top'),
   v: () => toggle('follow', toggles.follow),
+  b: () => toggle('body', toggles.body),
   2: () => toggle('flat', toggles.flat),
   i: () => toggle('info', toggles.info),
   d: themes,
@@ -370,5 +376,6 @@ requestAnimationFrame(tick);
 // For tests and scripts.
 window.mmhot = {
   clip, state, show,
+  bone: (person, joint) => people[person].body.bone(joint),
   joint: (person, joint) => jointAt(people[person], people[person].rows.get(Math.round(state.frame)), joint).toArray(),
 };

@@ -1,0 +1,76 @@
+// The skinned mannequin of a person, as in .glb files.
+import {
+  Bone, BufferAttribute, BufferGeometry, MeshLambertMaterial, Skeleton, SkinnedMesh, Vector3,
+} from 'three';
+
+const MILLIMETRES = 1000;
+
+export function decode(text, Type) {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return new Type(bytes.buffer);
+}
+
+// shared: what all people have in common; body: the proportions and motion of one.
+export function makeMannequin(shared, body, origin) {
+  const vertices = Float32Array.from(decode(body.vertices, Int16Array), (value) => value / MILLIMETRES);
+  const count = vertices.length / 3;
+  const pairs = decode(shared.joints, Uint8Array);
+  const shares = decode(shared.weights, Uint8Array);
+  const [joints, weights] = [new Uint16Array(4 * count), new Float32Array(4 * count)];
+  const sides = new Uint8Array(count);
+  for (let vertex = 0; vertex < count; vertex += 1) {
+    for (const k of [0, 1]) {
+      joints[4 * vertex + k] = pairs[2 * vertex + k];
+      weights[4 * vertex + k] = shares[2 * vertex + k] / 255;
+    }
+    const main = shares[2 * vertex] >= shares[2 * vertex + 1] ? 0 : 1;
+    sides[vertex] = shared.sides[pairs[2 * vertex + main]];
+  }
+  const geometry = new BufferGeometry();
+  geometry.setIndex(new BufferAttribute(decode(shared.faces, Uint16Array), 1));
+  geometry.setAttribute('position', new BufferAttribute(vertices, 3));
+  geometry.setAttribute('color', new BufferAttribute(new Float32Array(3 * count), 3));
+  geometry.setAttribute('skinIndex', new BufferAttribute(joints, 4));
+  geometry.setAttribute('skinWeight', new BufferAttribute(weights, 4));
+  geometry.computeVertexNormals();
+
+  const offsets = decode(body.offsets, Float32Array);
+  const bones = shared.parents.map((parent, joint) => {
+    const bone = new Bone();
+    bone.position.fromArray(offsets, 3 * joint);
+    return bone;
+  });
+  shared.parents.forEach((parent, joint) => { if (parent >= 0) bones[parent].add(bones[joint]); });
+  const mesh = new SkinnedMesh(geometry, new MeshLambertMaterial({ vertexColors: true }));
+  mesh.frustumCulled = false;
+  mesh.add(bones[0]);
+  mesh.updateMatrixWorld(true);
+  mesh.bind(new Skeleton(bones));
+
+  const root = decode(body.root, Int16Array);
+  const turns = decode(body.turns, Int16Array);
+  const axis = new Vector3();
+
+  function pose(row) {
+    bones[0].position.fromArray(root, 3 * row).divideScalar(MILLIMETRES);
+    bones[0].position.add(axis.set(origin[0], origin[2], -origin[1]));
+    body.turning.forEach((joint, at) => {
+      axis.fromArray(turns, 3 * (row * body.turning.length + at)).divideScalar(shared.turnSteps);
+      const angle = axis.length();
+      bones[joint].quaternion.setFromAxisAngle(axis.normalize(), angle);
+    });
+  }
+
+  function paint(colours) {
+    const color = geometry.getAttribute('color');
+    sides.forEach((side, vertex) => color.setXYZ(vertex, colours[side].r, colours[side].g, colours[side].b));
+    color.needsUpdate = true;
+  }
+
+  function bone(joint) {
+    mesh.updateMatrixWorld(true);
+    return bones[joint].getWorldPosition(new Vector3()).toArray();
+  }
+
+  return { mesh, pose, paint, bone };
+}
