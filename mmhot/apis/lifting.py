@@ -13,6 +13,7 @@ from mmhot.clips import Clip2D, Clip3D, check_clip
 from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lens import settle_lens
+from mmhot.lifting.extremities import to_joints
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.side_swaps import undo_swaps
 from mmhot.video.frames import FrameSource
@@ -162,7 +163,13 @@ def _prepare(
     clip = undo_swaps(clip) if options.swap_repair else clip
     segments = lifter.prepare(clip, options.mapping)
     lens = settle_lens(clip.width, clip.height, options.fov, options.intrinsics)
-    return lambda show: lifter.lift(clip, segments, show, lens)
+    mapping = options.mapping or lifter.mapping
+
+    def run(show: Show) -> Clip3D:
+        lifted = lifter.lift(clip, segments, show, lens)
+        return to_joints(lifted, options.joints, clip, lens, mapping)
+
+    return run
 
 
 def _summarize(clip: Clip3D, seconds: float) -> str:
@@ -225,6 +232,7 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
         swap_repair=options.swap_repair,
         fov=options.fov,
         intrinsics=options.intrinsics,
+        joints=options.joints,
         cache=cache,
         max_pixels=round(options.max_megapixels * 1e6),
     )

@@ -80,6 +80,8 @@ def check_live(options: InferRunOptions) -> None:
     """
     if options.resume:
         raise ValueError('resume does not go with live streams')
+    if options.joints != 17:
+        raise ValueError(f'live streams have 17 joints, got joints={options.joints}')
     if options.axes == 'world' or options.height is not None or options.static_camera:
         raise ValueError(
             "height and static_camera need a whole clip, as does axes='world': they do "

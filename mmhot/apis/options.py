@@ -5,74 +5,26 @@ Each call of the Python interface has one dataclass. The command line, the page 
 option from every field.
 """
 
-import operator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmhot.apis.option_fields import Argument, Options, option
+from mmhot.apis.option_values import (
+    read_formats,
+    read_image_size,
+    read_intrinsics,
+    read_joints,
+    read_keep,
+)
 from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.io.writers.table import WRITERS
 from mmhot.skeletons.mappings import MAPPINGS
 from mmhot.weights.backends import BACKENDS
 from mmhot.weights.index import LIVE_LIFTER
 
-if TYPE_CHECKING:  # importing it takes time
-    from mmhot.lens import Lens
-
 AXES = ('camera', 'z-up', 'world')
 SMOOTHING = ('none', 'butterworth', 'savgol', 'one-euro')
-
-
-def _read_keep(value: Any) -> int | list[int]:
-    """Read kept frames: a number, a list, or text such as '13,5'."""
-    try:
-        if isinstance(value, str):
-            value = [int(part) for part in value.split(',')]
-            return value if len(value) > 1 else value[0]
-        if isinstance(value, list | tuple):
-            return [operator.index(part) for part in value]
-        return operator.index(value)
-    except (TypeError, ValueError):
-        raise ValueError(
-            'keep must be a number of frames such as 27, or a list such as 13,5, got '
-            f'{value!r}'
-        ) from None
-
-
-def _read_image_size(value: Any) -> tuple[int, int]:
-    """Read an image size: (width, height), or text such as '1920x1080'."""
-    parts = value.lower().split('x') if isinstance(value, str) else value
-    try:
-        width, height = (int(part) for part in parts)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f'image_size must be WxH, such as 1920x1080, got {value!r}'
-        ) from None
-    return width, height
-
-
-def _read_intrinsics(value: 'Lens | str | Path') -> 'Lens':
-    """Read the calibration file unless a lens is given."""
-    if not isinstance(value, str | Path):
-        return value
-    from mmhot.io.readers.lens import read_lens
-
-    try:
-        return read_lens(value)
-    except (ValueError, OSError) as error:
-        raise type(error)(f'intrinsics: {error}') from error
-
-
-def _read_formats(value: Any) -> tuple[str, ...]:
-    """Read names of export formats: a list, or text such as 'npz,mp4'."""
-    names = value.split(',') if isinstance(value, str) else value
-    names = tuple(dict.fromkeys(name.strip() for name in names))
-    unknown = [name for name in names if name not in WRITERS]
-    if unknown or not names:
-        given = repr(unknown[0]) if unknown else 'none'
-        raise ValueError(f'formats must be among {",".join(WRITERS)}; got {given}')
-    return names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +43,18 @@ class LifterOptions(Options):
         'to be swapped for some frames',
         flag='--no-swap-repair',
     )
+    joints: Any = option(
+        17,
+        'joints of the results: 17, those of Human3.6M, or 24, with toes, heels, hands '
+        'and nose (default: 17)',
+        convert=read_joints,
+        metavar='N',
+    )
     keep: Any = option(
         None,
         'frames that an hourglass model keeps of a window, for each of its pruners '
         '(default: as trained)',
-        convert=_read_keep,
+        convert=read_keep,
         metavar='N[,N]',
     )
     fov: float | None = option(
@@ -111,7 +70,7 @@ class LifterOptions(Options):
         None,
         'calibration of the lens, .json, .yml or .npz: camera matrix and distortion, '
         'in place of --fov (see docs/output-formats.md)',
-        convert=_read_intrinsics,
+        convert=read_intrinsics,
         metavar='FILE',
     )
     device: str = option(
@@ -153,7 +112,7 @@ class LiftOptions(LifterOptions):
     image_size: Any = option(
         None,
         'image size in pixels, where the inputs do not state it',
-        convert=_read_image_size,
+        convert=read_image_size,
         metavar='WxH',
     )
     fps: float | None = option(
@@ -271,7 +230,7 @@ class ExportOptions(Options):
     formats: Any = option(
         ('npz',),
         lambda: f'file formats, of {",".join(WRITERS)} (default: npz)',
-        convert=_read_formats,
+        convert=read_formats,
         metavar='LIST',
     )
     axes: str = option(

@@ -52,7 +52,8 @@ def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
     to the root.
 
     Args:
-        clip (Clip3D): Human3.6M's joints in ``'camera'`` axes, with ``root_3d``.
+        clip (Clip3D): Human3.6M's 17 joints, others on them or none, in ``'camera'``
+            axes, with ``root_3d``.
         contacts (Callable): Maps keypoints (T, 17, 2), scores (T, 17) and seconds (T,)
             to the probability that the right and left ankle stand, (T, 2).
 
@@ -64,17 +65,25 @@ def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
     """
     if clip.axes != 'camera':
         raise ValueError(f"feet are locked in 'camera' axes, not in {clip.axes!r}")
-    if clip.joint_names != _H36M.joints:
+    count = _H36M.num_keypoints
+    if clip.joint_names[:count] != _H36M.joints:
         raise ValueError(f'{clip.name}: feet are locked with the joints of h36m-17')
+    on_feet = [joint for joint, at in enumerate(clip.parents) if at in _ANKLES]
+    ankles = [clip.parents[joint] for joint in on_feet]
     poses, root = clip.keypoints_3d.astype(np.float64), clip.root_3d.astype(np.float64)
     for rows in clip.stretches():
         if len(rows) < 3 or not np.isfinite(root[rows]).all():
             continue
         seconds = clip.seconds(clip.frame[rows])
-        stands = contacts(clip.keypoints_2d[rows], clip.scores[rows], seconds)
+        seen = clip.keypoints_2d[rows, :count], clip.scores[rows, :count]
+        stands = contacts(*seen, seconds)
         stands = np.where(stands < _LEAST, 0, stands)
         if stands.any():
-            poses[rows], root[rows] = lock(poses[rows], root[rows], stands, seconds)
+            old = poses[rows]
+            poses[rows], root[rows] = lock(old, root[rows], stands, seconds)
+            # toes and heels move with their ankles
+            moved = poses[rows][:, ankles] - old[:, ankles]
+            poses[np.ix_(rows, on_feet)] += moved
     return replace(
         clip,
         keypoints_3d=poses.astype(np.float32),

@@ -9,10 +9,13 @@ from scipy.ndimage import uniform_filter1d
 from mmhot.clips import Clip3D, to_axes
 from mmhot.lens import DEFAULT_FOCAL_RATIO, Lens
 from mmhot.lifting.placement import ANKLE_HEIGHT, find_floor, place_roots
+from mmhot.skeletons.joints import get_skeleton
 
 # Smoothing window of the lowest joint's height, seconds.
 _FLOOR_SECONDS = 0.2
 _SIDES = ('left', 'right')
+# Toes and heels are lower than ankles.
+_BODY = slice(get_skeleton('h36m-17').num_keypoints)
 
 
 def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
@@ -122,7 +125,7 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         poses = poses @ rotation.T
     else:
         for rows in clip.stretches():
-            lowest = poses[rows][..., 2].min(1)
+            lowest = poses[rows][:, _BODY][..., 2].min(1)
             size = max(round(_FLOOR_SECONDS * clip.fps), 1)
             smooth = uniform_filter1d(lowest, size, mode='nearest')
             root[rows, 2] = ANKLE_HEIGHT - smooth

@@ -87,6 +87,11 @@ _H36M = (
     'right_shoulder<thorax right_elbow<right_shoulder right_wrist<right_elbow'
 )
 
+_EXTREMITIES = (
+    'left_big_toe<left_foot left_heel<left_foot right_big_toe<right_foot '
+    'right_heel<right_foot left_hand<left_wrist right_hand<right_wrist nose<neck_base'
+)
+
 _MPI_INF_3DHP = (
     'head_top<head neck<spine right_shoulder<neck right_elbow<right_shoulder '
     'right_wrist<right_elbow left_shoulder<neck left_elbow<left_shoulder '
@@ -155,6 +160,9 @@ _HEAD = 'nose left_eye right_eye left_ear right_ear'
 _CORNERS = 'left_shoulder right_shoulder left_hip right_hip'
 _UPPER = 'left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist'
 _LOWER = 'left_hip right_hip left_knee right_knee left_ankle right_ankle'
+_H36M_MEANINGS = dict(
+    root='pelvis', left_foot='left_ankle', right_foot='right_ankle', head='head_top'
+)
 _HALVES = dict(upper_body=_UPPER, lower_body=_LOWER)
 _FEET = {
     f'{side}_foot': f'{side}_big_toe {side}_small_toe {side}_heel'
@@ -197,13 +205,14 @@ DEFINITIONS = (
         name='h36m-17',
         tree=_H36M,
         groups=dict(head='neck_base head', torso='root spine thorax'),
-        meanings=dict(
-            root='pelvis',
-            left_foot='left_ankle',
-            right_foot='right_ankle',
-            head='head_top',
-        ),
+        meanings=_H36M_MEANINGS,
         dataset_names=('h36m',),
+    ),
+    dict(
+        name='h36m-24',
+        tree=f'{_H36M} {_EXTREMITIES}',
+        groups=dict(head='neck_base head nose', torso='root spine thorax'),
+        meanings=_H36M_MEANINGS,
     ),
     dict(
         name='mpi-inf-3dhp-17',

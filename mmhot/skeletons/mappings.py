@@ -30,6 +30,15 @@ def _mix(*terms: tuple[float | tuple[float, float], Recipe]) -> Recipe:
     return MappingProxyType(total)
 
 
+def _knuckles(side: str) -> list[Recipe]:
+    """Return recipes for the middle of the knuckles."""
+    fingers = ('forefinger', 'middle_finger', 'ring_finger', 'pinky_finger')
+    return [
+        {f'{side}_{finger}1': 0.25 for finger in fingers},
+        {f'{side}_index': 0.5, f'{side}_pinky': 0.5},
+    ]
+
+
 _MID_TRUNK = _mix((0.5, _MID_SHOULDERS), (0.5, _MID_HIPS))
 
 # Recipes of all mappings, for joints that no published mapping covers.
@@ -55,6 +64,7 @@ _GENERAL = {
             ('big_toe', '{side}_foot_index'),
         )
     },
+    **{f'{side}_hand': _knuckles(side) for side in ('left', 'right')},
     **{
         joint: [{part: 1.0}]
         for joint, point in (

@@ -12,6 +12,7 @@ import numpy as np
 from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.io.images import MAX_PIXELS
 from mmhot.lens import Lens, settle_lens
+from mmhot.lifting.extremities import to_joints
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.side_swaps import undo_swaps
 from mmhot.profiling import span
@@ -76,6 +77,7 @@ class VideoLifter:
             swapped. Defaults to True.
         fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
+        joints (int): Of the results, 17 or 24. Defaults to 17.
         cache (Path, optional): Folder of the results, in which 2D keypoints and tracks
             are cached.
         max_pixels (int): Larger images and frames are refused.
@@ -90,6 +92,7 @@ class VideoLifter:
     swap_repair: bool = True
     fov: float | None = None
     intrinsics: Lens | None = None
+    joints: int = 17
     cache: Path | None = None
     max_pixels: int = MAX_PIXELS
 
@@ -215,7 +218,9 @@ class VideoLifter:
         ]
         lens = settle_lens(clip.width, clip.height, self.fov, self.intrinsics)
         lifted = self.lifter.lift(clip, segments, progress, lens)
-        return _smooth_poses(lifted, self.smooth_3d)
+        lifted = _smooth_poses(lifted, self.smooth_3d)
+        mapping = self.mapping or self.lifter.mapping
+        return to_joints(lifted, self.joints, clip, lens, mapping)
 
 
 def mask_low_confidence(track: Track2D, threshold: float) -> Track2D:

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
-from mmhot.io.writers.rigs import BVH_PROFILES, Rig
+from mmhot.io.writers.rigs import BVH_PROFILES, DEFAULT_WITH_TOES, Rig
 from mmhot.io.writers.trc import sample_evenly
 
 _CENTIMETERS = 100.0
@@ -25,7 +25,8 @@ def write_person(clip: Clip3D, path: str | Path, bvh_profile: str = 'default') -
     :func:`mmhot.io.writers.trc.sample_evenly`.
 
     Args:
-        clip (Clip3D): One track in ``'world'`` axes, joints of Human3.6M.
+        clip (Clip3D): One track in ``'world'`` axes, joints of ``h36m-17`` or
+            ``h36m-24``.
         path (str | Path): File to create or replace.
         bvh_profile (str): Rig of ``BVH_PROFILES``. Defaults to 'default'.
 
@@ -34,11 +35,13 @@ def write_person(clip: Clip3D, path: str | Path, bvh_profile: str = 'default') -
         bones have constant lengths.
     """
     rig = BVH_PROFILES[bvh_profile]
+    if not rig.has_toes and len(clip.joint_names) > rig.places.shape[1]:
+        rig = DEFAULT_WITH_TOES
     fps = rig.fps or clip.fps
     positions, _ = sample_evenly(clip, first=0, fps=fps)
     motion = fit_rig(positions, rig)
     write_bvh(motion, fps, path, rig)
-    wanted = rig.places @ positions
+    wanted = rig.places @ positions[:, : rig.places.shape[1]]
     found = motion.positions()[:, : wanted.shape[1]]
     error = np.linalg.norm(found - wanted, axis=-1).mean()
     return f'bones of constant length: {1000 * error:.0f} mm off'

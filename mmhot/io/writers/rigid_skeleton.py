@@ -8,13 +8,14 @@ from scipy.spatial.transform import Rotation
 
 from mmhot.io.writers.rigs import TOE, TOE_END, TYPICAL_SHIN, Rig
 from mmhot.lifting.placement import ANKLE_HEIGHT
-from mmhot.skeletons.joints import Skeleton
+from mmhot.skeletons.joints import Skeleton, get_skeleton
 
 Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 """Rotation from z up to y up; x stays."""
 # Feet are level up to this height of the ankle above that of standing people, in
 # meters less and less, unless a shin leans further, in radians.
 _LIFTED, _LEANING = 0.15, np.radians(45)
+_ENDS = get_skeleton('h36m-24')
 
 
 @dataclass
@@ -82,16 +83,20 @@ def fit_rig(positions: np.ndarray, rig: Rig) -> RigidMotion:
 
     What Human3.6M's joints leave open is chosen: bones with one child do not twist
     against their parent; feet point where shins do, and those near the floor are level.
+    The joints of ``h36m-24`` turn feet, hands and head.
 
     Args:
-        positions (np.ndarray): Human3.6M's joints in meters, z up from the floor,
-            (T, 17, 3), no NaN.
+        positions (np.ndarray): Joints of ``h36m-17`` or ``h36m-24`` in meters, z up
+            from the floor, (T, K, 3), no NaN.
         rig (Rig): Joint tree.
 
     Returns:
         RigidMotion: Motion of ``rig.joints``, in the same axes and unit.
     """
-    known = fit_rigid_skeleton(rig.places @ np.float64(positions), rig.skeleton)
+    positions = np.asarray(positions, np.float64)
+    body = positions[:, : rig.places.shape[1]]
+    known = fit_rigid_skeleton(rig.places @ body, rig.skeleton)
+    has_ends = positions.shape[1] == _ENDS.num_keypoints
     if not rig.has_toes:
         return known
     joints, num_frames = rig.joints, len(known.root)
@@ -104,8 +109,41 @@ def fit_rig(positions: np.ndarray, rig: Rig) -> RigidMotion:
     toes = np.broadcast_to(np.eye(3), (num_frames, 4, 3, 3))
     rotations = np.concatenate([known.rotations, toes], axis=1)
     motion = RigidMotion(tuple(parents), np.array(offsets), known.root, rotations)
-    _level_feet(motion, [joints.index(f'{side}_foot') for side in ('left', 'right')])
+    if has_ends:
+        _turn_ends(motion, joints, positions)
+    else:
+        feet = [joints.index(f'{side}_foot') for side in ('left', 'right')]
+        _level_feet(motion, feet)
     return motion
+
+
+def _turn_ends(
+    motion: RigidMotion, joints: tuple[str, ...], positions: np.ndarray
+) -> None:
+    """Turn feet, hands and head as the joints of ``h36m-24`` show, in place."""
+    seen = dict(zip(_ENDS.joints, positions.swapaxes(0, 1), strict=True))
+    _, axes = motion.placed()
+
+    def turn(joint: str, wanted: np.ndarray) -> None:
+        index = joints.index(joint)
+        above = np.swapaxes(axes[:, motion.parents[index]], -1, -2)
+        motion.rotations[:, index] = above @ wanted
+
+    for side in ('left', 'right'):
+        sole = _unit(seen[f'{side}_big_toe'] - seen[f'{side}_heel'])
+        shin = seen[f'{side}_knee'] - seen[f'{side}_foot']
+        left = _unit(np.cross(shin, sole))
+        turn(f'{side}_foot', np.stack([left, np.cross(sole, left), sole], axis=-1))
+        wrist = joints.index(f'{side}_wrist')
+        forearm = axes[:, motion.parents[wrist]]
+        hand = seen[f'{side}_hand'] - seen[f'{side}_wrist']
+        bend = _least_rotation(forearm @ motion.offsets[wrist], hand)
+        turn(f'{side}_wrist', bend @ forearm)
+    shoulders = (seen['left_shoulder'] + seen['right_shoulder']) / 2
+    up = axes[:, joints.index('neck_base'), :, 1]
+    ears = 0.75 * seen['head'] + 0.25 * shoulders
+    left = _unit(np.cross(up, seen['nose'] - ears))
+    turn('neck_base', np.stack([left, up, np.cross(left, up)], axis=-1))
 
 
 def _level_feet(motion: RigidMotion, feet: list[int]) -> None:

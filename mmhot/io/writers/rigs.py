@@ -155,6 +155,12 @@ BONES = {
     },
 }
 """Names of Human3.6M's joints in the default ``.bvh``."""
+DEFAULT_WITH_TOES = Rig(
+    _H36M,
+    {**BONES, **{f'{side}_toe': f'{side.capitalize()}ToeBase' for side in _SIDES}},
+    np.eye(17),
+)
+"""Rig of the default ``.bvh`` of clips with toes."""
 
 _SPINE = ('Spine', 'Spine1', 'Spine2')
 _ROKOKO_SPINE = ('Spine1', 'Spine2', 'Spine3', 'Spine4')

@@ -1,0 +1,149 @@
+"""Positions of points near known joints: from their rays, lengths, priors, smoothly.
+
+Toes, heels, hands and faces hang on joints that a lifter has placed. Their offsets from
+these joints are a banded nonlinear least-squares problem over all frames of a person.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.linalg import solveh_banded
+
+from mmhot.lifting.placement import second_differences
+from mmhot.windows import blend_weights, chunk_starts
+
+# Standard deviations of a point's distance from its ray, in meters, and of
+# accelerations of offsets, in m/s^2.
+_RAY_ERROR, _ACCELERATION = 0.01, 15.0
+# Of the difference in height of points that lie flat on the floor, in meters.
+_FLAT_ERROR = 0.02
+_ROUNDS = 6
+# Frames that are solved at once, for the memory of long clips.
+_CHUNK = 3000
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """What is known of the offsets of P points from their joints in T frames.
+
+    Attributes:
+        mean (np.ndarray): Expected offsets in camera axes, meters, (T, P, 3).
+        precision (np.ndarray): Inverse covariances of the expectation, (T, P, 3, 3).
+        joints (np.ndarray): Joints that the offsets start at, (T, P, 3).
+        rays (np.ndarray): Points in the image over the focal length, (T, P, 2).
+        weights (np.ndarray): Confidence of the rays, 0 where unknown, (T, P).
+        lengths (dict): Distance by pair of points; the second is -1 for the joint.
+        seconds (np.ndarray): Timestamps, (T,).
+        flat (np.ndarray): Confidence that the first two points have the same height,
+            (T,).
+        up (np.ndarray): Upward direction, (3,).
+        length_error (float): Standard deviation of the lengths, meters.
+    """
+
+    mean: np.ndarray
+    precision: np.ndarray
+    joints: np.ndarray
+    rays: np.ndarray
+    weights: np.ndarray
+    lengths: dict[tuple[int, int], float]
+    seconds: np.ndarray
+    flat: np.ndarray
+    up: np.ndarray
+    length_error: float = 0.05
+
+    def part(self, rows: slice) -> 'Offsets':
+        """Select frames."""
+        names = ('mean', 'precision', 'joints', 'rays', 'weights', 'seconds', 'flat')
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+
+def fit_offsets(known: Offsets) -> np.ndarray:
+    """Return the most probable offsets in camera axes, meters, (T, P, 3)."""
+    count = len(known.mean)
+    fitted, total = np.zeros_like(known.mean), np.zeros((count, 1, 1))
+    for start in chunk_starts(count, _CHUNK, _CHUNK * 2 // 3):
+        rows = slice(max(start, 0), min(start + _CHUNK, count))
+        weights = blend_weights(rows.stop - rows.start)[:, None, None]
+        fitted[rows] += weights * _fit(known.part(rows))
+        total[rows] += weights
+    return fitted / total
+
+
+def side_view(offsets: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """Return the share of offsets (T, P, 3) that lies across the lines of sight."""
+    sight = joints / np.linalg.norm(joints, axis=-1, keepdims=True)
+    along = (offsets * sight).sum(-1) / np.linalg.norm(offsets, axis=-1).clip(1e-9)
+    return np.sqrt((1 - along**2).clip(0))
+
+
+def _fit(known: Offsets) -> np.ndarray:
+    matrix = np.einsum('pq,tpij->tpiqj', np.eye(known.mean.shape[1]), known.precision)
+    right = np.einsum('tpij,tpj->tpi', known.precision, known.mean)
+    tilt = known.up / _FLAT_ERROR
+    if known.flat.any():
+        rows = np.zeros_like(known.mean)
+        rows[:, 0], rows[:, 1] = tilt, -tilt
+        matrix += np.einsum('t,tpi,tqj->tpiqj', known.flat, rows, rows)
+    # joint + offset lies on the ray: x - ray * z = 0, and the same in y
+    lines = np.zeros((*known.rays.shape, 3))
+    lines[..., 0, 0] = lines[..., 1, 1] = 1
+    lines[..., 2] = -known.rays
+    targets = -np.einsum('tpai,tpi->tpa', lines, known.joints)
+    index = np.arange(known.mean.shape[1])
+    offsets, weights = known.mean, known.weights / _RAY_ERROR**2
+    smooth = second_differences(known.seconds, _ACCELERATION)
+    for _ in range(_ROUNDS):
+        total, sums = matrix.copy(), right.copy()
+        errors = np.einsum('tpai,tpi->tpa', lines, offsets) - targets
+        # weights of a heavy-tailed (Cauchy) error
+        robust = weights / (1 + (errors**2).sum(-1) / (3 * _RAY_ERROR) ** 2)
+        seen = np.einsum('tp,tpai,tpaj->tpij', robust, lines, lines)
+        total[:, index, :, index] += seen.swapaxes(0, 1)
+        sums += np.einsum('tp,tpai,tpa->tpi', robust, lines, targets)
+        for (first, second), length in known.lengths.items():
+            weight = known.length_error**-2
+            _add_length(total, sums, offsets, first, second, length, weight)
+        offsets = _solve(total, sums, smooth)
+    return offsets
+
+
+def _add_length(
+    matrix: np.ndarray,
+    right: np.ndarray,
+    offsets: np.ndarray,
+    first: int,
+    second: int,
+    length: float,
+    weight: float,
+) -> None:
+    """Add equations of a distance, linear around the offsets so far, in place."""
+    line = offsets[:, first] - (offsets[:, second] if second >= 0 else 0)
+    unit = line / np.linalg.norm(line, axis=-1, keepdims=True).clip(1e-6)
+    ends = [(first, 1.0)] + [(second, -1.0)] * (second >= 0)
+    for point, sign in ends:
+        right[:, point] += sign * unit * (length * weight)
+        for other, turn in ends:
+            outer = unit[:, :, None] * unit[:, None]
+            matrix[:, point, :, other] += sign * turn * weight * outer
+
+
+def _solve(matrix: np.ndarray, right: np.ndarray, smooth: np.ndarray) -> np.ndarray:
+    """Solve block-diagonal normal equations with smoothness over time.
+
+    Args:
+        matrix (np.ndarray): Of each frame, (T, P, 3, P, 3).
+        right (np.ndarray): (T, P, 3).
+        smooth (np.ndarray): Weights of second differences, (3, T - 2).
+    """
+    count, size = len(right), right[0].size
+    blocks = matrix.reshape(count, size, size)
+    bands = np.zeros((2 * size + 1, count, size))  # the main diagonal is last
+    for row, column in zip(*np.triu_indices(size), strict=True):
+        bands[row - column - 1, :, column] += blocks[:, row, column]
+    for step in range(3):
+        for first in range(3 - step):
+            last = first + step
+            products = (smooth[first] * smooth[last])[:, None]
+            bands[-1 - step * size, last : last + len(products)] += products
+    flat = solveh_banded(bands.reshape(2 * size + 1, -1), right.ravel())
+    return flat.reshape(right.shape)
