@@ -24,6 +24,10 @@ _ANKLE_SHIFT = 0.055
 _EARS = (0.75, 0.25)
 # Frames that show enough of a length: least share across the line of sight, and number.
 _SIDE_VIEW, _LEAST_FRAMES = 0.85, 8
+# Usual noise of a 2D point at its joint's distance, and its limits, in meters.
+_RAY_ERROR, _RAY_ERRORS = 0.01, (0.002, 0.03)
+# Percentile of sizes in the image that is the distance in space.
+_LARGE = 80
 # Seconds from which contacts are known.
 _LEAST_SECONDS = 0.2
 # Standard deviations of lengths, in meters, while they are estimated.
@@ -304,6 +308,7 @@ class _Person:
             seconds=self.seconds,
             flat=np.zeros(len(joint)) if flat is None else flat,
             up=_direction(np.median(_direction(trunk)[0], axis=0))[0],
+            ray_error=_ray_error(rays * joint[:, None, 2:]),
         )
 
 
@@ -312,6 +317,16 @@ def _contacts(clip: Clip3D, seconds: np.ndarray) -> np.ndarray:
     if seconds[-1] - seconds[0] < _LEAST_SECONDS:  # too little motion to judge
         return np.zeros((len(clip), 2))
     return predict_contacts(clip.keypoints_2d, clip.scores, seconds)
+
+
+def _ray_error(points: np.ndarray) -> float:
+    """Estimate the noise of points (T, P, 2), meters, by their second differences."""
+    changes = np.diff(points, 2, axis=0)
+    changes = np.abs(changes[np.isfinite(changes)])
+    if len(changes) < _LEAST_FRAMES:
+        return _RAY_ERROR
+    # of white noise they have sqrt(6) times its deviation, 1.48 times their median
+    return float(np.clip(1.48 / np.sqrt(6) * np.median(changes), *_RAY_ERRORS))
 
 
 def _fit_parts(parts: list[Offsets]) -> list[np.ndarray]:
@@ -333,17 +348,18 @@ def _fit_parts(parts: list[Offsets]) -> list[np.ndarray]:
 def _length(
     parts: list[Offsets], fitted: list[np.ndarray], first: int, second: int
 ) -> float | None:
-    """Return the median distance in frames that show it from the side, if enough."""
+    """Return a distance as frames show it from the side, if enough do."""
     sizes = []
     for part, offsets in zip(parts, fitted, strict=True):
         line = offsets[:, first] - (offsets[:, second] if second >= 0 else 0)
-        shown = side_view(line, part.joints[:, first]) > _SIDE_VIEW
+        across = side_view(line, part.joints[:, first])
+        shown = across > _SIDE_VIEW
         shown &= part.weights[:, first] > 0
         if second >= 0:
             shown &= part.weights[:, second] > 0
-        sizes.append(np.linalg.norm(line[shown], axis=-1))
+        sizes.append((across * np.linalg.norm(line, axis=-1))[shown])
     sizes = np.concatenate(sizes)
-    return float(np.median(sizes)) if len(sizes) >= _LEAST_FRAMES else None
+    return float(np.percentile(sizes, _LARGE)) if len(sizes) >= _LEAST_FRAMES else None
 
 
 def _direction(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

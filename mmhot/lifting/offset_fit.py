@@ -12,9 +12,8 @@ from scipy.linalg import solveh_banded
 from mmhot.lifting.placement import second_differences
 from mmhot.windows import blend_weights, chunk_starts
 
-# Standard deviations of a point's distance from its ray, in meters, and of
-# accelerations of offsets, in m/s^2.
-_RAY_ERROR, _ACCELERATION = 0.01, 15.0
+# Standard deviation of accelerations of offsets, in m/s^2.
+_ACCELERATION = 15.0
 # Of the difference in height of points that lie flat on the floor, in meters.
 _FLAT_ERROR = 0.02
 _ROUNDS = 6
@@ -37,6 +36,7 @@ class Offsets:
         flat (np.ndarray): Confidence that the first two points have the same height,
             (T,).
         up (np.ndarray): Upward direction, (3,).
+        ray_error (float): Standard deviation of points from their rays, meters.
         length_error (float): Standard deviation of the lengths, meters.
     """
 
@@ -49,6 +49,7 @@ class Offsets:
     seconds: np.ndarray
     flat: np.ndarray
     up: np.ndarray
+    ray_error: float = 0.01
     length_error: float = 0.05
 
     def part(self, rows: slice) -> 'Offsets':
@@ -90,13 +91,13 @@ def _fit(known: Offsets) -> np.ndarray:
     lines[..., 2] = -known.rays
     targets = -np.einsum('tpai,tpi->tpa', lines, known.joints)
     index = np.arange(known.mean.shape[1])
-    offsets, weights = known.mean, known.weights / _RAY_ERROR**2
+    offsets, weights = known.mean, known.weights / known.ray_error**2
     smooth = second_differences(known.seconds, _ACCELERATION)
     for _ in range(_ROUNDS):
         total, sums = matrix.copy(), right.copy()
         errors = np.einsum('tpai,tpi->tpa', lines, offsets) - targets
         # weights of a heavy-tailed (Cauchy) error
-        robust = weights / (1 + (errors**2).sum(-1) / (3 * _RAY_ERROR) ** 2)
+        robust = weights / (1 + (errors**2).sum(-1) / (3 * known.ray_error) ** 2)
         seen = np.einsum('tp,tpai,tpaj->tpij', robust, lines, lines)
         total[:, index, :, index] += seen.swapaxes(0, 1)
         sums += np.einsum('tp,tpai,tpa->tpi', robust, lines, targets)
