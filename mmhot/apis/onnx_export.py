@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,12 +15,20 @@ from torch import Tensor, nn
 
 import mmhot
 from mmhot.apis.onnx_models import NUM_INPUTS, Exportable, open_exportable
+from mmhot.apis.onnx_precision import (
+    PRECISIONS,
+    convert_precision,
+    default_max_loss,
+    measure_loss,
+)
 from mmhot.deploy.onnx_graphs import KEPT, OPSET, write_graph
 from mmhot.io.atomic import replacing
 from mmhot.weights.backends import MODEL_FILE, open_session
 
 FILES = (MODEL_FILE, 'meta.json', 'README.md')
 BATCHES = (1, 3, 8)
+# Parts of the real inputs for parity, for calibration (two) and for the loss (two).
+_PARTS = 5
 # Of the largest value of an output: rounding in another order.
 _TOLERANCE = 1e-4
 _README = """# {name}, exported by mmhot {version}
@@ -28,7 +37,7 @@ _README = """# {name}, exported by mmhot {version}
 `meta.json` describes its input and outputs, joints and units, and how inputs are made.
 
 Compared with PyTorch on 8 random and 8 real inputs, in batches of 1, 3 and 8: {parity}.
-
+{loss}
 {use}
 """
 _USES = {
@@ -46,6 +55,8 @@ def export_onnx(
     out: Path,
     keep: Sequence[float] | None = None,
     inputs: str | None = None,
+    precision: str = 'float32',
+    max_loss: float | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
     """Export a model to ``model.onnx``, ``meta.json`` and ``README.md``.
@@ -57,6 +68,12 @@ def export_onnx(
         keep (Sequence[float], optional): See
             :func:`mmhot.apis.onnx_models.open_exportable`.
         inputs (str, optional): See the same.
+        precision (str): 'float32', 'float16' or 'int8'. The last is calibrated on 16
+            real inputs, and the loss of both measured on 16 others. Defaults to
+            'float32'.
+        max_loss (float, optional): Mean loss, in the unit of
+            :class:`mmhot.apis.onnx_precision.Loss`, above which nothing is written. By
+            default 1 pixel of a crop, 5 mm, or 5 % of overlap.
         say (Callable): Receives lines about the comparison.
 
     Returns:
@@ -64,10 +81,16 @@ def export_onnx(
 
     Raises:
         ValueError: If an argument is wrong, the model cannot be exported, or the file
-            does not compute what PyTorch does; then nothing is written.
+            does not compute what PyTorch does, or loses too much; then nothing is
+            written.
     """
+    _check_precision(precision, max_loss)
     _check_folder(out)
-    opened = open_exportable(model, checkpoint, keep, inputs)
+    is_reduced = precision != 'float32'
+    number = _PARTS * NUM_INPUTS if is_reduced else NUM_INPUTS
+    opened = open_exportable(model, checkpoint, keep, inputs, number)
+    real = opened.real
+    opened = replace(opened, real=real[:: number // NUM_INPUTS])
     name = opened.meta['name']
     with TemporaryDirectory(prefix='mmhot-export-') as folder:
         checked, file = Path(folder, 'checked.onnx'), Path(folder, FILES[0])
@@ -77,12 +100,18 @@ def export_onnx(
         differences = check_parity(opened, file, checked)
         for line in differences:
             say(f'{name}: {line}')
+        lost = ''
+        if is_reduced:
+            lost = _reduce(opened, real, file, precision, max_loss)
+            say(f'{name}: {lost}')
         meta = {
             'format': 1,
             'mmhot': mmhot.__version__,
             'opset': OPSET,
             **opened.meta,
             'parity': differences,
+            'precision': precision,
+            'loss': lost,
         }
         kind = opened.meta['kind']
         readme = _README.format(
@@ -91,10 +120,52 @@ def export_onnx(
             opset=OPSET,
             kind=kind,
             parity='; '.join(differences),
+            loss=lost and f'\n{lost[0].upper()}{lost[1:]}.\n',
             use=_USES[kind].format(path=out / FILES[0]),
         )
         content = file.read_bytes(), json.dumps(meta, indent=1).encode()
         return list(_write(out, [*content, readme.encode()]))
+
+
+def _check_precision(precision: str, max_loss: float | None) -> None:
+    if precision not in PRECISIONS:
+        raise ValueError(
+            f'precision must be {", ".join(PRECISIONS)}, got {precision!r}'
+        )
+    if max_loss is not None and precision == 'float32':
+        raise ValueError('max_loss needs precision float16 or int8')
+    if max_loss is not None and not max_loss > 0:
+        raise ValueError(f'max_loss must be above 0, got {max_loss:g}')
+
+
+def _reduce(
+    opened: Exportable,
+    real: Tensor,
+    file: Path,
+    precision: str,
+    max_loss: float | None,
+) -> str:
+    """Replace a file by one of lower precision; returns what is lost, as text."""
+    reduced, name = file.with_name('reduced.onnx'), opened.graph.input_name
+    calibration, held_out = (
+        torch.cat([real[part::_PARTS] for part in parts]) for parts in ((1, 3), (2, 4))
+    )
+    convert_precision(file, reduced, precision, name, calibration.numpy())
+    found, wanted = (
+        _run_onnx(open_session(path), name, held_out, NUM_INPUTS)
+        for path in (reduced, file)
+    )
+    loss = measure_loss(opened.meta, found, wanted)
+    limit = default_max_loss(opened.meta['kind']) if max_loss is None else max_loss
+    text = f'in {precision} {len(held_out)} real inputs differ by {loss}'
+    if not loss.mean <= limit:
+        raise ValueError(
+            f'{text}; nothing is written above {limit:g} on average, which max_loss '
+            'sets'
+        )
+    sizes = [path.stat().st_size / 1e6 for path in (reduced, file)]
+    file.write_bytes(reduced.read_bytes())
+    return f'{text}; {sizes[0]:.1f} MB instead of {sizes[1]:.1f}'
 
 
 def _check_folder(out: Path) -> None:

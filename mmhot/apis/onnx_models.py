@@ -38,7 +38,8 @@ from mmhot.weights.index import read_models
 
 _DEMO = Path(mmhot.__file__).parents[1] / 'demo'
 NUM_INPUTS = 8
-_FRAME_STEP = 10
+# Frames of a video over which real inputs are spread.
+_SPAN = 80
 _FILL = 114
 
 
@@ -49,7 +50,7 @@ class Exportable:
     Attributes:
         graph (nn.Module): Module of :mod:`mmhot.deploy.onnx_graphs`.
         meta (dict): Content of ``meta.json``.
-        real (Tensor): Inputs made of images or clips, (8, ...).
+        real (Tensor): Inputs made of images or clips, (N, ...).
         metadata (dict): Metadata of the ONNX file.
         unit (str): Unit of the first output.
     """
@@ -66,6 +67,7 @@ def open_exportable(
     checkpoint: str | None = None,
     keep: Sequence[float] | None = None,
     inputs: str | None = None,
+    num_inputs: int = NUM_INPUTS,
 ) -> Exportable:
     """Load a model by name, find out what it is, and describe it.
 
@@ -76,6 +78,7 @@ def open_exportable(
             GTPT's keep rates. By default as trained.
         inputs (str, optional): Images or a video of people, or 2D keypoints for
             lifters. Defaults to the demo of the repository.
+        num_inputs (int): Number of real inputs. Defaults to 8.
 
     Raises:
         ValueError: If the model cannot be exported, or an argument is wrong.
@@ -84,13 +87,13 @@ def open_exportable(
     config = read_config_file(_find_config(model)).get('model') or {}
     kind = str(config.get('type', '')).removeprefix('mmpose.')
     if kind in ('SequencePoseLifter', 'PoseLifter'):
-        return _open_lifter(model, checkpoint, keep, inputs)
+        return _open_lifter(model, checkpoint, keep, inputs, num_inputs)
     if kind == 'TopdownPoseEstimator':
-        return _open_pose_model(model, checkpoint, keep, inputs)
+        return _open_pose_model(model, checkpoint, keep, inputs, num_inputs)
     if 'RTMDet' in str(config.get('bbox_head', {}).get('type')):
         if keep is not None:
             raise ValueError(f'keep needs a model that prunes, and {model} does not')
-        return _open_detector(model, checkpoint, inputs)
+        return _open_detector(model, checkpoint, inputs, num_inputs)
     raise ValueError(
         f'{model} is {kind or "no model"}: lifters, top-down 2D models and RTMDet can '
         'be exported'
@@ -114,6 +117,7 @@ def _open_lifter(
     checkpoint: str | None,
     keep: Sequence[float] | None,
     inputs: str | None,
+    num_inputs: int,
 ) -> Exportable:
     keep = None if keep is None else [_whole(each) for each in keep]
     # with its settings for whole clips; deployed, and so not what is exported
@@ -123,7 +127,7 @@ def _open_lifter(
     if deployed.get('keep') is not None:
         plain.test_cfg['keep'] = deployed['keep']
     skeleton = get_skeleton('h36m-17')
-    real = _windows(lifter, _inputs(inputs, 'skating_2d_coco17.npz'))
+    real = _windows(lifter, _inputs(inputs, 'skating_2d_coco17.npz'), num_inputs)
     decoder = config.model.head.decoder.to_dict()
     meta = dict(
         kind='lifter',
@@ -188,16 +192,16 @@ def _whole(value: float) -> int:
     return int(value)
 
 
-def _windows(lifter: Lifter, path: str) -> Tensor:
+def _windows(lifter: Lifter, path: str, number: int) -> Tensor:
     """Encode windows that are spread over the longest track of a file."""
     clip = read_keypoints(path)
     segment = max(lifter.prepare(clip), key=lambda each: len(each.frames))
     times = clip.times_of(segment.frames)
     keypoints = lifter.to_model_rate(lifter.keypoints_of(segment), times)
-    missing = max(0, lifter.seq_len + NUM_INPUTS - 1 - len(keypoints))
+    missing = max(0, lifter.seq_len + number - 1 - len(keypoints))
     keypoints = np.pad(keypoints, ((0, missing), (0, 0), (0, 0)), mode='edge')
     last = len(keypoints) - lifter.seq_len
-    starts = np.linspace(0, last, NUM_INPUTS).round().astype(int)
+    starts = np.linspace(0, last, number).round().astype(int)
     windows = np.stack([keypoints[start : start + lifter.seq_len] for start in starts])
     inputs, _ = lifter.encode(windows, ideal_camera(clip.width, clip.height))
     return torch.from_numpy(inputs)
@@ -208,6 +212,7 @@ def _open_pose_model(
     checkpoint: str | None,
     keep: Sequence[float] | None,
     inputs: str | None,
+    num_inputs: int,
 ) -> Exportable:
     plain, dataset, config = load_pose_model(model, checkpoint)
     if keep is not None:
@@ -240,7 +245,7 @@ def _open_pose_model(
         metadata['score_curve'] = json.dumps(curve)
     detect = MMPoseDetector(shipped_detector(), min_score=0.0)
     crops = []
-    for image in _images(_inputs(inputs, 'walk.mp4')):
+    for image in _images(_inputs(inputs, 'walk.mp4'), num_inputs):
         matrix = crop_matrix(detect([image])[0][0][0], crop['size'], crop['padding'])
         warped = cv2.warpAffine(image, matrix, crop['size'], flags=cv2.INTER_LINEAR)
         crops.append(warped[..., ::-1])
@@ -268,7 +273,9 @@ def _crop_settings(config: Config, model: str) -> dict[str, Any]:
     )
 
 
-def _open_detector(model: str, checkpoint: str | None, inputs: str | None):
+def _open_detector(
+    model: str, checkpoint: str | None, inputs: str | None, num_inputs: int
+) -> Exportable:
     detector = MMPoseDetector(model, checkpoint)
     plain = detector.model.to(memory_format=torch.contiguous_format).eval()
     steps = {str(s['type']).removeprefix('mmdet.'): s for s in detector.pipeline}
@@ -295,7 +302,7 @@ def _open_detector(model: str, checkpoint: str | None, inputs: str | None):
     )
     metadata = dict(image_size=str(size), interpolation=interpolation)
     images = []
-    for image in _images(_inputs(inputs, 'walk.mp4')):
+    for image in _images(_inputs(inputs, 'walk.mp4'), num_inputs):
         zoom = size / max(image.shape[:2])
         small = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
         canvas = np.full((size, size, 3), _FILL, np.uint8)
@@ -328,14 +335,14 @@ def _normalize(images: np.ndarray, preprocessor: nn.Module) -> Tensor:
     return (images.float() - preprocessor.mean) / preprocessor.std
 
 
-def _images(path: str) -> list[np.ndarray]:
-    """Read images, or every tenth frame of a video, repeated up to eight."""
+def _images(path: str, number: int = NUM_INPUTS) -> list[np.ndarray]:
+    """Read images, or spread frames of a video, repeated up to a number."""
     source, *others = open_inputs([path])
     frames = itertools.chain(source, *others)
-    step = 1 if Path(path).is_dir() else _FRAME_STEP
-    chosen = itertools.islice(frames, 0, NUM_INPUTS * step, step)
+    step = 1 if Path(path).is_dir() else max(_SPAN // number, 1)
+    chosen = itertools.islice(frames, 0, number * step, step)
     images = [frame.image for frame in chosen]
-    return list(itertools.islice(itertools.cycle(images), NUM_INPUTS))
+    return list(itertools.islice(itertools.cycle(images), number))
 
 
 def _inputs(given: str | None, name: str) -> str:

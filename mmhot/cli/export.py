@@ -2,6 +2,7 @@
 
 Example:
   mmhot export gtpt-t --out exported/gtpt-t
+  mmhot export gtpt-t --int8 --out exported/gtpt-t-int8
   mmhot export hot-mixste.py hot-mixste.pth --keep 61 --out exported/hot-mixste
 
 Lifters, top-down 2D models and RTMDet detectors become a folder of model.onnx,
@@ -36,6 +37,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='real inputs of the comparison: a video or images of people, or 2D '
         'keypoints for a lifter (default: the demo of the repository)',
     )
+    precision = parser.add_mutually_exclusive_group()
+    precision.add_argument(
+        '--fp16', action='store_true', help='16-bit floats: half the size, for GPUs'
+    )
+    precision.add_argument(
+        '--int8',
+        action='store_true',
+        help='8-bit integers in matrix products and convolutions, calibrated on the '
+        'real inputs',
+    )
+    parser.add_argument(
+        '--max-loss',
+        type=float,
+        metavar='N',
+        help='write nothing if --fp16 or --int8 loses more on average: pixels of the '
+        'crop (default: 1), millimeters (5), or percent of boxes (5)',
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -49,6 +67,8 @@ def run(args: argparse.Namespace) -> None:
         out=args.out,
         keep=keep,
         inputs=args.inputs,
+        precision='int8' if args.int8 else 'float16' if args.fp16 else 'float32',
+        max_loss=args.max_loss,
         say=args.say,
     )
     for file in files:

@@ -25,6 +25,14 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
     [
         (['none'], "'none' is neither a file nor a "),
         (['gtpt-t', '--keep', 'x'], '--keep must be numbers such as 27 or 13,5, got x'),
+        (
+            ['gtpt-t', '--max-loss', '2'],
+            '--max-loss needs precision float16 or int8',
+        ),
+        (
+            ['gtpt-t', '--int8', '--max-loss', '-1'],
+            '--max-loss must be above 0, got -1',
+        ),
         (['rtmdet-nano-person', '--keep', '3'], '--keep needs a model that prunes'),
         (
             ['tps-tri-motionbert-xs_81frm-keep27_cmu-wild', '--keep', '0.5'],
