@@ -249,13 +249,14 @@ class Clip3D:
         root_3d (np.ndarray): Position of the root, (N, 3) float32, relative to the
             camera or, in ``'world'``, to the point of the floor below it; NaN where
             unknown.
-        time (np.ndarray | None): Timestamps in seconds, (N,) float64, for clips with a
-            variable frame rate.
+        time (np.ndarray | None): Seconds, (N,) float64, if the frame rate varies.
         focal_length (float): Focal length in pixels for which ``root_3d`` was
             computed; 0 if unknown.
         focal_assumed (bool): Whether the focal length is the default one.
         intrinsics (tuple[float]): Intrinsics given by the user, in OpenCV's order: fx,
             fy, cx, cy, distortion; empty if none were.
+        camera_path (np.ndarray | None): If all frames share the axes of the first, the
+            camera's rotation vector and zoom in each frame, (F, 4) float32.
     """
 
     name: str
@@ -278,6 +279,7 @@ class Clip3D:
     focal_length: float = 0.0
     focal_assumed: bool = True
     intrinsics: tuple[float, ...] = ()
+    camera_path: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Mark root positions as unknown unless they are given."""

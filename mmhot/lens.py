@@ -149,6 +149,26 @@ class Lens:
         pixels = straight * self.focal[0] + np.array(self.size) / 2
         return pixels.astype(np.float32)
 
+    def distort(self, points: np.ndarray) -> np.ndarray:
+        """Map pixels of the ideal pinhole camera to those of the lens.
+
+        Args:
+            points (np.ndarray): What :meth:`straighten` returns, (..., 2).
+
+        Returns:
+            np.ndarray: Pixels of images of this lens, (..., 2), float32.
+        """
+        import cv2
+
+        rays = np.asarray(points, np.float64) - np.array(self.size) / 2
+        rays = rays.reshape(-1, 2) / self.focal[0]
+        (fx, fy), (cx, cy) = self.focal, self.center
+        matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+        rays = np.column_stack([rays, np.ones(len(rays))])
+        zero, distortion = np.zeros(3), np.array(self.distortion)
+        pixels, _ = cv2.projectPoints(rays, zero, zero, matrix, distortion)
+        return pixels.reshape(np.shape(points)).astype(np.float32)
+
     def _undistort(self, rays: np.ndarray) -> np.ndarray:
         """Remove the distortion of rays (N, 2) where it is invertible."""
         import cv2

@@ -98,7 +98,8 @@ def _write_formats(
 
     if footage is None and options.html_frames:
         raise ValueError('html_frames needs a video, and there is none')
-    if options.static_camera and options.foot_lock and clip.axes != 'world':
+    is_static = options.static_camera or clip.camera_path is not None
+    if is_static and options.foot_lock and clip.axes != 'world':
         clip = lock_feet(to_axes(clip, 'camera'))
     if options.height is not None:
         clip = scale_people(clip, options.height)
@@ -108,9 +109,7 @@ def _write_formats(
     axes = {
         name: 'world' if WRITERS[name].world else chosen for name in options.formats
     }
-    clips = {
-        each: _turned(clip, each, options.static_camera) for each in set(axes.values())
-    }
+    clips = {each: _turned(clip, each, is_static) for each in set(axes.values())}
     written = []
     for name in options.formats:
         writer, shown = WRITERS[name], clips[axes[name]]

@@ -230,6 +230,7 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
         smooth_3d=options.smooth_3d,
         mapping=options.mapping,
         swap_repair=options.swap_repair,
+        camera=options.camera,
         fov=options.fov,
         intrinsics=options.intrinsics,
         joints=options.joints,

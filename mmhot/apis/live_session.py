@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import mmhot
 from mmhot.apis.export import Targets, results_folder
 from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
-from mmhot.apis.options import InferRunOptions, LiveOptions
+from mmhot.apis.options import InferRunOptions
 from mmhot.apis.progress import Bars, Show, no_bar
+from mmhot.apis.runner_options import LiveOptions
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video import streams
 from mmhot.video.capture import Capture, Interruption, LatencyHistogram
@@ -82,10 +83,11 @@ def check_live(options: InferRunOptions) -> None:
         raise ValueError('resume does not go with live streams')
     if options.joints != 17:
         raise ValueError(f'live streams have 17 joints, got joints={options.joints}')
-    if options.axes == 'world' or options.height is not None or options.static_camera:
+    named = options.height, options.camera, options.static_camera or None
+    if options.axes == 'world' or named != (None, None, None):
         raise ValueError(
-            "height and static_camera need a whole clip, as does axes='world': they do "
-            'not go with live streams'
+            'height, camera and static_camera need a whole clip, as does '
+            "axes='world': they do not go with live streams"
         )
 
 

@@ -15,8 +15,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from mmhot.apis.options import InferRunOptions, LiveOptions, RayOptions
+from mmhot.apis.options import InferRunOptions
 from mmhot.apis.progress import no_bar, text_bar
+from mmhot.apis.runner_options import LiveOptions, RayOptions
 from mmhot.cli.errors import print_line
 from mmhot.cli.options import add_options, given_options, name_options, read_options
 from mmhot.cli.process import stopped_by_signals

@@ -36,6 +36,8 @@ _HEADER = {
     'intrinsics': int | float,
 }
 _LARGEST = 1e9
+# Present in clips whose frames share axes.
+_PATH = 'camera_path'
 _LISTS = ('joint_names', 'parents', 'intrinsics')
 # Keys of the arrays in the JSON's instances; the first three are MMPose's.
 _INSTANCE_KEYS = {
@@ -61,6 +63,8 @@ def write_npz(clip: Clip3D, path: str | Path) -> None:
         for name, (_, dtype) in ARRAYS.items()
     }
     header = {name: np.asarray(getattr(clip, name)) for name in _HEADER}
+    if clip.camera_path is not None:
+        arrays[_PATH] = clip.camera_path
     save_arrays(path, {**arrays, **header}, compressed=True)
 
 
@@ -72,6 +76,8 @@ def write_json(clip: Clip3D, path: str | Path) -> None:
         path (str | Path): The file to create or replace.
     """
     header = {name: np.asarray(getattr(clip, name)).tolist() for name in _HEADER}
+    if clip.camera_path is not None:
+        header[_PATH] = exact_list(clip.camera_path)
     columns = {key: exact_list(getattr(clip, n)) for n, key in _INSTANCE_KEYS.items()}
     instances = [
         dict(zip(columns, values, strict=True))
@@ -114,7 +120,7 @@ def _dumps(value: object) -> str:
 
 
 def _fields_of_npz(path: Path) -> dict[str, object]:
-    fields = load_arrays(path, (*ARRAYS, *_HEADER))
+    fields = load_arrays(path, (*ARRAYS, *_HEADER, _PATH))
     for name in set(_HEADER) & set(fields):
         fields[name] = fields[name].tolist()
     return fields
@@ -125,6 +131,8 @@ def _fields_of_json(path: Path) -> dict[str, object]:
     try:
         header, frames = document['meta_info'], document['instance_info']
         fields = {name: header[name] for name in _HEADER}
+        if _PATH in header:
+            fields[_PATH] = as_numbers(header[_PATH], _PATH)
         counts = [len(frame['instances']) for frame in frames]
         for name, key in (('frame', 'frame_id'), ('time', 'time')):
             values = as_numbers([frame[key] for frame in frames], key)
@@ -142,14 +150,7 @@ def _checked(fields: dict[str, object]) -> Clip3D:
     missing = [name for name in (*ARRAYS, *_HEADER) if name not in fields]
     if missing:
         raise ValueError(f'is no lifted clip: it lacks {", ".join(missing)}')
-    for name, kind in _HEADER.items():
-        value = fields[name]
-        items = value if name in _LISTS else [value]
-        if not isinstance(items, list) or not all(isinstance(i, kind) for i in items):
-            raise ValueError(f"'{name}' cannot be {brief(value)}")
-    for name in ('width', 'height', 'fps'):
-        if not 0 < fields[name] < _LARGEST:
-            raise ValueError(f"'{name}' cannot be {brief(fields[name])}")
+    _check_header(fields)
     for name in _LISTS:
         fields[name] = tuple(fields[name])
     num_rows, num_joints = np.size(fields['frame']), len(fields['joint_names'])
@@ -162,6 +163,30 @@ def _checked(fields: dict[str, object]) -> Clip3D:
         if dtype is np.int64:
             array = whole_numbers(name, array)
         fields[name] = array.astype(dtype)
+    if _PATH in fields:
+        fields[_PATH] = _checked_path(fields[_PATH], fields['frame'])
     clip = Clip3D(**fields)
     is_constant_rate = np.array_equal(clip.time, clip.frame / clip.fps)
     return replace(clip, time=None) if is_constant_rate else clip
+
+
+def _check_header(fields: dict[str, object]) -> None:
+    """Check the types and ranges of plain values."""
+    for name, kind in _HEADER.items():
+        value = fields[name]
+        items = value if name in _LISTS else [value]
+        if not isinstance(items, list) or not all(isinstance(i, kind) for i in items):
+            raise ValueError(f"'{name}' cannot be {brief(value)}")
+    for name in ('width', 'height', 'fps'):
+        if not 0 < fields[name] < _LARGEST:
+            raise ValueError(f"'{name}' cannot be {brief(fields[name])}")
+
+
+def _checked_path(path: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Check the camera's path, (F, 4) with the last of the frames."""
+    path, count = np.asarray(path), int(frames.max(initial=-1)) + 1
+    if path.dtype.kind not in 'iuf' or path.shape != (max(len(path), count), 4):
+        raise ValueError(f"'{_PATH}' is {path.shape}: numbers ({count}, 4) expected")
+    if not (np.isfinite(path).all() and (path[:, 3] > 0).all()):
+        raise ValueError(f"'{_PATH}' must be finite, and zooms above 0")
+    return path.astype(np.float32)

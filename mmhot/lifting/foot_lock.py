@@ -12,6 +12,7 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from mmhot.clips import Clip3D
+from mmhot.lifting.camera_path import stable_keypoints
 from mmhot.lifting.contacts import predict_contacts
 from mmhot.lifting.placement import second_differences
 from mmhot.skeletons.joints import get_skeleton
@@ -45,7 +46,7 @@ Contacts = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
-    """Keep standing feet in place; the camera must be static.
+    """Keep standing feet in place; frames must share their axes, as of a static camera.
 
     Root, knees and ankles of people with a foot contact change, as little as possible;
     their leg bones get constant lengths. All other joints keep their position relative
@@ -71,11 +72,12 @@ def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
     on_feet = [joint for joint, at in enumerate(clip.parents) if at in _ANKLES]
     ankles = [clip.parents[joint] for joint in on_feet]
     poses, root = clip.keypoints_3d.astype(np.float64), clip.root_3d.astype(np.float64)
+    keypoints = stable_keypoints(clip)
     for rows in clip.stretches():
         if len(rows) < 3 or not np.isfinite(root[rows]).all():
             continue
         seconds = clip.seconds(clip.frame[rows])
-        seen = clip.keypoints_2d[rows, :count], clip.scores[rows, :count]
+        seen = keypoints[rows, :count], clip.scores[rows, :count]
         stands = contacts(*seen, seconds)
         stands = np.where(stands < _LEAST, 0, stands)
         if stands.any():

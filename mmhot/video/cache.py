@@ -43,6 +43,7 @@ class ClipPeople:
         complete (bool): Whether all frames were processed.
         ended (str): Why reading ended early, or nothing.
         cuts (list[int]): Frames with which another shot begins.
+        observed (dict[str, dict[str, np.ndarray]]): Arrays of each observer by name.
     """
 
     people: list[People] = field(default_factory=list)
@@ -51,6 +52,7 @@ class ClipPeople:
     complete: bool = False
     ended: str = ''
     cuts: list[int] = field(default_factory=list)
+    observed: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
 
 class CacheWriter:
@@ -107,6 +109,11 @@ def cache_path(folder: Path, source: Path, facts: dict) -> Path:
 def tracks_path(people_path: Path) -> Path:
     """Name the file of the tracks that belong to a file of people."""
     return people_path.with_suffix('.tracks.npz')
+
+
+def observed_path(people_path: Path, name: str) -> Path:
+    """Name the file of what an observer saw of the frames of a file of people."""
+    return people_path.with_suffix(f'.{name}.observed.npz')
 
 
 def describe(source: Path) -> list:
@@ -197,7 +204,8 @@ def load_boxes(path: Path) -> list[Boxes]:
     names = ('bboxes', 'bbox_scores')
     best: list[Boxes] = []
     for other in sorted(path.parent.glob('*.npz')):
-        if not other.name.startswith(prefix) or other.name.endswith('.tracks.npz'):
+        is_other = other.name.endswith(('.tracks.npz', '.observed.npz'))
+        if not other.name.startswith(prefix) or is_other:
             continue
         with _reading(other):
             best = max(best, _split(_load(other), names, ((-1, 4), (-1,))), key=len)
@@ -225,6 +233,19 @@ def load_tracks(path: Path, num_keypoints: int, rules: int) -> list[Track2D] | N
         split = _split(arrays, _TRACK_ARRAYS, shapes)
         numbers = arrays['track'].tolist()
         return [Track2D(n, *own) for n, own in zip(numbers, split, strict=True)]
+    return None
+
+
+def save_observed(arrays: dict[str, np.ndarray], path: Path, rules: int) -> None:
+    """Save the arrays of an observer with the version of its results."""
+    _save({**arrays, 'rules': np.array(rules)}, path)
+
+
+def load_observed(path: Path, rules: int) -> dict[str, np.ndarray] | None:
+    """Load what :func:`save_observed` saved; None if missing, changed or outdated."""
+    with _reading(path):
+        arrays = _load(path)
+        return arrays if arrays.pop('rules') == rules else None
     return None
 
 

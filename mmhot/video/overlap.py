@@ -1,13 +1,15 @@
 """Two chunks of a video at once: one is tracked while those before it are filled."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from mmhot.video.cache import ClipPeople
 from mmhot.video.frames import Frame
-from mmhot.video.people import People
+from mmhot.video.people import FrameObserver, People
+
+Observers = Sequence[FrameObserver]
 
 # Chunks that wait to be filled, or are being filled.
 _MOST_WAITING = 2
@@ -28,11 +30,11 @@ class ChunkFiller:
     Args:
         clip (ClipPeople): The clip.
         in_thread (bool): Whether to fill in a thread; else at once.
-        done (Callable): Called after chunks were appended.
+        done (Callable): Called with the frames of each chunk that was appended.
     """
 
     def __init__(
-        self, clip: ClipPeople, in_thread: bool, done: Callable[[], None]
+        self, clip: ClipPeople, in_thread: bool, done: Callable[[list[Frame]], None]
     ) -> None:
         self._clip, self._done = clip, done
         self._waiting: deque[_Chunk] = deque()
@@ -91,4 +93,12 @@ class ChunkFiller:
         self._clip.people += chunk.people.result()
         self._clip.times += [frame.time for frame in chunk.frames]
         self._waiting.popleft()
-        self._done()
+        self._done(chunk.frames)
+
+
+def show_frames(frames: list[Frame], clip: ClipPeople, observers: Observers) -> None:
+    """Pass frames with their people, which the clip has, on to observers."""
+    for frame in frames:
+        people, is_cut = clip.people[frame.index], frame.index in (0, *clip.cuts)
+        for observer in observers:
+            observer.observe(frame.index, frame.image, people, is_cut)

@@ -130,6 +130,28 @@ class PoseEstimator(ABC):
         return self(images, boxes)
 
 
+class FrameObserver(ABC):
+    """Interface of what looks at every frame and its people, once, in order.
+
+    Attributes:
+        name (str): Part of the name of its cache file.
+        rules (int): Version of the results, saved with them.
+    """
+
+    name: str
+    rules: int
+
+    @abstractmethod
+    def observe(
+        self, index: int, image: np.ndarray, people: People, new_shot: bool
+    ) -> None:
+        """Look at the next frame: its number, BGR image (H, W, 3) and people."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what was observed in all frames."""
+
+
 def require_members(part: object, interface: type) -> None:
     """Raise a TypeError if an object lacks members of an interface."""
     members = {*interface.__annotations__, *vars(interface)}

@@ -5,13 +5,21 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.io.images import MAX_PIXELS
-from mmhot.lens import Lens, settle_lens
+from mmhot.lens import DEFAULT_FOCAL_RATIO, Lens, settle_lens
+from mmhot.lifting.camera_path import (
+    choose_path,
+    restore_clip,
+    solve_camera_path,
+    stabilize_clip,
+    static_path,
+)
 from mmhot.lifting.extremities import to_joints
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.side_swaps import undo_swaps
@@ -20,12 +28,17 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import (
     ClipPeople,
     cache_path,
+    load_observed,
     load_tracks,
+    observed_path,
     save_if_possible,
+    save_observed,
     save_tracks,
     tracks_path,
 )
+from mmhot.video.camera_motion import BackgroundTracker
 from mmhot.video.frames import FrameSource
+from mmhot.video.people import FrameObserver
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.smoothing import smooth_clip
 from mmhot.video.tracking import TRACKING_RULES, track_clip
@@ -75,6 +88,9 @@ class VideoLifter:
         mapping (str, optional): See :class:`mmhot.lifting.lifter.Lifter`.
         swap_repair (bool): Whether to exchange left and right joints where they are
             swapped. Defaults to True.
+        camera (str, optional): ``'static'``; ``'rotating'`` on a tripod, also zooming;
+            ``'auto'`` for either. Poses of all frames then share the axes of the first
+            frame. By default nothing is assumed, and each frame has its own axes.
         fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
         joints (int): Of the results, 17 or 24. Defaults to 17.
@@ -90,6 +106,7 @@ class VideoLifter:
     smooth_3d: str = 'none'
     mapping: str | None = None
     swap_repair: bool = True
+    camera: str | None = None
     fov: float | None = None
     intrinsics: Lens | None = None
     joints: int = 17
@@ -138,8 +155,12 @@ class VideoLifter:
         except NoConfidentDetectionError as error:
             _LOGGER.warning('%s: %s', source.path, error)
             return None, times
+        with times.measure('camera'):
+            path = self.solve_camera(source, people)
         with times.measure('3D'):
-            lifted = self.lift(clip, lambda done, all_: progress('3D', done, all_))
+            lifted = self.lift(
+                clip, lambda done, all_: progress('3D', done, all_), path
+            )
         return lifted, times
 
     def estimate_poses(
@@ -147,7 +168,50 @@ class VideoLifter:
     ) -> ClipPeople:
         """Estimate the 2D poses of all frames, or load them from the cache."""
         source.max_pixels = self.max_pixels
-        return self.pose_estimator(source, self._cache_path(source), progress)
+        cached = self._cache_path(source)
+        observed, observers = {}, []
+        for observer in self._observers():
+            path = cached and observed_path(cached, observer.name)
+            known = path and load_observed(path, observer.rules)
+            if known:
+                observed[observer.name] = known
+            else:
+                observers.append(observer)
+        people = self.pose_estimator(source, cached, progress, observers)
+        people.observed = observed
+        for observer in observers:
+            observed[observer.name] = arrays = observer.arrays()
+            if cached:
+                path = observed_path(cached, observer.name)
+                save_if_possible(partial(save_observed, arrays, path, observer.rules))
+        return people
+
+    def _observers(self) -> list[FrameObserver]:
+        """Open what has to see the frames."""
+        return [BackgroundTracker()] if self.camera in ('rotating', 'auto') else []
+
+    def solve_camera(
+        self, source: FrameSource, people: ClipPeople
+    ) -> np.ndarray | None:
+        """Find rotation and zoom of the camera.
+
+        Returns:
+            np.ndarray | None: See :func:`mmhot.lifting.camera_path.choose_path`; None
+            if ``camera`` is.
+        """
+        if self.camera is None:
+            return None
+        if self.camera == 'static':
+            return static_path(len(people.people))
+        found, size = dict(people.observed[BackgroundTracker.name]), people.size
+        lens = settle_lens(*size, self.fov, self.intrinsics)
+        focal = DEFAULT_FOCAL_RATIO * max(size)
+        if lens is not None:
+            points = found['points'].reshape(-1, 2)
+            found['points'] = lens.straighten(points).reshape(found['points'].shape)
+            focal = lens.focal[0]
+        path = solve_camera_path(**found, focal=focal, size=size)
+        return choose_path(path, source.name)
 
     def track(
         self,
@@ -206,9 +270,29 @@ class VideoLifter:
         self,
         clip: Clip2D,
         progress: Callable[[int, int], None] | None = None,
+        path: np.ndarray | None = None,
     ) -> Clip3D:
-        """Lift tracked people, with smoothing before and after."""
+        """Lift tracked people, with smoothing before and after.
+
+        Args:
+            clip (Clip2D): Tracked people.
+            progress (Callable, optional): Called with frames done and all frames.
+            path (np.ndarray, optional): See :meth:`solve_camera`.
+        """
         clip = undo_swaps(clip) if self.swap_repair else clip
+        lens = settle_lens(clip.width, clip.height, self.fov, self.intrinsics)
+        if path is None:
+            return self._lift(clip, lens, progress)
+        stable, ideal = stabilize_clip(clip, path, lens)
+        return restore_clip(self._lift(stable, ideal, progress), path, lens)
+
+    def _lift(
+        self,
+        clip: Clip2D,
+        lens: Lens | None,
+        progress: Callable[[int, int], None] | None,
+    ) -> Clip3D:
+        """Lift people whose sides and camera are settled."""
         segments = [
             replace(
                 segment,
@@ -216,7 +300,6 @@ class VideoLifter:
             )
             for segment in self.lifter.prepare(clip, self.mapping)
         ]
-        lens = settle_lens(clip.width, clip.height, self.fov, self.intrinsics)
         lifted = self.lifter.lift(clip, segments, progress, lens)
         lifted = _smooth_poses(lifted, self.smooth_3d)
         mapping = self.mapping or self.lifter.mapping

@@ -13,7 +13,7 @@ from mmhot.video.cache import CacheWriter, ClipPeople, load_boxes, load_people
 from mmhot.video.capture import prefetch
 from mmhot.video.chunks import HISTORY, fill_chunk, track_chunk
 from mmhot.video.frames import Frame, FrameSource
-from mmhot.video.overlap import ChunkFiller
+from mmhot.video.overlap import ChunkFiller, Observers, show_frames
 from mmhot.video.people import Boxes, Detector, People, PoseEstimator, Poses
 from mmhot.video.shot_boundaries import CutDetector
 
@@ -97,6 +97,7 @@ class VideoPoseEstimator:
         source: FrameSource,
         cache: Path | None = None,
         progress: Callable[[int], None] = lambda done: None,
+        observers: Observers = (),
     ) -> ClipPeople:
         """Estimate the poses of a clip, or of its frames that are not cached.
 
@@ -104,19 +105,20 @@ class VideoPoseEstimator:
             source (FrameSource): The clip.
             cache (Path, optional): Cache file, which is updated every few seconds.
             progress (Callable): Called with the number of frames done.
+            observers (Sequence[FrameObserver]): See all frames, also cached ones.
 
         Raises:
             ValueError: If no frame can be read.
         """
-        num_keypoints = get_skeleton(self.estimator.skeleton).num_keypoints
-        clip = (cache and load_people(cache, num_keypoints)) or ClipPeople()
+        count = get_skeleton(self.estimator.skeleton).num_keypoints
+        clip = (cache and load_people(cache, count)) or ClipPeople()
         progress(len(clip.people))
-        if clip.complete:
+        if clip.complete and not observers:
             source.ended = clip.ended or None
             return clip
-        writer = CacheWriter(clip, cache)
+        writer = CacheWriter(clip, None if clip.complete else cache)
         try:
-            self._process(source, clip, cache, progress, writer)
+            self._process(source, clip, cache, progress, writer, observers)
             clip.complete, clip.ended = True, source.ended or ''
         finally:
             # after Ctrl-C and errors as well
@@ -132,15 +134,17 @@ class VideoPoseEstimator:
         cache: Path | None,
         progress: Callable[[int], None],
         writer: CacheWriter,
+        observers: Observers,
     ) -> None:
         """Process all frames after those of an interrupted run."""
         interval = self.detection_interval(source.fps, source.num_frames)
         boxes = load_boxes(cache) if cache and interval == 1 else []
         shots = CutDetector()
         clip.cuts = shots.cuts
-        batch: list[Frame] = []
+        batch, known = list[Frame](), len(clip.people)
 
-        def report() -> None:
+        def report(frames: list[Frame]) -> None:
+            show_frames(frames, clip, observers)
             progress(len(clip.people))
             writer.write_if_due()
 
@@ -149,7 +153,8 @@ class VideoPoseEstimator:
             ChunkFiller(clip, self.estimator.is_thread_safe, report) as filler,
         ):
             for frame in frames:
-                if frame.index < len(clip.people):
+                if frame.index < known:
+                    show_frames([frame], clip, observers)
                     continue
                 if batch and (
                     frame.index in clip.cuts or self._is_full(batch, interval)

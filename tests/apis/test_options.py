@@ -12,9 +12,8 @@ from mmhot.apis.options import (
     InferRunOptions,
     LiftOptions,
     LiftRunOptions,
-    LiveOptions,
-    RayOptions,
 )
+from mmhot.apis.runner_options import LiveOptions, RayOptions
 from mmhot.cli.errors import OneLineParser, flags_of
 from mmhot.cli.options import add_options, name_options, read_options
 

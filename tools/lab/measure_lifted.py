@@ -19,6 +19,7 @@ from mmhot.cli.report import align
 from mmhot.clips import Clip3D
 from mmhot.evaluation.pose_errors import frame_changes, mpjpe, mpjve, p_mpjpe
 from mmhot.io.lifted import read_lifted
+from mmhot.lifting.camera_path import stable_keypoints
 from mmhot.lifting.contacts import ANKLES, predict_contacts
 from mmhot.lifting.placement import ANKLE_HEIGHT
 from mmhot.lifting.world import to_world
@@ -108,9 +109,10 @@ def print_plausibility(clips: list[Clip3D]) -> None:
 def predicted_contacts(person: Clip3D) -> np.ndarray:
     """Predict which ankles of one person stand, (T, 2) bool."""
     stands = np.zeros((len(person), len(ANKLES)), bool)
+    keypoints = stable_keypoints(person)
     for rows in person.stretches():
         seconds = person.seconds(person.frame[rows])
-        known = person.keypoints_2d[rows], person.scores[rows], seconds
+        known = keypoints[rows], person.scores[rows], seconds
         stands[rows] = predict_contacts(*known) > 0.5
     return stands
 

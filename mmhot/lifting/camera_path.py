@@ -1,0 +1,285 @@
+"""Rotation and zoom of a camera on a tripod, and keypoints as of a static camera.
+
+Poses of all frames then share the axes of the camera in the first frame of the shot.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from mmhot.clips import Clip2D, Clip3D
+from mmhot.lens import DEFAULT_FOCAL_RATIO, Lens
+
+_LOGGER = logging.getLogger(__name__)
+# Scale of a point's heavy-tailed (Cauchy) error, as a share of the longer image side,
+# and steps of the fit.
+_ERROR, _ROUNDS = 0.001, 6
+# Rotation in degrees and change of zoom up to which a camera is static.
+_STILL, _SAME_ZOOM = 0.2, 0.006
+# A camera that only turns explains the points of most frames: largest median error, as
+# a share of the longer side, doubled for each turn by so many degrees since the
+# keyframe, as a wrong focal length causes errors, too; least share of points in one
+# homography; largest share of frames that do not comply.
+_MAX_ERROR, _DOUBLING, _MIN_INLIERS, _MAX_FAILED = 0.0005, 2.0, 0.6, 0.2
+# Largest angle between two directions of one virtual image, degrees.
+_MAX_TURN = 75.0
+
+
+@dataclass(frozen=True)
+class CameraPath:
+    """Rotation and zoom of the camera in each frame, relative to the shot's first.
+
+    Attributes:
+        rotations (np.ndarray): Rotation vectors in radians, (F, 3): a direction ``d``
+            in the frame's camera axes is ``Rotation.from_rotvec(v).apply(d)`` in those
+            of the first frame.
+        zooms (np.ndarray): Focal length over that of the first frame, (F,).
+        errors (np.ndarray): Median error of background points over the largest error
+            of a camera that keeps its place, (F,); NaN where the camera is not known.
+        inliers (np.ndarray): Share of the points in one homography, (F,).
+    """
+
+    rotations: np.ndarray
+    zooms: np.ndarray
+    errors: np.ndarray
+    inliers: np.ndarray
+
+    @property
+    def moves(self) -> bool:
+        """Whether the camera changes its place, by the errors of many frames."""
+        wrong = ~(self.errors <= 1) | (self.inliers < _MIN_INLIERS)
+        return bool(wrong.mean() > _MAX_FAILED)
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the camera hardly turns and zooms."""
+        angles = np.degrees(np.linalg.norm(self.rotations, axis=-1))
+        zoomed = abs(np.log(self.zooms))
+        return bool(angles.max() < _STILL and zoomed.max() < _SAME_ZOOM)
+
+    @property
+    def as_array(self) -> np.ndarray:
+        """Rotation vectors and zooms, (F, 4) float32."""
+        return np.column_stack([self.rotations, self.zooms]).astype(np.float32)
+
+
+def solve_camera_path(
+    points: np.ndarray,
+    keyframe: np.ndarray,
+    inliers: np.ndarray,
+    focal: float,
+    size: tuple[int, int],
+) -> CameraPath:
+    """Fit rotation and zoom to background points, frame by frame.
+
+    Args:
+        points (np.ndarray): Background points of each frame and its keyframe, see
+            :mod:`mmhot.video.camera_motion`, (F, N, 4); those of an ideal lens.
+        keyframe (np.ndarray): The same, (F,).
+        inliers (np.ndarray): The same, (F,).
+        focal (float): Focal length in pixels of the first frame of each shot.
+        size (tuple[int, int]): Width and height in pixels.
+
+    Returns:
+        CameraPath: Frames without enough points repeat the frame before.
+    """
+    count, scale = len(points), float(max(size))
+    rays = (points.reshape(count, -1, 2, 2) - np.array(size) / 2) / focal
+    rotations = np.tile(np.eye(3), (count, 1, 1))
+    zooms, errors = np.ones(count), np.zeros(count)
+    for frame in range(count):
+        key = keyframe[frame]
+        if key == frame:
+            continue
+        before = frame - 1 if frame else 0
+        rotations[frame], zooms[frame] = rotations[before], zooms[before]
+        known = np.isfinite(rays[frame]).all((1, 2))
+        if key < 0 or known.sum() < 4:
+            errors[frame] = np.nan
+            continue
+        pairs = rays[frame, known]
+        relative = rotations[frame].T @ rotations[key]
+        relative, zooms[frame], error = _fit(
+            pairs[:, 0] / zooms[key],
+            pairs[:, 1],
+            relative,
+            zooms[frame],
+            _ERROR * scale / focal,
+        )
+        # rounding errors would grow from frame to frame
+        rotations[frame] = Rotation.from_matrix(rotations[key] @ relative.T).as_matrix()
+        turn = np.degrees(Rotation.from_matrix(relative).magnitude())
+        errors[frame] = error * focal / scale / (_MAX_ERROR * (1 + turn / _DOUBLING))
+    vectors = Rotation.from_matrix(rotations).as_rotvec()
+    return CameraPath(vectors, zooms, errors, np.asarray(inliers, np.float64))
+
+
+def _fit(
+    first: np.ndarray,
+    second: np.ndarray,
+    rotation: np.ndarray,
+    zoom: float,
+    scale: float,
+) -> tuple[np.ndarray, float, float]:
+    """Fit ``second = zoom * project(rotation @ first)`` by robust Gauss-Newton steps.
+
+    Args:
+        first (np.ndarray): Points of the keyframe at unit focal length, (N, 2).
+        second (np.ndarray): The same points of the frame, in the same unit, (N, 2).
+        rotation (np.ndarray): First guess, (3, 3).
+        zoom (float): First guess.
+        scale (float): Scale of the errors.
+
+    Returns:
+        tuple[np.ndarray, float, float]: Rotation, zoom and the median error.
+    """
+    rays = np.column_stack([first, np.ones(len(first))])
+    for _ in range(_ROUNDS):
+        x, y, z = (rays @ rotation.T).T
+        z = np.maximum(z, 1e-3)
+        u, v = zoom * x / z, zoom * y / z
+        error = second - np.stack([u, v], -1)
+        # by rotations about x, y, z and by the logarithm of the zoom
+        along_x = [-u * y / z, zoom + u * x / z, -zoom * y / z, u]
+        along_y = [-zoom - v * y / z, v * x / z, zoom * x / z, v]
+        slopes = np.stack([np.stack(along_x, -1), np.stack(along_y, -1)], 1)
+        squared = (error**2).sum(-1)
+        # far from the solution all errors are large
+        weights = 1 / (1 + squared / max(scale**2, float(np.median(squared))))
+        normal = np.einsum('nai,n,naj->ij', slopes, weights, slopes)
+        right = np.einsum('nai,n,na->i', slopes, weights, error)
+        step = np.linalg.solve(normal + 1e-9 * np.eye(4), right)
+        rotation = Rotation.from_rotvec(step[:3]).as_matrix() @ rotation
+        zoom *= float(np.exp(step[3].clip(-0.3, 0.3)))
+    return rotation, zoom, float(np.median(np.linalg.norm(error, axis=-1)))
+
+
+def choose_path(path: CameraPath, name: str) -> np.ndarray | None:
+    """Return rotation vectors and zooms (F, 4) of a camera that keeps its place.
+
+    Args:
+        path (CameraPath): Of a video.
+        name (str): The video in messages.
+
+    Returns:
+        np.ndarray | None: Without rotation and zoom if both are within the error; None,
+        with a warning, if the camera changes its place or turns too far.
+    """
+    if path.moves:
+        _LOGGER.warning(
+            '%s: the camera changes its place, or the background has too little '
+            'texture: people have no common axes, and feet are not locked; positions '
+            'in the world need a camera on a tripod',
+            name,
+        )
+        return None
+    if path.is_static:
+        return static_path(len(path.zooms))
+    angle = float(np.degrees(np.linalg.norm(path.rotations, axis=-1)).max())
+    if angle > _MAX_TURN:
+        _LOGGER.warning(
+            '%s: the camera turns by %.0f degrees, of at most %.0f: people have no '
+            'common axes; split the video',
+            name,
+            angle,
+            _MAX_TURN,
+        )
+        return None
+    return path.as_array
+
+
+def static_path(num_frames: int) -> np.ndarray:
+    """Return the path (F, 4) of a static camera."""
+    return np.tile(np.array([0, 0, 0, 1], np.float32), (num_frames, 1))
+
+
+def stabilize(
+    pixels: np.ndarray,
+    frames: np.ndarray,
+    path: np.ndarray,
+    focal: float,
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Map pixels to the image of a camera that stays as it is in the first frame.
+
+    Args:
+        pixels (np.ndarray): Of an ideal lens, NaN where missing, (T, K, 2).
+        frames (np.ndarray): Frame numbers, (T,).
+        path (np.ndarray): Rotation vectors and zooms by frame, (F, 4).
+        focal (float): Focal length in pixels.
+        size (tuple[int, int]): Width and height in pixels.
+
+    Returns:
+        np.ndarray: Pixels, also outside of the image, (T, K, 2) float32.
+    """
+    center = np.array(size) / 2
+    own = path[frames].astype(np.float64)
+    rays = (pixels - center) / (focal * own[:, 3, None, None])
+    rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
+    turned = rays @ Rotation.from_rotvec(own[:, :3]).as_matrix().swapaxes(1, 2)
+    # directions beyond 84 degrees are not in any image
+    flat = turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
+    return (focal * flat + center).astype(np.float32)
+
+
+def stabilize_clip(
+    clip: Clip2D, path: np.ndarray, lens: Lens | None = None
+) -> tuple[Clip2D, Lens | None]:
+    """Return people as a static camera would see them, and its lens if it is known.
+
+    Args:
+        clip (Clip2D): People in the video's pixels.
+        path (np.ndarray): Rotation vectors and zooms by frame, (F, 4).
+        lens (Lens, optional): Of the first frame of each shot.
+    """
+    size = clip.width, clip.height
+    focal = DEFAULT_FOCAL_RATIO * max(size) if lens is None else lens.focal[0]
+    tracks = []
+    for track in clip.tracks:
+        points = track.keypoints
+        points = points if lens is None else lens.straighten(points)
+        points = stabilize(points, track.frames, path, focal, size)
+        tracks.append(replace(track, keypoints=points))
+    center = clip.width / 2, clip.height / 2
+    ideal = None if lens is None else Lens((focal, focal), center, size=size)
+    return replace(clip, tracks=tracks), ideal
+
+
+def restore_clip(lifted: Clip3D, path: np.ndarray, lens: Lens | None = None) -> Clip3D:
+    """Map the 2D keypoints of a stabilized clip back to the video's pixels.
+
+    Args:
+        lifted (Clip3D): Lifted from a clip of :func:`stabilize_clip`.
+        path (np.ndarray): Rotation vectors and zooms by frame, (F, 4).
+        lens (Lens, optional): Of the first frame of each shot.
+
+    Returns:
+        Clip3D: In the camera axes of the first frame, but for ``keypoints_2d``.
+    """
+    focal, center = lifted.focal_length, np.array([lifted.width, lifted.height]) / 2
+    own = path[lifted.frame].astype(np.float64)
+    rays = (lifted.keypoints_2d - center) / focal
+    rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
+    turned = rays @ Rotation.from_rotvec(own[:, :3]).as_matrix()
+    flat = turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
+    pixels = focal * own[:, 3, None, None] * flat + center
+    return replace(
+        lifted,
+        keypoints_2d=(pixels if lens is None else lens.distort(pixels)).astype('f4'),
+        intrinsics=() if lens is None else lens.parameters,
+        camera_path=path,
+    )
+
+
+def stable_keypoints(clip: Clip3D) -> np.ndarray:
+    """Return a clip's 2D keypoints (N, K, 2) as a static camera would see them."""
+    if clip.camera_path is None:
+        return clip.keypoints_2d
+    points, size = clip.keypoints_2d, (clip.width, clip.height)
+    if clip.intrinsics:
+        fx, fy, cx, cy, *distortion = clip.intrinsics
+        lens = Lens((fx, fy), (cx, cy), tuple(distortion), size=size)
+        points = lens.straighten(points)
+    return stabilize(points, clip.frame, clip.camera_path, clip.focal_length, size)

@@ -1,0 +1,249 @@
+"""Background points, and the rotation and zoom of cameras in synthetic videos."""
+
+import logging
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from rendered_clips import DATA
+from scipy.spatial.transform import Rotation
+
+from mmhot.clips import Clip2D, Track2D
+from mmhot.lens import Lens
+from mmhot.lifting.camera_path import (
+    choose_path,
+    solve_camera_path,
+    stabilize,
+    stable_keypoints,
+    static_path,
+)
+from mmhot.lifting.lifter import Lifter
+from mmhot.video.camera_motion import NUM_POINTS, BackgroundTracker
+from mmhot.video.people import People
+from mmhot.video.pipeline import VideoLifter
+
+SIZE, FOCAL, COUNT = (480, 270), 520.0, 60
+CENTER = np.array(SIZE) / 2
+TIMES = np.arange(COUNT) / COUNT
+
+
+def texture(rng, side=1800):
+    """Smooth noise of several scales, (S, S) uint8."""
+    total = np.zeros((side, side), np.float32)
+    for scale in (6, 24, 90):
+        small = rng.normal(0, 1, (side // scale + 1,) * 2).astype(np.float32)
+        total += cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC)
+    total -= total.min()
+    return (total / total.max() * 255).astype(np.uint8)
+
+
+def turns():
+    """A pan of 24 degrees and back, with some tilt and roll, and a zoom of 1.4."""
+    angles = np.stack(
+        [
+            24 * np.sin(np.pi * TIMES),
+            5 * np.sin(2 * np.pi * TIMES),
+            2 * np.sin(np.pi * TIMES),
+        ],
+        -1,
+    )
+    rotations = Rotation.from_euler('yxz', angles, degrees=True)
+    return rotations, 1 + 0.4 * TIMES
+
+
+def panorama_video(rotations, zooms, seed=0):
+    """Frames of a wall as a turning camera sees it, with a person who passes by."""
+    rng = np.random.default_rng(seed)
+    wall = texture(rng)
+    # the wall spans 3.2 units at a distance of 1
+    to_wall = np.diag([len(wall) / 3.2] * 2 + [1.0])
+    to_wall[:2, 2] = len(wall) / 2
+    for index, (rotation, zoom) in enumerate(zip(rotations, zooms, strict=True)):
+        lens = np.diag([FOCAL * zoom] * 2 + [1.0])
+        lens[:2, 2] = CENTER
+        turn = lens @ rotation.as_matrix().T @ np.linalg.inv(to_wall)
+        image = cv2.warpPerspective(wall, turn, SIZE)
+        image = np.clip(image + rng.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
+        box = np.array([[100 + 2 * index, 60, 180 + 2 * index, 240]], np.float32)
+        left, top, right, bottom = box[0].astype(int)
+        image[top:bottom, left:right] = rng.integers(
+            0, 255, (bottom - top, right - left)
+        )
+        yield np.repeat(image[..., None], 3, 2), box
+
+
+def walking_video(step):
+    """Frames of three walls one behind the other, as a moving camera sees them."""
+    openings = np.zeros((2, 1800, 1800), np.uint8)
+    openings[0, :, 300:700] = openings[0, :, 1000:1250] = 255
+    openings[1, 1000:] = openings[1, :, 800:900] = 255
+    walls = [texture(np.random.default_rng(seed)) for seed in range(3)]
+    for index in range(30):
+        place = step * index
+        images = []
+        for wall, depth in zip([*walls, *openings], [8, 4, 2.5, 4, 2.5], strict=True):
+            scale = FOCAL * depth / 300 / (depth - place[1])
+            shift = CENTER - 900 * scale - [place[0] * FOCAL / (depth - place[1]), 0]
+            moved = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+            images.append(cv2.warpAffine(wall, moved, SIZE))
+        image = np.where(images[3] > 127, images[1], images[0])
+        image = np.where(images[4] > 127, images[2], image)
+        yield np.repeat(image[..., None], 3, 2), np.zeros((0, 4), np.float32)
+
+
+def observe(video, cuts=()):
+    tracker = BackgroundTracker()
+    for index, (image, boxes) in enumerate(video):
+        rows = len(boxes)
+        people = People(boxes, np.ones(rows), np.zeros((rows, 17, 2)), np.ones(rows))
+        tracker.observe(index, image, people, index in (0, *cuts))
+    return tracker.arrays()
+
+
+def solve(arrays, focal=FOCAL):
+    return solve_camera_path(**arrays, focal=focal, size=SIZE)
+
+
+@pytest.fixture(scope='module')
+def panned():
+    return observe(panorama_video(*turns()))
+
+
+def test_pan_and_zoom_are_found_without_drift(panned):
+    rotations, zooms = turns()
+    path = solve(panned)
+    errors = (rotations.inv() * Rotation.from_rotvec(path.rotations)).magnitude()
+    errors = np.degrees(errors)
+    assert errors.max() < 0.2
+    assert errors[-5:].mean() < 0.1
+    np.testing.assert_allclose(path.zooms, zooms, rtol=0.005)
+    assert not path.moves
+    assert not path.is_static
+    np.testing.assert_array_equal(choose_path(path, 'pan'), path.as_array)
+
+
+def test_points_are_outside_of_people(panned):
+    points = panned['points'][:, :, 2:]
+    left = 100 + 2 * np.arange(COUNT)[:, None]
+    inside = (points[..., 0] > left) & (points[..., 0] < left + 80)
+    inside &= (points[..., 1] > 60) & (points[..., 1] < 240)
+    assert not inside.any()
+    assert points.shape == (COUNT, NUM_POINTS, 2)
+
+
+def test_wrong_focal_length_scales_the_pan_and_is_no_motion(panned):
+    path = solve(panned, 1.2 * FOCAL)
+    assert not path.moves
+    pan = np.degrees(np.linalg.norm(path.rotations, axis=-1)).max()
+    assert pan == pytest.approx(24.5 / 1.2, abs=1.5)
+
+
+def test_static_camera_stays_where_it_is():
+    still = [Rotation.identity()] * 20
+    path = solve(observe(panorama_video(still, np.ones(20))))
+    assert path.is_static
+    np.testing.assert_array_equal(choose_path(path, 'still'), static_path(20))
+
+
+@pytest.mark.parametrize('step', [(0.03, 0), (0, 0.04), (0.02, 0)])
+def test_walking_cameras_are_recognized(step, caplog):
+    path = solve(observe(walking_video(np.array(step))))
+    assert path.moves
+    with caplog.at_level(logging.WARNING, 'mmhot'):
+        assert choose_path(path, 'walk.mp4') is None
+    [record] = caplog.records
+    assert record.getMessage().startswith('walk.mp4: the camera changes its place')
+
+
+def test_wide_turns_are_refused(panned, caplog):
+    path = solve(panned)
+    wide = replace(path, rotations=path.rotations * 4)
+    assert choose_path(wide, 'wide.mp4') is None
+    assert 'the camera turns by 96 degrees, of at most 75: people' in caplog.text
+
+
+def test_shots_and_blank_frames_begin_anew():
+    rotations, zooms = turns()
+    video = list(panorama_video(rotations[:10], zooms[:10]))
+    blank = np.zeros_like(video[0][0]), np.zeros((0, 4), np.float32)
+    arrays = observe([*video, *video, blank], cuts=[10])
+    assert arrays['keyframe'][[0, 10, 20]].tolist() == [0, 10, -1]
+    path = solve(arrays)
+    np.testing.assert_allclose(path.rotations[10:20], path.rotations[:10], atol=1e-6)
+    assert np.isnan(path.errors[20])
+    np.testing.assert_array_equal(path.rotations[20], path.rotations[19])
+
+
+def panned_walk():
+    """Ground-truth keypoints of a rendered clip, as a turning camera sees them."""
+    with np.load(DATA / 'rendered_walk.npz') as data:
+        joints, focal = data['h36m_cam3d'][:COUNT], float(data['K'][0, 0])
+    rotations, zooms = turns()
+    own = np.stack(
+        [turn.inv().apply(pose) for turn, pose in zip(rotations, joints, strict=True)]
+    )
+    pixels = own[..., :2] / own[..., 2:] * (focal * zooms)[:, None, None] + [640, 360]
+    path = np.column_stack([rotations.as_rotvec(), zooms]).astype(np.float32)
+    track = Track2D(0, np.arange(COUNT), pixels, np.ones(pixels.shape[:2]))
+    clip = Clip2D('walk', 'h36m-17', [track], 1280, 720, 25.0)
+    return clip, joints, path, Lens((focal, focal), (640, 360), size=(1280, 720))
+
+
+def test_people_of_turning_cameras_share_axes():
+    """The root path is that of the world, as the same lifter sees it standing still."""
+    clip, joints, path, lens = panned_walk()
+    pipeline = VideoLifter(None, Lifter('nanohtnet', device='cpu'), intrinsics=lens)
+    lifted = pipeline.lift(clip, path=path)
+    still = joints[..., :2] / joints[..., 2:] * lens.focal[0] + [640, 360]
+    track = replace(clip.tracks[0], keypoints=still)
+    expected = pipeline.lift(replace(clip, tracks=[track]))
+    np.testing.assert_allclose(lifted.root_3d, expected.root_3d, atol=2e-3)
+    np.testing.assert_allclose(lifted.keypoints_3d, expected.keypoints_3d, atol=2e-3)
+    np.testing.assert_allclose(stable_keypoints(lifted), still, atol=0.01)
+    np.testing.assert_allclose(lifted.keypoints_2d, clip.tracks[0].keypoints, atol=0.01)
+    offset = lifted.root_3d - joints[:, 0]
+    assert np.linalg.norm(offset - offset.mean(0), axis=-1).mean() < 0.15
+    unaware = pipeline.lift(clip)
+    offset = unaware.root_3d - joints[:, 0]
+    assert np.linalg.norm(offset - offset.mean(0), axis=-1).mean() > 0.4
+
+
+def test_distorted_pixels_are_restored():
+    """Keypoints of a distorting lens are straightened and turned, and turned back."""
+    clip, _, path, _ = panned_walk()
+    lens = Lens((1100, 1090), (650, 350), (-0.1, 0.02, 0, 0), (1280, 720))
+    seen = lens.distort(clip.tracks[0].keypoints)
+    np.testing.assert_allclose(
+        lens.straighten(seen), clip.tracks[0].keypoints, atol=0.1
+    )
+    clip = replace(clip, tracks=[replace(clip.tracks[0], keypoints=seen)])
+    pipeline = VideoLifter(None, Lifter('nanohtnet', device='cpu'), intrinsics=lens)
+    lifted = pipeline.lift(clip, path=path)
+    np.testing.assert_allclose(lifted.keypoints_2d, seen, atol=0.1)
+    assert lifted.intrinsics == lens.parameters
+
+
+def test_path_is_saved_and_used_by_exports(tmp_path):
+    from mmhot.io.lifted import read_lifted
+
+    clip, _, path, lens = panned_walk()
+    pipeline = VideoLifter(None, Lifter('nanohtnet', device='cpu'), intrinsics=lens)
+    lifted = pipeline.lift(clip, path=path)
+    for name in ('walk.npz', 'walk.json'):
+        lifted.save(tmp_path / name, foot_lock=False)
+        again = read_lifted(tmp_path / name)
+        np.testing.assert_array_equal(again.camera_path, path)
+        np.testing.assert_array_equal(again.keypoints_3d, lifted.keypoints_3d)
+    assert read_lifted(tmp_path / 'walk.npz').take(slice(3)).camera_path is not None
+    lifted.save(tmp_path / 'locked.npz')
+    locked = read_lifted(tmp_path / 'locked.npz')
+    assert abs(locked.root_3d - lifted.root_3d).max() > 0.01
+
+
+def test_directions_are_kept_by_stable_pixels():
+    path = np.array([[0, 0, 0, 1], [0, np.radians(10), 0, 2]], np.float32)
+    pixels = np.array([[[240, 135]], [[240, 135]]], np.float32)
+    stable = stabilize(pixels, np.array([0, 1]), path, FOCAL, SIZE)
+    expected = 240 + FOCAL * np.tan(np.radians(10))
+    np.testing.assert_allclose(stable[:, 0], [[240, 135], [expected, 135]], rtol=1e-5)
