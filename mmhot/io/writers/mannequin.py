@@ -18,18 +18,18 @@ _BLEND = 0.22
 _LEFT, _UP, _FORWARD = np.eye(3)
 # Tubes along joints: place (whole numbers are joints), half width, half depth; in
 # meters of a typical adult.
-_LEG = ((-0.05, 8, 8.5), (0.25, 8, 8.5), (0.8, 5.6, 6), (1, 5.2, 5.6), (1.35, 5.2, 5.8))
-_LEG = (*_LEG, (1.75, 3.9, 4.2), (1.97, 3.6, 3.8))
-_ARM = ((-0.1, 5, 5), (0.2, 5, 5.2), (0.7, 4, 4.2), (1, 3.7, 3.7), (1.25, 3.7, 3.9))
+_LEG = ((0, 6.8, 7.4), (0.15, 8, 8.4), (0.35, 7.6, 8), (0.8, 5.6, 6), (1, 5.2, 5.6))
+_LEG = (*_LEG, (1.35, 5.2, 5.8), (1.75, 3.9, 4.2), (1.97, 3.6, 3.8))
+_ARM = ((0, 5.2, 5.2), (0.2, 5, 5.2), (0.7, 4, 4.2), (1, 3.7, 3.7), (1.25, 3.7, 3.9))
 _ARM = (*_ARM, (1.7, 2.9, 2.7), (1.95, 2.7, 2.2))
 _HAND = ((0.0, 2.8, 1.6), (0.3, 4, 1.8), (0.6, 3.8, 1.6), (0.9, 2.6, 1.2))
 _FOOT = ((0.0, 3.4, 4.2), (0.35, 3.8, 3.9), (0.75, 4.5, 2.6), (1.0, 4.2, 1.9))
 # Widths of the trunk are added to those of hips and shoulders.
-_TRUNK = ((-0.55, 1, 8, 0), (-0.25, 5.5, 10, 0), (0.2, 6.5, 10.5, 0))
-_TRUNK = (*_TRUNK, (1.2, 3.5, 9.5, 0), (2.2, 4, 10.5, 0.3), (3, 0.5, 11, 0.75))
+_TRUNK = ((-0.55, 1, 8, 0), (-0.25, 6, 10, 0), (0.3, 7.6, 10.8, 0))
+_TRUNK = (*_TRUNK, (1.2, 4.5, 9.8, 0), (2.2, 4, 10.5, 0.3), (3, 0.5, 11, 0.75))
 _TRUNK = (*_TRUNK, (3.7, -2.2, 9, 1), (3.95, -7.5, 6.5, 1))
 _NECK = ((-0.25, 6, 6), (0.2, 5, 5.6), (0.9, 5, 5.6))
-_HEAD = ((0.1, 4.6, 6), (0.35, 6.6, 8.6), (0.62, 7.6, 9.8), (0.85, 6.2, 8))
+_HEAD = ((0.1, 4.6, 6), (0.35, 6.6, 8.6), (0.62, 7.6, 9.8), (0.88, 6, 7.6))
 _HEAD_HEIGHT = 0.235
 _NOSE = ((0.0, 1.3, 1.3), (1.0, 1.7, 1.6))
 
@@ -96,8 +96,8 @@ def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
         leg = [f'{side}_{joint}' for joint in ('hip', 'knee', 'foot')]
         arm = [f'{side}_{joint}' for joint in ('shoulder', 'elbow', 'wrist')]
         path = [place[joint] for joint in leg]
-        add(path, _LEG, ['root', *leg], _LEFT)
-        add([place[x] for x in arm], _ARM, [f'{side}_clavicle', *arm], _FORWARD)
+        add(path, _LEG, [leg[0], *leg], _LEFT)
+        add([place[x] for x in arm], _ARM, [arm[0], *arm], _FORWARD)
         hand = [place[arm[-1]], place[f'{side}_hand_end']]
         add(hand, _HAND, [arm[-1]] * 3, _FORWARD, accent=True)
         sole = place[leg[-1]] - ANKLE_HEIGHT * _UP
