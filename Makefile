@@ -37,11 +37,11 @@ help:
 
 demo: setup
 	$(BIN)/mmhot infer demo/walk.mp4 demo/dance.mp4 --out-dir outputs/demo \
-		--pose2d gtpt-t --det-model pose-verified --formats npz,json,bvh,html,mp4,png
+		--pose2d gtpt-t --det-model pose-verified --formats npz,json,bvh,glb,html,mp4,png
 	$(BIN)/python -m tools.lab.measure_lifted outputs/demo/walk.npz \
 		outputs/demo/dance.npz --ground-truth demo
 	$(BIN)/mmhot lift demo/skating_2d_coco17.npz --out-dir outputs/demo \
-		--formats npz,json,bvh,html,mp4,png
+		--formats npz,json,bvh,glb,html,mp4,png
 
 test: setup
 	$(TEST) -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadfile

@@ -354,7 +354,7 @@ class Clip3D:
                 :class:`mmhot.apis.options.ExportOptions`.
 
         Returns:
-            list[Path]: The files written; ``.bvh`` and ``.trc`` have one per person.
+            list[Path]: The files written; some formats have one per person.
 
         Raises:
             ValueError: If the suffix is no format, or an option is wrong.

@@ -2,7 +2,7 @@
 
 Held-out motions are projected by virtual cameras, get the errors of a 2D detector, and
 are lifted as whole clips. Both angles are computed from 17 joints by the definitions
-of :mod:`mmhot.skeletons.joint_angles`. Prints for each angle the mean absolute error,
+of :mod:`mmhot.skeletons.joint_angles`, the pelvis in the camera's axes. Prints for each angle the mean absolute error,
 the same without the mean difference of each motion, and the correlation in time.
 Left and right sides count together. Example::
 
@@ -59,7 +59,7 @@ def compare(lifted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Compare the angles of one motion.
 
     Args:
-        lifted (np.ndarray): Joints in camera axes of a level camera, (T, 17, 3).
+        lifted (np.ndarray): Joints in camera axes, (T, 17, 3).
         truth (np.ndarray): The same of the ground truth.
 
     Returns:
