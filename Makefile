@@ -19,7 +19,8 @@ STAMP := $(VENV)/mmhot-settings
 # One thread: small tensors do not gain from more, and machines are shared.
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help demo test test-all test-compiled test-hostile lint audit docs lock viewer clean setup
+.PHONY: help demo test test-all test-compiled test-hostile lint audit docs lock viewer \
+	browser clean setup
 
 help:
 	@echo 'make demo      lift two videos and a file of 2D keypoints into outputs/demo'
@@ -31,7 +32,8 @@ help:
 	@echo 'make audit     compare the locked versions with known vulnerabilities'
 	@echo 'make docs      build the documentation site into site/'
 	@echo 'make lock      update the versions in requirements/*.txt'
-	@echo 'make viewer    bundle the 3D viewer of lifted clips (needs npm)'
+	@echo 'make viewer    bundle the 3D viewer and the page of mmhot ui --browser (needs npm)'
+	@echo 'make browser   write the page of mmhot ui --browser to outputs/browser (needs npm)'
 	@echo 'make clean     remove .venv and all other build results'
 	@echo 'Settings: PYTHON=3.13, VENV=FOLDER, TORCH=cpu or cuda, LOCK=numpy1, EXTRAS=mmpose,ui'
 
@@ -122,8 +124,16 @@ FORMAT := --quiet --universal --generate-hashes --no-annotate --no-header \
 	--python-version 3.11
 COMPILE := $(FORMAT) --all-extras --group test --group lint
 
+VIEWER := mmhot/visualization/viewer
+
 viewer:
-	cd mmhot/visualization/viewer && npm ci && npm run build && rm -rf node_modules
+	cd $(VIEWER) && npm ci && npm run build && rm -rf node_modules
+
+browser: setup
+	cd $(VIEWER) && npm ci && npm run build
+	$(BIN)/mmhot ui --browser --out outputs/browser \
+		--ort $(VIEWER)/node_modules/onnxruntime-web/dist
+	rm -rf $(VIEWER)/node_modules
 
 clean:
 	rm -rf .venv .venv-docs .uv site build dist *.egg-info outputs/demo .pytest_cache .ruff_cache

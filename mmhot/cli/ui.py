@@ -2,9 +2,14 @@
 
 Example:
   mmhot ui
+  mmhot ui --browser
+  mmhot ui --browser --out public/mmhot
 
 The page does the same as `mmhot infer`, on this machine and without a network. Results
 are in a temporary folder until the page is closed: download them before. Needs Gradio.
+
+With --browser the models run in the visitor's browser, on its CPU or GPU, on a video or
+the camera; nothing is uploaded. The page consists of files for any web server.
 """
 
 import argparse
@@ -12,11 +17,14 @@ import os
 import signal
 import tempfile
 import threading
+import webbrowser
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
 from mmhot.installation import choose_device, import_extra
+
+_PORTS = 7860, 7960
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,12 +60,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='largest file that may be uploaded (default: 1000 megabytes)',
     )
     parser.add_argument('--open', action='store_true', help='open it in the browser')
+    parser.add_argument(
+        '--browser',
+        action='store_true',
+        help='serve the page whose models run in the browser; models are names of '
+        'shipped weights or folders of `mmhot export`',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        metavar='DIR',
+        help='with --browser: write the page to a folder instead of serving it',
+    )
+    parser.add_argument(
+        '--ort',
+        type=Path,
+        metavar='DIR',
+        help='with --browser: folder dist of the npm package onnxruntime-web (default: '
+        'its files are downloaded once)',
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Serve until interrupted."""
+    if not args.browser and (args.out or args.ort):
+        raise ValueError('out and ort belong to the page of `browser`')
     if args.port is not None and not 1 <= args.port <= 65535:
         raise ValueError(f'port must be from 1 to 65535, got {args.port}')
+    if args.browser:
+        _run_in_browser(args)
+        return
     if args.max_upload < 1:
         raise ValueError(
             f'max_upload must be at least 1 megabyte, got {args.max_upload}'
@@ -72,6 +104,27 @@ def run(args: argparse.Namespace) -> None:
         os.environ.setdefault('GRADIO_HEARTBEAT_INTERVAL', '5')
         import_extra('gradio', 'mmhot ui', 'ui')
         _serve(args, Path(folder))
+
+
+def _run_in_browser(args: argparse.Namespace) -> None:
+    """Write the page whose models run in the browser, and serve it unless `out`."""
+    from mmhot.ui.browser_page import MODELS, open_server, write_page
+
+    given = dict(detector=args.det_model, pose2d=args.pose2d, lifter=args.pose3d)
+    models = {**MODELS, **{kind: names[-1] for kind, names in given.items() if names}}
+    if args.out is not None:
+        write_page(args.out, models, args.ort, args.say)
+        args.say(f'{args.out}: copy it to a web server, see docs/browser.md')
+        return
+    ports = range(*_PORTS) if args.port is None else range(args.port, args.port + 1)
+    with tempfile.TemporaryDirectory(prefix='mmhot-ui-') as folder:
+        write_page(Path(folder), models, args.ort, args.say)
+        with open_server(Path(folder), args.host, ports) as server:
+            address = f'http://{args.host}:{server.server_address[1]}/'
+            args.say(f'{address} until Ctrl-C')
+            if args.open:
+                webbrowser.open(address)
+            server.serve_forever()
 
 
 def _serve(args: argparse.Namespace, folder: Path) -> None:

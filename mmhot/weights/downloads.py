@@ -1,5 +1,6 @@
 """Downloaded model files, kept where PyTorch keeps its own."""
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -10,43 +11,75 @@ from mmhot.io.atomic import replacing
 _TIMEOUT = 30  # seconds without an answer
 
 
+def cache_folder() -> Path:
+    """Return the folder of the user's caches."""
+    return Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
+
+
 def cached_file(url: str) -> Path:
     """Return where the file of a URL is kept after its download."""
-    caches = os.environ.get('XDG_CACHE_HOME', '~/.cache')
-    home = os.environ.get('TORCH_HOME', os.path.join(caches, 'torch'))
+    home = os.environ.get('TORCH_HOME', cache_folder() / 'torch')
     folder = Path(home).expanduser() / 'hub' / 'checkpoints'
     return folder / url.rpartition('/')[2]
 
 
-def download(url: str, hint: str = '') -> Path:
+def download(
+    url: str, hint: str = '', path: Path | None = None, sha256: str | None = None
+) -> Path:
     """Download a file unless it is there already.
 
     Args:
         url (str): Its address.
         hint (str): End of the message if that fails. Defaults to none.
+        path (Path, optional): Where it is kept. Defaults to :func:`cached_file`.
+        sha256 (str, optional): SHA-256 of its content in hexadecimal digits, see
+            :func:`check_digest`.
 
     Raises:
-        ValueError: If it cannot be downloaded.
+        ValueError: If it cannot be downloaded, or has another content; then nothing is
+            kept.
     """
-    path = cached_file(url)
-    if path.is_file():
-        return path
+    path = path or cached_file(url)
+    if not path.is_file():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as temporary:
+                _fetch(url, temporary, hint)
+                check_digest(temporary, sha256, url)
+        except OSError as error:
+            raise ValueError(f'{url} cannot be kept: {error}') from error
+    return path
+
+
+def _fetch(url: str, path: Path, hint: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            urlopen(url, timeout=_TIMEOUT) as response,
-            replacing(path) as temporary,
-            temporary.open('wb') as file,
-        ):
+        with urlopen(url, timeout=_TIMEOUT) as response, path.open('wb') as file:
             shutil.copyfileobj(response, file)
-            file.flush()
-            size, found = (
-                response.headers.get('Content-Length'),
-                temporary.stat().st_size,
-            )
+            size, found = response.headers.get('Content-Length'), file.tell()
             if size is not None and found != int(size):
                 raise OSError(f'{found} of {size} bytes arrived')
     except (OSError, ValueError) as error:
         reason = ' '.join(str(error).split())
         raise ValueError(f'{url} cannot be downloaded ({reason:.80}){hint}') from error
-    return path
+
+
+def check_digest(path: Path, sha256: str | None, source: str = '') -> None:
+    """Compare the content of a file with a checksum.
+
+    Args:
+        path (Path): The file.
+        sha256 (str, optional): Its SHA-256 in hexadecimal digits; None for any content.
+        source (str): Its name in the message. Defaults to the path.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    if sha256 is None:
+        return
+    with path.open('rb') as file:
+        found = hashlib.file_digest(file, 'sha256').hexdigest()
+    if found != sha256.lower():
+        raise ValueError(
+            f'{source or path} has the SHA-256 {found}, and {sha256} is expected: it '
+            'was changed, or is another file'
+        )

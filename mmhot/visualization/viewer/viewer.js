@@ -1,17 +1,9 @@
 // Plays a lifted clip; bundled into one file by `make viewer`.
-import {
-  BufferGeometry, Color, CylinderGeometry, DirectionalLight, Float32BufferAttribute,
-  HemisphereLight, InstancedMesh, LineBasicMaterial, LineSegments, Matrix4,
-  MeshLambertMaterial, PerspectiveCamera, Quaternion, Scene, SphereGeometry, Vector3,
-  WebGLRenderer,
-} from 'three';
-import { OrbitControls } from 'three/addons/controls/OrbitControls.js';
+import { Color, Vector3 } from 'three';
 import { decode, makeMannequin } from './mannequin.js';
+import { bonesOf, Skeleton, Stage } from './skeleton.js';
 
 const MILLIMETRES = 1000;
-const BONE_RADIUS = 0.022;
-const UP = new Vector3(0, 1, 0);
-const GRID = { light: '#d3d8df', dark: '#2c333e' };
 
 const clip = JSON.parse(document.getElementById('clip').textContent);
 const [LEFT, RIGHT] = [1, 2]; // numbers in clip.sides and clip.colors
@@ -32,7 +24,7 @@ const people = clip.people.map((person) => {
   };
 });
 const joints = clip.joints.length;
-const bones = clip.parents.flatMap((parent, child) => (parent < 0 ? [] : [[parent, child]]));
+const bones = bonesOf(clip.parents);
 
 function jointAt(person, row, joint, target = new Vector3()) {
   const at = 3 * (row * joints + joint);
@@ -40,33 +32,15 @@ function jointAt(person, row, joint, target = new Vector3()) {
   return target.set(x, z, -y);
 }
 
-const renderer = new WebGLRenderer({ canvas: element('scene'), antialias: true, alpha: true });
-const scene = new Scene();
-const camera = new PerspectiveCamera(40, 1, 0.05, 500);
-const controls = new OrbitControls(camera, renderer.domElement);
-controls.enableDamping = true;
-controls.maxPolarAngle = Math.PI * 0.52;
-scene.add(new HemisphereLight('#ffffff', '#8890a0', 2.2));
-const sun = new DirectionalLight('#ffffff', 1.6);
-sun.position.set(2, 5, 3);
-scene.add(sun);
-
-const ball = new SphereGeometry(1, 14, 10);
-const rod = new CylinderGeometry(1, 1, 1, 12, 1, true);
-const material = new MeshLambertMaterial();
+const stage = new Stage(element('scene'));
+const { camera, controls } = stage;
 for (const person of people) {
-  person.balls = new InstancedMesh(ball, material, joints);
-  person.rods = new InstancedMesh(rod, material, bones.length);
-  for (const mesh of [person.balls, person.rods]) {
-    mesh.frustumCulled = false;
-    scene.add(mesh);
-  }
-  scene.add(person.body.mesh);
+  person.skeleton = new Skeleton(stage.scene, clip.parents);
+  stage.scene.add(person.body.mesh);
 }
 
 const everywhere = extent();
-const floor = new LineSegments(grid(everywhere), new LineBasicMaterial());
-scene.add(floor);
+stage.addFloor(everywhere);
 
 function extent() {
   const low = new Vector3(Infinity, 0, Infinity);
@@ -80,16 +54,6 @@ function extent() {
     }
   }
   return { low, high, centre: low.clone().add(high).multiplyScalar(0.5).setY(0.9) };
-}
-
-function grid({ low, high }) {
-  const [left, right] = [Math.floor(low.x - 1), Math.ceil(high.x + 1)];
-  const [far, near] = [Math.floor(low.z - 1), Math.ceil(high.z + 1)];
-  const step = Math.max(1, Math.ceil(Math.max(right - left, near - far) / 60)) / 2;
-  const lines = [];
-  for (let x = left; x <= right + 1e-6; x += step) lines.push(x, 0, far, x, 0, near);
-  for (let z = far; z <= near + 1e-6; z += step) lines.push(left, 0, z, right, 0, z);
-  return new BufferGeometry().setAttribute('position', new Float32BufferAttribute(lines, 3));
 }
 
 const times = clip.times && decode(clip.times, Float32Array);
@@ -125,45 +89,20 @@ function show(frame) {
   element('clock').value = `${secondsAt(whole).toFixed(2)} s · frame ${whole}`;
 }
 
-const scratch = { a: new Vector3(), b: new Vector3(), turn: new Quaternion(), size: new Vector3(), matrix: new Matrix4() };
-
 function pose(person, frame) {
   const row = person.rows.get(frame);
   const shown = person.visible && row !== undefined;
-  person.balls.visible = person.rods.visible = shown && !state.body;
   person.body.mesh.visible = shown && state.body;
-  if (!shown) return;
-  if (state.body) {
-    person.body.pose(row);
-    return;
-  }
-  const { a, b, turn, size, matrix } = scratch;
-  for (let joint = 0; joint < joints; joint += 1) {
-    jointAt(person, row, joint, a);
-    matrix.compose(a, turn.identity(), size.setScalar(1.35 * BONE_RADIUS));
-    person.balls.setMatrixAt(joint, matrix);
-  }
-  bones.forEach(([parent, child], bone) => {
-    jointAt(person, row, parent, a);
-    jointAt(person, row, child, b);
-    const length = Math.max(a.distanceTo(b), 1e-6);
-    turn.setFromUnitVectors(UP, scratch.size.subVectors(b, a).divideScalar(length));
-    matrix.compose(a.add(b).multiplyScalar(0.5), turn, size.set(BONE_RADIUS, length, BONE_RADIUS));
-    person.rods.setMatrixAt(bone, matrix);
-  });
-  person.balls.instanceMatrix.needsUpdate = person.rods.instanceMatrix.needsUpdate = true;
+  if (person.body.mesh.visible) person.body.pose(row);
+  person.skeleton.pose(shown && !state.body && ((joint, target) => jointAt(person, row, joint, target)));
 }
 
 function paint() {
-  const theme = document.documentElement.dataset.theme;
-  const colours = clip.colors.map((colour) => new Color(colour));
   for (const person of people) {
-    for (let joint = 0; joint < joints; joint += 1) person.balls.setColorAt(joint, colours[clip.sides[joint]]);
-    bones.forEach(([, child], bone) => person.rods.setColorAt(bone, colours[clip.sides[child]]));
-    person.body.paint(colours);
-    person.balls.instanceColor.needsUpdate = person.rods.instanceColor.needsUpdate = true;
+    person.skeleton.paint(clip.colors, clip.sides);
+    person.body.paint(clip.colors.map((color) => new Color(color)));
   }
-  floor.material.color.set(GRID[theme]);
+  stage.paint(document.documentElement.dataset.theme);
 }
 
 // Frames of the video, if the page has them: the one before a frame, decoded with the next.
@@ -236,12 +175,7 @@ function view(name) {
   controls.update();
 }
 
-function resize() {
-  renderer.setPixelRatio(Math.min(window.devicePixelRatio, 2));
-  renderer.setSize(window.innerWidth, window.innerHeight, false);
-  camera.aspect = window.innerWidth / window.innerHeight;
-  camera.updateProjectionMatrix();
-}
+const resize = () => stage.resize(window.innerWidth, window.innerHeight);
 
 function setPlaying(playing) {
   state.playing = playing;
@@ -363,8 +297,7 @@ function tick(now) {
       camera.position.add(move);
     }
   }
-  controls.update();
-  renderer.render(scene, camera);
+  stage.render();
   requestAnimationFrame(tick);
 }
 

@@ -1,0 +1,86 @@
+// ONNX Runtime Web: WebAssembly on the CPU, or WebGPU; models with their meta.json.
+
+// Each back end has a build of its own: the one with WebGPU is twice as large.
+const BUILDS = { wasm: 'ort.wasm.min.mjs', webgpu: 'ort.webgpu.min.mjs' };
+const MAX_THREADS = 4;
+const TIMED_RUNS = 3;
+
+export const threads = () => (self.crossOriginIsolated ? Math.min(MAX_THREADS, navigator.hardwareConcurrency || 1) : 1);
+
+async function loadRuntime(backend) {
+  const folder = new URL('ort/', document.baseURI).href;
+  const runtime = await import(folder + BUILDS[backend]);
+  runtime.env.wasm.wasmPaths = folder;
+  runtime.env.wasm.numThreads = threads();
+  runtime.env.logLevel = 'error';
+  return runtime;
+}
+
+export async function hasWebGPU() {
+  try {
+    return Boolean(await navigator.gpu?.requestAdapter());
+  } catch {
+    return false;
+  }
+}
+
+async function fetchModel(folder) {
+  const [meta, graph] = await Promise.all(['meta.json', 'model.onnx'].map(async (name) => {
+    const answer = await fetch(`${folder}/${name}`);
+    if (!answer.ok) throw new Error(`${folder}/${name}: ${answer.status} ${answer.statusText}`);
+    return name.endsWith('json') ? answer.json() : new Uint8Array(await answer.arrayBuffer());
+  }));
+  return { meta, graph };
+}
+
+class Model {
+  constructor(runtime, session, meta) {
+    Object.assign(this, { runtime, session, meta });
+  }
+
+  // Run on data of a shape; typed arrays and shapes of the outputs by name.
+  async run(data, shape) {
+    const input = new this.runtime.Tensor('float32', data, shape);
+    return this.session.run({ [this.meta.input.name]: input });
+  }
+
+  async seconds() {
+    const shape = this.meta.input.shape.map((size) => (Number.isInteger(size) ? size : 1));
+    const data = new Float32Array(shape.reduce((a, b) => a * b));
+    await this.run(data, shape);
+    const start = performance.now();
+    for (let count = 0; count < TIMED_RUNS; count += 1) await this.run(data, shape);
+    return (performance.now() - start) / 1000 / TIMED_RUNS;
+  }
+}
+
+async function openAll(downloads, backend) {
+  const runtime = await loadRuntime(backend);
+  const models = {};
+  for (const [name, { meta, graph }] of Object.entries(downloads)) {
+    const options = { executionProviders: backend === 'webgpu' ? ['webgpu', 'wasm'] : ['wasm'] };
+    models[name] = new Model(runtime, await runtime.InferenceSession.create(graph, options), meta);
+  }
+  return { models, backend };
+}
+
+// Open models by folder. 'auto' takes the back end on which 2D poses are faster.
+export async function openModels(folders, backend, say) {
+  say('loading the models');
+  const entries = await Promise.all(
+    Object.entries(folders).map(async ([name, folder]) => [name, await fetchModel(folder)]),
+  );
+  const downloads = Object.fromEntries(entries);
+  if (backend !== 'auto') return openAll(downloads, backend);
+  const cpu = await openAll(downloads, 'wasm');
+  if (!(await hasWebGPU())) return cpu;
+  say('comparing WebAssembly and WebGPU');
+  try {
+    const gpu = await openAll(downloads, 'webgpu');
+    const [slow, fast] = [await cpu.models.pose2d.seconds(), await gpu.models.pose2d.seconds()];
+    return fast < slow ? gpu : cpu;
+  } catch (error) {
+    console.warn(`WebGPU: ${error.message}`);
+    return cpu;
+  }
+}

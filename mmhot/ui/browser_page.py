@@ -1,0 +1,232 @@
+"""Static page that lifts videos in the visitor's browser: its files and its server.
+
+The page runs exported models with ONNX Runtime Web, whose files are downloaded once and
+checked, or taken from an unpacked npm package.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+import mmhot
+from mmhot.lens import DEFAULT_FOCAL_RATIO
+from mmhot.lifting.gaps import fill_joints
+from mmhot.skeletons.joints import get_skeleton, linear_recipes
+from mmhot.video.cache import describe_file, digest
+from mmhot.visualization.drawing import SIDE_COLORS
+from mmhot.weights.downloads import cache_folder, check_digest, download
+from mmhot.weights.index import LIVE_LIFTER, read_models, shipped_weights
+
+ORT_VERSION = '1.30.0'
+"""Version of onnxruntime-web; the same as in the package.json of the viewer."""
+_ORT_URL = f'https://cdn.jsdelivr.net/npm/onnxruntime-web@{ORT_VERSION}/dist'
+_ORT_FILES = {
+    'ort.wasm.min.mjs': (
+        '219e6a1fc8a9938268d18efca3c91d310bd2f4a59bbd13744df5b2b7fc6cee3b'
+    ),
+    'ort-wasm-simd-threaded.mjs': (
+        'e13f7f94fc51b4ca72b12faeb1ee95f4ace6dfbc8939bc718aabdc0a27c4299b'
+    ),
+    'ort-wasm-simd-threaded.wasm': (
+        '3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2'
+    ),
+    'ort.webgpu.min.mjs': (
+        '3dffff71811bc13a3a3d9591c57ca5ee5735b8f5f3eaf789510b02bb040ae3a0'
+    ),
+    'ort-wasm-simd-threaded.asyncify.mjs': (
+        '3d1c85995364bb643302fc6fd877a0c3ba5ae72401815e0f24828a53d9191e28'
+    ),
+    'ort-wasm-simd-threaded.asyncify.wasm': (
+        '39f9f0894d478800487ed9f7dbe92618498db320cf55c8e3d89adff8dce658da'
+    ),
+}
+MODELS: Mapping[str, str] = MappingProxyType(
+    {'detector': 'rtmdet-nano-person', 'pose2d': 'gtpt-t', 'lifter': LIVE_LIFTER}
+)
+"""Models of the page by their kind."""
+_MODEL_FILES = ('model.onnx', 'meta.json')
+_PAGE_FILES = ('index.html', 'page.css', 'bundle.js')
+_H36M = 'h36m-17'
+HEADERS = {
+    # pages that are isolated like this may use threads
+    'Cross-Origin-Opener-Policy': 'same-origin',
+    'Cross-Origin-Embedder-Policy': 'require-corp',
+    'Cache-Control': 'no-cache',
+}
+
+
+def write_page(
+    out: Path,
+    models: Mapping[str, str] = MODELS,
+    ort: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Write the page, its models and ONNX Runtime Web to a folder for any web server.
+
+    Args:
+        out (Path): The folder, which is created; it must be new, empty, or such a page.
+        models (Mapping[str, str]): ``detector``, ``pose2d`` and ``lifter``: exported
+            folders, or names of models with shipped weights, which are exported once.
+        ort (Path, optional): Folder ``dist`` of the npm package onnxruntime-web. By
+            default its files are downloaded once.
+        say (Callable): Receives lines about the progress.
+
+    Raises:
+        ValueError: If a model cannot run in the page, or a file has other content.
+        FileNotFoundError: If a file is missing.
+    """
+    if out.is_dir() and any(out.iterdir()) and not (out / 'page.json').is_file():
+        raise ValueError(f'out must be a new or empty folder, or such a page: {out}')
+    folders = {kind: find_model(models[kind], say) for kind in MODELS}
+    config = json.dumps(_describe(folders), indent=1)
+    runtime = [_find_ort_file(name, ort, say) for name in _ORT_FILES]
+    _copy([files('mmhot.ui') / 'browser' / name for name in _PAGE_FILES], out)
+    _copy(runtime, out / 'ort')
+    for kind, folder in folders.items():
+        _copy([folder / name for name in _MODEL_FILES], out / 'models' / kind)
+    (out / 'page.json').write_text(config, encoding='utf-8')
+
+
+def _copy(sources: list[Any], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in sources:
+        shutil.copyfile(source, folder / source.name)
+
+
+def find_model(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
+    """Return the folder of an exported model, after its export if necessary.
+
+    Args:
+        name (str): The folder, or the name or alias of a model with shipped weights.
+        say (Callable): Receives lines about the export.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    folder = Path(name)
+    if all((folder / file).is_file() for file in _MODEL_FILES):
+        return folder
+    weights = next(
+        (
+            path
+            for model in read_models()
+            for stem, path in shipped_weights().items()
+            if model.is_called(name) and model.weights.endswith(f'://{stem}')
+        ),
+        None,
+    )
+    if weights is None:
+        raise ValueError(
+            f'{name} is neither a model with shipped weights nor a folder of `mmhot '
+            'export`'
+        )
+    key = digest(mmhot.__version__, describe_file(weights))
+    folder = cache_folder() / 'mmhot' / 'exported' / f'{weights.stem}-{key}'
+    if not all((folder / file).is_file() for file in _MODEL_FILES):
+        from mmhot.apis.onnx_export import export_onnx
+
+        say(f'exporting {name}, once')
+        export_onnx(name, out=folder)
+    return folder
+
+
+def _find_ort_file(
+    name: str, ort: Path | None, say: Callable[[str], None]
+) -> Path:
+    """Return a file of ONNX Runtime Web with the known content."""
+    sha256 = _ORT_FILES[name]
+    if ort is None:
+        path = cache_folder() / 'mmhot' / f'onnxruntime-web-{ORT_VERSION}' / name
+        if not path.is_file():
+            say(f'downloading {name} of onnxruntime-web {ORT_VERSION}, once')
+        hint = f'; or give `ort`, dist of the npm package onnxruntime-web {ORT_VERSION}'
+        path = download(f'{_ORT_URL}/{name}', hint, path)
+    else:
+        path = ort / name
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'{path} does not exist: ort must be the folder dist of the npm '
+                f'package onnxruntime-web {ORT_VERSION}'
+            )
+    check_digest(path, sha256)
+    return path
+
+
+def _describe(folders: Mapping[str, Path]) -> dict[str, Any]:
+    """Collect the settings of the page, ``page.json``."""
+    metas = {
+        kind: json.loads((folder / 'meta.json').read_text(encoding='utf-8'))
+        for kind, folder in folders.items()
+    }
+    for kind, meta in metas.items():
+        if meta['kind'] != kind:
+            raise ValueError(f'{folders[kind]} is a {meta["kind"]}, not a {kind}')
+    pose2d, lifter = metas['pose2d'], metas['lifter']
+    if 'simcc_x' not in pose2d['outputs']:
+        raise ValueError(
+            f'{folders["pose2d"]}: the page reads SimCC vectors, and its outputs are '
+            f'{", ".join(pose2d["outputs"])}'
+        )
+    # a single known joint gives the standing person of the lifter, 100 pixels a torso
+    root = np.full((1, get_skeleton(_H36M).num_keypoints, 2), np.nan)
+    root[0, 0] = 0
+    return {
+        'version': mmhot.__version__,
+        'models': {kind: f'models/{kind}' for kind in folders},
+        'recipes': linear_recipes(
+            pose2d['skeleton'], _H36M, lifter['lifting']['mapping']
+        ),
+        'standing': (fill_joints(root)[0] / 100).tolist(),
+        'focalRatio': lifter['codec'].get('focal_ratio', DEFAULT_FOCAL_RATIO),
+        'colors': dict(SIDE_COLORS),
+    }
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """Serve files with the headers of isolated pages, and log nothing."""
+
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
+        '.js': 'text/javascript',
+        '.mjs': 'text/javascript',
+        '.json': 'application/json',
+        '.wasm': 'application/wasm',
+        '.onnx': 'application/octet-stream',
+    }
+
+    def end_headers(self) -> None:
+        """Add the headers."""
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        super().end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        """Leave the log out."""
+
+
+def open_server(folder: Path, host: str, ports: range) -> ThreadingHTTPServer:
+    """Open a server of a page at the first free port; ``serve_forever`` runs it.
+
+    Args:
+        folder (Path): The page.
+        host (str): Address to listen at.
+        ports (range): Ports to try.
+
+    Raises:
+        ValueError: If no port is free.
+    """
+    for port in ports:
+        try:
+            return ThreadingHTTPServer(
+                (host, port), partial(_Handler, directory=str(folder))
+            )
+        except OSError as error:
+            reason = error.strerror or error
+    raise ValueError(f'cannot listen at {host}, port {ports[0]} to {ports[-1]}: {reason}')
