@@ -2,7 +2,9 @@
 
 import importlib.util
 import os
+import shutil
 import signal
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -83,6 +85,20 @@ def run_tool(monkeypatch, capfd):
         return code, capfd.readouterr().err
 
     return run
+
+
+@pytest.fixture(scope='session')
+def node_package(tmp_path_factory):
+    """The viewer's folder in a copy of the pages' sources, installed and built by npm."""
+    folder = tmp_path_factory.mktemp('npm')
+    for name in ('visualization/viewer', 'ui/browser'):
+        ignored = shutil.ignore_patterns('node_modules', 'bundle.js')
+        shutil.copytree(ROOT / 'mmhot' / name, folder / name, ignore=ignored)
+    npm = shutil.which('npm') or pytest.skip('npm is not installed')
+    for command in (['ci'], ['run', 'build']):
+        where = folder / 'visualization/viewer'
+        subprocess.run([npm, *command], cwd=where, check=True, capture_output=True)
+    return folder / 'visualization/viewer'
 
 
 def _reset_visualizers():

@@ -138,9 +138,7 @@ def find_model(name: str, say: Callable[[str], None] = lambda line: None) -> Pat
     return folder
 
 
-def _find_ort_file(
-    name: str, ort: Path | None, say: Callable[[str], None]
-) -> Path:
+def _find_ort_file(name: str, ort: Path | None, say: Callable[[str], None]) -> Path:
     """Return a file of ONNX Runtime Web with the known content."""
     sha256 = _ORT_FILES[name]
     if ort is None:
@@ -229,4 +227,6 @@ def open_server(folder: Path, host: str, ports: range) -> ThreadingHTTPServer:
             )
         except OSError as error:
             reason = error.strerror or error
-    raise ValueError(f'cannot listen at {host}, port {ports[0]} to {ports[-1]}: {reason}')
+    raise ValueError(
+        f'cannot listen at {host}, port {ports[0]} to {ports[-1]}: {reason}'
+    )
