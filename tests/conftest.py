@@ -89,7 +89,7 @@ def run_tool(monkeypatch, capfd):
 
 @pytest.fixture(scope='session')
 def node_package(tmp_path_factory):
-    """The viewer's folder in a copy of the pages' sources, installed and built by npm."""
+    """The viewer's folder in a copy of the pages' sources, built by npm."""
     folder = tmp_path_factory.mktemp('npm')
     for name in ('visualization/viewer', 'ui/browser'):
         ignored = shutil.ignore_patterns('node_modules', 'bundle.js')
