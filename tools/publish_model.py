@@ -2,7 +2,8 @@
 
 The file has the evaluated weights (the moving average, if there is one), optionally in
 half precision, and the parts of the config that ``mmhot lift --checkpoint FILE`` reads.
-Weights that do not fit these settings are refused. Examples::
+Weights that do not fit these settings are refused. A file of safetensors with the same
+content is written beside it. Examples::
 
     python tools/publish_model.py work_dirs/NAME/epoch_30.pth NAME.pth --half
     python tools/publish_model.py work_dirs/A/epoch_2.pth mean.pth \
@@ -24,7 +25,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__.splitlines()[0])
     parser.add_argument('source', type=Path, help='checkpoint of a training')
-    parser.add_argument('target', type=output_file, help='file to write')
+    parser.add_argument('target', type=output_file, help='.pth file to write')
     parser.add_argument(
         '--config',
         metavar='CONFIG',
@@ -49,14 +50,13 @@ def parse_args() -> argparse.Namespace:
 
 def publish(args: argparse.Namespace) -> None:
     """Write the reduced checkpoint, and print its size."""
-    import torch
     from mmengine.config import Config
     from mmpose.apis.inference import dataset_meta_from_config
 
     import mmhot.plugin  # noqa: F401 registers the dataset that the config names
     from mmhot import __version__
     from mmhot.cli.runner import setting
-    from mmhot.compat.checkpoints import safe_load
+    from mmhot.compat.checkpoints import SAFETENSORS, safe_load, save_checkpoint
     from mmhot.io.atomic import replacing
     from mmhot.weights.config_files import (
         find_config,
@@ -94,10 +94,11 @@ def publish(args: argparse.Namespace) -> None:
     )
     load_strictly(built, args.source, state)
     kept.update(cfg=Config(settings).pretty_text, mmhot_version=__version__)
-    with replacing(args.target) as temporary:
-        torch.save(dict(meta=kept, state_dict=state), temporary)
-    size = args.target.stat().st_size / 1e6
-    print_line(f'{args.target}: {len(state)} tensors, {size:.2f} MB')
+    for target in dict.fromkeys((args.target, args.target.with_suffix(SAFETENSORS))):
+        with replacing(target) as temporary:
+            save_checkpoint(dict(meta=kept, state_dict=state), temporary)
+        size = target.stat().st_size / 1e6
+        print_line(f'{target}: {len(state)} tensors, {size:.2f} MB')
 
 
 def average(state: dict, args: argparse.Namespace) -> dict:

@@ -23,6 +23,7 @@ from mmhot.lens import ideal_camera
 from mmhot.lifting.lifter import ClipEncoder
 from mmhot.lifting.load_model import config_within
 from mmhot.models.lifters.poseclr import PoseCLR
+from mmhot.weights.hub import local_file
 from mmhot.weights.loading import build_model, load_strictly
 from mmhot.windows import window_frames, window_starts
 
@@ -50,7 +51,8 @@ class MotionEmbedder(ClipEncoder):
     """Embed the windows of clips with a pre-trained :class:`PoseCLR`.
 
     Args:
-        checkpoint (str or Path): Of a pre-training, with its config.
+        checkpoint (str or Path): Of a pre-training, with its config; a file or an
+            address, see :func:`mmhot.weights.hub.local_file`.
         device (str): PyTorch device. Defaults to 'cpu'.
         batch_size (int): Windows per batch. Defaults to 64.
 
@@ -62,7 +64,7 @@ class MotionEmbedder(ClipEncoder):
     def __init__(
         self, checkpoint: str | Path, device: str = 'cpu', batch_size: int = 64
     ) -> None:
-        path = require_file(checkpoint)
+        path = require_file(local_file(checkpoint))
         content = safe_load(path)
         config = config_within(path, content)
         if config.get('model', {}).get('type') != 'PoseCLR' or 'codec' not in config:

@@ -1,5 +1,9 @@
-"""Safe loading of checkpoints: only tensors, NumPy arrays and plain containers."""
+"""Safe loading of checkpoints: only tensors, NumPy arrays and plain containers.
 
+Files are those of ``torch.save``, or safetensors with the metadata as JSON.
+"""
+
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +22,8 @@ _DTYPES = (
     *(f'Int{bits}' for bits in _INT_BITS),
     *(f'UInt{bits}' for bits in _INT_BITS),
 )
+SAFETENSORS = '.safetensors'
+"""Suffix of files that hold tensors and text alone."""
 _DAMAGED = 'not a checkpoint, or a damaged one: torch.load cannot read it'
 
 
@@ -25,7 +31,8 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
     """Load a checkpoint of OpenMMLab; refuse other pickled objects.
 
     Args:
-        path (str | Path): File made by ``torch.save``.
+        path (str | Path): File made by ``torch.save``, or a ``.safetensors`` file,
+            whose metadata may have ``meta`` in JSON.
         map_location: Same as in ``torch.load``.
 
     Raises:
@@ -35,6 +42,8 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such checkpoint file')
+    if path.suffix == SAFETENSORS:
+        return _load_safetensors(path, map_location)
     with shims():
         try:
             return torch.load(path, map_location=map_location, weights_only=True)
@@ -45,6 +54,39 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
                 raise
             # A damaged file can make the unpickler raise anything.
             raise ValueError(f'{path}: {_DAMAGED}') from error
+
+
+def _load_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, 'pt', str(map_location)) as file:
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            meta = json.loads((file.metadata() or {}).get('meta', '{}'))
+    except Exception as error:  # the package's errors have no common base
+        reason = ' '.join(str(error).split())
+        raise ValueError(
+            f'{path}: not a safetensors file, or a damaged one: {reason:.100}'
+        ) from error
+    return {'meta': meta, 'state_dict': state}
+
+
+def save_checkpoint(content: dict[str, Any], path: Path) -> None:
+    """Save a checkpoint in the format of its suffix.
+
+    Args:
+        content (dict): ``state_dict`` and ``meta``. In ``.safetensors`` files, arrays
+            of the latter become lists.
+        path (Path): The file, ``.safetensors`` or any other suffix for ``torch.save``.
+    """
+    if path.suffix != SAFETENSORS:
+        torch.save(content, path)
+        return
+    from safetensors.torch import save_file
+
+    state = {key: value.contiguous() for key, value in content['state_dict'].items()}
+    meta = json.dumps(content['meta'], default=lambda array: array.tolist())
+    save_file(state, path, {'format': 'pt', 'meta': meta})
 
 
 def explain_refusal(error: Exception) -> str:

@@ -13,6 +13,7 @@ from mmhot.codecs.pose_lifting import CameraPoseLifting
 from mmhot.compat.checkpoints import safe_load
 from mmhot.errors import hint_at_names
 from mmhot.weights.config_files import find_config, parse_config_text, read_config_file
+from mmhot.weights.hub import is_remote, local_file
 from mmhot.weights.index import DEFAULT_LIFTER, SCHEME, read_models, shipped_weights
 from mmhot.weights.loading import build_model, load_strictly
 
@@ -27,7 +28,8 @@ def load_lifter(
             model of ``mmhot list``, or a config: a file, or ``mmhot::PATH``. By
             default the shipped model for clips or, given a checkpoint, the config that
             it contains.
-        checkpoint (str or Path, optional): A file or the name of shipped weights.
+        checkpoint (str or Path, optional): A file, the name of shipped weights, or an
+            address, see :func:`mmhot.weights.hub.local_file`.
         device (str): PyTorch device.
 
     Returns:
@@ -39,12 +41,14 @@ def load_lifter(
     """
     if model is None and checkpoint is None:
         model = SCHEME + DEFAULT_LIFTER
+    if model is not None and is_remote(model) and checkpoint is None:
+        model, checkpoint = None, model
     if model is not None:
         model = _look_up(model, with_weights=checkpoint is None)
     shipped = None if model is None else _shipped(model)
     weights = shipped
     if checkpoint is not None:
-        weights = _shipped(checkpoint) or _existing(Path(checkpoint))
+        weights = _shipped(checkpoint) or _existing(local_file(checkpoint))
     content = None
     if model is None or shipped is not None:
         named = shipped or weights

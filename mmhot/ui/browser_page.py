@@ -23,6 +23,7 @@ from mmhot.skeletons.joints import get_skeleton, linear_recipes
 from mmhot.video.cache import describe_file, digest
 from mmhot.visualization.drawing import SIDE_COLORS
 from mmhot.weights.downloads import cache_folder, check_digest, download
+from mmhot.weights.hub import local_file
 from mmhot.weights.index import LIVE_LIFTER, read_models, shipped_weights
 
 ORT_VERSION = '1.30.0'
@@ -105,13 +106,14 @@ def find_model(name: str, say: Callable[[str], None] = lambda line: None) -> Pat
     """Return the folder of an exported model, after its export if necessary.
 
     Args:
-        name (str): The folder, or the name or alias of a model with shipped weights.
+        name (str): The folder or its address, or the name or alias of a model with
+            shipped weights.
         say (Callable): Receives lines about the export.
 
     Raises:
         ValueError: If it is neither.
     """
-    folder = Path(name)
+    folder = local_file(name)
     if all((folder / file).is_file() for file in _MODEL_FILES):
         return folder
     weights = next(

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmhot.errors import require_file
 from mmhot.installation import list_devices_of_driver
+from mmhot.weights.hub import local_file
 from mmhot.weights.index import SCHEME, WEIGHTS_FOLDER, read_models
 
 BACKENDS = ('auto', 'torch', 'onnx')
@@ -82,7 +83,7 @@ def find_graph(
 
 def exported_file(model: str | Path) -> Path | None:
     """Return the ONNX file of a file or folder of ``mmhot export``; None of others."""
-    path = Path(model)
+    path = local_file(model)
     if path.suffix.lower() == '.onnx':
         return path
     return path / MODEL_FILE if (path / MODEL_FILE).is_file() else None

@@ -17,7 +17,7 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from mmhot import __version__
-from mmhot.compat.checkpoints import safe_load
+from mmhot.compat.checkpoints import safe_load, save_checkpoint
 from mmhot.io.atomic import replacing
 from mmhot.weights.convert import PublishedModel
 from mmhot.weights.convert.gtpt import GTPT
@@ -95,8 +95,8 @@ def convert_file(
 
     Args:
         source (Path): Checkpoint of a paper's own code.
-        target (Path): File to write: ``state_dict`` and, in ``meta``, the config
-            as text and the version of this package.
+        target (Path): File to write, ``.pth`` or ``.safetensors``: ``state_dict`` and,
+            in ``meta``, the config as text and the version of this package.
         weights (str): See :func:`convert_published`.
         **settings: See :func:`convert_published`.
     """
@@ -109,7 +109,7 @@ def convert_file(
     text = Config({'model': config, **lifting}).pretty_text
     meta = {'cfg': text, 'mmhot_version': __version__}
     with replacing(target) as temporary:
-        torch.save({'meta': meta, 'state_dict': state_dict}, temporary)
+        save_checkpoint({'meta': meta, 'state_dict': state_dict}, temporary)
     return config
 
 

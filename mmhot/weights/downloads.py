@@ -68,7 +68,8 @@ def check_digest(path: Path, sha256: str | None, source: str = '') -> None:
 
     Args:
         path (Path): The file.
-        sha256 (str, optional): Its SHA-256 in hexadecimal digits; None for any content.
+        sha256 (str, optional): Its SHA-256 in hexadecimal digits, or the first of them;
+            None for any content.
         source (str): Its name in the message. Defaults to the path.
 
     Raises:
@@ -78,7 +79,7 @@ def check_digest(path: Path, sha256: str | None, source: str = '') -> None:
         return
     with path.open('rb') as file:
         found = hashlib.file_digest(file, 'sha256').hexdigest()
-    if found != sha256.lower():
+    if not found.startswith(sha256.lower()):
         raise ValueError(
             f'{source or path} has the SHA-256 {found}, and {sha256} is expected: it '
             'was changed, or is another file'

@@ -30,7 +30,7 @@ from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
 from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model
 from mmhot.video.sources.quarter_turns import QuarterTurns
 from mmhot.weights.config_files import read_config_file
-from mmhot.weights.downloads import download
+from mmhot.weights.hub import is_remote, local_file
 from mmhot.weights.loading import (
     find_state,
     fingerprint,
@@ -356,11 +356,9 @@ def _load(model: nn.Module, weights: str, argument: str) -> dict:
 
 def _read(weights: str, argument: str) -> Any:
     """Read a checkpoint from a file or URL."""
-    if '://' not in weights:
-        return safe_load(weights)
     hint = f': give a file as {argument}'
-    if weights.startswith('http'):
-        return safe_load(download(weights, hint))
+    if '://' not in weights or is_remote(weights):
+        return safe_load(local_file(weights, hint))
     try:
         return CheckpointLoader.load_checkpoint(
             weights, map_location='cpu', logger='silent'

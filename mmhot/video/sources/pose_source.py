@@ -21,6 +21,7 @@ from mmhot.video.sources.detectors import (
 )
 from mmhot.video.sources.mediapipe_pose import MediapipeDetector, MediapipeEstimator
 from mmhot.video.sources.model_names import shipped_detector, shipped_pose_model
+from mmhot.weights.backends import exported_file
 from mmhot.weights.index import AUTO
 
 WHOLE_IMAGE = 'whole_image'
@@ -133,10 +134,11 @@ def open_pose_source(
     """Open a 2D pose estimator and its detector.
 
     Args:
-        pose2d (str, optional): An .onnx file, a config file, a name or alias of
-            mmhot's or MMPose's models, 'mediapipe', a registered name, or 'auto', see
-            :func:`~mmhot.video.sources.best_model.choose_best`. By default MediaPipe if
-            it and its model file are there, otherwise the shipped model.
+        pose2d (str, optional): An .onnx file, a folder of ``mmhot export``, an address
+            of either (:func:`mmhot.weights.hub.local_file`), a config file, a name or
+            alias of mmhot's or MMPose's models, 'mediapipe', a registered name, or
+            'auto', see :func:`~mmhot.video.sources.best_model.choose_best`. By default
+            MediaPipe if it and its model file are there, otherwise the shipped model.
         pose2d_weights (str, optional): Checkpoint of a config or name; by default that
             of the model index. For MediaPipe a Pose Landmarker (.task).
         det_model (str, optional): An .onnx file, a config file, a name or alias of
@@ -161,6 +163,7 @@ def open_pose_source(
         TypeError: If a registered model lacks members of its interface.
     """
     device = choose_device(device)
+    pose2d, det_model = (_local_graph(name) for name in (pose2d, det_model))
     if pose2d == AUTO:
         pose2d, _ = choose_best(weights=pose2d_weights)
     request = ModelRequest(
@@ -206,6 +209,11 @@ def _opener(module: str, name: str, *arguments: str) -> Callable[[ModelRequest],
         return cls(*(getattr(request, argument) for argument in arguments))
 
     return open_model
+
+
+def _local_graph(name: str | None) -> str | None:
+    """Return the .onnx file of an exported folder or an address, or the name itself."""
+    return name and str(exported_file(name) or name)
 
 
 def _is_onnx(model: str) -> bool:

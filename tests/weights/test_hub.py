@@ -1,0 +1,189 @@
+"""Models by address: URLs and repositories of the hub, from a local server."""
+
+import hashlib
+import json
+import re
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import torch
+from lifters import lifter_config, random_state, save_lifter
+
+from mmhot.compat.checkpoints import safe_load, save_checkpoint
+from mmhot.lifting.lifter import Lifter
+from mmhot.weights.hub import is_remote, local_file
+
+COMMIT = 'a' * 40
+
+
+@contextmanager
+def serve(files):
+    """Serve files by path as a web server and as the hub; yields address and log."""
+    log = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            log.append(self.path)
+            own = self.path.partition('?')[0]
+            names = [name.rpartition('/')[2] for name in files]
+            if '/tree/' in own:
+                entries = [
+                    {'type': 'file', 'path': name, 'oid': '', 'size': 1}
+                    for name in names
+                ]
+                content = json.dumps(entries).encode()
+            elif own.startswith('/api/models/'):
+                siblings = [{'rfilename': name} for name in names]
+                described = {'id': 'ann/poses', 'sha': COMMIT, 'siblings': siblings}
+                content = json.dumps(described).encode()
+            else:
+                content = files.get(re.sub('/resolve/[^/]*', '', own))
+            self.send_response(200 if content is not None else 404)
+            self.send_header('Content-Length', str(len(content or b'')))
+            digest = hashlib.sha256(content or b'').hexdigest()
+            self.send_header('ETag', f'"{digest}"')
+            self.send_header('X-Repo-Commit', COMMIT)
+            self.end_headers()
+            if self.command == 'GET':
+                self.wfile.write(content or b'')
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_address[1]}', log
+        server.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _empty_caches(monkeypatch, tmp_path):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
+
+
+def test_paths_stay_as_they_are(tmp_path):
+    assert local_file('a/b.pth').parts == ('a', 'b.pth')
+    assert not is_remote('mmhot://nanohtnet')
+    assert not is_remote(tmp_path)
+
+
+def test_lifter_from_a_url_is_fetched_once(tmp_path):
+    checkpoint = save_lifter(tmp_path / 'tiny.pth').read_bytes()
+    digest = hashlib.sha256(checkpoint).hexdigest()
+    with serve({'/tiny.pth': checkpoint}) as (address, log):
+        for url in (f'{address}/tiny.pth', f'{address}/tiny.pth#sha256={digest}'):
+            assert Lifter(checkpoint=url, device='cpu').fps == 50
+        assert log == ['/tiny.pth']
+        with pytest.raises(ValueError, match='is expected: it was changed, or is'):
+            local_file(f'{address}/tiny.pth#sha256={digest[::-1]}')
+    # without the server
+    assert local_file(f'{address}/tiny.pth').read_bytes() == checkpoint
+
+
+def test_names_with_digits_are_checked():
+    content = b'weights'
+    digits = hashlib.sha256(content).hexdigest()[:8]
+    files = {f'/a-{digits}.pth': content, '/a-0123abcd.pth': content}
+    files['/a-20260101.pth'] = content  # a date
+    with serve(files) as (address, _):
+        for name in (f'a-{digits}.pth', 'a-20260101.pth'):
+            assert local_file(f'{address}/{name}').read_bytes() == content
+        with pytest.raises(ValueError, match='0123abcd is expected'):
+            local_file(f'{address}/a-0123abcd.pth')
+        with pytest.raises(ValueError, match=r'after # must be sha256=DIGITS'):
+            local_file(f'{address}/a-20260101.pth#md5=1')
+        with pytest.raises(ValueError, match='missing.pth cannot be downloaded'):
+            local_file(f'{address}/missing.pth')
+
+
+def test_exported_folder_by_url():
+    files = {'/gtpt/model.onnx': b'graph', '/gtpt/meta.json': b'{}'}
+    with serve(files) as (address, _):
+        folder = local_file(f'{address}/gtpt/')
+    assert (folder / 'model.onnx').read_bytes() == b'graph'
+    assert (folder / 'meta.json').read_bytes() == b'{}'
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """Serve a repository; returns the address of the hub."""
+    pytest.importorskip('huggingface_hub')
+    from huggingface_hub import constants
+
+    # read when it was imported
+    monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'hub'))
+
+    @contextmanager
+    def open_hub(**files):
+        served = {f'/ann/poses/{k}': v for k, v in files.items()}
+        with serve(served) as (address, log):
+            monkeypatch.setenv('HF_ENDPOINT', address)
+            yield log
+
+    return open_hub
+
+
+def test_repositories_of_the_hub(hub, tmp_path):
+    checkpoint = save_lifter(tmp_path / 'tiny.pth').read_bytes()
+    with hub(**{'tiny.pth': checkpoint}):
+        assert Lifter('hf://ann/poses', device='cpu').fps == 50
+        named = local_file('hf://ann/poses/tiny.pth')
+        assert named.read_bytes() == checkpoint
+        with pytest.raises(ValueError, match=r'poses/b\.pth cannot be downloaded'):
+            local_file('hf://ann/poses/b.pth')
+        with pytest.raises(ValueError, match='must be hf://USER/NAME or'):
+            local_file('hf://ann')
+    # the server is gone
+    assert local_file('hf://ann/poses/tiny.pth') == named
+    assert local_file('hf://ann/poses') == named
+
+
+@pytest.mark.parametrize(
+    ('names', 'message'),
+    [
+        (['a.pth', 'b.pth'], 'several checkpoints: add /FILE, of a.pth, b.pth'),
+        (['model.onnx'], r'neither model.onnx and meta.json nor a checkpoint'),
+    ],
+)
+def test_ambiguous_repositories(hub, names, message):
+    with (
+        hub(**dict.fromkeys(names, b'content')),
+        pytest.raises(ValueError, match=message),
+    ):
+        local_file('hf://ann/poses')
+
+
+def test_exported_repository(hub):
+    with hub(**{'model.onnx': b'graph', 'meta.json': b'{}', 'a.pth': b''}):
+        folder = local_file('hf://ann/poses')
+    assert (folder / 'model.onnx').read_bytes() == b'graph'
+    assert not (folder / 'README.md').exists()
+
+
+def test_safetensors_hold_the_same(tmp_path):
+    pytest.importorskip('safetensors')
+    config = lifter_config(fps=25.0)
+    meta = dict(cfg=config.pretty_text, epoch=3)
+    content = dict(meta=meta, state_dict=random_state(config))
+    paths = [tmp_path / f'tiny{suffix}' for suffix in ('.pth', '.safetensors')]
+    for path in paths:
+        save_checkpoint(content, path)
+    loaded = [safe_load(path) for path in paths]
+    assert loaded[0]['meta'] == loaded[1]['meta'] == meta
+    assert loaded[0]['state_dict'].keys() == loaded[1]['state_dict'].keys()
+    for key, value in loaded[0]['state_dict'].items():
+        torch.testing.assert_close(loaded[1]['state_dict'][key], value, rtol=0, atol=0)
+    assert Lifter(checkpoint=paths[1], device='cpu').fps == 25
+
+
+def test_damaged_safetensors_are_refused(tmp_path):
+    pytest.importorskip('safetensors')
+    path = tmp_path / 'a.safetensors'
+    path.write_bytes(b'\x10' + bytes(40))
+    with pytest.raises(ValueError, match='not a safetensors file, or a damaged one'):
+        safe_load(path)
