@@ -121,7 +121,8 @@ def find_model(name: str, say: Callable[[str], None] = lambda line: None) -> Pat
             path
             for model in read_models()
             for stem, path in shipped_weights().items()
-            if model.is_called(name) and model.weights.endswith(f'://{stem}')
+            if model.weights.endswith(f'://{stem}')
+            and (model.is_called(name) or name == stem)
         ),
         None,
     )
