@@ -4,6 +4,8 @@ import base64
 import filecmp
 import json
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
