@@ -20,7 +20,7 @@ STAMP := $(VENV)/mmhot-settings
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .PHONY: help demo test test-all test-compiled test-hostile lint audit docs lock viewer \
-	browser clean setup
+	browser dist clean setup
 
 help:
 	@echo 'make demo      lift two videos and a file of 2D keypoints into outputs/demo'
@@ -34,6 +34,7 @@ help:
 	@echo 'make lock      update the versions in requirements/*.txt'
 	@echo 'make viewer    bundle the 3D viewer and the page of mmhot ui --browser (needs npm)'
 	@echo 'make browser   write the page of mmhot ui --browser to outputs/browser (needs npm)'
+	@echo 'make dist      build the wheel and the sdist into dist/, and check their metadata'
 	@echo 'make clean     remove .venv and all other build results'
 	@echo 'Settings: PYTHON=3.13, VENV=FOLDER, TORCH=cpu or cuda, LOCK=numpy1, EXTRAS=mmpose,ui'
 
@@ -134,6 +135,11 @@ browser: setup
 	$(BIN)/mmhot ui --browser --out outputs/browser \
 		--ort $(VIEWER)/node_modules/onnxruntime-web/dist
 	rm -rf $(VIEWER)/node_modules
+
+dist: | $(UV)
+	rm -rf build dist $(VIEWER)/node_modules
+	$(UV) tool run --quiet --from build pyproject-build --outdir dist
+	$(UV) tool run --quiet twine check --strict dist/*
 
 clean:
 	rm -rf .venv .venv-docs .uv site build dist *.egg-info outputs/demo .pytest_cache .ruff_cache
