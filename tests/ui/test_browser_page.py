@@ -221,14 +221,14 @@ def mean_distance(pairs, name):
 def lift_in_python(times, people):
     """Lift the page's own keypoints."""
     lifter, track = Lifter(LIVE_LIFTER, device='cpu'), LiveTrack(1.0, False, False)
-    for time, person in zip(times, people, strict=True):
+    for seconds, person in zip(times, people, strict=True):
         scores = np.array(person['scores'], np.float32)
         keypoints = np.array(person['keypoints_2d'], np.float32)
         keypoints[scores == 0] = np.nan
-        track.add(time, keypoints, scores)
+        track.add(seconds, keypoints, scores)
     offsets = (np.arange(lifter.seq_len) - lifter.seq_len // 2) / lifter.fps
     windows = np.stack(
-        [resample_segment(track.segment_at(time), time + offsets) for time in times]
+        [resample_segment(track.segment_at(at), at + offsets) for at in times]
     )
     with torch.inference_mode():
         poses = lifter.predict(windows[..., :2], ideal_camera(*SIZE))
