@@ -4,6 +4,7 @@ Ray starts the workers, schedules the inputs and restarts workers that died.
 """
 
 import os
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from mmhot.apis.user_errors import explain
 from mmhot.video.inputs import ClipInput
 
 _INSTALL = "pip install 'mmhot[ray]'"
+# Of an attempt to connect to a cluster.
+_SECONDS = 10.0
 Say = Callable[[str], None]
 
 
@@ -115,14 +118,22 @@ def _connected(address: str | None) -> Iterator[Any]:
     if address is None and 'RAY_ADDRESS' not in os.environ:
         options['include_dashboard'] = False
     try:
+        _check_connection(address)
         ray.init(address=address, **options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         place = address or os.environ.get('RAY_ADDRESS', 'this machine')
         raise ValueError(f'address: no Ray cluster at {place}: {error}') from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_connection(address: str | None) -> None:
+    """Connect to HOST:PORT once: Ray itself gives up after minutes."""
+    host, _, port = (address or '').rpartition(':')
+    if host and '/' not in host and port.isdecimal():
+        socket.create_connection((host.strip('[]'), int(port)), _SECONDS).close()
 
 
 def _start(
@@ -143,6 +154,12 @@ def _start(
     if num_gpus:
         most = min(most, int(resources.get('GPU', 0) / num_gpus))
     num_workers = options.num_workers or max(1, min(most, count))
+    if not most and options.address is None:
+        found = f'{resources.get("CPU", 0):g} CPUs and {resources.get("GPU", 0):g} GPUs'
+        raise ValueError(
+            f'cpus_per_worker and gpus_per_worker must be at most the {found} of this '
+            f'machine, got {num_cpus:g} and {num_gpus:g}'
+        )
     if num_workers > most and options.address is None:
         raise ValueError(
             f'num_workers must be at most {most} on this machine, with {num_cpus:g} '

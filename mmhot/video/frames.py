@@ -322,6 +322,8 @@ def upright(frame: av.VideoFrame, pixel_aspect: Fraction | None = None) -> np.nd
 
 def ffmpeg_reason(error: Exception) -> str:
     """Return the message of an FFmpeg error in one line."""
+    if isinstance(error, av.error.ExitError):  # raised by PyAV after the timeout
+        return 'no answer in time'
     text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
     return ' '.join(str(text).split())
 

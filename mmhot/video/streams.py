@@ -28,6 +28,8 @@ _WEBCAM = re.compile(r'\d{1,2}|/dev/video\d+')
 # Seconds for opening and for the next frame before the connection counts as lost.
 _STREAM_TIMEOUT = (10.0, 10.0)
 _VIDEO_TIMEOUT = (10.0, 30.0)
+# Consecutive damaged packets after which a stream counts as broken.
+_MAX_DAMAGED = 100
 # Formats whose timestamps are made up from a nominal rate: arrival times are used.
 _UNTIMED = {'mpjpeg', 'mjpeg', 'h264', 'hevc', 'image2pipe', 'rawvideo'}
 _LOW_DELAY = {'fflags': 'nobuffer', 'flags': 'low_delay'}
@@ -143,6 +145,8 @@ class VideoStream:
     def frames(self) -> Iterator[tuple[float | None, np.ndarray]]:
         """Yield timestamps in seconds, or None, and BGR images (H, W, 3).
 
+        Damaged frames are left out.
+
         Raises:
             ConnectionError: If the stream breaks; one line.
         """
@@ -151,10 +155,19 @@ class VideoStream:
         # frame threads would delay frames
         stream.thread_type = 'AUTO' if self.finite else 'SLICE'
         timed = not set(container.format.name.split(',')) & _UNTIMED
-        aspect = pixel_aspect(stream)
+        aspect, damaged = pixel_aspect(stream), 0
         try:
-            for frame in container.decode(stream):
-                yield (frame.time if timed else None), upright(frame, aspect)
+            for packet in container.demux(stream):
+                try:
+                    frames = packet.decode()
+                    damaged = 0
+                except av.error.InvalidDataError:
+                    damaged += 1
+                    if damaged > _MAX_DAMAGED:
+                        raise
+                    continue
+                for frame in frames:
+                    yield (frame.time if timed else None), upright(frame, aspect)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise ConnectionError(ffmpeg_reason(error)) from error
 

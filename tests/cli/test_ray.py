@@ -58,6 +58,36 @@ def test_missing_ray_is_reported_with_the_command(tmp_path, monkeypatch, capfd):
     assert not (tmp_path / 'out').exists()
 
 
+@pytest.mark.parametrize(
+    ('given', 'message'),
+    [
+        ({'address': 'localhost:1'}, 'no Ray cluster at localhost:1: .*refused'),
+        (
+        ),
+        (
+            {'cpus_per_worker': 1e9},
+            'cpus_per_worker and gpus_per_worker must be at most the 2 CPUs and 0 GPUs '
+            r'of this machine, got 1e\+09 and 0',
+        ),
+    ],
+)
+def test_clusters_that_cannot_be_used_are_refused(monkeypatch, given, message):
+    """At once: Ray itself waits for minutes for a cluster that is not there."""
+    module = SimpleNamespace(
+        init=lambda **options: None,
+        shutdown=lambda: None,
+        cluster_resources=lambda: {'CPU': 2.0},
+        util=SimpleNamespace(ActorPool=None),
+    )
+    monkeypatch.setitem(sys.modules, 'ray', module)
+    monkeypatch.setitem(sys.modules, 'ray.util', module.util)
+    outcomes = process_with_ray(
+        [], InferRunOptions(out_dir=''), RayOptions(**given), print, print, 'a'
+    )
+    with pytest.raises(ValueError, match=message):
+        list(outcomes)
+
+
 class Pool:
     """Stands in for Ray's pool: works on what it is given, one after the other.
 

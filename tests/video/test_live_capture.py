@@ -1,11 +1,15 @@
 """Reading streams: newest frames only, through stalls and lost connections."""
 
 import threading
+from fractions import Fraction
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
+from types import SimpleNamespace
+from unittest.mock import Mock
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -13,7 +17,7 @@ from video_files import ScriptedStream, gray_image, write_video
 
 from mmhot.video import capture as capture_module
 from mmhot.video.capture import Capture, Interruption, _StreamClock
-from mmhot.video.frames import Frame
+from mmhot.video.frames import Frame, ffmpeg_reason
 from mmhot.video.inputs import find_inputs, open_inputs
 from mmhot.video.streams import open_stream
 
@@ -215,6 +219,44 @@ def test_remote_videos_are_read_like_files(serve, tmp_path):
         ValueError, match=r'^http://127.0.0.1:\d+/none.mp4 is not a read'
     ):
         open_inputs([f'{url}/none.mp4'])
+
+
+def test_damaged_frames_of_a_stream_are_left_out(tmp_path):
+    images = [cv2.imencode('.jpg', gray_image(n))[1].tobytes() for n in range(4)]
+    with av.open(str(tmp_path / 'a.mkv'), 'w') as container:
+        stream = container.add_stream('mjpeg', rate=100)
+        stream.height, stream.width = gray_image().shape[:2]
+        stream.pix_fmt = 'yuvj420p'
+        for number, data in enumerate(
+            [images[0], b'x' * 500, images[2][:20], images[3]]
+        ):
+            packet = av.Packet(data)
+            packet.stream, packet.time_base = stream, Fraction(1, 100)
+            packet.pts = packet.dts = number
+            container.mux(packet)
+    with Capture(open_stream(str(tmp_path / 'a.mkv'))) as capture:
+        assert summarize(capture) == [0, 3]
+    assert capture.ended is None
+
+
+def test_a_stream_of_damaged_frames_is_lost(serve):
+    url = serve(Camera, connections=0)
+    stream = open_stream(f'{url}/cam.mjpg')
+    stream.open()
+    error = av.error.InvalidDataError(1, 'damaged')
+    packets = [SimpleNamespace(decode=Mock(side_effect=error)) for _ in range(200)]
+    container = stream._container
+    stream._container = Mock(wraps=container, streams=container.streams)
+    stream._container.format = container.format
+    stream._container.demux = lambda stream: iter(packets)
+    with pytest.raises(ConnectionError, match='damaged'):
+        list(stream.frames())
+    assert sum(packet.decode.called for packet in packets) == 101
+    container.close()
+
+
+def test_silence_is_named():
+    assert ffmpeg_reason(av.error.ExitError(1, 'Immediate exit')) == 'no answer in time'
 
 
 def test_streams_without_an_end_are_no_files(serve):

@@ -5,7 +5,8 @@ Example::
     python -m tools.lab.hostile --out outputs/hostile.json
 
 Most cases are forks of one process that has imported all packages; those of terminals
-are started by a shell. The exit code is 1 if any case is neither handled nor ok.
+and Ray are started by a shell, and those of the page are requests to one server, if
+Gradio is installed. The exit code is 1 if any case is neither handled nor ok.
 """
 
 import argparse
@@ -19,6 +20,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from http.client import HTTPException
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +36,8 @@ from mmhot.io.atomic import replacing
 from mmhot.io.lifted import read_lifted
 from tools.lab.hostile import files
 from tools.lab.hostile.cases import LIFTED, REFUSED, Case, all_cases
+from tools.lab.hostile.page import all_visits, open_page
+from tools.lab.hostile.streams import served
 
 OUTCOMES = ('handled', 'ok', 'crash', 'hang', 'memory', 'silent wrong')
 _ROOT = Path(__file__).parents[3]
@@ -58,11 +65,13 @@ def run(args: argparse.Namespace) -> int:
         if args.only not in f'{case.group}: {case.name}':
             continue
         with tempfile.TemporaryDirectory(prefix='mmhot-hostile-') as folder:
-            row = _run_case(case, Path(folder), args.timeout)
-        rows.append(row)
+            rows.append(_run_case(case, Path(folder), args.timeout))
+    if find_spec('gradio') and args.only in 'page: ':
+        rows += _visit_page()
+    for row in rows:
         if row['outcome'] not in OUTCOMES[:2]:
             print_line(
-                f'{row["outcome"]}: {case.group}, {escape(case.name)}: {row["said"]}'
+                f'{row["outcome"]}: {row["group"]}, {row["name"]}: {row["said"]}'
             )
     counts = Counter((row['group'], row['outcome']) for row in rows)
     groups = list(dict.fromkeys(row['group'] for row in rows))
@@ -97,10 +106,17 @@ def _run_case(case: Case, folder: Path, timeout: float) -> dict:
     files.npz(folder / 'good.npz')
     files.image(folder / 'good.png')
     if case.make is not None:
-        case.make(folder / case.file)
-    arguments = [case.file if text == 'INPUT' else text for text in case.arguments]
-    start = _start_shell if case.shell else _fork
-    code, memory, seconds = _wait(start(case, arguments, folder), timeout)
+        # in a fork: a process starts with the largest memory of the one it is forked of
+        made, _, _ = _wait(_fork(lambda: _make_file(case, folder)), timeout)
+        if made:
+            raise RuntimeError(f'{case.name}: the file could not be written')
+    with served(case.serve) if case.serve else nullcontext(case.file) as source:
+        arguments = [source if text == 'INPUT' else text for text in case.arguments]
+        if case.shell:
+            process = _start_shell(case, arguments, folder)
+        else:
+            process = _fork(lambda: _run_command(arguments, folder))
+        code, memory, seconds = _wait(process, timeout)
     errors = (folder / 'stderr').read_text('utf-8', 'replace')
     outcome, reason = _judge(case, folder, code, memory, errors)
     return {
@@ -114,22 +130,40 @@ def _run_case(case: Case, folder: Path, timeout: float) -> dict:
     }
 
 
-def _fork(case: Case, arguments: list[str], folder: Path) -> int:
-    """Run the command in a fork with limited memory; return its process ID."""
+def _visit_page() -> Iterator[dict]:
+    """Send the requests of hostile visitors to the page of ``mmhot ui``."""
+    with open_page() as page:
+        for name, check in all_visits().items():
+            begin = time.monotonic()
+            try:
+                said = check(page)
+            except (OSError, HTTPException) as error:
+                said = f'{type(error).__name__}: {error}'
+            memory = page.memory()
+            outcome = 'silent wrong' if said else 'handled'
+            yield {
+                'group': 'page',
+                'name': escape(name),
+                'outcome': 'memory' if memory > _MAX_MEMORY else outcome,
+                'code': page.process.poll(),
+                'said': one_line(said),
+                'megabytes': memory >> 20,
+                'seconds': round(time.monotonic() - begin, 1),
+            }
+
+
+def _make_file(case: Case, folder: Path) -> None:
+    case.make(folder / case.file)
+
+
+def _fork(action: Callable[[], int | None]) -> int:
+    """Run an action in a fork, whose exit code it returns; return its process ID."""
     process = os.fork()
     if process:
         return process
     code = 99
     try:
-        os.chdir(folder)
-        for number, name in enumerate(('/dev/null', 'stdout', 'stderr')):
-            os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | os.O_APPEND), number)
-        pages = int(Path('/proc/self/statm').read_text().split()[0])
-        limit = pages * resource.getpagesize() + _MORE_MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        from mmhot.cli.dispatch import main
-
-        code = main(arguments)
+        code = action() or 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
     except BaseException:
@@ -138,6 +172,19 @@ def _fork(case: Case, arguments: list[str], folder: Path) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _run_command(arguments: list[str], folder: Path) -> int:
+    """Run ``mmhot`` in this process with limited memory."""
+    os.chdir(folder)
+    for number, name in enumerate(('/dev/null', 'stdout', 'stderr')):
+        os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | os.O_APPEND), number)
+    pages = int(Path('/proc/self/statm').read_text().split()[0])
+    limit = pages * resource.getpagesize() + _MORE_MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    from mmhot.cli.dispatch import main
+
+    return main(arguments)
 
 
 def _start_shell(case: Case, arguments: list[str], folder: Path) -> int:

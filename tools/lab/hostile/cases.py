@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tools.lab.hostile import files
+from tools.lab.hostile.streams import Serve, all_streams
 
 Make = Callable[[Path], object]
 
@@ -40,6 +41,8 @@ class Case:
         expected (str): ``refused``, ``either`` or ``lifted``.
         shell (str): Redirections of a process of its own; empty for a forked one.
         environment (dict): Further variables of that process.
+        serve (Callable, optional): Answers connections to the address that stands for
+            ``INPUT``.
     """
 
     group: str
@@ -50,6 +53,7 @@ class Case:
     expected: str = REFUSED
     shell: str = ''
     environment: dict[str, str] = field(default_factory=dict)
+    serve: Serve | None = None
 
 
 def all_cases() -> list[Case]:
@@ -64,7 +68,8 @@ def all_cases() -> list[Case]:
         _sparse,
         _options,
     )
-    return [case for part in (*parts, _images, _videos, _terminals) for case in part()]
+    parts += (_images, _videos, _streams, _many, _terminals)
+    return [case for part in parts for case in part()]
 
 
 def _arrays() -> Iterator[Case]:
@@ -389,6 +394,47 @@ def _videos() -> Iterator[Case]:
 
 
 _PLAYLIST = '#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n'
+
+
+def _streams() -> Iterator[Case]:
+    options = ['--live', '--reconnect', '1', '--duration', '20']
+    live = [*INFER, *options, '--det-model', 'whole_image', '--quiet']
+    for name, serve in all_streams().items():
+        yield Case('streams', name, live, expected=EITHER, serve=serve)
+    for source in ('rtsp://127.0.0.1:1/x', 'http://[', 'udp://127.0.0.1:9', '99'):
+        yield Case('streams', source, [live[0], source, *live[2:]])
+    for kind in ('pipe', '/dev/zero', 'folder'):
+        make = partial(files.special, kind=kind)
+        yield Case('streams', kind, live, 'input.mp4', make)
+    for seed in range(4):
+        make = partial(_damaged, files.video, seed=seed)
+        yield Case('streams', f'damaged file {seed}', live, 'input.mkv', make, EITHER)
+
+
+def _many() -> Iterator[Case]:
+    """Bad inputs beside a good one, and bad options, with Ray."""
+    options = ['--runner', 'ray', '--retries', '0', '--quiet']
+    # Ray's workers would wait for all other processes of a busy machine
+    ray = partial(Case, 'Ray', shell='>log', environment={'RAY_worker_niceness': '0'})
+    paths = ['infer', 'good.npz', 'folder/*.npz', *INFER[2:]]
+    arguments = [*paths, *options, '--num-workers', '1']
+    yield ray('bad inputs', arguments, file='folder', make=_bad_inputs)
+    for option, value in (
+        ('--address', 'localhost:1'),
+        ('--address', '\x1b[31m'),
+        ('--num-workers', '1000'),
+        ('--cpus-per-worker', '1e9'),
+    ):
+        arguments = ['infer', 'good.npz', *INFER[2:], *options, option, value]
+        yield ray(f'{option} {value!r}', arguments)
+
+
+def _bad_inputs(folder: Path) -> None:
+    folder.mkdir()
+    (folder / '1.npz').write_text('x')
+    files.pickled(folder / '2.npz')
+    files.npz_of_zeros(folder / '3.npz', (20_600_000, 17, 2))
+    files.special(folder / '4.npz', 'pipe')
 
 
 def _terminals() -> Iterator[Case]:

@@ -5,6 +5,7 @@ import os
 import pickle
 import socket
 import struct
+import tempfile
 import zipfile
 import zlib
 from io import BytesIO
@@ -33,6 +34,14 @@ def npz(path: Path, **arrays: object) -> None:
     right = {'keypoints': poses(), 'width': SIZE[0], 'height': SIZE[1], 'fps': 25.0}
     arrays = {k: v for k, v in (right | arrays).items() if v is not None}
     np.savez_compressed(path, **arrays)
+
+
+def good_npz(count: int = 3) -> bytes:
+    """Return the bytes of keypoints of some frames."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, 'good.npz')
+        npz(path, keypoints=poses(count))
+        return path.read_bytes()
 
 
 def npz_with(path: Path, member: bytes, name: str = 'keypoints', **zipped: int) -> None:
@@ -166,7 +175,12 @@ def aliases(levels: int = 9) -> str:
 
 def pickled(path: Path) -> None:
     """Write a pickle that runs code, as a checkpoint or whatever the suffix says."""
-    path.write_bytes(pickle.dumps(Bomb()))
+    path.write_bytes(bomb())
+
+
+def bomb() -> bytes:
+    """Return a pickle that runs code."""
+    return pickle.dumps(Bomb())
 
 
 def special(path: Path, kind: str) -> None:
