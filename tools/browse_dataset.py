@@ -8,6 +8,9 @@ A wrong axis, swapped sides or a wrong camera shows at once: people stand uprigh
 left limbs are green, on the left of people seen from behind, in mirror images too.
 """
 
+import mmhot.cli.tool_imports
+
+# isort: split
 import argparse
 import sys
 

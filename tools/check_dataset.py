@@ -7,6 +7,9 @@ Example::
 docs/data.md says where files come from.
 """
 
+import mmhot.cli.tool_imports
+
+# isort: split
 import argparse
 import sys
 from collections.abc import Iterator, Sequence

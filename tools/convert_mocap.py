@@ -8,6 +8,9 @@ Example::
 docs/data.md describes the clips.
 """
 
+import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
+
+# isort: split
 import argparse
 import sys
 from pathlib import Path

@@ -5,6 +5,9 @@ Example::
     python tools/print_config.py mmhot::CONFIG --cfg-options model.backbone.depth=2
 """
 
+import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
+
+# isort: split
 import argparse
 import sys
 

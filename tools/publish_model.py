@@ -10,6 +10,9 @@ content is written beside it. Examples::
         --mean-with work_dirs/B/epoch_2.pth --share 0.7
 """
 
+import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
+
+# isort: split
 import argparse
 import sys
 from pathlib import Path

@@ -10,6 +10,9 @@ docs/metrics.md defines the metrics and has the options of each protocol.
 tools/table.py compares several errors.json.
 """
 
+import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
+
+# isort: split
 import argparse
 import sys
 from pathlib import Path

@@ -5,6 +5,9 @@ Example::
     python tools/train.py configs/body_3d_keypoint/nanohtnet/CONFIG.py --amp
 """
 
+import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
+
+# isort: split
 import argparse
 import sys
 

@@ -63,8 +63,6 @@ def test_missing_ray_is_reported_with_the_command(tmp_path, monkeypatch, capfd):
     [
         ({'address': 'localhost:1'}, 'no Ray cluster at localhost:1: .*refused'),
         (
-        ),
-        (
             {'cpus_per_worker': 1e9},
             'cpus_per_worker and gpus_per_worker must be at most the 2 CPUs and 0 GPUs '
             r'of this machine, got 1e\+09 and 0',

@@ -47,6 +47,22 @@ log_level = 'ERROR'
     return path
 
 
+@pytest.mark.parametrize('package', ['mmengine', 'numpy'])
+@pytest.mark.parametrize('name', ['train', 'test', 'print_config', 'check_dataset'])
+def test_missing_packages_are_one_line(tmp_path, package, name):
+    (tmp_path / f'{package}.py').write_text("raise ValueError('numpy.dtype size')")
+    run = subprocess.run(
+        [sys.executable, tool(name), 'a.py'],
+        env={'PYTHONPATH': f'{tmp_path}:{ROOT}'},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    (line,) = run.stderr.splitlines()
+    assert line.startswith(f'{name}.py: error: numpy.dtype size: run `mmhot doctor`')
+    assert run.returncode == 2
+
+
 def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
     work_dir = tmp_path / 'work'
     train = ['train', config, '--work-dir', work_dir]
