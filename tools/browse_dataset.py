@@ -25,7 +25,7 @@ from mmpose.registry import DATASETS
 import mmhot.plugin  # noqa: F401 registers datasets and transforms
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.report import output_file
-from mmhot.cli.runner import add_config_options, merge_options, setting
+from mmhot.cli.runner import add_config_options, build_from, merge_options, setting
 from mmhot.datasets.clip_dataset import ClipDataset
 from mmhot.datasets.data_loading import seed_everything
 from mmhot.io.atomic import replacing
@@ -62,7 +62,7 @@ def browse(args: argparse.Namespace) -> None:
     merge_options(config, args.cfg_options)
     init_default_scope('mmpose')
     settings = setting(config, f'{args.split}_dataloader.dataset', '--split')
-    dataset = DATASETS.build(settings)
+    dataset = build_from(DATASETS, settings, args.config)
     if not isinstance(dataset, ClipDataset):
         raise ValueError(
             f"{args.config} has a {type(dataset).__name__}, not clips; MMPose's "

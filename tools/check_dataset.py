@@ -20,9 +20,10 @@ from mmpose.registry import DATASETS
 
 import mmhot.plugin  # noqa: F401 registers datasets
 from mmhot.cli.errors import OneLineParser, run_safely
-from mmhot.cli.runner import setting
+from mmhot.cli.runner import build_from, setting
 from mmhot.datasets.clip_dataset import Clip
 from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
+from mmhot.errors import require_file
 from mmhot.io.motion_conversion import (
     LEG_LENGTHS,
     bone_lengths,
@@ -88,11 +89,10 @@ def find_datasets(path: Path) -> list[tuple[str, dict]]:
     """List titles and settings of the datasets of a config, file or folder."""
     if path.suffix == '.py':
         return of_config(path.stem, path)
-    if path.is_file():
+    if not path.is_dir():
+        require_file(path)
         clips = dict(type='MocapDataset', data_root='', ann_file=str(path))
         return [('Motion capture clips', clips)]
-    if not path.is_dir():
-        raise FileNotFoundError(f'{path} does not exist')
     known = []
     for title, name in _CONFIGS.items():
         for part, settings in of_config(title, f'mmhot::body_3d_keypoint/{name}.py'):
@@ -141,7 +141,7 @@ def report(settings: dict) -> int:
     if settings['type'] == 'MocapDataset':
         # each clip once, not for each camera
         settings = settings | dict(camera_file=None, sources=())
-    clips = DATASETS.build(settings).clips
+    clips = build_from(DATASETS, settings, 'the dataset').clips
     frames = np.array([clip.num_frames for clip in clips])
     seconds = sum(clip.num_frames / clip.fps for clip in clips)
     names = [

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.report import output_file
+from mmhot.errors import require_file
 from mmhot.io.arrays import save_arrays
 from mmhot.io.motion_conversion import (
     LAYOUTS,
@@ -67,8 +68,9 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     for name in ('fps', 'source_fps', 'meters', 'min_frames'):
         value = getattr(args, name)
-        if value is not None and value <= 0:
-            parser.error(f'--{name.replace("_", "-")} must be positive, got {value:g}')
+        if value is not None and not 0 < value < 1e5:
+            flag = f'--{name.replace("_", "-")}'
+            parser.error(f'{flag} must be above 0 and below 100,000, got {value:g}')
     if args.target.suffix != '.npz':
         parser.error(f'target: got {args.target}, wanted an .npz file')
     return args
@@ -112,10 +114,8 @@ def find_files(sources: list[Path]) -> list[Path]:
             if not found:
                 raise ValueError(f'{source} has no {", ".join(SUFFIXES)} files')
             files += found
-        elif source.is_file():
-            files.append(source)
         else:
-            raise FileNotFoundError(f'{source} does not exist')
+            files.append(require_file(source))
     return files
 
 

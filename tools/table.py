@@ -14,6 +14,7 @@ import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
 
 # isort: split
 import argparse
+import math
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain, groupby
@@ -24,6 +25,9 @@ from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.errors import escape, hint_at_names, naming
 from mmhot.io.arrays import load_json
 
+PARTS = ('actions', 'joints', 'groups', 'subjects', 'clips')
+"""What measures are listed by in results."""
+_COSTS = {'params (M)': ('parameters', 1e6), 'MACs (G)': ('macs', 1e9)}
 _LATEX = {sign: f'\\{sign}' for sign in '#$%&_{}'}
 _LATEX |= {'\\': '\\textbackslash{}', '~': '\\~{}', '^': '\\^{}'}
 _MARKDOWN = {sign: f'\\{sign}' for sign in '|*'}
@@ -38,7 +42,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--names', nargs='+', help='of the rows (names of the files)')
     parser.add_argument(
         '--columns',
-        choices=['measures', 'actions', 'joints', 'groups', 'subjects', 'clips'],
+        choices=['measures', *PARTS],
         default='measures',
         help='what the columns are (measures)',
     )
@@ -48,6 +52,11 @@ def parse_args() -> argparse.Namespace:
         help='the columns, or with other --columns one table each (all, or MPJPE)',
     )
     parser.add_argument('--datasets', nargs='+', help='datasets of the rows (all)')
+    parser.add_argument(
+        '--cost',
+        action='store_true',
+        help='show parameters and multiply-adds of one input, too',
+    )
     parser.add_argument('--digits', type=int, default=1, help='decimals (1)')
     parser.add_argument('--latex', action='store_true', help='LaTeX, not Markdown')
     args = parser.parse_args()
@@ -90,7 +99,29 @@ def read_errors(path: Path) -> dict:
     errors = content.get('errors') if isinstance(content, dict) else None
     if not isinstance(errors, dict) or 'higher_is_better' not in errors:
         raise ValueError('has no errors of 3D poses; tools/test.py --out writes them')
+    cost = content.get('cost') or {}
+    cost = {
+        head: f'{cost[key] / unit:.3g}'
+        for head, (key, unit) in _COSTS.items()
+        if key in cost
+    }
+    errors['units'] = {name: str(unit) for name, unit in errors['units'].items()}
+    errors['higher_is_better'] = [*errors['higher_is_better']]
+    for row in errors['datasets'].values():
+        row['overall'] = _numbers(row['overall'])
+        for parts in PARTS:
+            found = row.get(parts, {}).items()
+            row[parts] = {str(name): _numbers(values) for name, values in found}
+        row['frames'], row['cost'] = int(row['frames']), cost
+        if row['average'] != 'frames':
+            row['average'] = [str(name) for name in row['average']]
     return errors
+
+
+def _numbers(values: Mapping[str, float]) -> dict[str, float]:
+    """Check that measures are numbers, and leave out those that are unknown."""
+    found = {name: float(value) for name, value in values.items() if value is not None}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def check_names(
@@ -151,15 +182,24 @@ def make_table(
         return bold % text if (row, column) in best else text
 
     names = {row: [escape(name).translate(signs) for name in row] for row in rows}
+    costs = [*_COSTS] if args.cost else []
     lines = {
-        row: [*names[row], *(cell(row, column) for column in columns)] for row in rows
+        row: [
+            *names[row],
+            *(rows[row]['cost'].get(head, '-') for head in costs),
+            *(cell(row, column) for column in columns),
+        ]
+        for row in rows
     }
+    heads[1:1] = costs
     blocks = [list(block) for _, block in groupby(lines.values(), key=itemgetter(0))]
     head = ['dataset', *(escape(head).translate(signs) for head in heads)]
     if len(blocks) == 1:
         del head[0]
         blocks = [[line[1:] for line in blocks[0]]]
-    return (to_latex if args.latex else to_markdown)(head, blocks, len(columns))
+    return (to_latex if args.latex else to_markdown)(
+        head, blocks, len(costs) + len(columns)
+    )
 
 
 def find_best(values: Mapping, higher: Collection[str], digits: int) -> set:

@@ -15,13 +15,13 @@ import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
 # isort: split
 import argparse
 import sys
-from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import format_errors, output_file
 from mmhot.cli.runner import (
     add_runner_arguments,
     build_runner,
+    check_checkpoint,
     load_config,
     merge_options,
     setting,
@@ -83,13 +83,12 @@ def parse_args() -> argparse.Namespace:
 def test(args: argparse.Namespace) -> None:
     """Evaluate the checkpoint."""
     config = load_config(args)
-    if '://' not in args.checkpoint and not Path(args.checkpoint).is_file():
-        raise FileNotFoundError(f'{args.checkpoint}: no such checkpoint file')
     config.load_from = args.checkpoint
     if args.badcase:
         collect_bad_cases(config, args)
     merge_options(config, args.cfg_options)
     check_data_files(config, ('test',))
+    check_checkpoint(config.load_from)
     if args.dump:
         evaluator = setting(config, 'test_evaluator', '--dump')
         metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
@@ -104,6 +103,8 @@ def test(args: argparse.Namespace) -> None:
     runner.register_hook(SameShapesHook())
     metric = find_lifting_error(runner, args)
     results = dict(runner.test())
+    if metric is not None:
+        results['cost'] = count(config, runner.model)
     results['settings'] = dict(
         config=args.config,
         checkpoint=args.checkpoint,
@@ -111,6 +112,16 @@ def test(args: argparse.Namespace) -> None:
         cfg_options=args.cfg_options or {},
     )
     report_results(results, metric, args)
+
+
+def count(config, model) -> dict | None:
+    """Count parameters and multiply-adds of one input, for tools/table.py."""
+    from mmengine.model import is_model_wrapper
+
+    from mmhot.evaluation.cost import count_config
+
+    cost = count_config(config, model.module if is_model_wrapper(model) else model)
+    return cost and dict(parameters=cost.parameters, macs=cost.macs)
 
 
 def find_lifting_error(runner, args: argparse.Namespace):

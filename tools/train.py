@@ -18,11 +18,13 @@ from mmhot.cli.process import keep_freed_memory
 from mmhot.cli.runner import (
     add_runner_arguments,
     build_runner,
+    check_checkpoint,
     load_config,
     merge_options,
     setting,
 )
 from mmhot.cli.training_data import check_data_files
+from mmhot.errors import hint_at_names
 
 
 def parse_args() -> argparse.Namespace:
@@ -68,7 +70,22 @@ def train(args: argparse.Namespace) -> None:
     check_data_files(config, ('train', 'val'))
     if args.resume is not None:
         resume(config, args.resume)
-    build_runner(config).train()
+    check_checkpoint(config.get('load_from'))
+    runner = build_runner(config)
+    check_optimizer(config)
+    runner.train()
+
+
+def check_optimizer(config: Config) -> None:
+    """Refuse an unknown optimizer, which MMEngine does not name."""
+    from mmengine.registry import OPTIMIZERS
+
+    kind = config.get('optim_wrapper', {}).get('optimizer', {}).get('type')
+    if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+        hint = hint_at_names(kind, OPTIMIZERS.module_dict)
+        raise ValueError(
+            f'optim_wrapper.optimizer.type: there is no optimizer {kind!r}; {hint}'
+        )
 
 
 def resume(config: Config, checkpoint: str) -> None:

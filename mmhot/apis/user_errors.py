@@ -22,6 +22,7 @@ def is_user_error(error: Exception) -> bool:
         isinstance(error, _USER_ERRORS)
         or is_missing_file
         or _is_out_of_memory(error)
+        or _is_refused_by_pytorch(error)
         or is_failed_import(error)
     )
 
@@ -48,7 +49,7 @@ def explain(error: Exception) -> str:
         text = f'checkpoint {explain_refusal(error)}'
     elif _is_out_of_memory(error):
         text = 'the GPU has too little memory; use a smaller batch or the device cpu'
-    elif isinstance(error, MemoryError):
+    elif isinstance(error, MemoryError) or _is_refused_by_pytorch(error):
         text = 'this needs more memory than there is'
     elif isinstance(error, OSError) and error.strerror:
         text = error.strerror
@@ -65,6 +66,11 @@ def explain_any(error: Exception) -> str:
     if is_user_error(error):
         return text
     return f'{type(error).__name__}: {text} (MMHOT_DEBUG=1 shows the traceback)'
+
+
+def _is_refused_by_pytorch(error: Exception) -> bool:
+    """Whether PyTorch got no memory of the CPU, for which it has no class of errors."""
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -17,7 +17,7 @@ class _KeyValueAction(DictAction):
 
     def __call__(self, parser, namespace, values, option_string=None):
         for value in values:
-            if '=' not in value:
+            if value.find('=') < 1:
                 parser.error(f'{option_string}: got {value!r}, wanted KEY=VALUE')
         super().__call__(parser, namespace, values, option_string)
 
@@ -49,6 +49,35 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     )
     # torch.distributed.launch passes it; MMEngine reads the environment variable
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def check_checkpoint(path: str | None) -> None:
+    """Refuse a local file that is no checkpoint, before the long start.
+
+    Args:
+        path (str, optional): File, or an address, which is not opened.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged, or holds objects that could run code.
+    """
+    if path is not None and '://' not in path:
+        from mmhot.compat.checkpoints import safe_load
+
+        safe_load(path)
+
+
+def build_from(registry: Any, settings: Any, name: str) -> Any:
+    """Build an object of a registry from settings of a config.
+
+    Raises:
+        ValueError: If the settings name an unknown type or argument.
+    """
+    try:
+        return registry.build(settings)
+    except (AttributeError, KeyError, TypeError) as error:
+        # names and arguments come from the config; the message has the wrong one
+        raise ValueError(f'{name}: {error}') from error
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:

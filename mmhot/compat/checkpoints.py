@@ -5,6 +5,7 @@ Files are those of ``torch.save``, or safetensors with the metadata as JSON.
 
 import json
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
@@ -44,7 +45,8 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
         raise FileNotFoundError(f'{path}: no such checkpoint file')
     if path.suffix == SAFETENSORS:
         return _load_safetensors(path, map_location)
-    with shims():
+    with shims(), warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of PyTorch, about other versions of pickle
         try:
             return torch.load(path, map_location=map_location, weights_only=True)
         except UnpicklingError as error:

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from mmpose.registry import DATASETS
 
 from mmhot.datasets.clip_dataset import Clip, ClipDataset
 from mmhot.errors import hint_at_names, naming, require_file
-from mmhot.io.arrays import load_json
+from mmhot.io.arrays import load_arrays, load_json
 
 # Rotation, translation, focal lengths, principal point.
 _CAMERA_SHAPES = dict(R=(3, 3), T=(3,), f=(2,), c=(2,))
+# Meters from the origin that no recording reaches.
+_LARGEST = 1e5
 
 
 @DATASETS.register_module()
@@ -172,9 +173,8 @@ def read_mocap_clips(path: Path) -> dict[str, np.ndarray]:
     """
     require_file(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            clips = {key: archive[key].astype(np.float32) for key in archive.files}
-    except (ValueError, BadZipFile, EOFError, OSError, TypeError) as error:
+        clips = {k: v.astype(np.float32) for k, v in load_arrays(Path(path)).items()}
+    except (ValueError, OSError) as error:
         raise ValueError(f'{path} is no readable .npz of clips: {error}') from error
     for key, joints in clips.items():
         if joints.ndim != 3 or joints.shape[1:] != (17, 3) or not len(joints):
@@ -183,6 +183,11 @@ def read_mocap_clips(path: Path) -> dict[str, np.ndarray]:
             )
         if not np.isfinite(joints).all():
             raise ValueError(f'{path}: clip {key} has values that are not finite')
+        if (largest := np.abs(joints).max()) > _LARGEST:
+            raise ValueError(
+                f'{path}: clip {key} has a joint at {largest:.3g} m: the unit is not '
+                'the meter'
+            )
     return clips
 
 

@@ -169,6 +169,20 @@ def input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
     return None
 
 
+def count_config(config: Config, model: nn.Module) -> Cost | None:
+    """Count the cost of one input of a config's model; None if its shape is unknown.
+
+    Args:
+        config (Config): Config of the model.
+        model (nn.Module): The model, built.
+    """
+    shape = input_shape(config, model)
+    if shape is None:
+        return None
+    inputs = torch.zeros(1, *shape, device=next(model.parameters()).device)
+    return count_cost(model, inputs, None, mode='tensor')
+
+
 def run_network(model: nn.Module, inputs: Tensor) -> Any:
     """Run the network alone, OpenMMLab's mode 'tensor'."""
     return model(inputs, None, mode='tensor')

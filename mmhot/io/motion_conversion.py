@@ -26,6 +26,7 @@ SUFFIXES = ('.amc', '.bvh', '.c3d')
 _MAX_SPEED = 12.0
 _MAX_ACCELERATION = 450.0
 _MARGIN = 3
+_MAX_FPS = 10_000
 # Relative change of a bone's length that no soft tissue explains.
 _MAX_STRETCH = 0.1
 # Hip to knee to foot, in meters, of children and of adults.
@@ -200,6 +201,8 @@ def convert_motion(path: Path, options: ConversionOptions) -> dict[str, np.ndarr
     motion = _read(path, options)
     fps = options.source_fps or motion.fps
     with naming(path):
+        if not 1 <= fps <= _MAX_FPS:
+            raise ValueError(f'has {fps:g} frames per second, wanted 1 to {_MAX_FPS}')
         joints = select_joints(motion, options.layout)
         known = np.isfinite(joints).all((1, 2))
         clips = []

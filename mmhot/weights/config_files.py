@@ -35,7 +35,7 @@ def read_config_file(path: str | Path, import_modules: bool = True) -> 'Config':
         raise FileNotFoundError(f'{path}: no such config file')
     try:
         return Config.fromfile(path, import_custom_modules=import_modules)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # a config is a program and can raise anything
         reason = f'{type(error).__name__}: {error}'
         raise ValueError(f'{path} is no usable config: {reason}') from error

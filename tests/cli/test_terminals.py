@@ -110,8 +110,11 @@ def test_missing_and_broken_packages_name_doctor(
 
 
 def test_missing_memory_is_no_fault_of_the_program():
-    assert is_user_error(MemoryError())
-    assert explain(MemoryError()) == 'this needs more memory than there is'
+    refused = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to")
+    for error in (MemoryError(), refused):
+        assert is_user_error(error)
+        assert explain(error) == 'this needs more memory than there is'
+    assert not is_user_error(RuntimeError('shapes differ'))
 
 
 def test_faults_of_the_program_are_raised(monkeypatch):

@@ -1,6 +1,7 @@
 """Tables of papers from results of tools/test.py."""
 
 import json
+import math
 import sys
 
 import pytest
@@ -19,6 +20,15 @@ def result(scale, dataset='gt', **settings):
         made['keypoints'] = target + scale * (made['keypoints'] - target)
     metric, metrics = measure(samples, measures=MEASURES, **settings)
     return {**metrics, 'errors': metric.report.as_dict()}
+
+
+_ROW = {'overall': {'MPJPE': 1.0}, 'average': 'frames', 'frames': 3}
+
+
+def _with(**settings):
+    """A small file with some parts replaced."""
+    errors = {'units': {'MPJPE': 'mm'}, 'higher_is_better': []}
+    return {'errors': errors | {'datasets': {'gt': _ROW}} | settings}
 
 
 @pytest.fixture
@@ -113,6 +123,14 @@ def test_means_over_different_frames_are_reported(make_table):
     [
         ({'MPJPE': 1}, [], 'a.json: has no errors of 3D poses; tools/test.py --out'),
         ([], [], 'a.json: has no errors of 3D poses'),
+        (_with(higher_is_better=1), [], 'a.json: has an unexpected structure (TypeE'),
+        (_with(units=[]), [], 'a.json: has an unexpected structure (AttributeError'),
+        (_with(datasets={'gt': 3}), [], 'a.json: has an unexpected structure (TypeE'),
+        (
+            _with(datasets={'gt': dict(_ROW, overall={'MPJPE': 'x'})}),
+            [],
+            "a.json: could not convert string to float: 'x'",
+        ),
         (None, ['--measures', 'MPJPEE'], "no result has 'MPJPEE'; did you mean MPJPE"),
         (None, ['--datasets', 'tg'], "--datasets: no result has 'tg'; "),
         (None, ['--digits', 9], '--digits must be from 0 to 6, got 9'),
@@ -126,6 +144,27 @@ def test_wrong_arguments_get_one_line(make_table, content, args, message):
     assert err.startswith('table.py: error: ')
     assert err.count('\n') == 1
     assert message in err
+
+
+@pytest.mark.parametrize('unknown', [None, math.nan, math.inf])
+def test_unknown_values_are_left_out(make_table, unknown):
+    bad = {'gt': dict(_ROW, overall={'MPJPE': unknown})}
+    results = {'a.json': _with(datasets=bad), 'b.json': _with()}
+    code, out, _ = make_table(results)
+    assert code == 0
+    assert out.splitlines()[2:] == ['| a | - |', '| b | **1.0** |']
+
+
+def test_costs_are_columns(make_table):
+    cost = {'parameters': 1_234_000, 'macs': 56_700_000}
+    results = {'a.json': _with() | {'cost': cost}, 'b.json': _with()}
+    _, out, _ = make_table(results, '--cost')
+    head, rule, *rows = out.splitlines()
+    assert head == '| model | params (M) | MACs (G) | MPJPE (mm) |'
+    assert rule.count('---:') == 3
+    assert rows == ['| a | 1.23 | 0.0567 | **1.0** |', '| b | - | - | **1.0** |']
+    _, out, _ = make_table(results, '--cost', '--latex')
+    assert out.splitlines()[0] == r'\begin{tabular}{lrrr}'
 
 
 def test_unknown_parts_are_refused(make_table):

@@ -80,6 +80,7 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
     assert (tmp_path / 'w.png').stat().st_size
     metrics = json.loads((tmp_path / 'new/m.json').read_text())
     assert np.isfinite(metrics['noisy/MPJPE'])
+    assert metrics['cost']['parameters'] > 0 < metrics['cost']['macs']
     noisy = metrics['errors']['datasets']['noisy']
     assert noisy['overall']['MPJPE'] == metrics['noisy/MPJPE']
     joints = [row['MPJPE'] for row in noisy['joints'].values()]
@@ -138,6 +139,12 @@ def baseless_config(tmp_path):
         (['{config}', '--resum'], '(did you mean --resume?)'),
         (['{config}', '--launcher', 'slrm'], '(did you mean slurm?)'),
         (['{config}', '--cfg-options', 'log'], "got 'log', wanted KEY=VALUE"),
+        (['{config}', '--cfg-options', '=1'], "got '=1', wanted KEY=VALUE"),
+        (['{config}', '--resume', '{root}/README.md'], 'README.md: not a checkpoint'),
+        (
+            ['{config}', '--cfg-options', 'optim_wrapper.optimizer.type=AdamV'],
+            "there is no optimizer 'AdamV'; did you mean Adam",
+        ),
         (['{config}', '--cfg-options', 'model.head.x=1'], "argument 'x'"),
         (['{config}', '--cfg-options', 'model.type=Nothing'], 'Nothing is not in'),
         (['{config}', '--cfg-options', 'param_scheduler.9.x=1'], '--cfg-options: '),

@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 
-from mmhot.weights.config_files import parse_config_text
+from mmhot.weights.config_files import parse_config_text, read_config_file
 
 
 def test_text_written_by_mmengine_is_parsed():
@@ -34,6 +34,13 @@ def test_text_written_by_mmengine_is_parsed():
 def test_code_is_refused(text):
     with pytest.raises(ValueError, match='line 1, and is not run'):
         parse_config_text(text)
+
+
+@pytest.mark.parametrize('text', ['1 / 0', 'import sys; sys.exit(0)', 'x = ('])
+def test_files_that_are_no_configs_are_refused(tmp_path, text):
+    (tmp_path / 'a.py').write_text(text)
+    with pytest.raises(ValueError, match='a.py is no usable config: .*(Error|Exit): '):
+        read_config_file(tmp_path / 'a.py')
 
 
 def test_invalid_python_is_refused():

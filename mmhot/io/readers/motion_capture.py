@@ -15,6 +15,8 @@ from mmhot.errors import naming
 from mmhot.installation import import_extra
 
 _INCH = 0.0254
+# Of a joint: three positions and three rotations.
+_MAX_CHANNELS = 6
 _CENTIMETER = 0.01
 # CMU's frame rate; .amc files do not state it
 AMC_FPS = 120.0
@@ -97,7 +99,10 @@ def _read_hierarchy(words: Iterator[str]) -> Iterator[_Joint]:
         elif word == 'OFFSET':
             joint.offset = np.array([_number(words) for _ in range(3)])
         elif word == 'CHANNELS':
-            joint.channels = [next(words, '') for _ in range(int(_number(words)))]
+            count = _number(words)
+            if not 0 <= count <= _MAX_CHANNELS:
+                raise ValueError(f'has a joint of {count:g} channels')
+            joint.channels = [next(words, '') for _ in range(int(count))]
         elif word == '}':
             path.pop()
         elif word == '{':
