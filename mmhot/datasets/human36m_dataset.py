@@ -123,7 +123,7 @@ class VideoPose3DDataset(ClipDataset):
         ValueError: If a file is damaged or does not fit the others.
     """
 
-    how_to_get = 'see "Human3.6M" in docs/data.md'
+    how_to_get = Human36mClipDataset.how_to_get
 
     def __init__(
         self,
@@ -215,7 +215,7 @@ class MotionBERTDataset(ClipDataset):
         ValueError: If it is damaged or has no scale.
     """
 
-    how_to_get = 'see "Human3.6M" in docs/data.md'
+    how_to_get = Human36mClipDataset.how_to_get
     # about Human3.6M's; it cancels out, see the class
     focal = 1145.0
 

@@ -75,7 +75,7 @@ def frame_numbers(image: Any) -> list[int]:
     Left out are reduced copies and masks in TIFF files, images that stand in for
     animations of PNG files, and the second images of JPEG files.
     """
-    if image.format not in ('GIF', 'PNG', 'TIFF', 'WEBP'):
+    if image.format not in ('AVIF', 'GIF', 'PNG', 'TIFF', 'WEBP'):
         return [0]
     if image.format == 'TIFF':
         return _page_numbers(image) or [0]

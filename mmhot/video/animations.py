@@ -1,4 +1,4 @@
-"""Animated images as clips: GIF, WebP, PNG, and TIFF of several pages."""
+"""Animated images as clips: GIF, WebP, PNG, AVIF, and TIFF of several pages."""
 
 import warnings
 from collections.abc import Iterator

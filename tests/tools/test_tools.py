@@ -188,7 +188,7 @@ def test_checkpoint_that_runs_code_is_refused_in_one_line(config, tmp_path, run_
     work_dir = ['--work-dir', tmp_path / 'work']
     code, err = run_tool('test', config, tmp_path / 'evil.pth', *work_dir)
     assert code == 2
-    assert 'test.py: error: checkpoint refused: it holds exec' in err
+    assert 'evil.pth: refused: it holds exec, and only tensors' in err
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from lifters import save_lifter
 from numpy.testing import assert_allclose, assert_array_equal
-from PIL import Image
+from PIL import Image, features
 from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import gray_image
 
@@ -19,6 +19,8 @@ from mmhot.video.inputs import find_inputs, open_inputs
 
 MILLISECONDS = [40, 80, 120, 40, 100, 40]
 SUFFIXES = ['gif', 'webp', 'png', 'tiff']
+if features.check('avif'):
+    SUFFIXES.append('avif')
 
 
 def animation(path, count=6, size=(64, 48), **options):
@@ -28,6 +30,8 @@ def animation(path, count=6, size=(64, 48), **options):
         options = {'duration': MILLISECONDS[:count]} | options
     if path.suffix == '.webp':
         options['lossless'] = True
+    if path.suffix == '.avif':
+        options['quality'] = 95
     images[0].save(path, save_all=True, append_images=images[1:], **options)
     return path
 
