@@ -35,6 +35,8 @@ _LIST_SUFFIX = '.txt'
 # Photos of phones, in tiles: FFmpeg takes them for videos and decodes the first tile.
 _HEIF_SUFFIXES = {'.heic', '.heif', '.hif'}
 _GIF = '.gif'
+# Read by FFmpeg, but only the first image of animated ones.
+_AVIF = ('.avif', '.avifs')
 _OWN_RATE = '%s has its own rate: fps is for folders of images'
 # Images are frames of a sequence if their names end with numbers that are multiples of
 # a step up to 100, and at most 10 steps apart on average.
@@ -193,11 +195,13 @@ def _fail(error: Exception) -> NoReturn:
 
 def _open_file(path: Path, fps: float | None) -> FrameSource:
     require_file(path)
-    if path.suffix.lower() == _GIF or (is_image(path) and is_animated(path)):
+    suffix = path.suffix.lower()
+    may_be = is_image(path) or suffix in _AVIF
+    if suffix == _GIF or (may_be and is_animated(path)):
         return _open_animation(path, fps)
     if is_image(path):
         return ImageSequence([path], clip_name(path), fps or DEFAULT_FPS)
-    if path.suffix.lower() in _HEIF_SUFFIXES:
+    if suffix in _HEIF_SUFFIXES:
         raise ValueError(f'{path} is a HEIF image: convert it to JPEG or PNG')
     video = VideoFile(path)
     if fps is not None:

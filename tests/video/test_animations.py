@@ -19,8 +19,8 @@ from mmhot.video.inputs import find_inputs, open_inputs
 
 MILLISECONDS = [40, 80, 120, 40, 100, 40]
 SUFFIXES = ['gif', 'webp', 'png', 'tiff']
-if features.check('avif'):
-    SUFFIXES.append('avif')
+# FFmpeg reads AVIF where Pillow does not: a single image, or a damaged file.
+ALL = [*SUFFIXES, 'avif'] if features.check('avif') else SUFFIXES
 
 
 def animation(path, count=6, size=(64, 48), **options):
@@ -36,7 +36,7 @@ def animation(path, count=6, size=(64, 48), **options):
     return path
 
 
-@pytest.mark.parametrize('suffix', SUFFIXES)
+@pytest.mark.parametrize('suffix', ALL)
 def test_all_frames_are_read_at_their_times(tmp_path, suffix, caplog):
     path = animation(tmp_path / f'a.{suffix}')
     (clip,) = open_inputs([str(path)])
@@ -55,7 +55,7 @@ def test_all_frames_are_read_at_their_times(tmp_path, suffix, caplog):
     assert len(list(clip)) == 6  # again
 
 
-@pytest.mark.parametrize('suffix', SUFFIXES)
+@pytest.mark.parametrize('suffix', ALL)
 def test_command_lifts_all_frames(tmp_path, suffix, monkeypatch):
     use_stand_ins(monkeypatch, Detector(every=1), Estimator())
     checkpoint = save_lifter(tmp_path / 'tiny.pth')
