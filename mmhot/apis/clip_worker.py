@@ -1,20 +1,30 @@
-"""Processing of many inputs with models that are loaded once."""
+"""Processing of many inputs with models that are loaded once, and its resumption."""
 
+import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
-from mmhot.apis.completed_runs import CompletedRun, load_completed
 from mmhot.apis.export import export
 from mmhot.apis.lifting import lift_source, open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions
 from mmhot.apis.progress import Bars, no_bar, stage_bars
 from mmhot.apis.user_errors import explain_any, is_debugging
 from mmhot.clips import Clip2D
+from mmhot.errors import require_file
+from mmhot.io.arrays import load_json
+from mmhot.io.atomic import CACHE_FOLDER, replacing
 from mmhot.lifting.lifter import LIFTING_RULES
-from mmhot.video.cache import describe, save_if_possible
+from mmhot.video.cache import (
+    describe,
+    describe_file,
+    digest,
+    log_unusable,
+    save_if_possible,
+)
 from mmhot.video.inputs import ClipInput
 from mmhot.video.pipeline import StageTimes, VideoLifter
 from mmhot.video.tracking import TRACKING_RULES
@@ -129,14 +139,14 @@ class ClipWorker:
             outcome.people = len(set(lifted.track.tolist()))
         if self._is_kept(item):
             counts = times.num_frames, outcome.people
-            completed = CompletedRun.of(files, facts, self._run, *counts)
+            completed = _CompletedRun.of(files, facts, self._run, *counts)
             save_if_possible(lambda: completed.save(options.out_dir, item.name))
 
-    def _find_completed(self, item: ClipInput, facts: dict) -> CompletedRun | None:
+    def _find_completed(self, item: ClipInput, facts: dict) -> '_CompletedRun | None':
         """Look up the results of an input that must not be computed again."""
         if not self._is_kept(item):
             return None
-        before = load_completed(self._options.out_dir, item.name, facts)
+        before = _load_completed(self._options.out_dir, item.name, facts)
         is_reused = before and (self._options.resume or before.run == self._run)
         return before if is_reused else None
 
@@ -172,3 +182,76 @@ class ClipWorker:
             yield
         finally:
             logger.removeHandler(handler)
+
+
+@dataclass(frozen=True)
+class _CompletedRun:
+    """Results of one input.
+
+    Attributes:
+        facts (str): Digest of all that the results depend on.
+        run (str): Run that wrote them.
+        files (dict[str, list]): Size in bytes, modification time in nanoseconds and
+            digest of samples of each file, by its name.
+        frames (int): Number of frames.
+        people (int): Number of people.
+    """
+
+    facts: str
+    run: str
+    files: dict[str, list]
+    frames: int
+    people: int
+
+    @classmethod
+    def of(
+        cls, files: Sequence[Path], facts: object, run: str, frames: int, people: int
+    ) -> '_CompletedRun':
+        """Describe results that were just written; ``facts`` are plain values."""
+        states = {file.name: _state(file) for file in files}
+        return cls(digest(facts), run, states, frames, people)
+
+    def save(self, folder: Path, name: str) -> None:
+        """Write the record of an input into the folder of the results."""
+        path = _path(folder, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        record = {'checksum': digest(asdict(self)), **asdict(self)}
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(record), encoding='utf-8')
+
+
+def _load_completed(folder: Path, name: str, facts: object) -> _CompletedRun | None:
+    """Load the record of an input.
+
+    Args:
+        folder (Path): Folder of the results.
+        name (str): Name of the input.
+        facts (object): All that the results depend on, as plain values.
+
+    Returns:
+        _CompletedRun | None: None if there is no record, it was edited, its facts are
+        others, or a result is missing or was changed.
+    """
+    path = _path(folder, name)
+    try:
+        record = load_json(require_file(path))
+        if not isinstance(record, dict) or record.pop('checksum') != digest(record):
+            raise ValueError('checksum')
+        completed = _CompletedRun(**record)
+    except (KeyError, OSError, TypeError, ValueError):
+        log_unusable(path)
+        return None
+    try:
+        states = {file: _state(folder / file) for file in completed.files}
+    except OSError:
+        return None
+    is_current = states == completed.files and completed.facts == digest(facts)
+    return completed if is_current else None
+
+
+def _path(folder: Path, name: str) -> Path:
+    return folder / CACHE_FOLDER / f'{name}.finished.json'
+
+
+def _state(file: Path) -> list:
+    return describe_file(file)[1:]
