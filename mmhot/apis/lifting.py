@@ -248,6 +248,7 @@ def open_pose_estimator(options: InferOptions) -> VideoPoseEstimator:
         options.det_weights,
         options.device,
         skeleton=options.pose2d_skeleton,
+        backend=options.backend,
     )
     return VideoPoseEstimator(
         detector,

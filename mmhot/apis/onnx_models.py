@@ -33,6 +33,7 @@ from mmhot.video.sources.model_names import (
     find_pose_model,
     shipped_detector,
 )
+from mmhot.video.sources.onnx_models import PROBABILITIES
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import read_models
 
@@ -243,6 +244,8 @@ def _open_pose_model(
     metadata = dict(skeleton=skeleton.name, padding=repr(crop['padding']))
     if curve:
         metadata['score_curve'] = json.dumps(curve)
+    if is_gtpt and plain.test_cfg.get('flip_test'):
+        metadata['flip_test'] = PROBABILITIES
     detect = MMPoseDetector(shipped_detector(), min_score=0.0)
     crops = []
     for image in _images(_inputs(inputs, 'walk.mp4'), num_inputs):

@@ -77,8 +77,9 @@ class LifterOptions(Options):
     )
     backend: str = option(
         'auto',
-        'what runs the models: torch, onnx (ONNX Runtime: exported and shipped models) '
-        'or auto: onnx for exported models and, on a CPU, shipped ones, else torch',
+        'what runs the models: torch, onnx (ONNX Runtime: shipped and exported models) '
+        'or auto: torch if installed, but onnx for exported models and, on a CPU, '
+        'shipped lifters',
         choices=BACKENDS,
     )
 

@@ -182,6 +182,24 @@ def write_graph(
     Raises:
         ValueError: If packages are missing, or PyTorch cannot export the model.
     """
+    program = trace_graph(graph, example)
+    program.model.metadata_props.update(metadata)
+    with _quietly():
+        program.save(path)
+
+
+def trace_graph(graph: nn.Module, example: Tensor, optimize: bool = True) -> Any:
+    """Translate a graph to ONNX; arguments and exceptions as above.
+
+    Args:
+        graph (nn.Module): See :func:`write_graph`.
+        example (Tensor): See the same.
+        optimize (bool): Whether to compute in advance what depends on weights alone.
+            Defaults to True.
+
+    Returns:
+        torch.onnx.ONNXProgram: Whose ``model`` is the graph.
+    """
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
@@ -207,15 +225,15 @@ def write_graph(
                 dynamic_shapes=(axes,),
                 custom_translation_table=_translations(),
                 verbose=False,
+                optimize=optimize,
             )
         except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
             reason = ' '.join(str(error).split())
             raise ValueError(f'PyTorch cannot export it: {reason:.200}') from error
-        program.model.metadata_props.update(metadata)
-        program.save(path)
     shape = program.model.graph.inputs[0].shape
     if isinstance(shape[0], int):
         raise ValueError(f'PyTorch has fixed the batch of the graph to {shape[0]}')
+    return program
 
 
 @contextmanager

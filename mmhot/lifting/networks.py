@@ -68,7 +68,7 @@ def open_network(
     name = SCHEME + DEFAULT_LIFTER if model is None and checkpoint is None else model
     # the frames that are kept are constants of a file
     graph = find_graph(
-        name, _TASKS, checkpoint, device, backend, needs_torch=keep is not None
+        name, _TASKS, checkpoint, device, backend, prefers_torch=keep is not None
     )
     if graph is not None:
         return OnnxNetwork(graph, device, keep)
@@ -121,7 +121,8 @@ class OnnxNetwork:
 
     def usual_batch_size(self, flip_test: bool) -> int:
         """Return the fastest number of windows per batch."""
-        return USUAL_BATCH_SIZE
+        # activations of a single window of video lifters fill the caches
+        return 1 if self.num_targets == self.num_frames else USUAL_BATCH_SIZE
 
     def __call__(
         self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None

@@ -23,13 +23,13 @@ def find_graph(
     weights: str | Path | None = None,
     device: str = 'auto',
     backend: str = 'auto',
-    needs_torch: bool = False,
+    prefers_torch: bool = False,
 ) -> Path | None:
     """Choose the back end of a model.
 
-    'auto' runs models of ``mmhot export``, and shipped ones on a CPU, with ONNX
-    Runtime, everything else with PyTorch. Without PyTorch it is ONNX Runtime on any
-    device.
+    'auto' runs models of ``mmhot export`` with ONNX Runtime. Others run with PyTorch if
+    it is installed, except for shipped lifters on a CPU: importing PyTorch takes longer
+    than lifting most clips. ``docs/export.md`` compares both.
 
     Args:
         model (str | Path, optional): Name, config, .onnx file, or folder of
@@ -38,8 +38,8 @@ def find_graph(
         weights (str | Path, optional): Other weights for it, which PyTorch loads.
         device (str): Device. Defaults to 'auto', the GPU if there is one.
         backend (str): 'auto', 'torch' or 'onnx'. Defaults to 'auto'.
-        needs_torch (bool): Whether the model is to be changed in a way that PyTorch
-            alone can. Defaults to False.
+        prefers_torch (bool): Whether 'auto' is PyTorch, if it is installed, for shipped
+            models, too. Defaults to False.
 
     Returns:
         Path | None: The ONNX file to run, or None for PyTorch.
@@ -78,7 +78,7 @@ def find_graph(
     on_cpu = device == 'cpu' or (
         device == 'auto' and len(list_devices_of_driver()) == 1
     )
-    return graph if on_cpu and not needs_torch and find_spec('onnxruntime') else None
+    return graph if on_cpu and not prefers_torch and find_spec('onnxruntime') else None
 
 
 def exported_file(model: str | Path) -> Path | None:

@@ -19,8 +19,9 @@ _HUMAN_WEIGHTS = (
     'https://download.openmmlab.com/mmpose/v1/projects/rtmposev1/'
     'rtmdet_m_8xb32-100e_coco-obj365-person-235e8209.pth'
 )
-_TASKS_2D = ('body_2d_keypoint', 'wholebody_2d_keypoint')
-_DETECTION = ('detection',)
+TASKS_2D = ('body_2d_keypoint', 'wholebody_2d_keypoint')
+DETECTION = ('detection',)
+"""Tasks of the index: folders of the configs."""
 
 
 @dataclass(frozen=True)
@@ -42,24 +43,24 @@ def find_pose_model(name: str) -> NamedModel:
         FileNotFoundError: If a file does not exist.
         ValueError: If the name is unknown.
     """
-    return _find(name, _TASKS_2D, 'mmpose', '2D model of mmhot or MMPose')
+    return _find(name, TASKS_2D, 'mmpose', '2D model of mmhot or MMPose')
 
 
 def find_detector(name: str) -> NamedModel:
     """Find a detector by name: as above, in MMDetection's index, or 'human'."""
     if name in _HUMAN:
         return NamedModel(_folder('mmpose') / _HUMAN_CONFIG, _HUMAN_WEIGHTS)
-    return _find(name, _DETECTION, 'mmdet', 'detector of mmhot or MMDetection')
+    return _find(name, DETECTION, 'mmdet', 'detector of mmhot or MMDetection')
 
 
 def shipped_pose_model(name: str | None = None) -> str | None:
     """Return the name of the shipped 2D model (of a name or alias), or None."""
-    return _shipped(_TASKS_2D, name)
+    return _shipped(TASKS_2D, name)
 
 
 def shipped_detector() -> str | None:
     """Return the name of the shipped detector, or None."""
-    return _shipped(_DETECTION)
+    return _shipped(DETECTION)
 
 
 def _shipped(tasks: tuple[str, ...], name: str | None = None) -> str | None:

@@ -26,6 +26,8 @@ _LOGGER = logging.getLogger(__name__)
 _MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 _STD = np.array([58.395, 57.12, 57.375], np.float32)
 _GRAY = 114
+PROBABILITIES = 'probabilities'
+"""Metadata ``flip_test`` of files with probabilities, to be averaged as logits."""
 _PERSON = 0
 # Metadata of ONNX files: name of the skeleton, or names of its joints.
 _SKELETON_KEYS = ('skeleton', 'dataset_name')
@@ -55,10 +57,11 @@ class OnnxDetector(Detector):
     def __init__(
         self, path: str | Path, device: str = 'cpu', min_score: float = 0.3
     ) -> None:
-        self.name = Path(path).stem
+        self._session = open_session(path, device)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.name = metadata.get('name', Path(path).stem)
         self.identity = identify(self.name, path, min_score=min_score)
         self.min_score = min_score
-        self._session = open_session(path, device)
         outputs = [output.name for output in self._session.get_outputs()]
         if not {'dets', 'labels'} <= set(outputs):
             raise ValueError(
@@ -67,7 +70,6 @@ class OnnxDetector(Detector):
             )
         (entry,) = self._session.get_inputs()
         self._input = entry.name
-        metadata = self._session.get_modelmeta().custom_metadata_map
         size = int(metadata.get('image_size', _DETECTION_SIZE))
         self._height, self._width = (
             side if isinstance(side, int) else size for side in entry.shape[2:]
@@ -112,9 +114,10 @@ class OnnxDetector(Detector):
 class OnnxPoseEstimator(PoseEstimator):
     """Estimate poses with a top-down model, decoded as its outputs require.
 
-    Files of ``mmhot export`` state the padding of their crops and, if scores are
-    calibrated, the ``score_curve``; people of a low confidence are then estimated again
-    in turned crops.
+    Files of ``mmhot export`` state the padding of their crops, whether outputs are
+    averaged with those of the mirrored crop and, if scores are calibrated, the
+    ``score_curve``; people of a low confidence are then estimated again in turned
+    crops.
 
     Args:
         path (str | Path): The ONNX file.
@@ -139,7 +142,6 @@ class OnnxPoseEstimator(PoseEstimator):
         skeleton: str | None = None,
         batch_size: int = 32,
     ) -> None:
-        self.name = Path(path).stem
         self._session = open_session(path, device)
         (entry,) = self._session.get_inputs()
         self._input, shape = entry.name, entry.shape
@@ -158,7 +160,10 @@ class OnnxPoseEstimator(PoseEstimator):
         self._batch = shape[0] if isinstance(shape[0], int) else batch_size
         num_keypoints = shapes[0][-2] if self._points else shapes[0][1]
         metadata = self._session.get_modelmeta().custom_metadata_map
-        self.skeleton = _find_skeleton(path, num_keypoints, skeleton, metadata).name
+        found = _find_skeleton(path, num_keypoints, skeleton, metadata)
+        self.name = metadata.get('name', Path(path).stem)
+        self.skeleton, self._flip_indices = found.name, list(found.flip_indices)
+        self._flips = metadata.get('flip_test') == PROBABILITIES
         self._padding = float(metadata.get('padding', 1.25))
         self._curve = json.loads(metadata.get('score_curve', 'null'))
         self.has_score_curve = self._curve is not None
@@ -172,12 +177,23 @@ class OnnxPoseEstimator(PoseEstimator):
         """Estimate the poses in boxes (P, 4) of each BGR image."""
         if self.turns is None:
             return self.estimate_upright(images, boxes)
-        return self.turns(self.estimate_upright, images, boxes)
+        return self.turns(self.estimate_upright, self.estimate_fast, images, boxes)
+
+    def estimate_fast(
+        self, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[Poses]:
+        """Estimate poses without flip test and quarter turns, in half the time."""
+        return self._estimate(images, boxes, flips=False)
 
     def estimate_upright(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
         """Estimate poses without quarter turns."""
+        return self._estimate(images, boxes, self._flips)
+
+    def _estimate(
+        self, images: list[np.ndarray], boxes: list[np.ndarray], flips: bool
+    ) -> list[Poses]:
         pairs = [
             (image, box)
             for image, own in zip(images, boxes, strict=True)
@@ -189,7 +205,7 @@ class OnnxPoseEstimator(PoseEstimator):
         scores = np.zeros((len(crops), self.num_keypoints), np.float32)
         for start in range(0, len(crops), self._batch):
             batch = crops[start : start + self._batch]
-            decoded = self._run([crop for crop, _ in batch])
+            decoded = self._run([crop for crop, _ in batch], flips)
             for person, (points, own_scores) in enumerate(decoded, start):
                 keypoints[person] = unmap_points(crops[person][1], points)
                 scores[person] = own_scores
@@ -208,16 +224,45 @@ class OnnxPoseEstimator(PoseEstimator):
             return crop, matrix
         return ((crop - _MEAN) / _STD).transpose(2, 0, 1), matrix
 
-    def _run(self, crops: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _run(
+        self, crops: list[np.ndarray], flips: bool
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return keypoints (K, 2) in pixels of the crop and scores (K,) per crop."""
         batch = np.stack(crops).astype(np.int32 if self._integers else np.float32)
         with span('2D network', items=len(crops)):
             outputs = self._session.run(self._outputs, {self._input: batch})
+            if flips:
+                mirrored = np.ascontiguousarray(batch[..., ::-1])
+                mirrored = self._session.run(self._outputs, {self._input: mirrored})
+                outputs = self._average(outputs, mirrored)
         if self._points:
             return [self._decode_points(each) for each in outputs[0]]
         if len(outputs) == 2:
             return [self._decode_simcc(x, y) for x, y in zip(*outputs, strict=True)]
         return [self._decode_heatmaps(each) for each in outputs[0]]
+
+    def _average(
+        self, outputs: list[np.ndarray], mirrored: list[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Average probabilities (B, K, bins) with those of mirrored crops, as logits.
+
+        Reversed bins are off by one less than the bins of a pixel. The last ones have
+        no partner and keep their value.
+        """
+        (x, y), (other_x, other_y) = (
+            outputs,
+            (each[:, self._flip_indices] for each in mirrored),
+        )
+        shift = round(x.shape[-1] / self._width) - 1
+        other_x = other_x[..., ::-1]
+        end = other_x.shape[-1] - shift
+        other_x = np.concatenate([other_x[..., shift:], other_x[..., end:]], -1)
+        averaged = []
+        for own, other in ((x, other_x), (y, other_y)):
+            mean = np.sqrt(own * other)
+            scale = own.sum(-1, keepdims=True) / mean.sum(-1, keepdims=True)
+            averaged.append(mean * scale)
+        return averaged
 
     def _decode_points(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Decode MoveNet's y, x and score, (1, K, 3), as shares of the crop."""

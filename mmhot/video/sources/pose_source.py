@@ -5,9 +5,8 @@ A kind of model is one module and one line in :data:`POSE_ESTIMATORS` or
 kinds of other packages.
 """
 
-import importlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +19,14 @@ from mmhot.video.sources.detectors import (
     WholeImage,
 )
 from mmhot.video.sources.mediapipe_pose import MediapipeDetector, MediapipeEstimator
-from mmhot.video.sources.model_names import shipped_detector, shipped_pose_model
-from mmhot.weights.backends import exported_file
+from mmhot.video.sources.model_names import (
+    DETECTION,
+    TASKS_2D,
+    shipped_detector,
+    shipped_pose_model,
+)
+from mmhot.video.sources.onnx_models import OnnxDetector, OnnxPoseEstimator
+from mmhot.weights.backends import exported_file, find_graph
 from mmhot.weights.index import AUTO
 
 WHOLE_IMAGE = 'whole_image'
@@ -36,7 +41,8 @@ class ModelRequest:
     Attributes:
         model (str): Name or file.
         weights (str, optional): Checkpoint.
-        device (str): PyTorch device.
+        device (str): Device, or 'auto'.
+        backend (str): 'auto', 'torch' or 'onnx'.
         skeleton (str, optional): Skeleton of a 2D model's keypoints.
         min_score (float): Least score of a detector's boxes.
         estimator (PoseEstimator, optional): For detectors: the 2D pose estimator.
@@ -44,7 +50,8 @@ class ModelRequest:
 
     model: str
     weights: str | None = None
-    device: str = 'cpu'
+    device: str = 'auto'
+    backend: str = 'auto'
     skeleton: str | None = None
     min_score: float = 0.3
     estimator: PoseEstimator | None = None
@@ -130,6 +137,7 @@ def open_pose_source(
     device: str = 'auto',
     min_score: float = 0.3,
     skeleton: str | None = None,
+    backend: str = 'auto',
 ) -> PoseSource:
     """Open a 2D pose estimator and its detector.
 
@@ -147,11 +155,13 @@ def open_pose_source(
             2D model verifies, 'mediapipe', or 'whole_image'. By default 'mediapipe'
             with MediaPipe, 'pose-verified' with shipped 2D weights, otherwise 'human'.
         det_weights (str, optional): Checkpoint of the detector.
-        device (str): PyTorch device. Defaults to 'auto', the GPU if there is one.
+        device (str): Device. Defaults to 'auto', the GPU if there is one.
         min_score (float): Least score of boxes; 'pose-verified' has its own. Defaults
             to 0.3.
         skeleton (str, optional): Skeleton of the keypoints, for .onnx files that do not
             name theirs.
+        backend (str): 'torch', 'onnx', or 'auto', the default, see
+            :func:`mmhot.weights.backends.find_graph`.
 
     Returns:
         PoseSource: Detector and 2D pose estimator.
@@ -162,12 +172,10 @@ def open_pose_source(
             each other.
         TypeError: If a registered model lacks members of its interface.
     """
-    device = choose_device(device)
-    pose2d, det_model = (_local_graph(name) for name in (pose2d, det_model))
     if pose2d == AUTO:
         pose2d, _ = choose_best(weights=pose2d_weights)
     request = ModelRequest(
-        pose2d or default_pose_model(), pose2d_weights, device, skeleton
+        pose2d or default_pose_model(), pose2d_weights, device, backend, skeleton
     )
     kind = _find_kind(POSE_ESTIMATORS, request.model)
     _check_weights(kind, request, 'pose2d_weights')
@@ -179,7 +187,12 @@ def open_pose_source(
             f'of {estimator.skeleton!r}'
         )
     request = ModelRequest(
-        det_model, det_weights, device, min_score=min_score, estimator=estimator
+        det_model,
+        det_weights,
+        device,
+        backend,
+        min_score=min_score,
+        estimator=estimator,
     )
     kind = _find_kind(DETECTORS, det_model)
     _check_weights(kind, request, 'det_weights')
@@ -201,23 +214,37 @@ def _check_weights(kind: _ModelKind, request: ModelRequest, argument: str) -> No
         )
 
 
-def _opener(module: str, name: str, *arguments: str) -> Callable[[ModelRequest], Any]:
-    """Make the opener of a class, whose module is imported when it is needed."""
+def _open_estimator(request: ModelRequest) -> PoseEstimator:
+    """Open a 2D model with the back end that runs it."""
+    path = _find_graph(request, TASKS_2D)
+    if path is not None:
+        return OnnxPoseEstimator(path, request.device, request.skeleton)
+    from mmhot.video.sources.mmpose_models import MMPoseEstimator
 
-    def open_model(request: ModelRequest) -> Any:
-        cls = getattr(importlib.import_module(f'mmhot.video.sources.{module}'), name)
-        return cls(*(getattr(request, argument) for argument in arguments))
-
-    return open_model
-
-
-def _local_graph(name: str | None) -> str | None:
-    """Return the .onnx file of an exported folder or an address, or the name itself."""
-    return name and str(exported_file(name) or name)
+    device = choose_device(request.device)
+    return MMPoseEstimator(request.model, request.weights, device)
 
 
-def _is_onnx(model: str) -> bool:
-    return Path(model).suffix.lower() == '.onnx'
+def _open_detector(request: ModelRequest) -> Detector:
+    """Open a detector with the back end that runs it."""
+    path, least = _find_graph(request, DETECTION), request.min_score
+    if path is not None:
+        return OnnxDetector(path, request.device, least)
+    from mmhot.video.sources.mmpose_models import MMPoseDetector
+
+    device = choose_device(request.device)
+    return MMPoseDetector(request.model, request.weights, device, least)
+
+
+def _find_graph(request: ModelRequest, tasks: tuple[str, ...]) -> Path | None:
+    return find_graph(
+        request.model,
+        tasks,
+        request.weights,
+        request.device,
+        request.backend,
+        prefers_torch=True,
+    )
 
 
 def _detector_of_mmpose_model(request: ModelRequest) -> str:
@@ -241,7 +268,9 @@ def _open_pose_verified(request: ModelRequest) -> PoseVerifiedDetector:
             f'{POSE_VERIFIED} needs the detector that is shipped with mmhot, which is '
             'missing: reinstall mmhot'
         )
-    candidates = ModelRequest(name, None, request.device, min_score=CANDIDATE_SCORE)
+    candidates = replace(
+        request, model=name, weights=None, min_score=CANDIDATE_SCORE, estimator=None
+    )
     detector = _find_kind(DETECTORS, name).open(candidates)
     return PoseVerifiedDetector(request.estimator, detector)
 
@@ -253,31 +282,17 @@ DETECTORS: list[_ModelKind] = []
 
 # The most general first, as later ones are asked earlier.
 register_pose_estimator(
-    lambda name: True,
-    _opener('mmpose_models', 'MMPoseEstimator', 'model', 'weights', 'device'),
-    _detector_of_mmpose_model,
-    takes_weights=True,
+    lambda name: True, _open_estimator, _detector_of_mmpose_model, takes_weights=True
 )
-register_pose_estimator(
-    _is_onnx,
-    _opener('onnx_models', 'OnnxPoseEstimator', 'model', 'device', 'skeleton'),
-)
+register_pose_estimator(lambda name: exported_file(name) is not None, _open_estimator)
 register_pose_estimator(
     MEDIAPIPE,
-    _opener('mediapipe_pose', 'MediapipeEstimator', 'weights'),
+    lambda request: MediapipeEstimator(request.weights),
     MEDIAPIPE,
     takes_weights=True,
 )
-register_detector(
-    lambda name: True,
-    _opener(
-        'mmpose_models', 'MMPoseDetector', 'model', 'weights', 'device', 'min_score'
-    ),
-    takes_weights=True,
-)
-register_detector(
-    _is_onnx, _opener('onnx_models', 'OnnxDetector', 'model', 'device', 'min_score')
-)
+register_detector(lambda name: True, _open_detector, takes_weights=True)
+register_detector(lambda name: exported_file(name) is not None, _open_detector)
 register_detector(MEDIAPIPE, _open_mediapipe_detector, takes_weights=True)
 register_detector(POSE_VERIFIED, _open_pose_verified)
 register_detector(WHOLE_IMAGE, lambda request: WholeImage())

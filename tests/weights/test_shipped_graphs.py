@@ -1,0 +1,173 @@
+"""ONNX graphs of the shipped weights: their tensors, and parity with PyTorch."""
+
+import hashlib
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.testing import assert_allclose
+
+import mmhot
+from mmhot.deploy.shared_weights import WEIGHTS_KEY
+from mmhot.video.inputs import open_inputs
+from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
+from mmhot.video.sources.onnx_models import OnnxDetector, OnnxPoseEstimator
+from mmhot.video.sources.pose_source import open_pose_source
+from mmhot.weights.backends import find_graph
+from mmhot.weights.index import WEIGHTS_FOLDER, shipped_weights
+
+DEMO = Path(__file__).parents[2] / 'demo'
+LIFTERS = ('nanohtnet', 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild')
+
+
+@pytest.fixture(scope='module')
+def images():
+    (frames,) = open_inputs([str(DEMO / 'walk.mp4')])
+    return [frame.image for frame in islice(frames, 0, 20, 10)]
+
+
+@pytest.mark.parametrize('name', shipped_weights())
+def test_graphs_have_the_tensors_of_the_checkpoint_beside_them(name):
+    """``python -m tools.lab.export_shipped`` writes them again."""
+    weights = shipped_weights()[name]
+    model = onnx.load(weights.with_suffix('.onnx'), load_external_data=False)
+    content, inside = weights.read_bytes(), 0
+    for tensor in model.graph.initializer:
+        place = {entry.key: entry.value for entry in tensor.external_data}
+        size = np.prod(tensor.dims, dtype=int)
+        if not place:
+            inside += size
+            continue
+        assert place['location'] == weights.name
+        assert int(place['length']) == 2 * size
+        start = int(place['offset'])
+        values = np.frombuffer(content, np.float16, size, start)
+        assert np.isfinite(values).all()
+        assert start + 2 * size <= len(content)
+    facts = {entry.key: entry.value for entry in model.metadata_props}
+    assert facts[WEIGHTS_KEY] == hashlib.sha256(content).hexdigest()
+    assert inside < 40_000
+    assert not [x for x in model.graph.output if x.name.startswith('kept')]
+
+
+@pytest.mark.parametrize('name', LIFTERS)
+@pytest.mark.parametrize('flip_test', [True, False])
+def test_lifters_give_the_poses_of_pytorch(name, flip_test):
+    clip = mmhot.read_keypoints(DEMO / 'skating_2d_coco17.npz')
+    torch, onnx = (
+        mmhot.Lifter(name, device='cpu', flip_test=flip_test, backend=backend)
+        for backend in ('torch', 'onnx')
+    )
+    assert (torch.name, torch.stride, torch.fps) == (onnx.name, onnx.stride, onnx.fps)
+    expected, found = torch(clip), onnx(clip)
+    assert_allclose(found.keypoints_3d, expected.keypoints_3d, atol=5e-6)  # meters
+    assert_allclose(found.root_3d, expected.root_3d, atol=1e-4)
+
+
+def test_2d_models_give_the_keypoints_of_pytorch(images):
+    detector, estimator = open_pose_source('gtpt-t', device='cpu', backend='onnx')
+    assert isinstance(detector.detector, OnnxDetector)
+    assert isinstance(estimator, OnnxPoseEstimator)
+    expected = MMPoseDetector('rtmdet-nano-person', min_score=0.15)
+    assert detector.detector.name == expected.name
+    for (boxes, scores), (ours, our_scores) in zip(
+        expected(images), detector.detector(images), strict=True
+    ):
+        assert len(boxes) > 0
+        assert_allclose(ours, boxes, atol=0.01)
+        assert_allclose(our_scores, scores, atol=1e-5)
+    boxes = [own[:1] for own, _ in detector(images)]
+    expected = MMPoseEstimator('gtpt-t')
+    assert estimator.name == expected.name
+    for call in ('__call__', 'estimate_upright', 'estimate_fast'):
+        both = (getattr(each, call)(images, boxes) for each in (estimator, expected))
+        for (points, scores), (wanted, wanted_scores) in zip(*both, strict=True):
+            # of two bins with equal probabilities either may be the highest
+            same = np.abs(points - wanted).max(-1) < 0.01
+            assert same.mean() > 0.9
+            assert np.abs(points - wanted).max() < 2
+            assert_allclose(scores, wanted_scores, atol=1e-3)
+
+
+def test_flip_test_averages_logits(images):
+    """Two runs of a crop and its mirror image, swapped, give the same."""
+    estimator = OnnxPoseEstimator(WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.onnx')
+    probabilities = np.full((1, 17, 8), 0.1, np.float32)
+    probabilities[..., 3] = 0.3
+    estimator._width = 4
+    outputs = [probabilities, probabilities]
+    x, y = estimator._average(outputs, outputs)
+    assert_allclose(y, probabilities, rtol=1e-6)
+    # reversed bins are 7 - b, those of mirrored pixels 6 - b
+    assert_allclose(x[0, 0, 3] / x[0, 0, 0], 3, rtol=1e-6)
+    assert_allclose(x.sum(-1), probabilities.sum(-1), rtol=1e-6)
+
+
+TASK = ('body_3d_keypoint',)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Replace what is installed, and the devices of the driver."""
+
+    def use(packages, devices=('cpu',)):
+        backends = 'mmhot.weights.backends'
+        monkeypatch.setattr(f'{backends}.find_spec', lambda x: x in packages or None)
+        monkeypatch.setattr(f'{backends}.list_devices_of_driver', lambda: devices)
+
+    return use
+
+
+BOTH = ('torch', 'onnxruntime')
+
+
+@pytest.mark.parametrize(
+    ('packages', 'devices', 'options', 'runs'),
+    [
+        (BOTH, ('cpu',), {}, 'onnx'),
+        (BOTH, ('cpu', 'cuda:0'), {}, 'torch'),
+        (BOTH, ('cpu', 'cuda:0'), dict(device='cpu'), 'onnx'),
+        (BOTH, ('cpu',), dict(device='cuda'), 'torch'),
+        (BOTH, ('cpu',), dict(prefers_torch=True), 'torch'),
+        (BOTH, ('cpu',), dict(weights='a.pth'), 'torch'),
+        (BOTH, ('cpu',), dict(backend='torch'), 'torch'),
+        (BOTH, ('cpu', 'cuda:0'), dict(backend='onnx'), 'onnx'),
+        (('torch',), ('cpu',), {}, 'torch'),
+        (('onnxruntime',), ('cpu', 'cuda:0'), dict(prefers_torch=True), 'onnx'),
+    ],
+)
+def test_choice_of_the_back_end(packages, devices, options, runs, machine):
+    machine(packages, devices)
+    found = find_graph('nanohtnet', TASK, **options)
+    expected = WEIGHTS_FOLDER / 'nanohtnet_81frm-keep9_cmu-wild.onnx'
+    assert found == (expected if runs == 'onnx' else None)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(model='mhformer'), r"mhformer needs PyTorch: .*'mmhot\[mmpose\]'"),
+        (dict(model='nanohtnet', backend='torch'), 'nanohtnet needs PyTorch'),
+        (dict(model='nanohtnet', weights='a.pth'), r'a\.pth needs PyTorch'),
+        (dict(model='gtpt-t', backend='onnx'), "'onnx' runs shipped .* not gtpt-t"),
+        (dict(model='a.onnx', backend='torch'), "'torch' cannot run a.onnx"),
+        (dict(model='a.onnx', weights='b'), 'a.onnx has its own weights: b cannot'),
+        (dict(model='a', backend='trt'), "must be one of auto, torch, onnx, got 'trt'"),
+    ],
+)
+def test_wrong_back_ends_are_refused(arguments, message, machine):
+    machine(('onnxruntime',))
+    with pytest.raises(ValueError, match=message):
+        find_graph(tasks=TASK, **arguments)
+
+
+def test_other_files_are_no_lifters_and_keep_is_fixed(tmp_path):
+    with pytest.raises(ValueError, match=r'gtpt-t_coco17_synth.onnx is no lifter of t'):
+        mmhot.Lifter(WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.onnx')
+    with pytest.raises(ValueError, match=r'keep=5 needs PyTorch, .* keeps \[27\]'):
+        mmhot.Lifter(backend='onnx', keep=5)
+    assert mmhot.Lifter(backend='onnx', keep=27).seq_len == 81
+    with pytest.raises(FileNotFoundError, match=r'none\.onnx'):
+        mmhot.Lifter(tmp_path / 'none.onnx')

@@ -1,0 +1,48 @@
+"""Write the ONNX graphs of the shipped weights, beside these.
+
+Run it after weights were replaced. Example::
+
+    python -m tools.lab.export_shipped
+"""
+
+import argparse
+import sys
+
+from mmhot.apis.onnx_models import open_exportable
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.deploy.onnx_graphs import trace_graph
+from mmhot.weights.index import shipped_weights
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'names', nargs='*', metavar='NAME', help='shipped weights (default: all)'
+    )
+    return parser.parse_args()
+
+
+def write_graphs(names: list[str]) -> None:
+    """Write the graphs of shipped weights; see the module."""
+    from mmhot.deploy.shared_weights import write_sharing_graph
+
+    shipped = shipped_weights()
+    for name in names or shipped:
+        if name not in shipped:
+            raise ValueError(f'{name} is not shipped: {", ".join(shipped)} are')
+        opened = open_exportable(f'mmhot://{name}')
+        program = trace_graph(opened.graph, opened.real[:3], optimize=False)
+        metadata = {**opened.metadata, 'name': opened.meta['name']}
+        path = write_sharing_graph(program.model, shipped[name], metadata)
+        print_line(f'{path}: {path.stat().st_size} bytes')
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('export_shipped.py', lambda: write_graphs(args.names))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
