@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Self
 
 import numpy as np
 
@@ -80,7 +79,7 @@ class Lens:
             )
 
     @classmethod
-    def of_view(cls, degrees: float, width: int, height: int) -> Self:
+    def of_view(cls, degrees: float, width: int, height: int) -> 'Lens':
         """Build a pinhole camera with a horizontal angle of view in degrees."""
         focal = focal_of_view(degrees, width)
         return cls((focal, focal), (width / 2, height / 2), size=(width, height))
@@ -90,7 +89,7 @@ class Lens:
         """fx, fy, cx, cy and the distortion."""
         return (*self.focal, *self.center, *self.distortion)
 
-    def fitted(self, width: int, height: int) -> Self:
+    def fitted(self, width: int, height: int) -> 'Lens':
         """Scale the intrinsics to images of another resolution.
 
         Args:

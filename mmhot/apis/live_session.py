@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 import mmhot
 from mmhot.apis.export import Targets, results_folder
@@ -197,7 +197,7 @@ class _Session:
             'header',
             mmhot=mmhot.__version__,
             stream=self._stream.label,
-            started=datetime.now(UTC).isoformat(timespec='milliseconds'),
+            started=datetime.now(timezone.utc).isoformat(timespec='milliseconds'),
             width=size[0],
             height=size[1],
             fps=live.fps,

@@ -1,8 +1,9 @@
 """Check the installed packages: versions, imports, and commands to repair them.
 
-mmhot needs its requirements and those of its extra `mmpose`; requirements/lock.txt
-lists the tested versions. Packages are imported in another process for two seconds, or
-until all are with `--full`. The exit code is 1 if a needed one is missing or broken.
+mmhot needs its requirements and, where PyTorch or a package of OpenMMLab is installed,
+those of its extra `mmpose`; requirements/lock.txt lists the tested versions. Packages
+are imported in another process for two seconds, or until all are with `--full`. The
+exit code is 1 if a needed one is missing or broken.
 
 Example:
   mmhot doctor --json --out doctor.json
@@ -15,6 +16,11 @@ from mmhot.installation import check_device
 
 _QUICK = 2.2
 _FULL = 120.0
+_INSTALLATIONS = {
+    'runtime': "ONNX Runtime alone, for shipped and exported models; 'mmhot[mmpose]' "
+    'adds training and other models',
+    'mmpose': 'with PyTorch and MMPose',
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +61,8 @@ def _tables(statuses, content: dict, quiet: bool):
     if not quiet:
         rows = [tuple(shim.values()) for shim in content['shims']]
         yield '\n' + align([('shim', 'state', ''), *rows], left=3)
-        yield f'\ndevice: {content["devices"][-1]}'
+        yield f'\ninstallation: {_INSTALLATIONS[content["installation"]]}'
+        yield f'device: {content["devices"][-1]}'
         skipped = [x for x in statuses if x.needed and x.found and x.imported is None]
         if names := [x.name for x in skipped if x.name != 'python']:
             yield f'not imported within {_QUICK:g} s: {", ".join(names)} (see --full)'
@@ -66,7 +73,7 @@ def _tables(statuses, content: dict, quiet: bool):
 
 def _as_json(statuses, devices: list[str]) -> dict:
     from mmhot import compat
-    from mmhot.installation.checks import repair_commands
+    from mmhot.installation.checks import has_extra, repair_commands
 
     states = compat.states()
     return {
@@ -90,5 +97,6 @@ def _as_json(statuses, devices: list[str]) -> dict:
             for x in compat.SHIMS
         ],
         'devices': devices,
+        'installation': 'mmpose' if has_extra() else 'runtime',
         'commands': repair_commands(x for x in statuses if x.fails),
     }

@@ -1,7 +1,8 @@
 """Verdicts of ``mmhot doctor``: versions found, allowed and tested, imports, repairs.
 
-What is needed are the requirements of mmhot and of its extra ``mmpose``, as their
-metadata state them; what was tested are the locked versions of ``requirements/``.
+What is needed are the requirements of mmhot and, if PyTorch or a package of OpenMMLab
+is installed, those of its extra ``mmpose``, as their metadata state them; what was
+tested are the locked versions of ``requirements/``.
 """
 
 import importlib.util
@@ -34,13 +35,13 @@ _MODULES = {
 # Distributions that bring the same module, and overwrite its files.
 _OPENCV = ('opencv-python', 'opencv-contrib-python', 'opencv-contrib-python-headless')
 _SAME = {'mmcv-lite': ('mmcv',), 'opencv-python-headless': _OPENCV}
-_OPTIONAL = ('xtcocotools>=1.12', 'mediapipe>=0.10.21', 'onnxruntime')
+_OPTIONAL = ('xtcocotools>=1.12', 'mediapipe>=0.10.21')
 # pip cannot build, or would downgrade NumPy for, what these ask for.
-_ALONE = ('mediapipe', 'mmpose', 'norfair', 'xtcocotools')
-# That is why the extra has two of them with a marker that holds for no Python.
-_PYTHON = {'python_version': '3.10', 'python_full_version': '3.10.0'}
+_ALONE = ('mediapipe', 'mmpose', 'xtcocotools')
+# That is why the extra has one of them with a marker that holds for no Python.
+_PYTHON = {'python_version': '3.9', 'python_full_version': '3.9.0'}
 # The last ones to be imported, and what is imported in place of the package itself.
-_SLOW = ('torch', 'torchvision', 'mmdet', 'mmcv', 'norfair', 'mmpose', 'mmhot')
+_SLOW = ('torch', 'torchvision', 'mmdet', 'mmcv', 'mmpose', 'mmhot')
 _PROBES = {
     'mmcv': 'mmcv.ops',
     'mmhot': 'mmhot.plugin',
@@ -48,6 +49,9 @@ _PROBES = {
     'pycocotools': 'pycocotools.mask',
     'xtcocotools': 'xtcocotools._mask',  # which its stand-in does not have
 }
+_RUNTIME_PROBE = 'mmhot.apis.lifting'  # without the extra
+# Any of them shows that the extra is wanted.
+_SIGNS = ('torch', 'mmengine', 'mmdet', 'mmpose')
 _ANOTHER_NUMPY = ('numpy.dtype size changed', 'multiarray failed to import')
 _INSTALL, _INSTALL_ALONE = 'install', 'install --no-deps'
 _REINSTALL = 'install --upgrade --force-reinstall --no-deps'
@@ -101,11 +105,13 @@ def examine(seconds: float) -> tuple[list[PackageStatus], list[str]]:
         tuple[list[PackageStatus], list[str]]: Statuses, and devices for models.
     """
     wanted = [Requirement(text) for text in metadata.requires('mmhot') or ()]
-    needed = [x for x in wanted if _applies(x, '') or _applies(x, 'mmpose')]
+    slow, extras = (_SLOW, ('', 'mmpose')) if has_extra() else (('mmhot',), ('',))
+    needed = [x for x in wanted if any(_applies(x, extra) for extra in extras)]
     optional = [x for x in wanted if 'extra' in str(x.marker) and x not in needed]
     optional += map(Requirement, _OPTIONAL)
     fast = ['xtcocotools', *(x for x in map(_module, needed) if x not in _SLOW)]
-    probes = {module: _PROBES.get(module, module) for module in (*fast, *_SLOW)}
+    probes = {module: _PROBES.get(module, module) for module in (*fast, *slow)}
+    probes['mmhot'] = _PROBES['mmhot'] if has_extra() else _RUNTIME_PROBE
     outcomes, devices = try_imports([*probes.values()], seconds)
     errors = {k: outcomes[probe] for k, probe in probes.items() if probe in outcomes}
     tested = _tested_versions()
@@ -117,6 +123,11 @@ def examine(seconds: float) -> tuple[list[PackageStatus], list[str]]:
             status = replace(status, needed=False, verdict=verdict)
         statuses.append(status)
     return statuses, devices
+
+
+def has_extra() -> bool:
+    """Return whether the extra ``mmpose`` is installed, perhaps in part."""
+    return any(_version(name) for name in _SIGNS)
 
 
 def repair_commands(statuses: Iterable[PackageStatus]) -> list[str]:
@@ -166,7 +177,7 @@ def _judge_python() -> PackageStatus:
     verdict = 'ok' if sys.version_info[:2] <= (3, 13) else 'untested'
     found = platform.python_version()
     return PackageStatus(
-        'python', found, '>=3.11', '3.11 to 3.13', verdict, sys.executable
+        'python', found, '>=3.10', '3.10 to 3.13', verdict, sys.executable
     )
 
 

@@ -1,20 +1,23 @@
 """Tracking of people: frame by frame for streams, or a whole clip at once.
 
-Norfair matches and predicts; a whole clip has false alarms removed and tracklets linked
-over occlusions, too. ``docs/video.md`` compares trackers and counts wrong IDs.
+A whole clip has false alarms removed and tracklets linked over occlusions, too.
+``docs/tracking.md`` compares trackers and counts wrong IDs.
 """
 
 import heapq
 import math
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from mmhot.clips import Track2D
 from mmhot.video.people import People, box_of, box_size
+from mmhot.video.person_tracker import (
+    PersonTracker,
+    TrackedPerson,
+    make_detections,
+)
 
 # Saved with cached tracks: raise it when tracks change, which
 # tests/video/test_tracking.py notices.
@@ -41,7 +44,7 @@ class Tracker:
             for as long as they were seen. Defaults to 2.
 
     Raises:
-        ValueError: If ``fps`` or ``max_gap`` is not above 0, or Norfair is missing.
+        ValueError: If ``fps`` or ``max_gap`` is not above 0.
     """
 
     def __init__(self, fps: float, max_gap: float = 2.0) -> None:
@@ -49,12 +52,6 @@ class Tracker:
             raise ValueError(f'fps must be above 0, got {fps}')
         if not max_gap > 0:
             raise ValueError(f'max_gap must be above 0 seconds, got {max_gap}')
-        if not (find_spec('norfair') and find_spec('filterpy')):
-            raise ValueError(
-                'tracking needs Norfair: pip install --no-deps norfair==2.3.0 filterpy'
-            )
-        from mmhot.video.norfair_tracker import PersonTracker
-
         self._delay = max(1, round(_CONFIRMATION * fps))
         self._max_gap = max(self._delay + 1, round(max_gap * fps))
         self._tracker = PersonTracker(fps, self._delay, self._max_gap)
@@ -75,7 +72,7 @@ class Tracker:
         """
         ids = np.full(len(people), -1)
         for row, person in self.match(people, index):
-            ids[row] = person.initializing_id - 1 if tentative else _id(person)
+            ids[row] = person.number if tentative else person.id
         return ids
 
     def predict(self, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -86,39 +83,31 @@ class Tracker:
         """
         steps = 0 if self._index is None else index - self._index
         found = self._tracker.found_in(self._index)
-        boxes = [box_of(x.estimate + steps * x.estimate_velocity) for x in found]
-        ids = [_id(person) for person in found]
+        boxes = [box_of(x.points + steps * x.velocity) for x in found]
+        ids = [person.id for person in found]
         return np.array(boxes, np.float32).reshape(-1, 4), np.array(ids, int)
 
     def reset(self) -> None:
         """End all tracks, as at a shot boundary."""
         self._tracker.reset()
 
-    def match(self, people: People, index: int) -> list[tuple[int, Any]]:
-        """Update the tracks; returns pairs of a row and Norfair's tracked object."""
-        from mmhot.video.norfair_tracker import make_detections
-
+    def match(self, people: People, index: int) -> list[tuple[int, TrackedPerson]]:
+        """Update the tracks; returns pairs of a row and a tracked person."""
         if self._index is not None and index <= self._index:
             raise ValueError(f'frame {index} must come after frame {self._index}')
         steps = 1 if self._index is None else index - self._index
         if steps >= self._max_gap:
             self.reset()
             steps = 1
-        # Norfair drops new tracks at once: keep them until the next detection
+        # new tracks have few hits: keep them until the next detection
         for person in self._tracker.found_in(self._index):
-            person.hit_counter = max(person.hit_counter, steps)
-        self._tracker.initialization_delay = max(self._delay, steps)
-        for _ in range(steps - 1):
-            self._tracker.update()
-        self._tracker.update(make_detections(people, index), period=steps)
+            person.hits = max(person.hits, steps)
+        self._tracker.delay = max(self._delay, steps)
+        for skipped in range(index - steps + 1, index):
+            self._tracker.update([], skipped)
+        self._tracker.update(make_detections(people), index, period=steps)
         self._index = index
-        found = self._tracker.found_in(index)
-        return [(person.last_detection.data[1], person) for person in found]
-
-
-def _id(person: Any) -> int:
-    """Return the ID of a confirmed track, otherwise -1."""
-    return -1 if person.id is None else person.id - 1
+        return [(person.row, person) for person in self._tracker.found_in(index)]
 
 
 def track_clip(
@@ -184,7 +173,7 @@ def _track_shot(
     detections: dict[int, list[tuple[int, People, int]]] = {}
     for done, (index, own) in enumerate(zip(indices, people, strict=True), 1):
         for row, person in tracker.match(own, index):
-            detections.setdefault(person.initializing_id, []).append((index, own, row))
+            detections.setdefault(person.number, []).append((index, own, row))
         progress(done)
     tracklets = [_make_track(each) for each in detections.values()]
     tracks = link_tracklets(tracklets, fps, max_gap)

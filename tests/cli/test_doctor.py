@@ -104,16 +104,25 @@ def test_complete_environment_needs_no_repair(site, outcomes):
 
 
 def test_missing_packages_are_installed_and_mmpose_alone(site, outcomes):
-    for name in ('mmpose', 'norfair', 'numpy', 'torch'):
+    for name in ('mmpose', 'numpy', 'torch'):
         site.remove(name)
     outcomes['mmdet'] = "ModuleNotFoundError: No module named 'torch'"
     found, commands = look()
-    missing = dict.fromkeys(['numpy', 'torch', 'mmpose', 'norfair'], 'missing')
+    missing = dict.fromkeys(['numpy', 'torch', 'mmpose'], 'missing')
     assert verdicts(found) == {**missing, 'mmdet': 'broken'}
     assert commands == [
         f"{PIP}install 'numpy>=1.26' 'torch>=2.6'",
-        f"{PIP}install --no-deps mmpose==1.3.2 'norfair>=2.3'",
+        f'{PIP}install --no-deps mmpose==1.3.2',
     ]
+
+
+def test_without_pytorch_and_openmmlab_its_extra_is_optional(site, outcomes):
+    for name in ('torch', 'mmengine', 'mmdet', 'mmpose', 'onnxruntime'):
+        site.remove(name)
+    found, commands = look()
+    assert verdicts(found) == {'onnxruntime': 'missing'}
+    assert found['torch'].verdict == found['mmpose'].verdict == 'optional'
+    assert commands == [f"{PIP}install 'onnxruntime>=1.19'"]
 
 
 def test_environment_of_uv_is_repaired_by_uv(site, outcomes):
@@ -352,4 +361,4 @@ def test_requirements_of_pip_are_locked_ones():
     locked = {line.rstrip(' \\') for line in lines}
     wanted = set((folder / 'pip.txt').read_text().splitlines())
     assert wanted <= locked
-    assert {'mmpose', 'torch', 'norfair'} <= {x.partition('=')[0] for x in wanted}
+    assert {'mmpose', 'torch'} <= {x.partition('=')[0] for x in wanted}

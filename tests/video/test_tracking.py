@@ -1,6 +1,6 @@
 """Track IDs from frame to frame."""
 
-import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from mmhot.video.tracking import (
 from tools.lab.measure_tracking import count_identity_errors
 
 FPS = 25.0
+DATA = Path(__file__).parents[1] / 'data'
 # A person of 100 x 40 pixels around the middle of the hips.
 STANDING = np.random.default_rng(5).uniform([-20, -50], [20, 50], (17, 2))
 BOX = np.array([-22, -52, 22, 52])
@@ -193,7 +194,7 @@ def test_memory_of_streams_is_bounded():
     tracker = Tracker(FPS)
     for index in range(0, 400, 4):
         tracker.update(frame((index % 40 * 50, 200)), index)
-        assert len(tracker._tracker.tracked_objects) < 20
+        assert len(tracker._tracker.people) < 20
     tracker.update(frame(), 10**9)
     assert not tracker.predict(10**9)[0].size
 
@@ -207,7 +208,7 @@ def test_wholebody_people_are_tracked_by_their_body():
     assert track.keypoints.shape == (20, 136, 2)
 
 
-def test_bad_arguments_are_named(monkeypatch):
+def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match='fps must be above 0, got 0'):
         Tracker(0)
     with pytest.raises(ValueError, match='max_gap must be above 0 seconds, got -1'):
@@ -216,11 +217,37 @@ def test_bad_arguments_are_named(monkeypatch):
     tracker.update(frame(), 3)
     with pytest.raises(ValueError, match='frame 3 must come after frame 3'):
         tracker.update(frame(), 3)
-    monkeypatch.setitem(sys.modules, 'norfair', None)
-    with pytest.raises(
-        ValueError, match='needs Norfair: pip install --no-deps norfair=='
-    ):
-        Tracker(FPS)
+
+
+def crowd(seed):
+    """Frames of six people who come and go, with noise, gaps and shots."""
+    rng = np.random.default_rng(seed)
+    places, speeds = rng.uniform(100, 900, (6, 2)), rng.normal(0, 6, (6, 2))
+    bodies, index = rng.normal(0, 40, (6, 17, 2)), 0
+    for _ in range(60):
+        gap = rng.integers(2, 5 if seed else 60)
+        index += 1 if rng.random() < 0.8 else int(gap)
+        speeds += rng.normal(0, 1, (6, 2))
+        places += speeds
+        seen = rng.random(6) < 0.85
+        noise = rng.normal(0, 3, (6, 17, 2))
+        points = (places[:, None] + bodies + noise)[seen].astype(np.float32)
+        boxes = np.concatenate([points.min(1), points.max(1)], -1)
+        scores = rng.uniform(0, 1, points.shape[:2]).astype(np.float32)
+        yield index, People(boxes, scores.max(1), points, scores)
+
+
+@pytest.mark.parametrize('seed', [0, 1, 2])
+def test_tracks_are_those_of_norfair(seed):
+    """IDs and boxes are recorded of Norfair 2.3.0 with the same settings."""
+    tracker, ids, boxes = Tracker(FPS, 0.7 if seed == 1 else 2.0), [], []
+    for index, people in crowd(seed):
+        ids.append(tracker.update(people, index, tentative=seed == 2))
+        boxes.append(tracker.predict(index + 2)[0])
+    with np.load(DATA / 'norfair_tracks.npz') as expected:
+        assert np.array_equal(np.concatenate(ids), expected[f'ids_{seed}'])
+        found = np.concatenate(boxes)[::7]
+        np.testing.assert_allclose(found, expected[f'boxes_{seed}'], atol=1e-3)
 
 
 # Frames of each track, and the rules by which they came out so.

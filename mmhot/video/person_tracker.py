@@ -1,0 +1,244 @@
+"""Tracker of people by box and keypoint similarity, with Kalman filters.
+
+It predicts, matches, and starts and ends tracks as `Norfair
+<https://github.com/tryolabs/norfair>`_ 2.3 (Tryolabs, BSD 3-Clause) does; the tests
+compare both. The closest pairs are matched first, confirmed tracks before tentative
+ones, and every frame without a detection costs a hit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmhot.video.people import People, box_of, box_size, compare_people
+
+# Keypoints with a lower confidence are not compared.
+_MIN_SCORE = 0.3
+# Faces and hands, which skeletons list last, take time and add nothing.
+_MAX_KEYPOINTS = 33
+# Share of the box's intersection over union in the similarity; the rest is keypoints.
+_BOX_SHARE = 0.3
+_MAX_DISTANCE = 0.7
+# Keypoint similarity and box overlap from which two boxes are one person.
+_DUPLICATE_SIMILARITY, _DUPLICATE_OVERLAP = 0.9, 0.5
+# In sizes of the person: standard deviation of a keypoint, and of its speed per second.
+_KEYPOINT_NOISE = 0.05
+_ACCELERATION = 1.0
+# Standard deviation of the speed of a new person, sizes per second.
+_INITIAL_SPEED = 1.5
+
+
+@dataclass
+class Detection:
+    """A person in a frame: keypoints and box corners.
+
+    Attributes:
+        points (np.ndarray): Pixels, (K + 2, 2).
+        scores (np.ndarray): Confidences, (K + 2,).
+        row (int): Row of the person in the frame.
+    """
+
+    points: np.ndarray
+    scores: np.ndarray
+    row: int
+
+    @property
+    def confident(self) -> np.ndarray:
+        """Which points are compared, (K + 2,) bool."""
+        return self.scores > _MIN_SCORE
+
+
+class TrackedPerson:
+    """A person with a Kalman filter of constant velocity for each point.
+
+    Args:
+        detection (Detection): First detection.
+        index (int): Number of its frame.
+        number (int): Number of the track, tentative ones included.
+        fps (float): Frames per second.
+        delay (int): Hits beyond which the track is confirmed.
+        hits (int): Frames that the detection stands for.
+
+    Attributes:
+        id (int): Number among confirmed tracks; -1 if it is tentative.
+        points (np.ndarray): Predicted points, pixels, (K + 2, 2).
+        velocity (np.ndarray): Pixels per frame, (K + 2, 2).
+        known (np.ndarray): Which points were detected so far, (K + 2,) bool.
+    """
+
+    id = -1
+
+    def __init__(
+        self,
+        detection: Detection,
+        index: int,
+        number: int,
+        fps: float,
+        delay: int,
+        hits: int,
+    ) -> None:
+        self.number, self.delay, self.hits = number, delay, hits
+        self.row, self.index = detection.row, index
+        self.known = detection.confident
+        self.points = detection.points.copy()
+        self.velocity = np.zeros_like(self.points)
+        self._missed = 0
+        # noise is proportional to the size of the person
+        size = box_size(box_of(detection.points))
+        self._noise = (_KEYPOINT_NOISE * size) ** 2
+        self._drift = (_ACCELERATION * size) ** 2 / fps**3
+        # covariance of position and velocity of each point
+        ones = np.ones((len(self.points), 1))
+        self._place_variance = self._noise * ones
+        self._covariance = 0 * ones
+        self._speed_variance = (_INITIAL_SPEED * size / fps) ** 2 * ones
+
+    def predict(self) -> None:
+        """Go on by a frame; an occluded person moves with one rigid velocity."""
+        self.hits -= 1
+        if self._missed:
+            self.velocity[:] = np.median(self.velocity, 0)
+        self._missed += 1
+        self.points += self.velocity
+
+    def update(self, detection: Detection, index: int) -> None:
+        """Correct the prediction by a detection, where it is confident."""
+        self._missed, self.row, self.index = 0, detection.row, index
+        seen = detection.confident[:, None]
+        error = np.where(seen, detection.points - self.points, 0)
+        # the prediction's covariance is that of the frame before, a frame later
+        shared = self._covariance + self._speed_variance
+        total = self._place_variance + self._covariance + shared
+        total = total + self._drift + self._noise
+        place_gain, speed_gain = 1 - self._noise / total, shared / total
+        self.points += place_gain * error
+        self.velocity += speed_gain * error
+        left = np.where(seen, self._noise, total)
+        self._place_variance = place_gain * left
+        self._covariance = speed_gain * left
+        gained = np.where(seen, speed_gain**2 * total, 0)
+        self._speed_variance = self._speed_variance + self._drift - gained
+        self._place_new_points(detection)
+
+    def _place_new_points(self, detection: Detection) -> None:
+        """Take the first detection of a point as it is, and at rest."""
+        new = ~np.repeat(self.known, 2)
+        # as in Norfair, which orders the flags of detected points by coordinate
+        first = new & np.tile(detection.confident, 2)
+        self.points.reshape(-1)[first] = detection.points.reshape(-1)[first]
+        self.velocity[~self.known] = 0
+        self.known = self.known | detection.confident
+
+
+class PersonTracker:
+    """Match the people of frames with tracks.
+
+    Args:
+        fps (float): Frames per second.
+        delay (int): Frames after which a new track is confirmed.
+        max_gap (int): Frames for which an occluded person is predicted.
+
+    Attributes:
+        people (list[TrackedPerson]): Tracks.
+    """
+
+    def __init__(self, fps: float, delay: int, max_gap: int) -> None:
+        self.people: list[TrackedPerson] = []
+        self.delay = delay
+        self._fps, self._max_gap = fps, max_gap
+        self._num_tracks = self._num_confirmed = 0
+
+    def update(self, detections: list[Detection], index: int, period: int = 1) -> None:
+        """Predict all people of a frame and match those that were detected.
+
+        Args:
+            detections (list[Detection]): People of the frame.
+            index (int): Number of the frame.
+            period (int): Frames since the last detection. Defaults to 1.
+        """
+        self.people = [person for person in self.people if person.hits >= 0]
+        for person in self.people:
+            person.predict()
+        tentative = [person for person in self.people if person.id < 0]
+        confirmed = [person for person in self.people if person.id >= 0]
+        for some in (confirmed, tentative):
+            detections = self._match(some, detections, index, period)
+        for detection in detections:
+            arguments = detection, index, self._num_tracks, self._fps, self.delay
+            person = TrackedPerson(*arguments, period)
+            self._num_tracks += 1
+            self.people.append(person)
+            self._confirm(person)
+
+    def _match(
+        self,
+        people: Sequence[TrackedPerson],
+        detections: list[Detection],
+        index: int,
+        period: int,
+    ) -> list[Detection]:
+        """Update people with the closest detections; returns the others."""
+        if not people or not detections:
+            return detections
+        distances, matched = _distances(people, detections), set()
+        while distances.min() < _MAX_DISTANCE:
+            row, column = np.unravel_index(distances.argmin(), distances.shape)
+            distances[row], distances[:, column] = np.inf, np.inf
+            matched.add(row)
+            person = people[column]
+            person.hits = min(person.hits + 2 * period, self._max_gap)
+            self._confirm(person)
+            person.update(detections[row], index)
+        return [each for row, each in enumerate(detections) if row not in matched]
+
+    def _confirm(self, person: TrackedPerson) -> None:
+        if person.id < 0 and person.hits > person.delay:
+            person.id = self._num_confirmed
+            self._num_confirmed += 1
+
+    def found_in(self, index: int | None) -> list[TrackedPerson]:
+        """Return the people who were detected in a frame."""
+        return [person for person in self.people if person.index == index]
+
+    def reset(self) -> None:
+        """Drop all tracks; IDs go on counting."""
+        self.people = []
+
+
+def _distances(
+    people: Sequence[TrackedPerson], detections: Sequence[Detection]
+) -> np.ndarray:
+    """Compute the distances of detections (rows) and people (columns), 0 to 1."""
+    detected = np.stack([each.points for each in detections])[:, None]
+    scores = np.stack([each.scores for each in detections])[:, None]
+    predicted = np.stack([person.points for person in people])[None]
+    known = np.stack([person.known for person in people])[None]
+    both = (scores > _MIN_SCORE) & known
+    overlap, similarity = compare_people(detected, predicted, both)
+    return 1 - _BOX_SHARE * overlap - (1 - _BOX_SHARE) * similarity
+
+
+def make_detections(people: People) -> list[Detection]:
+    """Convert the people of a frame to detections of keypoints and box corners.
+
+    Duplicates and people without a confident keypoint or finite box are dropped.
+    """
+    keypoints = people.keypoints[:, :_MAX_KEYPOINTS].astype(np.float64)
+    scores = np.nan_to_num(people.scores[:, :_MAX_KEYPOINTS].astype(np.float64))
+    scores = np.where(np.isfinite(keypoints).all(-1), scores, 0)
+    corners = people.bboxes.reshape(-1, 2, 2).astype(np.float64)
+    middle = corners.mean(1, keepdims=True)
+    keypoints = np.where(np.isfinite(keypoints), keypoints, middle)
+    points = np.concatenate([keypoints, corners], 1)
+    valid = np.isfinite(corners).all((1, 2)) & (scores > 0).any(1)
+    scores = np.concatenate([scores, np.ones((len(scores), 2))], 1)
+    rows = np.flatnonzero(valid)
+    kept: list[int] = []
+    for row in rows[np.argsort(-people.bbox_scores[rows], kind='stable')]:
+        both = (scores[kept] > _MIN_SCORE) & (scores[row] > _MIN_SCORE)
+        overlap, similarity = compare_people(points[kept], points[row], both)
+        duplicate = similarity >= _DUPLICATE_SIMILARITY
+        if not (duplicate & (overlap >= _DUPLICATE_OVERLAP)).any():
+            kept.append(row)
+    return [Detection(points[row], scores[row], row) for row in sorted(kept)]
