@@ -6,6 +6,8 @@ from traceback import walk_tb
 
 from mmhot.errors import escape, one_line
 
+# First packages of the extra `mmpose` that commands for training import.
+_OF_THE_EXTRA = ('torch', 'mmengine', 'mmpose', 'mmdet', 'mmcv')
 _USER_ERRORS = (ValueError, OSError, MemoryError, UnpicklingError)
 
 
@@ -40,7 +42,9 @@ def is_failed_import(error: Exception) -> bool:
 
 def explain(error: Exception) -> str:
     """Describe an exception in one line, for users."""
-    if is_failed_import(error):
+    if isinstance(error, ModuleNotFoundError) and error.name in _OF_THE_EXTRA:
+        text = f"this needs {error.name}: pip install 'mmhot[mmpose]'"
+    elif is_failed_import(error):
         text = f'{str(error) or type(error).__name__}: run `mmhot doctor`, which names '
         text += 'what is missing or broken, and how to repair it'
     elif isinstance(error, UnpicklingError):

@@ -109,6 +109,11 @@ def test_missing_and_broken_packages_name_doctor(
     )
 
 
+def test_a_missing_package_of_the_extra_names_it():
+    missing = ModuleNotFoundError("No module named 'torch'", name='torch')
+    assert explain(missing) == "this needs torch: pip install 'mmhot[mmpose]'"
+
+
 def test_missing_memory_is_no_fault_of_the_program():
     refused = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to")
     for error in (MemoryError(), refused):
