@@ -4,10 +4,10 @@ import json
 import re
 import shutil
 import subprocess
-import tomllib
 from pathlib import Path
 
 import pytest
+import tomllib
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / 'demo' / 'mmhot_demo.ipynb'
