@@ -83,11 +83,11 @@ def check_live(options: InferRunOptions) -> None:
         raise ValueError('resume does not go with live streams')
     if options.joints != 17:
         raise ValueError(f'live streams have 17 joints, got joints={options.joints}')
-    named = options.height, options.camera, options.static_camera or None
-    if options.axes == 'world' or named != (None, None, None):
+    moves = options.camera not in (None, 'static')
+    if options.axes == 'world' or options.height is not None or moves:
         raise ValueError(
-            'height, camera and static_camera need a whole clip, as does '
-            "axes='world': they do not go with live streams"
+            "height and other cameras than static need a whole clip, as does axes='world'"
+            ': they do not go with live streams'
         )
 
 
@@ -109,6 +109,7 @@ class _Session:
             from mmhot.visualization.live import LiveWindow
 
             self._window = LiveWindow(f'mmhot: {stream.name}')
+        is_static = options.static_camera or options.camera == 'static'
         self._lifter = LiveLifter(
             pipeline.pose_estimator,
             pipeline.lifter,
@@ -120,6 +121,7 @@ class _Session:
             mapping=options.mapping,
             fov=options.fov,
             intrinsics=options.intrinsics,
+            foot_lock=is_static and options.foot_lock,
             keep_images=live.show,
         )
         self._axes, self._stream = options.axes, stream

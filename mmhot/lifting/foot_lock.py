@@ -19,12 +19,12 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.windows import blend_weights, chunk_starts
 
 _H36M = get_skeleton('h36m-17')
-_LEGS = [
+LEGS = [
     _H36M.indices([f'{side}_hip', f'{side}_knee', f'{side}_foot'])
     for side in ('right', 'left')
 ]
-_HIPS = [leg[0] for leg in _LEGS]
-_ANKLES = [leg[2] for leg in _LEGS]
+_HIPS = [leg[0] for leg in LEGS]
+ANKLES = [leg[2] for leg in LEGS]
 _THORAX = _H36M.index('thorax')
 
 # Standard deviations across and along the line of sight, in meters: of the root, and of
@@ -69,7 +69,7 @@ def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
     count = _H36M.num_keypoints
     if clip.joint_names[:count] != _H36M.joints:
         raise ValueError(f'{clip.name}: feet are locked with the joints of h36m-17')
-    on_feet = [joint for joint, at in enumerate(clip.parents) if at in _ANKLES]
+    on_feet = [joint for joint, at in enumerate(clip.parents) if at in ANKLES]
     ankles = [clip.parents[joint] for joint in on_feet]
     poses, root = clip.keypoints_3d.astype(np.float64), clip.root_3d.astype(np.float64)
     keypoints = stable_keypoints(clip)
@@ -107,7 +107,7 @@ def lock(
     Returns:
         tuple[np.ndarray, np.ndarray]: New poses and root positions.
     """
-    lengths = np.array([_leg_lengths(poses, leg) for leg in _LEGS])
+    lengths = np.array([_leg_lengths(poses, leg) for leg in LEGS])
     moved, total = np.zeros((len(root), 3, 3)), np.zeros((len(root), 1, 1))
     for start in chunk_starts(len(root), _CHUNK, _CHUNK * 2 // 3):
         part = slice(max(start, 0), min(start + _CHUNK, len(root)))
@@ -117,9 +117,9 @@ def lock(
         total[part] += weights
     moved /= total
     new = poses.copy()
-    new[:, _ANKLES] += _relative(moved)
-    for leg, bones in zip(_LEGS, lengths, strict=True):
-        _bend(new, poses, leg, bones)
+    new[:, ANKLES] += _relative(moved)
+    for leg, bones in zip(LEGS, lengths, strict=True):
+        bend_knee(new, poses, leg, bones)
     return new, root + moved[:, 0]
 
 
@@ -131,7 +131,7 @@ def _correct(
     lengths: np.ndarray,
 ) -> np.ndarray:
     """Return corrections of root, right and left ankle, (T, 3, 3)."""
-    lifted = poses[:, _ANKLES]
+    lifted = poses[:, ANKLES]
     legs, ankles = lifted - poses[:, _HIPS], lifted + root[:, None]
     prior, velocity = _prior(root, ankles, seconds), _first_differences(seconds)
     weights, moved = _both(stands), np.zeros((len(root), 3, 3))
@@ -232,7 +232,7 @@ def _leg_lengths(poses: np.ndarray, leg: list[int]) -> np.ndarray:
     return np.median(np.linalg.norm(bones, axis=-1), axis=0)
 
 
-def _bend(
+def bend_knee(
     poses: np.ndarray, lifted: np.ndarray, leg: list[int], bones: np.ndarray
 ) -> None:
     """Place a knee so that the bones have their lengths; it bends forward.

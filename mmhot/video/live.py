@@ -80,6 +80,8 @@ class LiveLifter:
         fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
         max_gap (float): Longest occlusion in seconds that is filled in. Defaults to 1.
+        foot_lock (bool): Whether to keep standing feet in place, which needs a static
+            camera. Defaults to False.
         keep_images (bool): Whether results have images. Defaults to False.
 
     Attributes:
@@ -102,6 +104,7 @@ class LiveLifter:
         fov: float | None = None,
         intrinsics: Lens | None = None,
         max_gap: float = 1.0,
+        foot_lock: bool = False,
         keep_images: bool = False,
     ) -> None:
         for name, method in (('smooth_2d', smooth_2d), ('smooth_3d', smooth_3d)):
@@ -125,6 +128,7 @@ class LiveLifter:
         self.fov = fov
         self.intrinsics = intrinsics
         self.max_gap = max_gap
+        self.foot_lock = foot_lock
         self.keep_images = keep_images
         self._target = target_position(lifter, round(self.latency * lifter.fps))
         steps = np.arange(lifter.seq_len) - self._target
@@ -201,6 +205,7 @@ class LiveLifter:
             'intrinsics': [] if lens is None else list(lens.parameters),
             'smooth_2d': 'one-euro' if self.smooth_2d else 'none',
             'smooth_3d': 'one-euro' if self.smooth_3d else 'none',
+            'foot_lock': self.foot_lock,
         }
 
     def _observe(self, frame: Frame) -> None:
@@ -227,7 +232,9 @@ class LiveLifter:
         for row in np.flatnonzero(ids >= 0):
             track = self._tracks.get(ids[row])
             if track is None:
-                track = LiveTrack(self.max_gap, self.smooth_2d, self.smooth_3d)
+                track = LiveTrack(
+                    self.max_gap, self.smooth_2d, self.smooth_3d, self.foot_lock
+                )
                 self._tracks[ids[row]] = track
             track.add(frame.time, keypoints[row], scores[row])
 

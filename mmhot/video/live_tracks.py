@@ -5,13 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmhot.lifting.contacts import FPS, predict_contacts
 from mmhot.lifting.gaps import fill_joints
+from mmhot.lifting.live_foot_lock import LiveFootLock
 from mmhot.lifting.placement import place_roots
 from mmhot.video.smoothing import METERS_BETA, OneEuro
 from mmhot.windows import resample
 
 # Seconds of poses from which the position of the last root is estimated.
 _PLACEMENT_SPAN = 0.5
+# Seconds before a frame that show whether ankles stand in it.
+_CONTACT_SPAN = 1.3
 # Weight of keypoints that were filled in, which may be all there are.
 _MIN_WEIGHT = 0.05
 
@@ -40,18 +44,22 @@ class LiveTrack:
         max_gap (float): Seconds of occlusion after which a new segment begins.
         smooth_2d (bool): Whether to smooth keypoints.
         smooth_3d (bool): Whether to smooth poses.
+        foot_lock (bool): Whether to keep standing feet in place. Defaults to False.
     """
 
-    def __init__(self, max_gap: float, smooth_2d: bool, smooth_3d: bool) -> None:
+    def __init__(
+        self, max_gap: float, smooth_2d: bool, smooth_3d: bool, foot_lock: bool = False
+    ) -> None:
         self.max_gap = max_gap
         self.smooth_2d = smooth_2d
         self.smooth_3d = smooth_3d
+        self.foot_lock = foot_lock
         self.observations: deque[Observation] = deque()
         self.last_seen: float | None = None
         self._segment = 0
         self._interrupted = False
         self._smoother: OneEuro | None = None
-        self._placement = _RootPlacement(0, smooth_3d)
+        self._placement = _RootPlacement(0, smooth_3d, foot_lock)
 
     def add(self, time: float, keypoints: np.ndarray, scores: np.ndarray) -> None:
         """Append keypoints (17, 2), NaN if missing, and scores (17,) at a time."""
@@ -106,16 +114,31 @@ class LiveTrack:
         """
         is_new = seen.segment != self._placement.segment
         if is_new:
-            self._placement = _RootPlacement(seen.segment, self.smooth_3d)
+            self._placement = _RootPlacement(
+                seen.segment, self.smooth_3d, self.foot_lock
+            )
         pose, root = self._placement.add(seen, pose, focal, center)
+        lock = self._placement.foot_lock
+        if lock is not None:
+            pose, root = lock(pose, root, self._contacts_at(seen), seen.time)
         return pose, root, is_new
+
+    def _contacts_at(self, seen: Observation) -> np.ndarray:
+        """Predict which ankles stand (2,), from all frames that have arrived."""
+        segment = [x for x in self.observations if x.segment == seen.segment]
+        first = max(segment[0].time, seen.time - _CONTACT_SPAN)
+        times = np.arange(first, max(segment[-1].time, seen.time) + 1e-6, 1 / FPS)
+        keypoints = resample_segment(segment, times)
+        stands = predict_contacts(keypoints[..., :2], keypoints[..., 2], times)
+        return np.array([np.interp(seen.time, times, side) for side in stands.T])
 
 
 class _RootPlacement:
     """Estimate root positions from the last poses of one segment."""
 
-    def __init__(self, segment: int, smooth: bool) -> None:
+    def __init__(self, segment: int, smooth: bool, foot_lock: bool) -> None:
         self.segment = segment
+        self.foot_lock = LiveFootLock() if foot_lock else None
         self._recent: deque[tuple[Observation, np.ndarray]] = deque()
         self._smoother = OneEuro(beta=METERS_BETA) if smooth else None
 
