@@ -2,10 +2,9 @@
 
 Held-out motions are projected by virtual cameras, get the errors of a 2D detector, and
 are lifted as whole clips. Both angles are computed from 17 joints by the definitions
-of :mod:`mmhot.skeletons.joint_angles`, the pelvis in the camera's axes. Prints for
-each angle the mean absolute error,
-the same without the mean difference of each motion, and the correlation in time.
-Left and right sides count together. Example::
+of :mod:`mmhot.skeletons.joint_angles`, the pelvis in the camera's axes. Prints for each
+angle the mean absolute error, the same without the mean difference of each motion, and
+the correlation in time. Left and right sides count together. Example::
 
     python -m tools.lab.measure_angles --data-root data/cmu_mocap --motions 20
 """
