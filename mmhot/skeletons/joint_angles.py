@@ -12,7 +12,10 @@ from scipy.spatial.transform import Rotation
 
 from mmhot.skeletons.joints import get_skeleton
 
-_H36M = get_skeleton('h36m-17')
+_SKELETONS = {
+    skeleton.num_keypoints: skeleton
+    for skeleton in map(get_skeleton, ('h36m-17', 'h36m-24'))
+}
 _SIDES = {'right': 1.0, 'left': -1.0}
 # Share of the neighbor's axis in the hinge of a knee or elbow, which is undetermined
 # in straight limbs: as much as the limb's own in a bend of 9 degrees.
@@ -34,7 +37,19 @@ ANGLES = (
         for name in (*_BALL['shoulder'], 'elbow_flex')
     ),
 )
-"""Names of the angles, as in OpenSim."""
+"""Names of the angles of ``h36m-17``, as in OpenSim."""
+_ANKLES = ('ankle_angle_r', 'ankle_angle_l')
+
+
+def angle_names(num_joints: int) -> tuple[str, ...]:
+    """Name the angles of a skeleton: those of 24 joints have ankles.
+
+    Raises:
+        ValueError: If no skeleton with angles has as many joints.
+    """
+    if num_joints not in _SKELETONS:
+        raise ValueError(f'angles need 17 or 24 joints of Human3.6M, got {num_joints}')
+    return ANGLES if num_joints == 17 else (*ANGLES, *_ANKLES)
 
 
 def joint_angles(positions: np.ndarray) -> np.ndarray:
@@ -44,14 +59,20 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
     rotation from pelvis or trunk.
 
     Args:
-        positions (np.ndarray): Human3.6M's joints, y up, in any unit, (T, 17, 3).
+        positions (np.ndarray): Joints of ``h36m-17`` or ``h36m-24``, y up, in any unit,
+            (T, K, 3).
 
     Returns:
-        np.ndarray: Degrees, in the order of ``ANGLES``, without jumps in time, (T, A).
+        np.ndarray: Degrees, in the order of :func:`angle_names`, without jumps in time,
+        (T, A).
+
+    Raises:
+        ValueError: If the number of joints is another one.
     """
+    names = angle_names(positions.shape[1])
     place = {
         joint: positions[:, index].astype(np.float64)
-        for index, joint in enumerate(_H36M.joints)
+        for index, joint in enumerate(_SKELETONS[positions.shape[1]].joints)
     }
     angles: dict[str, np.ndarray] = {}
 
@@ -84,7 +105,12 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
             turn(part, _inverse(above) @ axes, sign, ending)
             cosine = (upper * lower).sum(-1).clip(-1, 1)
             angles[bend + ending] = np.degrees(np.arccos(cosine))
-    table = np.stack([angles[name] for name in ANGLES], axis=1)
+        if f'{side}_heel' in place:
+            sole = _unit(place[f'{side}_big_toe'] - place[f'{side}_heel'])
+            shin = _unit(place[f'{side}_knee'] - place[f'{side}_foot'])
+            lifted = (sole * shin).sum(-1).clip(-1, 1)
+            angles[f'ankle_angle_{side[0]}'] = np.degrees(np.arcsin(lifted))
+    table = np.stack([angles[name] for name in names], axis=1)
     return np.unwrap(table, period=360, axis=0)
 
 

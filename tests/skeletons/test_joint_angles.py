@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
-from mmhot.skeletons.joint_angles import ANGLES, joint_angles
+from mmhot.skeletons.joint_angles import ANGLES, angle_names, joint_angles
 from mmhot.skeletons.joints import get_skeleton
 
 H36M = get_skeleton('h36m-17')
@@ -82,6 +82,24 @@ def test_bent_limbs_show_their_rotation(side):
     assert angles[f'arm_rot_{side[0]}'] == pytest.approx(30, abs=4)
     assert angles[f'hip_rotation_{side[0]}'] == pytest.approx(20, abs=3)
     assert angles[f'arm_flex_{side[0]}'] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize('side', ['right', 'left'])
+def test_ankles_of_24_joints_bend_upwards(side):
+    skeleton = get_skeleton('h36m-24')
+    pose = np.zeros((1, 24, 3))
+    pose[0, :17] = [STANDING[joint] for joint in H36M.joints]
+    for each, z in (('right', 0.1), ('left', -0.1)):
+        for part, x in (('heel', -0.05), ('big_toe', 0.2)):
+            pose[0, skeleton.index(f'{each}_{part}')] = x, 0, z
+    names = angle_names(24)
+    assert len(names) == 24
+    angle = names.index(f'ankle_angle_{side[0]}')
+    assert joint_angles(pose)[0, angle] == pytest.approx(0, abs=1e-6)
+    pose[0, skeleton.index(f'{side}_big_toe'), 1] = 0.25 * np.tan(np.radians(20))
+    assert joint_angles(pose)[0, angle] == pytest.approx(20, abs=1e-6)
+    with pytest.raises(ValueError, match='17 or 24 joints of Human3.6M, got 16'):
+        joint_angles(pose[:, :16])
 
 
 def test_trunk_and_pelvis():

@@ -8,7 +8,7 @@ import numpy as np
 from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.trc import fill_frames
-from mmhot.skeletons.joint_angles import ANGLES, joint_angles
+from mmhot.skeletons.joint_angles import angle_names, joint_angles
 
 _PLACES = ('pelvis_tx', 'pelvis_ty', 'pelvis_tz')
 _HEADER = """\
@@ -35,7 +35,8 @@ def write_mot(clip: Clip3D, path: str | Path) -> None:
     frames, positions = fill_frames(clip, first=clip.frame[0])
     positions = _in_y_up(positions)
     angles = joint_angles(positions)
-    columns = ('time', *ANGLES[:3], *_PLACES, *ANGLES[3:])
+    names = angle_names(len(clip.joint_names))
+    columns = ('time', *names[:3], *_PLACES, *names[3:])
     root = positions[:, clip.joint_names.index('root')]
     seconds = clip.seconds(frames)
     table = np.column_stack([seconds, angles[:, :3], root, angles[:, 3:]])
@@ -53,7 +54,8 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
         clip (Clip3D): In ``'world'`` axes.
         path (str | Path): File to create or replace.
     """
-    angles = np.empty((len(clip), len(ANGLES)))
+    names = angle_names(len(clip.joint_names))
+    angles = np.empty((len(clip), len(names)))
     for rows in clip.stretches():
         angles[rows] = joint_angles(_in_y_up(clip.places()[rows]))
     seconds = clip.seconds(clip.frame)
@@ -62,7 +64,7 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
         temporary.open('w', encoding='utf-8', newline='') as file,
     ):
         writer = csv.writer(file)
-        writer.writerow(('frame', 'time', 'track', *ANGLES))
+        writer.writerow(('frame', 'time', 'track', *names))
         for frame, second, track, row in zip(
             clip.frame.tolist(), seconds, clip.track.tolist(), angles, strict=True
         ):
