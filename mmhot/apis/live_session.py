@@ -86,8 +86,8 @@ def check_live(options: InferRunOptions) -> None:
     moves = options.camera not in (None, 'static')
     if options.axes == 'world' or options.height is not None or moves:
         raise ValueError(
-            "height and other cameras than static need a whole clip, as does axes='world'"
-            ': they do not go with live streams'
+            'height and cameras that move need a whole clip, as does '
+            "axes='world': they do not go with live streams"
         )
 
 
