@@ -27,6 +27,7 @@ from mmhot.video.cache import (
 )
 from mmhot.video.inputs import ClipInput
 from mmhot.video.pipeline import StageTimes, VideoLifter
+from mmhot.video.speed import tune
 from mmhot.video.tracking import TRACKING_RULES
 
 # Options that change no result, or name models, which are described by their weights.
@@ -127,6 +128,11 @@ class ClipWorker:
             self._say(f'{item.name}: was finished before')
             return
         source = item.open()
+        if options.target_fps is not None and not isinstance(source, Clip2D):
+            pipeline = self._pipeline
+            pipeline.pose_estimator = tune(
+                pipeline.pose_estimator, source, options.target_fps, self._say
+            )
         with stage_bars(self._bars, source.name) as show:
             lifted = lift_source(self._pipeline, source, show, times)
         files = []

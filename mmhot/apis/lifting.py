@@ -21,6 +21,7 @@ from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import StageTimes, VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.sources import pose_source
+from mmhot.video.speed import tune
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -63,6 +64,9 @@ def infer(
     if not inputs[0].has_keypoints:
         pipeline.pose_estimator = open_pose_estimator(chosen)
     clip, times = inputs[0].open(), StageTimes()
+    if chosen.target_fps is not None and not inputs[0].has_keypoints:
+        models = tune(pipeline.pose_estimator, clip, chosen.target_fps, _LOGGER.info)
+        pipeline.pose_estimator = models
     with stage_bars(text_bar if progress else no_bar, inputs[0].name) as show:
         lifted = lift_source(pipeline, clip, show, times)
     if lifted is None:

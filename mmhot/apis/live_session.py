@@ -18,6 +18,7 @@ from mmhot.video.capture import Capture, Interruption, LatencyHistogram
 from mmhot.video.frames import Frame
 from mmhot.video.live import LiveLifter, LivePerson, LivePoses
 from mmhot.video.pipeline import VideoLifter
+from mmhot.video.speed import SpeedControl, apply_level, read_levels, usual_level
 
 Guard = Callable[[Callable[[], None]], AbstractContextManager]
 
@@ -124,6 +125,11 @@ class _Session:
             foot_lock=is_static and options.foot_lock,
             keep_images=live.show,
         )
+        self._control = None
+        if options.target_fps is not None:
+            self._control = SpeedControl(
+                read_levels(), options.target_fps, start=usual_level()
+            )
         self._axes, self._stream = options.axes, stream
         self._lines: JsonLines | None = None
         self._capture = Capture(
@@ -188,7 +194,17 @@ class _Session:
                     self._say(f'{label}: continues after {seconds:.1f} s')
                 last, is_interrupted = item, False
                 self._write_header(item.image.shape[1::-1])
+            begin = time.monotonic()
             yield item
+            self._adapt(time.monotonic() - begin)
+
+    def _adapt(self, seconds: float) -> None:
+        """Change the 2D models' settings if frames take too long, or little time."""
+        if self._control is not None and self._control.update(seconds):
+            level = self._control.level
+            models = apply_level(self._lifter.pose_estimator, level, None)
+            self._lifter.pose_estimator = models
+            self._say(f'{self._stream.label}: {level}')
 
     def _write_header(self, size: tuple[int, int]) -> None:
         """Describe the following lines, at the start and after a change of size."""

@@ -184,6 +184,16 @@ class InferOptions(LifterOptions):
         'average the 2D keypoints of videos with those of mirrored images: twice the '
         'time, hardly more accurate',
     )
+    target_fps: float | None = option(
+        None,
+        'frames per second to reach: settings are chosen by timing the first two '
+        'seconds of each video, and in streams while they run (default: the most '
+        'accurate usual ones; see `mmhot tune`)',
+        low=0,
+        high=1000,
+        exclusive=True,
+        metavar='N',
+    )
     pose3d: str | None = option(
         None,
         'lifter: shipped weights by name, a folder of `mmhot export`, or a config '

@@ -18,8 +18,8 @@ from mmhot.cli.errors import (
 from mmhot.cli.process import silence_opencv
 
 COMMANDS = (
-    *('infer', 'lift', 'search', 'ui', 'show-pruning', 'export', 'list', 'cost'),
-    'doctor',
+    *('infer', 'lift', 'tune', 'search', 'ui', 'show-pruning', 'export', 'list'),
+    *('cost', 'doctor'),
 )
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
 _VERSIONS = 'print the versions of mmhot, PyTorch, MMPose and MMCV'

@@ -184,7 +184,18 @@ class MMPoseEstimator(PoseEstimator):
         self.skeleton, self.num_keypoints = model_skeleton(self._meta, model)
         self.turns = turns if self.has_score_curve else None
         options = {} if self.turns is None else {'turns': asdict(self.turns)}
+        self._trained = getattr(self.model.head, 'keep_rates', None)
         self.identity = identify(self.name, content, **options)
+
+    def set_keep_rates(self, keep_rates: tuple[float, ...] | None) -> None:
+        """Set the share of patches that GTPT keeps; None as trained."""
+        if self._trained is None:
+            return
+        keep_rates = keep_rates or self._trained
+        self.model.head.keep_rates = keep_rates
+        self.identity.pop('keep_rates', None)
+        if keep_rates != self._trained:
+            self.identity['keep_rates'] = list(keep_rates)
 
     def __call__(
         self, images: list[np.ndarray], boxes: list[np.ndarray]

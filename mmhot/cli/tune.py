@@ -1,0 +1,39 @@
+"""Measure how fast this machine is, and choose settings for a speed.
+
+Example:
+  mmhot tune walk.mp4 --target-fps 30
+
+Times `mmhot infer` up to its 2D keypoints on the first two seconds of the video, from
+the most accurate settings on, and prints those that reach the speed, with the error
+that they have on rendered clips. `mmhot infer --target-fps` does the same before each
+video, and adapts the settings of a stream while it runs.
+"""
+
+import argparse
+
+from mmhot.apis.options import InferOptions
+from mmhot.cli.options import add_options, read_options
+
+_MODELS = ('pose2d', 'pose2d_weights', 'det_model', 'det_weights', 'backend')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument('video', help='a video of people as it will be used')
+    add_options(parser, InferOptions, ('target_fps', *_MODELS))
+
+
+def run(args: argparse.Namespace) -> None:
+    """Tune, and print the choice."""
+    options = read_options(args, InferOptions)
+
+    from mmhot.apis.lifting import open_pose_estimator
+    from mmhot.video.inputs import open_inputs
+    from mmhot.video.speed import tune
+
+    source, *others = open_inputs([args.video])
+    if others:
+        raise ValueError(f'{args.video} must be one video')
+    poses = open_pose_estimator(options)
+    target = source.fps if options.target_fps is None else options.target_fps
+    tune(poses, source, target, args.say)
