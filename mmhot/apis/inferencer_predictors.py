@@ -24,7 +24,7 @@ from mmhot.video.people import People
 from mmhot.video.pipeline import VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.shot_boundaries import CutDetector
-from mmhot.video.tracking import Tracker, track_clip
+from mmhot.video.tracking import Tracker
 from mmhot.visualization.clip_renderer import ClipRenderer
 
 _LOGGER = logging.getLogger(__name__)
@@ -144,7 +144,7 @@ class Predictor3D:
             video, lambda done: progress('2D', done, total)
         )
         warn_of_damage(video)
-        tracks = track_clip(found.people, video.fps, cuts=found.cuts)
+        tracks = self._pipeline.track(video, found)
         clip, scene = self._lift(video, found, tracks, progress)
         by_frame = _people_by_frame(tracks)
         no_people = found.people[0].take(np.zeros(0, int)), np.zeros(0, int)

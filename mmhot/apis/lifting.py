@@ -235,6 +235,7 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
         mapping=options.mapping,
         swap_repair=options.swap_repair,
         camera=options.camera,
+        reidentify=options.reidentify,
         fov=options.fov,
         intrinsics=options.intrinsics,
         joints=options.joints,

@@ -214,6 +214,11 @@ class InferOptions(LifterOptions):
         'none', 'filter of 2D keypoints over time', choices=SMOOTHING
     )
     smooth_3d: str = option('none', 'filter of 3D poses over time', choices=SMOOTHING)
+    reidentify: bool = option(
+        True,
+        'give people a new track ID when they return after two seconds',
+        flag='--no-reid',
+    )
     camera: str | None = option(
         None,
         'the camera is static, or rotating: pans, tilts and zooms on a tripod; auto: '

@@ -25,6 +25,7 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.side_swaps import undo_swaps
 from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.video.appearance import AppearanceObserver, merge_returning
 from mmhot.video.cache import (
     ClipPeople,
     cache_path,
@@ -88,6 +89,8 @@ class VideoLifter:
         mapping (str, optional): See :class:`mmhot.lifting.lifter.Lifter`.
         swap_repair (bool): Whether to exchange left and right joints where they are
             swapped. Defaults to True.
+        reidentify (bool): Whether people who leave and return keep their track ID.
+            Defaults to True.
         camera (str, optional): ``'static'``; ``'rotating'`` on a tripod, also zooming;
             ``'auto'`` for either. Poses of all frames then share the axes of the first
             frame. By default nothing is assumed, and each frame has its own axes.
@@ -106,6 +109,7 @@ class VideoLifter:
     smooth_3d: str = 'none'
     mapping: str | None = None
     swap_repair: bool = True
+    reidentify: bool = True
     camera: str | None = None
     fov: float | None = None
     intrinsics: Lens | None = None
@@ -188,7 +192,13 @@ class VideoLifter:
 
     def _observers(self) -> list[FrameObserver]:
         """Open what has to see the frames."""
-        return [BackgroundTracker()] if self.camera in ('rotating', 'auto') else []
+        observers: list[FrameObserver] = []
+        if self.camera in ('rotating', 'auto'):
+            observers.append(BackgroundTracker())
+        if self.reidentify:
+            skeleton = self.pose_estimator.estimator.skeleton
+            observers.append(AppearanceObserver(skeleton))
+        return observers
 
     def solve_camera(
         self, source: FrameSource, people: ClipPeople
@@ -230,7 +240,10 @@ class VideoLifter:
             )
             if path:
                 save_if_possible(lambda: save_tracks(tracks, path, TRACKING_RULES))
-        return tracks
+        looks = clip.observed.get(AppearanceObserver.name)
+        if looks is None:
+            return tracks
+        return merge_returning(tracks, looks, skeleton.name, source.fps, clip.cuts)
 
     def _cache_path(self, source: FrameSource) -> Path | None:
         if self.cache is None or not source.path.exists():
