@@ -17,8 +17,7 @@ from mmhot.apis.option_values import (
     read_joints,
     read_keep,
 )
-from mmhot.io.writers.rigs import BVH_PROFILES
-from mmhot.io.writers.table import WRITERS
+from mmhot.io.writers.table import BVH_PROFILE_NAMES, WRITERS
 from mmhot.skeletons.mappings import MAPPINGS
 from mmhot.weights.backends import BACKENDS
 from mmhot.weights.index import LIVE_LIFTER
@@ -280,7 +279,7 @@ class ExportOptions(Options):
         flag='--no-foot-lock',
     )
     bvh_profile: str = option(
-        'default', 'names, axes and rate of .bvh', choices=tuple(BVH_PROFILES)
+        'default', 'names, axes and rate of .bvh', choices=BVH_PROFILE_NAMES
     )
     html_frames: bool = option(
         False, 'show the frames of the video behind the 2D keypoints of .html'

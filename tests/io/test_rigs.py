@@ -7,8 +7,13 @@ from numpy.testing import assert_allclose
 
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import BVH_PROFILES, HUMAN_IK
+from mmhot.io.writers.table import BVH_PROFILE_NAMES
 
 RIGS = {**BVH_PROFILES, 'humanik': HUMAN_IK}
+
+
+def test_options_name_all_profiles():
+    assert tuple(BVH_PROFILES) == BVH_PROFILE_NAMES
 
 
 @pytest.mark.parametrize('name', RIGS)

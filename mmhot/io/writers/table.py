@@ -52,6 +52,8 @@ class Writer:
             import_extra(module, f'the format {name}', extra)
 
 
+BVH_PROFILE_NAMES = ('default', 'lafan1', 'mixamo', 'rokoko')
+"""Rigs of ``.bvh`` files, see :mod:`mmhot.io.writers.rigs`, which imports NumPy."""
 WRITERS: dict[str, Writer] = {
     'npz': Writer('mmhot.io.lifted:write_npz'),
     'json': Writer('mmhot.io.lifted:write_json'),
