@@ -206,6 +206,7 @@ def open_lifter(options: LiftOptions) -> Lifter:
         batch_size=options.batch_size,
         keep=options.keep,
         backend=options.backend,
+        accuracy=options.accuracy,
     )
 
 
@@ -225,6 +226,7 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
         device=options.device,
         keep=options.keep,
         backend=options.backend,
+        accuracy=options.accuracy,
     )
     return VideoLifter(
         None,

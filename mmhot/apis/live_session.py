@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import mmhot
@@ -61,7 +62,7 @@ def lift_stream(
         stream.open()  # fails before the models are loaded
         stream.close()
         with redirect_stdout(sys.stderr):  # some models print
-            pipeline = open_video_lifter(options)
+            pipeline = open_video_lifter(replace(options, accuracy='fast'))
             say(f'lifter: {pipeline.lifter.name}')
             pipeline.pose_estimator = models = open_pose_estimator(options)
             say(f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}')

@@ -20,7 +20,7 @@ from mmhot.apis.option_values import (
 from mmhot.io.writers.table import BVH_PROFILE_NAMES, WRITERS
 from mmhot.skeletons.mappings import MAPPINGS
 from mmhot.weights.backends import BACKENDS
-from mmhot.weights.index import LIVE_LIFTER
+from mmhot.weights.index import ACCURACIES, LIVE_LIFTER
 
 AXES = ('camera', 'z-up', 'world')
 SMOOTHING = ('none', 'butterworth', 'savgol', 'one-euro')
@@ -73,6 +73,13 @@ class LifterOptions(Options):
     )
     device: str = option(
         'auto', 'auto (the GPU if there is one), cpu, cuda or cuda:N', metavar='NAME'
+    )
+    accuracy: str = option(
+        'best',
+        'best: windows overlap by half, bones keep their lengths, and the shipped '
+        'lifter for clips is averaged with a second one; fast: none of these (streams '
+        'always)',
+        choices=ACCURACIES,
     )
     backend: str = option(
         'auto',

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import numpy as np
 
 from mmhot.clips import Clip2D, Clip3D, check_clip
 from mmhot.codecs.pose_lifting import CameraPoseLifting
-from mmhot.lens import Lens, ideal_camera
+from mmhot.lens import Lens, camera_intrinsics, ideal_camera
 from mmhot.lifting.gaps import Segment, count_rows, split_segments
 from mmhot.lifting.networks import Keep, open_network
+from mmhot.lifting.refinement import average_shapes, keep_bone_lengths
 from mmhot.lifting.world import place_people
 from mmhot.profiling import span
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+from mmhot.weights.index import ACCURACIES, DEFAULT_LIFTER, LIVE_LIFTER
 from mmhot.windows import lift_windows, resample, usual_stride
 
 _LOGGER = logging.getLogger(__name__)
@@ -24,7 +27,7 @@ _H36M = get_skeleton('h36m-17')
 
 MAX_POSES = 5_000_000
 """Poses of one clip: a day of one person at 50 per second, and 5 to 10 GB of memory."""
-LIFTING_RULES = 1
+LIFTING_RULES = 2
 """Version of the results: raise it when the same keypoints give other poses."""
 
 
@@ -121,7 +124,7 @@ class ClipEncoder:
 
 
 class Lifter(ClipEncoder):
-    """Lift clips with one model.
+    """Lift clips.
 
     Args:
         model (str or Path, optional): Name of shipped weights, a config file, or a
@@ -140,6 +143,11 @@ class Lifter(ClipEncoder):
             :func:`mmhot.windows.usual_stride`.
         keep (int or list[int], optional): Frames that each pruner of the model keeps.
             By default as trained.
+        accuracy (str): 'best', the default, or 'fast': the model alone, and chunks
+            that overlap by a third. With 'best' chunks overlap by half, bones keep
+            their lengths (:func:`mmhot.lifting.refinement.keep_bone_lengths`; not of
+            causal models), and the shipped model for clips is averaged with that for
+            streams.
         backend (str): 'torch', 'onnx', or 'auto', the default, see
             :func:`mmhot.weights.backends.find_graph`.
 
@@ -170,7 +178,12 @@ class Lifter(ClipEncoder):
         stride: int | None = None,
         keep: Keep | None = None,
         backend: str = 'auto',
+        accuracy: str = 'best',
     ) -> None:
+        if accuracy not in ACCURACIES:
+            raise ValueError(
+                f'accuracy must be one of {", ".join(ACCURACIES)}, got {accuracy!r}'
+            )
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         self.network = open_network(model, checkpoint, device, keep, backend)
@@ -180,12 +193,28 @@ class Lifter(ClipEncoder):
         self.num_targets = self.network.num_targets
         super().__init__(self.network.codec, settings)
         self.causal = settings.get('causal', False)
+        self.accuracy = accuracy
         if stride is None:
-            stride = settings.get(
-                'stride', usual_stride(self.seq_len, self.num_targets)
-            )
+            overlap = 1 / 2 if accuracy == 'best' else 1 / 3
+            usual = usual_stride(self.seq_len, self.num_targets, overlap)
+            stride = settings.get('stride', usual)
         self.stride = stride
         self.batch_size = batch_size or self.network.usual_batch_size(flip_test)
+        is_shipped = checkpoint is None and self.name.startswith(DEFAULT_LIFTER)
+        self._averages = is_shipped and accuracy == 'best'
+        if self._averages:
+            self.name += f', averaged with {LIVE_LIFTER}'
+        self._options = dict(device=device, flip_test=flip_test, backend=backend)
+
+    @cached_property
+    def _second(self) -> 'Lifter | None':
+        """Lifter whose poses are averaged with those of this one."""
+        if not self._averages:
+            return None
+        # the average is smoothed, so windows need not overlap
+        second = Lifter(LIVE_LIFTER, accuracy='fast', **self._options)
+        second.stride = second.num_targets
+        return second
 
     def __call__(
         self,
@@ -247,7 +276,31 @@ class Lifter(ClipEncoder):
         ]
         total = sum(len(segment.frames) for segment in segments)
         ratio = total / sum(len(keypoints) for keypoints in inputs)
-        lifted = lift_windows(
+        others = self._second and self._second.lift_inputs(inputs, camera)
+        lifted = self.lift_inputs(
+            inputs,
+            camera,
+            progress and (lambda done: progress(round(done * ratio), total)),
+        )
+        if others:
+            lifted = map(average_shapes, lifted, others)
+        poses = [
+            self.from_model_rate(pose, own)
+            for pose, own in zip(lifted, times, strict=True)
+        ]
+        if self.accuracy == 'best' and not self.causal:
+            sights = [_directions(segment.keypoints, camera) for segment in straight]
+            poses = [*map(keep_bone_lengths, poses, sights)]
+        return place_people(self.assemble(clip, segments, poses).checked(), lens)
+
+    def lift_inputs(
+        self,
+        inputs: list[np.ndarray],
+        camera: dict,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[np.ndarray]:
+        """Lift keypoints (T, 17, C) at the model's frame rate to poses (T, 17, 3)."""
+        return lift_windows(
             lambda windows: self.predict(windows, camera),
             inputs,
             self.seq_len,
@@ -255,13 +308,8 @@ class Lifter(ClipEncoder):
             self.stride,
             self.batch_size,
             self.causal,
-            progress and (lambda done: progress(round(done * ratio), total)),
+            progress,
         )
-        poses = [
-            self.from_model_rate(pose, own)
-            for pose, own in zip(lifted, times, strict=True)
-        ]
-        return place_people(self.assemble(clip, segments, poses).checked(), lens)
 
     def from_model_rate(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Resample poses (T', ...) back to the clip's times (T,)."""
@@ -303,3 +351,10 @@ class Lifter(ClipEncoder):
             parents=_H36M.parents,
             model=self.name,
         )
+
+
+def _directions(keypoints: np.ndarray, camera: dict) -> np.ndarray:
+    """Return directions (T, 3) from the camera to the middle of keypoints (T, K, 2)."""
+    focal, center = camera_intrinsics(camera)
+    rays = (keypoints.mean(1) - center) / focal
+    return np.column_stack([rays, np.ones(len(rays))])

@@ -12,6 +12,8 @@ SCHEME = 'mmhot://'
 # tenth of the time, and gives poses for few frames in its middle.
 DEFAULT_LIFTER = 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
 LIVE_LIFTER = 'nanohtnet_81frm-keep9_cmu-wild'
+ACCURACIES = ('fast', 'best')
+"""Settings of :class:`mmhot.Lifter` that trade time for accuracy."""
 AUTO = 'auto'
 """Name of the best 2D model that is there, see mmhot.video.sources.best_model."""
 

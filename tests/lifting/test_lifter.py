@@ -30,7 +30,7 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def lifter(checkpoint):
-    return Lifter(checkpoint=checkpoint)
+    return Lifter(checkpoint=checkpoint, accuracy='fast')
 
 
 @pytest.mark.parametrize('fps', [24, 25, 30000 / 1001, 30, 50, 60, 120, 1000, 1])
@@ -192,7 +192,7 @@ def test_windows_are_lifted_as_the_model_predicts(codec, flip_test, tmp_path):
 def test_clips_are_lifted_as_dataset_and_model_do(codec, tmp_path):
     """Center frames of real motions with an unknown lens."""
     checkpoint = save_lifter(tmp_path / 'a.pth', num_keep_frames=1, codec=codec)
-    lifter = Lifter(checkpoint=checkpoint)
+    lifter = Lifter(checkpoint=checkpoint, accuracy='fast')
     pipeline = [
         dict(type='ProjectToVirtualCamera', known_intrinsics=False),
         dict(type='GenerateTarget', encoder=dict(type=codec)),

@@ -6,12 +6,18 @@ changes between frames: at the start or end of a chunk, elsewhere in overlaps, a
 the rest. Example::
 
     python -m tools.lab.measure_seams --model CONFIG --checkpoint CHECKPOINT
+
+With files of 2D keypoints it prints instead how far joints move if a file begins some
+frames later, so that the same frames are elsewhere in their windows::
+
+    python -m tools.lab.measure_seams demo/skating_2d_coco17.npz
 """
 
 import argparse
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,14 +25,20 @@ from mmengine.fileio import dump
 from tqdm import tqdm
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.report import output_file
+from mmhot.cli.report import align, output_file
+from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.datasets.mocap_dataset import MocapDataset
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
 from mmhot.evaluation.pose_errors import mpjpe
 from mmhot.io.atomic import replacing
+from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
+from mmhot.weights.index import ACCURACIES
 from mmhot.windows import chunk_starts, lift_windows
 from tools.lab.motions import add_lifter_arguments, open_motions
+
+# Shifts of the start of a clip, in windows.
+_PHASES = (0.1, 0.25, 0.4)
 
 
 @dataclass(frozen=True)
@@ -60,21 +72,25 @@ class Seams:
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser.add_argument('clips', nargs='*', type=Path, help='files of 2D keypoints')
     add_lifter_arguments(parser)
     parser.add_argument('--split', default='val', help='motions to use')
     parser.add_argument(
         '--stride',
         type=int,
         nargs='+',
-        help='frames between chunks (default: half a chunk, two thirds as in mmhot '
-        'lift, and a whole chunk without overlap)',
+        help='frames between chunks (default: half a chunk as in mmhot lift, two '
+        'thirds as with --accuracy fast, and a whole chunk without overlap)',
     )
     parser.add_argument('--out', type=output_file, help='also write the table as JSON')
     return parser.parse_args()
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print one line for each stride."""
+    """Print one line for each stride, or for each accuracy."""
+    if args.clips:
+        print_phases(args)
+        return
     lifter = Lifter(args.model, args.checkpoint)
     lift, length = chunk_lifter(lifter), lifter.seq_len
     strides = args.stride or [length - length // 2, length - length // 3, length]
@@ -101,6 +117,60 @@ def run(args: argparse.Namespace) -> None:
     if args.out:
         with replacing(args.out) as temporary:
             dump(dict(model=lifter.name, seams=[*map(asdict, results)]), temporary)
+
+
+def print_phases(args: argparse.Namespace) -> None:
+    """Print how far joints move with the phase of the windows."""
+    lifters = {
+        accuracy: Lifter(args.model, args.checkpoint, accuracy=accuracy)
+        for accuracy in ACCURACIES
+    }
+    length = lifters['fast'].num_targets
+    side_by_side = Lifter(args.model, args.checkpoint, stride=length, accuracy='fast')
+    lines = [['clip', 'accuracy', 'mean', '95 % within']]
+    for path in args.clips:
+        clip = read_keypoints(path)
+        for name, lifter in {'windows side by side': side_by_side, **lifters}.items():
+            moved = 1000 * measure_phases(lifter, clip)
+            row = moved.mean(), np.percentile(moved, 95)
+            lines.append([clip.name, name, *(f'{value:.1f} mm' for value in row)])
+    print_line(align(lines, left=2))
+
+
+def measure_phases(lifter: Lifter, clip: Clip2D) -> np.ndarray:
+    """Measure how far joints move if a clip begins later, by parts of a window.
+
+    Returns:
+        np.ndarray: Meters, for each joint of frames at least a window after the start.
+
+    Raises:
+        ValueError: If the clip is too short.
+    """
+    window = round(lifter.seq_len / lifter.fps * clip.fps)
+    whole, moved = lifter(clip), []
+    for part in _PHASES:
+        first = max(round(part * window), 1)
+        later = lifter(replace(clip, tracks=[*_begin_at(clip, first)]))
+        later = later.take(later.frame >= first + window)
+        if not len(later):
+            raise ValueError(f'{clip.name}: wanted more than {2 * window} frames')
+        same = whole.take(np.isin(_keys(whole), _keys(later)))
+        moved.append(np.linalg.norm(later.keypoints_3d - same.keypoints_3d, axis=-1))
+    return np.concatenate(moved)[:, 1:]
+
+
+def _begin_at(clip: Clip2D, first: int) -> Iterator[Track2D]:
+    """Yield the tracks of a clip from a frame on."""
+    for track in clip.tracks:
+        rows = track.frames >= first
+        if rows.any():
+            arrays = track.frames, track.keypoints, track.scores
+            yield Track2D(track.track, *(array[rows] for array in arrays))
+
+
+def _keys(clip: Clip3D) -> np.ndarray:
+    """Return a number for each frame and track, (N,)."""
+    return clip.frame * 100_000 + clip.track
 
 
 def chunk_lifter(lifter: Lifter) -> Callable[[np.ndarray, dict, int], np.ndarray]:

@@ -1,6 +1,7 @@
 """Motion capture as test data: dataset options, clips, 2D keypoints with noise."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -81,23 +82,35 @@ def open_motions(
         **settings: Of :class:`mmhot.datasets.MocapDataset`, such as ``fps``.
     """
     return MocapDataset(
-        ann_file='cmu_h36m17.npz',
         split_file='cmu_split.json',
         split=split,
         camera_file='virtual_cameras.json',
         data_root=str(data_root),
         test_mode=True,
-        **settings,
+        **dict(ann_file='cmu_h36m17.npz') | settings,
     )
 
 
-def select_motions(data_root: str | Path, count: int) -> list[tuple[np.ndarray, dict]]:
-    """Select evenly spaced validation motions, each with one camera.
+def select_motions(
+    data_root: str | Path, count: int, subjects: Sequence[str] = ()
+) -> list[tuple[np.ndarray, dict]]:
+    """Select evenly spaced motions, each with one camera.
+
+    Args:
+        data_root (str | Path): Folder of the motion capture, see docs/data.md.
+        count (int): Number of motions.
+        subjects (Sequence[str]): Of these, such as 'S85'. By default those of the
+            validation split.
 
     Returns:
         list[tuple[np.ndarray, dict]]: Arguments of :func:`project_motion`.
     """
-    dataset = open_motions(data_root, fps=_FPS)
+    settings = dict(fps=_FPS)
+    if subjects:
+        settings['ann_file'] = ['cmu_h36m17.npz', 'cmu_h36m17_more.npz']
+        settings['split'] = ['train', 'val', 'unlisted']
+        settings['subjects'] = [*subjects]
+    dataset = open_motions(data_root, **settings)
     indices = np.linspace(0, len(dataset.clips) - 1, count).round().astype(int)
     clips = [dataset.clips[index] for index in indices]
     return [

@@ -1,0 +1,98 @@
+"""Refinement of lifted clips: a second lifter's poses, and constant bone lengths."""
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from mmhot.skeletons.joints import get_skeleton
+
+_H36M = get_skeleton('h36m-17')
+_CHILDREN = np.flatnonzero(np.array(_H36M.parents) >= 0)
+_PARENTS = np.array(_H36M.parents)[_CHILDREN]
+# (bones, joints): the vectors of the bones are this matrix times the joints
+_BONES = np.eye(len(_H36M.parents))[_CHILDREN] - np.eye(len(_H36M.parents))[_PARENTS]
+_MIRRORED = np.searchsorted(_CHILDREN, np.array(_H36M.flip_indices)[_CHILDREN])
+
+# Share of the second lifter, and the smoothing of what it changes, in frames: windows
+# of few targets have seams.
+_SHARE, _SMOOTHING = 0.25, 4.0
+# Standard deviations of joints across the line of sight and of bone lengths, relative
+# to that of joints along it.
+_ACROSS, _LENGTH = 0.25, 0.3
+_ROUNDS = 4
+# Frames that are solved at once, for the memory of long clips.
+_CHUNK = 4000
+
+
+def average_shapes(poses: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Average poses with those of a second lifter, which are first aligned to them.
+
+    Rotations and sizes of the second lifter's poses, which are the less accurate,
+    follow the first lifter's.
+
+    Args:
+        poses (np.ndarray): Root-relative poses of consecutive frames, (T, K, 3).
+        others (np.ndarray): The same by a less accurate lifter, (T, K, 3).
+
+    Returns:
+        np.ndarray: (T, K, 3), float32.
+    """
+    products = np.einsum('tka,tkb->tab', others, poses).astype(np.float64)
+    sizes = (others.astype(np.float64) ** 2).sum((1, 2))
+    products, sizes = _smooth(products), _smooth(sizes)
+    # orthogonal Procrustes problem, with a scale
+    left, values, right = np.linalg.svd(products)
+    values[:, 2] *= (signs := np.sign(np.linalg.det(left @ right)))
+    left[..., 2] *= signs[:, None]
+    scales = values.sum(1) / sizes.clip(1e-9)
+    aligned = others @ (left @ right * scales[:, None, None])
+    return (poses + _SHARE * _smooth(aligned - poses)).astype(np.float32)
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    return gaussian_filter1d(values, _SMOOTHING, axis=0, mode='nearest')
+
+
+def keep_bone_lengths(poses: np.ndarray, sights: np.ndarray) -> np.ndarray:
+    """Give each bone of a person about the same length in all frames.
+
+    The length is the median over frames and both sides of the body. Joints move as
+    little as possible, and rather along the line of sight, where a lifter errs most
+    (Gauss-Newton least squares in each frame).
+
+    Args:
+        poses (np.ndarray): Root-relative joints of Human3.6M, meters, (T, 17, 3).
+        sights (np.ndarray): Directions from the camera to the person, (T, 3).
+
+    Returns:
+        np.ndarray: (T, 17, 3), float32.
+    """
+    lengths = np.median(np.linalg.norm(_BONES @ poses, axis=-1), axis=0)
+    lengths = (lengths + lengths[_MIRRORED]) / 2
+    starts = range(0, len(poses), _CHUNK)
+    parts = [slice(start, start + _CHUNK) for start in starts]
+    new = [_fit_lengths(poses[part], sights[part], lengths) for part in parts]
+    return np.concatenate(new).astype(np.float32)
+
+
+def _fit_lengths(
+    poses: np.ndarray, sights: np.ndarray, lengths: np.ndarray
+) -> np.ndarray:
+    """Move joints (T, 17, 3) for bones of these lengths (16,)."""
+    sights = sights / np.linalg.norm(sights, axis=-1, keepdims=True)
+    variance = np.eye(3) * _ACROSS**2
+    variance = variance + (1 - _ACROSS**2) * sights[:, :, None] * sights[:, None]
+    shared, noise = _BONES @ _BONES.T, np.eye(len(lengths)) * _LENGTH**2
+    lifted = _BONES @ poses.astype(np.float64)
+    moved = np.zeros_like(poses, np.float64)
+    for _ in range(_ROUNDS):
+        bones = lifted + _BONES @ moved
+        current = np.linalg.norm(bones, axis=-1)
+        along = bones / current.clip(1e-6)[..., None]
+        pushed = along @ variance
+        normal = np.einsum('tia,tja->tij', pushed, along) * shared + noise
+        # of the lifted bones, linearized at the current ones
+        missing = lengths - current + (along * (bones - lifted)).sum(-1)
+        forces = np.linalg.solve(normal, missing[..., None])
+        moved = _BONES.T @ (pushed * forces)
+    new = poses + moved
+    return new - new[:, :1]

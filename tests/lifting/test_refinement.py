@@ -1,0 +1,108 @@
+"""Refinement of lifted clips: aligned averages and constant bone lengths."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+from tracks import clip_of, track, wiggling
+
+from mmhot.lifting.lifter import Lifter
+from mmhot.lifting.refinement import average_shapes, keep_bone_lengths
+from mmhot.skeletons.joints import get_skeleton
+
+H36M = get_skeleton('h36m-17')
+BONES = [(joint, parent) for joint, parent in enumerate(H36M.parents) if parent >= 0]
+
+
+def walking(num_frames):
+    """Return poses of constant bone lengths that swing their limbs, (T, 17, 3)."""
+    rng = np.random.default_rng(0)
+    time = np.arange(num_frames)[:, None] / 25
+    poses = np.zeros((num_frames, 17, 3))
+    for joint, parent in BONES:
+        mirrored = min(joint, H36M.flip_indices[joint])
+        axis = 0.1 + 0.02 * mirrored
+        angles = rng.normal(0, 0.6, 2) * np.sin(time * 3 + rng.uniform(0, 6))
+        turn = Rotation.from_euler('xz', angles + rng.normal(0, 0.5, 2))
+        poses[:, joint] = poses[:, parent] + turn.apply([0, axis, 0])
+    return poses
+
+
+def lengths_of(poses):
+    return np.stack(
+        [np.linalg.norm(poses[:, a] - poses[:, b], axis=-1) for a, b in BONES], -1
+    )
+
+
+def test_poses_of_constant_bones_stay():
+    poses, ahead = walking(20), np.tile([0, 0, 1.0], (20, 1))
+    np.testing.assert_allclose(keep_bone_lengths(poses, ahead), poses, atol=1e-6)
+    np.testing.assert_array_equal(keep_bone_lengths(poses, ahead)[:, 0], 0)
+
+
+@pytest.mark.parametrize('sight', [[0, 0, 1.0], [0.6, 0, 0.8]])
+def test_errors_of_depth_become_smaller(sight):
+    truth, rng = walking(300), np.random.default_rng(1)
+    noise = rng.normal(0, 0.03, (300, 17, 1)) * sight
+    noise[:, 0] = 0
+    sights = np.tile(2 * np.array(sight), (300, 1))
+    given = truth + noise
+    kept = keep_bone_lengths(given, sights)
+    assert lengths_of(kept).std(0).mean() < 0.4 * lengths_of(given).std(0).mean()
+    error, before = (np.linalg.norm(x - truth, axis=-1).mean() for x in (kept, given))
+    assert error < 0.9 * before
+    # across the line of sight joints stay nearly where they were
+    moved = kept - given
+    across = moved - (moved @ sight)[..., None] * sight
+    assert np.linalg.norm(across, axis=-1).mean() < 0.006
+
+
+def test_long_clips_are_solved_in_parts(monkeypatch):
+    poses = walking(50) + np.random.default_rng(0).normal(0, 0.02, (50, 17, 3))
+    sights = np.tile([0, 0, 1.0], (50, 1))
+    whole = keep_bone_lengths(poses, sights)
+    monkeypatch.setattr('mmhot.lifting.refinement._CHUNK', 7)
+    np.testing.assert_allclose(keep_bone_lengths(poses, sights), whole, atol=1e-6)
+
+
+def test_rotated_and_scaled_poses_do_not_change_the_average():
+    poses = walking(30).astype(np.float32)
+    turn = Rotation.from_euler('xyz', [0.3, 0.2, -0.4]).as_matrix()
+    np.testing.assert_allclose(
+        average_shapes(poses, 1.2 * poses @ turn), poses, atol=1e-6
+    )
+    mirrored = poses * [-1, 1, 1]
+    assert np.abs(average_shapes(poses, mirrored) - poses).max() > 0.01
+
+
+def test_shapes_are_averaged():
+    poses = walking(60)
+    other = poses.copy()
+    other[:, H36M.index('left_wrist')] += [0.04, 0, 0]
+    moved = average_shapes(poses, other) - poses
+    wrist = moved[:, H36M.index('left_wrist')].mean(0)
+    assert 0.006 < wrist[0] < 0.011
+    assert np.abs(moved[:, H36M.indices(['right_foot', 'left_foot'])]).max() < 0.004
+
+
+def test_clips_keep_bone_lengths_and_average_two_lifters():
+    clip = clip_of(track(range(90), wiggling(90)))
+    best, fast = Lifter(device='cpu'), Lifter(device='cpu', accuracy='fast')
+    poses, plain = best(clip).keypoints_3d, fast(clip).keypoints_3d
+    changes = [
+        (lengths_of(x).std(0) / lengths_of(x).mean(0)).mean() for x in (poses, plain)
+    ]
+    assert changes[0] < 0.5 * changes[1]
+    distance = np.linalg.norm(poses - plain, axis=-1).mean()
+    assert 0.005 < distance < 0.1
+    assert 'averaged with nanohtnet' in best.name
+    assert 'averaged' not in fast.name
+    assert 'averaged' not in Lifter('nanohtnet_81frm-keep9_cmu-wild').name
+
+
+def test_one_frame_is_refined():
+    assert np.isfinite(Lifter()(clip_of(track([3]))).keypoints_3d).all()
+
+
+def test_unknown_accuracy_is_refused():
+    with pytest.raises(ValueError, match="accuracy must be one of fast, best, got 'x'"):
+        Lifter(accuracy='x')
