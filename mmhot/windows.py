@@ -102,14 +102,14 @@ def resample(values: np.ndarray, times: np.ndarray) -> np.ndarray:
     return values[before] * (1 - weight) + values[after] * weight
 
 
-def usual_stride(seq_len: int, num_targets: int, overlap: float = 1 / 2) -> int:
+def usual_stride(seq_len: int, num_targets: int, overlap: float = 2 / 3) -> int:
     """Return a stride without visible seams.
 
     Nine windows cover each frame; chunks, in which every frame is a target, overlap by
     the given share.
     """
     if num_targets == seq_len > 1:
-        return seq_len - int(seq_len * overlap)
+        return seq_len - round(seq_len * overlap)
     return max(1, num_targets // 9)
 
 

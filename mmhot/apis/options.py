@@ -76,9 +76,9 @@ class LifterOptions(Options):
     )
     accuracy: str = option(
         'best',
-        'best: windows overlap by half, bones keep their lengths, and the shipped '
-        'lifter for clips is averaged with a second one; fast: none of these (streams '
-        'always)',
+        'best: windows overlap by two thirds, bones keep their lengths, and the '
+        'shipped lifter for clips is averaged with a second one; fast: none of these '
+        '(as streams)',
         choices=ACCURACIES,
     )
     backend: str = option(

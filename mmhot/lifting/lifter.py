@@ -144,10 +144,10 @@ class Lifter(ClipEncoder):
         keep (int or list[int], optional): Frames that each pruner of the model keeps.
             By default as trained.
         accuracy (str): 'best', the default, or 'fast': the model alone, and chunks
-            that overlap by a third. With 'best' chunks overlap by half, bones keep
-            their lengths (:func:`mmhot.lifting.refinement.keep_bone_lengths`; not of
-            causal models), and the shipped model for clips is averaged with that for
-            streams.
+            that overlap by a third. With 'best' chunks overlap by two thirds, bones
+            keep their lengths (:func:`mmhot.lifting.refinement.keep_bone_lengths`; not
+            of causal models), and the shipped model for clips is averaged with that
+            for streams.
         backend (str): 'torch', 'onnx', or 'auto', the default, see
             :func:`mmhot.weights.backends.find_graph`.
 
@@ -195,7 +195,7 @@ class Lifter(ClipEncoder):
         self.causal = settings.get('causal', False)
         self.accuracy = accuracy
         if stride is None:
-            overlap = 1 / 2 if accuracy == 'best' else 1 / 3
+            overlap = 2 / 3 if accuracy == 'best' else 1 / 3
             usual = usual_stride(self.seq_len, self.num_targets, overlap)
             stride = settings.get('stride', usual)
         self.stride = stride

@@ -143,7 +143,7 @@ def test_hourglasses_lift_clips(tmp_path, recoverer, flip_test):
     checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer)
     lifter = Lifter(checkpoint=checkpoint, flip_test=flip_test)
     assert lifter.num_targets == (27 if recoverer else 1)
-    assert lifter.stride == (14 if recoverer else 1)
+    assert lifter.stride == (9 if recoverer else 1)
     fast = Lifter(checkpoint=checkpoint, accuracy='fast')
     assert fast.stride == (18 if recoverer else 1)
     lifted = lifter(clip_of(60)).keypoints_3d

@@ -36,7 +36,7 @@ LIFTERS = [DEFAULT_LIFTER, LIVE_LIFTER]
 
 @pytest.fixture(scope='module', params=LIFTERS)
 def lifter(request):
-    return Lifter(request.param)
+    return Lifter(request.param, accuracy='fast')
 
 
 def project_clip(camera, joints):
@@ -210,7 +210,7 @@ def test_result_is_the_same_with_other_people_in_the_clip(lifter):
 
 def test_poses_are_continuous_where_chunks_meet():
     """To the tolerance that docs/metrics.md states."""
-    lifter = Lifter()
+    lifter = Lifter(accuracy='fast')
     data = dataset(camera_file='virtual_cameras.json', seq_len=81, num_targets=1)
     clips = []
     for clip in data.clips:
