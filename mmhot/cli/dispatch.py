@@ -46,6 +46,7 @@ def _run(argv: Sequence[str] | None) -> int:
     command = commands[args.command]
     if extras:
         command.refuse(extras)
+    command.refuse_overwriting(args)
     args.say = (lambda line: None) if args.quiet else Notices(command.prog)
     args.flags = flags_of(command)
     silence_opencv()

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, NoReturn
 
 from mmhot.apis.user_errors import explain, is_debugging, is_user_error
@@ -127,6 +128,13 @@ def flags_of(parser: argparse.ArgumentParser | None) -> dict[str, str]:
     return {action.dest: flag for flag, action in actions.items() if flag[:2] == '--'}
 
 
+def _is_same(path: str | os.PathLike, other: Any) -> bool:
+    """Whether a file exists and another value is its path, too."""
+    with suppress(OSError, ValueError):  # missing, or no path at all
+        return isinstance(other, str | Path) and os.path.samefile(path, other)
+    return False
+
+
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """Return a hint at the nearest known name, or an empty string."""
     near = nearest_name(given, known)
@@ -172,7 +180,22 @@ class OneLineParser(argparse.ArgumentParser):
         namespace, extras = self.parse_known_args(args, namespace)
         if extras:
             self.refuse(extras)
+        self.refuse_overwriting(namespace)
         return namespace
+
+    def refuse_overwriting(self, namespace: argparse.Namespace) -> None:
+        """Exit if a file to write is also one of the inputs."""
+        written = {
+            action.dest: action.option_strings[-1:] or [action.dest]
+            for action in self._actions
+            if getattr(action.type, '__name__', '') == 'output_file'
+        }
+        values = [v for name, v in vars(namespace).items() if name not in written]
+        read = [x for v in values for x in (v if isinstance(v, list) else [v])]
+        for name, (flag,) in written.items():
+            path = getattr(namespace, name, None)
+            if path is not None and any(_is_same(path, other) for other in read):
+                self.error(f'{flag}: {path} is an input and would be overwritten')
 
     def refuse(self, extras: list[str]) -> NoReturn:
         """Exit because of unknown arguments."""

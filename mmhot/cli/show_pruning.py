@@ -59,7 +59,6 @@ def run(args: argparse.Namespace) -> None:
         )
     if not 0.5 <= args.zoom <= 8:
         raise ValueError(f'zoom must be from 0.5 to 8, got {args.zoom:g}')
-    from mmhot.apis.export import Targets
     from mmhot.cli.runner import check_checkpoint
     from mmhot.io.images import read_image
     from mmhot.video.sources.model_names import find_pose_model
@@ -73,7 +72,6 @@ def run(args: argparse.Namespace) -> None:
         )
     if '://' not in weights and not Path(weights).is_file():
         raise FileNotFoundError(f'{weights}: no such checkpoint file')
-    Targets([args.image, weights]).claim(args.out, 0, args.image)
     check_checkpoint(weights)
 
     from mmpose.apis import init_model

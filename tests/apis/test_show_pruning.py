@@ -88,8 +88,9 @@ def test_command_writes_the_drawing(config, model, tmp_path, capsys):
     assert main(['show-pruning', str(IMAGE), *files, *options]) == 0
     assert '4 stages of 3 groups' in capsys.readouterr().out
     before = out.read_bytes()
-    assert main(['show-pruning', str(out), *files, *options]) == 2
-    assert 'kept.png would be overwritten' in capsys.readouterr().err
+    with pytest.raises(SystemExit, match='2'):
+        main(['show-pruning', str(out), *files, *options])
+    assert 'kept.png is an input and would be overwritten' in capsys.readouterr().err
     assert out.read_bytes() == before
     height, width, _ = cv2.imread(str(out)).shape
     assert width > 4 * 192

@@ -63,6 +63,29 @@ def test_missing_packages_are_one_line(tmp_path, package, name):
     assert run.returncode == 2
 
 
+@pytest.mark.parametrize(
+    ('name', 'args'),
+    [
+        ('print_config', ['{file}', '--out', '{file}']),
+        ('publish_model', ['{file}', '{file}']),
+        ('publish_model', ['a.pth', '{file}', '--mean-with', '{folder}/../x/a.py']),
+        ('convert_checkpoint', ['{file}', '{file}']),
+        ('convert_mocap', ['b.bvh', '{file}', '{file}']),
+        ('browse_dataset', ['{file}', '{file}']),
+    ],
+)
+def test_inputs_are_not_overwritten(tmp_path, run_tool, name, args):
+    folder = tmp_path / 'x'
+    folder.mkdir()
+    file = folder / 'a.py'
+    file.write_text('a = 1\n')
+    args = [arg.format(file=file, folder=folder) for arg in args]
+    code, err = run_tool(name, *args)
+    assert code == 2
+    assert f'{file} is an input and would be overwritten' in err
+    assert file.read_text() == 'a = 1\n'
+
+
 def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
     work_dir = tmp_path / 'work'
     train = ['train', config, '--work-dir', work_dir]
