@@ -52,7 +52,7 @@ test: setup
 test-all: setup
 	$(TEST)
 
-# Some 480 cases, most of them forks of one process; docs/reliability.md has the counts.
+# Some 550 cases, most of them forks of one process; docs/reliability.md has the counts.
 test-hostile: setup
 	$(BIN)/python -m tools.lab.hostile --out outputs/hostile.json
 
