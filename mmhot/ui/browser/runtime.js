@@ -4,6 +4,7 @@
 const BUILDS = { wasm: 'ort.wasm.min.mjs', webgpu: 'ort.webgpu.min.mjs' };
 const MAX_THREADS = 4;
 const TIMED_RUNS = 3;
+const PATIENCE = 20; // seconds for the first runs on a GPU, which compile
 
 export const threads = () => (self.crossOriginIsolated ? Math.min(MAX_THREADS, navigator.hardwareConcurrency || 1) : 1);
 
@@ -16,9 +17,11 @@ async function loadRuntime(backend) {
   return runtime;
 }
 
-export async function hasWebGPU() {
+// Whether there is a GPU; programs that stand in for one are slower than WebAssembly.
+async function hasWebGPU() {
   try {
-    return Boolean(await navigator.gpu?.requestAdapter());
+    const adapter = await navigator.gpu?.requestAdapter();
+    return Boolean(adapter) && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter);
   } catch {
     return false;
   }
@@ -76,9 +79,11 @@ export async function openModels(folders, backend, say) {
   if (!(await hasWebGPU())) return cpu;
   say('comparing WebAssembly and WebGPU');
   try {
-    const gpu = await openAll(downloads, 'webgpu');
-    const [slow, fast] = [await cpu.models.pose2d.seconds(), await gpu.models.pose2d.seconds()];
-    return fast < slow ? gpu : cpu;
+    const slow = await cpu.models.pose2d.seconds();
+    const compared = openAll(downloads, 'webgpu').then(
+      async (gpu) => ((await gpu.models.pose2d.seconds()) < slow ? gpu : cpu),
+    );
+    return await Promise.race([compared, new Promise((resolve) => { setTimeout(resolve, 1000 * PATIENCE, cpu); })]);
   } catch (error) {
     console.warn(`WebGPU: ${error.message}`);
     return cpu;
