@@ -20,11 +20,10 @@ import mmhot
 from mmhot.lens import DEFAULT_FOCAL_RATIO
 from mmhot.lifting.gaps import fill_joints
 from mmhot.skeletons.joints import get_skeleton, linear_recipes
-from mmhot.video.cache import describe_file, digest
+from mmhot.ui.browser_models import KINDS, PageModel, find_model
 from mmhot.visualization.drawing import SIDE_COLORS
 from mmhot.weights.downloads import cache_folder, check_digest, download
-from mmhot.weights.hub import local_file
-from mmhot.weights.index import LIVE_LIFTER, read_models, shipped_weights
+from mmhot.weights.index import LIVE_LIFTER
 
 ORT_VERSION = '1.30.0'
 """Version of onnxruntime-web; the same as in the package.json of the viewer."""
@@ -53,7 +52,6 @@ MODELS: Mapping[str, str] = MappingProxyType(
     {'detector': 'rtmdet-nano-person', 'pose2d': 'gtpt-t', 'lifter': LIVE_LIFTER}
 )
 """Models of the page by their kind."""
-_MODEL_FILES = ('model.onnx', 'meta.json')
 _PAGE_FILES = ('index.html', 'page.css', 'bundle.js')
 _H36M = 'h36m-17'
 HEADERS = {
@@ -74,8 +72,8 @@ def write_page(
 
     Args:
         out (Path): The folder, which is created; it must be new, empty, or such a page.
-        models (Mapping[str, str]): ``detector``, ``pose2d`` and ``lifter``: exported
-            folders, or names of models with shipped weights, which are exported once.
+        models (Mapping[str, str]): ``detector``, ``pose2d`` and ``lifter``: names of
+            models with shipped weights, or folders of ``mmhot export``.
         ort (Path, optional): Folder ``dist`` of the npm package onnxruntime-web. By
             default its files are downloaded once.
         say (Callable): Receives lines about the progress.
@@ -86,13 +84,17 @@ def write_page(
     """
     if out.is_dir() and any(out.iterdir()) and not (out / 'page.json').is_file():
         raise ValueError(f'out must be a new or empty folder, or such a page: {out}')
-    folders = {kind: find_model(models[kind], say) for kind in MODELS}
-    config = json.dumps(_describe(folders), indent=1)
+    found = {kind: find_model(kind, models[kind]) for kind in KINDS}
+    config = json.dumps(_describe(found), indent=1)
     runtime = [_find_ort_file(name, ort, say) for name in _ORT_FILES]
     _copy([files('mmhot.ui') / 'browser' / name for name in _PAGE_FILES], out)
     _copy(runtime, out / 'ort')
-    for kind, folder in folders.items():
-        _copy([folder / name for name in _MODEL_FILES], out / 'models' / kind)
+    for kind, model in found.items():
+        folder = out / 'models' / kind
+        _copy([model.weights] if model.weights else [], folder)
+        shutil.copyfile(model.graph, folder / 'model.onnx')
+        meta = json.dumps(model.meta, indent=1)
+        (folder / 'meta.json').write_text(meta, encoding='utf-8')
     (out / 'page.json').write_text(config, encoding='utf-8')
 
 
@@ -100,45 +102,6 @@ def _copy(sources: list[Any], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for source in sources:
         shutil.copyfile(source, folder / source.name)
-
-
-def find_model(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
-    """Return the folder of an exported model, after its export if necessary.
-
-    Args:
-        name (str): The folder or its address, or the name or alias of a model with
-            shipped weights.
-        say (Callable): Receives lines about the export.
-
-    Raises:
-        ValueError: If it is neither.
-    """
-    folder = local_file(name)
-    if all((folder / file).is_file() for file in _MODEL_FILES):
-        return folder
-    weights = next(
-        (
-            path
-            for model in read_models()
-            for stem, path in shipped_weights().items()
-            if model.weights.endswith(f'://{stem}')
-            and (model.is_called(name) or name == stem)
-        ),
-        None,
-    )
-    if weights is None:
-        raise ValueError(
-            f'{name} is neither a model with shipped weights nor a folder of `mmhot '
-            'export`'
-        )
-    key = digest(mmhot.__version__, describe_file(weights))
-    folder = cache_folder() / 'mmhot' / 'exported' / f'{weights.stem}-{key}'
-    if not all((folder / file).is_file() for file in _MODEL_FILES):
-        from mmhot.apis.onnx_export import export_onnx
-
-        say(f'exporting {name}, once')
-        export_onnx(name, out=folder)
-    return folder
 
 
 def _find_ort_file(name: str, ort: Path | None, say: Callable[[str], None]) -> Path:
@@ -161,27 +124,21 @@ def _find_ort_file(name: str, ort: Path | None, say: Callable[[str], None]) -> P
     return path
 
 
-def _describe(folders: Mapping[str, Path]) -> dict[str, Any]:
+def _describe(models: Mapping[str, PageModel]) -> dict[str, Any]:
     """Collect the settings of the page, ``page.json``."""
-    metas = {
-        kind: json.loads((folder / 'meta.json').read_text(encoding='utf-8'))
-        for kind, folder in folders.items()
-    }
-    for kind, meta in metas.items():
-        if meta['kind'] != kind:
-            raise ValueError(f'{folders[kind]} is a {meta["kind"]}, not a {kind}')
-    pose2d, lifter = metas['pose2d'], metas['lifter']
-    if 'simcc_x' not in pose2d['outputs']:
-        raise ValueError(
-            f'{folders["pose2d"]}: the page reads SimCC vectors, and its outputs are '
-            f'{", ".join(pose2d["outputs"])}'
-        )
+    pose2d, lifter = models['pose2d'].meta, models['lifter'].meta
     # a single known joint gives the standing person of the lifter, 100 pixels a torso
     root = np.full((1, get_skeleton(_H36M).num_keypoints, 2), np.nan)
     root[0, 0] = 0
     return {
         'version': mmhot.__version__,
-        'models': {kind: f'models/{kind}' for kind in folders},
+        'models': {
+            kind: {
+                'folder': f'models/{kind}',
+                'weights': model.weights and model.weights.name,
+            }
+            for kind, model in models.items()
+        },
         'recipes': linear_recipes(
             pose2d['skeleton'], _H36M, lifter['lifting']['mapping']
         ),

@@ -1,7 +1,6 @@
 """``mmhot ui --browser``: the page estimates what the Python chain does."""
 
 import json
-import shutil
 import threading
 import time
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from mmhot.cli.dispatch import main
 from mmhot.lens import ideal_camera
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import convert_keypoints, linear_recipes
+from mmhot.ui.browser_models import find_model
 from mmhot.video.inputs import open_inputs
 from mmhot.video.live import LiveLifter
 from mmhot.video.live_tracks import LiveTrack, resample_segment
@@ -89,7 +89,7 @@ def test_bad_inputs_are_named(tmp_path, ort):
     swapped = models | {'lifter': models['pose2d']}
     with pytest.raises(ValueError, match='pose2d is a pose2d, not a lifter'):
         page.write_page(tmp_path / 'out', swapped, ort)
-    with pytest.raises(ValueError, match='nothing is neither a model with shipped'):
+    with pytest.raises(ValueError, match='nothing is neither a lifter with shipped'):
         page.write_page(tmp_path / 'out', models | {'lifter': 'nothing'}, ort)
     with pytest.raises(FileNotFoundError, match=r'ort\.wasm\.min\.mjs does not exist'):
         page.write_page(tmp_path / 'out', models, tmp_path)
@@ -266,17 +266,18 @@ def test_page_reads_a_camera(folder, python_poses, tmp_path):
     assert np.median(distances) < PIXELS
 
 
-def test_models_are_exported_once(tmp_path, monkeypatch):
-    exported = []
-
-    def export(name, out):
-        exported.append(name)
-        shutil.copytree(models['pose2d'], out)
-
-    models = write_models(tmp_path / 'models')
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    monkeypatch.setattr('mmhot.apis.onnx_export.export_onnx', export)
-    folders = {page.find_model('gtpt-t') for _ in range(2)}
-    assert exported == ['gtpt-t']
-    (folder,) = folders
-    assert folder.is_relative_to(tmp_path / 'cache')
+def test_shipped_models_are_described_as_exported_ones():
+    metas = {kind: find_model(kind, name).meta for kind, name in page.MODELS.items()}
+    assert metas['detector']['resize']['longer_side'] == 512
+    assert metas['detector']['input']['color'] == 'BGR'
+    assert metas['pose2d']['crop'] == {'size': [192, 256], 'padding': 1.1}
+    assert metas['pose2d']['input']['shape'] == ['batch', 3, 256, 192]
+    assert len(metas['pose2d']['score_curve'][0]) == 10
+    lifting = metas['lifter']['lifting']
+    assert (lifting['num_frames'], lifting['num_targets']) == (81, 9)
+    assert lifting['frames_per_second'] == 50
+    assert metas['lifter']['codec']['type'] == 'PersonCenteredPoseLifting'
+    for kind in ('pose2d', 'lifter'):
+        assert len(metas[kind]['joints']) == len(metas[kind]['parents']) == 17
+    with pytest.raises(ValueError, match='gtpt-t is neither a lifter with shipped'):
+        find_model('lifter', 'gtpt-t')

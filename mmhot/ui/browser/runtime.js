@@ -27,13 +27,18 @@ async function hasWebGPU() {
   }
 }
 
-async function fetchModel(folder) {
-  const [meta, graph] = await Promise.all(['meta.json', 'model.onnx'].map(async (name) => {
-    const answer = await fetch(`${folder}/${name}`);
-    if (!answer.ok) throw new Error(`${folder}/${name}: ${answer.status} ${answer.statusText}`);
-    return name.endsWith('json') ? answer.json() : new Uint8Array(await answer.arrayBuffer());
-  }));
-  return { meta, graph };
+async function fetchFile(path) {
+  const answer = await fetch(path);
+  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${answer.statusText}`);
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
+// Shipped models have their weights in a file of their own.
+async function fetchModel({ folder, weights }) {
+  const names = ['meta.json', 'model.onnx', ...(weights ? [weights] : [])];
+  const [meta, graph, data] = await Promise.all(names.map((name) => fetchFile(`${folder}/${name}`)));
+  const externalData = weights ? [{ path: weights, data }] : [];
+  return { meta: JSON.parse(new TextDecoder().decode(meta)), graph, externalData };
 }
 
 class Model {
@@ -60,18 +65,18 @@ class Model {
 async function openAll(downloads, backend) {
   const runtime = await loadRuntime(backend);
   const models = {};
-  for (const [name, { meta, graph }] of Object.entries(downloads)) {
-    const options = { executionProviders: backend === 'webgpu' ? ['webgpu', 'wasm'] : ['wasm'] };
+  for (const [name, { meta, graph, externalData }] of Object.entries(downloads)) {
+    const options = { executionProviders: backend === 'webgpu' ? ['webgpu', 'wasm'] : ['wasm'], externalData };
     models[name] = new Model(runtime, await runtime.InferenceSession.create(graph, options), meta);
   }
   return { models, backend };
 }
 
-// Open models by folder. 'auto' takes the back end on which 2D poses are faster.
-export async function openModels(folders, backend, say) {
+// Open models by folder and file of weights. 'auto' takes the back end on which 2D poses are faster.
+export async function openModels(places, backend, say) {
   say('loading the models');
   const entries = await Promise.all(
-    Object.entries(folders).map(async ([name, folder]) => [name, await fetchModel(folder)]),
+    Object.entries(places).map(async ([name, place]) => [name, await fetchModel(place)]),
   );
   const downloads = Object.fromEntries(entries);
   if (backend !== 'auto') return openAll(downloads, backend);

@@ -1,0 +1,122 @@
+"""Models of the page: their files, and the settings that its script reads."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.weights.backends import open_session, shipped_graph
+from mmhot.weights.hub import local_file
+
+_TASKS = {
+    'detector': ('detection',),
+    'pose2d': ('body_2d_keypoint', 'wholebody_2d_keypoint'),
+    'lifter': ('body_3d_keypoint',),
+}
+KINDS = tuple(_TASKS)
+_GRAPH, _META = 'model.onnx', 'meta.json'
+# ImageNet's, as all of mmhot's networks of images use it.
+_COLORS = {
+    'RGB': dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
+    'BGR': dict(mean=[103.53, 116.28, 123.675], std=[57.375, 57.12, 58.395]),
+}
+
+
+@dataclass(frozen=True)
+class PageModel:
+    """A model of the page.
+
+    Attributes:
+        meta (dict): Content of ``meta.json``, see ``docs/export.md``.
+        graph (Path): The .onnx file.
+        weights (Path, optional): File of the tensors, if they are not in the graph.
+    """
+
+    meta: dict[str, Any]
+    graph: Path
+    weights: Path | None = None
+
+
+def find_model(kind: str, name: str) -> PageModel:
+    """Find a model of the page.
+
+    Args:
+        kind (str): One of :data:`KINDS`.
+        name (str): Name or alias of a model with shipped weights, or a folder of
+            ``mmhot export`` or its address.
+
+    Raises:
+        ValueError: If it is neither, or of another kind.
+    """
+    graph = shipped_graph(name, _TASKS[kind])
+    if graph is not None:
+        return PageModel(_describe(kind, graph), graph, graph.with_suffix('.pth'))
+    folder = local_file(name)
+    if not all((folder / file).is_file() for file in (_GRAPH, _META)):
+        raise ValueError(
+            f'{name} is neither a {kind} with shipped weights nor a folder of `mmhot '
+            'export`'
+        )
+    meta = json.loads((folder / _META).read_text(encoding='utf-8'))
+    if meta['kind'] != kind:
+        raise ValueError(f'{folder} is a {meta["kind"]}, not a {kind}')
+    if kind == 'pose2d' and 'simcc_x' not in meta['outputs']:
+        raise ValueError(
+            f'{folder}: the page reads SimCC vectors, and its outputs are '
+            f'{", ".join(meta["outputs"])}'
+        )
+    return PageModel(meta, folder / _GRAPH)
+
+
+def _describe(kind: str, graph: Path) -> dict[str, Any]:
+    """Describe a shipped graph as ``mmhot export`` does."""
+    session = open_session(graph)
+    facts = session.get_modelmeta().custom_metadata_map
+    (entry,) = session.get_inputs()
+    described = _DESCRIPTIONS[kind](entry.shape, facts)
+    colors = described.pop('color', None)
+    own = {'color': colors, **_COLORS[colors]} if colors else {}
+    return {
+        'kind': kind,
+        'name': facts['name'],
+        'input': {'name': entry.name, 'shape': entry.shape, **own},
+        **described,
+    }
+
+
+def _describe_detector(shape: list, facts: Mapping[str, str]) -> dict[str, Any]:
+    return {'color': 'BGR', 'resize': {'longer_side': int(facts['image_size'])}}
+
+
+def _describe_pose2d(shape: list, facts: Mapping[str, str]) -> dict[str, Any]:
+    crop = {'size': [shape[3], shape[2]], 'padding': float(facts['padding'])}
+    curve = json.loads(facts.get('score_curve', 'null'))
+    tree = _describe_skeleton(facts['skeleton'])
+    return {'color': 'RGB', 'crop': crop, 'score_curve': curve, **tree}
+
+
+def _describe_lifter(shape: list, facts: Mapping[str, str]) -> dict[str, Any]:
+    own = json.loads(facts['lifter'])
+    settings = {'causal': False, 'mapping': 'trained', **own['lifting']}
+    settings['frames_per_second'] = settings.pop('fps', 50.0)
+    tree = _describe_skeleton('h36m-17')
+    return {'codec': own['codec'], 'lifting': settings, **tree}
+
+
+_DESCRIPTIONS = {
+    'detector': _describe_detector,
+    'pose2d': _describe_pose2d,
+    'lifter': _describe_lifter,
+}
+
+
+def _describe_skeleton(name: str) -> dict[str, Any]:
+    skeleton = get_skeleton(name)
+    return {
+        'skeleton': skeleton.name,
+        'joints': list(skeleton.joints),
+        'parents': list(skeleton.parents),
+        'flip_indices': list(skeleton.flip_indices),
+    }
