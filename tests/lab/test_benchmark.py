@@ -251,6 +251,7 @@ def test_a_row_may_ask_for_the_center_frame():
         ('tcn-27:model.backbone.blocks=2', 'tcn-27.*cannot be built: .*blocks'),
         ('tcn-27:model.backbone.type.a=2', 'tcn-27:model.backbone.type.a=2: '),
         ('tcn-27:channels_last', 'channels_last is for images'),
+        ('nanohtnet-81-9:onnx:folded', 'onnx takes no other option of speed'),
     ],
 )
 def test_wrong_rows_are_refused_in_one_line(text, message):
@@ -400,3 +401,17 @@ def test_memory_is_measured_in_separate_processes():
     # 64 sequences of 9 hidden frames, 1024 channels
     assert 0.95 * weights < small < weights + 2**23
     assert weights + 64 * 9 * 1024 * 4 < large < weights + 2**26
+
+
+@pytest.mark.slow(reason='exports a model')
+def test_exported_models_compute_what_pytorch_does():
+    pytest.importorskip('onnxscript')
+    pytest.importorskip('onnxruntime')
+    plain, exported = (
+        build_spec(parse_spec(f'nanohtnet-81-9{option}')) for option in ('', ':onnx')
+    )
+    x = plain.inputs(2)
+    with torch.no_grad():
+        wanted = plain(x)
+    (found,) = exported(x)
+    torch.testing.assert_close(torch.from_numpy(found), wanted, rtol=0, atol=1e-5)

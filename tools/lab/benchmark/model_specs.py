@@ -8,13 +8,16 @@ config file, ``PACKAGE::CONFIG``, or ``mmhot://NAME`` of shipped weights. An opt
 * ``input=(T,K,C)``: the shape of one input, if the config does not define it;
 * ``folded``: rewritten for inference, see :func:`mmhot.deploy.switch.switch_to_deploy`;
 * ``channels_last``: images and kernels in that memory format;
+* ``onnx``: exported, and run by ONNX Runtime; lifters and 2D models;
 * ``center``: only the center frame of a window, as in its evaluation.
 """
 
 import ast
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -22,6 +25,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 import mmhot.plugin  # noqa: F401 registers what configs name
+from mmhot.deploy.onnx_graphs import KEPT, LifterGraph, PoseGraph, write_graph
 from mmhot.deploy.switch import switch_to_deploy
 from mmhot.errors import hint_at_names
 from mmhot.evaluation.cost import input_shape, run_network
@@ -88,7 +92,7 @@ MODELS = {
 }
 """Short names and their configs, which may have options."""
 
-_FLAGS = ('folded', 'channels_last', 'center')
+_FLAGS = ('onnx', 'folded', 'channels_last', 'center')
 # A colon outside of '::', '://' and Windows' drives.
 _SEPARATOR = re.compile(r'(?<!:):(?![:/\\])')
 
@@ -105,6 +109,7 @@ class ModelSpec:
         folded (bool): Whether to rewrite the model for inference.
         channels_last (bool): Whether to use that memory format.
         center (bool): Whether to predict the center frame only.
+        onnx (bool): Whether ONNX Runtime runs it.
     """
 
     name: str
@@ -114,6 +119,7 @@ class ModelSpec:
     folded: bool = False
     channels_last: bool = False
     center: bool = False
+    onnx: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,12 +131,14 @@ class BuiltModel:
         shape (tuple[int, ...]): Shape of one input, without the batch.
         memory_format (torch.memory_format): Of a batch of inputs.
         center (bool): Whether to predict the center frame only.
+        run_onnx (Callable, optional): Runs the exported model instead.
     """
 
     model: nn.Module
     shape: tuple[int, ...]
     memory_format: torch.memory_format
     center: bool = False
+    run_onnx: Callable[[Tensor], Any] | None = None
 
     def inputs(self, batch_size: int) -> Tensor:
         """Draw a random batch on the model's device."""
@@ -140,6 +148,8 @@ class BuiltModel:
 
     def __call__(self, x: Tensor) -> Any:
         """Run the network, MMPose's mode 'tensor'."""
+        if self.run_onnx is not None:
+            return self.run_onnx(x)
         if self.center:
             feats = self.model.extract_feat(x, target='center')
             return self.model.head.select(feats, 'center')
@@ -198,6 +208,8 @@ def build_spec(spec: ModelSpec, device: str = 'cpu') -> BuiltModel:
             ':input=(SHAPE), without the batch'
         )
     model = model.to(device).eval()
+    if spec.onnx:
+        return _export(spec, model, shape)
     if spec.folded:
         switch_to_deploy(model)
     memory_format = torch.contiguous_format
@@ -209,6 +221,31 @@ def build_spec(spec: ModelSpec, device: str = 'cpu') -> BuiltModel:
     if spec.center and not isinstance(model, SequencePoseLifter):
         raise ValueError(f'{spec.name}: center is for lifters of sequences')
     return BuiltModel(model, shape, memory_format, spec.center)
+
+
+def _export(spec: ModelSpec, model: nn.Module, shape: tuple[int, ...]) -> BuiltModel:
+    """Export a model, and open the file with as many threads as PyTorch has."""
+    if spec.folded or spec.channels_last or spec.center:
+        raise ValueError(f'{spec.name}: onnx takes no other option of speed')
+    import onnxruntime
+
+    graph = (PoseGraph if len(shape) == 3 and shape[0] == 3 else LifterGraph)(model)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    with TemporaryDirectory() as folder:
+        file = Path(folder, 'model.onnx')
+        write_graph(graph, torch.randn(3, *shape), file, {})
+        session = onnxruntime.InferenceSession(
+            file.read_bytes(), options, providers=['CPUExecutionProvider']
+        )
+    names = [each.name for each in session.get_outputs()]
+    names = [name for name in names if not name.startswith(KEPT)]
+    return BuiltModel(
+        model,
+        shape,
+        torch.contiguous_format,
+        run_onnx=lambda x: session.run(names, {graph.input_name: x.numpy()}),
+    )
 
 
 def _read_config(spec: ModelSpec) -> Config:
