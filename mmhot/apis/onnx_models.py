@@ -158,7 +158,7 @@ def _open_lifter(
         ),
     )
     # what mmhot.lifting.networks reads
-    settings = {**config.get('lifting', {}), 'stride': lifter.stride}
+    settings = dict(config.get('lifting', {}))
     settings |= dict(num_frames=lifter.seq_len, num_targets=lifter.num_targets)
     facts = dict(codec=decoder, keep=meta['keep'], lifting=settings)
     metadata = dict(lifter=json.dumps(facts))

@@ -12,7 +12,7 @@ from lifters import lifter_config, random_state, save_lifter
 from published import load_fixture
 from tracks import clip_of, track
 
-from mmhot.lifting import load_model
+from mmhot.lifting import load_model, networks
 from mmhot.lifting.lifter import Lifter
 from mmhot.weights import index as model_index
 from mmhot.weights.checkpoints import convert_file
@@ -45,7 +45,8 @@ def shipped(tmp_path, monkeypatch):
     monkeypatch.setattr(model_index, 'WEIGHTS_FOLDER', folder)
     save_lifter(folder / 'tiny-a.pth')
     save_lifter(folder / 'tiny-b.pth', num_frames=27)
-    monkeypatch.setattr(load_model, 'DEFAULT_LIFTER', 'tiny-b')
+    for module in (load_model, networks):
+        monkeypatch.setattr(module, 'DEFAULT_LIFTER', 'tiny-b')
     return folder
 
 

@@ -39,8 +39,9 @@ def cache_files(tmp_path):
     files = sorted(
         (tmp_path / 'out' / CACHE_FOLDER).iterdir(), key=lambda x: len(x.name)
     )
-    finished, people, tracks = files
+    finished, people, tracks, observed = files
     assert tracks.name.endswith('.tracks.npz')
+    assert observed.name.endswith('.appearance.observed.npz')
     return people, tracks, finished
 
 
@@ -197,7 +198,7 @@ def test_caches_of_other_inputs_are_not_used(run, detector, checkpoint, tmp_path
     (own,) = (
         path
         for path in (tmp_path / 'other' / CACHE_FOLDER).glob('a-*.npz')
-        if 'tracks' not in path.name
+        if path.name.count('.') == 1
     )
     own.write_bytes(people.read_bytes())
     assert infer(other, **options) == 0

@@ -67,7 +67,7 @@ def test_people_of_keyframes_are_known_before_the_chunk_is_filled():
         assert go_on.wait(10)
         return ['first', 'last']
 
-    with ChunkFiller(clip, True, lambda: done.append(len(clip.people))) as filler:
+    with ChunkFiller(clip, True, lambda _: done.append(len(clip.people))) as filler:
         filler.add(frames, {1: 'last'}, fill)
         assert filler.people(1) == 'last'
         assert clip.people == []
