@@ -96,6 +96,9 @@ def _import_all() -> None:
     os.environ.setdefault('OMP_NUM_THREADS', '1')
     silence_opencv()
     import mmhot.apis.clip_worker
+    import mmhot.lifting.torch_network
+    import mmhot.plugin
+    import mmhot.video.sources.mmpose_models
     import mmhot.visualization.html
     import mmhot.visualization.summary_image
     import mmhot.visualization.video  # noqa: F401
@@ -274,8 +277,9 @@ def _judge_results(case: Case, folder: Path) -> tuple[str, str]:
     results = [*(folder / 'out').glob('*.npz'), *(folder / 'out').glob('*.json')]
     if case.expected == LIFTED and case.arguments[0] == 'lift':
         wanted = case.arguments[case.arguments.index('--formats') + 1].split(',')
-        suffixes = {path.suffix[1:] for path in (folder / 'out').iterdir()}
-        if lost := set(wanted) - suffixes:
+        names = [path.name for path in (folder / 'out').iterdir()]
+        lost = [w for w in wanted if not any(n.endswith(f'.{w}') for n in names)]
+        if lost:
             return 'silent wrong', f'no {", ".join(lost)}'
     for path in results:
         clip = read_lifted(path)
