@@ -97,7 +97,7 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
             (_ARM, trunk, 'shoulder', 'elbow_flex', 1.0),
         ):
             first, middle, last = (place[f'{side}_{joint}'] for joint in limb)
-            upper, lower = _unit(first - middle), _unit(middle - last)
+            upper, lower = unit_vectors(first - middle), unit_vectors(middle - last)
             hinge = forward * np.cross(upper, lower)
             straight = _carried(above[..., 2], above[..., 1], upper)
             axes = _axes(upper, hinge + _STRAIGHT * straight, along=True)
@@ -106,8 +106,8 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
             cosine = (upper * lower).sum(-1).clip(-1, 1)
             angles[bend + ending] = np.degrees(np.arccos(cosine))
         if f'{side}_heel' in place:
-            sole = _unit(place[f'{side}_big_toe'] - place[f'{side}_heel'])
-            shin = _unit(place[f'{side}_knee'] - place[f'{side}_foot'])
+            sole = unit_vectors(place[f'{side}_big_toe'] - place[f'{side}_heel'])
+            shin = unit_vectors(place[f'{side}_knee'] - place[f'{side}_foot'])
             lifted = (sole * shin).sum(-1).clip(-1, 1)
             angles[f'ankle_angle_{side[0]}'] = np.degrees(np.arcsin(lifted))
     table = np.stack([angles[name] for name in names], axis=1)
@@ -122,12 +122,12 @@ def _axes(up: np.ndarray, right: np.ndarray, along: bool = False) -> np.ndarray:
         right (np.ndarray): The z axis, exactly so if not ``along``.
         along (bool): See above.
     """
-    forward = _unit(np.cross(up, right))
+    forward = unit_vectors(np.cross(up, right))
     if along:
-        up = _unit(up)
+        up = unit_vectors(up)
         right = np.cross(forward, up)
     else:
-        right = _unit(right)
+        right = unit_vectors(right)
         up = np.cross(right, forward)
     return np.stack([forward, up, right], axis=-1)
 
@@ -144,5 +144,6 @@ def _inverse(axes: np.ndarray) -> np.ndarray:
     return np.swapaxes(axes, -1, -2)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit_vectors(vectors: np.ndarray) -> np.ndarray:
+    """Scale vectors (..., 3) to length one."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-12)

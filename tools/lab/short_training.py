@@ -9,6 +9,10 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import nn
 
+from mmhot.cli.errors import print_line
+from mmhot.cli.report import align
+from mmhot.errors import naming
+from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
 from mmhot.weights.config_files import read_config_file
 
@@ -84,7 +88,7 @@ def train(
 
     Args:
         config (Config): What to train.
-        evaluate (str): 'val', or 'test' for a table of errors.
+        evaluate (str): 'val', or 'test' for a table of errors; the other is left out.
         edit (Callable, optional): Changes the backbone before the training.
         table (str): Rows of the table, see
             :meth:`mmhot.evaluation.error_report.ErrorReport.table`; 'groups' has a row
@@ -94,6 +98,11 @@ def train(
         dict: Metrics, or ``errors`` by kind of 2D and row; and ``seconds`` of the
         processor in training.
     """
+    unused = 'val' if evaluate == 'test' else 'test'
+    for part in ('cfg', 'dataloader', 'evaluator'):
+        config[f'{unused}_{part}'] = None
+    if evaluate == 'test':
+        config.test_evaluator.update(measures=['MPJPE', 'P-MPJPE'])
     begin = time.process_time()
     runner = Runner.from_cfg(config)
     if edit is not None:
@@ -114,6 +123,32 @@ def train(
                 for row, errors in rows.items()
             }
     return measured | dict(seconds=round(seconds))
+
+
+def print_tables(
+    results: Path,
+    group: str,
+    title: str,
+    summarize: Callable[[Sequence[dict], str], list[tuple[str, ...]]],
+    left: int,
+) -> None:
+    """Print a table for each group of runs in a file and each kind of 2D.
+
+    Args:
+        results (Path): The .json of the measurements.
+        group (str): Key of a run that names its group.
+        title (str): What the numbers are.
+        summarize (Callable): Returns the lines of a table for some runs and a kind of
+            2D.
+        left (int): Columns that are aligned to the left.
+    """
+    with naming(results):
+        runs = load_json(results)['runs']
+    for name in dict.fromkeys(run[group] for run in runs):
+        own = [run for run in runs if run[group] == name]
+        for source in own[0]['errors']:
+            print_line(f'{name}, 2D: {source}; {title}')
+            print_line(align(summarize(own, source), left=left))
 
 
 def write_json(path: Path, document: dict) -> None:

@@ -21,11 +21,10 @@ from torch import nn
 
 from mmhot import compat
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.report import align
-from mmhot.errors import naming
 from mmhot.io.arrays import load_json
 from tools.lab.short_training import (
     UNSEEN,
+    print_tables,
     read_config,
     shorten,
     train,
@@ -171,24 +170,16 @@ def measure(
     use_subjects(config.train_dataloader.dataset, args.data, skipped=UNSEEN)
     shorten(config, steps, chosen.batch_size)
     config.load_from = chosen.start
-    config.val_cfg = config.val_dataloader = config.val_evaluator = None
     # every 25th frame, or windows side by side
     test = config.test_dataloader.dataset
     test.update(stride=25 if config.model.test_cfg.get('target') == 'center' else 81)
     use_subjects(test, args.data, _TESTED)
-    config.test_evaluator.update(measures=['MPJPE', 'P-MPJPE'])
     return train(config, 'test', edit, table='groups')
 
 
 def print_table(args: argparse.Namespace) -> None:
     """Print a table for each study and kind of 2D."""
-    with naming(args.results):
-        runs = load_json(args.results)['runs']
-    for study in dict.fromkeys(run['study'] for run in runs):
-        own = [run for run in runs if run['study'] == study]
-        for source in own[0]['errors']:
-            print_line(f'{study}, 2D: {source}; MPJPE in mm, change in %')
-            print_line(align(summarize(own, source), left=1))
+    print_tables(args.results, 'study', 'MPJPE in mm, change in %', summarize, left=1)
 
 
 def summarize(runs: Sequence[dict], source: str) -> list[tuple[str, ...]]:

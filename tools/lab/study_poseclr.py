@@ -21,11 +21,10 @@ from mmengine.config import Config
 
 from mmhot import compat
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.report import align
-from mmhot.errors import naming
 from mmhot.io.arrays import load_json
 from tools.lab.short_training import (
     UNSEEN,
+    print_tables,
     read_config,
     shorten,
     train,
@@ -145,7 +144,6 @@ def pretrain(args: argparse.Namespace, document: dict) -> Path:
     _use(config.train_dataloader.dataset.dataset, args, frames, None)
     _use(config.val_dataloader.dataset.dataset, args, frames, ['S02'])
     shorten(config, args.pretrain_steps, args.pretrain_batch)
-    config.test_cfg = config.test_dataloader = config.test_evaluator = None
     config.resume = True
     config.train_cfg.max_epochs = config.param_scheduler[1].T_max = _PARTS
     config.train_dataloader.sampler.num_samples //= _PARTS
@@ -167,12 +165,10 @@ def finetune(args: argparse.Namespace, key: dict, start: Path | None) -> dict:
     config.optim_wrapper.optimizer.lr = key.get(
         'rate', config.optim_wrapper.optimizer.lr
     )
-    config.val_cfg = config.val_dataloader = config.val_evaluator = None
     test = config.test_dataloader
     test.dataset.update(stride=100, num_targets=1, actions={})
     _use(test.dataset, args, frames, UNSEEN)
     config.model.test_cfg.target = 'center'
-    config.test_evaluator.update(measures=['MPJPE', 'P-MPJPE'])
     if start is not None:
         config.model.backbone.init_cfg = dict(
             type='Pretrained', checkpoint=str(start), prefix='backbone'
@@ -195,13 +191,7 @@ def _use(
 
 def print_table(args: argparse.Namespace) -> None:
     """Print a table for each model and kind of 2D."""
-    with naming(args.results):
-        runs = load_json(args.results)['runs']
-    for model in dict.fromkeys(run['model'] for run in runs):
-        own = [run for run in runs if run['model'] == model]
-        for source in own[0]['errors']:
-            print_line(f'{model}, 2D: {source}; MPJPE / P-MPJPE in mm')
-            print_line(align(summarize(own, source), left=5))
+    print_tables(args.results, 'model', 'MPJPE / P-MPJPE in mm', summarize, left=5)
 
 
 def summarize(runs: Sequence[dict], source: str) -> list[tuple[str, ...]]:

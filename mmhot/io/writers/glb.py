@@ -116,10 +116,7 @@ def _animate(
     gltf: Gltf, animation: dict, motion: RigidMotion, joints: list[int], person: Clip3D
 ) -> None:
     """Add the channels of the root's position and of all rotations."""
-    seconds = np.float32(person.seconds(person.frame))
-    # times must increase, which timestamps of videos need not
-    kept = np.flatnonzero(np.diff(seconds, prepend=-1) > 0)
-    times = gltf.add_array(seconds[kept], bounds=True)
+    kept, times = _add_times(gltf, person, person.frame)
     root = np.float32(motion.root[kept] @ Y_UP.T)
     _add_channel(animation, times, gltf.add_array(root), joints[0], 'translation')
     for joint, turns in enumerate(np.moveaxis(motion.quaternions(), 1, 0)):
@@ -139,12 +136,20 @@ def _hide(gltf: Gltf, animation: dict, hips: int, person: Clip3D, clip: Clip3D) 
     if len(keys) == 1:
         return
     frames = np.array(sorted(keys))
-    seconds = np.float32(clip.seconds(frames))
-    kept = np.flatnonzero(np.diff(seconds, prepend=-1) > 0)
+    kept, times = _add_times(gltf, clip, frames)
     scales = np.float32([[keys[frame]] * 3 for frame in frames[kept].tolist()])
-    times = gltf.add_array(seconds[kept], bounds=True)
     values = gltf.add_array(scales)
     _add_channel(animation, times, values, hips, 'scale', 'STEP')
+
+
+def _add_times(gltf: Gltf, clip: Clip3D, frames: np.ndarray) -> tuple[np.ndarray, int]:
+    """Add the seconds of frames; return the places of those kept, and the accessor.
+
+    Times must increase, which timestamps of videos need not.
+    """
+    seconds = np.float32(clip.seconds(frames))
+    kept = np.flatnonzero(np.diff(seconds, prepend=-1) > 0)
+    return kept, gltf.add_array(seconds[kept], bounds=True)
 
 
 def _add_channel(

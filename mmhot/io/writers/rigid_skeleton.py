@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from mmhot.io.writers.rigs import TOE, TOE_END, TYPICAL_SHIN, Rig
 from mmhot.lifting.placement import ANKLE_HEIGHT
+from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 
 Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
@@ -130,9 +131,9 @@ def _turn_ends(
         motion.rotations[:, index] = above @ wanted
 
     for side in ('left', 'right'):
-        sole = _unit(seen[f'{side}_big_toe'] - seen[f'{side}_heel'])
+        sole = unit_vectors(seen[f'{side}_big_toe'] - seen[f'{side}_heel'])
         shin = seen[f'{side}_knee'] - seen[f'{side}_foot']
-        left = _unit(np.cross(shin, sole))
+        left = unit_vectors(np.cross(shin, sole))
         turn(f'{side}_foot', np.stack([left, np.cross(sole, left), sole], axis=-1))
         wrist = joints.index(f'{side}_wrist')
         forearm = axes[:, motion.parents[wrist]]
@@ -142,7 +143,7 @@ def _turn_ends(
     shoulders = (seen['left_shoulder'] + seen['right_shoulder']) / 2
     up = axes[:, joints.index('neck_base'), :, 1]
     ears = 0.75 * seen['head'] + 0.25 * shoulders
-    left = _unit(np.cross(up, seen['nose'] - ears))
+    left = unit_vectors(np.cross(up, seen['nose'] - ears))
     turn('neck_base', np.stack([left, up, np.cross(left, up)], axis=-1))
 
 
@@ -233,8 +234,8 @@ def _frame_across(
     positions: np.ndarray, left: int, right: int, trunk: np.ndarray
 ) -> np.ndarray:
     """Compute axes left, up, forward (rows) from a joint pair and the trunk."""
-    across = _unit(positions[:, left] - positions[:, right])
-    forward = _unit(np.cross(across, trunk))
+    across = unit_vectors(positions[:, left] - positions[:, right])
+    forward = unit_vectors(np.cross(across, trunk))
     return np.stack([across, np.cross(forward, across), forward], axis=-2)
 
 
@@ -292,15 +293,11 @@ def _least_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def _least_turn(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Compute the smallest rotation vectors (T, 3) between directions (T, 3)."""
-    source, target = _unit(source), _unit(target)
+    source, target = unit_vectors(source), unit_vectors(target)
     axis = np.cross(source, target)
     sine = np.linalg.norm(axis, axis=-1)
     angle = np.arctan2(sine, (source * target).sum(-1))
     # opposite directions: any perpendicular axis
     spare = np.cross(source, np.eye(3)[np.abs(source).argmin(-1)])
     axis = np.where((sine > 1e-9)[:, None], axis, spare)
-    return _unit(axis) * angle[:, None]
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-12)
+    return unit_vectors(axis) * angle[:, None]
