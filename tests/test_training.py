@@ -20,6 +20,8 @@ def train(tmp_path, run_tool):
     """Train two epochs of two steps in ``tmp_path/work``; return code and stderr."""
     config = mocap.tiny_config('nanohtnet*-30e_cmu-wild', MODEL)
     config.train_cfg.max_epochs = 2
+    # of mmhot's own registered optimizers
+    config.optim_wrapper.optimizer = dict(type='MuonAdamW', lr=1e-3)
     config.default_hooks.checkpoint.max_keep_ckpts = 1
     config.val_dataloader.dataset.stride = 200
     config.dump(tmp_path / 'tiny.py')

@@ -81,11 +81,15 @@ def check_optimizer(config: Config) -> None:
     from mmengine.registry import OPTIMIZERS
 
     kind = config.get('optim_wrapper', {}).get('optimizer', {}).get('type')
-    if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
-        hint = hint_at_names(kind, OPTIMIZERS.module_dict)
-        raise ValueError(
-            f'optim_wrapper.optimizer.type: there is no optimizer {kind!r}; {hint}'
-        )
+    if not isinstance(kind, str):
+        return
+    with OPTIMIZERS.switch_scope_and_registry(config.get('default_scope')) as registry:
+        if registry.get(kind) is None:
+            names = OPTIMIZERS.module_dict | registry.module_dict
+            raise ValueError(
+                f'optim_wrapper.optimizer.type: there is no optimizer {kind!r}; '
+                f'{hint_at_names(kind, names)}'
+            )
 
 
 def resume(config: Config, checkpoint: str) -> None:

@@ -22,6 +22,7 @@ from mmhot.apis.onnx_precision import (
     measure_loss,
 )
 from mmhot.deploy.onnx_graphs import KEPT, OPSET, write_graph
+from mmhot.errors import escape
 from mmhot.io.atomic import replacing
 from mmhot.weights.backends import MODEL_FILE, open_session
 
@@ -169,12 +170,17 @@ def _reduce(
 
 
 def _check_folder(out: Path) -> None:
-    """Refuse folders with files of others."""
+    """Refuse folders with files of others, and those that cannot be written."""
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f'out must be a folder, and {out} is a file')
     found = {path.name for path in out.iterdir()} if out.is_dir() else set()
     if found and not {*FILES} <= found:
         raise ValueError(f'out must be a new, empty or exported folder: {out} is not')
+    nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
+    try:
+        TemporaryDirectory(prefix='.mmhot-', dir=nearest).cleanup()
+    except OSError as error:
+        raise OSError(f'cannot write {escape(out)}: {error.strerror}') from error
 
 
 def _write(out: Path, contents: Sequence[bytes]) -> Iterator[Path]:

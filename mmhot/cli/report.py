@@ -166,9 +166,14 @@ def format_errors(report: 'ErrorReport', tables: Sequence[str] = ()) -> str:
     Returns:
         str: Aligned tables with empty lines between them.
     """
+    from mmhot.evaluation.motion_quality import MOTION_UNITS
+
     units = {measure.name: measure.unit for measure in report.measures}
     rows = {_dataset_title(report, x): report.overall(x) for x in report.datasets}
     blocks = [_error_table('', rows, units)]
+    motion = {f'{x} motion'.strip(): report.motion(x) for x in report.datasets}
+    if any(motion.values()):
+        blocks.append(_error_table('', motion, MOTION_UNITS))
     for name in report.datasets:
         for kind in tables:
             rows = report.table(name, kind)

@@ -23,8 +23,8 @@ _HALF = '.half'
 
 
 def write_sharing_graph(
-    model: ir.Model, weights: Path, metadata: dict[str, str]
-) -> Path:
+    model: ir.Model, weights: Path, metadata: dict[str, str], path: Path
+) -> None:
     """Write a graph beside the checkpoint from which its tensors are read.
 
     Tensors stay in half precision in the file, and are converted when it is opened.
@@ -33,9 +33,7 @@ def write_sharing_graph(
         model (ir.Model): Graph as PyTorch exports it, not optimized.
         weights (Path): Its checkpoint, in half precision.
         metadata (dict[str, str]): Metadata of the graph.
-
-    Returns:
-        Path: The graph's file: that of the weights, with the suffix .onnx.
+        path (Path): The graph's file, in the folder of the checkpoint.
     """
     content, graph = weights.read_bytes(), model.graph
     for output in [each for each in graph.outputs if each.name.startswith(KEPT)]:
@@ -50,10 +48,8 @@ def write_sharing_graph(
     common.ClearMetadataAndDocStringPass()(model)
     model.metadata_props.update(metadata)
     model.metadata_props[WEIGHTS_KEY] = hashlib.sha256(content).hexdigest()
-    path = weights.with_suffix('.onnx')
     with replacing(path) as temporary:
         ir.save(model, temporary)
-    return path
 
 
 def _find(tensor: np.ndarray, content: bytes) -> int | None:

@@ -28,6 +28,10 @@ class ClipPrediction:
             window, and frames of a window.
         weights (np.ndarray, optional): Weights of the poses where windows overlap,
             (F,).
+        root_world (np.ndarray, optional): True positions of the root, meters, z up,
+            (F, 3).
+        camera_axes (np.ndarray, optional): Rotation from the axes of the poses to those
+            of ``root_world``, (3, 3).
     """
 
     pred: np.ndarray
@@ -40,6 +44,8 @@ class ClipPrediction:
     clip: str = ''
     kept: tuple[int, int] | None = None
     weights: np.ndarray | None = None
+    root_world: np.ndarray | None = None
+    camera_axes: np.ndarray | None = None
 
     @property
     def recording(self) -> str:
@@ -78,6 +84,7 @@ def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
     kept = None
     if 'kept_frames' in sample:
         kept = len(sample['kept_frames']), sample['num_frames']
+    root = sample.get('root_world')
     return ClipPrediction(
         pred.reshape(target.shape)[inside],
         target[inside],
@@ -86,6 +93,8 @@ def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
         dataset=sample.get('dataset_name', ''),
         kept=kept,
         weights=blend_weights(num_targets)[inside],
+        root_world=None if root is None else np.asarray(root)[inside],
+        camera_axes=sample.get('camera_axes'),
         **labels,
     )
 
@@ -149,7 +158,7 @@ def _join(
 ) -> ClipPrediction:
     pred = np.concatenate([part.pred for part in parts])
     target = np.concatenate([part.target for part in parts])
-    frames = None
+    first, frames, root = parts[0], None, None
     if clip:
         frames = np.concatenate([part.frames for part in parts])
         frames, where, place = np.unique(frames, return_index=True, return_inverse=True)
@@ -158,7 +167,18 @@ def _join(
         np.add.at(total, place, pred * weights[:, None, None])
         pred = total / np.bincount(place, weights)[:, None, None]
         target = target[where]
-    first = parts[0]
+        if first.root_world is not None:
+            root = np.concatenate([part.root_world for part in parts])[where]
     return ClipPrediction(
-        pred, target, frames, first.fps, dataset, subject, action, clip, first.kept
+        pred,
+        target,
+        frames,
+        first.fps,
+        dataset,
+        subject,
+        action,
+        clip,
+        first.kept,
+        root_world=root,
+        camera_axes=first.camera_axes,
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmhot.errors import hint_at_names
 from mmhot.evaluation.clip_predictions import ClipPrediction
+from mmhot.evaluation.motion_quality import MOTION_UNITS, measure_motion
 from mmhot.evaluation.pose_errors import (
     AUC_THRESHOLDS,
     CPS_THRESHOLDS,
@@ -176,6 +177,15 @@ class ErrorReport:
         """Each measure of a dataset."""
         return self._row(self._sums[dataset], bool(self.actions(dataset)))
 
+    def motion(self, dataset: str) -> dict[str, float]:
+        """Compute means over clips of :func:`measure_motion`, where it is known."""
+        clips = [sums.clip for sums in self._sums[dataset] if len(sums.clip.pred)]
+        rows = [measure_motion(x, self.skeleton, self.root_index) for x in clips]
+        known = {
+            name: [row[name] for row in rows if name in row] for name in MOTION_UNITS
+        }
+        return {name: float(np.mean(x)) for name, x in known.items() if x}
+
     def table(self, dataset: str, kind: str) -> dict[str, dict[str, float]]:
         """Compute each measure by joint, group, action, subject or clip.
 
@@ -239,12 +249,14 @@ class ErrorReport:
         """Return the report as plain numbers, for a file.
 
         Returns:
-            dict: ``units`` by measure, ``higher_is_better`` (names of measures) and
-            ``datasets``, each with ``frames``, ``kept`` (see :meth:`kept`), ``average``
-            ('frames', or the actions' names), ``overall`` and ``TABLES``.
+            dict: ``units`` by measure, ``motion_units``, ``higher_is_better`` (names of
+            measures) and ``datasets``, each with ``frames``, ``kept`` (see
+            :meth:`kept`), ``average`` ('frames', or the actions' names), ``overall``,
+            ``motion`` and ``TABLES``.
         """
         return dict(
             units={measure.name: measure.unit for measure in self.measures},
+            motion_units=dict(MOTION_UNITS),
             higher_is_better=[m.name for m in self.measures if m.thresholds],
             datasets={
                 name: dict(
@@ -252,6 +264,7 @@ class ErrorReport:
                     kept=self.kept(name),
                     average=self.actions(name) or 'frames',
                     overall=self.overall(name),
+                    motion=self.motion(name),
                     **{kind: self.table(name, kind) for kind in TABLES},
                 )
                 for name in self.datasets

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmhot.keypoint_arrays import fit_similarity
 from mmhot.skeletons.joints import Skeleton
 
 # MPI-INF-3DHP's conventions, in meters: 150 mm, and 0, 5, ..., 150 mm.
@@ -213,17 +214,9 @@ def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     pred = pred - pred_mean
     target = target - target_mean
 
-    covariance = np.swapaxes(pred, -1, -2) @ target
-    # poses that are not finite must not stop the others; the last line makes them NaN
-    u, strength, vt = np.linalg.svd(np.nan_to_num(covariance, posinf=0, neginf=0))
-    # instead of a reflection, flip the axis of the smallest singular value
-    sign = np.sign(np.linalg.det(u @ vt))[..., None]
-    u = np.concatenate([u[..., :-1], u[..., -1:] * sign[..., None]], -1)
-    strength = np.concatenate([strength[..., :-1], strength[..., -1:] * sign], -1)
-
-    size = (pred**2).sum((-2, -1))
-    scale = strength.sum(-1) / np.maximum(size, 1e-12)
-    return scale[..., None, None] * (pred @ (u @ vt)) + target_mean
+    products = np.swapaxes(pred, -1, -2) @ target
+    # poses that are not finite become NaN without stopping the others
+    return pred @ fit_similarity(products, (pred**2).sum((-2, -1))) + target_mean
 
 
 def error_groups(skeleton: Skeleton) -> dict[str, list[int]]:

@@ -1,15 +1,10 @@
-"""Foot contacts: ankles that stand, measured in 3D or predicted from 2D keypoints."""
+"""Foot contacts: ankles that stand, predicted from 2D keypoints."""
 
 from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
-from scipy.ndimage import (
-    binary_closing,
-    binary_opening,
-    minimum_filter1d,
-    uniform_filter1d,
-)
+from scipy.ndimage import uniform_filter1d
 from scipy.special import expit, ndtr
 
 from mmhot.skeletons.joints import get_skeleton
@@ -20,37 +15,7 @@ FPS = 50.0
 ANKLES = get_skeleton('h36m-17').indices(['right_foot', 'left_foot'])
 _NUM_JOINTS = get_skeleton('h36m-17').num_keypoints
 
-# A standing ankle is slower, m/s, and at most this much above the lowest one around.
-_SPEED, _HEIGHT = 0.25, 0.08
-# Seconds: of a speed, around a frame for the lowest ankle, and of a contact or a gap.
-_STEP, _AROUND, _SHORTEST = 0.08, 1.0, 0.1
 _WEIGHTS = WEIGHTS_FOLDER / 'foot-contacts_cmu.npz'
-
-
-def find_contacts(ankles: np.ndarray, fps: float) -> np.ndarray:
-    """Find standing ankles by speed and height.
-
-    Args:
-        ankles (np.ndarray): Positions, meters, z up, (T, 2, 3).
-        fps (float): Frames per second.
-
-    Returns:
-        np.ndarray: Whether each ankle stands, (T, 2) bool.
-    """
-    half = max(round(_STEP * fps / 2), 1)
-    padded = np.pad(ankles, ((half, half), (0, 0), (0, 0)), mode='edge')
-    steps = np.full(len(ankles), 2.0 * half)
-    index = np.arange(len(ankles))
-    steps -= (half - index).clip(0) + (half - index[::-1]).clip(0)
-    moved = np.linalg.norm(padded[2 * half :] - padded[: -2 * half], axis=-1)
-    slow = moved * fps < _SPEED * steps.clip(1)[:, None]
-    size = 2 * round(_AROUND * fps) + 1
-    floor = minimum_filter1d(ankles[..., 2].min(1), size, mode='nearest')
-    stands = slow & (ankles[..., 2] < floor[:, None] + _HEIGHT)
-    run = np.ones((max(round(_SHORTEST * fps), 1), 1), bool)
-    # padded, as SciPy takes frames beyond the ends for gaps
-    wide = np.pad(stands, ((len(run), len(run)), (0, 0)), mode='edge')
-    return binary_opening(binary_closing(wide, run), run)[len(run) : -len(run)]
 
 
 def contact_features(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -200,7 +200,7 @@ class Lifter(ClipEncoder):
             stride = settings.get('stride', usual)
         self.stride = stride
         self.batch_size = batch_size or self.network.usual_batch_size(flip_test)
-        is_shipped = checkpoint is None and self.name.startswith(DEFAULT_LIFTER)
+        is_shipped = checkpoint is None and self.network.weights == DEFAULT_LIFTER
         self._averages = is_shipped and accuracy == 'best'
         if self._averages:
             self.name += f', averaged with {LIVE_LIFTER}'

@@ -25,6 +25,7 @@ class LiftingNetwork(Protocol):
 
     Attributes:
         name (str): Name in results.
+        weights (str): Name of the model and its weights, without settings.
         identity (str): Text that changes with the weights and settings.
         codec (CameraPoseLifting): Codec of the windows and poses.
         settings (Mapping): The config's ``lifting``.
@@ -33,6 +34,7 @@ class LiftingNetwork(Protocol):
     """
 
     name: str
+    weights: str
     identity: str
     codec: CameraPoseLifting
     settings: Mapping[str, Any]
@@ -101,7 +103,7 @@ class OnnxNetwork:
             kept, self.settings = meta['keep'], meta['lifting']
             self.num_frames = self.settings['num_frames']
             self.num_targets = self.settings['num_targets']
-            self.name = facts['name']
+            self.name = self.weights = facts['name']
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f'{path} is no lifter of this version of mmhot: export it again with '

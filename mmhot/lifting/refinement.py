@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from mmhot.keypoint_arrays import fit_similarity
 from mmhot.skeletons.joints import get_skeleton
 
 _H36M = get_skeleton('h36m-17')
@@ -38,13 +39,7 @@ def average_shapes(poses: np.ndarray, others: np.ndarray) -> np.ndarray:
     """
     products = np.einsum('tka,tkb->tab', others, poses).astype(np.float64)
     sizes = (others.astype(np.float64) ** 2).sum((1, 2))
-    products, sizes = _smooth(products), _smooth(sizes)
-    # orthogonal Procrustes problem, with a scale
-    left, values, right = np.linalg.svd(products)
-    values[:, 2] *= (signs := np.sign(np.linalg.det(left @ right)))
-    left[..., 2] *= signs[:, None]
-    scales = values.sum(1) / sizes.clip(1e-9)
-    aligned = others @ (left @ right * scales[:, None, None])
+    aligned = others @ fit_similarity(_smooth(products), _smooth(sizes))
     return (poses + _SHARE * _smooth(aligned - poses)).astype(np.float32)
 
 

@@ -39,7 +39,8 @@ class TorchNetwork:
         keep: Keep | None = None,
     ) -> None:
         self._device = choose_device(device)
-        self.name, config, plain = load_lifter(model, checkpoint, self._device)
+        name, config, plain = load_lifter(model, checkpoint, self._device)
+        self.name = self.weights = name
         self.model = switch_to_deploy(plain)
         self.codec = self.model.head.decoder
         self.settings = config.get('lifting', {})

@@ -24,8 +24,6 @@ _MAX_INTERVAL, _STREAM_INTERVAL, _MIN_DETECTED = 30, 12, 5
 _SHORT_VIDEO = 15
 # Bytes of the frames of a chunk.
 _MAX_BYTES = 200e6
-# Largest share of a batch, and highest mean confidence, that gets the flip test.
-_FLIPPED_SHARE, _MAX_FLIPPED = 0.15, 0.98
 # Fall of a person's mean confidence from which the crop is turned.
 _FALL = 0.2
 # Part of the identity: raise it when results change.
@@ -346,36 +344,13 @@ class VideoPoseEstimator:
             poses = estimate(images, boxes)
         else:
             estimate = self.estimator.estimate_fast
-            poses = self._flip_uncertain(images, boxes, estimate(images, boxes))
+            poses = self.estimator.estimate_partly_flipped(images, boxes)
         if self.estimator.turns is None:
             return poses
         least = [own - _FALL for own in confidence]
         return self.estimator.turns.improve(
             estimate, self.estimator.estimate_fast, images, boxes, poses, least
         )
-
-    @span('flip test')
-    def _flip_uncertain(
-        self, images: list[np.ndarray], boxes: list[np.ndarray], poses: list[Poses]
-    ) -> list[Poses]:
-        """Estimate the least confident people of a batch with the flip test."""
-        if not self.estimator.has_score_curve:
-            return poses
-        means = np.concatenate([scores.mean(1) for _, scores in poses])
-        count = int(_FLIPPED_SHARE * len(means))
-        chosen = np.zeros(len(means), bool)
-        chosen[np.argsort(means, kind='stable')[:count]] = True
-        chosen &= means < _MAX_FLIPPED
-        ends = np.cumsum([len(own) for own in boxes])[:-1]
-        rows = np.split(chosen, ends)
-        again = self.estimator.estimate_upright(
-            images, [own[each] for own, each in zip(boxes, rows, strict=True)]
-        )
-        for (points, scores), each, (new, new_scores) in zip(
-            poses, rows, again, strict=True
-        ):
-            points[each], scores[each] = new, new_scores
-        return poses
 
 
 def _as_arrays(boxes: Boxes) -> Boxes:

@@ -27,9 +27,9 @@ def find_graph(
 ) -> Path | None:
     """Choose the back end of a model.
 
-    'auto' runs models of ``mmhot export`` with ONNX Runtime. Others run with PyTorch if
-    it is installed, except for shipped lifters on a CPU: importing PyTorch takes longer
-    than lifting most clips. ``docs/export.md`` compares both.
+    'auto' runs models of ``mmhot export`` and, on a CPU, shipped models with ONNX
+    Runtime. Others run with PyTorch if it is installed. ``docs/export.md`` compares
+    both.
 
     Args:
         model (str | Path, optional): Name, config, .onnx file, or folder of
@@ -102,13 +102,29 @@ def shipped_graph(name: str, tasks: Sequence[str]) -> Path | None:
     return None
 
 
-def open_session(path: str | Path, device: str = 'cpu') -> Any:
+def graph_with_keep_rates(graph: Path, keep_rates: Sequence[float]) -> Path:
+    """Return the file of a shipped GTPT's graph with other keep rates."""
+    rates = '-'.join(f'{rate:g}' for rate in keep_rates)
+    return graph.with_name(f'{graph.stem}.keep-{rates}.onnx')
+
+
+def count_threads() -> int:
+    """Count the threads for ONNX Runtime: those set for PyTorch, or all cores."""
+    threads = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
+    return int(threads or 0) or os.cpu_count() or 1
+
+
+def open_session(
+    path: str | Path, device: str = 'cpu', threads: int | None = None
+) -> Any:
     """Open an ONNX file with ONNX Runtime.
 
     Args:
         path (str | Path): The file.
         device (str): 'cpu', 'cuda', 'cuda:N', or 'auto': the GPU if ONNX Runtime can
             use one. Defaults to 'cpu'.
+        threads (int, optional): Threads of a run on a CPU. Defaults to
+            :func:`count_threads`.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -124,9 +140,7 @@ def open_session(path: str | Path, device: str = 'cpu') -> Any:
         ) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    # PyTorch's variable; 0 is ONNX Runtime's choice, all cores
-    threads = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
-    options.intra_op_num_threads = int(threads or 0)
+    options.intra_op_num_threads = threads or count_threads()
     # waiting threads would keep cores busy that reading frames needs
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     providers = _providers(device, onnxruntime.get_available_providers())

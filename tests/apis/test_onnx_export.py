@@ -20,6 +20,19 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
     assert (tmp_path / 'README.md').read_text() == 'mine'
 
 
+@pytest.mark.parametrize('place', ['/proc/x/y', 'file/x'])
+def test_a_folder_that_cannot_be_created_is_refused_at_once(
+    place, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'file').touch()
+    monkeypatch.setattr('mmhot.apis.onnx_export.open_exportable', None)
+    assert main(['export', 'gtpt-t', '--out', place]) == 2
+    error = capsys.readouterr().err
+    assert f'cannot write {place}: ' in error
+    assert error.count('\n') == 1
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [

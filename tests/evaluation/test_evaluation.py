@@ -5,6 +5,7 @@ import pytest
 from mmpose.evaluation.functional import keypoint_mpjpe
 from scipy.spatial.transform import Rotation
 
+from mmhot.evaluation.motion_quality import bone_length_variation, jitter
 from mmhot.evaluation.pose_errors import (
     auc,
     cps,
@@ -19,7 +20,6 @@ from mmhot.evaluation.pose_errors import (
     procrustes_align,
 )
 from mmhot.skeletons.joints import SKELETONS, get_skeleton
-from tools.lab.measure_lifted import bone_length_variation, jitter
 
 EVERY = np.ones((40, 17), bool)
 

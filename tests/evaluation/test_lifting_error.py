@@ -480,3 +480,35 @@ def test_chunks_are_measured_as_clips_are_lifted(length):
     (lifted,) = lift_windows(predict, [target], 9, 9, stride=6)
     expected = 1000 * mpjpe(lifted, target).mean()
     assert evaluate(samples)['MPJPE'] == pytest.approx(expected, rel=1e-5)
+
+
+def test_motion_of_feet_bones_and_joints_is_measured():
+    ankle, num_frames = 3, 50
+    target = np.zeros((num_frames, 17, 3))
+    target[:, 1:] = np.random.default_rng(0).normal(size=(16, 3))
+    target[:, [3, 6], 1] = 0.9  # below the root of a level camera
+    pred = target.copy()
+    pred[:, ankle] += np.arange(num_frames)[:, None] * [0.001, 0, 0]  # 5 cm/s
+    pred[:, ankle, 1] += 0.02  # into the floor
+    known = dict(
+        clip='a/x',
+        fps=50.0,
+        target_frame_numbers=np.arange(num_frames),
+        root_world=np.tile([1, 2, 0.98], (num_frames, 1)),
+        camera_axes=np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]]),
+    )
+    metric, _ = measure([sample(pred, target, **known)], measures=['MPJPE'])
+    motion = metric.report.motion('gt')
+    assert motion['foot slide'] == pytest.approx(2.5)  # one of two ankles
+    for name in ('true slide', 'floating', 'jitter'):
+        assert motion[name] == pytest.approx(0, abs=1e-9)
+    assert motion['penetration'] == pytest.approx(1)
+    assert 0 < motion['bone length'] < 1
+    assert 'motion' in format_errors(metric.report)
+    assert metric.report.as_dict()['datasets']['gt']['motion'] == motion
+
+
+def test_feet_of_motions_without_a_floor_are_left_out():
+    samples, *_ = windows(40, 9, 9, noise=0)
+    metric, _ = measure(samples, measures=['MPJPE'])
+    assert set(metric.report.motion('gt')) == {'bone length', 'jitter'}

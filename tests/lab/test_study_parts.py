@@ -1,18 +1,20 @@
 """Variants and table of the study of a lifter's parts."""
 
+import sys
+
 import pytest
 import torch
 from mmpose.registry import MODELS
 
 from mmhot.weights.config_files import read_config_file
 from tools.lab.short_training import CONFIGS
-from tools.lab.study_parts import STUDIES, summarize
+from tools.lab.study_parts import STUDIES, main, summarize
 
 
 def build(study, variant):
     chosen = STUDIES[study]
     backbone = read_config_file(str(CONFIGS / chosen.config)).model.backbone
-    changes, edit = chosen.variants[variant]
+    changes, edit, _ = chosen.variants[variant]
     backbone.update(changes)
     torch.manual_seed(0)
     model = MODELS.build(backbone)
@@ -60,3 +62,15 @@ def test_changes_are_those_of_shared_seeds():
         ('whole', '5', '2', '15.0', '30.0'),
         ('less', '5', '1', '25.0 (+25.0 %)', '50.0 (+25.0 %)'),
     ]
+
+
+@pytest.mark.parametrize('text', ['{"runs": [{"model": "x"}]}', '{"points": []}', '3'])
+def test_files_of_other_studies_are_refused(text, tmp_path, monkeypatch, capsys):
+    path = tmp_path / 'other.json'
+    path.write_text(text)
+    monkeypatch.setattr(sys, 'argv', ['study_parts.py', 'table', str(path)])
+    assert main() == 2
+    assert capsys.readouterr().err == (
+        f'study_parts.py: error: {path}: is no file of this study: it has no runs by '
+        "'study'\n"
+    )

@@ -10,17 +10,16 @@ from rendered_clips import DATA, H36M, rendered
 from scipy.interpolate import interp1d
 
 from mmhot.clips import to_axes
+from mmhot.evaluation.motion_quality import find_contacts, foot_slide
 from mmhot.io.lifted import read_lifted
 from mmhot.lifting.contacts import (
     ANKLES,
     contact_features,
     contact_logits,
-    find_contacts,
     load_contact_weights,
     predict_contacts,
 )
 from mmhot.lifting.foot_lock import lock_feet
-from tools.lab.measure_lifted import foot_slide
 from tools.lab.motions import GroundTruth
 from tools.lab.train_contacts import ContactNet
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from rendered_clips import rendered
 
-from mmhot.lifting.contacts import ANKLES, find_contacts
+from mmhot.evaluation.motion_quality import find_contacts
+from mmhot.lifting.contacts import ANKLES
 from mmhot.lifting.live_foot_lock import LiveFootLock
 from mmhot.lifting.world import place_people
 

@@ -11,7 +11,7 @@ from mmhot.cli.dispatch import main
 from mmhot.cli.training_data import shorten
 
 ROOT = Path(__file__).parents[2]
-FAMILIES = sorted(ROOT.glob('configs/body_3d_keypoint/*'))
+PATHS = sorted(ROOT.glob('configs/body_3d_keypoint/*/*/*.py'))
 CLIP = ROOT / 'tests/data/demo_2d_coco17.npz'
 
 
@@ -36,27 +36,23 @@ def on_human36m(config, folder):
     return config
 
 
-@pytest.mark.slow(reason='trains models of full size, minutes each')
-@pytest.mark.parametrize('family', FAMILIES, ids=lambda folder: folder.name)
-def test_configs_train_test_and_lift(family, tmp_path, run_tool, monkeypatch):
-    for path in sorted(family.glob('*/*.py')):
-        folder = tmp_path / path.stem
-        folder.mkdir()
-        monkeypatch.chdir(folder)
-        options = [path, '--sample', '--work-dir', 'work']
-        if path.parent.name != 'cmu_mocap':
-            config = on_human36m(Config.fromfile(path), folder / 'h36m')
-            config.dump(folder / 'short.py')
-            options = ['short.py', '--work-dir', 'work']
-        code, err = run_tool('train', *options)
-        assert code == 0, f'{path}: {err}'
-        if 'head' not in Config.fromfile(path).model:
-            continue  # pre-training only
-        checkpoint = folder / 'work/epoch_1.pth'
-        code, err = run_tool('test', options[0], checkpoint, *options[1:])
-        assert code == 0, f'{path}: {err}'
-        lift = ['lift', str(CLIP), '--checkpoint', str(checkpoint), '--out-dir', 'out']
-        assert main([*lift, '--formats', 'npz']) == 0, path
-        with np.load(f'out/{CLIP.name}') as result:
-            assert np.isfinite(result['keypoints_3d']).all(), path
-        checkpoint.unlink()
+@pytest.mark.slow(reason='trains models of full size, up to minutes each')
+@pytest.mark.parametrize('path', PATHS, ids=lambda path: path.stem)
+def test_configs_train_test_and_lift(path, tmp_path, run_tool, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = [path, '--sample', '--work-dir', 'work']
+    if path.parent.name != 'cmu_mocap':
+        config = on_human36m(Config.fromfile(path), tmp_path / 'h36m')
+        config.dump(tmp_path / 'short.py')
+        options = ['short.py', '--work-dir', 'work']
+    code, err = run_tool('train', *options)
+    assert code == 0, err
+    if 'head' not in Config.fromfile(path).model:
+        return  # pre-training only
+    checkpoint = tmp_path / 'work/epoch_1.pth'
+    code, err = run_tool('test', options[0], checkpoint, *options[1:])
+    assert code == 0, err
+    lift = ['lift', str(CLIP), '--checkpoint', str(checkpoint), '--out-dir', 'out']
+    assert main([*lift, '--formats', 'npz']) == 0
+    with np.load(f'out/{CLIP.name}') as result:
+        assert np.isfinite(result['keypoints_3d']).all()

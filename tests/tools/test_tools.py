@@ -250,6 +250,14 @@ def test_every_tool_prints_help(module, monkeypatch, capsys):
     assert 'usage:' in capsys.readouterr().out
 
 
+@pytest.mark.slow(reason='starts a process for each tool')
+@pytest.mark.parametrize('module', [*command_lines()])
+def test_every_tool_imports_what_it_needs(module):
+    command = [sys.executable, '-m', module, '--help']
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize('name', ['train', 'test'])
 def test_help_lists_mmposes_arguments(name):
     done = subprocess.run(

@@ -10,8 +10,9 @@ from video_files import gray_image
 
 from mmhot.crops import crop_matrix, map_points, unmap_points
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.video.sources import onnx_models
-from mmhot.video.sources.onnx_models import OnnxDetector, OnnxPoseEstimator
+from mmhot.video.sources import detectors, onnx_models
+from mmhot.video.sources.detectors import OnnxDetector
+from mmhot.video.sources.onnx_models import OnnxPoseEstimator
 
 COCO = get_skeleton('coco-17').joints
 BOX = np.array([[10.0, 5.0, 40.0, 45.0]], np.float32)
@@ -33,6 +34,9 @@ class Session:
     def get_outputs(self):
         return [SimpleNamespace(name=n, shape=s) for n, s in self.outputs.items()]
 
+    def get_providers(self):
+        return ['CPUExecutionProvider']
+
     def get_modelmeta(self):
         return SimpleNamespace(custom_metadata_map=self.metadata)
 
@@ -44,7 +48,8 @@ class Session:
 @pytest.fixture
 def use(monkeypatch):
     def replace(session):
-        monkeypatch.setattr(onnx_models, 'open_session', lambda path, device: session)
+        for module in (detectors, onnx_models):
+            monkeypatch.setattr(module, 'open_session', lambda *_, **__: session)
         return session
 
     return replace
@@ -63,9 +68,9 @@ def test_boxes_are_in_pixels_of_the_image(use):
     assert_allclose(scores, [0.9])
     (batch,) = session.batches
     assert batch.shape == (1, 3, 320, 320)
-    white = (250 - onnx_models._MEAN[::-1]) / onnx_models._STD[::-1]
+    white = (250 - onnx_models.IMAGE_MEAN[::-1]) / onnx_models.IMAGE_STD[::-1]
     assert_allclose(batch[0, :, 5, 5], white, rtol=1e-5)
-    gray = (114 - onnx_models._MEAN[::-1]) / onnx_models._STD[::-1]
+    gray = (114 - onnx_models.IMAGE_MEAN[::-1]) / onnx_models.IMAGE_STD[::-1]
     assert_allclose(batch[0, :, -5, 5], gray, rtol=1e-5)
 
 
@@ -233,3 +238,32 @@ def test_exported_models_state_padding_and_score_curve(use):
         keypoints[0, 0], unmap_points(matrix, np.array([50, 60])), rtol=1e-5
     )
     assert_allclose(scores, 0.8)
+
+
+def test_only_the_least_confident_are_mirrored_and_nobody_is_estimated_twice(use):
+    def answer(crops):
+        """Return the probabilities of a bin, higher for brighter crops."""
+        x, y = (np.full((len(crops), 17, 2 * n), 1e-3, np.float32) for n in (192, 256))
+        level = 0.5 + crops.mean((1, 2, 3)) / 10
+        x[..., 100] = y[..., 120] = level[:, None]
+        return [x, y]
+
+    outputs = {'simcc_x': ['b', 17, 384], 'simcc_y': ['b', 17, 512]}
+    session = use(Session(['b', 3, 256, 192], outputs, answer))
+    session.metadata = {
+        'skeleton': 'coco-17',
+        'flip_test': onnx_models.PROBABILITIES,
+        'score_curve': '[[0, 1], [0, 1]]',
+    }
+    model = OnnxPoseEstimator('a.onnx')
+    images = [np.full((64, 64, 3), gray, np.uint8) for gray in range(250, 180, -10)]
+    boxes = [BOX] * len(images)
+    found = model.estimate_partly_flipped(images, boxes)
+    # a seventh is mirrored
+    assert [len(batch) for batch in session.batches] == [2, 2, 2, 1, 1]
+    fast = model.estimate_fast(images, boxes)
+    expected = [*fast[:-1], *model.estimate_upright(images[-1:], boxes[-1:])]
+    for ours, theirs in zip(found, expected, strict=True):
+        for own, other in zip(ours, theirs, strict=True):
+            assert_allclose(own, other)
+    assert found[-1][1].max() < 0.2 < fast[-1][1].min()

@@ -9,6 +9,7 @@ from mmhot.cli.dispatch import main
 from mmhot.video.frames import VideoFile
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.sources.mmpose_models import MMPoseEstimator
+from mmhot.video.sources.onnx_models import OnnxPoseEstimator
 from mmhot.video.speed import (
     FirstFrames,
     Level,
@@ -19,6 +20,8 @@ from mmhot.video.speed import (
     tune,
     usual_level,
 )
+from mmhot.weights.backends import graph_with_keep_rates
+from mmhot.weights.index import WEIGHTS_FOLDER
 
 LEVELS = [
     Level('a', None, True, 1, 1.5),
@@ -108,8 +111,12 @@ def test_levels_set_the_estimator():
     assert apply_level(poses, LEVELS[0], 30).flip_test
 
 
-def test_keep_rates_are_those_of_the_network_and_part_of_the_identity():
-    estimator = MMPoseEstimator('gtpt-t')
+@pytest.mark.parametrize('backend', ['torch', 'onnx'])
+def test_keep_rates_are_those_of_the_network_and_part_of_the_identity(backend):
+    if backend == 'torch':
+        estimator = MMPoseEstimator('gtpt-t')
+    else:
+        estimator = OnnxPoseEstimator(WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.onnx')
     image, box = np.full((90, 60, 3), 120, np.uint8), np.float32([[5, 5, 55, 85]])
     trained, before = estimator.estimate_fast([image], [box]), dict(estimator.identity)
     estimator.set_keep_rates((0.5, 0.3, 0.15, 0.1))
@@ -120,6 +127,12 @@ def test_keep_rates_are_those_of_the_network_and_part_of_the_identity():
     assert estimator.identity == before
     again = estimator.estimate_fast([image], [box])
     np.testing.assert_array_equal(again[0][0], trained[0][0])
+
+
+def test_every_level_has_a_graph():
+    graph = WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.onnx'
+    rates = {level.keep_rates for level in read_levels()} - {None}
+    assert all(graph_with_keep_rates(graph, each).is_file() for each in rates)
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from xtcocotools.coco import COCO
-from xtcocotools.cocoeval import COCOeval
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file
@@ -297,9 +297,9 @@ def _match(images: list[dict], labels: list[dict], results: list[dict]) -> dict:
     found = extra = 0
     for image in filter(None, evaluation.evalImgs):
         counts = ~np.array(image['gtIgnore'], bool)
-        # unmatched is 0 in pycocotools and -1 in xtcocotools
-        found += int((image['gtMatches'][0][counts] > 0).sum())
-        unmatched = image['dtMatches'][0] <= 0
+        # 0 if unmatched
+        found += int((image['gtMatches'][0][counts] != 0).sum())
+        unmatched = image['dtMatches'][0] == 0
         extra += int((unmatched & ~image['dtIgnore'][0].astype(bool)).sum())
     return dict(found=found, extra=extra)
 

@@ -1,6 +1,7 @@
 """Write the ONNX graphs of the shipped weights, beside these.
 
-Run it after weights were replaced. Example::
+That of the speed levels is written with their keep rates, too. Run it after weights
+were replaced. Example::
 
     python -m tools.lab.export_shipped
 """
@@ -11,7 +12,11 @@ import sys
 from mmhot.apis.onnx_models import open_exportable
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.deploy.onnx_graphs import trace_graph
+from mmhot.video.speed import read_levels
+from mmhot.weights.backends import graph_with_keep_rates
 from mmhot.weights.index import shipped_weights
+
+_WITH_LEVELS = 'gtpt-t_coco17_synth'
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,11 +36,19 @@ def write_graphs(names: list[str]) -> None:
     for name in names or shipped:
         if name not in shipped:
             raise ValueError(f'{name} is not shipped: {", ".join(shipped)} are')
+        weights = shipped[name]
+        graph = weights.with_suffix('.onnx')
         opened = open_exportable(f'mmhot://{name}')
-        program = trace_graph(opened.graph, opened.real[:3], optimize=False)
-        metadata = {**opened.metadata, 'name': opened.meta['name']}
-        path = write_sharing_graph(program.model, shipped[name], metadata)
-        print_line(f'{path}: {path.stat().st_size} bytes')
+        files = {graph: opened}
+        rates = {level.keep_rates for level in read_levels()} - {None}
+        for keep_rates in rates if name == _WITH_LEVELS else ():
+            path = graph_with_keep_rates(graph, keep_rates)
+            files[path] = open_exportable(f'mmhot://{name}', keep=keep_rates)
+        for path, opened in files.items():
+            program = trace_graph(opened.graph, opened.real[:3], optimize=False)
+            metadata = {**opened.metadata, 'name': opened.meta['name']}
+            write_sharing_graph(program.model, weights, metadata, path)
+            print_line(f'{path}: {path.stat().st_size} bytes')
 
 
 def main() -> int:

@@ -9,7 +9,6 @@ as the rendered clips in ``demo/``, also get errors. Example::
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,13 @@ import numpy as np
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
 from mmhot.clips import Clip3D
-from mmhot.evaluation.pose_errors import frame_changes, mpjpe, mpjve, p_mpjpe
+from mmhot.evaluation.motion_quality import (
+    bone_length_variation,
+    foot_slide,
+    height_errors,
+    jitter,
+)
+from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe
 from mmhot.io.lifted import read_lifted
 from mmhot.lifting.camera_path import stable_keypoints
 from mmhot.lifting.contacts import ANKLES, predict_contacts
@@ -174,38 +179,20 @@ def measure_motion(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
         for ankles in (lifted.places()[:, ANKLES], true)
     ]
     world = to_world(lifted, static_camera=True).places()[:, ANKLES, 2]
-    heights = (
-        100 * (world[stands] - ANKLE_HEIGHT) if stands.any() else np.full(1, np.nan)
-    )
+    floating, penetration = height_errors(world[stands] - ANKLE_HEIGHT)
     row = {
         'root path': 100
         * float(np.linalg.norm(offset - offset.mean(0), axis=1).mean()),
         'foot slide': slides[0],
         'true slide': slides[1],
-        'floating': float(heights.clip(0).mean()),
-        'penetration': float(-heights.clip(None, 0).mean()),
+        'floating': floating,
+        'penetration': penetration,
     }
     found = predicted_contacts(lifted)
     both = 100 * float((found & stands).sum())
     row['precision'] = both / found.sum() if found.any() else np.nan
     row['recall'] = both / stands.sum() if stands.any() else np.nan
     return {name: value for name, value in row.items() if np.isfinite(value)}
-
-
-def foot_slide(
-    ankles: np.ndarray, stands: np.ndarray, frames: np.ndarray, fps: float
-) -> float:
-    """Return the mean speed in cm/s of standing ankles; NaN if none stands.
-
-    Args:
-        ankles (np.ndarray): Positions in meters, (T, 2, 3).
-        stands (np.ndarray): Whether they stand, (T, 2) bool.
-        frames (np.ndarray): Increasing frame numbers, (T,).
-        fps (float): Frames per second.
-    """
-    both = stands[1:] & stands[:-1] & (np.diff(frames) == 1)[:, None]
-    speeds = np.linalg.norm(np.diff(ankles, axis=0), axis=-1)[both]
-    return 100 * fps * float(speeds.mean()) if len(speeds) else float('nan')
 
 
 def _measure_2d(
@@ -258,40 +245,6 @@ def jitter_row(truth: GroundTruth, fps: float) -> dict[str, float]:
     """Measure the ground truth itself."""
     frames = np.arange(len(truth.poses))
     return {'frames': len(frames), 'jitter': jitter(truth.poses, frames, fps)}
-
-
-def jitter(poses: np.ndarray, frames: np.ndarray, fps: float) -> float:
-    """Mean acceleration of the joints, in units of the poses per second squared.
-
-    Args:
-        poses (np.ndarray): One person's poses over time, (T, K, 3).
-        frames (np.ndarray): Their increasing frame numbers, (T,). Accelerations across
-            gaps do not count.
-        fps (float): Frames per second.
-
-    Raises:
-        ValueError: If there are no three consecutive frames.
-    """
-    change = frame_changes(poses, 2, frames)
-    if not len(change):
-        raise ValueError('jitter needs at least 3 consecutive frames')
-    return float(np.linalg.norm(change, axis=-1).mean()) * fps**2
-
-
-def bone_length_variation(poses: np.ndarray, parents: Sequence[int]) -> np.ndarray:
-    """Coefficient of variation of each bone's length.
-
-    Args:
-        poses (np.ndarray): One person's poses over time, (T, K, 3).
-        parents (Sequence[int]): Parent of each joint, -1 for the root.
-
-    Returns:
-        np.ndarray: Standard deviation over mean, in the order of the bones' end joints.
-    """
-    children = [joint for joint, parent in enumerate(parents) if parent >= 0]
-    starts = [parents[joint] for joint in children]
-    lengths = np.linalg.norm(poses[:, children] - poses[:, starts], axis=-1)
-    return lengths.std(0) / lengths.mean(0)
 
 
 def main() -> int:

@@ -17,6 +17,7 @@ from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
 from mmhot.clips import Clip3D
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
+from mmhot.evaluation.motion_quality import foot_slide, jitter
 from mmhot.evaluation.pose_errors import mpjpe
 from mmhot.io.arrays import load_arrays
 from mmhot.lifting.contacts import ANKLES
@@ -25,7 +26,6 @@ from mmhot.video.frames import Frame
 from mmhot.video.live import LiveLifter, LivePoses
 from mmhot.video.people import People
 from mmhot.weights.index import LIVE_LIFTER
-from tools.lab.measure_lifted import foot_slide, jitter
 from tools.lab.motions import GroundTruth
 
 _BODY = get_skeleton('h36m-17')

@@ -59,7 +59,7 @@ def parse_args() -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Measure all levels; write the table and the figure."""
-    options = InferOptions(pose2d='gtpt-t', device='cpu', backend='torch')
+    options = InferOptions(pose2d='gtpt-t', device='cpu')
     lifter = open_video_lifter(options)
     lifter.pose_estimator = open_pose_estimator(options)
     times = {level: [] for level in _LEVELS}

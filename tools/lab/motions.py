@@ -12,9 +12,10 @@ from mmhot.clips import Clip2D, Track2D
 from mmhot.datasets.mocap_dataset import MocapDataset
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
+from mmhot.evaluation.motion_quality import find_contacts
 from mmhot.io.arrays import load_arrays
 from mmhot.lens import Lens
-from mmhot.lifting.contacts import ANKLES, find_contacts
+from mmhot.lifting.contacts import ANKLES
 
 _FPS = 50.0
 # Longer motions are cut, so that all weigh about the same.

@@ -25,7 +25,7 @@ _REPEATED = 'S85'
 def read_config(
     name: str, work_dir: Path, seed: int, backbone: dict | None = None
 ) -> Config:
-    """Read a config, to train one epoch of it in this process.
+    """Read a config, to train it in this process.
 
     Args:
         name (str): Config in ``configs/body_3d_keypoint``.
@@ -49,21 +49,25 @@ def read_config(
 def use_subjects(
     dataset: dict,
     data: Path,
+    num_frames: int,
     subjects: Sequence[str] | None = None,
     skipped: Sequence[str] = (),
 ) -> None:
-    """Read these subjects, or all but some."""
+    """Read windows of so many frames of these subjects, or of all but some."""
     dataset.data_root = str(data)
+    dataset.seq_len = num_frames
+    dataset.num_targets = min(dataset.num_targets, num_frames)
     dataset.ann_file = ['cmu_h36m17.npz', 'cmu_h36m17_more.npz']
     dataset.split_file = dataset.split = None
     dataset.subjects = subjects
     dataset.skip_subjects = [_REPEATED, *([] if subjects else skipped)]
 
 
-def shorten(config: Config, steps: int, batch: int) -> None:
+def shorten(config: Config, steps: int, batch: int, epochs: int = 1) -> None:
     """Train for a number of steps, the first tenth of which warms up."""
     config.train_dataloader.batch_size = batch
-    config.train_dataloader.sampler.num_samples = steps * batch
+    config.train_dataloader.sampler.num_samples = steps * batch // epochs
+    config.train_cfg.max_epochs = epochs
     config.param_scheduler = [
         dict(
             type='LinearLR',
@@ -73,7 +77,10 @@ def shorten(config: Config, steps: int, batch: int) -> None:
             end=max(steps // 10, 1),
         ),
         dict(
-            type='CosineAnnealingLR', T_max=1, eta_min=1e-6, convert_to_iter_based=True
+            type='CosineAnnealingLR',
+            T_max=epochs,
+            eta_min=1e-6,
+            convert_to_iter_based=True,
         ),
     ]
 
@@ -87,7 +94,7 @@ def train(
     """Train and evaluate.
 
     Args:
-        config (Config): What to train.
+        config (Config): What to train; without samples, what to evaluate.
         evaluate (str): 'val', or 'test' for a table of errors; the other is left out.
         edit (Callable, optional): Changes the backbone before the training.
         table (str): Rows of the table, see
@@ -103,11 +110,16 @@ def train(
         config[f'{unused}_{part}'] = None
     if evaluate == 'test':
         config.test_evaluator.update(measures=['MPJPE', 'P-MPJPE'])
+    trains = config.train_dataloader.sampler.num_samples > 0
+    if not trains:
+        # averages of weights are copied before these are loaded
+        config.custom_hooks = []
     begin = time.process_time()
     runner = Runner.from_cfg(config)
     if edit is not None:
         edit(runner.model.backbone)
-    runner.train()
+    if trains:
+        runner.train()
     seconds = time.process_time() - begin
     measured = getattr(runner, evaluate)()
     measured = {name: round(float(value), 4) for name, value in measured.items()}
@@ -143,7 +155,10 @@ def print_tables(
         left (int): Columns that are aligned to the left.
     """
     with naming(results):
-        runs = load_json(results)['runs']
+        document = load_json(results)
+        runs = document.get('runs') if isinstance(document, dict) else None
+        if not runs or any(group not in run for run in runs):
+            raise ValueError(f'is no file of this study: it has no runs by {group!r}')
     for name in dict.fromkeys(run[group] for run in runs):
         own = [run for run in runs if run[group] == name]
         for source in own[0]['errors']:

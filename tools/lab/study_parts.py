@@ -33,6 +33,7 @@ from tools.lab.short_training import (
 )
 
 _TESTED = UNSEEN[:1]
+_PARTS = 10
 
 
 def _skip(part: str) -> Callable[[nn.Module], None]:
@@ -64,10 +65,15 @@ def _use_center_frames(backbone: nn.Module) -> None:
 
 
 class Variant(NamedTuple):
-    """A change of a model: settings of the backbone, and an edit after building it."""
+    """A change of a model: settings of the backbone, and an edit after building it.
+
+    With ``warms_up`` nothing is pruned in the first 3 of 10 parts of the training, and
+    the configured number of frames is kept from the 6th on.
+    """
 
     backbone: dict
     edit: Callable[[nn.Module], None] | None = None
+    warms_up: bool = False
 
 
 class Study(NamedTuple):
@@ -77,12 +83,28 @@ class Study(NamedTuple):
     batch_size: int
     variants: dict[str, Variant]
     start: str | None = None
+    num_frames: int | None = None
 
 
 def _pruners(kind: str, *steps: tuple[int, int]) -> Variant:
     """Keep a number of frames before each of some layers."""
     pruner = [dict(type=kind, num_keep=keep, depth=depth) for depth, keep in steps]
     return Variant(dict(pruner=pruner))
+
+
+def _hourglass(
+    kind: str, keep: int, warms_up: bool = False, **recoverer: object
+) -> Variant:
+    """Keep some frames after the first layer, and recover them."""
+    pruner = dict(type=kind, num_keep=keep, depth=1)
+    return Variant(dict(pruner=pruner, recoverer=recoverer), warms_up=warms_up)
+
+
+_TRA = dict(type='AttentionRecoverer', sine_start=True)
+_TIMED = dict(type='TimedAttentionRecoverer')
+_TRI = dict(type='InterpolationRecoverer')
+_HOST = 'motionbert/cmu_mocap/motionbert-xs_81frm_1xb8-10e_cmu-wild.py'
+_TRAINED = 'mmhot://tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
 
 
 STUDIES = {
@@ -120,7 +142,35 @@ STUDIES = {
                 'H2OT: 37, 27, 18 before layers 2, 3, 4': [(1, 37), (2, 27), (3, 18)],
             }.items()
         },
-        start='mmhot://tps-tri-motionbert-xs_81frm-keep27_cmu-wild',
+        start=_TRAINED,
+    ),
+    'scratch': Study(
+        _HOST,
+        8,
+        {
+            'MotionBERT, all frames': Variant({}),
+            'HoT: TPC + TRA, 9 of 27': _hourglass('ClusterPruner', 9, **_TRA),
+            'TPC + TRA with times': _hourglass('ClusterPruner', 9, **_TIMED),
+            'TPC + TRA, warmed up': _hourglass('ClusterPruner', 9, True, **_TRA),
+            'TPC + TRA with times, warmed up': _hourglass(
+                'ClusterPruner', 9, True, **_TIMED
+            ),
+            'TPS + TRA with times': _hourglass('UniformPruner', 9, **_TIMED),
+        },
+        num_frames=27,
+    ),
+    'trained': Study(
+        _HOST,
+        8,
+        {
+            'MotionBERT, all frames': Variant({}),
+            'TPS + TRI': _hourglass('UniformPruner', 27, **_TRI),
+            'TPC + TRI': _hourglass('ClusterPruner', 27, **_TRI),
+            'TPC + TRA': _hourglass('ClusterPruner', 27, **_TRA),
+            'TPC + TRA with times': _hourglass('ClusterPruner', 27, **_TIMED),
+            'TPS + TRA with times': _hourglass('UniformPruner', 27, **_TIMED),
+        },
+        start=_TRAINED,
     ),
 }
 
@@ -137,14 +187,14 @@ def parse_args() -> argparse.Namespace:
     run.add_argument('--data', type=Path, required=True, help='folder of the clips')
     run.add_argument('--studies', nargs='+', choices=STUDIES, default=list(STUDIES))
     run.add_argument('--seeds', type=int, nargs='+', default=[0, 1])
-    run.add_argument('--steps', type=int, default=1000)
+    run.add_argument('--steps', type=int, default=1000, help='0: only measure')
     return parser.parse_args()
 
 
 def run(args: argparse.Namespace) -> None:
     """Train and measure what the file lacks."""
-    if args.steps < 1:
-        raise ValueError(f'--steps must be at least 1, got {args.steps}')
+    if args.steps < 0:
+        raise ValueError(f'--steps must be at least 0, got {args.steps}')
     compat.apply()
     document = load_json(args.results) if args.results.exists() else dict(runs=[])
     for name in args.studies:
@@ -164,16 +214,22 @@ def measure(
     """Train one variant on other subjects; return its errors by group of joints."""
     chosen = STUDIES[study]
     place = list(chosen.variants).index(variant)
-    changes, edit = chosen.variants[variant]
+    changes, edit, warms_up = chosen.variants[variant]
     folder = args.folder / f'{study}_{place}_{seed}_{steps}'
     config = read_config(chosen.config, folder, seed, changes)
-    use_subjects(config.train_dataloader.dataset, args.data, skipped=UNSEEN)
-    shorten(config, steps, chosen.batch_size)
+    frames = chosen.num_frames or config.train_dataloader.dataset.seq_len
+    if chosen.num_frames:
+        config.model.backbone.num_frames = frames
+    use_subjects(config.train_dataloader.dataset, args.data, frames, skipped=UNSEEN)
+    shorten(config, steps, chosen.batch_size, _PARTS)
+    if warms_up:
+        config.custom_hooks.append(dict(type='KeepRateHook', begin=3, end=6))
     config.load_from = chosen.start
     # every 25th frame, or windows side by side
     test = config.test_dataloader.dataset
-    test.update(stride=25 if config.model.test_cfg.get('target') == 'center' else 81)
-    use_subjects(test, args.data, _TESTED)
+    is_center = config.model.test_cfg.get('target') == 'center'
+    test.update(stride=25 if is_center else frames)
+    use_subjects(test, args.data, frames, _TESTED)
     return train(config, 'test', edit, table='groups')
 
 

@@ -141,12 +141,11 @@ def pretrain(args: argparse.Namespace, document: dict) -> Path:
     config.train_dataloader.dataset.num_views = args.views
     frames = config.model.backbone.num_frames
     config.model.projector.num_frames = min(config.model.projector.num_frames, frames)
-    _use(config.train_dataloader.dataset.dataset, args, frames, None)
-    _use(config.val_dataloader.dataset.dataset, args, frames, ['S02'])
-    shorten(config, args.pretrain_steps, args.pretrain_batch)
+    train_set, test_set = config.train_dataloader.dataset, config.val_dataloader.dataset
+    use_subjects(train_set.dataset, args.data, frames, skipped=UNSEEN)
+    use_subjects(test_set.dataset, args.data, frames, ['S02'])
+    shorten(config, args.pretrain_steps, args.pretrain_batch, _PARTS)
     config.resume = True
-    config.train_cfg.max_epochs = config.param_scheduler[1].T_max = _PARTS
-    config.train_dataloader.sampler.num_samples //= _PARTS
     metrics = train(config, 'val')
     document.setdefault('pretraining', {})[name] = metrics
     write_json(args.results, document)
@@ -160,14 +159,14 @@ def finetune(args: argparse.Namespace, key: dict, start: Path | None) -> dict:
     config = _read(args, 1, f'runs/{name}', key['seed'])
     frames = config.model.backbone.num_frames
     labeled = _LABELED[key['labels']][key['seed']]
-    _use(config.train_dataloader.dataset, args, frames, labeled)
+    use_subjects(config.train_dataloader.dataset, args.data, frames, labeled, UNSEEN)
     shorten(config, key['steps'], _BATCH_SIZE[args.model])
     config.optim_wrapper.optimizer.lr = key.get(
         'rate', config.optim_wrapper.optimizer.lr
     )
     test = config.test_dataloader
     test.dataset.update(stride=100, num_targets=1, actions={})
-    _use(test.dataset, args, frames, UNSEEN)
+    use_subjects(test.dataset, args.data, frames, UNSEEN)
     config.model.test_cfg.target = 'center'
     if start is not None:
         config.model.backbone.init_cfg = dict(
@@ -179,14 +178,6 @@ def finetune(args: argparse.Namespace, key: dict, start: Path | None) -> dict:
 def _read(args: argparse.Namespace, stage: int, name: str, seed: int) -> Config:
     settings = _MODELS[args.model]
     return read_config(settings[stage], args.folder / name, seed, settings[2])
-
-
-def _use(
-    dataset: dict, args: argparse.Namespace, frames: int, subjects: list[str] | None
-) -> None:
-    use_subjects(dataset, args.data, subjects, UNSEEN)
-    dataset.seq_len = frames
-    dataset.num_targets = min(dataset.num_targets, frames)
 
 
 def print_table(args: argparse.Namespace) -> None:

@@ -26,13 +26,13 @@ from mmhot.datasets.transforms.motion_augmentation import (
 )
 from mmhot.datasets.transforms.skeleton_augmentation import RandomJointDefinition
 from mmhot.datasets.transforms.virtual_camera import ProjectToRandomCamera
+from mmhot.evaluation.motion_quality import find_contacts
 from mmhot.io.atomic import replacing
 from mmhot.lifting.contacts import (
     ANKLES,
     FPS,
     contact_features,
     contact_logits,
-    find_contacts,
 )
 from tools.lab.motions import project_motion, select_motions
 

@@ -1,32 +1,14 @@
 # Human3.6M in VideoPose3D's files, with 2D poses of a fine-tuned CPN; else human36m.py.
-_base_ = ['./human36m.py']
-dataset_type = 'VideoPose3DDataset'
+_base_ = ['./lifting_windows.py']
 
+dataset_type = 'VideoPose3DDataset'
 files = dict(
-    _delete_=True,
     type=dataset_type,
     data_root='data/h36m/',
     ann_file='data_3d_h36m.npz',
     keypoint_2d_file='data_2d_h36m_cpn_ft_h36m_dbb.npz',
     camera_param_file='cameras.pkl',
-    seq_len=243,
-    num_targets=243,
-    stride=243,
 )
-train_dataloader = dict(
-    dataset=dict(
-        **files,
-        subjects=['S1', 'S5', 'S6', 'S7', 'S8'],
-        times=2,
-        pipeline={{_base_.train_pipeline}},
-    )
-)
-val_dataloader = dict(
-    dataset=dict(
-        **files,
-        subjects=['S9', 'S11'],
-        pipeline={{_base_.val_pipeline}},
-        test_mode=True,
-    )
-)
+train_dataloader = dict(dataset=dict(**files, subjects=['S1', 'S5', 'S6', 'S7', 'S8']))
+val_dataloader = dict(dataset=dict(**files, subjects=['S9', 'S11']))
 test_dataloader = val_dataloader

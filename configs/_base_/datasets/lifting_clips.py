@@ -21,4 +21,6 @@ meta_keys = (
     'flip_indices',
     'target_img_path',
     'target_root',
+    'root_world',
+    'camera_axes',
 )

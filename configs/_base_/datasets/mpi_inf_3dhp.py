@@ -1,34 +1,18 @@
-# MPI-INF-3DHP in P-STMO's files, ground-truth 2D poses, windows of 81 frames, all of
-# which are predicted. Invalid test frames are in windows but do not count; means are
-# over all other frames, as in the official evaluation.
-_base_ = ['./human36m.py']
-dataset_type = 'MPIINF3DHPClipDataset'
+# MPI-INF-3DHP in P-STMO's files, ground-truth 2D poses, windows of 81 frames. Invalid
+# test frames are in windows but do not count; means are over all other frames, as in
+# the official evaluation.
+_base_ = ['./lifting_windows.py']
 
-dataset = dict(
-    _delete_=True,
+dataset_type = 'MPIINF3DHPClipDataset'
+files = dict(
     type=dataset_type,
     data_root='data/mpi_inf_3dhp/',
-    ann_file='data_train_3dhp.npz',
     seq_len=81,
     num_targets=81,
     stride=81,
-    times=2,
-    pipeline={{_base_.train_pipeline}},
 )
-train_dataloader = dict(dataset=dataset)
-val_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type=dataset_type,
-        data_root='data/mpi_inf_3dhp/',
-        ann_file='data_test_3dhp.npz',
-        seq_len=81,
-        num_targets=81,
-        stride=81,
-        pipeline={{_base_.val_pipeline}},
-        test_mode=True,
-    )
-)
+train_dataloader = dict(dataset=dict(**files, ann_file='data_train_3dhp.npz'))
+val_dataloader = dict(dataset=dict(**files, ann_file='data_test_3dhp.npz'))
 test_dataloader = val_dataloader
 val_evaluator = dict(
     _delete_=True,

@@ -102,7 +102,8 @@ class ProjectToVirtualCamera(BaseTransform):
     optional: ``observed_world``, joints by a detector's definition. Added keys:
     ``keypoints`` (T, K, 2), ``keypoints_visible`` (T, K), ``lifting_target`` (T', K, 3)
     meters in camera axes, ``target_img_path`` (MMPose's metrics read the action from
-    it).
+    it); for metrics of feet ``root_world`` (T', 3) and ``camera_axes`` (3, 3), the
+    rotation from the camera's axes to the world's.
 
     Samples of MMPose's 3D inferencers have ``keypoints`` and no ``joints_world``; see
     :func:`denormalize_inferencer_input`.
@@ -134,6 +135,8 @@ class ProjectToVirtualCamera(BaseTransform):
         results['keypoints'] = keypoints.astype(np.float32)
         results['keypoints_visible'] = np.ones(keypoints.shape[:-1], np.float32)
         results['lifting_target'] = lifting_target.astype(np.float32)
+        results['root_world'] = joints[results['target_frames'], 0]
+        results['camera_axes'] = camera['R']
         action = results['action'] or results['clip'].split('/')[-1].split('.')[0]
         action = action.replace('_', '-')
         results['target_img_path'] = [f'{results["subject"]}_{action}.jpg']

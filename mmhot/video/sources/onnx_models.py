@@ -1,13 +1,16 @@
-"""ONNX detectors and 2D pose models, run by ONNX Runtime.
+"""ONNX 2D pose models, run by ONNX Runtime.
 
-The outputs of a file determine its kind: detectors of MMDetection as exported by
-MMDeploy (boxes with scores, labels), and pose models with SimCC vectors, heatmaps, or
-points as in Google's MoveNet.
+The outputs of a file determine its kind: SimCC vectors, heatmaps, or points as in
+Google's MoveNet.
 """
 
 import json
 import logging
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,99 +19,30 @@ from mmhot.crops import crop_matrix, unmap_points
 from mmhot.profiling import span
 from mmhot.skeletons.joints import SKELETONS, Skeleton, get_skeleton, skeletons_by_count
 from mmhot.video.cache import identify
-from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
+from mmhot.video.people import PoseEstimator, Poses, choose_flipped
 from mmhot.video.sources.quarter_turns import QuarterTurns
-from mmhot.weights.backends import open_session
+from mmhot.weights.backends import (
+    count_threads,
+    graph_with_keep_rates,
+    open_session,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
-# ImageNet's mean and standard deviation, RGB.
-_MEAN = np.array([123.675, 116.28, 103.53], np.float32)
-_STD = np.array([58.395, 57.12, 57.375], np.float32)
-_GRAY = 114
+IMAGE_MEAN = np.array([123.675, 116.28, 103.53], np.float32)
+IMAGE_STD = np.array([58.395, 57.12, 57.375], np.float32)
+"""ImageNet's mean and standard deviation, RGB."""
 PROBABILITIES = 'probabilities'
 """Metadata ``flip_test`` of files with probabilities, to be averaged as logits."""
-_PERSON = 0
 # Metadata of ONNX files: name of the skeleton, or names of its joints.
 _SKELETON_KEYS = ('skeleton', 'dataset_name')
 _JOINT_KEYS = ('joint_names', 'keypoint_names', 'keypoints')
-# Side of a detector's input if the file leaves it open.
-_DETECTION_SIZE = 320
-_STRIDE = 32
 # Numbers of axes of the outputs: SimCC's two; heatmaps' or MoveNet's one.
 _LAYOUTS = ([3, 3], [4])
-
-
-class OnnxDetector(Detector):
-    """Detect people with outputs ``dets``, boxes and scores (B, N, 5), and ``labels``.
-
-    Files of ``mmhot export`` state the longer side of their input and how images are
-    resized; their shorter side is a multiple of 32.
-
-    Args:
-        path (str | Path): The ONNX file.
-        device (str): 'cpu' or 'cuda'.
-        min_score (float): Least score of boxes. Defaults to 0.3.
-
-    Raises:
-        ValueError: If the outputs are others.
-    """
-
-    def __init__(
-        self, path: str | Path, device: str = 'cpu', min_score: float = 0.3
-    ) -> None:
-        self._session = open_session(path, device)
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        self.name = metadata.get('name', Path(path).stem)
-        self.identity = identify(self.name, path, min_score=min_score)
-        self.min_score = min_score
-        outputs = [output.name for output in self._session.get_outputs()]
-        if not {'dets', 'labels'} <= set(outputs):
-            raise ValueError(
-                f'{path} is not a supported detector: its outputs are '
-                f'{", ".join(outputs)}, not dets and labels'
-            )
-        (entry,) = self._session.get_inputs()
-        self._input = entry.name
-        size = int(metadata.get('image_size', _DETECTION_SIZE))
-        self._height, self._width = (
-            side if isinstance(side, int) else size for side in entry.shape[2:]
-        )
-        self._is_exported = 'image_size' in metadata
-        is_area = metadata.get('interpolation') == 'area'
-        self._interpolation = cv2.INTER_AREA if is_area else cv2.INTER_LINEAR
-
-    def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
-        """Detect the people of BGR images (H, W, 3)."""
-        # MMDeploy's NMS supports one image, even where the file declares a batch
-        with span('detector network', items=len(images)):
-            return [self._detect(image) for image in images]
-
-    def _detect(self, image: np.ndarray) -> Boxes:
-        prepared, zoom = self._prepare(image)
-        inputs = {self._input: prepared[None]}
-        (boxes,), (labels,) = self._session.run(['dets', 'labels'], inputs)
-        boxes = boxes[(labels == _PERSON) & (boxes[:, 4] >= self.min_score)]
-        height, width = image.shape[:2]
-        corners = boxes[:, :4] / np.tile(zoom, 2)
-        corners = corners.clip(0, [width, height, width, height])
-        return corners.astype(np.float32), boxes[:, 4]
-
-    def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Resize, pad with gray at the right and bottom; (3, H, W) and both scales."""
-        height, width = image.shape[:2]
-        zoom = min(self._height / height, self._width / width)
-        size = (max(round(width * zoom), 1), max(round(height * zoom), 1))
-        padded = self._width, self._height
-        if self._is_exported:
-            padded = tuple(_STRIDE * -(-side // _STRIDE) for side in size)
-        canvas = np.full((*padded[::-1], 3), _GRAY, np.uint8)
-        small = cv2.resize(image, size, interpolation=self._interpolation)
-        canvas[: size[1], : size[0]] = small
-        # these detectors were trained on BGR
-        normal = (canvas - _MEAN[::-1]) / _STD[::-1]
-        zoom = np.array(size) / (width, height)
-        return normal.transpose(2, 0, 1).astype(np.float32), zoom
+# Crops per run on CPUs, whose caches hold the activations of few, and on other devices.
+_CPU_BATCH, _DEVICE_BATCH = 2, 32
+_CPU = ['CPUExecutionProvider']
+_of_thread = threading.local()
 
 
 class OnnxPoseEstimator(PoseEstimator):
@@ -125,8 +59,8 @@ class OnnxPoseEstimator(PoseEstimator):
         skeleton (str, optional): Skeleton of the keypoints. By default the one in the
             file's metadata (``skeleton`` or ``joint_names``); if there is none, it is
             assumed by the number of keypoints, with a warning.
-        batch_size (int): People per run, if the model is not fixed to a number.
-            Defaults to 32.
+        batch_size (int, optional): People per run, if the model is not fixed to a
+            number. Defaults to 2 on a CPU, where each thread runs its own, else 32.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -140,9 +74,14 @@ class OnnxPoseEstimator(PoseEstimator):
         path: str | Path,
         device: str = 'cpu',
         skeleton: str | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
     ) -> None:
-        self._session = open_session(path, device)
+        self._path, self._device = Path(path), device
+        self._sessions = {self._path: self._open(self._path)}
+        self._session = self._sessions[self._path]
+        on_cpu = self._session.get_providers() == _CPU
+        self._threads = count_threads() if on_cpu else 1
+        batch_size = batch_size or (_CPU_BATCH if on_cpu else _DEVICE_BATCH)
         (entry,) = self._session.get_inputs()
         self._input, shape = entry.name, entry.shape
         self._outputs = [output.name for output in self._session.get_outputs()]
@@ -168,8 +107,28 @@ class OnnxPoseEstimator(PoseEstimator):
         self._curve = json.loads(metadata.get('score_curve', 'null'))
         self.has_score_curve = self._curve is not None
         self.turns = QuarterTurns() if self.has_score_curve else None
-        self.identity = identify(self.name, path, skeleton=self.skeleton)
+        self.identity = self._identify(self._path)
         self.num_keypoints = num_keypoints
+
+    def _open(self, path: Path) -> Any:
+        # networks for single people have layers too small to be shared among threads
+        return open_session(path, self._device, threads=1)
+
+    def _identify(self, path: Path) -> dict:
+        return identify(self.name, path, skeleton=self.skeleton)
+
+    def set_keep_rates(self, keep_rates: tuple[float, ...] | None) -> None:
+        """Set the share of patches that GTPT keeps; None as trained.
+
+        Shipped models have graphs with the keep rates of the speed levels.
+        """
+        path = self._path
+        if keep_rates is not None:
+            path = graph_with_keep_rates(path, keep_rates)
+        if path not in self._sessions and path.is_file():
+            self._sessions[path] = self._open(path)
+        if path in self._sessions:
+            self._session, self.identity = self._sessions[path], self._identify(path)
 
     def __call__(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
@@ -183,63 +142,107 @@ class OnnxPoseEstimator(PoseEstimator):
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
         """Estimate poses without flip test and quarter turns, in half the time."""
-        return self._estimate(images, boxes, flips=False)
+        return self._estimate(images, boxes, lambda scores: np.zeros(len(scores), bool))
 
     def estimate_upright(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
         """Estimate poses without quarter turns."""
-        return self._estimate(images, boxes, self._flips)
+        return self._estimate(images, boxes, lambda scores: np.ones(len(scores), bool))
+
+    def estimate_partly_flipped(
+        self, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[Poses]:
+        """Estimate poses with the flip test for those of the least confidence."""
+        return self._estimate(images, boxes, choose_flipped)
 
     def _estimate(
-        self, images: list[np.ndarray], boxes: list[np.ndarray], flips: bool
+        self,
+        images: list[np.ndarray],
+        boxes: list[np.ndarray],
+        choose: Callable[[np.ndarray], np.ndarray],
     ) -> list[Poses]:
+        """Estimate poses, and those that are chosen by their scores with flip test."""
         pairs = [
             (image, box)
             for image, own in zip(images, boxes, strict=True)
             for box in own
         ]
-        with span('crops', items=len(pairs)):
-            crops = [self._crop(*pair) for pair in pairs]
-        keypoints = np.zeros((len(crops), self.num_keypoints, 2), np.float32)
-        scores = np.zeros((len(crops), self.num_keypoints), np.float32)
-        for start in range(0, len(crops), self._batch):
-            batch = crops[start : start + self._batch]
-            decoded = self._run([crop for crop, _ in batch], flips)
-            for person, (points, own_scores) in enumerate(decoded, start):
-                keypoints[person] = unmap_points(crops[person][1], points)
-                scores[person] = own_scores
-        if self._curve is not None:
-            scores = np.interp(scores, *self._curve).astype(np.float32)
+        keypoints = np.zeros((len(pairs), self.num_keypoints, 2), np.float32)
+        scores = np.zeros((len(pairs), self.num_keypoints), np.float32)
+        crops = [
+            crop
+            for batch in self._map(self._run_boxes, _split(pairs, self._batch))
+            for crop in batch
+        ]
+        for row, crop in enumerate(crops):
+            keypoints[row], scores[row] = crop.points, self._calibrate(crop.scores)
+        if self._flips:
+            rows = np.flatnonzero(choose(scores))
+            flipped = self._map(
+                self._flip, _split([crops[row] for row in rows], self._batch)
+            )
+            poses = [pose for batch in flipped for pose in batch]
+            for row, (points, own_scores) in zip(rows, poses, strict=True):
+                keypoints[row], scores[row] = points, self._calibrate(own_scores)
         ends = np.cumsum([len(own) for own in boxes])[:-1]
         return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
 
-    def _crop(
-        self, image: np.ndarray, box: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        size = (self._width, self._height)
-        matrix = crop_matrix(box, size, self._padding)
-        crop = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)[..., ::-1]
-        if self._points:
-            return crop, matrix
-        return ((crop - _MEAN) / _STD).transpose(2, 0, 1), matrix
+    def _map(self, run: Callable[[list], list], batches: list[list]) -> Iterable[list]:
+        """Run batches in threads of the calling thread."""
+        if self._threads == 1 or len(batches) < 2:
+            return map(run, batches)
+        if not hasattr(_of_thread, 'pool'):
+            _of_thread.pool = ThreadPoolExecutor(self._threads)
+        return _of_thread.pool.map(run, batches)
 
-    def _run(
-        self, crops: list[np.ndarray], flips: bool
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return keypoints (K, 2) in pixels of the crop and scores (K,) per crop."""
-        batch = np.stack(crops).astype(np.int32 if self._integers else np.float32)
-        with span('2D network', items=len(crops)):
-            outputs = self._session.run(self._outputs, {self._input: batch})
-            if flips:
-                mirrored = np.ascontiguousarray(batch[..., ::-1])
-                mirrored = self._session.run(self._outputs, {self._input: mirrored})
-                outputs = self._average(outputs, mirrored)
+    def _run_boxes(self, pairs: list[tuple[np.ndarray, np.ndarray]]) -> list['_Crop']:
+        """Run the model on pairs of image and box (4,)."""
+        size = (self._width, self._height)
+        with span('crops', items=len(pairs)):
+            matrices = [crop_matrix(box, size, self._padding) for _, box in pairs]
+            images = [
+                cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+                for (image, _), matrix in zip(pairs, matrices, strict=True)
+            ]
+        outputs = self._run(images)
+        return [
+            _Crop(image, matrix, own if self._flips else [], *self._decode(matrix, own))
+            for image, matrix, *own in zip(images, matrices, *outputs, strict=True)
+        ]
+
+    def _flip(self, crops: list['_Crop']) -> list[Poses]:
+        """Average the outputs of crops with those of their mirror images."""
+        mirrored = self._run([crop.image[:, ::-1] for crop in crops])
+        outputs = zip(*(crop.outputs for crop in crops), strict=True)
+        averaged = self._average([np.stack(each) for each in outputs], mirrored)
+        return [
+            self._decode(crop.matrix, own)
+            for crop, *own in zip(crops, *averaged, strict=True)
+        ]
+
+    def _run(self, images: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the outputs of BGR crops (h, w, 3)."""
+        batch = np.stack(images)[..., ::-1]
+        if not self._points:
+            batch = ((batch - IMAGE_MEAN) / IMAGE_STD).transpose(0, 3, 1, 2)
+        kind = np.int32 if self._integers else np.float32
+        with span('2D network', items=len(images)):
+            inputs = {self._input: np.ascontiguousarray(batch, kind)}
+            return self._session.run(self._outputs, inputs)
+
+    def _decode(self, matrix: np.ndarray, outputs: list[np.ndarray]) -> Poses:
+        """Return keypoints (K, 2) in pixels of the image and scores (K,) of a crop."""
         if self._points:
-            return [self._decode_points(each) for each in outputs[0]]
-        if len(outputs) == 2:
-            return [self._decode_simcc(x, y) for x, y in zip(*outputs, strict=True)]
-        return [self._decode_heatmaps(each) for each in outputs[0]]
+            points, scores = self._decode_points(*outputs)
+        elif len(outputs) == 2:
+            points, scores = self._decode_simcc(*outputs)
+        else:
+            points, scores = self._decode_heatmaps(*outputs)
+        return unmap_points(matrix, points), scores
+
+    def _calibrate(self, scores: np.ndarray) -> np.ndarray:
+        return scores if self._curve is None else np.interp(scores, *self._curve)
 
     def _average(
         self, outputs: list[np.ndarray], mirrored: list[np.ndarray]
@@ -290,6 +293,20 @@ class OnnxPoseEstimator(PoseEstimator):
         positions = np.stack([column, row], -1) + 0.25 * np.sign([right, below]).T
         scale = np.array([self._width / width, self._height / height])
         return positions * scale, heatmaps.max((1, 2)).clip(0, 1)
+
+
+class _Crop(NamedTuple):
+    """A crop (h, w, 3), its matrix, outputs for the flip test, keypoints and scores."""
+
+    image: np.ndarray
+    matrix: np.ndarray
+    outputs: list[np.ndarray]
+    points: np.ndarray
+    scores: np.ndarray
+
+
+def _split(items: list, size: int) -> list[list]:
+    return [items[first : first + size] for first in range(0, len(items), size)]
 
 
 def _find_skeleton(

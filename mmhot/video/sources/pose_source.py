@@ -15,6 +15,7 @@ from mmhot.video.people import Detector, PoseEstimator, require_members
 from mmhot.video.sources.best_model import MEDIAPIPE, choose_best, default_pose_model
 from mmhot.video.sources.detectors import (
     CANDIDATE_SCORE,
+    OnnxDetector,
     PoseVerifiedDetector,
     WholeImage,
 )
@@ -25,7 +26,7 @@ from mmhot.video.sources.model_names import (
     shipped_detector,
     shipped_pose_model,
 )
-from mmhot.video.sources.onnx_models import OnnxDetector, OnnxPoseEstimator
+from mmhot.video.sources.onnx_models import OnnxPoseEstimator
 from mmhot.weights.backends import exported_file, find_graph
 from mmhot.weights.index import AUTO
 
@@ -243,7 +244,6 @@ def _find_graph(request: ModelRequest, tasks: tuple[str, ...]) -> Path | None:
         request.weights,
         request.device,
         request.backend,
-        prefers_torch=True,
     )
 
 

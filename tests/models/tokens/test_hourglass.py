@@ -8,7 +8,11 @@ from torch.testing import assert_close
 
 from mmhot.models.tokens import hourglass
 from mmhot.models.tokens.hourglass import Hourglass
-from mmhot.models.tokens.recoverers import AttentionRecoverer, InterpolationRecoverer
+from mmhot.models.tokens.recoverers import (
+    AttentionRecoverer,
+    InterpolationRecoverer,
+    TimedAttentionRecoverer,
+)
 
 EXACT = {'rtol': 0, 'atol': 0}
 KINDS = ['ClusterPruner', 'AttentionPruner', 'MotionPruner', 'UniformPruner']
@@ -180,6 +184,30 @@ def test_sine_start_attends_to_nearby_kept_frames(keep):
     # half a slot is as near as the next
     assert distance.max() <= 27 / keep / 2
     assert (distance == 0).float().mean() > 0.6
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ('kept', 'most'), [(range(0, 27, 3), 0.35), ([0, 1, 2, 7, 8, 13, 19, 24, 26], 0.5)]
+)
+def test_times_start_as_a_mean_of_neighbors(kept, most):
+    torch.manual_seed(0)
+    recoverer = TimedAttentionRecoverer(27, 64, num_heads=4)
+    moments = torch.linspace(0, 1, 27)[:, None, None]
+    tokens = 0.2 * moments * torch.randn(2, 1, 5, 64) + torch.randn(2, 1, 5, 64)
+    kept = torch.tensor([*kept]).expand(2, -1)
+    found = recoverer(tokens[:, kept[0]], kept, 27)
+    change = (tokens - tokens.mean(1, keepdim=True)).std()
+    assert (found - tokens).std() < most * change
+
+
+def test_recoverers_with_and_without_times_have_the_same_parameters():
+    plain, timed = (
+        build(('ClusterPruner', 9, 1), recoverer=dict(type=f'{name}AttentionRecoverer'))
+        for name in ('', 'Timed')
+    )
+    shapes = {name: x.shape for name, x in plain.state_dict().items()}
+    assert shapes == {name: x.shape for name, x in timed.state_dict().items()}
 
 
 def test_recovery_tokens_are_zeros_by_default():

@@ -1,0 +1,158 @@
+"""Plausibility of motion: foot slide, floating, jitter, constant bone lengths.
+
+``docs/metrics.md`` defines each.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.ndimage import binary_closing, binary_opening, minimum_filter1d
+
+from mmhot.evaluation.clip_predictions import ClipPrediction
+from mmhot.evaluation.pose_errors import frame_changes, relative
+from mmhot.skeletons.joints import Skeleton
+
+MOTION_UNITS = {
+    'foot slide': 'cm/s',
+    'true slide': 'cm/s',
+    'floating': 'cm',
+    'penetration': 'cm',
+    'bone length': '%',
+    'jitter': 'm/s^2',
+}
+"""Units of the numbers of :func:`measure_motion`."""
+# A standing ankle is slower, m/s, and at most this much above the lowest one around.
+_SPEED, _HEIGHT = 0.25, 0.08
+# Seconds: of a speed, around a frame for the lowest ankle, and of a contact or a gap.
+_STEP, _AROUND, _SHORTEST = 0.08, 1.0, 0.1
+_ANKLES = 'right_foot', 'left_foot'
+
+
+def measure_motion(
+    clip: ClipPrediction, skeleton: Skeleton | None, root: int = 0
+) -> dict[str, float]:
+    """Measure the motion of one clip, with the names of ``MOTION_UNITS``.
+
+    Predicted poses get the true path of the root. Heights of standing ankles are
+    compared with the true ones.
+
+    Args:
+        clip (ClipPrediction): With ``frames`` and ``fps``; feet need ``root_world`` and
+            ``camera_axes``, too.
+        skeleton (Skeleton, optional): Names the ankles and bones.
+        root (int): Joint that poses are made relative to.
+
+    Returns:
+        dict[str, float]: Those that are known.
+    """
+    if clip.frames is None or clip.fps is None or skeleton is None:
+        return {}
+    pred, target = (relative(poses, root) for poses in (clip.pred, clip.target))
+    lengths = bone_length_variation(pred, skeleton.parents)
+    row = {'bone length': 100 * float(lengths.mean())}
+    if len(frame_changes(pred, 2, clip.frames)):
+        row['jitter'] = jitter(pred, clip.frames, clip.fps)
+    if clip.root_world is None or not set(_ANKLES) <= set(skeleton.joints):
+        return row
+    ankles = skeleton.indices(_ANKLES)
+    pred, target = (
+        poses[:, ankles] @ clip.camera_axes.T + clip.root_world[:, None]
+        for poses in (pred, target)
+    )
+    stands = find_contacts(target, clip.fps)
+    row['foot slide'] = foot_slide(pred, stands, clip.frames, clip.fps)
+    row['true slide'] = foot_slide(target, stands, clip.frames, clip.fps)
+    raised = (pred - target)[..., 2][stands]
+    row['floating'], row['penetration'] = height_errors(raised)
+    return {name: value for name, value in row.items() if np.isfinite(value)}
+
+
+def find_contacts(ankles: np.ndarray, fps: float) -> np.ndarray:
+    """Find standing ankles by speed and height.
+
+    Args:
+        ankles (np.ndarray): Positions, meters, z up, (T, 2, 3).
+        fps (float): Frames per second.
+
+    Returns:
+        np.ndarray: Whether each ankle stands, (T, 2) bool.
+    """
+    half = max(round(_STEP * fps / 2), 1)
+    padded = np.pad(ankles, ((half, half), (0, 0), (0, 0)), mode='edge')
+    steps = np.full(len(ankles), 2.0 * half)
+    index = np.arange(len(ankles))
+    steps -= (half - index).clip(0) + (half - index[::-1]).clip(0)
+    moved = np.linalg.norm(padded[2 * half :] - padded[: -2 * half], axis=-1)
+    slow = moved * fps < _SPEED * steps.clip(1)[:, None]
+    size = 2 * round(_AROUND * fps) + 1
+    floor = minimum_filter1d(ankles[..., 2].min(1), size, mode='nearest')
+    stands = slow & (ankles[..., 2] < floor[:, None] + _HEIGHT)
+    run = np.ones((max(round(_SHORTEST * fps), 1), 1), bool)
+    # padded, as SciPy takes frames beyond the ends for gaps
+    wide = np.pad(stands, ((len(run), len(run)), (0, 0)), mode='edge')
+    return binary_opening(binary_closing(wide, run), run)[len(run) : -len(run)]
+
+
+def foot_slide(
+    ankles: np.ndarray, stands: np.ndarray, frames: np.ndarray, fps: float
+) -> float:
+    """Return the mean speed in cm/s of standing ankles; NaN if none stands.
+
+    Args:
+        ankles (np.ndarray): Positions in meters, (T, 2, 3).
+        stands (np.ndarray): Whether they stand, (T, 2) bool.
+        frames (np.ndarray): Increasing frame numbers, (T,).
+        fps (float): Frames per second.
+    """
+    both = stands[1:] & stands[:-1] & (np.diff(frames) == 1)[:, None]
+    speeds = np.linalg.norm(np.diff(ankles, axis=0), axis=-1)[both]
+    return 100 * fps * float(speeds.mean()) if len(speeds) else float('nan')
+
+
+def height_errors(heights: np.ndarray) -> tuple[float, float]:
+    """Return floating and penetration in cm; NaN if no ankle stands.
+
+    Args:
+        heights (np.ndarray): Of standing ankles above where they belong, meters, (N,).
+
+    Returns:
+        tuple[float, float]: Mean heights above and below.
+    """
+    if not len(heights):
+        return float('nan'), float('nan')
+    above, below = heights.clip(0).mean(), -heights.clip(None, 0).mean()
+    return 100 * float(above), 100 * float(below)
+
+
+def jitter(poses: np.ndarray, frames: np.ndarray, fps: float) -> float:
+    """Mean acceleration of the joints, in units of the poses per second squared.
+
+    Args:
+        poses (np.ndarray): One person's poses over time, (T, K, 3).
+        frames (np.ndarray): Their increasing frame numbers, (T,). Accelerations across
+            gaps do not count.
+        fps (float): Frames per second.
+
+    Raises:
+        ValueError: If there are no three consecutive frames.
+    """
+    change = frame_changes(poses, 2, frames)
+    if not len(change):
+        raise ValueError('jitter needs at least 3 consecutive frames')
+    return float(np.linalg.norm(change, axis=-1).mean()) * fps**2
+
+
+def bone_length_variation(poses: np.ndarray, parents: Sequence[int]) -> np.ndarray:
+    """Coefficient of variation of each bone's length.
+
+    Args:
+        poses (np.ndarray): One person's poses over time, (T, K, 3).
+        parents (Sequence[int]): Parent of each joint, -1 for the root.
+
+    Returns:
+        np.ndarray: Standard deviation over mean, in the order of the bones' end joints.
+    """
+    children = [joint for joint, parent in enumerate(parents) if parent >= 0]
+    starts = [parents[joint] for joint in children]
+    lengths = np.linalg.norm(poses[:, children] - poses[:, starts], axis=-1)
+    return lengths.std(0) / lengths.mean(0)
