@@ -10,16 +10,16 @@ files = dict(
 )
 train_dataloader = dict(
     dataset=dict(
-        **files,
         ann_file='annotation_body3d/fps50/h36m_train.npz',
         keypoint_2d_det_file='joint_2d_det_files/cpn_ft_h36m_dbb_train.npy',
+        **files,
     )
 )
 val_dataloader = dict(
     dataset=dict(
-        **files,
         ann_file='annotation_body3d/fps50/h36m_test.npz',
         keypoint_2d_det_file='joint_2d_det_files/cpn_ft_h36m_dbb_test.npy',
+        **files,
     )
 )
 test_dataloader = val_dataloader
