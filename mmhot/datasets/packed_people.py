@@ -78,7 +78,7 @@ class PackedPeople:
         Raises:
             ValueError: If it is damaged.
         """
-        return decode_image(self.encoded(index), f'image {index}')
+        return decode_image(self.encoded(index), f'image {index}', first=True)
 
 
 def estimate_areas(bboxes: np.ndarray) -> np.ndarray:

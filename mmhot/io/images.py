@@ -113,12 +113,16 @@ def check_pixels(width: float, height: float, limit: int, name: str) -> None:
         )
 
 
-def decode_image(data: bytes | np.ndarray, name: str) -> np.ndarray:
+def decode_image(
+    data: bytes | np.ndarray, name: str, first: bool = False
+) -> np.ndarray:
     """Decode the content of an image file and apply its EXIF orientation.
 
     Args:
         data (bytes | np.ndarray): The content; as array uint8 (N,).
         name (str): The image's name in error messages.
+        first (bool): Whether to take the first of several frames, without a check.
+            Defaults to False.
 
     Returns:
         np.ndarray: BGR, uint8 (H, W, 3).
@@ -128,7 +132,7 @@ def decode_image(data: bytes | np.ndarray, name: str) -> np.ndarray:
     """
     import cv2
 
-    if bytes(data[:2]) != _JPEG and is_animated(BytesIO(data)):
+    if not first and bytes(data[:2]) != _JPEG and is_animated(BytesIO(data)):
         raise ValueError(f'{name} has several frames: one image is expected here')
     values, image = np.frombuffer(data, np.uint8), None
     with suppress(cv2.error):  # of more than 2^30 pixels, among others

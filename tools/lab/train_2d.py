@@ -119,13 +119,14 @@ def _train_command(args: argparse.Namespace, shards: list[Path]) -> list:
         'train_cfg.max_epochs': args.epochs,
         'param_scheduler.1.begin': round(_DECAY_START * args.epochs),
         'param_scheduler.1.end': args.epochs,
+        'optim_wrapper.type': 'mmpose.BFloat16OptimWrapper',
         'optim_wrapper.optimizer.lr': args.rate,
         'randomness.seed': args.seed,
     }
     if args.start:
         start = Path(args.start)
         options['load_from'] = start.resolve() if start.exists() else args.start
-    command = ['tools/train.py', _CONFIG, '--amp', '--no-validate', '--resume']
+    command = ['tools/train.py', _CONFIG, '--no-validate', '--resume']
     command += ['--work-dir', (args.folder / args.name).resolve(), '--cfg-options']
     return [*command, *(f'{name}={value}' for name, value in options.items())]
 

@@ -27,6 +27,8 @@ Features = tuple[Tensor, ...]
 SimCC = tuple[Tensor, Tensor]
 Counts = tuple[int, ...]
 
+# Samples of a batch that the logged accuracy takes: it is computed on the CPU.
+_NUM_LOGGED = 64
 _BODY_GROUPS = (('head',), ('upper_body',), ('lower_body',))
 
 
@@ -241,11 +243,12 @@ class GTPTHead(BaseHead):
         )
         if self.guidance is not None:
             losses['loss_guidance'] = self._guide(passes, (x, y), weights)
+        some = slice(_NUM_LOGGED)
         _, accuracy, _ = simcc_pck_accuracy(
-            to_numpy(logits[0]),
-            to_numpy((x, y)),
+            to_numpy([axis[some] for axis in logits[0]]),
+            to_numpy([axis[some] for axis in (x, y)]),
             self.simcc_split_ratio,
-            to_numpy(_have_place(x) & (weights > 0)),
+            to_numpy((_have_place(x) & (weights > 0))[some]),
         )
         losses['acc_pose'] = weights.new_tensor(accuracy)
         return losses
