@@ -9,6 +9,9 @@ from tools.lab.render_people.bodies import Bodies, BodyModel
 from tools.lab.render_people.poses import Pose, frame_of, heading, unit
 
 _BACK = np.array((0.0, 1.0, 0.0))
+# Bones from the pelvis (0) over the chest (1) to the head (2).
+_SPINE = {'root': 0.0, 'spine05': 0.1, 'spine04': 0.35, 'spine03': 0.6, 'spine02': 0.85}
+_SPINE |= {'spine01': 1.0, 'neck01': 1.25, 'neck02': 1.5, 'neck03': 1.75, 'head': 2.0}
 _BENT = np.sin(np.radians((8, 28)))  # bends at which a hinge starts to count, and fully
 
 
@@ -50,29 +53,28 @@ def _bone_rotations(
     model: BodyModel, rest: np.ndarray, pose: Pose, rng: np.random.Generator
 ) -> np.ndarray:
     """Rotations of all bones from rest, (J, 3, 3)."""
-    given = _spine(pose)
+    single, fingers = {}, {}
     for side in ('left', 'right'):
-        given |= _arm(model, rest, pose, side, rng)
-        given |= _leg_bones(model, rest, pose, side, rng)
+        arm = _arm(model, rest, pose, side, rng)
+        fingers |= _fingers(model, rest, arm[f'wrist.{side[0].upper()}'], side, rng)
+        single |= arm | _leg_bones(model, rest, pose, side, rng)
+    matrices = Rotation.concatenate(list(single.values())).as_matrix()
+    given = dict(zip(single, matrices, strict=True)) | fingers | _spine(pose)
     rotations = np.empty((len(model.parents), 3, 3))
     names = list(model.bones)
     for bone, parent in enumerate(model.parents):
         if names[bone] in given:
-            rotations[bone] = given[names[bone]].as_matrix()
+            rotations[bone] = given[names[bone]]
         else:
             rotations[bone] = rotations[parent]
     return rotations
 
 
-def _spine(pose: Pose) -> dict[str, Rotation]:
-    back = Slerp([0, 1], Rotation.concatenate([pose.pelvis, pose.chest]))
-    neck = Slerp([0, 1], Rotation.concatenate([pose.chest, pose.head]))
-    given = {'root': pose.pelvis}
-    for number, share in ((5, 0.1), (4, 0.35), (3, 0.6), (2, 0.85), (1, 1.0)):
-        given[f'spine0{number}'] = back(share)
-    for number, share in ((1, 0.25), (2, 0.5), (3, 0.75)):
-        given[f'neck0{number}'] = neck(share)
-    return given | {'head': pose.head}
+def _spine(pose: Pose) -> dict[str, np.ndarray]:
+    """Matrices of the bones from the pelvis to the head."""
+    trunk = Rotation.concatenate([pose.pelvis, pose.chest, pose.head])
+    along = Slerp([0, 1, 2], trunk)(list(_SPINE.values()))
+    return dict(zip(_SPINE, along.as_matrix(), strict=True))
 
 
 def _arm(
@@ -93,7 +95,7 @@ def _arm(
     twist = ends[1] * rng.normal(0, np.radians(35))
     bent = below * Rotation.from_euler('xyz', rng.normal(0, 0.22, 3))
     hand = Rotation.from_rotvec(twist) * bent
-    given = {
+    return {
         f'clavicle.{letter}': clavicle,
         f'upperarm01.{letter}': first,
         f'upperarm02.{letter}': second,
@@ -101,17 +103,17 @@ def _arm(
         f'lowerarm02.{letter}': Rotation.from_rotvec(twist / 2) * below,
         f'wrist.{letter}': hand,
     }
-    return given | _fingers(model, rest, hand, letter, rng)
 
 
 def _fingers(
     model: BodyModel,
     rest: np.ndarray,
     hand: Rotation,
-    letter: str,
+    side: str,
     rng: np.random.Generator,
-) -> dict[str, Rotation]:
-    """Curl the fingers about the line of the knuckles."""
+) -> dict[str, np.ndarray]:
+    """Curl the fingers about the line of the knuckles; return matrices."""
+    letter = side[0].upper()
 
     def head(bone: str) -> np.ndarray:
         return rest[model.bones[f'{bone}.{letter}']]
@@ -122,14 +124,15 @@ def _fingers(
     # fingers curl towards the palm, on the thumb's side
     sign = np.sign(palm @ (head('finger1-3') - head('finger3-1')))
     axis = np.cross(towards, sign * palm)
-    given = {}
+    angles = {}
     curl = rng.uniform(-0.1, 0.9) if rng.random() < 0.8 else rng.uniform(0.9, 1.5)
     for finger in range(1, 6):
         own = (curl + rng.normal(0, 0.2)) * (0.4 if finger == 1 else 1)
+        own = min(max(own, -0.2), 1.5) * 0.8
         for part in range(1, 4):
-            turn = Rotation.from_rotvec(axis * np.clip(own, -0.2, 1.5) * part * 0.8)
-            given[f'finger{finger}-{part}.{letter}'] = hand * turn
-    return given
+            angles[f'finger{finger}-{part}.{letter}'] = own * part
+    turns = Rotation.from_rotvec(axis * np.array(list(angles.values()))[:, None])
+    return dict(zip(angles, (hand * turns).as_matrix(), strict=True))
 
 
 def _leg_bones(
