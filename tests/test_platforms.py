@@ -66,7 +66,7 @@ def test_memory_is_measured_in_spawned_processes_without_forkserver(monkeypatch)
 
 
 def test_peak_memory_is_unknown_without_proc(tmp_path, monkeypatch):
-    monkeypatch.setattr(comparison, '_PROCESS', tmp_path / 'none')
+    monkeypatch.setattr(comparison, '_PROCESSES', tmp_path / 'none')
     assert comparison.peak_memory(lambda: None, 'cpu') is None
 
 

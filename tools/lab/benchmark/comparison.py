@@ -29,7 +29,7 @@ from tools.lab.benchmark.timing import (
     time_in_turns,
 )
 
-_PROCESS = Path('/proc/self')
+_PROCESSES = Path('/proc')
 
 
 @dataclass(frozen=True)
@@ -349,19 +349,32 @@ def peak_memory(call: Callable[[], object], device: str) -> int | None:
     with suppress(OSError, AttributeError):
         ctypes.CDLL('libc.so.6').malloc_trim(0)
     try:
-        before = _process_status('VmRSS')
-        (_PROCESS / 'clear_refs').write_text('5')  # resets the peak
+        before = process_status('VmRSS')
+        (_PROCESSES / 'self/clear_refs').write_text('5')  # resets the peak
         call()
-        return max(0, _process_status('VmHWM') - before)
+        return max(0, process_status('VmHWM') - before)
     except OSError:
         return None
 
 
-def _process_status(name: str) -> int:
-    for line in (_PROCESS / 'status').read_text(encoding='utf-8').splitlines():
+def process_status(name: str, process: int | str = 'self') -> int:
+    """Read an amount of memory of a Linux process.
+
+    Args:
+        name (str): 'VmRSS', or 'VmHWM' for its peak.
+        process (int | str): Its ID. Defaults to this one.
+
+    Returns:
+        int: Bytes.
+
+    Raises:
+        OSError: If the system does not know, or the process has ended.
+    """
+    text = (_PROCESSES / str(process) / 'status').read_text(encoding='utf-8')
+    for line in text.splitlines():
         if line.startswith(f'{name}:'):
             return 1024 * int(line.split()[1])
-    raise OSError(f'/proc/self/status has no {name}')
+    raise OSError(f'/proc/{process}/status has no {name}')
 
 
 @contextmanager

@@ -8,7 +8,8 @@ config file, ``PACKAGE::CONFIG``, or ``mmhot://NAME`` of shipped weights. An opt
 * ``input=(T,K,C)``: the shape of one input, if the config does not define it;
 * ``folded``: rewritten for inference, see :func:`mmhot.deploy.switch.switch_to_deploy`;
 * ``channels_last``: images and kernels in that memory format;
-* ``onnx``: exported, and run by ONNX Runtime; lifters and 2D models;
+* ``onnx``: exported, and run by ONNX Runtime; lifters and 2D models; also with
+  ``float16`` or ``int8``, which is calibrated on noise: for times, not for errors;
 * ``center``: only the center frame of a window, as in its evaluation.
 """
 
@@ -25,6 +26,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 import mmhot.plugin  # noqa: F401 registers what configs name
+from mmhot.apis.onnx_precision import convert_precision
 from mmhot.deploy.onnx_graphs import KEPT, LifterGraph, PoseGraph, write_graph
 from mmhot.deploy.switch import switch_to_deploy
 from mmhot.errors import hint_at_names
@@ -92,7 +94,7 @@ MODELS = {
 }
 """Short names and their configs, which may have options."""
 
-_FLAGS = ('onnx', 'folded', 'channels_last', 'center')
+_FLAGS = ('onnx', 'float16', 'int8', 'folded', 'channels_last', 'center')
 # A colon outside of '::', '://' and Windows' drives.
 _SEPARATOR = re.compile(r'(?<!:):(?![:/\\])')
 
@@ -110,6 +112,8 @@ class ModelSpec:
         channels_last (bool): Whether to use that memory format.
         center (bool): Whether to predict the center frame only.
         onnx (bool): Whether ONNX Runtime runs it.
+        float16 (bool): Whether it does with 16-bit floats.
+        int8 (bool): Whether it does with 8-bit integers.
     """
 
     name: str
@@ -120,6 +124,8 @@ class ModelSpec:
     channels_last: bool = False
     center: bool = False
     onnx: bool = False
+    float16: bool = False
+    int8: bool = False
 
 
 @dataclass(frozen=True)
@@ -210,6 +216,8 @@ def build_spec(spec: ModelSpec, device: str = 'cpu') -> BuiltModel:
     model = model.to(device).eval()
     if spec.onnx:
         return _export(spec, model, shape)
+    if spec.float16 or spec.int8:
+        raise ValueError(f'{spec.name}: float16 and int8 are for onnx')
     if spec.folded:
         switch_to_deploy(model)
     memory_format = torch.contiguous_format
@@ -229,12 +237,19 @@ def _export(spec: ModelSpec, model: nn.Module, shape: tuple[int, ...]) -> BuiltM
         raise ValueError(f'{spec.name}: onnx takes no other option of speed')
     import onnxruntime
 
+    if spec.float16 and spec.int8:
+        raise ValueError(f'{spec.name}: either float16 or int8')
     graph = (PoseGraph if len(shape) == 3 and shape[0] == 3 else LifterGraph)(model)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
     with TemporaryDirectory() as folder:
         file = Path(folder, 'model.onnx')
-        write_graph(graph, torch.randn(3, *shape), file, {})
+        noise = torch.randn(3, *shape)
+        write_graph(graph, noise, file, {})
+        if spec.float16 or spec.int8:
+            precision = 'int8' if spec.int8 else 'float16'
+            convert_precision(file, file, precision, graph.input_name, noise.numpy())
         session = onnxruntime.InferenceSession(
             file.read_bytes(), options, providers=['CPUExecutionProvider']
         )

@@ -1,0 +1,173 @@
+"""Recorded benchmarks: parts in one JSON, tables and figure of docs, timed chains."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tools.lab.benchmark import chain, draw, record
+from tools.lab.benchmark.chain import Chain, as_table, time_chains
+
+ROOT = Path(__file__).parents[2]
+RATIO = {'median': 0.523, 'low': 0.5, 'high': 0.561, 'best': 0.49}
+PART = {
+    'date': '2026-11-24',
+    'machine': {
+        'processor': 'Some(R) CPU',
+        'cores': 4,
+        'threads': 2,
+        'load': 0.25,
+        'torch': '2.1',
+        'onnxruntime': '1.2',
+        'note': 'shared',
+    },
+    'rounds': 5,
+}
+ROWS = {
+    'hourglasses': [
+        {
+            'model': name,
+            'reference': 'host',
+            'batch': 1,
+            'milliseconds': 1234.5,
+            'ratio': RATIO,
+            'millions of operations': 3.0,
+        }
+        for name in ('host', 'mmhot://hot')
+    ],
+    'chain': [
+        {
+            'chain': 'walk',
+            'frames': 136,
+            'people per frame': 1.0,
+            'frames per second': 40.44,
+            'decoded frames per second': 465.6,
+            **{f'ratio to {name}': RATIO for name in chain.NETWORKS},
+            'processor ratio to onnx': 1.731,
+            'processor ratio to torch': None,
+        }
+    ],
+    'memory': [{'frames': 90_000, 'people': 1, 'peak memory in MB': 812.4}],
+}
+DOCUMENT = {name: {**PART, 'rows': rows} for name, rows in ROWS.items()}
+
+
+def test_tables_of_the_docs_are_those_of_the_measurements():
+    page = (ROOT / 'docs/benchmarks.md').read_text()
+    document = json.loads((ROOT / 'docs/benchmarks.json').read_text())
+    assert draw.fill_tables(page, document) == page
+
+
+def test_tables_are_replaced_and_other_text_stays():
+    page = '# Title\n'
+    for name in DOCUMENT:
+        page += f'<!-- table: {name} -->\nold\n<!-- end -->\nText of {name}.\n'
+    filled = draw.fill_tables(page, DOCUMENT)
+    lines = filled.splitlines()
+    assert 'old' not in filled
+    assert lines[0] == '# Title'
+    assert [f'Text of {name}.' in lines for name in DOCUMENT] == [True] * 3
+    assert '| host | 1 | 1,234 |  |  |  |' in lines
+    assert '| hot | 1 | 1,234 | 0.52 (0.50 to 0.56) | 0.49 | host |' in lines
+    ratio = '0.52 (0.50 to 0.56)'
+    assert f'| walk | 1.0 | 40.4 | 466 | {ratio} | 1.73 | {ratio} |  |' in lines
+    assert '| frames | people | peak memory in MB |' in lines
+    assert '| 90,000 | 1 | 812 |' in lines
+    facts = '2026-11-24; 2 threads of 4 cores of an Some CPU; shared; load 0.2 at the '
+    assert facts + 'end; 5 rounds; PyTorch 2.1; ONNX Runtime 1.2.' in lines
+    assert draw.fill_tables(filled, DOCUMENT) == filled
+    with pytest.raises(ValueError, match='the page has tables chain, the file'):
+        draw.fill_tables('<!-- table: chain -->\n<!-- end -->\n', DOCUMENT)
+
+
+def test_the_tool_writes_page_and_figure(monkeypatch, tmp_path):
+    page, file, figure = (tmp_path / name for name in ('a.md', 'a.json', 'a.png'))
+    page.write_text('<!-- table: hourglasses -->\n<!-- end -->\n')
+    file.write_text(json.dumps({'hourglasses': DOCUMENT['hourglasses']}))
+    monkeypatch.setattr(sys, 'argv', ['draw', *map(str, (file, page, figure))])
+    draw.run(draw.parse_args())
+    assert '| hot | 1 |' in page.read_text()
+    assert figure.read_bytes()[:4] == b'\x89PNG'
+
+
+def run_record(monkeypatch, *args):
+    monkeypatch.setattr(sys, 'argv', ['record', *map(str, args)])
+    record.record(record.parse_args())
+
+
+def test_parts_are_added_to_the_file(monkeypatch, tmp_path):
+    groups = [((1, 2), ['simple-baseline-3d', 'tcn-27'])]
+    measure = record.partial(record._models, groups)
+    monkeypatch.setitem(record.PARTS, 'pose models', measure)
+    monkeypatch.setattr(record, 'set_threads', lambda threads: None)
+    file = tmp_path / 'a.json'
+    file.write_text(json.dumps({'chain': 1, 'pose models': 2}))
+    arguments = ('--only', 'pose models', '--rounds', 1, '--note', 'busy')
+    run_record(monkeypatch, file, *arguments)
+    document = json.loads(file.read_text())
+    assert document['chain'] == 1
+    part = document['pose models']
+    assert (part['rounds'], part['machine']['note']) == (1, 'busy')
+    rows = part['rows']
+    assert [(row['model'], row['batch']) for row in rows] == [
+        (name, size) for name in groups[0][1] for size in (1, 2)
+    ]
+    for row, reference in zip(rows, rows[:2] * 2, strict=True):
+        ratio = row['milliseconds'] / reference['milliseconds']
+        assert row['ratio']['median'] == pytest.approx(ratio, rel=1e-3)
+        assert row['reference'] == 'simple-baseline-3d'
+    assert [row['millions of operations'] for row in rows[1:3]] == [4.278, 17.77]
+
+
+@pytest.mark.slow(reason='starts mmhot lift three times')
+@pytest.mark.skipif(sys.platform != 'linux', reason='needs /proc')
+def test_memory_and_time_of_long_files_are_measured(monkeypatch, tmp_path):
+    monkeypatch.setattr(record, '_LENGTHS', ((60, 1), (60, 2), (1500, 1)))
+    monkeypatch.setattr(record, 'set_threads', lambda threads: None)
+    run_record(monkeypatch, tmp_path / 'a.json', '--only', 'memory')
+    rows = json.loads((tmp_path / 'a.json').read_text())['memory']['rows']
+    assert [(row['frames'], row['people']) for row in rows] == [
+        *((60, 1), (60, 2), (1500, 1))
+    ]
+    assert all(100 < row['peak memory in MB'] < 1000 for row in rows)
+    assert rows[2]['processor seconds'] > rows[0]['processor seconds'] > 0.2
+
+
+def burn(seconds):
+    """Use a processor for some time of this process."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
+def test_ratios_of_chains_are_per_person_over_a_network(monkeypatch):
+    class Slow(Chain):
+        def __call__(self):
+            burn(0.06)
+            self.frames, self.people = 8, 32
+
+    networks = {'onnx': 0.02, 'torch': 0.04}
+    monkeypatch.setattr(chain, '_network_alone', lambda x: lambda: burn(networks[x]))
+    (row,) = time_chains([Slow('slow', None, None, ROOT / 'demo/walk.mp4')], rounds=3)
+    assert row['people per frame'] == 4
+    # of two batches of 16
+    assert row['processor ratio to onnx'] == pytest.approx(1.5, rel=0.1)
+    assert row['processor ratio to torch'] == pytest.approx(0.75, rel=0.1)
+    for name in networks:
+        ratio = row[f'ratio to {name}']
+        assert 0 < ratio['low'] <= ratio['median'] <= ratio['high']
+        assert row[f'ms per person of {name}'] >= 999 * networks[name] / 16
+    header, line = as_table([row])
+    assert dict(zip(header, line, strict=True))['people'] == '4.0'
+
+
+@pytest.mark.parametrize('backend', chain.NETWORKS)
+def test_the_network_alone_runs_all_crops(backend):
+    outputs = chain._network_alone(backend)()
+    # ONNX Runtime runs two crops at a time, and returns what it kept, too
+    x = outputs if backend == 'torch' else zip(*outputs, strict=True)
+    x, y = [np.concatenate(part) if backend == 'onnx' else part for part in x][:2]
+    assert (x.shape, y.shape) == ((16, 17, 384), (16, 17, 512))

@@ -1,0 +1,171 @@
+"""Write measurements of a JSON file into the tables of a page, and draw them.
+
+A table is what stands between ``<!-- table: PART -->`` and ``<!-- end -->``; see
+:mod:`tools.lab.benchmark.record` for the parts. Example::
+
+    python -m tools.lab.benchmark.draw docs/benchmarks.json docs/benchmarks.md \
+        docs/images/benchmarks.png
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from mmhot.cli.errors import OneLineParser, run_safely
+from mmhot.cli.report import output_file
+from mmhot.io.arrays import load_json
+from mmhot.io.atomic import replacing
+from tools.lab.benchmark.chain import NETWORKS
+
+_TABLE = re.compile(r'(<!-- table: ([\w ]+) -->\n).*?(?=<!-- end -->)', re.DOTALL)
+_BACKENDS = {'onnx': 'ONNX', 'torch': 'PyTorch'}
+# Parts with models that are drawn, and the titles of their panels.
+_PANELS = {
+    'back ends': 'time, PyTorch = 1, batch 1',
+    'hourglasses': 'time, the host = 1, batch 1',
+}
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('file', type=Path, help='.json file of measurements')
+    parser.add_argument('page', type=output_file, help='.md file with the tables')
+    parser.add_argument('figure', type=output_file, help='.png file to write')
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the tables and the figure."""
+    document = load_json(args.file)
+    text = fill_tables(args.page.read_text(encoding='utf-8'), document)
+    with replacing(args.page) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+    draw(document, args.figure)
+
+
+def fill_tables(text: str, document: Mapping[str, dict]) -> str:
+    """Replace the tables of a page by those of the measurements.
+
+    Args:
+        text (str): The page; its tables are marked.
+        document (Mapping[str, dict]): Parts with ``rows``, ``rounds``, ``date`` and
+            ``machine``.
+
+    Raises:
+        ValueError: If the page has no table for a part, or one for no part.
+    """
+    marked = [match[1] for match in _TABLE.findall(text)]
+    if sorted(marked) != sorted(document):
+        raise ValueError(
+            f'the page has tables {", ".join(marked)}, the file {", ".join(document)}'
+        )
+    return _TABLE.sub(lambda match: match[1] + _part(document[match[2]]), text)
+
+
+def _part(part: Mapping) -> str:
+    """Return a table in Markdown, and the conditions in which it was measured."""
+    lines = _cells(part['rows'])
+    lines.insert(1, ['---'] * len(lines[0]))
+    table = '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    machine, rounds = part['machine'], part['rounds']
+    facts = [
+        f'{part["date"]}',
+        f'{machine["threads"]} threads of {machine["cores"]} cores of an '
+        f'{machine["processor"].replace("(R)", "")}',
+        *filter(None, [machine['note']]),
+        f'load {machine["load"]:.1f} at the end',
+        f'{rounds} round{"s" * (rounds > 1)}',
+        f'PyTorch {machine["torch"]}',
+        f'ONNX Runtime {machine["onnxruntime"]}',
+    ]
+    return f'\n{table}\n\n{"; ".join(facts)}.\n\n'
+
+
+def _cells(rows: Sequence[Mapping]) -> list[list[str]]:
+    """Return the cells of a table, header first."""
+    if 'chain' in rows[0]:
+        return _chain_cells(rows)
+    if 'reference' in rows[0]:
+        return _model_cells(rows)
+    heads = [key.replace('_', ' ').replace('ms', 'ms:') for key in rows[0]]
+    return [heads, *([_number(value) for value in row.values()] for row in rows)]
+
+
+def _model_cells(rows: Sequence[Mapping]) -> list[list[str]]:
+    lines = [['model', 'batch', 'ms', 'ratio (quartiles)', 'shortest calls', 'of']]
+    for row in rows:
+        of, ratio = row['reference'].removeprefix('mmhot://'), row['ratio']
+        name = row['model'].removeprefix('mmhot://')
+        cells = [name, str(row['batch']), _number(row['milliseconds'])]
+        cells += (
+            ['', '', ''] if name == of else [_ratio(ratio), f'{ratio["best"]:.2f}', of]
+        )
+        lines.append(cells)
+    return lines
+
+
+def _chain_cells(rows: Sequence[Mapping]) -> list[list[str]]:
+    lines = [['video or chain', 'people per frame', 'frames/s', 'decoded alone']]
+    for name in map(_BACKENDS.get, NETWORKS):
+        lines[0] += [f'ratio to {name} (quartiles)', 'of processor time']
+    for row in rows:
+        cells = [row['chain'], f'{row["people per frame"]:.1f}']
+        cells += [_number(row[f'{each}frames per second']) for each in ('', 'decoded ')]
+        for name in NETWORKS:
+            processor = row[f'processor ratio to {name}']
+            cells.append(_ratio(row[f'ratio to {name}']))
+            cells.append('' if processor is None else f'{processor:.2f}')
+        lines.append(cells)
+    return lines
+
+
+def _ratio(ratio: Mapping[str, float]) -> str:
+    return f'{ratio["median"]:.2f} ({ratio["low"]:.2f} to {ratio["high"]:.2f})'
+
+
+def _number(value: object) -> str:
+    """Format a number with three digits or all before the point; texts stay."""
+    if not isinstance(value, float):
+        return f'{value:,}' if isinstance(value, int) else str(value)
+    return f'{value:,.0f}' if abs(value) >= 100 else f'{value:.3g}'
+
+
+def draw(document: Mapping[str, dict], target: Path) -> None:
+    """Draw the ratios of the models at batch 1, with quartiles."""
+    panels = {name: document[name]['rows'] for name in _PANELS if name in document}
+    figure = Figure(figsize=(10, 4), layout='constrained')
+    FigureCanvasAgg(figure)
+    for axes, (name, rows) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        rows = [
+            row
+            for row in rows
+            if row['batch'] == 1 and row['model'] != row['reference']
+        ]
+        labels = [row['model'].removeprefix('mmhot://') for row in rows]
+        ratios = [row['ratio'] for row in rows]
+        medians = [ratio['median'] for ratio in ratios]
+        spread = [
+            [abs(ratio[side] - ratio['median']) for ratio in ratios]
+            for side in ('low', 'high')
+        ]
+        axes.barh(labels, medians, xerr=spread, color='#2f6fde', ecolor='#5b6573')
+        axes.axvline(1, color='#5b6573', linewidth=1)
+        axes.invert_yaxis()
+        axes.set_xlabel(_PANELS[name])
+    with replacing(target) as temporary:
+        figure.savefig(temporary, format='png', dpi=110)
+
+
+if __name__ == '__main__':
+    arguments = parse_args()
+    sys.exit(run_safely('draw', lambda: run(arguments)))
