@@ -1,5 +1,7 @@
 """Identity errors, and simulated scenes of crossing people."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from mocap import FOLDER, JUMP, KICK, joints_of
@@ -16,24 +18,28 @@ def as_rows(text):
 
 
 @pytest.mark.parametrize(
-    ('tracks', 'expected'),
+    ('tracks', 'hota', 'expected'),
     [
-        ('01 01 01 01', dict(tracks=2, identified=8)),
-        ('01 10 10 10', dict(tracks=2, switches=2, mixed=2, identified=6)),
-        ('01 0- 0- 01', dict(tracks=2, fragments=1, missed=2, identified=6)),
-        ('01 02 02 02', dict(tracks=3, switches=1, identified=7)),
-        ('-- -- -- --', dict(missed=8)),
+        ('01 01 01 01', 1.0, dict(tracks=2, identified=8)),
+        ('01 10 10 10', 0.696932, dict(tracks=2, switches=2, mixed=2, identified=6)),
+        ('01 0- 0- 01', 0.790569, dict(tracks=2, fragments=1, missed=2, identified=6)),
+        ('01 02 02 02', 0.901388, dict(tracks=3, switches=1, identified=7)),
+        ('-- -- -- --', 0.0, dict(missed=8)),
     ],
 )
-def test_identity_errors_are_counted(tracks, expected):
+def test_identity_errors_are_counted(tracks, hota, expected):
     counted = count_identity_errors(as_rows('01 01 01 01'), as_rows(tracks))
     assigned = 8 - expected.get('missed', 0)
+    assert counted.hota == pytest.approx(hota, abs=1e-6)  # as TrackEval 1.3.0
+    counted = replace(counted, associated=0.0)
     assert counted == IdentityErrors(2, found=8, assigned=assigned, **expected)
 
 
 def test_false_positives_are_assigned_but_not_found():
     counted = count_identity_errors(as_rows('0- 0-'), as_rows('01 0-'))
-    assert counted == IdentityErrors(1, 2, found=2, assigned=3, identified=2)
+    expected = IdentityErrors(1, 2, found=2, assigned=3, identified=2, associated=2.0)
+    assert counted == expected
+    assert counted.hota == pytest.approx((2 / 3) ** 0.5)
     assert counted.idf1 == pytest.approx(4 / 5)
     assert (counted + counted).assigned == 6
 

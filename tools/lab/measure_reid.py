@@ -52,7 +52,7 @@ def measure(args: argparse.Namespace) -> None:
     if min(args.people) < 1:
         raise ValueError(f'--people must be at least 1, got {min(args.people)}')
     walks = read_walks(args.data_root)
-    lines = [['people', 're-identified', 'people', 'tracks', 'mixed', 'IDF1']]
+    lines = [['people', 're-identified', 'people', 'tracks', 'mixed', 'IDF1', 'HOTA']]
     for count in args.people:
         table = dict.fromkeys(('no', 'yes'), IdentityErrors())
         for seed in range(args.seed, args.seed + args.scenes):
@@ -62,7 +62,7 @@ def measure(args: argparse.Namespace) -> None:
                 table[name] += count_identity_errors(scene.owners, ids)
         for name, errors in table.items():
             numbers = errors.people, errors.tracks, errors.mixed
-            cells = [*map(str, numbers), f'{errors.idf1:.3f}']
+            cells = [*map(str, numbers), f'{errors.idf1:.3f}', f'{errors.hota:.3f}']
             lines.append([str(count), name, *cells])
     print_line(align(lines, left=2))
 

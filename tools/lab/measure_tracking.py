@@ -49,6 +49,8 @@ class IdentityErrors:
         assigned (int): Detections in tracks.
         identified (int): Detections in the track that is matched to their person, with
             the one-to-one matching that maximizes this number.
+        associated (float): Sum over detections of people in tracks of the share that
+            the person and the track have in common of all detections of either.
     """
 
     people: int = 0
@@ -60,6 +62,7 @@ class IdentityErrors:
     found: int = 0
     assigned: int = 0
     identified: int = 0
+    associated: float = 0.0
 
     def __add__(self, other: 'IdentityErrors') -> 'IdentityErrors':
         """Add the counts of other clips."""
@@ -70,6 +73,19 @@ class IdentityErrors:
     def idf1(self) -> float:
         """`IDF1 <https://arxiv.org/abs/1609.01775>`_, from 0 to 1."""
         return 2 * self.identified / max(self.found + self.assigned, 1)
+
+    @property
+    def hota(self) -> float:
+        """`HOTA <https://arxiv.org/abs/2009.07736>`_, from 0 to 1.
+
+        Boxes are those of the detections, so that all localization thresholds agree,
+        and DetA times AssA is the sum of the associations over the detections of
+        people, those missed and the false positives.
+        """
+        # false positives in tracks: assigned, but not found
+        correct = self.found - self.missed
+        either = self.found + self.assigned - correct
+        return (self.associated / max(either, 1)) ** 0.5
 
 
 def count_identity_errors(
@@ -84,12 +100,14 @@ def count_identity_errors(
     """
     owner, track = np.concatenate(owners), np.concatenate(ids)
     real, kept = owner >= 0, track >= 0
-    people, tracks = np.unique(owner[real]), np.unique(track[kept])
+    people, found = np.unique(owner[real], return_counts=True)
+    tracks, lengths = np.unique(track[kept], return_counts=True)
     shared = np.zeros((len(people), len(tracks)), int)
     both = real & kept
     rows = np.searchsorted(people, owner[both])
     np.add.at(shared, (rows, np.searchsorted(tracks, track[both])), 1)
     of_people = [track[owner == person] for person in people]
+    either = found[:, None] + lengths - shared
     return IdentityErrors(
         people=len(people),
         tracks=len(tracks),
@@ -100,6 +118,7 @@ def count_identity_errors(
         found=int(real.sum()),
         assigned=int(kept.sum()),
         identified=int(shared[linear_sum_assignment(-shared)].sum()),
+        associated=float((shared**2 / either).sum()),
     )
 
 
@@ -197,6 +216,7 @@ def write_table(table: dict[str, IdentityErrors], out: Path | None) -> None:
             'fragments': errors.fragments,
             'missed %': round(100 * errors.missed / max(errors.found, 1), 1),
             'IDF1': round(errors.idf1, 3),
+            'HOTA': round(errors.hota, 3),
         }
         for name, errors in table.items()
     }
