@@ -3,18 +3,20 @@
 import html
 import importlib.util
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from mmhot.apis.options import AXES, SMOOTHING
-from mmhot.io.writers.rigs import BVH_PROFILES
+from mmhot.apis.option_fields import kind_of
+from mmhot.apis.options import InferRunOptions
 from mmhot.io.writers.table import WRITERS
 from mmhot.ui.lifting_run import describe, describe_error, shown_command
 from mmhot.ui.model_choices import AUTOMATIC, ModelChoices
 from mmhot.ui.sessions import Sessions
 
+_OPTIONS = {each.name: each for each in fields(InferRunOptions)}
 _FILES = ['video', 'image', '.npz', '.json']
 # Lists of inputs could name any file of the machine.
 _REFUSED = {'.txt'}
@@ -144,42 +146,66 @@ class Page:
 def _camera_fields() -> dict[str, gr.components.Component]:
     with gr.Accordion('Camera and scale', open=False):
         return {
-            'fov': _number('Horizontal angle of view, degrees', 'Empty: assume 47.'),
+            'fov': _field('fov', 'Horizontal angle of view, degrees', 'Empty: 47.'),
             'intrinsics': gr.File(
                 label='Calibration file, in place of the angle',
                 file_types=['.json', '.yml', '.yaml', '.npz'],
                 height=110,
             ),
-            'height': _number('Body height, meters', 'Empty: estimated by the model.'),
-            'static_camera': gr.Checkbox(
-                False, label='Static camera: estimate the floor'
+            'height': _field(
+                'height', 'Body height, meters', 'Empty: estimated by the model.'
             ),
+            'static_camera': _field(
+                'static_camera', 'Static camera: estimate the floor, lock feet'
+            ),
+            'camera': _field(
+                'camera', 'Camera on a tripod: does it pan, tilt or zoom?'
+            ),
+            'foot_lock': _field('foot_lock', 'Keep standing feet in place'),
         }
-
-
-def _number(label: str, info: str) -> gr.Textbox:
-    """Create a field for a number; empty, a gr.Number would become 0 or fail."""
-    return gr.Textbox(label=label, info=info)
 
 
 def _result_fields() -> dict[str, gr.components.Component]:
     with gr.Accordion('Keypoints and results', open=False):
-        return {
-            'kpt_thr': _number('Minimum keypoint confidence, 0 to 1', 'Empty: 0.2.'),
-            'det_every': _number('Detect in every Nth frame', 'Empty: automatic.'),
-            'smooth_2d': gr.Dropdown(SMOOTHING, value='none', label='Smooth keypoints'),
-            'smooth_3d': gr.Dropdown(SMOOTHING, value='none', label='Smooth poses'),
-            'html_frames': gr.Checkbox(
-                False, label='Show the frames of the video in the 3D page'
+        labels = {
+            'accuracy': ('Accuracy of the lifter',),
+            'kpt_thr': ('Minimum keypoint confidence, 0 to 1', 'Empty: 0.2.'),
+            'det_every': ('Detect in every Nth frame', 'Empty: automatic.'),
+            'target_fps': ('Frames per second to reach', 'Empty: most accurate.'),
+            'fps': ('Frames per second of keypoints', 'Empty: as the file states.'),
+            'smooth_2d': ('Smooth keypoints',),
+            'smooth_3d': ('Smooth poses',),
+            'swap_repair': ('Undo swaps of left and right',),
+            'reidentify': ('Recognize people who return',),
+            'html_frames': ('Show the frames of the video in the 3D page',),
+            'bvh_profile': ('Profile of .bvh',),
+            'axes': ('Axes',),
+        }
+        return {name: _field(name, *texts) for name, texts in labels.items()} | {
+            'joints': gr.Dropdown(
+                [17, 24],
+                value=17,
+                label='Joints',
+                info='24: with toes, heels, hands and nose.',
             ),
-            'bvh_profile': gr.Dropdown(
-                list(BVH_PROFILES), value='default', label='Profile of .bvh'
-            ),
-            'axes': gr.Dropdown(AXES, value='camera', label='Axes'),
             'formats': gr.CheckboxGroup(
                 _formats(), value=['npz', 'html'], label='Files'
             ),
         }
+
+
+def _field(name: str, label: str, info: str = '') -> gr.components.Component:
+    """Create the field of an option of ``mmhot infer``, with its default."""
+    option = _OPTIONS[name]
+    choices = option.metadata['argument'].choices
+    if choices:
+        none = [] if option.default else [('not given', AUTOMATIC)]
+        value = option.default or AUTOMATIC
+        return gr.Dropdown([*none, *choices], value=value, label=label, info=info)
+    if kind_of(option) is bool:
+        return gr.Checkbox(option.default, label=label, info=info)
+    # an empty gr.Number would become 0 or fail
+    return gr.Textbox(label=label, info=info)
 
 
 def _formats() -> list[str]:

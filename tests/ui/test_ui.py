@@ -15,6 +15,7 @@ from lifters import save_lifter
 from pose_sources import Detector, Estimator, use_stand_ins
 from video_files import write_video
 
+from mmhot.apis.options import InferRunOptions
 from mmhot.cli.dispatch import main
 from mmhot.io.lifted import read_lifted
 from mmhot.ui.lifting_run import LiftingRun, Progress, describe, shown_command
@@ -237,6 +238,33 @@ def test_empty_fields_are_the_defaults(tmp_path, empty):
     }
     given = page._as_options(values, None)
     assert given == {'formats': ['html'], 'device': None}
+
+
+# What only the one who starts the page may choose, or what does not concern it.
+_NOT_ON_PAGE = {
+    *('device', 'backend', 'keep', 'mapping', 'flip_2d', 'batch_size'),
+    *('pose2d_weights', 'pose2d_skeleton', 'det_weights', 'pose3d_weights'),
+    *('max_megapixels', 'out_dir', 'no_cache', 'resume'),
+}
+
+
+@pytest.mark.slow(reason='needs Gradio')
+def test_fields_are_the_options_with_their_defaults(tmp_path):
+    pytest.importorskip('gradio')
+    from mmhot.ui import page
+
+    shown = page.Page(find_choices(), Sessions(tmp_path))._fields
+    assert set(shown) == set(page._OPTIONS) - _NOT_ON_PAGE
+    models = {'pose2d', 'det_model', 'pose3d'}
+    defaults = {name: shown[name].value for name in shown if name not in models}
+    values = page._as_options(defaults, None)
+    assert shown_command('a.mp4', values) == (
+        'mmhot infer a.mp4 --formats npz,html --out-dir results'
+    )
+    assert InferRunOptions(**values, out_dir='out').camera is None
+    values |= dict(camera='auto', joints=24, swap_repair=False)
+    command = shown_command('a.mp4', values)
+    assert all(x in command for x in ('--camera auto', '--joints 24', '--no-swap-re'))
 
 
 @pytest.fixture(scope='module')
