@@ -1,10 +1,13 @@
-"""Hooks that protect and report a training: checkpoints, diverged losses, curves."""
+"""Hooks around a training: checkpoints, diverged losses, limited time, curves."""
 
 import json
+import math
 import re
+import time
 import zipfile
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.dist import is_main_process, master_only
@@ -170,6 +173,75 @@ class FiniteLossHook(Hook):
             'optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad; '
             + (f'last checkpoint: {saved}' if saved else 'no checkpoint was saved')
         )
+
+
+@HOOKS.register_module()
+class TimeBudgetHook(Hook):
+    """Train for a given time, over which the learning rate rises, stays and falls.
+
+    For machines that are lent for minutes and whose speed is not known in advance. The
+    training stops after the epoch in which the time ends, and saves ``final.pth``
+    without the optimizer's state. It needs an epoch-based loop with enough, short
+    epochs, and no ``param_scheduler``.
+
+    Args:
+        minutes (float): From the first step on.
+        warmup (float): Share of the time in which the rate rises. Defaults to 0.03.
+        decay (float): Share of the time in which it falls, by a cosine. Defaults to
+            0.6.
+        end_factor (float): Factor of the rate at the end. Defaults to 0.005.
+    """
+
+    def __init__(
+        self,
+        minutes: float,
+        warmup: float = 0.03,
+        decay: float = 0.6,
+        end_factor: float = 0.005,
+    ) -> None:
+        if minutes <= 0 or min(warmup, decay) < 0 or warmup + decay > 1:
+            raise ValueError(
+                f'minutes ({minutes}) must be positive, warmup ({warmup}) and decay '
+                f'({decay}) shares that sum to at most 1'
+            )
+        self.minutes, self.warmup, self.decay = minutes, warmup, decay
+        self.end_factor = end_factor
+        self._start: float | None = None
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Set the learning rate."""
+        factor = self.factor(self._elapsed())
+        for group in runner.optim_wrapper.param_groups:
+            group.setdefault('initial_lr', group['lr'])
+            group['lr'] = group['initial_lr'] * factor
+
+    def factor(self, share: float) -> float:
+        """Factor of the learning rate after a share of the time."""
+        if share < self.warmup:
+            return max(share / self.warmup, 0.01)
+        fallen = min(max((share - 1 + self.decay) / max(self.decay, 1e-9), 0), 1)
+        cosine = (1 + math.cos(math.pi * fallen)) / 2
+        return self.end_factor + (1 - self.end_factor) * cosine
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Stop if the time is over."""
+        if self._elapsed() >= 1:
+            runner.train_loop.stop_training = True
+
+    def after_train(self, runner: Runner) -> None:
+        """Save the weights."""
+        runner.save_checkpoint(
+            runner.work_dir, 'final.pth', save_optimizer=False, by_epoch=True
+        )
+
+    def _elapsed(self) -> float:
+        """Share of the time since the first call."""
+        now = time.monotonic()
+        if self._start is None:
+            self._start = now
+        return (now - self._start) / (60 * self.minutes)
 
 
 @HOOKS.register_module()

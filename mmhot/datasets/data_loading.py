@@ -224,3 +224,44 @@ def topdown_collate(samples: Sequence[dict]) -> dict:
         'inputs': torch.stack([sample['inputs'] for sample in samples]),
         'data_samples': _LabeledSamples(sample['data_samples'] for sample in samples),
     }
+
+
+class _DetectionSamples(list):
+    """Samples of MMDetection, whose labeled boxes are pickled as one array."""
+
+    def __reduce__(self) -> tuple:
+        """Pickle boxes (sum of G, 4) and their numbers."""
+        boxes = [sample.gt_instances.bboxes.tensor for sample in self]
+        infos = [sample.metainfo for sample in self]
+        return _unpack, (infos, torch.cat(boxes).numpy(), list(map(len, boxes)))
+
+
+def _unpack(infos: list[dict], boxes: np.ndarray, counts: list[int]) -> list:
+    from mmdet.structures import DetDataSample
+
+    samples = []
+    for info, own in zip(infos, torch.from_numpy(boxes).split(counts), strict=True):
+        sample = DetDataSample(metainfo=info)
+        labels = torch.zeros(len(own), dtype=torch.int64)
+        sample.gt_instances = InstanceData(bboxes=own, labels=labels)
+        samples.append(sample)
+    return samples
+
+
+@FUNCTIONS.register_module()
+def detection_collate(samples: Sequence[dict]) -> dict:
+    """Collate samples of one class that ``PackDetInputs`` packed.
+
+    Ignored boxes are dropped, as RTMDet does not use them.
+
+    Args:
+        samples (Sequence[dict]): B samples with ``inputs``, an image (3, H, W) of one
+            size, and ``data_samples``.
+
+    Returns:
+        dict: ``inputs`` (B, 3, H, W) and ``data_samples``, a list of B.
+    """
+    return {
+        'inputs': torch.stack([sample['inputs'] for sample in samples]),
+        'data_samples': _DetectionSamples(sample['data_samples'] for sample in samples),
+    }

@@ -1,5 +1,6 @@
 """Components of MMEngine's Runner: hooks, optimizers, averages of weights."""
 
+from mmhot.engine.batched_targets import BatchedTargetsHook
 from mmhot.engine.hooks import (
     ChannelsLastHook,
     EpochSeedHook,
@@ -15,6 +16,7 @@ from mmhot.engine.optimizers import (
 
 __all__ = [
     'BFloat16OptimWrapper',
+    'BatchedTargetsHook',
     'ChannelsLastHook',
     'CosineMomentumEMA',
     'EpochSeedHook',

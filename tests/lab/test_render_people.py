@@ -507,6 +507,29 @@ def test_labels_fit_the_images_in_other_framings(tmp_path):
     assert (body[:, 0, 1] > body[:, 11, 1]).any()
 
 
+@slow
+def test_close_whole_images_show_larger_people_and_objects(modules, scenes):
+    sampler = scenes((96, 96))
+    shares = modules.framing.FramingShares
+    heights = {}
+    for name, framings in (('far', shares()), ('close', shares(tables=0.4, close=0.6))):
+        sampler.framings, rng, found = framings, np.random.default_rng(0), []
+        for shot in filter(None, (sampler.whole_image(rng) for _ in range(40))):
+            for person in shot.people[:1]:
+                pixels = shot.camera.project(
+                    person.posed.vertices[sampler.model.skinned]
+                )
+                found.append(np.ptp(pixels[:, 1]) / (shot.frame[3] - shot.frame[1]))
+        heights[name] = np.median(found)
+    assert heights['close'] > 2 * heights['far']
+    rng, numbers = np.random.default_rng(1), {}
+    for share in (0, 1):
+        sampler.objects = share
+        shots = filter(None, (sampler.whole_image(rng) for _ in range(20)))
+        numbers[share] = np.mean([len(shot.scene.surfaces) for shot in shots])
+    assert numbers[1] > numbers[0] + 3
+
+
 def test_shares_of_more_than_one_get_one_line(tmp_path):
     args = ('--tables', '0.6', '--close', '0.5')
     message = 'the sum of --tables, --close and --steep must be at most 1, got 1.1'

@@ -26,9 +26,10 @@ _PACKAGES = ('anny', 'moderngl', 'trimesh')
 _SHARES = {
     'lying': 'share of people who lie on the floor',
     'acrobatic': 'share of people who do gymnastics, such as handstands and rolls',
-    'tables': 'share of crops with people behind tables, counters, steering wheels',
-    'close': 'share of crops that end between shoulders and thighs',
-    'steep': 'share of crops seen from nearby, from high above or from the floor',
+    'tables': 'share of images with people behind tables, counters, steering wheels',
+    'close': 'share of images that end between shoulders and thighs',
+    'steep': 'share of images seen from nearby, from high above or from the floor',
+    'objects': 'share of whole images with animals, vehicles and other objects',
 }
 
 
@@ -122,6 +123,7 @@ def run(args: argparse.Namespace) -> None:
         lying=args.lying,
         acrobatic=args.acrobatic,
         framings=FramingShares(args.tables, args.close, args.steep),
+        objects=args.objects,
     )
     # check all inputs before the slow steps
     settings.read_clips()

@@ -23,8 +23,9 @@ from tools.lab.render_people.framing import (
     whole_image_frame,
 )
 from tools.lab.render_people.furniture import FurnitureSampler
+from tools.lab.render_people.objects import place_object
 from tools.lab.render_people.props import to_linear
-from tools.lab.render_people.renderer import Camera, Light, Scene
+from tools.lab.render_people.renderer import Camera, Light, Scene, Surface
 from tools.lab.render_people.rigging import PosedBody, pose_body
 from tools.lab.render_people.sampling import PoseSampler, at_table
 
@@ -52,6 +53,10 @@ _SHADOWS, _WIDE_SHADOWS = 3.0, 7.0
 # probabilities of positions beside the first person and of images without people.
 _FIELD = np.radians((35, 80))
 _PART = np.log((0.16, 1.4))
+# The same of upper bodies, and minimum distance of their necks to the camera, meters.
+_PARTS, _NECKS = {'table': np.log((0.9, 3.0)), 'close': np.log((1.4, 5.0))}, 0.6
+# Maximum number of objects, and minimum distance to people and the camera, meters.
+_OBJECTS, _OBJECT_DISTANCE = 7, 0.7
 _GROUPED, _EMPTY = 0.4, 0.07
 # Distance ranges of other framings in meters; views from above of steep ones; minimum
 # number of visible vertices, of every fifth.
@@ -91,7 +96,9 @@ class SceneSampler:
         panoramas (list[np.ndarray]): Linear BGR with a median of 1.
         num_fabrics (int): Number of the renderer's fabrics.
         size (tuple[int, int]): Width and height of renderings in pixels.
-        framings (FramingShares): Framings of crops.
+        framings (FramingShares): Framings of crops and whole images.
+        objects (float): Share of whole images with animals, vehicles and other
+            objects. Defaults to 0.
     """
 
     def __init__(
@@ -103,13 +110,15 @@ class SceneSampler:
         num_fabrics: int,
         size: tuple[int, int],
         framings: FramingShares,
+        objects: float = 0.0,
     ) -> None:
-        self.framings = framings
+        self.framings, self.objects = framings, objects
         self.model, self.bodies, self.poses = model, bodies, poses
         self.size = size
         self.panoramas = [(panorama, *_ambient(panorama)) for panorama in panoramas]
         self.clothing = ClothingSampler(model, num_fabrics)
         self.furniture = FurnitureSampler(model.bones, num_fabrics)
+        self.num_fabrics = num_fabrics
 
     def crop(self, rng: np.random.Generator) -> Shot | None:
         """Sample a crop of one person; None if too little is visible."""
@@ -139,15 +148,25 @@ class SceneSampler:
 
     def whole_image(self, rng: np.random.Generator) -> Shot | None:
         """Sample a whole image; None if a person is too close to the camera."""
+        framing = self.framings.sample(rng)
         frame = whole_image_frame(self.size, rng)
         extent = frame[2:] - frame[:2]
         focal = extent.max() / 2 / np.tan(rng.uniform(*_FIELD) / 2)
-        person = self._person(rng, 1, np.zeros(2))
+        adapt = at_table if framing == 'table' else None
+        person = self._person(rng, 1, np.zeros(2), adapt)
         center = self._center(person)
         tall = np.ptp(person.posed.vertices[self.model.skinned], axis=0).max()
-        distance = focal * tall / (extent[1] * np.exp(rng.uniform(*_PART)))
-        distance = max(distance, NEAREST)
-        rotation, translation = look_at(person, center, distance, _FROM_HIGH, rng)
+        part = np.exp(rng.uniform(*_PARTS.get(framing, _PART)))
+        distance = max(focal * tall / (extent[1] * part), NEAREST)
+        above = _FROM_HIGH
+        if framing in _PARTS:
+            center = person.posed.heads[self.model.bones['neck01']]
+            distance = max(focal * tall / (extent[1] * part), _NECKS)
+            above = _FROM_ABOVE
+        elif framing == 'steep':
+            distance = rng.uniform(*_DISTANCES['steep'])
+            above = _STEEP
+        rotation, translation = look_at(person, center, distance, above, rng)
         at = frame[:2] + extent * rng.beta(2, 2, 2)
         intrinsics = np.array((focal, focal, *at))
         camera = Camera(intrinsics, rotation, translation, self.size)
@@ -164,7 +183,29 @@ class SceneSampler:
         if rng.random() < _EMPTY:
             people = []
         scene = self._scene(people, person, camera, rng)
+        if framing == 'table':
+            scene.surfaces += self.furniture.table(camera, person, rng)[0]
+        if self.objects and rng.random() < self.objects:
+            scene.surfaces += self._objects(people, camera, frame, distance, rng)
         return Shot(scene, camera, people, frame, center, _WIDE_SHADOWS)
+
+    def _objects(
+        self,
+        people: list[Person],
+        camera: Camera,
+        frame: np.ndarray,
+        distance: float,
+        rng: np.random.Generator,
+    ) -> list[Surface]:
+        """Place animals, vehicles and other objects between people."""
+        roots = [person.posed.heads[0][:2] for person in people]
+        taken = np.array([camera.eye[:2], *roots])
+        surfaces = []
+        for _ in range(rng.integers(1, _OBJECTS + 1)):
+            at = position_in_frame(camera, frame, distance, rng)
+            if np.linalg.norm(taken - at, axis=1).min() > _OBJECT_DISTANCE:
+                surfaces += place_object(at, self.num_fabrics, rng)
+        return surfaces
 
     def _scene(
         self,

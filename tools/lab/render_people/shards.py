@@ -60,7 +60,8 @@ class ShardSettings:
         only_clips (tuple[str], optional): Prefixes of included clips. Defaults to all.
         lying (float): Share of people who lie on the floor.
         acrobatic (float): Share of people who do gymnastics, see ``PoseSampler``.
-        framings (FramingShares): Framings of crops.
+        framings (FramingShares): Framings of crops and whole images.
+        objects (float): Share of whole images with objects, see ``SceneSampler``.
     """
 
     motions: tuple[str, ...]
@@ -75,6 +76,7 @@ class ShardSettings:
     lying: float = 0.0
     acrobatic: float = 0.0
     framings: FramingShares = FramingShares()
+    objects: float = 0.0
 
     @property
     def name(self) -> str:
@@ -243,7 +245,14 @@ def _render(
     size = tuple(int(side * _SUPERSAMPLING) for side in final_size)
     renderer = Renderer(size, sample_fabrics(_NUM_FABRICS, prints, rng))
     scenes = SceneSampler(
-        model, bodies, poses, panoramas, _NUM_FABRICS, size, settings.framings
+        model,
+        bodies,
+        poses,
+        panoramas,
+        _NUM_FABRICS,
+        size,
+        settings.framings,
+        settings.objects,
     )
     try:
         while True:
