@@ -41,6 +41,30 @@ def test_steps_of_matrices_have_similar_singular_values():
     torch.testing.assert_close(step, length, rtol=0.35, atol=0)
 
 
+def test_matrices_take_muons_steps():
+    def draw():
+        torch.manual_seed(0)
+        shapes = (6, 4), (6, 4), (6, 4), (3, 8), (3, 8), (5, 5)
+        return [nn.Parameter(torch.randn(shape)) for shape in shapes]
+
+    ours, theirs = draw(), draw()
+    # groups of one parameter each, as MMEngine makes them
+    optimizer = MuonAdamW([dict(params=[weight]) for weight in ours], lr=RATE)
+    assert [len(group['params']) for group in optimizer.param_groups] == [6]
+    muon = dict(weight_decay=0.01, adjust_lr_fn='match_rms_adamw')
+    reference = torch.optim.Muon(theirs, lr=RATE, **muon)
+    for step in range(3):
+        for weights, each in ((ours, optimizer), (theirs, reference)):
+            for place, weight in enumerate(weights):
+                start = torch.arange(weight.numel()) * (step + place + 1.0)
+                weight.grad = start.cos().view_as(weight)
+            weights[step].grad = None
+            each.step()
+    for weight, expected in zip(ours, theirs, strict=True):
+        # of bfloat16: steps are 0.2 * RATE long on average
+        torch.testing.assert_close(weight, expected, rtol=0, atol=0.01 * RATE)
+
+
 def test_later_groups_are_refused():
     optimizer = MuonAdamW(network().parameters(), lr=RATE)
     with pytest.raises(ValueError, match='no groups after it was made'):

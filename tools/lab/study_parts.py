@@ -61,7 +61,8 @@ def _use_center_frames(backbone: nn.Module) -> None:
     """Replace NanoHTNet's low frequencies by as many frames around the center."""
     keep, num_frames = backbone.dct.shape
     first = (num_frames - keep) // 2
-    backbone.dct = torch.eye(num_frames)[first : first + keep]
+    eye = torch.eye(num_frames, device=backbone.dct.device)
+    backbone.dct = eye[first : first + keep]
 
 
 class Variant(NamedTuple):
@@ -83,7 +84,6 @@ class Study(NamedTuple):
     batch_size: int
     variants: dict[str, Variant]
     start: str | None = None
-    num_frames: int | None = None
 
 
 def _pruners(kind: str, *steps: tuple[int, int]) -> Variant:
@@ -149,15 +149,14 @@ STUDIES = {
         8,
         {
             'MotionBERT, all frames': Variant({}),
-            'HoT: TPC + TRA, 9 of 27': _hourglass('ClusterPruner', 9, **_TRA),
-            'TPC + TRA with times': _hourglass('ClusterPruner', 9, **_TIMED),
-            'TPC + TRA, warmed up': _hourglass('ClusterPruner', 9, True, **_TRA),
+            'HoT: TPC + TRA, 27 of 81': _hourglass('ClusterPruner', 27, **_TRA),
+            'TPC + TRA with times': _hourglass('ClusterPruner', 27, **_TIMED),
             'TPC + TRA with times, warmed up': _hourglass(
-                'ClusterPruner', 9, True, **_TIMED
+                'ClusterPruner', 27, True, **_TIMED
             ),
-            'TPS + TRA with times': _hourglass('UniformPruner', 9, **_TIMED),
+            'TPC + TRA, warmed up': _hourglass('ClusterPruner', 27, True, **_TRA),
+            'TPS + TRA with times': _hourglass('UniformPruner', 27, **_TIMED),
         },
-        num_frames=27,
     ),
     'trained': Study(
         _HOST,
@@ -217,9 +216,7 @@ def measure(
     changes, edit, warms_up = chosen.variants[variant]
     folder = args.folder / f'{study}_{place}_{seed}_{steps}'
     config = read_config(chosen.config, folder, seed, changes)
-    frames = chosen.num_frames or config.train_dataloader.dataset.seq_len
-    if chosen.num_frames:
-        config.model.backbone.num_frames = frames
+    frames = config.train_dataloader.dataset.seq_len
     use_subjects(config.train_dataloader.dataset, args.data, frames, skipped=UNSEEN)
     shorten(config, steps, chosen.batch_size, _PARTS)
     if warms_up:
