@@ -530,6 +530,28 @@ def test_close_whole_images_show_larger_people_and_objects(modules, scenes):
     assert numbers[1] > numbers[0] + 3
 
 
+@slow
+def test_cut_out_backgrounds_are_sharper_than_views(modules):
+    noise = np.random.default_rng(0).uniform(0, 2, (256, 512, 3)).astype(np.float32)
+    rotation = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], float)
+    intrinsics = np.array((400.0, 400.0, 312.0, 312.0))
+    camera = modules.renderer.Camera(intrinsics, rotation, np.zeros(3), (624, 624))
+    details = {}
+    for share in (0, 1):
+        sampler = object.__new__(modules.scenes.SceneSampler)
+        sampler.size, sampler.cutouts = (624, 624), share
+        sampler.panoramas = [(noise, np.ones(3), np.ones(3))]
+        steps = []
+        for seed in range(8):
+            rng = np.random.default_rng(seed)
+            background, *_ = sampler._background(camera, rng)
+            assert background.shape == (624, 624, 3)
+            if background.std() > 0.05:  # no ramp
+                steps.append(np.abs(np.diff(background, axis=1)).mean())
+        details[share] = np.median(steps)
+    assert details[1] > 1.5 * details[0]
+
+
 def test_shares_of_more_than_one_get_one_line(tmp_path):
     args = ('--tables', '0.6', '--close', '0.5')
     message = 'the sum of --tables, --close and --steep must be at most 1, got 1.1'

@@ -30,6 +30,7 @@ _SHARES = {
     'close': 'share of images that end between shoulders and thighs',
     'steep': 'share of images seen from nearby, from high above or from the floor',
     'objects': 'share of whole images with animals, vehicles and other objects',
+    'cutouts': 'share of backgrounds cut out of panoramas: sharper, no perspective',
 }
 
 
@@ -124,6 +125,7 @@ def run(args: argparse.Namespace) -> None:
         acrobatic=args.acrobatic,
         framings=FramingShares(args.tables, args.close, args.steep),
         objects=args.objects,
+        cutouts=args.cutouts,
     )
     # check all inputs before the slow steps
     settings.read_clips()

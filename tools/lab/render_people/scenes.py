@@ -45,6 +45,8 @@ _FROM_ABOVE, _FROM_HIGH = (0.08, 25, 70), (0.3, 12, 55)
 _WIDER, _FOCALS = 3.0, (0.35, 2.2)
 _DETAILED, _STRENGTH, _FINEST = 0.75, 0.75, 6.0
 _BRIGHTEST = 3.0  # times the median
+# Range of the enlargement of cutouts, and of their brightness.
+_CUTOUTS, _CUTOUT_LIGHT = (1.6, 3.0), (0.15, 0.5)
 _GRAY = 0.7  # share of gray in the light of colored backgrounds
 _FINE = 0.004  # meters per pixel below which hands and faces are detailed
 # Radius of the shadow map in crops and whole images, meters.
@@ -99,6 +101,8 @@ class SceneSampler:
         framings (FramingShares): Framings of crops and whole images.
         objects (float): Share of whole images with animals, vehicles and other
             objects. Defaults to 0.
+        cutouts (float): Share of images whose background is a part of a panorama,
+            enlarged little. Defaults to 0.
     """
 
     def __init__(
@@ -111,8 +115,9 @@ class SceneSampler:
         size: tuple[int, int],
         framings: FramingShares,
         objects: float = 0.0,
+        cutouts: float = 0.0,
     ) -> None:
-        self.framings, self.objects = framings, objects
+        self.framings, self.objects, self.cutouts = framings, objects, cutouts
         self.model, self.bodies, self.poses = model, bodies, poses
         self.size = size
         self.panoramas = [(panorama, *_ambient(panorama)) for panorama in panoramas]
@@ -342,6 +347,11 @@ class SceneSampler:
             above, below = _GRAY * gray + (1 - _GRAY) * colors
             return self._add_detail(background, rng), above, below
         panorama, above, below = self.panoramas[rng.integers(len(self.panoramas))]
+        if self.cutouts and rng.random() < self.cutouts:
+            # sharp, but without the camera's perspective
+            zoom = rng.uniform(*_CUTOUTS)
+            piece = _cut_out(panorama, (width, height), zoom, rng)
+            return piece[..., ::-1] * rng.uniform(*_CUTOUT_LIGHT), above, below
         image = _render_panorama(camera, panorama, rng)
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
         background = to_linear(image[..., ::-1] / np.float32(255))
@@ -359,14 +369,8 @@ class SceneSampler:
             return background
         height, width = background.shape[:2]
         panorama = self.panoramas[rng.integers(len(self.panoramas))][0]
-        shift = rng.integers(panorama.shape[1])
         zoom = np.exp(rng.uniform(np.log(0.7), np.log(2.0)))
-        rows, columns = min(round(height / zoom), len(panorama)), round(width / zoom)
-        top = rng.integers(len(panorama) - rows + 1)
-        piece = np.roll(panorama[top : top + rows], shift, axis=1)[:, :columns]
-        # avoids dark rings around lamps and the sun
-        piece = np.minimum(piece, _BRIGHTEST)
-        piece = cv2.resize(piece, (width, height), interpolation=cv2.INTER_LINEAR)
+        piece = _cut_out(panorama, (width, height), zoom, rng)
         smooth = cv2.GaussianBlur(piece, (0, 0), _FINEST * zoom)
         ratio = (piece + 0.05) / (smooth + 0.05)
         strength = rng.uniform(0, _STRENGTH)
@@ -393,6 +397,20 @@ def _render_panorama(
         roll=np.arctan2(camera.rotation[0, 2], -camera.rotation[1, 2]),
         center=tuple(middle / 2),
     )
+
+
+def _cut_out(
+    panorama: np.ndarray, size: tuple[int, int], zoom: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Enlarge a random part of a panorama; lamps and the sun lose their brightness."""
+    width, height = size
+    shift = rng.integers(panorama.shape[1])
+    rows, columns = min(round(height / zoom), len(panorama)), round(width / zoom)
+    top = rng.integers(len(panorama) - rows + 1)
+    piece = np.roll(panorama[top : top + rows], shift, axis=1)[:, :columns]
+    # avoids dark rings around lamps and the sun
+    piece = np.minimum(piece, _BRIGHTEST)
+    return cv2.resize(piece, size, interpolation=cv2.INTER_LINEAR)
 
 
 def _ambient(panorama: np.ndarray) -> list[np.ndarray]:

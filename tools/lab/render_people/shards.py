@@ -62,6 +62,7 @@ class ShardSettings:
         acrobatic (float): Share of people who do gymnastics, see ``PoseSampler``.
         framings (FramingShares): Framings of crops and whole images.
         objects (float): Share of whole images with objects, see ``SceneSampler``.
+        cutouts (float): Share of backgrounds that are cut out of panoramas.
     """
 
     motions: tuple[str, ...]
@@ -77,6 +78,7 @@ class ShardSettings:
     acrobatic: float = 0.0
     framings: FramingShares = FramingShares()
     objects: float = 0.0
+    cutouts: float = 0.0
 
     @property
     def name(self) -> str:
@@ -253,6 +255,7 @@ def _render(
         size,
         settings.framings,
         settings.objects,
+        settings.cutouts,
     )
     try:
         while True:
