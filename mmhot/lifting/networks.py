@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from mmhot.codecs.pose_lifting import LIFTING_CODECS, CameraPoseLifting
-from mmhot.weights.backends import find_graph, open_session
+from mmhot.profiling import span
+from mmhot.weights.backends import count_threads, find_graph, is_on_cpu, open_session
 from mmhot.weights.index import DEFAULT_LIFTER, SCHEME
 
 Keep = int | Sequence[int]
@@ -94,7 +96,9 @@ class OnnxNetwork:
     def __init__(
         self, path: Path, device: str = 'auto', keep: Keep | None = None
     ) -> None:
-        self._session = open_session(path, device)
+        # the layers are too small to be shared among threads
+        self._session = open_session(path, device, threads=1)
+        self._threads = count_threads() if is_on_cpu(self._session) else 1
         facts = self._session.get_modelmeta().custom_metadata_map
         try:
             meta = json.loads(facts['lifter'])
@@ -123,8 +127,10 @@ class OnnxNetwork:
 
     def usual_batch_size(self, flip_test: bool) -> int:
         """Return the fastest number of windows per batch."""
-        # activations of a single window of video lifters fill the caches
-        return 1 if self.num_targets == self.num_frames else USUAL_BATCH_SIZE
+        if self.num_targets < self.num_frames:
+            return USUAL_BATCH_SIZE
+        # activations of a single window of video lifters fill a core's caches
+        return max(1, self._threads // (1 + flip_test))
 
     def __call__(
         self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None
@@ -137,6 +143,13 @@ class OnnxNetwork:
         return (poses + _mirror(mirrored, flip_indices)) / 2
 
     def _run(self, inputs: np.ndarray) -> np.ndarray:
+        """Lift windows (B, T, 17, C), a part of them on each thread."""
+        parts = np.array_split(inputs, min(self._threads, len(inputs)))
+        with ThreadPoolExecutor(len(parts)) as pool:
+            return np.concatenate([*pool.map(self._run_part, parts)])
+
+    @span('lifter network')
+    def _run_part(self, inputs: np.ndarray) -> np.ndarray:
         return self._session.run(['poses'], {self._input: inputs})[0]
 
 

@@ -14,6 +14,7 @@ from mmhot.weights.index import SCHEME, WEIGHTS_FOLDER, read_models
 BACKENDS = ('auto', 'torch', 'onnx')
 MODEL_FILE = 'model.onnx'
 """Name of the model in a folder of ``mmhot export``."""
+_CPU_PROVIDER = 'CPUExecutionProvider'
 _NEEDED = "needs PyTorch: pip install 'mmhot[mmpose]'"
 
 
@@ -114,6 +115,11 @@ def count_threads() -> int:
     return int(threads or 0) or os.cpu_count() or 1
 
 
+def is_on_cpu(session: Any) -> bool:
+    """Return whether ONNX Runtime runs a session on the CPU alone."""
+    return session.get_providers() == [_CPU_PROVIDER]
+
+
 def open_session(
     path: str | Path, device: str = 'cpu', threads: int | None = None
 ) -> Any:
@@ -156,7 +162,7 @@ def open_session(
 def _providers(device: str, known: Sequence[str]) -> list[Any]:
     """Return the execution providers of a device."""
     kind, _, number = device.partition(':')
-    cuda, cpu = 'CUDAExecutionProvider', 'CPUExecutionProvider'
+    cuda, cpu = 'CUDAExecutionProvider', _CPU_PROVIDER
     if kind == 'cpu' or (kind == 'auto' and cuda not in known):
         return [cpu]
     if cuda not in known or kind not in ('auto', 'cuda'):

@@ -68,10 +68,20 @@ def test_boxes_are_in_pixels_of_the_image(use):
     assert_allclose(scores, [0.9])
     (batch,) = session.batches
     assert batch.shape == (1, 3, 320, 320)
-    white = (250 - onnx_models.IMAGE_MEAN[::-1]) / onnx_models.IMAGE_STD[::-1]
+    white = (250 - onnx_models._IMAGE_MEAN) / onnx_models._IMAGE_STD
     assert_allclose(batch[0, :, 5, 5], white, rtol=1e-5)
-    gray = (114 - onnx_models.IMAGE_MEAN[::-1]) / onnx_models.IMAGE_STD[::-1]
+    gray = (114 - onnx_models._IMAGE_MEAN) / onnx_models._IMAGE_STD
     assert_allclose(batch[0, :, -5, 5], gray, rtol=1e-5)
+
+
+def test_normalized_planes_are_in_the_order_of_the_channels():
+    images = [*np.random.default_rng(0).integers(0, 256, (2, 6, 4, 3), np.uint8)]
+    mean, std = np.float32([[123.675, 116.28, 103.53], [58.395, 57.12, 57.375]])
+    wanted = (np.stack(images)[..., ::-1] - mean) / std
+    found = onnx_models.normalize(images, onnx_models.RGB)
+    assert found.dtype == np.float32
+    assert (found == wanted.transpose(0, 3, 1, 2)).all()
+    assert (onnx_models.normalize(images, onnx_models.BGR) == found[:, ::-1]).all()
 
 
 def point_in_crop(point, size):

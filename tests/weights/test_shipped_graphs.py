@@ -67,6 +67,21 @@ def test_lifters_give_the_poses_of_pytorch(name, flip_test):
     assert_allclose(found.root_3d, expected.root_3d, atol=1e-4)
 
 
+@pytest.mark.parametrize('flip_test', [True, False])
+def test_threads_share_windows_and_give_the_same_poses(flip_test, monkeypatch):
+    clip = mmhot.read_keypoints(DEMO / 'skating_2d_coco17.npz')
+    poses, sizes = [], []
+    for threads in ('1', '3', '4'):
+        monkeypatch.setenv('OMP_NUM_THREADS', threads)
+        lifter = mmhot.Lifter(device='cpu', flip_test=flip_test, backend='onnx')
+        sizes.append(lifter.batch_size)
+        poses.append(lifter(clip).keypoints_3d)
+    # a window and its mirror image are lifted by two threads
+    assert sizes == ([1, 1, 2] if flip_test else [1, 3, 4])
+    for other in poses[1:]:
+        assert_allclose(other, poses[0], atol=1e-6)
+
+
 def test_2d_models_give_the_keypoints_of_pytorch(images):
     detector, estimator = open_pose_source('gtpt-t', device='cpu', backend='onnx')
     assert isinstance(detector.detector, OnnxDetector)

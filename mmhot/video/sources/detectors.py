@@ -21,7 +21,7 @@ from mmhot.video.people import (
     compare_people,
     mean_confidence,
 )
-from mmhot.video.sources.onnx_models import IMAGE_MEAN, IMAGE_STD
+from mmhot.video.sources.onnx_models import BGR, normalize
 from mmhot.weights.backends import open_session
 
 # Part of the identity of PoseVerifiedDetector: raise it when its boxes change.
@@ -113,8 +113,8 @@ class OnnxDetector(Detector):
             return [self._detect(image) for image in images]
 
     def _detect(self, image: np.ndarray) -> Boxes:
-        prepared, zoom = self._prepare(image)
-        inputs = {self._input: prepared[None]}
+        batch, zoom = self._prepare(image)
+        inputs = {self._input: batch}
         (boxes,), (labels,) = self._session.run(['dets', 'labels'], inputs)
         boxes = boxes[(labels == _PERSON) & (boxes[:, 4] >= self.min_score)]
         height, width = image.shape[:2]
@@ -123,7 +123,7 @@ class OnnxDetector(Detector):
         return corners.astype(np.float32), boxes[:, 4]
 
     def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Resize, pad with gray at the right and bottom; (3, H, W) and both scales."""
+        """Resize, pad at the right and bottom; (1, 3, H, W) and both scales."""
         height, width = image.shape[:2]
         zoom = min(self._height / height, self._width / width)
         size = (max(round(width * zoom), 1), max(round(height * zoom), 1))
@@ -134,9 +134,8 @@ class OnnxDetector(Detector):
         small = cv2.resize(image, size, interpolation=self._interpolation)
         canvas[: size[1], : size[0]] = small
         # these detectors were trained on BGR
-        normal = (canvas - IMAGE_MEAN[::-1]) / IMAGE_STD[::-1]
-        zoom = np.array(size) / (width, height)
-        return normal.transpose(2, 0, 1).astype(np.float32), zoom
+        batch = normalize([canvas], BGR)
+        return batch, np.array(size) / (width, height)
 
 
 class BoxFilter(Detector):

@@ -7,7 +7,7 @@ Google's MoveNet.
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,14 +24,17 @@ from mmhot.video.sources.quarter_turns import QuarterTurns
 from mmhot.weights.backends import (
     count_threads,
     graph_with_keep_rates,
+    is_on_cpu,
     open_session,
 )
 
 _LOGGER = logging.getLogger(__name__)
 
-IMAGE_MEAN = np.array([123.675, 116.28, 103.53], np.float32)
-IMAGE_STD = np.array([58.395, 57.12, 57.375], np.float32)
-"""ImageNet's mean and standard deviation, RGB."""
+# ImageNet's mean and standard deviation, BGR.
+_IMAGE_MEAN = np.array([103.53, 116.28, 123.675], np.float32)
+_IMAGE_STD = np.array([57.375, 57.12, 58.395], np.float32)
+BGR, RGB = (0, 1, 2), (2, 1, 0)
+"""Orders of a BGR image's channels."""
 PROBABILITIES = 'probabilities'
 """Metadata ``flip_test`` of files with probabilities, to be averaged as logits."""
 # Metadata of ONNX files: name of the skeleton, or names of its joints.
@@ -41,7 +44,6 @@ _JOINT_KEYS = ('joint_names', 'keypoint_names', 'keypoints')
 _LAYOUTS = ([3, 3], [4])
 # Crops per run on CPUs, whose caches hold the activations of few, and on other devices.
 _CPU_BATCH, _DEVICE_BATCH = 2, 32
-_CPU = ['CPUExecutionProvider']
 _of_thread = threading.local()
 
 
@@ -79,7 +81,7 @@ class OnnxPoseEstimator(PoseEstimator):
         self._path, self._device = Path(path), device
         self._sessions = {self._path: self._open(self._path)}
         self._session = self._sessions[self._path]
-        on_cpu = self._session.get_providers() == _CPU
+        on_cpu = is_on_cpu(self._session)
         self._threads = count_threads() if on_cpu else 1
         batch_size = batch_size or (_CPU_BATCH if on_cpu else _DEVICE_BATCH)
         (entry,) = self._session.get_inputs()
@@ -223,9 +225,7 @@ class OnnxPoseEstimator(PoseEstimator):
 
     def _run(self, images: list[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs of BGR crops (h, w, 3)."""
-        batch = np.stack(images)[..., ::-1]
-        if not self._points:
-            batch = ((batch - IMAGE_MEAN) / IMAGE_STD).transpose(0, 3, 1, 2)
+        batch = np.stack(images)[..., RGB] if self._points else normalize(images, RGB)
         kind = np.int32 if self._integers else np.float32
         with span('2D network', items=len(images)):
             inputs = {self._input: np.ascontiguousarray(batch, kind)}
@@ -293,6 +293,18 @@ class OnnxPoseEstimator(PoseEstimator):
         positions = np.stack([column, row], -1) + 0.25 * np.sign([right, below]).T
         scale = np.array([self._width / width, self._height / height])
         return positions * scale, heatmaps.max((1, 2)).clip(0, 1)
+
+
+def normalize(images: list[np.ndarray], channels: Sequence[int]) -> np.ndarray:
+    """Normalize BGR images (H, W, 3) to the given channels' planes (B, 3, H, W)."""
+    batch = np.empty((len(images), 3, *images[0].shape[:2]), np.float32)
+    # one plane after the other: ten times as fast as all at once
+    for planes, image in zip(batch, images, strict=True):
+        for plane, channel in zip(planes, channels, strict=True):
+            values = image[..., channel]
+            np.subtract(values, _IMAGE_MEAN[channel], out=plane, dtype=np.float32)
+            plane /= _IMAGE_STD[channel]
+    return batch
 
 
 class _Crop(NamedTuple):
