@@ -23,6 +23,7 @@ PLACES = ('*.md', 'docs/*.md', 'demo/*.md', 'configs/*/*/*.md', 'mmhot/weights/*
 PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
 METAFILES = sorted(ROOT.glob('configs/*/*/metafile.yml'))
 RECIPES = sorted(ROOT.glob('tools/recipes/*.sh'))
+SCRIPTS = [*RECIPES, ROOT / 'tools/lab/lent_gpu.sh']
 
 
 @pytest.fixture(params=PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -120,9 +121,13 @@ def test_commands_and_their_options_exist(page, monkeypatch):
 
 
 @pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
-def test_recipe_of_shipped_weights_runs_existing_commands(path, monkeypatch):
-    check_commands(path, monkeypatch)
+def test_recipe_is_named_as_the_weights_it_trains(path):
     assert (ROOT / 'mmhot/weights' / f'{path.stem}.pth').is_file()
+
+
+@pytest.mark.parametrize('path', SCRIPTS, ids=lambda path: path.stem)
+def test_script_runs_existing_commands(path, monkeypatch):
+    check_commands(path, monkeypatch)
     for name in re.findall(r'configs/[\w/.-]+\.py', path.read_text()):
         assert (ROOT / name).is_file(), name
     subprocess.run(['bash', '-n', str(path)], check=True)
