@@ -9,13 +9,14 @@ from mmhot.datasets.human36m_dataset import (
     VideoPose3DDataset,
 )
 from mmhot.datasets.mocap_dataset import MocapDataset
-from mmhot.datasets.mpi_inf_3dhp_dataset import MPIINF3DHPClipDataset
 from mmhot.datasets.multi_view import MultiViewDataset
+from mmhot.datasets.other_skeletons import H3WBClipDataset, MPIINF3DHPClipDataset
 from mmhot.datasets.rendered_people import RenderedPeopleDataset
 
 __all__ = [
     'Clip',
     'ClipDataset',
+    'H3WBClipDataset',
     'Human36mClipDataset',
     'MPIINF3DHPClipDataset',
     'MocapDataset',

@@ -12,6 +12,7 @@ from mmhot.datasets.h36m import (
     CAMERAS,
     H36MName,
     canonical_action,
+    image_size,
     parse_h36m_name,
 )
 from mmhot.errors import naming
@@ -277,8 +278,7 @@ class MotionBERTDataset(ClipDataset):
                 f'ca_01, got {sources[0]}'
             )
         number = int(parts[3]) - 2
-        tall = str(cameras[0]) in (CAMERAS[0], CAMERAS[3])
-        width, height = 1000, 1002 if tall else 1000
+        width, height = image_size(str(cameras[0]))
         center = np.array([width / 2, height / 2], np.float32)
         meters = scale[:, None] / 1000
         depth = self.focal * meters + (joints[..., 2] - joints[:, :1, 2]) * meters

@@ -84,6 +84,7 @@ class Study(NamedTuple):
     batch_size: int
     variants: dict[str, Variant]
     start: str | None = None
+    num_frames: int | None = None
 
 
 def _pruners(kind: str, *steps: tuple[int, int]) -> Variant:
@@ -149,14 +150,15 @@ STUDIES = {
         8,
         {
             'MotionBERT, all frames': Variant({}),
-            'HoT: TPC + TRA, 27 of 81': _hourglass('ClusterPruner', 27, **_TRA),
-            'TPC + TRA with times': _hourglass('ClusterPruner', 27, **_TIMED),
+            'HoT: TPC + TRA, 9 of 27': _hourglass('ClusterPruner', 9, **_TRA),
+            'TPC + TRA with times': _hourglass('ClusterPruner', 9, **_TIMED),
             'TPC + TRA with times, warmed up': _hourglass(
-                'ClusterPruner', 27, True, **_TIMED
+                'ClusterPruner', 9, True, **_TIMED
             ),
-            'TPC + TRA, warmed up': _hourglass('ClusterPruner', 27, True, **_TRA),
-            'TPS + TRA with times': _hourglass('UniformPruner', 27, **_TIMED),
+            'TPC + TRA, warmed up': _hourglass('ClusterPruner', 9, True, **_TRA),
+            'TPS + TRA with times': _hourglass('UniformPruner', 9, **_TIMED),
         },
+        num_frames=27,
     ),
     'trained': Study(
         _HOST,
@@ -216,16 +218,18 @@ def measure(
     changes, edit, warms_up = chosen.variants[variant]
     folder = args.folder / f'{study}_{place}_{seed}_{steps}'
     config = read_config(chosen.config, folder, seed, changes)
-    frames = config.train_dataloader.dataset.seq_len
+    frames = chosen.num_frames or config.train_dataloader.dataset.seq_len
+    if chosen.num_frames:
+        config.model.backbone.num_frames = frames
     use_subjects(config.train_dataloader.dataset, args.data, frames, skipped=UNSEEN)
     shorten(config, steps, chosen.batch_size, _PARTS)
     if warms_up:
         config.custom_hooks.append(dict(type='KeepRateHook', begin=3, end=6))
     config.load_from = chosen.start
-    # every 25th frame, or windows side by side
+    # every 25th frame, or every fourth window
     test = config.test_dataloader.dataset
     is_center = config.model.test_cfg.get('target') == 'center'
-    test.update(stride=25 if is_center else frames)
+    test.update(stride=25 if is_center else 4 * frames)
     use_subjects(test, args.data, frames, _TESTED)
     return train(config, 'test', edit, table='groups')
 
