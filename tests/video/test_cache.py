@@ -12,7 +12,14 @@ from video_files import write_video
 
 from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.lifted import read_lifted
-from mmhot.video.cache import describe, identify, load_people, load_tracks
+from mmhot.video.cache import (
+    describe,
+    identify,
+    load_observed,
+    load_people,
+    load_tracks,
+    save_observed,
+)
 
 
 @pytest.fixture(scope='module')
@@ -208,4 +215,12 @@ def test_caches_of_other_inputs_are_not_used(run, detector, checkpoint, tmp_path
 def test_missing_caches_are_not_reported(tmp_path, caplog):
     assert load_people(tmp_path / 'a.npz', 17) is None
     assert load_tracks(tmp_path / 'b.npz', 17, 1) is None
+    assert caplog.text == ''
+
+
+def test_observations_by_other_rules_are_made_again(tmp_path, caplog):
+    path = tmp_path / 'a.observed.npz'
+    save_observed({'turns': np.eye(3)}, path, rules=1)
+    np.testing.assert_array_equal(load_observed(path, rules=1)['turns'], np.eye(3))
+    assert load_observed(path, rules=2) is None
     assert caplog.text == ''

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator, FunctionDetector
 from video_files import gray_image, write_video
 
+from mmhot.video import pose_estimation
 from mmhot.video.cache import cache_path, load_people, save_people
 from mmhot.video.chunks import search_boxes
 from mmhot.video.frames import VideoFile
@@ -36,11 +37,18 @@ def test_every_frame_has_its_people(video, poses_2d):
     assert done[-1] == 10
 
 
+def test_identity_depends_on_the_rules(poses_2d, monkeypatch):
+    before = poses_2d.identity
+    assert poses_2d.identity == before
+    monkeypatch.setattr(pose_estimation, '_RULES', 0)
+    assert poses_2d.identity != before
+
+
 def test_detector_skips_frames(video):
     poses_2d = VideoPoseEstimator(Detector(), Estimator(), det_every=3)
     found = poses_2d(VideoFile(video))
     assert poses_2d.detector.calls == [0, 3, 6, 9]
-    # frame 3 is empty; who is detected in frame 6 is searched backwards to frame 4
+    # frame 3 is empty; the person of frame 6 is searched backwards to frame 4
     assert [len(people) for people in found.people] == [1, 1, 1, 0, 1, 1, 1, 1, 1, 1]
     around = search_boxes(found.people[0], (64, 48))
     assert_array_equal(poses_2d.estimator.boxes[1], around)

@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.evaluation.cost import count_cost
+from mmhot.models.lifters import motionagformer
 from mmhot.models.lifters.graph_conv import SimilarFrameGraphConv, first_of_same
 from mmhot.models.lifters.motionagformer import MotionAGFormer
 from mmhot.weights.checkpoints import convert_published
@@ -238,7 +239,9 @@ def test_layers_are_built_for_the_frames_that_they_see():
 
 
 @pytest.mark.parametrize('before', [None, 5])
-def test_weights_of_more_frames_start_an_hourglass(before):
+def test_weights_of_more_frames_start_an_hourglass(before, monkeypatch):
+    logged = []
+    monkeypatch.setattr(motionagformer, 'print_log', lambda *log: logged.append(log[0]))
     pruner = dict(HOT['pruner'], num_keep=before)
     settings = HOT if before is None else {**HOT, 'pruner': pruner}
     source = MotionAGFormer(**TINY, **({} if before is None else settings))
@@ -249,6 +252,8 @@ def test_weights_of_more_frames_start_an_hourglass(before):
     own = started.layers[1].graph[1].mixer.norm
     spread = [0, 2, 4] if before else [0, 4, 8]
     assert_close(own.weight, norm.weight[spread])
+    frames = f'3 of {before or 9} frames taken, spread evenly'
+    assert f'layers.1.graph.1.mixer.norm: {frames}' in logged
 
 
 def test_kept_frames_cannot_be_changed_after_building():
