@@ -184,13 +184,9 @@ def check_clip(clip: Clip2D) -> Clip2D:
             )
     points = np.concatenate([track.keypoints.reshape(-1, 2) for track in tracks])
     check_extent(points, width, height)
+    fps = float(clip.fps)
     return replace(
-        clip,
-        tracks=tracks,
-        width=width,
-        height=height,
-        fps=float(clip.fps),
-        times=times,
+        clip, tracks=tracks, width=width, height=height, fps=fps, times=times
     )
 
 
@@ -218,7 +214,9 @@ ARRAYS = {
     'scores': ('NK', np.float32),
     'root_3d': ('N3', np.float32),
     'time': ('N', np.float64),
+    'expected_error': ('NK', np.float32),
 }
+_MAY_BE_UNKNOWN = ('root_3d', 'keypoints_2d', 'expected_error')
 
 
 @dataclass
@@ -257,6 +255,8 @@ class Clip3D:
             fy, cx, cy, distortion; empty if none were.
         camera_path (np.ndarray | None): If all frames share the axes of the first, the
             camera's rotation vector and zoom in each frame, (F, 4) float32.
+        expected_error (np.ndarray | None): Expected distance of ``keypoints_3d`` from
+            the ground truth in ``unit``, NaN where unknown, (N, K) float32.
     """
 
     name: str
@@ -280,6 +280,7 @@ class Clip3D:
     focal_assumed: bool = True
     intrinsics: tuple[float, ...] = ()
     camera_path: np.ndarray | None = None
+    expected_error: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Mark root positions as unknown unless they are given."""
@@ -293,7 +294,7 @@ class Clip3D:
     def checked(self) -> 'Clip3D':
         """Return the clip; raise ValueError if its poses are not finite.
 
-        Root positions and 2D keypoints may be unknown (NaN), but not infinite.
+        Root positions, 2D keypoints and expected errors may be NaN, but not infinite.
         """
         lens = np.array([self.fps, self.focal_length, *self.intrinsics])
         if not np.isfinite(lens).all():
@@ -302,8 +303,7 @@ class Clip3D:
             array = getattr(self, name)
             if array is None:
                 continue
-            is_wrong = np.isinf if name in ('root_3d', 'keypoints_2d') else np.isnan
-            wrong = is_wrong(array) | np.isinf(array)
+            wrong = np.isinf(array) | (np.isnan(array) & (name not in _MAY_BE_UNKNOWN))
             if wrong.any():
                 row = np.argwhere(wrong)[0, 0]
                 raise ValueError(

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmhot.apis.option_fields import Argument, Options, option
-from mmhot.apis.option_values import (
+from mmhot.apis.option_fields import (
+    Argument,
+    Options,
+    option,
     read_formats,
     read_image_size,
     read_intrinsics,

@@ -39,6 +39,8 @@ _LARGEST = 1e9
 # Present in clips whose frames share axes.
 _PATH = 'camera_path'
 _LISTS = ('joint_names', 'parents', 'intrinsics')
+# The expected errors, which not all lifters have.
+_ERROR = 'expected_error'
 # Keys of the arrays in the JSON's instances; the first three are MMPose's.
 _INSTANCE_KEYS = {
     'track': 'track_id',
@@ -47,6 +49,7 @@ _INSTANCE_KEYS = {
     'keypoints_2d': 'keypoints_2d',
     'scores': 'scores',
     'root_3d': 'root',
+    _ERROR: _ERROR,
 }
 
 
@@ -61,6 +64,7 @@ def write_npz(clip: Clip3D, path: str | Path) -> None:
     arrays = {
         name: np.asarray(getattr(timed, name), dtype)
         for name, (_, dtype) in ARRAYS.items()
+        if getattr(timed, name) is not None
     }
     header = {name: np.asarray(getattr(clip, name)) for name in _HEADER}
     if clip.camera_path is not None:
@@ -78,7 +82,11 @@ def write_json(clip: Clip3D, path: str | Path) -> None:
     header = {name: np.asarray(getattr(clip, name)).tolist() for name in _HEADER}
     if clip.camera_path is not None:
         header[_PATH] = exact_list(clip.camera_path)
-    columns = {key: exact_list(getattr(clip, n)) for n, key in _INSTANCE_KEYS.items()}
+    columns = {
+        key: exact_list(getattr(clip, name))
+        for name, key in _INSTANCE_KEYS.items()
+        if getattr(clip, name) is not None
+    }
     instances = [
         dict(zip(columns, values, strict=True))
         for values in zip(*columns.values(), strict=True)
@@ -139,6 +147,8 @@ def _fields_of_json(path: Path) -> dict[str, object]:
             fields[name] = np.repeat(values, counts, axis=0)
         instances = [person for frame in frames for person in frame['instances']]
         for name, key in _INSTANCE_KEYS.items():
+            if name == _ERROR and not any(key in person for person in instances):
+                continue
             fields[name] = as_numbers([person[key] for person in instances], key)
     except (KeyError, TypeError) as error:
         raise ValueError(f'is no lifted clip: {error}') from error
@@ -147,7 +157,8 @@ def _fields_of_json(path: Path) -> dict[str, object]:
 
 def _checked(fields: dict[str, object]) -> Clip3D:
     """Check types and shapes, and build the clip."""
-    missing = [name for name in (*ARRAYS, *_HEADER) if name not in fields]
+    needed = (*(name for name in ARRAYS if name != _ERROR), *_HEADER)
+    missing = [name for name in needed if name not in fields]
     if missing:
         raise ValueError(f'is no lifted clip: it lacks {", ".join(missing)}')
     _check_header(fields)
@@ -155,7 +166,8 @@ def _checked(fields: dict[str, object]) -> Clip3D:
         fields[name] = tuple(fields[name])
     num_rows, num_joints = np.size(fields['frame']), len(fields['joint_names'])
     sizes = {'N': num_rows, 'K': num_joints, '2': 2, '3': 3}
-    for name, (letters, dtype) in ARRAYS.items():
+    for name in (name for name in ARRAYS if name in fields):
+        letters, dtype = ARRAYS[name]
         expected = tuple(sizes[letter] for letter in letters)
         array = np.asarray(fields[name])
         if array.dtype.kind not in 'iuf' or array.shape != expected:

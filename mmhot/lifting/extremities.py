@@ -117,6 +117,9 @@ def add_extremities(
         'keypoints_2d': np.concatenate([clip.keypoints_2d, pixels], 1),
         'scores': np.concatenate([clip.scores, scores], 1),
     }
+    if clip.expected_error is not None:
+        unknown = np.full(scores.shape, np.nan, np.float32)
+        extended['expected_error'] = np.concatenate([clip.expected_error, unknown], 1)
     return replace(
         clip, joint_names=SKELETON.joints, parents=SKELETON.parents, **extended
     )

@@ -2,9 +2,10 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import numpy as np
 from mmhot.clips import Clip2D, Clip3D, check_clip
 from mmhot.codecs.pose_lifting import CameraPoseLifting
 from mmhot.lens import Lens, camera_intrinsics, ideal_camera
+from mmhot.lifting.expected_error import expect_errors, gather_evidence
 from mmhot.lifting.gaps import Segment, count_rows, split_segments
 from mmhot.lifting.networks import Keep, open_network
-from mmhot.lifting.refinement import average_shapes, keep_bone_lengths
+from mmhot.lifting.refinement import align_shapes, average_shapes, keep_bone_lengths
 from mmhot.lifting.world import place_people
 from mmhot.profiling import span
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
@@ -282,16 +284,47 @@ class Lifter(ClipEncoder):
             camera,
             progress and (lambda done: progress(round(done * ratio), total)),
         )
-        if others:
-            lifted = map(average_shapes, lifted, others)
-        poses = [
-            self.from_model_rate(pose, own)
-            for pose, own in zip(lifted, times, strict=True)
+        others = map(align_shapes, lifted, others) if others else repeat(None)
+        refined = [
+            self._refine(*person, camera, clip.fps)
+            for person in zip(straight, times, lifted, others, strict=False)
         ]
+        poses, errors = zip(*refined, strict=True)
+        lifted_clip = self.assemble(clip, segments, poses, errors)
+        return place_people(lifted_clip.checked(), lens)
+
+    def _refine(
+        self,
+        segment: Segment,
+        times: np.ndarray,
+        lifted: np.ndarray,
+        aligned: np.ndarray | None,
+        camera: dict,
+        fps: float,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Refine one person's poses; returns them and their expected errors.
+
+        Args:
+            segment (Segment): Keypoints in the image of ``camera``.
+            times (np.ndarray): Seconds of its frames, (T,).
+            lifted (np.ndarray): Poses at the model's frame rate, (T', 17, 3).
+            aligned (np.ndarray | None): Those of the second lifter, aligned.
+            camera (dict): Camera parameters.
+            fps (float): Frames per second of the clip.
+        """
+        pose = first = self.from_model_rate(lifted, times)
+        if aligned is not None:
+            pose = self.from_model_rate(average_shapes(lifted, aligned), times)
+        sights = _directions(segment.keypoints, camera)
         if self.accuracy == 'best' and not self.causal:
-            sights = [_directions(segment.keypoints, camera) for segment in straight]
-            poses = [*map(keep_bone_lengths, poses, sights)]
-        return place_people(self.assemble(clip, segments, poses).checked(), lens)
+            pose = keep_bone_lengths(pose, sights)
+        if aligned is None:
+            return pose, None
+        distance = np.linalg.norm(aligned - lifted, axis=-1)
+        distance = self.from_model_rate(distance, times)
+        scores = segment.scores
+        evidence = gather_evidence(pose, first, distance, scores, sights, fps)
+        return pose, expect_errors(evidence)
 
     def lift_inputs(
         self,
@@ -325,7 +358,11 @@ class Lifter(ClipEncoder):
         return self.codec.decode(self.network(inputs, flip_indices), **known)[0]
 
     def assemble(
-        self, clip: Clip2D, segments: list[Segment], poses: list[np.ndarray]
+        self,
+        clip: Clip2D,
+        segments: list[Segment],
+        poses: Sequence[np.ndarray],
+        errors: Sequence[np.ndarray | None],
     ) -> Clip3D:
         """Build a clip with one row per person and frame, sorted."""
         frame = np.concatenate([segment.frames for segment in segments])
@@ -350,6 +387,9 @@ class Lifter(ClipEncoder):
             joint_names=_H36M.joints,
             parents=_H36M.parents,
             model=self.name,
+            expected_error=(
+                None if errors[0] is None else np.concatenate(errors)[order]
+            ),
         )
 
 

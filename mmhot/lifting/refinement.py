@@ -24,22 +24,23 @@ _ROUNDS = 4
 _CHUNK = 4000
 
 
-def average_shapes(poses: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Average poses with those of a second lifter, which are first aligned to them.
-
-    Rotations and sizes of the second lifter's poses, which are the less accurate,
-    follow the first lifter's.
+def align_shapes(poses: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Align the poses of a second lifter, which is the less accurate, to the first's.
 
     Args:
         poses (np.ndarray): Root-relative poses of consecutive frames, (T, K, 3).
-        others (np.ndarray): The same by a less accurate lifter, (T, K, 3).
+        others (np.ndarray): The same by the second lifter, (T, K, 3).
 
     Returns:
-        np.ndarray: (T, K, 3), float32.
+        np.ndarray: ``others`` with the rotations and sizes of ``poses``, (T, K, 3).
     """
     products = np.einsum('tka,tkb->tab', others, poses).astype(np.float64)
     sizes = (others.astype(np.float64) ** 2).sum((1, 2))
-    aligned = others @ fit_similarity(_smooth(products), _smooth(sizes))
+    return others @ fit_similarity(_smooth(products), _smooth(sizes))
+
+
+def average_shapes(poses: np.ndarray, aligned: np.ndarray) -> np.ndarray:
+    """Average poses (T, K, 3) with the :func:`align_shapes` of a second lifter."""
     return (poses + _SHARE * _smooth(aligned - poses)).astype(np.float32)
 
 

@@ -76,13 +76,15 @@ def scale_people(clip: Clip3D, height: float) -> Clip3D:
     """
     if not 0.3 <= height <= 3:
         raise ValueError(f'height must be from 0.3 to 3 meters, got {height}')
-    poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
+    names = ['keypoints_3d', 'root_3d']
+    names += ['expected_error'] if clip.expected_error is not None else []
+    scaled = {name: getattr(clip, name).copy() for name in names}
     for track in np.unique(clip.track):
         rows = clip.track == track
-        factor = height / _height(poses[rows], clip.joint_names)
-        poses[rows] *= factor
-        root[rows] *= factor
-    return replace(clip, keypoints_3d=poses, root_3d=root)
+        factor = height / _height(clip.keypoints_3d[rows], clip.joint_names)
+        for array in scaled.values():
+            array[rows] *= factor
+    return replace(clip, **scaled)
 
 
 def _height(poses: np.ndarray, names: tuple[str, ...]) -> float:

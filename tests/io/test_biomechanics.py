@@ -42,6 +42,13 @@ def test_c3d_has_the_joints_and_marks_gaps(clip, tmp_path):
     residuals = content['data']['meta_points']['residuals'][0]
     assert_allclose(residuals[:, known], 0)
     assert_allclose(residuals[:, ~known], -1)
+    errors = np.linspace(0.01, 0.2, 17 * len(clip)).reshape(-1, 17)
+    errors[0, 3] = np.nan  # unknown
+    replace(clip, expected_error=errors).save(tmp_path / 'b.c3d')
+    content = ezc3d.c3d(str(tmp_path / 'b.c3d'))
+    residuals = content['data']['meta_points']['residuals'][0]
+    assert_allclose(residuals[:, known], np.nan_to_num(1000 * errors).T, atol=0.51)
+    assert_allclose(residuals[:, ~known], -1)
 
 
 def test_c3d_has_a_constant_rate(clip, tmp_path):

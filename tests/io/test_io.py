@@ -276,8 +276,12 @@ def test_io_imports_neither_torch_nor_mmpose():
 
 
 @pytest.mark.parametrize('write', [write_npz, write_json])
-def test_lifted_clip_is_read_back_bit_for_bit(tmp_path, write):
+@pytest.mark.parametrize('has_errors', [False, True])
+def test_lifted_clip_is_read_back_bit_for_bit(tmp_path, write, has_errors):
     clip = lifted_clip()
+    if has_errors:
+        clip.expected_error = clip.scores / 10
+        clip.expected_error[1, 2] = np.nan
     write(clip, tmp_path / 'a')
     again = read_lifted(tmp_path / 'a')
     for field in fields(Clip3D):

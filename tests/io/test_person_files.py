@@ -117,13 +117,16 @@ def test_trc_holds_the_markers(tmp_path):
 def test_csv_holds_every_joint(tmp_path):
     clip = place_people(rendered('walk'))
     clip.keypoints_2d[0, 3] = np.nan
+    clip.expected_error = np.full(clip.scores.shape, 0.05, np.float32)
+    clip.expected_error[0, 3] = np.nan
     write_csv(clip, tmp_path / 'a.csv')
     with (tmp_path / 'a.csv').open(newline='') as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS
     assert len(rows) == 17 * len(clip)
     assert rows[3]['joint'] == 'right_foot'
-    assert (rows[3]['u'], rows[3]['v']) == ('', '')
+    assert (rows[3]['u'], rows[3]['v'], rows[3]['error_3d']) == ('', '', '')
+    assert rows[4]['error_3d'] == '0.05'
     table = np.array([[float(row[axis]) for axis in 'xyz'] for row in rows])
     assert_allclose(table.reshape(-1, 17, 3), clip.keypoints_3d, rtol=1e-5)
     assert float(rows[17]['time']) == pytest.approx(1 / 25)

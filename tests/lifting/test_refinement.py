@@ -6,7 +6,11 @@ from scipy.spatial.transform import Rotation
 from tracks import clip_of, track, wiggling
 
 from mmhot.lifting.lifter import Lifter
-from mmhot.lifting.refinement import average_shapes, keep_bone_lengths
+from mmhot.lifting.refinement import (
+    align_shapes,
+    average_shapes,
+    keep_bone_lengths,
+)
 from mmhot.skeletons.joints import get_skeleton
 
 H36M = get_skeleton('h36m-17')
@@ -68,9 +72,9 @@ def test_rotated_and_scaled_poses_do_not_change_the_average():
     poses = walking(30).astype(np.float32)
     turn = Rotation.from_euler('xyz', [0.3, 0.2, -0.4]).as_matrix()
     np.testing.assert_allclose(
-        average_shapes(poses, 1.2 * poses @ turn), poses, atol=1e-6
+        align_shapes(poses, 1.2 * poses @ turn), poses, atol=1e-6
     )
-    mirrored = poses * [-1, 1, 1]
+    mirrored = align_shapes(poses, poses * [-1, 1, 1])
     assert np.abs(average_shapes(poses, mirrored) - poses).max() > 0.01
 
 
@@ -78,7 +82,7 @@ def test_shapes_are_averaged():
     poses = walking(60)
     other = poses.copy()
     other[:, H36M.index('left_wrist')] += [0.04, 0, 0]
-    moved = average_shapes(poses, other) - poses
+    moved = average_shapes(poses, align_shapes(poses, other)) - poses
     wrist = moved[:, H36M.index('left_wrist')].mean(0)
     assert 0.006 < wrist[0] < 0.011
     assert np.abs(moved[:, H36M.indices(['right_foot', 'left_foot'])]).max() < 0.004

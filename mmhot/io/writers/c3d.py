@@ -1,5 +1,6 @@
 """Points of biomechanics (``.c3d``), by ezc3d."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ _COMPUTED, _UNKNOWN = 0.0, -1.0
 def write_person(clip: Clip3D, path: str | Path) -> None:
     """Write the joints of one person as points: millimeters, z up, a constant rate.
 
-    Residuals are 0, which stands for computed points, and -1 in frames without a pose.
+    Residuals are the expected errors where they are known, else 0, which stands for
+    computed points, and -1 in frames without a pose.
 
     Args:
         clip (Clip3D): One track in ``'world'`` axes.
@@ -32,7 +34,7 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
     points = np.ones((4, len(clip.joint_names), len(positions)))
     points[:3] = np.moveaxis(positions * _MILLIMETERS, 0, -1).swapaxes(0, 1)
     points[:3, :, ~is_known] = np.nan
-    residuals = np.where(is_known, _COMPUTED, _UNKNOWN)
+    residuals = np.where(is_known, _residuals(clip, first), _UNKNOWN)
     file = ezc3d.c3d()
     file['header']['points']['first_frame'] = first
     parameters = file['parameters']['POINT']
@@ -42,7 +44,18 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
     file.add_parameter('POINT', 'X_SCREEN', ['+X'])
     file.add_parameter('POINT', 'Y_SCREEN', ['+Z'])
     file['data']['points'] = points
-    residuals = np.broadcast_to(residuals, points[:1].shape)
-    file['data']['meta_points']['residuals'] = residuals
+    file['data']['meta_points']['residuals'] = residuals[None]
     with replacing(path) as temporary:
         file.write(str(temporary))
+
+
+def _residuals(clip: Clip3D, first: int) -> np.ndarray:
+    """Return the residuals of joints with a pose, which the format rounds, (K, T)."""
+    errors = clip.expected_error
+    if errors is None:
+        errors = np.zeros(clip.keypoints_3d.shape[:2])
+    # sampled as the positions are
+    values = np.repeat(errors[..., None], 3, -1)
+    values = replace(clip, keypoints_3d=values, root_3d=np.zeros_like(clip.root_3d))
+    residuals = sample_evenly(values, first, clip.fps)[0][..., 0].T * _MILLIMETERS
+    return np.nan_to_num(residuals.round(), nan=_COMPUTED)

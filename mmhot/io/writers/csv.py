@@ -8,7 +8,7 @@ import numpy as np
 from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
 
-_NAMES = 'frame time track joint x y z score_3d root_x root_y root_z u v score'
+_NAMES = 'frame time track joint x y z score_3d root_x root_y root_z u v score error_3d'
 COLUMNS = tuple(_NAMES.split())
 
 
@@ -34,6 +34,8 @@ def _joints(clip: Clip3D, row: int) -> list[list]:
     frame = int(clip.frame[row])
     head = [frame, f'{clip.seconds(frame):.6f}', int(clip.track[row])]
     root = [_number(value) for value in clip.root_3d[row]]
+    errors = clip.expected_error
+    errors = np.full(len(clip.joint_names), np.nan) if errors is None else errors[row]
     return [
         [
             *head,
@@ -43,6 +45,7 @@ def _joints(clip: Clip3D, row: int) -> list[list]:
             *root,
             *map(_number, clip.keypoints_2d[row, joint]),
             _number(clip.scores[row, joint]),
+            _number(errors[joint]),
         ]
         for joint, name in enumerate(clip.joint_names)
     ]

@@ -1,0 +1,123 @@
+"""Expected error of each joint in each frame: evidence of doubt, and a fitted model.
+
+The model is a generalized linear one for each joint: the logarithm of the expected
+distance from the ground truth is linear in the evidence. Both sides of the body share
+their coefficients. ``tools/lab/fit_expected_error.py`` fits and tests it.
+"""
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from mmhot.skeletons.joints import get_skeleton
+
+_H36M = get_skeleton('h36m-17')
+_PARENTS = np.maximum(_H36M.parents, 0)
+_SHOULDERS = _H36M.indices(['left_shoulder', 'right_shoulder'])
+# Distances are smoothed over this time (seconds, standard deviation) and, before their
+# logarithm is taken, increased by 2 mm.
+_SMOOTHING, _LEAST = 0.08, 0.002
+# Evidence far from that of the fit is no reason for errors of meters.
+_LARGEST = 0.5
+
+EVIDENCE = (
+    'distance of the second lifter',
+    'mean distance of the second lifter',
+    'correction by averaging and bone lengths',
+    'mean correction',
+    'confidence',
+    'mean confidence',
+    'distance from the root',
+    'share of the bone along the line of sight',
+    'share of the shoulders along the line of sight',
+    'constant',
+)
+"""Evidence; distances of lifters are logarithms of meters."""
+
+# Coefficients of the evidence for the logarithm of the expected error in meters.
+# fmt: off
+_COEFFICIENTS = {
+    'hip': (0.13, 0.17, 0.35, 0.37, -0.57, -0.72, 9.97, 0.27, -0.16, 0.15),
+    'knee': (0.11, 0.27, 0.18, 0.20, -1.34, 0.27, -0.91, -0.32, -0.05, 1.18),
+    'foot': (0.21, 0.12, 0.11, 0.40, -1.12, 0.38, -0.30, -0.04, 0.19, 1.26),
+    'spine': (0.14, 0.29, 0.12, 0.29, -0.45, 0.62, 4.36, 0.06, -0.33, -1.27),
+    'thorax': (-0.04, 0.36, 0.07, 0.19, 0.03, -0.55, -8.68, -0.70, -0.66, 4.11),
+    'neck_base': (0.04, 0.37, 0.01, 0.17, 0.07, -0.70, -1.88, -0.46, -0.71, 1.30),
+    'head': (0.03, 0.40, 0.11, -0.02, -0.47, -0.69, -0.93, 0.15, -0.47, 0.70),
+    'shoulder': (0.07, 0.34, 0.08, 0.12, -0.54, -0.33, -2.32, -0.12, -0.42, 1.37),
+    'elbow': (0.20, 0.31, 0.07, 0.32, -1.11, 0.69, 0.85, -0.40, -0.32, 0.83),
+    'wrist': (0.17, 0.20, 0.09, 0.19, -1.18, 0.34, 0.52, 0.00, -0.33, 0.33),
+}
+# fmt: on
+
+
+def gather_evidence(
+    poses: np.ndarray,
+    first: np.ndarray,
+    distance: np.ndarray,
+    scores: np.ndarray,
+    sights: np.ndarray,
+    fps: float,
+) -> np.ndarray:
+    """Compute the evidence of a person in consecutive frames.
+
+    Args:
+        poses (np.ndarray): Root-relative result, meters, (T, 17, 3).
+        first (np.ndarray): The same by the first lifter alone, (T, 17, 3).
+        distance (np.ndarray): Distances of the second lifter's joints from the first's,
+            after alignment, meters, (T, 17).
+        scores (np.ndarray): Confidence of the 2D keypoints, (T, 17).
+        sights (np.ndarray): Directions from the camera to the person, (T, 3).
+        fps (float): Frames per second.
+
+    Returns:
+        np.ndarray: (T, 17, E), in the order of :data:`EVIDENCE`.
+    """
+    sigma = _SMOOTHING * fps
+    corrected = np.linalg.norm(poses - first, axis=-1)
+    second, corrected, scores = (
+        gaussian_filter1d(np.float64(values), sigma, axis=0, mode='nearest')
+        for values in (distance, corrected, scores)
+    )
+    second, corrected = (np.log(each + _LEAST) for each in (second, corrected))
+    left, right = np.moveaxis(poses[:, _SHOULDERS], 1, 0)
+    shoulders = _share_along((left - right)[:, None], sights)
+    evidence = [
+        *_with_mean(second),
+        *_with_mean(corrected),
+        *_with_mean(scores),
+        np.linalg.norm(poses, axis=-1),
+        _share_along(poses - poses[:, _PARENTS], sights),
+        shoulders,
+        np.ones(1),
+    ]
+    return np.stack([np.broadcast_to(each, scores.shape) for each in evidence], -1)
+
+
+def expect_errors(evidence: np.ndarray) -> np.ndarray:
+    """Predict the distance of joints from the ground truth.
+
+    Args:
+        evidence (np.ndarray): Of :func:`gather_evidence`, (T, 17, E).
+
+    Returns:
+        np.ndarray: Meters, 0 for the root, (T, 17) float32.
+    """
+    table = np.array([_COEFFICIENTS[part_of(joint)] for joint in _H36M.joints[1:]])
+    logarithms = (evidence[:, 1:] * table).sum(-1).clip(max=np.log(_LARGEST))
+    return np.pad(np.exp(logarithms), ((0, 0), (1, 0))).astype(np.float32)
+
+
+def part_of(joint: str) -> str:
+    """Return the name of a joint without its side."""
+    return joint.removeprefix('left_').removeprefix('right_')
+
+
+def _with_mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return values, values.mean(1, keepdims=True)
+
+
+def _share_along(vectors: np.ndarray, sights: np.ndarray) -> np.ndarray:
+    """Return the shares of vectors (T, K, 3) along directions (T, 3), 0 to 1."""
+    sights = sights / np.linalg.norm(sights, axis=-1, keepdims=True)
+    along = np.abs((vectors * sights[:, None]).sum(-1))
+    return along / np.linalg.norm(vectors, axis=-1).clip(1e-3)

@@ -1,0 +1,113 @@
+"""Expected errors of lifted joints: their size, formats' units, and the fit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from mocap import CAMERAS, JUMP, KICK, joints_of
+from tracks import clip_of, track, wiggling
+
+from mmhot.lifting.expected_error import EVIDENCE, expect_errors, gather_evidence
+from mmhot.lifting.extremities import add_extremities
+from mmhot.lifting.lifter import Lifter
+from mmhot.lifting.world import scale_people
+from mmhot.skeletons.joints import get_skeleton
+from tools.lab.fit_expected_error import fit, occlude
+from tools.lab.motions import project_motion
+
+H36M = get_skeleton('h36m-17')
+
+
+@pytest.fixture(scope='module')
+def lifter():
+    return Lifter(device='cpu')
+
+
+def test_occluded_joints_are_expected_to_be_wrong(lifter):
+    ratios, shares = [], []
+    for seed, (key, camera) in enumerate(zip([JUMP, KICK] * 2, CAMERAS, strict=True)):
+        clip, truth = project_motion(joints_of(key, 150), camera, seed)
+        hidden = occlude(clip, np.random.default_rng(seed))
+        moved = hidden.tracks[0].scores != clip.tracks[0].scores
+        clip = lifter(hidden)
+        errors = np.linalg.norm(clip.keypoints_3d - truth.poses, axis=-1)
+        assert clip.expected_error.shape == errors.shape
+        assert (clip.expected_error[:, 0] == 0).all()
+        ratios.append(clip.expected_error.mean() / errors.mean())
+        if moved.any():
+            shares.append(clip.expected_error[moved].mean() / errors[moved].mean())
+            seen = ~moved
+            seen[:, 0] = False
+            assert clip.expected_error[moved].mean() > 1.2 * (
+                clip.expected_error[seen].mean()
+            )
+    assert 0.7 < np.mean(ratios) < 1.4
+    assert 0.5 < np.mean(shares) < 2
+
+
+def test_frame_rate_and_other_people_do_not_matter(lifter):
+    alone, _ = project_motion(joints_of(KICK, 150), CAMERAS[0], 0)
+    (person,) = alone.tracks
+    frames = np.arange(75)
+    halved = replace(
+        person,
+        frames=frames,
+        keypoints=person.keypoints[::2],
+        scores=person.scores[::2],
+    )
+    both = replace(alone, fps=25.0, tracks=[halved, track(frames, number=3)])
+    expected, clip = lifter(alone).expected_error, lifter(both)
+    again = clip.expected_error[clip.track == 0]
+    assert again[:, 1:].mean() == pytest.approx(expected[:, 1:].mean(), rel=0.1)
+    assert np.corrcoef(again[:, 1:].ravel(), expected[::2, 1:].ravel())[0, 1] > 0.9
+
+
+def test_single_lifters_expect_nothing():
+    clip = clip_of(track(range(9)))
+    assert Lifter(accuracy='fast')(clip).expected_error is None
+    assert Lifter('nanohtnet_81frm-keep9_cmu-wild')(clip).expected_error is None
+
+
+def test_errors_are_scaled_and_unknown_for_added_joints(lifter):
+    seen = clip_of(track(range(30), wiggling(30)))
+    clip = lifter(seen)
+    taller = scale_people(clip, 2.0)
+    factor = taller.keypoints_3d[5, 3] / clip.keypoints_3d[5, 3]
+    np.testing.assert_allclose(
+        taller.expected_error, clip.expected_error * factor.mean(), rtol=1e-4
+    )
+    extended = add_extremities(clip, seen)
+    np.testing.assert_array_equal(extended.expected_error[:, :17], clip.expected_error)
+    assert np.isnan(extended.expected_error[:, 17:]).all()
+    assert len(extended.take(np.arange(3)).checked().expected_error) == 3
+
+
+def test_fit_finds_the_coefficients():
+    rng = np.random.default_rng(0)
+    evidence = rng.normal(0, 0.5, (20000, 17, len(EVIDENCE)))
+    evidence[..., -1] = 1
+    weights = np.r_[np.linspace(-0.5, 0.5, len(EVIDENCE) - 1), -3]
+    expected = np.exp(evidence @ weights)
+    table = fit(evidence, expected * rng.gamma(4, 0.25, expected.shape))
+    assert set(table) == {
+        *('hip', 'knee', 'foot', 'spine', 'thorax', 'neck_base', 'head'),
+        *('shoulder', 'elbow', 'wrist'),
+    }
+    for part in table.values():
+        np.testing.assert_allclose(part, weights, atol=0.03)
+
+
+def test_evidence_is_geometry():
+    poses = np.zeros((4, 17, 3))
+    poses[:, H36M.index('left_shoulder')] = [0.2, 0, 0]
+    poses[:, H36M.index('right_shoulder')] = [-0.2, 0, 0]
+    poses[:, H36M.index('left_wrist')] = [0, 0, 0.3]
+    sights = np.tile([0, 0, 2.0], (4, 1))
+    still, ones = np.zeros((4, 17)), np.ones((4, 17))
+    evidence = gather_evidence(poses, poses, still, ones, sights, 50.0)
+    wrist = dict(zip(EVIDENCE, evidence[0, H36M.index('left_wrist')], strict=True))
+    assert wrist['distance from the root'] == pytest.approx(0.3)
+    assert wrist['share of the bone along the line of sight'] == pytest.approx(1)
+    assert wrist['share of the shoulders along the line of sight'] == pytest.approx(0)
+    assert wrist['distance of the second lifter'] == pytest.approx(np.log(0.002))
+    assert expect_errors(1e3 * np.abs(evidence)).max() <= 0.5
