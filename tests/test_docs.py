@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import re
 import shlex
 import shutil
@@ -47,6 +48,49 @@ def test_links_resolve(page):
         assert target.exists(), link
         if anchor:
             assert anchor in headings(target), link
+
+
+@pytest.mark.parametrize(
+    ('page', 'call'),
+    [
+        ('skeletons', 'register_skeleton'),
+        ('output-formats', 'register_writer'),
+        ('video', 'register_pose_estimator'),
+    ],
+)
+def test_example_of_a_registered_part_runs(page, call, tmp_path):
+    text = (ROOT / f'docs/{page}.md').read_text()
+    blocks = re.findall(r'```python\n(.*?)```', text, re.DOTALL)
+    (code,) = (block for block in blocks if f'{call}(' in block)
+    code = code.replace("'demo/", f"'{ROOT}/demo/") + EFFECTS[call]
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    subprocess.run([sys.executable, '-c', code], check=True, cwd=tmp_path, env=env)
+
+
+# What the examples of docs/ change, checked after them.
+EFFECTS = {
+    'register_skeleton': """
+from mmhot.skeletons.joints import convert_keypoints, get_skeleton, skeletons_by_count
+import numpy as np
+assert skeletons_by_count()[6] == 'upper-body-6'
+points = np.arange(12.0).reshape(1, 6, 2)
+found, *_ = convert_keypoints(points, np.ones((1, 6)), 'upper-body-6', 'coco-17')
+assert (found[0, get_skeleton('coco-17').joints.index('left_wrist')] == [8, 9]).all()
+""",
+    'register_writer': """
+from pathlib import Path
+heights = [float(line) for line in Path('skating.heights').read_text().split()]
+assert len(heights) == 185
+assert 1 < sum(heights) / 185 < 2
+""",
+    'register_pose_estimator': """
+from mmhot.video.sources.pose_source import open_pose_source
+detector, estimator = open_pose_source('boxes')
+images = [np.zeros((40, 60, 3), np.uint8)] * 2
+(points, scores), _ = estimator(images, [boxes for boxes, _ in detector(images)])
+assert (points == [30, 20]).all() and scores.shape == (1, 17)
+""",
+}
 
 
 def commands(page):

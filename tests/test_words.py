@@ -15,7 +15,15 @@ PAGES = sorted(
     if '.mim' not in page.parts
 )
 MODULES = sorted(
-    path for folder in ('mmhot', 'tools') for path in (ROOT / folder).rglob('*.py')
+    path
+    for folder in ('mmhot', 'tools', 'tests')
+    for path in (ROOT / folder).rglob('*.py')
+    if path != Path(__file__)  # quotes them
+)
+SCRIPTS = sorted(
+    path
+    for path in (ROOT / 'mmhot').rglob('*.js')
+    if path.name != 'bundle.js' and 'node_modules' not in path.parts
 )
 # Each with the word that the field uses.
 BANNED = {
@@ -58,7 +66,7 @@ PATTERN = re.compile(
 # Quotations, other packages' names and files that have such a name.
 ALLOWED = re.compile(
     r'--photographs|photographs_seed\w*|\bPHOTOGRAPHS\b|\bcolour\.py\b'
-    r'|You may include this data',
+    r'|You may include this data|^tell$',
     re.IGNORECASE,
 )
 
@@ -78,11 +86,15 @@ def prose(page):
 
 
 def written_texts(path):
-    """Comments, docstrings and string literals of a module, with their lines."""
-    source = io.StringIO(path.read_text())
+    """Names, comments, docstrings and strings of a module, with their lines."""
+    source, names = io.StringIO(path.read_text()), {}
     for token in tokenize.generate_tokens(source.readline):
         if token.type in TEXTS:
             yield token.start[0], token.string
+        elif token.type == tokenize.NAME:
+            names[token.string] = token.start[0]
+    for name, line in names.items():
+        yield line, name.replace('_', ', ')
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -98,6 +110,11 @@ def test_module_uses_the_words_of_the_field(path):
         for word, better in banned_words(text)
     ]
     assert not found, '\n'.join(found)
+
+
+@pytest.mark.parametrize('path', SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_script_uses_the_words_of_the_field(path):
+    assert not banned_words(path.read_text().replace('_', ', '))
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def reference():
     return json.loads((DATA / 'reference.json').read_text())
 
 
-def test_reference_covers_the_cases_and_tells_them_apart():
+def test_reference_covers_distinct_cases():
     values = reference()
     assert values.keys() == CASES.keys()
     # The body's part of COCO-WholeBody is COCO, and has no score of its own.

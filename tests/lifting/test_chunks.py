@@ -187,7 +187,7 @@ def test_keep_counts_of_a_config_are_used(tmp_path):
         checkpoint_of(tmp_path / 'b.pth', recoverer, keep=100)
 
 
-def test_motionbert_is_told_the_scores(tmp_path):
+def test_motionbert_gets_the_scores(tmp_path):
     sizes = dict(num_frames=27, embed_dims=16, depth=1, num_heads=2)
     backbone = dict(type='MotionBERT', **sizes)
     path = tmp_path / 'a.pth'

@@ -110,7 +110,7 @@ def test_short_tracks_stay(num_frames):
     np.testing.assert_array_equal(own.keypoints, clip.tracks[0].keypoints)
 
 
-def test_pipeline_repairs_unless_told_otherwise():
+def test_pipeline_repairs_by_default():
     joints = joints_of(KICK, 100)
     pixels, _ = project(joints + place_on_floor(joints), CAMERAS[0])
     right = Clip2D.from_arrays(pixels, (1000, 1000), 50, skeleton='h36m-17')

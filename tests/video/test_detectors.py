@@ -119,14 +119,14 @@ def test_best_candidates_are_verified_in_batches(monkeypatch):
 
     monkeypatch.setattr(detectors, '_BATCH', 7)
     monkeypatch.setattr(detectors, '_MAX_CANDIDATES', 20)
-    things = [(x, 10, x + 30, 90) for x in range(30)]
+    others = [(x, 10, x + 30, 90) for x in range(30)]
     person = (200, 80, 240, 170)
-    candidates = Candidates(person, *things)
+    candidates = Candidates(person, *others)
     [(boxes, _)] = PoseVerifiedDetector(Counting(person), candidates)([IMAGE])
     assert len(boxes) == 1
     assert sizes == [7, 7, 6, 1]
-    # of the lowest scores, nobody calls
-    last = Candidates(*things, person)
+    # of the lowest scores, which nothing reads
+    last = Candidates(*others, person)
     assert not len(PoseVerifiedDetector(Estimator(person), last)([IMAGE])[0][0])
 
 

@@ -207,12 +207,12 @@ def test_a_camera_in_the_network_is_read_and_connected_again(serve):
 
 
 def test_remote_videos_are_read_like_files(serve, tmp_path):
-    write_video(tmp_path / 'film.mp4')
+    write_video(tmp_path / 'clip.mp4')
     (tmp_path / 'none.mp4').touch()
     url = serve(Files, folder=tmp_path)
-    (found,) = find_inputs([f'{url}/film.mp4?key=1'])
+    (found,) = find_inputs([f'{url}/clip.mp4?key=1'])
     video = found.open()
-    assert (video.name, video.fps) == ('film', 25)
+    assert (video.name, video.fps) == ('clip', 25)
     assert np.abs(np.subtract(summarize(video), range(10))).max() <= 1
     assert video.ended is None
     with pytest.raises(

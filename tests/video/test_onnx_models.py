@@ -250,7 +250,7 @@ def test_exported_models_state_padding_and_score_curve(use):
     assert_allclose(scores, 0.8)
 
 
-def test_only_the_least_confident_are_mirrored_and_nobody_is_estimated_twice(use):
+def test_only_the_least_confident_are_mirrored_and_none_is_estimated_twice(use):
     def answer(crops):
         """Return the probabilities of a bin, higher for brighter crops."""
         x, y = (np.full((len(crops), 17, 2 * n), 1e-3, np.float32) for n in (192, 256))

@@ -122,11 +122,11 @@ def test_ids_survive_occlusions(hidden):
 
 
 def test_people_much_later_or_elsewhere_get_new_tracks():
-    nobody = [frame()] * 80
+    empty = [frame()] * 80
     walking = [frame(place) for place in walk(30)]
-    assert len(track_clip(walking + nobody + walking, FPS)) == 2
+    assert len(track_clip(walking + empty + walking, FPS)) == 2
     elsewhere = [frame(place) for place in walk(30, start=600)]
-    assert len(track_clip(walking + nobody[:10] + elsewhere, FPS)) == 2
+    assert len(track_clip(walking + empty[:10] + elsewhere, FPS)) == 2
 
 
 def test_false_alarms_are_left_out_unless_the_clip_is_that_short():

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 from mmhot.installation import import_extra
 
@@ -97,14 +98,14 @@ WRITERS: dict[str, Writer] = {
 
 
 def register_writer(
-    name: str, function: Callable[..., str | None] | str, **needs: bool
+    name: str, function: Callable[..., str | None] | str, **needs: Any
 ) -> None:
     """Add an export format.
 
     Args:
         name (str): Format and suffix, such as ``'bvh'``.
         function (Callable | str): See :class:`Writer`.
-        **needs (bool): Other arguments of :class:`Writer`.
+        **needs (Any): Other arguments of :class:`Writer`.
 
     Raises:
         ValueError: If the name is taken or no suffix.

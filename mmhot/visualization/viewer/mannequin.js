@@ -3,7 +3,7 @@ import {
   Bone, BufferAttribute, BufferGeometry, MeshLambertMaterial, Skeleton, SkinnedMesh, Vector3,
 } from 'three';
 
-const MILLIMETRES = 1000;
+const MILLIMETERS = 1000;
 
 export function decode(text, Type) {
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
@@ -12,7 +12,7 @@ export function decode(text, Type) {
 
 // shared: what all people have in common; body: the proportions and motion of one.
 export function makeMannequin(shared, body, origin) {
-  const vertices = Float32Array.from(decode(body.vertices, Int16Array), (value) => value / MILLIMETRES);
+  const vertices = Float32Array.from(decode(body.vertices, Int16Array), (value) => value / MILLIMETERS);
   const count = vertices.length / 3;
   const pairs = decode(shared.joints, Uint8Array);
   const shares = decode(shared.weights, Uint8Array);
@@ -52,7 +52,7 @@ export function makeMannequin(shared, body, origin) {
   const axis = new Vector3();
 
   function pose(row) {
-    bones[0].position.fromArray(root, 3 * row).divideScalar(MILLIMETRES);
+    bones[0].position.fromArray(root, 3 * row).divideScalar(MILLIMETERS);
     bones[0].position.add(axis.set(origin[0], origin[2], -origin[1]));
     body.turning.forEach((joint, at) => {
       axis.fromArray(turns, 3 * (row * body.turning.length + at)).divideScalar(shared.turnSteps);
@@ -61,9 +61,9 @@ export function makeMannequin(shared, body, origin) {
     });
   }
 
-  function paint(colours) {
+  function paint(colors) {
     const color = geometry.getAttribute('color');
-    sides.forEach((side, vertex) => color.setXYZ(vertex, colours[side].r, colours[side].g, colours[side].b));
+    sides.forEach((side, vertex) => color.setXYZ(vertex, colors[side].r, colors[side].g, colors[side].b));
     color.needsUpdate = true;
   }
 

@@ -3,7 +3,7 @@ import { Color, Vector3 } from 'three';
 import { decode, makeMannequin } from './mannequin.js';
 import { bonesOf, Skeleton, Stage } from './skeleton.js';
 
-const MILLIMETRES = 1000;
+const MILLIMETERS = 1000;
 
 const clip = JSON.parse(document.getElementById('clip').textContent);
 const [LEFT, RIGHT] = [1, 2]; // numbers in clip.sides and clip.colors
@@ -28,7 +28,7 @@ const bones = bonesOf(clip.parents);
 
 function jointAt(person, row, joint, target = new Vector3()) {
   const at = 3 * (row * joints + joint);
-  const [x, y, z] = [0, 1, 2].map((axis) => person.positions[at + axis] / MILLIMETRES + person.origin[axis]);
+  const [x, y, z] = [0, 1, 2].map((axis) => person.positions[at + axis] / MILLIMETERS + person.origin[axis]);
   return target.set(x, z, -y);
 }
 
@@ -53,7 +53,7 @@ function extent() {
       high.max(joint);
     }
   }
-  return { low, high, centre: low.clone().add(high).multiplyScalar(0.5).setY(0.9) };
+  return { low, high, center: low.clone().add(high).multiplyScalar(0.5).setY(0.9) };
 }
 
 const times = clip.times && decode(clip.times, Float32Array);
@@ -165,7 +165,7 @@ function middle(frame) {
 }
 
 function view(name) {
-  const target = (state.follow && middle(Math.round(state.frame))) || everywhere.centre;
+  const target = (state.follow && middle(Math.round(state.frame))) || everywhere.center;
   const reach = Math.max(everywhere.high.x - everywhere.low.x, everywhere.high.z - everywhere.low.z, 1) / 2;
   const fitting = Math.max((reach + 1.6) / 1.4, (reach + 0.9) / camera.aspect);
   const distance = state.follow ? 4.2 : fitting / Math.tan((camera.fov * Math.PI) / 360);
