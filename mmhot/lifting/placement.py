@@ -54,20 +54,21 @@ def place_roots(
         np.ndarray: Root positions in camera axes, meters, (T, 3); NaN if no frame has
         two known joints.
     """
+    # long clips: no array (T, K, 3) but the given one
     rays = (np.asarray(keypoints, np.float64) - center) / focal
-    poses = np.asarray(poses, np.float64)
     known = np.isfinite(rays).all(-1) & np.isfinite(poses).all(-1)
     weights = np.where(known, np.clip(scores, 0, 1), 0.0)
     weights[(weights > 0).sum(1) < 2] = 0
     if not weights.any():
         return np.full((len(poses), 3), np.nan)
-    rays, poses = (np.where(known[..., None], x, 0.0) for x in (rays, poses))
+    targets = rays * poses[..., 2:] - poses[..., :2]
+    rays[~known] = targets[~known] = 0.0
     seconds = np.asarray(seconds, np.float64)
     robust, differences = weights, second_differences(seconds, _ACCELERATION)
     for _ in range(_ROUNDS):
-        root = _solve(rays, poses, robust / _RAY_ERROR**2, differences)
+        root = _solve(rays, targets, robust / _RAY_ERROR**2, differences)
         # weights of a heavy-tailed (Cauchy) error
-        errors = _ray_distances(root, rays, poses) / (3 * _RAY_ERROR)
+        errors = _ray_distances(root, rays, targets) / (3 * _RAY_ERROR)
         robust = weights / (1 + errors**2)
     return root
 
@@ -86,35 +87,40 @@ def second_differences(seconds: np.ndarray, unit: float) -> np.ndarray:
     return np.stack([outer[0], -outer.sum(0), outer[1]])
 
 
-def _ray_distances(root: np.ndarray, rays: np.ndarray, poses: np.ndarray) -> np.ndarray:
+def _ray_distances(
+    root: np.ndarray, rays: np.ndarray, targets: np.ndarray
+) -> np.ndarray:
     """Return distances of joints from their rays at the joint's depth, (T, K)."""
-    joints = poses + root[:, None]
-    return np.linalg.norm(joints[..., :2] - rays * joints[..., 2:], axis=-1)
+    distances = rays * -root[:, None, 2:]
+    distances += root[:, None, :2]
+    distances -= targets
+    return np.hypot(*np.moveaxis(distances, -1, 0))
 
 
 def _solve(
-    rays: np.ndarray, poses: np.ndarray, weights: np.ndarray, differences: np.ndarray
+    rays: np.ndarray, targets: np.ndarray, weights: np.ndarray, differences: np.ndarray
 ) -> np.ndarray:
-    """Solve x - ray * z = ray * pose_z - pose_x, and the same in y, for (T, 3)."""
-    targets = rays * poses[..., 2:] - poses[..., :2]
-    rows = np.zeros((*rays.shape, 3))  # (T, K, 2, 3)
-    rows[..., 0, 0] = rows[..., 1, 1] = 1
-    rows[..., 2] = -rays
-    normal = np.einsum('tkai,tk,tkaj->tij', rows, weights, rows)
-    right = np.einsum('tkai,tk,tka->ti', rows, weights, targets)
-    # upper diagonals of the normal equations, main diagonal last, (7, T, 3)
-    bands = np.zeros((7, *right.shape))
-    bands[-1] = 1e-9
+    """Solve x - ray * z = target (T, K, 2), in x and y, for the root (T, 3)."""
+    # normal equations of the rows (1, 0, -ray_x) and (0, 1, -ray_y), upper triangles
+    normal, right = np.zeros((len(rays), 3, 3)), np.empty((len(rays), 3))
+    normal[:, 0, 0] = normal[:, 1, 1] = weights.sum(1)
+    normal[:, :2, 2] = -np.einsum('tk,tka->ta', weights, rays)
+    normal[:, 2, 2] = np.einsum('tk,tka,tka->t', weights, rays, rays)
+    right[:, :2] = np.einsum('tk,tka->ta', weights, targets)
+    right[:, 2] = -np.einsum('tk,tka,tka->t', weights, rays, targets)
+    # diagonals of the normal equations, the upper ones first, (13, T, 3)
+    bands = np.zeros((13, *right.shape))
+    bands[6] = 1e-9
     for row, column in zip(*np.triu_indices(3), strict=True):
-        bands[row - column - 1, :, column] += normal[:, row, column]
+        bands[6 + row - column, :, column] += normal[:, row, column]
     for step in range(3):
         for first in range(3 - step):
             last = first + step
             products = differences[first] * differences[last]
-            bands[-1 - 3 * step, last : last + len(products)] += products[:, None]
-    upper = bands.reshape(7, -1)
-    lower = [np.roll(upper[-1 - offset], -offset) for offset in range(1, 7)]
-    banded = np.concatenate([upper, lower])
+            bands[6 - 3 * step, last : last + len(products)] += products[:, None]
+    banded = bands.reshape(13, -1)
+    for offset in range(1, 7):
+        banded[6 + offset] = np.roll(banded[6 - offset], -offset)
     return solve_banded((6, 6), banded, right.ravel()).reshape(right.shape)
 
 

@@ -35,13 +35,15 @@ def align_shapes(poses: np.ndarray, others: np.ndarray) -> np.ndarray:
         np.ndarray: ``others`` with the rotations and sizes of ``poses``, (T, K, 3).
     """
     products = np.einsum('tka,tkb->tab', others, poses).astype(np.float64)
-    sizes = (others.astype(np.float64) ** 2).sum((1, 2))
-    return others @ fit_similarity(_smooth(products), _smooth(sizes))
+    sizes = np.einsum('tka,tka->t', others, others, dtype=np.float64)
+    fits = fit_similarity(_smooth(products), _smooth(sizes))
+    return others @ fits.astype(others.dtype)
 
 
 def average_shapes(poses: np.ndarray, aligned: np.ndarray) -> np.ndarray:
     """Average poses (T, K, 3) with the :func:`align_shapes` of a second lifter."""
-    return (poses + _SHARE * _smooth(aligned - poses)).astype(np.float32)
+    change = (_SHARE * _smooth(aligned - poses)).astype(np.float32)
+    return poses + change
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:
@@ -66,8 +68,8 @@ def keep_bone_lengths(poses: np.ndarray, sights: np.ndarray) -> np.ndarray:
     lengths = (lengths + lengths[_MIRRORED]) / 2
     starts = range(0, len(poses), _CHUNK)
     parts = [slice(start, start + _CHUNK) for start in starts]
-    new = [_fit_lengths(poses[part], sights[part], lengths) for part in parts]
-    return np.concatenate(new).astype(np.float32)
+    new = (_fit_lengths(poses[part], sights[part], lengths) for part in parts)
+    return np.concatenate([part.astype(np.float32) for part in new])
 
 
 def _fit_lengths(

@@ -1,5 +1,7 @@
 """Root positions from 2D and 3D poses."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from mocap import CAMERAS, KICK, joints_of
@@ -54,6 +56,19 @@ def test_missing_and_wrong_joints_have_little_effect():
     scores = np.ones(pixels.shape[:2])
     scores[::5] = 0
     assert np.linalg.norm(place(poses, pixels, scores) - root, axis=-1).mean() < 0.1
+
+
+def test_long_tracks_need_little_memory():
+    poses, pixels, root = kick()
+    order = np.resize(np.r_[:120, 120:0:-1] % 120, 20_000)
+    poses, pixels = (np.float32(each[order]) for each in (poses, pixels))
+    scores = np.ones(pixels.shape[:2], np.float32)
+    tracemalloc.start()
+    placed = place(poses, pixels, scores)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak / len(poses) < 2700  # bytes, of 17 joints
+    assert np.linalg.norm(placed - root[order], axis=-1).mean() < 0.05
 
 
 def test_position_without_keypoints_is_nan():
