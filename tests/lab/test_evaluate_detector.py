@@ -45,7 +45,9 @@ LEFT, RIGHT, BELOW = (0, 0, 20, 40), (50, 0, 70, 40), (0, 60, 100, 100)
 
 
 def count(detected, *images):
-    return count_found(Detector(*detected), images)
+    counts = count_found(Detector(*detected), images)
+    del counts['ap50']
+    return counts
 
 
 def test_people_are_found_once():
@@ -56,6 +58,13 @@ def test_people_are_found_once():
     )
     far = (7, 0, 27, 40)  # 0.48
     assert count([([far], [0.9])], labeled([LEFT]))['found'] == 0
+
+
+def test_precision_is_averaged_over_recall():
+    detected = [([LEFT, BELOW, RIGHT], (0.9, 0.8, 0.7))]
+    counts = count_found(Detector(*detected), [labeled([LEFT, RIGHT])])
+    # 51 of 101 points of recall with a precision of 1, 50 with one of 2 / 3
+    assert counts['ap50'] == pytest.approx((51 + 50 * 2 / 3) / 101, abs=1e-3)
 
 
 def test_boxes_in_crowds_do_not_count():
@@ -145,7 +154,7 @@ def test_video_frames_are_read_with_their_boxes(tmp_path):
         np.testing.assert_allclose(each.boxes, boxes[50 * index][None])
         assert each.image.shape == size
     detector = Detector(*[([boxes[50 * index]], [1.0]) for index in range(3)])
-    counts = dict(images=3, people=3, found=3, extra=0)
+    counts = dict(images=3, people=3, found=3, extra=0, ap50=1.0)
     assert count_found(detector, images) == counts
     # several boxes in a frame, and none
     np.savez(tmp_path / 'two.npz', bbox_xyxy=boxes[:2], frame=np.array([100, 100]))
@@ -181,7 +190,7 @@ def test_tool_writes_counts_and_refuses_in_one_line(tmp_path, run_tool):
     assert code == 0, err
     [row] = json.loads(out.read_text())['rows']
     del row['seconds']
-    assert row == dict(name=str(VIDEO), images=3, people=3, found=0, extra=3)
+    assert row == dict(name=str(VIDEO), images=3, people=3, found=0, extra=3, ap50=0.0)
     for wrong, message in (
         ([], 'give labeled --images or a --video'),
         ([*args, '--every', 0], '--every must be at least 1, got 0'),

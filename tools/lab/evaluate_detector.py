@@ -232,7 +232,9 @@ def count_found(detector: Detector, images: Iterable[LabeledImage]) -> dict:
 
     Returns:
         dict: Numbers of ``images`` and ``people``, of people ``found``, and of
-        ``extra`` detections, which match no label.
+        ``extra`` detections, which match no label; and ``ap50``, COCO's AP of all
+        detections at this IoU, which does not depend on a threshold of the score if
+        the detector's is low.
     """
     entries, labels, results = [], [], []
     for index, labeled in enumerate(images):
@@ -280,7 +282,7 @@ def _as_coco(index: int, box: np.ndarray, **more: object) -> dict:
 def _match(images: list[dict], labels: list[dict], results: list[dict]) -> dict:
     """Match detections to labels; count found people and extra detections."""
     if not results:
-        return dict(found=0, extra=0)
+        return dict(found=0, extra=0, ap50=0.0)
     truth = COCO()
     truth.dataset = dict(
         images=images, annotations=labels, categories=[dict(id=1, name=_PERSON)]
@@ -294,6 +296,7 @@ def _match(images: list[dict], labels: list[dict], results: list[dict]) -> dict:
         evaluation.params.areaRng = [[0, np.inf]]
         evaluation.params.areaRngLbl = ['all']
         evaluation.evaluate()
+        evaluation.accumulate()
     found = extra = 0
     for image in filter(None, evaluation.evalImgs):
         counts = ~np.array(image['gtIgnore'], bool)
@@ -301,7 +304,8 @@ def _match(images: list[dict], labels: list[dict], results: list[dict]) -> dict:
         found += int((image['gtMatches'][0][counts] != 0).sum())
         unmatched = image['dtMatches'][0] == 0
         extra += int((unmatched & ~image['dtIgnore'][0].astype(bool)).sum())
-    return dict(found=found, extra=extra)
+    precision = evaluation.eval['precision']
+    return dict(found=found, extra=extra, ap50=round(float(precision.mean()), 3))
 
 
 def main() -> int:
