@@ -1,5 +1,7 @@
 """Quarter turns of crops with a low confidence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from mmhot.video.sources.quarter_turns import QuarterTurns
 
 # A person is two dots, a bright head above dim feet; only upright ones are confident.
 HEAD, FEET = 250, 120
+TURNS = QuarterTurns(min_tilt=np.inf)
 
 
 def estimate(images, boxes):
@@ -48,7 +51,7 @@ def draw(head, feet, size=(80, 120)):
 def test_keypoints_of_turned_people_are_mapped_back(head, feet):
     image, box = draw(head, feet)
     estimate.calls = 0
-    [(points, scores)] = QuarterTurns()(estimate, estimate, [image], [box])
+    [(points, scores)] = TURNS(estimate, estimate, [image], [box])
     np.testing.assert_allclose(points[0], [head, feet])
     assert scores.min() == pytest.approx(0.9)
     upright = feet[1] - head[1] > abs(feet[0] - head[0])
@@ -60,16 +63,14 @@ def test_only_crops_of_low_confidence_are_turned():
     lying, other = draw((20, 40), (70, 40))
     estimate.calls = 0
     no_boxes = np.zeros((0, 4))
-    found = QuarterTurns()(
-        estimate, estimate, [upright, lying, upright], [own, other, no_boxes]
-    )
+    found = TURNS(estimate, estimate, [upright, lying, upright], [own, other, no_boxes])
     assert estimate.calls == 2 + 3
     assert [len(points) for points, _ in found] == [1, 1, 0]
     np.testing.assert_allclose(found[1][0][0], [(20, 40), (70, 40)])
 
 
 @pytest.mark.parametrize(
-    'turns', [QuarterTurns(min_gain=0.7), QuarterTurns(min_turned=0.95)]
+    'turns', [replace(TURNS, min_gain=0.7), replace(TURNS, min_turned=0.95)]
 )
 def test_turns_of_little_gain_are_dropped(turns):
     image, box = draw((20, 40), (70, 40))
@@ -89,7 +90,7 @@ def test_turns_are_chosen_by_the_fast_estimator():
         return estimate(images, boxes)
 
     estimate.calls = 0
-    [(points, _)] = QuarterTurns()(estimate, estimate_fast, [image], [box])
+    [(points, _)] = TURNS(estimate, estimate_fast, [image], [box])
     np.testing.assert_allclose(points[0], [(20, 40), (70, 40)])
     assert len(fast) == 3
     assert estimate.calls == 1 + len(fast) + 1
@@ -102,5 +103,5 @@ def test_truncated_people_are_not_turned():
         return [(np.zeros((1, 17, 2)), scores) for _ in images]
 
     image, box = draw((50, 20), (50, 60))
-    [(_, scores)] = QuarterTurns()(estimate_upper_body, None, [image], [box])
+    [(_, scores)] = TURNS(estimate_upper_body, None, [image], [box])
     assert scores.mean() < 0.7

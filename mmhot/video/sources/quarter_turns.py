@@ -8,6 +8,7 @@ import numpy as np
 
 from mmhot.profiling import span
 from mmhot.video.people import NUM_BODY, Poses, mean_confidence
+from mmhot.video.sources.aligned_crops import align_tilted
 
 _Estimate = Callable[[list[np.ndarray], list[np.ndarray]], list[Poses]]
 
@@ -23,8 +24,10 @@ class QuarterTurns:
 
     2D models have seen few people who lie or are upside down. For these the crop is
     turned by 90, 180 and 270 degrees, and the pose with the highest confidence kept.
-    Scores must be calibrated confidences. The thresholds were chosen on photos of
-    sports and everyday life (see the card of the weights).
+    Scores must be calibrated confidences. Then people who are still tilted are
+    estimated again, see :func:`~mmhot.video.sources.aligned_crops.align_tilted`. The
+    thresholds were chosen on photos of sports and everyday life (see the card of the
+    weights).
 
     Args:
         min_upright (float): Mean confidence of a person's most confident keypoints, see
@@ -34,11 +37,14 @@ class QuarterTurns:
             Defaults to 0.05.
         min_turned (float): Least mean confidence of the body in a turned crop. Defaults
             to 0.6.
+        min_tilt (float): Angle between torso and vertical, degrees, from which people
+            are estimated again. Infinite if keypoints are not COCO's. Defaults to 15.
     """
 
     min_upright: float = 0.85
     min_gain: float = 0.05
     min_turned: float = 0.6
+    min_tilt: float = 15.0
 
     def __call__(
         self,
@@ -49,7 +55,30 @@ class QuarterTurns:
     ) -> list[Poses]:
         """Estimate the poses in boxes (P, 4) of BGR images; see :meth:`improve`."""
         poses = estimate(images, boxes)
-        return self.improve(estimate, estimate_fast, images, boxes, poses)
+        poses = self.improve(estimate, estimate_fast, images, boxes, poses)
+        return self.align(estimate, images, boxes, poses)
+
+    def align(
+        self,
+        estimate: _Estimate,
+        images: list[np.ndarray],
+        boxes: list[np.ndarray],
+        poses: list[Poses],
+        min_tilt: float = 0.0,
+    ) -> list[Poses]:
+        """Estimate tilted people again in crops that are rotated with them.
+
+        Args:
+            estimate (Callable): 2D pose estimator.
+            images (list[np.ndarray]): BGR images (H, W, 3).
+            boxes (list[np.ndarray]): Boxes (P, 4) of each.
+            poses (list[Poses]): Their poses upright.
+            min_tilt (float): Least angle, if larger than :attr:`min_tilt`.
+        """
+        min_tilt = max(min_tilt, self.min_tilt)
+        if np.isinf(min_tilt):
+            return poses
+        return align_tilted(estimate, images, boxes, poses, min_tilt)
 
     @span('quarter turns')
     def improve(
