@@ -36,7 +36,7 @@ ROWS = {
             'ratio': RATIO,
             'millions of operations': 3.0,
         }
-        for name in ('host', 'mmhot://hot')
+        for name in ('host', 'mmhot://hot:model.a.b=4:onnx')
     ],
     'chain': [
         {
@@ -71,7 +71,7 @@ def test_tables_are_replaced_and_other_text_stays():
     assert lines[0] == '# Title'
     assert [f'Text of {name}.' in lines for name in DOCUMENT] == [True] * 3
     assert '| host | 1 | 1,234 |  |  |  |' in lines
-    assert '| hot | 1 | 1,234 | 0.52 (0.50 to 0.56) | 0.49 | host |' in lines
+    assert '| hot:onnx | 1 | 1,234 | 0.52 (0.50 to 0.56) | 0.49 | host |' in lines
     ratio = '0.52 (0.50 to 0.56)'
     assert f'| walk | 1.0 | 40.4 | 466 | {ratio} | 1.73 | {ratio} |  |' in lines
     assert '| frames | people | peak memory in MB |' in lines
@@ -89,7 +89,7 @@ def test_the_tool_writes_page_and_figure(monkeypatch, tmp_path):
     file.write_text(json.dumps({'hourglasses': DOCUMENT['hourglasses']}))
     monkeypatch.setattr(sys, 'argv', ['draw', *map(str, (file, page, figure))])
     draw.run(draw.parse_args())
-    assert '| hot | 1 |' in page.read_text()
+    assert '| hot:onnx | 1 |' in page.read_text()
     assert figure.read_bytes()[:4] == b'\x89PNG'
 
 

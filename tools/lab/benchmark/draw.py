@@ -102,14 +102,18 @@ def _cells(rows: Sequence[Mapping]) -> list[list[str]]:
 def _model_cells(rows: Sequence[Mapping]) -> list[list[str]]:
     lines = [['model', 'batch', 'ms', 'ratio (quartiles)', 'shortest calls', 'of']]
     for row in rows:
-        of, ratio = row['reference'].removeprefix('mmhot://'), row['ratio']
-        name = row['model'].removeprefix('mmhot://')
+        of, name, ratio = _short(row['reference']), _short(row['model']), row['ratio']
         cells = [name, str(row['batch']), _number(row['milliseconds'])]
         cells += (
             ['', '', ''] if name == of else [_ratio(ratio), f'{ratio["best"]:.2f}', of]
         )
         lines.append(cells)
     return lines
+
+
+def _short(model: str) -> str:
+    """Return the name of a model without changed settings."""
+    return re.sub(r'^mmhot://|:[\w.]+=[^:]*', '', model)
 
 
 def _chain_cells(rows: Sequence[Mapping]) -> list[list[str]]:
@@ -151,7 +155,7 @@ def draw(document: Mapping[str, dict], target: Path) -> None:
             for row in rows
             if row['batch'] == 1 and row['model'] != row['reference']
         ]
-        labels = [row['model'].removeprefix('mmhot://') for row in rows]
+        labels = [_short(row['model']) for row in rows]
         ratios = [row['ratio'] for row in rows]
         medians = [ratio['median'] for ratio in ratios]
         spread = [
