@@ -291,6 +291,8 @@ class Lifter(ClipEncoder):
         ]
         poses, errors = zip(*refined, strict=True)
         lifted_clip = self.assemble(clip, segments, poses, errors)
+        # the next step has the peak of memory
+        del inputs, lifted, others, refined, poses, errors
         return place_people(lifted_clip.checked(), lens)
 
     def _refine(
@@ -387,9 +389,7 @@ class Lifter(ClipEncoder):
             joint_names=_H36M.joints,
             parents=_H36M.parents,
             model=self.name,
-            expected_error=(
-                None if errors[0] is None else np.concatenate(errors)[order]
-            ),
+            expected_error=None if errors[0] is None else np.concatenate(errors)[order],
         )
 
 
