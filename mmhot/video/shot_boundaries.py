@@ -98,10 +98,10 @@ class _SmallImage:
 def _shrink(image: np.ndarray) -> _SmallImage:
     height, width = image.shape[:2]
     zoom = min(1, _SIZE / max(height, width))
-    # every pixel of a large image need not be read
-    step = max(int(1 / zoom / 2), 1)
     size = max(1, round(width * zoom)), max(1, round(height * zoom))
-    small = cv2.resize(image[::step, ::step], size, interpolation=cv2.INTER_AREA)
+    # four pixels for each, as not all of a large image need be read
+    few = cv2.resize(image, (2 * size[0], 2 * size[1]), interpolation=cv2.INTER_NEAREST)
+    small = cv2.resize(few, size, interpolation=cv2.INTER_AREA)
     channels = cv2.split(small)
     highest, lowest = (reduce(choose, channels) for choose in (cv2.max, cv2.min))
     is_gray = cv2.mean(cv2.subtract(highest, lowest))[0] < _GRAY
