@@ -3,6 +3,9 @@
 import cv2
 import numpy as np
 
+IMAGE_MEAN, IMAGE_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+"""ImageNet's colors, RGB, by which networks of images are normalized."""
+
 
 def crop_matrix(
     box: np.ndarray, size: tuple[int, int], padding: float = 1.25

@@ -1,8 +1,13 @@
-"""Arrays of keypoints: checks, and the similarity between two poses."""
+"""Arrays of keypoints: checks, mirror images, and the similarity between two poses."""
+
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from mmhot.skeletons.joints import Skeleton
+
+Poses = TypeVar('Poses')  # np.ndarray or torch.Tensor
 
 # Models predict joints outside the image, but at most this many image sizes away.
 _MAX_IMAGE_SIZES = 100
@@ -152,3 +157,17 @@ def fit_similarity(products: np.ndarray, size: np.ndarray) -> np.ndarray:
     strength[..., -1] *= sign
     scale = strength.sum(-1) / np.maximum(size, 1e-12)
     return scale[..., None, None] * (left @ right)
+
+
+def mirror_poses(poses: Poses, flip_indices: Sequence[int]) -> Poses:
+    """Return poses mirrored left to right, about x = 0.
+
+    Args:
+        poses (np.ndarray | Tensor): 2D or 3D poses, x first; channels after the
+            coordinates are kept, (..., K, C).
+        flip_indices (Sequence[int]): For each keypoint its partner on the other
+            side, or itself.
+    """
+    mirrored = poses[..., list(flip_indices), :]
+    mirrored[..., 0] *= -1
+    return mirrored

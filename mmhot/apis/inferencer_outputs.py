@@ -1,6 +1,5 @@
 """Outputs of the inferencer: predictions, data samples, drawings, windows."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -14,7 +13,7 @@ from mmhot.apis.call_options import CallOptions
 from mmhot.apis.export import Targets
 from mmhot.apis.inferencer_inputs import Image, Input
 from mmhot.clips import Clip3D, to_axes
-from mmhot.io.arrays import exact_list
+from mmhot.io.arrays import exact_list, to_json
 from mmhot.io.atomic import replacing
 from mmhot.video.frames import FrameSource
 from mmhot.video.people import People
@@ -225,7 +224,7 @@ def _open_frame_list(path: Path) -> Iterator[Callable[[list], None]]:
         def add(instances: list) -> None:
             nonlocal count
             entry = {'frame_id': count, 'instances': instances}
-            file.write((',\n' if count else '[\n') + _dumps(entry))
+            file.write((',\n' if count else '[\n') + to_json(entry))
             count += 1
 
         yield add
@@ -252,7 +251,7 @@ def write_image(
     target = _predictions_path(image, options)
     if target:
         with replacing(_with_folder(target)) as temporary:
-            temporary.write_text(f'{_dumps(instances)}\n', encoding='utf-8')
+            temporary.write_text(f'{to_json(instances)}\n', encoding='utf-8')
     target = _drawing_path(image, options)
     if target and drawing is not None:
         try:
@@ -300,7 +299,3 @@ def _drawing_path(each: Input, options: CallOptions) -> Path | None:
 def _with_folder(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
-
-
-def _dumps(value: object) -> str:
-    return json.dumps(value, allow_nan=False, ensure_ascii=False)

@@ -24,9 +24,10 @@ from mmhot.apis.onnx_precision import (
 from mmhot.deploy.onnx_graphs import KEPT, OPSET, write_graph
 from mmhot.errors import escape
 from mmhot.io.atomic import replacing
-from mmhot.weights.backends import MODEL_FILE, open_session
+from mmhot.weights.backends import open_session
+from mmhot.weights.hub import META_FILE, MODEL_FILE
 
-FILES = (MODEL_FILE, 'meta.json', 'README.md')
+FILES = (MODEL_FILE, META_FILE, 'README.md')
 BATCHES = (1, 3, 8)
 # Parts of the real inputs for parity, for calibration (two) and for the loss (two).
 _PARTS = 5

@@ -14,14 +14,14 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 import mmhot
-from mmhot.crops import crop_matrix
+from mmhot.crops import IMAGE_MEAN, crop_matrix
 from mmhot.deploy.onnx_graphs import DetectorGraph, LifterGraph, PoseGraph
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lens import ideal_camera
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.load_model import load_lifter
 from mmhot.models.gtpt.head import GTPTHead
-from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.inputs import open_inputs
 from mmhot.video.sources.mmpose_models import (
     MMPoseDetector,
@@ -144,7 +144,7 @@ def _open_lifter(
                 decoding=_DECODINGS[decoder['type']],
             )
         ),
-        **_describe(skeleton),
+        **skeleton.describe(),
         codec=decoder,
         keep=plain.test_cfg.get('keep'),
         lifting=dict(
@@ -236,7 +236,7 @@ def _open_pose_model(
         ),
         crop=crop,
         outputs=dict.fromkeys(graph.output_names[:2], _OUTPUTS[is_gtpt]),
-        **_describe(skeleton),
+        **skeleton.describe(),
         codec=config.model.head.decoder.to_dict(),
         keep_rates=plain.head.keep_rates if is_gtpt else None,
         score_curve=curve,
@@ -323,8 +323,8 @@ def _check_colors(preprocessor: nn.Module, order: str, model: str) -> dict[str, 
         for values in (preprocessor.mean, preprocessor.std)
     )
     swaps = preprocessor._channel_conversion
-    wanted = [123.675, 116.28, 103.53]
-    if mean != wanted[:: 1 if order == 'RGB' else -1] or swaps != (order == 'RGB'):
+    wanted = IMAGE_MEAN[:: 1 if order == 'RGB' else -1]
+    if mean != list(wanted) or swaps != (order == 'RGB'):
         raise ValueError(
             f"{model}: its preprocessor must use ImageNet's mean in the order {order}, "
             f'got {mean}'
@@ -359,12 +359,3 @@ def _inputs(given: str | None, name: str) -> str:
             '2D keypoints for a lifter; results of both back ends are compared on them'
         )
     return str(demo)
-
-
-def _describe(skeleton: Skeleton) -> dict[str, Any]:
-    return dict(
-        skeleton=skeleton.name,
-        joints=list(skeleton.joints),
-        parents=list(skeleton.parents),
-        flip_indices=list(skeleton.flip_indices),
-    )

@@ -13,6 +13,8 @@ results differ from PyTorch's on random or on real inputs.
 import argparse
 from pathlib import Path
 
+from mmhot.cli.options import read_numbers
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--keep',
+        type=read_numbers,
         metavar='N[,N]',
         help='frames that each pruner of a lifter keeps, or keep rates of a GTPT, such '
         'as 1,0.5,0.2,0.1 (default: as trained)',
@@ -58,14 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Export the model."""
-    keep = None if args.keep is None else _numbers(args.keep)
     from mmhot.apis.onnx_export import export_onnx
 
     files = export_onnx(
         args.model,
         args.checkpoint,
         out=args.out,
-        keep=keep,
+        keep=args.keep,
         inputs=args.inputs,
         precision='int8' if args.int8 else 'float16' if args.fp16 else 'float32',
         max_loss=args.max_loss,
@@ -73,12 +75,3 @@ def run(args: argparse.Namespace) -> None:
     )
     for file in files:
         args.say(str(file))
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(',')]
-    except ValueError:
-        raise ValueError(
-            f'keep must be numbers such as 27 or 13,5, got {text}'
-        ) from None

@@ -80,6 +80,16 @@ def given_options(args: argparse.Namespace, options: type[Options]) -> dict[str,
     return {x.name: values[x.name] for x in fields(options) if x.name in values}
 
 
+def read_numbers(text: str) -> list[float]:
+    """Read numbers with commas between them, as a type of an option."""
+    try:
+        return [float(part) for part in text.split(',')]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f'got {text!r}, wanted numbers with commas between them'
+        ) from None
+
+
 def name_options(message: str, flags: Mapping[str, str]) -> str:
     """Replace the names of arguments in a message by those of options.
 

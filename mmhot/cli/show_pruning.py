@@ -10,6 +10,7 @@ Each column is a range of layers, each row a group of keypoints.
 import argparse
 from pathlib import Path
 
+from mmhot.cli.options import read_numbers
 from mmhot.cli.report import output_file
 
 
@@ -30,13 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--bbox',
-        type=_numbers,
+        type=read_numbers,
         metavar='X1,Y1,X2,Y2',
         help='bounding box of the person in pixels (default: the whole image)',
     )
     parser.add_argument(
         '--keep-rates',
-        type=_numbers,
+        type=read_numbers,
         metavar='LIST',
         help="share of patches kept, such as 1,0.7,0.3,0.1 (default: the config's)",
     )
@@ -87,15 +88,6 @@ def run(args: argparse.Namespace) -> None:
     trace = trace_pruning(model, image, args.bbox, args.keep_rates)
     write_png(args.out, draw_pruning(trace, args.zoom))
     args.say(f'{args.out}: {len(trace.stages)} stages of {len(trace.groups)} groups')
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(',')]
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f'got {text!r}, wanted numbers with commas between them'
-        ) from None
 
 
 def _has_area(bbox: list[float]) -> bool:

@@ -275,6 +275,11 @@ def read_limited(path: Path, limit: int) -> bytes:
     return data
 
 
+def to_json(value: object) -> str:
+    """Encode plain values as JSON in one line; ValueError if a number is not finite."""
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+
+
 def load_json(path: Path, limit: int = MAX_JSON) -> object:
     """Decode a JSON file in UTF-8, UTF-16 or UTF-32, of at most ``limit`` bytes."""
     data = read_limited(path, limit)

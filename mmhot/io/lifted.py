@@ -1,6 +1,5 @@
 """Files of lifted 3D poses: ``.npz`` and JSON, written and read."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from mmhot.io.arrays import (
     load_arrays,
     load_json,
     save_arrays,
+    to_json,
 )
 from mmhot.io.atomic import replacing
 from mmhot.io.readers.rows import whole_numbers
@@ -102,8 +102,8 @@ def write_json(clip: Clip3D, path: str | Path) -> None:
         for number, start, stop in zip(numbers, starts, stops, strict=True)
     ]
     with replacing(path) as temporary, temporary.open('w', encoding='utf-8') as file:
-        file.write(f'{{"meta_info": {_dumps(header)},\n"instance_info": [\n')
-        file.write(',\n'.join(map(_dumps, frames)))
+        file.write(f'{{"meta_info": {to_json(header)},\n"instance_info": [\n')
+        file.write(',\n'.join(map(to_json, frames)))
         file.write('\n]}\n')
 
 
@@ -121,10 +121,6 @@ def read_lifted(path: str | Path) -> Clip3D:
         with path.open('rb') as file:
             is_zip = file.read(4) in SIGNATURES
         return _checked(_fields_of_npz(path) if is_zip else _fields_of_json(path))
-
-
-def _dumps(value: object) -> str:
-    return json.dumps(value, allow_nan=False, ensure_ascii=False)
 
 
 def _fields_of_npz(path: Path) -> dict[str, object]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mmhot.codecs.pose_lifting import LIFTING_CODECS, CameraPoseLifting
+from mmhot.keypoint_arrays import mirror_poses
 from mmhot.profiling import span
 from mmhot.weights.backends import count_threads, find_graph, is_on_cpu, open_session
 from mmhot.weights.index import DEFAULT_LIFTER, SCHEME
@@ -138,9 +139,9 @@ class OnnxNetwork:
         """Lift windows; see :class:`LiftingNetwork`."""
         if flip_indices is None:
             return self._run(inputs)
-        both = np.concatenate([inputs, _mirror(inputs, flip_indices)])
+        both = np.concatenate([inputs, mirror_poses(inputs, flip_indices)])
         poses, mirrored = np.split(self._run(both), 2)
-        return (poses + _mirror(mirrored, flip_indices)) / 2
+        return (poses + mirror_poses(mirrored, flip_indices)) / 2
 
     def _run(self, inputs: np.ndarray) -> np.ndarray:
         """Lift windows (B, T, 17, C), a part of them on each thread."""
@@ -151,10 +152,3 @@ class OnnxNetwork:
     @span('lifter network')
     def _run_part(self, inputs: np.ndarray) -> np.ndarray:
         return self._session.run(['poses'], {self._input: inputs})[0]
-
-
-def _mirror(poses: np.ndarray, flip_indices: Sequence[int]) -> np.ndarray:
-    """Return poses (..., K, C) mirrored left to right, about x = 0."""
-    mirrored = poses[..., list(flip_indices), :]
-    mirrored[..., 0] *= -1
-    return mirrored

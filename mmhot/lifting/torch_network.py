@@ -9,10 +9,10 @@ import torch
 import mmhot.plugin  # noqa: F401 registers components
 from mmhot.deploy.switch import switch_to_deploy
 from mmhot.installation import choose_device
+from mmhot.keypoint_arrays import mirror_poses
 from mmhot.lifting.load_model import load_lifter
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
 from mmhot.models.lifters.estimator import SequencePoseLifter
-from mmhot.models.lifters.pose_head import mirror_poses
 from mmhot.models.tokens.host import Host
 from mmhot.weights.loading import fingerprint
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +52,15 @@ class Skeleton:
     def __reduce__(self) -> tuple:
         """Copy and pickle by name."""
         return get_skeleton, (self.name,)
+
+    def describe(self) -> dict[str, Any]:
+        """Return name, joints, parents and mirror pairs as plain values."""
+        return {
+            'skeleton': self.name,
+            'joints': list(self.joints),
+            'parents': list(self.parents),
+            'flip_indices': list(self.flip_indices),
+        }
 
     @property
     def num_keypoints(self) -> int:

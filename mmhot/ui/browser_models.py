@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmhot.crops import IMAGE_MEAN, IMAGE_STD
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.backends import open_session, shipped_graph
-from mmhot.weights.hub import local_file
+from mmhot.weights.hub import META_FILE, MODEL_FILE, local_file
 
 _TASKS = {
     'detector': ('detection',),
@@ -16,11 +17,10 @@ _TASKS = {
     'lifter': ('body_3d_keypoint',),
 }
 KINDS = tuple(_TASKS)
-_GRAPH, _META = 'model.onnx', 'meta.json'
-# ImageNet's, as all of mmhot's networks of images use it.
+# As all of mmhot's networks of images use them.
 _COLORS = {
-    'RGB': dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
-    'BGR': dict(mean=[103.53, 116.28, 123.675], std=[57.375, 57.12, 58.395]),
+    order: dict(mean=list(IMAGE_MEAN[::step]), std=list(IMAGE_STD[::step]))
+    for order, step in (('RGB', 1), ('BGR', -1))
 }
 
 
@@ -54,12 +54,12 @@ def find_model(kind: str, name: str) -> PageModel:
     if graph is not None:
         return PageModel(_describe(kind, graph), graph, graph.with_suffix('.pth'))
     folder = local_file(name)
-    if not all((folder / file).is_file() for file in (_GRAPH, _META)):
+    if not all((folder / file).is_file() for file in (MODEL_FILE, META_FILE)):
         raise ValueError(
             f'{name} is neither a {kind} with shipped weights nor a folder of `mmhot '
             'export`'
         )
-    meta = json.loads((folder / _META).read_text(encoding='utf-8'))
+    meta = json.loads((folder / META_FILE).read_text(encoding='utf-8'))
     if meta['kind'] != kind:
         raise ValueError(f'{folder} is a {meta["kind"]}, not a {kind}')
     if kind == 'pose2d' and 'simcc_x' not in meta['outputs']:
@@ -67,7 +67,7 @@ def find_model(kind: str, name: str) -> PageModel:
             f'{folder}: the page reads SimCC vectors, and its outputs are '
             f'{", ".join(meta["outputs"])}'
         )
-    return PageModel(meta, folder / _GRAPH)
+    return PageModel(meta, folder / MODEL_FILE)
 
 
 def _describe(kind: str, graph: Path) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _describe_detector(shape: list, facts: Mapping[str, str]) -> dict[str, Any]:
 def _describe_pose2d(shape: list, facts: Mapping[str, str]) -> dict[str, Any]:
     crop = {'size': [shape[3], shape[2]], 'padding': float(facts['padding'])}
     curve = json.loads(facts.get('score_curve', 'null'))
-    tree = _describe_skeleton(facts['skeleton'])
+    tree = get_skeleton(facts['skeleton']).describe()
     return {'color': 'RGB', 'crop': crop, 'score_curve': curve, **tree}
 
 
@@ -101,7 +101,7 @@ def _describe_lifter(shape: list, facts: Mapping[str, str]) -> dict[str, Any]:
     own = json.loads(facts['lifter'])
     settings = {'causal': False, 'mapping': 'trained', **own['lifting']}
     settings['frames_per_second'] = settings.pop('fps', 50.0)
-    tree = _describe_skeleton('h36m-17')
+    tree = get_skeleton('h36m-17').describe()
     return {'codec': own['codec'], 'lifting': settings, **tree}
 
 
@@ -110,13 +110,3 @@ _DESCRIPTIONS = {
     'pose2d': _describe_pose2d,
     'lifter': _describe_lifter,
 }
-
-
-def _describe_skeleton(name: str) -> dict[str, Any]:
-    skeleton = get_skeleton(name)
-    return {
-        'skeleton': skeleton.name,
-        'joints': list(skeleton.joints),
-        'parents': list(skeleton.parents),
-        'flip_indices': list(skeleton.flip_indices),
-    }

@@ -23,6 +23,7 @@ from mmhot.skeletons.joints import get_skeleton, linear_recipes
 from mmhot.ui.browser_models import KINDS, PageModel, find_model
 from mmhot.visualization.drawing import SIDE_COLORS
 from mmhot.weights.downloads import cache_folder, check_digest, download
+from mmhot.weights.hub import META_FILE, MODEL_FILE
 from mmhot.weights.index import LIVE_LIFTER
 
 ORT_VERSION = '1.30.0'
@@ -92,9 +93,9 @@ def write_page(
     for kind, model in found.items():
         folder = out / 'models' / kind
         _copy([model.weights] if model.weights else [], folder)
-        shutil.copyfile(model.graph, folder / 'model.onnx')
+        shutil.copyfile(model.graph, folder / MODEL_FILE)
         meta = json.dumps(model.meta, indent=1)
-        (folder / 'meta.json').write_text(meta, encoding='utf-8')
+        (folder / META_FILE).write_text(meta, encoding='utf-8')
     (out / 'page.json').write_text(config, encoding='utf-8')
 
 

@@ -8,11 +8,10 @@ from typing import Any
 
 from mmhot.errors import require_file
 from mmhot.installation import list_devices_of_driver
-from mmhot.weights.hub import local_file
+from mmhot.weights.hub import MODEL_FILE, local_file
 from mmhot.weights.index import SCHEME, WEIGHTS_FOLDER, read_models
 
 BACKENDS = ('auto', 'torch', 'onnx')
-MODEL_FILE = 'model.onnx'
 """Name of the model in a folder of ``mmhot export``."""
 _CPU_PROVIDER = 'CPUExecutionProvider'
 _NEEDED = "needs PyTorch: pip install 'mmhot[mmpose]'"

@@ -17,7 +17,7 @@ _WEB = ('http://', 'https://')
 _SHA256 = 'sha256='
 # OpenMMLab's and PyTorch's file names end with the first digits of the SHA-256.
 _DIGITS = re.compile(r'-(?!\d+\.)([0-9a-f]{8,64})\.\w+$')
-_GRAPH = ('model.onnx', 'meta.json')
+MODEL_FILE, META_FILE = _GRAPH = ('model.onnx', 'meta.json')
 _CHECKPOINTS = ('.safetensors', '.pth')
 _FILES = ('*.safetensors', '*.pth', *_GRAPH)
 

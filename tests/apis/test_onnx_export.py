@@ -33,11 +33,16 @@ def test_a_folder_that_cannot_be_created_is_refused_at_once(
     assert error.count('\n') == 1
 
 
+def test_keep_must_be_numbers(capsys):
+    with pytest.raises(SystemExit, match='2'):
+        main(['export', 'gtpt-t', '--keep', 'x', '--out', 'out'])
+    assert "argument --keep: got 'x', wanted numbers" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
         (['none'], "'none' is neither a file nor a "),
-        (['gtpt-t', '--keep', 'x'], '--keep must be numbers such as 27 or 13,5, got x'),
         (
             ['gtpt-t', '--max-loss', '2'],
             '--max-loss needs precision float16 or int8',

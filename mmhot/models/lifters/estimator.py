@@ -11,12 +11,12 @@ from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ConfigType, ForwardResults, OptSampleList, SampleList
 from torch import Tensor, nn
 
+from mmhot.keypoint_arrays import mirror_poses
 from mmhot.models.layers.blocks import check_windows
 from mmhot.models.lifters.pose_head import (
     Features,
     check_target,
     kept_frames,
-    mirror_poses,
 )
 from mmhot.models.tokens.host import Host
 from mmhot.models.tokens.hourglass import Kept

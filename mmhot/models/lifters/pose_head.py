@@ -12,6 +12,7 @@ from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ConfigType, InstanceList, OptConfigType, SampleList
 from torch import Tensor, nn
 
+from mmhot.keypoint_arrays import mirror_poses
 from mmhot.models.layers.blocks import being_traced, full_precision
 from mmhot.models.tokens.recoverers import PrunedFeatures
 from mmhot.models.tokens.selection import gather_tokens
@@ -248,17 +249,3 @@ def _match_target(coords: np.ndarray, data_sample) -> np.ndarray:
         return coords
     center = (len(coords) - 1) // 2
     return coords[center : center + 1]
-
-
-def mirror_poses(poses: Tensor, flip_indices: Sequence[int]) -> Tensor:
-    """Return poses mirrored left to right, about x = 0.
-
-    Args:
-        poses (Tensor): 2D or 3D poses, x first; channels after the coordinates are
-            kept, (..., K, C).
-        flip_indices (Sequence[int]): For each keypoint its partner on the other
-            side, or itself.
-    """
-    mirrored = poses[..., list(flip_indices), :]
-    mirrored[..., 0] *= -1
-    return mirrored

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from mmhot.crops import crop_matrix, unmap_points
+from mmhot.crops import IMAGE_MEAN, IMAGE_STD, crop_matrix, unmap_points
 from mmhot.profiling import span
 from mmhot.skeletons.joints import SKELETONS, Skeleton, get_skeleton, skeletons_by_count
 from mmhot.video.cache import identify
@@ -30,9 +30,9 @@ from mmhot.weights.backends import (
 
 _LOGGER = logging.getLogger(__name__)
 
-# ImageNet's mean and standard deviation, BGR.
-_IMAGE_MEAN = np.array([103.53, 116.28, 123.675], np.float32)
-_IMAGE_STD = np.array([57.375, 57.12, 58.395], np.float32)
+# In the order BGR.
+_IMAGE_MEAN = np.array(IMAGE_MEAN[::-1], np.float32)
+_IMAGE_STD = np.array(IMAGE_STD[::-1], np.float32)
 BGR, RGB = (0, 1, 2), (2, 1, 0)
 """Orders of a BGR image's channels."""
 PROBABILITIES = 'probabilities'

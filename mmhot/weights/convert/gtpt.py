@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmhot.crops import IMAGE_MEAN, IMAGE_STD
 from mmhot.models.layers.blocks import sine_positions
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.convert import (
@@ -46,8 +47,8 @@ _DENSE = 'head.coarse_to_fine.dense_tokens'
 
 _PREPROCESSOR = {
     'type': 'mmpose.PoseDataPreprocessor',  # MMEngine builds it, in its own scope
-    'mean': [123.675, 116.28, 103.53],
-    'std': [58.395, 57.12, 57.375],
+    'mean': list(IMAGE_MEAN),
+    'std': list(IMAGE_STD),
     'bgr_to_rgb': True,
 }
 

@@ -155,6 +155,18 @@ def test_kept_patches_are_those_of_the_layer_before(name):
             assert (new.diff() > 0).all()
 
 
+def test_keep_rates_are_counted_once(monkeypatch):
+    head = build_head()
+    counted = []
+    count = head.count_tokens
+    monkeypatch.setattr(head, 'count_tokens', lambda r: counted.append(r) or count(r))
+    head(random_maps())
+    head(random_maps())
+    assert not counted
+    head.keep_rates = (1.0, 0.5, 0.5, 0.5)
+    assert counted == [(1.0, 0.5, 0.5, 0.5)]
+
+
 @torch.no_grad()
 def test_empty_slot_influences_nothing():
     head = build_head()
