@@ -3,7 +3,7 @@
 Configs name it in ``custom_imports``, see ``configs/_base_/default_runtime.py``.
 """
 
-from mmhot import compat, datasets, engine, evaluation, models, training
+from mmhot import compat, datasets, engine, evaluation, models
 from mmhot.codecs import registration
 from mmhot.weights import loading
 
@@ -14,7 +14,6 @@ __all__ = [
     'loading',
     'models',
     'registration',
-    'training',
 ]
 
 compat.apply()

@@ -18,7 +18,7 @@ LAYERS = (
     'models.layers',
     'models.tokens',
     'models.gtpt models.lifters',
-    'codecs datasets evaluation engine training',
+    'codecs datasets evaluation engine',
     'weights io lifting deploy',
     'video',
     'visualization',

@@ -98,7 +98,7 @@ def resume(config: Config, checkpoint: str) -> None:
     If the work directory has none, training starts from the config's ``load_from``: one
     command both starts a training and continues it after an interruption.
     """
-    from mmhot.training import find_whole_checkpoint
+    from mmhot.engine.training import find_whole_checkpoint
 
     if checkpoint == 'auto':
         checkpoint, damaged = find_whole_checkpoint(config.work_dir)

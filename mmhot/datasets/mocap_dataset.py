@@ -7,7 +7,7 @@ import numpy as np
 from mmpose.registry import DATASETS
 
 from mmhot.datasets.clip_dataset import Clip, ClipDataset
-from mmhot.errors import hint_at_names, naming, require_file
+from mmhot.errors import naming, require_file
 from mmhot.io.arrays import load_arrays, load_json
 
 # Rotation, translation, focal lengths, principal point.
@@ -36,7 +36,6 @@ class MocapDataset(ClipDataset):
         sources (list[str]): Names of 2D sources, such as 'gt' and 'noisy': each clip
             is listed once per source, which becomes the sample's ``dataset_name``.
             Transforms act on it, and metrics separate sources.
-        subjects (list[str], optional): The only subjects to use.
         skip_subjects (list[str]): Subjects to leave out.
         actions (dict[str, str], optional): Action label of a clip, by its key.
         fps (float): Frames per second of the files.
@@ -56,7 +55,6 @@ class MocapDataset(ClipDataset):
         split: str | list[str] | None = None,
         camera_file: str | None = None,
         sources: Sequence[str] = (),
-        subjects: Sequence[str] | None = None,
         skip_subjects: Sequence[str] = (),
         actions: dict[str, str] | None = None,
         fps: float = 50.0,
@@ -67,7 +65,6 @@ class MocapDataset(ClipDataset):
         self.split = [split] if isinstance(split, str) else split
         self.camera_file = camera_file
         self.sources = list(sources)
-        self.subjects = subjects
         self.skip_subjects = set(skip_subjects)
         self.actions = actions or {}
         self.fps = fps
@@ -78,11 +75,11 @@ class MocapDataset(ClipDataset):
         arrays = {}
         for name in self.clip_files:
             arrays.update(read_mocap_clips(self.find_file(name)))
-        keys = self._of_subjects(self._chosen(list(arrays)))
+        keys = self._chosen(list(arrays))
+        keys = [key for key in keys if key.split('/')[0] not in self.skip_subjects]
         if not keys:
             raise ValueError(
-                f'no clip is left of {self.clip_files} with split={self.split}, '
-                f'subjects={self.subjects} and '
+                f'no clip is left of {self.clip_files} with split={self.split} and '
                 f'skip_subjects={sorted(self.skip_subjects)}'
             )
         cameras = [None]
@@ -127,18 +124,6 @@ class MocapDataset(ClipDataset):
             )
         wanted = {key for name in self.split for key in splits[name]}
         return [key for key in keys if key in wanted]
-
-    def _of_subjects(self, keys: list[str]) -> list[str]:
-        """Those of the keys whose subject is wanted."""
-        known = {key.split('/')[0] for key in keys}
-        wanted = known if self.subjects is None else set(self.subjects)
-        for name in sorted(wanted - known):
-            raise ValueError(
-                f'subjects: {name!r} has no clip in {self.clip_files} with '
-                f'split={self.split}; {hint_at_names(name, sorted(known))}'
-            )
-        wanted = wanted - self.skip_subjects
-        return [key for key in keys if key.split('/')[0] in wanted]
 
     def _clip(
         self, key: str, joints: np.ndarray, camera: dict | None, source: str

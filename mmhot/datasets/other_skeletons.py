@@ -106,13 +106,8 @@ def _mmpose_clips(content: dict, cameras: dict, path: Path) -> list[Clip]:
         starts = np.flatnonzero(np.diff(numbers) != 1) + 1
         for part in np.split(np.arange(len(rows)), starts):
             first = f'.{numbers[part[0]]}' if len(starts) else ''
-            chosen = rows[part]
-            clips.append(
-                _clip(
-                    *(video, first, keypoints[chosen], joints[chosen, :, :3]),
-                    *(cameras, path),
-                )
-            )
+            arrays = keypoints[rows[part]], joints[rows[part], :, :3]
+            clips.append(_clip(video, first, *arrays, cameras, path))
     return clips
 
 

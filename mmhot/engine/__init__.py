@@ -13,15 +13,25 @@ from mmhot.engine.optimizers import (
     CosineMomentumEMA,
     MuonAdamW,
 )
+from mmhot.engine.training import (
+    CurvesHook,
+    FiniteLossHook,
+    TimeBudgetHook,
+    WholeCheckpointHook,
+)
 
 __all__ = [
     'BFloat16OptimWrapper',
     'BatchedTargetsHook',
     'ChannelsLastHook',
     'CosineMomentumEMA',
+    'CurvesHook',
     'EpochSeedHook',
+    'FiniteLossHook',
     'FreezeHook',
     'GuidanceHook',
     'KeepRateHook',
     'MuonAdamW',
+    'TimeBudgetHook',
+    'WholeCheckpointHook',
 ]

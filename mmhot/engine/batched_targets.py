@@ -49,14 +49,7 @@ def _get_anchors(
     batch_img_metas: list[dict],
     device: torch.device | str = 'cuda',
 ) -> tuple[list, list]:
-    """Priors of the batch, of which all are valid, as MMDetection's method.
-
-    Args:
-        head (nn.Module): The head.
-        featmap_sizes (list[tuple]): Height and width per level.
-        batch_img_metas (list[dict]): One per image.
-        device (torch.device | str): Of the priors. Defaults to 'cuda'.
-    """
+    """Return the priors of each image, all of which are valid, as MMDetection does."""
     priors = head.prior_generator.grid_priors(
         featmap_sizes, device=device, with_stride=True
     )
@@ -75,15 +68,8 @@ def _get_targets(
 ) -> tuple:
     """Assign people to priors, as MMDetection's method of the same name.
 
-    Args:
-        head (nn.Module): The head.
-        cls_scores (Tensor): Logits, (B, N, 1).
-        bbox_preds (Tensor): Boxes, x1, y1, x2, y2, (B, N, 4).
-        anchor_list (list): Per image and level, x, y and strides, (n, 4).
-        valid_flag_list (list): Unused.
-        batch_gt_instances (list): Per image, with ``bboxes`` (G, 4).
-        *args: Unused.
-        **kwargs: Unused.
+    Logits are (B, N, 1), predicted boxes x1, y1, x2, y2 (B, N, 4), priors of each image
+    and level x, y and strides (n, 4), and each image has ``bboxes`` (G, 4).
 
     Returns:
         tuple: Priors, labels, their weights, boxes and overlaps per level, None.

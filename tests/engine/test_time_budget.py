@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mmhot.training import TimeBudgetHook
+from mmhot.engine.training import TimeBudgetHook
 
 
 def test_rate_rises_stays_and_falls():
@@ -21,7 +21,7 @@ def test_rate_rises_stays_and_falls():
 def test_training_stops_after_the_time(monkeypatch):
     """The clock starts with the first step; rates are those of the groups, scaled."""
     now = [100.0]
-    monkeypatch.setattr('mmhot.training.time.monotonic', lambda: now[0])
+    monkeypatch.setattr('mmhot.engine.training.time.monotonic', lambda: now[0])
     groups = [dict(lr=1e-3), dict(lr=1e-4)]
     saved = []
     runner = SimpleNamespace(

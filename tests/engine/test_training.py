@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmhot.training import FiniteLossHook, read_curves
+from mmhot.engine.training import FiniteLossHook, read_curves
 
 MODEL = dict(backbone=dict(embed_dims=48, depth=1))
 
