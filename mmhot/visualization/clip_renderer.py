@@ -13,6 +13,7 @@ from mmhot.visualization.camera import (
 )
 
 _ELEVATION = 14.0
+_LARGE_ERROR = 0.1  # meters, of joints that are faded
 
 
 class ClipRenderer:
@@ -85,14 +86,22 @@ class ClipRenderer:
         drawing.draw_shadows(image, self.style, shadows * size, width)
         pixels, depths = self.camera.project(points)
         sizes = size * self.camera.focal_length / depths
-        detected = self.clip.keypoint_scores_3d[rows] > 0
-        drawing.draw_people(image, self.style, pixels * size, sizes, detected, depths)
+        certain = self.clip.keypoint_scores_3d[rows] > 0
+        certain &= ~are_uncertain(self.clip, rows)
+        drawing.draw_people(image, self.style, pixels * size, sizes, certain, depths)
         self._draw_ids(image, rows, pixels * size)
 
     def _draw_ids(self, image: np.ndarray, rows: slice, pixels: np.ndarray) -> None:
         if self._shows_ids:
             names = [str(track) for track in self.clip.track[rows].tolist()]
             drawing.draw_names(image, names, pixels, max(8, image.shape[0] // 50))
+
+
+def are_uncertain(clip: Clip3D, rows: np.ndarray | slice) -> np.ndarray:
+    """Mark joints of rows with a large expected error, (R, K)."""
+    if clip.expected_error is None:
+        return np.zeros(clip.scores[rows].shape, bool)
+    return clip.expected_error[rows] > _LARGE_ERROR
 
 
 def _check(clip: Clip3D) -> None:

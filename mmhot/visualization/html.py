@@ -18,6 +18,7 @@ from mmhot.io.writers.mannequin import make_mannequin
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.video.frames import FrameSource
+from mmhot.visualization.clip_renderer import are_uncertain
 from mmhot.visualization.drawing import SIDE_COLORS
 
 # Units: positions relative to an origin per person in millimeters, quarter pixels.
@@ -193,7 +194,8 @@ def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
         'frames': _encode(clip.frame[rows], np.int32),
         'positions': _encode(_steps(positions * _MILLIMETERS), np.int16),
         'pixels': _encode(_steps(pixels), np.int16),
-        'certain': _encode(clip.scores[rows] > 0, np.uint8),
+        'detected': _encode(clip.scores[rows] > 0, np.uint8),
+        'uncertain': _encode(are_uncertain(clip, rows), np.uint8),
         'body': _body(motion, origin),
     }
 

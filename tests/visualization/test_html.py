@@ -65,6 +65,15 @@ def test_page_holds_the_clip_to_the_millimeter(page, clip):
     assert data['sides'][:5] == [0, 2, 2, 2, 1]
 
 
+def test_page_marks_joints_with_large_expected_errors(clip, tmp_path):
+    errors = np.full(clip.scores.shape, 0.05, np.float32)
+    errors[3, 5], errors[4, 6] = 0.12, np.nan
+    write_html(replace(clip, expected_error=errors), tmp_path / 'page.html')
+    (person,) = content(tmp_path / 'page.html')['people']
+    marked = array(person['uncertain'], 'u1', 17)
+    assert np.argwhere(marked).tolist() == [[3, 5]]
+
+
 def test_page_holds_the_mannequins(page, clip):
     data = content(page)
     shared, body = data['mannequin'], data['people'][0]['body']

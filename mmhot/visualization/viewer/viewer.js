@@ -18,7 +18,8 @@ const people = clip.people.map((person) => {
     positions: decode(person.positions, Int16Array),
     origin: person.origin,
     pixels: decode(person.pixels, Int16Array),
-    certain: decode(person.certain, Uint8Array),
+    detected: decode(person.detected, Uint8Array),
+    uncertain: decode(person.uncertain, Uint8Array),
     visible: true,
     body: makeMannequin(clip.mannequin, person.body, person.origin),
   };
@@ -94,7 +95,10 @@ function pose(person, frame) {
   const shown = person.visible && row !== undefined;
   person.body.mesh.visible = shown && state.body;
   if (person.body.mesh.visible) person.body.pose(row);
-  person.skeleton.pose(shown && !state.body && ((joint, target) => jointAt(person, row, joint, target)));
+  person.skeleton.pose(
+    shown && !state.body && ((joint, target) => jointAt(person, row, joint, target)),
+    (joint) => person.uncertain[row * joints + joint],
+  );
 }
 
 function paint() {
@@ -142,7 +146,7 @@ function drawFlat(frame) {
     const at = (joint) => [0, 1].map((axis) => person.pixels[2 * (row * joints + joint) + axis] * scale);
     for (const [parent, child] of bones) {
       brush.strokeStyle = clip.colors[clip.sides[child]];
-      brush.globalAlpha = person.certain[row * joints + child] ? 1 : 0.35;
+      brush.globalAlpha = person.detected[row * joints + child] ? 1 : 0.35;
       brush.beginPath();
       brush.moveTo(...at(parent));
       brush.lineTo(...at(child));
