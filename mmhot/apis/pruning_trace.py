@@ -53,7 +53,9 @@ def trace_pruning(
         crop=crop,
         grid=_grid(head),
         stages=_stages(kept),
-        groups=tuple(_title(names) for names in head.groups.groups),
+        groups=tuple(
+            ', '.join(names).replace('_', ' ') for names in head.groups.groups
+        ),
         keypoints=keypoints[0],
         group_of=head.groups.home_group.cpu().numpy(),
     )
@@ -75,7 +77,3 @@ def _stages(kept: Sequence[Tensor]) -> tuple[PruningStage, ...]:
             first = stages.pop().first
         stages.append(PruningStage(first, layer, patches))
     return tuple(stages)
-
-
-def _title(names: Sequence[str]) -> str:
-    return ', '.join(name.replace('_', ' ') for name in names)

@@ -188,15 +188,13 @@ def run_network(model: nn.Module, inputs: Tensor) -> Any:
     return model(inputs, None, mode='tensor')
 
 
-def time_pass(call: Callable[[], Any], repeats: int = 20) -> float:
-    """Return the median seconds of a call, after two that do not count.
+def time_pass(call: Callable[[], Any]) -> float:
+    """Return the median seconds of 20 calls, after two that do not count.
 
-    Args:
-        call (Callable): The pass; on a GPU it is waited for.
-        repeats (int): Number of calls. Defaults to 20.
+    On a GPU the end of each is waited for.
     """
     seconds = []
-    for _ in range(2 + repeats):
+    for _ in range(2 + 20):
         start = time.perf_counter()
         call()
         if torch.cuda.is_available():

@@ -12,7 +12,9 @@ from mmhot.errors import hint_at_names
 _CUTOFF = 6.0
 # Seconds to which a parabola is fitted.
 _SPAN, _DEGREE = 0.3, 2
-# Speed coefficient of the 1€ filter, for pixels of people some hundred pixels tall.
+# Hz: cutoffs of the 1€ filter at rest, and of the speed itself.
+_MIN_CUTOFF, _SPEED_CUTOFF = 1.5, 1.0
+# Its speed coefficient, for pixels of people some hundred pixels tall.
 _BETA = 0.03
 METERS_BETA = 6.0
 """The same for meters (``docs/streaming.md`` has its effect on jitter and accuracy)."""
@@ -51,26 +53,12 @@ class OneEuro:
     whose cutoff rises with speed. Missing points (NaN) start anew when they are back.
 
     Args:
-        min_cutoff (float): Cutoff in Hz at rest. Defaults to 1.5.
         beta (float): Rise of the cutoff per unit of speed. Defaults to 0.03, for pixels
             of people some hundred pixels tall; ``METERS_BETA`` is for meters.
-        speed_cutoff (float): Cutoff in Hz of the speed itself. Defaults to 1.
-
-    Raises:
-        ValueError: If an argument is out of range.
     """
 
-    def __init__(
-        self, min_cutoff: float = 1.5, beta: float = _BETA, speed_cutoff: float = 1.0
-    ) -> None:
-        if min(min_cutoff, speed_cutoff) <= 0 or beta < 0:
-            raise ValueError(
-                'min_cutoff and speed_cutoff must be above 0 and beta at least 0, got '
-                f'{min_cutoff}, {speed_cutoff} and {beta}'
-            )
-        self.min_cutoff = min_cutoff
+    def __init__(self, beta: float = _BETA) -> None:
         self.beta = beta
-        self.speed_cutoff = speed_cutoff
         self._time: float | None = None
         self._points = np.empty(0)
         self._speed = np.empty(0)
@@ -88,10 +76,10 @@ class OneEuro:
         new = np.isnan(self._points)
         before = np.where(new, points, self._points)
         speed = np.nan_to_num((points - before) / step)
-        share = _share(self.speed_cutoff, step)
+        share = _share(_SPEED_CUTOFF, step)
         self._speed = np.where(new, 0.0, self._speed + share * (speed - self._speed))
         pace = np.linalg.norm(self._speed, axis=-1, keepdims=True)
-        share = _share(self.min_cutoff + self.beta * pace, step)
+        share = _share(_MIN_CUTOFF + self.beta * pace, step)
         self._points = before + share * (points - before)
         return self._points
 

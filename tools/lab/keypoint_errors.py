@@ -7,6 +7,9 @@ from scipy.optimize import isotonic_regression
 
 from mmhot.datasets.packed_people import estimate_areas
 
+# Bins of scores from 0 to 1, and knots of a curve between its ends.
+_BINS, _KNOTS = 10, 8
+
 
 @dataclass
 class LabeledPeople:
@@ -117,21 +120,20 @@ def summarize(people: LabeledPeople) -> dict[str, float]:
 
 
 def reliability(
-    scores: np.ndarray, correct: np.ndarray, num_bins: int = 10
+    scores: np.ndarray, correct: np.ndarray
 ) -> list[tuple[float, float, int]]:
-    """Compute a reliability diagram: accuracy against confidence.
+    """Compute a reliability diagram: accuracy against confidence, in ten bins.
 
     Args:
         scores (np.ndarray): Confidences, (M,).
         correct (np.ndarray): Whether keypoints are within a tolerance, (M,).
-        num_bins (int): Bins of equal width from 0 to 1.
 
     Returns:
         list[tuple[float, float, int]]: Mean score, accuracy and number of keypoints of
         each bin that is not empty.
     """
-    index = np.clip((scores * num_bins).astype(int), 0, num_bins - 1)
-    bins = [(scores[index == i], correct[index == i]) for i in range(num_bins)]
+    index = np.clip((scores * _BINS).astype(int), 0, _BINS - 1)
+    bins = [(scores[index == i], correct[index == i]) for i in range(_BINS)]
     return [(s.mean(), r.mean(), len(s)) for s, r in bins if len(s)]
 
 
@@ -142,18 +144,17 @@ def calibration_error(table: list[tuple[float, float, int]]) -> float:
 
 
 def fit_confidence(
-    scores: np.ndarray, correct: np.ndarray, num_knots: int = 8
+    scores: np.ndarray, correct: np.ndarray
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Fit a monotonic curve from a model's scores to their accuracy.
 
-    Isotonic regression, reduced to ``num_knots`` means over equal numbers of keypoints
+    Isotonic regression, reduced to eight means over equal numbers of keypoints
     and the ends; fewer if these have the same score. Above the highest score the curve
     is constant.
 
     Args:
         scores (np.ndarray): Scores from 0 to 1, (M,).
         correct (np.ndarray): Whether keypoints are within a tolerance, (M,).
-        num_knots (int): Knots between the ends. Defaults to 8.
 
     Returns:
         tuple: Scores and confidences at the knots, for ``test_cfg.score_curve``.
@@ -161,8 +162,8 @@ def fit_confidence(
     Raises:
         ValueError: If there are fewer keypoints than knots.
     """
-    if len(scores) < num_knots:
-        raise ValueError(f'{len(scores)} keypoints are too few for {num_knots} knots')
+    if len(scores) < _KNOTS:
+        raise ValueError(f'{len(scores)} keypoints are too few for {_KNOTS} knots')
     # keypoints of equal score get one confidence
     levels, level, counts = np.unique(scores, return_inverse=True, return_counts=True)
     shares = np.bincount(level, correct) / counts
@@ -170,7 +171,7 @@ def fit_confidence(
     ordered = np.sort(level)
     parts = [
         (levels[part].mean(), fitted[part].mean())
-        for part in np.array_split(ordered, num_knots)
+        for part in np.array_split(ordered, _KNOTS)
     ]
     knots = np.round([(0.0, 0.0), *parts, (1.0, fitted[-1])], 3).tolist()
     # of knots at one score dict keeps the last, which is the highest
