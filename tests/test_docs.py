@@ -271,6 +271,14 @@ def test_readme_links_every_algorithm():
         assert re.search(rf'\(configs/\w+/{path.parent.name}\)', text), path
 
 
+def test_site_has_every_page_in_its_menu():
+    menu = (ROOT / 'mkdocs.yml').read_text()
+    for page in PAGES:
+        if page.parent.name not in (ROOT.name, 'demo'):
+            name = page.relative_to(ROOT).as_posix().removeprefix('docs/')
+            assert f': {name}\n' in menu, name
+
+
 def test_architecture_names_every_package():
     text = (ROOT / 'ARCHITECTURE.md').read_text()
     for path in (ROOT / 'mmhot').glob('[!_.]*'):
