@@ -16,6 +16,8 @@ _SHOULDERS = _H36M.indices(['left_shoulder', 'right_shoulder'])
 # Distances are smoothed over this time (seconds, standard deviation) and, before their
 # logarithm is taken, increased by 2 mm.
 _SMOOTHING, _LEAST = 0.08, 0.002
+# 2D models differ in how close to 1 the confidence of visible joints comes.
+_CONFIDENT = 0.8
 # Evidence far from that of the fit is no reason for errors of meters.
 _LARGEST = 0.5
 
@@ -36,16 +38,16 @@ EVIDENCE = (
 # Coefficients of the evidence for the logarithm of the expected error in meters.
 # fmt: off
 _COEFFICIENTS = {
-    'hip': (0.13, 0.17, 0.35, 0.37, -0.57, -0.72, 9.97, 0.27, -0.16, 0.15),
-    'knee': (0.11, 0.27, 0.18, 0.20, -1.34, 0.27, -0.91, -0.32, -0.05, 1.18),
-    'foot': (0.21, 0.12, 0.11, 0.40, -1.12, 0.38, -0.30, -0.04, 0.19, 1.26),
-    'spine': (0.14, 0.29, 0.12, 0.29, -0.45, 0.62, 4.36, 0.06, -0.33, -1.27),
-    'thorax': (-0.04, 0.36, 0.07, 0.19, 0.03, -0.55, -8.68, -0.70, -0.66, 4.11),
-    'neck_base': (0.04, 0.37, 0.01, 0.17, 0.07, -0.70, -1.88, -0.46, -0.71, 1.30),
-    'head': (0.03, 0.40, 0.11, -0.02, -0.47, -0.69, -0.93, 0.15, -0.47, 0.70),
-    'shoulder': (0.07, 0.34, 0.08, 0.12, -0.54, -0.33, -2.32, -0.12, -0.42, 1.37),
-    'elbow': (0.20, 0.31, 0.07, 0.32, -1.11, 0.69, 0.85, -0.40, -0.32, 0.83),
-    'wrist': (0.17, 0.20, 0.09, 0.19, -1.18, 0.34, 0.52, 0.00, -0.33, 0.33),
+    'hip': (0.10, -0.05, 0.22, 0.55, -0.48, -0.47, 5.11, 0.56, -0.29, -0.53),
+    'knee': (0.13, 0.20, 0.00, 0.44, -1.58, 0.53, 0.24, -0.76, -0.09, 0.90),
+    'foot': (0.14, 0.11, 0.05, 0.58, -1.42, 0.83, 0.30, -0.33, 0.07, 1.16),
+    'spine': (0.34, 0.00, 0.11, 0.34, -0.81, 0.11, 5.27, -0.17, -0.26, -0.88),
+    'thorax': (0.03, 0.11, -0.09, 0.52, 0.01, -0.92, -4.24, -0.75, -0.61, 2.22),
+    'neck_base': (0.08, 0.18, 0.10, 0.10, -0.47, -0.79, -0.67, -0.50, -0.54, 0.40),
+    'head': (-0.08, 0.01, 0.05, 0.35, -0.36, -0.64, 0.26, 0.25, -0.28, -1.07),
+    'shoulder': (-0.03, 0.21, 0.00, 0.35, -0.79, -0.94, 0.43, 0.11, -0.64, 0.19),
+    'elbow': (0.21, 0.34, 0.04, 0.47, -1.43, 0.21, 0.54, -0.66, -0.21, 2.23),
+    'wrist': (0.28, 0.18, 0.07, 0.33, -1.35, 0.19, 0.19, 0.22, 0.02, 1.23),
 }
 # fmt: on
 
@@ -74,6 +76,7 @@ def gather_evidence(
     """
     sigma = _SMOOTHING * fps
     corrected = np.linalg.norm(poses - first, axis=-1)
+    scores = np.minimum(scores, _CONFIDENT)
     second, corrected, scores = (
         gaussian_filter1d(np.float64(values), sigma, axis=0, mode='nearest')
         for values in (distance, corrected, scores)
