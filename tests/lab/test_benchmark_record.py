@@ -36,7 +36,7 @@ ROWS = {
             'ratio': RATIO,
             'millions of operations': 3.0,
         }
-        for name in ('host', 'mmhot://hot:model.a.b=4:onnx')
+        for name in ('host', 'hot_9frm-keep3_x:model.a.b=4:onnx')
     ],
     'chain': [
         {

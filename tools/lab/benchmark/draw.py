@@ -26,8 +26,8 @@ _TABLE = re.compile(r'(<!-- table: ([\w ]+) -->\n).*?(?=<!-- end -->)', re.DOTAL
 _BACKENDS = {'onnx': 'ONNX', 'torch': 'PyTorch'}
 # Parts with models that are drawn, and the titles of their panels.
 _PANELS = {
-    'back ends': 'time, PyTorch = 1, batch 1',
-    'hourglasses': 'time, the host = 1, batch 1',
+    'back ends': 'time, PyTorch = 1',
+    'hourglasses': 'time, the host = 1',
 }
 
 
@@ -95,8 +95,7 @@ def _cells(rows: Sequence[Mapping]) -> list[list[str]]:
         return _chain_cells(rows)
     if 'reference' in rows[0]:
         return _model_cells(rows)
-    heads = [key.replace('_', ' ').replace('ms', 'ms:') for key in rows[0]]
-    return [heads, *([_number(value) for value in row.values()] for row in rows)]
+    return [[*rows[0]], *([_number(value) for value in row.values()] for row in rows)]
 
 
 def _model_cells(rows: Sequence[Mapping]) -> list[list[str]]:
@@ -112,8 +111,8 @@ def _model_cells(rows: Sequence[Mapping]) -> list[list[str]]:
 
 
 def _short(model: str) -> str:
-    """Return the name of a model without changed settings."""
-    return re.sub(r'^mmhot://|:[\w.]+=[^:]*', '', model)
+    """Return the name of a model without its training and changed settings."""
+    return re.sub(r'_\d+frm[\w-]*|:[\w.]+=[^:]*', '', model)
 
 
 def _chain_cells(rows: Sequence[Mapping]) -> list[list[str]]:

@@ -137,7 +137,7 @@ def _models(
             rows += [
                 {
                     'model': result.spec.name,
-                    'reference': names[0],
+                    'reference': specs[0].name,
                     'batch': measured.batch_size,
                     'milliseconds': 1e3 * median(measured.times.turns),
                     'ratio': vars(measured.ratio),

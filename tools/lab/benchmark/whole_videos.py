@@ -99,8 +99,11 @@ def measure_live(args: argparse.Namespace, folder: Path) -> list[dict]:
         lines: list[str] = []
         lift_stream(str(_WALK), options, LiveOptions(), print_document=lines.append)
         summaries.append(json.loads(lines[-1]))
-    keys = ('frames_seen', 'frames_dropped', 'latency_ms_mean', 'latency_ms_95')
-    return [
-        {'video': _WALK.stem}
-        | {key: median(each[key] for each in summaries) for key in keys}
-    ]
+    names = {
+        'frames': 'frames_seen',
+        'dropped': 'frames_dropped',
+        'mean latency in ms': 'latency_ms_mean',
+        '95 % within ms': 'latency_ms_95',
+    }
+    row = {name: median(x[key] for x in summaries) for name, key in names.items()}
+    return [{'video': _WALK.stem, **row}]
