@@ -103,12 +103,18 @@ def _mmpose_clips(content: dict, cameras: dict, path: Path) -> list[Clip]:
     clips = []
     for video, frames in images.items():
         numbers, rows = np.array(sorted(frames)).T
-        starts = np.flatnonzero(np.diff(numbers) != 1) + 1
-        for part in np.split(np.arange(len(rows)), starts):
-            first = f'.{numbers[part[0]]}' if len(starts) else ''
+        parts = _consecutive(numbers)
+        for part in parts:
+            first = f'.{numbers[part[0]]}' if len(parts) > 1 else ''
             arrays = keypoints[rows[part]], joints[rows[part], :, :3]
             clips.append(_clip(video, first, *arrays, cameras, path))
     return clips
+
+
+def _consecutive(numbers: np.ndarray) -> list[np.ndarray]:
+    """Return the rows of each run of consecutive numbers."""
+    starts = np.flatnonzero(np.diff(numbers) != 1) + 1
+    return np.split(np.arange(len(numbers)), starts)
 
 
 def _clip(
@@ -209,7 +215,6 @@ class H3WBClipDataset(ClipDataset):
         param = dict(
             f=intrinsics[[0, 1], [0, 1]], c=intrinsics[:2, 2], w=width, h=height
         )
-        starts = np.flatnonzero(np.diff(numbers) != 1) + 1
         return [
             Clip(
                 name=f'{subject}_{take.replace(" ", "_")}_{numbers[rows[0]]}.{camera}',
@@ -219,5 +224,5 @@ class H3WBClipDataset(ClipDataset):
                 arrays=pose_arrays(pixels[rows], joints[rows]),
                 constants=dict(camera_param=param),
             )
-            for rows in np.split(np.arange(len(numbers)), starts)
+            for rows in _consecutive(numbers)
         ]

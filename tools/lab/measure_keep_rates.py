@@ -9,7 +9,6 @@ repeated command continues. Examples::
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -17,14 +16,12 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmhot import compat
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.errors import naming
 from mmhot.evaluation.cost import count_cost, input_shape
-from mmhot.io.arrays import load_json
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import SCHEME
-from tools.lab.short_training import CONFIGS, write_json
+from tools.lab.short_training import CONFIGS, StudyFile, read_runs, study_parser
 
 _WEIGHTS = 'gtpt-t_coco17_synth'
 _CONFIG = CONFIGS.parent / f'body_2d_keypoint/gtpt/rendered/{_WEIGHTS}.py'
@@ -42,12 +39,7 @@ _METRICS = ('coco/AP', 'coco/AP .5', 'coco/AR', 'PCK')
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest='command', required=True)
-    table = commands.add_parser('table', help='print the table of a file')
-    table.add_argument('results', type=Path, help='.json of measurements')
-    run = commands.add_parser('run', help='measure and extend the file')
-    run.add_argument('results', type=Path, help='.json of measurements')
+    parser, run = study_parser(__doc__.splitlines()[0])
     run.add_argument('data', type=Path, help='.npz of labeled people')
     run.add_argument('--people', type=int, help='only so many, the first of the file')
     return parser.parse_args()
@@ -56,23 +48,18 @@ def parse_args() -> argparse.Namespace:
 def run(args: argparse.Namespace) -> None:
     """Measure what the file lacks."""
     compat.apply()
-    document = load_json(args.results) if args.results.exists() else dict(runs=[])
+    file = StudyFile(args.results)
     runner = build_runner(args.data, args.people)
     shape = input_shape(runner.cfg, runner.model)
     for rates in _RATES:
         key = dict(rates=list(rates), people=len(runner.test_dataloader.dataset))
-        if any(key.items() <= run.items() for run in document['runs']):
+        if file.has(key):
             continue
-        head = runner.model.head
-        head.keep_rates = rates
+        runner.model.head.keep_rates = rates
         measured = runner.test()
-        document['runs'].append(
-            key
-            | dict(macs=count_macs(runner.model, shape))
-            | {name: round(float(measured[name]), 4) for name in _METRICS}
-        )
-        write_json(args.results, document)
-        print_line(json.dumps(document['runs'][-1]))
+        macs = count_macs(runner.model, shape)
+        metrics = {name: round(float(measured[name]), 4) for name in _METRICS}
+        file.add(key | dict(macs=macs) | metrics)
 
 
 def build_runner(data: Path, people: int | None) -> Runner:
@@ -101,11 +88,7 @@ def count_macs(model: nn.Module, shape: tuple[int, ...]) -> int:
 
 def print_table(args: argparse.Namespace) -> None:
     """Print the table."""
-    with naming(args.results):
-        document = load_json(args.results)
-        runs = document.get('runs') if isinstance(document, dict) else None
-        if not runs or any('rates' not in run for run in runs):
-            raise ValueError('is no file of this tool: it has no runs by rates')
+    runs = read_runs(args.results, 'rates')
     lines = [('keep rates', 'multiply-adds', 'of all', *_METRICS, 'people')]
     most = max(run['macs'] for run in runs)
     lines += [

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import nn
 
-from mmhot.cli.errors import print_line
+from mmhot.cli.errors import OneLineParser, print_line
 from mmhot.cli.report import align
 from mmhot.errors import naming
 from mmhot.io.arrays import load_json
@@ -137,6 +137,61 @@ def train(
     return measured | dict(seconds=round(seconds))
 
 
+def study_parser(description: str) -> tuple[OneLineParser, OneLineParser]:
+    """Build the parser of a study, and that of its command ``run``, to be extended.
+
+    Both commands, ``run`` and ``table``, take the .json of the measurements.
+    """
+    parser = OneLineParser(description=description)
+    commands = parser.add_subparsers(dest='command', required=True)
+    table = commands.add_parser('table', help='print the table of a file')
+    run = commands.add_parser('run', help='measure and extend the file')
+    for command in (table, run):
+        command.add_argument('results', type=Path, help='.json of measurements')
+    return parser, run
+
+
+class StudyFile:
+    """Document of a study, written after each run.
+
+    Args:
+        path (Path): The .json, which need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.document = load_json(path) if path.exists() else dict(runs=[])
+
+    @property
+    def runs(self) -> list[dict]:
+        """The runs so far."""
+        return self.document['runs']
+
+    def has(self, key: dict) -> bool:
+        """Return whether a run has these values."""
+        return any(key.items() <= run.items() for run in self.runs)
+
+    def add(self, run: dict) -> None:
+        """Append, save and print a run."""
+        self.runs.append(run)
+        self.save()
+        print_line(json.dumps(run))
+
+    def save(self) -> None:
+        """Write the document."""
+        write_json(self.path, self.document)
+
+
+def read_runs(path: Path, key: str) -> list[dict]:
+    """Read the runs of a study's file; raise ValueError if one of them has no key."""
+    with naming(path):
+        document = load_json(path)
+        runs = document.get('runs') if isinstance(document, dict) else None
+        if not runs or any(key not in run for run in runs):
+            raise ValueError(f'is no file of this study: it has no runs by {key!r}')
+    return runs
+
+
 def print_tables(
     results: Path,
     group: str,
@@ -154,11 +209,7 @@ def print_tables(
             2D.
         left (int): Columns that are aligned to the left.
     """
-    with naming(results):
-        document = load_json(results)
-        runs = document.get('runs') if isinstance(document, dict) else None
-        if not runs or any(group not in run for run in runs):
-            raise ValueError(f'is no file of this study: it has no runs by {group!r}')
+    runs = read_runs(results, group)
     for name in dict.fromkeys(run[group] for run in runs):
         own = [run for run in runs if run[group] == name]
         for source in own[0]['errors']:

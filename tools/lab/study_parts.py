@@ -9,7 +9,6 @@ All variants of a model have the same data, steps and seeds. Each run is added t
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,16 +19,16 @@ import torch
 from torch import nn
 
 from mmhot import compat
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.io.arrays import load_json
+from mmhot.cli.errors import run_safely
 from tools.lab.short_training import (
     UNSEEN,
+    StudyFile,
     print_tables,
     read_config,
     shorten,
+    study_parser,
     train,
     use_subjects,
-    write_json,
 )
 
 _TESTED = UNSEEN[:1]
@@ -178,12 +177,7 @@ STUDIES = {
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest='command', required=True)
-    table = commands.add_parser('table', help='print the means of a file')
-    table.add_argument('results', type=Path, help='.json of measurements')
-    run = commands.add_parser('run', help='train, measure and extend the file')
-    run.add_argument('results', type=Path, help='.json of measurements')
+    parser, run = study_parser(__doc__.splitlines()[0])
     run.add_argument('folder', type=Path, help='for checkpoints and logs')
     run.add_argument('--data', type=Path, required=True, help='folder of the clips')
     run.add_argument('--studies', nargs='+', choices=STUDIES, default=list(STUDIES))
@@ -197,16 +191,13 @@ def run(args: argparse.Namespace) -> None:
     if args.steps < 0:
         raise ValueError(f'--steps must be at least 0, got {args.steps}')
     compat.apply()
-    document = load_json(args.results) if args.results.exists() else dict(runs=[])
+    file = StudyFile(args.results)
     for name in args.studies:
         for seed in args.seeds:
             for variant in STUDIES[name].variants:
                 key = dict(study=name, variant=variant, seed=seed, steps=args.steps)
-                if any(key.items() <= run.items() for run in document['runs']):
-                    continue
-                document['runs'].append(key | measure(args, **key))
-                write_json(args.results, document)
-                print_line(json.dumps(document['runs'][-1]))
+                if not file.has(key):
+                    file.add(key | measure(args, **key))
 
 
 def measure(

@@ -20,16 +20,16 @@ import numpy as np
 from mmengine.config import Config
 
 from mmhot import compat
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.io.arrays import load_json
+from mmhot.cli.errors import print_line, run_safely
 from tools.lab.short_training import (
     UNSEEN,
+    StudyFile,
     print_tables,
     read_config,
     shorten,
+    study_parser,
     train,
     use_subjects,
-    write_json,
 )
 
 # Pre-training and fine-tuning, and settings of the backbone.
@@ -65,12 +65,7 @@ _LABELED = {
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest='command', required=True)
-    table = commands.add_parser('table', help='print the means of a file')
-    table.add_argument('results', type=Path, help='.json of measurements')
-    run = commands.add_parser('run', help='train, measure and extend the file')
-    run.add_argument('results', type=Path, help='.json of measurements')
+    parser, run = study_parser(__doc__.splitlines()[0])
     run.add_argument('folder', type=Path, help='for checkpoints and logs')
     run.add_argument('--data', type=Path, required=True, help='folder of the clips')
     run.add_argument('--model', choices=_MODELS, default='nanohtnet')
@@ -97,10 +92,10 @@ def parse_args() -> argparse.Namespace:
 def run(args: argparse.Namespace) -> None:
     """Pre-train, then fine-tune and measure what the file lacks."""
     compat.apply()
-    document = load_json(args.results) if args.results.exists() else dict(runs=[])
+    file = StudyFile(args.results)
     start = None
     if 'poseclr' in args.starts:
-        start = pretrain(args, document)
+        start = pretrain(args, file)
     for seed in args.seeds:
         for labels in args.labels:
             for kind in args.starts:
@@ -110,19 +105,17 @@ def run(args: argparse.Namespace) -> None:
                     key['rate'] = args.rate
                 if kind == 'poseclr':
                     key['pretraining'] = start.parent.name
-                if any(_setting(run) == key for run in document['runs']):
+                if any(_setting(run) == key for run in file.runs):
                     continue
                 errors = finetune(args, key, start if kind == 'poseclr' else None)
-                document['runs'].append(key | errors)
-                write_json(args.results, document)
-                print_line(json.dumps(document['runs'][-1]))
+                file.add(key | errors)
 
 
 def _setting(run: dict) -> dict:
     return {name: run[name] for name in run if name not in ('errors', 'seconds')}
 
 
-def pretrain(args: argparse.Namespace, document: dict) -> Path:
+def pretrain(args: argparse.Namespace, file: StudyFile) -> Path:
     """Pre-train on the 2D of all training subjects; return the checkpoint."""
     from mmengine.runner import find_latest_checkpoint
 
@@ -132,7 +125,7 @@ def pretrain(args: argparse.Namespace, document: dict) -> Path:
     )
     folder = args.folder / name
     newest = find_latest_checkpoint(str(folder)) if folder.is_dir() else None
-    if newest and name in document.get('pretraining', {}):
+    if newest and name in file.document.get('pretraining', {}):
         return Path(newest)
     config = _read(args, 0, name, seed=0)
     config.model.update(
@@ -147,8 +140,8 @@ def pretrain(args: argparse.Namespace, document: dict) -> Path:
     shorten(config, args.pretrain_steps, args.pretrain_batch, _PARTS)
     config.resume = True
     metrics = train(config, 'val')
-    document.setdefault('pretraining', {})[name] = metrics
-    write_json(args.results, document)
+    file.document.setdefault('pretraining', {})[name] = metrics
+    file.save()
     print_line(f'{name}: {json.dumps(metrics)}')
     return Path(find_latest_checkpoint(str(folder)))
 
