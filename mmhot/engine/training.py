@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import is_main_process, master_only
+from mmengine.dist import broadcast, is_main_process, master_only
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
@@ -237,11 +237,14 @@ class TimeBudgetHook(Hook):
         )
 
     def _elapsed(self) -> float:
-        """Share of the time since the first call."""
+        """Share of the time since the first call, that of the main process."""
         now = time.monotonic()
         if self._start is None:
             self._start = now
-        return (now - self._start) / (60 * self.minutes)
+        share = torch.tensor((now - self._start) / (60 * self.minutes))
+        # the same rate, and the same last epoch, in all processes
+        broadcast(share)
+        return share.item()
 
 
 @HOOKS.register_module()

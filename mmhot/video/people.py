@@ -1,6 +1,7 @@
 """2D poses of people, interfaces of detectors and pose estimators, pose similarity."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ Boxes = tuple[np.ndarray, np.ndarray]
 """Bounding boxes (P, 4), xyxy pixels, and scores (P,) of one image."""
 Poses = tuple[np.ndarray, np.ndarray]
 """Keypoints (P, K, 2) in pixels and scores (P, K) of one image."""
+EstimatePoses = Callable[[list[np.ndarray], list[np.ndarray]], list[Poses]]
+"""Maps images and the boxes (P, 4) of each to their poses."""
 
 # Tolerance of the keypoint similarity (COCO's sigma), as a share of the box size.
 _SIGMA = 0.1

@@ -45,6 +45,18 @@ def test_training_stops_after_the_time(monkeypatch):
     assert saved == [('work', 'final.pth')]
 
 
+def test_processes_have_the_time_of_the_main_one(monkeypatch):
+    """Different rates would let their weights drift apart."""
+    monkeypatch.setattr(
+        'mmhot.engine.training.broadcast', lambda share: share.fill_(0.75)
+    )
+    group = dict(lr=1e-3)
+    runner = SimpleNamespace(optim_wrapper=SimpleNamespace(param_groups=[group]))
+    hook = TimeBudgetHook(minutes=1, warmup=0, decay=0.5, end_factor=0)
+    hook.before_train_iter(runner, 0)
+    assert group['lr'] == pytest.approx(5e-4)
+
+
 def test_shares_are_checked():
     """They sum to at most 1, and the time is positive."""
     with pytest.raises(ValueError, match='must be positive'):

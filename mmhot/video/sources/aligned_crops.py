@@ -1,6 +1,5 @@
 """Second estimation of tilted people in crops that are rotated with them."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -9,9 +8,7 @@ import numpy as np
 from mmhot.crops import map_points, unmap_points, warp_smoothly
 from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.video.people import Poses
-
-_Estimate = Callable[[list[np.ndarray], list[np.ndarray]], list[Poses]]
+from mmhot.video.people import EstimatePoses, Poses
 
 # The body's joints come first in COCO's skeletons.
 _COCO = get_skeleton('coco-17')
@@ -36,7 +33,7 @@ class _Patch(NamedTuple):
 
 @span('aligned crops')
 def align_tilted(
-    estimate: _Estimate,
+    estimate: EstimatePoses,
     images: list[np.ndarray],
     boxes: list[np.ndarray],
     poses: list[Poses],

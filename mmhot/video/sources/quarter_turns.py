@@ -1,16 +1,14 @@
 """Quarter turns: 2D poses of people who lie or are upside down, from turned crops."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from mmhot.profiling import span
-from mmhot.video.people import NUM_BODY, Poses, mean_confidence
+from mmhot.video.people import NUM_BODY, EstimatePoses, Poses, mean_confidence
 from mmhot.video.sources.aligned_crops import align_tilted
-
-_Estimate = Callable[[list[np.ndarray], list[np.ndarray]], list[Poses]]
 
 # Side of the square patch around a box that is turned, per longer side of the box:
 # crops are padded, and as wide as the model's input.
@@ -48,8 +46,8 @@ class QuarterTurns:
 
     def __call__(
         self,
-        estimate: _Estimate,
-        estimate_fast: _Estimate,
+        estimate: EstimatePoses,
+        estimate_fast: EstimatePoses,
         images: list[np.ndarray],
         boxes: list[np.ndarray],
     ) -> list[Poses]:
@@ -60,7 +58,7 @@ class QuarterTurns:
 
     def align(
         self,
-        estimate: _Estimate,
+        estimate: EstimatePoses,
         images: list[np.ndarray],
         boxes: list[np.ndarray],
         poses: list[Poses],
@@ -83,8 +81,8 @@ class QuarterTurns:
     @span('quarter turns')
     def improve(
         self,
-        estimate: _Estimate,
-        estimate_fast: _Estimate,
+        estimate: EstimatePoses,
+        estimate_fast: EstimatePoses,
         images: list[np.ndarray],
         boxes: list[np.ndarray],
         poses: list[Poses],
@@ -153,7 +151,7 @@ def _mean(scores: np.ndarray) -> float:
     return float(scores[:NUM_BODY].mean())
 
 
-def _estimate(estimate: _Estimate, crops: Sequence[_Crop]) -> list[Poses]:
+def _estimate(estimate: EstimatePoses, crops: Sequence[_Crop]) -> list[Poses]:
     """Estimate the person of each crop."""
     if not crops:
         return []
