@@ -144,6 +144,8 @@ class GTPTStem(BaseModule):
             of the output. Defaults to (128, ).
         stage_depth (int): Blocks of a stage. Defaults to 4.
         merge_depth (int): Blocks after a merge. Defaults to 2.
+        frozen_layers (int): Layers that are not trained, normalization included: the
+            first convolution, then blocks of the stages. Defaults to 0.
         init_cfg (dict, optional): Initialization. Defaults to None.
     """
 
@@ -154,9 +156,11 @@ class GTPTStem(BaseModule):
         stage_channels: Sequence[int] = (128,),
         stage_depth: int = 4,
         merge_depth: int = 2,
+        frozen_layers: int = 0,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        self.frozen_layers = frozen_layers
         self.conv = ConvNorm(in_channels, stem_channels, kernel_size=3, stride=2)
         inputs = (stem_channels, *stage_channels[:-1])
         self.stages = nn.ModuleList(
@@ -172,6 +176,25 @@ class GTPTStem(BaseModule):
                 stage_channels[-2::-1], stage_channels[:0:-1], strict=True
             )
         )
+        if not 0 <= frozen_layers <= len(self.layers):
+            raise ValueError(
+                f'frozen_layers must be from 0 to {len(self.layers)}, the first '
+                f'convolution and the blocks of the stages, got {frozen_layers}'
+            )
+        for layer in self.layers[:frozen_layers]:
+            layer.requires_grad_(False)
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The first convolution and the blocks of all stages."""
+        return [self.conv, *(block for stage in self.stages for block in stage)]
+
+    def train(self, mode: bool = True) -> 'GTPTStem':
+        """Switch to training, except frozen layers."""
+        super().train(mode)
+        for layer in self.layers[: self.frozen_layers]:
+            layer.eval()
+        return self
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         """Map images ``(B, 3, H, W)`` to features ``((B, C, H / 4, W / 4), )``."""
