@@ -333,9 +333,9 @@ class Clip3D:
 
     @cached_property
     def _delays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Frames with people, and their delays relative to a constant frame rate."""
-        known, first = np.unique(self.frame, return_index=True)
-        return known, self.time[first] - known / self.fps
+        """Frames with people and frame 0, and delays relative to a constant rate."""
+        known, first = np.unique(np.r_[self.frame, 0], return_index=True)
+        return known, np.r_[self.time, 0][first] - known / self.fps
 
     def places(self) -> np.ndarray:
         """Return absolute joint positions, (N, K, 3); root-relative where unknown."""

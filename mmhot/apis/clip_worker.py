@@ -24,7 +24,9 @@ from mmhot.video.cache import (
     digest,
     log_unusable,
     save_if_possible,
+    short_name,
 )
+from mmhot.video.frames import FrameSource
 from mmhot.video.inputs import ClipInput
 from mmhot.video.pipeline import StageTimes, VideoLifter
 from mmhot.video.speed import tune
@@ -120,7 +122,8 @@ class ClipWorker:
 
     def _process(self, item: ClipInput, outcome: Outcome) -> None:
         options, times = self._options, outcome.times
-        facts = self._facts(item)
+        # before the models are tuned
+        facts = digest(self._facts(item))
         before = self._find_completed(item, facts)
         if before:
             outcome.skipped, outcome.people = True, before.people
@@ -128,12 +131,12 @@ class ClipWorker:
             self._say(f'{item.name}: was finished before')
             return
         source = item.open()
-        if options.target_fps is not None and not isinstance(source, Clip2D):
-            pipeline = self._pipeline
-            pipeline.pose_estimator = tune(
-                pipeline.pose_estimator, source, options.target_fps, self._say
-            )
-        with stage_bars(self._bars, source.name) as show:
+        if isinstance(source, Clip2D) and options.html_frames:
+            raise ValueError('html_frames needs a video, and there is none')
+        with (
+            self._tuned(source),
+            stage_bars(self._bars, source.name) as show,
+        ):
             lifted = lift_source(self._pipeline, source, show, times)
         files = []
         if lifted is None:
@@ -148,7 +151,23 @@ class ClipWorker:
             completed = _CompletedRun.of(files, facts, self._run, *counts)
             save_if_possible(lambda: completed.save(options.out_dir, item.name))
 
-    def _find_completed(self, item: ClipInput, facts: dict) -> '_CompletedRun | None':
+    @contextmanager
+    def _tuned(self, source: FrameSource | Clip2D) -> Iterator[None]:
+        """Tune the 2D models for one video, if a speed is wanted."""
+        pipeline, target_fps = self._pipeline, self._options.target_fps
+        models = pipeline.pose_estimator
+        if target_fps is None or isinstance(source, Clip2D):
+            yield
+            return
+        source.max_pixels = pipeline.max_pixels
+        try:
+            pipeline.pose_estimator = tune(models, source, target_fps, self._say)
+            yield
+        finally:
+            pipeline.pose_estimator = models
+            models.estimator.set_keep_rates(None)
+
+    def _find_completed(self, item: ClipInput, facts: str) -> '_CompletedRun | None':
         """Look up the results of an input that must not be computed again."""
         if not self._is_kept(item):
             return None
@@ -256,7 +275,9 @@ def _load_completed(folder: Path, name: str, facts: object) -> _CompletedRun | N
 
 
 def _path(folder: Path, name: str) -> Path:
-    return folder / CACHE_FOLDER / f'{name}.finished.json'
+    short = short_name(name)
+    short += '' if short == name else f'-{digest(name)}'
+    return folder / CACHE_FOLDER / f'{short}.finished.json'
 
 
 def _state(file: Path) -> list:

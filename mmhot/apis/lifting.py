@@ -13,6 +13,7 @@ from mmhot.clips import Clip2D, Clip3D, check_clip
 from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lens import settle_lens
+from mmhot.lifting.camera_path import static_path
 from mmhot.lifting.extremities import to_joints
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.side_swaps import undo_swaps
@@ -65,6 +66,7 @@ def infer(
         pipeline.pose_estimator = open_pose_estimator(chosen)
     clip, times = inputs[0].open(), StageTimes()
     if chosen.target_fps is not None and not inputs[0].has_keypoints:
+        clip.max_pixels = pipeline.max_pixels
         models = tune(pipeline.pose_estimator, clip, chosen.target_fps, _LOGGER.info)
         pipeline.pose_estimator = models
     with stage_bars(text_bar if progress else no_bar, inputs[0].name) as show:
@@ -284,13 +286,27 @@ def lift_source(
         Clip3D | None: 3D poses in camera axes; None if no person was found.
     """
     if isinstance(source, Clip2D):
+        path = _path_of_keypoints(pipeline.camera, source)
         with times.measure('3D'):
-            lifted = pipeline.lift(source, lambda *done: progress('3D', *done))
+            lifted = pipeline.lift(source, lambda *done: progress('3D', *done), path)
         times.num_frames = len(set(lifted.frame.tolist()))
         return lifted
     lifted, _ = pipeline(source, progress, times)
     warn_of_damage(source)
     return lifted
+
+
+def _path_of_keypoints(camera: str | None, clip: Clip2D) -> np.ndarray | None:
+    """Return the camera path of 2D keypoints, of which only a static one is known."""
+    if camera is None:
+        return None
+    if camera != 'static':
+        raise ValueError(
+            f'{clip.name}: camera={camera!r} needs the video; of keypoint files only '
+            "'static' is supported"
+        )
+    last = max(int(track.frames[-1]) for track in clip.tracks if len(track.frames))
+    return static_path(last + 1)
 
 
 def warn_of_damage(source: FrameSource) -> None:

@@ -213,7 +213,7 @@ class InferOptions(LifterOptions):
     )
     kpt_thr: float = option(
         0.2,
-        'keypoints of lower confidence count as missing',
+        'keypoints of lower confidence count as missing; those of files all count',
         low=0,
         high=1,
         metavar='SCORE',

@@ -189,7 +189,7 @@ def search(
     clip = check_clip(query) if given else _read_clip(Path(query))
     embedder = MotionEmbedder(checkpoint, choose_device(device))
     path = library / INDEX_NAME if index is None else Path(index)
-    model = dict(checkpoint=_digest(Path(checkpoint)), stride=stride)
+    model = dict(checkpoint=_digest(local_file(checkpoint)), stride=stride)
     found = _update(path, library, model, lambda own: embedder(own, stride), bars)
     return _rank(embedder(clip, stride), found, library, clip.source, top)
 
@@ -204,7 +204,7 @@ def _read_clip(path: Path) -> Clip2D:
     people = [lifted.take(lifted.track == track) for track in np.unique(lifted.track)]
     return Clip2D(
         name=lifted.name,
-        skeleton='h36m-17',
+        skeleton=f'h36m-{len(lifted.joint_names)}',
         tracks=[
             Track2D(int(own.track[0]), own.frame, own.keypoints_2d, own.scores)
             for own in people
@@ -232,7 +232,7 @@ def _update(
     files = {
         file.relative_to(library).as_posix(): file
         for file in sorted(library.rglob('*.npz'))
-        if file.is_file() and not file.name.startswith('.') and file != path
+        if file.is_file() and not _is_hidden(file, library) and file != path
     }
     if not files:
         raise ValueError(f'{library} has no .npz file')
@@ -252,6 +252,11 @@ def _update(
     if missing or set(known) - set(current):
         _write_index(path, model, stamps, current)
     return current
+
+
+def _is_hidden(file: Path, library: Path) -> bool:
+    """Whether a file or its folder is hidden, as the cache of ``mmhot infer`` is."""
+    return any(part.startswith('.') for part in file.relative_to(library).parts)
 
 
 def _read_index(
@@ -289,13 +294,14 @@ def _rank(
     query: Movements,
     found: dict[str, Movements],
     library: Path,
-    source: Path,
+    source: Path | None,
     top: int,
 ) -> list[Match]:
     """Return the best window of each person of each clip, best first."""
     matches = []
+    own_file = None if source is None else Path(source).resolve()
     for name, own in found.items():
-        if (library / name).resolve() == Path(source).resolve():
+        if (library / name).resolve() == own_file:
             continue
         cosines = own.vectors @ query.vectors.T  # (N, Q)
         best = cosines.max(1)

@@ -218,6 +218,8 @@ def merge_returning(
     Returns:
         list[Track2D]: By first frame, numbered from 0.
     """
+    if not tracks:
+        return []
     merger = _Merger(list(tracks), looks, skeleton, fps, cuts)
     while len(merger.groups) > 1 and merger.merge_best():
         pass
@@ -245,12 +247,13 @@ def _average(looks: np.ndarray) -> np.ndarray:
     return np.where(count >= _MIN_LOOKS, total / count.clip(1), np.nan)
 
 
-def _distances(averages: np.ndarray) -> np.ndarray:
-    """Return Bhattacharyya distances (N, N), 0 to 1; NaN with less than two parts."""
-    roots = np.sqrt(averages)
-    known = np.isfinite(roots).all(-1)
-    alike = np.einsum('apb,cpb->acp', *[np.where(known[..., None], roots, 0)] * 2)
-    both = known[:, None] & known[None]
+def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return Bhattacharyya distances (M, N), 0 to 1; NaN with less than two parts."""
+    roots = [np.sqrt(averages) for averages in (first, second)]
+    known = [np.isfinite(each).all(-1) for each in roots]
+    filled = [np.where(np.isfinite(each), each, 0) for each in roots]
+    alike = np.einsum('apb,cpb->acp', *filled)
+    both = known[0][:, None] & known[1][None]
     count = both.sum(-1)
     differ = np.where(both, 1 - alike, 0)
     mean = differ.sum(-1) / count.clip(1)
@@ -295,28 +298,38 @@ class _Merger:
         starts = [track.frames[0] for track in tracks]
         self._shots = np.searchsorted(sorted(cuts), starts, 'right').tolist()
         self._least = max(math.ceil(_MIN_SECONDS * fps), 2)
+        # of all pairs; rows of a merged group are computed again
+        self._averages = np.stack([_average(own) for own in self._looks])
+        self._distances = _distances(self._averages, self._averages)
+        self._apart = self._find_apart()
 
     def merge_best(self) -> bool:
         """Merge the two groups that are most alike; False if none may be merged."""
-        distances = _distances(np.stack([_average(own) for own in self._looks]))
-        apart = self._are_apart()
-        best, pair = np.inf, None
-        for first, second in zip(*np.nonzero(np.triu(~apart, 1)), strict=True):
-            distance = distances[first, second]
-            # those who are another person for certain
-            others = np.concatenate(
-                [
-                    distances[second, apart[first] & self._same_shot(first)],
-                    distances[first, apart[second] & self._same_shot(first)],
-                ]
-            )
-            limit = np.nanmin(others, initial=np.inf)
-            limit = min(_MAX_DISTANCE, _MAX_RATIO * limit)
-            if distance < min(limit, best) and self._same_limbs(first, second):
-                best, pair = distance, (first, second)
-        if pair is None:
-            return False
-        first, second = pair
+        alike = np.nan_to_num(self._distances, nan=np.inf) < _MAX_DISTANCE
+        apart = self._apart | self._are_short()
+        pairs = np.argwhere(np.triu(alike & ~apart, 1))
+        order = np.argsort(self._distances[tuple(pairs.T)], kind='stable')
+        for first, second in pairs[order]:
+            if self._are_one(first, second, apart):
+                self._merge(first, second)
+                return True
+        return False
+
+    def _are_one(self, first: int, second: int, apart: np.ndarray) -> bool:
+        """Return whether groups are more alike than any who are others for certain."""
+        here = self._same_shot(first)
+        others = np.concatenate(
+            [
+                self._distances[second, apart[first] & here],
+                self._distances[first, apart[second] & here],
+            ]
+        )
+        limit = _MAX_RATIO * np.nanmin(others, initial=np.inf)
+        is_alike = self._distances[first, second] < limit
+        return is_alike and self._same_limbs(first, second)
+
+    def _merge(self, first: int, second: int) -> None:
+        """Put the second group into the first, and update what depends on these."""
         self.groups[first] += self.groups.pop(second)
         added = self._looks.pop(second)
         self._looks[first] = np.concatenate([self._looks[first], added])
@@ -324,22 +337,33 @@ class _Merger:
             [self._limbs[first], self._limbs.pop(second)], 0
         )
         self._shots.pop(second)
-        return True
+        self._averages[first] = _average(self._looks[first])
+        self._apart[first] |= self._apart[second]
+        self._apart[:, first] = self._apart[first]
+        for name in ('_averages', '_apart', '_distances'):
+            setattr(self, name, np.delete(getattr(self, name), second, 0))
+        self._apart = np.delete(self._apart, second, 1)
+        self._distances = np.delete(self._distances, second, 1)
+        own = _distances(self._averages[first : first + 1], self._averages)[0]
+        self._distances[first] = self._distances[:, first] = own
 
-    def _are_apart(self) -> np.ndarray:
-        """Return which groups (N, N) were seen at once, or in different shots."""
-        count = len(self.groups)
-        frames = [
-            np.concatenate([track.frames for track in group]) for group in self.groups
-        ]
-        short = [len(own) < self._least for own in frames]
-        apart = np.zeros((count, count), bool)
-        for first in range(count):
-            for second in range(first):
-                together = np.intersect1d(frames[first], frames[second]).size > 0
-                together |= self._shots[first] != self._shots[second]
-                apart[first, second] = together or short[first] or short[second]
-        return apart | apart.T
+    def _find_apart(self) -> np.ndarray:
+        """Return which tracks (N, N) were seen at once, or in different shots."""
+        frames = [track.frames for (track,) in self.groups]
+        begin, end = (np.array([own[place] for own in frames]) for place in (0, -1))
+        shots = np.array(self._shots)
+        apart = shots[:, None] != shots
+        overlap = (begin[:, None] <= end) & (begin <= end[:, None]) & ~apart
+        for first, second in np.argwhere(np.triu(overlap, 1)):
+            together = np.intersect1d(frames[first], frames[second]).size > 0
+            apart[first, second] = apart[second, first] = together
+        return apart
+
+    def _are_short(self) -> np.ndarray:
+        """Return pairs (N, N) of which one is too short to be recognized."""
+        lengths = [sum(len(track.frames) for track in group) for group in self.groups]
+        short = np.array(lengths) < self._least
+        return short[:, None] | short
 
     def _same_shot(self, group: int) -> np.ndarray:
         return np.array(self._shots) == self._shots[group]

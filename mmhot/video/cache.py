@@ -22,6 +22,8 @@ from mmhot.video.people import Boxes, People
 
 _LOGGER = logging.getLogger(__name__)
 _CHECKSUM = 'checksum'
+# Bytes of an input's name within the name of a file; most systems allow 255 in all.
+_LONGEST_NAME = 120
 _STATE = ('size', 'complete', 'ended')
 _PEOPLE_ARRAYS = ('bboxes', 'bbox_scores', 'keypoints', 'scores')
 _TRACK_ARRAYS = ('frames', 'keypoints', 'scores', 'bboxes')
@@ -103,7 +105,13 @@ def cache_path(folder: Path, source: Path, facts: dict) -> Path:
     """
     boxes = {name: fact for name, fact in facts.items() if name != 'estimator'}
     parts = digest(describe(source), boxes), digest(facts.get('estimator'))
-    return folder / CACHE_FOLDER / f'{source.resolve().stem}-{"-".join(parts)}.npz'
+    name = f'{short_name(source.resolve().stem)}-{"-".join(parts)}.npz'
+    return folder / CACHE_FOLDER / name
+
+
+def short_name(name: str) -> str:
+    """Cut a name, so that suffixes do not make it longer than file systems allow."""
+    return name.encode()[:_LONGEST_NAME].decode(errors='ignore')
 
 
 def tracks_path(people_path: Path) -> Path:
@@ -283,7 +291,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 def log_unusable(path: Path) -> None:
     """Log that a file of the cache is not usable, unless there is none."""
-    if path.exists():
+    if os.path.exists(path):  # False, unlike Path's, if its name is too long
         _LOGGER.warning('%s is damaged or was edited: it is computed again', path)
 
 

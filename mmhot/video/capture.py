@@ -210,10 +210,11 @@ class Capture:
         """Read until the stream ends or is stopped (None), or breaks (the reason)."""
         start = None
         try:
-            for stamp, image in self.stream.frames():
-                if self.stream.finite and stamp is not None:
-                    start = time.monotonic() - stamp if start is None else start
-                    self._stop.wait(max(0, start + stamp - time.monotonic()))
+            for number, (stamp, image) in enumerate(self.stream.frames()):
+                if self.stream.finite:
+                    due = number / self.stream.fps if stamp is None else stamp
+                    start = time.monotonic() - due if start is None else start
+                    self._stop.wait(max(0, start + due - time.monotonic()))
                 if self._stop.is_set():
                     return None
                 self._put(stamp, image)

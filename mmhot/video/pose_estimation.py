@@ -27,7 +27,7 @@ _MAX_BYTES = 200e6
 # Fall of a person's mean confidence from which the crop is turned.
 _FALL = 0.2
 # Part of the identity: raise it when results change.
-_RULES = 7
+_RULES = 8
 # Angle of torsos, degrees, from which people in videos are estimated again: below it,
 # the two estimates differ more between frames than they gain.
 _MIN_TILT = 30.0
@@ -188,7 +188,7 @@ class VideoPoseEstimator:
         first = frames[0].index
         if frames[-1].index < len(boxes):
             own = boxes[first : frames[-1].index + 1]
-            people = self._estimate([frame.image for frame in frames], own)
+            people = self._estimate([frame.image for frame in frames], own, video=True)
             filler.add(frames, {}, lambda: people)
             return
         shot = max((cut for cut in clip.cuts if cut <= first), default=0)

@@ -75,7 +75,8 @@ def apply_level(
 ) -> VideoPoseEstimator:
     """Return an estimator with the settings of a level.
 
-    The 2D network is shared, and prunes as the level says if it can.
+    The 2D network is shared, and prunes as the level says if it can. An interval of
+    detection and a flip test that were chosen before stay.
 
     Args:
         poses (VideoPoseEstimator): Estimator.
@@ -85,9 +86,10 @@ def apply_level(
     """
     poses.estimator.set_keep_rates(level.keep_rates)
     det_every = poses.det_every
-    if fps is not None and poses.detector.interval:
+    if det_every is None and fps is not None and poses.detector.interval:
         det_every = max(round(level.det_seconds * poses.detector.interval * fps), 1)
-    return replace(poses, flip_test=level.flip_test, det_every=det_every)
+    flip_test = poses.flip_test or level.flip_test
+    return replace(poses, flip_test=flip_test, det_every=det_every)
 
 
 def choose_level(

@@ -88,6 +88,8 @@ class VideoStream:
         label (str): Name in messages, without passwords.
         format (str, optional): FFmpeg's name of the device format.
         options (dict, optional): FFmpeg's options.
+        is_file (bool): Whether it is a file, which may not state its duration.
+            Defaults to False.
 
     Attributes:
         fps (float): Nominal frames per second, once it is open.
@@ -105,6 +107,7 @@ class VideoStream:
         label: str,
         format: str | None = None,
         options: dict[str, str] | None = None,
+        is_file: bool = False,
     ) -> None:
         self.address = address
         self.name = name
@@ -112,7 +115,7 @@ class VideoStream:
         self.format = format
         self.options = options or {}
         self.fps = DEFAULT_FPS
-        self.finite = False
+        self.is_file = self.finite = is_file
         self._container = None
 
     def open(self) -> None:
@@ -138,7 +141,7 @@ class VideoStream:
             container.close()
             raise
         self._container = container
-        self.finite = container.duration is not None
+        self.finite = self.is_file or container.duration is not None
         rate = stated_rate(container.streams.video[0])
         self.fps = rate if rate <= MAX_FPS else DEFAULT_FPS
 
@@ -203,7 +206,8 @@ def open_stream(text: str) -> VideoStream:
             f'{text} does not exist: a stream is a webcam such as 0, an address such '
             'as rtsp://... or a video file'
         )
-    return VideoStream(str(path.absolute()), clip_name(path), escape(text))
+    address = str(path.absolute())
+    return VideoStream(address, clip_name(path), escape(text), is_file=True)
 
 
 def _open_webcam(text: str) -> VideoStream:

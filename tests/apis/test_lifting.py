@@ -93,6 +93,15 @@ def test_infer_takes_keypoints_and_lift_a_clip(checkpoint):
         mmhot.lift(clip, checkpoint=checkpoint, fps=30)
 
 
+def test_camera_of_keypoint_files_is_static_or_unknown(checkpoint):
+    options = {'pose3d_weights': checkpoint}
+    assert mmhot.infer(SKATER, **options).camera_path is None
+    static = mmhot.infer(SKATER, camera='static', **options)
+    assert static.camera_path is not None
+    with pytest.raises(ValueError, match="camera='auto' needs the video"):
+        mmhot.infer(SKATER, camera='auto', **options)
+
+
 def test_video_without_people_is_an_error(checkpoint, detector, video):
     detector.every = 0
     with pytest.raises(ValueError, match='no person was found in 10 frames'):

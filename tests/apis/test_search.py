@@ -71,6 +71,25 @@ def test_the_same_movement_is_found_with_its_time(library, checkpoint):
     assert len(find(library, checkpoint, top=2)) == 2
 
 
+def test_caches_of_inference_are_no_clips(library, checkpoint):
+    """They lie in a hidden folder beside the results of ``mmhot infer``."""
+    cache = library / '.mmhot-cache'
+    cache.mkdir()
+    np.savez(cache / 'walk.tracks.npz', frames=np.arange(3))
+    assert {match.clip for match in find(library, checkpoint)} == {
+        '0.npz',
+        '1.npz',
+        '2.npz',
+    }
+
+
+def test_queries_may_be_arrays(library, checkpoint):
+    keypoints = wiggling(60, 1)[25:34]
+    clip = mmhot.Clip2D.from_arrays(keypoints, (1280, 720), 50.0, skeleton='h36m-17')
+    best, *_ = mmhot.search(clip, library, checkpoint, stride=0.1)
+    assert best.clip == '1.npz'
+
+
 def test_the_query_itself_is_left_out(library, checkpoint):
     matches = mmhot.search(library / '0.npz', library, checkpoint)
     assert {match.clip for match in matches} == {'1.npz', '2.npz'}

@@ -186,3 +186,13 @@ def test_bvh_of_a_varying_rate_is_resampled(uneven, tmp_path):
     assert len(places) == round(uneven.time[-1] * uneven.fps) + 1 == 136 + 67
     assert_allclose(places[:68], wanted[:68], atol=0.3)  # centimeters
     assert_allclose(places[68::2], wanted[68:], atol=0.3)
+
+
+def test_bvh_of_a_varying_rate_begins_with_the_video(uneven, tmp_path):
+    """Also of people who enter where the rate has been lower."""
+    late = uneven.take(uneven.frame >= 100)
+    bvh.write_person(late, tmp_path / 'late.bvh')
+    _, places, _ = read_bvh(tmp_path / 'late.bvh')
+    assert len(places) == round(uneven.time[-1] * uneven.fps) + 1
+    begin = round(late.time[0] * late.fps)
+    assert_allclose(places[:begin], places[begin : begin + 1].repeat(begin, 0), atol=1)

@@ -224,3 +224,15 @@ def test_observations_by_other_rules_are_made_again(tmp_path, caplog):
     np.testing.assert_array_equal(load_observed(path, rules=1)['turns'], np.eye(3))
     assert load_observed(path, rules=2) is None
     assert caplog.text == ''
+
+
+def test_names_may_be_long(run, detector, checkpoint, tmp_path):
+    """Files of the cache have further suffixes; systems allow 255 bytes."""
+    video = tmp_path / f'{"я" * 100}.mkv'
+    (tmp_path / 'a.mkv').rename(video)
+    options = dict(pose3d_weights=checkpoint, out_dir=tmp_path / 'out')
+    assert infer(video, **options) == 0
+    assert len(detector.calls) == 10
+    assert infer(video, **options, resume=True) == 0
+    assert infer(video, **options, smooth_2d='savgol') == 0
+    assert len(detector.calls) == 10

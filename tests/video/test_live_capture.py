@@ -143,6 +143,25 @@ def test_files_are_played_at_their_own_pace(tmp_path):
     assert frames[-1].arrived - frames[0].arrived >= 0.09
 
 
+def test_files_without_a_duration_end(tmp_path):
+    """As browsers record them."""
+    video = tmp_path / 'a.webm'
+    whole = write_video(tmp_path / 'a.mkv', codec='ffv1', pix_fmt='bgr0', rate=100)
+    with av.open(str(whole)) as source, open(video, 'wb') as target:
+        pipe = SimpleNamespace(write=target.write)  # cannot seek back
+        with av.open(pipe, 'w', format='matroska') as result:
+            stream = result.add_stream_from_template(source.streams.video[0])
+            for packet in source.demux():
+                if packet.dts is not None:
+                    packet.stream = stream
+                    result.mux(packet)
+    stream = open_stream(str(video))
+    with Capture(stream, keep=10) as capture:
+        frames = list(capture)
+    assert stream.finite
+    assert summarize(frames) == list(range(10))
+
+
 class Camera(BaseHTTPRequestHandler):
     """Endless JPEG images, as of network cameras."""
 

@@ -111,6 +111,14 @@ def test_levels_set_the_estimator():
     assert apply_level(poses, LEVELS[0], 30).flip_test
 
 
+def test_chosen_settings_stay():
+    detector = Detector()
+    detector.interval = 1.0
+    poses = VideoPoseEstimator(detector, Estimator(), det_every=7, flip_test=True)
+    own = apply_level(poses, LEVELS[2], 30)
+    assert (own.det_every, own.flip_test) == (7, True)
+
+
 @pytest.mark.parametrize('backend', ['torch', 'onnx'])
 def test_keep_rates_are_those_of_the_network_and_part_of_the_identity(backend):
     if backend == 'torch':

@@ -36,7 +36,8 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
     points[:3, :, ~is_known] = np.nan
     residuals = np.where(is_known, _residuals(clip, first), _UNKNOWN)
     file = ezc3d.c3d()
-    file['header']['points']['first_frame'] = first
+    begin = clip.seconds(clip.frame[:1])[0]
+    file['header']['points']['first_frame'] = round(begin * clip.fps)
     parameters = file['parameters']['POINT']
     parameters['RATE']['value'] = [clip.fps]
     parameters['UNITS']['value'] = ['mm']

@@ -160,7 +160,6 @@ class GTPTStem(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        self.frozen_layers = frozen_layers
         self.conv = ConvNorm(in_channels, stem_channels, kernel_size=3, stride=2)
         inputs = (stem_channels, *stage_channels[:-1])
         self.stages = nn.ModuleList(
@@ -176,23 +175,20 @@ class GTPTStem(BaseModule):
                 stage_channels[-2::-1], stage_channels[:0:-1], strict=True
             )
         )
-        if not 0 <= frozen_layers <= len(self.layers):
+        layers = [self.conv, *(block for stage in self.stages for block in stage)]
+        if not 0 <= frozen_layers <= len(layers):
             raise ValueError(
-                f'frozen_layers must be from 0 to {len(self.layers)}, the first '
+                f'frozen_layers must be from 0 to {len(layers)}, the first '
                 f'convolution and the blocks of the stages, got {frozen_layers}'
             )
-        for layer in self.layers[:frozen_layers]:
+        self._frozen = layers[:frozen_layers]
+        for layer in self._frozen:
             layer.requires_grad_(False)
-
-    @property
-    def layers(self) -> list[nn.Module]:
-        """The first convolution and the blocks of all stages."""
-        return [self.conv, *(block for stage in self.stages for block in stage)]
 
     def train(self, mode: bool = True) -> 'GTPTStem':
         """Switch to training, except frozen layers."""
         super().train(mode)
-        for layer in self.layers[: self.frozen_layers]:
+        for layer in self._frozen:
             layer.eval()
         return self
 
