@@ -15,8 +15,8 @@ python tools/train.py $CONFIG --amp --work-dir work_dirs/more --cfg-options load
 python tools/train.py $CONFIG --amp --work-dir work_dirs/again --cfg-options load_from=work_dirs/more/epoch_7.pth \
     train_cfg.max_epochs=11 param_scheduler.1.T_max=11 param_scheduler.0.end=100 optim_wrapper.optimizer.lr=1.5e-3 \
     randomness.seed=92
-# A copy of the config whose folders are photographs_seed5_00 to _03 and
-# photographs_seed4_00 and _01.
+# A copy of the config whose folders are images_seed5_00 to _03 and
+# images_seed4_00 and _01.
 COPY=$1
 python tools/train.py $COPY --amp --work-dir work_dirs/last --cfg-options load_from=work_dirs/again/epoch_11.pth \
     train_cfg.max_epochs=6 param_scheduler.1.T_max=6 param_scheduler.0.end=100 optim_wrapper.optimizer.lr=1.2e-3 randomness.seed=99

@@ -32,7 +32,7 @@ train_pipeline = [
     _base_.train_pipeline[-1],
 ]
 # 03 ... 08 show people from the front more often, as real images do; people_seed0 and
-# photographs_seed0 (whole images) are rendered by tools/lab/render_people; the last has
+# images_seed0 (whole images) are rendered by tools/lab/render_people; the last has
 # no people
 shards = [f'rendered_people/train/train_{number:02d}.npz' for number in range(9)]
 shards += [f'people/people_seed0_{number:02d}.npz' for number in range(7)]
