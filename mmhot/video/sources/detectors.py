@@ -25,7 +25,7 @@ from mmhot.video.sources.onnx_models import BGR, normalize
 from mmhot.weights.backends import open_session
 
 # Part of the identity of PoseVerifiedDetector: raise it when its boxes change.
-_RULES = 2
+_RULES = 3
 
 CANDIDATE_SCORE = 0.15
 """Least score of boxes that are verified."""
@@ -34,9 +34,12 @@ _MAX_CANDIDATES = 40
 # are tracked already.
 _MAX_NEW, _MIN_NEW = 8, 0.2
 # Exponents of the detector's score and of both mean confidences.
-_DETECTOR_POWER, _POSE_POWER = 0.25, 0.5
+_DETECTOR_POWER, _POSE_POWER = 0.15, 0.5
 _BATCH = 32
 _PADDING = 0.1
+# Boxes of the detector that overlap those around the keypoints by more are kept: they
+# have hair, hands and clothes in them.
+_SAME_BOX = 0.7
 # Boxes are duplicates if their intersection covers this share of the smaller one and
 # their keypoints are at least so similar.
 _DUPLICATE_OVERLAP, _DUPLICATE_SIMILARITY = 0.6, 0.2
@@ -195,7 +198,7 @@ class PoseVerifiedDetector(Detector):
         estimator (PoseEstimator): 2D pose estimator.
         detector (Detector): Detector of the candidates.
         min_score (float): Least score of people: with the detector's score ``s`` and
-            the mean confidences ``c`` of both passes, ``s ** 0.25 * (c1 * c2) ** 0.5``.
+            the mean confidences ``c`` of both passes, ``s ** 0.15 * (c1 * c2) ** 0.5``.
             Defaults to 0.62.
         min_tracked (float): Least mean confidence of tracked people. Defaults to 0.6.
     """
@@ -269,17 +272,20 @@ class PoseVerifiedDetector(Detector):
         Those who are among known people, boxes and keypoints, are left out.
         """
         best = np.argsort(-scores, kind='stable')[:_MAX_CANDIDATES]
-        boxes, scores = boxes[best], scores[best]
-        boxes, confidence, points = self._estimate(image, boxes)
+        candidates, scores = boxes[best], scores[best]
+        boxes, confidence, points = self._estimate(image, candidates)
         scores = scores**_DETECTOR_POWER * confidence**_POSE_POWER
         # the second pass can only lower it
         kept = scores >= self.min_score
         if known is not None:
             kept &= ~_duplicates((boxes, points), known).any(1)
-        boxes, scores, best = boxes[kept], scores[kept], best[kept]
+        candidates, boxes = candidates[kept], boxes[kept]
+        scores, best = scores[kept], best[kept]
         _, confidence, points = self._estimate(image, boxes)
         scores = scores * confidence**_POSE_POWER
         kept = scores >= self.min_score
+        same = box_iou(candidates, boxes) > _SAME_BOX
+        boxes = np.where(same[:, None], candidates, boxes)
         return boxes[kept], scores[kept], points[kept], best[kept]
 
     def _estimate(
