@@ -15,7 +15,7 @@ import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
 import argparse
 import sys
 
-from mmhot.apis.call_options import CallOptions
+from mmhot.apis.inferencer_inputs import CallOptions
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.options import add_options, given_options
 

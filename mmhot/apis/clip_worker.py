@@ -12,9 +12,8 @@ from mmhot.apis.export import export
 from mmhot.apis.lifting import lift_source, open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions
 from mmhot.apis.progress import Bars, no_bar, stage_bars
-from mmhot.apis.user_errors import explain_any, is_debugging
 from mmhot.clips import Clip2D
-from mmhot.errors import require_file
+from mmhot.errors import explain_any, is_debugging, require_file
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import CACHE_FOLDER, replacing
 from mmhot.lifting.lifter import LIFTING_RULES

@@ -8,8 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.apis.call_options import CallOptions, read_call_options
-from mmhot.apis.inferencer_inputs import Image, Input, open_all
+from mmhot.apis.inferencer_inputs import (
+    CallOptions,
+    Image,
+    Input,
+    open_all,
+    read_call_options,
+)
 from mmhot.apis.inferencer_outputs import (
     as_datasample,
     check_outputs,
@@ -139,7 +144,7 @@ class Inferencer:
                 instead of lists of dicts. Defaults to False.
             batch_size (int): Frames per batch in 2D. Defaults to 1.
             out_dir (str, optional): Folder for ``visualizations`` and ``predictions``.
-            **kwargs (Any): See :class:`mmhot.apis.call_options.CallOptions`.
+            **kwargs (Any): See :class:`mmhot.apis.inferencer_inputs.CallOptions`.
 
         Returns:
             Iterator[dict]: For each image or frame: ``predictions``, a list with one
@@ -281,6 +286,6 @@ def _open_lifter(model: str | None, weights: str | None, device: str) -> Lifter:
         if not is_mmpose or Path(model).is_file():
             raise
         raise ValueError(
-            f'pose3d={model!r} is a lifter of MMPose, which needs MMPoseInferencer '
-            'after mmhot.compat.repair_inferencer()'
+            f'pose3d={model!r} is a lifter of MMPose: name a config of mmhot, whose '
+            "MotionBERT loads MMPose's weights as pose3d_weights"
         ) from error

@@ -12,10 +12,9 @@ from functools import partial
 from typing import Any
 
 from mmhot.apis.clip_worker import ClipWorker, Outcome
-from mmhot.apis.options import InferRunOptions
+from mmhot.apis.options import InferRunOptions, RayOptions
 from mmhot.apis.progress import no_bar, text_bar
-from mmhot.apis.runner_options import RayOptions
-from mmhot.apis.user_errors import explain
+from mmhot.errors import explain
 from mmhot.video.inputs import ClipInput
 
 _INSTALL = "pip install 'mmhot[ray]'"

@@ -11,9 +11,15 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mmhot.apis.user_errors import explain, is_debugging, is_user_error
 from mmhot.cli.options import name_options
-from mmhot.errors import escape, nearest_name, one_line
+from mmhot.errors import (
+    escape,
+    explain,
+    is_debugging,
+    is_user_error,
+    nearest_name,
+    one_line,
+)
 
 
 def run_safely(

@@ -13,7 +13,7 @@ from typing import Any
 
 from mmhot.apis.option_fields import command_words
 from mmhot.apis.options import InferRunOptions
-from mmhot.apis.user_errors import explain_any
+from mmhot.errors import explain_any
 
 # Seconds between two updates of the page.
 _INTERVAL = 0.25

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from mmhot.apis.call_options import CallOptions
+from mmhot.apis.inferencer_inputs import CallOptions
 from mmhot.apis.option_fields import command_words, flag_of
 from mmhot.apis.options import (
     ExportOptions,
@@ -12,8 +12,9 @@ from mmhot.apis.options import (
     InferRunOptions,
     LiftOptions,
     LiftRunOptions,
+    LiveOptions,
+    RayOptions,
 )
-from mmhot.apis.runner_options import LiveOptions, RayOptions
 from mmhot.cli.errors import OneLineParser, flags_of
 from mmhot.cli.options import add_options, name_options, read_options
 

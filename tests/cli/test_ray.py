@@ -18,9 +18,8 @@ from ray_stand_ins import read_log, slow_worker
 from video_files import write_video
 
 from mmhot.apis.clip_worker import Outcome
-from mmhot.apis.options import InferRunOptions
+from mmhot.apis.options import InferRunOptions, RayOptions
 from mmhot.apis.ray_runner import collect_outcomes, process_with_ray
-from mmhot.apis.runner_options import RayOptions
 from mmhot.io.lifted import read_lifted
 from mmhot.video.inputs import find_inputs
 
