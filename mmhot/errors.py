@@ -97,10 +97,14 @@ def naming(path: Path) -> Iterator[None]:
         raise ValueError(f'{name}: has an unexpected structure ({reason})') from error
 
 
-def nearest_name(given: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most similar to ``given``, None if none is."""
-    near = get_close_matches(str(given)[:_MAX_NAME], list(known), n=1, cutoff=0.5)
-    return near[0] if near else None
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return a hint in parentheses at the most similar name; empty if none is."""
+    near = _most_similar(given, known)
+    return f' (did you mean {near[0]}?)' if near else ''
+
+
+def _most_similar(given: str, known: Iterable[str]) -> list[str]:
+    return get_close_matches(str(given)[:_MAX_NAME], list(known), n=1, cutoff=0.5)
 
 
 def hint_at_names(given: str, known: Iterable[str], title: str = 'known') -> str:
@@ -115,9 +119,9 @@ def hint_at_names(given: str, known: Iterable[str], title: str = 'known') -> str
         str: ``did you mean NAME?`` or ``TITLE: NAME, NAME, ...``.
     """
     known = list(known)
-    near = nearest_name(given, known)
-    if near is not None:
-        return f'did you mean {near}?'
+    near = _most_similar(given, known)
+    if near:
+        return f'did you mean {near[0]}?'
     return f'{title}: {", ".join(known[:_MAX_NAMES]) or "none"}'
 
 

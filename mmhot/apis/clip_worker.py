@@ -2,9 +2,9 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +125,8 @@ class ClipWorker:
         facts = digest(self._facts(item))
         before = self._find_completed(item, facts)
         if before:
-            outcome.skipped, outcome.people = True, before.people
-            times.num_frames = before.frames
+            outcome.skipped, outcome.people = True, before['people']
+            times.num_frames = before['frames']
             self._say(f'{item.name}: was finished before')
             return
         source = item.open()
@@ -146,9 +146,15 @@ class ClipWorker:
                 files = export(lifted, options, footage, self._say, self._bars)
             outcome.people = len(set(lifted.track.tolist()))
         if self._is_kept(item):
-            counts = times.num_frames, outcome.people
-            completed = _CompletedRun.of(files, facts, self._run, *counts)
-            save_if_possible(lambda: completed.save(options.out_dir, item.name))
+            # size, modification time and digest of samples of each file
+            record = {
+                'facts': facts,
+                'run': self._run,
+                'files': {file.name: _state(file) for file in files},
+                'frames': times.num_frames,
+                'people': outcome.people,
+            }
+            save_if_possible(lambda: _save_record(options.out_dir, item.name, record))
 
     @contextmanager
     def _tuned(self, source: FrameSource | Clip2D) -> Iterator[None]:
@@ -166,12 +172,12 @@ class ClipWorker:
             pipeline.pose_estimator = models
             models.estimator.set_keep_rates(None)
 
-    def _find_completed(self, item: ClipInput, facts: str) -> '_CompletedRun | None':
-        """Look up the results of an input that must not be computed again."""
+    def _find_completed(self, item: ClipInput, facts: str) -> dict[str, Any] | None:
+        """Look up the record of an input that must not be computed again."""
         if not self._is_kept(item):
             return None
-        before = _load_completed(self._options.out_dir, item.name, facts)
-        is_reused = before and (self._options.resume or before.run == self._run)
+        before = _load_record(self._options.out_dir, item.name, facts)
+        is_reused = before and (self._options.resume or before['run'] == self._run)
         return before if is_reused else None
 
     def _is_kept(self, item: ClipInput) -> bool:
@@ -208,69 +214,40 @@ class ClipWorker:
             logger.removeHandler(handler)
 
 
-@dataclass(frozen=True)
-class _CompletedRun:
-    """Results of one input.
-
-    Attributes:
-        facts (str): Digest of all that the results depend on.
-        run (str): Run that wrote them.
-        files (dict[str, list]): Size in bytes, modification time in nanoseconds and
-            digest of samples of each file, by its name.
-        frames (int): Number of frames.
-        people (int): Number of people.
-    """
-
-    facts: str
-    run: str
-    files: dict[str, list]
-    frames: int
-    people: int
-
-    @classmethod
-    def of(
-        cls, files: Sequence[Path], facts: object, run: str, frames: int, people: int
-    ) -> '_CompletedRun':
-        """Describe results that were just written; ``facts`` are plain values."""
-        states = {file.name: _state(file) for file in files}
-        return cls(digest(facts), run, states, frames, people)
-
-    def save(self, folder: Path, name: str) -> None:
-        """Write the record of an input into the folder of the results."""
-        path = _path(folder, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        record = {'checksum': digest(asdict(self)), **asdict(self)}
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(record), encoding='utf-8')
+def _save_record(folder: Path, name: str, record: dict[str, Any]) -> None:
+    """Write the record of a finished input into the folder of the results."""
+    path = _path(folder, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        text = json.dumps({'checksum': digest(record), **record})
+        temporary.write_text(text, encoding='utf-8')
 
 
-def _load_completed(folder: Path, name: str, facts: object) -> _CompletedRun | None:
+def _load_record(folder: Path, name: str, facts: str) -> dict[str, Any] | None:
     """Load the record of an input.
 
     Args:
         folder (Path): Folder of the results.
         name (str): Name of the input.
-        facts (object): All that the results depend on, as plain values.
+        facts (str): Digest of all that the results depend on.
 
     Returns:
-        _CompletedRun | None: None if there is no record, it was edited, its facts are
-        others, or a result is missing or was changed.
+        dict | None: None if there is no record, it was edited, its facts are others, or
+        a result is missing or was changed.
     """
     path = _path(folder, name)
     try:
         record = load_json(require_file(path))
-        if not isinstance(record, dict) or record.pop('checksum') != digest(record):
+        if record.pop('checksum') != digest(record):
             raise ValueError('checksum')
-        completed = _CompletedRun(**record)
-    except (KeyError, OSError, TypeError, ValueError):
+    except (AttributeError, KeyError, OSError, TypeError, ValueError):
         log_unusable(path)
         return None
     try:
-        states = {file: _state(folder / file) for file in completed.files}
+        states = {file: _state(folder / file) for file in record['files']}
     except OSError:
         return None
-    is_current = states == completed.files and completed.facts == digest(facts)
-    return completed if is_current else None
+    return record if (states, facts) == (record['files'], record['facts']) else None
 
 
 def _path(folder: Path, name: str) -> Path:

@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mmhot.apis.export import check_targets, export, results_folder
-from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions
+from mmhot.apis.options import InferOptions, LifterOptions, LiftOptions, LiftRunOptions
 from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
 from mmhot.clips import Clip2D, Clip3D, check_clip
 from mmhot.io.own_results import without_results
@@ -200,15 +201,21 @@ def read_clip(path: Path, options: LiftOptions) -> Clip2D:
 
 def open_lifter(options: LiftOptions) -> Lifter:
     """Load the lifter of :func:`lift`."""
+    more = dict(flip_test=options.flip_test, batch_size=options.batch_size)
+    return _load(options.model, options.checkpoint, options, **more)
+
+
+def _load(
+    model: str | None, weights: str | None, options: LifterOptions, **more: Any
+) -> Lifter:
     return Lifter(
-        options.model,
-        options.checkpoint,
+        model,
+        weights,
         device=options.device,
-        flip_test=options.flip_test,
-        batch_size=options.batch_size,
         keep=options.keep,
         backend=options.backend,
         accuracy=options.accuracy,
+        **more,
     )
 
 
@@ -222,17 +229,9 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
     Returns:
         VideoLifter: Without ``pose_estimator``, see :func:`open_pose_estimator`.
     """
-    lifter = Lifter(
-        options.pose3d,
-        options.pose3d_weights,
-        device=options.device,
-        keep=options.keep,
-        backend=options.backend,
-        accuracy=options.accuracy,
-    )
     return VideoLifter(
         None,
-        lifter,
+        _load(options.pose3d, options.pose3d_weights, options),
         kpt_thr=options.kpt_thr,
         smooth_2d=options.smooth_2d,
         smooth_3d=options.smooth_3d,

@@ -7,7 +7,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from mmhot.errors import nearest_name
+from mmhot.errors import did_you_mean
 from mmhot.io.writers.table import WRITERS
 
 if TYPE_CHECKING:  # importing it takes time
@@ -121,8 +121,7 @@ def _check(each: Field, value: Any) -> Any:
     elif kind in (str, Path):
         value = kind(value)
     if argument.choices and value not in argument.choices:
-        near = nearest_name(value, argument.choices)
-        hint = f'; did you mean {near}?' if near else ''
+        hint = did_you_mean(value, argument.choices)
         choices = ', '.join(argument.choices)
         raise ValueError(f'{name} must be one of {choices}, got {value!r}{hint}')
     return value

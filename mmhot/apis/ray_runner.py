@@ -15,9 +15,9 @@ from mmhot.apis.clip_worker import ClipWorker, Outcome
 from mmhot.apis.options import InferRunOptions, RayOptions
 from mmhot.apis.progress import no_bar, text_bar
 from mmhot.errors import explain
+from mmhot.installation import import_extra
 from mmhot.video.inputs import ClipInput
 
-_INSTALL = "pip install 'mmhot[ray]'"
 # Of an attempt to connect to a cluster.
 _SECONDS = 10.0
 Say = Callable[[str], None]
@@ -109,10 +109,7 @@ class _RemoteWorker:
 @contextmanager
 def _connected(address: str | None) -> Iterator[Any]:
     """Yield the module ``ray``, connected to a cluster."""
-    try:
-        import ray
-    except ImportError as error:
-        raise ValueError(f"runner='ray' needs Ray: {_INSTALL}") from error
+    ray = import_extra('ray', "runner='ray'", 'ray')
     options = {'log_to_driver': False, 'logging_level': 'ERROR'}
     if address is None and 'RAY_ADDRESS' not in os.environ:
         options['include_dashboard'] = False

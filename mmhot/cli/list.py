@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the tables or the JSON."""
-    from mmhot.cli.errors import did_you_mean
+    from mmhot.errors import did_you_mean
     from mmhot.weights.index import read_models, shipped_weights
 
     models = read_models()
