@@ -180,14 +180,9 @@ def _result_fields() -> dict[str, gr.components.Component]:
             'html_frames': ('Show the frames of the video in the 3D page',),
             'bvh_profile': ('Profile of .bvh',),
             'axes': ('Axes',),
+            'joints': ('Joints', '24: with toes, heels, hands and nose.'),
         }
         return {name: _field(name, *texts) for name, texts in labels.items()} | {
-            'joints': gr.Dropdown(
-                [17, 24],
-                value=17,
-                label='Joints',
-                info='24: with toes, heels, hands and nose.',
-            ),
             'formats': gr.CheckboxGroup(
                 _formats(), value=['npz', 'html'], label='Files'
             ),
