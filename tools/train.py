@@ -42,7 +42,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--amp',
         action='store_true',
-        help='train with automatic mixed precision; bfloat16 on a CPU',
+        help='train with automatic mixed precision (bfloat16 on CPUs)',
     )
     parser.add_argument(
         '--no-validate', action='store_true', help='do not validate while training'

@@ -56,7 +56,7 @@ class CallOptions(Options):
     radius: int = option(3, 'radius of keypoints in pixels', low=1, metavar='PIXELS')
     thickness: int = option(1, 'thickness of bones in pixels', low=1, metavar='PIXELS')
     kpt_thr: float = option(
-        0.3, 'least confidence of drawn keypoints', low=0, high=1, metavar='SCORE'
+        0.3, 'minimum confidence of drawn keypoints', low=0, high=1, metavar='SCORE'
     )
     bbox_thr: float = option(
         0.3, 'boxes of this score or less are dropped', low=0, high=1, metavar='SCORE'

@@ -5,8 +5,8 @@ Example:
 
 Inputs are video files, images, folders and globs of either, files of 2D keypoints (see
 `mmhot lift --help`), and lists (.txt) with one of these per line. 2D keypoints and
-tracks are kept beside the results: a run with another lifter, or after an interruption,
-starts from them.
+tracks are cached beside the results and reused by later runs, with another lifter or
+after an interruption.
 """
 
 import argparse

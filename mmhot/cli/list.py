@@ -3,8 +3,8 @@
 Example:
   mmhot list nanohtnet
 
-Configs are named mmhot::TASK/ALGORITHM/DATASET/NAME.py in `_base_`, in tools and in
-`mmhot lift --model`; `--json` lists them.
+`--json` also lists the names of configs, mmhot::TASK/ALGORITHM/DATASET/NAME.py, for
+`_base_`, the tools and `mmhot lift --model`.
 """
 
 import argparse
