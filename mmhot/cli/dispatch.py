@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 
 import mmhot
+from mmhot.apis.progress import no_bar, text_bar
 from mmhot.cli.errors import (
     Notices,
     OneLineParser,
@@ -48,6 +49,7 @@ def _run(argv: Sequence[str] | None) -> int:
         command.refuse(extras)
     command.refuse_overwriting(args)
     args.say = (lambda line: None) if args.quiet else Notices(command.prog)
+    args.bars = no_bar if args.quiet else text_bar
     args.flags = flags_of(command)
     # it prints several lines for each damaged image, beside our own
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'OFF')

@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mmhot.apis.options import InferRunOptions, LiveOptions, RayOptions
-from mmhot.apis.progress import no_bar, text_bar
 from mmhot.cli.errors import print_line
 from mmhot.cli.options import add_options, given_options, name_options, read_options
 from mmhot.cli.report import add_profile_argument, profiled
@@ -159,7 +158,7 @@ def _run_live(args: argparse.Namespace, live: LiveOptions) -> int:
         say,
         print_document,
         _stopped_by_signals,
-        no_bar if args.quiet else text_bar,
+        args.bars,
     )
     if lost:
         _complain(lost)
@@ -208,8 +207,7 @@ def _process(
         return
     from mmhot.apis.clip_worker import ClipWorker
 
-    bars = no_bar if args.quiet else text_bar
-    worker = ClipWorker(options, args.say, _complain, run_name, bars)
+    worker = ClipWorker(options, args.say, _complain, run_name, args.bars)
     # a model that cannot be loaded fails for all inputs
     worker.prepare(not all(item.has_keypoints for item in inputs))
     yield from map(worker, inputs)

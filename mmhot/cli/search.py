@@ -51,7 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the matches."""
-    from mmhot.apis.progress import no_bar, text_bar
     from mmhot.apis.search import search
 
     matches = search(
@@ -62,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
         stride=args.stride,
         index=args.index,
         device=args.device or 'auto',
-        bars=no_bar if args.quiet else text_bar,
+        bars=args.bars,
     )
     rows = [
         (
