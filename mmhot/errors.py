@@ -38,7 +38,7 @@ def escape(text: object, replacement: str | None = None) -> str:
 
 
 def one_line(text: object) -> str:
-    """Make one printable line of at most 1000 characters; cut the middle of others."""
+    """Make one printable line; cut the middle of those over 1000 characters."""
     line = escape(' '.join(str(text).split()))
     if len(line) > _MAX_LINE:
         half = _MAX_LINE // 2

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mmhot.apis.export import export
-from mmhot.apis.lifting import lift_source, open_pose_estimator, open_video_lifter
+from mmhot.apis.lifting import (
+    lift_source,
+    open_pose_estimator,
+    open_video_lifter,
+    tuned,
+)
 from mmhot.apis.options import InferRunOptions
 from mmhot.apis.progress import Bars, no_bar, stage_bars
 from mmhot.clips import Clip2D
@@ -25,10 +30,8 @@ from mmhot.video.cache import (
     save_if_possible,
     short_name,
 )
-from mmhot.video.frames import FrameSource
 from mmhot.video.inputs import ClipInput
 from mmhot.video.pipeline import StageTimes, VideoLifter
-from mmhot.video.speed import tune
 from mmhot.video.tracking import TRACKING_RULES
 
 # Options that change no result, or name models, which are described by their weights.
@@ -133,7 +136,7 @@ class ClipWorker:
         if isinstance(source, Clip2D) and options.html_frames:
             raise ValueError('html_frames needs a video, and there is none')
         with (
-            self._tuned(source),
+            tuned(self._pipeline, source, options.target_fps, self._say),
             stage_bars(self._bars, source.name) as show,
         ):
             lifted = lift_source(self._pipeline, source, show, times)
@@ -155,22 +158,6 @@ class ClipWorker:
                 'people': outcome.people,
             }
             save_if_possible(lambda: _save_record(options.out_dir, item.name, record))
-
-    @contextmanager
-    def _tuned(self, source: FrameSource | Clip2D) -> Iterator[None]:
-        """Tune the 2D models for one video, if a speed is wanted."""
-        pipeline, target_fps = self._pipeline, self._options.target_fps
-        models = pipeline.pose_estimator
-        if target_fps is None or isinstance(source, Clip2D):
-            yield
-            return
-        source.max_pixels = pipeline.max_pixels
-        try:
-            pipeline.pose_estimator = tune(models, source, target_fps, self._say)
-            yield
-        finally:
-            pipeline.pose_estimator = models
-            models.estimator.set_keep_rates(None)
 
     def _find_completed(self, item: ClipInput, facts: str) -> dict[str, Any] | None:
         """Look up the record of an input that must not be computed again."""
@@ -232,7 +219,7 @@ def _load_record(folder: Path, name: str, facts: str) -> dict[str, Any] | None:
         facts (str): Digest of all that the results depend on.
 
     Returns:
-        dict | None: None if there is no record, it was edited, its facts are others, or
+        dict | None: None if there is no record, it was edited, its facts differ, or
         a result is missing or was changed.
     """
     path = _path(folder, name)

@@ -1,7 +1,8 @@
 """Lifting of videos, images and 2D keypoints to 3D in one call."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,10 @@ def infer(
     if not inputs[0].has_keypoints:
         pipeline.pose_estimator = open_pose_estimator(chosen)
     clip, times = inputs[0].open(), StageTimes()
-    if chosen.target_fps is not None and not inputs[0].has_keypoints:
-        clip.max_pixels = pipeline.max_pixels
-        models = tune(pipeline.pose_estimator, clip, chosen.target_fps, _LOGGER.info)
-        pipeline.pose_estimator = models
-    with stage_bars(text_bar if progress else no_bar, inputs[0].name) as show:
+    with (
+        tuned(pipeline, clip, chosen.target_fps, _LOGGER.info),
+        stage_bars(text_bar if progress else no_bar, inputs[0].name) as show,
+    ):
         lifted = lift_source(pipeline, clip, show, times)
     if lifted is None:
         raise ValueError(f'{source}: no person was found in {times.num_frames} frames')
@@ -265,6 +265,27 @@ def open_pose_estimator(options: InferOptions) -> VideoPoseEstimator:
         options.batch_size,
         options.flip_2d,
     )
+
+
+@contextmanager
+def tuned(
+    pipeline: VideoLifter,
+    source: FrameSource | Clip2D,
+    target_fps: float | None,
+    say: Callable[[str], None],
+) -> Iterator[None]:
+    """Tune the 2D models of a pipeline for one video, if a speed is wanted."""
+    models = pipeline.pose_estimator
+    if target_fps is None or isinstance(source, Clip2D):
+        yield
+        return
+    source.max_pixels = pipeline.max_pixels
+    try:
+        pipeline.pose_estimator = tune(models, source, target_fps, say)
+        yield
+    finally:
+        pipeline.pose_estimator = models
+        models.estimator.set_keep_rates(None)
 
 
 def lift_source(
