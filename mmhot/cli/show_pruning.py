@@ -73,8 +73,6 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(
             f'{args.config} is a config without weights: name a checkpoint'
         )
-    if '://' not in weights and not Path(weights).is_file():
-        raise FileNotFoundError(f'{weights}: no such checkpoint file')
     check_checkpoint(weights)
 
     from mmpose.apis import init_model

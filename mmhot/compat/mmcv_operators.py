@@ -14,12 +14,12 @@ import torch
 import torchvision
 from torch import Tensor
 
-_NAIVE, _LINEAR = 0, 1
+_NAIVE, _LINEAR = 0, 1  # methods of soft NMS
+_AVERAGE_POOLING = 1
 _INSTALL = (
     'replace mmcv-lite by it: pip uninstall -y mmcv-lite && pip install mmcv==2.1.0 '
     '(needs a C++ compiler; see docs/installation.md)'
 )
-_AVERAGE = 1
 
 
 def get_compiler_version() -> str:
@@ -144,7 +144,7 @@ def roi_align_backward(
 
 
 def _roi_align(features: Tensor, rois: Tensor, settings: dict[str, Any]) -> Tensor:
-    if settings['pool_mode'] != _AVERAGE:
+    if settings['pool_mode'] != _AVERAGE_POOLING:
         raise RuntimeError(explain_missing("roi_align with pool_mode='max'"))
     return torchvision.ops.roi_align(
         features,

@@ -43,7 +43,7 @@ FLAGS = {
         (LiftOptions, {'intrinsics': 'none.yml'}, 'intrinsics: none.yml: no such'),
         (InferOptions, {'kpt_thr': -1}, 'kpt_thr must be from 0 to 1, got -1'),
         (InferOptions, {'fps': 0}, 'fps must be above 0, up to 1000, got 0'),
-        (InferOptions, {'smooth_2d': 'savgl'}, "got 'savgl'; did you mean savgol"),
+        (InferOptions, {'smooth_2d': 'savgl'}, r"got 'savgl' \(did you mean savgol"),
         (ExportOptions, {'formats': ['npz', 'avi']}, "among npz,.*; got 'avi'"),
         (ExportOptions, {'formats': []}, 'formats must be among .*; got none'),
         (RayOptions, {'cpus_per_worker': 0}, 'cpus_per_worker must be above 0, got 0'),
