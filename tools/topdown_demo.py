@@ -82,7 +82,7 @@ def run_inferencer(args: argparse.Namespace) -> None:
         device=args.device,
         det_model=args.det_config,
         det_weights=args.det_checkpoint,
-        show_progress=sys.stderr.isatty(),
+        show_progress=True,
     )
     results = inferencer(
         args.input,

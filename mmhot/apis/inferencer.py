@@ -24,7 +24,7 @@ from mmhot.apis.inferencer_outputs import (
 )
 from mmhot.apis.inferencer_predictors import FrameResult, Predictor2D, Predictor3D
 from mmhot.apis.options import InferOptions
-from mmhot.apis.progress import always_bar, no_bar, stage_bars
+from mmhot.apis.progress import no_bar, stage_bars, text_bar
 from mmhot.installation import choose_device
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
@@ -118,7 +118,7 @@ class Inferencer:
             device,
             min_score=0.0,
         )
-        self.show_progress = show_progress
+        self._bars = text_bar if show_progress else no_bar
         self._files = models.files
 
     def __call__(
@@ -199,8 +199,7 @@ class Inferencer:
         draw: Overlay,
         options: CallOptions,
     ) -> Iterator[dict[str, Any]]:
-        bars = always_bar if self.show_progress else no_bar
-        with stage_bars(bars, 'images') as progress:
+        with stage_bars(self._bars, 'images') as progress:
             done = 0
             while batch := list(islice(images, options.batch_size)):
                 frames = predictor.predict_images(batch)
@@ -219,10 +218,9 @@ class Inferencer:
         draw: Overlay,
         options: CallOptions,
     ) -> Iterator[dict[str, Any]]:
-        bars = always_bar if self.show_progress else no_bar
         with (
             video_outputs(video, options) as write,
-            stage_bars(bars, video.name) as progress,
+            stage_bars(self._bars, video.name) as progress,
         ):
             try:
                 for frame in predictor.predict_video(video, progress):

@@ -488,7 +488,8 @@ def test_track_ids_change_at_a_cut(dimensions, request, tmp_path):
     assert first != second
 
 
-def test_progress_is_shown_if_wanted(models, video, capfd):
+def test_progress_is_shown_if_wanted(models, video, monkeypatch, capfd):
+    monkeypatch.setattr('sys.stderr.isatty', lambda: True)
     for _ in Inferencer('some.onnx', show_progress=True, device='cpu')(video):
         pass
     assert 'clip: 2D' in capfd.readouterr().err
