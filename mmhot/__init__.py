@@ -53,7 +53,7 @@ __all__ = [
     'search',
 ]
 
-compat.apply_light()
+compat.apply(light=True)
 
 
 if not TYPE_CHECKING:  # type checkers see the imports above, and report other names

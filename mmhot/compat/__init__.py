@@ -8,7 +8,7 @@ the others.
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -46,14 +46,14 @@ _SPINS = 'GOMP_SPINCOUNT'
 _undo: dict[str, Undo] = {}
 
 
-def apply() -> tuple[str, ...]:
-    """Install all shims that are needed; return the names of installed ones."""
-    return _apply(SHIMS)
-
-
-def apply_light() -> tuple[str, ...]:
-    """Install the light shims that are needed."""
-    return _apply(shim for shim in SHIMS if shim.light)
+def apply(light: bool = False) -> tuple[str, ...]:
+    """Install all shims that are needed, or the light ones; return installed names."""
+    for shim in SHIMS:
+        if shim.name not in _undo and (shim.light or not light):
+            undo = shim.install()
+            if undo is not None:
+                _undo[shim.name] = undo
+    return applied()
 
 
 def revert() -> None:
@@ -97,15 +97,6 @@ def shims() -> Iterator[tuple[str, ...]]:
         for name in reversed(applied()):
             if name not in before:
                 _undo.pop(name)()
-
-
-def _apply(wanted: Iterable[Shim]) -> tuple[str, ...]:
-    for shim in wanted:
-        if shim.name not in _undo:
-            undo = shim.install()
-            if undo is not None:
-                _undo[shim.name] = undo
-    return applied()
 
 
 def wait_less_actively() -> Undo | None:
