@@ -211,17 +211,7 @@ def _save_record(folder: Path, name: str, record: dict[str, Any]) -> None:
 
 
 def _load_record(folder: Path, name: str, facts: str) -> dict[str, Any] | None:
-    """Load the record of an input.
-
-    Args:
-        folder (Path): Folder of the results.
-        name (str): Name of the input.
-        facts (str): Digest of all that the results depend on.
-
-    Returns:
-        dict | None: None if there is no record, it was edited, its facts differ, or
-        a result is missing or was changed.
-    """
+    """Load the record of an input; None unless facts and results are unchanged."""
     path = _path(folder, name)
     try:
         record = load_json(require_file(path))

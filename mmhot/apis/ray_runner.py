@@ -74,13 +74,7 @@ def process_with_ray(
 
 
 class _RemoteWorker:
-    """Worker in a process of Ray, and the lines that it prints.
-
-    Args:
-        make (Callable): Builds the worker, given two functions that receive lines for
-            the user and warnings.
-        folder (str): Folder of relative paths.
-    """
+    """Worker in a process of Ray, and the lines that it prints."""
 
     def __init__(self, make: Callable[..., ClipWorker], folder: str) -> None:
         self._lines: list[str] = []

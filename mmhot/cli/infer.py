@@ -167,11 +167,7 @@ def _run_live(args: argparse.Namespace, live: LiveOptions) -> int:
 
 @contextmanager
 def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call a function on the first Ctrl-C or SIGTERM; later ones act as usual.
-
-    Args:
-        stop (Callable): Ends the work in an orderly way.
-    """
+    """Call a function on the first Ctrl-C or SIGTERM; later ones act as usual."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
