@@ -1,7 +1,8 @@
-"""Error messages in one line: prefixes with file names, hints, explanations."""
+"""Error messages in one line: file names, hints, explanations; ignored warnings."""
 
 import os
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -35,6 +36,14 @@ def escape(text: object, replacement: str | None = None) -> str:
         return found[0].encode('unicode_escape').decode()
 
     return _UNPRINTABLE.sub(code if replacement is None else replacement, str(text))
+
+
+@contextmanager
+def ignored_warnings() -> Iterator[None]:
+    """Ignore warnings, which are of other packages."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        yield
 
 
 def one_line(text: object) -> str:

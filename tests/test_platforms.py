@@ -1,11 +1,15 @@
 """Behavior on Windows and macOS, with functions of the system replaced."""
 
+import hashlib
 import io
 import json
 import os
 import sys
+import warnings
 from types import SimpleNamespace
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -15,9 +19,12 @@ from mmhot.apis import export
 from mmhot.cli import errors, runner
 from mmhot.deploy import transformer
 from mmhot.installation import try_imports
+from mmhot.io.images import is_animated, read_image
 from mmhot.io.writers import json_lines
 from mmhot.io.writers.json_lines import JsonLines
+from mmhot.video.inputs import open_inputs
 from mmhot.video.streams import open_stream
+from mmhot.weights.downloads import check_digest
 from mmhot.weights.index import read_index
 from tools.lab.benchmark import comparison, model_specs
 
@@ -35,6 +42,23 @@ def test_json_lines_need_no_pread_and_are_binary(tmp_path, monkeypatch):
         lines.write({'x': 1})
     assert path.read_bytes() == b'{"cut": \n{"x": 1}\n'
     assert opened[0][1] & os.O_SYNC == os.O_SYNC
+
+
+def test_images_and_checksums_need_no_python_above_3_10(tmp_path, monkeypatch):
+    class CatchWarnings(warnings.catch_warnings):
+        def __init__(self, *, record=False, module=None):
+            super().__init__(record=record, module=module)
+
+    monkeypatch.setattr(warnings, 'catch_warnings', CatchWarnings)
+    monkeypatch.delattr(hashlib, 'file_digest', raising=False)
+    path = tmp_path / 'image.png'
+    cv2.imwrite(str(path), np.zeros((8, 6, 3), np.uint8))
+    assert not is_animated(path)
+    assert read_image(path).shape == (8, 6, 3)
+    (source,) = open_inputs([str(tmp_path)])
+    assert [frame.image.shape for frame in source] == [(8, 6, 3)]
+    with pytest.raises(ValueError, match='SHA-256'):
+        check_digest(path, '0123')
 
 
 def test_machine_without_load_average_is_described(monkeypatch):

@@ -1,7 +1,6 @@
 """Export of models to ONNX, with a comparison of the file with PyTorch."""
 
 import json
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
@@ -22,7 +21,7 @@ from mmhot.apis.onnx_precision import (
     measure_loss,
 )
 from mmhot.deploy.onnx_graphs import KEPT, OPSET, write_graph
-from mmhot.errors import escape
+from mmhot.errors import escape, ignored_warnings
 from mmhot.io.atomic import replacing
 from mmhot.weights.backends import open_session
 from mmhot.weights.hub import META_FILE, MODEL_FILE
@@ -240,9 +239,8 @@ _KEPT_TEXT = {True: 'the same patches or frames kept', False: 'nothing pruned'}
 
 
 def _run_torch(graph: nn.Module, inputs: Tensor) -> dict[str, np.ndarray]:
-    with torch.no_grad(), warnings.catch_warnings():
-        # layers of MMDetection use what PyTorch calls outdated
-        warnings.simplefilter('ignore')
+    # layers of MMDetection use what PyTorch calls outdated
+    with torch.no_grad(), ignored_warnings():
         outputs = graph(inputs)
     return {
         name: output.numpy()

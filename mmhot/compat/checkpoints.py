@@ -4,7 +4,6 @@ Files are those of ``torch.save``, or safetensors with the metadata as JSON.
 """
 
 import json
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 
 from mmhot.compat import shims
-from mmhot.errors import DAMAGED_CHECKPOINT, explain_refusal
+from mmhot.errors import DAMAGED_CHECKPOINT, explain_refusal, ignored_warnings
 
 _INT_BITS = (8, 16, 32, 64)
 _DTYPES = (
@@ -44,8 +43,7 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
         raise FileNotFoundError(f'{path}: no such checkpoint file')
     if path.suffix == SAFETENSORS:
         return _load_safetensors(path, map_location)
-    with shims(), warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # of PyTorch, about other versions of pickle
+    with shims(), ignored_warnings():  # about other versions of pickle
         try:
             return torch.load(path, map_location=map_location, weights_only=True)
         except UnpicklingError as error:

@@ -5,7 +5,6 @@ translates without their order of equal values, get a translation here.
 """
 
 import logging
-import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmhot.errors import ignored_warnings
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.recoverers import PrunedFeatures
@@ -240,8 +240,7 @@ def trace_graph(graph: nn.Module, example: Tensor, optimize: bool = True) -> Any
 def _quietly():
     """Silence the exporter, which reports what it does not need as warnings."""
     levels = {name: logging.getLogger(name).level for name in ('torch', 'onnxscript')}
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
+    with ignored_warnings():
         for name in levels:
             logging.getLogger(name).setLevel(logging.ERROR)
         try:

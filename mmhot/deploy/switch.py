@@ -1,6 +1,5 @@
 """Rewriting of trained models for inference: same numbers, fewer operations."""
 
-import warnings
 from collections.abc import Callable
 
 import torch
@@ -16,6 +15,7 @@ from mmhot.deploy.human_topology import (
     FoldedTrajectoryEmbed,
 )
 from mmhot.deploy.transformer import FusedLinear, ProductAttention, use_inplace_gelu
+from mmhot.errors import ignored_warnings
 from mmhot.models.gtpt.coarse import PatchEmbed
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.gtpt.stem import GTPTStem, UpSample
@@ -96,9 +96,7 @@ def _run_plainly(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def _record(module: nn.Module, x: Tensor) -> torch.jit.ScriptModule:
-    with warnings.catch_warnings():
-        # numbers become constants, as they should
-        warnings.simplefilter('ignore')
+    with ignored_warnings():  # numbers become constants, as they should
         plain = _PlainForward(module).eval()
         program = torch.jit.trace(plain, x, check_trace=False)
         return torch.jit.optimize_for_inference(program)

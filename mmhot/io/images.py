@@ -1,7 +1,6 @@
 """Image files: sizes from headers, decoding, writing."""
 
 import struct
-import warnings
 import zlib
 from contextlib import suppress
 from functools import partial
@@ -13,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from mmhot.errors import escape, require_file
+from mmhot.errors import escape, ignored_warnings, require_file
 from mmhot.io.arrays import read_limited
 from mmhot.io.atomic import replacing
 
@@ -63,8 +62,7 @@ def is_animated(path: str | Path | BinaryIO) -> bool:
     from PIL import Image
 
     # damaged headers raise nearly anything, large images as well
-    quiet = warnings.catch_warnings(action='ignore')
-    with suppress(Exception), quiet, Image.open(path) as image:
+    with suppress(Exception), ignored_warnings(), Image.open(path) as image:
         return len(frame_numbers(image)) > 1
     return False
 
@@ -158,7 +156,7 @@ def read_image_size(file: BinaryIO) -> tuple[int, int] | None:
         if accepts(start):
             file.seek(0)
             # damaged headers raise nearly anything
-            with suppress(Exception), warnings.catch_warnings(action='ignore'):
+            with suppress(Exception), ignored_warnings():
                 return open_image(file, '').size
     return None
 

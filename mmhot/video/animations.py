@@ -1,6 +1,5 @@
 """Animated images as clips: GIF, WebP, PNG, AVIF, and TIFF of several pages."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.clips import clip_name
-from mmhot.errors import escape, one_line, require_file
+from mmhot.errors import escape, ignored_warnings, one_line, require_file
 from mmhot.io.images import MAX_PIXELS, check_pixels, frame_numbers
 from mmhot.video.frames import DEFAULT_FPS, Frame, describe_change
 
@@ -81,7 +80,7 @@ class AnimatedImage:
         from PIL import Image
 
         try:
-            with warnings.catch_warnings(action='ignore'):  # of sizes, checked here
+            with ignored_warnings():  # of sizes, checked here
                 image = Image.open(self.path)
         except Exception as error:  # damaged headers raise nearly anything
             reason = one_line(error) or type(error).__name__

@@ -2,7 +2,6 @@
 
 import logging
 import re
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,7 @@ from typing import NoReturn
 import numpy as np
 
 from mmhot.clips import Clip2D, clip_name
-from mmhot.errors import escape, require_file
+from mmhot.errors import escape, ignored_warnings, require_file
 from mmhot.io.images import is_animated, is_image
 from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
@@ -271,7 +270,7 @@ def _upright_size(path: Path) -> tuple[int, int] | None:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(action='ignore'), Image.open(path) as image:
+        with ignored_warnings(), Image.open(path) as image:
             turned = image.getexif().get(_EXIF_ORIENTATION, 1) > 4
             return image.size[::-1] if turned else image.size
     except Exception:  # damaged headers raise nearly anything, large images as well

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from scipy.signal import butter, savgol_filter, sosfiltfilt
+import scipy  # its modules are loaded at first use: that of signals takes a second
 
 from mmhot.errors import hint_at_names
 
@@ -29,9 +29,11 @@ def butterworth(points: np.ndarray, fps: float) -> np.ndarray:
         return points.copy()
     # both passes of second order together halve the power at the cutoff
     widened = _CUTOFF / (np.sqrt(2) - 1) ** 0.25
-    sections = butter(2, min(widened, 0.99 * fps / 2), fs=fps, output='sos')
+    sections = scipy.signal.butter(
+        2, min(widened, 0.99 * fps / 2), fs=fps, output='sos'
+    )
     length = min(3 * (2 * len(sections) + 1), len(points) - 1)
-    return sosfiltfilt(sections, points, axis=0, padlen=length)
+    return scipy.signal.sosfiltfilt(sections, points, axis=0, padlen=length)
 
 
 def savitzky_golay(points: np.ndarray, fps: float) -> np.ndarray:
@@ -43,7 +45,7 @@ def savitzky_golay(points: np.ndarray, fps: float) -> np.ndarray:
     window = min(window, len(points) - (len(points) + 1) % 2)
     if window <= _DEGREE + 1:
         return points.copy()
-    return savgol_filter(points, window, _DEGREE, axis=0)
+    return scipy.signal.savgol_filter(points, window, _DEGREE, axis=0)
 
 
 class OneEuro:

@@ -23,6 +23,7 @@ from torch import nn
 
 import mmhot.plugin  # noqa: F401 registers what our configs name
 from mmhot.compat.checkpoints import safe_load
+from mmhot.errors import ignored_warnings
 from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import identify
@@ -111,8 +112,7 @@ class MMPoseDetector(Detector):
             for index, image in enumerate(images)
         ]
         # layers of MMDetection use what PyTorch calls outdated
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
+        with ignored_warnings():
             results = self.model.test_step(pseudo_collate(samples))
         return [
             self._people(result.pred_instances, image.shape)
