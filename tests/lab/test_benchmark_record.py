@@ -10,6 +10,7 @@ import pytest
 
 from tools.lab.benchmark import chain, draw, record
 from tools.lab.benchmark.chain import Chain, as_table, time_chains
+from tools.lab.benchmark.hourglass_parts import measure_parts
 
 ROOT = Path(__file__).parents[2]
 RATIO = {'median': 0.523, 'low': 0.5, 'high': 0.561, 'best': 0.49}
@@ -120,6 +121,31 @@ def test_parts_are_added_to_the_file(monkeypatch, tmp_path):
         assert row['ratio']['median'] == pytest.approx(ratio, rel=1e-3)
         assert row['reference'] == 'simple-baseline-3d'
     assert [row['millions of operations'] for row in rows[1:3]] == [4.278, 17.77]
+
+
+def test_parts_of_a_pass_add_up():
+    small = ':' + ':'.join(
+        f'model.backbone.{key}={value}'
+        for key, value in dict(
+            num_frames=27, embed_dims=16, depth=4, mlp_dims=8
+        ).items()
+    )
+    small += ':model.head.in_channels=16'
+    pruned = f'hot-mixste-243{small}:model.backbone.pruner.num_keep=9'
+    rows = measure_parts([(f'mixste-243{small}', pruned)], rounds=2)
+    assert {row['hourglass'] for row in rows} == {'hot-mixste-243'}
+    *parts, whole = [
+        [row[key] for key in ('M multiply-adds of the host', 'of the hourglass')]
+        for row in rows
+    ]
+    np.testing.assert_allclose(np.sum(parts, axis=0), whole)
+    named = {row['part']: row for row in rows}
+    # a third of the frames, with less than a third of the attention
+    assert 0.2 < named['layers after']['ratio'] < 1 / 3
+    assert named['tokens']['ratio'] == named['layers before']['ratio'] == 1
+    assert named['pruning']['ratio'] == named['recovery']['ratio'] == ''
+    assert named['recovery']['of the hourglass'] > 0
+    assert named['all']['ms of the hourglass'] > 0
 
 
 @pytest.mark.slow(reason='starts mmhot lift three times')

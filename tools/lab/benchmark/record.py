@@ -33,6 +33,7 @@ from tools.lab.benchmark.comparison import (
     describe_machine,
     process_status,
 )
+from tools.lab.benchmark.hourglass_parts import measure_parts
 from tools.lab.benchmark.model_specs import parse_spec
 from tools.lab.benchmark.whole_videos import (
     measure_beside,
@@ -59,15 +60,16 @@ _POSE_MODELS: Sequence[_Group] = [
 ]
 # the pruned MotionAGFormer's heads and neighbors
 _AS_PRUNED = 'model.backbone.num_heads=4:model.backbone.num_neighbors=4'
+_PAIRS = (
+    ('mixste-243', 'hot-mixste-243'),
+    ('motionbert-lite-243', 'hot-motionbert-lite-243'),
+    (f'motionagformer-b-243:{_AS_PRUNED}', 'hot-motionagformer-b-243'),
+    ('mhformer-351', 'tpc-mhformer-351'),
+)
 _HOURGLASSES: Sequence[_Group] = [
     ((1,), [f'{host}{option}', f'{pruned}{option}'])
     for option in (':folded', ':onnx')
-    for host, pruned in (
-        ('mixste-243', 'hot-mixste-243'),
-        ('motionbert-lite-243', 'hot-motionbert-lite-243'),
-        (f'motionagformer-b-243:{_AS_PRUNED}', 'hot-motionagformer-b-243'),
-        ('mhformer-351', 'tpc-mhformer-351'),
-    )
+    for host, pruned in _PAIRS
 ]
 # Frames and people of keypoint files, an hour at 25 frames per second the longest.
 _LENGTHS = ((10_000, 1), (10_000, 2), (30_000, 1), (90_000, 1))
@@ -199,6 +201,7 @@ PARTS: dict[str, Callable[[argparse.Namespace, Path], list[dict]]] = {
     'back ends': partial(_models, _BACKENDS),
     'pose models': partial(_models, _POSE_MODELS),
     'hourglasses': partial(_models, _HOURGLASSES),
+    'hourglass parts': lambda args, folder: measure_parts(_PAIRS, args.rounds),
     'chain': measure_chain,
     'beside': measure_beside,
     'live': measure_live,
