@@ -32,7 +32,7 @@ help:
 	@echo 'make audit     compare the locked versions with known vulnerabilities'
 	@echo 'make docs      build the documentation site into site/'
 	@echo 'make lock      update the versions in requirements/*.txt'
-	@echo 'make viewer    bundle the 3D viewer and the page of mmhot ui --browser (needs npm)'
+	@echo 'make viewer    bundle three.js for the 3D viewer and mmhot ui --browser (needs npm)'
 	@echo 'make browser   write the page of mmhot ui --browser to outputs/browser (needs npm)'
 	@echo 'make dist      build the wheel and the sdist into dist/, and check their metadata'
 	@echo 'make clean     remove .venv and all other build results'

@@ -89,16 +89,14 @@ def run_tool(monkeypatch, capfd):
 
 @pytest.fixture(scope='session')
 def node_package(tmp_path_factory):
-    """The viewer's folder in a copy of the pages' sources, built by npm."""
-    folder = tmp_path_factory.mktemp('npm')
-    for name in ('visualization/viewer', 'ui/browser'):
-        ignored = shutil.ignore_patterns('node_modules', 'bundle.js')
-        shutil.copytree(ROOT / 'mmhot' / name, folder / name, ignore=ignored)
+    """A copy of the viewer's folder, built by npm."""
+    folder = tmp_path_factory.mktemp('npm') / 'viewer'
+    ignored = shutil.ignore_patterns('node_modules', 'bundle.js')
+    shutil.copytree(ROOT / 'mmhot/visualization/viewer', folder, ignore=ignored)
     npm = shutil.which('npm') or pytest.skip('npm is not installed')
     for command in (['ci'], ['run', 'build']):
-        where = folder / 'visualization/viewer'
-        subprocess.run([npm, *command], cwd=where, check=True, capture_output=True)
-    return folder / 'visualization/viewer'
+        subprocess.run([npm, *command], cwd=folder, check=True, capture_output=True)
+    return folder
 
 
 def _reset_visualizers():

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 import mmhot
 from mmhot.apis.onnx_models import NUM_INPUTS, Exportable, open_exportable
 from mmhot.apis.onnx_precision import (
+    MAX_LOSS,
     PRECISIONS,
     convert_precision,
-    default_max_loss,
     measure_loss,
 )
 from mmhot.deploy.onnx_graphs import KEPT, OPSET, write_graph
@@ -157,7 +157,7 @@ def _reduce(
         for path in (reduced, file)
     )
     loss = measure_loss(opened.meta, found, wanted)
-    limit = default_max_loss(opened.meta['kind']) if max_loss is None else max_loss
+    limit = MAX_LOSS[opened.meta['kind']] if max_loss is None else max_loss
     text = f'in {precision} {len(held_out)} real inputs differ by {loss}'
     if not loss.mean <= limit:
         raise ValueError(

@@ -9,6 +9,8 @@ import numpy as np
 from mmhot.video.people import box_iou
 
 PRECISIONS = ('float32', 'float16', 'int8')
+MAX_LOSS = {'pose2d': 1.0, 'lifter': 5.0, 'detector': 5.0}
+"""Mean losses that are accepted: pixels, millimeters, and percent of overlap."""
 _QUANTIZED = ('MatMul', 'Gemm', 'Conv')
 # Boxes of the 32-bit model that are compared, by their score, and those of the other.
 _MIN_SCORE, _MIN_FOUND = 0.3, 0.15
@@ -30,11 +32,6 @@ class Loss(NamedTuple):
 
     def __str__(self) -> str:
         return f'{self.mean:.3g} {self.unit} on average, 95 % within {self.high:.3g}'
-
-
-def default_max_loss(kind: str) -> float:
-    """Return the mean loss that is accepted: 1 pixel, 5 mm or 5 % of overlap."""
-    return {'pose2d': 1.0, 'lifter': 5.0, 'detector': 5.0}[kind]
 
 
 def convert_precision(

@@ -1,7 +1,6 @@
 """Models of the page: their files, and the settings that its script reads."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,38 +74,23 @@ def _describe(kind: str, graph: Path) -> dict[str, Any]:
     session = open_session(graph)
     facts = session.get_modelmeta().custom_metadata_map
     (entry,) = session.get_inputs()
-    described = _DESCRIPTIONS[kind](entry.shape, facts)
-    colors = described.pop('color', None)
-    own = {'color': colors, **_COLORS[colors]} if colors else {}
+    described, color = get_skeleton(facts.get('skeleton', 'h36m-17')).describe(), 'RGB'
+    if kind == 'detector':
+        described = {'resize': {'longer_side': int(facts['image_size'])}}
+        color = 'BGR'
+    elif kind == 'pose2d':
+        size = entry.shape[:1:-1]
+        described['crop'] = {'size': size, 'padding': float(facts['padding'])}
+        described['score_curve'] = json.loads(facts.get('score_curve', 'null'))
+    else:
+        own = json.loads(facts['lifter'])
+        settings = {'causal': False, 'mapping': 'trained', **own['lifting']}
+        settings['frames_per_second'] = settings.pop('fps', 50.0)
+        described |= {'codec': own['codec'], 'lifting': settings}
+    colors = {} if kind == 'lifter' else {'color': color, **_COLORS[color]}
     return {
         'kind': kind,
         'name': facts['name'],
-        'input': {'name': entry.name, 'shape': entry.shape, **own},
+        'input': {'name': entry.name, 'shape': entry.shape, **colors},
         **described,
     }
-
-
-def _describe_detector(shape: list, facts: Mapping[str, str]) -> dict[str, Any]:
-    return {'color': 'BGR', 'resize': {'longer_side': int(facts['image_size'])}}
-
-
-def _describe_pose2d(shape: list, facts: Mapping[str, str]) -> dict[str, Any]:
-    crop = {'size': [shape[3], shape[2]], 'padding': float(facts['padding'])}
-    curve = json.loads(facts.get('score_curve', 'null'))
-    tree = get_skeleton(facts['skeleton']).describe()
-    return {'color': 'RGB', 'crop': crop, 'score_curve': curve, **tree}
-
-
-def _describe_lifter(shape: list, facts: Mapping[str, str]) -> dict[str, Any]:
-    own = json.loads(facts['lifter'])
-    settings = {'causal': False, 'mapping': 'trained', **own['lifting']}
-    settings['frames_per_second'] = settings.pop('fps', 50.0)
-    tree = get_skeleton('h36m-17').describe()
-    return {'codec': own['codec'], 'lifting': settings, **tree}
-
-
-_DESCRIPTIONS = {
-    'detector': _describe_detector,
-    'pose2d': _describe_pose2d,
-    'lifter': _describe_lifter,
-}

@@ -53,7 +53,6 @@ MODELS: Mapping[str, str] = MappingProxyType(
     {'detector': 'rtmdet-nano-person', 'pose2d': 'gtpt-t', 'lifter': LIVE_LIFTER}
 )
 """Models of the page by their kind."""
-_PAGE_FILES = ('index.html', 'page.css', 'bundle.js')
 _H36M = 'h36m-17'
 HEADERS = {
     # pages that are isolated like this may use threads
@@ -88,7 +87,8 @@ def write_page(
     found = {kind: find_model(kind, models[kind]) for kind in KINDS}
     config = json.dumps(_describe(found), indent=1)
     runtime = [_find_ort_file(name, ort, say) for name in _ORT_FILES]
-    _copy([files('mmhot.ui') / 'browser' / name for name in _PAGE_FILES], out)
+    scene = files('mmhot.visualization') / 'viewer' / 'bundle.js'
+    _copy([*(files('mmhot.ui') / 'browser').iterdir(), scene], out)
     _copy(runtime, out / 'ort')
     for kind, model in found.items():
         folder = out / 'models' / kind

@@ -60,17 +60,17 @@ def write_html(
         for name, file in (
             ('page', 'viewer.html'),
             ('style', 'viewer.css'),
-            ('script', 'bundle.js'),
+            ('bundle', 'bundle.js'),
+            ('script', 'viewer.js'),
         )
     }
     # escaped, so that no text can end the <script>
     content = {**_content(clip), 'images': _images(clip, footage, progress)}
     data = json.dumps(content, ensure_ascii=False).replace('<', '\\u003c')
-    page = Template(parts['page']).substitute(
+    page = Template(parts.pop('page')).substitute(
         title=html.escape(clip.name),
-        style=parts['style'],
-        script=parts['script'],
         clip=data,
+        **parts,
     )
     with replacing(path) as temporary:
         temporary.write_text(page, encoding='utf-8')

@@ -12,7 +12,6 @@ from mmhot.weights.hub import MODEL_FILE, local_file
 from mmhot.weights.index import SCHEME, WEIGHTS_FOLDER, read_models
 
 BACKENDS = ('auto', 'torch', 'onnx')
-"""Name of the model in a folder of ``mmhot export``."""
 _CPU_PROVIDER = 'CPUExecutionProvider'
 _NEEDED = "needs PyTorch: pip install 'mmhot[mmpose]'"
 

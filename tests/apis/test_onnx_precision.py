@@ -9,7 +9,7 @@ from hosts import TRI, build_lifter, windows
 from mmhot.apis import onnx_export
 from mmhot.apis.onnx_export import export_onnx
 from mmhot.apis.onnx_models import Exportable
-from mmhot.apis.onnx_precision import default_max_loss, measure_loss
+from mmhot.apis.onnx_precision import MAX_LOSS, measure_loss
 from mmhot.deploy.onnx_graphs import LifterGraph
 
 
@@ -113,5 +113,4 @@ def test_too_large_a_loss_writes_nothing(lifter, tmp_path):
 
 
 def test_losses_are_limited_by_default():
-    limits = [default_max_loss(kind) for kind in ('pose2d', 'lifter', 'detector')]
-    assert limits == [1, 5, 5]
+    assert MAX_LOSS == {'pose2d': 1, 'lifter': 5, 'detector': 5}

@@ -173,7 +173,10 @@ def test_peak_memory_counts_temporary_tensors():
         ('a/b.py', ModelSpec('b', 'a/b.py')),
         ('mmpose::c/d.py', ModelSpec('d', 'mmpose::c/d.py')),
         ('mmhot://e', ModelSpec('e', 'mmhot://e')),
-        ('tcn-27:folded', ModelSpec('tcn-27:folded', MODELS['tcn-27'], folded=True)),
+        (
+            'tcn-27:folded',
+            ModelSpec('tcn-27:folded', MODELS['tcn-27'], options=('folded',)),
+        ),
         (
             'x.py:channels_last:model.a=[1,2]:input=(3,4)',
             ModelSpec(
@@ -181,7 +184,7 @@ def test_peak_memory_counts_temporary_tensors():
                 'x.py',
                 (('model.a', '[1,2]'),),
                 (3, 4),
-                channels_last=True,
+                ('channels_last',),
             ),
         ),
     ],

@@ -1,4 +1,4 @@
-// 3D poses of a video or the camera, estimated in this page; bundled by `make viewer`.
+// 3D poses of a video or the camera, estimated in this page.
 import { LiveLifter } from './lift.js';
 import { PoseLines } from './lines.js';
 import { openModels, threads } from './runtime.js';

@@ -1,6 +1,5 @@
 // Drawings of the page: keypoints in the image, skeletons in 3D.
-import { bonesOf, Skeleton, Stage, Vector3 } from '../../visualization/viewer/skeleton.js';
-
+const { bonesOf, Skeleton, Stage, Vector3 } = window.mmhotScene;
 const SIDES = ['middle', 'left', 'right'];
 const ANKLE_HEIGHT = 0.08;
 const EXTENT = { low: new Vector3(-4, 0, -9), high: new Vector3(4, 0, 2) };

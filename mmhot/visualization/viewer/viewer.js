@@ -1,8 +1,5 @@
-// Plays a lifted clip; bundled into one file by `make viewer`.
-import { Color, Vector3 } from 'three';
-import { decode, makeMannequin } from './mannequin.js';
-import { bonesOf, Skeleton, Stage } from './skeleton.js';
-
+// Plays a lifted clip.
+const { bonesOf, Color, decode, makeMannequin, Skeleton, Stage, Vector3 } = mmhotScene;
 const MILLIMETERS = 1000;
 
 const clip = JSON.parse(document.getElementById('clip').textContent);

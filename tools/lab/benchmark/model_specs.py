@@ -94,7 +94,8 @@ MODELS = {
 }
 """Short names and their configs, which may have options."""
 
-_FLAGS = ('onnx', 'float16', 'int8', 'folded', 'channels_last', 'center')
+_PRECISIONS = ('float16', 'int8')
+_OPTIONS = ('onnx', *_PRECISIONS, 'folded', 'channels_last', 'center')
 # A colon outside of '::', '://' and Windows' drives.
 _SEPARATOR = re.compile(r'(?<!:):(?![:/\\])')
 
@@ -108,24 +109,14 @@ class ModelSpec:
         source (str): Config file, ``PACKAGE::CONFIG`` or ``mmhot://NAME``.
         settings (tuple): Changed settings of the config, pairs of key and text.
         shape (tuple[int, ...], optional): Shape of one input, without the batch.
-        folded (bool): Whether to rewrite the model for inference.
-        channels_last (bool): Whether to use that memory format.
-        center (bool): Whether to predict the center frame only.
-        onnx (bool): Whether ONNX Runtime runs it.
-        float16 (bool): Whether it does with 16-bit floats.
-        int8 (bool): Whether it does with 8-bit integers.
+        options (tuple[str, ...]): Other options, ``onnx`` and so on.
     """
 
     name: str
     source: str
     settings: tuple[tuple[str, str], ...] = ()
     shape: tuple[int, ...] | None = None
-    folded: bool = False
-    channels_last: bool = False
-    center: bool = False
-    onnx: bool = False
-    float16: bool = False
-    int8: bool = False
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,11 +171,11 @@ def parse_spec(text: str) -> ModelSpec:
         raise ValueError(
             f'unknown model {source}: neither a config nor a short name; {hint}'
         )
-    spec = {'settings': ()}
+    spec = {'settings': (), 'options': ()}
     for option in options:
         key, separator, value = option.partition('=')
-        if key in _FLAGS and not separator:
-            spec[key] = True
+        if option in _OPTIONS:
+            spec['options'] += (option,)
         elif key == 'input':
             spec['shape'] = _read_shape(option, value)
         elif separator:
@@ -192,7 +183,7 @@ def parse_spec(text: str) -> ModelSpec:
         else:
             raise ValueError(
                 f'{text}: unknown option {option!r}; an option is KEY=VALUE of the '
-                f'config, input=(SHAPE), {" or ".join(_FLAGS)}'
+                f'config, input=(SHAPE), {" or ".join(_OPTIONS)}'
             )
     return ModelSpec(name, source, **spec)
 
@@ -214,30 +205,32 @@ def build_spec(spec: ModelSpec, device: str = 'cpu') -> BuiltModel:
             ':input=(SHAPE), without the batch'
         )
     model = model.to(device).eval()
-    if spec.onnx:
+    if 'onnx' in spec.options:
         return _export(spec, model, shape)
-    if spec.float16 or spec.int8:
+    if not {*_PRECISIONS}.isdisjoint(spec.options):
         raise ValueError(f'{spec.name}: float16 and int8 are for onnx')
-    if spec.folded:
+    if 'folded' in spec.options:
         switch_to_deploy(model)
     memory_format = torch.contiguous_format
-    if spec.channels_last:
+    if 'channels_last' in spec.options:
         if len(shape) != 3:
             raise ValueError(f'{spec.name}: channels_last is for images')
         memory_format = torch.channels_last
         model.to(memory_format=memory_format)
-    if spec.center and not isinstance(model, SequencePoseLifter):
+    center = 'center' in spec.options
+    if center and not isinstance(model, SequencePoseLifter):
         raise ValueError(f'{spec.name}: center is for lifters of sequences')
-    return BuiltModel(model, shape, memory_format, spec.center)
+    return BuiltModel(model, shape, memory_format, center)
 
 
 def _export(spec: ModelSpec, model: nn.Module, shape: tuple[int, ...]) -> BuiltModel:
     """Export a model, and open the file with as many threads as PyTorch has."""
-    if spec.folded or spec.channels_last or spec.center:
+    precisions = [each for each in spec.options if each in _PRECISIONS]
+    if {*spec.options} - {'onnx', *precisions}:
         raise ValueError(f'{spec.name}: onnx takes no other option of speed')
     import onnxruntime
 
-    if spec.float16 and spec.int8:
+    if len(precisions) > 1:
         raise ValueError(f'{spec.name}: either float16 or int8')
     graph = (PoseGraph if len(shape) == 3 and shape[0] == 3 else LifterGraph)(model)
     options = onnxruntime.SessionOptions()
@@ -247,8 +240,7 @@ def _export(spec: ModelSpec, model: nn.Module, shape: tuple[int, ...]) -> BuiltM
         file = Path(folder, 'model.onnx')
         noise = torch.randn(3, *shape)
         write_graph(graph, noise, file, {})
-        if spec.float16 or spec.int8:
-            precision = 'int8' if spec.int8 else 'float16'
+        for precision in precisions:
             convert_precision(file, file, precision, graph.input_name, noise.numpy())
         session = onnxruntime.InferenceSession(
             file.read_bytes(), options, providers=['CPUExecutionProvider']

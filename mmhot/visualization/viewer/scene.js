@@ -1,4 +1,5 @@
-// A lit scene with a floor, and skeletons of balls and rods in it; shared by both pages.
+// A lit scene with a floor, skeletons of balls and rods, and mannequins; of both pages,
+// bundled with three.js into the global mmhotScene by `make viewer`.
 import {
   BufferGeometry, Color, CylinderGeometry, DirectionalLight, Float32BufferAttribute,
   HemisphereLight, InstancedMesh, LineBasicMaterial, LineSegments, Matrix4,
@@ -7,7 +8,8 @@ import {
 } from 'three';
 import { OrbitControls } from 'three/addons/controls/OrbitControls.js';
 
-export { Vector3 };
+export { Color, Vector3 };
+export { decode, makeMannequin } from './mannequin.js';
 
 const BONE_RADIUS = 0.022; // meters
 const UP = new Vector3(0, 1, 0);
