@@ -53,14 +53,12 @@ class Exportable:
         meta (dict): Content of ``meta.json``.
         real (Tensor): Inputs made of images or clips, (N, ...).
         metadata (dict): Metadata of the ONNX file.
-        unit (str): Unit of the first output.
     """
 
     graph: nn.Module
     meta: dict[str, Any]
     real: Tensor
     metadata: dict[str, str] = field(default_factory=dict)
-    unit: str = ''
 
 
 def open_exportable(
@@ -162,8 +160,7 @@ def _open_lifter(
     settings |= dict(num_frames=lifter.seq_len, num_targets=lifter.num_targets)
     facts = dict(codec=decoder, keep=meta['keep'], lifting=settings)
     metadata = dict(lifter=json.dumps(facts))
-    unit = _UNITS[decoder['type']]
-    return Exportable(LifterGraph(plain), meta, real, metadata, unit)
+    return Exportable(LifterGraph(plain), meta, real, metadata)
 
 
 _PIXELS = 'x = 2 * u / width - 1, y = 2 * v / width - height / width'
@@ -184,7 +181,6 @@ _OUTPUTS = {
     True: 'probabilities of bins, divided by the largest of a label',
     False: 'as the head returns them',
 }
-_UNITS = dict.fromkeys(_ENCODINGS, 'm') | {'ImageSpacePoseLifting': 'half widths'}
 
 
 def _whole(value: float) -> int:
@@ -253,7 +249,7 @@ def _open_pose_model(
         warped = cv2.warpAffine(image, matrix, crop['size'], flags=cv2.INTER_LINEAR)
         crops.append(warped[..., ::-1])
     real = _normalize(np.stack(crops), plain.data_preprocessor)
-    return Exportable(graph, meta, real, metadata, 'score')
+    return Exportable(graph, meta, real, metadata)
 
 
 def _crop_settings(config: Config, model: str) -> dict[str, Any]:
@@ -313,7 +309,7 @@ def _open_detector(
         images.append(canvas)
     real = _normalize(np.stack(images), plain.data_preprocessor)
     graph = DetectorGraph(plain, detector.label)
-    return Exportable(graph, meta, real, metadata, 'pixels and score')
+    return Exportable(graph, meta, real, metadata)
 
 
 def _check_colors(preprocessor: nn.Module, order: str, model: str) -> dict[str, Any]:
