@@ -12,11 +12,13 @@ import zipfile
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 import mmhot
 from mmhot.io.lifted import read_lifted
+from mmhot.video.inputs import open_inputs
 from tools.lab.measure_lifted import measure
 from tools.lab.motions import GroundTruth
 
@@ -257,12 +259,27 @@ sys.meta_path.insert(0, Forbid())
 """
 
 
-@pytest.mark.parametrize('tool', ['uv', 'pip'])
-def test_base_installation_lifts_a_video_without_pytorch(tool, wheel, tmp_path):
+def find_python(version):
+    """Return the interpreter of a version, on the path or of pyenv."""
+    known = (Path.home() / '.pyenv/versions').glob(f'{version}.*/bin/python')
+    for path in filter(None, (shutil.which(f'python{version}'), *known)):
+        # pyenv's name on the path may be that of no interpreter
+        if not subprocess.run([path, '--version'], capture_output=True).returncode:
+            return path
+    pytest.skip(f'Python {version} is not installed')
+
+
+@pytest.mark.parametrize(
+    ('tool', 'version'), [('uv', '3.10'), ('uv', '3.13'), ('pip', '3.11')]
+)
+def test_base_installation_lifts_a_video_without_pytorch(
+    tool, version, wheel, tmp_path
+):
     """Poses are those of PyTorch to a millimeter, but for ties of two bins in 2D."""
     assert wheel.stat().st_size < 30e6
     folder = tmp_path / 'env'
-    venv.create(folder, with_pip=tool == 'pip', symlinks=True)
+    seed = ['--seed'] if tool == 'pip' else []
+    uv('venv', *seed, '--python', find_python(version), folder, cwd=tmp_path)
     python, path = folder / 'bin/python', folder / 'bin'
     if tool == 'pip':
         call(python, '-m', 'pip', 'install', wheel, cwd=tmp_path, path=path)
@@ -274,6 +291,10 @@ def test_base_installation_lifts_a_video_without_pytorch(tool, wheel, tmp_path):
     (site / 'forbid.pth').write_text('import forbid\n')
     run = partial(call, cwd=tmp_path, path=path)
     run(path / 'mmhot', 'infer', ROOT / 'demo/walk.mp4', '--out-dir', 'out')
+    (source,) = open_inputs([str(ROOT / 'demo/walk.mp4')])
+    frame = next(iter(source))
+    cv2.imwrite(str(tmp_path / 'frame.png'), frame.image)
+    run(path / 'mmhot', 'infer', 'frame.png', '--out-dir', 'out')
     run(path / 'mmhot', 'lift', DEMO, '--out-dir', 'out', '--model', 'nanohtnet')
     options = dict(pose2d='gtpt-t', det_model='pose-verified', backend='torch')
     for name, expected in (
