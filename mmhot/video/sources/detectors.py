@@ -37,9 +37,9 @@ _MAX_NEW, _MIN_NEW = 8, 0.2
 _DETECTOR_POWER, _POSE_POWER = 0.15, 0.5
 _BATCH = 32
 _PADDING = 0.1
-# Boxes of the detector that overlap those around the keypoints by more are kept: they
-# have hair, hands and clothes in them.
-_SAME_BOX = 0.7
+# Boxes of the detector, with hair, hands and clothes in them, replace those around the
+# keypoints where they overlap: gradually, since models and back ends differ a little.
+_LOOSE_OVERLAP, _TIGHT_OVERLAP = 0.6, 0.8
 # Boxes are duplicates if their intersection covers this share of the smaller one and
 # their keypoints are at least so similar.
 _DUPLICATE_OVERLAP, _DUPLICATE_SIMILARITY = 0.6, 0.2
@@ -284,8 +284,9 @@ class PoseVerifiedDetector(Detector):
         _, confidence, points = self._estimate(image, boxes)
         scores = scores * confidence**_POSE_POWER
         kept = scores >= self.min_score
-        same = box_iou(candidates, boxes) > _SAME_BOX
-        boxes = np.where(same[:, None], candidates, boxes)
+        overlap = box_iou(candidates, boxes)
+        share = np.interp(overlap, [_LOOSE_OVERLAP, _TIGHT_OVERLAP], [0, 1])
+        boxes += np.float32(share[:, None]) * (candidates - boxes)
         return boxes[kept], scores[kept], points[kept], best[kept]
 
     def _estimate(
