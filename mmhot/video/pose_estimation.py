@@ -12,8 +12,9 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import CacheWriter, ClipPeople, load_boxes, load_people
 from mmhot.video.capture import prefetch
 from mmhot.video.chunks import HISTORY, track_chunk
-from mmhot.video.filling import ChunkFiller, Observers, fill_chunk, show_frames
+from mmhot.video.filling import fill_chunk
 from mmhot.video.frames import Frame, FrameSource
+from mmhot.video.overlap import ChunkFiller, Observers, show_frames
 from mmhot.video.people import Boxes, Detector, People, PoseEstimator, Poses
 from mmhot.video.shot_boundaries import CutDetector
 
