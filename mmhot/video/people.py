@@ -29,10 +29,9 @@ _MOST_CONFIDENT = 12
 NUM_BODY = 17
 """Keypoints of the body, the first of COCO's and of COCO-WholeBody's."""
 _BODY = get_skeleton('coco-17')
-_TRUNK = [
-    [_BODY.joints.index(f'{side}_{joint}') for side in ('left', 'right')]
-    for joint in ('shoulder', 'hip')
-]
+_SHOULDERS, _HIPS = (
+    _BODY.indices((f'left_{joint}', f'right_{joint}')) for joint in ('shoulder', 'hip')
+)
 
 
 @dataclass
@@ -241,9 +240,16 @@ def are_upright(keypoints: np.ndarray) -> np.ndarray:
     """
     if keypoints.shape[1] < NUM_BODY:
         return np.zeros(len(keypoints), bool)
-    shoulders, hips = (keypoints[:, rows].mean(1) for rows in _TRUNK)
-    right, down = (hips - shoulders).T
-    return down > abs(right)
+    right, up = torso_of(keypoints).T * [[1], [-1]]
+    return up > abs(right)
+
+
+def torso_of(keypoints: np.ndarray) -> np.ndarray:
+    """Return vectors (..., 2) from the hips to the shoulders of keypoints (..., K, 2).
+
+    The body's keypoints come first in COCO's skeletons.
+    """
+    return keypoints[..., _SHOULDERS, :].mean(-2) - keypoints[..., _HIPS, :].mean(-2)
 
 
 def box_of(points: np.ndarray) -> np.ndarray:

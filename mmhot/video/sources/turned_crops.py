@@ -13,17 +13,18 @@ import numpy as np
 
 from mmhot.crops import map_points, unmap_points, warp_smoothly
 from mmhot.profiling import span
-from mmhot.skeletons.joints import get_skeleton
-from mmhot.video.people import NUM_BODY, EstimatePoses, Poses, mean_confidence
+from mmhot.video.people import (
+    NUM_BODY,
+    EstimatePoses,
+    Poses,
+    mean_confidence,
+    torso_of,
+)
 
 # Side of the square patch around a box that is turned, per longer side of the box:
 # crops are padded, and as wide as the model's input.
 _PATCH_SIZE = 1.8
 _TURNS = (1, 2, 3)
-# The body's joints come first in COCO's skeletons.
-_COCO = get_skeleton('coco-17')
-_SHOULDERS = _COCO.indices(('left_shoulder', 'right_shoulder'))
-_HIPS = _COCO.indices(('left_hip', 'right_hip'))
 _ALIGNED_SIZE = 2.2  # side of the rotated patch, per longer side of the box
 _MAX_SIDE = 768  # larger patches are reduced, pixels
 _MARGIN = 0.15  # around the keypoints, per longer side of their extent
@@ -244,13 +245,8 @@ def align_tilted(
 
 def _tilts(points: np.ndarray) -> np.ndarray:
     """Angles of torsos to the vertical, degrees, clockwise, (P,)."""
-    x, y = _torso(points).T
+    x, y = torso_of(points).T
     return np.degrees(np.arctan2(x, -y))
-
-
-def _torso(points: np.ndarray) -> np.ndarray:
-    """Vectors (..., 2) from the hips to the shoulders of keypoints (..., K, 2)."""
-    return points[..., _SHOULDERS, :].mean(-2) - points[..., _HIPS, :].mean(-2)
 
 
 def _align(
@@ -294,7 +290,7 @@ def _combine(
     best = scores.argmax(0)
     rows = np.arange(len(best))
     distance = np.linalg.norm(points - points[best, rows], axis=-1)
-    near = distance <= _NEAR * np.linalg.norm(_torso(points[0]))
+    near = distance <= _NEAR * np.linalg.norm(torso_of(points[0]))
     near[best, rows] = True
     weights = np.maximum(scores, 1e-6) ** 2 * near
     mean = (points * weights[..., None]).sum(0) / weights.sum(0)[:, None]
