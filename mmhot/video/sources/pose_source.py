@@ -88,19 +88,6 @@ class PoseSource:
     def __iter__(self) -> Iterator:
         return iter((self.detector, self.estimator))
 
-    @property
-    def name(self) -> str:
-        """Return the names of both models."""
-        return f'{self.estimator.name} in boxes of {self.detector.name}'
-
-    @property
-    def identity(self) -> dict:
-        """Return what results depend on: names, weights, options."""
-        return {
-            'detector': self.detector.identity,
-            'estimator': self.estimator.identity,
-        }
-
 
 def register_pose_estimator(
     model: str | Callable[[str], bool],
