@@ -152,8 +152,6 @@ class _Filler:
         order = np.argsort(positions, kind='stable')
         numbers, starts = np.unique(positions[order], return_index=True)
         rows = np.split(order, starts[1:])
-        if not len(numbers):
-            return people
         frames = [self._frames[number] for number in numbers]
         boxes = [(people.bboxes[own], people.bbox_scores[own]) for own in rows]
         known = [confidence[own] for own in rows]
