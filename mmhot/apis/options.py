@@ -188,8 +188,8 @@ class InferOptions(LifterOptions):
     )
     flip_2d: bool = option(
         False,
-        'flip test of the 2D model in videos, too: twice the time, slightly more '
-        'accurate',
+        'estimate people in every frame of a video, with the flip test: two to five '
+        'times the time, slightly more accurate',
     )
     target_fps: float | None = frames_per_second(
         'speed to reach, frames per second: settings are chosen by timing the first '

@@ -14,6 +14,7 @@ import numpy as np
 from mmhot.clips import Track2D
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.video.people import FrameObserver, People, box_iou
+from mmhot.video.tracking import join_tracks
 
 INTERVAL = 5
 """Frames from one look at people to the next."""
@@ -223,10 +224,10 @@ def merge_returning(
     merger = _Merger(list(tracks), looks, skeleton, fps, cuts)
     while len(merger.groups) > 1 and merger.merge_best():
         pass
-    merged = []
-    for group in merger.groups:
-        group.sort(key=lambda track: track.frames[0])
-        merged.append(_join(group))
+    merged = [
+        join_tracks(sorted(group, key=lambda track: track.frames[0]))
+        for group in merger.groups
+    ]
     merged.sort(key=lambda track: (track.frames[0], track.track))
     return [replace(track, track=number) for number, track in enumerate(merged)]
 
@@ -371,16 +372,3 @@ class _Merger:
     def _same_limbs(self, first: int, second: int) -> bool:
         difference = abs(self._limbs[first] - self._limbs[second])
         return not (difference > _MAX_PROPORTION).any()
-
-
-def _join(tracks: list[Track2D]) -> Track2D:
-    """Concatenate tracks of different frames, in order."""
-    if len(tracks) == 1:
-        return tracks[0]
-    frames = np.concatenate([track.frames for track in tracks])
-    order = np.argsort(frames, kind='stable')
-    arrays = {
-        name: np.concatenate([getattr(track, name) for track in tracks])[order]
-        for name in ('keypoints', 'scores', 'bboxes')
-    }
-    return replace(tracks[0], frames=frames[order], **arrays)

@@ -132,9 +132,8 @@ class BackgroundTracker(FrameObserver):
         if len(key.points) < _MIN_POINTS:
             return None
         start = cv2.perspectiveTransform(key.points[:, None], guess)
-        start = start.astype(np.float32)
         points, found, _ = cv2.calcOpticalFlowPyrLK(
-            key.gray, gray, key.points[:, None], start.copy(), **_FLOW
+            key.gray, gray, key.points[:, None], start.astype(np.float32), **_FLOW
         )
         points, rows = points[:, 0], found[:, 0] > 0
         pixels = np.nan_to_num(points, nan=-1).round().clip(-1, 1e6).astype(int)
@@ -153,12 +152,10 @@ class BackgroundTracker(FrameObserver):
     def _is_far(self, found: tuple, size: tuple[int, int]) -> bool:
         """Return whether the current keyframe shows too little of a frame."""
         _, kept, homography = found
-        if kept.sum() < _MIN_KEPT * len(self._current.points):
-            return True
+        has_few = kept.sum() < _MIN_KEPT * len(self._current.points)
         zoom = np.sqrt(abs(np.linalg.det(homography[:2, :2])))
-        if max(zoom, 1 / max(zoom, 1e-9)) > _MAX_ZOOM:
-            return True
-        return _overlap(homography, size) < _MIN_OVERLAP
+        is_zoomed = max(zoom, 1 / max(zoom, 1e-9)) > _MAX_ZOOM
+        return has_few or is_zoomed or _overlap(homography, size) < _MIN_OVERLAP
 
     def _overlapping(
         self, to_first: np.ndarray, size: tuple[int, int]
@@ -169,9 +166,8 @@ class BackgroundTracker(FrameObserver):
             for key in self._keyframes
             if key is not self._current
         ]
-        near = [(share, key) for share, key in shares if share > _REUSED_OVERLAP]
-        near.sort(key=lambda pair: -pair[0])
-        return [key for _, key in near[:2]]
+        best = sorted(shares, key=lambda pair: -pair[0])[:2]
+        return [key for share, key in best if share > _REUSED_OVERLAP]
 
 
 def _mask(size: tuple[int, int], boxes: np.ndarray) -> np.ndarray:

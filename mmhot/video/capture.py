@@ -289,26 +289,19 @@ class LatencyHistogram:
     """Mean and quantiles of any number of latencies, in steps of a millisecond."""
 
     def __init__(self) -> None:
-        self._counts = [0] * (_MAX_LATENCY + 1)
-        self._count = 0
+        self._counts = np.zeros(_MAX_LATENCY + 1, np.int64)
         self._sum = 0.0
 
     def add(self, milliseconds: float) -> None:
         """Count a latency."""
         self._counts[min(max(round(milliseconds), 0), _MAX_LATENCY)] += 1
-        self._count += 1
         self._sum += milliseconds
 
     @property
     def mean(self) -> float:
         """Return the mean, 0 of none."""
-        return round(self._sum / max(self._count, 1), 1)
+        return round(self._sum / max(int(self._counts.sum()), 1), 1)
 
     def quantile(self, share: float) -> int:
         """Return the latency that a share of all does not exceed."""
-        below = 0
-        for milliseconds, count in enumerate(self._counts):
-            below += count
-            if below >= share * self._count:
-                return milliseconds
-        return _MAX_LATENCY
+        return int(self._counts.cumsum().searchsorted(share * self._counts.sum()))

@@ -7,6 +7,7 @@ A whole clip has false alarms removed and tracklets linked over occlusions, too.
 import heapq
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -259,9 +260,8 @@ class _TrackletLinker:
             heapq.heappush(self._misfits, (misfit, first, second, versions))
 
     def _append(self, first: int, second: int) -> None:
-        self._tracklets[first] = _concatenate(
-            self._tracklets[first], self._tracklets[second]
-        )
+        both = self._tracklets[first], self._tracklets[second]
+        self._tracklets[first] = join_tracks(both)
         self._versions[first] += 1
         self._versions[second] += 1
         self._ends[first] = self._ends[second]
@@ -297,11 +297,13 @@ def _motion(
     return int(frames[0]), centers[0], speed, size
 
 
-def _concatenate(before: Track2D, after: Track2D) -> Track2D:
-    return Track2D(
-        before.track,
-        np.concatenate([before.frames, after.frames]),
-        np.concatenate([before.keypoints, after.keypoints]),
-        np.concatenate([before.scores, after.scores]),
-        np.concatenate([before.bboxes, after.bboxes]),
-    )
+def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
+    """Join tracks of different frames; the number is that of the first."""
+    if len(tracks) == 1:
+        return tracks[0]
+    order = np.argsort(np.concatenate([each.frames for each in tracks]), kind='stable')
+    arrays = {
+        name: np.concatenate([getattr(each, name) for each in tracks])[order]
+        for name in ('frames', 'keypoints', 'scores', 'bboxes')
+    }
+    return replace(tracks[0], **arrays)

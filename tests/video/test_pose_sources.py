@@ -16,7 +16,7 @@ from torch import nn
 from mmhot.io.images import read_image
 from mmhot.skeletons.joints import convert_keypoints
 from mmhot.video.people import Detector, PoseEstimator
-from mmhot.video.sources import best_model, mediapipe_pose, mmpose_models
+from mmhot.video.sources import mediapipe_pose, mmpose_models, model_names
 from mmhot.video.sources import pose_source as choose
 from mmhot.video.sources.mediapipe_pose import MediapipeEstimator
 from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
@@ -290,7 +290,7 @@ def test_mediapipe_gets_a_padded_crop_of_each_person(mediapipe):
 
 def test_mediapipe_is_the_default_where_it_and_its_model_file_are(mediapipe):
     source = open_pose_source()
-    assert source.name == 'mediapipe 1.2.2 in boxes of mediapipe 1.2.2'
+    assert {each.name for each in source} == {'mediapipe 1.2.2'}
     detector, estimator = source
     assert estimator.skeleton == 'mediapipe-33'
     ((boxes, scores),) = detector([spotted((60, 50, RED))])
@@ -298,9 +298,8 @@ def test_mediapipe_is_the_default_where_it_and_its_model_file_are(mediapipe):
     assert_allclose(scores, 0.8)
     ((boxes, _),) = detector([spotted()])
     assert boxes.shape == (0, 4)
-    assert source.identity['estimator'] == estimator.identity
     mediapipe.unlink()
-    assert best_model.default_pose_model() == 'gtpt-t_coco17_synth'
+    assert model_names.default_pose_model() == 'gtpt-t_coco17_synth'
 
 
 def test_mediapipe_takes_a_model_file(mediapipe, tmp_path):
@@ -320,7 +319,7 @@ def test_mediapipe_takes_a_model_file(mediapipe, tmp_path):
 
 def test_without_a_2d_model_the_command_is_given(monkeypatch):
     monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: False)
-    monkeypatch.setattr(best_model, 'shipped_pose_model', lambda: None)
+    monkeypatch.setattr(model_names, 'shipped_pose_model', lambda: None)
     for name in (None, 'auto'):
         with pytest.raises(ValueError, match='.pose2d., or install MediaPipe: pip ins'):
             open_pose_source(name)
@@ -331,10 +330,12 @@ def test_without_a_2d_model_the_command_is_given(monkeypatch):
 def test_shipped_weights_need_no_detector_and_nothing_installed(monkeypatch):
     monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: False)
     by_itself, named = open_pose_source(), open_pose_source('gtpt-t')
-    assert by_itself.identity == named.identity
+    for own, other in zip(by_itself, named, strict=True):
+        assert own.identity == other.identity
     name = 'gtpt-t_coco17_synth'
     found = 'rtmdet-nano_1xb32-12e_rendered-320x320'
-    assert by_itself.name == f'{name} in boxes of {found}, verified by {name}'
+    assert by_itself.estimator.name == name
+    assert by_itself.detector.name == f'{found}, verified by {name}'
     assert by_itself.detector.detector.min_score == 0.15
     assert open_pose_source('gtpt-t', det_model='whole_image').detector.name == (
         'whole_image'
@@ -344,7 +345,7 @@ def test_shipped_weights_need_no_detector_and_nothing_installed(monkeypatch):
 def test_models_are_opened_by_name_and_file(tmp_path):
     path, weights = write(tmp_path, POSE, red_finder())
     source = open_pose_source(str(path), str(weights), 'whole_image')
-    assert source.name == 'tiny in boxes of whole_image'
+    assert [each.name for each in source] == ['whole_image', 'tiny']
     with pytest.raises(FileNotFoundError, match=r'none\.onnx does not exist'):
         open_pose_source(str(path), str(weights), 'none.onnx')
     with pytest.raises(
@@ -388,7 +389,7 @@ def toys(monkeypatch):
 
 def test_registered_models_are_opened_by_name(toys):
     detector, estimator = source = open_pose_source('toy', min_score=0.1)
-    assert source.name == 'toy in boxes of toy boxes'
+    assert [each.name for each in source] == ['toy boxes', 'toy']
     assert detector.request.min_score == 0.1
     assert detector.request.estimator is estimator
     assert (detector.interval, detector.nms_thr, detector.redetects) == (0, 0.3, False)

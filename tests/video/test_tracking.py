@@ -13,6 +13,7 @@ from mmhot.video.people import People
 from mmhot.video.tracking import (
     TRACKING_RULES,
     Tracker,
+    join_tracks,
     link_tracklets,
     track_clip,
 )
@@ -317,7 +318,7 @@ def link_one_by_one(tracklets, fps, max_gap):
         if not fits:
             return tracklets
         _, first, second = min(fits)
-        tracklets[first] = tracking._concatenate(tracklets[first], tracklets[second])
+        tracklets[first] = join_tracks([tracklets[first], tracklets[second]])
         del tracklets[second]
 
 
