@@ -8,11 +8,11 @@ from typing import Any
 
 from mmhot.errors import require_file
 from mmhot.installation import list_devices_of_driver
-from mmhot.weights.hub import MODEL_FILE, local_file
+from mmhot.weights.hub import ARCHIVE, MODEL_FILE, SDK_FILE, local_file, unpack
 from mmhot.weights.index import SCHEME, WEIGHTS_FOLDER, read_models
 
 BACKENDS = ('auto', 'torch', 'onnx')
-"""Name of the model in a folder of ``mmhot export``."""
+"""What runs a model; 'auto' is explained at :func:`find_graph`."""
 _CPU_PROVIDER = 'CPUExecutionProvider'
 _NEEDED = "needs PyTorch: pip install 'mmhot[mmpose]'"
 
@@ -82,11 +82,17 @@ def find_graph(
 
 
 def exported_file(model: str | Path) -> Path | None:
-    """Return the ONNX file of a file or folder of ``mmhot export``; None of others."""
+    """Return the ONNX file of a file, archive or exported folder; None of others.
+
+    Folders are those of ``mmhot export`` and of MMDeploy's SDK.
+    """
     path = local_file(model)
     if path.suffix.lower() == '.onnx':
         return path
-    return path / MODEL_FILE if (path / MODEL_FILE).is_file() else None
+    if path.suffix.lower() == ARCHIVE:
+        path = unpack(path)
+    files = (path / MODEL_FILE, path / SDK_FILE)
+    return next((file for file in files if file.is_file()), None)
 
 
 def shipped_graph(name: str, tasks: Sequence[str]) -> Path | None:

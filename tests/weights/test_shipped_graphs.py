@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose
 import mmhot
 from mmhot.deploy.shared_weights import WEIGHTS_KEY
 from mmhot.video.inputs import open_inputs
-from mmhot.video.sources.detectors import OnnxDetector
 from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
+from mmhot.video.sources.onnx_detectors import OnnxDetector
 from mmhot.video.sources.onnx_models import OnnxPoseEstimator
 from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights.backends import find_graph

@@ -7,6 +7,7 @@ kinds of other packages.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,6 @@ from mmhot.video.people import Detector, PoseEstimator, require_members
 from mmhot.video.sources.best_model import MEDIAPIPE, choose_best, default_pose_model
 from mmhot.video.sources.detectors import (
     CANDIDATE_SCORE,
-    OnnxDetector,
     PoseVerifiedDetector,
     WholeImage,
 )
@@ -26,7 +26,11 @@ from mmhot.video.sources.model_names import (
     shipped_detector,
     shipped_pose_model,
 )
-from mmhot.video.sources.onnx_models import OnnxPoseEstimator
+from mmhot.video.sources.onnx_detectors import (
+    OneStageEstimator,
+    OnnxDetector,
+    open_onnx_estimator,
+)
 from mmhot.weights.backends import exported_file, find_graph
 from mmhot.weights.index import AUTO
 
@@ -176,12 +180,19 @@ def open_pose_source(
     if pose2d == AUTO:
         pose2d, _ = choose_best(weights=pose2d_weights)
     request = ModelRequest(
-        pose2d or default_pose_model(), pose2d_weights, device, backend, skeleton
+        pose2d or default_pose_model(),
+        pose2d_weights,
+        device,
+        backend,
+        skeleton,
+        min_score,
     )
     kind = _find_kind(POSE_ESTIMATORS, request.model)
     _check_weights(kind, request, 'pose2d_weights')
-    det_model = det_model or kind.default_detector(request)
     estimator = kind.open(request)
+    det_model = det_model or kind.default_detector(
+        replace(request, estimator=estimator)
+    )
     if skeleton not in (None, estimator.skeleton):
         raise ValueError(
             f'skeleton is {skeleton!r}, but the keypoints of {request.model} are those '
@@ -219,7 +230,9 @@ def _open_estimator(request: ModelRequest) -> PoseEstimator:
     """Open a 2D model with the back end that runs it."""
     path = _find_graph(request, TASKS_2D)
     if path is not None:
-        return OnnxPoseEstimator(path, request.device, request.skeleton)
+        return open_onnx_estimator(
+            path, request.device, request.skeleton, request.min_score
+        )
     from mmhot.video.sources.mmpose_models import MMPoseEstimator
 
     device = choose_device(request.device)
@@ -229,6 +242,9 @@ def _open_estimator(request: ModelRequest) -> PoseEstimator:
 def _open_detector(request: ModelRequest) -> Detector:
     """Open a detector with the back end that runs it."""
     path, least = _find_graph(request, DETECTION), request.min_score
+    estimator = request.estimator
+    if isinstance(estimator, OneStageEstimator) and estimator.detector.path == path:
+        return estimator.detector
     if path is not None:
         return OnnxDetector(path, request.device, least)
     from mmhot.video.sources.mmpose_models import MMPoseDetector
@@ -251,6 +267,13 @@ def _detector_of_mmpose_model(request: ModelRequest) -> str:
     """Name the detector that needs no download if the 2D model needs none."""
     shipped = request.weights is None and shipped_pose_model(request.model) is not None
     return POSE_VERIFIED if shipped else _HUMAN
+
+
+def _detector_of_graph(request: ModelRequest) -> str:
+    """Name the model itself if it detects, otherwise the best that is installed."""
+    if isinstance(request.estimator, OneStageEstimator):
+        return request.model
+    return _HUMAN if find_spec('torch') and find_spec('mmdet') else POSE_VERIFIED
 
 
 def _open_mediapipe_detector(request: ModelRequest) -> Detector:
@@ -284,7 +307,9 @@ DETECTORS: list[_ModelKind] = []
 register_pose_estimator(
     lambda name: True, _open_estimator, _detector_of_mmpose_model, takes_weights=True
 )
-register_pose_estimator(lambda name: exported_file(name) is not None, _open_estimator)
+register_pose_estimator(
+    lambda name: exported_file(name) is not None, _open_estimator, _detector_of_graph
+)
 register_pose_estimator(
     MEDIAPIPE,
     lambda request: MediapipeEstimator(request.weights),
