@@ -8,8 +8,8 @@ from types import MappingProxyType
 import pytest
 
 from mmhot.cli import infer
-from mmhot.video.sources import best_model, mediapipe_pose
-from mmhot.video.sources.best_model import choose_best
+from mmhot.video.sources import mediapipe_pose, model_names
+from mmhot.video.sources.model_names import choose_best
 from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights import downloads
 from mmhot.weights.downloads import cached_file, download
@@ -24,7 +24,7 @@ def network(monkeypatch, tmp_path):
     """Record downloads, into an empty folder; MediaPipe is installed."""
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: True)
-    monkeypatch.delenv(best_model.VARIABLE, raising=False)
+    monkeypatch.delenv(model_names.VARIABLE, raising=False)
     urls = []
 
     def fetch(url, timeout):
@@ -77,6 +77,15 @@ def test_the_order_is_configured_rtmpose_mediapipe_ours(network, monkeypatch):
     assert choose_best() == ('model.onnx', 'as MMHOT_POSE2D says')
 
 
+def test_without_mmpose_its_models_are_not_offered(monkeypatch):
+    find = model_names.importlib.util.find_spec
+    hide = lambda name: None if name in ('mmpose', 'mmdet') else find(name)  # noqa: E731
+    monkeypatch.setattr(model_names.importlib.util, 'find_spec', hide)
+    user = User(False)
+    assert choose_best(user)[0] == OURS
+    assert "MediaPipe's Pose Landmarker" in user.questions[0]
+
+
 def test_a_failed_download_leaves_the_next_model(monkeypatch, caplog):
     def offline(url, timeout):
         raise OSError('no route\nto host')
@@ -104,7 +113,7 @@ def test_weights_need_the_name_of_their_model():
 
 def test_accuracies_are_those_of_the_docs():
     text = DOCS.read_text()
-    for offer in best_model._offers():
+    for offer in model_names._offers():
         assert offer.accuracy in text
     assert choose_best()[1] in text
 
