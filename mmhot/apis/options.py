@@ -154,8 +154,8 @@ class InferOptions(LifterOptions):
 
     pose2d: str | None = option(
         None,
-        "2D model: an .onnx file, a config or alias of MMPose's, mediapipe, or auto: "
-        'the best one that is there or may be downloaded (default: mediapipe if it '
+        "2D model: an .onnx or .zip file, a config or alias of MMPose's, mediapipe, or "
+        'auto: the best one that is there or may be downloaded (default: mediapipe if it '
         'and its model file are there, else the shipped gtpt-t)',
         metavar='MODEL',
     )
@@ -170,10 +170,10 @@ class InferOptions(LifterOptions):
     )
     det_model: str | None = option(
         None,
-        "detector of people: an .onnx file, a config or alias of MMDetection's, "
-        'pose-verified (a small detector, checked by the 2D model), mediapipe or '
-        'whole_image (default: mediapipe with mediapipe, pose-verified with gtpt-t, '
-        'else human)',
+        'detector of people: an .onnx or .zip file, a config or alias of '
+        "MMDetection's, pose-verified (a small detector, checked by the 2D model), "
+        'mediapipe or whole_image (default: mediapipe with mediapipe, pose-verified '
+        'with gtpt-t, RTMO itself, else human)',
         metavar='MODEL',
     )
     det_weights: str | None = option(None, 'checkpoint of the detector', metavar='FILE')

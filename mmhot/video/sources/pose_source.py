@@ -149,18 +149,20 @@ def open_pose_source(
     """Open a 2D pose estimator and its detector.
 
     Args:
-        pose2d (str, optional): An .onnx file, a folder of ``mmhot export``, an address
-            of either (:func:`mmhot.weights.hub.local_file`), a config file, a name or
-            alias of mmhot's or MMPose's models, 'mediapipe', a registered name, or
-            'auto', see :func:`~mmhot.video.sources.model_names.choose_best`. By default
-            MediaPipe if it and its model file are there, otherwise the shipped model.
+        pose2d (str, optional): An .onnx file, an archive (.zip) or folder of MMDeploy's
+            SDK, a folder of ``mmhot export``, an address of one of these
+            (:func:`mmhot.weights.hub.local_file`), a config file, a name or alias of
+            mmhot's or MMPose's models, 'mediapipe', a registered name, or 'auto', see
+            :func:`~mmhot.video.sources.model_names.choose_best`. By default MediaPipe
+            if it and its model file are there, otherwise the shipped model.
         pose2d_weights (str, optional): Checkpoint of a config or name; by default that
             of the model index. For MediaPipe a Pose Landmarker (.task).
-        det_model (str, optional): An .onnx file, a config file, a name or alias of
-            mmhot's or MMDetection's models, 'human' for the detector of MMPose's
-            inferencer, 'pose-verified' for the shipped small detector whose boxes the
-            2D model verifies, 'mediapipe', or 'whole_image'. By default 'mediapipe'
-            with MediaPipe, 'pose-verified' with shipped 2D weights, otherwise 'human'.
+        det_model (str, optional): The same kinds of files, a config file, a name or
+            alias of mmhot's or MMDetection's models, 'human' for the detector of
+            MMPose's inferencer, 'pose-verified' for the shipped small detector whose
+            boxes the 2D model verifies, 'mediapipe', or 'whole_image'. By default
+            'mediapipe' with MediaPipe, 'pose-verified' with shipped 2D weights, RTMO
+            itself, otherwise 'human' ('pose-verified' if that is not installed).
         det_weights (str, optional): Checkpoint of the detector.
         device (str): Device. Defaults to 'auto', the GPU if there is one.
         min_score (float): Least score of boxes; 'pose-verified' has its own. Defaults
