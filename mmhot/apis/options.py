@@ -155,8 +155,8 @@ class InferOptions(LifterOptions):
     pose2d: str | None = option(
         None,
         "2D model: an .onnx or .zip file, a config or alias of MMPose's, mediapipe, or "
-        'auto: the best one that is there or may be downloaded (default: mediapipe if it '
-        'and its model file are there, else the shipped gtpt-t)',
+        'auto: the best one that is there or may be downloaded (default: mediapipe if '
+        'it and its model file are there, else the shipped gtpt-t)',
         metavar='MODEL',
     )
     pose2d_weights: str | None = option(
