@@ -122,9 +122,11 @@ class OnnxDetector(Detector):
         With poses, images of the last call are not processed again.
         """
         known = {id(image): found for image, found in self._last}
+        new = [image for image in images if id(image) not in known]
         # MMDeploy's NMS supports one image, even where the file declares a batch
-        with span('detector network', items=len(images) - len(known)):
-            found = [known.get(id(image)) or self._find(image) for image in images]
+        with span('detector network', items=len(new)):
+            known |= {id(image): self._find(image) for image in new}
+        found = [known[id(image)] for image in images]
         if self.has_poses:
             self._last = list(zip(images, found, strict=True))
         return found
