@@ -112,7 +112,7 @@ def test_flip_test_averages_logits(images):
     estimator = OnnxPoseEstimator(WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.onnx')
     probabilities = np.full((1, 17, 8), 0.1, np.float32)
     probabilities[..., 3] = 0.3
-    estimator._width = 4
+    estimator._size = np.array([4, 4])
     outputs = [probabilities, probabilities]
     x, y = estimator._average(outputs, outputs)
     assert_allclose(y, probabilities, rtol=1e-6)
