@@ -1,4 +1,4 @@
-"""2D poses of the frames between two detections, in a few large batches."""
+"""Tracking of people from keyframe to keyframe, between two detections."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ from mmhot.video.frames import Frame
 from mmhot.video.people import (
     Boxes,
     People,
-    are_upright,
     box_iou,
     boxes_around,
     compare_people,
@@ -64,7 +63,7 @@ class Keyframe:
 
     def drop_uncertain(self) -> 'Keyframe':
         """Drop people with a low mean confidence."""
-        return self.take(_are_certain(self.people))
+        return self.take(are_certain(self.people))
 
     def join(self, other: 'Keyframe') -> 'Keyframe':
         """Append the people of the same frame."""
@@ -142,10 +141,11 @@ def _recall(previous: Sequence[People], size: tuple[int, int]) -> list[Keyframe]
 
 def drop_uncertain(people: People) -> People:
     """Drop people with a low mean confidence."""
-    return people.take(_are_certain(people))
+    return people.take(are_certain(people))
 
 
-def _are_certain(people: People) -> np.ndarray:
+def are_certain(people: People) -> np.ndarray:
+    """Mark people (P,) whose mean confidence is high enough to search them."""
     return people.scores.mean(1) >= MIN_CONFIDENCE
 
 
@@ -166,7 +166,7 @@ def _next_step(
     size: tuple[int, int],
 ) -> int:
     """Choose the frames to the next keyframe, by how well boxes were predicted."""
-    known, rows = _rows_of(before.ids, now.ids)
+    known, rows = rows_of(before.ids, now.ids)
     overlap = box_iou(predicted[known], search_boxes(now.people.take(rows), size))
     predictable = known.all() and (overlap >= _PREDICTABLE).all()
     return min(2 * step, _MAX_STEP) if predictable else max(step // 2, 1)
@@ -202,7 +202,7 @@ def _detect(
     first_new = max(int(key.ids.max(initial=-1)) for key in keyframes) + 1
     around = search_boxes(tracked.people, frame.image.shape[1::-1])
     ids = _match(boxes, around, tracked.ids, first_new)
-    known, rows = _rows_of(ids, tracked.ids)
+    known, rows = rows_of(ids, tracked.ids)
     same = np.zeros(len(ids), bool)
     same[known] = box_iou(boxes[known], around[rows]) >= _SAME_BOX
     kept = tracked.take(rows[same[known]])
@@ -219,11 +219,11 @@ def _estimate_closely(
 ) -> People:
     """Estimate people, and again in other boxes where keypoints are off the box."""
     [people] = estimate([frame], [boxes], [confidence])
-    [people] = _refine([frame], [people], [confidence], estimate)
+    [people] = refine([frame], [people], [confidence], estimate)
     return people
 
 
-def _refine(
+def refine(
     frames: list[Frame],
     people: list[People],
     confidence: list[np.ndarray],
@@ -235,7 +235,7 @@ def _refine(
         for frame, own in zip(frames, people, strict=True)
     ]
     off = [
-        (box_iou(boxes, own.bboxes) < _MIN_OVERLAP) & _are_certain(own)
+        (box_iou(boxes, own.bboxes) < _MIN_OVERLAP) & are_certain(own)
         for boxes, own in zip(closer, people, strict=True)
     ]
     rows = [index for index, each in enumerate(off) if each.any()]
@@ -268,7 +268,7 @@ def _predict(
     if len(keyframes) < 2 or not len(boxes):
         return boxes
     before = keyframes[-2]
-    known, rows = _rows_of(last.ids, before.ids)
+    known, rows = rows_of(last.ids, before.ids)
     moved = np.zeros((len(boxes), 2), np.float32)
     earlier = search_boxes(before.people.take(rows), size)
     centers = (boxes[known, :2] + boxes[known, 2:]) / 2
@@ -319,64 +319,6 @@ def _search_backwards(
         keyframes[row] = keyframes[row].join(found[-1])
 
 
-@span('fill')
-def fill_chunk(
-    frames: list[Frame], keyframes: list[Keyframe], estimate: Estimate
-) -> list[People]:
-    """Estimate the people of the frames between keyframes, in one batch.
-
-    Args:
-        frames (list[Frame]): Frames of :func:`track_chunk`.
-        keyframes (list[Keyframe]): Its result; boxes are interpolated.
-        estimate (Callable): See :data:`Estimate`.
-
-    Returns:
-        list[People]: People of each frame.
-    """
-    results = {key.position: key.people for key in keyframes}
-    between, boxes, confidence = [], [], []
-    for first, last in zip(keyframes, keyframes[1:], strict=False):
-        positions = range(max(first.position, -1) + 1, last.position)
-        if not positions:
-            continue
-        own, own_confidence = _interpolate(
-            first, last, positions, frames[0].image.shape[1::-1]
-        )
-        between += positions
-        boxes += own
-        confidence += [own_confidence] * len(positions)
-    chosen = [frames[position] for position in between]
-    people = estimate(chosen, boxes, confidence) if chosen else []
-    people = _refine(chosen, people, confidence, estimate)
-    results |= dict(zip(between, map(drop_uncertain, people), strict=True))
-    return [results[position] for position in range(len(frames))]
-
-
-def _interpolate(
-    first: Keyframe, last: Keyframe, positions: range, size: tuple[int, int]
-) -> tuple[list[Boxes], np.ndarray]:
-    """Interpolate boxes between two keyframes; also returns confidences (P,).
-
-    People of one keyframe keep its box.
-    """
-    start, end = search_boxes(first.people, size), search_boxes(last.people, size)
-    known, rows = _rows_of(first.ids, last.ids)
-    new = ~np.isin(last.ids, first.ids)
-    ends = (first.people, last.people.take(new))
-    scores = np.concatenate([own.bbox_scores for own in ends])
-    confidence = np.concatenate([own.scores.mean(1) for own in ends])
-    upright = np.concatenate([are_upright(own.keypoints) for own in ends])
-    upright[: len(known)][known] &= are_upright(last.people.keypoints)[rows]
-    confidence[upright] = -np.inf
-    boxes = []
-    for position in positions:
-        share = (position - first.position) / (last.position - first.position)
-        moved = start.copy()
-        moved[known] += share * (end[rows] - start[known])
-        boxes.append((np.concatenate([moved, end[new]]), scores))
-    return boxes, confidence
-
-
 def _duplicates(people: People, existing: People) -> np.ndarray:
     """Mark the people (P,) who have the keypoints of an existing one."""
     points, others = (
@@ -388,7 +330,7 @@ def _duplicates(people: People, existing: People) -> np.ndarray:
     return (similarity >= _DUPLICATE).any(1)
 
 
-def _rows_of(ids: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def rows_of(ids: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return which ids are among others, and their rows there."""
     known = np.isin(ids, other)
     order = np.argsort(other)

@@ -11,9 +11,9 @@ from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import CacheWriter, ClipPeople, load_boxes, load_people
 from mmhot.video.capture import prefetch
-from mmhot.video.chunks import HISTORY, fill_chunk, track_chunk
+from mmhot.video.chunks import HISTORY, track_chunk
+from mmhot.video.filling import ChunkFiller, Observers, fill_chunk, show_frames
 from mmhot.video.frames import Frame, FrameSource
-from mmhot.video.overlap import ChunkFiller, Observers, show_frames
 from mmhot.video.people import Boxes, Detector, People, PoseEstimator, Poses
 from mmhot.video.shot_boundaries import CutDetector
 
@@ -236,7 +236,8 @@ class VideoPoseEstimator:
             for key in keyframes
             if key.position >= 0
         }
-        return known, lambda: begun + fill_chunk(rest, keyframes, estimate)
+        every_frame = self.flip_test
+        return known, lambda: begun + fill_chunk(rest, keyframes, estimate, every_frame)
 
     def _no_people(self) -> People:
         num_keypoints = get_skeleton(self.estimator.skeleton).num_keypoints

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mmhot.video.chunks import fill_chunk, track_chunk
+from mmhot.video.chunks import track_chunk
+from mmhot.video.filling import fill_chunk
 from mmhot.video.frames import Frame
 from mmhot.video.people import People, are_upright, box_iou
 
