@@ -11,6 +11,7 @@ from mmhot.video.frames import Frame
 from mmhot.video.people import (
     Boxes,
     People,
+    are_upright,
     box_iou,
     boxes_around,
     compare_people,
@@ -20,6 +21,8 @@ PADDING = 0.15
 """Margin of boxes around keypoints, as a share of the longer side."""
 MIN_CONFIDENCE = 0.2
 """People with a lower mean confidence are not searched in other frames."""
+# Upright people with this mean confidence need no turned crops at each detection.
+_RELIABLE = 0.6
 # Most frames from one keyframe to the next. The number doubles while boxes that are
 # predicted overlap those of the keypoints by at least the share, else it is halved.
 _MAX_STEP, _PREDICTABLE = 8, 0.75
@@ -149,6 +152,12 @@ def are_certain(people: People) -> np.ndarray:
     return people.scores.mean(1) >= MIN_CONFIDENCE
 
 
+def known_confidence(people: People) -> np.ndarray:
+    """Return mean confidences (P,), -inf of people who are upright, see Estimate."""
+    upright = are_upright(people.keypoints)
+    return np.where(upright, -np.inf, people.scores.mean(1))
+
+
 def search_boxes(people: People, size: tuple[int, int]) -> np.ndarray:
     """Compute boxes (P, 4) to search people in another frame, of a size (w, h).
 
@@ -185,7 +194,8 @@ def _track(
     boxes = predicted, last.people.bbox_scores
     confidence = last.people.scores.mean(1)
     if afresh:
-        confidence = np.full(len(confidence), np.nan)
+        reliable = are_upright(last.people.keypoints) & (confidence >= _RELIABLE)
+        confidence = np.where(reliable, confidence, np.nan)
     people = _estimate_closely(frame, boxes, confidence, estimate)
     return Keyframe(position, last.ids, people).drop_uncertain()
 
@@ -309,7 +319,7 @@ def _search_backwards(
         frame = frames[position]
         boxes = _predict(found[-2:], position, frame.image.shape[1::-1])
         scores = found[-1].people.bbox_scores
-        confidence = found[-1].people.scores.mean(1)
+        confidence = known_confidence(found[-1].people)
         people = _estimate_closely(frame, (boxes, scores), confidence, estimate)
         kept = (people.scores.mean(1) >= least) & ~_duplicates(
             people, keyframes[row].people

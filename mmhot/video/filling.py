@@ -15,18 +15,21 @@ from mmhot.video.chunks import (
     Estimate,
     Keyframe,
     are_certain,
+    known_confidence,
     refine,
     rows_of,
     search_boxes,
 )
 from mmhot.video.frames import Frame
-from mmhot.video.people import FrameObserver, People, are_upright, box_size
+from mmhot.video.people import FrameObserver, People, box_size
 
 Observers = Sequence[FrameObserver]
 
 # Largest distance of a keypoint from the middle of those before and after it, per size
 # of the person, with which the frames between are interpolated.
-_TOLERANCE = float(__import__('os').environ.get('TOL', 0.05))
+_TOLERANCE = 0.05
+# Longest gap in seconds that is interpolated around a pose in its middle.
+_MAX_SECONDS = 0.35
 # Keypoints with a lower confidence need not be predictable.
 _MIN_SCORE = 0.3
 # Chunks that wait to be filled, or are being filled.
@@ -80,6 +83,9 @@ class _Filler:
     ) -> None:
         self._frames, self._estimate, self._tolerance = frames, estimate, tolerance
         self._size = frames[0].image.shape[1::-1]
+        times = [frame.time for frame in frames]
+        # the last one is that of the frame before, at -1
+        self._times = np.append(times, 2 * times[0] - times[min(1, len(times) - 1)])
         self._people = reduce(People.join, [key.people for key in keyframes])
         counts = [len(key.ids) for key in keyframes]
         self._ids = np.concatenate([key.ids for key in keyframes])
@@ -112,10 +118,14 @@ class _Filler:
         rows, places = self.alone.T
         kept = self._people.take(rows)
         kept.bboxes = search_boxes(kept, self._size)
+        # unless they are upright before and after
+        confidence = np.maximum(
+            *(known_confidence(self._people.take(own)) for own in (start, end))
+        )
         found = self._estimate_at(
             np.concatenate([middle, places]),
             guess.join(kept),
-            np.concatenate([self._confidence(start, end), self._confidence(rows)]),
+            np.concatenate([confidence, known_confidence(kept)]),
         )
         certain = are_certain(found)
         added = len(self._ids) + np.cumsum(certain) - 1
@@ -134,8 +144,8 @@ class _Filler:
     def _between(self, gaps: np.ndarray, positions: np.ndarray) -> People:
         """Interpolate people between two poses, and the boxes to search them in."""
         first, last = (self._people.take(rows) for rows in gaps.T)
-        start, end = self._at[gaps].T
-        share = ((positions - start) / np.maximum(end - start, 1))[:, None]
+        start, end = self._times[self._at[gaps]].T
+        share = ((self._times[positions] - start) / (end - start))[:, None]
         boxes = [search_boxes(each, self._size) for each in (first, last)]
         return People(
             (boxes[0] + share * (boxes[1] - boxes[0])).astype(np.float32),
@@ -143,12 +153,6 @@ class _Filler:
             first.keypoints + share[..., None] * (last.keypoints - first.keypoints),
             np.minimum(first.scores, last.scores),
         )
-
-    def _confidence(self, *rows: np.ndarray) -> np.ndarray:
-        """Return mean confidences (M,), or -inf of people who are upright in all."""
-        upright = [are_upright(self._people.keypoints[each]) for each in rows]
-        confidence = self._people.scores[rows[0]].mean(1)
-        return np.where(np.all(upright, 0), -np.inf, confidence)
 
     def _estimate_at(
         self, positions: np.ndarray, people: People, confidence: np.ndarray
@@ -175,20 +179,19 @@ class _Filler:
         """Mark people (M,) whose confident keypoints are where they were expected."""
         distance = np.linalg.norm(guess.keypoints - found.keypoints, axis=-1)
         distance = np.where(found.scores >= _MIN_SCORE, distance, 0)
-        return distance.max(1) <= self._tolerance * box_size(guess.bboxes)
+        near = distance.max(1) < self._tolerance * box_size(guess.bboxes)
+        start, end = self._times[self._at[self.gaps]].T
+        return near & (end - start <= _MAX_SECONDS)
 
     def _interpolate(self, rows: np.ndarray) -> None:
         """Add the frames between three poses (N, 3), on the parabola through these."""
         for three in rows:
-            first, middle, last = self._at[three].tolist()
+            first, middle, last = self._at[three]
             places = np.setdiff1d(np.arange(first + 1, last), middle)
+            nodes, at = self._times[[first, middle, last]], self._times[places]
             weights = [
-                (places - b) * (places - c) / ((a - b) * (a - c))
-                for a, b, c in (
-                    (first, middle, last),
-                    (middle, first, last),
-                    (last, first, middle),
-                )
+                np.prod([(at - x) / (node - x) for x in nodes if x != node], 0)
+                for node in nodes
             ]
             own = self._people.take(three)
             weights = np.stack(weights, 1).astype(np.float32)
