@@ -120,7 +120,7 @@ def _check_groups(args: argparse.Namespace) -> None:
 
 def _choose_pose_model(args: argparse.Namespace) -> None:
     """Replace ``--pose2d auto`` by the name of a model, and print it."""
-    from mmhot.video.sources.best_model import choose_best
+    from mmhot.video.sources.model_names import choose_best
 
     output = sys.stderr if args.live else sys.stdout
     can_ask = sys.stdin.isatty() and not args.quiet

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mmhot.video.sources import mediapipe_pose
-from mmhot.video.sources.best_model import MEDIAPIPE
-from mmhot.video.sources.model_names import shipped_pose_model
+from mmhot.video.sources.model_names import MEDIAPIPE, shipped_pose_model
 from mmhot.video.sources.pose_source import POSE_VERIFIED, WHOLE_IMAGE
 from mmhot.weights.index import DEFAULT_LIFTER, read_models, shipped_weights
 

@@ -8,8 +8,8 @@ from types import MappingProxyType
 import pytest
 
 from mmhot.cli import infer
-from mmhot.video.sources import best_model, mediapipe_pose
-from mmhot.video.sources.best_model import choose_best
+from mmhot.video.sources import mediapipe_pose, model_names
+from mmhot.video.sources.model_names import choose_best
 from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights import downloads
 from mmhot.weights.downloads import cached_file, download
@@ -24,7 +24,7 @@ def network(monkeypatch, tmp_path):
     """Record downloads, into an empty folder; MediaPipe is installed."""
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: True)
-    monkeypatch.delenv(best_model.VARIABLE, raising=False)
+    monkeypatch.delenv(model_names.VARIABLE, raising=False)
     urls = []
 
     def fetch(url, timeout):
@@ -104,7 +104,7 @@ def test_weights_need_the_name_of_their_model():
 
 def test_accuracies_are_those_of_the_docs():
     text = DOCS.read_text()
-    for offer in best_model._offers():
+    for offer in model_names._offers():
         assert offer.accuracy in text
     assert choose_best()[1] in text
 

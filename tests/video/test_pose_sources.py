@@ -16,7 +16,7 @@ from torch import nn
 from mmhot.io.images import read_image
 from mmhot.skeletons.joints import convert_keypoints
 from mmhot.video.people import Detector, PoseEstimator
-from mmhot.video.sources import best_model, mediapipe_pose, mmpose_models
+from mmhot.video.sources import mediapipe_pose, mmpose_models, model_names
 from mmhot.video.sources import pose_source as choose
 from mmhot.video.sources.mediapipe_pose import MediapipeEstimator
 from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
@@ -300,7 +300,7 @@ def test_mediapipe_is_the_default_where_it_and_its_model_file_are(mediapipe):
     assert boxes.shape == (0, 4)
     assert source.identity['estimator'] == estimator.identity
     mediapipe.unlink()
-    assert best_model.default_pose_model() == 'gtpt-t_coco17_synth'
+    assert model_names.default_pose_model() == 'gtpt-t_coco17_synth'
 
 
 def test_mediapipe_takes_a_model_file(mediapipe, tmp_path):
@@ -320,7 +320,7 @@ def test_mediapipe_takes_a_model_file(mediapipe, tmp_path):
 
 def test_without_a_2d_model_the_command_is_given(monkeypatch):
     monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: False)
-    monkeypatch.setattr(best_model, 'shipped_pose_model', lambda: None)
+    monkeypatch.setattr(model_names, 'shipped_pose_model', lambda: None)
     for name in (None, 'auto'):
         with pytest.raises(ValueError, match='.pose2d., or install MediaPipe: pip ins'):
             open_pose_source(name)

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from mmhot.installation import choose_device
 from mmhot.video.people import Detector, PoseEstimator, require_members
-from mmhot.video.sources.best_model import MEDIAPIPE, choose_best, default_pose_model
 from mmhot.video.sources.detectors import (
     CANDIDATE_SCORE,
     OnnxDetector,
@@ -22,7 +21,10 @@ from mmhot.video.sources.detectors import (
 from mmhot.video.sources.mediapipe_pose import MediapipeDetector, MediapipeEstimator
 from mmhot.video.sources.model_names import (
     DETECTION,
+    MEDIAPIPE,
     TASKS_2D,
+    choose_best,
+    default_pose_model,
     shipped_detector,
     shipped_pose_model,
 )
@@ -146,7 +148,7 @@ def open_pose_source(
         pose2d (str, optional): An .onnx file, a folder of ``mmhot export``, an address
             of either (:func:`mmhot.weights.hub.local_file`), a config file, a name or
             alias of mmhot's or MMPose's models, 'mediapipe', a registered name, or
-            'auto', see :func:`~mmhot.video.sources.best_model.choose_best`. By default
+            'auto', see :func:`~mmhot.video.sources.model_names.choose_best`. By default
             MediaPipe if it and its model file are there, otherwise the shipped model.
         pose2d_weights (str, optional): Checkpoint of a config or name; by default that
             of the model index. For MediaPipe a Pose Landmarker (.task).
