@@ -1,4 +1,4 @@
-"""2D poses of the frames between two detections, in a few large batches."""
+"""Tracking of people from keyframe to keyframe, between two detections."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +21,8 @@ PADDING = 0.15
 """Margin of boxes around keypoints, as a share of the longer side."""
 MIN_CONFIDENCE = 0.2
 """People with a lower mean confidence are not searched in other frames."""
+# Upright people with this mean confidence need no turned crops at each detection.
+_RELIABLE = 0.6
 # Most frames from one keyframe to the next. The number doubles while boxes that are
 # predicted overlap those of the keypoints by at least the share, else it is halved.
 _MAX_STEP, _PREDICTABLE = 8, 0.75
@@ -64,7 +66,7 @@ class Keyframe:
 
     def drop_uncertain(self) -> 'Keyframe':
         """Drop people with a low mean confidence."""
-        return self.take(_are_certain(self.people))
+        return self.take(are_certain(self.people))
 
     def join(self, other: 'Keyframe') -> 'Keyframe':
         """Append the people of the same frame."""
@@ -142,11 +144,18 @@ def _recall(previous: Sequence[People], size: tuple[int, int]) -> list[Keyframe]
 
 def drop_uncertain(people: People) -> People:
     """Drop people with a low mean confidence."""
-    return people.take(_are_certain(people))
+    return people.take(are_certain(people))
 
 
-def _are_certain(people: People) -> np.ndarray:
+def are_certain(people: People) -> np.ndarray:
+    """Mark people (P,) whose mean confidence is high enough to search them."""
     return people.scores.mean(1) >= MIN_CONFIDENCE
+
+
+def known_confidence(people: People) -> np.ndarray:
+    """Return mean confidences (P,), -inf of people who are upright, see Estimate."""
+    upright = are_upright(people.keypoints)
+    return np.where(upright, -np.inf, people.scores.mean(1))
 
 
 def search_boxes(people: People, size: tuple[int, int]) -> np.ndarray:
@@ -166,7 +175,7 @@ def _next_step(
     size: tuple[int, int],
 ) -> int:
     """Choose the frames to the next keyframe, by how well boxes were predicted."""
-    known, rows = _rows_of(before.ids, now.ids)
+    known, rows = rows_of(before.ids, now.ids)
     overlap = box_iou(predicted[known], search_boxes(now.people.take(rows), size))
     predictable = known.all() and (overlap >= _PREDICTABLE).all()
     return min(2 * step, _MAX_STEP) if predictable else max(step // 2, 1)
@@ -185,7 +194,8 @@ def _track(
     boxes = predicted, last.people.bbox_scores
     confidence = last.people.scores.mean(1)
     if afresh:
-        confidence = np.full(len(confidence), np.nan)
+        reliable = are_upright(last.people.keypoints) & (confidence >= _RELIABLE)
+        confidence = np.where(reliable, confidence, np.nan)
     people = _estimate_closely(frame, boxes, confidence, estimate)
     return Keyframe(position, last.ids, people).drop_uncertain()
 
@@ -202,7 +212,7 @@ def _detect(
     first_new = max(int(key.ids.max(initial=-1)) for key in keyframes) + 1
     around = search_boxes(tracked.people, frame.image.shape[1::-1])
     ids = _match(boxes, around, tracked.ids, first_new)
-    known, rows = _rows_of(ids, tracked.ids)
+    known, rows = rows_of(ids, tracked.ids)
     same = np.zeros(len(ids), bool)
     same[known] = box_iou(boxes[known], around[rows]) >= _SAME_BOX
     kept = tracked.take(rows[same[known]])
@@ -219,11 +229,11 @@ def _estimate_closely(
 ) -> People:
     """Estimate people, and again in other boxes where keypoints are off the box."""
     [people] = estimate([frame], [boxes], [confidence])
-    [people] = _refine([frame], [people], [confidence], estimate)
+    [people] = refine([frame], [people], [confidence], estimate)
     return people
 
 
-def _refine(
+def refine(
     frames: list[Frame],
     people: list[People],
     confidence: list[np.ndarray],
@@ -235,7 +245,7 @@ def _refine(
         for frame, own in zip(frames, people, strict=True)
     ]
     off = [
-        (box_iou(boxes, own.bboxes) < _MIN_OVERLAP) & _are_certain(own)
+        (box_iou(boxes, own.bboxes) < _MIN_OVERLAP) & are_certain(own)
         for boxes, own in zip(closer, people, strict=True)
     ]
     rows = [index for index, each in enumerate(off) if each.any()]
@@ -268,7 +278,7 @@ def _predict(
     if len(keyframes) < 2 or not len(boxes):
         return boxes
     before = keyframes[-2]
-    known, rows = _rows_of(last.ids, before.ids)
+    known, rows = rows_of(last.ids, before.ids)
     moved = np.zeros((len(boxes), 2), np.float32)
     earlier = search_boxes(before.people.take(rows), size)
     centers = (boxes[known, :2] + boxes[known, 2:]) / 2
@@ -309,7 +319,7 @@ def _search_backwards(
         frame = frames[position]
         boxes = _predict(found[-2:], position, frame.image.shape[1::-1])
         scores = found[-1].people.bbox_scores
-        confidence = found[-1].people.scores.mean(1)
+        confidence = known_confidence(found[-1].people)
         people = _estimate_closely(frame, (boxes, scores), confidence, estimate)
         kept = (people.scores.mean(1) >= least) & ~_duplicates(
             people, keyframes[row].people
@@ -317,64 +327,6 @@ def _search_backwards(
         found.append(Keyframe(position, found[-1].ids, people).take(kept))
         least = least[kept]
         keyframes[row] = keyframes[row].join(found[-1])
-
-
-@span('fill')
-def fill_chunk(
-    frames: list[Frame], keyframes: list[Keyframe], estimate: Estimate
-) -> list[People]:
-    """Estimate the people of the frames between keyframes, in one batch.
-
-    Args:
-        frames (list[Frame]): Frames of :func:`track_chunk`.
-        keyframes (list[Keyframe]): Its result; boxes are interpolated.
-        estimate (Callable): See :data:`Estimate`.
-
-    Returns:
-        list[People]: People of each frame.
-    """
-    results = {key.position: key.people for key in keyframes}
-    between, boxes, confidence = [], [], []
-    for first, last in zip(keyframes, keyframes[1:], strict=False):
-        positions = range(max(first.position, -1) + 1, last.position)
-        if not positions:
-            continue
-        own, own_confidence = _interpolate(
-            first, last, positions, frames[0].image.shape[1::-1]
-        )
-        between += positions
-        boxes += own
-        confidence += [own_confidence] * len(positions)
-    chosen = [frames[position] for position in between]
-    people = estimate(chosen, boxes, confidence) if chosen else []
-    people = _refine(chosen, people, confidence, estimate)
-    results |= dict(zip(between, map(drop_uncertain, people), strict=True))
-    return [results[position] for position in range(len(frames))]
-
-
-def _interpolate(
-    first: Keyframe, last: Keyframe, positions: range, size: tuple[int, int]
-) -> tuple[list[Boxes], np.ndarray]:
-    """Interpolate boxes between two keyframes; also returns confidences (P,).
-
-    People of one keyframe keep its box.
-    """
-    start, end = search_boxes(first.people, size), search_boxes(last.people, size)
-    known, rows = _rows_of(first.ids, last.ids)
-    new = ~np.isin(last.ids, first.ids)
-    ends = (first.people, last.people.take(new))
-    scores = np.concatenate([own.bbox_scores for own in ends])
-    confidence = np.concatenate([own.scores.mean(1) for own in ends])
-    upright = np.concatenate([are_upright(own.keypoints) for own in ends])
-    upright[: len(known)][known] &= are_upright(last.people.keypoints)[rows]
-    confidence[upright] = -np.inf
-    boxes = []
-    for position in positions:
-        share = (position - first.position) / (last.position - first.position)
-        moved = start.copy()
-        moved[known] += share * (end[rows] - start[known])
-        boxes.append((np.concatenate([moved, end[new]]), scores))
-    return boxes, confidence
 
 
 def _duplicates(people: People, existing: People) -> np.ndarray:
@@ -388,7 +340,7 @@ def _duplicates(people: People, existing: People) -> np.ndarray:
     return (similarity >= _DUPLICATE).any(1)
 
 
-def _rows_of(ids: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def rows_of(ids: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return which ids are among others, and their rows there."""
     known = np.isin(ids, other)
     order = np.argsort(other)

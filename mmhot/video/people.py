@@ -10,7 +10,7 @@ import numpy as np
 from mmhot.skeletons.joints import get_skeleton
 
 if TYPE_CHECKING:
-    from mmhot.video.sources.quarter_turns import QuarterTurns
+    from mmhot.video.sources.turned_crops import QuarterTurns
 
 Boxes = tuple[np.ndarray, np.ndarray]
 """Bounding boxes (P, 4), xyxy pixels, and scores (P,) of one image."""
@@ -28,8 +28,6 @@ _ENCLOSED_SHARE = 0.4
 _MOST_CONFIDENT = 12
 NUM_BODY = 17
 """Keypoints of the body, the first of COCO's and of COCO-WholeBody's."""
-# Largest share of a batch, and highest mean confidence, that gets the flip test.
-_FLIPPED_SHARE, _MAX_FLIPPED = 0.15, 0.98
 _BODY = get_skeleton('coco-17')
 _TRUNK = [
     [_BODY.joints.index(f'{side}_{joint}') for side in ('left', 'right')]
@@ -127,22 +125,6 @@ class PoseEstimator(ABC):
     ) -> list[Poses]:
         """Estimate poses faster and less accurately, without quarter turns."""
         return self.estimate_upright(images, boxes)
-
-    def estimate_partly_flipped(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
-        """Estimate poses with the flip test for those of the least confidence."""
-        poses = self.estimate_fast(images, boxes)
-        if not self.has_score_curve:
-            return poses
-        chosen = choose_flipped(np.concatenate([scores for _, scores in poses]))
-        rows = np.split(chosen, np.cumsum([len(own) for own in boxes])[:-1])
-        again = self.estimate_upright(
-            images, [own[each] for own, each in zip(boxes, rows, strict=True)]
-        )
-        for (points, scores), each, new in zip(poses, rows, again, strict=True):
-            points[each], scores[each] = new
-        return poses
 
     def set_keep_rates(  # noqa: B027 (most models do not prune)
         self, keep_rates: tuple[float, ...] | None
@@ -249,14 +231,6 @@ def boxes_around(
 def mean_confidence(scores: np.ndarray) -> np.ndarray:
     """Average the scores (P, K) of each person's most confident body keypoints."""
     return np.sort(scores[:, :NUM_BODY], axis=1)[:, -_MOST_CONFIDENT:].mean(1)
-
-
-def choose_flipped(scores: np.ndarray) -> np.ndarray:
-    """Mark the people of a batch (P,) who need the flip test, by scores (P, K)."""
-    means = scores.mean(1)
-    chosen = np.zeros(len(means), bool)
-    chosen[np.argsort(means, kind='stable')[: int(_FLIPPED_SHARE * len(means))]] = True
-    return chosen & (means < _MAX_FLIPPED)
 
 
 def are_upright(keypoints: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import CacheWriter, ClipPeople, load_boxes, load_people
 from mmhot.video.capture import prefetch
-from mmhot.video.chunks import HISTORY, fill_chunk, track_chunk
+from mmhot.video.chunks import HISTORY, track_chunk
+from mmhot.video.filling import ChunkFiller, Observers, fill_chunk, show_frames
 from mmhot.video.frames import Frame, FrameSource
-from mmhot.video.overlap import ChunkFiller, Observers, show_frames
 from mmhot.video.people import Boxes, Detector, People, PoseEstimator, Poses
 from mmhot.video.shot_boundaries import CutDetector
 
@@ -27,7 +27,7 @@ _MAX_BYTES = 200e6
 # Fall of a person's mean confidence from which the crop is turned.
 _FALL = 0.2
 # Part of the identity: raise it when results change.
-_RULES = 8
+_RULES = 9
 # Angle of torsos, degrees, from which people in videos are estimated again: below it,
 # the two estimates differ more between frames than they gain.
 _MIN_TILT = 30.0
@@ -236,7 +236,8 @@ class VideoPoseEstimator:
             for key in keyframes
             if key.position >= 0
         }
-        return known, lambda: begun + fill_chunk(rest, keyframes, estimate)
+        every_frame = self.flip_test
+        return known, lambda: begun + fill_chunk(rest, keyframes, estimate, every_frame)
 
     def _no_people(self) -> People:
         num_keypoints = get_skeleton(self.estimator.skeleton).num_keypoints
@@ -341,21 +342,15 @@ class VideoPoseEstimator:
         boxes: list[np.ndarray],
         confidence: list[np.ndarray],
     ) -> list[Poses]:
-        """Estimate poses without flip test where it can be saved."""
-        if self.flip_test:
-            estimate = self.estimator.estimate_upright
-            poses = estimate(images, boxes)
-        else:
-            estimate = self.estimator.estimate_fast
-            poses = self.estimator.estimate_partly_flipped(images, boxes)
-        if self.estimator.turns is None:
-            return poses
+        """Estimate poses without flip test, and turns of people who need none."""
+        model = self.estimator
+        estimate = model.estimate_upright if self.flip_test else model.estimate_fast
+        if model.turns is None:
+            return estimate(images, boxes)
         least = [own - _FALL for own in confidence]
-        turns = self.estimator.turns
-        poses = turns.improve(
-            estimate, self.estimator.estimate_fast, images, boxes, poses, least
+        return model.turns(
+            estimate, model.estimate_fast, images, boxes, least, _MIN_TILT
         )
-        return turns.align(estimate, images, boxes, poses, _MIN_TILT)
 
 
 def _as_arrays(boxes: Boxes) -> Boxes:

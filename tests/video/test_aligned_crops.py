@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.video.sources.aligned_crops import align_tilted
+from mmhot.video.sources.turned_crops import align_tilted
 
 SKELETON = get_skeleton('coco-17')
 # A standing person of 100 x 240 pixels around (0, 0), y down.

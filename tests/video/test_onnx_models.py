@@ -18,7 +18,7 @@ from mmhot.crops import (
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.sources import onnx_detectors, onnx_formats, onnx_models
 from mmhot.video.sources.onnx_detectors import OnnxDetector
-from mmhot.video.sources.onnx_models import OnnxPoseEstimator
+from mmhot.video.sources.onnx_models import OnnxPoseEstimator, split_evenly
 
 COCO = get_skeleton('coco-17').joints
 BOX = np.array([[10.0, 5.0, 40.0, 45.0]], np.float32)
@@ -258,30 +258,13 @@ def test_exported_models_state_padding_and_score_curve(use):
     assert_allclose(scores, 0.8)
 
 
-def test_only_the_least_confident_are_mirrored_and_none_is_estimated_twice(use):
-    def answer(crops):
-        """Return the probabilities of a bin, higher for brighter crops."""
-        x, y = (np.full((len(crops), 17, 2 * n), 1e-3, np.float32) for n in (192, 256))
-        level = 0.5 + crops.mean((1, 2, 3)) / 10
-        x[..., 100] = y[..., 120] = level[:, None]
-        return [x, y]
-
-    outputs = {'simcc_x': ['b', 17, 384], 'simcc_y': ['b', 17, 512]}
-    session = use(Session(['b', 3, 256, 192], outputs, answer))
-    session.metadata = {
-        'skeleton': 'coco-17',
-        'flip_test': onnx_models.PROBABILITIES,
-        'score_curve': '[[0, 1], [0, 1]]',
-    }
-    model = OnnxPoseEstimator('a.onnx')
-    images = [np.full((64, 64, 3), gray, np.uint8) for gray in range(250, 180, -10)]
-    boxes = [BOX] * len(images)
-    found = model.estimate_partly_flipped(images, boxes)
-    # a seventh is mirrored
-    assert [len(batch) for batch in session.batches] == [2, 2, 2, 1, 1]
-    fast = model.estimate_fast(images, boxes)
-    expected = [*fast[:-1], *model.estimate_upright(images[-1:], boxes[-1:])]
-    for ours, theirs in zip(found, expected, strict=True):
-        for own, other in zip(ours, theirs, strict=True):
-            assert_allclose(own, other)
-    assert found[-1][1].max() < 0.2 < fast[-1][1].min()
+@pytest.mark.parametrize(
+    ('count', 'sizes'), [(1, [1]), (2, [1, 1]), (3, [2, 1]), (7, [2, 2, 1, 2])]
+)
+def test_crops_are_shared_evenly_among_threads(count, sizes):
+    items = list(range(count))
+    batches = split_evenly(items, 2, 2)
+    assert [len(batch) for batch in batches] == sizes
+    assert sum(batches, []) == items
+    assert split_evenly([], 2, 2) == []
+    assert split_evenly(items, 32, 1) == [items]

@@ -1,8 +1,6 @@
 """Detectors of MMDetection and top-down 2D pose estimators of MMPose and mmhot."""
 
 import copy
-import itertools
-import math
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +26,8 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
 from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model
-from mmhot.video.sources.quarter_turns import QuarterTurns
+from mmhot.video.sources.onnx_models import split_evenly
+from mmhot.video.sources.turned_crops import QuarterTurns
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import is_remote, local_file
 from mmhot.weights.loading import (
@@ -227,24 +226,14 @@ class MMPoseEstimator(PoseEstimator):
         ]
         keypoints = np.empty((len(crops), self.num_keypoints, 2), np.float32)
         scores = np.empty(keypoints.shape[:2], np.float32)
-        batches = self._batches(len(crops))
-        results = self._map(
-            partial(self._run, model), [crops[batch] for batch in batches]
-        )
-        for batch, result in zip(batches, results, strict=True):
-            keypoints[batch], scores[batch] = result
+        threads = torch.get_num_threads() if self.device == 'cpu' else 1
+        batches = split_evenly(crops, self.batch_size, threads)
+        first = 0
+        for points, own_scores in self._map(partial(self._run, model), batches):
+            rows = slice(first, first := first + len(points))
+            keypoints[rows], scores[rows] = points, own_scores
         ends = np.cumsum([len(own) for own in boxes])[:-1]
         return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
-
-    def _batches(self, count: int) -> list[slice]:
-        """Split a number of crops evenly among the threads."""
-        if self.device != 'cpu':
-            number = math.ceil(count / self.batch_size)
-        else:
-            threads = torch.get_num_threads()
-            number = threads * math.ceil(count / self.batch_size / threads)
-        ends = np.linspace(0, count, min(number, count) + 1).round().astype(int)
-        return [slice(*pair) for pair in itertools.pairwise(ends.tolist())]
 
     def _map(
         self, run: Callable[[list], Poses], batches: list[list]

@@ -4,12 +4,15 @@ The outputs of a file determine its kind: SimCC vectors, heatmaps, or points as 
 Google's MoveNet.
 """
 
+import itertools
 import json
+import math
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +20,7 @@ import numpy as np
 from mmhot.crops import crop_matrix, unmap_points
 from mmhot.profiling import span
 from mmhot.video.cache import identify
-from mmhot.video.people import PoseEstimator, Poses, choose_flipped
+from mmhot.video.people import PoseEstimator, Poses
 from mmhot.video.sources.onnx_formats import (
     IMAGENET_RGB,
     decode_heatmaps,
@@ -30,7 +33,7 @@ from mmhot.video.sources.onnx_formats import (
     output_shapes,
     read_pipeline,
 )
-from mmhot.video.sources.quarter_turns import QuarterTurns
+from mmhot.video.sources.turned_crops import QuarterTurns
 from mmhot.weights.backends import (
     count_threads,
     graph_with_keep_rates,
@@ -167,27 +170,17 @@ class OnnxPoseEstimator(PoseEstimator):
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
         """Estimate poses without flip test and quarter turns, in half the time."""
-        return self._estimate(images, boxes, lambda scores: np.zeros(len(scores), bool))
+        return self._estimate(images, boxes, flips=False)
 
     def estimate_upright(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
         """Estimate poses without quarter turns."""
-        return self._estimate(images, boxes, lambda scores: np.ones(len(scores), bool))
-
-    def estimate_partly_flipped(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
-        """Estimate poses with the flip test for those of the least confidence."""
-        return self._estimate(images, boxes, choose_flipped)
+        return self._estimate(images, boxes, flips=self._flips)
 
     def _estimate(
-        self,
-        images: list[np.ndarray],
-        boxes: list[np.ndarray],
-        choose: Callable[[np.ndarray], np.ndarray],
+        self, images: list[np.ndarray], boxes: list[np.ndarray], flips: bool
     ) -> list[Poses]:
-        """Estimate poses, and those that are chosen by their scores with flip test."""
         pairs = [
             (image, box)
             for image, own in zip(images, boxes, strict=True)
@@ -195,21 +188,10 @@ class OnnxPoseEstimator(PoseEstimator):
         ]
         keypoints = np.zeros((len(pairs), self.num_keypoints, 2), np.float32)
         scores = np.zeros((len(pairs), self.num_keypoints), np.float32)
-        crops = [
-            crop
-            for batch in self._map(self._run_boxes, _split(pairs, self._batch))
-            for crop in batch
-        ]
-        for row, crop in enumerate(crops):
-            keypoints[row], scores[row] = crop.points, self._calibrate(crop.scores)
-        if self._flips:
-            rows = np.flatnonzero(choose(scores))
-            flipped = self._map(
-                self._flip, _split([crops[row] for row in rows], self._batch)
-            )
-            poses = [pose for batch in flipped for pose in batch]
-            for row, (points, own_scores) in zip(rows, poses, strict=True):
-                keypoints[row], scores[row] = points, self._calibrate(own_scores)
+        batches = split_evenly(pairs, self._batch, self._threads)
+        poses = itertools.chain(*self._map(partial(self._run_boxes, flips), batches))
+        for row, (points, own_scores) in enumerate(poses):
+            keypoints[row], scores[row] = points, self._calibrate(own_scores)
         ends = np.cumsum([len(own) for own in boxes])[:-1]
         return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
 
@@ -221,7 +203,9 @@ class OnnxPoseEstimator(PoseEstimator):
             _of_thread.pool = ThreadPoolExecutor(self._threads)
         return _of_thread.pool.map(run, batches)
 
-    def _run_boxes(self, pairs: list[tuple[np.ndarray, np.ndarray]]) -> list['_Crop']:
+    def _run_boxes(
+        self, flips: bool, pairs: list[tuple[np.ndarray, np.ndarray]]
+    ) -> list[Poses]:
         """Run the model on pairs of image and box (4,)."""
         size = tuple(self._size.tolist())
         with span('crops', items=len(pairs)):
@@ -229,24 +213,17 @@ class OnnxPoseEstimator(PoseEstimator):
                 self._scale[:, None] * crop_matrix(box, size, self._padding)
                 for _, box in pairs
             ]
-            images = [
+            crops = [
                 cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
                 for (image, _), matrix in zip(pairs, matrices, strict=True)
             ]
-        outputs = self._run(images)
+        outputs = self._run(crops)
+        if flips:
+            mirrored = self._run([crop[:, ::-1] for crop in crops])
+            outputs = self._average(outputs, mirrored)
         return [
-            _Crop(image, matrix, own if self._flips else [], *self._decode(matrix, own))
-            for image, matrix, *own in zip(images, matrices, *outputs, strict=True)
-        ]
-
-    def _flip(self, crops: list['_Crop']) -> list[Poses]:
-        """Average the outputs of crops with those of their mirror images."""
-        mirrored = self._run([crop.image[:, ::-1] for crop in crops])
-        outputs = zip(*(crop.outputs for crop in crops), strict=True)
-        averaged = self._average([np.stack(each) for each in outputs], mirrored)
-        return [
-            self._decode(crop.matrix, own)
-            for crop, *own in zip(crops, *averaged, strict=True)
+            self._decode(matrix, own)
+            for matrix, *own in zip(matrices, *outputs, strict=True)
         ]
 
     def _run(self, images: list[np.ndarray]) -> list[np.ndarray]:
@@ -298,15 +275,8 @@ class OnnxPoseEstimator(PoseEstimator):
         return averaged
 
 
-class _Crop(NamedTuple):
-    """A crop (h, w, 3), its matrix, outputs for the flip test, keypoints and scores."""
-
-    image: np.ndarray
-    matrix: np.ndarray
-    outputs: list[np.ndarray]
-    points: np.ndarray
-    scores: np.ndarray
-
-
-def _split(items: list, size: int) -> list[list]:
-    return [items[first : first + size] for first in range(0, len(items), size)]
+def split_evenly(items: list, size: int, threads: int) -> list[list]:
+    """Split items into lists of at most a size, about as many for each thread."""
+    number = threads * math.ceil(len(items) / (size * threads))
+    ends = np.linspace(0, len(items), min(number, len(items)) + 1).round().astype(int)
+    return [items[slice(*pair)] for pair in itertools.pairwise(ends.tolist())]

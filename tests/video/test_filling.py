@@ -10,8 +10,8 @@ from pose_sources import Detector, Estimator
 from video_files import gray_image, write_video
 
 from mmhot.video.cache import ClipPeople, load_people
+from mmhot.video.filling import ChunkFiller
 from mmhot.video.frames import Frame, VideoFile
-from mmhot.video.overlap import ChunkFiller
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.sources.mmpose_models import _workers
 

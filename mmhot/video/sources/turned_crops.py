@@ -1,19 +1,34 @@
-"""Quarter turns: 2D poses of people who lie or are upside down, from turned crops."""
+"""Second estimates of 2D poses in turned crops.
+
+Quarter turns are for people who lie or are upside down; crops that are aligned with the
+torso for people who are tilted.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
+from mmhot.crops import map_points, unmap_points, warp_smoothly
 from mmhot.profiling import span
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.people import NUM_BODY, EstimatePoses, Poses, mean_confidence
-from mmhot.video.sources.aligned_crops import align_tilted
 
 # Side of the square patch around a box that is turned, per longer side of the box:
 # crops are padded, and as wide as the model's input.
 _PATCH_SIZE = 1.8
 _TURNS = (1, 2, 3)
+# The body's joints come first in COCO's skeletons.
+_COCO = get_skeleton('coco-17')
+_SHOULDERS = _COCO.indices(('left_shoulder', 'right_shoulder'))
+_HIPS = _COCO.indices(('left_hip', 'right_hip'))
+_ALIGNED_SIZE = 2.2  # side of the rotated patch, per longer side of the box
+_MAX_SIDE = 768  # larger patches are reduced, pixels
+_MARGIN = 0.15  # around the keypoints, per longer side of their extent
+_MIN_SCORE, _MIN_KEYPOINTS = 0.3, 6  # of keypoints that determine the box
+_NEAR = 0.15  # distance of keypoints that are averaged, per length of the torso
 
 
 @dataclass(frozen=True)
@@ -23,7 +38,7 @@ class QuarterTurns:
     2D models have seen few people who lie or are upside down. For these the crop is
     turned by 90, 180 and 270 degrees, and the pose with the highest confidence kept.
     Scores must be calibrated confidences. Then people who are still tilted are
-    estimated again, see :func:`~mmhot.video.sources.aligned_crops.align_tilted`. The
+    estimated again, see :func:`align_tilted`. The
     thresholds were chosen on photos of sports and everyday life (see the card of the
     weights).
 
@@ -50,55 +65,38 @@ class QuarterTurns:
         estimate_fast: EstimatePoses,
         images: list[np.ndarray],
         boxes: list[np.ndarray],
-    ) -> list[Poses]:
-        """Estimate the poses in boxes (P, 4) of BGR images; see :meth:`improve`."""
-        poses = estimate(images, boxes)
-        poses = self.improve(estimate, estimate_fast, images, boxes, poses)
-        return self.align(estimate, images, boxes, poses)
-
-    def align(
-        self,
-        estimate: EstimatePoses,
-        images: list[np.ndarray],
-        boxes: list[np.ndarray],
-        poses: list[Poses],
+        least: list[np.ndarray] | None = None,
         min_tilt: float = 0.0,
     ) -> list[Poses]:
-        """Estimate tilted people again in crops that are rotated with them.
-
-        Args:
-            estimate (Callable): 2D pose estimator.
-            images (list[np.ndarray]): BGR images (H, W, 3).
-            boxes (list[np.ndarray]): Boxes (P, 4) of each.
-            poses (list[Poses]): Their poses upright.
-            min_tilt (float): Least angle, if larger than :attr:`min_tilt`.
-        """
-        min_tilt = max(min_tilt, self.min_tilt)
-        if np.isinf(min_tilt):
-            return poses
-        return align_tilted(estimate, images, boxes, poses, min_tilt)
-
-    @span('quarter turns')
-    def improve(
-        self,
-        estimate: EstimatePoses,
-        estimate_fast: EstimatePoses,
-        images: list[np.ndarray],
-        boxes: list[np.ndarray],
-        poses: list[Poses],
-        least: list[np.ndarray] | None = None,
-    ) -> list[Poses]:
-        """Estimate people of a low confidence again.
+        """Estimate the poses in boxes, and again those of some people.
 
         Args:
             estimate (Callable): 2D pose estimator.
             estimate_fast (Callable): The same in less time, to choose the turn.
             images (list[np.ndarray]): BGR images (H, W, 3).
             boxes (list[np.ndarray]): Boxes (P, 4) of each.
-            poses (list[Poses]): Their poses upright.
-            least (list[np.ndarray], optional): Mean confidences (P,) from which people
-                are left as they are; NaN if unknown.
+            least (list[np.ndarray], optional): Mean confidences (P,) from which crops
+                are not turned; NaN if unknown.
+            min_tilt (float): Least angle, if larger than :attr:`min_tilt`.
         """
+        poses = estimate(images, boxes)
+        poses = self._improve(estimate, estimate_fast, images, boxes, poses, least)
+        min_tilt = max(min_tilt, self.min_tilt)
+        if np.isinf(min_tilt):
+            return poses
+        return align_tilted(estimate, images, boxes, poses, min_tilt)
+
+    @span('quarter turns')
+    def _improve(
+        self,
+        estimate: EstimatePoses,
+        estimate_fast: EstimatePoses,
+        images: list[np.ndarray],
+        boxes: list[np.ndarray],
+        poses: list[Poses],
+        least: list[np.ndarray] | None,
+    ) -> list[Poses]:
+        """Estimate people of a low confidence again, in turned crops."""
         poses = [(points.copy(), scores.copy()) for points, scores in poses]
         crops = [
             _Crop(
@@ -188,3 +186,116 @@ def _turn_back(points: np.ndarray, shape: tuple[int, ...], turn: int) -> np.ndar
         points = np.stack([height - 1 - points[:, 1], points[:, 0]], 1)
         height, width = width, height
     return points
+
+
+class _Patch(NamedTuple):
+    """Surroundings of a tilted person, rotated so that the torso is upright."""
+
+    image: int
+    person: int
+    pixels: np.ndarray
+    matrix: np.ndarray
+    box: np.ndarray
+
+
+@span('aligned crops')
+def align_tilted(
+    estimate: EstimatePoses,
+    images: list[np.ndarray],
+    boxes: list[np.ndarray],
+    poses: list[Poses],
+    min_tilt: float,
+) -> list[Poses]:
+    """Estimate tilted people again in rotated crops, and combine both estimates.
+
+    A tilted body fills little of its upright bounding box, and models have seen fewer
+    of them. The second crop is rotated so that the torso is upright, and fits the
+    keypoints of the first.
+
+    Args:
+        estimate (Callable): 2D pose estimator of COCO's keypoints.
+        images (list[np.ndarray]): BGR images (H, W, 3).
+        boxes (list[np.ndarray]): Boxes (P, 4) of each.
+        poses (list[Poses]): Their poses: keypoints (P, K, 2), scores (P, K).
+        min_tilt (float): Angle between torso and vertical, degrees, from which people
+            are estimated again.
+
+    Returns:
+        list[Poses]: The poses; keypoints that agree are averaged by their squared
+        scores, of others the more confident is taken; scores are means.
+    """
+    poses = [(points.copy(), scores.copy()) for points, scores in poses]
+    patches = [
+        _align(image, person, images[image], boxes[image][person], pose, tilt[person])
+        for image, pose in enumerate(poses)
+        for tilt in [_tilts(pose[0])]
+        for person in np.flatnonzero(np.abs(tilt) >= min_tilt)
+    ]
+    if not patches:
+        return poses
+    found = estimate([patch.pixels for patch in patches], [p.box for p in patches])
+    for patch, (points, scores) in zip(patches, found, strict=True):
+        all_points, all_scores = poses[patch.image]
+        second = unmap_points(patch.matrix, points[0]), scores[0]
+        first = all_points[patch.person], all_scores[patch.person]
+        all_points[patch.person], all_scores[patch.person] = _combine(first, second)
+    return poses
+
+
+def _tilts(points: np.ndarray) -> np.ndarray:
+    """Angles of torsos to the vertical, degrees, clockwise, (P,)."""
+    x, y = _torso(points).T
+    return np.degrees(np.arctan2(x, -y))
+
+
+def _torso(points: np.ndarray) -> np.ndarray:
+    """Vectors (..., 2) from the hips to the shoulders of keypoints (..., K, 2)."""
+    return points[..., _SHOULDERS, :].mean(-2) - points[..., _HIPS, :].mean(-2)
+
+
+def _align(
+    image: int,
+    person: int,
+    pixels: np.ndarray,
+    box: np.ndarray,
+    poses: Poses,
+    tilt: float,
+) -> _Patch:
+    """Rotate the surroundings of a person, and find the new box."""
+    points, scores = (each[person] for each in poses)
+    low, high = np.asarray(box, np.float64).reshape(2, 2)
+    center = (low + high) / 2
+    side = _ALIGNED_SIZE * max(*(high - low), 1)
+    zoom = min(_MAX_SIDE / side, 1.0)
+    side = int(np.ceil(zoom * side))
+    matrix = cv2.getRotationMatrix2D(center.tolist(), float(tilt), zoom)
+    matrix[:, 2] += side / 2 - center
+    reliable = scores > _MIN_SCORE
+    if reliable.sum() < _MIN_KEYPOINTS:
+        reliable[:] = True
+    extent = map_points(matrix, points[reliable])
+    first, last = extent.min(0), extent.max(0)
+    margin = _MARGIN * (last - first).max()
+    # not beyond the corners of the rotated box
+    corners = [(x, y) for x in (low[0], high[0]) for y in (low[1], high[1])]
+    corners = map_points(matrix, np.array(corners))
+    first = np.maximum(first - margin, corners.min(0))
+    last = np.minimum(last + margin, corners.max(0))
+    rotated = warp_smoothly(pixels, matrix, (side, side))
+    new = np.concatenate([first, last])[None].astype(np.float32)
+    return _Patch(image, person, rotated, matrix, new)
+
+
+def _combine(
+    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Combine two estimates: keypoints (K, 2) and scores (K,)."""
+    points, scores = (np.stack(pair) for pair in zip(first, second, strict=True))
+    best = scores.argmax(0)
+    rows = np.arange(len(best))
+    distance = np.linalg.norm(points - points[best, rows], axis=-1)
+    near = distance <= _NEAR * np.linalg.norm(_torso(points[0]))
+    near[best, rows] = True
+    weights = np.maximum(scores, 1e-6) ** 2 * near
+    mean = (points * weights[..., None]).sum(0) / weights.sum(0)[:, None]
+    return mean, scores.mean(0)

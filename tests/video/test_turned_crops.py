@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmhot.video.sources.quarter_turns import QuarterTurns
+from mmhot.video.sources.turned_crops import QuarterTurns
 
 # A person is two dots, a bright head above dim feet; only upright ones are confident.
 HEAD, FEET = 250, 120

@@ -1,0 +1,311 @@
+"""2D poses between keyframes: estimated in batches, interpolated, in a thread."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+
+import numpy as np
+
+from mmhot.profiling import span
+from mmhot.video.cache import ClipPeople
+from mmhot.video.chunks import (
+    Estimate,
+    Keyframe,
+    are_certain,
+    known_confidence,
+    refine,
+    rows_of,
+    search_boxes,
+)
+from mmhot.video.frames import Frame
+from mmhot.video.people import FrameObserver, People, box_size
+
+Observers = Sequence[FrameObserver]
+
+# Largest distance of a keypoint from the middle of those before and after it, per size
+# of the person, with which the frames between are interpolated.
+_TOLERANCE = 0.05
+# Longest gap in seconds that is interpolated around a pose in its middle.
+_MAX_SECONDS = 0.35
+# Keypoints with a lower confidence need not be predictable.
+_MIN_SCORE = 0.3
+# Chunks that wait to be filled, or are being filled.
+_MOST_WAITING = 2
+
+
+@span('fill')
+def fill_chunk(
+    frames: list[Frame],
+    keyframes: list[Keyframe],
+    estimate: Estimate,
+    every_frame: bool = False,
+) -> list[People]:
+    """Find the people of the frames between keyframes, in a few batches.
+
+    People are estimated in the frame between two keyframes. Where their keypoints are
+    near the middle of those before and after, the other frames are interpolated;
+    otherwise both halves are treated likewise.
+
+    Args:
+        frames (list[Frame]): Frames of :func:`~mmhot.video.chunks.track_chunk`.
+        keyframes (list[Keyframe]): Its result.
+        estimate (Callable): See :data:`~mmhot.video.chunks.Estimate`.
+        every_frame (bool): Whether people are estimated in all frames. Defaults to
+            False.
+
+    Returns:
+        list[People]: People of each frame.
+    """
+    filler = _Filler(frames, keyframes, estimate, 0.0 if every_frame else _TOLERANCE)
+    while len(filler.gaps) + len(filler.alone):
+        filler.halve_gaps()
+    return filler.by_frame()
+
+
+class _Filler:
+    """Poses of a chunk, as rows of arrays, and the gaps between them.
+
+    Attributes:
+        gaps (np.ndarray): Rows of one person's poses with frames between, (M, 2).
+        alone (np.ndarray): Rows, and positions of frames to search in their boxes,
+            (N, 2).
+    """
+
+    def __init__(
+        self,
+        frames: list[Frame],
+        keyframes: list[Keyframe],
+        estimate: Estimate,
+        tolerance: float,
+    ) -> None:
+        self._frames, self._estimate, self._tolerance = frames, estimate, tolerance
+        self._size = frames[0].image.shape[1::-1]
+        times = [frame.time for frame in frames]
+        # the last one is that of the frame before, at -1
+        self._times = np.append(times, 2 * times[0] - times[min(1, len(times) - 1)])
+        self._people = reduce(People.join, [key.people for key in keyframes])
+        counts = [len(key.ids) for key in keyframes]
+        self._ids = np.concatenate([key.ids for key in keyframes])
+        self._at = np.repeat([key.position for key in keyframes], counts).astype(int)
+        gaps, alone = [], []
+        ends = np.cumsum([0, *counts])
+        for (start, first), (end, last) in pairwise(zip(ends, keyframes, strict=False)):
+            known, rows = rows_of(first.ids, last.ids)
+            gaps.append(np.stack([start + np.flatnonzero(known), end + rows], 1))
+            new = ~np.isin(last.ids, first.ids)
+            for row in [
+                *(start + np.flatnonzero(~known)),
+                *(end + np.flatnonzero(new)),
+            ]:
+                between = range(max(first.position, -1) + 1, last.position)
+                alone += [(row, position) for position in between]
+        self.alone = np.array(alone, int).reshape(-1, 2)
+        gaps = np.concatenate(gaps)
+        self.gaps = self._open(gaps[self._at[gaps[:, 1]] >= 0])
+
+    def _open(self, gaps: np.ndarray) -> np.ndarray:
+        """Select gaps with frames between."""
+        return gaps[self._at[gaps[:, 1]] - self._at[gaps[:, 0]] > 1]
+
+    def halve_gaps(self) -> None:
+        """Estimate the frame in the middle of each gap, and those who are alone."""
+        start, end = self.gaps.T
+        middle = (self._at[start] + self._at[end]) // 2
+        guess = self._between(self.gaps, middle)
+        rows, places = self.alone.T
+        kept = self._people.take(rows)
+        kept.bboxes = search_boxes(kept, self._size)
+        # unless they are upright before and after
+        confidence = np.maximum(
+            *(known_confidence(self._people.take(own)) for own in (start, end))
+        )
+        found = self._estimate_at(
+            np.concatenate([middle, places]),
+            guess.join(kept),
+            np.concatenate([confidence, known_confidence(kept)]),
+        )
+        certain = are_certain(found)
+        added = len(self._ids) + np.cumsum(certain) - 1
+        self._append(
+            found.take(certain),
+            np.concatenate([self._ids[start], self._ids[rows]])[certain],
+            np.concatenate([middle, places])[certain],
+        )
+        certain, added = certain[: len(start)], added[: len(start)]
+        fits = certain & self._fits(guess, found.take(np.arange(len(start))))
+        self._interpolate(np.stack([start, added, end], 1)[fits])
+        halves = np.stack([start, added, added, end], 1)[certain & ~fits]
+        self.alone = self._rest(self.gaps[~certain], middle[~certain])
+        self.gaps = self._open(halves.reshape(-1, 2))
+
+    def _between(self, gaps: np.ndarray, positions: np.ndarray) -> People:
+        """Interpolate people between two poses, and the boxes to search them in."""
+        first, last = (self._people.take(rows) for rows in gaps.T)
+        start, end = self._times[self._at[gaps]].T
+        share = ((self._times[positions] - start) / (end - start))[:, None]
+        boxes = [search_boxes(each, self._size) for each in (first, last)]
+        return People(
+            (boxes[0] + share * (boxes[1] - boxes[0])).astype(np.float32),
+            first.bbox_scores,
+            first.keypoints + share[..., None] * (last.keypoints - first.keypoints),
+            np.minimum(first.scores, last.scores),
+        )
+
+    def _estimate_at(
+        self, positions: np.ndarray, people: People, confidence: np.ndarray
+    ) -> People:
+        """Estimate people (M) in their boxes, each in the frame of a position."""
+        order = np.argsort(positions, kind='stable')
+        numbers, starts = np.unique(positions[order], return_index=True)
+        rows = np.split(order, starts[1:])
+        if not len(numbers):
+            return people
+        frames = [self._frames[number] for number in numbers]
+        boxes = [(people.bboxes[own], people.bbox_scores[own]) for own in rows]
+        known = [confidence[own] for own in rows]
+        found = self._estimate(frames, boxes, known)
+        found = refine(frames, found, known, self._estimate)
+        return reduce(People.join, found).take(np.argsort(order))
+
+    def _append(self, people: People, ids: np.ndarray, positions: np.ndarray) -> None:
+        self._people = self._people.join(people)
+        self._ids = np.concatenate([self._ids, ids])
+        self._at = np.concatenate([self._at, positions])
+
+    def _fits(self, guess: People, found: People) -> np.ndarray:
+        """Mark people (M,) whose confident keypoints are where they were expected."""
+        distance = np.linalg.norm(guess.keypoints - found.keypoints, axis=-1)
+        distance = np.where(found.scores >= _MIN_SCORE, distance, 0)
+        near = distance.max(1) < self._tolerance * box_size(guess.bboxes)
+        start, end = self._times[self._at[self.gaps]].T
+        return near & (end - start <= _MAX_SECONDS)
+
+    def _interpolate(self, rows: np.ndarray) -> None:
+        """Add the frames between three poses (N, 3), on the parabola through these."""
+        for three in rows:
+            first, middle, last = self._at[three]
+            places = np.setdiff1d(np.arange(first + 1, last), middle)
+            nodes, at = self._times[[first, middle, last]], self._times[places]
+            weights = [
+                np.prod([(at - x) / (node - x) for x in nodes if x != node], 0)
+                for node in nodes
+            ]
+            own = self._people.take(three)
+            weights = np.stack(weights, 1).astype(np.float32)
+            near = np.where(places < middle, 0, 2)
+            people = People(
+                weights @ own.bboxes,
+                own.bbox_scores[near],
+                np.einsum('nt,tkc->nkc', weights, own.keypoints),
+                (own.scores[near] + own.scores[1]) / 2,
+            )
+            self._append(people, np.full(len(places), self._ids[three[0]]), places)
+
+    def _rest(self, gaps: np.ndarray, middle: np.ndarray) -> np.ndarray:
+        """Return what to search where the person is lost in the middle, (N, 2)."""
+        rest = [
+            (start if place < lost else end, place)
+            for (start, end), lost in zip(gaps, middle, strict=True)
+            for place in range(self._at[start] + 1, self._at[end])
+            if place != lost
+        ]
+        return np.array(rest, int).reshape(-1, 2)
+
+    def by_frame(self) -> list[People]:
+        """Return the people of each frame, by number."""
+        order = np.lexsort((self._ids, self._at))
+        ends = np.searchsorted(self._at[order], np.arange(len(self._frames) + 1))
+        rows = [order[slice(*pair)] for pair in pairwise(ends)]
+        return [self._people.take(own) for own in rows]
+
+
+@dataclass
+class _Chunk:
+    """Frames, the people of those that are known, and of all in the future."""
+
+    frames: list[Frame]
+    known: dict[int, People]
+    people: 'Future[list[People]]'
+
+
+class ChunkFiller:
+    """Append the people of consecutive chunks to a clip, filling them in a thread.
+
+    Args:
+        clip (ClipPeople): The clip.
+        in_thread (bool): Whether to fill in a thread; else at once.
+        done (Callable): Called with the frames of each chunk that was appended.
+    """
+
+    def __init__(
+        self, clip: ClipPeople, in_thread: bool, done: Callable[[list[Frame]], None]
+    ) -> None:
+        self._clip, self._done = clip, done
+        self._waiting: deque[_Chunk] = deque()
+        self._pool = ThreadPoolExecutor(1, 'fill') if in_thread else None
+
+    def __enter__(self) -> 'ChunkFiller':
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Append what is filled already if interrupted, else everything."""
+        try:
+            while self._waiting and (error[0] is None or self._is_filled()):
+                self._append_first()
+        finally:
+            if self._pool is not None:
+                self._pool.shutdown(cancel_futures=True)
+
+    def add(
+        self,
+        frames: list[Frame],
+        known: dict[int, People],
+        fill: Callable[[], list[People]],
+    ) -> None:
+        """Append a chunk, perhaps later.
+
+        Args:
+            frames (list[Frame]): Its frames, which follow those of the last chunk.
+            known (dict[int, People]): People of frame numbers that are known already.
+            fill (Callable): Returns the people of all its frames.
+        """
+        while len(self._waiting) >= _MOST_WAITING:
+            self._append_first()
+        if self._pool is None:
+            future: Future[list[People]] = Future()
+            future.set_result(fill())
+        else:
+            future = self._pool.submit(fill)
+        self._waiting.append(_Chunk(frames, known, future))
+        while self._waiting and self._is_filled():
+            self._append_first()
+
+    def people(self, index: int) -> People:
+        """Return the people of an earlier frame, as soon as they are known."""
+        for chunk in self._waiting:
+            if index in chunk.known:
+                return chunk.known[index]
+        while index >= len(self._clip.people):
+            self._append_first()
+        return self._clip.people[index]
+
+    def _is_filled(self) -> bool:
+        return self._waiting[0].people.done()
+
+    def _append_first(self) -> None:
+        chunk = self._waiting[0]
+        self._clip.people += chunk.people.result()
+        self._clip.times += [frame.time for frame in chunk.frames]
+        self._waiting.popleft()
+        self._done(chunk.frames)
+
+
+def show_frames(frames: list[Frame], clip: ClipPeople, observers: Observers) -> None:
+    """Pass frames with their people, which the clip has, on to observers."""
+    for frame in frames:
+        people, is_cut = clip.people[frame.index], frame.index in (0, *clip.cuts)
+        for observer in observers:
+            observer.observe(frame.index, frame.image, people, is_cut)
