@@ -1,4 +1,4 @@
-"""MMPose extension that lifts whole clips of 2D keypoints to 3D.
+"""Token pruning for 2D and 3D human pose estimation, as an MMPose plugin.
 
 Importing this package is cheap: it imports neither PyTorch nor MMEngine. Components
 register themselves with MMPose when :mod:`mmhot.plugin` is imported; the names below
@@ -53,7 +53,7 @@ __all__ = [
     'search',
 ]
 
-compat.apply_light()
+compat.apply(light=True)
 
 
 if not TYPE_CHECKING:  # type checkers see the imports above, and report other names

@@ -1,16 +1,23 @@
-"""Error messages: escapes, prefixes with file names, hints at mistyped names."""
+"""Error messages in one line: prefixes with file names, hints, explanations."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from pickle import UnpicklingError
+from traceback import walk_tb
 
 # Control characters, line separators, marks that reverse the direction of text, and
 # surrogates, which stand for invalid bytes of file names.
 _UNPRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
 _MAX_LINE = 1000
 _MAX_NAMES, _MAX_NAME = 12, 100
+# First packages of the extra `mmpose` that commands for training import.
+_OF_THE_EXTRA = ('torch', 'mmengine', 'mmpose', 'mmdet', 'mmcv')
+_USER_ERRORS = (ValueError, OSError, MemoryError, UnpicklingError)
+DAMAGED_CHECKPOINT = 'not a checkpoint, or a damaged one: torch.load cannot read it'
 
 
 def escape(text: object, replacement: str | None = None) -> str:
@@ -31,7 +38,7 @@ def escape(text: object, replacement: str | None = None) -> str:
 
 
 def one_line(text: object) -> str:
-    """Make one printable line of at most 1000 characters; cut the middle of others."""
+    """Make one printable line; cut the middle of those over 1000 characters."""
     line = escape(' '.join(str(text).split()))
     if len(line) > _MAX_LINE:
         half = _MAX_LINE // 2
@@ -90,10 +97,14 @@ def naming(path: Path) -> Iterator[None]:
         raise ValueError(f'{name}: has an unexpected structure ({reason})') from error
 
 
-def nearest_name(given: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most similar to ``given``, None if none is."""
-    near = get_close_matches(str(given)[:_MAX_NAME], list(known), n=1, cutoff=0.5)
-    return near[0] if near else None
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return a hint in parentheses at the most similar name; empty if none is."""
+    near = _most_similar(given, known)
+    return f' (did you mean {near[0]}?)' if near else ''
+
+
+def _most_similar(given: str, known: Iterable[str]) -> list[str]:
+    return get_close_matches(str(given)[:_MAX_NAME], list(known), n=1, cutoff=0.5)
 
 
 def hint_at_names(given: str, known: Iterable[str], title: str = 'known') -> str:
@@ -108,7 +119,87 @@ def hint_at_names(given: str, known: Iterable[str], title: str = 'known') -> str
         str: ``did you mean NAME?`` or ``TITLE: NAME, NAME, ...``.
     """
     known = list(known)
-    near = nearest_name(given, known)
-    if near is not None:
-        return f'did you mean {near}?'
+    near = _most_similar(given, known)
+    if near:
+        return f'did you mean {near[0]}?'
     return f'{title}: {", ".join(known[:_MAX_NAMES]) or "none"}'
+
+
+def explain_refusal(error: Exception) -> str:
+    """Explain in one line why ``torch.load`` refused a file."""
+    name = re.search(r'GLOBAL (\S+)', str(error))
+    if name:
+        return (
+            f'refused: it holds {name[1]}, and only tensors, NumPy arrays and plain '
+            'containers are loaded, because other pickled objects can run any code'
+        )
+    return DAMAGED_CHECKPOINT
+
+
+def is_debugging() -> bool:
+    """Whether errors are raised with their traceback (``MMHOT_DEBUG=1``)."""
+    return os.environ.get('MMHOT_DEBUG') == '1'
+
+
+def is_user_error(error: Exception) -> bool:
+    """Whether the input or the machine is the cause, not the program."""
+    # MMPose's datasets assert that their files exist
+    is_missing_file = isinstance(error, AssertionError) and 'not exist' in str(error)
+    return (
+        isinstance(error, _USER_ERRORS)
+        or is_missing_file
+        or _is_out_of_memory(error)
+        or _is_refused_by_pytorch(error)
+        or is_failed_import(error)
+    )
+
+
+def is_failed_import(error: Exception) -> bool:
+    """Whether an import failed: of a missing package, or of one that is broken.
+
+    A package that was compiled for another NumPy raises ValueError and others.
+    """
+    frames = walk_tb(error.__traceback__)
+    return isinstance(error, ImportError) or any(
+        frame.f_code.co_name == '<module>' for frame, _ in frames
+    )
+
+
+def explain(error: Exception) -> str:
+    """Describe an exception in one line, for users."""
+    if isinstance(error, ModuleNotFoundError) and error.name in _OF_THE_EXTRA:
+        text = f"this needs {error.name}: pip install 'mmhot[mmpose]'"
+    elif is_failed_import(error):
+        text = f'{str(error) or type(error).__name__}: run `mmhot doctor`, which names '
+        text += 'what is missing or broken, and how to repair it'
+    elif isinstance(error, UnpicklingError):
+        text = f'checkpoint {explain_refusal(error)}'
+    elif _is_out_of_memory(error):
+        text = 'the GPU has too little memory; use a smaller batch or the device cpu'
+    elif isinstance(error, MemoryError) or _is_refused_by_pytorch(error):
+        text = 'this needs more memory than there is'
+    elif isinstance(error, OSError) and error.strerror:
+        text = error.strerror
+        if error.filename is not None:
+            text = f'{escape(error.filename)}: {text}'
+    else:
+        text = str(error) or type(error).__name__
+    return one_line(text)
+
+
+def explain_any(error: Exception) -> str:
+    """Describe an exception in one line; faults of the program with their type."""
+    text = explain(error)
+    if is_user_error(error):
+        return text
+    return f'{type(error).__name__}: {text} (MMHOT_DEBUG=1 shows the traceback)'
+
+
+def _is_refused_by_pytorch(error: Exception) -> bool:
+    """Whether PyTorch got no memory of the CPU, for which it has no class of errors."""
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # by name: importing PyTorch for its class would cost every command seconds
+    return type(error).__name__ == 'OutOfMemoryError'

@@ -12,7 +12,7 @@ from torch import nn
 
 import mmhot.compat
 from mmhot.apis import export
-from mmhot.cli import errors, process
+from mmhot.cli import errors, runner
 from mmhot.deploy import transformer
 from mmhot.installation import try_imports
 from mmhot.io.writers import json_lines
@@ -75,8 +75,8 @@ def test_allocator_is_unchanged_without_glibc(error, monkeypatch):
     def load(name):
         raise error
 
-    monkeypatch.setattr(process.ctypes, 'CDLL', load)
-    assert not process.keep_freed_memory()
+    monkeypatch.setattr(runner.ctypes, 'CDLL', load)
+    assert not runner.keep_freed_memory()
 
 
 def test_linear_layers_are_plain_without_onednn(monkeypatch):

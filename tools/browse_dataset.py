@@ -45,10 +45,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('target', type=output_file, help='.png to write')
     parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
-    parser.add_argument('--num', type=int, default=4, help='windows to draw (4)')
     parser.add_argument(
-        '--seed', type=int, default=0, help='of the choice and the augmentations (0)'
+        '--num', type=int, default=4, help='number of windows (default: 4)'
     )
+    parser.add_argument('--seed', type=int, default=0, help='random seed (default: 0)')
     add_config_options(parser)
     args = parser.parse_args()
     if not 1 <= args.num <= 100:

@@ -32,26 +32,29 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description='Convert motion capture to clips for training')
     parser.add_argument(
-        'sources', nargs='+', type=Path, help='files, or folders with them at any depth'
+        'sources', nargs='+', type=Path, help='files, or folders of files at any depth'
     )
     parser.add_argument('target', type=output_file, help='.npz of clips to write')
     parser.add_argument(
-        '--fps', type=float, default=50.0, help='frames per second of the clips (50)'
+        '--fps',
+        type=float,
+        default=50.0,
+        help='frames per second of the clips (default: 50)',
     )
     parser.add_argument(
         '--source-fps',
         type=float,
-        help='frames per second of the files, where they do not state it (.amc: 120)',
+        help='frames per second of files that do not state it (default for .amc: 120)',
     )
     parser.add_argument(
         '--asf',
         type=Path,
-        help='skeleton of all .amc files; by default 01.asf beside 01_02.amc',
+        help='skeleton of all .amc files (default: 01.asf beside 01_02.amc)',
     )
     parser.add_argument(
         '--joints',
         help=f'names of the joints: {", ".join(LAYOUTS)}, or a JSON file with the '
-        "files' names by joint of Human3.6M; found out by default",
+        "files' names by joint of Human3.6M (default: recognized)",
     )
     parser.add_argument(
         '--meters', type=float, help="the files' unit in meters, such as 0.01 or 0.0254"
@@ -63,7 +66,10 @@ def parse_args() -> argparse.Namespace:
         help='leave out frames with joints of more than 12 m/s or 450 m/s^2',
     )
     parser.add_argument(
-        '--min-frames', type=int, default=27, help='frames of the shortest clip (27)'
+        '--min-frames',
+        type=int,
+        default=27,
+        help='minimum length of a clip in frames (default: 27)',
     )
     args = parser.parse_args()
     for name in ('fps', 'source_fps', 'meters', 'min_frames'):

@@ -39,26 +39,31 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'results', nargs='+', type=Path, help='.json files of tools/test.py --out'
     )
-    parser.add_argument('--names', nargs='+', help='of the rows (names of the files)')
+    parser.add_argument('--names', nargs='+', help='row names (default: of the files)')
     parser.add_argument(
         '--columns',
         choices=['measures', *PARTS],
         default='measures',
-        help='what the columns are (measures)',
+        help='what the columns are (default: measures)',
     )
     parser.add_argument(
         '--measures',
         nargs='+',
-        help='the columns, or with other --columns one table each (all, or MPJPE)',
+        help='the columns, or with other --columns one table each (default: all, or '
+        'MPJPE)',
     )
-    parser.add_argument('--datasets', nargs='+', help='datasets of the rows (all)')
+    parser.add_argument(
+        '--datasets', nargs='+', help='datasets to include (default: all)'
+    )
     parser.add_argument(
         '--cost',
         action='store_true',
         help='show parameters and multiply-adds of one input, too',
     )
-    parser.add_argument('--digits', type=int, default=1, help='decimals (1)')
-    parser.add_argument('--latex', action='store_true', help='LaTeX, not Markdown')
+    parser.add_argument('--digits', type=int, default=1, help='decimals (default: 1)')
+    parser.add_argument(
+        '--latex', action='store_true', help='print LaTeX instead of Markdown'
+    )
     args = parser.parse_args()
     args.names = args.names or [path.stem for path in args.results]
     if len({*args.names}) != len(args.results) or len(args.names) != len(args.results):

@@ -48,19 +48,24 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         default=[],
         choices=['joints', 'groups', 'actions', 'subjects', 'clips'],
-        help='print these errors too; --out has all of them',
+        help='also print these errors; --out contains all of them',
     )
     parser.add_argument(
         '--out', type=output_file, help='file (.json, .yaml, .pkl) for the metrics'
     )
     parser.add_argument(
-        '--frame-errors', type=output_file, help="file (.npz) for each frame's errors"
+        '--frame-errors',
+        type=output_file,
+        help='file (.npz) for the errors of each frame',
     )
     parser.add_argument(
-        '--worst', type=output_file, help='image (.png) to draw the worst clips in'
+        '--worst', type=output_file, help='image (.png) of the worst clips'
     )
     parser.add_argument(
-        '--num-worst', type=int, default=6, help='clips to draw in --worst (6)'
+        '--num-worst',
+        type=int,
+        default=6,
+        help='number of clips in --worst (default: 6)',
     )
     parser.add_argument(
         '--dump', type=output_file, help='file (.pkl) for all predictions'

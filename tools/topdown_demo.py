@@ -1,4 +1,4 @@
-"""Estimate the 2D keypoints of people in images and videos, and draw them.
+r"""Estimate the 2D keypoints of people in images and videos, and draw them.
 
 MMPose's topdown_demo_with_mmdet.py for GTPT and other top-down models. Example::
 
@@ -15,7 +15,7 @@ import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
 import argparse
 import sys
 
-from mmhot.apis.call_options import CallOptions
+from mmhot.apis.inferencer_inputs import CallOptions
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.options import add_options, given_options
 
@@ -31,7 +31,7 @@ def build_parser() -> OneLineParser:
     parser.add_argument(
         'pose_checkpoint',
         nargs='?',
-        help='its weights (default: those of the model index)',
+        help='its checkpoint (default: as in the model index)',
     )
     parser.add_argument(
         '--input', required=True, help='image, video, folder or glob of these, or URL'
@@ -40,14 +40,14 @@ def build_parser() -> OneLineParser:
         '--output-root', help='folder for drawings, named after the inputs'
     )
     parser.add_argument(
-        '--save-predictions', action='store_true', help='write NAME.json there, too'
+        '--save-predictions', action='store_true', help='also write NAME.json there'
     )
     parser.add_argument(
         '--det-config',
         default='whole_image',
-        help='detector: config, name, .onnx file (default: none)',
+        help='detector: config, name or .onnx file (default: whole_image)',
     )
-    parser.add_argument('--det-checkpoint', help='its weights')
+    parser.add_argument('--det-checkpoint', help='its checkpoint')
     parser.add_argument('--device', help='PyTorch device (default: the GPU if any)')
     parser.add_argument(
         '--show-interval',
@@ -82,7 +82,7 @@ def run_inferencer(args: argparse.Namespace) -> None:
         device=args.device,
         det_model=args.det_config,
         det_weights=args.det_checkpoint,
-        show_progress=sys.stderr.isatty(),
+        show_progress=True,
     )
     results = inferencer(
         args.input,

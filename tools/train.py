@@ -14,11 +14,11 @@ import sys
 from mmengine.config import Config
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.process import keep_freed_memory
 from mmhot.cli.runner import (
     add_runner_arguments,
     build_runner,
     check_checkpoint,
+    keep_freed_memory,
     load_config,
     merge_options,
     setting,
@@ -42,7 +42,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--amp',
         action='store_true',
-        help='train with automatic mixed precision; bfloat16 on a CPU',
+        help='train with automatic mixed precision (bfloat16 on CPUs)',
     )
     parser.add_argument(
         '--no-validate', action='store_true', help='do not validate while training'

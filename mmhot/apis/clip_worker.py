@@ -2,19 +2,23 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from mmhot.apis.export import export
-from mmhot.apis.lifting import lift_source, open_pose_estimator, open_video_lifter
+from mmhot.apis.lifting import (
+    lift_source,
+    open_pose_estimator,
+    open_video_lifter,
+    tuned,
+)
 from mmhot.apis.options import InferRunOptions
 from mmhot.apis.progress import Bars, no_bar, stage_bars
-from mmhot.apis.user_errors import explain_any, is_debugging
 from mmhot.clips import Clip2D
-from mmhot.errors import require_file
+from mmhot.errors import explain_any, is_debugging, require_file
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import CACHE_FOLDER, replacing
 from mmhot.lifting.lifter import LIFTING_RULES
@@ -26,10 +30,8 @@ from mmhot.video.cache import (
     save_if_possible,
     short_name,
 )
-from mmhot.video.frames import FrameSource
 from mmhot.video.inputs import ClipInput
 from mmhot.video.pipeline import StageTimes, VideoLifter
-from mmhot.video.speed import tune
 from mmhot.video.tracking import TRACKING_RULES
 
 # Options that change no result, or name models, which are described by their weights.
@@ -126,15 +128,15 @@ class ClipWorker:
         facts = digest(self._facts(item))
         before = self._find_completed(item, facts)
         if before:
-            outcome.skipped, outcome.people = True, before.people
-            times.num_frames = before.frames
+            outcome.skipped, outcome.people = True, before['people']
+            times.num_frames = before['frames']
             self._say(f'{item.name}: was finished before')
             return
         source = item.open()
         if isinstance(source, Clip2D) and options.html_frames:
             raise ValueError('html_frames needs a video, and there is none')
         with (
-            self._tuned(source),
+            tuned(self._pipeline, source, options.target_fps, self._say),
             stage_bars(self._bars, source.name) as show,
         ):
             lifted = lift_source(self._pipeline, source, show, times)
@@ -147,32 +149,22 @@ class ClipWorker:
                 files = export(lifted, options, footage, self._say, self._bars)
             outcome.people = len(set(lifted.track.tolist()))
         if self._is_kept(item):
-            counts = times.num_frames, outcome.people
-            completed = _CompletedRun.of(files, facts, self._run, *counts)
-            save_if_possible(lambda: completed.save(options.out_dir, item.name))
+            # size, modification time and digest of samples of each file
+            record = {
+                'facts': facts,
+                'run': self._run,
+                'files': {file.name: _state(file) for file in files},
+                'frames': times.num_frames,
+                'people': outcome.people,
+            }
+            save_if_possible(lambda: _save_record(options.out_dir, item.name, record))
 
-    @contextmanager
-    def _tuned(self, source: FrameSource | Clip2D) -> Iterator[None]:
-        """Tune the 2D models for one video, if a speed is wanted."""
-        pipeline, target_fps = self._pipeline, self._options.target_fps
-        models = pipeline.pose_estimator
-        if target_fps is None or isinstance(source, Clip2D):
-            yield
-            return
-        source.max_pixels = pipeline.max_pixels
-        try:
-            pipeline.pose_estimator = tune(models, source, target_fps, self._say)
-            yield
-        finally:
-            pipeline.pose_estimator = models
-            models.estimator.set_keep_rates(None)
-
-    def _find_completed(self, item: ClipInput, facts: str) -> '_CompletedRun | None':
-        """Look up the results of an input that must not be computed again."""
+    def _find_completed(self, item: ClipInput, facts: str) -> dict[str, Any] | None:
+        """Look up the record of an input that must not be computed again."""
         if not self._is_kept(item):
             return None
-        before = _load_completed(self._options.out_dir, item.name, facts)
-        is_reused = before and (self._options.resume or before.run == self._run)
+        before = _load_record(self._options.out_dir, item.name, facts)
+        is_reused = before and (self._options.resume or before['run'] == self._run)
         return before if is_reused else None
 
     def _is_kept(self, item: ClipInput) -> bool:
@@ -209,69 +201,30 @@ class ClipWorker:
             logger.removeHandler(handler)
 
 
-@dataclass(frozen=True)
-class _CompletedRun:
-    """Results of one input.
-
-    Attributes:
-        facts (str): Digest of all that the results depend on.
-        run (str): Run that wrote them.
-        files (dict[str, list]): Size in bytes, modification time in nanoseconds and
-            digest of samples of each file, by its name.
-        frames (int): Number of frames.
-        people (int): Number of people.
-    """
-
-    facts: str
-    run: str
-    files: dict[str, list]
-    frames: int
-    people: int
-
-    @classmethod
-    def of(
-        cls, files: Sequence[Path], facts: object, run: str, frames: int, people: int
-    ) -> '_CompletedRun':
-        """Describe results that were just written; ``facts`` are plain values."""
-        states = {file.name: _state(file) for file in files}
-        return cls(digest(facts), run, states, frames, people)
-
-    def save(self, folder: Path, name: str) -> None:
-        """Write the record of an input into the folder of the results."""
-        path = _path(folder, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        record = {'checksum': digest(asdict(self)), **asdict(self)}
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(record), encoding='utf-8')
+def _save_record(folder: Path, name: str, record: dict[str, Any]) -> None:
+    """Write the record of a finished input into the folder of the results."""
+    path = _path(folder, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        text = json.dumps({'checksum': digest(record), **record})
+        temporary.write_text(text, encoding='utf-8')
 
 
-def _load_completed(folder: Path, name: str, facts: object) -> _CompletedRun | None:
-    """Load the record of an input.
-
-    Args:
-        folder (Path): Folder of the results.
-        name (str): Name of the input.
-        facts (object): All that the results depend on, as plain values.
-
-    Returns:
-        _CompletedRun | None: None if there is no record, it was edited, its facts are
-        others, or a result is missing or was changed.
-    """
+def _load_record(folder: Path, name: str, facts: str) -> dict[str, Any] | None:
+    """Load the record of an input; None unless facts and results are unchanged."""
     path = _path(folder, name)
     try:
         record = load_json(require_file(path))
-        if not isinstance(record, dict) or record.pop('checksum') != digest(record):
+        if record.pop('checksum') != digest(record):
             raise ValueError('checksum')
-        completed = _CompletedRun(**record)
-    except (KeyError, OSError, TypeError, ValueError):
+    except (AttributeError, KeyError, OSError, TypeError, ValueError):
         log_unusable(path)
         return None
     try:
-        states = {file: _state(folder / file) for file in completed.files}
+        states = {file: _state(folder / file) for file in record['files']}
     except OSError:
         return None
-    is_current = states == completed.files and completed.facts == digest(facts)
-    return completed if is_current else None
+    return record if (states, facts) == (record['files'], record['facts']) else None
 
 
 def _path(folder: Path, name: str) -> Path:

@@ -8,8 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.apis.call_options import CallOptions, read_call_options
-from mmhot.apis.inferencer_inputs import Image, Input, open_all
+from mmhot.apis.inferencer_inputs import (
+    CallOptions,
+    Image,
+    Input,
+    open_all,
+    read_call_options,
+)
 from mmhot.apis.inferencer_outputs import (
     as_datasample,
     check_outputs,
@@ -19,7 +24,7 @@ from mmhot.apis.inferencer_outputs import (
 )
 from mmhot.apis.inferencer_predictors import FrameResult, Predictor2D, Predictor3D
 from mmhot.apis.options import InferOptions
-from mmhot.apis.progress import always_bar, no_bar, stage_bars
+from mmhot.apis.progress import no_bar, stage_bars, text_bar
 from mmhot.installation import choose_device
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
@@ -113,7 +118,7 @@ class Inferencer:
             device,
             min_score=0.0,
         )
-        self.show_progress = show_progress
+        self._bars = text_bar if show_progress else no_bar
         self._files = models.files
 
     def __call__(
@@ -139,7 +144,7 @@ class Inferencer:
                 instead of lists of dicts. Defaults to False.
             batch_size (int): Frames per batch in 2D. Defaults to 1.
             out_dir (str, optional): Folder for ``visualizations`` and ``predictions``.
-            **kwargs (Any): See :class:`mmhot.apis.call_options.CallOptions`.
+            **kwargs (Any): See :class:`mmhot.apis.inferencer_inputs.CallOptions`.
 
         Returns:
             Iterator[dict]: For each image or frame: ``predictions``, a list with one
@@ -194,8 +199,7 @@ class Inferencer:
         draw: Overlay,
         options: CallOptions,
     ) -> Iterator[dict[str, Any]]:
-        bars = always_bar if self.show_progress else no_bar
-        with stage_bars(bars, 'images') as progress:
+        with stage_bars(self._bars, 'images') as progress:
             done = 0
             while batch := list(islice(images, options.batch_size)):
                 frames = predictor.predict_images(batch)
@@ -214,10 +218,9 @@ class Inferencer:
         draw: Overlay,
         options: CallOptions,
     ) -> Iterator[dict[str, Any]]:
-        bars = always_bar if self.show_progress else no_bar
         with (
             video_outputs(video, options) as write,
-            stage_bars(bars, video.name) as progress,
+            stage_bars(self._bars, video.name) as progress,
         ):
             try:
                 for frame in predictor.predict_video(video, progress):
@@ -281,6 +284,6 @@ def _open_lifter(model: str | None, weights: str | None, device: str) -> Lifter:
         if not is_mmpose or Path(model).is_file():
             raise
         raise ValueError(
-            f'pose3d={model!r} is a lifter of MMPose, which needs MMPoseInferencer '
-            'after mmhot.compat.repair_inferencer()'
+            f'pose3d={model!r} is a lifter of MMPose: name a config of mmhot, whose '
+            "MotionBERT loads MMPose's weights as pose3d_weights"
         ) from error

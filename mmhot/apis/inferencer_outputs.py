@@ -9,9 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mmhot.apis.call_options import CallOptions
 from mmhot.apis.export import Targets
-from mmhot.apis.inferencer_inputs import Image, Input
+from mmhot.apis.inferencer_inputs import CallOptions, Image, Input
 from mmhot.clips import Clip3D, to_axes
 from mmhot.io.arrays import exact_list, to_json
 from mmhot.io.atomic import replacing

@@ -7,8 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from mmhot.apis.call_options import CallOptions
-from mmhot.apis.inferencer_inputs import Image, ImageVideo, Webcam
+from mmhot.apis.inferencer_inputs import CallOptions, Image, ImageVideo, Webcam
 from mmhot.apis.inferencer_outputs import (
     Instances,
     describe_2d,

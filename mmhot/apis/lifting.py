@@ -1,13 +1,15 @@
 """Lifting of videos, images and 2D keypoints to 3D in one call."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mmhot.apis.export import check_targets, export, results_folder
-from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions
+from mmhot.apis.options import InferOptions, LifterOptions, LiftOptions, LiftRunOptions
 from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
 from mmhot.clips import Clip2D, Clip3D, check_clip
 from mmhot.io.own_results import without_results
@@ -65,11 +67,10 @@ def infer(
     if not inputs[0].has_keypoints:
         pipeline.pose_estimator = open_pose_estimator(chosen)
     clip, times = inputs[0].open(), StageTimes()
-    if chosen.target_fps is not None and not inputs[0].has_keypoints:
-        clip.max_pixels = pipeline.max_pixels
-        models = tune(pipeline.pose_estimator, clip, chosen.target_fps, _LOGGER.info)
-        pipeline.pose_estimator = models
-    with stage_bars(text_bar if progress else no_bar, inputs[0].name) as show:
+    with (
+        tuned(pipeline, clip, chosen.target_fps, _LOGGER.info),
+        stage_bars(text_bar if progress else no_bar, inputs[0].name) as show,
+    ):
         lifted = lift_source(pipeline, clip, show, times)
     if lifted is None:
         raise ValueError(f'{source}: no person was found in {times.num_frames} frames')
@@ -200,15 +201,21 @@ def read_clip(path: Path, options: LiftOptions) -> Clip2D:
 
 def open_lifter(options: LiftOptions) -> Lifter:
     """Load the lifter of :func:`lift`."""
+    more = dict(flip_test=options.flip_test, batch_size=options.batch_size)
+    return _load(options.model, options.checkpoint, options, **more)
+
+
+def _load(
+    model: str | None, weights: str | None, options: LifterOptions, **more: Any
+) -> Lifter:
     return Lifter(
-        options.model,
-        options.checkpoint,
+        model,
+        weights,
         device=options.device,
-        flip_test=options.flip_test,
-        batch_size=options.batch_size,
         keep=options.keep,
         backend=options.backend,
         accuracy=options.accuracy,
+        **more,
     )
 
 
@@ -222,17 +229,9 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
     Returns:
         VideoLifter: Without ``pose_estimator``, see :func:`open_pose_estimator`.
     """
-    lifter = Lifter(
-        options.pose3d,
-        options.pose3d_weights,
-        device=options.device,
-        keep=options.keep,
-        backend=options.backend,
-        accuracy=options.accuracy,
-    )
     return VideoLifter(
         None,
-        lifter,
+        _load(options.pose3d, options.pose3d_weights, options),
         kpt_thr=options.kpt_thr,
         smooth_2d=options.smooth_2d,
         smooth_3d=options.smooth_3d,
@@ -266,6 +265,27 @@ def open_pose_estimator(options: InferOptions) -> VideoPoseEstimator:
         options.batch_size,
         options.flip_2d,
     )
+
+
+@contextmanager
+def tuned(
+    pipeline: VideoLifter,
+    source: FrameSource | Clip2D,
+    target_fps: float | None,
+    say: Callable[[str], None],
+) -> Iterator[None]:
+    """Tune the 2D models of a pipeline for one video, if a speed is wanted."""
+    models = pipeline.pose_estimator
+    if target_fps is None or isinstance(source, Clip2D):
+        yield
+        return
+    source.max_pixels = pipeline.max_pixels
+    try:
+        pipeline.pose_estimator = tune(models, source, target_fps, say)
+        yield
+    finally:
+        pipeline.pose_estimator = models
+        models.estimator.set_keep_rates(None)
 
 
 def lift_source(

@@ -10,9 +10,8 @@ from datetime import datetime, timezone
 import mmhot
 from mmhot.apis.export import Targets, results_folder
 from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
-from mmhot.apis.options import InferRunOptions
+from mmhot.apis.options import InferRunOptions, LiveOptions
 from mmhot.apis.progress import Bars, Show, no_bar
-from mmhot.apis.runner_options import LiveOptions
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video import streams
 from mmhot.video.capture import Capture, Interruption, LatencyHistogram

@@ -7,7 +7,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from mmhot.errors import nearest_name
+from mmhot.errors import did_you_mean
 from mmhot.io.writers.table import WRITERS
 
 if TYPE_CHECKING:  # importing it takes time
@@ -20,7 +20,7 @@ class Argument:
 
     Args:
         help (str | Callable): Help text, or a function that returns it.
-        choices (tuple[str]): Allowed values; empty for any.
+        choices (tuple): Allowed values; empty for any.
         low (float, optional): Least value.
         high (float, optional): Greatest value.
         exclusive (bool): Whether ``low`` itself is not allowed.
@@ -32,7 +32,7 @@ class Argument:
     """
 
     help: str | Callable[[], str]
-    choices: tuple[str, ...] = ()
+    choices: tuple = ()
     low: float | None = None
     high: float | None = None
     exclusive: bool = False
@@ -47,6 +47,11 @@ def option(default: Any, help: str | Callable[[], str], **argument: Any) -> Any:
     return field(default=default, metadata={'argument': Argument(help, **argument)})
 
 
+def frames_per_second(help: str) -> Any:
+    """Declare a field with frames per second, None by default."""
+    return option(None, help, low=0, high=1000, exclusive=True, metavar='N')
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """Base of all option dataclasses: converts and checks every field.
@@ -55,10 +60,13 @@ class Options:
 
     Attributes:
         files (tuple[Path]): Existing files that the values name.
+        title (str): Section of the command line's help for the fields of a class.
 
     Raises:
         ValueError: If a value is wrong; the message names the argument.
     """
+
+    title = ''
 
     def __post_init__(self) -> None:
         """Convert and check the values."""
@@ -121,9 +129,8 @@ def _check(each: Field, value: Any) -> Any:
     elif kind in (str, Path):
         value = kind(value)
     if argument.choices and value not in argument.choices:
-        near = nearest_name(value, argument.choices)
-        hint = f'; did you mean {near}?' if near else ''
-        choices = ', '.join(argument.choices)
+        known = [str(choice) for choice in argument.choices]
+        choices, hint = ', '.join(known), did_you_mean(value, known)
         raise ValueError(f'{name} must be one of {choices}, got {value!r}{hint}')
     return value
 
@@ -168,13 +175,6 @@ def read_keep(value: Any) -> int | list[int]:
             'keep must be a number of frames such as 27, or a list such as 13,5, got '
             f'{value!r}'
         ) from None
-
-
-def read_joints(value: Any) -> int:
-    """Read the number of joints of the results."""
-    if str(value) not in ('17', '24'):
-        raise ValueError(f'joints must be 17 or 24, got {value!r}')
-    return int(value)
 
 
 def read_image_size(value: Any) -> tuple[int, int]:

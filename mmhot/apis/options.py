@@ -1,4 +1,4 @@
-"""Options of lifting and export: defaults, help texts and checks.
+"""Options of lifting, export, streams and Ray: defaults, help texts and checks.
 
 Each call of the Python interface has one dataclass. The command line, the page of
 ``mmhot ui`` and Ray's workers use the same ones: ``mmhot.cli.options`` generates an
@@ -12,11 +12,11 @@ from typing import Any
 from mmhot.apis.option_fields import (
     Argument,
     Options,
+    frames_per_second,
     option,
     read_formats,
     read_image_size,
     read_intrinsics,
-    read_joints,
     read_keep,
 )
 from mmhot.io.writers.table import BVH_PROFILE_NAMES, WRITERS
@@ -32,35 +32,34 @@ SMOOTHING = ('none', 'butterworth', 'savgol', 'one-euro')
 class LifterOptions(Options):
     """Options of every lifter: joints, kept frames, lens, device and back end."""
 
+    title = 'lifter and lens'
+
     mapping: str | None = option(
         None,
-        'how Human3.6M joints that the keypoints lack are approximated (default: as '
-        'the lifter was trained)',
+        'how Human3.6M joints that the keypoints lack are approximated (default: as in '
+        "the lifter's training)",
         choices=tuple(MAPPINGS),
     )
     swap_repair: bool = option(
         True,
-        'leave left and right as detected, where limbs or people seem to be swapped',
+        'do not repair limbs and people whose left and right are swapped',
         flag='--no-swap-repair',
     )
-    joints: Any = option(
+    joints: int = option(
         17,
-        'joints of the results: 17, those of Human3.6M, or 24, with toes, heels, hands '
-        'and nose (default: 17)',
-        convert=read_joints,
-        metavar='N',
+        "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose",
+        choices=(17, 24),
     )
     keep: Any = option(
         None,
-        'frames that an hourglass model keeps of a window, for each of its pruners '
+        'frames that an hourglass keeps of each window, for each of its pruners '
         '(default: as trained)',
         convert=read_keep,
         metavar='N[,N]',
     )
     fov: float | None = option(
         None,
-        'horizontal angle of view of the lens (default: assume 47, for landscape '
-        'format)',
+        'horizontal angle of view of the lens (default: 47 for landscape images)',
         low=1,
         high=170,
         unit='degrees',
@@ -78,16 +77,16 @@ class LifterOptions(Options):
     )
     accuracy: str = option(
         'best',
-        'best: windows overlap by two thirds, bones keep their lengths, and the '
-        'shipped lifter for clips is averaged with a second one; fast: none of these '
-        '(as streams)',
+        'best: windows overlap by two thirds, bones have constant lengths, and the '
+        'shipped lifter for clips is averaged with a second one; fast: none of these, '
+        'as for streams',
         choices=ACCURACIES,
     )
     backend: str = option(
         'auto',
-        'what runs the models: torch, onnx (ONNX Runtime: shipped and exported models) '
-        'or auto: torch if installed, but onnx for exported models and, on a CPU, '
-        'shipped lifters',
+        'runtime of the models: torch, onnx (ONNX Runtime, for shipped and exported '
+        'models), or auto: torch if installed, but onnx for exported models and, on a '
+        'CPU, shipped lifters',
         choices=BACKENDS,
     )
 
@@ -101,6 +100,8 @@ class LifterOptions(Options):
 @dataclass(frozen=True, kw_only=True)
 class LiftOptions(LifterOptions):
     """Options of :func:`mmhot.lift`: the lifter, and what a keypoint file lacks."""
+
+    title = 'model and inputs'
 
     model: str | None = option(
         None,
@@ -123,12 +124,8 @@ class LiftOptions(LifterOptions):
         convert=read_image_size,
         metavar='WxH',
     )
-    fps: float | None = option(
-        None,
-        'frames per second, where the inputs do not state it',
-        low=0,
-        high=1000,
-        exclusive=True,
+    fps: float | None = frames_per_second(
+        'frames per second, where the inputs do not state it'
     )
     single: str | None = option(
         None,
@@ -152,11 +149,13 @@ class LiftOptions(LifterOptions):
 class InferOptions(LifterOptions):
     """Options of :func:`mmhot.infer`: detector, 2D model, lifter and smoothing."""
 
+    title = 'models, tracking, filters and camera'
+
     pose2d: str | None = option(
         None,
         "2D model: an .onnx or .zip file, a config or alias of MMPose's, mediapipe, or "
-        'auto: the best one that is there or may be downloaded (default: mediapipe if '
-        'it and its model file are there, else the shipped gtpt-t)',
+        'auto: the best one that is installed or may be downloaded (default: mediapipe '
+        'if it and its model file are installed, else the shipped gtpt-t)',
         metavar='MODEL',
     )
     pose2d_weights: str | None = option(
@@ -189,18 +188,13 @@ class InferOptions(LifterOptions):
     )
     flip_2d: bool = option(
         False,
-        'average the 2D keypoints of videos with those of mirrored images: twice the '
-        'time, hardly more accurate',
+        'flip test of the 2D model in videos, too: twice the time, slightly more '
+        'accurate',
     )
-    target_fps: float | None = option(
-        None,
-        'frames per second to reach: settings are chosen by timing the first two '
-        'seconds of each video, and in streams while they run (default: the most '
-        'accurate usual ones; see `mmhot tune`)',
-        low=0,
-        high=1000,
-        exclusive=True,
-        metavar='N',
+    target_fps: float | None = frames_per_second(
+        'speed to reach, frames per second: settings are chosen by timing the first '
+        'two seconds of each video, and adapted during streams (default: the usual '
+        'settings; see `mmhot tune`)'
     )
     pose3d: str | None = option(
         None,
@@ -213,7 +207,7 @@ class InferOptions(LifterOptions):
     )
     kpt_thr: float = option(
         0.2,
-        'keypoints of lower confidence count as missing; those of files all count',
+        'minimum confidence of detected keypoints; lower ones count as missing',
         low=0,
         high=1,
         metavar='SCORE',
@@ -224,23 +218,19 @@ class InferOptions(LifterOptions):
     smooth_3d: str = option('none', 'filter of 3D poses over time', choices=SMOOTHING)
     reidentify: bool = option(
         True,
-        'give people a new track ID when they return after two seconds',
+        'no re-identification: people who return after two seconds get a new track ID',
         flag='--no-reid',
     )
     camera: str | None = option(
         None,
-        'the camera is static, or rotating: pans, tilts and zooms on a tripod; auto: '
-        'either; all frames then share axes, and standing feet stay in place (default: '
-        'each frame has its own axes, unless --static-camera is given)',
+        'motion of the camera: static, rotating (pan, tilt and zoom on a tripod), or '
+        'auto to detect which; all frames then share axes, and standing feet stay in '
+        'place (default: each frame has its own axes, unless --static-camera is given)',
         choices=('static', 'rotating', 'auto'),
     )
-    fps: float | None = option(
-        None,
-        'frames per second of keypoint files, and of image folders, which make it one '
-        'video',
-        low=0,
-        high=1000,
-        exclusive=True,
+    fps: float | None = frames_per_second(
+        'frames per second of keypoint files and of image folders, whose images then '
+        'form one video'
     )
     max_megapixels: float = option(
         64.0,
@@ -256,6 +246,8 @@ class InferOptions(LifterOptions):
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(Options):
     """Options of the files that are written: formats, axes, scale and floor."""
+
+    title = 'results'
 
     formats: Any = option(
         ('npz',),
@@ -284,7 +276,7 @@ class ExportOptions(Options):
     )
     foot_lock: bool = option(
         True,
-        'with --static-camera: leave standing feet as lifted',
+        'do not keep standing feet in place with --static-camera',
         flag='--no-foot-lock',
     )
     bvh_profile: str = option(
@@ -319,6 +311,8 @@ class LiftRunOptions(LiftOptions, OutputOptions):
 class InferRunOptions(InferOptions, OutputOptions):
     """Options of ``mmhot infer``."""
 
+    title = 'repeated runs'
+
     no_cache: bool = option(
         False, 'detect people again, and keep no intermediate results'
     )
@@ -333,3 +327,63 @@ class InferRunOptions(InferOptions, OutputOptions):
             raise ValueError(f'static_camera contradicts camera={self.camera!r}')
         if self.resume and self.no_cache:
             raise ValueError('resume does not go with no_cache, which keeps nothing')
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveOptions(Options):
+    """Options of ``mmhot infer --live``."""
+
+    lookahead: int | None = option(
+        None,
+        'delay of the poses in frames; more is more accurate (default: 4)',
+        metavar='FRAMES',
+    )
+    duration: float | None = option(
+        None,
+        'stop after this time (default: never)',
+        low=0,
+        unit='seconds',
+        metavar='SECONDS',
+    )
+    reconnect: float = option(
+        60.0,
+        'time for which a lost stream is reconnected to',
+        low=0,
+        unit='seconds',
+        metavar='SECONDS',
+    )
+    live_format: str = option(
+        'jsonl',
+        'what is printed to stdout: the lines of the file, or nothing',
+        choices=('jsonl', 'none'),
+    )
+    show: bool = option(False, 'show video and poses in a window')
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayOptions(Options):
+    """Options of ``mmhot infer --runner ray``."""
+
+    address: str | None = option(
+        None,
+        'running Ray cluster, or auto (default: start one on this machine)',
+        metavar='HOST:PORT',
+    )
+    num_workers: int | None = option(
+        None,
+        'inputs processed at once (default: as CPUs and GPUs allow)',
+        low=1,
+        metavar='N',
+    )
+    cpus_per_worker: float = option(
+        1.0, 'CPU cores of each worker', low=0, exclusive=True, metavar='N'
+    )
+    gpus_per_worker: float | None = option(
+        None,
+        'GPUs of each worker, 0.5 for two on one (default: 1 where there are any)',
+        low=0,
+        metavar='N',
+    )
+    retries: int = option(
+        2, 'further attempts at an input that failed', low=0, metavar='N'
+    )

@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from functools import partial
 
 from mmhot.errors import escape
 
@@ -26,21 +25,17 @@ def no_bar(title: str) -> Iterator[Show]:
 
 
 @contextmanager
-def text_bar(
-    title: str, unit: str = 'frame', only_in_terminals: bool = True
-) -> Iterator[Show]:
+def text_bar(title: str, unit: str = 'frame') -> Iterator[Show]:
     """Draw a bar on stderr; print lines where that is a file or pipe.
 
     Args:
         title (str): Text before the bar.
         unit (str): What is counted. Defaults to 'frame'.
-        only_in_terminals (bool): Whether files and pipes get lines instead of a bar.
-            Defaults to True.
 
     Yields:
         Callable: See :data:`Show`.
     """
-    if only_in_terminals and not sys.stderr.isatty():
+    if not sys.stderr.isatty():
         with _lines(title, unit) as show:
             yield show
         return
@@ -77,9 +72,6 @@ def _lines(title: str, unit: str) -> Iterator[Show]:
     yield show
     if reached and time.monotonic() - begin >= _LEAST:
         say()
-
-
-always_bar: Bars = partial(text_bar, only_in_terminals=False)
 
 
 @contextmanager

@@ -12,13 +12,12 @@ from functools import partial
 from typing import Any
 
 from mmhot.apis.clip_worker import ClipWorker, Outcome
-from mmhot.apis.options import InferRunOptions
+from mmhot.apis.options import InferRunOptions, RayOptions
 from mmhot.apis.progress import no_bar, text_bar
-from mmhot.apis.runner_options import RayOptions
-from mmhot.apis.user_errors import explain
+from mmhot.errors import explain
+from mmhot.installation import import_extra
 from mmhot.video.inputs import ClipInput
 
-_INSTALL = "pip install 'mmhot[ray]'"
 # Of an attempt to connect to a cluster.
 _SECONDS = 10.0
 Say = Callable[[str], None]
@@ -75,13 +74,7 @@ def process_with_ray(
 
 
 class _RemoteWorker:
-    """Worker in a process of Ray, and the lines that it prints.
-
-    Args:
-        make (Callable): Builds the worker, given two functions that receive lines for
-            the user and warnings.
-        folder (str): Folder of relative paths.
-    """
+    """Worker in a process of Ray, and the lines that it prints."""
 
     def __init__(self, make: Callable[..., ClipWorker], folder: str) -> None:
         self._lines: list[str] = []
@@ -110,10 +103,7 @@ class _RemoteWorker:
 @contextmanager
 def _connected(address: str | None) -> Iterator[Any]:
     """Yield the module ``ray``, connected to a cluster."""
-    try:
-        import ray
-    except ImportError as error:
-        raise ValueError(f"runner='ray' needs Ray: {_INSTALL}") from error
+    ray = import_extra('ray', "runner='ray'", 'ray')
     options = {'log_to_driver': False, 'logging_level': 'ERROR'}
     if address is None and 'RAY_ADDRESS' not in os.environ:
         options['include_dashboard'] = False

@@ -4,7 +4,7 @@ Example:
   mmhot cost nanohtnet --depth 3
 
 Multiply-adds are those of one input, including the products of attention and graphs.
-Time is of the network alone, with random weights, as it is trained.
+The time is that of the plain network with random weights, as in training.
 """
 
 import argparse
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
         'config',
-        help='config file, PACKAGE::CONFIG or name in mmhot list',
+        help='config file, PACKAGE::CONFIG or name in `mmhot list`',
     )
     parser.add_argument(
         '--shape',
@@ -30,10 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--depth',
         type=int,
         default=2,
-        help='parts of module names in the table; 0 for the total (default: 2)',
+        metavar='N',
+        help='levels of modules in the table; 0 for the total (default: 2)',
     )
     parser.add_argument(
-        '--batch', type=int, default=1, metavar='N', help='inputs timed (default: 1)'
+        '--batch',
+        type=int,
+        default=1,
+        metavar='N',
+        help='inputs per timed batch (default: 1)',
     )
     parser.add_argument('--no-time', action='store_true', help='do not measure time')
     add_report_arguments(parser)

@@ -1,12 +1,14 @@
 """The ``mmhot`` command: its subcommands, global options and exit code."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 
 import mmhot
+from mmhot.apis.progress import no_bar, text_bar
 from mmhot.cli.errors import (
     Notices,
     OneLineParser,
@@ -15,7 +17,6 @@ from mmhot.cli.errors import (
     run_safely,
     usable_streams,
 )
-from mmhot.cli.process import silence_opencv
 
 COMMANDS = (
     *('infer', 'lift', 'tune', 'search', 'ui', 'show-pruning', 'export', 'list'),
@@ -48,8 +49,10 @@ def _run(argv: Sequence[str] | None) -> int:
         command.refuse(extras)
     command.refuse_overwriting(args)
     args.say = (lambda line: None) if args.quiet else Notices(command.prog)
+    args.bars = no_bar if args.quiet else text_bar
     args.flags = flags_of(command)
-    silence_opencv()
+    # it prints several lines for each damaged image, beside our own
+    os.environ.setdefault('OPENCV_LOG_LEVEL', 'OFF')
     if args.device == 'auto':
         args.device = None
     return run_safely(command.prog, partial(args.run, args), command)

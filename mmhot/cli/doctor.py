@@ -1,9 +1,9 @@
 """Check the installed packages: versions, imports, and commands to repair them.
 
-mmhot needs its requirements and, where PyTorch or a package of OpenMMLab is installed,
-those of its extra `mmpose`; requirements/lock.txt lists the tested versions. Packages
-are imported in another process for two seconds, or until all are with `--full`. The
-exit code is 1 if a needed one is missing or broken.
+Packages are compared with the requirements of mmhot and, if PyTorch or a package of
+OpenMMLab is installed, with those of its extra `mmpose`; requirements/lock.txt has the
+tested versions. They are imported in another process, for two seconds unless --full is
+given. The exit code is 1 if a needed package is missing or broken.
 
 Example:
   mmhot doctor --json --out doctor.json
@@ -26,7 +26,7 @@ _INSTALLATIONS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        '--full', action='store_true', help='wait until every package was imported'
+        '--full', action='store_true', help='wait until all packages are imported'
     )
     add_report_arguments(parser)
 

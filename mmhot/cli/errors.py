@@ -5,15 +5,21 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mmhot.apis.user_errors import explain, is_debugging, is_user_error
 from mmhot.cli.options import name_options
-from mmhot.errors import escape, nearest_name, one_line
+from mmhot.errors import (
+    did_you_mean,
+    escape,
+    explain,
+    is_debugging,
+    is_user_error,
+    one_line,
+)
 
 
 def run_safely(
@@ -133,12 +139,6 @@ def _is_same(path: str | os.PathLike, other: Any) -> bool:
     with suppress(OSError, ValueError):  # missing, or no path at all
         return isinstance(other, str | Path) and os.path.samefile(path, other)
     return False
-
-
-def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """Return a hint at the nearest known name, or an empty string."""
-    near = nearest_name(given, known)
-    return '' if near is None else f' (did you mean {near}?)'
 
 
 def print_line(text: str, stream: Any = None) -> None:

@@ -5,22 +5,22 @@ Example:
 
 Inputs are video files, images, folders and globs of either, files of 2D keypoints (see
 `mmhot lift --help`), and lists (.txt) with one of these per line. 2D keypoints and
-tracks are kept beside the results: a run with another lifter, or after an interruption,
-starts from them.
+tracks are cached beside the results and reused by later runs, with another lifter or
+after an interruption.
 """
 
 import argparse
 import secrets
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mmhot.apis.options import InferRunOptions
-from mmhot.apis.progress import no_bar, text_bar
-from mmhot.apis.runner_options import LiveOptions, RayOptions
+from mmhot.apis.options import InferRunOptions, LiveOptions, RayOptions
 from mmhot.cli.errors import print_line
 from mmhot.cli.options import add_options, given_options, name_options, read_options
-from mmhot.cli.process import stopped_by_signals
 from mmhot.cli.report import add_profile_argument, profiled
 from mmhot.errors import one_line
 from mmhot.weights.index import AUTO, LIVE_LIFTER
@@ -157,12 +157,33 @@ def _run_live(args: argparse.Namespace, live: LiveOptions) -> int:
         live,
         say,
         print_document,
-        stopped_by_signals,
-        no_bar if args.quiet else text_bar,
+        _stopped_by_signals,
+        args.bars,
     )
     if lost:
         _complain(lost)
     return int(lost is not None)
+
+
+@contextmanager
+def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call a function on the first Ctrl-C or SIGTERM; later ones act as usual."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {}
+
+    def end(number: int, _) -> None:
+        signal.signal(number, before[number])
+        stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _process(
@@ -182,8 +203,7 @@ def _process(
         return
     from mmhot.apis.clip_worker import ClipWorker
 
-    bars = no_bar if args.quiet else text_bar
-    worker = ClipWorker(options, args.say, _complain, run_name, bars)
+    worker = ClipWorker(options, args.say, _complain, run_name, args.bars)
     # a model that cannot be loaded fails for all inputs
     worker.prepare(not all(item.has_keypoints for item in inputs))
     yield from map(worker, inputs)

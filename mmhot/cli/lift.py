@@ -11,7 +11,6 @@ import argparse
 from pathlib import Path
 
 from mmhot.apis.options import LiftRunOptions
-from mmhot.apis.progress import no_bar, text_bar
 from mmhot.cli.options import add_options, read_options
 from mmhot.cli.report import add_profile_argument, profiled
 
@@ -32,4 +31,4 @@ def run(args: argparse.Namespace) -> None:
     from mmhot.apis.lifting import lift_files
 
     with profiled(args):
-        lift_files(args.inputs, options, args.say, no_bar if args.quiet else text_bar)
+        lift_files(args.inputs, options, args.say, args.bars)

@@ -3,8 +3,8 @@
 Example:
   mmhot list nanohtnet
 
-Configs are named mmhot::TASK/ALGORITHM/DATASET/NAME.py in `_base_`, in tools and in
-`mmhot lift --model`; `--json` lists them.
+`--json` also lists the names of configs, mmhot::TASK/ALGORITHM/DATASET/NAME.py, for
+`_base_`, the tools and `mmhot lift --model`.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the tables or the JSON."""
-    from mmhot.cli.errors import did_you_mean
+    from mmhot.errors import did_you_mean
     from mmhot.weights.index import read_models, shipped_weights
 
     models = read_models()

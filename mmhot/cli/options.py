@@ -21,29 +21,40 @@ def add_options(
     """Declare an option for every field of a dataclass.
 
     Values are converted and checked by the dataclass, which has the defaults, too: an
-    option that is not given is absent from the parsed arguments.
+    option that is not given is absent from the parsed arguments. Fields of classes with
+    a title form a section of the help.
 
     Args:
         parser (ArgumentParser): Parser or group of one.
         options (type[Options]): Dataclass.
         names (tuple[str]): Fields to declare; all by default.
     """
-    for each in fields(options):
-        if each.name in _GLOBAL or (names and each.name not in names):
-            continue
-        argument = each.metadata['argument']
-        settings: dict[str, Any] = {
-            'dest': each.name,
-            'default': argparse.SUPPRESS,
-            'help': _help(each),
-        }
-        if kind_of(each) is bool:
-            settings['action'] = 'store_false' if each.default else 'store_true'
-        else:
-            choices = argument.choices and '{' + ','.join(argument.choices) + '}'
-            settings['metavar'] = choices or argument.metavar or None
-            settings['required'] = each.default is MISSING
-        parser.add_argument(flag_of(each), **settings)
+    known = {each.name: each for each in fields(options)}
+    groups = {'': parser}
+    for part in reversed(options.__mro__[:-1]):
+        for name in part.__annotations__:
+            if name in _GLOBAL or (names and name not in names):
+                continue
+            title = '' if names else part.title
+            if title not in groups:
+                groups[title] = parser.add_argument_group(title)
+            _add_option(groups[title], known[name])
+
+
+def _add_option(parser: argparse._ActionsContainer, each: Field) -> None:
+    argument = each.metadata['argument']
+    settings: dict[str, Any] = {
+        'dest': each.name,
+        'default': argparse.SUPPRESS,
+        'help': _help(each),
+    }
+    if kind_of(each) is bool:
+        settings['action'] = 'store_false' if each.default else 'store_true'
+    else:
+        choices = ','.join(map(str, argument.choices))
+        settings['metavar'] = f'{{{choices}}}' if choices else argument.metavar or None
+        settings['required'] = each.default is MISSING
+    parser.add_argument(flag_of(each), **settings)
 
 
 def _help(each: Field) -> str:

@@ -1,7 +1,9 @@
-"""Arguments, config and Runner of ``tools/train.py`` and ``tools/test.py``."""
+"""Arguments, config, memory and Runner of ``tools/train.py`` and ``tools/test.py``."""
 
 import argparse
+import ctypes
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,10 @@ from mmengine.config import Config, ConfigDict, DictAction
 from mmhot import compat
 from mmhot.cli.training_data import use_sample_data
 from mmhot.weights.config_files import read_config_file
+
+# From malloc.h of the GNU C library.
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+_NEVER = -1
 
 
 class _KeyValueAction(DictAction):
@@ -125,6 +131,22 @@ def merge_options(config: Config, options: dict[str, Any] | None) -> None:
         config.merge_from_dict(options or {})
     except (AssertionError, KeyError, TypeError) as error:
         raise ValueError(f'--cfg-options: {error}') from error
+
+
+def keep_freed_memory() -> bool:
+    """Keep freed memory in the process, for the next block of the same size.
+
+    A training step on a CPU allocates the same large tensors again and again. By
+    default each is returned to the system, which clears every page of the next one: a
+    tenth to a fifth of the time. The process keeps its peak memory.
+
+    Returns:
+        bool: Whether the C library supports it: GNU's, on Linux.
+    """
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL('libc.so.6').mallopt
+        return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, _NEVER))
+    return False
 
 
 def build_runner(config: Config) -> Any:

@@ -3,9 +3,9 @@
 Example:
   mmhot search walk.npz clips/ --checkpoint poseclr.pth
 
-The query and the library, a folder of .npz files, are 2D keypoints or results of mmhot
-infer; the checkpoint is one of PoseCLR's pre-training, see docs/search.md. An index in
-the library is extended when files are new or changed.
+Query and library are .npz files of 2D keypoints or results of `mmhot infer`. A model
+pre-trained with PoseCLR compares their movements, see docs/search.md. The library's
+index is extended when files are new or changed.
 """
 
 import argparse
@@ -17,33 +17,40 @@ from mmhot.cli.report import add_report_arguments, align, report
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument('query', type=Path, help='.npz file')
-    parser.add_argument('library', type=Path, help='folder of .npz files')
+    parser.add_argument('query', type=Path, help='.npz file of the movement')
+    parser.add_argument('library', type=Path, help='folder of .npz files to search')
     parser.add_argument(
-        '--checkpoint', type=Path, required=True, metavar='FILE', help='of PoseCLR'
+        '--checkpoint',
+        type=Path,
+        required=True,
+        metavar='FILE',
+        help='model of PoseCLR',
     )
     parser.add_argument(
-        '--top', type=int, default=10, metavar='N', help='matches (default: 10)'
+        '--top',
+        type=int,
+        default=10,
+        metavar='N',
+        help='number of matches (default: 10)',
     )
     parser.add_argument(
         '--stride',
         type=float,
         default=0.5,
         metavar='SECONDS',
-        help='from one window to the next (default: 0.5)',
+        help='interval of the compared windows (default: 0.5)',
     )
     parser.add_argument(
         '--index',
         type=Path,
         metavar='FILE',
-        help='.npz of the index (default: .mmhot-index.npz in the library)',
+        help='file of the index (default: .mmhot-index.npz in the library)',
     )
     add_report_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Print the matches."""
-    from mmhot.apis.progress import no_bar, text_bar
     from mmhot.apis.search import search
 
     matches = search(
@@ -54,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
         stride=args.stride,
         index=args.index,
         device=args.device or 'auto',
-        bars=no_bar if args.quiet else text_bar,
+        bars=args.bars,
     )
     rows = [
         (

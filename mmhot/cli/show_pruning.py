@@ -39,12 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--keep-rates',
         type=read_numbers,
         metavar='LIST',
-        help="share of patches kept, such as 1,0.7,0.3,0.1 (default: the config's)",
+        help='kept share of patches in each stage, such as 1,0.7,0.3,0.1 (default: as '
+        'in the config)',
     )
     parser.add_argument(
         '--zoom',
         type=float,
         default=1.5,
+        metavar='FACTOR',
         help='size of the drawing relative to the crop (default: 1.5)',
     )
 
@@ -71,8 +73,6 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(
             f'{args.config} is a config without weights: name a checkpoint'
         )
-    if '://' not in weights and not Path(weights).is_file():
-        raise FileNotFoundError(f'{weights}: no such checkpoint file')
     check_checkpoint(weights)
 
     from mmpose.apis import init_model

@@ -5,8 +5,8 @@ from pathlib import Path
 from traceback import walk_tb
 from types import TracebackType
 
-from mmhot.apis.user_errors import explain, is_debugging
 from mmhot.cli.errors import print_line
+from mmhot.errors import explain, is_debugging
 
 
 def _explain(

@@ -14,6 +14,7 @@ _FILES = {
     'CocoWholeBodyDataset': _COCO,
     'RenderedPeopleDataset': dict(data_root=f'{_PEOPLE}/', ann_file='people.npz'),
 }
+_SPLITS = ('train', 'val', 'test')
 # Of one step, and of an epoch.
 _BATCH, _SAMPLES_PER_EPOCH = 2, 4
 
@@ -36,12 +37,14 @@ def check_data_files(config: Config, splits: tuple[str, ...]) -> None:
                 _check(name, Path(root, name), f'{option}.data_root')
             for folder in (dataset.get('data_prefix') or {}).values():
                 _check(folder, Path(root, folder), f'{option}.data_prefix')
-        evaluators = config.get(f'{split}_evaluator') or []
-        if isinstance(evaluators, dict):
-            evaluators = [evaluators]
-        for evaluator in evaluators:
+        for evaluator in _evaluators(config, split):
             for name in _file_names(evaluator):
                 _check(name, Path(name), f'{split}_evaluator.ann_file')
+
+
+def _evaluators(config: Config, split: str) -> list[ConfigDict]:
+    found = config.get(f'{split}_evaluator') or []
+    return [found] if isinstance(found, dict) else found
 
 
 def _datasets(loader: dict | None, option: str) -> Iterator[tuple[str, ConfigDict]]:
@@ -84,20 +87,23 @@ def use_sample_data(config: Config) -> None:
         raise ValueError(
             f'--sample: needs a clone of the repository, {_SAMPLES} does not exist'
         )
-    for split in ('train', 'val', 'test'):
-        loader = f'{split}_dataloader'
-        for _, dataset in _datasets(config.get(loader), loader):
+    for split in _SPLITS:
+        for dataset in _innermost_datasets(config.get(f'{split}_dataloader')):
             _replace_files(dataset)
-        evaluators = config.get(f'{split}_evaluator') or []
-        for evaluator in [evaluators] if isinstance(evaluators, dict) else evaluators:
+        for evaluator in _evaluators(config, split):
             if evaluator.get('ann_file'):
                 evaluator.ann_file = str(_PEOPLE / 'annotations.json')
     shorten(config)
 
 
+def _innermost_datasets(loader: dict | None) -> Iterator[ConfigDict]:
+    """Yield a loader's datasets that wrap no other."""
+    for _, dataset in _datasets(loader, ''):
+        if 'dataset' not in dataset and 'datasets' not in dataset:
+            yield dataset
+
+
 def _replace_files(dataset: ConfigDict) -> None:
-    if 'dataset' in dataset or 'datasets' in dataset:
-        return
     kind = dataset.type.rpartition('.')[2]
     if kind not in _FILES:
         raise ValueError(
@@ -113,7 +119,7 @@ def _replace_files(dataset: ConfigDict) -> None:
 def shorten(config: Config) -> None:
     """Shorten a training to one epoch of two small batches, in one process."""
     small = dict(batch_size=_BATCH, num_workers=0, persistent_workers=False)
-    for split in ('train', 'val', 'test'):
+    for split in _SPLITS:
         loader = config.get(f'{split}_dataloader')
         if not loader:
             continue
@@ -121,9 +127,8 @@ def shorten(config: Config) -> None:
         if 'num_samples' in (loader.get('sampler') or {}):
             loader.sampler.num_samples = _SAMPLES_PER_EPOCH
             continue
-        for _, dataset in _datasets(loader, ''):
-            if 'dataset' not in dataset and 'datasets' not in dataset:
-                dataset.indices = _SAMPLES_PER_EPOCH
+        for dataset in _innermost_datasets(loader):
+            dataset.indices = _SAMPLES_PER_EPOCH
     config.merge_from_dict({'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 1})
     if 'logger' in config.get('default_hooks', {}):
         config.default_hooks.logger.interval = 1

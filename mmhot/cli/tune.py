@@ -1,12 +1,12 @@
-"""Measure how fast this machine is, and choose settings for a speed.
+"""Measure the speed of this machine and choose settings for a frame rate.
 
 Example:
   mmhot tune walk.mp4 --target-fps 30
 
-Times `mmhot infer` up to its 2D keypoints on the first two seconds of the video, from
-the most accurate settings on, and prints those that reach the speed, with the error
-that they have on rendered clips. `mmhot infer --target-fps` does the same before each
-video, and adapts the settings of a stream while it runs.
+Times 2D pose estimation on the first two seconds of the video with ever faster
+settings, and prints the most accurate ones that reach the frame rate, with their error
+on rendered clips. `mmhot infer --target-fps` does the same before each video, and
+adapts the settings of a stream while it runs.
 """
 
 import argparse
@@ -19,7 +19,7 @@ _MODELS = ('pose2d', 'pose2d_weights', 'det_model', 'det_weights', 'backend')
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument('video', help='a video of people as it will be used')
+    parser.add_argument('video', help='typical video of people')
     add_options(parser, InferOptions, ('target_fps', *_MODELS))
 
 

@@ -5,11 +5,11 @@ Example:
   mmhot ui --browser
   mmhot ui --browser --out public/mmhot
 
-The page does the same as `mmhot infer`, on this machine and without a network. Results
-are in a temporary folder until the page is closed: download them before. Needs Gradio.
+The page runs `mmhot infer` on this machine, without a network. Results are deleted when
+the page is closed: download them before. Needs Gradio.
 
 With --browser the models run in the visitor's browser, on its CPU or GPU, on a video or
-the camera; nothing is uploaded. The page consists of files for any web server.
+the camera; nothing is uploaded. --out writes the page as static files.
 """
 
 import argparse
@@ -49,8 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             action='append',
             default=[],
             metavar='MODEL',
-            help=f'further {what} to offer, as for `mmhot infer`; may be given several '
-            'times',
+            help=f'add a {what} to the choices, as for `mmhot infer`; may be repeated',
         )
     parser.add_argument(
         '--max-upload',

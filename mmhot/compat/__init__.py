@@ -2,16 +2,17 @@
 
 A :class:`Shim` is installed only where it is needed. Light ones, which import nothing,
 are installed by ``import mmhot``; :func:`apply`, called by ``mmhot.plugin``, installs
-the others, except for :func:`repair_inferencer`, which users call themselves.
+the others.
 """
 
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 from mmhot.compat import import_hooks
 
@@ -30,7 +31,6 @@ class Shim:
         light (bool): Whether it imports nothing, so that ``import mmhot`` installs it.
         since (tuple, optional): Package and its first version (two numbers) with the
             problem, to know whether it is needed without importing the package.
-        on_request (bool): Whether only users install it.
     """
 
     name: str
@@ -38,7 +38,6 @@ class Shim:
     install: Callable[[], Undo | None]
     light: bool = False
     since: tuple[str, tuple[int, int]] | None = None
-    on_request: bool = False
 
 
 # GNU's OpenMP tries 300,000 times, some milliseconds, before a thread sleeps.
@@ -47,14 +46,14 @@ _SPINS = 'GOMP_SPINCOUNT'
 _undo: dict[str, Undo] = {}
 
 
-def apply() -> tuple[str, ...]:
-    """Install all shims that are needed; return the names of installed ones."""
-    return _apply(shim for shim in SHIMS if not shim.on_request)
-
-
-def apply_light() -> tuple[str, ...]:
-    """Install the light shims that are needed."""
-    return _apply(shim for shim in SHIMS if shim.light)
+def apply(light: bool = False) -> tuple[str, ...]:
+    """Install all shims that are needed, or the light ones; return installed names."""
+    for shim in SHIMS:
+        if shim.name not in _undo and (shim.light or not light):
+            undo = shim.install()
+            if undo is not None:
+                _undo[shim.name] = undo
+    return applied()
 
 
 def revert() -> None:
@@ -76,8 +75,6 @@ def states() -> dict[str, str]:
 def _state(shim: Shim) -> str:
     if shim.name in _undo:
         return 'in place'
-    if shim.on_request:
-        return 'on request'
     if shim.light or shim.since is None:
         return 'not needed'
     from importlib.metadata import PackageNotFoundError, version
@@ -102,32 +99,6 @@ def shims() -> Iterator[tuple[str, ...]]:
                 _undo.pop(name)()
 
 
-def repair_inferencer() -> ExitStack:
-    """Fix tracking and windows in MMPose's 3D inferencer.
-
-    Returns:
-        ExitStack: ``close()``, or the end of a ``with`` block, reverts the fix for
-        inferencers built later. Nested calls do nothing.
-
-    Raises:
-        ValueError: If the installed version of MMPose is not supported.
-    """
-    undo = ExitStack()
-    if _INFERENCER.name not in _undo:
-        _apply([_INFERENCER])
-        undo.callback(lambda: _undo.pop(_INFERENCER.name, lambda: None)())
-    return undo
-
-
-def _apply(wanted: Iterable[Shim]) -> tuple[str, ...]:
-    for shim in wanted:
-        if shim.name not in _undo:
-            undo = shim.install()
-            if undo is not None:
-                _undo[shim.name] = undo
-    return applied()
-
-
 def wait_less_actively() -> Undo | None:
     """Let waiting threads of PyTorch sleep sooner, unless the environment says how.
 
@@ -141,17 +112,49 @@ def wait_less_actively() -> Undo | None:
     return lambda: os.environ.pop(_SPINS, None)
 
 
-def _lazy(module: str, function: str) -> Callable[[], Undo | None]:
-    """Return a function that imports and calls a function of this package."""
-    return lambda: getattr(import_module(f'mmhot.compat.{module}'), function)()
+def allow_checkpoint_globals() -> Undo | None:
+    """Allow objects of OpenMMLab's checkpoints in ``torch.load``, if needed."""
+    return import_module('mmhot.compat.checkpoints').allow_checkpoint_globals()
 
 
-_INFERENCER = Shim(
-    'inferencer',
-    "MMPose's 3D inferencer loses track IDs and lifts windows of one repeated frame",
-    _lazy('inferencer', 'install'),
-    on_request=True,
-)
+def restore_tostring_rgb() -> Undo | None:
+    """Restore a method that Matplotlib's canvas had up to 3.9, if it is missing."""
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    if hasattr(FigureCanvasAgg, 'tostring_rgb'):
+        return None
+
+    def tostring_rgb(canvas: Any) -> bytes:
+        return np.asarray(canvas.buffer_rgba())[..., :3].tobytes()
+
+    FigureCanvasAgg.tostring_rgb = tostring_rgb
+    return lambda: delattr(FigureCanvasAgg, 'tostring_rgb')
+
+
+def pass_scalar_radius() -> Undo | None:
+    """Make MMPose's visualizer draw circles with scalar radii.
+
+    It converts arrays of one element by ``int``, which NumPy refuses since 2.4.
+    """
+    import numpy as np
+
+    if tuple(map(int, np.__version__.split('.')[:2])) < (2, 4):
+        return None
+    from mmpose.visualization import PoseLocalVisualizer
+
+    original = PoseLocalVisualizer.draw_circles
+
+    def draw_circles(self: Any, center: Any, radius: Any, *args: Any, **kwargs: Any):
+        if self.backend == 'opencv':
+            radius = np.asarray(radius).item()
+        return original(self, center, radius, *args, **kwargs)
+
+    # inherited from OpencvBackendVisualizer
+    PoseLocalVisualizer.draw_circles = draw_circles
+    return lambda: delattr(PoseLocalVisualizer, 'draw_circles')
+
+
 SHIMS = (
     Shim(
         'config scheme',
@@ -186,20 +189,19 @@ SHIMS = (
     Shim(
         'checkpoint globals',
         'torch >= 2.6 refuses the NumPy arrays and HistoryBuffers in checkpoints',
-        _lazy('checkpoints', 'allow_checkpoint_globals'),
+        allow_checkpoint_globals,
         since=('torch', (2, 6)),
     ),
     Shim(
         'tostring_rgb',
         "Matplotlib >= 3.10 lacks the method with which MMPose's visualizer draws",
-        _lazy('visualizer', 'restore_tostring_rgb'),
+        restore_tostring_rgb,
         since=('matplotlib', (3, 10)),
     ),
     Shim(
         'circle radius',
         "NumPy >= 2.4 does not convert the arrays that MMPose's visualizer passes",
-        _lazy('visualizer', 'pass_scalar_radius'),
+        pass_scalar_radius,
         since=('numpy', (2, 4)),
     ),
-    _INFERENCER,
 )

@@ -4,7 +4,6 @@ Files are those of ``torch.save``, or safetensors with the metadata as JSON.
 """
 
 import json
-import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 
 from mmhot.compat import shims
+from mmhot.errors import DAMAGED_CHECKPOINT, explain_refusal
 
 _INT_BITS = (8, 16, 32, 64)
 _DTYPES = (
@@ -25,7 +25,6 @@ _DTYPES = (
 )
 SAFETENSORS = '.safetensors'
 """Suffix of files that hold tensors and text alone."""
-_DAMAGED = 'not a checkpoint, or a damaged one: torch.load cannot read it'
 
 
 def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
@@ -55,7 +54,7 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
             if isinstance(error, OSError) and error.filename is not None:
                 raise
             # A damaged file can make the unpickler raise anything.
-            raise ValueError(f'{path}: {_DAMAGED}') from error
+            raise ValueError(f'{path}: {DAMAGED_CHECKPOINT}') from error
 
 
 def _load_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
@@ -89,17 +88,6 @@ def save_checkpoint(content: dict[str, Any], path: Path) -> None:
     state = {key: value.contiguous() for key, value in content['state_dict'].items()}
     meta = json.dumps(content['meta'], default=lambda array: array.tolist())
     save_file(state, path, {'format': 'pt', 'meta': meta})
-
-
-def explain_refusal(error: Exception) -> str:
-    """Explain in one line why ``torch.load`` refused a file."""
-    name = re.search(r'GLOBAL (\S+)', str(error))
-    if name:
-        return (
-            f'refused: it holds {name[1]}, and only tensors, NumPy arrays and plain '
-            'containers are loaded, because other pickled objects can run any code'
-        )
-    return _DAMAGED
 
 
 def allow_checkpoint_globals() -> Callable[[], None] | None:

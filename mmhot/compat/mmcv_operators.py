@@ -1,11 +1,12 @@
 """Stand-in for MMCV's compiled operators (``mmcv._ext``), on top of torchvision.
 
 ``mmcv-lite`` has the Python sources of :mod:`mmcv.ops` without the compiled module. The
-functions have the signatures that those sources call, and return what MMCV 2.1.0
-returns up to rounding. Operators that torchvision lacks raise an error when called.
+functions take what those sources pass, and return what MMCV 2.1.0 returns up to
+rounding: outputs are overwritten, gradients, computed by autograd with another forward
+pass, are added. Operators that torchvision lacks raise an error when called.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -13,9 +14,12 @@ import torch
 import torchvision
 from torch import Tensor
 
-from mmhot.compat import mmcv_sampling
-
-_NAIVE, _LINEAR = 0, 1
+_NAIVE, _LINEAR = 0, 1  # methods of soft NMS
+_AVERAGE_POOLING = 1
+_INSTALL = (
+    'replace mmcv-lite by it: pip uninstall -y mmcv-lite && pip install mmcv==2.1.0 '
+    '(needs a C++ compiler; see docs/installation.md)'
+)
 
 
 def get_compiler_version() -> str:
@@ -116,6 +120,239 @@ def _remove(rest: np.ndarray, keep: np.ndarray) -> np.ndarray:
     return filled
 
 
+def explain_missing(name: str) -> str:
+    """Explain how to install an operator that is not provided."""
+    return f'{name} needs compiled MMCV: {_INSTALL}'
+
+
+def roi_align_forward(
+    input: Tensor, rois: Tensor, output: Tensor, *_: Tensor, **settings: Any
+) -> None:
+    """Pool regions (R, 5) of feature maps (B, C, H, W) into ``output``."""
+    output.copy_(_roi_align(input, rois, settings))
+
+
+def roi_align_backward(
+    grad_output: Tensor, rois: Tensor, *buffers: Tensor, **settings: Any
+) -> None:
+    """Add the gradient of the feature maps to the last buffer."""
+    grad_input = buffers[-1]
+    with torch.enable_grad():
+        features = torch.zeros_like(grad_input).requires_grad_()
+        output = _roi_align(features, rois, settings)
+    grad_input += torch.autograd.grad(output, features, grad_output)[0]
+
+
+def _roi_align(features: Tensor, rois: Tensor, settings: dict[str, Any]) -> Tensor:
+    if settings['pool_mode'] != _AVERAGE_POOLING:
+        raise RuntimeError(explain_missing("roi_align with pool_mode='max'"))
+    return torchvision.ops.roi_align(
+        features,
+        rois,
+        (settings['aligned_height'], settings['aligned_width']),
+        settings['spatial_scale'],
+        settings['sampling_ratio'],
+        settings['aligned'],
+    )
+
+
+def deform_conv_forward(
+    input: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    output: Tensor,
+    *_: Tensor,
+    **settings: int,
+) -> None:
+    """Convolve at shifted positions into ``output``."""
+    output.copy_(_deform_conv(settings, input, offset, weight))
+
+
+def deform_conv_backward_input(
+    input: Tensor,
+    offset: Tensor,
+    grad_output: Tensor,
+    grad_input: Tensor,
+    grad_offset: Tensor,
+    weight: Tensor,
+    columns: Tensor,
+    **settings: int,
+) -> None:
+    """Add the gradients of input and offsets."""
+    buffers = (grad_input, grad_offset, None)
+    _add_gradients(settings, grad_output, (input, offset, weight), buffers)
+
+
+def deform_conv_backward_parameters(
+    input: Tensor,
+    offset: Tensor,
+    grad_output: Tensor,
+    grad_weight: Tensor,
+    columns: Tensor,
+    ones: Tensor,
+    scale: float,
+    **settings: int,
+) -> None:
+    """Add ``scale`` times the gradient of the weights, which does not use them."""
+    inputs = (input, offset, torch.zeros_like(grad_weight))
+    _add_gradients(settings, scale * grad_output, inputs, (None, None, grad_weight))
+
+
+def modulated_deform_conv_forward(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    ones: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    output: Tensor,
+    columns: Tensor,
+    with_bias: bool,
+    **settings: int,
+) -> None:
+    """Convolve at shifted positions, weighted by ``mask``, into ``output``."""
+    added = bias if with_bias else None
+    output.copy_(_deform_conv(settings, input, offset, weight, mask, added))
+
+
+def modulated_deform_conv_backward(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    ones: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    columns: Tensor,
+    grad_input: Tensor,
+    grad_weight: Tensor,
+    grad_bias: Tensor,
+    grad_offset: Tensor,
+    grad_mask: Tensor,
+    grad_output: Tensor,
+    with_bias: bool,
+    **settings: int,
+) -> None:
+    """Add the gradients of all inputs."""
+    inputs = (input, offset, weight, mask)
+    buffers = (grad_input, grad_offset, grad_weight, grad_mask)
+    _add_gradients(settings, grad_output, inputs, buffers)
+    if with_bias:
+        grad_bias += grad_output.sum((0, 2, 3))
+
+
+def _deform_conv(
+    settings: dict[str, int],
+    input: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    mask: Tensor | None = None,
+    bias: Tensor | None = None,
+) -> Tensor:
+    # torchvision takes the groups from the shapes.
+    channels = weight.size(1) * settings['group']
+    offsets = 2 * settings['deformable_group'] * weight[0, 0].numel()
+    if (input.size(1), offset.size(1)) != (channels, offsets):
+        raise ValueError(
+            f'input and offset must have {channels} and {offsets} channels by weight '
+            f'and groups, got {input.size(1)} and {offset.size(1)}'
+        )
+    geometry = zip(*_geometry(settings), strict=True)
+    return torchvision.ops.deform_conv2d(
+        input, offset, weight, bias, *geometry, mask=mask
+    )
+
+
+def _geometry(settings: dict[str, int]) -> list[tuple[int, ...]]:
+    """Return stride, padding and dilation of rows, and of columns."""
+    plain = 'dH' in settings
+    names = ('d', 'pad', 'dilation') if plain else ('stride_', 'pad_', 'dilation_')
+    axes = 'HW' if plain else 'hw'
+    return [tuple(settings[name + axis] for name in names) for axis in axes]
+
+
+def _add_gradients(
+    settings: dict[str, int],
+    grad_output: Tensor,
+    inputs: Sequence[Tensor],
+    buffers: Sequence[Tensor | None],
+) -> None:
+    """Add gradients of :func:`_deform_conv` to the buffers that are not None."""
+    leaves = [tensor.detach() for tensor in inputs]
+    wanted = [(x, y) for x, y in zip(leaves, buffers, strict=True) if y is not None]
+    with torch.enable_grad():
+        tensors = [leaf.requires_grad_() for leaf, _ in wanted]
+        output = _deform_conv(settings, *leaves)
+    gradients = torch.autograd.grad(output, tensors, grad_output)
+    for (leaf, buffer), gradient in zip(wanted, gradients, strict=True):
+        if leaf is leaves[1]:
+            gradient = gradient.where(_has_gradient(settings, *leaves[:3]), 0)
+        buffer += gradient
+
+
+def _has_gradient(
+    settings: dict[str, int], input: Tensor, offset: Tensor, weight: Tensor
+) -> Tensor:
+    """Return a mask, shaped as ``offset``, of offsets that have a gradient in MMCV.
+
+    At a coordinate of -1, the outer end of the padding, MMCV takes the outer one-sided
+    derivative, 0, and torchvision the inner one. Zero offsets lead to such coordinates.
+    """
+    axes = []
+    for axis, (stride, padding, dilation) in enumerate(_geometry(settings), 2):
+        base = torch.arange(offset.size(axis), device=offset.device) * stride - padding
+        steps = torch.arange(weight.size(axis), device=offset.device) * dilation
+        axes.append(steps[:, None] + base)
+    rows, columns = axes  # (height of the kernel, H), (width of the kernel, W)
+    pair = torch.broadcast_tensors(rows[:, None, :, None], columns[None, :, None, :])
+    grid = torch.stack(pair, 2).flatten(0, 2)
+    groups = offset.unflatten(1, (-1, len(grid)))
+    return (groups + grid != -1).flatten(1, 2)
+
+
+def ms_deform_attn_forward(
+    value: Tensor,
+    spatial_shapes: Tensor,
+    level_start_index: Tensor,
+    sampling_locations: Tensor,
+    attention_weights: Tensor,
+    im2col_step: int,
+) -> Tensor:
+    """Attend to sampled positions with MMCV's PyTorch implementation."""
+    return _attend(spatial_shapes, value, sampling_locations, attention_weights)
+
+
+def ms_deform_attn_backward(
+    value: Tensor,
+    spatial_shapes: Tensor,
+    level_start_index: Tensor,
+    sampling_locations: Tensor,
+    attention_weights: Tensor,
+    grad_output: Tensor,
+    grad_value: Tensor,
+    grad_sampling_locations: Tensor,
+    grad_attention_weights: Tensor,
+    im2col_step: int,
+) -> None:
+    """Add the gradients of values, positions and weights."""
+    inputs = (value, sampling_locations, attention_weights)
+    with torch.enable_grad():
+        leaves = [tensor.detach().requires_grad_() for tensor in inputs]
+        output = _attend(spatial_shapes, *leaves)
+    gradients = torch.autograd.grad(output, leaves, grad_output)
+    buffers = (grad_value, grad_sampling_locations, grad_attention_weights)
+    for buffer, gradient in zip(buffers, gradients, strict=True):
+        buffer += gradient
+
+
+def _attend(
+    shapes: Tensor, value: Tensor, locations: Tensor, weights: Tensor
+) -> Tensor:
+    from mmcv.ops import multi_scale_deform_attn  # imports mmcv._ext itself
+
+    attend = multi_scale_deform_attn.multi_scale_deformable_attn_pytorch
+    return attend(value, shapes.tolist(), locations, weights)
+
+
 OPERATORS: dict[str, Callable] = {
     operator.__name__: operator
     for operator in (
@@ -123,15 +360,15 @@ OPERATORS: dict[str, Callable] = {
         get_compiling_cuda_version,
         nms,
         softnms,
-        mmcv_sampling.roi_align_forward,
-        mmcv_sampling.roi_align_backward,
-        mmcv_sampling.deform_conv_forward,
-        mmcv_sampling.deform_conv_backward_input,
-        mmcv_sampling.deform_conv_backward_parameters,
-        mmcv_sampling.modulated_deform_conv_forward,
-        mmcv_sampling.modulated_deform_conv_backward,
-        mmcv_sampling.ms_deform_attn_forward,
-        mmcv_sampling.ms_deform_attn_backward,
+        roi_align_forward,
+        roi_align_backward,
+        deform_conv_forward,
+        deform_conv_backward_input,
+        deform_conv_backward_parameters,
+        modulated_deform_conv_forward,
+        modulated_deform_conv_backward,
+        ms_deform_attn_forward,
+        ms_deform_attn_backward,
     )
 }
 
@@ -142,6 +379,6 @@ def find_operator(name: str) -> Callable:
         raise AttributeError(f'mmcv._ext has no attribute {name!r}')
 
     def missing(*_: Any, **__: Any) -> NoReturn:
-        raise RuntimeError(mmcv_sampling.explain_missing(name))
+        raise RuntimeError(explain_missing(name))
 
     return OPERATORS.get(name, missing)

@@ -13,7 +13,7 @@ from typing import Any
 
 from mmhot.apis.option_fields import command_words
 from mmhot.apis.options import InferRunOptions
-from mmhot.apis.user_errors import explain_any
+from mmhot.errors import explain_any
 
 # Seconds between two updates of the page.
 _INTERVAL = 0.25
@@ -29,7 +29,6 @@ class Progress:
     """State of a run.
 
     Attributes:
-        doing (str): Activity before the first stage.
         stages (dict[str, tuple[int, int]]): Frames done and frames in total (0 if
             unknown) of each stage, in their order.
         notes (list[str]): Lines for the user.
@@ -38,7 +37,6 @@ class Progress:
         files (list[Path]): Results.
     """
 
-    doing: str = 'loading the models'
     stages: dict[str, tuple[int, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     done: bool = False
@@ -182,7 +180,7 @@ def describe(progress: Progress, command: str) -> str:
     if rows:
         parts.append(f'<div class="stages">{"".join(rows)}</div>')
     elif not progress.done:
-        parts.append(f'<p>{escape(progress.doing)} ...</p>')
+        parts.append('<p>loading the models ...</p>')
     parts += [f'<p class="note">{escape(note)}</p>' for note in progress.notes]
     if progress.done and not progress.error:
         code = f'<code>{escape(command)}</code>'

@@ -5,7 +5,7 @@ allowed to run programs on its machine.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mmhot.video.sources import mediapipe_pose
 from mmhot.video.sources.model_names import MEDIAPIPE, shipped_pose_model
@@ -30,7 +30,7 @@ class ModelChoices:
     pose2d: tuple[str, ...]
     det_model: tuple[str, ...]
     pose3d: tuple[str, ...]
-    note: str = field(default='')
+    note: str = ''
 
 
 def find_choices(

@@ -22,6 +22,33 @@ _FILES = ['video', 'image', '.npz', '.json']
 _REFUSED = {'.txt'}
 _GONE = 'The connection was lost, and the files were deleted: reload the page.'
 _EMPTY = '<div class="empty">Drop a video and press Lift: its people appear here.</div>'
+# Label and explanation of each field, by section.
+_LABELS = {
+    'Camera and scale': {
+        'fov': ('Horizontal angle of view, degrees', 'Empty: 47.'),
+        'intrinsics': ('Calibration file, in place of the angle',),
+        'height': ('Body height, meters', 'Empty: estimated by the model.'),
+        'static_camera': ('Static camera: estimate the floor, lock feet',),
+        'camera': ('Camera on a tripod: does it pan, tilt or zoom?',),
+        'foot_lock': ('Keep standing feet in place',),
+    },
+    'Keypoints and results': {
+        'accuracy': ('Accuracy of the lifter',),
+        'kpt_thr': ('Minimum keypoint confidence, 0 to 1', 'Empty: 0.2.'),
+        'det_every': ('Detect in every Nth frame', 'Empty: automatic.'),
+        'target_fps': ('Frames per second to reach', 'Empty: most accurate.'),
+        'fps': ('Frames per second of keypoints', 'Empty: as the file states.'),
+        'smooth_2d': ('Smooth keypoints',),
+        'smooth_3d': ('Smooth poses',),
+        'swap_repair': ('Undo swaps of left and right',),
+        'reidentify': ('Recognize people who return',),
+        'html_frames': ('Show the frames of the video in the 3D page',),
+        'bvh_profile': ('Profile of .bvh',),
+        'axes': ('Axes',),
+        'joints': ('Joints', '24: with toes, heels, hands and nose.'),
+        'formats': ('Files',),
+    },
+}
 STYLE = (Path(__file__).parent / 'page.css').read_text(encoding='utf-8')
 
 
@@ -53,8 +80,7 @@ class Page:
                         self._stop = gr.Button('Stop', interactive=False)
                     self._fields = {
                         **self._model_fields(),
-                        **_camera_fields(),
-                        **_result_fields(),
+                        **_option_fields(),
                     }
                 with gr.Column(scale=2, min_width=320):
                     self._viewer = gr.HTML(_EMPTY, elem_id='viewer')
@@ -143,60 +169,24 @@ class Page:
         self._sessions.close(request.session_hash)
 
 
-def _camera_fields() -> dict[str, gr.components.Component]:
-    with gr.Accordion('Camera and scale', open=False):
-        return {
-            'fov': _field('fov', 'Horizontal angle of view, degrees', 'Empty: 47.'),
-            'intrinsics': gr.File(
-                label='Calibration file, in place of the angle',
-                file_types=['.json', '.yml', '.yaml', '.npz'],
-                height=110,
-            ),
-            'height': _field(
-                'height', 'Body height, meters', 'Empty: estimated by the model.'
-            ),
-            'static_camera': _field(
-                'static_camera', 'Static camera: estimate the floor, lock feet'
-            ),
-            'camera': _field(
-                'camera', 'Camera on a tripod: does it pan, tilt or zoom?'
-            ),
-            'foot_lock': _field('foot_lock', 'Keep standing feet in place'),
-        }
-
-
-def _result_fields() -> dict[str, gr.components.Component]:
-    with gr.Accordion('Keypoints and results', open=False):
-        labels = {
-            'accuracy': ('Accuracy of the lifter',),
-            'kpt_thr': ('Minimum keypoint confidence, 0 to 1', 'Empty: 0.2.'),
-            'det_every': ('Detect in every Nth frame', 'Empty: automatic.'),
-            'target_fps': ('Frames per second to reach', 'Empty: most accurate.'),
-            'fps': ('Frames per second of keypoints', 'Empty: as the file states.'),
-            'smooth_2d': ('Smooth keypoints',),
-            'smooth_3d': ('Smooth poses',),
-            'swap_repair': ('Undo swaps of left and right',),
-            'reidentify': ('Recognize people who return',),
-            'html_frames': ('Show the frames of the video in the 3D page',),
-            'bvh_profile': ('Profile of .bvh',),
-            'axes': ('Axes',),
-        }
-        return {name: _field(name, *texts) for name, texts in labels.items()} | {
-            'joints': gr.Dropdown(
-                [17, 24],
-                value=17,
-                label='Joints',
-                info='24: with toes, heels, hands and nose.',
-            ),
-            'formats': gr.CheckboxGroup(
-                _formats(), value=['npz', 'html'], label='Files'
-            ),
-        }
+def _option_fields() -> dict[str, gr.components.Component]:
+    """Create the fields of cameras, keypoints and results, in two sections."""
+    made = {}
+    for title, labels in _LABELS.items():
+        with gr.Accordion(title, open=False):
+            for name, texts in labels.items():
+                made[name] = _field(name, *texts)
+    return made
 
 
 def _field(name: str, label: str, info: str = '') -> gr.components.Component:
     """Create the field of an option of ``mmhot infer``, with its default."""
     option = _OPTIONS[name]
+    if name == 'intrinsics':
+        types = ['.json', '.yml', '.yaml', '.npz']
+        return gr.File(label=label, file_types=types, height=110)
+    if name == 'formats':
+        return gr.CheckboxGroup(_formats(), value=['npz', 'html'], label=label)
     choices = option.metadata['argument'].choices
     if choices:
         none = [] if option.default else [('not given', AUTOMATIC)]

@@ -15,7 +15,7 @@ from pose_sources import BOX, Detector, Estimator, FunctionDetector, use_stand_i
 from video_files import gray_image, write_video
 
 from mmhot.apis import Inferencer, inferencer_inputs
-from mmhot.apis.call_options import (
+from mmhot.apis.inferencer_inputs import (
     REFUSED,
     WITHOUT_EFFECT,
     CallOptions,
@@ -132,7 +132,7 @@ def test_wrong_arguments_are_refused_before_any_work(
         ({'pose2d': 'a', 'det_cat_ids': [0, 2]}, 'det_cat_ids must be 0'),
         ({'pose2d': {'type': 'x'}}, 'pose2d must be a name or file, got a dict'),
         ({'pose3d': 'nanohtnett'}, 'nanohtnett'),
-        ({'pose3d': 'human3d'}, r'a lifter of MMPose.*repair_inferencer\(\)'),
+        ({'pose3d': 'human3d'}, r'a lifter of MMPose: name a config of mmhot'),
     ],
 )
 def test_wrong_models_are_refused(models, options, message):
@@ -488,7 +488,8 @@ def test_track_ids_change_at_a_cut(dimensions, request, tmp_path):
     assert first != second
 
 
-def test_progress_is_shown_if_wanted(models, video, capfd):
+def test_progress_is_shown_if_wanted(models, video, monkeypatch, capfd):
+    monkeypatch.setattr('sys.stderr.isatty', lambda: True)
     for _ in Inferencer('some.onnx', show_progress=True, device='cpu')(video):
         pass
     assert 'clip: 2D' in capfd.readouterr().err

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from mmhot.apis.call_options import CallOptions
+from mmhot.apis.inferencer_inputs import CallOptions
 from mmhot.apis.option_fields import command_words, flag_of
 from mmhot.apis.options import (
     ExportOptions,
@@ -12,8 +12,9 @@ from mmhot.apis.options import (
     InferRunOptions,
     LiftOptions,
     LiftRunOptions,
+    LiveOptions,
+    RayOptions,
 )
-from mmhot.apis.runner_options import LiveOptions, RayOptions
 from mmhot.cli.errors import OneLineParser, flags_of
 from mmhot.cli.options import add_options, name_options, read_options
 
@@ -42,7 +43,7 @@ FLAGS = {
         (LiftOptions, {'intrinsics': 'none.yml'}, 'intrinsics: none.yml: no such'),
         (InferOptions, {'kpt_thr': -1}, 'kpt_thr must be from 0 to 1, got -1'),
         (InferOptions, {'fps': 0}, 'fps must be above 0, up to 1000, got 0'),
-        (InferOptions, {'smooth_2d': 'savgl'}, "got 'savgl'; did you mean savgol"),
+        (InferOptions, {'smooth_2d': 'savgl'}, r"got 'savgl' \(did you mean savgol"),
         (ExportOptions, {'formats': ['npz', 'avi']}, "among npz,.*; got 'avi'"),
         (ExportOptions, {'formats': []}, 'formats must be among .*; got none'),
         (RayOptions, {'cpus_per_worker': 0}, 'cpus_per_worker must be above 0, got 0'),

@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from mmhot import compat
-from mmhot.cli.dispatch import main
+from mmhot.cli.dispatch import build_parser, main
 from mmhot.compat import SHIMS, Shim, _state
 from mmhot.installation import checks, import_extra, try_imports
 from mmhot.installation.checks import examine, repair_commands
@@ -55,6 +55,7 @@ def site(tmp_path, monkeypatch):
     folder = tmp_path / 'site'
     folder.mkdir()
     made = Site(folder)
+    build_parser()  # imports the commands, which the new path would hide
     monkeypatch.setattr(sys, 'path', [str(folder)])
     for path in folder.iterdir():  # loaded modules would be found without the path
         if path.name != 'mmhot':

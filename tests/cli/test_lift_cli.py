@@ -244,7 +244,10 @@ def test_inputs_with_one_name_are_refused(refused, tmp_path):
         ({'formats': ''}, "--formats must be among .*; got ''"),
         ({'image_size': '1280'}, "--image-size must be WxH, .*, got '1280'"),
         ({'image_size': '0x720'}, '--image-size: width must be a whole number within'),
-        ({'mapping': 'hots'}, r"--mapping must be one of .*'hots'; did you mean hot\?"),
+        (
+            {'mapping': 'hots'},
+            r"--mapping must be one of .*'hots' \(did you mean hot\?\)",
+        ),
         ({'fov': 200}, r'--fov must be from 1 to 170 degrees, got 200'),
         ({'height': 180}, r'--height must be from 0.3 to 3 meters, got 180'),
         ({'axes': 'zup'}, r'did you mean z-up\?'),

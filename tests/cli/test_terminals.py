@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from mmhot.apis.user_errors import explain, is_user_error
 from mmhot.cli.errors import Notices, OneLineParser, print_line, run_safely
+from mmhot.errors import explain, is_user_error
 
 SAY = r"""
 import sys

@@ -371,7 +371,7 @@ try:
     import xtcocotools
 except ModuleNotFoundError as error:
     print(error)
-compat.apply_light()
+compat.apply(light=True)
 import xtcocotools.coco
 print(xtcocotools.coco.COCO is COCO)
 """

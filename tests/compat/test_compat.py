@@ -29,9 +29,8 @@ def _restore_shims():
     before = compat.applied()
     yield
     compat.revert()
-    for shim in compat.SHIMS:
-        if shim.name in before:
-            compat._apply([shim])
+    lights = [shim.light for shim in compat.SHIMS if shim.name in before]
+    compat.apply(light=all(lights))
 
 
 def run_python(code, *args):

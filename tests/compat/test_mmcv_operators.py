@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 
 from mmhot import compat
-from mmhot.compat import import_hooks, mmcv_operators, mmcv_sampling
+from mmhot.compat import import_hooks, mmcv_operators
 
 ops = importlib.import_module('mmcv.ops')  # after mmhot, which provides mmcv._ext
 DATA = Path(__file__).parents[1] / 'data'
@@ -108,10 +108,10 @@ def test_deformable_attention_equals_mmcvs_for_the_cpu():
     output = attend(value, shapes, places, weights)
     expected = torch.autograd.grad(output.square().sum(), leaves)
     arguments = value, shapes, start, places, weights
-    found = mmcv_sampling.ms_deform_attn_forward(*arguments, im2col_step=64)
+    found = mmcv_operators.ms_deform_attn_forward(*arguments, im2col_step=64)
     torch.testing.assert_close(found, output)
     buffers = [torch.zeros_like(leaf) for leaf in leaves]
-    mmcv_sampling.ms_deform_attn_backward(*arguments, 2 * found, *buffers, 64)
+    mmcv_operators.ms_deform_attn_backward(*arguments, 2 * found, *buffers, 64)
     torch.testing.assert_close(tuple(buffers), expected)
 
 

@@ -13,6 +13,7 @@ from mmpose.apis import MMPoseInferencer, inference_pose_lifter_model, init_mode
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.structures import PoseDataSample
 
+from mmhot import compat
 from mmhot.datasets.h36m import h36m_metainfo
 from mmhot.datasets.transforms.virtual_camera import denormalize_inferencer_input
 from mmhot.lifting.lifter import Lifter
@@ -25,6 +26,13 @@ LIFTERS = CONFIGS / 'nanohtnet/cmu_mocap'
 WILD = LIFTERS / 'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild.py'
 PUBLISHED = LIFTERS / 'nanohtnet_27frm-keep3_1xb256-49e_cmu.py'
 SIZE = (1280, 720)
+
+
+@pytest.fixture(autouse=True, scope='module')
+def _shims():
+    """Install the shims again that another module may have reverted."""
+    with compat.shims():
+        yield
 
 
 @pytest.fixture(scope='module')

@@ -10,8 +10,7 @@ from statistics import median
 import av
 
 from mmhot.apis.live_session import lift_stream
-from mmhot.apis.options import InferRunOptions
-from mmhot.apis.runner_options import LiveOptions
+from mmhot.apis.options import InferRunOptions, LiveOptions
 from mmhot.video.frames import VideoFile
 from mmhot.weights.index import LIVE_LIFTER
 from tools.lab.benchmark.chain import Chain, open_chain, time_chains

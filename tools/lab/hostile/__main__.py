@@ -29,7 +29,6 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.process import silence_opencv
 from mmhot.cli.report import align
 from mmhot.errors import escape, one_line
 from mmhot.io.atomic import replacing
@@ -94,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
 def _import_all() -> None:
     """Import what the commands import, once for all forks."""
     os.environ.setdefault('OMP_NUM_THREADS', '1')
-    silence_opencv()
+    os.environ['OPENCV_LOG_LEVEL'] = 'OFF'
     import mmhot.apis.clip_worker
     import mmhot.lifting.torch_network
     import mmhot.plugin
