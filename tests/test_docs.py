@@ -24,7 +24,7 @@ PLACES = ('*.md', 'docs/*.md', 'demo/*.md', 'configs/*/*/*.md', 'mmhot/weights/*
 PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
 METAFILES = sorted(ROOT.glob('configs/*/*/metafile.yml'))
 RECIPES = sorted(ROOT.glob('tools/recipes/*.sh'))
-SCRIPTS = [*RECIPES, ROOT / 'tools/lab/lent_gpu.sh']
+SCRIPTS = [*RECIPES, *sorted(ROOT.glob('tools/lab/*.sh'))]
 
 
 @pytest.fixture(params=PAGES, ids=lambda page: str(page.relative_to(ROOT)))

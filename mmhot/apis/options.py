@@ -153,9 +153,9 @@ class InferOptions(LifterOptions):
 
     pose2d: str | None = option(
         None,
-        "2D model: an .onnx file, a config or alias of MMPose's, mediapipe, or auto: "
-        'the best one that is installed or may be downloaded (default: mediapipe if it '
-        'and its model file are installed, else the shipped gtpt-t)',
+        "2D model: an .onnx or .zip file, a config or alias of MMPose's, mediapipe, or "
+        'auto: the best one that is installed or may be downloaded (default: mediapipe '
+        'if it and its model file are installed, else the shipped gtpt-t)',
         metavar='MODEL',
     )
     pose2d_weights: str | None = option(
@@ -169,10 +169,10 @@ class InferOptions(LifterOptions):
     )
     det_model: str | None = option(
         None,
-        "detector of people: an .onnx file, a config or alias of MMDetection's, "
-        'pose-verified (a small detector, checked by the 2D model), mediapipe or '
-        'whole_image (default: mediapipe with mediapipe, pose-verified with gtpt-t, '
-        'else human)',
+        'detector of people: an .onnx or .zip file, a config or alias of '
+        "MMDetection's, pose-verified (a small detector, checked by the 2D model), "
+        'mediapipe or whole_image (default: mediapipe with mediapipe, pose-verified '
+        'with gtpt-t, RTMO itself, else human)',
         metavar='MODEL',
     )
     det_weights: str | None = option(None, 'checkpoint of the detector', metavar='FILE')

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmhot.errors import require_file
 from mmhot.installation import list_devices_of_driver
-from mmhot.weights.hub import MODEL_FILE, local_file
+from mmhot.weights.hub import ARCHIVE, MODEL_FILE, SDK_FILE, local_file, unpack
 from mmhot.weights.index import SCHEME, WEIGHTS_FOLDER, read_models
 
 BACKENDS = ('auto', 'torch', 'onnx')
@@ -81,11 +81,17 @@ def find_graph(
 
 
 def exported_file(model: str | Path) -> Path | None:
-    """Return the ONNX file of a file or folder of ``mmhot export``; None of others."""
+    """Return the ONNX file of a file, archive or exported folder; None of others.
+
+    Folders are those of ``mmhot export`` and of MMDeploy's SDK.
+    """
     path = local_file(model)
     if path.suffix.lower() == '.onnx':
         return path
-    return path / MODEL_FILE if (path / MODEL_FILE).is_file() else None
+    if path.suffix.lower() == ARCHIVE:
+        path = unpack(path)
+    files = (path / MODEL_FILE, path / SDK_FILE)
+    return next((file for file in files if file.is_file()), None)
 
 
 def shipped_graph(name: str, tasks: Sequence[str]) -> Path | None:

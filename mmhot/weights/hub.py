@@ -1,23 +1,34 @@
 """Files of models by address: paths, URLs, and repositories of the Hugging Face Hub.
 
-What was fetched once is used without a network.
+What was fetched once is used without a network. Archives are unpacked once.
 """
 
 import hashlib
 import os
 import re
-from pathlib import Path
+import shutil
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
 from urllib.parse import urldefrag, urlsplit
 
+from mmhot.errors import naming, require_file
 from mmhot.installation import import_extra
+from mmhot.io.atomic import replacing
 from mmhot.weights.downloads import cache_folder, cached_file, check_digest, download
 
 _HUB = 'hf://'
 _WEB = ('http://', 'https://')
 _SHA256 = 'sha256='
-# OpenMMLab's and PyTorch's file names end with the first digits of the SHA-256.
-_DIGITS = re.compile(r'-(?!\d+\.)([0-9a-f]{8,64})\.\w+$')
+ARCHIVE = '.zip'
+# OpenMMLab's and PyTorch's file names end with the first digits of the SHA-256; those
+# of archives have the digits of the checkpoint.
+_DIGITS = re.compile(r'-(?!\d+\.)([0-9a-f]{8,64})\.(?!zip$)\w+$')
 MODEL_FILE, META_FILE = _GRAPH = ('model.onnx', 'meta.json')
+SDK_FILE, PIPELINE_FILE = 'end2end.onnx', 'pipeline.json'
+"""Model and its preprocessing in folders and archives of MMDeploy's SDK."""
+# ONNX files, as all Protocol Buffers, have at most 2 GB.
+_MAX_SIZES = {SDK_FILE: 2 << 30, PIPELINE_FILE: 1 << 20}
 _CHECKPOINTS = ('.safetensors', '.pth')
 _FILES = ('*.safetensors', '*.pth', *_GRAPH)
 
@@ -63,6 +74,73 @@ def local_file(name: str | Path, hint: str = '') -> Path:
     path = download(url, hint, path, given or (named and named[1]))
     check_digest(path, given)
     return path
+
+
+def unpack(path: Path) -> Path:
+    """Unpack the model of an archive, as MMDeploy's SDK has it, into the cache folder.
+
+    Args:
+        path (Path): A .zip file with one .onnx file, in any folder, and perhaps
+            ``pipeline.json`` beside it; all else is left.
+
+    Returns:
+        Path: The folder of both.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no readable archive, has not one model, or is too large.
+    """
+    with naming(require_file(path)):
+        facts = path.stat()
+        state = f'{path.resolve()} {facts.st_size} {facts.st_mtime_ns}'
+        digits = hashlib.sha256(state.encode(errors='surrogateescape')).hexdigest()
+        folder = cache_folder() / 'mmhot' / 'archives' / digits[:16] / path.stem
+        if not (folder / SDK_FILE).is_file():
+            try:
+                _unpack(path, folder)
+            except (
+                zipfile.BadZipFile,
+                zlib.error,
+                NotImplementedError,
+                EOFError,
+                RuntimeError,
+            ) as error:  # RuntimeError: encrypted
+                raise ValueError(f'is no readable archive: {error}') from error
+    return folder
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        entries = {PurePosixPath(entry.filename): entry for entry in archive.infolist()}
+        models = [
+            name
+            for name in entries
+            if name.suffix.lower() == '.onnx' and name.parts[0] != '__MACOSX'
+        ]
+        if len(models) != 1:
+            raise ValueError(f'has {len(models)} .onnx files, and one is expected')
+        # the model last: a folder that has it is complete
+        files = {
+            PIPELINE_FILE: entries.get(models[0].with_name(PIPELINE_FILE)),
+            SDK_FILE: entries[models[0]],
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, entry in files.items():
+            if entry is None:
+                continue
+            # no more than this is read, even if the archive has more
+            free = shutil.disk_usage(folder).free
+            if entry.file_size > min(_MAX_SIZES[name], free):
+                raise ValueError(
+                    f'{name} in it has {entry.file_size >> 20} MB, and at most '
+                    f'{min(_MAX_SIZES[name], free) >> 20} MB can be unpacked'
+                )
+            with (
+                archive.open(entry) as source,
+                replacing(folder / name) as target,
+                target.open('wb') as file,
+            ):
+                shutil.copyfileobj(source, file)
 
 
 def _fetch_from_hub(name: str, hint: str) -> Path:

@@ -22,7 +22,7 @@ from mmhot.video.inputs import open_inputs
 from mmhot.video.live import LiveLifter
 from mmhot.video.live_tracks import LiveTrack, resample_segment
 from mmhot.video.pose_estimation import VideoPoseEstimator
-from mmhot.video.sources.detectors import OnnxDetector
+from mmhot.video.sources.onnx_detectors import OnnxDetector
 from mmhot.video.sources.onnx_models import OnnxPoseEstimator
 from mmhot.weights.index import LIVE_LIFTER
 

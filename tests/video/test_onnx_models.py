@@ -8,10 +8,16 @@ import pytest
 from numpy.testing import assert_allclose
 from video_files import gray_image
 
-from mmhot.crops import crop_matrix, map_points, unmap_points
+from mmhot.crops import (
+    IMAGE_MEAN,
+    IMAGE_STD,
+    crop_matrix,
+    map_points,
+    unmap_points,
+)
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.video.sources import detectors, onnx_models
-from mmhot.video.sources.detectors import OnnxDetector
+from mmhot.video.sources import onnx_detectors, onnx_formats, onnx_models
+from mmhot.video.sources.onnx_detectors import OnnxDetector
 from mmhot.video.sources.onnx_models import OnnxPoseEstimator, split_evenly
 
 COCO = get_skeleton('coco-17').joints
@@ -48,7 +54,7 @@ class Session:
 @pytest.fixture
 def use(monkeypatch):
     def replace(session):
-        for module in (detectors, onnx_models):
+        for module in (onnx_detectors, onnx_models):
             monkeypatch.setattr(module, 'open_session', lambda *_, **__: session)
         return session
 
@@ -68,9 +74,10 @@ def test_boxes_are_in_pixels_of_the_image(use):
     assert_allclose(scores, [0.9])
     (batch,) = session.batches
     assert batch.shape == (1, 3, 320, 320)
-    white = (250 - onnx_models._IMAGE_MEAN) / onnx_models._IMAGE_STD
+    mean, std = np.array(IMAGE_MEAN[::-1]), np.array(IMAGE_STD[::-1])
+    white = (250 - mean) / std
     assert_allclose(batch[0, :, 5, 5], white, rtol=1e-5)
-    gray = (114 - onnx_models._IMAGE_MEAN) / onnx_models._IMAGE_STD
+    gray = (114 - mean) / std
     assert_allclose(batch[0, :, -5, 5], gray, rtol=1e-5)
 
 
@@ -78,10 +85,11 @@ def test_normalized_planes_are_in_the_order_of_the_channels():
     images = [*np.random.default_rng(0).integers(0, 256, (2, 6, 4, 3), np.uint8)]
     mean, std = np.float32([[123.675, 116.28, 103.53], [58.395, 57.12, 57.375]])
     wanted = (np.stack(images)[..., ::-1] - mean) / std
-    found = onnx_models.normalize(images, onnx_models.RGB)
+    found = onnx_formats.normalize(images, onnx_formats.IMAGENET_RGB)
     assert found.dtype == np.float32
     assert (found == wanted.transpose(0, 3, 1, 2)).all()
-    assert (onnx_models.normalize(images, onnx_models.BGR) == found[:, ::-1]).all()
+    other = onnx_formats.normalize(images, onnx_formats.IMAGENET_BGR)
+    assert (other == found[:, ::-1]).all()
 
 
 def point_in_crop(point, size):

@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose
 import mmhot
 from mmhot.deploy.shared_weights import WEIGHTS_KEY
 from mmhot.video.inputs import open_inputs
-from mmhot.video.sources.detectors import OnnxDetector
 from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
+from mmhot.video.sources.onnx_detectors import OnnxDetector
 from mmhot.video.sources.onnx_models import OnnxPoseEstimator
 from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights.backends import find_graph
@@ -112,7 +112,7 @@ def test_flip_test_averages_logits(images):
     estimator = OnnxPoseEstimator(WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.onnx')
     probabilities = np.full((1, 17, 8), 0.1, np.float32)
     probabilities[..., 3] = 0.3
-    estimator._width = 4
+    estimator._size = np.array([4, 4])
     outputs = [probabilities, probabilities]
     x, y = estimator._average(outputs, outputs)
     assert_allclose(y, probabilities, rtol=1e-6)

@@ -1,8 +1,7 @@
-"""Person detectors: whole image, ONNX files, filtered and verified boxes."""
+"""Person detectors: whole image, filtered and verified boxes."""
 
 import itertools
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -21,8 +20,6 @@ from mmhot.video.people import (
     compare_people,
     mean_confidence,
 )
-from mmhot.video.sources.onnx_models import BGR, normalize
-from mmhot.weights.backends import open_session
 
 # Part of the identity of PoseVerifiedDetector: raise it when its boxes change.
 _RULES = 3
@@ -48,9 +45,6 @@ _TRACKED_OVERLAP = 0.6
 # Candidates are those rejected in the frame before if boxes overlap by this much, and
 # gray values, in thumbnails of this many pixels a side, differ by less on average.
 _REJECTED_OVERLAP, _THUMBNAIL, _UNCHANGED = 0.7, 16, 4.0
-# ONNX detectors: gray of the margin, label, side of the input if the file leaves it
-# open, and its divisor.
-_GRAY, _PERSON, _DETECTION_SIZE, _STRIDE = 114, 0, 320, 32
 
 
 class WholeImage(Detector):
@@ -68,77 +62,6 @@ class WholeImage(Detector):
             )
             for image in images
         ]
-
-
-class OnnxDetector(Detector):
-    """Detect people with outputs ``dets``, boxes and scores (B, N, 5), and ``labels``.
-
-    Files of ``mmhot export`` state the longer side of their input and how images are
-    resized; their shorter side is a multiple of 32.
-
-    Args:
-        path (str | Path): The ONNX file.
-        device (str): 'cpu' or 'cuda'.
-        min_score (float): Least score of boxes. Defaults to 0.3.
-
-    Raises:
-        ValueError: If the outputs are others.
-    """
-
-    def __init__(
-        self, path: str | Path, device: str = 'cpu', min_score: float = 0.3
-    ) -> None:
-        self._session = open_session(path, device)
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        self.name = metadata.get('name', Path(path).stem)
-        self.identity = identify(self.name, path, min_score=min_score)
-        self.min_score = min_score
-        outputs = [output.name for output in self._session.get_outputs()]
-        if not {'dets', 'labels'} <= set(outputs):
-            raise ValueError(
-                f'{path} is not a supported detector: its outputs are '
-                f'{", ".join(outputs)}, not dets and labels'
-            )
-        (entry,) = self._session.get_inputs()
-        self._input = entry.name
-        size = int(metadata.get('image_size', _DETECTION_SIZE))
-        self._height, self._width = (
-            side if isinstance(side, int) else size for side in entry.shape[2:]
-        )
-        self._is_exported = 'image_size' in metadata
-        is_area = metadata.get('interpolation') == 'area'
-        self._interpolation = cv2.INTER_AREA if is_area else cv2.INTER_LINEAR
-
-    def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
-        """Detect the people of BGR images (H, W, 3)."""
-        # MMDeploy's NMS supports one image, even where the file declares a batch
-        with span('detector network', items=len(images)):
-            return [self._detect(image) for image in images]
-
-    def _detect(self, image: np.ndarray) -> Boxes:
-        batch, zoom = self._prepare(image)
-        inputs = {self._input: batch}
-        (boxes,), (labels,) = self._session.run(['dets', 'labels'], inputs)
-        boxes = boxes[(labels == _PERSON) & (boxes[:, 4] >= self.min_score)]
-        height, width = image.shape[:2]
-        corners = boxes[:, :4] / np.tile(zoom, 2)
-        corners = corners.clip(0, [width, height, width, height])
-        return corners.astype(np.float32), boxes[:, 4]
-
-    def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Resize, pad at the right and bottom; (1, 3, H, W) and both scales."""
-        height, width = image.shape[:2]
-        zoom = min(self._height / height, self._width / width)
-        size = (max(round(width * zoom), 1), max(round(height * zoom), 1))
-        padded = self._width, self._height
-        if self._is_exported:
-            padded = tuple(_STRIDE * -(-side // _STRIDE) for side in size)
-        canvas = np.full((*padded[::-1], 3), _GRAY, np.uint8)
-        small = cv2.resize(image, size, interpolation=self._interpolation)
-        canvas[: size[1], : size[0]] = small
-        # these detectors were trained on BGR
-        batch = normalize([canvas], BGR)
-        return batch, np.array(size) / (width, height)
 
 
 class BoxFilter(Detector):

@@ -1,4 +1,4 @@
-"""Configs and weights of 2D models and detectors by name, and the best that is there.
+"""2D models and detectors by name, and the choice of a 2D model where none is named.
 
 The names of mmhot, MMPose and MMDetection are in metafiles of the packages, which are
 read without importing the packages.
@@ -18,6 +18,15 @@ from mmhot.weights.config_files import find_config
 from mmhot.weights.downloads import cached_file, download
 from mmhot.weights.index import AUTO, read_index, read_models, shipped_weights
 
+_LOGGER = logging.getLogger(__name__)
+
+MEDIAPIPE = 'mediapipe'
+VARIABLE = 'MMHOT_POSE2D'
+"""Environment variable that names the 2D model of ``--pose2d auto``."""
+_RTMPOSE = 'rtmpose-m_8xb256-420e_body8-256x192'
+# File beside the downloads that records what the user declined.
+_DECLINED = 'mmhot_declined.txt'
+
 # The detector of MMPose's inferencer, and its names.
 _HUMAN = ('human', 'body', 'wholebody')
 _HUMAN_CONFIG = 'demo/mmdetection_cfg/rtmdet_m_640-8xb32_coco-person.py'
@@ -28,13 +37,6 @@ _HUMAN_WEIGHTS = (
 TASKS_2D = ('body_2d_keypoint', 'wholebody_2d_keypoint')
 DETECTION = ('detection',)
 """Tasks of the index: folders of the configs."""
-MEDIAPIPE = 'mediapipe'
-VARIABLE = 'MMHOT_POSE2D'
-"""Environment variable that names the 2D model of ``--pose2d auto``."""
-_LOGGER = logging.getLogger(__name__)
-_RTMPOSE = 'rtmpose-m_8xb256-420e_body8-256x192'
-# File beside the downloads that records what the user declined.
-_DECLINED = 'mmhot_declined.txt'
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,8 @@ def _find_file(name: str) -> NamedModel | None:
     if path.is_file():
         if path.suffix != '.py':
             raise ValueError(
-                f'{path} is neither a config (.py) nor an .onnx file: checkpoints are '
-                'given as pose2d_weights or det_weights'
+                f'{path} is neither a config (.py) nor an .onnx or .zip file: '
+                'checkpoints are given as pose2d_weights or det_weights'
             )
         return NamedModel(path)
     if path.suffix == '.py':
@@ -171,9 +173,10 @@ def choose_best(
 ) -> tuple[str, str]:
     """Choose the 2D model of ``--pose2d auto``.
 
-    The first of: the model that :data:`VARIABLE` names, RTMPose-m with RTMDet-m,
-    MediaPipe if it is installed, the shipped model. Models of others are used if their
-    files were downloaded, or if the user agrees to a download; a refusal is recorded.
+    The first of: the model that :data:`VARIABLE` names, RTMPose-m with RTMDet-m if
+    MMPose is installed, MediaPipe if it is, the shipped model. Models of others are
+    used if their files were downloaded, or if the user agrees to a download; a refusal
+    is recorded.
 
     Args:
         ask (Callable, optional): Asks the user a question, returns whether the answer
@@ -203,12 +206,15 @@ def choose_best(
 
 def _offers() -> list[_Offer]:
     """List the models of others that can be used here, best first."""
-    files = find_pose_model(_RTMPOSE).weights, find_detector(_HUMAN[0]).weights
-    terms = (
-        'RTMPose-m and RTMDet-m, about 150 MB, from download.openmmlab.com; Apache-2.0,'
-        ' trained on photos of COCO and other data sets with terms of their own'
-    )
-    offers = [_Offer(_RTMPOSE, files, terms, 'published AP 0.749 on Body8')]
+    offers = []
+    if all(importlib.util.find_spec(package) for package in ('mmpose', 'mmdet')):
+        files = find_pose_model(_RTMPOSE).weights, find_detector(_HUMAN[0]).weights
+        terms = (
+            'RTMPose-m and RTMDet-m, about 150 MB, from download.openmmlab.com; '
+            'Apache-2.0, trained on photos of COCO and other data sets with terms of '
+            'their own'
+        )
+        offers.append(_Offer(_RTMPOSE, files, terms, 'published AP 0.749 on Body8'))
     if mediapipe_pose.is_installed():
         terms = "MediaPipe's Pose Landmarker, 9 MB, from Google; Apache-2.0"
         files = (mediapipe_pose.MODEL_URL,)

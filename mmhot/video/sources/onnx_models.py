@@ -1,4 +1,4 @@
-"""ONNX 2D pose models, run by ONNX Runtime.
+"""ONNX 2D pose models of crops, run by ONNX Runtime.
 
 The outputs of a file determine its kind: SimCC vectors, heatmaps, or points as in
 Google's MoveNet.
@@ -6,10 +6,9 @@ Google's MoveNet.
 
 import itertools
 import json
-import logging
 import math
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -18,11 +17,22 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mmhot.crops import IMAGE_MEAN, IMAGE_STD, crop_matrix, unmap_points
+from mmhot.crops import crop_matrix, unmap_points
 from mmhot.profiling import span
-from mmhot.skeletons.joints import SKELETONS, Skeleton, get_skeleton, skeletons_by_count
 from mmhot.video.cache import identify
 from mmhot.video.people import PoseEstimator, Poses
+from mmhot.video.sources.onnx_formats import (
+    IMAGENET_RGB,
+    decode_heatmaps,
+    decode_points,
+    decode_simcc,
+    decode_udp_heatmaps,
+    find_skeleton,
+    name_model,
+    normalize,
+    output_shapes,
+    read_pipeline,
+)
 from mmhot.video.sources.turned_crops import QuarterTurns
 from mmhot.weights.backends import (
     count_threads,
@@ -31,27 +41,27 @@ from mmhot.weights.backends import (
     open_session,
 )
 
-_LOGGER = logging.getLogger(__name__)
-
-# In the order BGR.
-_IMAGE_MEAN = np.array(IMAGE_MEAN[::-1], np.float32)
-_IMAGE_STD = np.array(IMAGE_STD[::-1], np.float32)
-BGR, RGB = (0, 1, 2), (2, 1, 0)
-"""Orders of a BGR image's channels."""
 PROBABILITIES = 'probabilities'
 """Metadata ``flip_test`` of files with probabilities, to be averaged as logits."""
-# Metadata of ONNX files: name of the skeleton, or names of its joints.
-_SKELETON_KEYS = ('skeleton', 'dataset_name')
-_JOINT_KEYS = ('joint_names', 'keypoint_names', 'keypoints')
 # Numbers of axes of the outputs: SimCC's two; heatmaps' or MoveNet's one.
 _LAYOUTS = ([3, 3], [4])
+# Names of models whose heatmaps are those of UDP.
+_UDP_NAMES = ('vitpose', 'udp')
+ONE_STAGE = {'dets', 'keypoints'}
+"""Outputs of models that detect people and estimate their poses in one run."""
 # Crops per run on CPUs, whose caches hold the activations of few, and on other devices.
 _CPU_BATCH, _DEVICE_BATCH = 2, 32
 _of_thread = threading.local()
 
 
+class OneStageModelError(ValueError):
+    """A model of whole images was opened as one of crops."""
+
+
 class OnnxPoseEstimator(PoseEstimator):
     """Estimate poses with a top-down model, decoded as its outputs require.
+
+    Heatmaps are those of UDP if ``pipeline.json`` or the model's name says so.
 
     Files of ``mmhot export`` state the padding of their crops, whether outputs are
     averaged with those of the mirrored crop and, if scores are calibrated, the
@@ -90,28 +100,41 @@ class OnnxPoseEstimator(PoseEstimator):
         (entry,) = self._session.get_inputs()
         self._input, shape = entry.name, entry.shape
         self._outputs = [output.name for output in self._session.get_outputs()]
+        if set(self._outputs) >= ONE_STAGE:
+            raise OneStageModelError(f'{path} is a model of whole images, not of crops')
+        pipeline = read_pipeline(self._path)
         shapes = [output.shape for output in self._session.get_outputs()]
         self._points = len(shapes) == 1 and shapes[0][-1] == 3
-        sides = shape[1:3] if self._points else shape[2:4]
-        known = all(isinstance(side, int) for side in sides) and len(shape) == 4
+        size = (shape[1:3] if self._points else shape[2:4])[::-1]
+        if pipeline.size and not all(isinstance(side, int) for side in size):
+            size = pipeline.size
+        known = all(isinstance(side, int) for side in size) and len(shape) == 4
         if not known or len(shapes) > 2 or [len(s) for s in shapes] not in _LAYOUTS:
             raise ValueError(
                 f'{path} is not a supported pose model: input {shape}, outputs '
                 f'{shapes}; SimCC, heatmaps or MoveNet expected'
             )
-        self._height, self._width = sides
+        self._size = np.array(size)
         self._integers = 'int' in entry.type
         self._batch = shape[0] if isinstance(shape[0], int) else batch_size
+        shapes = output_shapes(self._session, size)
         num_keypoints = shapes[0][-2] if self._points else shapes[0][1]
         metadata = self._session.get_modelmeta().custom_metadata_map
-        found = _find_skeleton(path, num_keypoints, skeleton, metadata)
-        self.name = metadata.get('name', Path(path).stem)
+        found = find_skeleton(path, num_keypoints, skeleton, metadata)
+        self.name = metadata.get('name', name_model(self._path))
+        self._colors = pipeline.colors or IMAGENET_RGB
+        self._udp = pipeline.udp
+        if self._udp is None:
+            self._udp = any(name in self.name.lower() for name in _UDP_NAMES)
+        # those of UDP map the centers of the corner pixels, not their corners
+        self._scale = (self._size - self._udp) / self._size
         self.skeleton, self._flip_indices = found.name, list(found.flip_indices)
         self._flips = metadata.get('flip_test') == PROBABILITIES
-        self._padding = float(metadata.get('padding', 1.25))
+        self._padding = float(metadata.get('padding', pipeline.padding or 1.25))
         self._curve = json.loads(metadata.get('score_curve', 'null'))
         self.has_score_curve = self._curve is not None
         self.turns = QuarterTurns() if self.has_score_curve else None
+        self._options = {'pipeline': repr(pipeline)} if any(pipeline) else {}
         self.identity = self._identify(self._path)
         self.num_keypoints = num_keypoints
 
@@ -120,7 +143,7 @@ class OnnxPoseEstimator(PoseEstimator):
         return open_session(path, self._device, threads=1)
 
     def _identify(self, path: Path) -> dict:
-        return identify(self.name, path, skeleton=self.skeleton)
+        return identify(self.name, path, skeleton=self.skeleton, **self._options)
 
     def set_keep_rates(self, keep_rates: tuple[float, ...] | None) -> None:
         """Set the share of patches that GTPT keeps; None as trained.
@@ -184,9 +207,12 @@ class OnnxPoseEstimator(PoseEstimator):
         self, flips: bool, pairs: list[tuple[np.ndarray, np.ndarray]]
     ) -> list[Poses]:
         """Run the model on pairs of image and box (4,)."""
-        size = (self._width, self._height)
+        size = tuple(self._size.tolist())
         with span('crops', items=len(pairs)):
-            matrices = [crop_matrix(box, size, self._padding) for _, box in pairs]
+            matrices = [
+                self._scale[:, None] * crop_matrix(box, size, self._padding)
+                for _, box in pairs
+            ]
             crops = [
                 cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
                 for (image, _), matrix in zip(pairs, matrices, strict=True)
@@ -202,7 +228,10 @@ class OnnxPoseEstimator(PoseEstimator):
 
     def _run(self, images: list[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs of BGR crops (h, w, 3)."""
-        batch = np.stack(images)[..., RGB] if self._points else normalize(images, RGB)
+        if self._points:
+            batch = np.stack(images)[..., ::-1]
+        else:
+            batch = normalize(images, self._colors)
         kind = np.int32 if self._integers else np.float32
         with span('2D network', items=len(images)):
             inputs = {self._input: np.ascontiguousarray(batch, kind)}
@@ -211,11 +240,12 @@ class OnnxPoseEstimator(PoseEstimator):
     def _decode(self, matrix: np.ndarray, outputs: list[np.ndarray]) -> Poses:
         """Return keypoints (K, 2) in pixels of the image and scores (K,) of a crop."""
         if self._points:
-            points, scores = self._decode_points(*outputs)
+            decode = decode_points
         elif len(outputs) == 2:
-            points, scores = self._decode_simcc(*outputs)
+            decode = decode_simcc
         else:
-            points, scores = self._decode_heatmaps(*outputs)
+            decode = decode_udp_heatmaps if self._udp else decode_heatmaps
+        points, scores = decode(*outputs, self._size)
         return unmap_points(matrix, points), scores
 
     def _calibrate(self, scores: np.ndarray) -> np.ndarray:
@@ -233,7 +263,7 @@ class OnnxPoseEstimator(PoseEstimator):
             outputs,
             (each[:, self._flip_indices] for each in mirrored),
         )
-        shift = round(x.shape[-1] / self._width) - 1
+        shift = round(x.shape[-1] / self._size[0]) - 1
         other_x = other_x[..., ::-1]
         end = other_x.shape[-1] - shift
         other_x = np.concatenate([other_x[..., shift:], other_x[..., end:]], -1)
@@ -244,97 +274,9 @@ class OnnxPoseEstimator(PoseEstimator):
             averaged.append(mean * scale)
         return averaged
 
-    def _decode_points(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Decode MoveNet's y, x and score, (1, K, 3), as shares of the crop."""
-        y, x, scores = points.reshape(-1, 3).T
-        return np.stack([x * self._width, y * self._height], -1), scores
-
-    def _decode_simcc(
-        self, x: np.ndarray, y: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Decode SimCC's vectors (K, bins) along each axis."""
-        positions = np.stack([x.argmax(-1), y.argmax(-1)], -1).astype(np.float64)
-        size = np.array([self._width, self._height])
-        positions *= size / (x.shape[-1], y.shape[-1])
-        return positions, np.minimum(x.max(-1), y.max(-1)).clip(0, 1)
-
-    def _decode_heatmaps(self, heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Decode heatmaps (K, h, w), a quarter cell towards the higher neighbor."""
-        num_keypoints, height, width = heatmaps.shape
-        flat = heatmaps.reshape(num_keypoints, -1).argmax(-1)
-        row, column = np.divmod(flat, width)
-        padded = np.pad(heatmaps, ((0, 0), (1, 1), (1, 1)), mode='edge')
-        joint = np.arange(num_keypoints)
-        right = padded[joint, row + 1, column + 2] - padded[joint, row + 1, column]
-        below = padded[joint, row + 2, column + 1] - padded[joint, row, column + 1]
-        positions = np.stack([column, row], -1) + 0.25 * np.sign([right, below]).T
-        scale = np.array([self._width / width, self._height / height])
-        return positions * scale, heatmaps.max((1, 2)).clip(0, 1)
-
-
-def normalize(images: list[np.ndarray], channels: Sequence[int]) -> np.ndarray:
-    """Normalize BGR images (H, W, 3) to the given channels' planes (B, 3, H, W)."""
-    batch = np.empty((len(images), 3, *images[0].shape[:2]), np.float32)
-    # one plane after the other: ten times as fast as all at once
-    for planes, image in zip(batch, images, strict=True):
-        for plane, channel in zip(planes, channels, strict=True):
-            values = image[..., channel]
-            np.subtract(values, _IMAGE_MEAN[channel], out=plane, dtype=np.float32)
-            plane /= _IMAGE_STD[channel]
-    return batch
-
 
 def split_evenly(items: list, size: int, threads: int) -> list[list]:
     """Split items into lists of at most a size, about as many for each thread."""
     number = threads * math.ceil(len(items) / (size * threads))
     ends = np.linspace(0, len(items), min(number, len(items)) + 1).round().astype(int)
     return [items[slice(*pair)] for pair in itertools.pairwise(ends.tolist())]
-
-
-def _find_skeleton(
-    path: str | Path, num_keypoints: int, name: str | None, metadata: dict[str, str]
-) -> Skeleton:
-    """Choose the skeleton by argument, metadata of the file, or number of keypoints."""
-    skeleton = get_skeleton(name) if name else _read_skeleton(path, metadata)
-    assumed = skeletons_by_count()
-    if skeleton is None and num_keypoints in assumed:
-        skeleton = get_skeleton(assumed[num_keypoints])
-        _LOGGER.warning(
-            '%s does not name its %d keypoints: assuming %s; give another as skeleton',
-            path,
-            num_keypoints,
-            skeleton.name,
-        )
-    if skeleton is None:
-        known = ', '.join(map(str, sorted(assumed)))
-        raise ValueError(
-            f'{path} has {num_keypoints} keypoints without names: give their skeleton '
-            f'(only {known} are assumed by number)'
-        )
-    if skeleton.num_keypoints != num_keypoints:
-        raise ValueError(
-            f'{path} has {num_keypoints} keypoints, but skeleton {skeleton.name!r} has '
-            f'{skeleton.num_keypoints}'
-        )
-    return skeleton
-
-
-def _read_skeleton(path: str | Path, metadata: dict[str, str]) -> Skeleton | None:
-    """Read the skeleton from the metadata of an ONNX file; None if not there."""
-    names = [metadata[key] for key in _SKELETON_KEYS if metadata.get(key)]
-    if names:
-        return get_skeleton(names[0])
-    names = [metadata[key] for key in _JOINT_KEYS if metadata.get(key)]
-    if not names:
-        return None
-    try:
-        joints = tuple(json.loads(names[0]))
-    except ValueError:
-        joints = tuple(joint.strip() for joint in names[0].split(','))
-    for skeleton in SKELETONS.values():
-        if skeleton.joints == joints:
-            return skeleton
-    raise ValueError(
-        f'{path} has keypoints {", ".join(joints):.200}, which are not those of any '
-        f'skeleton: {", ".join(SKELETONS)}'
-    )

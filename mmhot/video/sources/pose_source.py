@@ -7,6 +7,7 @@ kinds of other packages.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,6 @@ from mmhot.installation import choose_device
 from mmhot.video.people import Detector, PoseEstimator, require_members
 from mmhot.video.sources.detectors import (
     CANDIDATE_SCORE,
-    OnnxDetector,
     PoseVerifiedDetector,
     WholeImage,
 )
@@ -28,7 +28,11 @@ from mmhot.video.sources.model_names import (
     shipped_detector,
     shipped_pose_model,
 )
-from mmhot.video.sources.onnx_models import OnnxPoseEstimator
+from mmhot.video.sources.onnx_detectors import (
+    OneStageEstimator,
+    OnnxDetector,
+    open_onnx_estimator,
+)
 from mmhot.weights.backends import exported_file, find_graph
 from mmhot.weights.index import AUTO
 
@@ -132,18 +136,20 @@ def open_pose_source(
     """Open a 2D pose estimator and its detector.
 
     Args:
-        pose2d (str, optional): An .onnx file, a folder of ``mmhot export``, an address
-            of either (:func:`mmhot.weights.hub.local_file`), a config file, a name or
-            alias of mmhot's or MMPose's models, 'mediapipe', a registered name, or
-            'auto', see :func:`~mmhot.video.sources.model_names.choose_best`. By default
-            MediaPipe if it and its model file are there, otherwise the shipped model.
+        pose2d (str, optional): An .onnx file, an archive (.zip) or folder of MMDeploy's
+            SDK, a folder of ``mmhot export``, an address of one of these
+            (:func:`mmhot.weights.hub.local_file`), a config file, a name or alias of
+            mmhot's or MMPose's models, 'mediapipe', a registered name, or 'auto', see
+            :func:`~mmhot.video.sources.model_names.choose_best`. By default MediaPipe
+            if it and its model file are there, otherwise the shipped model.
         pose2d_weights (str, optional): Checkpoint of a config or name; by default that
             of the model index. For MediaPipe a Pose Landmarker (.task).
-        det_model (str, optional): An .onnx file, a config file, a name or alias of
-            mmhot's or MMDetection's models, 'human' for the detector of MMPose's
-            inferencer, 'pose-verified' for the shipped small detector whose boxes the
-            2D model verifies, 'mediapipe', or 'whole_image'. By default 'mediapipe'
-            with MediaPipe, 'pose-verified' with shipped 2D weights, otherwise 'human'.
+        det_model (str, optional): The same kinds of files, a config file, a name or
+            alias of mmhot's or MMDetection's models, 'human' for the detector of
+            MMPose's inferencer, 'pose-verified' for the shipped small detector whose
+            boxes the 2D model verifies, 'mediapipe', or 'whole_image'. By default
+            'mediapipe' with MediaPipe, 'pose-verified' with shipped 2D weights, RTMO
+            itself, otherwise 'human' ('pose-verified' if that is not installed).
         det_weights (str, optional): Checkpoint of the detector.
         device (str): Device. Defaults to 'auto', the GPU if there is one.
         min_score (float): Least score of boxes; 'pose-verified' has its own. Defaults
@@ -165,12 +171,19 @@ def open_pose_source(
     if pose2d == AUTO:
         pose2d, _ = choose_best(weights=pose2d_weights)
     request = ModelRequest(
-        pose2d or default_pose_model(), pose2d_weights, device, backend, skeleton
+        pose2d or default_pose_model(),
+        pose2d_weights,
+        device,
+        backend,
+        skeleton,
+        min_score,
     )
     kind = _find_kind(POSE_ESTIMATORS, request.model)
     _check_weights(kind, request, 'pose2d_weights')
-    det_model = det_model or kind.default_detector(request)
     estimator = kind.open(request)
+    det_model = det_model or kind.default_detector(
+        replace(request, estimator=estimator)
+    )
     if skeleton not in (None, estimator.skeleton):
         raise ValueError(
             f'skeleton is {skeleton!r}, but the keypoints of {request.model} are those '
@@ -208,7 +221,9 @@ def _open_estimator(request: ModelRequest) -> PoseEstimator:
     """Open a 2D model with the back end that runs it."""
     path = _find_graph(request, TASKS_2D)
     if path is not None:
-        return OnnxPoseEstimator(path, request.device, request.skeleton)
+        return open_onnx_estimator(
+            path, request.device, request.skeleton, request.min_score
+        )
     from mmhot.video.sources.mmpose_models import MMPoseEstimator
 
     device = choose_device(request.device)
@@ -218,6 +233,9 @@ def _open_estimator(request: ModelRequest) -> PoseEstimator:
 def _open_detector(request: ModelRequest) -> Detector:
     """Open a detector with the back end that runs it."""
     path, least = _find_graph(request, DETECTION), request.min_score
+    estimator = request.estimator
+    if isinstance(estimator, OneStageEstimator) and estimator.detector.path == path:
+        return estimator.detector
     if path is not None:
         return OnnxDetector(path, request.device, least)
     from mmhot.video.sources.mmpose_models import MMPoseDetector
@@ -240,6 +258,13 @@ def _detector_of_mmpose_model(request: ModelRequest) -> str:
     """Name the detector that needs no download if the 2D model needs none."""
     shipped = request.weights is None and shipped_pose_model(request.model) is not None
     return POSE_VERIFIED if shipped else _HUMAN
+
+
+def _detector_of_graph(request: ModelRequest) -> str:
+    """Name the model itself if it detects, otherwise the best that is installed."""
+    if isinstance(request.estimator, OneStageEstimator):
+        return request.model
+    return _HUMAN if find_spec('torch') and find_spec('mmdet') else POSE_VERIFIED
 
 
 def _open_mediapipe_detector(request: ModelRequest) -> Detector:
@@ -273,7 +298,9 @@ DETECTORS: list[_ModelKind] = []
 register_pose_estimator(
     lambda name: True, _open_estimator, _detector_of_mmpose_model, takes_weights=True
 )
-register_pose_estimator(lambda name: exported_file(name) is not None, _open_estimator)
+register_pose_estimator(
+    lambda name: exported_file(name) is not None, _open_estimator, _detector_of_graph
+)
 register_pose_estimator(
     MEDIAPIPE,
     lambda request: MediapipeEstimator(request.weights),

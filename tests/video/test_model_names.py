@@ -77,6 +77,15 @@ def test_the_order_is_configured_rtmpose_mediapipe_ours(network, monkeypatch):
     assert choose_best() == ('model.onnx', 'as MMHOT_POSE2D says')
 
 
+def test_without_mmpose_its_models_are_not_offered(monkeypatch):
+    find = model_names.importlib.util.find_spec
+    hide = lambda name: None if name in ('mmpose', 'mmdet') else find(name)  # noqa: E731
+    monkeypatch.setattr(model_names.importlib.util, 'find_spec', hide)
+    user = User(False)
+    assert choose_best(user)[0] == OURS
+    assert "MediaPipe's Pose Landmarker" in user.questions[0]
+
+
 def test_a_failed_download_leaves_the_next_model(monkeypatch, caplog):
     def offline(url, timeout):
         raise OSError('no route\nto host')

@@ -1,0 +1,232 @@
+"""ONNX models of whole images: person detectors, and one-stage 2D pose models."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from mmhot.errors import naming
+from mmhot.profiling import span
+from mmhot.video.cache import identify
+from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses, box_iou
+from mmhot.video.sources.onnx_formats import (
+    IMAGENET_BGR,
+    RAW_BGR,
+    decode_yolox,
+    find_skeleton,
+    name_model,
+    normalize,
+    output_shapes,
+    read_pipeline,
+)
+from mmhot.video.sources.onnx_models import (
+    ONE_STAGE,
+    OneStageModelError,
+    OnnxPoseEstimator,
+)
+from mmhot.weights.backends import open_session
+
+# Gray of the margin, label of people, divisor of sides.
+_GRAY, _PERSON, _STRIDE = 114, 0, 32
+# Longer side of the input where the file leaves it open, of RTMDet-nano and others.
+_SIZE, _RAW_SIZE = 320, 640
+# Detectors whose name contains one take images that are not normalized.
+_RAW_NAMES = ('yolox', 'rtmo')
+# Boxes of YOLOX's that overlap by more are of one person.
+_MAX_OVERLAP = 0.45
+# A pose belongs to a box if their boxes overlap by more.
+_SAME_PERSON = 0.3
+
+
+class _Found(NamedTuple):
+    """People of an image: boxes (P, 4), scores (P,), keypoints and scores (P, K, 3)."""
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    poses: np.ndarray | None
+
+
+class OnnxDetector(Detector):
+    """Detect people with a model of one of three kinds of outputs.
+
+    * ``dets``, boxes and scores (B, N, 5), and ``labels`` (B, N): MMDeploy's exports of
+      RTMDet, YOLOX and others, and files of ``mmhot export``, which state the longer
+      side of their input and how images are resized;
+    * ``dets`` and ``keypoints`` (B, N, K, 3): one-stage pose models such as RTMO;
+    * one of (B, N, 5 + classes): YOLOX as Megvii exports it.
+
+    Images are normalized as ``pipeline.json`` beside the file says. Without it, those
+    for YOLOX, by output or name, and RTMO are not normalized, others as for RTMDet.
+
+    Args:
+        path (str | Path): The ONNX file.
+        device (str): 'cpu' or 'cuda'.
+        min_score (float): Least score of boxes. Defaults to 0.3.
+
+    Raises:
+        ValueError: If the outputs are others.
+    """
+
+    def __init__(
+        self, path: str | Path, device: str = 'cpu', min_score: float = 0.3
+    ) -> None:
+        self._session, self.path = open_session(path, device), Path(path)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.name = metadata.get('name', name_model(self.path))
+        self.min_score = min_score
+        outputs = {each.name: each.shape for each in self._session.get_outputs()}
+        is_raw = [len(shape) for shape in outputs.values()] == [3]
+        self.has_poses = outputs.keys() >= ONE_STAGE
+        if not (is_raw or self.has_poses or outputs.keys() >= {'dets', 'labels'}):
+            raise ValueError(
+                f'{path} is not a supported detector: its outputs are '
+                f'{", ".join(outputs)}, not dets and labels, dets and keypoints, or '
+                'those of YOLOX'
+            )
+        self._outputs = [*outputs]
+        if not is_raw:
+            self._outputs = ['dets', 'keypoints' if self.has_poses else 'labels']
+        pipeline = read_pipeline(self.path)
+        options = {'pipeline': repr(pipeline)} if any(pipeline) else {}
+        self.identity = identify(self.name, path, min_score=min_score, **options)
+        name = self.name.lower()
+        is_raw |= self.has_poses or any(known in name for known in _RAW_NAMES)
+        self._colors = pipeline.colors or (RAW_BGR if is_raw else IMAGENET_BGR)
+        (entry,) = self._session.get_inputs()
+        self._input = entry.name
+        size = int(metadata.get('image_size', _RAW_SIZE if is_raw else _SIZE))
+        self._height, self._width = (
+            side if isinstance(side, int) else default
+            for side, default in zip(
+                entry.shape[2:], (pipeline.size or (size, size))[::-1], strict=True
+            )
+        )
+        self._is_exported = 'image_size' in metadata
+        is_area = metadata.get('interpolation') == 'area'
+        self._interpolation = cv2.INTER_AREA if is_area else cv2.INTER_LINEAR
+        self._last: list[tuple[np.ndarray, _Found]] = []
+
+    def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
+        """Detect the people of BGR images (H, W, 3)."""
+        return [
+            (found.boxes[rows], found.scores[rows])
+            for found in self.find(images)
+            for rows in [found.scores >= self.min_score]
+        ]
+
+    def find(self, images: list[np.ndarray]) -> list[_Found]:
+        """Find people of any score, and their poses if the model estimates them.
+
+        With poses, images of the last call are not processed again.
+        """
+        known = {id(image): found for image, found in self._last}
+        new = [image for image in images if id(image) not in known]
+        # MMDeploy's NMS supports one image, even where the file declares a batch
+        with span('detector network', items=len(new)):
+            known |= {id(image): self._find(image) for image in new}
+        found = [known[id(image)] for image in images]
+        if self.has_poses:
+            self._last = list(zip(images, found, strict=True))
+        return found
+
+    @property
+    def num_keypoints(self) -> int:
+        """Return the number of keypoints of a one-stage model."""
+        shapes = output_shapes(self._session, (self._width, self._height))
+        return next(shape for shape in shapes if len(shape) == 4)[2]
+
+    def _find(self, image: np.ndarray) -> _Found:
+        batch, zoom = self._prepare(image)
+        first, *rest = self._session.run(self._outputs, {self._input: batch})
+        if rest:
+            boxes, scores = first[0][:, :4], first[0][:, 4]
+            # padded by boxes without a score; one-stage models know people only
+            rows = scores > 0 if self.has_poses else rest[0][0] == _PERSON
+        else:
+            with naming(self.path):
+                boxes, scores, labels = decode_yolox(first[0], batch.shape[:1:-1])
+            rows = np.flatnonzero((labels == _PERSON) & (scores >= self.min_score))
+            corners, sizes = np.split(boxes[rows].astype(np.float64), 2, axis=1)
+            around = np.concatenate([corners, sizes - corners], 1)
+            rows = rows[cv2.dnn.NMSBoxes(around, scores[rows], 0.0, _MAX_OVERLAP)]
+        poses = rest[0][0][rows] / (*zoom, 1) if self.has_poses else None
+        height, width = image.shape[:2]
+        boxes = (boxes[rows] / np.tile(zoom, 2)).clip(0, [width, height] * 2)
+        return _Found(boxes.astype(np.float32), scores[rows], poses)
+
+    def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Resize, pad at the right and bottom; (1, 3, H, W) and both scales."""
+        height, width = image.shape[:2]
+        zoom = min(self._height / height, self._width / width)
+        size = (max(round(width * zoom), 1), max(round(height * zoom), 1))
+        padded = self._width, self._height
+        if self._is_exported:
+            padded = tuple(_STRIDE * -(-side // _STRIDE) for side in size)
+        canvas = np.full((*padded[::-1], 3), _GRAY, np.uint8)
+        small = cv2.resize(image, size, interpolation=self._interpolation)
+        canvas[: size[1], : size[0]] = small
+        batch = normalize([canvas], self._colors)
+        return batch, np.array(size) / (width, height)
+
+
+class OneStageEstimator(PoseEstimator):
+    """Estimate the poses of all people in an image at once, with RTMO for example.
+
+    Each box gets the pose whose own box overlaps it most. Where there is none,
+    keypoints are NaN and scores 0.
+
+    Args:
+        path (str | Path): The ONNX file.
+        device (str): 'cpu' or 'cuda'.
+        skeleton (str, optional): As of :class:`OnnxPoseEstimator`.
+        min_score (float): Least score of the boxes of :attr:`detector`. Defaults to
+            0.3.
+
+    Attributes:
+        detector (OnnxDetector): The same model as a detector, which runs once for both.
+
+    Raises:
+        ValueError: If its keypoints are unknown.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        device: str = 'cpu',
+        skeleton: str | None = None,
+        min_score: float = 0.3,
+    ) -> None:
+        self.detector = OnnxDetector(path, device, min_score)
+        self.name = self.detector.name
+        self._num_keypoints = self.detector.num_keypoints
+        self.skeleton = find_skeleton(path, self._num_keypoints, skeleton, {}).name
+        self.identity = {**self.detector.identity, 'skeleton': self.skeleton}
+
+    def __call__(
+        self, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[Poses]:
+        """Estimate the poses in boxes (P, 4) of each BGR image."""
+        found = self.detector.find(images)
+        return [self._match(*each) for each in zip(boxes, found, strict=True)]
+
+    def _match(self, boxes: np.ndarray, found: _Found) -> Poses:
+        keypoints = np.full((len(boxes), self._num_keypoints, 2), np.nan, np.float32)
+        scores = np.zeros((len(boxes), self._num_keypoints), np.float32)
+        overlap = box_iou(boxes[:, None], found.boxes)
+        rows, people = linear_sum_assignment(overlap, maximize=True)
+        same = overlap[rows, people] > _SAME_PERSON
+        keypoints[rows[same]] = found.poses[people[same], :, :2]
+        scores[rows[same]] = found.poses[people[same], :, 2]
+        return keypoints, scores
+
+
+def open_onnx_estimator(
+    path: Path, device: str, skeleton: str | None, min_score: float
+) -> PoseEstimator:
+    """Open an ONNX 2D model of crops or of whole images."""
+    try:
+        return OnnxPoseEstimator(path, device, skeleton)
+    except OneStageModelError:
+        return OneStageEstimator(path, device, skeleton, min_score)

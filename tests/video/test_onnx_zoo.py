@@ -1,0 +1,427 @@
+"""Published kinds of ONNX models, as small generated files with their real shapes."""
+
+import io
+import json
+import zipfile
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import pytest
+from mmpose.codecs import UDPHeatmap
+from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
+from numpy.testing import assert_allclose
+from onnx import TensorProto, helper, numpy_helper
+
+from mmhot.video.sources import onnx_formats
+from mmhot.video.sources.onnx_detectors import OneStageEstimator, OnnxDetector
+from mmhot.video.sources.onnx_models import OnnxPoseEstimator
+from mmhot.video.sources.pose_source import open_pose_source
+from mmhot.weights import downloads, hub
+from mmhot.weights.backends import exported_file
+
+BOX = np.float32([[10, 20, 70, 100]])
+IMAGE = np.full((120, 90, 3), (10, 20, 30), np.uint8)
+NORMALIZE = dict(type='Normalize', mean=[0, 0, 0], std=[10, 10, 10], to_rgb=True)
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    return tmp_path / 'cache'
+
+
+def write(path, shape, outputs, open_shapes=False):
+    """Write a model: each output is the sum of an array and the last pixel's multiple.
+
+    The pixel is that of the first plane, at the right and bottom.
+    """
+    nodes = [helper.make_node('Slice', ['input', 'low', 'high'], ['corner'])]
+    nodes += [helper.make_node('Reshape', ['corner', 'one'], ['pixel'])]
+    arrays = {
+        'low': np.int64([0, 0, -1, -1]),
+        'high': np.int64([1, 1, 1 << 31, 1 << 31]),
+        'one': np.int64([1]),
+    }
+    infos = []
+    for name, (constant, factor) in outputs.items():
+        arrays |= {f'{name}_c': np.float32(constant), f'{name}_f': np.float32(factor)}
+        nodes += [
+            helper.make_node('Mul', ['pixel', f'{name}_f'], [f'{name}_p']),
+            helper.make_node('Add', [f'{name}_p', f'{name}_c'], [name]),
+        ]
+        sides = np.shape(constant)
+        if open_shapes:
+            sides = [f'{name}_dim_{axis}' for axis in range(len(sides))]
+        infos.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, sides))
+    entry = helper.make_tensor_value_info('input', TensorProto.FLOAT, shape)
+    tensors = [numpy_helper.from_array(each, name) for name, each in arrays.items()]
+    graph = helper.make_graph(nodes, 'g', [entry], infos, tensors)
+    opset = [helper.make_opsetid('', 17)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    return path
+
+
+def pipeline(*transforms, **decoder):
+    """What MMDeploy writes, as far as it is read."""
+    tasks = [
+        {'name': 'Preprocess', 'transforms': [{'type': 'LoadImage'}, *transforms]},
+        {'name': 'pose', 'module': 'Net'},
+        {'name': 'postprocess', 'params': decoder},
+    ]
+    return json.dumps({'pipeline': {'input': ['img'], 'tasks': tasks}})
+
+
+def simcc(count, size, point):
+    """SimCC outputs with a peak at a point of the crop, and no part of the image."""
+    vectors = {}
+    for name, side, position in zip(('simcc_x', 'simcc_y'), size, point, strict=True):
+        vectors[name] = np.zeros((1, count, 2 * side)), np.zeros(1)
+        vectors[name][0][..., round(2 * position)] = 0.9
+    return vectors
+
+
+# --- archives -------------------------------------------------------------------------
+
+FOLDER = '20230831/rtmpose_onnx/rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0'
+
+
+def archive(path, files):
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as file:
+        for name, content in files.items():
+            file.writestr(name, content)
+    return path
+
+
+@pytest.fixture
+def sdk(tmp_path):
+    """Files of an archive of MMDeploy's SDK."""
+    outputs = simcc(17, (192, 256), (96, 128))
+    for name, (vector, _) in outputs.items():
+        outputs[name] = 0 * vector, vector
+    model = write(tmp_path / 'model.onnx', ['batch', 3, 256, 192], outputs)
+    steps = dict(type='TopDownGetBboxCenterScale', padding=1.5), NORMALIZE
+    size = dict(type='TopDownAffine', image_size=[288, 384])
+    return {
+        f'{FOLDER}/deploy.json': '{}',
+        f'{FOLDER}/detail.json': '{}',
+        f'{FOLDER}/end2end.onnx': model.read_bytes(),
+        f'{FOLDER}/pipeline.json': pipeline(*steps, size, type='SimCCLabel'),
+        '../../escaped.txt': 'out of the folder',
+    }
+
+
+def test_archives_state_normalization_and_padding(sdk, tmp_path, cache):
+    path = archive(tmp_path / 'rtmpose-m.zip', sdk)
+    source = open_pose_source(str(path), det_model='whole_image', device='cpu')
+    assert source.estimator.name == 'rtmpose-m'
+    [(keypoints, scores)] = source.estimator([IMAGE], [BOX])
+    assert_allclose(keypoints[0], [[40, 60]] * 17, atol=0.2)
+    assert_allclose(scores, 1)  # 0.9 times 3, red 30 by 10, and no more than 1
+    assert source.estimator._padding == 1.5
+    folder = cache / 'mmhot'
+    unpacked = sorted(each.name for each in folder.rglob('*') if each.is_file())
+    assert unpacked == ['end2end.onnx', 'pipeline.json']
+    assert not [*tmp_path.rglob('escaped.txt')]
+    model = exported_file(path)
+    written = model.stat().st_mtime_ns
+    assert exported_file(path).stat().st_mtime_ns == written
+    # a folder with the same files
+    same = open_pose_source(str(model.parent), det_model='whole_image', device='cpu')
+    assert same.estimator._colors == source.estimator._colors
+    (model.parent / 'pipeline.json').write_text(pipeline(dict(NORMALIZE, to_rgb=False)))
+    other = open_pose_source(str(model.parent), det_model='whole_image', device='cpu')
+    assert other.estimator.identity != same.estimator.identity
+
+
+def test_archives_are_downloaded_by_url(sdk, tmp_path, monkeypatch):
+    content = archive(tmp_path / 'a.zip', sdk).read_bytes()
+    urls = []
+
+    class Response(io.BytesIO):
+        headers = {}
+
+    def fetch(url, timeout):
+        urls.append(url)
+        return Response(content)
+
+    monkeypatch.setattr(downloads, 'urlopen', fetch)
+    # the digits are those of the checkpoint, not of the archive
+    url = 'https://a/onnx_sdk/rtmdet_m_8xb32-100e_coco-obj365-person-235e8209.zip'
+    for _ in range(2):
+        assert exported_file(url).parent.name == url.rpartition('/')[2][:-4]
+    assert urls == [url]
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict.clear, 'has 0 .onnx files, and one is expected'),
+        (lambda files: files.update({'b.onnx': b''}), 'has 2 .onnx files'),
+        (
+            lambda files: files.update({f'{FOLDER}/pipeline.json': b' ' * (2 << 20)}),
+            'pipeline.json in it has 2 MB, and at most 1 MB can be unpacked',
+        ),
+    ],
+)
+def test_other_archives_are_refused(sdk, tmp_path, cache, change, message):
+    change(sdk)
+    path = archive(tmp_path / 'a.zip', sdk)
+    with pytest.raises(ValueError, match=rf'a\.zip: {message}'):
+        exported_file(path)
+    assert not [each for each in cache.glob('mmhot/**/*') if each.is_file()]
+
+
+def test_damaged_and_missing_archives_are_named(sdk, tmp_path, monkeypatch):
+    path = archive(tmp_path / 'a.zip', sdk)
+    usage = SimpleNamespace(free=9)
+    with monkeypatch.context() as context:
+        context.setattr(hub.shutil, 'disk_usage', lambda _: usage)
+        with pytest.raises(ValueError, match='at most 0 MB can be unpacked'):
+            exported_file(path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 4] ^= 255
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r'a\.zip: is no readable archive'):
+        exported_file(path)
+    path.write_bytes(b'no archive')
+    with pytest.raises(ValueError, match=r'a\.zip: is no readable archive: File'):
+        exported_file(path)
+    with pytest.raises(FileNotFoundError, match=r'b\.zip does not exist'):
+        exported_file(tmp_path / 'b.zip')
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('{}', 'unexpected structure'),
+        (
+            pipeline(dict(NORMALIZE, std=[0, 1, 1])),
+            'must be three numbers, std above 0',
+        ),
+        ('{', 'not valid JSON'),
+    ],
+)
+def test_other_pipelines_are_refused(sdk, tmp_path, text, message):
+    sdk[f'{FOLDER}/pipeline.json'] = text
+    path = archive(tmp_path / 'a.zip', sdk)
+    with pytest.raises(ValueError, match=rf'pipeline\.json: .*{message}'):
+        open_pose_source(str(path), det_model='whole_image', device='cpu')
+
+
+# --- detectors ------------------------------------------------------------------------
+
+DETS = np.float32([[[8, 16, 40, 48, 0], [0, 0, 9, 9, 0], [50, 50, 60, 60, 0]]])
+LABELS = np.float32([[0, 0, 7]])
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'score'),
+    [
+        ('yolox_m_8xb8-300e_humanart-c2c7a14a.onnx', None, 114 / 200),
+        ('rtmdet_nano.onnx', None, (114 - 103.53) / 57.375 / 200),
+        ('yolox/end2end.onnx', None, 114 / 200),
+        ('yolox/end2end.onnx', pipeline(NORMALIZE), 11.4 / 200),
+        ('other/end2end.onnx', pipeline(dict(type='Resize')), 114 / 200),
+    ],
+)
+def test_normalization_is_that_of_the_pipeline_or_the_name(tmp_path, name, text, score):
+    factor = np.where(np.arange(5) == 4, [[1 / 200]], 0) * [[1.0], [0.1], [1.0]]
+    outputs = {'dets': (DETS, factor[None]), 'labels': (LABELS, np.zeros(1))}
+    path = write(tmp_path / name, [1, 3, 64, 64], outputs)
+    if text:
+        path.with_name('pipeline.json').write_text(text)
+    detector = OnnxDetector(path, min_score=1e-6)
+    boxes, scores = detector([np.zeros((60, 128, 3), np.uint8)])[0]
+    assert_allclose(boxes[0], [16, 32, 80, 60])
+    assert_allclose(scores, [score, score / 10], rtol=1e-5)
+
+
+def yolox(boxes, scores, num_classes=80, decoded=False):
+    """YOLOX's output of 64x64 pixels: boxes in cells of 8 pixels, by cell and class."""
+    rows = np.zeros((1, 84, 5 + num_classes), np.float32)
+    rows[..., 2:4] = 32 if decoded else 0
+    for cell, ((left, top, right, bottom), label) in boxes.items():
+        center = np.array([left + right, top + bottom]) / 2
+        size = np.array([right - left, bottom - top])
+        if not decoded:
+            center, size = center / 8 - (cell % 8, cell // 8), np.log(size / 8)
+        rows[0, cell, :4] = *center, *size
+        rows[0, cell, 4] = 0.5 * scores[cell]
+        rows[0, cell, 5 + label] = 2.0
+    return rows
+
+
+@pytest.mark.parametrize('decoded', [False, True])
+@pytest.mark.parametrize('num_classes', [1, 80])
+def test_raw_yolox_is_decoded(tmp_path, decoded, num_classes):
+    boxes = {
+        10: ((8, 4, 40, 60), 0),
+        11: ((9, 5, 41, 60), 0),
+        30: ((40, 10, 60, 50), 0),
+        31: ((0, 0, 5, 5), 0),
+    }
+    scores = {10: 0.9, 11: 0.8, 30: 0.7, 31: 0.2}
+    if num_classes > 1:
+        boxes[40], scores[40] = ((20, 20, 44, 44), 16), 0.95
+    rows = yolox(boxes, scores, num_classes, decoded)
+    path = write(tmp_path / 'm.onnx', [1, 3, 64, 64], {'output': (rows, np.zeros(1))})
+    found, confidences = OnnxDetector(path)([np.zeros((128, 128, 3), np.uint8)])[0]
+    assert_allclose(found, [[16, 8, 80, 120], [80, 20, 120, 100]], atol=1e-3)
+    assert_allclose(confidences, [0.9, 0.7], rtol=1e-5)
+    assert OnnxDetector(path)._colors == onnx_formats.RAW_BGR
+    none, _ = OnnxDetector(path, min_score=0.99)([IMAGE])[0]
+    assert none.shape == (0, 4)
+
+
+def test_yolox_of_another_size_is_refused(tmp_path):
+    rows = yolox({}, {})[:, :80]
+    path = write(tmp_path / 'm.onnx', [1, 3, 64, 64], {'output': (rows, np.zeros(1))})
+    with pytest.raises(ValueError, match=r'm\.onnx: 80 boxes, but 64x64 pixels'):
+        OnnxDetector(path)([IMAGE])
+
+
+# --- one-stage models -----------------------------------------------------------------
+
+
+@pytest.fixture
+def rtmo(tmp_path):
+    """RTMO with two people, one with a low score, and a padded row, as MMDeploy has."""
+    dets = np.float32([[[10, 10, 30, 60, 0.9], [40, 10, 60, 60, 0.2], [0] * 5]])
+    points = np.zeros((1, 3, 17, 3), np.float32)
+    points[0, 0], points[0, 1] = (20, 30, 0), (50, 30, 0)
+    outputs = {
+        'dets': (dets, np.zeros(1)),
+        'keypoints': (points, np.float32([0, 0, 1 / 228])),
+    }
+    return write(tmp_path / 'rtmo-s.onnx', ['b', 3, 64, 64], outputs, open_shapes=True)
+
+
+def test_one_stage_models_run_once_for_boxes_and_poses(rtmo, monkeypatch):
+    detector, estimator = source = open_pose_source(str(rtmo), device='cpu')
+    assert source.name == 'rtmo-s in boxes of rtmo-s'
+    assert estimator.skeleton == 'coco-17'
+    runs = []
+    find = OnnxDetector._find
+    monkeypatch.setattr(
+        OnnxDetector, '_find', lambda *args: runs.append(1) or find(*args)
+    )
+    images = [np.zeros((96, 128, 3), np.uint8), np.zeros((128, 128, 3), np.uint8)]
+    boxes = detector(images)
+    assert_allclose(boxes[0][0], [[20, 20, 60, 96]])
+    assert_allclose(boxes[1][0], [[20, 20, 60, 120]])
+    assert_allclose(boxes[1][1], [0.9])
+    # the second box of the first image has nothing, and that of the second a doubtful
+    own = [np.float32([[20, 20, 60, 96], [90, 0, 99, 9]])]
+    own += [np.float32([[82, 20, 120, 110], [20, 20, 60, 120]])]
+    found = estimator(images, own)
+    assert len(runs) == 2
+    assert_allclose(found[0][0][0], [[40, 60]] * 17)
+    assert_allclose(found[0][1][0], 0.5)  # gray 114: not normalized
+    assert np.isnan(found[0][0][1]).all()
+    assert not found[0][1][1].any()
+    assert_allclose(found[1][0][:, 0], [[100, 60], [40, 60]])
+    assert len(detector([images[1].copy()])[0][0]) == 1
+    assert len(runs) == 3
+
+
+def test_one_stage_models_work_with_other_detectors(rtmo, tmp_path):
+    source = open_pose_source(str(rtmo), det_model='whole_image', device='cpu')
+    assert source.detector.name == 'whole_image'
+    low = open_pose_source(str(rtmo), device='cpu', min_score=0.1)
+    assert len(low.detector([IMAGE])[0][0]) == 2
+    assert low.estimator.identity != source.estimator.identity
+    assert OneStageEstimator(rtmo)([IMAGE], [np.zeros((0, 4), np.float32)])[0][
+        0
+    ].shape == (0, 17, 2)
+
+
+# --- models of crops ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('name', 'count', 'size', 'skeleton'),
+    [
+        ('rtmpose-m_simcc-body7-halpe26_700e-256x192', 26, (192, 256), 'halpe-26'),
+        ('rtmw-l_simcc-cocktail14_270e-384x288', 133, (288, 384), 'coco-wholebody-133'),
+    ],
+)
+def test_rtmpose_and_rtmw_of_other_keypoints(tmp_path, name, count, size, skeleton):
+    center = np.array(size) / 2
+    outputs = simcc(count, size, center)
+    path = write(
+        tmp_path / f'{name}.onnx', ['batch', 3, *size[::-1]], outputs, open_shapes=True
+    )
+    model = OnnxPoseEstimator(path)
+    assert (model.name, model.skeleton) == (name, skeleton)
+    [(keypoints, scores)] = model([IMAGE], [BOX])
+    assert_allclose(keypoints[0], [[40, 60]] * count, atol=0.2)
+    assert_allclose(scores, 0.9)
+
+
+def heatmaps_of(points, noise=0.0):
+    """Heatmaps (K, 64, 48) of points in the crop, as ViTPose was trained with."""
+    codec = UDPHeatmap(input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
+    maps = codec.encode(points[None].astype(np.float32))['heatmaps']
+    random = np.random.default_rng(0)
+    return codec, maps + noise * random.random(maps.shape, np.float32)
+
+
+@pytest.mark.parametrize('noise', [0, 0.1])
+def test_udp_heatmaps_are_decoded_as_by_mmpose(noise):
+    points = np.random.default_rng(1).uniform((16, 16), (175, 239), (60, 2))
+    codec, maps = heatmaps_of(points, noise)
+    ours, scores = onnx_formats.decode_udp_heatmaps(maps, np.array([192, 256]))
+    theirs, confidence = codec.decode(maps)
+    # its heads expect a crop of 192 x 256 units, and ours has pixels
+    assert_allclose(ours, theirs[0] * (191 / 192, 255 / 256), atol=1e-3)
+    assert_allclose(scores, confidence[0].clip(0, 1))
+    if not noise:
+        assert_allclose(ours, points, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ('name', 'count', 'text'),
+    [
+        ('vitpose-b', 17, None),
+        ('td-hm_ViTPose-huge_8xb64-210e_coco-256x192', 17, None),
+        ('vitpose-l-wholebody', 133, None),
+        ('sdk/end2end', 17, pipeline(NORMALIZE, type='UDPHeatmap')),
+    ],
+)
+def test_vitpose_maps_points_as_mmposes_pipeline_does(tmp_path, name, count, text):
+    points = np.random.default_rng(2).uniform((20, 25), (60, 95), (count, 2))
+    results = dict(img=IMAGE, bbox=BOX, keypoints=points[None])
+    for step in (GetBBoxCenterScale(), TopdownAffine((192, 256), use_udp=True)):
+        results = step.transform(results)
+    _, maps = heatmaps_of(results['transformed_keypoints'][0])
+    path = write(
+        tmp_path / f'{name}.onnx',
+        ['batch', 3, 256, 192],
+        {'heatmaps': (maps[None], np.zeros(1))},
+        open_shapes=True,
+    )
+    if text:
+        path.with_name('pipeline.json').write_text(text)
+    [(keypoints, _)] = OnnxPoseEstimator(path)([IMAGE], [BOX])
+    assert_allclose(keypoints[0], points, atol=0.05)
+    # the same heatmaps without the convention are off by pixels
+    other = write(
+        tmp_path / 'hrnet.onnx', [1, 3, 256, 192], {'o': (maps[None], np.zeros(1))}
+    )
+    [(keypoints, _)] = OnnxPoseEstimator(other)([IMAGE], [BOX])
+    assert abs(keypoints[0] - points).max() > 0.3
+
+
+def test_the_pipeline_states_the_size_of_open_inputs(tmp_path):
+    outputs = simcc(17, (192, 256), (96, 128))
+    path = write(tmp_path / 'end2end.onnx', ['b', 3, 'h', 'w'], outputs)
+    with pytest.raises(ValueError, match='is not a supported pose model'):
+        OnnxPoseEstimator(path)
+    text = pipeline(
+        dict(type='TopDownAffine', image_size=[9, 9]), input_size=[192, 256]
+    )
+    path.with_name('pipeline.json').write_text(text)
+    [(keypoints, _)] = OnnxPoseEstimator(path)([IMAGE], [BOX])
+    assert_allclose(keypoints[0], [[40, 60]] * 17, atol=0.2)

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# GTPT-T for 17 keypoints and the person detector from random weights, with data that
+# this repository renders alone. Repeated after an interruption, it continues: shards
+# and checkpoints that are there are kept.
+#
+#   npm pack @pmndrs/assets@1.7.0
+#   tools/lab/from_random_weights.sh WORK pmndrs-assets-1.7.0.tgz cmu_h36m17.npz cmu_h36m17_more.npz
+#
+# SHARDS (10) of each of four kinds of data have PEOPLE (2500) crops or a sixth as many
+# scenes; CORES (2) render. EPOCHS (20), a third of it and a third again are those of
+# the stages of growing image size, PARTS (64) of PART (2048) people those of the last;
+# MINUTES (390) is the detector's time, BATCH (32) its images per step.
+set -euo pipefail
+WORK=$1 PANORAMAS=$2 MOTIONS=("${@:3}")
+SHARDS=${SHARDS:-10} PEOPLE=${PEOPLE:-2500} CORES=${CORES:-2} EPOCHS=${EPOCHS:-20} PARTS=${PARTS:-64} PART=${PART:-2048} MINUTES=${MINUTES:-390} BATCH=${BATCH:-32}
+HELD_OUT=(city lobby warehouse park)
+WORK=$(mkdir -p "$WORK" && cd "$WORK" && pwd)
+DATA=$WORK/data
+mkdir -p "$DATA/crops"
+
+render() { # FOLDER SEED PEOPLE OPTIONS...
+    python -m tools.lab.render_people "$DATA/$1" --seed "$2" --people "$3" --motions "${MOTIONS[@]}" --panoramas "$PANORAMAS" \
+        --shards "$SHARDS" --workers "$CORES" --without-clips S02/ S85/ --without-panoramas "${HELD_OUT[@]}" "${@:4}"
+}
+
+render people 1 "$PEOPLE"
+render people 2 "$PEOPLE" --acrobatic 0.35 --lying 0.15 --tables 0.28 --close 0.2 --steep 0.12
+render people 3 "$PEOPLE" --acrobatic 0.08 --lying 0.05 --tables 0.3 --close 0.25 --steep 0.1
+render scenes 4 $(((PEOPLE + 5) / 6)) --whole-images --objects 0.6 --cutouts 0.4 --acrobatic 0.08 --lying 0.07 --tables 0.16 --close 0.2 --steep 0.06
+[ -e "$DATA/crops/scenery.npz" ] || python -m tools.lab.pack_scenery "$PANORAMAS" "$DATA/crops/scenery.npz" --without "${HELD_OUT[@]}"
+for scenes in "$DATA"/scenes/*/annotations.json; do
+    folder=${scenes%/*}
+    packed=$DATA/crops/$(basename "$folder").npz
+    [ -e "$packed" ] || python -m tools.lab.pack_people pack "$scenes" "$folder/images" "$packed" --whole --min-height 70
+done
+
+GTPT=configs/body_2d_keypoint/gtpt/rendered
+CROPS=("$DATA"/crops/*.npz "$DATA"/people/people_*.npz)
+stage() { # NAME CONFIG EPOCHS BEFORE OPTIONS...
+    local files
+    files=$(printf '%s,' "${CROPS[@]}")
+    python tools/train.py "$GTPT/$2" --amp --no-validate --resume --work-dir "$WORK/$1" --cfg-options "load_from=$4" \
+        "train_cfg.max_epochs=$3" "param_scheduler.1.T_max=$3" train_dataloader.dataset.data_root= \
+        "train_dataloader.dataset.ann_file=[${files%,}]" "${@:5}"
+}
+MIDDLE=$(((EPOCHS + 2) / 3)) LARGE=$(((EPOCHS + 8) / 9))
+stage small gtpt-t_1xb32-20e_rendered-128x96.py "$EPOCHS" None
+stage middle gtpt-t_1xb32-6e_rendered-192x144.py "$MIDDLE" "$WORK/small/epoch_$EPOCHS.pth" custom_hooks.3.factor=1.0
+stage large gtpt-t_1xb32-30e_rendered-256x192.py "$LARGE" "$WORK/middle/epoch_$MIDDLE.pth" custom_hooks.3.factor=1.0 \
+    model.head.loss.entire_weight=0.0 model.head.loss.distill_weight=0.0
+python -m tools.lab.train_2d "$WORK" --name wide --shards "${CROPS[@]}" --start "$WORK/large/epoch_$LARGE.pth" --epochs "$PARTS" \
+    --part "$PART" --rate 8e-4 --workers "$CORES"
+python tools/publish_model.py "$WORK/wide/epoch_$PARTS.pth" "$WORK/gtpt-t_coco17.pth" --half --config $GTPT/gtpt-t_coco17_synth.py
+
+python -m tools.lab.join_scenes "$DATA/scenes"
+DETECTOR=configs/detection/rtmdet/rendered/rtmdet-nano_1xb128-minutes_rendered-512x512.py
+python tools/train.py $DETECTOR --no-validate --resume --work-dir "$WORK/detector" --cfg-options \
+    "custom_hooks.4.minutes=$MINUTES" "train_dataloader.batch_size=$BATCH" "train_dataloader.num_workers=$CORES" \
+    "train_dataloader.dataset.data_root=$DATA/scenes/" "train_dataloader.sampler.num_samples=$((2 * PART))" optim_wrapper.optimizer.lr=2e-3
+python tools/publish_model.py "$WORK/detector/final.pth" "$WORK/rtmdet-nano_person.pth" --half --config $DETECTOR
