@@ -35,12 +35,13 @@ _TESTED = UNSEEN[:1]
 _PARTS = 10
 
 
-def _skip(part: str) -> Callable[[nn.Module], None]:
-    """Replace a level of HTNet's blocks by the identity."""
+def _skip(*parts: str) -> Callable[[nn.Module], None]:
+    """Replace levels of HTNet's blocks by the identity."""
 
     def edit(backbone: nn.Module) -> None:
         for block in getattr(backbone, 'spatial_blocks', None) or backbone.blocks:
-            setattr(block, part, nn.Identity())
+            for part in parts:
+                setattr(block, part, nn.Identity())
 
     return edit
 
@@ -60,7 +61,8 @@ def _use_center_frames(backbone: nn.Module) -> None:
     """Replace NanoHTNet's low frequencies by as many frames around the center."""
     keep, num_frames = backbone.dct.shape
     first = (num_frames - keep) // 2
-    eye = torch.eye(num_frames, device=backbone.dct.device)
+    # rows of the norm that those of the DCT have
+    eye = torch.eye(num_frames, device=backbone.dct.device) * (2 * num_frames) ** 0.5
     backbone.dct = eye[first : first + keep]
 
 
@@ -110,12 +112,13 @@ _TRAINED = 'mmhot://tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
 STUDIES = {
     'htnet': Study(
         'htnet/cmu_mocap/htnet_1frm_1xb512-15e_cmu.py',
-        128,
+        32,
         {
             'HTNet': Variant({}),
             'without intra-part constraint (IPC)': Variant({}, _skip('part')),
             'without joint level (LJC)': Variant({}, _skip('joint')),
             'without body level (GBI)': Variant({}, _skip('body')),
+            'body level only': Variant({}, _skip('joint', 'part')),
         },
     ),
     'nanohtnet': Study(
@@ -129,7 +132,7 @@ STUDIES = {
             'without intra-part constraint (IPC)': Variant({}, _skip('part')),
         },
     ),
-    # about equal operations in each half
+    # as many frames in all layers together, 63
     'pyramid': Study(
         'hot/cmu_mocap/tps-tri-motionbert-xs_81frm-keep27_1xb8-20e_cmu-wild.py',
         8,
@@ -137,12 +140,12 @@ STUDIES = {
             f'{name}, {kind[:-6].lower()}': _pruners(kind, *steps)
             for kind in ('UniformPruner', 'ClusterPruner')
             for name, steps in {
-                'HoT: 27 of 81 before layer 2 of 5': [(1, 27)],
-                'H2OT: 41, then 18 before layer 3': [(1, 41), (2, 18)],
-                'H2OT: 37, 27, 18 before layers 2, 3, 4': [(1, 37), (2, 27), (3, 18)],
+                'HoT: 9 of 27 before layer 2 of 5': [(1, 9)],
+                'H2OT: 15, then 7 before layer 3': [(1, 15), (2, 7)],
+                'H2OT: 13, 9, 7 before layers 2, 3, 4': [(1, 13), (2, 9), (3, 7)],
             }.items()
         },
-        start=_TRAINED,
+        num_frames=27,
     ),
     'scratch': Study(
         _HOST,
