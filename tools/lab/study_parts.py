@@ -86,6 +86,7 @@ class Study(NamedTuple):
     variants: dict[str, Variant]
     start: str | None = None
     num_frames: int | None = None
+    rate: float | None = None  # for few steps, instead of the config's
 
 
 def _pruners(kind: str, *steps: tuple[int, int]) -> Variant:
@@ -120,6 +121,7 @@ STUDIES = {
             'without body level (GBI)': Variant({}, _skip('body')),
             'body level only': Variant({}, _skip('joint', 'part')),
         },
+        rate=2e-3,
     ),
     'nanohtnet': Study(
         'nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-10e_cmu-wild.py',
@@ -217,6 +219,8 @@ def measure(
         config.model.backbone.num_frames = frames
     use_subjects(config.train_dataloader.dataset, args.data, frames, skipped=UNSEEN)
     shorten(config, steps, chosen.batch_size, _PARTS)
+    if chosen.rate:
+        config.optim_wrapper.optimizer.lr = chosen.rate
     if warms_up:
         config.custom_hooks.append(dict(type='KeepRateHook', begin=3, end=6))
     config.load_from = chosen.start
