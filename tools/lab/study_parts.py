@@ -86,7 +86,7 @@ class Study(NamedTuple):
     variants: dict[str, Variant]
     start: str | None = None
     num_frames: int | None = None
-    sizes: dict | None = None  # of a backbone that few steps can train
+    model: dict = {}  # settings of a smaller one, which few steps can train
     rate: float | None = None  # for few steps, instead of the config's
 
 
@@ -122,7 +122,10 @@ STUDIES = {
             'without body level (GBI)': Variant({}, _skip('body')),
             'body level only': Variant({}, _skip('joint', 'part')),
         },
-        sizes=dict(embed_dims=96, mlp_dims=384, graph_dims=144),
+        model=dict(
+            backbone=dict(embed_dims=96, mlp_dims=384, graph_dims=144),
+            head=dict(in_channels=96),
+        ),
         rate=2e-3,
     ),
     'nanohtnet': Study(
@@ -135,7 +138,7 @@ STUDIES = {
             'center frames instead of low frequencies': Variant({}, _use_center_frames),
             'without intra-part constraint (IPC)': Variant({}, _skip('part')),
         },
-        sizes=dict(embed_dims=96, mlp_dims=128, graph_dims=144),
+        model=dict(backbone=dict(embed_dims=96, mlp_dims=128, graph_dims=144)),
     ),
     # as many frames in all layers together, 63
     'pyramid': Study(
@@ -217,10 +220,7 @@ def measure(
     changes, edit, warms_up = chosen.variants[variant]
     folder = args.folder / f'{study}_{place}_{seed}_{steps}'
     config = read_config(chosen.config, folder, seed, changes)
-    if chosen.sizes:
-        config.model.backbone.update(chosen.sizes)
-        if study == 'htnet':
-            config.model.head.in_channels = chosen.sizes['embed_dims']
+    config.merge_from_dict(dict(model=chosen.model))
     frames = chosen.num_frames or config.train_dataloader.dataset.seq_len
     if chosen.num_frames:
         config.model.backbone.num_frames = frames
