@@ -90,17 +90,11 @@ class Study(NamedTuple):
     rate: float | None = None  # for few steps, instead of the config's
 
 
-def _pruners(kind: str, *steps: tuple[int, int]) -> Variant:
-    """Keep a number of frames before each of some layers."""
-    pruner = [dict(type=kind, num_keep=keep, depth=depth) for depth, keep in steps]
-    return Variant(dict(pruner=pruner))
-
-
-def _hourglass(
-    kind: str, keep: int, warms_up: bool = False, **recoverer: object
+def _pruned(
+    kind: str, *steps: tuple[int, int], warms_up: bool = False, **recoverer: object
 ) -> Variant:
-    """Keep some frames after the first layer, and recover them."""
-    pruner = dict(type=kind, num_keep=keep, depth=1)
+    """Keep a number of frames before each of some layers, and recover the others."""
+    pruner = [dict(type=kind, num_keep=keep, depth=depth) for depth, keep in steps]
     return Variant(dict(pruner=pruner, recoverer=recoverer), warms_up=warms_up)
 
 
@@ -140,33 +134,39 @@ STUDIES = {
         },
         model=dict(backbone=dict(embed_dims=96, mlp_dims=128, graph_dims=144)),
     ),
-    # as many frames in all layers together, 63
+    # pruned ones have as many frames in all layers together, 63
     'pyramid': Study(
-        'hot/cmu_mocap/tps-tri-motionbert-xs_81frm-keep27_1xb8-20e_cmu-wild.py',
+        _HOST,
         8,
         {
-            f'{name}, {kind[:-6].lower()}': _pruners(kind, *steps)
-            for kind in ('UniformPruner', 'ClusterPruner')
-            for name, steps in {
-                'HoT: 9 of 27 before layer 2 of 5': [(1, 9)],
-                'H2OT: 15, then 7 before layer 3': [(1, 15), (2, 7)],
-                'H2OT: 13, 9, 7 before layers 2, 3, 4': [(1, 13), (2, 9), (3, 7)],
-            }.items()
+            'MotionBERT, all frames': Variant({}),
+            **{
+                f'{name}, {kind[:-6].lower()}': _pruned(kind, *steps, **_TRI)
+                for kind in ('UniformPruner', 'ClusterPruner')
+                for name, steps in {
+                    'HoT: 9 of 27 before layer 2 of 5': [(1, 9)],
+                    'H2OT: 15, then 7 before layer 3': [(1, 15), (2, 7)],
+                    'H2OT: 13, 9, 7 before layers 2, 3, 4': [(1, 13), (2, 9), (3, 7)],
+                }.items()
+            },
         },
         num_frames=27,
+        model=dict(backbone=dict(embed_dims=32), head=dict(in_channels=32)),
     ),
     'scratch': Study(
         _HOST,
         8,
         {
             'MotionBERT, all frames': Variant({}),
-            'HoT: TPC + TRA, 9 of 27': _hourglass('ClusterPruner', 9, **_TRA),
-            'TPC + TRA with times': _hourglass('ClusterPruner', 9, **_TIMED),
-            'TPC + TRA with times, warmed up': _hourglass(
-                'ClusterPruner', 9, True, **_TIMED
+            'HoT: TPC + TRA, 9 of 27': _pruned('ClusterPruner', (1, 9), **_TRA),
+            'TPC + TRA with times': _pruned('ClusterPruner', (1, 9), **_TIMED),
+            'TPC + TRA with times, warmed up': _pruned(
+                'ClusterPruner', (1, 9), warms_up=True, **_TIMED
             ),
-            'TPC + TRA, warmed up': _hourglass('ClusterPruner', 9, True, **_TRA),
-            'TPS + TRA with times': _hourglass('UniformPruner', 9, **_TIMED),
+            'TPC + TRA, warmed up': _pruned(
+                'ClusterPruner', (1, 9), warms_up=True, **_TRA
+            ),
+            'TPS + TRA with times': _pruned('UniformPruner', (1, 9), **_TIMED),
         },
         num_frames=27,
     ),
@@ -175,11 +175,11 @@ STUDIES = {
         8,
         {
             'MotionBERT, all frames': Variant({}),
-            'TPS + TRI': _hourglass('UniformPruner', 27, **_TRI),
-            'TPC + TRI': _hourglass('ClusterPruner', 27, **_TRI),
-            'TPC + TRA': _hourglass('ClusterPruner', 27, **_TRA),
-            'TPC + TRA with times': _hourglass('ClusterPruner', 27, **_TIMED),
-            'TPS + TRA with times': _hourglass('UniformPruner', 27, **_TIMED),
+            'TPS + TRI': _pruned('UniformPruner', (1, 27), **_TRI),
+            'TPC + TRI': _pruned('ClusterPruner', (1, 27), **_TRI),
+            'TPC + TRA': _pruned('ClusterPruner', (1, 27), **_TRA),
+            'TPC + TRA with times': _pruned('ClusterPruner', (1, 27), **_TIMED),
+            'TPS + TRA with times': _pruned('UniformPruner', (1, 27), **_TIMED),
         },
         start=_TRAINED,
     ),
