@@ -139,7 +139,6 @@ STUDIES = {
         _HOST,
         8,
         {
-            'MotionBERT, all frames': Variant({}),
             **{
                 f'{name}, {kind[:-6].lower()}': _pruned(kind, *steps, **_TRI)
                 for kind in ('UniformPruner', 'ClusterPruner')
@@ -149,6 +148,7 @@ STUDIES = {
                     'H2OT: 13, 9, 7 before layers 2, 3, 4': [(1, 13), (2, 9), (3, 7)],
                 }.items()
             },
+            'MotionBERT, all frames': Variant({}),
         },
         num_frames=27,
         model=dict(backbone=dict(embed_dims=32), head=dict(in_channels=32)),
