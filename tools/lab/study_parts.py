@@ -180,6 +180,13 @@ STUDIES = {
             'TPC + TRA': _pruned('ClusterPruner', (1, 27), **_TRA),
             'TPC + TRA with times': _pruned('ClusterPruner', (1, 27), **_TIMED),
             'TPS + TRA with times': _pruned('UniformPruner', (1, 27), **_TIMED),
+            # as many frames in all layers together as with 27
+            'TPS + TRI, 45, then 21 before layer 3': _pruned(
+                'UniformPruner', (1, 45), (2, 21), **_TRI
+            ),
+            'TPS + TRI, 41, 27, 20 before layers 2, 3, 4': _pruned(
+                'UniformPruner', (1, 41), (2, 27), (3, 20), **_TRI
+            ),
         },
         start=_TRAINED,
     ),
