@@ -58,6 +58,8 @@ def parse_args() -> argparse.Namespace:
 
 def train(args: argparse.Namespace) -> None:
     """Train the model."""
+    from mmhot.deploy.switch import rewrite_for_training
+
     keep_freed_memory()
     config = load_config(args)
     if args.no_validate:
@@ -73,6 +75,7 @@ def train(args: argparse.Namespace) -> None:
     check_checkpoint(config.get('load_from'))
     runner = build_runner(config)
     check_optimizer(config)
+    rewrite_for_training(runner.model)
     runner.train()
 
 

@@ -1,6 +1,6 @@
 """Human3.6M for lifting: files of MMPose, VideoPose3D and MotionBERT."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -257,9 +257,10 @@ class MotionBERTDataset(ClipDataset):
                 f'{path}: arrays of {self.split} must be of (N, 17, ...), got '
                 f'{keypoints.shape}, {joints.shape} and {sources.shape}'
             )
+        arrays = sources, cameras, keypoints, joints, np.asarray(scale, np.float32)
         return [
-            self._clip(sources[rows], cameras[rows], keypoints[rows], joints[rows], mm)
-            for rows, mm in _runs(sources, np.asarray(scale, np.float32))
+            self._clip(*(array[rows] for array in arrays))
+            for rows in split_rows(sources[1:] != sources[:-1])
         ]
 
     def _clip(
@@ -299,11 +300,9 @@ class MotionBERTDataset(ClipDataset):
         )
 
 
-def _runs(names: np.ndarray, values: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Split values (N,) where names (N,) change."""
-    ends = [*(np.flatnonzero(names[1:] != names[:-1]) + 1).tolist(), len(names)]
-    for start, end in zip([0, *ends], ends, strict=False):
-        yield slice(start, end), values[start:end]
+def split_rows(ends: np.ndarray) -> list[np.ndarray]:
+    """Split rows (N,) into runs that end where a bool of (N - 1,) is set."""
+    return np.split(np.arange(len(ends) + 1), np.flatnonzero(ends) + 1)
 
 
 def pose_arrays(keypoints: np.ndarray, joints: np.ndarray) -> dict[str, np.ndarray]:

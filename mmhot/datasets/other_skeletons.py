@@ -10,7 +10,12 @@ from mmpose.registry import DATASETS
 
 from mmhot.datasets.clip_dataset import Clip, ClipDataset
 from mmhot.datasets.h36m import canonical_action, image_size
-from mmhot.datasets.human36m_dataset import member, pose_arrays, read_h36m_cameras
+from mmhot.datasets.human36m_dataset import (
+    member,
+    pose_arrays,
+    read_h36m_cameras,
+    split_rows,
+)
 from mmhot.io.arrays import load_objects
 from mmhot.skeletons.joints import convert_keypoints
 
@@ -103,18 +108,12 @@ def _mmpose_clips(content: dict, cameras: dict, path: Path) -> list[Clip]:
     clips = []
     for video, frames in images.items():
         numbers, rows = np.array(sorted(frames)).T
-        parts = _consecutive(numbers)
+        parts = split_rows(np.diff(numbers) != 1)
         for part in parts:
             first = f'.{numbers[part[0]]}' if len(parts) > 1 else ''
             arrays = keypoints[rows[part]], joints[rows[part], :, :3]
             clips.append(_clip(video, first, *arrays, cameras, path))
     return clips
-
-
-def _consecutive(numbers: np.ndarray) -> list[np.ndarray]:
-    """Return the rows of each run of consecutive numbers."""
-    starts = np.flatnonzero(np.diff(numbers) != 1) + 1
-    return np.split(np.arange(len(numbers)), starts)
 
 
 def _clip(
@@ -224,5 +223,5 @@ class H3WBClipDataset(ClipDataset):
                 arrays=pose_arrays(pixels[rows], joints[rows]),
                 constants=dict(camera_param=param),
             )
-            for rows in _consecutive(numbers)
+            for rows in split_rows(np.diff(numbers) != 1)
         ]

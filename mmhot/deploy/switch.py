@@ -1,4 +1,4 @@
-"""Rewriting of trained models for inference: same numbers, fewer operations."""
+"""Rewriting of models, for inference and for training on a CPU: same numbers."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,13 @@ from mmhot.deploy.human_topology import (
     FoldedPartConstraint,
     FoldedTrajectoryEmbed,
 )
-from mmhot.deploy.transformer import FusedLinear, ProductAttention, use_inplace_gelu
+from mmhot.deploy.transformer import (
+    FusedLinear,
+    ProductAttention,
+    TrainedAttention,
+    UniformDropout,
+    use_inplace_gelu,
+)
 from mmhot.errors import ignored_warnings
 from mmhot.models.gtpt.coarse import PatchEmbed
 from mmhot.models.gtpt.head import GTPTHead
@@ -102,9 +108,11 @@ def _record(module: nn.Module, x: Tensor) -> torch.jit.ScriptModule:
         return torch.jit.optimize_for_inference(program)
 
 
+Rewrites = dict[type[nn.Module], Callable[[nn.Module], nn.Module]]
+
 # Classes, and what returns the module for inference: a new one, or the same, changed.
 # Subclasses stay as they are: they may be more than their weights.
-REWRITES: dict[type[nn.Module], Callable[[nn.Module], nn.Module]] = {
+REWRITES: Rewrites = {
     nn.Linear: FusedLinear,
     DotProductAttention: ProductAttention,
     MLP: use_inplace_gelu,
@@ -117,6 +125,11 @@ REWRITES: dict[type[nn.Module], Callable[[nn.Module], nn.Module]] = {
     UpSample: fold_upsample,
     GTPTStem: rewrite_stem,
     GTPTHead: rewrite_head,
+}
+# The same for training, where modules have the same parameters.
+TRAINING_REWRITES: Rewrites = {
+    DotProductAttention: TrainedAttention,
+    nn.Dropout: UniformDropout,
 }
 
 
@@ -137,7 +150,12 @@ def switch_to_deploy(model: nn.Module) -> nn.Module:
             module.switch_to_deploy(getattr(model, 'test_cfg', None))
     for module in list(model.modules()):
         _fold_batch_norms(module)
-    return _rewrite(model)
+    return _rewrite(model, REWRITES)
+
+
+def rewrite_for_training(model: nn.Module) -> nn.Module:
+    """Replace modules of :data:`TRAINING_REWRITES` in a model, in place."""
+    return _rewrite(model, TRAINING_REWRITES)
 
 
 def _fold_batch_norms(module: nn.Module) -> None:
@@ -153,11 +171,11 @@ def _fold_batch_norms(module: nn.Module) -> None:
         conv, conv_name = child, name
 
 
-def _rewrite(module: nn.Module) -> nn.Module:
+def _rewrite(module: nn.Module, rewrites: Rewrites) -> nn.Module:
     """Rewrite the children of a module, then the module."""
     for name, child in list(module.named_children()):
-        rewritten = _rewrite(child)
+        rewritten = _rewrite(child, rewrites)
         if rewritten is not child:
             setattr(module, name, rewritten)
-    rewrite = REWRITES.get(type(module))
+    rewrite = rewrites.get(type(module))
     return module if rewrite is None else rewrite(module)

@@ -1,4 +1,4 @@
-"""Linear layers, attention and MLPs of transformers, for inference."""
+"""Linear layers, attention and MLPs of transformers, for inference and training."""
 
 import math
 
@@ -7,15 +7,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import register_flop_formula
 
-from mmhot.models.layers.attention import (
-    DotProductAttention,
-    dot_product_attention,
-    product_attention,
-)
+from mmhot.models.layers.attention import DotProductAttention
 from mmhot.models.layers.blocks import MLP, being_traced
 
-# Numbers of tokens for which plain products are faster than the fused kernel, on a CPU.
+# Numbers of queries for which products are faster than the fused kernel on a CPU: in
+# inference, and in training, as the kernel's gradient computes the logits again.
 _PRODUCT_LENGTHS = range(16, 65)
+_TRAINED_LENGTHS = range(64)
+# Softmax is slow over rows of at most so many numbers, which it takes one by one, and
+# fast over columns, which it takes side by side.
+_SHORT_ROWS = 20
+
+
+def product_attention(
+    q: Tensor, k: Tensor, v: Tensor, scale: float | None = None
+) -> Tensor:
+    """Compute scaled dot-product attention within (B, H, N, D) by matrix products."""
+    q = q * (q.shape[-1] ** -0.5 if scale is None else scale)
+    if k.shape[-2] > _SHORT_ROWS:
+        return (q @ k.mT).softmax(-1) @ v
+    return (k @ q.mT).softmax(-2).mT @ v
 
 
 class ProductAttention(nn.Module):
@@ -33,8 +44,47 @@ class ProductAttention(nn.Module):
         """Attend within ``(B, H, N, D)``."""
         is_long = q.shape[-2] not in _PRODUCT_LENGTHS
         if is_long or q.device.type != 'cpu' or torch.is_grad_enabled():
-            return dot_product_attention(q, k, v, self.scale)
+            return F.scaled_dot_product_attention(q, k, v, scale=self.scale)
         return product_attention(q, k, v, self.scale)
+
+
+class TrainedAttention(DotProductAttention):
+    """Dot-product attention whose gradient is faster on a CPU.
+
+    Args:
+        attention (DotProductAttention): The module to replace.
+    """
+
+    def __init__(self, attention: DotProductAttention) -> None:
+        super().__init__(attention.scale)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend within ``(B, H, N, D)``."""
+        if not q.requires_grad or q.device.type != 'cpu':
+            return super().forward(q, k, v)
+        if q.shape[-2] in _TRAINED_LENGTHS:
+            return product_attention(q, k, v, self.scale)
+        # in half precision the kernel's gradient is three to seven times as slow
+        with torch.autocast('cpu', enabled=False):
+            return super().forward(q.float(), k.float(), v.float()).to(q.dtype)
+
+
+class UniformDropout(nn.Dropout):
+    """Dropout that draws its mask as uniform numbers on a CPU, which is faster.
+
+    Args:
+        dropout (nn.Dropout): The module to replace.
+    """
+
+    def __init__(self, dropout: nn.Dropout) -> None:
+        super().__init__(dropout.p)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop elements of any shape while training."""
+        if not self.training or not 0 < self.p < 1 or x.device.type != 'cpu':
+            return super().forward(x)
+        kept = torch.rand(x.shape) >= self.p
+        return x * kept.to(x.dtype).div_(1 - self.p)
 
 
 class InplaceGELU(nn.Module):

@@ -1,4 +1,4 @@
-"""Models rewritten for inference compute the same numbers."""
+"""Models rewritten for inference or training compute the same numbers."""
 
 import copy
 
@@ -14,9 +14,14 @@ from mmhot.deploy.human_topology import (
     FoldedPartConstraint,
     fold_norm,
 )
-from mmhot.deploy.switch import RecordedForward, switch_to_deploy
-from mmhot.deploy.transformer import FusedLinear
+from mmhot.deploy.switch import (
+    RecordedForward,
+    rewrite_for_training,
+    switch_to_deploy,
+)
+from mmhot.deploy.transformer import FusedLinear, TrainedAttention, UniformDropout
 from mmhot.evaluation.cost import count_cost
+from mmhot.models.layers.attention import DotProductAttention
 from mmhot.models.lifters.graph_conv import ModulatedGraphConv
 from mmhot.models.lifters.htnet import IntraPartConstraint
 from mmhot.skeletons.joints import get_skeleton
@@ -232,3 +237,75 @@ def test_chunks_are_for_inference_and_joined_in_order():
             assert torch.equal(Chunked(double, 2)(x), 2 * x)
         assert sizes == expected
         sizes.clear()
+
+
+@pytest.mark.parametrize('num_keys', [3, 30, 70])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_attention_in_training_equals_the_fused_kernel(num_keys, dtype):
+    torch.manual_seed(0)
+    shapes = ((2, 4, num_keys, 6), (2, 4, num_keys + 2, 6), (2, 4, num_keys + 2, 6))
+    inputs = [torch.randn(shape).to(dtype).requires_grad_() for shape in shapes]
+    plain = DotProductAttention(scale=0.3)
+    ours, fused = TrainedAttention(plain)(*inputs), plain(*inputs)
+    close = (
+        dict(rtol=1e-5, atol=1e-5)
+        if dtype == torch.float32
+        else dict(rtol=0.05, atol=0.02)
+    )
+    assert ours.dtype == dtype
+    assert_close(ours, fused, **close)
+    weight = torch.randn_like(ours)
+    for got, expected in zip(
+        torch.autograd.grad(ours, inputs, weight),
+        torch.autograd.grad(fused, inputs, weight),
+        strict=True,
+    ):
+        assert_close(got, expected, **close)
+
+
+def test_long_attention_is_differentiated_in_float32():
+    q, k, v = (torch.randn(2, 4, n, 8, dtype=torch.bfloat16) for n in (65, 70, 70))
+    full = [x.float().requires_grad_() for x in (q, k, v)]
+    half = [x.clone().requires_grad_() for x in (q, k, v)]
+    attention = TrainedAttention(DotProductAttention(scale=0.3))
+    wanted = attention(*full)
+    with torch.autocast('cpu', torch.bfloat16):
+        found = attention(*half)
+    assert torch.equal(found, wanted.bfloat16())
+    wanted.sum().backward()
+    found.sum().backward()
+    for a, b in zip(half, full, strict=True):
+        assert torch.equal(a.grad, b.grad.bfloat16())
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_dropout_keeps_the_type_and_the_mean(dtype):
+    torch.manual_seed(0)
+    x = torch.ones(100, 1000, dtype=dtype)
+    dropped = UniformDropout(nn.Dropout(0.3))(x)
+    assert dropped.dtype == dtype
+    assert set(dropped.unique().tolist()) == {0, (x[0, 0] / 0.7).item()}
+    assert (dropped == 0).float().mean() == pytest.approx(0.3, abs=0.01)
+    assert torch.equal(UniformDropout(nn.Dropout(0.3)).eval()(x), x)
+    assert not UniformDropout(nn.Dropout(1.0))(x).any()
+
+
+def test_training_keeps_parameters_and_gradients():
+    row, x = built(HTNET)
+    # dropped tokens would differ
+    for module in row.model.modules():
+        if isinstance(module, nn.Dropout) or hasattr(module, 'drop_prob'):
+            module.p = module.drop_prob = 0
+    plain, names = row.model.backbone.train(), list(row.model.state_dict())
+    plain(x).square().mean().backward()
+    rewritten = rewrite_for_training(copy.deepcopy(row.model))
+    assert list(rewritten.state_dict()) == names
+    kinds = {type(module) for module in rewritten.modules()}
+    assert {TrainedAttention, UniformDropout} <= kinds
+    assert not {DotProductAttention, nn.Dropout} & kinds
+    rewritten.zero_grad()
+    rewritten.backbone(x).square().mean().backward()
+    wanted = dict(plain.named_parameters())
+    for name, parameter in rewritten.backbone.named_parameters():
+        scale = wanted[name].grad.abs().max() + 1e-12
+        assert_close(parameter.grad / scale, wanted[name].grad / scale, **CLOSE)

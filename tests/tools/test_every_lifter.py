@@ -6,32 +6,35 @@ import numpy as np
 import pytest
 from h36m_files import write_files
 from mmengine.config import Config
+from published_files import write_3dhp, write_motionbert, write_videopose3d
 
 from mmhot.cli.dispatch import main
 from mmhot.cli.training_data import shorten
+from mmhot.datasets.h36m import CAMERAS
 
 ROOT = Path(__file__).parents[2]
 PATHS = sorted(ROOT.glob('configs/body_3d_keypoint/*/*/*.py'))
 CLIP = ROOT / 'tests/data/demo_2d_coco17.npz'
 
 
-KEPT = ('seq_len', 'num_targets', 'stride', 'times', 'centered', 'pipeline')
+# Files of each dataset, as its authors publish them.
+WRITERS = {
+    'Human36mClipDataset': lambda folder: write_files(folder, CAMERAS),
+    'VideoPose3DDataset': write_videopose3d,
+    'MotionBERTDataset': write_motionbert,
+    'MPIINF3DHPClipDataset': write_3dhp,
+}
 
 
-def on_human36m(config, folder):
-    """Make a config read generated Human3.6M clips in place of its dataset."""
-    write_files(folder)
-    for split, name in dict(train='train', val='test', test='test').items():
-        loader = config[f'{split}_dataloader']
-        loader.dataset = dict(
-            type='Human36mClipDataset',
-            data_root=str(folder),
-            ann_file=f'annotation_body3d/fps50/h36m_{name}.npz',
-            camera_param_file='annotation_body3d/cameras.pkl',
-            keypoint_2d_det_file=f'joint_2d_det_files/cpn_ft_h36m_dbb_{name}.npy',
-            test_mode=split != 'train',
-            **{key: loader.dataset[key] for key in KEPT if key in loader.dataset},
-        )
+def on_generated_files(config, folder):
+    """Make a config's own datasets read generated files, whose clips are short."""
+    folder.mkdir()
+    splits = [config[f'{split}_dataloader'].dataset for split in ('train', 'val')]
+    splits.append(config.test_dataloader.dataset)
+    datasets = [dataset.get('dataset', dataset) for dataset in splits]
+    WRITERS[datasets[0].type](folder)
+    for dataset in datasets:
+        dataset.update(data_root=str(folder), keep_rest=True, subjects=None)
     shorten(config)
     return config
 
@@ -42,7 +45,7 @@ def test_configs_train_test_and_lift(path, tmp_path, run_tool, monkeypatch):
     monkeypatch.chdir(tmp_path)
     options = [path, '--sample', '--work-dir', 'work']
     if path.parent.name != 'cmu_mocap':
-        config = on_human36m(Config.fromfile(path), tmp_path / 'h36m')
+        config = on_generated_files(Config.fromfile(path), tmp_path / 'data')
         config.dump(tmp_path / 'short.py')
         options = ['short.py', '--work-dir', 'work']
     code, err = run_tool('train', *options)

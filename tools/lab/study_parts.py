@@ -35,12 +35,13 @@ _TESTED = UNSEEN[:1]
 _PARTS = 10
 
 
-def _skip(part: str) -> Callable[[nn.Module], None]:
-    """Replace a level of HTNet's blocks by the identity."""
+def _skip(*parts: str) -> Callable[[nn.Module], None]:
+    """Replace levels of HTNet's blocks by the identity."""
 
     def edit(backbone: nn.Module) -> None:
         for block in getattr(backbone, 'spatial_blocks', None) or backbone.blocks:
-            setattr(block, part, nn.Identity())
+            for part in parts:
+                setattr(block, part, nn.Identity())
 
     return edit
 
@@ -60,7 +61,8 @@ def _use_center_frames(backbone: nn.Module) -> None:
     """Replace NanoHTNet's low frequencies by as many frames around the center."""
     keep, num_frames = backbone.dct.shape
     first = (num_frames - keep) // 2
-    eye = torch.eye(num_frames, device=backbone.dct.device)
+    # rows of the norm that those of the DCT have
+    eye = torch.eye(num_frames, device=backbone.dct.device) * (2 * num_frames) ** 0.5
     backbone.dct = eye[first : first + keep]
 
 
@@ -84,19 +86,15 @@ class Study(NamedTuple):
     variants: dict[str, Variant]
     start: str | None = None
     num_frames: int | None = None
+    model: dict = {}  # settings of a smaller one, which few steps can train
+    rate: float | None = None  # for few steps, instead of the config's
 
 
-def _pruners(kind: str, *steps: tuple[int, int]) -> Variant:
-    """Keep a number of frames before each of some layers."""
-    pruner = [dict(type=kind, num_keep=keep, depth=depth) for depth, keep in steps]
-    return Variant(dict(pruner=pruner))
-
-
-def _hourglass(
-    kind: str, keep: int, warms_up: bool = False, **recoverer: object
+def _pruned(
+    kind: str, *steps: tuple[int, int], warms_up: bool = False, **recoverer: object
 ) -> Variant:
-    """Keep some frames after the first layer, and recover them."""
-    pruner = dict(type=kind, num_keep=keep, depth=1)
+    """Keep a number of frames before each of some layers, and recover the others."""
+    pruner = [dict(type=kind, num_keep=keep, depth=depth) for depth, keep in steps]
     return Variant(dict(pruner=pruner, recoverer=recoverer), warms_up=warms_up)
 
 
@@ -110,13 +108,19 @@ _TRAINED = 'mmhot://tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
 STUDIES = {
     'htnet': Study(
         'htnet/cmu_mocap/htnet_1frm_1xb512-15e_cmu.py',
-        128,
+        32,
         {
             'HTNet': Variant({}),
             'without intra-part constraint (IPC)': Variant({}, _skip('part')),
             'without joint level (LJC)': Variant({}, _skip('joint')),
             'without body level (GBI)': Variant({}, _skip('body')),
+            'body level only': Variant({}, _skip('joint', 'part')),
         },
+        model=dict(
+            backbone=dict(embed_dims=96, mlp_dims=384, graph_dims=144),
+            head=dict(in_channels=96),
+        ),
+        rate=2e-3,
     ),
     'nanohtnet': Study(
         'nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-10e_cmu-wild.py',
@@ -128,34 +132,41 @@ STUDIES = {
             'center frames instead of low frequencies': Variant({}, _use_center_frames),
             'without intra-part constraint (IPC)': Variant({}, _skip('part')),
         },
+        model=dict(backbone=dict(embed_dims=96, mlp_dims=128, graph_dims=144)),
     ),
-    # about equal operations in each half
+    # pruned ones have as many frames in all layers together, 63
     'pyramid': Study(
-        'hot/cmu_mocap/tps-tri-motionbert-xs_81frm-keep27_1xb8-20e_cmu-wild.py',
+        _HOST,
         8,
         {
-            f'{name}, {kind[:-6].lower()}': _pruners(kind, *steps)
-            for kind in ('UniformPruner', 'ClusterPruner')
-            for name, steps in {
-                'HoT: 27 of 81 before layer 2 of 5': [(1, 27)],
-                'H2OT: 41, then 18 before layer 3': [(1, 41), (2, 18)],
-                'H2OT: 37, 27, 18 before layers 2, 3, 4': [(1, 37), (2, 27), (3, 18)],
-            }.items()
+            **{
+                f'{name}, {kind[:-6].lower()}': _pruned(kind, *steps, **_TRI)
+                for kind in ('UniformPruner', 'ClusterPruner')
+                for name, steps in {
+                    'HoT: 9 of 27 before layer 2 of 5': [(1, 9)],
+                    'H2OT: 15, then 7 before layer 3': [(1, 15), (2, 7)],
+                    'H2OT: 13, 9, 7 before layers 2, 3, 4': [(1, 13), (2, 9), (3, 7)],
+                }.items()
+            },
+            'MotionBERT, all frames': Variant({}),
         },
-        start=_TRAINED,
+        num_frames=27,
+        model=dict(backbone=dict(embed_dims=32), head=dict(in_channels=32)),
     ),
     'scratch': Study(
         _HOST,
         8,
         {
             'MotionBERT, all frames': Variant({}),
-            'HoT: TPC + TRA, 9 of 27': _hourglass('ClusterPruner', 9, **_TRA),
-            'TPC + TRA with times': _hourglass('ClusterPruner', 9, **_TIMED),
-            'TPC + TRA with times, warmed up': _hourglass(
-                'ClusterPruner', 9, True, **_TIMED
+            'HoT: TPC + TRA, 9 of 27': _pruned('ClusterPruner', (1, 9), **_TRA),
+            'TPC + TRA with times': _pruned('ClusterPruner', (1, 9), **_TIMED),
+            'TPC + TRA with times, warmed up': _pruned(
+                'ClusterPruner', (1, 9), warms_up=True, **_TIMED
             ),
-            'TPC + TRA, warmed up': _hourglass('ClusterPruner', 9, True, **_TRA),
-            'TPS + TRA with times': _hourglass('UniformPruner', 9, **_TIMED),
+            'TPC + TRA, warmed up': _pruned(
+                'ClusterPruner', (1, 9), warms_up=True, **_TRA
+            ),
+            'TPS + TRA with times': _pruned('UniformPruner', (1, 9), **_TIMED),
         },
         num_frames=27,
     ),
@@ -164,11 +175,18 @@ STUDIES = {
         8,
         {
             'MotionBERT, all frames': Variant({}),
-            'TPS + TRI': _hourglass('UniformPruner', 27, **_TRI),
-            'TPC + TRI': _hourglass('ClusterPruner', 27, **_TRI),
-            'TPC + TRA': _hourglass('ClusterPruner', 27, **_TRA),
-            'TPC + TRA with times': _hourglass('ClusterPruner', 27, **_TIMED),
-            'TPS + TRA with times': _hourglass('UniformPruner', 27, **_TIMED),
+            'TPS + TRI': _pruned('UniformPruner', (1, 27), **_TRI),
+            'TPC + TRI': _pruned('ClusterPruner', (1, 27), **_TRI),
+            'TPC + TRA': _pruned('ClusterPruner', (1, 27), **_TRA),
+            'TPC + TRA with times': _pruned('ClusterPruner', (1, 27), **_TIMED),
+            'TPS + TRA with times': _pruned('UniformPruner', (1, 27), **_TIMED),
+            # as many frames in all layers together as with 27
+            'TPS + TRI, 45, then 21 before layer 3': _pruned(
+                'UniformPruner', (1, 45), (2, 21), **_TRI
+            ),
+            'TPS + TRI, 41, 27, 20 before layers 2, 3, 4': _pruned(
+                'UniformPruner', (1, 41), (2, 27), (3, 20), **_TRI
+            ),
         },
         start=_TRAINED,
     ),
@@ -209,11 +227,14 @@ def measure(
     changes, edit, warms_up = chosen.variants[variant]
     folder = args.folder / f'{study}_{place}_{seed}_{steps}'
     config = read_config(chosen.config, folder, seed, changes)
+    config.merge_from_dict(dict(model=chosen.model))
     frames = chosen.num_frames or config.train_dataloader.dataset.seq_len
     if chosen.num_frames:
         config.model.backbone.num_frames = frames
     use_subjects(config.train_dataloader.dataset, args.data, frames, skipped=UNSEEN)
     shorten(config, steps, chosen.batch_size, _PARTS)
+    if chosen.rate:
+        config.optim_wrapper.optimizer.lr = chosen.rate
     if warms_up:
         config.custom_hooks.append(dict(type='KeepRateHook', begin=3, end=6))
     config.load_from = chosen.start

@@ -4,46 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Numbers of tokens for which plain products are faster in training on a CPU, as the
-# fused kernel's gradient computes the logits again.
-_PRODUCT_LENGTHS = range(64)
-# Softmax is slow over rows of at most so many numbers, which it takes one by one, and
-# fast over columns, which it takes side by side.
-_SHORT_ROWS = 20
-
-
-def dot_product_attention(
-    q: Tensor, k: Tensor, v: Tensor, scale: float | None = None
-) -> Tensor:
-    """Compute scaled dot-product attention within ``(B, H, N, D)``.
-
-    Args:
-        q (Tensor): Queries, (B, H, N, D).
-        k (Tensor): Keys, (B, H, M, D).
-        v (Tensor): Values, (B, H, M, D).
-        scale (float, optional): Factor of the logits. Defaults to ``D ** -0.5``.
-    """
-    if q.requires_grad and q.device.type == 'cpu':
-        if q.shape[-2] in _PRODUCT_LENGTHS:
-            return product_attention(q, k, v, scale)
-        if q.dtype in (torch.bfloat16, torch.float16):
-            # in half precision the kernel's gradient is three to seven times as slow
-            with torch.autocast('cpu', enabled=False):
-                parts = (part.float() for part in (q, k, v))
-                fused = F.scaled_dot_product_attention(*parts, scale=scale)
-            return fused.to(q.dtype)
-    return F.scaled_dot_product_attention(q, k, v, scale=scale)
-
-
-def product_attention(
-    q: Tensor, k: Tensor, v: Tensor, scale: float | None = None
-) -> Tensor:
-    """Compute the same as :func:`dot_product_attention`, by matrix products."""
-    q = q * (q.shape[-1] ** -0.5 if scale is None else scale)
-    if k.shape[-2] > _SHORT_ROWS:
-        return (q @ k.mT).softmax(-1) @ v
-    return (k @ q.mT).softmax(-2).mT @ v
-
 
 class DotProductAttention(nn.Module):
     """Scaled dot-product attention, a module so that ``mmhot.deploy`` can replace it.
@@ -58,18 +18,7 @@ class DotProductAttention(nn.Module):
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend within ``(B, H, N, D)``."""
-        return dot_product_attention(q, k, v, self.scale)
-
-
-class Dropout(nn.Dropout):
-    """Dropout that draws its mask as uniform numbers on a CPU, which is faster."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Drop elements of any shape while training."""
-        if not self.training or not 0 < self.p < 1 or x.device.type != 'cpu':
-            return super().forward(x)
-        kept = torch.rand(x.shape) >= self.p
-        return x * kept.to(x.dtype).div_(1 - self.p)
+        return F.scaled_dot_product_attention(q, k, v, scale=self.scale)
 
 
 class Attention(nn.Module):
@@ -102,7 +51,7 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=qkv_bias)
         self.dot_product = DotProductAttention(scale)
         self.proj = nn.Linear(embed_dims, embed_dims)
-        self.proj_drop = Dropout(proj_drop)
+        self.proj_drop = nn.Dropout(proj_drop)
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend within ``(..., N, C)``; the shape is kept."""
@@ -126,7 +75,7 @@ class Attention(nn.Module):
         kv = F.linear(x, weight[dims:], kv_bias).unflatten(-1, (2, self.num_heads, -1))
         q = q.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
         k, v = (part.transpose(1, 2) for part in kv.unbind(2))
-        x = dot_product_attention(q, k, v, self.scale)
+        x = self.dot_product(q, k, v)
         return self.proj_drop(self.proj(x.transpose(1, 2).flatten(2)))
 
 

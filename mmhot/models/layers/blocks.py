@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from mmhot.models.layers.attention import Attention, Dropout, take_token
+from mmhot.models.layers.attention import Attention, take_token
 
 
 class DropPath(nn.Module):
@@ -52,7 +52,7 @@ class MLP(nn.Module):
         self.fc1 = nn.Linear(embed_dims, hidden_dims)
         self.act = nn.GELU()
         self.fc2 = nn.Linear(hidden_dims, embed_dims)
-        self.drop = Dropout(drop_rate)
+        self.drop = nn.Dropout(drop_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., C)`` to ``(..., C)``."""

@@ -65,15 +65,14 @@ class SequencePoseLifter(PoseLifter):
 
     ``PoseLifter`` mirrors its input in place and computes ``-x`` as ``(1 - x) - 1``,
     which costs digits. Here the input is not changed, ``-x`` is exact, and a window
-    and its mirror image are one batch. Trajectory models are not supported.
+    and its mirror image are one batch. Trajectory models are not supported. Without a
+    recoverer the mirror image reuses the frames that were kept of the window, as
+    published; with one each image chooses its own.
 
     ``test_cfg`` takes the settings of the head and
 
     * ``flip_test`` (bool, defaults to False): average with the mirror image;
-    * ``keep`` (int or list[int], optional): overrides ``num_keep`` of the pruners;
-    * ``flip_kept`` ('plain' or 'own', defaults to 'plain'): whether the mirror image
-      reuses the frames that were kept of the window, as published, or chooses its
-      own. With a recoverer each image always chooses its own.
+    * ``keep`` (int or list[int], optional): overrides ``num_keep`` of the pruners.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -85,9 +84,6 @@ class SequencePoseLifter(PoseLifter):
                 'a backbone with an hourglass must be a subclass of '
                 f'mmhot.models.tokens.host.Host, got {type(self.backbone).__name__}'
             )
-        flip_kept = self.test_cfg.get('flip_kept', 'plain')
-        if flip_kept not in ('plain', 'own'):
-            raise ValueError(f"flip_kept must be 'plain' or 'own', got {flip_kept!r}")
         check_target(self.target, 'test_cfg.target')
         keep = self.test_cfg.get('keep')
         if keep is not None:
@@ -159,8 +155,7 @@ class SequencePoseLifter(PoseLifter):
     ) -> list[Features]:
         """Return the features of windows and of their mirror images."""
         mirrored = mirror_poses(inputs, flip_indices)
-        own = self.test_cfg.get('flip_kept', 'plain') == 'own'
-        if own or not self.drops_frames:
+        if not self.drops_frames:
             both = torch.cat([inputs, mirrored])
             return list(self.extract_feat(both, target=target).chunk(2))
         feats = self.extract_feat(inputs, target=target)

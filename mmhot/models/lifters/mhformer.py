@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from mmhot.models.layers.attention import (
     Attention,
     CrossAttention,
-    Dropout,
     received_attention,
     take_token,
 )
@@ -105,7 +104,7 @@ class CrossHypothesisInteraction(nn.Module):
         self.attns = nn.ModuleList(
             CrossAttention(embed_dims, num_heads) for _ in self._STEPS
         )
-        self.drop = Dropout(drop_rate)
+        self.drop = nn.Dropout(drop_rate)
         self.drop_path = DropPath(drop_path)
         self.mix = HypothesisMLP(embed_dims, mlp_dims, drop_rate, drop_path)
 
@@ -162,7 +161,7 @@ class HypothesisGenerator(nn.Module):
         self.encoders = nn.ModuleList(
             nn.Sequential(
                 PositionTable(num_tokens, num_frames),
-                Dropout(drop_rate),
+                nn.Dropout(drop_rate),
                 *(
                     TransformerBlock(
                         num_frames, num_heads, 2 * num_frames, drop_rate, drop_path
@@ -190,7 +189,7 @@ class FewFramesEmbed(nn.Module):
         super().__init__()
         self.proj = nn.Linear(in_channels, embed_dims)
         self.norm = nn.BatchNorm1d(embed_dims)
-        self.drop = Dropout(0.25)
+        self.drop = nn.Dropout(0.25)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, K * 2)`` to ``(B, T, C)``."""
@@ -281,7 +280,7 @@ class MHFormer(Host):
             embed(num_tokens, embed_dims) for _ in range(NUM_HYPOTHESES)
         )
         self.position = PositionTable(num_frames, NUM_HYPOTHESES * embed_dims)
-        self.drop = Dropout(drop_rate)
+        self.drop = nn.Dropout(drop_rate)
 
         blocks = [SelfHypothesisRefinement] * depth
         blocks += [CrossHypothesisInteraction] * interaction_depth

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from mmhot.models.layers.attention import (
     Attention,
-    Dropout,
     received_attention,
     take_token,
 )
@@ -100,7 +99,7 @@ def _build_mlp(embed_dims: int, mlp_dims: int, drop_rate: float) -> nn.Sequentia
         nn.Linear(embed_dims, mlp_dims),
         nn.GELU(),
         nn.Linear(mlp_dims, embed_dims),
-        Dropout(drop_rate),
+        nn.Dropout(drop_rate),
     )
 
 
@@ -187,7 +186,7 @@ class MotionBERT(Host):
         self.temp_embed = nn.Parameter(torch.empty(1, num_frames, 1, embed_dims))
         nn.init.trunc_normal_(self.temp_embed, std=0.02)
         nn.init.trunc_normal_(self.spat_embed, std=0.02)
-        self.pos_drop = Dropout(drop_rate)
+        self.pos_drop = nn.Dropout(drop_rate)
         sizes = (embed_dims, num_heads, int(embed_dims * mlp_ratio), qkv_bias)
         drop_paths = torch.linspace(0, drop_path_rate, depth).tolist()
         self.blocks_st = nn.ModuleList(

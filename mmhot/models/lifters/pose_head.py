@@ -113,17 +113,11 @@ class PoseLiftingHead(BaseHead):
         """Average poses (B, T', K, 3) of windows with those of their mirror images.
 
         Args:
-            feats (Sequence[Tensor | PrunedFeatures]): Features of both.
+            feats (Sequence[Tensor | PrunedFeatures]): Features of both, of the same
+                frames.
             flip_indices (Sequence[int]): Each keypoint's partner on the other side.
             target (str): 'center' or 'all'.
         """
-        frames, mirrored_frames = (kept_frames(feat) for feat in feats)
-        is_partial = target == 'all' and frames is not None
-        if is_partial and not torch.equal(frames, mirrored_frames):
-            raise ValueError(
-                "target='all' needs flip_kept='plain' in test_cfg: a window and its "
-                'mirror image have kept different frames'
-            )
         coords, mirrored = (self.select(feat, target) for feat in feats)
         return (coords + mirror_poses(mirrored, flip_indices)) / 2
 

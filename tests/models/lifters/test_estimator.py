@@ -53,30 +53,6 @@ def test_flip_test_prunes_each_image_separately_with_a_recoverer(recoverer):
 
 
 @torch.no_grad()
-def test_flip_kept_own_prunes_the_mirror_image_separately():
-    test_cfg = dict(flip_test=True, flip_kept='own')
-    model = build_lifter('MixSTE', 'ClusterPruner', test_cfg=test_cfg)
-    predicted, _ = predict(model, windows())
-    centers = []
-    for inputs in (windows(), mirror_poses(windows(), H36M.flip_indices)):
-        poses, kept = model(inputs)
-        assert poses.shape == (2, 4, 17, 3)
-        centers.append(poses[kept == NUM_FRAMES // 2])
-    expected = (centers[0] + mirror_poses(centers[1], H36M.flip_indices)) / 2
-    expected[:, 0] = 0
-    assert_close(predicted[:, 0], expected)
-
-
-@torch.no_grad()
-def test_poses_of_different_frames_are_not_averaged():
-    test_cfg = dict(flip_test=True, flip_kept='own', target='all')
-    model = build_lifter('MixSTE', 'ClusterPruner', test_cfg=test_cfg)
-    # both images of a single window may keep the same frames by chance
-    with pytest.raises(ValueError, match="needs flip_kept='plain'"):
-        predict(model, windows(30))
-
-
-@torch.no_grad()
 def test_keep_of_test_cfg_applies_in_evaluation_only():
     model = build_lifter('MixSTE', 'ClusterPruner', test_cfg=dict(keep=3))
     assert model(windows())[1].shape == (2, 3)
@@ -87,7 +63,6 @@ def test_keep_of_test_cfg_applies_in_evaluation_only():
     ('test_cfg', 'message'),
     [
         (dict(keep=3), 'keep needs a backbone with a pruner'),
-        (dict(flip_kept='other'), "flip_kept must be 'plain' or 'own', got 'other'"),
         (dict(target='middle'), "target must be 'center' or 'all', got 'middle'"),
     ],
 )
