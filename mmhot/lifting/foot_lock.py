@@ -25,20 +25,21 @@ LEGS = [
 ]
 _HIPS = [leg[0] for leg in LEGS]
 ANKLES = [leg[2] for leg in LEGS]
-_THORAX = _H36M.index('thorax')
 
 # Standard deviations across and along the line of sight, in meters: of the root, and of
 # ankles relative to it; of a standing ankle's velocity, m/s; of the accelerations of
 # corrections of the root and of ankles, m/s^2.
-_ROOT_ERROR, _ANKLE_ERROR = (0.03, 0.15), (0.03, 0.10)
-_SLIDE = 0.03
+_ROOT_ERROR, _ANKLE_ERROR = (0.03, 0.07), (0.03, 0.06)
+_SLIDE = 0.04
 _ROOT_ACCELERATION, _ANKLE_ACCELERATION = 1.0, 4.0
 # A standing ankle that would have to move faster than this, m/s, does not stand.
-_ROBUST = 0.15
+_ROBUST = 0.1
 _ROUNDS = 4
 # Smallest probability of a contact; longest leg, relative to its bones.
 _LEAST, _STRETCHED = 0.3, 0.995
 _REACH_ERROR = 0.003
+# Sine of the angle between a leg and the hips below which no side is forward.
+_SPLITS = 0.2
 # Frames that are solved at once, for the memory of long clips.
 _CHUNK = 3000
 
@@ -250,11 +251,10 @@ def bend_knee(
     axis = line / length
     length = length.clip(abs(thigh - shin) + 1e-4, _STRETCHED * (thigh + shin))
     poses[:, ankle] = poses[:, hip] + axis * length
-    across = lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]]
-    # in camera axes, y down: to the right x up
-    forward = np.cross(lifted[:, _THORAX], across)
-    forward = _perpendicular(forward, axis)
-    forward /= np.linalg.norm(forward, axis=-1, keepdims=True).clip(1e-6)
+    # knees turn about an axis from hip to hip, in camera axes
+    hinge = lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]]
+    forward = np.cross(hinge / np.linalg.norm(hinge, axis=-1, keepdims=True), axis)
+    forward /= np.linalg.norm(forward, axis=-1, keepdims=True).clip(_SPLITS)
     pole = _perpendicular(lifted[:, knee] - lifted[:, hip], axis)
     ahead = (pole * forward).sum(-1, keepdims=True)
     pole += (0.01 - ahead).clip(0) * forward
