@@ -13,6 +13,7 @@ import numpy as np
 
 from mmhot.clips import Clip2D, Clip3D, check_clip
 from mmhot.codecs.pose_lifting import CameraPoseLifting
+from mmhot.keypoint_arrays import mirror_poses
 from mmhot.lens import Lens, camera_intrinsics, ideal_camera
 from mmhot.lifting.expected_error import expect_errors, gather_evidence
 from mmhot.lifting.gaps import Segment, count_rows, split_segments
@@ -29,7 +30,7 @@ _H36M = get_skeleton('h36m-17')
 
 MAX_POSES = 5_000_000
 """Poses of one clip: a day of one person at 50 per second, and 5 to 10 GB of memory."""
-LIFTING_RULES = 2
+LIFTING_RULES = 3
 """Version of the results: raise it when the same keypoints give other poses."""
 
 
@@ -145,11 +146,10 @@ class Lifter(ClipEncoder):
             :func:`mmhot.windows.usual_stride`.
         keep (int or list[int], optional): Frames that each pruner of the model keeps.
             By default as trained.
-        accuracy (str): 'best', the default, or 'fast': the model alone, and chunks
-            that overlap by a third. With 'best' chunks overlap by two thirds, bones
-            keep their lengths (:func:`mmhot.lifting.refinement.keep_bone_lengths`; not
-            of causal models), and the shipped model for clips is averaged with that
-            for streams.
+        accuracy (str): 'best', the default, or 'fast': the model alone. With 'best'
+            bones keep their lengths
+            (:func:`mmhot.lifting.refinement.keep_bone_lengths`; not of causal models),
+            and the shipped model for clips is averaged with that for streams.
         backend (str): 'torch', 'onnx', or 'auto', the default, see
             :func:`mmhot.weights.backends.find_graph`.
 
@@ -197,11 +197,12 @@ class Lifter(ClipEncoder):
         self.causal = settings.get('causal', False)
         self.accuracy = accuracy
         if stride is None:
-            overlap = 2 / 3 if accuracy == 'best' else 1 / 3
-            usual = usual_stride(self.seq_len, self.num_targets, overlap)
+            usual = usual_stride(self.seq_len, self.num_targets)
             stride = settings.get('stride', usual)
         self.stride = stride
-        self.batch_size = batch_size or self.network.usual_batch_size(flip_test)
+        # mirrored chunks of a clip are others than those that are not
+        self._in_chunks = self.num_targets == self.seq_len > 1
+        self.batch_size = batch_size or self.network.usual_batch_size
         is_shipped = checkpoint is None and self.network.weights == DEFAULT_LIFTER
         self._averages = is_shipped and accuracy == 'best'
         if self._averages:
@@ -213,9 +214,8 @@ class Lifter(ClipEncoder):
         """Lifter whose poses are averaged with those of this one."""
         if not self._averages:
             return None
-        # the average is smoothed, so windows need not overlap
         second = Lifter(LIVE_LIFTER, accuracy='fast', **self._options)
-        second.stride = second.num_targets
+        second.stride = second.num_targets // 2 + 1
         return second
 
     def __call__(
@@ -278,7 +278,9 @@ class Lifter(ClipEncoder):
         ]
         total = sum(len(segment.frames) for segment in segments)
         ratio = total / sum(len(keypoints) for keypoints in inputs)
-        others = self._second and self._second.lift_inputs(inputs, camera)
+        others = self._second and self._second.lift_once(
+            inputs, camera, mirrored=self.flip_test
+        )
         lifted = self.lift_inputs(
             inputs,
             camera,
@@ -335,8 +337,25 @@ class Lifter(ClipEncoder):
         progress: Callable[[int], None] | None = None,
     ) -> list[np.ndarray]:
         """Lift keypoints (T, 17, C) at the model's frame rate to poses (T, 17, 3)."""
+        if not (self._in_chunks and self.flip_test):
+            return self.lift_once(inputs, camera, progress)
+        total = sum(map(len, inputs))
+        first = progress and (lambda done: progress(done // 2))
+        second = progress and (lambda done: progress((total + done) // 2))
+        plain = self.lift_once(inputs, camera, first, mirrored=False)
+        mirrored = self.lift_once(inputs, camera, second, mirrored=True)
+        return [(one + other) / 2 for one, other in zip(plain, mirrored, strict=True)]
+
+    def lift_once(
+        self,
+        inputs: list[np.ndarray],
+        camera: dict,
+        progress: Callable[[int], None] | None = None,
+        mirrored: bool | None = None,
+    ) -> list[np.ndarray]:
+        """Lift with one set of windows; see :meth:`lift_inputs` and :meth:`predict`."""
         return lift_windows(
-            lambda windows: self.predict(windows, camera),
+            lambda windows: self.predict(windows, camera, mirrored),
             inputs,
             self.seq_len,
             self.num_targets,
@@ -344,6 +363,7 @@ class Lifter(ClipEncoder):
             self.batch_size,
             self.causal,
             progress,
+            shifted=bool(mirrored),
         )
 
     def from_model_rate(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -353,11 +373,22 @@ class Lifter(ClipEncoder):
         return resample(poses, own)
 
     @span('lifter')
-    def predict(self, windows: np.ndarray, camera: dict) -> np.ndarray:
-        """Predict poses in camera axes (B, T', 17, 3) from keypoints (B, T, 17, C)."""
+    def predict(
+        self, windows: np.ndarray, camera: dict, mirrored: bool | None = None
+    ) -> np.ndarray:
+        """Predict poses in camera axes (B, T', 17, 3) from keypoints (B, T, 17, C).
+
+        ``mirrored`` is whether the network sees the mirror image; by default both
+        images are averaged if ``flip_test`` is set.
+        """
         inputs, known = self.encode(windows, camera)
-        flip_indices = _H36M.flip_indices if self.flip_test else None
-        return self.codec.decode(self.network(inputs, flip_indices), **known)[0]
+        flip = _H36M.flip_indices
+        if mirrored:
+            poses = mirror_poses(self.network(mirror_poses(inputs, flip)), flip)
+        else:
+            averages = mirrored is None and self.flip_test
+            poses = self.network(inputs, flip if averages else None)
+        return self.codec.decode(poses, **known)[0]
 
     def assemble(
         self,
