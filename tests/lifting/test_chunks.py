@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpose.registry import MODELS
 
+import mmhot.plugin  # noqa: F401 registers components
 from mmhot import Lifter
 from mmhot.clips import Clip2D, Track2D
 from mmhot.weights.index import LIVE_LIFTER
