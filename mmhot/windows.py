@@ -5,6 +5,9 @@ from functools import partial
 
 import numpy as np
 
+# Frames that are solved at once.
+_MOST_SOLVED = 3000
+
 
 def window_starts(
     num_frames: int, num_targets: int, stride: int, keep_rest: bool = True
@@ -200,6 +203,27 @@ def lift_windows(
         poses / _align(weight, poses.ndim)
         for poses, weight in zip(total, weight_sum, strict=True)
     ]
+
+
+def solve_in_parts(solve: Callable[[slice], np.ndarray], num_frames: int) -> np.ndarray:
+    """Solve a problem over all frames in chunks that are blended, for less memory.
+
+    Args:
+        solve (Callable): Maps a slice of frames to results, (T, ...).
+        num_frames (int): Frames of the clip, F.
+
+    Returns:
+        np.ndarray: (F, ...).
+    """
+    size, sums, total = min(_MOST_SOLVED, num_frames), None, np.zeros(num_frames)
+    for start in chunk_starts(num_frames, size, max(size * 2 // 3, 1)):
+        part, weights = slice(start, start + size), blend_weights(size)
+        result = solve(part)
+        if sums is None:
+            sums = np.zeros((num_frames, *result.shape[1:]))
+        sums[part] += result * _align(weights, result.ndim)
+        total[part] += weights
+    return sums / _align(total, sums.ndim)
 
 
 def _align(weights: np.ndarray, ndim: int) -> np.ndarray:

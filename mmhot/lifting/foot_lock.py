@@ -16,7 +16,7 @@ from mmhot.lifting.camera_path import stable_keypoints
 from mmhot.lifting.contacts import predict_contacts
 from mmhot.lifting.placement import second_differences
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.windows import blend_weights, chunk_starts
+from mmhot.windows import solve_in_parts
 
 _H36M = get_skeleton('h36m-17')
 LEGS = [
@@ -40,8 +40,6 @@ _LEAST, _STRETCHED = 0.3, 0.995
 _REACH_ERROR = 0.003
 # Sine of the angle between a leg and the hips below which no side is forward.
 _SPLITS = 0.2
-# Frames that are solved at once, for the memory of long clips.
-_CHUNK = 3000
 
 Contacts = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
@@ -109,14 +107,10 @@ def lock(
         tuple[np.ndarray, np.ndarray]: New poses and root positions.
     """
     lengths = np.array([_leg_lengths(poses, leg) for leg in LEGS])
-    moved, total = np.zeros((len(root), 3, 3)), np.zeros((len(root), 1, 1))
-    for start in chunk_starts(len(root), _CHUNK, _CHUNK * 2 // 3):
-        part = slice(max(start, 0), min(start + _CHUNK, len(root)))
-        weights = blend_weights(part.stop - part.start)[:, None, None]
-        arrays = poses[part], root[part], stands[part], seconds[part]
-        moved[part] += weights * _correct(*arrays, lengths)
-        total[part] += weights
-    moved /= total
+    arrays = poses, root, stands, seconds
+    moved = solve_in_parts(
+        lambda part: _correct(*(each[part] for each in arrays), lengths), len(root)
+    )
     new = poses.copy()
     new[:, ANKLES] += _relative(moved)
     for leg, bones in zip(LEGS, lengths, strict=True):

@@ -154,7 +154,7 @@ def test_clips_without_contacts_or_places_are_untouched():
 def test_long_clips_are_solved_in_parts(monkeypatch):
     clip, truth = wrong_walk()
     whole = lock_feet(clip, lambda *_: truth.contacts.astype(float))
-    monkeypatch.setattr('mmhot.lifting.foot_lock._CHUNK', 90)
+    monkeypatch.setattr('mmhot.windows._MOST_SOLVED', 90)
     parts = lock_feet(clip, lambda *_: truth.contacts.astype(float))
     assert slide(parts, truth) < 6
     assert np.abs(parts.root_3d - whole.root_3d).max() < 0.04
@@ -192,7 +192,7 @@ def test_knees_of_people_who_bend_over_stay_where_they_are():
     pose = np.zeros((1, 17, 3))
     pose[0, H36M.indices(['right_hip', 'left_hip']), 0] = -0.1, 0.1
     pose[0, H36M.index('thorax')] = 0, 0.05, -0.5  # toward the camera, a bit down
-    for (hip, knee, ankle), side in zip(LEGS, (-0.1, 0.1), strict=True):
+    for (_, knee, ankle), side in zip(LEGS, (-0.1, 0.1), strict=True):
         pose[0, knee] = side, 0.4, -0.12
         pose[0, ankle] = side, 0.8, 0
     bent = pose.copy()

@@ -75,7 +75,7 @@ def panorama_video(rotations, zooms, seed=0):
 
 
 def walking_video(places):
-    """Frames of three walls one behind the other, from places (T, 2) to the side, ahead."""
+    """Frames of three walls one behind the other, from places (to the side, ahead)."""
     openings = np.zeros((2, 1800, 1800), np.uint8)
     openings[0, :, 300:700] = openings[0, :, 1000:1250] = 255
     openings[1, 1000:] = openings[1, :, 800:900] = 255
