@@ -11,9 +11,8 @@ import numpy as np
 from mmhot.clips import Clip2D, Clip3D, check_clip
 from mmhot.keypoint_arrays import mirror_poses
 from mmhot.lens import Lens, camera_intrinsics, ideal_camera
-from mmhot.lifting.clip_encoder import ClipEncoder
+from mmhot.lifting.clip_encoder import ClipEncoder, Segment
 from mmhot.lifting.expected_error import expect_errors, gather_evidence
-from mmhot.lifting.gaps import Segment
 from mmhot.lifting.networks import Keep, open_network
 from mmhot.lifting.refinement import align_shapes, average_shapes, keep_bone_lengths
 from mmhot.lifting.world import place_people

@@ -25,8 +25,8 @@ from mmhot.cli.report import align, output_file, stage_table
 from mmhot.clips import Clip2D, Clip3D
 from mmhot.io.atomic import replacing
 from mmhot.lens import settle_lens
+from mmhot.lifting.clip_encoder import Segment
 from mmhot.lifting.foot_lock import lock_feet
-from mmhot.lifting.gaps import Segment
 from mmhot.lifting.lifter import Lifter
 from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import VideoLifter, mask_low_confidence
