@@ -116,10 +116,10 @@ def usual_stride(seq_len: int, num_targets: int) -> int:
     """Return a stride without visible seams.
 
     Nine windows cover each frame; chunks, in which every frame is a target, overlap by
-    a third.
+    four ninths.
     """
     if num_targets == seq_len > 1:
-        return seq_len - round(seq_len / 3)
+        return seq_len - round(seq_len * 4 / 9)
     return max(1, num_targets // 9)
 
 

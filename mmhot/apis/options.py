@@ -77,9 +77,8 @@ class LifterOptions(Options):
     )
     accuracy: str = option(
         'best',
-        'best: windows overlap by two thirds, bones have constant lengths, and the '
-        'shipped lifter for clips is averaged with a second one; fast: none of these, '
-        'as for streams',
+        'best: bones have constant lengths, and the shipped lifter for clips is '
+        'averaged with a second one; fast: neither, as for streams',
         choices=ACCURACIES,
     )
     backend: str = option(

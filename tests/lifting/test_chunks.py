@@ -16,7 +16,7 @@ from mmhot.weights.index import LIVE_LIFTER
 from mmhot.windows import chunk_starts, lift_windows
 
 SEQ_LEN = 81
-OVERLAP = 27  # a third, what Lifter takes
+OVERLAP = 27  # a third
 
 
 @pytest.mark.parametrize('num_frames', [81, 82, 149, 150, 500, 1237])
@@ -153,7 +153,7 @@ def test_hourglasses_lift_clips(tmp_path, recoverer, flip_test):
     checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer)
     lifter = Lifter(checkpoint=checkpoint, flip_test=flip_test)
     assert lifter.num_targets == (27 if recoverer else 1)
-    assert lifter.stride == (18 if recoverer else 1)
+    assert lifter.stride == (15 if recoverer else 1)
     lifted = lifter(clip_of(60)).keypoints_3d
     assert lifted.shape == (60, 17, 3)
     assert np.isfinite(lifted).all()
