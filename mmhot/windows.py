@@ -1,8 +1,12 @@
 """Windows of frames: start frames, resampling, blended predictions of whole clips."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
+
+# Frames that are solved at once.
+_MOST_SOLVED = 3000
 
 
 def window_starts(
@@ -34,7 +38,9 @@ def window_starts(
     return np.arange(count) * stride - (span - num_frames) // 2
 
 
-def chunk_starts(num_frames: int, seq_len: int, stride: int) -> np.ndarray:
+def chunk_starts(
+    num_frames: int, seq_len: int, stride: int, shifted: bool = False
+) -> np.ndarray:
     """Return the first frames of evenly spread chunks that cover a clip.
 
     Chunks stay inside the clip, so that no frame is repeated as padding.
@@ -43,6 +49,8 @@ def chunk_starts(num_frames: int, seq_len: int, stride: int) -> np.ndarray:
         num_frames (int): Frames of the clip.
         seq_len (int): Frames of a chunk.
         stride (int): Largest distance from one chunk to the next.
+        shifted (bool): Whether chunks inside the clip start in the middle between those
+            of the other value. Defaults to False.
 
     Returns:
         np.ndarray: int64. A clip shorter than a chunk has one negative start, which
@@ -51,8 +59,10 @@ def chunk_starts(num_frames: int, seq_len: int, stride: int) -> np.ndarray:
     span = num_frames - seq_len
     if span <= 0:
         return np.array([span // 2])
-    count = -(-span // stride) + 1
-    return np.linspace(0, span, count).round().astype(np.int64)
+    starts = np.linspace(0, span, -(-span // stride) + 1)
+    if shifted:
+        starts = np.r_[0, (starts[1:] + starts[:-1]) / 2, span]
+    return starts.round().astype(np.int64)
 
 
 def blend_weights(num_targets: int) -> np.ndarray:
@@ -102,14 +112,14 @@ def resample(values: np.ndarray, times: np.ndarray) -> np.ndarray:
     return values[before] * (1 - weight) + values[after] * weight
 
 
-def usual_stride(seq_len: int, num_targets: int, overlap: float = 2 / 3) -> int:
+def usual_stride(seq_len: int, num_targets: int) -> int:
     """Return a stride without visible seams.
 
     Nine windows cover each frame; chunks, in which every frame is a target, overlap by
-    the given share.
+    four ninths.
     """
     if num_targets == seq_len > 1:
-        return seq_len - round(seq_len * overlap)
+        return seq_len - round(seq_len * 4 / 9)
     return max(1, num_targets // 9)
 
 
@@ -122,6 +132,7 @@ def lift_windows(
     batch_size: int = 64,
     causal: bool = False,
     progress: Callable[[int], None] | None = None,
+    shifted: bool = False,
 ) -> list[np.ndarray]:
     """Predict every frame of several clips with batches of windows.
 
@@ -140,6 +151,7 @@ def lift_windows(
         batch_size (int): Windows per batch. Defaults to 64.
         causal (bool): Whether the targets are the last frames. Defaults to False.
         progress (Callable, optional): Called with the number of predicted frames.
+        shifted (bool): See :func:`chunk_starts`. Defaults to False.
 
     Returns:
         list[np.ndarray]: Predictions, (T, ...) each.
@@ -154,8 +166,9 @@ def lift_windows(
         )
     weights = blend_weights(num_targets)
     lengths = [len(clip) for clip in clips]
-    is_seq2seq = num_targets == seq_len > 1
-    starts_of = chunk_starts if is_seq2seq else window_starts
+    starts_of = window_starts
+    if num_targets == seq_len > 1:
+        starts_of = partial(chunk_starts, shifted=shifted)
     starts = [starts_of(length, num_targets, stride) for length in lengths]
     clip_of = np.repeat(np.arange(len(clips)), [len(of_clip) for of_clip in starts])
     start_of = np.concatenate(starts)
@@ -190,6 +203,27 @@ def lift_windows(
         poses / _align(weight, poses.ndim)
         for poses, weight in zip(total, weight_sum, strict=True)
     ]
+
+
+def solve_in_parts(solve: Callable[[slice], np.ndarray], num_frames: int) -> np.ndarray:
+    """Solve a problem over all frames in chunks that are blended, for less memory.
+
+    Args:
+        solve (Callable): Maps a slice of frames to results, (T, ...).
+        num_frames (int): Frames of the clip, F.
+
+    Returns:
+        np.ndarray: (F, ...).
+    """
+    size, sums, total = min(_MOST_SOLVED, num_frames), None, np.zeros(num_frames)
+    for start in chunk_starts(num_frames, size, max(size * 2 // 3, 1)):
+        part, weights = slice(start, start + size), blend_weights(size)
+        result = solve(part)
+        if sums is None:
+            sums = np.zeros((num_frames, *result.shape[1:]))
+        sums[part] += result * _align(weights, result.ndim)
+        total[part] += weights
+    return sums / _align(total, sums.ndim)
 
 
 def _align(weights: np.ndarray, ndim: int) -> np.ndarray:

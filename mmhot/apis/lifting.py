@@ -316,9 +316,9 @@ def lift_source(
     return lifted
 
 
-def _path_of_keypoints(camera: str | None, clip: Clip2D) -> np.ndarray | None:
+def _path_of_keypoints(camera: str, clip: Clip2D) -> np.ndarray | None:
     """Return the camera path of 2D keypoints, of which only a static one is known."""
-    if camera is None:
+    if camera in ('auto', 'moving'):
         return None
     if camera != 'static':
         raise ValueError(

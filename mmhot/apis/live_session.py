@@ -84,10 +84,10 @@ def check_live(options: InferRunOptions) -> None:
         raise ValueError('resume does not go with live streams')
     if options.joints != 17:
         raise ValueError(f'live streams have 17 joints, got joints={options.joints}')
-    moves = options.camera not in (None, 'static')
-    if options.axes == 'world' or options.height is not None or moves:
+    is_rotating = options.camera == 'rotating'
+    if options.axes == 'world' or options.height is not None or is_rotating:
         raise ValueError(
-            'height and cameras that move need a whole clip, as does '
+            'height and cameras that turn need a whole clip, as does '
             "axes='world': they do not go with live streams"
         )
 
@@ -110,7 +110,6 @@ class _Session:
             from mmhot.visualization.live import LiveWindow
 
             self._window = LiveWindow(f'mmhot: {stream.name}')
-        is_static = options.static_camera or options.camera == 'static'
         self._lifter = LiveLifter(
             pipeline.pose_estimator,
             pipeline.lifter,
@@ -122,7 +121,7 @@ class _Session:
             mapping=options.mapping,
             fov=options.fov,
             intrinsics=options.intrinsics,
-            foot_lock=is_static and options.foot_lock,
+            foot_lock=options.camera == 'static' and options.foot_lock,
             keep_images=live.show,
         )
         self._control = None

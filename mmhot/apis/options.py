@@ -77,9 +77,8 @@ class LifterOptions(Options):
     )
     accuracy: str = option(
         'best',
-        'best: windows overlap by two thirds, bones have constant lengths, and the '
-        'shipped lifter for clips is averaged with a second one; fast: none of these, '
-        'as for streams',
+        'best: bones have constant lengths, and the shipped lifter for clips is '
+        'averaged with a second one; fast: neither, as for streams',
         choices=ACCURACIES,
     )
     backend: str = option(
@@ -221,12 +220,12 @@ class InferOptions(LifterOptions):
         'no re-identification: people who return after two seconds get a new track ID',
         flag='--no-reid',
     )
-    camera: str | None = option(
-        None,
-        'motion of the camera: static, rotating (pan, tilt and zoom on a tripod), or '
-        'auto to detect which; all frames then share axes, and standing feet stay in '
-        'place (default: each frame has its own axes, unless --static-camera is given)',
-        choices=('static', 'rotating', 'auto'),
+    camera: str = option(
+        'auto',
+        'motion of the camera: static, rotating (pan, tilt and zoom on a tripod), '
+        'moving, or auto: static if some frames show it, else moving; unless it moves, '
+        'all frames share axes, and standing feet stay in place',
+        choices=('auto', 'static', 'rotating', 'moving'),
     )
     fps: float | None = frames_per_second(
         'frames per second of keypoint files and of image folders, whose images then '
@@ -272,11 +271,11 @@ class ExportOptions(Options):
     static_camera: bool = option(
         False,
         'the camera does not move: estimate its tilt and the floor, and keep standing '
-        'feet in place',
+        'feet in place; videos show it by themselves',
     )
     foot_lock: bool = option(
         True,
-        'do not keep standing feet in place with --static-camera',
+        'do not keep standing feet in place, also where the camera is static',
         flag='--no-foot-lock',
     )
     bvh_profile: str = option(
@@ -323,8 +322,10 @@ class InferRunOptions(InferOptions, OutputOptions):
     def __post_init__(self) -> None:
         """Check the values."""
         super().__post_init__()
-        if self.static_camera and self.camera not in (None, 'static'):
-            raise ValueError(f'static_camera contradicts camera={self.camera!r}')
+        if self.static_camera:
+            if self.camera not in ('auto', 'static'):
+                raise ValueError(f'static_camera contradicts camera={self.camera!r}')
+            object.__setattr__(self, 'camera', 'static')
         if self.resume and self.no_cache:
             raise ValueError('resume does not go with no_cache, which keeps nothing')
 

@@ -20,7 +20,7 @@ from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.io.lifted import read_lifted
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lens import ideal_camera
-from mmhot.lifting.lifter import ClipEncoder
+from mmhot.lifting.clip_encoder import ClipEncoder
 from mmhot.lifting.load_model import config_within
 from mmhot.models.lifters.poseclr import PoseCLR
 from mmhot.weights.hub import local_file

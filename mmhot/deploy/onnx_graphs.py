@@ -23,6 +23,7 @@ KEPT = 'kept'
 _MAX_PEOPLE = 100
 _NMS_SCORE = 0.05
 _INT64, _BOOL = 7, 9  # of ONNX
+_ROOT_OF_TWO = 2**0.5
 
 
 class LifterGraph(nn.Module):
@@ -272,6 +273,27 @@ def _translations() -> dict[Any, Any]:
         values = op.ReduceMax(rows, [-1], keepdims=0)
         return values, op.ArgMax(rows, axis=-1, keepdims=0)
 
+    def gelu(x, approximate='none'):
+        # in the order that ONNX Runtime replaces by one operator
+        bell = op.Add(op.Erf(op.Div(x, op.Constant(value_float=_ROOT_OF_TWO))), 1.0)
+        return op.Mul(op.Mul(x, bell), 0.5)
+
+    def attend(q, k, v, mask=None, dropout=0.0, is_causal=False, scale=None, **_):
+        # PyTorch's translation transposes keys by way of their shape
+        scale = q.shape[-1] ** -0.5 if scale is None else scale
+        logits = op.MatMul(op.Mul(q, scale), op.Transpose(k, perm=[0, 1, 3, 2]))
+        return op.MatMul(op.Softmax(logits, axis=-1), v)
+
+    def linear(x, weight, bias=None):
+        # one operator for all rows, with the bias
+        rows = op.Reshape(x, op.Constant(value_ints=[-1, x.shape[-1]]))
+        rows = op.Gemm(rows, weight, bias, transB=1)
+        lead = [size if isinstance(size, int) else -1 for size in x.shape[:-1]]
+        shape = op.Constant(value_ints=[*lead, weight.shape[0]])
+        if lead.count(-1) > 1:
+            shape = op.Concat(op.Shape(x, end=-1), weight.shape[:1], axis=0)
+        return op.Reshape(rows, shape)
+
     def choose(boxes, scores, iou, least):
         chosen = op.NonMaxSuppression(
             boxes, op.Unsqueeze(scores, [1]), [_MAX_PEOPLE], [iou], [least]
@@ -286,5 +308,8 @@ def _translations() -> dict[Any, Any]:
         torch.ops.aten.sort.stable: sort,
         torch.ops.aten.searchsorted.Tensor: search,
         torch.ops.aten.cummax.default: cumulative_max,
+        torch.ops.aten.gelu.default: gelu,
+        torch.ops.aten.linear.default: linear,
+        torch.ops.aten.scaled_dot_product_attention.default: attend,
         torch.ops.mmhot.choose_boxes.default: choose,
     }

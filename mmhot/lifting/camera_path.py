@@ -23,6 +23,8 @@ _STILL, _SAME_ZOOM = 0.2, 0.006
 # keyframe, as a wrong focal length causes errors, too; least share of points in one
 # homography; largest share of frames that do not comply.
 _MAX_ERROR, _DOUBLING, _MIN_INLIERS, _MAX_FAILED = 0.0005, 2.0, 0.6, 0.2
+# Frames that show whether a camera is static.
+_FEWEST = 3
 # Largest angle between two directions of one virtual image, degrees.
 _MAX_TURN = 75.0
 
@@ -188,6 +190,30 @@ def choose_path(path: CameraPath, name: str) -> np.ndarray | None:
         )
         return None
     return path.as_array
+
+
+def find_static(path: CameraPath, num_frames: int, name: str) -> np.ndarray | None:
+    """Return the path (F, 4) of a camera that some frames of a video show to be static.
+
+    Args:
+        path (CameraPath): Of these frames.
+        num_frames (int): Frames of the video, F.
+        name (str): The video in messages.
+
+    Returns:
+        np.ndarray | None: None, with a warning, if the camera moves; None if there are
+        too few frames.
+    """
+    if len(path.zooms) < _FEWEST:
+        return None
+    if path.is_static and not path.moves:
+        return static_path(num_frames)
+    _LOGGER.warning(
+        '%s: the camera moves: people have no common axes, and feet are not locked; '
+        'if it is on a tripod, give camera as rotating',
+        name,
+    )
+    return None
 
 
 def static_path(num_frames: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from mmhot.lifting.camera_path import stable_keypoints
 from mmhot.lifting.contacts import predict_contacts
 from mmhot.lifting.placement import second_differences
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.windows import blend_weights, chunk_starts
+from mmhot.windows import solve_in_parts
 
 _H36M = get_skeleton('h36m-17')
 LEGS = [
@@ -25,22 +25,21 @@ LEGS = [
 ]
 _HIPS = [leg[0] for leg in LEGS]
 ANKLES = [leg[2] for leg in LEGS]
-_THORAX = _H36M.index('thorax')
 
 # Standard deviations across and along the line of sight, in meters: of the root, and of
 # ankles relative to it; of a standing ankle's velocity, m/s; of the accelerations of
 # corrections of the root and of ankles, m/s^2.
-_ROOT_ERROR, _ANKLE_ERROR = (0.03, 0.15), (0.03, 0.10)
-_SLIDE = 0.03
+_ROOT_ERROR, _ANKLE_ERROR = (0.03, 0.07), (0.03, 0.06)
+_SLIDE = 0.04
 _ROOT_ACCELERATION, _ANKLE_ACCELERATION = 1.0, 4.0
 # A standing ankle that would have to move faster than this, m/s, does not stand.
-_ROBUST = 0.15
+_ROBUST = 0.1
 _ROUNDS = 4
 # Smallest probability of a contact; longest leg, relative to its bones.
 _LEAST, _STRETCHED = 0.3, 0.995
 _REACH_ERROR = 0.003
-# Frames that are solved at once, for the memory of long clips.
-_CHUNK = 3000
+# Sine of the angle between a leg and the hips below which no side is forward.
+_SPLITS = 0.2
 
 Contacts = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
@@ -108,14 +107,10 @@ def lock(
         tuple[np.ndarray, np.ndarray]: New poses and root positions.
     """
     lengths = np.array([_leg_lengths(poses, leg) for leg in LEGS])
-    moved, total = np.zeros((len(root), 3, 3)), np.zeros((len(root), 1, 1))
-    for start in chunk_starts(len(root), _CHUNK, _CHUNK * 2 // 3):
-        part = slice(max(start, 0), min(start + _CHUNK, len(root)))
-        weights = blend_weights(part.stop - part.start)[:, None, None]
-        arrays = poses[part], root[part], stands[part], seconds[part]
-        moved[part] += weights * _correct(*arrays, lengths)
-        total[part] += weights
-    moved /= total
+    arrays = poses, root, stands, seconds
+    moved = solve_in_parts(
+        lambda part: _correct(*(each[part] for each in arrays), lengths), len(root)
+    )
     new = poses.copy()
     new[:, ANKLES] += _relative(moved)
     for leg, bones in zip(LEGS, lengths, strict=True):
@@ -250,11 +245,10 @@ def bend_knee(
     axis = line / length
     length = length.clip(abs(thigh - shin) + 1e-4, _STRETCHED * (thigh + shin))
     poses[:, ankle] = poses[:, hip] + axis * length
-    across = lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]]
-    # in camera axes, y down: to the right x up
-    forward = np.cross(lifted[:, _THORAX], across)
-    forward = _perpendicular(forward, axis)
-    forward /= np.linalg.norm(forward, axis=-1, keepdims=True).clip(1e-6)
+    # knees turn about an axis from hip to hip, in camera axes
+    hinge = lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]]
+    forward = np.cross(hinge / np.linalg.norm(hinge, axis=-1, keepdims=True), axis)
+    forward /= np.linalg.norm(forward, axis=-1, keepdims=True).clip(_SPLITS)
     pole = _perpendicular(lifted[:, knee] - lifted[:, hip], axis)
     ahead = (pole * forward).sum(-1, keepdims=True)
     pole += (0.01 - ahead).clip(0) * forward

@@ -1,128 +1,30 @@
 """Lifting of 2D keypoints of whole clips to 3D poses."""
 
-import logging
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mmhot.clips import Clip2D, Clip3D, check_clip
-from mmhot.codecs.pose_lifting import CameraPoseLifting
+from mmhot.keypoint_arrays import mirror_poses
 from mmhot.lens import Lens, camera_intrinsics, ideal_camera
+from mmhot.lifting.clip_encoder import ClipEncoder, Segment
 from mmhot.lifting.expected_error import expect_errors, gather_evidence
-from mmhot.lifting.gaps import Segment, count_rows, split_segments
 from mmhot.lifting.networks import Keep, open_network
 from mmhot.lifting.refinement import align_shapes, average_shapes, keep_bone_lengths
 from mmhot.lifting.world import place_people
 from mmhot.profiling import span
-from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.index import ACCURACIES, DEFAULT_LIFTER, LIVE_LIFTER
 from mmhot.windows import lift_windows, resample, usual_stride
 
-_LOGGER = logging.getLogger(__name__)
 _H36M = get_skeleton('h36m-17')
 
-MAX_POSES = 5_000_000
-"""Poses of one clip: a day of one person at 50 per second, and 5 to 10 GB of memory."""
-LIFTING_RULES = 2
+LIFTING_RULES = 3
 """Version of the results: raise it when the same keypoints give other poses."""
-
-
-class ClipEncoder:
-    """Convert, resample and normalize the keypoints of clips as in training.
-
-    Args:
-        codec (CameraPoseLifting): Of the training.
-        settings (Mapping): The config's ``lifting``: ``fps`` (50 by default) and
-            ``mapping`` ('trained' by default).
-    """
-
-    def __init__(self, codec: CameraPoseLifting, settings: Mapping[str, Any]) -> None:
-        self.codec = codec
-        self.reads_scores = getattr(codec, 'with_scores', False)
-        self.fps = settings.get('fps', 50.0)
-        self.mapping = settings.get('mapping', 'trained')
-
-    def prepare(
-        self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
-    ) -> list[Segment]:
-        """Convert to Human3.6M-17 and fill gaps.
-
-        The clip is not checked: readers and pose estimators made it.
-
-        Args:
-            clip (Clip2D): 2D keypoints.
-            mapping (str, optional): How missing joints are approximated, see
-                :func:`mmhot.convert_keypoints`. By default as in training.
-            max_gap (float): Longest gap in a track that is filled, in seconds.
-                Defaults to 1.0.
-
-        Returns:
-            list[Segment]: The people, their tracks split at long gaps.
-
-        Raises:
-            ValueError: If no keypoint can be converted, or ``max_gap`` is negative.
-        """
-        if not max_gap >= 0:
-            raise ValueError(f'max_gap must be at least 0 seconds, got {max_gap}')
-        gap = int(max_gap * clip.fps)
-        frames = sum(count_rows(track.frames, gap) for track in clip.tracks)
-        # slow clips are resampled to the model's rate
-        poses = frames * max(1, self.fps / clip.fps)
-        if poses > MAX_POSES:
-            raise ValueError(
-                f'{clip.source}: {poses:,.0f} poses, with those between its frames: at '
-                f'most {MAX_POSES:,} are lifted together; split the clip'
-            )
-        segments = []
-        for track in clip.tracks:
-            keypoints, scores, _ = convert_keypoints(
-                track.keypoints,
-                track.scores,
-                clip.skeleton,
-                _H36M.name,
-                mapping or self.mapping,
-            )
-            own = split_segments(track.track, track.frames, keypoints, scores, gap)
-            if not own:
-                message = '%s: track %s has no joint of Human3.6M; left out'
-                _LOGGER.warning(message, clip.name, track.track)
-            segments += own
-        if not segments:
-            raise ValueError(
-                f'{clip.source or clip.name}: no keypoint can be converted from '
-                f'{clip.skeleton} to Human3.6M'
-            )
-        return segments
-
-    def keypoints_of(self, segment: Segment) -> np.ndarray:
-        """Return keypoints (T, 17, 2), or (T, 17, 3) if the codec reads scores."""
-        if not self.reads_scores:
-            return segment.keypoints
-        return np.concatenate([segment.keypoints, segment.scores[..., None]], -1)
-
-    def to_model_rate(self, keypoints: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Resample keypoints (T, ...) at times (T,) to the model's frame rate."""
-        return resample(keypoints, self.sample_positions(times))
-
-    def sample_positions(self, times: np.ndarray) -> np.ndarray:
-        """Return fractional frame numbers of the model's inputs, up to the last."""
-        count = math.ceil(round((times[-1] - times[0]) * self.fps, 6)) + 1
-        wanted = times[0] + np.arange(count) / self.fps
-        # rounding errors would mix neighboring frames
-        return np.interp(wanted, times, np.arange(len(times))).round(6)
-
-    def encode(self, windows: np.ndarray, camera: dict) -> tuple[np.ndarray, dict]:
-        """Return model inputs (B, T, 17, C) and the keyword arguments of decoding."""
-        scores = windows[..., 2] if self.reads_scores else None
-        encoded = self.codec.encode(windows[..., :2], scores, camera_param=camera)
-        keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
-        return encoded['keypoint_labels'], {key: encoded[key] for key in keys}
 
 
 class Lifter(ClipEncoder):
@@ -145,11 +47,10 @@ class Lifter(ClipEncoder):
             :func:`mmhot.windows.usual_stride`.
         keep (int or list[int], optional): Frames that each pruner of the model keeps.
             By default as trained.
-        accuracy (str): 'best', the default, or 'fast': the model alone, and chunks
-            that overlap by a third. With 'best' chunks overlap by two thirds, bones
-            keep their lengths (:func:`mmhot.lifting.refinement.keep_bone_lengths`; not
-            of causal models), and the shipped model for clips is averaged with that
-            for streams.
+        accuracy (str): 'best', the default, or 'fast': the model alone. With 'best'
+            bones keep their lengths
+            (:func:`mmhot.lifting.refinement.keep_bone_lengths`; not of causal models),
+            and the shipped model for clips is averaged with that for streams.
         backend (str): 'torch', 'onnx', or 'auto', the default, see
             :func:`mmhot.weights.backends.find_graph`.
 
@@ -197,11 +98,12 @@ class Lifter(ClipEncoder):
         self.causal = settings.get('causal', False)
         self.accuracy = accuracy
         if stride is None:
-            overlap = 2 / 3 if accuracy == 'best' else 1 / 3
-            usual = usual_stride(self.seq_len, self.num_targets, overlap)
+            usual = usual_stride(self.seq_len, self.num_targets)
             stride = settings.get('stride', usual)
         self.stride = stride
-        self.batch_size = batch_size or self.network.usual_batch_size(flip_test)
+        # mirrored chunks of a clip are others than those that are not
+        self._in_chunks = self.num_targets == self.seq_len > 1
+        self.batch_size = batch_size or self.network.usual_batch_size
         is_shipped = checkpoint is None and self.network.weights == DEFAULT_LIFTER
         self._averages = is_shipped and accuracy == 'best'
         if self._averages:
@@ -213,9 +115,8 @@ class Lifter(ClipEncoder):
         """Lifter whose poses are averaged with those of this one."""
         if not self._averages:
             return None
-        # the average is smoothed, so windows need not overlap
         second = Lifter(LIVE_LIFTER, accuracy='fast', **self._options)
-        second.stride = second.num_targets
+        second.stride = second.num_targets // 2 + 1
         return second
 
     def __call__(
@@ -278,7 +179,9 @@ class Lifter(ClipEncoder):
         ]
         total = sum(len(segment.frames) for segment in segments)
         ratio = total / sum(len(keypoints) for keypoints in inputs)
-        others = self._second and self._second.lift_inputs(inputs, camera)
+        others = self._second and self._second.lift_once(
+            inputs, camera, mirrored=self.flip_test
+        )
         lifted = self.lift_inputs(
             inputs,
             camera,
@@ -335,8 +238,25 @@ class Lifter(ClipEncoder):
         progress: Callable[[int], None] | None = None,
     ) -> list[np.ndarray]:
         """Lift keypoints (T, 17, C) at the model's frame rate to poses (T, 17, 3)."""
+        if not (self._in_chunks and self.flip_test):
+            return self.lift_once(inputs, camera, progress)
+        total = sum(map(len, inputs))
+        first = progress and (lambda done: progress(done // 2))
+        second = progress and (lambda done: progress((total + done) // 2))
+        plain = self.lift_once(inputs, camera, first, mirrored=False)
+        mirrored = self.lift_once(inputs, camera, second, mirrored=True)
+        return [(one + other) / 2 for one, other in zip(plain, mirrored, strict=True)]
+
+    def lift_once(
+        self,
+        inputs: list[np.ndarray],
+        camera: dict,
+        progress: Callable[[int], None] | None = None,
+        mirrored: bool | None = None,
+    ) -> list[np.ndarray]:
+        """Lift with one set of windows; see :meth:`lift_inputs` and :meth:`predict`."""
         return lift_windows(
-            lambda windows: self.predict(windows, camera),
+            lambda windows: self.predict(windows, camera, mirrored),
             inputs,
             self.seq_len,
             self.num_targets,
@@ -344,6 +264,7 @@ class Lifter(ClipEncoder):
             self.batch_size,
             self.causal,
             progress,
+            shifted=bool(mirrored),
         )
 
     def from_model_rate(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -353,11 +274,22 @@ class Lifter(ClipEncoder):
         return resample(poses, own)
 
     @span('lifter')
-    def predict(self, windows: np.ndarray, camera: dict) -> np.ndarray:
-        """Predict poses in camera axes (B, T', 17, 3) from keypoints (B, T, 17, C)."""
+    def predict(
+        self, windows: np.ndarray, camera: dict, mirrored: bool | None = None
+    ) -> np.ndarray:
+        """Predict poses in camera axes (B, T', 17, 3) from keypoints (B, T, 17, C).
+
+        ``mirrored`` is whether the network sees the mirror image; by default both
+        images are averaged if ``flip_test`` is set.
+        """
         inputs, known = self.encode(windows, camera)
-        flip_indices = _H36M.flip_indices if self.flip_test else None
-        return self.codec.decode(self.network(inputs, flip_indices), **known)[0]
+        flip = _H36M.flip_indices
+        if mirrored:
+            poses = mirror_poses(self.network(mirror_poses(inputs, flip)), flip)
+        else:
+            averages = mirrored is None and self.flip_test
+            poses = self.network(inputs, flip if averages else None)
+        return self.codec.decode(poses, **known)[0]
 
     def assemble(
         self,

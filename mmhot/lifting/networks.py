@@ -34,6 +34,7 @@ class LiftingNetwork(Protocol):
         settings (Mapping): The config's ``lifting``.
         num_frames (int): Frames of a window.
         num_targets (int): Frames that are predicted, in its middle or at its end.
+        usual_batch_size (int): Fastest number of windows per batch.
     """
 
     name: str
@@ -43,9 +44,7 @@ class LiftingNetwork(Protocol):
     settings: Mapping[str, Any]
     num_frames: int
     num_targets: int
-
-    def usual_batch_size(self, flip_test: bool) -> int:
-        """Return the fastest number of windows per batch."""
+    usual_batch_size: int
 
     def __call__(
         self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None
@@ -122,16 +121,12 @@ class OnnxNetwork:
         if kept:
             counts = ', then '.join(map(str, kept))
             self.name += f' ({counts} of {self.num_frames} frames)'
+        # activations of a single window of video lifters fill a core's caches
+        is_video = self.num_targets == self.num_frames
+        self.usual_batch_size = self._threads if is_video else USUAL_BATCH_SIZE
         (entry,) = self._session.get_inputs()
         self._input = entry.name
         self.identity = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-    def usual_batch_size(self, flip_test: bool) -> int:
-        """Return the fastest number of windows per batch."""
-        if self.num_targets < self.num_frames:
-            return USUAL_BATCH_SIZE
-        # activations of a single window of video lifters fill a core's caches
-        return max(1, self._threads // (1 + flip_test))
 
     def __call__(
         self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None

@@ -10,15 +10,13 @@ import numpy as np
 from scipy.linalg import solveh_banded
 
 from mmhot.lifting.placement import second_differences
-from mmhot.windows import blend_weights, chunk_starts
+from mmhot.windows import solve_in_parts
 
 # Standard deviation of accelerations of offsets, in m/s^2.
 _ACCELERATION = 15.0
 # Of the difference in height of points that lie flat on the floor, in meters.
 _FLAT_ERROR = 0.02
 _ROUNDS = 6
-# Frames that are solved at once, for the memory of long clips.
-_CHUNK = 3000
 
 
 @dataclass(frozen=True)
@@ -60,14 +58,7 @@ class Offsets:
 
 def fit_offsets(known: Offsets) -> np.ndarray:
     """Return the most probable offsets in camera axes, meters, (T, P, 3)."""
-    count = len(known.mean)
-    fitted, total = np.zeros_like(known.mean), np.zeros((count, 1, 1))
-    for start in chunk_starts(count, _CHUNK, _CHUNK * 2 // 3):
-        rows = slice(max(start, 0), min(start + _CHUNK, count))
-        weights = blend_weights(rows.stop - rows.start)[:, None, None]
-        fitted[rows] += weights * _fit(known.part(rows))
-        total[rows] += weights
-    return fitted / total
+    return solve_in_parts(lambda rows: _fit(known.part(rows)), len(known.mean))
 
 
 def side_view(offsets: np.ndarray, joints: np.ndarray) -> np.ndarray:

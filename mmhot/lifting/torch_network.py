@@ -53,12 +53,13 @@ class TorchNetwork:
         """Return a digest of the weights and the name, which has the kept frames."""
         return fingerprint(self.model, self.name)
 
-    def usual_batch_size(self, flip_test: bool) -> int:
+    @property
+    def usual_batch_size(self) -> int:
         """Return the fastest number of windows per batch."""
         backbone = self.model.backbone
         if not isinstance(backbone, Host):
             return USUAL_BATCH_SIZE
-        values = self.num_frames * backbone.values_per_frame * (1 + flip_test)
+        values = self.num_frames * backbone.values_per_frame
         return max(1, _CACHED_VALUES // values)
 
     def _set_keep(self, keep: Keep | None) -> None:

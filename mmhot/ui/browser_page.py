@@ -18,7 +18,7 @@ import numpy as np
 
 import mmhot
 from mmhot.lens import DEFAULT_FOCAL_RATIO
-from mmhot.lifting.gaps import fill_joints
+from mmhot.lifting.clip_encoder import fill_joints
 from mmhot.skeletons.joints import get_skeleton, linear_recipes
 from mmhot.ui.browser_models import KINDS, PageModel, find_model
 from mmhot.visualization.drawing import SIDE_COLORS

@@ -45,11 +45,17 @@ class _Keyframe:
 
 
 class BackgroundTracker(FrameObserver):
-    """Find the points of keyframes again in each frame of a video, in order."""
+    """Find the points of keyframes again in the frames of a video, in order.
 
-    name, rules = 'background', 1
+    Args:
+        interval (int): Frames from one that is looked at to the next. Defaults to 1.
+    """
 
-    def __init__(self) -> None:
+    rules = 1
+
+    def __init__(self, interval: int = 1) -> None:
+        self.name = 'background' if interval == 1 else f'background-{interval}'
+        self._interval = interval
         self._rows: list[tuple[np.ndarray, int, float]] = []
         self._keyframes: list[_Keyframe] = []
         self._current: _Keyframe | None = None
@@ -60,10 +66,12 @@ class BackgroundTracker(FrameObserver):
         self, index: int, image: np.ndarray, people: People, new_shot: bool
     ) -> None:
         """Look at a frame; see the parent class."""
-        self._rows.append(self._track(index, image, people.bboxes, new_shot))
+        if new_shot or index % self._interval == 0:
+            number = len(self._rows)
+            self._rows.append(self._track(number, image, people.bboxes, new_shot))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the points of all frames.
+        """Return the points of the frames that were looked at.
 
         Returns:
             dict[str, np.ndarray]: ``points`` in the keyframe (x, y) and in the frame

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmhot.lifting.clip_encoder import fill_joints
 from mmhot.lifting.contacts import FPS, predict_contacts
-from mmhot.lifting.gaps import fill_joints
 from mmhot.lifting.live_foot_lock import LiveFootLock
 from mmhot.lifting.placement import place_roots
 from mmhot.video.smoothing import METERS_BETA, OneEuro

@@ -15,6 +15,7 @@ from mmhot.io.images import MAX_PIXELS
 from mmhot.lens import DEFAULT_FOCAL_RATIO, Lens, settle_lens
 from mmhot.lifting.camera_path import (
     choose_path,
+    find_static,
     restore_clip,
     solve_camera_path,
     stabilize_clip,
@@ -49,6 +50,8 @@ _LOGGER = logging.getLogger(__name__)
 # Deviation from a constant rate that is ignored, as a share of a frame, and share of
 # such steps in a video of constant rate.
 _UNEVEN, _EVEN_SHARE = 0.2, 0.9
+# Cameras whose path is found, with the frames from one that is looked at to the next.
+_INTERVALS = {'rotating': 1, 'auto': 15}
 
 
 class NoConfidentDetectionError(ValueError):
@@ -91,9 +94,10 @@ class VideoLifter:
             swapped. Defaults to True.
         reidentify (bool): Whether people who leave and return keep their track ID.
             Defaults to True.
-        camera (str, optional): ``'static'``; ``'rotating'`` on a tripod, also zooming;
-            ``'auto'`` for either. Poses of all frames then share the axes of the first
-            frame. By default nothing is assumed, and each frame has its own axes.
+        camera (str): ``'static'``; ``'rotating'`` on a tripod, also zooming: poses of
+            all frames share the axes of the first frame; ``'moving'``: each frame has
+            its own axes; ``'auto'``: static if some frames of a single shot show it,
+            else moving. Defaults to 'moving'.
         fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
         joints (int): Of the results, 17 or 24. Defaults to 17.
@@ -110,7 +114,7 @@ class VideoLifter:
     mapping: str | None = None
     swap_repair: bool = True
     reidentify: bool = True
-    camera: str | None = None
+    camera: str = 'moving'
     fov: float | None = None
     intrinsics: Lens | None = None
     joints: int = 17
@@ -193,8 +197,8 @@ class VideoLifter:
     def _observers(self) -> list[FrameObserver]:
         """Open what has to see the frames."""
         observers: list[FrameObserver] = []
-        if self.camera in ('rotating', 'auto'):
-            observers.append(BackgroundTracker())
+        if self.camera in _INTERVALS:
+            observers.append(BackgroundTracker(_INTERVALS[self.camera]))
         if self.reidentify:
             skeleton = self.pose_estimator.estimator.skeleton
             observers.append(AppearanceObserver(skeleton))
@@ -206,14 +210,14 @@ class VideoLifter:
         """Find rotation and zoom of the camera.
 
         Returns:
-            np.ndarray | None: See :func:`mmhot.lifting.camera_path.choose_path`; None
-            if ``camera`` is.
+            np.ndarray | None: See :mod:`mmhot.lifting.camera_path`; None if frames have
+            no common axes.
         """
-        if self.camera is None:
-            return None
-        if self.camera == 'static':
-            return static_path(len(people.people))
-        found, size = dict(people.observed[BackgroundTracker.name]), people.size
+        num_frames = len(people.people)
+        if self.camera not in _INTERVALS:
+            return static_path(num_frames) if self.camera == 'static' else None
+        name = BackgroundTracker(_INTERVALS[self.camera]).name
+        found, size = dict(people.observed[name]), people.size
         lens = settle_lens(*size, self.fov, self.intrinsics)
         focal = DEFAULT_FOCAL_RATIO * max(size)
         if lens is not None:
@@ -221,7 +225,9 @@ class VideoLifter:
             found['points'] = lens.straighten(points).reshape(found['points'].shape)
             focal = lens.focal[0]
         path = solve_camera_path(**found, focal=focal, size=size)
-        return choose_path(path, source.name)
+        if self.camera == 'rotating':
+            return choose_path(path, str(source.path))
+        return None if people.cuts else find_static(path, num_frames, str(source.path))
 
     def track(
         self,

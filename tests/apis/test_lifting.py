@@ -98,8 +98,8 @@ def test_camera_of_keypoint_files_is_static_or_unknown(checkpoint):
     assert mmhot.infer(SKATER, **options).camera_path is None
     static = mmhot.infer(SKATER, camera='static', **options)
     assert static.camera_path is not None
-    with pytest.raises(ValueError, match="camera='auto' needs the video"):
-        mmhot.infer(SKATER, camera='auto', **options)
+    with pytest.raises(ValueError, match="camera='rotating' needs the video"):
+        mmhot.infer(SKATER, camera='rotating', **options)
 
 
 def test_video_without_people_is_an_error(checkpoint, detector, video):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.clips import Clip2D, Track2D
-from mmhot.lifting.gaps import fill_joints
+from mmhot.lifting.clip_encoder import fill_joints
 from mmhot.skeletons.joints import get_skeleton
 
 H36M = get_skeleton('h36m-17')

@@ -307,8 +307,8 @@ def test_clip_frames_are_the_stride_between_windows():
     settings = Settings(rounds=1, seconds=0, memory=False)
     results = compare_models(specs, specs[0], settings)
     assert [result.output_frames for result in results] == [27, 27, 1]
-    # chunks overlap by two thirds
-    assert [result.clip_frames for result in results] == [9, 9, 1]
+    # chunks overlap by four ninths
+    assert [result.clip_frames for result in results] == [15, 15, 1]
 
 
 def test_clips_are_lifted_at_the_usual_stride_and_at_one(monkeypatch):
@@ -325,8 +325,8 @@ def test_clips_are_lifted_at_the_usual_stride_and_at_one(monkeypatch):
     monkeypatch.setattr(timing, 'lift_windows', lift_and_record)
     (result,) = compare_clips([spec], settings)
     # once a turn, both strides, all frames
-    assert sorted(lifted) == [[1, 21], [1, 21], [3, 21], [3, 21]]
-    assert (result.stride, result.frames, result.batch_size) == (3, 21, 4)
+    assert sorted(lifted) == [[1, 21], [1, 21], [5, 21], [5, 21]]
+    assert (result.stride, result.frames, result.batch_size) == (5, 21, 4)
     expected = [
         a / b for a, b in zip(result.dense.turns, result.times.turns, strict=True)
     ]

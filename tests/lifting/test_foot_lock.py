@@ -19,7 +19,7 @@ from mmhot.lifting.contacts import (
     load_contact_weights,
     predict_contacts,
 )
-from mmhot.lifting.foot_lock import lock_feet
+from mmhot.lifting.foot_lock import bend_knee, lock_feet
 from tools.lab.motions import GroundTruth
 from tools.lab.train_contacts import ContactNet
 
@@ -154,7 +154,7 @@ def test_clips_without_contacts_or_places_are_untouched():
 def test_long_clips_are_solved_in_parts(monkeypatch):
     clip, truth = wrong_walk()
     whole = lock_feet(clip, lambda *_: truth.contacts.astype(float))
-    monkeypatch.setattr('mmhot.lifting.foot_lock._CHUNK', 90)
+    monkeypatch.setattr('mmhot.windows._MOST_SOLVED', 90)
     parts = lock_feet(clip, lambda *_: truth.contacts.astype(float))
     assert slide(parts, truth) < 6
     assert np.abs(parts.root_3d - whole.root_3d).max() < 0.04
@@ -186,3 +186,17 @@ def test_exports_of_static_cameras_have_locked_feet(tmp_path):
     locked, lifted = map(read_lifted, paths)
     assert_allclose(lifted.keypoints_3d, clip.keypoints_3d, atol=0)
     assert slide(locked, truth) < slide(lifted, truth) / 3
+
+
+def test_knees_of_people_who_bend_over_stay_where_they_are():
+    pose = np.zeros((1, 17, 3))
+    pose[0, H36M.indices(['right_hip', 'left_hip']), 0] = -0.1, 0.1
+    pose[0, H36M.index('thorax')] = 0, 0.05, -0.5  # toward the camera, a bit down
+    for (_, knee, ankle), side in zip(LEGS, (-0.1, 0.1), strict=True):
+        pose[0, knee] = side, 0.4, -0.12
+        pose[0, ankle] = side, 0.8, 0
+    bent = pose.copy()
+    for leg in LEGS:
+        bones = np.linalg.norm(np.diff(pose[0, leg], axis=0), axis=-1)
+        bend_knee(bent, pose, leg, bones)
+    assert_allclose(bent, pose, atol=1e-6)

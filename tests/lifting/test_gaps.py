@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tracks import H36M, standing, track
 
-from mmhot.lifting.gaps import fill_joints, split_segments
+from mmhot.lifting.clip_encoder import fill_joints, split_segments
 
 
 def segments_of(track, max_gap=5):

@@ -13,6 +13,7 @@ from mmhot.clips import Clip2D, Track2D
 from mmhot.lens import Lens
 from mmhot.lifting.camera_path import (
     choose_path,
+    find_static,
     solve_camera_path,
     stabilize,
     stable_keypoints,
@@ -73,14 +74,13 @@ def panorama_video(rotations, zooms, seed=0):
         yield np.repeat(image[..., None], 3, 2), box
 
 
-def walking_video(step):
-    """Frames of three walls one behind the other, as a moving camera sees them."""
+def walking_video(places):
+    """Frames of three walls one behind the other, from places (to the side, ahead)."""
     openings = np.zeros((2, 1800, 1800), np.uint8)
     openings[0, :, 300:700] = openings[0, :, 1000:1250] = 255
     openings[1, 1000:] = openings[1, :, 800:900] = 255
     walls = [texture(np.random.default_rng(seed)) for seed in range(3)]
-    for index in range(30):
-        place = step * index
+    for place in places:
         images = []
         for wall, depth in zip([*walls, *openings], [8, 4, 2.5, 4, 2.5], strict=True):
             scale = FOCAL * depth / 300 / (depth - place[1])
@@ -92,8 +92,8 @@ def walking_video(step):
         yield np.repeat(image[..., None], 3, 2), np.zeros((0, 4), np.float32)
 
 
-def observe(video, cuts=()):
-    tracker = BackgroundTracker()
+def observe(video, cuts=(), interval=1):
+    tracker = BackgroundTracker(interval)
     for index, (image, boxes) in enumerate(video):
         rows = len(boxes)
         people = People(boxes, np.ones(rows), np.zeros((rows, 17, 2)), np.ones(rows))
@@ -148,12 +148,38 @@ def test_static_camera_stays_where_it_is():
 
 @pytest.mark.parametrize('step', [(0.03, 0), (0, 0.04), (0.02, 0)])
 def test_walking_cameras_are_recognized(step, caplog):
-    path = solve(observe(walking_video(np.array(step))))
+    path = solve(observe(walking_video(np.outer(np.arange(30), step))))
     assert path.moves
     with caplog.at_level(logging.WARNING, 'mmhot'):
         assert choose_path(path, 'walk.mp4') is None
     [record] = caplog.records
     assert record.getMessage().startswith('walk.mp4: the camera changes its place')
+
+
+def sway():
+    return np.outer(np.sin(np.arange(30) / 3), [0.02, 0])
+
+
+@pytest.mark.parametrize(
+    ('video', 'is_static'),
+    [
+        (panorama_video([Rotation.identity()] * 30, np.ones(30)), True),
+        (panorama_video(*turns()), False),
+        (walking_video(np.outer(np.arange(30), (0.03, 0))), False),
+        (walking_video(sway()), False),
+    ],
+    ids=['static', 'pan', 'walk', 'sway by 2 cm'],
+)
+def test_some_frames_show_whether_a_camera_is_static(video, is_static, caplog):
+    path = find_static(solve(observe(video, interval=10)), 30, 'clip.mp4')
+    assert (path is not None) == is_static
+    assert ('clip.mp4: the camera moves: people' in caplog.text) != is_static
+
+
+def test_few_frames_do_not_show_that_a_camera_is_static(caplog):
+    still = panorama_video([Rotation.identity()] * 20, np.ones(20))
+    assert find_static(solve(observe(still, interval=10)), 20, 'short') is None
+    assert not caplog.text
 
 
 def test_wide_turns_are_refused(panned, caplog):

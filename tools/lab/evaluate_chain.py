@@ -12,7 +12,7 @@ Motion capture with a 2D detector's noise follows. Example::
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,8 +25,8 @@ from mmhot.cli.report import align, output_file, stage_table
 from mmhot.clips import Clip2D, Clip3D
 from mmhot.io.atomic import replacing
 from mmhot.lens import settle_lens
+from mmhot.lifting.clip_encoder import Segment
 from mmhot.lifting.foot_lock import lock_feet
-from mmhot.lifting.gaps import Segment
 from mmhot.lifting.lifter import Lifter
 from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import VideoLifter, mask_low_confidence
@@ -63,6 +63,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--motions', type=int, default=24, help='of the validation split; 0 for none'
     )
+    parser.add_argument(
+        '--subjects', nargs='+', help='such as S08, in place of that split'
+    )
+    parser.add_argument(
+        '--only', nargs='+', choices=VARIANTS, metavar='NAME', help='rows to print'
+    )
     parser.add_argument('--out', type=output_file, help='also write the table as JSON')
     return parser.parse_args()
 
@@ -79,15 +85,15 @@ def evaluate(args: argparse.Namespace) -> None:
         pipeline.pose_estimator = VideoPoseEstimator(
             *open_pose_source(*models, args.device)
         )
-    table, outcomes = {}, []
+    table, outcomes, variants = {}, [], args.only or VARIANTS
     for item in inputs:
-        table[item.name], outcome = evaluate_clip(pipeline, item)
+        table[item.name], outcome = evaluate_clip(pipeline, item, variants)
         outcomes.append(outcome)
     if args.motions:
-        motions = select_motions(args.data_root, args.motions)
+        motions = select_motions(args.data_root, args.motions, args.subjects or ())
         with tqdm(total=len(motions), unit='motion', leave=False, disable=None) as bar:
             name = f"{args.motions} motions with a detector's errors"
-            table[name] = measure_motions(pipeline, motions, bar.update)
+            table[name] = measure_motions(pipeline, motions, bar.update, variants)
     print_line(as_text(table))
     if outcomes:
         print_line('\n' + stage_table(outcomes))
@@ -97,8 +103,10 @@ def evaluate(args: argparse.Namespace) -> None:
             temporary.write_text(json.dumps(content, indent=1), encoding='utf-8')
 
 
-def evaluate_clip(pipeline: VideoLifter, item) -> tuple[dict, Outcome]:
-    """Evaluate all variants of one input; also return its outcome with the times."""
+def evaluate_clip(
+    pipeline: VideoLifter, item, variants: Iterable[str]
+) -> tuple[dict, Outcome]:
+    """Evaluate variants of one input; also return its outcome with the times."""
     outcome, truth, rows = Outcome(item.name), None, {}
     labels = item.path.with_suffix('.npz')
     if not item.has_keypoints and labels.is_file():
@@ -115,7 +123,8 @@ def evaluate_clip(pipeline: VideoLifter, item) -> tuple[dict, Outcome]:
     outcome.times.num_frames = 1 + max(int(track.frames[-1]) for track in raw.tracks)
     if truth is not None:
         rows['truth'] = jitter_row(truth, raw.fps)
-    for name, lifted in lift_variants(pipeline, confident, raw).items():
+    for name in variants:
+        lifted = VARIANTS[name](pipeline, confident, raw)
         rows[name] = measure(lifted, truth) if truth else measure_jitter(lifted)
     return rows, outcome
 
@@ -137,33 +146,6 @@ def drop_low_scores(clip: Clip2D, threshold: float) -> Clip2D:
     return replace(clip, tracks=tracks)
 
 
-def lift_variants(
-    pipeline: VideoLifter, confident: Clip2D, raw: Clip2D
-) -> dict[str, Clip3D]:
-    """Lift a clip as ``mmhot infer`` does, smoothed, and frame by frame.
-
-    Args:
-        pipeline (VideoLifter): Without smoothing.
-        confident (Clip2D): The tracks without keypoints of low score.
-        raw (Clip2D): The same with all keypoints.
-
-    Returns:
-        dict[str, Clip3D]: By name. "one frame repeated" is what MMPose 1.3.2 does with
-        videos: a window repeats one frame of the unfiltered keypoints.
-    """
-    whole = pipeline.lift(confident)
-    smoothed_2d = replace(pipeline, smooth_2d='butterworth')
-    smoothed_3d = replace(pipeline, smooth_3d='butterworth')
-    return {
-        'whole clip': whole,
-        'feet locked': lock_feet(whole),
-        'keypoints smoothed': smoothed_2d.lift(confident),
-        'poses smoothed': smoothed_3d.lift(confident),
-        'each frame alone': lift_frames_alone(pipeline, confident, max_gap=1.0),
-        'one frame repeated': lift_frames_alone(pipeline, raw, max_gap=0.0),
-    }
-
-
 def lift_frames_alone(pipeline: VideoLifter, clip: Clip2D, max_gap: float) -> Clip3D:
     """Lift every frame with a window that repeats it.
 
@@ -181,10 +163,31 @@ def lift_frames_alone(pipeline: VideoLifter, clip: Clip2D, max_gap: float) -> Cl
     return pipeline.lifter.lift(clip, segments, lens=lens)
 
 
+VARIANTS = {
+    'whole clip': lambda pipeline, clip, _: pipeline.lift(clip),
+    'feet locked': lambda pipeline, clip, _: lock_feet(pipeline.lift(clip)),
+    'keypoints smoothed': lambda pipeline, clip, _: replace(
+        pipeline, smooth_2d='butterworth'
+    ).lift(clip),
+    'poses smoothed': lambda pipeline, clip, _: replace(
+        pipeline, smooth_3d='butterworth'
+    ).lift(clip),
+    'each frame alone': lambda pipeline, clip, _: lift_frames_alone(
+        pipeline, clip, max_gap=1.0
+    ),
+    'one frame repeated': lambda pipeline, _, raw: lift_frames_alone(
+        pipeline, raw, max_gap=0.0
+    ),
+}
+"""Ways of lifting. "one frame repeated" is what MMPose 1.3.2 does with videos: a window
+repeats one frame of the unfiltered keypoints."""
+
+
 def measure_motions(
     pipeline: VideoLifter,
     motions: list[tuple[np.ndarray, dict]],
     progress: Callable[[int], None] = lambda count: None,
+    variants: Iterable[str] = tuple(VARIANTS),
 ) -> dict[str, dict[str, float]]:
     """Measure all variants on motion capture, with unknown cameras.
 
@@ -192,6 +195,7 @@ def measure_motions(
         pipeline (VideoLifter): Without smoothing and camera parameters.
         motions (list[tuple[np.ndarray, dict]]): See :func:`select_motions`.
         progress (Callable): Called with 1 after each motion.
+        variants (Iterable[str]): Of :data:`VARIANTS`. Defaults to all.
 
     Returns:
         dict[str, dict[str, float]]: For each variant the keys of :func:`measure`: sums
@@ -203,7 +207,8 @@ def measure_motions(
         raw, truth = project_motion(joints, camera, seed)
         confident = drop_low_scores(raw, pipeline.kpt_thr)
         table.setdefault('truth', []).append(jitter_row(truth, raw.fps))
-        for name, lifted in lift_variants(pipeline, confident, raw).items():
+        for name in variants:
+            lifted = VARIANTS[name](pipeline, confident, raw)
             table.setdefault(name, []).append(measure(lifted, truth))
         progress(1)
     return {name: _merge(rows) for name, rows in table.items()}

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
             truth, rotations, zooms = turn_video(path, video)
             pipeline = open_video_lifter(InferOptions(intrinsics=truth.lens))
             pipeline.pose_estimator = open_pose_estimator(InferOptions())
-            for camera in ('rotating', None):
+            for camera in ('rotating', 'moving'):
                 pipeline.camera = camera
                 [source] = open_inputs([str(video)])
                 lifted, _ = pipeline(source)
@@ -66,12 +66,12 @@ def run(args: argparse.Namespace) -> None:
                     cells = [f'{number:.3f}' for number in numbers]
                     angles.append([path.stem, *cells, f'{zoom:.2%}'])
                 variants = {'whole clip': lifted}
-                if camera:
+                if camera == 'rotating':
                     variants['feet locked'] = lock_feet(lifted)
                 for name, clip in variants.items():
                     row = measure(clip, truth)
                     cells = [f'{row[key]:.1f}' for key in _COLUMNS]
-                    lines.append([path.stem, camera or 'not given', name, *cells])
+                    lines.append([path.stem, camera, name, *cells])
     print_line(align(angles, left=1) + '\n')
     print_line(align(lines, left=3))
 
