@@ -299,8 +299,8 @@ def rtmo(tmp_path):
 
 
 def test_one_stage_models_run_once_for_boxes_and_poses(rtmo, monkeypatch):
-    detector, estimator = source = open_pose_source(str(rtmo), device='cpu')
-    assert source.name == 'rtmo-s in boxes of rtmo-s'
+    detector, estimator = open_pose_source(str(rtmo), device='cpu')
+    assert detector.name == estimator.name == 'rtmo-s'
     assert estimator.skeleton == 'coco-17'
     runs = []
     find = OnnxDetector._find
