@@ -58,8 +58,6 @@ def parse_args() -> argparse.Namespace:
 
 def train(args: argparse.Namespace) -> None:
     """Train the model."""
-    from mmhot.deploy.switch import rewrite_for_training
-
     keep_freed_memory()
     config = load_config(args)
     if args.no_validate:
@@ -75,6 +73,8 @@ def train(args: argparse.Namespace) -> None:
     check_checkpoint(config.get('load_from'))
     runner = build_runner(config)
     check_optimizer(config)
+    from mmhot.deploy.switch import rewrite_for_training
+
     rewrite_for_training(runner.model)
     runner.train()
 

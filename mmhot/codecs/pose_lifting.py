@@ -1,7 +1,7 @@
 """Codecs of lifters: as published, of MotionBERT, and person-centered.
 
 Functions let any axes lead, so that all windows of a clip are encoded at once. Nothing
-of MMPose is imported: :mod:`mmhot.codecs.registration` registers the codecs with it.
+of MMPose is imported: :mod:`mmhot.plugin` registers the codecs with it.
 """
 
 import numpy as np

@@ -46,9 +46,10 @@ def cache_files(tmp_path):
     files = sorted(
         (tmp_path / 'out' / CACHE_FOLDER).iterdir(), key=lambda x: len(x.name)
     )
-    finished, people, tracks, observed = files
+    finished, people, tracks, *observed = files
     assert tracks.name.endswith('.tracks.npz')
-    assert observed.name.endswith('.appearance.observed.npz')
+    kinds = [path.name.split('.')[-3] for path in observed]
+    assert kinds == ['appearance', 'background-15']
     return people, tracks, finished
 
 

