@@ -336,7 +336,7 @@ def test_shipped_weights_need_no_detector_and_nothing_installed(monkeypatch):
     found = 'rtmdet-nano_1xb32-12e_rendered-320x320'
     assert by_itself.estimator.name == name
     assert by_itself.detector.name == f'{found}, verified by {name}'
-    assert by_itself.detector.detector.min_score == 0.15
+    assert by_itself.detector.detector.min_score == 0.05
     assert open_pose_source('gtpt-t', det_model='whole_image').detector.name == (
         'whole_image'
     )
