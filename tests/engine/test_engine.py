@@ -16,6 +16,7 @@ from torch import nn
 
 from mmhot.datasets.data_loading import SeedTransforms
 from mmhot.engine import ChannelsLastHook, EpochSeedHook, FreezeHook, KeepRateHook
+from mmhot.models.gtpt.stem import GTPTStem
 from mmhot.models.tokens.hourglass import Hourglass
 
 WILD = mocap.CONFIGS / '_base_/datasets/cmu_mocap_wild.py'
@@ -179,6 +180,25 @@ def test_frozen_parts_get_no_gradient_until_they_are_thawed():
     unknown = FreezeHook(['0.heat'])
     with pytest.raises(ValueError, match=r"'0.heat'; did you mean 0.head\?"):
         unknown.before_train_iter(SimpleNamespace(model=model, epoch=0), 0)
+
+
+def test_frozen_layers_stay_as_they_are():
+    """A step changes neither their weights nor their statistics, but all others."""
+    stem = GTPTStem(stem_channels=8, stage_channels=(16,))
+    for module in stem.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.normal_(module.weight)
+    optimizer = torch.optim.SGD(stem.parameters(), lr=1.0)
+    before = {name: value.clone() for name, value in stem.state_dict().items()}
+    stem.train()
+    hook = FreezeHook(['conv', 'stages.0.0'])
+    hook.before_train_iter(SimpleNamespace(model=stem, epoch=0), 0)
+    stem(torch.randn(2, 3, 32, 32))[0].square().mean().backward()
+    optimizer.step()
+    for name, value in stem.state_dict().items():
+        is_frozen = name.startswith(('conv.', 'stages.0.0.'))
+        if is_frozen or name.endswith(('conv.weight', 'running_var')):
+            assert torch.equal(value, before[name]) == is_frozen, name
 
 
 @pytest.fixture

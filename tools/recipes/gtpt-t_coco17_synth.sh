@@ -52,10 +52,10 @@ python tools/publish_model.py work_dirs/others/epoch_2.pth LAST.pth --mean-with 
 # render_people --people 1500 --shards 6, as train_2d.py does (--seed 31), and with --seed 32 --acrobatic .08 --lying .05
 # --tables .3 --close .25 --steep .1; 29 parts of 4,800 images were trained in 80 minutes on two cores
 torchrun --nproc-per-node 2 tools/train.py configs/body_2d_keypoint/gtpt/rendered/gtpt-t_1xb512-minutes_rendered-wide-256x192.py \
-    --launcher pytorch --no-validate --work-dir work_dirs/close --cfg-options load_from=LAST.pth model.backbone.frozen_layers=2 \
+    --launcher pytorch --no-validate --work-dir work_dirs/close --cfg-options load_from=LAST.pth find_unused_parameters=True \
     train_dataloader.batch_size=24 train_dataloader.num_workers=1 train_dataloader.sampler.num_samples=4800 \
     train_dataloader.dataset.pipeline.4.prob=0.3 train_dataloader.dataset.pipeline.7.around_prob=0.2 optim_wrapper.optimizer.lr=8e-4 \
-    custom_hooks.3.minutes=80 custom_hooks.3.decay=0.7 randomness.seed=131 \
+    custom_hooks.3.minutes=80 custom_hooks.3.decay=0.7 "custom_hooks.4.modules=[backbone.conv,backbone.stages.0.0]" randomness.seed=131 \
     "${FIRST%scenery*}$(printf people/people_seed%s.npz, 31_00 31_01 31_02 31_03 31_04 31_05 32_00 32_01 32_02 32_03 32_04 32_05)scenery/train.npz]"
 python tools/publish_model.py work_dirs/close/final.pth gtpt-t_coco17_synth.pth --mean-with LAST.pth --share 0.7 --half --config \
     configs/body_2d_keypoint/gtpt/rendered/gtpt-t_coco17_synth.py

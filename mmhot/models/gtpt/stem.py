@@ -144,8 +144,6 @@ class GTPTStem(BaseModule):
             of the output. Defaults to (128, ).
         stage_depth (int): Blocks of a stage. Defaults to 4.
         merge_depth (int): Blocks after a merge. Defaults to 2.
-        frozen_layers (int): Layers that are not trained, normalization included: the
-            first convolution, then blocks of the stages. Defaults to 0.
         init_cfg (dict, optional): Initialization. Defaults to None.
     """
 
@@ -156,7 +154,6 @@ class GTPTStem(BaseModule):
         stage_channels: Sequence[int] = (128,),
         stage_depth: int = 4,
         merge_depth: int = 2,
-        frozen_layers: int = 0,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -175,22 +172,6 @@ class GTPTStem(BaseModule):
                 stage_channels[-2::-1], stage_channels[:0:-1], strict=True
             )
         )
-        layers = [self.conv, *(block for stage in self.stages for block in stage)]
-        if not 0 <= frozen_layers <= len(layers):
-            raise ValueError(
-                f'frozen_layers must be from 0 to {len(layers)}, the first '
-                f'convolution and the blocks of the stages, got {frozen_layers}'
-            )
-        self._frozen = layers[:frozen_layers]
-        for layer in self._frozen:
-            layer.requires_grad_(False)
-
-    def train(self, mode: bool = True) -> 'GTPTStem':
-        """Switch to training, except frozen layers."""
-        super().train(mode)
-        for layer in self._frozen:
-            layer.eval()
-        return self
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         """Map images ``(B, 3, H, W)`` to features ``((B, C, H / 4, W / 4), )``."""

@@ -11,4 +11,8 @@ train_dataloader = dict(
 train_cfg = dict(max_epochs=10000, val_interval=10000)
 optim_wrapper = dict(type='mmpose.BFloat16OptimWrapper', optimizer=dict(lr=2e-3))
 param_scheduler = []
-custom_hooks = [*_base_.custom_hooks, dict(type='TimeBudgetHook', minutes=15.0)]
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type='TimeBudgetHook', minutes=15.0),
+    dict(type='FreezeHook', modules=[]),  # to fine-tune: those that stay as they are
+]
