@@ -35,7 +35,7 @@ _FLOW = dict(
 
 
 @dataclass
-class _Keyframe:
+class _ReferenceFrame:
     """A frame with points; ``to_first`` maps its gray pixels to the shot's first."""
 
     index: int
@@ -53,12 +53,17 @@ class BackgroundTracker(FrameObserver):
 
     rules = 1
 
+    @staticmethod
+    def name_of(interval: int) -> str:
+        """Name the cache file of an interval."""
+        return 'background' if interval == 1 else f'background-{interval}'
+
     def __init__(self, interval: int = 1) -> None:
-        self.name = 'background' if interval == 1 else f'background-{interval}'
+        self.name = self.name_of(interval)
         self._interval = interval
         self._rows: list[tuple[np.ndarray, int, float]] = []
-        self._keyframes: list[_Keyframe] = []
-        self._current: _Keyframe | None = None
+        self._keyframes: list[_ReferenceFrame] = []
+        self._current: _ReferenceFrame | None = None
         # from the current keyframe to the last frame, gray pixels
         self._last = np.eye(3)
 
@@ -129,12 +134,18 @@ class BackgroundTracker(FrameObserver):
         """Make a frame the current keyframe."""
         points = cv2.goodFeaturesToTrack(gray, _MAX_POINTS, 0.01, _DISTANCE, mask=free)
         points = np.zeros((0, 2)) if points is None else points.reshape(-1, 2)
-        self._current = _Keyframe(index, gray, points.astype(np.float32), to_first)
+        self._current = _ReferenceFrame(
+            index, gray, points.astype(np.float32), to_first
+        )
         self._keyframes = [*self._keyframes[-_MAX_KEYFRAMES + 1 :], self._current]
         self._last = np.eye(3)
 
     def _find(
-        self, key: _Keyframe, gray: np.ndarray, free: np.ndarray, guess: np.ndarray
+        self,
+        key: _ReferenceFrame,
+        gray: np.ndarray,
+        free: np.ndarray,
+        guess: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Find a keyframe's points again: pairs (N, 4), inliers (N,), homography."""
         if len(key.points) < _MIN_POINTS:
@@ -167,7 +178,7 @@ class BackgroundTracker(FrameObserver):
 
     def _overlapping(
         self, to_first: np.ndarray, size: tuple[int, int]
-    ) -> list[_Keyframe]:
+    ) -> list[_ReferenceFrame]:
         """Return up to two other keyframes that show much of a frame, best first."""
         shares = [
             (_overlap(np.linalg.inv(key.to_first) @ to_first, size), key)

@@ -216,7 +216,7 @@ class VideoLifter:
         num_frames = len(people.people)
         if self.camera not in _INTERVALS:
             return static_path(num_frames) if self.camera == 'static' else None
-        name = BackgroundTracker(_INTERVALS[self.camera]).name
+        name = BackgroundTracker.name_of(_INTERVALS[self.camera])
         found, size = dict(people.observed[name]), people.size
         lens = settle_lens(*size, self.fov, self.intrinsics)
         focal = DEFAULT_FOCAL_RATIO * max(size)
