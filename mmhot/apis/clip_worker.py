@@ -23,9 +23,9 @@ from mmhot.io.arrays import load_json
 from mmhot.io.atomic import CACHE_FOLDER, replacing
 from mmhot.lifting.lifter import LIFTING_RULES
 from mmhot.video.cache import (
-    describe,
     describe_file,
     digest,
+    file_facts,
     log_unusable,
     save_if_possible,
     short_name,
@@ -180,7 +180,7 @@ class ClipWorker:
         }
         return {
             'rules': [TRACKING_RULES, LIFTING_RULES],
-            'input': describe(item.path),
+            'input': file_facts(item.path),
             '2D': None
             if item.has_keypoints
             else self._pipeline.pose_estimator.identity,

@@ -65,7 +65,7 @@ def lift_stream(
             say(f'lifter: {pipeline.lifter.name}')
             pipeline.pose_estimator = models = open_pose_estimator(options)
             say(f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}')
-        session = _Session(options, live, stream, pipeline, say, print_document)
+        session = _StreamRun(options, live, stream, pipeline, say, print_document)
         with (
             JsonLines(path) as lines,
             bars(f'{stream.name}: live') as progress,
@@ -92,7 +92,7 @@ def check_live(options: InferRunOptions) -> None:
         )
 
 
-class _Session:
+class _StreamRun:
     """State of one stream that is lifted."""
 
     def __init__(

@@ -48,7 +48,7 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """
     path, name = require_file(path), escape(path)
     with path.open('rb') as file:
-        size = read_image_size(file)
+        size = encoded_size(file)
     if size is None:
         raise ValueError(f'{name} is no readable image')
     check_pixels(*size, max_pixels, name)
@@ -140,7 +140,7 @@ def decode_image(
     return image
 
 
-def read_image_size(file: BinaryIO) -> tuple[int, int] | None:
+def encoded_size(file: BinaryIO) -> tuple[int, int] | None:
     """Read width and height of an image file from its header; None if it has none.
 
     Pillow's own function refuses large images without stating their size.

@@ -160,7 +160,7 @@ class LiftingRun:
         yield show
 
 
-def describe(progress: Progress, command: str) -> str:
+def describe_progress(progress: Progress, command: str) -> str:
     """Show stages with bars, notes, the error, and the equivalent command.
 
     Args:

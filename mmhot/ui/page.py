@@ -12,7 +12,7 @@ import gradio as gr
 from mmhot.apis.option_fields import kind_of
 from mmhot.apis.options import InferRunOptions
 from mmhot.io.writers.table import WRITERS
-from mmhot.ui.lifting_run import describe, describe_error, shown_command
+from mmhot.ui.lifting_run import describe_error, describe_progress, shown_command
 from mmhot.ui.model_choices import AUTOMATIC, ModelChoices
 from mmhot.ui.sessions import Sessions
 
@@ -148,7 +148,7 @@ class Page:
             self._files: gr.update(value=None, visible=False),
         }
         for progress in run:
-            yield {self._progress: describe(progress, command)}
+            yield {self._progress: describe_progress(progress, command)}
         files = [str(path) for path in progress.files]
         yield {
             self._lift: gr.update(interactive=True),

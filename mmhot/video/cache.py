@@ -104,7 +104,7 @@ def cache_path(folder: Path, source: Path, facts: dict) -> Path:
             ``'estimator'``: with another one only the end of the name differs.
     """
     boxes = {name: fact for name, fact in facts.items() if name != 'estimator'}
-    parts = digest(describe(source), boxes), digest(facts.get('estimator'))
+    parts = digest(file_facts(source), boxes), digest(facts.get('estimator'))
     name = f'{short_name(source.resolve().stem)}-{"-".join(parts)}.npz'
     return folder / CACHE_FOLDER / name
 
@@ -124,7 +124,7 @@ def observed_path(people_path: Path, name: str) -> Path:
     return people_path.with_suffix(f'.{name}.observed.npz')
 
 
-def describe(source: Path) -> list:
+def file_facts(source: Path) -> list:
     """Describe the content of a file or folder by plain values, quickly."""
     files = [source]
     if source.is_dir():

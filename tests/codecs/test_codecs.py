@@ -6,7 +6,7 @@ import pytest
 from mmpose.registry import KEYPOINT_CODECS
 
 from mmhot.codecs.pose_lifting import frame_person, look_at_rotation
-from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
+from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.lens import camera_intrinsics
 
 CODECS = ('CameraPoseLifting', 'PersonCenteredPoseLifting')
@@ -23,7 +23,7 @@ def project_person(rotation=None, **intrinsics):
     camera = mocap.CAMERAS[0] | intrinsics
     if rotation is not None:
         camera['R'] = camera['R'] @ rotation.astype(np.float32)
-    pixels, in_camera = project(joints + place_on_floor(joints), camera)
+    pixels, in_camera = project(joints + floor_offset(joints), camera)
     return pixels, in_camera, {key: camera[key] for key in ('w', 'h', 'f', 'c')}
 
 

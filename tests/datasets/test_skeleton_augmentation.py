@@ -12,7 +12,7 @@ from mmhot.datasets.transforms.skeleton_augmentation import (
     hip_frame,
     shoulder_frame,
 )
-from mmhot.datasets.transforms.virtual_camera import place_on_floor
+from mmhot.datasets.transforms.virtual_camera import floor_offset
 
 H36M = mocap.H36M
 SIDES = np.array(H36M.flip_pairs).T  # left, right
@@ -63,7 +63,7 @@ def test_bone_factors_vary_by_their_deviations():
 
 def test_longer_legs_stay_on_the_floor():
     joints = mocap.joints_of(mocap.KICK)
-    joints = joints + place_on_floor(joints)
+    joints = joints + floor_offset(joints)
     ankle = H36M.index('right_foot')  # the supporting leg
     for _ in range(20):
         stretched = stretch(joints, bone_std=0.0, scale_std=0.1)

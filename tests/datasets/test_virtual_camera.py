@@ -9,8 +9,8 @@ from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
 from mmhot.datasets.transforms.virtual_camera import (
     ProjectToRandomCamera,
     ProjectToVirtualCamera,
+    floor_offset,
     look_at_camera,
-    place_on_floor,
     project,
 )
 
@@ -38,7 +38,7 @@ def test_camera_axes_are_right_handed_with_the_target_ahead(roll):
 
 
 def test_projection_equals_mmposes():
-    joints = mocap.joints_of() + place_on_floor(mocap.joints_of())
+    joints = mocap.joints_of() + floor_offset(mocap.joints_of())
     camera = mocap.CAMERAS[2]
     pixels, in_camera = project(joints, camera)
     expected = camera_to_pixel(in_camera, *camera['f'], *camera['c'], shift=True)
@@ -63,7 +63,7 @@ def test_person_is_upright_and_not_mirrored_in_the_image():
 @pytest.mark.parametrize('num_frames', [1, 2, 27, 81, 150])
 def test_windows_are_placed_on_the_floor(num_frames):
     joints = mocap.joints_of(mocap.KICK, num_frames)
-    offset = place_on_floor(joints)
+    offset = floor_offset(joints)
     ankles = joints[:, H36M.indices(['left_foot', 'right_foot']), 2]
     np.testing.assert_allclose(offset[2], 0.08 - np.quantile(ankles, 0.02), atol=1e-6)
     root = (joints + offset)[num_frames // 2, 0]
@@ -74,7 +74,7 @@ def test_lifting_targets_are_joints_in_camera_axes():
     camera = mocap.CAMERAS[1]
     joints = mocap.joints_of()
     sample = ProjectToVirtualCamera().transform(mocap.window(camera_param=camera))
-    placed = joints + place_on_floor(joints)
+    placed = joints + floor_offset(joints)
     assert sample['keypoints'].shape == (81, 17, 2)
     assert sample['lifting_target'].shape == (3, 17, 3)
     np.testing.assert_allclose(
@@ -149,8 +149,8 @@ def test_random_cameras_have_the_person_in_front():
     transform = ProjectToRandomCamera(radius=(2.5, 3))
     for _ in range(100):
         sample = transform.transform(mocap.window(joints))
-        camera = transform.choose_camera({}, joints + place_on_floor(joints))
-        assert project(joints + place_on_floor(joints), camera)[1][..., 2].min() > 0.99
+        camera = transform.choose_camera({}, joints + floor_offset(joints))
+        assert project(joints + floor_offset(joints), camera)[1][..., 2].min() > 0.99
         assert np.isfinite(sample['keypoints']).all()
 
 
@@ -164,7 +164,7 @@ def test_mirrored_labels_are_the_mirrored_world_projected(codec):
     codec = KEYPOINT_CODECS.build(dict(type=codec))
     camera = mocap.CAMERAS[3] | dict(c=np.float32([500, 500]))
     joints = mocap.joints_of()
-    pixels, in_camera = project(joints + place_on_floor(joints), camera)
+    pixels, in_camera = project(joints + floor_offset(joints), camera)
     mirrored = in_camera[:, H36M.flip_indices] * np.float32([-1, 1, 1])
     mirrored_pixels = mirrored[..., :2] / mirrored[..., 2:] * camera['f'] + camera['c']
 

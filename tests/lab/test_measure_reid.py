@@ -3,7 +3,7 @@
 import numpy as np
 from mocap import JUMP, KICK, joints_of
 
-from tools.lab.measure_reid import Scene, as_coco
+from tools.lab.measure_reid import DrawnVideo, as_coco
 
 MOTIONS = [joints_of(JUMP, 200), joints_of(KICK, 200)]
 
@@ -17,10 +17,10 @@ def test_walks_are_seen_from_the_side_above_the_ground():
 
 def test_people_of_scenes_return(monkeypatch):
     monkeypatch.setattr('tools.lab.measure_reid._SECONDS', 12.0)
-    scene = Scene(MOTIONS, 1, 2)
-    owners = np.concatenate(scene.owners)
+    drawn = DrawnVideo(MOTIONS, 1, 2)
+    owners = np.concatenate(drawn.owners)
     assert set(owners.tolist()) == {0, 1}
-    plain, merged = scene.track()
+    plain, merged = drawn.track()
     assert len(merged) <= len(plain)
-    ids = scene.ids_of(merged)
-    assert [len(own) for own in ids] == [len(own) for own in scene.owners]
+    ids = drawn.ids_of(merged)
+    assert [len(own) for own in ids] == [len(own) for own in drawn.owners]

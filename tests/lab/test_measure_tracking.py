@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mocap import FOLDER, JUMP, KICK, joints_of
 
-from tools.lab.crossings import make_scene
+from tools.lab.crossings import make_crossing
 from tools.lab.measure_tracking import IdentityErrors, count_identity_errors
 
 CLIPS = [joints_of(JUMP, 150), joints_of(KICK, 150)]
@@ -45,7 +45,7 @@ def test_false_positives_are_assigned_but_not_found():
 
 
 def test_scenes_have_identities():
-    scene = make_scene(CLIPS, seed=3, num_people=4, fps=10)
+    scene = make_crossing(CLIPS, seed=3, num_people=4, fps=10)
     assert len(scene.people) == len(scene.owners) == 80
     owners = np.concatenate(scene.owners)
     assert set(owners.tolist()) - {-1} == {0, 1, 2, 3}
@@ -53,13 +53,13 @@ def test_scenes_have_identities():
         assert len(people) == len(own) == len(people.scores)
         assert len(set(own[own >= 0].tolist())) == (own >= 0).sum()
         assert (people.bboxes[:, 2:] >= people.bboxes[:, :2]).all()
-    again = make_scene(CLIPS, seed=3, num_people=4, fps=10)
+    again = make_crossing(CLIPS, seed=3, num_people=4, fps=10)
     np.testing.assert_array_equal(np.concatenate(again.owners), owners)
 
 
 def test_people_behind_a_wall_are_rarely_detected():
-    scene = make_scene(CLIPS, seed=0, num_people=1, spread=0.0, wall=1280.0)
-    open_scene = make_scene(CLIPS, seed=0, num_people=1, spread=0.0)
+    scene = make_crossing(CLIPS, seed=0, num_people=1, spread=0.0, wall=1280.0)
+    open_scene = make_crossing(CLIPS, seed=0, num_people=1, spread=0.0)
     behind, before = (
         sum((own >= 0).sum() for own in each.owners) for each in (scene, open_scene)
     )
@@ -67,7 +67,7 @@ def test_people_behind_a_wall_are_rarely_detected():
 
 
 def test_visible_joints_have_high_scores():
-    scene = make_scene(CLIPS, seed=1, num_people=1, spread=0.0)
+    scene = make_crossing(CLIPS, seed=1, num_people=1, spread=0.0)
     scores = np.concatenate(
         [
             people.scores[own >= 0]

@@ -6,7 +6,7 @@ from mocap import CAMERAS, KICK, joints_of
 from rendered_clips import DATA
 
 from mmhot.clips import Clip2D, Track2D
-from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
+from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.side_swaps import find_swaps, undo_swaps
 from mmhot.skeletons.joints import get_skeleton
@@ -112,7 +112,7 @@ def test_short_tracks_stay(num_frames):
 
 def test_pipeline_repairs_by_default():
     joints = joints_of(KICK, 100)
-    pixels, _ = project(joints + place_on_floor(joints), CAMERAS[0])
+    pixels, _ = project(joints + floor_offset(joints), CAMERAS[0])
     right = Clip2D.from_arrays(pixels, (1000, 1000), 50, skeleton='h36m-17')
     wrong, _ = swap(right, 'hip knee foot', slice(40, 50))
     lifter = Lifter('nanohtnet', device='cpu')

@@ -18,7 +18,7 @@ from video_files import write_video
 from mmhot.apis.options import InferRunOptions
 from mmhot.cli.dispatch import main
 from mmhot.io.lifted import read_lifted
-from mmhot.ui.lifting_run import LiftingRun, Progress, describe, shown_command
+from mmhot.ui.lifting_run import LiftingRun, Progress, describe_progress, shown_command
 from mmhot.ui.model_choices import AUTOMATIC, find_choices
 from mmhot.ui.sessions import Sessions
 from mmhot.video.sources import pose_source
@@ -130,7 +130,7 @@ def test_installed_models_are_the_choices(monkeypatch):
 
 def test_text_of_users_is_escaped():
     progress = Progress(notes=['<b>'], error='<script>', stages={'2D': (3, 4)})
-    text = describe(progress, 'mmhot infer <i>')
+    text = describe_progress(progress, 'mmhot infer <i>')
     assert not any(tag in text for tag in ('<b>', '<script>', '<i>'))
     assert '&lt;script&gt;' in text
     assert 'aria-valuenow="75"' in text

@@ -13,7 +13,7 @@ from video_files import write_video
 from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.lifted import read_lifted
 from mmhot.video.cache import (
-    describe,
+    file_facts,
     identify,
     load_observed,
     load_people,
@@ -177,10 +177,10 @@ def test_changed_middle_of_a_file_is_noticed(tmp_path, size, in_folder):
     path = tmp_path / 'a.mp4'
     path.write_bytes(np.random.default_rng(0).bytes(size))
     given = tmp_path if in_folder else path
-    before = describe(given)
-    assert describe(given) == before
+    before = file_facts(given)
+    assert file_facts(given) == before
     overwrite(path, size * 2 // 5, bytes(min(size // 5, 400_000)))
-    assert (describe(given) != before) == (size > 0)
+    assert (file_facts(given) != before) == (size > 0)
 
 
 def test_changed_results_and_models_are_noticed(run, detector, tmp_path, capfd):

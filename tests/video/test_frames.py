@@ -21,7 +21,7 @@ from video_files import (
     write_video,
 )
 
-from mmhot.io.images import read_image, read_image_size
+from mmhot.io.images import encoded_size, read_image
 from mmhot.video.frames import FileClock, ImageSequence, VideoFile
 from mmhot.video.inputs import find_inputs, open_inputs
 
@@ -377,7 +377,7 @@ def test_size_in_headers_is_that_of_the_image(tmp_path, suffix):
     path = tmp_path / f'image.{suffix}'
     path.write_bytes(cv2.imencode(f'.{suffix}', gray_image(size=(62, 34)))[1])
     with path.open('rb') as file:
-        assert read_image_size(file) == (62, 34)
+        assert encoded_size(file) == (62, 34)
     path.write_bytes(path.read_bytes()[:12])
     with pytest.raises(ValueError, match='is no readable image$'):
         read_image(path)

@@ -13,7 +13,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mocap import CAMERAS, JUMP, KICK, dataset, joints_of
 
 from mmhot.clips import Clip2D, Track2D
-from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
+from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
@@ -41,7 +41,7 @@ def lifter(request):
 
 def project_clip(camera, joints):
     """Project a clip of one person; return it and the ground truth in camera axes."""
-    pixels, in_camera = project(joints + place_on_floor(joints), camera)
+    pixels, in_camera = project(joints + floor_offset(joints), camera)
     count = len(joints)
     track = Track2D(0, np.arange(count), pixels, np.ones((count, 17), np.float32))
     clip = Clip2D(

@@ -19,12 +19,12 @@ _SIZE = np.array([1280, 720])
 _FOCAL = 1000.0
 # Meters around bones that occlude.
 _THICKNESS = 0.1
-# Seconds of a scene, and between independent values of slow keypoint errors.
+# Seconds of a crossing, and between independent values of slow keypoint errors.
 _SECONDS, _SLOW = 8.0, 0.2
 
 
 @dataclass
-class Scene:
+class Crossing:
     """Detections of a clip with their identities.
 
     Attributes:
@@ -36,14 +36,14 @@ class Scene:
     owners: list[np.ndarray]
 
 
-def make_scene(
+def make_crossing(
     clips: Sequence[np.ndarray],
     seed: int,
     num_people: int = 5,
     fps: float = 25.0,
     spread: float = 1.2,
     wall: float = 0.0,
-) -> Scene:
+) -> Crossing:
     """Simulate eight seconds of crossing people.
 
     Args:
@@ -59,9 +59,9 @@ def make_scene(
     """
     rng = np.random.default_rng(seed)
     pixels, depth = _project(_place(clips, rng, num_people, fps, spread), rng)
-    detector = _Detector(rng, pixels, depth, fps, wall)
+    detector = _NoisyDetector(rng, pixels, depth, fps, wall)
     frames = [detector.detect(frame) for frame in range(pixels.shape[1])]
-    return Scene([people for people, _ in frames], [owners for _, owners in frames])
+    return Crossing([people for people, _ in frames], [owners for _, owners in frames])
 
 
 def _place(
@@ -106,8 +106,8 @@ def _project(
 
 
 @dataclass
-class _Detector:
-    """Detects people in a projected scene, with errors of real detectors."""
+class _NoisyDetector:
+    """Detects people in a projected crossing, with errors of real detectors."""
 
     rng: np.random.Generator
     pixels: np.ndarray

@@ -22,8 +22,8 @@ from mmhot.cli.report import output_file
 from mmhot.datasets.mocap_dataset import MocapDataset
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import (
+    floor_offset,
     look_at_camera,
-    place_on_floor,
     project,
 )
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
@@ -228,7 +228,7 @@ def project_window(
     info = dataset.get_data_info(index)
     camera = framing.camera(info['camera_param'])
     joints = info['joints_world']
-    offset = place_on_floor(joints)
+    offset = floor_offset(joints)
     if framing.free:
         number = dataset.clip_of_window[index]
         clip = dataset.clips[number].arrays['joints_world']

@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--scenes', type=int, default=6, help='of each size')
     parser.add_argument('--people', type=int, nargs='+', default=[2, 4, 6])
-    parser.add_argument('--seed', type=int, default=1000, help='of the first scene')
+    parser.add_argument('--seed', type=int, default=1000, help='of the first video')
     return parser.parse_args()
 
 
@@ -56,10 +56,10 @@ def measure(args: argparse.Namespace) -> None:
     for count in args.people:
         table = dict.fromkeys(('no', 'yes'), IdentityErrors())
         for seed in range(args.seed, args.seed + args.scenes):
-            scene = Scene(walks, seed, count)
-            for name, tracks in zip(table, scene.track(), strict=True):
-                ids = scene.ids_of(tracks)
-                table[name] += count_identity_errors(scene.owners, ids)
+            drawn = DrawnVideo(walks, seed, count)
+            for name, tracks in zip(table, drawn.track(), strict=True):
+                ids = drawn.ids_of(tracks)
+                table[name] += count_identity_errors(drawn.owners, ids)
         for name, errors in table.items():
             numbers = errors.people, errors.tracks, errors.mixed
             cells = [*map(str, numbers), f'{errors.idf1:.3f}', f'{errors.hota:.3f}']
@@ -67,7 +67,7 @@ def measure(args: argparse.Namespace) -> None:
     print_line(align(lines, left=2))
 
 
-class Scene:
+class DrawnVideo:
     """A drawn video with simulated detections and their identities.
 
     Args:

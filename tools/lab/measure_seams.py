@@ -28,7 +28,7 @@ from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file
 from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.datasets.mocap_dataset import MocapDataset
-from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
+from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.evaluation.pose_errors import mpjpe
 from mmhot.io.atomic import replacing
 from mmhot.io.readers.keypoints import read_keypoints
@@ -227,7 +227,7 @@ def measure_seams(
         if clip.num_frames < seq_len + stride:
             continue
         joints, camera = clip.arrays['joints_world'], clip.constants['camera_param']
-        pixels, target = project(joints + place_on_floor(joints), camera)
+        pixels, target = project(joints + floor_offset(joints), camera)
         if target[..., 2].min() < 1:
             continue
         pixels, later = pixels.astype(np.float32), stride // 2

@@ -18,7 +18,7 @@ from mmhot.cli.report import align
 from mmhot.clips import Track2D
 from mmhot.datasets.mocap_dataset import read_mocap_clips
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
-from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
+from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.lifting.side_swaps import find_swaps
 from mmhot.skeletons.joints import get_skeleton
 from tools.lab.motions import open_motions
@@ -123,7 +123,7 @@ def make_tracks(
         rows = np.arange(0, len(joints) - 1, _FPS / fps).round().astype(int)
         if len(rows) < _MIN_FRAMES:
             continue
-        pixels, _ = project(joints[rows] + place_on_floor(joints[rows]), camera)
+        pixels, _ = project(joints[rows] + floor_offset(joints[rows]), camera)
         noisy = noise.transform(dict(keypoints=pixels, id=seed))
         points, scores = noisy['keypoints'], noisy['keypoints_visible']
         swapped = draw_swaps(np.random.default_rng(seed), len(rows), fps, longest)

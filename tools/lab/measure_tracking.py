@@ -22,7 +22,7 @@ from mmhot.cli.report import align, output_file
 from mmhot.io.atomic import replacing
 from mmhot.video.people import People
 from mmhot.video.tracking import Tracker, track_clip
-from tools.lab.crossings import make_scene
+from tools.lab.crossings import make_crossing
 
 SCENES = {
     'crossing': dict(num_people=5),
@@ -197,7 +197,7 @@ def measure(args: argparse.Namespace) -> None:
                 names = {name: f'{kind}, {fps:g} fps, {name}' for name in TRACKERS}
                 table |= dict.fromkeys(names.values(), IdentityErrors())
                 for seed in range(args.seed, args.seed + args.scenes):
-                    scene = make_scene(walks, seed, fps=fps, **settings)
+                    scene = make_crossing(walks, seed, fps=fps, **settings)
                     for name, track in TRACKERS.items():
                         ids = track(scene.people, fps)
                         table[names[name]] += count_identity_errors(scene.owners, ids)

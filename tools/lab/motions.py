@@ -11,7 +11,7 @@ import numpy as np
 from mmhot.clips import Clip2D, Track2D
 from mmhot.datasets.mocap_dataset import MocapDataset
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
-from mmhot.datasets.transforms.virtual_camera import place_on_floor, project
+from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.evaluation.motion_quality import find_contacts
 from mmhot.io.arrays import load_arrays
 from mmhot.lens import Lens
@@ -133,7 +133,7 @@ def project_motion(
     Returns:
         tuple[Clip2D, GroundTruth]: Noisy keypoints with scores, and the ground truth.
     """
-    pixels, in_camera = project(joints + place_on_floor(joints), camera)
+    pixels, in_camera = project(joints + floor_offset(joints), camera)
     noisy = RandomDetectorNoise(seed=0).transform(dict(keypoints=pixels, id=seed))
     scores = noisy['keypoints_visible'].astype(np.float32)
     track = Track2D(0, np.arange(len(joints)), noisy['keypoints'], scores)

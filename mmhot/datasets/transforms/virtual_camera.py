@@ -19,7 +19,7 @@ _MAX_NORMALIZED = 10.0
 _ANKLES = get_skeleton('h36m-17').indices(['right_foot', 'left_foot'])
 
 
-def place_on_floor(joints: np.ndarray) -> np.ndarray:
+def floor_offset(joints: np.ndarray) -> np.ndarray:
     """Compute the offset that puts a window on the floor, its middle root at x = y = 0.
 
     Args:
@@ -122,7 +122,7 @@ class ProjectToVirtualCamera(BaseTransform):
         if 'joints_world' not in results:
             return denormalize_inferencer_input(results)
         joints = results['joints_world']
-        offset = place_on_floor(joints)
+        offset = floor_offset(joints)
         camera = self.choose_camera(results, joints + offset)
 
         observed = results.get('observed_world', joints) + offset

@@ -24,11 +24,11 @@ from tools.lab.hostile import files
 _LIMIT = 2_000_000
 # Seconds of a request, and of the start.
 _SECONDS, _START = 60.0, 240.0
-Check = Callable[['Page'], str]
+Check = Callable[['OpenPage'], str]
 """A case, given the page; returns what was wrong, or an empty text."""
 
 
-class Page:
+class OpenPage:
     """A running server, and the requests that browsers make.
 
     Args:
@@ -152,10 +152,10 @@ class Page:
 
 
 @contextmanager
-def open_page() -> Iterator[Page]:
+def open_page() -> Iterator[OpenPage]:
     """Start a server with a temporary folder."""
     with tempfile.TemporaryDirectory(prefix='mmhot-hostile-') as folder:
-        page = Page(Path(folder))
+        page = OpenPage(Path(folder))
         try:
             yield page
         finally:
@@ -204,12 +204,12 @@ def all_visits() -> dict[str, Check]:
     return visits | {'server ends': _end}
 
 
-def _read(page: Page, path: str) -> str:
+def _read(page: OpenPage, path: str) -> str:
     code, content = page.get(f'/gradio_api/file={quote(path)}')
     return '' if code in (403, 404) else f'status {code}: {content[:50]!r}'
 
 
-def _upload(page: Page, name: str) -> str:
+def _upload(page: OpenPage, name: str) -> str:
     outside = set(page.folder.parent.rglob('*'))
     code, paths = page.upload(b'abc', name)
     new = [x for x in set(page.folder.parent.rglob('*')) - outside if x.is_file()]
@@ -218,7 +218,7 @@ def _upload(page: Page, name: str) -> str:
     return '' if paths or code in (0, 400, 422, 500) else f'status {code}'
 
 
-def _large(page: Page) -> str:
+def _large(page: OpenPage) -> str:
     before = page.content()
     code, _ = page.upload(bytes(_LIMIT + 1000))
     if code != 413:
@@ -226,12 +226,12 @@ def _large(page: Page) -> str:
     return '' if page.content() == before else 'the upload is kept'
 
 
-def _lift(page: Page, name: str, content: bytes) -> str:
+def _lift(page: OpenPage, name: str, content: bytes) -> str:
     _, paths = page.upload(content, name)
     return _is_refused(page.press_lift(paths[0]))
 
 
-def _forge(page: Page, label: str, value: Any) -> str:
+def _forge(page: OpenPage, label: str, value: Any) -> str:
     _, paths = page.upload(files.good_npz(), 'good.npz')
     return _is_refused(page.press_lift(paths[0], **{label: value}))
 
@@ -243,13 +243,13 @@ def _is_refused(answer: str) -> str:
     return '' if is_shown or answer.startswith('status 4') else answer[-300:]
 
 
-def _request(page: Page, body: bytes) -> str:
+def _request(page: OpenPage, body: bytes) -> str:
     kind = {'Content-Type': 'application/json'}
     code, _ = page.get('/gradio_api/queue/join', body, **kind)
     return '' if 400 <= code < 500 else f'status {code}'
 
 
-def _leave(page: Page) -> str:
+def _leave(page: OpenPage) -> str:
     before = set(page.folder.rglob('run-*'))
     _, paths = page.upload(files.good_npz(3000), 'long.npz')
     page.leave_during_run(paths[0])
@@ -261,7 +261,7 @@ def _leave(page: Page) -> str:
     return ''
 
 
-def _end(page: Page) -> str:
+def _end(page: OpenPage) -> str:
     if page.get('/config')[0] != 200:
         return 'the server does not answer any more'
     if list(page.folder.parent.rglob('executed')):

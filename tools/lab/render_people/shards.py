@@ -185,7 +185,7 @@ def create_bodies(settings: ShardSettings, folder: Path) -> None:
 
 
 @dataclass
-class _LabeledImage:
+class _RenderedImage:
     """An encoded image, labels of its people, and fx, fy, cx, cy."""
 
     encoded: bytes
@@ -207,7 +207,7 @@ def _render_shard(settings: ShardSettings, folder: Path, number: int) -> Path:
     return path
 
 
-def _pack(crops: list[_LabeledImage]) -> PackedPeople:
+def _pack(crops: list[_RenderedImage]) -> PackedPeople:
     """Pack crops of one person each."""
     images, offsets = join_images([crop.encoded for crop in crops])
     labels = [crop.labels[0] for crop in crops]
@@ -236,7 +236,7 @@ def _annotate(label: Label) -> dict:
 
 def _render(
     settings: ShardSettings, folder: Path, number: int
-) -> Iterator[_LabeledImage]:
+) -> Iterator[_RenderedImage]:
     """Render images endlessly."""
     model, poses, panoramas = _shared_assets(settings)
     bodies = read_bodies(_bodies_path(settings, folder))
@@ -335,7 +335,7 @@ def _blur_outlines(
 
 def _encode(
     image: np.ndarray, corner: np.ndarray, shot: Shot, labels: list[Label]
-) -> _LabeledImage:
+) -> _RenderedImage:
     """Downsample and encode a rendering, and transform its labels."""
     height, width = image.shape[:2]
     size = round(width / _SUPERSAMPLING), round(height / _SUPERSAMPLING)
@@ -356,4 +356,4 @@ def _encode(
         for label in labels
     ]
     intrinsics = (shot.camera.intrinsics - np.append((0, 0), corner)) * box_scale
-    return _LabeledImage(encoded.tobytes(), moved, intrinsics - (0, 0, 0.5, 0.5))
+    return _RenderedImage(encoded.tobytes(), moved, intrinsics - (0, 0, 0.5, 0.5))
