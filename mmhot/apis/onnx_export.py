@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 import mmhot
+from mmhot.apis.command_options import OnnxOptions
 from mmhot.apis.onnx_models import NUM_INPUTS, Exportable, open_exportable
 from mmhot.apis.onnx_precision import (
     MAX_LOSS,
-    PRECISIONS,
     convert_precision,
     measure_loss,
 )
@@ -53,29 +53,16 @@ def export_onnx(
     model: str,
     checkpoint: str | None = None,
     *,
-    out: Path,
-    keep: Sequence[float] | None = None,
-    inputs: str | None = None,
-    precision: str = 'float32',
-    max_loss: float | None = None,
     say: Callable[[str], None] = lambda line: None,
+    **options: object,
 ) -> list[Path]:
     """Export a model to ``model.onnx``, ``meta.json`` and ``README.md``.
 
     Args:
         model (str): Name of shipped weights, name or alias of a model, or a config.
         checkpoint (str, optional): Its weights. Defaults to those of the name.
-        out (Path): Folder of the files, which is created.
-        keep (Sequence[float], optional): See
-            :func:`mmhot.apis.onnx_models.open_exportable`.
-        inputs (str, optional): See the same.
-        precision (str): 'float32', 'float16' or 'int8'. The last is calibrated on 16
-            real inputs, and the loss of both measured on 16 others. Defaults to
-            'float32'.
-        max_loss (float, optional): Mean loss, in the unit of
-            :class:`mmhot.apis.onnx_precision.Loss`, above which nothing is written. By
-            default 1 pixel of a crop, 5 mm, or 5 % of overlap.
         say (Callable): Receives lines about the comparison.
+        **options (object): See :class:`mmhot.apis.command_options.OnnxOptions`.
 
     Returns:
         list[Path]: The files.
@@ -85,11 +72,12 @@ def export_onnx(
             does not compute what PyTorch does, or loses too much; then nothing is
             written.
     """
-    _check_precision(precision, max_loss)
+    chosen = OnnxOptions(**options)
+    out, precision = chosen.out, chosen.precision
     _check_folder(out)
     is_reduced = precision != 'float32'
     number = _PARTS * NUM_INPUTS if is_reduced else NUM_INPUTS
-    opened = open_exportable(model, checkpoint, keep, inputs, number)
+    opened = open_exportable(model, checkpoint, chosen.keep, chosen.inputs, number)
     real = opened.real
     opened = replace(opened, real=real[:: number // NUM_INPUTS])
     name = opened.meta['name']
@@ -103,7 +91,7 @@ def export_onnx(
             say(f'{name}: {line}')
         lost = ''
         if is_reduced:
-            lost = _reduce(opened, real, file, precision, max_loss)
+            lost = _reduce(opened, real, file, precision, chosen.max_loss)
             say(f'{name}: {lost}')
         meta = {
             'format': 1,
@@ -126,17 +114,6 @@ def export_onnx(
         )
         content = file.read_bytes(), json.dumps(meta, indent=1).encode()
         return list(_write(out, [*content, readme.encode()]))
-
-
-def _check_precision(precision: str, max_loss: float | None) -> None:
-    if precision not in PRECISIONS:
-        raise ValueError(
-            f'precision must be {", ".join(PRECISIONS)}, got {precision!r}'
-        )
-    if max_loss is not None and precision == 'float32':
-        raise ValueError('max_loss needs precision float16 or int8')
-    if max_loss is not None and not max_loss > 0:
-        raise ValueError(f'max_loss must be above 0, got {max_loss:g}')
 
 
 def _reduce(

@@ -83,6 +83,15 @@ class Options:
             object.__setattr__(self, each.name, value)
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeviceOptions(Options):
+    """Option of all that runs a model."""
+
+    device: str = option(
+        'auto', 'auto (the GPU if there is one), cpu, cuda or cuda:N', metavar='NAME'
+    )
+
+
 def kind_of(each: Field) -> type:
     """Return the type of an option's value, without ``| None``."""
     return (get_args(each.type) or (each.type,))[0]
@@ -124,6 +133,8 @@ def _check(each: Field, value: Any) -> Any:
         _check_range(name, argument, value)
     elif kind is bool and not isinstance(value, str):
         return bool(value)
+    elif kind is tuple:
+        return (value,) if isinstance(value, str) else tuple(value)
     elif not isinstance(value, str | Path):
         raise ValueError(f'{name} must be a name or file, got a {type(value).__name__}')
     elif kind in (str, Path):

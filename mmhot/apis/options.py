@@ -11,6 +11,7 @@ from typing import Any
 
 from mmhot.apis.option_fields import (
     Argument,
+    DeviceOptions,
     Options,
     frames_per_second,
     option,
@@ -29,8 +30,8 @@ SMOOTHING = ('none', 'butterworth', 'savgol', 'one-euro')
 
 
 @dataclass(frozen=True, kw_only=True)
-class LifterOptions(Options):
-    """Options of every lifter: joints, kept frames, lens, device and back end."""
+class LifterOptions(DeviceOptions):
+    """Options of every lifter: joints, kept frames, lens and back end."""
 
     title = 'lifter and lens'
 
@@ -71,9 +72,6 @@ class LifterOptions(Options):
         'in place of --fov (see docs/output-formats.md)',
         convert=read_intrinsics,
         metavar='FILE',
-    )
-    device: str = option(
-        'auto', 'auto (the GPU if there is one), cpu, cuda or cuda:N', metavar='NAME'
     )
     accuracy: str = option(
         'best',

@@ -11,6 +11,7 @@ import torch
 from mmpose.registry import KEYPOINT_CODECS
 
 import mmhot.plugin  # noqa: F401 registers components
+from mmhot.apis.command_options import SearchOptions
 from mmhot.apis.progress import Bars, no_bar
 from mmhot.clips import Clip2D, Track2D, check_clip
 from mmhot.compat.checkpoints import safe_load
@@ -147,11 +148,8 @@ def search(
     library: str | Path,
     checkpoint: str | Path,
     *,
-    top: int = 10,
-    stride: float = 0.5,
-    index: str | Path | None = None,
-    device: str = 'auto',
     bars: Bars = no_bar,
+    **options: object,
 ) -> list[Match]:
     """Find the clips with the most similar movements, in any camera, by any person.
 
@@ -163,12 +161,8 @@ def search(
         library (str | Path): Folder, with subfolders, of ``.npz`` files of 2D
             keypoints or results of lifting.
         checkpoint (str | Path): Of PoseCLR's pre-training, with its config.
-        top (int): Number of matches. Defaults to 10.
-        stride (float): Seconds from one window to the next. Defaults to 0.5.
-        index (str | Path, optional): The index, an ``.npz`` file. By default
-            ``.mmhot-index.npz`` in the library.
-        device (str): PyTorch device. Defaults to 'auto': the GPU if there is one.
         bars (Bars): Opens a progress bar.
+        **options (object): See :class:`mmhot.apis.command_options.SearchOptions`.
 
     Returns:
         list[Match]: Best first; the best window of each person of each clip. The
@@ -178,20 +172,18 @@ def search(
         FileNotFoundError: If a file or the folder does not exist.
         ValueError: If a file or an argument is wrong, or the library is empty.
     """
-    if top < 1:
-        raise ValueError(f'top must be at least 1, got {top}')
-    if not stride > 0:
-        raise ValueError(f'stride must be above 0 seconds, got {stride}')
+    chosen = SearchOptions(checkpoint=checkpoint, **options)
     library = Path(library)
     if not library.is_dir():
         raise FileNotFoundError(f'{library} is no folder')
     given = isinstance(query, Clip2D)
     clip = check_clip(query) if given else _read_clip(Path(query))
-    embedder = MotionEmbedder(checkpoint, choose_device(device))
-    path = library / INDEX_NAME if index is None else Path(index)
+    embedder = MotionEmbedder(checkpoint, choose_device(chosen.device))
+    path = chosen.index or library / INDEX_NAME
+    stride = chosen.stride
     model = dict(checkpoint=_digest(local_file(checkpoint)), stride=stride)
     found = _update(path, library, model, lambda own: embedder(own, stride), bars)
-    return _rank(embedder(clip, stride), found, library, clip.source, top)
+    return _rank(embedder(clip, stride), found, library, clip.source, chosen.top)
 
 
 def _read_clip(path: Path) -> Clip2D:

@@ -11,9 +11,9 @@ results differ from PyTorch's on random or on real inputs.
 """
 
 import argparse
-from pathlib import Path
 
-from mmhot.cli.options import read_numbers
+from mmhot.apis.command_options import OnnxOptions
+from mmhot.cli.options import add_options, given_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,39 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'checkpoint', nargs='?', help='its weights (default: those of the named model)'
     )
-    parser.add_argument(
-        '--out', type=Path, required=True, metavar='DIR', help='folder to create'
-    )
-    parser.add_argument(
-        '--keep',
-        type=read_numbers,
-        metavar='N[,N]',
-        help='frames that each pruner of a lifter keeps, or keep rates of a GTPT, such '
-        'as 1,0.5,0.2,0.1 (default: as trained)',
-    )
-    parser.add_argument(
-        '--inputs',
-        metavar='PATH',
-        help='real inputs of the comparison: a video or images of people, or 2D '
-        'keypoints for a lifter (default: the demo of the repository)',
-    )
-    precision = parser.add_mutually_exclusive_group()
-    precision.add_argument(
-        '--fp16', action='store_true', help='16-bit floats: half the size, for GPUs'
-    )
-    precision.add_argument(
-        '--int8',
-        action='store_true',
-        help='8-bit integers in matrix products and convolutions, calibrated on the '
-        'real inputs',
-    )
-    parser.add_argument(
-        '--max-loss',
-        type=float,
-        metavar='N',
-        help='write nothing if --fp16 or --int8 loses more on average: pixels of the '
-        'crop (default: 1), millimeters (5), or percent of boxes (5)',
-    )
+    add_options(parser, OnnxOptions)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -66,12 +34,8 @@ def run(args: argparse.Namespace) -> None:
     files = export_onnx(
         args.model,
         args.checkpoint,
-        out=args.out,
-        keep=args.keep,
-        inputs=args.inputs,
-        precision='int8' if args.int8 else 'float16' if args.fp16 else 'float32',
-        max_loss=args.max_loss,
         say=args.say,
+        **given_options(args, OnnxOptions),
     )
     for file in files:
         args.say(str(file))

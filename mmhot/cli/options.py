@@ -48,19 +48,22 @@ def _add_option(parser: argparse._ActionsContainer, each: Field) -> None:
         'default': argparse.SUPPRESS,
         'help': _help(each),
     }
-    if kind_of(each) is bool:
+    kind = kind_of(each)
+    if kind is bool:
         settings['action'] = 'store_false' if each.default else 'store_true'
     else:
         choices = ','.join(map(str, argument.choices))
         settings['metavar'] = f'{{{choices}}}' if choices else argument.metavar or None
         settings['required'] = each.default is MISSING
+    if kind is tuple:
+        settings |= dict(action='extend', nargs='+')
     parser.add_argument(flag_of(each), **settings)
 
 
 def _help(each: Field) -> str:
     text = each.metadata['argument'].help
     text = text() if callable(text) else text
-    is_shown = each.default not in (None, MISSING) and kind_of(each) is not bool
+    is_shown = each.default not in (None, MISSING, ()) and kind_of(each) is not bool
     if not is_shown or '(default' in text:
         return text
     default = each.default
@@ -89,16 +92,6 @@ def given_options(args: argparse.Namespace, options: type[Options]) -> dict[str,
     """Return the values that were given on the command line, by field."""
     values = vars(args)
     return {x.name: values[x.name] for x in fields(options) if x.name in values}
-
-
-def read_numbers(text: str) -> list[float]:
-    """Read numbers with commas between them, as a type of an option."""
-    try:
-        return [float(part) for part in text.split(',')]
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f'got {text!r}, wanted numbers with commas between them'
-        ) from None
 
 
 def name_options(message: str, flags: Mapping[str, str]) -> str:

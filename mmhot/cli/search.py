@@ -12,6 +12,8 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
+from mmhot.apis.command_options import SearchOptions
+from mmhot.cli.options import add_options, given_options
 from mmhot.cli.report import add_report_arguments, align, report
 
 
@@ -19,33 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument('query', type=Path, help='.npz file of the movement')
     parser.add_argument('library', type=Path, help='folder of .npz files to search')
-    parser.add_argument(
-        '--checkpoint',
-        type=Path,
-        required=True,
-        metavar='FILE',
-        help='model of PoseCLR',
-    )
-    parser.add_argument(
-        '--top',
-        type=int,
-        default=10,
-        metavar='N',
-        help='number of matches (default: 10)',
-    )
-    parser.add_argument(
-        '--stride',
-        type=float,
-        default=0.5,
-        metavar='SECONDS',
-        help='interval of the compared windows (default: 0.5)',
-    )
-    parser.add_argument(
-        '--index',
-        type=Path,
-        metavar='FILE',
-        help='file of the index (default: .mmhot-index.npz in the library)',
-    )
+    add_options(parser, SearchOptions)
     add_report_arguments(parser)
 
 
@@ -56,12 +32,8 @@ def run(args: argparse.Namespace) -> None:
     matches = search(
         args.query,
         args.library,
-        args.checkpoint,
-        top=args.top,
-        stride=args.stride,
-        index=args.index,
-        device=args.device or 'auto',
         bars=args.bars,
+        **given_options(args, SearchOptions),
     )
     rows = [
         (

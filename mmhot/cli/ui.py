@@ -18,10 +18,13 @@ import signal
 import tempfile
 import threading
 import webbrowser
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+from mmhot.apis.command_options import PageOptions
+from mmhot.cli.options import add_options, read_options
 from mmhot.installation import choose_device, import_extra
 
 _PORTS = 7860, 7960
@@ -29,70 +32,15 @@ _PORTS = 7860, 7960
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        '--host',
-        default='127.0.0.1',
-        metavar='ADDRESS',
-        help='where to listen (default: 127.0.0.1, for this machine only; 0.0.0.0: for '
-        'the whole network)',
-    )
-    parser.add_argument(
-        '--port', type=int, help='port to listen at (default: the first free from 7860)'
-    )
-    for option, what in (
-        ('--pose2d', '2D model'),
-        ('--det-model', 'detector'),
-        ('--pose3d', 'lifter'),
-    ):
-        parser.add_argument(
-            option,
-            action='append',
-            default=[],
-            metavar='MODEL',
-            help=f'add a {what} to the choices, as for `mmhot infer`; may be repeated',
-        )
-    parser.add_argument(
-        '--max-upload',
-        type=int,
-        default=1000,
-        metavar='MB',
-        help='largest file that may be uploaded (default: 1000 megabytes)',
-    )
-    parser.add_argument('--open', action='store_true', help='open it in the browser')
-    parser.add_argument(
-        '--browser',
-        action='store_true',
-        help='serve the page whose models run in the browser; models are names of '
-        'shipped weights or folders of `mmhot export`',
-    )
-    parser.add_argument(
-        '--out',
-        type=Path,
-        metavar='DIR',
-        help='with --browser: write the page to a folder instead of serving it',
-    )
-    parser.add_argument(
-        '--ort',
-        type=Path,
-        metavar='DIR',
-        help='with --browser: folder dist of the npm package onnxruntime-web (default: '
-        'its files are downloaded once)',
-    )
+    add_options(parser, PageOptions)
 
 
 def run(args: argparse.Namespace) -> None:
     """Serve until interrupted."""
-    if not args.browser and (args.out or args.ort):
-        raise ValueError('out and ort belong to the page of `browser`')
-    if args.port is not None and not 1 <= args.port <= 65535:
-        raise ValueError(f'port must be from 1 to 65535, got {args.port}')
-    if args.browser:
-        _run_in_browser(args)
+    options = read_options(args, PageOptions)
+    if options.browser:
+        _run_in_browser(options, args.say)
         return
-    if args.max_upload < 1:
-        raise ValueError(
-            f'max_upload must be at least 1 megabyte, got {args.max_upload}'
-        )
     if args.device is not None:
         choose_device(args.device)
     with tempfile.TemporaryDirectory(prefix='mmhot-ui-') as folder:
@@ -102,40 +50,42 @@ def run(args: argparse.Namespace) -> None:
         # seconds until it is noticed that a page was closed
         os.environ.setdefault('GRADIO_HEARTBEAT_INTERVAL', '5')
         import_extra('gradio', 'mmhot ui', 'ui')
-        _serve(args, Path(folder))
+        _serve(options, Path(folder), args.say)
 
 
-def _run_in_browser(args: argparse.Namespace) -> None:
+def _run_in_browser(options: PageOptions, say: Callable[[str], None]) -> None:
     """Write the page whose models run in the browser, and serve it unless `out`."""
     from mmhot.ui.browser_page import MODELS, open_server, write_page
 
-    given = dict(detector=args.det_model, pose2d=args.pose2d, lifter=args.pose3d)
+    given = dict(
+        detector=options.det_model, pose2d=options.pose2d, lifter=options.pose3d
+    )
     models = {**MODELS, **{kind: names[-1] for kind, names in given.items() if names}}
-    if args.out is not None:
-        write_page(args.out, models, args.ort, args.say)
-        args.say(f'{args.out}: copy it to a web server, see docs/browser.md')
+    if options.out is not None:
+        write_page(options.out, models, options.ort, say)
+        say(f'{options.out}: copy it to a web server, see docs/browser.md')
         return
-    ports = range(*_PORTS) if args.port is None else range(args.port, args.port + 1)
+    first, end = _PORTS if options.port is None else (options.port, options.port + 1)
     with tempfile.TemporaryDirectory(prefix='mmhot-ui-') as folder:
-        write_page(Path(folder), models, args.ort, args.say)
-        with open_server(Path(folder), args.host, ports) as server:
-            address = f'http://{args.host}:{server.server_address[1]}/'
-            args.say(f'{address} until Ctrl-C')
-            if args.open:
+        write_page(Path(folder), models, options.ort, say)
+        with open_server(Path(folder), options.host, range(first, end)) as server:
+            address = f'http://{options.host}:{server.server_address[1]}/'
+            say(f'{address} until Ctrl-C')
+            if options.open:
                 webbrowser.open(address)
             server.serve_forever()
 
 
-def _serve(args: argparse.Namespace, folder: Path) -> None:
+def _serve(options: PageOptions, folder: Path, say: Callable[[str], None]) -> None:
     import gradio
 
     from mmhot.ui.model_choices import find_choices
     from mmhot.ui.page import STYLE, Page
     from mmhot.ui.sessions import Sessions
 
-    choices = find_choices(args.pose2d, args.det_model, args.pose3d)
+    choices = find_choices(options.pose2d, options.det_model, options.pose3d)
     sessions = Sessions(folder)
-    page = Page(choices, sessions, args.device)
+    page = Page(choices, sessions, options.device)
     # system fonts: others would be downloaded
     fonts = dict(
         font=['system-ui', 'sans-serif'], font_mono=['ui-monospace', 'monospace']
@@ -144,13 +94,13 @@ def _serve(args: argparse.Namespace, folder: Path) -> None:
     before = signal.signal(signal.SIGTERM, lambda number, frame: stopped.set())
     try:
         _, address, _ = page.blocks.launch(
-            server_name=args.host,
-            server_port=args.port,
-            inbrowser=args.open,
+            server_name=options.host,
+            server_port=options.port,
+            inbrowser=options.open,
             prevent_thread_lock=True,
             quiet=True,
             share=False,
-            max_file_size=args.max_upload * 1_000_000,
+            max_file_size=options.max_upload * 1_000_000,
             ssr_mode=False,
             footer_links=[],
             theme=gradio.themes.Soft(**fonts),
@@ -158,8 +108,8 @@ def _serve(args: argparse.Namespace, folder: Path) -> None:
         )
         threading.Thread(target=_load_packages, daemon=True).start()
         if choices.note:
-            args.say(choices.note)
-        args.say(f'{address} until Ctrl-C; results are deleted then')
+            say(choices.note)
+        say(f'{address} until Ctrl-C; results are deleted then')
         while not stopped.wait(60):
             sessions.sweep()
     finally:

@@ -81,10 +81,11 @@ def test_reduced_files_run_and_say_what_is_lost(lifter, precision, tmp_path):
     import onnx
 
     lines = []
+    flag = {'float16': 'fp16', 'int8': 'int8'}[precision]
     export_onnx(
         'small',
         out=tmp_path / 'out',
-        precision=precision,
+        **{flag: True},
         max_loss=1e6,
         say=lines.append,
     )
@@ -108,7 +109,7 @@ def test_too_large_a_loss_writes_nothing(lifter, tmp_path):
     with pytest.raises(
         ValueError, match=r'differ by .* nothing is written above 1e-06'
     ):
-        export_onnx('small', out=tmp_path / 'out', precision='int8', max_loss=1e-6)
+        export_onnx('small', out=tmp_path / 'out', int8=True, max_loss=1e-6)
     assert not (tmp_path / 'out').exists()
 
 

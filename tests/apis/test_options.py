@@ -4,6 +4,13 @@ from dataclasses import fields
 
 import pytest
 
+from mmhot.apis.command_options import (
+    CostOptions,
+    OnnxOptions,
+    PageOptions,
+    PruningOptions,
+    SearchOptions,
+)
 from mmhot.apis.inferencer_inputs import CallOptions
 from mmhot.apis.option_fields import command_words, flag_of
 from mmhot.apis.options import (
@@ -18,7 +25,10 @@ from mmhot.apis.options import (
 from mmhot.cli.errors import OneLineParser, flags_of
 from mmhot.cli.options import add_options, name_options, read_options
 
-ALL = (CallOptions, InferRunOptions, LiftRunOptions, LiveOptions, RayOptions)
+ALL = (
+    *(CallOptions, CostOptions, InferRunOptions, LiftRunOptions, LiveOptions),
+    *(OnnxOptions, PageOptions, PruningOptions, RayOptions, SearchOptions),
+)
 FLAGS = {
     **{name: f'--{name}' for name in ('fov', 'intrinsics', 'fps', 'keep', 'device')},
     **{'det_weights': '--det-weights', 'image_size': '--image-size'},
@@ -47,6 +57,9 @@ FLAGS = {
         (ExportOptions, {'formats': ['npz', 'avi']}, "among npz,.*; got 'avi'"),
         (ExportOptions, {'formats': []}, 'formats must be among .*; got none'),
         (RayOptions, {'cpus_per_worker': 0}, 'cpus_per_worker must be above 0, got 0'),
+        (OnnxOptions, {'out': 'x', 'fp16': 1, 'int8': 1}, 'fp16 and int8 both set'),
+        (PageOptions, {'port': 70000}, 'port must be from 1 to 65535, got 70000'),
+        (CostOptions, {'shape': ['3', 'x']}, r"shape must be whole .* got \['3', 'x'"),
     ],
 )
 def test_wrong_values_are_refused_by_argument(options, values, message):

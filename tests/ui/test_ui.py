@@ -221,7 +221,7 @@ def test_interrupted_uploads_are_swept_after_a_while(folder):
 
 def test_upload_limits_are_positive(capsys):
     assert main(['ui', '--max-upload', '0']) == 2
-    assert '--max-upload must be at least 1 megabyte, got 0' in capsys.readouterr().err
+    assert '--max-upload must be at least 1 MB, got 0' in capsys.readouterr().err
 
 
 @pytest.mark.slow(reason='needs Gradio')

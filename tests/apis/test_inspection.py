@@ -8,7 +8,7 @@ from drawn_people import FOLDER
 from mmpose.apis import init_model
 from topdown_configs import leaf_config
 
-from mmhot.apis.pruning_trace import trace_pruning
+from mmhot.apis.inspection import trace_pruning
 from mmhot.cli.dispatch import main
 from mmhot.visualization.pruning import PruningStage, PruningTrace, draw_pruning
 

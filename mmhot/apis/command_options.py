@@ -1,0 +1,208 @@
+"""Options of search, ONNX export, costs, drawings of kept patches, and the page."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mmhot.apis.option_fields import Argument, DeviceOptions, Options, option
+
+
+def read_numbers(name: str, value: Any) -> list[float]:
+    """Read numbers: a list, or text such as '1,0.5'."""
+    parts = value.split(',') if isinstance(value, str) else value
+    try:
+        return [float(part) for part in parts]
+    except (TypeError, ValueError):
+        raise ValueError(
+            f'{name} must be numbers such as 1,0.5, got {value!r}'
+        ) from None
+
+
+def read_bbox(value: Any) -> list[float]:
+    """Read a bounding box that has an area."""
+    bbox = read_numbers('bbox', value)
+    if len(bbox) != 4 or bbox[2] <= bbox[0] or bbox[3] <= bbox[1]:
+        given = ','.join(f'{x:g}' for x in bbox)
+        raise ValueError(f'bbox must be left,top,right,bottom in pixels, got {given}')
+    return bbox
+
+
+def read_shape(value: Any) -> list[int]:
+    """Read the shape of an input; empty for the config's."""
+    try:
+        shape = [int(size) for size in value]
+    except (TypeError, ValueError):
+        raise ValueError(f'shape must be whole numbers, got {value}') from None
+    if min(shape, default=1) < 1:
+        raise ValueError(f'shape must be positive, got {shape}')
+    return shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions(DeviceOptions):
+    """Options of :func:`mmhot.search`."""
+
+    checkpoint: Path = field(
+        metadata={'argument': Argument('model of PoseCLR', metavar='FILE')}
+    )
+    top: int = option(10, 'number of matches', low=1, metavar='N')
+    stride: float = option(
+        0.5,
+        'interval of the compared windows',
+        low=0,
+        exclusive=True,
+        unit='seconds',
+        metavar='SECONDS',
+    )
+    index: Path | None = option(
+        None,
+        'file of the index (default: .mmhot-index.npz in the library)',
+        metavar='FILE',
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxOptions(Options):
+    """Options of :func:`mmhot.apis.onnx_export.export_onnx`."""
+
+    out: Path = field(
+        metadata={'argument': Argument('folder to create', metavar='DIR')}
+    )
+    keep: Any = option(
+        None,
+        'frames that each pruner of a lifter keeps, or keep rates of a GTPT, such as '
+        '1,0.5,0.2,0.1 (default: as trained)',
+        convert=partial(read_numbers, 'keep'),
+        metavar='N[,N]',
+    )
+    inputs: str | None = option(
+        None,
+        'real inputs of the comparison: a video or images of people, or 2D keypoints '
+        'for a lifter (default: the demo of the repository)',
+        metavar='PATH',
+    )
+    fp16: bool = option(False, '16-bit floats: half the size, for GPUs')
+    int8: bool = option(
+        False,
+        '8-bit integers in matrix products and convolutions, calibrated on the real '
+        'inputs',
+    )
+    max_loss: float | None = option(
+        None,
+        'write nothing if --fp16 or --int8 loses more on average: pixels of the crop '
+        '(default: 1), millimeters (5), or percent of boxes (5)',
+        low=0,
+        exclusive=True,
+        metavar='N',
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        if self.fp16 and self.int8:
+            raise ValueError('fp16 and int8 both set the precision: give one')
+        if self.max_loss is not None and self.precision == 'float32':
+            raise ValueError('max_loss needs `fp16` or `int8`')
+
+    @property
+    def precision(self) -> str:
+        """'float32', 'float16' or 'int8'."""
+        return 'int8' if self.int8 else 'float16' if self.fp16 else 'float32'
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostOptions(DeviceOptions):
+    """Options of :func:`mmhot.apis.inspection.measure_cost`."""
+
+    shape: tuple = option(
+        (),
+        'shape of one input, such as 3 256 192 (default: from the config)',
+        convert=read_shape,
+        metavar='N',
+    )
+    depth: int = option(
+        2, 'levels of modules in the table; 0 for the total', low=0, metavar='N'
+    )
+    batch: int = option(1, 'inputs per timed batch', low=1, metavar='N')
+    no_time: bool = option(False, 'do not measure time')
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruningOptions(DeviceOptions):
+    """Options of :func:`mmhot.apis.inspection.show_pruning`."""
+
+    bbox: Any = option(
+        None,
+        'bounding box of the person in pixels (default: the whole image)',
+        convert=read_bbox,
+        metavar='X1,Y1,X2,Y2',
+    )
+    keep_rates: Any = option(
+        None,
+        'kept share of patches in each stage, such as 1,0.7,0.3,0.1 (default: as in '
+        'the config)',
+        convert=partial(read_numbers, 'keep_rates'),
+        metavar='LIST',
+    )
+    zoom: float = option(
+        1.5,
+        'size of the drawing relative to the crop',
+        low=0.5,
+        high=8,
+        metavar='FACTOR',
+    )
+
+
+def _models(what: str) -> Any:
+    """Declare a field of models of one kind."""
+    help_text = f'add a {what} to the choices, as for `mmhot infer`; may be repeated'
+    return option((), help_text, metavar='MODEL')
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageOptions(DeviceOptions):
+    """Options of ``mmhot ui``."""
+
+    host: str = option(
+        '127.0.0.1',
+        'where to listen (default: 127.0.0.1, for this machine only; 0.0.0.0: for the '
+        'whole network)',
+        metavar='ADDRESS',
+    )
+    port: int | None = option(
+        None, 'port to listen at (default: the first free from 7860)', low=1, high=65535
+    )
+    pose2d: tuple = _models('2D model')
+    det_model: tuple = _models('detector')
+    pose3d: tuple = _models('lifter')
+    max_upload: int = option(
+        1000,
+        'largest file that may be uploaded, in megabytes',
+        low=1,
+        unit='MB',
+        metavar='MB',
+    )
+    open: bool = option(False, 'open it in the browser')
+    browser: bool = option(
+        False,
+        'serve the page whose models run in the browser; models are names of shipped '
+        'weights or folders of `mmhot export`',
+    )
+    out: Path | None = option(
+        None,
+        'with --browser: write the page to a folder instead of serving it',
+        metavar='DIR',
+    )
+    ort: Path | None = option(
+        None,
+        'with --browser: folder dist of the npm package onnxruntime-web (default: its '
+        'files are downloaded once)',
+        metavar='DIR',
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        if not self.browser and (self.out or self.ort):
+            raise ValueError('out and ort belong to the page of `browser`')

@@ -1,0 +1,180 @@
+"""Costs of a model by layer, and the patches of an image that a GTPT keeps."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import DefaultScope
+from mmpose.apis import init_model
+from mmpose.models.pose_estimators import TopdownPoseEstimator
+from torch import Tensor
+
+import mmhot.plugin  # noqa: F401 registers, also for configs of MMPose
+from mmhot.apis.command_options import CostOptions, PruningOptions
+from mmhot.compat.checkpoints import safe_load
+from mmhot.evaluation.cost import (
+    Cost,
+    count_layers,
+    group_layers,
+    input_shape,
+    run_network,
+    time_pass,
+)
+from mmhot.installation import choose_device
+from mmhot.models.gtpt.head import GTPTHead
+from mmhot.video.sources.model_names import find_pose_model
+from mmhot.visualization.pruning import PruningStage, PruningTrace, draw_pruning
+from mmhot.weights.config_files import find_config, read_config_file
+from mmhot.weights.index import read_models
+from mmhot.weights.loading import build_model
+
+
+def measure_cost(model: str, **options: object) -> dict:
+    """Count parameters and multiply-adds of a model by layer, as ``mmhot cost``.
+
+    Args:
+        model (str): Name or alias of a model, or a config.
+        **options (object): See :class:`mmhot.apis.command_options.CostOptions`.
+
+    Returns:
+        dict: Of JSON's types: the ``config``, shape of an ``input``, ``total`` and
+        ``layers``, and the ``time`` of a batch.
+    """
+    chosen = CostOptions(**options)
+    device = choose_device(chosen.device)
+    known = [each for each in read_models() if each.is_called(model)]
+    path = known[0].config if known else find_config(model)
+    config = read_config_file(path)
+    if 'model' not in config:
+        raise ValueError(f'{path}: this config has no model')
+    torch.manual_seed(0)
+    network = build_model(config.model, path, config.get('default_scope', 'mmpose'))
+    network = network.to(device).eval()
+    shape = chosen.shape or input_shape(config, network)
+    if shape is None:
+        raise ValueError(f'{path} does not define the shape of an input: add `shape`')
+    inputs = torch.randn(chosen.batch, *shape, device=device)
+    try:
+        layers = count_layers(network, inputs[:1], None, mode='tensor')
+    except (IndexError, RuntimeError, ValueError) as error:
+        reason = ' '.join(str(error).split())
+        raise ValueError(
+            f'{path}: no pass with shape {list(shape)}: {reason}'
+        ) from error
+    groups = group_layers(layers, chosen.depth)
+    content = {
+        'config': str(path),
+        'input': list(shape),
+        'total': _as_dict(sum(layers.values(), Cost(0, 0, 0))),
+        'layers': {name: _as_dict(cost) for name, cost in groups.items()},
+    }
+    if not chosen.no_time:
+        with torch.inference_mode():
+            seconds = time_pass(lambda: run_network(network, inputs))
+        threads = torch.get_num_threads()
+        content['time'] = dict(
+            seconds=seconds, batch=chosen.batch, device=device, threads=threads
+        )
+    return content
+
+
+def _as_dict(cost: Cost) -> dict[str, int]:
+    names = ('parameters', 'macs', 'product_macs')
+    return {name: getattr(cost, name) for name in names}
+
+
+def show_pruning(
+    image: np.ndarray,
+    model: str = 'gtpt-t',
+    checkpoint: str | None = None,
+    **options: object,
+) -> tuple[np.ndarray, PruningTrace]:
+    """Draw the patches of an image that a GTPT keeps, as ``mmhot show-pruning``.
+
+    Args:
+        image (np.ndarray): BGR, (H, W, 3) uint8.
+        model (str): Name or alias of a model, or a config. Defaults to 'gtpt-t'.
+        checkpoint (str, optional): Its weights. Defaults to those of the named model.
+        **options (object): See :class:`mmhot.apis.command_options.PruningOptions`.
+
+    Returns:
+        tuple[np.ndarray, PruningTrace]: Drawing, BGR uint8, and what it shows.
+    """
+    chosen = PruningOptions(**options)
+    named = find_pose_model(model)
+    weights = checkpoint or named.weights
+    if not weights:
+        raise ValueError(f'{model} is a config without weights: name a checkpoint')
+    if '://' not in weights:
+        safe_load(weights)  # a wrong file is refused before the long start
+    config = read_config_file(named.config)
+    network = init_model(config, weights, device=choose_device(chosen.device))
+    trace = trace_pruning(network, image, chosen.bbox, chosen.keep_rates)
+    return draw_pruning(trace, chosen.zoom), trace
+
+
+@torch.no_grad()
+def trace_pruning(
+    model: TopdownPoseEstimator,
+    image: np.ndarray,
+    bbox: Sequence[float] | None = None,
+    keep_rates: Sequence[float] | None = None,
+) -> PruningTrace:
+    """Run a GTPT on one person and record the patches that each layer keeps.
+
+    Args:
+        model (TopdownPoseEstimator): Model of ``mmpose.apis.init_model`` with a
+            GTPTHead.
+        image (np.ndarray): BGR, (H, W, 3) uint8.
+        bbox (Sequence[float], optional): Bounding box of the person: left, top, right,
+            bottom. By default the whole image.
+        keep_rates (Sequence[float], optional): Keep rates instead of the model's.
+
+    Returns:
+        PruningTrace: For :func:`mmhot.visualization.pruning.draw_pruning`.
+    """
+    head = model.head
+    if not isinstance(head, GTPTHead):
+        raise ValueError(f'model must have a GTPTHead, got a {type(head).__name__}')
+    rows, columns = image.shape[:2]
+    bbox = np.array([bbox or (0, 0, columns, rows)], np.float32)
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        pipeline = Compose(model.cfg.test_dataloader.dataset.pipeline)
+    sample = dict(img=image, bbox=bbox, bbox_score=np.ones(1, np.float32))
+    packed = pipeline({**sample, **model.dataset_meta})
+    crop = packed['inputs'].permute(1, 2, 0).numpy()
+    batch = model.data_preprocessor(pseudo_collate([packed]), False)
+    patches = head.embed(model.extract_feat(batch['inputs'])[-1])
+    counts = head.count_tokens(keep_rates or head.keep_rates)
+    tokens, kept = head.encode(patches, counts)
+    probabilities = (x.softmax(-1).cpu().numpy() for x in head.classify(tokens))
+    keypoints, _ = head.decoder.decode(*probabilities)
+    return PruningTrace(
+        crop=crop,
+        grid=_grid(head),
+        stages=_stages(kept),
+        groups=tuple(
+            ', '.join(names).replace('_', ' ') for names in head.groups.groups
+        ),
+        keypoints=keypoints[0],
+        group_of=head.groups.home_group.cpu().numpy(),
+    )
+
+
+def _grid(head: GTPTHead) -> tuple[int, int]:
+    """Return the number of columns and rows of patches."""
+    sizes = zip(head.in_featuremap_size, head.patch_embed.patch_size, strict=True)
+    columns, rows = (length // step for length, step in sizes)
+    return columns, rows
+
+
+def _stages(kept: Sequence[Tensor]) -> tuple[PruningStage, ...]:
+    """Merge consecutive layers that keep the same patches of the first image."""
+    stages = []
+    for layer, patches in enumerate(kept):
+        patches, first = patches[0].cpu().numpy(), layer
+        if stages and np.array_equal(stages[-1].kept, patches):
+            first = stages.pop().first
+        stages.append(PruningStage(first, layer, patches))
+    return tuple(stages)
