@@ -5,7 +5,6 @@ once, shuffled without seeking, and copied as one file. ``docs/data.md`` describ
 each array.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,12 +12,11 @@ import numpy as np
 
 from mmhot.errors import require_file
 from mmhot.io.arrays import load_arrays
-from mmhot.io.atomic import replacing
 from mmhot.io.images import decode_image
 
 # Keypoints are stored as integers, in this fraction of a pixel.
-_STEPS = 64
-LARGEST = np.iinfo(np.uint16).max / _STEPS
+STEPS = 64
+LARGEST = np.iinfo(np.uint16).max / STEPS
 # COCO's people fill about half of their bounding boxes.
 _PERSON_OF_BOX = 0.53
 # Extra array of annotated areas, square pixels.
@@ -93,15 +91,6 @@ def estimate_areas(bboxes: np.ndarray) -> np.ndarray:
     return (_PERSON_OF_BOX * (bboxes[..., 2:] - bboxes[..., :2]).prod(-1)).clip(1)
 
 
-def join_images(images: Iterable[bytes]) -> tuple[np.ndarray, np.ndarray]:
-    """Concatenate encoded images; return ``images`` and ``offsets``."""
-    joined, offsets = bytearray(), [0]
-    for image in images:
-        joined += image
-        offsets.append(len(joined))
-    return np.frombuffer(joined, np.uint8), np.array(offsets, np.int64)
-
-
 def read_packed_people(path: str | Path) -> PackedPeople:
     """Read a shard.
 
@@ -121,40 +110,6 @@ def read_packed_people(path: str | Path) -> PackedPeople:
     except (ValueError, OSError) as error:
         reason = ' '.join(str(error).split())
         raise ValueError(f'{path} is no file of packed people: {reason}') from error
-
-
-def write_packed_people(people: PackedPeople, path: str | Path) -> None:
-    """Write a shard, whole or not at all.
-
-    Args:
-        people (PackedPeople): Labeled keypoints must lie within 0 ... 1023 pixels;
-            they are rounded to 1/64 pixel.
-        path (str | Path): The ``.npz`` file; its folder is created.
-
-    Raises:
-        ValueError: If a labeled keypoint cannot be stored.
-        OSError: If the file cannot be written; one line that names it.
-    """
-    labeled = people.visibility > 0
-    keypoints = np.where(labeled[..., None], people.keypoints, 0)
-    if not np.isfinite(keypoints).all() or (
-        len(people) and (keypoints.min() < 0 or keypoints.max() > LARGEST)
-    ):
-        raise ValueError(
-            f'labeled keypoints must lie within 0 ... {LARGEST:.0f} pixels to be '
-            'packed: crop the images first'
-        )
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary, temporary.open('wb') as file:
-        np.savez(
-            file,
-            images=people.images,
-            offsets=people.offsets,
-            kpts_q=np.round(keypoints * _STEPS).astype(np.uint16),
-            vis=people.visibility.astype(np.uint8),
-            bbox=people.bboxes.astype(np.float32),
-            **people.extras,
-        )
 
 
 def _checked(arrays: dict[str, np.ndarray]) -> PackedPeople:
@@ -193,7 +148,7 @@ def _checked(arrays: dict[str, np.ndarray]) -> PackedPeople:
     return PackedPeople(
         images=known['images'],
         offsets=offsets,
-        keypoints=known['kpts_q'].astype(np.float32) / _STEPS,
+        keypoints=known['kpts_q'].astype(np.float32) / STEPS,
         visibility=known['vis'].astype(np.uint8),
         bboxes=bboxes,
         extras=arrays,

@@ -15,8 +15,8 @@ from packed_shards import packed_people
 import mmhot.plugin  # noqa: F401 (registers what is built)
 from mmhot.codecs.gtpt_label import GTPTLabel
 from mmhot.datasets.data_loading import seed_everything
-from mmhot.datasets.packed_people import write_packed_people
 from mmhot.weights.config_files import read_config_file
+from tools.lab.packing import write_packed_people
 
 CONFIGS = Path(__file__).parents[2] / 'configs/body_2d_keypoint/gtpt/rendered'
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from packed_shards import assert_same, damage, packed_people
 
-from mmhot.datasets.packed_people import read_packed_people, write_packed_people
+from mmhot.datasets.packed_people import read_packed_people
+from tools.lab.packing import write_packed_people
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ from numpy.testing import assert_array_equal
 from packed_shards import damage, packed_people
 
 import mmhot.plugin  # noqa: F401 registers
-from mmhot.datasets.packed_people import read_packed_people, write_packed_people
+from mmhot.datasets.packed_people import read_packed_people
 from mmhot.datasets.rendered_people import RenderedPeopleDataset
 from mmhot.skeletons.joints import get_skeleton
+from tools.lab.packing import write_packed_people
 
 WHOLEBODY = get_skeleton('coco-wholebody-133')
 

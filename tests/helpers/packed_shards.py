@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 from numpy.testing import assert_array_equal
 
-from mmhot.datasets.packed_people import PackedPeople, join_images
+from mmhot.datasets.packed_people import PackedPeople
+from tools.lab.packing import join_images
 
 
 def packed_people(count=4, num_keypoints=133, seed=0):

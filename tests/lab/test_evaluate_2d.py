@@ -15,9 +15,9 @@ from packed_shards import packed_people
 from PIL import Image
 
 import mmhot.plugin  # noqa: F401 registers
-from mmhot.datasets.packed_people import write_packed_people
 from tools.lab.keypoint_errors import summarize
 from tools.lab.labeled_images import predict, read_labeled
+from tools.lab.packing import write_packed_people
 
 
 class FakeEstimator:

@@ -10,7 +10,6 @@ import pytest
 from numpy.testing import assert_allclose
 
 import mmhot
-from mmhot.deploy.shared_weights import WEIGHTS_KEY
 from mmhot.video.inputs import open_inputs
 from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.video.sources.onnx_detectors import OnnxDetector
@@ -18,6 +17,7 @@ from mmhot.video.sources.onnx_models import OnnxPoseEstimator
 from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights.backends import find_graph
 from mmhot.weights.index import WEIGHTS_FOLDER, shipped_weights
+from tools.lab.shared_weights import WEIGHTS_KEY
 
 DEMO = Path(__file__).parents[2] / 'demo'
 LIFTERS = ('nanohtnet', 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild')

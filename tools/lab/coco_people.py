@@ -10,18 +10,13 @@ import cv2
 import numpy as np
 
 from mmhot.crops import crop_matrix, map_points, warp_smoothly
-from mmhot.datasets.packed_people import (
-    AREA,
-    LARGEST,
-    PackedPeople,
-    estimate_areas,
-    join_images,
-)
+from mmhot.datasets.packed_people import AREA, LARGEST, PackedPeople, estimate_areas
 from mmhot.errors import require_file
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
 from mmhot.io.images import decode_image
 from mmhot.skeletons.joints import get_skeleton
+from tools.lab.packing import join_images
 
 ANNOTATIONS = 'annotations.json'
 IMAGES = 'images'

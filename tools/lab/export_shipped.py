@@ -30,7 +30,7 @@ def parse_args() -> argparse.Namespace:
 
 def write_graphs(names: list[str]) -> None:
     """Write the graphs of shipped weights; see the module."""
-    from mmhot.deploy.shared_weights import write_sharing_graph
+    from tools.lab.shared_weights import write_sharing_graph
 
     shipped = shipped_weights()
     for name in names or shipped:

@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.report import output_file
-from mmhot.datasets.packed_people import read_packed_people, write_packed_people
+from mmhot.datasets.packed_people import read_packed_people
 from tools.lab.coco_people import pack_coco, unpack_coco
+from tools.lab.packing import write_packed_people
 
 
 def parse_args() -> argparse.Namespace:

@@ -13,9 +13,10 @@ import numpy as np
 from tqdm import tqdm
 
 from mmhot.datasets.mocap_dataset import read_mocap_clips
-from mmhot.datasets.packed_people import PackedPeople, join_images, write_packed_people
+from mmhot.datasets.packed_people import PackedPeople
 from tools.lab.coco_people import ANNOTATIONS, coco_annotation, write_coco
 from tools.lab.pack_scenery import read_panoramas
+from tools.lab.packing import join_images, write_packed_people
 from tools.lab.render_people.bodies import (
     BodyModel,
     build_anny,
