@@ -4,10 +4,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import partial
 from importlib import import_module
 
 import mmhot
+from mmhot.apis.option_fields import DeviceOptions
 from mmhot.apis.progress import no_bar, text_bar
 from mmhot.cli.errors import (
     Notices,
@@ -17,6 +19,7 @@ from mmhot.cli.errors import (
     run_safely,
     usable_streams,
 )
+from mmhot.cli.options import help_of
 
 COMMANDS = (
     *('infer', 'lift', 'tune', 'search', 'ui', 'show-pruning', 'export', 'list'),
@@ -89,7 +92,7 @@ def _add_global_options(parser: OneLineParser, device, quiet) -> None:
         '--device',
         default=device,
         metavar='NAME',
-        help='auto, cpu, cuda or cuda:N (default: auto, the GPU if there is one)',
+        help=help_of(*fields(DeviceOptions)),
     )
     parser.add_argument(
         '--quiet',

@@ -46,7 +46,7 @@ def _add_option(parser: argparse._ActionsContainer, each: Field) -> None:
     settings: dict[str, Any] = {
         'dest': each.name,
         'default': argparse.SUPPRESS,
-        'help': _help(each),
+        'help': help_of(each),
     }
     kind = kind_of(each)
     if kind is bool:
@@ -60,7 +60,8 @@ def _add_option(parser: argparse._ActionsContainer, each: Field) -> None:
     parser.add_argument(flag_of(each), **settings)
 
 
-def _help(each: Field) -> str:
+def help_of(each: Field) -> str:
+    """Return the help text of an option, with its default."""
     text = each.metadata['argument'].help
     text = text() if callable(text) else text
     is_shown = each.default not in (None, MISSING, ()) and kind_of(each) is not bool
