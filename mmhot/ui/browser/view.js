@@ -1,5 +1,5 @@
 // Drawings of the page: keypoints in the image, skeletons in 3D.
-const { bonesOf, Skeleton, Stage, Vector3 } = window.mmhotScene;
+const { bonesOf, drawBones, Skeleton, Stage, Vector3 } = window.mmhotScene;
 const SIDES = ['middle', 'left', 'right'];
 const ANKLE_HEIGHT = 0.08;
 const EXTENT = { low: new Vector3(-4, 0, -9), high: new Vector3(4, 0, 2) };
@@ -12,17 +12,10 @@ export function drawOverlay(canvas, image, people, meta, colors) {
   const brush = canvas.getContext('2d');
   brush.drawImage(image, 0, 0);
   brush.lineWidth = Math.max(image.width, image.height) / 250;
-  brush.lineCap = 'round';
   const sides = sidesOf(meta.joints);
   for (const { keypoints, scores } of people) {
-    for (const [parent, child] of bonesOf(meta.parents)) {
-      if (Math.min(scores[parent], scores[child]) < MIN_SCORE) continue;
-      brush.strokeStyle = colors[SIDES[sides[child]]];
-      brush.beginPath();
-      brush.moveTo(...keypoints[parent]);
-      brush.lineTo(...keypoints[child]);
-      brush.stroke();
-    }
+    const seen = bonesOf(meta.parents).filter((bone) => bone.every((joint) => scores[joint] >= MIN_SCORE));
+    drawBones(brush, seen, (joint) => keypoints[joint], (child) => { brush.strokeStyle = colors[SIDES[sides[child]]]; });
   }
 }
 

@@ -17,6 +17,18 @@ const GRID = { light: '#d3d8df', dark: '#2c333e' };
 
 export const bonesOf = (parents) => parents.flatMap((parent, child) => (parent < 0 ? [] : [[parent, child]]));
 
+// Draw bones in an image's canvas, between at(joint); style(child) sets the colors.
+export function drawBones(brush, bones, at, style) {
+  brush.lineCap = 'round';
+  for (const [parent, child] of bones) {
+    style(child);
+    brush.beginPath();
+    brush.moveTo(...at(parent));
+    brush.lineTo(...at(child));
+    brush.stroke();
+  }
+}
+
 export class Stage {
   constructor(canvas) {
     this.renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true });

@@ -1,5 +1,5 @@
 // Plays a lifted clip.
-const { bonesOf, Color, decode, makeMannequin, Skeleton, Stage, Vector3 } = mmhotScene;
+const { bonesOf, Color, decode, drawBones, makeMannequin, Skeleton, Stage, Vector3 } = mmhotScene;
 const MILLIMETERS = 1000;
 
 const clip = JSON.parse(document.getElementById('clip').textContent);
@@ -136,19 +136,14 @@ function drawFlat(frame) {
   const image = imageAt(frame);
   if (image) brush.drawImage(image, 0, 0, canvas.width, canvas.height);
   brush.lineWidth = 3;
-  brush.lineCap = 'round';
   for (const person of people) {
     const row = person.rows.get(frame);
     if (!person.visible || row === undefined) continue;
     const at = (joint) => [0, 1].map((axis) => person.pixels[2 * (row * joints + joint) + axis] * scale);
-    for (const [parent, child] of bones) {
+    drawBones(brush, bones, at, (child) => {
       brush.strokeStyle = clip.colors[clip.sides[child]];
       brush.globalAlpha = person.detected[row * joints + child] ? 1 : 0.35;
-      brush.beginPath();
-      brush.moveTo(...at(parent));
-      brush.lineTo(...at(child));
-      brush.stroke();
-    }
+    });
   }
 }
 
