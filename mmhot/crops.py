@@ -1,4 +1,6 @@
-"""Crops of people: affine matrices, point mapping, and warping without aliasing."""
+"""Crops of people: affine matrices, point mapping, warping, peaks of SimCC vectors."""
+
+import math
 
 import cv2
 import numpy as np
@@ -20,12 +22,16 @@ def crop_matrix(
     Returns:
         np.ndarray: Matrix for ``cv2.warpAffine``, (2, 3).
     """
-    size = np.array(size, np.float64)
-    box = np.asarray(box, np.float64)
-    center, extent = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).clip(1)
-    zoom = (size / (extent * padding)).min()
-    shift = size / 2 - zoom * center
-    return np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]])
+    # rounded as by MMPose's get_warp_matrix: equal matrices make equal crops
+    box = np.asarray(box, np.float32)
+    center, extent = (box[2:] + box[:2]) * 0.5, (box[2:] - box[:2]).clip(1) * padding
+    half = 0.5 * max(extent[0], extent[1] * (size[0] / size[1]))
+    side = np.float32(center - [half, 0])
+    corner = side + [0, center[0] - side[0]]
+    points = np.float32([center, side, corner])
+    middle = size[0] / 2, size[1] / 2
+    targets = np.float32([middle, (0, middle[1]), (0, sum(middle))])
+    return cv2.getAffineTransform(points, targets)
 
 
 def map_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -67,3 +73,31 @@ def warp_smoothly(
         shift = matrix[:, :2] @ block_center + matrix[:, 2]
         matrix = np.column_stack([block * matrix[:, :2], shift])
     return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+
+
+def find_peaks(vectors: np.ndarray, smoothing: float) -> np.ndarray:
+    """Find the peaks of SimCC vectors.
+
+    The highest bin jumps where two are almost equal. The peak of a parabola through it
+    and its neighbors does not, after smoothing has joined peaks that are close.
+
+    Args:
+        vectors (np.ndarray): Probabilities, (..., bins).
+        smoothing (float): Standard deviation of a Gaussian in bins, or 0 for the
+            highest bin.
+
+    Returns:
+        np.ndarray: Positions in bins, (...).
+    """
+    if not smoothing:
+        return vectors.argmax(-1)
+    rows = np.ascontiguousarray(vectors, np.float32).reshape(-1, vectors.shape[-1])
+    kernel = (2 * math.ceil(3 * smoothing) + 1, 1)
+    border = dict(borderType=cv2.BORDER_REPLICATE)
+    smooth = cv2.GaussianBlur(rows, kernel, smoothing, **border)
+    highest = smooth.argmax(-1)
+    padded = np.pad(smooth, ((0, 0), (1, 1)), 'edge')
+    before, peak, after = (padded[np.arange(len(rows)), highest + k] for k in range(3))
+    bend = 2 * peak - before - after
+    positions = highest + (after - before) / 2 / np.where(bend > 0, bend, 1)
+    return positions.reshape(vectors.shape[:-1])

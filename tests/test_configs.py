@@ -170,8 +170,8 @@ def test_encoder_and_decoder_agree(topdown_config):
         if split == 'train':
             encoder = KEYPOINT_CODECS.build(steps['GenerateTarget'].encoder)
             assert type(encoder) is type(decoder)
-            of_labels = {'absent_weight': 0}
-            assert_equal(vars(encoder) | of_labels, vars(decoder) | of_labels)
+            differs = {'absent_weight': 0, 'smoothing': 0}
+            assert_equal(vars(encoder) | differs, vars(decoder) | differs)
             assert getattr(encoder, 'margin', 12) == 12
             # other codecs would use the flag of absent keypoints as a negative weight
             people = config.train_dataloader.dataset

@@ -275,7 +275,7 @@ def find_python(version):
 def test_base_installation_lifts_a_video_without_pytorch(
     tool, version, wheel, tmp_path
 ):
-    """Poses are those of PyTorch to a millimeter, but for ties of two bins in 2D."""
+    """Poses are those of PyTorch to a millimeter; here to a tenth of it."""
     assert wheel.stat().st_size < 30e6
     folder = tmp_path / 'env'
     seed = ['--seed'] if tool == 'pip' else []
@@ -308,8 +308,7 @@ def test_base_installation_lifts_a_video_without_pytorch(
         assert found.model == expected.model
         assert (found.frame == expected.frame).all()
         apart = np.linalg.norm(found.keypoints_3d - expected.keypoints_3d, axis=-1)
-        assert apart.mean() < 2e-4  # meters
-        assert apart.max() < (1e-2 if name == 'walk' else 1e-5)
+        assert apart.max() < (1e-4 if name == 'walk' else 1e-5)  # meters
     content = json.loads(run(path / 'mmhot', 'doctor', '--full', '--json'))
     assert content['ok']
     assert content['installation'] == 'runtime'
@@ -341,9 +340,9 @@ def test_empty_environment_needs_no_compiler(tool, wheel, tmp_path, request):
     call(path / 'mmhot', *video, cwd=tmp_path, path=path)
     error = measure(read_lifted(tmp_path / 'out/walk.npz'), GroundTruth.read(WALK))
     assert error['missing'] == 0
-    assert error['pixels'] == pytest.approx(4.1, abs=0.1)
-    assert error['MPJPE'] == pytest.approx(48.2, abs=0.2)
-    assert error['P-MPJPE'] == pytest.approx(37.5, abs=0.2)
+    assert error['pixels'] == pytest.approx(4.2, abs=0.1)
+    assert error['MPJPE'] == pytest.approx(45.5, abs=0.2)
+    assert error['P-MPJPE'] == pytest.approx(34.0, abs=0.2)
     assert json.loads(
         call(path / 'mmhot', 'doctor', '--full', '--json', cwd=tmp_path, path=path)
     )['ok']

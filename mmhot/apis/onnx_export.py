@@ -83,7 +83,7 @@ def export_onnx(
     name = opened.meta['name']
     with TemporaryDirectory(prefix='mmhot-export-') as folder:
         checked, file = Path(folder, 'checked.onnx'), Path(folder, FILES[0])
-        metadata = {**opened.metadata, 'mmhot': mmhot.__version__, 'name': name}
+        metadata = {META_FILE: json.dumps(opened.meta), 'mmhot': mmhot.__version__}
         write_graph(opened.graph, opened.real[:3], checked, metadata)
         _leave_out_kept(checked, file)
         differences = check_parity(opened, file, checked)

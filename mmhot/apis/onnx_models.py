@@ -1,9 +1,8 @@
 """Models to export to ONNX: their graph, example inputs, and description in JSON."""
 
 import itertools
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,6 @@ from mmhot.video.sources.model_names import (
     find_pose_model,
     shipped_detector,
 )
-from mmhot.video.sources.onnx_models import PROBABILITIES
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import read_models
 
@@ -50,15 +48,15 @@ class Exportable:
 
     Attributes:
         graph (nn.Module): Module of :mod:`mmhot.deploy.onnx_graphs`.
-        meta (dict): Content of ``meta.json``.
+        meta (dict): Content of ``meta.json``, which the ONNX file repeats: all that
+            :mod:`mmhot.video.sources`, :mod:`mmhot.lifting.networks` and the page of
+            ``mmhot ui --browser`` know of a model.
         real (Tensor): Inputs made of images or clips, (N, ...).
-        metadata (dict): Metadata of the ONNX file.
     """
 
     graph: nn.Module
     meta: dict[str, Any]
     real: Tensor
-    metadata: dict[str, str] = field(default_factory=dict)
 
 
 def open_exportable(
@@ -146,7 +144,7 @@ def _open_lifter(
         codec=decoder,
         keep=plain.test_cfg.get('keep'),
         lifting=dict(
-            frames_per_second=lifter.fps,
+            fps=lifter.fps,
             num_frames=lifter.seq_len,
             num_targets=lifter.num_targets,
             stride=lifter.stride,
@@ -155,12 +153,7 @@ def _open_lifter(
             flip_test='average with the mirror image: negate x, swap flip_indices',
         ),
     )
-    # what mmhot.lifting.networks reads
-    settings = dict(config.get('lifting', {}))
-    settings |= dict(num_frames=lifter.seq_len, num_targets=lifter.num_targets)
-    facts = dict(codec=decoder, keep=meta['keep'], lifting=settings)
-    metadata = dict(lifter=json.dumps(facts))
-    return Exportable(LifterGraph(plain), meta, real, metadata)
+    return Exportable(LifterGraph(plain), meta, real)
 
 
 _PIXELS = 'x = 2 * u / width - 1, y = 2 * v / width - height / width'
@@ -219,7 +212,6 @@ def _open_pose_model(
     skeleton = get_skeleton(model_skeleton(dataset, model)[0])
     crop = _crop_settings(config, model)
     width, height = crop['size']
-    curve = plain.test_cfg.get('score_curve')
     graph = PoseGraph(plain)
     is_gtpt = isinstance(plain.head, GTPTHead)
     meta = dict(
@@ -235,13 +227,10 @@ def _open_pose_model(
         **skeleton.describe(),
         codec=config.model.head.decoder.to_dict(),
         keep_rates=plain.head.keep_rates if is_gtpt else None,
-        score_curve=curve,
+        score_curve=plain.test_cfg.get('score_curve'),
+        # of probabilities only, as logits
+        flip_test=is_gtpt and plain.test_cfg.get('flip_test', False),
     )
-    metadata = dict(skeleton=skeleton.name, padding=repr(crop['padding']))
-    if curve:
-        metadata['score_curve'] = json.dumps(curve)
-    if is_gtpt and plain.test_cfg.get('flip_test'):
-        metadata['flip_test'] = PROBABILITIES
     detect = MMPoseDetector(shipped_detector(), min_score=0.0)
     crops = []
     for image in _images(_inputs(inputs, 'walk.mp4'), num_inputs):
@@ -249,7 +238,7 @@ def _open_pose_model(
         warped = cv2.warpAffine(image, matrix, crop['size'], flags=cv2.INTER_LINEAR)
         crops.append(warped[..., ::-1])
     real = _normalize(np.stack(crops), plain.data_preprocessor)
-    return Exportable(graph, meta, real, metadata)
+    return Exportable(graph, meta, real)
 
 
 def _crop_settings(config: Config, model: str) -> dict[str, Any]:
@@ -299,7 +288,6 @@ def _open_detector(
             labels='0: person',
         ),
     )
-    metadata = dict(image_size=str(size), interpolation=interpolation)
     images = []
     for image in _images(_inputs(inputs, 'walk.mp4'), num_inputs):
         zoom = size / max(image.shape[:2])
@@ -309,7 +297,7 @@ def _open_detector(
         images.append(canvas)
     real = _normalize(np.stack(images), plain.data_preprocessor)
     graph = DetectorGraph(plain, detector.label)
-    return Exportable(graph, meta, real, metadata)
+    return Exportable(graph, meta, real)
 
 
 def _check_colors(preprocessor: nn.Module, order: str, model: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmhot.crops import find_peaks
 from mmhot.video.people import box_iou
 
 PRECISIONS = ('float32', 'float16', 'int8')
@@ -112,7 +113,8 @@ def measure_loss(
         unit = '% of box overlap'
     elif meta['kind'] == 'pose2d':
         size = np.array(meta['crop']['size'])
-        places = [_places(each) * size for each in (found, wanted)]
+        smoothing = meta['codec'].get('smoothing', 0)
+        places = [_places(each, smoothing) * size for each in (found, wanted)]
         differences, unit = np.linalg.norm(places[0] - places[1], axis=-1), 'px of crop'
     else:
         distances = np.linalg.norm(found['poses'] - wanted['poses'], axis=-1)
@@ -122,14 +124,14 @@ def measure_loss(
     return Loss(float(differences.mean()), float(np.quantile(differences, 0.95)), unit)
 
 
-def _places(outputs: dict[str, np.ndarray]) -> np.ndarray:
+def _places(outputs: dict[str, np.ndarray], smoothing: float) -> np.ndarray:
     """Return the highest values' places (B, K, 2), as shares of width and height."""
     if 'heatmaps' in outputs:
         maps = outputs['heatmaps']
         axes = maps.max(-2), maps.max(-1)
     else:
         axes = outputs['simcc_x'], outputs['simcc_y']
-    return np.stack([axis.argmax(-1) / axis.shape[-1] for axis in axes], -1)
+    return np.stack([find_peaks(each, smoothing) / each.shape[-1] for each in axes], -1)
 
 
 def _box_differences(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ import numpy as np
 from mmpose.codecs import SimCCLabel
 from mmpose.registry import KEYPOINT_CODECS
 
+from mmhot.crops import find_peaks
+
 
 @KEYPOINT_CODECS.register_module()
 class GTPTLabel(SimCCLabel):
@@ -17,8 +19,8 @@ class GTPTLabel(SimCCLabel):
 
     A label's mean is the joint's position, not rounded to a whole bin, and a joint may
     lie ``margin`` pixels outside of the crop. Labels are densities: those near the
-    border sum to less than one. Decoding takes the bin with the highest probability,
-    and the lower of the two axes' probabilities as the score.
+    border sum to less than one. The score is the lower of the two axes' highest
+    probabilities.
 
     Args:
         input_size (tuple[int, int]): Width and height of the crop.
@@ -30,6 +32,10 @@ class GTPTLabel(SimCCLabel):
         absent_weight (float): Weight of the flat labels of absent keypoints: those
             beyond the margin, and those of visibility -1, outside of the image (0 is
             unknown). They teach low confidence. Defaults to 0, as published.
+        smoothing (float): Standard deviation in bins of the Gaussian by which
+            probabilities are smoothed to decode positions between bins, see
+            :func:`mmhot.crops.find_peaks`. Defaults to 0, the bin with the highest
+            probability, as published.
     """
 
     def __init__(
@@ -39,6 +45,7 @@ class GTPTLabel(SimCCLabel):
         simcc_split_ratio: float = 2.0,
         margin: float | None = None,
         absent_weight: float = 0.0,
+        smoothing: float = 0.0,
     ) -> None:
         super().__init__(
             tuple(input_size), sigma=sigma, simcc_split_ratio=simcc_split_ratio
@@ -49,6 +56,9 @@ class GTPTLabel(SimCCLabel):
         if absent_weight < 0:
             raise ValueError(f'absent_weight must not be negative, got {absent_weight}')
         self.absent_weight = absent_weight
+        if smoothing < 0:
+            raise ValueError(f'smoothing must not be negative, got {smoothing}')
+        self.smoothing = smoothing
 
     @property
     def peak(self) -> float:
@@ -61,6 +71,16 @@ class GTPTLabel(SimCCLabel):
         width, height = self.input_size
         ratio = self.simcc_split_ratio
         return round(width * ratio), round(height * ratio)
+
+    def decode(
+        self, simcc_x: np.ndarray, simcc_y: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Decode probabilities (K, Wx) and (K, Hy) to pixels (1, K, 2) and scores."""
+        keypoints, scores = super().decode(simcc_x, simcc_y)
+        if self.smoothing:
+            peaks = [find_peaks(axis, self.smoothing) for axis in (simcc_x, simcc_y)]
+            keypoints[:] = np.stack(peaks, -1) / self.simcc_split_ratio
+        return keypoints, scores
 
     def _generate_gaussian(
         self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None

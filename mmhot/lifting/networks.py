@@ -1,7 +1,6 @@
 """Networks of lifters by back end: their interface, and those of ONNX files."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
@@ -13,7 +12,13 @@ import numpy as np
 from mmhot.codecs.pose_lifting import LIFTING_CODECS, CameraPoseLifting
 from mmhot.keypoint_arrays import mirror_poses
 from mmhot.profiling import span
-from mmhot.weights.backends import count_threads, find_graph, is_on_cpu, open_session
+from mmhot.weights.backends import (
+    count_threads,
+    find_graph,
+    is_on_cpu,
+    open_session,
+    read_meta,
+)
 from mmhot.weights.index import DEFAULT_LIFTER, SCHEME
 
 Keep = int | Sequence[int]
@@ -99,15 +104,14 @@ class OnnxNetwork:
         # the layers are too small to be shared among threads
         self._session = open_session(path, device, threads=1)
         self._threads = count_threads() if is_on_cpu(self._session) else 1
-        facts = self._session.get_modelmeta().custom_metadata_map
+        meta = read_meta(self._session, path)
         try:
-            meta = json.loads(facts['lifter'])
             codec = dict(meta['codec'])
             self.codec = LIFTING_CODECS[codec.pop('type')](**codec)
             kept, self.settings = meta['keep'], meta['lifting']
             self.num_frames = self.settings['num_frames']
             self.num_targets = self.settings['num_targets']
-            self.name = self.weights = facts['name']
+            self.name = self.weights = meta['name']
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f'{path} is no lifter of this version of mmhot: export it again with '

@@ -12,7 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,10 +20,10 @@ import mmhot
 from mmhot.lens import DEFAULT_FOCAL_RATIO
 from mmhot.lifting.clip_encoder import fill_joints
 from mmhot.skeletons.joints import get_skeleton, linear_recipes
-from mmhot.ui.browser_models import KINDS, PageModel, find_model
 from mmhot.visualization.drawing import SIDE_COLORS
+from mmhot.weights.backends import open_session, read_meta, shipped_graph
 from mmhot.weights.downloads import cache_folder, check_digest, download
-from mmhot.weights.hub import META_FILE, MODEL_FILE
+from mmhot.weights.hub import META_FILE, MODEL_FILE, local_file
 from mmhot.weights.index import LIVE_LIFTER
 
 ORT_VERSION = '1.30.0'
@@ -53,6 +53,11 @@ MODELS: Mapping[str, str] = MappingProxyType(
     {'detector': 'rtmdet-nano-person', 'pose2d': 'gtpt-t', 'lifter': LIVE_LIFTER}
 )
 """Models of the page by their kind."""
+_TASKS = {
+    'detector': ('detection',),
+    'pose2d': ('body_2d_keypoint', 'wholebody_2d_keypoint'),
+    'lifter': ('body_3d_keypoint',),
+}
 _H36M = 'h36m-17'
 HEADERS = {
     # pages that are isolated like this may use threads
@@ -84,7 +89,7 @@ def write_page(
     """
     if out.is_dir() and any(out.iterdir()) and not (out / 'page.json').is_file():
         raise ValueError(f'out must be a new or empty folder, or such a page: {out}')
-    found = {kind: find_model(kind, models[kind]) for kind in KINDS}
+    found = {kind: find_model(kind, models[kind]) for kind in _TASKS}
     config = json.dumps(_describe(found), indent=1)
     runtime = [_find_ort_file(name, ort, say) for name in _ORT_FILES]
     scene = files('mmhot.visualization') / 'viewer' / 'bundle.js'
@@ -97,6 +102,50 @@ def write_page(
         meta = json.dumps(model.meta, indent=1)
         (folder / META_FILE).write_text(meta, encoding='utf-8')
     (out / 'page.json').write_text(config, encoding='utf-8')
+
+
+class PageModel(NamedTuple):
+    """A model of the page.
+
+    Attributes:
+        meta (dict): Content of ``meta.json``, see ``docs/export.md``.
+        graph (Path): The .onnx file.
+        weights (Path, optional): File of the tensors, if they are not in the graph.
+    """
+
+    meta: dict[str, Any]
+    graph: Path
+    weights: Path | None = None
+
+
+def find_model(kind: str, name: str) -> PageModel:
+    """Find a model of the page.
+
+    Args:
+        kind (str): A key of :data:`MODELS`.
+        name (str): Name or alias of a model with shipped weights, or a folder of
+            ``mmhot export`` or its address.
+
+    Raises:
+        ValueError: If it is neither, or of another kind.
+    """
+    graph = shipped_graph(name, _TASKS[kind])
+    weights = graph and graph.with_suffix('.pth')
+    graph = graph or local_file(name) / MODEL_FILE
+    meta = read_meta(open_session(graph), graph) if graph.is_file() else {}
+    if not meta:
+        raise ValueError(
+            f'{name} is neither a {kind} with shipped weights nor a folder of `mmhot '
+            'export`'
+        )
+    if meta['kind'] != kind:
+        raise ValueError(f'{name} is a {meta["kind"]}, not a {kind}')
+    if kind == 'pose2d' and 'simcc_x' not in meta['outputs']:
+        raise ValueError(
+            f'{name}: the page reads SimCC vectors, and its outputs are '
+            f'{", ".join(meta["outputs"])}'
+        )
+    return PageModel(meta, graph, weights)
 
 
 def _copy(sources: list[Any], folder: Path) -> None:

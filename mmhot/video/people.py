@@ -24,6 +24,8 @@ _SIGMA = 0.1
 _MIN_COMMON_KEYPOINTS = 3
 # Boxes enclose keypoints with at least this share of the person's highest score.
 _ENCLOSED_SHARE = 0.4
+# Steps of rounded boxes in their longer side, at least.
+_STEPS = 32
 # Most of the body's keypoints count, the most confident, as images truncate people.
 _MOST_CONFIDENT = 12
 NUM_BODY = 17
@@ -225,6 +227,18 @@ def boxes_around(
     boxes = np.concatenate([low, high], 1).astype(np.float32)
     boxes[~finite.any(1)] = np.nan
     return boxes
+
+
+def round_boxes(boxes: np.ndarray) -> np.ndarray:
+    """Round boxes (P, 4) to a 32nd to a 64th of their longer side.
+
+    Models place keypoints a bit differently in other crops, and the next boxes are
+    those around the keypoints: without it any small difference grows from frame to
+    frame.
+    """
+    side = (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True)
+    step = 2 ** np.floor(np.log2(side / _STEPS))
+    return (np.round(boxes / step) * step).astype(np.float32)
 
 
 def mean_confidence(scores: np.ndarray) -> np.ndarray:

@@ -15,7 +15,14 @@ from mmhot.video.chunks import HISTORY, track_chunk
 from mmhot.video.filling import fill_chunk
 from mmhot.video.frames import Frame, FrameSource
 from mmhot.video.overlap import ChunkFiller, Observers, show_frames
-from mmhot.video.people import Boxes, Detector, People, PoseEstimator, Poses
+from mmhot.video.people import (
+    Boxes,
+    Detector,
+    People,
+    PoseEstimator,
+    Poses,
+    round_boxes,
+)
 from mmhot.video.shot_boundaries import CutDetector
 
 # Longest interval from one detection to the next in frames; that of streams, in which
@@ -28,7 +35,7 @@ _MAX_BYTES = 200e6
 # Fall of a person's mean confidence from which the crop is turned.
 _FALL = 0.2
 # Part of the identity: raise it when results change.
-_RULES = 9
+_RULES = 10
 # Angle of torsos, degrees, from which people in videos are estimated again: below it,
 # the two estimates differ more between frames than they gain.
 _MIN_TILT = 30.0
@@ -322,6 +329,7 @@ class VideoPoseEstimator:
         crops = [own[rows] for (own, _), rows in zip(boxes, valid, strict=True)]
         if video:
             known = [own[rows] for own, rows in zip(confidence, valid, strict=True)]
+            crops = [round_boxes(own) for own in crops]
             poses = self._estimate_video(images, crops, known)
         else:
             poses = self.estimator(images, crops)

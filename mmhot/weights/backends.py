@@ -1,5 +1,6 @@
 """Back ends of models: the choice between PyTorch and ONNX Runtime, and ONNX files."""
 
+import json
 import os
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -8,7 +9,14 @@ from typing import Any
 
 from mmhot.errors import require_file
 from mmhot.installation import list_devices_of_driver
-from mmhot.weights.hub import ARCHIVE, MODEL_FILE, SDK_FILE, local_file, unpack
+from mmhot.weights.hub import (
+    ARCHIVE,
+    META_FILE,
+    MODEL_FILE,
+    SDK_FILE,
+    local_file,
+    unpack,
+)
 from mmhot.weights.index import SCHEME, WEIGHTS_FOLDER, read_models
 
 BACKENDS = ('auto', 'torch', 'onnx')
@@ -161,6 +169,18 @@ def open_session(
         raise ValueError(
             f'{path} is not a readable ONNX model: {reason:.200}'
         ) from error
+
+
+def read_meta(session: Any, path: str | Path) -> dict[str, Any]:
+    """Return the ``meta.json`` that files of ``mmhot export`` hold; empty for others.
+
+    Raises:
+        ValueError: If an earlier version has written the file.
+    """
+    facts = session.get_modelmeta().custom_metadata_map
+    if 'mmhot' in facts and META_FILE not in facts:
+        raise ValueError(f'{path} is of an earlier version: export it again')
+    return json.loads(facts.get(META_FILE, '{}'))
 
 
 def _providers(device: str, known: Sequence[str]) -> list[Any]:

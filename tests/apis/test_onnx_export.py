@@ -69,7 +69,7 @@ def test_wrong_arguments_write_nothing(arguments, message, tmp_path, capsys):
 def test_real_inputs_are_eight_windows_of_the_file():
     opened = open_exportable('nanohtnet_81frm-keep9_cmu-wild')
     assert opened.real.shape == (8, 81, 17, 2)
-    assert opened.meta['lifting']['frames_per_second'] == 50
+    assert opened.meta['lifting']['fps'] == 50
     assert opened.meta['outputs']['poses']['shape'] == ['batch', 9, 17, 3]
     json.dumps(opened.meta)
 

@@ -18,7 +18,7 @@ def one_hot(places, length):
 
 
 def test_loss_of_2d_models_is_in_pixels_of_the_crop():
-    meta = {'kind': 'pose2d', 'crop': {'size': [192, 256]}}
+    meta = {'kind': 'pose2d', 'codec': {}, 'crop': {'size': [192, 256]}}
     wanted = {'simcc_x': one_hot([[10, 20]], 384), 'simcc_y': one_hot([[7, 9]], 512)}
     found = {'simcc_x': one_hot([[16, 20]], 384), 'simcc_y': one_hot([[15, 9]], 512)}
     loss = measure_loss(meta, found, wanted)
@@ -28,7 +28,7 @@ def test_loss_of_2d_models_is_in_pixels_of_the_crop():
 
 
 def test_loss_of_heatmaps_is_in_pixels_of_the_crop():
-    meta = {'kind': 'pose2d', 'crop': {'size': [192, 256]}}
+    meta = {'kind': 'pose2d', 'codec': {}, 'crop': {'size': [192, 256]}}
     maps = np.zeros((1, 1, 64, 48), np.float32)
     wanted, found = maps.copy(), maps.copy()
     wanted[0, 0, 5, 6] = found[0, 0, 7, 6] = 1
@@ -70,7 +70,7 @@ def lifter(monkeypatch):
     meta = {'kind': 'lifter', 'name': 'small', 'codec': {'type': 'CameraPoseLifting'}}
 
     def open_small(model, checkpoint, keep, inputs, number):
-        return Exportable(graph, meta, windows(number), {'skeleton': 'h36m-17'})
+        return Exportable(graph, meta, windows(number))
 
     monkeypatch.setattr(onnx_export, 'open_exportable', open_small)
 
@@ -97,7 +97,7 @@ def test_reduced_files_run_and_say_what_is_lost(lifter, precision, tmp_path):
     model = onnx.load(tmp_path / 'out/model.onnx')
     metadata = {each.key: each.value for each in model.metadata_props}
     assert metadata['precision'] == precision
-    assert metadata['skeleton'] == 'h36m-17'
+    assert json.loads(metadata['meta.json']).items() <= meta.items()
     operators = {node.op_type for node in model.graph.node}
     assert ('DequantizeLinear' in operators) == (precision == 'int8')
     assert {node.domain for node in model.graph.node} <= {'', 'ai.onnx'}

@@ -8,6 +8,7 @@ import official_weights
 import pytest
 
 from mmhot.codecs.gtpt_label import GTPTLabel
+from mmhot.crops import find_peaks
 
 FIXTURE = Path(__file__).parents[1] / 'data' / 'fixtures' / 'gtpt_codec.npz'
 SIZE = (192, 256)
@@ -130,6 +131,32 @@ def test_decoding_finds_what_was_encoded():
     # bins are half a pixel apart
     np.testing.assert_allclose(keypoints, joints.clip(None, (191.5, 255.5)), atol=0.251)
     assert (scores > 0.99 * codec.peak).all()
+
+
+def test_smoothed_positions_are_between_bins():
+    codec = build(smoothing=4.0)
+    joints = np.random.default_rng(0).uniform(20, 170, (3, 17, 2)).astype(np.float32)
+    encoded = codec.encode(joints)
+    labels = encoded['keypoint_x_labels'], encoded['keypoint_y_labels']
+    keypoints, scores = codec.decode(*labels)
+    np.testing.assert_allclose(keypoints, joints, atol=1e-3)
+    np.testing.assert_array_equal(scores, build().decode(*labels)[1])
+
+
+@pytest.mark.parametrize('bins', [(100, 101), (100, 103), (0, 1), (382, 383)])
+def test_smoothed_positions_do_not_jump_between_equal_bins(bins):
+    """The difference of two runtimes makes one or the other bin the highest."""
+    axis = np.full((2, 384), 1e-4, np.float32)
+    axis[:, bins] = 0.05
+    axis[[0, 1], bins] *= 1 + 1e-6
+    jumps = [np.ptp(find_peaks(axis, smoothing)) for smoothing in (0, 4.0)]
+    assert jumps[0] == bins[1] - bins[0]
+    assert jumps[1] < 1e-3
+
+
+def test_smoothing_is_not_negative():
+    with pytest.raises(ValueError, match='smoothing must not be negative, got -1'):
+        build(smoothing=-1)
 
 
 @pytest.mark.parametrize('sigma', [0, (4, 5)])

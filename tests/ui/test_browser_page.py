@@ -1,12 +1,15 @@
 """``mmhot ui --browser``: the page estimates what the Python chain does."""
 
 import json
+import shutil
+import subprocess
 import threading
 import time
 from contextlib import contextmanager
 from urllib.request import urlopen
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from browser import open_tab
@@ -14,10 +17,10 @@ from video_files import write_video
 
 import mmhot.ui.browser_page as page
 from mmhot.cli.dispatch import main
+from mmhot.crops import find_peaks
 from mmhot.lens import ideal_camera
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import convert_keypoints, linear_recipes
-from mmhot.ui.browser_models import find_model
 from mmhot.video.inputs import open_inputs
 from mmhot.video.live import LiveLifter
 from mmhot.video.live_tracks import LiveTrack, resample_segment
@@ -37,7 +40,13 @@ _LINES = '[mmhot.run().lines.header, ...mmhot.run().lines.frames]'
 
 
 def write_models(folder):
-    """Folders of exported models, with empty graphs."""
+    """Folders of exported models, with graphs that do nothing."""
+    value = onnx.helper.make_tensor_value_info('x', onnx.TensorProto.FLOAT, [1])
+    node = onnx.helper.make_node('Identity', ['x'], ['y'])
+    output = onnx.helper.make_tensor_value_info('y', onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph([node], 'graph', [value], [output])
+    opsets = [onnx.helper.make_opsetid('', 18)]
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10)
     metas = {
         'detector': {},
         'pose2d': {'skeleton': 'coco-17', 'outputs': {'simcc_x': '', 'simcc_y': ''}},
@@ -45,8 +54,9 @@ def write_models(folder):
     }
     for kind, meta in metas.items():
         (folder / kind).mkdir(parents=True)
-        (folder / kind / 'meta.json').write_text(json.dumps({'kind': kind, **meta}))
-        (folder / kind / 'model.onnx').write_bytes(b'graph')
+        content = {'meta.json': json.dumps({'kind': kind, **meta})}
+        onnx.helper.set_model_props(model, content)
+        onnx.save(model, folder / kind / 'model.onnx')
     return {kind: str(folder / kind) for kind in metas}
 
 
@@ -78,7 +88,8 @@ def test_folder_has_all_files(tmp_path, ort, capsys):
     assert {name for name in found if name.startswith('ort/')} == {
         f'ort/{name}' for name in page._ORT_FILES
     }
-    assert (out / 'models/lifter/model.onnx').read_bytes() == b'graph'
+    for name in ('model.onnx', 'meta.json'):
+        assert (out / 'models/lifter' / name).stat().st_size > 50
     standing = np.array(json.loads((out / 'page.json').read_text())['standing'])
     torso = standing[8] - standing[0]  # upwards, its length is the unit
     np.testing.assert_allclose(torso, [0, -1], atol=1e-6)
@@ -267,18 +278,45 @@ def test_page_reads_a_camera(folder, python_poses, tmp_path):
     assert np.median(distances) < PIXELS
 
 
+@pytest.mark.parametrize('smoothing', [0, 2.5, 4.0])
+def test_peaks_are_those_of_python(smoothing, tmp_path):
+    node = shutil.which('node') or pytest.skip('Node.js is not installed')
+    vectors = np.random.default_rng(0).uniform(0, 1, (40, 30)).astype(np.float32)
+    vectors[-2:] = np.arange(30), np.arange(30)[::-1]  # highest at the borders
+    shutil.copy(page.files('mmhot.ui') / 'browser' / 'codecs.js', tmp_path)
+    (tmp_path / 'package.json').write_text('{"type": "module"}')
+    (tmp_path / 'vectors.json').write_text(json.dumps(vectors.ravel().tolist()))
+    script = f"""
+import {{ readFileSync }} from 'fs';
+import {{ findPeak }} from './codecs.js';
+const data = Float32Array.from(JSON.parse(readFileSync('vectors.json')));
+const find = (_, row) => findPeak({{ data, dims: [40, 30] }}, row, {smoothing});
+const peaks = Array.from({{ length: 40 }}, find);
+console.log(JSON.stringify(peaks.map(({{ position, value }}) => [position, value])));
+"""
+    (tmp_path / 'run.js').write_text(script)
+    command = [node, 'run.js']
+    run = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    positions, values = np.array(json.loads(run.stdout)).T
+    np.testing.assert_allclose(positions, find_peaks(vectors, smoothing), atol=1e-4)
+    np.testing.assert_array_equal(values, vectors.max(1))
+
+
 def test_shipped_models_are_described_as_exported_ones():
-    metas = {kind: find_model(kind, name).meta for kind, name in page.MODELS.items()}
+    models = page.MODELS.items()
+    metas = {kind: page.find_model(kind, name).meta for kind, name in models}
     assert metas['detector']['resize']['longer_side'] == 512
     assert metas['detector']['input']['color'] == 'BGR'
-    assert metas['pose2d']['crop'] == {'size': [192, 256], 'padding': 1.1}
+    assert metas['pose2d']['crop']['size'] == [192, 256]
+    assert metas['pose2d']['crop']['padding'] == 1.1
+    assert metas['pose2d']['codec']['smoothing'] == 4
     assert metas['pose2d']['input']['shape'] == ['batch', 3, 256, 192]
     assert len(metas['pose2d']['score_curve'][0]) == 10
     lifting = metas['lifter']['lifting']
     assert (lifting['num_frames'], lifting['num_targets']) == (81, 9)
-    assert lifting['frames_per_second'] == 50
+    assert lifting['fps'] == 50
     assert metas['lifter']['codec']['type'] == 'PersonCenteredPoseLifting'
     for kind in ('pose2d', 'lifter'):
         assert len(metas[kind]['joints']) == len(metas[kind]['parents']) == 17
     with pytest.raises(ValueError, match='gtpt-t is neither a lifter with shipped'):
-        find_model('lifter', 'gtpt-t')
+        page.find_model('lifter', 'gtpt-t')

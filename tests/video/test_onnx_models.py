@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from mmpose.datasets.transforms import TopdownAffine
+from mmpose.structures.bbox import bbox_xyxy2cs, get_warp_matrix
 from numpy.testing import assert_allclose
 from video_files import gray_image
 
@@ -230,32 +232,53 @@ def test_missing_and_damaged_files_are_named(tmp_path):
 def test_exported_detectors_state_their_size(use):
     answer = lambda _: [np.float32([[[0, 0, 512, 144, 0.9]]]), np.array([[0]])]  # noqa: E731
     session = use(Session(['b', 3, 'h', 'w'], DETECTIONS, answer))
-    session.metadata = {'image_size': '512', 'interpolation': 'area'}
+    meta = {'resize': {'longer_side': 512, 'interpolation': 'area'}}
+    session.metadata = {'meta.json': json.dumps(meta)}
     boxes, _ = OnnxDetector('a.onnx')([gray_image(size=(1024, 560))])[0]
     # scaled to 512 x 280 and padded to a multiple of 32
     assert session.batches[0].shape == (1, 3, 288, 512)
     assert_allclose(boxes, [[0, 0, 1024, 288]])
 
 
-def test_exported_models_state_padding_and_score_curve(use):
+@pytest.mark.parametrize('smoothing', [0, 4.0])
+def test_exported_models_state_padding_smoothing_and_score_curve(use, smoothing):
     x, y = (np.zeros((1, 17, 2 * side), np.float32) for side in (192, 256))
-    x[..., 100], y[..., 120] = 0.5, 0.25
+    x[..., 100], x[..., 101], y[..., 120] = 0.5, 0.4999, 0.25
     outputs = {'simcc_x': ['b', 17, 384], 'simcc_y': ['b', 17, 512]}
     session = use(Session(['b', 3, 256, 192], outputs, lambda _: [x, y]))
-    session.metadata = {
+    meta = {
         'skeleton': 'coco-17',
-        'padding': '1.1',
-        'score_curve': '[[0, 0.25, 1], [0, 0.8, 1]]',
+        'crop': {'padding': 1.1},
+        'codec': {'smoothing': smoothing},
+        'score_curve': [[0, 0.25, 1], [0, 0.8, 1]],
     }
+    session.metadata = {'meta.json': json.dumps(meta)}
     model = OnnxPoseEstimator('a.onnx')
     assert model.has_score_curve
     assert model.turns is not None
     keypoints, scores = model.estimate_upright([gray_image(size=(64, 64))], [BOX])[0]
     matrix = crop_matrix(BOX[0], (192, 256), 1.1)
-    assert_allclose(
-        keypoints[0, 0], unmap_points(matrix, np.array([50, 60])), rtol=1e-5
-    )
+    wanted = np.array([50.25 if smoothing else 50, 60])
+    assert_allclose(keypoints[0, 0], unmap_points(matrix, wanted), rtol=1e-4)
     assert_allclose(scores, 0.8)
+
+
+def test_exports_of_earlier_versions_are_named(use):
+    session = use(Session([1, 3, 64, 64], {'o': [1, 17, 8, 8]}, None))
+    session.metadata = {'mmhot': '0.0.9', 'skeleton': 'coco-17', 'padding': '1.1'}
+    with pytest.raises(ValueError, match=r'a\.onnx is of an earlier version: '):
+        OnnxPoseEstimator('a.onnx')
+
+
+def test_crops_are_those_of_mmpose_to_the_last_bit():
+    """Other bits of the matrix round other pixels."""
+    random = np.random.default_rng(0)
+    for corner, extent in random.uniform(2, 900, (50, 2, 2)):
+        box = np.concatenate([corner, corner + extent]).astype(np.float32)
+        center, scale = bbox_xyxy2cs(box, 1.1)
+        (scale,) = TopdownAffine._fix_aspect_ratio(scale[None], 192 / 256)
+        wanted = get_warp_matrix(center, scale, 0.0, (192, 256))
+        assert (crop_matrix(box, (192, 256), 1.1) == wanted).all()
 
 
 @pytest.mark.parametrize(

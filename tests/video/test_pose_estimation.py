@@ -12,7 +12,7 @@ from mmhot.video import pose_estimation
 from mmhot.video.cache import cache_path, load_people, save_people
 from mmhot.video.chunks import search_boxes
 from mmhot.video.frames import VideoFile
-from mmhot.video.people import People
+from mmhot.video.people import People, round_boxes
 from mmhot.video.pose_estimation import VideoPoseEstimator
 
 
@@ -51,7 +51,23 @@ def test_detector_skips_frames(video):
     # frame 3 is empty; the person of frame 6 is searched backwards to frame 4
     assert [len(people) for people in found.people] == [1, 1, 1, 0, 1, 1, 1, 1, 1, 1]
     around = search_boxes(found.people[0], (64, 48))
-    assert_array_equal(poses_2d.estimator.boxes[1], around)
+    assert_array_equal(poses_2d.estimator.boxes[1], round_boxes(around))
+
+
+def test_models_get_rounded_boxes_in_videos(poses_2d):
+    """Others' keypoints, and so the next boxes, differ with any small difference."""
+    random = np.random.default_rng(0)
+    low = random.uniform(0, 900, (400, 2))
+    boxes = np.hstack([low, low + random.uniform(20, 600, (400, 2))]).astype(np.float32)
+    rounded = round_boxes(boxes)
+    side = (boxes[:, 2:] - boxes[:, :2]).max(1)
+    assert (np.abs(rounded - boxes).max(1) <= side / 64).all()
+    assert (rounded == round_boxes(boxes + np.float32(1e-3))).all(1).mean() > 0.98
+    image = gray_image(size=(1600, 1600))
+    poses_2d._estimate([image], [(boxes, np.ones(400))], video=True)
+    assert_array_equal(poses_2d.estimator.boxes[-1], rounded)
+    poses_2d._estimate([image], [(boxes, np.ones(400))])
+    assert_array_equal(poses_2d.estimator.boxes[-1], boxes)
 
 
 def test_boxes_are_padded_around_confident_keypoints():

@@ -99,11 +99,21 @@ def test_2d_models_give_the_keypoints_of_pytorch(images):
     for call in ('__call__', 'estimate_upright', 'estimate_fast'):
         both = (getattr(each, call)(images, boxes) for each in (estimator, expected))
         for (points, scores), (wanted, wanted_scores) in zip(*both, strict=True):
-            # of two bins with equal probabilities either may be the highest
-            same = np.abs(points - wanted).max(-1) < 0.01
-            assert same.mean() > 0.9
-            assert np.abs(points - wanted).max() < 2
-            assert_allclose(scores, wanted_scores, atol=1e-3)
+            assert_allclose(points, wanted, atol=1e-3)
+            assert_allclose(scores, wanted_scores, atol=1e-4)
+
+
+@pytest.mark.slow(reason='lifts two videos twice')
+@pytest.mark.parametrize('name', ['walk', 'dance'])
+def test_videos_have_the_poses_of_pytorch(name):
+    """Small differences of back ends do not grow from frame to frame."""
+    options = dict(pose2d='gtpt-t', det_model='pose-verified', device='cpu')
+    onnx, torch = (
+        mmhot.infer(DEMO / f'{name}.mp4', backend=backend, **options)
+        for backend in ('onnx', 'torch')
+    )
+    assert_allclose(onnx.keypoints_3d, torch.keypoints_3d, atol=1e-4)  # meters
+    assert_allclose(onnx.keypoints_2d, torch.keypoints_2d, atol=0.01)
 
 
 def test_flip_test_averages_logits(images):

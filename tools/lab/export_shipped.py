@@ -7,6 +7,7 @@ were replaced. Example::
 """
 
 import argparse
+import json
 import sys
 
 from mmhot.apis.onnx_models import open_exportable
@@ -14,6 +15,7 @@ from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.deploy.onnx_graphs import trace_graph
 from mmhot.video.speed import read_levels
 from mmhot.weights.backends import graph_with_keep_rates
+from mmhot.weights.hub import META_FILE
 from mmhot.weights.index import shipped_weights
 
 _WITH_LEVELS = 'gtpt-t_coco17_synth'
@@ -46,7 +48,7 @@ def write_graphs(names: list[str]) -> None:
             files[path] = open_exportable(f'mmhot://{name}', keep=keep_rates)
         for path, opened in files.items():
             program = trace_graph(opened.graph, opened.real[:3], optimize=False)
-            metadata = {**opened.metadata, 'name': opened.meta['name']}
+            metadata = {META_FILE: json.dumps(opened.meta)}
             write_sharing_graph(program.model, weights, metadata, path)
             print_line(f'{path}: {path.stat().st_size} bytes')
 

@@ -1,5 +1,5 @@
 // Encoding of windows and decoding of poses, by the codec that meta.json names; see
-// mmhot/codecs/pose_lifting.py. Windows are [frame][joint][x, y(, score)] in pixels.
+// mmhot/codecs. Windows are [frame][joint][x, y(, score)] in pixels.
 
 const byWidth = (window, { width, height }) => window.map((frame) => frame.map(
   ([x, y]) => [(2 * x) / width - 1, (2 * y - height) / width],
@@ -55,3 +55,19 @@ function lookAt([x, y, z]) {
 const turn = (matrix, at, back = false) => [0, 1, 2].map((row) => [0, 1, 2].reduce(
   (sum, column) => sum + (back ? matrix[column][row] : matrix[row][column]) * at[column], 0,
 ));
+
+// Position of a vector's peak in bins, and its highest value; find_peaks of mmhot/crops.py.
+export function findPeak({ data, dims }, row, smoothing) {
+  const bins = dims.at(-1);
+  const vector = data.subarray(row * bins, (row + 1) * bins);
+  const value = Math.max(...vector);
+  if (!smoothing) return { position: vector.indexOf(value), bins, value };
+  const radius = Math.ceil(3 * smoothing);
+  const weights = Array.from({ length: 2 * radius + 1 }, (_, at) => Math.exp(-0.5 * ((at - radius) / smoothing) ** 2));
+  const inside = (bin) => Math.min(Math.max(bin, 0), bins - 1);
+  const smooth = Array.from(vector, (_, bin) => weights.reduce((sum, by, at) => sum + by * vector[inside(bin + at - radius)], 0));
+  const highest = smooth.indexOf(Math.max(...smooth));
+  const [before, peak, after] = [-1, 0, 1].map((by) => smooth[inside(highest + by)]);
+  const bend = 2 * peak - before - after;
+  return { position: highest + (after - before) / 2 / (bend > 0 ? bend : 1), bins, value };
+}

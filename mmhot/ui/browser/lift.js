@@ -10,7 +10,7 @@ const MAX_GAP = 1;
 export class LiveLifter {
   // lookahead: seconds of later frames that a pose waits for, at most half a window.
   constructor(model, { recipes, standing, focalRatio }, lookahead) {
-    const { num_frames: frames, num_targets: targets, causal, frames_per_second: rate } = model.meta.lifting;
+    const { num_frames: frames, num_targets: targets, causal, fps: rate } = model.meta.lifting;
     const first = causal ? frames - targets : Math.floor((frames - targets) / 2);
     const middle = causal ? frames - 1 : first + Math.floor(targets / 2);
     this.lookahead = Math.min(lookahead, (frames - 1 - middle) / rate);

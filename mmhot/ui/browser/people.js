@@ -1,4 +1,5 @@
 // Person detector and top-down 2D poses, with inputs and outputs as meta.json says.
+import { findPeak } from './codecs.js';
 import { fillInput } from './images.js';
 
 const MIN_SCORE = 0.3;
@@ -30,7 +31,7 @@ export async function detect(model, image) {
 // Keypoints [[x, y], ...] and scores of the people in boxes of an image.
 export async function estimatePoses(model, image, boxes) {
   if (!boxes.length) return [];
-  const { input, crop, joints } = model.meta;
+  const { input, crop, joints, codec } = model.meta;
   const [width, height] = crop.size;
   const data = new Float32Array(boxes.length * 3 * width * height);
   const crops = boxes.map((box, person) => {
@@ -45,22 +46,14 @@ export async function estimatePoses(model, image, boxes) {
     const poses = { keypoints: [], scores: [] };
     for (let joint = 0; joint < joints.length; joint += 1) {
       const row = person * joints.length + joint;
-      const best = [output.simcc_x, output.simcc_y].map((vectors) => peak(vectors, row));
-      const at = best.map(({ index, bins }, axis) => (index * crop.size[axis]) / bins);
+      const best = [output.simcc_x, output.simcc_y].map((vectors) => findPeak(vectors, row, codec.smoothing));
+      const at = best.map(({ position, bins }, axis) => (position * crop.size[axis]) / bins);
       poses.keypoints.push(at.map((place, axis) => (place - shift[axis]) / zoom));
       const score = Math.min(...best.map(({ value }) => value), 1);
       poses.scores.push(calibrate(Math.max(score, 0), model.meta.score_curve));
     }
     return poses;
   });
-}
-
-function peak(vectors, row) {
-  const bins = vectors.dims.at(-1);
-  const start = row * bins;
-  let index = 0;
-  for (let bin = 1; bin < bins; bin += 1) if (vectors.data[start + bin] > vectors.data[start + index]) index = bin;
-  return { index, bins, value: vectors.data[start + index] };
 }
 
 // Piecewise linear curve [scores, confidences].

@@ -26,7 +26,7 @@ from mmhot.video.sources.onnx_models import (
     OneStageModelError,
     OnnxPoseEstimator,
 )
-from mmhot.weights.backends import open_session
+from mmhot.weights.backends import open_session, read_meta
 
 # Gray of the margin, label of people, divisor of sides.
 _GRAY, _PERSON, _STRIDE = 114, 0, 32
@@ -73,8 +73,8 @@ class OnnxDetector(Detector):
         self, path: str | Path, device: str = 'cpu', min_score: float = 0.3
     ) -> None:
         self._session, self.path = open_session(path, device), Path(path)
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        self.name = metadata.get('name', name_model(self.path))
+        meta = read_meta(self._session, path)
+        self.name = meta.get('name', name_model(self.path))
         self.min_score = min_score
         outputs = {each.name: each.shape for each in self._session.get_outputs()}
         is_raw = [len(shape) for shape in outputs.values()] == [3]
@@ -96,15 +96,16 @@ class OnnxDetector(Detector):
         self._colors = pipeline.colors or (RAW_BGR if is_raw else IMAGENET_BGR)
         (entry,) = self._session.get_inputs()
         self._input = entry.name
-        size = int(metadata.get('image_size', _RAW_SIZE if is_raw else _SIZE))
+        resize = meta.get('resize', {})
+        size = resize.get('longer_side', _RAW_SIZE if is_raw else _SIZE)
         self._height, self._width = (
             side if isinstance(side, int) else default
             for side, default in zip(
                 entry.shape[2:], (pipeline.size or (size, size))[::-1], strict=True
             )
         )
-        self._is_exported = 'image_size' in metadata
-        is_area = metadata.get('interpolation') == 'area'
+        self._is_exported = bool(resize)
+        is_area = resize.get('interpolation') == 'area'
         self._interpolation = cv2.INTER_AREA if is_area else cv2.INTER_LINEAR
         self._last: list[tuple[np.ndarray, _Found]] = []
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from mmhot.crops import IMAGE_MEAN, IMAGE_STD
+from mmhot.crops import IMAGE_MEAN, IMAGE_STD, find_peaks
 from mmhot.errors import naming
 from mmhot.io.arrays import load_json
 from mmhot.skeletons.joints import SKELETONS, Skeleton, get_skeleton, skeletons_by_count
@@ -181,11 +181,11 @@ def decode_points(points: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, ...
 
 
 def decode_simcc(
-    x: np.ndarray, y: np.ndarray, size: np.ndarray
+    x: np.ndarray, y: np.ndarray, size: np.ndarray, smoothing: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Decode SimCC's vectors (K, bins) along both axes of a crop."""
-    positions = np.stack([x.argmax(-1), y.argmax(-1)], -1).astype(np.float64)
-    positions *= size / (x.shape[-1], y.shape[-1])
+    """Decode SimCC's vectors (K, bins) along both axes of a crop, as GTPTLabel does."""
+    positions = np.stack([find_peaks(axis, smoothing) for axis in (x, y)], -1)
+    positions = positions * size / (x.shape[-1], y.shape[-1])
     return positions, np.minimum(x.max(-1), y.max(-1)).clip(0, 1)
 
 

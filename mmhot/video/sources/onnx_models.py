@@ -5,7 +5,6 @@ Google's MoveNet.
 """
 
 import itertools
-import json
 import math
 import threading
 from collections.abc import Callable, Iterable
@@ -39,10 +38,9 @@ from mmhot.weights.backends import (
     graph_with_keep_rates,
     is_on_cpu,
     open_session,
+    read_meta,
 )
 
-PROBABILITIES = 'probabilities'
-"""Metadata ``flip_test`` of files with probabilities, to be averaged as logits."""
 # Numbers of axes of the outputs: SimCC's two; heatmaps' or MoveNet's one.
 _LAYOUTS = ([3, 3], [4])
 # Names of models whose heatmaps are those of UDP.
@@ -63,10 +61,10 @@ class OnnxPoseEstimator(PoseEstimator):
 
     Heatmaps are those of UDP if ``pipeline.json`` or the model's name says so.
 
-    Files of ``mmhot export`` state the padding of their crops, whether outputs are
-    averaged with those of the mirrored crop and, if scores are calibrated, the
-    ``score_curve``; people of a low confidence are then estimated again in turned
-    crops.
+    Files of ``mmhot export`` state the padding of their crops, the ``smoothing`` of
+    probabilities, whether these are averaged with those of the mirrored crop and, if
+    scores are calibrated, the ``score_curve``; people of a low confidence are then
+    estimated again in turned crops.
 
     Args:
         path (str | Path): The ONNX file.
@@ -119,9 +117,11 @@ class OnnxPoseEstimator(PoseEstimator):
         self._batch = shape[0] if isinstance(shape[0], int) else batch_size
         shapes = output_shapes(self._session, size)
         num_keypoints = shapes[0][-2] if self._points else shapes[0][1]
+        meta = read_meta(self._session, path)
         metadata = self._session.get_modelmeta().custom_metadata_map
+        skeleton = skeleton or meta.get('skeleton')
         found = find_skeleton(path, num_keypoints, skeleton, metadata)
-        self.name = metadata.get('name', name_model(self._path))
+        self.name = meta.get('name', name_model(self._path))
         self._colors = pipeline.colors or IMAGENET_RGB
         self._udp = pipeline.udp
         if self._udp is None:
@@ -129,9 +129,10 @@ class OnnxPoseEstimator(PoseEstimator):
         # those of UDP map the centers of the corner pixels, not their corners
         self._scale = (self._size - self._udp) / self._size
         self.skeleton, self._flip_indices = found.name, list(found.flip_indices)
-        self._flips = metadata.get('flip_test') == PROBABILITIES
-        self._padding = float(metadata.get('padding', pipeline.padding or 1.25))
-        self._curve = json.loads(metadata.get('score_curve', 'null'))
+        self._flips = meta.get('flip_test', False)
+        self._padding = meta.get('crop', {}).get('padding', pipeline.padding or 1.25)
+        self._smoothing = meta.get('codec', {}).get('smoothing', 0)
+        self._curve = meta.get('score_curve')
         self.has_score_curve = self._curve is not None
         self.turns = QuarterTurns() if self.has_score_curve else None
         self._options = {'pipeline': repr(pipeline)} if any(pipeline) else {}
@@ -242,7 +243,7 @@ class OnnxPoseEstimator(PoseEstimator):
         if self._points:
             decode = decode_points
         elif len(outputs) == 2:
-            decode = decode_simcc
+            decode = partial(decode_simcc, smoothing=self._smoothing)
         else:
             decode = decode_udp_heatmaps if self._udp else decode_heatmaps
         points, scores = decode(*outputs, self._size)

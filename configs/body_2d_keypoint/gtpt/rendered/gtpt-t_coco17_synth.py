@@ -3,6 +3,7 @@
 _base_ = './gtpt-t_1xb32-30e_rendered-256x192.py'
 
 model = dict(
+    head=dict(decoder=dict(smoothing=4.0)),  # as the labels
     test_cfg=dict(
         score_curve=(
             (0.0, 0.138, 0.265, 0.37, 0.457, 0.528, 0.585, 0.646, 0.724, 1.0),

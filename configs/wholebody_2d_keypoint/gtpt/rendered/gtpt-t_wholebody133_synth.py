@@ -4,6 +4,7 @@
 _base_ = './gtpt-t_1xb32-10e_rendered-wholebody-192x144.py'
 
 model = dict(
+    head=dict(decoder=dict(smoothing=4.0)),  # as the labels
     test_cfg=dict(
         score_curve=(
             (0.0, 0.135, 0.251, 0.35, 0.431, 0.498, 0.555, 0.625, 0.73, 1.0),
