@@ -119,7 +119,7 @@ def _open_lifter(
     keep = None if keep is None else [_whole(each) for each in keep]
     # with its settings for whole clips; deployed, and so not what is exported
     lifter = Lifter(model, checkpoint, device='cpu', keep=keep, backend='torch')
-    name, config, plain = load_lifter(model, checkpoint, 'cpu')
+    name, config, plain = load_lifter(model, checkpoint)
     deployed = lifter.network.model.test_cfg
     if deployed.get('keep') is not None:
         plain.test_cfg['keep'] = deployed['keep']

@@ -1,6 +1,7 @@
 """Rewriting of models, for inference and for training on a CPU: same numbers."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,9 @@ from mmhot.models.lifters.graph_conv import ModulatedGraphConv
 from mmhot.models.lifters.htnet import HTNet, IntraPartConstraint
 from mmhot.models.lifters.nanohtnet import NanoHTNet, TrajectoryEmbed
 
+# Devices on which models run in half precision, and what reads their outputs.
+_HALF_DEVICE = 'cuda'
+_DECODERS = ('decode', 'predict_by_feat')
 _MOST_SAMPLES = 4
 _MOST_SHAPES = 8
 
@@ -151,6 +155,56 @@ def switch_to_deploy(model: nn.Module) -> nn.Module:
     for module in list(model.modules()):
         _fold_batch_norms(module)
     return _rewrite(model, REWRITES)
+
+
+def move_to_device(model: nn.Module, device: str | torch.device) -> nn.Module:
+    """Move a model to a device; on a GPU, prepare it for :func:`half_precision`.
+
+    There convolutions are ``channels_last``, and heads of MMPose and MMDetection decode
+    their outputs in full precision.
+    """
+    if torch.device(device).type != _HALF_DEVICE:
+        return model.to(device)
+    for module in model.modules():
+        for name in _DECODERS:
+            if hasattr(module, name):
+                setattr(module, name, _InFloat32(getattr(module, name)))
+    return model.to(device, memory_format=torch.channels_last)
+
+
+def half_precision(device: str | torch.device) -> torch.autocast:
+    """Return a context in which matrix products and convolutions on a GPU are 16-bit.
+
+    Elsewhere it has no effect.
+    """
+    return torch.autocast(
+        _HALF_DEVICE,
+        torch.float16,
+        enabled=torch.device(device).type == _HALF_DEVICE,
+    )
+
+
+def copy_to_device(x: Tensor, device: str | torch.device) -> Tensor:
+    """Copy a tensor from a CPU; to a GPU from pinned memory, without waiting."""
+    if torch.device(device).type == _HALF_DEVICE:
+        x = x.pin_memory()
+    return x.to(device, non_blocking=True)
+
+
+class _InFloat32:
+    """A method that receives 16-bit tensors as float32, also those in sequences."""
+
+    def __init__(self, method: Callable) -> None:
+        self.method = method
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        return self.method(*map(_as_float32, args), **named)
+
+
+def _as_float32(x: Any) -> Any:
+    if isinstance(x, Tensor):
+        return x.float() if x.is_floating_point() else x
+    return type(x)(map(_as_float32, x)) if type(x) in (list, tuple) else x
 
 
 def rewrite_for_training(model: nn.Module) -> nn.Module:

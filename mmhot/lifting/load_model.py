@@ -19,7 +19,7 @@ from mmhot.weights.loading import build_model, load_strictly
 
 
 def load_lifter(
-    model: str | Path | None, checkpoint: str | Path | None, device: str
+    model: str | Path | None, checkpoint: str | Path | None
 ) -> tuple[str, Config, nn.Module]:
     """Build a lifter in evaluation mode and load its weights.
 
@@ -30,7 +30,6 @@ def load_lifter(
             it contains.
         checkpoint (str or Path, optional): A file, the name of shipped weights, or an
             address, see :func:`mmhot.weights.hub.local_file`.
-        device (str): PyTorch device.
 
     Returns:
         tuple[str, Config, nn.Module]: Name for results, config, and model.
@@ -65,7 +64,7 @@ def load_lifter(
     name = named.stem if weights == named else f'{named.stem} ({weights.name})'
     built = _build(config, named)
     load_strictly(built, weights, content if weights == named else safe_load(weights))
-    return name, config, built.to(device).eval()
+    return name, config, built.eval()
 
 
 def _look_up(name: str | Path, with_weights: bool) -> str | Path:

@@ -5,9 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 import mmhot.plugin  # noqa: F401 registers components
-from mmhot.deploy.switch import switch_to_deploy
+from mmhot.deploy.switch import (
+    copy_to_device,
+    half_precision,
+    move_to_device,
+    switch_to_deploy,
+)
 from mmhot.installation import choose_device
 from mmhot.keypoint_arrays import mirror_poses
 from mmhot.lifting.load_model import load_lifter
@@ -39,9 +45,9 @@ class TorchNetwork:
         keep: Keep | None = None,
     ) -> None:
         self._device = choose_device(device)
-        name, config, plain = load_lifter(model, checkpoint, self._device)
+        name, config, plain = load_lifter(model, checkpoint)
         self.name = self.weights = name
-        self.model = switch_to_deploy(plain)
+        self.model = move_to_device(switch_to_deploy(plain), self._device)
         self.codec = self.model.head.decoder
         self.settings = config.get('lifting', {})
         self.num_frames = self.model.backbone.num_frames
@@ -82,12 +88,16 @@ class TorchNetwork:
         self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None
     ) -> np.ndarray:
         """Lift windows; see :class:`mmhot.lifting.networks.LiftingNetwork`."""
-        windows = torch.from_numpy(inputs).to(self._device)
+        windows = copy_to_device(torch.from_numpy(inputs), self._device)
+        with half_precision(self._device):
+            return self._lift(windows, flip_indices).float().cpu().numpy()
+
+    def _lift(self, windows: Tensor, flip_indices: Sequence[int] | None) -> Tensor:
         if isinstance(self.model, SequencePoseLifter):
-            return self.model.lift(windows, flip_indices).cpu().numpy()
+            return self.model.lift(windows, flip_indices)
         coords = self.model(windows, None, mode='tensor')
         if flip_indices is not None:
             mirrored = mirror_poses(windows, flip_indices)
             mirrored = self.model(mirrored, None, mode='tensor')
             coords = (coords + mirror_poses(mirrored, flip_indices)) / 2
-        return coords.cpu().numpy()
+        return coords

@@ -21,6 +21,12 @@ from torch import nn
 
 import mmhot.plugin  # noqa: F401 registers what our configs name
 from mmhot.compat.checkpoints import safe_load
+from mmhot.deploy.switch import (
+    copy_to_device,
+    half_precision,
+    move_to_device,
+    switch_to_deploy,
+)
 from mmhot.errors import ignored_warnings
 from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
@@ -95,7 +101,8 @@ class MMPoseDetector(Detector):
         self.label = classes.index(_PERSON)
         # saves a tenth of the time on a CPU; batch normalizations are not folded, since
         # heads may share a convolution among several
-        self.model.to(device, memory_format=torch.channels_last)
+        self.model.to(memory_format=torch.channels_last)
+        move_to_device(self.model, device)
         self.min_score = min_score
         self.name = named.config.stem
         self.identity = identify(self.name, content, min_score=min_score)
@@ -112,7 +119,7 @@ class MMPoseDetector(Detector):
         ]
         # layers of MMDetection use what PyTorch calls outdated
         with ignored_warnings():
-            results = self.model.test_step(pseudo_collate(samples))
+            results = _run_model(self.model, samples)
         return [
             self._people(result.pred_instances, image.shape)
             for image, result in zip(images, results, strict=True)
@@ -161,7 +168,6 @@ class MMPoseEstimator(PoseEstimator):
     ) -> None:
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        from mmhot.deploy.switch import switch_to_deploy
         from mmhot.models.gtpt.head import GTPTHead
 
         self.model, self._meta, config = load_pose_model(model, weights)
@@ -169,10 +175,10 @@ class MMPoseEstimator(PoseEstimator):
         content = fingerprint(self.model, config.model, pipeline)
         with DefaultScope.overwrite_default_scope('mmpose'):
             self._pipeline = Compose(pipeline)
-        self.model.to(device)
         if isinstance(self.model.head, GTPTHead):
             # only in these every batch normalization follows the layer before it
             switch_to_deploy(self.model)
+        move_to_device(self.model, device)
         # the same layers without flip test, for calls from several threads
         self._fast_model = copy.copy(self.model)
         self._fast_model.test_cfg = {**self.model.test_cfg, 'flip_test': False}
@@ -260,11 +266,20 @@ class MMPoseEstimator(PoseEstimator):
                 for image, box in crops
             ]
         with span('2D network', items=len(crops)):
-            results = model.test_step(pseudo_collate(samples))
+            results = _run_model(model, samples)
         people = [result.pred_instances for result in results]
         keypoints = np.concatenate([person.keypoints for person in people])
         scores = np.concatenate([person.keypoint_scores for person in people])
         return keypoints[..., :2], scores
+
+
+def _run_model(model: nn.Module, samples: list[dict]) -> list[Any]:
+    """Run the test step of MMPose or MMDetection on samples of their pipelines."""
+    batch = pseudo_collate(samples)
+    device = model.data_preprocessor.device
+    batch['inputs'] = [copy_to_device(image, device) for image in batch['inputs']]
+    with half_precision(device):
+        return model.test_step(batch)
 
 
 def _workers() -> ThreadPoolExecutor:

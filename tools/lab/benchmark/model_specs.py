@@ -257,7 +257,7 @@ def _export(spec: ModelSpec, model: nn.Module, shape: tuple[int, ...]) -> BuiltM
 
 def _read_config(spec: ModelSpec) -> Config:
     if spec.source.startswith(SCHEME):
-        _, config, _ = load_lifter(spec.source, None, 'cpu')
+        _, config, _ = load_lifter(spec.source, None)
     else:
         config = read_config_file(find_config(spec.source))
     if 'model' not in config:
