@@ -102,7 +102,7 @@ class ClipWorker:
             self._say(f'lifter: {lifter.name}')
             self._lifter_digest = lifter.network.identity
         if with_2d and self._pipeline.pose_estimator is None:
-            models = open_pose_estimator(options)
+            models = open_pose_estimator(options, self._say)
             self._pipeline.pose_estimator = models
             self._say(
                 f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}'
@@ -136,10 +136,10 @@ class ClipWorker:
         if isinstance(source, Clip2D) and options.html_frames:
             raise ValueError('html_frames needs a video, and there is none')
         with (
-            tuned(self._pipeline, source, options.target_fps, self._say),
+            tuned(self._pipeline, source, options.target_fps, self._say) as pipeline,
             stage_bars(self._bars, source.name) as show,
         ):
-            lifted = lift_source(self._pipeline, source, show, times)
+            lifted = lift_source(pipeline, source, show, times)
         files = []
         if lifted is None:
             self._say(f'{item.name}: no person was found in {times.num_frames} frames')

@@ -63,7 +63,7 @@ def lift_stream(
         with redirect_stdout(sys.stderr):  # some models print
             pipeline = open_video_lifter(replace(options, accuracy='fast'))
             say(f'lifter: {pipeline.lifter.name}')
-            pipeline.pose_estimator = models = open_pose_estimator(options)
+            pipeline.pose_estimator = models = open_pose_estimator(options, say)
             say(f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}')
         session = _StreamRun(options, live, stream, pipeline, say, print_document)
         with (
@@ -105,7 +105,7 @@ class _StreamRun:
         print_document: Callable[[str], None],
     ) -> None:
         self._say, self._print = say, print_document
-        self._window = None
+        self._pipeline, self._window = pipeline, None
         if live.show:
             from mmhot.visualization.live import LiveWindow
 
@@ -201,8 +201,11 @@ class _StreamRun:
         """Change the 2D models' settings if frames take too long, or little time."""
         if self._control is not None and self._control.update(seconds):
             level = self._control.level
-            models = apply_level(self._lifter.pose_estimator, level, None)
-            self._lifter.pose_estimator = models
+            own = apply_level(self._pipeline, level, None)
+            self._lifter.pose_estimator, self._lifter.lifter = (
+                own.pose_estimator,
+                own.lifter,
+            )
             self._say(f'{self._stream.label}: {level}')
 
     def _write_header(self, size: tuple[int, int]) -> None:

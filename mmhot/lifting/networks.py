@@ -15,9 +15,11 @@ from mmhot.profiling import span
 from mmhot.weights.backends import (
     count_threads,
     find_graph,
+    graph_with_keep,
     is_on_cpu,
     open_session,
     read_meta,
+    shipped_graph,
 )
 from mmhot.weights.index import DEFAULT_LIFTER, SCHEME
 
@@ -76,11 +78,15 @@ def open_network(
     """Open a lifter with the back end that runs it; see :class:`mmhot.Lifter`."""
     name = SCHEME + DEFAULT_LIFTER if model is None and checkpoint is None else model
     # the frames that are kept are constants of a file
-    graph = find_graph(
-        name, _TASKS, checkpoint, device, backend, prefers_torch=keep is not None
-    )
+    kept = None
+    if keep is not None and checkpoint is None:
+        shipped = shipped_graph(str(name), _TASKS)
+        kept = shipped and graph_with_keep(shipped, np.atleast_1d(keep))
+        kept = kept if kept and kept.is_file() else None
+    prefers_torch = keep is not None and kept is None
+    graph = find_graph(name, _TASKS, checkpoint, device, backend, prefers_torch)
     if graph is not None:
-        return OnnxNetwork(graph, device, keep)
+        return OnnxNetwork(kept or graph, device, keep)
     module = import_module('mmhot.lifting.torch_network')
     return module.TorchNetwork(model, checkpoint, device, keep)
 

@@ -23,9 +23,11 @@ MIN_CONFIDENCE = 0.2
 """People with a lower mean confidence are not searched in other frames."""
 # Upright people with this mean confidence need no turned crops at each detection.
 _RELIABLE = 0.6
-# Most frames from one keyframe to the next. The number doubles while boxes that are
-# predicted overlap those of the keypoints by at least the share, else it is halved.
-_MAX_STEP, _PREDICTABLE = 8, 0.75
+MAX_STEP = 8
+"""Most frames from one keyframe to the next, by default."""
+# Their number doubles while boxes that are predicted overlap those of the keypoints by
+# at least the share, else it is halved.
+_PREDICTABLE = 0.75
 HISTORY = 5
 """Frames before a chunk whose people, with those of the last one, show motion."""
 # Boxes around the keypoints that overlap the box they were found in by less are
@@ -79,6 +81,7 @@ def track_chunk(
     previous: Sequence[People],
     estimate: Estimate,
     redetect: Redetect | None = None,
+    max_step: int = MAX_STEP,
 ) -> list[Keyframe]:
     """Track the people in consecutive frames of one shot from keyframe to keyframe.
 
@@ -91,13 +94,14 @@ def track_chunk(
             of the frame :data:`HISTORY` frames before it, if both are of the shot.
         estimate (Callable): See :data:`Estimate`.
         redetect (Callable, optional): See :data:`Redetect`; None for no detection.
+        max_step (int): Most frames from one keyframe to the next. Defaults to 8.
 
     Returns:
         list[Keyframe]: People before the chunk, at negative positions, and of some of
         its frames, the last one included.
     """
     keyframes = _recall(previous, frames[0].image.shape[1::-1])
-    step, last = (_MAX_STEP // 2 if len(keyframes) > 1 else 1), len(frames) - 1
+    step, last = (max_step // 2 if len(keyframes) > 1 else 1), len(frames) - 1
     while keyframes[-1].position < last:
         position = _next_position(keyframes[-1], step, last)
         frame, size = frames[position], frames[position].image.shape[1::-1]
@@ -110,7 +114,8 @@ def track_chunk(
         if passed > 1 and len(tracked.ids) < len(keyframes[-1].ids):
             step = passed // 2
             continue
-        step = _next_step(step, predicted, keyframes[-1], tracked, size)
+        is_predictable = _is_predictable(predicted, keyframes[-1], tracked, size)
+        step = min(2 * step, max_step) if is_predictable else max(step // 2, 1)
         if detects:
             tracked = _detect(frame, tracked, keyframes, estimate, redetect)
         keyframes.append(tracked)
@@ -167,18 +172,13 @@ def search_boxes(people: People, size: tuple[int, int]) -> np.ndarray:
     return np.where(np.isfinite(boxes), boxes, people.bboxes).astype(np.float32)
 
 
-def _next_step(
-    step: int,
-    predicted: np.ndarray,
-    before: Keyframe,
-    now: Keyframe,
-    size: tuple[int, int],
-) -> int:
-    """Choose the frames to the next keyframe, by how well boxes were predicted."""
+def _is_predictable(
+    predicted: np.ndarray, before: Keyframe, now: Keyframe, size: tuple[int, int]
+) -> bool:
+    """Return whether the boxes of all people were predicted well."""
     known, rows = rows_of(before.ids, now.ids)
     overlap = box_iou(predicted[known], search_boxes(now.people.take(rows), size))
-    predictable = known.all() and (overlap >= _PREDICTABLE).all()
-    return min(2 * step, _MAX_STEP) if predictable else max(step // 2, 1)
+    return known.all() and (overlap >= _PREDICTABLE).all()
 
 
 @span('keyframes', items=1)

@@ -1,5 +1,6 @@
 """2D poses between keyframes: interpolated where predictable, else estimated."""
 
+from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from mmhot.profiling import span
 from mmhot.video.chunks import (
+    MAX_STEP,
     Estimate,
     Keyframe,
     are_certain,
@@ -18,13 +20,30 @@ from mmhot.video.chunks import (
 from mmhot.video.frames import Frame
 from mmhot.video.people import People, box_size
 
-# Largest distance of a keypoint from the middle of those before and after it, per size
-# of the person, with which the frames between are interpolated.
-_TOLERANCE = 0.05
-# Longest gap in seconds that is interpolated around a pose in its middle.
-_MAX_SECONDS = 0.35
 # Keypoints with a lower confidence need not be predictable.
 _MIN_SCORE = 0.3
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Gaps between two poses of a person that are interpolated.
+
+    Attributes:
+        tolerance (float): Largest distance of a keypoint in the middle of the gap from
+            the mean of those before and after, per size of the person; 0 for no
+            interpolation.
+        seconds (float): Longest gap.
+        frames (int): Most frames from one keyframe to the next, if they are no longer.
+    """
+
+    tolerance: float = 0.05
+    seconds: float = 0.35
+    frames: int = MAX_STEP
+
+    def max_step(self, frames: list[Frame]) -> int:
+        """Return the most frames from one keyframe to the next."""
+        seconds = (frames[-1].time - frames[0].time) / max(len(frames) - 1, 1)
+        return self.frames if self.frames * seconds <= self.seconds else MAX_STEP
 
 
 @span('fill')
@@ -32,7 +51,7 @@ def fill_chunk(
     frames: list[Frame],
     keyframes: list[Keyframe],
     estimate: Estimate,
-    every_frame: bool = False,
+    gaps: Gaps = Gaps(),
 ) -> list[People]:
     """Find the people of the frames between keyframes, in a few batches.
 
@@ -44,13 +63,12 @@ def fill_chunk(
         frames (list[Frame]): Frames of :func:`~mmhot.video.chunks.track_chunk`.
         keyframes (list[Keyframe]): Its result.
         estimate (Callable): See :data:`~mmhot.video.chunks.Estimate`.
-        every_frame (bool): Whether people are estimated in all frames. Defaults to
-            False.
+        gaps (Gaps): Gaps that are interpolated.
 
     Returns:
         list[People]: People of each frame.
     """
-    filler = _Filler(frames, keyframes, estimate, 0.0 if every_frame else _TOLERANCE)
+    filler = _Filler(frames, keyframes, estimate, gaps)
     while len(filler.gaps) + len(filler.alone):
         filler.halve_gaps()
     return filler.by_frame()
@@ -70,9 +88,9 @@ class _Filler:
         frames: list[Frame],
         keyframes: list[Keyframe],
         estimate: Estimate,
-        tolerance: float,
+        limits: Gaps,
     ) -> None:
-        self._frames, self._estimate, self._tolerance = frames, estimate, tolerance
+        self._frames, self._estimate, self._limits = frames, estimate, limits
         self._size = frames[0].image.shape[1::-1]
         times = [frame.time for frame in frames]
         # the last one is that of the frame before, at -1
@@ -168,9 +186,9 @@ class _Filler:
         """Mark people (M,) whose confident keypoints are where they were expected."""
         distance = np.linalg.norm(guess.keypoints - found.keypoints, axis=-1)
         distance = np.where(found.scores >= _MIN_SCORE, distance, 0)
-        near = distance.max(1) < self._tolerance * box_size(guess.bboxes)
+        near = distance.max(1) < self._limits.tolerance * box_size(guess.bboxes)
         start, end = self._times[self._at[self.gaps]].T
-        return near & (end - start <= _MAX_SECONDS)
+        return near & (end - start <= self._limits.seconds)
 
     def _interpolate(self, rows: np.ndarray) -> None:
         """Add the frames between three poses (N, 3), on the parabola through these."""

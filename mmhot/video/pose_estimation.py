@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import CacheWriter, ClipPeople, load_boxes, load_people
 from mmhot.video.capture import prefetch
 from mmhot.video.chunks import HISTORY, track_chunk
-from mmhot.video.filling import fill_chunk
+from mmhot.video.filling import Gaps, fill_chunk
 from mmhot.video.frames import Frame, FrameSource
 from mmhot.video.overlap import ChunkFiller, Observers, show_frames
 from mmhot.video.people import (
@@ -54,6 +54,8 @@ class VideoPoseEstimator:
         batch_size (int): Frames per batch if every frame is detected. Defaults to 8.
         flip_test (bool): Whether all crops of videos are mirrored, too, in twice the
             time, and not those of the least confidence only. Defaults to False.
+        gaps (Gaps): Gaps between keyframes that are interpolated; none with
+            ``flip_test``.
 
     Raises:
         ValueError: If a number is below 1.
@@ -64,9 +66,12 @@ class VideoPoseEstimator:
     det_every: int | None = None
     batch_size: int = 8
     flip_test: bool = False
+    gaps: Gaps = Gaps()
 
     def __post_init__(self) -> None:
         """Check the numbers."""
+        if self.flip_test:
+            self.gaps = replace(self.gaps, tolerance=0.0)
         for name in ('det_every', 'batch_size'):
             number = getattr(self, name)
             if number is not None and number < 1:
@@ -98,6 +103,7 @@ class VideoPoseEstimator:
             'estimator': self.estimator.identity,
             'det_every': self.det_every,
             'flip_test': self.flip_test,
+            'gaps': list(astuple(self.gaps)),
             'rules': _RULES,
         }
 
@@ -237,15 +243,18 @@ class VideoPoseEstimator:
 
         due = rest[-1].index % interval == 0 or len(rest) >= _MIN_DETECTED
         keyframes = track_chunk(
-            rest, previous, estimate, self._redetect if due else None
+            rest,
+            previous,
+            estimate,
+            self._redetect if due else None,
+            self.gaps.max_step(rest),
         )
         known |= {
             rest[key.position].index: key.people
             for key in keyframes
             if key.position >= 0
         }
-        every_frame = self.flip_test
-        return known, lambda: begun + fill_chunk(rest, keyframes, estimate, every_frame)
+        return known, lambda: begun + fill_chunk(rest, keyframes, estimate, self.gaps)
 
     def _no_people(self) -> People:
         num_keypoints = get_skeleton(self.estimator.skeleton).num_keypoints

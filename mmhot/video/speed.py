@@ -1,22 +1,29 @@
-"""Speed levels of 2D pose estimation: settings with measured costs and errors."""
+"""Speed levels of videos to 3D: settings with measured costs and errors."""
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mmhot.video.filling import Gaps
 from mmhot.video.frames import FrameSource
+from mmhot.video.pipeline import VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
 
 _TABLE = Path(__file__).with_name('speed_levels.json')
-# Share of the speed that lifting, writing and other programs leave.
+# Share of the speed that writing and other programs leave.
 _MARGIN = 0.9
 # Frames of a video that are timed, and those before them that warm up.
 _TIMED, _WARM_UP = 50, 16
+# Crops that are timed to compare back ends, and rounds, of which the fastest counts.
+_CROPS, _ROUNDS = 8, 4
 # Frames over which the speed of a stream is averaged; share of the time of a frame
 # above which a faster level is chosen, and below which the time of a more accurate one
 # must be expected, for so many frames.
@@ -32,6 +39,10 @@ class Level:
         keep_rates (tuple[float] | None): GTPT's keep rates; None as trained.
         flip_test (bool): Whether all crops are mirrored, too.
         det_seconds (float): Seconds from one detection to the next.
+        gaps (Gaps): Gaps between 2D poses that are interpolated.
+        flip_3d (bool): Whether the lifter has the flip test.
+        keep (int | None): Frames of a window that the shipped lifter for clips keeps;
+            None as trained.
         cost (float): Processor time per frame over that of the default.
         pixels (float): Mean error of the limbs' 2D keypoints in pixels.
         mpjpe (float): Mean error of joints in millimeters.
@@ -41,17 +52,23 @@ class Level:
     keep_rates: tuple[float, ...] | None
     flip_test: bool
     det_seconds: float
+    gaps: Gaps = Gaps()
+    flip_3d: bool = True
+    keep: int | None = None
     cost: float = 1.0
     pixels: float = 0.0
     mpjpe: float = 0.0
 
     def __str__(self) -> str:
         rates = 'as trained' if self.keep_rates is None else list(self.keep_rates)
-        flips = 'flip test' if self.flip_test else 'no flip test'
+        flips = {'2D': self.flip_test, '3D': self.flip_3d}
+        flips = ' and '.join(name for name, is_on in flips.items() if is_on) or 'none'
+        kept = 'as trained' if self.keep is None else self.keep
         return (
-            f'{self.name}: keep rates {rates}, {flips}, detection every '
-            f'{self.det_seconds:g} s; expected error {self.pixels:.1f} px, '
-            f'{self.mpjpe:.0f} mm (rendered clips)'
+            f'{self.name}: keep rates {rates}, frames kept by the lifter {kept}, flip '
+            f'test {flips}, detection every {self.det_seconds:g} s, tolerance of '
+            f'interpolation {self.gaps.tolerance:.0%}; expected error '
+            f'{self.pixels:.1f} px, {self.mpjpe:.0f} mm (rendered clips)'
         )
 
 
@@ -60,7 +77,13 @@ def read_levels() -> tuple[Level, ...]:
     """Read the table of levels, the most accurate one first."""
     rows = json.loads(_TABLE.read_text(encoding='utf-8'))['levels']
     return tuple(
-        Level(**{**row, 'keep_rates': row['keep_rates'] and tuple(row['keep_rates'])})
+        Level(
+            **{
+                **row,
+                'keep_rates': row['keep_rates'] and tuple(row['keep_rates']),
+                'gaps': Gaps(**row['gaps']),
+            }
+        )
         for row in rows
     )
 
@@ -70,26 +93,55 @@ def usual_level() -> int:
     return [level.cost for level in read_levels()].index(1.0)
 
 
-def apply_level(
-    poses: VideoPoseEstimator, level: Level, fps: float | None
-) -> VideoPoseEstimator:
-    """Return an estimator with the settings of a level.
+def apply_level(pipeline: VideoLifter, level: Level, fps: float | None) -> VideoLifter:
+    """Return a pipeline with the settings of a level.
 
-    The 2D network is shared, and prunes as the level says if it can. An interval of
-    detection and a flip test that were chosen before stay.
+    The 2D network is shared, and prunes as the level says if it can. Settings that were
+    chosen before stay: interval of detection, flip test, frames kept by the lifter.
 
     Args:
-        poses (VideoPoseEstimator): Estimator.
+        pipeline (VideoLifter): Pipeline without a level.
         level (Level): The level.
         fps (float, optional): Frames per second; None of a stream, whose interval of
             detection stays.
     """
+    poses = pipeline.pose_estimator
     poses.estimator.set_keep_rates(level.keep_rates)
     det_every = poses.det_every
     if det_every is None and fps is not None and poses.detector.interval:
         det_every = max(round(level.det_seconds * poses.detector.interval * fps), 1)
-    flip_test = poses.flip_test or level.flip_test
-    return replace(poses, flip_test=flip_test, det_every=det_every)
+    poses = replace(
+        poses,
+        flip_test=poses.flip_test or level.flip_test,
+        det_every=det_every,
+        gaps=level.gaps,
+    )
+    lifter = pipeline.lifter.at_speed(level.flip_3d, level.keep)
+    return replace(pipeline, pose_estimator=poses, lifter=lifter)
+
+
+def choose_fastest(
+    models: Iterable[VideoPoseEstimator], say: Callable[[str], None]
+) -> VideoPoseEstimator:
+    """Choose the 2D models whose network is fastest on this machine.
+
+    Args:
+        models (Iterable[VideoPoseEstimator]): The same models with several back ends.
+        say (Callable): Receives the measured times.
+    """
+    image = np.random.default_rng(0).integers(0, 255, (256, 192, 3), np.uint8)
+    boxes = np.tile(np.float32([0, 0, 192, 256]), (_CROPS, 1))
+    times = []
+    for each in models:
+        rounds = []
+        for _ in range(_ROUNDS):
+            begin = time.perf_counter()
+            each.estimator.estimate_fast([image], [boxes])
+            rounds.append(time.perf_counter() - begin)
+        times.append((min(rounds), each))
+        kind = type(each.estimator).__name__
+        say(f'{kind}: {1e3 * min(rounds) / _CROPS:.1f} ms a person')
+    return min(times, key=itemgetter(0))[1]
 
 
 def choose_level(
@@ -144,37 +196,41 @@ class FirstFrames:
 
 
 def tune(
-    poses: VideoPoseEstimator,
+    pipeline: VideoLifter,
     source: FrameSource,
     target_fps: float,
     say: Callable[[str], None] = lambda line: None,
-) -> VideoPoseEstimator:
+) -> VideoLifter:
     """Choose the most accurate settings that reach a speed on this machine.
 
     Args:
-        poses (VideoPoseEstimator): 2D models.
+        pipeline (VideoLifter): Models.
         source (FrameSource): Video, whose first frames are timed.
         target_fps (float): Frames per second that are wanted.
         say (Callable): Receives the measured speeds, and the choice with its expected
             error.
 
     Returns:
-        VideoPoseEstimator: The 2D models with these settings.
+        VideoLifter: The models with these settings.
     """
-    apply_level(poses, read_levels()[0], source.fps)(FirstFrames(source, _WARM_UP))
+    uncached = replace(pipeline, cache=None)
+
+    def run(level: Level, count: int) -> float:
+        begin = time.perf_counter()
+        first = FirstFrames(source, count)
+        _, times = apply_level(uncached, level, source.fps)(first)
+        return times.num_frames / (time.perf_counter() - begin)
 
     def measure(level: Level) -> float:
-        timed = FirstFrames(source, _TIMED)
-        begin = time.perf_counter()
-        found = apply_level(poses, level, source.fps)(timed)
-        speed = len(found.people) / (time.perf_counter() - begin)
+        speed = run(level, _TIMED)
         say(f'{level.name}: {speed:.1f} frames per second')
         return speed
 
+    run(read_levels()[0], _WARM_UP)
     level, speed = choose_level(read_levels(), measure, target_fps)
     reached = '' if speed >= target_fps else f', below the wanted {target_fps:g}'
     say(f'chosen: {level}; {speed:.1f} frames per second{reached}')
-    return apply_level(poses, level, source.fps)
+    return apply_level(pipeline, level, source.fps)
 
 
 class SpeedControl:

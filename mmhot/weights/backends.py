@@ -115,10 +115,10 @@ def shipped_graph(name: str, tasks: Sequence[str]) -> Path | None:
     return None
 
 
-def graph_with_keep_rates(graph: Path, keep_rates: Sequence[float]) -> Path:
-    """Return the file of a shipped GTPT's graph with other keep rates."""
-    rates = '-'.join(f'{rate:g}' for rate in keep_rates)
-    return graph.with_name(f'{graph.stem}.keep-{rates}.onnx')
+def graph_with_keep(graph: Path, keep: Sequence[float]) -> Path:
+    """Return the file of a shipped graph with other keep rates or kept frames."""
+    keep = '-'.join(f'{each:g}' for each in keep)
+    return graph.with_name(f'{graph.stem}.keep-{keep}.onnx')
 
 
 def count_threads() -> int:

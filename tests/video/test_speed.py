@@ -1,12 +1,20 @@
 """Choice of a speed level with scripted speeds; control of streams with a clock."""
 
+import time
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from pose_sources import Detector, Estimator
 from video_files import gray_image, write_video
 
+from mmhot.apis import lifting, live_session
+from mmhot.apis.options import InferOptions
 from mmhot.cli.dispatch import main
+from mmhot.lifting.lifter import Lifter
+from mmhot.video.filling import Gaps
 from mmhot.video.frames import VideoFile
+from mmhot.video.pipeline import VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.sources.mmpose_models import MMPoseEstimator
 from mmhot.video.sources.onnx_models import OnnxPoseEstimator
@@ -20,15 +28,27 @@ from mmhot.video.speed import (
     tune,
     usual_level,
 )
-from mmhot.weights.backends import graph_with_keep_rates
-from mmhot.weights.index import WEIGHTS_FOLDER
+from mmhot.weights.backends import graph_with_keep
+from mmhot.weights.index import DEFAULT_LIFTER, LIVE_LIFTER, WEIGHTS_FOLDER
 
 LEVELS = [
-    Level('a', None, True, 1, 1.5),
-    Level('b', None, False, 1, 1.0),
-    Level('c', (0.7, 0.4, 0.2, 0.1), False, 2, 0.5),
-    Level('d', (0.5, 0.3, 0.2, 0.1), False, 3, 0.3),
+    Level('a', None, True, 1, cost=1.5),
+    Level('b', None, False, 1, cost=1.0),
+    Level('c', (0.7, 0.4, 0.2, 0.1), False, 2, Gaps(0.2), flip_3d=False, cost=0.5),
+    Level('d', (0.5, 0.3, 0.2, 0.1), False, 3, keep=14, cost=0.3),
 ]
+
+
+@pytest.fixture(scope='module')
+def lifter():
+    return Lifter(backend='onnx')
+
+
+class Pruning(Estimator):
+    """Stand-in that remembers its keep rates."""
+
+    def set_keep_rates(self, keep_rates):
+        self.keep_rates = keep_rates
 
 
 class Machine:
@@ -96,27 +116,91 @@ def test_table_is_sorted_and_names_the_default():
     assert all(level.pixels > 0 and level.mpjpe > 0 for level in levels)
 
 
-def test_levels_set_the_estimator():
-    class Pruning(Estimator):
-        def set_keep_rates(self, keep_rates):
-            self.keep_rates = keep_rates
-
+def pipeline_of(lifter, estimator=None, **options):
+    """A pipeline whose detector has an interval."""
     detector = Detector()
     detector.interval = 1.0
-    poses = VideoPoseEstimator(detector, Pruning())
-    own = apply_level(poses, LEVELS[2], 30)
-    assert own.estimator.keep_rates == (0.7, 0.4, 0.2, 0.1)
-    assert (own.det_every, own.flip_test) == (60, False)
-    assert apply_level(poses, LEVELS[0], None).det_every is None
-    assert apply_level(poses, LEVELS[0], 30).flip_test
+    poses = VideoPoseEstimator(detector, estimator or Pruning(), **options)
+    return VideoLifter(poses, lifter)
 
 
-def test_chosen_settings_stay():
-    detector = Detector()
-    detector.interval = 1.0
-    poses = VideoPoseEstimator(detector, Estimator(), det_every=7, flip_test=True)
-    own = apply_level(poses, LEVELS[2], 30)
-    assert (own.det_every, own.flip_test) == (7, True)
+def test_levels_set_all_models(lifter):
+    pipeline = pipeline_of(lifter)
+    own = apply_level(pipeline, LEVELS[2], 30)
+    poses = own.pose_estimator
+    assert poses.estimator.keep_rates == (0.7, 0.4, 0.2, 0.1)
+    assert (poses.det_every, poses.flip_test, poses.gaps) == (60, False, Gaps(0.2))
+    assert not own.lifter.flip_test
+    assert apply_level(pipeline, LEVELS[0], None).pose_estimator.det_every is None
+    accurate = apply_level(pipeline, LEVELS[0], 30)
+    assert accurate.pose_estimator.flip_test
+    assert accurate.pose_estimator.gaps.tolerance == 0
+    assert accurate.lifter.flip_test
+    assert pipeline.lifter.flip_test
+
+
+def test_chosen_settings_stay(lifter):
+    pipeline = pipeline_of(lifter, Estimator(), det_every=7, flip_test=True)
+    poses = apply_level(pipeline, LEVELS[2], 30).pose_estimator
+    assert (poses.det_every, poses.flip_test, poses.gaps.tolerance) == (7, True, 0)
+    kept = Lifter(backend='torch', keep=18)
+    assert kept.at_speed(keep=14).network is kept.network
+
+
+def test_the_lifter_keeps_other_frames_without_torch(lifter):
+    faster = lifter.at_speed(keep=14)
+    assert '14 of 81 frames' in faster.name
+    assert type(faster.network) is type(lifter.network)
+    windows = np.random.default_rng(0).normal(size=(2, 81, 17, 2)).astype(np.float32)
+    expected = Lifter(backend='torch', keep=14).network(windows)
+    np.testing.assert_allclose(faster.network(windows), expected, atol=1e-4)
+    live = Lifter(LIVE_LIFTER, backend='onnx')
+    assert live.at_speed(keep=14).name == live.name
+
+
+def test_levels_of_a_stream_do_not_add_up(lifter):
+    pipeline, said = pipeline_of(lifter), []
+    session = SimpleNamespace(
+        _pipeline=pipeline,
+        _lifter=SimpleNamespace(),
+        _control=SimpleNamespace(update=lambda seconds: True),
+        _stream=SimpleNamespace(label='camera'),
+        _say=said.append,
+    )
+    for level in (LEVELS[0], LEVELS[2], LEVELS[1]):
+        session._control.level = level
+        live_session._Session._adapt(session, 0.1)
+    poses = session._lifter.pose_estimator
+    assert (poses.flip_test, poses.gaps) == (False, Gaps())
+    assert session._lifter.lifter.flip_test
+    assert said[-1].startswith('camera: b: ')
+
+
+def test_the_fastest_back_end_is_measured(monkeypatch):
+    class Slow(Estimator):
+        def estimate_fast(self, images, boxes):
+            time.sleep(0.02)
+            return self(images, boxes)
+
+    class Fast(Slow):
+        def estimate_fast(self, images, boxes):
+            return self(images, boxes)
+
+    lines, opened = [], []
+    kinds = {'auto': Slow, 'torch': Slow, 'onnx': Fast}
+
+    def open_pose_source(*models, skeleton, backend):
+        opened.append(backend)
+        return Detector(), kinds[backend]()
+
+    monkeypatch.setattr(lifting.pose_source, 'open_pose_source', open_pose_source)
+    models = lifting.open_pose_estimator(InferOptions(target_fps=30), lines.append)
+    assert type(models.estimator) is Fast
+    assert [line.split(':')[0] for line in lines] == ['Slow', 'Fast']
+    opened.clear()
+    lifting.open_pose_estimator(InferOptions(target_fps=30, backend='torch'))
+    lifting.open_pose_estimator(InferOptions())
+    assert opened == ['torch', 'auto']
 
 
 @pytest.mark.parametrize('backend', ['torch', 'onnx'])
@@ -140,7 +224,10 @@ def test_keep_rates_are_those_of_the_network_and_part_of_the_identity(backend):
 def test_every_level_has_a_graph():
     graph = WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.onnx'
     rates = {level.keep_rates for level in read_levels()} - {None}
-    assert all(graph_with_keep_rates(graph, each).is_file() for each in rates)
+    assert all(graph_with_keep(graph, each).is_file() for each in rates)
+    graph = WEIGHTS_FOLDER / f'{DEFAULT_LIFTER}.onnx'
+    counts = {level.keep for level in read_levels()} - {None}
+    assert all(graph_with_keep(graph, [each]).is_file() for each in counts)
 
 
 @pytest.fixture
@@ -156,14 +243,16 @@ def test_first_frames_can_be_read_again(video):
     assert first.num_frames == 6
 
 
-def test_tuning_prints_the_choice_with_its_error(video):
+def test_tuning_prints_the_choice_with_its_error(video, lifter):
     lines = []
-    poses = VideoPoseEstimator(Detector(every=1), Estimator())
+    models = VideoPoseEstimator(Detector(every=1), Estimator())
+    poses = VideoLifter(models, lifter, cache=video.parent)
     tuned = tune(poses, VideoFile(video), 1e-3, lines.append)
-    assert tuned.flip_test
+    assert tuned.pose_estimator.flip_test
+    assert (tuned.cache, [*video.parent.glob('.mmhot*')]) == (video.parent, [])
     first, last = lines
     assert first.startswith('accurate: ')
-    assert last.startswith('chosen: accurate: keep rates as trained, flip test')
+    assert last.startswith('chosen: accurate: keep rates as trained, ')
     assert 'expected error' in last
     lines.clear()
     tune(poses, VideoFile(video), 1e6, lines.append)

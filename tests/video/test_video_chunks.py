@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmhot.video.chunks import track_chunk
-from mmhot.video.filling import fill_chunk
+from mmhot.video.filling import Gaps, fill_chunk
 from mmhot.video.frames import Frame
 from mmhot.video.people import People, are_upright, box_iou
 
@@ -212,15 +212,17 @@ class Moving(World):
         return people
 
 
-def chunk_of(world, count=25, every_frame=False, fps=25, times=None):
+def chunk_of(world, count=25, gaps=Gaps(), fps=25, times=None):  # noqa: B008
     times = np.arange(count) / fps if times is None else times
     frames = [
         Frame(number, time, np.zeros((*SIZE[::-1], 3), np.uint8))
         for number, time in enumerate(times)
     ]
     before = world.look(0, world.boxes_of(world.truth(0)), np.full(1, 0.7))
-    keyframes = track_chunk(frames, [before], world.estimate, world.redetect)
-    return fill_chunk(frames, keyframes, world.estimate, every_frame)
+    keyframes = track_chunk(
+        frames, [before], world.estimate, world.redetect, gaps.max_step(frames)
+    )
+    return fill_chunk(frames, keyframes, world.estimate, gaps)
 
 
 def test_predictable_people_are_interpolated():
@@ -265,8 +267,23 @@ def test_frames_of_a_varying_rate_are_interpolated_by_time():
 
 def test_every_frame_is_estimated_if_wanted():
     world = Moving(lambda n: OFFSETS)
-    chunk_of(world, every_frame=True)
+    chunk_of(world, gaps=Gaps(tolerance=0))
     assert sum(map(sum, world.calls)) == 25
+
+
+def test_longer_gaps_with_more_tolerance_save_crops():
+    swings = [Moving(swing), Moving(swing)]
+    chunk_of(swings[0])
+    chunk_of(swings[1], gaps=Gaps(0.2, 0.8, 16))
+    usual, fewer = (sum(map(sum, world.calls)) for world in swings)
+    assert fewer < 0.8 * usual
+
+
+def test_keyframes_are_no_farther_apart_than_the_longest_gap():
+    images = [Frame(n, n / 25, np.zeros((*SIZE[::-1], 3), np.uint8)) for n in range(25)]
+    assert Gaps(0.2, 0.8, 16).max_step(images) == 16
+    assert Gaps(0.2, 0.6, 16).max_step(images) == Gaps().max_step(images) == 8
+    assert Gaps(0.2, 0.8, 16).max_step(images[:1]) == 16
 
 
 def test_people_lost_in_the_middle_of_a_gap_are_searched_in_its_other_frames():

@@ -1,7 +1,7 @@
 """Write the ONNX graphs of the shipped weights, beside these.
 
-That of the speed levels is written with their keep rates, too. Run it after weights
-were replaced. Example::
+Those of the speed levels are written with their kept patches and frames, too. Run it
+after weights were replaced. Example::
 
     python -m tools.lab.export_shipped
 """
@@ -14,11 +14,11 @@ from mmhot.apis.onnx_models import open_exportable
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.deploy.onnx_graphs import trace_graph
 from mmhot.video.speed import read_levels
-from mmhot.weights.backends import graph_with_keep_rates
+from mmhot.weights.backends import graph_with_keep
 from mmhot.weights.hub import META_FILE
-from mmhot.weights.index import shipped_weights
+from mmhot.weights.index import DEFAULT_LIFTER, shipped_weights
 
-_WITH_LEVELS = 'gtpt-t_coco17_synth'
+_GTPT = 'gtpt-t_coco17_synth'
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,7 +34,7 @@ def write_graphs(names: list[str]) -> None:
     """Write the graphs of shipped weights; see the module."""
     from tools.lab.shared_weights import write_sharing_graph
 
-    shipped = shipped_weights()
+    shipped, levels = shipped_weights(), read_levels()
     for name in names or shipped:
         if name not in shipped:
             raise ValueError(f'{name} is not shipped: {", ".join(shipped)} are')
@@ -42,10 +42,13 @@ def write_graphs(names: list[str]) -> None:
         graph = weights.with_suffix('.onnx')
         opened = open_exportable(f'mmhot://{name}')
         files = {graph: opened}
-        rates = {level.keep_rates for level in read_levels()} - {None}
-        for keep_rates in rates if name == _WITH_LEVELS else ():
-            path = graph_with_keep_rates(graph, keep_rates)
-            files[path] = open_exportable(f'mmhot://{name}', keep=keep_rates)
+        settings = {
+            _GTPT: {level.keep_rates for level in levels},
+            DEFAULT_LIFTER: {level.keep and (level.keep,) for level in levels},
+        }
+        for keep in settings.get(name, {None}) - {None}:
+            path = graph_with_keep(graph, keep)
+            files[path] = open_exportable(f'mmhot://{name}', keep=keep)
         for path, opened in files.items():
             program = trace_graph(opened.graph, opened.real[:3], optimize=False)
             metadata = {META_FILE: json.dumps(opened.meta)}

@@ -2,7 +2,7 @@ r"""Measure the cost and error of each speed level on the rendered clips.
 
 Writes the table of ``mmhot tune`` and ``mmhot infer --target-fps``, and draws it. Costs
 are processor time per frame of the whole chain over that of the second level, the
-default, from clips in turns; errors are means over both clips' frames. Example::
+default, from levels in turns; errors are means over both clips' frames. Example::
 
     python -m tools.lab.measure_speed_levels mmhot/video/speed_levels.json \
         docs/images/speed_levels.png
@@ -16,7 +16,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -28,17 +27,18 @@ from mmhot.apis.options import InferOptions
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file
 from mmhot.io.atomic import replacing
+from mmhot.video.filling import Gaps
 from mmhot.video.frames import VideoFile
-from mmhot.video.pipeline import VideoLifter
 from mmhot.video.speed import Level, apply_level
 from tools.lab.measure_lifted import measure
 from tools.lab.motions import GroundTruth
 
+_EVERY_FRAME = Gaps(0.0)
 _LEVELS = (
-    Level('accurate', None, True, 1.0),
+    Level('accurate', None, True, 1.0, _EVERY_FRAME),
     Level('default', None, False, 1.0),
-    Level('fast', (0.7, 0.4, 0.2, 0.1), False, 1.0),
-    Level('faster', (0.5, 0.3, 0.15, 0.1), False, 2.0),
+    Level('fast', (0.7, 0.4, 0.2, 0.1), False, 1.0, Gaps(0.2, 0.8, 16), False),
+    Level('fastest', (0.5, 0.3, 0.15, 0.1), False, 2.0, Gaps(0.3, 1.2, 16), False, 14),
 )
 _CLIPS = ('walk', 'dance')
 
@@ -53,6 +53,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--clips', type=Path, default=Path('demo'), help='folder (default: demo)'
     )
+    parser.add_argument(
+        '--videos', nargs='+', type=Path, default=[], help='whose costs are printed'
+    )
     parser.add_argument('--rounds', type=int, default=3, help='(default: 3)')
     return parser.parse_args()
 
@@ -62,23 +65,27 @@ def run(args: argparse.Namespace) -> None:
     options = InferOptions(pose2d='gtpt-t', device='cpu')
     lifter = open_video_lifter(options)
     lifter.pose_estimator = open_pose_estimator(options)
-    times = {level: [] for level in _LEVELS}
-    errors = {}
-    with tqdm(total=args.rounds * len(_LEVELS)) as bar:
-        for _ in range(args.rounds):
-            for level in _LEVELS:
-                seconds, errors[level] = _run(lifter, level, args.clips)
-                times[level].append(seconds)
-                bar.update()
-    usual = np.array(times[_LEVELS[1]])
+    clips = [args.clips / f'{name}.mp4' for name in _CLIPS]
+    rows = {level: [] for level in _LEVELS}
+    seconds = np.zeros((args.rounds, len(_LEVELS), len(clips + args.videos)))
+    with tqdm(total=seconds.size) as bar:
+        for round_, row, column in np.ndindex(*seconds.shape):
+            level, video = _LEVELS[row], (clips + args.videos)[column]
+            source = VideoFile(video)
+            begin = time.process_time()
+            clip, _ = apply_level(lifter, level, source.fps)(source)
+            seconds[round_, row, column] = time.process_time() - begin
+            if round_ == 0 and video in clips:
+                rows[level].append(
+                    measure(clip, GroundTruth.read(video.with_suffix('.npz')))
+                )
+            bar.update()
+    costs = np.median(seconds / seconds[:, 1:2], 0)
+    both = seconds[..., : len(clips)].sum(-1)
+    both = np.median(both / both[:, 1:2], 0)
     levels = [
-        replace(
-            level,
-            cost=round(median(np.array(times[level]) / usual), 3),
-            pixels=round(errors[level][0], 2),
-            mpjpe=round(errors[level][1], 1),
-        )
-        for level in _LEVELS
+        replace(level, cost=round(float(cost), 3), **_errors(rows[level]))
+        for level, cost in zip(_LEVELS, both, strict=True)
     ]
     content = {
         'command': 'python -m tools.lab.measure_speed_levels',
@@ -89,32 +96,33 @@ def run(args: argparse.Namespace) -> None:
     with replacing(args.table) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
     draw(levels, args.figure)
-    heads = ['level', 'cost', '2D error', 'MPJPE']
-    rows = [
-        [each.name, f'{each.cost:.2f}', f'{each.pixels:.1f} px', f'{each.mpjpe:.1f} mm']
-        for each in levels
+    heads = [
+        'level',
+        '2D error',
+        'MPJPE',
+        *_CLIPS,
+        *(each.stem for each in args.videos),
     ]
-    print_line(align([heads, *rows]))
+    lines = [
+        [
+            each.name,
+            f'{each.pixels:.1f} px',
+            f'{each.mpjpe:.1f} mm',
+            *(f'{cost:.2f}' for cost in own),
+        ]
+        for each, own in zip(levels, costs, strict=True)
+    ]
+    print_line(align([heads, *lines]))
 
 
-def _run(
-    lifter: VideoLifter, level: Level, folder: Path
-) -> tuple[float, tuple[float, float]]:
-    """Return processor seconds per frame, and the mean errors in pixels and mm."""
-    poses, seconds, rows = lifter.pose_estimator, 0.0, []
-    for name in _CLIPS:
-        source = VideoFile(folder / f'{name}.mp4')
-        own = replace(lifter, pose_estimator=apply_level(poses, level, source.fps))
-        begin = time.process_time()
-        clip, _ = own(source)
-        seconds += time.process_time() - begin
-        rows.append(measure(clip, GroundTruth.read(folder / f'{name}.npz')))
+def _errors(rows: list[dict]) -> dict[str, float]:
+    """Average the errors of clips over their frames."""
     weights = [row['frames'] for row in rows]
-    errors = (
+    pixels, mpjpe = (
         float(np.average([row[key] for row in rows], weights=weights))
         for key in ('pixels', 'MPJPE')
     )
-    return seconds / sum(weights), tuple(errors)
+    return dict(pixels=round(pixels, 2), mpjpe=round(mpjpe, 1))
 
 
 def draw(levels: Sequence[Level], target: Path) -> None:

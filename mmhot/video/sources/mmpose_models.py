@@ -276,7 +276,7 @@ class MMPoseEstimator(PoseEstimator):
 def _run_model(model: nn.Module, samples: list[dict]) -> list[Any]:
     """Run the test step of MMPose or MMDetection on samples of their pipelines."""
     batch = pseudo_collate(samples)
-    device = model.data_preprocessor.device
+    device = next(model.parameters()).device
     batch['inputs'] = [copy_to_device(image, device) for image in batch['inputs']]
     with half_precision(device):
         return model.test_step(batch)

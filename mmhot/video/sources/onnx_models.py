@@ -35,7 +35,7 @@ from mmhot.video.sources.onnx_formats import (
 from mmhot.video.sources.turned_crops import QuarterTurns
 from mmhot.weights.backends import (
     count_threads,
-    graph_with_keep_rates,
+    graph_with_keep,
     is_on_cpu,
     open_session,
     read_meta,
@@ -153,7 +153,7 @@ class OnnxPoseEstimator(PoseEstimator):
         """
         path = self._path
         if keep_rates is not None:
-            path = graph_with_keep_rates(path, keep_rates)
+            path = graph_with_keep(path, keep_rates)
         if path not in self._sessions and path.is_file():
             self._sessions[path] = self._open(path)
         if path in self._sessions:
