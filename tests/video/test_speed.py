@@ -169,7 +169,7 @@ def test_levels_of_a_stream_do_not_add_up(lifter):
     )
     for level in (LEVELS[0], LEVELS[2], LEVELS[1]):
         session._control.level = level
-        live_session._Session._adapt(session, 0.1)
+        live_session._StreamRun._adapt(session, 0.1)
     poses = session._lifter.pose_estimator
     assert (poses.flip_test, poses.gaps) == (False, Gaps())
     assert session._lifter.lifter.flip_test
