@@ -1,6 +1,6 @@
 """Foot lock: root paths and legs that keep standing feet in place.
 
-A sparse linear least-squares problem over all frames of a person finds root and ankles;
+A banded linear least-squares problem over all frames of a person finds root and ankles;
 two-bone inverse kinematics then places the knees.
 """
 
@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.linalg import spsolve
+from scipy.linalg import solveh_banded
 
 from mmhot.clips import Clip3D
 from mmhot.lifting.camera_path import stable_keypoints
@@ -128,23 +127,47 @@ def _correct(
     """Return corrections of root, right and left ankle, (T, 3, 3)."""
     lifted = poses[:, ANKLES]
     legs, ankles = lifted - poses[:, _HIPS], lifted + root[:, None]
-    prior, velocity = _prior(root, ankles, seconds), _first_differences(seconds)
+    steps = np.diff(seconds)
+    rates = 1 / np.maximum(steps, 0.2 * np.median(steps))
+    near, smooth = _near(root, ankles), _smooth(seconds)
     weights, moved = _both(stands), np.zeros((len(root), 3, 3))
     for _ in range(_ROUNDS):
         # small and smooth corrections, standing ankles at rest, bones that reach them
         matrix, right = _reach(legs, _relative(moved), lengths)
-        matrix = matrix + prior
+        bands = smooth.copy()
         for side in range(2):
-            normal = velocity.T @ sparse.diags_array(weights[:, side] / _SLIDE**2)
-            normal = normal @ velocity
-            ankle = np.diag(np.eye(3)[side + 1].repeat(3))
-            matrix = matrix + sparse.kron(normal, ankle)
-            right[:, side + 1] -= normal @ ankles[:, side]
-        moved = spsolve(matrix.tocsc(), right.ravel(), 'NATURAL').reshape(right.shape)
-        slide = velocity @ (ankles + moved[:, 1:]).reshape(len(root), -1)
-        slide = np.linalg.norm(slide.reshape(-1, 2, 3), axis=-1)
+            stiff = weights[:, side] * (rates / _SLIDE) ** 2
+            rest = _normal_bands(np.sqrt(stiff) * [[-1], [1]])
+            bands[:2, :, side + 1] += rest[..., None]
+            force = stiff[:, None] * np.diff(ankles[:, side], axis=0)
+            right[:-1, side + 1] += force
+            right[1:, side + 1] -= force
+        moved = _solve(near + matrix, bands.reshape(3, -1), right)
+        slide = np.diff(ankles + moved[:, 1:], axis=0) * rates[:, None, None]
+        slide = np.linalg.norm(slide, axis=-1)
         weights = _both(stands) / (1 + (slide / _ROBUST) ** 2)
     return moved
+
+
+def _solve(blocks: np.ndarray, bands: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve normal equations.
+
+    Args:
+        blocks (np.ndarray): Coefficients within each frame, (T, 9, 9).
+        bands (np.ndarray): More of each variable with itself in the same, the next and
+            the second next frame, (3, T * 9).
+        right (np.ndarray): Right side, (T, 3, 3).
+
+    Returns:
+        np.ndarray: (T, 3, 3).
+    """
+    size = blocks.shape[-1]
+    lower = np.zeros((2 * size + 1, len(blocks), size))
+    for offset in range(size):
+        lower[offset, :, : size - offset] = np.diagonal(blocks, -offset, 1, 2)
+    lower = lower.reshape(len(lower), -1)
+    lower[::size] += bands
+    return solveh_banded(lower, right.ravel(), lower=True).reshape(right.shape)
 
 
 def _relative(moved: np.ndarray) -> np.ndarray:
@@ -152,35 +175,41 @@ def _relative(moved: np.ndarray) -> np.ndarray:
     return moved[:, 1:] - moved[:, :1]
 
 
-def _first_differences(seconds: np.ndarray) -> sparse.sparray:
-    """Return the operator (T - 1, T) of velocities."""
-    steps = np.diff(seconds)
-    rates = 1 / np.maximum(steps, 0.2 * np.median(steps))
-    return sparse.diags_array(
-        [-rates, rates], offsets=[0, 1], shape=(len(rates), len(seconds))
-    )
-
-
 def _both(weights: np.ndarray) -> np.ndarray:
     """Return the weights of the steps between frames, (T - 1, 2)."""
     return weights[1:] * weights[:-1]
 
 
-def _prior(root: np.ndarray, ankles: np.ndarray, seconds: np.ndarray) -> sparse.sparray:
-    """Return the normal matrix of small and smooth corrections (T * 9,)."""
+def _near(root: np.ndarray, ankles: np.ndarray) -> np.ndarray:
+    """Return the normal equations of small corrections, (T, 9, 9)."""
     blocks = np.zeros((len(root), 3, 3, 3, 3))
     blocks[:, 0, :, 0] = _precision(root, _ROOT_ERROR)
     for side in (1, 2):
         precision = _precision(ankles[:, side - 1], _ANKLE_ERROR)
         for row, column in ((0, 0), (0, side), (side, 0), (side, side)):
             blocks[:, row, :, column] += precision if row == column else -precision
-    weights = second_differences(seconds, 1.0)
-    operator = sparse.diags_array(
-        list(weights), offsets=[0, 1, 2], shape=(len(root) - 2, len(root))
-    )
-    errors = np.repeat([_ROOT_ACCELERATION, _ANKLE_ACCELERATION], [3, 6])
-    smooth = sparse.kron(operator.T @ operator, np.diag(errors**-2.0))
-    return _block_diagonal(blocks) + smooth
+    return blocks.reshape(-1, 9, 9)
+
+
+def _smooth(seconds: np.ndarray) -> np.ndarray:
+    """Return the normal equations of smooth corrections, (3, T, 3, 3); see _solve."""
+    bands = _normal_bands(second_differences(seconds, 1.0))[..., None, None]
+    errors = np.array([_ROOT_ACCELERATION, *[_ANKLE_ACCELERATION] * 2])
+    return bands * np.repeat(errors[:, None] ** -2.0, 3, axis=1)
+
+
+def _normal_bands(rows: np.ndarray) -> np.ndarray:
+    """Return the diagonals (N, T) of normal equations.
+
+    Args:
+        rows (np.ndarray): Each column has coefficients of N consecutive frames, (N, R).
+    """
+    count, width = rows.shape
+    bands = np.zeros((count, width + count - 1))
+    for step in range(count):
+        for first in range(count - step):
+            bands[step, first : first + width] += rows[first] * rows[first + step]
+    return bands
 
 
 def _precision(places: np.ndarray, errors: tuple[float, float]) -> np.ndarray:
@@ -190,15 +219,9 @@ def _precision(places: np.ndarray, errors: tuple[float, float]) -> np.ndarray:
     return (np.eye(3) - along) / errors[0] ** 2 + along / errors[1] ** 2
 
 
-def _block_diagonal(blocks: np.ndarray) -> sparse.sparray:
-    count = len(blocks)
-    blocks = blocks.reshape(count, 9, 9)
-    return sparse.bsr_array((blocks, np.arange(count), np.arange(count + 1)))
-
-
 def _reach(
     legs: np.ndarray, change: np.ndarray, lengths: np.ndarray
-) -> tuple[sparse.sparray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Return normal equations that shorten legs that are longer than their bones.
 
     Args:
@@ -207,7 +230,7 @@ def _reach(
         lengths (np.ndarray): Thigh and shin of both legs, (2, 2).
 
     Returns:
-        tuple[sparse.sparray, np.ndarray]: (T * 9, T * 9) and (T, 3, 3).
+        tuple[np.ndarray, np.ndarray]: (T, 9, 9) and (T, 3, 3).
     """
     rows, wanted = np.zeros((2, len(legs), 3, 3)), np.zeros((2, len(legs)))
     for side, longest in enumerate(_STRETCHED * lengths.sum(1)):
@@ -218,7 +241,7 @@ def _reach(
         wanted[side] = longest / _REACH_ERROR - (along * legs[:, side]).sum(-1)
     flat = rows.reshape(2, len(legs), 9)
     blocks = np.einsum('sti,stj->tij', flat, flat)
-    return _block_diagonal(blocks), np.einsum('stab,st->tab', rows, wanted)
+    return blocks, np.einsum('stab,st->tab', rows, wanted)
 
 
 def _leg_lengths(poses: np.ndarray, leg: list[int]) -> np.ndarray:

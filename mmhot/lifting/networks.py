@@ -150,8 +150,11 @@ class OnnxNetwork:
 
     def _run(self, inputs: np.ndarray) -> np.ndarray:
         """Lift windows (B, T, 17, C), a part of them on each thread."""
-        parts = np.array_split(inputs, min(self._threads, len(inputs)))
-        with ThreadPoolExecutor(len(parts)) as pool:
+        count = min(self._threads, len(inputs))
+        if count < 2:
+            return self._run_part(inputs)
+        parts = np.array_split(inputs, count)
+        with ThreadPoolExecutor(count) as pool:
             return np.concatenate([*pool.map(self._run_part, parts)])
 
     @span('lifter network')
