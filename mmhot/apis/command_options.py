@@ -1,11 +1,11 @@
 """Options of search, ONNX export, costs, drawings of kept patches, and the page."""
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmhot.apis.option_fields import Argument, DeviceOptions, Options, option
+from mmhot.apis.option_fields import DeviceOptions, Options, option
 
 
 def read_numbers(name: str, value: Any) -> list[float]:
@@ -43,9 +43,7 @@ def read_shape(value: Any) -> list[int]:
 class SearchOptions(DeviceOptions):
     """Options of :func:`mmhot.search`."""
 
-    checkpoint: Path = field(
-        metadata={'argument': Argument('model of PoseCLR', metavar='FILE')}
-    )
+    checkpoint: Path = option(MISSING, 'model of PoseCLR', metavar='FILE')
     top: int = option(10, 'number of matches', low=1, metavar='N')
     stride: float = option(
         0.5,
@@ -66,9 +64,7 @@ class SearchOptions(DeviceOptions):
 class OnnxOptions(Options):
     """Options of :func:`mmhot.apis.onnx_export.export_onnx`."""
 
-    out: Path = field(
-        metadata={'argument': Argument('folder to create', metavar='DIR')}
-    )
+    out: Path = option(MISSING, 'folder to create', metavar='DIR')
     keep: Any = option(
         None,
         'frames that each pruner of a lifter keeps, or keep rates of a GTPT, such as '

@@ -43,7 +43,7 @@ class Argument:
 
 
 def option(default: Any, help: str | Callable[[], str], **argument: Any) -> Any:
-    """Declare a field of :class:`Options`; see :class:`Argument`."""
+    """Declare a field with an :class:`Argument`; MISSING makes it required."""
     return field(default=default, metadata={'argument': Argument(help, **argument)})
 
 

@@ -5,12 +5,11 @@ Each call of the Python interface has one dataclass. The command line, the page 
 option from every field.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any
 
 from mmhot.apis.option_fields import (
-    Argument,
     DeviceOptions,
     Options,
     frames_per_second,
@@ -294,9 +293,7 @@ class ExportOptions(Options):
 class OutputOptions(ExportOptions):
     """Options of the commands that write files."""
 
-    out_dir: Path = field(
-        metadata={'argument': Argument('folder for the results', metavar='FOLDER')}
-    )
+    out_dir: Path = option(MISSING, 'folder for the results', metavar='FOLDER')
 
 
 @dataclass(frozen=True, kw_only=True)
