@@ -21,7 +21,6 @@ from mmhot.cli.report import format_errors, output_file
 from mmhot.cli.runner import (
     add_runner_arguments,
     build_runner,
-    check_checkpoint,
     load_config,
     merge_options,
     setting,
@@ -29,6 +28,7 @@ from mmhot.cli.runner import (
 from mmhot.cli.training_data import check_data_files
 from mmhot.io.arrays import save_arrays
 from mmhot.io.atomic import replacing
+from mmhot.weights.hub import check_checkpoint
 
 _SUFFIXES = dict(
     out=('.json', '.yaml', '.yml', '.pkl'),

@@ -17,7 +17,6 @@ from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.runner import (
     add_runner_arguments,
     build_runner,
-    check_checkpoint,
     keep_freed_memory,
     load_config,
     merge_options,
@@ -25,6 +24,7 @@ from mmhot.cli.runner import (
 )
 from mmhot.cli.training_data import check_data_files
 from mmhot.errors import hint_at_names
+from mmhot.weights.hub import check_checkpoint
 
 
 def parse_args() -> argparse.Namespace:

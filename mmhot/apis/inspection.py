@@ -12,7 +12,6 @@ from torch import Tensor
 
 import mmhot.plugin  # noqa: F401 registers, also for configs of MMPose
 from mmhot.apis.command_options import CostOptions, PruningOptions
-from mmhot.compat.checkpoints import safe_load
 from mmhot.evaluation.cost import (
     Cost,
     count_layers,
@@ -26,6 +25,7 @@ from mmhot.models.gtpt.head import GTPTHead
 from mmhot.video.sources.model_names import find_pose_model
 from mmhot.visualization.pruning import PruningStage, PruningTrace, draw_pruning
 from mmhot.weights.config_files import find_config, read_config_file
+from mmhot.weights.hub import check_checkpoint
 from mmhot.weights.index import read_models
 from mmhot.weights.loading import build_model
 
@@ -106,8 +106,7 @@ def show_pruning(
     weights = checkpoint or named.weights
     if not weights:
         raise ValueError(f'{model} is a config without weights: name a checkpoint')
-    if '://' not in weights:
-        safe_load(weights)  # a wrong file is refused before the long start
+    check_checkpoint(weights)
     config = read_config_file(named.config)
     network = init_model(config, weights, device=choose_device(chosen.device))
     trace = trace_pruning(network, image, chosen.bbox, chosen.keep_rates)

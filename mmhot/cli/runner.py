@@ -57,22 +57,6 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
 
-def check_checkpoint(path: str | None) -> None:
-    """Refuse a local file that is no checkpoint, before the long start.
-
-    Args:
-        path (str, optional): File, or an address, which is not opened.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is damaged, or holds objects that could run code.
-    """
-    if path is not None and '://' not in path:
-        from mmhot.compat.checkpoints import safe_load
-
-        safe_load(path)
-
-
 def build_from(registry: Any, settings: Any, name: str) -> Any:
     """Build an object of a registry from settings of a config.
 

@@ -177,3 +177,19 @@ def _choose(folder: Path, name: str) -> Path:
         f'{name} has neither {" and ".join(_GRAPH)} nor a checkpoint '
         f'({" or ".join(_CHECKPOINTS)})'
     )
+
+
+def check_checkpoint(path: str | None) -> None:
+    """Refuse a local file that is no checkpoint, before the long start.
+
+    Args:
+        path (str, optional): File, or an address, which is not opened.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged, or holds objects that could run code.
+    """
+    if path is not None and '://' not in path:
+        from mmhot.compat.checkpoints import safe_load
+
+        safe_load(path)
