@@ -1,5 +1,6 @@
 """Losses on sequences of 3D poses."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -21,6 +22,9 @@ class PoseSequenceLoss(nn.Module):
         joint_weights (Sequence[float], optional): Weight of each joint, (K,). Defaults
             to None: ones.
         scale_weight (float): Weight of N-MPJPE. Defaults to 0.
+        min_scale (float): Least scale of N-MPJPE. As published it may be negative, so
+            that poses reflected in the root fit as well as the true ones, and trainings
+            may stay at poses of zero; 0 prevents it. Defaults to ``-math.inf``.
         velocity_weight (float): Weight of the velocity error. Defaults to 0.
         smooth_weight (float): Weight of the temporal consistency loss. Defaults to 0.
         loss_weight (float): Weight of the sum. Defaults to 1.
@@ -30,6 +34,7 @@ class PoseSequenceLoss(nn.Module):
         self,
         joint_weights: Sequence[float] | None = None,
         scale_weight: float = 0.0,
+        min_scale: float = -math.inf,
         velocity_weight: float = 0.0,
         smooth_weight: float = 0.0,
         loss_weight: float = 1.0,
@@ -37,7 +42,8 @@ class PoseSequenceLoss(nn.Module):
         super().__init__()
         weights = None if joint_weights is None else torch.tensor(joint_weights)
         self.register_buffer('joint_weights', weights, persistent=False)
-        self.scale_weight, self.velocity_weight = scale_weight, velocity_weight
+        self.scale_weight, self.min_scale = scale_weight, min_scale
+        self.velocity_weight = velocity_weight
         self.smooth_weight, self.loss_weight = smooth_weight, loss_weight
 
     def forward(
@@ -63,7 +69,7 @@ class PoseSequenceLoss(nn.Module):
         error = (output - target).norm(dim=-1)
         loss = _mean(weights * error, valid)
         if self.scale_weight:
-            scaled = scale_to(output, target)
+            scaled = scale_to(output, target, self.min_scale)
             error = (scaled - target).norm(dim=-1)
             loss = loss + self.scale_weight * _mean(error, valid)
         if output.shape[1] < 2 or not (self.velocity_weight or self.smooth_weight):
@@ -75,11 +81,12 @@ class PoseSequenceLoss(nn.Module):
         return self.loss_weight * (loss + self.smooth_weight * _mean(steps, both))
 
 
-def scale_to(output: Tensor, target: Tensor) -> Tensor:
+def scale_to(output: Tensor, target: Tensor, min_scale: float) -> Tensor:
     """Scale each pose of (..., K, 3) to the best fit of its target."""
     fit = (output * target).sum((-2, -1), keepdim=True)
     size = output.square().sum((-2, -1), keepdim=True)
-    return output * (fit / size.clamp(min=torch.finfo(output.dtype).tiny))
+    scale = fit / size.clamp(min=torch.finfo(output.dtype).tiny)
+    return output * scale.clamp(min=min_scale)
 
 
 def _mean(values: Tensor, valid: Tensor) -> Tensor:

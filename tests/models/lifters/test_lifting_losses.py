@@ -50,6 +50,20 @@ def test_loss_of_motionbert_equals_mmposes():
     assert_close(ours(*fixed_poses()), MPJPEVelocityJointLoss()(*fixed_poses()))
 
 
+def test_reflected_poses_do_not_fit_with_a_least_scale():
+    _, target = fixed_poses()
+    published = PoseSequenceLoss(scale_weight=1.0)
+    loss = PoseSequenceLoss(scale_weight=1.0, min_scale=0.0)
+    output = (-0.1 * target).requires_grad_()
+    distance = target.norm(dim=-1).mean()
+    assert_close(published(output, target), 1.1 * distance)
+    assert_close(loss(output, target), 2.1 * distance)
+    (gradient,) = torch.autograd.grad(loss(output, target), output)
+    (of_mpjpe,) = torch.autograd.grad(PoseSequenceLoss()(output, target), output)
+    assert_close(gradient, of_mpjpe)
+    assert_close(loss(0.1 * target, target), published(0.1 * target, target))
+
+
 def test_unknown_poses_and_their_velocities_do_not_count():
     loss = PoseSequenceLoss(
         joint_weights=JOINTS, scale_weight=0.5, velocity_weight=2.0, smooth_weight=0.5

@@ -8,6 +8,8 @@ model = dict(
     backbone=dict(in_channels=2, embed_dims=64, num_heads=4, num_frames=81),
     head=dict(
         in_channels=64,
+        # with reflected poses as a fit, some seeds never leave poses of zero
+        loss=dict(min_scale=0.0),
         decoder=dict(_delete_=True, **_base_.codec),
     ),
 )
