@@ -18,8 +18,8 @@ from mmhot.windows import chunk_starts, window_frames, window_starts
 
 # absolute: relative paths are found, with a warning, only from MMPose's own folder
 MMPOSE_DATASETS = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'
-# Meters from the camera, beyond which a person of a dataset cannot be.
-_FARTHEST = 100.0
+# Possible sizes of a person in each unit, much beyond the usual ones.
+_BODY_SIZES = dict(pixel=(3.0, 1e5), meter=(0.1, 10.0))
 
 
 @dataclass
@@ -302,7 +302,7 @@ def pose_arrays(
 
     Raises:
         ValueError: If shapes are wrong, there are no frames, numbers are not finite, or
-            the unit is not the meter.
+            units are not pixels and meters.
     """
     keypoints, joints = (np.asarray(x, np.float32) for x in (keypoints, joints))
     shape = (len(joints), 17)
@@ -321,10 +321,13 @@ def pose_arrays(
             raise ValueError(
                 f'{clip}: {what} of frame {is_finite.argmin()} are not finite'
             )
-    if (largest := np.abs(joints).max()) > _FARTHEST:
-        raise ValueError(
-            f'{clip} has a joint {largest:.0f} m away: the unit is not the meter'
-        )
+    for unit, array in (('pixel', keypoints[..., :2]), ('meter', joints)):
+        low, high = _BODY_SIZES[unit]
+        size = np.median(np.ptp(array, axis=1).max(-1))
+        if not low < size < high:
+            raise ValueError(
+                f'{clip} has bodies of {size:.3g}: the unit is not the {unit}'
+            )
     has_scores = keypoints.shape[-1] > 2
     return dict(
         keypoints=keypoints[..., :2],

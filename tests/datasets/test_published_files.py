@@ -135,7 +135,9 @@ def broken(value):
     ('file', 'change_of', 'message'),
     [
         ('data_3d_h36m.npz', broken(np.nan), '54138969: joints of frame 7 are not fin'),
-        ('data_3d_h36m.npz', lambda x: 1000 * x, 'm away: the unit is not the meter'),
+        ('data_3d_h36m.npz', lambda x: 1000 * x, 'e.03: the unit is not the meter'),
+        ('data_3d_h36m.npz', lambda x: x / 1000, 'the unit is not the meter'),
+        (CPN, lambda views: [x / 500 - 1 for x in views], 'the unit is not the pixel'),
         (
             'data_3d_h36m.npz',
             lambda x: x[:0],

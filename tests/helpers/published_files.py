@@ -128,6 +128,6 @@ def write_3dhp_images(folder, numbers, name='TS6_{:06}.jpg'):
     np.savez(
         folder / 'images.npz',
         imgname=[name.format(number) for number in numbers],
-        part=np.concatenate([joints[..., :2] + 700, ones], -1),
+        part=np.concatenate([100 * joints[..., :2] + 700, ones], -1),
         S=np.concatenate([joints, ones], -1),
     )
