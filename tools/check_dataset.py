@@ -14,7 +14,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from zipfile import ZipFile, is_zipfile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from mmpose.registry import DATASETS
@@ -131,10 +131,11 @@ def of_file(path: Path, known: list[tuple[str, dict]]) -> list[tuple[str, dict]]
 
 def by_arrays(path: Path) -> list[tuple[str, dict]]:
     """Recognize MMPose's and H3WB's files, which have any name, by their arrays."""
-    if not is_zipfile(path):
+    try:
+        with ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except BadZipFile:
         return []
-    with ZipFile(path) as archive:
-        names = set(archive.namelist())
     settings = dict(data_root=str(path.parent), ann_file=path.name, seq_len=1)
     if 'train_data.npy' in names:
         return [('H3WB', settings | dict(type='H3WBClipDataset'))]

@@ -163,6 +163,11 @@ def test_mmposes_files_are_recognized_by_their_arrays(tmp_path, run):
     assert f"MPI-INF-3DHP, MMPose's file:\n  {tmp_path / 'images.npz'}: " in out
     assert '1 clips of 2 to 2 frames' in out
     assert 'subjects: TS1' in out
+    whole = (tmp_path / 'images.npz').read_bytes()
+    (tmp_path / 'images.npz').write_bytes(whole[-22:])  # ends like an archive
+    code, out, _ = run(check_dataset, tmp_path / 'images.npz')
+    assert code == 1
+    assert 'is no readable .npz of clips: the file is damaged or cut off' in out
     np.savez(tmp_path / 'images.npz', imgname=['S1_Eating.54138969_000001.jpg'])
     code, out, _ = run(check_dataset, tmp_path / 'images.npz')
     assert code == 1
