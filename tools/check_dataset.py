@@ -12,8 +12,9 @@ import mmhot.cli.tool_imports
 # isort: split
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from mmpose.registry import DATASETS
@@ -23,7 +24,8 @@ from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.runner import build_from, setting
 from mmhot.datasets.clip_dataset import Clip
 from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
-from mmhot.errors import require_file
+from mmhot.errors import naming, require_file
+from mmhot.io.arrays import load_arrays
 from mmhot.io.motion_conversion import (
     LEG_LENGTHS,
     bone_lengths,
@@ -67,7 +69,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'path',
         type=Path,
-        help='folder of a dataset, .npz of motion capture clips, or config (.py)',
+        help='folder or file of a dataset or of motion capture clips, or config (.py)',
     )
     return parser.parse_args()
 
@@ -89,19 +91,68 @@ def find_datasets(path: Path) -> list[tuple[str, dict]]:
     """List titles and settings of the datasets of a config, file or folder."""
     if path.suffix == '.py':
         return of_config(path.stem, path)
+    known = [
+        dataset
+        for title, name in _CONFIGS.items()
+        for dataset in of_config(title, f'mmhot::body_3d_keypoint/{name}.py')
+    ]
     if not path.is_dir():
-        require_file(path)
-        clips = dict(type='MocapDataset', data_root='', ann_file=str(path))
-        return [('Motion capture clips', clips)]
-    known = []
-    for title, name in _CONFIGS.items():
-        for part, settings in of_config(title, f'mmhot::body_3d_keypoint/{name}.py'):
-            known.append((part, settings | dict(data_root=str(path))))
-    present = [each for each in known if any(f.is_file() for f in files_of(each[1]))]
+        return of_file(require_file(path), known)
+    known = [(title, settings | dict(data_root=str(path))) for title, settings in known]
+    # a file of cameras alone may belong to any dataset
+    present = [
+        (title, settings)
+        for title, settings in known
+        if any(f.is_file() for f in files_of(settings | dict(camera_param_file='')))
+    ]
+    listed = {file for _, settings in present for file in files_of(settings)}
+    for file in sorted(set(path.glob('*.npz')) - listed):
+        present += by_arrays(file)
     if not present:
         names = {file.name for _, settings in known for file in files_of(settings)}
-        raise ValueError(f'{path} has none of {", ".join(sorted(names))}')
+        raise ValueError(
+            f'{path} has none of {", ".join(sorted(names))}, nor an .npz file with the '
+            "arrays of MMPose's Human3.6M or MPI-INF-3DHP or of H3WB"
+        )
     return present
+
+
+def of_file(path: Path, known: list[tuple[str, dict]]) -> list[tuple[str, dict]]:
+    """List the datasets that read a file, by its name or else its arrays."""
+    found = []
+    for title, settings in known:
+        for name in files_of(settings | dict(data_root='')):
+            if settings['type'] != 'MocapDataset' and path.match(str(name)):
+                root = path.parents[len(name.parts) - 1]
+                found.append((title, settings | dict(data_root=str(root))))
+    clips = dict(type='MocapDataset', data_root='', ann_file=str(path))
+    return found or by_arrays(path) or [('Motion capture clips', clips)]
+
+
+def by_arrays(path: Path) -> list[tuple[str, dict]]:
+    """Recognize MMPose's and H3WB's files, which have any name, by their arrays."""
+    try:
+        with ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except BadZipFile:
+        return []
+    settings = dict(data_root=str(path.parent), ann_file=path.name, seq_len=1)
+    if 'train_data.npy' in names:
+        return [('H3WB', settings | dict(type='H3WBClipDataset'))]
+    if 'imgname.npy' not in names:
+        return []
+    with naming(path):
+        image = Path(load_arrays(path, ['imgname'])['imgname'].flat[0]).name
+    if image.startswith('TS') or '_Seq' in image:
+        cameras = f'cameras_{"train" if "train" in path.stem else "test"}.pkl'
+        if (path.parent / cameras).is_file():
+            settings['camera_param_file'] = cameras
+        kind, title = 'MPIINF3DHPClipDataset', 'MPI-INF-3DHP'
+    else:
+        is_here = (path.parent / 'cameras.pkl').is_file()
+        settings['camera_param_file'] = 'cameras.pkl' if is_here else '../cameras.pkl'
+        kind, title = 'Human36mClipDataset', 'Human3.6M'
+    return [(f"{title}, MMPose's file", settings | dict(type=kind))]
 
 
 def of_config(title: str, path: Path | str) -> list[tuple[str, dict]]:
@@ -147,13 +198,19 @@ def report(settings: dict) -> int:
     names = [
         sorted({getattr(clip, of) for clip in clips}) for of in ('subject', 'action')
     ]
+    valid = sum(valid_frames(clip).sum() for clip in clips)
     print(
         f'  {len(clips)} clips of {frames.min()} to {frames.max()} frames, '
         f'{frames.sum():,} in all, {seconds / 60:.1f} min at {clips[0].fps:g} fps'
+        + (f', {valid:,} frames annotated' if valid < frames.sum() else '')
     )
+    if not valid:
+        raise ValueError('no frame is annotated')
     for what, values in zip(('subjects', 'actions'), names, strict=True):
         print(f'  {what}: {", ".join(values) if any(values) else "not stated"}')
-    kinds = warn_of_bodies, warn_of_direction, warn_of_frames, warn_of_images
+    kinds = warn_of_bodies, warn_of_direction, warn_of_glitches, warn_of_images
+    if 'millimeters_per_pixel' not in settings:  # bones of one scale change with depth
+        kinds += (warn_of_bones,)
     warnings = [warning for kind in kinds for warning in kind(clips)]
     for warning in warnings:
         print(f'  WARNING: {warning}')
@@ -214,28 +271,39 @@ def warn_of_direction(clips: Sequence[Clip]) -> Iterator[str]:
         yield 'people mostly move backwards: sides are swapped, or an axis is mirrored'
 
 
-def warn_of_frames(clips: Sequence[Clip]) -> Iterator[str]:
-    """Yield warnings about frames of impossible motion or stretched bones."""
-    kinds = {
-        'joints faster than 12 m/s or 450 m/s^2': lambda clip: find_glitches(
-            joints_of(clip), clip.fps
-        ),
-        'limb bones that differ by 10 %': lambda clip: find_stretched(joints_of(clip)),
-    }
-    for what, find in kinds.items():
-        found = {clip.name: find(clip) & valid_frames(clip) for clip in clips}
-        total = sum(int(frames.sum()) for frames in found.values())
-        if not total:
-            continue
-        places = [
-            f'{name} {run.start}-{run.stop - 1}'
-            for name, frames in found.items()
-            for run in good_stretches(frames, 1)
-        ]
-        more = (
-            '' if len(places) <= _MAX_SHOWN else f' and {len(places) - _MAX_SHOWN} more'
-        )
-        yield f'{total} frames with {what}: {", ".join(places[:_MAX_SHOWN])}{more}'
+def warn_of_glitches(clips: Sequence[Clip]) -> Iterator[str]:
+    """Yield a warning about frames of impossible motion."""
+    yield from warn_of_frames(
+        clips,
+        'joints faster than 12 m/s or 450 m/s^2',
+        lambda clip: find_glitches(joints_of(clip), clip.fps),
+    )
+
+
+def warn_of_bones(clips: Sequence[Clip]) -> Iterator[str]:
+    """Yield a warning about frames of stretched bones."""
+    yield from warn_of_frames(
+        clips,
+        'limb bones that differ by 10 %',
+        lambda clip: find_stretched(joints_of(clip)),
+    )
+
+
+def warn_of_frames(
+    clips: Sequence[Clip], what: str, find: Callable[[Clip], np.ndarray]
+) -> Iterator[str]:
+    """Yield a warning that names the valid frames (T,) that are found."""
+    found = {clip.name: find(clip) & valid_frames(clip) for clip in clips}
+    total = sum(int(frames.sum()) for frames in found.values())
+    if not total:
+        return
+    places = [
+        f'{name} {run.start}-{run.stop - 1}'
+        for name, frames in found.items()
+        for run in good_stretches(frames, 1)
+    ]
+    more = '' if len(places) <= _MAX_SHOWN else f' and {len(places) - _MAX_SHOWN} more'
+    yield f'{total} frames with {what}: {", ".join(places[:_MAX_SHOWN])}{more}'
 
 
 def warn_of_images(clips: Sequence[Clip]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from mmhot.compat import import_hooks
@@ -155,6 +156,22 @@ def pass_scalar_radius() -> Undo | None:
     return lambda: delattr(PoseLocalVisualizer, 'draw_circles')
 
 
+def pass_valid_names() -> Undo | None:
+    """Replace characters that MLflow refuses in names, as in 'PCK@150'."""
+    if find_spec('mlflow') is None:
+        return None
+    from mmengine.visualization import MLflowVisBackend
+
+    original = MLflowVisBackend.add_scalars
+
+    def add_scalars(self: Any, scalar_dict: dict, *args: Any, **kwargs: Any) -> None:
+        valid = {re.sub(r'[^\w. :/-]', '_', key): x for key, x in scalar_dict.items()}
+        original(self, valid, *args, **kwargs)
+
+    MLflowVisBackend.add_scalars = add_scalars
+    return lambda: setattr(MLflowVisBackend, 'add_scalars', original)
+
+
 SHIMS = (
     Shim(
         'config scheme',
@@ -197,6 +214,11 @@ SHIMS = (
         "Matplotlib >= 3.10 lacks the method with which MMPose's visualizer draws",
         restore_tostring_rgb,
         since=('matplotlib', (3, 10)),
+    ),
+    Shim(
+        'MLflow names',
+        "MMEngine passes names of measures, as 'PCK@150', that MLflow refuses",
+        pass_valid_names,
     ),
     Shim(
         'circle radius',

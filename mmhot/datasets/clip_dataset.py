@@ -2,9 +2,10 @@
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import mmpose
 import numpy as np
@@ -17,6 +18,8 @@ from mmhot.windows import chunk_starts, window_frames, window_starts
 
 # absolute: relative paths are found, with a warning, only from MMPose's own folder
 MMPOSE_DATASETS = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'
+# Possible sizes of a person in each unit, much beyond the usual ones.
+_BODY_SIZES = dict(pixel=(3.0, 1e5), meter=(0.1, 10.0))
 
 
 @dataclass
@@ -184,7 +187,10 @@ class ClipDataset(BaseDataset):
         """Read the clips and number their windows, once."""
         if self._fully_initialized:
             return
-        clips = self._choose_subjects(self.load_clips())
+        clips = self.load_clips()
+        if not clips:
+            raise ValueError(f'{type(self).__name__}: no clip in {self.data_root}')
+        clips = self._choose_subjects(clips)
         self.clips = [clip.downsample(self.downsample) for clip in clips]
         starts = [self._starts(clip.num_frames) for clip in self.clips]
         clips = np.repeat(np.arange(len(starts)), [len(of_clip) for of_clip in starts])
@@ -277,3 +283,64 @@ class ClipDataset(BaseDataset):
         )
         info.update(clip.constants)
         return info
+
+
+def split_rows(ends: np.ndarray) -> list[np.ndarray]:
+    """Split rows (N,) into runs that end where a bool of (N - 1,) is set."""
+    return np.split(np.arange(len(ends) + 1), np.flatnonzero(ends) + 1)
+
+
+def pose_arrays(
+    clip: str, keypoints: np.ndarray, joints: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Name a clip's arrays as transforms expect them.
+
+    Args:
+        clip (str): Its name in error messages.
+        keypoints (np.ndarray): Pixels, with scores or not, (T, 17, 2 or 3).
+        joints (np.ndarray): Meters in camera axes, (T, 17, 3).
+
+    Raises:
+        ValueError: If shapes are wrong, there are no frames, numbers are not finite, or
+            units are not pixels and meters.
+    """
+    keypoints, joints = (np.asarray(x, np.float32) for x in (keypoints, joints))
+    shape = (len(joints), 17)
+    if (
+        not len(joints)
+        or joints.shape != (*shape, 3)
+        or keypoints.shape not in ((*shape, 2), (*shape, 3))
+    ):
+        raise ValueError(
+            f'{clip} must have (T, 17, 2) keypoints and as many (T, 17, 3) joints, '
+            f'got {keypoints.shape} and {joints.shape}'
+        )
+    for what, array in (('keypoints', keypoints), ('joints', joints)):
+        is_finite = np.isfinite(array).all((1, 2))
+        if not is_finite.all():
+            raise ValueError(
+                f'{clip}: {what} of frame {is_finite.argmin()} are not finite'
+            )
+    for unit, array in (('pixel', keypoints[..., :2]), ('meter', joints)):
+        low, high = _BODY_SIZES[unit]
+        size = np.median(np.ptp(array, axis=1).max(-1))
+        if not low < size < high:
+            raise ValueError(
+                f'{clip} has bodies of {size:.3g}: the unit is not the {unit}'
+            )
+    has_scores = keypoints.shape[-1] > 2
+    return dict(
+        keypoints=keypoints[..., :2],
+        keypoints_visible=keypoints[..., 2]
+        if has_scores
+        else np.ones(keypoints.shape[:-1], np.float32),
+        lifting_target=joints,
+    )
+
+
+def member(content: object, name: str) -> Any:
+    """Return an entry of a file; raise ValueError if it is not there."""
+    if not isinstance(content, Mapping) or name not in content:
+        present = ', '.join(map(str, content)) if isinstance(content, Mapping) else ''
+        raise ValueError(f'has no {name!r}, only {present or "other content"}')
+    return content[name]

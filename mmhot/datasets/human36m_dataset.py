@@ -1,12 +1,19 @@
 """Human3.6M for lifting: files of MMPose, VideoPose3D and MotionBERT."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmpose.registry import DATASETS
 
-from mmhot.datasets.clip_dataset import Clip, ClipDataset
+from mmhot.datasets.clip_dataset import (
+    Clip,
+    ClipDataset,
+    member,
+    pose_arrays,
+    split_rows,
+)
 from mmhot.datasets.h36m import (
     ACTIONS,
     CAMERAS,
@@ -70,17 +77,18 @@ class Human36mClipDataset(ClipDataset):
         if self.keypoint_2d_det_file is not None:
             keypoints = _load_detections(self.find_file(self.keypoint_2d_det_file))
         wanted = (len(names), 17)
-        for what, array in (('3D joints', joints), ('keypoints', keypoints)):
-            if array.shape[:2] != wanted or array.shape[2:] < (3,):
-                raise ValueError(
-                    f'{path} has {len(names)} images, whose {what} must be '
-                    f'{(*wanted, 3)}, got {array.shape}'
-                )
-        cameras = read_h36m_cameras(self.find_file(self.camera_param_file))
         recordings = {}
-        for row, name in enumerate(map(parse_h36m_name, names.tolist())):
-            first, rows = recordings.setdefault(name.clip, (name, []))
-            rows.append(row)
+        with naming(path):
+            for what, array in (('3D joints', joints), ('keypoints', keypoints)):
+                if array.shape[:2] != wanted or array.shape[2:] < (3,):
+                    raise ValueError(
+                        f'has {len(names)} images, whose {what} must be '
+                        f'{(*wanted, 3)}, got {array.shape}'
+                    )
+            for row, name in enumerate(map(parse_h36m_name, names.tolist())):
+                first, rows = recordings.setdefault(name.clip, (name, []))
+                rows.append(row)
+        cameras = read_h36m_cameras(self.find_file(self.camera_param_file))
         return [
             self._clip(first, joints[rows], keypoints[rows], cameras)
             for _, (first, rows) in sorted(recordings.items())
@@ -94,7 +102,7 @@ class Human36mClipDataset(ClipDataset):
             subject=name.subject,
             action=name.action,
             fps=self.fps,
-            arrays=pose_arrays(keypoints, joints[..., :3]),
+            arrays=pose_arrays(name.clip, keypoints, joints[..., :3]),
             constants=dict(
                 camera_param=_camera(
                     cameras, name.subject, name.camera, self.camera_param_file
@@ -143,52 +151,71 @@ class VideoPose3DDataset(ClipDataset):
         path = self.find_file(self.keypoint_2d_file)
         content = load_objects(path)
         left = get_skeleton('h36m-17').left
-        metadata = member(content, 'metadata', path)
-        sides = metadata.get('keypoints_symmetry', [()])
-        if list(sides[0]) != left:
-            raise ValueError(
-                f'{path} has keypoints {metadata.get("layout_name", "")}, whose left '
-                f"ones are {list(sides[0])}: wanted Human3.6M's, {left}"
-            )
-        keypoints = member(content, 'positions_2d', path)
+        with naming(path):
+            metadata = member(content, 'metadata')
+            sides = metadata.get('keypoints_symmetry', [()])
+            if list(sides[0]) != left:
+                raise ValueError(
+                    f'has keypoints {metadata.get("layout_name", "")}, whose left ones '
+                    f"are {list(sides[0])}: wanted Human3.6M's, {left}"
+                )
+            keypoints = {}
+            for take, views in _by_take(content, 'positions_2d'):
+                if len(views) != len(CAMERAS):
+                    raise ValueError(
+                        f'{" ".join(take)} has {len(views)} cameras, not 4'
+                    )
+                keypoints[take] = [_moving_joints(view, take, 2) for view in views]
         path = self.find_file(self.annotation_file)
-        joints = member(load_objects(path), 'positions_3d', path)
+        content = load_objects(path)
+        with naming(path):
+            joints = {
+                take: _moving_joints(poses, take, 3)
+                for take, poses in _by_take(content, 'positions_3d')
+            }
         cameras = read_h36m_cameras(self.find_file(self.camera_param_file))
         return [
-            self._clip(subject, take, camera, (joints[subject][take], pixels), cameras)
-            for subject in sorted(joints.keys() & keypoints.keys())
-            for take in sorted(joints[subject].keys() & keypoints[subject].keys())
-            for camera, pixels in zip(CAMERAS, keypoints[subject][take], strict=False)
+            self._clip(*take, camera, (joints[take], pixels), cameras)
+            for take in sorted(joints.keys() & keypoints.keys())
+            for camera, pixels in zip(CAMERAS, keypoints[take], strict=True)
         ]
 
     def _clip(
         self, subject: str, take: str, camera: str, poses: tuple, cameras: dict
     ) -> Clip:
         name = f'{subject}_{take.replace(" ", "_")}.{camera}'
-        joints, pixels = (_moving_joints(pose, name) for pose in poses)
+        joints, pixels = poses
         if len(pixels) < len(joints):
             raise ValueError(
                 f'{self.keypoint_2d_file}: {name} has {len(pixels)} frames, fewer than '
                 f'the {len(joints)} of {self.annotation_file}'
             )
-        param = _camera(cameras, subject, camera, self.camera_param_file)
-        joints = (joints - np.reshape(param['T'], 3)) @ param['R']
+        param = _camera(cameras, subject, camera, self.camera_param_file, 'RTfcwh')
+        joints = (joints - np.reshape(param['T'], 3)) @ np.reshape(param['R'], (3, 3))
         return Clip(
             name=name,
             subject=subject,
             action=canonical_action(take),
             fps=_FPS,
-            arrays=pose_arrays(pixels[: len(joints)], joints),
+            arrays=pose_arrays(name, pixels[: len(joints)], joints),
             constants=dict(camera_param=param),
         )
 
 
-def _moving_joints(poses: np.ndarray, name: str) -> np.ndarray:
-    """Select 17 of 32 joints; check that there are 17 or 32."""
+def _by_take(content: object, name: str) -> Iterator[tuple[tuple[str, str], Any]]:
+    """Yield the entries of nested dicts with their (subject, take)."""
+    for subject, takes in member(content, name).items():
+        for take, poses in takes.items():
+            yield (subject, take), poses
+
+
+def _moving_joints(poses: object, take: tuple[str, str], size: int) -> np.ndarray:
+    """Select 17 of 32 joints; check that there are 17 or 32 of ``size`` coordinates."""
     poses = np.asarray(poses)
-    if poses.ndim != 3 or poses.shape[1] not in (17, 32):
+    if poses.ndim != 3 or poses.shape[1] not in (17, 32) or poses.shape[2] < size:
         raise ValueError(
-            f'{name}: poses must be (T, 17 or 32, 2 or 3), got {poses.shape}'
+            f'poses of {" ".join(take)} must be (T, 17 or 32, {size}), '
+            f'got {poses.shape}'
         )
     return poses[:, _MOVING] if poses.shape[1] == 32 else poses
 
@@ -235,29 +262,34 @@ class MotionBERTDataset(ClipDataset):
     def load_clips(self) -> list[Clip]:
         """Read the recordings of a split."""
         path = self.find_file(self.annotation_file)
-        data = member(load_objects(path), self.split, path)
-        sources = np.asarray(member(data, 'source', path))
-        pixels = np.asarray(member(data, 'joint_2d', path), np.float32)
-        scores = np.asarray(member(data, 'confidence', path), np.float32)
-        joints = np.asarray(member(data, 'joint3d_image', path), np.float32)
-        cameras = np.asarray(member(data, 'camera_name', path))
-        keypoints = np.concatenate(
-            [pixels[..., :2], scores.reshape(*scores.shape[:2], 1)], -1
+        content = load_objects(path)
+        with naming(path):
+            return self._read(member(content, self.split))
+
+    def _read(self, data: dict) -> list[Clip]:
+        sources = np.asarray(member(data, 'source'))
+        cameras = np.asarray(member(data, 'camera_name'))
+        pixels, scores, joints = (
+            np.asarray(member(data, name), np.float32)
+            for name in ('joint_2d', 'confidence', 'joint3d_image')
         )
         scale = data.get('2.5d_factor')
         if scale is None:
             scale = np.full(len(sources), self.millimeters_per_pixel, np.float32)
         if np.isnan(scale).any():
             raise ValueError(
-                f'{path}: {self.split} has no 2.5d_factor; set millimeters_per_pixel'
+                f'{self.split} has no 2.5d_factor; set millimeters_per_pixel'
             )
-        lengths = {len(each) for each in (sources, keypoints, joints, cameras, scale)}
-        if len(lengths) > 1 or joints.shape[1:] != (17, 3):
+        scale, shape = np.asarray(scale, np.float32), (len(sources), 17)
+        if any(len(each) != len(sources) for each in (cameras, scale)) or any(
+            each.shape[:2] != shape for each in (pixels, scores, joints)
+        ):
             raise ValueError(
-                f'{path}: arrays of {self.split} must be of (N, 17, ...), got '
-                f'{keypoints.shape}, {joints.shape} and {sources.shape}'
+                f'arrays of {self.split} must be of (N, 17, ...), got '
+                f'{pixels.shape}, {scores.shape}, {joints.shape} and {sources.shape}'
             )
-        arrays = sources, cameras, keypoints, joints, np.asarray(scale, np.float32)
+        keypoints = np.concatenate([pixels[..., :2], scores.reshape(*shape, 1)], -1)
+        arrays = sources, cameras, keypoints, joints, scale
         return [
             self._clip(*(array[rows] for array in arrays))
             for rows in split_rows(sources[1:] != sources[:-1])
@@ -275,22 +307,21 @@ class MotionBERTDataset(ClipDataset):
         parts = recording.split('_')
         if len(parts) != 6 or not (parts[1] + parts[3]).isdecimal():
             raise ValueError(
-                f'{self.annotation_file}: source must be as s_09_act_05_subact_02_'
-                f'ca_01, got {sources[0]}'
+                f'source must be as s_09_act_05_subact_02_ca_01, got {sources[0]}'
             )
-        number = int(parts[3]) - 2
+        number, name = int(parts[3]) - 2, f'{recording}.ca_{camera}'
         width, height = image_size(str(cameras[0]))
         center = np.array([width / 2, height / 2], np.float32)
         meters = scale[:, None] / 1000
         depth = self.focal * meters + (joints[..., 2] - joints[:, :1, 2]) * meters
         ahead = (joints[..., :2] - center) / self.focal * depth[..., None]
         return Clip(
-            name=f'{recording}.ca_{camera}',
+            name=name,
             subject=f'S{int(parts[1])}',
             action=ACTIONS[number] if 0 <= number < len(ACTIONS) else '',
             fps=_FPS,
             arrays=pose_arrays(
-                keypoints, np.concatenate([ahead, depth[..., None]], -1)
+                name, keypoints, np.concatenate([ahead, depth[..., None]], -1)
             ),
             constants=dict(
                 camera_param=dict(
@@ -298,37 +329,6 @@ class MotionBERTDataset(ClipDataset):
                 )
             ),
         )
-
-
-def split_rows(ends: np.ndarray) -> list[np.ndarray]:
-    """Split rows (N,) into runs that end where a bool of (N - 1,) is set."""
-    return np.split(np.arange(len(ends) + 1), np.flatnonzero(ends) + 1)
-
-
-def pose_arrays(keypoints: np.ndarray, joints: np.ndarray) -> dict[str, np.ndarray]:
-    """Name a clip's arrays as transforms expect them.
-
-    Args:
-        keypoints (np.ndarray): Pixels, with scores or not, (T, K, 2 or 3).
-        joints (np.ndarray): Meters in camera axes, (T, K, 3).
-    """
-    keypoints = np.asarray(keypoints, np.float32)
-    has_scores = keypoints.shape[-1] > 2
-    return dict(
-        keypoints=keypoints[..., :2],
-        keypoints_visible=keypoints[..., 2]
-        if has_scores
-        else np.ones(keypoints.shape[:-1], np.float32),
-        lifting_target=np.asarray(joints, np.float32),
-    )
-
-
-def member(content: object, name: str, path: Path) -> object:
-    """Return an entry of a file; raise ValueError if it is not there."""
-    if not isinstance(content, Mapping) or name not in content:
-        present = ', '.join(map(str, content)) if isinstance(content, Mapping) else ''
-        raise ValueError(f'{path} has no {name!r}, only {present or "other content"}')
-    return content[name]
 
 
 def read_h36m_cameras(path: Path) -> dict:
@@ -339,10 +339,15 @@ def read_h36m_cameras(path: Path) -> dict:
     return dict(cameras)
 
 
-def _camera(cameras: dict, subject: str, camera: str, path: str) -> dict:
-    if (subject, camera) not in cameras:
-        raise ValueError(f'{path} lacks camera {camera} of {subject}')
-    return cameras[subject, camera]
+def _camera(
+    cameras: dict, subject: str, camera: str, path: str, names: str = 'fcwh'
+) -> dict:
+    param = cameras.get((subject, camera))
+    if not isinstance(param, Mapping) or not param.keys() >= set(names):
+        raise ValueError(
+            f'{path} lacks camera {camera} of {subject}, or its {", ".join(names)}'
+        )
+    return param
 
 
 def _load_annotations(path: Path) -> list[np.ndarray]:

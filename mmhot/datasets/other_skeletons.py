@@ -3,19 +3,20 @@
 import re
 from collections import defaultdict
 from os.path import basename
-from pathlib import Path
 
 import numpy as np
 from mmpose.registry import DATASETS
 
-from mmhot.datasets.clip_dataset import Clip, ClipDataset
-from mmhot.datasets.h36m import canonical_action, image_size
-from mmhot.datasets.human36m_dataset import (
+from mmhot.datasets.clip_dataset import (
+    Clip,
+    ClipDataset,
     member,
     pose_arrays,
-    read_h36m_cameras,
     split_rows,
 )
+from mmhot.datasets.h36m import canonical_action, image_size
+from mmhot.datasets.human36m_dataset import read_h36m_cameras
+from mmhot.errors import naming
 from mmhot.io.arrays import load_objects
 from mmhot.skeletons.joints import convert_keypoints
 
@@ -68,12 +69,13 @@ class MPIINF3DHPClipDataset(ClipDataset):
         if self.camera_param_file is not None:
             cameras = read_h36m_cameras(self.find_file(self.camera_param_file))
         content = load_objects(path)
-        if isinstance(content, dict) and 'imgname' in content:
-            return _mmpose_clips(content, cameras, path)
-        return _pstmo_clips(member(content, 'data', path), cameras, path)
+        with naming(path):
+            if isinstance(content, dict) and 'imgname' in content:
+                return _mmpose_clips(content, cameras)
+            return _pstmo_clips(member(content, 'data'), cameras)
 
 
-def _pstmo_clips(data: dict, cameras: dict, path: Path) -> list[Clip]:
+def _pstmo_clips(data: dict, cameras: dict) -> list[Clip]:
     """Clips by 'TS1', or by 'S1 Seq1' and camera; millimeters."""
     clips = []
     for sequence, content in data.items():
@@ -83,26 +85,24 @@ def _pstmo_clips(data: dict, cameras: dict, path: Path) -> list[Clip]:
             name = sequence.replace(' ', '_')
             views = {f'{name}_Cam{camera}': v for camera, v in content[0].items()}
         for name, view in views.items():
-            keypoints = np.asarray(member(view, 'data_2d', path))
-            joints = np.asarray(member(view, 'data_3d', path)) / 1000
+            keypoints = np.asarray(member(view, 'data_2d'))
+            joints = np.asarray(member(view, 'data_3d')) / 1000
             valid = view.get('valid')
             valid = None if valid is None else np.asarray(valid).reshape(-1) > 0
-            clips.append(_clip(name, '', keypoints, joints, cameras, path, valid))
+            clips.append(_clip(name, '', keypoints, joints, cameras, valid))
     return clips
 
 
-def _mmpose_clips(content: dict, cameras: dict, path: Path) -> list[Clip]:
+def _mmpose_clips(content: dict, cameras: dict) -> list[Clip]:
     """Clips of consecutive images; meters."""
-    keypoints, joints = (
-        np.asarray(member(content, key, path)) for key in ('part', 'S')
-    )
+    keypoints, joints = (np.asarray(member(content, key)) for key in ('part', 'S'))
     images = defaultdict(list)
     for row, image in enumerate(np.asarray(content['imgname']).tolist()):
         match = _NAME.match(basename(image))
         if match is None:
             raise ValueError(
-                f'{path}: images must be named as TS1_002001.jpg or '
-                f'S4_Seq2_Cam0_001033.jpg, got {image}'
+                'images must be named as TS1_002001.jpg or S4_Seq2_Cam0_001033.jpg, '
+                f'got {image}'
             )
         images[match[1]].append((int(match[2]), row))
     clips = []
@@ -112,7 +112,7 @@ def _mmpose_clips(content: dict, cameras: dict, path: Path) -> list[Clip]:
         for part in parts:
             first = f'.{numbers[part[0]]}' if len(parts) > 1 else ''
             arrays = keypoints[rows[part]], joints[rows[part], :, :3]
-            clips.append(_clip(video, first, *arrays, cameras, path))
+            clips.append(_clip(video, first, *arrays, cameras))
     return clips
 
 
@@ -122,20 +122,20 @@ def _clip(
     keypoints: np.ndarray,
     joints: np.ndarray,
     cameras: dict,
-    path: Path,
     valid: np.ndarray | None = None,
 ) -> Clip:
-    lengths = {len(keypoints), len(joints), len(joints if valid is None else valid)}
-    if keypoints.shape[1:2] != (17,) or joints.shape[1:] != (17, 3) or len(lengths) > 1:
+    if valid is not None and len(valid) != len(joints):
         raise ValueError(
-            f'{path}: {video} must have (T, 17, 2) keypoints and as many (T, 17, 3) '
-            f'joints, got {keypoints.shape} and {joints.shape}'
+            f'{video} has {len(joints)} frames, but valid has {len(valid)}'
         )
     names = 'mpi-inf-3dhp-17', 'h36m-17'
-    scores = keypoints[..., 2] if keypoints.shape[-1] > 2 else None
-    keypoints, scores, _ = convert_keypoints(keypoints[..., :2], scores, *names)
-    if scores is not None:
-        keypoints = np.concatenate([keypoints, scores[..., None]], -1)
+    arrays = pose_arrays(video + suffix, keypoints, joints)
+    arrays['keypoints'], arrays['keypoints_visible'], _ = convert_keypoints(
+        arrays['keypoints'], arrays['keypoints_visible'], *names
+    )
+    arrays['lifting_target'], *_ = convert_keypoints(
+        arrays['lifting_target'], None, *names
+    )
     # the height of MMPose's training cameras is mistyped
     width, height = _IMAGE_SIZES.get(video, _LARGE)
     return Clip(
@@ -143,7 +143,7 @@ def _clip(
         subject=video.split('_')[0],
         action='',
         fps=_FPS,
-        arrays=pose_arrays(keypoints, convert_keypoints(joints, None, *names)[0]),
+        arrays=arrays,
         constants=dict(camera_param=dict(cameras.get(video, {}), w=width, h=height)),
         valid=valid,
     )
@@ -179,29 +179,30 @@ class H3WBClipDataset(ClipDataset):
         """Read all recordings."""
         path = self.find_file(self.annotation_file)
         content = load_objects(path)
-        cameras = member(content, 'metadata', path)
-        return [
-            clip
-            for subject, takes in member(content, 'train_data', path).items()
-            for take, recording in takes.items()
-            for camera in sorted(recording.keys() - _SHARED)
-            for clip in self._clips(
-                (subject, take, camera), recording, cameras[subject][camera], path
-            )
-        ]
+        with naming(path):
+            cameras = member(content, 'metadata')
+            return [
+                clip
+                for subject, takes in member(content, 'train_data').items()
+                for take, recording in takes.items()
+                for camera in sorted(recording.keys() - _SHARED)
+                for clip in self._clips(
+                    (subject, take, camera), recording, cameras[subject][camera]
+                )
+            ]
 
     def _clips(
-        self, names: tuple[str, str, str], recording: dict, lens: dict, path: Path
+        self, names: tuple[str, str, str], recording: dict, lens: dict
     ) -> list[Clip]:
         subject, take, camera = names
         view = recording[camera]
-        numbers = np.asarray(member(recording, 'frame_id', path))
-        pixels = np.asarray(member(view, 'pose_2d', path))
-        joints = np.asarray(member(view, 'camera_3d', path)) / 1000
+        numbers = np.asarray(member(recording, 'frame_id'))
+        pixels = np.asarray(member(view, 'pose_2d'))
+        joints = np.asarray(member(view, 'camera_3d')) / 1000
         wanted = (len(numbers), 133)
         if (*pixels.shape, *joints.shape) != (*wanted, 2, *wanted, 3):
             raise ValueError(
-                f'{path}: {"/".join(names)} must have {(*wanted, 2)} keypoints and '
+                f'{"/".join(names)} must have {(*wanted, 2)} keypoints and '
                 f'{(*wanted, 3)} joints, got {pixels.shape} and {joints.shape}'
             )
         pixels, joints = (
@@ -209,7 +210,7 @@ class H3WBClipDataset(ClipDataset):
             for x in (pixels, joints)
         )
         # in units of 1000 pixels
-        intrinsics = 1000 * np.asarray(member(lens, 'K', path)).reshape(3, 3)
+        intrinsics = 1000 * np.asarray(member(lens, 'K')).reshape(3, 3)
         width, height = image_size(camera)
         param = dict(
             f=intrinsics[[0, 1], [0, 1]], c=intrinsics[:2, 2], w=width, h=height
@@ -220,7 +221,7 @@ class H3WBClipDataset(ClipDataset):
                 subject=subject,
                 action=canonical_action(take),
                 fps=_H3WB_FPS,
-                arrays=pose_arrays(pixels[rows], joints[rows]),
+                arrays=pose_arrays('/'.join(names), pixels[rows], joints[rows]),
                 constants=dict(camera_param=param),
             )
             for rows in split_rows(np.diff(numbers) != 1)

@@ -4,7 +4,10 @@ import os
 import pickle
 import subprocess
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
+from unittest.mock import Mock
 
 import matplotlib
 import numpy as np
@@ -263,6 +266,24 @@ def test_mmpose_draws_in_3d_only_with_the_shim():
     assert image.dtype == np.uint8
     assert len(np.unique(image)) > 20
     assert 'tostring_rgb' not in compat.applied()
+
+
+def test_mlflow_gets_names_that_it_permits(tmp_path, monkeypatch):
+    from mmengine.visualization import MLflowVisBackend
+
+    module = ModuleType('mlflow')
+    module.__spec__ = ModuleSpec('mlflow', None)
+    monkeypatch.setitem(sys.modules, 'mlflow', module)
+    backend = MLflowVisBackend(str(tmp_path))
+    backend._mlflow, backend._env_initialized = Mock(), True
+    measures = {'PCK@150': 1, 'coco/AP (M)': 2, 'P-MPJPE': 3}
+    with compat.shims():
+        backend.add_scalars(measures, 7)
+    backend._mlflow.log_metrics.assert_called_with(
+        {'PCK_150': 1, 'coco/AP _M_': 2, 'P-MPJPE': 3}, 7
+    )
+    backend.add_scalars(measures, 7)
+    backend._mlflow.log_metrics.assert_called_with(measures, 7)
 
 
 def test_shims_are_reverted():

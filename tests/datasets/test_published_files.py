@@ -17,9 +17,9 @@ from published_files import (
     TEST,
     TRAIN,
     camera,
-    numbered_poses,
     seen,
     write_3dhp,
+    write_3dhp_images,
     write_motionbert,
     write_videopose3d,
 )
@@ -105,10 +105,86 @@ def test_wrong_videopose3d_files_are_an_error(tmp_path):
     with pytest.raises(ValueError, match=r"left ones are \[1, 3.* wanted Human3.6M's"):
         videopose3d(tmp_path)
     write_videopose3d(tmp_path)
-    with pytest.raises(ValueError, match=r"dbb.npz has no 'positions_3d', only positi"):
+    with pytest.raises(
+        ValueError, match=r"dbb.npz: has no 'positions_3d', only positi"
+    ):
         videopose3d(tmp_path, ann_file=CPN)
     with pytest.raises(FileNotFoundError, match='none.npz does not exist; see "Human3'):
         videopose3d(tmp_path, ann_file='none.npz')
+
+
+def change(path, *keys, to):
+    """Replace one entry of nested dicts in an archive of objects."""
+    with np.load(path, allow_pickle=True) as archive:
+        content = {key: array.item() for key, array in archive.items()}
+    parent = content
+    for key in keys[:-1]:
+        parent = parent[key]
+    parent[keys[-1]] = to(parent[keys[-1]]) if callable(to) else to
+    np.savez(path, **content)
+
+
+def broken(value):
+    """Return a change of frame 7."""
+    return lambda poses: np.where(
+        np.arange(len(poses))[:, None, None] == 7, value, poses
+    )
+
+
+@pytest.mark.parametrize(
+    ('file', 'change_of', 'message'),
+    [
+        ('data_3d_h36m.npz', broken(np.nan), '54138969: joints of frame 7 are not fin'),
+        ('data_3d_h36m.npz', lambda x: 1000 * x, 'e.03: the unit is not the meter'),
+        ('data_3d_h36m.npz', lambda x: x / 1000, 'the unit is not the meter'),
+        (CPN, lambda views: [x / 500 - 1 for x in views], 'the unit is not the pixel'),
+        (
+            'data_3d_h36m.npz',
+            lambda x: x[:0],
+            r'must have \(T, 17, 2\) .*, got \(0, 17',
+        ),
+        (
+            'data_3d_h36m.npz',
+            lambda x: x[..., :2],
+            r'3d_h36m.npz: poses of S9 Photo must',
+        ),
+        (
+            CPN,
+            lambda views: [*views[:3], broken(np.inf)(views[3])],
+            '60457274: keypoin',
+        ),
+        (CPN, lambda views: views[:3], 'dbb.npz: S9 Photo has 3 cameras, not 4'),
+        (
+            CPN,
+            lambda views: [x[..., :1] for x in views],
+            r'17 or 32, 2\), got \(14, 17, 1',
+        ),
+    ],
+)
+def test_damaged_clips_are_named(tmp_path, file, change_of, message):
+    write_videopose3d(tmp_path)
+    key = 'positions_2d' if file == CPN else 'positions_3d'
+    change(tmp_path / file, key, 'S9', 'Photo', to=change_of)
+    with pytest.raises(ValueError, match=message):
+        videopose3d(tmp_path)
+
+
+def test_unexpected_structures_are_named(tmp_path):
+    write_videopose3d(tmp_path)
+    change(tmp_path / CPN, 'positions_2d', 'S9', to=[1, 2])
+    with pytest.raises(ValueError, match='dbb.npz: has an unexpected structure'):
+        videopose3d(tmp_path)
+    write_videopose3d(tmp_path)
+    (tmp_path / 'cameras.pkl').write_bytes(pickle.dumps({('S1', CAMERAS[0]): {'f': 1}}))
+    with pytest.raises(ValueError, match='lacks camera 54138969 of S1, or its R, T, f'):
+        videopose3d(tmp_path)
+    for content in ({'TS1': []}, {'TS1': 5}, {3: {}}):
+        np.savez(tmp_path / TEST, data=content)
+        with pytest.raises(ValueError, match='data_test_3dhp.npz: has'):
+            MPIINF3DHPClipDataset(TEST, data_root=str(tmp_path), **WINDOWS)
+    np.savez(tmp_path / TEST, data={})
+    with pytest.raises(ValueError, match='MPIINF3DHPClipDataset: no clip in'):
+        MPIINF3DHPClipDataset(TEST, data_root=str(tmp_path), **WINDOWS)
 
 
 def test_actions_are_the_fifteen():
@@ -182,6 +258,16 @@ def test_motionbert_training_needs_a_scale(tmp_path):
         (dict(source=['s_09'] * 32), 'source must be as s_09_act_05_subact_02_ca_01'),
         (dict(confidence=None), "has no 'confidence', only joint_2d"),
         (dict(joint3d_image=np.zeros((32, 16, 3))), r'must be of \(N, 17, ...\), got'),
+        (
+            dict(joint_2d=np.zeros((31, 17, 2))),
+            r'pkl: arrays of test must be of \(N, 17',
+        ),
+        (dict(confidence=3), r'final.pkl: arrays of test must be of \(N, 17'),
+        (
+            dict(joint_2d=np.full((32, 17, 2), np.nan)),
+            'ca_01: keypoints of frame 0 are',
+        ),
+        (dict(source=[], joint_2d=np.zeros((0, 17, 2))), 'final.pkl: '),
     ],
 )
 def test_wrong_motionbert_files_are_an_error(tmp_path, changes, message):
@@ -310,17 +396,6 @@ def test_invalid_frames_do_not_count_and_metrics_are_the_official(tmp_path):
     assert found['AUC'] == pytest.approx(np.mean(rates))
 
 
-def write_3dhp_images(folder, numbers, name='TS6_{:06}.jpg'):
-    joints = numbered_poses(len(numbers)) / 1000
-    ones = np.ones((len(numbers), 17, 1))
-    np.savez(
-        folder / 'images.npz',
-        imgname=[name.format(number) for number in numbers],
-        part=np.concatenate([joints[..., :2] + 700, ones], -1),
-        S=np.concatenate([joints, ones], -1),
-    )
-
-
 def test_3dhp_of_mmpose_is_cut_where_images_are_missing(tmp_path):
     write_3dhp_images(tmp_path, [3, 1, 2, 10, 11])
     cameras = {'TS6': dict(f=[1683, 1672], c=[940, 560], w=1920, h=1080)}
@@ -372,7 +447,9 @@ def test_configs_train_and_evaluate(tmp_path, name):
     metric.process(batch, [sample.to_dict() for sample in predicted])
     # an untrained model's poses are small, those of the files 0.5 m in size
     assert 200 < metric.evaluate(len(dataset))['MPJPE'] < 1500
-    (actions,) = (metric.report.actions(each) for each in metric.report.datasets)
+    dataset_name = '3dhp' if name.endswith('3dhp') else 'h36m'
+    assert metric.report.datasets == [dataset_name]
+    actions = metric.report.actions(dataset_name)
     wanted = {'3dhp': 0, 'cpn': 2, '-sh': 1}
     # of the hourglass detections' two videos one is left out
     assert len(actions) == next(n for end, n in wanted.items() if name.endswith(end))

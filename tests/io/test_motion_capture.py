@@ -296,6 +296,17 @@ def test_wrong_files_are_an_error(tmp_path, name, text, message):
     assert '\n' not in str(info.value)
 
 
+def test_circles_of_bones_are_an_error(tmp_path):
+    text = (
+        (FOLDER / '11.asf')
+        .read_text()
+        .replace('    root ', '    lfoot root\n    root ')
+    )
+    asf = write(tmp_path / '11.asf', text)
+    with pytest.raises(ValueError, match=r"11.asf: has a bone 'lfoot' above the root"):
+        read_asf_amc(asf, FOLDER / '11_01.amc')
+
+
 def test_missing_skeletons_and_other_units_are_an_error(tmp_path):
     amc = write(tmp_path / '12_01.amc', '')
     with pytest.raises(FileNotFoundError, match=r'12.asf, the skeleton of 12_01.amc'):

@@ -4,7 +4,7 @@ _base_ = ['./lifting_clips.py']
 
 dataset_type = 'MocapDataset'
 data_root = 'data/cmu_mocap/'
-meta_keys = (*_base_.meta_keys, 'dataset_name', 'framing')
+meta_keys = (*_base_.meta_keys, 'framing')
 pack = dict(type='PackPoseInputs', meta_keys=meta_keys)
 
 train_pipeline = [

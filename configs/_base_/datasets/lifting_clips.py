@@ -17,6 +17,7 @@ meta_keys = (
     'frame',
     'target_frame_numbers',
     'fps',
+    'dataset_name',
     'camera_param',
     'flip_indices',
     'target_img_path',

@@ -7,6 +7,7 @@ dataset_type = 'MPIINF3DHPClipDataset'
 files = dict(
     type=dataset_type,
     data_root='data/mpi_inf_3dhp/',
+    dataset_name='3dhp',  # in results; the joints are Human3.6M's
     seq_len=81,
     num_targets=81,
     stride=81,

@@ -229,12 +229,14 @@ def _read_asf(text: str) -> tuple[list[_Bone], float]:
     for block in blocks:
         fields = _fields(block)
         entries[' '.join(fields.get('name', ['']))] = fields
-    parents = {'root': ''}
+    parents = {}
     for line in sections['hierarchy'].splitlines():
         parent, *children = line.split() or ['']
         if parent not in ('begin', 'end'):
             parents |= dict.fromkeys(children, parent)
-    order = ['root']
+    if 'root' in parents:
+        raise ValueError(f'has a bone {parents["root"]!r} above the root')
+    parents['root'], order = '', ['root']
     for name in order:
         order += [child for child, parent in parents.items() if parent == name]
     bones = []
