@@ -21,15 +21,13 @@ _MIN_STEP = 0.2
 
 # Standard deviations of the height of lifted ankles, in meters, and of the mean body
 # axis from vertical, in radians.
-_ANKLE_ERROR = 0.06
-_LEAN = 0.04
+_ANKLE_ERROR, _LEAN = 0.06, 0.04
 # Weight of ankles above the floor relative to those below it, and the height, relative
 # to the distance, at which a quarter of it is left: people may stand on boxes.
 _ABOVE, _HIGH = 0.05, 0.06
 _FLOOR_ROUNDS = 30
-# Standard deviations of the height of one person's lowest joint, in meters, and of the
-# acceleration of its error, in m/s^2.
-_LOWEST_ERROR, _DRIFT = 0.03, 0.2
+# Acceleration of the floor of one person, in m/s^2 per meter of a joint's error.
+_DRIFT = 7.0
 
 
 def place_roots(
@@ -136,8 +134,7 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
     which decides where people stay in one place.
 
     Args:
-        ankles (np.ndarray): Positions relative to the camera, z approximately up,
-            meters, (N, 3).
+        ankles (np.ndarray): Relative to the camera, z about up, meters, (N, 3).
         bodies (np.ndarray): Directions from feet to neck, (M, 3).
 
     Returns:
@@ -153,14 +150,13 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
     columns = np.column_stack([offsets[:, :2], np.ones(len(offsets))])
     # errors of consecutive frames are correlated: the mean of many stays uncertain
     variance = _ANKLE_ERROR**2 * max(len(ankles) / 100, 1)
-    prior = np.diag([1 / _LEAN**2, 1 / _LEAN**2, 0.0])
+    prior = variance * np.diag([1 / _LEAN**2, 1 / _LEAN**2, 0.0])
     expected = np.append(_slopes(bodies), 0.0)
     plane = expected + [0, 0, np.percentile(offsets[:, 2], 5)]
     high = _HIGH * np.linalg.norm(ankles, axis=1)
     for _ in range(_FLOOR_ROUNDS):
         height = offsets[:, 2] - columns @ plane
-        above = _ABOVE / (1 + (height / high) ** 2) ** 2
-        weights = np.where(height > 0, above, 1.0) / variance
+        weights = np.where(height > 0, _ABOVE / (1 + (height / high) ** 2) ** 2, 1.0)
         normal = (columns * weights[:, None]).T @ columns + prior
         pull = (columns * weights[:, None]).T @ offsets[:, 2] + prior @ expected
         plane = np.linalg.solve(normal, pull)
@@ -181,17 +177,16 @@ def find_own_floor(lowest: np.ndarray, seconds: np.ndarray) -> np.ndarray:
         seconds (np.ndarray): Timestamps, (T,).
 
     Returns:
-        np.ndarray: Heights of standing ankles, (T,); jumps and steps are above them.
+        np.ndarray: Heights below jumps and steps, (T,).
     """
-    differences, last = second_differences(seconds, _DRIFT), len(lowest) - 2
+    differences = second_differences(seconds, _DRIFT)
     smooth = np.zeros((3, len(lowest)))  # upper diagonals
-    for first in range(3):
-        for second in range(first, 3):
-            products = differences[first] * differences[second]
-            smooth[2 + first - second, second : last + second] += products
-    floor = np.full(len(lowest), np.percentile(lowest, 5))
+    for first, last in zip(*np.triu_indices(3), strict=True):
+        products = differences[first] * differences[last]
+        smooth[2 + first - last, last : last + len(products)] += products
+    floor = np.percentile(lowest, 5)
     for _ in range(_FLOOR_ROUNDS):
-        weights = np.where(lowest > floor, _ABOVE, 1.0) / _LOWEST_ERROR**2
+        weights = np.where(lowest > floor, _ABOVE, 1.0)
         floor = solveh_banded(smooth + weights * [[0], [0], [1]], weights * lowest)
     return floor
 

@@ -48,6 +48,16 @@ def test_ground_truth_has_jitter_but_no_errors(truth):
     assert (row['pixels'], row['PCK@0.2']) == (0, 100)
 
 
+def test_constant_differences_are_no_part_of_the_error_without_mean(truth):
+    clip = rendered('walk')
+    doubtful = np.full(clip.scores.shape, 0.03, np.float32)
+    shifted = clip.keypoints_3d.copy()
+    shifted[:, 16, 2] += 0.17
+    row = measure(replace(clip, keypoints_3d=shifted, expected_error=doubtful), truth)
+    found = [row[key] for key in ('MPJPE', 'without mean', 'expected')]
+    assert_allclose(found, [10, 0, 30], atol=1e-3)
+
+
 def test_missing_and_distant_poses_are_counted(truth):
     clip = rendered('walk')
     track = np.where(clip.frame < 50, 0, 3)
@@ -78,9 +88,9 @@ def test_measure_lifted_prints_errors_against_ground_truth(run_tool, tmp_path):
     with redirect_stdout(StringIO()) as printed:
         assert run_tool('measure_lifted', lifted, '--ground-truth', tmp_path) == (0, '')
     row = printed.getvalue().splitlines()[-1]
-    expected = f'{clip.name} 0 of 136 0.0 px 100.0 % 0.0 mm 0.0 mm'.split()
-    # no contacts in the file
-    assert row.split() == expected + 7 * ['-']
+    expected = f'{clip.name} 0 of 136 0.0 px 100.0 % 0.0 mm 0.0 mm 0.0 mm'.split()
+    # neither expected errors nor contacts in the file
+    assert row.split() == expected + 8 * ['-']
     missing = tmp_path / 'none'
     code, errors = run_tool('measure_lifted', lifted, '--ground-truth', missing)
     assert code == 2

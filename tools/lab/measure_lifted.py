@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> None:
 def print_errors(clips: list[Clip3D], folder: Path) -> None:
     """Print errors against ground truth."""
     heads = ['clip', 'without a pose', '2D error', 'PCK@0.2', 'MPJPE', 'P-MPJPE']
-    units = {'root path': 'cm', 'foot slide': 'cm/s', 'true slide': 'cm/s'}
+    units = {'without mean': 'mm', 'expected': 'mm', 'root path': 'cm'}
+    units |= {'foot slide': 'cm/s', 'true slide': 'cm/s'}
     units |= {'floating': 'cm', 'penetration': 'cm', 'precision': '%', 'recall': '%'}
     lines = [[*heads, *units]]
     for clip in clips:
@@ -133,14 +134,17 @@ def measure(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
         dict[str, float]: Number of ``frames``, of those ``missing`` a pose of the
         person, of those ``filled`` by interpolation, and of ID ``switches``; ``pixels``
         and ``PCK@0.2`` (percent) of shoulders, elbows, wrists, hips, knees and ankles;
-        ``MPJPE`` and ``P-MPJPE`` in mm, ``MPJVE`` in mm/s, and ``jitter`` in m/s^2; if
-        the ground truth has contacts, the numbers of :func:`measure_motion`.
+        ``MPJPE`` and ``P-MPJPE`` in mm, the error ``without mean`` difference of each
+        joint, and that ``expected``; ``MPJVE`` in mm/s, and ``jitter`` in m/s^2; if the
+        ground truth has contacts, the numbers of :func:`measure_motion`.
     """
     if lifted.axes != 'camera':
         raise ValueError(f"{lifted.name}: axes must be 'camera', got {lifted.axes!r}")
     rows = _rows_of_person(lifted, truth.pixels)
     frames = lifted.frame[rows]
     poses, target = lifted.keypoints_3d[rows], truth.poses[frames]
+    mean = (poses - target).mean(0)
+    expected = lifted.expected_error
     return {
         'frames': len(truth.poses),
         'missing': len(truth.poses) - len(rows),
@@ -149,6 +153,12 @@ def measure(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
         **_measure_2d(lifted, truth, rows),
         'MPJPE': 1000 * float(mpjpe(poses, target).mean()),
         'P-MPJPE': 1000 * float(p_mpjpe(poses, target).mean()),
+        'without mean': 1000 * float(mpjpe(poses - mean, target).mean()),
+        **(
+            {}
+            if expected is None
+            else {'expected': 1000 * float(expected[rows].mean())}
+        ),
         'MPJVE': 1000 * lifted.fps * float(mpjve(poses, target, frames).mean()),
         'jitter': jitter(poses, frames, lifted.fps),
         **({} if truth.contacts is None else measure_motion(lifted.take(rows), truth)),
