@@ -14,16 +14,22 @@ from mocap import CAMERAS, JUMP, joints_of
 from numpy.testing import assert_allclose
 from rendered_clips import DATA, rendered
 
-from mmhot.clips import to_axes
+from mmhot.clips import ARRAYS, to_axes
 from mmhot.io.lifted import write_npz
 from mmhot.lifting.lifter import Lifter
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.pipeline import VideoLifter
 from tools.lab.evaluate_chain import (
     VARIANTS,
     lift_frames_alone,
     measure_motions,
 )
-from tools.lab.measure_lifted import jitter_row, measure, measure_jitter
+from tools.lab.measure_lifted import (
+    jitter_row,
+    measure,
+    measure_jitter,
+    without_extremities,
+)
 from tools.lab.motions import GroundTruth, project_motion
 
 
@@ -46,6 +52,19 @@ def test_ground_truth_has_jitter_but_no_errors(truth):
     assert_allclose(row['jitter'], jitter_row(truth, 25.0)['jitter'], rtol=1e-5)
     assert truth.lens.size == (1280, 720)
     assert (row['pixels'], row['PCK@0.2']) == (0, 100)
+
+
+def test_toes_hands_and_noses_are_not_measured(truth):
+    clip, larger = rendered('walk'), get_skeleton('h36m-24')
+    arrays = {x: getattr(clip, x) for x, (axes, _) in ARRAYS.items() if 'K' in axes}
+    padded = {
+        name: np.concatenate([array, array[:, :7]], axis=1)
+        for name, array in arrays.items()
+        if array is not None
+    }
+    tree = dict(joint_names=larger.joints, parents=larger.parents)
+    changed = without_extremities(replace(clip, **tree, **padded))
+    assert measure(changed, truth) == measure(clip, truth)
 
 
 def test_constant_differences_are_no_part_of_the_error_without_mean(truth):

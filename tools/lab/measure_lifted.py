@@ -9,13 +9,14 @@ as the rendered clips in ``demo/``, also get errors. Example::
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.clips import Clip3D
+from mmhot.clips import ARRAYS, Clip3D
 from mmhot.evaluation.motion_quality import (
     bone_length_variation,
     foot_slide,
@@ -28,6 +29,7 @@ from mmhot.lifting.camera_path import stable_keypoints
 from mmhot.lifting.contacts import ANKLES, predict_contacts
 from mmhot.lifting.placement import ANKLE_HEIGHT
 from mmhot.lifting.world import to_world
+from mmhot.skeletons.joints import get_skeleton
 from tools.lab.motions import GroundTruth
 
 # A pose belongs to another person if its joints are farther than this from the ground
@@ -53,10 +55,19 @@ def parse_args() -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Print one line a person, and one of errors a clip."""
-    clips = [read_lifted(path) for path in args.clips]
+    clips = [without_extremities(read_lifted(path)) for path in args.clips]
     print_plausibility(clips)
     if args.ground_truth:
         print_errors(clips, args.ground_truth)
+
+
+def without_extremities(clip: Clip3D) -> Clip3D:
+    """Keep Human3.6M's 17 joints."""
+    body = slice(get_skeleton('h36m-17').num_keypoints)
+    arrays = {x: getattr(clip, x) for x, (axes, _) in ARRAYS.items() if 'K' in axes}
+    arrays = {x: None if y is None else y[:, body] for x, y in arrays.items()}
+    names, parents = clip.joint_names[body], clip.parents[body]
+    return replace(clip, joint_names=names, parents=parents, **arrays)
 
 
 def print_errors(clips: list[Clip3D], folder: Path) -> None:
