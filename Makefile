@@ -38,13 +38,15 @@ help:
 	@echo 'make clean     remove .venv and all other build results'
 	@echo 'Settings: PYTHON=3.13, VENV=FOLDER, TORCH=cpu or cuda, LOCK=numpy1, EXTRAS=mmpose,ui'
 
+DEMO := npz,json,bvh,glb,trc,mot,html,mp4,png
+
 demo: setup
 	$(BIN)/mmhot infer demo/walk.mp4 demo/dance.mp4 --out-dir outputs/demo \
-		--pose2d gtpt-t --det-model pose-verified --formats npz,json,bvh,glb,html,mp4,png
+		--pose2d gtpt-t --det-model pose-verified --joints 24 --formats $(DEMO)
 	$(BIN)/python -m tools.lab.measure_lifted outputs/demo/walk.npz \
 		outputs/demo/dance.npz --ground-truth demo
-	$(BIN)/mmhot lift demo/skating_2d_coco17.npz --out-dir outputs/demo \
-		--formats npz,json,bvh,glb,html,mp4,png
+	$(BIN)/mmhot lift demo/skating_2d_coco17.npz --out-dir outputs/demo --joints 24 \
+		--formats $(DEMO)
 
 test: setup
 	$(TEST) -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadfile

@@ -5,7 +5,7 @@ is the one from which the pose projects onto its 2D keypoints.
 """
 
 import numpy as np
-from scipy.linalg import solve_banded
+from scipy.linalg import solve_banded, solveh_banded
 from scipy.spatial.transform import Rotation
 
 ANKLE_HEIGHT = 0.08
@@ -21,11 +21,13 @@ _MIN_STEP = 0.2
 
 # Standard deviations of the height of lifted ankles, in meters, and of the mean body
 # axis from vertical, in radians.
-_ANKLE_ERROR = 0.06
-_LEAN = 0.04
-# Weight of ankles above the floor relative to those below it.
-_ABOVE = 0.05
+_ANKLE_ERROR, _LEAN = 0.06, 0.04
+# Weight of ankles above the floor relative to those below it, and the height, relative
+# to the distance, at which a quarter of it is left: people may stand on boxes.
+_ABOVE, _HIGH = 0.05, 0.06
 _FLOOR_ROUNDS = 30
+# Acceleration of the floor of one person, in m/s^2 per meter of a joint's error.
+_DRIFT = 7.0
 
 
 def place_roots(
@@ -128,11 +130,11 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
     """Fit the floor plane to the lowest ankles.
 
     Expectile regression: ankles below the plane weigh twenty times as much as those
-    above. The prior of the normal is the mean body axis, which decides where people
-    stay in one place.
+    above, and those far above even less. The prior of the normal is the mean body axis,
+    which decides where people stay in one place.
 
     Args:
-        ankles (np.ndarray): Positions, z approximately up, meters, (N, 3).
+        ankles (np.ndarray): Relative to the camera, z about up, meters, (N, 3).
         bodies (np.ndarray): Directions from feet to neck, (M, 3).
 
     Returns:
@@ -148,12 +150,13 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
     columns = np.column_stack([offsets[:, :2], np.ones(len(offsets))])
     # errors of consecutive frames are correlated: the mean of many stays uncertain
     variance = _ANKLE_ERROR**2 * max(len(ankles) / 100, 1)
-    prior = np.diag([1 / _LEAN**2, 1 / _LEAN**2, 0.0])
+    prior = variance * np.diag([1 / _LEAN**2, 1 / _LEAN**2, 0.0])
     expected = np.append(_slopes(bodies), 0.0)
     plane = expected + [0, 0, np.percentile(offsets[:, 2], 5)]
+    high = _HIGH * np.linalg.norm(ankles, axis=1)
     for _ in range(_FLOOR_ROUNDS):
-        above = offsets[:, 2] > columns @ plane
-        weights = np.where(above, _ABOVE, 1.0) / variance
+        height = offsets[:, 2] - columns @ plane
+        weights = np.where(height > 0, _ABOVE / (1 + (height / high) ** 2) ** 2, 1.0)
         normal = (columns * weights[:, None]).T @ columns + prior
         pull = (columns * weights[:, None]).T @ offsets[:, 2] + prior @ expected
         plane = np.linalg.solve(normal, pull)
@@ -164,6 +167,28 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
     rotation = Rotation.from_rotvec(axis * (np.arcsin(sine) / max(sine, 1e-12)))
     on_plane = middle + [0, 0, plane[2]]
     return rotation.as_matrix(), float(rotation.apply(on_plane)[2]) - ANKLE_HEIGHT
+
+
+def find_own_floor(lowest: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Fit a slowly changing floor below one person, by the rule of the floor plane.
+
+    Args:
+        lowest (np.ndarray): Heights of the lowest joint, meters, (T,).
+        seconds (np.ndarray): Timestamps, (T,).
+
+    Returns:
+        np.ndarray: Heights below jumps and steps, (T,).
+    """
+    differences = second_differences(seconds, _DRIFT)
+    smooth = np.zeros((3, len(lowest)))  # upper diagonals
+    for first, last in zip(*np.triu_indices(3), strict=True):
+        products = differences[first] * differences[last]
+        smooth[2 + first - last, last : last + len(products)] += products
+    floor = np.percentile(lowest, 5)
+    for _ in range(_FLOOR_ROUNDS):
+        weights = np.where(lowest > floor, _ABOVE, 1.0)
+        floor = solveh_banded(smooth + weights * [[0], [0], [1]], weights * lowest)
+    return floor
 
 
 def _slopes(bodies: np.ndarray) -> np.ndarray:

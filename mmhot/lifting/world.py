@@ -8,11 +8,19 @@ from scipy.ndimage import uniform_filter1d
 
 from mmhot.clips import Clip3D, to_axes
 from mmhot.lens import DEFAULT_FOCAL_RATIO, Lens
-from mmhot.lifting.placement import ANKLE_HEIGHT, find_floor, place_roots
+from mmhot.lifting.placement import (
+    ANKLE_HEIGHT,
+    find_floor,
+    find_own_floor,
+    place_roots,
+)
 from mmhot.skeletons.joints import get_skeleton
 
 # Smoothing window of the lowest joint's height, seconds.
 _FLOOR_SECONDS = 0.2
+# People are moved to the floor if these errors of the body's size and of the camera's
+# tilt, in radians, explain their height over it; others stand on something.
+_SIZE_ERROR, _TILT_ERROR = 0.15, 0.03
 _SIDES = ('left', 'right')
 # Toes and heels are lower than ankles.
 _BODY = slice(get_skeleton('h36m-17').num_keypoints)
@@ -105,9 +113,10 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     Args:
         clip (Clip3D): In camera axes, with ``root_3d``.
         static_camera (bool): Whether the camera is static. If so, one floor plane is
-            fitted to feet and body axes. If not, the camera is assumed to be level, and
-            the lowest joint of each person to be on the floor, also in jumps. Defaults
-            to False.
+            fitted to feet and body axes, and people who are at most so far from it as
+            small errors of sizes and tilt explain are moved there. If not, the camera
+            is assumed to be level, and the lowest joint of each person to be on the
+            floor, also in jumps. Defaults to False.
 
     Returns:
         Clip3D: A new clip in ``'world'`` axes.
@@ -125,9 +134,15 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         rotation, height = find_floor(feet.reshape(-1, 3), trunks)
         root = root @ rotation.T - [0, 0, height]
         poses = poses @ rotation.T
-    else:
-        for rows in clip.stretches():
-            lowest = poses[rows][:, _BODY][..., 2].min(1)
+    for rows in clip.stretches():
+        lowest = poses[rows][:, _BODY][..., 2].min(1)
+        if static_camera:
+            distance = np.linalg.norm(root[rows, :2], axis=1).mean()
+            limit = _SIZE_ERROR * abs(height) + _TILT_ERROR * distance
+            lowest += root[rows, 2] - ANKLE_HEIGHT
+            if abs(np.median(lowest)) < limit:
+                root[rows, 2] -= find_own_floor(lowest, clip.seconds(clip.frame[rows]))
+        else:
             size = max(round(_FLOOR_SECONDS * clip.fps), 1)
             smooth = uniform_filter1d(lowest, size, mode='nearest')
             root[rows, 2] = ANKLE_HEIGHT - smooth

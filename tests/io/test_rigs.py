@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from mocap import JUMP, KICK, joints_of
 from numpy.testing import assert_allclose
+from rendered_clips import rendered
 
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import BVH_PROFILES, HUMAN_IK
 from mmhot.io.writers.table import BVH_PROFILE_NAMES
+from mmhot.lifting.foot_lock import lock_feet
+from mmhot.lifting.world import place_people, to_world
 
 RIGS = {**BVH_PROFILES, 'humanik': HUMAN_IK}
 
@@ -56,3 +59,17 @@ def test_standing_feet_are_level_and_lifted_ones_follow_the_shin():
         high = ankle > 0.08 + 0.15
         assert_allclose(tilt[high], lean[high], atol=1e-6)
         assert places[:, toe, 2].min() > -0.06
+
+
+def test_feet_do_not_turn_while_their_ankles_rest():
+    clip = lock_feet(place_people(rendered('dance')))
+    places = to_world(clip, static_camera=True).places()
+    positions = fit_rig(places, HUMAN_IK).positions()
+    speeds = {}
+    for joint in ('foot', 'toe_end'):
+        pair = [HUMAN_IK.joints.index(f'{side}_{joint}') for side in ('left', 'right')]
+        steps = np.diff(positions[:, pair, :2], axis=0)
+        speeds[joint] = np.linalg.norm(steps, axis=-1) * clip.fps
+    rests = speeds['foot'] < 0.05
+    assert rests.mean() > 0.5
+    assert speeds['toe_end'][rests].mean() < 0.06

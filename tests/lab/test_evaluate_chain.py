@@ -14,16 +14,22 @@ from mocap import CAMERAS, JUMP, joints_of
 from numpy.testing import assert_allclose
 from rendered_clips import DATA, rendered
 
-from mmhot.clips import to_axes
+from mmhot.clips import ARRAYS, to_axes
 from mmhot.io.lifted import write_npz
 from mmhot.lifting.lifter import Lifter
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.pipeline import VideoLifter
 from tools.lab.evaluate_chain import (
     VARIANTS,
     lift_frames_alone,
     measure_motions,
 )
-from tools.lab.measure_lifted import jitter_row, measure, measure_jitter
+from tools.lab.measure_lifted import (
+    jitter_row,
+    measure,
+    measure_jitter,
+    without_extremities,
+)
 from tools.lab.motions import GroundTruth, project_motion
 
 
@@ -46,6 +52,29 @@ def test_ground_truth_has_jitter_but_no_errors(truth):
     assert_allclose(row['jitter'], jitter_row(truth, 25.0)['jitter'], rtol=1e-5)
     assert truth.lens.size == (1280, 720)
     assert (row['pixels'], row['PCK@0.2']) == (0, 100)
+
+
+def test_toes_hands_and_noses_are_not_measured(truth):
+    clip, larger = rendered('walk'), get_skeleton('h36m-24')
+    arrays = {x: getattr(clip, x) for x, (axes, _) in ARRAYS.items() if 'K' in axes}
+    padded = {
+        name: np.concatenate([array, array[:, :7]], axis=1)
+        for name, array in arrays.items()
+        if array is not None
+    }
+    tree = dict(joint_names=larger.joints, parents=larger.parents)
+    changed = without_extremities(replace(clip, **tree, **padded))
+    assert measure(changed, truth) == measure(clip, truth)
+
+
+def test_constant_differences_are_no_part_of_the_error_without_mean(truth):
+    clip = rendered('walk')
+    doubtful = np.full(clip.scores.shape, 0.03, np.float32)
+    shifted = clip.keypoints_3d.copy()
+    shifted[:, 16, 2] += 0.17
+    row = measure(replace(clip, keypoints_3d=shifted, expected_error=doubtful), truth)
+    found = [row[key] for key in ('MPJPE', 'without mean', 'expected')]
+    assert_allclose(found, [10, 0, 30], atol=1e-3)
 
 
 def test_missing_and_distant_poses_are_counted(truth):
@@ -78,9 +107,9 @@ def test_measure_lifted_prints_errors_against_ground_truth(run_tool, tmp_path):
     with redirect_stdout(StringIO()) as printed:
         assert run_tool('measure_lifted', lifted, '--ground-truth', tmp_path) == (0, '')
     row = printed.getvalue().splitlines()[-1]
-    expected = f'{clip.name} 0 of 136 0.0 px 100.0 % 0.0 mm 0.0 mm'.split()
-    # no contacts in the file
-    assert row.split() == expected + 7 * ['-']
+    expected = f'{clip.name} 0 of 136 0.0 px 100.0 % 0.0 mm 0.0 mm 0.0 mm'.split()
+    # neither expected errors nor contacts in the file
+    assert row.split() == expected + 8 * ['-']
     missing = tmp_path / 'none'
     code, errors = run_tool('measure_lifted', lifted, '--ground-truth', missing)
     assert code == 2

@@ -7,9 +7,9 @@ import pytest
 from numpy.testing import assert_allclose
 from rendered_clips import DATA, H36M, rendered
 
-from mmhot.clips import to_axes
+from mmhot.clips import ARRAYS, to_axes
 from mmhot.lens import Lens, focal_of_view
-from mmhot.lifting.placement import ANKLE_HEIGHT, find_floor
+from mmhot.lifting.placement import ANKLE_HEIGHT, find_floor, find_own_floor
 from mmhot.lifting.world import place_people, scale_people, to_world
 
 ANKLES = H36M.indices(['left_foot', 'right_foot'])
@@ -81,6 +81,45 @@ def test_lowest_joint_is_on_the_floor_of_a_moving_camera():
     assert world.axes == 'world'
     with pytest.raises(ValueError, match="'world' axes cannot be converted"):
         to_axes(world, 'camera')
+
+
+def with_second_person(clip, root_3d, poses):
+    """Add a person with the same keypoints."""
+    second = replace(clip, root_3d=root_3d, keypoints_3d=poses)
+    names = [name for name in ARRAYS if getattr(clip, name) is not None]
+    both = {x: np.concatenate([getattr(clip, x), getattr(second, x)]) for x in names}
+    both['track'] = np.repeat([0, 1], len(clip))
+    return replace(clip, **both)
+
+
+@pytest.mark.parametrize('name', TILT)
+def test_people_on_boxes_do_not_tilt_the_floor(name):
+    clip, _, lens = ground_truth(name)
+    clip, tilt = place_people(clip, lens), np.radians(TILT[name])
+    raised = clip.root_3d - np.float32([0, 1.4 * np.cos(tilt), 1.4 * np.sin(tilt)])
+    raised[:, 0] += 2
+    world = to_world(with_second_person(clip, raised, clip.keypoints_3d), True)
+    poses, found = clip.keypoints_3d.reshape(-1, 3), world.keypoints_3d[: len(clip)]
+    up = np.linalg.lstsq(poses, found.reshape(-1, 3), rcond=None)[0][:, 2]
+    assert np.degrees(np.arccos(-up @ [0, np.cos(tilt), np.sin(tilt)])) < 3
+    heights = np.percentile(world.places()[:, ANKLES, 2].reshape(2, -1), 5, axis=1)
+    assert_allclose(heights, [ANKLE_HEIGHT, ANKLE_HEIGHT + 1.4], atol=0.12)
+
+
+def test_people_of_wrong_sizes_stand_on_one_floor():
+    clip, _, lens = ground_truth('walk')
+    clip = place_people(clip, lens)
+    larger = clip.root_3d * 1.1, clip.keypoints_3d * 1.1
+    world = to_world(with_second_person(clip, *larger), static_camera=True)
+    heights = np.percentile(world.places()[:, ANKLES, 2].reshape(2, -1), 10, axis=1)
+    assert_allclose(heights, ANKLE_HEIGHT, atol=0.015)
+
+
+def test_jumps_leave_the_floor_of_a_person():
+    seconds = np.arange(200) / 50
+    drift = 0.2 + 0.05 * np.sin(seconds)
+    jump = np.maximum(4.9 * (0.3**2 - (seconds - 2) ** 2), 0)
+    assert_allclose(find_own_floor(drift + jump, seconds), drift, atol=0.03)
 
 
 def test_floor_without_people_is_level():

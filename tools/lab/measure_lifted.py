@@ -9,13 +9,14 @@ as the rendered clips in ``demo/``, also get errors. Example::
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.clips import Clip3D
+from mmhot.clips import ARRAYS, Clip3D
 from mmhot.evaluation.motion_quality import (
     bone_length_variation,
     foot_slide,
@@ -28,6 +29,7 @@ from mmhot.lifting.camera_path import stable_keypoints
 from mmhot.lifting.contacts import ANKLES, predict_contacts
 from mmhot.lifting.placement import ANKLE_HEIGHT
 from mmhot.lifting.world import to_world
+from mmhot.skeletons.joints import get_skeleton
 from tools.lab.motions import GroundTruth
 
 # A pose belongs to another person if its joints are farther than this from the ground
@@ -53,16 +55,26 @@ def parse_args() -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Print one line a person, and one of errors a clip."""
-    clips = [read_lifted(path) for path in args.clips]
+    clips = [without_extremities(read_lifted(path)) for path in args.clips]
     print_plausibility(clips)
     if args.ground_truth:
         print_errors(clips, args.ground_truth)
 
 
+def without_extremities(clip: Clip3D) -> Clip3D:
+    """Keep Human3.6M's 17 joints."""
+    body = slice(get_skeleton('h36m-17').num_keypoints)
+    arrays = {x: getattr(clip, x) for x, (axes, _) in ARRAYS.items() if 'K' in axes}
+    arrays = {x: None if y is None else y[:, body] for x, y in arrays.items()}
+    names, parents = clip.joint_names[body], clip.parents[body]
+    return replace(clip, joint_names=names, parents=parents, **arrays)
+
+
 def print_errors(clips: list[Clip3D], folder: Path) -> None:
     """Print errors against ground truth."""
     heads = ['clip', 'without a pose', '2D error', 'PCK@0.2', 'MPJPE', 'P-MPJPE']
-    units = {'root path': 'cm', 'foot slide': 'cm/s', 'true slide': 'cm/s'}
+    units = {'without mean': 'mm', 'expected': 'mm', 'root path': 'cm'}
+    units |= {'foot slide': 'cm/s', 'true slide': 'cm/s'}
     units |= {'floating': 'cm', 'penetration': 'cm', 'precision': '%', 'recall': '%'}
     lines = [[*heads, *units]]
     for clip in clips:
@@ -133,14 +145,17 @@ def measure(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
         dict[str, float]: Number of ``frames``, of those ``missing`` a pose of the
         person, of those ``filled`` by interpolation, and of ID ``switches``; ``pixels``
         and ``PCK@0.2`` (percent) of shoulders, elbows, wrists, hips, knees and ankles;
-        ``MPJPE`` and ``P-MPJPE`` in mm, ``MPJVE`` in mm/s, and ``jitter`` in m/s^2; if
-        the ground truth has contacts, the numbers of :func:`measure_motion`.
+        ``MPJPE`` and ``P-MPJPE`` in mm, the error ``without mean`` difference of each
+        joint, and that ``expected``; ``MPJVE`` in mm/s, and ``jitter`` in m/s^2; if the
+        ground truth has contacts, the numbers of :func:`measure_motion`.
     """
     if lifted.axes != 'camera':
         raise ValueError(f"{lifted.name}: axes must be 'camera', got {lifted.axes!r}")
     rows = _rows_of_person(lifted, truth.pixels)
     frames = lifted.frame[rows]
     poses, target = lifted.keypoints_3d[rows], truth.poses[frames]
+    mean = (poses - target).mean(0)
+    expected = lifted.expected_error
     return {
         'frames': len(truth.poses),
         'missing': len(truth.poses) - len(rows),
@@ -149,6 +164,12 @@ def measure(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
         **_measure_2d(lifted, truth, rows),
         'MPJPE': 1000 * float(mpjpe(poses, target).mean()),
         'P-MPJPE': 1000 * float(p_mpjpe(poses, target).mean()),
+        'without mean': 1000 * float(mpjpe(poses - mean, target).mean()),
+        **(
+            {}
+            if expected is None
+            else {'expected': 1000 * float(expected[rows].mean())}
+        ),
         'MPJVE': 1000 * lifted.fps * float(mpjve(poses, target, frames).mean()),
         'jitter': jitter(poses, frames, lifted.fps),
         **({} if truth.contacts is None else measure_motion(lifted.take(rows), truth)),

@@ -40,6 +40,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--scenes', type=int, default=6, help='of each size')
     parser.add_argument('--people', type=int, nargs='+', default=[2, 4, 6])
     parser.add_argument('--seed', type=int, default=1000, help='of the first video')
+    parser.add_argument(
+        '--uniforms', action='store_true', help='all people wear the same clothes'
+    )
     return parser.parse_args()
 
 
@@ -56,7 +59,7 @@ def measure(args: argparse.Namespace) -> None:
     for count in args.people:
         table = dict.fromkeys(('no', 'yes'), IdentityErrors())
         for seed in range(args.seed, args.seed + args.scenes):
-            drawn = DrawnVideo(walks, seed, count)
+            drawn = DrawnVideo(walks, seed, count, args.uniforms)
             for name, tracks in zip(table, drawn.track(), strict=True):
                 ids = drawn.ids_of(tracks)
                 table[name] += count_identity_errors(drawn.owners, ids)
@@ -74,15 +77,24 @@ class DrawnVideo:
         walks (list[np.ndarray]): Motions, meters, z up, 50 fps, (T, 17, 3).
         seed (int): Random seed.
         num_people (int): People, the first two with the same shirt.
+        uniforms (bool): Whether all wear the same clothes. Defaults to False.
     """
 
-    def __init__(self, walks: list[np.ndarray], seed: int, num_people: int) -> None:
+    def __init__(
+        self,
+        walks: list[np.ndarray],
+        seed: int,
+        num_people: int,
+        uniforms: bool = False,
+    ) -> None:
         rng = np.random.default_rng(seed)
         self.people: list[People] = []
         self.owners: list[np.ndarray] = []
         self._observer = AppearanceObserver('coco-17')
         clothes = rng.uniform(20, 235, (num_people, 4, 3))
         clothes[:2, 0] = clothes[0, 0]
+        if uniforms:
+            clothes[:] = clothes[0]
         paths = [self._walk(walks, rng) for _ in range(num_people)]
         background = cv2.resize(
             rng.uniform(60, 200, (12, 20, 3)).astype(np.float32), _SIZE

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import solveh_banded
 from scipy.spatial.transform import Rotation
 
 from mmhot.io.writers.rigs import TOE, TOE_END, TYPICAL_SHIN, Rig
@@ -16,6 +17,9 @@ Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 # Feet are level up to this height of the ankle above that of standing people, in
 # meters less and less, unless a shin leans further, in radians.
 _LIFTED, _LEANING = 0.15, np.radians(45)
+# Standard deviations of a foot's direction, in radians, and of its turn for each meter
+# that the ankle moves; smallest such path between frames; largest correction.
+_YAW_ERROR, _TURN, _STILL, _MOST_YAW = 0.2, 10.0, 3e-4, np.radians(30)
 _ENDS = get_skeleton('h36m-24')
 
 
@@ -110,11 +114,13 @@ def fit_rig(positions: np.ndarray, rig: Rig) -> RigidMotion:
     toes = np.broadcast_to(np.eye(3), (num_frames, 4, 3, 3))
     rotations = np.concatenate([known.rotations, toes], axis=1)
     motion = RigidMotion(tuple(parents), np.array(offsets), known.root, rotations)
+    feet = [joints.index(f'{side}_foot') for side in ('left', 'right')]
     if has_ends:
         _turn_ends(motion, joints, positions)
     else:
-        feet = [joints.index(f'{side}_foot') for side in ('left', 'right')]
         _level_feet(motion, feet)
+    if num_frames > 1:
+        _hold_feet(motion, feet)
     return motion
 
 
@@ -160,6 +166,25 @@ def _level_feet(motion: RigidMotion, feet: list[int]) -> None:
         level = Rotation.from_rotvec(turn * share[:, None]).as_matrix()
         above = axes[:, motion.parents[foot]]
         motion.rotations[:, foot] = np.swapaxes(above, -1, -2) @ level @ axes[:, foot]
+
+
+def _hold_feet(motion: RigidMotion, feet: list[int]) -> None:
+    """Keep the direction of feet whose ankles rest, in place."""
+    positions, axes = motion.placed()
+    for foot in feet:
+        x, y, _ = np.moveaxis(axes[:, foot, :, 2], -1, 0)
+        seen, known = np.unwrap(np.arctan2(y, x)), (x**2 + y**2) / _YAW_ERROR**2 + 1e-6
+        path = np.linalg.norm(np.diff(positions[:, foot], axis=0), axis=-1)
+        stiff = 1 / (_TURN * np.maximum(path, _STILL)) ** 2
+        bands = np.zeros((2, len(seen)))
+        bands[0, 1:] = -stiff
+        bands[1] = known
+        bands[1, 1:] += stiff
+        bands[1, :-1] += stiff
+        turn = (solveh_banded(bands, known * seen) - seen).clip(-_MOST_YAW, _MOST_YAW)
+        held = Rotation.from_rotvec(turn[:, None] * [0, 0, 1]).as_matrix()
+        above = np.swapaxes(axes[:, motion.parents[foot]], -1, -2)
+        motion.rotations[:, foot] = above @ held @ axes[:, foot]
 
 
 def fit_rigid_skeleton(positions: np.ndarray, skeleton: Skeleton) -> RigidMotion:
