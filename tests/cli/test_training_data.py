@@ -9,6 +9,10 @@ import pytest
 CONFIGS = Path(__file__).parents[2] / 'configs'
 TRAIN = CONFIGS.parent / 'tools/train.py'
 LIFTER = 'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-30e_cmu-wild'
+PRETRAINING = (
+    'body_3d_keypoint/poseclr/cmu_mocap/'
+    'poseclr_nanohtnet-81frm-keep9_1xb256-30e_cmu-wild'
+)
 MIXSTE = 'body_3d_keypoint/mixste/h36m/mixste_81frm_1xb4-160e_h36m-cpn'
 GTPT = 'body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192'
 RENDERED = 'body_2d_keypoint/gtpt/rendered/gtpt-t_1xb32-20e_rendered-128x96'
@@ -82,6 +86,7 @@ def test_missing_data_are_found_before_the_long_imports(tmp_path):
     'config',
     [
         LIFTER,
+        PRETRAINING,
         *(
             pytest.param(name, marks=pytest.mark.slow(reason='trains on images'))
             for name in (RENDERED, GTPT, DETECTOR)

@@ -48,6 +48,14 @@ def test_configs_train_test_and_lift(path, tmp_path, run_tool, monkeypatch):
         config = on_generated_files(Config.fromfile(path), tmp_path / 'data')
         config.dump(tmp_path / 'short.py')
         options = ['short.py', '--work-dir', 'work']
+    start = (Config.fromfile(path).model.get('backbone') or {}).get('init_cfg')
+    if start:
+        pretraining = f'*/{Path(start.checkpoint).parent.name}.py'
+        (first,) = path.parents[1].glob(pretraining)
+        code, err = run_tool('train', first, '--sample', '--work-dir', 'first')
+        assert code == 0, err
+        start = 'model.backbone.init_cfg.checkpoint=first/epoch_1.pth'
+        options += ['--cfg-options', start]
     code, err = run_tool('train', *options)
     assert code == 0, err
     if 'head' not in Config.fromfile(path).model:
