@@ -8,12 +8,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from scipy.linalg import solveh_banded
 
 from mmhot.clips import Clip3D
 from mmhot.lifting.camera_path import stable_keypoints
 from mmhot.lifting.contacts import predict_contacts
-from mmhot.lifting.placement import second_differences
+from mmhot.lifting.smooth_fits import (
+    normal_bands,
+    second_differences,
+    solve_blocks,
+    time_steps,
+)
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.windows import solve_in_parts
 
@@ -127,8 +131,7 @@ def _correct(
     """Return corrections of root, right and left ankle, (T, 3, 3)."""
     lifted = poses[:, ANKLES]
     legs, ankles = lifted - poses[:, _HIPS], lifted + root[:, None]
-    steps = np.diff(seconds)
-    rates = 1 / np.maximum(steps, 0.2 * np.median(steps))
+    rates = 1 / time_steps(seconds)
     near, smooth = _near(root, ankles), _smooth(seconds)
     weights, moved = _both(stands), np.zeros((len(root), 3, 3))
     for _ in range(_ROUNDS):
@@ -137,37 +140,16 @@ def _correct(
         bands = smooth.copy()
         for side in range(2):
             stiff = weights[:, side] * (rates / _SLIDE) ** 2
-            rest = _normal_bands(np.sqrt(stiff) * [[-1], [1]])
+            rest = normal_bands(np.sqrt(stiff) * [[-1], [1]], len(root))
             bands[:2, :, side + 1] += rest[..., None]
             force = stiff[:, None] * np.diff(ankles[:, side], axis=0)
             right[:-1, side + 1] += force
             right[1:, side + 1] -= force
-        moved = _solve(near + matrix, bands.reshape(3, -1), right)
+        moved = solve_blocks(near + matrix, bands.reshape(3, -1), right)
         slide = np.diff(ankles + moved[:, 1:], axis=0) * rates[:, None, None]
         slide = np.linalg.norm(slide, axis=-1)
         weights = _both(stands) / (1 + (slide / _ROBUST) ** 2)
     return moved
-
-
-def _solve(blocks: np.ndarray, bands: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Solve normal equations.
-
-    Args:
-        blocks (np.ndarray): Coefficients within each frame, (T, 9, 9).
-        bands (np.ndarray): More of each variable with itself in the same, the next and
-            the second next frame, (3, T * 9).
-        right (np.ndarray): Right side, (T, 3, 3).
-
-    Returns:
-        np.ndarray: (T, 3, 3).
-    """
-    size = blocks.shape[-1]
-    lower = np.zeros((2 * size + 1, len(blocks), size))
-    for offset in range(size):
-        lower[offset, :, : size - offset] = np.diagonal(blocks, -offset, 1, 2)
-    lower = lower.reshape(len(lower), -1)
-    lower[::size] += bands
-    return solveh_banded(lower, right.ravel(), lower=True).reshape(right.shape)
 
 
 def _relative(moved: np.ndarray) -> np.ndarray:
@@ -192,24 +174,11 @@ def _near(root: np.ndarray, ankles: np.ndarray) -> np.ndarray:
 
 
 def _smooth(seconds: np.ndarray) -> np.ndarray:
-    """Return the normal equations of smooth corrections, (3, T, 3, 3); see _solve."""
-    bands = _normal_bands(second_differences(seconds, 1.0))[..., None, None]
+    """Return the normal equations of smooth corrections, (3, T, 3, 3)."""
+    differences = second_differences(seconds, 1.0)
+    bands = normal_bands(differences, len(seconds))[..., None, None]
     errors = np.array([_ROOT_ACCELERATION, *[_ANKLE_ACCELERATION] * 2])
     return bands * np.repeat(errors[:, None] ** -2.0, 3, axis=1)
-
-
-def _normal_bands(rows: np.ndarray) -> np.ndarray:
-    """Return the diagonals (N, T) of normal equations.
-
-    Args:
-        rows (np.ndarray): Each column has coefficients of N consecutive frames, (N, R).
-    """
-    count, width = rows.shape
-    bands = np.zeros((count, width + count - 1))
-    for step in range(count):
-        for first in range(count - step):
-            bands[step, first : first + width] += rows[first] * rows[first + step]
-    return bands
 
 
 def _precision(places: np.ndarray, errors: tuple[float, float]) -> np.ndarray:

@@ -7,9 +7,12 @@ these joints are a banded nonlinear least-squares problem over all frames of a p
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import solveh_banded
 
-from mmhot.lifting.placement import second_differences
+from mmhot.lifting.smooth_fits import (
+    normal_bands,
+    second_differences,
+    solve_blocks,
+)
 from mmhot.windows import solve_in_parts
 
 # Standard deviation of accelerations of offsets, in m/s^2.
@@ -83,7 +86,9 @@ def _fit(known: Offsets) -> np.ndarray:
     targets = -np.einsum('tpai,tpi->tpa', lines, known.joints)
     index = np.arange(known.mean.shape[1])
     offsets, weights = known.mean, known.weights / known.ray_error**2
-    smooth = second_differences(known.seconds, _ACCELERATION)
+    size = right[0].size
+    differences = second_differences(known.seconds, _ACCELERATION)
+    smooth = np.repeat(normal_bands(differences, len(right)), size, axis=1)
     for _ in range(_ROUNDS):
         total, sums = matrix.copy(), right.copy()
         errors = np.einsum('tpai,tpi->tpa', lines, offsets) - targets
@@ -95,7 +100,7 @@ def _fit(known: Offsets) -> np.ndarray:
         for (first, second), length in known.lengths.items():
             weight = known.length_error**-2
             _add_length(total, sums, offsets, first, second, length, weight)
-        offsets = _solve(total, sums, smooth)
+        offsets = solve_blocks(total.reshape(-1, size, size), smooth, sums)
     return offsets
 
 
@@ -117,25 +122,3 @@ def _add_length(
         for other, turn in ends:
             outer = unit[:, :, None] * unit[:, None]
             matrix[:, point, :, other] += sign * turn * weight * outer
-
-
-def _solve(matrix: np.ndarray, right: np.ndarray, smooth: np.ndarray) -> np.ndarray:
-    """Solve block-diagonal normal equations with smoothness over time.
-
-    Args:
-        matrix (np.ndarray): Of each frame, (T, P, 3, P, 3).
-        right (np.ndarray): (T, P, 3).
-        smooth (np.ndarray): Weights of second differences, (3, T - 2).
-    """
-    count, size = len(right), right[0].size
-    blocks = matrix.reshape(count, size, size)
-    bands = np.zeros((2 * size + 1, count, size))  # the main diagonal is last
-    for row, column in zip(*np.triu_indices(size), strict=True):
-        bands[row - column - 1, :, column] += blocks[:, row, column]
-    for step in range(3):
-        for first in range(3 - step):
-            last = first + step
-            products = (smooth[first] * smooth[last])[:, None]
-            bands[-1 - step * size, last : last + len(products)] += products
-    flat = solveh_banded(bands.reshape(2 * size + 1, -1), right.ravel())
-    return flat.reshape(right.shape)

@@ -8,6 +8,8 @@ import numpy as np
 from scipy.linalg import solve_banded, solveh_banded
 from scipy.spatial.transform import Rotation
 
+from mmhot.lifting.smooth_fits import normal_bands, second_differences
+
 ANKLE_HEIGHT = 0.08
 """Height of ankles above the floor, meters."""
 
@@ -16,8 +18,6 @@ ANKLE_HEIGHT = 0.08
 _RAY_ERROR = 0.025
 _ACCELERATION = 4.0
 _ROUNDS = 4
-# Smallest time step over the median one; timestamps may repeat.
-_MIN_STEP = 0.2
 
 # Standard deviations of the height of lifted ankles, in meters, and of the mean body
 # axis from vertical, in radians.
@@ -75,20 +75,6 @@ def place_roots(
     return root
 
 
-def second_differences(seconds: np.ndarray, unit: float) -> np.ndarray:
-    """Return weights (3, T - 2) of accelerations in a unit of m/s^2.
-
-    Time steps of the timestamps (T,) may vary (Fornberg 1988).
-    """
-    steps = np.diff(seconds)
-    if len(steps) < 2:
-        return np.zeros((3, 0))
-    steps = np.maximum(steps, _MIN_STEP * np.median(steps))
-    before, after = steps[:-1], steps[1:]
-    outer = 2 / (np.stack([before, after]) * (before + after) * unit)
-    return np.stack([outer[0], -outer.sum(0), outer[1]])
-
-
 def _ray_distances(
     root: np.ndarray, rays: np.ndarray, targets: np.ndarray
 ) -> np.ndarray:
@@ -110,19 +96,16 @@ def _solve(
     normal[:, 2, 2] = np.einsum('tk,tka,tka->t', weights, rays, rays)
     right[:, :2] = np.einsum('tk,tka->ta', weights, targets)
     right[:, 2] = -np.einsum('tk,tka,tka->t', weights, rays, targets)
-    # diagonals of the normal equations, the upper ones first, (13, T, 3)
+    # diagonals of the normal equations, the lower ones last, (13, T, 3)
     bands = np.zeros((13, *right.shape))
     bands[6] = 1e-9
     for row, column in zip(*np.triu_indices(3), strict=True):
-        bands[6 + row - column, :, column] += normal[:, row, column]
-    for step in range(3):
-        for first in range(3 - step):
-            last = first + step
-            products = differences[first] * differences[last]
-            bands[6 - 3 * step, last : last + len(products)] += products[:, None]
+        bands[6 + column - row, :, row] += normal[:, row, column]
+    for step, products in enumerate(normal_bands(differences, len(rays))):
+        bands[6 + 3 * step] += products[:, None]
     banded = bands.reshape(13, -1)
     for offset in range(1, 7):
-        banded[6 + offset] = np.roll(banded[6 - offset], -offset)
+        banded[6 - offset] = np.roll(banded[6 + offset], offset)
     return solve_banded((6, 6), banded, right.ravel()).reshape(right.shape)
 
 
@@ -180,14 +163,12 @@ def find_own_floor(lowest: np.ndarray, seconds: np.ndarray) -> np.ndarray:
         np.ndarray: Heights below jumps and steps, (T,).
     """
     differences = second_differences(seconds, _DRIFT)
-    smooth = np.zeros((3, len(lowest)))  # upper diagonals
-    for first, last in zip(*np.triu_indices(3), strict=True):
-        products = differences[first] * differences[last]
-        smooth[2 + first - last, last : last + len(products)] += products
+    bands = normal_bands(differences, len(lowest))
     floor = np.percentile(lowest, 5)
     for _ in range(_FLOOR_ROUNDS):
         weights = np.where(lowest > floor, _ABOVE, 1.0)
-        floor = solveh_banded(smooth + weights * [[0], [0], [1]], weights * lowest)
+        weighted = np.concatenate([bands[:1] + weights, bands[1:]])
+        floor = solveh_banded(weighted, weights * lowest, lower=True)
     return floor
 
 

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from mmhot.io.writers.rigs import TOE, TOE_END, TYPICAL_SHIN, Rig
 from mmhot.lifting.placement import ANKLE_HEIGHT
+from mmhot.lifting.smooth_fits import normal_bands
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 
@@ -132,9 +133,7 @@ def _turn_ends(
     _, axes = motion.placed()
 
     def turn(joint: str, wanted: np.ndarray) -> None:
-        index = joints.index(joint)
-        above = np.swapaxes(axes[:, motion.parents[index]], -1, -2)
-        motion.rotations[:, index] = above @ wanted
+        _turn_to(motion, joints.index(joint), axes, wanted)
 
     for side in ('left', 'right'):
         sole = unit_vectors(seen[f'{side}_big_toe'] - seen[f'{side}_heel'])
@@ -153,6 +152,14 @@ def _turn_ends(
     turn('neck_base', np.stack([left, up, np.cross(left, up)], axis=-1))
 
 
+def _turn_to(
+    motion: RigidMotion, joint: int, axes: np.ndarray, wanted: np.ndarray
+) -> None:
+    """Turn a joint to wanted axes (T, 3, 3), given those of all (T, K, 3, 3)."""
+    above = np.swapaxes(axes[:, motion.parents[joint]], -1, -2)
+    motion.rotations[:, joint] = above @ wanted
+
+
 def _level_feet(motion: RigidMotion, feet: list[int]) -> None:
     """Turn feet near the floor until they are level, in place."""
     positions, axes = motion.placed()
@@ -164,8 +171,7 @@ def _level_feet(motion: RigidMotion, feet: list[int]) -> None:
         share = leaning * (1 - height / _LIFTED).clip(0, 1)
         share *= np.minimum(angle, _LEANING) / angle.clip(1e-9)
         level = Rotation.from_rotvec(turn * share[:, None]).as_matrix()
-        above = axes[:, motion.parents[foot]]
-        motion.rotations[:, foot] = np.swapaxes(above, -1, -2) @ level @ axes[:, foot]
+        _turn_to(motion, foot, axes, level @ axes[:, foot])
 
 
 def _hold_feet(motion: RigidMotion, feet: list[int]) -> None:
@@ -175,16 +181,13 @@ def _hold_feet(motion: RigidMotion, feet: list[int]) -> None:
         x, y, _ = np.moveaxis(axes[:, foot, :, 2], -1, 0)
         seen, known = np.unwrap(np.arctan2(y, x)), (x**2 + y**2) / _YAW_ERROR**2 + 1e-6
         path = np.linalg.norm(np.diff(positions[:, foot], axis=0), axis=-1)
-        stiff = 1 / (_TURN * np.maximum(path, _STILL)) ** 2
-        bands = np.zeros((2, len(seen)))
-        bands[0, 1:] = -stiff
-        bands[1] = known
-        bands[1, 1:] += stiff
-        bands[1, :-1] += stiff
-        turn = (solveh_banded(bands, known * seen) - seen).clip(-_MOST_YAW, _MOST_YAW)
+        stiff = 1 / (_TURN * np.maximum(path, _STILL))
+        bands = normal_bands(stiff * [[-1], [1]], len(seen))
+        bands[0] += known
+        turn = solveh_banded(bands, known * seen, lower=True) - seen
+        turn = turn.clip(-_MOST_YAW, _MOST_YAW)
         held = Rotation.from_rotvec(turn[:, None] * [0, 0, 1]).as_matrix()
-        above = np.swapaxes(axes[:, motion.parents[foot]], -1, -2)
-        motion.rotations[:, foot] = above @ held @ axes[:, foot]
+        _turn_to(motion, foot, axes, held @ axes[:, foot])
 
 
 def fit_rigid_skeleton(positions: np.ndarray, skeleton: Skeleton) -> RigidMotion:

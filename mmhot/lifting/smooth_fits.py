@@ -1,0 +1,67 @@
+"""Least squares over frames with smoothness: equations of neighboring frames."""
+
+import numpy as np
+from scipy.linalg import solveh_banded
+
+# Smallest time step over the median one; timestamps may repeat.
+_MIN_STEP = 0.2
+
+
+def time_steps(seconds: np.ndarray) -> np.ndarray:
+    """Return the steps (T - 1,) of timestamps (T,), none of them near zero."""
+    steps = np.diff(seconds)
+    return np.maximum(steps, _MIN_STEP * np.median(steps))
+
+
+def second_differences(seconds: np.ndarray, unit: float) -> np.ndarray:
+    """Return weights (3, T - 2) of accelerations in a unit of m/s^2.
+
+    Time steps of the timestamps (T,) may vary (Fornberg 1988).
+    """
+    if len(seconds) < 3:
+        return np.zeros((3, 0))
+    steps = time_steps(seconds)
+    before, after = steps[:-1], steps[1:]
+    outer = 2 / (np.stack([before, after]) * (before + after) * unit)
+    return np.stack([outer[0], -outer.sum(0), outer[1]])
+
+
+def normal_bands(rows: np.ndarray, num_frames: int) -> np.ndarray:
+    """Return the diagonals of normal equations, the main and the N - 1 lower ones.
+
+    Args:
+        rows (np.ndarray): Each column has coefficients of N consecutive frames, (N, R).
+        num_frames (int): Frames T.
+
+    Returns:
+        np.ndarray: (N, T), as ``scipy.linalg.solveh_banded(lower=True)`` takes them.
+    """
+    count, width = rows.shape
+    bands = np.zeros((count, num_frames))
+    for step in range(count):
+        for first in range(count - step):
+            bands[step, first : first + width] += rows[first] * rows[first + step]
+    return bands
+
+
+def solve_blocks(
+    blocks: np.ndarray, bands: np.ndarray, right: np.ndarray
+) -> np.ndarray:
+    """Solve normal equations of several variables in each frame.
+
+    Args:
+        blocks (np.ndarray): Coefficients within each frame, (T, P, P).
+        bands (np.ndarray): More of each variable with itself in the same, the next and
+            the second next frame, (3, T * P).
+        right (np.ndarray): Right side, (T, ...), of P numbers in each frame.
+
+    Returns:
+        np.ndarray: The variables, of the shape of ``right``.
+    """
+    size = blocks.shape[-1]
+    lower = np.zeros((2 * size + 1, len(blocks), size))
+    for offset in range(size):
+        lower[offset, :, : size - offset] = np.diagonal(blocks, -offset, 1, 2)
+    lower = lower.reshape(len(lower), -1)
+    lower[::size] += bands
+    return solveh_banded(lower, right.ravel(), lower=True).reshape(right.shape)
