@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.clips import Clip3D
+from mmhot.clips import ARRAYS, Clip3D
 from mmhot.skeletons.joints import get_skeleton
 
 DATA = Path(__file__).parents[1] / 'data'
@@ -38,3 +38,12 @@ def rendered(name, **fields):
     with np.load(DATA / f'rendered_{name}.npz') as data:
         poses, pixels = data['h36m_cam3d'], data['h36m_2d']
     return make_clip(poses - poses[:, :1], pixels, **fields)
+
+
+def joined(first, second):
+    """Return the rows of both clips, which have the same arrays."""
+    names = [name for name in ARRAYS if getattr(first, name) is not None]
+    return replace(
+        first,
+        **{x: np.concatenate([getattr(first, x), getattr(second, x)]) for x in names},
+    )

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from glb_files import Glb
 from numpy.testing import assert_allclose
-from rendered_clips import rendered
+from rendered_clips import joined, rendered
 
-from mmhot.clips import ARRAYS
 from mmhot.io.writers.glb import write_glb
 from mmhot.io.writers.mannequin import make_mannequin
 from mmhot.io.writers.rigid_skeleton import fit_rig
@@ -31,12 +30,7 @@ def clip():
     frame = whole.frame
     second = whole.take((frame >= 20) & (frame < 90) & ((frame < 50) | (frame >= 70)))
     second = replace(second, track=second.track + 3, root_3d=second.root_3d + [1, 2, 0])
-    arrays = {
-        name: np.concatenate([getattr(first, name), getattr(second, name)])
-        for name in ARRAYS
-        if getattr(first, name) is not None
-    }
-    both = replace(whole, **arrays)
+    both = joined(first, second)
     return both.take(np.lexsort((both.track, both.frame)))
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from rendered_clips import DATA, H36M, rendered
+from rendered_clips import DATA, H36M, joined, rendered
 
-from mmhot.clips import ARRAYS, to_axes
+from mmhot.clips import to_axes
 from mmhot.lens import Lens, focal_of_view
 from mmhot.lifting.placement import ANKLE_HEIGHT, find_floor, find_own_floor
 from mmhot.lifting.world import place_people, scale_people, to_world
@@ -85,11 +85,8 @@ def test_lowest_joint_is_on_the_floor_of_a_moving_camera():
 
 def with_second_person(clip, root_3d, poses):
     """Add a person with the same keypoints."""
-    second = replace(clip, root_3d=root_3d, keypoints_3d=poses)
-    names = [name for name in ARRAYS if getattr(clip, name) is not None]
-    both = {x: np.concatenate([getattr(clip, x), getattr(second, x)]) for x in names}
-    both['track'] = np.repeat([0, 1], len(clip))
-    return replace(clip, **both)
+    second = replace(clip, track=clip.track + 1, root_3d=root_3d, keypoints_3d=poses)
+    return joined(clip, second)
 
 
 @pytest.mark.parametrize('name', TILT)

@@ -36,29 +36,28 @@ def on_generated_files(config, folder):
     for dataset in datasets:
         dataset.update(data_root=str(folder), keep_rest=True, subjects=None)
     shorten(config)
-    return config
 
 
 @pytest.mark.slow(reason='trains models of full size, up to minutes each')
 @pytest.mark.parametrize('path', PATHS, ids=lambda path: path.stem)
 def test_configs_train_test_and_lift(path, tmp_path, run_tool, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    options = [path, '--sample', '--work-dir', 'work']
+    config, options = Config.fromfile(path), [path, '--sample', '--work-dir', 'work']
     if path.parent.name != 'cmu_mocap':
-        config = on_generated_files(Config.fromfile(path), tmp_path / 'data')
+        on_generated_files(config, tmp_path / 'data')
         config.dump(tmp_path / 'short.py')
         options = ['short.py', '--work-dir', 'work']
-    start = (Config.fromfile(path).model.get('backbone') or {}).get('init_cfg')
+    start = (config.model.get('backbone') or {}).get('init_cfg')
     if start:
         pretraining = f'*/{Path(start.checkpoint).parent.name}.py'
         (first,) = path.parents[1].glob(pretraining)
         code, err = run_tool('train', first, '--sample', '--work-dir', 'first')
         assert code == 0, err
-        start = 'model.backbone.init_cfg.checkpoint=first/epoch_1.pth'
-        options += ['--cfg-options', start]
+        checkpoint = 'model.backbone.init_cfg.checkpoint=first/epoch_1.pth'
+        options += ['--cfg-options', checkpoint]
     code, err = run_tool('train', *options)
     assert code == 0, err
-    if 'head' not in Config.fromfile(path).model:
+    if 'head' not in config.model:
         return  # pre-training only
     checkpoint = tmp_path / 'work/epoch_1.pth'
     code, err = run_tool('test', options[0], checkpoint, *options[1:])
