@@ -23,7 +23,7 @@ TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 	browser dist clean setup
 
 help:
-	@echo 'make demo      lift two videos and a file of 2D keypoints into outputs/demo'
+	@echo 'make demo      lift two videos and 2D keypoints, write outputs/demo/index.html'
 	@echo 'make test      run the tests, without the slow ones'
 	@echo 'make test-all  run all tests'
 	@echo 'make test-compiled  compile MMCV and compare its operators with ours'
@@ -47,6 +47,7 @@ demo: setup
 		outputs/demo/dance.npz --ground-truth demo
 	$(BIN)/mmhot lift demo/skating_2d_coco17.npz --out-dir outputs/demo --joints 24 \
 		--formats $(DEMO)
+	$(BIN)/python -m tools.lab.demo_page outputs/demo
 
 test: setup
 	$(TEST) -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadfile
