@@ -226,6 +226,7 @@ def load_objects(path: Path) -> Any:
 
 def _load_archive(path: Path) -> dict[str, Any]:
     with np.load(path, allow_pickle=False) as archive:
+        _check_sizes(archive.zip, archive.files, path.stat().st_size)
         values = {}
         for name in archive.files:
             # a member is named as the array or with a suffix
