@@ -24,7 +24,7 @@ from mmhot.windows import lift_windows, resample, usual_stride
 
 _H36M = get_skeleton('h36m-17')
 
-LIFTING_RULES = 3
+LIFTING_RULES = 4
 """Version of the results: raise it when the same keypoints give other poses."""
 
 
@@ -191,21 +191,26 @@ class Lifter(ClipEncoder):
             ]
         camera = ideal_camera(clip.width, clip.height, lens)
         times = [clip.times_of(segment.frames) for segment in segments]
-        inputs = [
-            self.to_model_rate(self.keypoints_of(segment), own)
-            for segment, own in zip(straight, times, strict=True)
-        ]
+        inputs = self._inputs(straight, times)
         total = sum(len(segment.frames) for segment in segments)
         ratio = total / sum(len(keypoints) for keypoints in inputs)
-        others = self._second and self._second.lift_once(
-            inputs, camera, mirrored=self.flip_test
-        )
+        others = repeat(None)
+        if self._second is not None:
+            others = self._second.lift_once(
+                self._second._inputs(straight, times), camera, mirrored=self.flip_test
+            )
+            step = self._second.fps / self.fps
+            others = [
+                resample(poses, step * np.arange(len(own)))
+                for poses, own in zip(others, inputs, strict=True)
+            ]
         lifted = self.lift_inputs(
             inputs,
             camera,
             progress and (lambda done: progress(round(done * ratio), total)),
         )
-        others = map(align_shapes, lifted, others) if others else repeat(None)
+        if self._second is not None:
+            others = map(align_shapes, lifted, others, repeat(self.fps))
         refined = [
             self._refine(*person, camera, clip.fps)
             for person in zip(straight, times, lifted, others, strict=False)
@@ -215,6 +220,15 @@ class Lifter(ClipEncoder):
         # the next step has the peak of memory
         del inputs, lifted, others, refined, poses, errors
         return place_people(lifted_clip.checked(), lens)
+
+    def _inputs(
+        self, segments: list[Segment], times: list[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Return keypoints (T', 17, C) at the model's frame rate."""
+        return [
+            self.to_model_rate(self.keypoints_of(segment), own)
+            for segment, own in zip(segments, times, strict=True)
+        ]
 
     def _refine(
         self,
@@ -237,7 +251,7 @@ class Lifter(ClipEncoder):
         """
         pose = first = self.from_model_rate(lifted, times)
         if aligned is not None:
-            pose = self.from_model_rate(average_shapes(lifted, aligned), times)
+            pose = self.from_model_rate(average_shapes(lifted, aligned, self.fps), times)
         sights = _directions(segment.keypoints, camera)
         if self.accuracy == 'best' and not self.causal:
             pose = keep_bone_lengths(pose, sights)

@@ -71,18 +71,17 @@ def test_long_clips_are_solved_in_parts(monkeypatch):
 def test_rotated_and_scaled_poses_do_not_change_the_average():
     poses = walking(30).astype(np.float32)
     turn = Rotation.from_euler('xyz', [0.3, 0.2, -0.4]).as_matrix()
-    np.testing.assert_allclose(
-        align_shapes(poses, 1.2 * poses @ turn), poses, atol=1e-6
-    )
-    mirrored = align_shapes(poses, poses * [-1, 1, 1])
-    assert np.abs(average_shapes(poses, mirrored) - poses).max() > 0.01
+    aligned = align_shapes(poses, 1.2 * poses @ turn, 50)
+    np.testing.assert_allclose(aligned, poses, atol=1e-6)
+    mirrored = align_shapes(poses, poses * [-1, 1, 1], 50)
+    assert np.abs(average_shapes(poses, mirrored, 50) - poses).max() > 0.01
 
 
 def test_shapes_are_averaged():
     poses = walking(60)
     other = poses.copy()
     other[:, H36M.index('left_wrist')] += [0.04, 0, 0]
-    moved = average_shapes(poses, align_shapes(poses, other)) - poses
+    moved = average_shapes(poses, align_shapes(poses, other, 50), 50) - poses
     wrist = moved[:, H36M.index('left_wrist')].mean(0)
     assert 0.006 < wrist[0] < 0.011
     assert np.abs(moved[:, H36M.indices(['right_foot', 'left_foot'])]).max() < 0.004

@@ -38,7 +38,7 @@ from mmhot.windows import chunk_starts, lift_windows
 from tools.lab.motions import add_lifter_arguments, open_motions
 
 # Shifts of the start of a clip, in windows.
-_PHASES = (0.1, 0.25, 0.4)
+_PHASES = tuple(0.05 * step for step in range(1, 10))
 
 
 @dataclass(frozen=True)
