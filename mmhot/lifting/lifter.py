@@ -251,7 +251,8 @@ class Lifter(ClipEncoder):
         """
         pose = first = self.from_model_rate(lifted, times)
         if aligned is not None:
-            pose = self.from_model_rate(average_shapes(lifted, aligned, self.fps), times)
+            averaged = average_shapes(lifted, aligned, self.fps)
+            pose = self.from_model_rate(averaged, times)
         sights = _directions(segment.keypoints, camera)
         if self.accuracy == 'best' and not self.causal:
             pose = keep_bone_lengths(pose, sights)
