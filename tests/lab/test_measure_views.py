@@ -42,7 +42,7 @@ def test_calibration_is_read(tmp_path):
     np.testing.assert_allclose(view.position, [1, -2, 1.5])
     np.testing.assert_allclose(view.matrix, [[1000, 0, 500], [0, 1010, 400], [0, 0, 1]])
     np.testing.assert_allclose(view.rotation, np.diag([1, -1, -1]) @ turn)
-    lens = view.lens(1000, 800)
+    lens = view.lens
     assert lens.focal == (1000, 1010)
     assert lens.center == (500, 400)
 

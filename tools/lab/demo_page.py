@@ -22,6 +22,7 @@ from mmhot.clips import Clip3D
 from mmhot.evaluation.motion_quality import jitter
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import read_lifted
+from mmhot.io.writers.table import BVH_PROFILE_NAMES
 from mmhot.lifting.foot_lock import lock_feet
 from mmhot.lifting.side_swaps import find_swaps
 from mmhot.video.inputs import open_inputs
@@ -33,7 +34,6 @@ from tools.lab.motions import GroundTruth
 _DEMO = Path(__file__).parents[2] / 'demo'
 _RENDERED = 'walk', 'dance'
 _SKATING = 'skating_2d_coco17'
-_PROFILES = 'default', 'lafan1', 'mixamo', 'rokoko'
 _OPENED_BY = {
     'glb': 'Blender, three.js, game engines, 3D Viewer of Windows',
     'bvh': 'Blender, MotionBuilder, retargeting tools',
@@ -156,10 +156,10 @@ def show_turning(folder: Path) -> Section:
     """Lift a video of a camera that pans, tilts, rolls and zooms."""
     video = folder / 'turning.mp4'
     truth, rotations, _ = turn_video(_DEMO / 'walk.mp4', video)
+    turn = np.degrees(rotations.magnitude()).max()
     table = [('--camera', 'turn', 'foot slide', 'root path', 'MPJPE')]
     for camera in ('moving', 'rotating'):
         clip = infer(video, folder, intrinsics=truth.lens, camera=camera)
-        turn = np.degrees(rotations.magnitude()).max()
         if camera == 'rotating':
             clip.save(folder / 'turning.html')
             clip = lock_feet(clip)
@@ -246,7 +246,7 @@ def show_formats(folder: Path, clip: Clip3D) -> Section:
     for kind, programs in _OPENED_BY.items():
         table.append((f'walk.{kind}', programs))
     files = [folder / f'walk.{kind}' for kind in _OPENED_BY]
-    for profile in _PROFILES[1:]:
+    for profile in BVH_PROFILE_NAMES[1:]:
         files += clip.save(folder / f'walk_{profile}.bvh', bvh_profile=profile)
         table.append((files[-1].name, f'what reads the names and axes of {profile}'))
     text = 'Blender makes .fbx of .glb, by the line in docs/output-formats.md.'

@@ -24,7 +24,6 @@ from mmhot.cli.report import align
 from mmhot.clips import Clip3D
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.lens import Lens
-from mmhot.video.inputs import open_inputs
 
 # Qualisys's units: 64 to a pixel, millimeters; its cameras look along -z, y up.
 _SUBPIXELS, _MILLIMETERS = 64, 1000
@@ -52,10 +51,11 @@ class View:
         offset = -self.rotation @ self.position
         return self.matrix @ np.column_stack([self.rotation, offset])
 
-    def lens(self, width: int, height: int) -> Lens:
-        """Return the lens of images of this size."""
+    @property
+    def lens(self) -> Lens:
+        """Return the lens, of images of any size."""
         (fx, _, cx), (_, fy, cy) = self.matrix[:2].tolist()
-        return Lens((fx, fy), (cx, cy), size=(width, height))
+        return Lens((fx, fy), (cx, cy))
 
 
 def parse_args() -> argparse.Namespace:
@@ -78,10 +78,8 @@ def run(args: argparse.Namespace) -> None:
         )
     people = []
     for video, view in zip(args.videos, views, strict=True):
-        [source] = open_inputs([str(video)])
-        height, width = next(iter(source)).image.shape[:2]
-        lens, options = view.lens(width, height), dict(pose2d=args.pose2d)
-        clip = mmhot.infer(video, cache=args.cache, intrinsics=lens, **options)
+        options = dict(pose2d=args.pose2d, intrinsics=view.lens)
+        clip = mmhot.infer(video, cache=args.cache, **options)
         people.append(largest_person(clip))
     frames = sorted(set.intersection(*(set(clip.frame.tolist()) for clip in people)))
     people = [clip.take(np.isin(clip.frame, frames)) for clip in people]
