@@ -22,9 +22,9 @@ _CONFIDENT = 0.8
 _LARGEST = 0.5
 
 EVIDENCE = (
-    'distance of the second lifter',
-    'mean distance of the second lifter',
-    'correction by averaging and bone lengths',
+    'flip disagreement',
+    'mean flip disagreement',
+    'correction by bone lengths',
     'mean correction',
     'confidence',
     'mean confidence',
@@ -33,21 +33,21 @@ EVIDENCE = (
     'share of the shoulders along the line of sight',
     'constant',
 )
-"""Evidence; distances of lifters are logarithms of meters."""
+"""Evidence; disagreement and corrections are logarithms of meters."""
 
 # Coefficients of the evidence for the logarithm of the expected error in meters.
 # fmt: off
 _COEFFICIENTS = {
-    'hip': (0.10, -0.09, 0.27, 0.56, -0.44, -0.69, 7.67, 0.26, 0.02, -0.57),
-    'knee': (0.09, 0.27, 0.05, 0.48, -1.41, 0.19, -0.27, -0.81, -0.09, 1.78),
-    'foot': (0.17, 0.29, 0.10, 0.41, -1.30, 0.74, 0.34, -0.27, 0.10, 1.31),
-    'spine': (0.22, -0.01, 0.12, 0.50, -0.68, -0.11, -1.75, -0.29, -0.28, 0.96),
-    'thorax': (0.13, 0.14, -0.15, 0.78, 0.18, -0.72, 2.67, -0.51, -0.46, -0.27),
-    'neck_base': (0.10, 0.32, 0.01, 0.08, -0.30, -1.30, 2.69, -0.41, -0.49, -1.41),
-    'head': (0.16, 0.24, -0.07, 0.23, -0.14, -0.82, 1.38, 0.01, -0.20, -1.23),
-    'shoulder': (0.05, 0.30, -0.10, 0.37, -0.68, -1.06, 0.63, 0.23, -0.73, 0.38),
-    'elbow': (0.13, 0.40, 0.05, 0.44, -1.41, -0.16, 0.67, -0.62, -0.23, 2.22),
-    'wrist': (0.13, 0.36, 0.15, 0.22, -1.26, -0.14, 0.25, 0.15, 0.01, 1.46),
+    'hip': (-0.08, 0.16, 0.18, 0.56, -0.42, -1.26, 11.16, 0.22, 0.03, -0.25),
+    'knee': (0.09, 0.55, 0.10, 0.39, -1.22, -0.51, -1.88, -0.94, -0.18, 4.79),
+    'foot': (0.24, 0.55, 0.14, 0.46, -1.09, 0.08, 0.99, -0.53, -0.15, 4.28),
+    'spine': (0.02, 0.60, 0.14, 0.21, -0.97, -0.25, -3.13, -0.24, -0.32, 2.68),
+    'thorax': (0.02, 0.70, -0.04, 0.36, 0.04, -1.13, 2.99, -0.54, -0.51, 1.29),
+    'neck_base': (-0.04, 0.78, -0.06, -0.12, -0.59, -1.63, 3.21, -0.45, -0.56, -0.61),
+    'head': (-0.05, 0.50, 0.11, 0.08, -0.26, -1.28, 1.16, -0.17, -0.32, 0.49),
+    'shoulder': (-0.01, 0.77, -0.14, 0.16, -0.61, -1.63, 0.24, 0.24, -0.78, 2.16),
+    'elbow': (0.17, 0.43, 0.17, 0.36, -1.32, -0.87, 0.89, -0.66, -0.32, 3.99),
+    'wrist': (0.09, 0.65, 0.28, 0.11, -1.07, -0.58, 0.21, -0.08, -0.10, 3.83),
 }
 # fmt: on
 
@@ -55,7 +55,7 @@ _COEFFICIENTS = {
 def gather_evidence(
     poses: np.ndarray,
     first: np.ndarray,
-    distance: np.ndarray,
+    doubt: np.ndarray,
     scores: np.ndarray,
     sights: np.ndarray,
     fps: float,
@@ -64,9 +64,9 @@ def gather_evidence(
 
     Args:
         poses (np.ndarray): Root-relative result, meters, (T, 17, 3).
-        first (np.ndarray): The same by the first lifter alone, (T, 17, 3).
-        distance (np.ndarray): Distances of the second lifter's joints from the first's,
-            after alignment, meters, (T, 17).
+        first (np.ndarray): The same before bones got constant lengths, (T, 17, 3).
+        doubt (np.ndarray): Half the distances of the mirrored input's joints from
+            those of the plain one, meters, (T, 17).
         scores (np.ndarray): Confidence of the 2D keypoints, (T, 17).
         sights (np.ndarray): Directions from the camera to the person, (T, 3).
         fps (float): Frames per second.
@@ -77,15 +77,15 @@ def gather_evidence(
     sigma = _SMOOTHING * fps
     corrected = np.linalg.norm(poses - first, axis=-1)
     scores = np.minimum(scores, _CONFIDENT)
-    second, corrected, scores = (
+    doubt, corrected, scores = (
         gaussian_filter1d(np.float64(values), sigma, axis=0, mode='nearest')
-        for values in (distance, corrected, scores)
+        for values in (doubt, corrected, scores)
     )
-    second, corrected = (np.log(each + _LEAST) for each in (second, corrected))
+    doubt, corrected = (np.log(each + _LEAST) for each in (doubt, corrected))
     left, right = np.moveaxis(poses[:, _SHOULDERS], 1, 0)
     shoulders = _share_along((left - right)[:, None], sights)
     evidence = [
-        *_with_mean(second),
+        *_with_mean(doubt),
         *_with_mean(corrected),
         *_with_mean(scores),
         np.linalg.norm(poses, axis=-1),

@@ -3,8 +3,6 @@
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
-from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +13,16 @@ from mmhot.lens import Lens, camera_intrinsics, ideal_camera
 from mmhot.lifting.clip_encoder import ClipEncoder, Segment
 from mmhot.lifting.expected_error import expect_errors, gather_evidence
 from mmhot.lifting.networks import Keep, open_network
-from mmhot.lifting.refinement import align_shapes, average_shapes, keep_bone_lengths
+from mmhot.lifting.refinement import keep_bone_lengths
 from mmhot.lifting.world import place_people
 from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.weights.index import ACCURACIES, DEFAULT_LIFTER, LIVE_LIFTER
+from mmhot.weights.index import ACCURACIES, DEFAULT_LIFTER
 from mmhot.windows import lift_windows, resample, usual_stride
 
 _H36M = get_skeleton('h36m-17')
 
-LIFTING_RULES = 4
+LIFTING_RULES = 5
 """Version of the results: raise it when the same keypoints give other poses."""
 
 
@@ -50,8 +48,7 @@ class Lifter(ClipEncoder):
             By default as trained.
         accuracy (str): 'best', the default, or 'fast': the model alone. With 'best'
             bones keep their lengths
-            (:func:`mmhot.lifting.refinement.keep_bone_lengths`; not of causal models),
-            and the shipped model for clips is averaged with that for streams.
+            (:func:`mmhot.lifting.refinement.keep_bone_lengths`; not of causal models).
         backend (str): 'torch', 'onnx', or 'auto', the default, see
             :func:`mmhot.weights.backends.find_graph`.
 
@@ -106,9 +103,7 @@ class Lifter(ClipEncoder):
         self._in_chunks = self.num_targets == self.seq_len > 1
         self.batch_size = batch_size or self.network.usual_batch_size
         is_shipped = checkpoint is None and self.network.weights == DEFAULT_LIFTER
-        self._averages = is_shipped and accuracy == 'best'
-        if self._averages:
-            self.name += f', averaged with {LIVE_LIFTER}'
+        self._expects_errors = is_shipped and accuracy == 'best'
         self._takes_keep = is_shipped and keep is None
         self._options = dict(device=device, flip_test=flip_test, backend=backend)
 
@@ -127,15 +122,6 @@ class Lifter(ClipEncoder):
             return faster
         options = {**self._options, 'flip_test': flip_test, 'accuracy': self.accuracy}
         return Lifter(keep=keep, **options)
-
-    @cached_property
-    def _second(self) -> 'Lifter | None':
-        """Lifter whose poses are averaged with those of this one."""
-        if not self._averages:
-            return None
-        second = Lifter(LIVE_LIFTER, accuracy='fast', **self._options)
-        second.stride = second.num_targets // 2 + 1
-        return second
 
     def __call__(
         self,
@@ -191,51 +177,33 @@ class Lifter(ClipEncoder):
             ]
         camera = ideal_camera(clip.width, clip.height, lens)
         times = [clip.times_of(segment.frames) for segment in segments]
-        inputs = self._inputs(straight, times)
+        inputs = [
+            self.to_model_rate(self.keypoints_of(segment), own)
+            for segment, own in zip(straight, times, strict=True)
+        ]
         total = sum(len(segment.frames) for segment in segments)
         ratio = total / sum(len(keypoints) for keypoints in inputs)
-        others = repeat(None)
-        if self._second is not None:
-            others = self._second.lift_once(
-                self._second._inputs(straight, times), camera, mirrored=self.flip_test
-            )
-            step = self._second.fps / self.fps
-            others = [
-                resample(poses, step * np.arange(len(own)))
-                for poses, own in zip(others, inputs, strict=True)
-            ]
-        lifted = self.lift_inputs(
+        lifted, doubts = self.lift_inputs(
             inputs,
             camera,
             progress and (lambda done: progress(round(done * ratio), total)),
         )
-        if self._second is not None:
-            others = map(align_shapes, lifted, others, repeat(self.fps))
         refined = [
             self._refine(*person, camera, clip.fps)
-            for person in zip(straight, times, lifted, others, strict=False)
+            for person in zip(straight, times, lifted, doubts, strict=True)
         ]
         poses, errors = zip(*refined, strict=True)
         lifted_clip = self.assemble(clip, segments, poses, errors)
         # the next step has the peak of memory
-        del inputs, lifted, others, refined, poses, errors
+        del inputs, lifted, doubts, refined, poses, errors
         return place_people(lifted_clip.checked(), lens)
-
-    def _inputs(
-        self, segments: list[Segment], times: list[np.ndarray]
-    ) -> list[np.ndarray]:
-        """Return keypoints (T', 17, C) at the model's frame rate."""
-        return [
-            self.to_model_rate(self.keypoints_of(segment), own)
-            for segment, own in zip(segments, times, strict=True)
-        ]
 
     def _refine(
         self,
         segment: Segment,
         times: np.ndarray,
         lifted: np.ndarray,
-        aligned: np.ndarray | None,
+        doubt: np.ndarray | None,
         camera: dict,
         fps: float,
     ) -> tuple[np.ndarray, np.ndarray | None]:
@@ -245,23 +213,18 @@ class Lifter(ClipEncoder):
             segment (Segment): Keypoints in the image of ``camera``.
             times (np.ndarray): Seconds of its frames, (T,).
             lifted (np.ndarray): Poses at the model's frame rate, (T', 17, 3).
-            aligned (np.ndarray | None): Those of the second lifter, aligned.
+            doubt (np.ndarray | None): Disagreement of mirrored poses, (T', 17).
             camera (dict): Camera parameters.
             fps (float): Frames per second of the clip.
         """
         pose = first = self.from_model_rate(lifted, times)
-        if aligned is not None:
-            averaged = average_shapes(lifted, aligned, self.fps)
-            pose = self.from_model_rate(averaged, times)
         sights = _directions(segment.keypoints, camera)
         if self.accuracy == 'best' and not self.causal:
             pose = keep_bone_lengths(pose, sights)
-        if aligned is None:
+        if doubt is None or not self._expects_errors:
             return pose, None
-        distance = np.linalg.norm(aligned - lifted, axis=-1)
-        distance = self.from_model_rate(distance, times)
-        scores = segment.scores
-        evidence = gather_evidence(pose, first, distance, scores, sights, fps)
+        doubt = self.from_model_rate(doubt, times)
+        evidence = gather_evidence(pose, first, doubt, segment.scores, sights, fps)
         return pose, expect_errors(evidence)
 
     def lift_inputs(
@@ -269,16 +232,24 @@ class Lifter(ClipEncoder):
         inputs: list[np.ndarray],
         camera: dict,
         progress: Callable[[int], None] | None = None,
-    ) -> list[np.ndarray]:
-        """Lift keypoints (T, 17, C) at the model's frame rate to poses (T, 17, 3)."""
+    ) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
+        """Lift keypoints (T, 17, C) at the model's frame rate.
+
+        Returns:
+            tuple[list[np.ndarray], list[np.ndarray | None]]: Poses (T, 17, 3) and, of
+            flip tests with windows of their own, half the distances of the mirrored
+            joints from the others, (T, 17).
+        """
         if not (self._in_chunks and self.flip_test):
-            return self.lift_once(inputs, camera, progress)
+            return self.lift_once(inputs, camera, progress), [None] * len(inputs)
         total = sum(map(len, inputs))
         first = progress and (lambda done: progress(done // 2))
         second = progress and (lambda done: progress((total + done) // 2))
         plain = self.lift_once(inputs, camera, first, mirrored=False)
         mirrored = self.lift_once(inputs, camera, second, mirrored=True)
-        return [(one + other) / 2 for one, other in zip(plain, mirrored, strict=True)]
+        pairs = [*zip(plain, mirrored, strict=True)]
+        doubts = [np.linalg.norm(one - other, axis=-1) / 2 for one, other in pairs]
+        return [(one + other) / 2 for one, other in pairs], doubts
 
     def lift_once(
         self,

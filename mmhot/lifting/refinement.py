@@ -1,9 +1,7 @@
-"""Refinement of lifted clips: a second lifter's poses, and constant bone lengths."""
+"""Refinement of lifted clips: constant bone lengths."""
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
-from mmhot.keypoint_arrays import fit_similarity
 from mmhot.skeletons.joints import get_skeleton
 
 _H36M = get_skeleton('h36m-17')
@@ -13,42 +11,12 @@ _PARENTS = np.array(_H36M.parents)[_CHILDREN]
 _BONES = np.eye(len(_H36M.parents))[_CHILDREN] - np.eye(len(_H36M.parents))[_PARENTS]
 _MIRRORED = np.searchsorted(_CHILDREN, np.array(_H36M.flip_indices)[_CHILDREN])
 
-# Share of the second lifter, and the smoothing of what it changes, in seconds: windows
-# of few targets have seams.
-_SHARE, _SMOOTHING = 0.25, 0.08
 # Standard deviations of joints across the line of sight and of bone lengths, relative
 # to that of joints along it.
-_ACROSS, _LENGTH = 0.25, 0.3
-_ROUNDS = 4
+_ACROSS, _LENGTH = 0.25, 0.7
+_ROUNDS = 2
 # Frames that are solved at once, for the memory of long clips.
 _CHUNK = 4000
-
-
-def align_shapes(poses: np.ndarray, others: np.ndarray, fps: float) -> np.ndarray:
-    """Align the poses of a second lifter, which is the less accurate, to the first's.
-
-    Args:
-        poses (np.ndarray): Root-relative poses of consecutive frames, (T, K, 3).
-        others (np.ndarray): The same by the second lifter, (T, K, 3).
-        fps (float): Frames per second.
-
-    Returns:
-        np.ndarray: ``others`` with the rotations and sizes of ``poses``, (T, K, 3).
-    """
-    products = np.einsum('tka,tkb->tab', others, poses).astype(np.float64)
-    sizes = np.einsum('tka,tka->t', others, others, dtype=np.float64)
-    fits = fit_similarity(_smooth(products, fps), _smooth(sizes, fps))
-    return others @ fits.astype(others.dtype)
-
-
-def average_shapes(poses: np.ndarray, aligned: np.ndarray, fps: float) -> np.ndarray:
-    """Average poses (T, K, 3) with the :func:`align_shapes` of a second lifter."""
-    change = (_SHARE * _smooth(aligned - poses, fps)).astype(np.float32)
-    return poses + change
-
-
-def _smooth(values: np.ndarray, fps: float) -> np.ndarray:
-    return gaussian_filter1d(values, _SMOOTHING * fps, axis=0, mode='nearest')
 
 
 def keep_bone_lengths(poses: np.ndarray, sights: np.ndarray) -> np.ndarray:

@@ -62,9 +62,10 @@ def test_frame_rate_and_other_people_do_not_matter(lifter):
     assert np.corrcoef(again[:, 1:].ravel(), expected[::2, 1:].ravel())[0, 1] > 0.9
 
 
-def test_single_lifters_expect_nothing():
+def test_without_flip_test_or_fit_no_error_is_expected():
     clip = clip_of(track(range(9)))
     assert Lifter(accuracy='fast')(clip).expected_error is None
+    assert Lifter(flip_test=False)(clip).expected_error is None
     assert Lifter('nanohtnet_81frm-keep9_cmu-wild')(clip).expected_error is None
 
 
@@ -109,5 +110,5 @@ def test_evidence_is_geometry():
     assert wrist['distance from the root'] == pytest.approx(0.3)
     assert wrist['share of the bone along the line of sight'] == pytest.approx(1)
     assert wrist['share of the shoulders along the line of sight'] == pytest.approx(0)
-    assert wrist['distance of the second lifter'] == pytest.approx(np.log(0.002))
+    assert wrist['flip disagreement'] == pytest.approx(np.log(0.002))
     assert expect_errors(1e3 * np.abs(evidence)).max() <= 0.5
