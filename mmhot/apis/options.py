@@ -74,8 +74,8 @@ class LifterOptions(DeviceOptions):
     )
     accuracy: str = option(
         'best',
-        'best: bones have constant lengths, and the shipped lifter for clips is '
-        'averaged with a second one; fast: neither, as for streams',
+        'best: bones have about constant lengths; fast: poses as the model predicts '
+        'them, as for streams',
         choices=ACCURACIES,
     )
     backend: str = option(

@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 from scipy.spatial.transform import Rotation
 
 from mmhot.clips import Clip2D, Clip3D
@@ -22,7 +23,12 @@ _STILL, _SAME_ZOOM = 0.2, 0.006
 # a share of the longer side, doubled for each turn by so many degrees since the
 # keyframe, as a wrong focal length causes errors, too; least share of points in one
 # homography; largest share of frames that do not comply.
-_MAX_ERROR, _DOUBLING, _MIN_INLIERS, _MAX_FAILED = 0.0005, 2.0, 0.6, 0.2
+_MAX_ERROR, _DOUBLING, _MIN_INLIERS, _MAX_FAILED = 0.0005, 2.0, 0.6, 0.3
+# Focal lengths that are tried for a camera that turns, in longer image sides, their
+# relative precision, and frames for it. The best is taken if the error is so many times
+# as large with those longer and shorter by a factor.
+_FOCAL_RATIOS, _PRECISION, _TRIAL_FRAMES = (0.5, 5.0), 0.005, 60
+_OTHER, _WORSE = 1.4, 1.1
 # Frames that show whether a camera is static.
 _FEWEST = 3
 # Largest angle between two directions of one virtual image, degrees.
@@ -87,10 +93,58 @@ def solve_camera_path(
     Returns:
         CameraPath: Frames without enough points repeat the frame before.
     """
+    rotations, zooms, errors, turns = _solve(points, keyframe, focal, size)
+    limits = _MAX_ERROR * (1 + turns / _DOUBLING)
+    vectors = Rotation.from_matrix(rotations).as_rotvec()
+    return CameraPath(vectors, zooms, errors / limits, np.asarray(inliers, np.float64))
+
+
+def find_lens(
+    points: np.ndarray, keyframe: np.ndarray, size: tuple[int, int]
+) -> Lens | None:
+    """Find the focal length with which a turning camera explains its background best.
+
+    Args:
+        points (np.ndarray): See :func:`solve_camera_path`, (F, N, 4).
+        keyframe (np.ndarray): The same, (F,).
+        size (tuple[int, int]): Width and height in pixels.
+
+    Returns:
+        Lens | None: A pinhole camera; None if the camera turns too little, or other
+        focal lengths explain the background nearly as well.
+    """
+    step = -(-len(points) // _TRIAL_FRAMES)
+    chosen = np.union1d(keyframe[keyframe >= 0], np.arange(0, len(points), step))
+    own = keyframe[chosen]
+    own = np.where(own < 0, -1, np.searchsorted(chosen, own))
+
+    def error_of(logarithm: float) -> float:
+        focal = max(size) * float(np.exp(logarithm))
+        return float(np.nanmean(_solve(points[chosen], own, focal, size)[2]))
+
+    bounds = np.log(_FOCAL_RATIOS)
+    best = minimize_scalar(error_of, bounds=bounds, options={'xatol': _PRECISION})
+    others = [error_of(best.x + shift) for shift in (-np.log(_OTHER), np.log(_OTHER))]
+    if not min(others) > _WORSE * best.fun:
+        return None
+    focal, center = max(size) * float(np.exp(best.x)), (size[0] / 2, size[1] / 2)
+    return Lens((focal, focal), center, size=size)
+
+
+def _solve(
+    points: np.ndarray, keyframe: np.ndarray, focal: float, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Fit rotations and zooms, see :func:`solve_camera_path`.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]: Rotations (F, 3, 3),
+        zooms (F,), median errors over the longer side (F,), NaN where unknown, and
+        degrees from the keyframe (F,).
+    """
     count, scale = len(points), float(max(size))
     rays = (points.reshape(count, -1, 2, 2) - np.array(size) / 2) / focal
     rotations = np.tile(np.eye(3), (count, 1, 1))
-    zooms, errors = np.ones(count), np.zeros(count)
+    zooms, errors, turns = np.ones(count), np.zeros(count), np.zeros(count)
     for frame in range(count):
         key = keyframe[frame]
         if key == frame:
@@ -112,10 +166,9 @@ def solve_camera_path(
         )
         # rounding errors would grow from frame to frame
         rotations[frame] = Rotation.from_matrix(rotations[key] @ relative.T).as_matrix()
-        turn = np.degrees(Rotation.from_matrix(relative).magnitude())
-        errors[frame] = error * focal / scale / (_MAX_ERROR * (1 + turn / _DOUBLING))
-    vectors = Rotation.from_matrix(rotations).as_rotvec()
-    return CameraPath(vectors, zooms, errors, np.asarray(inliers, np.float64))
+        turns[frame] = np.degrees(Rotation.from_matrix(relative).magnitude())
+        errors[frame] = error * focal / scale
+    return rotations, zooms, errors, turns
 
 
 def _fit(

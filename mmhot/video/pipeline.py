@@ -15,6 +15,7 @@ from mmhot.io.images import MAX_PIXELS
 from mmhot.lens import DEFAULT_FOCAL_RATIO, Lens, settle_lens
 from mmhot.lifting.camera_path import (
     choose_path,
+    find_lens,
     find_static,
     restore_clip,
     solve_camera_path,
@@ -164,10 +165,10 @@ class VideoLifter:
             _LOGGER.warning('%s: %s', source.path, error)
             return None, times
         with times.measure('camera'):
-            path = self.solve_camera(source, people)
+            path, lens = self.solve_camera(source, people)
         with times.measure('3D'):
             lifted = self.lift(
-                clip, lambda done, all_: progress('3D', done, all_), path
+                clip, lambda done, all_: progress('3D', done, all_), path, lens
             )
         return lifted, times
 
@@ -206,28 +207,35 @@ class VideoLifter:
 
     def solve_camera(
         self, source: FrameSource, people: ClipPeople
-    ) -> np.ndarray | None:
+    ) -> tuple[np.ndarray | None, Lens | None]:
         """Find rotation and zoom of the camera.
 
         Returns:
-            np.ndarray | None: See :mod:`mmhot.lifting.camera_path`; None if frames have
-            no common axes.
+            tuple[np.ndarray | None, Lens | None]: The path, see
+            :mod:`mmhot.lifting.camera_path`, None if frames have no common axes; and
+            the lens, None if it is not known.
         """
-        num_frames = len(people.people)
-        if self.camera not in _INTERVALS:
-            return static_path(num_frames) if self.camera == 'static' else None
-        name = BackgroundTracker.name_of(_INTERVALS[self.camera])
-        found, size = dict(people.observed[name]), people.size
+        num_frames, size, name = len(people.people), people.size, str(source.path)
         lens = settle_lens(*size, self.fov, self.intrinsics)
+        if self.camera not in _INTERVALS:
+            is_static = self.camera == 'static'
+            return static_path(num_frames) if is_static else None, lens
+        found = dict(
+            people.observed[BackgroundTracker.name_of(_INTERVALS[self.camera])]
+        )
         focal = DEFAULT_FOCAL_RATIO * max(size)
         if lens is not None:
             points = found['points'].reshape(-1, 2)
             found['points'] = lens.straighten(points).reshape(found['points'].shape)
             focal = lens.focal[0]
-        path = solve_camera_path(**found, focal=focal, size=size)
-        if self.camera == 'rotating':
-            return choose_path(path, str(source.path))
-        return None if people.cuts else find_static(path, num_frames, str(source.path))
+        if self.camera != 'rotating':
+            path = solve_camera_path(**found, focal=focal, size=size)
+            return None if people.cuts else find_static(path, num_frames, name), lens
+        if lens is None:
+            lens = find_lens(found['points'], found['keyframe'], size)
+            focal = focal if lens is None else lens.focal[0]
+        path = choose_path(solve_camera_path(**found, focal=focal, size=size), name)
+        return path, lens
 
     def track(
         self,
@@ -290,6 +298,7 @@ class VideoLifter:
         clip: Clip2D,
         progress: Callable[[int, int], None] | None = None,
         path: np.ndarray | None = None,
+        lens: Lens | None = None,
     ) -> Clip3D:
         """Lift tracked people, with smoothing before and after.
 
@@ -297,9 +306,11 @@ class VideoLifter:
             clip (Clip2D): Tracked people.
             progress (Callable, optional): Called with frames done and all frames.
             path (np.ndarray, optional): See :meth:`solve_camera`.
+            lens (Lens, optional): The same. By default that of the options.
         """
         clip = undo_swaps(clip) if self.swap_repair else clip
-        lens = settle_lens(clip.width, clip.height, self.fov, self.intrinsics)
+        if lens is None:
+            lens = settle_lens(clip.width, clip.height, self.fov, self.intrinsics)
         if path is None:
             return self._lift(clip, lens, progress)
         stable, ideal = stabilize_clip(clip, path, lens)

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from mmhot.clips import Clip2D, Track2D
 from mmhot.lens import Lens
 from mmhot.lifting.camera_path import (
     choose_path,
+    find_lens,
     find_static,
     solve_camera_path,
     stabilize,
@@ -20,6 +22,7 @@ from mmhot.lifting.camera_path import (
     static_path,
 )
 from mmhot.lifting.lifter import Lifter
+from mmhot.video.cache import ClipPeople
 from mmhot.video.camera_motion import NUM_POINTS, BackgroundTracker
 from mmhot.video.people import People
 from mmhot.video.pipeline import VideoLifter
@@ -137,6 +140,41 @@ def test_wrong_focal_length_scales_the_pan_and_is_no_motion(panned):
     assert not path.moves
     pan = np.degrees(np.linalg.norm(path.rotations, axis=-1)).max()
     assert pan == pytest.approx(24.5 / 1.2, abs=1.5)
+
+
+def lens_of(arrays):
+    return find_lens(arrays['points'], arrays['keyframe'], SIZE)
+
+
+def test_focal_length_is_found_from_a_pan(panned):
+    lens = lens_of(panned)
+    assert lens.focal[0] == pytest.approx(FOCAL, rel=0.03)
+    assert lens.focal[0] == lens.focal[1]
+    assert lens.center == (240, 135)
+    assert lens.size == SIZE
+
+
+def test_focal_length_of_other_cameras_is_unknown_or_does_not_hide_their_motion():
+    still = [Rotation.identity()] * 20
+    assert lens_of(observe(panorama_video(still, np.ones(20)))) is None
+    for step in ((0.03, 0), (0, 0.04)):
+        arrays = observe(walking_video(np.outer(np.arange(30), step)))
+        lens = lens_of(arrays)
+        assert lens is None or solve(arrays, lens.focal[0]).moves
+
+
+def test_rotating_cameras_bring_their_lens(panned):
+    pipeline = VideoLifter(None, Lifter('nanohtnet', device='cpu'), camera='rotating')
+    observed = {BackgroundTracker.name_of(1): panned}
+    people = ClipPeople([None] * COUNT, size=SIZE, observed=observed)
+    source = SimpleNamespace(path='pan.mp4')
+    path, lens = pipeline.solve_camera(source, people)
+    assert lens.focal[0] == pytest.approx(FOCAL, rel=0.03)
+    rotations, _ = turns()
+    errors = (rotations.inv() * Rotation.from_rotvec(path[:, :3])).magnitude()
+    assert np.degrees(errors).max() < 0.6
+    pipeline.intrinsics = Lens((500, 500), tuple(CENTER), size=SIZE)
+    assert pipeline.solve_camera(source, people)[1] == pipeline.intrinsics
 
 
 def test_static_camera_stays_where_it_is():

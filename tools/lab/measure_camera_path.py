@@ -28,6 +28,8 @@ from tools.lab.measure_lifted import measure
 from tools.lab.motions import GroundTruth
 
 _SIZE = 960, 540
+# Values of --camera, and whether the lens is known.
+_RUNS = ('rotating', 'known'), ('rotating', 'found'), ('moving', 'known')
 _COLUMNS = ('MPJPE', 'root path', 'foot slide', 'true slide')
 
 
@@ -42,16 +44,18 @@ def parse_args() -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Print a table of the errors of rotation and zoom, and one of poses."""
-    angles = [['clip', 'turn, degrees', 'mean error', 'largest', 'zoom error']]
-    lines = [['clip', '--camera', 'lifted', *_COLUMNS]]
+    heads = 'turn, degrees', 'mean error', 'largest', 'zoom error', 'focal length'
+    angles = [['clip', 'lens', *heads]]
+    lines = [['clip', '--camera', 'lens', 'lifted', *_COLUMNS]]
     with TemporaryDirectory() as folder:
         for path in args.clips:
             video = Path(folder) / path.name
             truth, rotations, zooms = turn_video(path, video)
-            pipeline = open_video_lifter(InferOptions(intrinsics=truth.lens))
+            pipeline = open_video_lifter(InferOptions())
             pipeline.pose_estimator = open_pose_estimator(InferOptions())
-            for camera in ('rotating', 'moving'):
+            for camera, lens in _RUNS:
                 pipeline.camera = camera
+                pipeline.intrinsics = truth.lens if lens == 'known' else None
                 [source] = open_inputs([str(video)])
                 lifted, _ = pipeline(source)
                 if lifted is None:
@@ -64,16 +68,17 @@ def run(args: argparse.Namespace) -> None:
                     zoom = abs(found[:, 3] / zooms - 1).max()
                     numbers = turn, errors.mean(), errors.max()
                     cells = [f'{number:.3f}' for number in numbers]
-                    angles.append([path.stem, *cells, f'{zoom:.2%}'])
+                    focal = f'{lifted.focal_length / truth.lens.focal[0]:.3f}'
+                    angles.append([path.stem, lens, *cells, f'{zoom:.2%}', focal])
                 variants = {'whole clip': lifted}
                 if camera == 'rotating':
                     variants['feet locked'] = lock_feet(lifted)
                 for name, clip in variants.items():
                     row = measure(clip, truth)
                     cells = [f'{row[key]:.1f}' for key in _COLUMNS]
-                    lines.append([path.stem, camera, name, *cells])
-    print_line(align(angles, left=1) + '\n')
-    print_line(align(lines, left=3))
+                    lines.append([path.stem, camera, lens, name, *cells])
+    print_line(align(angles, left=2) + '\n')
+    print_line(align(lines, left=4))
 
 
 def turn_video(path: Path, target: Path) -> tuple[GroundTruth, Rotation, np.ndarray]:
