@@ -59,7 +59,8 @@ class LifterOptions(DeviceOptions):
     )
     fov: float | None = option(
         None,
-        'horizontal angle of view of the lens (default: 47 for landscape images)',
+        'horizontal angle of view of the lens (default: found from a pan with --camera '
+        'rotating, otherwise 47 for landscape images)',
         low=1,
         high=170,
         unit='degrees',
