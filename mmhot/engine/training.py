@@ -22,6 +22,8 @@ from mmhot.io.atomic import remove_abandoned, replacing
 Curves = dict[str, dict[float, float]]
 
 _BACKEND = 'mmhot'
+# Seconds that a training for a given time took, in MMEngine's message hub.
+_SPENT = 'time_budget_seconds'
 _NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 # Of a line of a log.
 _NO_RESULTS = ('step', 'time', 'data_time', 'memory', 'lr', 'base_lr', 'epoch', 'iter')
@@ -182,10 +184,11 @@ class TimeBudgetHook(Hook):
     For machines that are lent for minutes and whose speed is not known in advance. The
     training stops after the epoch in which the time ends, and saves ``final.pth``
     without the optimizer's state. It needs an epoch-based loop with enough, short
-    epochs, and no ``param_scheduler``.
+    epochs, and no ``param_scheduler``. A resumed training has the time that was left
+    at its checkpoint.
 
     Args:
-        minutes (float): From the first step on.
+        minutes (float): From the first step on, without interruptions.
         warmup (float): Share of the time in which the rate rises. Defaults to 0.03.
         decay (float): Share of the time in which it falls, by a cosine. Defaults to
             0.6.
@@ -207,6 +210,11 @@ class TimeBudgetHook(Hook):
         self.minutes, self.warmup, self.decay = minutes, warmup, decay
         self.end_factor = end_factor
         self._start: float | None = None
+        self._spent = 0.0
+
+    def before_train(self, runner: Runner) -> None:
+        """Continue the clock of the checkpoint that is resumed."""
+        self._spent = runner.message_hub.runtime_info.get(_SPENT, 0.0)
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
@@ -227,7 +235,9 @@ class TimeBudgetHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Stop if the time is over."""
-        if self._elapsed() >= 1:
+        share = self._elapsed()
+        runner.message_hub.update_info(_SPENT, share * 60 * self.minutes)
+        if share >= 1:
             runner.train_loop.stop_training = True
 
     def after_train(self, runner: Runner) -> None:
@@ -240,7 +250,7 @@ class TimeBudgetHook(Hook):
         """Share of the time since the first call, that of the main process."""
         now = time.monotonic()
         if self._start is None:
-            self._start = now
+            self._start = now - self._spent
         share = torch.tensor((now - self._start) / (60 * self.minutes))
         # the same rate, and the same last epoch, in all processes
         broadcast(share)

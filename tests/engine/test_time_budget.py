@@ -4,6 +4,7 @@ import math
 from types import SimpleNamespace
 
 import pytest
+from mmengine.logging import MessageHub
 
 from mmhot.engine.training import TimeBudgetHook
 
@@ -28,6 +29,7 @@ def test_training_stops_after_the_time(monkeypatch):
         optim_wrapper=SimpleNamespace(param_groups=groups),
         train_loop=SimpleNamespace(stop_training=False),
         work_dir='work',
+        message_hub=MessageHub('time'),
         save_checkpoint=lambda folder, name, **_: saved.append((folder, name)),
     )
     hook = TimeBudgetHook(minutes=1, warmup=0, decay=0.5, end_factor=0)
@@ -43,6 +45,35 @@ def test_training_stops_after_the_time(monkeypatch):
     assert runner.train_loop.stop_training
     hook.after_train(runner)
     assert saved == [('work', 'final.pth')]
+
+
+def test_resumed_training_has_the_time_that_was_left(monkeypatch):
+    """The time of an interruption does not count."""
+    now = [100.0]
+    monkeypatch.setattr('mmhot.engine.training.time.monotonic', lambda: now[0])
+    hub = MessageHub('interrupted')
+    runner = SimpleNamespace(
+        optim_wrapper=SimpleNamespace(param_groups=[dict(lr=1e-3)]),
+        train_loop=SimpleNamespace(stop_training=False),
+        message_hub=hub,
+    )
+    settings = dict(minutes=1, warmup=0, decay=0.5, end_factor=0)
+    hook = TimeBudgetHook(**settings)
+    hook.before_train(runner)
+    hook.before_train_iter(runner, 0)
+    now[0] = 140
+    hook.after_train_epoch(runner)
+    now[0] = 5000
+    resumed, again = MessageHub('resumed'), TimeBudgetHook(**settings)
+    resumed.load_state_dict(hub.state_dict())
+    runner.message_hub = resumed
+    again.before_train(runner)
+    again.before_train_iter(runner, 0)
+    [group] = runner.optim_wrapper.param_groups
+    assert group['lr'] == pytest.approx(1e-3 * again.factor(40 / 60))
+    now[0] = 5021
+    again.after_train_epoch(runner)
+    assert runner.train_loop.stop_training
 
 
 def test_processes_have_the_time_of_the_main_one(monkeypatch):

@@ -54,7 +54,7 @@ python tools/publish_model.py "$WORK/wide/epoch_$PARTS.pth" "$WORK/gtpt-t_coco17
 
 python -m tools.lab.join_scenes "$DATA/scenes"
 DETECTOR=configs/detection/rtmdet/rendered/rtmdet-nano_1xb128-minutes_rendered-512x512.py
-python tools/train.py $DETECTOR --no-validate --resume --work-dir "$WORK/detector" --cfg-options \
+[ -e "$WORK/detector/final.pth" ] || python tools/train.py $DETECTOR --no-validate --resume --work-dir "$WORK/detector" --cfg-options \
     "custom_hooks.4.minutes=$MINUTES" "train_dataloader.batch_size=$BATCH" "train_dataloader.num_workers=$CORES" \
     "train_dataloader.dataset.data_root=$DATA/scenes/" "train_dataloader.sampler.num_samples=$((2 * PART))" optim_wrapper.optimizer.lr=2e-3
 python tools/publish_model.py "$WORK/detector/final.pth" "$WORK/rtmdet-nano_person.pth" --half --config $DETECTOR

@@ -80,7 +80,7 @@ pack() {
 
 train() { # CONFIG NAME WEIGHTS WORKERS OPTIONS...
     ulimit -n "$(ulimit -Hn)"
-    background "$2" python3 tools/train.py "configs/$1" --no-validate --work-dir "$WORK/$2" \
+    background "$2" python3 tools/train.py "configs/$1" --no-validate --resume --work-dir "$WORK/$2" \
         --cfg-options load_from="$3" train_dataloader.num_workers="$4" "${@:5}"
 }
 
