@@ -113,6 +113,8 @@ def find_lens(
         Lens | None: A pinhole camera; None if the camera turns too little, or other
         focal lengths explain the background nearly as well.
     """
+    if not np.isfinite(points).any():
+        return None
     step = -(-len(points) // _TRIAL_FRAMES)
     chosen = np.union1d(keyframe[keyframe >= 0], np.arange(0, len(points), step))
     own = keyframe[chosen]

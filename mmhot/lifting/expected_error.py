@@ -64,7 +64,7 @@ def gather_evidence(
 
     Args:
         poses (np.ndarray): Root-relative result, meters, (T, 17, 3).
-        first (np.ndarray): The same before bones got constant lengths, (T, 17, 3).
+        first (np.ndarray): The same before bones got their lengths, (T, 17, 3).
         doubt (np.ndarray): Half the distances of the mirrored input's joints from
             those of the plain one, meters, (T, 17).
         scores (np.ndarray): Confidence of the 2D keypoints, (T, 17).

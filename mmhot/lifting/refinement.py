@@ -1,4 +1,4 @@
-"""Refinement of lifted clips: constant bone lengths."""
+"""Refinement of lifted clips: bones of nearly constant lengths."""
 
 import numpy as np
 

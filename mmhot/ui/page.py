@@ -25,7 +25,7 @@ _EMPTY = '<div class="empty">Drop a video and press Lift: its people appear here
 # Label and explanation of each field, by section.
 _LABELS = {
     'Camera and scale': {
-        'fov': ('Horizontal angle of view, degrees', 'Empty: 47.'),
+        'fov': ('Horizontal angle of view, degrees', 'Empty: found from a pan, or 47.'),
         'intrinsics': ('Calibration file, in place of the angle',),
         'height': ('Body height, meters', 'Empty: estimated by the model.'),
         'static_camera': ('Static camera: estimate the floor, lock feet',),

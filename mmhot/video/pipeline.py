@@ -231,7 +231,7 @@ class VideoLifter:
         if self.camera != 'rotating':
             path = solve_camera_path(**found, focal=focal, size=size)
             return None if people.cuts else find_static(path, num_frames, name), lens
-        if lens is None:
+        if lens is None and not people.cuts:  # shots may have other lenses
             lens = find_lens(found['points'], found['keyframe'], size)
             focal = focal if lens is None else lens.focal[0]
         path = choose_path(solve_camera_path(**found, focal=focal, size=size), name)

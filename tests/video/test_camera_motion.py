@@ -157,6 +157,8 @@ def test_focal_length_is_found_from_a_pan(panned):
 def test_focal_length_of_other_cameras_is_unknown_or_does_not_hide_their_motion():
     still = [Rotation.identity()] * 20
     assert lens_of(observe(panorama_video(still, np.ones(20)))) is None
+    blank = np.zeros((270, 480, 3), np.uint8), np.zeros((0, 4), np.float32)
+    assert lens_of(observe([blank] * 3)) is None
     for step in ((0.03, 0), (0, 0.04)):
         arrays = observe(walking_video(np.outer(np.arange(30), step)))
         lens = lens_of(arrays)
@@ -173,6 +175,8 @@ def test_rotating_cameras_bring_their_lens(panned):
     rotations, _ = turns()
     errors = (rotations.inv() * Rotation.from_rotvec(path[:, :3])).magnitude()
     assert np.degrees(errors).max() < 0.6
+    cut = replace(people, cuts=[30])
+    assert pipeline.solve_camera(source, cut)[1] is None
     pipeline.intrinsics = Lens((500, 500), tuple(CENTER), size=SIZE)
     assert pipeline.solve_camera(source, people)[1] == pipeline.intrinsics
 

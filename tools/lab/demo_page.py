@@ -27,7 +27,7 @@ from mmhot.lifting.foot_lock import lock_feet
 from mmhot.lifting.side_swaps import find_swaps
 from mmhot.video.inputs import open_inputs
 from mmhot.visualization.video_encoding import open_video
-from tools.lab.measure_camera_path import turn_video
+from tools.lab.measure_camera_path import RUNS, turn_video
 from tools.lab.measure_lifted import measure, without_extremities
 from tools.lab.motions import GroundTruth
 
@@ -157,9 +157,10 @@ def show_turning(folder: Path) -> Section:
     video = folder / 'turning.mp4'
     truth, rotations, _ = turn_video(_DEMO / 'walk.mp4', video)
     turn = np.degrees(rotations.magnitude()).max()
-    table = [('--camera', 'turn', 'foot slide', 'root path', 'MPJPE')]
-    for camera in ('moving', 'rotating'):
-        clip = infer(video, folder, intrinsics=truth.lens, camera=camera)
+    table = [('--camera', 'lens', 'turn', 'foot slide', 'root path', 'MPJPE')]
+    for camera, lens in RUNS:
+        intrinsics = truth.lens if lens == 'known' else None
+        clip = infer(video, folder, intrinsics=intrinsics, camera=camera)
         if camera == 'rotating':
             clip.save(folder / 'turning.html')
             clip = lock_feet(clip)
@@ -169,11 +170,11 @@ def show_turning(folder: Path) -> Section:
             *_cells(row, ('root path',), 'cm'),
             *_cells(row, ('MPJPE',), 'mm'),
         )
-        table.append((camera, f'{turn:.0f} degrees', *errors))
+        table.append((camera, lens, f'{turn:.0f} degrees', *errors))
     return Section(
         'Cameras that turn',
-        "The background's motion gives rotation and zoom of each frame; people are "
-        'placed in the axes of the first.',
+        "The background's motion gives rotation and zoom of each frame, and the focal "
+        'length if the lens is not known; people are placed in the axes of the first.',
         table,
         [video, folder / 'turning.html'],
     )

@@ -28,8 +28,8 @@ from tools.lab.measure_lifted import measure
 from tools.lab.motions import GroundTruth
 
 _SIZE = 960, 540
-# Values of --camera, and whether the lens is known.
-_RUNS = ('rotating', 'known'), ('rotating', 'found'), ('moving', 'known')
+RUNS = ('moving', 'known'), ('rotating', 'found'), ('rotating', 'known')
+"""Values of ``--camera``, and whether the lens is known."""
 _COLUMNS = ('MPJPE', 'root path', 'foot slide', 'true slide')
 
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
             truth, rotations, zooms = turn_video(path, video)
             pipeline = open_video_lifter(InferOptions())
             pipeline.pose_estimator = open_pose_estimator(InferOptions())
-            for camera, lens in _RUNS:
+            for camera, lens in RUNS:
                 pipeline.camera = camera
                 pipeline.intrinsics = truth.lens if lens == 'known' else None
                 [source] = open_inputs([str(video)])
