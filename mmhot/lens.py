@@ -81,7 +81,11 @@ class Lens:
     @classmethod
     def of_view(cls, degrees: float, width: int, height: int) -> 'Lens':
         """Build a pinhole camera with a horizontal angle of view in degrees."""
-        focal = focal_of_view(degrees, width)
+        return cls.pinhole(focal_of_view(degrees, width), width, height)
+
+    @classmethod
+    def pinhole(cls, focal: float, width: int, height: int) -> 'Lens':
+        """Build a pinhole camera with a focal length in pixels."""
         return cls((focal, focal), (width / 2, height / 2), size=(width, height))
 
     @property

@@ -129,8 +129,7 @@ def find_lens(
     others = [error_of(best.x + shift) for shift in (-np.log(_OTHER), np.log(_OTHER))]
     if not min(others) > _WORSE * best.fun:
         return None
-    focal, center = max(size) * float(np.exp(best.x)), (size[0] / 2, size[1] / 2)
-    return Lens((focal, focal), center, size=size)
+    return Lens.pinhole(max(size) * float(np.exp(best.x)), *size)
 
 
 def _solve(
@@ -323,8 +322,7 @@ def stabilize_clip(
         points = points if lens is None else lens.straighten(points)
         points = stabilize(points, track.frames, path, focal, size)
         tracks.append(replace(track, keypoints=points))
-    center = clip.width / 2, clip.height / 2
-    ideal = None if lens is None else Lens((focal, focal), center, size=size)
+    ideal = None if lens is None else Lens.pinhole(focal, *size)
     return replace(clip, tracks=tracks), ideal
 
 

@@ -223,19 +223,18 @@ class VideoLifter:
         found = dict(
             people.observed[BackgroundTracker.name_of(_INTERVALS[self.camera])]
         )
+        is_rotating = self.camera == 'rotating'
+        if is_rotating and lens is None and not people.cuts:  # shots may differ
+            lens = find_lens(found['points'], found['keyframe'], size)
         focal = DEFAULT_FOCAL_RATIO * max(size)
         if lens is not None:
             points = found['points'].reshape(-1, 2)
             found['points'] = lens.straighten(points).reshape(found['points'].shape)
             focal = lens.focal[0]
-        if self.camera != 'rotating':
-            path = solve_camera_path(**found, focal=focal, size=size)
-            return None if people.cuts else find_static(path, num_frames, name), lens
-        if lens is None and not people.cuts:  # shots may have other lenses
-            lens = find_lens(found['points'], found['keyframe'], size)
-            focal = focal if lens is None else lens.focal[0]
-        path = choose_path(solve_camera_path(**found, focal=focal, size=size), name)
-        return path, lens
+        path = solve_camera_path(**found, focal=focal, size=size)
+        if is_rotating:
+            return choose_path(path, name), lens
+        return None if people.cuts else find_static(path, num_frames, name), lens
 
     def track(
         self,

@@ -121,7 +121,7 @@ def turn_video(path: Path, target: Path) -> tuple[GroundTruth, Rotation, np.ndar
     labels = GroundTruth(
         pixels,
         truth.poses @ first,
-        Lens((focal, focal), (width / 2, height / 2), size=_SIZE),
+        Lens.pinhole(focal, width, height),
         root @ first,
         truth.contacts,
     )
