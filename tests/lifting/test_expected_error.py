@@ -1,21 +1,26 @@
 """Expected errors of lifted joints: their size, formats' units, and the fit."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from mocap import CAMERAS, JUMP, KICK, joints_of
 from tracks import clip_of, track, wiggling
 
+from mmhot.lifting import expected_error
 from mmhot.lifting.expected_error import EVIDENCE, expect_errors, gather_evidence
 from mmhot.lifting.extremities import add_extremities
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.world import scale_people
 from mmhot.skeletons.joints import get_skeleton
-from tools.lab.fit_expected_error import fit, occlude
+from tools.lab.fit_expected_error import KINDS, compare, draw, fit, occlude
 from tools.lab.motions import project_motion
 
 H36M = get_skeleton('h36m-17')
+DOCS = Path(__file__).parents[2] / 'docs'
 
 
 @pytest.fixture(scope='module')
@@ -96,6 +101,38 @@ def test_fit_finds_the_coefficients():
     }
     for part in table.values():
         np.testing.assert_allclose(part, weights, atol=0.03)
+
+
+def test_groups_of_a_perfect_expectation_have_equal_means():
+    rng = np.random.default_rng(0)
+    expected = rng.uniform(0.01, 0.1, (5000, 17))
+    found = compare(expected, expected * rng.gamma(4, 0.25, expected.shape))
+    means = np.array(found['expected'])
+    np.testing.assert_allclose(means, 10 + 90 * (np.arange(10) + 0.5) / 10, atol=0.5)
+    np.testing.assert_allclose(found['true'], means, rtol=0.03)
+    # quartiles of the gamma distribution, and its correlation with its mean
+    np.testing.assert_allclose(found['low'], 0.634 * means, rtol=0.05)
+    np.testing.assert_allclose(found['high'], 1.277 * means, rtol=0.05)
+    assert found['correlation'] == pytest.approx(0.64, abs=0.03)
+
+
+def test_docs_and_figure_have_the_numbers_of_the_coefficients(tmp_path):
+    document = json.loads((DOCS / 'images/expected_errors.json').read_text())
+    table = {k: [*row] for k, row in expected_error._COEFFICIENTS.items()}
+    assert document['coefficients'] == table
+    page = (DOCS / 'motion.md').read_text()
+    for each in document['tests']:
+        for head, key, last in (
+            (f'{KINDS[each["2D"]]}, expected', 'expected', each['correlation']),
+            ('error', 'true', ''),
+        ):
+            cells = [head, *(f'{value:.0f}' for value in each[key]), last]
+            assert f'| {" | ".join(map(str, cells))}'.strip() in page
+    draw(document['tests'], tmp_path / 'a.png')
+    images = [DOCS / 'images/expected_errors.png', tmp_path / 'a.png']
+    drawn, again = (cv2.imread(str(path)).astype(float) for path in images)
+    assert drawn.shape == again.shape
+    assert np.abs(drawn - again).mean() < 2  # fonts of other versions may differ
 
 
 def test_evidence_is_geometry():

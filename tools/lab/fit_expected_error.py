@@ -1,26 +1,32 @@
-"""Fit and test the expected error of lifted joints (`mmhot/lifting/expected_error.py`).
+r"""Fit and test the expected error of joints (`mmhot/lifting/expected_error.py`).
 
 Motion capture is seen by virtual cameras, a third each with ground-truth 2D keypoints,
 with the errors of 2D detectors, and with those and limbs occluded for 0.2 to 1.5
 seconds: low confidence and errors of a tenth of the person's height, or no keypoint.
-Prints the coefficients, and tests them on the subject of the split ``val``. Example::
+Prints the coefficients, and tests them on the subject of the split ``val``. Writes both
+to a file, and draws the test: joints in ten groups by their expected error. Example::
 
-    python -m tools.lab.fit_expected_error --data-root data/cmu_mocap
+    python -m tools.lab.fit_expected_error docs/images/expected_errors.json \
+        docs/images/expected_errors.png --data-root data/cmu_mocap
 """
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.report import align
+from mmhot.cli.report import align, output_file
 from mmhot.clips import Clip2D
 from mmhot.datasets.transforms.detector_noise import person_height
+from mmhot.io.atomic import replacing
 from mmhot.lifting import lifter as lifting
 from mmhot.lifting.expected_error import expect_errors, part_of
 from mmhot.skeletons.joints import get_skeleton
@@ -44,12 +50,17 @@ _OCCLUDED = [
 _OCCLUDED.append(_OCCLUDED[1] + _OCCLUDED[6])  # both legs behind a table
 # Errors of guesses, in heights of the person; of least squares.
 _WRONG, _RIDGE, _ROUNDS = 0.07, 50.0, 15
-KINDS = ('true', 'noisy', 'occluded')
+KINDS = {'true': 'ground truth', 'noisy': 'noisy', 'occluded': 'occluded'}
+_GROUPS = 10
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser = OneLineParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('table', type=output_file, help='.json file to write')
+    parser.add_argument('figure', type=output_file, help='.png file to write')
     parser.add_argument(
         '--data-root', type=Path, default='data/cmu_mocap', help='motion capture'
     )
@@ -59,7 +70,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Fit, and print the coefficients and the tests."""
+    """Fit, print, write and draw."""
     for option in ('motions', 'test_motions'):
         if getattr(args, option) < 1:
             name = option.replace('_', '-')
@@ -69,12 +80,22 @@ def run(args: argparse.Namespace) -> None:
     table = fit(evidence, errors)
     for part, row in table.items():
         print_line(f'    {part!r}: ({", ".join(f"{value:.2f}" for value in row)}),')
-    lines = [['2D', 'correlation', *(f'{10 * tenth} %' for tenth in range(1, 11))]]
+    tests = []
     with patch('mmhot.lifting.expected_error._COEFFICIENTS', table):
         for kind in KINDS:
             evidence, errors = collect(args.data_root, args.test_motions, kind)
-            lines += test(kind, expect_errors(evidence), errors)
+            tests.append({'2D': kind, **compare(expect_errors(evidence), errors)})
+    lines = [['2D', 'correlation', *map(str, range(1, _GROUPS + 1))]]
+    for each in tests:
+        rows = ([f'{value:.0f}' for value in each[key]] for key in ('expected', 'true'))
+        heads = [f'{each["2D"]}, expected', f'{each["correlation"]:.2f}'], ['error', '']
+        lines += [[*head, *row] for head, row in zip(heads, rows, strict=True)]
     print_line(align(lines, left=2))
+    coefficients = {part: np.round(row, 2).tolist() for part, row in table.items()}
+    document = {'coefficients': coefficients, 'tests': tests}
+    with replacing(args.table) as temporary:
+        temporary.write_text(json.dumps(document, indent=1) + '\n')
+    draw(tests, args.figure)
 
 
 def collect(
@@ -153,18 +174,49 @@ def fit(evidence: np.ndarray, errors: np.ndarray) -> dict[str, np.ndarray]:
     return table
 
 
-def test(kind: str, expected: np.ndarray, errors: np.ndarray) -> list[list[str]]:
-    """Return lines of expected and true means (mm) of tenths by expected error."""
+def compare(expected: np.ndarray, errors: np.ndarray) -> dict[str, float | list[float]]:
+    """Compare expected and true errors, both in meters, (T, 17).
+
+    Returns:
+        dict: ``correlation`` without the mean of each joint; for ten groups of equal
+        size, sorted by expected error, the means ``expected`` and ``true``, and the
+        quartiles ``low`` and ``high`` of the true errors, in mm.
+    """
     expected, errors = (1000 * each[:, 1:] for each in (expected, errors))
     own, true = (each - each.mean(0) for each in (expected, errors))
     within = (own * true).sum() / np.sqrt((own**2).sum() * (true**2).sum())
-    tenths = np.array_split(np.argsort(expected.ravel()), 10)
-    rows = (
-        [f'{each.ravel()[tenth].mean():.0f}' for tenth in tenths]
-        for each in (expected, errors)
-    )
-    heads = [f'{kind}, expected', f'{within:.2f}'], [f'{kind}, true', '']
-    return [[*head, *row] for head, row in zip(heads, rows, strict=True)]
+    tenths = np.array_split(np.argsort(expected.ravel()), _GROUPS)
+    groups = [(expected.ravel()[tenth], errors.ravel()[tenth]) for tenth in tenths]
+    rows = {
+        'expected': [own.mean() for own, _ in groups],
+        'true': [true.mean() for _, true in groups],
+        'low': [np.quantile(true, 0.25) for _, true in groups],
+        'high': [np.quantile(true, 0.75) for _, true in groups],
+    }
+    means = {key: [round(float(x), 2) for x in row] for key, row in rows.items()}
+    return {'correlation': round(float(within), 2), **means}
+
+
+def draw(tests: Sequence[Mapping], target: Path) -> None:
+    """Plot true against expected errors of each test of a file, with quartiles."""
+    figure = Figure(figsize=(10, 3.8), layout='constrained')
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(tests), sharex=True, sharey=True, squeeze=False)[0]
+    largest = max(max(each['expected'] + each['high']) for each in tests) * 1.05
+    for axes, each in zip(panels, tests, strict=True):
+        expected, true = each['expected'], np.array(each['true'])
+        axes.plot([0, largest], [0, largest], ':', color='#9aa3ad', linewidth=1)
+        axes.vlines(expected, each['low'], each['high'], color='#9dbcf2', linewidth=4)
+        axes.plot(expected, true, 'o-', color='#2f6fde')
+        axes.set_title(f'2D: {KINDS[each["2D"]]}', fontsize=10)
+        axes.set_xlabel('expected error, mm')
+        axes.set_xlim(0, largest)
+        axes.set_ylim(0, largest)
+        axes.set_aspect('equal')
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel('true error, mm: mean, quartiles')
+    with replacing(target) as temporary:
+        figure.savefig(temporary, format='png', dpi=110)
 
 
 def main() -> int:
