@@ -52,6 +52,40 @@ def angle_names(num_joints: int) -> tuple[str, ...]:
     return ANGLES if num_joints == 17 else (*ANGLES, *_ANKLES)
 
 
+def angle_joints(num_joints: int) -> dict[str, tuple[int, ...]]:
+    """List the joints whose positions determine each angle.
+
+    Args:
+        num_joints (int): As of :func:`angle_names`.
+
+    Returns:
+        dict[str, tuple[int, ...]]: Indices of joints, in the order of
+        :func:`angle_names`.
+    """
+    hips, shoulders = (
+        [f'{x}_{joint}' for x in _SIDES] for joint in ('hip', 'shoulder')
+    )
+    pelvis, trunk = ['root', 'spine', *hips], ['spine', 'thorax', *shoulders]
+    joints = dict.fromkeys(_BALL['pelvis'], pelvis)
+    # z is the first axis of rotation: the other angles need only that of the parent,
+    # but for straight limbs, whose hinges its other axes turn
+    extension, bending, rotation = _BALL['trunk']
+    joints |= {extension: pelvis + trunk, bending: hips + trunk, rotation: hips + trunk}
+    for side in _SIDES:
+        for limb, above, across, part, bend in (
+            (_LEG, pelvis, hips, 'hip', 'knee_angle'),
+            (_ARM, trunk, shoulders, 'shoulder', 'elbow_flex'),
+        ):
+            limb = [f'{side}_{joint}' for joint in limb]
+            needs = above + limb[:2], across + limb[:2], above + limb, limb
+            names = (f'{name}_{side[0]}' for name in (*_BALL[part], bend))
+            joints |= zip(names, needs, strict=True)
+        sole = [f'{side}_{joint}' for joint in ('knee', 'foot', 'heel', 'big_toe')]
+        joints[f'ankle_angle_{side[0]}'] = sole
+    names, index = angle_names(num_joints), _SKELETONS[num_joints].index
+    return {name: tuple(sorted({*map(index, joints[name])})) for name in names}
+
+
 def joint_angles(positions: np.ndarray) -> np.ndarray:
     """Compute joint angles.
 

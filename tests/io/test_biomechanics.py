@@ -11,7 +11,7 @@ from rendered_clips import rendered
 from mmhot.io.own_results import is_result
 from mmhot.io.readers.motion_capture import read_c3d
 from mmhot.lifting.world import place_people, to_world
-from mmhot.skeletons.joint_angles import ANGLES, joint_angles
+from mmhot.skeletons.joint_angles import ANGLES, angle_joints, joint_angles
 
 
 @pytest.fixture(scope='module')
@@ -112,3 +112,22 @@ def test_table_of_angles_has_every_pose(clip, tmp_path):
     assert {row['track'] for row in rows} == {'2'}
     found = np.array([[float(row[name]) for name in ANGLES] for row in rows])
     assert_allclose(found[30:], joint_angles(in_y_up(clip.places()[30:])), atol=1e-3)
+
+
+def test_table_of_angles_has_expected_errors(clip, tmp_path):
+    errors = np.linspace(0.01, 0.2, 17 * len(clip)).reshape(-1, 17)
+    knee, wrist = (clip.joint_names.index(f'left_{x}') for x in ('knee', 'wrist'))
+    errors[0, knee], errors[1, wrist] = 0.5, np.nan
+    replace(clip, expected_error=errors).save(tmp_path / 'a.angles.csv')
+    with (tmp_path / 'a.angles.csv').open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    columns = [f'{name}_error_3d' for name in ANGLES]
+    assert list(rows[0]) == ['frame', 'time', 'track', *ANGLES, *columns]
+    found = np.array([[float(row[name] or 'nan') for name in columns] for row in rows])
+    wanted = [errors[:, joints].max(1) for joints in angle_joints(17).values()]
+    assert_allclose(found, np.stack(wanted, 1), atol=6e-5)
+    largest = {name for name in columns if rows[0][name] == '0.5000'}
+    moved = ('hip_flexion', 'hip_adduction', 'hip_rotation', 'knee_angle')
+    assert largest == {f'{name}_l_error_3d' for name in moved}
+    unknown = {name for name in columns if not rows[1][name]}
+    assert unknown == {'arm_rot_l_error_3d', 'elbow_flex_l_error_3d'}

@@ -146,6 +146,36 @@ def test_single_frames_are_written(clip, tmp_path):
     assert len(Glb(tmp_path / 'one.glb').document['scenes'][0]['nodes']) == 2
 
 
+def with_errors(clip):
+    errors = np.linspace(0.0, 0.3, clip.scores.size, dtype=np.float32)
+    errors = errors.reshape(clip.scores.shape)
+    errors[1, 5] = np.nan
+    return replace(clip, expected_error=errors)
+
+
+def test_joints_have_expected_errors_of_each_key(clip, glb, tmp_path):
+    assert not any('extras' in node for node in glb.nodes)
+    clip = with_errors(clip)
+    write_glb(clip, tmp_path / 'a.glb')
+    found = Glb(tmp_path / 'a.glb')
+    for skin, track in zip(found.document['skins'], (0, 3), strict=True):
+        nodes = {
+            found.nodes[each]['name']: found.nodes[each] for each in skin['joints']
+        }
+        errors = 1000 * clip.expected_error[clip.track == track]
+        times = found.channels()[skin['joints'][0], 'translation'][0]
+        for name, joint in (
+            *(('Hips', 'root'), ('Spine1', 'spine'), ('Neck', 'thorax')),
+            *(('LeftHand', 'left_wrist'), ('RightUpLeg', 'right_hip')),
+            *(('LeftLeg', 'left_knee'), ('HeadTop_End', 'head')),
+        ):
+            values = nodes[name]['extras']['expected_error_mm']
+            wanted = np.nan_to_num(errors[:, clip.joint_names.index(joint)], nan=-1)
+            assert len(values) == len(times)
+            assert_allclose(values, wanted, atol=0.501)
+        assert sum('extras' in node for node in nodes.values()) == 17
+
+
 def test_other_axes_are_refused(tmp_path):
     with pytest.raises(ValueError, match="needs 'world' axes, got 'camera'"):
         write_glb(rendered('walk'), tmp_path / 'a.glb')
@@ -153,7 +183,9 @@ def test_other_axes_are_refused(tmp_path):
 
 
 @pytest.mark.slow(reason='needs npm and the registry')
-def test_validator_finds_nothing(path, tmp_path):
+def test_validator_finds_nothing(clip, tmp_path):
+    path = tmp_path / 'a.glb'
+    write_glb(with_errors(clip), path)
     npm = shutil.which('npm') or pytest.skip('npm is not installed')
     install = [npm, 'install', '--prefix', tmp_path, 'gltf-validator@2.0.0-dev.3.10']
     subprocess.run(install, check=True, capture_output=True)

@@ -5,7 +5,12 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
-from mmhot.skeletons.joint_angles import ANGLES, angle_names, joint_angles
+from mmhot.skeletons.joint_angles import (
+    ANGLES,
+    angle_joints,
+    angle_names,
+    joint_angles,
+)
 from mmhot.skeletons.joints import get_skeleton
 
 H36M = get_skeleton('h36m-17')
@@ -122,3 +127,22 @@ def test_angles_do_not_jump_and_ignore_place_and_size():
     assert_allclose(angles[:, ANGLES.index('pelvis_rotation')], turns, atol=1e-6)
     moved = joint_angles(np.array(poses) * 3 + [5, 1, 2])
     assert_allclose(moved, angles, atol=1e-6)
+
+
+@pytest.mark.parametrize('count', [17, 24])
+def test_angles_depend_on_the_listed_joints_and_no_others(count):
+    rng = np.random.default_rng(count)
+    pose = np.zeros((count, 3))
+    pose[:17] = [STANDING[joint] for joint in H36M.joints]
+    pose[17:] = pose[rng.permutation(17)[: count - 17]]
+    pose += rng.normal(0, 0.05, pose.shape)
+    angles = joint_angles(pose[None])[0]
+    moving = {name: [] for name in angle_names(count)}
+    for joint in range(count):
+        moved = pose.copy()
+        moved[joint] += rng.normal(0, 0.02, 3)
+        changes = np.abs(joint_angles(moved[None])[0] - angles)
+        for name, change in zip(moving, changes, strict=True):
+            if change > 1e-6:
+                moving[name].append(joint)
+    assert moving == {name: [*joints] for name, joints in angle_joints(count).items()}

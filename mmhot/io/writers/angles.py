@@ -8,7 +8,7 @@ import numpy as np
 from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.trc import fill_frames
-from mmhot.skeletons.joint_angles import angle_names, joint_angles
+from mmhot.skeletons.joint_angles import angle_joints, angle_names, joint_angles
 
 _PLACES = ('pelvis_tx', 'pelvis_ty', 'pelvis_tz')
 _HEADER = """\
@@ -50,6 +50,9 @@ def write_mot(clip: Clip3D, path: str | Path) -> None:
 def write_csv(clip: Clip3D, path: str | Path) -> None:
     """Write the angles of all people as a table, with a row for each pose.
 
+    Where expected errors are known, further columns have for each angle the largest
+    one of the joints that determine it, in meters, empty if one of them is unknown.
+
     Args:
         clip (Clip3D): In ``'world'`` axes.
         path (str | Path): File to create or replace.
@@ -59,17 +62,29 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
     for rows in clip.stretches():
         angles[rows] = joint_angles(_in_y_up(clip.places()[rows]))
     seconds = clip.seconds(clip.frame)
+    errors = _largest_errors(clip)
+    table = np.column_stack([angles, *errors.values()])
     with (
         replacing(path) as temporary,
         temporary.open('w', encoding='utf-8', newline='') as file,
     ):
         writer = csv.writer(file)
-        writer.writerow(('frame', 'time', 'track', *names))
+        writer.writerow(('frame', 'time', 'track', *names, *errors))
         for frame, second, track, row in zip(
-            clip.frame.tolist(), seconds, clip.track.tolist(), angles, strict=True
+            clip.frame.tolist(), seconds, clip.track.tolist(), table, strict=True
         ):
-            values = (f'{value:.4f}' for value in row)
+            values = ('' if np.isnan(value) else f'{value:.4f}' for value in row)
             writer.writerow((frame, f'{second:.6f}', track, *values))
+
+
+def _largest_errors(clip: Clip3D) -> dict[str, np.ndarray]:
+    """Return columns of expected errors, (N,), by name; none if all are unknown."""
+    if clip.expected_error is None:
+        return {}
+    return {
+        f'{angle}_error_3d': clip.expected_error[:, joints].max(1)
+        for angle, joints in angle_joints(len(clip.joint_names)).items()
+    }
 
 
 def _in_y_up(positions: np.ndarray) -> np.ndarray:

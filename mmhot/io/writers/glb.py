@@ -12,13 +12,17 @@ from mmhot.io.writers.rigs import HUMAN_IK
 
 _MATERIALS = {'Body': (0.62, 0.65, 0.70), 'Accent': (0.20, 0.23, 0.28)}
 _UNTURNED = 1e-6
+ERRORS = 'expected_error_mm'
+"""Extra of joints: expected error at each key of the hips' translation, integers."""
+_UNKNOWN_ERROR = -1
 
 
 def write_glb(clip: Clip3D, path: str | Path) -> None:
     """Write all people of a clip as skinned and animated mannequins.
 
     Meters, y up (world x, z, -y), one root node for each person, joints named as in
-    HumanIK. Persons are scaled to zero while the clip lacks them.
+    HumanIK. Persons are scaled to zero while the clip lacks them. Extras of the joints
+    have the expected errors, if they are known.
 
     Args:
         clip (Clip3D): In ``'world'`` axes, joints of Human3.6M.
@@ -123,6 +127,19 @@ def _animate(
         if np.abs(turns[:, :3]).max() > _UNTURNED:
             values = gltf.add_array(np.float32(turns[kept]))
             _add_channel(animation, times, values, joints[joint], 'rotation')
+    if person.expected_error is not None:
+        nodes = [gltf.document['nodes'][joints[joint]] for joint in HUMAN_IK.lifted]
+        _add_errors(nodes, person.expected_error[kept])
+
+
+def _add_errors(nodes: list[dict], errors: np.ndarray) -> None:
+    """Add expected errors (T, K) to the nodes of the first joints, millimeters.
+
+    Programs show extras as properties of the joint, but not the arrays of accessors.
+    """
+    rounded = np.nan_to_num(errors * 1000, nan=_UNKNOWN_ERROR).round().astype(int)
+    for node, values in zip(nodes, rounded.T, strict=False):
+        node['extras'] = {ERRORS: values.tolist()}
 
 
 def _hide(gltf: Gltf, animation: dict, hips: int, person: Clip3D, clip: Clip3D) -> None:

@@ -63,6 +63,31 @@ class Mannequin:
         return normals / np.linalg.norm(normals, axis=1, keepdims=True)
 
 
+def nearest_bones(
+    vertices: np.ndarray, rest: np.ndarray, parents: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the bone that is nearest to each vertex.
+
+    Args:
+        vertices (np.ndarray): In the rest pose, (V, 3).
+        rest (np.ndarray): Joints of any skeleton in the same pose, (K, 3).
+        parents (Sequence[int]): Its tree, -1 for the root.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Joints at both ends of the bone, the parent
+        first, (V, 2), and how far along it the vertex is, 0 to 1, (V,).
+    """
+    ends = np.array(
+        [(above, joint) for joint, above in enumerate(parents) if above >= 0]
+    )
+    starts, bones = rest[ends[:, 0]], rest[ends[:, 1]] - rest[ends[:, 0]]
+    arms = vertices[:, None] - starts
+    along = ((arms * bones).sum(-1) / (bones**2).sum(-1)).clip(0, 1)
+    distances = np.linalg.norm(arms - along[..., None] * bones, axis=-1)
+    nearest = distances.argmin(1)
+    return ends[nearest], along[np.arange(len(vertices)), nearest]
+
+
 def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
     """Make a mannequin with the proportions of a person.
 

@@ -60,6 +60,11 @@ class Rig:
         toes = [f'{side}_{part}' for side in _SIDES for part in ('toe', 'toe_end')]
         return (*self.skeleton.joints, *(toes if self.has_toes else ()))
 
+    @property
+    def lifted(self) -> np.ndarray:
+        """Joints that are those of Human3.6M, in its order, (17,)."""
+        return (self.places == 1).argmax(0)
+
 
 def _humanoid(num_spines: int) -> tuple[Skeleton, np.ndarray]:
     """Make the tree of a humanoid without toes, and its places."""
