@@ -13,7 +13,8 @@ from mmhot.visualization.camera import (
 )
 
 _ELEVATION = 14.0
-_LARGE_ERROR = 0.1  # meters, of joints that are faded
+FADING = 0.05, 0.1
+"""Expected errors, in meters, from which joints are faded: a little, and entirely."""
 
 
 class ClipRenderer:
@@ -87,7 +88,7 @@ class ClipRenderer:
         pixels, depths = self.camera.project(points)
         sizes = size * self.camera.focal_length / depths
         certain = self.clip.keypoint_scores_3d[rows] > 0
-        certain &= ~are_uncertain(self.clip, rows)
+        certain &= doubts(self.clip, rows) < 1
         drawing.draw_people(image, self.style, pixels * size, sizes, certain, depths)
         self._draw_ids(image, rows, pixels * size)
 
@@ -97,11 +98,19 @@ class ClipRenderer:
             drawing.draw_names(image, names, pixels, max(8, image.shape[0] // 50))
 
 
-def are_uncertain(clip: Clip3D, rows: np.ndarray | slice) -> np.ndarray:
-    """Mark joints of rows with a large expected error, (R, K)."""
+def doubts(clip: Clip3D, rows: np.ndarray | slice) -> np.ndarray:
+    """Return how much joints of rows are to fade by expected error, 0 to 1, (R, K).
+
+    Joints without one fade as their parents do.
+    """
     if clip.expected_error is None:
-        return np.zeros(clip.scores[rows].shape, bool)
-    return clip.expected_error[rows] > _LARGE_ERROR
+        return np.zeros(clip.scores[rows].shape)
+    errors = clip.expected_error[rows].copy()
+    for joint, parent in enumerate(clip.parents):
+        known = errors[:, parent] if parent >= 0 else 0.0
+        errors[:, joint] = np.where(np.isnan(errors[:, joint]), known, errors[:, joint])
+    low, high = FADING
+    return ((errors - low) / (high - low)).clip(0, 1)
 
 
 def _check(clip: Clip3D) -> None:

@@ -14,17 +14,19 @@ from scipy.spatial.transform import Rotation
 
 from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
-from mmhot.io.writers.mannequin import make_mannequin
+from mmhot.io.writers.mannequin import make_mannequin, nearest_bones
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.video.frames import FrameSource
-from mmhot.visualization.clip_renderer import are_uncertain
+from mmhot.visualization.clip_renderer import FADING
 from mmhot.visualization.drawing import SIDE_COLORS
 
-# Units: positions relative to an origin per person in millimeters, quarter pixels.
+# Units: positions relative to an origin per person and errors in millimeters, quarter
+# pixels.
 _MILLIMETERS = 1000
 _PIXEL_STEPS = 4
 _TURN_STEPS = 10_000  # per radian of a rotation vector
+_UNKNOWN_ERROR = np.iinfo(np.uint16).max
 _SIDES = ('middle', 'left', 'right')
 # Frames of the video are thumbnails, and fewer of them in long videos.
 _FRAME_SIDE, _JPEG_QUALITY = 480, 70
@@ -95,11 +97,13 @@ def _content(clip: Clip3D) -> dict:
         'sides': [_side(name) for name in clip.joint_names],
         'colors': [SIDE_COLORS[side] for side in _SIDES],
         'pixelSteps': _PIXEL_STEPS,
+        'fading': [_MILLIMETERS * error for error in FADING],
+        'unknownError': _UNKNOWN_ERROR,
         'people': [
             _person(clip, track, motion)
             for track, motion in zip(tracks, motions, strict=True)
         ],
-        'mannequin': _mannequin(motions[0]),
+        'mannequin': _mannequin(motions[0], clip),
         'facts': _facts(clip),
     }
 
@@ -145,9 +149,11 @@ def _encode_image(image: np.ndarray) -> bytes:
     return cv2.imencode('.jpg', small, options)[1].tobytes()
 
 
-def _mannequin(motion: RigidMotion) -> dict:
+def _mannequin(motion: RigidMotion, clip: Clip3D) -> dict:
     """Collect what the mannequins of all people have in common."""
     mesh = make_mannequin(motion, HUMAN_IK)
+    lifted = motion.rest()[HUMAN_IK.lifted]
+    ends, along = nearest_bones(mesh.vertices, lifted, clip.parents[: len(lifted)])
     return {
         'parents': list(motion.parents),
         'sides': [_side(name) for name in HUMAN_IK.joints],
@@ -155,6 +161,9 @@ def _mannequin(motion: RigidMotion) -> dict:
         'faces': _encode(mesh.faces, np.uint16),
         'joints': _encode(mesh.joints, np.uint8),
         'weights': _encode((mesh.weights * 255).round(), np.uint8),
+        # the bones of the clip that vertices fade with
+        'ends': _encode(ends, np.uint8),
+        'along': _encode((along * 255).round(), np.uint8),
     }
 
 
@@ -195,9 +204,17 @@ def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
         'positions': _encode(_steps(positions * _MILLIMETERS), np.int16),
         'pixels': _encode(_steps(pixels), np.int16),
         'detected': _encode(clip.scores[rows] > 0, np.uint8),
-        'uncertain': _encode(are_uncertain(clip, rows), np.uint8),
+        'errors': _errors(clip, rows),
         'body': _body(motion, origin),
     }
+
+
+def _errors(clip: Clip3D, rows: np.ndarray) -> str | None:
+    """Encode the expected errors of rows, None if there are none."""
+    if clip.expected_error is None:
+        return None
+    errors = clip.expected_error[rows] * _MILLIMETERS
+    return _encode(np.nan_to_num(errors, nan=_UNKNOWN_ERROR).round(), np.uint16)
 
 
 def _encode(array: np.ndarray, kind: type) -> str:
@@ -210,12 +227,20 @@ def _facts(clip: Clip3D) -> dict[str, str]:
     """Collect the properties of the clip that the page lists."""
     frames = len(np.unique(clip.frame))
     lens = f'{clip.focal_length:.0f} px{" (assumed)" if clip.focal_assumed else ""}'
+    errors = {}
+    if clip.expected_error is not None:
+        mean, low, high = (
+            100 * meters for meters in (np.nanmean(clip.expected_error), *FADING)
+        )
+        text = f'{mean:.1f} cm on average; joints fade from {low:g} to {high:g} cm'
+        errors = {'Expected error': text}
     return {
         'Model': clip.model,
         'Frames': f'{frames} at {clip.fps:g} per second',
         'Image': f'{clip.width} x {clip.height}',
         'Focal length': lens,
         'Unit': 'meters, z up from the floor',
+        **errors,
         'Keys': 'space: play; arrows: step (Shift: 10 frames); Home and End; + and -: '
         'speed; f, s, t: views; v: follow; b: bodies or sticks; 2: keypoints; '
         'i: information; d: light or dark; Shift+1 to Shift+9: hide people',

@@ -1,4 +1,4 @@
-"""Recordings for the Rerun viewer (``.rrd``): 3D poses, 2D keypoints and the video."""
+"""Recordings for Rerun (``.rrd``): 3D poses, 2D keypoints, expected errors, video."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +11,11 @@ from mmhot.clips import Clip3D
 from mmhot.installation import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.video.frames import FrameSource
+from mmhot.visualization.clip_renderer import doubts
 from mmhot.visualization.drawing import side_color, skeleton_style
 
-WORLD, IMAGE = 'world', 'image'
-"""Entity paths of 3D poses (meters) and 2D keypoints (pixels)."""
+WORLD, IMAGE, ERRORS = 'world', 'image', 'expected_error'
+"""Entity paths of 3D poses (meters), 2D keypoints (pixels), and expected errors."""
 
 FRAME, SECONDS = 'frame', 'seconds'
 """Timelines: frame numbers and timestamps."""
@@ -22,11 +23,7 @@ FRAME, SECONDS = 'frame', 'seconds'
 _JPEG_QUALITY = 80
 _EDGE = (128, 128, 128)
 _JOINT_METERS, _JOINT_PIXELS = 0.02, 3.0
-
-
-def import_rerun() -> ModuleType:
-    """Import rerun-sdk; raise ValueError with the command that installs it."""
-    return import_extra('rerun', 'the format rrd', 'rerun')
+_THINNING = 0.65  # of joints with large expected errors
 
 
 def write_recording(
@@ -49,11 +46,11 @@ def write_recording(
     Raises:
         ValueError: If rerun-sdk is not installed.
     """
-    rr = import_rerun()
+    rr = import_extra('rerun', 'the format rrd', 'rerun')
     with replacing(path) as temporary:
         stream = rr.RecordingStream('mmhot', send_properties=True)
         try:
-            stream.save(temporary, default_blueprint=_layout(rr))
+            stream.save(temporary, default_blueprint=_layout(rr, clip))
             stream.send_recording_name(clip.name)
             _describe(rr, stream, clip)
             for track in np.unique(clip.track).tolist():
@@ -65,16 +62,17 @@ def write_recording(
             stream.disconnect()
 
 
-def _layout(rr: ModuleType) -> object:
-    """Show the 2D and the 3D view side by side."""
+def _layout(rr: ModuleType, clip: Clip3D) -> object:
+    """Show the 2D and the 3D view side by side, expected errors below."""
     views = rr.blueprint
-    return views.Blueprint(
-        views.Horizontal(
-            views.Spatial2DView(origin=IMAGE, name='2D keypoints'),
-            views.Spatial3DView(origin=WORLD, name='3D poses'),
-        ),
-        collapse_panels=True,
+    layout = views.Horizontal(
+        views.Spatial2DView(origin=IMAGE, name='2D keypoints'),
+        views.Spatial3DView(origin=WORLD, name='3D poses'),
     )
+    if clip.expected_error is not None:
+        curves = views.TimeSeriesView(origin=ERRORS, name='expected error, m')
+        layout = views.Vertical(layout, curves, row_shares=[3, 1])
+    return views.Blueprint(layout, collapse_panels=True)
 
 
 def _describe(rr: ModuleType, stream: object, clip: Clip3D) -> None:
@@ -101,38 +99,47 @@ def _describe(rr: ModuleType, stream: object, clip: Clip3D) -> None:
 
 
 def _send_person(rr: ModuleType, stream: object, clip: Clip3D, track: int) -> None:
-    """Send poses, keypoints and track ID of a person."""
+    """Send poses, keypoints, expected errors and track ID of a person."""
     rows = np.flatnonzero(clip.track == track)
-    poses = clip.take(rows).places()
+    poses, pixels = clip.take(rows).places(), clip.keypoints_2d[rows]
     scores = clip.scores[rows].ravel()
     send = _Sender(rr, stream, clip, clip.frame[rows])
     colors = [side_color(name)[::-1] for name in clip.joint_names]
     style = skeleton_style(clip.joint_names, clip.parents)
-    bone_colors = style.colors[:, ::-1]
-    for parent, points, radius, joints_of, lines_of in (
-        (WORLD, poses, _JOINT_METERS, rr.Points3D, rr.LineStrips3D),
+    doubt = None if clip.expected_error is None else doubts(clip, rows)
+    for parent, points, radius, fading, joints_of, lines_of in (
+        (WORLD, poses, _JOINT_METERS, doubt, rr.Points3D, rr.LineStrips3D),
         # negative radii are in screen units
-        (
-            IMAGE,
-            clip.keypoints_2d[rows],
-            -_JOINT_PIXELS,
-            rr.Points2D,
-            rr.LineStrips2D,
-        ),
+        (IMAGE, pixels, -_JOINT_PIXELS, None, rr.Points2D, rr.LineStrips2D),
     ):
         entity = f'{parent}/person{track}'
+        still, moving = _radii(radius, fading)
         joints = joints_of.from_fields(
-            radii=radius, colors=colors, labels=clip.joint_names, show_labels=False
+            colors=colors, labels=clip.joint_names, show_labels=False, **still
         )
         flat = points.reshape(-1, points.shape[-1])
-        send(entity, joints, joints_of.columns(positions=flat), len(colors))
+        send(entity, joints, joints_of.columns(positions=flat, **moving), len(colors))
         send(entity, None, rr.AnyValues.columns(confidence=scores), len(colors))
-        lines = lines_of.from_fields(radii=radius / 2, colors=bone_colors)
+        still, moving = _radii(radius / 2, fading, style.bones[:, 1])
+        lines = lines_of.from_fields(colors=style.colors[:, ::-1], **still)
         ends = points[:, style.bones].reshape(-1, 2, points.shape[-1])
-        send(f'{entity}/bones', lines, lines_of.columns(strips=ends), len(style.bones))
+        strips = lines_of.columns(strips=ends, **moving)
+        send(f'{entity}/bones', lines, strips, len(style.bones))
+    if doubt is not None:
+        curves = rr.SeriesLines.from_fields(colors=colors, names=clip.joint_names)
+        values = rr.Scalars.columns(scalars=clip.expected_error[rows].ravel())
+        send(f'{ERRORS}/person{track}', curves, values, len(colors))
     name = rr.Points3D.from_fields(radii=0.0, labels=str(track), show_labels=True)
-    tops = rr.Points3D.columns(positions=poses[:, _top_joint(clip)])
+    top = clip.joint_names.index('head') if 'head' in clip.joint_names else 0
+    tops = rr.Points3D.columns(positions=poses[:, top])
     send(f'{WORLD}/person{track}/name', name, tops, 1)
+
+
+def _radii(radius: float, doubt: np.ndarray | None, joints=...) -> tuple[dict, dict]:
+    """Return static radii or, by doubt (T, K), those of each frame: static ones win."""
+    if doubt is None:
+        return {'radii': radius}, {}
+    return {}, {'radii': (radius * (1 - _THINNING * doubt[:, joints])).ravel()}
 
 
 class _Sender:
@@ -169,10 +176,6 @@ class _Sender:
             recording=self._stream,
             strict=True,
         )
-
-
-def _top_joint(clip: Clip3D) -> int:
-    return clip.joint_names.index('head') if 'head' in clip.joint_names else 0
 
 
 def _send_video(

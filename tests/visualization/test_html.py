@@ -65,13 +65,47 @@ def test_page_holds_the_clip_to_the_millimeter(page, clip):
     assert data['sides'][:5] == [0, 2, 2, 2, 1]
 
 
-def test_page_marks_joints_with_large_expected_errors(clip, tmp_path):
-    errors = np.full(clip.scores.shape, 0.05, np.float32)
-    errors[3, 5], errors[4, 6] = 0.12, np.nan
-    write_html(replace(clip, expected_error=errors), tmp_path / 'page.html')
-    (person,) = content(tmp_path / 'page.html')['people']
-    marked = array(person['uncertain'], 'u1', 17)
-    assert np.argwhere(marked).tolist() == [[3, 5]]
+def with_errors(clip):
+    errors = np.linspace(0, 0.3, clip.scores.size, dtype=np.float32)
+    errors = errors.reshape(clip.scores.shape)
+    errors[4, 6] = np.nan
+    return replace(clip, expected_error=errors)
+
+
+def test_page_has_expected_errors(clip, page, tmp_path):
+    assert content(page)['people'][0]['errors'] is None
+    assert 'Expected error' not in content(page)['facts']
+    clip = with_errors(clip)
+    write_html(clip, tmp_path / 'page.html')
+    data = content(tmp_path / 'page.html')
+    errors = array(data['people'][0]['errors'], '<u2', 17)
+    assert np.argwhere(errors == data['unknownError']).tolist() == [[4, 6]]
+    known = ~np.isnan(clip.expected_error)
+    assert_allclose(errors[known], 1000 * clip.expected_error[known], atol=0.501)
+    assert data['fading'] == [50, 100]
+    wanted = '15.0 cm on average; joints fade from 5 to 10 cm'
+    assert data['facts']['Expected error'] == wanted
+
+
+def test_vertices_fade_with_the_nearest_bone(page, clip):
+    shared = content(page)['mannequin']
+    ends, along = array(shared['ends'], 'u1', 2), array(shared['along'], 'u1') / 255
+    motion = fit_rig(clip.places(), HUMAN_IK)
+    mesh = make_mannequin(motion, HUMAN_IK)
+    rest = motion.rest()[HUMAN_IK.lifted]
+    nearest = (
+        rest[ends[:, 0]] * (1 - along[:, None]) + rest[ends[:, 1]] * along[:, None]
+    )
+    distances = np.linalg.norm(mesh.vertices - nearest, axis=1)
+    points = np.linspace(0, 1, 100)[:, None]
+    for parent, child in zip(clip.parents[1:], range(1, 17), strict=True):
+        bone = rest[parent] * (1 - points) + rest[child] * points
+        others = np.linalg.norm(mesh.vertices[:, None] - bone, axis=-1).min(1)
+        assert (others > distances - 2e-3).all()
+    assert_array_equal(np.array(clip.parents)[ends[:, 1]], ends[:, 0])
+    # the tip of the left hand has the wrist's error
+    tip = mesh.vertices[:, 0].argmax()
+    assert (clip.joint_names[ends[tip, 1]], along[tip]) == ('left_wrist', 1)
 
 
 def test_page_holds_the_mannequins(page, clip):
@@ -100,7 +134,7 @@ def test_page_holds_the_mannequins(page, clip):
 
 
 @pytest.mark.slow(reason='needs npm and the registry')
-def test_script_poses_the_mannequin(page, clip, tmp_path):
+def test_script_poses_and_fades_the_mannequin(page, clip, tmp_path):
     for name in ('package.json', 'package-lock.json'):
         shutil.copy(VIEWER / name, tmp_path)
     shutil.copy(VIEWER / 'mannequin.js', tmp_path / 'mannequin.mjs')
@@ -108,7 +142,7 @@ def test_script_poses_the_mannequin(page, clip, tmp_path):
     (tmp_path / 'clip.json').write_text(json.dumps(data))
     script = """
 import { readFileSync } from 'fs';
-import { Vector3 } from 'three';
+import { Color, Vector3 } from 'three';
 import { makeMannequin } from './mannequin.mjs';
 const clip = JSON.parse(readFileSync('clip.json'));
 const person = clip.people[0];
@@ -125,7 +159,14 @@ const poses = [0, 100].map((row) => {
   }
   return { bones, lowest };
 });
-console.log(JSON.stringify(poses));
+const color = body.mesh.geometry.attributes.color;
+body.paint(['#808080', '#0000ff', '#ff0000', '#ffffff'].map((text) => new Color(text)));
+const before = Array.from(color.array);
+const elbow = clip.joints.indexOf('left_elbow');
+body.fade((joint) => (joint === elbow ? 0.5 : 0));
+const faded = Array.from(color.array);
+body.fade(() => 0);
+console.log(JSON.stringify({ poses, before, faded, after: Array.from(color.array) }));
 """
     (tmp_path / 'pose.mjs').write_text(script)
     npm = shutil.which('npm') or pytest.skip('npm is not installed')
@@ -133,10 +174,23 @@ console.log(JSON.stringify(poses));
     command = ['node', 'pose.mjs']
     run = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     positions = fit_rig(clip.places(), HUMAN_IK).positions() @ Y_UP.T
-    for row, pose in zip((0, 100), json.loads(run.stdout), strict=True):
+    output = json.loads(run.stdout)
+    for row, pose in zip((0, 100), output['poses'], strict=True):
         assert_allclose(pose['bones'], positions[row], atol=2e-3)
         # a sole is on the floor
         assert -0.05 < pose['lowest'] < 0.03
+    before, faded, after = (
+        np.reshape(output[name], (-1, 3)) for name in ('before', 'faded', 'after')
+    )
+    assert_array_equal(before, after)
+    shared = data['mannequin']
+    ends, along = array(shared['ends'], 'u1', 2), array(shared['along'], 'u1') / 255
+    elbow = clip.joint_names.index('left_elbow')
+    share = (1 - along) * (ends[:, 0] == elbow) + along * (ends[:, 1] == elbow)
+    assert 30 < (share > 0.5).sum() < 60
+    # to white by 0.8 of the doubt, in square roots
+    white = 0.8 * 0.5 * share[:, None]
+    assert_allclose(faded, (before**0.5 * (1 - white) + white) ** 2, atol=1e-5)
 
 
 def test_page_holds_the_timestamps_of_a_variable_frame_rate(clip, page, tmp_path):

@@ -1,6 +1,7 @@
 """Recordings for the Rerun viewer, read back by rerun-sdk."""
 
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -92,6 +93,38 @@ def test_recording_holds_axes_and_timestamps(tmp_path, axes, code):
     (colors,) = column(path, 'world/person0', 'Points3D:colors').values()
     left = int(SIDE_COLORS['left'][1:] + 'ff', 16)
     assert colors[clip.joint_names.index('left_hip')] == left
+
+
+@pytest.mark.slow(reason='needs rerun-sdk')
+def test_recording_holds_expected_errors(clip, tmp_path):
+    pytest.importorskip('rerun.chunk')
+    errors = np.linspace(0.01, 0.2, clip.scores.size, dtype=np.float32)
+    errors = errors.reshape(clip.scores.shape)
+    errors[2, 5] = np.nan
+    path = tmp_path / 'a.rrd'
+    write_recording(replace(clip, expected_error=errors), path)
+    for track in (3, 7):
+        rows = clip.track == track
+        curves = column(path, f'expected_error/person{track}', 'Scalars:scalars')
+        curves = {frame: values for frame, values in curves.items() if values}
+        assert sorted(curves) == clip.frame[rows].tolist()
+        assert_array_equal(np.float32(list(curves.values())), errors[rows])
+    names = column(path, 'expected_error/person3', 'SeriesLines:names')[None]
+    assert names == list(clip.joint_names)
+    # radii shrink between 5 and 10 cm; those of the 2D view are static
+    doubt = ((np.nan_to_num(errors) - 0.05) / 0.05).clip(0, 1)[clip.track == 3]
+    joints = column(path, 'world/person3', 'Points3D:radii')
+    joints = [values for values in joints.values() if values]
+    assert_allclose(joints, 0.02 * (1 - 0.65 * doubt), atol=1e-6)
+    bones = column(path, 'world/person3/bones', 'LineStrips3D:radii')
+    bones = [values for values in bones.values() if values]
+    assert_allclose(bones, 0.01 * (1 - 0.65 * doubt[:, 1:]), atol=1e-6)
+    assert list(column(path, 'image/person3', 'Points2D:radii')) == [None]
+
+    write_recording(clip, path)
+    assert not column(path, 'expected_error/person3', 'Scalars:scalars')
+    (radii,) = column(path, 'world/person3', 'Points3D:radii').values()
+    assert_allclose(radii, [0.02])
 
 
 def test_missing_package_is_one_line_before_any_work(tmp_path, monkeypatch, capfd):

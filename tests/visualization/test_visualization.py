@@ -17,7 +17,7 @@ from mmhot.lifting.world import place_people, to_world
 from mmhot.video.frames import Frame, VideoFile
 from mmhot.visualization import drawing
 from mmhot.visualization.camera import fit_camera, place_on_floor
-from mmhot.visualization.clip_renderer import ClipRenderer
+from mmhot.visualization.clip_renderer import ClipRenderer, doubts
 from mmhot.visualization.summary_image import render_summary_image
 from mmhot.visualization.video import render_video
 from mmhot.visualization.video_encoding import open_video
@@ -315,6 +315,17 @@ def test_joints_with_a_large_expected_error_are_dim_in_3d(frontal):
     changed = (images[0] != images[1]).any(-1)
     assert dim < bright
     assert 20 < changed.sum() < 2000
+
+
+def test_doubt_grows_from_5_to_10_cm_and_is_inherited(frontal):
+    assert not doubts(frontal, slice(0, 2)).any()
+    errors = np.full(frontal.scores.shape, 0.04, np.float32)
+    elbow, wrist, knee = H36M.indices(['left_elbow', 'left_wrist', 'right_knee'])
+    errors[1, [elbow, wrist, knee]] = 0.08, np.nan, 0.3
+    found = doubts(replace(frontal, expected_error=errors), slice(0, 2))
+    assert not found[0].any()
+    np.testing.assert_allclose(found[1, [elbow, wrist, knee]], [0.6, 0.6, 1], atol=1e-5)
+    assert np.count_nonzero(found) == 3
 
 
 def test_summary_image_shows_evenly_spaced_frames(tmp_path):

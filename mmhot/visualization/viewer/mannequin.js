@@ -4,6 +4,7 @@ import {
 } from 'three';
 
 const MILLIMETERS = 1000;
+const FADED = 0.8; // largest share of the background's color
 
 export function decode(text, Type) {
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
@@ -61,9 +62,34 @@ export function makeMannequin(shared, body, origin) {
     });
   }
 
+  const color = geometry.getAttribute('color');
+  const [ends, along] = [decode(shared.ends, Uint8Array), decode(shared.along, Uint8Array)];
+  const doubts = new Float32Array(Math.max(...ends) + 1);
+  let shades;
+
+  // Colors of the sides, the background's last; fades nothing yet.
   function paint(colors) {
-    const color = geometry.getAttribute('color');
-    sides.forEach((side, vertex) => color.setXYZ(vertex, colors[side].r, colors[side].g, colors[side].b));
+    // square roots: blends then are about as bright as they look
+    shades = colors.map((each) => each.toArray().map(Math.sqrt));
+    doubts.fill(0);
+    blend();
+  }
+
+  // Blend with the background where the doubt(joint) of the clip's joints, 0 to 1, is large.
+  function fade(doubt) {
+    const before = doubts.slice();
+    doubts.forEach((_, joint) => { doubts[joint] = doubt(joint); });
+    if (before.some((value, joint) => value !== doubts[joint])) blend();
+  }
+
+  function blend() {
+    const background = shades.at(-1);
+    for (let vertex = 0; vertex < count; vertex += 1) {
+      const share = along[vertex] / 255;
+      const doubt = doubts[ends[2 * vertex]] * (1 - share) + doubts[ends[2 * vertex + 1]] * share;
+      const shade = shades[sides[vertex]];
+      for (const k of [0, 1, 2]) color.array[3 * vertex + k] = (shade[k] + FADED * doubt * (background[k] - shade[k])) ** 2;
+    }
     color.needsUpdate = true;
   }
 
@@ -72,5 +98,5 @@ export function makeMannequin(shared, body, origin) {
     return bones[joint].getWorldPosition(new Vector3()).toArray();
   }
 
-  return { mesh, pose, paint, bone };
+  return { mesh, pose, paint, fade, bone };
 }

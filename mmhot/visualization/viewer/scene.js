@@ -100,21 +100,21 @@ export class Skeleton {
   }
 
   // Move the joints to jointAt(joint, target), in meters, y up; hidden without it.
-  // Bones to joints with a large expected error are thin.
-  pose(jointAt, isUncertain = () => false) {
+  // Bones get thin with the doubt(joint) of their outer joint, 0 to 1.
+  pose(jointAt, doubt = () => 0) {
     this.balls.visible = this.rods.visible = Boolean(jointAt);
     if (!jointAt) return;
     const { a, b, turn, size, matrix } = scratch;
     for (let joint = 0; joint < this.balls.count; joint += 1) {
       jointAt(joint, a);
-      matrix.compose(a, turn.identity(), size.setScalar((isUncertain(joint) ? 0.6 : 1.35) * BONE_RADIUS));
+      matrix.compose(a, turn.identity(), size.setScalar((1.35 - 0.75 * doubt(joint)) * BONE_RADIUS));
       this.balls.setMatrixAt(joint, matrix);
     }
     this.bones.forEach(([parent, child], bone) => {
       jointAt(parent, a);
       jointAt(child, b);
       const length = Math.max(a.distanceTo(b), 1e-6);
-      const radius = BONE_RADIUS * (isUncertain(child) ? 0.35 : 1);
+      const radius = BONE_RADIUS * (1 - 0.65 * doubt(child));
       turn.setFromUnitVectors(UP, size.subVectors(b, a).divideScalar(length));
       matrix.compose(a.add(b).multiplyScalar(0.5), turn, size.set(radius, length, radius));
       this.rods.setMatrixAt(bone, matrix);

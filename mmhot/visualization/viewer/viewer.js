@@ -16,7 +16,7 @@ const people = clip.people.map((person) => {
     origin: person.origin,
     pixels: decode(person.pixels, Int16Array),
     detected: decode(person.detected, Uint8Array),
-    uncertain: decode(person.uncertain, Uint8Array),
+    errors: person.errors && decode(person.errors, Uint16Array),
     visible: true,
     body: makeMannequin(clip.mannequin, person.body, person.origin),
   };
@@ -28,6 +28,15 @@ function jointAt(person, row, joint, target = new Vector3()) {
   const at = 3 * (row * joints + joint);
   const [x, y, z] = [0, 1, 2].map((axis) => person.positions[at + axis] / MILLIMETERS + person.origin[axis]);
   return target.set(x, z, -y);
+}
+
+// How much a joint is faded by its expected error, 0 to 1; without one, as its parent.
+function doubtAt(person, row, joint) {
+  if (!person.errors || joint < 0) return 0;
+  const error = person.errors[row * joints + joint];
+  if (error === clip.unknownError) return doubtAt(person, row, clip.parents[joint]);
+  const [low, high] = clip.fading;
+  return Math.min(Math.max((error - low) / (high - low), 0), 1);
 }
 
 const stage = new Stage(element('scene'));
@@ -91,17 +100,19 @@ function pose(person, frame) {
   const row = person.rows.get(frame);
   const shown = person.visible && row !== undefined;
   person.body.mesh.visible = shown && state.body;
-  if (person.body.mesh.visible) person.body.pose(row);
-  person.skeleton.pose(
-    shown && !state.body && ((joint, target) => jointAt(person, row, joint, target)),
-    (joint) => person.uncertain[row * joints + joint],
-  );
+  const doubt = (joint) => doubtAt(person, row, joint);
+  if (person.body.mesh.visible) {
+    person.body.pose(row);
+    if (person.errors) person.body.fade(doubt);
+  }
+  person.skeleton.pose(shown && !state.body && ((joint, target) => jointAt(person, row, joint, target)), doubt);
 }
 
 function paint() {
+  const background = getComputedStyle(document.documentElement).getPropertyValue('--page').trim();
   for (const person of people) {
     person.skeleton.paint(clip.colors, clip.sides);
-    person.body.paint(clip.colors.map((color) => new Color(color)));
+    person.body.paint([...clip.colors, background].map((color) => new Color(color)));
   }
   stage.paint(document.documentElement.dataset.theme);
 }
