@@ -211,7 +211,7 @@ def show_formats(folder: Path, clip: Clip3D) -> Section:
     _, fbx = manual.split('### FBX')
     return Section(
         'Files for other programs',
-        'Blender converts .glb to .fbx:',
+        'Blender converts .glb to .fbx with the command below the table.',
         table,
         files,
         command=fbx.split('```bash')[1].split('```')[0].strip(),
