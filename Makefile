@@ -43,8 +43,6 @@ DEMO := npz,json,bvh,glb,trc,mot,html,mp4,png
 demo: setup
 	$(BIN)/mmhot infer demo/walk.mp4 demo/dance.mp4 --out-dir outputs/demo \
 		--pose2d gtpt-t --det-model pose-verified --joints 24 --formats $(DEMO)
-	$(BIN)/python -m tools.lab.measure_lifted outputs/demo/walk.npz \
-		outputs/demo/dance.npz --ground-truth demo
 	$(BIN)/mmhot lift demo/skating_2d_coco17.npz --out-dir outputs/demo --joints 24 \
 		--formats $(DEMO)
 	$(BIN)/python -m tools.lab.demo_page outputs/demo

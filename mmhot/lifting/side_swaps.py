@@ -86,19 +86,22 @@ def undo_swaps(clip: Clip2D) -> Clip2D:
     Returns:
         Clip2D: A new clip. The sides that a track has in most frames stay.
     """
-    mirror = get_skeleton(clip.skeleton).flip_indices
     tracks = []
     for track in clip.tracks:
         swapped = find_swaps(track, clip.skeleton, clip.times_of(track.frames))
-        points, scores = track.keypoints, track.scores
-        tracks.append(
-            replace(
-                track,
-                keypoints=np.where(swapped[..., None], points[:, mirror], points),
-                scores=np.where(swapped, scores[:, mirror], scores),
-            )
-        )
+        tracks.append(exchange_sides(track, clip.skeleton, swapped))
     return replace(clip, tracks=tracks)
+
+
+def exchange_sides(track: Track2D, skeleton: str, swapped: np.ndarray) -> Track2D:
+    """Exchange joints with their counterparts where ``swapped`` (T, K) is set."""
+    mirror = get_skeleton(skeleton).flip_indices
+    points, scores = track.keypoints, track.scores
+    return replace(
+        track,
+        keypoints=np.where(swapped[..., None], points[:, mirror], points),
+        scores=np.where(swapped, scores[:, mirror], scores),
+    )
 
 
 def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray:

@@ -6,13 +6,17 @@ from types import SimpleNamespace
 import mocap
 import numpy as np
 import pytest
+from rendered_clips import make_clip, rendered
 
+from mmhot.clips import Clip2D, Track2D
 from mmhot.windows import chunk_starts
 from tools.lab.measure_seams import (
     chunk_lifter,
     count_chunks,
+    measure_phases,
     measure_seams,
     seam_steps,
+    tabulate_phases,
 )
 
 SEQ_LEN = 27
@@ -78,3 +82,40 @@ def test_models_of_one_frame_have_no_seams():
 def test_short_clips_have_no_seams(clips):
     with pytest.raises(ValueError, match='no clip has 19999 frames'):
         measure_seams(chunk_lifter(_FakeLifter()), clips, 10000, 9999)
+
+
+def _clip_of(num_frames):
+    """Keypoints of a rendered clip."""
+    clip = rendered('walk').take(np.arange(num_frames))
+    track = Track2D(0, clip.frame, clip.keypoints_2d, clip.scores)
+    return Clip2D('walk', 'h36m-17', [track], 1280, 720, 25.0)
+
+
+class _Late:
+    """A lifter whose joints move by 1 mm with each frame that a clip begins later."""
+
+    seq_len, num_targets, fps = 20, 20, 25.0
+
+    def __init__(self, *weights, **settings):
+        pass
+
+    def __call__(self, clip):
+        (track,) = clip.tracks
+        poses = np.zeros((len(track.frames), 17, 3))
+        poses[..., 0] = 0.001 * track.frames[0]
+        return make_clip(poses, track.keypoints, frame=track.frames)
+
+
+def test_phases_of_clips_that_begin_later(monkeypatch):
+    clip = _clip_of(60)
+    moved = measure_phases(_Late(), clip)
+    # nine starts 1 to 9 frames later, without the frames of the first window
+    assert moved.shape == (sum(60 - first - 20 for first in range(1, 10)), 16)
+    assert sorted(set(moved.ravel().round(6))) == pytest.approx(np.arange(1, 10) / 1000)
+    with pytest.raises(ValueError, match='wanted more than 40 frames'):
+        measure_phases(_Late(), _clip_of(25))
+    monkeypatch.setattr('tools.lab.measure_seams.Lifter', _Late)
+    head, *rows = tabulate_phases([clip])
+    assert head == ['clip', 'accuracy', 'mean', '95 % within']
+    names = 'windows side by side', 'fast', 'best'
+    assert rows == [['walk', name, '4.8 mm', '9.0 mm'] for name in names]

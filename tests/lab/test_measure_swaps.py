@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from mocap import CAMERAS, JUMP, KICK, joints_of
+from rendered_clips import rendered
 
 from tools.lab import measure_swaps
+from tools.lab.demo_inputs import read_truth
 
 
 def test_swaps_are_drawn_as_often_as_stated():
@@ -38,3 +40,11 @@ def test_most_swaps_of_motion_capture_are_undone():
     undone, swapped, spoiled, right = counts
     assert undone >= 0.9 * swapped > 0
     assert spoiled <= 0.005 * right
+
+
+def test_repaired_clips_have_the_errors_of_clips_without_swaps():
+    row = measure_swaps.measure_repair(rendered('walk'), read_truth('walk'), draws=1)
+    assert row['swapped'] == pytest.approx(3.4, abs=0.1)
+    assert (row['undone'], row['spoiled']) == (100, 0)
+    assert row['repaired'] == pytest.approx(row['right'], abs=0.01)
+    assert row['as swapped'] > row['right'] + 1

@@ -61,12 +61,7 @@ def run(args: argparse.Namespace) -> None:
                 if lifted is None:
                     raise ValueError(f'{path}: no person was found')
                 if lifted.camera_path is not None:
-                    found = lifted.camera_path
-                    errors = rotations.inv() * Rotation.from_rotvec(found[:, :3])
-                    errors = np.degrees(errors.magnitude())
-                    turn = np.degrees(rotations.magnitude()).max()
-                    zoom = abs(found[:, 3] / zooms - 1).max()
-                    numbers = turn, errors.mean(), errors.max()
+                    *numbers, zoom = compare(lifted.camera_path, rotations, zooms)
                     cells = [f'{number:.3f}' for number in numbers]
                     focal = f'{lifted.focal_length / truth.lens.focal[0]:.3f}'
                     angles.append([path.stem, lens, *cells, f'{zoom:.2%}', focal])
@@ -79,6 +74,26 @@ def run(args: argparse.Namespace) -> None:
                     lines.append([path.stem, camera, lens, name, *cells])
     print_line(align(angles, left=2) + '\n')
     print_line(align(lines, left=4))
+
+
+def compare(
+    found: np.ndarray, rotations: Rotation, zooms: np.ndarray
+) -> tuple[float, float, float, float]:
+    """Compare a path of a camera with the ground truth.
+
+    Args:
+        found (np.ndarray): Rotation vectors and zooms, (F, 4).
+        rotations (Rotation): Ground truth, (F,).
+        zooms (np.ndarray): Ground truth, (F,).
+
+    Returns:
+        tuple[float, float, float, float]: Largest turn, mean and largest error of the
+        rotation, all in degrees, and largest relative error of the zoom.
+    """
+    errors = rotations.inv() * Rotation.from_rotvec(found[:, :3])
+    errors = np.degrees(errors.magnitude())
+    turn = np.degrees(rotations.magnitude()).max()
+    return turn, errors.mean(), errors.max(), abs(found[:, 3] / zooms - 1).max()
 
 
 def turn_video(path: Path, target: Path) -> tuple[GroundTruth, Rotation, np.ndarray]:

@@ -19,6 +19,7 @@ from mmhot.lifting.extremities import SKELETON, add_extremities
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 
 _BODY, _HALPE = get_skeleton('h36m-17'), get_skeleton('halpe-26')
+_WHOLE_BODY = 'coco-wholebody-133'
 _FOCAL, _SIZE = 1000.0, 2000
 # Order of the ground truth's feet, which are Halpe's last six points.
 _FEET = slice(20, 26)
@@ -107,6 +108,39 @@ def measure(
             true = points[:, _HALPE.index(joint)] - body[:, ankle]
             values.append(np.linalg.norm(offset - true, axis=-1))
     return {part: np.concatenate(values) for part, values in errors.items()}
+
+
+def measure_projected(lifted: Clip3D, labels: np.ndarray) -> dict[str, list[float]]:
+    """Compare the added joints of one person with 2D labels of the whole body.
+
+    Args:
+        lifted (Clip3D): 24 joints in ``'camera'`` axes, of a known lens.
+        labels (np.ndarray): COCO-WholeBody's keypoints of all frames, (T, 133, 2).
+
+    Returns:
+        dict[str, list[float]]: For toes, heels, hands and noses: percent that were seen
+        in 2D, and mean error across the line of sight in cm, relative to the joints
+        that they hang on.
+    """
+    wanted, _, _ = convert_keypoints(labels, None, _WHOLE_BODY, SKELETON.name)
+    wanted = wanted[lifted.frame]
+    places = lifted.places()
+    # meters of a pixel
+    scale = places[..., 2:] / lifted.focal_length
+    found = places[..., :2] / scale + np.array([lifted.width, lifted.height]) / 2
+    rows: dict[str, list[np.ndarray]] = {}
+    shift = found - wanted
+    for joint in range(_BODY.num_keypoints, SKELETON.num_keypoints):
+        parent = SKELETON.parents[joint]
+        errors = (shift[:, joint] - shift[:, parent]) * scale[:, joint]
+        seen = lifted.scores[:, joint] > 0
+        part = SKELETON.joints[joint].removeprefix('left_').removeprefix('right_')
+        row = np.stack([seen, np.linalg.norm(errors, axis=-1)])
+        rows.setdefault(part, []).append(row)
+    return {
+        part: (100 * np.concatenate(each, axis=1).mean(1)).tolist()
+        for part, each in rows.items()
+    }
 
 
 def _project(points: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:

@@ -54,11 +54,16 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print one line a person, and one of errors a clip."""
+    """Read the clips and print the tables."""
     clips = [without_extremities(read_lifted(path)) for path in args.clips]
+    print_tables(clips, args.ground_truth)
+
+
+def print_tables(clips: list[Clip3D], ground_truth: Path | None) -> None:
+    """Print one line a person, and one of errors a clip, if there is ground truth."""
     print_plausibility(clips)
-    if args.ground_truth:
-        print_errors(clips, args.ground_truth)
+    if ground_truth:
+        print_errors(clips, ground_truth)
 
 
 def without_extremities(clip: Clip3D) -> Clip3D:
@@ -214,6 +219,26 @@ def measure_motion(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
     row['precision'] = both / found.sum() if found.any() else np.nan
     row['recall'] = both / stands.sum() if stands.any() else np.nan
     return {name: value for name, value in row.items() if np.isfinite(value)}
+
+
+def group_errors(lifted: Clip3D, truth: GroundTruth, groups: int) -> np.ndarray:
+    """Group joints and frames by expected error.
+
+    Args:
+        lifted (Clip3D): A clip of one person with expected errors.
+        truth (GroundTruth): Of all its frames.
+        groups (int): Number of groups G of equal size.
+
+    Returns:
+        np.ndarray: Means in mm, from the lowest expected errors to the highest:
+        expected error, error, and error without each joint's mean difference, (G, 3).
+    """
+    rows = _rows_of_person(lifted, truth.pixels)
+    offsets = (lifted.keypoints_3d[rows] - truth.poses[lifted.frame[rows]])[:, 1:]
+    errors = [np.linalg.norm(x, axis=-1) for x in (offsets, offsets - offsets.mean(0))]
+    table = np.stack([lifted.expected_error[rows, 1:], *errors], -1).reshape(-1, 3)
+    order = np.array_split(np.argsort(table[:, 0], kind='stable'), groups)
+    return 1000 * np.stack([table[group].mean(0) for group in order])
 
 
 def _measure_2d(

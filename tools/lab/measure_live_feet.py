@@ -1,4 +1,4 @@
-"""Measure the foot lock of streams on rendered clips, lifted frame by frame.
+"""Measure streams with and without foot lock, and whole clips, on rendered clips.
 
 The ground truth's 2D keypoints get the noise of a detector. Example::
 
@@ -7,6 +7,7 @@ The ground truth's 2D keypoints get the noise of a detector. Example::
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,38 +16,40 @@ import numpy as np
 import mmhot
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.clips import Clip3D
+from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
-from mmhot.evaluation.motion_quality import foot_slide, jitter
-from mmhot.evaluation.pose_errors import mpjpe
+from mmhot.evaluation.motion_quality import jitter
 from mmhot.io.arrays import load_arrays
-from mmhot.lifting.contacts import ANKLES
+from mmhot.lens import Lens
+from mmhot.lifting.foot_lock import lock_feet
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.frames import Frame
 from mmhot.video.live import LiveLifter, LivePoses
 from mmhot.video.people import People
 from mmhot.weights.index import LIVE_LIFTER
+from tools.lab.measure_lifted import measure
 from tools.lab.motions import GroundTruth
 
 _BODY = get_skeleton('h36m-17')
 
 
 class _KnownPose:
-    """Pose estimator that returns the keypoints of a clip."""
+    """Pose estimator that returns the keypoints of a clip of one person."""
 
     estimator = SimpleNamespace(skeleton='coco-17', name='ground truth with noise')
     detector = SimpleNamespace(name='ground truth')
 
-    def __init__(self, keypoints: np.ndarray, scores: np.ndarray) -> None:
-        self.keypoints, self.scores = keypoints, scores
+    def __init__(self, clip: Clip2D) -> None:
+        (self.track,) = clip.tracks
 
     def detection_interval(self) -> int:
         return 1
 
     def estimate_frame(self, frame: Frame, previous: People, interval: int) -> People:
-        keypoints = self.keypoints[frame.index, None]
+        keypoints = self.track.keypoints[frame.index, None]
         boxes = np.concatenate([keypoints.min(1), keypoints.max(1)], -1)
-        return People(boxes, np.ones(1), keypoints, self.scores[frame.index, None])
+        scores = self.track.scores[frame.index, None]
+        return People(boxes, np.ones(1), keypoints, scores)
 
 
 def parse_args() -> argparse.Namespace:
@@ -59,74 +62,83 @@ def parse_args() -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Print the table."""
+    print_line(align(tabulate(args.clips, args.lookahead), left=2))
+
+
+def tabulate(paths: Sequence[Path], lookahead: int | None = None) -> list[list[str]]:
+    """Lift clips as streams, without and with foot lock, and as a whole.
+
+    Args:
+        paths (Sequence[Path]): Ground truth of rendered clips.
+        lookahead (int, optional): Frames. By default as in :class:`LiveLifter`.
+
+    Returns:
+        list[list[str]]: Cells of a header, and of a line for each result.
+    """
     lifter = mmhot.Lifter(LIVE_LIFTER)
-    rows = [
-        ['clip', 'lock', 'foot slide', 'true slide', 'root path', 'MPJPE', 'jitter']
-    ]
-    for path in args.clips:
-        for lock in (False, True):
-            clip = lift_live(path, lifter, lock, args.lookahead)
-            rows.append([path.stem, 'on' if lock else 'off', *_cells(clip, path)])
-    print_line(align(rows, left=2))
+    names = {'foot slide': 'cm/s', 'true slide': 'cm/s', 'root path': 'cm'}
+    units = {**names, 'MPJPE': 'mm', 'jitter': 'm/s^2'}
+    rows = [['clip', 'lifted', *units]]
+    for path in paths:
+        clip, truth = add_noise(path), GroundTruth.read(path)
+        results = {
+            name: lift_live(clip, lifter, truth.lens, lock, lookahead)
+            for name, lock in {'stream, no lock': False, 'stream': True}.items()
+        }
+        results['whole clip'] = lock_feet(mmhot.lift(clip, intrinsics=truth.lens))
+        for name, lifted in results.items():
+            row = measure(lifted, truth)
+            row['jitter'] = jitter(lifted.places(), lifted.frame, lifted.fps)
+            cells = (f'{row[key]:.1f} {unit}' for key, unit in units.items())
+            rows.append([path.stem, name, *cells])
+    return rows
 
 
-def lift_live(
-    path: Path, lifter: mmhot.Lifter, lock: bool, lookahead: int | None
-) -> Clip3D:
-    """Lift a clip as a stream."""
+def add_noise(path: Path) -> Clip2D:
+    """Read the keypoints of a rendered clip, with the noise of a detector."""
     arrays = load_arrays(path, ['keypoints_2d', 'width', 'height', 'fps'])
-    width, height, fps = (float(arrays[x]) for x in ('width', 'height', 'fps'))
     noisy = RandomDetectorNoise(seed=0).transform(
         dict(keypoints=arrays['keypoints_2d'].astype(np.float32), id=0)
     )
+    points = noisy['keypoints'].astype(np.float32)
     scores = noisy['keypoints_visible'].astype(np.float32)
-    lens = GroundTruth.read(path).lens
-    estimator = _KnownPose(noisy['keypoints'].astype(np.float32), scores)
+    size = int(arrays['width']), int(arrays['height'])
+    track = Track2D(0, np.arange(len(points)), points, scores)
+    return Clip2D(path.stem, 'coco-17', [track], *size, float(arrays['fps']))
+
+
+def lift_live(
+    clip: Clip2D,
+    lifter: mmhot.Lifter,
+    lens: Lens | None,
+    lock: bool,
+    lookahead: int | None,
+) -> Clip3D:
+    """Lift a clip of one person as a stream."""
     live = LiveLifter(
-        estimator, lifter, fps, lookahead, intrinsics=lens, foot_lock=lock
+        _KnownPose(clip), lifter, clip.fps, lookahead, intrinsics=lens, foot_lock=lock
     )
-    image = np.zeros((int(height), int(width), 3), np.uint8)
+    image = np.zeros((clip.height, clip.width, 3), np.uint8)
     poses: list[LivePoses] = []
-    for index in range(len(scores)):
-        poses += live.update(Frame(index, index / fps, image))
+    for index in clip.tracks[0].frames.tolist():
+        poses += live.update(Frame(index, index / clip.fps, image))
     found = [each for each in poses + live.flush() if each.people]
     people = [each.people[0] for each in found]
     return Clip3D(
-        name=path.stem,
+        name=clip.name,
         frame=np.array([each.frame.index for each in found]),
         track=np.zeros(len(found), np.int64),
         keypoints_3d=np.stack([person.keypoints_3d for person in people]),
         keypoint_scores_3d=np.stack([person.scores for person in people]),
         keypoints_2d=np.stack([person.keypoints_2d for person in people]),
         scores=np.stack([person.scores for person in people]),
-        width=int(width),
-        height=int(height),
-        fps=fps,
+        width=clip.width,
+        height=clip.height,
+        fps=clip.fps,
         joint_names=_BODY.joints,
         parents=_BODY.parents,
         root_3d=np.stack([person.root_3d for person in people]),
     )
-
-
-def _cells(clip: Clip3D, path: Path) -> list[str]:
-    truth, frames = GroundTruth.read(path), clip.frame
-    offset = clip.root_3d - truth.root[frames]
-    places = (truth.poses + truth.root[:, None])[frames]
-    slides = [
-        foot_slide(points[:, ANKLES], truth.contacts[frames], frames, clip.fps)
-        for points in (clip.places(), places)
-    ]
-    error = 100 * np.linalg.norm(offset - offset.mean(0), axis=1).mean()
-    pose = 1000 * mpjpe(clip.keypoints_3d, truth.poses[frames]).mean()
-    shake = jitter(clip.places(), clip.frame, clip.fps)
-    slide, true = slides
-    return [
-        f'{slide:.1f} cm/s',
-        f'{true:.1f} cm/s',
-        f'{error:.1f} cm',
-        f'{pose:.1f} mm',
-        f'{shake:.1f} m/s^2',
-    ]
 
 
 def main() -> int:

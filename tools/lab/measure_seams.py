@@ -15,7 +15,7 @@ frames later, so that the same frames are elsewhere in their windows::
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -89,7 +89,9 @@ def parse_args() -> argparse.Namespace:
 def run(args: argparse.Namespace) -> None:
     """Print one line for each stride, or for each accuracy."""
     if args.clips:
-        print_phases(args)
+        clips = map(read_keypoints, args.clips)
+        table = tabulate_phases(clips, args.model, args.checkpoint)
+        print_line(align(table, left=2))
         return
     lifter = Lifter(args.model, args.checkpoint)
     lift, length = chunk_lifter(lifter), lifter.seq_len
@@ -119,22 +121,32 @@ def run(args: argparse.Namespace) -> None:
             dump(dict(model=lifter.name, seams=[*map(asdict, results)]), temporary)
 
 
-def print_phases(args: argparse.Namespace) -> None:
-    """Print how far joints move with the phase of the windows."""
+def tabulate_phases(
+    clips: Iterable[Clip2D], model: str | None = None, checkpoint: Path | None = None
+) -> list[list[str]]:
+    """Tabulate how far joints move with the phase of the windows.
+
+    Args:
+        clips (Iterable[Clip2D]): Of two windows or more.
+        model (str, optional): See :class:`mmhot.Lifter`.
+        checkpoint (Path, optional): The same.
+
+    Returns:
+        list[list[str]]: Cells of a header, and of a line for each clip and accuracy.
+    """
     lifters = {
-        accuracy: Lifter(args.model, args.checkpoint, accuracy=accuracy)
+        accuracy: Lifter(model, checkpoint, accuracy=accuracy)
         for accuracy in ACCURACIES
     }
     length = lifters['fast'].num_targets
-    side_by_side = Lifter(args.model, args.checkpoint, stride=length, accuracy='fast')
+    side_by_side = Lifter(model, checkpoint, stride=length, accuracy='fast')
     lines = [['clip', 'accuracy', 'mean', '95 % within']]
-    for path in args.clips:
-        clip = read_keypoints(path)
+    for clip in clips:
         for name, lifter in {'windows side by side': side_by_side, **lifters}.items():
             moved = 1000 * measure_phases(lifter, clip)
             row = moved.mean(), np.percentile(moved, 95)
             lines.append([clip.name, name, *(f'{value:.1f} mm' for value in row)])
-    print_line(align(lines, left=2))
+    return lines
 
 
 def measure_phases(lifter: Lifter, clip: Clip2D) -> np.ndarray:

@@ -9,19 +9,22 @@ keypoints with the errors of 2D detectors, and prints how many are found. Exampl
 import argparse
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+import mmhot
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.clips import Track2D
+from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.datasets.mocap_dataset import read_mocap_clips
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
-from mmhot.lifting.side_swaps import find_swaps
+from mmhot.evaluation.pose_errors import mpjpe
+from mmhot.lifting.side_swaps import exchange_sides, find_swaps
 from mmhot.skeletons.joints import get_skeleton
-from tools.lab.motions import open_motions
+from tools.lab.motions import GroundTruth, open_motions
 
 _H36M = get_skeleton('h36m-17')
 _SWAPPED = {
@@ -127,10 +130,45 @@ def make_tracks(
         noisy = noise.transform(dict(keypoints=pixels, id=seed))
         points, scores = noisy['keypoints'], noisy['keypoints_visible']
         swapped = draw_swaps(np.random.default_rng(seed), len(rows), fps, longest)
-        mirror = _H36M.flip_indices
-        points = np.where(swapped[..., None], points[:, mirror], points)
-        scores = np.where(swapped, scores[:, mirror], scores)
-        yield Track2D(0, np.arange(len(rows)), points, scores), swapped
+        track = Track2D(0, np.arange(len(rows)), points, scores)
+        yield exchange_sides(track, _H36M.name, swapped), swapped
+
+
+def measure_repair(lifted: Clip3D, truth: GroundTruth, draws: int) -> dict[str, float]:
+    """Swap detections of a rendered clip at random, and lift with and without repair.
+
+    Args:
+        lifted (Clip3D): Human3.6M's 17 joints of one person.
+        truth (GroundTruth): Of all its frames.
+        draws (int): Number of copies of the clip with swaps of up to half a second.
+
+    Returns:
+        dict[str, float]: In percent: pairs of joints ``swapped``, of those ``undone``,
+        and of the others ``spoiled``. MPJPE in mm: ``right`` without swaps,
+        ``as swapped`` and ``repaired``.
+    """
+    detected = Track2D(0, lifted.frame, lifted.keypoints_2d, lifted.scores)
+    size, counts, tracks = (lifted.width, lifted.height), np.zeros(4, int), [detected]
+    for draw in range(1, draws + 1):
+        rng = np.random.default_rng(draw)
+        swapped = draw_swaps(rng, len(lifted), lifted.fps, 0.5)
+        track = exchange_sides(replace(detected, track=draw), _H36M.name, swapped)
+        found = find_swaps(track, _H36M.name, track.frames / lifted.fps)
+        counts += compare(found, swapped)
+        tracks.append(track)
+    undone, swapped, spoiled, right = counts.tolist()
+    clip = Clip2D(lifted.name, _H36M.name, tracks, *size, lifted.fps)
+    row = {
+        'swapped': 100 * swapped / (swapped + right),
+        'undone': 100 * undone / swapped,
+        'spoiled': 100 * spoiled / right,
+    }
+    for name, repair in {'as swapped': False, 'repaired': True}.items():
+        again = mmhot.lift(clip, swap_repair=repair, intrinsics=truth.lens)
+        errors = 1000 * mpjpe(again.keypoints_3d, truth.poses[again.frame])
+        row['right'] = float(errors[again.track == 0].mean())
+        row[name] = float(errors[again.track > 0].mean())
+    return row
 
 
 def draw_swaps(
