@@ -20,10 +20,12 @@ _ERROR, _ROUNDS = 0.001, 6
 # Rotation in degrees and change of zoom up to which a camera is static.
 _STILL, _SAME_ZOOM = 0.2, 0.006
 # A camera that only turns explains the points of most frames: largest median error, as
-# a share of the longer side, doubled for each turn by so many degrees since the
-# keyframe, as a wrong focal length causes errors, too; least share of points in one
-# homography; largest share of frames that do not comply.
-_MAX_ERROR, _DOUBLING, _MIN_INLIERS, _MAX_FAILED = 0.0005, 2.0, 0.6, 0.3
+# a share of the longer side and in pixels, as small images are not seen more exactly,
+# doubled for each turn by so many degrees since the keyframe, as a wrong focal length
+# causes errors, too; least share of points in one homography; largest share of frames
+# that do not comply.
+_MAX_ERROR, _MAX_PIXELS, _DOUBLING = 0.0005, 0.24, 2.0
+_MIN_INLIERS, _MAX_FAILED = 0.6, 0.3
 # Focal lengths that are tried for a camera that turns, in longer image sides, their
 # relative precision, and frames for it. The best is taken if the error is so many times
 # as large with those longer and shorter by a factor.
@@ -95,7 +97,8 @@ def solve_camera_path(
     """
     points, focal = _straighten(points.reshape(len(points), -1, 2), size, lens)
     rotations, zooms, errors, turns = _solve(points, keyframe, focal, size)
-    limits = _MAX_ERROR * (1 + turns / _DOUBLING)
+    limit = max(_MAX_ERROR, _MAX_PIXELS / max(size))
+    limits = limit * (1 + turns / _DOUBLING)
     vectors = Rotation.from_matrix(rotations).as_rotvec()
     return CameraPath(vectors, zooms, errors / limits, np.asarray(inliers, np.float64))
 

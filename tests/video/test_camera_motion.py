@@ -206,6 +206,14 @@ def sway():
     return np.outer(np.sin(np.arange(30) / 3), [0.02, 0])
 
 
+def test_small_images_may_have_larger_errors(panned):
+    path = solve(panned)
+    half = {**panned, 'points': panned['points'] / 2}
+    lens = Lens.pinhole(FOCAL / 2, 240, 135)
+    small = solve_camera_path(**half, size=(240, 135), lens=lens)
+    np.testing.assert_allclose(small.errors, path.errors / 2, atol=1e-4)
+
+
 def test_unknown_lenses_are_assumed(panned):
     path = solve_camera_path(**panned, size=SIZE)
     np.testing.assert_allclose(path.rotations, solve(panned, 1.145 * 480).rotations)
