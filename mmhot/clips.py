@@ -184,10 +184,8 @@ def check_clip(clip: Clip2D) -> Clip2D:
             )
     points = np.concatenate([track.keypoints.reshape(-1, 2) for track in tracks])
     check_extent(points, width, height)
-    fps = float(clip.fps)
-    return replace(
-        clip, tracks=tracks, width=width, height=height, fps=fps, times=times
-    )
+    numbers = dict(width=width, height=height, fps=float(clip.fps))
+    return replace(clip, tracks=tracks, times=times, **numbers)
 
 
 def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
@@ -255,6 +253,7 @@ class Clip3D:
             fy, cx, cy, distortion; empty if none were.
         camera_path (np.ndarray | None): If all frames share the axes of the first, the
             camera's rotation vector and zoom in each frame, (F, 4) float32.
+        cuts (tuple[int]): Frames with which another shot begins, sorted.
         expected_error (np.ndarray | None): Expected distance of ``keypoints_3d`` from
             the ground truth in ``unit``, NaN where unknown, (N, K) float32.
     """
@@ -280,6 +279,7 @@ class Clip3D:
     focal_assumed: bool = True
     intrinsics: tuple[float, ...] = ()
     camera_path: np.ndarray | None = None
+    cuts: tuple[int, ...] = ()
     expected_error: np.ndarray | None = None
 
     def __post_init__(self) -> None:
@@ -314,9 +314,8 @@ class Clip3D:
 
     def take(self, rows: np.ndarray) -> 'Clip3D':
         """Select rows by index or mask."""
-        arrays = {name: getattr(self, name) for name in ARRAYS}
-        arrays = {k: None if v is None else v[rows] for k, v in arrays.items()}
-        return replace(self, **arrays)
+        known = {k: v for k in ARRAYS if (v := getattr(self, k)) is not None}
+        return replace(self, **{name: array[rows] for name, array in known.items()})
 
     def seconds(self, frames: np.ndarray) -> np.ndarray:
         """Return timestamps of any frames, also of frames without people.

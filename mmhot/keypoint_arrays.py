@@ -1,4 +1,4 @@
-"""Arrays of keypoints: checks, mirror images, and the similarity between two poses."""
+"""Arrays of keypoints: checks and mirror images."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -135,28 +135,6 @@ def to_numbers(name: str, values: object) -> np.ndarray:
 def _kind(values: object) -> str:
     dtype = getattr(values, 'dtype', None)
     return f'the dtype {dtype}' if dtype is not None else f'a {type(values).__name__}'
-
-
-def fit_similarity(products: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Find the rotation and scale between poses (orthogonal Procrustes problem).
-
-    Args:
-        products (np.ndarray): Points (N, 3) to align times their targets,
-            ``points.T @ targets``, (..., 3, 3).
-        size (np.ndarray): Sum of the squared coordinates of the points, (...).
-
-    Returns:
-        np.ndarray: Scaled rotations without reflection, (..., 3, 3): ``points @
-        rotation`` has the least squared error. Products that are not finite count as
-        zero.
-    """
-    left, strength, right = np.linalg.svd(np.nan_to_num(products, posinf=0, neginf=0))
-    # instead of a reflection, flip the axis of the smallest singular value
-    sign = np.sign(np.linalg.det(left @ right))
-    left[..., -1] *= sign[..., None]
-    strength[..., -1] *= sign
-    scale = strength.sum(-1) / np.maximum(size, 1e-12)
-    return scale[..., None, None] * (left @ right)
 
 
 def mirror_poses(poses: Poses, flip_indices: Sequence[int]) -> Poses:

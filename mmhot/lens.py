@@ -192,6 +192,11 @@ class Lens:
         return np.where((errors < _MAX_ERROR)[:, None], straight, rays)
 
 
+def assumed_focal(width: int, height: int) -> float:
+    """Return the focal length in pixels that is assumed of an unknown lens."""
+    return DEFAULT_FOCAL_RATIO * max(width, height)
+
+
 def settle_lens(
     width: int, height: int, fov: float | None = None, intrinsics: Lens | None = None
 ) -> Lens | None:

@@ -23,6 +23,7 @@ import mmhot.plugin  # noqa: F401 registers datasets
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.runner import build_from, setting
 from mmhot.datasets.clip_dataset import Clip
+from mmhot.datasets.other_skeletons import MPIINF3DHP_IMAGE
 from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
 from mmhot.errors import naming, require_file
 from mmhot.io.arrays import load_arrays
@@ -143,7 +144,7 @@ def by_arrays(path: Path) -> list[tuple[str, dict]]:
         return []
     with naming(path):
         image = Path(load_arrays(path, ['imgname'])['imgname'].flat[0]).name
-    if image.startswith('TS') or '_Seq' in image:
+    if MPIINF3DHP_IMAGE.match(image):
         cameras = f'cameras_{"train" if "train" in path.stem else "test"}.pkl'
         if (path.parent / cameras).is_file():
             settings['camera_param_file'] = cameras

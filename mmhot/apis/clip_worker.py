@@ -21,6 +21,7 @@ from mmhot.clips import Clip2D
 from mmhot.errors import explain_any, is_debugging, require_file
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import CACHE_FOLDER, replacing
+from mmhot.lifting.camera_path import describe_path
 from mmhot.lifting.lifter import LIFTING_RULES
 from mmhot.video.cache import (
     describe_file,
@@ -148,6 +149,8 @@ class ClipWorker:
                 footage = None if isinstance(source, Clip2D) else source
                 files = export(lifted, options, footage, self._say, self._bars)
             outcome.people = len(set(lifted.track.tolist()))
+            if options.camera == 'auto' and lifted.camera_path is not None:
+                self._say(f'{item.name}: {describe_path(lifted.camera_path)}')
         if self._is_kept(item):
             # size, modification time and digest of samples of each file
             record = {

@@ -59,8 +59,8 @@ class LifterOptions(DeviceOptions):
     )
     fov: float | None = option(
         None,
-        'horizontal angle of view of the lens (default: found from a pan with --camera '
-        'rotating, otherwise 47 for landscape images)',
+        'horizontal angle of view of the lens (default: found from a pan, otherwise 47 '
+        'for landscape images)',
         low=1,
         high=170,
         unit='degrees',
@@ -221,8 +221,9 @@ class InferOptions(LifterOptions):
     camera: str = option(
         'auto',
         'motion of the camera: static, rotating (pan, tilt and zoom on a tripod), '
-        'moving, or auto: static if some frames show it, else moving; unless it moves, '
-        'all frames share axes, and standing feet stay in place',
+        'moving, or auto: static if some frames show it, else rotating if all frames '
+        'show that, else moving; unless it moves, all frames share axes, and standing '
+        'feet stay in place',
         choices=('auto', 'static', 'rotating', 'moving'),
     )
     fps: float | None = frames_per_second(

@@ -23,7 +23,8 @@ from mmhot.skeletons.joints import convert_keypoints
 # Frames per second of most training videos; others have 50, and files do not say.
 _FPS = 25.0
 _H3WB_FPS = 50.0
-_NAME = re.compile(r'(S\d+_Seq\d+_Cam\d+|TS\d+)_(\d+)')
+MPIINF3DHP_IMAGE = re.compile(r'(S\d+_Seq\d+_Cam\d+|TS\d+)_(\d+)')
+"""Beginning of the names of MPI-INF-3DHP's images: video and frame."""
 _LARGE = (2048, 2048)
 # Width and height of the test videos that differ from all others.
 _IMAGE_SIZES = {'TS5': (1920, 1080), 'TS6': (1920, 1080)}
@@ -98,7 +99,7 @@ def _mmpose_clips(content: dict, cameras: dict) -> list[Clip]:
     keypoints, joints = (np.asarray(member(content, key)) for key in ('part', 'S'))
     images = defaultdict(list)
     for row, image in enumerate(np.asarray(content['imgname']).tolist()):
-        match = _NAME.match(basename(image))
+        match = MPIINF3DHP_IMAGE.match(basename(image))
         if match is None:
             raise ValueError(
                 'images must be named as TS1_002001.jpg or S4_Seq2_Cam0_001033.jpg, '

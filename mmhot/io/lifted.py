@@ -36,8 +36,8 @@ _HEADER = {
     'intrinsics': int | float,
 }
 _LARGEST = 1e9
-# Present in clips whose frames share axes.
-_PATH = 'camera_path'
+# Present in clips whose frames share axes, and in those of several shots.
+_PATH, _CUTS = 'camera_path', 'cuts'
 _LISTS = ('joint_names', 'parents', 'intrinsics')
 # The expected errors, which not all lifters have.
 _ERROR = 'expected_error'
@@ -69,6 +69,8 @@ def write_npz(clip: Clip3D, path: str | Path) -> None:
     header = {name: np.asarray(getattr(clip, name)) for name in _HEADER}
     if clip.camera_path is not None:
         arrays[_PATH] = clip.camera_path
+    if clip.cuts:
+        arrays[_CUTS] = np.array(clip.cuts, np.int64)
     save_arrays(path, {**arrays, **header}, compressed=True)
 
 
@@ -82,6 +84,8 @@ def write_json(clip: Clip3D, path: str | Path) -> None:
     header = {name: np.asarray(getattr(clip, name)).tolist() for name in _HEADER}
     if clip.camera_path is not None:
         header[_PATH] = exact_list(clip.camera_path)
+    if clip.cuts:
+        header[_CUTS] = list(clip.cuts)
     columns = {
         key: exact_list(getattr(clip, name))
         for name, key in _INSTANCE_KEYS.items()
@@ -124,7 +128,7 @@ def read_lifted(path: str | Path) -> Clip3D:
 
 
 def _fields_of_npz(path: Path) -> dict[str, object]:
-    fields = load_arrays(path, (*ARRAYS, *_HEADER, _PATH))
+    fields = load_arrays(path, (*ARRAYS, *_HEADER, _PATH, _CUTS))
     for name in set(_HEADER) & set(fields):
         fields[name] = fields[name].tolist()
     return fields
@@ -135,8 +139,8 @@ def _fields_of_json(path: Path) -> dict[str, object]:
     try:
         header, frames = document['meta_info'], document['instance_info']
         fields = {name: header[name] for name in _HEADER}
-        if _PATH in header:
-            fields[_PATH] = as_numbers(header[_PATH], _PATH)
+        for name in {_PATH, _CUTS} & header.keys():
+            fields[name] = as_numbers(header[name], name)
         counts = [len(frame['instances']) for frame in frames]
         for name, key in (('frame', 'frame_id'), ('time', 'time')):
             values = as_numbers([frame[key] for frame in frames], key)
@@ -173,6 +177,8 @@ def _checked(fields: dict[str, object]) -> Clip3D:
         fields[name] = array.astype(dtype)
     if _PATH in fields:
         fields[_PATH] = _checked_path(fields[_PATH], fields['frame'])
+    if _CUTS in fields:
+        fields[_CUTS] = _checked_cuts(fields[_CUTS])
     clip = Clip3D(**fields)
     is_constant_rate = np.array_equal(clip.time, clip.frame / clip.fps)
     return replace(clip, time=None) if is_constant_rate else clip
@@ -198,3 +204,14 @@ def _checked_path(path: np.ndarray, frames: np.ndarray) -> np.ndarray:
     if not (np.isfinite(path).all() and (path[:, 3] > 0).all()):
         raise ValueError(f"'{_PATH}' must be finite, and zooms above 0")
     return path.astype(np.float32)
+
+
+def _checked_cuts(cuts: np.ndarray) -> tuple[int, ...]:
+    """Check the first frames of shots, (S,)."""
+    cuts = np.asarray(cuts)
+    if cuts.dtype.kind not in 'iuf' or cuts.ndim != 1:
+        raise ValueError(f"'{_CUTS}' is {cuts.shape}: frame numbers (S,) expected")
+    cuts = whole_numbers(_CUTS, cuts)
+    if not (np.diff(cuts, prepend=0) > 0).all():
+        raise ValueError(f"'{_CUTS}' must be increasing frame numbers above 0")
+    return tuple(cuts.tolist())

@@ -43,7 +43,7 @@ def _has_mark(path: Path) -> bool:
     import av
 
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors='replace') as container:
             return container.metadata.get('comment') == MARK
     except (av.error.FFmpegError, OSError):
         return False

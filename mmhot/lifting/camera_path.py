@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.spatial.transform import Rotation
 
 from mmhot.clips import Clip2D, Clip3D
-from mmhot.lens import DEFAULT_FOCAL_RATIO, Lens
+from mmhot.lens import Lens, assumed_focal
 
 _LOGGER = logging.getLogger(__name__)
 # Scale of a point's heavy-tailed (Cauchy) error, as a share of the longer image side,
@@ -20,17 +20,19 @@ _ERROR, _ROUNDS = 0.001, 6
 # Rotation in degrees and change of zoom up to which a camera is static.
 _STILL, _SAME_ZOOM = 0.2, 0.006
 # A camera that only turns explains the points of most frames: largest median error, as
-# a share of the longer side, doubled for each turn by so many degrees since the
-# keyframe, as a wrong focal length causes errors, too; least share of points in one
-# homography; largest share of frames that do not comply.
-_MAX_ERROR, _DOUBLING, _MIN_INLIERS, _MAX_FAILED = 0.0005, 2.0, 0.6, 0.3
+# a share of the longer side and in pixels, as small images are not seen more exactly,
+# doubled for each turn by so many degrees since the keyframe, as a wrong focal length
+# causes errors, too; least share of points in one homography; largest share of frames
+# that do not comply.
+_MAX_ERROR, _MAX_PIXELS, _DOUBLING = 0.0005, 0.24, 2.0
+_MIN_INLIERS, _MAX_FAILED = 0.6, 0.3
 # Focal lengths that are tried for a camera that turns, in longer image sides, their
 # relative precision, and frames for it. The best is taken if the error is so many times
 # as large with those longer and shorter by a factor.
 _FOCAL_RATIOS, _PRECISION, _TRIAL_FRAMES = (0.5, 5.0), 0.005, 60
 _OTHER, _WORSE = 1.4, 1.1
-# Frames that show whether a camera is static.
-_FEWEST = 3
+# Frames of a shot that show whether the camera is static.
+FEWEST_FRAMES = 3
 # Largest angle between two directions of one virtual image, degrees.
 _MAX_TURN = 75.0
 
@@ -77,24 +79,26 @@ def solve_camera_path(
     points: np.ndarray,
     keyframe: np.ndarray,
     inliers: np.ndarray,
-    focal: float,
     size: tuple[int, int],
+    lens: Lens | None = None,
 ) -> CameraPath:
     """Fit rotation and zoom to background points, frame by frame.
 
     Args:
         points (np.ndarray): Background points of each frame and its keyframe, see
-            :mod:`mmhot.video.camera_motion`, (F, N, 4); those of an ideal lens.
+            :mod:`mmhot.video.camera_motion`, (F, N, 4).
         keyframe (np.ndarray): The same, (F,).
         inliers (np.ndarray): The same, (F,).
-        focal (float): Focal length in pixels of the first frame of each shot.
         size (tuple[int, int]): Width and height in pixels.
+        lens (Lens, optional): Of the first frame of each shot.
 
     Returns:
         CameraPath: Frames without enough points repeat the frame before.
     """
+    points, focal = _straighten(points.reshape(len(points), -1, 2), size, lens)
     rotations, zooms, errors, turns = _solve(points, keyframe, focal, size)
-    limits = _MAX_ERROR * (1 + turns / _DOUBLING)
+    limit = max(_MAX_ERROR, _MAX_PIXELS / max(size))
+    limits = limit * (1 + turns / _DOUBLING)
     vectors = Rotation.from_matrix(rotations).as_rotvec()
     return CameraPath(vectors, zooms, errors / limits, np.asarray(inliers, np.float64))
 
@@ -246,28 +250,28 @@ def choose_path(path: CameraPath, name: str) -> np.ndarray | None:
     return path.as_array
 
 
-def find_static(path: CameraPath, num_frames: int, name: str) -> np.ndarray | None:
-    """Return the path (F, 4) of a camera that some frames of a video show to be static.
+def shows_static(path: CameraPath, keyframe: np.ndarray) -> bool:
+    """Return whether some frames, enough of each shot, show a static camera.
 
     Args:
         path (CameraPath): Of these frames.
-        num_frames (int): Frames of the video, F.
-        name (str): The video in messages.
-
-    Returns:
-        np.ndarray | None: None, with a warning, if the camera moves; None if there are
-        too few frames.
+        keyframe (np.ndarray): See :func:`solve_camera_path`, (F,).
     """
-    if len(path.zooms) < _FEWEST:
-        return None
-    if path.is_static and not path.moves:
-        return static_path(num_frames)
-    _LOGGER.warning(
-        '%s: the camera moves: people have no common axes, and feet are not locked; '
-        'if it is on a tripod, give camera as rotating',
-        name,
+    count = len(keyframe)
+    starts = np.flatnonzero(keyframe == np.arange(count))
+    fewest = np.diff(np.append(starts, count)).min()
+    return bool(fewest >= FEWEST_FRAMES and path.is_static and not path.moves)
+
+
+def describe_path(path: np.ndarray) -> str:
+    """Describe the path (F, 4) of a camera in a few words."""
+    if (path == static_path(1)).all():
+        return 'static camera'
+    angle = np.degrees(np.linalg.norm(path[:, :3], axis=-1)).max()
+    low, high = path[:, 3].min(), path[:, 3].max()
+    return (
+        f'rotating camera, by up to {angle:.1f} degrees, zoom {low:.2f} to {high:.2f}'
     )
-    return None
 
 
 def static_path(num_frames: int) -> np.ndarray:
@@ -314,16 +318,22 @@ def stabilize_clip(
         path (np.ndarray): Rotation vectors and zooms by frame, (F, 4).
         lens (Lens, optional): Of the first frame of each shot.
     """
-    size = clip.width, clip.height
-    focal = DEFAULT_FOCAL_RATIO * max(size) if lens is None else lens.focal[0]
-    tracks = []
+    size, tracks = (clip.width, clip.height), []
     for track in clip.tracks:
-        points = track.keypoints
-        points = points if lens is None else lens.straighten(points)
+        points, focal = _straighten(track.keypoints, size, lens)
         points = stabilize(points, track.frames, path, focal, size)
         tracks.append(replace(track, keypoints=points))
-    ideal = None if lens is None else Lens.pinhole(focal, *size)
+    ideal = None if lens is None else Lens.pinhole(lens.focal[0], *size)
     return replace(clip, tracks=tracks), ideal
+
+
+def _straighten(
+    points: np.ndarray, size: tuple[int, int], lens: Lens | None
+) -> tuple[np.ndarray, float]:
+    """Return points (T, K, 2) of an ideal lens, and its focal length."""
+    if lens is None:
+        return points, assumed_focal(*size)
+    return lens.straighten(points), lens.focal[0]
 
 
 def restore_clip(lifted: Clip3D, path: np.ndarray, lens: Lens | None = None) -> Clip3D:

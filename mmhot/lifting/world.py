@@ -7,7 +7,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from mmhot.clips import Clip3D, to_axes
-from mmhot.lens import DEFAULT_FOCAL_RATIO, Lens
+from mmhot.lens import Lens, assumed_focal
 from mmhot.lifting.placement import (
     ANKLE_HEIGHT,
     find_floor,
@@ -45,8 +45,7 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
         raise ValueError(
             f"positions are estimated in 'camera' axes, not in {clip.axes!r}"
         )
-    keypoints = clip.keypoints_2d
-    focal = DEFAULT_FOCAL_RATIO * max(clip.width, clip.height)
+    keypoints, focal = clip.keypoints_2d, assumed_focal(clip.width, clip.height)
     if lens is not None:
         lens = lens.fitted(clip.width, clip.height)
         keypoints, focal = lens.straighten(keypoints), lens.focal[0]
@@ -112,11 +111,11 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
 
     Args:
         clip (Clip3D): In camera axes, with ``root_3d``.
-        static_camera (bool): Whether the camera is static. If so, one floor plane is
-            fitted to feet and body axes, and people who are at most so far from it as
-            small errors of sizes and tilt explain are moved there. If not, the camera
-            is assumed to be level, and the lowest joint of each person to be on the
-            floor, also in jumps. Defaults to False.
+        static_camera (bool): Whether the camera is static. If so, one floor plane for
+            each shot is fitted to feet and body axes, and people who are at most so far
+            from it as small errors of sizes and tilt explain are moved there. If not,
+            the camera is assumed to be level, and the lowest joint of each person to be
+            on the floor, also in jumps. Defaults to False.
 
     Returns:
         Clip3D: A new clip in ``'world'`` axes.
@@ -128,16 +127,20 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         if name.endswith(('foot', 'ankle'))
     ]
     root, poses = clip.root_3d.astype(np.float64), clip.keypoints_3d.astype(np.float64)
-    if static_camera:
-        feet = poses[:, ankles] + root[:, None]
-        trunks = poses[:, clip.joint_names.index('thorax')] - poses[:, ankles].mean(1)
-        rotation, height = find_floor(feet.reshape(-1, 3), trunks)
-        root = root @ rotation.T - [0, 0, height]
-        poses = poses @ rotation.T
+    shots, heights = np.searchsorted(clip.cuts, clip.frame, 'right'), {}
+    for shot in np.unique(shots) if static_camera else ():
+        rows = shots == shot
+        feet = poses[rows][:, ankles] + root[rows, None]
+        trunks = poses[rows, clip.joint_names.index('thorax')]
+        trunks = trunks - poses[rows][:, ankles].mean(1)
+        rotation, heights[shot] = find_floor(feet.reshape(-1, 3), trunks)
+        root[rows] = root[rows] @ rotation.T - [0, 0, heights[shot]]
+        poses[rows] = poses[rows] @ rotation.T
     for rows in clip.stretches():
         lowest = poses[rows][:, _BODY][..., 2].min(1)
         if static_camera:
             distance = np.linalg.norm(root[rows, :2], axis=1).mean()
+            height = heights[shots[rows[0]]]
             limit = _SIZE_ERROR * abs(height) + _TILT_ERROR * distance
             lowest += root[rows, 2] - ANKLE_HEIGHT
             if abs(np.median(lowest)) < limit:

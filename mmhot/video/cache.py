@@ -18,7 +18,7 @@ from mmhot.errors import require_file
 from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.own_results import is_result
-from mmhot.video.people import Boxes, People
+from mmhot.video.people import Boxes, FrameObserver, People
 
 _LOGGER = logging.getLogger(__name__)
 _CHECKSUM = 'checksum'
@@ -117,11 +117,6 @@ def short_name(name: str) -> str:
 def tracks_path(people_path: Path) -> Path:
     """Name the file of the tracks that belong to a file of people."""
     return people_path.with_suffix('.tracks.npz')
-
-
-def observed_path(people_path: Path, name: str) -> Path:
-    """Name the file of what an observer saw of the frames of a file of people."""
-    return people_path.with_suffix(f'.{name}.observed.npz')
 
 
 def file_facts(source: Path) -> list:
@@ -244,17 +239,38 @@ def load_tracks(path: Path, num_keypoints: int, rules: int) -> list[Track2D] | N
     return None
 
 
-def save_observed(arrays: dict[str, np.ndarray], path: Path, rules: int) -> None:
-    """Save the arrays of an observer with the version of its results."""
-    _save({**arrays, 'rules': np.array(rules)}, path)
+def save_observed(
+    people_path: Path | None, observer: FrameObserver
+) -> dict[str, np.ndarray]:
+    """Return what an observer saw of all frames.
+
+    Args:
+        people_path (Path, optional): File of the people of these frames, beside which
+            the arrays are saved, with the version of the results.
+        observer (FrameObserver): The observer.
+    """
+    arrays = observer.arrays()
+    if people_path:
+        path, rules = _observed_path(people_path, observer), np.array(observer.rules)
+        save_if_possible(lambda: _save({**arrays, 'rules': rules}, path))
+    return arrays
 
 
-def load_observed(path: Path, rules: int) -> dict[str, np.ndarray] | None:
+def load_observed(
+    people_path: Path | None, observer: FrameObserver
+) -> dict[str, np.ndarray] | None:
     """Load what :func:`save_observed` saved; None if missing, changed or outdated."""
+    if people_path is None:
+        return None
+    path = _observed_path(people_path, observer)
     with _reading(path):
         arrays = _load(path)
-        return arrays if arrays.pop('rules') == rules else None
+        return arrays if arrays.pop('rules') == observer.rules else None
     return None
+
+
+def _observed_path(people_path: Path, observer: FrameObserver) -> Path:
+    return people_path.with_suffix(f'.{observer.name}.observed.npz')
 
 
 def _save(arrays: dict[str, np.ndarray], path: Path) -> None:

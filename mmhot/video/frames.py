@@ -206,7 +206,7 @@ class VideoFile:
 
     def _container(self):
         # FFmpeg takes the beginning of a relative path such as 'a:b' for a protocol
-        return av.open(str(self.path.absolute()))
+        return av.open(str(self.path.absolute()), metadata_errors='replace')
 
 
 class ImageSequence:

@@ -3,10 +3,12 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 from mmhot.video.cache import ClipPeople
-from mmhot.video.frames import Frame
+from mmhot.video.capture import prefetch
+from mmhot.video.frames import Frame, FrameSource
 from mmhot.video.people import FrameObserver, People
 
 Observers = Sequence[FrameObserver]
@@ -94,6 +96,19 @@ class ChunkFiller:
         self._clip.times += [frame.time for frame in chunk.frames]
         self._waiting.popleft()
         self._done(chunk.frames)
+
+
+def show_again(
+    source: FrameSource,
+    clip: ClipPeople,
+    observer: FrameObserver,
+    progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Read a video another time, for an observer alone."""
+    with closing(prefetch(source)) as frames:
+        for done, (_, frame) in enumerate(zip(clip.people, frames, strict=False), 1):
+            show_frames([frame], clip, [observer])
+            progress(done)
 
 
 def show_frames(frames: list[Frame], clip: ClipPeople, observers: Observers) -> None:

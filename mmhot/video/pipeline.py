@@ -5,19 +5,19 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.io.images import MAX_PIXELS
-from mmhot.lens import DEFAULT_FOCAL_RATIO, Lens, settle_lens
+from mmhot.lens import Lens, settle_lens
 from mmhot.lifting.camera_path import (
+    FEWEST_FRAMES,
     choose_path,
     find_lens,
-    find_static,
     restore_clip,
+    shows_static,
     solve_camera_path,
     stabilize_clip,
     static_path,
@@ -33,7 +33,6 @@ from mmhot.video.cache import (
     cache_path,
     load_observed,
     load_tracks,
-    observed_path,
     save_if_possible,
     save_observed,
     save_tracks,
@@ -41,6 +40,7 @@ from mmhot.video.cache import (
 )
 from mmhot.video.camera_motion import BackgroundTracker
 from mmhot.video.frames import FrameSource
+from mmhot.video.overlap import show_again
 from mmhot.video.people import FrameObserver
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.smoothing import smooth_clip
@@ -97,8 +97,8 @@ class VideoLifter:
             Defaults to True.
         camera (str): ``'static'``; ``'rotating'`` on a tripod, also zooming: poses of
             all frames share the axes of the first frame; ``'moving'``: each frame has
-            its own axes; ``'auto'``: static if some frames of a single shot show it,
-            else moving. Defaults to 'moving'.
+            its own axes; ``'auto'``: static if some frames show it, else rotating if
+            all frames show that, else moving. Defaults to 'moving'.
         fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
         joints (int): Of the results, 17 or 24. Defaults to 17.
@@ -165,12 +165,14 @@ class VideoLifter:
             _LOGGER.warning('%s: %s', source.path, error)
             return None, times
         with times.measure('camera'):
-            path, lens = self.solve_camera(source, people)
+            path, lens = self.solve_camera(
+                source, people, lambda done: progress('camera', done, num_frames)
+            )
         with times.measure('3D'):
             lifted = self.lift(
                 clip, lambda done, all_: progress('3D', done, all_), path, lens
             )
-        return lifted, times
+        return replace(lifted, cuts=tuple(people.cuts)), times
 
     def estimate_poses(
         self, source: FrameSource, progress: Callable[[int], None] = lambda done: None
@@ -178,21 +180,13 @@ class VideoLifter:
         """Estimate the 2D poses of all frames, or load them from the cache."""
         source.max_pixels = self.max_pixels
         cached = self._cache_path(source)
-        observed, observers = {}, []
-        for observer in self._observers():
-            path = cached and observed_path(cached, observer.name)
-            known = path and load_observed(path, observer.rules)
-            if known:
-                observed[observer.name] = known
-            else:
-                observers.append(observer)
-        people = self.pose_estimator(source, cached, progress, observers)
-        people.observed = observed
-        for observer in observers:
-            observed[observer.name] = arrays = observer.arrays()
-            if cached:
-                path = observed_path(cached, observer.name)
-                save_if_possible(partial(save_observed, arrays, path, observer.rules))
+        observers = self._observers()
+        known = {each.name: load_observed(cached, each) for each in observers}
+        missing = [each for each in observers if known[each.name] is None]
+        people = self.pose_estimator(source, cached, progress, missing)
+        people.observed = known
+        for observer in missing:
+            people.observed[observer.name] = save_observed(cached, observer)
         return people
 
     def _observers(self) -> list[FrameObserver]:
@@ -206,9 +200,15 @@ class VideoLifter:
         return observers
 
     def solve_camera(
-        self, source: FrameSource, people: ClipPeople
+        self,
+        source: FrameSource,
+        people: ClipPeople,
+        progress: Callable[[int], None] = lambda done: None,
     ) -> tuple[np.ndarray | None, Lens | None]:
         """Find rotation and zoom of the camera.
+
+        ``'auto'`` decodes the video another time, unless some frames show that the
+        camera is static.
 
         Returns:
             tuple[np.ndarray | None, Lens | None]: The path, see
@@ -216,25 +216,33 @@ class VideoLifter:
             the lens, None if it is not known.
         """
         num_frames, size, name = len(people.people), people.size, str(source.path)
-        lens = settle_lens(*size, self.fov, self.intrinsics)
+        given = lens = settle_lens(*size, self.fov, self.intrinsics)
         if self.camera not in _INTERVALS:
             is_static = self.camera == 'static'
             return static_path(num_frames) if is_static else None, lens
-        found = dict(
-            people.observed[BackgroundTracker.name_of(_INTERVALS[self.camera])]
-        )
-        is_rotating = self.camera == 'rotating'
-        if is_rotating and lens is None and not people.cuts:  # shots may differ
+        tracker = BackgroundTracker(_INTERVALS[self.camera])
+        found = people.observed[tracker.name]
+        if self.camera == 'auto':
+            if len(found['points']) < FEWEST_FRAMES:
+                return None, lens
+            path = solve_camera_path(**found, size=size, lens=lens)
+            if shows_static(path, found['keyframe']):
+                return static_path(num_frames), lens
+            tracker, cached = BackgroundTracker(), self._cache_path(source)
+            found = load_observed(cached, tracker)
+            if found is None:
+                show_again(source, people, tracker, progress)
+                found = save_observed(cached, tracker)
+        if len(found['points']) < num_frames:
+            _LOGGER.warning(
+                '%s could be read only once: the path of its camera is not known', name
+            )
+            return None, lens
+        if lens is None and not people.cuts:  # shots may differ
             lens = find_lens(found['points'], found['keyframe'], size)
-        focal = DEFAULT_FOCAL_RATIO * max(size)
-        if lens is not None:
-            points = found['points'].reshape(-1, 2)
-            found['points'] = lens.straighten(points).reshape(found['points'].shape)
-            focal = lens.focal[0]
-        path = solve_camera_path(**found, focal=focal, size=size)
-        if is_rotating:
-            return choose_path(path, name), lens
-        return None if people.cuts else find_static(path, num_frames, name), lens
+        path = solve_camera_path(**found, size=size, lens=lens)
+        # images of a carried camera explain no focal length
+        return choose_path(path, name), given if path.moves else lens
 
     def track(
         self,

@@ -72,7 +72,7 @@ class RemoteVideo(VideoFile):
         self._probe()
 
     def _container(self):
-        container = av.open(self.url, timeout=_VIDEO_TIMEOUT)
+        container = av.open(self.url, timeout=_VIDEO_TIMEOUT, metadata_errors='replace')
         if container.duration is None:
             container.close()
             raise ValueError(f'{self.label} is a stream without an end: run it live')
@@ -127,6 +127,7 @@ class VideoStream:
                 format=self.format,
                 options=self.options,
                 timeout=_STREAM_TIMEOUT,
+                metadata_errors='replace',
             )
         except (av.error.FFmpegError, OSError) as error:
             raise ValueError(

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from mmhot.clips import Clip3D, to_axes
-from mmhot.lens import DEFAULT_FOCAL_RATIO
+from mmhot.lens import assumed_focal
 from mmhot.lifting.placement import ANKLE_HEIGHT
 from mmhot.lifting.world import place_people, to_world
 
@@ -73,7 +73,7 @@ def place_on_floor(clip: Clip3D) -> PlacedPeople:
         clip = to_world(clip)
     root = clip.root_3d.astype(np.float64)
     depth = np.where(root[:, 1] > 0.1, root[:, 1], np.inf)
-    focal = clip.focal_length or DEFAULT_FOCAL_RATIO * max(clip.width, clip.height)
+    focal = clip.focal_length or assumed_focal(clip.width, clip.height)
     root[:, 1] -= np.nanmedian(root[:, 1]) if np.isfinite(root[:, 1]).any() else 0
     tracks = np.unique(clip.track)
     if len(tracks) == 1:

@@ -70,7 +70,9 @@ class VideoWriter:
             av.open(str(path), 'w', format='mp4', options=options)
         )
         self._container.metadata['comment'] = MARK
-        self._audio = audio and opened.enter_context(av.open(str(audio)))
+        self._audio = audio and opened.enter_context(
+            av.open(str(audio), metadata_errors='replace')
+        )
         self._fps = fps
         self._stream = self._audio_stream = None
         self._last, self._end = -1, 0.0
@@ -145,7 +147,7 @@ def _with_audio(path: Path | None) -> Path | None:
     if path is None:
         return None
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors='replace') as container:
             streams = container.streams.audio
             return path if streams and streams[0].codec.name in _AUDIO_CODECS else None
     except (av.FFmpegError, OSError):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from tools.lab.measure_views import View, project, read_calibration, triangulate
+from mmhot.datasets.transforms.virtual_camera import project
+from tools.lab.measure_views import View, read_calibration, triangulate
 
 CAMERA = """<calibration><cameras><camera>
 <transform x="1000" y="-2000" z="1500" {rotation}/>
@@ -26,10 +27,12 @@ def test_projected_points_are_found():
     views = [looking_at_the_origin(place) for place in ([4.0, 0, 1], [0, 4, 2])]
     assert all(np.linalg.det(view.rotation) > 0.999 for view in views)
     joints = np.random.default_rng(0).uniform(-1, 1, (3, 17, 3))
-    np.testing.assert_allclose(project(np.zeros(3), views[0]), [500, 400], atol=1e-9)
+    np.testing.assert_allclose(
+        project(np.zeros(3), views[0].camera)[0], [500, 400], atol=1e-9
+    )
     # up in the world is up in the image
-    assert project(np.array([0, 0, 0.5]), views[0])[1] < 400
-    keypoints = np.stack([project(joints, view) for view in views], 1)
+    assert project(np.array([0, 0, 0.5]), views[0].camera)[0][1] < 400
+    keypoints = np.stack([project(joints, view.camera)[0] for view in views], 1)
     np.testing.assert_allclose(triangulate(keypoints, views), joints, atol=1e-8)
 
 

@@ -74,6 +74,18 @@ def test_tilt_and_height_of_a_static_camera_are_found(name):
     assert abs(np.percentile(ankles, 5) - ANKLE_HEIGHT) < 0.03
 
 
+def test_each_shot_has_its_own_floor():
+    walk, dance = (place_people(*ground_truth(name)[::2]) for name in TILT)
+    count = len(walk)
+    later = replace(dance, frame=dance.frame + count, track=dance.track + 1)
+    both = replace(joined(walk, later), cuts=(count,))
+    world = to_world(both, static_camera=True)
+    alone = [to_world(clip, static_camera=True).places() for clip in (walk, dance)]
+    assert_allclose(world.places(), np.concatenate(alone), atol=1e-5)
+    one = to_world(replace(both, cuts=()), static_camera=True)
+    assert abs(one.places() - world.places()).max() > 0.1
+
+
 def test_lowest_joint_is_on_the_floor_of_a_moving_camera():
     world = to_world(place_people(rendered('dance')))
     lowest = (world.keypoints_3d + world.root_3d[:, None])[..., 2].min(1)

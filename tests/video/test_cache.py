@@ -20,6 +20,7 @@ from mmhot.video.cache import (
     load_tracks,
     save_observed,
 )
+from mmhot.video.people import FrameObserver
 
 
 @pytest.fixture(scope='module')
@@ -220,10 +221,22 @@ def test_missing_caches_are_not_reported(tmp_path, caplog):
 
 
 def test_observations_by_other_rules_are_made_again(tmp_path, caplog):
-    path = tmp_path / 'a.observed.npz'
-    save_observed({'turns': np.eye(3)}, path, rules=1)
-    np.testing.assert_array_equal(load_observed(path, rules=1)['turns'], np.eye(3))
-    assert load_observed(path, rules=2) is None
+    class Turns(FrameObserver):
+        name, rules = 'turns', 1
+
+        def observe(self, index, image, people, new_shot):
+            raise AssertionError
+
+        def arrays(self):
+            return {'turns': np.eye(3)}
+
+    path, observer = tmp_path / 'a.npz', Turns()
+    save_observed(path, observer)
+    np.testing.assert_array_equal(load_observed(path, observer)['turns'], np.eye(3))
+    observer.rules = 2
+    assert load_observed(path, observer) is None
+    assert save_observed(None, observer).keys() == {'turns'}
+    assert load_observed(None, observer) is None
     assert caplog.text == ''
 
 

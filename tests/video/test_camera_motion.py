@@ -2,20 +2,22 @@
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
-from rendered_clips import DATA
+from rendered_clips import DATA, rendered
 from scipy.spatial.transform import Rotation
 
 from mmhot.clips import Clip2D, Track2D
 from mmhot.lens import Lens
 from mmhot.lifting.camera_path import (
     choose_path,
+    describe_path,
     find_lens,
-    find_static,
+    shows_static,
     solve_camera_path,
     stabilize,
     stable_keypoints,
@@ -24,6 +26,8 @@ from mmhot.lifting.camera_path import (
 from mmhot.lifting.lifter import Lifter
 from mmhot.video.cache import ClipPeople
 from mmhot.video.camera_motion import NUM_POINTS, BackgroundTracker
+from mmhot.video.frames import Frame
+from mmhot.video.overlap import show_again
 from mmhot.video.people import People
 from mmhot.video.pipeline import VideoLifter
 
@@ -105,7 +109,7 @@ def observe(video, cuts=(), interval=1):
 
 
 def solve(arrays, focal=FOCAL):
-    return solve_camera_path(**arrays, focal=focal, size=SIZE)
+    return solve_camera_path(**arrays, size=SIZE, lens=Lens.pinhole(focal, *SIZE))
 
 
 @pytest.fixture(scope='module')
@@ -202,6 +206,19 @@ def sway():
     return np.outer(np.sin(np.arange(30) / 3), [0.02, 0])
 
 
+def test_small_images_may_have_larger_errors(panned):
+    path = solve(panned)
+    half = {**panned, 'points': panned['points'] / 2}
+    lens = Lens.pinhole(FOCAL / 2, 240, 135)
+    small = solve_camera_path(**half, size=(240, 135), lens=lens)
+    np.testing.assert_allclose(small.errors, path.errors / 2, atol=1e-4)
+
+
+def test_unknown_lenses_are_assumed(panned):
+    path = solve_camera_path(**panned, size=SIZE)
+    np.testing.assert_allclose(path.rotations, solve(panned, 1.145 * 480).rotations)
+
+
 @pytest.mark.parametrize(
     ('video', 'is_static'),
     [
@@ -212,16 +229,111 @@ def sway():
     ],
     ids=['static', 'pan', 'walk', 'sway by 2 cm'],
 )
-def test_some_frames_show_whether_a_camera_is_static(video, is_static, caplog):
-    path = find_static(solve(observe(video, interval=10)), 30, 'clip.mp4')
-    assert (path is not None) == is_static
-    assert ('clip.mp4: the camera moves: people' in caplog.text) != is_static
+def test_some_frames_show_whether_a_camera_is_static(video, is_static):
+    arrays = observe(video, interval=10)
+    assert shows_static(solve(arrays), arrays['keyframe']) == is_static
 
 
-def test_few_frames_do_not_show_that_a_camera_is_static(caplog):
-    still = panorama_video([Rotation.identity()] * 20, np.ones(20))
-    assert find_static(solve(observe(still, interval=10)), 20, 'short') is None
+@pytest.mark.parametrize(
+    ('count', 'cuts', 'is_static'),
+    [(20, (), False), (70, (35,), True), (60, (45,), False)],
+)
+def test_a_static_camera_shows_in_three_frames_of_each_shot(count, cuts, is_static):
+    still = panorama_video([Rotation.identity()] * count, np.ones(count))
+    arrays = observe(still, cuts, interval=10)
+    assert shows_static(solve(arrays), arrays['keyframe']) == is_static
+
+
+class Video:
+    """Frames of a synthetic video, that counts how often it is read."""
+
+    path, readings = Path('video.mp4'), 0
+
+    def __init__(self, video):
+        self.frames = list(video)
+
+    def __iter__(self):
+        self.readings += 1
+        for index, (image, _) in enumerate(self.frames):
+            yield Frame(index, index / 25, image)
+
+    def seen(self, pipeline, cuts=()):
+        """Return its people, as the pipeline observes them while it is decoded."""
+        people = []
+        for _, boxes in self.frames:
+            rows = len(boxes)
+            arrays = np.ones(rows), np.zeros((rows, 17, 2)), np.ones(rows)
+            people.append(People(boxes, *arrays))
+        clip = ClipPeople(people, size=SIZE, cuts=list(cuts))
+        [tracker] = pipeline._observers()
+        show_again(self, clip, tracker)
+        clip.observed[tracker.name] = tracker.arrays()
+        return clip
+
+
+def path_of(video, camera, cuts=(), **options):
+    """Return the camera's path and lens, and how often the video was decoded."""
+    pipeline = VideoLifter(None, None, reidentify=False, camera=camera, **options)
+    source = Video(video)
+    path, lens = pipeline.solve_camera(source, source.seen(pipeline, cuts))
+    return path, lens, source.readings
+
+
+@pytest.mark.parametrize('cuts', [(), (60,)], ids=['one shot', 'two shots'])
+def test_auto_finds_cameras_that_turn(cuts, caplog):
+    video = [frame for _ in (0, *cuts) for frame in panorama_video(*turns())]
+    expected, lens, _ = path_of(video, 'rotating', cuts)
+    path, found, readings = path_of(video, 'auto', cuts)
+    np.testing.assert_array_equal(path, expected)
+    assert found == lens
+    assert (lens is None) == bool(cuts)
+    assert readings == 2
     assert not caplog.text
+    angle = np.degrees(np.linalg.norm(path[:, :3], axis=-1)).max()
+    assert angle == pytest.approx(24.4, abs=3)
+    zoom = path[:, 3].max()
+    words = f'rotating camera, by up to {angle:.1f} degrees, zoom 1.00 to {zoom:.2f}'
+    assert describe_path(path) == words
+
+
+def test_auto_decodes_videos_of_static_cameras_once(caplog):
+    still = [Rotation.identity()] * 40, np.ones(40)
+    path, lens, readings = path_of(panorama_video(*still), 'auto')
+    np.testing.assert_array_equal(path, static_path(40))
+    assert lens is None
+    assert readings == 1
+    assert describe_path(path) == 'static camera'
+    assert not caplog.text
+
+
+def test_auto_looks_at_all_frames_if_a_shot_is_short(caplog):
+    still = list(panorama_video([Rotation.identity()] * 40, np.ones(40)))
+    path, _, readings = path_of(still, 'auto', cuts=[20])
+    np.testing.assert_array_equal(path, static_path(40))
+    assert readings == 2
+    # a whole video this short has no path
+    assert path_of(still[:30], 'auto') == (None, None, 1)
+    assert not caplog.text
+
+
+@pytest.mark.parametrize('camera', ['auto', 'rotating'])
+def test_auto_warns_of_carried_cameras(camera, caplog):
+    video = walking_video(np.outer(np.arange(40), (0.03, 0)))
+    path, lens, readings = path_of(video, camera)
+    assert path is None
+    assert lens is None
+    assert readings == (2 if camera == 'auto' else 1)
+    [record] = caplog.records
+    assert record.getMessage().startswith('video.mp4: the camera changes its place')
+
+
+def test_videos_that_cannot_be_read_again_have_no_path(caplog):
+    pipeline = VideoLifter(None, None, reidentify=False, camera='auto')
+    source = Video(panorama_video(*turns()))
+    people = source.seen(pipeline)
+    del source.frames[40:]
+    assert pipeline.solve_camera(source, people) == (None, None)
+    assert 'video.mp4 could be read only once' in caplog.text
 
 
 def test_wide_turns_are_refused(panned, caplog):
@@ -297,16 +409,29 @@ def test_path_is_saved_and_used_by_exports(tmp_path):
 
     clip, _, path, lens = panned_walk()
     pipeline = VideoLifter(None, Lifter('nanohtnet', device='cpu'), intrinsics=lens)
-    lifted = pipeline.lift(clip, path=path)
+    lifted = replace(pipeline.lift(clip, path=path), cuts=(20, 40))
     for name in ('walk.npz', 'walk.json'):
         lifted.save(tmp_path / name, foot_lock=False)
         again = read_lifted(tmp_path / name)
         np.testing.assert_array_equal(again.camera_path, path)
+        assert again.cuts == (20, 40)
         np.testing.assert_array_equal(again.keypoints_3d, lifted.keypoints_3d)
     assert read_lifted(tmp_path / 'walk.npz').take(slice(3)).camera_path is not None
     lifted.save(tmp_path / 'locked.npz')
     locked = read_lifted(tmp_path / 'locked.npz')
     assert abs(locked.root_3d - lifted.root_3d).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ('cuts', 'words'),
+    [([[1]], 'frame numbers'), ([1.5], 'whole numbers'), ([3, 2], 'increasing')],
+)
+def test_wrong_cuts_are_refused(cuts, words, tmp_path):
+    from mmhot.io.lifted import read_lifted, write_json
+
+    write_json(rendered('walk', cuts=cuts), tmp_path / 'walk.json')
+    with pytest.raises(ValueError, match=words):
+        read_lifted(tmp_path / 'walk.json')
 
 
 def test_directions_are_kept_by_stable_pixels():

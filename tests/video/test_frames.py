@@ -48,6 +48,13 @@ def test_frames_come_in_order_with_their_times(video):
     assert len(list(source)) == 10  # again
 
 
+def test_titles_need_not_be_utf8(video):
+    content = video.read_bytes()
+    assert b'Lavf' in content
+    video.write_bytes(content.replace(b'Lavf', b'\xd3avf'))
+    assert len(list(VideoFile(video))) == 10
+
+
 def test_variable_frame_rate_keeps_its_times(tmp_path):
     times = [0, 40, 80, 200, 240, 400, 410, 500, 900, 1000]
     video = write_video(tmp_path / 'a.mp4', times=times)

@@ -34,7 +34,7 @@ from mmhot.io.atomic import replacing
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.weights.index import ACCURACIES
-from mmhot.windows import chunk_starts, lift_windows
+from mmhot.windows import chunk_starts, lift_windows, usual_stride
 from tools.lab.motions import add_lifter_arguments, open_motions
 
 # Shifts of the start of a clip, in windows.
@@ -79,8 +79,8 @@ def parse_args() -> argparse.Namespace:
         '--stride',
         type=int,
         nargs='+',
-        help='frames between chunks (default: as in mmhot lift, two thirds of a chunk, '
-        'and a whole chunk without overlap)',
+        help='frames between chunks (default: as in mmhot lift, five ninths, two '
+        'thirds, and a whole chunk without overlap)',
     )
     parser.add_argument('--out', type=output_file, help='also write the table as JSON')
     return parser.parse_args()
@@ -95,7 +95,8 @@ def run(args: argparse.Namespace) -> None:
         return
     lifter = Lifter(args.model, args.checkpoint)
     lift, length = chunk_lifter(lifter), lifter.seq_len
-    strides = args.stride or [lifter.stride, length - length // 3, length]
+    usual = [usual_stride(length, length), length - length // 3, length]
+    strides = args.stride or sorted({lifter.stride, *usual})
     if not all(1 <= stride <= length for stride in strides):
         raise ValueError(f'--stride must be from 1 to {length}, got {strides}')
     dataset = open_motions(args.data_root, args.split, fps=lifter.fps, seq_len=length)

@@ -22,6 +22,7 @@ import mmhot
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
 from mmhot.clips import Clip3D
+from mmhot.datasets.transforms.virtual_camera import project
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.lens import Lens
 
@@ -50,6 +51,12 @@ class View:
         """Return the projection of homogeneous world coordinates, (3, 4)."""
         offset = -self.rotation @ self.position
         return self.matrix @ np.column_stack([self.rotation, offset])
+
+    @property
+    def camera(self) -> dict:
+        """Return MMPose's ``camera_param``."""
+        focal, center = np.diag(self.matrix)[:2], self.matrix[:2, 2]
+        return dict(R=self.rotation.T, T=self.position, f=focal, c=center)
 
     @property
     def lens(self) -> Lens:
@@ -88,8 +95,8 @@ def run(args: argparse.Namespace) -> None:
     lines = [['video', 'frames', 'reprojection', 'MPJPE', 'P-MPJPE']]
     rows = []
     for number, (clip, view) in enumerate(zip(people, views, strict=True)):
-        pixels = project(joints, view)
-        truth = (joints - joints[:, :1]) @ view.rotation.T
+        pixels, places = project(joints, view.camera)
+        truth = places - places[:, :1]
         off = np.linalg.norm(pixels - keypoints[:, number], axis=-1).mean()
         errors = mpjpe(clip.keypoints_3d, truth), p_mpjpe(clip.keypoints_3d, truth)
         rows.append([off, *(1000 * error.mean() for error in errors)])
@@ -158,12 +165,6 @@ def triangulate(keypoints: np.ndarray, views: Sequence[View]) -> np.ndarray:
     rows /= np.linalg.norm(rows, axis=-1, keepdims=True)
     points = np.linalg.svd(rows)[2][..., -1, :]
     return points[..., :3] / points[..., 3:]
-
-
-def project(joints: np.ndarray, view: View) -> np.ndarray:
-    """Project world coordinates (..., 3) to pixels (..., 2)."""
-    pixels = np.insert(joints, 3, 1, axis=-1) @ view.projection.T
-    return pixels[..., :2] / pixels[..., 2:]
 
 
 def main() -> int:
