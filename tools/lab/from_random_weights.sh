@@ -7,10 +7,11 @@
 #   tools/lab/from_random_weights.sh WORK pmndrs-assets-1.7.0.tgz cmu_h36m17.npz cmu_h36m17_more.npz
 #
 # SHARDS (10) of each of four kinds of data have PEOPLE (2500) crops or a sixth as many
-# scenes, with BODIES (320) shapes; CORES (2) render. One more shard, of motions and
-# panoramas that training does not have, calibrates the scores. EPOCHS (20), a third of it and a third again are those of
-# the stages of growing image size, PARTS (64) of PART (2048) people those of the last;
-# MINUTES (390) is the detector's time, BATCH (32) its images per step.
+# scenes, with BODIES (320) shapes; PEOPLE is also the number of backgrounds, and of
+# people in one more shard, whose motions and panoramas are not trained on, that
+# calibrates the scores. CORES (2) render. EPOCHS (20), a third of it and a third again
+# are those of the stages of growing image size, PARTS (64) of PART (2048) people those
+# of the last; MINUTES (390) is the detector's time, BATCH (32) its images per step.
 set -euo pipefail
 WORK=$1 PANORAMAS=$2 MOTIONS=("${@:3}")
 SHARDS=${SHARDS:-10} PEOPLE=${PEOPLE:-2500} BODIES=${BODIES:-320} CORES=${CORES:-2} EPOCHS=${EPOCHS:-20} PARTS=${PARTS:-64} PART=${PART:-2048} MINUTES=${MINUTES:-390} BATCH=${BATCH:-32}
@@ -32,7 +33,7 @@ render people 3 "$PEOPLE" "${SPLIT[@]}" --acrobatic 0.08 --lying 0.05 --tables 0
 render scenes 4 $(((PEOPLE + 5) / 6)) "${SPLIT[@]}" --whole-images --objects 0.6 --cutouts 0.4 --acrobatic 0.08 --lying 0.07 --tables 0.16 \
     --close 0.2 --steep 0.06 --behind 0.15 --groups 0.3 --decoys 0.4
 render held_out 5 "$PEOPLE" --only-clips S02/ S85/ --without-panoramas "${TRAINED[@]}"
-[ -e "$DATA/crops/scenery.npz" ] || python -m tools.lab.pack_scenery "$PANORAMAS" "$DATA/crops/scenery.npz" --without "${HELD_OUT[@]}"
+[ -e "$DATA/crops/scenery.npz" ] || python -m tools.lab.pack_scenery "$PANORAMAS" "$DATA/crops/scenery.npz" --count "$PEOPLE" --without "${HELD_OUT[@]}"
 for scenes in "$DATA"/scenes/*/annotations.json; do
     folder=${scenes%/*}
     packed=$DATA/crops/$(basename "$folder").npz
