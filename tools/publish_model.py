@@ -81,7 +81,9 @@ def publish(args: argparse.Namespace) -> None:
     config = read_config_file(find_config(args.config)) if args.config else trained
     # the current metainfo of the dataset; its NumPy arrays stay, as MMPose's 3D
     # visualizer needs them for colors
-    kept['dataset_meta'] = dataset_meta_from_config(trained) or kept['dataset_meta']
+    if trained.get('default_scope', 'mmpose') == 'mmpose':  # detectors have no skeleton
+        meta = dataset_meta_from_config(trained)
+        kept['dataset_meta'] = meta or kept['dataset_meta']
     if args.mean_with:
         state = average(state, args)
     if args.half:

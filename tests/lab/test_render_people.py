@@ -1,12 +1,11 @@
 """Renderer of people: arguments; bodies, poses and labels if its extra is installed."""
 
-import importlib
+import json
 import re
 import subprocess
 import sys
 from itertools import combinations
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -41,32 +40,6 @@ def assert_refused(target, args, message):
     assert message in done.stderr
     assert 'Traceback' not in done.stderr
     assert not target.exists()
-
-
-@pytest.fixture
-def modules():
-    """Modules of the renderer, which import anny and OpenGL."""
-    pytest.importorskip('anny')
-    names = ('bodies', 'poses', 'props', 'renderer', 'rigging', 'sampling', 'scenes')
-    names += ('framing', 'shards')
-    loaded = {name: importlib.import_module(f'{TOOL}.{name}') for name in names}
-    return SimpleNamespace(**loaded)
-
-
-@pytest.fixture
-def scenes(modules):
-    """A function that makes a sampler of scenes with two bodies."""
-    anny = modules.bodies.build_anny()
-    model = modules.bodies.read_body_model(anny)
-    shapes = modules.bodies.sample_bodies(anny, 2, seed=1)
-    poses = modules.sampling.PoseSampler(dict(np.load(MOTIONS)))
-    framings = modules.framing.FramingShares()
-
-    def make(size):
-        sampler = modules.scenes.SceneSampler
-        return sampler(model, shapes, poses, [], 4, size, framings)
-
-    return make
 
 
 @pytest.fixture(scope='module')
@@ -313,6 +286,14 @@ def test_existing_shards_are_kept_and_other_settings_refused(shard):
     assert done.returncode == 0
     assert 'all 1 shards are in' in done.stdout
     assert shard[0].stat().st_mtime_ns == before
+    # records of before an option was added
+    record = shard[0].with_name('people_seed3.json')
+    older = load_json(record)
+    del older['behind'], older['groups']
+    record.write_text(json.dumps(older))
+    assert render(shard[0].parent, *args).returncode == 0
+    done = render(shard[0].parent, *args, '--groups', 0.5)
+    assert 'has shards with other groups (people_seed3.json)' in done.stderr
     done = render(shard[0].parent, *args, '--without-clips', 'S02/')
     assert done.returncode == 2
     assert 'has shards with other without_clips (people_seed3.json)' in done.stderr
@@ -388,7 +369,7 @@ def test_backgrounds_have_the_horizon_of_the_camera(modules):
         rotation = Rotation.from_euler('z', roll).as_matrix() @ upright
         intrinsics = np.array([300, 300, *rng.uniform(0, 400, 2)])
         camera = modules.renderer.Camera(intrinsics, rotation, np.zeros(3), (400, 400))
-        sky = modules.scenes._render_panorama(camera, panorama, rng)[..., 0] > 0
+        sky = modules.backgrounds._render_panorama(camera, panorama, rng)[..., 0] > 0
         # directions at the horizon, in front of the camera
         azimuths = np.linspace(-0.4, 0.4, 9)
         level = np.stack([np.sin(azimuths), np.cos(azimuths), 0 * azimuths], -1)
@@ -489,7 +470,8 @@ def test_only_outlines_are_blurred(modules):
 @slow
 def test_labels_fit_the_images_in_other_framings(tmp_path):
     pytest.importorskip('anny')
-    shares = ('--acrobatic', 0.5, '--tables', 0.4, '--close', 0.3, '--steep', 0.3)
+    shares = ('--acrobatic', 0.5, '--tables', 0.3, '--close', 0.2, '--steep', 0.2)
+    shares += ('--groups', 0.5, '--behind', 0.3)
     done = render(tmp_path, '--people', 16, '--bodies', 4, '--seed', 5, *shares)
     assert done.returncode == 0, done.stderr
     people = read_packed_people(tmp_path / 'people_seed5_00.npz')
@@ -538,13 +520,11 @@ def test_cut_out_backgrounds_are_sharper_than_views(modules):
     camera = modules.renderer.Camera(intrinsics, rotation, np.zeros(3), (624, 624))
     details = {}
     for share in (0, 1):
-        sampler = object.__new__(modules.scenes.SceneSampler)
-        sampler.size, sampler.cutouts = (624, 624), share
-        sampler.panoramas = [(noise, np.ones(3), np.ones(3))]
+        sampler = modules.backgrounds.BackgroundSampler([noise], share)
         steps = []
         for seed in range(8):
             rng = np.random.default_rng(seed)
-            background, *_ = sampler._background(camera, rng)
+            background, *_ = sampler(camera, rng)
             assert background.shape == (624, 624, 3)
             if background.std() > 0.05:  # no ramp
                 steps.append(np.abs(np.diff(background, axis=1)).mean())

@@ -7,27 +7,33 @@
 #   tools/lab/from_random_weights.sh WORK pmndrs-assets-1.7.0.tgz cmu_h36m17.npz cmu_h36m17_more.npz
 #
 # SHARDS (10) of each of four kinds of data have PEOPLE (2500) crops or a sixth as many
-# scenes; CORES (2) render. EPOCHS (20), a third of it and a third again are those of
-# the stages of growing image size, PARTS (64) of PART (2048) people those of the last;
-# MINUTES (390) is the detector's time, BATCH (32) its images per step.
+# scenes, with BODIES (320) shapes; PEOPLE is also the number of backgrounds, and of
+# people in one more shard, whose motions and panoramas are not trained on, that
+# calibrates the scores. CORES (2) render. EPOCHS (20), a third of it and a third again
+# are those of the stages of growing image size, PARTS (64) of PART (2048) people those
+# of the last; MINUTES (390) is the detector's time, BATCH (32) its images per step.
 set -euo pipefail
 WORK=$1 PANORAMAS=$2 MOTIONS=("${@:3}")
-SHARDS=${SHARDS:-10} PEOPLE=${PEOPLE:-2500} CORES=${CORES:-2} EPOCHS=${EPOCHS:-20} PARTS=${PARTS:-64} PART=${PART:-2048} MINUTES=${MINUTES:-390} BATCH=${BATCH:-32}
+SHARDS=${SHARDS:-10} PEOPLE=${PEOPLE:-2500} BODIES=${BODIES:-320} CORES=${CORES:-2} EPOCHS=${EPOCHS:-20} PARTS=${PARTS:-64} PART=${PART:-2048} MINUTES=${MINUTES:-390} BATCH=${BATCH:-32}
 HELD_OUT=(city lobby warehouse park)
+TRAINED=(apartment bridge dawn esplanade forest hall lab night sky studio sunrise sunset venice workshop)
 WORK=$(mkdir -p "$WORK" && cd "$WORK" && pwd)
 DATA=$WORK/data
 mkdir -p "$DATA/crops"
 
 render() { # FOLDER SEED PEOPLE OPTIONS...
     python -m tools.lab.render_people "$DATA/$1" --seed "$2" --people "$3" --motions "${MOTIONS[@]}" --panoramas "$PANORAMAS" \
-        --shards "$SHARDS" --workers "$CORES" --without-clips S02/ S85/ --without-panoramas "${HELD_OUT[@]}" "${@:4}"
+        --bodies "$BODIES" --workers "$CORES" "${@:4}"
 }
+SPLIT=(--shards "$SHARDS" --without-clips S02/ S85/ --without-panoramas "${HELD_OUT[@]}")
 
-render people 1 "$PEOPLE"
-render people 2 "$PEOPLE" --acrobatic 0.35 --lying 0.15 --tables 0.28 --close 0.2 --steep 0.12
-render people 3 "$PEOPLE" --acrobatic 0.08 --lying 0.05 --tables 0.3 --close 0.25 --steep 0.1
-render scenes 4 $(((PEOPLE + 5) / 6)) --whole-images --objects 0.6 --cutouts 0.4 --acrobatic 0.08 --lying 0.07 --tables 0.16 --close 0.2 --steep 0.06
-[ -e "$DATA/crops/scenery.npz" ] || python -m tools.lab.pack_scenery "$PANORAMAS" "$DATA/crops/scenery.npz" --without "${HELD_OUT[@]}"
+render people 1 "$PEOPLE" "${SPLIT[@]}"
+render people 2 "$PEOPLE" "${SPLIT[@]}" --acrobatic 0.35 --lying 0.15 --tables 0.28 --close 0.2 --steep 0.12 --behind 0.2 --groups 0.2
+render people 3 "$PEOPLE" "${SPLIT[@]}" --acrobatic 0.08 --lying 0.05 --tables 0.3 --close 0.25 --steep 0.1 --behind 0.3 --groups 0.4
+render scenes 4 $(((PEOPLE + 5) / 6)) "${SPLIT[@]}" --whole-images --objects 0.6 --cutouts 0.4 --acrobatic 0.08 --lying 0.07 --tables 0.16 \
+    --close 0.2 --steep 0.06 --behind 0.15 --groups 0.3 --decoys 0.4
+render held_out 5 "$PEOPLE" --only-clips S02/ S85/ --without-panoramas "${TRAINED[@]}"
+[ -e "$DATA/crops/scenery.npz" ] || python -m tools.lab.pack_scenery "$PANORAMAS" "$DATA/crops/scenery.npz" --count "$PEOPLE" --without "${HELD_OUT[@]}"
 for scenes in "$DATA"/scenes/*/annotations.json; do
     folder=${scenes%/*}
     packed=$DATA/crops/$(basename "$folder").npz
@@ -50,7 +56,14 @@ stage large gtpt-t_1xb32-30e_rendered-256x192.py "$LARGE" "$WORK/middle/epoch_$M
     model.head.loss.entire_weight=0.0 model.head.loss.distill_weight=0.0
 python -m tools.lab.train_2d "$WORK" --name wide --shards "${CROPS[@]}" --start "$WORK/large/epoch_$LARGE.pth" --epochs "$PARTS" \
     --part "$PART" --rate 8e-4 --workers "$CORES"
-python tools/publish_model.py "$WORK/wide/epoch_$PARTS.pth" "$WORK/gtpt-t_coco17.pth" --half --config $GTPT/gtpt-t_coco17_synth.py
+configure() { # NAME SCORE_CURVE
+    printf "_base_ = '%s'\nmodel = dict(test_cfg=dict(score_curve=%s))\n" "$PWD/$GTPT/gtpt-t_coco17_synth.py" "$2" > "$WORK/$1.py"
+}
+configure uncalibrated None
+CURVE=$(python -m tools.lab.evaluate_2d --pose2d "$WORK/uncalibrated.py" --pose2d-weights "$WORK/wide/epoch_$PARTS.pth" --fit-confidence \
+    --dataset RenderedPeopleDataset "$DATA/held_out/people_seed5_00.npz" . | tee "$WORK/held_out.txt" | sed -n 's/^score_curve=//p')
+configure gtpt-t_coco17 "$CURVE"
+python tools/publish_model.py "$WORK/wide/epoch_$PARTS.pth" "$WORK/gtpt-t_coco17.pth" --half --config "$WORK/gtpt-t_coco17.py"
 
 python -m tools.lab.join_scenes "$DATA/scenes"
 DETECTOR=configs/detection/rtmdet/rendered/rtmdet-nano_1xb128-minutes_rendered-512x512.py

@@ -53,13 +53,13 @@ render() {
     local shared=(python3 -m tools.lab.render_people "$DATA/people" --shards 99
         --motions "$DATA"/cmu/*.npz --panoramas "$DATA/panoramas.tgz" --without-clips S02/ S85/)
     background sports "${shared[@]}" --seed 31 --people "$PEOPLE" --workers $((CORES * 3 / 8)) \
-        --acrobatic 0.35 --lying 0.15 --tables 0.28 --close 0.2 --steep 0.12
+        --acrobatic 0.35 --lying 0.15 --tables 0.28 --close 0.2 --steep 0.12 --behind 0.2 --groups 0.2
     background daily "${shared[@]}" --seed 32 --people "$PEOPLE" --workers $((CORES * 3 / 8)) \
-        --acrobatic 0.08 --lying 0.05 --tables 0.3 --close 0.25 --steep 0.1
+        --acrobatic 0.08 --lying 0.05 --tables 0.3 --close 0.25 --steep 0.1 --behind 0.3 --groups 0.4
     shared[3]=$DATA/scenes
     background scenes "${shared[@]}" --seed 33 --people $((PEOPLE / 6)) --workers $((CORES / 4)) \
         --whole-images --objects 0.6 --acrobatic 0.08 --lying 0.07 --tables 0.16 --close 0.2 \
-        --steep 0.06 --without-panoramas city lobby warehouse park
+        --steep 0.06 --behind 0.15 --groups 0.3 --decoys 0.4 --without-panoramas city lobby warehouse park
 }
 
 stop() {

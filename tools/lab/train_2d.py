@@ -27,6 +27,7 @@ _CONFIG = (
 )
 # Shares of rendered crops, see tools/lab/render_people.
 _MIX = {'acrobatic': 0.35, 'lying': 0.15, 'tables': 0.28, 'close': 0.2, 'steep': 0.12}
+_MIX |= {'behind': 0.2, 'groups': 0.2}
 # The learning rate decays after this share of the epochs.
 _DECAY_START = 0.4
 

@@ -49,8 +49,8 @@ python tools/train.py $LARGE --amp --work-dir work_dirs/others --cfg-options loa
     model.head.guidance.weight=0.001 randomness.seed=101 $ALONE \
     "train_dataloader.dataset.ann_file=[$(printf rendered_people/train/train_0%s.npz, 0 1 2 3 4 5)$(printf people/whole/images_seed%s.npz, 2_00 2_01 5_00 5_01 5_02 5_03 4_00 4_01)people/people_seed3_00.npz,scenery/train.npz]"
 python tools/publish_model.py work_dirs/others/epoch_2.pth LAST.pth --mean-with BEST.pth --half
-# render_people --people 1500 --shards 6, as train_2d.py does (--seed 31), and with --seed 32 --acrobatic .08 --lying .05
-# --tables .3 --close .25 --steep .1; 29 parts of 4,800 images were trained in 80 minutes on two cores
+# render_people --people 1500 --shards 6 --seed 31 --acrobatic .35 --lying .15 --tables .28 --close .2 --steep .12, and with
+# --seed 32 --acrobatic .08 --lying .05 --tables .3 --close .25 --steep .1; 29 parts of 4,800 images were trained in 80 minutes on two cores
 torchrun --nproc-per-node 2 tools/train.py configs/body_2d_keypoint/gtpt/rendered/gtpt-t_1xb512-minutes_rendered-wide-256x192.py \
     --launcher pytorch --no-validate --work-dir work_dirs/close --cfg-options load_from=LAST.pth find_unused_parameters=True \
     train_dataloader.batch_size=24 train_dataloader.num_workers=1 train_dataloader.sampler.num_samples=4800 \

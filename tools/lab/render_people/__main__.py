@@ -31,6 +31,9 @@ _SHARES = {
     'steep': 'share of images seen from nearby, from high above or from the floor',
     'objects': 'share of whole images with animals, vehicles and other objects',
     'cutouts': 'share of backgrounds cut out of panoramas: sharper, no perspective',
+    'behind': 'share of images of people seen from behind',
+    'groups': 'share of images of people who touch: hugging, hand in hand, in a row',
+    'decoys': 'share of whole images with posters, screens, mannequins, without labels',
 }
 
 
@@ -126,6 +129,9 @@ def run(args: argparse.Namespace) -> None:
         framings=FramingShares(args.tables, args.close, args.steep),
         objects=args.objects,
         cutouts=args.cutouts,
+        behind=args.behind,
+        groups=args.groups,
+        decoys=args.decoys,
     )
     # check all inputs before the slow steps
     settings.read_clips()
@@ -170,7 +176,8 @@ def _check(args: argparse.Namespace) -> None:
 def _check_settings(settings: dict, path: Path) -> None:
     """Check that existing shards have the same settings."""
     existing = load_json(path) if path.exists() else {}
-    changed = [name for name in settings if existing.get(name) != settings[name]]
+    # options that a record lacks are shares, added later
+    changed = [name for name in settings if existing.get(name, 0) != settings[name]]
     if changed:
         raise ValueError(
             f'{path.parent} has shards with other {", ".join(changed)} '

@@ -112,6 +112,20 @@ class ClothingSampler:
         outfit.add_accessories()
         return outfit.surfaces
 
+    def skin(
+        self,
+        bodies: Bodies,
+        index: int,
+        posed: PosedBody,
+        detailed: bool,
+        rng: np.random.Generator,
+    ) -> list[Surface]:
+        """Sample skin and eyes alone, as :meth:`__call__` does clothes."""
+        body = 'body' if detailed else 'coarse body'
+        outfit = _Outfit(self, bodies.vertices[index], posed, 0, body, rng)
+        outfit.add_skin(0.5, _HAIR[0], 'bald', False)
+        return outfit.surfaces
+
 
 class _Outfit:
     """Surfaces of one person, sampled one after the other."""

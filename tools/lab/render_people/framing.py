@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from tools.lab.render_people.people import Person
 from tools.lab.render_people.renderer import Camera
-from tools.lab.render_people.rigging import PosedBody
 
 # Probability and spread of views from the front.
 _FROM_FRONT, _FRONT_SPREAD = 0.5, np.radians(50)
@@ -28,25 +28,6 @@ _ASPECT_RATIOS = (
 NEAREST = 1.2  # meters from the camera in whole images
 # Probabilities of cuts above and at each side of close-ups.
 _CUT_ABOVE, _CUT_ASIDE = 0.25, 0.3
-
-
-@dataclass
-class Person:
-    """A person in a scene.
-
-    Attributes:
-        body (int): Index of the body.
-        posed (PosedBody): In the world, meters, z up.
-        front (np.ndarray): Direction of the chest, unit vector on the ground, (3,).
-        seated (bool): Whether the person sits.
-        owner (int): Number of the person, from 1; 1 is the main person.
-    """
-
-    body: int
-    posed: PosedBody
-    front: np.ndarray
-    seated: bool
-    owner: int
 
 
 @dataclass(frozen=True)
@@ -77,6 +58,7 @@ def look_at(
     center: np.ndarray,
     distance: float,
     from_above: tuple[float, float, float],
+    behind: float,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sample rotation and translation of a camera that is aimed at a person.
@@ -86,6 +68,7 @@ def look_at(
         center (np.ndarray): Point in the image's center, (3,).
         distance (float): From it, meters.
         from_above (tuple): Probability of views from above, and their range in degrees.
+        behind (float): Share of views from behind; if 0, no number is drawn.
         rng (np.random.Generator): Random numbers.
     """
     elevation = rng.normal(np.radians(5), np.radians(11))
@@ -100,7 +83,9 @@ def look_at(
     lowest = np.arcsin(np.clip((_LOWEST_EYE - center[2]) / distance, -1, 1))
     elevation = max(elevation, lowest)
     azimuth = np.arctan2(person.front[1], person.front[0])
-    if rng.random() < (_SEATED_FROM_FRONT if person.seated else _FROM_FRONT):
+    if behind and rng.random() < behind:
+        azimuth += np.pi + rng.normal(0, _FRONT_SPREAD)
+    elif rng.random() < (_SEATED_FROM_FRONT if person.seated else _FROM_FRONT):
         azimuth += rng.normal(0, _FRONT_SPREAD)
     else:
         azimuth += rng.uniform(-np.pi, np.pi)

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from tools.lab.render_people.framing import Person
+from tools.lab.render_people.people import Person
 from tools.lab.render_people.props import (
     place_box,
     place_cylinder,
@@ -85,6 +85,7 @@ class FurnitureSampler:
             return []
         deep = rng.uniform(0.16, 0.3)
         wide = rng.uniform(0.2, 0.35) if kind < 0.7 else rng.uniform(0.5, 1.5)
+        wide = max(wide, person.bench)
         solid = top / 2 if rng.random() < 0.5 else 0.03
         floor = np.array((root[0], root[1], 0)) + turn @ (0, -deep + 0.16, 0)
         objects = [
@@ -96,7 +97,7 @@ class FurnitureSampler:
             tall = rng.uniform(0.15, 0.4)
             at = floor + turn @ (0, deep + 0.03, 0) + (0, 0, top + tall)
             objects.append(place_box(at, turn, (wide, 0.03, tall), **material))
-        if rng.random() < 0.3:
+        if rng.random() < 0.3 and not person.bench:
             spin = turn @ Rotation.from_euler('y', 90, degrees=True).as_matrix()
             dark = np.full(3, rng.uniform(0.01, 0.1))
             for side in (-1, 1):

@@ -6,7 +6,7 @@ import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
 from tools.lab.render_people.bodies import BodyModel
-from tools.lab.render_people.framing import Person
+from tools.lab.render_people.people import Person
 from tools.lab.render_people.renderer import Camera
 
 _SKELETON = get_skeleton('coco-wholebody-133')

@@ -28,6 +28,7 @@ from tools.lab.render_people.poses import (
 _OTHER_ARMS, _OTHER_LEGS, _FREE_ARM, _FREE_LEG = 0.3, 0.18, 0.18, 0.08
 _SEATED, _SQUATTING, _LEANING, _TUMBLING = 0.2, 0.06, 0.22, 0.02
 _TURNED_HEAD, _MIRRORED = 0.5, 0.5
+_UPRIGHT = 0.4  # share of the chest's rotation that upright poses keep
 # Lying on the back, the belly or a side: rotation in degrees and probability;
 # probabilities of bent legs and of a raised chest.
 _LYING_ON = ((0, 0.45), (180, 0.2), (90, 0.175), (-90, 0.175))
@@ -112,6 +113,29 @@ class PoseSampler:
             pose = rotate_pose(pose, Rotation.random(random_state=rng), False)
             pose = replace(pose, seated=False)
         return mirror_pose(pose) if rng.random() < _MIRRORED else pose
+
+    def upright(self, rng: np.random.Generator, seated: bool = False) -> Pose:
+        """Sample a pose with heading 0 and an almost upright trunk.
+
+        Args:
+            rng (np.random.Generator): Random numbers.
+            seated (bool): Whether to sit instead of stand or walk. Defaults to False.
+        """
+        pose = self._mixed(self._frame(rng), rng)
+        lean = Rotation.from_euler('xy', rng.normal(0, np.radians((5, 3))))
+        pose = rotate_pelvis_to(pose, lean)
+        # less bent than in many motions
+        chest = lean * (lean.inv() * pose.chest) ** _UPRIGHT
+        pose = rotate_pose(pose, chest * pose.chest.inv(), keep_legs=True)
+        if seated:
+            return _seat(pose, rng)
+        limbs = dict(pose.limbs)
+        step = rng.normal(0, 9)
+        for sign, side in ((1, 'left'), (-1, 'right')):
+            flexion, spread = sign * step + 3, abs(rng.normal(2, 3))
+            knee = abs(rng.normal(4, 6)) + max(-sign * step, 0)
+            limbs |= leg_directions(lean, side, sign, flexion, spread, knee, 0)
+        return replace(pose, limbs=limbs)
 
     def _resting(self, pose: Pose, rng: np.random.Generator) -> Pose:
         """Change some poses to lying, sitting or squatting."""

@@ -64,6 +64,9 @@ class ShardSettings:
         framings (FramingShares): Framings of crops and whole images.
         objects (float): Share of whole images with objects, see ``SceneSampler``.
         cutouts (float): Share of backgrounds that are cut out of panoramas.
+        behind (float): Share of views from behind.
+        groups (float): Share of images whose first person touches others.
+        decoys (float): Share of whole images with posters, mannequins and the like.
     """
 
     motions: tuple[str, ...]
@@ -80,6 +83,9 @@ class ShardSettings:
     framings: FramingShares = FramingShares()
     objects: float = 0.0
     cutouts: float = 0.0
+    behind: float = 0.0
+    groups: float = 0.0
+    decoys: float = 0.0
 
     @property
     def name(self) -> str:
@@ -257,6 +263,9 @@ def _render(
         settings.framings,
         settings.objects,
         settings.cutouts,
+        settings.behind,
+        settings.groups,
+        settings.decoys,
     )
     try:
         while True:

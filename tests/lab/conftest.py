@@ -1,0 +1,37 @@
+"""Modules and samplers of the renderer of people, if its extra is installed."""
+
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+_TOOL = 'tools.lab.render_people'
+_MOTIONS = Path(__file__).parents[1] / 'data/cmu_mocap/cmu_h36m17.npz'
+
+
+@pytest.fixture(scope='session')
+def modules():
+    """Modules of the renderer, which import anny and OpenGL."""
+    pytest.importorskip('anny')
+    names = ('backgrounds', 'bodies', 'decoys', 'framing', 'groups', 'poses', 'props')
+    names += ('renderer', 'rigging', 'sampling', 'scenes', 'shards')
+    loaded = {name: importlib.import_module(f'{_TOOL}.{name}') for name in names}
+    return SimpleNamespace(**loaded)
+
+
+@pytest.fixture(scope='session')
+def scenes(modules):
+    """A function that makes a sampler of scenes with a few bodies."""
+    anny = modules.bodies.build_anny()
+    model = modules.bodies.read_body_model(anny)
+    shapes = modules.bodies.sample_bodies(anny, 2, seed=1)
+    poses = modules.sampling.PoseSampler(dict(np.load(_MOTIONS)))
+    framings = modules.framing.FramingShares()
+
+    def make(size):
+        sampler = modules.scenes.SceneSampler
+        return sampler(model, shapes, poses, [], 4, size, framings)
+
+    return make
