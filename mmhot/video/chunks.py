@@ -11,17 +11,20 @@ from mmhot.video.frames import Frame
 from mmhot.video.people import (
     Boxes,
     People,
+    Prior,
     are_upright,
     box_iou,
     boxes_around,
     compare_people,
+    quarter_turns,
 )
 
 PADDING = 0.15
 """Margin of boxes around keypoints, as a share of the longer side."""
 MIN_CONFIDENCE = 0.2
 """People with a lower mean confidence are not searched in other frames."""
-# Upright people with this mean confidence need no turned crops at each detection.
+# Upright people with this mean confidence need no turned crops at each detection. Those
+# who are not upright are first estimated in crops turned like their last pose.
 _RELIABLE = 0.6
 MAX_STEP = 8
 """Most frames from one keyframe to the next, by default."""
@@ -41,9 +44,8 @@ _SAME_BOX = 0.7
 # similarity from which they are another tracked person.
 _MIN_SHARE, _DUPLICATE = 0.6, 0.5
 
-Estimate = Callable[[list[Frame], list[Boxes], list[np.ndarray]], list[People]]
-"""Estimates the people in boxes of frames; the arrays (P,) are confidences that they
-had in other frames, NaN if unknown, and -inf of people who are upright."""
+Estimate = Callable[[list[Frame], list[Boxes], list[Prior]], list[People]]
+"""Estimates the people in boxes of frames, given their results in other frames."""
 Redetect = Callable[[Frame, People], Boxes]
 """Detects the people of a frame, given the poses of tracked people in it."""
 
@@ -157,10 +159,16 @@ def are_certain(people: People) -> np.ndarray:
     return people.scores.mean(1) >= MIN_CONFIDENCE
 
 
-def known_confidence(people: People) -> np.ndarray:
-    """Return mean confidences (P,), -inf of people who are upright, see Estimate."""
+def prior_of(people: People) -> Prior:
+    """Return the prior of people for neighboring frames."""
     upright = are_upright(people.keypoints)
-    return np.where(upright, -np.inf, people.scores.mean(1))
+    return Prior(np.where(upright, -np.inf, people.scores.mean(1)), turns_of(people))
+
+
+def turns_of(people: People) -> np.ndarray:
+    """Return the quarter turns of reliable people, see Prior, 0 of others, (P,)."""
+    reliable = people.scores.mean(1) >= _RELIABLE
+    return np.where(reliable, quarter_turns(people.keypoints), 0)
 
 
 def search_boxes(people: People, size: tuple[int, int]) -> np.ndarray:
@@ -196,7 +204,8 @@ def _track(
     if afresh:
         reliable = are_upright(last.people.keypoints) & (confidence >= _RELIABLE)
         confidence = np.where(reliable, confidence, np.nan)
-    people = _estimate_closely(frame, boxes, confidence, estimate)
+    prior = Prior(confidence, turns_of(last.people))
+    people = _estimate_closely(frame, boxes, prior, estimate)
     return Keyframe(position, last.ids, people).drop_uncertain()
 
 
@@ -218,25 +227,25 @@ def _detect(
     kept = tracked.take(rows[same[known]])
     kept.people.bbox_scores = scores[same]
     others = boxes[~same], scores[~same]
-    unknown = np.full(len(others[0]), np.nan)
+    unknown = Prior.unknown(len(others[0]))
     people = _estimate_closely(frame, others, unknown, estimate)
     found = kept.join(Keyframe(tracked.position, ids[~same], people))
     return found.drop_uncertain()
 
 
 def _estimate_closely(
-    frame: Frame, boxes: Boxes, confidence: np.ndarray, estimate: Estimate
+    frame: Frame, boxes: Boxes, prior: Prior, estimate: Estimate
 ) -> People:
     """Estimate people, and again in other boxes where keypoints are off the box."""
-    [people] = estimate([frame], [boxes], [confidence])
-    [people] = refine([frame], [people], [confidence], estimate)
+    [people] = estimate([frame], [boxes], [prior])
+    [people] = refine([frame], [people], [prior], estimate)
     return people
 
 
 def refine(
     frames: list[Frame],
     people: list[People],
-    confidence: list[np.ndarray],
+    priors: list[Prior],
     estimate: Estimate,
 ) -> list[People]:
     """Estimate people again whose keypoints are off the box they were found in."""
@@ -255,8 +264,11 @@ def refine(
         [frames[index] for index in rows],
         [(closer[i][off[i]], people[i].bbox_scores[off[i]]) for i in rows],
         [
-            np.fmax(confidence[index], people[index].scores.mean(1))[off[index]]
+            Prior(np.fmax(prior.confidence, own.scores.mean(1)), turns_of(own)).take(
+                off[index]
+            )
             for index in rows
+            for prior, own in [(priors[index], people[index])]
         ],
     )
     people = list(people)
@@ -319,8 +331,8 @@ def _search_backwards(
         frame = frames[position]
         boxes = _predict(found[-2:], position, frame.image.shape[1::-1])
         scores = found[-1].people.bbox_scores
-        confidence = known_confidence(found[-1].people)
-        people = _estimate_closely(frame, (boxes, scores), confidence, estimate)
+        prior = prior_of(found[-1].people)
+        people = _estimate_closely(frame, (boxes, scores), prior, estimate)
         kept = (people.scores.mean(1) >= least) & ~_duplicates(
             people, keyframes[row].people
         )

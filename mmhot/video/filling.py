@@ -12,13 +12,14 @@ from mmhot.video.chunks import (
     Estimate,
     Keyframe,
     are_certain,
-    known_confidence,
+    prior_of,
     refine,
     rows_of,
     search_boxes,
+    turns_of,
 )
 from mmhot.video.frames import Frame
-from mmhot.video.people import People, box_size
+from mmhot.video.people import People, Prior, box_size
 
 # Keypoints with a lower confidence need not be predictable.
 _MIN_SCORE = 0.3
@@ -129,12 +130,13 @@ class _Filler:
         kept.bboxes = search_boxes(kept, self._size)
         # unless they are upright before and after
         confidence = np.maximum(
-            *(known_confidence(self._people.take(own)) for own in (start, end))
+            *(prior_of(self._people.take(own)).confidence for own in (start, end))
         )
+        prior = Prior(confidence, turns_of(guess))
         found = self._estimate_at(
             np.concatenate([middle, places]),
             guess.join(kept),
-            np.concatenate([confidence, known_confidence(kept)]),
+            prior.join(prior_of(kept)),
         )
         certain = are_certain(found)
         added = len(self._ids) + np.cumsum(certain) - 1
@@ -164,7 +166,7 @@ class _Filler:
         )
 
     def _estimate_at(
-        self, positions: np.ndarray, people: People, confidence: np.ndarray
+        self, positions: np.ndarray, people: People, prior: Prior
     ) -> People:
         """Estimate people (M) in their boxes, each in the frame of a position."""
         order = np.argsort(positions, kind='stable')
@@ -172,7 +174,7 @@ class _Filler:
         rows = np.split(order, starts[1:])
         frames = [self._frames[number] for number in numbers]
         boxes = [(people.bboxes[own], people.bbox_scores[own]) for own in rows]
-        known = [confidence[own] for own in rows]
+        known = [prior.take(own) for own in rows]
         found = self._estimate(frames, boxes, known)
         found = refine(frames, found, known, self._estimate)
         return reduce(People.join, found).take(np.argsort(order))

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -63,6 +63,33 @@ class People:
         """Append other people."""
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
         return People(*(np.concatenate(pair) for pair in pairs))
+
+
+class Prior(NamedTuple):
+    """Results of other frames for people who are searched in a frame.
+
+    Attributes:
+        confidence (np.ndarray): Mean confidences (P,); NaN if unknown, -inf of people
+            who are upright.
+        turns (np.ndarray): Quarter turns to the left after which people are most
+            upright, 0 to 3, int (P,).
+    """
+
+    confidence: np.ndarray
+    turns: np.ndarray
+
+    @classmethod
+    def unknown(cls, number: int) -> 'Prior':
+        """Return the prior of a number of people without results."""
+        return cls(np.full(number, np.nan), np.zeros(number, int))
+
+    def take(self, rows: np.ndarray) -> 'Prior':
+        """Select people by index or mask."""
+        return Prior(*(values[rows] for values in self))
+
+    def join(self, other: 'Prior') -> 'Prior':
+        """Append other people."""
+        return Prior(*map(np.concatenate, zip(self, other, strict=True)))
 
 
 class Detector(ABC):
@@ -256,6 +283,20 @@ def are_upright(keypoints: np.ndarray) -> np.ndarray:
         return np.zeros(len(keypoints), bool)
     right, up = torso_of(keypoints).T * [[1], [-1]]
     return up > abs(right)
+
+
+def quarter_turns(keypoints: np.ndarray) -> np.ndarray:
+    """Return the quarter turns to the left (P,) after which torsos are most upright.
+
+    Args:
+        keypoints (np.ndarray): Keypoints, the body's first, (P, K, 2); without these
+            there are 0 turns.
+    """
+    if keypoints.shape[1] < NUM_BODY:
+        return np.zeros(len(keypoints), int)
+    x, y = torso_of(keypoints).T
+    turns = np.round(np.arctan2(x, -y) / (np.pi / 2))
+    return np.nan_to_num(turns).astype(int) % 4
 
 
 def torso_of(keypoints: np.ndarray) -> np.ndarray:

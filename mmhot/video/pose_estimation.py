@@ -21,6 +21,7 @@ from mmhot.video.people import (
     People,
     PoseEstimator,
     Poses,
+    Prior,
     round_boxes,
 )
 from mmhot.video.shot_boundaries import CutDetector
@@ -35,7 +36,7 @@ _MAX_BYTES = 200e6
 # Fall of a person's mean confidence from which the crop is turned.
 _FALL = 0.2
 # Part of the identity: raise it when results change.
-_RULES = 10
+_RULES = 11
 # Angle of torsos, degrees, from which people in videos are estimated again: below it,
 # the two estimates differ more between frames than they gain.
 _MIN_TILT = 30.0
@@ -236,10 +237,10 @@ class VideoPoseEstimator:
             return known, lambda: begun
 
         def estimate(
-            some: list[Frame], boxes: list[Boxes], confidence: list[np.ndarray]
+            some: list[Frame], boxes: list[Boxes], priors: list[Prior]
         ) -> list[People]:
             images = [frame.image for frame in some]
-            return self._estimate_rows(images, boxes, confidence, video=True)
+            return self._estimate_rows(images, boxes, priors, video=True)
 
         due = rest[-1].index % interval == 0 or len(rest) >= _MIN_DETECTED
         keyframes = track_chunk(
@@ -314,14 +315,14 @@ class VideoPoseEstimator:
         self, images: list[np.ndarray], boxes: list[Boxes], video: bool = False
     ) -> list[People]:
         valid = [_valid_boxes(own) for own in boxes]
-        unknown = [np.full(len(own), np.nan) for own, _ in valid]
+        unknown = [Prior.unknown(len(own)) for own, _ in valid]
         return self._estimate_rows(images, valid, unknown, video)
 
     def _estimate_rows(
         self,
         images: list[np.ndarray],
         boxes: list[Boxes],
-        confidence: list[np.ndarray],
+        priors: list[Prior],
         video: bool,
     ) -> list[People]:
         """Estimate people in boxes; those in invalid boxes have scores of 0.
@@ -329,7 +330,7 @@ class VideoPoseEstimator:
         Args:
             images (list[np.ndarray]): BGR images (H, W, 3).
             boxes (list[Boxes]): Boxes of each.
-            confidence (list[np.ndarray]): Mean confidences (P,) in other frames.
+            priors (list[Prior]): Their results in other frames.
             video (bool): Whether to save the flip test, and quarter turns of people
                 whose confidence has not fallen.
         """
@@ -337,7 +338,7 @@ class VideoPoseEstimator:
         valid = [_are_valid(*own) for own in boxes]
         crops = [own[rows] for (own, _), rows in zip(boxes, valid, strict=True)]
         if video:
-            known = [own[rows] for own, rows in zip(confidence, valid, strict=True)]
+            known = [own.take(rows) for own, rows in zip(priors, valid, strict=True)]
             crops = [round_boxes(own) for own in crops]
             poses = self._estimate_video(images, crops, known)
         else:
@@ -358,16 +359,17 @@ class VideoPoseEstimator:
         self,
         images: list[np.ndarray],
         boxes: list[np.ndarray],
-        confidence: list[np.ndarray],
+        priors: list[Prior],
     ) -> list[Poses]:
         """Estimate poses without flip test, and turns of people who need none."""
         model = self.estimator
         estimate = model.estimate_upright if self.flip_test else model.estimate_fast
         if model.turns is None:
             return estimate(images, boxes)
-        least = [own - _FALL for own in confidence]
+        least = [prior.confidence - _FALL for prior in priors]
+        turns = [prior.turns for prior in priors]
         return model.turns(
-            estimate, model.estimate_fast, images, boxes, least, _MIN_TILT
+            estimate, model.estimate_fast, images, boxes, least, turns, _MIN_TILT
         )
 
 

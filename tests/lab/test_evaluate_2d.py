@@ -15,6 +15,8 @@ from packed_shards import packed_people
 from PIL import Image
 
 import mmhot.plugin  # noqa: F401 registers
+from mmhot.skeletons.joints import get_skeleton
+from tools.lab.evaluate_2d import joints_by_kind
 from tools.lab.keypoint_errors import summarize
 from tools.lab.labeled_images import predict, read_labeled
 from tools.lab.packing import write_packed_people
@@ -151,3 +153,13 @@ def test_wrong_arguments_are_refused_before_inference(
 def test_unknown_datasets_are_refused(tmp_path):
     with pytest.raises(ValueError, match='Nothing is not a dataset of MMPose or mmhot'):
         read_labeled('Nothing', 'file.json', '')
+
+
+@pytest.mark.parametrize('skeleton', ['coco-17', 'coco-wholebody-133'])
+def test_joints_are_grouped_by_kind(skeleton):
+    skeleton = get_skeleton(skeleton)
+    kinds = joints_by_kind(skeleton)
+    assert kinds['head'] == [0, 1, 2, 3, 4]
+    assert kinds['wrist'] == skeleton.indices(('left_wrist', 'right_wrist'))
+    indices = sorted(sum(kinds.values(), []))
+    assert indices == list(range(skeleton.num_keypoints))

@@ -44,8 +44,8 @@ def labeled(boxes, crowds=()):
 LEFT, RIGHT, BELOW = (0, 0, 20, 40), (50, 0, 70, 40), (0, 60, 100, 100)
 
 
-def count(detected, *images):
-    counts = count_found(Detector(*detected), images)
+def count(detected, *images, **options):
+    counts = count_found(Detector(*detected), images, **options)
     del counts['ap50']
     return counts
 
@@ -71,6 +71,15 @@ def test_boxes_in_crowds_do_not_count():
     inside = (10, 65, 20, 90)
     counted = count([([inside, LEFT], (0.9, 0.8))], labeled([LEFT, BELOW], crowds=[1]))
     assert counted == dict(images=1, people=1, found=1, extra=0)
+
+
+def test_small_people_neither_count_nor_make_extra_detections():
+    small, beside = (80, 0, 90, 39), (40, 50, 60, 89)
+    boxes = [small, LEFT, beside]
+    counted = count(
+        [(boxes, (0.9, 0.8, 0.7))], labeled([LEFT, RIGHT, small]), min_height=40
+    )
+    assert counted == dict(images=1, people=2, found=1, extra=1)
 
 
 def test_images_without_people_and_without_detections_count():

@@ -9,6 +9,7 @@ from tools.lab.keypoint_errors import (
     fit_confidence,
     reliability,
     summarize,
+    summarize_joints,
 )
 
 # left and right shoulder, left and right hip; the torso's diagonal is 50 pixels
@@ -76,10 +77,29 @@ def test_people_without_predictions_count():
     assert row['swapped'] == 0
 
 
+def test_joints_are_summarized_by_group():
+    # two of 50 pixels are 0.04 torsos, five 0.1, and eleven 0.22
+    found = people(TRUTH + [[[2, 0], [0, 5], [0, 11], [0, 2]]])
+    groups = {'shoulders': [0, 1], 'left hip': [2], 'right side': [1, 3], 'none': []}
+    rows = summarize_joints(found, groups)
+    keys = 'keypoints', 'PCK@0.2 torso', 'PCK@0.05 torso', 'median of found'
+    wanted = {
+        'shoulders': (2, 1, 0.5, 0.07),
+        'left hip': (1, 0, 0, np.nan),
+        'right side': (2, 1, 0.5, 0.07),
+    }
+    assert rows.keys() == wanted.keys()
+    for name, row in rows.items():
+        assert tuple(row) == keys
+        np.testing.assert_allclose([*row.values()], wanted[name])
+
+
 def test_people_without_torso_do_not_count_in_torso_pck():
     found = people(TRUTH, labeled=[True, True, False, False])
     row = summarize(found)
     assert np.isnan(row['PCK@0.2 torso'])
+    assert np.isnan(row['PCK@0.05 torso'])
+    assert summarize_joints(found, {'all': range(4)}) == {}
     assert row['PCK@0.1 bbox'] == 1
 
 

@@ -7,6 +7,7 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -225,6 +226,56 @@ def test_labels_fit_the_images(shard):
     for skeleton, number in (('coco-17', 17), ('coco-wholebody-133', 133)):
         dataset = RenderedPeopleDataset(str(shard[0]), skeleton=skeleton)
         assert dataset[0]['keypoints'].shape == (1, number, 2)
+
+
+@slow
+@pytest.mark.parametrize('whole', [False, True])
+def test_labels_are_centers_of_markers_in_the_image(modules, scenes, whole):
+    size = (624, 624) if whole else (288, 384)
+    sampler, rng = scenes(size), np.random.default_rng(0)
+    sample = sampler.whole_image if whole else sampler.crop
+    shards = modules.shards
+    clip = shards._clip_whole_image if whole else shards._clip_crop
+    renderer = modules.renderer.Renderer(size, np.zeros((1, 4, 4, 3), np.uint8))
+    up, dark, bright = np.array([0, 0, 1.0]), np.zeros(3), np.ones(3)
+    light = modules.renderer.Light(up, dark, bright, bright)
+    black = np.zeros((*size[::-1], 3), np.float32)
+    errors = []
+    while len(errors) < 40:
+        shot = sample(rng)
+        if shot is None:
+            continue
+        camera, person = shot.camera, shot.people[0]
+        low = np.maximum(shot.frame[:2], 0) + 20
+        high = np.minimum(shot.frame[2:], size) - 20
+        joints = (sampler.model.regressor @ person.posed.vertices)[:17]
+        pixels = camera.project(joints)
+        for joint in np.flatnonzero(((pixels > low) & (pixels < high)).all(1)):
+            # a disc of 16 pixels that faces the camera
+            radius = 16 * camera.to_camera(joints[joint])[2] / camera.intrinsics[0]
+            disc = modules.props.place_ellipsoid(
+                joints[joint],
+                camera.rotation.T,
+                np.array((radius, radius, 1e-4)),
+                owner=person.owner,
+            )
+            scene = modules.renderer.Scene(light, black, [disc])
+            _, depth, owners = renderer(scene, camera, joints[joint], 1.0)
+            label = modules.labels.label_person(
+                sampler.model, person, camera, shot.frame, depth, owners
+            )
+            shown = np.repeat(owners[..., None] == person.owner, 3, 2) * np.uint8(255)
+            rendered = shards._encode(*clip(shown, shot.frame), shot, [label])
+            gray = cv2.imdecode(np.frombuffer(rendered.encoded, np.uint8), 0)
+            weights = np.where(gray > 40, gray, 0.0)  # without WebP's noise
+            rows, columns = np.indices(gray.shape)
+            center = [
+                (weights * each).sum() / weights.sum() for each in (columns, rows)
+            ]
+            errors.append(rendered.labels[0].keypoints[joint] - center)
+    renderer.release()
+    assert np.abs(errors).max() < 0.1
+    assert_allclose(np.mean(errors, 0), 0, atol=0.02)
 
 
 @slow

@@ -75,14 +75,33 @@ def test_keypoints_of_rotated_crops_are_mapped_back(tilt):
     np.testing.assert_array_equal(poses[0][0][0], coarse)
 
 
-@pytest.mark.parametrize(('tilt', 'patches'), [(-14, 0), (14, 0), (16, 1), (-170, 1)])
-def test_only_tilted_people_are_estimated_again(tilt, patches):
+@pytest.mark.parametrize(
+    ('tilt', 'turn', 'patches'),
+    [
+        (-14, 0, 0),
+        (14, 0, 0),
+        (16, 0, 1),
+        (-170, 0, 1),
+        # as upright in their first crop as the others
+        (-170, 2, 0),
+        (-100, 3, 0),
+        (100, 1, 0),
+        (70, 1, 1),
+        (14, 2, 1),
+    ],
+)
+def test_only_tilted_people_are_estimated_again(tilt, turn, patches):
     image, box, points = draw(tilt)
     estimator = Estimator()
     poses = [(points[None], np.full((1, 17), 0.4))]
     empty = np.zeros((0, 17, 2)), np.zeros((0, 17))
     found = align_tilted(
-        estimator, [image] * 2, [np.zeros((0, 4)), box], [empty, *poses], min_tilt=15
+        estimator,
+        [image] * 2,
+        [np.zeros((0, 4)), box],
+        [empty, *poses],
+        min_tilt=15,
+        turns=[np.zeros(0, int), np.array([turn])],
     )
     assert len(estimator.patches) == patches
     assert [len(own) for own, _ in found] == [0, 1]

@@ -58,6 +58,39 @@ def test_keypoints_of_turned_people_are_mapped_back(head, feet):
     assert estimate.calls == (1 if upright else 4)
 
 
+@pytest.mark.parametrize(
+    ('head', 'feet', 'turn'),
+    [
+        ((50, 60), (53, 20), 2),
+        ((20, 40), (70, 43), 3),
+        ((70, 40), (20, 43), 1),
+        ((116, 76), (118, 30), 2),
+    ],
+)
+def test_known_turns_come_first(head, feet, turn):
+    lying, box = draw(head, feet)
+    upright, other = draw((50, 20), (53, 60))
+    boxes = [np.concatenate([other, other]), box]
+    calls = []
+
+    def once(images, boxes):
+        calls.append([len(own) for own in boxes])
+        return estimate(images, boxes)
+
+    estimate.calls = 0
+    turns = [np.array([0, 0]), np.array([turn])]
+    found = TURNS(once, once, [upright, lying], boxes, turns=turns)
+    # upright and turned crops are one batch, and no more are needed
+    assert calls == [[2, 0, 1]]
+    np.testing.assert_allclose(found[0][0], [[(50, 20), (53, 60)]] * 2)
+    np.testing.assert_allclose(found[1][0], [(head, feet)])
+    # a person who has turned is found by all other turns, upright included
+    estimate.calls = 0
+    turned = TURNS(estimate, estimate, [upright], [other], turns=[np.array([turn])])
+    np.testing.assert_allclose(turned[0][0], [[(50, 20), (53, 60)]])
+    assert estimate.calls == 4
+
+
 def test_only_crops_of_low_confidence_are_turned():
     upright, own = draw((50, 20), (50, 60))
     lying, other = draw((20, 40), (70, 40))

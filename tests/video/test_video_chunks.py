@@ -6,7 +6,7 @@ import pytest
 from mmhot.video.chunks import track_chunk
 from mmhot.video.filling import Gaps, fill_chunk
 from mmhot.video.frames import Frame
-from mmhot.video.people import People, are_upright, box_iou
+from mmhot.video.people import People, are_upright, box_iou, quarter_turns
 
 SIZE = (400, 300)
 OFFSETS = np.stack([np.linspace(-10, 10, 17), np.linspace(-30, 30, 17)], -1)
@@ -34,7 +34,7 @@ class World:
         centers = [path(number) for path in self.paths]
         return np.float32([c for c in centers if c is not None]).reshape(-1, 2)
 
-    def estimate(self, frames, boxes, confidence):
+    def estimate(self, frames, boxes, priors):
         self.calls.append([len(own) for own, _ in boxes])
         return [
             self.look(frame.index, own, scores)
@@ -162,7 +162,7 @@ def test_motion_before_the_chunk_saves_keyframes():
     assert [sum(call) for call in world.calls if sum(call)] == [1, 1, 1, 1, 1, 4]
 
 
-def test_people_are_upright_with_hips_below_their_shoulders():
+def test_torsos_are_upright_lie_or_are_upside_down():
     standing = np.zeros((17, 2), np.float32)
     standing[[5, 6]], standing[[11, 12]] = (10, 20), (15, 60)
     lying = standing[:, ::-1]
@@ -170,15 +170,18 @@ def test_people_are_upright_with_hips_below_their_shoulders():
     people = np.stack([standing, -standing, lying, unknown])
     assert are_upright(people).tolist() == [True, False, False, False]
     assert are_upright(people[:, :10]).tolist() == [False] * 4
+    # the head of the lying one is on the left
+    assert quarter_turns(people).tolist() == [0, 2, 3, 0]
+    assert quarter_turns(people[:, :10]).tolist() == [0] * 4
 
 
 def test_confidence_matters_only_for_people_who_are_not_upright():
     known = []
 
     class Turned(World):
-        def estimate(self, frames, boxes, confidence):
-            known.append([own.tolist() for own in confidence])
-            found = super().estimate(frames, boxes, confidence)
+        def estimate(self, frames, boxes, priors):
+            known.append([(*own.confidence, *own.turns) for own in priors])
+            found = super().estimate(frames, boxes, priors)
             for people in found:
                 people.keypoints[people.keypoints[..., 0].mean(1) > 200] *= (1, -1)
                 people.keypoints[people.keypoints[..., 1] < 0] += (0, 200)
@@ -187,9 +190,10 @@ def test_confidence_matters_only_for_people_who_are_not_upright():
     Turned(lambda n: (100 + n, 100), lambda n: (300 + n, 100)).run(25)
     filled = known[-1]
     assert len(filled) >= 4
-    for first, second in filled:
+    for first, second, *turns in filled:
         assert first == -np.inf
         assert second == pytest.approx(0.9)
+        assert turns == [0, 2]
 
 
 def swing(n):

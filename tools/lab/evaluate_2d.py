@@ -39,11 +39,13 @@ from tools.lab.keypoint_errors import (
     fit_confidence,
     reliability,
     summarize,
+    summarize_joints,
 )
 from tools.lab.labeled_images import join, load_image, predict, read_labeled
 
 _TILE = (150, 200)  # width and height in pixels
 _PADDING = 1.35
+_COUNTS = ('people', 'keypoints')
 _METERS = 1.7  # assumed height of a box, for the widths of limbs
 
 
@@ -104,6 +106,14 @@ def evaluate(args: argparse.Namespace) -> None:
     if len(parts) > 1:
         rows['all'] = summarize(people)
     print_line(f'{estimator.name}\n{format_rows(rows)}')
+    kinds = joints_by_kind(get_skeleton(args.skeleton))
+    joints = {
+        f'{name}: {kind}': row
+        for name, part in zip(names, parts, strict=True)
+        for kind, row in summarize_joints(part, kinds).items()
+    }
+    if joints:
+        print_line(format_rows(joints))
     correct = people.within(0.1, 'bbox')[people.labeled]
     confidences = np.concatenate(scores)[people.labeled]
     table = reliability(confidences, correct)
@@ -115,7 +125,7 @@ def evaluate(args: argparse.Namespace) -> None:
     if args.fit_confidence:
         print_line(f'score_curve={fit_confidence(confidences, correct)}')
     if args.out:
-        write_numbers(args.out, estimator.name, rows, table)
+        write_numbers(args.out, estimator.name, rows, joints, table)
     if args.worst:
         samples = [sample for each in datasets for sample in each.samples]
         draw_worst(samples, people, get_skeleton(args.skeleton), args.worst)
@@ -134,29 +144,53 @@ def _check(args: argparse.Namespace) -> str:
     return choose_device(args.device)
 
 
+def joints_by_kind(skeleton: Skeleton) -> dict[str, list[int]]:
+    """Return the indices of the head, of each joint of both sides, and of other parts.
+
+    Args:
+        skeleton (Skeleton): COCO's or COCO-WholeBody's keypoints.
+    """
+    kinds = {'head': skeleton.indices('head')}
+    for index in skeleton.indices('upper_body') + skeleton.indices('lower_body'):
+        _, name = skeleton.joints[index].split('_')
+        kinds.setdefault(name, []).append(index)
+    others = {'feet', 'face', 'left_hand', 'right_hand'} & {*skeleton.groups}
+    return kinds | {part: skeleton.indices(part) for part in sorted(others)}
+
+
 def format_rows(rows: dict[str, dict[str, float]]) -> str:
     """Format the metrics as a table."""
     lines = [['', *next(iter(rows.values()))]]
     for name, row in rows.items():
-        cells = [
-            f'{v:.0f}' if key == 'people' else f'{v:.3f}' for key, v in row.items()
-        ]
+        cells = [f'{v:.0f}' if key in _COUNTS else f'{v:.3f}' for key, v in row.items()]
         lines.append([name, *cells])
     return align(lines)
 
 
 def write_numbers(
-    path: Path, model: str, rows: dict[str, dict[str, float]], table: list[tuple]
+    path: Path,
+    model: str,
+    rows: dict[str, dict[str, float]],
+    joints: dict[str, dict[str, float]],
+    table: list[tuple],
 ) -> None:
     """Write the metrics as JSON, with null for NaN."""
-    rows = {
-        name: {key: None if np.isnan(x) else x for key, x in row.items()}
-        for name, row in rows.items()
+    numbers = {
+        'model': model,
+        'rows': _without_nan(rows),
+        'joints': _without_nan(joints),
+        'reliability': table,
     }
-    numbers = {'model': model, 'rows': rows, 'reliability': table}
     text = json.dumps(numbers, indent=1, default=float, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(f'{text}\n')
+
+
+def _without_nan(rows: dict[str, dict[str, float]]) -> dict[str, dict]:
+    return {
+        name: {key: None if np.isnan(x) else x for key, x in row.items()}
+        for name, row in rows.items()
+    }
 
 
 def draw_worst(

@@ -64,6 +64,12 @@ def parse_args() -> argparse.Namespace:
         help='ignore boxes below this score (default: 0.3); pose-verified has its own',
     )
     parser.add_argument(
+        '--min-height',
+        type=float,
+        default=0.0,
+        help='height of people that count, pixels (default: 0); AP50 is that of all',
+    )
+    parser.add_argument(
         '--images',
         nargs=2,
         action='append',
@@ -117,7 +123,7 @@ def evaluate(args: argparse.Namespace) -> None:
     rows = []
     for name, images in datasets:
         start = time.perf_counter()
-        counts = count_found(detector, images)
+        counts = count_found(detector, images, args.min_height)
         seconds = round(time.perf_counter() - start, 2)
         rows.append(dict(name=str(name), **counts, seconds=seconds))
     lines = [['', *list(rows[0])[1:]]]
@@ -219,7 +225,9 @@ def _labeled_frames(
         )
 
 
-def count_found(detector: Detector, images: Iterable[LabeledImage]) -> dict:
+def count_found(
+    detector: Detector, images: Iterable[LabeledImage], min_height: float = 0.0
+) -> dict:
     """Count detected people.
 
     A person is found if a detection has an IoU of at least 0.5 with the labeled box;
@@ -229,6 +237,8 @@ def count_found(detector: Detector, images: Iterable[LabeledImage]) -> dict:
     Args:
         detector (Detector): The detector.
         images (Iterable[LabeledImage]): Images with labels.
+        min_height (float): Pixels from which people count; detections of smaller ones
+            are not ``extra``. Defaults to 0.
 
     Returns:
         dict: Numbers of ``images`` and ``people``, of people ``found``, and of
@@ -249,10 +259,15 @@ def count_found(detector: Detector, images: Iterable[LabeledImage]) -> dict:
             for box, score in zip(boxes, scores, strict=True)
         ]
     labels = [dict(label, id=index) for index, label in enumerate(labels, start=1)]
+    counted = {
+        label['id']
+        for label in labels
+        if not label['iscrowd'] and label['bbox'][3] >= min_height
+    }
     return {
         'images': len(entries),
-        'people': sum(not label['iscrowd'] for label in labels),
-        **_match(entries, labels, results),
+        'people': len(counted),
+        **_match(entries, labels, results, counted),
     }
 
 
@@ -279,8 +294,10 @@ def _as_coco(index: int, box: np.ndarray, **more: object) -> dict:
     return common | dict(bbox=[x1, y1, width, height]) | more
 
 
-def _match(images: list[dict], labels: list[dict], results: list[dict]) -> dict:
-    """Match detections to labels; count found people and extra detections."""
+def _match(
+    images: list[dict], labels: list[dict], results: list[dict], counted: set[int]
+) -> dict:
+    """Match detections to labels; count found people, by ID, and extra detections."""
     if not results:
         return dict(found=0, extra=0, ap50=0.0)
     truth = COCO()
@@ -299,9 +316,9 @@ def _match(images: list[dict], labels: list[dict], results: list[dict]) -> dict:
         evaluation.accumulate()
     found = extra = 0
     for image in filter(None, evaluation.evalImgs):
-        counts = ~np.array(image['gtIgnore'], bool)
         # 0 if unmatched
-        found += int((image['gtMatches'][0][counts] != 0).sum())
+        matched = np.array(image['gtIds'], int)[image['gtMatches'][0] != 0]
+        found += len(counted.intersection(matched.tolist()))
         unmatched = image['dtMatches'][0] == 0
         extra += int((unmatched & ~image['dtIgnore'][0].astype(bool)).sum())
     precision = evaluation.eval['precision']

@@ -1,5 +1,6 @@
 """Errors of 2D keypoints: PCK, OKS, swapped sides, and calibration of scores."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ from mmhot.datasets.packed_people import estimate_areas
 
 # Bins of scores from 0 to 1, and knots of a curve between its ends.
 _BINS, _KNOTS = 10, 8
+# Tolerances of found and of precise keypoints, per length of the torso.
+_FOUND, _PRECISE = 0.2, 0.05
 
 
 @dataclass
@@ -58,6 +61,10 @@ class LabeledPeople:
             lengths.append(np.where(both & (length > 0), length, np.nan))
         return np.fmax(*lengths)
 
+    def counted(self) -> np.ndarray:
+        """Labels of people with a labeled torso, bool (N, K)."""
+        return self.labeled & np.isfinite(self.torso_lengths())[:, None]
+
     def within(self, share: float, of: str = 'torso') -> np.ndarray:
         """Whether keypoints are within a tolerance of their labels, (N, K).
 
@@ -67,7 +74,7 @@ class LabeledPeople:
         """
         return self.distances() <= self._tolerance(share, of)
 
-    def swapped(self, share: float = 0.2) -> np.ndarray:
+    def swapped(self, share: float = _FOUND) -> np.ndarray:
         """Whether keypoints miss their label but hit their partner's, (N, K)."""
         other = self.distances(self.truth[:, self.partners])
         tolerance = self._tolerance(share, 'torso')
@@ -96,20 +103,22 @@ def summarize(people: LabeledPeople) -> dict[str, float]:
     """Compute the metrics of a group of people.
 
     Returns:
-        dict[str, float]: Number of ``people`` and, from 0 to 1, ``PCK@0.2 torso`` (of
-        people with a labeled torso), ``PCK@0.1 bbox``, ``OKS`` (mean over people),
-        ``OKS > .5``, ``AP-like`` (share of people above COCO's ten thresholds,
-        averaged), ``swapped`` (left and right confused), and ``PCK, any side``, which
-        counts swapped keypoints as correct.
+        dict[str, float]: Number of ``people`` and, from 0 to 1, ``PCK@0.2 torso`` and
+        ``PCK@0.05 torso`` (of people with a labeled torso), ``PCK@0.1 bbox``, ``OKS``
+        (mean over people), ``OKS > .5``, ``AP-like`` (share of people above COCO's ten
+        thresholds, averaged), ``swapped`` (left and right confused), and ``PCK, any
+        side``, which counts swapped keypoints as correct.
     """
-    counted = people.labeled & np.isfinite(people.torso_lengths())[:, None]
-    close, swapped = people.within(0.2)[counted], people.swapped()[counted]
+    counted = people.counted()
+    close, swapped = people.within(_FOUND)[counted], people.swapped()[counted]
+    precise = people.within(_PRECISE)[counted]
     oks = people.oks()
     oks = oks[np.isfinite(oks)]
     thresholds = np.arange(0.5, 1, 0.05)
     return {
         'people': len(people.truth),
         'PCK@0.2 torso': close.mean() if close.size else np.nan,
+        'PCK@0.05 torso': precise.mean() if close.size else np.nan,
         'PCK, any side': (close | swapped).mean() if close.size else np.nan,
         'swapped': swapped.mean() if close.size else np.nan,
         'PCK@0.1 bbox': people.within(0.1, 'bbox')[people.labeled].mean(),
@@ -117,6 +126,37 @@ def summarize(people: LabeledPeople) -> dict[str, float]:
         'OKS > .5': (oks > 0.5).mean(),
         'AP-like': (oks[:, None] > thresholds).mean(),
     }
+
+
+def summarize_joints(
+    people: LabeledPeople, joints: Mapping[str, Sequence[int]]
+) -> dict[str, dict[str, float]]:
+    """Compute the accuracy of groups of joints, of people with a labeled torso.
+
+    Args:
+        people (LabeledPeople): The people.
+        joints (Mapping[str, Sequence[int]]): Indices of each group.
+
+    Returns:
+        dict[str, dict[str, float]]: Of each group with labels: number of labeled
+        ``keypoints``, ``PCK@0.2 torso``, ``PCK@0.05 torso`` (0 to 1), and the median
+        distance to the labels of those within 0.2 torsos, in torsos; NaN if there are
+        none.
+    """
+    counted = people.counted()
+    lengths = np.where(counted, people.torso_lengths()[:, None], 1)
+    distances, rows = people.distances() / lengths, {}
+    for name, columns in joints.items():
+        own = distances[:, columns][counted[:, columns]]
+        found = own[own <= _FOUND]
+        if own.size:
+            rows[name] = {
+                'keypoints': own.size,
+                'PCK@0.2 torso': found.size / own.size,
+                'PCK@0.05 torso': (own <= _PRECISE).mean(),
+                'median of found': np.median(found) if found.size else np.nan,
+            }
+    return rows
 
 
 def reliability(

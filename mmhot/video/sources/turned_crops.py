@@ -24,7 +24,7 @@ from mmhot.video.people import (
 # Side of the square patch around a box that is turned, per longer side of the box:
 # crops are padded, and as wide as the model's input.
 _PATCH_SIZE = 1.8
-_TURNS = (1, 2, 3)
+_TURNS = range(4)
 _ALIGNED_SIZE = 2.2  # side of the rotated patch, per longer side of the box
 _MAX_SIDE = 768  # larger patches are reduced, pixels
 _MARGIN = 0.15  # around the keypoints, per longer side of their extent
@@ -38,6 +38,7 @@ class QuarterTurns:
 
     2D models have seen few people who lie or are upside down. For these the crop is
     turned by 90, 180 and 270 degrees, and the pose with the highest confidence kept.
+    In videos, people are first estimated in the crop turned like their last pose.
     Scores must be calibrated confidences. Then people who are still tilted are
     estimated again, see :func:`align_tilted`. The
     thresholds were chosen on photos of sports and everyday life (see the card of the
@@ -47,9 +48,9 @@ class QuarterTurns:
         min_upright (float): Mean confidence of a person's most confident keypoints, see
             :func:`~mmhot.video.people.mean_confidence`, below which crops are turned.
             Defaults to 0.85.
-        min_gain (float): Least gain of the body's mean confidence over upright.
+        min_gain (float): Least gain of the body's mean confidence over the first crop.
             Defaults to 0.05.
-        min_turned (float): Least mean confidence of the body in a turned crop. Defaults
+        min_turned (float): Least mean confidence of the body in another crop. Defaults
             to 0.6.
         min_tilt (float): Angle between torso and vertical, degrees, from which people
             are estimated again. Infinite if keypoints are not COCO's. Defaults to 15.
@@ -67,6 +68,7 @@ class QuarterTurns:
         images: list[np.ndarray],
         boxes: list[np.ndarray],
         least: list[np.ndarray] | None = None,
+        turns: list[np.ndarray] | None = None,
         min_tilt: float = 0.0,
     ) -> list[Poses]:
         """Estimate the poses in boxes, and again those of some people.
@@ -77,15 +79,21 @@ class QuarterTurns:
             images (list[np.ndarray]): BGR images (H, W, 3).
             boxes (list[np.ndarray]): Boxes (P, 4) of each.
             least (list[np.ndarray], optional): Mean confidences (P,) from which crops
-                are not turned; NaN if unknown.
+                are not turned further; NaN if unknown.
+            turns (list[np.ndarray], optional): Quarter turns to the left (P,) of the
+                first crops. None by default.
             min_tilt (float): Least angle, if larger than :attr:`min_tilt`.
         """
-        poses = estimate(images, boxes)
-        poses = self._improve(estimate, estimate_fast, images, boxes, poses, least)
+        if turns is None:
+            turns = [np.zeros(len(own), int) for own in boxes]
+        poses = _estimate_turned(estimate, images, boxes, turns)
+        poses = self._improve(
+            estimate, estimate_fast, images, boxes, poses, least, turns
+        )
         min_tilt = max(min_tilt, self.min_tilt)
         if np.isinf(min_tilt):
             return poses
-        return align_tilted(estimate, images, boxes, poses, min_tilt)
+        return align_tilted(estimate, images, boxes, poses, min_tilt, turns)
 
     @span('quarter turns')
     def _improve(
@@ -96,33 +104,29 @@ class QuarterTurns:
         boxes: list[np.ndarray],
         poses: list[Poses],
         least: list[np.ndarray] | None,
+        turns: list[np.ndarray],
     ) -> list[Poses]:
-        """Estimate people of a low confidence again, in turned crops."""
-        poses = [(points.copy(), scores.copy()) for points, scores in poses]
+        """Estimate people of a low confidence again, in crops turned otherwise."""
         crops = [
-            _Crop(
-                image, person, turn, *_turn(images[image], boxes[image][person], turn)
-            )
+            _crop(images, boxes, image, person, turn)
             for image, (_, scores) in enumerate(poses)
             for person in np.flatnonzero(
                 self._are_uncertain(scores, None if least is None else least[image])
             )
             for turn in _TURNS
+            if turn != turns[image][person]
         ]
         best: dict[tuple[int, int], tuple[float, _Crop, Poses]] = {}
         for crop, turned in zip(crops, _estimate(estimate_fast, crops), strict=True):
             place, confidence = (crop.image, crop.person), _mean(turned[1][0])
-            upright = _mean(poses[crop.image][1][crop.person])
-            needed = max(upright + self.min_gain, self.min_turned)
+            first = _mean(poses[crop.image][1][crop.person])
+            needed = max(first + self.min_gain, self.min_turned)
             if confidence > best.get(place, (needed,))[0]:
                 best[place] = confidence, crop, turned
         _, chosen, estimated = zip(*best.values(), strict=True) if best else ((),) * 3
         if estimate != estimate_fast:
             estimated = _estimate(estimate, chosen)
-        for crop, (points, scores) in zip(chosen, estimated, strict=True):
-            points = _turn_back(points[0], crop.patch.shape, crop.turn)
-            poses[crop.image][0][crop.person] = points + crop.corner
-            poses[crop.image][1][crop.person] = scores[0]
+        _put_back(poses, chosen, estimated)
         return poses
 
     def _are_uncertain(
@@ -148,6 +152,54 @@ class _Crop(NamedTuple):
 def _mean(scores: np.ndarray) -> float:
     """Average the scores (K,) of the body's keypoints."""
     return float(scores[:NUM_BODY].mean())
+
+
+def _crop(
+    images: list[np.ndarray],
+    boxes: list[np.ndarray],
+    image: int,
+    person: int,
+    turn: int,
+) -> _Crop:
+    """Turn the surroundings of a person to the left."""
+    return _Crop(image, person, turn, *_turn(images[image], boxes[image][person], turn))
+
+
+def _estimate_turned(
+    estimate: EstimatePoses,
+    images: list[np.ndarray],
+    boxes: list[np.ndarray],
+    turns: list[np.ndarray],
+) -> list[Poses]:
+    """Estimate people in crops after quarter turns (P,), as one batch."""
+    crops = [
+        _crop(images, boxes, image, person, own[person])
+        for image, own in enumerate(turns)
+        for person in np.flatnonzero(own)
+    ]
+    upright = [own[turn == 0] for own, turn in zip(boxes, turns, strict=True)]
+    found = estimate(
+        [*images, *(crop.patch for crop in crops)],
+        [*upright, *(crop.box for crop in crops)],
+    )
+    poses = []
+    for turn, own in zip(turns, found[: len(images)], strict=True):
+        pose = tuple(np.zeros((len(turn), *x.shape[1:]), x.dtype) for x in own)
+        for every, some in zip(pose, own, strict=True):
+            every[turn == 0] = some
+        poses.append(pose)
+    _put_back(poses, crops, found[len(images) :])
+    return poses
+
+
+def _put_back(
+    poses: list[Poses], crops: Sequence[_Crop], found: Sequence[Poses]
+) -> None:
+    """Replace the poses of people by those of their crops."""
+    for crop, (points, scores) in zip(crops, found, strict=True):
+        points = _turn_back(points[0], crop.patch.shape, crop.turn)
+        poses[crop.image][0][crop.person] = points + crop.corner
+        poses[crop.image][1][crop.person] = scores[0]
 
 
 def _estimate(estimate: EstimatePoses, crops: Sequence[_Crop]) -> list[Poses]:
@@ -206,6 +258,7 @@ def align_tilted(
     boxes: list[np.ndarray],
     poses: list[Poses],
     min_tilt: float,
+    turns: list[np.ndarray] | None = None,
 ) -> list[Poses]:
     """Estimate tilted people again in rotated crops, and combine both estimates.
 
@@ -220,6 +273,8 @@ def align_tilted(
         poses (list[Poses]): Their poses: keypoints (P, K, 2), scores (P, K).
         min_tilt (float): Angle between torso and vertical, degrees, from which people
             are estimated again.
+        turns (list[np.ndarray], optional): Quarter turns to the left (P,) of the first
+            crops, whose vertical counts. None by default.
 
     Returns:
         list[Poses]: The poses; keypoints that agree are averaged by their squared
@@ -230,7 +285,8 @@ def align_tilted(
         _align(image, person, images[image], boxes[image][person], pose, tilt[person])
         for image, pose in enumerate(poses)
         for tilt in [_tilts(pose[0])]
-        for person in np.flatnonzero(np.abs(tilt) >= min_tilt)
+        for rest in [tilt if turns is None else tilt - 90 * turns[image]]
+        for person in np.flatnonzero(np.abs((rest + 180) % 360 - 180) >= min_tilt)
     ]
     if not patches:
         return poses
