@@ -14,10 +14,13 @@ from mmhot.lifting.camera_path import stable_keypoints
 from mmhot.lifting.contacts import predict_contacts
 from mmhot.lifting.smooth_fits import (
     normal_bands,
+    rest_equations,
+    rest_weights,
     second_differences,
+    sight_precision,
     solve_blocks,
-    time_steps,
 )
+from mmhot.lifting.toe_lock import hold_foot
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.windows import solve_in_parts
 
@@ -71,8 +74,10 @@ def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
     count = _H36M.num_keypoints
     if clip.joint_names[:count] != _H36M.joints:
         raise ValueError(f'{clip.name}: feet are locked with the joints of h36m-17')
-    on_feet = [joint for joint, at in enumerate(clip.parents) if at in ANKLES]
-    ankles = [clip.parents[joint] for joint in on_feet]
+    feet = [
+        [ankle, *(joint for joint, at in enumerate(clip.parents) if at == ankle)]
+        for ankle in ANKLES
+    ]
     poses, root = clip.keypoints_3d.astype(np.float64), clip.root_3d.astype(np.float64)
     keypoints = stable_keypoints(clip)
     for rows in clip.stretches():
@@ -84,10 +89,13 @@ def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
         stands = np.where(stands < _LEAST, 0, stands)
         if stands.any():
             old = poses[rows]
-            poses[rows], root[rows] = lock(old, root[rows], stands, seconds)
-            # toes and heels move with their ankles
-            moved = poses[rows][:, ankles] - old[:, ankles]
-            poses[np.ix_(rows, on_feet)] += moved
+            pose, path = lock(old, root[rows], stands, seconds)
+            for (ankle, *ends), own in zip(feet, stands.T, strict=True):
+                if ends:  # toe and heel of h36m-24
+                    pose[:, ends] += (pose - old)[:, [ankle]]
+                    points = pose[:, [ankle, *ends]] + path[:, None]
+                    pose[:, ends] = hold_foot(points, own, seconds) - path[:, None]
+            poses[rows], root[rows] = pose, path
     return replace(
         clip,
         keypoints_3d=poses.astype(np.float32),
@@ -131,24 +139,20 @@ def _correct(
     """Return corrections of root, right and left ankle, (T, 3, 3)."""
     lifted = poses[:, ANKLES]
     legs, ankles = lifted - poses[:, _HIPS], lifted + root[:, None]
-    rates = 1 / time_steps(seconds)
     near, smooth = _near(root, ankles), _smooth(seconds)
-    weights, moved = _both(stands), np.zeros((len(root), 3, 3))
+    weights, moved = stands[1:] * stands[:-1], np.zeros((len(root), 3, 3))
     for _ in range(_ROUNDS):
         # small and smooth corrections, standing ankles at rest, bones that reach them
         matrix, right = _reach(legs, _relative(moved), lengths)
         bands = smooth.copy()
         for side in range(2):
-            stiff = weights[:, side] * (rates / _SLIDE) ** 2
-            rest = normal_bands(np.sqrt(stiff) * [[-1], [1]], len(root))
+            rest, force = rest_equations(
+                ankles[:, side], weights[:, side], seconds, _SLIDE
+            )
             bands[:2, :, side + 1] += rest[..., None]
-            force = stiff[:, None] * np.diff(ankles[:, side], axis=0)
-            right[:-1, side + 1] += force
-            right[1:, side + 1] -= force
+            right[:, side + 1] += force
         moved = solve_blocks(near + matrix, bands.reshape(3, -1), right)
-        slide = np.diff(ankles + moved[:, 1:], axis=0) * rates[:, None, None]
-        slide = np.linalg.norm(slide, axis=-1)
-        weights = _both(stands) / (1 + (slide / _ROBUST) ** 2)
+        weights = rest_weights(stands, ankles + moved[:, 1:], seconds, _ROBUST)
     return moved
 
 
@@ -157,17 +161,12 @@ def _relative(moved: np.ndarray) -> np.ndarray:
     return moved[:, 1:] - moved[:, :1]
 
 
-def _both(weights: np.ndarray) -> np.ndarray:
-    """Return the weights of the steps between frames, (T - 1, 2)."""
-    return weights[1:] * weights[:-1]
-
-
 def _near(root: np.ndarray, ankles: np.ndarray) -> np.ndarray:
     """Return the normal equations of small corrections, (T, 9, 9)."""
     blocks = np.zeros((len(root), 3, 3, 3, 3))
-    blocks[:, 0, :, 0] = _precision(root, _ROOT_ERROR)
+    blocks[:, 0, :, 0] = sight_precision(root, _ROOT_ERROR)
     for side in (1, 2):
-        precision = _precision(ankles[:, side - 1], _ANKLE_ERROR)
+        precision = sight_precision(ankles[:, side - 1], _ANKLE_ERROR)
         for row, column in ((0, 0), (0, side), (side, 0), (side, side)):
             blocks[:, row, :, column] += precision if row == column else -precision
     return blocks.reshape(-1, 9, 9)
@@ -179,13 +178,6 @@ def _smooth(seconds: np.ndarray) -> np.ndarray:
     bands = normal_bands(differences, len(seconds))[..., None, None]
     errors = np.array([_ROOT_ACCELERATION, *[_ANKLE_ACCELERATION] * 2])
     return bands * np.repeat(errors[:, None] ** -2.0, 3, axis=1)
-
-
-def _precision(places: np.ndarray, errors: tuple[float, float]) -> np.ndarray:
-    """Return inverse covariances (T, 3, 3) across and along the lines of sight."""
-    sight = places / np.linalg.norm(places, axis=-1, keepdims=True)
-    along = sight[:, :, None] * sight[:, None]
-    return (np.eye(3) - along) / errors[0] ** 2 + along / errors[1] ** 2
 
 
 def _reach(

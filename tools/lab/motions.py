@@ -17,7 +17,8 @@ from mmhot.io.arrays import load_arrays
 from mmhot.lens import Lens
 from mmhot.lifting.contacts import ANKLES
 
-_FPS = 50.0
+FPS = 50.0
+"""Frames per second of the motion capture."""
 # Longer motions are cut, so that all weigh about the same.
 _MAX_FRAMES = 400
 
@@ -106,7 +107,7 @@ def select_motions(
     Returns:
         list[tuple[np.ndarray, dict]]: Arguments of :func:`project_motion`.
     """
-    settings = dict(fps=_FPS)
+    settings = dict(fps=FPS)
     if subjects:
         settings['ann_file'] = ['cmu_h36m17.npz', 'cmu_h36m17_more.npz']
         settings['split'] = ['train', 'val', 'unlisted']
@@ -138,8 +139,8 @@ def project_motion(
     scores = noisy['keypoints_visible'].astype(np.float32)
     track = Track2D(0, np.arange(len(joints)), noisy['keypoints'], scores)
     path = Path(f'motion{seed}')
-    clip = Clip2D(path.name, 'h36m-17', [track], camera['w'], camera['h'], _FPS, path)
-    contacts = find_contacts(joints[:, ANKLES], _FPS)
+    clip = Clip2D(path.name, 'h36m-17', [track], camera['w'], camera['h'], FPS, path)
+    contacts = find_contacts(joints[:, ANKLES], FPS)
     root = in_camera[:, 0]
     poses = in_camera - in_camera[:, :1]
     return clip, GroundTruth(pixels, poses, root=root, contacts=contacts)
