@@ -12,8 +12,7 @@ from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.lifting.contacts import ANKLES
 from mmhot.lifting.extremities import add_extremities
-from mmhot.lifting.foot_lock import lock_feet
-from mmhot.lifting.toe_lock import hold_foot
+from mmhot.lifting.foot_lock import hold_foot, lock_feet
 from mmhot.lifting.world import to_world
 from tools.lab.measure_feet import (
     add_noise,
@@ -22,6 +21,7 @@ from tools.lab.measure_feet import (
     points_of,
     simulate_feet,
 )
+from tools.lab.measure_lifted import measure_feet
 from tools.lab.motions import GroundTruth
 
 WALK = DATA.parents[1] / 'demo/walk.npz'
@@ -139,3 +139,13 @@ def test_feet_without_contacts_keep_their_direction(walk):
     seconds = np.arange(len(points)) / clip.fps
     held = hold_foot(points, np.zeros(len(points)), seconds)
     assert np.linalg.norm(held - points[:, 1:], axis=-1).mean() < 0.01
+
+
+def test_measured_feet_of_clips_with_and_without_labels(walk, locked):
+    for labels in (None, WALK):
+        before, after = (measure_feet(x, labels) for x in (walk[0], locked))
+        assert after['toe slide'] < 0.4 * before['toe slide']
+        assert after['heel slide'] < 0.4 * before['heel slide']
+        assert ('toe 2D' in after) == (labels is not None)
+    assert after['true toe'] == pytest.approx(12.5, abs=0.5)
+    assert after['true heel'] == pytest.approx(7.2, abs=0.5)
