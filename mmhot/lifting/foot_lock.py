@@ -1,22 +1,28 @@
 """Foot lock: root paths and legs that keep standing feet in place.
 
 A banded linear least-squares problem over all frames of a person finds root and ankles;
-two-bone inverse kinematics then places the knees.
+two-bone inverse kinematics then places the knees. Contacts are known of ankles only:
+toe and heel rest while their ankle does, the toe also after that, at push-off, and the
+heel before, at heel strike, while they stay near that place.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
 from mmhot.clips import Clip3D
 from mmhot.lifting.camera_path import stable_keypoints
 from mmhot.lifting.contacts import predict_contacts
+from mmhot.lifting.offset_fit import Offsets, fit_offsets
 from mmhot.lifting.smooth_fits import (
     normal_bands,
+    rest_equations,
+    rest_weights,
     second_differences,
+    sight_precision,
     solve_blocks,
-    time_steps,
 )
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.windows import solve_in_parts
@@ -41,6 +47,12 @@ _ROUNDS = 4
 # Smallest probability of a contact; longest leg, relative to its bones.
 _LEAST, _STRETCHED = 0.3, 0.995
 _REACH_ERROR = 0.003
+# Standard deviations of toes and heels across and along the line of sight, and of their
+# distances from each other and the ankle, meters.
+_END_ERROR, _LENGTH_ERROR = (0.015, 0.06), 0.002
+# Seconds that a toe rests at most after its ankle, and a heel before; farthest distance
+# of such a point from where it rested, across and along the line of sight, meters.
+_LONGEST, _AWAY = 0.25, (0.05, 0.15)
 # Sine of the angle between a leg and the hips below which no side is forward.
 _SPLITS = 0.2
 
@@ -71,8 +83,10 @@ def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
     count = _H36M.num_keypoints
     if clip.joint_names[:count] != _H36M.joints:
         raise ValueError(f'{clip.name}: feet are locked with the joints of h36m-17')
-    on_feet = [joint for joint, at in enumerate(clip.parents) if at in ANKLES]
-    ankles = [clip.parents[joint] for joint in on_feet]
+    feet = [
+        [ankle, *(joint for joint, at in enumerate(clip.parents) if at == ankle)]
+        for ankle in ANKLES
+    ]
     poses, root = clip.keypoints_3d.astype(np.float64), clip.root_3d.astype(np.float64)
     keypoints = stable_keypoints(clip)
     for rows in clip.stretches():
@@ -84,10 +98,13 @@ def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
         stands = np.where(stands < _LEAST, 0, stands)
         if stands.any():
             old = poses[rows]
-            poses[rows], root[rows] = lock(old, root[rows], stands, seconds)
-            # toes and heels move with their ankles
-            moved = poses[rows][:, ankles] - old[:, ankles]
-            poses[np.ix_(rows, on_feet)] += moved
+            pose, path = lock(old, root[rows], stands, seconds)
+            for (ankle, *ends), own in zip(feet, stands.T, strict=True):
+                if ends:  # toe and heel of h36m-24
+                    pose[:, ends] += (pose - old)[:, [ankle]]
+                    points = pose[:, [ankle, *ends]] + path[:, None]
+                    pose[:, ends] = hold_foot(points, own, seconds) - path[:, None]
+            poses[rows], root[rows] = pose, path
     return replace(
         clip,
         keypoints_3d=poses.astype(np.float32),
@@ -131,24 +148,20 @@ def _correct(
     """Return corrections of root, right and left ankle, (T, 3, 3)."""
     lifted = poses[:, ANKLES]
     legs, ankles = lifted - poses[:, _HIPS], lifted + root[:, None]
-    rates = 1 / time_steps(seconds)
     near, smooth = _near(root, ankles), _smooth(seconds)
-    weights, moved = _both(stands), np.zeros((len(root), 3, 3))
+    weights, moved = stands[1:] * stands[:-1], np.zeros((len(root), 3, 3))
     for _ in range(_ROUNDS):
         # small and smooth corrections, standing ankles at rest, bones that reach them
         matrix, right = _reach(legs, _relative(moved), lengths)
         bands = smooth.copy()
         for side in range(2):
-            stiff = weights[:, side] * (rates / _SLIDE) ** 2
-            rest = normal_bands(np.sqrt(stiff) * [[-1], [1]], len(root))
+            rest, force = rest_equations(
+                ankles[:, side], weights[:, side], seconds, _SLIDE
+            )
             bands[:2, :, side + 1] += rest[..., None]
-            force = stiff[:, None] * np.diff(ankles[:, side], axis=0)
-            right[:-1, side + 1] += force
-            right[1:, side + 1] -= force
+            right[:, side + 1] += force
         moved = solve_blocks(near + matrix, bands.reshape(3, -1), right)
-        slide = np.diff(ankles + moved[:, 1:], axis=0) * rates[:, None, None]
-        slide = np.linalg.norm(slide, axis=-1)
-        weights = _both(stands) / (1 + (slide / _ROBUST) ** 2)
+        weights = rest_weights(stands, ankles + moved[:, 1:], seconds, _ROBUST)
     return moved
 
 
@@ -157,17 +170,12 @@ def _relative(moved: np.ndarray) -> np.ndarray:
     return moved[:, 1:] - moved[:, :1]
 
 
-def _both(weights: np.ndarray) -> np.ndarray:
-    """Return the weights of the steps between frames, (T - 1, 2)."""
-    return weights[1:] * weights[:-1]
-
-
 def _near(root: np.ndarray, ankles: np.ndarray) -> np.ndarray:
     """Return the normal equations of small corrections, (T, 9, 9)."""
     blocks = np.zeros((len(root), 3, 3, 3, 3))
-    blocks[:, 0, :, 0] = _precision(root, _ROOT_ERROR)
+    blocks[:, 0, :, 0] = sight_precision(root, _ROOT_ERROR)
     for side in (1, 2):
-        precision = _precision(ankles[:, side - 1], _ANKLE_ERROR)
+        precision = sight_precision(ankles[:, side - 1], _ANKLE_ERROR)
         for row, column in ((0, 0), (0, side), (side, 0), (side, side)):
             blocks[:, row, :, column] += precision if row == column else -precision
     return blocks.reshape(-1, 9, 9)
@@ -179,13 +187,6 @@ def _smooth(seconds: np.ndarray) -> np.ndarray:
     bands = normal_bands(differences, len(seconds))[..., None, None]
     errors = np.array([_ROOT_ACCELERATION, *[_ANKLE_ACCELERATION] * 2])
     return bands * np.repeat(errors[:, None] ** -2.0, 3, axis=1)
-
-
-def _precision(places: np.ndarray, errors: tuple[float, float]) -> np.ndarray:
-    """Return inverse covariances (T, 3, 3) across and along the lines of sight."""
-    sight = places / np.linalg.norm(places, axis=-1, keepdims=True)
-    along = sight[:, :, None] * sight[:, None]
-    return (np.eye(3) - along) / errors[0] ** 2 + along / errors[1] ** 2
 
 
 def _reach(
@@ -252,3 +253,64 @@ def bend_knee(
 
 def _perpendicular(vectors: np.ndarray, axis: np.ndarray) -> np.ndarray:
     return vectors - (vectors * axis).sum(-1, keepdims=True) * axis
+
+
+def hold_foot(
+    points: np.ndarray, stands: np.ndarray, seconds: np.ndarray
+) -> np.ndarray:
+    """Keep toe and heel of a foot in place while they rest.
+
+    Args:
+        points (np.ndarray): Ankle, toe and heel in camera axes, meters, (T, 3, 3).
+        stands (np.ndarray): Probability that the ankle stands, (T,).
+        seconds (np.ndarray): Timestamps, (T,).
+
+    Returns:
+        np.ndarray: New toe and heel, (T, 2, 3), at constant distances from the ankle
+        and from each other.
+    """
+    ankle, ends = points[:, :1], points[:, 1:]
+    front, back, sole = (
+        np.median(np.linalg.norm(points[:, i] - points[:, j], axis=-1))
+        for i, j in combinations(range(3), 2)
+    )
+    toe_rests = _prolong(ends[:, 0], stands, seconds)
+    heel_rests = _prolong(ends[::-1, 1], stands[::-1], -seconds[::-1])[::-1]
+    zeros = np.zeros(ends.shape[:2])
+    known = Offsets(
+        mean=ends - ankle,
+        precision=np.stack(
+            [sight_precision(x, _END_ERROR) for x in ends.swapaxes(0, 1)], 1
+        ),
+        joints=np.repeat(ankle, 2, 1),
+        rays=np.zeros((*zeros.shape, 2)),
+        weights=zeros,
+        lengths={(0, -1): front, (1, -1): back, (0, 1): sole},
+        seconds=seconds,
+        flat=zeros[:, 0],
+        up=np.zeros(3),
+        rests=np.stack([toe_rests, heel_rests], 1),
+        length_error=_LENGTH_ERROR,
+    )
+    toe, heel = np.moveaxis(fit_offsets(known), 1, 0)
+    toe /= np.linalg.norm(toe, axis=-1, keepdims=True)
+    heel -= (heel * toe).sum(-1, keepdims=True) * toe
+    heel /= np.linalg.norm(heel, axis=-1, keepdims=True)
+    cosine = np.clip((front**2 + back**2 - sole**2) / (2 * front * back), -1, 1)
+    heel = cosine * toe + np.sqrt(1 - cosine**2) * heel
+    return ankle + np.stack([front * toe, back * heel], 1)
+
+
+def _prolong(places: np.ndarray, stands: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Prolong contacts (T,) while points (T, 3) stay where they rested."""
+    rests, on = stands.copy(), stands > 0.5
+    edges = np.flatnonzero(np.diff(on, prepend=False))
+    for start, end in zip(edges[::2], edges[1::2], strict=False):
+        stop = np.searchsorted(seconds, seconds[end] + _LONGEST)
+        place = np.median(places[start:end], axis=0)
+        away = places[end:stop] - place
+        precision = sight_precision(place[None], _AWAY)[0]
+        near = np.einsum('ti,ij,tj->t', away, precision, away) < 1
+        held = slice(end, end + np.logical_and.accumulate(near).sum())
+        rests[held] = np.maximum(rests[held], stands[end - 1])
+    return rests

@@ -14,7 +14,7 @@ _BEGINS, _ENDS = 0.6, 0.4
 # where it is least exact, in which its correction fades without
 # them, in which ankles return to where they were lifted, and in which a standing ankle
 # drifts to where it is lifted.
-_FOLLOW, _FADE, _RETURN, _DRIFT = (0.3, 0.05), 1.0, 0.15, 2.0
+_FOLLOW, _FADE, _RETURN, _DRIFT = (0.3, 0.05), 0.5, 0.15, 2.0
 # Seconds over which lengths of legs are averaged.
 _LENGTHS = 2.0
 # An ankle that is lifted farther than this from its place, in meters, across and along

@@ -10,6 +10,8 @@ import numpy as np
 
 from mmhot.lifting.smooth_fits import (
     normal_bands,
+    rest_equations,
+    rest_weights,
     second_differences,
     solve_blocks,
 )
@@ -19,6 +21,8 @@ from mmhot.windows import solve_in_parts
 _ACCELERATION = 15.0
 # Of the difference in height of points that lie flat on the floor, in meters.
 _FLAT_ERROR = 0.02
+# Of a resting point's velocity, m/s; speed from which it rather does not rest.
+_SLIDE, _ROBUST = 0.05, 0.15
 _ROUNDS = 6
 
 
@@ -39,6 +43,7 @@ class Offsets:
         up (np.ndarray): Upward direction, (3,).
         ray_error (float): Standard deviation of points from their rays, meters.
         length_error (float): Standard deviation of the lengths, meters.
+        rests (np.ndarray, optional): Probability that each point rests, (T, P).
     """
 
     mean: np.ndarray
@@ -52,10 +57,12 @@ class Offsets:
     up: np.ndarray
     ray_error: float = 0.01
     length_error: float = 0.05
+    rests: np.ndarray | None = None
 
     def part(self, rows: slice) -> 'Offsets':
         """Select frames."""
-        names = ('mean', 'precision', 'joints', 'rays', 'weights', 'seconds', 'flat')
+        names = ['mean', 'precision', 'joints', 'rays', 'weights', 'seconds', 'flat']
+        names += ['rests'] if self.rests is not None else []
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
@@ -90,7 +97,9 @@ def _fit(known: Offsets) -> np.ndarray:
     differences = second_differences(known.seconds, _ACCELERATION)
     smooth = np.repeat(normal_bands(differences, len(right)), size, axis=1)
     for _ in range(_ROUNDS):
-        total, sums = matrix.copy(), right.copy()
+        total, sums, bands = matrix.copy(), right.copy(), smooth
+        if known.rests is not None:
+            bands = _rest(known, offsets, bands, sums)
         errors = np.einsum('tpai,tpi->tpa', lines, offsets) - targets
         # weights of a heavy-tailed (Cauchy) error
         robust = weights / (1 + (errors**2).sum(-1) / (3 * known.ray_error) ** 2)
@@ -100,8 +109,22 @@ def _fit(known: Offsets) -> np.ndarray:
         for (first, second), length in known.lengths.items():
             weight = known.length_error**-2
             _add_length(total, sums, offsets, first, second, length, weight)
-        offsets = solve_blocks(total.reshape(-1, size, size), smooth, sums)
+        offsets = solve_blocks(total.reshape(-1, size, size), bands, sums)
     return offsets
+
+
+def _rest(
+    known: Offsets, offsets: np.ndarray, bands: np.ndarray, right: np.ndarray
+) -> np.ndarray:
+    """Return bands with the rest of points added; adds to the right side in place."""
+    joints, seconds = known.joints, known.seconds
+    weights = rest_weights(known.rests, joints + offsets, seconds, _ROBUST)
+    bands = bands.reshape(3, *right.shape).copy()
+    for point, own in enumerate(weights.T):
+        stiff, force = rest_equations(joints[:, point], own, seconds, _SLIDE)
+        bands[:2, :, point] += stiff[..., None]
+        right[:, point] += force
+    return bands.reshape(3, -1)
 
 
 def _add_length(

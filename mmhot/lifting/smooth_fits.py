@@ -1,4 +1,4 @@
-"""Least squares over frames with smoothness: equations of neighboring frames."""
+"""Least squares over frames: equations of neighboring frames, rest, lines of sight."""
 
 import numpy as np
 from scipy.linalg import solveh_banded
@@ -42,6 +42,56 @@ def normal_bands(rows: np.ndarray, num_frames: int) -> np.ndarray:
         for first in range(count - step):
             bands[step, first : first + width] += rows[first] * rows[first + step]
     return bands
+
+
+def rest_weights(
+    rests: np.ndarray, places: np.ndarray, seconds: np.ndarray, robust: float
+) -> np.ndarray:
+    """Return weights (T - 1, P) of the rest between frames.
+
+    Args:
+        rests (np.ndarray): Probability that each point rests, (T, P).
+        places (np.ndarray): Their positions so far, (T, P, 3).
+        seconds (np.ndarray): Timestamps, (T,).
+        robust (float): Speed, m/s, from which a point rather does not rest.
+    """
+    speeds = np.linalg.norm(np.diff(places, axis=0), axis=-1)
+    speeds /= time_steps(seconds)[:, None]
+    return rests[1:] * rests[:-1] / (1 + (speeds / robust) ** 2)
+
+
+def rest_equations(
+    places: np.ndarray, weights: np.ndarray, seconds: np.ndarray, error: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return normal equations of movements that bring a point to rest.
+
+    Args:
+        places (np.ndarray): Its positions without these movements, (T, 3).
+        weights (np.ndarray): Of its rest between frames, (T - 1,).
+        seconds (np.ndarray): Timestamps, (T,).
+        error (float): Standard deviation of a resting point's velocity, m/s.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Bands (2, T) and right side (T, 3).
+    """
+    stiff = weights / (time_steps(seconds) * error) ** 2
+    force = stiff[:, None] * np.diff(places, axis=0)
+    right = np.zeros(places.shape)
+    right[:-1] += force
+    right[1:] -= force
+    return normal_bands(np.sqrt(stiff) * [[-1], [1]], len(places)), right
+
+
+def sight_precision(places: np.ndarray, errors: tuple[float, float]) -> np.ndarray:
+    """Return inverse covariances (T, 3, 3) of errors across and along lines of sight.
+
+    Args:
+        places (np.ndarray): In camera axes, (T, 3).
+        errors (tuple[float, float]): Standard deviations across and along.
+    """
+    sight = places / np.linalg.norm(places, axis=-1, keepdims=True)
+    along = sight[:, :, None] * sight[:, None]
+    return (np.eye(3) - along) / errors[0] ** 2 + along / errors[1] ** 2
 
 
 def solve_blocks(

@@ -14,7 +14,6 @@ from mmhot.io.lifted import read_lifted
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.lifting.extremities import SKELETON, add_extremities
-from mmhot.lifting.foot_lock import lock_feet
 from mmhot.lifting.world import to_world
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 
@@ -149,19 +148,6 @@ def test_missing_points_follow_their_neighbors_in_time():
     assert (found.scores[40:44, toe] == 0).all()
     errors = np.linalg.norm(found.places()[40:44, toe] - feet[40:44, 0], axis=-1)
     assert errors.max() < 0.05
-
-
-def test_locked_toes_move_with_their_ankles():
-    clip = add_extremities(*clips_of(*walking_feet(90, 0)))
-    locked = lock_feet(clip)
-    for side in ('left', 'right'):
-        ankle, toe = (SKELETON.index(f'{side}_{x}') for x in ('foot', 'big_toe'))
-        before, after = (
-            each.keypoints_3d[:, toe] - each.keypoints_3d[:, ankle]
-            for each in (clip, locked)
-        )
-        np.testing.assert_allclose(after, before, atol=1e-6)
-    assert not np.array_equal(locked.keypoints_3d, clip.keypoints_3d)
 
 
 @pytest.mark.parametrize('suffix', ['npz', 'json', 'csv', 'trc', 'bvh', 'html'])

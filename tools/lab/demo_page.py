@@ -40,7 +40,7 @@ def make_sections(folder: Path) -> list[Section]:
     """Measure and lift; return all sections."""
     clips = {x: read_lifted(folder / f'{x}.npz') for x in (*RENDERED, SKATING)}
     bodies = {x: without_extremities(clips[x]) for x in RENDERED}
-    print_tables([*bodies.values()], DEMO)
+    print_tables([clips[x] for x in RENDERED], DEMO)
     people, time = demo_videos.show_people(folder)
     return [
         demo_poses.show_results(folder, clips, bodies),

@@ -1,13 +1,14 @@
-"""Measure streams with and without foot lock, and whole clips, on rendered clips.
+"""Measure streams with and without foot lock, and whole clips.
 
-The ground truth's 2D keypoints get the noise of a detector. Example::
+2D keypoints of rendered clips, and of motion capture before virtual cameras, get the
+noise of a detector. Example::
 
-    python -m tools.lab.measure_live_feet demo/walk.npz demo/dance.npz
+    python -m tools.lab.measure_live_feet demo/walk.npz demo/dance.npz --motions 24
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,19 +29,28 @@ from mmhot.video.live import LiveLifter, LivePoses
 from mmhot.video.people import People
 from mmhot.weights.index import LIVE_LIFTER
 from tools.lab.measure_lifted import measure
-from tools.lab.motions import GroundTruth
+from tools.lab.motions import GroundTruth, project_motion, select_motions
 
 _BODY = get_skeleton('h36m-17')
+_FPS = 25.0  # of the motion capture
+UNITS = {
+    'foot slide': 'cm/s',
+    'true slide': 'cm/s',
+    'root path': 'cm',
+    'MPJPE': 'mm',
+    'jitter': 'm/s^2',
+}
+"""Units of the columns."""
 
 
 class _KnownPose:
     """Pose estimator that returns the keypoints of a clip of one person."""
 
-    estimator = SimpleNamespace(skeleton='coco-17', name='ground truth with noise')
     detector = SimpleNamespace(name='ground truth')
 
     def __init__(self, clip: Clip2D) -> None:
         (self.track,) = clip.tracks
+        self.estimator = SimpleNamespace(skeleton=clip.skeleton, name='known')
 
     def detection_interval(self) -> int:
         return 1
@@ -55,47 +65,71 @@ class _KnownPose:
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__.splitlines()[0])
-    parser.add_argument('clips', nargs='+', type=Path, help='ground truth, .npz')
+    parser.add_argument('clips', nargs='*', type=Path, help='ground truth, .npz')
     parser.add_argument('--lookahead', type=int, help='frames (default: 4)')
+    parser.add_argument(
+        '--data-root', type=Path, default='data/cmu_mocap', help='motion capture'
+    )
+    parser.add_argument(
+        '--motions', type=int, default=0, help='of motion capture (default: none)'
+    )
+    parser.add_argument(
+        '--subjects', nargs='+', default=['S02', 'S85'], help='(default: S02 S85)'
+    )
     return parser.parse_args()
 
 
 def run(args: argparse.Namespace) -> None:
     """Print the table."""
-    print_line(align(tabulate(args.clips, args.lookahead), left=2))
+    groups = {path.stem: [read_rendered(path)] for path in args.clips}
+    if args.motions:
+        motions = select_motions(args.data_root, args.motions, args.subjects, _FPS)
+        groups[f'{args.motions} motions'] = [
+            _project(*motion, seed) for seed, motion in enumerate(motions)
+        ]
+    print_line(align(tabulate(groups, args.lookahead), left=2))
 
 
-def tabulate(paths: Sequence[Path], lookahead: int | None = None) -> list[list[str]]:
+def tabulate(
+    groups: dict[str, list[tuple[Clip2D, GroundTruth]]], lookahead: int | None = None
+) -> list[list[str]]:
     """Lift clips as streams, without and with foot lock, and as a whole.
 
     Args:
-        paths (Sequence[Path]): Ground truth of rendered clips.
+        groups (dict[str, list[tuple[Clip2D, GroundTruth]]]): Clips of one person, with
+            known lenses.
         lookahead (int, optional): Frames. By default as in :class:`LiveLifter`.
 
     Returns:
-        list[list[str]]: Cells of a header, and of a line for each result.
+        list[list[str]]: Cells of a header, and of a line for each group and way of
+        lifting: means over clips, weighted by their frames.
     """
     lifter = mmhot.Lifter(LIVE_LIFTER)
-    names = {'foot slide': 'cm/s', 'true slide': 'cm/s', 'root path': 'cm'}
-    units = {**names, 'MPJPE': 'mm', 'jitter': 'm/s^2'}
-    rows = [['clip', 'lifted', *units]]
-    for path in paths:
-        clip, truth = add_noise(path), GroundTruth.read(path)
-        results = {
-            name: lift_live(clip, lifter, truth.lens, lock, lookahead)
-            for name, lock in {'stream, no lock': False, 'stream': True}.items()
-        }
-        results['whole clip'] = lock_feet(mmhot.lift(clip, intrinsics=truth.lens))
-        for name, lifted in results.items():
-            row = measure(lifted, truth)
-            row['jitter'] = jitter(lifted.places(), lifted.frame, lifted.fps)
-            cells = (f'{row[key]:.1f} {unit}' for key, unit in units.items())
-            rows.append([path.stem, name, *cells])
+    ways = {
+        'stream, no lock': lambda *clip: lift_live(*clip, lifter, False, lookahead),
+        'stream': lambda *clip: lift_live(*clip, lifter, True, lookahead),
+        'whole clip': lambda clip, lens: lock_feet(mmhot.lift(clip, intrinsics=lens)),
+    }
+    rows = [['clip', 'lifted', *UNITS]]
+    for group, clips in groups.items():
+        for way, lift in ways.items():
+            table, weights = [], []
+            for clip, truth in clips:
+                lifted = lift(clip, truth.lens)
+                row = measure(lifted, truth)
+                row['jitter'] = jitter(lifted.places(), lifted.frame, lifted.fps)
+                table.append([row.get(name, np.nan) for name in UNITS])
+                weights.append(len(lifted))
+            known = np.isfinite(table)
+            sums = np.nan_to_num(table).T @ np.array(weights, float)
+            means = sums / (known.T @ np.array(weights, float))
+            cells = zip(means, UNITS.values(), strict=True)
+            rows.append([group, way, *(f'{mean:.1f} {unit}' for mean, unit in cells)])
     return rows
 
 
-def add_noise(path: Path) -> Clip2D:
-    """Read the keypoints of a rendered clip, with the noise of a detector."""
+def read_rendered(path: Path) -> tuple[Clip2D, GroundTruth]:
+    """Read a rendered clip: its keypoints with the noise of a detector, and labels."""
     arrays = load_arrays(path, ['keypoints_2d', 'width', 'height', 'fps'])
     noisy = RandomDetectorNoise(seed=0).transform(
         dict(keypoints=arrays['keypoints_2d'].astype(np.float32), id=0)
@@ -104,13 +138,23 @@ def add_noise(path: Path) -> Clip2D:
     scores = noisy['keypoints_visible'].astype(np.float32)
     size = int(arrays['width']), int(arrays['height'])
     track = Track2D(0, np.arange(len(points)), points, scores)
-    return Clip2D(path.stem, 'coco-17', [track], *size, float(arrays['fps']))
+    clip = Clip2D(path.stem, 'coco-17', [track], *size, float(arrays['fps']))
+    return clip, GroundTruth.read(path)
+
+
+def _project(joints: np.ndarray, camera: dict, seed: int) -> tuple[Clip2D, GroundTruth]:
+    """Project a motion by a virtual camera whose lens is known."""
+    clip, truth = project_motion(joints, camera, seed, _FPS)
+    focal, center = (tuple(np.ravel(camera[x]).tolist()) for x in 'fc')
+    return clip, replace(
+        truth, lens=Lens(focal, center, size=(clip.width, clip.height))
+    )
 
 
 def lift_live(
     clip: Clip2D,
-    lifter: mmhot.Lifter,
     lens: Lens | None,
+    lifter: mmhot.Lifter,
     lock: bool,
     lookahead: int | None,
 ) -> Clip3D:

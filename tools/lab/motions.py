@@ -17,7 +17,8 @@ from mmhot.io.arrays import load_arrays
 from mmhot.lens import Lens
 from mmhot.lifting.contacts import ANKLES
 
-_FPS = 50.0
+FPS = 50.0
+"""Frames per second of the motion capture."""
 # Longer motions are cut, so that all weigh about the same.
 _MAX_FRAMES = 400
 
@@ -93,7 +94,10 @@ def open_motions(
 
 
 def select_motions(
-    data_root: str | Path, count: int, subjects: Sequence[str] = ()
+    data_root: str | Path,
+    count: int,
+    subjects: Sequence[str] = (),
+    fps: float = FPS,
 ) -> list[tuple[np.ndarray, dict]]:
     """Select evenly spaced motions, each with one camera.
 
@@ -102,11 +106,12 @@ def select_motions(
         count (int): Number of motions.
         subjects (Sequence[str]): Of these, such as 'S85'. By default those of the
             validation split.
+        fps (float): Frames per second.
 
     Returns:
         list[tuple[np.ndarray, dict]]: Arguments of :func:`project_motion`.
     """
-    settings = dict(fps=_FPS)
+    settings: dict[str, Any] = dict(fps=fps)
     if subjects:
         settings['ann_file'] = ['cmu_h36m17.npz', 'cmu_h36m17_more.npz']
         settings['split'] = ['train', 'val', 'unlisted']
@@ -121,14 +126,15 @@ def select_motions(
 
 
 def project_motion(
-    joints: np.ndarray, camera: dict, seed: int
+    joints: np.ndarray, camera: dict, seed: int, fps: float = FPS
 ) -> tuple[Clip2D, GroundTruth]:
     """Project a motion, and add a 2D detector's noise.
 
     Args:
-        joints (np.ndarray): Human3.6M's joints at 50 fps, meters, z up, (T, 17, 3).
+        joints (np.ndarray): Human3.6M's joints in meters, z up, (T, 17, 3).
         camera (dict): See :func:`mmhot.datasets.transforms.virtual_camera.project`.
         seed (int): Of the noise.
+        fps (float): Frames per second.
 
     Returns:
         tuple[Clip2D, GroundTruth]: Noisy keypoints with scores, and the ground truth.
@@ -138,8 +144,8 @@ def project_motion(
     scores = noisy['keypoints_visible'].astype(np.float32)
     track = Track2D(0, np.arange(len(joints)), noisy['keypoints'], scores)
     path = Path(f'motion{seed}')
-    clip = Clip2D(path.name, 'h36m-17', [track], camera['w'], camera['h'], _FPS, path)
-    contacts = find_contacts(joints[:, ANKLES], _FPS)
+    clip = Clip2D(path.name, 'h36m-17', [track], camera['w'], camera['h'], fps, path)
+    contacts = find_contacts(joints[:, ANKLES], fps)
     root = in_camera[:, 0]
     poses = in_camera - in_camera[:, :1]
     return clip, GroundTruth(pixels, poses, root=root, contacts=contacts)
