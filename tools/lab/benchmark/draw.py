@@ -85,6 +85,7 @@ def _part(part: Mapping) -> str:
         f'{rounds} round{"s" * (rounds > 1)}',
         f'PyTorch {machine["torch"]}',
         f'ONNX Runtime {machine["onnxruntime"]}',
+        *(f'OpenVINO {machine[key]}' for key in ('openvino',) if key in machine),
     ]
     return f'\n{table}\n\n{"; ".join(facts)}.\n\n'
 
@@ -111,8 +112,9 @@ def _model_cells(rows: Sequence[Mapping]) -> list[list[str]]:
 
 
 def _short(model: str) -> str:
-    """Return the name of a model without its training and changed settings."""
-    return re.sub(r'_\d+frm[\w-]*|:[\w.]+=[^:]*', '', model)
+    """Return the name of a model without its training and changed backbone."""
+    model = re.sub(r'_\d+frm[\w-]*|:model\.backbone\.[\w.]+=[^:]*', '', model)
+    return re.sub(r':[\w.]+\.(\w+=)', r':\1', model)
 
 
 def _chain_cells(rows: Sequence[Mapping]) -> list[list[str]]:
