@@ -27,6 +27,7 @@ PART = {
         'torch': '2.1',
         'onnxruntime': '1.2',
         'note': 'shared',
+        'openvino': '2026.4',
     },
     'rounds': 5,
 }
@@ -41,6 +42,15 @@ ROWS = {
             'millions of operations': 3.0,
         }
         for name in ('host', 'hot_9frm-keep3_x:model.backbone.b=4:onnx')
+    ],
+    'pose models': [
+        {
+            'model': 'a:openvino:model.head.keep_rates=None',
+            'reference': 'host',
+            'batch': 1,
+            'milliseconds': 9.0,
+            'ratio': RATIO,
+        }
     ],
     'chain': [
         {
@@ -73,7 +83,7 @@ def test_tables_are_replaced_and_other_text_stays():
     lines = filled.splitlines()
     assert 'old' not in filled
     assert lines[0] == '# Title'
-    assert [f'Text of {name}.' in lines for name in DOCUMENT] == [True] * 3
+    assert [f'Text of {name}.' in lines for name in DOCUMENT] == [True] * 4
     assert '| host | 1 | 1,234 |  |  |  |' in lines
     assert '| hot:onnx | 1 | 1,234 | 0.52 (0.50 to 0.56) | 0.49 | host |' in lines
     ratio = '0.52 (0.50 to 0.56)'
@@ -81,7 +91,12 @@ def test_tables_are_replaced_and_other_text_stays():
     assert '| frames | people | peak memory in MB |' in lines
     assert '| 90,000 | 1 | 812 |' in lines
     facts = '2026-11-24; 2 threads of 4 cores of an Some CPU; shared; load 0.2 at the '
-    assert facts + 'end; 5 rounds; PyTorch 2.1; ONNX Runtime 1.2.' in lines
+    facts += 'end; 5 rounds; PyTorch 2.1; ONNX Runtime 1.2'
+    assert (lines.count(f'{facts}.'), f'{facts}; OpenVINO 2026.4.' in lines) == (
+        3,
+        True,
+    )
+    assert f'| a:openvino:keep_rates=None | 1 | 9 | {ratio} | 0.49 | host |' in lines
     assert draw.fill_tables(filled, DOCUMENT) == filled
     with pytest.raises(ValueError, match='the page has tables chain, the file'):
         draw.fill_tables('<!-- table: chain -->\n<!-- end -->\n', DOCUMENT)

@@ -85,8 +85,9 @@ def _part(part: Mapping) -> str:
         f'{rounds} round{"s" * (rounds > 1)}',
         f'PyTorch {machine["torch"]}',
         f'ONNX Runtime {machine["onnxruntime"]}',
-        *(f'OpenVINO {machine[key]}' for key in ('openvino',) if key in machine),
     ]
+    if any(':openvino' in row.get('model', '') for row in part['rows']):
+        facts.append(f'OpenVINO {machine["openvino"]}')
     return f'\n{table}\n\n{"; ".join(facts)}.\n\n'
 
 
