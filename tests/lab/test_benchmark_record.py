@@ -98,6 +98,8 @@ def test_tables_are_replaced_and_other_text_stays():
     )
     assert f'| a:openvino:keep_rates=None | 1 | 9 | {ratio} | 0.49 | host |' in lines
     assert draw.fill_tables(filled, DOCUMENT) == filled
+    other = '<!-- table: later -->\nold\n<!-- end -->\n'
+    assert draw.fill_tables(page + other, DOCUMENT) == filled + other
     with pytest.raises(ValueError, match='the page has tables chain, the file'):
         draw.fill_tables('<!-- table: chain -->\n<!-- end -->\n', DOCUMENT)
 

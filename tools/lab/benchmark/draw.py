@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def fill_tables(text: str, document: Mapping[str, dict]) -> str:
-    """Replace the tables of a page by those of the measurements.
+    """Replace the tables of a page by those of the measurements; others stay.
 
     Args:
         text (str): The page; its tables are marked.
@@ -60,14 +60,19 @@ def fill_tables(text: str, document: Mapping[str, dict]) -> str:
             ``machine``.
 
     Raises:
-        ValueError: If the page has no table for a part, or one for no part.
+        ValueError: If the page has no table for a part.
     """
-    marked = [match[1] for match in _TABLE.findall(text)]
-    if sorted(marked) != sorted(document):
+    marked = [name for _, name in _TABLE.findall(text)]
+    if not {*document} <= {*marked}:
         raise ValueError(
             f'the page has tables {", ".join(marked)}, the file {", ".join(document)}'
         )
-    return _TABLE.sub(lambda match: match[1] + _part(document[match[2]]), text)
+
+    def fill(table: re.Match) -> str:
+        start, name = table.groups()
+        return start + _part(document[name]) if name in document else table[0]
+
+    return _TABLE.sub(fill, text)
 
 
 def _part(part: Mapping) -> str:
