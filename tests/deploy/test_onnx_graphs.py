@@ -139,7 +139,16 @@ def test_gtpt(backbone, keep_rates, tmp_path):
                 in_featuremap_size=(12, 16),
                 **CROPS,
                 simcc_split_ratio=2.0,
-                gau_cfg=dict(hidden_dims=16, s=8, expansion_factor=2),
+                gau_cfg=dict(
+                    hidden_dims=16,
+                    s=8,
+                    expansion_factor=2,
+                    dropout_rate=0.0,
+                    drop_path=0.0,
+                    act_fn='SiLU',
+                    use_rel_bias=False,
+                    pos_enc=False,
+                ),
                 decoder=dict(
                     type='SimCCLabel', sigma=(2.0, 2.0), simcc_split_ratio=2.0, **CROPS
                 ),
