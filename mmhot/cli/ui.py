@@ -6,10 +6,11 @@ Example:
   mmhot ui --browser --out public/mmhot
 
 The page runs `mmhot infer` on this machine, without a network. Results are deleted when
-the page is closed: download them before. Needs Gradio.
+the page is closed: download them before. Needs Gradio (pip install 'mmhot[ui]').
 
-With --browser the models run in the visitor's browser, on its CPU or GPU, on a video or
-the camera; nothing is uploaded. --out writes the page as static files.
+With --browser, or without Gradio, the models run in the visitor's browser, on its CPU
+or GPU, on a video or the camera; nothing is uploaded. --out writes the page as static
+files.
 """
 
 import argparse
@@ -20,7 +21,9 @@ import threading
 import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from mmhot.apis.command_options import PageOptions
@@ -28,6 +31,10 @@ from mmhot.cli.options import add_options, read_options
 from mmhot.installation import choose_device, import_extra
 
 _PORTS = 7860, 7960
+_NO_GRADIO = (
+    'Gradio is not installed: this is the page of --browser, whose models run in the '
+    "browser; pip install 'mmhot[ui]' for the page that runs mmhot infer"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Serve until interrupted."""
     options = read_options(args, PageOptions)
+    if not options.browser and find_spec('gradio') is None:
+        args.say(_NO_GRADIO)
+        options = replace(options, browser=True)
     if options.browser:
         _run_in_browser(options, args.say)
         return

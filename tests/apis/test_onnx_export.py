@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 from hosts import TRI, build_lifter, windows
+from mmengine.config import Config
 
+from mmhot.apis import onnx_models
 from mmhot.apis.onnx_export import check_parity, export_onnx
 from mmhot.apis.onnx_models import Exportable, open_exportable
 from mmhot.cli.dispatch import main
@@ -87,6 +89,38 @@ def test_other_weights_are_noticed(tmp_path):
         graph.model.head.fc.bias += 0.01
     with pytest.raises(ValueError, match=r'poses differs .* by 0\.01, more than'):
         check_parity(opened, path, path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('name', 'kind', 'kept'),
+    [
+        ('gtpt-t_wholebody133_synth', 'pose2d', True),
+        ('rtmdet-nano_person_synth', 'detector', False),
+        ('nanohtnet_81frm-keep9_cmu-wild', 'lifter', False),
+        ('tps-tri-motionbert-xs_81frm-keep27_cmu-wild', 'lifter', True),
+    ],
+)
+def test_shipped_models_of_each_kind_pass_the_comparison(name, kind, kept, tmp_path):
+    pytest.importorskip('onnxscript')
+    export_onnx(name, out=tmp_path / 'out')
+    meta = json.loads((tmp_path / 'out/meta.json').read_text())
+    assert meta['kind'] == kind
+    text = 'the same patches or frames kept' if kept else 'nothing pruned'
+    assert [line.split(', ')[1] for line in meta['parity']] == [text, text]
+
+
+def test_crops_of_udp_are_refused():
+    steps = [
+        dict(type='GetBBoxCenterScale', padding=1.2),
+        dict(type='TopdownAffine', input_size=(192, 256)),
+    ]
+    config = Config(dict(test_dataloader=dict(dataset=dict(pipeline=steps))))
+    settings = onnx_models._crop_settings(config, 'mine')
+    assert (settings['padding'], settings['size']) == (1.2, [192, 256])
+    config.test_dataloader.dataset.pipeline[1].use_udp = True
+    with pytest.raises(ValueError, match='mine: .* TopdownAffine without use_udp'):
+        onnx_models._crop_settings(config, 'mine')
 
 
 @pytest.mark.slow

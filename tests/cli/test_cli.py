@@ -52,11 +52,29 @@ from mmhot.cli.dispatch import build_parser
 for command in build_parser()[1].values():
     command.format_help()
 heavy = {'torch', 'numpy', 'mmengine', 'mmcv', 'mmpose', 'cv2', 'matplotlib', 'av'}
+heavy |= {'scipy', 'onnxruntime'}
 print(*(heavy & set(sys.modules)))
 """
     env = {**os.environ, 'PYTHONPATH': str(ROOT)}
     done = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True)
     assert (done.returncode, done.stdout.strip()) == (0, b''), done.stderr
+
+
+@pytest.mark.slow(reason='lifts a clip in a new process')
+def test_lifting_with_onnx_runtime_imports_no_pytorch(tmp_path):
+    clip = ROOT / 'demo/skating_2d_coco17.npz'
+    code = f"""
+import sys
+from mmhot.cli.dispatch import main
+code = main(['lift', {str(clip)!r}, '--backend', 'onnx', '--out-dir', 'out', '--quiet'])
+heavy = {{'torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpose', 'matplotlib'}}
+print(code, *(heavy & set(sys.modules)))
+"""
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    command = [sys.executable, '-c', code]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True)
+    assert done.stdout.split()[-1:] == [b'0'], done.stderr
+    assert (tmp_path / 'out/skating_2d_coco17.npz').is_file()
 
 
 def test_versions_are_printed_without_importing_anything_heavy():

@@ -7,6 +7,7 @@ from hosts import PRUNER, PRUNERS, TRA, TRI, build_lifter, windows
 from mmpose.registry import MODELS
 
 from mmhot.deploy.onnx_graphs import LifterGraph, PoseGraph, choose_boxes, write_graph
+from tools.lab.benchmark.model_specs import build_spec, parse_spec
 
 # Rounding, of outputs whose size is about 1.
 CLOSE = {'rtol': 1e-4, 'atol': 1e-4}
@@ -16,9 +17,26 @@ LIFTERS = [
     ('MotionBERT', 'MotionPruner', TRI),
     ('MHFormer', 'ClusterPruner', None),
     ('MotionAGFormer', 'UniformPruner', TRA),
+    ('MixSTE', 'ClusterPruner', None),
+    ('MotionBERT', 'ClusterPruner', None),
+    ('MotionAGFormer', 'ClusterPruner', None),
     ('MixSTE', None, None),
+    ('MotionBERT', None, None),
+    ('MotionAGFormer', None, None),
 ]
-GROUPS = [['head'], ['upper_body'], ['lower_body']]
+STEM = dict(type='GTPTStem', stem_channels=8, stage_channels=(8,))
+# of MMPose, at the same resolution
+RESNET = dict(
+    type='ResNet',
+    depth=18,
+    stem_channels=8,
+    base_channels=8,
+    num_stages=1,
+    out_indices=(0,),
+    strides=(1,),
+    dilations=(1,),
+)
+CROPS = dict(input_size=(48, 64))
 
 
 def compare(graph, inputs, tmp_path):
@@ -68,8 +86,15 @@ def test_equal_scores_keep_lower_indices_in_onnx(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('keep_rates', [(1.0, 0.5), None])
-def test_gtpt(keep_rates, tmp_path):
+@pytest.mark.parametrize(
+    ('backbone', 'keep_rates'),
+    [
+        (STEM, (1.0, 0.5)),
+        (STEM, None),
+        (RESNET, (1.0, 0.5)),
+    ],
+)
+def test_gtpt(backbone, keep_rates, tmp_path):
     torch.manual_seed(0)
     head = dict(
         type='GTPTHead',
@@ -84,15 +109,79 @@ def test_gtpt(keep_rates, tmp_path):
         fine_depth=2,
         keypoint_layer=0,
         keep_rates=keep_rates,
-        groups=GROUPS,
-        decoder=dict(type='GTPTLabel', input_size=(48, 64)),
+        groups=[['head'], ['upper_body'], ['lower_body']],
+        decoder=dict(type='GTPTLabel', **CROPS),
     )
-    backbone = dict(type='GTPTStem', stem_channels=8, stage_channels=(8,))
     config = dict(type='TopdownPoseEstimator', backbone=backbone, head=head)
     graph = PoseGraph(MODELS.build(config).eval())
     x, _, *kept = compare(graph, torch.randn(4, 3, 64, 48), tmp_path)
     assert x.shape == (4, 17, 96)
     assert kept[-1].shape == (4, 3, 8 if keep_rates else 16)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('head', 'shapes'),
+    [
+        (
+            dict(
+                type='HeatmapHead',
+                deconv_out_channels=None,
+                decoder=dict(
+                    type='MSRAHeatmap', heatmap_size=(12, 16), sigma=1.0, **CROPS
+                ),
+            ),
+            [(4, 17, 16, 12)],
+        ),
+        (
+            dict(
+                type='RTMCCHead',
+                in_featuremap_size=(12, 16),
+                **CROPS,
+                simcc_split_ratio=2.0,
+                gau_cfg=dict(
+                    hidden_dims=16,
+                    s=8,
+                    expansion_factor=2,
+                    dropout_rate=0.0,
+                    drop_path=0.0,
+                    act_fn='SiLU',
+                    use_rel_bias=False,
+                    pos_enc=False,
+                ),
+                decoder=dict(
+                    type='SimCCLabel', sigma=(2.0, 2.0), simcc_split_ratio=2.0, **CROPS
+                ),
+            ),
+            [(4, 17, 96), (4, 17, 128)],
+        ),
+    ],
+)
+def test_2d_models_of_mmpose(head, shapes, tmp_path):
+    torch.manual_seed(0)
+    head = dict(in_channels=8, out_channels=17, **head)
+    config = dict(type='TopdownPoseEstimator', backbone=RESNET, head=head)
+    graph = PoseGraph(MODELS.build(config).eval())
+    outputs = compare(graph, torch.randn(4, 3, 64, 48), tmp_path)
+    assert [each.shape for each in outputs] == shapes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'name', ['htnet', 'nanohtnet-243-27', 'simple-baseline-3d', 'tcn-27']
+)
+def test_lifters_of_configs(name, tmp_path):
+    built = build_spec(parse_spec(name))
+    compare(LifterGraph(built.model), built.inputs(4), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('size', 'tsb')
+@pytest.mark.parametrize('skeleton', ['', '-wholebody'])
+def test_gtpt_of_configs(size, skeleton, tmp_path):
+    built = build_spec(parse_spec(f'gtpt-{size}{skeleton}'))
+    x, *_ = compare(PoseGraph(built.model), built.inputs(4), tmp_path)
+    assert x.shape[:2] == (4, 133 if skeleton else 17)
 
 
 @pytest.mark.parametrize('pruner', PRUNERS)

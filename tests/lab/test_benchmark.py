@@ -256,7 +256,9 @@ def test_a_row_may_ask_for_the_center_frame():
         ('tcn-27:channels_last', 'channels_last is for images'),
         ('nanohtnet-81-9:onnx:folded', 'onnx takes no other option of speed'),
         ('tcn-27:int8', 'tcn-27:int8: float16 and int8 are for onnx'),
+        ('tcn-27:folded:openvino', 'openvino takes no other option of speed'),
         ('tcn-27:onnx:int8:float16', 'either float16 or int8'),
+        ('tcn-27:openvino:int8', 'either float16 or int8, for onnx'),
     ],
 )
 def test_wrong_rows_are_refused_in_one_line(text, message):
@@ -409,11 +411,13 @@ def test_memory_is_measured_in_separate_processes():
 
 
 @pytest.mark.slow(reason='exports a model')
-def test_exported_models_compute_what_pytorch_does():
+@pytest.mark.parametrize('runtime', ['onnxruntime', 'openvino'])
+def test_exported_models_compute_what_pytorch_does(runtime):
     pytest.importorskip('onnxscript')
-    pytest.importorskip('onnxruntime')
+    pytest.importorskip(runtime)
     plain, exported = (
-        build_spec(parse_spec(f'nanohtnet-81-9{option}')) for option in ('', ':onnx')
+        build_spec(parse_spec(f'nanohtnet-81-9{option}'))
+        for option in ('', f':{runtime.removesuffix("runtime")}')
     )
     x = plain.inputs(2)
     with torch.no_grad():

@@ -1,14 +1,17 @@
 """Recorded benchmarks: parts in one JSON, tables and figure of docs, timed chains."""
 
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tools.lab.benchmark import chain, draw, record
+from mmhot.profiling import span
+from tools.lab.benchmark import chain, draw, processes, record, whole_videos
 from tools.lab.benchmark.chain import Chain, as_table, time_chains
 from tools.lab.benchmark.hourglass_parts import measure_parts
 
@@ -24,6 +27,7 @@ PART = {
         'torch': '2.1',
         'onnxruntime': '1.2',
         'note': 'shared',
+        'openvino': '2026.4',
     },
     'rounds': 5,
 }
@@ -37,7 +41,16 @@ ROWS = {
             'ratio': RATIO,
             'millions of operations': 3.0,
         }
-        for name in ('host', 'hot_9frm-keep3_x:model.a.b=4:onnx')
+        for name in ('host', 'hot_9frm-keep3_x:model.backbone.b=4:onnx')
+    ],
+    'pose models': [
+        {
+            'model': 'a:openvino:model.head.keep_rates=None',
+            'reference': 'host',
+            'batch': 1,
+            'milliseconds': 9.0,
+            'ratio': RATIO,
+        }
     ],
     'chain': [
         {
@@ -70,7 +83,7 @@ def test_tables_are_replaced_and_other_text_stays():
     lines = filled.splitlines()
     assert 'old' not in filled
     assert lines[0] == '# Title'
-    assert [f'Text of {name}.' in lines for name in DOCUMENT] == [True] * 3
+    assert [f'Text of {name}.' in lines for name in DOCUMENT] == [True] * 4
     assert '| host | 1 | 1,234 |  |  |  |' in lines
     assert '| hot:onnx | 1 | 1,234 | 0.52 (0.50 to 0.56) | 0.49 | host |' in lines
     ratio = '0.52 (0.50 to 0.56)'
@@ -78,8 +91,15 @@ def test_tables_are_replaced_and_other_text_stays():
     assert '| frames | people | peak memory in MB |' in lines
     assert '| 90,000 | 1 | 812 |' in lines
     facts = '2026-11-24; 2 threads of 4 cores of an Some CPU; shared; load 0.2 at the '
-    assert facts + 'end; 5 rounds; PyTorch 2.1; ONNX Runtime 1.2.' in lines
+    facts += 'end; 5 rounds; PyTorch 2.1; ONNX Runtime 1.2'
+    assert (lines.count(f'{facts}.'), f'{facts}; OpenVINO 2026.4.' in lines) == (
+        3,
+        True,
+    )
+    assert f'| a:openvino:keep_rates=None | 1 | 9 | {ratio} | 0.49 | host |' in lines
     assert draw.fill_tables(filled, DOCUMENT) == filled
+    other = '<!-- table: later -->\nold\n<!-- end -->\n'
+    assert draw.fill_tables(page + other, DOCUMENT) == filled + other
     with pytest.raises(ValueError, match='the page has tables chain, the file'):
         draw.fill_tables('<!-- table: chain -->\n<!-- end -->\n', DOCUMENT)
 
@@ -151,7 +171,7 @@ def test_parts_of_a_pass_add_up():
 @pytest.mark.slow(reason='starts mmhot lift three times')
 @pytest.mark.skipif(sys.platform != 'linux', reason='needs /proc')
 def test_memory_and_time_of_long_files_are_measured(monkeypatch, tmp_path):
-    monkeypatch.setattr(record, '_LENGTHS', ((60, 1), (60, 2), (1500, 1)))
+    monkeypatch.setattr(processes, '_LENGTHS', ((60, 1), (60, 2), (1500, 1)))
     monkeypatch.setattr(record, 'set_threads', lambda threads: None)
     run_record(monkeypatch, tmp_path / 'a.json', '--only', 'memory')
     rows = json.loads((tmp_path / 'a.json').read_text())['memory']['rows']
@@ -160,6 +180,110 @@ def test_memory_and_time_of_long_files_are_measured(monkeypatch, tmp_path):
     ]
     assert all(100 < row['peak memory in MB'] < 1000 for row in rows)
     assert rows[2]['processor seconds'] > rows[0]['processor seconds'] > 0.2
+
+
+@pytest.mark.slow(reason='starts processes that import PyTorch')
+@pytest.mark.skipif(sys.platform == 'win32', reason='needs os.wait4')
+def test_startup_is_that_of_new_processes(tmp_path):
+    args = SimpleNamespace(rounds=1)
+    rows = {row['command']: row for row in processes.measure_startup(args, tmp_path)}
+    assert {name: row['goal in s'] for name, row in rows.items()} == {
+        'mmhot --help': 0.2,
+        'mmhot lift': 4.0,
+        'mmhot lift --backend torch': '',
+        'mmhot lift, runtime alone': 1.5,
+    }
+    for row in rows.values():
+        assert 0 < row['shortest'] <= row['median in s']
+        assert row['processor seconds'] > 0
+    # it imports MMPose, and nothing does without it
+    torch = rows.pop('mmhot lift --backend torch')['processor seconds']
+    assert torch > 1.5 * max(row['processor seconds'] for row in rows.values())
+
+
+def test_the_runtime_alone_finds_no_pytorch(monkeypatch, tmp_path):
+    words = processes._RUNTIME.replace('sys.exit(main', 'print(main')
+    done = subprocess.run(
+        [sys.executable, '-c', words, 'cost', 'gtpt-t'],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == '2\n'
+    assert done.stderr.startswith('mmhot cost: error: this needs torch')
+
+
+def test_commands_that_fail_are_named():
+    with pytest.raises(ValueError, match='-c import nothing_here failed'):
+        processes._Command((sys.executable, '-c', 'import nothing_here'))()
+
+
+class Profiled(Chain):
+    """A chain that burns known processor time in spans."""
+
+    def __call__(self):
+        self.frames = 4
+        with span('2D'):
+            with span('2D network'):
+                burn(0.08)
+            burn(0.02)
+        with span('3D'):
+            burn(0.04)
+        burn(0.06)
+
+
+def test_stages_are_processor_time_per_frame(monkeypatch, tmp_path):
+    walk = ROOT / 'demo/walk.mp4'
+    chains = [Profiled('walk', None, None, walk)]
+    monkeypatch.setattr(whole_videos, '_chains', lambda args, folder: chains)
+    monkeypatch.setattr(whole_videos, 'decode', lambda path: burn(0.02))
+    (row,) = whole_videos.measure_stages(SimpleNamespace(rounds=3), tmp_path)
+    assert row.pop('video') == 'walk'
+    found = {stage: value for stage, value in row.items() if value}
+    expected = {
+        'decoding': 5,
+        '2D network': 20,
+        'people between detections': 5,
+        'lifting': 10,
+        'others': 10,  # 15 without decoding
+        'all': 50,
+    }
+    assert found == pytest.approx(expected, abs=1)
+
+
+def test_stages_of_the_table_are_spans_of_the_chain():
+    sources = [path.read_text() for path in (ROOT / 'mmhot').rglob('*.py')]
+    for names in whole_videos._STAGES.values():
+        for name in names:
+            used = (f"span('{name}'", f"measure('{name}')")
+            assert any(text in source for source in sources for text in used), name
+
+
+class Reader:
+    """Stand-in of rtmlib's tracker: two people in every third frame."""
+
+    def reset(self):
+        self.frames = 0
+
+    def __call__(self, image):
+        assert image.shape == (720, 1280, 3)
+        self.frames += 1
+        poses = np.zeros((2 * (self.frames % 3 == 1), 17, 2))
+        return poses, poses[..., 0]
+
+
+def test_other_chains_count_frames_and_people():
+    other = whole_videos._Rtmlib(
+        'rtmlib', None, None, ROOT / 'demo/walk.mp4', tracker=Reader()
+    )
+    for _ in range(2):
+        other()
+        assert (other.frames, other.people) == (136, 92)
+
+
+def test_rtmlib_needs_a_detector(tmp_path):
+    args = SimpleNamespace(onnx=None, rtmlib=True, rounds=1)
+    with pytest.raises(ValueError, match='--rtmlib needs --onnx'):
+        whole_videos.measure_beside(args, tmp_path)
 
 
 def burn(seconds):

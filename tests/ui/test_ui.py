@@ -5,6 +5,8 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
+from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -18,6 +20,7 @@ from video_files import write_video
 from mmhot.apis.options import InferRunOptions
 from mmhot.cli.dispatch import main
 from mmhot.io.lifted import read_lifted
+from mmhot.ui import browser_page
 from mmhot.ui.lifting_run import LiftingRun, Progress, describe_progress, shown_command
 from mmhot.ui.model_choices import AUTOMATIC, find_choices
 from mmhot.ui.sessions import Sessions
@@ -136,8 +139,33 @@ def test_text_of_users_is_escaped():
     assert 'aria-valuenow="75"' in text
 
 
-def test_missing_gradio_is_one_line(monkeypatch, capfd):
+def test_without_gradio_the_models_run_in_the_browser(monkeypatch, capfd):
+    def write_page(folder, models, ort, say):
+        (folder / 'index.html').write_text(' '.join(models.values()))
+
+    served = []
+
+    def open_server(folder, host, ports):
+        served.append((folder / 'index.html').read_text())
+        server = SimpleNamespace(
+            server_address=(host, ports[0]), serve_forever=lambda: None
+        )
+        return nullcontext(server)
+
     monkeypatch.setitem(sys.modules, 'gradio', None)
+    monkeypatch.setattr(browser_page, 'write_page', write_page)
+    monkeypatch.setattr(browser_page, 'open_server', open_server)
+    assert main(['ui', '--pose3d', 'mine']) == 0
+    assert served == ['rtmdet-nano-person gtpt-t mine']
+    said = ''.join(capfd.readouterr())
+    assert "pip install 'mmhot[ui]' for the page that runs mmhot infer\n" in said
+    assert 'http://127.0.0.1:7860/ until Ctrl-C' in said
+
+
+def test_broken_gradio_is_one_line(monkeypatch, tmp_path, capfd):
+    (tmp_path / 'gradio.py').write_text("raise ImportError('no pydantic')")
+    monkeypatch.delitem(sys.modules, 'gradio', raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
     assert main(['ui']) == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith('mmhot ui: error: mmhot ui needs gradio (')

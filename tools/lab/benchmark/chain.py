@@ -32,7 +32,7 @@ from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.report import align, output_file
 from mmhot.io.atomic import replacing
 from mmhot.video.frames import VideoFile
-from mmhot.video.pipeline import StageTimes, VideoLifter
+from mmhot.video.pipeline import VideoLifter
 from mmhot.video.sources.model_names import TASKS_2D
 from mmhot.weights.backends import BACKENDS, open_session, shipped_graph
 from tools.lab.benchmark.timing import Times, compare, time_in_turns
@@ -108,7 +108,6 @@ class Chain:
         video (Path): The video.
         frames (int): Of the video, after a call.
         people (int): Poses in all frames, after a call.
-        seconds (dict[str, float]): Time of each stage in the last call.
     """
 
     name: str
@@ -117,19 +116,16 @@ class Chain:
     video: Path
     frames: int = 0
     people: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
 
     def __call__(self) -> None:
         """Lift the video and write the poses."""
-        times = StageTimes()
         source = VideoFile(self.video)
-        clip, _ = self.lifter(source, times=times)
+        clip, times = self.lifter(source)
         if clip is None:
             raise ValueError(f'{self.video}: no person was found')
         with times.measure('write'):
             export(clip, self.options, source)
         self.frames, self.people = times.num_frames, len(clip.frame)
-        self.seconds = times.seconds
 
 
 @dataclass
@@ -162,7 +158,7 @@ def time_chains(chains: Sequence[Chain], rounds: int) -> list[dict]:
     """
     calls = {('chain', chain.name): _Metered(chain) for chain in chains}
     for video in dict.fromkeys(chain.video for chain in chains):
-        calls['decode', video] = _Metered(lambda path=video: _decode(path))
+        calls['decode', video] = _Metered(lambda path=video: decode(path))
     for backend in NETWORKS:
         calls['network', backend] = _Metered(_network_alone(backend))
     with tqdm(total=(rounds + 1) * len(calls), leave=False, disable=None) as bar:
@@ -178,7 +174,6 @@ def time_chains(chains: Sequence[Chain], rounds: int) -> list[dict]:
             'frames per second': chain.frames / times[key].best,
             'decoded frames per second': chain.frames
             / times['decode', chain.video].best,
-            'seconds': chain.seconds,
         }
         for backend in NETWORKS:
             alone = 'network', backend
@@ -193,7 +188,8 @@ def time_chains(chains: Sequence[Chain], rounds: int) -> list[dict]:
     return records
 
 
-def _decode(video: Path) -> None:
+def decode(video: Path) -> None:
+    """Decode a video."""
     for _ in VideoFile(video):
         pass
 

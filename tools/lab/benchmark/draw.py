@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def fill_tables(text: str, document: Mapping[str, dict]) -> str:
-    """Replace the tables of a page by those of the measurements.
+    """Replace the tables of a page by those of the measurements; others stay.
 
     Args:
         text (str): The page; its tables are marked.
@@ -60,14 +60,19 @@ def fill_tables(text: str, document: Mapping[str, dict]) -> str:
             ``machine``.
 
     Raises:
-        ValueError: If the page has no table for a part, or one for no part.
+        ValueError: If the page has no table for a part.
     """
-    marked = [match[1] for match in _TABLE.findall(text)]
-    if sorted(marked) != sorted(document):
+    marked = [name for _, name in _TABLE.findall(text)]
+    if not {*document} <= {*marked}:
         raise ValueError(
             f'the page has tables {", ".join(marked)}, the file {", ".join(document)}'
         )
-    return _TABLE.sub(lambda match: match[1] + _part(document[match[2]]), text)
+
+    def fill(table: re.Match) -> str:
+        start, name = table.groups()
+        return start + _part(document[name]) if name in document else table[0]
+
+    return _TABLE.sub(fill, text)
 
 
 def _part(part: Mapping) -> str:
@@ -86,6 +91,8 @@ def _part(part: Mapping) -> str:
         f'PyTorch {machine["torch"]}',
         f'ONNX Runtime {machine["onnxruntime"]}',
     ]
+    if any(':openvino' in row.get('model', '') for row in part['rows']):
+        facts.append(f'OpenVINO {machine["openvino"]}')
     return f'\n{table}\n\n{"; ".join(facts)}.\n\n'
 
 
@@ -111,8 +118,9 @@ def _model_cells(rows: Sequence[Mapping]) -> list[list[str]]:
 
 
 def _short(model: str) -> str:
-    """Return the name of a model without its training and changed settings."""
-    return re.sub(r'_\d+frm[\w-]*|:[\w.]+=[^:]*', '', model)
+    """Return the name of a model without its training and changed backbone."""
+    model = re.sub(r'_\d+frm[\w-]*|:model\.backbone\.[\w.]+=[^:]*', '', model)
+    return re.sub(r':[\w.]+\.(\w+=)', r':\1', model)
 
 
 def _chain_cells(rows: Sequence[Mapping]) -> list[list[str]]:

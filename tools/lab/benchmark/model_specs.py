@@ -10,6 +10,7 @@ config file, ``PACKAGE::CONFIG``, or ``mmhot://NAME`` of shipped weights. An opt
 * ``channels_last``: images and kernels in that memory format;
 * ``onnx``: exported, and run by ONNX Runtime; lifters and 2D models; also with
   ``float16`` or ``int8``, which is calibrated on noise: for times, not for errors;
+* ``openvino``: exported, and run by OpenVINO in 32-bit floats, if it can be imported;
 * ``center``: only the center frame of a window, as in its evaluation.
 """
 
@@ -95,7 +96,8 @@ MODELS = {
 """Short names and their configs, which may have options."""
 
 _PRECISIONS = ('float16', 'int8')
-_OPTIONS = ('onnx', *_PRECISIONS, 'folded', 'channels_last', 'center')
+_RUNTIMES = ('onnx', 'openvino')
+_OPTIONS = (*_RUNTIMES, *_PRECISIONS, 'folded', 'channels_last', 'center')
 # A colon outside of '::', '://' and Windows' drives.
 _SEPARATOR = re.compile(r'(?<!:):(?![:/\\])')
 
@@ -205,7 +207,7 @@ def build_spec(spec: ModelSpec, device: str = 'cpu') -> BuiltModel:
             ':input=(SHAPE), without the batch'
         )
     model = model.to(device).eval()
-    if 'onnx' in spec.options:
+    if not {*_RUNTIMES}.isdisjoint(spec.options):
         return _export(spec, model, shape)
     if not {*_PRECISIONS}.isdisjoint(spec.options):
         raise ValueError(f'{spec.name}: float16 and int8 are for onnx')
@@ -226,33 +228,52 @@ def build_spec(spec: ModelSpec, device: str = 'cpu') -> BuiltModel:
 def _export(spec: ModelSpec, model: nn.Module, shape: tuple[int, ...]) -> BuiltModel:
     """Export a model, and open the file with as many threads as PyTorch has."""
     precisions = [each for each in spec.options if each in _PRECISIONS]
-    if {*spec.options} - {'onnx', *precisions}:
-        raise ValueError(f'{spec.name}: onnx takes no other option of speed')
-    import onnxruntime
-
-    if len(precisions) > 1:
-        raise ValueError(f'{spec.name}: either float16 or int8')
+    (runtime, *others) = sorted(
+        {*spec.options} - {*precisions}, key=lambda each: each not in _RUNTIMES
+    )
+    if others:
+        raise ValueError(f'{spec.name}: {runtime} takes no other option of speed')
+    if len(precisions) > (runtime == 'onnx'):
+        raise ValueError(f'{spec.name}: either float16 or int8, for onnx')
     graph = (PoseGraph if len(shape) == 3 and shape[0] == 3 else LifterGraph)(model)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
     with TemporaryDirectory() as folder:
         file = Path(folder, 'model.onnx')
         noise = torch.randn(3, *shape)
         write_graph(graph, noise, file, {})
         for precision in precisions:
             convert_precision(file, file, precision, graph.input_name, noise.numpy())
-        session = onnxruntime.InferenceSession(
-            file.read_bytes(), options, providers=['CPUExecutionProvider']
-        )
-    names = [each.name for each in session.get_outputs()]
-    names = [name for name in names if not name.startswith(KEPT)]
-    return BuiltModel(
-        model,
-        shape,
-        torch.contiguous_format,
-        run_onnx=lambda x: session.run(names, {graph.input_name: x.numpy()}),
+        names = [name for name in graph.output_names if not name.startswith(KEPT)]
+        run = (_open_onnx if runtime == 'onnx' else _open_openvino)(file, names)
+    return BuiltModel(model, shape, torch.contiguous_format, run_onnx=run)
+
+
+def _open_onnx(file: Path, names: list[str]) -> Callable[[Tensor], Any]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        file.read_bytes(), options, providers=['CPUExecutionProvider']
     )
+    (given,) = session.get_inputs()
+    return lambda x: session.run(names, {given.name: x.numpy()})
+
+
+def _open_openvino(file: Path, names: list[str]) -> Callable[[Tensor], Any]:
+    from openvino import Core
+
+    settings = {
+        'INFERENCE_NUM_THREADS': torch.get_num_threads(),
+        'INFERENCE_PRECISION_HINT': 'f32',  # bfloat16 on newer processors otherwise
+    }
+    model = Core().compile_model(str(file), 'CPU', settings)
+
+    def run(x: Tensor) -> list:
+        outputs = model(x.numpy())
+        return [outputs[name] for name in names]
+
+    return run
 
 
 def _read_config(spec: ModelSpec) -> Config:

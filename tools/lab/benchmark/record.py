@@ -7,20 +7,17 @@ Each part is written as soon as it is measured, and replaces that of an earlier 
 """
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime, timezone
 from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 import onnxruntime
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
@@ -31,32 +28,66 @@ from tools.lab.benchmark.comparison import (
     Settings,
     compare_models,
     describe_machine,
-    process_status,
 )
 from tools.lab.benchmark.hourglass_parts import measure_parts
 from tools.lab.benchmark.model_specs import parse_spec
+from tools.lab.benchmark.processes import measure_memory, measure_startup
 from tools.lab.benchmark.whole_videos import (
     measure_beside,
     measure_chain,
     measure_live,
+    measure_stages,
 )
 from tools.lab.short_training import write_json
 
-_SKATER = Path('demo/skating_2d_coco17.npz')
 _SHIPPED = (
     'gtpt-t',
     'nanohtnet-81-9',
     'mmhot://tps-tri-motionbert-xs_81frm-keep27_cmu-wild',
 )
-_ONNX = (':onnx', ':onnx:float16', ':onnx:int8')
+# OpenVINO is measured where it is installed.
+_OPENVINO = (':openvino',) if find_spec('openvino') else ()
+_EXPORTED = (':onnx', *_OPENVINO, ':onnx:float16', ':onnx:int8')
 # Batch sizes, and models that are compared with the first.
 _Group = tuple[tuple[int, ...], Sequence[str]]
+# mmhot infer runs two crops at a time on each thread
 _BACKENDS: Sequence[_Group] = [
-    ((1, 16), [f'{name}{option}' for option in ('', ':folded', *_ONNX)])
+    (
+        (1, 2, 16) if name == 'gtpt-t' else (1, 16),
+        [f'{name}{option}' for option in ('', ':folded', *_EXPORTED)],
+    )
     for name in _SHIPPED
 ]
 _POSE_MODELS: Sequence[_Group] = [
-    ((1, 16), [f'{name}:onnx' for name in ('rtmpose-s', 'gtpt-t', 'rtmpose-t')])
+    (
+        (1, 16),
+        [
+            f'{name}{option}'
+            for option in (':onnx', *_OPENVINO)
+            for name in ('rtmpose-s', 'gtpt-t', 'rtmpose-t')
+        ],
+    )
+]
+_TORCH_MODELS: Sequence[_Group] = [
+    (
+        (1, 64),
+        [
+            'tcn-27',
+            'nanohtnet-243-9',
+            'nanohtnet-243-9:folded',
+            'htnet',
+            'htnet:folded',
+        ],
+    ),
+    (
+        (1, 16),
+        [
+            'rtmpose-m',
+            'rtmpose-m:folded:channels_last',
+            *(f'gtpt-{size}:folded' for size in 'tsb'),
+            'gtpt-t:folded:model.head.keep_rates=None',
+        ],
+    ),
 ]
 # the pruned MotionAGFormer's heads and neighbors
 _AS_PRUNED = 'model.backbone.num_heads=4:model.backbone.num_neighbors=4'
@@ -71,8 +102,6 @@ _HOURGLASSES: Sequence[_Group] = [
     for option in (':folded', ':onnx')
     for host, pruned in _PAIRS
 ]
-# Frames and people of keypoint files, an hour at 25 frames per second the longest.
-_LENGTHS = ((10_000, 1), (10_000, 2), (30_000, 1), (90_000, 1))
 
 
 def parse_args() -> argparse.Namespace:
@@ -95,6 +124,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--mediapipe', metavar='PYTHON', help='Python with MediaPipe for beside'
     )
+    parser.add_argument(
+        '--rtmlib',
+        action='store_true',
+        help="rtmlib's chain with the detector of --onnx for beside; the package is on "
+        'the path',
+    )
     parser.add_argument('--note', default='', help='about the machine')
     return parser.parse_args()
 
@@ -108,6 +143,8 @@ def record(args: argparse.Namespace) -> None:
             rows = PARTS[name](args, Path(folder))
         machine = describe_machine(Settings(threads=args.threads))
         machine |= {'onnxruntime': onnxruntime.__version__, 'note': args.note}
+        if _OPENVINO:
+            machine['openvino'] = version('openvino')
         part = {
             'date': datetime.now(timezone.utc).date().isoformat(),
             'machine': machine,
@@ -150,62 +187,18 @@ def _models(
     return rows
 
 
-def _memory(args: argparse.Namespace, folder: Path) -> list[dict]:
-    """Lift long files of 2D keypoints, each once, by ``mmhot lift``."""
-    with np.load(_SKATER) as arrays:
-        clip = {key: arrays[key] for key in ('keypoints', 'scores')}
-        facts = {key: arrays[key] for key in ('width', 'height', 'fps')}
-    rows = []
-    for frames, people in _LENGTHS:
-        # back and forth, as there must be no jumps
-        there = np.arange(len(clip['scores']))
-        order = np.resize(np.concatenate([there, there[::-1]]), frames)
-        long = {
-            key: np.tile(x[order], (people, 1, 1)[: x.ndim]) for key, x in clip.items()
-        }
-        long['frame'] = np.tile(np.arange(frames), people)
-        long['track'] = np.repeat(np.arange(people), frames)
-        file = folder / f'{frames}_{people}.npz'
-        np.savez(file, **long, **facts)
-        command = [
-            sys.executable,
-            '-m',
-            'mmhot',
-            'lift',
-            file,
-            '--out-dir',
-            folder / 'out',
-        ]
-        peak = done = 0
-        process = subprocess.Popen([*command, '--formats', 'npz', '--quiet'])
-        while not done:
-            # ru_maxrss would count this process, from which it was forked
-            with suppress(OSError):  # it has ended
-                peak = max(peak, process_status('VmHWM', process.pid))
-            time.sleep(0.05)
-            done, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if status:
-            raise ValueError(f'mmhot lift failed on {frames} frames of {people} people')
-        rows.append(
-            {
-                'frames': frames,
-                'people': people,
-                'processor seconds': usage.ru_utime + usage.ru_stime,
-                'peak memory in MB': peak / 1e6,
-            }
-        )
-    return rows
-
-
 PARTS: dict[str, Callable[[argparse.Namespace, Path], list[dict]]] = {
+    'PyTorch models': partial(_models, _TORCH_MODELS),
     'back ends': partial(_models, _BACKENDS),
     'pose models': partial(_models, _POSE_MODELS),
     'hourglasses': partial(_models, _HOURGLASSES),
     'hourglass parts': lambda args, folder: measure_parts(_PAIRS, args.rounds),
     'chain': measure_chain,
+    'stages': measure_stages,
     'beside': measure_beside,
     'live': measure_live,
-    'memory': _memory,
+    'startup': measure_startup,
+    'memory': measure_memory,
 }
 
 
