@@ -7,7 +7,6 @@ import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.spatial.transform import Rotation
 
 from mmhot.clips import Clip2D, Clip3D
@@ -117,6 +116,9 @@ def find_lens(
         Lens | None: A pinhole camera; None if the camera turns too little, or other
         focal lengths explain the background nearly as well.
     """
+    # Importing it takes 0.4 s, which every start of mmhot would wait for.
+    from scipy.optimize import minimize_scalar
+
     if not np.isfinite(points).any():
         return None
     step = -(-len(points) // _TRIAL_FRAMES)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from mmhot.profiling import span
 from mmhot.video.frames import Frame
@@ -308,6 +307,9 @@ def _match(
     boxes: np.ndarray, tracked: np.ndarray, ids: np.ndarray, first_new: int
 ) -> np.ndarray:
     """Number detected people (P,) by the tracked people whose boxes they overlap."""
+    # Importing it takes 0.2 s, for which mmhot lift would wait.
+    from scipy.optimize import linear_sum_assignment
+
     overlap = box_iou(boxes[:, None], tracked[None])
     numbers = first_new + np.arange(len(boxes))
     for row, column in zip(*linear_sum_assignment(-overlap), strict=True):
