@@ -55,8 +55,9 @@ class IndexedModel:
         return f'mmhot::{self.config.relative_to(FOLDER / "configs").as_posix()}'
 
     def is_called(self, name: str) -> bool:
-        """Whether ``name`` is its name, an alias or its weights."""
-        return name in (self.name, *self.aliases, self.weights or self.name)
+        """Whether ``name`` is its name, an alias, or its weights with or without mmhot://."""
+        weights = self.weights or self.name
+        return name in (self.name, *self.aliases, weights, weights.removeprefix(SCHEME))
 
 
 def read_models() -> list[IndexedModel]:
