@@ -1,4 +1,4 @@
-"""Image files: sizes from headers, decoding, writing."""
+"""Image files: sizes from headers, decoding, writing. Opening of videos."""
 
 import struct
 import zlib
@@ -191,3 +191,20 @@ def write_png(path: str | Path, image: np.ndarray) -> None:
         chunk += struct.pack('>I', zlib.crc32(text))
         end_of_header = 33
         temporary.write_bytes(data[:end_of_header] + chunk + data[end_of_header:])
+
+
+def open_media(file: str, **options: Any) -> Any:
+    """Open a video, sound or stream for reading, with titles of any encoding.
+
+    Args:
+        file (str): Path or URL.
+        **options: Of ``av.open``.
+
+    Returns:
+        av.container.InputContainer: The opened file.
+    """
+    import av
+
+    if int(av.__version__.partition('.')[0]) < 19:  # raises for titles not in UTF-8
+        options['metadata_errors'] = 'replace'
+    return av.open(file, **options)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from os.path import isfile  # False for names that are too long
 from pathlib import Path
 
-from mmhot.io.images import MARK
+from mmhot.io.images import MARK, open_media
 from mmhot.io.writers.table import WRITERS
 
 _LOGGER = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def _has_mark(path: Path) -> bool:
     import av
 
     try:
-        with av.open(str(path), metadata_errors='replace') as container:
+        with open_media(str(path)) as container:
             return container.metadata.get('comment') == MARK
     except (av.error.FFmpegError, OSError):
         return False

@@ -15,7 +15,7 @@ from av.sidedata.sidedata import Type
 
 from mmhot.clips import clip_name
 from mmhot.errors import escape, require_file
-from mmhot.io.images import MAX_PIXELS, check_pixels, read_image
+from mmhot.io.images import MAX_PIXELS, check_pixels, open_media, read_image
 from mmhot.profiling import span
 
 _LOGGER = logging.getLogger(__name__)
@@ -206,7 +206,7 @@ class VideoFile:
 
     def _container(self):
         # FFmpeg takes the beginning of a relative path such as 'a:b' for a protocol
-        return av.open(str(self.path.absolute()), metadata_errors='replace')
+        return open_media(str(self.path.absolute()))
 
 
 class ImageSequence:

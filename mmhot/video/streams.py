@@ -11,7 +11,7 @@ import numpy as np
 
 from mmhot.clips import clip_name
 from mmhot.errors import escape
-from mmhot.io.images import MAX_PIXELS
+from mmhot.io.images import MAX_PIXELS, open_media
 from mmhot.video.frames import (
     DEFAULT_FPS,
     MAX_FPS,
@@ -72,7 +72,7 @@ class RemoteVideo(VideoFile):
         self._probe()
 
     def _container(self):
-        container = av.open(self.url, timeout=_VIDEO_TIMEOUT, metadata_errors='replace')
+        container = open_media(self.url, timeout=_VIDEO_TIMEOUT)
         if container.duration is None:
             container.close()
             raise ValueError(f'{self.label} is a stream without an end: run it live')
@@ -122,12 +122,11 @@ class VideoStream:
         """Connect; raises ValueError of one line if that fails."""
         self.close()
         try:
-            container = av.open(
+            container = open_media(
                 self.address,
                 format=self.format,
                 options=self.options,
                 timeout=_STREAM_TIMEOUT,
-                metadata_errors='replace',
             )
         except (av.error.FFmpegError, OSError) as error:
             raise ValueError(

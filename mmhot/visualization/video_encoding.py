@@ -11,7 +11,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from mmhot.io.atomic import replacing
-from mmhot.io.images import MARK
+from mmhot.io.images import MARK, open_media
 
 # Audio codecs that an .mp4 can hold.
 _AUDIO_CODECS = {'aac', 'mp3', 'mp3float', 'ac3', 'opus', 'libopus'}
@@ -70,9 +70,7 @@ class VideoWriter:
             av.open(str(path), 'w', format='mp4', options=options)
         )
         self._container.metadata['comment'] = MARK
-        self._audio = audio and opened.enter_context(
-            av.open(str(audio), metadata_errors='replace')
-        )
+        self._audio = audio and opened.enter_context(open_media(str(audio)))
         self._fps = fps
         self._stream = self._audio_stream = None
         self._last, self._end = -1, 0.0
@@ -147,7 +145,7 @@ def _with_audio(path: Path | None) -> Path | None:
     if path is None:
         return None
     try:
-        with av.open(str(path), metadata_errors='replace') as container:
+        with open_media(str(path)) as container:
             streams = container.streams.audio
             return path if streams and streams[0].codec.name in _AUDIO_CODECS else None
     except (av.FFmpegError, OSError):
