@@ -13,9 +13,8 @@ from mmhot import compat
 from mmhot.cli.training_data import use_sample_data
 from mmhot.weights.config_files import read_config_file
 
-# From malloc.h of the GNU C library.
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-_NEVER = -1
+# From malloc.h of the GNU C library; the last is a value.
+_TRIM_THRESHOLD, _MMAP_MAX, _NEVER = -1, -4, -1
 
 
 class _KeyValueAction(DictAction):

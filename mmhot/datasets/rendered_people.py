@@ -15,8 +15,7 @@ from mmhot.errors import naming
 from mmhot.skeletons.joints import get_skeleton
 
 _SKELETONS = ('coco-17', 'coco-wholebody-133')
-# The body's keypoints come first in both skeletons.
-_NUM_BODY = 17
+_NUM_BODY = 17  # keypoints that come first in both skeletons
 # Keys of COCO-WholeBody's annotations and the groups of their keypoints.
 _PARTS = {
     'keypoints': 'body',
@@ -30,9 +29,8 @@ _PARTS = {
 def metainfo_file(skeleton: str) -> str:
     """Return the path of MMPose's description of a COCO skeleton."""
     if skeleton not in _SKELETONS:
-        raise ValueError(
-            f'skeleton must be one of {", ".join(_SKELETONS)}, got {skeleton!r}'
-        )
+        known = ', '.join(_SKELETONS)
+        raise ValueError(f'skeleton must be one of {known}, got {skeleton!r}')
     return str(MMPOSE_DATASETS / f'{get_skeleton(skeleton).dataset_names[0]}.py')
 
 
