@@ -47,3 +47,11 @@ def joined(first, second):
         first,
         **{x: np.concatenate([getattr(first, x), getattr(second, x)]) for x in names},
     )
+
+
+def with_expected_errors(clip, unknown):
+    """Add expected errors from 0 to 0.3 m; one (row, joint) is unknown."""
+    errors = np.linspace(0, 0.3, clip.scores.size, dtype=np.float32)
+    errors = errors.reshape(clip.scores.shape)
+    errors[unknown] = np.nan
+    return replace(clip, expected_error=errors)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from glb_files import Glb
 from numpy.testing import assert_allclose
-from rendered_clips import joined, rendered
+from rendered_clips import joined, rendered, with_expected_errors
 
 from mmhot.io.writers.glb import write_glb
 from mmhot.io.writers.mannequin import make_mannequin
@@ -146,16 +146,9 @@ def test_single_frames_are_written(clip, tmp_path):
     assert len(Glb(tmp_path / 'one.glb').document['scenes'][0]['nodes']) == 2
 
 
-def with_errors(clip):
-    errors = np.linspace(0.0, 0.3, clip.scores.size, dtype=np.float32)
-    errors = errors.reshape(clip.scores.shape)
-    errors[1, 5] = np.nan
-    return replace(clip, expected_error=errors)
-
-
 def test_joints_have_expected_errors_of_each_key(clip, glb, tmp_path):
     assert not any('extras' in node for node in glb.nodes)
-    clip = with_errors(clip)
+    clip = with_expected_errors(clip, unknown=(1, 5))
     write_glb(clip, tmp_path / 'a.glb')
     found = Glb(tmp_path / 'a.glb')
     for skin, track in zip(found.document['skins'], (0, 3), strict=True):
@@ -185,7 +178,7 @@ def test_other_axes_are_refused(tmp_path):
 @pytest.mark.slow(reason='needs npm and the registry')
 def test_validator_finds_nothing(clip, tmp_path):
     path = tmp_path / 'a.glb'
-    write_glb(with_errors(clip), path)
+    write_glb(with_expected_errors(clip, unknown=(1, 5)), path)
     npm = shutil.which('npm') or pytest.skip('npm is not installed')
     install = [npm, 'install', '--prefix', tmp_path, 'gltf-validator@2.0.0-dev.3.10']
     subprocess.run(install, check=True, capture_output=True)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from browser import open_tab
 from numpy.testing import assert_allclose, assert_array_equal
-from rendered_clips import rendered
+from rendered_clips import rendered, with_expected_errors
 from scipy.spatial.transform import Rotation
 from video_files import gray_image, write_video
 
@@ -65,17 +65,10 @@ def test_page_holds_the_clip_to_the_millimeter(page, clip):
     assert data['sides'][:5] == [0, 2, 2, 2, 1]
 
 
-def with_errors(clip):
-    errors = np.linspace(0, 0.3, clip.scores.size, dtype=np.float32)
-    errors = errors.reshape(clip.scores.shape)
-    errors[4, 6] = np.nan
-    return replace(clip, expected_error=errors)
-
-
 def test_page_has_expected_errors(clip, page, tmp_path):
     assert content(page)['people'][0]['errors'] is None
     assert 'Expected error' not in content(page)['facts']
-    clip = with_errors(clip)
+    clip = with_expected_errors(clip, unknown=(4, 6))
     write_html(clip, tmp_path / 'page.html')
     data = content(tmp_path / 'page.html')
     errors = array(data['people'][0]['errors'], '<u2', 17)

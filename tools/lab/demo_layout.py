@@ -28,11 +28,6 @@ class Section:
     command: str = ''
 
 
-def cells_of(row: dict[str, float], names: Sequence[str], unit: str) -> list[str]:
-    """Format the numbers of a row with a unit."""
-    return [f'{row[name]:.1f} {unit}' for name in names]
-
-
 _PAGE = Template("""<!doctype html>
 <html lang="en">
 <head>

@@ -14,10 +14,10 @@ from mmhot.lifting.side_swaps import find_swaps
 from mmhot.skeletons.joint_angles import ANGLES, joint_angles
 from tools.lab import measure_live_feet
 from tools.lab.demo_inputs import DEMO, RENDERED, SKATING, infer, read_truth
-from tools.lab.demo_layout import Section, cells_of
+from tools.lab.demo_layout import Section
 from tools.lab.measure_angles import compare
 from tools.lab.measure_extremities import measure_projected
-from tools.lab.measure_lifted import group_errors, measure
+from tools.lab.measure_lifted import cells_of, group_errors, measure
 from tools.lab.measure_seams import tabulate_phases
 from tools.lab.measure_swaps import measure_repair
 
@@ -41,9 +41,10 @@ def show_results(
 ) -> Section:
     """Show all clips, and errors of those with ground truth."""
     table = [('clip', 'MPJPE', 'P-MPJPE', 'expected error')]
+    units = dict.fromkeys(('MPJPE', 'P-MPJPE', 'expected'), 'mm')
     for name, clip in bodies.items():
         row = measure(clip, read_truth(name))
-        table.append((name, *cells_of(row, ('MPJPE', 'P-MPJPE', 'expected'), 'mm')))
+        table.append((name, *cells_of(row, units)))
     return Section(
         'Results',
         'The pages play 2D and 3D poses; bones to joints with an expected error above '
@@ -58,16 +59,16 @@ def show_feet(folder: Path) -> Section:
     """Compare feet that are locked with those that are not."""
     heads = 'foot slide', 'ground truth', 'root path', 'floating', 'precision', 'recall'
     table = [('clip', 'feet', *heads)]
+    units = dict.fromkeys(('foot slide', 'true slide'), 'cm/s')
+    units |= dict.fromkeys(('root path', 'floating'), 'cm')
+    units |= dict.fromkeys(('precision', 'recall'), '%')
     for name in RENDERED:
         truth = read_truth(name)
         lifted = infer(DEMO / f'{name}.mp4', folder, intrinsics=truth.lens)
         lifted.save(folder / f'{name}_unlocked.html', foot_lock=False)
         for kind, clip in {'as lifted': lifted, 'locked': lock_feet(lifted)}.items():
             row = measure(clip, truth)
-            speeds = cells_of(row, ('foot slide', 'true slide'), 'cm/s')
-            lengths = cells_of(row, ('root path', 'floating'), 'cm')
-            contacts = cells_of(row, ('precision', 'recall'), '%')
-            table.append((name, kind, *speeds, *lengths, *contacts))
+            table.append((name, kind, *cells_of(row, units)))
     return Section(
         'Standing feet',
         'A network predicts which ankles stand, with the precision and recall of the '
@@ -127,11 +128,11 @@ def show_swaps(folder: Path, bodies: dict[str, Clip3D]) -> Section:
     mmhot.lift(keypoints, swap_repair=False).save(unrepaired)
     heads = 'swapped', 'undone', 'others spoiled'
     table = [('clip', *heads, 'MPJPE, swapped', 'repaired', 'without swaps')]
+    units = dict.fromkeys(('swapped', 'undone', 'spoiled'), '%')
+    units |= dict.fromkeys(('as swapped', 'repaired', 'right'), 'mm')
     for name, clip in bodies.items():
         row = measure_repair(clip, read_truth(name), _DRAWS)
-        shares = cells_of(row, ('swapped', 'undone', 'spoiled'), '%')
-        errors = cells_of(row, ('as swapped', 'repaired', 'right'), 'mm')
-        table.append((name, *shares, *errors))
+        table.append((name, *cells_of(row, units)))
     return Section(
         'Left and right',
         'Left and right of arms, legs, forearms, shins and bodies are exchanged for '

@@ -10,9 +10,9 @@ from mmhot.profiling import Profile
 from mmhot.video.inputs import open_inputs
 from mmhot.visualization.video_encoding import open_video
 from tools.lab.demo_inputs import DEMO, infer
-from tools.lab.demo_layout import Section, cells_of
+from tools.lab.demo_layout import Section
 from tools.lab.measure_camera_path import RUNS, turn_video
-from tools.lab.measure_lifted import measure
+from tools.lab.measure_lifted import cells_of, measure
 
 # Seconds without the person who returns, and columns that show each person.
 _AWAY = 3.0
@@ -32,11 +32,7 @@ def show_turning(folder: Path) -> Section:
             clip.save(folder / 'turning.html')
             clip = lock_feet(clip)
         row = measure(clip, truth)
-        errors = (
-            *cells_of(row, ('foot slide',), 'cm/s'),
-            *cells_of(row, ('root path',), 'cm'),
-            *cells_of(row, ('MPJPE',), 'mm'),
-        )
+        errors = cells_of(row, {'foot slide': 'cm/s', 'root path': 'cm', 'MPJPE': 'mm'})
         table.append((camera, lens, f'{turn:.0f} degrees', *errors))
     return Section(
         'Cameras that turn',
@@ -48,7 +44,7 @@ def show_turning(folder: Path) -> Section:
 
 
 def show_people(folder: Path) -> tuple[Section, Section]:
-    """Lift a video of two people, one of whom leaves and returns; show the time."""
+    """Lift a video of two people; the left one leaves and returns. Show the time."""
     video = folder / 'returning.mp4'
     write_people(DEMO / 'walk.mp4', DEMO / 'dance.mp4', video)
     table = [('re-identified', 'track IDs of the left person', 'of the right')]

@@ -211,11 +211,11 @@ def measure_motions(
             lifted = VARIANTS[name](pipeline, confident, raw)
             table.setdefault(name, []).append(measure(lifted, truth))
         progress(1)
-    return {name: _merge(rows) for name, rows in table.items()}
+    return {name: merge_rows(rows) for name, rows in table.items()}
 
 
-def _merge(rows: list[dict[str, float]]) -> dict[str, float]:
-    """Sum counts, and average the rest over the rows that have it."""
+def merge_rows(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Sum counts, and average the rest over the ``frames`` of the rows that have it."""
     table = {}
     for key in dict.fromkeys(key for row in rows for key in row):
         known = [row for row in rows if key in row]

@@ -27,7 +27,8 @@ from mmhot.lifting.foot_lock import lock_feet
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.pipeline import VideoLifter
-from tools.lab.evaluate_chain import drop_low_scores
+from tools.lab.evaluate_chain import drop_low_scores, merge_rows
+from tools.lab.measure_lifted import cells_of
 from tools.lab.motions import FPS, project_motion, select_motions
 
 _BODY, _HALPE = get_skeleton('h36m-17'), get_skeleton('halpe-26')
@@ -69,7 +70,7 @@ def parse_args() -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Print the table: means over frames."""
-    pipeline, table, counts = VideoLifter(None, Lifter()), {}, []
+    pipeline, table = VideoLifter(None, Lifter()), {}
     motions = select_motions(args.data_root, args.motions, args.subjects)
     for seed, (joints, camera) in enumerate(motions):
         world = (joints + floor_offset(joints)).astype(np.float64)
@@ -91,19 +92,14 @@ def run(args: argparse.Namespace) -> None:
             moved = (locked - places)[:, [0, 1, 0, 1, 0, 1]]
             kinds[f'{name}, ankles locked'] = places + moved
             kinds[f'{name}, all locked'] = locked
-        counts.append(len(world))
+        rests = find_contacts(feet[:, :2], FPS)
         for name, places in kinds.items():
-            row = compare(places, true, stands, find_contacts(feet[:, :2], FPS))
-            table.setdefault(name, []).append(row)
+            values = zip(UNITS, compare(places, true, stands, rests), strict=True)
+            row = {key: value for key, value in values if np.isfinite(value)}
+            table.setdefault(name, []).append(row | {'frames': len(world)})
     lines = [['2D feet', *UNITS]]
     for name, rows in table.items():
-        means = [
-            np.average(column[known], weights=np.array(counts)[known])
-            for column in np.array(rows).T
-            if (known := np.isfinite(column)).any()
-        ]
-        cells = zip(means, UNITS.values(), strict=True)
-        lines.append([name, *(f'{mean:.1f} {unit}' for mean, unit in cells)])
+        lines.append([name, *cells_of(merge_rows(rows), UNITS)])
     print_line(align(lines, left=1))
 
 

@@ -9,6 +9,7 @@ as the rendered clips in ``demo/``, also get errors. Example::
 
 import argparse
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,6 +86,11 @@ def without_extremities(clip: Clip3D) -> Clip3D:
     return replace(clip, joint_names=names, parents=parents, **arrays)
 
 
+def cells_of(row: Mapping[str, float], units: Mapping[str, str]) -> list[str]:
+    """Format the numbers of a row that have a unit, with '-' for unknown ones."""
+    return [f'{row[x]:.1f} {unit}' if x in row else '-' for x, unit in units.items()]
+
+
 def print_errors(clips: list[Clip3D], folder: Path) -> None:
     """Print errors against ground truth."""
     heads = ['clip', 'without a pose', '2D error', 'PCK@0.2', 'MPJPE', 'P-MPJPE']
@@ -102,10 +108,7 @@ def print_errors(clips: list[Clip3D], folder: Path) -> None:
                 f'{row["PCK@0.2"]:.1f} %',
                 f'{row["MPJPE"]:.1f} mm',
                 f'{row["P-MPJPE"]:.1f} mm',
-                *(
-                    f'{row[name]:.1f} {unit}' if name in row else '-'
-                    for name, unit in units.items()
-                ),
+                *cells_of(row, units),
             ]
         )
     print_line('\n' + align(lines, left=1))
@@ -149,10 +152,7 @@ def print_feet(clips: list[Clip3D], folder: Path | None) -> None:
         path = folder and folder / f'{clip.name}.npz'
         for track in np.unique(clip.track):
             row = measure_feet(clip.take(clip.track == track), path)
-            cells = (
-                f'{row[x]:.1f} {unit}' if x in row else '-' for x, unit in units.items()
-            )
-            lines.append([clip.name, str(track), *cells])
+            lines.append([clip.name, str(track), *cells_of(row, units)])
     if len(lines) > 1:
         print_line('\n' + align(lines, left=1))
 

@@ -28,7 +28,8 @@ from mmhot.video.frames import Frame
 from mmhot.video.live import LiveLifter, LivePoses
 from mmhot.video.people import People
 from mmhot.weights.index import LIVE_LIFTER
-from tools.lab.measure_lifted import measure
+from tools.lab.evaluate_chain import merge_rows
+from tools.lab.measure_lifted import cells_of, measure
 from tools.lab.motions import GroundTruth, project_motion, select_motions
 
 _BODY = get_skeleton('h36m-17')
@@ -113,18 +114,13 @@ def tabulate(
     rows = [['clip', 'lifted', *UNITS]]
     for group, clips in groups.items():
         for way, lift in ways.items():
-            table, weights = [], []
+            table = []
             for clip, truth in clips:
                 lifted = lift(clip, truth.lens)
-                row = measure(lifted, truth)
-                row['jitter'] = jitter(lifted.places(), lifted.frame, lifted.fps)
-                table.append([row.get(name, np.nan) for name in UNITS])
-                weights.append(len(lifted))
-            known = np.isfinite(table)
-            sums = np.nan_to_num(table).T @ np.array(weights, float)
-            means = sums / (known.T @ np.array(weights, float))
-            cells = zip(means, UNITS.values(), strict=True)
-            rows.append([group, way, *(f'{mean:.1f} {unit}' for mean, unit in cells)])
+                shake = jitter(lifted.places(), lifted.frame, lifted.fps)
+                row = {'frames': len(lifted), 'jitter': shake}
+                table.append(measure(lifted, truth) | row)
+            rows.append([group, way, *cells_of(merge_rows(table), UNITS)])
     return rows
 
 

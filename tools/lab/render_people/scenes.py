@@ -1,7 +1,8 @@
 """Scenes: people, clothes, objects, background, light and camera."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -220,12 +221,10 @@ class SceneSampler:
         rng: np.random.Generator,
     ) -> list[Surface]:
         """Place animals, vehicles and other objects between people."""
-        taken = np.array([camera.eye[:2], *_spots(people)])
-        surfaces = []
-        for _ in range(rng.integers(1, _OBJECTS + 1)):
-            at = position_in_frame(camera, frame, distance, rng)
-            if np.linalg.norm(taken - at, axis=1).min() > _OBJECT_DISTANCE:
-                surfaces += place_object(at, self.num_fabrics, rng)
+        taken, surfaces = [camera.eye[:2], *_spots(people)], []
+        sample = partial(position_in_frame, camera, frame, distance, rng)
+        for at in _free_places(sample, taken, _OBJECT_DISTANCE, _OBJECTS, rng):
+            surfaces += place_object(at, self.num_fabrics, rng)
         return surfaces
 
     def _decoys(
@@ -237,17 +236,14 @@ class SceneSampler:
         rng: np.random.Generator,
     ) -> list[Surface]:
         """Place posters, screens, mannequins and statues between people."""
-        taken = [camera.eye[:2], *_spots(people)]
-        surfaces = []
-        for _ in range(rng.integers(1, _DECOYS + 1)):
-            at = position_in_frame(camera, frame, distance, rng)
-            if np.linalg.norm(np.array(taken) - at, axis=1).min() > _DECOY_DISTANCE:
-                towards = camera.eye[:2] - at
-                azimuth = np.arctan2(towards[1], towards[0])
-                away = np.linalg.norm(towards)
-                detailed = camera.intrinsics[0] * _FINE > away
-                surfaces += self.decoy(at, azimuth, detailed, rng)
-                taken.append(at)
+        taken, surfaces = [camera.eye[:2], *_spots(people)], []
+        sample = partial(position_in_frame, camera, frame, distance, rng)
+        for at in _free_places(sample, taken, _DECOY_DISTANCE, _DECOYS, rng):
+            towards = camera.eye[:2] - at
+            azimuth = np.arctan2(towards[1], towards[0])
+            detailed = camera.intrinsics[0] * _FINE > np.linalg.norm(towards)
+            surfaces += self.decoy(at, azimuth, detailed, rng)
+            taken.append(at)
         return surfaces
 
     def _scene(
@@ -361,6 +357,20 @@ class SceneSampler:
         )
         frame = (frame - np.tile(center, 2)) * scale + np.tile((width, height), 2) / 2
         return replace(camera, intrinsics=intrinsics), frame
+
+
+def _free_places(
+    sample: Callable[[], np.ndarray],
+    taken: list[np.ndarray],
+    apart: float,
+    most: int,
+    rng: np.random.Generator,
+) -> Iterator[np.ndarray]:
+    """Sample up to ``most`` places (2,), and yield those ``apart`` from all taken."""
+    for _ in range(rng.integers(1, most + 1)):
+        at = sample()
+        if np.linalg.norm(np.array(taken) - at, axis=1).min() > apart:
+            yield at
 
 
 def _spots(people: list[Person]) -> list[np.ndarray]:
