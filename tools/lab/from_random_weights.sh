@@ -12,9 +12,11 @@
 # calibrates the scores. CORES (2) render. EPOCHS (20), a third of it and a third again
 # are those of the stages of growing image size, PARTS (64) of PART (2048) people those
 # of the last; MINUTES (390) is the detector's time, BATCH (32) its images per step.
+# MODELS, if given, are libraries of Sweet Home 3D's models (.sh3f), separated by spaces.
 set -euo pipefail
 WORK=$1 PANORAMAS=$2 MOTIONS=("${@:3}")
 SHARDS=${SHARDS:-10} PEOPLE=${PEOPLE:-2500} BODIES=${BODIES:-320} CORES=${CORES:-2} EPOCHS=${EPOCHS:-20} PARTS=${PARTS:-64} PART=${PART:-2048} MINUTES=${MINUTES:-390} BATCH=${BATCH:-32}
+read -ra MODELS <<< "${MODELS:-}"
 HELD_OUT=(city lobby warehouse park)
 TRAINED=(apartment bridge dawn esplanade forest hall lab night sky studio sunrise sunset venice workshop)
 WORK=$(mkdir -p "$WORK" && cd "$WORK" && pwd)
@@ -23,13 +25,13 @@ mkdir -p "$DATA/crops"
 
 render() { # FOLDER SEED PEOPLE OPTIONS...
     python -m tools.lab.render_people "$DATA/$1" --seed "$2" --people "$3" --motions "${MOTIONS[@]}" --panoramas "$PANORAMAS" \
-        --bodies "$BODIES" --workers "$CORES" "${@:4}"
+        --bodies "$BODIES" --workers "$CORES" ${MODELS:+--models "${MODELS[@]}"} "${@:4}"
 }
 SPLIT=(--shards "$SHARDS" --without-clips S02/ S85/ --without-panoramas "${HELD_OUT[@]}")
 
 render people 1 "$PEOPLE" "${SPLIT[@]}"
-render people 2 "$PEOPLE" "${SPLIT[@]}" --acrobatic 0.35 --lying 0.15 --tables 0.28 --close 0.2 --steep 0.12 --behind 0.2 --groups 0.2
-render people 3 "$PEOPLE" "${SPLIT[@]}" --acrobatic 0.08 --lying 0.05 --tables 0.3 --close 0.25 --steep 0.1 --behind 0.3 --groups 0.4
+render people 2 "$PEOPLE" "${SPLIT[@]}" --acrobatic 0.35 --lying 0.15 --tables 0.28 --close 0.2 --steep 0.12 --behind 0.2 --groups 0.2 --objects 0.4
+render people 3 "$PEOPLE" "${SPLIT[@]}" --acrobatic 0.08 --lying 0.05 --tables 0.3 --close 0.25 --steep 0.1 --behind 0.3 --groups 0.4 --objects 0.4
 render scenes 4 $(((PEOPLE + 5) / 6)) "${SPLIT[@]}" --whole-images --objects 0.6 --cutouts 0.4 --acrobatic 0.08 --lying 0.07 --tables 0.16 \
     --close 0.2 --steep 0.06 --behind 0.15 --groups 0.3 --decoys 0.4
 render held_out 5 "$PEOPLE" --only-clips S02/ S85/ --without-panoramas "${TRAINED[@]}"

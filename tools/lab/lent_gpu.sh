@@ -13,7 +13,7 @@
 #   lent_gpu.sh status             what is rendered and trained
 #
 # render, pose and detector work in the background. DATA (/tmp/data) has cmu/*.npz,
-# panoramas.tgz and, if any, crops/*.npz; WORK (/tmp/work) gets logs and checkpoints;
+# panoramas.tgz and, if any, crops/*.npz and models/*.sh3f; WORK (/tmp/work) gets logs and checkpoints;
 # CORES (16) are shared out; a shard has PEOPLE (1500).
 set -euo pipefail
 DATA=${DATA:-/tmp/data} WORK=${WORK:-/tmp/work} SITE=${SITE:-/tmp/site} CORES=${CORES:-16} PEOPLE=${PEOPLE:-1500}
@@ -52,10 +52,12 @@ unpack() {
 render() {
     local shared=(python3 -m tools.lab.render_people "$DATA/people" --shards 99
         --motions "$DATA"/cmu/*.npz --panoramas "$DATA/panoramas.tgz" --without-clips S02/ S85/)
+    local models=("$DATA"/models/*.sh3f)
+    [ ! -e "${models[0]}" ] || shared+=(--models "${models[@]}")
     background sports "${shared[@]}" --seed 31 --people "$PEOPLE" --workers $((CORES * 3 / 8)) \
-        --acrobatic 0.35 --lying 0.15 --tables 0.28 --close 0.2 --steep 0.12 --behind 0.2 --groups 0.2
+        --acrobatic 0.35 --lying 0.15 --tables 0.28 --close 0.2 --steep 0.12 --behind 0.2 --groups 0.2 --objects 0.4
     background daily "${shared[@]}" --seed 32 --people "$PEOPLE" --workers $((CORES * 3 / 8)) \
-        --acrobatic 0.08 --lying 0.05 --tables 0.3 --close 0.25 --steep 0.1 --behind 0.3 --groups 0.4
+        --acrobatic 0.08 --lying 0.05 --tables 0.3 --close 0.25 --steep 0.1 --behind 0.3 --groups 0.4 --objects 0.4
     shared[3]=$DATA/scenes
     background scenes "${shared[@]}" --seed 33 --people $((PEOPLE / 6)) --workers $((CORES / 4)) \
         --whole-images --objects 0.6 --acrobatic 0.08 --lying 0.07 --tables 0.16 --close 0.2 \

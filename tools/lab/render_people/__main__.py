@@ -29,7 +29,7 @@ _SHARES = {
     'tables': 'share of images with people behind tables, counters, steering wheels',
     'close': 'share of images that end between shoulders and thighs',
     'steep': 'share of images seen from nearby, from high above or from the floor',
-    'objects': 'share of whole images with animals, vehicles and other objects',
+    'objects': 'share of images with objects; of crops only with --models',
     'cutouts': 'share of backgrounds cut out of panoramas: sharper, no perspective',
     'behind': 'share of images of people seen from behind',
     'groups': 'share of images of people who touch: hugging, hand in hand, in a row',
@@ -51,7 +51,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--panoramas',
         type=Path,
+        nargs='+',
+        default=[],
         help="folder of panoramas, or npm's @pmndrs/assets (.tgz) (default: colors)",
+    )
+    parser.add_argument(
+        '--models',
+        type=Path,
+        nargs='+',
+        default=[],
+        help="libraries of Sweet Home 3D's models (.sh3f), for --objects, in crops too",
     )
     parser.add_argument('--shards', type=int, default=1, help='(default: 1)')
     parser.add_argument(
@@ -116,7 +125,7 @@ def run(args: argparse.Namespace) -> None:
 
     settings = ShardSettings(
         motions=tuple(map(str, args.motions)),
-        panoramas=args.panoramas and str(args.panoramas),
+        panoramas=tuple(map(str, args.panoramas)),
         without_clips=tuple(args.without_clips),
         only_clips=args.only_clips and tuple(args.only_clips),
         without_panoramas=tuple(args.without_panoramas),
@@ -132,10 +141,12 @@ def run(args: argparse.Namespace) -> None:
         behind=args.behind,
         groups=args.groups,
         decoys=args.decoys,
+        models=tuple(map(str, args.models)),
     )
     # check all inputs before the slow steps
     settings.read_clips()
     settings.read_panoramas()
+    settings.read_models()
     create_context().release()
     paths = [shard_path(settings, args.target, n) for n in range(args.shards)]
     record = args.target / f'{settings.name}.json'
@@ -176,8 +187,12 @@ def _check(args: argparse.Namespace) -> None:
 def _check_settings(settings: dict, path: Path) -> None:
     """Check that existing shards have the same settings."""
     existing = load_json(path) if path.exists() else {}
-    # options that a record lacks are shares, added later
-    changed = [name for name in settings if existing.get(name, 0) != settings[name]]
+    # options that a record lacks were added later, with no effect by default
+    changed = [
+        name
+        for name, value in settings.items()
+        if (existing.get(name) or 0) != (value or 0)
+    ]
     if changed:
         raise ValueError(
             f'{path.parent} has shards with other {", ".join(changed)} '

@@ -15,6 +15,7 @@ from tools.lab.render_people.renderer import Camera, Surface
 
 # Probabilities of objects.
 _OCCLUDED, _TABLE, _CLUTTERED, _WALLED, _FLOORED = 0.18, 0.14, 0.5, 0.4, 0.55
+_WALLED_AMONG_MODELS = 0.25
 _WHEEL = 0.15
 # Bones that objects occlude.
 _OCCLUDED_BONES = ('foot.L', 'foot.R', 'head', 'wrist.L', 'wrist.R')
@@ -26,10 +27,15 @@ class FurnitureSampler:
     Args:
         bones (dict[str, int]): Index of each bone.
         num_fabrics (int): Number of the renderer's fabrics.
+        modeled (bool): Whether models stand around, which walls would hide. Defaults
+            to False.
     """
 
-    def __init__(self, bones: dict[str, int], num_fabrics: int) -> None:
+    def __init__(
+        self, bones: dict[str, int], num_fabrics: int, modeled: bool = False
+    ) -> None:
         self.bones, self.num_fabrics = bones, num_fabrics
+        self.walled = _WALLED_AMONG_MODELS if modeled else _WALLED
 
     def table(
         self, camera: Camera, person: Person, rng: np.random.Generator
@@ -113,7 +119,7 @@ class FurnitureSampler:
         center = person.posed.heads[0]
         aside, forward = camera.rotation[0], camera.rotation[2]
         ahead = forward * (1, 1, 0) / max(np.linalg.norm(forward[:2]), 1e-6)
-        if rng.random() < _WALLED:
+        if rng.random() < self.walled:
             at = center * (1, 1, 0) + ahead * rng.uniform(0.5, 5)
             turn = _facing(ahead) @ _yaw(rng.normal(0, 0.4))
             material = sample_material(self.num_fabrics, rng, 1.2)

@@ -1,6 +1,6 @@
 """Scenes: people, clothes, objects, background, light and camera."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -23,6 +23,7 @@ from tools.lab.render_people.framing import (
 )
 from tools.lab.render_people.furniture import FurnitureSampler
 from tools.lab.render_people.groups import GroupSampler
+from tools.lab.render_people.models import Model, place_model
 from tools.lab.render_people.objects import place_object
 from tools.lab.render_people.people import Person, place_person
 from tools.lab.render_people.renderer import Camera, Scene, Surface
@@ -49,6 +50,8 @@ _PART = np.log((0.16, 1.4))
 _PARTS, _NECKS = {'table': np.log((0.9, 3.0)), 'close': np.log((1.4, 5.0))}, 0.6
 # Maximum number of objects, and minimum distance to people and the camera, meters.
 _OBJECTS, _OBJECT_DISTANCE = 7, 0.7
+# The number with models, and their share.
+_MODELED_OBJECTS, _MODELED = 28, 0.9
 _DECOYS, _DECOY_DISTANCE = 3, 1.2  # the same of decoys
 _GROUPED, _EMPTY = 0.4, 0.07
 # Distance ranges of other framings in meters; views from above of steep ones; minimum
@@ -90,8 +93,8 @@ class SceneSampler:
         num_fabrics (int): Number of the renderer's fabrics.
         size (tuple[int, int]): Width and height of renderings in pixels.
         framings (FramingShares): Framings of crops and whole images.
-        objects (float): Share of whole images with animals, vehicles and other
-            objects. Defaults to 0.
+        objects (float): Share of images with animals, vehicles and other objects;
+            of whole images only without models. Defaults to 0.
         cutouts (float): Share of images whose background is a part of a panorama,
             enlarged little. Defaults to 0.
         behind (float): Share of views of the first person from behind. Defaults to 0.
@@ -99,6 +102,7 @@ class SceneSampler:
             behind tables. Defaults to 0.
         decoys (float): Share of whole images with posters, screens, mannequins and
             statues. Defaults to 0.
+        models (list[Model]): Models of objects. Defaults to none.
     """
 
     def __init__(
@@ -115,14 +119,15 @@ class SceneSampler:
         behind: float = 0.0,
         groups: float = 0.0,
         decoys: float = 0.0,
+        models: Sequence[Model] = (),
     ) -> None:
-        self.framings, self.objects = framings, objects
+        self.framings, self.objects, self.models = framings, objects, models
         self.behind, self.groups, self.decoys = behind, groups, decoys
         self.model, self.bodies, self.poses = model, bodies, poses
         self.size = size
         self.background = BackgroundSampler(panoramas, cutouts)
         self.clothing = ClothingSampler(model, num_fabrics)
-        self.furniture = FurnitureSampler(model.bones, num_fabrics)
+        self.furniture = FurnitureSampler(model.bones, num_fabrics, bool(models))
         self.num_fabrics = num_fabrics
         self.group = GroupSampler(model, bodies, poses)
         self.decoy = DecoySampler(model, bodies, poses, self.clothing, num_fabrics)
@@ -155,6 +160,8 @@ class SceneSampler:
         people = [person, *(each for each in others if self._is_in_view(each, camera))]
         scene = self._scene(people, person, camera, rng)
         scene.surfaces += table
+        if self.models and rng.random() < self.objects:
+            scene.surfaces += self._objects(people, camera, frame, distance, rng)
         return Shot(scene, camera, people, frame, center, _SHADOWS)
 
     def whole_image(self, rng: np.random.Generator) -> Shot | None:
@@ -223,8 +230,13 @@ class SceneSampler:
         """Place animals, vehicles and other objects between people."""
         taken, surfaces = [camera.eye[:2], *_spots(people)], []
         sample = partial(position_in_frame, camera, frame, distance, rng)
-        for at in _free_places(sample, taken, _OBJECT_DISTANCE, _OBJECTS, rng):
-            surfaces += place_object(at, self.num_fabrics, rng)
+        most = _MODELED_OBJECTS if self.models else _OBJECTS
+        for at in _free_places(sample, taken, _OBJECT_DISTANCE, most, rng):
+            if self.models and rng.random() < _MODELED:
+                model = self.models[rng.integers(len(self.models))]
+                surfaces.append(place_model(at, model, rng))
+            else:
+                surfaces += place_object(at, self.num_fabrics, rng)
         return surfaces
 
     def _decoys(

@@ -26,6 +26,7 @@ from tools.lab.render_people.bodies import (
     write_bodies,
 )
 from tools.lab.render_people.labels import Label, label_person
+from tools.lab.render_people.models import Model, read_catalog
 from tools.lab.render_people.props import sample_fabrics, to_srgb
 from tools.lab.render_people.renderer import Renderer
 from tools.lab.render_people.sampling import PoseSampler
@@ -51,7 +52,7 @@ class ShardSettings:
 
     Attributes:
         motions (tuple[str]): Files of clips.
-        panoramas (str, optional): Folder or archive of panoramas.
+        panoramas (tuple[str]): Folders or archives of panoramas.
         without_clips (tuple[str]): Prefixes of excluded clips.
         without_panoramas (tuple[str]): Names of excluded panoramas.
         people (int): People per shard; images per shard of whole images.
@@ -67,10 +68,11 @@ class ShardSettings:
         behind (float): Share of views from behind.
         groups (float): Share of images whose first person touches others.
         decoys (float): Share of whole images with posters, mannequins and the like.
+        models (tuple[str]): Libraries of models of objects.
     """
 
     motions: tuple[str, ...]
-    panoramas: str | None
+    panoramas: tuple[str, ...]
     without_clips: tuple[str, ...]
     without_panoramas: tuple[str, ...]
     people: int
@@ -86,6 +88,7 @@ class ShardSettings:
     behind: float = 0.0
     groups: float = 0.0
     decoys: float = 0.0
+    models: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -113,7 +116,9 @@ class ShardSettings:
 
     def read_panoramas(self) -> list[np.ndarray]:
         """Read the included panoramas; an empty list without panoramas."""
-        panoramas = read_panoramas(Path(self.panoramas)) if self.panoramas else {}
+        panoramas = {}
+        for path in self.panoramas:
+            panoramas |= read_panoramas(Path(path))
         unknown = set(self.without_panoramas) - panoramas.keys()
         if unknown:
             raise ValueError(
@@ -125,14 +130,20 @@ class ShardSettings:
             if name not in self.without_panoramas
         ]
         if panoramas and not included:
-            raise ValueError(f'all panoramas of {self.panoramas} are excluded')
+            files = ', '.join(self.panoramas)
+            raise ValueError(f'all panoramas of {files} are excluded')
         return included
+
+    def read_models(self) -> list[Model]:
+        """Read the catalogs of the models' libraries."""
+        return [model for path in self.models for model in read_catalog(Path(path))]
 
     def as_json(self) -> dict:
         """Settings as written beside the shards, with digests instead of files."""
         values = asdict(self) | {
             'motions': [_digest(path) for path in self.motions],
-            'panoramas': self.panoramas and _digest(self.panoramas),
+            'panoramas': ' '.join(map(_digest, self.panoramas)),
+            'models': ' '.join(map(_digest, self.models)),
             'rules': RULES,
         }
         del values['whole_images']  # part of the name
@@ -266,6 +277,7 @@ def _render(
         settings.behind,
         settings.groups,
         settings.decoys,
+        settings.read_models(),
     )
     try:
         while True:
