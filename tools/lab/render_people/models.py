@@ -1,4 +1,4 @@
-"""Models of furniture, vehicles, plants and things from Sweet Home 3D's libraries.
+"""Models of furniture, vehicles, plants and household goods from Sweet Home 3D's libraries.
 
 On Debian, ``apt-get download sweethome3d-furniture`` has five libraries (``.sh3f``).
 """
@@ -30,7 +30,7 @@ _EDGE, _MOST_TRIANGLES, _TEXTURE = 0.025, 30_000, 256
 _TRANSPARENT = 0.6  # less opaque materials, such as panes, are left out
 # Probabilities of another size, color, of any orientation, and of any height.
 _RESIZED, _TINTED, _TILTED, _RAISED = 0.35, 0.4, 0.12, 0.25
-# Log range of their longest side, smaller things are always enlarged; maximum height of
+# Log range of their longest side, smaller ones are always enlarged; maximum height of
 # raised ones, as of those on shelves and walls. Meters.
 _SIZES, _SMALL, _HIGHEST = np.log((0.3, 2.5)), 0.4, 2.2
 _HELD = 1024  # models in memory, 0.5 GB
