@@ -11,25 +11,25 @@ slow = pytest.mark.slow(reason='renders with anny and OpenGL, the extra of rende
 
 CATALOG = """name=Test
 name#1=Cupboard
-model#1=/things/box.obj
+model#1=/goods/box.obj
 width#1=60
 depth#1=40
 height#1=200
 
 name#2=Sitting female
-model#2=/things/box.obj
+model#2=/goods/box.obj
 width#2=60
 depth#2=40
 height#2=100
 
 name#3=Rug
-model#3=/things/box.obj
+model#3=/goods/box.obj
 width#3=200
 depth#3=300
 height#3=1
 
 name#4=Turned
-model#4=/things/box.obj
+model#4=/goods/box.obj
 modelRotation#4=0 0 1 0 1 0 -1 0 0
 width#4=60
 depth#4=40
@@ -77,12 +77,12 @@ def library(tmp_path):
     picture = np.zeros((64, 64, 3), np.uint8)
     picture[:32] = 0, 255, 0  # its upper half is green
     encoded = cv2.imencode('.png', picture)[1].tobytes()
-    path = tmp_path / 'things.sh3f'
+    path = tmp_path / 'goods.sh3f'
     with zipfile.ZipFile(path, 'w') as archive:
         archive.writestr('PluginFurnitureCatalog.properties', CATALOG)
-        archive.writestr('things/box.obj', BOX)
-        archive.writestr('things/box.mtl', MATERIALS)
-        archive.writestr('things/picture.png', encoded)
+        archive.writestr('goods/box.obj', BOX)
+        archive.writestr('goods/box.mtl', MATERIALS)
+        archive.writestr('goods/picture.png', encoded)
     return path
 
 

@@ -1,4 +1,4 @@
-"""Models of furniture, vehicles, plants and household goods from Sweet Home 3D's libraries.
+"""Models of furniture, vehicles, plants and household goods of Sweet Home 3D.
 
 On Debian, ``apt-get download sweethome3d-furniture`` has five libraries (``.sh3f``).
 """
