@@ -22,7 +22,7 @@ from mmhot.video.people import (
 )
 
 # Part of the identity of PoseVerifiedDetector: raise it when its boxes change.
-_RULES = 3
+_RULES = 4
 
 CANDIDATE_SCORE = 0.05
 """Least score of boxes that are verified."""
@@ -31,7 +31,7 @@ _MAX_CANDIDATES = 60
 # are tracked already.
 _MAX_NEW, _MIN_NEW = 8, 0.2
 # Exponents of the detector's score and of both mean confidences.
-_DETECTOR_POWER, _POSE_POWER = 0.15, 0.5
+_DETECTOR_POWER, _POSE_POWER = 0.4, 0.5
 _BATCH = 32
 _PADDING = 0.1
 # Boxes of the detector, with hair, hands and clothes in them, replace those around the
@@ -121,14 +121,14 @@ class PoseVerifiedDetector(Detector):
         estimator (PoseEstimator): 2D pose estimator.
         detector (Detector): Detector of the candidates.
         min_score (float): Least score of people: with the detector's score ``s`` and
-            the mean confidences ``c`` of both passes, ``s ** 0.15 * (c1 * c2) ** 0.5``.
-            Defaults to 0.62.
+            the mean confidences ``c`` of both passes, ``s ** 0.4 * (c1 * c2) ** 0.5``.
+            Defaults to 0.44.
         min_tracked (float): Least mean confidence of tracked people. Defaults to 0.6.
     """
 
     estimator: PoseEstimator
     detector: Detector
-    min_score: float = 0.62
+    min_score: float = 0.44
     min_tracked: float = 0.6
 
     def __post_init__(self) -> None:
