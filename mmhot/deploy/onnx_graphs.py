@@ -134,14 +134,18 @@ class DetectorGraph(nn.Module):
 
 
 def _boxes(sides: Tensor, stride: int, offset: float) -> Tensor:
-    """Convert distances to the sides of boxes (B, 4, H, W) to corners (B, N, 4)."""
+    """Convert distances to the sides of boxes (B, 4, H, W) to corners (B, N, 4).
+
+    Corners are clipped to the image before suppression, as by MMDetection.
+    """
     height, width = sides.shape[2:]
     ys = (torch.arange(height, device=sides.device) + offset) * stride
     xs = (torch.arange(width, device=sides.device) + offset) * stride
     ys, xs = (each.to(sides.dtype) for each in torch.meshgrid(ys, xs, indexing='ij'))
     left, top, right, bottom = sides.unbind(1)
-    corners = torch.stack([xs - left, ys - top, xs + right, ys + bottom], dim=-1)
-    return corners.flatten(1, 2)
+    columns = torch.stack([xs - left, xs + right], dim=-1).clamp(0, width * stride)
+    rows = torch.stack([ys - top, ys + bottom], dim=-1).clamp(0, height * stride)
+    return torch.stack([columns, rows], dim=-1).flatten(3).flatten(1, 2)
 
 
 @torch.library.custom_op('mmhot::choose_boxes', mutates_args=())

@@ -35,7 +35,7 @@ width#4=60
 depth#4=40
 height#4=200
 """
-# a cuboid of 2 x 4 x 1, y up, whose front at z = 1 has the picture, whose back is glass
+# a cuboid of 2 x 4 x 1, y up, whose front at z = 1 has the print, whose back is glass
 BOX = """mtllib box.mtl
 v 0 0 0
 v 2 0 0
@@ -49,7 +49,7 @@ vt 0 0
 vt 1 0
 vt 1 1
 vt 0 1
-usemtl picture
+usemtl print
 f 5/1 6/2 7/3
 f 5/1 7/3 8/4
 usemtl paint
@@ -61,9 +61,9 @@ usemtl glass
 f 2 1 4
 f 2 4 3
 """
-MATERIALS = """newmtl picture
+MATERIALS = """newmtl print
 Kd 1 1 1
-map_Kd picture.png
+map_Kd print.png
 newmtl paint
 Kd 1 0 0
 newmtl glass
@@ -74,15 +74,15 @@ d 0.2
 
 @pytest.fixture
 def library(tmp_path):
-    picture = np.zeros((64, 64, 3), np.uint8)
-    picture[:32] = 0, 255, 0  # its upper half is green
-    encoded = cv2.imencode('.png', picture)[1].tobytes()
+    print = np.zeros((64, 64, 3), np.uint8)
+    print[:32] = 0, 255, 0  # its upper half is green
+    encoded = cv2.imencode('.png', print)[1].tobytes()
     path = tmp_path / 'goods.sh3f'
     with zipfile.ZipFile(path, 'w') as archive:
         archive.writestr('PluginFurnitureCatalog.properties', CATALOG)
         archive.writestr('goods/box.obj', BOX)
         archive.writestr('goods/box.mtl', MATERIALS)
-        archive.writestr('goods/picture.png', encoded)
+        archive.writestr('goods/print.png', encoded)
     return path
 
 
@@ -124,7 +124,7 @@ def test_models_have_their_size_and_colors(modules, library):
     lower = painted & (mesh.vertices[:, 2] < 0.95)
     assert_allclose(np.unique(mesh.colors[lower], axis=0), [(0, 0, 0)])
     assert side.sum() == 8
-    # the picture is on another side, and the catalog's size holds
+    # the print is on another side, and the catalog's size holds
     mesh = modules.models.load_model(turned)
     assert_allclose(np.ptp(mesh.vertices, axis=0), (0.6, 0.4, 2.0), atol=1e-6)
     green = mesh.colors[:, 1] == 1
