@@ -6,7 +6,7 @@ On Debian, ``apt-get download sweethome3d-furniture`` has five libraries (``.sh3
 import re
 import zipfile
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 import cv2
@@ -142,22 +142,18 @@ def place_model(at: np.ndarray, model: Model, rng: np.random.Generator) -> Surfa
     )
 
 
-@cache
-def _archive(library: Path) -> dict[str, trimesh.util.BytesIO]:
-    with zipfile.ZipFile(library) as archive:
-        return {
-            name: trimesh.util.wrap_as_stream(archive.read(name))
-            for name in archive.namelist()
-        }
-
-
 @lru_cache(maxsize=_HELD)
 def load_model(model: Model) -> Mesh:
     """Load a model in its size, with the colors of its materials and textures."""
-    files = _archive(model.library)
     folder = str(PurePosixPath(model.file).parent)
+    with zipfile.ZipFile(model.library) as archive:
+        files = {
+            name: trimesh.util.wrap_as_stream(archive.read(name))
+            for name in archive.namelist()
+            if name.startswith(f'{folder}/')
+        }
     scene = trimesh.load(
-        trimesh.util.wrap_as_stream(files[model.file].getvalue()),
+        files[model.file],
         file_type='obj',
         resolver=ZipResolver(files, namespace=folder),
         force='scene',
@@ -165,11 +161,9 @@ def load_model(model: Model) -> Mesh:
     )
     diagonal = np.linalg.norm(scene.extents)
     dumped = scene.dump()
-    parts = [_colored(part, diagonal) for part in dumped]
     # a model that is all glass stays as it is
-    parts = [part for part in parts if part is not None] or [
-        _colored(part, diagonal, opaque=True) for part in dumped
-    ]
+    opaque = [part for part in dumped if _opacity(part) >= _TRANSPARENT] or dumped
+    parts = [_colored(part, diagonal) for part in opaque]
     vertices, normals, colors, triangles = zip(*parts, strict=True)
     starts = np.cumsum([0, *map(len, vertices[:-1])])
     triangles = [part + start for part, start in zip(triangles, starts, strict=True)]
@@ -186,42 +180,43 @@ def load_model(model: Model) -> Mesh:
     return Mesh(*(x.astype(np.float32) for x in parts[:3]), parts[3].astype(np.int32))
 
 
-def _colored(
-    part: trimesh.Trimesh, diagonal: float, opaque: bool = False
-) -> tuple[np.ndarray, ...] | None:
-    """Vertices, normals, linear colors and triangles; None if it is transparent."""
+def _opacity(part: trimesh.Trimesh) -> float:
+    """Opacity of the material, from 0 to 1."""
+    material = getattr(part.visual, 'material', None)
+    return float(getattr(material, 'kwargs', {}).get('d', ['1'])[0])
+
+
+def _colored(part: trimesh.Trimesh, diagonal: float) -> tuple[np.ndarray, ...]:
+    """Vertices, normals, linear colors and triangles."""
     # triangles without material have no texture coordinates
     material = getattr(part.visual, 'material', part.visual)
-    diffuse = np.array(material.main_color[:3], float) / 255
-    opacity = getattr(material, 'kwargs', {}).get('d', ['1'])
-    if not opaque and float(opacity[0]) < _TRANSPARENT:
-        return None
     vertices, triangles = np.array(part.vertices), np.array(part.faces)
     image, uv = getattr(material, 'image', None), getattr(part.visual, 'uv', None)
     if image is None or uv is None:
+        diffuse = np.array(material.main_color[:3], float) / 255
         colors = np.broadcast_to(to_linear(diffuse), vertices.shape)
         return vertices, np.array(part.vertex_normals), colors, triangles
-    attributes = np.concatenate([np.array(part.vertex_normals), uv], 1)
+    points = np.concatenate([vertices, part.vertex_normals, uv], 1)
     longest = diagonal * _EDGE
     while len(triangles) < _MOST_TRIANGLES / 4:
-        sides = np.roll(vertices[triangles], 1, 1) - vertices[triangles]
+        corners = points[triangles, :3]
+        sides = np.roll(corners, 1, 1) - corners
         is_long = np.linalg.norm(sides, axis=-1).max(1) > longest
         if not is_long.any():
             break
-        both = np.concatenate([vertices, attributes], 1)
-        both, triangles = trimesh.remesh.subdivide(
-            both, triangles, np.flatnonzero(is_long)
+        points, triangles = trimesh.remesh.subdivide(
+            points, triangles, np.flatnonzero(is_long)
         )
-        vertices, attributes = both[:, :3], both[:, 3:]
+    vertices, normals, uv = np.split(points, [3, 6], 1)
     pixels = np.asarray(image.convert('RGBA'))
     if pixels.shape[1] > _TEXTURE:
         height = max(round(pixels.shape[0] * _TEXTURE / pixels.shape[1]), 1)
         pixels = cv2.resize(pixels, (_TEXTURE, height), interpolation=cv2.INTER_AREA)
     height, width = pixels.shape[:2]
     # textures repeat, but 0 and 1 are opposite edges
-    column, row = (np.float32(1e-4) + attributes[:, 3:].T * (1 - 2e-4)) % 1
+    column, row = (np.float32(1e-4) + uv.T * (1 - 2e-4)) % 1
     column, row = (column * width).astype(int), ((1 - row) * height).astype(int)
     texels = pixels[row.clip(0, height - 1), column.clip(0, width - 1)] / 255
     # leaves are cut out of rectangles
     triangles = triangles[texels[triangles, 3].max(1) > _TRANSPARENT]
-    return vertices, attributes[:, :3], to_linear(texels[:, :3]), triangles
+    return vertices, normals, to_linear(texels[:, :3]), triangles

@@ -256,7 +256,7 @@ def _render(
     settings: ShardSettings, folder: Path, number: int
 ) -> Iterator[_RenderedImage]:
     """Render images endlessly."""
-    model, poses, panoramas = _shared_assets(settings)
+    model, poses, panoramas, models = _shared_assets(settings)
     bodies = read_bodies(_bodies_path(settings, folder))
     whole = settings.whole_images
     rng = np.random.default_rng((settings.seed, number, whole))
@@ -277,7 +277,7 @@ def _render(
         settings.behind,
         settings.groups,
         settings.decoys,
-        settings.read_models(),
+        models,
     )
     try:
         while True:
@@ -308,11 +308,11 @@ def _is_large_enough(label: Label, size: tuple[int, int]) -> bool:
 @lru_cache(maxsize=1)
 def _shared_assets(
     settings: ShardSettings,
-) -> tuple[BodyModel, PoseSampler, list[np.ndarray]]:
+) -> tuple[BodyModel, PoseSampler, list[np.ndarray], list[Model]]:
     """Assets that all shards of a process share."""
     model = read_body_model(build_anny())
     poses = PoseSampler(settings.read_clips(), settings.lying, settings.acrobatic)
-    return model, poses, settings.read_panoramas()
+    return model, poses, settings.read_panoramas(), settings.read_models()
 
 
 def _bodies_path(settings: ShardSettings, folder: Path) -> Path:
