@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -459,12 +460,14 @@ def test_fabrics_rotate_with_their_surface(modules):
 
 
 @slow
-def test_colors_of_vertices_are_rendered(modules):
+@pytest.mark.parametrize('length', [1, 0])
+def test_colors_of_vertices_are_rendered(modules, length):
     renderer = modules.renderer.Renderer((8, 8), np.zeros((1, 4, 4, 3), np.uint8))
     dark, bright = np.zeros(3), np.ones(3)
     light = modules.renderer.Light(np.array([0, 0, 1.0]), dark, bright, bright)
     color = np.array([0.5, 0.2, 0.1])
     box = modules.props.place_box(np.zeros(3), np.eye(3), np.full(3, 0.5), color=color)
+    box = replace(box, normal=length * box.normal)
     down = np.array([[1.0, 0, 0], [0, -1, 0], [0, 0, -1]])
     camera = modules.renderer.Camera(
         np.array([8, 8, 4.0, 4]), down, np.array([0, 0, 2.0]), (8, 8)

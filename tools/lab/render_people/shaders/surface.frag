@@ -51,7 +51,8 @@ float lit() {
 }
 
 void main() {
-    vec3 n = normalize(at_normal);
+    // normals of triangles without area are zero
+    vec3 n = at_normal / max(length(at_normal), 1e-6);
     vec3 to_eye = normalize(eye - at_world);
     vec3 color = material.x < 0.0 ? at_color : fabric();
     if (surface.x > 0.0) {
