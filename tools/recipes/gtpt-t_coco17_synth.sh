@@ -51,23 +51,20 @@ python tools/train.py $LARGE --amp --work-dir work_dirs/others --cfg-options loa
 python tools/publish_model.py work_dirs/others/epoch_2.pth LAST.pth --mean-with BEST.pth --half
 # render_people --people 1500 --shards 6 --seed 31 --acrobatic .35 --lying .15 --tables .28 --close .2 --steep .12, and with
 # --seed 32 --acrobatic .08 --lying .05 --tables .3 --close .25 --steep .1; 29 parts of 4,800 images were trained in 80 minutes on two cores
-torchrun --nproc-per-node 2 tools/train.py configs/body_2d_keypoint/gtpt/rendered/gtpt-t_1xb512-minutes_rendered-wide-256x192.py \
-    --launcher pytorch --no-validate --work-dir work_dirs/close --cfg-options load_from=LAST.pth find_unused_parameters=True \
-    train_dataloader.batch_size=24 train_dataloader.num_workers=1 train_dataloader.sampler.num_samples=4800 \
+MINUTES="configs/body_2d_keypoint/gtpt/rendered/gtpt-t_1xb512-minutes_rendered-wide-256x192.py --launcher pytorch --no-validate"
+HERE="find_unused_parameters=True train_dataloader.batch_size=24 train_dataloader.num_workers=1 train_dataloader.sampler.num_samples=4800 \
     train_dataloader.dataset.pipeline.4.prob=0.3 train_dataloader.dataset.pipeline.7.around_prob=0.2 optim_wrapper.optimizer.lr=8e-4 \
-    custom_hooks.3.minutes=80 custom_hooks.3.decay=0.7 "custom_hooks.4.modules=[backbone.conv,backbone.stages.0.0]" randomness.seed=131 \
+    custom_hooks.3.decay=0.7 custom_hooks.4.modules=[backbone.conv,backbone.stages.0.0]"
+torchrun --nproc-per-node 2 tools/train.py $MINUTES --work-dir work_dirs/close --cfg-options load_from=LAST.pth $HERE \
+    custom_hooks.3.minutes=80 randomness.seed=131 \
     "${FIRST%scenery*}$(printf people/people_seed%s.npz, 31_00 31_01 31_02 31_03 31_04 31_05 32_00 32_01 32_02 32_03 32_04 32_05)scenery/train.npz]"
 SHIPPED=configs/body_2d_keypoint/gtpt/rendered/gtpt-t_coco17_synth.py
 python tools/publish_model.py work_dirs/close/final.pth CLOSE.pth --mean-with LAST.pth --share 0.7 --half --config $SHIPPED
 # render_people --people 1500 --shards 4 --seed 71 --acrobatic .35 --lying .12 --tables .15 --close .2 --steep .12 --objects .5 --behind .25
 # --groups .25 --cutouts .3 with catalogs of models, and with --seed 72 --acrobatic .06 --lying .05 --tables .25 --close .35 --steep .08
 # --objects .6 --behind .3 --groups .35 --cutouts .3; people/whole/images_seed61: people of the detector's scenes; 31 parts of 4,800 images
-torchrun --nproc-per-node 2 tools/train.py configs/body_2d_keypoint/gtpt/rendered/gtpt-t_1xb512-minutes_rendered-wide-256x192.py \
-    --launcher pytorch --no-validate --work-dir work_dirs/variety --cfg-options load_from=CLOSE.pth find_unused_parameters=True \
-    train_dataloader.batch_size=24 train_dataloader.num_workers=1 train_dataloader.sampler.num_samples=4800 \
-    train_dataloader.dataset.pipeline.4.prob=0.3 train_dataloader.dataset.pipeline.7.around_prob=0.2 \
+torchrun --nproc-per-node 2 tools/train.py $MINUTES --work-dir work_dirs/variety --cfg-options load_from=CLOSE.pth $HERE \
     train_dataloader.dataset.pipeline.10.transforms.0.p=0.55 train_dataloader.dataset.pipeline.10.transforms.2.p=0.4 \
-    optim_wrapper.optimizer.lr=8e-4 custom_hooks.3.minutes=90 custom_hooks.3.decay=0.7 \
-    "custom_hooks.4.modules=[backbone.conv,backbone.stages.0.0]" randomness.seed=171 \
+    custom_hooks.3.minutes=90 randomness.seed=171 \
     "train_dataloader.dataset.ann_file=[$(printf rendered_people/train/train_0%s.npz, 0 1 2 3)$(printf people/people_seed7%s.npz, 1_00 1_01 1_02 1_03 2_00 2_01 2_02 2_03)$(printf people/whole/images_seed61_%s.npz, 00 01 02 03 04 05 06 08 09 10 11 12 13)scenery/train.npz]"
 python tools/publish_model.py work_dirs/variety/final.pth gtpt-t_coco17_synth.pth --mean-with CLOSE.pth --share 0.5 --half --config $SHIPPED
