@@ -27,6 +27,39 @@ def run_python(code):
     return done.stdout.split()
 
 
+def test_openmmlab_is_importable_first_and_mmhot_beside_its_checkout(tmp_path):
+    """The installed ``mmhot.pth`` installs shims; a folder ``mmhot`` hides nothing."""
+    (tmp_path / 'mmhot').mkdir()
+    (tmp_path / 'c.py').write_text("_base_ = 'mmhot::_base_/default_runtime.py'")
+    code = """
+from mmengine.config import Config
+print(Config.fromfile('c.py').default_scope)
+import mmpose.apis
+import mmhot
+print(mmhot.infer.__name__)
+"""
+    env = {name: text for name, text in os.environ.items() if name != 'PYTHONPATH'}
+    command = [sys.executable, '-c', code]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    assert (done.stdout, done.returncode) == ('mmpose\ninfer\n', 0), done.stderr
+
+
+def test_onnx_runtime_keeps_and_sends_nothing(tmp_path):
+    """Its telemetry would write an ID of the device; on CI servers it is off."""
+    code = """
+import mmhot
+from mmhot.weights.backends import open_session
+open_session('mmhot/weights/nanohtnet_81frm-keep9_cmu-wild.onnx', 'cpu')
+"""
+    env = {**os.environ, 'PYTHONPATH': str(ROOT), 'HOME': str(tmp_path)}
+    for name in ('CI', 'XDG_CACHE_HOME', 'ORT_DISABLE_TELEMETRY'):
+        env.pop(name, None)
+    subprocess.run([sys.executable, '-c', code], cwd=ROOT, env=env, check=True)
+    assert not [path for path in tmp_path.rglob('*') if 'icrosoft' in path.name]
+
+
 def test_import_is_light():
     code = """
 import sys, mmhot
