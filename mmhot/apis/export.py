@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mmhot.apis.options import ExportOptions, OutputOptions
 from mmhot.apis.progress import Bars, no_bar
-from mmhot.io.atomic import CACHE_FOLDER, is_in_the_way, remove_abandoned
+from mmhot.io.atomic import is_in_the_way
 from mmhot.io.own_results import is_result
 from mmhot.io.writers.table import WRITERS, Writer
 
@@ -287,8 +287,6 @@ def check_targets(
 def results_folder(folder: Path) -> Iterator[None]:
     """Create a writable folder; remove it again if nothing was written to it.
 
-    What killed runs left behind in it is removed.
-
     Args:
         folder (Path): Folder of the results.
 
@@ -303,8 +301,6 @@ def results_folder(folder: Path) -> Iterator[None]:
             # permissions alone do not show it, least of all to root
             with TemporaryFile(dir=folder):
                 pass
-            for each in (folder, folder / CACHE_FOLDER):
-                remove_abandoned(each)
         except OSError as error:
             reason = error.strerror
             if isinstance(error, FileExistsError | NotADirectoryError):
