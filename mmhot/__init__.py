@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mmhot.io.readers.keypoints import read_keypoints
     from mmhot.io.writers.table import register_writer
     from mmhot.lifting.lifter import Lifter
+    from mmhot.motion.processors import register_processor
     from mmhot.skeletons.joints import convert_keypoints, get_skeleton
     from mmhot.structures.clips import Clip2D, Clip3D, Track2D
 
@@ -33,6 +34,7 @@ _LAZY = {
     'lift': 'mmhot.apis.lifting',
     'read_keypoints': 'mmhot.io.readers.keypoints',
     'read_lifted': 'mmhot.io.lifted',
+    'register_processor': 'mmhot.motion.processors',
     'register_writer': 'mmhot.io.writers.table',
     'search': 'mmhot.apis.search',
 }
@@ -49,6 +51,7 @@ __all__ = [
     'lift',
     'read_keypoints',
     'read_lifted',
+    'register_processor',
     'register_writer',
     'search',
 ]

@@ -10,15 +10,15 @@ import numpy as np
 
 from mmhot.apis.export import check_targets, export, results_folder
 from mmhot.apis.options import InferOptions, LifterOptions, LiftOptions, LiftRunOptions
+from mmhot.apis.processing import processors_of
 from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
 from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.camera_path import static_path
-from mmhot.motion.extremities import to_joints
-from mmhot.motion.side_swaps import undo_swaps
+from mmhot.motion.chain import LiftingChain
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
-from mmhot.structures.lens import settle_lens
+from mmhot.structures.lens import resolve_intrinsics
 from mmhot.video.frames import FrameSource
 from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import StageTimes, VideoLifter
@@ -168,16 +168,9 @@ def _prepare(
     lifter: Lifter, clip: Clip2D, options: LiftOptions
 ) -> Callable[[Show], Clip3D]:
     """Check that a clip can be lifted; returns what lifts it."""
-    clip = undo_swaps(clip) if options.swap_repair else clip
-    segments = lifter.prepare(clip, options.mapping)
-    lens = settle_lens(clip.width, clip.height, options.fov, options.intrinsics)
-    mapping = options.mapping or lifter.mapping
-
-    def run(show: Show) -> Clip3D:
-        lifted = lifter.lift(clip, segments, show, lens)
-        return to_joints(lifted, options.joints, clip, lens, mapping)
-
-    return run
+    lens = resolve_intrinsics(clip.width, clip.height, options.fov, options.intrinsics)
+    chain = LiftingChain(lifter, processors_of(options, lifter), options.mapping)
+    return chain.prepare(clip, lens)
 
 
 def _summarize(clip: Clip3D, seconds: float) -> str:
@@ -230,19 +223,17 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
     Returns:
         VideoLifter: Without ``pose_estimator``, see :func:`open_pose_estimator`.
     """
+    lifter = _load(options.pose3d, options.pose3d_weights, options)
     return VideoLifter(
         None,
-        _load(options.pose3d, options.pose3d_weights, options),
+        lifter,
         kpt_thr=options.kpt_thr,
         smooth_2d=options.smooth_2d,
-        smooth_3d=options.smooth_3d,
         mapping=options.mapping,
-        swap_repair=options.swap_repair,
+        processors=processors_of(options, lifter),
         camera=options.camera,
-        reidentify=options.reidentify,
         fov=options.fov,
         intrinsics=options.intrinsics,
-        joints=options.joints,
         cache=cache,
         max_pixels=round(options.max_megapixels * 1e6),
     )

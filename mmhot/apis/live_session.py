@@ -121,7 +121,7 @@ class _StreamRun:
             mapping=options.mapping,
             fov=options.fov,
             intrinsics=options.intrinsics,
-            foot_lock=options.camera == 'static' and options.foot_lock,
+            foot_lock=options.camera == 'static' and 'feet' not in options.without,
             keep_images=live.show,
         )
         self._control = None

@@ -20,6 +20,7 @@ from mmhot.apis.option_fields import (
     read_keep,
 )
 from mmhot.io.writers.table import BVH_PROFILE_NAMES, WRITERS
+from mmhot.motion.processors import PROCESSORS, read_names
 from mmhot.skeletons.mappings import MAPPINGS
 from mmhot.weights.backends import BACKENDS
 from mmhot.weights.index import ACCURACIES, LIVE_LIFTER
@@ -29,7 +30,19 @@ SMOOTHING = ('none', 'butterworth', 'savgol', 'one-euro')
 
 
 @dataclass(frozen=True, kw_only=True)
-class LifterOptions(DeviceOptions):
+class ProcessorOptions(Options):
+    """Option of all that runs processors."""
+
+    without: Any = option(
+        (),
+        f'processing steps to leave out, of {",".join(PROCESSORS)}, see docs/motion.md',
+        convert=read_names,
+        metavar='LIST',
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifterOptions(ProcessorOptions, DeviceOptions):
     """Options of every lifter: joints, kept frames, lens and back end."""
 
     title = 'lifter and lens'
@@ -39,11 +52,6 @@ class LifterOptions(DeviceOptions):
         'how Human3.6M joints that the keypoints lack are approximated (default: as in '
         "the lifter's training)",
         choices=tuple(MAPPINGS),
-    )
-    swap_repair: bool = option(
-        True,
-        'do not repair limbs and people whose left and right are swapped',
-        flag='--no-swap-repair',
     )
     joints: int = option(
         17,
@@ -213,11 +221,6 @@ class InferOptions(LifterOptions):
         'none', 'filter of 2D keypoints over time', choices=SMOOTHING
     )
     smooth_3d: str = option('none', 'filter of 3D poses over time', choices=SMOOTHING)
-    reidentify: bool = option(
-        True,
-        'no re-identification: people who return after two seconds get a new track ID',
-        flag='--no-reid',
-    )
     camera: str = option(
         'auto',
         'motion of the camera: static, rotating (pan, tilt and zoom on a tripod), '
@@ -242,7 +245,7 @@ class InferOptions(LifterOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions(Options):
+class ExportOptions(ProcessorOptions):
     """Options of the files that are written: formats, axes, scale and floor."""
 
     title = 'results'
@@ -271,11 +274,6 @@ class ExportOptions(Options):
         False,
         'the camera does not move: estimate its tilt and the floor, and keep standing '
         'feet in place; videos show it by themselves',
-    )
-    foot_lock: bool = option(
-        True,
-        'do not keep standing feet in place, also where the camera is static',
-        flag='--no-foot-lock',
     )
     bvh_profile: str = option(
         'default', 'names, axes and rate of .bvh', choices=BVH_PROFILE_NAMES

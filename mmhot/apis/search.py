@@ -100,7 +100,7 @@ class MotionEmbedder(ClipEncoder):
         windows, tracks, spans = [], [], []
         for segment in self.prepare(clip):
             times = clip.times_of(segment.frames)
-            keypoints = self.to_model_rate(self.keypoints_of(segment), times)
+            keypoints = self.resample(self.keypoints_of(segment), times)
             length = len(keypoints)
             starts = window_starts(length, self.seq_len, step, keep_rest=False)
             frames = window_frames(starts, self.seq_len, self.seq_len)

@@ -15,7 +15,7 @@ from mmhot.deploy.switch import (
     switch_to_deploy,
 )
 from mmhot.installation import choose_device
-from mmhot.lifting.load_model import load_lifter
+from mmhot.lifting.load_model import find_files, load_lifter
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.host import Host
@@ -46,7 +46,7 @@ class TorchNetwork:
     ) -> None:
         self._device = choose_device(device)
         name, config, plain = load_lifter(model, checkpoint)
-        self.name = self.weights = name
+        self.name, self.weights = name, find_files(model, checkpoint)[1]
         self.model = move_to_device(switch_to_deploy(plain), self._device)
         self.codec = self.model.head.decoder
         self.settings = config.get('lifting', {})

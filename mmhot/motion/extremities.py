@@ -68,24 +68,22 @@ _HEAD = _Part(
 )
 
 
-def to_joints(
-    clip: Clip3D, count: int, seen: Clip2D, lens: Lens | None, mapping: str
-) -> Clip3D:
-    """Return a lifted clip with 17 or 24 joints, see :func:`add_extremities`."""
-    if count == _BODY.num_keypoints:
-        return clip
-    return add_extremities(clip, seen, lens, mapping)
+class AddJoints:
+    """Processor ``joints``: see :func:`add_extremities`."""
+
+    name, stage, needs = 'joints', 'poses', ('keypoints', 'mapping')
+
+    def __call__(self, clip: Clip3D, keypoints: Clip2D, mapping: str) -> Clip3D:
+        """Add toes, heels, hands and nose."""
+        return add_extremities(clip, keypoints, mapping)
 
 
-def add_extremities(
-    clip: Clip3D, seen: Clip2D, lens: Lens | None = None, mapping: str = 'trained'
-) -> Clip3D:
+def add_extremities(clip: Clip3D, seen: Clip2D, mapping: str = 'trained') -> Clip3D:
     """Extend Human3.6M's 17 joints to the 24 of ``h36m-24``.
 
     Args:
         clip (Clip3D): Lifted clip with 17 joints in ``'camera'`` axes and ``root_3d``.
         seen (Clip2D): The 2D keypoints that were lifted, of any skeleton.
-        lens (Lens, optional): That of the lifting.
         mapping (str): See :func:`mmhot.convert_keypoints`. Defaults to 'trained'.
 
     Returns:
@@ -100,7 +98,7 @@ def add_extremities(
             f'{clip.name}: clip must have the joints of h36m-17 in camera axes, got '
             f'{len(clip.joint_names)} joints in {clip.axes!r}'
         )
-    camera = _Camera.of(clip, lens)
+    camera = _Camera.of(clip, seen.lens)
     points, scores, face = _detected(clip, seen, mapping)
     offsets = np.zeros((len(clip), SKELETON.num_keypoints - _BODY.num_keypoints, 3))
     for rows in clip.stretches():
@@ -166,7 +164,7 @@ class _Camera:
     def rays(self, pixels: np.ndarray) -> np.ndarray:
         """Return pixels (..., 2) relative to the center, over the focal length."""
         if self.lens is not None:
-            pixels = self.lens.straighten(pixels)
+            pixels = self.lens.undistort(pixels)
         return (pixels - self.center) / self.focal
 
     def project(self, points: np.ndarray) -> np.ndarray:

@@ -12,11 +12,11 @@ from itertools import combinations
 
 import numpy as np
 
-from mmhot.motion.camera_path import stable_keypoints
 from mmhot.motion.contacts import predict_contacts
 from mmhot.motion.offset_fit import Offsets, fit_offsets
+from mmhot.motion.stabilization import stable_keypoints
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips import Clip3D, to_axes
 from mmhot.structures.smooth_fits import (
     normal_bands,
     rest_equations,
@@ -57,6 +57,18 @@ _LONGEST, _AWAY = 0.25, (0.05, 0.15)
 _SPLITS = 0.2
 
 Contacts = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+class LockFeet:
+    """Processor ``feet``: see :func:`lock_feet`."""
+
+    name, stage, needs = 'feet', 'files', ('static_camera',)
+
+    def __call__(self, clip: Clip3D, static_camera: bool) -> Clip3D:
+        """Keep standing feet in place if the camera is static."""
+        if not static_camera or clip.axes == 'world':
+            return clip
+        return lock_feet(to_axes(clip, 'camera'))
 
 
 def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:

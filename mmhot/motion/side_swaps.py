@@ -76,6 +76,16 @@ def _part_of(skeleton: Skeleton, joint: int) -> tuple[str, bool]:
     return 'head', False
 
 
+class RepairSides:
+    """Processor ``sides``: see :func:`undo_swaps`."""
+
+    name, stage, needs = 'sides', 'keypoints', ()
+
+    def __call__(self, clip: Clip2D) -> Clip2D:
+        """Exchange left and right joints in frames in which they are swapped."""
+        return undo_swaps(clip)
+
+
 def undo_swaps(clip: Clip2D) -> Clip2D:
     """Exchange left and right joints in frames in which they are swapped.
 

@@ -14,7 +14,12 @@ import numpy as np
 
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
-from mmhot.structures.lens import Lens, camera_intrinsics, ideal_camera, settle_lens
+from mmhot.structures.lens import (
+    Lens,
+    camera_intrinsics,
+    ideal_camera,
+    resolve_intrinsics,
+)
 from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
 from mmhot.video.live_tracks import LiveTrack, Observation, resample_segment
@@ -192,7 +197,7 @@ class LiveLifter:
 
     def facts(self, size: tuple[int, int]) -> dict:
         """Describe the results for frames of a size (width, height) by plain values."""
-        lens = settle_lens(*size, self.fov, self.intrinsics)
+        lens = resolve_intrinsics(*size, self.fov, self.intrinsics)
         focal, _ = camera_intrinsics(ideal_camera(*size, lens))
         return {
             'model': self.lifter.name,
@@ -249,10 +254,10 @@ class LiveLifter:
             return LivePoses(frame, [])
         times = frame.time + self._offsets
         windows = np.stack([resample_segment(x, times) for x in segments.values()])
-        lens = settle_lens(*self._size, self.fov, self.intrinsics)
+        lens = resolve_intrinsics(*self._size, self.fov, self.intrinsics)
         camera, undistorted = ideal_camera(*self._size, lens), windows.copy()
         if lens is not None:
-            undistorted[..., :2] = lens.straighten(windows[..., :2])
+            undistorted[..., :2] = lens.undistort(windows[..., :2])
         inputs = undistorted if self.lifter.reads_scores else undistorted[..., :2]
         poses = self.lifter.predict(inputs, camera)
         poses = poses[:, self._target - first_target(self.lifter)]

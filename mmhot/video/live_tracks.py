@@ -9,8 +9,8 @@ from mmhot.lifting.clip_encoder import fill_joints
 from mmhot.lifting.placement import place_roots
 from mmhot.motion.contacts import FPS, predict_contacts
 from mmhot.motion.live_foot_lock import LiveFootLock
+from mmhot.motion.smoothing import METERS_BETA, OneEuro
 from mmhot.structures.windows import resample
-from mmhot.video.smoothing import METERS_BETA, OneEuro
 
 # Seconds of poses from which the position of the last root is estimated.
 _PLACEMENT_SPAN = 0.5

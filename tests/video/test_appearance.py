@@ -4,13 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from mmhot.motion.returning import merge_returning
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Track2D
-from mmhot.video.appearance import (
-    AppearanceObserver,
-    describe_person,
-    merge_returning,
-)
+from mmhot.video.appearance import AppearanceObserver, describe_person
 from mmhot.video.people import People
 
 COCO = get_skeleton('coco-17')

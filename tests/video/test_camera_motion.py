@@ -394,9 +394,7 @@ def test_distorted_pixels_are_restored():
     clip, _, path, _ = panned_walk()
     lens = Lens((1100, 1090), (650, 350), (-0.1, 0.02, 0, 0), (1280, 720))
     seen = lens.distort(clip.tracks[0].keypoints)
-    np.testing.assert_allclose(
-        lens.straighten(seen), clip.tracks[0].keypoints, atol=0.1
-    )
+    np.testing.assert_allclose(lens.undistort(seen), clip.tracks[0].keypoints, atol=0.1)
     clip = replace(clip, tracks=[replace(clip.tracks[0], keypoints=seen)])
     pipeline = VideoLifter(None, Lifter('nanohtnet', device='cpu'), intrinsics=lens)
     lifted = pipeline.lift(clip, path=path)

@@ -10,13 +10,13 @@ from lifters import save_lifter
 
 from mmhot.cli.errors import print_line
 from mmhot.lifting.lifter import Lifter
+from mmhot.motion.smoothing import one_euro
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
 from mmhot.video.live import LiveLifter, target_position
 from mmhot.video.people import People
-from mmhot.video.smoothing import one_euro
 
 COCO = get_skeleton('coco-17')
 IMAGE = np.zeros((480, 640, 3), np.uint8)

@@ -13,7 +13,6 @@ from mmhot.video.people import People
 from mmhot.video.tracking import (
     TRACKING_RULES,
     Tracker,
-    join_tracks,
     link_tracklets,
     track_clip,
 )

@@ -27,7 +27,7 @@ from mmhot.lifting.clip_encoder import Segment
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.foot_lock import lock_feet
 from mmhot.structures.clips import Clip2D, Clip3D
-from mmhot.structures.lens import settle_lens
+from mmhot.structures.lens import resolve_intrinsics
 from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import VideoLifter, mask_low_confidence
 from mmhot.video.pose_estimation import VideoPoseEstimator
@@ -159,7 +159,9 @@ def lift_frames_alone(pipeline: VideoLifter, clip: Clip2D, max_gap: float) -> Cl
         for i in range(len(segment.frames)):
             arrays = segment.frames, segment.keypoints, segment.scores
             segments.append(Segment(segment.track, *(x[i : i + 1] for x in arrays)))
-    lens = settle_lens(clip.width, clip.height, pipeline.fov, pipeline.intrinsics)
+    lens = resolve_intrinsics(
+        clip.width, clip.height, pipeline.fov, pipeline.intrinsics
+    )
     return pipeline.lifter.lift(clip, segments, lens=lens)
 
 
