@@ -1,7 +1,7 @@
 """Inferencer with the interface of MMPose's, which lifts whole clips."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from mmhot.apis.inferencer_outputs import (
 )
 from mmhot.apis.inferencer_predictors import FrameResult, Predictor2D, Predictor3D
 from mmhot.apis.options import InferOptions
+from mmhot.apis.processing import processors_of
 from mmhot.apis.progress import no_bar, stage_bars, text_bar
 from mmhot.installation import choose_device
 from mmhot.lifting.lifter import Lifter
@@ -63,6 +64,7 @@ class Inferencer:
         det_weights (str, optional): Its checkpoint.
         det_cat_ids (int | list[int], optional): Must be 0, the category of people.
         show_progress (bool): Whether to show progress bars. Defaults to False.
+        without (Sequence[str]): Processors to leave out, see ``docs/motion.md``.
 
     Raises:
         ValueError: If a name is unknown, weights and model do not fit, or neither
@@ -90,8 +92,10 @@ class Inferencer:
         det_weights: str | None = None,
         det_cat_ids: int | Iterable[int] | None = None,
         show_progress: bool = False,
+        without: Sequence[str] = (),
     ) -> None:
         models = InferOptions(
+            without=without,
             pose2d=pose2d,
             pose2d_weights=pose2d_weights,
             det_model=det_model,
@@ -109,6 +113,7 @@ class Inferencer:
         self.lifter = None
         if lifts:
             self.lifter = _open_lifter(models.pose3d, models.pose3d_weights, device)
+            self._processors = processors_of(models, self.lifter)
         # thresholds differ from call to call, see BoxFilter
         self.detector, self.estimator = pose_source.open_pose_source(
             models.pose2d,
@@ -176,7 +181,8 @@ class Inferencer:
         )
         predictor = Predictor2D(models)
         if self.lifter is not None:
-            predictor = Predictor3D(VideoLifter(models, self.lifter), options)
+            pipeline = VideoLifter(models, self.lifter, processors=self._processors)
+            predictor = Predictor3D(pipeline, options)
         draw = Overlay(
             get_skeleton(self.estimator.skeleton),
             options.radius,

@@ -33,6 +33,8 @@ SMOOTHING = ('none', 'butterworth', 'savgol', 'one-euro')
 class ProcessorOptions(Options):
     """Option of all that runs processors."""
 
+    title = 'lifter and lens'
+
     without: Any = option(
         (),
         f'processing steps to leave out, of {",".join(PROCESSORS)}, see docs/motion.md',

@@ -40,7 +40,7 @@ class LiftingChain:
             clip (Clip2D): 2D keypoints.
             lens (Lens, optional): Of images of this size. By default the clip's.
             **known (Any): What processors need, by names of
-                :data:`mmhot.motion.processors.NEEDS`.
+                :data:`mmhot.motion.processors.STAGES`.
 
         Returns:
             Callable: Lifts the clip.

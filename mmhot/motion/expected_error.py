@@ -61,10 +61,13 @@ class ExpectErrors:
         """Return the clip with ``expected_error``, 0 for the root."""
         errors = np.zeros(clip.scores.shape, np.float32)
         for rows in clip.stretches():
-            numbers = gather_evidence(clip, evidence, rows)[:, 1:]
-            logarithms = (numbers * self._table).sum(-1).clip(max=np.log(_LARGEST))
-            errors[rows, 1:] = np.exp(logarithms)
+            errors[rows] = self.expect(gather_evidence(clip, evidence, rows))
         return replace(clip, expected_error=errors)
+
+    def expect(self, numbers: np.ndarray) -> np.ndarray:
+        """Predict errors in meters (T, 17) from the numbers of :data:`EVIDENCE`."""
+        logarithms = (numbers[:, 1:] * self._table).sum(-1).clip(max=np.log(_LARGEST))
+        return np.pad(np.exp(logarithms), ((0, 0), (1, 0)))
 
 
 def read_coefficients(weights: Path) -> dict[str, list[float]] | None:

@@ -6,23 +6,23 @@ from typing import Any, Protocol, TypeVar
 Step = TypeVar('Step')
 
 STAGES = {
-    'tracks': 'Clip2D of a video, with all keypoints that were detected',
-    'keypoints': 'Clip2D, before it is lifted',
-    'poses': 'Clip3D in camera axes, after it is lifted',
-    'files': 'Clip3D, before it is written',
+    # Clip2D of a video, with all keypoints that were detected
+    'tracks': ('appearance', 'cuts'),
+    # Clip2D, before it is lifted
+    'keypoints': ('camera_path', 'lens', 'mapping'),
+    # Clip3D in camera axes, after it is lifted
+    'poses': ('camera_path', 'lens', 'mapping', 'keypoints', 'evidence'),
+    # Clip3D, before it is written
+    'files': ('static_camera',),
 }
-"""When a processor runs, and what it gets and returns."""
-NEEDS = {
-    'appearance': 'colors of the people, see mmhot.video.appearance',
-    'cuts': 'frames with which another shot begins',
-    'lens': 'Lens of the video, None if unknown',
-    'camera_path': 'rotation vectors and zooms of the camera, (F, 4)',
-    'keypoints': 'Clip2D that was lifted',
-    'mapping': 'how missing joints are approximated, see mmhot.convert_keypoints',
-    'evidence': 'Evidence of the lifter, see mmhot.lifting.lifter',
-    'static_camera': 'whether all frames share the axes of a camera',
-}
-"""What a processor may need beside the clip: keyword arguments of its call."""
+"""When processors run, and what they may need beside the clip.
+
+``appearance`` are the descriptions of :mod:`mmhot.video.appearance`; ``cuts`` the
+frames with which another shot begins; ``camera_path`` rotation vectors and zooms,
+(F, 4); ``lens`` that of the video, None if unknown; ``mapping`` how missing joints are
+approximated; ``keypoints`` the Clip2D that was lifted; ``evidence`` the
+:class:`mmhot.lifting.lifter.Evidence`; ``static_camera`` whether all frames share axes.
+"""
 PROCESSORS = {
     'returning': 'people who leave and return keep their track ID',
     'sides': 'left and right are exchanged where the 2D model confused them',
@@ -46,7 +46,7 @@ class Processor(Protocol):
     Attributes:
         name (str): Name in ``--without``.
         stage (str): When it runs, one of :data:`STAGES`.
-        needs (tuple[str, ...]): Keyword arguments of its call, of :data:`NEEDS`.
+        needs (tuple[str, ...]): Keyword arguments of its call, of those of its stage.
     """
 
     name: str
@@ -85,11 +85,8 @@ def register_processor(step: Step) -> Step:
         raise ValueError(f'a processor needs {", ".join(sorted(missing))}: got {step}')
     if processor.name in list_processors():
         raise ValueError(f'there is a processor {processor.name!r} already')
-    for kind, given, known in (
-        ('stage', [processor.stage], STAGES),
-        ('needs', processor.needs, NEEDS),
-    ):
-        _refuse_unknown(f'{kind} of the processor {processor.name!r}', given, known)
+    _refuse_unknown('stage', [processor.stage], STAGES)
+    _refuse_unknown('needs', processor.needs, STAGES[processor.stage])
     _REGISTERED[processor.name] = processor
     return step
 
@@ -131,7 +128,7 @@ def run_processors(
         processors (Iterable[Processor]): In order.
         stage (str): One of :data:`STAGES`.
         clip (Clip2D | Clip3D): As the stage has it.
-        known (Mapping): What is known beside the clip, by names of :data:`NEEDS`.
+        known (Mapping): What is known beside the clip, by names of :data:`STAGES`.
 
     Returns:
         Clip2D | Clip3D: A new clip.

@@ -30,7 +30,6 @@ _LABELS = {
         'height': ('Body height, meters', 'Empty: estimated by the model.'),
         'static_camera': ('Static camera: estimate the floor, lock feet',),
         'camera': ('Camera on a tripod: does it pan, tilt or zoom?',),
-        'foot_lock': ('Keep standing feet in place',),
     },
     'Keypoints and results': {
         'accuracy': ('Accuracy of the lifter',),
@@ -40,8 +39,7 @@ _LABELS = {
         'fps': ('Frames per second of keypoints', 'Empty: as the file states.'),
         'smooth_2d': ('Smooth keypoints',),
         'smooth_3d': ('Smooth poses',),
-        'swap_repair': ('Undo swaps of left and right',),
-        'reidentify': ('Recognize people who return',),
+        'without': ('Processing steps to leave out', 'Such as feet,sides,returning.'),
         'html_frames': ('Show the frames of the video in the 3D page',),
         'bvh_profile': ('Profile of .bvh',),
         'axes': ('Axes',),

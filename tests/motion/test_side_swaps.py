@@ -5,12 +5,11 @@ import pytest
 from mocap import CAMERAS, KICK, joints_of
 from rendered_clips import DATA
 
+import mmhot
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
-from mmhot.lifting.lifter import Lifter
 from mmhot.motion.side_swaps import find_swaps, undo_swaps
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
-from mmhot.video.pipeline import VideoLifter
 
 PARTS = {
     'legs': 'hip knee ankle',
@@ -110,19 +109,17 @@ def test_short_tracks_stay(num_frames):
     np.testing.assert_array_equal(own.keypoints, clip.tracks[0].keypoints)
 
 
-def test_pipeline_repairs_by_default():
+def test_lifting_repairs_by_default():
     joints = joints_of(KICK, 100)
     pixels, _ = project(joints + floor_offset(joints), CAMERAS[0])
     right = Clip2D.from_arrays(pixels, (1000, 1000), 50, skeleton='h36m-17')
     wrong, _ = swap(right, 'hip knee foot', slice(40, 50))
-    lifter = Lifter('nanohtnet', device='cpu')
-    lifted = {
-        repair: VideoLifter(None, lifter, swap_repair=repair).lift(wrong)
-        for repair in (False, True)
-    }
-    expected = VideoLifter(None, lifter).lift(right).keypoints_3d
-    np.testing.assert_array_equal(lifted[True].keypoints_3d, expected)
-    assert abs(lifted[False].keypoints_3d - expected).max() > 0.2
+    expected, repaired, unrepaired = (
+        mmhot.lift(clip, model='nanohtnet', device='cpu', without=names).keypoints_3d
+        for clip, names in ((right, ()), (wrong, ()), (wrong, 'sides'))
+    )
+    np.testing.assert_array_equal(repaired, expected)
+    assert abs(unrepaired - expected).max() > 0.2
 
 
 @pytest.mark.parametrize('count', [3, 10, 500])

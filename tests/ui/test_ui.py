@@ -290,9 +290,9 @@ def test_fields_are_the_options_with_their_defaults(tmp_path):
         'mmhot infer a.mp4 --formats npz,html --out-dir results'
     )
     assert InferRunOptions(**values, out_dir='out').camera is None
-    values |= dict(camera='auto', joints=24, swap_repair=False)
+    values |= dict(camera='auto', joints=24, without=('feet',))
     command = shown_command('a.mp4', values)
-    assert all(x in command for x in ('--camera auto', '--joints 24', '--no-swap-re'))
+    assert all(x in command for x in ('--camera auto', '--joints 24', '--without feet'))
 
 
 @pytest.fixture(scope='module')

@@ -159,9 +159,7 @@ def lift_frames_alone(pipeline: VideoLifter, clip: Clip2D, max_gap: float) -> Cl
         for i in range(len(segment.frames)):
             arrays = segment.frames, segment.keypoints, segment.scores
             segments.append(Segment(segment.track, *(x[i : i + 1] for x in arrays)))
-    lens = resolve_intrinsics(
-        clip.width, clip.height, pipeline.fov, pipeline.intrinsics
-    )
+    lens = resolve_intrinsics(clip.width, clip.height, pipeline.fov, pipeline.intrinsics)
     return pipeline.lifter.lift(clip, segments, lens=lens)
 
 

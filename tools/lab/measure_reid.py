@@ -16,10 +16,9 @@ import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.motion.returning import merge_returning
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Track2D
-from mmhot.video.appearance import INTERVAL, AppearanceObserver
+from mmhot.video.appearance import INTERVAL, AppearanceObserver, merge_returning
 from mmhot.video.people import People
 from mmhot.video.tracking import track_clip
 from tools.lab.measure_tracking import IdentityErrors, count_identity_errors, read_walks

@@ -15,8 +15,8 @@ import numpy as np
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
 from mmhot.lifting.lifter import Lifter
-from mmhot.motion.smoothing import SMOOTHERS, smooth_points
 from mmhot.video.pipeline import VideoLifter
+from mmhot.video.smoothing import SMOOTHERS, smooth_clip
 from tools.lab.evaluate_chain import lift_frames_alone
 from tools.lab.motions import add_lifter_arguments, project_motion, select_motions
 
@@ -80,7 +80,7 @@ def measure_smoothers(
         weights.append(len(points))
         rows.setdefault('truth', []).append((0.0, _jitter(truth, fps), 0.0))
         for name in ('none', *SMOOTHERS):
-            smoothed = smooth_points(points, fps, name, in_meters=in_meters)
+            smoothed = smooth_clip(points, fps, name, in_meters=in_meters)
             error = np.linalg.norm(smoothed - truth, axis=-1).mean()
             late = 1000 * lag(smoothed, truth, fps)
             rows.setdefault(name, []).append((error, _jitter(smoothed, fps), late))
