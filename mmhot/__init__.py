@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from mmhot.apis.search import search
     from mmhot.io.lifted import read_lifted
     from mmhot.io.readers.keypoints import read_keypoints
-    from mmhot.io.writers.table import register_writer
     from mmhot.lifting.lifter import Lifter
     from mmhot.motion.processors import register_processor
     from mmhot.skeletons.joints import convert_keypoints, get_skeleton
     from mmhot.structures.clips import Clip2D, Clip3D, Track2D
+    from mmhot.structures.formats import register_writer
 
 __version__ = '0.1.0'
 
@@ -35,7 +35,7 @@ _LAZY = {
     'read_keypoints': 'mmhot.io.readers.keypoints',
     'read_lifted': 'mmhot.io.lifted',
     'register_processor': 'mmhot.motion.processors',
-    'register_writer': 'mmhot.io.writers.table',
+    'register_writer': 'mmhot.structures.formats',
     'search': 'mmhot.apis.search',
 }
 

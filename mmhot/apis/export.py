@@ -15,7 +15,7 @@ from mmhot.apis.options import ExportOptions, OutputOptions
 from mmhot.apis.progress import Bars, no_bar
 from mmhot.io.atomic import is_in_the_way
 from mmhot.io.own_results import is_result
-from mmhot.io.writers.table import WRITERS, Writer
+from mmhot.structures.formats import WRITERS, Writer
 
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.structures.clips import Clip3D

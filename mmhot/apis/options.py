@@ -19,9 +19,10 @@ from mmhot.apis.option_fields import (
     read_intrinsics,
     read_keep,
 )
-from mmhot.io.writers.table import BVH_PROFILE_NAMES, WRITERS
+from mmhot.installation import import_extra
 from mmhot.motion.processors import PROCESSORS, read_names
 from mmhot.skeletons.mappings import MAPPINGS
+from mmhot.structures.formats import BVH_PROFILE_NAMES, WRITERS
 from mmhot.weights.backends import BACKENDS
 from mmhot.weights.index import ACCURACIES, LIVE_LIFTER
 
@@ -288,7 +289,9 @@ class ExportOptions(ProcessorOptions):
         """Check the values, and that the packages of the formats are installed."""
         super().__post_init__()
         for name in self.formats:
-            WRITERS[name].import_requirement(name)
+            if WRITERS[name].requires is not None:
+                module, extra = WRITERS[name].requires
+                import_extra(module, f'the format {name}', extra)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from os.path import isfile  # False for names that are too long
 from pathlib import Path
 
 from mmhot.io.images import MARK, open_media
-from mmhot.io.writers.table import WRITERS
+from mmhot.structures.formats import WRITERS
 
 _LOGGER = logging.getLogger(__name__)
 # Text in the first bytes of results, by suffix; formats without one are results of

@@ -6,13 +6,8 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from mmhot.lifting.placement import (
-    ANKLE_HEIGHT,
-    find_floor,
-    find_own_floor,
-    place_roots,
-)
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.lifting.placement import find_floor, find_own_floor, place_roots
+from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips import Clip3D, to_axes
 from mmhot.structures.lens import Lens, ideal_pixels
 

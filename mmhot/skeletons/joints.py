@@ -18,6 +18,9 @@ from mmhot.errors import hint_at_names
 from mmhot.skeletons.definitions import DEFINITIONS
 from mmhot.skeletons.mappings import MAPPINGS
 
+ANKLE_HEIGHT = 0.08
+"""Height of ankles above the floor, meters."""
+
 
 @dataclass(frozen=True, eq=False)
 class Skeleton:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmhot.errors import escape
 from mmhot.skeletons.joints import Skeleton, get_skeleton, skeletons_by_count
+from mmhot.structures.formats import SAVE, load_function
 from mmhot.structures.keypoint_arrays import (
     check_extent,
     check_image_size,
@@ -374,9 +375,7 @@ class Clip3D:
         Raises:
             ValueError: If the suffix is no format, or an option is wrong.
         """
-        from mmhot.apis.export import save_clip
-
-        return save_clip(self, path, video, **options)
+        return load_function(SAVE)(self, path, video, **options)
 
     def stretches(self) -> list[np.ndarray]:
         """Return the row indices (T,) of each run of consecutive frames of a person."""

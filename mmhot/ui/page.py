@@ -11,7 +11,7 @@ import gradio as gr
 
 from mmhot.apis.option_fields import kind_of
 from mmhot.apis.options import InferRunOptions
-from mmhot.io.writers.table import WRITERS
+from mmhot.structures.formats import WRITERS
 from mmhot.ui.lifting_run import describe_error, describe_progress, shown_command
 from mmhot.ui.model_choices import AUTOMATIC, ModelChoices
 from mmhot.ui.sessions import Sessions

@@ -16,7 +16,7 @@ from mmhot.apis import export
 from mmhot.cli.dispatch import main
 from mmhot.io.lifted import read_lifted
 from mmhot.io.own_results import is_result
-from mmhot.io.writers.table import WRITERS
+from mmhot.structures.formats import WRITERS
 
 FORMATS = [name for name, writer in WRITERS.items() if writer.requires is None]
 

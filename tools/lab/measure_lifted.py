@@ -27,7 +27,7 @@ from mmhot.evaluation.motion_quality import (
 from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe
 from mmhot.io.arrays import load_arrays
 from mmhot.io.lifted import read_lifted
-from mmhot.lifting.placement import ANKLE_HEIGHT
+from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.lifting.world import to_world
 from mmhot.motion.stabilization import stable_keypoints
 from mmhot.motion.contacts import ANKLES, predict_contacts
