@@ -15,10 +15,11 @@ LAYERS = (
     'skeletons errors compat installation keypoint_arrays',
     'clips windows lens crops profiling io.arrays io.atomic io.images '
     'weights.strict_loading',
+    'codecs datasets evaluation',
     'models.layers',
     'models.tokens',
     'models.gtpt models.lifters',
-    'codecs datasets evaluation engine',
+    'engine',
     'weights io lifting deploy',
     'video',
     'visualization',

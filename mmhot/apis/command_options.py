@@ -1,4 +1,4 @@
-"""Options of search, ONNX export, costs, drawings of kept patches, and the page."""
+"""Options of ONNX export, costs, drawings of kept patches, and the page."""
 
 from dataclasses import MISSING, dataclass
 from functools import partial
@@ -37,27 +37,6 @@ def read_shape(value: Any) -> list[int]:
     if min(shape, default=1) < 1:
         raise ValueError(f'shape must be positive, got {shape}')
     return shape
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchOptions(DeviceOptions):
-    """Options of :func:`mmhot.search`."""
-
-    checkpoint: Path = option(MISSING, 'model of PoseCLR', metavar='FILE')
-    top: int = option(10, 'number of matches', low=1, metavar='N')
-    stride: float = option(
-        0.5,
-        'interval of the compared windows',
-        low=0,
-        exclusive=True,
-        unit='seconds',
-        metavar='SECONDS',
-    )
-    index: Path | None = option(
-        None,
-        'file of the index (default: .mmhot-index.npz in the library)',
-        metavar='FILE',
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

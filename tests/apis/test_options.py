@@ -9,7 +9,6 @@ from mmhot.apis.command_options import (
     OnnxOptions,
     PageOptions,
     PruningOptions,
-    SearchOptions,
 )
 from mmhot.apis.inferencer_inputs import CallOptions
 from mmhot.apis.option_fields import command_words, flag_of
@@ -27,7 +26,7 @@ from mmhot.cli.options import add_options, name_options, read_options
 
 ALL = (
     *(CallOptions, CostOptions, InferRunOptions, LiftRunOptions, LiveOptions),
-    *(OnnxOptions, PageOptions, PruningOptions, RayOptions, SearchOptions),
+    *(OnnxOptions, PageOptions, PruningOptions, RayOptions),
 )
 FLAGS = {
     **{name: f'--{name}' for name in ('fov', 'intrinsics', 'fps', 'keep', 'device')},
