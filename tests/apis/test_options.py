@@ -10,7 +10,6 @@ from mmhot.apis.command_options import (
     PageOptions,
     PruningOptions,
 )
-from mmhot.apis.inferencer_inputs import CallOptions
 from mmhot.apis.option_fields import command_words, flag_of
 from mmhot.apis.options import (
     ExportOptions,
@@ -25,7 +24,7 @@ from mmhot.cli.errors import OneLineParser, flags_of
 from mmhot.cli.options import add_options, name_options, read_options
 
 ALL = (
-    *(CallOptions, CostOptions, InferRunOptions, LiftRunOptions, LiveOptions),
+    *(CostOptions, InferRunOptions, LiftRunOptions, LiveOptions),
     *(OnnxOptions, PageOptions, PruningOptions, RayOptions),
 )
 FLAGS = {
