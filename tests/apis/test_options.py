@@ -55,7 +55,6 @@ FLAGS = {
         (ExportOptions, {'formats': ['npz', 'avi']}, "among npz,.*; got 'avi'"),
         (ExportOptions, {'formats': []}, 'formats must be among .*; got none'),
         (RayOptions, {'cpus_per_worker': 0}, 'cpus_per_worker must be above 0, got 0'),
-        (OnnxOptions, {'out': 'x', 'fp16': 1, 'int8': 1}, 'fp16 and int8 both set'),
         (PageOptions, {'port': 70000}, 'port must be from 1 to 65535, got 70000'),
         (CostOptions, {'shape': ['3', 'x']}, r"shape must be whole .* got \['3', 'x'"),
     ],
