@@ -16,11 +16,11 @@ from mmpose.structures import PoseDataSample, split_instances
 
 from mmhot.apis.lifting import warn_of_damage
 from mmhot.apis.progress import ShowStage, no_bar, stage_bars, text_bar
-from mmhot.clips import Clip3D, Track2D
 from mmhot.installation import choose_device
 from mmhot.io.images import read_image
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip3D, Track2D
 from mmhot.video.cache import ClipPeople
 from mmhot.video.frames import DEFAULT_FPS, Frame, FrameSource, ImageSequence
 from mmhot.video.inputs import open_inputs
