@@ -12,7 +12,6 @@ from mmhot import compat
 
 if TYPE_CHECKING:
     from mmhot.apis.lifting import infer, lift
-    from mmhot.apis.search import search
     from mmhot.io.lifted import read_lifted
     from mmhot.io.readers.keypoints import read_keypoints
     from mmhot.lifting.lifter import Lifter
@@ -36,7 +35,6 @@ _LAZY = {
     'read_lifted': 'mmhot.io.lifted',
     'register_processor': 'mmhot.motion.processors',
     'register_writer': 'mmhot.structures.formats',
-    'search': 'mmhot.apis.search',
 }
 
 __all__ = [
@@ -53,7 +51,6 @@ __all__ = [
     'read_lifted',
     'register_processor',
     'register_writer',
-    'search',
 ]
 
 compat.apply(light=True)
