@@ -56,13 +56,14 @@ def test_links_resolve(page):
         ('skeletons', 'register_skeleton'),
         ('output-formats', 'register_writer'),
         ('video', 'register_pose_estimator'),
+        ('motion', 'register_processor'),
     ],
 )
 def test_example_of_a_registered_part_runs(page, call, tmp_path):
     text = (ROOT / f'docs/{page}.md').read_text()
     blocks = re.findall(r'```python\n(.*?)```', text, re.DOTALL)
-    (code,) = (block for block in blocks if f'{call}(' in block)
-    code = code.replace("'demo/", f"'{ROOT}/demo/") + EFFECTS[call]
+    (code,) = (block for block in blocks if call in block)
+    code = (code + EFFECTS[call]).replace("'demo/", f"'{ROOT}/demo/")
     env = {**os.environ, 'PYTHONPATH': str(ROOT)}
     subprocess.run([sys.executable, '-c', code], check=True, cwd=tmp_path, env=env)
 
@@ -82,6 +83,12 @@ from pathlib import Path
 heights = [float(line) for line in Path('skating.heights').read_text().split()]
 assert len(heights) == 185
 assert 1 < sum(heights) / 185 < 2
+""",
+    'register_processor': """
+confident = mmhot.read_lifted('confident.npz')
+assert 0 < len(confident) < 185 and confident.scores.mean(1).min() > 0.6
+whole = mmhot.lift('demo/skating_2d_coco17.npz', without='confident')
+assert len(whole) == 185
 """,
     'register_pose_estimator': """
 from mmhot.video.sources.pose_source import open_pose_source

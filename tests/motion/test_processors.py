@@ -1,7 +1,6 @@
 """Processors: the list of a run, leaving steps out, and steps of users."""
 
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,22 +15,6 @@ from mmhot.motion import processors
 from mmhot.motion.processors import PROCESSORS, STAGES, register_processor
 
 SKATER = Path(__file__).parents[2] / 'demo/skating_2d_coco17.npz'
-OWN = """
-from dataclasses import replace
-import mmhot
-
-@mmhot.register_processor
-class Raise:
-    name, stage, needs = 'raise', 'poses', ('keypoints', 'lens')
-
-    def __call__(self, clip, keypoints, lens):
-        assert keypoints.skeleton == 'coco-17' and lens is None
-        return replace(clip, root_3d=clip.root_3d - [0, 1, 0])
-
-import sys
-for name, without in (('raised', ()), ('plain', 'raise')):
-    mmhot.lift(sys.argv[1], device='cpu', without=without).save(f'{name}.npz')
-"""
 
 
 @pytest.fixture(scope='module')
@@ -73,14 +56,26 @@ def test_unknown_names_are_answered_with_the_known_ones(tmp_path, capsys):
         assert capsys.readouterr().err.endswith(message)
 
 
-def test_processors_of_users_run_through_lift(tmp_path):
-    (tmp_path / 'own.py').write_text(OWN)
-    subprocess.run([sys.executable, 'own.py', SKATER], cwd=tmp_path, check=True)
-    raised, plain = (
-        mmhot.read_lifted(tmp_path / f'{x}.npz') for x in ('raised', 'plain')
+def test_processors_of_users_get_what_they_need(monkeypatch):
+    monkeypatch.setattr(processors, '_REGISTERED', {})
+
+    @mmhot.register_processor
+    class Lower:
+        name, stage, needs = 'lower', 'poses', ('keypoints', 'lens')
+
+        def __call__(self, clip, keypoints, lens):
+            assert (keypoints.skeleton, lens.size) == (
+                'coco-17',
+                (clip.width, clip.height),
+            )
+            return replace(clip, root_3d=clip.root_3d + np.float32([0, 1, 0]))
+
+    lower, plain = (
+        mmhot.lift(SKATER, model='nanohtnet', fov=60, without=names)
+        for names in ((), 'lower')
     )
-    np.testing.assert_array_equal(raised.keypoints_3d, plain.keypoints_3d)
-    np.testing.assert_allclose(raised.root_3d, plain.root_3d - [0, 1, 0], atol=1e-5)
+    np.testing.assert_array_equal(lower.keypoints_3d, plain.keypoints_3d)
+    np.testing.assert_array_equal(lower.root_3d, plain.root_3d + np.float32([0, 1, 0]))
 
 
 class Own:
