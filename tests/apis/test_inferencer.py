@@ -72,15 +72,15 @@ def boxes(results):
 
 
 def test_arguments_and_their_defaults_are_mmposes():
-    for ours, theirs in (
-        (Inferencer, MMPoseInferencer),
-        (Inferencer.__call__, MMPoseInferencer.__call__),
+    for ours, theirs, own in (
+        (Inferencer, MMPoseInferencer, [('without', ())]),
+        (Inferencer.__call__, MMPoseInferencer.__call__, []),
     ):
         ours, theirs = (
             {name: x.default for name, x in inspect.signature(f).parameters.items()}
             for f in (ours, theirs)
         )
-        assert list(ours.items()) == list(theirs.items())
+        assert list(ours.items()) == [*theirs.items(), *own]
     for kind in ('preprocess', 'forward', 'visualize', 'postprocess'):
         kind += '_kwargs'
         assert getattr(Inferencer, kind) <= getattr(MMPoseInferencer, kind)

@@ -469,7 +469,7 @@ def test_errors_of_the_disk_are_named(refused, monkeypatch):
     refused('No space left on device', SKATER)
 
 
-@pytest.mark.parametrize('place', ['predict', 'prepare', 'assemble'])
+@pytest.mark.parametrize('place', ['predict', 'prepare'])
 def test_interrupts_leave_nothing(place, lift_it, out, monkeypatch, capfd):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
