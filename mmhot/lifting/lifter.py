@@ -116,7 +116,6 @@ class Lifter(ClipEncoder):
         self.accuracy = accuracy
         usual = usual_stride(self.seq_len, self.num_targets)
         self.stride = settings.get('stride', usual) if stride is None else stride
-        # mirrored chunks of a clip are others than those that are not
         self._in_chunks = self.num_targets == self.seq_len > 1
         self.batch_size = batch_size or self.network.usual_batch_size
         is_shipped = checkpoint is None and self.network.weights.stem == DEFAULT_LIFTER
@@ -258,37 +257,29 @@ class Lifter(ClipEncoder):
             the distances of joints between the plain and the mirrored prediction,
             (T, 17), if these have different windows.
         """
+
+        def lift(mirrored: bool | None, half: float, begin: float) -> list[np.ndarray]:
+            return lift_windows(
+                lambda windows: self.predict(windows, camera, mirrored),
+                inputs,
+                self.seq_len,
+                self.num_targets,
+                self.stride,
+                self.batch_size,
+                self.causal,
+                progress and (lambda done: progress(int(begin + half * done))),
+                shifted=bool(mirrored),
+            )
+
         if not (self._in_chunks and self.flip_test):
-            return self.lift_once(inputs, camera, progress), [None] * len(inputs)
+            return lift(None, 1, 0), [None] * len(inputs)
+        # mirrored chunks of a clip are others than those that are not
         total = sum(map(len, inputs))
-        first = progress and (lambda done: progress(done // 2))
-        second = progress and (lambda done: progress((total + done) // 2))
-        plain = self.lift_once(inputs, camera, first, mirrored=False)
-        mirrored = self.lift_once(inputs, camera, second, mirrored=True)
+        plain, mirrored = lift(False, 0.5, 0), lift(True, 0.5, total / 2)
         pairs = [*zip(plain, mirrored, strict=True)]
         return (
             [(one + other) / 2 for one, other in pairs],
             [np.linalg.norm(one - other, axis=-1) / 2 for one, other in pairs],
-        )
-
-    def lift_once(
-        self,
-        inputs: list[np.ndarray],
-        camera: dict,
-        progress: Callable[[int], None] | None = None,
-        mirrored: bool | None = None,
-    ) -> list[np.ndarray]:
-        """Lift with one set of windows; see :meth:`lift_inputs` and :meth:`predict`."""
-        return lift_windows(
-            lambda windows: self.predict(windows, camera, mirrored),
-            inputs,
-            self.seq_len,
-            self.num_targets,
-            self.stride,
-            self.batch_size,
-            self.causal,
-            progress,
-            shifted=bool(mirrored),
         )
 
     def resample_back(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
