@@ -5,6 +5,7 @@ register themselves with MMPose when :mod:`mmhot.plugin` is imported; the names 
 are imported on first use.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,8 @@ __all__ = [
     'search',
 ]
 
+# since 1.29 ONNX Runtime sends facts about models to Microsoft, from its import on
+os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
 compat.apply(light=True)
 
 

@@ -37,6 +37,21 @@ print(*(heavy & set(sys.modules)))
     assert run_python(code) == []
 
 
+def test_onnx_runtime_sends_no_telemetry(tmp_path):
+    code = (
+        'import mmhot\n'
+        'from mmhot.weights.backends import open_session, shipped_graph\n'
+        "open_session(shipped_graph('gtpt-t', ['body_2d_keypoint']))"
+    )
+    env = {
+        k: v for k, v in os.environ.items() if k not in ('CI', 'ORT_DISABLE_TELEMETRY')
+    }
+    env |= dict(TMPDIR=str(tmp_path), PYTHONPATH=str(ROOT))
+    subprocess.run([sys.executable, '-c', code], check=True, env=env)
+    # the identifier of its session
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize('name', sorted(mmhot._LAZY))
 def test_lazy_name_exists(name):
     assert getattr(mmhot, name).__name__ == name
