@@ -1,15 +1,8 @@
-"""Static page that lifts videos in the visitor's browser: its files and its server.
-
-The page runs exported models with ONNX Runtime Web, whose files are downloaded once and
-checked, or taken from an unpacked npm package.
-"""
+"""Files of the page: its scripts, the models with their settings, ONNX Runtime Web."""
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -17,40 +10,32 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import mmhot
-from mmhot.lens import DEFAULT_FOCAL_RATIO
-from mmhot.lifting.clip_encoder import fill_joints
-from mmhot.skeletons.joints import get_skeleton, linear_recipes
-from mmhot.visualization.drawing import SIDE_COLORS
-from mmhot.weights.backends import open_session, read_meta, shipped_graph
-from mmhot.weights.downloads import cache_folder, check_digest, download
-from mmhot.weights.hub import META_FILE, MODEL_FILE, local_file
-from mmhot.weights.index import LIVE_LIFTER
+from mmhot.weights.backends import (
+    exported_file,
+    open_session,
+    read_meta,
+    shipped_graph,
+)
 
-ORT_VERSION = '1.30.0'
-"""Version of onnxruntime-web; the same as in the package.json of the viewer."""
-_ORT_URL = f'https://cdn.jsdelivr.net/npm/onnxruntime-web@{ORT_VERSION}/dist'
-_ORT_FILES = {
-    'ort.wasm.min.mjs': (
-        '219e6a1fc8a9938268d18efca3c91d310bd2f4a59bbd13744df5b2b7fc6cee3b'
-    ),
-    'ort-wasm-simd-threaded.mjs': (
-        'e13f7f94fc51b4ca72b12faeb1ee95f4ace6dfbc8939bc718aabdc0a27c4299b'
-    ),
-    'ort-wasm-simd-threaded.wasm': (
-        '3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2'
-    ),
-    'ort.webgpu.min.mjs': (
-        '3dffff71811bc13a3a3d9591c57ca5ee5735b8f5f3eaf789510b02bb040ae3a0'
-    ),
-    'ort-wasm-simd-threaded.asyncify.mjs': (
-        '3d1c85995364bb643302fc6fd877a0c3ba5ae72401815e0f24828a53d9191e28'
-    ),
-    'ort-wasm-simd-threaded.asyncify.wasm': (
-        '39f9f0894d478800487ed9f7dbe92618498db320cf55c8e3d89adff8dce658da'
-    ),
-}
+HERE = Path(__file__).parent
+BUNDLE = HERE / 'build/scene.js'
+ORT = HERE / 'node_modules/onnxruntime-web/dist'
+"""Results of ``npm ci && npm run build``."""
+ORT_FILES = (
+    'ort.wasm.min.mjs',
+    'ort-wasm-simd-threaded.mjs',
+    'ort-wasm-simd-threaded.wasm',
+    'ort.webgpu.min.mjs',
+    'ort-wasm-simd-threaded.asyncify.mjs',
+    'ort-wasm-simd-threaded.asyncify.wasm',
+)
+"""ONNX Runtime Web for the CPU, and with WebGPU."""
 MODELS: Mapping[str, str] = MappingProxyType(
-    {'detector': 'rtmdet-nano-person', 'pose2d': 'gtpt-t', 'lifter': LIVE_LIFTER}
+    {
+        'detector': 'rtmdet-nano-person',
+        'pose2d': 'gtpt-t',
+        'lifter': 'nanohtnet_81frm-keep9_cmu-wild',
+    }
 )
 """Models of the page by their kind."""
 _TASKS = {
@@ -58,50 +43,10 @@ _TASKS = {
     'pose2d': ('body_2d_keypoint', 'wholebody_2d_keypoint'),
     'lifter': ('body_3d_keypoint',),
 }
-_H36M = 'h36m-17'
-HEADERS = {
-    # pages that are isolated like this may use threads
-    'Cross-Origin-Opener-Policy': 'same-origin',
-    'Cross-Origin-Embedder-Policy': 'require-corp',
-    'Cache-Control': 'no-cache',
-}
-
-
-def write_page(
-    out: Path,
-    models: Mapping[str, str] = MODELS,
-    ort: Path | None = None,
-    say: Callable[[str], None] = lambda line: None,
-) -> None:
-    """Write the page, its models and ONNX Runtime Web to a folder for any web server.
-
-    Args:
-        out (Path): The folder, which is created; it must be new, empty, or such a page.
-        models (Mapping[str, str]): ``detector``, ``pose2d`` and ``lifter``: names of
-            models with shipped weights, or folders of ``mmhot export``.
-        ort (Path, optional): Folder ``dist`` of the npm package onnxruntime-web. By
-            default its files are downloaded once.
-        say (Callable): Receives lines about the progress.
-
-    Raises:
-        ValueError: If a model cannot run in the page, or a file has other content.
-        FileNotFoundError: If a file is missing.
-    """
-    if out.is_dir() and any(out.iterdir()) and not (out / 'page.json').is_file():
-        raise ValueError(f'out must be a new or empty folder, or such a page: {out}')
-    found = {kind: find_model(kind, models[kind]) for kind in _TASKS}
-    config = json.dumps(_describe(found), indent=1)
-    runtime = [_find_ort_file(name, ort, say) for name in _ORT_FILES]
-    scene = files('mmhot.visualization') / 'viewer' / 'bundle.js'
-    _copy([*(files('mmhot.ui') / 'browser').iterdir(), scene], out)
-    _copy(runtime, out / 'ort')
-    for kind, model in found.items():
-        folder = out / 'models' / kind
-        _copy([model.weights] if model.weights else [], folder)
-        shutil.copyfile(model.graph, folder / MODEL_FILE)
-        meta = json.dumps(model.meta, indent=1)
-        (folder / META_FILE).write_text(meta, encoding='utf-8')
-    (out / 'page.json').write_text(config, encoding='utf-8')
+# Settings of the page, by which its folder is recognized.
+_SETTINGS, _GENERATOR = 'page.json', 'mmhot projects/browser'
+# Assumed focal length in sides of the image.
+_FOCAL_RATIO = 1.145
 
 
 class PageModel(NamedTuple):
@@ -118,26 +63,72 @@ class PageModel(NamedTuple):
     weights: Path | None = None
 
 
+def write_page(out: Path, models: Mapping[str, str] = MODELS) -> None:
+    """Write the page to a folder for any web server.
+
+    Args:
+        out (Path): The folder, which is created; it must be new, empty, or such a page.
+        models (Mapping[str, str]): ``detector``, ``pose2d`` and ``lifter``: names of
+            models with shipped weights, or folders of ``mmhot export``.
+
+    Raises:
+        ValueError: If a model cannot run in the page, or the folder has other files.
+        FileNotFoundError: If ``npm ci && npm run build`` did not run.
+    """
+    if out.exists() and not _is_own(out):
+        raise ValueError(f'{out} must be a new or empty folder, or such a page')
+    runtime = [ORT / name for name in ORT_FILES]
+    for path in (BUNDLE, *runtime):
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'{path} does not exist: run `npm ci && npm run build` in {HERE}'
+            )
+    found = {kind: find_model(kind, models[kind]) for kind in _TASKS}
+    settings = json.dumps(_describe(found), indent=1)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / _SETTINGS).write_text(settings, encoding='utf-8')
+    _copy([*(HERE / 'page').iterdir(), BUNDLE], out)
+    _copy(runtime, out / 'ort')
+    for kind, model in found.items():
+        folder = out / 'models' / kind
+        _copy([model.weights] if model.weights else [], folder)
+        shutil.copyfile(model.graph, folder / 'model.onnx')
+        meta = json.dumps(model.meta, indent=1)
+        (folder / 'meta.json').write_text(meta, encoding='utf-8')
+
+
+def _is_own(out: Path) -> bool:
+    """Whether a folder is empty or a page that was written before."""
+    if not out.is_dir() or not any(out.iterdir()):
+        return out.is_dir()
+    try:
+        settings = json.loads((out / _SETTINGS).read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return False
+    return isinstance(settings, dict) and settings.get('generator') == _GENERATOR
+
+
 def find_model(kind: str, name: str) -> PageModel:
     """Find a model of the page.
 
     Args:
         kind (str): A key of :data:`MODELS`.
         name (str): Name or alias of a model with shipped weights, or a folder of
-            ``mmhot export`` or its address.
+            ``mmhot export``.
 
     Raises:
         ValueError: If it is neither, or of another kind.
     """
-    graph = shipped_graph(name, _TASKS[kind])
-    weights = graph and graph.with_suffix('.pth')
-    graph = graph or local_file(name) / MODEL_FILE
-    meta = read_meta(open_session(graph), graph) if graph.is_file() else {}
-    if not meta:
+    shipped = shipped_graph(name, _TASKS[kind])
+    graph = shipped or exported_file(name)
+    if graph is None or not graph.is_file():
         raise ValueError(
             f'{name} is neither a {kind} with shipped weights nor a folder of `mmhot '
             'export`'
         )
+    meta = read_meta(open_session(graph), graph)
+    if not meta:
+        raise ValueError(f'{name} was not written by `mmhot export`')
     if meta['kind'] != kind:
         raise ValueError(f'{name} is a {meta["kind"]}, not a {kind}')
     if kind == 'pose2d' and 'simcc_x' not in meta['outputs']:
@@ -145,42 +136,20 @@ def find_model(kind: str, name: str) -> PageModel:
             f'{name}: the page reads SimCC vectors, and its outputs are '
             f'{", ".join(meta["outputs"])}'
         )
-    return PageModel(meta, graph, weights)
+    return PageModel(meta, graph, shipped and shipped.with_suffix('.pth'))
 
 
-def _copy(sources: list[Any], folder: Path) -> None:
+def _copy(sources: list[Path], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for source in sources:
         shutil.copyfile(source, folder / source.name)
 
 
-def _find_ort_file(name: str, ort: Path | None, say: Callable[[str], None]) -> Path:
-    """Return a file of ONNX Runtime Web with the known content."""
-    sha256 = _ORT_FILES[name]
-    if ort is None:
-        path = cache_folder() / 'mmhot' / f'onnxruntime-web-{ORT_VERSION}' / name
-        if not path.is_file():
-            say(f'downloading {name} of onnxruntime-web {ORT_VERSION}, once')
-        hint = f'; or give `ort`, dist of the npm package onnxruntime-web {ORT_VERSION}'
-        path = download(f'{_ORT_URL}/{name}', hint, path)
-    else:
-        path = ort / name
-        if not path.is_file():
-            raise FileNotFoundError(
-                f'{path} does not exist: ort must be the folder dist of the npm '
-                f'package onnxruntime-web {ORT_VERSION}'
-            )
-    check_digest(path, sha256)
-    return path
-
-
 def _describe(models: Mapping[str, PageModel]) -> dict[str, Any]:
-    """Collect the settings of the page, ``page.json``."""
-    pose2d, lifter = models['pose2d'].meta, models['lifter'].meta
-    # a single known joint gives the standing person of the lifter, 100 pixels a torso
-    root = np.full((1, get_skeleton(_H36M).num_keypoints, 2), np.nan)
-    root[0, 0] = 0
+    """Collect the settings of the page."""
+    lifter = models['lifter'].meta
     return {
+        'generator': _GENERATOR,
         'version': mmhot.__version__,
         'models': {
             kind: {
@@ -189,54 +158,32 @@ def _describe(models: Mapping[str, PageModel]) -> dict[str, Any]:
             }
             for kind, model in models.items()
         },
-        'recipes': linear_recipes(
-            pose2d['skeleton'], _H36M, lifter['lifting']['mapping']
+        'recipes': joint_recipes(
+            models['pose2d'].meta['skeleton'], lifter['lifting']['mapping']
         ),
-        'standing': (fill_joints(root)[0] / 100).tolist(),
-        'focalRatio': lifter['codec'].get('focal_ratio', DEFAULT_FOCAL_RATIO),
-        'colors': dict(SIDE_COLORS),
+        'focalRatio': lifter['codec'].get('focal_ratio', _FOCAL_RATIO),
     }
 
 
-class _Handler(SimpleHTTPRequestHandler):
-    """Serve files with the headers of isolated pages, and log nothing."""
-
-    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
-        '.js': 'text/javascript',
-        '.mjs': 'text/javascript',
-        '.json': 'application/json',
-        '.wasm': 'application/wasm',
-        '.onnx': 'application/octet-stream',
-    }
-
-    def end_headers(self) -> None:
-        """Add the headers."""
-        for name, value in HEADERS.items():
-            self.send_header(name, value)
-        super().end_headers()
-
-    def log_message(self, *args: Any) -> None:
-        """Leave the log out."""
-
-
-def open_server(folder: Path, host: str, ports: range) -> ThreadingHTTPServer:
-    """Open a server of a page at the first free port; ``serve_forever`` runs it.
+def joint_recipes(skeleton: str, mapping: str) -> list[list[tuple[int, float, float]]]:
+    """Return the joints of lifters as weighted sums of keypoints.
 
     Args:
-        folder (Path): The page.
-        host (str): Address to listen at.
-        ports (range): Ports to try.
+        skeleton (str): Skeleton of the keypoints.
+        mapping (str): See :func:`mmhot.convert_keypoints`.
 
-    Raises:
-        ValueError: If no port is free.
+    Returns:
+        list: Of each joint, the indices of keypoints with their weights along x and y;
+        empty if it cannot be derived.
     """
-    for port in ports:
-        try:
-            return ThreadingHTTPServer(
-                (host, port), partial(_Handler, directory=str(folder))
-            )
-        except OSError as error:
-            reason = error.strerror or error
-    raise ValueError(
-        f'cannot listen at {host}, port {ports[0]} to {ports[-1]}: {reason}'
-    )
+    count = mmhot.get_skeleton(skeleton).num_keypoints
+    single = np.repeat(np.eye(count)[:, :, None], 2, axis=2)
+    weights, *_ = mmhot.convert_keypoints(single, None, skeleton, 'h36m-17', mapping)
+    return [
+        [
+            (index, *weights[index, joint].tolist())
+            for index in range(count)
+            if weights[index, joint].any() and np.isfinite(weights[:, joint]).all()
+        ]
+        for joint in range(weights.shape[1])
+    ]
