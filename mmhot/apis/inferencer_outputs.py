@@ -16,7 +16,6 @@ from mmhot.io.arrays import exact_list, to_json
 from mmhot.io.atomic import replacing
 from mmhot.video.frames import FrameSource
 from mmhot.video.people import People
-from mmhot.visualization.video_encoding import open_video
 
 Instances = list[dict[str, Any]]
 # Field of an instance: field of all instances in a data sample.
@@ -202,16 +201,33 @@ def video_outputs(
         target = _drawing_path(video, options)
         if target:
             drawings = opened.enter_context(
-                open_video(_with_folder(target), video.fps, video.path)
+                _open_video(_with_folder(target), video.fps)
             )
 
         def write(instances: Instances, drawing: np.ndarray | None) -> None:
             if add:
                 add(instances)
             if drawings and drawing is not None:
-                drawings.write(drawing)
+                drawings(drawing)
 
         yield write
+
+
+@contextmanager
+def _open_video(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
+    """Write drawings frame by frame."""
+    writer = None
+
+    def add(drawing: np.ndarray) -> None:
+        nonlocal writer
+        if writer is None:
+            codec, size = cv2.VideoWriter_fourcc(*'mp4v'), drawing.shape[1::-1]
+            writer = cv2.VideoWriter(str(path), codec, fps, size)
+        writer.write(drawing)
+
+    yield add
+    if writer is not None:
+        writer.release()
 
 
 @contextmanager

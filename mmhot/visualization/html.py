@@ -17,9 +17,9 @@ from mmhot.io.atomic import replacing
 from mmhot.io.writers.mannequin import make_mannequin, nearest_bones
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
+from mmhot.skeletons.side_colors import SIDE_COLORS, side_of
 from mmhot.video.frames import FrameSource
 from mmhot.visualization.clip_renderer import FADING
-from mmhot.visualization.drawing import SIDE_COLORS
 
 # Units: positions relative to an origin per person and errors in millimeters, quarter
 # pixels.
@@ -94,7 +94,7 @@ def _content(clip: Clip3D) -> dict:
         'count': int(clip.frame.max()) - first + 1,
         'joints': list(clip.joint_names),
         'parents': [int(parent) for parent in clip.parents],
-        'sides': [_side(name) for name in clip.joint_names],
+        'sides': [_SIDES.index(side_of(name)) for name in clip.joint_names],
         'colors': [SIDE_COLORS[side] for side in _SIDES],
         'pixelSteps': _PIXEL_STEPS,
         'fading': [_MILLIMETERS * error for error in FADING],
@@ -111,12 +111,6 @@ def _content(clip: Clip3D) -> dict:
 def _times(clip: Clip3D, first: int) -> str:
     seconds = clip.seconds(np.arange(first, clip.frame.max() + 1))
     return _encode(seconds, np.float32)
-
-
-def _side(joint: str) -> int:
-    """Return the number of a joint's side in ``_SIDES``."""
-    side = joint.partition('_')[0]
-    return _SIDES.index(side) if side in _SIDES else 0
 
 
 def _images(
@@ -156,7 +150,7 @@ def _mannequin(motion: RigidMotion, clip: Clip3D) -> dict:
     ends, along = nearest_bones(mesh.vertices, lifted, clip.parents[: len(lifted)])
     return {
         'parents': list(motion.parents),
-        'sides': [_side(name) for name in HUMAN_IK.joints],
+        'sides': [_SIDES.index(side_of(name)) for name in HUMAN_IK.joints],
         'turnSteps': _TURN_STEPS,
         'faces': _encode(mesh.faces, np.uint16),
         'joints': _encode(mesh.joints, np.uint8),

@@ -22,8 +22,8 @@ from mmhot.io.writers.mannequin import make_mannequin
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.lifting.world import place_people, to_world
+from mmhot.skeletons.side_colors import SIDE_COLORS
 from mmhot.video.frames import VideoFile
-from mmhot.visualization.drawing import SIDE_COLORS
 from mmhot.visualization.html import write_html
 
 VIEWER = Path(__file__).parents[2] / 'mmhot/visualization/viewer'

@@ -19,8 +19,7 @@ from mmhot.visualization import drawing
 from mmhot.visualization.camera import fit_camera, place_on_floor
 from mmhot.visualization.clip_renderer import ClipRenderer, doubts
 from mmhot.visualization.summary_image import render_summary_image
-from mmhot.visualization.video import render_video
-from mmhot.visualization.video_encoding import open_video
+from mmhot.visualization.video import render_video, write_video
 
 
 @pytest.fixture
@@ -90,7 +89,7 @@ def test_video_has_the_clips_frames_rate_and_shape(tmp_path, size, fps, width):
 
 
 def test_frontal_person_is_upright_and_not_mirrored_in_both_views(tmp_path, frontal):
-    render_video(frontal, tmp_path / 'a.mp4', height=320, azimuth=0)
+    render_video(frontal, tmp_path / 'a.mp4', height=320)
     image = decode(tmp_path / 'a.mp4')[1][1]
     captions = 30  # the legend has the same colors
     for panel in (image[captions:, :568], image[captions:, 568:]):
@@ -399,25 +398,12 @@ def test_summary_image_shows_footage_behind_the_keypoints(tmp_path):
         assert 0 < top[0] - blue[:, 0].max() < 16
 
 
-@pytest.mark.parametrize(
-    ('change', 'message'),
-    [
-        (lambda c: {name: getattr(c, name)[:0] for name in (
-            'frame', 'track', 'keypoints_3d', 'keypoint_scores_3d', 'keypoints_2d',
-            'scores')}, 'clip test has no poses to draw'),
-        (lambda c: {'keypoints_3d': c.keypoints_3d * np.nan}, 'no finite 3D joint'),
-        (lambda c: {'fps': 0.0}, 'fps must be above 0'),
-        (lambda c: {'fps': float('nan')}, 'fps must be above 0'),
-        (lambda c: {'width': 0}, 'image size must be positive, got 0x720'),
-        (lambda c: {'axes': 'y-up'}, "got 'y-up'"),
-        (lambda c: {'keypoints_2d': c.keypoints_2d[:, :16]}, 'keypoints_2d must be'),
-    ],
-)  # fmt: skip
-def test_invalid_clips_are_refused(tmp_path, frontal, change, message):
-    clip = replace(frontal, **change(frontal))
-    for render, name in ((render_video, 'a.mp4'), (render_summary_image, 'a.png')):
-        with pytest.raises(ValueError, match=message):
-            render(clip, tmp_path / name)
+@pytest.mark.parametrize('render', [render_video, render_summary_image])
+def test_clips_without_poses_are_refused(tmp_path, frontal, render):
+    nowhere = replace(frontal, keypoints_3d=frontal.keypoints_3d * np.nan)
+    for clip in (frontal.take([]), nowhere):
+        with pytest.raises(ValueError, match='clip test has no finite 3D joint'):
+            render(clip, tmp_path / 'a.mp4')
     assert not list(tmp_path.iterdir())
 
 
@@ -517,9 +503,9 @@ def test_audio_stays_synchronous(tmp_path, container, begin):
 
 
 def test_frames_without_increasing_timestamps_are_kept(tmp_path):
-    with open_video(tmp_path / 'a.mp4', 25.0) as video:
-        for number, seconds in enumerate([0.0, 0.5, 0.5, 0.4, None, 2.0]):
-            video.write(np.full((64, 64, 3), 40 * number, np.uint8), seconds)
+    images = [np.full((64, 64, 3), 40 * number, np.uint8) for number in range(6)]
+    seconds = [0.0, 0.5, 0.5, 0.4, 0.44, 2.0]
+    write_video(tmp_path / 'a.mp4', zip(images, seconds, strict=True), 25.0)
     frames = list(VideoFile(tmp_path / 'a.mp4'))
     shown = [frame.image.mean() for frame in frames]
     np.testing.assert_allclose(shown, 40 * np.arange(6), atol=3)
