@@ -17,8 +17,6 @@ from mmhot.lifting.world import place_people, to_world
 _SMOOTHING_SECONDS = 0.7
 # Smallest distance from the camera to its target, meters.
 _MIN_DISTANCE = 2.5
-# Smallest size of foreground people, relative to large ones.
-_FOREGROUND_SIZE = 0.5
 
 
 @dataclass
@@ -113,12 +111,6 @@ def fit_camera(
     target = np.append(limit * (back[0] - back[1]) / 2, middle)
     distance = max((back[0] + back[1]).max() / 2 + middle, _MIN_DISTANCE)
     return VirtualCamera(target @ axes, distance, azimuth, elevation)
-
-
-def foreground(people: PlacedPeople) -> np.ndarray:
-    """Return a mask (N,) of rows that are not far behind the others in the video."""
-    size = people.pixels_per_meter
-    return size >= _FOREGROUND_SIZE * np.percentile(size, 90)
 
 
 def floor_extent(points: np.ndarray, cell: float = 0.5) -> tuple[np.ndarray, float]:

@@ -8,12 +8,13 @@ from mmhot.visualization.camera import (
     VirtualCamera,
     fit_camera,
     floor_extent,
-    foreground,
     place_on_floor,
 )
 
 # Of the virtual camera, in degrees: seen from the right of the video's camera, above.
 _AZIMUTH, _ELEVATION = 20.0, 14.0
+# Smallest size of people to whom the camera is fitted, relative to large ones.
+_FOREGROUND_SIZE = 0.5
 FADING = 0.05, 0.1
 """Expected errors, in meters, from which joints are faded: a little, and entirely."""
 
@@ -34,7 +35,8 @@ class ClipRenderer:
         self.clip = clip
         self.style = drawing.skeleton_style(clip.joint_names, clip.parents)
         self.people = place_on_floor(clip)
-        self._foreground = foreground(self.people)
+        size = self.people.pixels_per_meter
+        self._foreground = size >= _FOREGROUND_SIZE * np.percentile(size, 90)
         points = self.people.points[self._foreground]
         self.camera = fit_camera(points, _AZIMUTH, _ELEVATION)
         self.floor, self.cell = floor_extent(points)

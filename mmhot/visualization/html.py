@@ -80,18 +80,19 @@ def write_html(
 
 def _content(clip: Clip3D) -> dict:
     """Collect the data that the page's script reads."""
-    first = int(clip.frame.min())
+    first, last = int(clip.frame.min()), int(clip.frame.max())
+    seconds = clip.seconds(np.arange(first, last + 1))
     tracks = np.unique(clip.track).tolist()
     bodies = [clip.take(clip.track == track) for track in tracks]
     motions = [fit_rig(body.places(), HUMAN_IK) for body in bodies]
     return {
         # timestamps of all frames, for variable frame rates
-        'times': None if clip.time is None else _times(clip, first),
+        'times': None if clip.time is None else _encode(seconds, np.float32),
         'fps': clip.fps,
         'width': int(clip.width),
         'height': int(clip.height),
         'first': first,
-        'count': int(clip.frame.max()) - first + 1,
+        'count': last - first + 1,
         'joints': list(clip.joint_names),
         'parents': [int(parent) for parent in clip.parents],
         'sides': [_SIDES.index(side_of(name)) for name in clip.joint_names],
@@ -106,11 +107,6 @@ def _content(clip: Clip3D) -> dict:
         'mannequin': _mannequin(motions[0], clip),
         'facts': _facts(clip),
     }
-
-
-def _times(clip: Clip3D, first: int) -> str:
-    seconds = clip.seconds(np.arange(first, clip.frame.max() + 1))
-    return _encode(seconds, np.float32)
 
 
 def _images(

@@ -105,7 +105,8 @@ def test_frontal_person_is_upright_and_not_mirrored_in_both_views(tmp_path, fron
         # The head is on top, the feet are below everything.
         assert middle[:, 1].min() < left[:, 1].min() - 10
         assert middle[:, 1].max() < left[:, 1].max() - 30
-        assert left[:, 1].max() == pytest.approx(right[:, 1].max(), abs=2)
+        # Seen from the right, the left foot is a bit nearer.
+        assert 0 <= left[:, 1].max() - right[:, 1].max() < 10
 
 
 # Linear RGB as people with a color vision deficiency see it (Machado et al., 2009).
