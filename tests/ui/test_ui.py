@@ -90,6 +90,17 @@ def test_failed_runs_are_one_line(page, tmp_path):
 
 
 @pytest.mark.slow(reason='needs Gradio')
+def test_lists_of_inputs_are_refused(page, tmp_path):
+    from gradio import Error, File
+    from gradio.data_classes import FileData
+
+    (tmp_path / 'a.txt').write_text('/etc/passwd')
+    source = next(x for x in page.blocks.blocks.values() if isinstance(x, File))
+    with pytest.raises(Error, match='Invalid file type'):
+        source.preprocess(FileData(path=str(tmp_path / 'a.txt')))
+
+
+@pytest.mark.slow(reason='needs Gradio')
 @pytest.mark.parametrize('how', ['stop', 'leave', 'close', 'drop'])
 def test_runs_end_when_they_are_stopped_or_their_page_is_closed(page, how):
     request, source = visitor(page)
