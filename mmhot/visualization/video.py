@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
-from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
 from mmhot.io.images import MARK, open_media
+from mmhot.structures.clips import Clip3D
 from mmhot.video.frames import FrameSource
 from mmhot.visualization import drawing
 from mmhot.visualization.clip_renderer import ClipRenderer

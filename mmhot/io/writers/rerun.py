@@ -8,10 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mmhot.clips import Clip3D
 from mmhot.installation import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.skeletons.side_colors import side_rgb
+from mmhot.structures.clips import Clip3D
 
 WORLD, IMAGE, ERRORS = 'world', 'image', 'expected_error'
 """Entity paths of 3D poses (meters), 2D keypoints (pixels), and expected errors."""
