@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 import mmhot
 from mmhot.profiling import Profile, Span
 from mmhot.video.inputs import open_inputs
-from mmhot.visualization.video_encoding import open_video
+from mmhot.visualization.video import write_video
 from tools.lab import demo_page, demo_poses, demo_videos
 from tools.lab.demo_inputs import DEMO, RENDERED, SKATING, infer, read_truth
 from tools.lab.demo_layout import Section, write_page
@@ -48,12 +48,12 @@ def test_tables_link_their_files():
 
 def test_one_of_two_people_returns_to_an_empty_scene(tmp_path):
     for name, frames in {'a': 20, 'b': 52}.items():
-        with open_video(tmp_path / f'{name}.mp4', 10) as video:
-            for index in range(frames):
-                image = np.full((64, 1280, 3), 40, np.uint8)
-                column = 500 + 4 * index
-                image[20:40, column : column + 12] = 220
-                video.write(image)
+        images = np.full((frames, 64, 1280, 3), 40, np.uint8)
+        for index, image in enumerate(images):
+            column = 500 + 4 * index
+            image[20:40, column : column + 12] = 220
+        times = np.arange(frames) / 10
+        write_video(tmp_path / f'{name}.mp4', zip(images, times, strict=True), 10)
     videos = (tmp_path / f'{name}.mp4' for name in 'ab')
     demo_videos.write_people(*videos, tmp_path / 'c.mp4')
     [source] = open_inputs([str(tmp_path / 'c.mp4')])

@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from mmhot.io.arrays import load_arrays
 from mmhot.video.inputs import open_inputs
-from mmhot.visualization.video_encoding import open_video
+from mmhot.visualization.video import write_video
 from tools.lab.demo_inputs import DEMO
 from tools.lab.measure_camera_path import compare, turn_video
 
@@ -23,10 +23,13 @@ def turned(tmp_path_factory):
     labels['K'] = arrays['K']
     np.savez(folder / 'a.npz', **labels)
     rows, columns = np.mgrid[:720, :1280]
-    with open_video(folder / 'a.mp4', 25) as video:
-        for x, y in labels['h36m_2d'][:, 0]:
-            disc = np.hypot(columns - x, rows - y) < 8
-            video.write(np.repeat(np.uint8(255 * disc)[..., None], 3, axis=2))
+    frames = []
+    for number, (x, y) in enumerate(labels['h36m_2d'][:, 0]):
+        disc = np.hypot(columns - x, rows - y) < 8
+        frames.append(
+            (np.repeat(np.uint8(255 * disc)[..., None], 3, axis=2), number / 25)
+        )
+    write_video(folder / 'a.mp4', frames, 25)
     return folder / 'b.mp4', turn_video(folder / 'a.mp4', folder / 'b.mp4')
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from mmhot.motion.foot_lock import lock_feet
 from mmhot.profiling import Profile
 from mmhot.video.inputs import open_inputs
-from mmhot.visualization.video_encoding import open_video
+from mmhot.visualization.video import write_video
 from tools.lab.demo_inputs import DEMO, infer
 from tools.lab.demo_layout import Section
 from tools.lab.measure_camera_path import RUNS, turn_video
@@ -100,6 +100,8 @@ def write_people(left: Path, right: Path, target: Path) -> None:
     half = len(images) // 2
     away = [scene] * round(_AWAY * first.fps)
     images = [*images[:half], *away, *images[half:]]
-    with open_video(target, second.fps) as video:
-        for image, frame in zip(images, second, strict=False):
-            video.write(np.hstack([image, frame.image[:, _RIGHT]]))
+    drawn = (
+        (np.hstack([image, frame.image[:, _RIGHT]]), frame.time)
+        for image, frame in zip(images, second, strict=False)
+    )
+    write_video(target, drawn, second.fps)

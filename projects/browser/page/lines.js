@@ -1,4 +1,4 @@
-// Results as the JSON lines of `mmhot infer` of a camera (docs/streaming.md).
+// Results as the JSON lines of `mmhot infer --live` (docs/streaming.md).
 
 // The oldest poses of longer runs are dropped.
 const MAX_FRAMES = 50_000;

@@ -1,18 +1,17 @@
 """Recordings for Rerun (``.rrd``): 3D poses, 2D keypoints, expected errors, video."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import cv2
 import numpy as np
 
 from mmhot.installation import import_extra
 from mmhot.io.atomic import replacing
+from mmhot.skeletons.side_colors import side_rgb
 from mmhot.structures.clips import Clip3D
-from mmhot.video.frames import FrameSource
-from mmhot.visualization.clip_renderer import doubts
-from mmhot.visualization.drawing import side_color, skeleton_style
 
 WORLD, IMAGE, ERRORS = 'world', 'image', 'expected_error'
 """Entity paths of 3D poses (meters), 2D keypoints (pixels), and expected errors."""
@@ -23,14 +22,13 @@ FRAME, SECONDS = 'frame', 'seconds'
 _JPEG_QUALITY = 80
 _EDGE = (128, 128, 128)
 _JOINT_METERS, _JOINT_PIXELS = 0.02, 3.0
-_THINNING = 0.65  # of joints with large expected errors
 
 
 def write_recording(
     clip: Clip3D,
     path: str | Path,
     *,
-    footage: FrameSource | None = None,
+    footage: Iterable[Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write a clip as a recording for the Rerun viewer.
@@ -38,8 +36,8 @@ def write_recording(
     Args:
         clip (Clip3D): Lifted poses, in any axes.
         path (str | Path): The ``.rrd`` to create or replace.
-        footage (FrameSource, optional): The video, stored as JPEG images behind the
-            2D keypoints.
+        footage (Iterable, optional): Frames of the video, with ``time`` and ``image``,
+            stored as JPEG images behind the 2D keypoints.
         progress (Callable, optional): Called with the numbers of stored frames and of
             all frames.
 
@@ -56,7 +54,7 @@ def write_recording(
             for track in np.unique(clip.track).tolist():
                 _send_person(rr, stream, clip, track)
             if footage is not None:
-                _send_video(rr, stream, footage, progress)
+                _send_video(rr, stream, footage, clip, progress)
             stream.flush()
         finally:
             stream.disconnect()
@@ -104,28 +102,27 @@ def _send_person(rr: ModuleType, stream: object, clip: Clip3D, track: int) -> No
     poses, pixels = clip.take(rows).places(), clip.keypoints_2d[rows]
     scores = clip.scores[rows].ravel()
     send = _Sender(rr, stream, clip, clip.frame[rows])
-    colors = [side_color(name)[::-1] for name in clip.joint_names]
-    style = skeleton_style(clip.joint_names, clip.parents)
-    doubt = None if clip.expected_error is None else doubts(clip, rows)
-    for parent, points, radius, fading, joints_of, lines_of in (
-        (WORLD, poses, _JOINT_METERS, doubt, rr.Points3D, rr.LineStrips3D),
+    colors = [side_rgb(name) for name in clip.joint_names]
+    children = [child for child, parent in enumerate(clip.parents) if parent >= 0]
+    bones = np.array([(clip.parents[child], child) for child in children])
+    for parent, points, radius, joints_of, lines_of in (
+        (WORLD, poses, _JOINT_METERS, rr.Points3D, rr.LineStrips3D),
         # negative radii are in screen units
-        (IMAGE, pixels, -_JOINT_PIXELS, None, rr.Points2D, rr.LineStrips2D),
+        (IMAGE, pixels, -_JOINT_PIXELS, rr.Points2D, rr.LineStrips2D),
     ):
         entity = f'{parent}/person{track}'
-        still, moving = _radii(radius, fading)
         joints = joints_of.from_fields(
-            colors=colors, labels=clip.joint_names, show_labels=False, **still
+            radii=radius, colors=colors, labels=clip.joint_names, show_labels=False
         )
         flat = points.reshape(-1, points.shape[-1])
-        send(entity, joints, joints_of.columns(positions=flat, **moving), len(colors))
+        send(entity, joints, joints_of.columns(positions=flat), len(colors))
         send(entity, None, rr.AnyValues.columns(confidence=scores), len(colors))
-        still, moving = _radii(radius / 2, fading, style.bones[:, 1])
-        lines = lines_of.from_fields(colors=style.colors[:, ::-1], **still)
-        ends = points[:, style.bones].reshape(-1, 2, points.shape[-1])
-        strips = lines_of.columns(strips=ends, **moving)
-        send(f'{entity}/bones', lines, strips, len(style.bones))
-    if doubt is not None:
+        lines = lines_of.from_fields(
+            radii=radius / 2, colors=[colors[child] for child in children]
+        )
+        ends = points[:, bones].reshape(-1, 2, points.shape[-1])
+        send(f'{entity}/bones', lines, lines_of.columns(strips=ends), len(bones))
+    if clip.expected_error is not None:
         curves = rr.SeriesLines.from_fields(colors=colors, names=clip.joint_names)
         values = rr.Scalars.columns(scalars=clip.expected_error[rows].ravel())
         send(f'{ERRORS}/person{track}', curves, values, len(colors))
@@ -133,13 +130,6 @@ def _send_person(rr: ModuleType, stream: object, clip: Clip3D, track: int) -> No
     top = clip.joint_names.index('head') if 'head' in clip.joint_names else 0
     tops = rr.Points3D.columns(positions=poses[:, top])
     send(f'{WORLD}/person{track}/name', name, tops, 1)
-
-
-def _radii(radius: float, doubt: np.ndarray | None, joints=...) -> tuple[dict, dict]:
-    """Return static radii or, by doubt (T, K), those of each frame: static ones win."""
-    if doubt is None:
-        return {'radii': radius}, {}
-    return {}, {'radii': (radius * (1 - _THINNING * doubt[:, joints])).ravel()}
 
 
 class _Sender:
@@ -181,11 +171,12 @@ class _Sender:
 def _send_video(
     rr: ModuleType,
     stream: object,
-    footage: FrameSource,
+    footage: Iterable[Any],
+    clip: Clip3D,
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Send the frames of the video as JPEG images."""
-    quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    quality, last = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY], int(clip.frame.max())
     for index, frame in enumerate(footage):
         stream.set_time(FRAME, sequence=index)
         stream.set_time(SECONDS, duration=frame.time)
@@ -193,4 +184,4 @@ def _send_video(
         image = rr.EncodedImage(contents=data.tobytes(), media_type='image/jpeg')
         stream.log(IMAGE, image, strict=True)
         if progress is not None:
-            progress(index + 1, max(footage.num_frames or 0, index + 1))
+            progress(index + 1, max(last + 1, index + 1))

@@ -1,5 +1,5 @@
 // Encoding of windows and decoding of poses, by the codec that meta.json names; see
-// mmhot/codecs. Windows are [frame][joint][x, y(, score)] in pixels.
+// docs/export.md. Windows are [frame][joint][x, y(, score)] in pixels.
 
 const byWidth = (window, { width, height }) => window.map((frame) => frame.map(
   ([x, y]) => [(2 * x) / width - 1, (2 * y - height) / width],
@@ -56,7 +56,7 @@ const turn = (matrix, at, back = false) => [0, 1, 2].map((row) => [0, 1, 2].redu
   (sum, column) => sum + (back ? matrix[column][row] : matrix[row][column]) * at[column], 0,
 ));
 
-// Position of a vector's peak in bins, and its highest value; find_peaks of mmhot/structures/crops.py.
+// Position of a vector's peak in bins, and its highest value; as find_peaks of mmhot.
 export function findPeak({ data, dims }, row, smoothing) {
   const bins = dims.at(-1);
   const vector = data.subarray(row * bins, (row + 1) * bins);

@@ -3,6 +3,14 @@
 const MIN_SCORE = 0.2;
 const TORSO = ['left_hip', 'right_hip', 'left_shoulder', 'right_shoulder'];
 const DEFAULT_TORSO = 100; // pixels
+// A standing person; the torso is the unit.
+const STANDING = {
+  root: [0, 0], spine: [0, -0.5], thorax: [0, -1], neck_base: [0, -1.25], head: [0, -1.45],
+  left_hip: [0.2, 0], left_knee: [0.22, 0.85], left_foot: [0.22, 1.65],
+  right_hip: [-0.2, 0], right_knee: [-0.22, 0.85], right_foot: [-0.22, 1.65],
+  left_shoulder: [0.35, -0.97], left_elbow: [0.42, -0.4], left_wrist: [0.45, 0.1],
+  right_shoulder: [-0.35, -0.97], right_elbow: [-0.42, -0.4], right_wrist: [-0.45, 0.1],
+};
 
 // Weighted sums of keypoints: [[index, x weight, y weight], ...] of each joint. Joints of
 // uncertain keypoints are null.
@@ -17,7 +25,8 @@ export function convert(recipes, keypoints, scores) {
 
 // Interpolate missing joints [frame][joint] (null or [x, y]) in time, relative to the
 // torso; joints that never appear are those of a standing person. Null without any joint.
-export function fillJoints(frames, names, standing) {
+export function fillJoints(frames, names) {
+  const standing = names.map((name) => STANDING[name]);
   const known = names.map((_, joint) => frames.some((frame) => frame[joint]));
   if (!known.includes(true)) return null;
   const columns = names.map((_, joint) => known[joint] && interpolate(frames.map((frame) => frame[joint])));

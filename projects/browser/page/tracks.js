@@ -1,7 +1,7 @@
 // People of a video by track ID: searched around their last keypoints, detected at times.
 import { detect, estimatePoses } from './people.js';
 
-// As mmhot/video/chunks.py and people.py: margin of boxes around keypoints, share of the
+// As in mmhot: margin of boxes around keypoints, share of the
 // highest score of keypoints that count, least mean confidence, overlap of boxes of one
 // person, and overlap of the box below which a person is estimated again.
 const [PADDING, ENCLOSED, MIN_CONFIDENCE, SAME_PERSON, MIN_OVERLAP] = [0.15, 0.4, 0.2, 0.3, 0.6];

@@ -1,29 +1,38 @@
 // Drawings of the page: keypoints in the image, skeletons in 3D.
-const { bonesOf, drawBones, Skeleton, Stage, Vector3 } = window.mmhotScene;
-const SIDES = ['middle', 'left', 'right'];
+import { bonesOf, Skeleton, Stage, Vector3 } from './scene.js';
+
+// They differ for people with any deficiency of color vision.
+const COLORS = { middle: '#8e8e8e', left: '#2b8ce6', right: '#db6a18' };
+const SIDES = Object.keys(COLORS);
 const ANKLE_HEIGHT = 0.08;
 const EXTENT = { low: new Vector3(-4, 0, -9), high: new Vector3(4, 0, 2) };
 const MIN_SCORE = 0.2;
 
 const sidesOf = (joints) => joints.map((name) => Math.max(SIDES.indexOf(name.split('_')[0]), 0));
 
-export function drawOverlay(canvas, image, people, meta, colors) {
+export function drawOverlay(canvas, image, people, meta) {
   Object.assign(canvas, { width: image.width, height: image.height });
   const brush = canvas.getContext('2d');
   brush.drawImage(image, 0, 0);
   brush.lineWidth = Math.max(image.width, image.height) / 250;
+  brush.lineCap = 'round';
   const sides = sidesOf(meta.joints);
   for (const { keypoints, scores } of people) {
-    const seen = bonesOf(meta.parents).filter((bone) => bone.every((joint) => scores[joint] >= MIN_SCORE));
-    drawBones(brush, seen, (joint) => keypoints[joint], (child) => { brush.strokeStyle = colors[SIDES[sides[child]]]; });
+    for (const [parent, child] of bonesOf(meta.parents)) {
+      if (Math.min(scores[parent], scores[child]) < MIN_SCORE) continue;
+      brush.strokeStyle = COLORS[SIDES[sides[child]]];
+      brush.beginPath();
+      brush.moveTo(...keypoints[parent]);
+      brush.lineTo(...keypoints[child]);
+      brush.stroke();
+    }
   }
 }
 
 export class View {
-  constructor(canvas, colors) {
+  constructor(canvas) {
     this.stage = new Stage(canvas);
     this.stage.addFloor(EXTENT);
-    this.colors = SIDES.map((side) => colors[side]);
     this.skeletons = new Map();
     this.floor = null;
     this.stage.camera.position.set(2, 1.6, 1);
@@ -41,7 +50,7 @@ export class View {
     for (const { id, pose, root } of people) {
       if (!this.skeletons.has(id)) {
         this.skeletons.set(id, new Skeleton(this.stage.scene, parents));
-        this.skeletons.get(id).paint(this.colors, sidesOf(joints));
+        this.skeletons.get(id).paint(Object.values(COLORS), sidesOf(joints));
       }
       const at = (joint, target) => target.set(
         pose[joint][0] + root[0], -(pose[joint][1] + root[1]), -(pose[joint][2] + root[2]),

@@ -6,7 +6,7 @@ import { Tracker } from './tracks.js';
 import { drawOverlay, View } from './view.js';
 
 // Seconds of later frames that poses wait for: as much as the lifter reads in videos, and
-// four frames as `mmhot infer` of a camera.
+// four frames as `mmhot infer --live`.
 const LOOKAHEAD = { file: Infinity, camera: 4 / 30 };
 // A video plays more slowly where frames are missed, and from the first of these on waits
 // while a frame is processed. It waits for the first frame, too, as networks are compiled.
@@ -16,7 +16,7 @@ const RECENT = 2; // seconds that the frames/s are of
 const element = (id) => document.getElementById(id);
 const video = element('video');
 const page = await (await fetch('page.json')).json();
-const view = new View(element('scene'), page.colors);
+const view = new View(element('scene'));
 let opened = null;
 let running = null;
 
@@ -71,7 +71,7 @@ class Run {
     this.last = time;
     this.frames += 1;
     const people = await this.tracker.update(image, time);
-    drawOverlay(element('overlay'), image, people, this.meta.pose2d, page.colors);
+    drawOverlay(element('overlay'), image, people, this.meta.pose2d);
     this.#show(await this.lifter.update(time, people, size));
     this.#report();
   }

@@ -1,5 +1,5 @@
 // 3D poses of tracked people, a fixed look-ahead after their keypoints; the windows and
-// targets are those of mmhot/video/live.py.
+// targets are those of `mmhot infer --live`.
 import { CODECS } from './codecs.js';
 import { convert, fillJoints, resample } from './joints.js';
 import { Placement } from './placement.js';
@@ -9,7 +9,7 @@ const MAX_GAP = 1;
 
 export class LiveLifter {
   // lookahead: seconds of later frames that a pose waits for, at most half a window.
-  constructor(model, { recipes, standing, focalRatio }, lookahead) {
+  constructor(model, { recipes, focalRatio }, lookahead) {
     const { num_frames: frames, num_targets: targets, causal, fps: rate } = model.meta.lifting;
     const first = causal ? frames - targets : Math.floor((frames - targets) / 2);
     const middle = causal ? frames - 1 : first + Math.floor(targets / 2);
@@ -17,7 +17,7 @@ export class LiveLifter {
     const late = frames - 1 - Math.round(this.lookahead * rate);
     const target = targets < frames ? middle : Math.max(middle, late);
     this.offsets = Array.from({ length: frames }, (_, frame) => (frame - target) / rate);
-    Object.assign(this, { model, recipes, standing, focalRatio, target: target - first, pending: [], histories: new Map() });
+    Object.assign(this, { model, recipes, focalRatio, target: target - first, pending: [], histories: new Map() });
     this.seconds = 0;
   }
 
@@ -73,7 +73,7 @@ export class LiveLifter {
       if (!seen.length) this.histories.delete(id);
       return [];
     }
-    const filled = fillJoints(seen.map(({ joints }) => joints.map(({ at }) => at)), this.model.meta.joints, this.standing);
+    const filled = fillJoints(seen.map(({ joints }) => joints.map(({ at }) => at)), this.model.meta.joints);
     if (!filled) return [];
     const observations = seen.map((own, row) => ({
       time: own.time,
