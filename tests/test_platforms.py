@@ -16,8 +16,9 @@ from torch import nn
 
 import mmhot.compat
 from mmhot.apis import export
-from mmhot.cli import errors, runner
+from mmhot.cli import errors
 from mmhot.deploy import transformer
+from mmhot.engine import runner
 from mmhot.installation import try_imports
 from mmhot.io.images import is_animated, read_image
 from mmhot.io.writers import json_lines

@@ -10,24 +10,22 @@ docs/metrics.md defines the metrics and has the options of each protocol.
 tools/table.py compares several errors.json.
 """
 
-import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
-
-# isort: split
 import argparse
 import sys
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import format_errors, output_file
-from mmhot.cli.runner import (
+from mmhot.engine.runner import (
     add_runner_arguments,
+    apply_arguments,
     build_runner,
-    load_config,
     merge_options,
     setting,
 )
-from mmhot.cli.training_data import check_data_files
+from mmhot.engine.training_data import check_data_files
 from mmhot.io.arrays import save_arrays
 from mmhot.io.atomic import replacing
+from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import check_checkpoint
 
 _SUFFIXES = dict(
@@ -87,7 +85,8 @@ def parse_args() -> argparse.Namespace:
 
 def test(args: argparse.Namespace) -> None:
     """Evaluate the checkpoint."""
-    config = load_config(args)
+    config = read_config_file(args.config, import_modules=False)
+    apply_arguments(config, args)
     config.load_from = args.checkpoint
     if args.badcase:
         collect_bad_cases(config, args)

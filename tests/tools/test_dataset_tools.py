@@ -1,4 +1,4 @@
-"""tools/convert_mocap.py, check_dataset.py and browse_dataset.py."""
+"""convert_mocap.py, check_dataset.py and browse_dataset.py."""
 
 import os
 
@@ -19,7 +19,8 @@ from published_files import (
 from mmhot.datasets.mocap_dataset import read_mocap_clips
 from mmhot.io.writers.bvh import write_bvh
 from mmhot.io.writers.rigid_skeleton import fit_rigid_skeleton
-from tools import browse_dataset, check_dataset, convert_mocap
+from tools import browse_dataset, check_dataset
+from tools.dataset_converters import convert_mocap
 
 WILD = CONFIGS / (
     'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-10e_cmu-wild.py'

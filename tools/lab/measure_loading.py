@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from mmhot import compat
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.runner import add_config_options, merge_options, setting
+from mmhot.engine.runner import add_config_options, merge_options, setting
 from mmhot.weights.config_files import read_config_file
 
 if TYPE_CHECKING:

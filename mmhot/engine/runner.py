@@ -10,8 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict, DictAction
 
 from mmhot import compat
-from mmhot.cli.training_data import use_sample_data
-from mmhot.weights.config_files import read_config_file
+from mmhot.engine.training_data import use_sample_data
 
 # From malloc.h of the GNU C library; the last is a value.
 _TRIM_THRESHOLD, _MMAP_MAX, _NEVER = -1, -4, -1
@@ -81,20 +80,17 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_config(args: argparse.Namespace) -> Config:
-    """Read the config that the arguments name and apply them to it.
-
-    Nothing that takes seconds is imported, see :func:`build_runner`.
+def apply_arguments(config: Config, args: argparse.Namespace) -> None:
+    """Apply the arguments of :func:`add_runner_arguments` to a config.
 
     Args:
-        args (Namespace): Arguments of :func:`add_runner_arguments`, and ``config``.
+        config (Config): Changed in place.
+        args (Namespace): The arguments, and the config's file as ``config``.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no config, or lacks a setting that an argument needs.
+        ValueError: If the config lacks a setting that an argument needs.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    config = read_config_file(args.config, import_modules=False)
     config.launcher = args.launcher
     if args.work_dir is not None:
         config.work_dir = args.work_dir
@@ -105,7 +101,6 @@ def load_config(args: argparse.Namespace) -> Config:
         use_sample_data(config)
     if args.show or args.show_dir is not None:
         _show(config, args)
-    return config
 
 
 def merge_options(config: Config, options: dict[str, Any] | None) -> None:

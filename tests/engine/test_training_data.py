@@ -1,13 +1,10 @@
 """Missing data are an error at once; ``--sample`` trains on the tests' data."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
-TRAIN = CONFIGS.parent / 'tools/train.py'
 LIFTER = 'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-30e_cmu-wild'
 PRETRAINING = (
     'body_3d_keypoint/poseclr/cmu_mocap/'
@@ -65,21 +62,6 @@ def test_missing_data_are_named_with_page_and_option(
         f'--cfg-options {option}=... reads it elsewhere, --sample takes small data\n',
     )
     assert [path.name for path in tmp_path.iterdir()] == ['some.pth']
-
-
-def test_missing_data_are_found_before_the_long_imports(tmp_path):
-    program = (
-        'import runpy, sys\n'
-        f'sys.argv = ["train.py", {str(CONFIGS / LIFTER)!r} + ".py"]\n'
-        'try:\n'
-        f'    runpy.run_path({str(TRAIN)!r}, run_name="__main__")\n'
-        'except SystemExit as stop:\n'
-        '    print(stop.code, "torch" in sys.modules, "mmpose" in sys.modules)\n'
-    )
-    done = subprocess.run(
-        [sys.executable, '-c', program], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.stdout == '2 False False\n', done.stderr
 
 
 @pytest.mark.parametrize(

@@ -10,25 +10,23 @@ from mocap import FOLDER, H36M, JUMP, KICK, joints_of
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
-from mmhot.io.motion_conversion import (
+from mmhot.datasets.motion_checks import bone_lengths, find_glitches, leg_length
+from mmhot.io.writers.bvh import write_bvh
+from mmhot.io.writers.rigid_skeleton import fit_rigid_skeleton
+from tools.dataset_converters.motion_conversion import (
     LAYOUTS,
     ConversionOptions,
-    bone_lengths,
     convert_motion,
-    find_glitches,
-    leg_length,
     read_layout,
     resample_joints,
     select_joints,
 )
-from mmhot.io.readers.motion_capture import (
+from tools.dataset_converters.motion_files import (
     JointMotion,
     read_asf_amc,
     read_bvh,
     read_c3d,
 )
-from mmhot.io.writers.bvh import write_bvh
-from mmhot.io.writers.rigid_skeleton import fit_rigid_skeleton
 
 TINY = ConversionOptions(min_frames=1)
 BVH = """HIERARCHY
@@ -253,7 +251,8 @@ def test_pieces_are_numbered(tmp_path, monkeypatch):
     joints[100, 3] = np.nan
     motion = JointMotion(H36M.joints, joints, 50)
     monkeypatch.setattr(
-        'mmhot.io.motion_conversion.read_bvh', lambda path, **given: motion
+        'tools.dataset_converters.motion_conversion.read_bvh',
+        lambda path, **given: motion,
     )
     whole = convert_motion(Path('a_1.bvh'), TINY)
     assert {key: len(clip) for key, clip in whole.items()} == {

@@ -2,15 +2,12 @@ r"""Convert motion capture (.amc with .asf, .bvh, .c3d) to clips for training.
 
 Example::
 
-    python tools/convert_mocap.py all_asfamc/subjects data/cmu_mocap/clips.npz \
-        --cut-glitches
+    python -m tools.dataset_converters.convert_mocap all_asfamc/subjects \
+        data/cmu_mocap/clips.npz --cut-glitches
 
 docs/data.md describes the clips.
 """
 
-import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
-
-# isort: split
 import argparse
 import sys
 from pathlib import Path
@@ -19,7 +16,7 @@ from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.report import output_file
 from mmhot.errors import require_file
 from mmhot.io.arrays import save_arrays
-from mmhot.io.motion_conversion import (
+from tools.dataset_converters.motion_conversion import (
     LAYOUTS,
     SUFFIXES,
     ConversionOptions,
