@@ -20,8 +20,8 @@ import mmhot
 from mmhot.io.lifted import read_lifted
 from mmhot.video.inputs import open_inputs
 from mmhot.weights.index import WEIGHTS_FOLDER
-from tools.lab.measure_lifted import measure
-from tools.lab.motions import GroundTruth
+from tools.analysis.measure_lifted import measure
+from tools.analysis.motions import GroundTruth
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / 'demo' / 'skating_2d_coco17.npz'

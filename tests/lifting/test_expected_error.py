@@ -16,8 +16,8 @@ from mmhot.lifting.extremities import add_extremities
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.world import scale_people
 from mmhot.skeletons.joints import get_skeleton
-from tools.lab.fit_expected_error import KINDS, compare, draw, fit, occlude
-from tools.lab.motions import project_motion
+from tools.analysis.fit_expected_error import KINDS, compare, draw, fit, occlude
+from tools.analysis.motions import project_motion
 
 H36M = get_skeleton('h36m-17')
 DOCS = Path(__file__).parents[2] / 'docs'

@@ -4,6 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from feet import (
+    add_noise,
+    compare,
+    keypoints_of_feet,
+    points_of,
+    simulate_feet,
+)
 from rendered_clips import DATA, rendered
 
 from mmhot.clips import Clip2D
@@ -14,15 +21,8 @@ from mmhot.lifting.contacts import ANKLES
 from mmhot.lifting.extremities import add_extremities
 from mmhot.lifting.foot_lock import hold_foot, lock_feet
 from mmhot.lifting.world import to_world
-from tools.lab.measure_feet import (
-    add_noise,
-    compare,
-    keypoints_of_feet,
-    points_of,
-    simulate_feet,
-)
-from tools.lab.measure_lifted import measure_feet
-from tools.lab.motions import GroundTruth
+from tools.analysis.measure_lifted import measure_feet
+from tools.analysis.motions import GroundTruth
 
 WALK = DATA.parents[1] / 'demo/walk.npz'
 
