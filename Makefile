@@ -45,7 +45,7 @@ demo: setup
 		--pose2d gtpt-t --det-model pose-verified --joints 24 --formats $(DEMO)
 	$(BIN)/mmhot lift demo/skating_2d_coco17.npz --out-dir outputs/demo --joints 24 \
 		--formats $(DEMO)
-	$(BIN)/python -m tools.lab.demo_page outputs/demo
+	$(BIN)/python -m tools.demo outputs/demo
 
 test: setup
 	$(TEST) -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadfile
