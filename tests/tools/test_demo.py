@@ -27,8 +27,8 @@ def test_known_errors_are_printed_and_on_the_page(tmp_path, run_tool, capfd):
         ('walk', '136', '5.0', '10.0'),
         ('dance', '188', '5.0', '10.0'),
     ]
-    # a rotation of least squares
-    assert all(5 < float(row[4]) < 20 for row in rows)
+    # least squares rotate the whole pose
+    assert all(0 < float(row[4]) < 40 for row in rows)
     assert run_tool('demo', tmp_path) == (0, '')
     page = (tmp_path / 'index.html').read_text()
     for row in rows:

@@ -6,12 +6,8 @@ config file, ``PACKAGE::CONFIG``, or ``mmhot://NAME`` of shipped weights. An opt
 * ``KEY=VALUE``: a setting of the config, for example ``model.backbone.depth=2``; lists
   as ``[1,2]``;
 * ``input=(T,K,C)``: the shape of one input, if the config does not define it;
-* ``folded``: rewritten for inference, see :func:`mmhot.deploy.switch.switch_to_deploy`;
-* ``channels_last``: images and kernels in that memory format;
 * ``onnx``: exported, and run by ONNX Runtime; lifters and 2D models; also with
-  ``float16`` or ``int8``, which is calibrated on noise: for times, not for errors;
-* ``openvino``: exported, and run by OpenVINO in 32-bit floats, if it can be imported;
-* ``center``: only the center frame of a window, as in its evaluation.
+  ``float16`` or ``int8``, which is calibrated on noise: for times, not for errors.
 """
 
 import ast
@@ -29,11 +25,9 @@ from torch import Tensor, nn
 import mmhot.plugin  # noqa: F401 registers what configs name
 from mmhot.apis.onnx_precision import convert_precision
 from mmhot.deploy.onnx_graphs import KEPT, LifterGraph, PoseGraph, write_graph
-from mmhot.deploy.switch import switch_to_deploy
 from mmhot.errors import hint_at_names
 from mmhot.evaluation.cost import input_shape, run_network
 from mmhot.lifting.load_model import load_lifter
-from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.weights.config_files import find_config, read_config_file
 from mmhot.weights.index import SCHEME
 from mmhot.weights.loading import build_model
@@ -96,8 +90,7 @@ MODELS = {
 """Short names and their configs, which may have options."""
 
 _PRECISIONS = ('float16', 'int8')
-_RUNTIMES = ('onnx', 'openvino')
-_OPTIONS = (*_RUNTIMES, *_PRECISIONS, 'folded', 'channels_last', 'center')
+_OPTIONS = ('onnx', *_PRECISIONS)
 # A colon outside of '::', '://' and Windows' drives.
 _SEPARATOR = re.compile(r'(?<!:):(?![:/\\])')
 
@@ -128,30 +121,22 @@ class BuiltModel:
     Attributes:
         model (nn.Module): In evaluation mode.
         shape (tuple[int, ...]): Shape of one input, without the batch.
-        memory_format (torch.memory_format): Of a batch of inputs.
-        center (bool): Whether to predict the center frame only.
         run_onnx (Callable, optional): Runs the exported model instead.
     """
 
     model: nn.Module
     shape: tuple[int, ...]
-    memory_format: torch.memory_format
-    center: bool = False
     run_onnx: Callable[[Tensor], Any] | None = None
 
     def inputs(self, batch_size: int) -> Tensor:
         """Draw a random batch on the model's device."""
         device = next(self.model.parameters()).device
-        x = torch.randn(batch_size, *self.shape, device=device)
-        return x.contiguous(memory_format=self.memory_format)
+        return torch.randn(batch_size, *self.shape, device=device)
 
     def __call__(self, x: Tensor) -> Any:
         """Run the network, MMPose's mode 'tensor'."""
         if self.run_onnx is not None:
             return self.run_onnx(x)
-        if self.center:
-            feats = self.model.extract_feat(x, target='center')
-            return self.model.head.select(feats, 'center')
         return run_network(self.model, x)
 
 
@@ -207,34 +192,18 @@ def build_spec(spec: ModelSpec, device: str = 'cpu') -> BuiltModel:
             ':input=(SHAPE), without the batch'
         )
     model = model.to(device).eval()
-    if not {*_RUNTIMES}.isdisjoint(spec.options):
+    if 'onnx' in spec.options:
         return _export(spec, model, shape)
-    if not {*_PRECISIONS}.isdisjoint(spec.options):
+    if spec.options:
         raise ValueError(f'{spec.name}: float16 and int8 are for onnx')
-    if 'folded' in spec.options:
-        switch_to_deploy(model)
-    memory_format = torch.contiguous_format
-    if 'channels_last' in spec.options:
-        if len(shape) != 3:
-            raise ValueError(f'{spec.name}: channels_last is for images')
-        memory_format = torch.channels_last
-        model.to(memory_format=memory_format)
-    center = 'center' in spec.options
-    if center and not isinstance(model, SequencePoseLifter):
-        raise ValueError(f'{spec.name}: center is for lifters of sequences')
-    return BuiltModel(model, shape, memory_format, center)
+    return BuiltModel(model, shape)
 
 
 def _export(spec: ModelSpec, model: nn.Module, shape: tuple[int, ...]) -> BuiltModel:
     """Export a model, and open the file with as many threads as PyTorch has."""
     precisions = [each for each in spec.options if each in _PRECISIONS]
-    (runtime, *others) = sorted(
-        {*spec.options} - {*precisions}, key=lambda each: each not in _RUNTIMES
-    )
-    if others:
-        raise ValueError(f'{spec.name}: {runtime} takes no other option of speed')
-    if len(precisions) > (runtime == 'onnx'):
-        raise ValueError(f'{spec.name}: either float16 or int8, for onnx')
+    if len(precisions) > 1:
+        raise ValueError(f'{spec.name}: either float16 or int8')
     graph = (PoseGraph if len(shape) == 3 and shape[0] == 3 else LifterGraph)(model)
     with TemporaryDirectory() as folder:
         file = Path(folder, 'model.onnx')
@@ -243,8 +212,8 @@ def _export(spec: ModelSpec, model: nn.Module, shape: tuple[int, ...]) -> BuiltM
         for precision in precisions:
             convert_precision(file, file, precision, graph.input_name, noise.numpy())
         names = [name for name in graph.output_names if not name.startswith(KEPT)]
-        run = (_open_onnx if runtime == 'onnx' else _open_openvino)(file, names)
-    return BuiltModel(model, shape, torch.contiguous_format, run_onnx=run)
+        run = _open_onnx(file, names)
+    return BuiltModel(model, shape, run_onnx=run)
 
 
 def _open_onnx(file: Path, names: list[str]) -> Callable[[Tensor], Any]:
@@ -258,22 +227,6 @@ def _open_onnx(file: Path, names: list[str]) -> Callable[[Tensor], Any]:
     )
     (given,) = session.get_inputs()
     return lambda x: session.run(names, {given.name: x.numpy()})
-
-
-def _open_openvino(file: Path, names: list[str]) -> Callable[[Tensor], Any]:
-    from openvino import Core
-
-    settings = {
-        'INFERENCE_NUM_THREADS': torch.get_num_threads(),
-        'INFERENCE_PRECISION_HINT': 'f32',  # bfloat16 on newer processors otherwise
-    }
-    model = Core().compile_model(str(file), 'CPU', settings)
-
-    def run(x: Tensor) -> list:
-        outputs = model(x.numpy())
-        return [outputs[name] for name in names]
-
-    return run
 
 
 def _read_config(spec: ModelSpec) -> Config:

@@ -1,48 +1,33 @@
 """Write measurements of a JSON file into the tables of a page, and draw them.
 
-A table is what stands between ``<!-- table: PART -->`` and ``<!-- end -->``; see
-:mod:`tools.lab.benchmark.record` for the parts. Example::
-
-    python -m tools.lab.benchmark.draw docs/benchmarks.json docs/benchmarks.md \
-        docs/images/benchmarks.png
+A table is what stands between ``<!-- table: PART -->`` and ``<!-- end -->``.
 """
 
 import argparse
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.report import output_file
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
-from tools.lab.benchmark.chain import NETWORKS
 
 _TABLE = re.compile(r'(<!-- table: ([\w ]+) -->\n).*?(?=<!-- end -->)', re.DOTALL)
-_BACKENDS = {'onnx': 'ONNX', 'torch': 'PyTorch'}
 # Parts with models that are drawn, and the titles of their panels.
-_PANELS = {
-    'back ends': 'time, PyTorch = 1',
-    'hourglasses': 'time, the host = 1',
-}
+_PANELS = {'models': 'time, PyTorch = 1', 'hourglasses': 'time, the host = 1'}
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the files."""
     parser.add_argument('file', type=Path, help='.json file of measurements')
     parser.add_argument('page', type=output_file, help='.md file with the tables')
     parser.add_argument('figure', type=output_file, help='.png file to write')
-    return parser.parse_args()
 
 
-def run(args: argparse.Namespace) -> None:
+def write_page(args: argparse.Namespace) -> None:
     """Write the tables and the figure."""
     document = load_json(args.file)
     text = fill_tables(args.page.read_text(encoding='utf-8'), document)
@@ -77,7 +62,7 @@ def fill_tables(text: str, document: Mapping[str, dict]) -> str:
 
 def _part(part: Mapping) -> str:
     """Return a table in Markdown, and the conditions in which it was measured."""
-    lines = _cells(part['rows'])
+    lines = as_cells(part['rows'])
     lines.insert(1, ['---'] * len(lines[0]))
     table = '\n'.join(f'| {" | ".join(line)} |' for line in lines)
     machine, rounds = part['machine'], part['rounds']
@@ -91,25 +76,23 @@ def _part(part: Mapping) -> str:
         f'PyTorch {machine["torch"]}',
         f'ONNX Runtime {machine["onnxruntime"]}',
     ]
-    if any(':openvino' in row.get('model', '') for row in part['rows']):
-        facts.append(f'OpenVINO {machine["openvino"]}')
     return f'\n{table}\n\n{"; ".join(facts)}.\n\n'
 
 
-def _cells(rows: Sequence[Mapping]) -> list[list[str]]:
+def as_cells(rows: Sequence[Mapping]) -> list[list[str]]:
     """Return the cells of a table, header first."""
     if 'chain' in rows[0]:
         return _chain_cells(rows)
-    if 'reference' in rows[0]:
-        return _model_cells(rows)
-    return [[*rows[0]], *([_number(value) for value in row.values()] for row in rows)]
+    return _model_cells(rows)
 
 
 def _model_cells(rows: Sequence[Mapping]) -> list[list[str]]:
-    lines = [['model', 'batch', 'ms', 'ratio (quartiles)', 'shortest calls', 'of']]
+    lines = [['model', 'batch', 'M multiply-adds', 'ms', 'ratio (quartiles)']]
+    lines[0] += ['shortest calls', 'of']
     for row in rows:
         of, name, ratio = _short(row['reference']), _short(row['model']), row['ratio']
-        cells = [name, str(row['batch']), _number(row['milliseconds'])]
+        cells = [name, str(row['batch']), _number(row['millions of operations'])]
+        cells.append(_number(row['milliseconds']))
         cells += (
             ['', '', ''] if name == of else [_ratio(ratio), f'{ratio["best"]:.2f}', of]
         )
@@ -118,23 +101,18 @@ def _model_cells(rows: Sequence[Mapping]) -> list[list[str]]:
 
 
 def _short(model: str) -> str:
-    """Return the name of a model without its training and changed backbone."""
-    model = re.sub(r'_\d+frm[\w-]*|:model\.backbone\.[\w.]+=[^:]*', '', model)
-    return re.sub(r':[\w.]+\.(\w+=)', r':\1', model)
+    """Return the name of a model without its training and changed settings."""
+    return re.sub(r'_\d+frm[\w-]*|:model\.[\w.]+=[^:]*', '', model)
 
 
 def _chain_cells(rows: Sequence[Mapping]) -> list[list[str]]:
-    lines = [['video or chain', 'people per frame', 'frames/s', 'decoded alone']]
-    for name in map(_BACKENDS.get, NETWORKS):
-        lines[0] += [f'ratio to {name} (quartiles)', 'of processor time']
+    lines = [['video', 'people per frame', 'frames/s', 'decoded alone']]
+    lines[0] += ['ratio to the network (quartiles)', 'of processor time']
     for row in rows:
         cells = [row['chain'], f'{row["people per frame"]:.1f}']
         cells += [_number(row[f'{each}frames per second']) for each in ('', 'decoded ')]
-        for name in NETWORKS:
-            processor = row[f'processor ratio to {name}']
-            cells.append(_ratio(row[f'ratio to {name}']))
-            cells.append('' if processor is None else f'{processor:.2f}')
-        lines.append(cells)
+        processor = row['processor ratio to onnx']
+        lines.append([*cells, _ratio(row['ratio to onnx']), f'{processor:.2f}'])
     return lines
 
 
@@ -142,10 +120,8 @@ def _ratio(ratio: Mapping[str, float]) -> str:
     return f'{ratio["median"]:.2f} ({ratio["low"]:.2f} to {ratio["high"]:.2f})'
 
 
-def _number(value: object) -> str:
-    """Format a number with three digits or all before the point; texts stay."""
-    if not isinstance(value, float):
-        return f'{value:,}' if isinstance(value, int) else str(value)
+def _number(value: float) -> str:
+    """Format a number with three digits or all before the point."""
     return f'{value:,.0f}' if abs(value) >= 100 else f'{value:.3g}'
 
 
@@ -157,11 +133,7 @@ def draw(document: Mapping[str, dict], target: Path) -> None:
     for axes, (name, rows) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
     ):
-        rows = [
-            row
-            for row in rows
-            if row['batch'] == 1 and row['model'] != row['reference']
-        ]
+        rows = [row for row in rows if row['batch'] == 1 and _is_drawn(row, name)]
         labels = [_short(row['model']) for row in rows]
         ratios = [row['ratio'] for row in rows]
         medians = [ratio['median'] for ratio in ratios]
@@ -177,6 +149,7 @@ def draw(document: Mapping[str, dict], target: Path) -> None:
         figure.savefig(temporary, format='png', dpi=110)
 
 
-if __name__ == '__main__':
-    arguments = parse_args()
-    sys.exit(run_safely('draw', lambda: run(arguments)))
+def _is_drawn(row: Mapping, part: str) -> bool:
+    """Whether a row is an hourglass, or another back end of its reference."""
+    own, of = row['model'], row['reference']
+    return own != of and (part == 'hourglasses' or own.startswith(f'{of}:'))
