@@ -53,9 +53,8 @@ test: setup
 test-all: setup
 	$(TEST)
 
-# Some 550 cases, most of them forks of one process; docs/reliability.md has the counts.
 test-hostile: setup
-	$(BIN)/python -m tools.lab.hostile --out outputs/hostile.json
+	$(TEST) tests/hostile
 
 # With compiled MMCV and xtcocotools: needs a C++ compiler and 12 to 20 CPU minutes.
 test-compiled: | $(UV)

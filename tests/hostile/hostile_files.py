@@ -5,9 +5,9 @@ import os
 import pickle
 import socket
 import struct
-import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -34,14 +34,6 @@ def npz(path: Path, **arrays: object) -> None:
     right = {'keypoints': poses(), 'width': SIZE[0], 'height': SIZE[1], 'fps': 25.0}
     arrays = {k: v for k, v in (right | arrays).items() if v is not None}
     np.savez_compressed(path, **arrays)
-
-
-def good_npz(count: int = 3) -> bytes:
-    """Return the bytes of keypoints of some frames."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, 'good.npz')
-        npz(path, keypoints=poses(count))
-        return path.read_bytes()
 
 
 def npz_with(path: Path, member: bytes, name: str = 'keypoints', **zipped: int) -> None:
@@ -85,12 +77,6 @@ def _instance(pose: list) -> dict:
     return {'keypoints': pose, 'keypoint_scores': scores, 'bbox': [[1, 2, 300, 400]]}
 
 
-def demo_document() -> dict:
-    """Make predictions of MMPose's demo scripts, with a header."""
-    names = {'width': SIZE[0], 'height': SIZE[1], 'fps': 25, 'skeleton': 'coco-17'}
-    return {'meta_info': names, 'instance_info': video_document()}
-
-
 def coco_document() -> dict:
     """Make COCO annotations of one image."""
     values = np.c_[poses(1)[0], np.full(17, 2)].ravel().tolist()
@@ -101,13 +87,6 @@ def coco_document() -> dict:
         'annotations': [person | {'bbox': [1, 2, 300, 400], 'track_id': 1}],
         'categories': [{'id': 1, 'name': 'person', 'keypoints': ['nose']}],
     }
-
-
-def lens_document() -> dict:
-    """Make a calibration."""
-    matrix = [[1000, 0, 640], [0, 1000, 360], [0, 0, 1]]
-    size = {'image_width': SIZE[0], 'image_height': SIZE[1]}
-    return {'camera_matrix': matrix, 'dist_coeffs': [0.1, 0, 0, 0], **size}
 
 
 def png(path: Path, width: int, height: int, rows: int | None = None) -> None:
@@ -148,17 +127,6 @@ def video(
         container.mux(stream.encode())
 
 
-def damage(source: Path, target: Path, seed: int) -> None:
-    """Copy a file: cut if the seed is even, with one byte in 100 changed if odd."""
-    data, random = bytearray(source.read_bytes()), np.random.default_rng(seed)
-    if seed % 2 == 0:
-        del data[int(random.uniform(0.02, 0.98) * len(data)) :]
-    else:
-        for place in random.integers(0, len(data), max(len(data) // 100, 4)):
-            data[place] = random.integers(256)
-    target.write_bytes(data)
-
-
 def nested(depth: int) -> str:
     """Return JSON of lists in lists."""
     return '[' * depth + ']' * depth
@@ -175,12 +143,7 @@ def aliases(levels: int = 9) -> str:
 
 def pickled(path: Path) -> None:
     """Write a pickle that runs code, as a checkpoint or whatever the suffix says."""
-    path.write_bytes(bomb())
-
-
-def bomb() -> bytes:
-    """Return a pickle that runs code."""
-    return pickle.dumps(Bomb())
+    path.write_bytes(pickle.dumps(Bomb()))
 
 
 def special(path: Path, kind: str) -> None:
@@ -201,3 +164,17 @@ def special(path: Path, kind: str) -> None:
 def dump(path: Path, document: object) -> None:
     """Write JSON; floats may be infinite."""
     path.write_text(json.dumps(document))
+
+
+def damaged(path: Path, make: Callable[[Path], None], seed: int) -> None:
+    """Write a file, cut if the seed is even, with one byte in 100 changed if odd."""
+    whole, random = path.with_name(f'whole{path.suffix}'), np.random.default_rng(seed)
+    make(whole)
+    content = bytearray(whole.read_bytes())
+    whole.unlink()
+    if seed % 2 == 0:
+        del content[int(random.uniform(0.02, 0.98) * len(content)) :]
+    else:
+        for place in random.integers(0, len(content), max(len(content) // 100, 4)):
+            content[place] = random.integers(256)
+    path.write_bytes(content)
