@@ -56,13 +56,6 @@ def test_traced_frames_are_those_of_the_window(lifter):
     assert set(kept['motion']) == set(np.argsort(-steps)[:9] + 1)
 
 
-def test_window_repeats_the_last_frame(lifter):
-    window, _ = trace_frames(lifter, clip_of(40), start=30)
-    np.testing.assert_array_equal(window[10:], window[9:10].repeat(17, 0))
-    with pytest.raises(ValueError, match='start must be from 0 to 39, got 40'):
-        trace_frames(lifter, clip_of(40), start=40)
-
-
 def test_every_kept_frame_is_marked_once():
     skeleton = get_skeleton('h36m-17')
     rig = skeleton_style(skeleton.joints, skeleton.parents)

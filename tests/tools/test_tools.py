@@ -255,35 +255,6 @@ def test_help_lists_mmposes_arguments(name):
         assert option in done.stdout
 
 
-@pytest.mark.parametrize(
-    ('backend', 'package'),
-    [
-        ('TensorboardVisBackend', 'tensorboard'),
-        ('WandbVisBackend', 'wandb'),
-        ('MLflowVisBackend', 'mlflow'),
-    ],
-)
-def test_backends_of_logs_work_or_name_their_package(
-    backend, package, config, tmp_path, run_tool, monkeypatch
-):
-    monkeypatch.setenv('WANDB_MODE', 'offline')
-    monkeypatch.setenv('MLFLOW_ALLOW_FILE_STORE', 'true')
-    backends = f"[dict(type='LocalVisBackend'), dict(type='{backend}')]"
-    other = tmp_path / 'other.py'
-    other.write_text(
-        f'_base_ = {str(config)!r}\nvisualizer = dict(vis_backends={backends})\n'
-    )
-    code, err = run_tool('train', other, '--work-dir', tmp_path / 'work')
-    if importlib.util.find_spec(package) is None:
-        assert code == 2
-        assert f'train.py: error: {other}: Please run "pip install ' in err
-        assert f'{package}"' in err
-        return
-    assert code == 0, err
-    assert len([*(tmp_path / 'work').glob('*/vis_data/scalars.json')]) == 1
-    assert len([*(tmp_path / 'work').glob('*/vis_data/*')]) > 2
-
-
 def test_print_config_prints_all_settings_or_one(config, tmp_path, run_tool):
     from mmengine.config import Config
 
