@@ -304,7 +304,7 @@ def check(code, folder, expected):
         assert all(escape(line) == line for line in lines)
         return
     assert expected != REFUSED
-    for path in (folder / 'out').rglob('*'):
-        assert path.stat().st_size < 100 << 20
+    for path in (folder / 'out').glob('*.*'):
+        assert path.is_dir() or path.stat().st_size < 100 << 20
         if path.suffix == '.npz':
             assert np.isfinite(read_lifted(path).keypoints_3d).all()
