@@ -10,9 +10,9 @@ import pytest
 from numpy.testing import assert_allclose
 from rendered_clips import DATA, rendered
 
-from mmhot.clips import ARRAYS, to_axes
 from mmhot.io.lifted import write_npz
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import ARRAYS, to_axes
 from tools.analysis.measure_lifted import measure, without_extremities
 from tools.analysis.motions import GroundTruth
 

@@ -16,7 +16,7 @@ from mmhot.errors import naming
 from mmhot.io.arrays import load_json
 from mmhot.io.writers.rigs import BONES
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.windows import resample
+from mmhot.structures.windows import resample
 from tools.dataset_converters.motion_files import (
     JointMotion,
     read_asf_amc,
