@@ -45,7 +45,7 @@ demo: setup
 		--pose2d gtpt-t --det-model pose-verified --joints 24 --formats $(DEMO)
 	$(BIN)/mmhot lift demo/skating_2d_coco17.npz --out-dir outputs/demo --joints 24 \
 		--formats $(DEMO)
-	$(BIN)/python -m tools.lab.demo_page outputs/demo
+	$(BIN)/python -m tools.demo outputs/demo
 
 test: setup
 	$(TEST) -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -53,9 +53,8 @@ test: setup
 test-all: setup
 	$(TEST)
 
-# Some 550 cases, most of them forks of one process; docs/reliability.md has the counts.
 test-hostile: setup
-	$(BIN)/python -m tools.lab.hostile --out outputs/hostile.json
+	$(TEST) tests/hostile
 
 # With compiled MMCV and xtcocotools: needs a C++ compiler and 12 to 20 CPU minutes.
 test-compiled: | $(UV)

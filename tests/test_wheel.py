@@ -19,8 +19,8 @@ import pytest
 import mmhot
 from mmhot.io.lifted import read_lifted
 from mmhot.video.inputs import open_inputs
-from tools.lab.measure_lifted import measure
-from tools.lab.motions import GroundTruth
+from tools.analysis.measure_lifted import measure
+from tools.analysis.motions import GroundTruth
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / 'demo' / 'skating_2d_coco17.npz'
