@@ -49,8 +49,7 @@ class Exportable:
     Attributes:
         graph (nn.Module): Module of :mod:`mmhot.deploy.onnx_graphs`.
         meta (dict): Content of ``meta.json``, which the ONNX file repeats: all that
-            :mod:`mmhot.video.sources`, :mod:`mmhot.lifting.networks` and the page of
-            ``mmhot ui --browser`` know of a model.
+            :mod:`mmhot.video.sources` and :mod:`mmhot.lifting.networks` know of it.
         real (Tensor): Inputs made of images or clips, (N, ...).
     """
 
