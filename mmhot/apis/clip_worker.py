@@ -9,12 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmhot.apis.export import export
-from mmhot.apis.lifting import (
-    lift_source,
-    open_pose_estimator,
-    open_video_lifter,
-    tuned,
-)
+from mmhot.apis.lifting import lift_source, open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions
 from mmhot.apis.progress import Bars, no_bar, stage_bars
 from mmhot.clips import Clip2D
@@ -103,7 +98,7 @@ class ClipWorker:
             self._say(f'lifter: {lifter.name}')
             self._lifter_digest = lifter.network.identity
         if with_2d and self._pipeline.pose_estimator is None:
-            models = open_pose_estimator(options, self._say)
+            models = open_pose_estimator(options)
             self._pipeline.pose_estimator = models
             self._say(
                 f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}'
@@ -125,7 +120,6 @@ class ClipWorker:
 
     def _process(self, item: ClipInput, outcome: Outcome) -> None:
         options, times = self._options, outcome.times
-        # before the models are tuned
         facts = digest(self._facts(item))
         before = self._find_completed(item, facts)
         if before:
@@ -136,11 +130,8 @@ class ClipWorker:
         source = item.open()
         if isinstance(source, Clip2D) and options.html_frames:
             raise ValueError('html_frames needs a video, and there is none')
-        with (
-            tuned(self._pipeline, source, options.target_fps, self._say) as pipeline,
-            stage_bars(self._bars, source.name) as show,
-        ):
-            lifted = lift_source(pipeline, source, show, times)
+        with stage_bars(self._bars, source.name) as show:
+            lifted = lift_source(self._pipeline, source, show, times)
         files = []
         if lifted is None:
             self._say(f'{item.name}: no person was found in {times.num_frames} frames')

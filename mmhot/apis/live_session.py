@@ -18,7 +18,6 @@ from mmhot.video.capture import Capture, Interruption, LatencyHistogram
 from mmhot.video.frames import Frame
 from mmhot.video.live import LiveLifter, LivePerson, LivePoses
 from mmhot.video.pipeline import VideoLifter
-from mmhot.video.speed import SpeedControl, apply_level, read_levels, usual_level
 
 Guard = Callable[[Callable[[], None]], AbstractContextManager]
 
@@ -63,7 +62,7 @@ def lift_stream(
         with redirect_stdout(sys.stderr):  # some models print
             pipeline = open_video_lifter(replace(options, accuracy='fast'))
             say(f'lifter: {pipeline.lifter.name}')
-            pipeline.pose_estimator = models = open_pose_estimator(options, say)
+            pipeline.pose_estimator = models = open_pose_estimator(options)
             say(f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}')
         session = _StreamRun(options, live, stream, pipeline, say, print_document)
         with (
@@ -105,7 +104,7 @@ class _StreamRun:
         print_document: Callable[[str], None],
     ) -> None:
         self._say, self._print = say, print_document
-        self._pipeline, self._window = pipeline, None
+        self._window = None
         if live.show:
             from mmhot.visualization.live import LiveWindow
 
@@ -124,11 +123,6 @@ class _StreamRun:
             foot_lock=options.camera == 'static' and options.foot_lock,
             keep_images=live.show,
         )
-        self._control = None
-        if options.target_fps is not None:
-            self._control = SpeedControl(
-                read_levels(), options.target_fps, start=usual_level()
-            )
         self._axes, self._stream = options.axes, stream
         self._lines: JsonLines | None = None
         self._capture = Capture(
@@ -180,7 +174,7 @@ class _StreamRun:
     def _reported_frames(self) -> Iterator[Frame | Interruption]:
         """Pass on the items of the stream; report gaps and new image sizes."""
         label = self._stream.label
-        last, is_interrupted = None, False
+        last, is_interrupted, said = None, False, False
         for item in self._capture:
             if isinstance(item, Interruption):
                 is_interrupted = True
@@ -193,20 +187,13 @@ class _StreamRun:
                     self._say(f'{label}: continues after {seconds:.1f} s')
                 last, is_interrupted = item, False
                 self._write_header(item.image.shape[1::-1])
-            begin = time.monotonic()
             yield item
-            self._adapt(time.monotonic() - begin)
-
-    def _adapt(self, seconds: float) -> None:
-        """Change the 2D models' settings if frames take too long, or little time."""
-        if self._control is not None and self._control.update(seconds):
-            level = self._control.level
-            own = apply_level(self._pipeline, level, None)
-            self._lifter.pose_estimator, self._lifter.lifter = (
-                own.pose_estimator,
-                own.lifter,
-            )
-            self._say(f'{self._stream.label}: {level}')
+            if self._capture.dropped and not said:
+                said = True
+                self._say(
+                    f'{label}: frames arrive faster than they are processed: older '
+                    "ones are dropped (speed='fast' or another detector may help)"
+                )
 
     def _write_header(self, size: tuple[int, int]) -> None:
         """Describe the following lines, at the start and after a change of size."""

@@ -22,7 +22,7 @@ from mmhot.cli.errors import (
 from mmhot.cli.options import help_of
 
 COMMANDS = (
-    *('infer', 'lift', 'tune', 'search', 'ui', 'show-pruning', 'export', 'list'),
+    *('infer', 'lift', 'search', 'ui', 'show-pruning', 'export', 'list'),
     *('cost', 'doctor'),
 )
 """Commands in the order of ``mmhot --help``; each is a module of this package."""

@@ -1,6 +1,5 @@
 """Lifting of 2D keypoints of whole clips to 3D poses."""
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -104,24 +103,6 @@ class Lifter(ClipEncoder):
         self.batch_size = batch_size or self.network.usual_batch_size
         is_shipped = checkpoint is None and self.network.weights == DEFAULT_LIFTER
         self._expects_errors = is_shipped and accuracy == 'best'
-        self._takes_keep = is_shipped and keep is None
-        self._options = dict(device=device, flip_test=flip_test, backend=backend)
-
-    def at_speed(self, flip_test: bool = True, keep: int | None = None) -> 'Lifter':
-        """Return this lifter with faster settings.
-
-        Args:
-            flip_test (bool): Whether a flip test that is on stays so. Defaults to True.
-            keep (int, optional): Frames that the shipped lifter for clips keeps, unless
-                they were chosen; others do not change. By default as trained.
-        """
-        flip_test = flip_test and self.flip_test
-        if keep is None or not self._takes_keep:
-            faster = copy.copy(self)
-            faster.flip_test = flip_test
-            return faster
-        options = {**self._options, 'flip_test': flip_test, 'accuracy': self.accuracy}
-        return Lifter(keep=keep, **options)
 
     def __call__(
         self,

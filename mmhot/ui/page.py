@@ -36,7 +36,7 @@ _LABELS = {
         'accuracy': ('Accuracy of the lifter',),
         'kpt_thr': ('Minimum keypoint confidence, 0 to 1', 'Empty: 0.2.'),
         'det_every': ('Detect in every Nth frame', 'Empty: automatic.'),
-        'target_fps': ('Frames per second to reach', 'Empty: most accurate.'),
+        'speed': ('Speed', 'Faster is less accurate.'),
         'fps': ('Frames per second of keypoints', 'Empty: as the file states.'),
         'smooth_2d': ('Smooth keypoints',),
         'smooth_3d': ('Smooth poses',),

@@ -154,14 +154,6 @@ class PoseEstimator(ABC):
         """Estimate poses faster and less accurately, without quarter turns."""
         return self.estimate_upright(images, boxes)
 
-    def set_keep_rates(  # noqa: B027 (most models do not prune)
-        self, keep_rates: tuple[float, ...] | None
-    ) -> None:
-        """Set the share of patches that GTPT keeps; None as trained.
-
-        Other models have nothing to set.
-        """
-
     def estimate_upright(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:

@@ -57,6 +57,7 @@ class VideoPoseEstimator:
             time, and not those of the least confidence only. Defaults to False.
         gaps (Gaps): Gaps between keyframes that are interpolated; none with
             ``flip_test``.
+        det_factor (float): Factor of the detector's usual interval. Defaults to 1.
 
     Raises:
         ValueError: If a number is below 1.
@@ -68,6 +69,7 @@ class VideoPoseEstimator:
     batch_size: int = 8
     flip_test: bool = False
     gaps: Gaps = Gaps()
+    det_factor: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -93,8 +95,10 @@ class VideoPoseEstimator:
         interval = self.detector.interval
         if not interval or (num_frames or _SHORT_VIDEO) < _SHORT_VIDEO:
             return 1
-        frames = _STREAM_INTERVAL if fps is None else round(interval * fps)
-        return min(max(frames, 1), _MAX_INTERVAL)
+        if fps is None:
+            return _STREAM_INTERVAL
+        frames = min(max(round(interval * fps), 1), _MAX_INTERVAL)
+        return round(self.det_factor * frames)
 
     @property
     def identity(self) -> dict:
@@ -103,6 +107,7 @@ class VideoPoseEstimator:
             'detector': self.detector.identity,
             'estimator': self.estimator.identity,
             'det_every': self.det_every,
+            'det_factor': self.det_factor,
             'flip_test': self.flip_test,
             'gaps': list(astuple(self.gaps)),
             'rules': _RULES,

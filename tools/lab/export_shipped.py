@@ -1,6 +1,6 @@
 """Write the ONNX graphs of the shipped weights, beside these.
 
-Those of the speed levels are written with their kept patches and frames, too. Run it
+Those of the speed presets are written with their kept patches and frames, too. Run it
 after weights were replaced. Example::
 
     python -m tools.lab.export_shipped
@@ -13,7 +13,7 @@ import sys
 from mmhot.apis.onnx_models import open_exportable
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.deploy.onnx_graphs import trace_graph
-from mmhot.video.speed import read_levels
+from mmhot.video.speed import SPEEDS
 from mmhot.weights.backends import graph_with_keep
 from mmhot.weights.hub import META_FILE
 from mmhot.weights.index import DEFAULT_LIFTER, shipped_weights
@@ -34,7 +34,7 @@ def write_graphs(names: list[str]) -> None:
     """Write the graphs of shipped weights; see the module."""
     from tools.lab.shared_weights import write_sharing_graph
 
-    shipped, levels = shipped_weights(), read_levels()
+    shipped = shipped_weights()
     for name in names or shipped:
         if name not in shipped:
             raise ValueError(f'{name} is not shipped: {", ".join(shipped)} are')
@@ -43,8 +43,8 @@ def write_graphs(names: list[str]) -> None:
         opened = open_exportable(f'mmhot://{name}')
         files = {graph: opened}
         settings = {
-            _GTPT: {level.keep_rates for level in levels},
-            DEFAULT_LIFTER: {level.keep and (level.keep,) for level in levels},
+            _GTPT: {speed.keep_rates for speed in SPEEDS.values()},
+            DEFAULT_LIFTER: {each.keep and (each.keep,) for each in SPEEDS.values()},
         }
         for keep in settings.get(name, {None}) - {None}:
             path = graph_with_keep(graph, keep)

@@ -146,6 +146,8 @@ class MMPoseEstimator(PoseEstimator):
         turns (QuarterTurns, optional): Second estimation of people with a low
             confidence; only for models with a ``score_curve``. Defaults to
             ``QuarterTurns()``.
+        keep_rates (tuple[float], optional): Share of the patches that GTPT keeps; other
+            models have none. By default as trained.
 
     Attributes:
         model (TopdownPoseEstimator): Rewritten for inference if it has a GTPT head.
@@ -165,6 +167,7 @@ class MMPoseEstimator(PoseEstimator):
         device: str = 'cpu',
         batch_size: int = 32,
         turns: QuarterTurns | None = QuarterTurns(),  # noqa: B008 (frozen)
+        keep_rates: tuple[float, ...] | None = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
@@ -175,7 +178,11 @@ class MMPoseEstimator(PoseEstimator):
         content = fingerprint(self.model, config.model, pipeline)
         with DefaultScope.overwrite_default_scope('mmpose'):
             self._pipeline = Compose(pipeline)
+        options = {}
         if isinstance(self.model.head, GTPTHead):
+            if keep_rates is not None:
+                self.model.head.keep_rates = keep_rates
+                options['keep_rates'] = list(keep_rates)
             # only in these every batch normalization follows the layer before it
             switch_to_deploy(self.model)
         move_to_device(self.model, device)
@@ -188,19 +195,9 @@ class MMPoseEstimator(PoseEstimator):
         self.name = Path(config.filename).stem
         self.skeleton, self.num_keypoints = model_skeleton(self._meta, model)
         self.turns = turns if self.has_score_curve else None
-        options = {} if self.turns is None else {'turns': asdict(self.turns)}
-        self._trained = getattr(self.model.head, 'keep_rates', None)
+        if self.turns is not None:
+            options['turns'] = asdict(self.turns)
         self.identity = identify(self.name, content, **options)
-
-    def set_keep_rates(self, keep_rates: tuple[float, ...] | None) -> None:
-        """Set the share of patches that GTPT keeps; None as trained."""
-        if self._trained is None:
-            return
-        keep_rates = keep_rates or self._trained
-        self.model.head.keep_rates = keep_rates
-        self.identity.pop('keep_rates', None)
-        if keep_rates != self._trained:
-            self.identity['keep_rates'] = list(keep_rates)
 
     def __call__(
         self, images: list[np.ndarray], boxes: list[np.ndarray]

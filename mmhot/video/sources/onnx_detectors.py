@@ -26,7 +26,7 @@ from mmhot.video.sources.onnx_models import (
     OneStageModelError,
     OnnxPoseEstimator,
 )
-from mmhot.weights.backends import open_session, read_meta
+from mmhot.weights.backends import graph_with_keep, open_session, read_meta
 
 # Gray of the margin, label of people, divisor of sides.
 _GRAY, _PERSON, _STRIDE = 114, 0, 32
@@ -224,9 +224,16 @@ class OneStageEstimator(PoseEstimator):
 
 
 def open_onnx_estimator(
-    path: Path, device: str, skeleton: str | None, min_score: float
+    path: Path,
+    device: str,
+    skeleton: str | None,
+    min_score: float,
+    keep_rates: tuple[float, ...] | None = None,
 ) -> PoseEstimator:
     """Open an ONNX 2D model of crops or of whole images."""
+    if keep_rates is not None:
+        pruned = graph_with_keep(path, keep_rates)
+        path = pruned if pruned.is_file() else path
     try:
         return OnnxPoseEstimator(path, device, skeleton)
     except OneStageModelError:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -35,7 +34,6 @@ from mmhot.video.sources.onnx_formats import (
 from mmhot.video.sources.turned_crops import QuarterTurns
 from mmhot.weights.backends import (
     count_threads,
-    graph_with_keep,
     is_on_cpu,
     open_session,
     read_meta,
@@ -89,9 +87,9 @@ class OnnxPoseEstimator(PoseEstimator):
         skeleton: str | None = None,
         batch_size: int | None = None,
     ) -> None:
-        self._path, self._device = Path(path), device
-        self._sessions = {self._path: self._open(self._path)}
-        self._session = self._sessions[self._path]
+        path = Path(path)
+        # networks for single people have layers too small to be shared among threads
+        self._session = open_session(path, device, threads=1)
         on_cpu = is_on_cpu(self._session)
         self._threads = count_threads() if on_cpu else 1
         batch_size = batch_size or (_CPU_BATCH if on_cpu else _DEVICE_BATCH)
@@ -100,7 +98,7 @@ class OnnxPoseEstimator(PoseEstimator):
         self._outputs = [output.name for output in self._session.get_outputs()]
         if set(self._outputs) >= ONE_STAGE:
             raise OneStageModelError(f'{path} is a model of whole images, not of crops')
-        pipeline = read_pipeline(self._path)
+        pipeline = read_pipeline(path)
         shapes = [output.shape for output in self._session.get_outputs()]
         self._points = len(shapes) == 1 and shapes[0][-1] == 3
         size = (shape[1:3] if self._points else shape[2:4])[::-1]
@@ -121,7 +119,7 @@ class OnnxPoseEstimator(PoseEstimator):
         metadata = self._session.get_modelmeta().custom_metadata_map
         skeleton = skeleton or meta.get('skeleton')
         found = find_skeleton(path, num_keypoints, skeleton, metadata)
-        self.name = meta.get('name', name_model(self._path))
+        self.name = meta.get('name', name_model(path))
         self._colors = pipeline.colors or IMAGENET_RGB
         self._udp = pipeline.udp
         if self._udp is None:
@@ -135,29 +133,9 @@ class OnnxPoseEstimator(PoseEstimator):
         self._curve = meta.get('score_curve')
         self.has_score_curve = self._curve is not None
         self.turns = QuarterTurns() if self.has_score_curve else None
-        self._options = {'pipeline': repr(pipeline)} if any(pipeline) else {}
-        self.identity = self._identify(self._path)
+        options = {'pipeline': repr(pipeline)} if any(pipeline) else {}
+        self.identity = identify(self.name, path, skeleton=self.skeleton, **options)
         self.num_keypoints = num_keypoints
-
-    def _open(self, path: Path) -> Any:
-        # networks for single people have layers too small to be shared among threads
-        return open_session(path, self._device, threads=1)
-
-    def _identify(self, path: Path) -> dict:
-        return identify(self.name, path, skeleton=self.skeleton, **self._options)
-
-    def set_keep_rates(self, keep_rates: tuple[float, ...] | None) -> None:
-        """Set the share of patches that GTPT keeps; None as trained.
-
-        Shipped models have graphs with the keep rates of the speed levels.
-        """
-        path = self._path
-        if keep_rates is not None:
-            path = graph_with_keep(path, keep_rates)
-        if path not in self._sessions and path.is_file():
-            self._sessions[path] = self._open(path)
-        if path in self._sessions:
-            self._session, self.identity = self._sessions[path], self._identify(path)
 
     def __call__(
         self, images: list[np.ndarray], boxes: list[np.ndarray]

@@ -52,6 +52,7 @@ class ModelRequest:
         backend (str): 'auto', 'torch' or 'onnx'.
         skeleton (str, optional): Skeleton of a 2D model's keypoints.
         min_score (float): Least score of a detector's boxes.
+        keep_rates (tuple[float], optional): For 2D models: keep rates of GTPT.
         estimator (PoseEstimator, optional): For detectors: the 2D pose estimator.
     """
 
@@ -61,6 +62,7 @@ class ModelRequest:
     backend: str = 'auto'
     skeleton: str | None = None
     min_score: float = 0.3
+    keep_rates: tuple[float, ...] | None = None
     estimator: PoseEstimator | None = None
 
 
@@ -132,6 +134,7 @@ def open_pose_source(
     min_score: float = 0.3,
     skeleton: str | None = None,
     backend: str = 'auto',
+    keep_rates: tuple[float, ...] | None = None,
 ) -> PoseSource:
     """Open a 2D pose estimator and its detector.
 
@@ -158,6 +161,8 @@ def open_pose_source(
             name theirs.
         backend (str): 'torch', 'onnx', or 'auto', the default, see
             :func:`mmhot.weights.backends.find_graph`.
+        keep_rates (tuple[float], optional): Keep rates of GTPT; other models have none.
+            By default as trained.
 
     Returns:
         PoseSource: Detector and 2D pose estimator.
@@ -177,6 +182,7 @@ def open_pose_source(
         backend,
         skeleton,
         min_score,
+        keep_rates,
     )
     kind = _find_kind(POSE_ESTIMATORS, request.model)
     _check_weights(kind, request, 'pose2d_weights')
@@ -222,12 +228,18 @@ def _open_estimator(request: ModelRequest) -> PoseEstimator:
     path = _find_graph(request, TASKS_2D)
     if path is not None:
         return open_onnx_estimator(
-            path, request.device, request.skeleton, request.min_score
+            path,
+            request.device,
+            request.skeleton,
+            request.min_score,
+            request.keep_rates,
         )
     from mmhot.video.sources.mmpose_models import MMPoseEstimator
 
     device = choose_device(request.device)
-    return MMPoseEstimator(request.model, request.weights, device)
+    return MMPoseEstimator(
+        request.model, request.weights, device, keep_rates=request.keep_rates
+    )
 
 
 def _open_detector(request: ModelRequest) -> Detector:
