@@ -13,11 +13,10 @@ import numpy as np
 
 from mmhot.clips import Clip2D, clip_name
 from mmhot.errors import escape, ignored_warnings, require_file
-from mmhot.io.images import is_animated, is_image
+from mmhot.io.images import is_image
 from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.mmpose import natural_key
-from mmhot.video.animations import AnimatedImage
 from mmhot.video.frames import (
     DEFAULT_FPS,
     VIDEO_SUFFIXES,
@@ -33,10 +32,6 @@ _KEYPOINT_SUFFIXES = {'.npz', '.json'}
 _LIST_SUFFIX = '.txt'
 # Photos of phones, in tiles: FFmpeg takes them for videos and decodes the first tile.
 _HEIF_SUFFIXES = {'.heic', '.heif', '.hif'}
-_GIF = '.gif'
-# Read by FFmpeg, but only the first image of animated ones.
-_AVIF = ('.avif', '.avifs')
-_OWN_RATE = '%s has its own rate: fps is for folders of images'
 # Images are frames of a sequence if their names end with numbers that are multiples of
 # a step up to 100, and at most 10 steps apart on average.
 _NUMBERED = re.compile(r'(.*?)(\d+)')
@@ -195,39 +190,21 @@ def _fail(error: Exception) -> NoReturn:
 def _open_file(path: Path, fps: float | None) -> FrameSource:
     require_file(path)
     suffix = path.suffix.lower()
-    may_be = is_image(path) or suffix in _AVIF
-    if suffix == _GIF or (may_be and is_animated(path)):
-        return _open_animation(path, fps)
     if is_image(path):
         return ImageSequence([path], clip_name(path), fps or DEFAULT_FPS)
     if suffix in _HEIF_SUFFIXES:
         raise ValueError(f'{path} is a HEIF image: convert it to JPEG or PNG')
     video = VideoFile(path)
     if fps is not None:
-        _LOGGER.warning(_OWN_RATE, path)
+        _LOGGER.warning('%s has its own rate: fps is for folders of images', path)
     return video
-
-
-def _open_animation(path: Path, fps: float | None) -> AnimatedImage:
-    image = AnimatedImage(path, fps or DEFAULT_FPS)
-    if fps is None and not image.has_rate:
-        _LOGGER.warning(
-            '%s: its %d pages are taken for a video of %g frames per second; set fps '
-            'for another rate',
-            path,
-            image.num_frames,
-            image.fps,
-        )
-    elif fps is not None and image.has_rate:
-        _LOGGER.warning(_OWN_RATE, path)
-    return image
 
 
 def _open_folder(folder: Path, fps: float | None) -> list[FrameSource]:
     files = [file for file in folder.iterdir() if file.is_file()]
     files.sort(key=lambda file: natural_key(file.name))
     files = without_results([x for x in files if not x.name.startswith('.')])
-    images = [file for file in files if is_image(file) and not is_animated(file)]
+    images = [file for file in files if is_image(file)]
     sources: list[FrameSource] = []
     if images and (fps or _is_sequence(images)):
         sources.append(ImageSequence(images, clip_name(folder), fps or DEFAULT_FPS))
