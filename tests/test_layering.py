@@ -13,8 +13,7 @@ FILES = sorted((ROOT / 'mmhot').rglob('*.py'))
 # A module imports from its own line and from those above.
 LAYERS = (
     'skeletons errors compat installation keypoint_arrays',
-    'clips windows lens crops profiling io.arrays io.atomic io.images '
-    'weights.strict_loading',
+    'clips windows lens crops io.arrays io.atomic io.images weights.strict_loading',
     'models.layers',
     'models.tokens',
     'models.gtpt models.lifters',

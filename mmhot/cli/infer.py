@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 from mmhot.apis.options import InferRunOptions, LiveOptions, RayOptions
 from mmhot.cli.errors import print_line
 from mmhot.cli.options import add_options, given_options, name_options, read_options
-from mmhot.cli.report import add_profile_argument, profiled
 from mmhot.errors import one_line
 from mmhot.weights.index import AUTO, LIVE_LIFTER
 
@@ -39,7 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='videos, images, folders, globs, keypoint files, lists of these',
     )
     add_options(parser, InferRunOptions)
-    add_profile_argument(parser)
     live = parser.add_argument_group(
         'streams', 'a webcam (0), rtsp://... or http://..., see docs/streaming.md'
     )
@@ -67,8 +65,7 @@ def run(args: argparse.Namespace) -> int:
         _choose_pose_model(args)
     options = read_options(args, InferRunOptions)
     live, ray = read_options(args, LiveOptions), read_options(args, RayOptions)
-    with profiled(args):
-        return _run_live(args, live) if args.live else _run_inputs(args, options, ray)
+    return _run_live(args, live) if args.live else _run_inputs(args, options, ray)
 
 
 def _run_inputs(
@@ -109,8 +106,6 @@ def _check_groups(args: argparse.Namespace) -> None:
     ):
         for name in () if is_chosen else given_options(args, options):
             raise ValueError(f'{args.flags[name]} needs {needed}')
-    if args.runner == 'ray' and args.profile is not None:
-        raise ValueError('--profile does not go with --runner ray, but with local')
     if args.runner == 'ray' and args.device not in (None, 'cpu', 'cuda'):
         raise ValueError(
             '--device must be cpu or cuda with --runner ray, which assigns GPUs, got '

@@ -14,7 +14,6 @@ from mmhot.lifting.expected_error import expect_errors, gather_evidence
 from mmhot.lifting.networks import Keep, open_network
 from mmhot.lifting.refinement import keep_bone_lengths
 from mmhot.lifting.world import place_people
-from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.index import ACCURACIES, DEFAULT_LIFTER
 from mmhot.windows import lift_windows, resample, usual_stride
@@ -258,7 +257,6 @@ class Lifter(ClipEncoder):
         own = np.interp(np.arange(len(times)), sampled, np.arange(len(sampled)))
         return resample(poses, own)
 
-    @span('lifter')
     def predict(
         self, windows: np.ndarray, camera: dict, mirrored: bool | None = None
     ) -> np.ndarray:

@@ -11,7 +11,6 @@ import numpy as np
 
 from mmhot.codecs.pose_lifting import LIFTING_CODECS, CameraPoseLifting
 from mmhot.keypoint_arrays import mirror_poses
-from mmhot.profiling import span
 from mmhot.weights.backends import (
     count_threads,
     find_graph,
@@ -157,6 +156,5 @@ class OnnxNetwork:
         with ThreadPoolExecutor(count) as pool:
             return np.concatenate([*pool.map(self._run_part, parts)])
 
-    @span('lifter network')
     def _run_part(self, inputs: np.ndarray) -> np.ndarray:
         return self._session.run(['poses'], {self._input: inputs})[0]

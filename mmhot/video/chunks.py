@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmhot.profiling import span
 from mmhot.video.frames import Frame
 from mmhot.video.people import (
     Boxes,
@@ -188,7 +187,6 @@ def _is_predictable(
     return known.all() and (overlap >= _PREDICTABLE).all()
 
 
-@span('keyframes', items=1)
 def _track(
     frame: Frame,
     predicted: np.ndarray,
@@ -318,7 +316,6 @@ def _match(
     return numbers
 
 
-@span('search backwards')
 def _search_backwards(
     frames: list[Frame], keyframes: list[Keyframe], estimate: Estimate
 ) -> None:

@@ -16,7 +16,6 @@ from av.sidedata.sidedata import Type
 from mmhot.clips import clip_name
 from mmhot.errors import escape, require_file
 from mmhot.io.images import MAX_PIXELS, check_pixels, open_media, read_image
-from mmhot.profiling import span
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -159,8 +158,7 @@ class VideoFile:
             frames, aspect = container.decode(stream), pixel_aspect(stream)
             while True:
                 try:
-                    with span('decode', items=1):
-                        frame = next(frames)
+                    frame = next(frames)
                 except StopIteration:
                     break
                 except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -251,7 +249,6 @@ class ImageSequence:
             following, last = index + 1, image
         yield from self._repeat(range(following, len(self.paths)), last, last)
 
-    @span('decode', items=1)
     def _read(self, path: Path) -> np.ndarray | None:
         """Read an image; None if it is not readable but others may be."""
         try:
@@ -295,7 +292,6 @@ def pixel_aspect(stream: av.VideoStream) -> Fraction | None:
     return aspect
 
 
-@span('convert frames', items=1)
 def upright(frame: av.VideoFrame, pixel_aspect: Fraction | None = None) -> np.ndarray:
     """Convert a frame to BGR uint8 (H, W, 3), turned and mirrored as a player does.
 

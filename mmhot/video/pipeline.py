@@ -25,7 +25,6 @@ from mmhot.lifting.camera_path import (
 from mmhot.lifting.extremities import to_joints
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.side_swaps import undo_swaps
-from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.appearance import AppearanceObserver, merge_returning
 from mmhot.video.cache import (
@@ -71,8 +70,7 @@ class StageTimes:
         """Add the time of a block to a stage."""
         begin = time.perf_counter()
         try:
-            with span(stage):
-                yield
+            yield
         finally:
             spent = time.perf_counter() - begin
             self.seconds[stage] = self.seconds.get(stage, 0.0) + spent

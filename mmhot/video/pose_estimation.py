@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import CacheWriter, ClipPeople, load_boxes, load_people
 from mmhot.video.capture import prefetch
@@ -267,7 +266,6 @@ class VideoPoseEstimator:
         shapes = (0, 4), (0,), (0, num_keypoints, 2), (0, num_keypoints)
         return People(*(np.zeros(shape, np.float32) for shape in shapes))
 
-    @span('detect', items=1)
     def _redetect(self, frame: Frame, tracked: People) -> Boxes:
         """Return the valid boxes of all people in a frame."""
         return _valid_boxes(self.detector.redetect(frame.image, tracked))

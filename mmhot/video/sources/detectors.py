@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import identify
 from mmhot.video.people import (
@@ -182,7 +181,6 @@ class PoseVerifiedDetector(Detector):
             np.concatenate([points, tracked.keypoints]),
         )
 
-    @span('verify candidates')
     def _verify(
         self,
         image: np.ndarray,

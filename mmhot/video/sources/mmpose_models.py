@@ -28,7 +28,6 @@ from mmhot.deploy.switch import (
     switch_to_deploy,
 )
 from mmhot.errors import ignored_warnings
-from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
@@ -107,7 +106,6 @@ class MMPoseDetector(Detector):
         self.name = named.config.stem
         self.identity = identify(self.name, content, min_score=min_score)
 
-    @span('detector network')
     @torch.no_grad()
     def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
@@ -250,20 +248,18 @@ class MMPoseEstimator(PoseEstimator):
         self, model: nn.Module, crops: list[tuple[np.ndarray, np.ndarray]]
     ) -> Poses:
         """Run one forward pass over pairs of image and box."""
-        with span('crops', items=len(crops)):
-            samples = [
-                self._pipeline(
-                    dict(
-                        img=image,
-                        bbox=np.asarray(box, np.float32)[None],
-                        bbox_score=np.ones(1, np.float32),
-                        **self._meta,
-                    )
+        samples = [
+            self._pipeline(
+                dict(
+                    img=image,
+                    bbox=np.asarray(box, np.float32)[None],
+                    bbox_score=np.ones(1, np.float32),
+                    **self._meta,
                 )
-                for image, box in crops
-            ]
-        with span('2D network', items=len(crops)):
-            results = _run_model(model, samples)
+            )
+            for image, box in crops
+        ]
+        results = _run_model(model, samples)
         people = [result.pred_instances for result in results]
         keypoints = np.concatenate([person.keypoints for person in people])
         scores = np.concatenate([person.keypoint_scores for person in people])

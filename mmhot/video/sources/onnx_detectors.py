@@ -8,7 +8,6 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from mmhot.errors import naming
-from mmhot.profiling import span
 from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses, box_iou
 from mmhot.video.sources.onnx_formats import (
@@ -125,8 +124,7 @@ class OnnxDetector(Detector):
         known = {id(image): found for image, found in self._last}
         new = [image for image in images if id(image) not in known]
         # MMDeploy's NMS supports one image, even where the file declares a batch
-        with span('detector network', items=len(new)):
-            known |= {id(image): self._find(image) for image in new}
+        known |= {id(image): self._find(image) for image in new}
         found = [known[id(image)] for image in images]
         if self.has_poses:
             self._last = list(zip(images, found, strict=True))

@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 
 from mmhot.crops import crop_matrix, unmap_points
-from mmhot.profiling import span
 from mmhot.video.cache import identify
 from mmhot.video.people import PoseEstimator, Poses
 from mmhot.video.sources.onnx_formats import (
@@ -187,15 +186,14 @@ class OnnxPoseEstimator(PoseEstimator):
     ) -> list[Poses]:
         """Run the model on pairs of image and box (4,)."""
         size = tuple(self._size.tolist())
-        with span('crops', items=len(pairs)):
-            matrices = [
-                self._scale[:, None] * crop_matrix(box, size, self._padding)
-                for _, box in pairs
-            ]
-            crops = [
-                cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
-                for (image, _), matrix in zip(pairs, matrices, strict=True)
-            ]
+        matrices = [
+            self._scale[:, None] * crop_matrix(box, size, self._padding)
+            for _, box in pairs
+        ]
+        crops = [
+            cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+            for (image, _), matrix in zip(pairs, matrices, strict=True)
+        ]
         outputs = self._run(crops)
         if flips:
             mirrored = self._run([crop[:, ::-1] for crop in crops])
@@ -212,9 +210,8 @@ class OnnxPoseEstimator(PoseEstimator):
         else:
             batch = normalize(images, self._colors)
         kind = np.int32 if self._integers else np.float32
-        with span('2D network', items=len(images)):
-            inputs = {self._input: np.ascontiguousarray(batch, kind)}
-            return self._session.run(self._outputs, inputs)
+        inputs = {self._input: np.ascontiguousarray(batch, kind)}
+        return self._session.run(self._outputs, inputs)
 
     def _decode(self, matrix: np.ndarray, outputs: list[np.ndarray]) -> Poses:
         """Return keypoints (K, 2) in pixels of the image and scores (K,) of a crop."""

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from mmhot.crops import map_points, unmap_points, warp_smoothly
-from mmhot.profiling import span
 from mmhot.video.people import (
     NUM_BODY,
     EstimatePoses,
@@ -95,7 +94,6 @@ class QuarterTurns:
             return poses
         return align_tilted(estimate, images, boxes, poses, min_tilt, turns)
 
-    @span('quarter turns')
     def _improve(
         self,
         estimate: EstimatePoses,
@@ -251,7 +249,6 @@ class _Patch(NamedTuple):
     box: np.ndarray
 
 
-@span('aligned crops')
 def align_tilted(
     estimate: EstimatePoses,
     images: list[np.ndarray],
