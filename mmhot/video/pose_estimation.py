@@ -19,7 +19,6 @@ from mmhot.video.people import (
     Detector,
     People,
     PoseEstimator,
-    Poses,
     Prior,
     round_boxes,
 )
@@ -32,13 +31,8 @@ _MAX_INTERVAL, _STREAM_INTERVAL, _MIN_DETECTED = 30, 12, 5
 _SHORT_VIDEO = 15
 # Bytes of the frames of a chunk.
 _MAX_BYTES = 200e6
-# Fall of a person's mean confidence from which the crop is turned.
-_FALL = 0.2
 # Part of the identity: raise it when results change.
 _RULES = 11
-# Angle of torsos, degrees, from which people in videos are estimated again: below it,
-# the two estimates differ more between frames than they gain.
-_MIN_TILT = 30.0
 
 
 @dataclass
@@ -343,7 +337,7 @@ class VideoPoseEstimator:
         if video:
             known = [own.take(rows) for own, rows in zip(priors, valid, strict=True)]
             crops = [round_boxes(own) for own in crops]
-            poses = self._estimate_video(images, crops, known)
+            poses = self.estimator.estimate_video(images, crops, known, self.flip_test)
         else:
             poses = self.estimator(images, crops)
         people = []
@@ -357,23 +351,6 @@ class VideoPoseEstimator:
             all_scores[rows] = np.where(finite, scores, 0)
             people.append(People(own, box_scores, all_points, all_scores))
         return people
-
-    def _estimate_video(
-        self,
-        images: list[np.ndarray],
-        boxes: list[np.ndarray],
-        priors: list[Prior],
-    ) -> list[Poses]:
-        """Estimate poses without flip test, and turns of people who need none."""
-        model = self.estimator
-        estimate = model.estimate_upright if self.flip_test else model.estimate_fast
-        if model.turns is None:
-            return estimate(images, boxes)
-        least = [prior.confidence - _FALL for prior in priors]
-        turns = [prior.turns for prior in priors]
-        return model.turns(
-            estimate, model.estimate_fast, images, boxes, least, turns, _MIN_TILT
-        )
 
 
 def _as_arrays(boxes: Boxes) -> Boxes:

@@ -255,8 +255,7 @@ def test_exported_models_state_padding_smoothing_and_score_curve(use, smoothing)
     session.metadata = {'meta.json': json.dumps(meta)}
     model = OnnxPoseEstimator('a.onnx')
     assert model.has_score_curve
-    assert model.turns is not None
-    keypoints, scores = model.estimate_upright([gray_image(size=(64, 64))], [BOX])[0]
+    keypoints, scores = model([gray_image(size=(64, 64))], [BOX])[0]
     matrix = crop_matrix(BOX[0], (192, 256), 1.1)
     wanted = np.array([50.25 if smoothing else 50, 60])
     assert_allclose(keypoints[0, 0], unmap_points(matrix, wanted), rtol=1e-4)

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,6 @@ from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
 from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model
 from mmhot.video.sources.onnx_models import split_evenly
-from mmhot.video.sources.turned_crops import QuarterTurns
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import is_remote, local_file
 from mmhot.weights.loading import (
@@ -141,9 +139,6 @@ class MMPoseEstimator(PoseEstimator):
         weights (str | Path, optional): Checkpoint; by default that of the index.
         device (str): PyTorch device. Defaults to 'cpu'.
         batch_size (int): People per forward pass, of any images. Defaults to 32.
-        turns (QuarterTurns, optional): Second estimation of people with a low
-            confidence; only for models with a ``score_curve``. Defaults to
-            ``QuarterTurns()``.
         keep_rates (tuple[float], optional): Share of the patches that GTPT keeps; other
             models have none. By default as trained.
 
@@ -164,7 +159,6 @@ class MMPoseEstimator(PoseEstimator):
         weights: str | Path | None = None,
         device: str = 'cpu',
         batch_size: int = 32,
-        turns: QuarterTurns | None = QuarterTurns(),  # noqa: B008 (frozen)
         keep_rates: tuple[float, ...] | None = None,
     ) -> None:
         if batch_size < 1:
@@ -192,30 +186,19 @@ class MMPoseEstimator(PoseEstimator):
         self.device = torch.device(device).type
         self.name = Path(config.filename).stem
         self.skeleton, self.num_keypoints = model_skeleton(self._meta, model)
-        self.turns = turns if self.has_score_curve else None
-        if self.turns is not None:
-            options['turns'] = asdict(self.turns)
         self.identity = identify(self.name, content, **options)
 
     def __call__(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
-        if self.turns is None:
-            return self.estimate_upright(images, boxes)
-        return self.turns(self.estimate_upright, self.estimate_fast, images, boxes)
+        return self._estimate(self.model, images, boxes)
 
     def estimate_fast(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
-        """Estimate poses without flip test and quarter turns, in half the time."""
+        """Estimate poses without flip test, in half the time."""
         return self._estimate(self._fast_model, images, boxes)
-
-    def estimate_upright(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
-        """Estimate poses without quarter turns."""
-        return self._estimate(self.model, images, boxes)
 
     def _estimate(
         self, model: nn.Module, images: list[np.ndarray], boxes: list[np.ndarray]

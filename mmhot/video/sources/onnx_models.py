@@ -30,7 +30,6 @@ from mmhot.video.sources.onnx_formats import (
     output_shapes,
     read_pipeline,
 )
-from mmhot.video.sources.turned_crops import QuarterTurns
 from mmhot.weights.backends import (
     count_threads,
     is_on_cpu,
@@ -60,8 +59,7 @@ class OnnxPoseEstimator(PoseEstimator):
 
     Files of ``mmhot export`` state the padding of their crops, the ``smoothing`` of
     probabilities, whether these are averaged with those of the mirrored crop and, if
-    scores are calibrated, the ``score_curve``; people of a low confidence are then
-    estimated again in turned crops.
+    scores are calibrated, the ``score_curve``.
 
     Args:
         path (str | Path): The ONNX file.
@@ -131,7 +129,6 @@ class OnnxPoseEstimator(PoseEstimator):
         self._smoothing = meta.get('codec', {}).get('smoothing', 0)
         self._curve = meta.get('score_curve')
         self.has_score_curve = self._curve is not None
-        self.turns = QuarterTurns() if self.has_score_curve else None
         options = {'pipeline': repr(pipeline)} if any(pipeline) else {}
         self.identity = identify(self.name, path, skeleton=self.skeleton, **options)
         self.num_keypoints = num_keypoints
@@ -140,21 +137,13 @@ class OnnxPoseEstimator(PoseEstimator):
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
-        if self.turns is None:
-            return self.estimate_upright(images, boxes)
-        return self.turns(self.estimate_upright, self.estimate_fast, images, boxes)
+        return self._estimate(images, boxes, flips=self._flips)
 
     def estimate_fast(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
-        """Estimate poses without flip test and quarter turns, in half the time."""
+        """Estimate poses without flip test, in half the time."""
         return self._estimate(images, boxes, flips=False)
-
-    def estimate_upright(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
-        """Estimate poses without quarter turns."""
-        return self._estimate(images, boxes, flips=self._flips)
 
     def _estimate(
         self, images: list[np.ndarray], boxes: list[np.ndarray], flips: bool

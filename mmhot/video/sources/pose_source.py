@@ -33,6 +33,7 @@ from mmhot.video.sources.onnx_detectors import (
     OnnxDetector,
     open_onnx_estimator,
 )
+from mmhot.video.sources.turned_crops import TurnedCrops
 from mmhot.weights.backends import exported_file, find_graph
 from mmhot.weights.index import AUTO
 
@@ -187,6 +188,9 @@ def open_pose_source(
     kind = _find_kind(POSE_ESTIMATORS, request.model)
     _check_weights(kind, request, 'pose2d_weights')
     estimator = kind.open(request)
+    require_members(estimator, PoseEstimator)
+    if estimator.has_score_curve:
+        estimator = TurnedCrops(estimator)
     det_model = det_model or kind.default_detector(
         replace(request, estimator=estimator)
     )
