@@ -114,15 +114,11 @@ def _check_groups(args: argparse.Namespace) -> None:
 
 
 def _choose_pose_model(args: argparse.Namespace) -> None:
-    """Replace ``--pose2d auto`` by the name of a model, and print it."""
+    """Replace ``--pose2d auto`` by the name of a model."""
     from mmhot.video.sources.model_names import choose_best
 
-    output = sys.stderr if args.live else sys.stdout
-    can_ask = sys.stdin.isatty() and not args.quiet
-    ask = _agrees if can_ask else None
-    args.pose2d, accuracy = choose_best(ask, vars(args).get('pose2d_weights'))
-    if not args.quiet:
-        print_line(f'2D model: {args.pose2d} ({accuracy})', output)
+    ask = _agrees if sys.stdin.isatty() and not args.quiet else None
+    args.pose2d = choose_best(ask, vars(args).get('pose2d_weights'))
 
 
 def _agrees(question: str) -> bool:

@@ -323,6 +323,9 @@ def test_one_stage_models_run_once_for_boxes_and_poses(rtmo, monkeypatch):
     assert not found[0][1][1].any()
     assert_allclose(found[1][0][:, 0], [[100, 60], [40, 60]])
     assert len(detector([images[1].copy()])[0][0]) == 1
+    assert len(runs) == 2
+    images[1][:] = 9  # a buffer that is filled again
+    detector(images[1:])
     assert len(runs) == 3
 
 

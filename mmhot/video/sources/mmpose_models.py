@@ -1,12 +1,9 @@
 """Detectors of MMDetection and top-down 2D pose estimators of MMPose and mmhot."""
 
 import copy
-import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +28,6 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
 from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model
-from mmhot.video.sources.onnx_models import split_evenly
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import is_remote, local_file
 from mmhot.weights.loading import (
@@ -43,7 +39,6 @@ from mmhot.weights.loading import (
 )
 
 _PERSON = 'person'
-_of_thread = threading.local()
 
 
 class MMPoseDetector(Detector):
@@ -170,11 +165,7 @@ class MMPoseEstimator(PoseEstimator):
         content = fingerprint(self.model, config.model, pipeline)
         with DefaultScope.overwrite_default_scope('mmpose'):
             self._pipeline = Compose(pipeline)
-        options = {}
         if isinstance(self.model.head, GTPTHead):
-            if keep_rates is not None:
-                self.model.head.keep_rates = keep_rates
-                options['keep_rates'] = list(keep_rates)
             # only in these every batch normalization follows the layer before it
             switch_to_deploy(self.model)
         move_to_device(self.model, device)
@@ -183,9 +174,12 @@ class MMPoseEstimator(PoseEstimator):
         self._fast_model.test_cfg = {**self.model.test_cfg, 'flip_test': False}
         self.has_score_curve = bool(self.model.test_cfg.get('score_curve'))
         self.batch_size = batch_size
-        self.device = torch.device(device).type
         self.name = Path(config.filename).stem
         self.skeleton, self.num_keypoints = model_skeleton(self._meta, model)
+        options = {}
+        if keep_rates is not None and hasattr(self.model.head, 'keep_rates'):
+            self.model.head.keep_rates = keep_rates
+            options['keep_rates'] = list(keep_rates)
         self.identity = identify(self.name, content, **options)
 
     def __call__(
@@ -210,21 +204,11 @@ class MMPoseEstimator(PoseEstimator):
         ]
         keypoints = np.empty((len(crops), self.num_keypoints, 2), np.float32)
         scores = np.empty(keypoints.shape[:2], np.float32)
-        threads = torch.get_num_threads() if self.device == 'cpu' else 1
-        batches = split_evenly(crops, self.batch_size, threads)
-        first = 0
-        for points, own_scores in self._map(partial(self._run, model), batches):
-            rows = slice(first, first := first + len(points))
-            keypoints[rows], scores[rows] = points, own_scores
+        for first in range(0, len(crops), self.batch_size):
+            rows = slice(first, first + self.batch_size)
+            keypoints[rows], scores[rows] = self._run(model, crops[rows])
         ends = np.cumsum([len(own) for own in boxes])[:-1]
         return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
-
-    def _map(
-        self, run: Callable[[list], Poses], batches: list[list]
-    ) -> Iterable[Poses]:
-        if self.device != 'cpu' or torch.get_num_threads() == 1:
-            return map(run, batches)
-        return _workers().map(run, batches)
 
     @torch.no_grad()
     def _run(
@@ -256,27 +240,6 @@ def _run_model(model: nn.Module, samples: list[dict]) -> list[Any]:
     batch['inputs'] = [copy_to_device(image, device) for image in batch['inputs']]
     with half_precision(device):
         return model.test_step(batch)
-
-
-def _workers() -> ThreadPoolExecutor:
-    """Return the calling thread's own threads, each of which computes a batch alone.
-
-    Networks for single people have layers too small to be shared among threads.
-    """
-    number = torch.get_num_threads()
-    if getattr(_of_thread, 'number', 0) != number:
-        _of_thread.number, _of_thread.pool = number, ThreadPoolExecutor(number)
-        together = threading.Barrier(number)
-
-        def start(_: int) -> None:
-            together.wait()
-            torch.get_num_threads()  # else the first operation sets it again
-            torch.set_num_threads(1)
-
-        list(_of_thread.pool.map(start, range(number)))
-        # threads to come start with the number that was set last, in whichever thread
-        torch.set_num_threads(number)
-    return _of_thread.pool
 
 
 def load_pose_model(

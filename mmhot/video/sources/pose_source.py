@@ -175,7 +175,7 @@ def open_pose_source(
         TypeError: If a registered model lacks members of its interface.
     """
     if pose2d == AUTO:
-        pose2d, _ = choose_best(weights=pose2d_weights)
+        pose2d = choose_best(weights=pose2d_weights)
     request = ModelRequest(
         pose2d or default_pose_model(),
         pose2d_weights,
@@ -262,25 +262,19 @@ def _open_detector(request: ModelRequest) -> Detector:
 
 def _find_graph(request: ModelRequest, tasks: tuple[str, ...]) -> Path | None:
     return find_graph(
-        request.model,
-        tasks,
-        request.weights,
-        request.device,
-        request.backend,
+        request.model, tasks, request.weights, request.device, request.backend
     )
 
 
-def _detector_of_mmpose_model(request: ModelRequest) -> str:
-    """Name the detector that needs no download if the 2D model needs none."""
-    shipped = request.weights is None and shipped_pose_model(request.model) is not None
-    return POSE_VERIFIED if shipped else _HUMAN
-
-
-def _detector_of_graph(request: ModelRequest) -> str:
-    """Name the model itself if it detects, otherwise the best that is installed."""
+def _choose_detector(request: ModelRequest) -> str:
+    """Name the detector of a 2D model that was opened."""
     if isinstance(request.estimator, OneStageEstimator):
         return request.model
-    return _HUMAN if find_spec('torch') and find_spec('mmdet') else POSE_VERIFIED
+    if exported_file(request.model) is not None:
+        return _HUMAN if find_spec('torch') and find_spec('mmdet') else POSE_VERIFIED
+    # no download if the 2D model needs none
+    is_shipped = request.weights is None and shipped_pose_model(request.model)
+    return POSE_VERIFIED if is_shipped else _HUMAN
 
 
 def _open_mediapipe_detector(request: ModelRequest) -> Detector:
@@ -312,10 +306,7 @@ DETECTORS: list[_ModelKind] = []
 
 # The most general first, as later ones are asked earlier.
 register_pose_estimator(
-    lambda name: True, _open_estimator, _detector_of_mmpose_model, takes_weights=True
-)
-register_pose_estimator(
-    lambda name: exported_file(name) is not None, _open_estimator, _detector_of_graph
+    lambda name: True, _open_estimator, _choose_detector, takes_weights=True
 )
 register_pose_estimator(
     MEDIAPIPE,
@@ -324,7 +315,6 @@ register_pose_estimator(
     takes_weights=True,
 )
 register_detector(lambda name: True, _open_detector, takes_weights=True)
-register_detector(lambda name: exported_file(name) is not None, _open_detector)
 register_detector(MEDIAPIPE, _open_mediapipe_detector, takes_weights=True)
 register_detector(POSE_VERIFIED, _open_pose_verified)
 register_detector(WHOLE_IMAGE, lambda request: WholeImage())
