@@ -10,7 +10,6 @@ after an interruption.
 """
 
 import argparse
-import secrets
 import signal
 import sys
 import threading
@@ -184,17 +183,16 @@ def _process(
     ray: RayOptions,
 ) -> Iterator['Outcome']:
     """Process the inputs with the chosen runner."""
-    run_name = secrets.token_hex(8)
     if args.runner == 'ray':
         from mmhot.apis.ray_runner import process_with_ray
 
         yield from process_with_ray(
-            inputs, options, ray, args.say, _complain, run_name, args.quiet
+            inputs, options, ray, args.say, _complain, args.quiet
         )
         return
     from mmhot.apis.clip_worker import ClipWorker
 
-    worker = ClipWorker(options, args.say, _complain, run_name, args.bars)
+    worker = ClipWorker(options, args.say, _complain, args.bars)
     # a model that cannot be loaded fails for all inputs
     worker.prepare(not all(item.has_keypoints for item in inputs))
     yield from map(worker, inputs)

@@ -171,12 +171,10 @@ class FrameObserver(ABC):
     """Interface of what looks at every frame and its people, once, in order.
 
     Attributes:
-        name (str): Part of the name of its cache file.
-        rules (int): Version of the results, saved with them.
+        name (str): Name of its arrays in the cache; it changes when the results do.
     """
 
     name: str
-    rules: int
 
     @abstractmethod
     def observe(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.video.cache import CacheWriter, ClipPeople, load_boxes, load_people
+from mmhot.video.cache import CacheWriter, ClipPeople, load_people
 from mmhot.video.capture import prefetch
 from mmhot.video.chunks import HISTORY, track_chunk
 from mmhot.video.filling import Gaps, fill_chunk
@@ -127,13 +127,16 @@ class VideoPoseEstimator:
         count = get_skeleton(self.estimator.skeleton).num_keypoints
         clip = (cache and load_people(cache, count)) or ClipPeople()
         progress(len(clip.people))
-        if clip.complete and not observers:
+        missing = [each for each in observers if each.name not in clip.observed]
+        if clip.complete and not missing:
             source.ended = clip.ended or None
             return clip
-        writer = CacheWriter(clip, None if clip.complete else cache)
+        writer = CacheWriter(clip, cache)
         try:
-            self._process(source, clip, cache, progress, writer, observers)
+            self._process(source, clip, progress, writer, missing)
             clip.complete, clip.ended = True, source.ended or ''
+            if clip.people:
+                clip.observed |= {each.name: each.arrays() for each in missing}
         finally:
             # after Ctrl-C and errors as well
             writer.write()
@@ -145,16 +148,15 @@ class VideoPoseEstimator:
         self,
         source: FrameSource,
         clip: ClipPeople,
-        cache: Path | None,
         progress: Callable[[int], None],
         writer: CacheWriter,
         observers: Observers,
     ) -> None:
         """Process all frames after those of an interrupted run."""
         interval = self.detection_interval(source.fps, source.num_frames)
-        boxes = load_boxes(cache) if cache and interval == 1 else []
         shots = CutDetector()
-        clip.cuts = shots.cuts
+        if not clip.complete:
+            clip.cuts = shots.cuts
         batch, known = list[Frame](), len(clip.people)
 
         def report(frames: list[Frame]) -> None:
@@ -173,11 +175,11 @@ class VideoPoseEstimator:
                 if batch and (
                     frame.index in clip.cuts or self._is_full(batch, interval)
                 ):
-                    self._append(batch, clip, filler, boxes, interval)
+                    self._append(batch, clip, filler, interval)
                     batch = []
                 clip.size = frame.image.shape[1::-1]
                 batch.append(frame)
-            self._append(batch, clip, filler, boxes, interval)
+            self._append(batch, clip, filler, interval)
 
     def _is_full(self, batch: list[Frame], interval: int) -> bool:
         """Return whether a batch is complete, if its shot goes on."""
@@ -192,18 +194,12 @@ class VideoPoseEstimator:
         frames: list[Frame],
         clip: ClipPeople,
         filler: ChunkFiller,
-        boxes: list[Boxes],
         interval: int,
     ) -> None:
-        """Append frames of one shot to a clip, with cached boxes if there are any."""
+        """Append frames of one shot to a clip."""
         if not frames:
             return
         first = frames[0].index
-        if frames[-1].index < len(boxes):
-            own = boxes[first : frames[-1].index + 1]
-            people = self._estimate([frame.image for frame in frames], own, video=True)
-            filler.add(frames, {}, lambda: people)
-            return
         shot = max((cut for cut in clip.cuts if cut <= first), default=0)
         before = (first - HISTORY, first - 1)
         previous = [filler.people(index) for index in before if index >= shot]

@@ -20,7 +20,7 @@ from mmhot.video.person_tracker import (
     make_detections,
 )
 
-# Saved with cached tracks: raise it when tracks change, which
+# Saved with records of finished inputs: raise it when tracks change, which
 # tests/video/test_tracking.py notices.
 TRACKING_RULES = 1
 

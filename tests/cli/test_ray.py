@@ -80,7 +80,7 @@ def test_clusters_that_cannot_be_used_are_refused(monkeypatch, given, message):
     monkeypatch.setitem(sys.modules, 'ray', module)
     monkeypatch.setitem(sys.modules, 'ray.util', module.util)
     outcomes = process_with_ray(
-        [], InferRunOptions(out_dir=''), RayOptions(**given), print, print, 'a'
+        [], InferRunOptions(out_dir=''), RayOptions(**given), print, print
     )
     with pytest.raises(ValueError, match=message):
         list(outcomes)
@@ -202,7 +202,7 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
         complain=print,
         make_worker=worker,
     )
-    outcomes = list(run(options=options, run='this run'))
+    outcomes = list(run(options=options))
     killer.join(5)
     assert victims
     assert sorted(outcome.name for outcome in outcomes) == sorted(
@@ -220,7 +220,7 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
     # only frames of the video that was worked on were looked at again
     assert 60 <= sum(what != 'models' for _, what in steps) <= 69
     # the same once more: all is finished
-    again = list(run(options=replace(options, resume=True), run='another run'))
+    again = list(run(options=replace(options, resume=True)))
     assert all(outcome.skipped for outcome in again)
 
 
