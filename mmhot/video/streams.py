@@ -1,10 +1,9 @@
-"""Streams: webcams, network cameras, remote videos, and files played at their pace."""
+"""Streams: webcams, network cameras, and files played at their pace."""
 
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import av
 import numpy as np
@@ -15,19 +14,19 @@ from mmhot.io.images import MAX_PIXELS, open_media
 from mmhot.video.frames import (
     DEFAULT_FPS,
     MAX_FPS,
-    VideoFile,
     ffmpeg_reason,
+    is_url,
     limit_pixels,
+    name_of_url,
     pixel_aspect,
+    public_url,
     stated_rate,
     upright,
 )
 
-_SCHEMES = ('rtsp', 'rtsps', 'rtmp', 'rtmps', 'http', 'https', 'udp', 'rtp', 'srt')
 _WEBCAM = re.compile(r'\d{1,2}|/dev/video\d+')
 # Seconds for opening and for the next frame before the connection counts as lost.
 _STREAM_TIMEOUT = (10.0, 10.0)
-_VIDEO_TIMEOUT = (10.0, 30.0)
 # Consecutive damaged packets after which a stream counts as broken.
 _MAX_DAMAGED = 100
 # Formats whose timestamps are made up from a nominal rate: arrival times are used.
@@ -35,48 +34,9 @@ _UNTIMED = {'mpjpeg', 'mjpeg', 'h264', 'hevc', 'image2pipe', 'rawvideo'}
 _LOW_DELAY = {'fflags': 'nobuffer', 'flags': 'low_delay'}
 
 
-def is_url(text: str) -> bool:
-    """Return whether a text is a network address."""
-    scheme, separator, _ = text.partition('://')
-    return bool(separator) and scheme.lower() in _SCHEMES
-
-
 def is_webcam(text: str) -> bool:
     """Return whether a text is the number or device of a webcam, and not a file."""
     return bool(_WEBCAM.fullmatch(text)) and not Path(text).is_file()
-
-
-def _public_url(url: str) -> str:
-    """Remove user, password and query, which may be secret."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition('@')[2]
-    return f'{parts.scheme}://{host}{parts.path}'
-
-
-def _name_of_url(url: str) -> str:
-    """Name results after the file of an address or, without one, its host."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition('@')[2]
-    stem = Path(parts.path).stem or host
-    return re.sub(r'[^\w.-]+', '_', stem)
-
-
-class RemoteVideo(VideoFile):
-    """Read a video with an end over the network; ValueError if it has none."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.label = _public_url(url)
-        self.path = Path(self.label)  # not a file
-        self.name = _name_of_url(url)
-        self._probe()
-
-    def _container(self):
-        container = open_media(self.url, timeout=_VIDEO_TIMEOUT)
-        if container.duration is None:
-            container.close()
-            raise ValueError(f'{self.label} is a stream without an end: run it live')
-        return container
 
 
 class VideoStream:
@@ -197,7 +157,7 @@ def open_stream(text: str) -> VideoStream:
         if text.lower().startswith('rtsp'):
             # lost packets smear images, but not every server has TCP
             options['rtsp_flags'] = 'prefer_tcp'
-        return VideoStream(text, _name_of_url(text), _public_url(text), None, options)
+        return VideoStream(text, name_of_url(text), public_url(text), None, options)
     if is_webcam(text):
         return _open_webcam(text)
     path = Path(text)
