@@ -2,10 +2,13 @@
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import replace
 from datetime import datetime, timezone
+
+import numpy as np
 
 import mmhot
 from mmhot.apis.export import Targets, results_folder
@@ -14,10 +17,13 @@ from mmhot.apis.options import InferRunOptions, LiveOptions
 from mmhot.apis.progress import Bars, Show, no_bar
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video import streams
-from mmhot.video.capture import Capture, Interruption, LatencyHistogram
+from mmhot.video.capture import Capture, Interruption
 from mmhot.video.frames import Frame
 from mmhot.video.live import LiveLifter, LivePerson, LivePoses
 from mmhot.video.pipeline import VideoLifter
+
+# Latencies of the last frames that the summary describes: an hour at 25 per second.
+_MOST_LATENCIES = 90_000
 
 Guard = Callable[[Callable[[], None]], AbstractContextManager]
 
@@ -130,7 +136,7 @@ class _StreamRun:
         )
         self._size: tuple[int, int] | None = None
         self._num_lifted = 0
-        self._latencies = LatencyHistogram()
+        self._latencies = deque[float](maxlen=_MOST_LATENCIES)
 
     def stop(self) -> None:
         """End the stream after the current frame."""
@@ -149,21 +155,22 @@ class _StreamRun:
             for poses in live(self._reported_frames()):
                 self._write_poses(poses)
                 progress(self._num_lifted, 0)
+        latencies = np.array(self._latencies or [0.0])
         summary = {
             'frames_seen': capture.seen,
             'frames_lifted': self._num_lifted,
             'frames_dropped': capture.dropped,
             'reconnects': capture.reconnects,
-            'latency_ms_mean': self._latencies.mean,
-            'latency_ms_95': self._latencies.quantile(0.95),
+            'latency_ms_mean': round(latencies.mean(), 1),
+            'latency_ms_95': round(np.quantile(latencies, 0.95)),
             'ended': capture.ended,
         }
         self._write('summary', **summary)
         self._say(
             f'{self._stream.name}: {capture.seen} frames seen, {self._num_lifted} '
             f'lifted, {capture.dropped} dropped, {capture.reconnects} reconnects, '
-            f'latency {self._latencies.mean:.0f} ms, 95 % within '
-            f'{summary["latency_ms_95"]:.0f} ms'
+            f'latency {latencies.mean():.0f} ms, 95 % within '
+            f'{summary["latency_ms_95"]} ms'
         )
         return capture.ended
 
@@ -219,7 +226,7 @@ class _StreamRun:
         """Write, print and show the poses of a frame."""
         latency = time.monotonic() - poses.frame.arrived
         self._num_lifted += 1
-        self._latencies.add(1000 * latency)
+        self._latencies.append(1000 * latency)
         self._write(
             'frame',
             frame_id=poses.frame.index,

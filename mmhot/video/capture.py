@@ -19,8 +19,6 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
 _MAX_LEAD = 1.0
 # Seconds between checks whether iterating was stopped.
 _POLL = 0.1
-# Latencies above are counted as this many milliseconds.
-_MAX_LATENCY = 20_000
 
 
 def prefetch(frames: Iterable[Frame], count: int = 4) -> Iterator[Frame]:
@@ -283,25 +281,3 @@ class _StreamClock:
     def reset(self) -> None:
         """Start with the timestamps of another connection."""
         self._stamp = None
-
-
-class LatencyHistogram:
-    """Mean and quantiles of any number of latencies, in steps of a millisecond."""
-
-    def __init__(self) -> None:
-        self._counts = np.zeros(_MAX_LATENCY + 1, np.int64)
-        self._sum = 0.0
-
-    def add(self, milliseconds: float) -> None:
-        """Count a latency."""
-        self._counts[min(max(round(milliseconds), 0), _MAX_LATENCY)] += 1
-        self._sum += milliseconds
-
-    @property
-    def mean(self) -> float:
-        """Return the mean, 0 of none."""
-        return round(self._sum / max(int(self._counts.sum()), 1), 1)
-
-    def quantile(self, share: float) -> int:
-        """Return the latency that a share of all does not exceed."""
-        return int(self._counts.cumsum().searchsorted(share * self._counts.sum()))

@@ -14,7 +14,6 @@ from video_files import ScriptedStream, gray_image, write_video
 from mmhot.cli.dispatch import main
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video import capture, streams
-from mmhot.video.capture import LatencyHistogram
 from mmhot.video.frames import Frame
 from mmhot.video.live import LivePerson, LivePoses
 from mmhot.weights.index import LIVE_LIFTER
@@ -196,17 +195,6 @@ def test_a_line_that_does_not_fit_is_removed(tmp_path, monkeypatch):
     assert path.read_text() == '{"a": "é"}\n{"c": 1}\n'
     with pytest.raises(OSError, match='cannot write .*: No such file or directory'):
         JsonLines(tmp_path / 'none' / 'a.jsonl')
-
-
-def test_latencies_are_counted_without_keeping_them():
-    latencies = LatencyHistogram()
-    assert (latencies.mean, latencies.quantile(0.95)) == (0, 0)
-    for milliseconds in range(1, 101):
-        latencies.add(milliseconds)
-    assert latencies.mean == 50.5
-    assert latencies.quantile(0.95) == 95
-    latencies.add(1e9)
-    assert latencies.quantile(1) == 20_000
 
 
 def test_people_are_drawn_on_the_video_and_on_a_floor():
