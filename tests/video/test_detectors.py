@@ -213,24 +213,6 @@ def counting(*people):
     return Counting(*people), seen
 
 
-def test_rejected_candidates_are_verified_again_when_the_image_changes():
-    estimator, seen = counting((60, 80, 100, 170))
-    no_people = interfaces.People(
-        *(np.zeros(shape, np.float32) for shape in ((0, 4), 0, (0, 17, 2), (0, 17)))
-    )
-    detector = PoseVerifiedDetector(estimator, Candidates(CLUTTER[0], CLUTTER[1]))
-    image = IMAGE.copy()
-    for _ in range(3):
-        assert len(detector.redetect(image, no_people)[0]) == 0
-    assert seen == [CLUTTER[0], CLUTTER[1]]
-    image[10:60, 10:40] = 200  # in the first box alone
-    detector.redetect(image, no_people)
-    assert seen[2:] == [CLUTTER[0]]
-    other_size = np.zeros((HEIGHT + 2, WIDTH, 3), np.uint8)
-    detector.redetect(other_size, no_people)
-    assert seen[3:] == [CLUTTER[0], CLUTTER[1]]
-
-
 def test_hopeless_candidates_and_tracked_people_skip_the_second_pass():
     person = (60, 80, 100, 170)
     estimator, seen = counting(person)

@@ -5,7 +5,7 @@ A kind of model is one module and one line in :data:`POSE_ESTIMATORS` or
 kinds of other packages.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -76,24 +76,11 @@ class _ModelKind(NamedTuple):
     default_detector: Callable[[ModelRequest], str] | None = None
 
 
-@dataclass(frozen=True)
-class PoseSource:
-    """A person detector and a 2D pose estimator; unpacks into both.
-
-    Raises:
-        TypeError: If one lacks members of its interface.
-    """
+class PoseSource(NamedTuple):
+    """A person detector and a 2D pose estimator."""
 
     detector: Detector
     estimator: PoseEstimator
-
-    def __post_init__(self) -> None:
-        """Check the interfaces."""
-        require_members(self.detector, Detector)
-        require_members(self.estimator, PoseEstimator)
-
-    def __iter__(self) -> Iterator:
-        return iter((self.detector, self.estimator))
 
 
 def register_pose_estimator(
@@ -191,25 +178,19 @@ def open_pose_source(
     require_members(estimator, PoseEstimator)
     if estimator.has_score_curve:
         estimator = TurnedCrops(estimator)
-    det_model = det_model or kind.default_detector(
-        replace(request, estimator=estimator)
-    )
+    request = replace(request, estimator=estimator)
+    det_model = det_model or kind.default_detector(request)
     if skeleton not in (None, estimator.skeleton):
         raise ValueError(
             f'skeleton is {skeleton!r}, but the keypoints of {request.model} are those '
             f'of {estimator.skeleton!r}'
         )
-    request = ModelRequest(
-        det_model,
-        det_weights,
-        device,
-        backend,
-        min_score=min_score,
-        estimator=estimator,
-    )
+    request = replace(request, model=det_model, weights=det_weights)
     kind = _find_kind(DETECTORS, det_model)
     _check_weights(kind, request, 'det_weights')
-    return PoseSource(kind.open(request), estimator)
+    detector = kind.open(request)
+    require_members(detector, Detector)
+    return PoseSource(detector, estimator)
 
 
 def _matcher(model: str | Callable[[str], bool]) -> Callable[[str], bool]:
