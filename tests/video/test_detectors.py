@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmhot.video import people as interfaces
-from mmhot.video.sources import detectors, pose_source
+from mmhot.video.sources import pose_source
 from mmhot.video.sources.detectors import BoxFilter, PoseVerifiedDetector
 from mmhot.video.sources.pose_source import open_pose_source
 
@@ -120,35 +120,6 @@ def test_loose_boxes_are_replaced_by_those_around_the_keypoints(margin):
     )
 
 
-@pytest.mark.parametrize('candidates', [[], CLUTTER])
-def test_clutter_is_dropped(candidates):
-    detector = PoseVerifiedDetector(Estimator(), Candidates(*candidates))
-    [(boxes, scores)] = detector([IMAGE])
-    assert boxes.shape == (0, 4)
-    assert scores.shape == (0,)
-
-
-def test_best_candidates_are_verified_in_batches(monkeypatch):
-    sizes = []
-
-    class Counting(Estimator):
-        def __call__(self, images, boxes):
-            sizes.append(len(boxes[0]))
-            return super().__call__(images, boxes)
-
-    monkeypatch.setattr(detectors, '_BATCH', 7)
-    monkeypatch.setattr(detectors, '_MAX_CANDIDATES', 20)
-    others = [(x, 10, x + 30, 90) for x in range(30)]
-    person = (200, 80, 240, 170)
-    candidates = Candidates(person, *others)
-    [(boxes, _)] = PoseVerifiedDetector(Counting(person), candidates)([IMAGE])
-    assert len(boxes) == 1
-    assert sizes == [7, 7, 6, 1]
-    # of the lowest scores, which nothing reads
-    last = Candidates(*others, person)
-    assert not len(PoseVerifiedDetector(Estimator(person), last)([IMAGE])[0][0])
-
-
 def test_both_passes_are_fast():
     calls = []
 
@@ -190,48 +161,6 @@ def test_tracked_people_need_no_candidate():
     assert len(boxes) == 1
 
 
-def test_tracked_candidates_are_found_once():
-    person = (60, 80, 100, 170)
-    detector = PoseVerifiedDetector(Estimator(person), Candidates((50, 70, 110, 180)))
-    tracked = track(detector, np.float32([[55, 75, 105, 175]]))
-    boxes, _ = detector.redetect(IMAGE, tracked)
-    assert len(boxes) == 1
-    no_candidates = PoseVerifiedDetector(Estimator(person), Candidates())
-    boxes, _ = no_candidates.redetect(IMAGE, tracked)
-    np.testing.assert_allclose(boxes, [[51, 71, 109, 179]], atol=1e-3)
-
-
-def counting(*people):
-    """An estimator that lists the boxes it is given."""
-
-    class Counting(Estimator):
-        def __call__(self, images, boxes):
-            seen.extend(map(tuple, boxes[0].round().astype(int).tolist()))
-            return super().__call__(images, boxes)
-
-    seen = []
-    return Counting(*people), seen
-
-
-def test_hopeless_candidates_and_tracked_people_skip_the_second_pass():
-    person = (60, 80, 100, 170)
-    estimator, seen = counting(person)
-    # confidence 0.54 in the first pass: 0.7 at most after a perfect second one
-    loose = (20, 20, 140, 220)
-    detector = PoseVerifiedDetector(estimator, Candidates(loose), min_score=0.75)
-    assert len(detector([IMAGE])[0][0]) == 0
-    assert seen == [loose]
-    detector.min_score = 0.62
-    assert len(detector([IMAGE])[0][0]) == 1
-    assert len(seen) == 3
-    [(points, scores)] = estimator([IMAGE], [np.float32([[55, 75, 105, 175]])])
-    tracked = interfaces.People(np.float32([person]), np.ones(1), points, scores)
-    seen.clear()
-    boxes, _ = detector.redetect(IMAGE, tracked)
-    assert len(boxes) == 1
-    assert seen == [loose]
-
-
 def test_pose_verified_is_opened_by_name(monkeypatch):
     monkeypatch.setattr(pose_source, 'POSE_ESTIMATORS', [])
     pose_source.register_pose_estimator('a.onnx', lambda request: Estimator())
@@ -249,11 +178,3 @@ def test_pose_verified_is_opened_by_name(monkeypatch):
         ValueError, match='pose-verified needs the detector that is shipped'
     ):
         open_pose_source('a.onnx', det_model='pose-verified')
-
-
-def test_identity_depends_on_the_rules(monkeypatch):
-    detector = PoseVerifiedDetector(Estimator(), Candidates())
-    before = detector.identity
-    assert detector.identity == before
-    monkeypatch.setattr(detectors, '_RULES', 0)
-    assert detector.identity != before

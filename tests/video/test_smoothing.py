@@ -85,16 +85,6 @@ def test_short_clips_survive(method, num_frames):
     assert np.isfinite(smooth).all()
 
 
-def test_slow_clips_are_not_filtered():
-    points = joints_of(KICK, 30)
-    assert_allclose(smooth_clip(points, 10.0, 'butterworth'), points)
-
-
-def test_none_is_none():
-    points = joints_of(KICK, 5)
-    assert smooth_clip(points, FPS, 'none') is points
-
-
 def test_wrong_settings_are_refused():
     with pytest.raises(ValueError, match="unknown smoothing 'savgl'.*savgol"):
         smooth_clip(np.zeros((3, 2)), FPS, 'savgl')

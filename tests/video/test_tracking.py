@@ -70,16 +70,6 @@ def test_tracks_end_at_cuts():
     assert done == list(range(1, 41))
 
 
-def test_reset_ends_all_tracks():
-    tracker = Tracker(FPS)
-    ways = [frame(place) for place in walk(20)]
-    before = [tracker.update(ways[n], n, tentative=True)[0] for n in range(10)]
-    tracker.reset()
-    after = [tracker.update(ways[n], n, tentative=True)[0] for n in range(10, 20)]
-    assert len(set(before)) == len(set(after)) == 1
-    assert set(before) != set(after)
-
-
 def test_tracks_of_clips_include_unconfirmed_frames():
     tracks = track_clip([frame(place) for place in walk(20)], FPS)
     (track,) = tracks
@@ -172,24 +162,6 @@ def test_frames_may_be_left_out(every):
     assert ids[0].tolist() == [-1, -1]
     assert sorted(ids[2]) == [0, 1]
     assert_allclose(ids[2:], [ids[2]] * len(ids[2:]))
-
-
-def test_memory_of_streams_is_bounded():
-    tracker = Tracker(FPS)
-    for index in range(0, 400, 4):
-        tracker.update(frame((index % 40 * 50, 200)), index)
-        assert len(tracker._tracker.people) < 20
-    tracker.update(frame(), 10**9)
-    assert not tracker._tracker.people
-
-
-def test_wholebody_people_are_tracked_by_their_body():
-    people = [frame(place) for place in walk(20)]
-    for of_frame in people:
-        of_frame.keypoints = np.tile(of_frame.keypoints, (1, 8, 1))
-        of_frame.scores = np.tile(of_frame.scores, (1, 8))
-    (track,) = track_clip(people, FPS)
-    assert track.keypoints.shape == (20, 136, 2)
 
 
 def test_bad_arguments_are_named():
@@ -317,12 +289,3 @@ def test_best_fit_is_linked_first():
         for tracklet, other in zip(linked, expected, strict=True):
             np.testing.assert_array_equal(tracklet.frames, other.frames)
             np.testing.assert_array_equal(tracklet.bboxes, other.bboxes)
-
-
-def test_only_tracklets_close_in_time_are_compared(monkeypatch):
-    calls, misfit = [], tracking._misfit
-    monkeypatch.setattr(
-        tracking, '_misfit', lambda *pair: calls.append(1) or misfit(*pair)
-    )
-    link_tracklets(tracklets(500, 90_000), 25.0, 2.0)
-    assert len(calls) < 1000
