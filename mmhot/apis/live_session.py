@@ -18,7 +18,7 @@ from mmhot.apis.progress import Bars, Show, no_bar
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video import streams
 from mmhot.video.capture import Capture, Interruption
-from mmhot.video.frames import Frame
+from mmhot.video.frames import Frame, FrameSource
 from mmhot.video.live import LiveLifter, LivePerson, LivePoses
 from mmhot.video.pipeline import VideoLifter
 
@@ -63,8 +63,9 @@ def lift_stream(
     path = options.out_dir / f'{stream.name}.jsonl'
     with results_folder(options.out_dir):
         Targets([source, *options.files]).claim(path, 0, source)
-        stream.open()  # fails before the models are loaded
-        stream.close()
+        if not stream.finite:
+            stream.open()  # fails before the models are loaded
+            stream.close()
         with redirect_stdout(sys.stderr):  # some models print
             pipeline = open_video_lifter(replace(options, accuracy='fast'))
             say(f'lifter: {pipeline.lifter.name}')
@@ -104,7 +105,7 @@ class _StreamRun:
         self,
         options: InferRunOptions,
         live: LiveOptions,
-        stream: streams.VideoStream,
+        stream: FrameSource,
         pipeline: VideoLifter,
         say: Callable[[str], None],
         print_document: Callable[[str], None],

@@ -59,7 +59,7 @@ class Frame:
 
     Attributes:
         index (int): Frame number, from 0.
-        time (float): Seconds since the first frame.
+        time (float): Seconds since the first frame; NaN if unknown.
         image (np.ndarray): BGR, uint8 (H, W, 3), upright.
     """
 
@@ -81,9 +81,11 @@ class FrameSource(ABC):
         ended (str | None): After reading: why it ended early, one line.
         num_damaged (int): Frames so far that were decoded from damaged data.
         max_pixels (int): Larger frames are refused.
+        finite (bool): Whether it has an end; else frames come in real time.
     """
 
     max_pixels = MAX_PIXELS
+    finite = True
     ended: str | None = None
     num_damaged = 0
 

@@ -1,12 +1,10 @@
 """Reading streams: newest frames only, through stalls and lost connections."""
 
 import threading
-from fractions import Fraction
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
@@ -178,24 +176,6 @@ def test_remote_videos_are_read_like_files(serve, tmp_path):
         open_inputs([f'{url}/none.mp4'])
 
 
-def test_damaged_frames_of_a_stream_are_left_out(tmp_path):
-    images = [cv2.imencode('.jpg', gray_image(n))[1].tobytes() for n in range(4)]
-    with av.open(str(tmp_path / 'a.mkv'), 'w') as container:
-        stream = container.add_stream('mjpeg', rate=100)
-        stream.height, stream.width = gray_image().shape[:2]
-        stream.pix_fmt = 'yuvj420p'
-        for number, data in enumerate(
-            [images[0], b'x' * 500, images[2][:20], images[3]]
-        ):
-            packet = av.Packet(data)
-            packet.stream, packet.time_base = stream, Fraction(1, 100)
-            packet.pts = packet.dts = number
-            container.mux(packet)
-    with Capture(open_stream(str(tmp_path / 'a.mkv'))) as capture:
-        assert summarize(capture) == [0, 3]
-    assert capture.ended is None
-
-
 def test_streams_without_an_end_are_no_files(serve):
     url = serve(Camera, connections=0)
     with pytest.raises(
@@ -209,15 +189,11 @@ def test_streams_without_an_end_are_no_files(serve):
         open_inputs(['0'])
 
 
-def test_missing_streams_are_named_in_one_line(tmp_path):
+def test_missing_streams_are_named_in_one_line():
     with pytest.raises(FileNotFoundError, match='there is no webcam 97: /dev/video97'):
         open_stream('97')
     with pytest.raises(FileNotFoundError, match='none.mp4 does not exist: a stream is'):
         open_stream('none.mp4')
-    broken = tmp_path / 'broken.mp4'
-    broken.write_bytes(b'no video')
-    with pytest.raises(ValueError, match=r'broken.mp4 cannot be opened: \w+'):
-        open_stream(str(broken)).open()
     address = 'rtsp://user:secret@127.0.0.1:9/live'
     with pytest.raises(ValueError, match='rtsp://127.0.0.1:9/live cannot') as caught:
         open_stream(address).open()
