@@ -324,9 +324,9 @@ def _search_backwards(
     found = [keyframes[-1].take(~known)]
     least = np.maximum(_MIN_SHARE * found[0].people.scores.mean(1), MIN_CONFIDENCE)
     for row in range(len(keyframes) - 2, 0, -1):
-        if not len(found[-1].ids):
-            return
         position = keyframes[row].position
+        if position < 0 or not len(found[-1].ids):
+            return
         frame = frames[position]
         boxes = _predict(found[-2:], position, frame.image.shape[1::-1])
         scores = found[-1].people.bbox_scores

@@ -144,6 +144,18 @@ def test_motion_before_the_chunk_saves_keyframes():
     assert [sum(call) for call in world.calls if sum(call)] == [1, 1, 1, 1, 1, 4]
 
 
+def test_new_people_are_not_searched_before_the_chunk():
+    """The frames before it are not there to look at."""
+    world = World(lambda n: (60, 100), lambda n: (300, 150) if n >= 10 else None)
+    image = np.zeros((*SIZE[::-1], 3), np.uint8)
+    frames = [Frame(number, number / 25, image) for number in range(10, 35)]
+    before = [world.look(n, world.boxes_of(world.truth(n)), np.ones(1)) for n in (5, 9)]
+    keyframes = track_chunk(frames, before, world.estimate, world.redetect)
+    counts = {key.position: len(key.ids) for key in keyframes}
+    assert counts.pop(-5) == counts.pop(-1) == 1
+    assert set(counts.values()) == {2}
+
+
 def test_torsos_are_upright_lie_or_are_upside_down():
     standing = np.zeros((17, 2), np.float32)
     standing[[5, 6]], standing[[11, 12]] = (10, 20), (15, 60)
