@@ -137,13 +137,16 @@ class VideoFile(FrameSource):
     """
 
     def __init__(self, address: str | Path) -> None:
-        self._url = str(address) if is_url(str(address)) else None
-        if self._url:
-            self.label, name = public_url(self._url), name_of_url(self._url)
+        self._is_remote = is_url(str(address))
+        if self._is_remote:
+            self.address = str(address)
+            self.label, name = public_url(self.address), name_of_url(self.address)
             path = Path(self.label)  # not a file
         else:
             self.label, path = escape(address), require_file(address)
             name = clip_name(path)
+            # FFmpeg takes the beginning of a relative path such as 'a:b' for a protocol
+            self.address = str(path.absolute())
         super().__init__(name, path, DEFAULT_FPS)
         with self._open() as container:
             stream = container.streams.video[0]
@@ -212,10 +215,9 @@ class VideoFile(FrameSource):
         return container
 
     def _container(self):
-        if self._url is None:
-            # FFmpeg takes the beginning of a relative path such as 'a:b' for a protocol
-            return open_media(str(self.path.absolute()))
-        container = open_media(self._url, timeout=_TIMEOUT)
+        if not self._is_remote:
+            return open_media(self.address)
+        container = open_media(self.address, timeout=_TIMEOUT)
         if container.duration is None:
             container.close()
             raise ValueError(f'{self.label} is a stream without an end: run it live')
