@@ -12,12 +12,12 @@ from mmhot.apis.export import export
 from mmhot.apis.lifting import lift_source, open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions
 from mmhot.apis.progress import Bars, no_bar, stage_bars
-from mmhot.clips import Clip2D
 from mmhot.errors import explain_any, is_debugging, require_file
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
-from mmhot.lifting.camera_path import describe_path
 from mmhot.lifting.lifter import LIFTING_RULES
+from mmhot.motion.camera_path import describe_path
+from mmhot.structures.clips import Clip2D
 from mmhot.video.cache import cache_path, describe_file, save_if_possible
 from mmhot.video.inputs import ClipInput
 from mmhot.video.pipeline import StageTimes, VideoLifter

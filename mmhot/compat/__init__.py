@@ -43,6 +43,7 @@ class Shim:
 
 # GNU's OpenMP tries 300,000 times, some milliseconds, before a thread sleeps.
 _SPINS = 'GOMP_SPINCOUNT'
+_TELEMETRY = 'ORT_DISABLE_TELEMETRY'
 
 _undo: dict[str, Undo] = {}
 
@@ -111,6 +112,18 @@ def wait_less_actively() -> Undo | None:
         return None
     os.environ[_SPINS] = '10000'
     return lambda: os.environ.pop(_SPINS, None)
+
+
+def disable_telemetry() -> Undo | None:
+    """Turn off ONNX Runtime's telemetry, for child processes, too.
+
+    From version 1.29 on it writes an ID of the device and a database of events into the
+    home folder and sends them. It reads the variable when it is imported.
+    """
+    if _TELEMETRY in os.environ:
+        return None
+    os.environ[_TELEMETRY] = '1'
+    return lambda: os.environ.pop(_TELEMETRY, None)
 
 
 def allow_checkpoint_globals() -> Undo | None:
@@ -201,6 +214,12 @@ SHIMS = (
         'OpenMP',
         'its waiting threads keep cores busy that other programs need',
         wait_less_actively,
+        light=True,
+    ),
+    Shim(
+        'telemetry',
+        'ONNX Runtime >= 1.29 sends events and an ID of the device',
+        disable_telemetry,
         light=True,
     ),
     Shim(

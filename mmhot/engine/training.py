@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import broadcast, is_main_process, master_only
+from mmengine.dist import broadcast, master_only
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
 from mmpose.registry import HOOKS
 
 from mmhot.compat.checkpoints import safe_load
-from mmhot.io.atomic import remove_abandoned, replacing
+from mmhot.io.atomic import replacing
 
 Curves = dict[str, dict[float, float]]
 
@@ -58,10 +58,8 @@ class WholeCheckpointHook(CheckpointHook):
         self._outdated: list[str] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Remove what a killed training left half-written; postpone later removals."""
+        """Postpone removals of older checkpoints."""
         super().before_train(runner)
-        if is_main_process():
-            remove_abandoned(Path(runner.work_dir))
         self._remove = self.file_backend.remove
         self.file_backend.remove = self._outdated.append
 

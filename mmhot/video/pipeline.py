@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.io.images import MAX_PIXELS
-from mmhot.lens import Lens, settle_lens
-from mmhot.lifting.camera_path import (
+from mmhot.lifting.lifter import Lifter
+from mmhot.motion.camera_path import (
     FEWEST_FRAMES,
     choose_path,
     find_lens,
@@ -22,9 +21,10 @@ from mmhot.lifting.camera_path import (
     stabilize_clip,
     static_path,
 )
-from mmhot.lifting.extremities import to_joints
-from mmhot.lifting.lifter import Lifter
-from mmhot.lifting.side_swaps import undo_swaps
+from mmhot.motion.extremities import to_joints
+from mmhot.motion.side_swaps import undo_swaps
+from mmhot.structures.clips import Clip2D, Clip3D, Track2D
+from mmhot.structures.lens import Lens, settle_lens
 from mmhot.video.appearance import AppearanceObserver, merge_returning
 from mmhot.video.cache import ClipPeople, cache_path, save_if_possible, save_people
 from mmhot.video.camera_motion import BackgroundTracker
@@ -193,7 +193,7 @@ class VideoLifter:
 
         Returns:
             tuple[np.ndarray | None, Lens | None]: The path, see
-            :mod:`mmhot.lifting.camera_path`, None if frames have no common axes; and
+            :mod:`mmhot.motion.camera_path`, None if frames have no common axes; and
             the lens, None if it is not known.
         """
         num_frames, size, name = len(people.people), people.size, str(source.path)

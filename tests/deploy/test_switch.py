@@ -30,7 +30,7 @@ from mmhot.models.lifters.htnet import IntraPartConstraint
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.video.sources.model_names import find_pose_model
-from tools.lab.benchmark.model_specs import build_spec, parse_spec
+from tools.benchmark.model_specs import build_spec, parse_spec
 
 # Sums in another order, of outputs whose size is about 1.
 CLOSE = {'rtol': 1e-4, 'atol': 1e-4}

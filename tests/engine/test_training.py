@@ -114,14 +114,6 @@ def test_full_disk_keeps_the_checkpoint_before(train, tmp_path):
     assert checkpoints(tmp_path) == ['epoch_2.pth']
 
 
-def test_a_killed_training_leaves_no_temporary_file_for_good(train, tmp_path):
-    (tmp_path / 'work').mkdir()
-    abandoned = tmp_path / 'work/.mmhot-12345678.pth'
-    abandoned.write_bytes(b'half')
-    assert train(**{'train_cfg.max_epochs': 1})[0] == 0
-    assert not abandoned.exists()
-
-
 def test_best_checkpoint_is_replaced_by_a_better_one(train, tmp_path):
     best = 'default_hooks.checkpoint.save_best'
     rule = 'default_hooks.checkpoint.rule'

@@ -152,3 +152,18 @@ def test_videos_turn_crops_only_where_the_confidence_falls():
         prior = Prior(np.array([confidence]), np.zeros(1, int))
         turned.estimate_video([image], [box], [prior])
         assert estimate.calls == crops
+
+
+@pytest.mark.parametrize(('upright', 'turned'), [(0.85, 0.94), (0.78, 0.96)])
+def test_good_upright_people_are_not_turned(upright, turned):
+    """Raised arms look like legs to a model that sees them from below."""
+
+    def estimate_standing(images, boxes):
+        points = np.zeros((1, 17, 2))
+        points[:, 11:, 1] = 9  # hips and legs below
+        is_upright = images[0].shape == image.shape
+        return [(points, np.full((1, 17), upright if is_upright else turned))]
+
+    image, box = draw((50, 20), (50, 60))
+    [(_, scores)] = TURNS(estimate_standing, estimate_standing, [image], [box])
+    np.testing.assert_allclose(scores, upright)

@@ -1,0 +1,376 @@
+"""Rotation and zoom of a camera on a tripod, and keypoints as of a static camera.
+
+Poses of all frames then share the axes of the camera in the first frame of the shot.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.lens import Lens, assumed_focal
+
+_LOGGER = logging.getLogger(__name__)
+# Scale of a point's heavy-tailed (Cauchy) error, as a share of the longer image side,
+# and steps of the fit.
+_ERROR, _ROUNDS = 0.001, 6
+# Rotation in degrees and change of zoom up to which a camera is static.
+_STILL, _SAME_ZOOM = 0.2, 0.006
+# A camera that only turns explains the points of most frames: largest median error, as
+# a share of the longer side and in pixels, as small images are not seen more exactly,
+# doubled for each turn by so many degrees since the keyframe, as a wrong focal length
+# causes errors, too; least share of points in one homography; largest share of frames
+# that do not comply.
+_MAX_ERROR, _MAX_PIXELS, _DOUBLING = 0.0005, 0.24, 2.0
+_MIN_INLIERS, _MAX_FAILED = 0.6, 0.3
+# Focal lengths that are tried for a camera that turns, in longer image sides, their
+# relative precision, and frames for it. The best is taken if the error is so many times
+# as large with those longer and shorter by a factor.
+_FOCAL_RATIOS, _PRECISION, _TRIAL_FRAMES = (0.5, 5.0), 0.005, 60
+_OTHER, _WORSE = 1.4, 1.1
+# Frames of a shot that show whether the camera is static.
+FEWEST_FRAMES = 3
+# Largest angle between two directions of one virtual image, degrees.
+_MAX_TURN = 75.0
+
+
+@dataclass(frozen=True)
+class CameraPath:
+    """Rotation and zoom of the camera in each frame, relative to the shot's first.
+
+    Attributes:
+        rotations (np.ndarray): Rotation vectors in radians, (F, 3): a direction ``d``
+            in the frame's camera axes is ``Rotation.from_rotvec(v).apply(d)`` in those
+            of the first frame.
+        zooms (np.ndarray): Focal length over that of the first frame, (F,).
+        errors (np.ndarray): Median error of background points over the largest error
+            of a camera that keeps its place, (F,); NaN where the camera is not known.
+        inliers (np.ndarray): Share of the points in one homography, (F,).
+    """
+
+    rotations: np.ndarray
+    zooms: np.ndarray
+    errors: np.ndarray
+    inliers: np.ndarray
+
+    @property
+    def moves(self) -> bool:
+        """Whether the camera changes its place, by the errors of many frames."""
+        wrong = ~(self.errors <= 1) | (self.inliers < _MIN_INLIERS)
+        return bool(wrong.mean() > _MAX_FAILED)
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the camera hardly turns and zooms."""
+        angles = np.degrees(np.linalg.norm(self.rotations, axis=-1))
+        zoomed = abs(np.log(self.zooms))
+        return bool(angles.max() < _STILL and zoomed.max() < _SAME_ZOOM)
+
+    @property
+    def as_array(self) -> np.ndarray:
+        """Rotation vectors and zooms, (F, 4) float32."""
+        return np.column_stack([self.rotations, self.zooms]).astype(np.float32)
+
+
+def solve_camera_path(
+    points: np.ndarray,
+    keyframe: np.ndarray,
+    inliers: np.ndarray,
+    size: tuple[int, int],
+    lens: Lens | None = None,
+) -> CameraPath:
+    """Fit rotation and zoom to background points, frame by frame.
+
+    Args:
+        points (np.ndarray): Background points of each frame and its keyframe, see
+            :mod:`mmhot.video.camera_motion`, (F, N, 4).
+        keyframe (np.ndarray): The same, (F,).
+        inliers (np.ndarray): The same, (F,).
+        size (tuple[int, int]): Width and height in pixels.
+        lens (Lens, optional): Of the first frame of each shot.
+
+    Returns:
+        CameraPath: Frames without enough points repeat the frame before.
+    """
+    points, focal = _straighten(points.reshape(len(points), -1, 2), size, lens)
+    rotations, zooms, errors, turns = _solve(points, keyframe, focal, size)
+    limit = max(_MAX_ERROR, _MAX_PIXELS / max(size))
+    limits = limit * (1 + turns / _DOUBLING)
+    vectors = Rotation.from_matrix(rotations).as_rotvec()
+    return CameraPath(vectors, zooms, errors / limits, np.asarray(inliers, np.float64))
+
+
+def find_lens(
+    points: np.ndarray, keyframe: np.ndarray, size: tuple[int, int]
+) -> Lens | None:
+    """Find the focal length with which a turning camera explains its background best.
+
+    Args:
+        points (np.ndarray): See :func:`solve_camera_path`, (F, N, 4).
+        keyframe (np.ndarray): The same, (F,).
+        size (tuple[int, int]): Width and height in pixels.
+
+    Returns:
+        Lens | None: A pinhole camera; None if the camera turns too little, or other
+        focal lengths explain the background nearly as well.
+    """
+    # Importing it takes 0.4 s, which every start of mmhot would wait for.
+    from scipy.optimize import minimize_scalar
+
+    if not np.isfinite(points).any():
+        return None
+    step = -(-len(points) // _TRIAL_FRAMES)
+    chosen = np.union1d(keyframe[keyframe >= 0], np.arange(0, len(points), step))
+    own = keyframe[chosen]
+    own = np.where(own < 0, -1, np.searchsorted(chosen, own))
+
+    def error_of(logarithm: float) -> float:
+        focal = max(size) * float(np.exp(logarithm))
+        return float(np.nanmean(_solve(points[chosen], own, focal, size)[2]))
+
+    bounds = np.log(_FOCAL_RATIOS)
+    best = minimize_scalar(error_of, bounds=bounds, options={'xatol': _PRECISION})
+    others = [error_of(best.x + shift) for shift in (-np.log(_OTHER), np.log(_OTHER))]
+    if not min(others) > _WORSE * best.fun:
+        return None
+    return Lens.pinhole(max(size) * float(np.exp(best.x)), *size)
+
+
+def _solve(
+    points: np.ndarray, keyframe: np.ndarray, focal: float, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Fit rotations and zooms, see :func:`solve_camera_path`.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]: Rotations (F, 3, 3),
+        zooms (F,), median errors over the longer side (F,), NaN where unknown, and
+        degrees from the keyframe (F,).
+    """
+    count, scale = len(points), float(max(size))
+    rays = (points.reshape(count, -1, 2, 2) - np.array(size) / 2) / focal
+    rotations = np.tile(np.eye(3), (count, 1, 1))
+    zooms, errors, turns = np.ones(count), np.zeros(count), np.zeros(count)
+    for frame in range(count):
+        key = keyframe[frame]
+        if key == frame:
+            continue
+        before = frame - 1 if frame else 0
+        rotations[frame], zooms[frame] = rotations[before], zooms[before]
+        known = np.isfinite(rays[frame]).all((1, 2))
+        if key < 0 or known.sum() < 4:
+            errors[frame] = np.nan
+            continue
+        pairs = rays[frame, known]
+        relative = rotations[frame].T @ rotations[key]
+        relative, zooms[frame], error = _fit(
+            pairs[:, 0] / zooms[key],
+            pairs[:, 1],
+            relative,
+            zooms[frame],
+            _ERROR * scale / focal,
+        )
+        # rounding errors would grow from frame to frame
+        rotations[frame] = Rotation.from_matrix(rotations[key] @ relative.T).as_matrix()
+        turns[frame] = np.degrees(Rotation.from_matrix(relative).magnitude())
+        errors[frame] = error * focal / scale
+    return rotations, zooms, errors, turns
+
+
+def _fit(
+    first: np.ndarray,
+    second: np.ndarray,
+    rotation: np.ndarray,
+    zoom: float,
+    scale: float,
+) -> tuple[np.ndarray, float, float]:
+    """Fit ``second = zoom * project(rotation @ first)`` by robust Gauss-Newton steps.
+
+    Args:
+        first (np.ndarray): Points of the keyframe at unit focal length, (N, 2).
+        second (np.ndarray): The same points of the frame, in the same unit, (N, 2).
+        rotation (np.ndarray): First guess, (3, 3).
+        zoom (float): First guess.
+        scale (float): Scale of the errors.
+
+    Returns:
+        tuple[np.ndarray, float, float]: Rotation, zoom and the median error.
+    """
+    rays = np.column_stack([first, np.ones(len(first))])
+    for _ in range(_ROUNDS):
+        x, y, z = (rays @ rotation.T).T
+        z = np.maximum(z, 1e-3)
+        u, v = zoom * x / z, zoom * y / z
+        error = second - np.stack([u, v], -1)
+        # by rotations about x, y, z and by the logarithm of the zoom
+        along_x = [-u * y / z, zoom + u * x / z, -zoom * y / z, u]
+        along_y = [-zoom - v * y / z, v * x / z, zoom * x / z, v]
+        slopes = np.stack([np.stack(along_x, -1), np.stack(along_y, -1)], 1)
+        squared = (error**2).sum(-1)
+        # far from the solution all errors are large
+        weights = 1 / (1 + squared / max(scale**2, float(np.median(squared))))
+        normal = np.einsum('nai,n,naj->ij', slopes, weights, slopes)
+        right = np.einsum('nai,n,na->i', slopes, weights, error)
+        step = np.linalg.solve(normal + 1e-9 * np.eye(4), right)
+        rotation = Rotation.from_rotvec(step[:3]).as_matrix() @ rotation
+        zoom *= float(np.exp(step[3].clip(-0.3, 0.3)))
+    return rotation, zoom, float(np.median(np.linalg.norm(error, axis=-1)))
+
+
+def choose_path(path: CameraPath, name: str) -> np.ndarray | None:
+    """Return rotation vectors and zooms (F, 4) of a camera that keeps its place.
+
+    Args:
+        path (CameraPath): Of a video.
+        name (str): The video in messages.
+
+    Returns:
+        np.ndarray | None: Without rotation and zoom if both are within the error; None,
+        with a warning, if the camera changes its place or turns too far.
+    """
+    if path.moves:
+        _LOGGER.warning(
+            '%s: the camera changes its place, or the background has too little '
+            'texture: people have no common axes, and feet are not locked; positions '
+            'in the world need a camera on a tripod',
+            name,
+        )
+        return None
+    if path.is_static:
+        return static_path(len(path.zooms))
+    angle = float(np.degrees(np.linalg.norm(path.rotations, axis=-1)).max())
+    if angle > _MAX_TURN:
+        _LOGGER.warning(
+            '%s: the camera turns by %.0f degrees, of at most %.0f: people have no '
+            'common axes; split the video',
+            name,
+            angle,
+            _MAX_TURN,
+        )
+        return None
+    return path.as_array
+
+
+def shows_static(path: CameraPath, keyframe: np.ndarray) -> bool:
+    """Return whether some frames, enough of each shot, show a static camera.
+
+    Args:
+        path (CameraPath): Of these frames.
+        keyframe (np.ndarray): See :func:`solve_camera_path`, (F,).
+    """
+    count = len(keyframe)
+    starts = np.flatnonzero(keyframe == np.arange(count))
+    fewest = np.diff(np.append(starts, count)).min()
+    return bool(fewest >= FEWEST_FRAMES and path.is_static and not path.moves)
+
+
+def describe_path(path: np.ndarray) -> str:
+    """Describe the path (F, 4) of a camera in a few words."""
+    if (path == static_path(1)).all():
+        return 'static camera'
+    angle = np.degrees(np.linalg.norm(path[:, :3], axis=-1)).max()
+    low, high = path[:, 3].min(), path[:, 3].max()
+    return (
+        f'rotating camera, by up to {angle:.1f} degrees, zoom {low:.2f} to {high:.2f}'
+    )
+
+
+def static_path(num_frames: int) -> np.ndarray:
+    """Return the path (F, 4) of a static camera."""
+    return np.tile(np.array([0, 0, 0, 1], np.float32), (num_frames, 1))
+
+
+def stabilize(
+    pixels: np.ndarray,
+    frames: np.ndarray,
+    path: np.ndarray,
+    focal: float,
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Map pixels to the image of a camera that stays as it is in the first frame.
+
+    Args:
+        pixels (np.ndarray): Of an ideal lens, NaN where missing, (T, K, 2).
+        frames (np.ndarray): Frame numbers, (T,).
+        path (np.ndarray): Rotation vectors and zooms by frame, (F, 4).
+        focal (float): Focal length in pixels.
+        size (tuple[int, int]): Width and height in pixels.
+
+    Returns:
+        np.ndarray: Pixels, also outside of the image, (T, K, 2) float32.
+    """
+    center = np.array(size) / 2
+    own = path[frames].astype(np.float64)
+    rays = (pixels - center) / (focal * own[:, 3, None, None])
+    rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
+    turned = rays @ Rotation.from_rotvec(own[:, :3]).as_matrix().swapaxes(1, 2)
+    # directions beyond 84 degrees are not in any image
+    flat = turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
+    return (focal * flat + center).astype(np.float32)
+
+
+def stabilize_clip(
+    clip: Clip2D, path: np.ndarray, lens: Lens | None = None
+) -> tuple[Clip2D, Lens | None]:
+    """Return people as a static camera would see them, and its lens if it is known.
+
+    Args:
+        clip (Clip2D): People in the video's pixels.
+        path (np.ndarray): Rotation vectors and zooms by frame, (F, 4).
+        lens (Lens, optional): Of the first frame of each shot.
+    """
+    size, tracks = (clip.width, clip.height), []
+    for track in clip.tracks:
+        points, focal = _straighten(track.keypoints, size, lens)
+        points = stabilize(points, track.frames, path, focal, size)
+        tracks.append(replace(track, keypoints=points))
+    ideal = None if lens is None else Lens.pinhole(lens.focal[0], *size)
+    return replace(clip, tracks=tracks), ideal
+
+
+def _straighten(
+    points: np.ndarray, size: tuple[int, int], lens: Lens | None
+) -> tuple[np.ndarray, float]:
+    """Return points (T, K, 2) of an ideal lens, and its focal length."""
+    if lens is None:
+        return points, assumed_focal(*size)
+    return lens.straighten(points), lens.focal[0]
+
+
+def restore_clip(lifted: Clip3D, path: np.ndarray, lens: Lens | None = None) -> Clip3D:
+    """Map the 2D keypoints of a stabilized clip back to the video's pixels.
+
+    Args:
+        lifted (Clip3D): Lifted from a clip of :func:`stabilize_clip`.
+        path (np.ndarray): Rotation vectors and zooms by frame, (F, 4).
+        lens (Lens, optional): Of the first frame of each shot.
+
+    Returns:
+        Clip3D: In the camera axes of the first frame, but for ``keypoints_2d``.
+    """
+    focal, center = lifted.focal_length, np.array([lifted.width, lifted.height]) / 2
+    own = path[lifted.frame].astype(np.float64)
+    rays = (lifted.keypoints_2d - center) / focal
+    rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
+    turned = rays @ Rotation.from_rotvec(own[:, :3]).as_matrix()
+    flat = turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
+    pixels = focal * own[:, 3, None, None] * flat + center
+    return replace(
+        lifted,
+        keypoints_2d=(pixels if lens is None else lens.distort(pixels)).astype('f4'),
+        intrinsics=() if lens is None else lens.parameters,
+        camera_path=path,
+    )
+
+
+def stable_keypoints(clip: Clip3D) -> np.ndarray:
+    """Return a clip's 2D keypoints (N, K, 2) as a static camera would see them."""
+    if clip.camera_path is None:
+        return clip.keypoints_2d
+    points, size = clip.keypoints_2d, (clip.width, clip.height)
+    if clip.intrinsics:
+        fx, fy, cx, cy, *distortion = clip.intrinsics
+        lens = Lens((fx, fy), (cx, cy), tuple(distortion), size=size)
+        points = lens.straighten(points)
+    return stabilize(points, clip.frame, clip.camera_path, clip.focal_length, size)

@@ -1,0 +1,113 @@
+"""Foot contacts: ankles that stand, predicted from 2D keypoints."""
+
+from collections.abc import Mapping
+from functools import cache
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+from scipy.special import expit, ndtr
+
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.weights.index import WEIGHTS_FOLDER
+
+FPS = 50.0
+"""Frames per second of the network's inputs."""
+ANKLES = get_skeleton('h36m-17').indices(['right_foot', 'left_foot'])
+_NUM_JOINTS = get_skeleton('h36m-17').num_keypoints
+
+_WEIGHTS = WEIGHTS_FOLDER / 'foot-contacts_cmu.npz'
+
+
+def contact_features(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return the inputs of the network, (..., T, 85).
+
+    Positions around the root and velocities, relative to the size of the person in the
+    image, and confidences.
+
+    Args:
+        keypoints (np.ndarray): Human3.6M's joints in pixels, 50 per second,
+            (..., T, 17, 2).
+        scores (np.ndarray): Confidences, (..., T, 17).
+    """
+    size = keypoints.var(-2).sum(-1)  # (..., T)
+    # over a second, so that neither poses nor noise change it
+    size = uniform_filter1d(size, int(FPS) + 1, axis=-1, mode='nearest')
+    size = np.sqrt(size.clip(1e-6))[..., None, None]
+    placed = (keypoints - keypoints[..., :1, :]) / size
+    last = keypoints[..., -1:, :, :]
+    velocity = np.diff(keypoints, axis=-3, append=last) / size
+    parts = placed, (velocity * 20).clip(-5, 5)
+    flat = [part.reshape(*scores.shape[:-1], -1) for part in parts]
+    return np.concatenate([*flat, scores], -1).astype(np.float32)
+
+
+def contact_logits(
+    features: np.ndarray, weights: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Run the network: residual dilated convolutions over time.
+
+    Args:
+        features (np.ndarray): Of :func:`contact_features`, (T, 85).
+        weights (Mapping): By PyTorch's names, as ``tools/train_contacts.py`` saves
+            them.
+
+    Returns:
+        np.ndarray: Logits of the right and left ankle, (T, 2).
+    """
+    x = _convolve(features, weights, 'embed')
+    layer = 0
+    while f'layers.{layer}.weight' in weights:
+        x = x + _convolve(_gelu(x), weights, f'layers.{layer}', 2**layer)
+        layer += 1
+    return _convolve(_gelu(x), weights, 'head')
+
+
+def _convolve(
+    x: np.ndarray, weights: Mapping[str, np.ndarray], name: str, dilation: int = 1
+) -> np.ndarray:
+    """Convolve (T, C) over time, with zeros around it."""
+    kernel = weights[f'{name}.weight']  # (C', C, taps)
+    taps = range(kernel.shape[2])
+    padding = len(taps) // 2 * dilation
+    padded = np.pad(x, ((padding, padding), (0, 0)))
+    parts = (
+        padded[tap * dilation : tap * dilation + len(x)] @ kernel[:, :, tap].T
+        for tap in taps
+    )
+    return sum(parts) + weights[f'{name}.bias']
+
+
+def _gelu(x: np.ndarray) -> np.ndarray:
+    return x * ndtr(x)
+
+
+@cache
+def load_contact_weights() -> dict[str, np.ndarray]:
+    """Load the shipped weights."""
+    with np.load(_WEIGHTS, allow_pickle=False) as arrays:
+        return {name: arrays[name].astype(np.float32) for name in arrays.files}
+
+
+def predict_contacts(
+    keypoints: np.ndarray, scores: np.ndarray, seconds: np.ndarray
+) -> np.ndarray:
+    """Predict the probability that each ankle of one person stands.
+
+    Args:
+        keypoints (np.ndarray): Human3.6M's joints in pixels, consecutive frames,
+            (T, 17, 2).
+        scores (np.ndarray): Confidences, (T, 17).
+        seconds (np.ndarray): Timestamps, (T,).
+
+    Returns:
+        np.ndarray: Of the right and left ankle, (T, 2).
+    """
+    count = int(round((seconds[-1] - seconds[0]) * FPS, 6)) + 1
+    times = seconds[0] + np.arange(count) / FPS
+    inputs = np.concatenate([keypoints, scores[..., None]], -1).reshape(len(scores), -1)
+    known = np.where(np.isfinite(inputs), inputs, 0)
+    even = np.stack([np.interp(times, seconds, column) for column in known.T], -1)
+    even = even.reshape(count, _NUM_JOINTS, 3)
+    features = contact_features(even[..., :2], even[..., 2])
+    probability = expit(contact_logits(features, load_contact_weights()))
+    return np.stack([np.interp(seconds, times, column) for column in probability.T], -1)

@@ -1,0 +1,378 @@
+"""Toes, heels, hands and noses of lifted people, from 2D keypoints that have them.
+
+Each point keeps a constant distance from its joint. Where it is not seen, it follows
+from the neighboring bones: a foot from the shin, a hand from the forearm.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mmhot.motion.contacts import predict_contacts
+from mmhot.motion.offset_fit import Offsets, fit_offsets, side_view
+from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.lens import Lens
+
+SKELETON = get_skeleton('h36m-24')
+_BODY = get_skeleton('h36m-17')
+_FACE = get_skeleton('coco-17')
+# Position of COCO's ankle above Human3.6M's, as a share of the shin.
+_ANKLE_SHIFT = 0.055
+# Joints 10 and 11/14 whose mix is the middle of the ears, see docs/skeletons.md.
+_EARS = (0.75, 0.25)
+# Frames that show enough of a length: least share across the line of sight, and number.
+_SIDE_VIEW, _LEAST_FRAMES = 0.85, 8
+# Usual noise of a 2D point at its joint's distance, and its limits, in meters.
+_RAY_ERROR, _RAY_ERRORS = 0.01, (0.002, 0.03)
+# Percentile of sizes in the image that is the distance in space.
+_LARGE = 80
+# Seconds from which contacts are known.
+_LEAST_SECONDS = 0.2
+# Standard deviations of lengths, in meters, while they are estimated.
+_LENGTH_ERRORS = (0.03, 0.015, 0.004)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Points on one joint, in axes side, up, forward and in units of a bone.
+
+    Attributes:
+        points (tuple[str]): Names, the new joints of the skeleton first.
+        mean (tuple): Expected offsets, (P, 3).
+        error (tuple): Their standard deviations, (P, 3).
+        pairs (tuple): Pairs of points with constant distances; -1 is the joint.
+    """
+
+    points: tuple[str, ...]
+    mean: tuple[tuple[float, float, float], ...]
+    error: tuple[tuple[float, float, float], ...]
+    pairs: tuple[tuple[int, int], ...]
+
+
+# Means and deviations of 17,000 rendered feet, the latter rounded up.
+_FOOT = _Part(
+    ('big_toe', 'heel'),
+    ((-0.10, -0.07, 0.50), (0.0, -0.165, -0.063)),
+    ((0.10, 0.14, 0.07), (0.04, 0.05, 0.05)),
+    ((0, -1), (1, -1), (0, 1)),
+)
+_HAND = _Part(('hand',), ((0.0, 0.34, 0.0),), ((0.15, 0.06, 0.15),), ((0, -1),))
+# In units of the distance from the shoulders to the ears.
+_HEAD = _Part(
+    ('nose', 'left_ear', 'right_ear'),
+    ((0.0, 0.0, 0.44), (0.31, 0.0, 0.0), (-0.31, 0.0, 0.0)),
+    ((0.25, 0.12, 0.12), (0.1, 0.05, 0.2), (0.1, 0.05, 0.2)),
+    ((0, -1), (1, -1), (2, -1), (0, 1), (0, 2), (1, 2)),
+)
+
+
+def to_joints(
+    clip: Clip3D, count: int, seen: Clip2D, lens: Lens | None, mapping: str
+) -> Clip3D:
+    """Return a lifted clip with 17 or 24 joints, see :func:`add_extremities`."""
+    if count == _BODY.num_keypoints:
+        return clip
+    return add_extremities(clip, seen, lens, mapping)
+
+
+def add_extremities(
+    clip: Clip3D, seen: Clip2D, lens: Lens | None = None, mapping: str = 'trained'
+) -> Clip3D:
+    """Extend Human3.6M's 17 joints to the 24 of ``h36m-24``.
+
+    Args:
+        clip (Clip3D): Lifted clip with 17 joints in ``'camera'`` axes and ``root_3d``.
+        seen (Clip2D): The 2D keypoints that were lifted, of any skeleton.
+        lens (Lens, optional): That of the lifting.
+        mapping (str): See :func:`mmhot.convert_keypoints`. Defaults to 'trained'.
+
+    Returns:
+        Clip3D: A new clip. Points without a 2D keypoint have scores of 0, and the
+        projection of their position as ``keypoints_2d``.
+
+    Raises:
+        ValueError: If the clip has other joints or axes.
+    """
+    if clip.joint_names != _BODY.joints or clip.axes != 'camera':
+        raise ValueError(
+            f'{clip.name}: clip must have the joints of h36m-17 in camera axes, got '
+            f'{len(clip.joint_names)} joints in {clip.axes!r}'
+        )
+    camera = _Camera.of(clip, lens)
+    points, scores, face = _detected(clip, seen, mapping)
+    offsets = np.zeros((len(clip), SKELETON.num_keypoints - _BODY.num_keypoints, 3))
+    for rows in clip.stretches():
+        person = _Person.of(clip.take(rows), points[rows], scores[rows], camera)
+        offsets[rows] = person.extremities(*(array[rows] for array in face))
+    poses = np.concatenate([clip.keypoints_3d, offsets], 1).astype(np.float32)
+    added = poses[:, _BODY.num_keypoints :]
+    pixels = camera.project(added + clip.root_3d[:, None])
+    is_seen = (scores > 0)[..., None]
+    pixels = np.where(is_seen, points, pixels).astype(np.float32)
+    extended = {
+        'keypoints_3d': poses,
+        'keypoint_scores_3d': np.concatenate([clip.keypoint_scores_3d, scores], 1),
+        'keypoints_2d': np.concatenate([clip.keypoints_2d, pixels], 1),
+        'scores': np.concatenate([clip.scores, scores], 1),
+    }
+    if clip.expected_error is not None:
+        unknown = np.full(scores.shape, np.nan, np.float32)
+        extended['expected_error'] = np.concatenate([clip.expected_error, unknown], 1)
+    return replace(
+        clip, joint_names=SKELETON.joints, parents=SKELETON.parents, **extended
+    )
+
+
+def _detected(
+    clip: Clip3D, seen: Clip2D, mapping: str
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Return 2D points of the new joints and their scores; those of COCO's faces."""
+    names = ((SKELETON, _BODY.num_keypoints, None), (_FACE, 0, 5))
+    found = []
+    for skeleton, first, last in names:
+        count = len(skeleton.joints[first:last])
+        points = np.full((len(clip), count, 2), np.nan)
+        scores = np.zeros((len(clip), count), np.float32)
+        for track in seen.tracks:
+            own = np.flatnonzero(clip.track == track.track)
+            at = np.searchsorted(track.frames, clip.frame[own])
+            at = at.clip(max=len(track.frames) - 1)
+            has = track.frames[at] == clip.frame[own]
+            keypoints, confidence, _ = convert_keypoints(
+                track.keypoints, track.scores, seen.skeleton, skeleton.name, mapping
+            )
+            points[own[has]] = keypoints[at[has], first:last]
+            scores[own[has]] = confidence[at[has], first:last]
+        scores[~np.isfinite(points).all(-1)] = 0
+        found += [points, scores]
+    return found[0], found[1], (found[2], found[3])
+
+
+@dataclass(frozen=True)
+class _Camera:
+    """Pinhole camera after lens distortions are undone."""
+
+    focal: float
+    center: np.ndarray
+    lens: Lens | None
+
+    @classmethod
+    def of(cls, clip: Clip3D, lens: Lens | None) -> '_Camera':
+        fitted = lens and lens.fitted(clip.width, clip.height)
+        return cls(clip.focal_length, np.array([clip.width, clip.height]) / 2, fitted)
+
+    def rays(self, pixels: np.ndarray) -> np.ndarray:
+        """Return pixels (..., 2) relative to the center, over the focal length."""
+        if self.lens is not None:
+            pixels = self.lens.straighten(pixels)
+        return (pixels - self.center) / self.focal
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Return pixels of points (..., 3) in camera axes."""
+        return points[..., :2] / points[..., 2:].clip(1e-3) * self.focal + self.center
+
+
+@dataclass(frozen=True)
+class _Person:
+    """Consecutive frames of one person: joints, and rays of all 2D points."""
+
+    joints: Mapping[str, np.ndarray]
+    root: np.ndarray
+    rays: Mapping[str, np.ndarray]
+    scores: Mapping[str, np.ndarray]
+    stands: np.ndarray
+    seconds: np.ndarray
+    camera: _Camera
+
+    @classmethod
+    def of(
+        cls, clip: Clip3D, points: np.ndarray, scores: np.ndarray, camera: _Camera
+    ) -> '_Person':
+        seconds = clip.seconds(clip.frame)
+        rays = camera.rays(np.concatenate([clip.keypoints_2d, points], 1))
+        confidence = np.concatenate([clip.scores, scores], 1)
+        poses = clip.keypoints_3d.astype(np.float64)
+        return cls(
+            dict(zip(_BODY.joints, poses.swapaxes(0, 1), strict=True)),
+            clip.root_3d.astype(np.float64),
+            dict(zip(SKELETON.joints, rays.swapaxes(0, 1), strict=True)),
+            dict(zip(SKELETON.joints, confidence.T, strict=True)),
+            _contacts(clip, seconds),
+            seconds,
+            camera,
+        )
+
+    def extremities(self, face: np.ndarray, face_scores: np.ndarray) -> np.ndarray:
+        """Return the new joints relative to the root, (T, 7, 3).
+
+        Args:
+            face (np.ndarray): 2D points of nose, eyes and ears, (T, 5, 2).
+            face_scores (np.ndarray): Their confidences, (T, 5).
+        """
+        sides = ('left', 'right')
+        placed = {}
+        feet = [self._foot(side) for side in sides]
+        hands = [self._hand(side) for side in sides]
+        head = self._head(face, face_scores)
+        for parts, model in ((feet, _FOOT), (hands, _HAND), ([head], _HEAD)):
+            for side, at, offsets in zip(sides, parts, _fit_parts(parts), strict=False):
+                for point, name in enumerate(model.points):
+                    key = name if model is _HEAD else f'{side}_{name}'
+                    placed[key] = at.joints[:, point] + offsets[:, point]
+        names = SKELETON.joints[_BODY.num_keypoints :]
+        return np.stack([placed[name] for name in names], 1) - self.root[:, None]
+
+    def _foot(self, side: str) -> Offsets:
+        hip, knee, ankle = (
+            self.joints[f'{side}_{name}'] for name in ('hip', 'knee', 'foot')
+        )
+        shin, length = _direction(knee - ankle)
+        bend = _direction(knee - hip)[0] + shin
+        forward = 0.5 * self._forward() + bend
+        axes = _axes(shin, forward, 1 if side == 'left' else -1)
+        joint = ankle + _ANKLE_SHIFT * (knee - ankle)
+        names = [f'{side}_{name}' for name in _FOOT.points]
+        stands = self.stands[:, 0 if side == 'right' else 1]
+        points = [(self.rays[name], self.scores[name]) for name in names]
+        return self._offsets(
+            _FOOT, joint, f'{side}_foot', axes, length, points, flat=stands
+        )
+
+    def _hand(self, side: str) -> Offsets:
+        wrist = self.joints[f'{side}_wrist']
+        arm, length = _direction(wrist - self.joints[f'{side}_elbow'])
+        axes = _axes(arm, self._forward(), 1)
+        name = f'{side}_hand'
+        points = [(self.rays[name], self.scores[name])]
+        return self._offsets(_HAND, wrist, f'{side}_wrist', axes, length, points)
+
+    def _head(self, face: np.ndarray, scores: np.ndarray) -> Offsets:
+        top, low = _EARS
+        middle, rays, score = (
+            top * each['head']
+            + low * (each['left_shoulder'] + each['right_shoulder']) / 2
+            for each in (self.joints, self.rays, self.scores)
+        )
+        neck = (self.joints['left_shoulder'] + self.joints['right_shoulder']) / 2
+        up, length = _direction(middle - neck)
+        rays_of_face = self.camera.rays(face)
+        points = [(rays_of_face[:, i], scores[:, i]) for i in (0, 3, 4)]
+        axes = _axes(up, self._forward(), 1)
+        return self._offsets(_HEAD, middle, (rays, score), axes, length, points)
+
+    def _forward(self) -> np.ndarray:
+        """Return the direction in which the pelvis points, (T, 3)."""
+        joints = self.joints
+        across = joints['left_hip'] - joints['right_hip']
+        return _direction(np.cross(across, joints['thorax'] - joints['root']))[0]
+
+    def _offsets(
+        self,
+        part: _Part,
+        joint: np.ndarray,
+        start: str | tuple[np.ndarray, np.ndarray],
+        axes: np.ndarray,
+        unit: np.ndarray,
+        points: list[tuple[np.ndarray, np.ndarray]],
+        flat: np.ndarray | None = None,
+    ) -> Offsets:
+        """Collect what is known of a part; ``start`` is the 2D point of its joint."""
+        scale = np.median(unit)
+        axes = axes * scale
+        joint = joint + self.root
+        ray, score = (
+            start
+            if isinstance(start, tuple)
+            else (self.rays[start], self.scores[start])
+        )
+        # points relative to their joint's: the joint is not where its pixel is
+        shift = joint[:, :2] / joint[:, 2:] - ray
+        rays = np.stack([own + shift for own, _ in points], 1)
+        weights = np.stack([np.minimum(own, score) for _, own in points], 1)
+        weights = np.where(np.isfinite(rays).all(-1), weights.clip(0, 1), 0)
+        inverse = axes / scale**2
+        errors = np.array(part.error)
+        precision = np.einsum('tai,pa,taj->tpij', inverse, errors**-2.0, inverse)
+        mean = np.array(part.mean)
+        distances = {
+            (a, b): scale * np.linalg.norm(mean[a] - (mean[b] if b >= 0 else 0))
+            for a, b in part.pairs
+        }
+        trunk = self.joints['thorax'] - self.joints['root']
+        return Offsets(
+            mean=np.einsum('tai,pa->tpi', axes, mean),
+            precision=precision,
+            joints=np.repeat(joint[:, None], len(points), 1),
+            rays=np.where(np.isfinite(rays), rays, 0),
+            weights=weights,
+            lengths=distances,
+            seconds=self.seconds,
+            flat=np.zeros(len(joint)) if flat is None else flat,
+            up=_direction(np.median(_direction(trunk)[0], axis=0))[0],
+            ray_error=_ray_error(rays * joint[:, None, 2:]),
+        )
+
+
+def _contacts(clip: Clip3D, seconds: np.ndarray) -> np.ndarray:
+    """Return the probability that the right and left ankle stand, (T, 2)."""
+    if seconds[-1] - seconds[0] < _LEAST_SECONDS:  # too little motion to judge
+        return np.zeros((len(clip), 2))
+    return predict_contacts(clip.keypoints_2d, clip.scores, seconds)
+
+
+def _ray_error(points: np.ndarray) -> float:
+    """Estimate the noise of points (T, P, 2), meters, by their second differences."""
+    changes = np.diff(points, 2, axis=0)
+    changes = np.abs(changes[np.isfinite(changes)])
+    if len(changes) < _LEAST_FRAMES:
+        return _RAY_ERROR
+    # of white noise they have sqrt(6) times its deviation, 1.48 times their median
+    return float(np.clip(1.48 / np.sqrt(6) * np.median(changes), *_RAY_ERRORS))
+
+
+def _fit_parts(parts: list[Offsets]) -> list[np.ndarray]:
+    """Fit offsets of one part, or of both sides with the same lengths."""
+    for error in _LENGTH_ERRORS:
+        fitted = [fit_offsets(replace(part, length_error=error)) for part in parts]
+        lengths = {
+            pair: _length(parts, fitted, *pair) or length
+            for pair, length in parts[0].lengths.items()
+        }
+        grown = [lengths[pair] / parts[0].lengths[pair] for pair in lengths]
+        scale = np.median(grown)
+        parts = [
+            replace(part, lengths=lengths, mean=part.mean * scale) for part in parts
+        ]
+    return fitted
+
+
+def _length(
+    parts: list[Offsets], fitted: list[np.ndarray], first: int, second: int
+) -> float | None:
+    """Return a distance as frames show it from the side, if enough do."""
+    sizes = []
+    for part, offsets in zip(parts, fitted, strict=True):
+        line = offsets[:, first] - (offsets[:, second] if second >= 0 else 0)
+        across = side_view(line, part.joints[:, first])
+        shown = across > _SIDE_VIEW
+        shown &= part.weights[:, first] > 0
+        if second >= 0:
+            shown &= part.weights[:, second] > 0
+        sizes.append((across * np.linalg.norm(line, axis=-1))[shown])
+    sizes = np.concatenate(sizes)
+    return float(np.percentile(sizes, _LARGE)) if len(sizes) >= _LEAST_FRAMES else None
+
+
+def _direction(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return unit vectors (..., 3) and their former lengths (...)."""
+    length = np.linalg.norm(vectors, axis=-1)
+    return vectors / length[..., None].clip(1e-9), length
+
+
+def _axes(up: np.ndarray, forward: np.ndarray, side: int) -> np.ndarray:
+    """Return axes side, up, forward as rows, (T, 3, 3)."""
+    forward = forward - (forward * up).sum(-1, keepdims=True) * up
+    forward = _direction(forward)[0]
+    return np.stack([side * np.cross(up, forward), up, forward], axis=1)

@@ -1,0 +1,147 @@
+"""Positions of points near known joints: from their rays, lengths, priors, smoothly.
+
+Toes, heels, hands and faces hang on joints that a lifter has placed. Their offsets from
+these joints are a banded nonlinear least-squares problem over all frames of a person.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mmhot.structures.smooth_fits import (
+    normal_bands,
+    rest_equations,
+    rest_weights,
+    second_differences,
+    solve_blocks,
+)
+from mmhot.structures.windows import solve_in_parts
+
+# Standard deviation of accelerations of offsets, in m/s^2.
+_ACCELERATION = 15.0
+# Of the difference in height of points that lie flat on the floor, in meters.
+_FLAT_ERROR = 0.02
+# Of a resting point's velocity, m/s; speed from which it rather does not rest.
+_SLIDE, _ROBUST = 0.05, 0.15
+_ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """What is known of the offsets of P points from their joints in T frames.
+
+    Attributes:
+        mean (np.ndarray): Expected offsets in camera axes, meters, (T, P, 3).
+        precision (np.ndarray): Inverse covariances of the expectation, (T, P, 3, 3).
+        joints (np.ndarray): Joints that the offsets start at, (T, P, 3).
+        rays (np.ndarray): Points in the image over the focal length, (T, P, 2).
+        weights (np.ndarray): Confidence of the rays, 0 where unknown, (T, P).
+        lengths (dict): Distance by pair of points; the second is -1 for the joint.
+        seconds (np.ndarray): Timestamps, (T,).
+        flat (np.ndarray): Confidence that the first two points have the same height,
+            (T,).
+        up (np.ndarray): Upward direction, (3,).
+        ray_error (float): Standard deviation of points from their rays, meters.
+        length_error (float): Standard deviation of the lengths, meters.
+        rests (np.ndarray, optional): Probability that each point rests, (T, P).
+    """
+
+    mean: np.ndarray
+    precision: np.ndarray
+    joints: np.ndarray
+    rays: np.ndarray
+    weights: np.ndarray
+    lengths: dict[tuple[int, int], float]
+    seconds: np.ndarray
+    flat: np.ndarray
+    up: np.ndarray
+    ray_error: float = 0.01
+    length_error: float = 0.05
+    rests: np.ndarray | None = None
+
+    def part(self, rows: slice) -> 'Offsets':
+        """Select frames."""
+        names = ['mean', 'precision', 'joints', 'rays', 'weights', 'seconds', 'flat']
+        names += ['rests'] if self.rests is not None else []
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+
+def fit_offsets(known: Offsets) -> np.ndarray:
+    """Return the most probable offsets in camera axes, meters, (T, P, 3)."""
+    return solve_in_parts(lambda rows: _fit(known.part(rows)), len(known.mean))
+
+
+def side_view(offsets: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """Return the share of offsets (T, P, 3) that lies across the lines of sight."""
+    sight = joints / np.linalg.norm(joints, axis=-1, keepdims=True)
+    along = (offsets * sight).sum(-1) / np.linalg.norm(offsets, axis=-1).clip(1e-9)
+    return np.sqrt((1 - along**2).clip(0))
+
+
+def _fit(known: Offsets) -> np.ndarray:
+    matrix = np.einsum('pq,tpij->tpiqj', np.eye(known.mean.shape[1]), known.precision)
+    right = np.einsum('tpij,tpj->tpi', known.precision, known.mean)
+    tilt = known.up / _FLAT_ERROR
+    if known.flat.any():
+        rows = np.zeros_like(known.mean)
+        rows[:, 0], rows[:, 1] = tilt, -tilt
+        matrix += np.einsum('t,tpi,tqj->tpiqj', known.flat, rows, rows)
+    # joint + offset lies on the ray: x - ray * z = 0, and the same in y
+    lines = np.zeros((*known.rays.shape, 3))
+    lines[..., 0, 0] = lines[..., 1, 1] = 1
+    lines[..., 2] = -known.rays
+    targets = -np.einsum('tpai,tpi->tpa', lines, known.joints)
+    index = np.arange(known.mean.shape[1])
+    offsets, weights = known.mean, known.weights / known.ray_error**2
+    size = right[0].size
+    differences = second_differences(known.seconds, _ACCELERATION)
+    smooth = np.repeat(normal_bands(differences, len(right)), size, axis=1)
+    for _ in range(_ROUNDS):
+        total, sums, bands = matrix.copy(), right.copy(), smooth
+        if known.rests is not None:
+            bands = _rest(known, offsets, bands, sums)
+        errors = np.einsum('tpai,tpi->tpa', lines, offsets) - targets
+        # weights of a heavy-tailed (Cauchy) error
+        robust = weights / (1 + (errors**2).sum(-1) / (3 * known.ray_error) ** 2)
+        seen = np.einsum('tp,tpai,tpaj->tpij', robust, lines, lines)
+        total[:, index, :, index] += seen.swapaxes(0, 1)
+        sums += np.einsum('tp,tpai,tpa->tpi', robust, lines, targets)
+        for (first, second), length in known.lengths.items():
+            weight = known.length_error**-2
+            _add_length(total, sums, offsets, first, second, length, weight)
+        offsets = solve_blocks(total.reshape(-1, size, size), bands, sums)
+    return offsets
+
+
+def _rest(
+    known: Offsets, offsets: np.ndarray, bands: np.ndarray, right: np.ndarray
+) -> np.ndarray:
+    """Return bands with the rest of points added; adds to the right side in place."""
+    joints, seconds = known.joints, known.seconds
+    weights = rest_weights(known.rests, joints + offsets, seconds, _ROBUST)
+    bands = bands.reshape(3, *right.shape).copy()
+    for point, own in enumerate(weights.T):
+        stiff, force = rest_equations(joints[:, point], own, seconds, _SLIDE)
+        bands[:2, :, point] += stiff[..., None]
+        right[:, point] += force
+    return bands.reshape(3, -1)
+
+
+def _add_length(
+    matrix: np.ndarray,
+    right: np.ndarray,
+    offsets: np.ndarray,
+    first: int,
+    second: int,
+    length: float,
+    weight: float,
+) -> None:
+    """Add equations of a distance, linear around the offsets so far, in place."""
+    line = offsets[:, first] - (offsets[:, second] if second >= 0 else 0)
+    unit = line / np.linalg.norm(line, axis=-1, keepdims=True).clip(1e-6)
+    ends = [(first, 1.0)] + [(second, -1.0)] * (second >= 0)
+    for point, sign in ends:
+        right[:, point] += sign * unit * (length * weight)
+        for other, turn in ends:
+            outer = unit[:, :, None] * unit[:, None]
+            matrix[:, point, :, other] += sign * turn * weight * outer

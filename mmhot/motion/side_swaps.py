@@ -1,0 +1,284 @@
+"""Left/right swaps in 2D keypoints, found and undone over whole tracks.
+
+The Viterbi algorithm finds the most probable sequence of swap states of a person's
+legs, arms and head: joints move at a nearly constant velocity, hips and shoulders face
+the same way, and swaps are rare.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+
+from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.structures.clips import Clip2D, Track2D
+
+# Standard deviations, in sizes of the person, of a keypoint and of accelerations per
+# second squared.
+_NOISE, _ACCELERATION = 0.006, 4.0
+# Costs, as negative logarithms of probabilities: of a swap that begins or ends, of each
+# second in which a limb is swapped, and of hips that face another way than shoulders in
+# a frame. The last is limited over the track: people do twist, and that alone is less
+# than a swap.
+_CHANGE, _SWAPPED, _TWISTED, _MAX_TWISTED = 2.5, 2.5, 1.0, 2.0
+# Width of hips and shoulders, in sizes, from which their directions count.
+_WIDTH = 0.06
+# Weight of keypoints that are missing.
+_FILLED = 0.05
+# Frames whose costs are computed at once, for the memory of long clips.
+_CHUNK = 2048
+
+
+@dataclass(frozen=True)
+class _Limb:
+    """Pairs of left and right joints that are swapped together.
+
+    Attributes:
+        name (str): ``'arm'``, ``'leg'`` or ``'head'``.
+        near (tuple[tuple[int, int], ...]): Pairs before the knee or elbow.
+        far (tuple[tuple[int, int], ...]): Pairs from there on.
+    """
+
+    name: str
+    near: tuple[tuple[int, int], ...]
+    far: tuple[tuple[int, int], ...]
+
+    @property
+    def states(self) -> np.ndarray:
+        """Which parts are swapped: none, the far one, both; (S, 2) bool."""
+        rows = [(0, 0), (0, 1), (1, 1)] if self.near and self.far else [(0, 0), (1, 1)]
+        return np.array(rows, bool)
+
+
+@cache
+def _limbs_of(name: str) -> tuple[_Limb, ...]:
+    """Return arms, head and legs of a skeleton, as far as it has them."""
+    skeleton = get_skeleton(name)
+    parts: dict[tuple[str, bool], list[tuple[int, int]]] = {}
+    for pair in skeleton.flip_pairs:
+        parts.setdefault(_part_of(skeleton, pair[0]), []).append(pair)
+    return tuple(
+        _Limb(limb, *(tuple(parts.get((limb, is_far), ())) for is_far in (False, True)))
+        for limb in sorted({limb for limb, _ in parts})
+    )
+
+
+def _part_of(skeleton: Skeleton, joint: int) -> tuple[str, bool]:
+    """Name the limb of a joint, and whether the joint is beyond the knee or elbow."""
+    is_far = False
+    while joint >= 0:
+        name = skeleton.joints[joint]
+        is_far |= name.endswith(('knee', 'elbow'))
+        if name.endswith(('hip', 'shoulder')):
+            return 'leg' if name.endswith('hip') else 'arm', is_far
+        joint = skeleton.parents[joint]
+    return 'head', False
+
+
+def undo_swaps(clip: Clip2D) -> Clip2D:
+    """Exchange left and right joints in frames in which they are swapped.
+
+    Arms, legs and heads are exchanged, forearms and shins alone, or all of them.
+
+    Args:
+        clip (Clip2D): 2D keypoints of any skeleton.
+
+    Returns:
+        Clip2D: A new clip. The sides that a track has in most frames stay.
+    """
+    tracks = []
+    for track in clip.tracks:
+        swapped = find_swaps(track, clip.skeleton, clip.times_of(track.frames))
+        tracks.append(exchange_sides(track, clip.skeleton, swapped))
+    return replace(clip, tracks=tracks)
+
+
+def exchange_sides(track: Track2D, skeleton: str, swapped: np.ndarray) -> Track2D:
+    """Exchange joints with their counterparts where ``swapped`` (T, K) is set."""
+    mirror = get_skeleton(skeleton).flip_indices
+    points, scores = track.keypoints, track.scores
+    return replace(
+        track,
+        keypoints=np.where(swapped[..., None], points[:, mirror], points),
+        scores=np.where(swapped, scores[:, mirror], scores),
+    )
+
+
+def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray:
+    """Find the joints of a person that are swapped with their counterpart.
+
+    Args:
+        track (Track2D): 2D keypoints.
+        skeleton (str): Their joint order.
+        seconds (np.ndarray): Timestamps, (T,).
+
+    Returns:
+        np.ndarray: (T, K) bool.
+    """
+    limbs = _limbs_of(skeleton)
+    swapped = np.zeros(track.scores.shape, bool)
+    known = np.isfinite(track.keypoints).all(-1)
+    if len(seconds) < 3 or not limbs or not known.any():
+        return swapped
+    points = _fill(track.keypoints.astype(np.float64), known, seconds)
+    points /= _size_of(track.keypoints)
+    weights = np.where(known, np.clip(track.scores, _FILLED, 1), _FILLED)
+    states = _joint_states(limbs)
+    path = _most_probable(limbs, states, points, weights, seconds)
+    for column, limb in enumerate(limbs):
+        parts = limb.states[states[path, column]]
+        for part, pairs in enumerate((limb.near, limb.far)):
+            for pair in pairs:
+                swapped[:, pair] = parts[:, part, None]
+    return swapped
+
+
+def _fill(points: np.ndarray, known: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Interpolate missing keypoints (T, K, 2) in time; those never seen are zero."""
+    for joint in np.flatnonzero(~known.all(0)):
+        rows = known[:, joint]
+        for axis in range(2):
+            column = points[:, joint, axis]
+            column[~rows] = (
+                np.interp(seconds[~rows], seconds[rows], column[rows])
+                if rows.any()
+                else 0
+            )
+    return points
+
+
+def _size_of(keypoints: np.ndarray) -> float:
+    """Return the median over frames of the longer side around keypoints, pixels."""
+    low = np.nanmin(np.where(np.isfinite(keypoints), keypoints, np.inf), 1)
+    high = np.nanmax(np.where(np.isfinite(keypoints), keypoints, -np.inf), 1)
+    sides = (high - low).max(1)
+    return max(float(np.median(sides[np.isfinite(sides)])), 1.0)
+
+
+def _joint_states(limbs: Sequence[_Limb]) -> np.ndarray:
+    """List all combinations of the limbs' states, (S, L) int; the first has no swap."""
+    counts = [len(limb.states) for limb in limbs]
+    return np.stack(np.unravel_index(np.arange(np.prod(counts)), counts), -1)
+
+
+def _change_costs(limbs: Sequence[_Limb], states: np.ndarray) -> np.ndarray:
+    """Return the costs of a change from one state to another, (S, S).
+
+    Each limb that changes costs the same, but all of them together as much as one.
+    """
+    differs = (states[:, None] != states[None]).sum(-1)
+    last = np.array([len(limb.states) - 1 for limb in limbs])
+    uniform = [(states == value).all(-1) for value in (np.zeros_like(last), last)]
+    whole = uniform[0][:, None] & uniform[1][None]
+    return _CHANGE * np.where(whole | whole.T, 1, differs)
+
+
+def _most_probable(
+    limbs: Sequence[_Limb],
+    states: np.ndarray,
+    points: np.ndarray,
+    weights: np.ndarray,
+    seconds: np.ndarray,
+) -> np.ndarray:
+    """Return the most probable states (T,) by a Viterbi search of second order."""
+    count = len(states)
+    change = _change_costs(limbs, states)
+    step = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
+    single = _SWAPPED * step * (states > 0).sum(-1) + _twists(limbs, states, points)
+    # by the states of the last two frames; a track that begins swapped has changed, too
+    best = change[0][:, None] + single[0][:, None] + single[1] + change
+    origin = np.empty((len(points), count, count), np.uint8)
+    for start in range(2, len(points), _CHUNK):
+        stop = min(start + _CHUNK, len(points))
+        rows = slice(start - 2, stop)
+        motion = [
+            _motion_costs(limb, points[rows], weights[rows], seconds[rows])
+            for limb in limbs
+        ]
+        for frame in range(start, stop):
+            total = _combine([each[frame - start] for each in motion])
+            total = total + best[:, :, None]
+            first = total.argmin(0)
+            origin[frame] = first
+            best = np.take_along_axis(total, first[None], 0)[0]
+            best += change + single[frame]
+    path = np.empty(len(points), int)
+    path[-2:] = np.unravel_index(best.argmin(), best.shape)
+    for frame in range(len(points) - 1, 1, -1):
+        path[frame - 2] = origin[frame, path[frame - 1], path[frame]]
+    return path
+
+
+def _combine(costs: Sequence[np.ndarray]) -> np.ndarray:
+    """Add costs (S_l, S_l, S_l) of each limb to those of all states, (S, S, S)."""
+    total = costs[0]
+    for own in costs[1:]:
+        side = len(total) * len(own)
+        total = total[:, None, :, None, :, None] + own[None, :, None, :, None, :]
+        total = total.reshape(side, side, side)
+    return total
+
+
+def _motion_costs(
+    limb: _Limb, points: np.ndarray, weights: np.ndarray, seconds: np.ndarray
+) -> np.ndarray:
+    """Return costs by a limb's states in three frames, (T - 2, S, S, S).
+
+    The negative logarithm of a heavy-tailed (Cauchy) density of the distance from the
+    position that the velocity between the first two frames predicts.
+    """
+    states = limb.states.astype(int)
+    total = np.zeros((len(points) - 2, *[len(states)] * 3))
+    steps = np.diff(seconds).clip(1e-3)
+    ratio = (steps[1:] / steps[:-1])[:, None]
+    moved = _ACCELERATION * steps[1:] * (steps[1:] + steps[:-1]) / 2
+    noise = _NOISE**2 * (1 + (1 + ratio[:, 0]) ** 2 + ratio[:, 0] ** 2)
+    scale = noise + moved**2
+    for part, pairs in enumerate((limb.near, limb.far)):
+        # fingers, toes and landmarks of faces add nothing
+        for pair in pairs[:2]:
+            sides = points[:, pair]
+            # the sum over both sides is the same if all three frames are swapped
+            costs = np.zeros((len(total), 2, 2))
+            weight = weights[:, pair].min(1)
+            weight = weight[2:] * weight[1:-1] * weight[:-2]
+            for before, after in np.ndindex(2, 2):
+                first, last = (sides[:, ::-1] if x else sides for x in (before, after))
+                middle = sides[1:-1]
+                for side in range(2):
+                    start, here, end = first[:-2, side], middle[:, side], last[2:, side]
+                    error = end - here - ratio * (here - start)
+                    squared = (error**2).sum(-1) / scale
+                    costs[:, before, after] += weight * np.log1p(squared)
+            bits = states[:, part]
+            turned = bits[:, None] ^ bits
+            total += costs[:, turned[:, :, None], turned[None, :, :]]
+    return total
+
+
+def _twists(
+    limbs: Sequence[_Limb], states: np.ndarray, points: np.ndarray
+) -> np.ndarray:
+    """Return costs (T, S) of hips and shoulders that face opposite ways.
+
+    No sequence of states avoids more than the limit.
+    """
+    costs = np.zeros((len(points), len(states)))
+    rows = {limb.name: (column, limb) for column, limb in enumerate(limbs)}
+    if not {'arm', 'leg'} <= set(rows):
+        return costs
+    lines, flipped = [], []
+    for name in ('arm', 'leg'):
+        column, limb = rows[name]
+        if not limb.near:
+            return costs
+        left, right = limb.near[0]
+        lines.append(points[:, left] - points[:, right])
+        flipped.append(limb.states[states[:, column], 0])
+    widths = [np.linalg.norm(line, axis=-1) for line in lines]
+    cosine = (lines[0] * lines[1]).sum(-1) / (widths[0] * widths[1]).clip(1e-9)
+    cosine *= (np.minimum(*widths) / _WIDTH).clip(0, 1)
+    signs = np.where(flipped[0] == flipped[1], 1, -1)
+    limit = _MAX_TWISTED / max(_TWISTED * (-cosine).clip(0).sum(), _MAX_TWISTED)
+    return _TWISTED * limit * (-cosine[:, None] * signs).clip(0)

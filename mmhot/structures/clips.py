@@ -1,0 +1,399 @@
+"""2D keypoints and 3D poses of a clip, independent of file formats."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.errors import escape
+from mmhot.skeletons.joints import Skeleton, get_skeleton, skeletons_by_count
+from mmhot.structures.keypoint_arrays import (
+    check_extent,
+    check_image_size,
+    check_track,
+    is_number,
+    to_numbers,
+)
+
+
+def clip_name(path: Path) -> str:
+    """Name a clip and its results after a file; control characters become ``_``."""
+    return escape(path.stem if path.is_file() else path.resolve().name, '_')
+
+
+@dataclass
+class Track2D:
+    """2D keypoints of one person.
+
+    Attributes:
+        track (int): Track ID.
+        frames (np.ndarray): Frame numbers, sorted and unique, (T,) int64.
+        keypoints (np.ndarray): Pixels, NaN where missing, (T, K, 2) float32.
+        scores (np.ndarray): Confidence, 0 where missing, (T, K) float32.
+        bboxes (np.ndarray | None): Boxes as x1, y1, x2, y2, (T, 4) float32.
+    """
+
+    track: int
+    frames: np.ndarray
+    keypoints: np.ndarray
+    scores: np.ndarray
+    bboxes: np.ndarray | None = None
+
+
+@dataclass
+class Clip2D:
+    """2D keypoints of all people in a clip.
+
+    Attributes:
+        name (str): Name of the clip, from its file.
+        skeleton (str): Joint order, a name of :mod:`mmhot.skeletons.joints`.
+        tracks (list[Track2D]): People, sorted by track ID.
+        width (int): Image width in pixels.
+        height (int): Image height in pixels.
+        fps (float): Frames per second.
+        source (Path | None): File or folder of the keypoints, if there is one.
+        times (np.ndarray | None): Timestamps in seconds by frame number, for clips
+            with a variable frame rate.
+    """
+
+    name: str
+    skeleton: str
+    tracks: list[Track2D]
+    width: int
+    height: int
+    fps: float
+    source: Path | None = None
+    times: np.ndarray | None = None
+
+    def times_of(self, frames: np.ndarray) -> np.ndarray:
+        """Return the timestamps of frames (T,) in seconds, (T,)."""
+        return frames / self.fps if self.times is None else self.times[frames]
+
+    @classmethod
+    def from_arrays(
+        cls,
+        keypoints: np.ndarray,
+        image_size: tuple[int, int],
+        fps: float,
+        *,
+        scores: np.ndarray | None = None,
+        frames: np.ndarray | None = None,
+        skeleton: str | None = None,
+        name: str = 'clip',
+    ) -> 'Clip2D':
+        """Make a clip of arrays.
+
+        A keypoint is missing if it is NaN or exactly (0, 0), or its score is not above
+        zero.
+
+        Args:
+            keypoints (np.ndarray): Pixels of one person, (T, K, 2), or of several
+                people with the track IDs 0 to P - 1, (P, T, K, 2). A third value per
+                keypoint is its score.
+            image_size (tuple[int, int]): Width and height in pixels.
+            fps (float): Frames per second.
+            scores (np.ndarray, optional): Confidence, (T, K) or (P, T, K).
+            frames (np.ndarray, optional): Frame numbers, sorted and unique, (T,). By
+                default from 0.
+            skeleton (str, optional): Joint order. By default the one with K joints.
+            name (str): Name of the clip. Defaults to 'clip'.
+
+        Returns:
+            Clip2D: Checked, see :func:`check_clip`.
+
+        Raises:
+            ValueError: If an argument is invalid.
+
+        Example::
+
+            clip = mmhot.Clip2D.from_arrays(keypoints, (1920, 1080), fps=30)
+            poses = mmhot.Lifter()(clip)
+        """
+        points = to_numbers('keypoints', keypoints)
+        if points.ndim not in (3, 4) or points.shape[-1] not in (2, 3):
+            raise ValueError(
+                'keypoints must have the shape (T, K, 2), (T, K, 3), (P, T, K, 2) or '
+                f'(P, T, K, 3), got {points.shape}'
+            )
+        if points.shape[-1] == 3 and scores is not None:
+            raise ValueError('scores are given twice: keypoints have three values')
+        if scores is None:
+            scores = points[..., 2] if points.shape[-1] == 3 else 1
+        scores = np.broadcast_to(to_numbers('scores', scores), points.shape[:-1])
+        points = points[..., :2]
+        missing = (points == 0).all(-1) | ~(scores > 0)
+        points = np.where(missing[..., None], np.nan, points)
+        if points.ndim == 3:
+            points, scores = points[None], scores[None]
+        numbers = np.arange(points.shape[1]) if frames is None else frames
+        width, height = check_image_size(image_size)
+        people = enumerate(zip(points, scores, strict=True))
+        tracks = [Track2D(track, numbers, *arrays) for track, arrays in people]
+        if skeleton is None:
+            known = skeletons_by_count()
+            skeleton = known.get(points.shape[2])
+            if skeleton is None:
+                listed = ', '.join(f'{count} ({x})' for count, x in known.items())
+                raise ValueError(
+                    f'keypoints have {points.shape[2]} joints; known are {listed}: '
+                    'give skeleton'
+                )
+        return check_clip(cls(name, skeleton, tracks, width, height, fps))
+
+
+def check_clip(clip: Clip2D) -> Clip2D:
+    """Check a clip, which may be made by hand.
+
+    Args:
+        clip (Clip2D): 2D keypoints.
+
+    Returns:
+        Clip2D: With arrays of the documented types. Keypoints and scores are missing
+        where either is NaN.
+
+    Raises:
+        TypeError: If it is no clip.
+        ValueError: If the clip is empty, a number is out of range, an array has a wrong
+            type or shape, frames are not sorted and unique, or keypoints cannot be
+            pixels of the image.
+    """
+    if not isinstance(clip, Clip2D):
+        raise TypeError(
+            f'clip must be a Clip2D, got {type(clip).__name__}: make one by '
+            'Clip2D.from_arrays(keypoints, image_size=(1920, 1080), fps=30)'
+        )
+    skeleton = get_skeleton(clip.skeleton)
+    width, height = check_image_size((clip.width, clip.height))
+    if not (is_number(clip.fps) and 0 < clip.fps < np.inf):
+        raise ValueError(f'fps must be a number above 0, got {clip.fps!r}')
+    if not len(clip.tracks):
+        raise ValueError('tracks is empty: a clip needs at least one person')
+    tracks = [_check_track(track, skeleton) for track in clip.tracks]
+    ids = [track.track for track in tracks]
+    if len(set(ids)) < len(ids):
+        raise ValueError(f'tracks must have different IDs, got {ids}')
+    times = clip.times
+    if times is not None:
+        times = to_numbers('times', times).astype(np.float64)
+        last = max(track.frames[-1] for track in tracks)
+        if times.ndim != 1 or len(times) <= last or not (np.diff(times) >= 0).all():
+            raise ValueError(
+                'times must be the increasing seconds of all frames, (F,) with F > '
+                f'{last}, got the shape {times.shape}'
+            )
+    points = np.concatenate([track.keypoints.reshape(-1, 2) for track in tracks])
+    check_extent(points, width, height)
+    numbers = dict(width=width, height=height, fps=float(clip.fps))
+    return replace(clip, tracks=tracks, times=times, **numbers)
+
+
+def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
+    if not isinstance(track, Track2D):
+        raise TypeError(f'tracks must hold Track2D, got {type(track).__name__}')
+    frames, keypoints, scores = check_track(
+        track.track, track.frames, track.keypoints, track.scores, skeleton
+    )
+    if track.bboxes is not None and np.shape(track.bboxes) != (len(frames), 4):
+        shape = np.shape(track.bboxes)
+        raise ValueError(
+            f'bboxes of track {track.track} must be ({len(frames)}, 4), got {shape}'
+        )
+    return replace(track, frames=frames, keypoints=keypoints, scores=scores)
+
+
+# Letters of the shape and dtype of each array of a Clip3D.
+ARRAYS = {
+    'frame': ('N', np.int64),
+    'track': ('N', np.int64),
+    'keypoints_3d': ('NK3', np.float32),
+    'keypoint_scores_3d': ('NK', np.float32),
+    'keypoints_2d': ('NK2', np.float32),
+    'scores': ('NK', np.float32),
+    'root_3d': ('N3', np.float32),
+    'time': ('N', np.float64),
+    'expected_error': ('NK', np.float32),
+}
+_MAY_BE_UNKNOWN = ('root_3d', 'keypoints_2d', 'expected_error')
+
+
+@dataclass
+class Clip3D:
+    """Root-relative 3D poses of all people in a clip.
+
+    One row is one person in one frame; the ``N`` rows are sorted by ``(frame, track)``.
+
+    Attributes:
+        name (str): Name of the clip.
+        frame (np.ndarray): Frame numbers, (N,) int64.
+        track (np.ndarray): Track IDs, (N,) int64.
+        keypoints_3d (np.ndarray): Positions in ``unit``, (N, K, 3) float32.
+        keypoint_scores_3d (np.ndarray): Confidence, 0 where the 2D keypoint was
+            interpolated, (N, K) float32.
+        keypoints_2d (np.ndarray): Lifted 2D keypoints in pixels, (N, K, 2) float32.
+        scores (np.ndarray): Confidence of the 2D keypoints, (N, K) float32.
+        width (int): Image width in pixels.
+        height (int): Image height in pixels.
+        fps (float): Frames per second.
+        joint_names (tuple[str]): Names of the ``K`` joints.
+        parents (tuple[int]): Parent of each joint, -1 for the root.
+        axes (str): ``'camera'`` (x right, y down, z away), ``'z-up'`` (the same with z
+            up), or ``'world'`` (z up from the floor, see
+            :func:`mmhot.lifting.world.to_world`).
+        unit (str): Unit of ``keypoints_3d``.
+        model (str): Name of the lifter.
+        root_3d (np.ndarray): Position of the root, (N, 3) float32, relative to the
+            camera or, in ``'world'``, to the point of the floor below it; NaN where
+            unknown.
+        time (np.ndarray | None): Seconds, (N,) float64, if the frame rate varies.
+        focal_length (float): Focal length in pixels for which ``root_3d`` was
+            computed; 0 if unknown.
+        focal_assumed (bool): Whether the focal length is the default one.
+        intrinsics (tuple[float]): Intrinsics given by the user, in OpenCV's order: fx,
+            fy, cx, cy, distortion; empty if none were.
+        camera_path (np.ndarray | None): If all frames share the axes of the first, the
+            camera's rotation vector and zoom in each frame, (F, 4) float32.
+        cuts (tuple[int]): Frames with which another shot begins, sorted.
+        expected_error (np.ndarray | None): Expected distance of ``keypoints_3d`` from
+            the ground truth in ``unit``, NaN where unknown, (N, K) float32.
+    """
+
+    name: str
+    frame: np.ndarray
+    track: np.ndarray
+    keypoints_3d: np.ndarray
+    keypoint_scores_3d: np.ndarray
+    keypoints_2d: np.ndarray
+    scores: np.ndarray
+    width: int
+    height: int
+    fps: float
+    joint_names: tuple[str, ...]
+    parents: tuple[int, ...]
+    axes: str = 'camera'
+    unit: str = 'm'
+    model: str = ''
+    root_3d: np.ndarray | None = None
+    time: np.ndarray | None = None
+    focal_length: float = 0.0
+    focal_assumed: bool = True
+    intrinsics: tuple[float, ...] = ()
+    camera_path: np.ndarray | None = None
+    cuts: tuple[int, ...] = ()
+    expected_error: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        """Mark root positions as unknown unless they are given."""
+        if self.root_3d is None:
+            self.root_3d = np.full((len(self.frame), 3), np.nan, np.float32)
+
+    def __len__(self) -> int:
+        """Return the number of rows ``N``."""
+        return len(self.frame)
+
+    def checked(self) -> 'Clip3D':
+        """Return the clip; raise ValueError if its poses are not finite.
+
+        Root positions, 2D keypoints and expected errors may be NaN, but not infinite.
+        """
+        lens = np.array([self.fps, self.focal_length, *self.intrinsics])
+        if not np.isfinite(lens).all():
+            raise ValueError(f'{self.name}: frame rate or lens is not finite: {lens}')
+        for name in ARRAYS:
+            array = getattr(self, name)
+            if array is None:
+                continue
+            wrong = np.isinf(array) | (np.isnan(array) & (name not in _MAY_BE_UNKNOWN))
+            if wrong.any():
+                row = np.argwhere(wrong)[0, 0]
+                raise ValueError(
+                    f'{self.name}: {name} holds values that are not finite, first in '
+                    f'frame {self.frame[row]}, track {self.track[row]}'
+                )
+        return self
+
+    def take(self, rows: np.ndarray) -> 'Clip3D':
+        """Select rows by index or mask."""
+        known = {k: v for k in ARRAYS if (v := getattr(self, k)) is not None}
+        return replace(self, **{name: array[rows] for name, array in known.items()})
+
+    def seconds(self, frames: np.ndarray) -> np.ndarray:
+        """Return timestamps of any frames, also of frames without people.
+
+        Args:
+            frames (np.ndarray): Frame numbers, (T,).
+
+        Returns:
+            np.ndarray: Seconds, (T,); interpolated between the frames of ``frame``, and
+            extrapolated at ``fps``.
+        """
+        even = frames / self.fps
+        return even if self.time is None else even + np.interp(frames, *self._delays)
+
+    @cached_property
+    def _delays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Frames with people and frame 0, and delays relative to a constant rate."""
+        known, first = np.unique(np.r_[self.frame, 0], return_index=True)
+        return known, np.r_[self.time, 0][first] - known / self.fps
+
+    def places(self) -> np.ndarray:
+        """Return absolute joint positions, (N, K, 3); root-relative where unknown."""
+        return self.keypoints_3d + np.nan_to_num(self.root_3d)[:, None]
+
+    def save(
+        self, path: str | Path, video: str | Path | None = None, **options: object
+    ) -> list[Path]:
+        """Write the clip in the format of the file's suffix.
+
+        Args:
+            path (str | Path): File to create or replace, such as ``'walk.bvh'``.
+            video (str | Path, optional): Video behind the keypoints in ``.mp4``,
+                ``.png`` and ``.rrd``.
+            **options (object): Axes, scale and floor, see
+                :class:`mmhot.apis.options.ExportOptions`.
+
+        Returns:
+            list[Path]: The files written; some formats have one per person.
+
+        Raises:
+            ValueError: If the suffix is no format, or an option is wrong.
+        """
+        from mmhot.apis.export import save_clip
+
+        return save_clip(self, path, video, **options)
+
+    def stretches(self) -> list[np.ndarray]:
+        """Return the row indices (T,) of each run of consecutive frames of a person."""
+        rows = np.lexsort((self.frame, self.track))
+        is_next = np.diff(self.frame[rows]) == 1
+        is_next &= np.diff(self.track[rows]) == 0
+        return np.split(rows, np.flatnonzero(~is_next) + 1) if len(rows) else []
+
+
+def to_axes(clip: Clip3D, axes: str) -> Clip3D:
+    """Convert a clip between ``'camera'`` and ``'z-up'`` axes.
+
+    Args:
+        clip (Clip3D): In either axes.
+        axes (str): ``'camera'`` (x right, y down, z away) or ``'z-up'`` (x right, y
+            away, z up: x, z and -y of the camera).
+
+    Returns:
+        Clip3D: A new clip that shares all arrays but the positions.
+
+    Raises:
+        ValueError: If ``axes`` is unknown or the clip is in ``'world'`` axes.
+    """
+    if axes not in ('camera', 'z-up'):
+        raise ValueError(f'axes must be camera or z-up, got {axes!r}')
+    if clip.axes == 'world':
+        raise ValueError(f"a clip in 'world' axes cannot be converted to {axes!r}")
+    converted = {}
+    for name in ('keypoints_3d', 'root_3d'):
+        points = getattr(clip, name)
+        x, y, z = np.moveaxis(points, -1, 0)
+        if axes == clip.axes:
+            converted[name] = points.copy()
+        else:
+            converted[name] = np.stack([x, z, -y] if axes == 'z-up' else [x, -z, y], -1)
+    return replace(clip, axes=axes, **converted)

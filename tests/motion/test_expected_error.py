@@ -1,0 +1,151 @@
+"""Expected errors of lifted joints: their size, formats' units, and the fit."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mocap import CAMERAS, JUMP, KICK, joints_of
+from tracks import clip_of, track, wiggling
+
+from mmhot.lifting.lifter import Lifter
+from mmhot.lifting.world import scale_people
+from mmhot.motion import expected_error
+from mmhot.motion.expected_error import EVIDENCE, expect_errors, gather_evidence
+from mmhot.motion.extremities import add_extremities
+from mmhot.skeletons.joints import get_skeleton
+from tools.analysis.fit_expected_error import KINDS, compare, draw, fit, occlude
+from tools.analysis.motions import project_motion
+
+H36M = get_skeleton('h36m-17')
+DOCS = Path(__file__).parents[2] / 'docs'
+
+
+@pytest.fixture(scope='module')
+def lifter():
+    return Lifter(device='cpu')
+
+
+def test_occluded_joints_are_expected_to_be_wrong(lifter):
+    ratios, shares = [], []
+    for seed, (key, camera) in enumerate(zip([JUMP, KICK] * 2, CAMERAS, strict=True)):
+        clip, truth = project_motion(joints_of(key, 150), camera, seed)
+        hidden = occlude(clip, np.random.default_rng(seed))
+        moved = hidden.tracks[0].scores != clip.tracks[0].scores
+        clip = lifter(hidden)
+        errors = np.linalg.norm(clip.keypoints_3d - truth.poses, axis=-1)
+        assert clip.expected_error.shape == errors.shape
+        assert (clip.expected_error[:, 0] == 0).all()
+        ratios.append(clip.expected_error.mean() / errors.mean())
+        if moved.any():
+            shares.append(clip.expected_error[moved].mean() / errors[moved].mean())
+            seen = ~moved
+            seen[:, 0] = False
+            assert clip.expected_error[moved].mean() > 1.2 * (
+                clip.expected_error[seen].mean()
+            )
+    assert 0.7 < np.mean(ratios) < 1.4
+    assert 0.5 < np.mean(shares) < 2
+
+
+def test_frame_rate_and_other_people_do_not_matter(lifter):
+    alone, _ = project_motion(joints_of(KICK, 150), CAMERAS[0], 0)
+    (person,) = alone.tracks
+    frames = np.arange(75)
+    halved = replace(
+        person,
+        frames=frames,
+        keypoints=person.keypoints[::2],
+        scores=person.scores[::2],
+    )
+    both = replace(alone, fps=25.0, tracks=[halved, track(frames, number=3)])
+    expected, clip = lifter(alone).expected_error, lifter(both)
+    again = clip.expected_error[clip.track == 0]
+    assert again[:, 1:].mean() == pytest.approx(expected[:, 1:].mean(), rel=0.1)
+    assert np.corrcoef(again[:, 1:].ravel(), expected[::2, 1:].ravel())[0, 1] > 0.9
+
+
+def test_without_flip_test_or_fit_no_error_is_expected():
+    clip = clip_of(track(range(9)))
+    assert Lifter(accuracy='fast')(clip).expected_error is None
+    assert Lifter(flip_test=False)(clip).expected_error is None
+    assert Lifter('nanohtnet_81frm-keep9_cmu-wild')(clip).expected_error is None
+
+
+def test_errors_are_scaled_and_unknown_for_added_joints(lifter):
+    seen = clip_of(track(range(30), wiggling(30)))
+    clip = lifter(seen)
+    taller = scale_people(clip, 2.0)
+    factor = taller.keypoints_3d[5, 3] / clip.keypoints_3d[5, 3]
+    np.testing.assert_allclose(
+        taller.expected_error, clip.expected_error * factor.mean(), rtol=1e-4
+    )
+    extended = add_extremities(clip, seen)
+    np.testing.assert_array_equal(extended.expected_error[:, :17], clip.expected_error)
+    assert np.isnan(extended.expected_error[:, 17:]).all()
+    assert len(extended.take(np.arange(3)).checked().expected_error) == 3
+
+
+def test_fit_finds_the_coefficients():
+    rng = np.random.default_rng(0)
+    evidence = rng.normal(0, 0.5, (20000, 17, len(EVIDENCE)))
+    evidence[..., -1] = 1
+    weights = np.r_[np.linspace(-0.5, 0.5, len(EVIDENCE) - 1), -3]
+    expected = np.exp(evidence @ weights)
+    table = fit(evidence, expected * rng.gamma(4, 0.25, expected.shape))
+    assert set(table) == {
+        *('hip', 'knee', 'foot', 'spine', 'thorax', 'neck_base', 'head'),
+        *('shoulder', 'elbow', 'wrist'),
+    }
+    for part in table.values():
+        np.testing.assert_allclose(part, weights, atol=0.03)
+
+
+def test_groups_of_a_perfect_expectation_have_equal_means():
+    rng = np.random.default_rng(0)
+    expected = rng.uniform(0.01, 0.1, (5000, 17))
+    found = compare(expected, expected * rng.gamma(4, 0.25, expected.shape))
+    means = np.array(found['expected'])
+    np.testing.assert_allclose(means, 10 + 90 * (np.arange(10) + 0.5) / 10, atol=0.5)
+    np.testing.assert_allclose(found['true'], means, rtol=0.03)
+    # quartiles of the gamma distribution, and its correlation with its mean
+    np.testing.assert_allclose(found['low'], 0.634 * means, rtol=0.05)
+    np.testing.assert_allclose(found['high'], 1.277 * means, rtol=0.05)
+    assert found['correlation'] == pytest.approx(0.64, abs=0.03)
+
+
+def test_docs_and_figure_have_the_numbers_of_the_coefficients(tmp_path):
+    document = json.loads((DOCS / 'images/expected_errors.json').read_text())
+    table = {k: [*row] for k, row in expected_error._COEFFICIENTS.items()}
+    assert document['coefficients'] == table
+    page = (DOCS / 'motion.md').read_text()
+    for each in document['tests']:
+        for head, key, last in (
+            (f'{KINDS[each["2D"]]}, expected', 'expected', each['correlation']),
+            ('error', 'true', ''),
+        ):
+            cells = [head, *(f'{value:.0f}' for value in each[key]), last]
+            assert f'| {" | ".join(map(str, cells))}'.strip() in page
+    draw(document['tests'], tmp_path / 'a.png')
+    images = [DOCS / 'images/expected_errors.png', tmp_path / 'a.png']
+    drawn, again = (cv2.imread(str(path)).astype(float) for path in images)
+    assert drawn.shape == again.shape
+    assert np.abs(drawn - again).mean() < 2  # fonts of other versions may differ
+
+
+def test_evidence_is_geometry():
+    poses = np.zeros((4, 17, 3))
+    poses[:, H36M.index('left_shoulder')] = [0.2, 0, 0]
+    poses[:, H36M.index('right_shoulder')] = [-0.2, 0, 0]
+    poses[:, H36M.index('left_wrist')] = [0, 0, 0.3]
+    sights = np.tile([0, 0, 2.0], (4, 1))
+    still, ones = np.zeros((4, 17)), np.ones((4, 17))
+    evidence = gather_evidence(poses, poses, still, ones, sights, 50.0)
+    wrist = dict(zip(EVIDENCE, evidence[0, H36M.index('left_wrist')], strict=True))
+    assert wrist['distance from the root'] == pytest.approx(0.3)
+    assert wrist['share of the bone along the line of sight'] == pytest.approx(1)
+    assert wrist['share of the shoulders along the line of sight'] == pytest.approx(0)
+    assert wrist['flip disagreement'] == pytest.approx(np.log(0.002))
+    assert expect_errors(1e3 * np.abs(evidence)).max() <= 0.5

@@ -1,0 +1,192 @@
+"""Toes, heels, hands and noses: exact recovery, standing feet, exports."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from mmhot.apis.live_session import check_live
+from mmhot.apis.options import InferRunOptions, LiftOptions
+from mmhot.io.lifted import read_lifted
+from mmhot.io.writers.rigid_skeleton import fit_rig
+from mmhot.io.writers.rigs import HUMAN_IK
+from mmhot.lifting.world import to_world
+from mmhot.motion.extremities import SKELETON, add_extremities
+from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+from mmhot.structures.clips import Clip2D, Clip3D
+
+DEMO = Path(__file__).parents[2] / 'demo'
+FOCAL, SIZE = 1200.0, (1280, 720)
+HALPE, BODY = get_skeleton('halpe-26'), get_skeleton('h36m-17')
+# Toes and heels of a person with long feet, in axes side, up, forward, meters.
+TOE, HEEL = np.array([-0.02, -0.06, 0.21]), np.array([0.0, -0.07, -0.05])
+
+
+def walking_feet(yaw: float, turn: float) -> tuple[np.ndarray, np.ndarray]:
+    """Walk past a camera: 17 joints (T, 17, 3), and toes and heels (T, 4, 3)."""
+    with np.load(DEMO / 'walk.npz') as arrays:
+        world = arrays['h36m_world3d'].astype(np.float64)
+    angles = np.radians(yaw + np.linspace(0, turn, len(world)))
+    turns = Rotation.from_rotvec(angles[:, None] * (0, 0, 1))
+    world = world - world[:, :1] * (1, 1, 0)
+    world = np.einsum('tij,tkj->tki', turns.as_matrix(), world)
+    feet = []
+    for side in ('left', 'right'):
+        knee, ankle = (world[:, BODY.index(f'{side}_{x}')] for x in ('knee', 'foot'))
+        across = world[:, BODY.index('left_hip')] - world[:, BODY.index('right_hip')]
+        up = np.array([0.0, 0.0, 1.0])
+        forward = np.cross(across, up)
+        forward /= np.linalg.norm(forward, axis=-1, keepdims=True)
+        # half way between level and square to the shin
+        shin = (knee - ankle) / np.linalg.norm(knee - ankle, axis=-1, keepdims=True)
+        lean = up + shin
+        forward -= (
+            (forward * lean).sum(-1, keepdims=True)
+            * lean
+            / (lean**2).sum(-1, keepdims=True)
+        )
+        forward /= np.linalg.norm(forward, axis=-1, keepdims=True)
+        lean /= np.linalg.norm(lean, axis=-1, keepdims=True)
+        sign = 1 if side == 'left' else -1
+        axes = np.stack([sign * np.cross(lean, forward), lean, forward], 1)
+        base = ankle + 0.055 * (knee - ankle)
+        feet += [base + np.einsum('tai,a->ti', axes, x) for x in (TOE, HEEL)]
+    everything = np.concatenate([world, np.stack(feet, 1)], 1)
+    # camera axes: x right, y down, z away; 4 m in front, 1.2 m high
+    camera = everything[..., [0, 2, 1]] * (1, -1, 1) + (0, 1.2, 4)
+    return camera[:, :17], camera[:, 17:]
+
+
+def project(points: np.ndarray) -> np.ndarray:
+    """Project to pixels."""
+    return points[..., :2] / points[..., 2:] * FOCAL + np.array(SIZE) / 2
+
+
+def clips_of(joints: np.ndarray, feet: np.ndarray | None) -> tuple[Clip3D, Clip2D]:
+    """Make a lifted clip of true joints, and Halpe's keypoints."""
+    count = len(joints)
+    keypoints = np.full((count, 26, 2), np.nan)
+    for name in BODY.joints:
+        meaning = BODY.meanings.get(name, name)
+        for index, joint in enumerate(HALPE.joints):
+            if HALPE.meanings.get(joint, joint) == meaning:
+                keypoints[:, index] = project(joints[:, BODY.index(name)])
+    if feet is not None:
+        names = [f'{s}_{x}' for s in ('left', 'right') for x in ('big_toe', 'heel')]
+        keypoints[:, HALPE.indices(names)] = project(feet)
+        for side in ('left', 'right'):
+            knee, ankle = (
+                joints[:, BODY.index(f'{side}_{x}')] for x in ('knee', 'foot')
+            )
+            keypoints[:, HALPE.index(f'{side}_ankle')] = project(
+                ankle + 0.055 * (knee - ankle)
+            )
+    seen = Clip2D.from_arrays(keypoints, SIZE, 25.0, skeleton='halpe-26')
+    lifted, scores, _ = convert_keypoints(
+        keypoints, np.ones((count, 26)), 'halpe-26', 'h36m-17'
+    )
+    known = np.isfinite(lifted).all(-1)
+    clip = Clip3D(
+        name='walk',
+        frame=np.arange(count),
+        track=np.zeros(count, np.int64),
+        keypoints_3d=(joints - joints[:, :1]).astype(np.float32),
+        keypoint_scores_3d=known.astype(np.float32),
+        keypoints_2d=np.where(known[..., None], lifted, project(joints)),
+        scores=np.where(known, 1, 0).astype(np.float32),
+        width=SIZE[0],
+        height=SIZE[1],
+        fps=25.0,
+        joint_names=BODY.joints,
+        parents=BODY.parents,
+        root_3d=joints[:, 0].astype(np.float32),
+        focal_length=FOCAL,
+    )
+    return clip, seen
+
+
+NAMES = [f'{side}_{x}' for side in ('left', 'right') for x in ('big_toe', 'heel')]
+
+
+@pytest.mark.parametrize(('yaw', 'turn'), [(60, 0), (0, 180), (90, 360)])
+def test_projected_feet_are_recovered(yaw, turn):
+    joints, feet = walking_feet(yaw, turn)
+    clip = add_extremities(*clips_of(joints, feet))
+    found = clip.places()[:, SKELETON.indices(NAMES)]
+    assert np.linalg.norm(found - feet, axis=-1).mean() < 0.01
+    assert (clip.scores[:, SKELETON.indices(NAMES)] == 1).all()
+    # the same feet, so the same length in all frames
+    for side in ('left', 'right'):
+        toe, heel = (SKELETON.index(f'{side}_{x}') for x in ('big_toe', 'heel'))
+        lengths = np.linalg.norm(
+            np.diff(clip.keypoints_3d[:, [toe, heel]], axis=1), axis=-1
+        )
+        assert lengths.std() < 0.004
+
+
+def test_feet_without_keypoints_point_forward_and_have_no_score():
+    joints, feet = walking_feet(30, 0)
+    clip, seen = clips_of(joints, None)
+    with_feet = add_extremities(clip, seen)
+    assert np.array_equal(with_feet.keypoints_3d[:, :17], clip.keypoints_3d)
+    indices = SKELETON.indices(NAMES)
+    assert (with_feet.keypoint_scores_3d[:, indices] == 0).all()
+    errors = np.linalg.norm(with_feet.places()[:, indices] - feet, axis=-1)
+    assert errors.mean() < 0.06
+    pixels = project(with_feet.places()[:, indices])
+    np.testing.assert_allclose(with_feet.keypoints_2d[:, indices], pixels, atol=0.05)
+
+
+def test_missing_points_follow_their_neighbors_in_time():
+    joints, feet = walking_feet(90, 180)
+    clip, seen = clips_of(joints, feet)
+    seen.tracks[0].keypoints[40:44, HALPE.index('left_big_toe')] = np.nan
+    found = add_extremities(clip, seen)
+    toe = SKELETON.index('left_big_toe')
+    assert (found.scores[40:44, toe] == 0).all()
+    errors = np.linalg.norm(found.places()[40:44, toe] - feet[40:44, 0], axis=-1)
+    assert errors.max() < 0.05
+
+
+@pytest.mark.parametrize('suffix', ['npz', 'json', 'csv', 'trc', 'bvh', 'html'])
+def test_every_export_has_toes(suffix, tmp_path):
+    clip = add_extremities(*clips_of(*walking_feet(90, 0)))
+    (file,) = clip.save(tmp_path / f'walk.{suffix}')
+    if suffix == 'npz':
+        assert read_lifted(file).joint_names == SKELETON.joints
+    else:
+        toe = 'LeftToeBase' if suffix == 'bvh' else 'left_big_toe'
+        assert toe in file.read_text(encoding='utf-8')
+
+
+def test_bones_of_rigs_point_at_toes_hands_and_noses():
+    clip = to_world(add_extremities(*clips_of(*walking_feet(90, 90))))
+    positions = clip.places().astype(np.float64)
+    motion = fit_rig(positions, HUMAN_IK)
+    _, axes = motion.placed()
+    seen = dict(zip(SKELETON.joints, positions.swapaxes(0, 1), strict=True))
+    for side in ('left', 'right'):
+        sole = seen[f'{side}_big_toe'] - seen[f'{side}_heel']
+        sole /= np.linalg.norm(sole, axis=-1, keepdims=True)
+        foot = axes[:, HUMAN_IK.joints.index(f'{side}_foot')]
+        # feet of resting ankles turn less about the vertical
+        np.testing.assert_allclose(foot[..., 2, 2], sole[..., 2], atol=1e-9)
+        angles = np.degrees(np.arccos((foot[..., 2] * sole).sum(-1).clip(-1, 1)))
+        assert angles.mean() < 2
+        assert angles.max() < 8
+        assert np.linalg.det(foot).min() > 0.999
+    head = axes[:, HUMAN_IK.joints.index('neck_base')]
+    ahead = seen['nose'] - seen['neck_base']
+    assert ((head[..., 2] * ahead).sum(-1) > 0).mean() > 0.95
+
+
+def test_other_joints_are_refused():
+    clip, seen = clips_of(*walking_feet(90, 0))
+    with pytest.raises(ValueError, match='must have the joints of h36m-17 in camera'):
+        add_extremities(replace(clip, axes='z-up'), seen)
+    with pytest.raises(ValueError, match='joints must be one of 17, 24, got 25'):
+        LiftOptions(joints='25')
+    with pytest.raises(ValueError, match='live streams have 17 joints, got joints=24'):
+        check_live(InferRunOptions(joints=24, out_dir='out'))

@@ -1,0 +1,202 @@
+"""Foot contacts and locked feet."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from rendered_clips import DATA, H36M, rendered
+from scipy.interpolate import interp1d
+
+from mmhot.evaluation.motion_quality import find_contacts, foot_slide
+from mmhot.io.lifted import read_lifted
+from mmhot.motion.contacts import (
+    ANKLES,
+    contact_features,
+    contact_logits,
+    load_contact_weights,
+    predict_contacts,
+)
+from mmhot.motion.foot_lock import bend_knee, lock_feet
+from mmhot.structures.clips import to_axes
+from tools.analysis.motions import GroundTruth
+from tools.train_contacts import ContactNet
+
+DEMO = DATA.parents[1] / 'demo'
+LEGS = [
+    H36M.indices([f'{side}_hip', f'{side}_knee', f'{side}_foot'])
+    for side in ('right', 'left')
+]
+
+
+def wrong_walk(seed=0):
+    """Return ground-truth poses of a walk with a lifter's slow errors, and contacts."""
+    truth = GroundTruth.read(DEMO / 'walk.npz')
+    clip, rng = rendered('walk'), np.random.default_rng(seed)
+    keys = rng.normal(0, 0.04, (12, 18, 3))
+    times = np.linspace(0, 11, len(clip))
+    errors = interp1d(np.arange(12), keys, axis=0)(times)
+    poses = clip.keypoints_3d + errors[:, :17]
+    poses[:, 0] = 0
+    wrong = replace(
+        clip,
+        keypoints_3d=poses.astype(np.float32),
+        root_3d=(truth.root + errors[:, 17]).astype(np.float32),
+    )
+    return wrong, truth
+
+
+def slide(clip, truth):
+    ankles = clip.places()[:, ANKLES].astype(np.float64)
+    return foot_slide(ankles, truth.contacts, clip.frame, clip.fps)
+
+
+def test_contacts_are_slow_and_low_ankles():
+    ankles = np.zeros((100, 2, 3))
+    ankles[:, 0, 0] = np.arange(100) * 0.02  # 1 m/s
+    ankles[40:60, 1, 2] = 0.3  # lifted, at rest
+    stands = find_contacts(ankles, 50.0)
+    assert not stands[:, 0].any()
+    expected = np.ones(100, bool)
+    expected[38:62] = False  # with the frames in which it is fast
+    assert (stands[:, 1] == expected).all()
+
+
+def test_contacts_do_not_depend_on_the_frame_rate():
+    walk = np.load(DEMO / 'walk.npz')['h36m_world3d'][:, ANKLES]
+    double = np.empty((2 * len(walk) - 1, 2, 3))
+    double[::2], double[1::2] = walk, (walk[1:] + walk[:-1]) / 2
+    slow, fast = find_contacts(walk, 25.0), find_contacts(double, 50.0)[::2]
+    assert (slow == fast).mean() > 0.95
+    assert 0.35 < slow.mean() < 0.5
+
+
+def test_contact_net_is_small_and_knows_walk_and_dance():
+    assert sum(x.size for x in load_contact_weights().values()) < 300_000
+    for name, least in (('walk', 0.85), ('dance', 0.85)):
+        clip, truth = rendered(name), GroundTruth.read(DEMO / f'{name}.npz')
+        seconds = clip.frame / clip.fps
+        found = predict_contacts(clip.keypoints_2d, clip.scores, seconds) > 0.5
+        both = (found & truth.contacts).sum()
+        assert both / found.sum() > least
+        assert both / truth.contacts.sum() > least
+
+
+def test_trained_network_and_its_weights_in_numpy_agree():
+    clip, weights = rendered('walk'), load_contact_weights()
+    features = contact_features(clip.keypoints_2d, clip.scores)
+    net = ContactNet()
+    net.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
+    with torch.no_grad():
+        expected = net(torch.from_numpy(features)[None])[0].numpy()
+    assert_allclose(contact_logits(features, weights), expected, atol=1e-4)
+    assert expected.min() < -1
+    assert expected.max() > 1
+
+
+def test_locked_feet_stand_and_errors_do_not_grow():
+    clip, truth = wrong_walk()
+    locked = lock_feet(clip, lambda *_: truth.contacts.astype(float))
+    assert slide(clip, truth) > 20
+    assert slide(locked, truth) < 2
+    for name, target in (('root_3d', truth.root), ('keypoints_3d', truth.poses)):
+        before, after = (
+            np.linalg.norm(getattr(x, name) - target, axis=-1).mean()
+            for x in (clip, locked)
+        )
+        assert after < before + 0.002
+
+
+def test_locked_legs_have_constant_bones_and_bend_forward():
+    clip, truth = wrong_walk()
+    locked = lock_feet(clip, lambda *_: truth.contacts.astype(float))
+    poses = locked.keypoints_3d.astype(np.float64)
+    forward = np.cross(
+        poses[:, H36M.index('thorax')],
+        poses[:, LEGS[0][0]] - poses[:, LEGS[1][0]],
+    )
+    for hip, knee, ankle in LEGS:
+        for start, end in ((hip, knee), (knee, ankle)):
+            lengths = np.linalg.norm(poses[:, end] - poses[:, start], axis=-1)
+            assert np.ptp(lengths) < 1e-4
+        line = poses[:, ankle] - poses[:, hip]
+        line /= np.linalg.norm(line, axis=-1, keepdims=True)
+        bend = poses[:, knee] - poses[:, hip]
+        bend -= (bend * line).sum(-1, keepdims=True) * line
+        ahead = forward - (forward * line).sum(-1, keepdims=True) * line
+        assert (bend * ahead).sum(-1).min() > 0
+    others = [joint for joint in range(17) if joint not in {*LEGS[0][1:], *LEGS[1][1:]}]
+    assert_allclose(poses[:, others], clip.keypoints_3d[:, others], atol=1e-7)
+
+
+def test_corrections_are_as_smooth_as_the_clip():
+    clip, truth = wrong_walk()
+    locked = lock_feet(clip, lambda *_: truth.contacts.astype(float))
+    before, after = (
+        np.linalg.norm(np.diff(x.root_3d, 2, axis=0), axis=-1).max()
+        for x in (clip, locked)
+    )
+    assert after < 1.2 * before
+
+
+def test_clips_without_contacts_or_places_are_untouched():
+    clip, _ = wrong_walk()
+    none = lock_feet(clip, lambda keypoints, *_: np.zeros((len(keypoints), 2)))
+    unknown = rendered('walk')  # without root positions
+    for before, after in ((clip, none), (unknown, lock_feet(unknown))):
+        assert_allclose(after.keypoints_3d, before.keypoints_3d, atol=0)
+        assert_allclose(after.root_3d, before.root_3d, atol=0)
+    short = clip.take(np.arange(2))
+    assert_allclose(lock_feet(short).keypoints_3d, short.keypoints_3d, atol=0)
+
+
+def test_long_clips_are_solved_in_parts(monkeypatch):
+    clip, truth = wrong_walk()
+    whole = lock_feet(clip, lambda *_: truth.contacts.astype(float))
+    monkeypatch.setattr('mmhot.structures.windows._MOST_SOLVED', 90)
+    parts = lock_feet(clip, lambda *_: truth.contacts.astype(float))
+    assert slide(parts, truth) < 6
+    assert np.abs(parts.root_3d - whole.root_3d).max() < 0.04
+
+
+def test_people_are_locked_independently():
+    clip, truth = wrong_walk()
+    contacts = {136: truth.contacts.astype(float)}
+    both = replace(
+        clip.take(np.repeat(np.arange(len(clip)), 2)),
+        track=np.tile([0, 1], len(clip)),
+    )
+    alone = lock_feet(clip, lambda x, *_: contacts[len(x)])
+    together = lock_feet(both, lambda x, *_: contacts[len(x)])
+    assert_allclose(together.root_3d[1::2], alone.root_3d, atol=1e-6)
+
+
+def test_other_axes_are_refused():
+    clip, _ = wrong_walk()
+    with pytest.raises(ValueError, match="locked in 'camera' axes, not in 'z-up'"):
+        lock_feet(to_axes(clip, 'z-up'))
+
+
+def test_exports_of_static_cameras_have_locked_feet(tmp_path):
+    clip, truth = wrong_walk()
+    paths = [tmp_path / name for name in ('locked.npz', 'lifted.npz')]
+    clip.save(paths[0], static_camera=True)
+    clip.save(paths[1], static_camera=True, foot_lock=False)
+    locked, lifted = map(read_lifted, paths)
+    assert_allclose(lifted.keypoints_3d, clip.keypoints_3d, atol=0)
+    assert slide(locked, truth) < slide(lifted, truth) / 3
+
+
+def test_knees_of_people_who_bend_over_stay_where_they_are():
+    pose = np.zeros((1, 17, 3))
+    pose[0, H36M.indices(['right_hip', 'left_hip']), 0] = -0.1, 0.1
+    pose[0, H36M.index('thorax')] = 0, 0.05, -0.5  # toward the camera, a bit down
+    for (_, knee, ankle), side in zip(LEGS, (-0.1, 0.1), strict=True):
+        pose[0, knee] = side, 0.4, -0.12
+        pose[0, ankle] = side, 0.8, 0
+    bent = pose.copy()
+    for leg in LEGS:
+        bones = np.linalg.norm(np.diff(pose[0, leg], axis=0), axis=-1)
+        bend_knee(bent, pose, leg, bones)
+    assert_allclose(bent, pose, atol=1e-6)

@@ -1,0 +1,139 @@
+"""Left/right swaps are undone, and nothing else changes."""
+
+import numpy as np
+import pytest
+from mocap import CAMERAS, KICK, joints_of
+from rendered_clips import DATA
+
+from mmhot.datasets.transforms.virtual_camera import floor_offset, project
+from mmhot.lifting.lifter import Lifter
+from mmhot.motion.side_swaps import find_swaps, undo_swaps
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.video.pipeline import VideoLifter
+
+PARTS = {
+    'legs': 'hip knee ankle',
+    'arms': 'shoulder elbow wrist',
+    'shins': 'knee ankle',
+    'forearms': 'elbow wrist',
+    'head': 'eye ear',
+    'body': 'eye ear shoulder elbow wrist hip knee ankle',
+}
+
+
+def rendered_clip(name='walk'):
+    with np.load(DATA / f'rendered_{name}.npz') as data:
+        points = data['keypoints_2d'].astype(np.float32)
+    points += np.random.default_rng(0).normal(0, 1, points.shape).astype(np.float32)
+    scores = np.random.default_rng(1).uniform(0.5, 1, points.shape[:2])
+    track = Track2D(0, np.arange(len(points)), points, scores.astype(np.float32))
+    return Clip2D(name, 'coco-17', [track], 1280, 720, 25.0)
+
+
+def swap(clip, parts, frames):
+    """Swap parts in frames; also return which joints are swapped."""
+    skeleton = get_skeleton(clip.skeleton)
+    track = clip.tracks[0]
+    joints = skeleton.indices(
+        f'{side}_{part}' for side in ('left', 'right') for part in parts.split()
+    )
+    swapped = np.zeros(track.scores.shape, bool)
+    swapped[frames, joints] = True
+    mirror = skeleton.flip_indices
+    points = np.where(swapped[..., None], track.keypoints[:, mirror], track.keypoints)
+    scores = np.where(swapped, track.scores[:, mirror], track.scores)
+    own = Track2D(0, track.frames, points, scores)
+    size = clip.width, clip.height, clip.fps
+    return Clip2D(clip.name, clip.skeleton, [own], *size), swapped
+
+
+@pytest.mark.parametrize('parts', PARTS.values(), ids=PARTS)
+def test_swaps_are_undone_exactly(parts):
+    clip = rendered_clip()
+    wrong, swapped = swap(clip, parts, slice(60, 69))
+    track, true = undo_swaps(wrong).tracks[0], clip.tracks[0]
+    np.testing.assert_array_equal(track.keypoints, true.keypoints)
+    np.testing.assert_array_equal(track.scores, true.scores)
+    found = find_swaps(wrong.tracks[0], wrong.skeleton, true.frames / clip.fps)
+    np.testing.assert_array_equal(found, swapped)
+
+
+@pytest.mark.parametrize('name', ['walk', 'dance'])
+def test_right_keypoints_stay(name):
+    clip = rendered_clip(name)
+    own = undo_swaps(clip).tracks[0]
+    np.testing.assert_array_equal(own.keypoints, clip.tracks[0].keypoints)
+
+
+def test_missing_frames_and_joints_are_no_obstacle():
+    wrong, swapped = swap(rendered_clip(), PARTS['legs'], slice(60, 69))
+    track = wrong.tracks[0]
+    track.keypoints[20:30, 13], track.scores[20:30, 13] = np.nan, 0
+    track.keypoints[:, 3], track.scores[:, 3] = np.nan, 0
+    kept = np.setdiff1d(track.frames, [40, 41, 64])
+    arrays = (x[kept] for x in (track.frames, track.keypoints, track.scores))
+    with_gaps = Track2D(0, *arrays)
+    found = find_swaps(with_gaps, wrong.skeleton, kept / 25)
+    np.testing.assert_array_equal(found, swapped[kept])
+
+
+@pytest.mark.parametrize('skeleton', ['coco-wholebody-133', 'halpe-26', 'mpii-16'])
+def test_all_joints_of_a_limb_are_exchanged(skeleton):
+    """Motion of knees and ankles decides for toes, that of elbows for fingers."""
+    own = get_skeleton(skeleton)
+    clip = rendered_clip()
+    source = get_skeleton('coco-17')
+    points = np.zeros((136, own.num_keypoints, 2), np.float32)
+    common = [name for name in source.joints if name in own.joints]
+    points[:, own.indices(common)] = clip.tracks[0].keypoints[:, source.indices(common)]
+    limbs = [
+        joint
+        for joint, name in enumerate(own.joints)
+        if name.split('_')[0] in ('left', 'right')
+        and any(part in name for part in ('knee', 'ankle', 'toe', 'heel'))
+    ]
+    mirror = own.flip_indices
+    swapped = np.zeros(points.shape[:2], bool)
+    swapped[60:69, limbs] = True
+    points = np.where(swapped[..., None], points[:, mirror], points)
+    track = Track2D(0, np.arange(136), points, np.ones(points.shape[:2], np.float32))
+    found = find_swaps(track, skeleton, np.arange(136) / 25)
+    np.testing.assert_array_equal(found, swapped)
+
+
+@pytest.mark.parametrize('num_frames', [1, 2, 3])
+def test_short_tracks_stay(num_frames):
+    points = np.random.default_rng(0).uniform(0, 500, (num_frames, 17, 2))
+    clip = Clip2D.from_arrays(points, (640, 480), 25)
+    own = undo_swaps(clip).tracks[0]
+    np.testing.assert_array_equal(own.keypoints, clip.tracks[0].keypoints)
+
+
+def test_pipeline_repairs_by_default():
+    joints = joints_of(KICK, 100)
+    pixels, _ = project(joints + floor_offset(joints), CAMERAS[0])
+    right = Clip2D.from_arrays(pixels, (1000, 1000), 50, skeleton='h36m-17')
+    wrong, _ = swap(right, 'hip knee foot', slice(40, 50))
+    lifter = Lifter('nanohtnet', device='cpu')
+    lifted = {
+        repair: VideoLifter(None, lifter, swap_repair=repair).lift(wrong)
+        for repair in (False, True)
+    }
+    expected = VideoLifter(None, lifter).lift(right).keypoints_3d
+    np.testing.assert_array_equal(lifted[True].keypoints_3d, expected)
+    assert abs(lifted[False].keypoints_3d - expected).max() > 0.2
+
+
+@pytest.mark.parametrize('count', [3, 10, 500])
+def test_twisted_hips_are_not_swapped_however_long_they_are_held(count):
+    clip = rendered_clip()
+    twisted, _ = swap(clip, PARTS['legs'], slice(None))
+    track = twisted.tracks[0]
+    held = Track2D(
+        0,
+        np.arange(count),
+        np.repeat(track.keypoints[:1], count, 0),
+        np.repeat(track.scores[:1], count, 0),
+    )
+    assert not find_swaps(held, clip.skeleton, held.frames / 50).any()

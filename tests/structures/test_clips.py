@@ -1,0 +1,129 @@
+"""Clips that users make of arrays: what is accepted, and messages for what is not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from lifters import save_lifter
+from tracks import clip_of, track, wiggling
+
+import mmhot
+from mmhot.structures.clips import check_clip
+
+SIZE = (1280, 720)
+
+
+@pytest.fixture(scope='module')
+def lifter(tmp_path_factory):
+    return mmhot.Lifter(
+        checkpoint=save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
+    )
+
+
+def test_arrays_are_lifted_as_the_clip_of_the_same_track(lifter):
+    keypoints = wiggling(12)
+    clip = mmhot.Clip2D.from_arrays(keypoints, SIZE, 50, skeleton='h36m-17')
+    ours, theirs = lifter(clip), lifter(clip_of(track(range(12), keypoints)))
+    np.testing.assert_array_equal(ours.keypoints_3d, theirs.keypoints_3d)
+    assert clip.source is None
+    assert ours.fps == 50
+
+
+def test_arrays_of_several_people_have_scores_and_frames():
+    people = np.stack([wiggling(4), wiggling(4, 1)])
+    scores = np.full((2, 4, 17), 0.5)
+    scores[0, 1, 2], people[1, 0, 3], people[1, 2, 4] = 0, 0, np.nan
+    clip = mmhot.Clip2D.from_arrays(
+        people, SIZE, 30, scores=scores, frames=[2, 3, 5, 9]
+    )
+    assert [each.track for each in clip.tracks] == [0, 1]
+    assert clip.skeleton == 'coco-17'
+    first, second = clip.tracks
+    np.testing.assert_array_equal(first.frames, [2, 3, 5, 9])
+    assert np.argwhere(np.isnan(first.keypoints).any(-1)).tolist() == [[1, 2]]
+    assert np.argwhere(second.scores == 0).tolist() == [[0, 3], [2, 4]]
+    triples = np.concatenate([people, scores[..., None]], -1)
+    again = mmhot.Clip2D.from_arrays(triples, SIZE, 30, frames=[2, 3, 5, 9])
+    np.testing.assert_array_equal(again.tracks[1].scores, second.scores)
+
+
+@pytest.mark.parametrize(
+    ('keypoints', 'options', 'message'),
+    [
+        (wiggling(3)[0], {}, r'keypoints must have the shape .*, got \(17, 2\)'),
+        (wiggling(3)[:, :5], {}, 'keypoints have 5 joints; known are 17'),
+        (wiggling(3)[:0], {}, r'frames of track 0 must be \(T,\) with T > 0'),
+        (wiggling(3) / 1280, {}, 'largest coordinate is 0.* seem to be normalized'),
+        (wiggling(3) * 300, {}, 'pixels away in a 1280x720 image'),
+        (wiggling(3).astype(str), {}, 'keypoints must be an array of numbers, got the'),
+        ([[1], [2, 3]], {}, 'keypoints must be an array of numbers, got a list'),
+        (wiggling(3) + np.inf, {}, 'keypoints must be finite or NaN, got inf'),
+        (wiggling(3), {'fps': 0}, 'fps must be a number above 0, got 0'),
+        (wiggling(3), {'fps': np.nan}, 'fps must be a number above 0, got nan'),
+        (wiggling(3), {'fps': '30'}, "fps must be a number above 0, got '30'"),
+        (wiggling(3), {'image_size': (0, 720)}, 'width must be a whole number of'),
+        (wiggling(3), {'image_size': (1280.5, 720)}, 'width must be a whole number of'),
+        (wiggling(3), {'image_size': (1, 2, 3)}, 'image_size must be width and height'),
+        (wiggling(3), {'frames': [0, 2, 1]}, 'sorted and unique, but 1 follows'),
+        (wiggling(3), {'frames': [0, 1, 1]}, 'sorted and unique, but 1 follows'),
+        (wiggling(3), {'frames': [0, 1]}, r'must have the shape \(2, 17, 2\)'),
+        (wiggling(3), {'frames': [-1, 0, 1]}, 'frames .* must be whole numbers'),
+        (wiggling(3), {'frames': [0, 0.5, 1]}, 'frames .* must be whole numbers'),
+        (wiggling(3), {'skeleton': 'dog'}, 'dog'),
+        (np.full((3, 17, 3), 9), {'scores': np.ones((3, 17))}, 'given twice'),
+    ],
+)
+def test_wrong_arrays_are_refused(keypoints, options, message):
+    options = {'image_size': SIZE, 'fps': 30} | options
+    with pytest.raises(ValueError, match=message):
+        mmhot.Clip2D.from_arrays(keypoints, **options)
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'message'),
+    [
+        ({'tracks': []}, 'tracks is empty'),
+        ({'tracks': [track([0, 1]), track([5])]}, r'different IDs, got \[0, 0\]'),
+        ({'tracks': [track([3, 2, 1])]}, 'sorted and unique, but 2 follows 3'),
+        ({'tracks': [replace(track([0]), scores=np.ones((2, 17)))]}, r'got \(2, 17\)'),
+        ({'tracks': [replace(track([0]), bboxes=np.ones(4))]}, r'got \(4,\)'),
+        ({'skeleton': 'halpe-26'}, r'\(3 frames, 26 joints of halpe-26\)'),
+        ({'width': None}, 'width must be a whole number of pixels, got None'),
+        ({'times': np.array([0, 2, 1])}, 'times must be the increasing seconds'),
+        ({'times': np.array([0, 1])}, 'times must be the increasing seconds'),
+        ({'width': 1, 'height': 4000}, 'most keypoints lie outside a 1x4000 image'),
+    ],
+)
+def test_wrong_clips_are_refused(lifter, wrong, message):
+    clip = replace(clip_of(track(range(3))), **wrong)
+    for lift in (lifter, mmhot.lift):
+        with pytest.raises(ValueError, match=message):
+            lift(clip)
+
+
+@pytest.mark.parametrize('wrong', [wiggling(3), None, 'clip.npz', [wiggling(3)]])
+def test_other_types_are_refused_with_the_way_to_make_a_clip(lifter, wrong):
+    with pytest.raises(TypeError, match=r'must be a Clip2D, got .*from_arrays\('):
+        lifter(wrong)
+    with pytest.raises(TypeError, match='tracks must hold Track2D, got list'):
+        check_clip(replace(clip_of(), tracks=[[1]]))
+
+
+def test_nan_scores_are_missing_keypoints():
+    person = track(range(2))
+    person.scores[1, 3] = np.nan
+    (checked,) = check_clip(clip_of(person)).tracks
+    assert np.isnan(checked.keypoints[1, 3]).all()
+    assert checked.scores[1, 3] == 0
+    assert checked.keypoints.dtype == checked.scores.dtype == np.float32
+    assert np.isfinite(person.keypoints).all()  # the given arrays are unchanged
+
+
+def test_lift_takes_arrays(lifter, tmp_path):
+    options = {'checkpoint': save_lifter(tmp_path / 'a.pth'), 'skeleton': 'h36m-17'}
+    clip = mmhot.lift(wiggling(5), image_size=SIZE, fps=50, **options)
+    assert clip.keypoints_3d.shape == (5, 17, 3)
+    with pytest.raises(ValueError, match='image_size and fps must be given'):
+        mmhot.lift(wiggling(5), fps=50, **options)
+    with pytest.raises(ValueError, match='single is for files of keypoints, not'):
+        mmhot.lift(wiggling(5), image_size=SIZE, fps=50, single='largest')

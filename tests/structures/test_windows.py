@@ -1,0 +1,90 @@
+"""Windows of clips: coverage, blending, progress."""
+
+import numpy as np
+import pytest
+
+from mmhot.structures.windows import blend_weights, lift_windows
+
+
+@pytest.mark.parametrize('num_frames', [1, 2, 3, 8, 9, 10, 50])
+@pytest.mark.parametrize(
+    ('seq_len', 'num_targets', 'stride', 'causal'),
+    [
+        *[(9, 1, 1, False), (9, 3, 1, False), (9, 3, 3, False), (9, 9, 3, False)],
+        *[(9, 9, 9, False), (8, 2, 2, False), (9, 1, 1, True), (9, 3, 2, True)],
+    ],
+)
+def test_every_frame_is_predicted_once_its_windows_are_averaged(
+    num_frames, seq_len, num_targets, stride, causal
+):
+    first = seq_len - num_targets if causal else (seq_len - num_targets) // 2
+    clips = [np.arange(num_frames, dtype=np.float32)[:, None] + 0.5]
+
+    def targets(windows):
+        return windows[:, first : first + num_targets]
+
+    lifted = lift_windows(targets, clips, seq_len, num_targets, stride, 4, causal)
+    # float32 weights
+    np.testing.assert_allclose(lifted[0], clips[0], rtol=1e-6)
+
+
+def test_causal_windows_contain_the_past_only():
+    def latest(windows):
+        return windows.max(1, keepdims=True)
+
+    clip = np.arange(20, dtype=np.float32)
+    (lifted,) = lift_windows(latest, [clip], 9, 1, 1, causal=True)
+    np.testing.assert_array_equal(lifted, clip)
+    (lifted,) = lift_windows(latest, [clip], 9, 1, 1)
+    np.testing.assert_array_equal(lifted, np.minimum(clip + 4, 19))
+
+
+def test_clips_in_one_batch_do_not_mix():
+    rng = np.random.default_rng(0)
+    clips = [rng.normal(size=(n, 2)).astype(np.float32) for n in (1, 30, 7, 2)]
+
+    def predict(windows):
+        return windows[:, 3:6] * windows.mean(1, keepdims=True)
+
+    together = lift_windows(predict, clips, 9, 3, 2, batch_size=5)
+    for clip, result in zip(clips, together, strict=True):
+        alone = lift_windows(predict, [clip], 9, 3, 2, batch_size=1)[0]
+        np.testing.assert_array_equal(alone, result)
+
+
+def test_seams_of_chunks_fade():
+    clips = [np.zeros(81, np.float32)]
+    count = 0
+
+    def alternating(windows):
+        nonlocal count
+        values = (count + np.arange(len(windows))) % 2
+        count += len(windows)
+        return np.repeat(values[:, None], 27, 1).astype(np.float32)
+
+    hard = lift_windows(alternating, clips, 27, 27, 27)[0]
+    count = 0
+    soft = lift_windows(alternating, clips, 27, 27, 9)[0]
+    assert np.abs(np.diff(hard)).max() == 1
+    assert np.abs(np.diff(soft)).max() < 0.15
+
+
+def test_blend_weights_are_positive_and_symmetric():
+    for count in (1, 2, 9):
+        weights = blend_weights(count)
+        assert (weights > 0).all()
+        np.testing.assert_array_equal(weights, weights[::-1])
+
+
+@pytest.mark.parametrize('stride', [0, 4])
+def test_strides_that_skip_frames_are_refused(stride):
+    with pytest.raises(ValueError, match=rf'stride \({stride}\) must be from 1 to'):
+        lift_windows(lambda w: w, [np.zeros(5)], 3, 3, stride)
+
+
+def test_progress_increases_to_the_number_of_frames():
+    done = []
+    clips = [np.zeros(20, np.float32), np.zeros(3, np.float32)]
+    lift_windows(lambda w: w[:, 4:5], clips, 9, 1, 1, 4, progress=done.append)
+    assert done == sorted(done)
+    assert done[-1] == 23

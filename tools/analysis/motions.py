@@ -1,0 +1,151 @@
+"""Motion capture as test data: dataset options, clips, 2D keypoints with noise."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmhot.datasets.mocap_dataset import MocapDataset
+from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
+from mmhot.datasets.transforms.virtual_camera import floor_offset, project
+from mmhot.evaluation.motion_quality import find_contacts
+from mmhot.io.arrays import load_arrays
+from mmhot.motion.contacts import ANKLES
+from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.lens import Lens
+
+FPS = 50.0
+"""Frames per second of the motion capture."""
+# Longer motions are cut, so that all weigh about the same.
+_MAX_FRAMES = 400
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """Ground truth of the one person in a clip.
+
+    Attributes:
+        pixels (np.ndarray): Human3.6M's joints in the image, (T, 17, 2).
+        poses (np.ndarray): Relative to the root, meters in camera axes, (T, 17, 3).
+        lens (Lens | None): Of the camera, if it is known.
+        root (np.ndarray | None): Positions of the root in camera axes, (T, 3).
+        contacts (np.ndarray | None): Whether the right and left ankle stand, (T, 2).
+    """
+
+    pixels: np.ndarray
+    poses: np.ndarray
+    lens: Lens | None = None
+    root: np.ndarray | None = None
+    contacts: np.ndarray | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> 'GroundTruth':
+        """Read the labels of a rendered clip, see tests/data/rendered_clips.md."""
+        names = ('h36m_2d', 'h36m_cam3d', 'K', 'width', 'height', 'fps')
+        arrays = load_arrays(path, (*names, 'h36m_world3d'))
+        missing = [name for name in names if name not in arrays]
+        if missing:
+            raise ValueError(
+                f'{path} is not the ground truth of a clip: no {missing[0]}'
+            )
+        (fx, _, cx), (_, fy, cy) = arrays['K'][:2].tolist()
+        size = int(arrays['width']), int(arrays['height'])
+        poses = arrays['h36m_cam3d']
+        lens = Lens((fx, fy), (cx, cy), size=size)
+        truth = cls(arrays['h36m_2d'], poses - poses[:, :1], lens, poses[:, 0])
+        if 'h36m_world3d' not in arrays:  # older clips
+            return truth
+        ankles = arrays['h36m_world3d'][:, ANKLES]
+        return replace(truth, contacts=find_contacts(ankles, float(arrays['fps'])))
+
+
+def add_lifter_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the lifter and of the motion capture."""
+    parser.add_argument(
+        '--model', help='name of shipped weights or config file (default: as in mmhot)'
+    )
+    parser.add_argument('--checkpoint', type=Path, help='weights for a config file')
+    parser.add_argument(
+        '--data-root', type=Path, default='data/cmu_mocap', help='motion capture'
+    )
+
+
+def open_motions(
+    data_root: str | Path, split: str = 'val', **settings: Any
+) -> MocapDataset:
+    """Open the motion capture, each clip with every virtual camera.
+
+    Args:
+        data_root (str | Path): Folder of the motion capture, see docs/data.md.
+        split (str): Defaults to 'val'.
+        **settings: Of :class:`mmhot.datasets.MocapDataset`, such as ``fps``.
+    """
+    return MocapDataset(
+        split_file='cmu_split.json',
+        split=split,
+        camera_file='virtual_cameras.json',
+        data_root=str(data_root),
+        test_mode=True,
+        **dict(ann_file='cmu_h36m17.npz') | settings,
+    )
+
+
+def select_motions(
+    data_root: str | Path,
+    count: int,
+    subjects: Sequence[str] = (),
+    fps: float = FPS,
+) -> list[tuple[np.ndarray, dict]]:
+    """Select evenly spaced motions, each with one camera.
+
+    Args:
+        data_root (str | Path): Folder of the motion capture, see docs/data.md.
+        count (int): Number of motions.
+        subjects (Sequence[str]): Of these, such as 'S85'. By default those of the
+            validation split.
+        fps (float): Frames per second.
+
+    Returns:
+        list[tuple[np.ndarray, dict]]: Arguments of :func:`project_motion`.
+    """
+    settings: dict[str, Any] = dict(fps=fps)
+    if subjects:
+        settings['ann_file'] = ['cmu_h36m17.npz', 'cmu_h36m17_more.npz']
+        settings['split'] = ['train', 'val', 'unlisted']
+        settings['subjects'] = [*subjects]
+    dataset = open_motions(data_root, **settings)
+    indices = np.linspace(0, len(dataset.clips) - 1, count).round().astype(int)
+    clips = [dataset.clips[index] for index in indices]
+    return [
+        (clip.arrays['joints_world'][:_MAX_FRAMES], clip.constants['camera_param'])
+        for clip in clips
+    ]
+
+
+def project_motion(
+    joints: np.ndarray, camera: dict, seed: int, fps: float = FPS
+) -> tuple[Clip2D, GroundTruth]:
+    """Project a motion, and add a 2D detector's noise.
+
+    Args:
+        joints (np.ndarray): Human3.6M's joints in meters, z up, (T, 17, 3).
+        camera (dict): See :func:`mmhot.datasets.transforms.virtual_camera.project`.
+        seed (int): Of the noise.
+        fps (float): Frames per second.
+
+    Returns:
+        tuple[Clip2D, GroundTruth]: Noisy keypoints with scores, and the ground truth.
+    """
+    pixels, in_camera = project(joints + floor_offset(joints), camera)
+    noisy = RandomDetectorNoise(seed=0).transform(dict(keypoints=pixels, id=seed))
+    scores = noisy['keypoints_visible'].astype(np.float32)
+    track = Track2D(0, np.arange(len(joints)), noisy['keypoints'], scores)
+    path = Path(f'motion{seed}')
+    clip = Clip2D(path.name, 'h36m-17', [track], camera['w'], camera['h'], fps, path)
+    contacts = find_contacts(joints[:, ANKLES], fps)
+    root = in_camera[:, 0]
+    poses = in_camera - in_camera[:, :1]
+    return clip, GroundTruth(pixels, poses, root=root, contacts=contacts)
