@@ -109,20 +109,6 @@ def test_scores_combine_both_models():
     assert not len(detector([IMAGE])[0][0])
 
 
-@pytest.mark.parametrize('margin', [10, 22, 16])
-def test_loose_boxes_are_replaced_by_those_around_the_keypoints(margin):
-    person, around = (60, 80, 100, 170), np.array([51, 71, 109, 179])
-    candidate = np.add(person, [-margin, -margin, margin, margin])
-    overlap = 58 * 108 / ((40 + 2 * margin) * (90 + 2 * margin))
-    share = np.clip((overlap - 0.6) / 0.2, 0, 1)
-    assert (share == 1, share == 0) == (margin == 10, margin == 22)
-    detector = PoseVerifiedDetector(Estimator(person), Candidates(candidate))
-    [(boxes, _)] = detector([IMAGE])
-    np.testing.assert_allclose(
-        boxes, [around + share * (candidate - around)], atol=0.01
-    )
-
-
 def test_both_passes_are_fast():
     calls = []
 

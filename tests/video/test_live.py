@@ -14,7 +14,7 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
-from mmhot.video.live import LiveLifter, target_position
+from mmhot.video.live import LiveLifter
 from mmhot.video.people import People
 from mmhot.video.smoothing import one_euro
 
@@ -212,18 +212,6 @@ def test_memory_is_bounded(lifter):
         live.update(frame)
     assert live._tracks == {}
     assert len(live._pending) == live.lookahead == 2
-
-
-def test_target_position_depends_on_the_lifter():
-    few = SimpleNamespace(seq_len=81, num_targets=9, causal=False)
-    assert target_position(few, 4) == 40
-    whole = SimpleNamespace(seq_len=243, num_targets=243, causal=False)
-    assert target_position(whole, 8) == 234
-    assert target_position(whole, 200) == 121
-    past = SimpleNamespace(seq_len=27, num_targets=1, causal=True)
-    assert target_position(past, 0) == 26
-    single = SimpleNamespace(seq_len=1, num_targets=1, causal=False)
-    assert target_position(single, 0) == 0
 
 
 def test_wrong_options_are_refused(lifter):

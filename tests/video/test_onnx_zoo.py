@@ -172,24 +172,6 @@ def test_other_archives_are_refused(sdk, tmp_path, cache, change, message):
     assert not [each for each in cache.glob('mmhot/**/*') if each.is_file()]
 
 
-@pytest.mark.parametrize(
-    ('text', 'message'),
-    [
-        ('{}', 'unexpected structure'),
-        (
-            pipeline(dict(NORMALIZE, std=[0, 1, 1])),
-            'must be three numbers, std above 0',
-        ),
-        ('{', 'not valid JSON'),
-    ],
-)
-def test_other_pipelines_are_refused(sdk, tmp_path, text, message):
-    sdk[f'{FOLDER}/pipeline.json'] = text
-    path = archive(tmp_path / 'a.zip', sdk)
-    with pytest.raises(ValueError, match=rf'pipeline\.json: .*{message}'):
-        open_pose_source(str(path), det_model='whole_image', device='cpu')
-
-
 # --- detectors ------------------------------------------------------------------------
 
 DETS = np.float32([[[8, 16, 40, 48, 0], [0, 0, 9, 9, 0], [50, 50, 60, 60, 0]]])

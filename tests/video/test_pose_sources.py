@@ -146,16 +146,6 @@ def test_weights_of_other_models_are_refused(tmp_path, change, message):
     assert '\n' not in str(error.value)
 
 
-def test_models_of_other_skeletons_are_refused(tmp_path):
-    meta = {
-        'dataset_meta': dict(dataset_name='ap10k', num_keypoints=17, flip_indices=[])
-    }
-    with pytest.raises(
-        ValueError, match="17 keypoints of 'ap10k', which is not a full"
-    ):
-        MMPoseEstimator(*write(tmp_path, POSE, red_finder(), meta))
-
-
 def test_names_are_looked_up_in_our_index_and_mmposes():
     ours = find_pose_model(GTPT)
     assert ours.config.is_relative_to(FOLDER)

@@ -164,17 +164,6 @@ def test_frames_may_be_left_out(every):
     assert_allclose(ids[2:], [ids[2]] * len(ids[2:]))
 
 
-def test_bad_arguments_are_named():
-    with pytest.raises(ValueError, match='fps must be above 0, got 0'):
-        Tracker(0)
-    with pytest.raises(ValueError, match='max_gap must be above 0 seconds, got -1'):
-        track_clip([], FPS, max_gap=-1)
-    tracker = Tracker(FPS)
-    tracker.update(frame(), 3)
-    with pytest.raises(ValueError, match='frame 3 must come after frame 3'):
-        tracker.update(frame(), 3)
-
-
 def crowd(seed):
     """Frames of six people who come and go, with noise, gaps and shots."""
     rng = np.random.default_rng(seed)

@@ -116,13 +116,6 @@ def test_people_who_leave_are_dropped():
     assert counts == [2] * 14 + [1] * 11
 
 
-def test_people_found_twice_are_one():
-    """A person lost on the way is detected again."""
-    world = World(lambda n: (60, 100) if not 8 <= n < 12 else None)
-    counts = [len(found) for found in world.run(25)]
-    assert counts == [1] * 8 + [0] * 4 + [1] * 13
-
-
 def test_without_people_only_the_last_frame_is_looked_at():
     world = World(lambda n: None)
     assert [len(found) for found in world.run(25)] == [0] * 25
@@ -261,14 +254,6 @@ def test_every_frame_is_estimated_if_wanted():
     world = Moving(lambda n: OFFSETS)
     chunk_of(world, gaps=Gaps(tolerance=0))
     assert sum(map(sum, world.calls)) == 25
-
-
-def test_longer_gaps_with_more_tolerance_save_crops():
-    swings = [Moving(swing), Moving(swing)]
-    chunk_of(swings[0])
-    chunk_of(swings[1], gaps=Gaps(0.2, 0.8, 16))
-    usual, fewer = (sum(map(sum, world.calls)) for world in swings)
-    assert fewer < 0.8 * usual
 
 
 def test_people_lost_in_the_middle_of_a_gap_are_searched_in_its_other_frames():
