@@ -7,7 +7,6 @@ import pytest
 
 from mmhot.video.sources import mediapipe_pose, model_names
 from mmhot.video.sources.model_names import choose_best
-from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights import downloads
 from mmhot.weights.downloads import cached_file, download
 
@@ -88,8 +87,3 @@ def test_a_failed_download_leaves_the_next_model(monkeypatch, caplog):
     with pytest.raises(ValueError, match=r'b\.pth cannot be downloaded .*: give it'):
         download('https://a/b.pth', ': give it')
     assert not cached_file('https://a/b.pth').exists()
-
-
-def test_weights_need_the_name_of_their_model():
-    with pytest.raises(ValueError, match='pose2d_weights is a.pth, which needs the na'):
-        open_pose_source('auto', 'a.pth')
