@@ -11,13 +11,10 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 import mmhot.compat
 from mmhot.apis import export
 from mmhot.cli import errors, runner
-from mmhot.deploy import transformer
 from mmhot.installation import try_imports
 from mmhot.io.images import is_animated, read_image
 from mmhot.io.writers import json_lines
@@ -101,14 +98,6 @@ def test_allocator_is_unchanged_without_glibc(error, monkeypatch):
 
     monkeypatch.setattr(runner.ctypes, 'CDLL', load)
     assert not runner.keep_freed_memory()
-
-
-def test_linear_layers_are_plain_without_onednn(monkeypatch):
-    monkeypatch.setattr(transformer, '_OPERATOR', None)
-    layer, x = nn.Linear(8, 8), torch.ones(4096, 8)
-    with torch.inference_mode():
-        assert not transformer._has_operator(x, layer.weight)
-        torch.testing.assert_close(transformer.FusedLinear(layer)(x), layer(x))
 
 
 def test_drive_letter_is_no_option_of_a_benchmark_model():

@@ -174,8 +174,10 @@ def test_peak_memory_counts_temporary_tensors():
         ('mmpose::c/d.py', ModelSpec('d', 'mmpose::c/d.py')),
         ('mmhot://e', ModelSpec('e', 'mmhot://e')),
         (
-            'tcn-27:folded',
-            ModelSpec('tcn-27:folded', MODELS['tcn-27'], options=('folded',)),
+            'tcn-27:channels_last',
+            ModelSpec(
+                'tcn-27:channels_last', MODELS['tcn-27'], options=('channels_last',)
+            ),
         ),
         (
             'x.py:channels_last:model.a=[1,2]:input=(3,4)',
@@ -254,9 +256,9 @@ def test_a_row_may_ask_for_the_center_frame():
         ('tcn-27:model.backbone.blocks=2', 'tcn-27.*cannot be built: .*blocks'),
         ('tcn-27:model.backbone.type.a=2', 'tcn-27:model.backbone.type.a=2: '),
         ('tcn-27:channels_last', 'channels_last is for images'),
-        ('nanohtnet-81-9:onnx:folded', 'onnx takes no other option of speed'),
+        ('nanohtnet-81-9:onnx:center', 'onnx takes no other option of speed'),
         ('tcn-27:int8', 'tcn-27:int8: float16 and int8 are for onnx'),
-        ('tcn-27:folded:openvino', 'openvino takes no other option of speed'),
+        ('tcn-27:channels_last:openvino', 'openvino takes no other option of speed'),
         ('tcn-27:onnx:int8:float16', 'either float16 or int8'),
         ('tcn-27:openvino:int8', 'either float16 or int8, for onnx'),
     ],

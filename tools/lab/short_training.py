@@ -11,7 +11,6 @@ from torch import nn
 
 from mmhot.cli.errors import OneLineParser, print_line
 from mmhot.cli.report import align
-from mmhot.deploy.switch import rewrite_for_training
 from mmhot.errors import naming
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
@@ -120,7 +119,6 @@ def train(
     if edit is not None:
         edit(runner.model.backbone)
     if trains:
-        rewrite_for_training(runner.model)
         runner.train()
     seconds = time.process_time() - begin
     measured = getattr(runner, evaluate)()

@@ -235,8 +235,6 @@ def measure(
     shorten(config, steps, chosen.batch_size, _PARTS)
     if chosen.rate:
         config.optim_wrapper.optimizer.lr = chosen.rate
-    if warms_up:
-        config.custom_hooks.append(dict(type='KeepRateHook', begin=3, end=6))
     config.load_from = chosen.start
     # every 25th frame, or every fourth window
     test = config.test_dataloader.dataset

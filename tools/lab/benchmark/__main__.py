@@ -2,14 +2,14 @@
 
 Example::
 
-    python -m tools.lab.benchmark nanohtnet-243-9 nanohtnet-243-9:folded \
+    python -m tools.lab.benchmark nanohtnet-243-9 nanohtnet-243-9:onnx \
         --reference tcn-27 --batch 1 64 --threads 2 --out speed.json
 
 A MODEL is a short name (see ``--list``), a config file, ``mmpose::CONFIG``,
 ``mmhot::CONFIG`` or ``mmhot://NAME`` of shipped weights, and may have options:
-``MODEL:folded`` is rewritten for inference, ``MODEL:channels_last`` uses that memory
-format, ``MODEL:KEY=VALUE`` changes a setting of its config, and
-``MODEL:input=(243,17,2)`` defines the shape of an input if the config does not.
+``MODEL:channels_last`` uses that memory format, ``MODEL:KEY=VALUE`` changes a setting
+of its config, and ``MODEL:input=(243,17,2)`` defines the shape of an input if the
+config does not.
 
 Models are timed in turns, in random order, in every round. The ratio compares turns of
 the same round: its median and quartiles, and, as best, the ratio of the shortest calls,

@@ -240,7 +240,7 @@ def _describe(
     spec: ModelSpec, built: BuiltModel
 ) -> tuple[tuple[int, ...], int | None, int | None, Cost]:
     """Shape of the input, predicted frames, frames between windows, and cost."""
-    # Count the plain model: folded layers hide operations from the counter.
+    # exported models have no operations to count
     plain = build_spec(ModelSpec(spec.name, spec.source, spec.settings, spec.shape))
     x = plain.inputs(1)
     try:

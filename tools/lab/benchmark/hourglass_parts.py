@@ -38,16 +38,13 @@ def measure_parts(pairs: Sequence[tuple[str, str]], rounds: int) -> list[dict]:
     """
     rows = []
     for pair in pairs:
-        plain, folded = (
-            [build_spec(parse_spec(f'{name}{option}')) for name in pair]
-            for option in ('', ':folded')
-        )
-        depth = plain[1].model.pruners[0].depth
-        counts = [_count(built, depth) for built in plain]
-        inputs = [built.inputs(1) for built in folded]
+        models = [build_spec(parse_spec(name)) for name in pair]
+        depth = models[1].model.pruners[0].depth
+        counts = [_count(built, depth) for built in models]
+        inputs = [built.inputs(1) for built in models]
         turns: list[tuple[dict, ...]] = []
         for _ in range(1 + rounds):  # the first warms up
-            both = zip(folded, inputs, strict=True)
+            both = zip(models, inputs, strict=True)
             turns.append(tuple(_time(built, x, depth) for built, x in both))
         rows += _rows(pair[1].partition(':')[0], counts, turns[1:])
     return rows

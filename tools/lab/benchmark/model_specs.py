@@ -6,7 +6,6 @@ config file, ``PACKAGE::CONFIG``, or ``mmhot://NAME`` of shipped weights. An opt
 * ``KEY=VALUE``: a setting of the config, for example ``model.backbone.depth=2``; lists
   as ``[1,2]``;
 * ``input=(T,K,C)``: the shape of one input, if the config does not define it;
-* ``folded``: rewritten for inference, see :func:`mmhot.deploy.switch.switch_to_deploy`;
 * ``channels_last``: images and kernels in that memory format;
 * ``onnx``: exported, and run by ONNX Runtime; lifters and 2D models; also with
   ``float16`` or ``int8``, which is calibrated on noise: for times, not for errors;
@@ -29,7 +28,6 @@ from torch import Tensor, nn
 import mmhot.plugin  # noqa: F401 registers what configs name
 from mmhot.apis.onnx_precision import convert_precision
 from mmhot.deploy.onnx_graphs import KEPT, LifterGraph, PoseGraph, write_graph
-from mmhot.deploy.switch import switch_to_deploy
 from mmhot.errors import hint_at_names
 from mmhot.evaluation.cost import input_shape, run_network
 from mmhot.lifting.load_model import load_lifter
@@ -97,7 +95,7 @@ MODELS = {
 
 _PRECISIONS = ('float16', 'int8')
 _RUNTIMES = ('onnx', 'openvino')
-_OPTIONS = (*_RUNTIMES, *_PRECISIONS, 'folded', 'channels_last', 'center')
+_OPTIONS = (*_RUNTIMES, *_PRECISIONS, 'channels_last', 'center')
 # A colon outside of '::', '://' and Windows' drives.
 _SEPARATOR = re.compile(r'(?<!:):(?![:/\\])')
 
@@ -211,8 +209,6 @@ def build_spec(spec: ModelSpec, device: str = 'cpu') -> BuiltModel:
         return _export(spec, model, shape)
     if not {*_PRECISIONS}.isdisjoint(spec.options):
         raise ValueError(f'{spec.name}: float16 and int8 are for onnx')
-    if 'folded' in spec.options:
-        switch_to_deploy(model)
     memory_format = torch.contiguous_format
     if 'channels_last' in spec.options:
         if len(shape) != 3:

@@ -54,7 +54,7 @@ _Group = tuple[tuple[int, ...], Sequence[str]]
 _BACKENDS: Sequence[_Group] = [
     (
         (1, 2, 16) if name == 'gtpt-t' else (1, 16),
-        [f'{name}{option}' for option in ('', ':folded', *_EXPORTED)],
+        [f'{name}{option}' for option in ('', *_EXPORTED)],
     )
     for name in _SHIPPED
 ]
@@ -74,18 +74,16 @@ _TORCH_MODELS: Sequence[_Group] = [
         [
             'tcn-27',
             'nanohtnet-243-9',
-            'nanohtnet-243-9:folded',
             'htnet',
-            'htnet:folded',
         ],
     ),
     (
         (1, 16),
         [
             'rtmpose-m',
-            'rtmpose-m:folded:channels_last',
-            *(f'gtpt-{size}:folded' for size in 'tsb'),
-            'gtpt-t:folded:model.head.keep_rates=None',
+            'rtmpose-m:channels_last',
+            *(f'gtpt-{size}' for size in 'tsb'),
+            'gtpt-t:model.head.keep_rates=None',
         ],
     ),
 ]
@@ -99,7 +97,7 @@ _PAIRS = (
 )
 _HOURGLASSES: Sequence[_Group] = [
     ((1,), [f'{host}{option}', f'{pruned}{option}'])
-    for option in (':folded', ':onnx')
+    for option in ('', ':onnx')
     for host, pruned in _PAIRS
 ]
 
