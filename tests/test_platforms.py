@@ -15,7 +15,7 @@ import pytest
 import mmhot.compat
 from mmhot.apis import export
 from mmhot.cli import errors, runner
-from mmhot.installation import try_imports
+from mmhot.compat.doctor import try_imports
 from mmhot.io.images import is_animated, read_image
 from mmhot.io.writers import json_lines
 from mmhot.io.writers.json_lines import JsonLines
@@ -168,4 +168,4 @@ def test_devices_are_listed_without_the_nvidia_driver(monkeypatch):
 
     monkeypatch.setattr(ctypes, 'CDLL', load)
     monkeypatch.setattr(sys, 'platform', 'win32')
-    assert try_imports(['json'], 20.0) == ({'json': ''}, ['cpu'])
+    assert try_imports(['json']) == ({'json': ''}, ['cpu'])

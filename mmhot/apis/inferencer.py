@@ -25,7 +25,7 @@ from mmhot.apis.inferencer_outputs import (
 from mmhot.apis.inferencer_predictors import FrameResult, Predictor2D, Predictor3D
 from mmhot.apis.options import InferOptions
 from mmhot.apis.progress import no_bar, stage_bars, text_bar
-from mmhot.installation import choose_device
+from mmhot.compat.installation import choose_device
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.frames import FrameSource

@@ -15,8 +15,8 @@ from mmhot.apis.command_options import SearchOptions
 from mmhot.apis.progress import Bars, no_bar
 from mmhot.clips import Clip2D, Track2D, check_clip
 from mmhot.compat.checkpoints import safe_load
+from mmhot.compat.installation import choose_device
 from mmhot.errors import naming, require_file
-from mmhot.installation import choose_device
 from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.io.lifted import read_lifted
 from mmhot.io.readers.keypoints import read_keypoints

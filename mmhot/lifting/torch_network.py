@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 import mmhot.plugin  # noqa: F401 registers components
+from mmhot.compat.installation import choose_device
 from mmhot.deploy.half_precision import copy_to_device, half_precision
-from mmhot.installation import choose_device
 from mmhot.keypoint_arrays import mirror_poses
 from mmhot.lifting.load_model import load_lifter
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mmhot.clips import Clip3D
-from mmhot.installation import import_extra
+from mmhot.compat.installation import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.video.frames import FrameSource
 from mmhot.visualization.clip_renderer import doubts

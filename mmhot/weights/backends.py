@@ -1,14 +1,16 @@
 """Back ends of models: the choice between PyTorch and ONNX Runtime, and ONNX files."""
 
 import json
+import logging
 import os
 from collections.abc import Sequence
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mmhot.errors import require_file
-from mmhot.installation import list_devices_of_driver
+from mmhot.compat.installation import list_devices_of_driver
+from mmhot.errors import INSTALL_MMPOSE, require_file
 from mmhot.weights.hub import (
     ARCHIVE,
     META_FILE,
@@ -21,7 +23,8 @@ from mmhot.weights.index import SCHEME, WEIGHTS_FOLDER, read_models
 
 BACKENDS = ('auto', 'torch', 'onnx')
 _CPU_PROVIDER = 'CPUExecutionProvider'
-_NEEDED = "needs PyTorch: pip install 'mmhot[mmpose]'"
+_RECOMMENDATION = 'models of your own run in PyTorch; mmhot export makes them faster'
+_LOGGER = logging.getLogger(__name__)
 
 
 def find_graph(
@@ -35,8 +38,7 @@ def find_graph(
     """Choose the back end of a model.
 
     'auto' runs models of ``mmhot export`` and, on a CPU, shipped models with ONNX
-    Runtime. Others run with PyTorch if it is installed. ``docs/export.md`` compares
-    both.
+    Runtime, also where PyTorch is installed. Others run with PyTorch.
 
     Args:
         model (str | Path, optional): Name, config, .onnx file, or folder of
@@ -59,39 +61,57 @@ def find_graph(
         raise ValueError(f'backend must be one of {known}, got {backend!r}')
     file = None if model is None else exported_file(model)
     if file is not None:
-        if weights is not None:
-            raise ValueError(
-                f'{model} has its own weights: {weights} cannot replace them'
-            )
-        if backend == 'torch':
-            raise ValueError(
-                f"backend 'torch' cannot run {model}, which is an ONNX model"
-            )
+        _check_exported(model, weights, backend)
         return file
-    graph = None
-    if model is not None and weights is None:
-        graph = shipped_graph(str(model), tasks)
     named = model if weights is None else weights
+    graph = None if named is not model else shipped_graph(str(model), tasks)
+    if backend == 'onnx' or find_spec('torch') is None:
+        return _require_graph(graph, named, backend)
+    if backend == 'torch' or _uses_gpu(device):
+        return None
+    if graph is None:
+        _recommend_export()
+    return None if prefers_torch else graph
+
+
+def _check_exported(
+    model: str | Path, weights: str | Path | None, backend: str
+) -> None:
+    """Refuse arguments that contradict an exported model."""
+    if weights is not None:
+        raise ValueError(f'{model} has its own weights: {weights} cannot replace them')
+    if backend == 'torch':
+        raise ValueError(f"backend 'torch' cannot run {model}, which is an ONNX model")
+
+
+def _require_graph(graph: Path | None, named: str | Path | None, backend: str) -> Path:
+    """Return the graph, without which ONNX Runtime cannot run a model."""
     if backend == 'onnx' and graph is None:
         raise ValueError(
             f"backend 'onnx' runs shipped models and those of mmhot export, not {named}"
         )
     if backend == 'torch' or graph is None:
-        if find_spec('torch') is None:
-            raise ValueError(f'{named} {_NEEDED}')
-        return None
-    if backend == 'onnx' or find_spec('torch') is None:
-        return graph
-    on_cpu = device == 'cpu' or (
-        device == 'auto' and len(list_devices_of_driver()) == 1
-    )
-    return graph if on_cpu and not prefers_torch and find_spec('onnxruntime') else None
+        raise ValueError(f'{named} needs PyTorch: {INSTALL_MMPOSE}')
+    return graph
+
+
+def _uses_gpu(device: str) -> bool:
+    if device == 'auto':
+        return len(list_devices_of_driver()) > 1
+    return device != 'cpu'
+
+
+@cache
+def _recommend_export() -> None:
+    """Log once that exported models are faster."""
+    _LOGGER.warning(_RECOMMENDATION)
 
 
 def exported_file(model: str | Path) -> Path | None:
-    """Return the ONNX file of a file, archive or exported folder; None of others.
+    """Resolve a path to its ONNX file, or None.
 
-    Folders are those of ``mmhot export`` and of MMDeploy's SDK.
+    The path may be an ONNX file, an archive, or a folder of ``mmhot export`` or of
+    MMDeploy's SDK.
     """
     path = local_file(model)
     if path.suffix.lower() == '.onnx':

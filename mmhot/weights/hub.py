@@ -12,8 +12,8 @@ import zlib
 from pathlib import Path, PurePosixPath
 from urllib.parse import urldefrag, urlsplit
 
+from mmhot.compat.installation import import_extra
 from mmhot.errors import naming, require_file
-from mmhot.installation import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.weights.downloads import cache_folder, cached_file, check_digest, download
 

@@ -14,7 +14,7 @@ import pytest
 import mmhot
 from mmhot.cli import dispatch
 from mmhot.cli.dispatch import main
-from mmhot.installation import choose_device
+from mmhot.compat.installation import choose_device
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.clips import Clip3D
-from mmhot.installation import import_extra
+from mmhot.compat.installation import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.trc import sample_evenly
 

@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.report import align, output_file
-from mmhot.installation import choose_device
+from mmhot.compat.installation import choose_device
 from mmhot.io.atomic import replacing
 from tools.lab.benchmark.comparison import (
     Settings,
