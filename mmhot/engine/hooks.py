@@ -38,7 +38,8 @@ class EpochSeedHook(Hook):
     The main process is seeded here; workers of the data loader need
     :class:`SeedTransforms` in the pipeline, which receives the
     epoch from this hook. Checkpoints also store the sampler's seed, which is random
-    where a config sets none.
+    where a config sets none. ``BatchSyncRandomResize`` draws sizes one step early,
+    which checkpoints do not have.
     """
 
     priority = 'VERY_HIGH'
@@ -47,7 +48,6 @@ class EpochSeedHook(Hook):
         """Seed with (the runner's seed, epoch, rank)."""
         rank = get_rank()
         seed_everything(runner.seed, runner.epoch + 1, rank, 0)
-        _forget_batch_sizes(runner.model)
         for transform in _transforms(runner.train_dataloader.dataset):
             if isinstance(transform, SeedTransforms):
                 transform.announce(runner.seed, runner.epoch, rank)
@@ -72,16 +72,6 @@ class EpochSeedHook(Hook):
         if seed is not None:
             for sampler in _seeded_samplers(runner):
                 sampler.seed = seed
-
-
-def _forget_batch_sizes(model: nn.Module) -> None:
-    """Forget the random image size that ``BatchSyncRandomResize`` drew in advance.
-
-    It is drawn one step early by MMDetection and MMPose and is not in checkpoints.
-    """
-    for module in model.modules():
-        if type(module).__name__ == 'BatchSyncRandomResize':
-            module._input_size = None
 
 
 def _seeded_samplers(runner: Runner) -> Iterator[Sampler]:

@@ -1,7 +1,6 @@
 """Optimizers, mixed precision, and averages of weights."""
 
 import math
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -87,10 +86,7 @@ class MuonAdamW(Optimizer):
         if closure is not None:
             raise ValueError('MuonAdamW takes no closure')
         for part in self.parts:
-            if isinstance(part, AdamW):
-                part.step()
-            else:
-                _step_muon(part)
+            part.step()
 
     def state_dict(self) -> dict:
         """Return the states of both optimizers."""
@@ -115,49 +111,6 @@ def _find_muon() -> type[Optimizer]:
     if muon is None:
         raise ImportError(f'Muon came with PyTorch 2.9, this is {torch.__version__}')
     return muon
-
-
-def _step_muon(muon: Optimizer) -> None:
-    """Take PyTorch's step of Muon, with matrices of the same shape at once.
-
-    PyTorch takes them one by one, which on a GPU lasts as long as the rest of a small
-    lifter's training.
-    """
-    for group in muon.param_groups:
-        shapes = defaultdict(list)
-        for parameter in group['params']:
-            if parameter.grad is not None:
-                shapes[parameter.shape].append(parameter)
-        for shape, weights in shapes.items():
-            grads = [weight.grad for weight in weights]
-            averages = [_average(muon.state[weight], weight) for weight in weights]
-            torch._foreach_lerp_(averages, grads, 1 - group['momentum'])
-            steps = torch.stack(torch._foreach_lerp(grads, averages, group['momentum']))
-            steps = _orthogonalize(steps, group).to(steps.dtype)
-            torch._foreach_mul_(weights, 1 - group['lr'] * group['weight_decay'])
-            rate = 0.2 * math.sqrt(max(shape)) * group['lr']
-            torch._foreach_add_(weights, list(steps), alpha=-rate)
-
-
-def _average(state: dict, weight: Tensor) -> Tensor:
-    """Return the momentum of a weight from its state."""
-    if 'momentum_buffer' not in state:
-        state['momentum_buffer'] = torch.zeros_like(weight)
-    return state['momentum_buffer']
-
-
-def _orthogonalize(matrices: Tensor, group: dict) -> Tensor:
-    """Move singular values of matrices (N, A, B) near 1 by Newton-Schulz iterations."""
-    is_tall = matrices.shape[1] > matrices.shape[2]
-    x = (matrices.mT if is_tall else matrices).bfloat16()
-    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=group['eps'])
-    a, b, c = group['ns_coefficients']
-    for _ in range(group['ns_steps']):
-        gram = x @ x.mT
-        x = torch.baddbmm(
-            x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a
-        )
-    return x.mT if is_tall else x
 
 
 @OPTIM_WRAPPERS.register_module()

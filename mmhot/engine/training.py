@@ -4,18 +4,19 @@ import math
 import re
 import time
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import broadcast, is_main_process
+from mmengine.dist import broadcast
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmpose.registry import HOOKS
 
 from mmhot.compat.checkpoints import safe_load
-from mmhot.io.atomic import remove_abandoned, replacing
+from mmhot.io.atomic import replacing
 
 _BACKEND = 'mmhot'
 # Seconds that a training for a given time took, in MMEngine's message hub.
@@ -24,7 +25,10 @@ _NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
 class WholeFileBackend(LocalBackend):
-    """Local files that appear when they are complete."""
+    """Local files that appear when complete; their removal is postponed."""
+
+    def __init__(self) -> None:
+        self._outdated: set[str] = set()
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write a temporary file and rename it."""
@@ -32,6 +36,16 @@ class WholeFileBackend(LocalBackend):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             temporary.write_bytes(obj)
+
+    def remove(self, filepath: str | Path) -> None:
+        """Remove a file at the next call of :meth:`remove_outdated`."""
+        self._outdated.add(str(filepath))
+
+    def remove_outdated(self, current: Collection[str]) -> None:
+        """Remove postponed files, except current ones."""
+        for path in self._outdated.difference(current):
+            super().remove(path)
+        self._outdated.clear()
 
 
 register_backend(_BACKEND, WholeFileBackend)
@@ -49,34 +63,15 @@ class WholeCheckpointHook(CheckpointHook):
         if 'file_client_args' not in kwargs:
             kwargs.setdefault('backend_args', dict(backend=_BACKEND))
         super().__init__(*args, **kwargs)
-        self._outdated: list[str] = []
-
-    def before_train(self, runner: Runner) -> None:
-        """Remove what a killed training left half-written; postpone later removals."""
-        super().before_train(runner)
-        if is_main_process():
-            remove_abandoned(Path(runner.work_dir))
-        self._remove = self.file_backend.remove
-        self.file_backend.remove = self._outdated.append
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         super()._save_checkpoint_with_step(runner, step, meta)
-        self._remove_outdated(runner)
-
-    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        super()._save_best_checkpoint(runner, metrics)
-        self._remove_outdated(runner)
-
-    def _remove_outdated(self, runner: Runner) -> None:
+        if not isinstance(self.file_backend, WholeFileBackend):
+            return
         # a repeated epoch may have replaced a file by one of the same name
-        current = {
-            value
-            for key, value in runner.message_hub.runtime_info.items()
-            if key.startswith(('last_ckpt', 'best_ckpt'))
-        }
-        for path in {*self._outdated} - current:
-            self._remove(path)
-        self._outdated.clear()
+        saved = runner.message_hub.runtime_info.items()
+        current = [x for key, x in saved if key.startswith(('last_ckpt', 'best_ckpt'))]
+        self.file_backend.remove_outdated(current)
 
 
 def find_whole_checkpoint(work_dir: str | Path) -> tuple[str | None, list[str]]:

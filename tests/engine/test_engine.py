@@ -2,7 +2,6 @@
 
 import json
 from copy import deepcopy
-from importlib import import_module
 from types import SimpleNamespace
 
 import mocap
@@ -118,16 +117,6 @@ def test_joined_pipelines_seed_a_worker_once():
     draws = list(data)
     assert len(set(draws)) == 6
     assert draws == list(data)
-
-
-@pytest.mark.parametrize('package', ['mmdet', 'mmpose'])
-def test_random_batch_sizes_are_forgotten(package):
-    resize = import_module(f'{package}.models.data_preprocessors').BatchSyncRandomResize
-    model = nn.Sequential(resize(random_size_range=(32, 64)))
-    model[0]._input_size = (32, 32)
-    data = SimpleNamespace(dataset=None)
-    EpochSeedHook().before_train_epoch(runner_at(0, 1, data, model))
-    assert model[0]._input_size is None
 
 
 def drawn_by_main(seed, epoch, rank, monkeypatch):

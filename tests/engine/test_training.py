@@ -1,4 +1,4 @@
-"""Checkpoints are whole or absent; diverged trainings stop; curves are drawn."""
+"""Checkpoints are whole or absent; diverged trainings stop."""
 
 import re
 import resource
@@ -111,14 +111,6 @@ def test_full_disk_keeps_the_checkpoint_before(train, tmp_path):
     assert last == f'{tmp_path}/work/epoch_1.pth'
     assert train('--resume')[0] == 0
     assert checkpoints(tmp_path) == ['epoch_2.pth']
-
-
-def test_a_killed_training_leaves_no_temporary_file_for_good(train, tmp_path):
-    (tmp_path / 'work').mkdir()
-    abandoned = tmp_path / 'work/.mmhot-12345678.pth'
-    abandoned.write_bytes(b'half')
-    assert train(**{'train_cfg.max_epochs': 1})[0] == 0
-    assert not abandoned.exists()
 
 
 def test_best_checkpoint_is_replaced_by_a_better_one(train, tmp_path):
