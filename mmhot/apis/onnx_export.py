@@ -21,9 +21,9 @@ from mmhot.apis.onnx_precision import (
     measure_loss,
 )
 from mmhot.deploy.onnx_graphs import KEPT, OPSET, write_graph
+from mmhot.deploy.onnx_sessions import open_session
 from mmhot.errors import escape, ignored_warnings
 from mmhot.io.atomic import replacing
-from mmhot.weights.backends import open_session
 from mmhot.weights.hub import META_FILE, MODEL_FILE
 
 FILES = (MODEL_FILE, META_FILE, 'README.md')

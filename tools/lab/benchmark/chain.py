@@ -30,11 +30,12 @@ from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferOptions, InferRunOptions
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.report import align, output_file
+from mmhot.deploy.onnx_sessions import open_session
 from mmhot.io.atomic import replacing
 from mmhot.video.frames import VideoFile
 from mmhot.video.pipeline import VideoLifter
 from mmhot.video.sources.model_names import TASKS_2D
-from mmhot.weights.backends import BACKENDS, open_session, shipped_graph
+from mmhot.weights.backends import BACKENDS, shipped_graph
 from tools.lab.benchmark.timing import Times, compare, time_in_turns
 
 NETWORKS = ('onnx', 'torch')
