@@ -376,3 +376,12 @@ def test_extras_and_groups_resolve_together_to_the_lock(name, tmp_path):
     locked = [line.rstrip(' \\') for line in lock.read_text().splitlines()]
     locked = [line for line in locked if not line.lstrip().startswith('--hash')]
     assert again.read_text().splitlines() == locked
+
+
+def test_requirements_of_pip_are_locked_ones():
+    folder = ROOT / 'requirements'
+    lines = (folder / 'lock.txt').read_text().splitlines()
+    locked = {line.rstrip(' \\') for line in lines}
+    wanted = set((folder / 'pip.txt').read_text().splitlines())
+    assert wanted <= locked
+    assert {'mmpose', 'torch'} <= {x.partition('=')[0] for x in wanted}

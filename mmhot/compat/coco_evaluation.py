@@ -67,10 +67,9 @@ class COCOeval(cocoeval.COCOeval):
     Args:
         cocoGt (COCO, optional): Ground truth.
         cocoDt (COCO, optional): Results, as ``cocoGt.loadRes`` returns them.
-        iouType (str): ``'keypoints'``,
-            ``'keypoints_body'``, ``'_foot'``, ``'_face'``, ``'_lefthand'``,
-            ``'_righthand'`` or ``'_wholebody'`` (COCO-WholeBody), ``'bbox'`` or
-            ``'segm'``.
+        iouType (str): ``'keypoints'``; ``'keypoints_body'``, ``'_foot'``, ``'_face'``,
+            ``'_lefthand'``, ``'_righthand'`` or ``'_wholebody'`` (COCO-WholeBody);
+            ``'bbox'`` or ``'segm'``.
         sigmas (Sequence[float], optional): Sigmas of the evaluated keypoints, (K,);
             by default those of COCO's 17.
         use_area (bool): Whether OKS uses the ``area`` of annotations, rather than 0.53

@@ -20,7 +20,6 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 import mmhot
-from mmhot.compat.import_hooks import mmcv_kind
 from mmhot.compat.installation import list_devices_of_driver
 
 _TIMEOUT = 120.0  # seconds for all imports
@@ -184,7 +183,7 @@ def _judge(item: Requirement, error: str) -> PackageStatus:
     names = (item.name, *_SAME.get(item.name, ()))
     there = {name: version for name in names if (version := _version(name))}
     found = next(iter(there.values()), '')
-    status = PackageStatus(item.name, found, str(item.specifier), note=_remark(there))
+    status = PackageStatus(item.name, found, str(item.specifier))
     wanted = item.name + status.allowed
     install = _pip('install', *(['--no-deps'] if item.name in _ALONE else []), wanted)
     if not there:
@@ -203,13 +202,6 @@ def _judge(item: Requirement, error: str) -> PackageStatus:
     else:
         return status
     return replace(status, verdict='broken', note=note, command=install)
-
-
-def _remark(there: dict[str, str]) -> str:
-    """Return what the version of a distribution does not show."""
-    if {'mmcv', 'mmcv-lite'} & there.keys():
-        return mmcv_kind()
-    return f'{" and ".join(there)} is installed' if {*_OPENCV} & there.keys() else ''
 
 
 def _pip(action: str, *arguments: str) -> str:

@@ -168,21 +168,6 @@ def test_numbers_are_those_of_the_installed_xtcocotools(tmp_path):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9, err_msg=name)
 
 
-@pytest.mark.parametrize(
-    ('case', 'options', 'message'),
-    [
-        (Case('keypoints'), dict(sigmas=SIGMAS), r'got 133; .* 17 keypoints in keypoi'),
-        (Case('keypoints', use_area=False), dict(), r"0 has no 'area'.*use_area=False"),
-    ],
-)
-def test_unsuitable_annotations_are_refused(case, options, message, tmp_path):
-    labeled = coco_evaluation.COCO(write_truth(case, tmp_path))
-    detected = labeled.loadRes(results(case))
-    evaluation = coco_evaluation.COCOeval(labeled, detected, **options)
-    with pytest.raises(ValueError, match=message):
-        evaluation.evaluate()
-
-
 def detections_for_mmpose(case):
     """Yield results one at a time, as a model hands them to a metric."""
     for number, found in enumerate(results(case)):
