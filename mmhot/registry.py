@@ -1,8 +1,8 @@
 """Registries of the scope ``mmhot``, which resolve names in MMPose's registries.
 
-MMEngine marks every dict that a config inherits through ``_base_ = 'mmhot::...'`` with
-the scope ``mmhot``, imports this module and looks for a registry of that scope. The
-registries below are empty; MMPose's are their parents.
+MMEngine imports this module where a config or an inferencer names the scope ``mmhot``
+(``type='mmhot.GTPTHead'``, ``scope='mmhot'``), and looks for a registry of that scope.
+The registries below are empty; MMPose's are their parents.
 
 MMEngine knows ``mmhot::`` only after ``import mmhot``, see
 :mod:`mmhot.compat.import_hooks`. ``_base_`` and ``mmengine.hub.get_config`` accept such

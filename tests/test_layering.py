@@ -12,14 +12,13 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / 'mmhot').rglob('*.py'))
 # A module imports from its own line and from those above.
 LAYERS = (
-    'skeletons errors compat keypoint_arrays',
-    'clips windows lens crops profiling io.arrays io.atomic io.images '
-    'weights.strict_loading',
+    'skeletons errors compat',
+    'structures profiling io.arrays io.atomic io.images',
     'models.layers',
     'models.tokens',
     'models.gtpt models.lifters',
     'codecs datasets evaluation engine',
-    'weights io lifting deploy',
+    'weights io lifting motion deploy',
     'video',
     'visualization',
     'apis',
@@ -32,7 +31,7 @@ RANKS['mmhot.checkpoints'] = RANKS['mmhot.weights']  # its public name
 FOUNDATIONS = ('mmhot.compat',)
 EXCEPTIONS = {
     # Clip3D.save writes any format, and imports its writers when it is called.
-    ('mmhot.clips', 'mmhot.apis.export'),
+    ('mmhot.structures.clips', 'mmhot.apis.export'),
 }
 # Lazy names of the package, the entry point, and the list of all that registers itself,
 # which any module may load before it builds a model by name.

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from mmhot.apis.options import ExportOptions, OutputOptions
 from mmhot.apis.progress import Bars, no_bar
-from mmhot.io.atomic import CACHE_FOLDER, is_in_the_way, remove_abandoned
+from mmhot.io.atomic import is_in_the_way
 from mmhot.io.own_results import is_result
 from mmhot.io.writers.table import WRITERS, Writer
 
 if TYPE_CHECKING:  # importing them takes seconds
-    from mmhot.clips import Clip3D
+    from mmhot.structures.clips import Clip3D
     from mmhot.video.frames import FrameSource
 
 
@@ -92,9 +92,9 @@ def _write_formats(
     say: Callable[[str], None] = lambda line: None,
     bars: Bars = no_bar,
 ) -> list[Path]:
-    from mmhot.clips import to_axes
-    from mmhot.lifting.foot_lock import lock_feet
     from mmhot.lifting.world import scale_people
+    from mmhot.motion.foot_lock import lock_feet
+    from mmhot.structures.clips import to_axes
 
     if footage is None and options.html_frames:
         raise ValueError('html_frames needs a video, and there is none')
@@ -130,8 +130,8 @@ def _write_formats(
 
 def _turned(clip: 'Clip3D', axes: str, static_camera: bool) -> 'Clip3D':
     """Convert a clip to any axes; all numbers are finite."""
-    from mmhot.clips import to_axes
     from mmhot.lifting.world import to_world
+    from mmhot.structures.clips import to_axes
 
     if axes == 'world' != clip.axes:
         clip = to_world(to_axes(clip, 'camera'), static_camera)
@@ -287,8 +287,6 @@ def check_targets(
 def results_folder(folder: Path) -> Iterator[None]:
     """Create a writable folder; remove it again if nothing was written to it.
 
-    What killed runs left behind in it is removed.
-
     Args:
         folder (Path): Folder of the results.
 
@@ -303,8 +301,6 @@ def results_folder(folder: Path) -> Iterator[None]:
             # permissions alone do not show it, least of all to root
             with TemporaryFile(dir=folder):
                 pass
-            for each in (folder, folder / CACHE_FOLDER):
-                remove_abandoned(each)
         except OSError as error:
             reason = error.strerror
             if isinstance(error, FileExistsError | NotADirectoryError):

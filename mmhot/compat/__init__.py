@@ -5,6 +5,7 @@ are installed by ``import mmhot``; :func:`apply`, called by ``mmhot.plugin``, in
 the others.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ class Shim:
 
 
 _LATER = 'with mmhot.plugin, where needed'
+_TELEMETRY = 'ORT_DISABLE_TELEMETRY'
 _undo: dict[str, Undo] = {}
 
 
@@ -75,6 +77,18 @@ def shims() -> Iterator[tuple[str, ...]]:
         for name in reversed(applied()):
             if name not in before:
                 _undo.pop(name)()
+
+
+def disable_telemetry() -> Undo | None:
+    """Turn off ONNX Runtime's telemetry, for child processes, too.
+
+    From version 1.29 on it writes an ID of the device and a database of events into the
+    home folder and sends them. It reads the variable when it is imported.
+    """
+    if _TELEMETRY in os.environ:
+        return None
+    os.environ[_TELEMETRY] = '1'
+    return lambda: os.environ.pop(_TELEMETRY, None)
 
 
 def allow_checkpoint_globals() -> Undo | None:
@@ -143,6 +157,12 @@ SHIMS = (
         'mmcv._ext',
         'mmcv-lite has no compiled operators; those of torchvision replace them',
         import_hooks.provide_mmcv_operators,
+        light=True,
+    ),
+    Shim(
+        'telemetry',
+        'ONNX Runtime >= 1.29 sends events and an ID of the device',
+        disable_telemetry,
         light=True,
     ),
     Shim(

@@ -71,38 +71,60 @@ class ModuleFinder(MetaPathFinder, Loader):
 # pkg_resources returns a wrong one for editable installs. For the name of a module it
 # falls back to importlib, which is right for every kind of installation.
 _CONFIG_SCHEME = ('mmhot', 'mmhot.plugin')
-_CONFIG_UTILS = 'mmengine.config.utils'
+_CONFIG = 'mmengine.config.config'
 
 
 class _ConfigSchemeFinder(ModuleFinder):
     """Adds the config scheme when MMEngine is imported later than mmhot."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None):
-        spec = self.find_installed(name, path) if name == _CONFIG_UTILS else None
+        spec = self.find_installed(name, path) if name == _CONFIG else None
         if spec is not None:
             load = spec.loader.exec_module
 
             def load_and_add(module: ModuleType) -> None:
                 load(module)
-                module.MODULE2PACKAGE.setdefault(*_CONFIG_SCHEME)
+                _add_scheme(module)
                 sys.meta_path.remove(self)
 
             spec.loader.exec_module = load_and_add
         return spec
 
 
+def _add_scheme(module: ModuleType) -> None:
+    """Make ``mmengine.config.config`` resolve ``mmhot::``, without marking a scope.
+
+    MMEngine writes ``_scope_='mmhot'`` into the dicts with a ``type`` of such a base.
+    Not all of them are built by a registry (``collate_fn``, ``worker_init_fn``), and
+    the mark would hide the base's own ``default_scope``, in which its names resolve.
+    """
+    utils = import_module('mmengine.config.utils')
+    utils.MODULE2PACKAGE.setdefault(*_CONFIG_SCHEME)
+    get_path = module.Config._get_cfg_path
+
+    def get_path_and_scope(cfg_path: str, filename: str) -> tuple[str, str | None]:
+        path, scope = get_path(cfg_path, filename)
+        return path, None if scope == _CONFIG_SCHEME[0] else scope
+
+    get_path_and_scope.original = get_path
+    module.Config._get_cfg_path = staticmethod(get_path_and_scope)
+
+
 def add_config_scheme() -> Callable[[], None]:
     """Make MMEngine resolve ``_base_ = 'mmhot::...'``."""
     finder = _ConfigSchemeFinder({})
-    if _CONFIG_UTILS in sys.modules:
-        sys.modules[_CONFIG_UTILS].MODULE2PACKAGE.setdefault(*_CONFIG_SCHEME)
+    if _CONFIG in sys.modules:
+        _add_scheme(sys.modules[_CONFIG])
     else:
         finder.install(0)
 
     def undo() -> None:
         finder._uninstall()
-        if _CONFIG_UTILS in sys.modules:
-            sys.modules[_CONFIG_UTILS].MODULE2PACKAGE.pop(_CONFIG_SCHEME[0], None)
+        if _CONFIG in sys.modules:
+            config = sys.modules[_CONFIG].Config
+            config._get_cfg_path = staticmethod(config._get_cfg_path.original)
+            utils = sys.modules['mmengine.config.utils']
+            utils.MODULE2PACKAGE.pop(_CONFIG_SCHEME[0], None)
 
     return undo
 

@@ -2,23 +2,15 @@
 
 import os
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mmhot.errors import escape, one_line
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
 CACHE_FOLDER = '.mmhot-cache'
 """Folder of intermediate results, in that of the results."""
 _PREFIX = '.mmhot-'
-# Age in seconds of temporary files that are abandoned where files cannot be locked.
-_OLD = 86_400
 
 
 @contextmanager
@@ -27,8 +19,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
     The temporary file is in the same folder and has the same suffix, for writers that
     infer the format from it. On any exception, Ctrl-C included, it is removed and
-    ``path`` stays as it was. It is locked, so that :func:`remove_abandoned` recognizes
-    those of processes that were killed.
+    ``path`` stays as it was. Only a process that is killed leaves it behind.
 
     Args:
         path (str | os.PathLike): The file to create or replace.
@@ -44,11 +35,12 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     try:
         if is_in_the_way(path):
             raise OSError(f'cannot write {escape(path)}: not an ordinary file')
-        with _locked(temporary):
-            yield temporary
-            with temporary.open('rb+') as file:
-                os.fsync(file.fileno())
-            temporary.replace(path)
+        # unlike mkstemp this gives the permissions of any new file
+        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+        yield temporary
+        with temporary.open('rb+') as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
@@ -56,45 +48,6 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             reason = one_line(error.strerror or error)
             raise OSError(f'cannot write {escape(path)}: {reason}') from error
         raise
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Create a file and hold a lock on it."""
-    # Unlike mkstemp this gives the permissions of any new file.
-    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-    if fcntl is None:  # Windows does not rename open files
-        os.close(number)
-        yield
-        return
-    try:
-        with suppress(OSError):  # some network folders have no locks
-            fcntl.flock(number, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(number)
-
-
-def remove_abandoned(folder: Path) -> None:
-    """Remove the temporary files of processes that were killed from a folder.
-
-    Files of :func:`replacing` in other processes, whose locks are held, stay.
-    """
-    for path in folder.glob(f'{_PREFIX}*'):
-        with suppress(OSError):
-            if path.is_file() and _is_abandoned(path):
-                path.unlink()
-
-
-def _is_abandoned(path: Path) -> bool:
-    if fcntl is None:
-        return time.time() - path.stat().st_mtime > _OLD
-    number = os.open(path, os.O_RDWR)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError if held
-    finally:
-        os.close(number)
-    return True
 
 
 def is_in_the_way(path: Path) -> bool:

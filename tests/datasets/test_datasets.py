@@ -10,7 +10,7 @@ from mmpose.registry import DATASETS
 
 import mmhot.datasets.data_loading as data_loading
 from mmhot.datasets.data_loading import SubjectBalancedSampler
-from mmhot.windows import window_frames, window_starts
+from mmhot.structures.windows import window_frames, window_starts
 
 
 def test_window_starts_are_the_published_ones():

@@ -13,11 +13,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from packed_shards import assert_same, packed_people
 
 import mmhot.plugin  # noqa: F401 registers
-from mmhot.crops import crop_matrix, unmap_points, warp_smoothly
 from mmhot.datasets.packed_people import read_packed_people
 from mmhot.datasets.rendered_people import RenderedPeopleDataset
 from mmhot.io.arrays import load_json
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.crops import crop_matrix, unmap_points, warp_smoothly
 from tools.lab.coco_people import pack_coco, unpack_coco
 from tools.lab.packing import write_packed_people
 

@@ -138,3 +138,18 @@ def test_truncated_people_are_not_turned():
     image, box = draw((50, 20), (50, 60))
     [(_, scores)] = TURNS(estimate_upper_body, None, [image], [box])
     assert scores.mean() < 0.7
+
+
+@pytest.mark.parametrize(('upright', 'turned'), [(0.85, 0.94), (0.78, 0.96)])
+def test_good_upright_people_are_not_turned(upright, turned):
+    """Raised arms look like legs to a model that sees them from below."""
+
+    def estimate_standing(images, boxes):
+        points = np.zeros((1, 17, 2))
+        points[:, 11:, 1] = 9  # hips and legs below
+        is_upright = images[0].shape == image.shape
+        return [(points, np.full((1, 17), upright if is_upright else turned))]
+
+    image, box = draw((50, 20), (50, 60))
+    [(_, scores)] = TURNS(estimate_standing, estimate_standing, [image], [box])
+    np.testing.assert_allclose(scores, upright)

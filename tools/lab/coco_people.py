@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from mmhot.crops import crop_matrix, map_points, warp_smoothly
 from mmhot.datasets.packed_people import AREA, LARGEST, PackedPeople, estimate_areas
 from mmhot.errors import require_file
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
 from mmhot.io.images import decode_image
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.crops import crop_matrix, map_points, warp_smoothly
 from tools.lab.packing import join_images
 
 ANNOTATIONS = 'annotations.json'

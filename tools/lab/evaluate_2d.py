@@ -21,10 +21,10 @@ import numpy as np
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file
 from mmhot.compat.installation import choose_device
-from mmhot.crops import crop_matrix, map_points
 from mmhot.io.atomic import replacing
 from mmhot.io.images import write_png
 from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.structures.crops import crop_matrix, map_points
 from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.visualization.drawing import (
     BACKGROUND,

@@ -11,13 +11,14 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from mmhot.crops import map_points, unmap_points, warp_smoothly
 from mmhot.profiling import span
+from mmhot.structures.crops import map_points, unmap_points, warp_smoothly
 from mmhot.video.people import (
     NUM_BODY,
     EstimatePoses,
     Poses,
     mean_confidence,
+    quarter_turns,
     torso_of,
 )
 
@@ -37,7 +38,9 @@ class QuarterTurns:
     """Repeat the estimation in turned crops for people with a low confidence.
 
     2D models have seen few people who lie or are upside down. For these the crop is
-    turned by 90, 180 and 270 degrees, and the pose with the highest confidence kept.
+    turned by 90, 180 and 270 degrees, and the pose with the highest confidence kept if
+    it clearly wins. A good upright pose stays: raised arms look like legs, and turned
+    crops of them are wrong with a high confidence.
     In videos, people are first estimated in the crop turned like their last pose.
     Scores must be calibrated confidences. Then people who are still tilted are
     estimated again, see :func:`align_tilted`. The
@@ -48,8 +51,10 @@ class QuarterTurns:
         min_upright (float): Mean confidence of a person's most confident keypoints, see
             :func:`~mmhot.video.people.mean_confidence`, below which crops are turned.
             Defaults to 0.85.
+        good_upright (float): The same mean, from which poses with an upright torso
+            stay. Defaults to 0.65.
         min_gain (float): Least gain of the body's mean confidence over the first crop.
-            Defaults to 0.05.
+            Defaults to 0.15.
         min_turned (float): Least mean confidence of the body in another crop. Defaults
             to 0.6.
         min_tilt (float): Angle between torso and vertical, degrees, from which people
@@ -57,7 +62,8 @@ class QuarterTurns:
     """
 
     min_upright: float = 0.85
-    min_gain: float = 0.05
+    good_upright: float = 0.65
+    min_gain: float = 0.15
     min_turned: float = 0.6
     min_tilt: float = 15.0
 
@@ -109,9 +115,9 @@ class QuarterTurns:
         """Estimate people of a low confidence again, in crops turned otherwise."""
         crops = [
             _crop(images, boxes, image, person, turn)
-            for image, (_, scores) in enumerate(poses)
+            for image, pose in enumerate(poses)
             for person in np.flatnonzero(
-                self._are_uncertain(scores, None if least is None else least[image])
+                self._are_uncertain(pose, None if least is None else least[image])
             )
             for turn in _TURNS
             if turn != turns[image][person]
@@ -129,10 +135,11 @@ class QuarterTurns:
         _put_back(poses, chosen, estimated)
         return poses
 
-    def _are_uncertain(
-        self, scores: np.ndarray, least: np.ndarray | None
-    ) -> np.ndarray:
-        uncertain = mean_confidence(scores) < self.min_upright
+    def _are_uncertain(self, poses: Poses, least: np.ndarray | None) -> np.ndarray:
+        points, scores = poses
+        confidence = mean_confidence(scores)
+        needed = np.where(quarter_turns(points), self.min_upright, self.good_upright)
+        uncertain = confidence < needed
         if least is not None:
             uncertain &= ~(scores.mean(1) >= least)
         return uncertain

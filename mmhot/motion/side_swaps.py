@@ -11,16 +11,17 @@ from functools import cache
 
 import numpy as np
 
-from mmhot.clips import Clip2D, Track2D
 from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.structures.clips import Clip2D, Track2D
 
 # Standard deviations, in sizes of the person, of a keypoint and of accelerations per
 # second squared.
 _NOISE, _ACCELERATION = 0.006, 4.0
 # Costs, as negative logarithms of probabilities: of a swap that begins or ends, of each
 # second in which a limb is swapped, and of hips that face another way than shoulders in
-# a frame.
-_CHANGE, _SWAPPED, _TWISTED = 2.5, 2.5, 1.0
+# a frame. The last is limited over the track: people do twist, and that alone is less
+# than a swap.
+_CHANGE, _SWAPPED, _TWISTED, _MAX_TWISTED = 2.5, 2.5, 1.0, 2.0
 # Width of hips and shoulders, in sizes, from which their directions count.
 _WIDTH = 0.06
 # Weight of keypoints that are missing.
@@ -185,8 +186,8 @@ def _most_probable(
     change = _change_costs(limbs, states)
     step = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
     single = _SWAPPED * step * (states > 0).sum(-1) + _twists(limbs, states, points)
-    # by the states of the last two frames
-    best = single[0][:, None] + single[1] + change
+    # by the states of the last two frames; a track that begins swapped has changed, too
+    best = change[0][:, None] + single[0][:, None] + single[1] + change
     origin = np.empty((len(points), count, count), np.uint8)
     for start in range(2, len(points), _CHUNK):
         stop = min(start + _CHUNK, len(points))
@@ -259,7 +260,10 @@ def _motion_costs(
 def _twists(
     limbs: Sequence[_Limb], states: np.ndarray, points: np.ndarray
 ) -> np.ndarray:
-    """Return costs (T, S) of hips and shoulders that face opposite ways."""
+    """Return costs (T, S) of hips and shoulders that face opposite ways.
+
+    No sequence of states avoids more than the limit.
+    """
     costs = np.zeros((len(points), len(states)))
     rows = {limb.name: (column, limb) for column, limb in enumerate(limbs)}
     if not {'arm', 'leg'} <= set(rows):
@@ -276,4 +280,5 @@ def _twists(
     cosine = (lines[0] * lines[1]).sum(-1) / (widths[0] * widths[1]).clip(1e-9)
     cosine *= (np.minimum(*widths) / _WIDTH).clip(0, 1)
     signs = np.where(flipped[0] == flipped[1], 1, -1)
-    return _TWISTED * (-cosine[:, None] * signs).clip(0)
+    limit = _MAX_TWISTED / max(_TWISTED * (-cosine).clip(0).sum(), _MAX_TWISTED)
+    return _TWISTED * limit * (-cosine[:, None] * signs).clip(0)

@@ -5,11 +5,11 @@ import pytest
 from mocap import CAMERAS, KICK, joints_of
 from rendered_clips import DATA
 
-from mmhot.clips import Clip2D, Track2D
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.lifting.lifter import Lifter
-from mmhot.lifting.side_swaps import find_swaps, undo_swaps
+from mmhot.motion.side_swaps import find_swaps, undo_swaps
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.video.pipeline import VideoLifter
 
 PARTS = {
@@ -123,3 +123,17 @@ def test_pipeline_repairs_by_default():
     expected = VideoLifter(None, lifter).lift(right).keypoints_3d
     np.testing.assert_array_equal(lifted[True].keypoints_3d, expected)
     assert abs(lifted[False].keypoints_3d - expected).max() > 0.2
+
+
+@pytest.mark.parametrize('count', [3, 10, 500])
+def test_twisted_hips_are_not_swapped_however_long_they_are_held(count):
+    clip = rendered_clip()
+    twisted, _ = swap(clip, PARTS['legs'], slice(None))
+    track = twisted.tracks[0]
+    held = Track2D(
+        0,
+        np.arange(count),
+        np.repeat(track.keypoints[:1], count, 0),
+        np.repeat(track.scores[:1], count, 0),
+    )
+    assert not find_swaps(held, clip.skeleton, held.frames / 50).any()
