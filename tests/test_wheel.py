@@ -20,9 +20,8 @@ import mmhot
 from mmhot.errors import INSTALL_MMPOSE
 from mmhot.io.lifted import read_lifted
 from mmhot.video.inputs import open_inputs
-from mmhot.weights.index import WEIGHTS_FOLDER
-from tools.lab.measure_lifted import measure
-from tools.lab.motions import GroundTruth
+from tools.analysis.measure_lifted import measure
+from tools.analysis.motions import GroundTruth
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / 'demo' / 'skating_2d_coco17.npz'
@@ -319,18 +318,6 @@ def test_base_installation_lifts_a_video_without_pytorch(
     (site / 'forbid.pth').unlink()
     said = run(path / 'mmhot', 'cost', 'gtpt-t', code=2)
     assert said == f'mmhot cost: error: this needs torch: {INSTALL_MMPOSE}\n'
-
-
-def test_page_of_the_browser_is_written_without_pytorch(second, node_package, tmp_path):
-    ort = node_package / 'node_modules/onnxruntime-web/dist'
-    page = ['ui', '--browser', '--out', 'page', '--ort', str(ort)]
-    code = f'{FORBID}\nfrom mmhot.cli.dispatch import main\nsys.exit(main({page}))'
-    assert 'page: copy it' in call(second / 'python', '-c', code, cwd=tmp_path)
-    for name in ('index.html', 'bundle.js', 'ort/ort.wasm.min.mjs'):
-        assert (tmp_path / 'page' / name).is_file()
-    for kind in ('detector', 'pose2d', 'lifter'):
-        (weights,) = (tmp_path / 'page/models' / kind).glob('*.pth')
-        assert weights.read_bytes() == (WEIGHTS_FOLDER / weights.name).read_bytes()
 
 
 @pytest.mark.parametrize('tool', ['uv', 'pip'])

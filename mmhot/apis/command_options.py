@@ -1,4 +1,4 @@
-"""Options of search, ONNX export, costs, drawings of kept patches, and the page."""
+"""Options of ONNX export, costs, drawings of kept patches, and the page."""
 
 from dataclasses import MISSING, dataclass
 from functools import partial
@@ -40,27 +40,6 @@ def read_shape(value: Any) -> list[int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchOptions(DeviceOptions):
-    """Options of :func:`mmhot.search`."""
-
-    checkpoint: Path = option(MISSING, 'model of PoseCLR', metavar='FILE')
-    top: int = option(10, 'number of matches', low=1, metavar='N')
-    stride: float = option(
-        0.5,
-        'interval of the compared windows',
-        low=0,
-        exclusive=True,
-        unit='seconds',
-        metavar='SECONDS',
-    )
-    index: Path | None = option(
-        None,
-        'file of the index (default: .mmhot-index.npz in the library)',
-        metavar='FILE',
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
 class OnnxOptions(Options):
     """Options of :func:`mmhot.apis.onnx_export.export_onnx`."""
 
@@ -78,33 +57,6 @@ class OnnxOptions(Options):
         'for a lifter (default: the demo of the repository)',
         metavar='PATH',
     )
-    fp16: bool = option(False, '16-bit floats: half the size, for GPUs')
-    int8: bool = option(
-        False,
-        '8-bit integers in matrix products and convolutions, calibrated on the real '
-        'inputs',
-    )
-    max_loss: float | None = option(
-        None,
-        'write nothing if --fp16 or --int8 loses more on average: pixels of the crop '
-        '(default: 1), millimeters (5), or percent of boxes (5)',
-        low=0,
-        exclusive=True,
-        metavar='N',
-    )
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        super().__post_init__()
-        if self.fp16 and self.int8:
-            raise ValueError('fp16 and int8 both set the precision: give one')
-        if self.max_loss is not None and self.precision == 'float32':
-            raise ValueError('max_loss needs `fp16` or `int8`')
-
-    @property
-    def precision(self) -> str:
-        """'float32', 'float16' or 'int8'."""
-        return 'int8' if self.int8 else 'float16' if self.fp16 else 'float32'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,12 +102,6 @@ class PruningOptions(DeviceOptions):
     )
 
 
-def _models(what: str) -> Any:
-    """Declare a field of models of one kind."""
-    help_text = f'add a {what} to the choices, as for `mmhot infer`; may be repeated'
-    return option((), help_text, metavar='MODEL')
-
-
 @dataclass(frozen=True, kw_only=True)
 class PageOptions(DeviceOptions):
     """Options of ``mmhot ui``."""
@@ -169,9 +115,11 @@ class PageOptions(DeviceOptions):
     port: int | None = option(
         None, 'port to listen at (default: the first free from 7860)', low=1, high=65535
     )
-    pose2d: tuple = _models('2D model')
-    det_model: tuple = _models('detector')
-    pose3d: tuple = _models('lifter')
+    pose2d: str | None = option(None, '2D model, as for `mmhot infer`', metavar='MODEL')
+    det_model: str | None = option(
+        None, 'detector, as for `mmhot infer`', metavar='MODEL'
+    )
+    pose3d: str | None = option(None, 'lifter, as for `mmhot infer`', metavar='MODEL')
     max_upload: int = option(
         1000,
         'largest file that may be uploaded, in megabytes',
@@ -180,25 +128,3 @@ class PageOptions(DeviceOptions):
         metavar='MB',
     )
     open: bool = option(False, 'open it in the browser')
-    browser: bool = option(
-        False,
-        'serve the page whose models run in the browser; models are names of shipped '
-        'weights or folders of `mmhot export`',
-    )
-    out: Path | None = option(
-        None,
-        'with --browser: write the page to a folder instead of serving it',
-        metavar='DIR',
-    )
-    ort: Path | None = option(
-        None,
-        'with --browser: folder dist of the npm package onnxruntime-web (default: its '
-        'files are downloaded once)',
-        metavar='DIR',
-    )
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        super().__post_init__()
-        if not self.browser and (self.out or self.ort):
-            raise ValueError('out and ort belong to the page of `browser`')

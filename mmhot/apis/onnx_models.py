@@ -37,8 +37,8 @@ from mmhot.weights.index import read_models
 
 _DEMO = Path(mmhot.__file__).parents[1] / 'demo'
 NUM_INPUTS = 8
-# Frames of a video over which real inputs are spread.
-_SPAN = 80
+# Frames of a video from one real input to the next.
+_STEP = 10
 _FILL = 114
 
 
@@ -49,8 +49,7 @@ class Exportable:
     Attributes:
         graph (nn.Module): Module of :mod:`mmhot.deploy.onnx_graphs`.
         meta (dict): Content of ``meta.json``, which the ONNX file repeats: all that
-            :mod:`mmhot.video.sources`, :mod:`mmhot.lifting.networks` and the page of
-            ``mmhot ui --browser`` know of a model.
+            :mod:`mmhot.video.sources` and :mod:`mmhot.lifting.networks` know of it.
         real (Tensor): Inputs made of images or clips, (N, ...).
     """
 
@@ -64,7 +63,6 @@ def open_exportable(
     checkpoint: str | None = None,
     keep: Sequence[float] | None = None,
     inputs: str | None = None,
-    num_inputs: int = NUM_INPUTS,
 ) -> Exportable:
     """Load a model by name, find out what it is, and describe it.
 
@@ -75,7 +73,6 @@ def open_exportable(
             GTPT's keep rates. By default as trained.
         inputs (str, optional): Images or a video of people, or 2D keypoints for
             lifters. Defaults to the demo of the repository.
-        num_inputs (int): Number of real inputs. Defaults to 8.
 
     Raises:
         ValueError: If the model cannot be exported, or an argument is wrong.
@@ -84,13 +81,13 @@ def open_exportable(
     config = read_config_file(_find_config(model)).get('model') or {}
     kind = str(config.get('type', '')).removeprefix('mmpose.')
     if kind in ('SequencePoseLifter', 'PoseLifter'):
-        return _open_lifter(model, checkpoint, keep, inputs, num_inputs)
+        return _open_lifter(model, checkpoint, keep, inputs)
     if kind == 'TopdownPoseEstimator':
-        return _open_pose_model(model, checkpoint, keep, inputs, num_inputs)
+        return _open_pose_model(model, checkpoint, keep, inputs)
     if 'RTMDet' in str(config.get('bbox_head', {}).get('type')):
         if keep is not None:
             raise ValueError(f'keep needs a model that prunes, and {model} does not')
-        return _open_detector(model, checkpoint, inputs, num_inputs)
+        return _open_detector(model, checkpoint, inputs)
     raise ValueError(
         f'{model} is {kind or "no model"}: lifters, top-down 2D models and RTMDet can '
         'be exported'
@@ -114,7 +111,6 @@ def _open_lifter(
     checkpoint: str | None,
     keep: Sequence[float] | None,
     inputs: str | None,
-    num_inputs: int,
 ) -> Exportable:
     keep = None if keep is None else [_whole(each) for each in keep]
     lifter = Lifter(model, checkpoint, device='cpu', keep=keep, backend='torch')
@@ -123,7 +119,7 @@ def _open_lifter(
     if kept is not None:
         plain.test_cfg['keep'] = kept
     skeleton = get_skeleton('h36m-17')
-    real = _windows(lifter, _inputs(inputs, 'skating_2d_coco17.npz'), num_inputs)
+    real = _windows(lifter, _inputs(inputs, 'skating_2d_coco17.npz'))
     decoder = config.model.head.decoder.to_dict()
     meta = dict(
         kind='lifter',
@@ -181,16 +177,16 @@ def _whole(value: float) -> int:
     return int(value)
 
 
-def _windows(lifter: Lifter, path: str, number: int) -> Tensor:
+def _windows(lifter: Lifter, path: str) -> Tensor:
     """Encode windows that are spread over the longest track of a file."""
     clip = read_keypoints(path)
     segment = max(lifter.prepare(clip), key=lambda each: len(each.frames))
     times = clip.times_of(segment.frames)
     keypoints = lifter.to_model_rate(lifter.keypoints_of(segment), times)
-    missing = max(0, lifter.seq_len + number - 1 - len(keypoints))
+    missing = max(0, lifter.seq_len + NUM_INPUTS - 1 - len(keypoints))
     keypoints = np.pad(keypoints, ((0, missing), (0, 0), (0, 0)), mode='edge')
     last = len(keypoints) - lifter.seq_len
-    starts = np.linspace(0, last, number).round().astype(int)
+    starts = np.linspace(0, last, NUM_INPUTS).round().astype(int)
     windows = np.stack([keypoints[start : start + lifter.seq_len] for start in starts])
     inputs, _ = lifter.encode(windows, ideal_camera(clip.width, clip.height))
     return torch.from_numpy(inputs)
@@ -201,7 +197,6 @@ def _open_pose_model(
     checkpoint: str | None,
     keep: Sequence[float] | None,
     inputs: str | None,
-    num_inputs: int,
 ) -> Exportable:
     plain, dataset, config = load_pose_model(model, checkpoint)
     if keep is not None:
@@ -232,7 +227,7 @@ def _open_pose_model(
     )
     detect = MMPoseDetector(shipped_detector(), min_score=0.0)
     crops = []
-    for image in _images(_inputs(inputs, 'walk.mp4'), num_inputs):
+    for image in _images(_inputs(inputs, 'walk.mp4')):
         matrix = crop_matrix(detect([image])[0][0][0], crop['size'], crop['padding'])
         warped = cv2.warpAffine(image, matrix, crop['size'], flags=cv2.INTER_LINEAR)
         crops.append(warped[..., ::-1])
@@ -261,7 +256,7 @@ def _crop_settings(config: Config, model: str) -> dict[str, Any]:
 
 
 def _open_detector(
-    model: str, checkpoint: str | None, inputs: str | None, num_inputs: int
+    model: str, checkpoint: str | None, inputs: str | None
 ) -> Exportable:
     detector = MMPoseDetector(model, checkpoint)
     plain = detector.model.to(memory_format=torch.contiguous_format).eval()
@@ -288,7 +283,7 @@ def _open_detector(
         ),
     )
     images = []
-    for image in _images(_inputs(inputs, 'walk.mp4'), num_inputs):
+    for image in _images(_inputs(inputs, 'walk.mp4')):
         zoom = size / max(image.shape[:2])
         small = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
         canvas = np.full((size, size, 3), _FILL, np.uint8)
@@ -321,14 +316,14 @@ def _normalize(images: np.ndarray, preprocessor: nn.Module) -> Tensor:
     return (images.float() - preprocessor.mean) / preprocessor.std
 
 
-def _images(path: str, number: int = NUM_INPUTS) -> list[np.ndarray]:
-    """Read images, or spread frames of a video, repeated up to a number."""
+def _images(path: str) -> list[np.ndarray]:
+    """Read images, or spread frames of a video, repeated if there are too few."""
     source, *others = open_inputs([path])
     frames = itertools.chain(source, *others)
-    step = 1 if Path(path).is_dir() else max(_SPAN // number, 1)
-    chosen = itertools.islice(frames, 0, number * step, step)
+    step = 1 if Path(path).is_dir() else _STEP
+    chosen = itertools.islice(frames, 0, NUM_INPUTS * step, step)
     images = [frame.image for frame in chosen]
-    return list(itertools.islice(itertools.cycle(images), number))
+    return list(itertools.islice(itertools.cycle(images), NUM_INPUTS))
 
 
 def _inputs(given: str | None, name: str) -> str:

@@ -48,8 +48,8 @@ def contact_logits(
 
     Args:
         features (np.ndarray): Of :func:`contact_features`, (T, 85).
-        weights (Mapping): Arrays by PyTorch's names, such as those of
-            ``weights/foot-contacts_cmu.npz``.
+        weights (Mapping): By PyTorch's names, as ``tools/train_contacts.py`` saves
+            them.
 
     Returns:
         np.ndarray: Logits of the right and left ankle, (T, 2).

@@ -18,7 +18,7 @@ from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights import backends
 from mmhot.weights.backends import find_graph
 from mmhot.weights.index import WEIGHTS_FOLDER, shipped_weights
-from tools.lab.shared_weights import WEIGHTS_KEY
+from tools.export_shipped import WEIGHTS_KEY
 
 DEMO = Path(__file__).parents[2] / 'demo'
 LIFTERS = ('nanohtnet', 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild')
@@ -32,7 +32,7 @@ def images():
 
 @pytest.mark.parametrize('name', shipped_weights())
 def test_graphs_have_the_tensors_of_the_checkpoint_beside_them(name):
-    """``python -m tools.lab.export_shipped`` writes them again."""
+    """``python -m tools.export_shipped`` writes them again."""
     weights = shipped_weights()[name]
     model = onnx.load(weights.with_suffix('.onnx'), load_external_data=False)
     content, inside = weights.read_bytes(), 0
