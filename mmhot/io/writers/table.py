@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from mmhot.installation import import_extra
+from mmhot.compat.installation import import_extra
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from mmhot.deploy.onnx_sessions import open_session, read_meta
 from mmhot.errors import naming
 from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses, box_iou
@@ -26,7 +27,7 @@ from mmhot.video.sources.onnx_models import (
     OneStageModelError,
     OnnxPoseEstimator,
 )
-from mmhot.weights.backends import graph_with_keep, open_session, read_meta
+from mmhot.weights.backends import graph_with_keep
 
 # Gray of the margin, label of people, divisor of sides.
 _GRAY, _PERSON, _STRIDE = 114, 0, 32

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu, open_session, read_meta
 from mmhot.structures.crops import crop_matrix, unmap_points
 from mmhot.video.cache import identify
 from mmhot.video.people import PoseEstimator, Poses
@@ -29,12 +30,6 @@ from mmhot.video.sources.onnx_formats import (
     normalize,
     output_shapes,
     read_pipeline,
-)
-from mmhot.weights.backends import (
-    count_threads,
-    is_on_cpu,
-    open_session,
-    read_meta,
 )
 
 # Numbers of axes of the outputs: SimCC's two; heatmaps' or MoveNet's one.
