@@ -50,7 +50,7 @@ def test_onnx_runtime_keeps_and_sends_nothing(tmp_path):
     """Its telemetry would write an ID of the device; on CI servers it is off."""
     code = """
 import mmhot
-from mmhot.weights.backends import open_session
+from mmhot.deploy.onnx_sessions import open_session
 open_session('mmhot/weights/nanohtnet_81frm-keep9_cmu-wild.onnx', 'cpu')
 """
     folders = dict.fromkeys(('HOME', 'TMPDIR'), str(tmp_path))

@@ -110,7 +110,7 @@ def find_datasets(path: Path) -> list[tuple[str, dict]]:
         names = {file.name for _, settings in known for file in files_of(settings)}
         raise ValueError(
             f'{path} has none of {", ".join(sorted(names))}, nor an .npz file with the '
-            "arrays of MMPose's Human3.6M or MPI-INF-3DHP or of H3WB"
+            "arrays of MMPose's Human3.6M or MPI-INF-3DHP"
         )
     return present
 
@@ -128,15 +128,13 @@ def of_file(path: Path, known: list[tuple[str, dict]]) -> list[tuple[str, dict]]
 
 
 def by_arrays(path: Path) -> list[tuple[str, dict]]:
-    """Recognize MMPose's and H3WB's files, which have any name, by their arrays."""
+    """Recognize MMPose's files, which have any name, by their arrays."""
     try:
         with ZipFile(path) as archive:
             names = set(archive.namelist())
     except BadZipFile:
         return []
     settings = dict(data_root=str(path.parent), ann_file=path.name, seq_len=1)
-    if 'train_data.npy' in names:
-        return [('H3WB', settings | dict(type='H3WBClipDataset'))]
     if 'imgname.npy' not in names:
         return []
     with naming(path):

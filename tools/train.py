@@ -72,9 +72,6 @@ def train(args: argparse.Namespace) -> None:
     check_checkpoint(config.get('load_from'))
     runner = build_runner(config)
     check_optimizer(config)
-    from mmhot.deploy.switch import rewrite_for_training
-
-    rewrite_for_training(runner.model)
     runner.train()
 
 

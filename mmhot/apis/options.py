@@ -19,7 +19,7 @@ from mmhot.apis.option_fields import (
     read_intrinsics,
     read_keep,
 )
-from mmhot.installation import import_extra
+from mmhot.compat.installation import import_extra
 from mmhot.motion.processors import PROCESSORS, read_names
 from mmhot.skeletons.mappings import MAPPINGS
 from mmhot.structures.formats import BVH_PROFILE_NAMES, WRITERS
@@ -199,10 +199,11 @@ class InferOptions(LifterOptions):
         'estimate people in every frame of a video, with the flip test: two to five '
         'times the time, slightly more accurate',
     )
-    target_fps: float | None = frames_per_second(
-        'speed to reach, frames per second: settings are chosen by timing the first '
-        'two seconds of each video, and adapted during streams (default: the usual '
-        'settings; see `mmhot tune`)'
+    speed: str = option(
+        'default',
+        'fast and fastest prune and interpolate more, without the flip test of the '
+        'lifter: three quarters and two thirds of the time, less accurate',
+        choices=('default', 'fast', 'fastest'),
     )
     pose3d: str | None = option(
         None,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mmhot.apis.command_options import PageOptions
 from mmhot.cli.options import add_options, read_options
-from mmhot.installation import choose_device, import_extra
+from mmhot.compat.installation import choose_device, import_extra
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -76,7 +76,7 @@ class PackedPeople:
         Raises:
             ValueError: If it is damaged.
         """
-        return decode_image(self.encoded(index), f'image {index}', first=True)
+        return decode_image(self.encoded(index), f'image {index}')
 
 
 def estimate_areas(bboxes: np.ndarray) -> np.ndarray:

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.codecs.pose_lifting import LIFTING_CODECS
+from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu, open_session, read_meta
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
-from mmhot.profiling import span
 from mmhot.structures.keypoint_arrays import mirror_poses
-from mmhot.weights.backends import count_threads, is_on_cpu, open_session, read_meta
 
 
 class OnnxNetwork:
@@ -85,6 +84,5 @@ class OnnxNetwork:
         with ThreadPoolExecutor(count) as pool:
             return np.concatenate([*pool.map(self._run_part, parts)])
 
-    @span('lifter network')
     def _run_part(self, inputs: np.ndarray) -> np.ndarray:
         return self._session.run(['poses'], {self._input: inputs})[0]

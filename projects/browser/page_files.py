@@ -10,12 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import mmhot
-from mmhot.weights.backends import (
-    exported_file,
-    open_session,
-    read_meta,
-    shipped_graph,
-)
+from mmhot.deploy.onnx_sessions import open_session, read_meta
+from mmhot.weights.backends import exported_file, shipped_graph
 
 HERE = Path(__file__).parent
 BUNDLE = HERE / 'build/scene.js'

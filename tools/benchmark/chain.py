@@ -21,10 +21,11 @@ import torch
 from mmhot.apis.export import export
 from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferOptions, InferRunOptions
+from mmhot.deploy.onnx_sessions import open_session
 from mmhot.video.frames import VideoFile
 from mmhot.video.pipeline import VideoLifter
 from mmhot.video.sources.model_names import TASKS_2D
-from mmhot.weights.backends import open_session, shipped_graph
+from mmhot.weights.backends import shipped_graph
 from tools.benchmark.timing import Times, compare, time_in_turns
 
 _BATCH = 16

@@ -2,10 +2,10 @@
 
 A MODEL is a short name, a config file, ``mmpose::CONFIG``, ``mmhot::CONFIG`` or
 ``mmhot://NAME`` of shipped weights, with options: ``MODEL:onnx`` is exported and run by
-ONNX Runtime, ``MODEL:KEY=VALUE`` changes a setting of its config, and ``MODEL:input=(243,17,2)``
-defines the shape of an input if the config does not. Without a MODEL, those of
-docs/benchmarks.md are measured. Times are of the network alone, without a flip test;
-operations are multiply-adds of one input.
+ONNX Runtime, ``MODEL:KEY=VALUE`` changes a setting of its config, and
+``MODEL:input=(243,17,2)`` defines the shape of an input if the config does not. Without
+a MODEL, those of docs/benchmarks.md are measured. Times are of the network alone,
+without a flip test; operations are multiply-adds of one input.
 """
 
 import argparse

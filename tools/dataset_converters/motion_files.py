@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from mmhot.compat.installation import import_extra
 from mmhot.errors import naming
-from mmhot.installation import import_extra
 
 _INCH = 0.0254
 # Of a joint: three positions and three rotations.

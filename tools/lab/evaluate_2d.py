@@ -20,7 +20,7 @@ import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file
-from mmhot.installation import choose_device
+from mmhot.compat.installation import choose_device
 from mmhot.io.atomic import replacing
 from mmhot.io.images import write_png
 from mmhot.skeletons.joints import Skeleton, get_skeleton

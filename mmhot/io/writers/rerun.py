@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mmhot.installation import import_extra
+from mmhot.compat.installation import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.skeletons.side_colors import side_rgb
 from mmhot.structures.clips import Clip3D
