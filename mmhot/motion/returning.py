@@ -31,50 +31,37 @@ _LIMBS = (
 
 
 class MergeReturning:
-    """Processor ``returning``: see :func:`merge_returning`."""
+    """Processor ``returning``: one track for people who leave and return."""
 
     name, stage, needs = 'returning', 'tracks', ('appearance', 'cuts')
 
     def __call__(
-        self, clip: Clip2D, appearance: dict[str, np.ndarray], cuts: Sequence[int]
+        self, clip: Clip2D, appearance: dict[str, np.ndarray], cuts: Sequence[int] = ()
     ) -> Clip2D:
-        """Merge the tracks of people who left and returned."""
-        merged = merge_returning(clip.tracks, appearance, clip.skeleton, clip.fps, cuts)
-        return replace(clip, tracks=merged)
+        """Merge the tracks of people who left and returned.
 
+        Args:
+            clip (Clip2D): Tracks with boxes.
+            appearance (dict[str, np.ndarray]): Frames, boxes and values, see
+                :class:`mmhot.video.appearance.AppearanceObserver`.
+            cuts (Sequence[int]): Frames with which shots begin; tracks of different
+                shots stay apart.
 
-def merge_returning(
-    tracks: Sequence[Track2D],
-    looks: dict[str, np.ndarray],
-    skeleton: str,
-    fps: float,
-    cuts: Sequence[int] = (),
-) -> list[Track2D]:
-    """Merge the tracks of people who left and returned.
-
-    Args:
-        tracks (Sequence[Track2D]): Of a clip, with boxes.
-        looks (dict[str, np.ndarray]): Frames, boxes and values, see
-            :class:`mmhot.video.appearance.AppearanceObserver`.
-        skeleton (str): Of the keypoints.
-        fps (float): Frames per second.
-        cuts (Sequence[int]): Frames with which shots begin; tracks of different shots
-            stay apart.
-
-    Returns:
-        list[Track2D]: By first frame, numbered from 0.
-    """
-    if not tracks:
-        return []
-    merger = _Merger(list(tracks), looks, skeleton, fps, cuts)
-    while len(merger.groups) > 1 and merger.merge_best():
-        pass
-    merged = [
-        join_tracks(sorted(group, key=lambda track: track.frames[0]))
-        for group in merger.groups
-    ]
-    merged.sort(key=lambda track: (track.frames[0], track.track))
-    return [replace(track, track=number) for number, track in enumerate(merged)]
+        Returns:
+            Clip2D: Tracks by first frame, numbered from 0.
+        """
+        if not clip.tracks:
+            return clip
+        merger = _Merger(clip, appearance, cuts)
+        while len(merger.groups) > 1 and merger.merge_best():
+            pass
+        merged = [
+            join_tracks(sorted(group, key=lambda track: track.frames[0]))
+            for group in merger.groups
+        ]
+        merged.sort(key=lambda track: (track.frames[0], track.track))
+        numbered = [replace(track, track=number) for number, track in enumerate(merged)]
+        return replace(clip, tracks=numbered)
 
 
 def _look_at(track: Track2D, looks: dict[str, np.ndarray]) -> np.ndarray:
@@ -131,19 +118,15 @@ class _Merger:
     """Groups of tracks, and which may be one person."""
 
     def __init__(
-        self,
-        tracks: list[Track2D],
-        looks: dict[str, np.ndarray],
-        skeleton: str,
-        fps: float,
-        cuts: Sequence[int],
+        self, clip: Clip2D, appearance: dict[str, np.ndarray], cuts: Sequence[int]
     ) -> None:
+        tracks = clip.tracks
         self.groups = [[track] for track in tracks]
-        self._looks = [_look_at(track, looks) for track in tracks]
-        self._limbs = [_proportions(track, skeleton) for track in tracks]
+        self._looks = [_look_at(track, appearance) for track in tracks]
+        self._limbs = [_proportions(track, clip.skeleton) for track in tracks]
         starts = [track.frames[0] for track in tracks]
         self._shots = np.searchsorted(sorted(cuts), starts, 'right').tolist()
-        self._least = max(math.ceil(_MIN_SECONDS * fps), 2)
+        self._least = max(math.ceil(_MIN_SECONDS * clip.fps), 2)
         # of all pairs; rows of a merged group are computed again
         self._averages = np.stack([_average(own) for own in self._looks])
         self._distances = _distances(self._averages, self._averages)

@@ -21,7 +21,7 @@ from mmhot.motion.expected_error import (
     gather_evidence,
     read_coefficients,
 )
-from mmhot.motion.extremities import add_extremities
+from mmhot.motion.extremities import AddJoints
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.index import DEFAULT_LIFTER, WEIGHTS_FOLDER
 from tools.analysis.fit_expected_error import KINDS, compare, draw, fit, occlude
@@ -106,7 +106,7 @@ def test_errors_are_scaled_and_unknown_for_added_joints():
     np.testing.assert_allclose(
         taller.expected_error, clip.expected_error * factor.mean(), rtol=1e-4
     )
-    extended = add_extremities(clip, seen)
+    extended = AddJoints()(clip, seen)
     np.testing.assert_array_equal(extended.expected_error[:, :17], clip.expected_error)
     assert np.isnan(extended.expected_error[:, 17:]).all()
     assert len(extended.take(np.arange(3)).checked().expected_error) == 3

@@ -7,7 +7,7 @@ from rendered_clips import DATA
 
 import mmhot
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
-from mmhot.motion.side_swaps import find_swaps, undo_swaps
+from mmhot.motion.side_swaps import RepairSides, find_swaps
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
 
@@ -51,7 +51,7 @@ def swap(clip, parts, frames):
 def test_swaps_are_undone_exactly(parts):
     clip = rendered_clip()
     wrong, swapped = swap(clip, parts, slice(60, 69))
-    track, true = undo_swaps(wrong).tracks[0], clip.tracks[0]
+    track, true = RepairSides()(wrong).tracks[0], clip.tracks[0]
     np.testing.assert_array_equal(track.keypoints, true.keypoints)
     np.testing.assert_array_equal(track.scores, true.scores)
     found = find_swaps(wrong.tracks[0], wrong.skeleton, true.frames / clip.fps)
@@ -61,7 +61,7 @@ def test_swaps_are_undone_exactly(parts):
 @pytest.mark.parametrize('name', ['walk', 'dance'])
 def test_right_keypoints_stay(name):
     clip = rendered_clip(name)
-    own = undo_swaps(clip).tracks[0]
+    own = RepairSides()(clip).tracks[0]
     np.testing.assert_array_equal(own.keypoints, clip.tracks[0].keypoints)
 
 
@@ -105,7 +105,7 @@ def test_all_joints_of_a_limb_are_exchanged(skeleton):
 def test_short_tracks_stay(num_frames):
     points = np.random.default_rng(0).uniform(0, 500, (num_frames, 17, 2))
     clip = Clip2D.from_arrays(points, (640, 480), 25)
-    own = undo_swaps(clip).tracks[0]
+    own = RepairSides()(clip).tracks[0]
     np.testing.assert_array_equal(own.keypoints, clip.tracks[0].keypoints)
 
 
