@@ -1,11 +1,8 @@
 """Components of MMEngine's Runner: hooks, optimizers, averages of weights."""
 
-from mmhot.engine.batched_targets import BatchedTargetsHook
 from mmhot.engine.hooks import (
-    ChannelsLastHook,
     EpochSeedHook,
     FreezeHook,
-    GuidanceHook,
     KeepRateHook,
 )
 from mmhot.engine.optimizers import (
@@ -16,22 +13,17 @@ from mmhot.engine.optimizers import (
 from mmhot.engine.training import (
     CurvesHook,
     FiniteLossHook,
-    TimeBudgetHook,
     WholeCheckpointHook,
 )
 
 __all__ = [
     'BFloat16OptimWrapper',
-    'BatchedTargetsHook',
-    'ChannelsLastHook',
     'CosineMomentumEMA',
     'CurvesHook',
     'EpochSeedHook',
     'FiniteLossHook',
     'FreezeHook',
-    'GuidanceHook',
     'KeepRateHook',
     'MuonAdamW',
-    'TimeBudgetHook',
     'WholeCheckpointHook',
 ]
