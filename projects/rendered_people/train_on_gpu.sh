@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Render people and train the 2D models on a machine that is lent for half an hour: one
 # GPU, many cores, Python 3.12 with PyTorch, OpenCV and SciPy, no network. Run from the
-# repository's root; docs/rendering.md has the order of the steps.
+# repository's root; the README has the order of the steps.
 #
-#   lent_gpu.sh pack_up FOLDER     here: download the missing wheels, 60 MB
-#   lent_gpu.sh unpack FOLDER      there: install them, build anny's model
-#   lent_gpu.sh render             render people and whole scenes
-#   lent_gpu.sh stop               stop rendering
-#   lent_gpu.sh pack               pack the people of complete scenes, and scenery
-#   lent_gpu.sh pose NAME WEIGHTS MINUTES [OPTIONS]  train GTPT-T from weights
-#   lent_gpu.sh detector MINUTES [OPTIONS]           train RTMDet-nano, likewise
-#   lent_gpu.sh status             what is rendered and trained
+#   train_on_gpu.sh pack_up FOLDER     here: download the missing wheels, 60 MB
+#   train_on_gpu.sh unpack FOLDER      there: install them, build anny's model
+#   train_on_gpu.sh render             render people and whole scenes
+#   train_on_gpu.sh stop               stop rendering
+#   train_on_gpu.sh pack               pack the people of complete scenes, and scenery
+#   train_on_gpu.sh pose NAME WEIGHTS MINUTES [OPTIONS]  train GTPT-T from weights
+#   train_on_gpu.sh detector MINUTES [OPTIONS]           train RTMDet-nano, likewise
+#   train_on_gpu.sh status             what is rendered and trained
 #
 # render, pose and detector work in the background. DATA (/tmp/data) has cmu/*.npz,
 # panoramas.tgz and, if any, crops/*.npz and models/*.sh3f; WORK (/tmp/work) gets logs and checkpoints;
@@ -46,11 +46,11 @@ pack_up() {
 
 unpack() {
     python3 -m pip install -q --no-index --no-deps --no-compile --target "$SITE" "$1"/*.whl
-    python3 -c 'from tools.lab.render_people import bodies; bodies.build_anny()'
+    python3 -c 'from projects.rendered_people.render import bodies; bodies.build_anny()'
 }
 
 render() {
-    local shared=(python3 -m tools.lab.render_people "$DATA/people" --shards 99
+    local shared=(python3 -m projects.rendered_people.render "$DATA/people" --shards 99
         --motions "$DATA"/cmu/*.npz --panoramas "$DATA/panoramas.tgz" --without-clips S02/ S85/)
     local models=("$DATA"/models/*.sh3f)
     [ ! -e "${models[0]}" ] || shared+=(--models "${models[@]}")
@@ -65,39 +65,39 @@ render() {
 }
 
 stop() {
-    pkill -f tools.lab.render_people
+    pkill -f projects.rendered_people.render
 }
 
 pack() {
     mkdir -p "$DATA/crops"
     [ -e "$DATA/crops/scenery.npz" ] ||
-        python3 -m tools.lab.pack_scenery "$DATA/panoramas.tgz" "$DATA/crops/scenery.npz"
+        python3 -m projects.rendered_people.pack_scenery "$DATA/panoramas.tgz" "$DATA/crops/scenery.npz"
     for scenes in "$DATA"/scenes/*/annotations.json; do
         local folder=${scenes%/*} target
         target=$DATA/crops/$(basename "$folder").npz
-        [ -e "$target" ] || python3 -m tools.lab.pack_people pack "$scenes" "$folder/images" \
+        [ -e "$target" ] || python3 -m projects.rendered_people.pack_people "$scenes" "$folder/images" \
             "$target" --whole --min-height 70
     done
 }
 
 train() { # CONFIG NAME WEIGHTS WORKERS OPTIONS...
     ulimit -n "$(ulimit -Hn)"
-    background "$2" python3 tools/train.py "configs/$1" --no-validate --resume --work-dir "$WORK/$2" \
+    background "$2" python3 tools/train.py "projects/rendered_people/configs/$1" --no-validate --resume --work-dir "$WORK/$2" \
         --cfg-options load_from="$3" train_dataloader.num_workers="$4" "${@:5}"
 }
 
 pose() {
     local shards
     shards=$(printf '%s,' "$DATA"/crops/*.npz "$DATA"/people/people_*.npz)
-    train body_2d_keypoint/gtpt/rendered/gtpt-t_1xb512-minutes_rendered-wide-256x192.py \
+    train gtpt-t_1xb512-minutes_rendered-wide-256x192.py \
         "$1" "$2" $((CORES * 11 / 16)) custom_hooks.3.minutes="$3" \
         train_dataloader.dataset.data_root= \
         train_dataloader.dataset.ann_file="[${shards%,}]" "${@:4}"
 }
 
 detector() {
-    python3 -m tools.lab.join_scenes "$DATA/scenes"
-    train detection/rtmdet/rendered/rtmdet-nano_1xb128-minutes_rendered-512x512.py \
+    python3 -m projects.rendered_people.join_scenes "$DATA/scenes"
+    train rtmdet-nano_1xb128-minutes_rendered-512x512.py \
         detector mmhot/weights/rtmdet-nano_person_synth.pth $((CORES / 4)) \
         custom_hooks.4.minutes="$1" train_dataloader.dataset.data_root="$DATA/scenes/" "${@:2}"
 }

@@ -3,13 +3,14 @@
 # the one before. The argument is a checkpoint of the second round of that card's table,
 # whose settings are not reproducible with these configs.
 #
-#   tools/recipes/gtpt-t_coco17_synth.sh BEFORE.pth
+#   projects/rendered_people/recipes/gtpt-t_coco17_synth.sh BEFORE.pth
 set -euo pipefail
+export PYTHONPATH=$PWD  # run from the repository's root
 
 FIRST="train_dataloader.dataset.ann_file=[$(printf rendered_people/train/train_0%s.npz, 0 1 2 3 4 5 6 7 8)scenery/train.npz]"
 MORE="${FIRST%scenery*}$(printf people/people_seed0_0%s.npz, 0 1 2 3 4 5 6)scenery/train.npz]"
-SMALL=configs/body_2d_keypoint/gtpt/rendered/gtpt-t_1xb32-20e_rendered-128x96.py
-MIDDLE=configs/body_2d_keypoint/gtpt/rendered/gtpt-t_1xb32-6e_rendered-192x144.py
+SMALL=projects/rendered_people/configs/gtpt-t_1xb32-20e_rendered-128x96.py
+MIDDLE=projects/rendered_people/configs/gtpt-t_1xb32-6e_rendered-192x144.py
 python tools/train.py $SMALL --amp --work-dir work_dirs/small --cfg-options "load_from=$1" train_cfg.max_epochs=5 \
     param_scheduler.1.T_max=9 param_scheduler.0.end=100 custom_hooks.3.factor=1.0 "$FIRST"
 python tools/train.py $MIDDLE --amp --work-dir work_dirs/middle --cfg-options load_from=work_dirs/small/epoch_5.pth \
@@ -24,11 +25,11 @@ python tools/train.py $MIDDLE --amp --work-dir work_dirs/crowds --cfg-options lo
     custom_hooks.3.factor=1.0 randomness.seed=61
 SOME="train_dataloader.dataset.ann_file=[$(printf rendered_people/train/train_0%s.npz, 3 4 5 6 7 8)"
 OTHERS="$(printf people/images_seed2_0%s.npz, 0 1 2 3)$(printf people/people_seed3_0%s.npz, 0 1)scenery/train.npz]"
-# RandomBBoxScaleRotation: rotate_std=30, rotate_limit=90, rotate_prob=0.5
+# RandomBBoxPlacement: rotate_std=30, rotate_limit=90, rotate_prob=0.5
 python tools/train.py $MIDDLE --amp --work-dir work_dirs/lying --cfg-options load_from=work_dirs/crowds/epoch_2.pth \
     train_cfg.max_epochs=2 param_scheduler.1.T_max=2 param_scheduler.0.end=100 optim_wrapper.optimizer.lr=8e-4 \
     custom_hooks.3.factor=1.0 randomness.seed=71 "$SOME$OTHERS"
-LARGE=configs/body_2d_keypoint/gtpt/rendered/gtpt-t_1xb32-30e_rendered-256x192.py
+LARGE=projects/rendered_people/configs/gtpt-t_1xb32-30e_rendered-256x192.py
 ALONE="model.head.loss.entire_weight=0.0 model.head.loss.distill_weight=0.0"
 python tools/publish_model.py work_dirs/lying/epoch_2.pth MEAN.pth --mean-with work_dirs/crowds/epoch_2.pth
 python tools/train.py $LARGE --amp --work-dir work_dirs/large --cfg-options load_from=MEAN.pth train_cfg.max_epochs=2 \
@@ -51,7 +52,7 @@ python tools/train.py $LARGE --amp --work-dir work_dirs/others --cfg-options loa
 python tools/publish_model.py work_dirs/others/epoch_2.pth LAST.pth --mean-with BEST.pth --half
 # render_people --people 1500 --shards 6 --seed 31 --acrobatic .35 --lying .15 --tables .28 --close .2 --steep .12, and with
 # --seed 32 --acrobatic .08 --lying .05 --tables .3 --close .25 --steep .1; 29 parts of 4,800 images were trained in 80 minutes on two cores
-MINUTES="configs/body_2d_keypoint/gtpt/rendered/gtpt-t_1xb512-minutes_rendered-wide-256x192.py --launcher pytorch --no-validate"
+MINUTES="projects/rendered_people/configs/gtpt-t_1xb512-minutes_rendered-wide-256x192.py --launcher pytorch --no-validate"
 HERE="find_unused_parameters=True train_dataloader.batch_size=24 train_dataloader.num_workers=1 train_dataloader.sampler.num_samples=4800 \
     train_dataloader.dataset.pipeline.4.prob=0.3 train_dataloader.dataset.pipeline.7.around_prob=0.2 optim_wrapper.optimizer.lr=8e-4 \
     custom_hooks.3.decay=0.7 custom_hooks.4.modules=[backbone.conv,backbone.stages.0.0]"

@@ -1,5 +1,7 @@
 """Training configs build, and train on a shard of a few people."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ import mmhot.plugin  # noqa: F401 registers
 import projects.rendered_people.training  # noqa: F401 registers
 from projects.rendered_people.packed_people import write_packed_people
 
-CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
+PROJECT = Path(__file__).parents[1]
+CONFIGS = sorted((PROJECT / 'configs').glob('*.py'))
+SCRIPTS = sorted(PROJECT.rglob('*.sh'))
 TOPDOWN = [path for path in CONFIGS if 'rtmdet' not in path.name]
 PATHS = {path.stem: path for path in CONFIGS}
 
@@ -45,6 +49,18 @@ def test_encoder_and_decoder_have_the_size_of_the_crops(path):
     # other codecs would use the flag of absent keypoints as a negative weight
     has_absent = target.encoder.get('absent_weight', 0) > 0
     assert config.train_dataloader.dataset.complete == has_absent
+
+
+@pytest.mark.parametrize('path', SCRIPTS, ids=lambda path: path.stem)
+def test_script_names_existing_configs_and_commands(path):
+    subprocess.run(['bash', '-n', str(path)], check=True)
+    text, root = path.read_text(), PROJECT.parents[1]
+    for name in re.findall(r'[\w/]*configs/[\w/.-]+\.py', text):
+        assert (root / name).is_file(), name
+    for name in re.findall(r'-m projects\.rendered_people\.(\w+)', text):
+        assert (PROJECT / f'{name}.py').is_file() or (PROJECT / name).is_dir(), name
+    if path.parent.name == 'recipes':
+        assert (root / 'mmhot/weights' / f'{path.stem}.pth').is_file()
 
 
 def with_shards(config, folder):
