@@ -172,18 +172,6 @@ def test_extended_crops_keep_pixels_and_shift_labels(fill):
         assert (around == around[0, 0]).all()
 
 
-def test_black_margins_are_filled():
-    image = textured()
-    image[:, 40:] = 3
-    mirrored = dict(margin=0.5, fill_shares=(1.0, 0.0, 0.0, 0.0))
-    filled = extend(**mirrored)(crop_sample(image))['img']
-    # two columns beside the margin are left out, too
-    np.testing.assert_array_equal(filled[32:96, 24:62], image[:, :38])
-    assert filled.min() >= 7
-    left = extend(fill_black=0.0, **mirrored)(crop_sample(image))['img']
-    assert (left[32:96, 24 + 40 : 24 + 48] == 3).all()
-
-
 class GrayImages:
     """A dataset of one gray image."""
 

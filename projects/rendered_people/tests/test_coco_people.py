@@ -123,18 +123,6 @@ def test_areas_equal_the_annotated_ones(tmp_path):
     assert_allclose(crops.areas, wanted * zoom**2, rtol=1e-5)
 
 
-def test_people_of_an_image_are_adjacent(tmp_path):
-    path = coco_folder(tmp_path, *([n, 5, 9, 9] for n in range(5)))
-    document = json.loads(path.read_text())
-    document['images'].append(dict(id=7, file_name='b.png'))
-    for person in document['annotations'][::2]:
-        person['image_id'] = 7
-    path.write_text(json.dumps(document))
-    (tmp_path / 'b.png').write_bytes((tmp_path / 'a b.png').read_bytes())
-    people = pack_coco(path, tmp_path, size=None)
-    assert people.bboxes[:, 0].tolist() == [1, 3, 0, 2, 4]
-
-
 def test_labels_outside_of_whole_images_are_dropped(tmp_path):
     path = coco_folder(tmp_path, [10, 10, 20, 20])
     document = json.loads(path.read_text())
@@ -166,15 +154,6 @@ def test_boxes_are_clipped_and_dropped_as_in_mmpose(tmp_path):
         path = coco_folder(tmp_path, *boxes, visible=visible)
         with pytest.raises(ValueError, match='has no person with keypoints whose'):
             pack_coco(path, tmp_path, size=None)
-
-
-def test_small_people_are_left_out(tmp_path):
-    boxes = [[10, 10, 20, 20], [5, 5, 30, 19.9], [8, 5, 9, 30], [9, -90, 9, 100]]
-    path = coco_folder(tmp_path, *boxes)
-    people = pack_coco(path, tmp_path, size=None, min_height=20)
-    assert people.bboxes.tolist() == [[10, 10, 30, 30], [8, 5, 17, 35]]
-    with pytest.raises(ValueError, match='at least 31 pixels high'):
-        pack_coco(path, tmp_path, size=None, min_height=31)
 
 
 @pytest.mark.parametrize('image', [b'', b'\xff\xd8\xff\xe0 cut off'])

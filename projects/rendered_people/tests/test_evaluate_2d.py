@@ -69,17 +69,6 @@ def test_mpii_boxes_are_computed_from_joints(tmp_path):
     assert dataset.labeled.sum() == 11  # shoulders to ankles, but one
 
 
-@pytest.mark.parametrize(
-    ('kind', 'content'),
-    [('CocoDataset', '[]'), ('MpiiDataset', '{"images": []}'), ('CocoDataset', '{}')],
-)
-def test_files_of_another_format_are_refused(tmp_path, kind, content):
-    path = tmp_path / 'a.json'
-    path.write_text(content)
-    with pytest.raises(ValueError, match=f'a.json is not an annotation file of {kind}'):
-        read_labeled(kind, str(path), '')
-
-
 @pytest.mark.parametrize('skeleton', ['coco-17', 'coco-wholebody-133'])
 def test_joints_are_grouped_by_kind(skeleton):
     skeleton = get_skeleton(skeleton)

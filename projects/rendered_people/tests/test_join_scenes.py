@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from projects.rendered_people.join_scenes import join
 
 
@@ -33,8 +31,3 @@ def test_scenes_are_joined(tmp_path):
     assert [(each['id'], each['image_id']) for each in people] == [(1, 2), (2, 4)]
     assert [each['bbox'][0] for each in people] == [0, 1]
     assert all('keypoints' not in each for each in people)
-
-
-def test_folder_without_scenes(tmp_path):
-    with pytest.raises(FileNotFoundError, match='has no folder with annotations.json'):
-        join(tmp_path)

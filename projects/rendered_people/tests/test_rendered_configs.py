@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
-from mmpose.registry import DATASETS, MODELS
+from mmpose.registry import MODELS
 from packed_shards import packed_people
 
 import mmhot.plugin  # noqa: F401 registers
@@ -95,16 +95,6 @@ def test_config_trains(name, tmp_path):
     runner.train()
     changed = zip(before, runner.model.parameters(), strict=True)
     assert not all(torch.equal(*pair) for pair in changed)
-
-
-@pytest.mark.parametrize('name', ['gtpt-t_1xb32-6e_rendered-192x144'])
-def test_data_of_a_config_are_batched(name, tmp_path):
-    pytest.importorskip('albumentations')
-    config = with_shards(Config.fromfile(PATHS[name]), tmp_path)
-    with DefaultScope.overwrite_default_scope('mmpose'):
-        assert len(DATASETS.build(config.train_dataloader.dataset)) == 4
-        [first, _] = Runner.build_dataloader(config.train_dataloader, seed=0)
-    assert first['inputs'].shape == (2, 3, 192, 144)
 
 
 TOKENS = {'head.coarse_encoder.query_tokens', 'head.coarse_encoder.human_token'}

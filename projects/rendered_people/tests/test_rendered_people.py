@@ -1,7 +1,5 @@
 """Dataset of packed people: labels, weights and MMPose's keys."""
 
-import pickle
-
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -99,19 +97,6 @@ def test_hidden_keypoints_of_visible_only_groups_are_ignored(shard):
     wanted = np.ones(133)
     wanted[face] = packed_people().visibility[1, face] == 2
     assert_array_equal(sample['keypoints_visible'][0], wanted)
-
-
-def test_other_skeletons_are_an_error(shard):
-    with pytest.raises(ValueError, match='skeleton must be one of coco-17'):
-        RenderedPeopleDataset(ann_file=str(shard), skeleton='mpii-16')
-
-
-def test_datasets_can_be_copied(shard):
-    dataset = RenderedPeopleDataset(ann_file=str(shard))
-    copy = pickle.loads(pickle.dumps(dataset))
-    assert copy.skeleton is dataset.skeleton
-    assert_array_equal(copy[1]['img'], dataset[1]['img'])
-    assert len(dataset.get_subset([0, 2])) == 2
 
 
 @pytest.mark.parametrize(

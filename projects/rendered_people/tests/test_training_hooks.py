@@ -80,18 +80,6 @@ def test_resumed_training_has_the_time_that_was_left(monkeypatch):
     assert runner.train_loop.stop_training
 
 
-def test_processes_have_the_time_of_the_main_one(monkeypatch):
-    monkeypatch.setattr(
-        f'{HOOKS}.broadcast',
-        lambda share: share.fill_(0.75),
-    )
-    group = dict(lr=1e-3)
-    runner = SimpleNamespace(optim_wrapper=SimpleNamespace(param_groups=[group]))
-    hook = TimeBudgetHook(minutes=1, warmup=0, decay=0.5, end_factor=0)
-    hook.before_train_iter(runner, 0)
-    assert group['lr'] == pytest.approx(5e-4)
-
-
 def test_channels_last_changes_strides_and_no_results():
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
