@@ -13,19 +13,19 @@ from mmhot import compat
 if TYPE_CHECKING:
     from mmhot.apis.lifting import infer, lift
     from mmhot.apis.search import search
-    from mmhot.clips import Clip2D, Clip3D, Track2D
     from mmhot.io.lifted import read_lifted
     from mmhot.io.readers.keypoints import read_keypoints
     from mmhot.io.writers.table import register_writer
     from mmhot.lifting.lifter import Lifter
     from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+    from mmhot.structures.clips import Clip2D, Clip3D, Track2D
 
 __version__ = '0.1.0'
 
 _LAZY = {
-    'Clip2D': 'mmhot.clips',
-    'Clip3D': 'mmhot.clips',
-    'Track2D': 'mmhot.clips',
+    'Clip2D': 'mmhot.structures.clips',
+    'Clip3D': 'mmhot.structures.clips',
+    'Track2D': 'mmhot.structures.clips',
     'Lifter': 'mmhot.lifting.lifter',
     'convert_keypoints': 'mmhot.skeletons.joints',
     'get_skeleton': 'mmhot.skeletons.joints',

@@ -16,8 +16,8 @@ import yaml
 
 import mmhot
 from mmhot.cli.dispatch import build_parser
-from mmhot.clips import Clip3D
 from mmhot.io.writers.table import WRITERS
+from mmhot.structures.clips import Clip3D
 
 ROOT = Path(__file__).parents[1]
 PLACES = (

@@ -32,7 +32,7 @@ RANKS['mmhot.checkpoints'] = RANKS['mmhot.weights']  # its public name
 FOUNDATIONS = ('mmhot.compat', 'mmhot.installation')
 EXCEPTIONS = {
     # Clip3D.save writes any format, and imports its writers when it is called.
-    ('mmhot.clips', 'mmhot.apis.export'),
+    ('mmhot.structures.clips', 'mmhot.apis.export'),
     # Reports the packages that compat has replaced.
     ('mmhot.installation.checks', 'mmhot.compat.import_hooks'),
 }

@@ -29,7 +29,7 @@ from mmhot.cli.runner import add_config_options, build_from, merge_options, sett
 from mmhot.datasets.clip_dataset import ClipDataset
 from mmhot.datasets.data_loading import seed_everything
 from mmhot.io.atomic import replacing
-from mmhot.keypoint_arrays import mirror_poses
+from mmhot.structures.keypoint_arrays import mirror_poses
 from mmhot.weights.config_files import read_config_file
 
 _TITLES = (

@@ -17,12 +17,12 @@ from mmhot.apis.lifting import (
 )
 from mmhot.apis.options import InferRunOptions
 from mmhot.apis.progress import Bars, no_bar, stage_bars
-from mmhot.clips import Clip2D
 from mmhot.errors import explain_any, is_debugging, require_file
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import CACHE_FOLDER, replacing
-from mmhot.lifting.camera_path import describe_path
 from mmhot.lifting.lifter import LIFTING_RULES
+from mmhot.motion.camera_path import describe_path
+from mmhot.structures.clips import Clip2D
 from mmhot.video.cache import (
     describe_file,
     digest,

@@ -18,7 +18,7 @@ from mmhot.io.own_results import is_result
 from mmhot.io.writers.table import WRITERS, Writer
 
 if TYPE_CHECKING:  # importing them takes seconds
-    from mmhot.clips import Clip3D
+    from mmhot.structures.clips import Clip3D
     from mmhot.video.frames import FrameSource
 
 
@@ -92,9 +92,9 @@ def _write_formats(
     say: Callable[[str], None] = lambda line: None,
     bars: Bars = no_bar,
 ) -> list[Path]:
-    from mmhot.clips import to_axes
-    from mmhot.lifting.foot_lock import lock_feet
     from mmhot.lifting.world import scale_people
+    from mmhot.motion.foot_lock import lock_feet
+    from mmhot.structures.clips import to_axes
 
     if footage is None and options.html_frames:
         raise ValueError('html_frames needs a video, and there is none')
@@ -130,8 +130,8 @@ def _write_formats(
 
 def _turned(clip: 'Clip3D', axes: str, static_camera: bool) -> 'Clip3D':
     """Convert a clip to any axes; all numbers are finite."""
-    from mmhot.clips import to_axes
     from mmhot.lifting.world import to_world
+    from mmhot.structures.clips import to_axes
 
     if axes == 'world' != clip.axes:
         clip = to_world(to_axes(clip, 'camera'), static_camera)

@@ -11,9 +11,9 @@ import numpy as np
 
 from mmhot.apis.export import Targets
 from mmhot.apis.inferencer_inputs import CallOptions, Image, Input
-from mmhot.clips import Clip3D, to_axes
 from mmhot.io.arrays import exact_list, to_json
 from mmhot.io.atomic import replacing
+from mmhot.structures.clips import Clip3D, to_axes
 from mmhot.video.frames import FrameSource
 from mmhot.video.people import People
 from mmhot.visualization.video_encoding import open_video

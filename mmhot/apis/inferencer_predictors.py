@@ -16,7 +16,7 @@ from mmhot.apis.inferencer_outputs import (
 )
 from mmhot.apis.lifting import warn_of_damage
 from mmhot.apis.progress import ShowStage
-from mmhot.clips import Clip3D, Track2D
+from mmhot.structures.clips import Clip3D, Track2D
 from mmhot.video.cache import ClipPeople
 from mmhot.video.frames import FrameSource
 from mmhot.video.people import People

@@ -11,14 +11,14 @@ import numpy as np
 from mmhot.apis.export import check_targets, export, results_folder
 from mmhot.apis.options import InferOptions, LifterOptions, LiftOptions, LiftRunOptions
 from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
-from mmhot.clips import Clip2D, Clip3D, check_clip
 from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
-from mmhot.lens import settle_lens
-from mmhot.lifting.camera_path import static_path
-from mmhot.lifting.extremities import to_joints
 from mmhot.lifting.lifter import Lifter
-from mmhot.lifting.side_swaps import undo_swaps
+from mmhot.motion.camera_path import static_path
+from mmhot.motion.extremities import to_joints
+from mmhot.motion.side_swaps import undo_swaps
+from mmhot.structures.clips import Clip2D, Clip3D, check_clip
+from mmhot.structures.lens import settle_lens
 from mmhot.video.frames import FrameSource
 from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import StageTimes, VideoLifter

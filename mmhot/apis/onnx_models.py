@@ -13,14 +13,14 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 import mmhot
-from mmhot.crops import IMAGE_MEAN, crop_matrix
 from mmhot.deploy.onnx_graphs import DetectorGraph, LifterGraph, PoseGraph
 from mmhot.io.readers.keypoints import read_keypoints
-from mmhot.lens import ideal_camera
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.load_model import load_lifter
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.crops import IMAGE_MEAN, crop_matrix
+from mmhot.structures.lens import ideal_camera
 from mmhot.video.inputs import open_inputs
 from mmhot.video.sources.mmpose_models import (
     MMPoseDetector,

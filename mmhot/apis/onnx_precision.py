@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmhot.crops import find_peaks
+from mmhot.structures.crops import find_peaks
 from mmhot.video.people import box_iou
 
 PRECISIONS = ('float32', 'float16', 'int8')

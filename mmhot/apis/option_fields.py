@@ -11,7 +11,7 @@ from mmhot.errors import did_you_mean
 from mmhot.io.writers.table import WRITERS
 
 if TYPE_CHECKING:  # importing it takes time
-    from mmhot.lens import Lens
+    from mmhot.structures.lens import Lens
 
 
 @dataclass(frozen=True)

@@ -13,20 +13,20 @@ from mmpose.registry import KEYPOINT_CODECS
 import mmhot.plugin  # noqa: F401 registers components
 from mmhot.apis.command_options import SearchOptions
 from mmhot.apis.progress import Bars, no_bar
-from mmhot.clips import Clip2D, Track2D, check_clip
 from mmhot.compat.checkpoints import safe_load
 from mmhot.errors import naming, require_file
 from mmhot.installation import choose_device
 from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.io.lifted import read_lifted
 from mmhot.io.readers.keypoints import read_keypoints
-from mmhot.lens import ideal_camera
 from mmhot.lifting.clip_encoder import ClipEncoder
 from mmhot.lifting.load_model import config_within
 from mmhot.models.lifters.poseclr import PoseCLR
+from mmhot.structures.clips import Clip2D, Track2D, check_clip
+from mmhot.structures.lens import ideal_camera
+from mmhot.structures.windows import window_frames, window_starts
 from mmhot.weights.hub import local_file
 from mmhot.weights.loading import build_model, load_strictly
-from mmhot.windows import window_frames, window_starts
 
 INDEX_NAME = '.mmhot-index.npz'
 """Name of an index within its library."""

@@ -10,7 +10,7 @@ import numpy as np
 from mmpose.codecs import SimCCLabel
 from mmpose.registry import KEYPOINT_CODECS
 
-from mmhot.crops import find_peaks
+from mmhot.structures.crops import find_peaks
 
 
 @KEYPOINT_CODECS.register_module()
@@ -34,8 +34,8 @@ class GTPTLabel(SimCCLabel):
             unknown). They teach low confidence. Defaults to 0, as published.
         smoothing (float): Standard deviation in bins of the Gaussian by which
             probabilities are smoothed to decode positions between bins, see
-            :func:`mmhot.crops.find_peaks`. Defaults to 0, the bin with the highest
-            probability, as published.
+            :func:`mmhot.structures.crops.find_peaks`. Defaults to 0, the bin with the
+            highest probability, as published.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ of MMPose is imported: :mod:`mmhot.plugin` registers the codecs with it.
 
 import numpy as np
 
-from mmhot.lens import DEFAULT_FOCAL_RATIO, camera_intrinsics
+from mmhot.structures.lens import DEFAULT_FOCAL_RATIO, camera_intrinsics
 
 
 class CameraPoseLifting:

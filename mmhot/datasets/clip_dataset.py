@@ -14,7 +14,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from mmhot.datasets.h36m import h36m_metainfo
 from mmhot.errors import hint_at_names
-from mmhot.windows import chunk_starts, window_frames, window_starts
+from mmhot.structures.windows import chunk_starts, window_frames, window_starts
 
 # absolute: relative paths are found, with a warning, only from MMPose's own folder
 MMPOSE_DATASETS = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'

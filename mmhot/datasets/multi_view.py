@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmhot.datasets.clip_dataset import ClipDataset
-from mmhot.keypoint_arrays import mirror_poses
+from mmhot.structures.keypoint_arrays import mirror_poses
 
 
 @DATASETS.register_module()

@@ -8,7 +8,7 @@ from os.path import basename
 import numpy as np
 
 from mmhot.datasets.h36m import parse_h36m_name
-from mmhot.windows import blend_weights
+from mmhot.structures.windows import blend_weights
 
 
 @dataclass

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.clips import ARRAYS, Clip3D
 from mmhot.errors import naming
 from mmhot.io.arrays import (
     SIGNATURES,
@@ -19,6 +18,7 @@ from mmhot.io.arrays import (
 )
 from mmhot.io.atomic import replacing
 from mmhot.io.readers.rows import whole_numbers
+from mmhot.structures.clips import ARRAYS, Clip3D
 
 # Fields that are the same for all rows, and the types of their values or items.
 _HEADER = {

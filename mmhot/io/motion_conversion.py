@@ -16,7 +16,7 @@ from mmhot.io.readers.motion_capture import (
 )
 from mmhot.io.writers.rigs import BONES
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.windows import resample
+from mmhot.structures.windows import resample
 
 _H36M = get_skeleton('h36m-17')
 _LIMBS = ('right_leg', 'left_leg', 'right_arm', 'left_arm')

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.clips import Clip2D
 from mmhot.codecs.pose_lifting import CameraPoseLifting
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
-from mmhot.windows import resample
+from mmhot.structures.clips import Clip2D
+from mmhot.structures.windows import resample
 
 _LOGGER = logging.getLogger(__name__)
 _H36M = get_skeleton('h36m-17')

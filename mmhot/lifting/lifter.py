@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.clips import Clip2D, Clip3D, check_clip
-from mmhot.keypoint_arrays import mirror_poses
-from mmhot.lens import Lens, camera_intrinsics, ideal_camera
 from mmhot.lifting.clip_encoder import ClipEncoder, Segment
-from mmhot.lifting.expected_error import expect_errors, gather_evidence
 from mmhot.lifting.networks import Keep, open_network
 from mmhot.lifting.refinement import keep_bone_lengths
 from mmhot.lifting.world import place_people
+from mmhot.motion.expected_error import expect_errors, gather_evidence
 from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D, Clip3D, check_clip
+from mmhot.structures.keypoint_arrays import mirror_poses
+from mmhot.structures.lens import Lens, camera_intrinsics, ideal_camera
+from mmhot.structures.windows import lift_windows, resample, usual_stride
 from mmhot.weights.index import ACCURACIES, DEFAULT_LIFTER
-from mmhot.windows import lift_windows, resample, usual_stride
 
 _H36M = get_skeleton('h36m-17')
 
@@ -43,7 +43,7 @@ class Lifter(ClipEncoder):
             lifters as many as fit into a CPU's caches.
         stride (int, optional): Frames from one window to the next; overlapping
             predictions are averaged. By default the config's, or else
-            :func:`mmhot.windows.usual_stride`.
+            :func:`mmhot.structures.windows.usual_stride`.
         keep (int or list[int], optional): Frames that each pruner of the model keeps.
             By default as trained.
         accuracy (str): 'best', the default, or 'fast': the model alone. With 'best'
@@ -153,8 +153,9 @@ class Lifter(ClipEncoder):
 
         Raises:
             TypeError: If ``clip`` is no :class:`mmhot.Clip2D`.
-            ValueError: If the clip is invalid (see :func:`mmhot.clips.check_clip`), no
-                keypoint can be converted to Human3.6M's, or an argument is invalid.
+            ValueError: If the clip is invalid (see
+                :func:`mmhot.structures.clips.check_clip`), no keypoint can be
+                converted to Human3.6M's, or an argument is invalid.
         """
         clip = check_clip(clip)
         segments = self.prepare(clip, mapping, max_gap)

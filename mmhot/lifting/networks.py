@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from mmhot.codecs.pose_lifting import LIFTING_CODECS, CameraPoseLifting
-from mmhot.keypoint_arrays import mirror_poses
 from mmhot.profiling import span
+from mmhot.structures.keypoint_arrays import mirror_poses
 from mmhot.weights.backends import (
     count_threads,
     find_graph,

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import solve_banded, solveh_banded
 from scipy.spatial.transform import Rotation
 
-from mmhot.lifting.smooth_fits import normal_bands, second_differences
+from mmhot.structures.smooth_fits import normal_bands, second_differences
 
 ANKLE_HEIGHT = 0.08
 """Height of ankles above the floor, meters."""

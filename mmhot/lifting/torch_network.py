@@ -15,11 +15,11 @@ from mmhot.deploy.switch import (
     switch_to_deploy,
 )
 from mmhot.installation import choose_device
-from mmhot.keypoint_arrays import mirror_poses
 from mmhot.lifting.load_model import load_lifter
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.host import Host
+from mmhot.structures.keypoint_arrays import mirror_poses
 from mmhot.weights.loading import fingerprint
 
 # Activations between two layers of a video lifter that fit into a CPU's caches;

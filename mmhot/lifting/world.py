@@ -6,8 +6,6 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from mmhot.clips import Clip3D, to_axes
-from mmhot.lens import Lens, assumed_focal
 from mmhot.lifting.placement import (
     ANKLE_HEIGHT,
     find_floor,
@@ -15,6 +13,8 @@ from mmhot.lifting.placement import (
     place_roots,
 )
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip3D, to_axes
+from mmhot.structures.lens import Lens, assumed_focal
 
 # Smoothing window of the lowest joint's height, seconds.
 _FLOOR_SECONDS = 0.2
@@ -32,7 +32,7 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
     Args:
         clip (Clip3D): In camera axes.
         lens (Lens, optional): By default one without distortion, whose focal length is
-            ``mmhot.lens.DEFAULT_FOCAL_RATIO`` times the longer image side.
+            ``mmhot.structures.lens.DEFAULT_FOCAL_RATIO`` times the longer image side.
 
     Returns:
         Clip3D: A new clip with ``root_3d``. Errors of the focal length and of the body

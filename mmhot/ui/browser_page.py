@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import mmhot
-from mmhot.lens import DEFAULT_FOCAL_RATIO
 from mmhot.lifting.clip_encoder import fill_joints
 from mmhot.skeletons.joints import get_skeleton, linear_recipes
+from mmhot.structures.lens import DEFAULT_FOCAL_RATIO
 from mmhot.visualization.drawing import SIDE_COLORS
 from mmhot.weights.backends import open_session, read_meta, shipped_graph
 from mmhot.weights.downloads import cache_folder, check_digest, download

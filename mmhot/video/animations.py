@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.clips import clip_name
 from mmhot.errors import escape, ignored_warnings, one_line, require_file
 from mmhot.io.images import MAX_PIXELS, check_pixels, frame_numbers
+from mmhot.structures.clips import clip_name
 from mmhot.video.frames import DEFAULT_FPS, Frame, describe_change
 
 # Browsers show frames of at most 10 ms for 100 ms.

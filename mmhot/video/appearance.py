@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmhot.clips import Track2D
 from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.structures.clips import Track2D
 from mmhot.video.people import FrameObserver, People, box_iou
 from mmhot.video.tracking import join_tracks
 

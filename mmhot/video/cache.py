@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.clips import Track2D
 from mmhot.errors import require_file
 from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.own_results import is_result
+from mmhot.structures.clips import Track2D
 from mmhot.video.people import Boxes, FrameObserver, People
 
 _LOGGER = logging.getLogger(__name__)

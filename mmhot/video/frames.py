@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from av.sidedata.sidedata import Type
 
-from mmhot.clips import clip_name
 from mmhot.errors import escape, require_file
 from mmhot.io.images import MAX_PIXELS, check_pixels, open_media, read_image
 from mmhot.profiling import span
+from mmhot.structures.clips import clip_name
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from typing import NoReturn
 
 import numpy as np
 
-from mmhot.clips import Clip2D, clip_name
 from mmhot.errors import escape, ignored_warnings, require_file
 from mmhot.io.images import is_animated, is_image
 from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.mmpose import natural_key
+from mmhot.structures.clips import Clip2D, clip_name
 from mmhot.video.animations import AnimatedImage
 from mmhot.video.frames import (
     DEFAULT_FPS,

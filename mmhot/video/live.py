@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmhot.lens import Lens, camera_intrinsics, ideal_camera, settle_lens
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+from mmhot.structures.lens import Lens, camera_intrinsics, ideal_camera, settle_lens
 from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
 from mmhot.video.live_tracks import LiveTrack, Observation, resample_segment

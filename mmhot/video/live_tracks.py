@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmhot.lifting.clip_encoder import fill_joints
-from mmhot.lifting.contacts import FPS, predict_contacts
-from mmhot.lifting.live_foot_lock import LiveFootLock
 from mmhot.lifting.placement import place_roots
+from mmhot.motion.contacts import FPS, predict_contacts
+from mmhot.motion.live_foot_lock import LiveFootLock
+from mmhot.structures.windows import resample
 from mmhot.video.smoothing import METERS_BETA, OneEuro
-from mmhot.windows import resample
 
 # Seconds of poses from which the position of the last root is estimated.
 _PLACEMENT_SPAN = 0.5

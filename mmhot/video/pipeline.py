@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.io.images import MAX_PIXELS
-from mmhot.lens import Lens, settle_lens
-from mmhot.lifting.camera_path import (
+from mmhot.lifting.lifter import Lifter
+from mmhot.motion.camera_path import (
     FEWEST_FRAMES,
     choose_path,
     find_lens,
@@ -22,11 +21,12 @@ from mmhot.lifting.camera_path import (
     stabilize_clip,
     static_path,
 )
-from mmhot.lifting.extremities import to_joints
-from mmhot.lifting.lifter import Lifter
-from mmhot.lifting.side_swaps import undo_swaps
+from mmhot.motion.extremities import to_joints
+from mmhot.motion.side_swaps import undo_swaps
 from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D, Clip3D, Track2D
+from mmhot.structures.lens import Lens, settle_lens
 from mmhot.video.appearance import AppearanceObserver, merge_returning
 from mmhot.video.cache import (
     ClipPeople,
@@ -212,7 +212,7 @@ class VideoLifter:
 
         Returns:
             tuple[np.ndarray | None, Lens | None]: The path, see
-            :mod:`mmhot.lifting.camera_path`, None if frames have no common axes; and
+            :mod:`mmhot.motion.camera_path`, None if frames have no common axes; and
             the lens, None if it is not known.
         """
         num_frames, size, name = len(people.people), people.size, str(source.path)

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import av
 import numpy as np
 
-from mmhot.clips import clip_name
 from mmhot.errors import escape
 from mmhot.io.images import MAX_PIXELS, open_media
+from mmhot.structures.clips import clip_name
 from mmhot.video.frames import (
     DEFAULT_FPS,
     MAX_FPS,

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mmhot.clips import Track2D
+from mmhot.structures.clips import Track2D
 from mmhot.video.people import People, box_of, box_size
 from mmhot.video.person_tracker import (
     PersonTracker,

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from mmhot.clips import Clip3D, to_axes
-from mmhot.lens import assumed_focal
 from mmhot.lifting.placement import ANKLE_HEIGHT
 from mmhot.lifting.world import place_people, to_world
+from mmhot.structures.clips import Clip3D, to_axes
+from mmhot.structures.lens import assumed_focal
 
 # Smoothing window of positions on the floor, seconds.
 _SMOOTHING_SECONDS = 0.7

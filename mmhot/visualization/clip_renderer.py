@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmhot.clips import Clip3D
+from mmhot.structures.clips import Clip3D
 from mmhot.visualization import drawing
 from mmhot.visualization.camera import (
     VirtualCamera,

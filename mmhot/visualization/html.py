@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.mannequin import make_mannequin, nearest_bones
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
+from mmhot.structures.clips import Clip3D
 from mmhot.video.frames import FrameSource
 from mmhot.visualization.clip_renderer import FADING
 from mmhot.visualization.drawing import SIDE_COLORS

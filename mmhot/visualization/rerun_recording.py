@@ -7,9 +7,9 @@ from types import ModuleType
 import cv2
 import numpy as np
 
-from mmhot.clips import Clip3D
 from mmhot.installation import import_extra
 from mmhot.io.atomic import replacing
+from mmhot.structures.clips import Clip3D
 from mmhot.video.frames import FrameSource
 from mmhot.visualization.clip_renderer import doubts
 from mmhot.visualization.drawing import side_color, skeleton_style

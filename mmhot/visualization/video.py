@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmhot.clips import Clip3D
+from mmhot.structures.clips import Clip3D
 from mmhot.video.frames import FrameSource
 from mmhot.visualization import drawing
 from mmhot.visualization.clip_renderer import ClipRenderer

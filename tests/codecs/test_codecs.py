@@ -7,7 +7,7 @@ from mmpose.registry import KEYPOINT_CODECS
 
 from mmhot.codecs.pose_lifting import frame_person, look_at_rotation
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
-from mmhot.lens import camera_intrinsics
+from mmhot.structures.lens import camera_intrinsics
 
 CODECS = ('CameraPoseLifting', 'PersonCenteredPoseLifting')
 SIZE = dict(w=1000, h=1000)

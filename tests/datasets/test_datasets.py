@@ -12,7 +12,7 @@ from mmpose.registry import DATASETS
 import mmhot.datasets.data_loading as data_loading
 from mmhot.datasets.data_loading import SubjectBalancedSampler
 from mmhot.datasets.mocap_dataset import read_mocap_clips
-from mmhot.windows import window_frames, window_starts
+from mmhot.structures.windows import window_frames, window_starts
 
 
 def test_window_starts_are_the_published_ones():

@@ -27,7 +27,7 @@ from mmhot.evaluation.clip_predictions import ClipPrediction
 from mmhot.evaluation.error_report import DEFAULT_MEASURES, ErrorReport
 from mmhot.evaluation.metrics import LiftingErrorMetric
 from mmhot.evaluation.pose_errors import mpjae, mpjpe, mpjve, p_mpjpe
-from mmhot.windows import chunk_starts, lift_windows
+from mmhot.structures.windows import chunk_starts, lift_windows
 
 # Joints that PCK and AUC leave out.
 UNCOUNTED = ('root', 'spine', 'neck_base')

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.clips import Clip2D, Track2D
 from mmhot.lifting.clip_encoder import fill_joints
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D, Track2D
 
 H36M = get_skeleton('h36m-17')
 

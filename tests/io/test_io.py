@@ -23,11 +23,11 @@ from clip_files import (
     walk,
 )
 
-from mmhot.clips import Clip3D, to_axes
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import read_lifted, write_json, write_npz
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip3D, to_axes
 
 # Reading valid files
 

@@ -8,8 +8,8 @@ import torch
 from lifters import lifter_config, random_state
 
 from mmhot import Lifter
-from mmhot.clips import Clip2D, Track2D
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.visualization.drawing import LEFT, skeleton_style
 from tools.lab.draw_kept_frames import draw_kept_frames, motion_of, trace_frames
 

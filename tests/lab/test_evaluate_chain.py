@@ -14,10 +14,10 @@ from mocap import CAMERAS, JUMP, joints_of
 from numpy.testing import assert_allclose
 from rendered_clips import DATA, rendered
 
-from mmhot.clips import ARRAYS, to_axes
 from mmhot.io.lifted import write_npz
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import ARRAYS, to_axes
 from mmhot.video.pipeline import VideoLifter
 from tools.lab.evaluate_chain import (
     VARIANTS,

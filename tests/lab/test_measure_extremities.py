@@ -7,7 +7,7 @@ import pytest
 from rendered_clips import rendered
 
 from mmhot.io.arrays import load_arrays
-from mmhot.lifting.extremities import SKELETON
+from mmhot.motion.extremities import SKELETON
 from mmhot.skeletons.joints import convert_keypoints
 from tools.lab.demo_inputs import DEMO, read_truth
 from tools.lab.measure_extremities import measure_projected

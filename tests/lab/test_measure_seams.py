@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from rendered_clips import make_clip, rendered
 
-from mmhot.clips import Clip2D, Track2D
-from mmhot.windows import chunk_starts
+from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.windows import chunk_starts
 from tools.lab.measure_seams import (
     chunk_lifter,
     count_chunks,

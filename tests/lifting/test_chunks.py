@@ -11,9 +11,9 @@ from mmpose.registry import MODELS
 
 import mmhot.plugin  # noqa: F401 registers components
 from mmhot import Lifter
-from mmhot.clips import Clip2D, Track2D
+from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.windows import chunk_starts, lift_windows
 from mmhot.weights.index import LIVE_LIFTER
-from mmhot.windows import chunk_starts, lift_windows
 
 SEQ_LEN = 81
 OVERLAP = 27  # a third

@@ -15,9 +15,9 @@ from mmpose.structures import PoseDataSample
 from mocap import dataset
 from tracks import H36M, clip_of, standing, track, wiggling
 
-from mmhot.clips import Clip2D
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D
 
 META_KEYS = ('id', 'camera_param', 'flip_indices', 'framing')
 CODECS = ('CameraPoseLifting', 'PersonCenteredPoseLifting')

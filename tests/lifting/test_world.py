@@ -7,10 +7,10 @@ import pytest
 from numpy.testing import assert_allclose
 from rendered_clips import DATA, H36M, joined, rendered
 
-from mmhot.clips import to_axes
-from mmhot.lens import Lens, focal_of_view
 from mmhot.lifting.placement import ANKLE_HEIGHT, find_floor, find_own_floor
 from mmhot.lifting.world import place_people, scale_people, to_world
+from mmhot.structures.clips import to_axes
+from mmhot.structures.lens import Lens, focal_of_view
 
 ANKLES = H36M.indices(['left_foot', 'right_foot'])
 # The cameras that rendered the clips: degrees they look down, meters above the floor.

@@ -17,10 +17,10 @@ from video_files import write_video
 
 import mmhot.ui.browser_page as page
 from mmhot.cli.dispatch import main
-from mmhot.crops import find_peaks
-from mmhot.lens import ideal_camera
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import convert_keypoints, linear_recipes
+from mmhot.structures.crops import find_peaks
+from mmhot.structures.lens import ideal_camera
 from mmhot.video.inputs import open_inputs
 from mmhot.video.live import LiveLifter
 from mmhot.video.live_tracks import LiveTrack, resample_segment

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmhot.clips import Track2D
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Track2D
 from mmhot.video.appearance import (
     AppearanceObserver,
     describe_person,

@@ -11,9 +11,8 @@ import pytest
 from rendered_clips import DATA, rendered
 from scipy.spatial.transform import Rotation
 
-from mmhot.clips import Clip2D, Track2D
-from mmhot.lens import Lens
-from mmhot.lifting.camera_path import (
+from mmhot.lifting.lifter import Lifter
+from mmhot.motion.camera_path import (
     choose_path,
     describe_path,
     find_lens,
@@ -23,7 +22,8 @@ from mmhot.lifting.camera_path import (
     stable_keypoints,
     static_path,
 )
-from mmhot.lifting.lifter import Lifter
+from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.lens import Lens
 from mmhot.video.cache import ClipPeople
 from mmhot.video.camera_motion import NUM_POINTS, BackgroundTracker
 from mmhot.video.frames import Frame

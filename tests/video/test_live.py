@@ -9,9 +9,9 @@ import pytest
 from lifters import save_lifter
 
 from mmhot.cli.errors import print_line
-from mmhot.clips import Clip2D, Track2D
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
 from mmhot.video.live import LiveLifter, target_position

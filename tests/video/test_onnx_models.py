@@ -10,14 +10,14 @@ from mmpose.structures.bbox import bbox_xyxy2cs, get_warp_matrix
 from numpy.testing import assert_allclose
 from video_files import gray_image
 
-from mmhot.crops import (
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.crops import (
     IMAGE_MEAN,
     IMAGE_STD,
     crop_matrix,
     map_points,
     unmap_points,
 )
-from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.sources import onnx_detectors, onnx_formats, onnx_models
 from mmhot.video.sources.onnx_detectors import OnnxDetector
 from mmhot.video.sources.onnx_models import OnnxPoseEstimator, split_evenly

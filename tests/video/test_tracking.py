@@ -7,7 +7,7 @@ import pytest
 from mocap import FOLDER
 from numpy.testing import assert_allclose
 
-from mmhot.clips import Track2D
+from mmhot.structures.clips import Track2D
 from mmhot.video import tracking
 from mmhot.video.people import People
 from mmhot.video.tracking import (

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import mmhot
-from mmhot.clips import Clip3D
+from mmhot.structures.clips import Clip3D
 from tools.lab.motions import GroundTruth
 
 DEMO = Path(__file__).parents[2] / 'demo'

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 import mmhot
-from mmhot.clips import Clip3D
 from mmhot.io.arrays import load_arrays
 from mmhot.io.writers.table import BVH_PROFILE_NAMES
-from mmhot.lifting.foot_lock import lock_feet
-from mmhot.lifting.side_swaps import find_swaps
+from mmhot.motion.foot_lock import lock_feet
+from mmhot.motion.side_swaps import find_swaps
 from mmhot.skeletons.joint_angles import ANGLES, joint_angles
+from mmhot.structures.clips import Clip3D
 from tools.lab import measure_live_feet
 from tools.lab.demo_inputs import DEMO, RENDERED, SKATING, infer, read_truth
 from tools.lab.demo_layout import Section

@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from mmhot.lifting.foot_lock import lock_feet
+from mmhot.motion.foot_lock import lock_feet
 from mmhot.profiling import Profile
 from mmhot.video.inputs import open_inputs
 from mmhot.visualization.video_encoding import open_video

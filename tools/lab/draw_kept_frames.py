@@ -17,12 +17,12 @@ import torch
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import output_file
-from mmhot.clips import Clip2D
 from mmhot.io.images import write_png
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.models.tokens.pruners import ClusterPruner, MotionPruner, UniformPruner
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D
 from mmhot.visualization import drawing
 
 _PRUNERS = {'clusters': ClusterPruner, 'uniform': UniformPruner, 'motion': MotionPruner}

@@ -22,12 +22,12 @@ from tqdm import tqdm
 from mmhot.apis.clip_worker import Outcome
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file, stage_table
-from mmhot.clips import Clip2D, Clip3D
 from mmhot.io.atomic import replacing
-from mmhot.lens import settle_lens
 from mmhot.lifting.clip_encoder import Segment
-from mmhot.lifting.foot_lock import lock_feet
 from mmhot.lifting.lifter import Lifter
+from mmhot.motion.foot_lock import lock_feet
+from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.lens import settle_lens
 from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import VideoLifter, mask_low_confidence
 from mmhot.video.pose_estimation import VideoPoseEstimator

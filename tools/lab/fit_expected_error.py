@@ -1,4 +1,4 @@
-r"""Fit and test the expected error of joints (`mmhot/lifting/expected_error.py`).
+r"""Fit and test the expected error of joints (`mmhot/motion/expected_error.py`).
 
 Motion capture is seen by virtual cameras, a third each with ground-truth 2D keypoints,
 with the errors of 2D detectors, and with those and limbs occluded for 0.2 to 1.5
@@ -24,12 +24,12 @@ from matplotlib.figure import Figure
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file
-from mmhot.clips import Clip2D
 from mmhot.datasets.transforms.detector_noise import person_height
 from mmhot.io.atomic import replacing
 from mmhot.lifting import lifter as lifting
-from mmhot.lifting.expected_error import expect_errors, part_of
+from mmhot.motion.expected_error import expect_errors, part_of
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D
 from tools.lab.measure_accuracy import with_true_keypoints
 from tools.lab.motions import project_motion, select_motions
 
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
     for part, row in table.items():
         print_line(f'    {part!r}: ({", ".join(f"{value:.2f}" for value in row)}),')
     tests = []
-    with patch('mmhot.lifting.expected_error._COEFFICIENTS', table):
+    with patch('mmhot.motion.expected_error._COEFFICIENTS', table):
         for kind in KINDS:
             evidence, errors = collect(args.data_root, args.test_motions, kind)
             tests.append({'2D': kind, **compare(expect_errors(evidence), errors)})

@@ -15,9 +15,9 @@ import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.clips import Clip2D
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.lifting.lifter import Lifter
+from mmhot.structures.clips import Clip2D
 from mmhot.weights.index import ACCURACIES
 from tools.lab.motions import (
     GroundTruth,

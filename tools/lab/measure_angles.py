@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.clips import to_axes
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joint_angles import ANGLES, joint_angles
+from mmhot.structures.clips import to_axes
 from mmhot.video.pipeline import VideoLifter
 from tools.lab.motions import add_lifter_arguments, project_motion, select_motions
 

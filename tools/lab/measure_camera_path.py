@@ -21,8 +21,8 @@ from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferOptions
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.lens import Lens
-from mmhot.lifting.foot_lock import lock_feet
+from mmhot.motion.foot_lock import lock_feet
+from mmhot.structures.lens import Lens
 from mmhot.video.inputs import open_inputs
 from tools.lab.measure_lifted import measure
 from tools.lab.motions import GroundTruth

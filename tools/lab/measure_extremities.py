@@ -13,10 +13,10 @@ import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.io.arrays import load_arrays
-from mmhot.lifting.extremities import SKELETON, add_extremities
+from mmhot.motion.extremities import SKELETON, add_extremities
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+from mmhot.structures.clips import Clip2D, Clip3D, Track2D
 
 _BODY, _HALPE = get_skeleton('h36m-17'), get_skeleton('halpe-26')
 _WHOLE_BODY = 'coco-wholebody-133'

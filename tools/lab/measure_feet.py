@@ -18,14 +18,14 @@ from scipy.ndimage import gaussian_filter1d, label, median
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.clips import Clip2D, Clip3D
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.evaluation.motion_quality import find_contacts, foot_slide, jitter
-from mmhot.lifting.contacts import ANKLES
-from mmhot.lifting.extremities import SKELETON, add_extremities
-from mmhot.lifting.foot_lock import lock_feet
 from mmhot.lifting.lifter import Lifter
+from mmhot.motion.contacts import ANKLES
+from mmhot.motion.extremities import SKELETON, add_extremities
+from mmhot.motion.foot_lock import lock_feet
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D, Clip3D
 from mmhot.video.pipeline import VideoLifter
 from tools.lab.evaluate_chain import drop_low_scores, merge_rows
 from tools.lab.measure_lifted import cells_of

@@ -29,7 +29,7 @@ from mmhot.datasets.transforms.virtual_camera import (
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.io.atomic import replacing
 from mmhot.lifting.lifter import Lifter
-from mmhot.windows import resample
+from mmhot.structures.windows import resample
 from tools.lab.motions import add_lifter_arguments, open_motions
 
 _OFF_CENTER = 1 / 3  # of the image's width

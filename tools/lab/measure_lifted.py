@@ -17,7 +17,6 @@ import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.clips import ARRAYS, Clip3D
 from mmhot.evaluation.motion_quality import (
     bone_length_variation,
     find_contacts,
@@ -28,12 +27,13 @@ from mmhot.evaluation.motion_quality import (
 from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe
 from mmhot.io.arrays import load_arrays
 from mmhot.io.lifted import read_lifted
-from mmhot.lifting.camera_path import stable_keypoints
-from mmhot.lifting.contacts import ANKLES, predict_contacts
-from mmhot.lifting.extremities import SKELETON
 from mmhot.lifting.placement import ANKLE_HEIGHT
 from mmhot.lifting.world import to_world
+from mmhot.motion.camera_path import stable_keypoints
+from mmhot.motion.contacts import ANKLES, predict_contacts
+from mmhot.motion.extremities import SKELETON
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import ARRAYS, Clip3D
 from tools.lab.motions import GroundTruth
 
 # A pose belongs to another person if its joints are farther than this from the ground

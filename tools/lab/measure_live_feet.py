@@ -17,13 +17,13 @@ import numpy as np
 import mmhot
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.evaluation.motion_quality import jitter
 from mmhot.io.arrays import load_arrays
-from mmhot.lens import Lens
-from mmhot.lifting.foot_lock import lock_feet
+from mmhot.motion.foot_lock import lock_feet
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D, Clip3D, Track2D
+from mmhot.structures.lens import Lens
 from mmhot.video.frames import Frame
 from mmhot.video.live import LiveLifter, LivePoses
 from mmhot.video.people import People

@@ -16,8 +16,8 @@ import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.clips import Track2D
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Track2D
 from mmhot.video.appearance import INTERVAL, AppearanceObserver, merge_returning
 from mmhot.video.people import People
 from mmhot.video.tracking import track_clip

@@ -18,11 +18,11 @@ import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.crops import map_points
 from mmhot.errors import require_file
 from mmhot.io.arrays import load_arrays
 from mmhot.profiling import Profile
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.crops import map_points
 from mmhot.video.frames import Frame, VideoFile
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.sources.pose_source import open_pose_source

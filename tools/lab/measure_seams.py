@@ -1,9 +1,9 @@
 """Measure discontinuities of lifted clips at the seams between chunks.
 
 A model that predicts all frames of its window lifts a clip in overlapping chunks, see
-:mod:`mmhot.windows`. For several strides, prints MPJPE and how much the error
-changes between frames: at the start or end of a chunk, elsewhere in overlaps, and in
-the rest. Example::
+:mod:`mmhot.structures.windows`. For several strides, prints MPJPE and how much the
+error changes between frames: at the start or end of a chunk, elsewhere in overlaps, and
+in the rest. Example::
 
     python -m tools.lab.measure_seams --model CONFIG --checkpoint CHECKPOINT
 
@@ -26,15 +26,15 @@ from tqdm import tqdm
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file
-from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.datasets.mocap_dataset import MocapDataset
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.evaluation.pose_errors import mpjpe
 from mmhot.io.atomic import replacing
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
+from mmhot.structures.clips import Clip2D, Clip3D, Track2D
+from mmhot.structures.windows import chunk_starts, lift_windows, usual_stride
 from mmhot.weights.index import ACCURACIES
-from mmhot.windows import chunk_starts, lift_windows, usual_stride
 from tools.lab.motions import add_lifter_arguments, open_motions
 
 # Shifts of the start of a clip, in windows.

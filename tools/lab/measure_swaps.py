@@ -17,13 +17,13 @@ import numpy as np
 import mmhot
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.clips import Clip2D, Clip3D, Track2D
 from mmhot.datasets.mocap_dataset import read_mocap_clips
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.evaluation.pose_errors import mpjpe
-from mmhot.lifting.side_swaps import exchange_sides, find_swaps
+from mmhot.motion.side_swaps import exchange_sides, find_swaps
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D, Clip3D, Track2D
 from tools.lab.motions import GroundTruth, open_motions
 
 _H36M = get_skeleton('h36m-17')

@@ -21,10 +21,10 @@ import numpy as np
 import mmhot
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align
-from mmhot.clips import Clip3D
 from mmhot.datasets.transforms.virtual_camera import project
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
-from mmhot.lens import Lens
+from mmhot.structures.clips import Clip3D
+from mmhot.structures.lens import Lens
 
 # Qualisys's units: 64 to a pixel, millimeters; its cameras look along -z, y up.
 _SUBPIXELS, _MILLIMETERS = 64, 1000

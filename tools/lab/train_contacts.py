@@ -28,7 +28,7 @@ from mmhot.datasets.transforms.skeleton_augmentation import RandomJointDefinitio
 from mmhot.datasets.transforms.virtual_camera import ProjectToRandomCamera
 from mmhot.evaluation.motion_quality import find_contacts
 from mmhot.io.atomic import replacing
-from mmhot.lifting.contacts import (
+from mmhot.motion.contacts import (
     ANKLES,
     FPS,
     contact_features,
@@ -79,7 +79,7 @@ def open_windows(data_root: Path) -> MocapDataset:
 
 
 class ContactNet(nn.Module):
-    """Network of :func:`mmhot.lifting.contacts.contact_logits`, to be trained.
+    """Network of :func:`mmhot.motion.contacts.contact_logits`, to be trained.
 
     Args:
         channels (int): Channels of the layers. Defaults to 96.

@@ -5,7 +5,7 @@ from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.windows import resample
+from mmhot.structures.windows import resample
 
 _H36M = get_skeleton('h36m-17')
 _HIPS = _H36M.indices(['left_hip', 'right_hip'])

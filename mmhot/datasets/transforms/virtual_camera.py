@@ -6,8 +6,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from mmhot.lens import DEFAULT_FOCAL_RATIO
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.lens import DEFAULT_FOCAL_RATIO
 
 _MIN_DEPTH = 1.0
 # Where people stand in Human3.6M's images, by MMPose's `stats_info`.

@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 
-from mmhot.clips import Clip2D, Track2D, clip_name
 from mmhot.errors import naming
 from mmhot.io.arrays import SIGNATURES, load_json
 from mmhot.io.own_results import is_result
@@ -19,8 +18,9 @@ from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.mmpose import read_mmpose, read_mmpose_folder
 from mmhot.io.readers.npz import read_npz
 from mmhot.io.readers.rows import Rows, checked, largest_person, take
-from mmhot.keypoint_arrays import check_extent
 from mmhot.skeletons.joints import SKELETONS, get_skeleton, skeletons_by_count
+from mmhot.structures.clips import Clip2D, Track2D, clip_name
+from mmhot.structures.keypoint_arrays import check_extent
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from mmhot.errors import naming
 from mmhot.io.arrays import as_numbers, brief, load_arrays, load_json, read_limited
-from mmhot.lens import DISTORTIONS, Lens
+from mmhot.structures.lens import DISTORTIONS, Lens
 
 # Keys that calibration programs use.
 _MATRIX = ('camera_matrix', 'K', 'cameraMatrix', 'intrinsic_matrix', 'mtx')

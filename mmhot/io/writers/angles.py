@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.trc import fill_frames
 from mmhot.skeletons.joint_angles import angle_joints, angle_names, joint_angles
+from mmhot.structures.clips import Clip3D
 
 _PLACES = ('pelvis_tx', 'pelvis_ty', 'pelvis_tz')
 _HEADER = """\

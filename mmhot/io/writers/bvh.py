@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import BVH_PROFILES, DEFAULT_WITH_TOES, Rig
 from mmhot.io.writers.trc import sample_evenly
+from mmhot.structures.clips import Clip3D
 
 _CENTIMETERS = 100.0
 # Length of the end site of a limb without an own end, in parts of its bone: feet end

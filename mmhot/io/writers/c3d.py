@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.clips import Clip3D
 from mmhot.installation import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.trc import sample_evenly
+from mmhot.structures.clips import Clip3D
 
 _MILLIMETERS = 1000.0
 # By the format's rules: 0 for points that were computed, -1 for unknown ones.

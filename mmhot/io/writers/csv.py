@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
+from mmhot.structures.clips import Clip3D
 
 _NAMES = 'frame time track joint x y z score_3d root_x root_y root_z u v score error_3d'
 COLUMNS = tuple(_NAMES.split())

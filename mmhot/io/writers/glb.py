@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.clips import Clip3D
 from mmhot.io.writers.gltf import INDICES, VERTICES, Gltf
 from mmhot.io.writers.mannequin import Mannequin, make_mannequin
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
+from mmhot.structures.clips import Clip3D
 
 _MATERIALS = {'Body': (0.62, 0.65, 0.70), 'Accent': (0.20, 0.23, 0.28)}
 _UNTURNED = 1e-6

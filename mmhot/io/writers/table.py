@@ -13,7 +13,7 @@ class Writer:
     """Function that writes clips in one format.
 
     Args:
-        function (Callable | str): Takes a :class:`mmhot.clips.Clip3D` and the path of
+        function (Callable | str): Takes a :class:`mmhot.Clip3D` and the path of
             the file, and returns a note for the user or None. As ``'module:name'`` it
             is imported on first use.
         world (bool): Whether people stand on a floor, in ``'world'`` axes, whatever

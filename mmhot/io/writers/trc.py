@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.clips import Clip3D
 from mmhot.io.atomic import replacing
+from mmhot.structures.clips import Clip3D
 
 MAX_FILLED = 50_000
 """Frames without a pose that a file has at most."""

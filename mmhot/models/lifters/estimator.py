@@ -11,7 +11,6 @@ from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ConfigType, ForwardResults, OptSampleList, SampleList
 from torch import Tensor, nn
 
-from mmhot.keypoint_arrays import mirror_poses
 from mmhot.models.layers.blocks import check_windows
 from mmhot.models.lifters.pose_head import (
     Features,
@@ -21,6 +20,7 @@ from mmhot.models.lifters.pose_head import (
 from mmhot.models.tokens.host import Host
 from mmhot.models.tokens.hourglass import Kept
 from mmhot.models.tokens.recoverers import PrunedFeatures
+from mmhot.structures.keypoint_arrays import mirror_poses
 
 
 @MODELS.register_module()

@@ -56,7 +56,7 @@ const turn = (matrix, at, back = false) => [0, 1, 2].map((row) => [0, 1, 2].redu
   (sum, column) => sum + (back ? matrix[column][row] : matrix[row][column]) * at[column], 0,
 ));
 
-// Position of a vector's peak in bins, and its highest value; find_peaks of mmhot/crops.py.
+// Position of a vector's peak in bins, and its highest value; find_peaks of mmhot/structures/crops.py.
 export function findPeak({ data, dims }, row, smoothing) {
   const bins = dims.at(-1);
   const vector = data.subarray(row * bins, (row + 1) * bins);

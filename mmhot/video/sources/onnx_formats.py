@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from mmhot.crops import IMAGE_MEAN, IMAGE_STD, find_peaks
 from mmhot.errors import naming
 from mmhot.io.arrays import load_json
 from mmhot.skeletons.joints import SKELETONS, Skeleton, get_skeleton, skeletons_by_count
+from mmhot.structures.crops import IMAGE_MEAN, IMAGE_STD, find_peaks
 from mmhot.weights.hub import MODEL_FILE, PIPELINE_FILE, SDK_FILE
 
 _LOGGER = logging.getLogger(__name__)

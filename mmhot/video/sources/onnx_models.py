@@ -16,8 +16,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mmhot.crops import crop_matrix, unmap_points
 from mmhot.profiling import span
+from mmhot.structures.crops import crop_matrix, unmap_points
 from mmhot.video.cache import identify
 from mmhot.video.people import PoseEstimator, Poses
 from mmhot.video.sources.onnx_formats import (

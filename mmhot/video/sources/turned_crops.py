@@ -11,8 +11,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from mmhot.crops import map_points, unmap_points, warp_smoothly
 from mmhot.profiling import span
+from mmhot.structures.crops import map_points, unmap_points, warp_smoothly
 from mmhot.video.people import (
     NUM_BODY,
     EstimatePoses,

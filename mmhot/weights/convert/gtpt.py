@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmhot.crops import IMAGE_MEAN, IMAGE_STD
 from mmhot.models.layers.blocks import sine_positions
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.crops import IMAGE_MEAN, IMAGE_STD
 from mmhot.weights.convert import (
     NORM,
     PublishedModel,

@@ -9,8 +9,8 @@ from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.evaluation.cost import count_cost
-from mmhot.keypoint_arrays import mirror_poses
 from mmhot.models.lifters.mhformer import MHFormer
+from mmhot.structures.keypoint_arrays import mirror_poses
 from mmhot.weights.checkpoints import convert_published
 
 PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises

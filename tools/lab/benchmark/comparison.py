@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from mmhot.evaluation.cost import Cost, count_cost
-from mmhot.windows import usual_stride
+from mmhot.structures.windows import usual_stride
 from tools.lab.benchmark.model_specs import BuiltModel, ModelSpec, build_spec
 from tools.lab.benchmark.timing import (
     ClipResult,

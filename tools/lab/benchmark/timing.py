@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from mmhot.models.lifters.estimator import SequencePoseLifter
-from mmhot.windows import lift_windows, usual_stride
+from mmhot.structures.windows import lift_windows, usual_stride
 from tools.lab.benchmark.model_specs import BuiltModel, ModelSpec
 
 Key = TypeVar('Key', bound=Hashable)

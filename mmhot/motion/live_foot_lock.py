@@ -1,12 +1,12 @@
 """Foot lock of streams: standing feet stay in place, from past frames only.
 
-Where :func:`mmhot.lifting.foot_lock.lock_feet` optimizes a whole clip, each frame here
+Where :func:`mmhot.motion.foot_lock.lock_feet` optimizes a whole clip, each frame here
 is corrected once, when it is lifted: the lock adds no latency.
 """
 
 import numpy as np
 
-from mmhot.lifting.foot_lock import ANKLES, LEGS, bend_knee
+from mmhot.motion.foot_lock import ANKLES, LEGS, bend_knee
 
 # Probabilities from which an ankle stands, and below which it no longer does.
 _BEGINS, _ENDS = 0.6, 0.4

@@ -8,7 +8,7 @@ from lifters import save_lifter
 from tracks import clip_of, track, wiggling
 
 import mmhot
-from mmhot.clips import check_clip
+from mmhot.structures.clips import check_clip
 
 SIZE = (1280, 720)
 

@@ -12,11 +12,12 @@ from itertools import combinations
 
 import numpy as np
 
-from mmhot.clips import Clip3D
-from mmhot.lifting.camera_path import stable_keypoints
-from mmhot.lifting.contacts import predict_contacts
-from mmhot.lifting.offset_fit import Offsets, fit_offsets
-from mmhot.lifting.smooth_fits import (
+from mmhot.motion.camera_path import stable_keypoints
+from mmhot.motion.contacts import predict_contacts
+from mmhot.motion.offset_fit import Offsets, fit_offsets
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip3D
+from mmhot.structures.smooth_fits import (
     normal_bands,
     rest_equations,
     rest_weights,
@@ -24,8 +25,7 @@ from mmhot.lifting.smooth_fits import (
     sight_precision,
     solve_blocks,
 )
-from mmhot.skeletons.joints import get_skeleton
-from mmhot.windows import solve_in_parts
+from mmhot.structures.windows import solve_in_parts
 
 _H36M = get_skeleton('h36m-17')
 LEGS = [

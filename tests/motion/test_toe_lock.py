@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from rendered_clips import DATA, rendered
 
-from mmhot.clips import Clip2D
 from mmhot.evaluation.motion_quality import find_contacts, foot_slide
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
-from mmhot.lifting.contacts import ANKLES
-from mmhot.lifting.extremities import add_extremities
-from mmhot.lifting.foot_lock import hold_foot, lock_feet
 from mmhot.lifting.world import to_world
+from mmhot.motion.contacts import ANKLES
+from mmhot.motion.extremities import add_extremities
+from mmhot.motion.foot_lock import hold_foot, lock_feet
+from mmhot.structures.clips import Clip2D
 from tools.lab.measure_feet import (
     add_noise,
     compare,

@@ -9,13 +9,13 @@ from scipy.spatial.transform import Rotation
 
 from mmhot.apis.live_session import check_live
 from mmhot.apis.options import InferRunOptions, LiftOptions
-from mmhot.clips import Clip2D, Clip3D
 from mmhot.io.lifted import read_lifted
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
-from mmhot.lifting.extremities import SKELETON, add_extremities
 from mmhot.lifting.world import to_world
+from mmhot.motion.extremities import SKELETON, add_extremities
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+from mmhot.structures.clips import Clip2D, Clip3D
 
 DEMO = Path(__file__).parents[2] / 'demo'
 FOCAL, SIZE = 1200.0, (1280, 720)

@@ -9,17 +9,17 @@ from numpy.testing import assert_allclose
 from rendered_clips import DATA, H36M, rendered
 from scipy.interpolate import interp1d
 
-from mmhot.clips import to_axes
 from mmhot.evaluation.motion_quality import find_contacts, foot_slide
 from mmhot.io.lifted import read_lifted
-from mmhot.lifting.contacts import (
+from mmhot.motion.contacts import (
     ANKLES,
     contact_features,
     contact_logits,
     load_contact_weights,
     predict_contacts,
 )
-from mmhot.lifting.foot_lock import bend_knee, lock_feet
+from mmhot.motion.foot_lock import bend_knee, lock_feet
+from mmhot.structures.clips import to_axes
 from tools.lab.motions import GroundTruth
 from tools.lab.train_contacts import ContactNet
 
@@ -154,7 +154,7 @@ def test_clips_without_contacts_or_places_are_untouched():
 def test_long_clips_are_solved_in_parts(monkeypatch):
     clip, truth = wrong_walk()
     whole = lock_feet(clip, lambda *_: truth.contacts.astype(float))
-    monkeypatch.setattr('mmhot.windows._MOST_SOLVED', 90)
+    monkeypatch.setattr('mmhot.structures.windows._MOST_SOLVED', 90)
     parts = lock_feet(clip, lambda *_: truth.contacts.astype(float))
     assert slide(parts, truth) < 6
     assert np.abs(parts.root_3d - whole.root_3d).max() < 0.04

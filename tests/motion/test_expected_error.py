@@ -10,11 +10,11 @@ import pytest
 from mocap import CAMERAS, JUMP, KICK, joints_of
 from tracks import clip_of, track, wiggling
 
-from mmhot.lifting import expected_error
-from mmhot.lifting.expected_error import EVIDENCE, expect_errors, gather_evidence
-from mmhot.lifting.extremities import add_extremities
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.world import scale_people
+from mmhot.motion import expected_error
+from mmhot.motion.expected_error import EVIDENCE, expect_errors, gather_evidence
+from mmhot.motion.extremities import add_extremities
 from mmhot.skeletons.joints import get_skeleton
 from tools.lab.fit_expected_error import KINDS, compare, draw, fit, occlude
 from tools.lab.motions import project_motion

@@ -5,11 +5,11 @@ import pytest
 from mocap import CAMERAS, KICK, joints_of
 from rendered_clips import DATA
 
-from mmhot.clips import Clip2D, Track2D
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.lifting.lifter import Lifter
-from mmhot.lifting.side_swaps import find_swaps, undo_swaps
+from mmhot.motion.side_swaps import find_swaps, undo_swaps
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.video.pipeline import VideoLifter
 
 PARTS = {

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmhot.clips import Clip2D, Clip3D
-from mmhot.lens import Lens
-from mmhot.lifting.contacts import predict_contacts
-from mmhot.lifting.offset_fit import Offsets, fit_offsets, side_view
+from mmhot.motion.contacts import predict_contacts
+from mmhot.motion.offset_fit import Offsets, fit_offsets, side_view
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.lens import Lens
 
 SKELETON = get_skeleton('h36m-24')
 _BODY = get_skeleton('h36m-17')

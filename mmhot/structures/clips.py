@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import escape
-from mmhot.keypoint_arrays import (
+from mmhot.skeletons.joints import Skeleton, get_skeleton, skeletons_by_count
+from mmhot.structures.keypoint_arrays import (
     check_extent,
     check_image_size,
     check_track,
     is_number,
     to_numbers,
 )
-from mmhot.skeletons.joints import Skeleton, get_skeleton, skeletons_by_count
 
 
 def clip_name(path: Path) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from mmhot.clips import Clip2D, Clip3D
-from mmhot.lens import Lens, assumed_focal
+from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.lens import Lens, assumed_focal
 
 _LOGGER = logging.getLogger(__name__)
 # Scale of a point's heavy-tailed (Cauchy) error, as a share of the longer image side,

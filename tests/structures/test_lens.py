@@ -11,12 +11,12 @@ from numpy.testing import assert_allclose
 from rendered_clips import make_clip
 
 from mmhot.cli.dispatch import main
-from mmhot.clips import Clip2D, Track2D
 from mmhot.io.lifted import read_lifted, write_json, write_npz
 from mmhot.io.readers.lens import read_lens
-from mmhot.lens import Lens, settle_lens
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.world import place_people
+from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.lens import Lens, settle_lens
 
 SIZE = (1280, 720)
 # An action camera: 19 % distortion at the corners, decentered, non-square pixels.

@@ -5,9 +5,9 @@ import pytest
 from rendered_clips import rendered
 
 from mmhot.evaluation.motion_quality import find_contacts
-from mmhot.lifting.contacts import ANKLES
-from mmhot.lifting.live_foot_lock import LiveFootLock
 from mmhot.lifting.world import place_people
+from mmhot.motion.contacts import ANKLES
+from mmhot.motion.live_foot_lock import LiveFootLock
 
 FPS = 25.0
 

@@ -11,8 +11,8 @@ from functools import cache
 
 import numpy as np
 
-from mmhot.clips import Clip2D, Track2D
 from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.structures.clips import Clip2D, Track2D
 
 # Standard deviations, in sizes of the person, of a keypoint and of accelerations per
 # second squared.

@@ -1,0 +1,1 @@
+"""Steps that improve clips: feet, sides, cameras, toes, returning people."""

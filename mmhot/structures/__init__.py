@@ -1,0 +1,1 @@
+"""Clips of 2D and 3D poses, cameras, windows and crops: data without I/O."""
