@@ -159,10 +159,10 @@ def test_weights_of_other_models_are_refused(tmp_path, change, message):
 
 
 def test_weights_for_inputs_of_another_size_are_refused():
-    small = FOLDER / 'configs/body_2d_keypoint/gtpt/rendered'
-    small /= 'gtpt-t_1xb32-20e_rendered-128x96.py'
+    other = FOLDER / 'configs/body_2d_keypoint/gtpt/mpii'
+    other /= 'gtpt-t_4xb64-300e_mpii-256x256.py'
     with pytest.raises(ValueError, match='another model: head.*instead of'):
-        MMPoseEstimator(small, 'mmhot://gtpt-t_coco17_synth')
+        MMPoseEstimator(other, 'mmhot://gtpt-t_coco17_synth')
 
 
 def test_models_of_other_skeletons_are_refused(tmp_path):
