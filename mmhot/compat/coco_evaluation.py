@@ -1,13 +1,16 @@
 # ruff: noqa: N802, N803 - names are those of xtcocotools
 """COCO keypoint evaluation with the interface of xtcocotools, on top of pycocotools.
 
-The classes select what pycocotools evaluates: parts of the whole body, other sigmas,
-areas of bounding boxes. The numbers are those of xtcocotools 1.14.3.
+The classes select what pycocotools evaluates: parts of the whole body, CrowdPose's
+levels of crowding, other sigmas, areas of bounding boxes. The numbers are those of
+xtcocotools 1.14.3.
 """
 
+import io
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,7 @@ _PARTS = dict(
 )
 _FIELDS = {
     'keypoints': ('keypoints',),
+    'keypoints_crowd': ('keypoints',),
     **{f'keypoints_{part}': (field,) for part, field in _PARTS.items()},
     'keypoints_wholebody': tuple(_PARTS.values()),
 }
@@ -32,6 +36,7 @@ _REGIONS = ('bbox', 'segm')
 _SCORED_BY_PART = ('foot', 'face', 'lefthand', 'righthand', 'wholebody')
 
 _BOX_COVERAGE = 0.53  # mean area of a person over that of its bounding box
+_CROWD_LEVELS = (0.2, 0.8)  # smallest crowd index of medium and of hard images
 
 
 class COCO(coco.COCO):
@@ -62,14 +67,15 @@ class COCO(coco.COCO):
 
 
 class COCOeval(cocoeval.COCOeval):
-    """Evaluate keypoints of people or body parts; or boxes or masks.
+    """Evaluate keypoints of people, crowds or body parts; or boxes or masks.
 
     Args:
         cocoGt (COCO, optional): Ground truth.
         cocoDt (COCO, optional): Results, as ``cocoGt.loadRes`` returns them.
-        iouType (str): ``'keypoints'``; ``'keypoints_body'``, ``'_foot'``, ``'_face'``,
-            ``'_lefthand'``, ``'_righthand'`` or ``'_wholebody'`` (COCO-WholeBody);
-            ``'bbox'`` or ``'segm'``.
+        iouType (str): ``'keypoints'``, ``'keypoints_crowd'`` (CrowdPose),
+            ``'keypoints_body'``, ``'_foot'``, ``'_face'``, ``'_lefthand'``,
+            ``'_righthand'`` or ``'_wholebody'`` (COCO-WholeBody), ``'bbox'`` or
+            ``'segm'``.
         sigmas (Sequence[float], optional): Sigmas of the evaluated keypoints, (K,);
             by default those of COCO's 17.
         use_area (bool): Whether OKS uses the ``area`` of annotations, rather than 0.53
@@ -97,9 +103,22 @@ class COCOeval(cocoeval.COCOeval):
         super().__init__(cocoGt, cocoDt, 'keypoints' if self._fields else iouType)
         if self._fields and sigmas is not None:
             self.params.kpt_oks_sigmas = np.asarray(sigmas)
+        self._is_crowd = iouType == 'keypoints_crowd'
         part = iouType.removeprefix('keypoints_')
         self._score = f'{part}_score' if part in _SCORED_BY_PART else 'score'
         self.use_area = use_area
+
+    def summarize(self) -> None:
+        """Compute ``stats``.
+
+        Of keypoints: AP, AP at 0.5 and 0.75, of medium and of large people, and the
+        same of AR. Of ``'keypoints_crowd'``: AP, AP at 0.5 and 0.75, the same of AR,
+        and AP of easy, medium and hard images, by their ``crowdIndex``.
+        """
+        super().summarize()
+        if self._is_crowd:
+            levels = self._summarize_levels()
+            self.stats = np.concatenate([self.stats[[0, 1, 2, 5, 6, 7]], levels])
 
     def _prepare(self) -> None:
         """Collect what is evaluated, by image and category."""
@@ -135,7 +154,8 @@ class COCOeval(cocoeval.COCOeval):
 
     def _prepare_ground_truth(self, ann: Mapping[str, Any]) -> dict[str, Any]:
         keypoints = self._join(ann)
-        labeled = _count_labeled(keypoints)
+        # CrowdPose does not count occluded keypoints, which are labeled too.
+        labeled = ann['num_keypoints'] if self._is_crowd else _count_labeled(keypoints)
         if not self.use_area:
             area = ann['bbox'][2] * ann['bbox'][3] * _BOX_COVERAGE
         elif 'area' in ann:
@@ -159,6 +179,26 @@ class COCOeval(cocoeval.COCOeval):
                 f'sigmas must have one value per keypoint, got {wanted}; the results '
                 f'have {found} keypoints in {" + ".join(self._fields)}'
             )
+
+    def _summarize_levels(self) -> list[float]:
+        """Return the AP of images by their crowd index."""
+        levels = [[], [], []]
+        for image in self.cocoGt.dataset['images']:
+            level = np.searchsorted(_CROWD_LEVELS, image['crowdIndex'], side='right')
+            levels[level].append(image['id'])
+        return [self._summarize_images(images) for images in levels]
+
+    def _summarize_images(self, images: list[int]) -> float:
+        sigmas = self.params.kpt_oks_sigmas
+        part = COCOeval(
+            self.cocoGt, self.cocoDt, 'keypoints_crowd', sigmas, self.use_area
+        )
+        part.params.imgIds = images
+        part.params.areaRng = part.params.areaRng[:1]
+        with redirect_stdout(io.StringIO()):
+            part.evaluate()
+            part.accumulate()
+        return round(float(part.eval['precision'].mean()), 4)
 
 
 def _count_labeled(keypoints: np.ndarray) -> int:

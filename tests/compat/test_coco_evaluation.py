@@ -24,12 +24,12 @@ FIELDS = dict(
 )
 SIZES = dict(body=17, foot=6, face=68, lefthand=21, righthand=21)
 SCORES = ('score', 'wholebody_score', *(f'{part}_score' for part in list(SIZES)[1:]))
-NUM_IMAGES = 8
 # Differ from COCO's, so that the default cannot pass for them.
 SIGMAS = np.linspace(0.06, 0.12, 133)
 OF_PART = dict(
     zip(SIZES, np.split(SIGMAS, np.cumsum(list(SIZES.values()))[:-1]), strict=True)
 )
+CROWD_INDICES = (0.1, 0.5, 0.9, 0.2, 0.8, 0.15, 0.3, 0.95)
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Case:
     boxes: bool = False
     part_scores: bool = False
     empty: bool = False
+    levels: tuple = CROWD_INDICES
     default_sigmas: bool = False
 
     @property
@@ -61,6 +62,9 @@ CASES = {
     'keypoints, boxes': Case('keypoints', boxes=True),
     'keypoints, no results': Case('keypoints', empty=True),
     'keypoints, default sigmas': Case('keypoints', default_sigmas=True),
+    'keypoints_crowd': Case('keypoints_crowd', use_area=False, joints=14),
+    'keypoints_crowd, area': Case('keypoints_crowd', joints=14),
+    'keypoints_crowd, all easy': Case('keypoints_crowd', joints=14, levels=(0.0,) * 8),
     **{kind: Case(kind) for kind in PART_TYPES},
     **{f'{kind}, no area': Case(kind, use_area=False) for kind in PART_TYPES},
     **{f'{kind}, own scores': Case(kind, part_scores=True) for kind in PART_TYPES},
@@ -85,7 +89,10 @@ def as_fields(keypoints, joints):
 def ground_truth(case):
     """Return a COCO file; IDs start at 0, and few annotations have ``iscrowd``."""
     people = arrays()
-    images = [dict(id=image * 10, width=900, height=900) for image in range(NUM_IMAGES)]
+    images = [
+        dict(id=image * 10, width=900, height=900, crowdIndex=level)
+        for image, level in enumerate(case.levels)
+    ]
     annotations = []
     for number, keypoints in enumerate(people['truth_keypoints']):
         visible = int((keypoints[: case.joints, 2] == 2).sum())
@@ -150,6 +157,16 @@ def reference():
     return json.loads((DATA / 'reference.json').read_text())
 
 
+def test_reference_covers_distinct_cases():
+    values = reference()
+    assert values.keys() == CASES.keys()
+    # The body's part of COCO-WholeBody is COCO, and has no score of its own.
+    same = [values[name] for name in CASES if name.startswith('keypoints_body')]
+    assert same == [values['keypoints'], values['keypoints, no area'], same[0]]
+    assert len(set(map(tuple, values.values()))) == len(CASES) - 3
+    assert all(0.2 < values[kind][0] < 0.7 for kind in PART_TYPES)
+
+
 @pytest.mark.parametrize('name', CASES)
 def test_numbers_are_those_of_xtcocotools(name, tmp_path):
     found = evaluate_here(CASES[name], tmp_path)
@@ -166,6 +183,55 @@ def test_numbers_are_those_of_the_installed_xtcocotools(tmp_path):
         expected = evaluate(case, COCO, real.COCOeval, tmp_path)
         found = evaluate_here(case, tmp_path)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9, err_msg=name)
+
+
+def test_image_ids_may_be_names(tmp_path):
+    case = CASES['keypoints']
+    content, detections = ground_truth(case), results(case)
+    for item in content['images']:
+        item['id'] = f'{item["id"]:03d}'
+    for item in (*content['annotations'], *detections):
+        item['image_id'] = f'{item["image_id"]:03d}'
+    path = tmp_path / 'ground_truth.json'
+    path.write_text(json.dumps(content))
+    labeled = coco_evaluation.COCO(str(path))
+    detected = labeled.loadRes(detections)
+    evaluation = coco_evaluation.COCOeval(labeled, detected, sigmas=case.sigmas)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    np.testing.assert_allclose(evaluation.stats, reference()['keypoints'], atol=1e-9)
+
+
+def test_annotations_stay_as_they_are(tmp_path):
+    labeled = coco_evaluation.COCO(write_truth(CASES['keypoints_foot'], tmp_path))
+    before = json.dumps(labeled.dataset)
+    detected = labeled.loadRes(results(CASES['keypoints_foot']))
+    coco_evaluation.COCOeval(
+        labeled, detected, 'keypoints_foot', OF_PART['foot']
+    ).evaluate()
+    assert json.dumps(labeled.dataset) == before
+
+
+def test_unknown_kinds_are_refused():
+    message = r"one of keypoints, .*wholebody, bbox, segm, got 'keypoints_knee'"
+    with pytest.raises(ValueError, match=message):
+        coco_evaluation.COCOeval(iouType='keypoints_knee')
+
+
+@pytest.mark.parametrize(
+    ('case', 'options', 'message'),
+    [
+        (Case('keypoints'), dict(sigmas=SIGMAS), r'got 133; .* 17 keypoints in keypoi'),
+        (Case('keypoints', use_area=False), dict(), r"0 has no 'area'.*use_area=False"),
+    ],
+)
+def test_unsuitable_annotations_are_refused(case, options, message, tmp_path):
+    labeled = coco_evaluation.COCO(write_truth(case, tmp_path))
+    detected = labeled.loadRes(results(case))
+    evaluation = coco_evaluation.COCOeval(labeled, detected, **options)
+    with pytest.raises(ValueError, match=message):
+        evaluation.evaluate()
 
 
 def detections_for_mmpose(case):
@@ -202,13 +268,22 @@ def evaluate_in_mmpose(metric_class, case, folder, **options):
     return {name.partition('/')[2]: value for name, value in values.items()}
 
 
-@pytest.mark.parametrize('name', ['keypoints', 'keypoints, no area'])
-def test_coco_metric_of_mmpose(name, tmp_path):
+@pytest.mark.parametrize(
+    ('name', 'iou_type'),
+    [
+        ('keypoints', 'keypoints'),
+        ('keypoints, no area', 'keypoints'),
+        ('keypoints_crowd', 'keypoints_crowd'),
+    ],
+)
+def test_coco_metric_of_mmpose(name, iou_type, tmp_path):
     from mmpose.evaluation import CocoMetric
 
     case = CASES[name]
-    values = evaluate_in_mmpose(CocoMetric, case, tmp_path)
+    values = evaluate_in_mmpose(CocoMetric, case, tmp_path, iou_type=iou_type)
     np.testing.assert_allclose(list(values.values()), reference()[name], atol=1e-9)
+    if iou_type == 'keypoints_crowd':
+        assert list(values)[-3:] == ['AP(E)', 'AP(M)', 'AP(H)']
 
 
 def test_wholebody_metrics_of_mmpose_and_mmhot(tmp_path):
@@ -340,3 +415,10 @@ compat.revert()
 print('xtcocotools' in sys.modules)
 """
     assert run_imports(tmp_path, after=after) == [STAND_IN, '[] False', 'False']
+
+
+def test_imported_package_is_not_replaced(tmp_path):
+    write_package(tmp_path)
+    before = 'import xtcocotools as first; del sys.modules["xtcocotools"]'
+    after = "print('xtcocotools' in compat.applied())"
+    assert run_imports(tmp_path, before, after) == [REAL, 'True']
