@@ -44,13 +44,11 @@ class SearchOptions(DeviceOptions):
     """Options of :func:`mmhot.search`."""
 
     checkpoint: Path = option(MISSING, 'model of PoseCLR', metavar='FILE')
-    top: int = option(10, 'number of matches', low=1, metavar='N')
+    top: int = option(10, 'number of matches', low=1)
     stride: float = option(
         0.5,
         'interval of the compared windows',
-        low=0,
-        exclusive=True,
-        unit='seconds',
+        low=0.001,
         metavar='SECONDS',
     )
     index: Path | None = option(
@@ -88,9 +86,7 @@ class OnnxOptions(Options):
         None,
         'write nothing if --fp16 or --int8 loses more on average: pixels of the crop '
         '(default: 1), millimeters (5), or percent of boxes (5)',
-        low=0,
-        exclusive=True,
-        metavar='N',
+        low=0.001,
     )
 
     def __post_init__(self) -> None:
@@ -115,12 +111,11 @@ class CostOptions(DeviceOptions):
         (),
         'shape of one input, such as 3 256 192 (default: from the config)',
         convert=read_shape,
-        metavar='N',
     )
     depth: int = option(
-        2, 'levels of modules in the table; 0 for the total', low=0, metavar='N'
+        2, 'levels of modules in the table; 0 for the total', low=0
     )
-    batch: int = option(1, 'inputs per timed batch', low=1, metavar='N')
+    batch: int = option(1, 'inputs per timed batch', low=1)
     no_time: bool = option(False, 'do not measure time')
 
 
@@ -176,7 +171,6 @@ class PageOptions(DeviceOptions):
         1000,
         'largest file that may be uploaded, in megabytes',
         low=1,
-        unit='MB',
         metavar='MB',
     )
     open: bool = option(False, 'open it in the browser')

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.apis.option_fields import Options, frames_per_second, option
+from mmhot.apis.option_fields import Options, option
 from mmhot.errors import hint_at_names
 from mmhot.io.images import MAX_PIXELS, decode_image, is_image, read_image
 from mmhot.video.capture import Capture
@@ -79,7 +79,9 @@ class CallOptions(Options):
         False, 'keep 3D poses around the root instead of moving them to height 0'
     )
     axes: str = option('mmpose', 'axes of 3D keypoints', choices=AXES)
-    fps: float | None = frames_per_second('makes all images one video')
+    fps: float | None = option(
+        None, 'makes all images one video', low=0.1, high=1000
+    )
 
     @property
     def draws(self) -> bool:

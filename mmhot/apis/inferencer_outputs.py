@@ -9,10 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mmhot.apis.export import Targets
 from mmhot.apis.inferencer_inputs import CallOptions, Image, Input
 from mmhot.io.arrays import exact_list, to_json
-from mmhot.io.atomic import replacing
+from mmhot.io.atomic import check_targets, replacing
 from mmhot.structures.clips import Clip3D, to_axes
 from mmhot.video.frames import FrameSource
 from mmhot.video.people import People
@@ -155,30 +154,21 @@ def check_outputs(
             f'vis_out_dir={options.vis_out_dir!r} is one file, and there are '
             f'{len(inputs)} inputs: name a folder'
         )
-    targets = Targets(read)
-    for each in inputs if is_list else ():
-        _protect(each, targets)
-    checked = _claimed(inputs, options, targets)
-    return list(checked) if is_list else checked
+    if not is_list:
+        return (_checked([each], options, read)[0] for each in inputs)
+    return _checked(inputs, options, read)
 
 
-def _protect(each: Input, targets: Targets) -> None:
-    for path in getattr(each, 'paths', [each.path]):
-        if path is not None:
-            targets.protect(path)
-
-
-def _claimed(
-    inputs: Iterable[Input], options: CallOptions, targets: Targets
-) -> Iterator[Input]:
-    """Yield inputs whose results overwrite no file."""
-    for number, each in enumerate(inputs):
-        _protect(each, targets)
-        source = each.path or each.name
-        for target in (_drawing_path(each, options), _predictions_path(each, options)):
-            if target is not None:
-                targets.claim(target, number, source)
-        yield each
+def _checked(
+    inputs: list[Input], options: CallOptions, read: Iterable[Path]
+) -> list[Input]:
+    targets, sources = [], [*read]
+    for each in inputs:
+        sources += [x for x in getattr(each, 'paths', [each.path]) if x is not None]
+        files = _drawing_path(each, options), _predictions_path(each, options)
+        targets.append((each.path or each.name, [x for x in files if x is not None]))
+    check_targets(targets, sources)
+    return inputs
 
 
 @contextmanager

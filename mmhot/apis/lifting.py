@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.apis.export import check_targets, export, results_folder
+from mmhot.apis.export import check_results, export, results_folder
 from mmhot.apis.options import InferOptions, LifterOptions, LiftOptions, LiftRunOptions
 from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
-from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.camera_path import static_path
@@ -60,7 +59,7 @@ def infer(
         clip = mmhot.infer('walk.mp4', fov=60)
         clip.save('walk.bvh', static_camera=True)
     """
-    chosen = InferOptions(**options)
+    chosen = InferOptions.of(**options)
     inputs = find_inputs([str(source)], chosen.fps)
     if len(inputs) != 1:
         raise ValueError(f'source must be one clip, got {len(inputs)} in {source}')
@@ -101,7 +100,7 @@ def lift(
         FileNotFoundError: If a file does not exist.
         ValueError: If an option or the file is wrong.
     """
-    chosen = LiftOptions(**options)
+    chosen = LiftOptions.of(**options)
     clip = _open_clip(keypoints, chosen)
     run = _prepare(open_lifter(chosen), clip, chosen)
     with (text_bar if progress else no_bar)(f'{clip.name}: lifting') as show:
@@ -147,13 +146,11 @@ def lift_files(
     Raises:
         ValueError: If an input or option is wrong, or results would overwrite files.
     """
-    if len(paths) > 1:  # as of a shell's pattern
-        paths = without_results(paths) or paths
     clips = [read_clip(path, options) for path in paths]
     with results_folder(options.out_dir):
         names = [clip.name for clip in clips]
         tracks = [[track.track for track in clip.tracks] for clip in clips]
-        check_targets(names, paths, options, tracks)
+        check_results(names, paths, options, tracks)
         lifter = open_lifter(options)
         runs = [_prepare(lifter, clip, options) for clip in clips]
         for clip, run in zip(clips, runs, strict=True):
@@ -169,13 +166,12 @@ def _prepare(
 ) -> Callable[[Show], Clip3D]:
     """Check that a clip can be lifted; returns what lifts it."""
     clip = undo_swaps(clip) if options.swap_repair else clip
-    segments = lifter.prepare(clip, options.mapping)
+    segments = lifter.prepare(clip)
     lens = settle_lens(clip.width, clip.height, options.fov, options.intrinsics)
-    mapping = options.mapping or lifter.mapping
 
     def run(show: Show) -> Clip3D:
         lifted = lifter.lift(clip, segments, show, lens)
-        return to_joints(lifted, options.joints, clip, lens, mapping)
+        return to_joints(lifted, options.joints, clip, lens, lifter.mapping)
 
     return run
 
@@ -215,28 +211,28 @@ def _load(
         device=options.device,
         keep=options.keep,
         backend=options.backend,
-        accuracy=options.accuracy,
         **more,
     )
 
 
-def open_video_lifter(options: InferOptions, cache: Path | None = None) -> VideoLifter:
+def open_video_lifter(
+    options: InferOptions, cache: Path | None = None, accuracy: str = 'best'
+) -> VideoLifter:
     """Load the lifter of :func:`infer`; its 2D models are opened on their own.
 
     Args:
         options (InferOptions): Options of the lifter and of smoothing.
         cache (Path, optional): Folder in which intermediate results are kept.
+        accuracy (str): See :class:`mmhot.Lifter`. Defaults to 'best'.
 
     Returns:
         VideoLifter: Without ``pose_estimator``, see :func:`open_pose_estimator`.
     """
     return VideoLifter(
         None,
-        _load(options.pose3d, options.pose3d_weights, options),
+        _load(options.pose3d, options.pose3d_weights, options, accuracy=accuracy),
         kpt_thr=options.kpt_thr,
-        smooth_2d=options.smooth_2d,
         smooth_3d=options.smooth_3d,
-        mapping=options.mapping,
         swap_repair=options.swap_repair,
         camera=options.camera,
         reidentify=options.reidentify,
@@ -244,7 +240,6 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
         intrinsics=options.intrinsics,
         joints=options.joints,
         cache=cache,
-        max_pixels=round(options.max_megapixels * 1e6),
     )
 
 
@@ -275,7 +270,6 @@ def open_pose_estimator(
             estimator,
             options.det_every,
             options.batch_size,
-            options.flip_2d,
         )
 
     models = open_with(options.backend)

@@ -72,7 +72,7 @@ def export_onnx(
             does not compute what PyTorch does, or loses too much; then nothing is
             written.
     """
-    chosen = OnnxOptions(**options)
+    chosen = OnnxOptions.of(**options)
     out, precision = chosen.out, chosen.precision
     _check_folder(out)
     is_reduced = precision != 'float32'

@@ -75,7 +75,7 @@ def _run_inputs(
     args: argparse.Namespace, options: InferRunOptions, ray: RayOptions
 ) -> int:
     """Lift all inputs, which are no streams."""
-    from mmhot.apis.export import check_targets, results_folder
+    from mmhot.apis.export import check_results, results_folder
     from mmhot.video.inputs import find_inputs
 
     inputs = find_inputs(args.inputs, options.fps)
@@ -83,7 +83,7 @@ def _run_inputs(
     outcomes, interrupted = [], False
     try:
         with results_folder(options.out_dir):
-            check_targets(names, paths, options)
+            check_results(names, paths, options)
             for outcome in _process(args, inputs, options, ray):
                 outcomes.append(outcome)
                 if outcome.error:

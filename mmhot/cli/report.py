@@ -4,12 +4,11 @@ import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmhot.cli.errors import print_line
+from mmhot.cli.errors import output_file, print_line
 from mmhot.errors import escape
-from mmhot.io.atomic import is_in_the_way, replacing
+from mmhot.io.atomic import replacing
 from mmhot.profiling import Profile
 
 if TYPE_CHECKING:  # importing them takes seconds
@@ -18,21 +17,6 @@ if TYPE_CHECKING:  # importing them takes seconds
 
 # With more clips, only failed ones have a row.
 _MOST_ROWS = 40
-
-
-def output_file(text: str) -> Path:
-    """Check before the work that a file can be created or replaced; an argparse type.
-
-    Args:
-        text (str): Path of the file.
-
-    Raises:
-        ArgumentTypeError: If something else has that path.
-    """
-    path = Path(text)
-    if is_in_the_way(path):
-        raise argparse.ArgumentTypeError(f'{path} is no ordinary file')
-    return path
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:

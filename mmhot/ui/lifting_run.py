@@ -131,11 +131,11 @@ class LiftingRun:
         options = InferRunOptions(**self._values, out_dir=self.folder, no_cache=True)
 
         from mmhot.apis.clip_worker import ClipWorker
-        from mmhot.apis.export import check_targets
+        from mmhot.apis.export import check_results
         from mmhot.video.inputs import find_inputs
 
         (item,) = find_inputs([str(self._source)], options.fps)
-        check_targets([item.name], [item.path], options)
+        check_results([item.name], [item.path], options)
         worker = ClipWorker(options, self._note, self._note, bars=self._bar)
         return worker(item).error
 

@@ -16,7 +16,6 @@ import numpy as np
 from mmhot.errors import require_file
 from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.io.atomic import CACHE_FOLDER
-from mmhot.io.own_results import is_result
 from mmhot.structures.clips import Track2D
 from mmhot.video.people import Boxes, FrameObserver, People
 
@@ -123,8 +122,7 @@ def file_facts(source: Path) -> list:
     """Describe the content of a file or folder by plain values, quickly."""
     files = [source]
     if source.is_dir():
-        names = sorted(source.iterdir())
-        files = [x for x in names if not x.name.startswith('.') and not is_result(x)]
+        files = sorted(source.glob('[!.]*'))
     block = _BLOCK_IN_FOLDER if source.is_dir() else _BLOCK
     described = [describe_file(file, block) for file in files if file.is_file()]
     return described or [str(source)]

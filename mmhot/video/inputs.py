@@ -13,7 +13,6 @@ import numpy as np
 
 from mmhot.errors import escape, ignored_warnings, require_file
 from mmhot.io.images import is_animated, is_image
-from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.mmpose import natural_key
 from mmhot.structures.clips import Clip2D, clip_name
@@ -76,7 +75,7 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
         ValueError: If a list is empty or not a text file.
     """
     inputs = []
-    for text in _without_results(texts):
+    for text in texts:
         if Path(text).suffix.lower() == _LIST_SUFFIX:
             inputs += _read_list(Path(text), fps)
         else:
@@ -115,14 +114,6 @@ def open_inputs(texts: list[str], fps: float | None = None) -> list[FrameSource]
     return sources
 
 
-def _without_results(texts: list[str]) -> list[str]:
-    """Leave out results of mmhot beside other inputs, as of a shell's pattern."""
-    if len(texts) == 1:
-        return texts
-    kept = {*without_results([Path(text) for text in texts])}
-    return [text for text in texts if Path(text) in kept] or texts
-
-
 def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
     require_file(path)
     try:
@@ -131,7 +122,7 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
         raise ValueError(f'{path} is no list of inputs: not UTF-8 text') from error
     inputs = []
     lines = [line for line in lines if line and not line.startswith('#')]
-    for line in _without_results(lines):
+    for line in lines:
         try:
             inputs += _find(line, fps)
         except (OSError, ValueError) as error:
@@ -178,7 +169,7 @@ def _file_input(path: Path, fps: float | None) -> ClipInput:
 
 def _glob_files(text: str) -> list[Path]:
     files = [Path(name) for name in sorted(glob(text, recursive=True), key=natural_key)]
-    files = without_results([file for file in files if file.is_file()])
+    files = [file for file in files if file.is_file()]
     if not files:
         raise FileNotFoundError(f'no file matches {text}')
     return files
@@ -226,7 +217,7 @@ def _open_animation(path: Path, fps: float | None) -> AnimatedImage:
 def _open_folder(folder: Path, fps: float | None) -> list[FrameSource]:
     files = [file for file in folder.iterdir() if file.is_file()]
     files.sort(key=lambda file: natural_key(file.name))
-    files = without_results([x for x in files if not x.name.startswith('.')])
+    files = [file for file in files if not file.name.startswith('.')]
     images = [file for file in files if is_image(file) and not is_animated(file)]
     sources: list[FrameSource] = []
     if images and (fps or _is_sequence(images)):

@@ -13,7 +13,6 @@ import numpy as np
 
 from mmhot.errors import naming
 from mmhot.io.arrays import SIGNATURES, load_json
-from mmhot.io.own_results import is_result
 from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.mmpose import read_mmpose, read_mmpose_folder
 from mmhot.io.readers.npz import read_npz
@@ -133,8 +132,6 @@ def _read_rows(path: Path) -> Rows:
     """Detect the format and read all people."""
     if path.is_dir():
         return read_mmpose_folder(path)
-    if is_result(path):
-        raise ValueError(f'is a result of mmhot with 3D poses: {_EXPECTED}')
     with path.open('rb') as file:
         start = file.read(_NUM_MAGIC_BYTES)
     text = start.lstrip(b'\xef\xbb\xbf\xff\xfe\0 \t\r\n')

@@ -14,7 +14,6 @@ import numpy as np
 
 from mmhot.errors import require_file
 from mmhot.io.arrays import as_identity, as_numbers, load_json
-from mmhot.io.own_results import without_results
 from mmhot.io.readers.rows import Rows
 
 _TRACK_KEYS = ('track_id', 'instance_id')
@@ -28,8 +27,7 @@ def read_mmpose(document: object) -> Rows:
 
 def read_mmpose_folder(folder: Path) -> Rows:
     """Read a folder of one ``.json`` file per image; frames are in natural order."""
-    files = sorted(folder.glob('*.json'), key=lambda file: natural_key(file.name))
-    files = without_results([x for x in files if not x.name.startswith('.')])
+    files = sorted(folder.glob('[!.]*.json'), key=lambda file: natural_key(file.name))
     if not files:
         raise ValueError('is a folder without .json files')
     header, frames = {}, []
