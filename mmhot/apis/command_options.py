@@ -112,9 +112,7 @@ class CostOptions(DeviceOptions):
         'shape of one input, such as 3 256 192 (default: from the config)',
         convert=read_shape,
     )
-    depth: int = option(
-        2, 'levels of modules in the table; 0 for the total', low=0
-    )
+    depth: int = option(2, 'levels of modules in the table; 0 for the total', low=0)
     batch: int = option(1, 'inputs per timed batch', low=1)
     no_time: bool = option(False, 'do not measure time')
 
@@ -141,7 +139,6 @@ class PruningOptions(DeviceOptions):
         'size of the drawing relative to the crop',
         low=0.5,
         high=8,
-        metavar='FACTOR',
     )
 
 

@@ -1,14 +1,12 @@
-"""Export of 3D clips: all formats, checks of the target files, the output folder."""
+"""Export of 3D clips in all formats."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from mmhot.apis.options import ExportOptions, OutputOptions
 from mmhot.apis.progress import Bars, no_bar
-from mmhot.io.atomic import check_targets
+from mmhot.io.results import check_targets, name_files
 from mmhot.io.writers.table import WRITERS, Writer
 
 if TYPE_CHECKING:  # importing them takes seconds
@@ -49,7 +47,7 @@ def save_clip(
     if isinstance(video, str | Path):
         (video,) = open_inputs([str(video)])
     tracks = sorted(set(clip.track.tolist()))
-    files = _files(path, *chosen.formats, tracks).values()
+    files = name_files(path, *chosen.formats, tracks).values()
     check_targets([(clip.name, files)], [] if video is None else [video.path])
     stem = path.name.removesuffix(f'.{chosen.formats[0]}')
     return _write_formats(clip, path.with_name(f'{stem}.x'), chosen, video)
@@ -111,7 +109,7 @@ def _write_formats(
         inputs |= {each: getattr(options, each) for each in writer.options}
         target = path.with_name(f'{path.stem}.{name}')
         tracks = sorted(set(shown.track.tolist()))
-        for track, file in _files(target, name, tracks).items():
+        for track, file in name_files(target, name, tracks).items():
             part = shown if track is None else shown.take(shown.track == track)
             with bars(f'{clip.name}: {name}') as progress:
                 if writer.progress:
@@ -142,67 +140,3 @@ def _footage_of(
     if isinstance(asked, str):
         asked = getattr(options, asked)
     return {'footage': footage} if asked else {}
-
-
-def _files(path: Path, name: str, tracks: list[int]) -> dict[int | None, Path]:
-    """Name the files of one format by track; None stands for all tracks."""
-    if not WRITERS[name].per_person:
-        return {None: path}
-    if len(tracks) == 1:
-        return {tracks[0]: path}
-    return {track: path.with_stem(f'{path.stem}_person{track}') for track in tracks}
-
-
-def check_results(
-    names: Sequence[str],
-    sources: Sequence[Path],
-    options: OutputOptions,
-    tracks: Sequence[list[int]] = (),
-) -> None:
-    """Refuse results that would overwrite each other or a file that is read.
-
-    Args:
-        names (Sequence[str]): Names of the clips.
-        sources (Sequence[Path]): Their inputs.
-        options (OutputOptions): Folder and formats.
-        tracks (Sequence[list[int]]): Their track IDs, if known.
-
-    Raises:
-        IsADirectoryError: If a folder has the name of a result.
-        ValueError: If a file would be overwritten.
-    """
-    targets = [
-        (source, [options.out_dir / f'{name}.{form}' for form in options.formats])
-        for name, source in zip(names, sources, strict=True)
-    ]
-    for (_, files), own in zip(targets, tracks, strict=False):
-        paths = zip(files.copy(), options.formats, strict=True)
-        files += [x for path, form in paths for x in _files(path, form, own).values()]
-    check_targets(targets, [*sources, *options.files])
-
-
-@contextmanager
-def results_folder(folder: Path) -> Iterator[None]:
-    """Create a writable folder; remove it again if nothing was written to it.
-
-    Args:
-        folder (Path): Folder of the results.
-
-    Raises:
-        OSError: If it cannot be written to.
-    """
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with TemporaryFile(dir=folder):  # permissions alone do not show it
-                pass
-        except OSError as error:
-            text = f'out_dir: cannot write to {folder}: {error.strerror}'
-            raise OSError(text) from error
-        yield
-    except BaseException:
-        for path in missing:
-            with suppress(OSError):
-                path.rmdir()  # if empty
-        raise

@@ -79,9 +79,7 @@ class CallOptions(Options):
         False, 'keep 3D poses around the root instead of moving them to height 0'
     )
     axes: str = option('mmpose', 'axes of 3D keypoints', choices=AXES)
-    fps: float | None = option(
-        None, 'makes all images one video', low=0.1, high=1000
-    )
+    fps: float | None = option(None, 'makes all images one video', low=0.1, high=1000)
 
     @property
     def draws(self) -> bool:

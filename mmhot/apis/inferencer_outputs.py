@@ -11,7 +11,8 @@ import numpy as np
 
 from mmhot.apis.inferencer_inputs import CallOptions, Image, Input
 from mmhot.io.arrays import exact_list, to_json
-from mmhot.io.atomic import check_targets, replacing
+from mmhot.io.atomic import replacing
+from mmhot.io.results import check_targets
 from mmhot.structures.clips import Clip3D, to_axes
 from mmhot.video.frames import FrameSource
 from mmhot.video.people import People

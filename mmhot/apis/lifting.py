@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.apis.export import check_results, export, results_folder
+from mmhot.apis.export import export
 from mmhot.apis.options import InferOptions, LifterOptions, LiftOptions, LiftRunOptions
 from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
 from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.io.results import check_targets, result_files, results_folder
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.camera_path import static_path
 from mmhot.motion.extremities import to_joints
@@ -102,16 +103,16 @@ def lift(
     """
     chosen = LiftOptions.of(**options)
     clip = _open_clip(keypoints, chosen)
-    run = _prepare(open_lifter(chosen), clip, chosen)
+    lifter = open_lifter(chosen)
     with (text_bar if progress else no_bar)(f'{clip.name}: lifting') as show:
-        return run(show)
+        return _lift_clip(lifter, clip, chosen, show)
 
 
 def _open_clip(
     keypoints: str | Path | Clip2D | np.ndarray, options: LiftOptions
 ) -> Clip2D:
     if isinstance(keypoints, str | Path):
-        return read_clip(Path(keypoints), options)
+        return _read_clip(keypoints, options)
     is_clip = isinstance(keypoints, Clip2D)
     refused = ('skeleton', 'image_size', 'fps', 'single') if is_clip else ('single',)
     for name in refused:
@@ -127,6 +128,16 @@ def _open_clip(
     )
 
 
+def _read_clip(path: str | Path, options: LiftOptions) -> Clip2D:
+    return read_keypoints(
+        path,
+        skeleton=options.skeleton,
+        image_size=options.image_size,
+        fps=options.fps,
+        single=options.single,
+    )
+
+
 def lift_files(
     paths: Sequence[Path],
     options: LiftRunOptions,
@@ -135,7 +146,7 @@ def lift_files(
 ) -> None:
     """Lift files of 2D keypoints and write the results.
 
-    All inputs are checked before anything is written.
+    All inputs are read before anything is written.
 
     Args:
         paths (Sequence[Path]): Files of 2D keypoints.
@@ -146,34 +157,30 @@ def lift_files(
     Raises:
         ValueError: If an input or option is wrong, or results would overwrite files.
     """
-    clips = [read_clip(path, options) for path in paths]
+    clips = [_read_clip(path, options) for path in paths]
+    targets = []
+    for path, clip in zip(paths, clips, strict=True):
+        tracks = [track.track for track in clip.tracks]
+        files = result_files(options.out_dir, clip.name, options.formats, tracks)
+        targets.append((path, files))
+    check_targets(targets, [*paths, *options.files])
     with results_folder(options.out_dir):
-        names = [clip.name for clip in clips]
-        tracks = [[track.track for track in clip.tracks] for clip in clips]
-        check_results(names, paths, options, tracks)
         lifter = open_lifter(options)
-        runs = [_prepare(lifter, clip, options) for clip in clips]
-        for clip, run in zip(clips, runs, strict=True):
+        for clip in clips:
             times = StageTimes()
             with bars(f'{clip.name}: lifting') as show, times.measure('3D'):
-                lifted = run(show)
+                lifted = _lift_clip(lifter, clip, options, show)
             export(lifted, options, None, say, bars)
             say(_summarize(lifted, times.seconds['3D']))
 
 
-def _prepare(
-    lifter: Lifter, clip: Clip2D, options: LiftOptions
-) -> Callable[[Show], Clip3D]:
-    """Check that a clip can be lifted; returns what lifts it."""
+def _lift_clip(
+    lifter: Lifter, clip: Clip2D, options: LiftOptions, show: Show
+) -> Clip3D:
     clip = undo_swaps(clip) if options.swap_repair else clip
-    segments = lifter.prepare(clip)
     lens = settle_lens(clip.width, clip.height, options.fov, options.intrinsics)
-
-    def run(show: Show) -> Clip3D:
-        lifted = lifter.lift(clip, segments, show, lens)
-        return to_joints(lifted, options.joints, clip, lens, lifter.mapping)
-
-    return run
+    lifted = lifter(clip, progress=show, lens=lens)
+    return to_joints(lifted, options.joints, clip, lens, lifter.mapping)
 
 
 def _summarize(clip: Clip3D, seconds: float) -> str:
@@ -182,17 +189,6 @@ def _summarize(clip: Clip3D, seconds: float) -> str:
         f'{clip.name}: {frames} {"frame" if frames == 1 else "frames"}, '
         f'{people} {"person" if people == 1 else "people"}, lifted in {seconds:.1f} s '
         f'({frames / seconds:.0f} frames per second)'
-    )
-
-
-def read_clip(path: Path, options: LiftOptions) -> Clip2D:
-    """Read a file of 2D keypoints."""
-    return read_keypoints(
-        path,
-        skeleton=options.skeleton,
-        image_size=options.image_size,
-        fps=options.fps,
-        single=options.single,
     )
 
 

@@ -7,11 +7,10 @@ from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from datetime import datetime, timezone
 
 import mmhot
-from mmhot.apis.export import results_folder
 from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions, LiveOptions
 from mmhot.apis.progress import Bars, Show, no_bar
-from mmhot.io.atomic import check_targets
+from mmhot.io.results import check_targets, results_folder
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video import streams
 from mmhot.video.capture import Capture, Interruption, LatencyHistogram
@@ -80,7 +79,7 @@ def check_live(options: InferRunOptions) -> None:
         ValueError: If one is set.
     """
     if options.resume:
-        raise ValueError('resume does not go with live streams')
+        raise ValueError('resume cannot be combined with live streams')
     if options.joints != 17:
         raise ValueError(f'live streams have 17 joints, got joints={options.joints}')
     is_rotating = options.camera == 'rotating'

@@ -27,7 +27,7 @@ class Argument:
         high (float, optional): Greatest value.
         convert (Callable, optional): Converts and checks a value that is no plain
             number, text or bool.
-        metavar (str): Placeholder in the help text.
+        metavar (str): Placeholder in the help text; the unit of a number.
         flag (str): Command-line option, where it is not the name of the field.
     """
 
@@ -165,7 +165,8 @@ def _check_range(name: str, argument: Argument, value: float) -> None:
     low, high = argument.low, argument.high
     if low is not None and not low <= value <= (value if high is None else high):
         wanted = f'at least {low:g}' if high is None else f'from {low:g} to {high:g}'
-        raise ValueError(f'{name} must be {wanted}, got {value:g}')
+        unit = '' if argument.metavar == 'N' else f' {argument.metavar.lower()}'
+        raise ValueError(f'{name} must be {wanted}{unit}, got {value:g}')
 
 
 def read_keep(value: Any) -> int | list[int]:

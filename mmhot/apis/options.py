@@ -181,7 +181,6 @@ class InferOptions(LifterOptions):
         'minimum confidence of detected keypoints; lower ones count as missing',
         low=0,
         high=1,
-        metavar='SCORE',
     )
     smooth_3d: str = option('none', 'filter of 3D poses over time', choices=SMOOTHING)
     reidentify: bool = option(

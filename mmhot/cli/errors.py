@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TextIO
 
 from mmhot.cli.options import name_options
 from mmhot.errors import did_you_mean, explain, is_debugging, is_user_error, one_line
-from mmhot.io.atomic import check_targets
+from mmhot.io.results import check_targets
 
 
 def run_safely(
@@ -102,7 +102,9 @@ class OneLineParser(argparse.ArgumentParser):
         names = [x.dest for x in self._actions if x.type is output_file]
         given = {name: value for name, value in vars(namespace).items() if value}
         written = [(name, [given.pop(name)]) for name in names if name in given]
-        values = [x for v in given.values() for x in (v if isinstance(v, list) else [v])]
+        values = [
+            x for v in given.values() for x in (v if isinstance(v, list) else [v])
+        ]
         try:
             check_targets(written, [x for x in values if isinstance(x, str | Path)])
         except (OSError, ValueError) as error:

@@ -1,8 +1,8 @@
-"""Writing of files: replaced as a whole or not at all, and never over an input."""
+"""Atomic writes: files that are replaced as a whole or not at all."""
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -45,35 +45,3 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             reason = one_line(error.strerror or error)
             raise OSError(f'cannot write {escape(path)}: {reason}') from error
         raise
-
-
-def check_targets(
-    targets: Iterable[tuple[object, Iterable[Path]]], read: Iterable[str | Path]
-) -> None:
-    """Refuse to write over an input, over a folder, or twice to one file.
-
-    Args:
-        targets (Iterable[tuple[object, Iterable[Path]]]): For each input its name in
-            messages and the files to write.
-        read (Iterable[str | Path]): Paths that are read.
-
-    Raises:
-        IsADirectoryError: If a folder is in the way.
-        ValueError: If an input would be overwritten, or two inputs write one file.
-    """
-    inputs = {Path(path).resolve() for path in read}
-    sources: dict[Path, object] = {}
-    for source, files in targets:
-        for file, target in {file.resolve(): file for file in files}.items():
-            if file.is_dir():
-                raise IsADirectoryError(f'{target} is a folder: a file is written here')
-            if file in inputs and file.exists():
-                raise ValueError(
-                    f'{target} is an input and would be overwritten by a result'
-                )
-            if file in sources:
-                raise ValueError(
-                    f'{sources[file]} and {source} would both be written as {target}: '
-                    'run them one by one into different folders'
-                )
-            sources[file] = source

@@ -131,11 +131,12 @@ class LiftingRun:
         options = InferRunOptions(**self._values, out_dir=self.folder, no_cache=True)
 
         from mmhot.apis.clip_worker import ClipWorker
-        from mmhot.apis.export import check_results
+        from mmhot.io.results import check_targets, result_files
         from mmhot.video.inputs import find_inputs
 
         (item,) = find_inputs([str(self._source)], options.fps)
-        check_results([item.name], [item.path], options)
+        files = result_files(self.folder, item.name, options.formats)
+        check_targets([(item.path, files)], [item.path, *options.files])
         worker = ClipWorker(options, self._note, self._note, bars=self._bar)
         return worker(item).error
 

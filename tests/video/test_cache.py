@@ -248,5 +248,5 @@ def test_names_may_be_long(run, detector, checkpoint, tmp_path):
     assert infer(video, **options) == 0
     assert len(detector.calls) == 10
     assert infer(video, **options, resume=True) == 0
-    assert infer(video, **options, smooth_2d='savgol') == 0
+    assert infer(video, **options, smooth_3d='savgol') == 0
     assert len(detector.calls) == 10

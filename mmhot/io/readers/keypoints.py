@@ -76,7 +76,8 @@ def read_keypoints(
         ValueError: If the file or an argument is invalid.
         OSError: If the file does not exist or cannot be read.
     """
-    _check_arguments(skeleton, image_size, fps, single)
+    if single not in (None, 'largest'):
+        raise ValueError(f"`single` must be 'largest', got {single!r}")
     path = Path(path)
     with naming(path):
         rows = checked(_read_rows(path))
@@ -94,27 +95,6 @@ def read_keypoints(
             fps=fps,
             source=path,
         )
-
-
-def _check_arguments(
-    skeleton: str | None,
-    image_size: tuple[int, int] | None,
-    fps: float | None,
-    single: str | None,
-) -> None:
-    """Check arguments before any file is opened."""
-    if skeleton is not None:
-        get_skeleton(skeleton)
-    if image_size is not None:
-        if len(image_size) != 2:
-            raise ValueError(f'`image_size` must be width and height: {image_size}')
-        width, height = image_size
-        _check_number('width', width, '`image_size`: ')
-        _check_number('height', height, '`image_size`: ')
-    if fps is not None:
-        _check_number('fps', fps, '`fps`: ')
-    if single not in (None, 'largest'):
-        raise ValueError(f"`single` must be 'largest', got {single!r}")
 
 
 def _check_number(name: str, value: float, prefix: str = '') -> float | int:
@@ -152,7 +132,7 @@ def _resolve_header(
     path: Path, rows: Rows, image_size: tuple[int, int] | None, fps: float | None
 ) -> tuple[int, int, float]:
     """Return width, height and frame rate, from the arguments or the file."""
-    width, height = image_size or (None, None)
+    width, height = (None, None) if image_size is None else image_size
     given = {'width': width, 'height': height, 'fps': fps}
     resolved, missing = {}, []
     for name, value in given.items():
@@ -162,7 +142,7 @@ def _resolve_header(
         elif value is None:
             resolved[name] = _check_number(name, stated)
         else:
-            resolved[name] = _LIMITS[name][-1](value)
+            resolved[name] = _check_number(name, value, f'{_ARGUMENTS[name]}: ')
             if stated not in (None, value):
                 message = '%s states %s %s; the given %s is used instead'
                 _LOGGER.warning(message, path, name, stated, value)
