@@ -12,7 +12,6 @@ from mmhot import compat
 
 if TYPE_CHECKING:
     from mmhot.apis.lifting import infer, lift
-    from mmhot.apis.search import search
     from mmhot.io.lifted import read_lifted
     from mmhot.io.readers.keypoints import read_keypoints
     from mmhot.io.writers.table import register_writer
@@ -34,7 +33,6 @@ _LAZY = {
     'read_keypoints': 'mmhot.io.readers.keypoints',
     'read_lifted': 'mmhot.io.lifted',
     'register_writer': 'mmhot.io.writers.table',
-    'search': 'mmhot.apis.search',
 }
 
 __all__ = [
@@ -50,7 +48,6 @@ __all__ = [
     'read_keypoints',
     'read_lifted',
     'register_writer',
-    'search',
 ]
 
 compat.apply(light=True)

@@ -15,11 +15,10 @@ import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
 import argparse
 import sys
 
-from mmhot.apis.inferencer_inputs import CallOptions
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.options import add_options, given_options
 
-_NAMES = 'show bbox_thr nms_thr kpt_thr draw_bbox radius thickness batch_size'
+_CALL = 'show wait_time bbox_thr nms_thr kpt_thr draw_bbox radius thickness batch_size'
+"""Arguments of the inferencer's call."""
 
 
 def build_parser() -> OneLineParser:
@@ -57,7 +56,17 @@ def build_parser() -> OneLineParser:
         metavar='SECONDS',
         help='time for which each image is shown (default: until a key is pressed)',
     )
-    add_options(parser, CallOptions, tuple(_NAMES.split()))
+    parser.add_argument('--show', action='store_true', help='show drawings in a window')
+    parser.add_argument('--draw-bbox', action='store_true', help='draw bounding boxes')
+    for name, kind, default, help_text in (
+        ('--bbox-thr', float, 0.3, 'boxes of this score or less are dropped'),
+        ('--nms-thr', float, None, 'IoU above which boxes are duplicates'),
+        ('--kpt-thr', float, 0.3, 'minimum confidence of drawn keypoints'),
+        ('--radius', int, 3, 'radius of keypoints in pixels'),
+        ('--thickness', int, 1, 'thickness of bones in pixels'),
+        ('--batch-size', int, 1, 'frames per batch'),
+    ):
+        parser.add_argument(name, type=kind, default=default, help=help_text)
     return parser
 
 
@@ -65,7 +74,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = build_parser()
     args = parser.parse_args()
-    if not ('show' in args or args.output_root):
+    if not (args.show or args.output_root):
         parser.error('--output-root, or --show, or both, must be given')
     if args.save_predictions and not args.output_root:
         parser.error('--save-predictions needs --output-root')
@@ -88,7 +97,7 @@ def run_inferencer(args: argparse.Namespace) -> None:
         args.input,
         vis_out_dir=args.output_root,
         pred_out_dir=args.output_root if args.save_predictions else None,
-        **given_options(args, CallOptions),
+        **{name: getattr(args, name) for name in _CALL.split()},
     )
     counts = [len(result['predictions'][0]) for result in results]
     where = f', drawn in {args.output_root}' if args.output_root else ''

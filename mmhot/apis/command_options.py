@@ -1,4 +1,4 @@
-"""Options of search, ONNX export, costs, drawings of kept patches, and the page."""
+"""Options of ONNX export, costs, drawings of kept patches, and the page."""
 
 from dataclasses import MISSING, dataclass
 from functools import partial
@@ -40,25 +40,6 @@ def read_shape(value: Any) -> list[int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchOptions(DeviceOptions):
-    """Options of :func:`mmhot.search`."""
-
-    checkpoint: Path = option(MISSING, 'model of PoseCLR', metavar='FILE')
-    top: int = option(10, 'number of matches', low=1)
-    stride: float = option(
-        0.5,
-        'interval of the compared windows',
-        low=0.001,
-        metavar='SECONDS',
-    )
-    index: Path | None = option(
-        None,
-        'file of the index (default: .mmhot-index.npz in the library)',
-        metavar='FILE',
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
 class OnnxOptions(Options):
     """Options of :func:`mmhot.apis.onnx_export.export_onnx`."""
 
@@ -76,31 +57,6 @@ class OnnxOptions(Options):
         'for a lifter (default: the demo of the repository)',
         metavar='PATH',
     )
-    fp16: bool = option(False, '16-bit floats: half the size, for GPUs')
-    int8: bool = option(
-        False,
-        '8-bit integers in matrix products and convolutions, calibrated on the real '
-        'inputs',
-    )
-    max_loss: float | None = option(
-        None,
-        'write nothing if --fp16 or --int8 loses more on average: pixels of the crop '
-        '(default: 1), millimeters (5), or percent of boxes (5)',
-        low=0.001,
-    )
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        super().__post_init__()
-        if self.fp16 and self.int8:
-            raise ValueError('fp16 and int8 both set the precision: give one')
-        if self.max_loss is not None and self.precision == 'float32':
-            raise ValueError('max_loss needs `fp16` or `int8`')
-
-    @property
-    def precision(self) -> str:
-        """'float32', 'float16' or 'int8'."""
-        return 'int8' if self.int8 else 'float16' if self.fp16 else 'float32'
 
 
 @dataclass(frozen=True, kw_only=True)

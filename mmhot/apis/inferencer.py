@@ -1,65 +1,87 @@
 """Inferencer with the interface of MMPose's, which lifts whole clips."""
 
-import logging
-from collections.abc import Iterable, Iterator
-from itertools import groupby, islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import mmcv
+import mmengine
 import numpy as np
+from mmengine.structures import InstanceData
+from mmpose.apis.inferencers.base_mmpose_inferencer import BaseMMPoseInferencer
+from mmpose.structures import PoseDataSample, split_instances
 
-from mmhot.apis.inferencer_inputs import (
-    CallOptions,
-    Image,
-    Input,
-    open_all,
-    read_call_options,
-)
-from mmhot.apis.inferencer_outputs import (
-    as_datasample,
-    check_outputs,
-    show_image,
-    video_outputs,
-    write_image,
-)
-from mmhot.apis.inferencer_predictors import FrameResult, Predictor2D, Predictor3D
-from mmhot.apis.options import InferOptions
-from mmhot.apis.progress import no_bar, stage_bars, text_bar
+from mmhot.apis.lifting import warn_of_damage
+from mmhot.apis.progress import ShowStage, no_bar, stage_bars, text_bar
 from mmhot.installation import choose_device
+from mmhot.io.images import read_image
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.video.frames import FrameSource
-from mmhot.video.pipeline import VideoLifter
+from mmhot.structures.clips import Clip3D, Track2D
+from mmhot.video.cache import ClipPeople
+from mmhot.video.frames import DEFAULT_FPS, Frame, FrameSource, ImageSequence
+from mmhot.video.inputs import open_inputs
+from mmhot.video.people import People
+from mmhot.video.pipeline import NoConfidentDetectionError, VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
+from mmhot.video.shot_boundaries import CutDetector
 from mmhot.video.sources import pose_source
 from mmhot.video.sources.detectors import BoxFilter
-from mmhot.video.sources.model_names import find_pose_model
+from mmhot.video.tracking import Tracker
+from mmhot.visualization.clip_renderer import ClipRenderer
 from mmhot.visualization.overlay import Overlay, append_3d_view
 
-_LOGGER = logging.getLogger(__name__)
-_PERSON = 0
-_SCOPES = ('mmpose', 'mmhot')
+# MMPose's axes are x to the left, y away, z up; clips have x right, y down, z away.
+_AXES, _SIGNS = [0, 2, 1], np.float32([-1, 1, -1])
+# MMPose's name of an array or frame.
+_NAME = '{:06}.jpg'
 
 
-class Inferencer:
-    """Predicts the poses of people in images and videos, as ``MMPoseInferencer`` does.
+@dataclass(frozen=True)
+class PosedImage:
+    """Image or frame with the poses of its people.
 
-    Names, defaults and results are those of MMPose 1.3.2; ``docs/inferencer.md`` lists
-    what is the same, what differs and what is refused.
+    Attributes:
+        name (str): File of the image, or the name that MMPose gives to a frame.
+        size (tuple[int, int]): Width and height in pixels.
+        read (Callable): Returns the image, BGR, uint8 (H, W, 3).
+        people (People): People in 2D, P of them.
+        ids (np.ndarray): Their track IDs, (P,).
+        index (int): Frame number; 0 of an image.
+        lifted (Clip3D | None): The people in 3D, if any was lifted.
+        scene (Callable): Returns the renderer of a number of people, or None.
+    """
+
+    name: str
+    size: tuple[int, int]
+    read: Callable[[], np.ndarray]
+    people: People
+    ids: np.ndarray
+    index: int = 0
+    lifted: Clip3D | None = None
+    scene: Callable[[int], ClipRenderer | None] = lambda num_instances: None
+
+
+class Inferencer(BaseMMPoseInferencer):
+    """Predict the poses of people in images and videos, as ``MMPoseInferencer`` does.
+
+    Arguments, also of calls, and results are those of MMPose 1.3.2, except for the
+    differences in ``docs/inferencer.md``. Videos are lifted as whole clips.
 
     Args:
-        pose2d (str, optional): 2D model: a name or alias of mmhot's or MMPose's index,
-            a config file, an ``.onnx`` file, or 'mediapipe'. With ``pose3d`` alone the
-            default of ``mmhot infer``.
+        pose2d (str, optional): 2D model, as of ``mmhot infer``, whose default it has if
+            ``pose3d`` is given.
         pose2d_weights (str, optional): Its checkpoint.
         pose3d (str, optional): Lifter, see :class:`mmhot.Lifter`. Without one, results
             are 2D.
         pose3d_weights (str, optional): Its checkpoint; sufficient if it contains the
             config.
         device (str, optional): PyTorch device; by default the GPU if there is one.
-        scope (str): 'mmpose' or 'mmhot'; names are looked up in both, mmhot's first.
-        det_model (str, optional): Detector, see
-            :class:`mmhot.apis.options.InferOptions`.
+        scope (str): Without effect: names are looked up in mmhot, then in MMPose.
+        det_model (str, optional): Detector, as of ``mmhot infer``.
         det_weights (str, optional): Its checkpoint.
         det_cat_ids (int | list[int], optional): Must be 0, the category of people.
         show_progress (bool): Whether to show progress bars. Defaults to False.
@@ -68,15 +90,15 @@ class Inferencer:
         ValueError: If a name is unknown, weights and model do not fit, or neither
             ``pose2d`` nor ``pose3d`` is given.
         FileNotFoundError: If a file does not exist.
-
-    Example::
-
-        from mmhot.apis import Inferencer
-        inferencer = Inferencer(pose2d='human', pose3d='nanohtnet')
-        for result in inferencer('walk.mp4', out_dir='results'):
-            for person in result['predictions'][0]:
-                person['track_id'], person['keypoints']  # 17 times x, y, z in meters
     """
+
+    preprocess_kwargs = {'bbox_thr', 'nms_thr', 'disable_norm_pose_2d'}
+    forward_kwargs = {'disable_rebase_keypoint'}
+    visualize_kwargs = {
+        *('return_vis', 'show', 'wait_time', 'draw_bbox', 'radius', 'thickness'),
+        *('kpt_thr', 'num_instances', 'vis_out_dir', 'black_background'),
+    }
+    postprocess_kwargs = {'pred_out_dir'}
 
     def __init__(
         self,
@@ -88,202 +110,344 @@ class Inferencer:
         scope: str = 'mmpose',
         det_model: str | None = None,
         det_weights: str | None = None,
-        det_cat_ids: int | Iterable[int] | None = None,
+        det_cat_ids: int | Sequence[int] | None = None,
         show_progress: bool = False,
     ) -> None:
-        models = InferOptions(
-            pose2d=pose2d,
-            pose2d_weights=pose2d_weights,
-            det_model=det_model,
-            det_weights=det_weights,
-            pose3d=pose3d,
-            pose3d_weights=pose3d_weights,
-        )
+        # not the base's, which loads a single model
         lifts = pose3d is not None or pose3d_weights is not None
         if pose2d is None and not lifts:
             raise ValueError('pose2d or pose3d must be given, or both')
-        if scope not in _SCOPES:
-            raise ValueError(f'scope must be one of {_SCOPES}, got {scope!r}')
-        _check_categories(det_cat_ids)
+        if det_cat_ids not in (None, 0, [0], (0,)):
+            raise ValueError(f'det_cat_ids must be 0, people, got {det_cat_ids!r}')
         device = choose_device(device)
-        self.lifter = None
-        if lifts:
-            self.lifter = _open_lifter(models.pose3d, models.pose3d_weights, device)
+        self.lifter = Lifter(pose3d, pose3d_weights, device=device) if lifts else None
         # thresholds differ from call to call, see BoxFilter
         self.detector, self.estimator = pose_source.open_pose_source(
-            models.pose2d,
-            models.pose2d_weights,
-            models.det_model,
-            models.det_weights,
-            device,
-            min_score=0.0,
+            pose2d, pose2d_weights, det_model, det_weights, device, min_score=0.0
         )
-        self._bars = text_bar if show_progress else no_bar
-        self._files = models.files
+        self.bars = text_bar if show_progress else no_bar
+        self.show_progress = False  # the base's bar does not show stages
+        self._video_input = False
 
-    def __call__(
+    def _inputs_to_list(self, inputs: str | Path | np.ndarray | Iterable) -> Any:
+        """Open a video, or list the files and arrays of images."""
+        self._video_input = False
+        if not isinstance(inputs, str | Path):
+            return [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
+        sources = open_inputs([str(inputs)])
+        images = [each for each in sources if isinstance(each, ImageSequence)]
+        if images:
+            return [path for each in images for path in each.paths]
+        if len(sources) > 1:
+            raise ValueError(f'{inputs} contains {len(sources)} videos: give one')
+        (video,) = sources
+        self._video_input = True
+        # for the base, which writes NAME.json and NAME.mp4
+        self.video_info = dict(name=f'{video.name}.mp4', fps=video.fps)
+        self.video_info |= dict(writer=None, predictions=[])
+        return video
+
+    def _get_webcam_inputs(self, inputs: str) -> Iterator[Frame]:
+        """Open a webcam."""
+        if self.lifter is not None:
+            raise ValueError(f'{inputs} has no end: lift it with mmhot infer --live')
+        self._video_input = False
+        images = super()._get_webcam_inputs(inputs)
+        if not self._video_input:
+            raise ValueError(f'{inputs} cannot be opened')
+        fps = self.video_info['fps'] = max(self.video_info['fps'], 0) or DEFAULT_FPS
+        return (Frame(i, i / fps, image) for i, image in enumerate(images))
+
+    def preprocess(
         self,
-        inputs: str | Path | np.ndarray | Iterable,
-        return_datasamples: bool = False,
+        inputs: FrameSource | Iterator[Frame] | list,
         batch_size: int = 1,
-        out_dir: str | None = None,
-        **kwargs: Any,
-    ) -> Iterator[dict[str, Any]]:
-        """Predict the poses of people in images and videos.
+        bbox_thr: float = 0.3,
+        nms_thr: float | None = None,
+        disable_norm_pose_2d: bool = True,
+    ) -> Iterator[tuple[PosedImage, PosedImage]]:
+        """Estimate the poses of images or frames, and lift them.
 
-        Arguments are checked, and files opened, at once; predictions are computed when
-        results are requested. In 2D they come frame by frame. In 3D the first result of
-        a video comes after all of its frames were processed; for drawings, the video is
-        then read once more. Frames are not kept in memory.
+        Arguments are the base's, but ``batch_size`` is used, ``nms_thr`` is the
+        detector's by default, and ``disable_norm_pose_2d`` is without effect: people
+        are never moved into one box.
+
+        Yields:
+            tuple: The same image twice: for :meth:`forward`, and for :meth:`visualize`.
+        """
+        detector = BoxFilter(self.detector, bbox_thr, nms_thr)
+        models = VideoPoseEstimator(detector, self.estimator, batch_size=batch_size)
+        name, estimate, paths = 'images', self._pose_images, inputs
+        if self._video_input:
+            name, paths = (
+                Path(self.video_info['name']).stem,
+                [getattr(inputs, 'path', '')],
+            )
+            estimate = self._lift_video if self.lifter else self._pose_frames
+        files = (x for x in paths if isinstance(x, str | Path))
+        self._read_files = {Path(x).resolve() for x in files}
+        with stage_bars(self.bars, name) as progress:
+            for image in estimate(inputs, models, progress):
+                yield image, image
+
+    def _pose_images(
+        self, inputs: list, models: VideoPoseEstimator, progress: ShowStage
+    ) -> Iterator[PosedImage]:
+        """Estimate the poses in images, and lift each image for itself."""
+        for start in range(0, len(inputs), models.batch_size):
+            images = [_read(x) for x in inputs[start : start + models.batch_size]]
+            found = zip(images, models.estimate_images(images), strict=True)
+            for number, (image, people) in enumerate(found, start):
+                is_array = isinstance(inputs[number], np.ndarray)
+                posed = PosedImage(
+                    _NAME.format(number) if is_array else str(inputs[number]),
+                    image.shape[1::-1],
+                    lambda image=image: image,
+                    people,
+                    np.arange(len(people)),
+                )
+                progress('2D', number + 1, len(inputs))
+                yield self._lift_image(posed, models) if self.lifter else posed
+
+    def _lift_image(self, image: PosedImage, models: VideoPoseEstimator) -> PosedImage:
+        """Lift the people of an image as clips of one frame."""
+        tracks = []
+        for row in range(len(image.people)):
+            own = image.people.take(slice(row, row + 1))
+            parts = own.keypoints, own.scores, own.bboxes
+            tracks.append(Track2D(row, np.zeros(1, np.int64), *parts))
+        source = ImageSequence([Path(image.name)], Path(image.name).stem)
+        people = ClipPeople([image.people], [0.0], image.size)
+        clip = _lift(VideoLifter(models, self.lifter), source, people, tracks)
+        return replace(image, lifted=clip, scene=partial(_open_scene, clip))
+
+    def _pose_frames(
+        self,
+        source: FrameSource | Iterator[Frame],
+        models: VideoPoseEstimator,
+        progress: ShowStage,
+    ) -> Iterator[PosedImage]:
+        """Estimate and track the poses of a video or webcam, frame by frame."""
+        fps, total = self.video_info['fps'], getattr(source, 'num_frames', 0)
+        tracker, cut_detector = Tracker(fps), CutDetector()
+        interval, previous = models.detection_interval(fps), None
+        frames = cut_detector(source)
+        while batch := list(islice(frames, models.batch_size)):
+            cuts = cut_detector.cuts
+            found = models.estimate_frames(batch, previous, interval, cuts)
+            previous = found[-1]
+            for frame, people in zip(batch, found, strict=True):
+                if frame.index in cuts:
+                    tracker.reset()
+                ids = tracker.update(people, frame.index, tentative=True)
+                progress('2D', frame.index + 1, total or 0)
+                yield PosedImage(
+                    _NAME.format(frame.index),
+                    frame.image.shape[1::-1],
+                    lambda frame=frame: frame.image,
+                    people.take(ids >= 0),
+                    ids[ids >= 0],
+                    frame.index,
+                )
+        if not isinstance(source, Iterator):
+            warn_of_damage(source)
+
+    def _lift_video(
+        self, video: FrameSource, models: VideoPoseEstimator, progress: ShowStage
+    ) -> Iterator[PosedImage]:
+        """Lift the people of a video; for drawings it is read once more."""
+        pipeline, total = VideoLifter(models, self.lifter), video.num_frames or 0
+        found = pipeline.estimate_poses(video, lambda done: progress('2D', done, total))
+        warn_of_damage(video)
+        tracks = pipeline.track(video, found)
+        clip = _lift(pipeline, video, found, tracks, lambda *x: progress('3D', *x))
+        scene, frames = cache(partial(_open_scene, clip)), iter(video)
+        for index, (people, ids) in enumerate(_split_frames(tracks, found)):
+            lifted = clip and clip.take(np.flatnonzero(clip.frame == index))
+            yield PosedImage(
+                _NAME.format(index),
+                found.size,
+                lambda: next(frames).image,
+                people,
+                ids,
+                index,
+                lifted,
+                scene,
+            )
+
+    def forward(
+        self, inputs: PosedImage, disable_rebase_keypoint: bool = False
+    ) -> list[PoseDataSample]:
+        """Convert the poses of an image to a data sample.
 
         Args:
-            inputs (str | Path | np.ndarray | Iterable): Image, video, folder or glob of
-                these, address, BGR array (H, W, 3) uint8, or several of these; in 2D
-                also a webcam (``'webcam'``, ``'webcam:1'``).
-            return_datasamples (bool): Whether predictions are MMPose's data samples
-                instead of lists of dicts. Defaults to False.
-            batch_size (int): Frames per batch in 2D. Defaults to 1.
-            out_dir (str, optional): Folder for ``visualizations`` and ``predictions``.
-            **kwargs (Any): See :class:`mmhot.apis.inferencer_inputs.CallOptions`.
+            inputs (PosedImage): Image or frame with its people.
+            disable_rebase_keypoint (bool): Whether 3D poses stay around the root
+                instead of moving to height 0. Defaults to False.
 
         Returns:
-            Iterator[dict]: For each image or frame: ``predictions``, a list with one
-            entry, the list of its people; ``visualization``, a list with one image, RGB
-            (H, W, 3), with ``return_vis``, otherwise empty, or None if nothing is
-            drawn.
-
-        Raises:
-            TypeError: If an argument is unknown.
-            ValueError: If an argument or input is wrong.
-            FileNotFoundError: If a file does not exist.
+            list[PoseDataSample]: One sample, whose ``pred_instances`` has ``keypoints``
+            (P, K, 2 or 3), ``keypoint_scores`` (P, K), ``bboxes`` (P, 4; NaN in frames
+            without a detection), in 2D ``bbox_scores`` (P,), in 3D ``keypoints_2d``
+            (P, K, 2) and ``roots`` (P, 3), and of videos ``track_ids`` (P,).
         """
-        options = read_call_options(
-            out_dir,
-            return_datasamples=return_datasamples,
-            batch_size=batch_size,
-            **kwargs,
-        )
-        opened = open_all(inputs, options.fps)
-        opened = check_outputs(opened, options, self._files)
-        return self._infer(opened, options)
+        people, clip, ids = inputs.people, inputs.lifted, inputs.ids
+        if self.lifter is None:
+            fields = dict(
+                keypoints=people.keypoints,
+                keypoint_scores=people.scores,
+                bboxes=people.bboxes,
+                bbox_scores=people.bbox_scores,
+            )
+        elif clip is None:
+            ids = ids[:0]
+            fields = dict(keypoints=np.zeros((0, 17, 3), np.float32))
+        else:
+            # + 0 turns -0 into 0
+            poses = clip.keypoints_3d[..., _AXES] * _SIGNS + 0
+            if not disable_rebase_keypoint:
+                poses[..., 2] -= poses[..., 2].min(-1, keepdims=True)
+            bboxes = np.full((len(clip.track), 4), np.nan, np.float32)
+            rows, own = np.nonzero(clip.track[:, None] == ids)
+            bboxes[rows] = people.bboxes[own]
+            ids = clip.track
+            fields = dict(
+                keypoints=poses,
+                keypoint_scores=clip.keypoint_scores_3d,
+                bboxes=bboxes,
+                keypoints_2d=clip.keypoints_2d,
+                roots=clip.root_3d[:, _AXES] * _SIGNS,
+            )
+        if self._video_input:
+            fields['track_ids'] = ids
+        meta = dict(img_path=inputs.name, ori_shape=inputs.size[::-1])
+        sample = PoseDataSample(metainfo=meta)
+        sample.pred_instances = InstanceData(**fields)
+        return [sample]
 
-    def _infer(
-        self, inputs: Iterable[Input], options: CallOptions
-    ) -> Iterator[dict[str, Any]]:
-        detector = BoxFilter(self.detector, options.bbox_thr, options.nms_thr)
-        models = VideoPoseEstimator(
-            detector, self.estimator, batch_size=options.batch_size
-        )
-        predictor = Predictor2D(models)
+    def visualize(
+        self,
+        inputs: PosedImage,
+        preds: list[PoseDataSample],
+        return_vis: bool = False,
+        show: bool = False,
+        draw_bbox: bool = False,
+        wait_time: float = 0,
+        radius: int = 3,
+        thickness: int = 1,
+        kpt_thr: float = 0.3,
+        num_instances: int = -1,
+        vis_out_dir: str = '',
+        black_background: bool = False,
+    ) -> list[np.ndarray] | None:
+        """Draw the people of an image, in 3D in one scene to the right of it.
+
+        Arguments are the base's; ``wait_time`` is in seconds, and ``num_instances``,
+        people in the scene, is all by default.
+        """
+        if not (return_vis or show or vis_out_dir):
+            return None
+        is_video, skeleton = self._video_input, get_skeleton(self.estimator.skeleton)
+        style = radius, thickness, kpt_thr, draw_bbox, black_background
+        ids = inputs.ids if is_video else None
+        drawing = Overlay(skeleton, *style)(inputs.read(), inputs.people, ids)
         if self.lifter is not None:
-            predictor = Predictor3D(VideoLifter(models, self.lifter), options)
-        draw = Overlay(
-            get_skeleton(self.estimator.skeleton),
-            options.radius,
-            options.thickness,
-            options.kpt_thr,
-            options.draw_bbox,
-            options.black_background,
-        )
-        for is_image, group in groupby(inputs, lambda x: isinstance(x, Image)):
-            if is_image:
-                yield from self._infer_images(group, predictor, draw, options)
-                continue
-            for video in group:
-                yield from self._infer_video(video, predictor, draw, options)
+            drawing = append_3d_view(drawing, inputs.scene(num_instances), inputs.index)
+        if show:
+            title = self.video_info['name'] if is_video else inputs.name
+            mmcv.imshow(drawing, title, 1 if is_video else round(1000 * wait_time))
+        drawing = mmcv.bgr2rgb(drawing)
+        if vis_out_dir:
+            name = Path(inputs.name).name
+            target = Path(vis_out_dir, self.video_info['name'] if is_video else name)
+            if target.resolve() in self._read_files:
+                raise ValueError(f'{target} would be overwritten: change vis_out_dir')
+            self.save_visualization(drawing, str(vis_out_dir), name)
+        return [drawing] if return_vis else []
 
-    def _infer_images(
+    def postprocess(
         self,
-        images: Iterator[Image],
-        predictor: Predictor2D | Predictor3D,
-        draw: Overlay,
-        options: CallOptions,
-    ) -> Iterator[dict[str, Any]]:
-        with stage_bars(self._bars, 'images') as progress:
-            done = 0
-            while batch := list(islice(images, options.batch_size)):
-                frames = predictor.predict_images(batch)
-                for image, frame in zip(batch, frames, strict=True):
-                    drawing = _draw(frame, draw, options)
-                    write_image(image, options, frame.instances, drawing)
-                    done += 1
-                    progress('2D', done, 0)
-                    seconds = options.wait_time
-                    yield _result(frame, drawing, image.name, options, seconds)
-
-    def _infer_video(
-        self,
-        video: FrameSource,
-        predictor: Predictor2D | Predictor3D,
-        draw: Overlay,
-        options: CallOptions,
-    ) -> Iterator[dict[str, Any]]:
-        with (
-            video_outputs(video, options) as write,
-            stage_bars(self._bars, video.name) as progress,
-        ):
-            try:
-                for frame in predictor.predict_video(video, progress):
-                    drawing = _draw(frame, draw, options)
-                    write(frame.instances, drawing)
-                    # a millisecond is enough to refresh the window
-                    yield _result(frame, drawing, video.name, options, 0.001)
-            except GeneratorExit:
-                return  # keep the files of the frames so far
+        preds: list[PoseDataSample],
+        visualization: list[np.ndarray] | None,
+        return_datasamples: bool = False,
+        pred_out_dir: str = '',
+    ) -> dict[str, Any]:
+        """Convert predictions to plain values, and write them, as the base does."""
+        (sample,) = preds
+        people = _as_dicts(sample.pred_instances)
+        if pred_out_dir and self._video_input:
+            self.video_info['predictions'].append(people)
+        elif pred_out_dir:
+            name = f'{Path(sample.img_path).stem}.json'
+            mmengine.dump(people, str(Path(pred_out_dir, name)), indent='  ')
+        predictions = [sample if return_datasamples else people]
+        return dict(visualization=visualization, predictions=predictions)
 
 
-def _draw(frame: FrameResult, draw: Overlay, options: CallOptions) -> np.ndarray | None:
-    """Draw the people of a frame, BGR (H, W, 3), if drawings are needed."""
-    if not options.draws or frame.image is None:
-        return None
-    drawing = draw(frame.image, frame.people, frame.ids)
-    if not frame.lifted:
-        return drawing
-    return append_3d_view(drawing, frame.scene, frame.index)
+def _as_dicts(instances: InstanceData) -> list[dict[str, Any]]:
+    """Return MMPose's entries of people, with those of ours."""
+    if not len(instances):
+        return []
+    people = split_instances(instances)
+    for row, person in enumerate(people):
+        if np.isnan(person['bbox']).any():
+            del person['bbox']
+        for name in ('bbox_score', 'root', 'keypoints_2d', 'track_id'):
+            values = instances.get(name if name.endswith('2d') else f'{name}s')
+            if values is not None:
+                person[name] = values[row].tolist()
+    return people
 
 
-def _result(
-    frame: FrameResult,
-    drawing: np.ndarray | None,
-    name: str,
-    options: CallOptions,
-    seconds: float,
-) -> dict[str, Any]:
-    """Show the drawing if requested, and make the result of a frame."""
-    if options.show and drawing is not None:
-        show_image(drawing, name, seconds)
-    people: Any = frame.instances
-    if options.return_datasamples:
-        people = as_datasample(people, name, frame.size)
-    images = []
-    if options.return_vis and drawing is not None:
-        images.append(np.ascontiguousarray(drawing[..., ::-1]))
-    return {
-        'visualization': images if options.draws else None,
-        'predictions': [people],
-    }
-
-
-def _check_categories(det_cat_ids: int | Iterable[int] | None) -> None:
-    ids = [det_cat_ids] if isinstance(det_cat_ids, int | None) else [*det_cat_ids]
-    if not set(ids) <= {None, _PERSON}:
-        raise ValueError(
-            f'det_cat_ids must be 0, the category of people, got {det_cat_ids!r}'
-        )
-
-
-def _open_lifter(model: str | None, weights: str | None, device: str) -> Lifter:
-    """Load a lifter; explain what to do with one of MMPose's."""
+def _lift(
+    pipeline: VideoLifter,
+    source: FrameSource,
+    found: ClipPeople,
+    tracks: list[Track2D],
+    progress: Callable[[int, int], None] | None = None,
+) -> Clip3D | None:
+    """Lift tracked people; None if there are none with confident keypoints."""
     try:
-        return Lifter(model, weights, device=device)
-    except ValueError as error:
-        try:
-            is_mmpose = 'body_3d_keypoint' in find_pose_model(str(model)).config.parts
-        except (ValueError, FileNotFoundError):
-            raise error from None
-        if not is_mmpose or Path(model).is_file():
-            raise
+        clip = pipeline.assemble(source, found, tracks)
+    except NoConfidentDetectionError:
+        return None
+    return pipeline.lift(clip, progress)
+
+
+def _open_scene(clip: Clip3D | None, num_instances: int) -> ClipRenderer | None:
+    """Open the renderer of the first people of a clip, or of all if negative."""
+    if clip is None or not num_instances:
+        return None
+    people = np.unique(clip.track)
+    count = len(people) if num_instances < 0 else num_instances
+    return ClipRenderer(clip.take(np.isin(clip.track, people[:count])))
+
+
+def _split_frames(
+    tracks: list[Track2D], clip: ClipPeople
+) -> Iterator[tuple[People, np.ndarray]]:
+    """Yield the tracked people of each frame, and their IDs."""
+    rows = [[] for _ in clip.people]
+    for track in tracks:
+        for row, frame in enumerate(track.frames.tolist()):
+            rows[frame].append((track, row))
+    for own in rows:
+        if not own:
+            yield clip.people[0].take(np.zeros(0, int)), np.zeros(0, int)
+            continue
+        parts = [(x.bboxes[row], x.keypoints[row], x.scores[row]) for x, row in own]
+        bboxes, keypoints, scores = map(np.stack, zip(*parts, strict=True))
+        unknown = np.full(len(own), np.nan, np.float32)
+        ids = np.array([track.track for track, _ in own])
+        yield People(bboxes, unknown, keypoints, scores), ids
+
+
+def _read(given: str | Path | np.ndarray) -> np.ndarray:
+    """Read an image as BGR, uint8 (H, W, 3)."""
+    if not isinstance(given, np.ndarray):
+        return read_image(given)
+    if given.dtype != np.uint8 or given.ndim != 3 or given.shape[2] != 3:
         raise ValueError(
-            f'pose3d={model!r} is a lifter of MMPose: name a config of mmhot, whose '
-            "MotionBERT loads MMPose's weights as pose3d_weights"
-        ) from error
+            f'arrays must be BGR, uint8 (H, W, 3), got {given.dtype} {given.shape}'
+        )
+    return given

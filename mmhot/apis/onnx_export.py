@@ -1,8 +1,7 @@
 """Export of models to ONNX, with a comparison of the file with PyTorch."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,38 +14,15 @@ from torch import Tensor, nn
 import mmhot
 from mmhot.apis.command_options import OnnxOptions
 from mmhot.apis.onnx_models import NUM_INPUTS, Exportable, open_exportable
-from mmhot.apis.onnx_precision import (
-    MAX_LOSS,
-    convert_precision,
-    measure_loss,
-)
 from mmhot.deploy.onnx_graphs import KEPT, OPSET, write_graph
 from mmhot.errors import escape, ignored_warnings
 from mmhot.io.atomic import replacing
 from mmhot.weights.backends import open_session
 from mmhot.weights.hub import META_FILE, MODEL_FILE
 
-FILES = (MODEL_FILE, META_FILE, 'README.md')
 BATCHES = (1, 3, 8)
-# Parts of the real inputs for parity, for calibration (two) and for the loss (two).
-_PARTS = 5
-# Of the largest value of an output: rounding in another order.
+# Accepted difference as a share of the largest value: rounding in another order.
 _TOLERANCE = 1e-4
-_README = """# {name}, exported by mmhot {version}
-
-`model.onnx` (opset {opset}, dynamic batch, operators of ONNX alone) is a {kind}.
-`meta.json` describes its input and outputs, joints and units, and how inputs are made.
-
-Compared with PyTorch on 8 random and 8 real inputs, in batches of 1, 3 and 8: {parity}.
-{loss}
-{use}
-"""
-_USES = {
-    'pose2d': 'In mmhot: `mmhot infer VIDEO --pose2d {path}`.',
-    'detector': 'In mmhot: `mmhot infer VIDEO --det-model {path}`.',
-    'lifter': 'In mmhot: `mmhot infer VIDEO --pose3d {path}`, or `mmhot lift KEYPOINTS '
-    '--model {path}`.',
-}
 
 
 def export_onnx(
@@ -56,7 +32,7 @@ def export_onnx(
     say: Callable[[str], None] = lambda line: None,
     **options: object,
 ) -> list[Path]:
-    """Export a model to ``model.onnx``, ``meta.json`` and ``README.md``.
+    """Export a model to ``model.onnx`` and ``meta.json``.
 
     Args:
         model (str): Name of shipped weights, name or alias of a model, or a config.
@@ -69,81 +45,29 @@ def export_onnx(
 
     Raises:
         ValueError: If an argument is wrong, the model cannot be exported, or the file
-            does not compute what PyTorch does, or loses too much; then nothing is
-            written.
+            does not compute what PyTorch does; then nothing is written.
     """
     chosen = OnnxOptions.of(**options)
-    out, precision = chosen.out, chosen.precision
+    out = chosen.out
     _check_folder(out)
-    is_reduced = precision != 'float32'
-    number = _PARTS * NUM_INPUTS if is_reduced else NUM_INPUTS
-    opened = open_exportable(model, checkpoint, chosen.keep, chosen.inputs, number)
-    real = opened.real
-    opened = replace(opened, real=real[:: number // NUM_INPUTS])
-    name = opened.meta['name']
+    opened = open_exportable(model, checkpoint, chosen.keep, chosen.inputs)
     with TemporaryDirectory(prefix='mmhot-export-') as folder:
-        checked, file = Path(folder, 'checked.onnx'), Path(folder, FILES[0])
+        checked, file = Path(folder, 'checked.onnx'), Path(folder, MODEL_FILE)
         metadata = {META_FILE: json.dumps(opened.meta), 'mmhot': mmhot.__version__}
         write_graph(opened.graph, opened.real[:3], checked, metadata)
         _leave_out_kept(checked, file)
         differences = check_parity(opened, file, checked)
-        for line in differences:
-            say(f'{name}: {line}')
-        lost = ''
-        if is_reduced:
-            lost = _reduce(opened, real, file, precision, chosen.max_loss)
-            say(f'{name}: {lost}')
-        meta = {
-            'format': 1,
-            'mmhot': mmhot.__version__,
-            'opset': OPSET,
-            **opened.meta,
-            'parity': differences,
-            'precision': precision,
-            'loss': lost,
-        }
-        kind = opened.meta['kind']
-        readme = _README.format(
-            name=name,
-            version=mmhot.__version__,
-            opset=OPSET,
-            kind=kind,
-            parity='; '.join(differences),
-            loss=lost and f'\n{lost[0].upper()}{lost[1:]}.\n',
-            use=_USES[kind].format(path=out / FILES[0]),
-        )
-        content = file.read_bytes(), json.dumps(meta, indent=1).encode()
-        return list(_write(out, [*content, readme.encode()]))
-
-
-def _reduce(
-    opened: Exportable,
-    real: Tensor,
-    file: Path,
-    precision: str,
-    max_loss: float | None,
-) -> str:
-    """Replace a file by one of lower precision; returns what is lost, as text."""
-    reduced, name = file.with_name('reduced.onnx'), opened.graph.input_name
-    calibration, held_out = (
-        torch.cat([real[part::_PARTS] for part in parts]) for parts in ((1, 3), (2, 4))
-    )
-    convert_precision(file, reduced, precision, name, calibration.numpy())
-    found, wanted = (
-        _run_onnx(open_session(path), name, held_out, NUM_INPUTS)
-        for path in (reduced, file)
-    )
-    loss = measure_loss(opened.meta, found, wanted)
-    limit = MAX_LOSS[opened.meta['kind']] if max_loss is None else max_loss
-    text = f'in {precision} {len(held_out)} real inputs differ by {loss}'
-    if not loss.mean <= limit:
-        raise ValueError(
-            f'{text}; nothing is written above {limit:g} on average, which max_loss '
-            'sets'
-        )
-    sizes = [path.stat().st_size / 1e6 for path in (reduced, file)]
-    file.write_bytes(reduced.read_bytes())
-    return f'{text}; {sizes[0]:.1f} MB instead of {sizes[1]:.1f}'
+        content = file.read_bytes()
+    for line in differences:
+        say(f'{opened.meta["name"]}: {line}')
+    about = dict(format=1, mmhot=mmhot.__version__, opset=OPSET)
+    meta = json.dumps({**about, **opened.meta, 'parity': differences}, indent=1)
+    out.mkdir(parents=True, exist_ok=True)
+    files = {out / MODEL_FILE: content, out / META_FILE: meta.encode()}
+    for path, data in files.items():
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+    return list(files)
 
 
 def _check_folder(out: Path) -> None:
@@ -151,21 +75,13 @@ def _check_folder(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f'out must be a folder, and {out} is a file')
     found = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    if found and not {*FILES} <= found:
+    if found and not {MODEL_FILE, META_FILE} <= found:
         raise ValueError(f'out must be a new, empty or exported folder: {out} is not')
     nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
     try:
         TemporaryDirectory(prefix='.mmhot-', dir=nearest).cleanup()
     except OSError as error:
         raise OSError(f'cannot write {escape(out)}: {error.strerror}') from error
-
-
-def _write(out: Path, contents: Sequence[bytes]) -> Iterator[Path]:
-    out.mkdir(parents=True, exist_ok=True)
-    for name, content in zip(FILES, contents, strict=True):
-        with replacing(out / name) as temporary:
-            temporary.write_bytes(content)
-        yield out / name
 
 
 def _leave_out_kept(checked: Path, file: Path) -> None:
@@ -207,12 +123,10 @@ def check_parity(opened: Exportable, file: Path, checked: Path) -> list[str]:
                 where = f'{kind} inputs, batches of {batch}: {name}'
                 worst = max(worst, _difference(where, values, wanted[name]))
         prunes = any(name.startswith(KEPT) for name in wanted)
+        kept = 'the same patches or frames kept' if prunes else 'nothing pruned'
         text = f'largest difference on {NUM_INPUTS} {kind} inputs {worst:.1e}'
-        lines.append(f'{text}, {_KEPT_TEXT[prunes]}')
+        lines.append(f'{text}, {kept}')
     return lines
-
-
-_KEPT_TEXT = {True: 'the same patches or frames kept', False: 'nothing pruned'}
 
 
 def _run_torch(graph: nn.Module, inputs: Tensor) -> dict[str, np.ndarray]:

@@ -37,8 +37,8 @@ from mmhot.weights.index import read_models
 
 _DEMO = Path(mmhot.__file__).parents[1] / 'demo'
 NUM_INPUTS = 8
-# Frames of a video over which real inputs are spread.
-_SPAN = 80
+# Frames of a video from one real input to the next.
+_STEP = 10
 _FILL = 114
 
 
@@ -64,7 +64,6 @@ def open_exportable(
     checkpoint: str | None = None,
     keep: Sequence[float] | None = None,
     inputs: str | None = None,
-    num_inputs: int = NUM_INPUTS,
 ) -> Exportable:
     """Load a model by name, find out what it is, and describe it.
 
@@ -75,7 +74,6 @@ def open_exportable(
             GTPT's keep rates. By default as trained.
         inputs (str, optional): Images or a video of people, or 2D keypoints for
             lifters. Defaults to the demo of the repository.
-        num_inputs (int): Number of real inputs. Defaults to 8.
 
     Raises:
         ValueError: If the model cannot be exported, or an argument is wrong.
@@ -84,13 +82,13 @@ def open_exportable(
     config = read_config_file(_find_config(model)).get('model') or {}
     kind = str(config.get('type', '')).removeprefix('mmpose.')
     if kind in ('SequencePoseLifter', 'PoseLifter'):
-        return _open_lifter(model, checkpoint, keep, inputs, num_inputs)
+        return _open_lifter(model, checkpoint, keep, inputs)
     if kind == 'TopdownPoseEstimator':
-        return _open_pose_model(model, checkpoint, keep, inputs, num_inputs)
+        return _open_pose_model(model, checkpoint, keep, inputs)
     if 'RTMDet' in str(config.get('bbox_head', {}).get('type')):
         if keep is not None:
             raise ValueError(f'keep needs a model that prunes, and {model} does not')
-        return _open_detector(model, checkpoint, inputs, num_inputs)
+        return _open_detector(model, checkpoint, inputs)
     raise ValueError(
         f'{model} is {kind or "no model"}: lifters, top-down 2D models and RTMDet can '
         'be exported'
@@ -114,7 +112,6 @@ def _open_lifter(
     checkpoint: str | None,
     keep: Sequence[float] | None,
     inputs: str | None,
-    num_inputs: int,
 ) -> Exportable:
     keep = None if keep is None else [_whole(each) for each in keep]
     # with its settings for whole clips; deployed, and so not what is exported
@@ -124,7 +121,7 @@ def _open_lifter(
     if deployed.get('keep') is not None:
         plain.test_cfg['keep'] = deployed['keep']
     skeleton = get_skeleton('h36m-17')
-    real = _windows(lifter, _inputs(inputs, 'skating_2d_coco17.npz'), num_inputs)
+    real = _windows(lifter, _inputs(inputs, 'skating_2d_coco17.npz'))
     decoder = config.model.head.decoder.to_dict()
     meta = dict(
         kind='lifter',
@@ -182,16 +179,16 @@ def _whole(value: float) -> int:
     return int(value)
 
 
-def _windows(lifter: Lifter, path: str, number: int) -> Tensor:
+def _windows(lifter: Lifter, path: str) -> Tensor:
     """Encode windows that are spread over the longest track of a file."""
     clip = read_keypoints(path)
     segment = max(lifter.prepare(clip), key=lambda each: len(each.frames))
     times = clip.times_of(segment.frames)
     keypoints = lifter.to_model_rate(lifter.keypoints_of(segment), times)
-    missing = max(0, lifter.seq_len + number - 1 - len(keypoints))
+    missing = max(0, lifter.seq_len + NUM_INPUTS - 1 - len(keypoints))
     keypoints = np.pad(keypoints, ((0, missing), (0, 0), (0, 0)), mode='edge')
     last = len(keypoints) - lifter.seq_len
-    starts = np.linspace(0, last, number).round().astype(int)
+    starts = np.linspace(0, last, NUM_INPUTS).round().astype(int)
     windows = np.stack([keypoints[start : start + lifter.seq_len] for start in starts])
     inputs, _ = lifter.encode(windows, ideal_camera(clip.width, clip.height))
     return torch.from_numpy(inputs)
@@ -202,7 +199,6 @@ def _open_pose_model(
     checkpoint: str | None,
     keep: Sequence[float] | None,
     inputs: str | None,
-    num_inputs: int,
 ) -> Exportable:
     plain, dataset, config = load_pose_model(model, checkpoint)
     if keep is not None:
@@ -233,7 +229,7 @@ def _open_pose_model(
     )
     detect = MMPoseDetector(shipped_detector(), min_score=0.0)
     crops = []
-    for image in _images(_inputs(inputs, 'walk.mp4'), num_inputs):
+    for image in _images(_inputs(inputs, 'walk.mp4')):
         matrix = crop_matrix(detect([image])[0][0][0], crop['size'], crop['padding'])
         warped = cv2.warpAffine(image, matrix, crop['size'], flags=cv2.INTER_LINEAR)
         crops.append(warped[..., ::-1])
@@ -262,7 +258,7 @@ def _crop_settings(config: Config, model: str) -> dict[str, Any]:
 
 
 def _open_detector(
-    model: str, checkpoint: str | None, inputs: str | None, num_inputs: int
+    model: str, checkpoint: str | None, inputs: str | None
 ) -> Exportable:
     detector = MMPoseDetector(model, checkpoint)
     plain = detector.model.to(memory_format=torch.contiguous_format).eval()
@@ -289,7 +285,7 @@ def _open_detector(
         ),
     )
     images = []
-    for image in _images(_inputs(inputs, 'walk.mp4'), num_inputs):
+    for image in _images(_inputs(inputs, 'walk.mp4')):
         zoom = size / max(image.shape[:2])
         small = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
         canvas = np.full((size, size, 3), _FILL, np.uint8)
@@ -322,14 +318,14 @@ def _normalize(images: np.ndarray, preprocessor: nn.Module) -> Tensor:
     return (images.float() - preprocessor.mean) / preprocessor.std
 
 
-def _images(path: str, number: int = NUM_INPUTS) -> list[np.ndarray]:
-    """Read images, or spread frames of a video, repeated up to a number."""
+def _images(path: str) -> list[np.ndarray]:
+    """Read images, or spread frames of a video, repeated if there are too few."""
     source, *others = open_inputs([path])
     frames = itertools.chain(source, *others)
-    step = 1 if Path(path).is_dir() else max(_SPAN // number, 1)
-    chosen = itertools.islice(frames, 0, number * step, step)
+    step = 1 if Path(path).is_dir() else _STEP
+    chosen = itertools.islice(frames, 0, NUM_INPUTS * step, step)
     images = [frame.image for frame in chosen]
-    return list(itertools.islice(itertools.cycle(images), number))
+    return list(itertools.islice(itertools.cycle(images), NUM_INPUTS))
 
 
 def _inputs(given: str | None, name: str) -> str:

@@ -1,14 +1,10 @@
 """Progress bars: one for each processing stage."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from mmhot.errors import escape
-
-# Seconds between two lines, and the least that a stage with a line at its end takes.
-_INTERVAL, _LEAST = 30.0, 5.0
 
 Show = Callable[[int, int], None]
 """Takes frames done and frames in total, 0 if unknown."""
@@ -26,7 +22,7 @@ def no_bar(title: str) -> Iterator[Show]:
 
 @contextmanager
 def text_bar(title: str, unit: str = 'frame') -> Iterator[Show]:
-    """Draw a bar on stderr; print lines where that is a file or pipe.
+    """Draw a bar on stderr; files and pipes get one every 30 seconds.
 
     Args:
         title (str): Text before the bar.
@@ -35,43 +31,18 @@ def text_bar(title: str, unit: str = 'frame') -> Iterator[Show]:
     Yields:
         Callable: See :data:`Show`.
     """
-    if not sys.stderr.isatty():
-        with _lines(title, unit) as show:
-            yield show
-        return
     from tqdm import tqdm
 
-    with tqdm(desc=title, unit=unit, leave=False) as bar:
+    pace = dict(delay=5.0, mininterval=30.0, maxinterval=30.0)
+    if sys.stderr.isatty():
+        pace = {}
+    with tqdm(desc=escape(title), unit=unit, leave=False, **pace) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total or None
             bar.update(done - bar.n)
 
         yield show
-
-
-@contextmanager
-def _lines(title: str, unit: str) -> Iterator[Show]:
-    """Print a line every 30 seconds, and one at the end of what takes 5 and more."""
-    begin = said = time.monotonic()
-    reached = ''
-
-    def say() -> None:
-        seconds = time.monotonic() - begin
-        with suppress(OSError, ValueError):  # a full disk, closed
-            sys.stderr.write(f'{escape(title)}: {reached} in {seconds:.0f} s\n')
-            sys.stderr.flush()
-
-    def show(done: int, total: int) -> None:
-        nonlocal said, reached
-        reached = f'{done} of {total} {unit}s' if total else f'{done} {unit}s'
-        if time.monotonic() - said >= _INTERVAL:
-            said = time.monotonic()
-            say()
-
-    yield show
-    if reached and time.monotonic() - begin >= _LEAST:
-        say()
 
 
 @contextmanager

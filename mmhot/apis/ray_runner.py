@@ -4,7 +4,6 @@ Ray starts the workers, schedules the inputs and restarts workers that died.
 """
 
 import os
-import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,8 +17,6 @@ from mmhot.errors import explain
 from mmhot.installation import import_extra
 from mmhot.video.inputs import ClipInput
 
-# Of an attempt to connect to a cluster.
-_SECONDS = 10.0
 Say = Callable[[str], None]
 
 
@@ -54,17 +51,19 @@ def process_with_ray(
     """
     with _connected(ray_options.address) as ray:
         make = partial(make_worker, options, run=run)
-        pool, first = _start(ray, options.device, ray_options, len(inputs), make)
+        actors = _start(ray, options.device, ray_options, len(inputs), make)
         try:
             with_2d = not all(item.has_keypoints for item in inputs)
             # a model that one worker cannot load fails for all of them
-            lines = ray.get(first.prepare.remote(with_2d))
+            lines, _ = ray.get(actors[0].prepare.remote(with_2d))
         except ray.exceptions.RayTaskError as error:
             raise (error.cause or error) from None
         for line in lines:
             say(line)
+        from ray.util import ActorPool
+
         outcomes = collect_outcomes(
-            ray, pool, inputs, ray_options.retries, say, complain
+            ray, ActorPool(actors), inputs, ray_options.retries, say, complain
         )
         bar = no_bar('') if quiet else text_bar('inputs', 'clip')
         with bar as show:
@@ -77,16 +76,16 @@ class _RemoteWorker:
     """Worker in a process of Ray, and the lines that it prints."""
 
     def __init__(self, make: Callable[..., ClipWorker], folder: str) -> None:
+        self._folder = folder
         self._lines: list[str] = []
         self._warnings: list[str] = []
         self._worker = make(say=self._lines.append, complain=self._warnings.append)
-        self._folder = folder
 
-    def prepare(self, with_2d: bool) -> list[str]:
-        """Load the models; returns lines for the user."""
+    def prepare(self, with_2d: bool) -> tuple[list[str], list[str]]:
+        """Load the models; returns lines for the user and warnings."""
         os.chdir(self._folder)
         self._worker.prepare(with_2d)
-        return self._take_lines()[0]
+        return self._take_lines()
 
     def process(self, item: ClipInput) -> tuple[Outcome, list[str], list[str]]:
         """Process an input; returns lines for the user and warnings, too."""
@@ -104,12 +103,8 @@ class _RemoteWorker:
 def _connected(address: str | None) -> Iterator[Any]:
     """Yield the module ``ray``, connected to a cluster."""
     ray = import_extra('ray', "runner='ray'", 'ray')
-    options = {'log_to_driver': False, 'logging_level': 'ERROR'}
-    if address is None and 'RAY_ADDRESS' not in os.environ:
-        options['include_dashboard'] = False
     try:
-        _check_connection(address)
-        ray.init(address=address, **options)
+        ray.init(address=address, log_to_driver=False, logging_level='ERROR')
     except (OSError, RuntimeError, ValueError) as error:
         place = address or os.environ.get('RAY_ADDRESS', 'this machine')
         raise ValueError(f'address: no Ray cluster at {place}: {error}') from error
@@ -119,19 +114,10 @@ def _connected(address: str | None) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _check_connection(address: str | None) -> None:
-    """Connect to HOST:PORT once: Ray itself gives up after minutes."""
-    host, _, port = (address or '').rpartition(':')
-    if host and '/' not in host and port.isdecimal():
-        socket.create_connection((host.strip('[]'), int(port)), _SECONDS).close()
-
-
 def _start(
     ray: Any, device: str | None, options: RayOptions, count: int, make: Callable
-) -> tuple[Any, Any]:
-    """Start the workers; returns their pool and one of them."""
-    from ray.util import ActorPool
-
+) -> list[Any]:
+    """Start the workers, as many as fit unless their number is given."""
     resources = ray.cluster_resources()
     num_cpus, num_gpus = options.cpus_per_worker, options.gpus_per_worker
     if num_gpus is None:
@@ -144,12 +130,7 @@ def _start(
     if num_gpus:
         most = min(most, int(resources.get('GPU', 0) / num_gpus))
     num_workers = options.num_workers or max(1, min(most, count))
-    if not most and options.address is None:
-        found = f'{resources.get("CPU", 0):g} CPUs and {resources.get("GPU", 0):g} GPUs'
-        raise ValueError(
-            f'cpus_per_worker and gpus_per_worker must be at most the {found} of this '
-            f'machine, got {num_cpus:g} and {num_gpus:g}'
-        )
+    # a cluster may grow
     if num_workers > most and options.address is None:
         raise ValueError(
             f'num_workers must be at most {most} on this machine, with {num_cpus:g} '
@@ -161,8 +142,7 @@ def _start(
         max_restarts=-1,
         max_task_retries=options.retries,
     )
-    actors = [actor.remote(make, os.getcwd()) for _ in range(num_workers)]
-    return ActorPool(actors), actors[0]
+    return [actor.remote(make, os.getcwd()) for _ in range(num_workers)]
 
 
 def collect_outcomes(

@@ -2,12 +2,11 @@
 
 Example:
   mmhot export gtpt-t --out exported/gtpt-t
-  mmhot export gtpt-t --int8 --out exported/gtpt-t-int8
   mmhot export hot-mixste.py hot-mixste.pth --keep 61 --out exported/hot-mixste
 
-Lifters, top-down 2D models and RTMDet detectors become a folder of model.onnx,
-meta.json and README.md. Nothing is written, and the exit code is 2, if ONNX Runtime's
-results differ from PyTorch's on random or on real inputs.
+Lifters, top-down 2D models and RTMDet detectors become a folder of model.onnx
+and meta.json. Nothing is written, and the exit code is 2, if ONNX Runtime's results
+differ from PyTorch's on random or on real inputs.
 """
 
 import argparse

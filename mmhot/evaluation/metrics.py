@@ -16,8 +16,8 @@ from mmhot.evaluation.clip_predictions import (
     join_predictions,
     read_sample,
 )
+from mmhot.evaluation.embeddings import describe_embeddings
 from mmhot.evaluation.error_report import DEFAULT_MEASURES, ErrorReport, get_measures
-from mmhot.models.lifters.poseclr import describe_embeddings
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 
 _STATISTICS = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)')

@@ -44,14 +44,6 @@ def test_keep_must_be_numbers(capsys):
     ('arguments', 'message'),
     [
         (['none'], "'none' is neither a file nor a "),
-        (
-            ['gtpt-t', '--max-loss', '2'],
-            '--max-loss needs --fp16 or --int8',
-        ),
-        (
-            ['gtpt-t', '--int8', '--max-loss', '-1'],
-            '--max-loss must be above 0, got -1',
-        ),
         (['rtmdet-nano-person', '--keep', '3'], '--keep needs a model that prunes'),
         (
             ['tps-tri-motionbert-xs_81frm-keep27_cmu-wild', '--keep', '0.5'],

@@ -9,9 +9,7 @@ from mmhot.apis.command_options import (
     OnnxOptions,
     PageOptions,
     PruningOptions,
-    SearchOptions,
 )
-from mmhot.apis.inferencer_inputs import CallOptions
 from mmhot.apis.option_fields import command_words, flag_of
 from mmhot.apis.options import (
     ExportOptions,
@@ -26,8 +24,8 @@ from mmhot.cli.errors import OneLineParser, flags_of
 from mmhot.cli.options import add_options, name_options, read_options
 
 ALL = (
-    *(CallOptions, CostOptions, InferRunOptions, LiftRunOptions, LiveOptions),
-    *(OnnxOptions, PageOptions, PruningOptions, RayOptions, SearchOptions),
+    *(CostOptions, InferRunOptions, LiftRunOptions, LiveOptions),
+    *(OnnxOptions, PageOptions, PruningOptions, RayOptions),
 )
 FLAGS = {
     **{name: f'--{name}' for name in ('fov', 'intrinsics', 'fps', 'keep', 'device')},
@@ -57,7 +55,6 @@ FLAGS = {
         (ExportOptions, {'formats': ['npz', 'avi']}, "among npz,.*; got 'avi'"),
         (ExportOptions, {'formats': []}, 'formats must be among .*; got none'),
         (RayOptions, {'cpus_per_worker': 0}, 'cpus_per_worker must be at least 0.01'),
-        (OnnxOptions, {'out': 'x', 'fp16': 1, 'int8': 1}, 'fp16 and int8 both set'),
         (PageOptions, {'port': 70000}, 'port must be from 1 to 65535, got 70000'),
         (CostOptions, {'shape': ['3', 'x']}, r"shape must be whole .* got \['3', 'x'"),
     ],

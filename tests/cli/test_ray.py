@@ -31,12 +31,7 @@ slow = partial(pytest.mark.slow, reason='starts Ray clusters')
     ('given', 'message'),
     [
         (['--num-workers', '2'], '--num-workers needs --runner ray'),
-        (['--address', 'auto'], '--address needs --runner ray'),
-        (['--gpus-per-worker', '1'], '--gpus-per-worker needs --runner ray'),
         (['--runner', 'ray', '--num-workers', '0'], '--num-workers must be at least 1'),
-        (['--runner', 'ray', '--retries', '-1'], '--retries must be at least 0'),
-        (['--runner', 'ray', '--cpus-per-worker', '0'], '--cpus-per-worker must be'),
-        (['--runner', 'ray', '--gpus-per-worker', '-1'], '--gpus-per-worker must be'),
         (['--runner', 'ray', '--device', 'cuda:1'], '--device must be cpu or cuda'),
     ],
 )
@@ -58,31 +53,17 @@ def test_missing_ray_is_reported_with_the_command(tmp_path, monkeypatch, capfd):
     assert not (tmp_path / 'out').exists()
 
 
-@pytest.mark.parametrize(
-    ('given', 'message'),
-    [
-        ({'address': 'localhost:1'}, 'no Ray cluster at localhost:1: .*refused'),
-        (
-            {'cpus_per_worker': 1e9},
-            'cpus_per_worker and gpus_per_worker must be at most the 2 CPUs and 0 GPUs '
-            r'of this machine, got 1e\+09 and 0',
-        ),
-    ],
-)
-def test_clusters_that_cannot_be_used_are_refused(monkeypatch, given, message):
-    """At once: Ray itself waits for minutes for a cluster that is not there."""
+def test_more_workers_than_cores_are_refused(monkeypatch):
     module = SimpleNamespace(
         init=lambda **options: None,
         shutdown=lambda: None,
         cluster_resources=lambda: {'CPU': 2.0},
-        util=SimpleNamespace(ActorPool=None),
     )
     monkeypatch.setitem(sys.modules, 'ray', module)
-    monkeypatch.setitem(sys.modules, 'ray.util', module.util)
     outcomes = process_with_ray(
-        [], InferRunOptions(out_dir=''), RayOptions(**given), print, print, 'a'
+        [], InferRunOptions(out_dir=''), RayOptions(num_workers=3), print, print, 'a'
     )
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match='num_workers must be at most 2 on this'):
         list(outcomes)
 
 
@@ -118,23 +99,8 @@ class FakeRayError(Exception):
 RAY = SimpleNamespace(exceptions=SimpleNamespace(RayError=FakeRayError))
 
 
-@pytest.mark.parametrize(
-    ('retries', 'errors'),
-    [
-        (
-            0,
-            {
-                'a': '',
-                'b': 'bad',
-                'c': 'bad',
-                'd': 'its worker failed: the worker died',
-            },
-        ),
-        (1, {'a': '', 'b': '', 'c': 'bad', 'd': 'its worker failed: the worker died'}),
-        (2, {'a': '', 'b': '', 'c': '', 'd': 'its worker failed: the worker died'}),
-    ],
-)
-def test_failed_inputs_are_retried(retries, errors):
+@pytest.mark.parametrize(('retries', 'failed'), [(0, 'bcd'), (1, 'cd'), (2, 'd')])
+def test_failed_inputs_are_retried(retries, failed):
     turns = {'a': [''], 'b': ['bad', ''], 'c': ['bad'] * 2 + ['']}
     pool = Pool(turns | {'d': [FakeRayError('the worker\ndied')]})
     inputs = [SimpleNamespace(name=name) for name in 'abcd']
@@ -142,10 +108,10 @@ def test_failed_inputs_are_retried(retries, errors):
     outcomes = list(
         collect_outcomes(RAY, pool, inputs, retries, lines.append, complaints.append)
     )
-    assert sorted(outcome.name for outcome in outcomes) == list('abcd')
-    for outcome in outcomes:
-        assert outcome.error.startswith(errors[outcome.name])
-        assert bool(outcome.error) == bool(errors[outcome.name])
+    errors = {outcome.name: outcome.error for outcome in outcomes}
+    assert {name for name in errors if errors[name]} == {*failed}
+    assert sorted(errors) == list('abcd')
+    assert errors['d'] == 'its worker failed: the worker died'
     assert len(complaints) == min(retries, 1) + min(retries, 2)
     assert 'line of a' in lines
 
@@ -167,14 +133,13 @@ def checkpoint(tmp_path):
 def importable(monkeypatch):
     """Let Ray's processes import what they run."""
     pytest.importorskip('ray')
-    paths = os.pathsep.join(map(str, (TESTS.parent, TESTS)))
+    paths = os.pathsep.join(map(str, (TESTS.parent, TESTS / 'helpers')))
     monkeypatch.setenv('PYTHONPATH', paths)
 
 
 @slow()
 def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
     """Two processes, of which one is killed in the middle of a video."""
-    pytest.importorskip('ray')
     out, log = tmp_path / 'out', tmp_path / 'log.txt'
     options = InferRunOptions(
         out_dir=out, pose3d_weights=checkpoint, batch_size=1, device='cpu'
@@ -226,7 +191,6 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
 
 @slow()
 def test_missing_models_are_reported_once(videos, tmp_path, importable, capfd):
-    pytest.importorskip('ray')
     wrong = dict(pose3d='mmhot-none', num_workers=1, runner='ray')
     assert infer(*videos, out_dir=tmp_path / 'out', **wrong) == 2
     lines = [x for x in capfd.readouterr().err.splitlines() if 'mmhot infer' in x]

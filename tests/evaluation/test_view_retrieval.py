@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from mmpose.registry import METRICS
+from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 registers
+from mmhot.evaluation.embeddings import describe_embeddings
 
 
 def measure(keys, performances, frames, radius=5):
@@ -40,3 +43,16 @@ def test_near_frames_of_a_performance_are_no_negatives():
         keys + 0.2 * np.eye(4, dtype=np.float32), [0, 0, 1, 1], [0, 3, 0, 10]
     )
     assert near['retrieval_top1'] == 1
+
+
+def test_collapse_is_seen():
+    same = torch.nn.functional.normalize(torch.ones(8, 4))
+    found = describe_embeddings(same, same[:, None], torch.ones(8, 3))
+    assert_close(found['effective_rank'], torch.tensor(1.0), atol=1e-2, rtol=0)
+    assert_close(found['uniformity'], torch.tensor(0.0), atol=1e-5, rtol=0)
+    assert found['retrieval_top1'] == 0
+    spread = torch.eye(8)
+    found = describe_embeddings(spread, spread[:, None], torch.zeros(8, 3))
+    assert_close(found['effective_rank'], torch.tensor(8.0))
+    assert_close(found['uniformity'], torch.tensor(-4.0))
+    assert found['retrieval_top1'] == 1

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
+from pose_sources import FunctionDetector
 
 from mmhot.video import people as interfaces
+from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.sources import detectors, pose_source
 from mmhot.video.sources.detectors import BoxFilter, PoseVerifiedDetector
 from mmhot.video.sources.pose_source import open_pose_source
@@ -275,3 +278,28 @@ def test_identity_depends_on_the_rules(monkeypatch):
     assert detector.identity == before
     monkeypatch.setattr(detectors, '_RULES', 0)
     assert detector.identity != before
+
+
+def test_boxes_are_left_out_as_in_mmpose():
+    found = np.float32(
+        [[0, 0, 10, 10], [1, 0, 11, 10], [50, 0, 60, 10], [90, 0, 99, 9]]
+    )
+    scores = np.float32([0.5, 0.9, 0.3, 0.31])
+    detector = BoxFilter(FunctionDetector(lambda _: [(found, scores), ([], [])]))
+    (kept, kept_scores), (none, _) = detector([None, None])
+    assert_allclose(kept, found[[1, 3]])
+    assert_allclose(kept_scores, [0.9, 0.31])
+    assert none.shape == (0, 4)
+    detector.nms_thr = 0.9
+    assert len(detector([None, None])[0][0]) == 3
+
+
+def test_filtered_detectors_see_every_frame_unless_they_say_otherwise():
+    bare = FunctionDetector(None)
+    filtered = BoxFilter(bare)
+    assert VideoPoseEstimator(filtered, None).detection_interval(25) == 1
+    assert not filtered.redetects
+    boxes, scores = np.float32([[0, 0, 9, 9], [1, 0, 9, 9]]), np.float32([0.8, 0.6])
+    bare.redetect = lambda image, tracked: (boxes, scores)
+    # boxes of tracked people are filtered, too
+    assert filtered.redetect(None, boxes)[0].tolist() == [[0, 0, 9, 9]]

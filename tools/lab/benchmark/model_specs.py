@@ -8,8 +8,7 @@ config file, ``PACKAGE::CONFIG``, or ``mmhot://NAME`` of shipped weights. An opt
 * ``input=(T,K,C)``: the shape of one input, if the config does not define it;
 * ``folded``: rewritten for inference, see :func:`mmhot.deploy.switch.switch_to_deploy`;
 * ``channels_last``: images and kernels in that memory format;
-* ``onnx``: exported, and run by ONNX Runtime; lifters and 2D models; also with
-  ``float16`` or ``int8``, which is calibrated on noise: for times, not for errors;
+* ``onnx``: exported, and run by ONNX Runtime; lifters and 2D models;
 * ``openvino``: exported, and run by OpenVINO in 32-bit floats, if it can be imported;
 * ``center``: only the center frame of a window, as in its evaluation.
 """
@@ -27,7 +26,6 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 import mmhot.plugin  # noqa: F401 registers what configs name
-from mmhot.apis.onnx_precision import convert_precision
 from mmhot.deploy.onnx_graphs import KEPT, LifterGraph, PoseGraph, write_graph
 from mmhot.deploy.switch import switch_to_deploy
 from mmhot.errors import hint_at_names
@@ -95,9 +93,8 @@ MODELS = {
 }
 """Short names and their configs, which may have options."""
 
-_PRECISIONS = ('float16', 'int8')
 _RUNTIMES = ('onnx', 'openvino')
-_OPTIONS = (*_RUNTIMES, *_PRECISIONS, 'folded', 'channels_last', 'center')
+_OPTIONS = (*_RUNTIMES, 'folded', 'channels_last', 'center')
 # A colon outside of '::', '://' and Windows' drives.
 _SEPARATOR = re.compile(r'(?<!:):(?![:/\\])')
 
@@ -209,8 +206,6 @@ def build_spec(spec: ModelSpec, device: str = 'cpu') -> BuiltModel:
     model = model.to(device).eval()
     if not {*_RUNTIMES}.isdisjoint(spec.options):
         return _export(spec, model, shape)
-    if not {*_PRECISIONS}.isdisjoint(spec.options):
-        raise ValueError(f'{spec.name}: float16 and int8 are for onnx')
     if 'folded' in spec.options:
         switch_to_deploy(model)
     memory_format = torch.contiguous_format
@@ -227,21 +222,13 @@ def build_spec(spec: ModelSpec, device: str = 'cpu') -> BuiltModel:
 
 def _export(spec: ModelSpec, model: nn.Module, shape: tuple[int, ...]) -> BuiltModel:
     """Export a model, and open the file with as many threads as PyTorch has."""
-    precisions = [each for each in spec.options if each in _PRECISIONS]
-    (runtime, *others) = sorted(
-        {*spec.options} - {*precisions}, key=lambda each: each not in _RUNTIMES
-    )
+    (runtime, *others) = sorted(spec.options, key=lambda each: each not in _RUNTIMES)
     if others:
         raise ValueError(f'{spec.name}: {runtime} takes no other option of speed')
-    if len(precisions) > (runtime == 'onnx'):
-        raise ValueError(f'{spec.name}: either float16 or int8, for onnx')
     graph = (PoseGraph if len(shape) == 3 and shape[0] == 3 else LifterGraph)(model)
     with TemporaryDirectory() as folder:
         file = Path(folder, 'model.onnx')
-        noise = torch.randn(3, *shape)
-        write_graph(graph, noise, file, {})
-        for precision in precisions:
-            convert_precision(file, file, precision, graph.input_name, noise.numpy())
+        write_graph(graph, torch.randn(3, *shape), file, {})
         names = [name for name in graph.output_names if not name.startswith(KEPT)]
         run = (_open_onnx if runtime == 'onnx' else _open_openvino)(file, names)
     return BuiltModel(model, shape, torch.contiguous_format, run_onnx=run)

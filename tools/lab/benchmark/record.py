@@ -47,7 +47,7 @@ _SHIPPED = (
 )
 # OpenVINO is measured where it is installed.
 _OPENVINO = (':openvino',) if find_spec('openvino') else ()
-_EXPORTED = (':onnx', *_OPENVINO, ':onnx:float16', ':onnx:int8')
+_EXPORTED = (':onnx', *_OPENVINO)
 # Batch sizes, and models that are compared with the first.
 _Group = tuple[tuple[int, ...], Sequence[str]]
 # mmhot infer runs two crops at a time on each thread
