@@ -13,9 +13,9 @@ from mmpose.datasets.datasets import Human36mDataset as MMPoseHuman36m
 from mmpose.registry import METRICS, MODELS
 from numpy.testing import assert_array_equal, assert_equal
 
-from mmhot.cli.report import format_errors
 from mmhot.datasets.h36m import parse_h36m_name
 from mmhot.datasets.human36m_dataset import Human36mClipDataset
+from tools.test import format_errors
 
 
 @pytest.fixture(
