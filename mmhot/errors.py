@@ -85,6 +85,8 @@ def naming(path: Path) -> Iterator[None]:
         FileNotFoundError: The path does not exist.
         OSError: The path cannot be read.
     """
+    if path.exists() and not path.is_dir():
+        require_file(path)  # reading a pipe might never end
     name = escape(path)
     try:
         yield

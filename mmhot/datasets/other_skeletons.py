@@ -16,8 +16,8 @@ from mmhot.datasets.clip_dataset import (
 )
 from mmhot.datasets.h36m import canonical_action, image_size
 from mmhot.datasets.human36m_dataset import read_h36m_cameras
+from mmhot.datasets.pickles import load_objects
 from mmhot.errors import naming
-from mmhot.io.arrays import load_objects
 from mmhot.skeletons.joints import convert_keypoints
 
 # Frames per second of most training videos; others have 50, and files do not say.

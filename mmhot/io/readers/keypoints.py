@@ -78,6 +78,8 @@ def read_keypoints(
     """
     if single not in (None, 'largest'):
         raise ValueError(f"`single` must be 'largest', got {single!r}")
+    if image_size is not None and len(image_size) != 2:
+        raise ValueError(f'`image_size` must be width and height, got {image_size}')
     path = Path(path)
     with naming(path):
         rows = checked(_read_rows(path))
