@@ -112,7 +112,7 @@ def commands(page):
 
 def is_command(words):
     of_mmhot = words[0] == 'mmhot' and len(words) > 1
-    return of_mmhot or bool(re.fullmatch(r'tools/\w+\.py|tools\.lab\.\w+', words[0]))
+    return of_mmhot or bool(re.fullmatch(r'tools/\w+\.py|tools(\.\w+)+', words[0]))
 
 
 class Stop(Exception):  # noqa: N818
@@ -127,8 +127,8 @@ def options_of(command, monkeypatch):
             return parser._option_string_actions
         assert command[1] in parsers, command
         return parsers[command[1]]._option_string_actions
-    in_lab = command[0].startswith('tools.lab.')
-    path = ROOT / (command[0].replace('.', '/') if in_lab else command[0])
+    is_module = command[0].startswith('tools.')
+    path = ROOT / (command[0].replace('.', '/') if is_module else command[0])
 
     def stop(self, *_):
         raise Stop(self)

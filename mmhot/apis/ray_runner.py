@@ -13,8 +13,8 @@ from typing import Any
 from mmhot.apis.clip_worker import ClipWorker, Outcome
 from mmhot.apis.options import InferRunOptions, RayOptions
 from mmhot.apis.progress import no_bar, text_bar
+from mmhot.compat.installation import import_extra
 from mmhot.errors import explain
-from mmhot.installation import import_extra
 from mmhot.video.inputs import ClipInput
 
 Say = Callable[[str], None]

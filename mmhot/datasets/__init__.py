@@ -10,13 +10,12 @@ from mmhot.datasets.human36m_dataset import (
 )
 from mmhot.datasets.mocap_dataset import MocapDataset
 from mmhot.datasets.multi_view import MultiViewDataset
-from mmhot.datasets.other_skeletons import H3WBClipDataset, MPIINF3DHPClipDataset
+from mmhot.datasets.other_skeletons import MPIINF3DHPClipDataset
 from mmhot.datasets.rendered_people import RenderedPeopleDataset
 
 __all__ = [
     'Clip',
     'ClipDataset',
-    'H3WBClipDataset',
     'Human36mClipDataset',
     'MPIINF3DHPClipDataset',
     'MocapDataset',

@@ -6,7 +6,6 @@ from mmhot.engine.hooks import (
     EpochSeedHook,
     FreezeHook,
     GuidanceHook,
-    KeepRateHook,
 )
 from mmhot.engine.optimizers import (
     BFloat16OptimWrapper,
@@ -14,7 +13,6 @@ from mmhot.engine.optimizers import (
     MuonAdamW,
 )
 from mmhot.engine.training import (
-    CurvesHook,
     FiniteLossHook,
     TimeBudgetHook,
     WholeCheckpointHook,
@@ -25,12 +23,10 @@ __all__ = [
     'BatchedTargetsHook',
     'ChannelsLastHook',
     'CosineMomentumEMA',
-    'CurvesHook',
     'EpochSeedHook',
     'FiniteLossHook',
     'FreezeHook',
     'GuidanceHook',
-    'KeepRateHook',
     'MuonAdamW',
     'TimeBudgetHook',
     'WholeCheckpointHook',

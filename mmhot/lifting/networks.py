@@ -10,17 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from mmhot.codecs.pose_lifting import LIFTING_CODECS, CameraPoseLifting
+from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu, open_session, read_meta
 from mmhot.profiling import span
 from mmhot.structures.keypoint_arrays import mirror_poses
-from mmhot.weights.backends import (
-    count_threads,
-    find_graph,
-    graph_with_keep,
-    is_on_cpu,
-    open_session,
-    read_meta,
-    shipped_graph,
-)
+from mmhot.weights.backends import find_graph, graph_with_keep, shipped_graph
 from mmhot.weights.index import DEFAULT_LIFTER, SCHEME
 
 Keep = int | Sequence[int]

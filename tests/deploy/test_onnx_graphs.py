@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmpose.registry import MODELS
 
 from mmhot.deploy.onnx_graphs import LifterGraph, PoseGraph, choose_boxes, write_graph
-from tools.lab.benchmark.model_specs import build_spec, parse_spec
+from tools.benchmark.model_specs import build_spec, parse_spec
 
 # Rounding, of outputs whose size is about 1.
 CLOSE = {'rtol': 1e-4, 'atol': 1e-4}

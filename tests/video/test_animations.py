@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 from lifters import save_lifter
+from mmhot.apis.inferencer_inputs import open_all
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image, features
 from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import gray_image
 
-from mmhot.apis.inferencer_inputs import open_all
 from mmhot.io.images import decode_image, is_animated, read_image
 from mmhot.io.lifted import read_lifted
 from mmhot.video.animations import AnimatedImage

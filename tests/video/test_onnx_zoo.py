@@ -3,7 +3,6 @@
 import io
 import json
 import zipfile
-from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -17,7 +16,7 @@ from mmhot.video.sources import onnx_formats
 from mmhot.video.sources.onnx_detectors import OneStageEstimator, OnnxDetector
 from mmhot.video.sources.onnx_models import OnnxPoseEstimator
 from mmhot.video.sources.pose_source import open_pose_source
-from mmhot.weights import downloads, hub
+from mmhot.weights import downloads
 from mmhot.weights.backends import exported_file
 
 BOX = np.float32([[10, 20, 70, 100]])
@@ -161,7 +160,7 @@ def test_archives_are_downloaded_by_url(sdk, tmp_path, monkeypatch):
         (lambda files: files.update({'b.onnx': b''}), 'has 2 .onnx files'),
         (
             lambda files: files.update({f'{FOLDER}/pipeline.json': b' ' * (2 << 20)}),
-            'pipeline.json in it has 2 MB, and at most 1 MB can be unpacked',
+            'pipeline.json in it is larger than 1 MB',
         ),
     ],
 )
@@ -173,13 +172,8 @@ def test_other_archives_are_refused(sdk, tmp_path, cache, change, message):
     assert not [each for each in cache.glob('mmhot/**/*') if each.is_file()]
 
 
-def test_damaged_and_missing_archives_are_named(sdk, tmp_path, monkeypatch):
+def test_damaged_and_missing_archives_are_named(sdk, tmp_path):
     path = archive(tmp_path / 'a.zip', sdk)
-    usage = SimpleNamespace(free=9)
-    with monkeypatch.context() as context:
-        context.setattr(hub.shutil, 'disk_usage', lambda _: usage)
-        with pytest.raises(ValueError, match='at most 0 MB can be unpacked'):
-            exported_file(path)
     data = bytearray(path.read_bytes())
     data[len(data) // 4] ^= 255
     path.write_bytes(data)

@@ -15,9 +15,10 @@ from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.video.sources.onnx_detectors import OnnxDetector
 from mmhot.video.sources.onnx_models import OnnxPoseEstimator
 from mmhot.video.sources.pose_source import open_pose_source
+from mmhot.weights import backends
 from mmhot.weights.backends import find_graph
 from mmhot.weights.index import WEIGHTS_FOLDER, shipped_weights
-from tools.lab.shared_weights import WEIGHTS_KEY
+from tools.export_shipped import WEIGHTS_KEY
 
 DEMO = Path(__file__).parents[2] / 'demo'
 LIFTERS = ('nanohtnet', 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild')
@@ -31,7 +32,7 @@ def images():
 
 @pytest.mark.parametrize('name', shipped_weights())
 def test_graphs_have_the_tensors_of_the_checkpoint_beside_them(name):
-    """``python -m tools.lab.export_shipped`` writes them again."""
+    """``python -m tools.export_shipped`` writes them again."""
     weights = shipped_weights()[name]
     model = onnx.load(weights.with_suffix('.onnx'), load_external_data=False)
     content, inside = weights.read_bytes(), 0
@@ -138,9 +139,8 @@ def machine(monkeypatch):
     """Replace what is installed, and the devices of the driver."""
 
     def use(packages, devices=('cpu',)):
-        backends = 'mmhot.weights.backends'
-        monkeypatch.setattr(f'{backends}.find_spec', lambda x: x in packages or None)
-        monkeypatch.setattr(f'{backends}.list_devices_of_driver', lambda: devices)
+        monkeypatch.setattr(backends, 'find_spec', lambda x: x in packages or None)
+        monkeypatch.setattr(backends, 'list_devices_of_driver', lambda: devices)
 
     return use
 
@@ -159,7 +159,6 @@ BOTH = ('torch', 'onnxruntime')
         (BOTH, ('cpu',), dict(weights='a.pth'), 'torch'),
         (BOTH, ('cpu',), dict(backend='torch'), 'torch'),
         (BOTH, ('cpu', 'cuda:0'), dict(backend='onnx'), 'onnx'),
-        (('torch',), ('cpu',), {}, 'torch'),
         (('onnxruntime',), ('cpu', 'cuda:0'), dict(prefers_torch=True), 'onnx'),
     ],
 )
@@ -186,6 +185,18 @@ def test_wrong_back_ends_are_refused(arguments, message, machine):
     machine(('onnxruntime',))
     with pytest.raises(ValueError, match=message):
         find_graph(tasks=TASK, **arguments)
+
+
+def test_export_is_recommended_once_for_models_of_the_user(machine, caplog):
+    machine(BOTH)
+    backends._recommend_export.cache_clear()
+    find_graph('nanohtnet', TASK)
+    find_graph('nanohtnet', TASK, 'a.pth', backend='torch')
+    assert caplog.messages == []
+    for weights in ('a.pth', 'b.pth'):
+        find_graph('nanohtnet', TASK, weights)
+    (message,) = caplog.messages
+    assert 'mmhot export' in message
 
 
 def test_other_files_are_no_lifters_and_keep_is_fixed(tmp_path):

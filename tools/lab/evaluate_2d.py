@@ -20,17 +20,17 @@ import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file
-from mmhot.installation import choose_device
+from mmhot.compat.installation import choose_device
 from mmhot.io.atomic import replacing
 from mmhot.io.images import write_png
 from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.skeletons.side_colors import side_rgb
 from mmhot.structures.crops import crop_matrix, map_points
 from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.visualization.drawing import (
     BACKGROUND,
     draw_people,
     draw_text,
-    side_color,
     skeleton_style,
 )
 from tools.lab.keypoint_errors import (
@@ -240,7 +240,7 @@ def _draw_tile(
     draw_people(tile, rig, predicted, scale * ones / 2, ones > 0)
     labels = map_points(matrix, people.truth[person]).round().astype(int)
     for joint in np.flatnonzero(people.labeled[person]):
-        color = side_color(skeleton.joints[joint])
+        color = side_rgb(skeleton.joints[joint])[::-1]
         cv2.circle(tile, labels[joint].tolist(), 4, color, 1, cv2.LINE_AA)
     return tile
 

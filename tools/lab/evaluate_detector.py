@@ -22,8 +22,8 @@ from pycocotools.cocoeval import COCOeval
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file
+from mmhot.compat.installation import choose_device
 from mmhot.errors import require_file
-from mmhot.installation import choose_device
 from mmhot.io.arrays import load_arrays, load_json
 from mmhot.io.atomic import replacing
 from mmhot.io.images import read_image

@@ -30,7 +30,7 @@ from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.io.atomic import replacing
 from mmhot.lifting.lifter import Lifter
 from mmhot.structures.windows import resample
-from tools.lab.motions import add_lifter_arguments, open_motions
+from tools.analysis.motions import add_lifter_arguments, open_motions
 
 _OFF_CENTER = 1 / 3  # of the image's width
 _SMALL = 0.25  # of the image's height

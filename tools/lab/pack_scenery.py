@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.report import output_file
+from mmhot.compat.installation import import_extra
 from mmhot.datasets.packed_people import PackedPeople
-from mmhot.installation import import_extra
 from tools.lab.packing import join_images, write_packed_people
 
 _SIZE = (192, 256)

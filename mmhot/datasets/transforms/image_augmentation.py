@@ -11,7 +11,7 @@ from mmengine.dataset import BaseDataset
 from mmpose.datasets.transforms import Albumentation, LoadImage
 from mmpose.registry import TRANSFORMS
 
-from mmhot.installation import import_extra
+from mmhot.compat.installation import import_extra
 
 # albumentations would ask the network for its latest version when imported
 os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')

@@ -21,11 +21,10 @@ from torch import nn
 
 import mmhot.plugin  # noqa: F401 registers what our configs name
 from mmhot.compat.checkpoints import safe_load
-from mmhot.deploy.switch import (
+from mmhot.deploy.half_precision import (
     copy_to_device,
     half_precision,
     move_to_device,
-    switch_to_deploy,
 )
 from mmhot.errors import ignored_warnings
 from mmhot.profiling import span
@@ -99,8 +98,7 @@ class MMPoseDetector(Detector):
         if _PERSON not in classes:
             raise ValueError(f'{weights} detects {", ".join(classes)}, not people')
         self.label = classes.index(_PERSON)
-        # saves a tenth of the time on a CPU; batch normalizations are not folded, since
-        # heads may share a convolution among several
+        # saves a tenth of the time on a CPU
         self.model.to(memory_format=torch.channels_last)
         move_to_device(self.model, device)
         self.min_score = min_score
@@ -148,7 +146,7 @@ class MMPoseEstimator(PoseEstimator):
             ``QuarterTurns()``.
 
     Attributes:
-        model (TopdownPoseEstimator): Rewritten for inference if it has a GTPT head.
+        model (TopdownPoseEstimator): MMPose's model.
 
     Raises:
         FileNotFoundError: If a file does not exist.
@@ -168,16 +166,11 @@ class MMPoseEstimator(PoseEstimator):
     ) -> None:
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        from mmhot.models.gtpt.head import GTPTHead
-
         self.model, self._meta, config = load_pose_model(model, weights)
         pipeline = config.test_dataloader.dataset.pipeline
         content = fingerprint(self.model, config.model, pipeline)
         with DefaultScope.overwrite_default_scope('mmpose'):
             self._pipeline = Compose(pipeline)
-        if isinstance(self.model.head, GTPTHead):
-            # only in these every batch normalization follows the layer before it
-            switch_to_deploy(self.model)
         move_to_device(self.model, device)
         # the same layers without flip test, for calls from several threads
         self._fast_model = copy.copy(self.model)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from mmhot.deploy.onnx_sessions import open_session, read_meta
 from mmhot.errors import naming
 from mmhot.profiling import span
 from mmhot.video.cache import identify
@@ -26,7 +27,6 @@ from mmhot.video.sources.onnx_models import (
     OneStageModelError,
     OnnxPoseEstimator,
 )
-from mmhot.weights.backends import open_session, read_meta
 
 # Gray of the margin, label of people, divisor of sides.
 _GRAY, _PERSON, _STRIDE = 114, 0, 32

@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu, open_session, read_meta
 from mmhot.profiling import span
 from mmhot.structures.crops import crop_matrix, unmap_points
 from mmhot.video.cache import identify
@@ -33,13 +34,7 @@ from mmhot.video.sources.onnx_formats import (
     read_pipeline,
 )
 from mmhot.video.sources.turned_crops import QuarterTurns
-from mmhot.weights.backends import (
-    count_threads,
-    graph_with_keep,
-    is_on_cpu,
-    open_session,
-    read_meta,
-)
+from mmhot.weights.backends import graph_with_keep
 
 # Numbers of axes of the outputs: SimCC's two; heatmaps' or MoveNet's one.
 _LAYOUTS = ([3, 3], [4])

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmhot.installation import choose_device
+from mmhot.compat.installation import choose_device
 from mmhot.video.people import Detector, PoseEstimator, require_members
 from mmhot.video.sources.detectors import (
     CANDIDATE_SCORE,

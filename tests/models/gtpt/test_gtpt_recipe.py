@@ -27,7 +27,7 @@ from mmhot.datasets.transforms.person_crop import (
     RandomBBoxScaleRotation,
     RandomHalfWholeBody,
 )
-from mmhot.engine import CosineMomentumEMA, GuidanceHook, KeepRateHook
+from mmhot.engine import CosineMomentumEMA, GuidanceHook
 from mmhot.skeletons.joints import get_skeleton
 
 META = {
@@ -317,32 +317,6 @@ def runner_at(epoch, keep_rates=(1.0, 0.7, 0.3, 0.1)):
     model = nn.Module()
     model.head = SimpleNamespace(keep_rates=keep_rates)
     return SimpleNamespace(epoch=epoch, model=model)
-
-
-@pytest.mark.parametrize(
-    ('epoch', 'rates'),
-    [
-        (0, (1, 1, 1, 1)),
-        (10, (1, 1, 1, 1)),
-        (15, (1, 0.85, 0.65, 0.55)),
-        (20, (1, 0.7, 0.3, 0.1)),
-        (99, (1, 0.7, 0.3, 0.1)),
-    ],
-)
-def test_keep_rates_can_fall_during_training(epoch, rates):
-    hook, runner = KeepRateHook(begin=10, end=20), runner_at(epoch)
-    hook.before_train(runner)
-    hook.before_train_epoch(runner)
-    assert runner.model.head.keep_rates == pytest.approx(rates)
-    hook.after_train_epoch(runner)
-    assert runner.model.head.keep_rates == (1.0, 0.7, 0.3, 0.1)
-
-
-def test_falling_keep_rates_need_a_target():
-    with pytest.raises(ValueError, match='begin must be before end, got 5 and 5'):
-        KeepRateHook(begin=5, end=5)
-    with pytest.raises(ValueError, match="the head's keep_rates or the .* pruner"):
-        KeepRateHook(end=5).before_train(runner_at(0, keep_rates=None))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, run_safely
-from mmhot.installation import import_extra
+from mmhot.compat.installation import import_extra
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
 

@@ -96,6 +96,5 @@ custom_hooks = [
 default_hooks = dict(
     checkpoint=dict(type='mmpose.WholeCheckpointHook', interval=1, max_keep_ckpts=2),
     finite_loss=dict(type='mmpose.FiniteLossHook'),
-    curves=dict(type='mmpose.CurvesHook'),
 )
 randomness = dict(seed=42)
