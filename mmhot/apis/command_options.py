@@ -117,9 +117,6 @@ class PageOptions(DeviceOptions):
     )
     pose3d: str | None = option(None, 'lifter, as for `mmhot infer`', metavar='MODEL')
     max_upload: int = option(
-        1000,
-        'largest file that may be uploaded, in megabytes',
-        low=1,
-        metavar='MB',
+        1000, 'largest file that may be uploaded', low=1, metavar='MEGABYTES'
     )
     open: bool = option(False, 'open it in the browser')

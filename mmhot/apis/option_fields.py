@@ -2,7 +2,7 @@
 
 import operator
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -110,36 +110,12 @@ def flag_of(each: Field) -> str:
     return each.metadata['argument'].flag or f'--{each.name.replace("_", "-")}'
 
 
-def command_words(options: type[Options], values: Mapping[str, Any]) -> Iterator[str]:
-    """Write values as command-line options; defaults and None are left out.
-
-    Args:
-        options (type[Options]): Dataclass that has the fields.
-        values (Mapping[str, Any]): Values by field.
-
-    Yields:
-        str: Words of a command line.
-    """
-    known = {each.name: each for each in fields(options)}
-    for name, value in values.items():
-        each = known[name]
-        if value is None or value in ('', each.default):
-            continue
-        yield flag_of(each)
-        if isinstance(value, list | tuple):
-            yield ','.join(map(str, value))
-        elif not isinstance(value, bool):
-            yield f'{value:g}' if isinstance(value, float) else str(value)
-
-
 def _check(each: Field, value: Any) -> Any:
     name, argument, kind = each.name, each.metadata['argument'], kind_of(each)
     if argument.convert is not None:
         return argument.convert(value)
     if kind is bool:
         return bool(value)
-    if kind is tuple:
-        return (value,) if isinstance(value, str) else tuple(value)
     if kind in (int, float):
         value = _to_number(name, kind, value)
         _check_range(name, argument, value)

@@ -188,7 +188,7 @@ def damage(folder, name):
     ('settings', 'message'),
     [
         (dict(ann_file='nothing.npz'), 'nothing.npz does not exist; see'),
-        (dict(ann_file='annotation_body3d/cameras.pkl'), 'cameras.pkl: the file is'),
+        (dict(ann_file='annotation_body3d/cameras.pkl'), 'cameras.pkl: is'),
         (dict(keypoint_2d_det_file='short.npy'), r'keypoints must be \(33, 17, 3\)'),
         (dict(keypoint_2d_det_file='text.npy'), 'text.npy is no readable .npy'),
         (dict(camera_param_file='none.pkl'), f'none.pkl lacks camera {CAMERA} of S9'),

@@ -99,7 +99,7 @@ def stack(
         default (object): Value of people who lack the field.
 
     Returns:
-        np.ndarray | None: (N, ...); None if nobody has it.
+        np.ndarray | None: (N, ...); None if no person has it.
 
     Raises:
         ValueError: If the values are no numbers, or of several shapes.
@@ -122,7 +122,7 @@ def stack(
 
 
 def stack_tracks(people: list[dict]) -> np.ndarray | None:
-    """Stack the track IDs of all people, (N,); None if nobody has one."""
+    """Stack the track IDs of all people, (N,); None if no person has one."""
     for key in _TRACK_KEYS:
         values = [person.get(key) for person in people]
         if all(value is None for value in values):
