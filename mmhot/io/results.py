@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from os.path import realpath
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -58,13 +59,13 @@ def check_targets(
         IsADirectoryError: If a folder is in the way.
         ValueError: If an input would be overwritten, or two inputs write one file.
     """
-    inputs = {Path(path).resolve() for path in read}
-    sources: dict[Path, object] = {}
+    inputs = {realpath(path) for path in read}
+    sources: dict[str, object] = {}
     for source, files in targets:
-        for file, target in {file.resolve(): file for file in files}.items():
-            if file.is_dir():
+        for file, target in {realpath(file): file for file in files}.items():
+            if target.is_dir():
                 raise IsADirectoryError(f'{target} is a folder: a file is written here')
-            if file in inputs and file.exists():
+            if file in inputs and target.exists():
                 raise ValueError(
                     f'{target} is an input and would be overwritten by a result'
                 )
