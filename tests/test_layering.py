@@ -12,7 +12,7 @@ FILES = sorted((ROOT / 'mmhot').rglob('*.py'))
 # A module imports from its own line and from those above.
 LAYERS = (
     'skeletons errors compat',
-    'structures profiling io.arrays io.atomic io.images',
+    'structures io.arrays io.atomic io.images',
     'codecs datasets evaluation',
     'models.layers',
     'models.tokens',

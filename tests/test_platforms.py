@@ -16,7 +16,7 @@ import mmhot.compat
 from mmhot.cli import errors
 from mmhot.compat.doctor import try_imports
 from mmhot.engine import runner
-from mmhot.io.images import is_animated, read_image
+from mmhot.io.images import read_image
 from mmhot.io.writers import json_lines
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video.inputs import open_inputs
@@ -50,7 +50,6 @@ def test_images_and_checksums_need_no_python_above_3_10(tmp_path, monkeypatch):
     monkeypatch.delattr(hashlib, 'file_digest', raising=False)
     path = tmp_path / 'image.png'
     cv2.imwrite(str(path), np.zeros((8, 6, 3), np.uint8))
-    assert not is_animated(path)
     assert read_image(path).shape == (8, 6, 3)
     (source,) = open_inputs([str(tmp_path)])
     assert [frame.image.shape for frame in source] == [(8, 6, 3)]

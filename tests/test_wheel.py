@@ -237,11 +237,11 @@ def test_extras_replace_nothing_in_the_locked_environment(tmp_path):
     locked = ('--no-deps', '-r', ROOT / 'requirements/pip.txt', ROOT)
     uv('pip', 'install', '--python', python, *locked, cwd=tmp_path)
     pip = (python, '-m', 'pip', '--quiet', 'install', '--dry-run', '--report', 'a.json')
-    call(*pip, f'{ROOT}[ui,augment,ray,rerun]', cwd=tmp_path)
+    call(*pip, f'{ROOT}[ui,ray,rerun]', cwd=tmp_path)
     report = json.loads((tmp_path / 'a.json').read_text())
     added = {item['metadata']['name'].lower() for item in report['install']}
     lines = (ROOT / 'requirements/pip.txt').read_text().splitlines()
-    assert {'gradio', 'ray', 'rerun-sdk', 'albumentations'} <= added
+    assert {'gradio', 'ray', 'rerun-sdk'} <= added
     assert not added & {line.partition('=')[0] for line in lines}
 
 

@@ -20,6 +20,7 @@ PAGES = (
     'demo/README.md',
     'configs/*/*/README.md',
     'mmhot/weights/*.md',
+    'projects/*/README.md',
 )
 # README.md is GitHub's first page; the site's is docs/index.md.
 HOME = {'README.md': 'docs/index.md'}

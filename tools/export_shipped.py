@@ -2,7 +2,7 @@
 
 A checkpoint of PyTorch is an uncompressed archive, and ONNX's external tensors are a
 file, an offset and a length: a graph refers to the weights, which are stored once.
-Graphs of the speed levels have their kept patches and frames. Run it after weights
+Graphs of the speed presets have their kept patches and frames. Run it after weights
 were replaced. Example::
 
     python -m tools.export_shipped
@@ -23,7 +23,7 @@ from mmhot.apis.onnx_models import open_exportable
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.deploy.onnx_graphs import KEPT, trace_graph
 from mmhot.io.atomic import replacing
-from mmhot.video.speed import read_levels
+from mmhot.video.speed import SPEEDS
 from mmhot.weights.backends import graph_with_keep
 from mmhot.weights.hub import META_FILE
 from mmhot.weights.index import DEFAULT_LIFTER, shipped_weights
@@ -47,7 +47,7 @@ def parse_args() -> argparse.Namespace:
 
 def write_graphs(names: list[str]) -> None:
     """Write the graphs of shipped weights; see the module."""
-    shipped, levels = shipped_weights(), read_levels()
+    shipped = shipped_weights()
     for name in names or shipped:
         if name not in shipped:
             raise ValueError(f'{name} is not shipped: {", ".join(shipped)} are')
@@ -56,8 +56,8 @@ def write_graphs(names: list[str]) -> None:
         opened = open_exportable(f'mmhot://{name}')
         files = {graph: opened}
         settings = {
-            _GTPT: {level.keep_rates for level in levels},
-            DEFAULT_LIFTER: {level.keep and (level.keep,) for level in levels},
+            _GTPT: {speed.keep_rates for speed in SPEEDS.values()},
+            DEFAULT_LIFTER: {each.keep and (each.keep,) for each in SPEEDS.values()},
         }
         for keep in settings.get(name, {None}) - {None}:
             path = graph_with_keep(graph, keep)

@@ -159,13 +159,11 @@ class InferOptions(LifterOptions):
         low=1,
     )
     batch_size: int = option(8, 'frames per batch, if all frames are detected', low=1)
-    target_fps: float | None = option(
-        None,
-        'speed to reach, frames per second: settings are chosen by timing the first '
-        'two seconds of each video, and adapted during streams (default: the usual '
-        'settings; see `mmhot tune`)',
-        low=0.1,
-        high=1000,
+    speed: str = option(
+        'default',
+        'fast and fastest prune and interpolate more, without the flip test of the '
+        'lifter: three quarters and two thirds of the time, less accurate',
+        choices=('default', 'fast', 'fastest'),
     )
     pose3d: str | None = option(
         None,

@@ -16,8 +16,7 @@ from mmhot.cli.errors import OneLineParser, flags_of, print_line, run_safely
 from mmhot.cli.options import help_of
 
 COMMANDS = (
-    *('infer', 'lift', 'tune', 'ui', 'show-pruning', 'export', 'list', 'cost'),
-    'doctor',
+    *('infer', 'lift', 'ui', 'show-pruning', 'export', 'list', 'cost', 'doctor'),
 )
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
 _VERSIONS = 'print the versions of mmhot, PyTorch, MMPose and MMCV'

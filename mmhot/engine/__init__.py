@@ -1,11 +1,8 @@
 """Components of MMEngine's Runner: hooks, optimizers, averages of weights."""
 
-from mmhot.engine.batched_targets import BatchedTargetsHook
 from mmhot.engine.hooks import (
-    ChannelsLastHook,
     EpochSeedHook,
     FreezeHook,
-    GuidanceHook,
 )
 from mmhot.engine.optimizers import (
     BFloat16OptimWrapper,
@@ -14,20 +11,15 @@ from mmhot.engine.optimizers import (
 )
 from mmhot.engine.training import (
     FiniteLossHook,
-    TimeBudgetHook,
     WholeCheckpointHook,
 )
 
 __all__ = [
     'BFloat16OptimWrapper',
-    'BatchedTargetsHook',
-    'ChannelsLastHook',
     'CosineMomentumEMA',
     'EpochSeedHook',
     'FiniteLossHook',
     'FreezeHook',
-    'GuidanceHook',
     'MuonAdamW',
-    'TimeBudgetHook',
     'WholeCheckpointHook',
 ]

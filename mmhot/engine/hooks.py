@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -14,21 +13,6 @@ from torch.utils.data import Dataset, Sampler
 
 from mmhot.datasets.data_loading import SeedTransforms, seed_everything
 from mmhot.errors import hint_at_names
-
-
-@HOOKS.register_module()
-class ChannelsLastHook(Hook):
-    """Train in the memory format ``channels_last``.
-
-    Results are equal up to rounding. On a CPU without mixed precision a training step
-    of RTMDet-nano, with depthwise convolutions, takes 0.62 of the time.
-    """
-
-    priority = 'VERY_HIGH'
-
-    def before_run(self, runner: Runner) -> None:
-        """Change the format, before other hooks copy the model."""
-        runner.model.to(memory_format=torch.channels_last)
 
 
 @HOOKS.register_module()
@@ -124,39 +108,6 @@ class FreezeHook(Hook):
 
 
 @HOOKS.register_module()
-class GuidanceHook(Hook):
-    """Decay the weight of :class:`PatchGuidanceLoss` geometrically to the config's.
-
-    Guidance that is strong enough at the start dominates the loss of keypoints later:
-    at a weight of 0.1 its gradient in the coarse layers was 12 to 33 times as long.
-
-    Args:
-        factor (float): Factor of the configured weight in the first epoch. Defaults
-            to 10.
-        end (int): First epoch with the configured weight. Defaults to 3.
-    """
-
-    def __init__(self, factor: float = 10.0, end: int = 3) -> None:
-        if factor <= 0 or end < 1:
-            raise ValueError(
-                f'factor must be positive and end at least 1, got {factor} and {end}'
-            )
-        self.factor = factor
-        self.end = end
-
-    def before_train(self, runner: Runner) -> None:
-        """Store the configured weight."""
-        guidance = model_of(runner).head.guidance
-        if guidance is None:
-            raise ValueError("GuidanceHook: the head's guidance must be set")
-        self.weight = guidance.weight
-
-    def before_train_epoch(self, runner: Runner) -> None:
-        """Set this epoch's weight."""
-        left = max(1 - runner.epoch / self.end, 0)
-        model_of(runner).head.guidance.weight = self.weight * self.factor**left
-
-
 def model_of(runner: Runner) -> nn.Module:
     """Return the model in training."""
     model = runner.model

@@ -1,15 +1,11 @@
-"""Hooks around a training: checkpoints, diverged losses, limited time."""
+"""Hooks around a training: checkpoints, diverged losses."""
 
-import math
 import re
-import time
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import torch
-from mmengine.dist import broadcast
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner, find_latest_checkpoint
@@ -19,8 +15,6 @@ from mmhot.compat.checkpoints import safe_load
 from mmhot.io.atomic import replacing
 
 _BACKEND = 'mmhot'
-# Seconds that a training for a given time took, in MMEngine's message hub.
-_SPENT = 'time_budget_seconds'
 _NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
@@ -164,83 +158,3 @@ class FiniteLossHook(Hook):
             'optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad; '
             + (f'last checkpoint: {saved}' if saved else 'no checkpoint was saved')
         )
-
-
-@HOOKS.register_module()
-class TimeBudgetHook(Hook):
-    """Train for a given time, over which the learning rate rises, stays and falls.
-
-    For machines that are lent for minutes and whose speed is not known in advance. The
-    training stops after the epoch in which the time ends, and saves ``final.pth``
-    without the optimizer's state. It needs an epoch-based loop with enough, short
-    epochs, and no ``param_scheduler``. A resumed training has the time that was left
-    at its checkpoint.
-
-    Args:
-        minutes (float): From the first step on, without interruptions.
-        warmup (float): Share of the time in which the rate rises. Defaults to 0.03.
-        decay (float): Share of the time in which it falls, by a cosine. Defaults to
-            0.6.
-        end_factor (float): Factor of the rate at the end. Defaults to 0.005.
-    """
-
-    def __init__(
-        self,
-        minutes: float,
-        warmup: float = 0.03,
-        decay: float = 0.6,
-        end_factor: float = 0.005,
-    ) -> None:
-        if minutes <= 0 or min(warmup, decay) < 0 or warmup + decay > 1:
-            raise ValueError(
-                f'minutes ({minutes}) must be positive, warmup ({warmup}) and decay '
-                f'({decay}) shares that sum to at most 1'
-            )
-        self.minutes, self.warmup, self.decay = minutes, warmup, decay
-        self.end_factor = end_factor
-        self._start: float | None = None
-        self._spent = 0.0
-
-    def before_train(self, runner: Runner) -> None:
-        """Continue the clock of the checkpoint that is resumed."""
-        self._spent = runner.message_hub.runtime_info.get(_SPENT, 0.0)
-
-    def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None
-    ) -> None:
-        """Set the learning rate."""
-        factor = self.factor(self._elapsed())
-        for group in runner.optim_wrapper.param_groups:
-            group.setdefault('initial_lr', group['lr'])
-            group['lr'] = group['initial_lr'] * factor
-
-    def factor(self, share: float) -> float:
-        """Factor of the learning rate after a share of the time."""
-        if share < self.warmup:
-            return max(share / self.warmup, 0.01)
-        fallen = min(max((share - 1 + self.decay) / max(self.decay, 1e-9), 0), 1)
-        cosine = (1 + math.cos(math.pi * fallen)) / 2
-        return self.end_factor + (1 - self.end_factor) * cosine
-
-    def after_train_epoch(self, runner: Runner) -> None:
-        """Stop if the time is over."""
-        share = self._elapsed()
-        runner.message_hub.update_info(_SPENT, share * 60 * self.minutes)
-        if share >= 1:
-            runner.train_loop.stop_training = True
-
-    def after_train(self, runner: Runner) -> None:
-        """Save the weights."""
-        runner.save_checkpoint(
-            runner.work_dir, 'final.pth', save_optimizer=False, by_epoch=True
-        )
-
-    def _elapsed(self) -> float:
-        """Share of the time since the first call, that of the main process."""
-        now = time.monotonic()
-        if self._start is None:
-            self._start = now - self._spent
-        share = torch.tensor((now - self._start) / (60 * self.minutes))
-        # the same rate, and the same last epoch, in all processes
-        broadcast(share)
-        return share.item()

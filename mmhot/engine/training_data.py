@@ -12,7 +12,6 @@ _FILES = {
     'MocapDataset': dict(data_root=f'{_SAMPLES}/cmu_mocap/', ann_file='cmu_h36m17.npz'),
     'CocoDataset': _COCO,
     'CocoWholeBodyDataset': _COCO,
-    'RenderedPeopleDataset': dict(data_root=f'{_PEOPLE}/', ann_file='people.npz'),
 }
 _SPLITS = ('train', 'val', 'test')
 # Of one step, and of an epoch.

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmhot.datasets.data_loading import SeedTransforms
-from mmhot.engine import ChannelsLastHook, EpochSeedHook, FreezeHook
+from mmhot.engine import EpochSeedHook, FreezeHook
 from mmhot.models.gtpt.stem import GTPTStem
 
 WILD = mocap.CONFIGS / '_base_/datasets/cmu_mocap_wild.py'
@@ -142,17 +142,6 @@ def test_nothing_is_seeded_without_the_hook():
     state = np.random.get_state()[1].copy()  # noqa: NPY002
     SeedTransforms().transform({})
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
-
-
-def test_channels_last_changes_strides_and_no_results():
-    torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
-    images = torch.randn(2, 3, 8, 8)
-    expected = model(images)
-    ChannelsLastHook().before_run(SimpleNamespace(model=model))
-    output = model(images)
-    assert output.is_contiguous(memory_format=torch.channels_last)
-    torch.testing.assert_close(output, expected, rtol=0, atol=1e-6)
 
 
 def test_frozen_parts_get_no_gradient_until_they_are_thawed():

@@ -115,35 +115,6 @@ def test_state_of_another_optimizer_is_refused():
     ('path', 'others'),
     [
         (
-            'body_2d_keypoint/gtpt/rendered/gtpt-t_1xb32-20e_rendered-128x96.py',
-            {
-                'head.coarse_encoder.query_tokens',
-                'head.coarse_encoder.human_token',
-                'head.classify_x.1.weight',
-                'head.classify_y.1.weight',
-            },
-        ),
-        (
-            'wholebody_2d_keypoint/gtpt/rendered/'
-            'gtpt-t_1xb32-10e_rendered-wholebody-192x144.py',
-            {
-                'head.coarse_encoder.query_tokens',
-                'head.coarse_encoder.human_token',
-                'head.coarse_to_fine.dense_tokens',
-                'head.classify_x.1.weight',
-                'head.classify_y.1.weight',
-            },
-        ),
-        (
-            'body_2d_keypoint/rtmpose/rendered/rtmpose-t_1xb32-20e_rendered-128x96.py',
-            {
-                'head.gau.gamma',
-                'head.gau.beta',
-                'head.cls_x.weight',
-                'head.cls_y.weight',
-            },
-        ),
-        (
             'body_3d_keypoint/hot/cmu_mocap/'
             'hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild.py',
             {

@@ -12,7 +12,6 @@ PRETRAINING = (
 )
 MIXSTE = 'body_3d_keypoint/mixste/h36m/mixste_81frm_1xb4-160e_h36m-cpn'
 GTPT = 'body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192'
-RENDERED = 'body_2d_keypoint/gtpt/rendered/gtpt-t_1xb32-20e_rendered-128x96'
 DETECTOR = 'detection/rtmdet/rendered/rtmdet-nano_1xb32-12e_rendered-320x320'
 
 
@@ -37,8 +36,8 @@ DETECTOR = 'detection/rtmdet/rendered/rtmdet-nano_1xb32-12e_rendered-320x320'
             'train',
             DETECTOR,
             [],
-            'data/photographs/images_seed0_00/annotations.json',
-            'train_dataloader.dataset.datasets.0.data_root',
+            'data/coco/annotations/instances_train2017.json',
+            'train_dataloader.dataset.data_root',
         ),
         (
             'test',
@@ -71,7 +70,7 @@ def test_missing_data_are_named_with_page_and_option(
         PRETRAINING,
         *(
             pytest.param(name, marks=pytest.mark.slow(reason='trains on images'))
-            for name in (RENDERED, GTPT, DETECTOR)
+            for name in (GTPT, DETECTOR)
         ),
     ],
     ids=lambda name: Path(name).name,

@@ -123,7 +123,7 @@ def test_weights_and_settings_must_fit(publish, tmp_path):
 @pytest.mark.parametrize(
     'path',
     [
-        'body_2d_keypoint/gtpt/rendered/gtpt-t_1xb32-6e_rendered-192x144.py',
+        'wholebody_2d_keypoint/gtpt/rendered/gtpt-t_wholebody133_synth.py',
         'detection/rtmdet/rendered/rtmdet-nano_1xb32-12e_rendered-320x320.py',
     ],
 )

@@ -172,38 +172,6 @@ def test_other_archives_are_refused(sdk, tmp_path, cache, change, message):
     assert not [each for each in cache.glob('mmhot/**/*') if each.is_file()]
 
 
-def test_damaged_and_missing_archives_are_named(sdk, tmp_path):
-    path = archive(tmp_path / 'a.zip', sdk)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 4] ^= 255
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match=r'a\.zip: is no readable archive'):
-        exported_file(path)
-    path.write_bytes(b'no archive')
-    with pytest.raises(ValueError, match=r'a\.zip: is no readable archive: File'):
-        exported_file(path)
-    with pytest.raises(FileNotFoundError, match=r'b\.zip does not exist'):
-        exported_file(tmp_path / 'b.zip')
-
-
-@pytest.mark.parametrize(
-    ('text', 'message'),
-    [
-        ('{}', 'unexpected structure'),
-        (
-            pipeline(dict(NORMALIZE, std=[0, 1, 1])),
-            'must be three numbers, std above 0',
-        ),
-        ('{', 'not valid JSON'),
-    ],
-)
-def test_other_pipelines_are_refused(sdk, tmp_path, text, message):
-    sdk[f'{FOLDER}/pipeline.json'] = text
-    path = archive(tmp_path / 'a.zip', sdk)
-    with pytest.raises(ValueError, match=rf'pipeline\.json: .*{message}'):
-        open_pose_source(str(path), det_model='whole_image', device='cpu')
-
-
 # --- detectors ------------------------------------------------------------------------
 
 DETS = np.float32([[[8, 16, 40, 48, 0], [0, 0, 9, 9, 0], [50, 50, 60, 60, 0]]])
@@ -269,13 +237,6 @@ def test_raw_yolox_is_decoded(tmp_path, decoded, num_classes):
     assert none.shape == (0, 4)
 
 
-def test_yolox_of_another_size_is_refused(tmp_path):
-    rows = yolox({}, {})[:, :80]
-    path = write(tmp_path / 'm.onnx', [1, 3, 64, 64], {'output': (rows, np.zeros(1))})
-    with pytest.raises(ValueError, match=r'm\.onnx: 80 boxes, but 64x64 pixels'):
-        OnnxDetector(path)([IMAGE])
-
-
 # --- one-stage models -----------------------------------------------------------------
 
 
@@ -317,6 +278,9 @@ def test_one_stage_models_run_once_for_boxes_and_poses(rtmo, monkeypatch):
     assert not found[0][1][1].any()
     assert_allclose(found[1][0][:, 0], [[100, 60], [40, 60]])
     assert len(detector([images[1].copy()])[0][0]) == 1
+    assert len(runs) == 2
+    images[1][:] = 9  # a buffer that is filled again
+    detector(images[1:])
     assert len(runs) == 3
 
 

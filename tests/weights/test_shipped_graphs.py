@@ -15,6 +15,7 @@ from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.video.sources.onnx_detectors import OnnxDetector
 from mmhot.video.sources.onnx_models import OnnxPoseEstimator
 from mmhot.video.sources.pose_source import open_pose_source
+from mmhot.video.sources.turned_crops import TurnedCrops
 from mmhot.weights import backends
 from mmhot.weights.backends import find_graph
 from mmhot.weights.index import WEIGHTS_FOLDER, shipped_weights
@@ -85,7 +86,7 @@ def test_threads_share_windows_and_give_the_same_poses(flip_test, monkeypatch):
 def test_2d_models_give_the_keypoints_of_pytorch(images):
     detector, estimator = open_pose_source('gtpt-t', device='cpu', backend='onnx')
     assert isinstance(detector.detector, OnnxDetector)
-    assert isinstance(estimator, OnnxPoseEstimator)
+    assert isinstance(estimator.estimator, OnnxPoseEstimator)
     expected = MMPoseDetector('rtmdet-nano-person', min_score=0.05)
     assert detector.detector.name == expected.name
     for (boxes, scores), (ours, our_scores) in zip(
@@ -95,10 +96,12 @@ def test_2d_models_give_the_keypoints_of_pytorch(images):
         assert_allclose(ours, boxes, atol=0.01)
         assert_allclose(our_scores, scores, atol=1e-5)
     boxes = [own[:1] for own, _ in detector(images)]
-    expected = MMPoseEstimator('gtpt-t')
+    expected = TurnedCrops(MMPoseEstimator('gtpt-t'))
     assert estimator.name == expected.name
-    for call in ('__call__', 'estimate_upright', 'estimate_fast'):
-        both = (getattr(each, call)(images, boxes) for each in (estimator, expected))
+    pairs = [(estimator, expected), (estimator.estimator, expected.estimator)]
+    pairs.append((estimator.estimate_fast, expected.estimate_fast))
+    for own, other in pairs:
+        both = (estimate(images, boxes) for estimate in (own, other))
         for (points, scores), (wanted, wanted_scores) in zip(*both, strict=True):
             assert_allclose(points, wanted, atol=1e-3)
             assert_allclose(scores, wanted_scores, atol=1e-4)
